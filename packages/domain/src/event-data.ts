@@ -1,0 +1,86 @@
+import { isLosslessNumber, parse } from "lossless-json";
+import { Refusal } from "./refusal.ts";
+
+/** The largest snapshot, in bytes of UTF-8: 1 MiB, what receivers' frameworks commonly take without being set up. */
+export const EVENT_DATA_BYTES_MAX = 1_048_576;
+/** How deep a snapshot may nest. Parsers of receivers overflow or refuse not far beyond; real snapshots have under 10. */
+export const EVENT_DATA_DEPTH_MAX = 64;
+
+/** A snapshot that was found to be a JSON object. */
+export type EventData = {
+  /** The text as ingested; what receivers get. */
+  readonly json: string;
+  /** The same content in one canonical spelling; equal for equal content. */
+  readonly canonical: string;
+};
+
+/**
+ * Checks a snapshot and derives its canonical form, without touching the text itself.
+ *
+ * Canonical: keys sorted by UTF-16 code units, no white space, strings with JSON's shortest escapes, and numbers as
+ * exact decimals (`1.10`, `1.1` and `11e-1` are equal; `12345678901234567890` and `…891` are not, although
+ * they are one IEEE double, which is why RFC 8785 does not serve here).
+ *
+ * @param field what to name in a refusal, such as `events[3].data_json`
+ * @throws Refusal `invalid`: not JSON, not an object, nested deeper than {@link EVENT_DATA_DEPTH_MAX}, a key twice
+ */
+export function parseEventData(json: string, field: string): EventData {
+  const refuse = (message: string, cause?: unknown) => new Refusal("invalid", message, { field, cause });
+  if (depthOf(json) > EVENT_DATA_DEPTH_MAX) {
+    throw refuse(`${field} nests deeper than ${EVENT_DATA_DEPTH_MAX} levels; send a flatter snapshot`);
+  }
+  let value: unknown;
+  try {
+    value = parse(json);
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message.slice(0, 120) : "";
+    throw refuse(`${field} is not valid JSON: ${reason}`, cause);
+  }
+  if (typeof value !== "object" || value === null || Array.isArray(value) || isLosslessNumber(value)) {
+    throw refuse(
+      `${field} is not a JSON object; send the entity's snapshot, such as {"InvoiceNumber":"INV-7"}`,
+    );
+  }
+  return { json, canonical: canonicalJson(value) };
+}
+
+/** The deepest nesting, found without recursion so that hostile depth costs nothing. */
+function depthOf(json: string): number {
+  let depth = 0;
+  let deepest = 0;
+  let inString = false;
+  for (let i = 0; i < json.length; i++) {
+    const c = json.charCodeAt(i);
+    if (inString) {
+      if (c === 0x5c) i++;
+      else if (c === 0x22) inString = false;
+    } else if (c === 0x22) inString = true;
+    else if (c === 0x7b || c === 0x5b) deepest = Math.max(deepest, ++depth);
+    else if (c === 0x7d || c === 0x5d) depth--;
+  }
+  return deepest;
+}
+
+function canonicalJson(value: unknown): string {
+  if (isLosslessNumber(value)) return canonicalNumber(value.value);
+  if (Array.isArray(value)) return `[${value.map(canonicalJson).join(",")}]`;
+  if (typeof value === "object" && value !== null) {
+    const members = Object.entries(value)
+      .sort(([a], [b]) => (a < b ? -1 : 1))
+      .map(([key, member]) => `${JSON.stringify(key)}:${canonicalJson(member)}`);
+    return `{${members.join(",")}}`;
+  }
+  return JSON.stringify(value);
+}
+
+/** An exact decimal: significant digits without leading or trailing zeros, then the power of ten. `-0` is `0`. */
+function canonicalNumber(text: string): string {
+  const match = /^(-?)(\d+)(?:\.(\d+))?(?:[eE]([+-]?\d+))?$/.exec(text);
+  if (match === null) return text;
+  const [, sign = "", whole = "", fraction = "", exponent = "0"] = match;
+  const digits = (whole + fraction).replace(/^0+/, "");
+  const significant = digits.replace(/0+$/, "");
+  if (significant === "") return "0";
+  const power = BigInt(exponent) - BigInt(fraction.length) + BigInt(digits.length - significant.length);
+  return `${sign}${significant}e${power}`;
+}

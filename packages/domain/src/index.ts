@@ -1,0 +1,38 @@
+export { EVENT_DATA_BYTES_MAX, EVENT_DATA_DEPTH_MAX, type EventData, parseEventData } from "./event-data.ts";
+export { ALL_EVENT_TYPES, type EventType, nearestCodes, unknownEventTypeMessage } from "./event-type.ts";
+export {
+  describeOutcome,
+  OUTCOMES,
+  type Outcome,
+  outcomeOfStatus,
+  terminalStateAfter,
+  type Verdict,
+  verdictOf,
+} from "./outcome.ts";
+export { decodePageToken, encodePageToken, PAGE_SIZE_DEFAULT, type PageKey } from "./page-token.ts";
+export { REFUSAL_CODES, Refusal, type RefusalCode } from "./refusal.ts";
+export {
+  parseRetryAfterMs,
+  RETRY_AFTER_MAX_MS,
+  SCHEDULE,
+  scheduledWaitMs,
+  waitAfterAttemptMs,
+} from "./schedule.ts";
+export { parseTargetUrl, TARGET_URL_CHARS_MAX, withoutQuery } from "./target-url.ts";
+export {
+  ACCEPTANCES,
+  type Acceptance,
+  type AccountId,
+  DELIVERY_STATES,
+  type DeliveryId,
+  type DeliveryState,
+  type EventId,
+  isTerminal,
+  SCOPES,
+  type Scope,
+  SUBSCRIPTION_STATES,
+  type SubscriptionId,
+  type SubscriptionState,
+  type TerminalState,
+  type TokenId,
+} from "./vocabulary.ts";

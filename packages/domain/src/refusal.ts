@@ -1,0 +1,30 @@
+/** Why a request was refused: the caller's mistake, and what the edge answers with. */
+export const REFUSAL_CODES = [
+  "invalid",
+  "unauthenticated",
+  "forbidden",
+  "not_found",
+  "already_exists",
+  "wrong_state",
+  "too_large",
+  "too_many",
+  "unprocessable_url",
+] as const;
+export type RefusalCode = (typeof REFUSAL_CODES)[number];
+
+/**
+ * The caller's mistake. Its message is written for the caller (what was wrong, where, and what to do), so it never
+ * holds a secret or an internal text. Mapped to Connect codes and to problem+json in one table of the API.
+ */
+export class Refusal extends Error {
+  override readonly name = "Refusal";
+  readonly code: RefusalCode;
+  /** The request's field at fault, such as `target_url` or `events[3].data_json`. */
+  readonly field: string | undefined;
+
+  constructor(code: RefusalCode, message: string, options: { field?: string; cause?: unknown } = {}) {
+    super(message, { cause: options.cause });
+    this.code = code;
+    this.field = options.field;
+  }
+}

@@ -1,0 +1,49 @@
+/**
+ * The published schedule, written once. "After approx 10 minutes, then 30, 90, 190 minutes etc; we will retry up to
+ * 13 times": the first attempt, then 13 retries, 33 h 50 m in all. The workflow's retry policy, `next_attempt_at`,
+ * the docs and the tests read it here.
+ */
+export const SCHEDULE = {
+  /** The wait after the first attempt. */
+  initialIntervalMs: 10 * 60_000,
+  /** What each wait is multiplied by to get the next. */
+  backoffCoefficient: 3,
+  /** No wait of the schedule is longer. */
+  maximumIntervalMs: 190 * 60_000,
+  /** The first attempt and 13 retries. */
+  maximumAttempts: 14,
+} as const;
+
+/** A receiver's `Retry-After` is honoured up to a day: longer would outlive what the log and the receiver remember. */
+export const RETRY_AFTER_MAX_MS = 24 * 3_600_000;
+
+/**
+ * The schedule's wait after attempt `number` (1 for the first), in milliseconds; undefined after the last.
+ */
+export function scheduledWaitMs(number: number): number | undefined {
+  if (number >= SCHEDULE.maximumAttempts) return undefined;
+  const wait = SCHEDULE.initialIntervalMs * SCHEDULE.backoffCoefficient ** (number - 1);
+  return Math.min(wait, SCHEDULE.maximumIntervalMs);
+}
+
+/**
+ * The wait after a failed attempt: the schedule's, or what the receiver asked for where that is longer, up to
+ * {@link RETRY_AFTER_MAX_MS}. Undefined after the last attempt, whatever the receiver asked for.
+ */
+export function waitAfterAttemptMs(number: number, retryAfterMs: number | undefined): number | undefined {
+  const scheduled = scheduledWaitMs(number);
+  if (scheduled === undefined) return undefined;
+  return Math.max(scheduled, Math.min(retryAfterMs ?? 0, RETRY_AFTER_MAX_MS));
+}
+
+/**
+ * Reads a `Retry-After` header (RFC 9110, section 10.2.3): whole seconds, or an HTTP date.
+ * Undefined for anything else, and 0 for a date that has passed.
+ */
+export function parseRetryAfterMs(header: string, nowMs: number): number | undefined {
+  const text = header.trim();
+  if (/^\d{1,10}$/.test(text)) return Number(text) * 1000;
+  if (!/^(Mon|Tue|Wed|Thu|Fri|Sat|Sun)/.test(text)) return undefined;
+  const at = Date.parse(text);
+  return Number.isNaN(at) ? undefined : Math.max(0, at - nowMs);
+}

@@ -1,0 +1,80 @@
+/**
+ * The closed vocabulary. A new state or outcome is added here first; every mapping is written with
+ * `satisfies Record<…>` and so fails to compile until it knows the new word.
+ */
+
+declare const brand: unique symbol;
+type Branded<T, B extends string> = T & { readonly [brand]: B };
+
+/** A tenant's number; `UserIDFK` in the REST gateway. */
+export type AccountId = Branded<number, "AccountId">;
+/** A token's number. */
+export type TokenId = Branded<number, "TokenId">;
+/** A subscription's number, at most 2^31 − 1: the `ID` of the REST gateway. */
+export type SubscriptionId = Branded<number, "SubscriptionId">;
+/** `evt_` and a ULID; sent to receivers as `webhook-id`. */
+export type EventId = Branded<string, "EventId">;
+/** `dlv_` and a ULID, so ids sort by the time of ingest. */
+export type DeliveryId = Branded<string, "DeliveryId">;
+
+/**
+ * A subscription's life.
+ *
+ *     active ⇄ paused     (by its owner)
+ *     active ⇄ disabled   (by failing)
+ *     any    → ended      (deleted, or the receiver said 410; terminal)
+ */
+export const SUBSCRIPTION_STATES = ["active", "paused", "disabled", "ended"] as const;
+export type SubscriptionState = (typeof SUBSCRIPTION_STATES)[number];
+
+/**
+ * A delivery's life.
+ *
+ *     pending → started → succeeded | exhausted | cancelled | blocked
+ *     parked  → pending   (its subscription is active again)
+ *     pending | parked → cancelled   (its subscription ended)
+ */
+export const DELIVERY_STATES = [
+  "pending",
+  "started",
+  "succeeded",
+  "exhausted",
+  "cancelled",
+  "blocked",
+  "parked",
+] as const;
+export type DeliveryState = (typeof DELIVERY_STATES)[number];
+
+/** A state that nothing leaves. */
+export type TerminalState = Extract<DeliveryState, "succeeded" | "exhausted" | "cancelled" | "blocked">;
+
+const TERMINAL = {
+  pending: false,
+  started: false,
+  parked: false,
+  succeeded: true,
+  exhausted: true,
+  cancelled: true,
+  blocked: true,
+} as const satisfies Record<DeliveryState, boolean>;
+
+/** Whether nothing more will happen to a delivery in this state. */
+export function isTerminal(state: DeliveryState): state is TerminalState {
+  return TERMINAL[state];
+}
+
+/** Which answers of a receiver count as delivered. */
+export const ACCEPTANCES = ["OK_ONLY", "ANY_2XX"] as const;
+export type Acceptance = (typeof ACCEPTANCES)[number];
+
+/** What a token may do. `admin` sees and changes every account. */
+export const SCOPES = [
+  "subscriptions:read",
+  "subscriptions:write",
+  "events:write",
+  "deliveries:read",
+  "deliveries:write",
+  "catalog:write",
+  "admin",
+] as const;
+export type Scope = (typeof SCOPES)[number];

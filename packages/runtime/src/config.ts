@@ -1,0 +1,124 @@
+/** One setting: how to read it from the environment, and what to tell an operator about it. */
+export type Setting<T> = {
+  /** What the setting does; the docs' table is made of these. */
+  readonly about: string;
+  /** Used where the variable is not set or empty; undefined: the setting is required. */
+  readonly fallback: T | undefined;
+  /** How the fallback reads in the docs, where the value itself would not. */
+  readonly fallbackText?: string;
+  /** Turns the text into a value, or throws an Error that says what was expected. */
+  readonly parse: (text: string) => T;
+};
+
+/** The environment was not what it should be; `problems` holds every one of them, a line each. */
+export class ConfigError extends Error {
+  override readonly name = "ConfigError";
+  readonly problems: readonly string[];
+
+  constructor(problems: readonly string[]) {
+    super(
+      `the configuration has ${problems.length === 1 ? "a problem" : `${problems.length} problems`}:\n  ${problems.join("\n  ")}`,
+    );
+    this.problems = problems;
+  }
+}
+
+type Values<S extends Record<string, Setting<unknown>>> = {
+  readonly [K in keyof S]: S[K] extends Setting<infer T> ? T : never;
+};
+
+/**
+ * Reads settings from the environment, keyed by their variable's name.
+ *
+ * @throws ConfigError naming every problem at once; values are not repeated in it, since they may be secrets
+ */
+export function readConfig<S extends Record<string, Setting<unknown>>>(
+  settings: S,
+  env: Readonly<Record<string, string | undefined>>,
+): Values<S> {
+  const problems: string[] = [];
+  const values: Record<string, unknown> = {};
+  for (const [name, setting] of Object.entries(settings)) {
+    const text = env[name];
+    if (text === undefined || text === "") {
+      if (setting.fallback === undefined) problems.push(`${name} is not set: ${setting.about}`);
+      values[name] = setting.fallback;
+      continue;
+    }
+    try {
+      values[name] = setting.parse(text);
+    } catch (error) {
+      problems.push(`${name}: ${error instanceof Error ? error.message : "cannot be read"}`);
+    }
+  }
+  if (problems.length > 0) throw new ConfigError(problems);
+  return values as Values<S>;
+}
+
+export function integer(
+  about: string,
+  fallback: number | undefined,
+  bounds: { min: number; max: number },
+): Setting<number> {
+  return {
+    about: `${about} (${bounds.min} to ${bounds.max})`,
+    fallback,
+    parse: (text) => {
+      const value = Number(text);
+      if (!Number.isInteger(value) || value < bounds.min || value > bounds.max) {
+        throw new Error(`expected a whole number from ${bounds.min} to ${bounds.max}`);
+      }
+      return value;
+    },
+  };
+}
+
+export function text(
+  about: string,
+  fallback: string | undefined,
+  pattern?: RegExp,
+  expected?: string,
+): Setting<string> {
+  return {
+    about,
+    fallback,
+    parse: (value) => {
+      if (pattern !== undefined && !pattern.test(value))
+        throw new Error(`expected ${expected ?? String(pattern)}`);
+      return value;
+    },
+  };
+}
+
+export function oneOf<const T extends string>(
+  about: string,
+  fallback: T | undefined,
+  values: readonly T[],
+): Setting<T> {
+  return {
+    about: `${about} (${values.join(", ")})`,
+    fallback,
+    parse: (value) => {
+      const found = values.find((candidate) => candidate === value);
+      if (found === undefined) throw new Error(`expected one of ${values.join(", ")}`);
+      return found;
+    },
+  };
+}
+
+/** A list of http addresses, separated by commas. */
+export function urls(about: string, fallback: readonly string[]): Setting<readonly string[]> {
+  return {
+    about,
+    fallback,
+    fallbackText: fallback.length === 0 ? "none" : fallback.join(","),
+    parse: (value) =>
+      value.split(",").map((part) => {
+        const url = part.trim();
+        if (!/^https?:\/\/[^/]/.test(url) || !URL.canParse(url)) {
+          throw new Error("expected http:// addresses separated by commas");
+        }
+        return url;
+      }),
+  };
+}

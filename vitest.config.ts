@@ -1,0 +1,16 @@
+import { defaultServerConditions } from "vite";
+import { defineConfig } from "vitest/config";
+
+// Packages resolve each other by source, so that tests need no build and coverage points at what was written.
+export default defineConfig({
+  ssr: { resolve: { conditions: ["source", ...defaultServerConditions] } },
+  resolve: { conditions: ["source"] },
+  test: {
+    include: ["{packages,services}/*/{src,test}/**/*.test.ts", "tools/{src,test}/**/*.test.ts"],
+    pool: "forks",
+    maxWorkers: 2,
+    testTimeout: 30_000,
+    hookTimeout: 60_000,
+    restoreMocks: true,
+  },
+});
