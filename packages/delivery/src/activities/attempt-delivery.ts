@@ -1,0 +1,202 @@
+import {
+  type DeliveryId,
+  isTerminal,
+  parseRetryAfterMs,
+  terminalStateAfter,
+  verdictOf,
+  waitAfterAttemptMs,
+  withoutQuery,
+} from "@posthaste/domain";
+import type { Log } from "@posthaste/runtime";
+import {
+  type AttemptContext,
+  type AttemptRecord,
+  cancelDelivery,
+  loadForAttempt,
+  recordAttempt,
+  type Store,
+} from "@posthaste/store";
+import { ApplicationFailure } from "@temporalio/common";
+import type { DeliverInput, DeliverResult } from "../names.ts";
+import { post } from "./egress/post.ts";
+import { attemptFailed, ended, fault } from "./failures.ts";
+import { patiently } from "./patiently.ts";
+import { webhookBody, webhookHeaders } from "./webhook-request.ts";
+
+/** The published time for one attempt in all; a subscription may choose 1 to 30 s. */
+export const ATTEMPT_TIMEOUT_MS = 15_000;
+
+export type AttemptDeps = {
+  readonly store: Store;
+  readonly log: Log;
+  /** Epoch milliseconds. In tests the time-skipping server's clock, which can only be asked for. */
+  readonly now: () => number | Promise<number>;
+  /** Called after each attempt was written: a subscription may have room for its next delivery. */
+  readonly onAttempted?: () => void;
+};
+
+/**
+ * Makes one attempt of a delivery, or finds that none is to be made.
+ *
+ * The row and the attempt log are the truth, Temporal is the clock. The row's attempts and Temporal's attempt number
+ * meet in one of three ways:
+ *
+ * - `number ≤ attempts`: the log knows this attempt. It was made before a fault of ours or by a workflow that is gone.
+ *   No request: the logged failure is thrown again, at once for old ones, with what is left of the wait for the last.
+ * - `number = attempts + 1`: the attempt is due. POST, classify, write, and let the policy time the next.
+ * - `number > attempts + 1`: Temporal counted something the log does not know (an operator's doing, a worker that did
+ *   not know the activity). A fault: the activity is run again, and its replay brings both in step.
+ *
+ * Two runs of one attempt may overlap (a worker paused and taken for dead wakes up). Both POST; the first to write
+ * wins; the other finds its number taken and goes by the log.
+ *
+ * @param number Temporal's attempt number, 1 for the first
+ * @returns how the delivery ended
+ * @throws ApplicationFailure: the receiver's failure (Temporal's policy goes on), a failed end, or a fault of ours
+ */
+export async function attemptDelivery(
+  deps: AttemptDeps,
+  { deliveryId }: DeliverInput,
+  number: number,
+): Promise<DeliverResult> {
+  const log = deps.log.with({ deliveryId, attempt: number });
+  try {
+    const context = await loadForAttempt(deps.store, deliveryId);
+    if (context === undefined)
+      return { state: "cancelled", attempts: 0, summary: "cancelled: no such delivery" };
+    if (isSettled(context) || number <= context.delivery.attempts)
+      return await goByTheLog(deps, context, number);
+    if (context.subscription.state === "ended") return await cancelEnded(deps, context);
+    if (number > context.delivery.attempts + 1) {
+      throw fault(`Temporal counts ${number} attempts, the log ${context.delivery.attempts}`);
+    }
+    return await makeAttempt(deps, log, context, number);
+  } catch (error) {
+    if (error instanceof ApplicationFailure) throw error;
+    log.error("delivery.faulted", error);
+    throw fault("the worker or its database failed");
+  }
+}
+
+async function makeAttempt(
+  deps: AttemptDeps,
+  log: Log,
+  context: AttemptContext,
+  number: number,
+): Promise<DeliverResult> {
+  const { delivery, subscription, event } = context;
+  const startedAt = await deps.now();
+  const begun = performance.now();
+  const result = await post({
+    url: subscription.targetUrl,
+    headers: webhookHeaders(context, number, startedAt),
+    body: webhookBody(event.data),
+    acceptance: subscription.acceptance,
+    timeoutMs: subscription.timeoutMs ?? ATTEMPT_TIMEOUT_MS,
+  });
+  const durationMs = Math.round(performance.now() - begun);
+  const now = await deps.now();
+
+  const retryAfter = result.responseHeaders.find(([name]) => name === "retry-after")?.[1];
+  const retryAfterMs = retryAfter === undefined ? undefined : parseRetryAfterMs(retryAfter, now);
+  const state = terminalStateAfter(number, result.outcome);
+  const waitMs = state === undefined ? waitAfterAttemptMs(number, retryAfterMs) : undefined;
+  const nextAttemptAt = waitMs === undefined ? null : now + waitMs;
+  const attempt: AttemptRecord = {
+    ...result,
+    number,
+    startedAt,
+    durationMs,
+    acceptance: subscription.acceptance,
+    targetUrl: withoutQuery(subscription.targetUrl),
+    retryAfterMs: retryAfterMs ?? null,
+  };
+  // The receiver has answered: asking it again because our database blinked would be our fault.
+  const recorded = await patiently(() =>
+    recordAttempt(deps.store, {
+      deliveryId: delivery.id,
+      attempt,
+      state: state ?? "started",
+      nextAttemptAt,
+      endedReason: state === undefined ? null : endedReason(state, number),
+      now,
+      endSubscription: verdictOf(result.outcome) === "end_subscription",
+    }),
+  );
+  log.info("delivery.attempted", {
+    eventId: event.id,
+    eventType: event.type,
+    subscriptionId: subscription.id,
+    outcome: result.outcome,
+    status: result.status,
+    detail: result.detail,
+    address: result.address,
+    durationMs,
+    nextAttemptAt,
+    state: state ?? "started",
+    recorded,
+  });
+  deps.onAttempted?.();
+
+  if (recorded === "already_recorded") {
+    return await goByTheLog(deps, await reload(deps.store, delivery.id), number);
+  }
+  const tried = { number, outcome: result.outcome, status: result.status };
+  if (state !== undefined) return ended(state, number, tried);
+  const scheduledByPolicy = waitMs === waitAfterAttemptMs(number, undefined);
+  throw attemptFailed(tried, scheduledByPolicy ? undefined : waitMs);
+}
+
+/** Nothing is to be requested: answer from the row and its log. */
+async function goByTheLog(
+  deps: AttemptDeps,
+  context: AttemptContext,
+  number: number,
+): Promise<DeliverResult> {
+  const { delivery, lastAttempt } = context;
+  if (isTerminal(delivery.state)) return ended(delivery.state, delivery.attempts, lastAttempt);
+  if (delivery.state === "parked") {
+    return {
+      state: "parked",
+      attempts: delivery.attempts,
+      summary: "parked until its subscription is active again",
+    };
+  }
+  if (lastAttempt === undefined) throw fault("the log has no attempt to go by");
+  if (number < delivery.attempts) throw attemptFailed(lastAttempt, 1);
+  const leftMs = (delivery.nextAttemptAt ?? 0) - (await deps.now());
+  throw attemptFailed(lastAttempt, Math.max(1, leftMs));
+}
+
+function isSettled(context: AttemptContext): boolean {
+  return isTerminal(context.delivery.state) || context.delivery.state === "parked";
+}
+
+async function cancelEnded(deps: AttemptDeps, context: AttemptContext): Promise<DeliverResult> {
+  const { delivery, lastAttempt } = context;
+  await cancelDelivery(deps.store, {
+    id: delivery.id,
+    reason: "its subscription has ended",
+    now: await deps.now(),
+  });
+  return ended("cancelled", delivery.attempts, lastAttempt);
+}
+
+async function reload(store: Store, deliveryId: DeliveryId): Promise<AttemptContext> {
+  const context = await loadForAttempt(store, deliveryId);
+  if (context === undefined) throw fault("the delivery vanished while it was attempted");
+  return context;
+}
+
+function endedReason(state: string, number: number): string | null {
+  switch (state) {
+    case "exhausted":
+      return `all ${number} attempts of the schedule failed`;
+    case "cancelled":
+      return "the receiver answered 410, which ends the subscription";
+    case "blocked":
+      return "the target's address may not be called";
+    default:
+      return null;
+  }
+}

@@ -1,0 +1,32 @@
+import { activityInfo, heartbeat } from "@temporalio/activity";
+import { ATTEMPT_ACTIVITY, type DeliverInput, type DeliverResult } from "../names.ts";
+import { type AttemptDeps, attemptDelivery } from "./attempt-delivery.ts";
+
+/** How often a running attempt says that its worker is alive; a fifth of the workflow's heartbeat timeout. */
+const HEARTBEAT_MS = 1_000;
+
+/** The activities of a delivery's workflow, by the names that Temporal knows them by. */
+export type Activities = {
+  [ATTEMPT_ACTIVITY](input: DeliverInput): Promise<DeliverResult>;
+};
+
+/**
+ * Binds the activities to what they work with.
+ *
+ * An attempt that has begun is not cut off when Temporal cancels it (a pause by "retry now" looks like that, too): it
+ * is bounded by its own timeout, and its result is worth having.
+ */
+export function createActivities(deps: AttemptDeps): Activities {
+  return {
+    async [ATTEMPT_ACTIVITY](input) {
+      const beat = setInterval(() => heartbeat(), HEARTBEAT_MS);
+      try {
+        return await attemptDelivery(deps, input, activityInfo().attempt);
+      } finally {
+        clearInterval(beat);
+      }
+    },
+  };
+}
+
+export type { AttemptDeps };

@@ -1,0 +1,48 @@
+import type { DeliveryId } from "@posthaste/domain";
+import { type Client, WorkflowNotFoundError } from "@temporalio/client";
+import { ATTEMPT_ACTIVITY, workflowIdOf } from "../names.ts";
+import { RETRY_NOW_REASON } from "./retry-now.ts";
+
+/** What Temporal knows of a delivery, as far as the reconciler has to tell cases apart. */
+export type Standing =
+  /** No workflow, or it closed in a way that no operator chose. */
+  | { readonly kind: "gone" }
+  /** An operator terminated or cancelled it. */
+  | { readonly kind: "ended_by_hand" }
+  /** Its activity is paused: by a "retry now" that crashed between its two calls, or by an operator. */
+  | { readonly kind: "paused"; readonly by: "retry_now" | "operator" }
+  /** It runs; where its activity waits, until when. */
+  | { readonly kind: "running"; readonly nextAttemptAt: number | undefined };
+
+export async function inspectDelivery(client: Client, deliveryId: DeliveryId): Promise<Standing> {
+  let description: Awaited<ReturnType<ReturnType<Client["workflow"]["getHandle"]>["describe"]>>;
+  try {
+    description = await client.workflow.getHandle(workflowIdOf(deliveryId)).describe();
+  } catch (error) {
+    if (error instanceof WorkflowNotFoundError) return { kind: "gone" };
+    throw error;
+  }
+  switch (description.status.name) {
+    case "TERMINATED":
+    case "CANCELLED":
+      return { kind: "ended_by_hand" };
+    case "RUNNING":
+    case "PAUSED":
+      break;
+    default:
+      return { kind: "gone" };
+  }
+  const activity = description.raw.pendingActivities?.find(
+    (pending) => pending.activityType?.name === ATTEMPT_ACTIVITY,
+  );
+  if (activity?.paused === true) {
+    const reason = activity.pauseInfo?.manual?.reason;
+    return { kind: "paused", by: reason === RETRY_NOW_REASON ? "retry_now" : "operator" };
+  }
+  const next = activity?.nextAttemptScheduleTime;
+  return {
+    kind: "running",
+    nextAttemptAt:
+      next?.seconds == null ? undefined : Number(next.seconds) * 1000 + Math.floor((next.nanos ?? 0) / 1e6),
+  };
+}

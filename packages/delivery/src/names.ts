@@ -1,0 +1,38 @@
+import type { DeliveryId, TerminalState } from "@posthaste/domain";
+
+/** The task queue that dispatchers start workflows on and workers poll. */
+export const TASK_QUEUE = "posthaste-deliveries";
+
+/** The workflow's type, as Temporal's UI shows it. */
+export const DELIVER_WORKFLOW = "deliver";
+
+/** The activity's type; the only one of a delivery's workflow. */
+export const ATTEMPT_ACTIVITY = "attemptDelivery";
+
+/** A delivery has one workflow at a time; its id says which. */
+export function workflowIdOf(deliveryId: DeliveryId): string {
+  return `delivery/${deliveryId}`;
+}
+
+/**
+ * The workflow's input: the id only. The payload never enters Temporal's history, which is kept, shown and exported
+ * by rules of its own.
+ */
+export type DeliverInput = { readonly deliveryId: DeliveryId };
+
+/** What a workflow that ran to its end says of its delivery, for people who look at it in Temporal's UI. */
+export type DeliverResult = {
+  /** `parked`: its subscription is paused or disabled; a new workflow goes on when it is active again. */
+  readonly state: TerminalState | "parked";
+  readonly attempts: number;
+  readonly summary: string;
+};
+
+/** The type of a failure that is ours, not the receiver's: it spends none of the schedule's attempts. */
+export const FAULT = "Fault";
+
+/** The type of a failure that the receiver earned; the schedule times the next attempt. */
+export const ATTEMPT_FAILED = "AttemptFailed";
+
+/** The type of a failure that ended the delivery: exhausted or blocked. */
+export const DELIVERY_FAILED = "DeliveryFailed";

@@ -1,0 +1,2 @@
+export { createDeliveryWorker, type DeliveryWorkerOptions } from "./create-delivery-worker.ts";
+export { bundleWorkflows, workflowCode } from "./workflow-code.ts";

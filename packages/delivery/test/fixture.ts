@@ -1,0 +1,148 @@
+import {
+  type AccountId,
+  type DeliveryId,
+  type EventId,
+  parseEventData,
+  type SubscriptionId,
+} from "@posthaste/domain";
+import type { Log } from "@posthaste/runtime";
+import {
+  claimDeliveries,
+  createAccount,
+  createSubscription,
+  ingestEvents,
+  listDeliveries,
+  markStarted,
+  type Store,
+} from "@posthaste/store";
+import { createTestStore, type Receiver, startReceiver, temporalBinary, timeSkippingBinary } from "@posthaste/testkit";
+import { TestWorkflowEnvironment } from "@temporalio/testing";
+import { Runtime, type Worker } from "@temporalio/worker";
+import { startDelivery } from "../src/client/index.ts";
+import { createDeliveryWorker, workflowCode } from "../src/worker/index.ts";
+
+Runtime.install({ telemetryOptions: { logging: { forward: {}, filter: "OFF" } }, logger: mute() });
+
+/** A receiver, a store with one account, and a Temporal server with a worker on it. */
+export type Setup = {
+  readonly store: Store;
+  readonly receiver: Receiver;
+  readonly env: TestWorkflowEnvironment;
+  readonly accountId: AccountId;
+  /** Ingests one event for a new subscription of the receiver (or of `targetUrl`), and starts its workflow. */
+  deliver(options?: { targetUrl?: string; data?: string; timeoutMs?: number; secret?: string }): Promise<Started>;
+  startWorker(): Promise<RunningWorker>;
+  /** The fields of every log line with this name so far. */
+  logged(event: string): Readonly<Record<string, unknown>>[];
+  dispose(): Promise<void>;
+};
+
+export type Started = {
+  readonly deliveryId: DeliveryId;
+  readonly eventId: EventId;
+  readonly subscriptionId: SubscriptionId;
+  /** When its workflow was started, by the environment's clock. */
+  readonly startedAt: number;
+};
+
+export type RunningWorker = { readonly worker: Worker; stop(): Promise<void> };
+
+let bundle: Awaited<ReturnType<typeof workflowCode>> | undefined;
+
+export async function setup(kind: "time-skipping" | "dev-server"): Promise<Setup> {
+  const env = await startEnvironment(kind);
+  const { store, dispose } = await createTestStore("sqlite");
+  const receiver = await startReceiver();
+  const now = () => (kind === "time-skipping" ? env.currentTimeMs() : Date.now());
+  const account = await createAccount(store, { name: "test", now: await now() });
+  const workers: RunningWorker[] = [];
+  const lines: { event: string; fields: Readonly<Record<string, unknown>> }[] = [];
+  const log = recordingLog(lines);
+  bundle ??= await workflowCode();
+  const workflowBundle = bundle;
+
+  return {
+    store,
+    receiver,
+    env,
+    accountId: account.id,
+    async deliver({ targetUrl = receiver.url, data = '{"a":1}', timeoutMs, secret } = {}) {
+      const at = await now();
+      const accountId = account.id;
+      const subscription = await createSubscription(store, {
+        accountId,
+        targetUrl,
+        eventTypes: ["invoice_sent"],
+        secret: secret ?? null,
+        acceptance: "OK_ONLY",
+        timeoutMs: timeoutMs ?? null,
+        now: at,
+      });
+      const [event] = await ingestEvents(store, {
+        accountId,
+        now: at,
+        deliveriesMax: 10,
+        events: [
+          {
+            eventType: "invoice_sent",
+            data: Buffer.from(parseEventData(data, "data").json),
+            contentHash: new Uint8Array(32),
+            idempotencyKey: null,
+          },
+        ],
+      });
+      if (event === undefined) throw new Error("ingest gave no event");
+      const { claimed } = await claimDeliveries(store, { owner: "test", limit: 10, inFlightMax: 10, leaseMs: 1000, now: at });
+      for (const delivery of claimed) await startDelivery(env.client, delivery);
+      await markStarted(store, { ids: claimed.map((delivery) => delivery.deliveryId), now: at });
+      const [delivery] = await listDeliveries(store, { accountId, eventId: event.eventId, limit: 1 });
+      if (delivery === undefined) throw new Error("ingest made no delivery");
+      return { deliveryId: delivery.id, eventId: event.eventId, subscriptionId: subscription.id, startedAt: at };
+    },
+    async startWorker() {
+      const worker = await createDeliveryWorker({
+        connection: env.nativeConnection,
+        namespace: env.namespace ?? "default",
+        workflowBundle,
+        deps: { store, log, now },
+      });
+      const running = worker.run();
+      const started: RunningWorker = {
+        worker,
+        async stop() {
+          if (worker.getState() === "RUNNING") worker.shutdown();
+          await running;
+        },
+      };
+      workers.push(started);
+      return started;
+    },
+    logged: (event) => lines.filter((line) => line.event === event).map((line) => line.fields),
+    async dispose() {
+      await receiver.stop();
+      await Promise.all(workers.map((worker) => worker.stop()));
+      await env.teardown();
+      await dispose();
+    },
+  };
+}
+
+async function startEnvironment(kind: "time-skipping" | "dev-server"): Promise<TestWorkflowEnvironment> {
+  if (kind === "time-skipping") {
+    const path = await timeSkippingBinary();
+    return await TestWorkflowEnvironment.createTimeSkipping({ server: { executable: { type: "existing-path", path } } });
+  }
+  const path = await temporalBinary();
+  return await TestWorkflowEnvironment.createLocal({ server: { executable: { type: "existing-path", path } } });
+}
+
+function mute() {
+  const drop = () => {};
+  return { log: drop, trace: drop, debug: drop, info: drop, warn: drop, error: drop };
+}
+
+function recordingLog(lines: { event: string; fields: Readonly<Record<string, unknown>> }[]): Log {
+  const add = (event: string, fields: Readonly<Record<string, unknown>> = {}) => void lines.push({ event, fields });
+  const log: Log = { info: add, warn: add, error: (event, error) => add(event, { error }), with: () => log };
+  return log;
+}

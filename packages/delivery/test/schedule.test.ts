@@ -1,0 +1,105 @@
+import { getDelivery, getSubscription, listAttempts } from "@posthaste/store";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { workflowIdOf } from "../src/client/index.ts";
+import { type Setup, setup, type Started } from "./fixture.ts";
+
+const MINUTE_MS = 60_000;
+const SECOND_MS = 1_000;
+
+let t: Setup;
+beforeEach(async () => {
+  t = await setup("time-skipping");
+  await t.startWorker();
+});
+afterEach(() => t.dispose());
+
+const minutesAfterStart = async (started: Started) => {
+  const attempts = (await listAttempts(t.store, { accountId: t.accountId, deliveryId: started.deliveryId })) ?? [];
+  return attempts.map((attempt) => (attempt.startedAt - started.startedAt) / MINUTE_MS);
+};
+const finished = (started: Started) => t.env.client.workflow.getHandle(workflowIdOf(started.deliveryId)).result();
+const row = (started: Started) => getDelivery(t.store, { accountId: t.accountId, id: started.deliveryId });
+
+const expectWithinASecond = (actual: number[], expected: number[]) => {
+  expect(actual).toHaveLength(expected.length);
+  actual.forEach((minutes, i) => {
+    expect(Math.abs(minutes - (expected[i] ?? 0)) * MINUTE_MS).toBeLessThan(SECOND_MS);
+  });
+};
+
+describe("the published schedule, kept by Temporal", () => {
+  test("a receiver that always fails gets exactly 14 requests, at the published times, and the delivery is exhausted", async () => {
+    t.receiver.answer({ kind: "status", status: 500 });
+    const started = await t.deliver();
+    await expect(finished(started)).rejects.toThrow();
+
+    expectWithinASecond(
+      await minutesAfterStart(started),
+      [0, 10, 40, 130, 320, 510, 700, 890, 1080, 1270, 1460, 1650, 1840, 2030],
+    );
+    expect(t.receiver.requests).toHaveLength(14);
+    expect(t.receiver.requests.map((request) => request.headers["webhook-attempt"])).toEqual(
+      Array.from({ length: 14 }, (_, i) => String(i + 1)),
+    );
+    expect(await row(started)).toMatchObject({ state: "exhausted", attempts: 14, nextAttemptAt: null, lastStatus: 500 });
+  });
+
+  test("a receiver that recovers at the fifth request gets five, and the delivery has succeeded", async () => {
+    t.receiver.answer((_request, n) => ({ kind: "status", status: n < 5 ? 503 : 200 }));
+    const started = await t.deliver();
+    await expect(finished(started)).resolves.toMatchObject({ state: "succeeded", attempts: 5 });
+
+    expectWithinASecond(await minutesAfterStart(started), [0, 10, 40, 130, 320]);
+    expect(await row(started)).toMatchObject({ state: "succeeded", attempts: 5, lastOutcome: "accepted" });
+  });
+
+  test("a Retry-After longer than the schedule is waited, in seconds and as an HTTP date; the schedule goes on after it", async () => {
+    t.receiver.answer((request, n) => {
+      if (n === 1) return { kind: "status", status: 503, headers: { "retry-after": "3600" } };
+      const sentAt = Number(request.headers["webhook-timestamp"]) * 1000;
+      const inTwoHours = new Date(sentAt + 120 * MINUTE_MS).toUTCString();
+      if (n === 2) return { kind: "status", status: 429, headers: { "retry-after": inTwoHours } };
+      return { kind: "status", status: n < 5 ? 500 : 200 };
+    });
+    const started = await t.deliver();
+    await finished(started);
+    const [first = 0, second = 0, third = 0, fourth = 0, fifth = 0] = await minutesAfterStart(started);
+    expect([second - first, fourth - third, fifth - fourth].map(Math.round)).toEqual([60, 90, 190]);
+    // An HTTP date has whole seconds, so this wait may be short by what the clock showed beyond the second.
+    expect(Math.abs(third - second - 120) * MINUTE_MS).toBeLessThan(2 * SECOND_MS);
+  });
+
+  test("a Retry-After shorter than the schedule changes nothing", async () => {
+    t.receiver.answer((_request, n) =>
+      n === 1 ? { kind: "status", status: 503, headers: { "retry-after": "5" } } : { kind: "status", status: 200 },
+    );
+    const started = await t.deliver();
+    await finished(started);
+    expectWithinASecond(await minutesAfterStart(started), [0, 10]);
+  });
+
+  test("410 ends the delivery and its subscription at once", async () => {
+    t.receiver.answer({ kind: "status", status: 410 });
+    const started = await t.deliver();
+    await expect(finished(started)).resolves.toMatchObject({ state: "cancelled", attempts: 1 });
+    expect(t.receiver.requests).toHaveLength(1);
+    expect(await row(started)).toMatchObject({ state: "cancelled", lastOutcome: "gone" });
+    const subscription = await getSubscription(t.store, { accountId: t.accountId, id: started.subscriptionId });
+    expect(subscription?.state).toBe("ended");
+  });
+
+  test("the next_attempt_at that is shown is when the next request is then made", async () => {
+    t.receiver.answer((_request, n) =>
+      n === 2
+        ? { kind: "status", status: 503, headers: { "retry-after": "7200" } }
+        : { kind: "status", status: n < 5 ? 500 : 200 },
+    );
+    const started = await t.deliver();
+    await finished(started);
+    const attempts = (await listAttempts(t.store, { accountId: t.accountId, deliveryId: started.deliveryId })) ?? [];
+    const promised = t.logged("delivery.attempted").map((fields) => Number(fields["nextAttemptAt"]));
+    const late = attempts.slice(1).map((attempt, i) => attempt.startedAt - (promised[i] ?? 0));
+    expect(late).toHaveLength(4);
+    for (const ms of late) expect(Math.abs(ms)).toBeLessThan(SECOND_MS);
+  });
+});

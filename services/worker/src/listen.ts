@@ -1,0 +1,64 @@
+import { createServer, type Server } from "node:http";
+
+export type ListenOptions = {
+  readonly host: string;
+  readonly port: number;
+  /** A delivery is pending; called for `POST /nudge`. */
+  readonly onNudge: () => void;
+  /** What the worker needs, and whether it is there; `/readyz` answers 503 with what is away. */
+  readonly checkReady: () => Promise<Readonly<Record<string, "ok" | "away">>>;
+};
+
+/** Long enough for any caller of these four routes. */
+const REQUEST_TIMEOUT_MS = 5_000;
+
+/**
+ * The worker's own small HTTP server, for its neighbours only: nudges from the API, and health checks. A nudge holds
+ * nothing and starts nothing that the dispatcher's timer would not.
+ */
+export async function listen(options: ListenOptions): Promise<{ url: string; stop(): Promise<void> }> {
+  const server = createServer(
+    { requestTimeout: REQUEST_TIMEOUT_MS, headersTimeout: REQUEST_TIMEOUT_MS },
+    (request, response) => {
+      const answer = (status: number, body: unknown, headers: Record<string, string> = {}) => {
+        response
+          .writeHead(status, { "content-type": "application/json", ...headers })
+          .end(JSON.stringify(body));
+      };
+      switch (request.url) {
+        case "/nudge":
+          if (request.method !== "POST") return answer(405, { error: "use POST" }, { allow: "POST" });
+          options.onNudge();
+          return answer(202, {});
+        case "/healthz":
+          return answer(200, { status: "ok" });
+        case "/readyz":
+          options.checkReady().then(
+            (checks) => answer(Object.values(checks).every((check) => check === "ok") ? 200 : 503, checks),
+            () => answer(503, { error: "the check itself failed" }),
+          );
+          return;
+        default:
+          return answer(404, { error: "the worker knows /nudge, /healthz and /readyz" });
+      }
+    },
+  );
+  await new Promise<void>((resolve, reject) => {
+    server.once("error", reject);
+    server.listen(options.port, options.host, resolve);
+  });
+  return { url: urlOf(server, options.host), stop: () => close(server) };
+}
+
+function urlOf(server: Server, host: string): string {
+  const address = server.address();
+  const port = typeof address === "object" && address !== null ? address.port : 0;
+  return `http://${host.includes(":") ? `[${host}]` : host}:${port}`;
+}
+
+async function close(server: Server): Promise<void> {
+  await new Promise<void>((resolve) => {
+    server.close(() => resolve());
+    server.closeAllConnections();
+  });
+}

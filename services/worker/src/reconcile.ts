@@ -1,0 +1,92 @@
+import type { DeliveryId } from "@posthaste/domain";
+import type { Log } from "@posthaste/runtime";
+import {
+  cancelDelivery,
+  deferReconcile,
+  listOverdue,
+  type OverdueDelivery,
+  type Store,
+} from "@posthaste/store";
+
+/** What the reconciler asks and does of Temporal; `@posthaste/delivery/client` provides it. */
+export type TemporalSide = {
+  inspect(
+    id: DeliveryId,
+  ): Promise<
+    | { kind: "gone" }
+    | { kind: "ended_by_hand" }
+    | { kind: "paused"; by: "retry_now" | "operator" }
+    | { kind: "running"; nextAttemptAt: number | undefined }
+  >;
+  start(delivery: OverdueDelivery): Promise<void>;
+  retryNow(id: DeliveryId): Promise<unknown>;
+  unpause(id: DeliveryId): Promise<void>;
+};
+
+export type ReconcileOptions = {
+  readonly store: Store;
+  readonly log: Log;
+  readonly now: () => number;
+  readonly temporal: TemporalSide;
+};
+
+/** Deliveries looked at in one round; more are looked at in the next, at once. */
+const BATCH = 100;
+/** A delivery that was looked at and left alone is looked at again after this. */
+const LOOK_AGAIN_MS = 2 * 60_000;
+/** Row and Temporal compute the same wait a moment apart; this much is not a difference. */
+const WAIT_TOLERANCE_MS = 30_000;
+
+type Action = "started_again" | "cancelled" | "unpaused" | "retried" | "left_alone";
+
+/**
+ * Makes the reconciler's round. It looks only at deliveries whose next attempt is overdue (by minutes; by seconds after
+ * a "retry now"), never at everything, and holds each against Temporal:
+ *
+ * | Temporal says | then |
+ * |---|---|
+ * | terminated or cancelled by an operator | the delivery is cancelled |
+ * | no workflow, or one that closed otherwise | it is started again, and its replay finds its place in the schedule |
+ * | paused by a "retry now" that crashed half way | unpaused: the attempt is made |
+ * | waiting longer than the row says | a "retry now" that crashed before its first call: done again |
+ * | paused by an operator, or about to run | left alone |
+ */
+export function createReconcileRound(options: ReconcileOptions): () => Promise<"more" | "done"> {
+  const { store, log, now } = options;
+  return async () => {
+    const overdue = await listOverdue(store, { now: now(), limit: BATCH });
+    if (overdue.length === 0) return "done";
+    // Put off first: a delivery that makes us fail must not be in the way of the others.
+    await deferReconcile(store, { ids: overdue.map((row) => row.deliveryId), until: now() + LOOK_AGAIN_MS });
+    for (const row of overdue) {
+      const action = await reconcile(options, row);
+      log.info("delivery.reconciled", { deliveryId: row.deliveryId, attempts: row.attempts, action });
+    }
+    return overdue.length === BATCH ? "more" : "done";
+  };
+}
+
+async function reconcile({ store, now, temporal }: ReconcileOptions, row: OverdueDelivery): Promise<Action> {
+  const id = row.deliveryId;
+  const standing = await temporal.inspect(id);
+  switch (standing.kind) {
+    case "gone":
+      await temporal.start(row);
+      return "started_again";
+    case "ended_by_hand":
+      await cancelDelivery(store, { id, reason: "an operator ended its workflow", now: now() });
+      return "cancelled";
+    case "paused":
+      if (standing.by === "operator") return "left_alone";
+      await temporal.unpause(id);
+      return "unpaused";
+    case "running": {
+      const dueAt = row.nextAttemptAt ?? 0;
+      if (standing.nextAttemptAt === undefined || standing.nextAttemptAt - dueAt < WAIT_TOLERANCE_MS) {
+        return "left_alone";
+      }
+      await temporal.retryNow(id);
+      return "retried";
+    }
+  }
+}

@@ -1,0 +1,68 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import type { TemporalOptions } from "@posthaste/delivery/client";
+import { createDeliveryWorker, type DeliveryWorkerOptions } from "@posthaste/delivery/worker";
+import type { Log } from "@posthaste/runtime";
+import { NativeConnection, type Worker } from "@temporalio/worker";
+
+export type TemporalWorkerOptions = Pick<DeliveryWorkerOptions, "workflowBundle" | "deps" | "attemptsMax"> & {
+  readonly temporal: TemporalOptions;
+  readonly log: Log;
+};
+
+/** The pause before connecting again, after Temporal was away or the worker broke. */
+const RECONNECT_PAUSE_MS = 1_000;
+
+/**
+ * Keeps a Temporal worker running: connects as soon as Temporal is there, and again whenever the worker ends without
+ * having been told to.
+ */
+export function runTemporalWorker(options: TemporalWorkerOptions): {
+  polls(): boolean;
+  stop(): Promise<void>;
+} {
+  const { temporal, log } = options;
+  const stopping = new AbortController();
+  let worker: Worker | undefined;
+
+  const connectAndRun = async () => {
+    const connection = await NativeConnection.connect(temporal.connectionOptions ?? {});
+    try {
+      worker = await createDeliveryWorker({
+        ...options,
+        connection,
+        namespace: temporal.namespace ?? "default",
+      });
+      if (stopping.signal.aborted) return;
+      log.info("temporal.connected");
+      await worker.run();
+    } finally {
+      worker = undefined;
+      await connection.close();
+    }
+  };
+
+  const run = async () => {
+    while (!stopping.signal.aborted) {
+      try {
+        await connectAndRun();
+      } catch (error) {
+        log.error("temporal.disconnected", error);
+      }
+      if (!stopping.signal.aborted) {
+        await sleep(RECONNECT_PAUSE_MS, undefined, { signal: stopping.signal }).catch(() => {
+          // Stopped while waiting: the loop's condition sees it.
+        });
+      }
+    }
+  };
+  const running = run();
+
+  return {
+    polls: () => worker?.getState() === "RUNNING",
+    async stop() {
+      stopping.abort();
+      if (worker?.getState() === "RUNNING") worker.shutdown();
+      await running;
+    },
+  };
+}

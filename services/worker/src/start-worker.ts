@@ -1,0 +1,102 @@
+import { randomUUID } from "node:crypto";
+import {
+  connectTemporal,
+  inspectDelivery,
+  retryNow,
+  startDelivery,
+  type TemporalOptions,
+  unpause,
+} from "@posthaste/delivery/client";
+import type { DeliveryWorkerOptions } from "@posthaste/delivery/worker";
+import type { Log, Running } from "@posthaste/runtime";
+import { pingStore, type Store } from "@posthaste/store";
+import { createDispatchRound } from "./dispatch.ts";
+import { listen } from "./listen.ts";
+import { createReconcileRound } from "./reconcile.ts";
+import { runTemporalWorker } from "./run-temporal-worker.ts";
+import { startLoop } from "./start-loop.ts";
+
+export type WorkerOptions = {
+  readonly store: Store;
+  readonly log: Log;
+  readonly temporal: TemporalOptions;
+  readonly workflowBundle: DeliveryWorkerOptions["workflowBundle"];
+  readonly host: string;
+  readonly port: number;
+  readonly dispatchIntervalMs: number;
+  readonly dispatchBatch: number;
+  readonly dispatchLeaseMs: number;
+  readonly inFlightMax: number;
+  readonly attemptsMax: number;
+  readonly reconcileIntervalMs: number;
+};
+
+/** Starts the dispatcher, the reconciler and the Temporal worker. Temporal may come later, or go and come back. */
+export async function startWorker(options: WorkerOptions): Promise<Running & { url: string }> {
+  const { store, log } = options;
+  const now = () => Date.now();
+  const client = connectTemporal(options.temporal);
+
+  const dispatcher = startLoop({
+    name: "dispatcher",
+    intervalMs: options.dispatchIntervalMs,
+    log,
+    round: createDispatchRound({
+      store,
+      log,
+      now,
+      start: (delivery) => startDelivery(client, delivery),
+      owner: randomUUID(),
+      batch: options.dispatchBatch,
+      leaseMs: options.dispatchLeaseMs,
+      inFlightMax: options.inFlightMax,
+    }),
+  });
+  const reconciler = startLoop({
+    name: "reconciler",
+    intervalMs: options.reconcileIntervalMs,
+    log,
+    round: createReconcileRound({
+      store,
+      log,
+      now,
+      temporal: {
+        inspect: (id) => inspectDelivery(client, id),
+        start: (delivery) => startDelivery(client, delivery),
+        retryNow: (id) => retryNow(client, id),
+        unpause: (id) => unpause(client, id),
+      },
+    }),
+  });
+  const temporalWorker = runTemporalWorker({
+    temporal: options.temporal,
+    log,
+    workflowBundle: options.workflowBundle,
+    attemptsMax: options.attemptsMax,
+    deps: { store, log, now, onAttempted: () => dispatcher.wake() },
+  });
+  const listener = await listen({
+    host: options.host,
+    port: options.port,
+    onNudge: () => dispatcher.wake(),
+    checkReady: async () => ({
+      database: await pingStore(store).then(
+        () => "ok" as const,
+        () => "away" as const,
+      ),
+      temporal: temporalWorker.polls() ? "ok" : "away",
+    }),
+  });
+  log.info("worker.started", { url: listener.url });
+
+  return {
+    url: listener.url,
+    async stop() {
+      // No new work first; then what is under way is finished.
+      await Promise.all([dispatcher.stop(), reconciler.stop()]);
+      await temporalWorker.stop();
+      await listener.stop();
+      await client.connection.close();
+    },
+  };
+}

@@ -1,0 +1,149 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { createPosthasteClient, type PosthasteClient } from "@posthaste/client";
+import { type AccountId, SCOPES } from "@posthaste/domain";
+import { createAccount, createToken, type Store } from "@posthaste/store";
+import { createTestStore, temporalBinary } from "@posthaste/testkit";
+import { type Child, createChild, freePort } from "./child.ts";
+
+/** The whole product on real parts: a database, a Temporal server with its state in a file, API and worker processes. */
+export type Stack = {
+  readonly store: Store;
+  readonly accountId: AccountId;
+  readonly token: string;
+  readonly apiUrl: string;
+  readonly client: PosthasteClient;
+  readonly temporalAddress: string;
+  readonly temporal: Child;
+  readonly apis: readonly Child[];
+  readonly apiUrls: readonly string[];
+  readonly workers: readonly Child[];
+  /** `POST /api/Webhook` as an external developer does; resolves with the subscription's ID. */
+  subscribe(targetUrl: string, event?: string): Promise<number>;
+  dispose(): Promise<void>;
+};
+
+export type StackOptions = {
+  readonly database?: "sqlite" | "mysql";
+  readonly apis?: number;
+  readonly workers?: number;
+  /** Environment for API and worker beside what the stack sets. */
+  readonly env?: Readonly<Record<string, string>>;
+  /** What API and worker connect to instead of the database's own URL, such as a proxy. */
+  readonly databaseUrl?: (url: string) => Promise<string>;
+};
+
+const root = fileURLToPath(new URL("../../../", import.meta.url));
+
+export async function startStack(options: StackOptions = {}): Promise<Stack> {
+  const dir = mkdtempSync(join(tmpdir(), "posthaste-e2e-"));
+  const { store, url, dispose } = await createTestStore(options.database ?? "sqlite");
+  const account = await createAccount(store, { name: "e2e", now: Date.now() });
+  const { secret: token } = await createToken(store, {
+    accountId: account.id,
+    name: "e2e",
+    scopes: [...SCOPES],
+    expiresAt: null,
+    now: Date.now(),
+  });
+
+  const temporalPort = await freePort();
+  const temporal = createChild({
+    command: await temporalBinary(),
+    args: [
+      ...["server", "start-dev", "--headless", "--ip", "127.0.0.1", "--port", String(temporalPort)],
+      ...["--db-filename", join(dir, "temporal.db"), "--log-level", "error"],
+      ...["--sqlite-pragma", "journal_mode=wal", "--sqlite-pragma", "synchronous=normal"],
+    ],
+    env: {},
+    logPath: join(dir, "temporal.log"),
+    isReady: async () => await accepts(temporalPort),
+  });
+  await temporal.start();
+
+  const temporalAddress = `127.0.0.1:${temporalPort}`;
+  const shared = {
+    DATABASE_URL: options.databaseUrl === undefined ? url : await options.databaseUrl(url),
+    TEMPORAL_ADDRESS: temporalAddress,
+    ...options.env,
+  };
+  const workerPorts = await ports(options.workers ?? 1);
+  const workers = workerPorts.map((port, i) =>
+    createChild({
+      command: process.execPath,
+      args: [join(root, "services/worker/dist/main.js")],
+      env: { ...shared, POSTHASTE_WORKER_PORT: String(port) },
+      logPath: join(dir, `worker-${i}.log`),
+      isReady: async () => (await fetch(`http://127.0.0.1:${port}/healthz`)).ok,
+    }),
+  );
+  const apiPorts = await ports(options.apis ?? 1);
+  const apis = apiPorts.map((port, i) =>
+    createChild({
+      command: process.execPath,
+      args: [join(root, "services/api/dist/main.js")],
+      env: {
+        ...shared,
+        POSTHASTE_PORT: String(port),
+        POSTHASTE_WORKER_URLS: workerPorts.map((workerPort) => `http://127.0.0.1:${workerPort}`).join(","),
+      },
+      logPath: join(dir, `api-${i}.log`),
+      isReady: async () => (await fetch(`http://127.0.0.1:${port}/readyz`)).ok,
+    }),
+  );
+  await Promise.all([...workers, ...apis].map((child) => child.start()));
+
+  const apiUrls = apiPorts.map((port) => `http://127.0.0.1:${port}`);
+  const apiUrl = apiUrls[0] ?? "";
+  const client = createPosthasteClient({ baseUrl: apiUrl, token });
+  return {
+    store,
+    accountId: account.id,
+    token,
+    apiUrl,
+    client,
+    temporalAddress,
+    temporal,
+    apis,
+    apiUrls,
+    workers,
+    async subscribe(targetUrl, event = "invoice_sent") {
+      const response = await fetch(`${apiUrl}/api/Webhook`, {
+        method: "POST",
+        headers: { authorization: `Bearer ${token}`, "content-type": "application/json" },
+        body: JSON.stringify({ target_url: targetUrl, event }),
+      });
+      if (response.status !== 201) throw new Error(`subscribing answered ${response.status}: ${await response.text()}`);
+      return ((await response.json()) as { ID: number }).ID;
+    },
+    async dispose() {
+      await client.close();
+      await Promise.all([...workers, ...apis, temporal].map((child) => child.kill()));
+      await dispose();
+      rmSync(dir, { recursive: true, force: true });
+    },
+  };
+}
+
+async function ports(count: number): Promise<number[]> {
+  const found: number[] = [];
+  while (found.length < count) {
+    const port = await freePort();
+    if (!found.includes(port)) found.push(port);
+  }
+  return found;
+}
+
+async function accepts(port: number): Promise<boolean> {
+  const { connect } = await import("node:net");
+  return await new Promise((resolve) => {
+    const socket = connect(port, "127.0.0.1");
+    socket.once("connect", () => {
+      socket.destroy();
+      resolve(true);
+    });
+    socket.once("error", () => resolve(false));
+  });
+}
