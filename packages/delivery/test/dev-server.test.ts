@@ -1,16 +1,16 @@
 import type { DeliveryId } from "@posthaste/domain";
 import { getDelivery, listAttempts, requestRetry } from "@posthaste/store";
+import { type DeliverySetup, type Started, setupDelivery } from "@posthaste/testkit/delivery";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { inspectDelivery, retryNow, startDelivery, workflowIdOf } from "../src/client/index.ts";
-import { type Setup, setup, type Started } from "./fixture.ts";
 
 const MINUTE_MS = 60_000;
 /** How long to wait for something that takes about a second. */
 const PATIENCE = { timeout: 20_000, interval: 50 };
 
-let t: Setup;
+let t: DeliverySetup;
 beforeEach(async () => {
-  t = await setup("dev-server");
+  t = await setupDelivery("dev-server");
   await t.startWorker();
 });
 afterEach(() => t.dispose());
@@ -25,7 +25,8 @@ const attemptsMade = async (started: Started, count: number) =>
 const waiting = async (started: Started) =>
   await vi.waitFor(async () => {
     const standing = await inspectDelivery(t.env.client, started.deliveryId);
-    if (standing.kind !== "running" || standing.nextAttemptAt === undefined) throw new Error(`is ${standing.kind}`);
+    if (standing.kind !== "running" || standing.nextAttemptAt === undefined)
+      throw new Error(`is ${standing.kind}`);
     return standing.nextAttemptAt;
   }, PATIENCE);
 const retry = async (started: Started) => {
@@ -38,16 +39,30 @@ describe("retry now, on the real server", () => {
   test("in each of the first waits the next request comes, is numbered next, and the wait after it is the schedule's", async () => {
     t.receiver.answer({ kind: "status", status: 500 });
     const started = await t.deliver();
-    for (const [number, minutes] of [[1, 10], [2, 30], [3, 90], [4, 190], [5, 190]] as const) {
+    for (const [number, minutes] of [
+      [1, 10],
+      [2, 30],
+      [3, 90],
+      [4, 190],
+      [5, 190],
+    ] as const) {
       const delivery = await attemptsMade(started, number);
       const nextAt = await waiting(started);
-      const last = (await listAttempts(t.store, { accountId: t.accountId, deliveryId: started.deliveryId }))?.at(-1);
+      const last = (
+        await listAttempts(t.store, { accountId: t.accountId, deliveryId: started.deliveryId })
+      )?.at(-1);
       expect(last?.number).toBe(number);
       expect(Math.abs(nextAt - (last?.startedAt ?? 0) - minutes * MINUTE_MS)).toBeLessThan(5_000);
       expect(Math.abs(nextAt - (delivery?.nextAttemptAt ?? 0))).toBeLessThan(5_000);
       if (number < 5) expect(await retry(started)).toBe(true);
     }
-    expect(t.receiver.requests.map((request) => request.headers["webhook-attempt"])).toEqual(["1", "2", "3", "4", "5"]);
+    expect(t.receiver.requests.map((request) => request.headers["webhook-attempt"])).toEqual([
+      "1",
+      "2",
+      "3",
+      "4",
+      "5",
+    ]);
   });
 
   test("a double click makes one attempt", async () => {
@@ -73,7 +88,10 @@ describe("retry now, on the real server", () => {
       type: "attemptDelivery",
       reason: "posthaste: retry now",
     });
-    expect(await inspectDelivery(t.env.client, started.deliveryId)).toEqual({ kind: "paused", by: "retry_now" });
+    expect(await inspectDelivery(t.env.client, started.deliveryId)).toEqual({
+      kind: "paused",
+      by: "retry_now",
+    });
     expect(await retry(started)).toBe(true);
     await attemptsMade(started, 2);
     expect((await row(started))?.state).toBe("succeeded");
@@ -90,7 +108,10 @@ describe("retry now, on the real server", () => {
       type: "attemptDelivery",
       reason: "looking into it",
     });
-    expect(await inspectDelivery(t.env.client, started.deliveryId)).toEqual({ kind: "paused", by: "operator" });
+    expect(await inspectDelivery(t.env.client, started.deliveryId)).toEqual({
+      kind: "paused",
+      by: "operator",
+    });
   });
 
   test("during an attempt it is harmless: that attempt counts, and the wait after it is the schedule's", async () => {
@@ -147,7 +168,10 @@ describe("a workflow that is gone", () => {
     await attemptsMade(started, 1);
     await handle(started.deliveryId).result();
     await startDelivery(t.env.client, { ...started, eventType: "invoice_sent", targetUrl: t.receiver.url });
-    await expect(handle(started.deliveryId).result()).resolves.toMatchObject({ state: "succeeded", attempts: 1 });
+    await expect(handle(started.deliveryId).result()).resolves.toMatchObject({
+      state: "succeeded",
+      attempts: 1,
+    });
     expect(t.receiver.requests).toHaveLength(1);
   });
 

@@ -1,23 +1,25 @@
 import { getDelivery, getSubscription, listAttempts } from "@posthaste/store";
+import { type DeliverySetup, type Started, setupDelivery } from "@posthaste/testkit/delivery";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { workflowIdOf } from "../src/client/index.ts";
-import { type Setup, setup, type Started } from "./fixture.ts";
 
 const MINUTE_MS = 60_000;
 const SECOND_MS = 1_000;
 
-let t: Setup;
+let t: DeliverySetup;
 beforeEach(async () => {
-  t = await setup("time-skipping");
+  t = await setupDelivery("time-skipping");
   await t.startWorker();
 });
 afterEach(() => t.dispose());
 
 const minutesAfterStart = async (started: Started) => {
-  const attempts = (await listAttempts(t.store, { accountId: t.accountId, deliveryId: started.deliveryId })) ?? [];
+  const attempts =
+    (await listAttempts(t.store, { accountId: t.accountId, deliveryId: started.deliveryId })) ?? [];
   return attempts.map((attempt) => (attempt.startedAt - started.startedAt) / MINUTE_MS);
 };
-const finished = (started: Started) => t.env.client.workflow.getHandle(workflowIdOf(started.deliveryId)).result();
+const finished = (started: Started) =>
+  t.env.client.workflow.getHandle(workflowIdOf(started.deliveryId)).result();
 const row = (started: Started) => getDelivery(t.store, { accountId: t.accountId, id: started.deliveryId });
 
 const expectWithinASecond = (actual: number[], expected: number[]) => {
@@ -41,7 +43,12 @@ describe("the published schedule, kept by Temporal", () => {
     expect(t.receiver.requests.map((request) => request.headers["webhook-attempt"])).toEqual(
       Array.from({ length: 14 }, (_, i) => String(i + 1)),
     );
-    expect(await row(started)).toMatchObject({ state: "exhausted", attempts: 14, nextAttemptAt: null, lastStatus: 500 });
+    expect(await row(started)).toMatchObject({
+      state: "exhausted",
+      attempts: 14,
+      nextAttemptAt: null,
+      lastStatus: 500,
+    });
   });
 
   test("a receiver that recovers at the fifth request gets five, and the delivery has succeeded", async () => {
@@ -71,7 +78,9 @@ describe("the published schedule, kept by Temporal", () => {
 
   test("a Retry-After shorter than the schedule changes nothing", async () => {
     t.receiver.answer((_request, n) =>
-      n === 1 ? { kind: "status", status: 503, headers: { "retry-after": "5" } } : { kind: "status", status: 200 },
+      n === 1
+        ? { kind: "status", status: 503, headers: { "retry-after": "5" } }
+        : { kind: "status", status: 200 },
     );
     const started = await t.deliver();
     await finished(started);
@@ -84,7 +93,10 @@ describe("the published schedule, kept by Temporal", () => {
     await expect(finished(started)).resolves.toMatchObject({ state: "cancelled", attempts: 1 });
     expect(t.receiver.requests).toHaveLength(1);
     expect(await row(started)).toMatchObject({ state: "cancelled", lastOutcome: "gone" });
-    const subscription = await getSubscription(t.store, { accountId: t.accountId, id: started.subscriptionId });
+    const subscription = await getSubscription(t.store, {
+      accountId: t.accountId,
+      id: started.subscriptionId,
+    });
     expect(subscription?.state).toBe("ended");
   });
 
@@ -96,7 +108,8 @@ describe("the published schedule, kept by Temporal", () => {
     );
     const started = await t.deliver();
     await finished(started);
-    const attempts = (await listAttempts(t.store, { accountId: t.accountId, deliveryId: started.deliveryId })) ?? [];
+    const attempts =
+      (await listAttempts(t.store, { accountId: t.accountId, deliveryId: started.deliveryId })) ?? [];
     const promised = t.logged("delivery.attempted").map((fields) => Number(fields["nextAttemptAt"]));
     const late = attempts.slice(1).map((attempt, i) => attempt.startedAt - (promised[i] ?? 0));
     expect(late).toHaveLength(4);

@@ -9,8 +9,8 @@ import {
 } from "@posthaste/domain";
 import type { Log } from "@posthaste/runtime";
 import {
+  type Attempt,
   type AttemptContext,
-  type AttemptRecord,
   cancelDelivery,
   loadForAttempt,
   recordAttempt,
@@ -102,7 +102,7 @@ async function makeAttempt(
   const state = terminalStateAfter(number, result.outcome);
   const waitMs = state === undefined ? waitAfterAttemptMs(number, retryAfterMs) : undefined;
   const nextAttemptAt = waitMs === undefined ? null : now + waitMs;
-  const attempt: AttemptRecord = {
+  const attempt: Attempt = {
     ...result,
     number,
     startedAt,

@@ -59,6 +59,8 @@ export function classifyError(error: unknown): Classified {
 /** The code of the error, of what it wraps, or of the first of several (one for each address that was dialled). */
 function codeOf(error: unknown): string | undefined {
   if (typeof error !== "object" || error === null) return undefined;
+  // undici's parser gives a code only to some of its errors.
+  if (error instanceof Error && error.name === "HTTPParserError") return "HPE_INVALID";
   if ("code" in error && typeof error.code === "string") return error.code;
   if ("errors" in error && Array.isArray(error.errors)) return codeOf(error.errors[0]);
   return "cause" in error ? codeOf(error.cause) : undefined;

@@ -145,8 +145,8 @@ function observedConnector(
   const connect = buildConnector({ timeout: timeoutMs });
   return (options, callback) =>
     connect(options, (...result) => {
-      const socket = result[1];
-      if (socket !== null) onDialled(addressOf(socket));
+      const [error, socket] = result;
+      if (error === null) onDialled(addressOf(socket));
       callback(...result);
     });
 }

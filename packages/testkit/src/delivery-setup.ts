@@ -1,3 +1,5 @@
+import { startDelivery } from "@posthaste/delivery/client";
+import { createDeliveryWorker, workflowCode } from "@posthaste/delivery/worker";
 import {
   type AccountId,
   type DeliveryId,
@@ -15,22 +17,28 @@ import {
   markStarted,
   type Store,
 } from "@posthaste/store";
-import { createTestStore, type Receiver, startReceiver, temporalBinary, timeSkippingBinary } from "@posthaste/testkit";
 import { TestWorkflowEnvironment } from "@temporalio/testing";
 import { Runtime, type Worker } from "@temporalio/worker";
-import { startDelivery } from "../src/client/index.ts";
-import { createDeliveryWorker, workflowCode } from "../src/worker/index.ts";
+import { type Receiver, startReceiver } from "./receiver/receiver.ts";
+import { temporalBinary, timeSkippingBinary } from "./temporal-binaries/index.ts";
+import { createTestStore } from "./test-store.ts";
 
 Runtime.install({ telemetryOptions: { logging: { forward: {}, filter: "OFF" } }, logger: mute() });
 
 /** A receiver, a store with one account, and a Temporal server with a worker on it. */
-export type Setup = {
+export type DeliverySetup = {
   readonly store: Store;
   readonly receiver: Receiver;
   readonly env: TestWorkflowEnvironment;
   readonly accountId: AccountId;
+  readonly log: Log;
   /** Ingests one event for a new subscription of the receiver (or of `targetUrl`), and starts its workflow. */
-  deliver(options?: { targetUrl?: string; data?: string; timeoutMs?: number; secret?: string }): Promise<Started>;
+  deliver(options?: {
+    targetUrl?: string;
+    data?: string;
+    timeoutMs?: number;
+    secret?: string;
+  }): Promise<Started>;
   startWorker(): Promise<RunningWorker>;
   /** The fields of every log line with this name so far. */
   logged(event: string): Readonly<Record<string, unknown>>[];
@@ -49,7 +57,7 @@ export type RunningWorker = { readonly worker: Worker; stop(): Promise<void> };
 
 let bundle: Awaited<ReturnType<typeof workflowCode>> | undefined;
 
-export async function setup(kind: "time-skipping" | "dev-server"): Promise<Setup> {
+export async function setupDelivery(kind: "time-skipping" | "dev-server"): Promise<DeliverySetup> {
   const env = await startEnvironment(kind);
   const { store, dispose } = await createTestStore("sqlite");
   const receiver = await startReceiver();
@@ -66,6 +74,7 @@ export async function setup(kind: "time-skipping" | "dev-server"): Promise<Setup
     receiver,
     env,
     accountId: account.id,
+    log,
     async deliver({ targetUrl = receiver.url, data = '{"a":1}', timeoutMs, secret } = {}) {
       const at = await now();
       const accountId = account.id;
@@ -92,12 +101,23 @@ export async function setup(kind: "time-skipping" | "dev-server"): Promise<Setup
         ],
       });
       if (event === undefined) throw new Error("ingest gave no event");
-      const { claimed } = await claimDeliveries(store, { owner: "test", limit: 10, inFlightMax: 10, leaseMs: 1000, now: at });
+      const { claimed } = await claimDeliveries(store, {
+        owner: "test",
+        limit: 10,
+        inFlightMax: 10,
+        leaseMs: 1000,
+        now: at,
+      });
       for (const delivery of claimed) await startDelivery(env.client, delivery);
       await markStarted(store, { ids: claimed.map((delivery) => delivery.deliveryId), now: at });
       const [delivery] = await listDeliveries(store, { accountId, eventId: event.eventId, limit: 1 });
       if (delivery === undefined) throw new Error("ingest made no delivery");
-      return { deliveryId: delivery.id, eventId: event.eventId, subscriptionId: subscription.id, startedAt: at };
+      return {
+        deliveryId: delivery.id,
+        eventId: event.eventId,
+        subscriptionId: subscription.id,
+        startedAt: at,
+      };
     },
     async startWorker() {
       const worker = await createDeliveryWorker({
@@ -130,10 +150,14 @@ export async function setup(kind: "time-skipping" | "dev-server"): Promise<Setup
 async function startEnvironment(kind: "time-skipping" | "dev-server"): Promise<TestWorkflowEnvironment> {
   if (kind === "time-skipping") {
     const path = await timeSkippingBinary();
-    return await TestWorkflowEnvironment.createTimeSkipping({ server: { executable: { type: "existing-path", path } } });
+    return await TestWorkflowEnvironment.createTimeSkipping({
+      server: { executable: { type: "existing-path", path } },
+    });
   }
   const path = await temporalBinary();
-  return await TestWorkflowEnvironment.createLocal({ server: { executable: { type: "existing-path", path } } });
+  return await TestWorkflowEnvironment.createLocal({
+    server: { executable: { type: "existing-path", path } },
+  });
 }
 
 function mute() {
@@ -142,7 +166,8 @@ function mute() {
 }
 
 function recordingLog(lines: { event: string; fields: Readonly<Record<string, unknown>> }[]): Log {
-  const add = (event: string, fields: Readonly<Record<string, unknown>> = {}) => void lines.push({ event, fields });
+  const add = (event: string, fields: Readonly<Record<string, unknown>> = {}) =>
+    void lines.push({ event, fields });
   const log: Log = { info: add, warn: add, error: (event, error) => add(event, { error }), with: () => log };
   return log;
 }

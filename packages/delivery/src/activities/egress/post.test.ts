@@ -1,0 +1,129 @@
+import { certificateFor, type Receiver, refusedUrl, startReceiver } from "@posthaste/testkit";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { type PostRequest, post, RESPONSE_BODY_BYTES_MAX } from "./post.ts";
+
+let receiver: Receiver;
+beforeEach(async () => {
+  receiver = await startReceiver();
+});
+afterEach(() => receiver.stop());
+
+const send = (options: Partial<PostRequest> = {}) =>
+  post({
+    url: receiver.url,
+    headers: { "content-type": "application/json" },
+    body: Buffer.from("[{}]"),
+    acceptance: "OK_ONLY",
+    timeoutMs: 10_000,
+    ...options,
+  });
+/** Short, for receivers that never finish: the outcome is what counts, not how long it took. */
+const SHORT_MS = 300;
+
+describe("what the receiver does becomes an outcome", () => {
+  test("200 is accepted, with what was answered and the address that was dialled", async () => {
+    receiver.answer({ kind: "status", status: 200, headers: { "X-Seen": "yes" }, body: "thanks" });
+    const result = await send();
+    expect(result).toMatchObject({
+      outcome: "accepted",
+      status: 200,
+      responseTruncated: false,
+      address: `127.0.0.1:${receiver.port}`,
+      detail: null,
+    });
+    expect(Buffer.from(result.responseBody).toString()).toBe("thanks");
+    expect(result.responseHeaders).toContainEqual(["x-seen", "yes"]);
+  });
+
+  test.each([
+    [201, "status"],
+    [204, "status"],
+    [302, "redirect"],
+    [404, "status"],
+    [410, "gone"],
+    [500, "status"],
+  ] as const)("%i is %s where only 200 counts", async (status, outcome) => {
+    receiver.answer({ kind: "status", status, headers: { location: "http://127.0.0.1:1/elsewhere" } });
+    expect(await send()).toMatchObject({ outcome, status });
+    expect(receiver.requests).toHaveLength(1);
+  });
+
+  test("204 is accepted where any 2xx counts, and 302 still is not", async () => {
+    receiver.answer({ kind: "status", status: 204 });
+    expect(await send({ acceptance: "ANY_2XX" })).toMatchObject({ outcome: "accepted", status: 204 });
+    receiver.answer({ kind: "status", status: 302 });
+    expect(await send({ acceptance: "ANY_2XX" })).toMatchObject({ outcome: "redirect" });
+  });
+
+  test.each([
+    ["that never answers", { kind: "hang" }, "timeout"],
+    ["whose headers never end", { kind: "slow_headers" }, "timeout"],
+    ["whose body drips for ever", { kind: "drip", status: 200, everyMs: 10 }, "timeout"],
+    ["that closes without a word", { kind: "close" }, "reset"],
+    ["that resets in mid-answer", { kind: "reset" }, "reset"],
+    ["that does not speak HTTP", { kind: "garbage" }, "invalid_response"],
+  ] as const)("one %s: %o is %s", async (_title, behaviour, outcome) => {
+    receiver.answer(behaviour);
+    const result = await send({ timeoutMs: outcome === "timeout" ? SHORT_MS : 10_000 });
+    expect(result).toMatchObject({ outcome, status: null });
+    expect(result.detail).not.toBeNull();
+  });
+
+  test("headers over the bound are an invalid response", async () => {
+    receiver.answer({ kind: "status", status: 200, headers: { "x-large": "x".repeat(20_000) } });
+    expect(await send()).toMatchObject({ outcome: "invalid_response" });
+  });
+
+  test("a refused connection", async () => {
+    expect(await send({ url: await refusedUrl() })).toMatchObject({ outcome: "refused", address: null });
+  });
+
+  test("a name that does not resolve", async () => {
+    expect(await send({ url: "http://nowhere.invalid/" })).toMatchObject({ outcome: "dns", address: null });
+  });
+
+  test("a certificate that nobody vouches for", async () => {
+    const tls = await startReceiver({ tls: await certificateFor("localhost") });
+    try {
+      expect(await send({ url: tls.url })).toMatchObject({ outcome: "tls", status: null });
+      expect(tls.requests).toHaveLength(0);
+    } finally {
+      await tls.stop();
+    }
+  });
+
+  test("TLS spoken to a plain HTTP port", async () => {
+    expect(await send({ url: receiver.url.replace("http:", "https:") })).toMatchObject({ outcome: "tls" });
+  });
+});
+
+describe("what an answer may cost", () => {
+  test("of a body without end only the first 16 KiB are read, and the answer still counts", async () => {
+    receiver.answer({ kind: "huge", status: 200, bytes: 10 * 1024 ** 3 });
+    const result = await send();
+    expect(result).toMatchObject({ outcome: "accepted", responseTruncated: true });
+    expect(result.responseBody).toHaveLength(RESPONSE_BODY_BYTES_MAX);
+  });
+
+  test("a body of exactly 16 KiB is whole", async () => {
+    receiver.answer({ kind: "status", status: 200, body: "x".repeat(RESPONSE_BODY_BYTES_MAX) });
+    const result = await send();
+    expect(result.responseBody).toHaveLength(RESPONSE_BODY_BYTES_MAX);
+    expect(result.responseTruncated).toBe(false);
+  });
+
+  test("a compressed body is kept as it came, never inflated", async () => {
+    receiver.answer({
+      kind: "status",
+      status: 200,
+      headers: { "content-encoding": "gzip" },
+      body: "not gzip",
+    });
+    expect(Buffer.from((await send()).responseBody).toString()).toBe("not gzip");
+  });
+});
+
+test("path and query reach the receiver as they stand in the URL", async () => {
+  await send({ url: `http://127.0.0.1:${receiver.port}/a%20b?key=1&key=2` });
+  expect(receiver.requests[0]).toMatchObject({ method: "POST", path: "/a%20b?key=1&key=2" });
+});

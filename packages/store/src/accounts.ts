@@ -1,0 +1,42 @@
+import type { AccountId } from "@posthaste/domain";
+import type { Selectable } from "kysely";
+import type { Store } from "./store.ts";
+import type { Tables } from "./tables.ts";
+
+/** A tenant. */
+export type Account = { readonly id: AccountId; readonly name: string; readonly createdAt: number };
+
+export async function createAccount(
+  store: Store,
+  { name, now }: { name: string; now: number },
+): Promise<Account> {
+  const { insertId } = await store.db
+    .insertInto("accounts")
+    .values({ name, created_at: now })
+    .executeTakeFirstOrThrow();
+  return { id: Number(insertId) as AccountId, name, createdAt: now };
+}
+
+export async function getAccount(store: Store, id: AccountId): Promise<Account | undefined> {
+  const row = await store.db.selectFrom("accounts").selectAll().where("id", "=", id).executeTakeFirst();
+  return row && accountOf(row);
+}
+
+/** Oldest first, those after `after`. */
+export async function listAccounts(
+  store: Store,
+  { after = 0, limit }: { after?: number; limit: number },
+): Promise<Account[]> {
+  const rows = await store.db
+    .selectFrom("accounts")
+    .selectAll()
+    .where("id", ">", after)
+    .orderBy("id")
+    .limit(limit)
+    .execute();
+  return rows.map(accountOf);
+}
+
+function accountOf(row: Selectable<Tables["accounts"]>): Account {
+  return { id: row.id as AccountId, name: row.name, createdAt: row.created_at };
+}

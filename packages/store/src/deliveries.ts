@@ -1,0 +1,153 @@
+import {
+  type AccountId,
+  type DeliveryId,
+  type DeliveryState,
+  type EventId,
+  isTerminal,
+  type Outcome,
+  Refusal,
+  type SubscriptionId,
+} from "@posthaste/domain";
+import type { Selectable } from "kysely";
+import { SETTLED } from "./end-subscription.ts";
+import { leastDeliveryId } from "./ids.ts";
+import type { Store } from "./store.ts";
+import type { Tables } from "./tables.ts";
+
+/** One event on its way to one subscription. */
+export type Delivery = {
+  readonly id: DeliveryId;
+  readonly accountId: AccountId;
+  readonly eventId: EventId;
+  readonly eventType: string;
+  readonly subscriptionId: SubscriptionId;
+  readonly state: DeliveryState;
+  readonly attempts: number;
+  readonly nextAttemptAt: number | null;
+  readonly lastOutcome: Outcome | null;
+  readonly lastStatus: number | null;
+  readonly createdAt: number;
+  readonly startedAt: number | null;
+  readonly endedAt: number | null;
+  readonly endedReason: string | null;
+};
+
+/** A "retry now" is checked by the reconciler this soon: it should have fired within a second. */
+const RETRY_GRACE_MS = 15_000;
+/** Ids of one process never go back, so one may be ahead of its row's time where a clock was set back. */
+const ID_SLACK_MS = 60_000;
+
+export async function getDelivery(
+  store: Store,
+  { accountId, id }: { accountId: AccountId; id: DeliveryId },
+): Promise<Delivery | undefined> {
+  const row = await store.db
+    .selectFrom("deliveries")
+    .selectAll()
+    .where("id", "=", id)
+    .where("account_id", "=", accountId)
+    .executeTakeFirst();
+  return row && deliveryOf(row);
+}
+
+/** An account's deliveries, newest first, those before `before`, by any combination of filters. */
+export async function listDeliveries(
+  store: Store,
+  filter: {
+    accountId: AccountId;
+    subscriptionId?: SubscriptionId;
+    eventId?: EventId;
+    state?: DeliveryState;
+    /** Inclusive. */
+    createdFrom?: number;
+    /** Exclusive. */
+    createdBefore?: number;
+    before?: DeliveryId;
+    limit: number;
+  },
+): Promise<Delivery[]> {
+  let query = store.db
+    .selectFrom("deliveries")
+    .selectAll()
+    .where("account_id", "=", filter.accountId)
+    .orderBy("id", "desc")
+    .limit(filter.limit);
+  if (filter.subscriptionId !== undefined) query = query.where("subscription_id", "=", filter.subscriptionId);
+  if (filter.eventId !== undefined) query = query.where("event_id", "=", filter.eventId);
+  if (filter.state !== undefined) query = query.where("state", "=", filter.state);
+  if (filter.before !== undefined) query = query.where("id", "<", filter.before);
+  // Ids begin with their time, so a range of times is a range of the index.
+  if (filter.createdFrom !== undefined) {
+    query = query
+      .where("id", ">=", leastDeliveryId(filter.createdFrom))
+      .where("created_at", ">=", filter.createdFrom);
+  }
+  if (filter.createdBefore !== undefined) {
+    query = query
+      .where("id", "<", leastDeliveryId(filter.createdBefore + ID_SLACK_MS))
+      .where("created_at", "<", filter.createdBefore);
+  }
+  const rows = await query.execute();
+  return rows.map(deliveryOf);
+}
+
+/**
+ * Writes down that a waiting delivery is to be tried now. `requested` is false where its attempt is due or under way
+ * already, so that a second click asks for nothing more. Undefined: there is no such delivery.
+ *
+ * @throws Refusal `wrong_state` for one that has ended or is parked
+ */
+export async function requestRetry(
+  store: Store,
+  { accountId, id, now }: { accountId: AccountId; id: DeliveryId; now: number },
+): Promise<{ delivery: Delivery; requested: boolean } | undefined> {
+  const { numUpdatedRows } = await store.db
+    .updateTable("deliveries")
+    .set({ next_attempt_at: now, reconcile_after: now + RETRY_GRACE_MS })
+    .where("id", "=", id)
+    .where("account_id", "=", accountId)
+    .where("state", "=", "started")
+    .where("next_attempt_at", ">", now)
+    .executeTakeFirstOrThrow();
+  const delivery = await getDelivery(store, { accountId, id });
+  if (delivery === undefined) return undefined;
+  if (isTerminal(delivery.state) || delivery.state === "parked") {
+    throw new Refusal("wrong_state", `delivery ${id} is ${delivery.state}; only an open one can be retried`, {
+      field: "id",
+    });
+  }
+  return { delivery, requested: numUpdatedRows > 0n };
+}
+
+/** Cancels an open delivery; false where it had ended. */
+export async function cancelDelivery(
+  store: Store,
+  { id, reason, now }: { id: DeliveryId; reason: string; now: number },
+): Promise<boolean> {
+  const { numUpdatedRows } = await store.db
+    .updateTable("deliveries")
+    .set({ ...SETTLED, state: "cancelled", ended_at: now, ended_reason: reason })
+    .where("id", "=", id)
+    .where("state", "in", ["pending", "started", "parked"])
+    .executeTakeFirstOrThrow();
+  return numUpdatedRows > 0n;
+}
+
+export function deliveryOf(row: Selectable<Tables["deliveries"]>): Delivery {
+  return {
+    id: row.id as DeliveryId,
+    accountId: row.account_id as AccountId,
+    eventId: row.event_id as EventId,
+    eventType: row.event_type,
+    subscriptionId: row.subscription_id as SubscriptionId,
+    state: row.state,
+    attempts: row.attempts,
+    nextAttemptAt: row.next_attempt_at,
+    lastOutcome: row.last_outcome,
+    lastStatus: row.last_status,
+    createdAt: row.created_at,
+    startedAt: row.started_at,
+    endedAt: row.ended_at,
+    endedReason: row.ended_reason,
+  };
+}

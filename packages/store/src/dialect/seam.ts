@@ -1,0 +1,37 @@
+import type { Dialect } from "kysely";
+
+/**
+ * Where the two databases differ. Kysely compiles any clause for any dialect, also one that the database does not
+ * know, so what differs is asked for here and nowhere else.
+ */
+export type Seam = {
+  readonly name: "mysql" | "sqlite";
+  readonly dialect: Dialect;
+  /** `FOR UPDATE SKIP LOCKED` where rows can be locked; where writers take turns as a whole, nothing is needed. */
+  readonly locksRows: boolean;
+  readonly isDuplicate: (error: unknown) => boolean;
+  /** The transaction was rolled back for its timing (a deadlock, a lock not had in time): run it again. */
+  readonly isContention: (error: unknown) => boolean;
+  readonly columns: ColumnTypes;
+};
+
+/** How the migrations spell column types. */
+export type ColumnTypes = {
+  /** A number that the database gives out, never twice. */
+  readonly serial: string;
+  readonly int: string;
+  /** Epoch milliseconds. */
+  readonly time: string;
+  /** Compared byte by byte on both. */
+  readonly text: (charsMax: number) => string;
+  readonly longText: string;
+  readonly bytes: string;
+  /** A SHA-256. */
+  readonly hash: string;
+  /** What follows a table's closing parenthesis. */
+  readonly tableEnd: string;
+};
+
+export function codeOf(error: unknown): string {
+  return typeof error === "object" && error !== null && "code" in error ? String(error.code) : "";
+}

@@ -1,0 +1,27 @@
+import { createHash } from "node:crypto";
+import type { DeliveryId, EventId } from "@posthaste/domain";
+import { encodeTime, monotonicFactory } from "ulid";
+
+// Monotonic within the process, so that the deliveries of one batch keep its order.
+const next = monotonicFactory();
+
+export function newEventId(now: number): EventId {
+  return `evt_${next(now).toLowerCase()}` as EventId;
+}
+
+export function newDeliveryId(now: number): DeliveryId {
+  return `dlv_${next(now).toLowerCase()}` as DeliveryId;
+}
+
+const TIME_CHARS = 10;
+
+/** The least id that a delivery made at this time may have. */
+export function leastDeliveryId(at: number): string {
+  return `dlv_${encodeTime(Math.max(0, at), TIME_CHARS).toLowerCase()}`;
+}
+
+export function sha256(...parts: readonly (string | Uint8Array)[]): Buffer {
+  const hash = createHash("sha256");
+  for (const part of parts) hash.update(part);
+  return hash.digest();
+}

@@ -1,0 +1,35 @@
+export { type Account, createAccount, getAccount, listAccounts } from "./accounts.ts";
+export { type Attempt, listAttempts } from "./attempts.ts";
+export {
+  type Claim,
+  type ClaimedDelivery,
+  claimDeliveries,
+  markStarted,
+  releaseClaims,
+} from "./claim-deliveries.ts";
+export { continueFanouts } from "./continue-fanouts.ts";
+export { cancelDelivery, type Delivery, getDelivery, listDeliveries, requestRetry } from "./deliveries.ts";
+export { endSubscription, endSubscriptionsByUrl } from "./end-subscription.ts";
+export { type EventToIngest, type Ingest, type IngestedEvent, ingestEvents } from "./ingest-events.ts";
+export { type AttemptContext, loadForAttempt } from "./load-for-attempt.ts";
+export { migrate, pendingMigrations } from "./migrate.ts";
+export { deferReconcile, listOverdue, type OverdueDelivery, RECONCILE_GRACE_MS } from "./overdue.ts";
+export { type AttemptToRecord, recordAttempt } from "./record-attempt.ts";
+export { closeStore, openStore, pingStore, type Store, type StoreOptions } from "./store.ts";
+export {
+  createSubscription,
+  getSubscription,
+  listSubscriptions,
+  type Subscription,
+  updateSubscription,
+} from "./subscriptions.ts";
+export { looksLikeToken } from "./token-secret.ts";
+export {
+  authenticate,
+  createToken,
+  getToken,
+  listTokens,
+  type Principal,
+  revokeToken,
+  type Token,
+} from "./tokens.ts";

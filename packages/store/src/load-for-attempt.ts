@@ -1,0 +1,69 @@
+import type {
+  Acceptance,
+  DeliveryId,
+  EventId,
+  Outcome,
+  SubscriptionId,
+  SubscriptionState,
+} from "@posthaste/domain";
+import { type Delivery, deliveryOf } from "./deliveries.ts";
+import type { Store } from "./store.ts";
+
+/** All that an attempt needs to know. */
+export type AttemptContext = {
+  readonly delivery: Delivery;
+  readonly subscription: {
+    readonly id: SubscriptionId;
+    readonly state: SubscriptionState;
+    readonly targetUrl: string;
+    /** The receiver's own credential. */
+    readonly secret: string | null;
+    readonly acceptance: Acceptance;
+    /** Null: the default. */
+    readonly timeoutMs: number | null;
+  };
+  readonly event: { readonly id: EventId; readonly type: string; readonly data: Uint8Array };
+  readonly lastAttempt:
+    | { readonly number: number; readonly outcome: Outcome; readonly status: number | null }
+    | undefined;
+};
+
+/** Undefined: there is no such delivery. */
+export async function loadForAttempt(
+  store: Store,
+  deliveryId: DeliveryId,
+): Promise<AttemptContext | undefined> {
+  const row = await store.db
+    .selectFrom("deliveries as d")
+    .innerJoin("subscriptions as s", "s.id", "d.subscription_id")
+    .innerJoin("events as e", "e.id", "d.event_id")
+    .selectAll("d")
+    .select([
+      "s.state as subscription_state",
+      "s.target_url",
+      "s.secret",
+      "s.acceptance",
+      "s.timeout_ms",
+      "e.data",
+    ])
+    .where("d.id", "=", deliveryId)
+    .executeTakeFirst();
+  if (row === undefined) return undefined;
+  const delivery = deliveryOf(row);
+  return {
+    delivery,
+    subscription: {
+      id: delivery.subscriptionId,
+      state: row.subscription_state,
+      targetUrl: row.target_url,
+      secret: row.secret,
+      acceptance: row.acceptance,
+      timeoutMs: row.timeout_ms,
+    },
+    event: { id: delivery.eventId, type: delivery.eventType, data: row.data },
+    lastAttempt:
+      delivery.lastOutcome === null
+        ? undefined
+        : { number: delivery.attempts, outcome: delivery.lastOutcome, status: delivery.lastStatus },
+  };
+}

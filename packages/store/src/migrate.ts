@@ -1,0 +1,35 @@
+import { type Kysely, type Migration, Migrator } from "kysely";
+import type { ColumnTypes } from "./dialect/seam.ts";
+import { up as initial } from "./migrations/0001-initial.ts";
+import type { Store } from "./store.ts";
+
+/** Every migration in its order. A static list, so that it survives bundling; forward only. */
+const MIGRATIONS: Readonly<Record<string, (db: Kysely<unknown>, types: ColumnTypes) => Promise<void>>> = {
+  "0001-initial": initial,
+};
+
+/**
+ * Brings the database up to date. Safe when several processes do it at once: they take turns under a lock, and all
+ * but the first find nothing to do.
+ *
+ * @returns the names of what was applied
+ */
+export async function migrate(store: Store): Promise<readonly string[]> {
+  const { error, results = [] } = await migratorOf(store).migrateToLatest();
+  if (error !== undefined) throw new Error("the database could not be migrated", { cause: error });
+  return results.filter((result) => result.status === "Success").map((result) => result.migrationName);
+}
+
+/** What {@link migrate} would apply. */
+export async function pendingMigrations(store: Store): Promise<readonly string[]> {
+  const all = await migratorOf(store).getMigrations();
+  return all.filter((migration) => migration.executedAt === undefined).map((migration) => migration.name);
+}
+
+function migratorOf({ db, seam }: Store): Migrator {
+  const migrations: Record<string, Migration> = {};
+  for (const [name, up] of Object.entries(MIGRATIONS)) {
+    migrations[name] = { up: (inMigration) => up(inMigration, seam.columns) };
+  }
+  return new Migrator({ db, provider: { getMigrations: async () => migrations } });
+}

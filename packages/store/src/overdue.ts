@@ -1,0 +1,50 @@
+import type { DeliveryId } from "@posthaste/domain";
+import type { Store } from "./store.ts";
+
+/** How long after its next attempt was due a delivery counts as overdue: longer than any attempt and fault takes. */
+export const RECONCILE_GRACE_MS = 2 * 60_000;
+
+export type OverdueDelivery = {
+  readonly deliveryId: DeliveryId;
+  readonly eventType: string;
+  readonly targetUrl: string;
+  readonly attempts: number;
+  readonly nextAttemptAt: number | null;
+};
+
+/** Started deliveries that should have moved by now, the longest overdue first. */
+export async function listOverdue(
+  store: Store,
+  { now, limit }: { now: number; limit: number },
+): Promise<OverdueDelivery[]> {
+  const rows = await store.db
+    .selectFrom("deliveries as d")
+    .innerJoin("subscriptions as s", "s.id", "d.subscription_id")
+    .select(["d.id", "d.event_type", "s.target_url", "d.attempts", "d.next_attempt_at"])
+    .where("d.state", "=", "started")
+    .where("d.reconcile_after", "<=", now)
+    .orderBy("d.reconcile_after")
+    .limit(limit)
+    .execute();
+  return rows.map((row) => ({
+    deliveryId: row.id as DeliveryId,
+    eventType: row.event_type,
+    targetUrl: row.target_url,
+    attempts: row.attempts,
+    nextAttemptAt: row.next_attempt_at,
+  }));
+}
+
+/** Leaves deliveries alone until a time, if nothing moves them before. */
+export async function deferReconcile(
+  store: Store,
+  { ids, until }: { ids: readonly DeliveryId[]; until: number },
+): Promise<void> {
+  if (ids.length === 0) return;
+  await store.db
+    .updateTable("deliveries")
+    .set({ reconcile_after: until })
+    .where("id", "in", ids)
+    .where("state", "=", "started")
+    .execute();
+}

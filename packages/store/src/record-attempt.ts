@@ -1,0 +1,81 @@
+import {
+  type DeliveryId,
+  type DeliveryState,
+  isTerminal,
+  type SubscriptionId,
+  type TerminalState,
+} from "@posthaste/domain";
+import { type Attempt, attemptRow } from "./attempts.ts";
+import { cancelOpenDeliveries, endIn, SETTLED } from "./end-subscription.ts";
+import { RECONCILE_GRACE_MS } from "./overdue.ts";
+import type { Store } from "./store.ts";
+import { type Tx, transact } from "./transact.ts";
+
+export type AttemptToRecord = {
+  readonly deliveryId: DeliveryId;
+  readonly attempt: Attempt;
+  /** The delivery's state after it. */
+  readonly state: "started" | TerminalState;
+  /** When the next attempt is due; null where none is. */
+  readonly nextAttemptAt: number | null;
+  readonly endedReason: string | null;
+  /** The receiver wants no more: its subscription ends, too. */
+  readonly endSubscription: boolean;
+  readonly now: number;
+};
+
+/**
+ * Writes an attempt and what follows from it, in one transaction.
+ *
+ * Two workers may have made the same attempt (one was taken for dead). The row's `attempts` lets only one write, and
+ * the other learns that it came second. A delivery that was cancelled during the attempt stays cancelled: its log
+ * tells what the receiver said nevertheless.
+ */
+export async function recordAttempt(
+  store: Store,
+  record: AttemptToRecord,
+): Promise<"recorded" | "already_recorded"> {
+  const { deliveryId, now } = record;
+  const ended = await transact(store, async (tx) => {
+    const query = tx
+      .selectFrom("deliveries")
+      .select(["state", "subscription_id"])
+      .where("id", "=", deliveryId);
+    const row = await (store.seam.locksRows ? query.forUpdate() : query).executeTakeFirstOrThrow();
+    if (!(await moveOn(tx, record, row.state))) return "already_recorded";
+    await tx.insertInto("attempts").values(attemptRow(deliveryId, record.attempt)).execute();
+    if (!record.endSubscription) return "recorded";
+    const subscriptionId = row.subscription_id as SubscriptionId;
+    await endIn(tx, subscriptionId, "the receiver answered 410", now);
+    return subscriptionId;
+  });
+  if (typeof ended === "string") return ended;
+  await cancelOpenDeliveries(store, ended, now);
+  return "recorded";
+}
+
+/** False where this attempt's number is taken. */
+async function moveOn(tx: Tx, record: AttemptToRecord, before: DeliveryState): Promise<boolean> {
+  const { attempt, now } = record;
+  const counted = {
+    attempts: attempt.number,
+    last_outcome: attempt.outcome,
+    last_status: attempt.status,
+    in_flight_of: null,
+  };
+  const open = {
+    state: "started" as const,
+    next_attempt_at: record.nextAttemptAt,
+    reconcile_after: record.nextAttemptAt === null ? null : record.nextAttemptAt + RECONCILE_GRACE_MS,
+    lease_owner: null,
+    lease_until: null,
+  };
+  const settled = { ...SETTLED, state: record.state, ended_at: now, ended_reason: record.endedReason };
+  const { numUpdatedRows } = await tx
+    .updateTable("deliveries")
+    .set({ ...counted, ...(isTerminal(before) ? {} : isTerminal(record.state) ? settled : open) })
+    .where("id", "=", record.deliveryId)
+    .where("attempts", "=", attempt.number - 1)
+    .executeTakeFirstOrThrow();
+  return numUpdatedRows > 0n;
+}

@@ -1,0 +1,278 @@
+import {
+  type Acceptance,
+  type AccountId,
+  Refusal,
+  type SubscriptionId,
+  type SubscriptionState,
+} from "@posthaste/domain";
+import type { Selectable } from "kysely";
+import { sha256 } from "./ids.ts";
+import type { Store } from "./store.ts";
+import type { Tables } from "./tables.ts";
+import { type Tx, transact } from "./transact.ts";
+
+/** A target URL and the event types it wants. Its secret stays in the store until an attempt needs it. */
+export type Subscription = {
+  readonly id: SubscriptionId;
+  readonly accountId: AccountId;
+  readonly targetUrl: string;
+  /** In alphabetical order. */
+  readonly eventTypes: readonly string[];
+  readonly state: SubscriptionState;
+  readonly acceptance: Acceptance;
+  /** Null: the default. */
+  readonly timeoutMs: number | null;
+  readonly hasSecret: boolean;
+  readonly createdAt: number;
+  readonly updatedAt: number;
+  readonly endedAt: number | null;
+};
+
+type Row = Selectable<Tables["subscriptions"]>;
+
+/**
+ * @throws Refusal `already_exists` where a live subscription of the account has this URL and one of these event types
+ */
+export async function createSubscription(
+  store: Store,
+  input: {
+    accountId: AccountId;
+    targetUrl: string;
+    eventTypes: readonly string[];
+    secret: string | null;
+    acceptance: Acceptance;
+    timeoutMs: number | null;
+    now: number;
+  },
+): Promise<Subscription> {
+  return await refusingDuplicates(store, (tx) => createIn(tx, input));
+}
+
+/** Ended ones too. */
+export async function getSubscription(
+  store: Store,
+  { accountId, id }: { accountId: AccountId; id: SubscriptionId },
+): Promise<Subscription | undefined> {
+  return await read(store.db, accountId, id);
+}
+
+/** An account's live subscriptions, oldest first, those after `after`. */
+export async function listSubscriptions(
+  store: Store,
+  { accountId, after = 0, limit }: { accountId: AccountId; after?: number; limit: number },
+): Promise<Subscription[]> {
+  const rows = await store.db
+    .selectFrom("subscriptions")
+    .selectAll()
+    .where("account_id", "=", accountId)
+    .where("id", ">", after)
+    .where("state", "!=", "ended")
+    .orderBy("id")
+    .limit(limit)
+    .execute();
+  return await withEventTypes(store.db, rows);
+}
+
+/**
+ * Changes what is given and leaves the rest. Undefined: there is no such subscription.
+ *
+ * @throws Refusal `wrong_state` for an ended one, `already_exists` as at creation
+ */
+export async function updateSubscription(
+  store: Store,
+  input: {
+    accountId: AccountId;
+    id: SubscriptionId;
+    now: number;
+    targetUrl?: string;
+    eventTypes?: readonly string[];
+    secret?: string | null;
+    acceptance?: Acceptance;
+    timeoutMs?: number | null;
+  },
+): Promise<Subscription | undefined> {
+  return await refusingDuplicates(store, (tx) => updateIn(store, tx, input));
+}
+
+async function createIn(tx: Tx, input: Parameters<typeof createSubscription>[1]): Promise<Subscription> {
+  const { accountId, targetUrl, now } = input;
+  const { insertId } = await tx
+    .insertInto("subscriptions")
+    .values({
+      account_id: accountId,
+      target_url: targetUrl,
+      target_hash: sha256(targetUrl),
+      state: "active",
+      secret: input.secret,
+      acceptance: input.acceptance,
+      timeout_ms: input.timeoutMs,
+      created_at: now,
+      updated_at: now,
+      ended_at: null,
+      ended_reason: null,
+    })
+    .executeTakeFirstOrThrow();
+  const id = Number(insertId) as SubscriptionId;
+  await addEventTypes(tx, { accountId, id, targetUrl, eventTypes: input.eventTypes });
+  const created = await read(tx, accountId, id);
+  if (created === undefined) throw new Error("a subscription that was just stored is not there");
+  return created;
+}
+
+async function updateIn(
+  store: Store,
+  tx: Tx,
+  input: Parameters<typeof updateSubscription>[1],
+): Promise<Subscription | undefined> {
+  const { accountId, id, now } = input;
+  const before = await lock(store, tx, accountId, id);
+  if (before === undefined) return undefined;
+  if (before.state === "ended") {
+    throw new Refusal("wrong_state", `subscription ${id} has ended; create a new one`, { field: "id" });
+  }
+  const targetUrl = input.targetUrl ?? before.target_url;
+  await tx
+    .updateTable("subscriptions")
+    .set({
+      target_url: targetUrl,
+      target_hash: sha256(targetUrl),
+      updated_at: now,
+      ...(input.secret === undefined ? {} : { secret: input.secret }),
+      ...(input.acceptance === undefined ? {} : { acceptance: input.acceptance }),
+      ...(input.timeoutMs === undefined ? {} : { timeout_ms: input.timeoutMs }),
+    })
+    .where("id", "=", id)
+    .execute();
+  const current = await liveEventTypes(tx, id);
+  const wanted = input.eventTypes ?? current;
+  // A new URL is a new key for every type, so all are written anew; otherwise only those that change.
+  const moved = targetUrl !== before.target_url;
+  const removed = current.filter((type) => moved || !wanted.includes(type));
+  const added = wanted.filter((type) => moved || !current.includes(type));
+  if (removed.length > 0) await removeEventTypes(tx, id, removed, now);
+  if (added.length > 0) await addEventTypes(tx, { accountId, id, targetUrl, eventTypes: added });
+  return await read(tx, accountId, id);
+}
+
+/** Reads a subscription's row and keeps others from changing it until the transaction is over. */
+export async function lock(
+  store: Store,
+  tx: Tx,
+  accountId: AccountId,
+  id: SubscriptionId,
+): Promise<Row | undefined> {
+  const query = tx
+    .selectFrom("subscriptions")
+    .selectAll()
+    .where("id", "=", id)
+    .where("account_id", "=", accountId);
+  return await (store.seam.locksRows ? query.forUpdate() : query).executeTakeFirst();
+}
+
+export async function removeEventTypes(
+  tx: Tx,
+  id: SubscriptionId,
+  eventTypes: readonly string[] | "all",
+  now: number,
+): Promise<void> {
+  const query = tx
+    .updateTable("subscription_event_types")
+    .set({ removed_at: now, live_key: null })
+    .where("subscription_id", "=", id)
+    .where("removed_at", "is", null);
+  await (eventTypes === "all" ? query : query.where("event_type", "in", eventTypes)).execute();
+}
+
+async function addEventTypes(
+  tx: Tx,
+  of: { accountId: AccountId; id: SubscriptionId; targetUrl: string; eventTypes: readonly string[] },
+): Promise<void> {
+  await tx
+    .insertInto("subscription_event_types")
+    .values(
+      of.eventTypes.map((eventType) => ({
+        subscription_id: of.id,
+        account_id: of.accountId,
+        event_type: eventType,
+        removed_at: null,
+        live_key: sha256(`${of.accountId}\n${eventType}\n${of.targetUrl}`),
+      })),
+    )
+    .execute();
+}
+
+async function liveEventTypes(tx: Tx, id: SubscriptionId): Promise<string[]> {
+  const rows = await tx
+    .selectFrom("subscription_event_types")
+    .select("event_type")
+    .where("subscription_id", "=", id)
+    .where("removed_at", "is", null)
+    .execute();
+  return rows.map((row) => row.event_type);
+}
+
+async function read(
+  db: Store["db"],
+  accountId: AccountId,
+  id: SubscriptionId,
+): Promise<Subscription | undefined> {
+  const rows = await db
+    .selectFrom("subscriptions")
+    .selectAll()
+    .where("id", "=", id)
+    .where("account_id", "=", accountId)
+    .execute();
+  return (await withEventTypes(db, rows))[0];
+}
+
+async function withEventTypes(db: Store["db"], rows: readonly Row[]): Promise<Subscription[]> {
+  if (rows.length === 0) return [];
+  const types = await db
+    .selectFrom("subscription_event_types")
+    .select(["subscription_id", "event_type"])
+    .where(
+      "subscription_id",
+      "in",
+      rows.map((row) => row.id),
+    )
+    // Of an ended subscription, what it wanted when it ended.
+    .where((eb) =>
+      eb.or([
+        eb("removed_at", "is", null),
+        eb(
+          "removed_at",
+          "in",
+          rows.map((row) => row.ended_at ?? -1),
+        ),
+      ]),
+    )
+    .execute();
+  return rows.map((row) => ({
+    id: row.id as SubscriptionId,
+    accountId: row.account_id as AccountId,
+    targetUrl: row.target_url,
+    eventTypes: [
+      ...new Set(types.filter((type) => type.subscription_id === row.id).map((type) => type.event_type)),
+    ].sort(),
+    state: row.state,
+    acceptance: row.acceptance,
+    timeoutMs: row.timeout_ms,
+    hasSecret: row.secret !== null,
+    createdAt: row.created_at,
+    updatedAt: row.updated_at,
+    endedAt: row.ended_at,
+  }));
+}
+
+async function refusingDuplicates<T>(store: Store, body: (tx: Tx) => Promise<T>): Promise<T> {
+  try {
+    return await transact(store, body);
+  } catch (error) {
+    if (!store.seam.isDuplicate(error)) throw error;
+    throw new Refusal(
+      "already_exists",
+      "a subscription of this account already has this target_url and one of these event types; change or delete that one",
+      { field: "target_url", cause: error },
+    );
+  }
+}

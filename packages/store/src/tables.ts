@@ -1,0 +1,118 @@
+import type { Acceptance, DeliveryState, Outcome, SubscriptionState } from "@posthaste/domain";
+import type { Generated } from "kysely";
+
+/** The tables as they are stored. Row types stop inside this package. Times are epoch milliseconds. */
+export type Tables = {
+  accounts: {
+    id: Generated<number>;
+    name: string;
+    created_at: number;
+  };
+  tokens: {
+    id: Generated<number>;
+    account_id: number;
+    name: string;
+    /** SHA-256 of the secret. */
+    secret_hash: Buffer;
+    hint: string;
+    /** Separated by spaces. */
+    scopes: string;
+    expires_at: number | null;
+    revoked_at: number | null;
+    created_at: number;
+  };
+  subscriptions: {
+    id: Generated<number>;
+    account_id: number;
+    target_url: string;
+    /** SHA-256 of the URL: what "the same URL" is compared by, and what a wide fan-out walks along. */
+    target_hash: Buffer;
+    state: SubscriptionState;
+    secret: string | null;
+    acceptance: Acceptance;
+    timeout_ms: number | null;
+    created_at: number;
+    updated_at: number;
+    ended_at: number | null;
+    ended_reason: string | null;
+  };
+  /** What each subscription wants, and wanted: a fan-out that goes on later still sees who was there at ingest. */
+  subscription_event_types: {
+    /** Grows with time, so it says what was there as of an ingest without comparing clocks. */
+    id: Generated<number>;
+    subscription_id: number;
+    account_id: number;
+    event_type: string;
+    removed_at: number | null;
+    /** Of account, URL and event type while it is wanted, then null: no two live ones are the same. */
+    live_key: Buffer | null;
+  };
+  events: {
+    id: string;
+    account_id: number;
+    event_type: string;
+    /** The snapshot's bytes as ingested. A BLOB: a JSON column would rewrite them. */
+    data: Buffer;
+    created_at: number;
+  };
+  idempotency_keys: {
+    account_id: number;
+    key_text: string;
+    content_hash: Buffer;
+    event_id: string;
+    delivery_count: number;
+    created_at: number;
+  };
+  /** Fan-outs wider than one call's cap, until they are finished. Normally empty. */
+  fanouts: {
+    event_id: string;
+    account_id: number;
+    event_type: string;
+    as_of_at: number;
+    /** The largest subscription_event_types.id as of ingest. */
+    as_of_row: number;
+    after_target_hash: Buffer;
+  };
+  deliveries: {
+    id: string;
+    account_id: number;
+    event_id: string;
+    event_type: string;
+    subscription_id: number;
+    /** The target's hash, unique for the event: one event reaches one URL of an account once. */
+    target_key: Buffer;
+    state: DeliveryState;
+    attempts: number;
+    next_attempt_at: number | null;
+    /** When the reconciler may look at it: a while after the next attempt is due. */
+    reconcile_after: number | null;
+    lease_owner: string | null;
+    lease_until: number | null;
+    /** The subscription's id from the claim until the first attempt is logged, else null. */
+    in_flight_of: number | null;
+    last_outcome: Outcome | null;
+    last_status: number | null;
+    created_at: number;
+    started_at: number | null;
+    ended_at: number | null;
+    ended_reason: string | null;
+  };
+  /** Append-only. */
+  attempts: {
+    delivery_id: string;
+    number: number;
+    started_at: number;
+    duration_ms: number;
+    outcome: Outcome;
+    acceptance: Acceptance;
+    status: number | null;
+    /** JSON: pairs of name and value. */
+    response_headers: string;
+    response_body: Buffer;
+    response_truncated: number;
+    address: string | null;
+    detail: string | null;
+    target_url: string;
+    retry_after_ms: number | null;
+  };
+};

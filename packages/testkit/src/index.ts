@@ -1,0 +1,12 @@
+export type { Behaviour } from "./receiver/behaviour.ts";
+export { certificateFor } from "./receiver/certificate.ts";
+export {
+  type Answer,
+  type ReceivedRequest,
+  type Receiver,
+  type ReceiverOptions,
+  refusedUrl,
+  startReceiver,
+} from "./receiver/receiver.ts";
+export { temporalBinary, timeSkippingBinary } from "./temporal-binaries/index.ts";
+export { createTestStore, type TestStore } from "./test-store.ts";

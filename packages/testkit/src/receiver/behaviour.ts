@@ -1,0 +1,78 @@
+import type { Socket } from "node:net";
+
+/** What a receiver does with one request. */
+export type Behaviour =
+  /** Answers, completely and at once. */
+  | {
+      readonly kind: "status";
+      readonly status: number;
+      readonly headers?: Readonly<Record<string, string>>;
+      readonly body?: string | Uint8Array;
+    }
+  /** Takes the request and never answers. */
+  | { readonly kind: "hang" }
+  /** Closes the connection without a word. */
+  | { readonly kind: "close" }
+  /** Breaks the connection (TCP RST) in the middle of an answer. */
+  | { readonly kind: "reset" }
+  /** Answers with this status, then sends a byte of the body every so often, for ever. */
+  | { readonly kind: "drip"; readonly status: number; readonly everyMs: number }
+  /** Sends the beginning of an answer's headers, then nothing. */
+  | { readonly kind: "slow_headers" }
+  /** Answers with a body of this many bytes, as fast as it is taken. */
+  | { readonly kind: "huge"; readonly status: number; readonly bytes: number }
+  /** Answers with something that is not HTTP. */
+  | { readonly kind: "garbage" };
+
+const CHUNK = Buffer.alloc(64 * 1024, "x");
+
+/** Plays a behaviour on a connection that has just sent a whole request. */
+export function play(behaviour: Behaviour, socket: Socket): void {
+  switch (behaviour.kind) {
+    case "status": {
+      const body = Buffer.from(behaviour.body ?? "");
+      const headers = { "content-length": String(body.length), connection: "close", ...behaviour.headers };
+      socket.write(head(behaviour.status, headers));
+      socket.end(body);
+      return;
+    }
+    case "hang":
+      return;
+    case "close":
+      socket.end();
+      return;
+    case "reset":
+      // The reset must follow the bytes, or it may overtake them.
+      socket.write(`${head(200, { "content-length": "1000" })}partial`, () => socket.resetAndDestroy());
+      return;
+    case "drip": {
+      socket.write(head(behaviour.status, { "content-length": "1000000" }));
+      const timer = setInterval(() => socket.write("."), behaviour.everyMs);
+      socket.once("close", () => clearInterval(timer));
+      return;
+    }
+    case "slow_headers":
+      socket.write("HTTP/1.1 200 OK\r\nx-slow: ");
+      return;
+    case "huge":
+      socket.write(head(behaviour.status, { "content-length": String(behaviour.bytes) }));
+      pour(socket, behaviour.bytes);
+      return;
+    case "garbage":
+      socket.end("SSH-2.0-OpenSSH_9.2\r\n\r\n");
+      return;
+  }
+}
+
+function pour(socket: Socket, bytes: number): void {
+  if (socket.destroyed || bytes <= 0) return;
+  const chunk = bytes < CHUNK.length ? CHUNK.subarray(0, bytes) : CHUNK;
+  const rest = bytes - chunk.length;
+  if (socket.write(chunk)) setImmediate(pour, socket, rest);
+  else socket.once("drain", () => pour(socket, rest));
+}
+
+function head(status: number, headers: Readonly<Record<string, string>>): string {
+  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
+  return `HTTP/1.1 ${status} Test\r\n${lines.join("")}\r\n`;
+}

@@ -1,0 +1,17 @@
+import { generate } from "selfsigned";
+
+/** A key and a self-signed certificate for these host names, as PEM. Nobody trusts it unless told to. */
+export async function certificateFor(
+  ...hostNames: readonly [string, ...string[]]
+): Promise<{ key: string; cert: string }> {
+  const [first] = hostNames;
+  const { private: key, cert } = await generate([{ name: "commonName", value: first }], {
+    keySize: 2048,
+    algorithm: "sha256",
+    extensions: [
+      { name: "basicConstraints", cA: true },
+      { name: "subjectAltName", altNames: hostNames.map((value) => ({ type: 2 as const, value })) },
+    ],
+  });
+  return { key, cert };
+}

@@ -1,0 +1,58 @@
+import { randomBytes } from "node:crypto";
+import { copyFileSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { closeStore, migrate, openStore, type Store } from "@posthaste/store";
+
+export type TestStore = {
+  readonly store: Store;
+  /** What another process opens it by. */
+  readonly url: string;
+  dispose(): Promise<void>;
+};
+
+/** A migrated database of its own, gone after `dispose`. */
+export async function createTestStore(backend: "sqlite" | "mysql"): Promise<TestStore> {
+  return backend === "sqlite" ? await createSqlite() : await createMysql();
+}
+
+let template: Promise<string> | undefined;
+
+async function createSqlite(): Promise<TestStore> {
+  // Migrated once, then copied: a file copy is some fifty times faster.
+  template ??= migratedFile();
+  const dir = temporaryDir();
+  const path = join(dir, "test.db");
+  copyFileSync(await template, path);
+  const url = `sqlite:${path}`;
+  const store = await openStore({ url });
+  return {
+    store,
+    url,
+    async dispose() {
+      await closeStore(store);
+      rmSync(dir, { recursive: true, force: true });
+    },
+  };
+}
+
+async function migratedFile(): Promise<string> {
+  const dir = temporaryDir();
+  process.once("exit", () => rmSync(dir, { recursive: true, force: true }));
+  const path = join(dir, "template.db");
+  const store = await openStore({ url: `sqlite:${path}` });
+  await migrate(store);
+  await closeStore(store);
+  return path;
+}
+
+function temporaryDir(): string {
+  return mkdtempSync(join(tmpdir(), "posthaste-store-"));
+}
+
+async function createMysql(): Promise<TestStore> {
+  const server = process.env["POSTHASTE_TEST_MYSQL_URL"];
+  if (server === undefined) throw new Error("no MySQL server: tests get one from the global setup");
+  const name = `posthaste_${randomBytes(8).toString("hex")}`;
+  throw new Error(`not there yet: ${name}`);
+}

@@ -1,0 +1,87 @@
+import { silentLog } from "@posthaste/runtime";
+import { expect, test, vi } from "vitest";
+import { startLoop } from "./start-loop.ts";
+
+const NEVER_MS = 1_000_000;
+
+/** Rounds that the test lets go one by one. */
+function stepwise() {
+  const begun: { finish: (result: "more" | "done") => void; fail: (error: Error) => void }[] = [];
+  const round = () =>
+    new Promise<"more" | "done">((resolve, reject) => {
+      begun.push({ finish: resolve, fail: reject });
+    });
+  const begunRound = async (n: number) => {
+    await vi.waitFor(() => expect(begun).toHaveLength(n), { timeout: 5_000, interval: 1 });
+    const last = begun[n - 1];
+    if (last === undefined) throw new Error("no round");
+    return last;
+  };
+  return { round, begun, begunRound };
+}
+
+test("a round that did all there was is followed by the next when somebody wakes the loop", async () => {
+  const { round, begun, begunRound } = stepwise();
+  const loop = startLoop({ name: "test", intervalMs: NEVER_MS, round, log: silentLog });
+  (await begunRound(1)).finish("done");
+  await new Promise((resolve) => setImmediate(resolve));
+  expect(begun).toHaveLength(1);
+  loop.wake();
+  (await begunRound(2)).finish("done");
+  await loop.stop();
+});
+
+test("a round that left something is followed by the next at once", async () => {
+  const { round, begunRound } = stepwise();
+  const loop = startLoop({ name: "test", intervalMs: NEVER_MS, round, log: silentLog });
+  (await begunRound(1)).finish("more");
+  (await begunRound(2)).finish("done");
+  await loop.stop();
+});
+
+test("any number of calls during a round make one more", async () => {
+  const { round, begun, begunRound } = stepwise();
+  const loop = startLoop({ name: "test", intervalMs: NEVER_MS, round, log: silentLog });
+  const first = await begunRound(1);
+  for (let i = 0; i < 100; i++) loop.wake();
+  first.finish("done");
+  (await begunRound(2)).finish("done");
+  await new Promise((resolve) => setImmediate(resolve));
+  expect(begun).toHaveLength(2);
+  await loop.stop();
+});
+
+test("without anyone waking it, the timer does", async () => {
+  const { round, begunRound } = stepwise();
+  const loop = startLoop({ name: "test", intervalMs: 1, round, log: silentLog });
+  (await begunRound(1)).finish("done");
+  (await begunRound(2)).finish("done");
+  await loop.stop();
+});
+
+test("a round that fails is followed by another after a pause, and being woken does not shorten it", async () => {
+  const { round, begun, begunRound } = stepwise();
+  const loop = startLoop({ name: "test", intervalMs: 20, round, log: silentLog });
+  (await begunRound(1)).fail(new Error("away"));
+  await new Promise((resolve) => setImmediate(resolve));
+  loop.wake();
+  await new Promise((resolve) => setImmediate(resolve));
+  expect(begun).toHaveLength(1);
+  (await begunRound(2)).finish("done");
+  await loop.stop();
+});
+
+test("stopping waits for the round under way and begins no other", async () => {
+  const { round, begun, begunRound } = stepwise();
+  const loop = startLoop({ name: "test", intervalMs: 1, round, log: silentLog });
+  const first = await begunRound(1);
+  let stopped = false;
+  const stopping = loop.stop().then(() => {
+    stopped = true;
+  });
+  await new Promise((resolve) => setImmediate(resolve));
+  expect(stopped).toBe(false);
+  first.finish("more");
+  await stopping;
+  expect(begun).toHaveLength(1);
+});

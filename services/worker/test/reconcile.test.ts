@@ -1,0 +1,139 @@
+import {
+  inspectDelivery,
+  RETRY_NOW_REASON,
+  retryNow,
+  startDelivery,
+  unpause,
+  workflowIdOf,
+} from "@posthaste/delivery/client";
+import { getDelivery, requestRetry } from "@posthaste/store";
+import { type DeliverySetup, type Started, setupDelivery } from "@posthaste/testkit/delivery";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { createReconcileRound } from "../src/reconcile.ts";
+
+const PATIENCE = { timeout: 20_000, interval: 50 };
+/** Later than anything is due. */
+const A_DAY_MS = 86_400_000;
+
+let t: DeliverySetup;
+beforeEach(async () => {
+  t = await setupDelivery("dev-server");
+  await t.startWorker();
+});
+afterEach(() => t.dispose());
+
+const row = (started: Started) => getDelivery(t.store, { accountId: t.accountId, id: started.deliveryId });
+const handle = (started: Started) => t.env.client.workflow.getHandle(workflowIdOf(started.deliveryId));
+const attemptsMade = (started: Started, count: number) =>
+  vi.waitFor(async () => expect((await row(started))?.attempts).toBe(count), PATIENCE);
+const waiting = (started: Started) =>
+  vi.waitFor(async () => {
+    const standing = await inspectDelivery(t.env.client, started.deliveryId);
+    expect(standing).toMatchObject({ kind: "running", nextAttemptAt: expect.any(Number) });
+  }, PATIENCE);
+const pause = (started: Started, reason: string) =>
+  t.env.client.workflowService.pauseActivity({
+    namespace: "default",
+    execution: { workflowId: workflowIdOf(started.deliveryId) },
+    type: "attemptDelivery",
+    reason,
+  });
+
+/** One round, as if it were `laterMs` later. */
+async function reconcile(laterMs: number): Promise<void> {
+  const { client } = t.env;
+  const round = createReconcileRound({
+    store: t.store,
+    log: t.log,
+    now: () => Date.now() + laterMs,
+    temporal: {
+      inspect: (id) => inspectDelivery(client, id),
+      start: (delivery) => startDelivery(client, delivery),
+      retryNow: (id) => retryNow(client, id),
+      unpause: (id) => unpause(client, id),
+    },
+  });
+  await round();
+}
+const actions = () => t.logged("delivery.reconciled").map((fields) => fields["action"]);
+
+/** A delivery whose first attempt failed and which waits for its second. */
+async function waitingDelivery(): Promise<Started> {
+  t.receiver.answer((_request, n) => ({ kind: "status", status: n === 1 ? 500 : 200 }));
+  const started = await t.deliver();
+  await attemptsMade(started, 1);
+  await waiting(started);
+  return started;
+}
+
+describe("the reconciler", () => {
+  test("makes a delivery cancelled whose workflow an operator terminated, once it is overdue", async () => {
+    const started = await waitingDelivery();
+    await handle(started).terminate("by hand");
+    await reconcile(0);
+    expect((await row(started))?.state).toBe("started");
+    await reconcile(A_DAY_MS);
+    expect(await row(started)).toMatchObject({ state: "cancelled", nextAttemptAt: null, attempts: 1 });
+    expect(t.receiver.requests).toHaveLength(1);
+  });
+
+  test("does the same for one that was cancelled by hand", async () => {
+    const started = await waitingDelivery();
+    await handle(started).cancel();
+    await handle(started)
+      .result()
+      .catch(() => {});
+    await reconcile(A_DAY_MS);
+    expect((await row(started))?.state).toBe("cancelled");
+  });
+
+  test("starts a workflow again that vanished, which goes on where the log stands", async () => {
+    const started = await waitingDelivery();
+    await t.env.client.workflowService.deleteWorkflowExecution({
+      namespace: "default",
+      workflowExecution: { workflowId: workflowIdOf(started.deliveryId) },
+    });
+    await vi.waitFor(
+      async () => expect(await inspectDelivery(t.env.client, started.deliveryId)).toEqual({ kind: "gone" }),
+      PATIENCE,
+    );
+    await reconcile(A_DAY_MS);
+    expect(actions()).toEqual(["started_again"]);
+    await waiting(started);
+    expect(t.receiver.requests).toHaveLength(1);
+  });
+
+  test("undoes a pause that a crashed retry now left behind, and the attempt is made", async () => {
+    const started = await waitingDelivery();
+    await requestRetry(t.store, { accountId: t.accountId, id: started.deliveryId, now: Date.now() });
+    await pause(started, RETRY_NOW_REASON);
+    await reconcile(60_000);
+    expect(actions()).toEqual(["unpaused"]);
+    await attemptsMade(started, 2);
+    expect((await row(started))?.state).toBe("succeeded");
+  });
+
+  test("completes a retry now that crashed before its first call to Temporal", async () => {
+    const started = await waitingDelivery();
+    await requestRetry(t.store, { accountId: t.accountId, id: started.deliveryId, now: Date.now() });
+    await reconcile(60_000);
+    expect(actions()).toEqual(["retried"]);
+    await attemptsMade(started, 2);
+    expect((await row(started))?.state).toBe("succeeded");
+  });
+
+  test("leaves an operator's own pause alone, and does not ask again at once", async () => {
+    const started = await waitingDelivery();
+    await pause(started, "looking into it");
+    await reconcile(A_DAY_MS);
+    await reconcile(A_DAY_MS);
+    expect(actions()).toEqual(["left_alone"]);
+    expect(t.receiver.requests).toHaveLength(1);
+  });
+
+  test("looks at nothing that is not overdue", async () => {
+    await waitingDelivery();
+    await reconcile(0);
+    expect(actions()).toEqual([]);
+  });
+});
