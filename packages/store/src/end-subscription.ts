@@ -29,7 +29,11 @@ export async function endSubscription(
   return await getSubscription(store, { accountId, id });
 }
 
-/** Ends every live subscription of the account on this URL. Returns how many there were. */
+/**
+ * Ends every live subscription of the account on this URL.
+ *
+ * @returns how many there were, and whether the account ever had one on it
+ */
 export async function endSubscriptionsByUrl(
   store: Store,
   {
@@ -38,17 +42,17 @@ export async function endSubscriptionsByUrl(
     reason,
     now,
   }: { accountId: AccountId; targetUrl: string; reason: string; now: number },
-): Promise<number> {
+): Promise<{ ended: number; known: boolean }> {
   const rows = await store.db
     .selectFrom("subscriptions")
-    .select("id")
+    .select(["id", "state"])
     .where("account_id", "=", accountId)
     .where("target_hash", "=", sha256(targetUrl))
-    .where("state", "!=", "ended")
     .execute();
-  for (const row of rows)
+  const live = rows.filter((row) => row.state !== "ended");
+  for (const row of live)
     await endSubscription(store, { accountId, id: row.id as SubscriptionId, reason, now });
-  return rows.length;
+  return { ended: live.length, known: rows.length > 0 };
 }
 
 /** Marks a subscription ended, within a transaction that holds its row. */

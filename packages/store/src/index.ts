@@ -15,7 +15,7 @@ export { type AttemptContext, loadForAttempt } from "./load-for-attempt.ts";
 export { migrate, pendingMigrations } from "./migrate.ts";
 export { deferReconcile, listOverdue, type OverdueDelivery, RECONCILE_GRACE_MS } from "./overdue.ts";
 export { type AttemptToRecord, recordAttempt } from "./record-attempt.ts";
-export { closeStore, openStore, pingStore, type Store, type StoreOptions } from "./store.ts";
+export { closeStore, isStoreAway, openStore, pingStore, type Store, type StoreOptions } from "./store.ts";
 export {
   createSubscription,
   getSubscription,

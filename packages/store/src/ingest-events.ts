@@ -1,6 +1,6 @@
 import { type AccountId, type EventId, Refusal } from "@posthaste/domain";
 import type { Insertable } from "kysely";
-import { newDeliveryId, newEventId } from "./ids.ts";
+import { newDeliveryId, newEventId, sha256 } from "./ids.ts";
 import { FIRST_HASH, type Match, matchSubscriptions } from "./match-subscriptions.ts";
 import type { Store } from "./store.ts";
 import type { Tables } from "./tables.ts";
@@ -145,17 +145,23 @@ async function insertAll(
 type KnownKey = { contentHash: Buffer; eventId: EventId; deliveryCount: number };
 
 async function knownKeys(tx: Tx, { accountId, events }: Ingest): Promise<Map<string, KnownKey>> {
-  const keys = events.flatMap((event) => event.idempotencyKey ?? []);
+  const keys = new Map(
+    events.flatMap(({ idempotencyKey: key }) => (key === null ? [] : [[sha256(key).toString("hex"), key]])),
+  );
   const known = new Map<string, KnownKey>();
-  for (const chunk of chunksOf(keys)) {
+  for (const chunk of chunksOf([...keys.values()])) {
     const rows = await tx
       .selectFrom("idempotency_keys")
       .selectAll()
       .where("account_id", "=", accountId)
-      .where("key_text", "in", chunk)
+      .where(
+        "key_hash",
+        "in",
+        chunk.map((key) => sha256(key)),
+      )
       .execute();
     for (const row of rows) {
-      known.set(row.key_text, {
+      known.set(keys.get(row.key_hash.toString("hex")) ?? "", {
         contentHash: row.content_hash,
         eventId: row.event_id as EventId,
         deliveryCount: row.delivery_count,
@@ -223,7 +229,7 @@ function keyRow(
 ): Insertable<Tables["idempotency_keys"]> {
   return {
     account_id: ingest.accountId,
-    key_text: key,
+    key_hash: sha256(key),
     content_hash: bufferOf(event.contentHash),
     event_id: eventId,
     delivery_count: deliveryCount,

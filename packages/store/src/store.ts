@@ -38,6 +38,11 @@ export async function pingStore(store: Store): Promise<void> {
   await sql`select 1`.execute(store.db);
 }
 
+/** Whether an error says that the database is away, so that the same call may succeed later. */
+export function isStoreAway(store: Store, error: unknown): boolean {
+  return store.seam.isAway(error);
+}
+
 function seamFor({ url, poolSize = POOL_SIZE_DEFAULT }: StoreOptions): Seam {
   if (url.startsWith("sqlite:") && url.length > "sqlite:".length)
     return sqliteSeam(url.slice("sqlite:".length));

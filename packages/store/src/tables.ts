@@ -57,7 +57,8 @@ export type Tables = {
   };
   idempotency_keys: {
     account_id: number;
-    key_text: string;
+    /** SHA-256 of the key: databases disagree on whether trailing spaces count. */
+    key_hash: Buffer;
     content_hash: Buffer;
     event_id: string;
     delivery_count: number;

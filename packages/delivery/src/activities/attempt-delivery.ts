@@ -1,4 +1,5 @@
 import {
+  ATTEMPT_TIMEOUT_MS,
   type DeliveryId,
   isTerminal,
   parseRetryAfterMs,
@@ -22,9 +23,6 @@ import { post } from "./egress/post.ts";
 import { attemptFailed, ended, fault } from "./failures.ts";
 import { patiently } from "./patiently.ts";
 import { webhookBody, webhookHeaders } from "./webhook-request.ts";
-
-/** The published time for one attempt in all; a subscription may choose 1 to 30 s. */
-export const ATTEMPT_TIMEOUT_MS = 15_000;
 
 export type AttemptDeps = {
   readonly store: Store;

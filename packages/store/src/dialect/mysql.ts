@@ -16,6 +16,23 @@ const SESSION = [
   `set session innodb_lock_wait_timeout = ${LOCK_WAIT_S}`,
 ];
 
+const AWAY = new Set([
+  "ECONNREFUSED",
+  "ECONNRESET",
+  "EPIPE",
+  "ETIMEDOUT",
+  "EHOSTUNREACH",
+  "ENETUNREACH",
+  "ENOTFOUND",
+  "EAI_AGAIN",
+  "PROTOCOL_CONNECTION_LOST",
+  "ER_CON_COUNT_ERROR",
+  "ER_SERVER_SHUTDOWN",
+  "ER_OPTION_PREVENTS_STATEMENT",
+  "ER_LOCK_WAIT_TIMEOUT",
+  "ER_LOCK_DEADLOCK",
+]);
+
 /** MySQL ≥ 8 or MariaDB ≥ 10.6: what both know, nothing else. */
 export function mysqlSeam(url: string, poolSize: number): Seam {
   const pool = createPool({
@@ -37,6 +54,7 @@ export function mysqlSeam(url: string, poolSize: number): Seam {
     isDuplicate: (error) => codeOf(error) === "ER_DUP_ENTRY",
     isContention: (error) =>
       ["ER_LOCK_DEADLOCK", "ER_LOCK_WAIT_TIMEOUT", "ER_CHECKREAD"].includes(codeOf(error)),
+    isAway: (error) => AWAY.has(codeOf(error)),
     columns: {
       serial: "INT NOT NULL AUTO_INCREMENT PRIMARY KEY",
       int: "INT",

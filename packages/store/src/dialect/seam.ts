@@ -12,6 +12,8 @@ export type Seam = {
   readonly isDuplicate: (error: unknown) => boolean;
   /** The transaction was rolled back for its timing (a deadlock, a lock not had in time): run it again. */
   readonly isContention: (error: unknown) => boolean;
+  /** The database cannot be reached or does not work at the moment; what was asked for is not at fault. */
+  readonly isAway: (error: unknown) => boolean;
   readonly columns: ColumnTypes;
 };
 

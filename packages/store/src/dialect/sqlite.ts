@@ -23,6 +23,7 @@ export function sqliteSeam(path: string): Seam {
     locksRows: false,
     isDuplicate: (error) => /^SQLITE_CONSTRAINT_(UNIQUE|PRIMARYKEY)$/.test(codeOf(error)),
     isContention: (error) => codeOf(error).startsWith("SQLITE_BUSY"),
+    isAway: (error) => /^SQLITE_(BUSY|LOCKED|IOERR|CANTOPEN|FULL|READONLY)/.test(codeOf(error)),
     columns: {
       serial: "INTEGER PRIMARY KEY AUTOINCREMENT",
       int: "INTEGER",

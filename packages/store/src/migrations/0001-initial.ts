@@ -66,12 +66,12 @@ export async function up(db: Kysely<unknown>, types: ColumnTypes): Promise<void>
 
     `CREATE TABLE idempotency_keys (
       account_id ${int} NOT NULL,
-      key_text ${text(255)} NOT NULL,
+      key_hash ${hash} NOT NULL,
       content_hash ${hash} NOT NULL,
       event_id ${id} NOT NULL,
       delivery_count ${int} NOT NULL,
       created_at ${time} NOT NULL,
-      PRIMARY KEY (account_id, key_text)
+      PRIMARY KEY (account_id, key_hash)
     ) ${tableEnd}`,
 
     `CREATE TABLE fanouts (

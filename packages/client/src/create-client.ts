@@ -1,0 +1,76 @@
+import type { DescService } from "@bufbuild/protobuf";
+import { type Client, createClient, type Interceptor, type Transport } from "@connectrpc/connect";
+import { createConnectTransport, createGrpcTransport, Http2SessionManager } from "@connectrpc/connect-node";
+import { AccountService } from "@posthaste/contracts/account";
+import { DeliveryService } from "@posthaste/contracts/delivery";
+import { EventCatalogService } from "@posthaste/contracts/event_catalog";
+import { EventIngestService } from "@posthaste/contracts/event_ingest";
+import { SubscriptionService } from "@posthaste/contracts/subscription";
+import { addIdempotencyKeys } from "./idempotency-keys.ts";
+import { retrySafely } from "./retry.ts";
+
+export type PosthasteClientOptions = {
+  /** Where Posthaste's API is, such as `https://posthaste.internal`. */
+  readonly baseUrl: string;
+  /** Sent as `Authorization: Bearer`. Use https, or a network that you trust: whoever sees it can use it. */
+  readonly token: string;
+  /** `connect` (the default) goes through any HTTP proxy; `grpc` needs HTTP/2 all the way. */
+  readonly protocol?: "connect" | "grpc";
+  /** The whole call with all its retries, in milliseconds. Default: 10,000; sensible: 1,000 to 60,000. */
+  readonly deadlineMs?: number;
+  /** Requests made for one call at most, the first included. Default: 4; 1 switches retries off. */
+  readonly attemptsMax?: number;
+};
+
+/** Typed clients for every service, over one connection pool. */
+export type PosthasteClient = {
+  readonly subscriptions: Client<typeof SubscriptionService>;
+  readonly events: Client<typeof EventIngestService>;
+  readonly catalog: Client<typeof EventCatalogService>;
+  readonly deliveries: Client<typeof DeliveryService>;
+  readonly accounts: Client<typeof AccountService>;
+  /** Lets go of the connections. Calls under way fail. */
+  close(): Promise<void>;
+};
+
+const DEADLINE_MS = 10_000;
+const ATTEMPTS_MAX = 4;
+
+/**
+ * Makes clients that are safe to call without thought: each call has a deadline; one that may be repeated is repeated
+ * while the server is unavailable; and each event gets an idempotency key, the same in every repetition, where the
+ * caller gives none.
+ *
+ * Errors are `ConnectError`s with the server's code and message.
+ */
+export function createPosthasteClient(options: PosthasteClientOptions): PosthasteClient {
+  const { baseUrl, token, deadlineMs = DEADLINE_MS, attemptsMax = ATTEMPTS_MAX } = options;
+  const sessionManager = new Http2SessionManager(baseUrl);
+  const shared = {
+    baseUrl,
+    httpVersion: "2" as const,
+    sessionManager,
+    defaultTimeoutMs: deadlineMs,
+    interceptors: [addIdempotencyKeys(), retrySafely({ attemptsMax }), bearer(token)],
+  };
+  const transport: Transport =
+    options.protocol === "grpc" ? createGrpcTransport(shared) : createConnectTransport(shared);
+  const client = <S extends DescService>(service: S): Client<S> => createClient(service, transport);
+  return {
+    subscriptions: client(SubscriptionService),
+    events: client(EventIngestService),
+    catalog: client(EventCatalogService),
+    deliveries: client(DeliveryService),
+    accounts: client(AccountService),
+    async close() {
+      sessionManager.abort();
+    },
+  };
+}
+
+function bearer(token: string): Interceptor {
+  return (next) => async (request) => {
+    request.header.set("authorization", `Bearer ${token}`);
+    return await next(request);
+  };
+}

@@ -1,0 +1,1 @@
+export { createPosthasteClient, type PosthasteClient, type PosthasteClientOptions } from "./create-client.ts";

@@ -1,0 +1,35 @@
+import { Refusal, type Scope } from "@posthaste/domain";
+import { authenticate, type Principal, type Store } from "@posthaste/store";
+
+/** Who may do what: a scope, `any` valid token, or `public` without one. */
+export type Access = Scope | "any" | "public";
+
+/**
+ * Reads `Authorization: Bearer`.
+ *
+ * @throws Refusal `unauthenticated`, the same for an unknown, an expired and a revoked token
+ */
+export async function principalOf(
+  store: Store,
+  authorization: string | null | undefined,
+  now: number,
+): Promise<Principal> {
+  const match = /^Bearer +([!-~]{1,255})$/i.exec(authorization ?? "");
+  if (match?.[1] === undefined) {
+    throw new Refusal(
+      "unauthenticated",
+      "send the header Authorization: Bearer with a token of your account",
+    );
+  }
+  const principal = await authenticate(store, match[1], now);
+  if (principal === undefined) {
+    throw new Refusal("unauthenticated", "this token is unknown, expired or revoked; ask for a new one");
+  }
+  return principal;
+}
+
+/** @throws Refusal `forbidden`, naming the scope */
+export function requireScope(principal: Principal, scope: Scope): void {
+  if (principal.scopes.includes(scope) || principal.scopes.includes("admin")) return;
+  throw new Refusal("forbidden", `this token lacks the scope ${scope}; use one that has it`);
+}

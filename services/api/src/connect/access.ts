@@ -1,0 +1,62 @@
+import type { DescMethod } from "@bufbuild/protobuf";
+import { AccountService } from "@posthaste/contracts/account";
+import { DeliveryService } from "@posthaste/contracts/delivery";
+import { EventCatalogService } from "@posthaste/contracts/event_catalog";
+import { EventIngestService } from "@posthaste/contracts/event_ingest";
+import { Health } from "@posthaste/contracts/health";
+import { SubscriptionService } from "@posthaste/contracts/subscription";
+import type { Access } from "../auth.ts";
+
+/** Every service that is served. */
+export const SERVICES = [
+  SubscriptionService,
+  EventIngestService,
+  EventCatalogService,
+  DeliveryService,
+  AccountService,
+  Health,
+] as const;
+
+type Methods<S extends { method: object }> = Record<keyof S["method"], Access>;
+
+/** What each RPC asks of the caller's token. A new RPC does not compile before it stands here. */
+const ACCESS: Readonly<Record<string, Readonly<Record<string, Access>>>> = {
+  [SubscriptionService.typeName]: {
+    createSubscription: "subscriptions:write",
+    getSubscription: "subscriptions:read",
+    listSubscriptions: "subscriptions:read",
+    updateSubscription: "subscriptions:write",
+    deleteSubscription: "subscriptions:write",
+  } satisfies Methods<typeof SubscriptionService>,
+  [EventIngestService.typeName]: {
+    ingestEvent: "events:write",
+    ingestEvents: "events:write",
+  } satisfies Methods<typeof EventIngestService>,
+  [EventCatalogService.typeName]: {
+    listEventTypes: "any",
+    getEventType: "any",
+  } satisfies Methods<typeof EventCatalogService>,
+  [DeliveryService.typeName]: {
+    getDelivery: "deliveries:read",
+    listDeliveries: "deliveries:read",
+    listAttempts: "deliveries:read",
+    retryDelivery: "deliveries:write",
+  } satisfies Methods<typeof DeliveryService>,
+  [AccountService.typeName]: {
+    createAccount: "admin",
+    listAccounts: "admin",
+    createToken: "admin",
+    listTokens: "admin",
+    revokeToken: "admin",
+  } satisfies Methods<typeof AccountService>,
+  [Health.typeName]: {
+    check: "public",
+    watch: "public",
+    list: "public",
+  } satisfies Methods<typeof Health>,
+};
+
+/** What a method asks; one that is not in the table is nobody's. */
+export function accessTo(method: DescMethod): Access {
+  return ACCESS[method.parent.typeName]?.[method.localName] ?? "admin";
+}

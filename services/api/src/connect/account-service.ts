@@ -1,0 +1,66 @@
+import { timestampMs } from "@bufbuild/protobuf/wkt";
+import type { ServiceImpl } from "@connectrpc/connect";
+import type { AccountService } from "@posthaste/contracts/account";
+import { type AccountId, Refusal, SCOPES, type TokenId } from "@posthaste/domain";
+import {
+  createAccount,
+  createToken,
+  getAccount,
+  listAccounts,
+  listTokens,
+  revokeToken,
+} from "@posthaste/store";
+import type { Deps } from "../deps.ts";
+import { plainText } from "../plain-text.ts";
+import { accountTo, tokenTo } from "./convert.ts";
+import { numberPage } from "./page.ts";
+
+const NAME_CHARS_MAX = 100;
+
+export function accountService(deps: Deps): ServiceImpl<typeof AccountService> {
+  const { store } = deps;
+  const requireAccount = async (id: AccountId) => {
+    if ((await getAccount(store, id)) !== undefined) return;
+    throw new Refusal("not_found", `there is no account ${id}`, { field: "account_id" });
+  };
+  return {
+    async createAccount(request) {
+      const name = plainText(request.name, "name", NAME_CHARS_MAX);
+      return { account: accountTo(await createAccount(store, { name, now: deps.now() })) };
+    },
+
+    async listAccounts(request) {
+      const { rows, nextPageToken } = await numberPage(request, (page) => listAccounts(store, page));
+      return { accounts: rows.map(accountTo), nextPageToken };
+    },
+
+    async createToken(request) {
+      const accountId = request.accountId as AccountId;
+      await requireAccount(accountId);
+      const { token, secret } = await createToken(store, {
+        accountId,
+        name: plainText(request.name, "name", NAME_CHARS_MAX),
+        scopes: SCOPES.filter((scope) => request.scopes.includes(scope)),
+        expiresAt: request.expiresAt === undefined ? null : timestampMs(request.expiresAt),
+        now: deps.now(),
+      });
+      return { token: tokenTo(token), secret };
+    },
+
+    async listTokens(request) {
+      const accountId = request.accountId as AccountId;
+      await requireAccount(accountId);
+      const { rows, nextPageToken } = await numberPage(request, (page) =>
+        listTokens(store, { accountId, ...page }),
+      );
+      return { tokens: rows.map(tokenTo), nextPageToken };
+    },
+
+    async revokeToken(request) {
+      const token = await revokeToken(store, { id: request.id as TokenId, now: deps.now() });
+      if (token === undefined)
+        throw new Refusal("not_found", `there is no token ${request.id}`, { field: "id" });
+      return { token: tokenTo(token) };
+    },
+  };
+}

@@ -1,0 +1,146 @@
+import { create } from "@bufbuild/protobuf";
+import { durationFromMs, type Timestamp, timestampFromMs } from "@bufbuild/protobuf/wkt";
+import { AccountSchema, TokenSchema } from "@posthaste/contracts/account";
+import {
+  AttemptSchema,
+  DeliverySchema,
+  DeliveryState as ProtoDeliveryState,
+  Outcome as ProtoOutcome,
+} from "@posthaste/contracts/delivery";
+import {
+  Acceptance as ProtoAcceptance,
+  SubscriptionState as ProtoSubscriptionState,
+  SubscriptionSchema,
+} from "@posthaste/contracts/subscription";
+import {
+  type Acceptance,
+  ATTEMPT_TIMEOUT_MS,
+  type DeliveryState,
+  type Outcome,
+  type SubscriptionState,
+} from "@posthaste/domain";
+import type { Account, Attempt, Delivery, Subscription, Token } from "@posthaste/store";
+
+const SUBSCRIPTION_STATES = {
+  active: ProtoSubscriptionState.ACTIVE,
+  paused: ProtoSubscriptionState.PAUSED,
+  disabled: ProtoSubscriptionState.DISABLED,
+  ended: ProtoSubscriptionState.ENDED,
+} as const satisfies Record<SubscriptionState, ProtoSubscriptionState>;
+
+const DELIVERY_STATES = {
+  pending: ProtoDeliveryState.PENDING,
+  started: ProtoDeliveryState.STARTED,
+  succeeded: ProtoDeliveryState.SUCCEEDED,
+  exhausted: ProtoDeliveryState.EXHAUSTED,
+  cancelled: ProtoDeliveryState.CANCELLED,
+  blocked: ProtoDeliveryState.BLOCKED,
+  parked: ProtoDeliveryState.PARKED,
+} as const satisfies Record<DeliveryState, ProtoDeliveryState>;
+
+const OUTCOMES = {
+  accepted: ProtoOutcome.ACCEPTED,
+  status: ProtoOutcome.STATUS,
+  redirect: ProtoOutcome.REDIRECT,
+  gone: ProtoOutcome.GONE,
+  timeout: ProtoOutcome.TIMEOUT,
+  refused: ProtoOutcome.REFUSED,
+  reset: ProtoOutcome.RESET,
+  dns: ProtoOutcome.DNS,
+  tls: ProtoOutcome.TLS,
+  unreachable: ProtoOutcome.UNREACHABLE,
+  invalid_response: ProtoOutcome.INVALID_RESPONSE,
+  blocked: ProtoOutcome.BLOCKED,
+} as const satisfies Record<Outcome, ProtoOutcome>;
+
+const ACCEPTANCES = {
+  OK_ONLY: ProtoAcceptance.OK_ONLY,
+  ANY_2XX: ProtoAcceptance.ANY_2XX,
+} as const satisfies Record<Acceptance, ProtoAcceptance>;
+
+/** Undefined: unspecified, the default or no change. */
+export function acceptanceFrom(acceptance: ProtoAcceptance): Acceptance | undefined {
+  return keyOf(ACCEPTANCES, acceptance);
+}
+
+/** Undefined: unspecified, any state. */
+export function deliveryStateFrom(state: ProtoDeliveryState): DeliveryState | undefined {
+  return keyOf(DELIVERY_STATES, state);
+}
+
+export function subscriptionTo(subscription: Subscription) {
+  return create(SubscriptionSchema, {
+    id: subscription.id,
+    targetUrl: subscription.targetUrl,
+    eventTypes: [...subscription.eventTypes],
+    state: SUBSCRIPTION_STATES[subscription.state],
+    acceptance: ACCEPTANCES[subscription.acceptance],
+    timeout: durationFromMs(subscription.timeoutMs ?? ATTEMPT_TIMEOUT_MS),
+    hasSecret: subscription.hasSecret,
+    createdAt: timestampFromMs(subscription.createdAt),
+    updatedAt: timestampFromMs(subscription.updatedAt),
+  });
+}
+
+export function deliveryTo(delivery: Delivery) {
+  return create(DeliverySchema, {
+    id: delivery.id,
+    eventId: delivery.eventId,
+    eventType: delivery.eventType,
+    subscriptionId: delivery.subscriptionId,
+    state: DELIVERY_STATES[delivery.state],
+    attempts: delivery.attempts,
+    lastOutcome: delivery.lastOutcome === null ? ProtoOutcome.UNSPECIFIED : OUTCOMES[delivery.lastOutcome],
+    lastStatus: delivery.lastStatus ?? 0,
+    createdAt: timestampFromMs(delivery.createdAt),
+    endedReason: delivery.endedReason ?? "",
+    ...optional("nextAttemptAt", delivery.nextAttemptAt),
+    ...optional("endedAt", delivery.endedAt),
+  });
+}
+
+export function attemptTo(attempt: Attempt) {
+  return create(AttemptSchema, {
+    number: attempt.number,
+    startedAt: timestampFromMs(attempt.startedAt),
+    duration: durationFromMs(attempt.durationMs),
+    outcome: OUTCOMES[attempt.outcome],
+    acceptance: attempt.acceptance,
+    status: attempt.status ?? 0,
+    responseHeaders: attempt.responseHeaders.map(([name, value]) => ({ name, value })),
+    responseBody: attempt.responseBody as Uint8Array<ArrayBuffer>,
+    responseTruncated: attempt.responseTruncated,
+    address: attempt.address ?? "",
+    detail: attempt.detail ?? "",
+    targetUrl: attempt.targetUrl,
+  });
+}
+
+export function accountTo(account: Account) {
+  return create(AccountSchema, {
+    id: account.id,
+    name: account.name,
+    createdAt: timestampFromMs(account.createdAt),
+  });
+}
+
+export function tokenTo(token: Token) {
+  return create(TokenSchema, {
+    id: token.id,
+    accountId: token.accountId,
+    name: token.name,
+    hint: token.hint,
+    scopes: [...token.scopes],
+    createdAt: timestampFromMs(token.createdAt),
+    ...optional("expiresAt", token.expiresAt),
+    ...optional("revokedAt", token.revokedAt),
+  });
+}
+
+function optional<K extends string>(key: K, at: number | null) {
+  return at === null ? {} : ({ [key]: timestampFromMs(at) } as Record<K, Timestamp>);
+}
+
+function keyOf<K extends string, V>(table: Readonly<Record<K, V>>, value: V): K | undefined {
+  return (Object.keys(table) as K[]).find((key) => table[key] === value);
+}

@@ -1,0 +1,72 @@
+import { timestampMs } from "@bufbuild/protobuf/wkt";
+import type { ServiceImpl } from "@connectrpc/connect";
+import type { DeliveryService } from "@posthaste/contracts/delivery";
+import {
+  type DeliveryId,
+  decodePageToken,
+  type EventId,
+  Refusal,
+  type SubscriptionId,
+} from "@posthaste/domain";
+import { getDelivery, listAttempts, listDeliveries, requestRetry } from "@posthaste/store";
+import type { Deps } from "../deps.ts";
+import { attemptTo, deliveryStateFrom, deliveryTo } from "./convert.ts";
+import { callerOf } from "./interceptors.ts";
+import { page } from "./page.ts";
+
+export function deliveryService(deps: Deps): ServiceImpl<typeof DeliveryService> {
+  const { store } = deps;
+  return {
+    async getDelivery(request, context) {
+      const { accountId } = callerOf(context);
+      const delivery = await getDelivery(store, { accountId, id: request.id as DeliveryId });
+      return { delivery: deliveryTo(found(delivery, request.id)) };
+    },
+
+    async listDeliveries(request, context) {
+      const { accountId } = callerOf(context);
+      const state = deliveryStateFrom(request.state);
+      const { createdFrom, createdBefore, pageToken } = request;
+      const { rows, nextPageToken } = await page(request, (limit) =>
+        listDeliveries(store, {
+          accountId,
+          limit,
+          ...(request.subscriptionId === 0
+            ? {}
+            : { subscriptionId: request.subscriptionId as SubscriptionId }),
+          ...(request.eventId === "" ? {} : { eventId: request.eventId as EventId }),
+          ...(state === undefined ? {} : { state }),
+          ...(createdFrom === undefined ? {} : { createdFrom: timestampMs(createdFrom) }),
+          ...(createdBefore === undefined ? {} : { createdBefore: timestampMs(createdBefore) }),
+          ...(pageToken === "" ? {} : { before: decodePageToken(pageToken, "string") as DeliveryId }),
+        }),
+      );
+      return { deliveries: rows.map(deliveryTo), nextPageToken };
+    },
+
+    async listAttempts(request, context) {
+      const { accountId } = callerOf(context);
+      const deliveryId = request.deliveryId as DeliveryId;
+      const attempts = found(await listAttempts(store, { accountId, deliveryId }), deliveryId, "delivery_id");
+      return { attempts: attempts.map(attemptTo) };
+    },
+
+    async retryDelivery(request, context) {
+      const { accountId } = callerOf(context);
+      const id = request.id as DeliveryId;
+      const retry = found(await requestRetry(store, { accountId, id, now: deps.now() }), id);
+      if (retry.requested) {
+        await deps.retryNow(id).catch((error: unknown) => {
+          // It is written down: the reconciler does it as soon as Temporal is there.
+          deps.log.error("delivery.retry_delayed", error, { deliveryId: id });
+        });
+      }
+      return { delivery: deliveryTo(retry.delivery) };
+    },
+  };
+}
+
+function found<T>(value: T | undefined, id: string, field = "id"): T {
+  if (value !== undefined) return value;
+  throw new Refusal("not_found", `this account has no delivery ${JSON.stringify(id)}`, { field });
+}

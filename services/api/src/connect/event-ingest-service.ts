@@ -1,0 +1,36 @@
+import type { ServiceImpl } from "@connectrpc/connect";
+import type { EventIngestService, IngestEventRequest } from "@posthaste/contracts/event_ingest";
+import { Refusal } from "@posthaste/domain";
+import type { Deps } from "../deps.ts";
+import { type IncomingEvent, ingest } from "../ingest.ts";
+import { callerOf } from "./interceptors.ts";
+import { structJson } from "./struct-json.ts";
+
+export function eventIngestService(deps: Deps): ServiceImpl<typeof EventIngestService> {
+  return {
+    async ingestEvent(request, context) {
+      const [result] = await ingest(deps, callerOf(context).accountId, [incomingFrom(request, "")]);
+      return result ?? {};
+    },
+    async ingestEvents(request, context) {
+      const incoming = request.events.map((event, i) => incomingFrom(event, `events[${i}].`));
+      return { results: await ingest(deps, callerOf(context).accountId, incoming) };
+    },
+  };
+}
+
+function incomingFrom(event: IngestEventRequest, path: string): IncomingEvent {
+  const { eventType, idempotencyKey, snapshot } = event;
+  switch (snapshot.case) {
+    case "data": {
+      const jsonField = `${path}data`;
+      return { eventType, idempotencyKey, path, jsonField, json: structJson(snapshot.value, jsonField) };
+    }
+    case "dataJson":
+      return { eventType, idempotencyKey, path, jsonField: `${path}data_json`, json: snapshot.value };
+    case undefined:
+      throw new Refusal("invalid", `${path}data or ${path}data_json is missing; send one of them`, {
+        field: `${path}data_json`,
+      });
+  }
+}

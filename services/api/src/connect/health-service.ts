@@ -1,0 +1,40 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { Code, ConnectError, type ServiceImpl } from "@connectrpc/connect";
+import { type Health, HealthCheckResponse_ServingStatus as Status } from "@posthaste/contracts/health";
+import { pingStore } from "@posthaste/store";
+import type { Deps } from "../deps.ts";
+import { SERVICES } from "./access.ts";
+
+/** How often a watched status is looked at. */
+const WATCH_INTERVAL_MS = 2_000;
+
+/** gRPC's health protocol: serving while the database answers. */
+export function healthService({ store }: Deps): ServiceImpl<typeof Health> {
+  const known = new Set(["", ...SERVICES.map((service) => service.typeName as string)]);
+  const status = async () =>
+    await pingStore(store).then(
+      () => Status.SERVING,
+      () => Status.NOT_SERVING,
+    );
+  return {
+    async check({ service }) {
+      if (!known.has(service)) throw new ConnectError("there is no such service", Code.NotFound);
+      return { status: await status() };
+    },
+    async *watch({ service }, { signal }) {
+      let last: Status | undefined;
+      while (!signal.aborted) {
+        const now = known.has(service) ? await status() : Status.SERVICE_UNKNOWN;
+        if (now !== last) yield { status: now };
+        last = now;
+        await sleep(WATCH_INTERVAL_MS, undefined, { signal }).catch(() => {
+          // The watcher left, or the server stops: the loop's condition sees it.
+        });
+      }
+    },
+    async list() {
+      const now = await status();
+      return { statuses: Object.fromEntries([...known].map((name) => [name, { status: now }])) };
+    },
+  };
+}

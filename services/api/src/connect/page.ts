@@ -1,0 +1,24 @@
+import { decodePageToken, encodePageToken, PAGE_SIZE_DEFAULT, type PageKey } from "@posthaste/domain";
+
+type PageRequest = { readonly pageSize: number; readonly pageToken: string };
+
+/** Reads one page of rows that are ordered by a growing number. */
+export async function numberPage<R extends { readonly id: number }>(
+  request: PageRequest,
+  list: (page: { after?: number; limit: number }) => Promise<R[]>,
+): Promise<{ rows: R[]; nextPageToken: string }> {
+  const after = request.pageToken === "" ? {} : { after: decodePageToken(request.pageToken, "number") };
+  return await page(request, (limit) => list({ ...after, limit }));
+}
+
+/** Reads one row more than the page holds, to know whether another page follows. */
+export async function page<R extends { readonly id: PageKey }>(
+  request: PageRequest,
+  list: (limit: number) => Promise<R[]>,
+): Promise<{ rows: R[]; nextPageToken: string }> {
+  const size = request.pageSize === 0 ? PAGE_SIZE_DEFAULT : request.pageSize;
+  const rows = await list(size + 1);
+  const last = rows[size - 1];
+  if (rows.length <= size || last === undefined) return { rows, nextPageToken: "" };
+  return { rows: rows.slice(0, size), nextPageToken: encodePageToken(last.id) };
+}

@@ -1,0 +1,38 @@
+import type { ConnectRouter } from "@connectrpc/connect";
+import { createValidateInterceptor } from "@connectrpc/validate";
+import { AccountService } from "@posthaste/contracts/account";
+import { DeliveryService } from "@posthaste/contracts/delivery";
+import { EventCatalogService } from "@posthaste/contracts/event_catalog";
+import { EventIngestService } from "@posthaste/contracts/event_ingest";
+import { Health } from "@posthaste/contracts/health";
+import { SubscriptionService } from "@posthaste/contracts/subscription";
+import type { Deps } from "../deps.ts";
+import { BATCH_BODY_BYTES_MAX, BODY_BYTES_MAX } from "../limits.ts";
+import { accountService } from "./account-service.ts";
+import { deliveryService } from "./delivery-service.ts";
+import { eventCatalogService } from "./event-catalog-service.ts";
+import { eventIngestService } from "./event-ingest-service.ts";
+import { healthService } from "./health-service.ts";
+import { answerAndLog, authorize } from "./interceptors.ts";
+import { subscriptionService } from "./subscription-service.ts";
+
+/** The interceptors every call passes, the outermost first. */
+export function interceptors(deps: Deps) {
+  return [answerAndLog(deps), authorize(deps), createValidateInterceptor()];
+}
+
+export function connectRoutes(deps: Deps): (router: ConnectRouter) => void {
+  const limits = { readMaxBytes: BODY_BYTES_MAX };
+  return (router) => {
+    router.service(SubscriptionService, subscriptionService(deps), limits);
+    const ingest = eventIngestService(deps);
+    router.rpc(EventIngestService.method.ingestEvent, ingest.ingestEvent, limits);
+    router.rpc(EventIngestService.method.ingestEvents, ingest.ingestEvents, {
+      readMaxBytes: BATCH_BODY_BYTES_MAX,
+    });
+    router.service(EventCatalogService, eventCatalogService(deps), limits);
+    router.service(DeliveryService, deliveryService(deps), limits);
+    router.service(AccountService, accountService(deps), limits);
+    router.service(Health, healthService(deps), limits);
+  };
+}

@@ -1,0 +1,82 @@
+import { durationMs } from "@bufbuild/protobuf/wkt";
+import type { ServiceImpl } from "@connectrpc/connect";
+import type { SubscriptionService } from "@posthaste/contracts/subscription";
+import { parseTargetUrl, Refusal, type SubscriptionId } from "@posthaste/domain";
+import {
+  endSubscription,
+  getSubscription,
+  listSubscriptions,
+  type Subscription,
+  updateSubscription,
+} from "@posthaste/store";
+import { requireSubscribable } from "../catalog.ts";
+import type { Deps } from "../deps.ts";
+import { checkSecret, subscribe } from "../subscribe.ts";
+import { acceptanceFrom, subscriptionTo } from "./convert.ts";
+import { callerOf } from "./interceptors.ts";
+import { numberPage } from "./page.ts";
+
+export function subscriptionService(deps: Deps): ServiceImpl<typeof SubscriptionService> {
+  const { store } = deps;
+  return {
+    async createSubscription(request, context) {
+      const acceptance = acceptanceFrom(request.acceptance);
+      const subscription = await subscribe(deps, callerOf(context).accountId, {
+        targetUrl: request.targetUrl,
+        eventTypes: request.eventTypes,
+        eventTypesField: "event_types",
+        secret: request.secret,
+        ...(acceptance === undefined ? {} : { acceptance }),
+        ...(request.timeout === undefined ? {} : { timeoutMs: durationMs(request.timeout) }),
+      });
+      return { subscription: subscriptionTo(subscription) };
+    },
+
+    async getSubscription(request, context) {
+      const id = request.id as SubscriptionId;
+      const { accountId } = callerOf(context);
+      return { subscription: subscriptionTo(found(await getSubscription(store, { accountId, id }), id)) };
+    },
+
+    async listSubscriptions(request, context) {
+      const { accountId } = callerOf(context);
+      const { rows, nextPageToken } = await numberPage(request, (page) =>
+        listSubscriptions(store, { accountId, ...page }),
+      );
+      return { subscriptions: rows.map(subscriptionTo), nextPageToken };
+    },
+
+    async updateSubscription(request, context) {
+      const id = request.id as SubscriptionId;
+      const { targetUrl, eventTypes, secret, timeout } = request;
+      const acceptance = acceptanceFrom(request.acceptance);
+      requireSubscribable(deps.catalog, eventTypes, "event_types");
+      const subscription = await updateSubscription(store, {
+        accountId: callerOf(context).accountId,
+        id,
+        now: deps.now(),
+        ...(targetUrl === undefined ? {} : { targetUrl: parseTargetUrl(targetUrl) }),
+        ...(eventTypes.length === 0 ? {} : { eventTypes }),
+        ...(secret === undefined ? {} : { secret: checkSecret(secret) }),
+        ...(acceptance === undefined ? {} : { acceptance }),
+        ...(timeout === undefined ? {} : { timeoutMs: durationMs(timeout) }),
+      });
+      return { subscription: subscriptionTo(found(subscription, id)) };
+    },
+
+    async deleteSubscription(request, context) {
+      const id = request.id as SubscriptionId;
+      const { accountId } = callerOf(context);
+      found(
+        await endSubscription(store, { accountId, id, reason: "deleted by its owner", now: deps.now() }),
+        id,
+      );
+      return {};
+    },
+  };
+}
+
+function found(subscription: Subscription | undefined, id: SubscriptionId): Subscription {
+  if (subscription !== undefined) return subscription;
+  throw new Refusal("not_found", `this account has no subscription ${id}`, { field: "id" });
+}

@@ -1,0 +1,19 @@
+import type { DeliveryId } from "@posthaste/domain";
+import type { Log } from "@posthaste/runtime";
+import type { Store } from "@posthaste/store";
+import type { Catalog } from "./catalog.ts";
+
+/** What every part of the API works with. */
+export type Deps = {
+  readonly store: Store;
+  readonly catalog: Catalog;
+  readonly log: Log;
+  /** Epoch milliseconds. */
+  readonly now: () => number;
+  /** Deliveries made within one ingest call. */
+  readonly fanOutMax: number;
+  /** Tells the workers that deliveries are pending. */
+  readonly nudge: () => void;
+  /** Makes a delivery's waiting attempt due now, at Temporal; what fails here the reconciler completes. */
+  readonly retryNow: (id: DeliveryId) => Promise<unknown>;
+};

@@ -1,0 +1,58 @@
+import { Refusal } from "@posthaste/domain";
+import { isStoreAway } from "@posthaste/store";
+import type { FastifyReply } from "fastify";
+import type { Deps } from "../deps.ts";
+import { REFUSALS } from "../refusal-table.ts";
+
+/** An error as RFC 9457 wants it, plus the field at fault. */
+export type Problem = {
+  readonly type: string;
+  readonly title: string;
+  readonly status: number;
+  readonly detail: string;
+  readonly field?: string;
+};
+
+export function sendProblem(reply: FastifyReply, problem: Omit<Problem, "type">): FastifyReply {
+  if (problem.status === 401) reply.header("www-authenticate", 'Bearer realm="posthaste"');
+  return reply
+    .code(problem.status)
+    .type("application/problem+json")
+    .send(JSON.stringify({ type: "about:blank", ...problem } satisfies Problem));
+}
+
+/** What a caller may see of an error. */
+export function problemOf(deps: Deps, error: unknown): Omit<Problem, "type"> {
+  if (error instanceof Refusal) {
+    const { http, title } = REFUSALS[error.code];
+    return {
+      title,
+      status: http,
+      detail: error.message,
+      ...(error.field === undefined ? {} : { field: error.field }),
+    };
+  }
+  const status = statusOf(error);
+  if (status === 413) {
+    return { title: REFUSALS.too_large.title, status, detail: "the body is over 1 MiB; send less" };
+  }
+  if (status === 415) {
+    return {
+      title: "This media type is not understood",
+      status,
+      detail: "send the body as application/json or application/x-www-form-urlencoded",
+    };
+  }
+  if (status >= 400 && status < 500) {
+    return { title: REFUSALS.invalid.title, status, detail: "the request cannot be read; see /api/docs" };
+  }
+  deps.log.error("request.faulted", error);
+  return isStoreAway(deps.store, error)
+    ? { title: "Away for a moment", status: 503, detail: "the database is away; try again in a moment" }
+    : { title: "A fault of ours", status: 500, detail: "internal error" };
+}
+
+function statusOf(error: unknown): number {
+  if (typeof error !== "object" || error === null || !("statusCode" in error)) return 500;
+  return typeof error.statusCode === "number" ? error.statusCode : 500;
+}

@@ -1,0 +1,129 @@
+/** The gateway's shapes, as the OpenAPI document shows them. Requests are checked by the code that reads them. */
+
+const subscriptionRow = {
+  type: "object",
+  required: ["SubscriptionID", "EventCode", "NotificationURL", "UserIDFK"],
+  properties: {
+    SubscriptionID: { type: "integer", format: "int32", description: "The subscription's ID." },
+    EventCode: { type: "string", description: "One of its event types; `*` stands for all." },
+    NotificationURL: { type: "string", format: "uri", description: "Where deliveries are sent." },
+    UserIDFK: { type: "integer", format: "int32", description: "The number of the token's owner." },
+  },
+} as const;
+
+const list = {
+  type: "object",
+  description: "A subscription with several event types has one row for each.",
+  required: ["Webhooks"],
+  properties: { Webhooks: { type: "array", items: subscriptionRow } },
+} as const;
+
+const problem = {
+  description: "RFC 9457: what was wrong, where, and what to do.",
+  content: {
+    "application/problem+json": {
+      schema: {
+        type: "object",
+        required: ["type", "title", "status", "detail"],
+        properties: {
+          type: { type: "string" },
+          title: { type: "string" },
+          status: { type: "integer" },
+          detail: { type: "string" },
+          field: { type: "string", description: "The field at fault." },
+        },
+      },
+    },
+  },
+} as const;
+
+const problems = <const C extends number>(...codes: readonly C[]) =>
+  Object.fromEntries(codes.map((code) => [code, problem]));
+
+const security = [{ token: [] }];
+const tags = ["Webhook"];
+const id = {
+  type: "object",
+  required: ["id"],
+  properties: { id: { type: "integer", format: "int32", description: "The subscription's ID." } },
+} as const;
+
+export const SCHEMAS = {
+  create: {
+    tags,
+    security,
+    summary: "Subscribe a URL to an event",
+    description:
+      "From now on each such event is sent to `target_url` by POST: a JSON array with exactly one item, the " +
+      "entity's snapshot. Answer 200. Anything else is tried again after about 10 minutes, then another 30, 90, " +
+      "190 minutes and so on, up to 13 retries. Answer 410 to unsubscribe.",
+    consumes: ["application/json", "application/x-www-form-urlencoded"],
+    body: {
+      type: "object",
+      required: ["target_url", "event"],
+      properties: {
+        target_url: {
+          type: "string",
+          format: "uri",
+          maxLength: 2048,
+          description: "An http or https URL without credentials.",
+          examples: ["https://yoursite.com/yourpage"],
+        },
+        event: {
+          type: "string",
+          description: "An event type, or `*` for all.",
+          examples: ["contact_created"],
+        },
+        secret: {
+          type: "string",
+          maxLength: 255,
+          description: "Sent to you as `Authorization: Basic base64(secret)`.",
+        },
+      },
+    },
+    response: {
+      201: {
+        description: "Subscribed.",
+        type: "object",
+        required: ["ID", "id"],
+        properties: {
+          ID: { type: "integer", format: "int32", description: "The new subscription's ID." },
+          id: { type: "integer", format: "int32", description: "The same." },
+        },
+      },
+      ...problems(400, 401, 403, 409, 413, 415, 422, 429),
+    },
+  },
+  list: {
+    tags,
+    security,
+    summary: "List your subscriptions",
+    response: { 200: list, ...problems(401, 403) },
+  },
+  get: {
+    tags,
+    security,
+    summary: "Read one subscription",
+    params: id,
+    response: { 200: list, ...problems(400, 401, 403, 404) },
+  },
+  remove: {
+    tags,
+    security,
+    summary: "Unsubscribe",
+    description: "Deleting what was deleted before answers 200 again.",
+    params: id,
+    response: { 200: { type: "object", description: "Unsubscribed." }, ...problems(400, 401, 403, 404) },
+  },
+  removeByUrl: {
+    tags,
+    security,
+    summary: "Unsubscribe a URL from everything",
+    querystring: {
+      type: "object",
+      required: ["target_url"],
+      properties: { target_url: { type: "string", format: "uri" } },
+    },
+    response: { 200: { type: "object", description: "Unsubscribed." }, ...problems(400, 401, 403, 404) },
+  },
+} as const;

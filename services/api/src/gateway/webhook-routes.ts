@@ -1,0 +1,164 @@
+import { parseTargetUrl, Refusal, type Scope, type SubscriptionId } from "@posthaste/domain";
+import {
+  endSubscription,
+  endSubscriptionsByUrl,
+  getSubscription,
+  listSubscriptions,
+  type Principal,
+  type Subscription,
+} from "@posthaste/store";
+import type { FastifyInstance, FastifyRequest } from "fastify";
+import { principalOf, requireScope } from "../auth.ts";
+import type { Deps } from "../deps.ts";
+import { subscribe } from "../subscribe.ts";
+import { sendProblem } from "./problem.ts";
+import { fieldsOf, textField } from "./read-body.ts";
+import { SCHEMAS } from "./schemas.ts";
+
+const COLLECTION = "/api/Webhook";
+const ITEM = "/api/Webhook/:id";
+/** The list has no paging, so the store's pages are read one after another. */
+const ROWS_AT_ONCE = 500;
+const INT32_MAX = 2_147_483_647;
+
+/** The published REST gateway: what existing integrations rely on, in their words. */
+export function webhookRoutes(app: FastifyInstance, deps: Deps): void {
+  const { store } = deps;
+  const caller = async (request: FastifyRequest, scope: Scope): Promise<Principal> => {
+    const principal = await principalOf(store, request.headers.authorization, deps.now());
+    request.accountId = principal.accountId;
+    requireScope(principal, scope);
+    return principal;
+  };
+  const authorizedWith = (scope: Scope) => ({
+    // Before the body is read: a caller without a token does not get to send one.
+    onRequest: async (request: FastifyRequest) => {
+      request.principal = await caller(request, scope);
+    },
+  });
+
+  app.post(
+    COLLECTION,
+    { ...authorizedWith("subscriptions:write"), schema: SCHEMAS.create },
+    async (request, reply) => {
+      const { accountId } = principalIn(request);
+      const fields = fieldsOf(request.body);
+      const { id } = await subscribe(deps, accountId, {
+        targetUrl: textField(fields, "target_url"),
+        eventTypes: [textField(fields, "event")],
+        eventTypesField: "event",
+        secret: textField(fields, "secret", ""),
+      });
+      return await reply.code(201).header("location", `${COLLECTION}/${id}`).send({ ID: id, id });
+    },
+  );
+
+  app.get(COLLECTION, { ...authorizedWith("subscriptions:read"), schema: SCHEMAS.list }, async (request) => {
+    const { accountId } = principalIn(request);
+    const all: Subscription[] = [];
+    for (let page: Subscription[] = []; ; ) {
+      page = await listSubscriptions(store, { accountId, after: all.at(-1)?.id ?? 0, limit: ROWS_AT_ONCE });
+      all.push(...page);
+      if (page.length < ROWS_AT_ONCE) return { Webhooks: all.flatMap(rowsOf) };
+    }
+  });
+
+  app.get(ITEM, { ...authorizedWith("subscriptions:read"), schema: SCHEMAS.get }, async (request) => {
+    const { accountId } = principalIn(request);
+    const id = idIn(request);
+    const subscription = await getSubscription(store, { accountId, id });
+    if (subscription === undefined || subscription.state === "ended") throw notFound(id);
+    return { Webhooks: rowsOf(subscription) };
+  });
+
+  app.delete(ITEM, { ...authorizedWith("subscriptions:write"), schema: SCHEMAS.remove }, async (request) => {
+    const { accountId } = principalIn(request);
+    const id = idIn(request);
+    const ended = await endSubscription(store, {
+      accountId,
+      id,
+      reason: "deleted by its owner",
+      now: deps.now(),
+    });
+    if (ended === undefined) throw notFound(id);
+    return {};
+  });
+
+  app.delete(
+    COLLECTION,
+    { ...authorizedWith("subscriptions:write"), schema: SCHEMAS.removeByUrl },
+    async (request) => {
+      const { accountId } = principalIn(request);
+      const targetUrl = parseTargetUrl(textField(request.query as Record<string, unknown>, "target_url"));
+      const { known } = await endSubscriptionsByUrl(store, {
+        accountId,
+        targetUrl,
+        reason: "deleted by its owner",
+        now: deps.now(),
+      });
+      if (!known) {
+        throw new Refusal("not_found", "this account never had a subscription on this target_url", {
+          field: "target_url",
+        });
+      }
+      return {};
+    },
+  );
+
+  otherMethods(app, COLLECTION, ["GET", "HEAD", "POST", "DELETE"]);
+  otherMethods(app, ITEM, ["GET", "HEAD", "DELETE"]);
+}
+
+/** OPTIONS tells what is allowed; everything else that is not is 405. */
+function otherMethods(app: FastifyInstance, url: string, allowed: readonly string[]): void {
+  const allow = [...allowed, "OPTIONS"].join(", ");
+  app.route({
+    method: "OPTIONS",
+    url,
+    schema: { hide: true },
+    handler: async (_request, reply) => await reply.code(204).header("allow", allow).send(),
+  });
+  app.route({
+    method: ["POST", "PUT", "PATCH", "TRACE"].filter((method) => !allowed.includes(method)),
+    url,
+    schema: { hide: true },
+    // Before the body is read, whatever its type.
+    onRequest: async (request, reply) => {
+      reply.header("allow", allow);
+      return sendProblem(reply, {
+        title: "This method is not allowed here",
+        status: 405,
+        detail: `${request.method} is not possible on ${url.replace(":id", "{id}")}; use ${allow}`,
+      });
+    },
+    handler: async () => {},
+  });
+}
+
+function principalIn(request: FastifyRequest): Principal {
+  if (request.principal === undefined) throw new Error("a route without authorization asked for its caller");
+  return request.principal;
+}
+
+function idIn(request: FastifyRequest): SubscriptionId {
+  const { id } = request.params as { id: string };
+  if (!/^\d{1,10}$/.test(id) || Number(id) > INT32_MAX || Number(id) === 0) {
+    throw new Refusal("invalid", `the ID in the path must be a number from 1 to ${INT32_MAX}`, {
+      field: "id",
+    });
+  }
+  return Number(id) as SubscriptionId;
+}
+
+function notFound(id: SubscriptionId): Refusal {
+  return new Refusal("not_found", `this account has no subscription ${id}`, { field: "id" });
+}
+
+function rowsOf(subscription: Subscription) {
+  return subscription.eventTypes.map((eventType) => ({
+    SubscriptionID: subscription.id,
+    EventCode: eventType,
+    NotificationURL: subscription.targetUrl,
+    UserIDFK: subscription.accountId,
+  }));
+}

@@ -1,0 +1,111 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import {
+  createServer as createHttp2Server,
+  type Http2ServerRequest,
+  type Http2ServerResponse,
+  type ServerHttp2Session,
+} from "node:http2";
+import type { Socket } from "node:net";
+import {
+  HEADER_BYTES_MAX,
+  HEADERS_TIMEOUT_MS,
+  IDLE_SESSION_MS,
+  REQUEST_TIMEOUT_MS,
+  STREAMS_MAX,
+} from "./limits.ts";
+
+export type OnePort = {
+  readonly server: Server;
+  /** Lets requests in flight finish and takes no new ones on connections that are open. */
+  drain(): void;
+  /** Closes every connection, whatever is under way. */
+  destroy(): void;
+};
+
+type Handler = (
+  request: IncomingMessage | Http2ServerRequest,
+  response: ServerResponse | Http2ServerResponse,
+) => void;
+
+/** How HTTP/2 without TLS begins (RFC 9113, section 3.4). No HTTP/1.1 method starts with these three letters. */
+const HTTP2_PREFACE_START = Buffer.from("PRI");
+
+/**
+ * HTTP/1.1 and HTTP/2 (prior knowledge) on one plaintext port.
+ *
+ * Node speaks either on a port, not both. So the listener is Node's HTTP/1.1 server, with the function that takes a
+ * new connection wrapped: the first bytes are looked at and put back, and the connection goes on to that function or
+ * to an HTTP/2 server that never listens itself. The HTTP/1.1 server must stay the listener: its timeouts for slow
+ * headers and requests are tied to its own connection list.
+ */
+export function createOnePort(handler: Handler): OnePort {
+  const server = createServer(
+    {
+      maxHeaderSize: HEADER_BYTES_MAX,
+      headersTimeout: HEADERS_TIMEOUT_MS,
+      requestTimeout: REQUEST_TIMEOUT_MS,
+      connectionsCheckingInterval: 1_000,
+    },
+    handler as (request: IncomingMessage, response: ServerResponse) => void,
+  );
+  const http2 = createHttp2Server(
+    { settings: { maxConcurrentStreams: STREAMS_MAX, maxHeaderListSize: HEADER_BYTES_MAX } },
+    handler as (request: Http2ServerRequest, response: Http2ServerResponse) => void,
+  );
+  const sessions = new Set<ServerHttp2Session>();
+  http2.on("session", (session) => {
+    sessions.add(session);
+    session.setTimeout(IDLE_SESSION_MS, () => session.close());
+    session.once("close", () => sessions.delete(session));
+  });
+  // A broken connection is the client's affair; its requests end with it.
+  http2.on("sessionError", () => {});
+
+  const [takeHttp1] = server.listeners("connection");
+  if (takeHttp1 === undefined) throw new Error("Node's HTTP server takes no connections");
+  server.removeAllListeners("connection");
+  const undecided = new Set<Socket>();
+  server.on("connection", (socket) => {
+    undecided.add(socket);
+    socket.once("close", () => undecided.delete(socket));
+    decide(socket, (isHttp2) => {
+      undecided.delete(socket);
+      if (isHttp2) http2.emit("connection", socket);
+      else takeHttp1.call(server, socket);
+    });
+  });
+
+  return {
+    server,
+    drain() {
+      for (const socket of undecided) socket.destroy();
+      for (const session of sessions) session.close();
+      server.closeIdleConnections();
+    },
+    destroy() {
+      for (const session of sessions) session.destroy();
+      server.closeAllConnections();
+    },
+  };
+}
+
+/** Waits for the first bytes, puts them back, and says what they are. Silence is not waited for without end. */
+function decide(socket: Socket, decided: (isHttp2: boolean) => void): void {
+  const destroy = () => socket.destroy();
+  socket.setTimeout(HEADERS_TIMEOUT_MS, destroy);
+  socket.on("error", destroy);
+  const look = () => {
+    const start: Buffer | null = socket.read();
+    if (start === null) return;
+    socket.unshift(start);
+    const compared = Math.min(start.length, HTTP2_PREFACE_START.length);
+    const fits = start.subarray(0, compared).equals(HTTP2_PREFACE_START.subarray(0, compared));
+    if (fits && compared < HTTP2_PREFACE_START.length) return;
+    socket.off("readable", look);
+    socket.off("error", destroy);
+    socket.setTimeout(0);
+    socket.off("timeout", destroy);
+    decided(fits);
+  };
+  socket.on("readable", look);
+}

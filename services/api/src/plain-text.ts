@@ -1,0 +1,15 @@
+import { Refusal } from "@posthaste/domain";
+
+/**
+ * Takes a text that is stored and shown: well-formed Unicode without control characters.
+ *
+ * @throws Refusal `invalid`, naming the field
+ */
+export function plainText(text: string, field: string, charsMax: number): string {
+  const refuse = (what: string) => new Refusal("invalid", `${field} ${what}`, { field });
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is looked for
+  if (/[\u0000-\u001f\u007f]/.test(text)) throw refuse("contains a control character; leave it out");
+  if (!text.isWellFormed()) throw refuse("is not valid Unicode: it holds half of a surrogate pair");
+  if ([...text].length > charsMax) throw refuse(`has more than ${charsMax} characters`);
+  return text;
+}

@@ -1,0 +1,90 @@
+import type { ServerResponse } from "node:http";
+import { fastifyConnectPlugin } from "@connectrpc/connect-fastify";
+import type { Running } from "@posthaste/runtime";
+import { pingStore } from "@posthaste/store";
+import fastify, { type FastifyInstance } from "fastify";
+import { connectRoutes, interceptors } from "./connect/routes.ts";
+import type { Deps } from "./deps.ts";
+import { gateway } from "./gateway/gateway.ts";
+import { sendProblem } from "./gateway/problem.ts";
+import { BODY_BYTES_MAX } from "./limits.ts";
+import { createOnePort, type OnePort } from "./one-port.ts";
+
+export type ApiOptions = {
+  readonly deps: Deps;
+  readonly host: string;
+  /** 0 takes a free one. */
+  readonly port: number;
+  /** How long a stop waits for requests in flight. */
+  readonly drainMs: number;
+};
+
+/** Serves everything on one port: Connect, gRPC, gRPC-Web, the REST gateway, health. */
+export async function startApi({
+  deps,
+  host,
+  port,
+  drainMs,
+}: ApiOptions): Promise<Running & { url: string }> {
+  let onePort: OnePort | undefined;
+  const app = fastify({
+    serverFactory: (handler) => {
+      onePort = createOnePort((request, response) =>
+        handler(request as Parameters<typeof handler>[0], response as ServerResponse),
+      );
+      return onePort.server;
+    },
+    bodyLimit: BODY_BYTES_MAX,
+    routerOptions: { caseSensitive: false, ignoreTrailingSlash: true },
+    return503OnClosing: true,
+  });
+  const stopping = new AbortController();
+
+  await app.register(fastifyConnectPlugin, {
+    routes: connectRoutes(deps),
+    interceptors: interceptors(deps),
+    shutdownSignal: stopping.signal,
+  });
+  await app.register(async (scope) => await gateway(scope, deps));
+  health(app, deps);
+  app.setNotFoundHandler((request, reply) =>
+    sendProblem(reply, {
+      title: "There is no such thing",
+      status: 404,
+      detail: `nothing is served at ${request.url.split("?")[0]?.slice(0, 200)}; see /api/docs`,
+    }),
+  );
+  await app.listen({ host, port });
+  const url = urlOf(app, host);
+  deps.log.info("api.started", { url });
+
+  return {
+    url,
+    async stop() {
+      const force = setTimeout(() => onePort?.destroy(), drainMs);
+      // Streams without an end (a watched health status) are ended; requests are not.
+      stopping.abort();
+      const closed = app.close();
+      onePort?.drain();
+      await closed;
+      clearTimeout(force);
+    },
+  };
+}
+
+function health(app: FastifyInstance, { store }: Deps): void {
+  app.get("/healthz", async () => ({ status: "ok" }));
+  app.get("/readyz", async (_request, reply) => {
+    const database = await pingStore(store).then(
+      () => "ok",
+      () => "away",
+    );
+    return await reply.code(database === "ok" ? 200 : 503).send({ database });
+  });
+}
+
+function urlOf(app: FastifyInstance, host: string): string {
+  const address = app.server.address();
+  const port = typeof address === "object" && address !== null ? address.port : 0;
+  return `http://${host.includes(":") ? `[${host}]` : host}:${port}`;
+}
