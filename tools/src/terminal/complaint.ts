@@ -1,0 +1,26 @@
+/** Something a person can put right; the message is one line that names the way out. Shown without a stack. */
+export class Complaint extends Error {
+  override readonly name = "Complaint";
+  /** Longer text to show before the message, such as the last lines of a log. */
+  readonly details: string | undefined;
+
+  constructor(message: string, details?: string) {
+    super(message);
+    this.details = details;
+  }
+}
+
+/** Runs a command's main function and makes its end the process's: the exit code, or the complaint and 1. */
+export async function runMain(main: () => Promise<number>): Promise<void> {
+  try {
+    process.exitCode = await main();
+  } catch (error) {
+    if (error instanceof Complaint) {
+      if (error.details !== undefined) console.error(error.details);
+      console.error(`posthaste: ${error.message}`);
+    } else {
+      console.error(error);
+    }
+    process.exitCode = 1;
+  }
+}

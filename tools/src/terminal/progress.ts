@@ -1,0 +1,35 @@
+/** Where progress is written: a terminal is overwritten in place, anything else gets whole lines. */
+export type ProgressOutput = { readonly isTTY?: boolean; write(text: string): unknown };
+
+const TERMINAL_TICK_MS = 1_000;
+const LINE_TICK_MS = 15_000;
+/** A step that takes less is not worth a figure. */
+const WORTH_TELLING_MS = 1_000;
+
+/** Shows what goes on and for how long, while `run` runs. `note` shows a line about it in between. */
+export async function showProgress<T>(
+  title: string,
+  run: (note: (line: string) => void) => Promise<T>,
+  output: ProgressOutput = process.stderr,
+): Promise<T> {
+  const startedAt = performance.now();
+  const elapsedMs = () => performance.now() - startedAt;
+  const seconds = () => `${Math.round(elapsedMs() / 1000)} s`;
+  const clear = output.isTTY ? "\r\x1b[K" : "";
+  output.write(output.isTTY ? `${title} …` : `${title} …\n`);
+  const timer = setInterval(
+    () => output.write(`${clear}${title} … ${seconds()}${output.isTTY ? "" : "\n"}`),
+    output.isTTY ? TERMINAL_TICK_MS : LINE_TICK_MS,
+  );
+  let ending = "failed";
+  try {
+    const result = await run((line) => output.write(`${clear}  ${line}\n`));
+    ending = "done";
+    return result;
+  } finally {
+    clearInterval(timer);
+    output.write(
+      `${clear}${title} … ${ending}${elapsedMs() < WORTH_TELLING_MS ? "" : ` after ${seconds()}`}\n`,
+    );
+  }
+}

@@ -1,0 +1,106 @@
+import { fileURLToPath } from "node:url";
+import { temporalBinary } from "@posthaste/testkit";
+import { build } from "./processes/build.ts";
+import { isFree } from "./processes/ports.ts";
+import { Complaint, runMain } from "./terminal/complaint.ts";
+import { showProgress } from "./terminal/progress.ts";
+import { listenForStop, Stopped } from "./terminal/stop-signal.ts";
+import { claimDataFolder } from "./up/data-folder.ts";
+import { type Demo, startDemo } from "./up/demo.ts";
+import { parseUpOptions, UP_USAGE, type UpOptions } from "./up/options.ts";
+import { prepareDatabase } from "./up/prepare-database.ts";
+import { createStack, type Stack } from "./up/stack.ts";
+import { welcome } from "./up/welcome.ts";
+
+const root = fileURLToPath(new URL("../../", import.meta.url));
+
+await runMain(async () => {
+  const options = parseUpOptions(process.argv.slice(2), process.env["INIT_CWD"] ?? root);
+  if (options === "help") {
+    console.log(UP_USAGE);
+    return 0;
+  }
+  return await up(options);
+});
+
+/** Runs everything until it is told to stop (0), or something of it dies (a complaint). */
+async function up(options: UpOptions): Promise<number> {
+  let stack: Stack | undefined;
+  let demo: Demo | undefined;
+  const { signal, unlisten } = listenForStop(() => stack?.kill());
+  const folder = await claimDataFolder(options.dataDir, console.error);
+  try {
+    await checkPorts(options);
+    stack = createStack({ root, folder, env: process.env, signal });
+    const running = stack;
+    const { token, temporalUi } = await start(options, running, signal);
+    const apiUrl = `http://127.0.0.1:${options.port}`;
+    console.log(welcome({ apiUrl, temporalUi, token, dataDir: options.dataDir }));
+    if (options.demo) {
+      demo = await startDemo({ dataDir: options.dataDir });
+      await Promise.race([demo.deliverSample({ apiUrl, token, signal }), running.death]);
+    }
+    await Promise.race([aborted(signal), running.death]);
+    return 0;
+  } catch (error) {
+    if (error instanceof Stopped) return 0;
+    throw error;
+  } finally {
+    const started = stack;
+    if (started !== undefined) {
+      const note = signal.aborted ? " (again to end everything at once)" : "";
+      await showProgress(`stopping${note}`, () => started.stop());
+    }
+    await demo?.stop();
+    await folder.release();
+    unlisten();
+  }
+}
+
+async function start(options: UpOptions, stack: Stack, signal: AbortSignal) {
+  await showProgress("building", () => build(root, signal));
+  const address = process.env["TEMPORAL_ADDRESS"];
+  const ownTemporal = address === undefined || address === "";
+  const temporalAddress = ownTemporal ? await startTemporal(options, stack, signal) : undefined;
+  const databaseUrl = `sqlite:${options.dataDir}/posthaste.db`;
+  const token = await prepareDatabase({
+    url: databaseUrl,
+    dataDir: options.dataDir,
+    presetToken: process.env["POSTHASTE_ADMIN_TOKEN"],
+  });
+  await showProgress("starting API and worker", () =>
+    stack.startServices({ port: options.port, databaseUrl, temporalAddress }),
+  );
+  const temporalUi = ownTemporal ? `http://127.0.0.1:${options.temporalUiPort}` : `your own, at ${address}`;
+  return { token, temporalUi };
+}
+
+async function startTemporal(options: UpOptions, stack: Stack, signal: AbortSignal): Promise<string> {
+  const binary = await showProgress("looking for a Temporal server", (note) =>
+    temporalBinary({ progress: note }).catch((error: Error) => {
+      throw new Complaint(error.message);
+    }),
+  );
+  signal.throwIfAborted();
+  return await showProgress("starting the Temporal server", () =>
+    stack.startTemporal({ binary, uiPort: options.temporalUiPort }),
+  );
+}
+
+async function checkPorts({ port, temporalUiPort }: UpOptions): Promise<void> {
+  if (!(await isFree(port))) {
+    throw new Complaint(`port ${port} is in use: give the API another with --port`);
+  }
+  if (!process.env["TEMPORAL_ADDRESS"] && !(await isFree(temporalUiPort))) {
+    throw new Complaint(
+      `port ${temporalUiPort} is in use: give the Temporal UI another with --temporal-ui-port`,
+    );
+  }
+}
+
+function aborted(signal: AbortSignal): Promise<never> {
+  return new Promise((_resolve, reject) => {
+    if (signal.aborted) reject(signal.reason);
+    else signal.addEventListener("abort", () => reject(signal.reason), { once: true });
+  });
+}

@@ -1,0 +1,78 @@
+import { resolve } from "node:path";
+import { parseArgs } from "node:util";
+import { Complaint } from "../terminal/complaint.ts";
+
+export type UpOptions = {
+  readonly demo: boolean;
+  /** Of the API. */
+  readonly port: number;
+  readonly temporalUiPort: number;
+  /** Absolute. */
+  readonly dataDir: string;
+};
+
+const PORT_DEFAULT = 8080;
+const TEMPORAL_UI_PORT_DEFAULT = 8233;
+
+export const UP_USAGE = `npm run up -- [options]
+
+Installs, builds and runs everything on this machine: a Temporal server with its UI, the API and the worker, on SQLite.
+Ctrl-C stops all of it; the next run goes on with the same data.
+
+  --demo                    also deliver a sample event to a sample receiver, and print the request it gets
+  --port PORT               the API's port (default ${PORT_DEFAULT})
+  --temporal-ui-port PORT   the Temporal UI's port (default ${TEMPORAL_UI_PORT_DEFAULT})
+  --data DIR                where all data is kept (default .posthaste)
+  --help                    this text
+
+Environment:
+  POSTHASTE_ADMIN_TOKEN     the token to use; without it one is made once and kept in DIR/admin-token
+  TEMPORAL_ADDRESS          a Temporal server to use instead of starting one, with the SDK's other TEMPORAL_… variables`;
+
+/**
+ * @param cwd what a relative --data is relative to
+ * @throws Complaint for anything that is not an option, or not a port
+ */
+export function parseUpOptions(args: readonly string[], cwd: string): UpOptions | "help" {
+  const values = parsed(args);
+  if (values.help === true) return "help";
+  const port = portOf("--port", values.port, PORT_DEFAULT);
+  const temporalUiPort = portOf("--temporal-ui-port", values["temporal-ui-port"], TEMPORAL_UI_PORT_DEFAULT);
+  if (port === temporalUiPort) {
+    throw new Complaint(`--port and --temporal-ui-port are both ${port}: choose two`);
+  }
+  if (values.data === "") throw new Complaint("--data is empty: name a folder");
+  return {
+    demo: values.demo === true,
+    port,
+    temporalUiPort,
+    dataDir: resolve(cwd, values.data ?? ".posthaste"),
+  };
+}
+
+function parsed(args: readonly string[]) {
+  try {
+    return parseArgs({
+      args: [...args],
+      options: {
+        demo: { type: "boolean" },
+        port: { type: "string" },
+        "temporal-ui-port": { type: "string" },
+        data: { type: "string" },
+        help: { type: "boolean", short: "h" },
+      },
+    }).values;
+  } catch (error) {
+    const reason = error instanceof Error ? (error.message.split(". ")[0] ?? "") : "";
+    throw new Complaint(`${reason}: see npm run up -- --help`);
+  }
+}
+
+function portOf(flag: string, text: string | undefined, fallback: number): number {
+  if (text === undefined) return fallback;
+  const port = Number(text);
+  if (!/^\d+$/.test(text) || port < 1 || port > 65_535) {
+    throw new Complaint(`${flag} is "${text}": give a port from 1 to 65535`);
+  }
+  return port;
+}

@@ -1,0 +1,162 @@
+import { join } from "node:path";
+import { type Child, lastLogLines, startChild } from "../processes/child.ts";
+import { answersOk, poll } from "../processes/poll.ts";
+import { accepts, freePort } from "../processes/ports.ts";
+import { Complaint } from "../terminal/complaint.ts";
+import type { DataFolder } from "./data-folder.ts";
+
+/** The processes of one `up`. */
+export type Stack = {
+  /** Starts Temporal's dev server with its state in the data folder. Resolves with its address. */
+  startTemporal(options: { binary: string; uiPort: number }): Promise<string>;
+  /** Starts API and worker from their builds, and waits until both are ready. */
+  startServices(options: ServicesOptions): Promise<void>;
+  /** Rejects, with the end of its log, as soon as one of them ends that was not asked to. */
+  readonly death: Promise<never>;
+  /** Stops everything; what must be asked to first comes first. */
+  stop(): Promise<void>;
+  /** Ends everything at once. */
+  kill(): void;
+};
+
+export type ServicesOptions = {
+  readonly port: number;
+  readonly databaseUrl: string;
+  /** Undefined: what the environment says. */
+  readonly temporalAddress: string | undefined;
+};
+
+const READY_WITHIN_MS = 90_000;
+/** The worker finishes its attempts, which take up to 40 s. */
+const SERVICE_PATIENCE_MS = 60_000;
+const TEMPORAL_PATIENCE_MS = 15_000;
+const TEMPORAL_PORT = 7233;
+const LOG_LINES_SHOWN = 15;
+
+export function createStack(options: {
+  root: string;
+  folder: DataFolder;
+  env: Readonly<Record<string, string | undefined>>;
+  signal: AbortSignal;
+}): Stack {
+  const { root, folder, env, signal } = options;
+  const children: Child[] = [];
+  let stopping = false;
+  let die: (reason: Complaint) => void = () => {};
+  const death = new Promise<never>((_resolve, reject) => {
+    die = reject;
+  });
+  // Whoever awaits it is told; until somebody does, it is no unhandled rejection.
+  death.catch(() => {});
+
+  const start = async (
+    name: string,
+    command: string,
+    args: readonly string[],
+    own: Readonly<Record<string, string | undefined>>,
+  ) => {
+    signal.throwIfAborted();
+    const child = await startChild({
+      name,
+      command,
+      args,
+      cwd: root,
+      env: { ...env, ...own },
+      logPath: join(folder.dir, "logs", `${name.toLowerCase()}.log`),
+      tether: command === process.execPath,
+    });
+    children.push(child);
+    void child.ended.then((how) => {
+      if (!stopping) die(deathOf(child, how));
+    });
+    await folder.note(name, child.pid);
+    return child;
+  };
+  const untilReady = async (child: Child, isReady: () => Promise<boolean>) => {
+    const over = new AbortController();
+    const asking = AbortSignal.any([signal, over.signal]);
+    const ready = poll(isReady, { withinMs: READY_WITHIN_MS, signal: asking });
+    if (await Promise.race([ready, death]).finally(() => over.abort())) return;
+    throw new Complaint(
+      `the ${child.name} was not ready within ${READY_WITHIN_MS / 1000} s; the end of its log (${child.logPath}) is above`,
+      lastLogLines(child.logPath, LOG_LINES_SHOWN),
+    );
+  };
+
+  return {
+    death,
+    async startTemporal({ binary, uiPort }) {
+      const port = await freePort(TEMPORAL_PORT);
+      const child = await start(
+        "Temporal",
+        binary,
+        [
+          ...["server", "start-dev", "--db-filename", join(folder.dir, "temporal.db")],
+          ...["--ip", "127.0.0.1", "--port", String(port), "--ui-port", String(uiPort)],
+          // Fair without a sync at every step: the deliveries' rows are the truth, and the reconciler repairs.
+          ...["--sqlite-pragma", "journal_mode=wal", "--sqlite-pragma", "synchronous=normal"],
+          ...["--log-level", "error"],
+        ],
+        {},
+      );
+      await untilReady(child, () => accepts(port));
+      return `127.0.0.1:${port}`;
+    },
+    async startServices({ port, databaseUrl, temporalAddress }) {
+      const workerPort = await freePort();
+      const workerUrl = `http://127.0.0.1:${workerPort}`;
+      const shared = { DATABASE_URL: databaseUrl, ...(temporalAddress && temporalEnv(env, temporalAddress)) };
+      const worker = await start("worker", process.execPath, [join(root, "services/worker/dist/main.js")], {
+        ...shared,
+        POSTHASTE_WORKER_HOST: "127.0.0.1",
+        POSTHASTE_WORKER_PORT: String(workerPort),
+      });
+      const api = await start("API", process.execPath, [join(root, "services/api/dist/main.js")], {
+        ...shared,
+        POSTHASTE_HOST: "127.0.0.1",
+        POSTHASTE_PORT: String(port),
+        POSTHASTE_WORKER_URLS: workerUrl,
+      });
+      await untilReady(api, () => answersOk(`http://127.0.0.1:${port}/readyz`));
+      await untilReady(worker, () => answersOk(`${workerUrl}/readyz`));
+    },
+    async stop() {
+      stopping = true;
+      const [temporal, services] = [
+        children.filter(isTemporal),
+        children.filter((child) => !isTemporal(child)),
+      ];
+      await Promise.all(services.map((child) => child.stop(SERVICE_PATIENCE_MS)));
+      // Last: the worker drains through it.
+      await Promise.all(temporal.map((child) => child.stop(TEMPORAL_PATIENCE_MS)));
+    },
+    kill() {
+      for (const child of children) child.kill();
+    },
+  };
+}
+
+function isTemporal(child: Child): boolean {
+  return child.name === "Temporal";
+}
+
+function deathOf(child: Child, how: string): Complaint {
+  return new Complaint(
+    `the ${child.name} ${how}; the end of its log (${child.logPath}) is above`,
+    lastLogLines(child.logPath, LOG_LINES_SHOWN),
+  );
+}
+
+/** Points the SDK at our server, and away from every other setting a person may have for a cluster. */
+function temporalEnv(
+  env: Readonly<Record<string, string | undefined>>,
+  address: string,
+): Record<string, string | undefined> {
+  const others = Object.keys(env).filter((name) => name.startsWith("TEMPORAL_"));
+  return {
+    ...Object.fromEntries(others.map((name) => [name, undefined])),
+    TEMPORAL_CONFIG_FILE: "/dev/null",
+    TEMPORAL_ADDRESS: address,
+    TEMPORAL_NAMESPACE: "default",
+  };
+}

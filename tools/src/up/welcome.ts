@@ -1,0 +1,36 @@
+/** What a person needs to know once everything runs. */
+export function welcome(where: {
+  apiUrl: string;
+  /** An address to open, or a sentence where Temporal is not ours. */
+  temporalUi: string;
+  token: string;
+  dataDir: string;
+}): string {
+  const { apiUrl, temporalUi, token, dataDir } = where;
+  const rows = [
+    ["API", `${apiUrl} (Connect, gRPC, gRPC-Web)`],
+    ["REST gateway", `${apiUrl}/api/Webhook (documented at ${apiUrl}/api/docs)`],
+    ["Temporal UI", temporalUi],
+    ["Token", token],
+    ["Data and logs", dataDir],
+  ] as const;
+  const width = Math.max(...rows.map(([name]) => name.length));
+  const table = rows.map(([name, value]) => `  ${name.padEnd(width)}  ${value}`).join("\n");
+  return `
+Posthaste is running.
+
+${table}
+
+Subscribe a URL of yours to an event, then send one:
+
+  curl -s ${apiUrl}/api/Webhook \\
+    -H 'authorization: Bearer ${token}' -H 'content-type: application/json' \\
+    -d '{"target_url": "https://example.com/hook", "event": "invoice_sent"}'
+
+  curl -s ${apiUrl}/posthaste.v1.EventIngestService/IngestEvent \\
+    -H 'authorization: Bearer ${token}' -H 'content-type: application/json' \\
+    -d '{"eventType": "invoice_sent", "dataJson": "{\\"InvoiceNumber\\":\\"INV-1\\"}"}'
+
+Ctrl-C stops everything; the data stays.
+`;
+}
