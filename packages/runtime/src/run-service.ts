@@ -7,7 +7,8 @@ export type Running = {
 };
 
 /**
- * Starts a service and stops it on SIGTERM or SIGINT. A second signal, or a stop that takes longer than
+ * Starts a service and stops it on SIGTERM or SIGINT, or when a parent that holds an IPC channel to it is gone, so that
+ * a killed `npm run up` leaves nothing behind. A second signal, or a stop that takes longer than
  * `stopTimeoutMs`, ends the process at once: what it leaves unfinished is finished by whoever starts next.
  */
 export async function runService(
@@ -16,8 +17,9 @@ export async function runService(
 ): Promise<void> {
   const { log, stopTimeoutMs } = options;
   process.on("unhandledRejection", (error) => log.error("process.unhandled_rejection", error));
+  const tethered = process.connected;
   const running = await start();
-  const stop = (signal: NodeJS.Signals) => {
+  const stop = (signal: NodeJS.Signals | "disconnect") => {
     process.once("SIGTERM", () => process.exit(130));
     process.once("SIGINT", () => process.exit(130));
     log.info("process.stopping", { signal });
@@ -37,11 +39,13 @@ export async function runService(
     );
   };
   let stopping = false;
-  for (const signal of ["SIGTERM", "SIGINT"] as const) {
+  for (const signal of ["SIGTERM", "SIGINT", "disconnect"] as const) {
     process.once(signal, () => {
       if (stopping) return;
       stopping = true;
       stop(signal);
     });
   }
+  // The parent may be gone since before anybody listened.
+  if (tethered && !process.connected) process.emit("disconnect");
 }
