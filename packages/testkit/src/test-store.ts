@@ -56,3 +56,18 @@ async function createMysql(): Promise<TestStore> {
   const name = `posthaste_${randomBytes(8).toString("hex")}`;
   throw new Error(`not there yet: ${name}`);
 }
+
+/**
+ * Holds SQLite's write lock, so that others can read but their writes wait: the way to stop a process exactly before
+ * it writes.
+ */
+export async function lockWrites(url: string): Promise<{ release(): Promise<void> }> {
+  const store = await openStore({ url });
+  const transaction = await store.db.startTransaction().execute();
+  return {
+    async release() {
+      await transaction.rollback().execute();
+      await closeStore(store);
+    },
+  };
+}

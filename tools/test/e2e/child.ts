@@ -46,7 +46,8 @@ export function createChild({ command, args, env, logPath, isReady }: ChildOptio
       child = started;
       gone = new Promise((resolve) => started.once("exit", (code) => resolve(code)));
       await until(async () => {
-        if (started.exitCode !== null) throw new Error(`${command} ended with ${started.exitCode}; see ${logPath}`);
+        if (started.exitCode !== null)
+          throw new Error(`${command} ended with ${started.exitCode}; see ${logPath}`);
         return await isReady().catch(() => false);
       }, READY_WITHIN_MS);
     },

@@ -11,6 +11,7 @@ import { type Child, createChild, freePort } from "./child.ts";
 /** The whole product on real parts: a database, a Temporal server with its state in a file, API and worker processes. */
 export type Stack = {
   readonly store: Store;
+  readonly databaseUrl: string;
   readonly accountId: AccountId;
   readonly token: string;
   readonly apiUrl: string;
@@ -100,6 +101,7 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
   const client = createPosthasteClient({ baseUrl: apiUrl, token });
   return {
     store,
+    databaseUrl: url,
     accountId: account.id,
     token,
     apiUrl,
@@ -115,7 +117,8 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
         headers: { authorization: `Bearer ${token}`, "content-type": "application/json" },
         body: JSON.stringify({ target_url: targetUrl, event }),
       });
-      if (response.status !== 201) throw new Error(`subscribing answered ${response.status}: ${await response.text()}`);
+      if (response.status !== 201)
+        throw new Error(`subscribing answered ${response.status}: ${await response.text()}`);
       return ((await response.json()) as { ID: number }).ID;
     },
     async dispose() {

@@ -22,6 +22,8 @@ export type Receiver = {
   /** Every request so far. */
   readonly requests: readonly ReceivedRequest[];
   answer(answer: Answer): void;
+  /** Connections that are open now. */
+  open(): number;
   /** Resolves with the first `count` requests, as soon as they are there. */
   waitFor(count: number, options: { timeoutMs: number }): Promise<readonly ReceivedRequest[]>;
   stop(): Promise<void>;
@@ -73,6 +75,7 @@ export async function startReceiver(options: ReceiverOptions = {}): Promise<Rece
     answer(answer) {
       current = answer;
     },
+    open: () => sockets.size,
     async waitFor(count, { timeoutMs }) {
       await new Promise<void>((resolve, reject) => {
         const check = () => {
