@@ -7,6 +7,7 @@ export default defineConfig({
   resolve: { conditions: ["source"] },
   test: {
     include: ["{packages,services}/*/{src,test}/**/*.test.ts", "tools/{src,test}/**/*.test.ts"],
+    globalSetup: "packages/testkit/src/global-setup-mysql.ts",
     pool: "forks",
     maxWorkers: 2,
     testTimeout: 30_000,

@@ -9,4 +9,4 @@ export {
   startReceiver,
 } from "./receiver/receiver.ts";
 export { temporalBinary, timeSkippingBinary } from "./temporal-binaries/index.ts";
-export { createTestStore, lockWrites, type TestStore } from "./test-store.ts";
+export { createEmptyStore, createTestStore, lockWrites, type TestStore } from "./test-store.ts";

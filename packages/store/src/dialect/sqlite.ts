@@ -1,28 +1,38 @@
 import { mkdirSync } from "node:fs";
 import { dirname } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import Database from "better-sqlite3";
-import { CompiledQuery, type DatabaseConnection, type Driver, SqliteDialect, SqliteDriver } from "kysely";
+import {
+  CompiledQuery,
+  type DatabaseConnection,
+  type DialectAdapter,
+  type Driver,
+  SqliteAdapter,
+  SqliteDialect,
+  SqliteDriver,
+} from "kysely";
 import { codeOf, type Seam } from "./seam.ts";
 
-/**
- * How long a statement waits for another process's write, blocking this process meanwhile. Shorter than the heartbeat
- * timeout of a running attempt (5 s); what takes longer is tried again without blocking.
- */
-const BUSY_TIMEOUT_MS = 2_000;
+/** How long a statement waits for another process's write. A write takes milliseconds; more means that somebody hangs. */
+const BUSY_WAIT_MS = 10_000;
+/** The first pause between looks at a lock that is taken; it grows, so that many waiters do not keep a core busy. */
+const BUSY_PAUSE_MS = 1;
+const BUSY_PAUSE_MAX_MS = 25;
 
 /** The embedded database: one file, shared by the API and the worker of one machine. */
 export function sqliteSeam(path: string): Seam {
   mkdirSync(dirname(path), { recursive: true });
-  const database = new Database(path, { timeout: BUSY_TIMEOUT_MS });
+  const database = new Database(path, { timeout: 0 });
   database.pragma("journal_mode = WAL");
   // An accepted event must survive a power cut; in WAL mode NORMAL would lose the last commits.
   database.pragma("synchronous = FULL");
   return {
     name: "sqlite",
-    dialect: new ImmediateSqliteDialect({ database }),
+    dialect: new PatientSqliteDialect({ database }),
     locksRows: false,
     isDuplicate: (error) => /^SQLITE_CONSTRAINT_(UNIQUE|PRIMARYKEY)$/.test(codeOf(error)),
-    isContention: (error) => codeOf(error).startsWith("SQLITE_BUSY"),
+    // Statements wait for their lock; once a transaction has begun, it has it.
+    isContention: () => false,
     isAway: (error) => /^SQLITE_(BUSY|LOCKED|IOERR|CANTOPEN|FULL|READONLY)/.test(codeOf(error)),
     columns: {
       serial: "INTEGER PRIMARY KEY AUTOINCREMENT",
@@ -37,7 +47,7 @@ export function sqliteSeam(path: string): Seam {
   };
 }
 
-class ImmediateSqliteDialect extends SqliteDialect {
+class PatientSqliteDialect extends SqliteDialect {
   readonly #config: { database: Database.Database };
 
   constructor(config: { database: Database.Database }) {
@@ -45,14 +55,53 @@ class ImmediateSqliteDialect extends SqliteDialect {
     this.#config = config;
   }
 
+  override createAdapter(): DialectAdapter {
+    return new TransactionalSqliteAdapter();
+  }
+
   override createDriver(): Driver {
-    return new ImmediateSqliteDriver(this.#config);
+    return new PatientSqliteDriver(this.#config);
   }
 }
 
-/** A transaction that first reads and then writes fails when another process wrote in between; so take the lock first. */
-class ImmediateSqliteDriver extends SqliteDriver {
+/**
+ * Kysely runs SQLite's migrations without a transaction, and so without a lock. SQLite can change tables in one, which
+ * makes migrations all or nothing and lets two processes migrate in turn.
+ */
+class TransactionalSqliteAdapter extends SqliteAdapter {
+  override get supportsTransactionalDdl(): boolean {
+    return true;
+  }
+}
+
+class PatientSqliteDriver extends SqliteDriver {
+  override async acquireConnection(): Promise<DatabaseConnection> {
+    return patient(await super.acquireConnection());
+  }
+
+  /** A transaction that first reads and then writes fails when another process wrote in between; so take the lock first. */
   override async beginTransaction(connection: DatabaseConnection): Promise<void> {
     await connection.executeQuery(CompiledQuery.raw("begin immediate"));
   }
+}
+
+/**
+ * Waits for another process's write without blocking this one: SQLite's own busy timeout would stop the event loop,
+ * and with it the heartbeats of attempts under way.
+ */
+function patient(connection: DatabaseConnection): DatabaseConnection {
+  return {
+    async executeQuery<R>(query: CompiledQuery) {
+      const endAt = performance.now() + BUSY_WAIT_MS;
+      for (let pauseMs = BUSY_PAUSE_MS; ; pauseMs = Math.min(pauseMs * 2, BUSY_PAUSE_MAX_MS)) {
+        try {
+          return await connection.executeQuery<R>(query);
+        } catch (error) {
+          if (codeOf(error) !== "SQLITE_BUSY" || performance.now() > endAt) throw error;
+        }
+        await sleep(pauseMs * (0.5 + Math.random() / 2));
+      }
+    },
+    streamQuery: (query, chunkSize) => connection.streamQuery(query, chunkSize),
+  };
 }

@@ -1,0 +1,182 @@
+import type { DeliveryId, SubscriptionId } from "@posthaste/domain";
+import { expect, test } from "vitest";
+import {
+  type Claim,
+  claimDeliveries,
+  closeStore,
+  deferReconcile,
+  getDelivery,
+  listOverdue,
+  markStarted,
+  openStore,
+  RECONCILE_GRACE_MS,
+  recordAttempt,
+  releaseClaims,
+  requestRetry,
+  type Store,
+} from "../src/index.ts";
+import { attempt, type Bench, NOW, onEachDatabase } from "./fixture.ts";
+
+const MINUTE_MS = 60_000;
+const claim = (store: Store, over: Partial<Claim> = {}) =>
+  claimDeliveries(store, { owner: "me", limit: 100, inFlightMax: 1_000, leaseMs: 30_000, now: NOW, ...over });
+const ids = (result: Awaited<ReturnType<typeof claim>>) =>
+  result.claimed.map((delivery) => delivery.deliveryId);
+
+/** One delivery, claimed and started. */
+async function started({ store, subscribe, ingest }: Bench): Promise<DeliveryId> {
+  await subscribe();
+  await ingest();
+  const [id] = ids(await claim(store));
+  if (id === undefined) throw new Error("nothing was claimed");
+  await markStarted(store, { ids: [id], now: NOW });
+  return id;
+}
+const failed = (deliveryId: DeliveryId, number: number) => ({
+  deliveryId,
+  attempt: attempt({ number }),
+  state: "started" as const,
+  nextAttemptAt: NOW + 10 * MINUTE_MS,
+  endedReason: null,
+  endSubscription: false,
+  now: NOW,
+});
+
+onEachDatabase("a claim", (bench) => {
+  test("takes pending deliveries with what their start needs, and not twice while the lease lasts", async () => {
+    const { store, subscribe, ingest } = bench();
+    await subscribe({ targetUrl: "https://receiver.example/x" });
+    await ingest();
+    const first = await claim(store);
+    expect(first.claimed).toMatchObject([
+      { eventType: "invoice_sent", targetUrl: "https://receiver.example/x" },
+    ]);
+    expect(ids(await claim(store, { now: NOW + 29_999 }))).toEqual([]);
+    expect(ids(await claim(store, { now: NOW + 30_001 }))).toEqual(ids(first));
+  });
+
+  test("finds nothing where nothing is pending", async () => {
+    expect(await claim(bench().store)).toEqual({ claimed: [], lastSubscription: undefined });
+  });
+
+  test("released is there for anyone at once", async () => {
+    const { store, subscribe, ingest } = bench();
+    await subscribe();
+    await ingest();
+    const first = ids(await claim(store));
+    await releaseClaims(store, { ids: first });
+    expect(ids(await claim(store, { owner: "other" }))).toEqual(first);
+  });
+
+  test("takes no more of one subscription than may be under way, counting claimed and started", async () => {
+    const { store, subscribe, ingest } = bench();
+    await subscribe();
+    for (let i = 0; i < 10; i++) await ingest();
+    const first = ids(await claim(store, { inFlightMax: 3 }));
+    expect(first).toHaveLength(3);
+    await markStarted(store, { ids: first, now: NOW });
+    expect(ids(await claim(store, { inFlightMax: 3 }))).toEqual([]);
+    const [done] = first;
+    if (done === undefined) throw new Error("nothing was claimed");
+    await recordAttempt(store, failed(done, 1));
+    expect(ids(await claim(store, { inFlightMax: 3 }))).toHaveLength(1);
+  });
+
+  test("of a subscription with a huge backlog never hides another's delivery", async () => {
+    const { store, accountId, subscribe, ingest } = bench();
+    const busy = await subscribe({ eventTypes: ["invoice_sent"] });
+    for (let i = 0; i < 200; i++) await ingest({ eventType: "invoice_sent" });
+    const quiet = await subscribe({ eventTypes: ["contact_created"] });
+    await ingest({ eventType: "contact_created" });
+    const { claimed } = await claim(store, { limit: 50, inFlightMax: 32 });
+    const of = await Promise.all(
+      claimed.map(
+        async ({ deliveryId }) => (await getDelivery(store, { accountId, id: deliveryId }))?.subscriptionId,
+      ),
+    );
+    expect(of.filter((id) => id === busy.id)).toHaveLength(32);
+    expect(of.filter((id) => id === quiet.id)).toHaveLength(1);
+  });
+
+  test("goes on after the subscription where the last one ended, and comes round", async () => {
+    const { store, subscribe, ingest } = bench();
+    const all: SubscriptionId[] = [];
+    for (let i = 0; i < 3; i++) all.push((await subscribe()).id);
+    await ingest();
+    const first = await claim(store, { limit: 1 });
+    expect(first.lastSubscription).toBe(all[0]);
+    const second = await claim(store, { limit: 5, afterSubscription: all[1] as SubscriptionId });
+    expect(second.claimed).toHaveLength(2);
+    const rest = await claim(store, { limit: 5, afterSubscription: all[2] as SubscriptionId });
+    expect(rest.claimed).toHaveLength(0);
+  });
+
+  test("by two claimers at once splits 300 deliveries: none twice, none missed", async () => {
+    const { store, url, subscribe, ingest } = bench();
+    for (let i = 0; i < 3; i++) await subscribe();
+    for (let i = 0; i < 100; i++) await ingest();
+    const second = await openStore({ url });
+    try {
+      const take = async (through: Store, owner: string) => {
+        const mine: DeliveryId[] = [];
+        for (;;) {
+          const got = ids(await claim(through, { owner, limit: 20 }));
+          if (got.length === 0) return mine;
+          await markStarted(through, { ids: got, now: NOW });
+          mine.push(...got);
+        }
+      };
+      const [a, b] = await Promise.all([take(store, "a"), take(second, "b")]);
+      expect(new Set([...a, ...b]).size).toBe(300);
+      expect(a.length + b.length).toBe(300);
+    } finally {
+      await closeStore(second);
+    }
+  });
+});
+
+onEachDatabase("an overdue delivery", (bench) => {
+  test("is one whose next attempt should have been made minutes ago, until it is put off or moves", async () => {
+    const { store } = bench();
+    const id = await started(bench());
+    await recordAttempt(store, failed(id, 1));
+    const due = NOW + 10 * MINUTE_MS;
+    const overdue = async (now: number) =>
+      (await listOverdue(store, { now, limit: 10 })).map((row) => row.deliveryId);
+    expect(await overdue(due)).toEqual([]);
+    expect(await overdue(due + RECONCILE_GRACE_MS)).toEqual([id]);
+    await deferReconcile(store, { ids: [id], until: due + 2 * RECONCILE_GRACE_MS });
+    expect(await overdue(due + RECONCILE_GRACE_MS)).toEqual([]);
+    await recordAttempt(store, { ...failed(id, 2), state: "succeeded", nextAttemptAt: null });
+    expect(await overdue(due + 100 * MINUTE_MS)).toEqual([]);
+  });
+
+  test("is one that was started and never attempted, too", async () => {
+    const id = await started(bench());
+    const rows = await listOverdue(bench().store, { now: NOW + RECONCILE_GRACE_MS, limit: 10 });
+    expect(rows).toMatchObject([{ deliveryId: id, attempts: 0 }]);
+  });
+});
+
+onEachDatabase("a request to retry now", (bench) => {
+  test("makes the next attempt due now, once", async () => {
+    const { store, accountId } = bench();
+    const id = await started(bench());
+    await recordAttempt(store, failed(id, 1));
+    const now = NOW + MINUTE_MS;
+    const first = await requestRetry(store, { accountId, id, now });
+    expect(first).toMatchObject({ requested: true, delivery: { nextAttemptAt: now, attempts: 1 } });
+    expect(await requestRetry(store, { accountId, id, now: now + 1 })).toMatchObject({ requested: false });
+    expect(await listOverdue(store, { now: now + 15_000, limit: 10 })).toMatchObject([{ deliveryId: id }]);
+  });
+
+  test("of a delivery that has ended is refused, and of another account's finds nothing", async () => {
+    const { store, accountId } = bench();
+    const id = await started(bench());
+    await recordAttempt(store, { ...failed(id, 1), state: "succeeded", nextAttemptAt: null });
+    await expect(requestRetry(store, { accountId, id, now: NOW })).rejects.toMatchObject({
+      code: "wrong_state",
+    });
+    expect(await requestRetry(store, { accountId: 999 as never, id, now: NOW })).toBeUndefined();
+  });
+});

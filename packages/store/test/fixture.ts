@@ -1,0 +1,123 @@
+import { createHash } from "node:crypto";
+import type { AccountId, EventId, SubscriptionId } from "@posthaste/domain";
+import { createTestStore, type TestStore } from "@posthaste/testkit";
+import { afterEach, beforeEach, describe } from "vitest";
+import {
+  type Attempt,
+  createAccount,
+  createSubscription,
+  type IngestedEvent,
+  ingestEvents,
+  type Store,
+  type Subscription,
+} from "../src/index.ts";
+
+export const NOW = 1_700_000_000_000;
+
+/** A database of its own with one account, and short ways to put things into it. */
+export type Bench = {
+  readonly store: Store;
+  readonly url: string;
+  readonly accountId: AccountId;
+  subscribe(options?: {
+    accountId?: AccountId;
+    targetUrl?: string;
+    eventTypes?: readonly string[];
+    now?: number;
+  }): Promise<Subscription>;
+  ingest(options?: {
+    accountId?: AccountId;
+    eventType?: string;
+    json?: string;
+    key?: string | null;
+    deliveriesMax?: number;
+    now?: number;
+    through?: Store;
+  }): Promise<IngestedEvent>;
+};
+
+/** Runs the same behaviours on each database. */
+export function onEachDatabase(title: string, behaviours: (bench: () => Bench) => void): void {
+  describe.each(["sqlite", "mysql"] as const)(`${title}, on %s`, (backend) => {
+    let test: TestStore;
+    let bench: Bench;
+    beforeEach(async () => {
+      test = await createTestStore(backend);
+      const account = await createAccount(test.store, { name: "first", now: NOW });
+      bench = benchOf(test, account.id);
+    });
+    afterEach(() => test.dispose());
+    behaviours(() => bench);
+  });
+}
+
+function benchOf({ store, url }: TestStore, accountId: AccountId): Bench {
+  let urls = 0;
+  return {
+    store,
+    url,
+    accountId,
+    subscribe: (options = {}) =>
+      createSubscription(store, {
+        accountId: options.accountId ?? accountId,
+        targetUrl: options.targetUrl ?? `https://receiver.example/${++urls}`,
+        eventTypes: options.eventTypes ?? ["invoice_sent"],
+        secret: null,
+        acceptance: "OK_ONLY",
+        timeoutMs: null,
+        now: options.now ?? NOW,
+      }),
+    async ingest(options = {}) {
+      const json = options.json ?? '{"a":1}';
+      const [event] = await ingestEvents(options.through ?? store, {
+        accountId: options.accountId ?? accountId,
+        now: options.now ?? NOW,
+        deliveriesMax: options.deliveriesMax ?? 1_000,
+        events: [
+          {
+            eventType: options.eventType ?? "invoice_sent",
+            data: Buffer.from(json),
+            contentHash: createHash("sha256").update(json).digest(),
+            idempotencyKey: options.key ?? null,
+          },
+        ],
+      });
+      if (event === undefined) throw new Error("ingest gave no event");
+      return event;
+    },
+  };
+}
+
+/** The first attempt of a delivery, or what is said of it. */
+export function attempt(over: Partial<Attempt> = {}): Attempt {
+  return {
+    number: 1,
+    startedAt: NOW,
+    durationMs: 12,
+    outcome: "status",
+    acceptance: "OK_ONLY",
+    status: 500,
+    responseHeaders: [["content-type", "text/plain"]],
+    responseBody: Buffer.from("no"),
+    responseTruncated: false,
+    address: "203.0.113.7:443",
+    detail: null,
+    targetUrl: "https://receiver.example/1",
+    retryAfterMs: null,
+    ...over,
+  };
+}
+
+/** Every row of a table that has these columns, for what has no question of its own. */
+export async function deliveriesOf(store: Store, eventId: EventId) {
+  return await store.db
+    .selectFrom("deliveries")
+    .select(["id", "subscription_id", "state"])
+    .where("event_id", "=", eventId)
+    .orderBy("subscription_id")
+    .execute();
+}
+
+export function idsOf(rows: readonly { subscription_id: number }[]): SubscriptionId[] {
+  return rows.map((row) => row.subscription_id as SubscriptionId);
+}

@@ -1,0 +1,226 @@
+import { Refusal, type SubscriptionId } from "@posthaste/domain";
+import { expect, test } from "vitest";
+import {
+  closeStore,
+  continueFanouts,
+  createAccount,
+  endSubscription,
+  ingestEvents,
+  loadForAttempt,
+  openStore,
+  updateSubscription,
+} from "../src/index.ts";
+import { deliveriesOf, idsOf, NOW, onEachDatabase } from "./fixture.ts";
+
+const count = async (
+  store: Parameters<typeof deliveriesOf>[0],
+  table: "events" | "deliveries" | "fanouts",
+) => {
+  const { n } = await store.db
+    .selectFrom(table)
+    .select((eb) => eb.fn.countAll().as("n"))
+    .executeTakeFirstOrThrow();
+  return Number(n);
+};
+
+onEachDatabase("an ingest", (bench) => {
+  test("makes a delivery for each subscription that wants the event, and for no other", async () => {
+    const { store, subscribe, ingest } = bench();
+    const wants = await subscribe();
+    const wantsAll = await subscribe({ eventTypes: ["*"] });
+    await subscribe({ eventTypes: ["contact_created"] });
+    const ended = await subscribe();
+    await endSubscription(store, { accountId: ended.accountId, id: ended.id, reason: "test", now: NOW });
+    const other = await createAccount(store, { name: "other", now: NOW });
+    await subscribe({ accountId: other.id });
+
+    const event = await ingest();
+    expect(event).toMatchObject({ deliveryCount: 2, duplicate: false });
+    const rows = await deliveriesOf(store, event.eventId);
+    expect(idsOf(rows)).toEqual([wants.id, wantsAll.id]);
+    expect(rows.map((row) => row.state)).toEqual(["pending", "pending"]);
+  });
+
+  test("reaches one URL of an account once: an active subscription before a paused one, then the oldest", async () => {
+    const { store, subscribe, ingest } = bench();
+    const targetUrl = "https://receiver.example/same";
+    const paused = await subscribe({ targetUrl, eventTypes: ["invoice_sent"] });
+    const active = await subscribe({ targetUrl, eventTypes: ["*"] });
+    await store.db
+      .updateTable("subscriptions")
+      .set({ state: "paused" })
+      .where("id", "=", paused.id)
+      .execute();
+    const first = await ingest();
+    expect(await deliveriesOf(store, first.eventId)).toMatchObject([
+      { subscription_id: active.id, state: "pending" },
+    ]);
+
+    await store.db
+      .updateTable("subscriptions")
+      .set({ state: "disabled" })
+      .where("id", "=", active.id)
+      .execute();
+    const second = await ingest();
+    expect(await deliveriesOf(store, second.eventId)).toMatchObject([
+      { subscription_id: paused.id, state: "parked" },
+    ]);
+  });
+
+  test("keeps the snapshot byte for byte", async () => {
+    const { store, subscribe, ingest } = bench();
+    await subscribe();
+    const json = String.raw`{ "n":12345678901234567890, "d" : 1.10,"u":"\u00e9 é 🚀 \u0000" }`;
+    const { eventId } = await ingest({ json });
+    const [row] = await deliveriesOf(store, eventId);
+    const context = await loadForAttempt(store, row?.id as never);
+    expect(Buffer.from(context?.event.data ?? []).equals(Buffer.from(json))).toBe(true);
+  });
+
+  test("a megabyte in each of four events goes through", async () => {
+    const { store, accountId, subscribe } = bench();
+    await subscribe();
+    const data = Buffer.from(`{"x":"${"é".repeat(500_000)}"}`);
+    const events = [1, 2, 3, 4].map((i) => ({
+      eventType: "invoice_sent",
+      data,
+      contentHash: Buffer.alloc(32, i),
+      idempotencyKey: null,
+    }));
+    await ingestEvents(store, { accountId, now: NOW, deliveriesMax: 100, events });
+    const rows = await store.db.selectFrom("events").select("data").execute();
+    expect(rows.map((row) => row.data.equals(data))).toEqual([true, true, true, true]);
+  });
+
+  test("of a thousand events stores all, or none", async () => {
+    const { store, accountId, subscribe, ingest } = bench();
+    await subscribe();
+    await ingest({ key: "taken", json: '{"other":1}' });
+    const events = Array.from({ length: 1_000 }, (_, i) => ({
+      eventType: "invoice_sent",
+      data: Buffer.from("{}"),
+      contentHash: Buffer.alloc(32, 7),
+      idempotencyKey: i === 999 ? "taken" : `key-${i}`,
+    }));
+    await expect(
+      ingestEvents(store, { accountId, now: NOW, deliveriesMax: 2_000, events }),
+    ).rejects.toMatchObject({
+      code: "already_exists",
+      field: "events[999].idempotency_key",
+    });
+    expect(await count(store, "events")).toBe(1);
+    await ingestEvents(store, { accountId, now: NOW, deliveriesMax: 2_000, events: events.slice(0, 999) });
+    expect(await count(store, "events")).toBe(1_000);
+    expect(await count(store, "deliveries")).toBe(1_000);
+  });
+});
+
+onEachDatabase("an idempotency key", (bench) => {
+  test("used again with the same content answers with the first event and stores nothing", async () => {
+    const { store, subscribe, ingest } = bench();
+    await subscribe();
+    const first = await ingest({ key: "k" });
+    await subscribe();
+    expect(await ingest({ key: "k" })).toEqual({ ...first, duplicate: true });
+    expect(await count(store, "events")).toBe(1);
+  });
+
+  test("used again with other content is refused", async () => {
+    const { store, ingest } = bench();
+    await ingest({ key: "k" });
+    await expect(ingest({ key: "k", json: '{"a":2}' })).rejects.toBeInstanceOf(Refusal);
+    expect(await count(store, "events")).toBe(1);
+  });
+
+  test("is the account's own, and exact to the last space and case", async () => {
+    const { store, ingest } = bench();
+    const other = await createAccount(store, { name: "other", now: NOW });
+    const events = [
+      await ingest({ key: "k" }),
+      await ingest({ key: "k " }),
+      await ingest({ key: "K" }),
+      await ingest({ key: "ḱ" }),
+      await ingest({ key: "k", accountId: other.id }),
+    ];
+    expect(events.map((event) => event.duplicate)).toEqual([false, false, false, false, false]);
+  });
+
+  test("used twice in one batch makes one event", async () => {
+    const { store, accountId } = bench();
+    const event = {
+      eventType: "invoice_sent",
+      data: Buffer.from("{}"),
+      contentHash: Buffer.alloc(32, 1),
+      idempotencyKey: "k",
+    };
+    const [first, second] = await ingestEvents(store, {
+      accountId,
+      now: NOW,
+      deliveriesMax: 10,
+      events: [event, event],
+    });
+    expect(second).toEqual({ ...first, duplicate: true });
+    expect(await count(store, "events")).toBe(1);
+  });
+
+  test("in 50 concurrent calls through two connections makes one event, and all get its id", async () => {
+    const { store, url, subscribe, ingest } = bench();
+    await subscribe();
+    const second = await openStore({ url });
+    try {
+      const results = await Promise.all(
+        Array.from({ length: 50 }, (_, i) => ingest({ key: "k", through: i % 2 === 0 ? store : second })),
+      );
+      expect(new Set(results.map((result) => result.eventId)).size).toBe(1);
+      expect(results.filter((result) => !result.duplicate)).toHaveLength(1);
+      expect(await count(store, "events")).toBe(1);
+      expect(await count(store, "deliveries")).toBe(1);
+    } finally {
+      await closeStore(second);
+    }
+  });
+});
+
+onEachDatabase("a fan-out wider than one call's cap", (bench) => {
+  test("is finished later by two workers at once, as of ingest, each URL once", async () => {
+    const { store, url, accountId, subscribe, ingest } = bench();
+    const wide: SubscriptionId[] = [];
+    for (let i = 0; i < 60; i++) wide.push((await subscribe({ targetUrl: `https://wide.example/${i}` })).id);
+    const event = await ingest({ deliveriesMax: 20 });
+    expect(event.deliveryCount).toBe(20);
+    const served = new Set(idsOf(await deliveriesOf(store, event.eventId)));
+
+    // Meanwhile one subscribes, one leaves for good, and one only stops wanting this type.
+    await subscribe({ targetUrl: "https://wide.example/later" });
+    const [left, changed] = wide.filter((id) => !served.has(id));
+    if (left === undefined || changed === undefined) throw new Error("nobody is left");
+    await endSubscription(store, { accountId, id: left, reason: "test", now: NOW + 1 });
+    await updateSubscription(store, {
+      accountId,
+      id: changed,
+      eventTypes: ["contact_created"],
+      now: NOW + 1,
+    });
+
+    const second = await openStore({ url });
+    try {
+      const drain = async (through: typeof store) => {
+        while ((await count(store, "fanouts")) > 0)
+          await continueFanouts(through, { now: NOW + 2, deliveriesMax: 7 });
+      };
+      await Promise.all([drain(store), drain(second)]);
+    } finally {
+      await closeStore(second);
+    }
+    const reached = idsOf(await deliveriesOf(store, event.eventId));
+    expect(reached).toEqual(wide.filter((id) => id !== left));
+  });
+
+  test("leaves nothing behind where the cap was just enough", async () => {
+    const { store, subscribe, ingest } = bench();
+    await subscribe();
+    await subscribe();
+    await ingest({ deliveriesMax: 2 });
+    expect(await count(store, "fanouts")).toBe(0);
+  });
+});

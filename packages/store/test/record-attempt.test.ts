@@ -1,0 +1,169 @@
+import type { DeliveryId } from "@posthaste/domain";
+import { expect, test } from "vitest";
+import {
+  type AttemptToRecord,
+  cancelDelivery,
+  claimDeliveries,
+  closeStore,
+  endSubscription,
+  getDelivery,
+  getSubscription,
+  listAttempts,
+  listDeliveries,
+  markStarted,
+  openStore,
+  recordAttempt,
+} from "../src/index.ts";
+import { attempt, type Bench, NOW, onEachDatabase } from "./fixture.ts";
+
+async function pending({ store, accountId, subscribe, ingest }: Bench): Promise<DeliveryId> {
+  await subscribe();
+  const { eventId } = await ingest();
+  const [delivery] = await listDeliveries(store, { accountId, eventId, limit: 1 });
+  if (delivery === undefined) throw new Error("no delivery");
+  return delivery.id;
+}
+const record = (deliveryId: DeliveryId, over: Partial<AttemptToRecord> = {}): AttemptToRecord => ({
+  deliveryId,
+  attempt: attempt(),
+  state: "started",
+  nextAttemptAt: NOW + 600_000,
+  endedReason: null,
+  endSubscription: false,
+  now: NOW + 5,
+  ...over,
+});
+
+onEachDatabase("an attempt", (bench) => {
+  test("is logged with all that came back, and the delivery moves on", async () => {
+    const { store, accountId } = bench();
+    const id = await pending(bench());
+    const full = attempt({
+      responseHeaders: [
+        ["set-cookie", "a"],
+        ["set-cookie", "b é"],
+      ],
+      responseBody: Buffer.from([0, 255, 10, 0]),
+      responseTruncated: true,
+      retryAfterMs: 3_600_000,
+      detail: "x".repeat(400),
+    });
+    expect(await recordAttempt(store, record(id, { attempt: full }))).toBe("recorded");
+    const [logged] = (await listAttempts(store, { accountId, deliveryId: id })) ?? [];
+    expect({ ...logged, responseBody: Buffer.from(logged?.responseBody ?? []) }).toEqual({
+      ...full,
+      detail: "x".repeat(255),
+    });
+    expect(await getDelivery(store, { accountId, id })).toMatchObject({
+      state: "started",
+      attempts: 1,
+      nextAttemptAt: NOW + 600_000,
+      lastOutcome: "status",
+      lastStatus: 500,
+    });
+  });
+
+  test("that ends the delivery says why and leaves nothing due", async () => {
+    const { store, accountId } = bench();
+    const id = await pending(bench());
+    await recordAttempt(
+      store,
+      record(id, {
+        attempt: attempt({ outcome: "accepted", status: 200 }),
+        state: "succeeded",
+        nextAttemptAt: null,
+      }),
+    );
+    expect(await getDelivery(store, { accountId, id })).toMatchObject({
+      state: "succeeded",
+      nextAttemptAt: null,
+      endedAt: NOW + 5,
+    });
+  });
+
+  test("made twice is logged once: the second to write learns that its number is taken", async () => {
+    const { store, url, accountId } = bench();
+    const id = await pending(bench());
+    const second = await openStore({ url });
+    try {
+      const results = await Promise.all([
+        recordAttempt(store, record(id)),
+        recordAttempt(second, record(id, { attempt: attempt({ status: 503 }) })),
+      ]);
+      expect(results.sort()).toEqual(["already_recorded", "recorded"]);
+      expect(await listAttempts(store, { accountId, deliveryId: id })).toHaveLength(1);
+    } finally {
+      await closeStore(second);
+    }
+  });
+
+  test("out of its turn is not logged", async () => {
+    const { store, accountId } = bench();
+    const id = await pending(bench());
+    expect(await recordAttempt(store, record(id, { attempt: attempt({ number: 2 }) }))).toBe(
+      "already_recorded",
+    );
+    expect(await listAttempts(store, { accountId, deliveryId: id })).toEqual([]);
+  });
+
+  test("of a delivery that was cancelled meanwhile is logged, and the delivery stays cancelled", async () => {
+    const { store, accountId } = bench();
+    const id = await pending(bench());
+    await cancelDelivery(store, { id, reason: "by hand", now: NOW });
+    expect(await recordAttempt(store, record(id, { state: "succeeded", nextAttemptAt: null }))).toBe(
+      "recorded",
+    );
+    expect(await getDelivery(store, { accountId, id })).toMatchObject({
+      state: "cancelled",
+      attempts: 1,
+      endedReason: "by hand",
+      nextAttemptAt: null,
+    });
+  });
+
+  test("answered with 410 ends the subscription, and what else was open for it is cancelled", async () => {
+    const { store, accountId, ingest } = bench();
+    const id = await pending(bench());
+    const other = await ingest();
+    const before = await getDelivery(store, { accountId, id });
+    await recordAttempt(
+      store,
+      record(id, {
+        attempt: attempt({ outcome: "gone", status: 410 }),
+        state: "cancelled",
+        nextAttemptAt: null,
+        endSubscription: true,
+      }),
+    );
+    const subscriptionId = before?.subscriptionId as never;
+    expect(await getSubscription(store, { accountId, id: subscriptionId })).toMatchObject({ state: "ended" });
+    const [open] = await listDeliveries(store, { accountId, eventId: other.eventId, limit: 1 });
+    expect(open).toMatchObject({ state: "cancelled", attempts: 0 });
+    expect((await ingest()).deliveryCount).toBe(0);
+  });
+
+  test("logged before the start was marked is not undone by the mark", async () => {
+    const { store, accountId } = bench();
+    const id = await pending(bench());
+    await claimDeliveries(store, { owner: "me", limit: 1, inFlightMax: 1, leaseMs: 1_000, now: NOW });
+    await recordAttempt(store, record(id, { state: "succeeded", nextAttemptAt: null }));
+    await markStarted(store, { ids: [id], now: NOW });
+    expect(await getDelivery(store, { accountId, id })).toMatchObject({ state: "succeeded", attempts: 1 });
+  });
+});
+
+onEachDatabase("the end of a subscription", (bench) => {
+  test("cancels its open deliveries and nobody else's", async () => {
+    const { store, accountId, subscribe, ingest } = bench();
+    const leaving = await subscribe({ eventTypes: ["invoice_sent"] });
+    const staying = await subscribe({ eventTypes: ["invoice_sent"] });
+    for (let i = 0; i < 12; i++) await ingest();
+    await endSubscription(store, { accountId, id: leaving.id, reason: "test", now: NOW });
+    const of = async (subscriptionId: typeof leaving.id) =>
+      new Set(
+        (await listDeliveries(store, { accountId, subscriptionId, limit: 100 })).map((row) => row.state),
+      );
+    expect(await of(leaving.id)).toEqual(new Set(["cancelled"]));
+    expect(await of(staying.id)).toEqual(new Set(["pending"]));
+  });
+});

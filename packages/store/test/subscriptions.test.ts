@@ -1,0 +1,184 @@
+import { expect, test } from "vitest";
+import {
+  closeStore,
+  createAccount,
+  createSubscription,
+  endSubscription,
+  endSubscriptionsByUrl,
+  getSubscription,
+  listDeliveries,
+  listSubscriptions,
+  openStore,
+  updateSubscription,
+} from "../src/index.ts";
+import { NOW, onEachDatabase } from "./fixture.ts";
+
+const targetUrl = "https://receiver.example/hook";
+
+onEachDatabase("a subscription", (bench) => {
+  test("is stored as it was wanted, its secret kept to itself", async () => {
+    const { store, accountId } = bench();
+    const created = await createSubscription(store, {
+      accountId,
+      targetUrl,
+      eventTypes: ["invoice_sent", "contact_created"],
+      secret: "hush",
+      acceptance: "ANY_2XX",
+      timeoutMs: 5_000,
+      now: NOW,
+    });
+    expect(created).toMatchObject({
+      targetUrl,
+      eventTypes: ["contact_created", "invoice_sent"],
+      state: "active",
+      acceptance: "ANY_2XX",
+      timeoutMs: 5_000,
+      hasSecret: true,
+    });
+    expect(await getSubscription(store, { accountId, id: created.id })).toEqual(created);
+    expect(JSON.stringify(created)).not.toContain("hush");
+  });
+
+  test("with the URL and a type of a live one is refused; of an ended one it is not", async () => {
+    const { store, accountId, subscribe } = bench();
+    const first = await subscribe({ targetUrl, eventTypes: ["invoice_sent", "invoice_created"] });
+    await expect(subscribe({ targetUrl, eventTypes: ["invoice_created"] })).rejects.toMatchObject({
+      code: "already_exists",
+      field: "target_url",
+    });
+    await subscribe({ targetUrl, eventTypes: ["contact_created"] });
+    const other = await createAccount(store, { name: "other", now: NOW });
+    await subscribe({ accountId: other.id, targetUrl, eventTypes: ["invoice_created"] });
+    await endSubscription(store, { accountId, id: first.id, reason: "test", now: NOW });
+    await subscribe({ targetUrl, eventTypes: ["invoice_created"] });
+    expect(await listSubscriptions(store, { accountId, limit: 10 })).toHaveLength(2);
+  });
+
+  test("made by ten callers at once through two connections is made once", async () => {
+    const { store, url, accountId } = bench();
+    const second = await openStore({ url });
+    try {
+      const results = await Promise.allSettled(
+        Array.from({ length: 10 }, (_, i) =>
+          createSubscription(i % 2 === 0 ? store : second, {
+            accountId,
+            targetUrl,
+            eventTypes: ["invoice_sent", "invoice_created"],
+            secret: null,
+            acceptance: "OK_ONLY",
+            timeoutMs: null,
+            now: NOW,
+          }),
+        ),
+      );
+      expect(results.filter((result) => result.status === "fulfilled")).toHaveLength(1);
+      for (const result of results) {
+        if (result.status === "rejected") expect(result.reason).toMatchObject({ code: "already_exists" });
+      }
+      expect(await listSubscriptions(store, { accountId, limit: 10 })).toHaveLength(1);
+    } finally {
+      await closeStore(second);
+    }
+  });
+
+  test("changes what is given and keeps the rest", async () => {
+    const { store, accountId, subscribe, ingest } = bench();
+    const { id } = await subscribe({ targetUrl, eventTypes: ["invoice_sent", "contact_created"] });
+    const changed = await updateSubscription(store, {
+      accountId,
+      id,
+      now: NOW + 1,
+      eventTypes: ["contact_created", "task_created"],
+      timeoutMs: 2_000,
+    });
+    expect(changed).toMatchObject({
+      targetUrl,
+      eventTypes: ["contact_created", "task_created"],
+      timeoutMs: 2_000,
+      acceptance: "OK_ONLY",
+    });
+    expect((await ingest({ eventType: "invoice_sent" })).deliveryCount).toBe(0);
+    expect((await ingest({ eventType: "task_created" })).deliveryCount).toBe(1);
+  });
+
+  test("moved to another URL is a duplicate there, and none where it was", async () => {
+    const { store, accountId, subscribe, ingest } = bench();
+    const moved = await subscribe({ targetUrl });
+    const elsewhere = await subscribe({ targetUrl: "https://elsewhere.example/" });
+    await expect(
+      updateSubscription(store, { accountId, id: moved.id, now: NOW, targetUrl: elsewhere.targetUrl }),
+    ).rejects.toMatchObject({ code: "already_exists" });
+    await updateSubscription(store, { accountId, id: moved.id, now: NOW, targetUrl: "https://new.example/" });
+    await subscribe({ targetUrl });
+    expect((await ingest()).deliveryCount).toBe(3);
+  });
+
+  test("of another account looks as if it did not exist", async () => {
+    const { store, subscribe } = bench();
+    const { id } = await subscribe();
+    const other = await createAccount(store, { name: "other", now: NOW });
+    const theirs = { accountId: other.id, id };
+    expect(await getSubscription(store, theirs)).toBeUndefined();
+    expect(await updateSubscription(store, { ...theirs, now: NOW, timeoutMs: 1_000 })).toBeUndefined();
+    expect(await endSubscription(store, { ...theirs, reason: "test", now: NOW })).toBeUndefined();
+    expect(await listSubscriptions(store, { accountId: other.id, limit: 10 })).toEqual([]);
+  });
+
+  test("once ended stays so, keeps what it wanted, and cannot be changed", async () => {
+    const { store, accountId, subscribe } = bench();
+    const { id } = await subscribe();
+    const first = await endSubscription(store, { accountId, id, reason: "test", now: NOW + 1 });
+    const second = await endSubscription(store, { accountId, id, reason: "again", now: NOW + 2 });
+    expect(first).toMatchObject({ state: "ended", endedAt: NOW + 1, eventTypes: ["invoice_sent"] });
+    expect(second).toEqual(first);
+    await expect(
+      updateSubscription(store, { accountId, id, now: NOW, timeoutMs: 1_000 }),
+    ).rejects.toMatchObject({
+      code: "wrong_state",
+    });
+  });
+
+  test("is ended with every other on its URL", async () => {
+    const { store, accountId, subscribe } = bench();
+    await subscribe({ targetUrl, eventTypes: ["invoice_sent"] });
+    await subscribe({ targetUrl, eventTypes: ["contact_created"] });
+    await subscribe({ targetUrl: `${targetUrl}/other` });
+    const end = () => endSubscriptionsByUrl(store, { accountId, targetUrl, reason: "test", now: NOW });
+    expect(await end()).toEqual({ ended: 2, known: true });
+    expect(await end()).toEqual({ ended: 0, known: true });
+    expect(await listSubscriptions(store, { accountId, limit: 10 })).toHaveLength(1);
+  });
+});
+
+onEachDatabase("a list of deliveries", (bench) => {
+  test("is newest first, page by page, by any filter", async () => {
+    const { store, accountId, subscribe, ingest } = bench();
+    const one = await subscribe({ eventTypes: ["invoice_sent"] });
+    const two = await subscribe({ eventTypes: ["*"] });
+    const events = [];
+    for (let i = 0; i < 5; i++) events.push((await ingest({ now: NOW + i * 1_000 })).eventId);
+    const list = (over: Partial<Parameters<typeof listDeliveries>[1]>) =>
+      listDeliveries(store, { accountId, limit: 100, ...over });
+
+    const all = await list({});
+    expect(all).toHaveLength(10);
+    expect(all.map((row) => row.id)).toEqual(
+      all
+        .map((row) => row.id)
+        .sort()
+        .reverse(),
+    );
+    const first = await list({ limit: 4 });
+    const rest = await list({ before: first[3]?.id as never });
+    expect([...first, ...rest]).toEqual(all);
+
+    expect(await list({ subscriptionId: one.id })).toHaveLength(5);
+    expect(await list({ eventId: events[2] as never })).toHaveLength(2);
+    expect(await list({ subscriptionId: two.id, eventId: events[2] as never })).toHaveLength(1);
+    expect(await list({ state: "pending" })).toHaveLength(10);
+    expect(await list({ state: "started" })).toHaveLength(0);
+    expect(await list({ createdFrom: NOW + 1_000, createdBefore: NOW + 3_000 })).toHaveLength(4);
+    const other = await createAccount(store, { name: "other", now: NOW });
+    expect(await list({ accountId: other.id })).toHaveLength(0);
+  });
+});

@@ -1,0 +1,108 @@
+import { SCOPES, type TokenId } from "@posthaste/domain";
+import { createEmptyStore } from "@posthaste/testkit";
+import { describe, expect, test } from "vitest";
+import {
+  authenticate,
+  closeStore,
+  createAccount,
+  createToken,
+  listAccounts,
+  listTokens,
+  looksLikeToken,
+  migrate,
+  openStore,
+  pendingMigrations,
+  revokeToken,
+} from "../src/index.ts";
+import { NOW, onEachDatabase } from "./fixture.ts";
+
+onEachDatabase("a token", (bench) => {
+  const create = (over: { expiresAt?: number; secret?: string } = {}) =>
+    createToken(bench().store, {
+      accountId: bench().accountId,
+      name: "test",
+      scopes: ["events:write"],
+      expiresAt: over.expiresAt ?? null,
+      now: NOW,
+      ...(over.secret === undefined ? {} : { secret: over.secret }),
+    });
+
+  test("authenticates by its secret, which is nowhere stored", async () => {
+    const { store, accountId } = bench();
+    const { token, secret } = await create();
+    expect(looksLikeToken(secret)).toBe(true);
+    expect(await authenticate(store, secret, NOW)).toEqual({
+      tokenId: token.id,
+      accountId,
+      scopes: ["events:write"],
+    });
+    const rows = await store.db.selectFrom("tokens").selectAll().execute();
+    expect(
+      rows
+        .flatMap((row) => Object.values(row))
+        .map(String)
+        .join(" "),
+    ).not.toContain(secret);
+    expect(token.hint).toBe(secret.slice(0, 8));
+  });
+
+  test("does not once it is revoked or has expired, and an unknown one never does", async () => {
+    const { store } = bench();
+    const revoked = await create();
+    const first = await revokeToken(store, { id: revoked.token.id, now: NOW + 1 });
+    expect(await revokeToken(store, { id: revoked.token.id, now: NOW + 2 })).toEqual(first);
+    expect(await authenticate(store, revoked.secret, NOW + 3)).toBeUndefined();
+    const expiring = await create({ expiresAt: NOW + 10 });
+    expect(await authenticate(store, expiring.secret, NOW + 9)).toBeDefined();
+    expect(await authenticate(store, expiring.secret, NOW + 10)).toBeUndefined();
+    expect(await authenticate(store, "pht_unknown", NOW)).toBeUndefined();
+    expect(await revokeToken(store, { id: 999 as TokenId, now: NOW })).toBeUndefined();
+  });
+
+  test("preset twice is one token; a short one is refused", async () => {
+    const secret = "preset-secret-of-enough-length";
+    const first = await create({ secret });
+    expect((await create({ secret })).token).toEqual(first.token);
+    await expect(create({ secret: "short" })).rejects.toMatchObject({ code: "invalid" });
+  });
+
+  test("is listed with the others of its account, page by page", async () => {
+    const { store, accountId } = bench();
+    for (let i = 0; i < 3; i++) await create();
+    const [first, ...rest] = await listTokens(store, { accountId, limit: 10 });
+    expect(rest).toHaveLength(2);
+    expect(await listTokens(store, { accountId, after: first?.id ?? 0, limit: 10 })).toEqual(rest);
+    await createAccount(store, { name: "other", now: NOW });
+    expect((await listAccounts(store, { limit: 10 })).map((account) => account.name)).toEqual([
+      "first",
+      "other",
+    ]);
+    expect(SCOPES).toContain(first?.scopes[0]);
+  });
+});
+
+test("a text whose checksum is wrong does not look like a token", () => {
+  expect(looksLikeToken(`pht_${"a".repeat(46)}`)).toBe(false);
+});
+
+describe.each(["sqlite", "mysql"] as const)("migrating on %s", (backend) => {
+  test("an empty database from two processes at once applies each migration once", async () => {
+    const empty = await createEmptyStore(backend);
+    const second = await openStore({ url: empty.url });
+    try {
+      expect(await pendingMigrations(empty.store)).toEqual(["0001-initial"]);
+      const applied = await Promise.all([migrate(empty.store), migrate(second)]);
+      expect(applied.flat()).toEqual(["0001-initial"]);
+      expect(await pendingMigrations(second)).toEqual([]);
+      expect(await migrate(second)).toEqual([]);
+    } finally {
+      await closeStore(second);
+      await empty.dispose();
+    }
+  });
+});
+
+test("a database URL of another kind is refused without showing its password", async () => {
+  await expect(openStore({ url: "postgres://me:hush@db/x" })).rejects.toThrow(/mysql:\/\/.*sqlite:/);
+  await expect(openStore({ url: "postgres://me:hush@db/x" })).rejects.not.toThrow(/hush/);
+});

@@ -1,0 +1,147 @@
+import { type ChildProcess, execFile, spawn } from "node:child_process";
+import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { delimiter, join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { promisify } from "node:util";
+import { closeStore, openStore, pingStore } from "@posthaste/store";
+
+const run = promisify(execFile);
+
+/** A server that speaks MySQL's protocol, for tests. */
+export type MysqlServer = {
+  /** With the right to create databases, and without one chosen: `mysql://USER@HOST:PORT`. */
+  readonly url: string;
+  /** Ends it, if it was started here, and removes its data. */
+  release(): Promise<void>;
+};
+
+const STARTS_WITHIN_MS = 60_000;
+/** Where Debian puts servers, which is not on everyone's PATH. */
+const SERVER_DIRS = ["/usr/sbin", "/usr/local/sbin", "/usr/libexec"];
+const DEBIAN_PACKAGES = ["mariadb-server-core", "mariadb-client-core"];
+
+/**
+ * Gets a server: the one that `POSTHASTE_TEST_MYSQL_URL` names; else one of the machine's own programs, started with
+ * data of its own on a free loopback port; else the same after installing it from Debian, where that may be done.
+ *
+ * @throws Error with one line that names the ways out; it never goes on without a server
+ */
+export async function acquireMysql(progress: (line: string) => void = () => {}): Promise<MysqlServer> {
+  const given = process.env["POSTHASTE_TEST_MYSQL_URL"];
+  if (given !== undefined && given !== "") return { url: given.replace(/\/+$/, ""), release: async () => {} };
+  const server = findProgram("mariadbd") ?? findProgram("mysqld") ?? (await install(progress));
+  return await start(server);
+}
+
+async function start(server: string): Promise<MysqlServer> {
+  const dir = mkdtempSync(join(tmpdir(), "posthaste-mysql-"));
+  const data = join(dir, "data");
+  const user = process.getuid?.() === 0 ? ["--user=root"] : [];
+  const isMaria = (await run(server, ["--version"])).stdout.includes("MariaDB");
+  if (isMaria) {
+    const installDb = findProgram("mariadb-install-db") ?? findProgram("mysql_install_db");
+    if (installDb === undefined)
+      throw new Error(`${server} is there, but not mariadb-install-db; ${WAYS_OUT}`);
+    const options = ["--auth-root-authentication-method=normal", "--skip-test-db", "--skip-name-resolve"];
+    await run(installDb, ["--no-defaults", ...user, `--datadir=${data}`, ...options]);
+  } else {
+    await run(server, ["--no-defaults", ...user, `--datadir=${data}`, "--initialize-insecure"]);
+  }
+  const port = await freePort();
+  const child = spawn(
+    server,
+    [
+      ...["--no-defaults", ...user, `--datadir=${data}`, `--socket=${join(dir, "socket")}`],
+      ...["--bind-address=127.0.0.1", `--port=${port}`, `--pid-file=${join(dir, "pid")}`],
+      // Tests want many small databases, quickly, and none of them back after a power cut.
+      ...["--innodb-flush-log-at-trx-commit=2", "--innodb-buffer-pool-size=128M", "--max-connections=300"],
+      ...(isMaria ? [] : ["--mysqlx=OFF"]),
+    ],
+    { stdio: ["ignore", "ignore", "pipe"] },
+  );
+  let said = "";
+  child.stderr.on("data", (chunk: Buffer) => {
+    said = `${said}${chunk}`.slice(-2_000);
+  });
+  const release = async () => {
+    await end(child);
+    rmSync(dir, { recursive: true, force: true });
+  };
+  const url = `mysql://root@127.0.0.1:${port}`;
+  try {
+    await untilItAnswers(child, url);
+  } catch (error) {
+    await release();
+    throw new Error(`${server} did not start: ${said.trim().split("\n").at(-1)}`, { cause: error });
+  }
+  return { url, release };
+}
+
+async function untilItAnswers(child: ChildProcess, url: string): Promise<void> {
+  const endAt = Date.now() + STARTS_WITHIN_MS;
+  const store = await openStore({ url: `${url}/mysql`, poolSize: 1 });
+  try {
+    for (;;) {
+      try {
+        return await pingStore(store);
+      } catch (error) {
+        if (child.exitCode !== null || Date.now() > endAt) throw error;
+        await sleep(50);
+      }
+    }
+  } finally {
+    await closeStore(store);
+  }
+}
+
+async function end(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const gone = new Promise((resolve) => child.once("exit", resolve));
+  child.kill("SIGKILL");
+  await gone;
+}
+
+const WAYS_OUT =
+  "install mariadb-server or mysql-server, or set POSTHASTE_TEST_MYSQL_URL=mysql://USER:PASSWORD@HOST:PORT";
+
+async function install(progress: (line: string) => void): Promise<string> {
+  if (process.getuid?.() !== 0 || findProgram("apt-get") === undefined) {
+    throw new Error(`tests need a MySQL server, and there is none on this machine: ${WAYS_OUT}`);
+  }
+  progress(`installing ${DEBIAN_PACKAGES.join(" and ")}`);
+  const env = { ...process.env, DEBIAN_FRONTEND: "noninteractive" };
+  // Another apt may be at work; it is waited for.
+  const wait = ["-o", "DPkg::Lock::Timeout=300"];
+  try {
+    await run("apt-get", [...wait, "-qq", "update"], { env });
+    await run("apt-get", [...wait, "-qq", "install", "-y", "--no-install-recommends", ...DEBIAN_PACKAGES], {
+      env,
+    });
+  } catch (error) {
+    throw new Error(`tests need a MySQL server, and it could not be installed: ${WAYS_OUT}`, {
+      cause: error,
+    });
+  }
+  const server = findProgram("mariadbd");
+  if (server === undefined) throw new Error(`${DEBIAN_PACKAGES[0]} brought no mariadbd; ${WAYS_OUT}`);
+  return server;
+}
+
+function findProgram(name: string): string | undefined {
+  const dirs = [...(process.env["PATH"] ?? "").split(delimiter), ...SERVER_DIRS];
+  return dirs.map((dir) => join(dir, name)).find((path) => existsSync(path));
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve, reject) => {
+    server.once("error", reject);
+    server.listen(0, "127.0.0.1", resolve);
+  });
+  const address = server.address();
+  await new Promise((resolve) => server.close(resolve));
+  if (typeof address !== "object" || address === null) throw new Error("no free port");
+  return address.port;
+}
