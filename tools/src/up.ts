@@ -26,34 +26,41 @@ await runMain(async () => {
 /** Runs everything until it is told to stop (0), or something of it dies (a complaint). */
 async function up(options: UpOptions): Promise<number> {
   let stack: Stack | undefined;
-  let demo: Demo | undefined;
   const { signal, unlisten } = listenForStop(() => stack?.kill());
-  const folder = await claimDataFolder(options.dataDir, console.error);
   try {
-    await checkPorts(options);
-    stack = createStack({ root, folder, env: process.env, signal });
-    const running = stack;
-    const { token, temporalUi } = await start(options, running, signal);
-    const apiUrl = `http://127.0.0.1:${options.port}`;
-    console.log(welcome({ apiUrl, temporalUi, token, dataDir: options.dataDir }));
-    if (options.demo) {
-      demo = await startDemo({ dataDir: options.dataDir });
-      await Promise.race([demo.deliverSample({ apiUrl, token, signal }), running.death]);
+    const folder = await claimDataFolder(options.dataDir, console.error);
+    try {
+      await checkPorts(options);
+      stack = createStack({ root, folder, env: process.env, signal });
+      await runUntilStopped(options, stack, signal);
+    } finally {
+      await folder.release();
     }
-    await Promise.race([aborted(signal), running.death]);
     return 0;
   } catch (error) {
     if (error instanceof Stopped) return 0;
     throw error;
   } finally {
-    const started = stack;
-    if (started !== undefined) {
-      const note = signal.aborted ? " (again to end everything at once)" : "";
-      await showProgress(`stopping${note}`, () => started.stop());
-    }
-    await demo?.stop();
-    await folder.release();
     unlisten();
+  }
+}
+
+/** @throws Stopped, in the end; or a Complaint */
+async function runUntilStopped(options: UpOptions, stack: Stack, signal: AbortSignal): Promise<void> {
+  let demo: Demo | undefined;
+  try {
+    const { token, temporalUi } = await start(options, stack, signal);
+    const apiUrl = `http://127.0.0.1:${options.port}`;
+    console.log(welcome({ apiUrl, temporalUi, token, dataDir: options.dataDir }));
+    if (options.demo) {
+      demo = await startDemo({ dataDir: options.dataDir });
+      await Promise.race([demo.deliverSample({ apiUrl, token, signal }), stack.death]);
+    }
+    await Promise.race([aborted(signal), stack.death]);
+  } finally {
+    const note = signal.aborted ? " (once more ends everything at once)" : "";
+    await showProgress(`stopping${note}`, () => stack.stop());
+    await demo?.stop();
   }
 }
 

@@ -5,6 +5,7 @@ import { join } from "node:path";
 
 /** The dependencies could not be installed; the message is one line for a person. */
 export class InstallError extends Error {
+  /** @override */
   name = "InstallError";
 }
 

@@ -1,4 +1,4 @@
-const NEEDED = [20, 19];
+const NEEDED = { major: 20, minor: 19 };
 
 /**
  * One line for a Node that is too old; undefined where it will do.
@@ -8,6 +8,6 @@ const NEEDED = [20, 19];
  */
 export function nodeProblem(version) {
   const [major = 0, minor = 0] = version.split(".").map(Number);
-  if (major > NEEDED[0] || (major === NEEDED[0] && minor >= NEEDED[1])) return undefined;
-  return `needs Node ${NEEDED.join(".")} or newer, and this is ${version}: install one from nodejs.org or with your version manager`;
+  if (major > NEEDED.major || (major === NEEDED.major && minor >= NEEDED.minor)) return undefined;
+  return `needs Node ${NEEDED.major}.${NEEDED.minor} or newer, and this is ${version}: install one from nodejs.org or with your version manager`;
 }

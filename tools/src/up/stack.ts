@@ -1,3 +1,4 @@
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type Child, lastLogLines, startChild } from "../processes/child.ts";
 import { answersOk, poll } from "../processes/poll.ts";
@@ -105,7 +106,10 @@ export function createStack(options: {
     async startServices({ port, databaseUrl, temporalAddress }) {
       const workerPort = await freePort();
       const workerUrl = `http://127.0.0.1:${workerPort}`;
-      const shared = { DATABASE_URL: databaseUrl, ...(temporalAddress && temporalEnv(env, temporalAddress)) };
+      const shared = {
+        DATABASE_URL: databaseUrl,
+        ...(temporalAddress && temporalEnv(env, folder.dir, temporalAddress)),
+      };
       const worker = await start("worker", process.execPath, [join(root, "services/worker/dist/main.js")], {
         ...shared,
         POSTHASTE_WORKER_HOST: "127.0.0.1",
@@ -147,15 +151,21 @@ function deathOf(child: Child, how: string): Complaint {
   );
 }
 
-/** Points the SDK at our server, and away from every other setting a person may have for a cluster. */
+/**
+ * Points the SDK at our server, and away from every other setting a person may have for a cluster: in the environment,
+ * or in a profile file, for which ours takes the place (an empty one would make the SDK throw).
+ */
 function temporalEnv(
   env: Readonly<Record<string, string | undefined>>,
+  dataDir: string,
   address: string,
 ): Record<string, string | undefined> {
+  const profile = join(dataDir, "temporal-profile.toml");
+  writeFileSync(profile, `[profile.default]\naddress = "${address}"\nnamespace = "default"\n`);
   const others = Object.keys(env).filter((name) => name.startsWith("TEMPORAL_"));
   return {
     ...Object.fromEntries(others.map((name) => [name, undefined])),
-    TEMPORAL_CONFIG_FILE: "/dev/null",
+    TEMPORAL_CONFIG_FILE: profile,
     TEMPORAL_ADDRESS: address,
     TEMPORAL_NAMESPACE: "default",
   };

@@ -1,0 +1,30 @@
+import { existsSync } from "node:fs";
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { configurationDocuments } from "./configuration/documents.ts";
+import { breakingChanges, buildImage, IMAGE_PATH } from "./configuration/image.ts";
+import { runCommand } from "./suite/run-command.ts";
+import { Complaint, runMain } from "./terminal/complaint.ts";
+
+const root = fileURLToPath(new URL("../../", import.meta.url));
+const WITHIN_MS = 120_000;
+
+await runMain(async () => {
+  const { signal } = new AbortController();
+  const { code, output } = await runCommand("buf", ["generate"], { root, signal, withinMs: WITHIN_MS });
+  if (code !== 0)
+    throw new Complaint("the contracts could not be generated; what buf said is above", output.trim());
+  for (const { path, text } of configurationDocuments()) await writeFile(join(root, path), text);
+  if (existsSync(join(root, IMAGE_PATH))) {
+    const broken = await breakingChanges(root, signal);
+    if (broken !== "") {
+      throw new Complaint(
+        `the contracts break what was promised (above): undo that, or where it is meant, remove ${IMAGE_PATH} and generate again`,
+        broken,
+      );
+    }
+  }
+  await buildImage(root, join(root, IMAGE_PATH), signal);
+  return 0;
+});

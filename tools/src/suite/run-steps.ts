@@ -1,0 +1,45 @@
+import { Stopped } from "../terminal/stop-signal.ts";
+import type { Step, StepResult } from "./step.ts";
+
+/**
+ * Runs steps one after another, also after one that fails, so that one run tells everything. Ends with a summary whose
+ * last line is `N passed, N failed`.
+ *
+ * @returns the exit code: 0 only if something passed and nothing failed
+ */
+export async function runSteps(
+  steps: readonly Step[],
+  context: { root: string; signal: AbortSignal; print: (text: string) => void },
+): Promise<number> {
+  const { root, signal, print } = context;
+  const rows: { name: string; result: StepResult; seconds: number }[] = [];
+  for (const step of steps) {
+    print(`\n— ${step.name}`);
+    const startedAt = performance.now();
+    const result = await step.run({ root, signal }).catch((error: unknown) => faultOf(error));
+    const seconds = (performance.now() - startedAt) / 1000;
+    if (result.details !== undefined) print(result.details);
+    print(`${result.failed === 0 ? "passed" : "FAILED"} after ${seconds.toFixed(1)} s`);
+    rows.push({ name: step.name, result, seconds });
+  }
+  const passed = rows.reduce((sum, row) => sum + row.result.passed, 0);
+  const failed = rows.reduce((sum, row) => sum + row.result.failed, 0);
+  print("");
+  for (const { name, result, seconds } of rows) {
+    const counts = `${result.passed} passed, ${result.failed} failed`;
+    print(`  ${name.padEnd(14)}${counts.padEnd(24)}${seconds.toFixed(1).padStart(7)} s`);
+  }
+  if (passed + failed === 0) print("nothing ran");
+  print(`${passed} passed, ${failed} failed`);
+  return failed === 0 && passed > 0 ? 0 : 1;
+}
+
+/** A step that breaks is a failed test; a stop ends the run. */
+function faultOf(error: unknown): StepResult {
+  if (error instanceof Stopped) throw error;
+  return {
+    passed: 0,
+    failed: 1,
+    details: error instanceof Error ? (error.stack ?? error.message) : String(error),
+  };
+}

@@ -1,0 +1,47 @@
+import { temporalBinary, timeSkippingBinary } from "@posthaste/testkit";
+import { generatedCodeStep } from "./generated-code.ts";
+import { runCommand } from "./run-command.ts";
+import type { Step } from "./step.ts";
+import { vitestStep } from "./vitest.ts";
+
+const COMMAND_WITHIN_MS = 600_000;
+
+/** Everything that is checked, in the order that tells soonest what is wrong. */
+export const STEPS: readonly Step[] = [
+  commandStep("build", { quick: false }, "turbo", "run", "build", "--output-logs=errors-only"),
+  commandStep("lint", { quick: true }, "biome", "ci", "--colors=off", "."),
+  commandStep("types", { quick: true }, "tsc", "-p", "tsconfig.json"),
+  commandStep("buf-lint", { quick: true }, "buf", "lint"),
+  commandStep("buf-format", { quick: true }, "buf", "format", "--diff", "--exit-code"),
+  commandStep("buf-breaking", { quick: true }, "buf", "breaking", "proto", "--against", "proto/image.binpb"),
+  generatedCodeStep,
+  {
+    name: "temporal",
+    quick: false,
+    // Here rather than by whichever test is first, so that its failure is one clear line.
+    run: async () => {
+      await temporalBinary({ progress: console.log });
+      await timeSkippingBinary({ progress: console.log });
+      return { passed: 1, failed: 0 };
+    },
+  },
+  vitestStep,
+];
+
+/** A command that is one test: it passes by its exit code. */
+function commandStep(
+  name: string,
+  { quick }: { quick: boolean },
+  command: string,
+  ...args: readonly string[]
+): Step {
+  return {
+    name,
+    quick,
+    run: async ({ root, signal }) => {
+      const { code, output } = await runCommand(command, args, { root, signal, withinMs: COMMAND_WITHIN_MS });
+      if (code === 0) return { passed: 1, failed: 0 };
+      return { passed: 0, failed: 1, details: `${command} ${args.join(" ")}\n${output.trimEnd()}` };
+    },
+  };
+}
