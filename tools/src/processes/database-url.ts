@@ -1,0 +1,28 @@
+import { closeStore, openStore, pingStore, type Store } from "@posthaste/store";
+import { Complaint } from "../terminal/complaint.ts";
+
+/**
+ * Runs something on the database that DATABASE_URL names, and lets go of it.
+ *
+ * @throws Complaint where the variable is missing, names no database of ours, or one that does not answer
+ */
+export async function withDatabase<T>(
+  env: Readonly<Record<string, string | undefined>>,
+  run: (store: Store) => Promise<T>,
+): Promise<T> {
+  const url = env["DATABASE_URL"];
+  if (url === undefined || url === "") {
+    throw new Complaint("DATABASE_URL is not set: mysql://USER:PASSWORD@HOST:PORT/NAME, or sqlite:PATH");
+  }
+  const store = await openStore({ url, poolSize: 2 }).catch((error: Error) => {
+    throw new Complaint(`DATABASE_URL cannot be used: ${error.message}`);
+  });
+  try {
+    await pingStore(store).catch((error: Error) => {
+      throw new Complaint(`the database does not answer: ${error.message}`);
+    });
+    return await run(store);
+  } finally {
+    await closeStore(store);
+  }
+}

@@ -1,0 +1,115 @@
+import { parseArgs } from "node:util";
+import { SCOPES, type Scope, type TokenId } from "@posthaste/domain";
+import { Complaint } from "../terminal/complaint.ts";
+
+/** What a person asked for. An account is named by its name or its number. */
+export type TokenCommand =
+  | {
+      readonly kind: "create";
+      readonly account: string;
+      readonly name: string;
+      readonly scopes: readonly Scope[];
+      /** Undefined: never. */
+      readonly expiresInDays: number | undefined;
+    }
+  | { readonly kind: "list"; readonly account: string }
+  | { readonly kind: "revoke"; readonly id: TokenId }
+  | { readonly kind: "help" };
+
+export const TOKEN_USAGE = `npm run token -- COMMAND
+
+  create --account NAME|ID --name NAME --scope SCOPE [--scope SCOPE …] [--expires DAYS]
+      makes a token and prints its secret, this once; an account of a new name is made as well
+  list --account NAME|ID
+      the account's tokens, without their secrets
+  revoke ID
+      ends a token at once
+
+Scopes: ${SCOPES.join(", ")}.
+The database is the one that DATABASE_URL names.`;
+
+const DAYS_MAX = 3_650;
+
+/** @throws Complaint for anything that is not one of the commands above */
+export function parseTokenCommand(args: readonly string[]): TokenCommand {
+  const { values, positionals } = parsed(args);
+  const [kind, ...others] = positionals;
+  if (values.help === true || kind === "help") return { kind: "help" };
+  const onlyFor = (flags: readonly (keyof typeof values)[]) => {
+    const stray = (Object.keys(values) as (keyof typeof values)[]).find((flag) => !flags.includes(flag));
+    if (stray !== undefined) throw wrong(`--${stray} does not belong to "${kind}"`);
+    const extra = kind === "revoke" ? others[1] : others[0];
+    if (extra !== undefined) throw wrong(`"${extra}" is one word too many`);
+  };
+  switch (kind) {
+    case "create":
+      onlyFor(["account", "name", "scope", "expires"]);
+      return {
+        kind,
+        account: required("--account", values.account),
+        name: required("--name", values.name),
+        scopes: scopesOf(values.scope ?? []),
+        expiresInDays: daysOf(values.expires),
+      };
+    case "list":
+      onlyFor(["account"]);
+      return { kind, account: required("--account", values.account) };
+    case "revoke":
+      onlyFor([]);
+      return { kind, id: tokenIdOf(others[0]) };
+    default:
+      throw wrong(kind === undefined ? "no command was given" : `there is no command "${kind}"`);
+  }
+}
+
+function parsed(args: readonly string[]) {
+  try {
+    return parseArgs({
+      args: [...args],
+      allowPositionals: true,
+      options: {
+        account: { type: "string" },
+        name: { type: "string" },
+        scope: { type: "string", multiple: true },
+        expires: { type: "string" },
+        help: { type: "boolean", short: "h" },
+      },
+    });
+  } catch (error) {
+    throw wrong(error instanceof Error ? (error.message.split(". ")[0] ?? "") : "");
+  }
+}
+
+function required(flag: string, value: string | undefined): string {
+  if (value === undefined || value.trim() === "") throw wrong(`${flag} is missing`);
+  return value;
+}
+
+function scopesOf(texts: readonly string[]): readonly Scope[] {
+  const scopes = texts.flatMap((text) => text.split(",")).map((text) => text.trim());
+  if (scopes.length === 0) throw wrong("--scope is missing");
+  return scopes.map((text) => {
+    const scope = SCOPES.find((candidate) => candidate === text);
+    if (scope === undefined) throw wrong(`there is no scope "${text}": choose from ${SCOPES.join(", ")}`);
+    return scope;
+  });
+}
+
+function daysOf(text: string | undefined): number | undefined {
+  if (text === undefined) return undefined;
+  const days = Number(text);
+  if (!/^\d+$/.test(text) || days < 1 || days > DAYS_MAX) {
+    throw wrong(`--expires is "${text}": give whole days from 1 to ${DAYS_MAX}`);
+  }
+  return days;
+}
+
+function tokenIdOf(text: string | undefined): TokenId {
+  if (text === undefined || !/^\d{1,15}$/.test(text))
+    throw wrong("revoke needs a token's number, as list shows it");
+  return Number(text) as TokenId;
+}
+
+function wrong(reason: string): Complaint {
+  return new Complaint(`${reason}: see npm run token -- --help`);
+}

@@ -1,0 +1,105 @@
+import type { AccountId } from "@posthaste/domain";
+import {
+  type Account,
+  createAccount,
+  createToken,
+  getAccount,
+  listAccounts,
+  listTokens,
+  pendingMigrations,
+  revokeToken,
+  type Store,
+  type Token,
+} from "@posthaste/store";
+import { Complaint } from "../terminal/complaint.ts";
+import type { TokenCommand } from "./options.ts";
+
+const DAY_MS = 86_400_000;
+const PAGE = 500;
+
+/** Does it, and resolves with what to print. */
+export async function runTokenCommand(
+  store: Store,
+  command: Exclude<TokenCommand, { kind: "help" }>,
+  now: number,
+): Promise<readonly string[]> {
+  if ((await pendingMigrations(store)).length > 0) {
+    throw new Complaint("the database is not up to date: run npm run migrate first");
+  }
+  switch (command.kind) {
+    case "create": {
+      const account =
+        (await findAccount(store, command.account)) ??
+        (await createAccount(store, { name: command.account, now }));
+      const { token, secret } = await createToken(store, {
+        accountId: account.id,
+        name: command.name,
+        scopes: command.scopes,
+        expiresAt: command.expiresInDays === undefined ? null : now + command.expiresInDays * DAY_MS,
+        now,
+      });
+      return [
+        `token ${token.id} of account ${account.id} (${account.name}); its secret is shown only now:`,
+        secret,
+      ];
+    }
+    case "list": {
+      const account = await findAccount(store, command.account);
+      if (account === undefined) throw new Complaint(`there is no account "${command.account}"`);
+      const tokens = await allTokens(store, account.id);
+      return tokens.length === 0
+        ? [`account ${account.id} has no tokens`]
+        : tokens.map((token) => describe(token, now));
+    }
+    case "revoke": {
+      const token = await revokeToken(store, { id: command.id, now });
+      if (token === undefined) throw new Complaint(`there is no token ${command.id}`);
+      return [describe(token, now)];
+    }
+  }
+}
+
+/** By number where it looks like one, else by name; two of one name are told apart by number only. */
+async function findAccount(store: Store, account: string): Promise<Account | undefined> {
+  if (/^\d{1,15}$/.test(account)) {
+    const found = await getAccount(store, Number(account) as AccountId);
+    if (found === undefined) throw new Complaint(`there is no account ${account}`);
+    return found;
+  }
+  const found: Account[] = [];
+  for (let after: AccountId | undefined; ; ) {
+    const page = await listAccounts(store, { limit: PAGE, ...(after === undefined ? {} : { after }) });
+    found.push(...page.filter((candidate) => candidate.name === account));
+    after = page.at(-1)?.id;
+    if (page.length < PAGE) break;
+  }
+  if (found.length > 1) {
+    const ids = found.map(({ id }) => id).join(", ");
+    throw new Complaint(`several accounts are named "${account}" (${ids}): give the number`);
+  }
+  return found[0];
+}
+
+async function allTokens(store: Store, accountId: AccountId): Promise<Token[]> {
+  const tokens: Token[] = [];
+  for (;;) {
+    const after = tokens.at(-1)?.id;
+    const page = await listTokens(store, {
+      accountId,
+      limit: PAGE,
+      ...(after === undefined ? {} : { after }),
+    });
+    tokens.push(...page);
+    if (page.length < PAGE) return tokens;
+  }
+}
+
+function describe(token: Token, now: number): string {
+  return [token.id, `${token.hint}…`, token.name, token.scopes.join(","), standing(token, now)].join("  ");
+}
+
+function standing({ revokedAt, expiresAt }: Token, now: number): string {
+  if (revokedAt !== null) return `revoked ${new Date(revokedAt).toISOString()}`;
+  if (expiresAt === null) return "never expires";
+  return `${expiresAt <= now ? "expired" : "expires"} ${new Date(expiresAt).toISOString()}`;
+}
