@@ -1,3 +1,4 @@
+export { EVENT_TYPES } from "./catalog/index.ts";
 export { EVENT_DATA_BYTES_MAX, EVENT_DATA_DEPTH_MAX, type EventData, parseEventData } from "./event-data.ts";
 export { ALL_EVENT_TYPES, type EventType, nearestCodes, unknownEventTypeMessage } from "./event-type.ts";
 export {
@@ -12,6 +13,7 @@ export {
 export { decodePageToken, encodePageToken, PAGE_SIZE_DEFAULT, type PageKey } from "./page-token.ts";
 export { REFUSAL_CODES, Refusal, type RefusalCode } from "./refusal.ts";
 export {
+  ATTEMPT_TIMEOUT_MS,
   parseRetryAfterMs,
   RETRY_AFTER_MAX_MS,
   SCHEDULE,

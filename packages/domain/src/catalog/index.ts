@@ -1,0 +1,17 @@
+import type { EventType } from "../event-type.ts";
+import { COMPANY_EVENTS } from "./company.ts";
+import { CONTACT_EVENTS } from "./contact.ts";
+import { PROJECT_EVENTS } from "./project.ts";
+import { TASK_EVENTS } from "./task.ts";
+import { TIMESHEET_EVENTS } from "./timesheet.ts";
+import { TRANSACTION_EVENTS } from "./transaction.ts";
+
+/** The built-in event types, as data, in alphabetical order of their codes. */
+export const EVENT_TYPES: readonly EventType[] = [
+  ...COMPANY_EVENTS,
+  ...CONTACT_EVENTS,
+  ...PROJECT_EVENTS,
+  ...TASK_EVENTS,
+  ...TIMESHEET_EVENTS,
+  ...TRANSACTION_EVENTS,
+].sort((a, b) => (a.code < b.code ? -1 : 1));

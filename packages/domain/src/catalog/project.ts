@@ -1,0 +1,40 @@
+import type { EventType } from "../event-type.ts";
+import { date, flag, id, reference, snapshotSchema, text } from "./snapshot-schema.ts";
+
+const schema = snapshotSchema("Project", ["ProjectID", "Title"], {
+  ProjectID: id("The project's number."),
+  Title: text("What it is called."),
+  CompanyIDFK: reference("The number of the company it is for."),
+  ProjectStatusCode: text("Where it stands, such as INPROGRESS or COMPLETED."),
+  StartDate: date("The day it begins."),
+  EndDate: date("The day it ends."),
+  Notes: text("Notes."),
+  isArchived: flag("Whether it has been put away."),
+});
+
+const sample = {
+  ProjectID: 310,
+  Title: "Spring catalogue",
+  CompanyIDFK: 4711,
+  ProjectStatusCode: "INPROGRESS",
+  StartDate: "2026-02-16",
+  EndDate: "2026-05-29",
+  Notes: "Printed by the end of May.",
+  isArchived: false,
+};
+
+export const PROJECT_EVENTS: readonly EventType[] = [
+  { code: "project_created", description: "A project was added.", schema, sample },
+  {
+    code: "project_deleted",
+    description: "A project was deleted; the snapshot is its last state.",
+    schema,
+    sample,
+  },
+  {
+    code: "project_updated",
+    description: "A project was changed.",
+    schema,
+    sample: { ...sample, ProjectStatusCode: "COMPLETED", isArchived: true },
+  },
+];

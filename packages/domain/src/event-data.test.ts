@@ -1,0 +1,64 @@
+import { describe, expect, test } from "vitest";
+import { parseEventData } from "./event-data.ts";
+
+const canonical = (json: string) => parseEventData(json, "data_json").canonical;
+
+describe("the canonical form", () => {
+  test.each([
+    ['{"a":1,"b":2}', '{ "b" : 2, "a" : 1 }'],
+    ['{"a":1.10}', '{"a":1.1}'],
+    ['{"a":11e-1}', '{"a":1.1}'],
+    ['{"a":100}', '{"a":1e2}'],
+    ['{"a":0}', '{"a":-0.0e5}'],
+    ['{"a":"é"}', String.raw`{"a":"\u00e9"}`],
+    ['{"a":"/"}', String.raw`{"a":"\/"}`],
+    ['{"a":[{"x":1,"y":2}]}', '{"a":[{"y":2,"x":1}]}'],
+  ])("%s and %s are equal", (a, b) => {
+    expect(canonical(a)).toBe(canonical(b));
+  });
+
+  test.each([
+    ['{"a":12345678901234567890}', '{"a":12345678901234567891}'],
+    ['{"a":0.1}', '{"a":0.10000000000000001}'],
+    ['{"a":1}', '{"a":"1"}'],
+    ['{"a":[1,2]}', '{"a":[2,1]}'],
+    ['{"a":null}', "{}"],
+    ['{"a":1}', '{"a":-1}'],
+    ['{"a":1e999}', '{"a":1e998}'],
+    ['{"__proto__":1}', "{}"],
+    ['{"__proto__":{"a":1}}', '{"__proto__":{"a":2}}'],
+  ])("%s and %s differ", (a, b) => {
+    expect(canonical(a)).not.toBe(canonical(b));
+  });
+});
+
+test("the text itself is left as it is", () => {
+  const json = String.raw`{ "n" : 1.10, "u":"\u00e9" }`;
+  expect(parseEventData(json, "data_json").json).toBe(json);
+});
+
+test.each([
+  ["[]", /not a JSON object/],
+  ["1", /not a JSON object/],
+  ['"x"', /not a JSON object/],
+  ["null", /not a JSON object/],
+  ["", /not valid JSON/],
+  ["{", /not valid JSON/],
+  ["{'a':1}", /not valid JSON/],
+  ['{"a":1}x', /not valid JSON/],
+  ['{"a":01}', /not valid JSON/],
+  ['{"a":NaN}', /not valid JSON/],
+  ['{"a":1,"a":2}', /not valid JSON: Duplicate key/],
+  ["[".repeat(1_000_000), /nests deeper/],
+  [`{"a":${"[".repeat(64)}${"]".repeat(64)}}`, /nests deeper/],
+])("%.20s is refused", (json, message) => {
+  expect(() => parseEventData(json, "data_json")).toThrow(message);
+  expect(() => parseEventData(json, "data_json")).toThrow(
+    expect.objectContaining({ code: "invalid", field: "data_json" }),
+  );
+});
+
+test("64 levels are fine, and brackets inside a text do not count", () => {
+  expect(() => canonical(`{"a":${"[".repeat(63)}${"]".repeat(63)}}`)).not.toThrow();
+  expect(() => canonical(`{"a":"${"[".repeat(500)}\\"["}`)).not.toThrow();
+});

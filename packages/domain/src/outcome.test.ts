@@ -1,0 +1,56 @@
+import { expect, test } from "vitest";
+import { nearestCodes, unknownEventTypeMessage } from "./event-type.ts";
+import { describeOutcome, OUTCOMES, outcomeOfStatus, terminalStateAfter } from "./outcome.ts";
+import { decodePageToken, encodePageToken } from "./page-token.ts";
+import { SCHEDULE } from "./schedule.ts";
+
+test.each([
+  [200, "accepted", "accepted"],
+  [201, "status", "accepted"],
+  [204, "status", "accepted"],
+  [301, "redirect", "redirect"],
+  [304, "redirect", "redirect"],
+  [400, "status", "status"],
+  [410, "gone", "gone"],
+  [500, "status", "status"],
+  [999, "status", "status"],
+])("status %i is %s where only 200 counts, and %s where any 2xx does", (status, okOnly, any2xx) => {
+  expect(outcomeOfStatus(status, "OK_ONLY")).toBe(okOnly);
+  expect(outcomeOfStatus(status, "ANY_2XX")).toBe(any2xx);
+});
+
+test("a failure leads to another attempt, until the last one exhausts the delivery", () => {
+  for (const outcome of ["status", "timeout", "refused", "reset", "dns", "tls", "redirect"] as const) {
+    expect(terminalStateAfter(1, outcome)).toBeUndefined();
+    expect(terminalStateAfter(SCHEDULE.maximumAttempts - 1, outcome)).toBeUndefined();
+    expect(terminalStateAfter(SCHEDULE.maximumAttempts, outcome)).toBe("exhausted");
+  }
+});
+
+test("acceptance, 410 and a blocked address end a delivery at any attempt", () => {
+  for (const number of [1, SCHEDULE.maximumAttempts]) {
+    expect(terminalStateAfter(number, "accepted")).toBe("succeeded");
+    expect(terminalStateAfter(number, "gone")).toBe("cancelled");
+    expect(terminalStateAfter(number, "blocked")).toBe("blocked");
+  }
+});
+
+test("each outcome has words of its own", () => {
+  expect(new Set(OUTCOMES.map((outcome) => describeOutcome(outcome, 404))).size).toBe(OUTCOMES.length);
+});
+
+test("a page token comes back as it was, and nothing else is taken for one", () => {
+  expect(decodePageToken(encodePageToken("dlv_01"), "string")).toBe("dlv_01");
+  expect(decodePageToken(encodePageToken(42), "number")).toBe(42);
+  for (const garbage of ["", "x", "!!", encodePageToken(1.5), encodePageToken("42"), "bnVsbA", "é"]) {
+    expect(() => decodePageToken(garbage, "number")).toThrow(expect.objectContaining({ code: "invalid" }));
+  }
+});
+
+test("an unknown event type is answered with what may have been meant", () => {
+  const known = ["contact_created", "contact_updated", "invoice_sent"];
+  expect(nearestCodes("contact_create", known)[0]).toBe("contact_created");
+  expect(unknownEventTypeMessage("invoice_snet", known)).toContain("did you mean invoice_sent?");
+  expect(unknownEventTypeMessage("x".repeat(10_000), known).length).toBeLessThan(300);
+  expect(unknownEventTypeMessage("x", [])).toBe('"x" is not an event type of the catalogue');
+});

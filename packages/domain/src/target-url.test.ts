@@ -1,0 +1,41 @@
+import { expect, test } from "vitest";
+import { parseTargetUrl, withoutQuery } from "./target-url.ts";
+
+test.each([
+  ["https://yoursite.com/yourpage", "https://yoursite.com/yourpage"],
+  ["HTTPS://YourSite.COM", "https://yoursite.com/"],
+  ["http://yoursite.com:8080/a?b=c&d=%20", "http://yoursite.com:8080/a?b=c&d=%20"],
+  ["https://münchen.example/ü", "https://xn--mnchen-3ya.example/%C3%BC"],
+])("%s is taken as %s", (text, url) => {
+  expect(parseTargetUrl(text)).toBe(url);
+});
+
+test.each([
+  ["", "invalid"],
+  ["yoursite.com", "invalid"],
+  ["//yoursite.com/", "invalid"],
+  [" https://yoursite.com/", "invalid"],
+  ["https://yoursite.com/a\nb", "invalid"],
+  ["https://yoursite.com/\u0000", "invalid"],
+  ["https://", "invalid"],
+  [`https://yoursite.com/${"x".repeat(2_048)}`, "invalid"],
+  [`https://yoursite.com/${"é".repeat(1_000)}`, "invalid"],
+  ["ftp://yoursite.com/", "unprocessable_url"],
+  ["file:///etc/passwd", "unprocessable_url"],
+  ["javascript:alert(1)", "unprocessable_url"],
+  ["https://user@yoursite.com/", "unprocessable_url"],
+  ["https://:pw@yoursite.com/", "unprocessable_url"],
+  ["https://yoursite.com/#top", "unprocessable_url"],
+  ["https://yoursite.com/#", "unprocessable_url"],
+])("%.40j is refused as %s", (text, code) => {
+  expect(() => parseTargetUrl(text)).toThrow(expect.objectContaining({ code, field: "target_url" }));
+});
+
+test("a refusal never repeats a password", () => {
+  expect(() => parseTargetUrl("https://me:hush@yoursite.com/")).not.toThrow(/hush/);
+});
+
+test("a URL in a log has no query", () => {
+  expect(withoutQuery("https://yoursite.com/a?key=hush")).toBe("https://yoursite.com/a");
+  expect(withoutQuery("https://yoursite.com/a")).toBe("https://yoursite.com/a");
+});

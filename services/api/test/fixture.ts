@@ -1,0 +1,158 @@
+import { createPosthasteClient, type PosthasteClient } from "@posthaste/client";
+import { type AccountId, type DeliveryId, SCOPES, type Scope } from "@posthaste/domain";
+import type { Log } from "@posthaste/runtime";
+import { createAccount, createToken, type Store } from "@posthaste/store";
+import { createTestStore } from "@posthaste/testkit";
+import { builtInCatalog } from "../src/catalog.ts";
+import { startApi } from "../src/start-api.ts";
+
+/** The API on a real socket, with a database of its own and one account. */
+export type Bench = {
+  readonly url: string;
+  readonly store: Store;
+  readonly accountId: AccountId;
+  /** Has every scope but `admin`. */
+  readonly token: string;
+  readonly client: PosthasteClient;
+  /** What was asked of Temporal and of the workers. */
+  readonly retried: DeliveryId[];
+  nudges(): number;
+  /** The fields of every log line with this name so far. */
+  logged(event: string): Readonly<Record<string, unknown>>[];
+  tokenWith(scopes: readonly Scope[], accountId?: AccountId): Promise<string>;
+  accountWith(scopes: readonly Scope[]): Promise<{ accountId: AccountId; token: string }>;
+  /** One request of the REST gateway, with this bench's token unless told otherwise. */
+  rest(method: string, path: string, options?: RestOptions): Promise<RestAnswer>;
+  /** One RPC as curl would send it. */
+  rpc(method: string, body: unknown, options?: { token?: string | null; raw?: string }): Promise<RestAnswer>;
+  /** How many rows each table has that a caller could fill. */
+  stored(): Promise<{ subscriptions: number; events: number; deliveries: number }>;
+  stop(): Promise<void>;
+  dispose(): Promise<void>;
+};
+
+export type RestOptions = {
+  readonly body?: string | Uint8Array;
+  readonly json?: unknown;
+  readonly type?: string;
+  readonly token?: string | null;
+};
+// biome-ignore lint/suspicious/noExplicitAny: answers are looked at field by field
+export type RestAnswer = { status: number; headers: Headers; body: any };
+
+export async function startBench(
+  options: { retryNow?: (id: DeliveryId) => Promise<unknown> } = {},
+): Promise<Bench> {
+  const { store, dispose } = await createTestStore("sqlite");
+  const account = await createAccount(store, { name: "test", now: Date.now() });
+  const lines: { event: string; fields: Readonly<Record<string, unknown>> }[] = [];
+  const retried: DeliveryId[] = [];
+  let nudges = 0;
+  const api = await startApi({
+    deps: {
+      store,
+      log: recordingLog(lines),
+      catalog: builtInCatalog(),
+      now: () => Date.now(),
+      fanOutMax: 1_000,
+      nudge: () => {
+        nudges += 1;
+      },
+      retryNow:
+        options.retryNow ??
+        (async (id) => {
+          retried.push(id);
+        }),
+    },
+    host: "127.0.0.1",
+    port: 0,
+    drainMs: 5_000,
+  });
+  const tokenWith = async (scopes: readonly Scope[], accountId = account.id) =>
+    (await createToken(store, { accountId, name: "test", scopes, expiresAt: null, now: Date.now() })).secret;
+  const token = await tokenWith(SCOPES.filter((scope) => scope !== "admin"));
+  const client = createPosthasteClient({ baseUrl: api.url, token });
+
+  const send = async (
+    path: string,
+    init: RequestInit,
+    as: string | null | undefined,
+  ): Promise<RestAnswer> => {
+    const headers = new Headers(init.headers);
+    if (as !== null) headers.set("authorization", `Bearer ${as ?? token}`);
+    const response = await fetch(`${api.url}${path}`, { ...init, headers, redirect: "manual" });
+    const text = await response.text();
+    const isJson = (response.headers.get("content-type") ?? "").includes("json");
+    return {
+      status: response.status,
+      headers: response.headers,
+      body: isJson && text !== "" ? JSON.parse(text) : text,
+    };
+  };
+  return {
+    url: api.url,
+    store,
+    accountId: account.id,
+    token,
+    client,
+    retried,
+    nudges: () => nudges,
+    logged: (event) => lines.filter((line) => line.event === event).map((line) => line.fields),
+    tokenWith,
+    async accountWith(scopes) {
+      const other = await createAccount(store, { name: "other", now: Date.now() });
+      return { accountId: other.id, token: await tokenWith(scopes, other.id) };
+    },
+    async rest(method, path, { body, json, type, token: as } = {}) {
+      const payload = json === undefined ? body : JSON.stringify(json);
+      const contentType = type ?? (payload === undefined ? undefined : "application/json");
+      return await send(
+        path,
+        {
+          method,
+          headers: contentType === undefined ? {} : { "content-type": contentType },
+          ...(payload === undefined ? {} : { body: payload as string }),
+        },
+        as,
+      );
+    },
+    async rpc(method, body, { token: as, raw } = {}) {
+      return await send(
+        `/posthaste.v1.${method}`,
+        {
+          method: "POST",
+          headers: { "content-type": "application/json" },
+          body: raw ?? JSON.stringify(body),
+        },
+        as,
+      );
+    },
+    async stored() {
+      const count = async (table: "subscriptions" | "events" | "deliveries") => {
+        const { n } = await store.db
+          .selectFrom(table)
+          .select((eb) => eb.fn.countAll().as("n"))
+          .executeTakeFirstOrThrow();
+        return Number(n);
+      };
+      return {
+        subscriptions: await count("subscriptions"),
+        events: await count("events"),
+        deliveries: await count("deliveries"),
+      };
+    },
+    stop: api.stop,
+    async dispose() {
+      await client.close();
+      await api.stop();
+      await dispose();
+    },
+  };
+}
+
+function recordingLog(lines: { event: string; fields: Readonly<Record<string, unknown>> }[]): Log {
+  const add = (event: string, fields: Readonly<Record<string, unknown>> = {}) =>
+    void lines.push({ event, fields });
+  const log: Log = { info: add, warn: add, error: (event, error) => add(event, { error }), with: () => log };
+  return log;
+}

@@ -1,0 +1,253 @@
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { type Bench, type RestOptions, startBench } from "./fixture.ts";
+
+const URL_1 = "https://yoursite.com/yourpage";
+
+let t: Bench;
+beforeEach(async () => {
+  t = await startBench();
+});
+afterEach(() => t.dispose());
+
+const subscribe = async (target_url = URL_1, event = "contact_created") => {
+  const { status, body } = await t.rest("POST", "/api/Webhook", { json: { target_url, event } });
+  expect(status).toBe(201);
+  return body.ID as number;
+};
+
+describe("POST /api/Webhook", () => {
+  test("answers the published example with the new subscription's ID", async () => {
+    const answer = await t.rest("POST", "/api/Webhook", {
+      json: { target_url: URL_1, event: "contact_created" },
+    });
+    expect(answer.status).toBe(201);
+    expect(answer.body).toEqual({ ID: 1, id: 1 });
+    expect(answer.headers.get("location")).toBe("/api/Webhook/1");
+    expect(answer.headers.get("content-type")).toContain("application/json");
+  });
+
+  test("takes a form, a wildcard, a secret of 255 characters and fields it does not know", async () => {
+    const form = new URLSearchParams({ target_url: URL_1, event: "*", secret: "é".repeat(255), extra: "1" });
+    const answer = await t.rest("POST", "/api/Webhook", {
+      body: form.toString(),
+      type: "application/x-www-form-urlencoded",
+    });
+    expect(answer.status).toBe(201);
+  });
+
+  test("finds its way by another case and with a trailing slash", async () => {
+    expect((await t.rest("POST", "/api/webhook/", { json: { target_url: URL_1, event: "*" } })).status).toBe(
+      201,
+    );
+  });
+
+  test("refuses a duplicate of account, URL and event, and takes it again once it was deleted", async () => {
+    const id = await subscribe();
+    const again = await t.rest("POST", "/api/Webhook", {
+      json: { target_url: "HTTPS://YOURSITE.com/yourpage", event: "contact_created" },
+    });
+    expect(again).toMatchObject({ status: 409, body: { field: "target_url" } });
+    await subscribe(URL_1, "contact_updated");
+    await t.rest("DELETE", `/api/Webhook/${id}`);
+    await subscribe();
+  });
+});
+
+describe("what is wrong with a request is said, and nothing is stored", () => {
+  const json = (target_url: unknown, event: unknown = "contact_created", secret?: unknown): RestOptions => ({
+    json: { target_url, event, ...(secret === undefined ? {} : { secret }) },
+  });
+  test.each<[string, RestOptions, number, string | undefined, RegExp]>([
+    ["an array as the body", { json: [] }, 400, undefined, /JSON object/],
+    ["a text as the body", { json: "x" }, 400, undefined, /JSON object/],
+    ["null as the body", { json: null }, 400, undefined, /JSON object/],
+    ["no body", { type: "application/json" }, 400, undefined, /body is missing/],
+    ["malformed JSON", { body: '{"target_url":' }, 400, undefined, /not valid JSON/],
+    ["deeply nested JSON", { body: "[".repeat(200_000) }, 400, undefined, /not valid JSON/],
+    [
+      "a nested target_url",
+      { body: `{"target_url":${'{"a":'.repeat(5_000)}1${"}".repeat(5_000)}}` },
+      400,
+      "target_url",
+      /text/,
+    ],
+    ["bytes that are not UTF-8", { body: Buffer.from([0x7b, 0xff, 0x7d]) }, 400, undefined, /UTF-8/],
+    ["no target_url", { json: { event: "contact_created" } }, 400, "target_url", /missing/],
+    ["no event", { json: { target_url: URL_1 } }, 400, "event", /missing/],
+    ["a number as target_url", json(5), 400, "target_url", /text/],
+    ["a relative target_url", json("/hook"), 400, "target_url", /absolute URL/],
+    ["target_url for ftp", json("ftp://yoursite.com/"), 422, "target_url", /https: and http:/],
+    ["target_url for javascript", json("javascript:alert(1)"), 422, "target_url", /https: and http:/],
+    ["credentials in target_url", json("https://me:pw@yoursite.com/"), 422, "target_url", /credentials/],
+    ["a fragment in target_url", json(`${URL_1}#top`), 422, "target_url", /fragment/],
+    [
+      "a target_url of 2,049 characters",
+      json(`https://yoursite.com/${"x".repeat(2028)}`),
+      400,
+      "target_url",
+      /2048/,
+    ],
+    ["NUL in target_url", json("https://yoursite.com/\u0000"), 400, "target_url", /control character/],
+    ["NUL in event", json(URL_1, "contact\u0000_created"), 400, "event", /not an event type/],
+    ["an unknown event", json(URL_1, "contact_create"), 400, "event", /did you mean contact_created/],
+    ["an empty event", json(URL_1, ""), 400, "event", /not an event type/],
+    ["a secret of 300 characters", json(URL_1, "*", "x".repeat(300)), 400, "secret", /255 characters/],
+    ["NUL in the secret", json(URL_1, "*", "a\u0000b"), 400, "secret", /control character/],
+    [
+      "half a surrogate pair in the secret",
+      { body: `{"target_url":"${URL_1}","event":"*","secret":"\\ud800"}` },
+      400,
+      "secret",
+      /Unicode/,
+    ],
+    ["a number as secret", json(URL_1, "*", 5), 400, "secret", /text/],
+    ["a body over 1 MiB", json(URL_1, "*", "x".repeat(1_048_577)), 413, undefined, /1 MiB/],
+    ["XML", { body: "<a/>", type: "application/xml" }, 415, undefined, /application\/json/],
+    [
+      "a field twice in a form",
+      {
+        body: "target_url=https://a.example/&target_url=https://b.example/&event=*",
+        type: "application/x-www-form-urlencoded",
+      },
+      400,
+      "target_url",
+      /once/,
+    ],
+    ["an empty form", { body: "", type: "application/x-www-form-urlencoded" }, 400, "target_url", /missing/],
+  ])("%s", async (_title, options, status, field, detail) => {
+    const answer = await t.rest("POST", "/api/Webhook", options);
+    expect(answer.body.detail).toMatch(detail);
+    expect(answer.status).toBe(status);
+    expect(answer.body.field).toBe(field);
+    expect(answer.headers.get("content-type")).toContain("application/problem+json");
+    expect(await t.stored()).toEqual({ subscriptions: 0, events: 0, deliveries: 0 });
+  });
+});
+
+describe("GET and DELETE", () => {
+  test("list every subscription without paging, a row for each event type, and never the secret", async () => {
+    await t.client.subscriptions.createSubscription({
+      targetUrl: URL_1,
+      eventTypes: ["invoice_sent", "contact_created"],
+      secret: "hush",
+    });
+    await subscribe("https://other.example/", "*");
+    const { status, body } = await t.rest("GET", "/api/Webhook");
+    expect(status).toBe(200);
+    const row = { SubscriptionID: 1, NotificationURL: URL_1, UserIDFK: t.accountId };
+    expect(body).toEqual({
+      Webhooks: [
+        { ...row, EventCode: "contact_created" },
+        { ...row, EventCode: "invoice_sent" },
+        {
+          SubscriptionID: 2,
+          EventCode: "*",
+          NotificationURL: "https://other.example/",
+          UserIDFK: t.accountId,
+        },
+      ],
+    });
+    expect((await t.rest("GET", "/api/Webhook/2")).body.Webhooks).toHaveLength(1);
+  });
+
+  test("a list of more than one of the store's pages is whole", async () => {
+    for (let i = 0; i < 501; i++) await subscribe(`https://yoursite.com/${i}`);
+    expect((await t.rest("GET", "/api/Webhook")).body.Webhooks).toHaveLength(501);
+  });
+
+  test("deleting answers 200, and 200 again; what never existed, or is another's, is 404", async () => {
+    const id = await subscribe();
+    const other = await t.accountWith(["subscriptions:read", "subscriptions:write"]);
+    for (const path of [`/api/Webhook/${id}`, "/api/Webhook/999"]) {
+      expect((await t.rest("GET", path, { token: other.token })).status).toBe(404);
+      expect((await t.rest("DELETE", path, { token: other.token })).status).toBe(404);
+    }
+    expect((await t.rest("GET", `/api/Webhook/${id}`)).status).toBe(200);
+    expect(await t.rest("DELETE", `/api/Webhook/${id}`)).toMatchObject({ status: 200, body: {} });
+    expect((await t.rest("DELETE", `/api/Webhook/${id}`)).status).toBe(200);
+    expect((await t.rest("GET", `/api/Webhook/${id}`)).status).toBe(404);
+  });
+
+  test("deleting by URL ends every subscription of the caller on it", async () => {
+    await subscribe(URL_1, "contact_created");
+    await subscribe(URL_1, "contact_updated");
+    const kept = await subscribe("https://other.example/");
+    const byUrl = `/api/Webhook?target_url=${encodeURIComponent(URL_1)}`;
+    expect((await t.rest("DELETE", byUrl)).status).toBe(200);
+    expect((await t.rest("DELETE", byUrl)).status).toBe(200);
+    const { body } = await t.rest("GET", "/api/Webhook");
+    expect(body.Webhooks).toMatchObject([{ SubscriptionID: kept }]);
+    expect((await t.rest("DELETE", "/api/Webhook?target_url=https://never.example/")).status).toBe(404);
+    expect(await t.rest("DELETE", "/api/Webhook")).toMatchObject({
+      status: 400,
+      body: { field: "target_url" },
+    });
+  });
+
+  test.each(["abc", "0", "-1", "2147483648", "1.5"])("the ID %s is not one", async (id) => {
+    expect(await t.rest("GET", `/api/Webhook/${id}`)).toMatchObject({ status: 400, body: { field: "id" } });
+  });
+});
+
+describe("who may", () => {
+  test("401 with WWW-Authenticate without a token or with a bad one, before the body is looked at", async () => {
+    for (const token of [null, "pht_wrong", "", "two words"]) {
+      const answer = await t.rest("POST", "/api/Webhook", { body: "{", token });
+      expect(answer.status).toBe(401);
+      expect(answer.headers.get("www-authenticate")).toMatch(/^Bearer/);
+    }
+  });
+
+  test("403 without the scope, naming it", async () => {
+    const token = await t.tokenWith(["subscriptions:read"]);
+    expect((await t.rest("GET", "/api/Webhook", { token })).status).toBe(200);
+    const answer = await t.rest("POST", "/api/Webhook", { json: { target_url: URL_1, event: "*" }, token });
+    expect(answer).toMatchObject({
+      status: 403,
+      body: { detail: expect.stringContaining("subscriptions:write") },
+    });
+  });
+
+  test("405 with Allow for other methods, and OPTIONS tells the same", async () => {
+    for (const [method, path] of [
+      ["PUT", "/api/Webhook"],
+      ["PATCH", "/api/Webhook/1"],
+      ["POST", "/api/Webhook/1"],
+    ] as const) {
+      const answer = await t.rest(method, path, { body: "x", type: "text/plain" });
+      expect(answer.status).toBe(405);
+      expect(answer.headers.get("allow")).toContain("GET");
+    }
+    expect((await t.rest("OPTIONS", "/api/Webhook")).headers.get("allow")).toBe(
+      "GET, HEAD, POST, DELETE, OPTIONS",
+    );
+  });
+});
+
+describe("what is around it", () => {
+  test("an OpenAPI 3.1 document names every route, and a page shows it", async () => {
+    const { status, body } = await t.rest("GET", "/api/openapi.json", { token: null });
+    expect(status).toBe(200);
+    expect(body.openapi).toBe("3.1.0");
+    expect(Object.keys(body.paths).sort()).toEqual(["/api/Webhook", "/api/Webhook/{id}"]);
+    expect(Object.keys(body.paths["/api/Webhook"]).sort()).toEqual(["delete", "get", "post"]);
+    const page = await t.rest("GET", "/api/docs/", { token: null });
+    expect(page.status).toBe(200);
+    expect(page.headers.get("content-security-policy")).not.toContain("unsafe-inline'; script");
+  });
+
+  test("an unknown path is a problem, too", async () => {
+    expect(await t.rest("GET", "/api/nothing")).toMatchObject({ status: 404, body: { status: 404 } });
+  });
+
+  test("one line is logged for each request, without token, secret or query", async () => {
+    await t.rest("DELETE", "/api/Webhook?target_url=https://x.example/?key=hush");
+    await t.rest("POST", "/api/Webhook", { json: { target_url: URL_1, event: "*", secret: "hush" } });
+    const lines = t.logged("request.completed");
+    expect(lines).toMatchObject([
+      { route: "/api/Webhook", method: "DELETE", code: 404, accountId: t.accountId },
+      { route: "/api/Webhook", method: "POST", code: 201 },
+    ]);
+    expect(JSON.stringify(lines)).not.toMatch(/hush|pht_/);
+  });
+});
