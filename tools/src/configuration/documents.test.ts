@@ -1,0 +1,21 @@
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { expect, test } from "vitest";
+import { configurationDocuments } from "./documents.ts";
+import { documentedSettings } from "./settings.ts";
+
+const root = fileURLToPath(new URL("../../../", import.meta.url));
+
+test.each(configurationDocuments())(
+  "$path says what the code does (else run npm run generate)",
+  async ({ path, text }) => {
+    expect(await readFile(join(root, path), "utf8")).toBe(text);
+  },
+);
+
+test("a setting that both services read is described once, with one meaning", () => {
+  const settings = documentedSettings();
+  expect(settings.find(({ name }) => name === "DATABASE_URL")?.readBy).toEqual(["API", "worker"]);
+  expect(new Set(settings.map(({ name }) => name)).size).toBe(settings.length);
+});

@@ -1,0 +1,70 @@
+import { expect, test } from "vitest";
+import { runSteps } from "./run-steps.ts";
+import type { Step, StepResult } from "./step.ts";
+import { countTests, type VitestReport } from "./vitest.ts";
+
+const step = (name: string, run: () => Promise<StepResult>): Step => ({ name, quick: true, run });
+const passing = step("fine", async () => ({ passed: 3, failed: 0 }));
+const failing = step("wrong", async () => ({ passed: 1, failed: 2, details: "what was wrong" }));
+const breaking = step("broken", async () => {
+  throw new Error("out of order");
+});
+
+async function run(...steps: Step[]): Promise<{ code: number; lines: string[] }> {
+  const lines: string[] = [];
+  const { signal } = new AbortController();
+  const code = await runSteps(steps, { root: "/", signal, print: (text) => lines.push(text) });
+  return { code, lines };
+}
+
+test("the last line says how many passed, and the exit code is 0", async () => {
+  const { code, lines } = await run(passing, passing);
+  expect(code).toBe(0);
+  expect(lines.at(-1)).toBe("6 passed, 0 failed");
+});
+
+test("steps go on after one that fails or breaks, and the exit code tells", async () => {
+  const { code, lines } = await run(failing, breaking, passing);
+  expect(code).toBe(1);
+  expect(lines.at(-1)).toBe("4 passed, 3 failed");
+  expect(lines).toContain("what was wrong");
+  expect(lines.join("\n")).toContain("out of order");
+});
+
+test("nothing that ran is not a success", async () => {
+  const { code, lines } = await run();
+  expect(code).toBe(1);
+  expect(lines.at(-1)).toBe("0 passed, 0 failed");
+});
+
+const file = (statuses: string[], status = "passed"): VitestReport["testResults"][number] => ({
+  name: "x.test.ts",
+  status,
+  message: "Cannot find module\nat line 1",
+  assertionResults: statuses.map((one) => ({ fullName: `a ${one} test`, status: one })),
+});
+
+test("tests that were not run count as failed", () => {
+  const result = countTests(0, { testResults: [file(["passed", "skipped", "todo"])] });
+  expect(result).toMatchObject({ passed: 1, failed: 2 });
+  expect(result.details).toContain("skipped, which counts as failed: a skipped test");
+});
+
+test("a file that could not be loaded is a failed test", () => {
+  const result = countTests(1, { testResults: [file(["passed"]), file([], "failed")] });
+  expect(result).toMatchObject({
+    passed: 1,
+    failed: 1,
+    details: "failed to run: x.test.ts: Cannot find module",
+  });
+});
+
+test("a run that failed by something else than its tests fails", () => {
+  expect(countTests(1, { testResults: [file(["passed"])] })).toMatchObject({ passed: 1, failed: 1 });
+  expect(countTests(null, undefined)).toMatchObject({ passed: 0, failed: 1 });
+  expect(countTests(0, { testResults: [] })).toMatchObject({ passed: 0, failed: 1 });
+});
+
+test("a run without blemish passes", () => {
+  expect(countTests(0, { testResults: [file(["passed", "passed"])] })).toEqual({ passed: 2, failed: 0 });
+});

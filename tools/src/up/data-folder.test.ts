@@ -1,0 +1,83 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { knownProcess } from "../processes/known-process.ts";
+import { poll } from "../processes/poll.ts";
+import { claimDataFolder } from "./data-folder.ts";
+
+let dir: string;
+const processes: ChildProcess[] = [];
+const silent = () => {};
+
+beforeEach(async () => {
+  dir = await mkdtemp(join(tmpdir(), "posthaste-data-"));
+});
+afterEach(async () => {
+  for (const child of processes.splice(0)) child.kill("SIGKILL");
+  await rm(dir, { recursive: true, force: true });
+});
+
+/** A process that runs until it is ended. */
+function runForever(): ChildProcess & { pid: number } {
+  const child = spawn(process.execPath, ["-e", "setInterval(() => {}, 1000)"], { stdio: "ignore" });
+  processes.push(child);
+  if (child.pid === undefined) throw new Error("no process");
+  return child as ChildProcess & { pid: number };
+}
+
+async function diedBefore(up: { pid: number; born: string }, started: object[] = []): Promise<void> {
+  await writeFile(join(dir, "run.json"), JSON.stringify({ up, started }));
+}
+
+const gone = { pid: 999_999_999, born: "long ago" };
+
+test("a second claim is refused while the first holds, and granted after", async () => {
+  const first = await claimDataFolder(dir, silent);
+  await expect(claimDataFolder(dir, silent)).rejects.toThrow(
+    /another `up` \(process \d+\) is using .*--data/,
+  );
+  await first.release();
+  await (await claimDataFolder(dir, silent)).release();
+  expect(await readdir(dir)).toEqual(["logs"]);
+});
+
+test("of many claims at once exactly one is granted", async () => {
+  await diedBefore(gone);
+  const claims = await Promise.allSettled(Array.from({ length: 10 }, () => claimDataFolder(dir, silent)));
+  expect(claims.filter((claim) => claim.status === "fulfilled")).toHaveLength(1);
+});
+
+test("what a killed run left behind is ended", async () => {
+  const orphan = runForever();
+  const known = knownProcess(orphan.pid);
+  await diedBefore(gone, [{ name: "Temporal", ...known }]);
+  const lines: string[] = [];
+  await claimDataFolder(dir, (line) => lines.push(line));
+  expect(await poll(() => orphan.signalCode !== null, { withinMs: 5_000 })).toBe(true);
+  expect(lines).toEqual([`ending the Temporal (process ${orphan.pid}) that an earlier run left behind`]);
+});
+
+test("a process that only has the number of one of ours is left alone", async () => {
+  const stranger = runForever();
+  await diedBefore({ pid: process.pid, born: "long ago" }, [
+    { name: "Temporal", pid: stranger.pid, born: "long ago" },
+  ]);
+  await claimDataFolder(dir, silent);
+  expect(knownProcess(stranger.pid)).toBeDefined();
+  expect(stranger.signalCode).toBeNull();
+});
+
+test("a file that a crash cut off does not lock the folder", async () => {
+  await writeFile(join(dir, "run.json"), '{"up":{"pid":');
+  await (await claimDataFolder(dir, silent)).release();
+});
+
+test("what is started is noted with its birth", async () => {
+  const child = runForever();
+  const folder = await claimDataFolder(dir, silent);
+  await folder.note("worker", child.pid);
+  const { started } = JSON.parse(await readFile(join(dir, "run.json"), "utf8"));
+  expect(started).toEqual([{ name: "worker", ...knownProcess(child.pid) }]);
+});
