@@ -1,0 +1,173 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
+import { isAlive, type KnownProcess } from "../src/processes/known-process.ts";
+import { poll } from "../src/processes/poll.ts";
+import { freePort } from "../src/processes/ports.ts";
+
+/*
+ * The real `npm run up`, from the front door on, in a data folder of its own and on free ports. The tests share the
+ * folder and follow one another: a folder's life is what they are about.
+ */
+
+const root = fileURLToPath(new URL("../../", import.meta.url));
+const UP_WITHIN_MS = 180_000;
+const DOWN_WITHIN_MS = 60_000;
+let dataDir: string;
+let port: number;
+let uiPort: number;
+const started: ChildProcess[] = [];
+
+beforeAll(async () => {
+  dataDir = await mkdtemp(join(tmpdir(), "posthaste-up-"));
+  port = await freePort();
+  uiPort = await freePort();
+});
+afterEach(async () => {
+  for (const child of started.splice(0)) child.kill("SIGKILL");
+});
+afterAll(() => rm(dataDir, { recursive: true, force: true }));
+
+type Up = { child: ChildProcess; output(): string; ended: Promise<number | null> };
+
+function up(...args: string[]): Up {
+  const child = spawn(process.execPath, [join(root, "tools/run.mjs"), "up", ...args], {
+    cwd: root,
+    env: { ...process.env, INIT_CWD: root, TEMPORAL_ADDRESS: "", POSTHASTE_ADMIN_TOKEN: "" },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  started.push(child);
+  let output = "";
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.setEncoding("utf8").on("data", (text: string) => {
+      output += text;
+    });
+  }
+  const ended = new Promise<number | null>((resolve) => child.once("close", resolve));
+  return { child, output: () => output, ended };
+}
+
+const here = () => ["--data", dataDir, "--port", String(port), "--temporal-ui-port", String(uiPort)];
+
+/** Waits for a text, and fails with all that was printed if it does not come. */
+async function says(running: Up, text: string): Promise<void> {
+  let over = false;
+  void running.ended.then(() => {
+    over = true;
+  });
+  await poll(() => over || running.output().includes(text), { withinMs: UP_WITHIN_MS });
+  expect(running.output()).toContain(text);
+}
+
+async function processes(): Promise<{ up: KnownProcess; started: (KnownProcess & { name: string })[] }> {
+  return JSON.parse(await readFile(join(dataDir, "run.json"), "utf8"));
+}
+
+async function allGone(known: readonly KnownProcess[]): Promise<boolean> {
+  return await poll(() => !known.some(isAlive), { withinMs: DOWN_WITHIN_MS });
+}
+
+function tokenIn(output: string): string {
+  return /Token\s+(\S+)/.exec(output)?.[1] ?? "";
+}
+
+async function subscriptions(token: string): Promise<unknown[]> {
+  const response = await fetch(`http://127.0.0.1:${port}/api/Webhook`, {
+    headers: { authorization: `Bearer ${token}` },
+  });
+  expect(response.status).toBe(200);
+  return ((await response.json()) as { Webhooks: unknown[] }).Webhooks;
+}
+
+let firstToken = "";
+
+test("--demo delivers a sample; a second up is refused; Ctrl-C ends every process", {
+  timeout: 300_000,
+}, async () => {
+  const running = up("--demo", ...here());
+  await says(running, "webhook-attempt: 1");
+  for (const text of [
+    `API            http://127.0.0.1:${port}`,
+    `REST gateway   http://127.0.0.1:${port}/api/Webhook`,
+    `Temporal UI    http://127.0.0.1:${uiPort}`,
+    "curl -s",
+    "POST /hook",
+    "webhook-event: invoice_sent",
+  ]) {
+    expect(running.output()).toContain(text);
+  }
+  firstToken = tokenIn(running.output());
+  expect(firstToken).toMatch(/^pht_/);
+  expect((await fetch(`http://127.0.0.1:${uiPort}/`)).status).toBe(200);
+  expect(await subscriptions(firstToken)).toHaveLength(1);
+
+  const second = up(...here());
+  expect(await second.ended).toBe(1);
+  expect(second.output()).toMatch(/^posthaste: another `up` .*--data\n$/);
+
+  const { up: itself, started } = await processes();
+  expect(started.map(({ name }) => name).sort()).toEqual(["API", "Temporal", "worker"]);
+  running.child.kill("SIGINT");
+  expect(await running.ended).toBe(0);
+  expect([itself, ...started].filter(isAlive)).toEqual([]);
+});
+
+test("the next up goes on with the same data, and ends what a killed one left", {
+  timeout: 300_000,
+}, async () => {
+  const killed = up(...here());
+  await says(killed, "Ctrl-C stops everything");
+  const left = await processes();
+  process.kill(left.up.pid, "SIGKILL");
+  await killed.ended;
+  const services = left.started.filter(({ name }) => name !== "Temporal");
+  expect(await allGone(services)).toBe(true);
+  const temporal = left.started.filter(({ name }) => name === "Temporal");
+  expect(temporal.filter(isAlive)).toHaveLength(1);
+
+  const running = up("--demo", ...here());
+  await says(running, "webhook-attempt: 1");
+  expect(await allGone(temporal)).toBe(true);
+  expect(running.output()).toContain("that an earlier run left behind");
+  expect(running.output()).toContain("it was subscribed before");
+  expect(tokenIn(running.output())).toBe(firstToken);
+  expect(await subscriptions(firstToken)).toHaveLength(1);
+
+  const { started } = await processes();
+  const worker = started.find(({ name }) => name === "worker");
+  if (worker === undefined) throw new Error("there is no worker");
+  process.kill(worker.pid, "SIGKILL");
+  expect(await running.ended).toBe(1);
+  expect(running.output()).toMatch(
+    /\nposthaste: the worker was ended by SIGKILL; the end of its log \(.*worker\.log\) is above\n$/,
+  );
+  expect(await allGone(started)).toBe(true);
+});
+
+test.each([
+  ["--port", "API"],
+  ["--temporal-ui-port", "Temporal UI"],
+])("a port in use is one line that names %s", async (flag, who) => {
+  const taken = await freePort();
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(taken, "127.0.0.1", resolve));
+  try {
+    const refused = up(...here(), flag, String(taken));
+    expect(await refused.ended).toBe(1);
+    expect(refused.output()).toBe(
+      `posthaste: port ${taken} is in use: give the ${who} another with ${flag}\n`,
+    );
+  } finally {
+    await new Promise((resolve) => server.close(resolve));
+  }
+});
+
+test("an unknown flag is one line", async () => {
+  const refused = up("--colour");
+  expect(await refused.ended).toBe(1);
+  expect(refused.output()).toBe("posthaste: Unknown option '--colour': see npm run up -- --help\n");
+});
