@@ -19,5 +19,8 @@ export const REQUEST_TIMEOUT_MS = 60_000;
 /** An HTTP/2 connection without any traffic is closed; clients reconnect by themselves. */
 export const IDLE_SESSION_MS = 10 * 60_000;
 
+/** How long an HTTP/2 client may take to close its half of a connection that the server has ended. */
+export const HALF_CLOSED_MS = 500;
+
 /** Streams of one HTTP/2 connection at once. */
 export const STREAMS_MAX = 250;

@@ -7,6 +7,7 @@ import {
 } from "node:http2";
 import type { Socket } from "node:net";
 import {
+  HALF_CLOSED_MS,
   HEADER_BYTES_MAX,
   HEADERS_TIMEOUT_MS,
   IDLE_SESSION_MS,
@@ -39,6 +40,14 @@ const HTTP2_PREFACE_START = Buffer.from("PRI");
  * headers and requests are tied to its own connection list.
  */
 export function createOnePort(handler: Handler): OnePort {
+  let draining = false;
+  const inFlight = new Set<ServerResponse>();
+  const handleHttp1 = (request: IncomingMessage, response: ServerResponse) => {
+    inFlight.add(response);
+    response.once("close", () => inFlight.delete(response));
+    if (draining) response.setHeader("connection", "close");
+    handler(request, response);
+  };
   const server = createServer(
     {
       maxHeaderSize: HEADER_BYTES_MAX,
@@ -46,18 +55,27 @@ export function createOnePort(handler: Handler): OnePort {
       requestTimeout: REQUEST_TIMEOUT_MS,
       connectionsCheckingInterval: 1_000,
     },
-    handler as (request: IncomingMessage, response: ServerResponse) => void,
+    handleHttp1,
   );
   const http2 = createHttp2Server(
     { settings: { maxConcurrentStreams: STREAMS_MAX, maxHeaderListSize: HEADER_BYTES_MAX } },
     handler as (request: Http2ServerRequest, response: Http2ServerResponse) => void,
   );
   const sessions = new Set<ServerHttp2Session>();
-  http2.on("session", (session) => {
-    sessions.add(session);
-    session.setTimeout(IDLE_SESSION_MS, () => session.close());
-    session.once("close", () => sessions.delete(session));
-  });
+  const http2Sockets = new Set<Socket>();
+  const takeHttp2 = (socket: Socket) => {
+    // The session is made while the event is handled.
+    http2.once("session", (session) => {
+      sessions.add(session);
+      session.setTimeout(IDLE_SESSION_MS, () => session.close());
+      session.once("close", () => sessions.delete(session));
+    });
+    // A session that is over only ends its half of the connection; a client may keep the other half open for ever.
+    socket.once("finish", () => setTimeout(() => socket.destroy(), HALF_CLOSED_MS));
+    http2Sockets.add(socket);
+    socket.once("close", () => http2Sockets.delete(socket));
+    http2.emit("connection", socket);
+  };
   // A broken connection is the client's affair; its requests end with it.
   http2.on("sessionError", () => {});
 
@@ -70,7 +88,7 @@ export function createOnePort(handler: Handler): OnePort {
     socket.once("close", () => undecided.delete(socket));
     decide(socket, (isHttp2) => {
       undecided.delete(socket);
-      if (isHttp2) http2.emit("connection", socket);
+      if (isHttp2) takeHttp2(socket);
       else takeHttp1.call(server, socket);
     });
   });
@@ -78,12 +96,14 @@ export function createOnePort(handler: Handler): OnePort {
   return {
     server,
     drain() {
+      draining = true;
+      for (const response of inFlight) if (!response.headersSent) response.setHeader("connection", "close");
       for (const socket of undecided) socket.destroy();
       for (const session of sessions) session.close();
       server.closeIdleConnections();
     },
     destroy() {
-      for (const session of sessions) session.destroy();
+      for (const socket of http2Sockets) socket.destroy();
       server.closeAllConnections();
     },
   };

@@ -1,3 +1,4 @@
+import { setMaxListeners } from "node:events";
 import type { ServerResponse } from "node:http";
 import { fastifyConnectPlugin } from "@connectrpc/connect-fastify";
 import type { Running } from "@posthaste/runtime";
@@ -39,13 +40,16 @@ export async function startApi({
     return503OnClosing: true,
   });
   const stopping = new AbortController();
+  // Each call in flight listens to it, and stops listening when it is answered.
+  setMaxListeners(0, stopping.signal);
 
   await app.register(fastifyConnectPlugin, {
     routes: connectRoutes(deps),
     interceptors: interceptors(deps),
     shutdownSignal: stopping.signal,
   });
-  await app.register(async (scope) => await gateway(scope, deps));
+  // biome-ignore lint/nursery/noMisusedPromises: Fastify takes asynchronous plugins and awaits them
+  await app.register(gateway, { deps });
   health(app, deps);
   app.setNotFoundHandler((request, reply) =>
     sendProblem(reply, {

@@ -17,7 +17,7 @@ declare module "fastify" {
 }
 
 /** The REST gateway: `/api/Webhook`, its OpenAPI document and the page that shows it. */
-export async function gateway(app: FastifyInstance, deps: Deps): Promise<void> {
+export async function gateway(app: FastifyInstance, { deps }: { deps: Deps }): Promise<void> {
   app.decorateRequest("principal", undefined);
   app.decorateRequest("accountId", undefined);
   readBodies(app);

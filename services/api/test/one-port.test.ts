@@ -1,0 +1,136 @@
+import { connect as connectHttp2 } from "node:http2";
+import { connect } from "node:net";
+import { createClient } from "@connectrpc/connect";
+import {
+  createConnectTransport,
+  createGrpcTransport,
+  createGrpcWebTransport,
+} from "@connectrpc/connect-node";
+import { EventCatalogService } from "@posthaste/contracts/event_catalog";
+import { Health, HealthCheckResponse_ServingStatus as Status } from "@posthaste/contracts/health";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { type Bench, startBench } from "./fixture.ts";
+
+let t: Bench;
+beforeEach(async () => {
+  t = await startBench();
+});
+afterEach(() => t.dispose());
+
+const transports = {
+  "Connect over HTTP/1.1": (baseUrl: string) => createConnectTransport({ baseUrl, httpVersion: "1.1" }),
+  "Connect over h2c": (baseUrl: string) => createConnectTransport({ baseUrl, httpVersion: "2" }),
+  "Connect with JSON": (baseUrl: string) =>
+    createConnectTransport({ baseUrl, httpVersion: "1.1", useBinaryFormat: false }),
+  "gRPC over h2c": (baseUrl: string) => createGrpcTransport({ baseUrl }),
+  "gRPC-Web over HTTP/1.1": (baseUrl: string) => createGrpcWebTransport({ baseUrl, httpVersion: "1.1" }),
+  "gRPC-Web over h2c": (baseUrl: string) => createGrpcWebTransport({ baseUrl, httpVersion: "2" }),
+};
+
+describe("one port speaks", () => {
+  test.each(Object.entries(transports))("%s", async (_name, transportTo) => {
+    const transport = transportTo(t.url);
+    const headers = { authorization: `Bearer ${t.token}` };
+    const { eventTypes } = await createClient(EventCatalogService, transport).listEventTypes({}, { headers });
+    expect(eventTypes).toHaveLength(24);
+    const health = createClient(Health, transport);
+    expect((await health.check({ service: "posthaste.v1.EventIngestService" })).status).toBe(Status.SERVING);
+    for await (const { status } of health.watch({})) {
+      expect(status).toBe(Status.SERVING);
+      break;
+    }
+  });
+
+  test("plain HTTP: health, readiness, and both fail apart", async () => {
+    expect((await fetch(`${t.url}/healthz`)).status).toBe(200);
+    expect(await (await fetch(`${t.url}/readyz`)).json()).toEqual({ database: "ok" });
+  });
+});
+
+describe("a connection that", () => {
+  const raw = () => {
+    const socket = connect(Number(new URL(t.url).port), "127.0.0.1");
+    let answer = "";
+    socket.on("data", (chunk) => {
+      answer += chunk;
+    });
+    socket.on("error", () => {});
+    const closed = new Promise<string>((resolve) => socket.once("close", () => resolve(answer)));
+    return { socket, closed };
+  };
+
+  test("sends its first request byte by byte is understood", async () => {
+    const { socket, closed } = raw();
+    for (const byte of "GET /healthz HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n") {
+      socket.write(byte);
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    expect(await closed).toContain("200 OK");
+  });
+
+  test("sends the HTTP/2 preface in pieces is understood", async () => {
+    const { socket, closed } = raw();
+    socket.write("P");
+    await new Promise((resolve) => setImmediate(resolve));
+    socket.write("RI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
+    // The server's first frame are its settings (type 4).
+    const first = await new Promise<Buffer>((resolve) => socket.once("data", resolve));
+    expect(first[3]).toBe(4);
+    socket.destroy();
+    await closed;
+  });
+
+  test("sends nothing, or only half of its headers, is closed after the headers' time", async () => {
+    const silent = raw();
+    const half = raw();
+    half.socket.write("GET /healthz HTTP/1.1\r\nhost: x\r\n");
+    expect(await silent.closed).toBe("");
+    expect(await half.closed).toMatch(/^$|408/);
+  });
+
+  test("sends something that is no HTTP gets 400 and is closed", async () => {
+    const { socket, closed } = raw();
+    socket.write("HELLO\r\n\r\n");
+    expect(await closed).toContain("400 Bad Request");
+  });
+});
+
+describe("stopping", () => {
+  test("requests in flight finish, and new connections are refused", async () => {
+    const body = JSON.stringify({ target_url: "https://yoursite.com/", event: "*" });
+    const socket = connect(Number(new URL(t.url).port), "127.0.0.1");
+    let answer = "";
+    socket.on("data", (chunk) => {
+      answer += chunk;
+    });
+    const closed = new Promise((resolve) => socket.once("close", resolve));
+    socket.write(
+      `POST /api/Webhook HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${t.token}\r\n` +
+        `content-type: application/json\r\ncontent-length: ${body.length}\r\nexpect: 100-continue\r\n\r\n`,
+    );
+    // The server says so when it has begun with the request.
+    await expect.poll(() => answer).toContain("100 Continue");
+    const stopped = t.stop();
+    await expect(fetch(`${t.url}/healthz`)).rejects.toThrow();
+    socket.write(body);
+    await closed;
+    expect(answer).toContain("201 Created");
+    expect(answer.toLowerCase()).toContain("connection: close");
+    await stopped;
+  });
+
+  test("HTTP/2 connections are told to go away, and endless streams are ended", async () => {
+    const session = connectHttp2(t.url);
+    const away = new Promise((resolve) => session.once("goaway", resolve));
+    const health = createClient(Health, createGrpcTransport({ baseUrl: t.url }));
+    const seen: Status[] = [];
+    const watching = (async () => {
+      for await (const { status } of health.watch({})) seen.push(status);
+    })().catch(() => {});
+    await new Promise((resolve) => session.once("remoteSettings", resolve));
+    await expect.poll(() => seen).toEqual([Status.SERVING]);
+    await t.stop();
+    await away;
+    await watching;
+  });
+});
