@@ -1,0 +1,99 @@
+import { existsSync, readFileSync } from "node:fs";
+import { builtinModules } from "node:module";
+import { join } from "node:path";
+import { isSource, isTest, packageFolderOf, type RepositoryFile, ROOT } from "./files.ts";
+import { importsOf } from "./imports.ts";
+
+type Manifest = {
+  readonly name: string;
+  readonly dependencies?: Readonly<Record<string, string>>;
+  readonly devDependencies?: Readonly<Record<string, string>>;
+  readonly peerDependencies?: Readonly<Record<string, string>>;
+  readonly version: string;
+};
+
+/** Used without an import, by who says so. */
+const USED_OTHERWISE: Readonly<Record<string, readonly string[]>> = {
+  // buf.gen.yaml names it.
+  "packages/contracts": ["@bufbuild/protoc-gen-es"],
+  // tools/run.mjs loads it into the process that it starts.
+  tools: ["tsx"],
+};
+
+/**
+ * A sentence for each dependency that is declared and not imported, or imported and not declared. Tests may import what
+ * the root declares, and workspace packages without a declaration: testkit's own imports would make it a circle.
+ */
+export function wrongDependencies(files: readonly RepositoryFile[]): readonly string[] {
+  const root = manifestOf("package.json");
+  const manifests = files.filter(({ path }) =>
+    /^((packages|services)\/[^/]+|tools)\/package\.json$/.test(path),
+  );
+  return manifests.flatMap(({ path }) => {
+    const folder = path.slice(0, -"/package.json".length);
+    const manifest = manifestOf(path);
+    const own = files.filter(
+      (file) => packageFolderOf(file) === folder && (isSource(file) || isGenerated(file)),
+    );
+    const shipped = packagesIn(own.filter((file) => isShipped(file)));
+    const inTests = packagesIn(own.filter((file) => !isShipped(file)));
+    const declared = { ...manifest.dependencies };
+    const dev = { ...manifest.devDependencies };
+    const known = (name: string) => name in declared || name in dev || name in (root.devDependencies ?? {});
+    const wrong = (what: string) => `${path}: ${what}`;
+    return [
+      ...[...shipped]
+        .filter(
+          (name) => name !== manifest.name && !(name in declared) && !(folder === "tools" && known(name)),
+        )
+        .map((name) => wrong(`${name} is imported and not in dependencies`)),
+      ...[...inTests]
+        .filter((name) => !name.startsWith("@posthaste/") && !known(name))
+        .map((name) => wrong(`${name} is imported by tests and not in devDependencies`)),
+      ...Object.keys(declared)
+        .filter((name) => !shipped.has(name) && !isUsedOtherwise(folder, name) && !isPeerOf(name, shipped))
+        .map((name) => wrong(`${name} is in dependencies and not imported`)),
+      ...Object.keys(dev)
+        .filter((name) => !shipped.has(name) && !inTests.has(name) && !isUsedOtherwise(folder, name))
+        .filter((name) => !isTypesOf(name, shipped))
+        .map((name) => wrong(`${name} is in devDependencies and not imported`)),
+      ...Object.entries({ ...declared, ...dev })
+        .filter(([name, version]) => name.startsWith("@posthaste/") && version !== root.version)
+        .map(([name, version]) => wrong(`${name} is ${version} and the workspace is ${root.version}`)),
+    ];
+  });
+}
+
+function manifestOf(path: string): Manifest {
+  return JSON.parse(readFileSync(join(ROOT, path), "utf8")) as Manifest;
+}
+
+function isGenerated({ path }: RepositoryFile): boolean {
+  return path.includes("/src/gen/");
+}
+
+/** What runs in production, or is part of the build's result. */
+function isShipped(file: RepositoryFile): boolean {
+  return !isTest(file) && file.path.includes("/src/");
+}
+
+function packagesIn(files: readonly RepositoryFile[]): Set<string> {
+  const names = files.flatMap(importsOf).flatMap(({ packageName }) => packageName ?? []);
+  return new Set(names.filter((name) => !name.startsWith("node:") && !builtinModules.includes(name)));
+}
+
+function isUsedOtherwise(folder: string, name: string): boolean {
+  return USED_OTHERWISE[folder]?.includes(name) ?? false;
+}
+
+/** A peer is there for the package that asks for it. */
+function isPeerOf(name: string, imported: ReadonlySet<string>): boolean {
+  return [...imported].some((other) => {
+    const path = join("node_modules", other, "package.json");
+    return existsSync(join(ROOT, path)) && name in (manifestOf(path).peerDependencies ?? {});
+  });
+}
+
+function isTypesOf(name: string, imported: ReadonlySet<string>): boolean {
+  return name.startsWith("@types/") && imported.has(name.slice("@types/".length));
+}

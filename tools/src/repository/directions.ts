@@ -1,0 +1,94 @@
+import { isTest, packageFolderOf, type RepositoryFile } from "./files.ts";
+import { type Import, importsOf } from "./imports.ts";
+
+/*
+ * Who may import whom. What is not in a row is refused; a folder that is in no row may import no workspace package, so
+ * a new package has to be thought about.
+ */
+
+/** Workspace packages (without their scope; with `/subpath` where only that) by the folder that imports them. */
+const WORKSPACE: Readonly<Record<string, readonly string[]>> = {
+  "packages/domain": [],
+  "packages/signature": [],
+  "packages/contracts": [],
+  "packages/runtime": [],
+  "packages/store": ["domain", "runtime"],
+  "packages/client": ["contracts"],
+  "packages/delivery/src/workflows": ["domain"],
+  "packages/delivery/src/activities": ["domain", "store", "runtime", "signature"],
+  "packages/delivery": ["domain", "store", "runtime"],
+  "services/api": ["contracts", "delivery/client", "domain", "runtime", "store"],
+  "services/worker": ["delivery", "domain", "runtime", "store"],
+  "packages/testkit": ["delivery", "domain", "runtime", "store"],
+  tools: ["client", "contracts", "delivery", "domain", "runtime", "store", "testkit"],
+};
+
+/** Packages of others that only these folders may import. */
+const CONFINED: readonly { readonly packages: RegExp; readonly to: readonly string[] }[] = [
+  { packages: /^(mysql2|better-sqlite3)$/, to: ["packages/store"] },
+  // The test kit creates and drops databases, which no product code does.
+  { packages: /^kysely$/, to: ["packages/store", "packages/testkit"] },
+  {
+    packages: /^@temporalio\//,
+    to: ["packages/delivery", "services/worker", "packages/testkit", "tools"],
+  },
+  {
+    packages: /^(@bufbuild\/.*|@connectrpc\/.*)$/,
+    to: ["packages/contracts", "packages/client", "services/api"],
+  },
+  { packages: /^undici$/, to: ["packages/delivery/src/activities"] },
+];
+
+/** Where nothing of Node may be imported: the workflow sandbox runs it, or browsers do. */
+const WITHOUT_NODE = ["packages/domain", "packages/signature", "packages/delivery/src/workflows"];
+
+/** A sentence for each import that goes the wrong way. */
+export function wrongImports(file: RepositoryFile): readonly string[] {
+  return importsOf(file).flatMap((one) => {
+    const why = isTest(file) ? whyWrongInTest(file, one) : (whyWrong(file, one) ?? whyWrongInTest(file, one));
+    return why === undefined ? [] : [`${file.path} imports ${one.specifier}: ${why}`];
+  });
+}
+
+function whyWrong(file: RepositoryFile, one: Import): string | undefined {
+  const { path } = file;
+  if (one.path !== undefined) return whyWrongRelative(file, one.path, one.typeOnly);
+  const name = one.packageName ?? "";
+  if (name.startsWith("@posthaste/")) {
+    const allowed = rowFor(path);
+    const imported = one.specifier.slice("@posthaste/".length);
+    if (allowed?.some((row) => imported === row || imported.startsWith(`${row}/`))) return undefined;
+    return `only ${allowed?.join(", ") || "packages of others"} may be imported here`;
+  }
+  const confined = CONFINED.find(({ packages }) => packages.test(name));
+  if (confined !== undefined && !isIn(path, confined.to)) return `it belongs to ${confined.to.join(", ")}`;
+  if (name.startsWith("node:") && isIn(path, WITHOUT_NODE)) return "nothing of Node may be imported here";
+  return undefined;
+}
+
+function whyWrongRelative(file: RepositoryFile, path: string, typeOnly: boolean): string | undefined {
+  const workflows = "packages/delivery/src/workflows/";
+  const names = "packages/delivery/src/names.ts";
+  if (file.path.startsWith(workflows) && !path.startsWith(workflows) && path !== names && !typeOnly) {
+    return "a workflow takes only types and names from outside its folder";
+  }
+  return undefined;
+}
+
+/** What goes for tests as well: services never see each other, and no file reaches into another package. */
+function whyWrongInTest(file: RepositoryFile, { path }: Import): string | undefined {
+  const from = packageFolderOf(file);
+  if (path === undefined || from === "tools" || from === undefined) return undefined;
+  return path.startsWith(`${from}/`) ? undefined : "another package is imported by its name";
+}
+
+/** The most specific row. */
+function rowFor(path: string): readonly string[] | undefined {
+  const folders = Object.keys(WORKSPACE).filter((folder) => isIn(path, [folder]));
+  const folder = folders.sort((a, b) => b.length - a.length)[0];
+  return folder === undefined ? undefined : WORKSPACE[folder];
+}
+
+function isIn(path: string, folders: readonly string[]): boolean {
+  return folders.some((folder) => path.startsWith(`${folder}/`));
+}

@@ -1,0 +1,101 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { createPosthasteClient } from "@posthaste/client";
+import { DeliveryState } from "@posthaste/contracts/delivery";
+import { type Receiver, startReceiver, startTcpProxy, type TcpProxy } from "@posthaste/testkit";
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { type Stack, startStack } from "./stack.ts";
+
+const PATIENCE = { timeout: 120_000, interval: 200 };
+
+let stack: Stack;
+let receiver: Receiver;
+let proxy: TcpProxy | undefined;
+beforeEach(async () => {
+  receiver = await startReceiver();
+});
+afterEach(async () => {
+  await stack.dispose();
+  await proxy?.stop();
+  proxy = undefined;
+  await receiver.stop();
+});
+
+const event = (n: number) => ({
+  eventType: "invoice_sent",
+  snapshot: { case: "dataJson" as const, value: `{"InvoiceNumber":"INV-${n}"}` },
+});
+
+test("two APIs and two workers on one MySQL: no delivery is started twice, none is missed", async () => {
+  stack = await startStack({ database: "mysql", apis: 2, workers: 2 });
+  await stack.subscribe(receiver.url);
+  const clients = stack.apiUrls.map((baseUrl) => createPosthasteClient({ baseUrl, token: stack.token }));
+  const accepted: string[] = [];
+  await Promise.all(
+    clients.flatMap((client, c) =>
+      [0, 1, 2, 3].map(async (lane) => {
+        for (let i = 0; i < 25; i++) {
+          accepted.push((await client.events.ingestEvent(event(c * 1_000 + lane * 100 + i))).eventId);
+        }
+      }),
+    ),
+  );
+  await Promise.all(clients.map((client) => client.close()));
+  expect(new Set(accepted).size).toBe(200);
+
+  await vi.waitFor(async () => {
+    const { deliveries } = await stack.client.deliveries.listDeliveries({
+      state: DeliveryState.SUCCEEDED,
+      pageSize: 500,
+    });
+    expect(deliveries).toHaveLength(200);
+  }, PATIENCE);
+  // One request each: a delivery that had been started twice would have made two.
+  expect(receiver.requests).toHaveLength(200);
+  expect(new Set(receiver.requests.map((request) => request.headers["webhook-id"]))).toEqual(
+    new Set(accepted),
+  );
+});
+
+test("a database that is away for 20 seconds spends none of the attempts", async () => {
+  stack = await startStack({
+    database: "mysql",
+    databaseUrl: async (url) => {
+      const target = new URL(url);
+      proxy = await startTcpProxy({ host: target.hostname, port: Number(target.port) });
+      target.port = String(proxy.port);
+      return target.href;
+    },
+  });
+  let letGo = () => {};
+  const held = new Promise<void>((resolve) => {
+    letGo = resolve;
+  });
+  receiver.answer(async (_request, n) => {
+    if (n === 1) await held;
+    return { kind: "status", status: 500 };
+  });
+  await stack.subscribe(receiver.url);
+  await stack.client.events.ingestEvent(event(1));
+  await receiver.waitFor(1, { timeoutMs: 30_000 });
+
+  // The attempt is under way; its result finds no database to be written to.
+  proxy?.cut();
+  letGo();
+  const refused = await fetch(`${stack.apiUrl}/api/Webhook`, {
+    headers: { authorization: `Bearer ${stack.token}` },
+  });
+  expect(refused.status).toBe(503);
+  expect((await fetch(`${stack.apiUrl}/readyz`)).status).toBe(503);
+  // How long it is away is the point here.
+  await sleep(20_000);
+  proxy?.mend();
+
+  await vi.waitFor(async () => {
+    const { deliveries } = await stack.client.deliveries.listDeliveries({});
+    expect(deliveries).toMatchObject([{ attempts: 1, state: DeliveryState.STARTED }]);
+  }, PATIENCE);
+  expect(receiver.requests.length).toBeLessThanOrEqual(2);
+  expect(new Set(receiver.requests.map((request) => request.headers["webhook-attempt"]))).toEqual(
+    new Set(["1"]),
+  );
+}, 180_000);
