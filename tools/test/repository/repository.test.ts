@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { wrongDependencies } from "../../src/repository/dependencies.ts";
 import { wrongImports } from "../../src/repository/directions.ts";
+import { tooNewForNode } from "../../src/repository/engines.ts";
 import {
   isSource,
   isTest,
@@ -11,7 +12,9 @@ import {
 import { bannedNames } from "../../src/repository/names.ts";
 import { deadPointers } from "../../src/repository/pointers.ts";
 
-const files = repositoryFiles();
+/** The rules' own tests are full of what is wrong. */
+const EXAMPLES = "tools/src/repository/repository-rules.test.ts";
+const files = repositoryFiles().filter(({ path }) => path !== EXAMPLES);
 const sources = files.filter(isSource);
 
 /** Past these a file has more than one subject. */
@@ -61,6 +64,11 @@ describe("imports", () => {
 
   test("are what the package declares, and all that it declares", () => {
     expect(wrongDependencies(files)).toEqual([]);
+  });
+
+  test("come from packages that accept the oldest Node", () => {
+    const lock = files.find(({ path }) => path === "package-lock.json");
+    expect(tooNewForNode(lock?.text ?? "")).toEqual([]);
   });
 
   test("name their file with its ending", () => {

@@ -1,0 +1,56 @@
+/** The oldest Node that is promised to work. */
+const OLDEST = [20, 19, 0] as const;
+
+type Lock = {
+  readonly packages: Readonly<Record<string, { readonly version?: string; readonly engines?: unknown }>>;
+};
+
+/** A sentence for each package of the lock file that does not accept the oldest Node. */
+export function tooNewForNode(lockText: string): readonly string[] {
+  const { packages } = JSON.parse(lockText) as Lock;
+  return Object.entries(packages).flatMap(([path, { version, engines }]) => {
+    const range = nodeRangeOf(engines);
+    return range === undefined || acceptsOldest(range) ? [] : [`${path} ${version} needs Node ${range}`];
+  });
+}
+
+function nodeRangeOf(engines: unknown): string | undefined {
+  if (typeof engines !== "object" || engines === null || !("node" in engines)) return undefined;
+  return typeof engines.node === "string" ? engines.node : undefined;
+}
+
+/** The ranges that packages write: comparators side by side, alternatives between `||`. */
+export function acceptsOldest(range: string): boolean {
+  return range.split("||").some((alternative) => {
+    const comparators = [
+      ...alternative.matchAll(/(>=|>|<=|<|\^|~|=)?\s*v?(\d+)(?:\.(\d+|x|\*))?(?:\.(\d+|x|\*))?/g),
+    ];
+    return comparators.every(([, operator = "=", major = "0", minor, patch]) => {
+      const bound = [Number(major), numberOf(minor), numberOf(patch)] as const;
+      const order = compare(OLDEST, bound);
+      switch (operator) {
+        case ">=":
+        case ">":
+          return order >= 0;
+        case "<=":
+        case "<":
+          return order < 0 || (operator === "<=" && bound[0] === OLDEST[0] && minor === undefined);
+        default:
+          return bound[0] === OLDEST[0] && order >= 0;
+      }
+    });
+  });
+}
+
+/** A part that is left out, or any, begins at 0. */
+function numberOf(part: string | undefined): number {
+  return part === undefined || part === "x" || part === "*" ? 0 : Number(part);
+}
+
+function compare(one: readonly number[], other: readonly number[]): number {
+  for (const [i, part] of one.entries()) {
+    const difference = part - (other[i] ?? 0);
+    if (difference !== 0) return difference;
+  }
+  return 0;
+}

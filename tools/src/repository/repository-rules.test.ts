@@ -1,0 +1,126 @@
+import { describe, expect, test } from "vitest";
+import { wrongImports } from "./directions.ts";
+import { acceptsOldest, tooNewForNode } from "./engines.ts";
+import { importsOf } from "./imports.ts";
+import { bannedNames } from "./names.ts";
+import { deadPointers } from "./pointers.ts";
+
+const file = (path: string, ...lines: string[]) => ({ path, text: `${lines.join("\n")}\n` });
+
+test("imports are found however they are written", () => {
+  const code = file(
+    "packages/x/src/a/one.ts",
+    'import { a } from "kysely";',
+    'import type { B } from "../b.ts";',
+    "export {",
+    "  c,",
+    '} from "@posthaste/domain/sub";',
+    'import "node:fs";',
+    'const d = await import("@scope/name/deep");',
+    '// import { no } from "commented";',
+    'const text = "from elsewhere";',
+  );
+  expect(importsOf(code).map(({ packageName, path, typeOnly }) => [packageName ?? path, typeOnly])).toEqual([
+    ["kysely", false],
+    ["packages/x/src/b.ts", true],
+    ["@posthaste/domain", false],
+    ["node:fs", false],
+    ["@scope/name", false],
+  ]);
+});
+
+describe("an import goes the wrong way", () => {
+  test.each([
+    ["packages/domain/src/x.ts", "@posthaste/store"],
+    ["packages/domain/src/x.ts", "node:crypto"],
+    ["packages/store/src/x.ts", "@posthaste/testkit"],
+    ["packages/client/src/x.ts", "@posthaste/domain"],
+    ["packages/delivery/src/workflows/x.ts", "@posthaste/store"],
+    ["packages/delivery/src/workflows/x.ts", "../activities/index.ts"],
+    ["packages/delivery/src/workflows/x.ts", "node:fs"],
+    ["services/api/src/x.ts", "@posthaste/delivery/worker"],
+    ["services/api/src/x.ts", "@posthaste/delivery"],
+    ["services/api/src/x.ts", "kysely"],
+    ["services/api/src/x.ts", "@temporalio/client"],
+    ["services/api/src/x.ts", "undici"],
+    ["services/api/src/x.ts", "../../worker/src/listen.ts"],
+    ["services/api/test/x.test.ts", "../../worker/src/listen.ts"],
+    ["services/worker/src/x.ts", "@posthaste/contracts/delivery"],
+    ["packages/unheard-of/src/x.ts", "@posthaste/domain"],
+  ])("from %s to %s", (path, specifier) => {
+    expect(wrongImports(file(path, `import { x } from "${specifier}";`))).toHaveLength(1);
+  });
+});
+
+describe("an import goes the right way", () => {
+  test.each([
+    ["packages/store/src/x.ts", "@posthaste/domain"],
+    ["packages/delivery/src/workflows/x.ts", "../names.ts"],
+    ["packages/delivery/src/activities/x.ts", "@posthaste/store"],
+    ["services/api/src/x.ts", "@posthaste/delivery/client"],
+    ["services/api/test/x.test.ts", "@posthaste/testkit"],
+    ["tools/src/x.ts", "../../services/api/src/config.ts"],
+  ])("from %s to %s", (path, specifier) => {
+    expect(wrongImports(file(path, `import { x } from "${specifier}";`))).toEqual([]);
+  });
+
+  test("where a workflow takes the activities' types", () => {
+    const path = "packages/delivery/src/workflows/x.ts";
+    expect(wrongImports(file(path, 'import type { A } from "../activities/index.ts";'))).toEqual([]);
+  });
+});
+
+test("names that say nothing are found in declarations, properties and file names", () => {
+  expect(bannedNames(file("packages/x/src/date-utils.ts", "const x = 1;"))).toHaveLength(1);
+  const code = [
+    "function runJob() {}",
+    "class ConnectionManager {}",
+    "type T = {",
+    "  readonly taskId: string;",
+    "};",
+  ];
+  expect(bannedNames(file("packages/x/src/x.ts", ...code))).toHaveLength(3);
+  const fine = ["const TASK_QUEUE = 1;", "const multitasking = 1;", "// a common job", 'const x = "helper";'];
+  expect(bannedNames(file("packages/x/src/x.ts", ...fine))).toEqual([]);
+});
+
+test("pointers are followed in comments and pages", () => {
+  const code = [
+    "// see packages/domain/src/gone.ts",
+    'const x = "packages/not/prose.ts";',
+    "// npm run nowhere",
+  ];
+  expect(deadPointers(file("packages/x/src/x.ts", ...code))).toEqual([
+    "packages/x/src/x.ts points to packages/domain/src/gone.ts",
+    "packages/x/src/x.ts names npm run nowhere",
+  ]);
+  expect(
+    deadPointers(file("docs/x.md", "[a](gone.md) [b](architecture.md#storage) [c](https://example.com)")),
+  ).toEqual(["docs/x.md links to gone.md"]);
+  expect(
+    deadPointers(file("docs/x.md", "`services/api/dist/main.js`, tools/src/COMMAND.ts, `npm run up`")),
+  ).toEqual([]);
+});
+
+test.each([
+  [">=18", true],
+  [">= 20.19", true],
+  ["^20.19.0 || >=22.12.0", true],
+  ["20 || >=22", true],
+  ["^18 || ^20.0.0", true],
+  [">=0.8.0 <24", true],
+  ["20.x", true],
+  ["*", true],
+  [">=22", false],
+  [">=20.20", false],
+  ["^22.13.0 || >=24", false],
+  [">=18 <20", false],
+  ["^18.0.0", false],
+])("engines %j accepts the oldest Node: %j", (range, accepts) => {
+  expect(acceptsOldest(range)).toBe(accepts);
+});
+
+test("a package that is too new for the oldest Node is named", () => {
+  const lock = { packages: { "": {}, "node_modules/a": { version: "3.0.0", engines: { node: ">=22" } } } };
+  expect(tooNewForNode(JSON.stringify(lock))).toEqual(["node_modules/a 3.0.0 needs Node >=22"]);
+});
