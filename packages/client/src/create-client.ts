@@ -1,3 +1,5 @@
+import { Agent as HttpAgent } from "node:http";
+import { Agent as HttpsAgent } from "node:https";
 import type { DescService } from "@bufbuild/protobuf";
 import { type Client, createClient, type Interceptor, type Transport } from "@connectrpc/connect";
 import { createConnectTransport, createGrpcTransport, Http2SessionManager } from "@connectrpc/connect-node";
@@ -14,7 +16,7 @@ export type PosthasteClientOptions = {
   readonly baseUrl: string;
   /** Sent as `Authorization: Bearer`. Use https, or a network that you trust: whoever sees it can use it. */
   readonly token: string;
-  /** `connect` (the default) goes through any HTTP proxy; `grpc` needs HTTP/2 all the way. */
+  /** `connect` (the default) is HTTP/1.1 and goes through any proxy; `grpc` needs HTTP/2 all the way. */
   readonly protocol?: "connect" | "grpc";
   /** The whole call with all its retries, in milliseconds. Default: 10,000; sensible: 1,000 to 60,000. */
   readonly deadlineMs?: number;
@@ -35,6 +37,8 @@ export type PosthasteClient = {
 
 const DEADLINE_MS = 10_000;
 const ATTEMPTS_MAX = 4;
+/** Calls under way at once over Connect; more wait for a connection. */
+const CONNECTIONS_MAX = 100;
 
 /**
  * Makes clients that are safe to call without thought: each call has a deadline; one that may be repeated is repeated
@@ -45,16 +49,12 @@ const ATTEMPTS_MAX = 4;
  */
 export function createPosthasteClient(options: PosthasteClientOptions): PosthasteClient {
   const { baseUrl, token, deadlineMs = DEADLINE_MS, attemptsMax = ATTEMPTS_MAX } = options;
-  const sessionManager = new Http2SessionManager(baseUrl);
   const shared = {
     baseUrl,
-    httpVersion: "2" as const,
-    sessionManager,
     defaultTimeoutMs: deadlineMs,
     interceptors: [addIdempotencyKeys(), retrySafely({ attemptsMax }), bearer(token)],
   };
-  const transport: Transport =
-    options.protocol === "grpc" ? createGrpcTransport(shared) : createConnectTransport(shared);
+  const { transport, close } = options.protocol === "grpc" ? grpcTo(shared) : connectTo(shared);
   const client = <S extends DescService>(service: S): Client<S> => createClient(service, transport);
   return {
     subscriptions: client(SubscriptionService),
@@ -62,9 +62,26 @@ export function createPosthasteClient(options: PosthasteClientOptions): Posthast
     catalog: client(EventCatalogService),
     deliveries: client(DeliveryService),
     accounts: client(AccountService),
-    async close() {
-      sessionManager.abort();
-    },
+    close: async () => close(),
+  };
+}
+
+type Shared = { baseUrl: string; defaultTimeoutMs: number; interceptors: Interceptor[] };
+
+/** Over HTTP/1.1 with connections that are kept: what every proxy and load balancer speaks. */
+function connectTo(shared: Shared): { transport: Transport; close: () => void } {
+  const Agent = new URL(shared.baseUrl).protocol === "https:" ? HttpsAgent : HttpAgent;
+  const agent = new Agent({ keepAlive: true, maxSockets: CONNECTIONS_MAX });
+  const transport = createConnectTransport({ ...shared, httpVersion: "1.1", nodeOptions: { agent } });
+  return { transport, close: () => agent.destroy() };
+}
+
+/** Over one HTTP/2 connection. */
+function grpcTo(shared: Shared): { transport: Transport; close: () => void } {
+  const sessionManager = new Http2SessionManager(shared.baseUrl);
+  return {
+    transport: createGrpcTransport({ ...shared, sessionManager }),
+    close: () => sessionManager.abort(),
   };
 }
 

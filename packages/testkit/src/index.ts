@@ -8,5 +8,6 @@ export {
   refusedUrl,
   startReceiver,
 } from "./receiver/receiver.ts";
+export { startTcpProxy, type TcpProxy } from "./tcp-proxy.ts";
 export { temporalBinary, timeSkippingBinary } from "./temporal-binaries/index.ts";
 export { createEmptyStore, createTestStore, lockWrites, type TestStore } from "./test-store.ts";

@@ -3,8 +3,8 @@ import { connectTemporal, inspectDelivery } from "@posthaste/delivery/client";
 import type { DeliveryId } from "@posthaste/domain";
 import { lockWrites, type Receiver, startReceiver } from "@posthaste/testkit";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import type { Child } from "./child.ts";
-import { type Stack, startStack } from "./stack.ts";
+import type { Child } from "../../src/stack/child.ts";
+import { type Stack, startStack } from "../../src/stack/stack.ts";
 
 const PATIENCE = { timeout: 60_000, interval: 50 };
 const REQUEST_WITHIN = { timeoutMs: 60_000 };

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { DeliveryState, Outcome } from "@posthaste/contracts/delivery";
 import { certificateFor, type Receiver, refusedUrl, startReceiver } from "@posthaste/testkit";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
-import { type Stack, startStack } from "./stack.ts";
+import { type Stack, startStack } from "../../src/stack/stack.ts";
 
 const PATIENCE = { timeout: 30_000, interval: 50 };
 
@@ -160,7 +160,6 @@ describe("what is not 200 is its own outcome in the log", () => {
       kind: "status",
       status,
       headers: { location: `${receiver.url}/elsewhere` },
-      body: "no",
     });
     const { delivery, attempt } = await firstAttempt(receiver.url);
     expect(attempt).toMatchObject({

@@ -3,7 +3,7 @@ import { createPosthasteClient } from "@posthaste/client";
 import { DeliveryState } from "@posthaste/contracts/delivery";
 import { type Receiver, startReceiver, startTcpProxy, type TcpProxy } from "@posthaste/testkit";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import { type Stack, startStack } from "./stack.ts";
+import { type Stack, startStack } from "../../src/stack/stack.ts";
 
 const PATIENCE = { timeout: 120_000, interval: 200 };
 

@@ -6,7 +6,8 @@ import { createPosthasteClient, type PosthasteClient } from "@posthaste/client";
 import { type AccountId, SCOPES } from "@posthaste/domain";
 import { createAccount, createToken, type Store } from "@posthaste/store";
 import { createTestStore, temporalBinary } from "@posthaste/testkit";
-import { type Child, createChild, freePort } from "./child.ts";
+import { accepts, freePort } from "../processes/ports.ts";
+import { type Child, createChild } from "./child.ts";
 
 /** The whole product on real parts: a database, a Temporal server with its state in a file, API and worker processes. */
 export type Stack = {
@@ -60,7 +61,7 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
     ],
     env: {},
     logPath: join(dir, "temporal.log"),
-    isReady: async () => await accepts(temporalPort),
+    isReady: () => accepts(temporalPort),
   });
   await temporal.start();
 
@@ -137,16 +138,4 @@ async function ports(count: number): Promise<number[]> {
     if (!found.includes(port)) found.push(port);
   }
   return found;
-}
-
-async function accepts(port: number): Promise<boolean> {
-  const { connect } = await import("node:net");
-  return await new Promise((resolve) => {
-    const socket = connect(port, "127.0.0.1");
-    socket.once("connect", () => {
-      socket.destroy();
-      resolve(true);
-    });
-    socket.once("error", () => resolve(false));
-  });
 }

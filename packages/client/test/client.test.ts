@@ -1,0 +1,151 @@
+import { createServer, type Server } from "node:http";
+import { createServer as createHttp2Server, type Http2Server } from "node:http2";
+import { create } from "@bufbuild/protobuf";
+import { Code, ConnectError, type ConnectRouter } from "@connectrpc/connect";
+import { connectNodeAdapter } from "@connectrpc/connect-node";
+import { EventIngestService, IngestEventRequestSchema } from "@posthaste/contracts/event_ingest";
+import { SubscriptionService } from "@posthaste/contracts/subscription";
+import { refusedUrl } from "@posthaste/testkit";
+import { afterEach, describe, expect, test } from "vitest";
+import { createPosthasteClient, type PosthasteClientOptions } from "../src/index.ts";
+
+let cleanups: (() => Promise<unknown> | unknown)[] = [];
+afterEach(async () => {
+  for (const cleanup of cleanups.reverse()) await cleanup();
+  cleanups = [];
+});
+
+/** A real server whose answers the test decides. */
+async function serve(protocol: "connect" | "grpc", routes: (router: ConnectRouter) => void): Promise<string> {
+  if (protocol === "connect") {
+    const server = createServer(connectNodeAdapter({ routes }));
+    cleanups.push(() => {
+      server.closeAllConnections();
+      return new Promise((resolve) => server.close(resolve));
+    });
+    return await listen(server);
+  }
+  const server = createHttp2Server(connectNodeAdapter({ routes }));
+  const sessions = new Set<{ destroy(): void }>();
+  server.on("session", (session) => sessions.add(session));
+  cleanups.push(() => {
+    for (const session of sessions) session.destroy();
+    return new Promise((resolve) => server.close(resolve));
+  });
+  return await listen(server);
+}
+async function listen(server: Server | Http2Server): Promise<string> {
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const address = server.address();
+  return `http://127.0.0.1:${typeof address === "object" ? address?.port : 0}`;
+}
+function clientTo(baseUrl: string, options: Partial<PosthasteClientOptions> = {}) {
+  const client = createPosthasteClient({ baseUrl, token: "pht_test", ...options });
+  cleanups.push(() => client.close());
+  return client;
+}
+const event = { eventType: "invoice_sent", snapshot: { case: "dataJson" as const, value: "{}" } };
+const codeOf = (call: Promise<unknown>) =>
+  call.then(
+    () => "ok",
+    (error: unknown) => Code[ConnectError.from(error).code],
+  );
+
+describe.each(["connect", "grpc"] as const)("a client over %s", (protocol) => {
+  test("sends its token, and an event's idempotency key is the same in every repetition", async () => {
+    const keys: string[] = [];
+    const tokens = new Set<string | null>();
+    const url = await serve(protocol, (router) =>
+      router.rpc(EventIngestService.method.ingestEvent, (request, context) => {
+        keys.push(request.idempotencyKey);
+        tokens.add(context.requestHeader.get("authorization"));
+        if (keys.length < 3) throw new ConnectError("away", Code.Unavailable);
+        return { eventId: "evt_1", deliveryCount: 1 };
+      }),
+    );
+    const client = clientTo(url, { protocol });
+    expect(await client.events.ingestEvent(event)).toMatchObject({ eventId: "evt_1" });
+    expect(keys).toHaveLength(3);
+    expect(new Set(keys).size).toBe(1);
+    expect(keys[0]).toMatch(/^[0-9a-f-]{36}$/);
+    expect(tokens).toEqual(new Set(["Bearer pht_test"]));
+  });
+
+  test("gives each event of a batch a key of its own, keeps the caller's, and leaves the caller's message alone", async () => {
+    const seen: string[] = [];
+    const url = await serve(protocol, (router) =>
+      router.rpc(EventIngestService.method.ingestEvents, (request) => {
+        seen.push(...request.events.map((one) => one.idempotencyKey));
+        return {};
+      }),
+    );
+    const mine = create(IngestEventRequestSchema, { ...event, idempotencyKey: "mine" });
+    const without = create(IngestEventRequestSchema, event);
+    await clientTo(url, { protocol }).events.ingestEvents({ events: [mine, without, without] });
+    expect(seen[0]).toBe("mine");
+    expect(new Set(seen).size).toBe(3);
+    expect(without.idempotencyKey).toBe("");
+  });
+
+  test("gives up after its attempts with the server's own error", async () => {
+    let calls = 0;
+    const url = await serve(protocol, (router) =>
+      router.rpc(EventIngestService.method.ingestEvent, () => {
+        calls += 1;
+        throw new ConnectError("the database is away", Code.Unavailable);
+      }),
+    );
+    const failing = clientTo(url, { protocol, attemptsMax: 2 }).events.ingestEvent(event);
+    await expect(failing).rejects.toMatchObject({
+      code: Code.Unavailable,
+      rawMessage: "the database is away",
+    });
+    expect(calls).toBe(2);
+  });
+
+  test("repeats nothing that the server refused, and nothing that may not be repeated", async () => {
+    let calls = 0;
+    const url = await serve(protocol, (router) => {
+      router.rpc(EventIngestService.method.ingestEvent, () => {
+        calls += 1;
+        throw new ConnectError("no such event", Code.InvalidArgument);
+      });
+      router.rpc(SubscriptionService.method.createSubscription, () => {
+        calls += 1;
+        throw new ConnectError("away", Code.Unavailable);
+      });
+    });
+    const client = clientTo(url, { protocol });
+    expect(await codeOf(client.events.ingestEvent(event))).toBe("InvalidArgument");
+    expect(await codeOf(client.subscriptions.createSubscription({ targetUrl: "https://x.example/" }))).toBe(
+      "Unavailable",
+    );
+    expect(calls).toBe(2);
+  });
+
+  test("a server that never answers costs the deadline, retries included", async () => {
+    const url = await serve(protocol, (router) =>
+      router.rpc(EventIngestService.method.ingestEvent, () => new Promise(() => {})),
+    );
+    const client = clientTo(url, { protocol, deadlineMs: 200 });
+    expect(await codeOf(client.events.ingestEvent(event))).toBe("DeadlineExceeded");
+  });
+
+  test("a refused connection is Unavailable, and the next call finds a server that came back", async () => {
+    const url = new URL(await refusedUrl()).origin;
+    const client = clientTo(url, { protocol, attemptsMax: 2 });
+    expect(await codeOf(client.events.ingestEvent(event))).toBe("Unavailable");
+  });
+});
+
+test("something else that speaks HTTP is an error, not a hang", async () => {
+  const server = createServer((_request, response) => response.end("hello"));
+  const url = await listen(server);
+  cleanups.push(() => {
+    server.closeAllConnections();
+    return new Promise((resolve) => server.close(resolve));
+  });
+  expect(
+    await codeOf(clientTo(url, { deadlineMs: 2_000, attemptsMax: 1 }).events.ingestEvent(event)),
+  ).not.toBe("ok");
+});

@@ -1,0 +1,58 @@
+import { fileURLToPath } from "node:url";
+import { connectTemporal } from "@posthaste/delivery/client";
+import { bundleWorkflowCode, DefaultLogger, NativeConnection, Runtime, Worker } from "@temporalio/worker";
+
+const TASK_QUEUE = "bench-bare";
+/** As many as the dispatcher starts at once. */
+const STARTS_AT_ONCE = 16;
+
+/** Bare workflows, each with one activity that does nothing, on the same Temporal server. */
+export type BareWorkflows = {
+  /** Runs `count` of them and tells how many were done a second. */
+  rate(count: number): Promise<number>;
+  stop(): Promise<void>;
+};
+
+export async function bareWorkflows(address: string): Promise<BareWorkflows> {
+  const logger = new DefaultLogger("ERROR");
+  Runtime.install({ logger });
+  const connection = await NativeConnection.connect({ address });
+  const workflowBundle = await bundleWorkflowCode({
+    workflowsPath: fileURLToPath(new URL("bare-workflow.ts", import.meta.url)),
+    logger,
+  });
+  const worker = await Worker.create({
+    connection,
+    taskQueue: TASK_QUEUE,
+    workflowBundle,
+    activities: { nothing: async () => {} },
+    maxConcurrentActivityTaskExecutions: 200,
+    maxCachedWorkflows: 1_000,
+  });
+  const running = worker.run();
+  const client = connectTemporal({ connectionOptions: { address } });
+  let round = 0;
+  return {
+    async rate(count) {
+      round += 1;
+      const ids = Array.from({ length: count }, (_, i) => `bench/${process.pid}/${round}/${i}`);
+      const queue = ids.values();
+      const begun = performance.now();
+      await Promise.all(
+        Array.from({ length: STARTS_AT_ONCE }, async () => {
+          for (const workflowId of queue) {
+            await client.workflow.start("bare", { workflowId, taskQueue: TASK_QUEUE });
+          }
+        }),
+      );
+      await Promise.all(ids.map((id) => client.workflow.getHandle(id).result()));
+      return (count / (performance.now() - begun)) * 1000;
+    },
+    async stop() {
+      worker.shutdown();
+      await running;
+      await client.connection.close();
+      await connection.close();
+    },
+  };
+}
