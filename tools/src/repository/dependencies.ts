@@ -52,6 +52,7 @@ export function wrongDependencies(files: readonly RepositoryFile[]): readonly st
         .map((name) => wrong(`${name} is imported by tests and not in devDependencies`)),
       ...Object.keys(declared)
         .filter((name) => !shipped.has(name) && !isUsedOtherwise(folder, name) && !isPeerOf(name, shipped))
+        .filter((name) => !isTypesOf(name, shipped))
         .map((name) => wrong(`${name} is in dependencies and not imported`)),
       ...Object.keys(dev)
         .filter((name) => !shipped.has(name) && !inTests.has(name) && !isUsedOtherwise(folder, name))

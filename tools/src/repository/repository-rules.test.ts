@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { wrongImports } from "./directions.ts";
-import { acceptsOldest, tooNewForNode } from "./engines.ts";
 import { importsOf } from "./imports.ts";
+import { acceptsOldest, missingBuilds, tooNewForNode } from "./lock.ts";
 import { bannedNames } from "./names.ts";
 import { deadPointers } from "./pointers.ts";
 
@@ -123,4 +123,14 @@ test.each([
 test("a package that is too new for the oldest Node is named", () => {
   const lock = { packages: { "": {}, "node_modules/a": { version: "3.0.0", engines: { node: ">=22" } } } };
   expect(tooNewForNode(JSON.stringify(lock))).toEqual(["node_modules/a 3.0.0 needs Node >=22"]);
+});
+
+test("a build for another platform that the lock file leaves out is named", () => {
+  const optionalDependencies = { "a-linux": "1.0.0", "a-darwin": "1.0.0" };
+  const lock = {
+    packages: { "": {}, "node_modules/a": { optionalDependencies }, "node_modules/a-linux": {} },
+  };
+  expect(missingBuilds(JSON.stringify(lock))).toEqual([
+    "node_modules/a asks for a-darwin 1.0.0, which is not in the lock file",
+  ]);
 });

@@ -1,7 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { wrongDependencies } from "../../src/repository/dependencies.ts";
 import { wrongImports } from "../../src/repository/directions.ts";
-import { tooNewForNode } from "../../src/repository/engines.ts";
 import {
   isSource,
   isTest,
@@ -9,12 +8,14 @@ import {
   type RepositoryFile,
   repositoryFiles,
 } from "../../src/repository/files.ts";
+import { missingBuilds, tooNewForNode } from "../../src/repository/lock.ts";
 import { bannedNames } from "../../src/repository/names.ts";
 import { deadPointers } from "../../src/repository/pointers.ts";
 
 /** The rules' own tests are full of what is wrong. */
 const EXAMPLES = "tools/src/repository/repository-rules.test.ts";
 const files = repositoryFiles().filter(({ path }) => path !== EXAMPLES);
+const lockText = files.find(({ path }) => path === "package-lock.json")?.text ?? "";
 const sources = files.filter(isSource);
 
 /** Past these a file has more than one subject. */
@@ -67,8 +68,11 @@ describe("imports", () => {
   });
 
   test("come from packages that accept the oldest Node", () => {
-    const lock = files.find(({ path }) => path === "package-lock.json");
-    expect(tooNewForNode(lock?.text ?? "")).toEqual([]);
+    expect(tooNewForNode(lockText)).toEqual([]);
+  });
+
+  test("come from a lock file that npm ci takes", () => {
+    expect(missingBuilds(lockText)).toEqual([]);
   });
 
   test("name their file with its ending", () => {
@@ -122,7 +126,11 @@ describe("words", () => {
   });
 
   test("of the lock file name no host", () => {
-    const lock = files.filter(({ path }) => path === "package-lock.json");
-    expect(places(lock, /"resolved": "(?!packages\/|services\/|tools")/)).toEqual([]);
+    expect(
+      places(
+        [{ path: "package-lock.json", text: lockText }],
+        /"resolved": "(?!packages\/|services\/|tools")/,
+      ),
+    ).toEqual([]);
   });
 });

@@ -1,8 +1,11 @@
 /** The oldest Node that is promised to work. */
 const OLDEST = [20, 19, 0] as const;
 
-type Lock = {
-  readonly packages: Readonly<Record<string, { readonly version?: string; readonly engines?: unknown }>>;
+type Lock = { readonly packages: Readonly<Record<string, LockedPackage>> };
+type LockedPackage = {
+  readonly version?: string;
+  readonly engines?: unknown;
+  readonly optionalDependencies?: Readonly<Record<string, string>>;
 };
 
 /** A sentence for each package of the lock file that does not accept the oldest Node. */
@@ -53,4 +56,19 @@ function compare(one: readonly number[], other: readonly number[]): number {
     if (difference !== 0) return difference;
   }
   return 0;
+}
+
+/**
+ * A sentence for each build for another platform that the lock file leaves out, as npm does where a registry does not
+ * carry it: `npm ci` then refuses the lock file, everywhere.
+ */
+export function missingBuilds(lockText: string): readonly string[] {
+  const { packages } = JSON.parse(lockText) as Lock;
+  return Object.entries(packages).flatMap(([path, { optionalDependencies = {} }]) =>
+    Object.entries(optionalDependencies)
+      .filter(
+        ([name]) => !(`node_modules/${name}` in packages) && !(`${path}/node_modules/${name}` in packages),
+      )
+      .map(([name, version]) => `${path} asks for ${name} ${version}, which is not in the lock file`),
+  );
 }
