@@ -1,7 +1,14 @@
 import { Agent as HttpAgent } from "node:http";
 import { Agent as HttpsAgent } from "node:https";
 import type { DescService } from "@bufbuild/protobuf";
-import { type Client, createClient, type Interceptor, type Transport } from "@connectrpc/connect";
+import {
+  type Client,
+  Code,
+  ConnectError,
+  createClient,
+  type Interceptor,
+  type Transport,
+} from "@connectrpc/connect";
 import { createConnectTransport, createGrpcTransport, Http2SessionManager } from "@connectrpc/connect-node";
 import { AccountService } from "@posthaste/contracts/account";
 import { DeliveryService } from "@posthaste/contracts/delivery";
@@ -31,7 +38,7 @@ export type PosthasteClient = {
   readonly catalog: Client<typeof EventCatalogService>;
   readonly deliveries: Client<typeof DeliveryService>;
   readonly accounts: Client<typeof AccountService>;
-  /** Lets go of the connections. Calls under way fail. */
+  /** Lets go of the connections. Calls under way fail, and so do later ones, with the code `canceled`. */
   close(): Promise<void>;
 };
 
@@ -39,6 +46,10 @@ const DEADLINE_MS = 10_000;
 const ATTEMPTS_MAX = 4;
 /** Calls under way at once over Connect; more wait for a connection. */
 const CONNECTIONS_MAX = 100;
+/** An HTTP/2 connection that said nothing for so long is asked whether it is alive. */
+const PING_INTERVAL_MS = 3_000;
+/** One that does not answer by then is replaced; with the interval, half of the usual deadline. */
+const PING_TIMEOUT_MS = 2_000;
 
 /**
  * Makes clients that are safe to call without thought: each call has a deadline; one that may be repeated is repeated
@@ -49,10 +60,17 @@ const CONNECTIONS_MAX = 100;
  */
 export function createPosthasteClient(options: PosthasteClientOptions): PosthasteClient {
   const { baseUrl, token, deadlineMs = DEADLINE_MS, attemptsMax = ATTEMPTS_MAX } = options;
+  const closing = new AbortController();
+  const closed = closing.signal;
   const shared = {
     baseUrl,
     defaultTimeoutMs: deadlineMs,
-    interceptors: [addIdempotencyKeys(), retrySafely({ attemptsMax }), bearer(token)],
+    interceptors: [
+      untilClosed(closed),
+      addIdempotencyKeys(),
+      retrySafely({ attemptsMax, closed }),
+      bearer(token),
+    ],
   };
   const { transport, close } = options.protocol === "grpc" ? grpcTo(shared) : connectTo(shared);
   const client = <S extends DescService>(service: S): Client<S> => createClient(service, transport);
@@ -62,7 +80,10 @@ export function createPosthasteClient(options: PosthasteClientOptions): Posthast
     catalog: client(EventCatalogService),
     deliveries: client(DeliveryService),
     accounts: client(AccountService),
-    close: async () => close(),
+    async close() {
+      closing.abort();
+      close();
+    },
   };
 }
 
@@ -76,12 +97,29 @@ function connectTo(shared: Shared): { transport: Transport; close: () => void } 
   return { transport, close: () => agent.destroy() };
 }
 
-/** Over one HTTP/2 connection. */
+/** Over one HTTP/2 connection, which is looked after: one that went silent would take every later call with it. */
 function grpcTo(shared: Shared): { transport: Transport; close: () => void } {
-  const sessionManager = new Http2SessionManager(shared.baseUrl);
+  const sessionManager = new Http2SessionManager(shared.baseUrl, {
+    pingIntervalMs: PING_INTERVAL_MS,
+    pingTimeoutMs: PING_TIMEOUT_MS,
+  });
   return {
     transport: createGrpcTransport({ ...shared, sessionManager }),
     close: () => sessionManager.abort(),
+  };
+}
+
+/** A call after the end would open a connection that nobody closes; one under way would see only that its own broke. */
+function untilClosed(closed: AbortSignal): Interceptor {
+  const canceled = (cause?: unknown) =>
+    new ConnectError("this client is closed", Code.Canceled, undefined, undefined, cause);
+  return (next) => async (request) => {
+    if (closed.aborted) throw canceled();
+    try {
+      return await next(request);
+    } catch (error) {
+      throw closed.aborted ? canceled(error) : error;
+    }
   };
 }
 
