@@ -1,4 +1,4 @@
-import { type DestinationStream, pino, stdSerializers } from "pino";
+import { type DestinationStream, pino } from "pino";
 
 /** Writes one wide JSON line per unit of work, such as `delivery.attempted`. */
 export type Log = {
@@ -25,7 +25,7 @@ export function createLog(
     messageKey: "event",
     formatters: { level: (label: string) => ({ level: label }) },
     timestamp: () => `,"time":"${new Date().toISOString()}"`,
-    serializers: { error: stdSerializers.errWithCause },
+    serializers: { error: (error: unknown) => describeError(error) },
   };
   return wrap(to === undefined ? pino(options) : pino(options, to));
 }
@@ -41,3 +41,18 @@ function wrap(logger: pino.Logger): Log {
 
 /** For tests and commands that print for people. */
 export const silentLog: Log = createLog("silent", {});
+
+/** Causes followed at most; a chain that is longer is a circle. */
+const CAUSES_MAX = 5;
+
+/**
+ * What is logged of an error: only fields that are known not to carry data. Drivers hang whole statements on theirs,
+ * with payloads and secrets written out.
+ */
+function describeError(error: unknown, depth = 0): unknown {
+  if (!(error instanceof Error)) return { type: typeof error, message: String(error) };
+  const code = "code" in error ? { code: String(error.code) } : {};
+  const cause =
+    error.cause === undefined || depth === CAUSES_MAX ? {} : { cause: describeError(error.cause, depth + 1) };
+  return { type: error.name, message: error.message, ...code, stack: error.stack, ...cause };
+}

@@ -23,6 +23,8 @@ export type ClaimedDelivery = {
 
 /** Starts under way at once: enough to hide the round trip, few enough not to queue up in a server of two cores. */
 const STARTS_AT_ONCE = 16;
+/** Starts that may fail in one round before the rest are left for the next. */
+const FAILURES_MAX = 3;
 /** Deliveries of wide fan-outs made in one round: a round stays short, so that others' first attempts are not late. */
 const FAN_OUT_PER_ROUND = 500;
 
@@ -77,8 +79,8 @@ async function startAll(
   const queue = claimed.values();
   const starter = async () => {
     for (const delivery of queue) {
-      // Once Temporal has failed one, the others need not wait for their own timeout.
-      if (failed.length > 0) {
+      // Where Temporal is away, the others need not wait for their own timeout; one that it refuses stops nobody.
+      if (failed.length >= FAILURES_MAX) {
         failed.push(delivery.deliveryId);
         continue;
       }

@@ -196,6 +196,24 @@ describe("what is not 200 is its own outcome in the log", () => {
   });
 });
 
+describe("retry now", () => {
+  test("through the API makes the next attempt at once, one however often it is clicked", async () => {
+    receiver.answer({ kind: "status", status: 500 });
+    const id = await stack.subscribe(receiver.url);
+    const { eventId } = await ingest('{"InvoiceNumber":"INV-5"}');
+    const waiting = await deliveryWhere(eventId, id, 1);
+    const click = () => stack.client.deliveries.retryDelivery({ id: waiting?.id ?? "" });
+    await Promise.all([click(), click(), click()]);
+    const again = await deliveryWhere(eventId, id, 2);
+    expect(receiver.requests.map((request) => request.headers["webhook-attempt"])).toEqual(["1", "2"]);
+    // The second wait of the schedule: 30 minutes.
+    const waitS = Number(again?.nextAttemptAt?.seconds) - Date.now() / 1000;
+    expect(waitS).toBeGreaterThan(29 * 60);
+    expect(waitS).toBeLessThan(31 * 60);
+    await stack.client.subscriptions.deleteSubscription({ id });
+  });
+});
+
 describe("stopping", () => {
   test("a worker that is told to stop finishes its attempt first, and none is repeated", async () => {
     let letGo = () => {};

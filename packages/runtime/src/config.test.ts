@@ -1,0 +1,43 @@
+import { expect, test } from "vitest";
+import { ConfigError, integer, oneOf, readConfig, text, urls } from "./config.ts";
+
+const settings = {
+  DATABASE_URL: text("the database", undefined, /^(mysql|sqlite):/, "mysql://… or sqlite:PATH"),
+  PORT: integer("the port", 8080, { min: 0, max: 65_535 }),
+  LEVEL: oneOf("the level", "info", ["info", "warn"]),
+  WORKERS: urls("the workers", []),
+};
+
+test("settings are read, and what is not set or empty has its default", () => {
+  expect(
+    readConfig(settings, { DATABASE_URL: "sqlite:x.db", PORT: "", WORKERS: "http://a:1, http://b:2" }),
+  ).toEqual({
+    DATABASE_URL: "sqlite:x.db",
+    PORT: 8080,
+    LEVEL: "info",
+    WORKERS: ["http://a:1", "http://b:2"],
+  });
+});
+
+test("every problem is named at once, and no value is repeated", () => {
+  const env = { DATABASE_URL: "postgres://me:hush@db", PORT: "70000", LEVEL: "loud", WORKERS: "ftp://hush" };
+  let caught: unknown;
+  try {
+    readConfig(settings, env);
+  } catch (error) {
+    caught = error;
+  }
+  expect(caught).toBeInstanceOf(ConfigError);
+  const { problems, message } = caught as ConfigError;
+  expect(problems.map((problem) => problem.split(":")[0])).toEqual([
+    "DATABASE_URL",
+    "PORT",
+    "LEVEL",
+    "WORKERS",
+  ]);
+  expect(message).not.toMatch(/hush|70000|loud/);
+});
+
+test("a required setting that is missing says what it is for", () => {
+  expect(() => readConfig(settings, {})).toThrow("DATABASE_URL is not set: the database");
+});

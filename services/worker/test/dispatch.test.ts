@@ -1,0 +1,104 @@
+import type { AccountId, DeliveryId } from "@posthaste/domain";
+import { silentLog } from "@posthaste/runtime";
+import { createAccount, createSubscription, ingestEvents, listDeliveries } from "@posthaste/store";
+import { createTestStore, type TestStore } from "@posthaste/testkit";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { createDispatchRound, type DispatchOptions } from "../src/dispatch.ts";
+
+let bench: TestStore;
+let accountId: AccountId;
+let now: number;
+beforeEach(async () => {
+  bench = await createTestStore("sqlite");
+  now = Date.now();
+  accountId = (await createAccount(bench.store, { name: "test", now })).id;
+});
+afterEach(() => bench.dispose());
+
+/** A subscription for each of these hosts, and `events` events for all of them. */
+async function pending(hosts: readonly string[], events: number): Promise<void> {
+  for (const host of hosts) {
+    await createSubscription(bench.store, {
+      accountId,
+      targetUrl: `https://${host}/`,
+      eventTypes: ["*"],
+      secret: null,
+      acceptance: "OK_ONLY",
+      timeoutMs: null,
+      now,
+    });
+  }
+  await ingestEvents(bench.store, {
+    accountId,
+    now,
+    deliveriesMax: 1_000,
+    events: Array.from({ length: events }, () => ({
+      eventType: "invoice_sent",
+      data: Buffer.from("{}"),
+      contentHash: Buffer.alloc(32),
+      idempotencyKey: null,
+    })),
+  });
+}
+const roundWith = (start: DispatchOptions["start"], over: Partial<DispatchOptions> = {}) =>
+  createDispatchRound({
+    store: bench.store,
+    log: silentLog,
+    now: () => now,
+    start,
+    owner: "test",
+    batch: 100,
+    leaseMs: 30_000,
+    inFlightMax: 10,
+    ...over,
+  });
+const inState = async (state: "pending" | "started") =>
+  (await listDeliveries(bench.store, { accountId, state, limit: 500 })).length;
+
+test("what is pending is started once and marked, and then there is nothing more to do", async () => {
+  await pending(["a.example", "b.example"], 3);
+  const started: DeliveryId[] = [];
+  const round = roundWith(async ({ deliveryId }) => void started.push(deliveryId));
+  expect(await round()).toBe("more");
+  expect(await round()).toBe("done");
+  expect(new Set(started).size).toBe(6);
+  expect(started).toHaveLength(6);
+  expect(await inState("started")).toBe(6);
+});
+
+test("while Temporal is away nothing is lost, and it is not asked for each delivery", async () => {
+  await pending(["a.example"], 100);
+  let asked = 0;
+  const away = roundWith(
+    async () => {
+      asked += 1;
+      throw new Error("away");
+    },
+    { inFlightMax: 100 },
+  );
+  await expect(away()).rejects.toThrow("Temporal took 0 of 100 deliveries");
+  expect(asked).toBeLessThan(25);
+  expect(await inState("pending")).toBe(100);
+  const started: DeliveryId[] = [];
+  await roundWith(async ({ deliveryId }) => void started.push(deliveryId), { inFlightMax: 100 })();
+  expect(started).toHaveLength(100);
+});
+
+test("one delivery that cannot be started stops no other", async () => {
+  await pending(["a.example"], 10);
+  const [poison] = await listDeliveries(bench.store, { accountId, limit: 1 });
+  const round = roundWith(async ({ deliveryId }) => {
+    if (deliveryId === poison?.id) throw new Error("refused");
+  });
+  await expect(round()).rejects.toThrow("9 of 10");
+  expect(await inState("started")).toBe(9);
+});
+
+test("a subscription with a backlog leaves room for the others", async () => {
+  await pending(["busy.example"], 50);
+  await pending(["quiet.example"], 1);
+  const hosts: string[] = [];
+  await roundWith(async ({ targetUrl }) => void hosts.push(new URL(targetUrl).host), { inFlightMax: 5 })();
+  expect(hosts.filter((host) => host === "busy.example")).toHaveLength(5);
+  expect(hosts).toContain("quiet.example");
+});
