@@ -1,9 +1,13 @@
 import type { JsonObject, JsonValue } from "@bufbuild/protobuf";
 import { EVENT_DATA_DEPTH_MAX, Refusal } from "@posthaste/domain";
 
+/** How much of a long path a refusal repeats. */
+const PATH_CHARS_MAX = 80;
+
 /**
  * The JSON text of a `google.protobuf.Struct`. Its numbers are doubles: a whole number beyond ±(2^53 − 1) has lost
- * its last digits on the way, perhaps, so it is refused rather than passed on.
+ * its last digits on the way, perhaps, and JSON has no word for an infinite one (`1e400` is read as infinite, and
+ * would be written as `null`), so these are refused rather than passed on changed.
  *
  * @throws Refusal `invalid`, naming the place
  */
@@ -12,25 +16,41 @@ export function structJson(struct: JsonObject, field: string): string {
   return JSON.stringify(struct);
 }
 
-function check(value: JsonValue, field: string, depth: number): void {
+function check(value: JsonValue, path: string, depth: number): void {
   if (depth > EVENT_DATA_DEPTH_MAX) {
-    throw new Refusal("invalid", `${field.slice(0, 80)}… nests deeper than ${EVENT_DATA_DEPTH_MAX} levels`, {
-      field: field.slice(0, 80),
-    });
+    throw refuse(path, `nests deeper than ${EVENT_DATA_DEPTH_MAX} levels; send a flatter snapshot`);
   }
-  if (typeof value === "number") {
-    if (Number.isInteger(value) && !Number.isSafeInteger(value)) {
-      throw new Refusal(
-        "invalid",
-        `${field} is a whole number beyond 2^53, which a Struct cannot hold exactly; send data_json instead`,
-        { field },
-      );
-    }
-  } else if (Array.isArray(value)) {
+  if (typeof value === "number") checkNumber(value, path);
+  else if (typeof value === "string") checkText(value, path);
+  else if (Array.isArray(value)) {
     value.forEach((item, i) => {
-      check(item, `${field}[${i}]`, depth + 1);
+      check(item, `${path}[${i}]`, depth + 1);
     });
   } else if (typeof value === "object" && value !== null) {
-    for (const [key, member] of Object.entries(value)) check(member, `${field}.${key}`, depth + 1);
+    for (const [key, member] of Object.entries(value)) {
+      checkText(key, path);
+      check(member, `${path}.${key}`, depth + 1);
+    }
   }
+}
+
+function checkNumber(value: number, path: string): void {
+  if (!Number.isFinite(value)) {
+    throw refuse(path, "is not a number that JSON can hold; send a finite one, or data_json instead");
+  }
+  if (Number.isInteger(value) && !Number.isSafeInteger(value)) {
+    throw refuse(
+      path,
+      "is a whole number beyond 2^53, which a Struct cannot hold exactly; send data_json instead",
+    );
+  }
+}
+
+function checkText(text: string, path: string): void {
+  if (!text.isWellFormed()) throw refuse(path, "is not valid Unicode: it holds half of a surrogate pair");
+}
+
+function refuse(path: string, what: string): Refusal {
+  const place = path.length > PATH_CHARS_MAX ? `${path.slice(0, PATH_CHARS_MAX)}…` : path;
+  return new Refusal("invalid", `${place} ${what}`, { field: place });
 }
