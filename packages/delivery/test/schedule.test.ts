@@ -22,11 +22,17 @@ const finished = (started: Started) =>
   t.env.client.workflow.getHandle(workflowIdOf(started.deliveryId)).result();
 const row = (started: Started) => getDelivery(t.store, { accountId: t.accountId, id: started.deliveryId });
 
+/**
+ * Each request is due a wait of the schedule after the one before, and comes within a second of that. The second is for
+ * the request itself and a busy machine, whose time the virtual clock counts, too.
+ */
 const expectWithinASecond = (actual: number[], expected: number[]) => {
   expect(actual).toHaveLength(expected.length);
-  actual.forEach((minutes, i) => {
-    expect(Math.abs(minutes - (expected[i] ?? 0)) * MINUTE_MS).toBeLessThan(SECOND_MS);
-  });
+  for (const [i, minutes] of actual.entries()) {
+    const [before, dueBefore] = i === 0 ? [0, 0] : [actual[i - 1], expected[i - 1]];
+    const lateMs = (minutes - (before ?? 0) - ((expected[i] ?? 0) - (dueBefore ?? 0))) * MINUTE_MS;
+    expect(Math.abs(lateMs)).toBeLessThan(SECOND_MS);
+  }
 };
 
 describe("the published schedule, kept by Temporal", () => {
