@@ -9,6 +9,7 @@ import { SubscriptionService } from "@posthaste/contracts/subscription";
 import type { Deps } from "../deps.ts";
 import { BATCH_BODY_BYTES_MAX, BODY_BYTES_MAX } from "../limits.ts";
 import { accountService } from "./account-service.ts";
+import { blameUndecodable } from "./blame-undecodable.ts";
 import { deliveryService } from "./delivery-service.ts";
 import { eventCatalogService } from "./event-catalog-service.ts";
 import { eventIngestService } from "./event-ingest-service.ts";
@@ -34,5 +35,6 @@ export function connectRoutes(deps: Deps): (router: ConnectRouter) => void {
     router.service(DeliveryService, deliveryService(deps), limits);
     router.service(AccountService, accountService(deps), limits);
     router.service(Health, healthService(deps), limits);
+    blameUndecodable(router);
   };
 }

@@ -1,0 +1,101 @@
+import { connect as connectHttp2 } from "node:http2";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { type Bench, startBench } from "./fixture.ts";
+
+const INGEST = "/posthaste.v1.EventIngestService/IngestEvent";
+const INVALID_ARGUMENT = "3";
+
+let t: Bench;
+beforeEach(async () => {
+  t = await startBench();
+});
+afterEach(() => t.dispose());
+
+/** Protobuf's wire format, as far as these tests need it. */
+const varint = (n: number): number[] => (n < 128 ? [n] : [(n % 128) + 128, ...varint(Math.floor(n / 128))]);
+const lengthDelimited = (field: number, content: Buffer) =>
+  Buffer.concat([Buffer.from([field * 8 + 2, ...varint(content.length)]), content]);
+const envelope = (content: Buffer) => {
+  const head = Buffer.alloc(5);
+  head.writeUInt32BE(content.length, 1);
+  return Buffer.concat([head, content]);
+};
+
+/** An event whose `data` is a list in a list in a list … */
+function nestedTooDeep(): Buffer {
+  let value = Buffer.from([8, 0]);
+  for (let i = 0; i < 5_000; i++) value = lengthDelimited(6, lengthDelimited(1, value));
+  const entry = Buffer.concat([lengthDelimited(1, Buffer.from("a")), lengthDelimited(2, value)]);
+  return Buffer.concat([
+    lengthDelimited(1, Buffer.from("invoice_sent")),
+    lengthDelimited(2, lengthDelimited(1, entry)),
+  ]);
+}
+
+const PAYLOADS = {
+  "a field longer than the message": Buffer.from([10, 255, 255, 255, 255, 15]),
+  "a text that is not UTF-8": lengthDelimited(1, Buffer.from([0xc3, 0x28])),
+  "a nesting that overflows parsers": nestedTooDeep(),
+};
+
+const post = (contentType: string, body: Buffer) =>
+  fetch(`${t.url}${INGEST}`, {
+    method: "POST",
+    headers: { "content-type": contentType, authorization: `Bearer ${t.token}` },
+    body,
+  });
+
+describe.each(Object.entries(PAYLOADS))("%s is the caller's mistake", (_name, payload) => {
+  afterEach(async () => {
+    expect((await t.stored()).events).toBe(0);
+    expect(t.logged("request.faulted")).toEqual([]);
+    expect((await t.rest("GET", "/api/Webhook")).status).toBe(200);
+  });
+
+  test("over Connect", async () => {
+    const response = await post("application/proto", payload);
+    expect(response.status).toBe(400);
+    expect(await response.json()).toMatchObject({ code: "invalid_argument" });
+  });
+
+  test("over gRPC-Web", async () => {
+    const response = await post("application/grpc-web+proto", envelope(payload));
+    const frame = Buffer.from(await response.arrayBuffer());
+    expect(frame[0]).toBe(128);
+    expect(frame.readUInt32BE(1)).toBe(frame.length - 5);
+    expect(frame.toString("latin1", 5)).toMatch(/^grpc-status: 3\r$/m);
+  });
+
+  test("over gRPC", async () => {
+    const session = connectHttp2(t.url);
+    const stream = session.request({
+      ":method": "POST",
+      ":path": INGEST,
+      "content-type": "application/grpc+proto",
+      te: "trailers",
+      authorization: `Bearer ${t.token}`,
+    });
+    const status = new Promise((resolve) => {
+      // A response without a body carries its trailers in the only header block.
+      stream.on("response", (headers) => headers["grpc-status"] && resolve(headers["grpc-status"]));
+      stream.on("trailers", (trailers) => resolve(trailers["grpc-status"]));
+    });
+    stream.resume();
+    stream.end(envelope(payload));
+    expect(await status).toBe(INVALID_ARGUMENT);
+    session.destroy();
+  });
+});
+
+test("a fault of ours stays a fault in every protocol", async () => {
+  await t.store.db.schema.dropTable("events").execute();
+  const event = Buffer.concat([
+    lengthDelimited(1, Buffer.from("invoice_sent")),
+    lengthDelimited(3, Buffer.from("{}")),
+  ]);
+  const overConnect = await post("application/proto", event);
+  expect(overConnect.status).toBe(500);
+  expect(await overConnect.json()).toEqual({ code: "internal", message: "internal error" });
+  const overWeb = await post("application/grpc-web+proto", envelope(event));
+  expect(await overWeb.text()).toMatch(/grpc-status: 13\r$/m);
+});
