@@ -76,6 +76,8 @@ onEachDatabase("a claim", (bench) => {
     expect(first).toHaveLength(3);
     await markStarted(store, { ids: first, now: NOW });
     expect(ids(await claim(store, { inFlightMax: 3 }))).toEqual([]);
+    // The bound was lowered meanwhile.
+    expect(ids(await claim(store, { inFlightMax: 1 }))).toEqual([]);
     const [done] = first;
     if (done === undefined) throw new Error("nothing was claimed");
     await recordAttempt(store, failed(done, 1));

@@ -190,8 +190,8 @@ onEachDatabase("a fan-out wider than one call's cap", (bench) => {
     expect(event.deliveryCount).toBe(20);
     const served = new Set(idsOf(await deliveriesOf(store, event.eventId)));
 
-    // Meanwhile one subscribes, one leaves for good, and one only stops wanting this type.
-    await subscribe({ targetUrl: "https://wide.example/later" });
+    // Meanwhile some subscribe, one leaves for good, and one only stops wanting this type.
+    for (let i = 0; i < 10; i++) await subscribe({ targetUrl: `https://wide.example/later/${i}` });
     const [left, changed] = wide.filter((id) => !served.has(id));
     if (left === undefined || changed === undefined) throw new Error("nobody is left");
     await endSubscription(store, { accountId, id: left, reason: "test", now: NOW + 1 });
