@@ -1,15 +1,18 @@
+import { randomUUID } from "node:crypto";
 import { setMaxListeners } from "node:events";
 import type { ServerResponse } from "node:http";
 import { fastifyConnectPlugin } from "@connectrpc/connect-fastify";
 import type { Running } from "@posthaste/runtime";
 import { pingStore } from "@posthaste/store";
 import fastify, { type FastifyInstance } from "fastify";
+import { contextOf } from "./connect/interceptors.ts";
 import { connectRoutes, interceptors } from "./connect/routes.ts";
 import type { Deps } from "./deps.ts";
 import { gateway } from "./gateway/gateway.ts";
-import { sendProblem } from "./gateway/problem.ts";
+import { problemOf, sendProblem } from "./gateway/problem.ts";
 import { BODY_BYTES_MAX } from "./limits.ts";
 import { createOnePort, type OnePort } from "./one-port.ts";
+import { beginLine, logRequests } from "./request-line.ts";
 
 export type ApiOptions = {
   readonly deps: Deps;
@@ -38,6 +41,18 @@ export async function startApi({
     bodyLimit: BODY_BYTES_MAX,
     routerOptions: { caseSensitive: false, ignoreTrailingSlash: true },
     return503OnClosing: true,
+    genReqId: () => randomUUID(),
+    // What Fastify refuses before it looks for a route, such as a path that cannot be decoded.
+    frameworkErrors: (error, request, reply) => {
+      beginLine(request, reply, deps.log);
+      sendProblem(reply, problemOf(deps, error, request.id));
+    },
+  });
+  app.setErrorHandler((error, request, reply) => sendProblem(reply, problemOf(deps, error, request.id)));
+  logRequests(app, deps.log);
+  app.addHook("onRequest", async (_request, reply) => {
+    // What is sent is what it says to be, and never a page that a browser has to guess at.
+    reply.header("x-content-type-options", "nosniff");
   });
   const stopping = new AbortController();
   // Each call in flight listens to it, and stops listening when it is answered.
@@ -46,6 +61,10 @@ export async function startApi({
   await app.register(fastifyConnectPlugin, {
     routes: connectRoutes(deps),
     interceptors: interceptors(deps),
+    contextValues: ({ line, routeOptions }) => {
+      line.rpc = routeOptions.url?.slice(1) ?? "";
+      return contextOf(line);
+    },
     shutdownSignal: stopping.signal,
   });
   // biome-ignore lint/nursery/noMisusedPromises: Fastify takes asynchronous plugins and awaits them

@@ -35,6 +35,8 @@ export type RestOptions = {
   readonly body?: string | Uint8Array;
   readonly json?: unknown;
   readonly type?: string;
+  /** What the request says in `content-encoding`; the body is sent as it is. */
+  readonly encoding?: string;
   readonly token?: string | null;
 };
 // biome-ignore lint/suspicious/noExplicitAny: answers are looked at field by field
@@ -103,14 +105,17 @@ export async function startBench(
       const other = await createAccount(store, { name: "other", now: Date.now() });
       return { accountId: other.id, token: await tokenWith(scopes, other.id) };
     },
-    async rest(method, path, { body, json, type, token: as } = {}) {
+    async rest(method, path, { body, json, type, encoding, token: as } = {}) {
       const payload = json === undefined ? body : JSON.stringify(json);
       const contentType = type ?? (payload === undefined ? undefined : "application/json");
       return await send(
         path,
         {
           method,
-          headers: contentType === undefined ? {} : { "content-type": contentType },
+          headers: {
+            ...(contentType === undefined ? {} : { "content-type": contentType }),
+            ...(encoding === undefined ? {} : { "content-encoding": encoding }),
+          },
           ...(payload === undefined ? {} : { body: payload as string }),
         },
         as,
@@ -153,6 +158,11 @@ export async function startBench(
 function recordingLog(lines: { event: string; fields: Readonly<Record<string, unknown>> }[]): Log {
   const add = (event: string, fields: Readonly<Record<string, unknown>> = {}) =>
     void lines.push({ event, fields });
-  const log: Log = { info: add, warn: add, error: (event, error) => add(event, { error }), with: () => log };
+  const log: Log = {
+    info: add,
+    warn: add,
+    error: (event, error, fields) => add(event, { ...fields, error }),
+    with: () => log,
+  };
   return log;
 }

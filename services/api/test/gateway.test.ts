@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { type Bench, type RestOptions, startBench } from "./fixture.ts";
 
 const URL_1 = "https://yoursite.com/yourpage";
+const RPC = "/posthaste.v1.EventIngestService/IngestEvent";
 
 let t: Bench;
 beforeEach(async () => {
@@ -32,6 +33,12 @@ describe("POST /api/Webhook", () => {
       body: form.toString(),
       type: "application/x-www-form-urlencoded",
     });
+    expect(answer.status).toBe(201);
+  });
+
+  test("takes a body that says to be what it is, UTF-8 and not compressed", async () => {
+    const said = { type: 'application/json;charset="utf-8"', encoding: "identity" };
+    const answer = await t.rest("POST", "/api/Webhook", { json: { target_url: URL_1, event: "*" }, ...said });
     expect(answer.status).toBe(201);
   });
 
@@ -103,6 +110,31 @@ describe("what is wrong with a request is said, and nothing is stored", () => {
     ["a number as secret", json(URL_1, "*", 5), 400, "secret", /text/],
     ["a body over 1 MiB", json(URL_1, "*", "x".repeat(1_048_577)), 413, undefined, /1 MiB/],
     ["XML", { body: "<a/>", type: "application/xml" }, 415, undefined, /application\/json/],
+    [
+      "JSON that says to be UTF-16",
+      { ...json(URL_1), type: "application/json; charset=UTF-16" },
+      415,
+      undefined,
+      /UTF-8/,
+    ],
+    [
+      "a form that says to be Latin-1",
+      { body: "target_url=x", type: 'application/x-www-form-urlencoded; charset="iso-8859-1"' },
+      415,
+      undefined,
+      /UTF-8/,
+    ],
+    ["a compressed body", { ...json(URL_1), encoding: "gzip" }, 415, undefined, /content-encoding/],
+    [
+      "a form with bytes that are not UTF-8",
+      {
+        body: "target_url=https://yoursite.com/%ff%fe&event=*",
+        type: "application/x-www-form-urlencoded",
+      },
+      400,
+      "target_url",
+      /UTF-8/,
+    ],
     [
       "a field twice in a form",
       {
@@ -236,8 +268,15 @@ describe("what is around it", () => {
     expect(page.headers.get("content-security-policy")).not.toContain("unsafe-inline'; script");
   });
 
-  test("an unknown path is a problem, too", async () => {
-    expect(await t.rest("GET", "/api/nothing")).toMatchObject({ status: 404, body: { status: 404 } });
+  test.each<[string, string, RestOptions, number]>([
+    ["an unknown path", "/api/nothing", {}, 404],
+    ["a path that cannot be decoded", "/api/Webhook/%zz", {}, 400],
+    ["a path with a part of 300 characters", `/api/Webhook/${"1".repeat(300)}`, {}, 414],
+    ["an RPC in a type that nobody speaks", RPC, { body: "<a/>", type: "application/xml" }, 415],
+  ])("%s is a problem, too", async (_title, path, options, status) => {
+    const answer = await t.rest(options.body === undefined ? "GET" : "POST", path, options);
+    expect(answer).toMatchObject({ status, body: { type: "about:blank", status } });
+    expect(answer.headers.get("content-type")).toContain("application/problem+json");
   });
 
   test("one line is logged for each request, without token, secret or query", async () => {

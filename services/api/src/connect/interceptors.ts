@@ -1,7 +1,9 @@
 import {
   Code,
   ConnectError,
+  type ContextValues,
   createContextKey,
+  createContextValues,
   type HandlerContext,
   type Interceptor,
 } from "@connectrpc/connect";
@@ -10,9 +12,16 @@ import { isStoreAway, type Principal } from "@posthaste/store";
 import { principalOf, requireScope } from "../auth.ts";
 import type { Deps } from "../deps.ts";
 import { REFUSALS } from "../refusal-table.ts";
+import type { RequestLine } from "../request-line.ts";
 import { accessTo } from "./access.ts";
 
 const PRINCIPAL = createContextKey<Principal | undefined>(undefined);
+const LINE = createContextKey<RequestLine | undefined>(undefined);
+
+/** What a call starts with: the line that is logged when it is over. */
+export function contextOf(line: RequestLine): ContextValues {
+  return createContextValues().set(LINE, line);
+}
 
 /** Who makes this call. Every method that is not public has been checked before its handler runs. */
 export function callerOf(context: HandlerContext): Principal {
@@ -27,6 +36,8 @@ export function authorize(deps: Deps): Interceptor {
     const access = accessTo(request.method);
     if (access !== "public") {
       const principal = await principalOf(deps.store, request.header.get("authorization"), deps.now());
+      const line = request.contextValues.get(LINE);
+      if (line !== undefined) line.accountId = principal.accountId;
       if (access !== "any") requireScope(principal, access);
       request.contextValues.set(PRINCIPAL, principal);
     }
@@ -34,37 +45,33 @@ export function authorize(deps: Deps): Interceptor {
   };
 }
 
-/** Writes one line for each call, and turns what was thrown into what a caller may see. */
-export function answerAndLog(deps: Deps): Interceptor {
+/** Turns what was thrown into what a caller may see, and notes the answer's code for the log. */
+export function answer(deps: Deps): Interceptor {
   return (next) => async (request) => {
-    const begun = performance.now();
-    const log = (code: string) =>
-      deps.log.info("request.completed", {
-        rpc: `${request.service.typeName}/${request.method.name}`,
-        code,
-        durationMs: Math.round(performance.now() - begun),
-        accountId: request.contextValues.get(PRINCIPAL)?.accountId,
-      });
+    const line = request.contextValues.get(LINE);
+    const note = (code: string) => {
+      if (line !== undefined) line.code = code;
+    };
     try {
       const response = await next(request);
-      log("ok");
+      note("ok");
       return response;
     } catch (error) {
-      const answer = answerFor(deps, error);
-      log(Code[answer.code]);
-      throw answer;
+      const answered = answerFor(deps, error, line?.id);
+      note(Code[answered.code]);
+      throw answered;
     }
   };
 }
 
-function answerFor(deps: Deps, error: unknown): ConnectError {
+function answerFor(deps: Deps, error: unknown, requestId: string | undefined): ConnectError {
   if (error instanceof ConnectError) return error;
   if (error instanceof Refusal) {
-    const answer = new ConnectError(error.message, REFUSALS[error.code].connect);
-    if (error.code === "unauthenticated") answer.metadata.set("www-authenticate", "Bearer");
-    return answer;
+    const refused = new ConnectError(error.message, REFUSALS[error.code].connect);
+    if (error.code === "unauthenticated") refused.metadata.set("www-authenticate", "Bearer");
+    return refused;
   }
-  deps.log.error("request.faulted", error);
+  deps.log.error("request.faulted", error, { requestId });
   return isStoreAway(deps.store, error)
     ? new ConnectError("the database is away; try again in a moment", Code.Unavailable)
     : new ConnectError("internal error", Code.Internal);

@@ -14,12 +14,12 @@ import { deliveryService } from "./delivery-service.ts";
 import { eventCatalogService } from "./event-catalog-service.ts";
 import { eventIngestService } from "./event-ingest-service.ts";
 import { healthService } from "./health-service.ts";
-import { answerAndLog, authorize } from "./interceptors.ts";
+import { answer, authorize } from "./interceptors.ts";
 import { subscriptionService } from "./subscription-service.ts";
 
 /** The interceptors every call passes, the outermost first. */
 export function interceptors(deps: Deps) {
-  return [answerAndLog(deps), authorize(deps), createValidateInterceptor()];
+  return [answer(deps), authorize(deps), createValidateInterceptor()];
 }
 
 export function connectRoutes(deps: Deps): (router: ConnectRouter) => void {

@@ -22,7 +22,7 @@ export function sendProblem(reply: FastifyReply, problem: Omit<Problem, "type">)
 }
 
 /** What a caller may see of an error. */
-export function problemOf(deps: Deps, error: unknown): Omit<Problem, "type"> {
+export function problemOf(deps: Deps, error: unknown, requestId: string): Omit<Problem, "type"> {
   if (error instanceof Refusal) {
     const { http, title } = REFUSALS[error.code];
     return {
@@ -40,13 +40,14 @@ export function problemOf(deps: Deps, error: unknown): Omit<Problem, "type"> {
     return {
       title: "This media type is not understood",
       status,
-      detail: "send the body as application/json or application/x-www-form-urlencoded",
+      detail:
+        "send the body as application/json or application/x-www-form-urlencoded, in UTF-8 and without content-encoding",
     };
   }
   if (status >= 400 && status < 500) {
     return { title: REFUSALS.invalid.title, status, detail: "the request cannot be read; see /api/docs" };
   }
-  deps.log.error("request.faulted", error);
+  deps.log.error("request.faulted", error, { requestId });
   return isStoreAway(deps.store, error)
     ? { title: "Away for a moment", status: 503, detail: "the database is away; try again in a moment" }
     : { title: "A fault of ours", status: 500, detail: "internal error" };

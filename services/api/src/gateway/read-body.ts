@@ -1,5 +1,5 @@
 import { Refusal } from "@posthaste/domain";
-import type { FastifyInstance } from "fastify";
+import { errorCodes, type FastifyInstance, type FastifyRequest } from "fastify";
 import { GATEWAY_BODY_BYTES_MAX } from "../limits.ts";
 
 /** The fields of a request, from either kind of body. Values are of any type until they are asked for. */
@@ -9,14 +9,20 @@ export type Fields = Readonly<Record<string, unknown>>;
 export function readBodies(app: FastifyInstance): void {
   app.removeAllContentTypeParsers();
   const options = { parseAs: "buffer", bodyLimit: GATEWAY_BODY_BYTES_MAX } as const;
-  app.addContentTypeParser("application/json", options, async (_request: unknown, body: Buffer) =>
-    fromJson(body),
-  );
-  app.addContentTypeParser(
-    "application/x-www-form-urlencoded",
-    options,
-    async (_request: unknown, body: Buffer) => fromForm(body),
-  );
+  const read = (from: (body: Buffer) => Fields) => async (request: FastifyRequest, body: Buffer) => {
+    requirePlainUtf8(request);
+    return from(body);
+  };
+  app.addContentTypeParser("application/json", options, read(fromJson));
+  app.addContentTypeParser("application/x-www-form-urlencoded", options, read(fromForm));
+}
+
+/** Anything else would be read as what it is not. */
+function requirePlainUtf8({ headers }: FastifyRequest): void {
+  const encoding = headers["content-encoding"] ?? "identity";
+  const charset = /;\s*charset="?([^";\s]*)/i.exec(headers["content-type"] ?? "")?.[1] ?? "utf-8";
+  if (encoding.toLowerCase() === "identity" && /^(utf-?8|us-ascii)$/i.test(charset)) return;
+  throw new errorCodes.FST_ERR_CTP_INVALID_MEDIA_TYPE();
 }
 
 /** @throws Refusal `invalid` for a body that is not there */
@@ -65,6 +71,12 @@ function fromForm(body: Buffer): Fields {
   const fields: Record<string, unknown> = Object.create(null);
   for (const name of new Set(form.keys())) {
     const values = form.getAll(name);
+    // What a form's reader puts where bytes are not UTF-8; storing it would store another URL.
+    if (values.some((value) => value.includes("\ufffd"))) {
+      throw new Refusal("invalid", `${name.slice(0, 80)} holds bytes that are not UTF-8`, {
+        field: name.slice(0, 80),
+      });
+    }
     fields[name] = values.length === 1 ? values[0] : values;
   }
   return fields;

@@ -26,7 +26,7 @@ export function webhookRoutes(app: FastifyInstance, deps: Deps): void {
   const { store } = deps;
   const caller = async (request: FastifyRequest, scope: Scope): Promise<Principal> => {
     const principal = await principalOf(store, request.headers.authorization, deps.now());
-    request.accountId = principal.accountId;
+    request.line.accountId = principal.accountId;
     requireScope(principal, scope);
     return principal;
   };

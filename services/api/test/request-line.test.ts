@@ -1,0 +1,144 @@
+import { connect } from "node:net";
+import { createClient } from "@connectrpc/connect";
+import { createGrpcTransport } from "@connectrpc/connect-node";
+import { EventCatalogService } from "@posthaste/contracts/event_catalog";
+import { closeStore } from "@posthaste/store";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { type Bench, startBench } from "./fixture.ts";
+
+const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+const INGEST = "posthaste.v1.EventIngestService/IngestEvent";
+
+let t: Bench;
+beforeEach(async () => {
+  t = await startBench();
+});
+afterEach(() => t.dispose());
+
+const lines = () => t.logged("request.completed");
+const post = (path: string, body: string, type = "application/json") => t.rest("POST", path, { body, type });
+
+describe("one line is logged for", () => {
+  test.each<[string, () => Promise<unknown>, Record<string, unknown>]>([
+    [
+      "a request of the gateway",
+      () => t.rest("GET", "/api/Webhook"),
+      { route: "/api/Webhook", method: "GET", code: 200 },
+    ],
+    ["a path that is not served", () => t.rest("GET", "/wp-login.php?x=hush"), { method: "GET", code: 404 }],
+    ["a path that cannot be decoded", () => t.rest("GET", "/api/%zz"), { method: "GET", code: 400 }],
+    [
+      "an RPC",
+      () => t.rpc("EventIngestService/IngestEvent", { eventType: "invoice_sent", dataJson: "{}" }),
+      { rpc: INGEST, code: "ok" },
+    ],
+    [
+      "an RPC that is refused",
+      () => t.rpc("EventIngestService/IngestEvent", { eventType: "nope", dataJson: "{}" }),
+      { rpc: INGEST, code: "InvalidArgument" },
+    ],
+    [
+      "an RPC without a token",
+      () => t.rpc("EventIngestService/IngestEvent", {}, { token: null }),
+      { rpc: INGEST, code: "Unauthenticated" },
+    ],
+    [
+      "an RPC whose message cannot be read",
+      () => post(`/${INGEST}`, "{hush"),
+      { rpc: INGEST, code: "unread" },
+    ],
+    [
+      "an RPC in a type that nobody speaks",
+      () => post(`/${INGEST}`, "<hush/>", "application/xml"),
+      { route: `/${INGEST}`, code: 415 },
+    ],
+  ])("%s", async (_title, send, line) => {
+    await send();
+    await expect.poll(lines).toHaveLength(1);
+    expect(lines()[0]).toMatchObject({ ...line, requestId: expect.stringMatching(UUID) });
+    expect(lines()[0]?.["durationMs"]).toBeTypeOf("number");
+    expect(JSON.stringify(lines())).not.toMatch(/hush|pht_/);
+  });
+
+  test("a call over gRPC", async () => {
+    const client = createClient(EventCatalogService, createGrpcTransport({ baseUrl: t.url }));
+    await client.listEventTypes({}, { headers: { authorization: `Bearer ${t.token}` } });
+    await expect
+      .poll(lines)
+      .toMatchObject([
+        { rpc: "posthaste.v1.EventCatalogService/ListEventTypes", code: "ok", accountId: t.accountId },
+      ]);
+  });
+
+  test("a request whose caller goes away", async () => {
+    const socket = connect(Number(new URL(t.url).port), "127.0.0.1");
+    let answer = "";
+    socket.on("data", (chunk) => {
+      answer += chunk;
+    });
+    socket.write(
+      `POST /api/Webhook HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${t.token}\r\n` +
+        "content-type: application/json\r\ncontent-length: 100\r\nexpect: 100-continue\r\n\r\n",
+    );
+    await expect.poll(() => answer).toContain("100 Continue");
+    socket.destroy();
+    await expect
+      .poll(lines)
+      .toMatchObject([{ route: "/api/Webhook", aborted: true, accountId: t.accountId }]);
+    // Nobody's fault.
+    expect(t.logged("request.faulted")).toEqual([]);
+  });
+});
+
+test("the caller is told the id that is in the log, of a fault, too", async () => {
+  await t.store.db.schema.dropTable("subscriptions").execute();
+  const overRest = await t.rest("GET", "/api/Webhook");
+  const overConnect = await t.rpc("SubscriptionService/ListSubscriptions", {});
+  const told = [overRest, overConnect].map(({ headers }) => headers.get("x-request-id"));
+  expect(new Set(told).size).toBe(2);
+  expect(t.logged("request.faulted").map((line) => line["requestId"])).toEqual(told);
+  await expect.poll(() => lines().map((line) => line["requestId"])).toEqual(told);
+});
+
+test("probes are logged only where they fail", async () => {
+  const probe = () =>
+    Promise.all([
+      fetch(`${t.url}/healthz`),
+      fetch(`${t.url}/readyz`),
+      fetch(`${t.url}/grpc.health.v1.Health/Check`, {
+        method: "POST",
+        headers: { "content-type": "application/json" },
+        body: "{}",
+      }),
+    ]);
+  expect((await probe()).map(({ status }) => status)).toEqual([200, 200, 200]);
+  expect(lines()).toEqual([]);
+  await closeStore(t.store);
+  const [live, ready, health] = await probe();
+  expect([live.status, ready.status]).toEqual([200, 503]);
+  expect(await ready.json()).toEqual({ database: "away" });
+  expect(await health.json()).toEqual({ status: "NOT_SERVING" });
+  await expect.poll(lines).toMatchObject([{ route: "/readyz", code: 503 }]);
+});
+
+describe("a browser", () => {
+  test("guesses at no content", async () => {
+    const answers = [
+      await t.rest("GET", "/api/Webhook"),
+      await t.rest("GET", "/api/docs/"),
+      await t.rest("GET", "/nothing"),
+      await t.rpc("EventCatalogService/ListEventTypes", {}),
+    ];
+    for (const { headers } of answers) expect(headers.get("x-content-type-options")).toBe("nosniff");
+  });
+
+  test("is shown the docs without leaving the page's own server, over plain http, too", async () => {
+    const { headers, body } = await t.rest("GET", "/api/docs/", { token: null });
+    const policy = headers.get("content-security-policy") ?? "";
+    expect(policy).toContain("default-src 'self'");
+    expect(policy).toContain("frame-ancestors 'none'");
+    expect(policy).not.toMatch(/upgrade-insecure|swagger\.io|https:|unsafe/);
+    // Nothing in the page itself needs what the policy forbids.
+    expect(body).not.toMatch(/<script>|<script(?![^>]* src=)|https?:\/\//);
+  });
+});
