@@ -59,10 +59,12 @@ onEachDatabase("a token", (bench) => {
     expect(await revokeToken(store, { id: 999 as TokenId, now: NOW })).toBeUndefined();
   });
 
-  test("preset twice is one token; a short one is refused", async () => {
+  test("preset twice is one token; a short one and a revoked one are refused", async () => {
     const secret = "preset-secret-of-enough-length";
     const first = await create({ secret });
     expect((await create({ secret })).token).toEqual(first.token);
+    await revokeToken(bench().store, { id: first.token.id, now: NOW });
+    await expect(create({ secret })).rejects.toMatchObject({ code: "invalid" });
     await expect(create({ secret: "short" })).rejects.toMatchObject({ code: "invalid" });
   });
 

@@ -24,6 +24,8 @@ export type Receiver = {
   answer(answer: Answer): void;
   /** Connections that are open now. */
   open(): number;
+  /** Bytes that clients took in all. */
+  sentBytes(): number;
   /** Resolves with the first `count` requests, as soon as they are there. */
   waitFor(count: number, options: { timeoutMs: number }): Promise<readonly ReceivedRequest[]>;
   stop(): Promise<void>;
@@ -59,10 +61,14 @@ export async function startReceiver(options: ReceiverOptions = {}): Promise<Rece
     });
   const server =
     options.tls === undefined ? createHttpServer(listener) : createHttpsServer(options.tls, listener);
+  let sentBytes = 0;
   const track = (socket: Socket) => {
     sockets.add(socket);
     socket.on("error", () => socket.destroy());
-    socket.once("close", () => sockets.delete(socket));
+    socket.once("close", () => {
+      sockets.delete(socket);
+      sentBytes += socket.bytesWritten - socket.writableLength;
+    });
   };
   server.on("connection", track);
   server.on("tlsClientError", () => {});
@@ -76,6 +82,7 @@ export async function startReceiver(options: ReceiverOptions = {}): Promise<Rece
       current = answer;
     },
     open: () => sockets.size,
+    sentBytes: () => sentBytes,
     async waitFor(count, { timeoutMs }) {
       await new Promise<void>((resolve, reject) => {
         const check = () => {
