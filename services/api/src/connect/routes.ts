@@ -1,5 +1,4 @@
 import type { ConnectRouter } from "@connectrpc/connect";
-import { createValidateInterceptor } from "@connectrpc/validate";
 import { AccountService } from "@posthaste/contracts/account";
 import { DeliveryService } from "@posthaste/contracts/delivery";
 import { EventCatalogService } from "@posthaste/contracts/event_catalog";
@@ -10,6 +9,7 @@ import type { Deps } from "../deps.ts";
 import { BATCH_BODY_BYTES_MAX, BODY_BYTES_MAX } from "../limits.ts";
 import { accountService } from "./account-service.ts";
 import { blameUndecodable } from "./blame-undecodable.ts";
+import { checkRules } from "./check-rules.ts";
 import { deliveryService } from "./delivery-service.ts";
 import { eventCatalogService } from "./event-catalog-service.ts";
 import { eventIngestService } from "./event-ingest-service.ts";
@@ -19,7 +19,7 @@ import { subscriptionService } from "./subscription-service.ts";
 
 /** The interceptors every call passes, the outermost first. */
 export function interceptors(deps: Deps) {
-  return [answer(deps), authorize(deps), createValidateInterceptor()];
+  return [answer(deps), authorize(deps), checkRules()];
 }
 
 export function connectRoutes(deps: Deps): (router: ConnectRouter) => void {

@@ -1,0 +1,24 @@
+import { createValidator, RuntimeError } from "@bufbuild/protovalidate";
+import { Code, ConnectError, type UnaryRequest } from "@connectrpc/connect";
+import { createValidateInterceptor } from "@connectrpc/validate";
+import { EventIngestService } from "@posthaste/contracts/event_ingest";
+import { expect, test } from "vitest";
+import { checkRules } from "./check-rules.ts";
+
+const request = { stream: false, method: EventIngestService.method.ingestEvent } as unknown as UnaryRequest;
+
+test("a rule that fails by itself is our fault, not the caller's", async () => {
+  const broken = new RuntimeError("the rule is wrong");
+  const validator = { ...createValidator(), validate: () => ({ kind: "error", error: broken }) as never };
+  const call = checkRules(createValidateInterceptor({ validator }))(() =>
+    Promise.reject(new Error("unreached")),
+  );
+  await expect(call(request)).rejects.toBe(broken);
+});
+
+test("what the handler throws is left as it is, violations of its own, too", async () => {
+  const thrown = new ConnectError("no", Code.InvalidArgument);
+  const validator = { ...createValidator(), validate: () => ({ kind: "valid" }) as never };
+  const call = checkRules(createValidateInterceptor({ validator }))(() => Promise.reject(thrown));
+  await expect(call(request)).rejects.toBe(thrown);
+});
