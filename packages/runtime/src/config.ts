@@ -10,8 +10,24 @@ export type Setting<T> = {
   readonly parse: (text: string) => T;
 };
 
+/** Settings by the name of their variable. */
+export type Settings = Record<string, Setting<unknown>>;
+
+/** A service cannot start, for a reason that its operator can mend: the message says which, and what to do. */
+export class StartError extends Error {
+  override readonly name: string = "StartError";
+}
+
+/** Turns "the port is taken" into a {@link StartError}; `setting` is what chooses another. Anything else stays as it is. */
+export function portProblem(error: unknown, port: number, setting: string): unknown {
+  const taken = error instanceof Error && "code" in error && error.code === "EADDRINUSE";
+  return taken
+    ? new StartError(`port ${port} is in use: choose another with ${setting}`, { cause: error })
+    : error;
+}
+
 /** The environment was not what it should be; `problems` holds every one of them, a line each. */
-export class ConfigError extends Error {
+export class ConfigError extends StartError {
   override readonly name = "ConfigError";
   readonly problems: readonly string[];
 
@@ -23,7 +39,7 @@ export class ConfigError extends Error {
   }
 }
 
-type Values<S extends Record<string, Setting<unknown>>> = {
+export type Values<S extends Settings> = {
   readonly [K in keyof S]: S[K] extends Setting<infer T> ? T : never;
 };
 
@@ -32,7 +48,7 @@ type Values<S extends Record<string, Setting<unknown>>> = {
  *
  * @throws ConfigError naming every problem at once; values are not repeated in it, since they may be secrets
  */
-export function readConfig<S extends Record<string, Setting<unknown>>>(
+export function readConfig<S extends Settings>(
   settings: S,
   env: Readonly<Record<string, string | undefined>>,
 ): Values<S> {

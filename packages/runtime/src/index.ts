@@ -1,3 +1,13 @@
-export { ConfigError, integer, oneOf, readConfig, type Setting, text, urls } from "./config.ts";
+export {
+  ConfigError,
+  integer,
+  oneOf,
+  portProblem,
+  readConfig,
+  type Setting,
+  StartError,
+  text,
+  urls,
+} from "./config.ts";
 export { createLog, LOG_LEVELS, type Log, type LogLevel, silentLog } from "./log.ts";
-export { type Running, runService } from "./run-service.ts";
+export { type Running, runService, type Service } from "./run-service.ts";

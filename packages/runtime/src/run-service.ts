@@ -1,4 +1,5 @@
-import type { Log } from "./log.ts";
+import { readConfig, type Setting, type Settings, StartError, type Values } from "./config.ts";
+import { createLog, type Log, type LogLevel } from "./log.ts";
 
 /** What a service's start leaves behind. */
 export type Running = {
@@ -6,19 +7,41 @@ export type Running = {
   stop(): Promise<void>;
 };
 
+export type Service<C extends Settings & { POSTHASTE_LOG_LEVEL: Setting<LogLevel> }> = {
+  /** What its log lines and complaints call it. */
+  readonly name: string;
+  readonly settings: C;
+  /** How long a stop may take before the process is ended all the same. */
+  readonly stopTimeoutMs: (config: Values<C>) => number;
+  readonly start: (config: Values<C>, log: Log) => Promise<Running>;
+};
+
 /**
- * Starts a service and stops it on SIGTERM or SIGINT, or when a parent that holds an IPC channel to it is gone, so that
- * a killed `npm run up` leaves nothing behind. A second signal, or a stop that takes longer than
- * `stopTimeoutMs`, ends the process at once: what it leaves unfinished is finished by whoever starts next.
+ * Runs a service with settings from the environment until SIGTERM or SIGINT, or until a parent that holds an IPC channel
+ * to it is gone, so that a killed `npm run up` leaves nothing behind. A second signal, or a stop that takes longer than
+ * its time, ends the process at once: what it leaves unfinished is finished by whoever starts next.
+ *
+ * A start that fails for a reason an operator can mend ({@link StartError}) is one plain message and exit code 1.
  */
-export async function runService(
-  start: () => Promise<Running>,
-  options: { log: Log; stopTimeoutMs: number },
+export async function runService<C extends Settings & { POSTHASTE_LOG_LEVEL: Setting<LogLevel> }>(
+  service: Service<C>,
 ): Promise<void> {
-  const { log, stopTimeoutMs } = options;
-  process.on("unhandledRejection", (error) => log.error("process.unhandled_rejection", error));
-  const tethered = process.connected;
-  const running = await start();
+  try {
+    const config = readConfig(service.settings, process.env);
+    const log = createLog(config.POSTHASTE_LOG_LEVEL as LogLevel, { service: service.name });
+    process.on("unhandledRejection", (error) => log.error("process.unhandled_rejection", error));
+    const tethered = process.connected;
+    const running = await service.start(config, log);
+    stopOnSignal(running, log, service.stopTimeoutMs(config));
+    // The parent may be gone since before anybody listened.
+    if (tethered && !process.connected) process.emit("disconnect");
+  } catch (error) {
+    console.error(error instanceof StartError ? `posthaste ${service.name}: ${error.message}` : error);
+    process.exit(1);
+  }
+}
+
+function stopOnSignal(running: Running, log: Log, stopTimeoutMs: number): void {
   const stop = (signal: NodeJS.Signals | "disconnect") => {
     process.once("SIGTERM", () => process.exit(130));
     process.once("SIGINT", () => process.exit(130));
@@ -46,6 +69,4 @@ export async function runService(
       stop(signal);
     });
   }
-  // The parent may be gone since before anybody listened.
-  if (tethered && !process.connected) process.emit("disconnect");
 }

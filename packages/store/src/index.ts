@@ -13,6 +13,7 @@ export { endSubscription, endSubscriptionsByUrl } from "./end-subscription.ts";
 export { type EventToIngest, type Ingest, type IngestedEvent, ingestEvents } from "./ingest-events.ts";
 export { type AttemptContext, loadForAttempt } from "./load-for-attempt.ts";
 export { migrate, pendingMigrations } from "./migrate.ts";
+export { openMigratedStore } from "./open-migrated-store.ts";
 export { deferReconcile, listOverdue, type OverdueDelivery, RECONCILE_GRACE_MS } from "./overdue.ts";
 export { type AttemptToRecord, recordAttempt } from "./record-attempt.ts";
 export { closeStore, isStoreAway, openStore, pingStore, type Store, type StoreOptions } from "./store.ts";

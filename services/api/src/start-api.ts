@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import { setMaxListeners } from "node:events";
 import type { ServerResponse } from "node:http";
 import { fastifyConnectPlugin } from "@connectrpc/connect-fastify";
-import type { Running } from "@posthaste/runtime";
+import { portProblem, type Running } from "@posthaste/runtime";
 import { pingStore } from "@posthaste/store";
 import fastify, { type FastifyInstance } from "fastify";
 import { contextOf } from "./connect/interceptors.ts";
@@ -77,7 +77,9 @@ export async function startApi({
       detail: `nothing is served at ${request.url.split("?")[0]?.slice(0, 200)}; see /api/docs`,
     }),
   );
-  await app.listen({ host, port });
+  await app.listen({ host, port }).catch((error: unknown) => {
+    throw portProblem(error, port, "POSTHASTE_PORT");
+  });
   const url = urlOf(app, host);
   deps.log.info("api.started", { url });
 

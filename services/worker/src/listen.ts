@@ -1,4 +1,5 @@
 import { createServer, type Server } from "node:http";
+import { portProblem } from "@posthaste/runtime";
 
 export type ListenOptions = {
   readonly host: string;
@@ -44,7 +45,7 @@ export async function listen(options: ListenOptions): Promise<{ url: string; sto
     },
   );
   await new Promise<void>((resolve, reject) => {
-    server.once("error", reject);
+    server.once("error", (error) => reject(portProblem(error, options.port, "POSTHASTE_WORKER_PORT")));
     server.listen(options.port, options.host, resolve);
   });
   return { url: urlOf(server, options.host), stop: () => close(server) };

@@ -2,9 +2,10 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { createPosthasteClient } from "@posthaste/client";
 import { DeliveryState } from "@posthaste/contracts/delivery";
 import { type Receiver, startReceiver, startTcpProxy, type TcpProxy } from "@posthaste/testkit";
-import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { type Stack, startStack } from "../../src/stack/stack.ts";
 
+const AWAY_MS = 20_000;
 const PATIENCE = { timeout: 120_000, interval: 200 };
 
 let stack: Stack;
@@ -56,46 +57,69 @@ test("two APIs and two workers on one MySQL: no delivery is started twice, none 
   );
 });
 
-test("a database that is away for 20 seconds spends none of the attempts", async () => {
-  stack = await startStack({
-    database: "mysql",
-    databaseUrl: async (url) => {
-      const target = new URL(url);
-      proxy = await startTcpProxy({ host: target.hostname, port: Number(target.port) });
-      target.port = String(proxy.port);
-      return target.href;
-    },
+describe("a database that is away for 20 seconds", () => {
+  beforeEach(async () => {
+    stack = await startStack({
+      database: "mysql",
+      env: { POSTHASTE_DISPATCH_LEASE_MS: "1000" },
+      databaseUrl: async (url) => {
+        const target = new URL(url);
+        proxy = await startTcpProxy({ host: target.hostname, port: Number(target.port) });
+        target.port = String(proxy.port);
+        return target.href;
+      },
+    });
+    await stack.subscribe(receiver.url);
   });
-  let letGo = () => {};
-  const held = new Promise<void>((resolve) => {
-    letGo = resolve;
-  });
-  receiver.answer(async (_request, n) => {
-    if (n === 1) await held;
-    return { kind: "status", status: 500 };
-  });
-  await stack.subscribe(receiver.url);
-  await stack.client.events.ingestEvent(event(1));
-  await receiver.waitFor(1, { timeoutMs: 30_000 });
+  const firstAttemptLogged = () =>
+    vi.waitFor(async () => {
+      const { deliveries } = await stack.client.deliveries.listDeliveries({});
+      expect(deliveries).toMatchObject([{ attempts: 1, state: DeliveryState.STARTED }]);
+    }, PATIENCE);
+  const attemptNumbers = () =>
+    new Set(receiver.requests.map((request) => request.headers["webhook-attempt"]));
 
-  // The attempt is under way; its result finds no database to be written to.
-  proxy?.cut();
-  letGo();
-  const refused = await fetch(`${stack.apiUrl}/api/Webhook`, {
-    headers: { authorization: `Bearer ${stack.token}` },
-  });
-  expect(refused.status).toBe(503);
-  expect((await fetch(`${stack.apiUrl}/readyz`)).status).toBe(503);
-  // How long it is away is the point here.
-  await sleep(20_000);
-  proxy?.mend();
+  test("when an attempt's result is to be written, spends no attempt and repeats at most one request", async () => {
+    let letGo = () => {};
+    const held = new Promise<void>((resolve) => {
+      letGo = resolve;
+    });
+    receiver.answer(async (_request, n) => {
+      if (n === 1) await held;
+      return { kind: "status", status: 500 };
+    });
+    await stack.client.events.ingestEvent(event(1));
+    await receiver.waitFor(1, { timeoutMs: 30_000 });
+    proxy?.cut();
+    letGo();
+    const refused = await fetch(`${stack.apiUrl}/api/Webhook`, {
+      headers: { authorization: `Bearer ${stack.token}` },
+    });
+    expect(refused.status).toBe(503);
+    expect((await fetch(`${stack.apiUrl}/readyz`)).status).toBe(503);
+    // How long it is away is the point here.
+    await sleep(AWAY_MS);
+    proxy?.mend();
+    await firstAttemptLogged();
+    expect(receiver.requests.length).toBeLessThanOrEqual(2);
+    expect(attemptNumbers()).toEqual(new Set(["1"]));
+  }, 180_000);
 
-  await vi.waitFor(async () => {
-    const { deliveries } = await stack.client.deliveries.listDeliveries({});
-    expect(deliveries).toMatchObject([{ attempts: 1, state: DeliveryState.STARTED }]);
-  }, PATIENCE);
-  expect(receiver.requests.length).toBeLessThanOrEqual(2);
-  expect(new Set(receiver.requests.map((request) => request.headers["webhook-attempt"]))).toEqual(
-    new Set(["1"]),
-  );
-}, 180_000);
+  test("when an attempt is to begin, spends no attempt: the first request is made when it is back", async () => {
+    receiver.answer({ kind: "status", status: 500 });
+    stack.temporal.pause();
+    await stack.client.events.ingestEvent(event(1));
+    await vi.waitFor(async () => {
+      const row = await stack.store.db.selectFrom("deliveries").select("lease_until").executeTakeFirst();
+      expect(row?.lease_until).not.toBeNull();
+    }, PATIENCE);
+    proxy?.cut();
+    stack.temporal.resume();
+    await sleep(AWAY_MS);
+    expect(receiver.requests).toHaveLength(0);
+    proxy?.mend();
+    await firstAttemptLogged();
+    expect(receiver.requests).toHaveLength(1);
+    expect(attemptNumbers()).toEqual(new Set(["1"]));
+  }, 180_000);
+});

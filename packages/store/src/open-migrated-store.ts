@@ -1,0 +1,24 @@
+import { StartError } from "@posthaste/runtime";
+import { codeOf } from "./dialect/seam.ts";
+import { pendingMigrations } from "./migrate.ts";
+import { closeStore, isStoreAway, openStore, type Store, type StoreOptions } from "./store.ts";
+
+/**
+ * Opens a database for a service, which must find it reachable and up to date.
+ *
+ * @throws StartError that says what is wrong with it, and what to do
+ */
+export async function openMigratedStore(options: StoreOptions): Promise<Store> {
+  const store = await openStore(options);
+  try {
+    const pending = await pendingMigrations(store);
+    if (pending.length === 0) return store;
+    throw new StartError(`the database lacks ${pending.join(", ")}: run npm run migrate`);
+  } catch (error) {
+    await closeStore(store);
+    if (!isStoreAway(store, error)) throw error;
+    throw new StartError(`the database cannot be reached (${codeOf(error)}): check DATABASE_URL`, {
+      cause: error,
+    });
+  }
+}

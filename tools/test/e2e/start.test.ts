@@ -1,0 +1,74 @@
+import { spawnSync } from "node:child_process";
+import { createServer } from "node:http";
+import { fileURLToPath } from "node:url";
+import { createEmptyStore, createTestStore, type TestStore } from "@posthaste/testkit";
+import { afterEach, describe, expect, test } from "vitest";
+import { freePort } from "../../src/processes/ports.ts";
+
+const root = fileURLToPath(new URL("../../../", import.meta.url));
+let stores: TestStore[] = [];
+afterEach(async () => {
+  for (const store of stores) await store.dispose();
+  stores = [];
+});
+const urlOf = (store: TestStore) => {
+  stores.push(store);
+  return store.url;
+};
+
+/** Starts a service that is expected to give up, and returns what it said. */
+function startOf(service: "api" | "worker", env: Record<string, string>) {
+  const { status, stderr } = spawnSync(process.execPath, [`${root}services/${service}/dist/main.js`], {
+    env,
+    encoding: "utf8",
+    timeout: 30_000,
+  });
+  return { status, said: stderr.trim() };
+}
+
+describe.each(["api", "worker"] as const)("the %s", (service) => {
+  test("names every setting that is wrong at once", () => {
+    const { status, said } = startOf(service, {
+      POSTHASTE_LOG_LEVEL: "loud",
+      POSTHASTE_DATABASE_POOL_SIZE: "0",
+    });
+    expect(status).toBe(1);
+    expect(said.split("\n")).toHaveLength(4);
+    for (const name of ["DATABASE_URL", "POSTHASTE_LOG_LEVEL", "POSTHASTE_DATABASE_POOL_SIZE"]) {
+      expect(said).toContain(name);
+    }
+  });
+
+  test("says in one line that its database cannot be reached, without the password", async () => {
+    const { status, said } = startOf(service, {
+      DATABASE_URL: `mysql://me:hush@127.0.0.1:${await freePort()}/x`,
+    });
+    expect({ status, said }).toEqual({
+      status: 1,
+      said: `posthaste ${service}: the database cannot be reached (ECONNREFUSED): check DATABASE_URL`,
+    });
+  });
+
+  test("says in one line that its database is not up to date", async () => {
+    const { said } = startOf(service, { DATABASE_URL: urlOf(await createEmptyStore("sqlite")) });
+    expect(said).toBe(`posthaste ${service}: the database lacks 0001-initial: run npm run migrate`);
+  });
+
+  test("says in one line that its port is in use, and by which setting to choose another", async () => {
+    const port = await freePort();
+    const taken = createServer();
+    await new Promise<void>((resolve) => taken.listen(port, "127.0.0.1", resolve));
+    try {
+      const setting = service === "api" ? "POSTHASTE_PORT" : "POSTHASTE_WORKER_PORT";
+      const { said } = startOf(service, {
+        DATABASE_URL: urlOf(await createTestStore("sqlite")),
+        TEMPORAL_ADDRESS: "127.0.0.1:1",
+        [setting]: String(port),
+        POSTHASTE_LOG_LEVEL: "silent",
+      });
+      expect(said).toBe(`posthaste ${service}: port ${port} is in use: choose another with ${setting}`);
+    } finally {
+      await new Promise((resolve) => taken.close(resolve));
+    }
+  });
+});
