@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { createWriteStream } from "node:fs";
+import { createWriteStream, readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 
 /** A process under test: started, killed and started again with the same command. */
@@ -46,7 +46,9 @@ export function createChild({ command, args, env, logPath, isReady }: ChildOptio
       gone = new Promise((resolve) => started.once("exit", (code) => resolve(code)));
       await until(async () => {
         if (started.exitCode !== null)
-          throw new Error(`${command} ended with ${started.exitCode}; see ${logPath}`);
+          throw new Error(
+            `${command} ended with ${started.exitCode}: ${readFileSync(logPath, "utf8").slice(-500)}`,
+          );
         return await isReady().catch(() => false);
       }, READY_WITHIN_MS);
     },

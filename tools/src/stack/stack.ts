@@ -63,7 +63,6 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
     logPath: join(dir, "temporal.log"),
     isReady: () => accepts(temporalPort),
   });
-  await temporal.start();
 
   const temporalAddress = `127.0.0.1:${temporalPort}`;
   const shared = {
@@ -95,7 +94,19 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
       isReady: async () => (await fetch(`http://127.0.0.1:${port}/readyz`)).ok,
     }),
   );
-  await Promise.all([...workers, ...apis].map((child) => child.start()));
+  const end = async () => {
+    await Promise.all([...workers, ...apis, temporal].map((child) => child.kill()));
+    await dispose();
+    rmSync(dir, { recursive: true, force: true });
+  };
+  try {
+    await temporal.start();
+    await Promise.all([...workers, ...apis].map((child) => child.start()));
+  } catch (error) {
+    // One that does not start must not leave the others behind.
+    await end();
+    throw error;
+  }
 
   const apiUrls = apiPorts.map((port) => `http://127.0.0.1:${port}`);
   const apiUrl = apiUrls[0] ?? "";
@@ -124,9 +135,7 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
     },
     async dispose() {
       await client.close();
-      await Promise.all([...workers, ...apis, temporal].map((child) => child.kill()));
-      await dispose();
-      rmSync(dir, { recursive: true, force: true });
+      await end();
     },
   };
 }
