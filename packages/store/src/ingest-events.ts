@@ -51,6 +51,7 @@ export async function ingestEvents(store: Store, ingest: Ingest): Promise<Ingest
     const fresh = newRows();
     const matching = new Map<string, Match[]>();
     let room = ingest.deliveriesMax;
+    let asOfRow: number | undefined;
 
     for (const [index, event] of ingest.events.entries()) {
       const before = event.idempotencyKey === null ? undefined : known.get(event.idempotencyKey);
@@ -68,7 +69,8 @@ export async function ingestEvents(store: Store, ingest: Ingest): Promise<Ingest
       const now = matches.slice(0, room);
       room -= now.length;
       if (now.length < matches.length) {
-        fresh.fanouts.push(await fanoutRow(tx, ingest, event, eventId, now.at(-1)?.targetHash ?? FIRST_HASH));
+        asOfRow ??= await newestWish(tx);
+        fresh.fanouts.push(fanoutRow(ingest, event, eventId, asOfRow, now.at(-1)?.targetHash ?? FIRST_HASH));
       }
       fresh.events.push(eventRow(ingest, event, eventId));
       const origin = { accountId: ingest.accountId, eventId, eventType: event.eventType, now: ingest.now };
@@ -189,23 +191,28 @@ async function matchAll(tx: Tx, ingest: Ingest, eventType: string): Promise<Matc
   }
 }
 
-async function fanoutRow(
-  tx: Tx,
+/** The last thing anyone subscribed to, as of now. */
+async function newestWish(tx: Tx): Promise<number> {
+  const { newest } = await tx
+    .selectFrom("subscription_event_types")
+    .select((eb) => eb.fn.max("id").as("newest"))
+    .executeTakeFirstOrThrow();
+  return Number(newest);
+}
+
+function fanoutRow(
   ingest: Ingest,
   event: EventToIngest,
   eventId: EventId,
+  asOfRow: number,
   after: Match["targetHash"],
-): Promise<Insertable<Tables["fanouts"]>> {
-  const { asOfRow } = await tx
-    .selectFrom("subscription_event_types")
-    .select((eb) => eb.fn.max("id").as("asOfRow"))
-    .executeTakeFirstOrThrow();
+): Insertable<Tables["fanouts"]> {
   return {
     event_id: eventId,
     account_id: ingest.accountId,
     event_type: event.eventType,
     as_of_at: ingest.now,
-    as_of_row: Number(asOfRow),
+    as_of_row: asOfRow,
     after_target_hash: after,
   };
 }

@@ -1,6 +1,7 @@
 import type { DeliveryId } from "@posthaste/domain";
 import { type Client, WorkflowNotFoundError } from "@temporalio/client";
 import { ATTEMPT_ACTIVITY, workflowIdOf } from "../names.ts";
+import { bounded } from "./bounded.ts";
 import { RETRY_NOW_REASON } from "./retry-now.ts";
 
 /** What Temporal knows of a delivery, as far as the reconciler has to tell cases apart. */
@@ -17,7 +18,7 @@ export type Standing =
 export async function inspectDelivery(client: Client, deliveryId: DeliveryId): Promise<Standing> {
   let description: Awaited<ReturnType<ReturnType<Client["workflow"]["getHandle"]>["describe"]>>;
   try {
-    description = await client.workflow.getHandle(workflowIdOf(deliveryId)).describe();
+    description = await bounded(client, () => client.workflow.getHandle(workflowIdOf(deliveryId)).describe());
   } catch (error) {
     if (error instanceof WorkflowNotFoundError) return { kind: "gone" };
     throw error;

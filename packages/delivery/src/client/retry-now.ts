@@ -1,6 +1,7 @@
 import type { DeliveryId } from "@posthaste/domain";
 import { type Client, isGrpcServiceError } from "@temporalio/client";
 import { ATTEMPT_ACTIVITY, workflowIdOf } from "../names.ts";
+import { bounded } from "./bounded.ts";
 
 /** Marks a pause as a step of "retry now", so that the reconciler knows which pauses it may undo. */
 export const RETRY_NOW_REASON = "posthaste: retry now";
@@ -18,10 +19,8 @@ const NOTHING_TO_PAUSE = new Set([3, 5, 9]);
  */
 export async function retryNow(client: Client, deliveryId: DeliveryId): Promise<boolean> {
   try {
-    await client.workflowService.pauseActivity({
-      ...target(client, deliveryId),
-      reason: RETRY_NOW_REASON,
-    });
+    const request = { ...target(client, deliveryId), reason: RETRY_NOW_REASON };
+    await bounded(client, () => client.workflowService.pauseActivity(request));
   } catch (error) {
     if (isGrpcServiceError(error) && NOTHING_TO_PAUSE.has(error.code)) return false;
     throw error;
@@ -32,7 +31,7 @@ export async function retryNow(client: Client, deliveryId: DeliveryId): Promise<
 
 /** The second half of {@link retryNow}: the attempt is made at once. */
 export async function unpause(client: Client, deliveryId: DeliveryId): Promise<void> {
-  await client.workflowService.unpauseActivity(target(client, deliveryId));
+  await bounded(client, () => client.workflowService.unpauseActivity(target(client, deliveryId)));
 }
 
 function target(client: Client, deliveryId: DeliveryId) {

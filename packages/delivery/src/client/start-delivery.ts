@@ -1,6 +1,7 @@
 import type { DeliveryId } from "@posthaste/domain";
 import type { Client } from "@temporalio/client";
 import { DELIVER_WORKFLOW, type DeliverInput, TASK_QUEUE, workflowIdOf } from "../names.ts";
+import { bounded } from "./bounded.ts";
 
 /** Temporal takes summaries of up to 400 bytes; a host name has at most 253. */
 const SUMMARY_CHARS_MAX = 380;
@@ -13,12 +14,13 @@ export async function startDelivery(
   client: Client,
   delivery: { deliveryId: DeliveryId; eventType: string; targetUrl: string },
 ): Promise<void> {
-  await client.workflow.start(DELIVER_WORKFLOW, {
+  const options = {
     workflowId: workflowIdOf(delivery.deliveryId),
     taskQueue: TASK_QUEUE,
     args: [{ deliveryId: delivery.deliveryId } satisfies DeliverInput],
-    workflowIdConflictPolicy: "USE_EXISTING",
-    workflowIdReusePolicy: "ALLOW_DUPLICATE",
+    workflowIdConflictPolicy: "USE_EXISTING" as const,
+    workflowIdReusePolicy: "ALLOW_DUPLICATE" as const,
     staticSummary: `${delivery.eventType} → ${new URL(delivery.targetUrl).host}`.slice(0, SUMMARY_CHARS_MAX),
-  });
+  };
+  await bounded(client, () => client.workflow.start(DELIVER_WORKFLOW, options));
 }
