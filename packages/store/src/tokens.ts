@@ -33,7 +33,7 @@ const PRESET_SECRET_CHARS_MAX = 255;
  *
  * @param input.secret presets the secret (20 to 255 printable ASCII characters); if it is stored already, that token
  *   is the answer
- * @throws Refusal `invalid` for a preset secret of another form, or one that was revoked
+ * @throws Refusal `invalid` for a preset secret of another form
  */
 export async function createToken(
   store: Store,
