@@ -50,8 +50,6 @@ export async function createToken(
   if (input.secret !== undefined) {
     checkPreset(input.secret);
     const existing = await findBySecret(store, secret);
-    if (existing?.revokedAt != null)
-      throw new Refusal("invalid", "this preset token was revoked; choose another");
     if (existing !== undefined) return { token: existing, secret };
   }
   const { insertId } = await store.db
