@@ -1,0 +1,3 @@
+export { sign, type WebhookToSign } from "./sign.ts";
+export { SignatureError, type SignatureErrorCode } from "./signature-error.ts";
+export { type Verified, type VerifyOptions, verify, type WebhookToVerify } from "./verify.ts";

@@ -1,0 +1,64 @@
+import { fromBase64 } from "./base64.ts";
+import { SignatureError } from "./signature-error.ts";
+
+/** `v1`: HMAC-SHA256 with a shared secret. `v1a`: Ed25519, verified with a public key. */
+export type Scheme = "v1" | "v1a";
+
+/** Web Crypto's own type, by whatever name the platform's declarations have it. */
+type Key = Awaited<ReturnType<typeof crypto.subtle.importKey>>;
+
+export type ImportedKey = { readonly scheme: Scheme; readonly key: Key };
+
+/** Bounds of a shared secret, in bytes, from the specification. */
+const SECRET_BYTES_MIN = 24;
+const SECRET_BYTES_MAX = 64;
+/** Length of an Ed25519 seed and of a public key (RFC 8032). */
+const ED25519_KEY_BYTES = 32;
+/** What stands before the seed in PKCS #8 (RFC 8410), the only form in which Web Crypto takes a private key's bytes. */
+const ED25519_PKCS8_START = [0x30, 0x2e, 2, 1, 0, 0x30, 5, 6, 3, 0x2b, 0x65, 0x70, 4, 0x22, 4, 0x20];
+
+/**
+ * Reads a key to sign with: `whsec_…` (shared secret) or `whsk_…` (Ed25519 seed), each followed by Base64.
+ *
+ * @throws SignatureError `bad_key`
+ */
+export async function signingKey(text: string): Promise<ImportedKey> {
+  if (text.startsWith("whsk_")) {
+    const seed = bytesOf(text, "whsk_", ED25519_KEY_BYTES, ED25519_KEY_BYTES);
+    const pkcs8 = Uint8Array.from([...ED25519_PKCS8_START, ...seed]);
+    return { scheme: "v1a", key: await crypto.subtle.importKey("pkcs8", pkcs8, "Ed25519", false, ["sign"]) };
+  }
+  return await sharedSecret(text);
+}
+
+/**
+ * Reads a key to verify with: `whsec_…` (shared secret) or `whpk_…` (Ed25519 public key), each followed by Base64. A
+ * shared secret may come without its prefix, as the specification's older examples have it.
+ *
+ * @throws SignatureError `bad_key`
+ */
+export async function verifyingKey(text: string): Promise<ImportedKey> {
+  if (text.startsWith("whpk_")) {
+    const raw = bytesOf(text, "whpk_", ED25519_KEY_BYTES, ED25519_KEY_BYTES);
+    return { scheme: "v1a", key: await crypto.subtle.importKey("raw", raw, "Ed25519", false, ["verify"]) };
+  }
+  return await sharedSecret(text);
+}
+
+async function sharedSecret(text: string): Promise<ImportedKey> {
+  const raw = bytesOf(text, "whsec_", SECRET_BYTES_MIN, SECRET_BYTES_MAX);
+  const algorithm = { name: "HMAC", hash: "SHA-256" };
+  return {
+    scheme: "v1",
+    key: await crypto.subtle.importKey("raw", raw, algorithm, false, ["sign", "verify"]),
+  };
+}
+
+function bytesOf(text: string, prefix: string, min: number, max: number): Uint8Array<ArrayBuffer> {
+  const bytes = fromBase64(text.startsWith(prefix) ? text.slice(prefix.length) : text);
+  if (bytes === undefined || bytes.length < min || bytes.length > max) {
+    const length = min === max ? `${min}` : `${min} to ${max}`;
+    throw new SignatureError("bad_key", `a key is ${prefix} and the Base64 of ${length} bytes`);
+  }
+  return bytes;
+}

@@ -1,0 +1,29 @@
+import { toBase64 } from "./base64.ts";
+import { signingKey } from "./keys.ts";
+import { signedContent } from "./signed-content.ts";
+
+export type WebhookToSign = {
+  /** Sent as `webhook-id`. */
+  readonly id: string;
+  /** Sent as `webhook-timestamp`: whole seconds since the epoch. */
+  readonly timestamp: number;
+  /** The body's bytes as they will be sent; a text stands for its UTF-8. */
+  readonly body: Uint8Array | string;
+};
+
+/**
+ * Makes the value of `webhook-signature`: one signature for each key, separated by spaces, so that a secret can be
+ * replaced while both are live.
+ *
+ * @param keys `whsec_…` for v1, `whsk_…` for v1a
+ * @throws SignatureError `bad_key`
+ */
+export async function sign(webhook: WebhookToSign, keys: readonly string[]): Promise<string> {
+  const content = signedContent(webhook.id, String(webhook.timestamp), webhook.body);
+  const signatures = keys.map(async (text) => {
+    const { scheme, key } = await signingKey(text);
+    const signature = await crypto.subtle.sign(scheme === "v1" ? "HMAC" : "Ed25519", key, content);
+    return `${scheme},${toBase64(new Uint8Array(signature))}`;
+  });
+  return (await Promise.all(signatures)).join(" ");
+}

@@ -1,0 +1,126 @@
+import { describe, expect, test } from "vitest";
+import { sign } from "./sign.ts";
+import { SignatureError } from "./signature-error.ts";
+import { type VerifyOptions, verify } from "./verify.ts";
+
+/** Published with the specification. */
+const VECTOR = {
+  key: "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+  id: "msg_p5jXN8AQM9LWM0D4loKWxJek",
+  timestamp: 1_614_265_330,
+  body: '{"test": 2432232314}',
+  signature: "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=",
+};
+/** RFC 8032, section 7.1, test 1: a seed and its public key. */
+const SEED = "whsk_nWGxne/9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A=";
+const PUBLIC = "whpk_11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=";
+const OTHER = "whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+
+const headersWith = (over: Record<string, string | undefined> = {}) => ({
+  "webhook-id": VECTOR.id,
+  "webhook-timestamp": String(VECTOR.timestamp),
+  "webhook-signature": VECTOR.signature,
+  ...over,
+});
+const check = (
+  over: Record<string, string | undefined> = {},
+  keys: readonly string[] = [VECTOR.key],
+  options: VerifyOptions & { body?: string | Uint8Array } = {},
+) =>
+  verify({ headers: headersWith(over), body: options.body ?? VECTOR.body }, keys, {
+    now: VECTOR.timestamp * 1000,
+    ...options,
+  });
+const refused = (code: string) => expect.objectContaining({ name: "SignatureError", code });
+
+describe("v1", () => {
+  test("signs and verifies the published vector", async () => {
+    expect(await sign(VECTOR, [VECTOR.key])).toBe(VECTOR.signature);
+    expect(await check()).toEqual({ id: VECTOR.id, signedAt: VECTOR.timestamp * 1000 });
+    expect(await check({}, [VECTOR.key.replace("whsec_", "")])).toMatchObject({ id: VECTOR.id });
+  });
+
+  test("takes a Headers object, and bytes that are not UTF-8", async () => {
+    const body = Uint8Array.from([0xff, 0x00, 0xfe]);
+    const signature = await sign({ ...VECTOR, body }, [VECTOR.key]);
+    const headers = new Headers(headersWith({ "webhook-signature": signature }) as Record<string, string>);
+    const now = VECTOR.timestamp * 1000;
+    expect(await verify({ headers, body }, [VECTOR.key], { now })).toMatchObject({ id: VECTOR.id });
+    await expect(
+      check({ "webhook-signature": signature }, [VECTOR.key], { body: "\ufffd\u0000\ufffd" }),
+    ).rejects.toEqual(refused("no_match"));
+  });
+});
+
+describe("v1a", () => {
+  test("is verified with the public key alone, and Ed25519 makes the same signature each time", async () => {
+    const signature = await sign(VECTOR, [SEED]);
+    expect(signature).toMatch(/^v1a,[A-Za-z0-9+/]{86}==$/);
+    expect(await sign(VECTOR, [SEED])).toBe(signature);
+    expect(await check({ "webhook-signature": signature }, [PUBLIC])).toMatchObject({ id: VECTOR.id });
+    await expect(check({ "webhook-signature": signature }, [VECTOR.key])).rejects.toEqual(
+      refused("no_match"),
+    );
+  });
+});
+
+describe("while a secret is replaced", () => {
+  test("both sign, and a receiver with either one accepts", async () => {
+    const signature = await sign(VECTOR, [OTHER, VECTOR.key, SEED]);
+    expect(signature.split(" ")).toHaveLength(3);
+    for (const keys of [[OTHER], [VECTOR.key], [PUBLIC], [OTHER, PUBLIC]]) {
+      expect(await check({ "webhook-signature": signature }, keys)).toMatchObject({ id: VECTOR.id });
+    }
+  });
+});
+
+describe("what is not right is refused with the one documented error", () => {
+  test.each([
+    ["another body", { body: `${VECTOR.body} ` }, {}, "no_match"],
+    ["another id", {}, { "webhook-id": "msg_other" }, "no_match"],
+    [
+      "another time within the tolerance",
+      {},
+      { "webhook-timestamp": String(VECTOR.timestamp + 1) },
+      "no_match",
+    ],
+    ["a truncated signature", {}, { "webhook-signature": VECTOR.signature.slice(0, -4) }, "malformed"],
+    [
+      "a signature with one bit changed",
+      {},
+      { "webhook-signature": VECTOR.signature.replace("g0", "g1") },
+      "no_match",
+    ],
+    ["a later version only", {}, { "webhook-signature": VECTOR.signature.replace("v1", "v2") }, "malformed"],
+    ["no signature", {}, { "webhook-signature": undefined }, "malformed"],
+    ["an empty id", {}, { "webhook-id": "" }, "malformed"],
+    ["a header without end", {}, { "webhook-signature": "v1,".padEnd(10_000, "A") }, "malformed"],
+    ["a time that is none", {}, { "webhook-timestamp": "1e9" }, "malformed"],
+    ["a negative time", {}, { "webhook-timestamp": "-5" }, "malformed"],
+    ["commas and spaces", {}, { "webhook-signature": " ,, v1, ,v1 v1,= v1a,====" }, "malformed"],
+  ])("%s", async (_title, options, headers, code) => {
+    await expect(check(headers, [VECTOR.key], options)).rejects.toEqual(refused(code));
+  });
+
+  test("five minutes either way are fine, and one second more is not", async () => {
+    const at = VECTOR.timestamp * 1000;
+    for (const now of [at - 300_000, at + 300_000])
+      expect(await check({}, [VECTOR.key], { now })).toBeDefined();
+    for (const now of [at - 301_000, at + 301_000]) {
+      await expect(check({}, [VECTOR.key], { now })).rejects.toEqual(refused("expired"));
+    }
+    expect(await check({}, [VECTOR.key], { now: at + 301_000, toleranceMs: 600_000 })).toBeDefined();
+  });
+
+  test.each(["", "whsec_", "whsec_c2hvcnQ=", "whsec_!!", "whpk_AAAA", `whsec_${"A".repeat(100)}`])(
+    "a key that is none: %s",
+    async (key) => {
+      await expect(check({}, [key])).rejects.toEqual(refused("bad_key"));
+      await expect(sign(VECTOR, [key])).rejects.toBeInstanceOf(SignatureError);
+    },
+  );
+
+  test("no key at all", async () => {
+    await expect(check({}, [])).rejects.toEqual(refused("no_match"));
+  });
+});
