@@ -13,6 +13,8 @@ export type Child = {
   pause(): void;
   resume(): void;
   running(): boolean;
+  /** What it has written so far. */
+  log(): string;
 };
 
 export type ChildOptions = {
@@ -62,6 +64,7 @@ export function createChild({ command, args, env, logPath, isReady }: ChildOptio
     },
     pause: () => signal("SIGSTOP"),
     resume: () => signal("SIGCONT"),
+    log: () => readFileSync(logPath, "utf8"),
     running: () => child !== undefined && child.exitCode === null && child.signalCode === null,
   };
 }

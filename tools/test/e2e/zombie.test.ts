@@ -1,0 +1,55 @@
+import { DeliveryState } from "@posthaste/contracts/delivery";
+import { type Receiver, startReceiver } from "@posthaste/testkit";
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { type Stack, startStack } from "../../src/stack/stack.ts";
+
+const PATIENCE = { timeout: 60_000, interval: 50 };
+
+let stack: Stack;
+let receiver: Receiver;
+beforeEach(async () => {
+  receiver = await startReceiver();
+  stack = await startStack({ workers: 2 });
+});
+afterEach(async () => {
+  await stack.dispose();
+  await receiver.stop();
+});
+
+test("a worker that was taken for dead and wakes up in mid-attempt: the number is taken once", async () => {
+  const [heir, zombie] = stack.workers;
+  if (heir === undefined || zombie === undefined) throw new Error("two workers are needed");
+  let letGo = () => {};
+  const held = new Promise<void>((resolve) => {
+    letGo = resolve;
+  });
+  receiver.answer(async (_request, n) => {
+    if (n === 1) await held;
+    return { kind: "status", status: n === 1 ? 503 : 500 };
+  });
+  // Only one worker is there, so the attempt is its own.
+  await heir.kill();
+  await stack.subscribe(receiver.url);
+  await stack.client.events.ingestEvent({
+    eventType: "invoice_sent",
+    snapshot: { case: "dataJson", value: '{"InvoiceNumber":"INV-1"}' },
+  });
+  await receiver.waitFor(1, { timeoutMs: 30_000 });
+  zombie.pause();
+  await heir.start();
+  await receiver.waitFor(2, { timeoutMs: 60_000 });
+  const delivery = await vi.waitFor(async () => {
+    const { deliveries } = await stack.client.deliveries.listDeliveries({});
+    expect(deliveries).toMatchObject([{ attempts: 1, state: DeliveryState.STARTED }]);
+    return deliveries[0];
+  }, PATIENCE);
+
+  letGo();
+  zombie.resume();
+  await vi.waitFor(() => expect(zombie.log()).toContain('"recorded":"already_recorded"'), PATIENCE);
+  const { attempts } = await stack.client.deliveries.listAttempts({ deliveryId: delivery?.id ?? "" });
+  expect(attempts).toMatchObject([{ number: 1, status: 500 }]);
+  const { delivery: after } = await stack.client.deliveries.getDelivery({ id: delivery?.id ?? "" });
+  expect(after).toEqual(delivery);
+  expect(receiver.requests.map((request) => request.headers["webhook-attempt"])).toEqual(["1", "1"]);
+}, 180_000);
