@@ -9,6 +9,8 @@ describe("the canonical form", () => {
     ['{"a":1.10}', '{"a":1.1}'],
     ['{"a":11e-1}', '{"a":1.1}'],
     ['{"a":100}', '{"a":1e2}'],
+    ['{"a":1000e+0002}', '{"a":0.1E6}'],
+    ['{"a":0e99999999999999999999}', '{"a":0}'],
     ['{"a":0}', '{"a":-0.0e5}'],
     ['{"a":"é"}', String.raw`{"a":"\u00e9"}`],
     ['{"a":"/"}', String.raw`{"a":"\/"}`],
@@ -30,6 +32,15 @@ describe("the canonical form", () => {
   ])("%s and %s differ", (a, b) => {
     expect(canonical(a)).not.toBe(canonical(b));
   });
+});
+
+test("a number of 500,000 zeros takes no longer than any other text of its length", () => {
+  const begun = performance.now();
+  canonical(`{"a":1.${"01".repeat(250_000)}}`);
+  const other = performance.now() - begun;
+  expect(canonical(`{"a":1.${"0".repeat(500_000)}1}`)).toHaveLength(500_002 + '{"a":e-500001}'.length);
+  // Quadratic time was a thousand times longer.
+  expect(performance.now() - begun - other).toBeLessThan(100 * (other + 10));
 });
 
 test("the text itself is left as it is", () => {

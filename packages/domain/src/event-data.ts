@@ -23,6 +23,7 @@ export type EventData = {
  *
  * @param field what to name in a refusal, such as `events[3].data_json`
  * @throws Refusal `invalid`: not JSON, not an object, nested deeper than {@link EVENT_DATA_DEPTH_MAX}, a key twice
+ *   with different values
  */
 export function parseEventData(json: string, field: string): EventData {
   const refuse = (message: string, cause?: unknown) => new Refusal("invalid", message, { field, cause });
@@ -73,14 +74,22 @@ function canonicalJson(value: unknown): string {
   return JSON.stringify(value);
 }
 
+/** Of a longer exponent, the spelling counts: it means nothing, and its arithmetic would cost what a sender likes. */
+const EXPONENT_DIGITS_MAX = 15;
+
 /** An exact decimal: significant digits without leading or trailing zeros, then the power of ten. `-0` is `0`. */
 function canonicalNumber(text: string): string {
-  const match = /^(-?)(\d+)(?:\.(\d+))?(?:[eE]([+-]?\d+))?$/.exec(text);
+  const match = /^(-?)(\d+)(?:\.(\d+))?(?:[eE]([+-]?)0*(\d+))?$/.exec(text);
   if (match === null) return text;
-  const [, sign = "", whole = "", fraction = "", exponent = "0"] = match;
-  const digits = (whole + fraction).replace(/^0+/, "");
-  const significant = digits.replace(/0+$/, "");
-  if (significant === "") return "0";
-  const power = BigInt(exponent) - BigInt(fraction.length) + BigInt(digits.length - significant.length);
-  return `${sign}${significant}e${power}`;
+  const [, sign = "", whole = "", fraction = "", exponentSign = "", exponent = "0"] = match;
+  const digits = whole + fraction;
+  // Not by expressions such as /0+$/: they take quadratic time on digits that are mostly zeros.
+  let from = 0;
+  while (digits[from] === "0") from++;
+  if (from === digits.length) return "0";
+  let to = digits.length;
+  while (digits[to - 1] === "0") to--;
+  if (exponent.length > EXPONENT_DIGITS_MAX) return text;
+  const power = Number(`${exponentSign}${exponent}`) - fraction.length + (digits.length - to);
+  return `${sign}${digits.slice(from, to)}e${power}`;
 }

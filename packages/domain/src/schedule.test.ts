@@ -1,4 +1,4 @@
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import {
   parseRetryAfterMs,
   RETRY_AFTER_MAX_MS,
@@ -46,4 +46,10 @@ test.each([
   ["99999999999", undefined],
 ])("Retry-After: %j means %s ms", (header, ms) => {
   expect(parseRetryAfterMs(header, 1_700_000_000_000)).toBe(ms);
+});
+
+test("a Retry-After date without a zone is GMT, wherever the worker runs", () => {
+  vi.stubEnv("TZ", "America/New_York");
+  expect(parseRetryAfterMs("Tue Nov 14 22:43:20 2023", 1_700_000_000_000)).toBe(1_800_000);
+  vi.unstubAllEnvs();
 });

@@ -47,6 +47,7 @@ export function parseRetryAfterMs(header: string, nowMs: number): number | undef
   const text = header.trim();
   if (/^\d{1,10}$/.test(text)) return Number(text) * 1000;
   if (!/^(Mon|Tue|Wed|Thu|Fri|Sat|Sun)/.test(text)) return undefined;
-  const at = Date.parse(text);
+  // The oldest of the three forms names no zone, and means GMT like the others.
+  const at = Date.parse(/GMT$/.test(text) ? text : `${text} GMT`);
   return Number.isNaN(at) ? undefined : Math.max(0, at - nowMs);
 }
