@@ -9,7 +9,7 @@ import { claimDataFolder } from "./up/data-folder.ts";
 import { type Demo, startDemo } from "./up/demo.ts";
 import { parseUpOptions, UP_USAGE, type UpOptions } from "./up/options.ts";
 import { prepareDatabase } from "./up/prepare-database.ts";
-import { createStack, type Stack } from "./up/stack.ts";
+import { createStack, LOOPBACK, type Stack } from "./up/stack.ts";
 import { welcome } from "./up/welcome.ts";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
@@ -51,7 +51,8 @@ async function runUntilStopped(options: UpOptions, stack: Stack, signal: AbortSi
   try {
     const { token, temporalUi } = await start(options, stack, signal);
     const apiUrl = `http://127.0.0.1:${options.port}`;
-    console.log(welcome({ apiUrl, temporalUi, token, dataDir: options.dataDir }));
+    const egressAllow = process.env["POSTHASTE_EGRESS_ALLOW"] || LOOPBACK;
+    console.log(welcome({ apiUrl, temporalUi, token, dataDir: options.dataDir, egressAllow }));
     if (options.demo) {
       demo = await startDemo({ dataDir: options.dataDir });
       await Promise.race([demo.deliverSample({ apiUrl, token, signal }), stack.death]);

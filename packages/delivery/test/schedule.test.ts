@@ -106,6 +106,23 @@ describe("the published schedule, kept by Temporal", () => {
     expect(subscription?.state).toBe("ended");
   });
 
+  test("a target that may not be called ends the delivery as blocked, with one attempt in the log and no request", async () => {
+    const started = await t.deliver({ targetUrl: `http://10.0.0.1:${t.receiver.port}/hook` });
+    await expect(finished(started)).rejects.toThrow();
+    expect(await row(started)).toMatchObject({ state: "blocked", attempts: 1, lastOutcome: "blocked" });
+    expect(
+      await listAttempts(t.store, { accountId: t.accountId, deliveryId: started.deliveryId }),
+    ).toMatchObject([
+      {
+        number: 1,
+        outcome: "blocked",
+        address: null,
+        detail: "the target's address is not on the public internet",
+      },
+    ]);
+    expect(t.logged("delivery.attempted")).toMatchObject([{ blockedFor: "10.0.0.1" }]);
+  });
+
   test("the next_attempt_at that is shown is when the next request is then made", async () => {
     t.receiver.answer((_request, n) =>
       n === 2

@@ -1,4 +1,18 @@
 export { EVENT_TYPES } from "./catalog/index.ts";
+export {
+  EGRESS_PORTS_DEFAULT,
+  type EgressRules,
+  formatPorts,
+  literalAddress,
+  type Network,
+  type PortRange,
+  parseNetworks,
+  parsePorts,
+  permitsAddress,
+  permitsPort,
+  portOf,
+  requireCallable,
+} from "./egress-rules.ts";
 export { EVENT_DATA_BYTES_MAX, EVENT_DATA_DEPTH_MAX, type EventData, parseEventData } from "./event-data.ts";
 export { ALL_EVENT_TYPES, type EventType, nearestCodes, unknownEventTypeMessage } from "./event-type.ts";
 export {

@@ -122,19 +122,27 @@ export function oneOf<const T extends string>(
   };
 }
 
+/** Anything that has a reader of its own, which throws an Error that says what was expected. */
+export function parsed<T>(
+  about: string,
+  fallback: T | undefined,
+  fallbackText: string,
+  parse: (text: string) => T,
+): Setting<T> {
+  return { about, fallback, fallbackText, parse };
+}
+
 /** A list of http addresses, separated by commas. */
 export function urls(about: string, fallback: readonly string[]): Setting<readonly string[]> {
-  return {
-    about,
-    fallback,
-    fallbackText: fallback.length === 0 ? "none" : fallback.join(","),
-    parse: (value) =>
-      value.split(",").map((part) => {
-        const url = part.trim();
-        if (!/^https?:\/\/[^/]/.test(url) || !URL.canParse(url)) {
-          throw new Error("expected http:// addresses separated by commas");
-        }
-        return url;
-      }),
-  };
+  return parsed(about, fallback, fallback.length === 0 ? "none" : fallback.join(","), (value) =>
+    value.split(",").map((part) => httpUrl(part.trim()).href.replace(/\/$/, "")),
+  );
+}
+
+/** @throws Error that says what was expected; it does not repeat the text, which may hold a password */
+export function httpUrl(text: string): URL {
+  if (!/^https?:\/\/[^/]/.test(text) || !URL.canParse(text)) {
+    throw new Error("expected an address such as http://HOST:PORT");
+  }
+  return new URL(text);
 }

@@ -1,7 +1,9 @@
 export {
   ConfigError,
+  httpUrl,
   integer,
   oneOf,
+  parsed,
   portProblem,
   readConfig,
   type Setting,

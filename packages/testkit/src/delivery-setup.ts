@@ -1,10 +1,13 @@
+import { createEgress } from "@posthaste/delivery/activities";
 import { startDelivery } from "@posthaste/delivery/client";
 import { createDeliveryWorker, workflowCode } from "@posthaste/delivery/worker";
 import {
   type AccountId,
   type DeliveryId,
+  EGRESS_PORTS_DEFAULT,
   type EventId,
   parseEventData,
+  parseNetworks,
   type SubscriptionId,
 } from "@posthaste/domain";
 import type { Log } from "@posthaste/runtime";
@@ -124,7 +127,14 @@ export async function setupDelivery(kind: "time-skipping" | "dev-server"): Promi
         connection: env.nativeConnection,
         namespace: env.namespace ?? "default",
         workflowBundle,
-        deps: { store, log, now },
+        deps: {
+          store,
+          log,
+          now,
+          egress: createEgress({
+            rules: { allow: parseNetworks("127.0.0.0/8,::1"), ports: EGRESS_PORTS_DEFAULT },
+          }),
+        },
       });
       const running = worker.run();
       const started: RunningWorker = {

@@ -1,3 +1,4 @@
+export { type ConnectProxy, startConnectProxy } from "./connect-proxy.ts";
 export type { Behaviour } from "./receiver/behaviour.ts";
 export { certificateFor } from "./receiver/certificate.ts";
 export {

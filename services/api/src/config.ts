@@ -1,4 +1,5 @@
-import { integer, LOG_LEVELS, oneOf, text, urls } from "@posthaste/runtime";
+import { EGRESS_PORTS_DEFAULT, formatPorts, parseNetworks, parsePorts } from "@posthaste/domain";
+import { integer, LOG_LEVELS, oneOf, parsed, text, urls } from "@posthaste/runtime";
 
 /** What the API reads from its environment. Temporal's own variables (`TEMPORAL_…`) are read by its SDK. */
 export const API_SETTINGS = {
@@ -31,5 +32,17 @@ export const API_SETTINGS = {
     min: 0,
     max: 300_000,
   }),
+  POSTHASTE_EGRESS_ALLOW: parsed(
+    "Networks that deliveries may reach although they are not public, such as `10.1.0.0/16,fd00::/8`; every other address that is not public is blocked",
+    [],
+    "none",
+    parseNetworks,
+  ),
+  POSTHASTE_EGRESS_PORTS: parsed(
+    "Ports that deliveries are sent to; those below 1024 belong to other protocols, but for HTTP's own",
+    EGRESS_PORTS_DEFAULT,
+    formatPorts(EGRESS_PORTS_DEFAULT),
+    parsePorts,
+  ),
   POSTHASTE_LOG_LEVEL: oneOf("The least important lines to log", "info", LOG_LEVELS),
 } as const;

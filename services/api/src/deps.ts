@@ -1,4 +1,4 @@
-import type { DeliveryId } from "@posthaste/domain";
+import type { DeliveryId, EgressRules } from "@posthaste/domain";
 import type { Log } from "@posthaste/runtime";
 import type { Store } from "@posthaste/store";
 import type { Catalog } from "./catalog.ts";
@@ -10,6 +10,8 @@ export type Deps = {
   readonly log: Log;
   /** Epoch milliseconds. */
   readonly now: () => number;
+  /** What a target URL may name; the worker goes by the same. */
+  readonly egressRules: EgressRules;
   /** Deliveries made within one ingest call. */
   readonly fanOutMax: number;
   /** Tells the workers that deliveries are pending. */

@@ -25,6 +25,7 @@ await runService({
         log,
         catalog: builtInCatalog(),
         now: () => Date.now(),
+        egressRules: { allow: config.POSTHASTE_EGRESS_ALLOW, ports: config.POSTHASTE_EGRESS_PORTS },
         fanOutMax: config.POSTHASTE_FAN_OUT_MAX,
         nudge: createNudge(config.POSTHASTE_WORKER_URLS, log),
         retryNow: (id) => retryNow(temporal, id),

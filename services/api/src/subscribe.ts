@@ -1,4 +1,4 @@
-import { type Acceptance, type AccountId, parseTargetUrl } from "@posthaste/domain";
+import { type Acceptance, type AccountId, parseTargetUrl, requireCallable } from "@posthaste/domain";
 import { createSubscription, type Subscription } from "@posthaste/store";
 import { requireSubscribable } from "./catalog.ts";
 import type { Deps } from "./deps.ts";
@@ -26,7 +26,7 @@ export async function subscribe(
     timeoutMs?: number;
   },
 ): Promise<Subscription> {
-  const targetUrl = parseTargetUrl(wanted.targetUrl);
+  const targetUrl = callableUrl(deps, wanted.targetUrl);
   requireSubscribable(deps.catalog, wanted.eventTypes, wanted.eventTypesField);
   return await createSubscription(deps.store, {
     accountId,
@@ -42,4 +42,11 @@ export async function subscribe(
 /** @returns null for the empty secret */
 export function checkSecret(secret: string): string | null {
   return secret === "" ? null : plainText(secret, "secret", SECRET_CHARS_MAX);
+}
+
+/** @throws Refusal for what is no target URL, or may plainly not be called */
+export function callableUrl(deps: Deps, text: string): string {
+  const targetUrl = parseTargetUrl(text);
+  requireCallable(deps.egressRules, targetUrl);
+  return targetUrl;
 }

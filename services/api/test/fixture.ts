@@ -1,5 +1,5 @@
 import { createPosthasteClient, type PosthasteClient } from "@posthaste/client";
-import { type AccountId, type DeliveryId, SCOPES, type Scope } from "@posthaste/domain";
+import { type AccountId, type DeliveryId, EGRESS_PORTS_DEFAULT, SCOPES, type Scope } from "@posthaste/domain";
 import type { Log } from "@posthaste/runtime";
 import { createAccount, createToken, type Store } from "@posthaste/store";
 import { createTestStore } from "@posthaste/testkit";
@@ -56,6 +56,7 @@ export async function startBench(
       log: recordingLog(lines),
       catalog: builtInCatalog(),
       now: () => Date.now(),
+      egressRules: { allow: [], ports: EGRESS_PORTS_DEFAULT },
       fanOutMax: 1_000,
       nudge: () => {
         nudges += 1;

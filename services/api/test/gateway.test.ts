@@ -85,6 +85,9 @@ describe("what is wrong with a request is said, and nothing is stored", () => {
     ["a relative target_url", json("/hook"), 400, "target_url", /absolute URL/],
     ["target_url for ftp", json("ftp://yoursite.com/"), 422, "target_url", /https: and http:/],
     ["target_url for javascript", json("javascript:alert(1)"), 422, "target_url", /https: and http:/],
+    ["a private address", json("http://[::ffff:10.0.0.1]/"), 422, "target_url", /not on the public internet/],
+    ["localhost", json("http://localhost:8080/"), 422, "target_url", /not on the public internet/],
+    ["a port of another protocol", json("http://yoursite.com:25/"), 422, "target_url", /port 25/],
     ["credentials in target_url", json("https://me:pw@yoursite.com/"), 422, "target_url", /credentials/],
     ["a fragment in target_url", json(`${URL_1}#top`), 422, "target_url", /fragment/],
     [

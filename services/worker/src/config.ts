@@ -1,4 +1,5 @@
-import { integer, LOG_LEVELS, oneOf, text } from "@posthaste/runtime";
+import { EGRESS_PORTS_DEFAULT, formatPorts, parseNetworks, parsePorts } from "@posthaste/domain";
+import { httpUrl, integer, LOG_LEVELS, oneOf, parsed, text } from "@posthaste/runtime";
 
 /** What the worker reads from its environment. Temporal's own variables (`TEMPORAL_…`) are read by its SDK. */
 export const WORKER_SETTINGS = {
@@ -32,6 +33,24 @@ export const WORKER_SETTINGS = {
     "How often overdue deliveries are held against Temporal, in milliseconds",
     15_000,
     { min: 100, max: 3_600_000 },
+  ),
+  POSTHASTE_EGRESS_ALLOW: parsed(
+    "Networks that deliveries may reach although they are not public, such as `10.1.0.0/16,fd00::/8`; every other address that is not public is blocked",
+    [],
+    "none",
+    parseNetworks,
+  ),
+  POSTHASTE_EGRESS_PORTS: parsed(
+    "Ports that deliveries are sent to; those below 1024 belong to other protocols, but for HTTP's own",
+    EGRESS_PORTS_DEFAULT,
+    formatPorts(EGRESS_PORTS_DEFAULT),
+    parsePorts,
+  ),
+  POSTHASTE_EGRESS_PROXY: parsed(
+    "An HTTP proxy that every delivery goes through (CONNECT), as `http://USER:PASSWORD@HOST:PORT`; the proxy gets the address that was checked",
+    null,
+    "none",
+    httpUrl,
   ),
   POSTHASTE_LOG_LEVEL: oneOf("The least important lines to log", "info", LOG_LEVELS),
 } as const;

@@ -30,6 +30,10 @@ await runService({
       inFlightMax: config.POSTHASTE_IN_FLIGHT_MAX,
       attemptsMax: config.POSTHASTE_ATTEMPTS_MAX,
       reconcileIntervalMs: config.POSTHASTE_RECONCILE_INTERVAL_MS,
+      egress: {
+        rules: { allow: config.POSTHASTE_EGRESS_ALLOW, ports: config.POSTHASTE_EGRESS_PORTS },
+        proxy: config.POSTHASTE_EGRESS_PROXY ?? undefined,
+      },
     });
     return {
       stop: async () => {

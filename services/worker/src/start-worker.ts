@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import { createEgress, type EgressOptions } from "@posthaste/delivery/activities";
 import {
   connectTemporal,
   inspectDelivery,
@@ -29,6 +30,7 @@ export type WorkerOptions = {
   readonly inFlightMax: number;
   readonly attemptsMax: number;
   readonly reconcileIntervalMs: number;
+  readonly egress: EgressOptions;
 };
 
 /** Starts the dispatcher, the reconciler and the Temporal worker. Temporal may come later, or go and come back. */
@@ -73,7 +75,13 @@ export async function startWorker(options: WorkerOptions): Promise<Running & { u
     log,
     workflowBundle: options.workflowBundle,
     attemptsMax: options.attemptsMax,
-    deps: { store, log, now, onAttempted: () => dispatcher.wake() },
+    deps: {
+      store,
+      log,
+      now,
+      egress: createEgress(options.egress),
+      onAttempted: () => dispatcher.wake(),
+    },
   });
   const listener = await listen({
     host: options.host,

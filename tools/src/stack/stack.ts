@@ -68,6 +68,7 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
   const shared = {
     DATABASE_URL: options.databaseUrl === undefined ? url : await options.databaseUrl(url),
     TEMPORAL_ADDRESS: temporalAddress,
+    POSTHASTE_EGRESS_ALLOW: "127.0.0.0/8",
     ...options.env,
   };
   const workerPorts = await ports(options.workers ?? 1);

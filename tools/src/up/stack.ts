@@ -33,6 +33,8 @@ const SERVICE_PATIENCE_MS = 60_000;
 const TEMPORAL_PATIENCE_MS = 15_000;
 const TEMPORAL_PORT = 7233;
 const LOG_LINES_SHOWN = 15;
+/** What a person tries out runs on the same machine. */
+export const LOOPBACK = "127.0.0.0/8,::1/128";
 
 export function createStack(options: {
   root: string;
@@ -108,6 +110,7 @@ export function createStack(options: {
       const workerUrl = `http://127.0.0.1:${workerPort}`;
       const shared = {
         DATABASE_URL: databaseUrl,
+        POSTHASTE_EGRESS_ALLOW: env["POSTHASTE_EGRESS_ALLOW"] || LOOPBACK,
         ...(temporalAddress && temporalEnv(env, folder.dir, temporalAddress)),
       };
       const worker = await start("worker", process.execPath, [join(root, "services/worker/dist/main.js")], {

@@ -5,14 +5,17 @@ export function welcome(where: {
   temporalUi: string;
   token: string;
   dataDir: string;
+  /** Networks that deliveries may reach beside the public internet. */
+  egressAllow: string;
 }): string {
-  const { apiUrl, temporalUi, token, dataDir } = where;
+  const { apiUrl, temporalUi, token, dataDir, egressAllow } = where;
   const rows = [
     ["API", `${apiUrl} (Connect, gRPC, gRPC-Web)`],
     ["REST gateway", `${apiUrl}/api/Webhook (documented at ${apiUrl}/api/docs)`],
     ["Temporal UI", temporalUi],
     ["Token", token],
     ["Data and logs", dataDir],
+    ["Deliveries reach", `the public internet and ${egressAllow} (POSTHASTE_EGRESS_ALLOW)`],
   ] as const;
   const width = Math.max(...rows.map(([name]) => name.length));
   const table = rows.map(([name, value]) => `  ${name.padEnd(width)}  ${value}`).join("\n");

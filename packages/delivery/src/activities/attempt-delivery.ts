@@ -19,7 +19,7 @@ import {
 } from "@posthaste/store";
 import { ApplicationFailure } from "@temporalio/common";
 import type { DeliverInput, DeliverResult } from "../names.ts";
-import { post } from "./egress/post.ts";
+import type { Egress } from "./egress/egress.ts";
 import { attemptFailed, ended, fault } from "./failures.ts";
 import { patiently } from "./patiently.ts";
 import { webhookBody, webhookHeaders } from "./webhook-request.ts";
@@ -27,6 +27,7 @@ import { webhookBody, webhookHeaders } from "./webhook-request.ts";
 export type AttemptDeps = {
   readonly store: Store;
   readonly log: Log;
+  readonly egress: Egress;
   /** Epoch milliseconds. In tests the time-skipping server's clock, which can only be asked for. */
   readonly now: () => number | Promise<number>;
   /** Called after each attempt was written: a subscription may have room for its next delivery. */
@@ -85,7 +86,7 @@ async function makeAttempt(
   const { delivery, subscription, event } = context;
   const startedAt = await deps.now();
   const begun = performance.now();
-  const result = await post({
+  const { blockedFor, ...result } = await deps.egress({
     url: subscription.targetUrl,
     headers: webhookHeaders(context, number, startedAt),
     body: webhookBody(event.data),
@@ -129,6 +130,7 @@ async function makeAttempt(
     status: result.status,
     detail: result.detail,
     address: result.address,
+    ...(blockedFor === null ? {} : { blockedFor }),
     durationMs,
     nextAttemptAt,
     state: state ?? "started",
@@ -193,7 +195,7 @@ function endedReason(state: string, number: number): string | null {
     case "cancelled":
       return "the receiver answered 410, which ends the subscription";
     case "blocked":
-      return "the target's address may not be called";
+      return "the target may not be called";
     default:
       return null;
   }

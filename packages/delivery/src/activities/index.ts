@@ -29,4 +29,5 @@ export function createActivities(deps: AttemptDeps): Activities {
   };
 }
 
+export { createEgress, type Egress, type EgressOptions } from "./egress/egress.ts";
 export type { AttemptDeps };

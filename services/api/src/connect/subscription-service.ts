@@ -1,7 +1,7 @@
 import { durationMs } from "@bufbuild/protobuf/wkt";
 import type { ServiceImpl } from "@connectrpc/connect";
 import type { SubscriptionService } from "@posthaste/contracts/subscription";
-import { parseTargetUrl, Refusal, type SubscriptionId } from "@posthaste/domain";
+import { Refusal, type SubscriptionId } from "@posthaste/domain";
 import {
   endSubscription,
   getSubscription,
@@ -11,7 +11,7 @@ import {
 } from "@posthaste/store";
 import { requireSubscribable } from "../catalog.ts";
 import type { Deps } from "../deps.ts";
-import { checkSecret, subscribe } from "../subscribe.ts";
+import { callableUrl, checkSecret, subscribe } from "../subscribe.ts";
 import { acceptanceFrom, subscriptionTo } from "./convert.ts";
 import { callerOf } from "./interceptors.ts";
 import { numberPage } from "./page.ts";
@@ -55,7 +55,7 @@ export function subscriptionService(deps: Deps): ServiceImpl<typeof Subscription
         accountId: callerOf(context).accountId,
         id,
         now: deps.now(),
-        ...(targetUrl === undefined ? {} : { targetUrl: parseTargetUrl(targetUrl) }),
+        ...(targetUrl === undefined ? {} : { targetUrl: callableUrl(deps, targetUrl) }),
         ...(eventTypes.length === 0 ? {} : { eventTypes }),
         ...(secret === undefined ? {} : { secret: checkSecret(secret) }),
         ...(acceptance === undefined ? {} : { acceptance }),

@@ -1,4 +1,5 @@
 import type { Outcome } from "@posthaste/domain";
+import { ProxyFault } from "./connect.ts";
 
 /** What an error of the HTTP client means: something the receiver or its network did, or a fault of ours. */
 export type Classified = { readonly outcome: Outcome; readonly detail: string } | "fault";
@@ -49,6 +50,7 @@ const OURS = new Set(["EMFILE", "ENFILE", "ENOBUFS", "ENOMEM", "EADDRNOTAVAIL", 
  * the detail: seen in the log and retried on the schedule, it cannot loop unseen.
  */
 export function classifyError(error: unknown): Classified {
+  if (error instanceof ProxyFault) return "fault";
   const code = codeOf(error);
   if (code === undefined || OURS.has(code)) return "fault";
   const outcome =

@@ -1,6 +1,7 @@
+import { EGRESS_PORTS_DEFAULT, parseNetworks } from "@posthaste/domain";
 import { certificateFor, type Receiver, refusedUrl, startReceiver } from "@posthaste/testkit";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { type PostRequest, post, RESPONSE_BODY_BYTES_MAX } from "./post.ts";
+import { createEgress, type PostRequest, RESPONSE_BODY_BYTES_MAX } from "./egress.ts";
 
 let receiver: Receiver;
 beforeEach(async () => {
@@ -8,8 +9,9 @@ beforeEach(async () => {
 });
 afterEach(() => receiver.stop());
 
+const egress = createEgress({ rules: { allow: parseNetworks("127.0.0.1"), ports: EGRESS_PORTS_DEFAULT } });
 const send = (options: Partial<PostRequest> = {}) =>
-  post({
+  egress({
     url: receiver.url,
     headers: { "content-type": "application/json" },
     body: Buffer.from("[{}]"),

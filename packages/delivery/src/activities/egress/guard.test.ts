@@ -1,0 +1,343 @@
+import { createServer, type Server } from "node:net";
+import {
+  EGRESS_PORTS_DEFAULT,
+  parseNetworks,
+  parseTargetUrl,
+  Refusal,
+  requireCallable,
+} from "@posthaste/domain";
+import {
+  type ConnectProxy,
+  certificateFor,
+  type Receiver,
+  refusedUrl,
+  startConnectProxy,
+  startReceiver,
+} from "@posthaste/testkit";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { createEgress, type EgressOptions } from "./egress.ts";
+import { type Lookup, resolveTarget } from "./resolve-target.ts";
+
+const RULES = { allow: [], ports: EGRESS_PORTS_DEFAULT };
+const BODY = Buffer.from("[{}]");
+const post = (options: EgressOptions, url: string) =>
+  createEgress(options)({ url, headers: {}, body: BODY, acceptance: "OK_ONLY", timeoutMs: 5_000 });
+
+/** What names stand for here; no real resolver answers like this when it is wanted. */
+const NAMES: Readonly<Record<string, readonly string[]>> = {
+  "private.example": ["10.0.0.5"],
+  "loopback.example": ["127.0.0.1"],
+  "loopback6.example": ["::1"],
+  "both.example": ["8.8.8.8", "127.0.0.1"],
+  "both6.example": ["2606:4700:4700::1111", "::ffff:127.0.0.1"],
+  "metadata.internal.example": ["169.254.169.254"],
+  "compatible.example": ["::127.0.0.1"],
+  "zone.example": ["fe80::1%1"],
+  "xn--mnchen-3ya.example": ["127.0.0.1"],
+  "trailing.example.": ["127.0.0.1"],
+  "nat64.example": ["64:ff9b::7f00:1"],
+  // As the machine's own resolver answers; below it is asked itself.
+  localhost: ["127.0.0.1", "::1"],
+  "localhost.": ["::1"],
+  "anything.localhost": ["127.0.0.1"],
+};
+const named: Lookup = async (hostname) =>
+  (NAMES[hostname] ?? []).map((address) => ({ address, family: address.includes(":") ? 6 : 4 }));
+
+describe("nothing private is reached", () => {
+  let listener: Server;
+  let port: number;
+  let connections = 0;
+  beforeAll(async () => {
+    // On every address of this machine, of both families.
+    listener = createServer((socket) => {
+      connections += 1;
+      socket.destroy();
+    });
+    await new Promise<void>((resolve) => listener.listen(0, "::", resolve));
+    const address = listener.address();
+    port = typeof address === "object" && address !== null ? address.port : 0;
+  });
+  afterAll(() => listener.close());
+
+  /** At subscription: not a URL, refused, or taken because only its name's addresses will tell. */
+  const HOSTS: readonly (readonly [
+    what: string,
+    host: string,
+    atSubscription: "invalid" | "refused" | "taken",
+  ])[] = [
+    ["loopback", "127.0.0.1", "refused"],
+    ["another loopback", "127.255.255.254", "refused"],
+    ["decimal", "2130706433", "refused"],
+    ["octal", "0177.0.0.1", "refused"],
+    ["octal with more zeros", "00000177.0.0.01", "refused"],
+    ["octal as one number", "017700000001", "refused"],
+    ["hexadecimal", "0x7f000001", "refused"],
+    ["hexadecimal parts", "0x7f.0x0.0x0.0x1", "refused"],
+    ["mixed bases", "0x7f.0.0.01", "refused"],
+    ["short", "127.1", "refused"],
+    ["shorter", "0x7f.1", "refused"],
+    ["three parts", "127.0.1", "refused"],
+    ["zero", "0", "refused"],
+    ["unspecified", "0.0.0.0", "refused"],
+    ["percent-encoded", "%31%32%37.0.0.1", "refused"],
+    ["full-width digits", "１２７.0.0.1", "refused"],
+    ["circled digits", "①②⑦.⓪.⓪.①", "refused"],
+    ["ideographic full stops", "127。0。0。1", "refused"],
+    ["with a trailing dot", "127.0.0.1.", "refused"],
+    ["too large a part", "127.0.0.256", "invalid"],
+    ["private A", "10.0.0.1", "refused"],
+    ["private B", "172.16.5.4", "refused"],
+    ["private C", "192.168.0.1", "refused"],
+    ["carrier NAT", "100.64.0.1", "refused"],
+    ["link-local", "169.254.0.1", "refused"],
+    ["cloud metadata", "169.254.169.254", "refused"],
+    ["cloud metadata as a number", "2852039166", "refused"],
+    ["cloud metadata in hexadecimal", "0xa9fea9fe", "refused"],
+    ["another cloud's metadata", "100.100.100.200", "refused"],
+    ["a third cloud's metadata", "192.0.0.192", "refused"],
+    ["multicast", "224.0.0.1", "refused"],
+    ["broadcast", "255.255.255.255", "refused"],
+    ["documentation", "192.0.2.1", "refused"],
+    ["IPv6 loopback", "[::1]", "refused"],
+    ["IPv6 loopback in full", "[0000:0000:0000:0000:0000:0000:0000:0001]", "refused"],
+    ["IPv6 unspecified", "[::]", "refused"],
+    ["mapped loopback", "[::ffff:127.0.0.1]", "refused"],
+    ["mapped loopback in hexadecimal", "[::ffff:7f00:1]", "refused"],
+    ["mapped loopback in full", "[0:0:0:0:0:ffff:127.0.0.1]", "refused"],
+    ["mapped private", "[::ffff:10.0.0.1]", "refused"],
+    ["mapped metadata", "[::ffff:a9fe:a9fe]", "refused"],
+    ["compatible loopback", "[::127.0.0.1]", "refused"],
+    ["translated loopback", "[::ffff:0:127.0.0.1]", "refused"],
+    ["6to4 of loopback", "[2002:7f00:1::]", "refused"],
+    ["6to4 of private", "[2002:a00:1::1]", "refused"],
+    ["Teredo", "[2001:0:4136:e378:8000:63bf:3fff:fdd2]", "refused"],
+    ["NAT64 of loopback", "[64:ff9b::127.0.0.1]", "refused"],
+    ["NAT64 of metadata", "[64:ff9b::a9fe:a9fe]", "refused"],
+    ["local NAT64", "[64:ff9b:1::7f00:1]", "refused"],
+    ["unique local", "[fd00::1]", "refused"],
+    ["IPv6 metadata", "[fd00:ec2::254]", "refused"],
+    ["IPv6 link-local", "[fe80::1]", "refused"],
+    ["a zone id", "[fe80::1%25lo]", "invalid"],
+    ["a zone id on loopback", "[::1%25lo]", "invalid"],
+    ["site-local", "[fec0::1]", "refused"],
+    ["IPv6 multicast", "[ff02::1]", "refused"],
+    ["localhost", "localhost", "refused"],
+    ["localhost with a dot", "localhost.", "refused"],
+    ["LOCALHOST", "LOCALHOST", "refused"],
+    ["circled localhost", "ⓛⓞⓒⓐⓛⓗⓞⓢⓣ", "refused"],
+    ["under localhost", "anything.localhost", "refused"],
+    ["credentials before it", "yoursite.com@127.0.0.1", "refused"],
+    ["a password before it", "yoursite.com:443@127.0.0.1", "refused"],
+    ["a backslash", "127.0.0.1\\@yoursite.com", "refused"],
+    ["a tab inside", "127.0.\t0.1", "invalid"],
+    ["a name for private", "private.example", "taken"],
+    ["a name for loopback", "loopback.example", "taken"],
+    ["a name for IPv6 loopback", "loopback6.example", "taken"],
+    ["a name for one public and one private", "both.example", "taken"],
+    ["the same with a mapped one", "both6.example", "taken"],
+    ["a name for metadata", "metadata.internal.example", "taken"],
+    ["a name for a compatible address", "compatible.example", "taken"],
+    ["a name for an address with a zone", "zone.example", "taken"],
+    ["an international name", "münchen.example", "taken"],
+    ["a name with a trailing dot", "trailing.example.", "taken"],
+    ["a name for NAT64", "nat64.example", "taken"],
+  ];
+
+  test("the list is as long as was promised", () => {
+    expect(new Set(HOSTS.map(([, host]) => host)).size).toBeGreaterThanOrEqual(60);
+  });
+
+  test.each(HOSTS)("%s: %s is %s at subscription, blocked at the attempt", async (_what, host, expected) => {
+    // A backslash begins the path of an http URL, so the port must stand before it.
+    const text = host.includes("\\")
+      ? `http://${host.replace("\\", `:${port}\\`)}/`
+      : `http://${host}:${port}/`;
+    expect(atSubscription(text)).toBe(expected);
+    if (!URL.canParse(text)) return;
+    // As if it had been subscribed before the rule was there.
+    expect(await post({ rules: RULES, lookup: named }, text)).toMatchObject({
+      outcome: "blocked",
+      address: null,
+      status: null,
+    });
+    expect(connections).toBe(0);
+  });
+
+  test.each([
+    ["the machine's own resolver and localhost", (at: number) => `http://localhost:${at}/`],
+    ["the same through TLS", (at: number) => `https://localhost:${at}/`],
+    ["another scheme", () => "ftp://8.8.8.8/"],
+    ["a port of another protocol", () => "http://8.8.8.8:25/"],
+  ])("%s", async (_what, urlAt) => {
+    expect(await post({ rules: RULES }, urlAt(port))).toMatchObject({ outcome: "blocked", address: null });
+    expect(connections).toBe(0);
+  });
+
+  test("what the log tells the subscriber is not which address a name has inside", async () => {
+    const result = await post({ rules: RULES, lookup: named }, `http://private.example:${port}/`);
+    expect(result.detail).toBe("the target's address is not on the public internet");
+    expect(result.blockedFor).toBe("10.0.0.5");
+  });
+
+  function atSubscription(text: string): "invalid" | "refused" | "taken" {
+    try {
+      requireCallable(RULES, parseTargetUrl(text));
+      return "taken";
+    } catch (error) {
+      if (error instanceof Refusal) return error.code === "invalid" ? "invalid" : "refused";
+      throw error;
+    }
+  }
+});
+
+describe("public look-alikes pass", () => {
+  test.each([
+    ["http://[::ffff:8.8.8.8]/", ["::ffff:808:808"]],
+    ["http://134744072/", ["8.8.8.8"]],
+    ["http://0x8.8.8.8/", ["8.8.8.8"]],
+    ["http://8.8.8.8./", ["8.8.8.8"]],
+    ["http://[2606:4700:4700::1111]/", ["2606:4700:4700::1111"]],
+    ["http://127.0.0.1.example/", ["8.8.4.4"]],
+  ])("%s", async (url, addresses) => {
+    const lookup: Lookup = async () => [{ address: "8.8.4.4", family: 4 }];
+    const found = await resolveTarget(new URL(url), RULES, lookup);
+    expect(found.map(({ address }) => address)).toEqual(addresses);
+  });
+});
+
+describe("the address dialled is the address checked", () => {
+  let receiver: Receiver;
+  beforeEach(async () => {
+    receiver = await startReceiver();
+  });
+  afterEach(() => receiver.stop());
+
+  test("a name that changes after it was checked is not asked again, and is checked anew at the next attempt", async () => {
+    // The receiver listens on 127.0.0.1 only, which is not allowed; 127.0.0.2 refuses.
+    const answers = ["127.0.0.2", "127.0.0.1", "127.0.0.1"];
+    const lookup: Lookup = async () => [{ address: answers.shift() ?? "", family: 4 }];
+    const options = { rules: { ...RULES, allow: parseNetworks("127.0.0.2") }, lookup };
+    const url = `http://rebinding.example:${receiver.port}/`;
+    expect(await post(options, url)).toMatchObject({ outcome: "refused" });
+    expect(answers).toHaveLength(2);
+    expect(await post(options, url)).toMatchObject({ outcome: "blocked" });
+    expect(receiver.requests).toHaveLength(0);
+  });
+
+  test("a redirect to loopback is a failure, and nobody goes there", async () => {
+    const inside = await startReceiver();
+    try {
+      receiver.answer({ kind: "status", status: 307, headers: { location: inside.url } });
+      const options = { rules: { ...RULES, allow: parseNetworks("127.0.0.1") } };
+      expect(await post(options, receiver.url)).toMatchObject({ outcome: "redirect", status: 307 });
+      expect(inside.requests).toHaveLength(0);
+    } finally {
+      await inside.stop();
+    }
+  });
+
+  test("a name with several addresses is tried until one answers", async () => {
+    const lookup: Lookup = async () => [
+      { address: "127.0.0.9", family: 4 },
+      { address: "127.0.0.1", family: 4 },
+    ];
+    const options = { rules: { ...RULES, allow: parseNetworks("127.0.0.0/8") }, lookup };
+    expect(await post(options, `http://several.example:${receiver.port}/`)).toMatchObject({
+      outcome: "accepted",
+      address: `127.0.0.1:${receiver.port}`,
+    });
+  });
+
+  test("a resolver that does not answer is over at the deadline", async () => {
+    const lookup: Lookup = () => new Promise(() => {});
+    const egress = createEgress({ rules: RULES, lookup });
+    const request = { url: "http://slow.example/", headers: {}, body: BODY, acceptance: "OK_ONLY" as const };
+    expect(await egress({ ...request, timeoutMs: 100 })).toMatchObject({ outcome: "timeout", address: null });
+  });
+});
+
+describe("through a proxy", () => {
+  const allow = parseNetworks("127.0.0.0/8");
+  const lookup: Lookup = async () => [{ address: "127.0.0.1", family: 4 }];
+  let receiver: Receiver;
+  let proxy: ConnectProxy;
+  beforeEach(async () => {
+    receiver = await startReceiver();
+    proxy = await startConnectProxy({ credentials: "posthaste:pass" });
+  });
+  afterEach(async () => {
+    await proxy.stop();
+    await receiver.stop();
+  });
+  const options = (): EgressOptions => ({ rules: { ...RULES, allow }, lookup, proxy: proxy.url });
+
+  test("the tunnel goes to the address that was checked, and the request names the host", async () => {
+    const url = `http://yoursite.example:${receiver.port}/hook`;
+    expect(await post(options(), url)).toMatchObject({
+      outcome: "accepted",
+      address: `127.0.0.1:${receiver.port}`,
+    });
+    expect(proxy.authorities).toEqual([`127.0.0.1:${receiver.port}`]);
+    expect(receiver.requests[0]?.headers["host"]).toBe(`yoursite.example:${receiver.port}`);
+    expect(receiver.requests[0]?.headers["proxy-authorization"]).toBeUndefined();
+  });
+
+  test("TLS is made out to the host: its certificate is taken, another one's is not", async () => {
+    const certificate = await certificateFor("yoursite.example");
+    const secure = await startReceiver({ tls: certificate });
+    try {
+      const trusting = { ...options(), ca: certificate.cert };
+      const at = (host: string) => `https://${host}:${secure.port}/hook`;
+      expect(await post(trusting, at("yoursite.example"))).toMatchObject({ outcome: "accepted" });
+      expect(await post(trusting, at("othersite.example"))).toMatchObject({ outcome: "tls" });
+      expect(proxy.authorities).toEqual([`127.0.0.1:${secure.port}`, `127.0.0.1:${secure.port}`]);
+      expect(secure.requests).toHaveLength(1);
+    } finally {
+      await secure.stop();
+    }
+  });
+
+  test("a blocked target is blocked before the proxy is asked", async () => {
+    expect(await post({ ...options(), rules: RULES }, receiver.url)).toMatchObject({ outcome: "blocked" });
+    expect(proxy.authorities).toHaveLength(0);
+  });
+
+  test("a target that the proxy cannot reach is unreachable, and a receiver that hangs times out", async () => {
+    const { port } = new URL(await refusedUrl());
+    expect(await post(options(), `http://127.0.0.1:${port}/`)).toMatchObject({
+      outcome: "unreachable",
+      detail: "PROXY_502",
+    });
+    receiver.answer({ kind: "hang" });
+    const egress = createEgress(options());
+    const request = { url: receiver.url, headers: {}, body: BODY, acceptance: "OK_ONLY" as const };
+    expect(await egress({ ...request, timeoutMs: 300 })).toMatchObject({ outcome: "timeout" });
+    await expect.poll(() => receiver.open()).toBe(0);
+  });
+
+  test("a proxy that is away, or wants other credentials, is a fault of ours", async () => {
+    const wrong = new URL(proxy.url);
+    wrong.password = "other";
+    await expect(post({ ...options(), proxy: wrong }, receiver.url)).rejects.toThrow(
+      "wants other credentials",
+    );
+    const gone = new URL(await refusedUrl());
+    await expect(post({ ...options(), proxy: gone }, receiver.url)).rejects.toThrow("cannot be reached");
+  });
+});
+
+test("without a proxy, too, TLS is made out to the host", async () => {
+  const certificate = await certificateFor("yoursite.example");
+  const secure = await startReceiver({ tls: certificate });
+  try {
+    const lookup: Lookup = async () => [{ address: "127.0.0.1", family: 4 }];
+    const rules = { ...RULES, allow: parseNetworks("127.0.0.1") };
+    const at = (host: string) =>
+      post({ rules, lookup, ca: certificate.cert }, `https://${host}:${secure.port}/`);
+    expect(await at("yoursite.example")).toMatchObject({ outcome: "accepted" });
+    expect(await at("othersite.example")).toMatchObject({ outcome: "tls" });
+  } finally {
+    await secure.stop();
+  }
+});

@@ -1,0 +1,57 @@
+import type { LookupAddress } from "node:dns";
+import { lookup } from "node:dns/promises";
+import { isIPv6 } from "node:net";
+import { type EgressRules, literalAddress, permitsAddress, permitsPort, portOf } from "@posthaste/domain";
+
+/** All addresses that a name stands for, in the order in which to try them. */
+export type Lookup = (hostname: string) => Promise<readonly LookupAddress[]>;
+
+/** The operating system's resolver, hosts file included. */
+export const systemLookup: Lookup = (hostname) => lookup(hostname, { all: true, order: "verbatim" });
+
+/**
+ * The target may not be called. What it says goes into the attempt log, which the subscriber reads: never an address
+ * that a name stands for inside the operator's network.
+ */
+export class TargetBlocked extends Error {
+  override readonly name = "TargetBlocked";
+  /** What was found, for the operator's log. */
+  readonly found: string;
+
+  constructor(message: string, found: string) {
+    super(message);
+    this.found = found;
+  }
+}
+
+/**
+ * Finds the addresses to dial for a URL: its literal, or what its name stands for now. All of them must be permitted,
+ * or a name with one public and one private address would be a coin toss.
+ *
+ * @throws TargetBlocked, or the resolver's error
+ */
+export async function resolveTarget(
+  url: URL,
+  rules: EgressRules,
+  resolve: Lookup,
+): Promise<readonly LookupAddress[]> {
+  if (url.protocol !== "https:" && url.protocol !== "http:") {
+    throw new TargetBlocked("only http and https are called", url.protocol);
+  }
+  const port = portOf(url);
+  if (!permitsPort(rules, port)) throw new TargetBlocked(`port ${port} is not called`, `port ${port}`);
+  const literal = literalAddress(url);
+  const addresses =
+    literal === undefined
+      ? await resolve(url.hostname)
+      : [{ address: literal, family: isIPv6(literal) ? 6 : 4 }];
+  for (const { address } of addresses) requirePermitted(rules, address);
+  if (addresses.length === 0) throw Object.assign(new Error("no address"), { code: "ENODATA" });
+  return addresses;
+}
+
+/** @throws TargetBlocked */
+export function requirePermitted(rules: EgressRules, address: string): void {
+  if (permitsAddress(rules, address)) return;
+  throw new TargetBlocked("the target's address is not on the public internet", address);
+}

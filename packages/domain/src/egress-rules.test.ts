@@ -1,0 +1,197 @@
+import { describe, expect, test } from "vitest";
+import {
+  EGRESS_PORTS_DEFAULT,
+  formatPorts,
+  literalAddress,
+  parseNetworks,
+  parsePorts,
+  permitsAddress,
+  permitsPort,
+  requireCallable,
+} from "./egress-rules.ts";
+import { parseTargetUrl } from "./target-url.ts";
+
+const RULES = { allow: [], ports: EGRESS_PORTS_DEFAULT };
+
+describe("public unicast addresses may be called", () => {
+  test.each([
+    "8.8.8.8",
+    "1.1.1.1",
+    "100.63.255.255",
+    "100.128.0.1",
+    "172.15.0.1",
+    "172.32.0.1",
+    "192.0.1.1",
+    "198.17.255.255",
+    "223.255.255.254",
+    "2606:4700:4700::1111",
+    "2a00:1450:4001:81b::200e",
+    "::ffff:8.8.8.8",
+    "::ffff:808:808",
+    "0:0:0:0:0:ffff:0808:0808",
+  ])("%s", (address) => {
+    expect(permitsAddress(RULES, address)).toBe(true);
+  });
+});
+
+describe("all others may not", () => {
+  test.each([
+    ["this network", "0.0.0.0"],
+    ["this network", "0.1.2.3"],
+    ["private", "10.0.0.1"],
+    ["shared (carrier NAT)", "100.64.0.1"],
+    ["loopback", "127.0.0.1"],
+    ["loopback", "127.255.255.254"],
+    ["link-local", "169.254.1.1"],
+    ["cloud metadata", "169.254.169.254"],
+    ["private", "172.16.0.1"],
+    ["private", "172.31.255.255"],
+    ["protocol assignments", "192.0.0.1"],
+    ["documentation", "192.0.2.1"],
+    ["6to4 relays", "192.88.99.1"],
+    ["private", "192.168.1.1"],
+    ["benchmarking", "198.18.0.1"],
+    ["documentation", "198.51.100.7"],
+    ["documentation", "203.0.113.7"],
+    ["multicast", "224.0.0.1"],
+    ["reserved", "240.0.0.1"],
+    ["broadcast", "255.255.255.255"],
+    ["unspecified", "::"],
+    ["loopback", "::1"],
+    ["IPv4-mapped loopback", "::ffff:127.0.0.1"],
+    ["IPv4-mapped private", "::ffff:a00:1"],
+    ["IPv4-compatible loopback", "::127.0.0.1"],
+    ["IPv4-compatible public", "::8.8.8.8"],
+    ["IPv4-translated", "::ffff:0:127.0.0.1"],
+    ["NAT64 of loopback", "64:ff9b::127.0.0.1"],
+    ["NAT64 of a public one", "64:ff9b::8.8.8.8"],
+    ["local NAT64", "64:ff9b:1::1"],
+    ["discard", "100::1"],
+    ["Teredo", "2001:0:4136:e378:8000:63bf:3fff:fdd2"],
+    ["benchmarking", "2001:2::1"],
+    ["ORCHID", "2001:20::1"],
+    ["documentation", "2001:db8::1"],
+    ["6to4 of loopback", "2002:7f00:1::"],
+    ["6to4 of a public one", "2002:808:808::"],
+    ["documentation", "3fff::1"],
+    ["not given out", "4000::1"],
+    ["segment routing", "5f00::1"],
+    ["unique local", "fc00::1"],
+    ["unique local metadata", "fd00:ec2::254"],
+    ["link-local", "fe80::1"],
+    ["link-local with a zone", "fe80::1%eth0"],
+    ["site-local", "fec0::1"],
+    ["multicast", "ff02::1"],
+    ["no address", ""],
+    ["no address", "localhost"],
+    ["no address", "8.8.8"],
+    ["octal", "0177.0.0.1"],
+    ["hexadecimal", "0x8.0x8.0x8.0x8"],
+    ["a number", "134744072"],
+  ])("%s: %s", (_what, address) => {
+    expect(permitsAddress(RULES, address)).toBe(false);
+  });
+});
+
+describe("what the operator allows", () => {
+  const rules = { ...RULES, allow: parseNetworks("127.0.0.0/8, fd00::/8,10.1.2.3") };
+
+  test.each([
+    ["127.9.9.9", true],
+    ["::ffff:127.0.0.1", true],
+    ["fd12::1", true],
+    ["10.1.2.3", true],
+    ["10.1.2.4", false],
+    ["::1", false],
+    ["fe80::1", false],
+    ["8.8.8.8", true],
+  ])("%s: %s", (address, permitted) => {
+    expect(permitsAddress(rules, address)).toBe(permitted);
+  });
+
+  test.each([
+    "",
+    "127.0.0.1/33",
+    "::1/129",
+    "10/8",
+    "010.0.0.0/8",
+    "::ffff:10.0.0.0/104",
+    "a/8",
+    "1.2.3.4/8/8",
+    "1.2.3.4/",
+  ])("%j is no network", (text) => {
+    expect(() => parseNetworks(text)).toThrow("expected networks such as");
+  });
+});
+
+describe("ports", () => {
+  test.each([
+    [80, true],
+    [443, true],
+    [8080, true],
+    [65_535, true],
+    [22, false],
+    [25, false],
+    [1_023, false],
+    [0, false],
+  ])("%s: %s", (port, permitted) => {
+    expect(permitsPort(RULES, port)).toBe(permitted);
+  });
+
+  test("are read and written as ranges", () => {
+    expect(formatPorts(parsePorts("443, 8000-8999"))).toBe("443,8000-8999");
+  });
+
+  test.each(["", "0", "65536", "9-8", "80;443", "-1", "http"])("%j is none", (text) => {
+    expect(() => parsePorts(text)).toThrow("expected ports such as");
+  });
+});
+
+describe("what a URL itself shows is refused", () => {
+  test.each([
+    "http://127.0.0.1/",
+    "http://2130706433/",
+    "http://0x7f.1/",
+    "http://0177.0.0.1/",
+    "http://127.1/",
+    "http://１２７.0.0.1/",
+    "http://127。0。0。1/",
+    "http://127.0.0.1./",
+    "http://[::ffff:127.0.0.1]/",
+    "http://localhost/",
+    "http://LOCALHOST./",
+    "http://ⓛocalhost/",
+    "http://a.localhost/",
+    "https://yoursite.com:22/",
+    "https://yoursite.com:25/hook",
+  ])("%s", (text) => {
+    expect(() => requireCallable(RULES, parseTargetUrl(text))).toThrow(
+      expect.objectContaining({ code: "unprocessable_url", field: "target_url" }),
+    );
+  });
+
+  test.each([
+    "https://yoursite.com/",
+    "https://yoursite.com:8443/",
+    "http://8.8.8.8/",
+    "http://[::ffff:8.8.8.8]/",
+    "http://[2606:4700:4700::1111]/",
+    "http://localhost.example.com/",
+    "http://notlocalhost/",
+    "http://10.example.com/",
+  ])("and %s is not", (text) => {
+    expect(() => requireCallable(RULES, parseTargetUrl(text))).not.toThrow();
+  });
+
+  test("but for what is allowed", () => {
+    const rules = { ...RULES, allow: parseNetworks("127.0.0.0/8") };
+    expect(() => requireCallable(rules, "http://localhost:8080/")).not.toThrow();
+    expect(() => requireCallable(rules, "http://[::1]/")).toThrow();
+  });
+});
+
+test("a literal is found in every spelling, and a name is none", () => {
+  expect(literalAddress(new URL("http://0x7f.1/"))).toBe("127.0.0.1");
+  expect(literalAddress(new URL("http://[::FFFF:7f00:1]/"))).toBe("::ffff:7f00:1");
+  expect(literalAddress(new URL("http://1.2.3.4.example/"))).toBeUndefined();
+});
