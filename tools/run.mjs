@@ -11,7 +11,7 @@ const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const [command = "", ...args] = process.argv.slice(2);
 
 /** They run in production as well, where nobody wants an install as a side effect. */
-const NEVER_REINSTALL = new Set(["migrate", "token"]);
+const NEVER_REINSTALL = new Set(["migrate", "token", "reseal"]);
 
 process.exitCode = await main();
 

@@ -9,6 +9,7 @@ import { claimDataFolder } from "./up/data-folder.ts";
 import { type Demo, startDemo } from "./up/demo.ts";
 import { parseUpOptions, UP_USAGE, type UpOptions } from "./up/options.ts";
 import { prepareDatabase } from "./up/prepare-database.ts";
+import { secretKeys } from "./up/secret-keys.ts";
 import { createStack, LOOPBACK, type Stack } from "./up/stack.ts";
 import { welcome } from "./up/welcome.ts";
 
@@ -71,13 +72,18 @@ async function start(options: UpOptions, stack: Stack, signal: AbortSignal) {
   const ownTemporal = address === undefined || address === "";
   const temporalAddress = ownTemporal ? await startTemporal(options, stack, signal) : undefined;
   const databaseUrl = `sqlite:${options.dataDir}/posthaste.db`;
+  const sealing = await secretKeys({
+    dataDir: options.dataDir,
+    preset: process.env["POSTHASTE_SECRET_KEYS"],
+  });
   const token = await prepareDatabase({
     url: databaseUrl,
+    secretKeys: sealing,
     dataDir: options.dataDir,
     presetToken: process.env["POSTHASTE_ADMIN_TOKEN"],
   });
   await showProgress("starting API and worker", () =>
-    stack.startServices({ port: options.port, databaseUrl, temporalAddress }),
+    stack.startServices({ port: options.port, databaseUrl, secretKeys: sealing, temporalAddress }),
   );
   const temporalUi = ownTemporal ? `http://127.0.0.1:${options.temporalUiPort}` : `your own, at ${address}`;
   return { token, temporalUi };

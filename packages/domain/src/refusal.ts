@@ -21,10 +21,17 @@ export class Refusal extends Error {
   readonly code: RefusalCode;
   /** The request's field at fault, such as `target_url` or `events[3].data_json`. */
   readonly field: string | undefined;
+  /** When asking again may succeed, in milliseconds from now. */
+  readonly retryAfterMs: number | undefined;
 
-  constructor(code: RefusalCode, message: string, options: { field?: string; cause?: unknown } = {}) {
+  constructor(
+    code: RefusalCode,
+    message: string,
+    options: { field?: string; retryAfterMs?: number; cause?: unknown } = {},
+  ) {
     super(message, { cause: options.cause });
     this.code = code;
     this.field = options.field;
+    this.retryAfterMs = options.retryAfterMs;
   }
 }

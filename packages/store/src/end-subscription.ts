@@ -1,7 +1,8 @@
 import type { AccountId, SubscriptionId } from "@posthaste/domain";
 import { sha256 } from "./ids.ts";
+import { lockSubscription } from "./lock-subscription.ts";
 import type { Store } from "./store.ts";
-import { getSubscription, lock, removeEventTypes, type Subscription } from "./subscriptions.ts";
+import { getSubscription, removeEventTypes, type Subscription } from "./subscriptions.ts";
 import { type Tx, transact } from "./transact.ts";
 
 /** Deliveries cancelled in one transaction, so that a large backlog does not hold locks for long. */
@@ -20,7 +21,7 @@ export async function endSubscription(
   { accountId, id, reason, now }: { accountId: AccountId; id: SubscriptionId; reason: string; now: number },
 ): Promise<Subscription | undefined> {
   const known = await transact(store, async (tx) => {
-    const row = await lock(store, tx, accountId, id);
+    const row = await lockSubscription(store, tx, accountId, id);
     if (row !== undefined && row.state !== "ended") await endIn(tx, id, reason, now);
     return row !== undefined;
   });
@@ -59,11 +60,13 @@ export async function endSubscriptionsByUrl(
 export async function endIn(tx: Tx, id: SubscriptionId, reason: string, now: number): Promise<void> {
   await tx
     .updateTable("subscriptions")
-    .set({ state: "ended", ended_at: now, ended_reason: reason, updated_at: now })
+    .set({ state: "ended", ended_at: now, ended_reason: reason, updated_at: now, credential: null })
     .where("id", "=", id)
     .where("state", "!=", "ended")
     .execute();
   await removeEventTypes(tx, id, "all", now);
+  // Nothing is sent any more, so nothing needs them.
+  await tx.deleteFrom("signing_keys").where("subscription_id", "=", id).execute();
 }
 
 /** Cancels what is open of an ended subscription. */

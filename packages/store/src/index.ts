@@ -16,11 +16,22 @@ export { migrate, pendingMigrations } from "./migrate.ts";
 export { openMigratedStore } from "./open-migrated-store.ts";
 export { deferReconcile, listOverdue, type OverdueDelivery, RECONCILE_GRACE_MS } from "./overdue.ts";
 export { type AttemptToRecord, recordAttempt } from "./record-attempt.ts";
+export { resealSecrets } from "./reseal.ts";
+export { parseSealingKeys, SealError, type SealingKeys } from "./sealer.ts";
+export {
+  LIVE_SIGNING_KEYS_MAX,
+  listPublicKeys,
+  listSigningKeys,
+  type PublicKey,
+  rotateSigningKey,
+  type SigningKey,
+} from "./signing-keys.ts";
 export { closeStore, isStoreAway, openStore, pingStore, type Store, type StoreOptions } from "./store.ts";
 export {
   createSubscription,
   getSubscription,
   listSubscriptions,
+  type NewSubscription,
   type Subscription,
   updateSubscription,
 } from "./subscriptions.ts";

@@ -7,6 +7,7 @@ import type {
   SubscriptionState,
 } from "@posthaste/domain";
 import { type Delivery, deliveryOf } from "./deliveries.ts";
+import { contextOf, signingKeysFor } from "./signing-keys.ts";
 import type { Store } from "./store.ts";
 
 /** All that an attempt needs to know. */
@@ -17,7 +18,9 @@ export type AttemptContext = {
     readonly state: SubscriptionState;
     readonly targetUrl: string;
     /** The receiver's own credential. */
-    readonly secret: string | null;
+    readonly credential: string | null;
+    /** `whsec_…` and `whsk_…` of every live signing key. */
+    readonly signingKeys: readonly string[];
     readonly acceptance: Acceptance;
     /** Null: the default. */
     readonly timeoutMs: number | null;
@@ -32,6 +35,7 @@ export type AttemptContext = {
 export async function loadForAttempt(
   store: Store,
   deliveryId: DeliveryId,
+  now: number,
 ): Promise<AttemptContext | undefined> {
   const row = await store.db
     .selectFrom("deliveries as d")
@@ -41,7 +45,7 @@ export async function loadForAttempt(
     .select([
       "s.state as subscription_state",
       "s.target_url",
-      "s.secret",
+      "s.credential",
       "s.acceptance",
       "s.timeout_ms",
       "e.data",
@@ -56,7 +60,11 @@ export async function loadForAttempt(
       id: delivery.subscriptionId,
       state: row.subscription_state,
       targetUrl: row.target_url,
-      secret: row.secret,
+      credential:
+        row.credential === null
+          ? null
+          : store.sealer.open(row.credential, contextOf(delivery.subscriptionId, "credential")),
+      signingKeys: await signingKeysFor(store, delivery.subscriptionId, now),
       acceptance: row.acceptance,
       timeoutMs: row.timeout_ms,
     },

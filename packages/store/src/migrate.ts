@@ -1,11 +1,15 @@
 import { type Kysely, type Migration, Migrator } from "kysely";
-import type { ColumnTypes } from "./dialect/seam.ts";
 import { up as initial } from "./migrations/0001-initial.ts";
+import { up as signing } from "./migrations/0002-signing.ts";
+import type { MigrationContext } from "./migrations/context.ts";
 import type { Store } from "./store.ts";
 
 /** Every migration in its order. A static list, so that it survives bundling; forward only. */
-const MIGRATIONS: Readonly<Record<string, (db: Kysely<unknown>, types: ColumnTypes) => Promise<void>>> = {
+const MIGRATIONS: Readonly<
+  Record<string, (db: Kysely<unknown>, context: MigrationContext) => Promise<void>>
+> = {
   "0001-initial": initial,
+  "0002-signing": signing,
 };
 
 /**
@@ -26,10 +30,11 @@ export async function pendingMigrations(store: Store): Promise<readonly string[]
   return all.filter((migration) => migration.executedAt === undefined).map((migration) => migration.name);
 }
 
-function migratorOf({ db, seam }: Store): Migrator {
+function migratorOf({ db, seam, sealer }: Store): Migrator {
+  const context = { columns: seam.columns, sealer, now: Date.now() };
   const migrations: Record<string, Migration> = {};
   for (const [name, up] of Object.entries(MIGRATIONS)) {
-    migrations[name] = { up: (inMigration) => up(inMigration, seam.columns) };
+    migrations[name] = { up: (inMigration) => up(inMigration, context) };
   }
   return new Migrator({ db, provider: { getMigrations: async () => migrations } });
 }

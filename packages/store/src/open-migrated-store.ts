@@ -1,6 +1,8 @@
 import { StartError } from "@posthaste/runtime";
 import { codeOf } from "./dialect/seam.ts";
 import { pendingMigrations } from "./migrate.ts";
+import { SealError } from "./sealer.ts";
+import { openNewestSecret } from "./signing-keys.ts";
 import { closeStore, isStoreAway, openStore, type Store, type StoreOptions } from "./store.ts";
 
 /**
@@ -12,10 +14,18 @@ export async function openMigratedStore(options: StoreOptions): Promise<Store> {
   const store = await openStore(options);
   try {
     const pending = await pendingMigrations(store);
-    if (pending.length === 0) return store;
-    throw new StartError(`the database lacks ${pending.join(", ")}: run npm run migrate`);
+    if (pending.length > 0) {
+      throw new StartError(`the database lacks ${pending.join(", ")}: run npm run migrate`);
+    }
+    await openNewestSecret(store);
+    return store;
   } catch (error) {
     await closeStore(store);
+    if (error instanceof SealError) {
+      throw new StartError(`${error.message}: set the keys that this database was used with`, {
+        cause: error,
+      });
+    }
     if (!isStoreAway(store, error)) throw error;
     throw new StartError(`the database cannot be reached (${codeOf(error)}): check DATABASE_URL`, {
       cause: error,

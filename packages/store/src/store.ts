@@ -2,12 +2,14 @@ import { Kysely, sql } from "kysely";
 import { mysqlSeam } from "./dialect/mysql.ts";
 import type { Seam } from "./dialect/seam.ts";
 import { sqliteSeam } from "./dialect/sqlite.ts";
+import { createSealer, type Sealer, type SealingKeys } from "./sealer.ts";
 import type { Tables } from "./tables.ts";
 
 /** A database and how it is spoken to. Opaque to everyone outside this package. */
 export type Store = {
   readonly db: Kysely<Tables>;
   readonly seam: Seam;
+  readonly sealer: Sealer;
 };
 
 export type StoreOptions = {
@@ -15,6 +17,8 @@ export type StoreOptions = {
   readonly url: string;
   /** Connections to MySQL at most; SQLite has one. Default: 10. */
   readonly poolSize?: number;
+  /** Needed by whoever creates subscriptions, reads their secrets or makes attempts. */
+  readonly secretKeys?: SealingKeys | undefined;
 };
 
 const POOL_SIZE_DEFAULT = 10;
@@ -26,7 +30,8 @@ const POOL_SIZE_DEFAULT = 10;
  */
 export async function openStore(options: StoreOptions): Promise<Store> {
   const seam = seamFor(options);
-  return { db: new Kysely<Tables>({ dialect: seam.dialect }), seam };
+  const sealer = createSealer(options.secretKeys);
+  return { db: new Kysely<Tables>({ dialect: seam.dialect }), seam, sealer };
 }
 
 export async function closeStore(store: Store): Promise<void> {

@@ -7,11 +7,16 @@ import {
 } from "@posthaste/domain";
 import type { Selectable } from "kysely";
 import { sha256 } from "./ids.ts";
+import { lockSubscription } from "./lock-subscription.ts";
+import { addSigningKey, contextOf, newKeySet, type SigningKey } from "./signing-keys.ts";
 import type { Store } from "./store.ts";
 import type { Tables } from "./tables.ts";
 import { type Tx, transact } from "./transact.ts";
 
-/** A target URL and the event types it wants. Its secret stays in the store until an attempt needs it. */
+/** When asking again may be worth it, where only somebody's deleting helps. */
+const ROOM_RETRY_AFTER_MS = 3_600_000;
+
+/** A target URL and the event types it wants. Its secrets stay in the store until an attempt needs them. */
 export type Subscription = {
   readonly id: SubscriptionId;
   readonly accountId: AccountId;
@@ -22,11 +27,17 @@ export type Subscription = {
   readonly acceptance: Acceptance;
   /** Null: the default. */
   readonly timeoutMs: number | null;
-  readonly hasSecret: boolean;
+  /** Whether it has a credential of the receiver's own. */
+  readonly hasCredential: boolean;
+  /** Names its public keys to those without a token. */
+  readonly keySet: string;
   readonly createdAt: number;
   readonly updatedAt: number;
   readonly endedAt: number | null;
 };
+
+/** A subscription that was just made, with its signing key. */
+export type NewSubscription = Subscription & { readonly signingKey: SigningKey };
 
 type Row = Selectable<Tables["subscriptions"]>;
 
@@ -39,13 +50,16 @@ export async function createSubscription(
     accountId: AccountId;
     targetUrl: string;
     eventTypes: readonly string[];
-    secret: string | null;
+    /** The receiver's own. */
+    credential: string | null;
     acceptance: Acceptance;
     timeoutMs: number | null;
+    /** Live subscriptions that the account may have. Default: any number. */
+    subscriptionsMax?: number;
     now: number;
   },
-): Promise<Subscription> {
-  return await refusingDuplicates(store, (tx) => createIn(tx, input));
+): Promise<NewSubscription> {
+  return await refusingDuplicates(store, (tx) => createIn(store, tx, input));
 }
 
 /** Ended ones too. */
@@ -86,7 +100,7 @@ export async function updateSubscription(
     now: number;
     targetUrl?: string;
     eventTypes?: readonly string[];
-    secret?: string | null;
+    credential?: string | null;
     acceptance?: Acceptance;
     timeoutMs?: number | null;
   },
@@ -94,8 +108,13 @@ export async function updateSubscription(
   return await refusingDuplicates(store, (tx) => updateIn(store, tx, input));
 }
 
-async function createIn(tx: Tx, input: Parameters<typeof createSubscription>[1]): Promise<Subscription> {
-  const { accountId, targetUrl, now } = input;
+async function createIn(
+  store: Store,
+  tx: Tx,
+  input: Parameters<typeof createSubscription>[1],
+): Promise<NewSubscription> {
+  const { accountId, targetUrl, credential, now } = input;
+  if (input.subscriptionsMax !== undefined) await requireRoom(store, tx, accountId, input.subscriptionsMax);
   const { insertId } = await tx
     .insertInto("subscriptions")
     .values({
@@ -103,7 +122,8 @@ async function createIn(tx: Tx, input: Parameters<typeof createSubscription>[1])
       target_url: targetUrl,
       target_hash: sha256(targetUrl),
       state: "active",
-      secret: input.secret,
+      credential: null,
+      key_set: newKeySet(),
       acceptance: input.acceptance,
       timeout_ms: input.timeoutMs,
       created_at: now,
@@ -113,10 +133,42 @@ async function createIn(tx: Tx, input: Parameters<typeof createSubscription>[1])
     })
     .executeTakeFirstOrThrow();
   const id = Number(insertId) as SubscriptionId;
+  if (credential !== null) {
+    // Sealed to its row, whose number is known only now.
+    await tx
+      .updateTable("subscriptions")
+      .set({ credential: sealedCredential(store, id, credential) })
+      .where("id", "=", id)
+      .execute();
+  }
+  const signingKey = await addSigningKey(tx, store.sealer, id, now);
   await addEventTypes(tx, { accountId, id, targetUrl, eventTypes: input.eventTypes });
   const created = await read(tx, accountId, id);
   if (created === undefined) throw new Error("a subscription that was just stored is not there");
-  return created;
+  return { ...created, signingKey };
+}
+
+/** @throws Refusal `too_many` */
+async function requireRoom(store: Store, tx: Tx, accountId: AccountId, max: number): Promise<void> {
+  // The account's row is held, so that two at once cannot both find the last place free.
+  const account = tx.selectFrom("accounts").select("id").where("id", "=", accountId);
+  await (store.seam.locksRows ? account.forUpdate() : account).execute();
+  const { live } = await tx
+    .selectFrom("subscriptions")
+    .select((eb) => eb.fn.countAll().as("live"))
+    .where("account_id", "=", accountId)
+    .where("state", "!=", "ended")
+    .executeTakeFirstOrThrow();
+  if (Number(live) < max) return;
+  throw new Refusal(
+    "too_many",
+    `this account has ${max} subscriptions, as many as it may; delete some, or ask the operator for more`,
+    { retryAfterMs: ROOM_RETRY_AFTER_MS },
+  );
+}
+
+function sealedCredential(store: Store, id: SubscriptionId, credential: string | null): Buffer | null {
+  return credential === null ? null : store.sealer.seal(credential, contextOf(id, "credential"));
 }
 
 async function updateIn(
@@ -125,7 +177,7 @@ async function updateIn(
   input: Parameters<typeof updateSubscription>[1],
 ): Promise<Subscription | undefined> {
   const { accountId, id, now } = input;
-  const before = await lock(store, tx, accountId, id);
+  const before = await lockSubscription(store, tx, accountId, id);
   if (before === undefined) return undefined;
   if (before.state === "ended") {
     throw new Refusal("wrong_state", `subscription ${id} has ended; create a new one`, { field: "id" });
@@ -137,7 +189,9 @@ async function updateIn(
       target_url: targetUrl,
       target_hash: sha256(targetUrl),
       updated_at: now,
-      ...(input.secret === undefined ? {} : { secret: input.secret }),
+      ...(input.credential === undefined
+        ? {}
+        : { credential: sealedCredential(store, id, input.credential) }),
       ...(input.acceptance === undefined ? {} : { acceptance: input.acceptance }),
       ...(input.timeoutMs === undefined ? {} : { timeout_ms: input.timeoutMs }),
     })
@@ -152,21 +206,6 @@ async function updateIn(
   if (removed.length > 0) await removeEventTypes(tx, id, removed, now);
   if (added.length > 0) await addEventTypes(tx, { accountId, id, targetUrl, eventTypes: added });
   return await read(tx, accountId, id);
-}
-
-/** Reads a subscription's row and keeps others from changing it until the transaction is over. */
-export async function lock(
-  store: Store,
-  tx: Tx,
-  accountId: AccountId,
-  id: SubscriptionId,
-): Promise<Row | undefined> {
-  const query = tx
-    .selectFrom("subscriptions")
-    .selectAll()
-    .where("id", "=", id)
-    .where("account_id", "=", accountId);
-  return await (store.seam.locksRows ? query.forUpdate() : query).executeTakeFirst();
 }
 
 export async function removeEventTypes(
@@ -257,7 +296,8 @@ async function withEventTypes(db: Store["db"], rows: readonly Row[]): Promise<Su
     state: row.state,
     acceptance: row.acceptance,
     timeoutMs: row.timeout_ms,
-    hasSecret: row.secret !== null,
+    hasCredential: row.credential !== null,
+    keySet: row.key_set,
     createdAt: row.created_at,
     updatedAt: row.updated_at,
     endedAt: row.ended_at,

@@ -28,13 +28,29 @@ export type Tables = {
     /** SHA-256 of the URL: what "the same URL" is compared by, and what a wide fan-out walks along. */
     target_hash: Buffer;
     state: SubscriptionState;
-    secret: string | null;
+    /** The receiver's own credential, sealed. */
+    credential: Buffer | null;
+    /** Names its public keys to those without a token. */
+    key_set: string;
     acceptance: Acceptance;
     timeout_ms: number | null;
     created_at: number;
     updated_at: number;
     ended_at: number | null;
     ended_reason: string | null;
+  };
+  /** What deliveries are signed with: a live one for each subscription, and those before it until they expire. */
+  signing_keys: {
+    id: Generated<number>;
+    subscription_id: number;
+    /** `whsec_…`, sealed. */
+    secret: Buffer;
+    /** `whsk_…`, sealed. */
+    private_key: Buffer;
+    public_key: string;
+    created_at: number;
+    /** Null: the current one. */
+    expires_at: number | null;
   };
   /** What each subscription wants, and wanted: a fan-out that goes on later still sees who was there at ingest. */
   subscription_event_types: {

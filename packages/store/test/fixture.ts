@@ -8,8 +8,8 @@ import {
   createSubscription,
   type IngestedEvent,
   ingestEvents,
+  type NewSubscription,
   type Store,
-  type Subscription,
 } from "../src/index.ts";
 
 export const NOW = 1_700_000_000_000;
@@ -24,7 +24,7 @@ export type Bench = {
     targetUrl?: string;
     eventTypes?: readonly string[];
     now?: number;
-  }): Promise<Subscription>;
+  }): Promise<NewSubscription>;
   ingest(options?: {
     accountId?: AccountId;
     eventType?: string;
@@ -62,7 +62,7 @@ function benchOf({ store, url }: TestStore, accountId: AccountId): Bench {
         accountId: options.accountId ?? accountId,
         targetUrl: options.targetUrl ?? `https://receiver.example/${++urls}`,
         eventTypes: options.eventTypes ?? ["invoice_sent"],
-        secret: null,
+        credential: null,
         acceptance: "OK_ONLY",
         timeoutMs: null,
         now: options.now ?? NOW,

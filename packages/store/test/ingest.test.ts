@@ -73,7 +73,7 @@ onEachDatabase("an ingest", (bench) => {
     const json = String.raw`{ "n":12345678901234567890, "d" : 1.10,"u":"\u00e9 é 🚀 \u0000" }`;
     const { eventId } = await ingest({ json });
     const [row] = await deliveriesOf(store, eventId);
-    const context = await loadForAttempt(store, row?.id as never);
+    const context = await loadForAttempt(store, row?.id as never, NOW);
     expect(Buffer.from(context?.event.data ?? []).equals(Buffer.from(json))).toBe(true);
   });
 

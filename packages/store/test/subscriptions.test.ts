@@ -1,3 +1,4 @@
+import { TEST_SECRET_KEYS } from "@posthaste/testkit";
 import { expect, test } from "vitest";
 import {
   closeStore,
@@ -9,6 +10,7 @@ import {
   listDeliveries,
   listSubscriptions,
   openStore,
+  parseSealingKeys,
   updateSubscription,
 } from "../src/index.ts";
 import { NOW, onEachDatabase } from "./fixture.ts";
@@ -22,7 +24,7 @@ onEachDatabase("a subscription", (bench) => {
       accountId,
       targetUrl,
       eventTypes: ["invoice_sent", "contact_created"],
-      secret: "hush",
+      credential: "hush",
       acceptance: "ANY_2XX",
       timeoutMs: 5_000,
       now: NOW,
@@ -33,9 +35,11 @@ onEachDatabase("a subscription", (bench) => {
       state: "active",
       acceptance: "ANY_2XX",
       timeoutMs: 5_000,
-      hasSecret: true,
+      hasCredential: true,
     });
-    expect(await getSubscription(store, { accountId, id: created.id })).toEqual(created);
+    const { signingKey, ...subscription } = created;
+    expect(await getSubscription(store, { accountId, id: created.id })).toEqual(subscription);
+    expect(signingKey).toMatchObject({ createdAt: NOW, expiresAt: null });
     expect(JSON.stringify(created)).not.toContain("hush");
   });
 
@@ -56,7 +60,7 @@ onEachDatabase("a subscription", (bench) => {
 
   test("made by ten callers at once through two connections is made once", async () => {
     const { store, url, accountId } = bench();
-    const second = await openStore({ url });
+    const second = await openStore({ url, secretKeys: parseSealingKeys(TEST_SECRET_KEYS) });
     try {
       const results = await Promise.allSettled(
         Array.from({ length: 10 }, (_, i) =>
@@ -64,7 +68,7 @@ onEachDatabase("a subscription", (bench) => {
             accountId,
             targetUrl,
             eventTypes: ["invoice_sent", "invoice_created"],
-            secret: null,
+            credential: null,
             acceptance: "OK_ONLY",
             timeoutMs: null,
             now: NOW,

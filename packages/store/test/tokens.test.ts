@@ -93,9 +93,9 @@ describe.each(["sqlite", "mysql"] as const)("migrating on %s", (backend) => {
     const empty = await createEmptyStore(backend);
     const second = await openStore({ url: empty.url });
     try {
-      expect(await pendingMigrations(empty.store)).toEqual(["0001-initial"]);
+      expect(await pendingMigrations(empty.store)).toEqual(["0001-initial", "0002-signing"]);
       const applied = await Promise.all([migrate(empty.store), migrate(second)]);
-      expect(applied.flat()).toEqual(["0001-initial"]);
+      expect(applied.flat()).toEqual(["0001-initial", "0002-signing"]);
       expect(await pendingMigrations(second)).toEqual([]);
       expect(await migrate(second)).toEqual([]);
     } finally {

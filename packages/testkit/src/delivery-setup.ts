@@ -85,7 +85,7 @@ export async function setupDelivery(kind: "time-skipping" | "dev-server"): Promi
         accountId,
         targetUrl,
         eventTypes: ["invoice_sent"],
-        secret: secret ?? null,
+        credential: secret ?? null,
         acceptance: "OK_ONLY",
         timeoutMs: timeoutMs ?? null,
         now: at,

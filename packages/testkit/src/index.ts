@@ -11,4 +11,10 @@ export {
 } from "./receiver/receiver.ts";
 export { startTcpProxy, type TcpProxy } from "./tcp-proxy.ts";
 export { temporalBinary, timeSkippingBinary } from "./temporal-binaries/index.ts";
-export { createEmptyStore, createTestStore, lockWrites, type TestStore } from "./test-store.ts";
+export {
+  createEmptyStore,
+  createTestStore,
+  lockWrites,
+  TEST_SECRET_KEYS,
+  type TestStore,
+} from "./test-store.ts";

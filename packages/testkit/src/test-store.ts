@@ -2,8 +2,12 @@ import { randomBytes } from "node:crypto";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { closeStore, migrate, openStore, type Store } from "@posthaste/store";
+import { closeStore, migrate, openStore, parseSealingKeys, type Store } from "@posthaste/store";
 import { sql } from "kysely";
+
+/** `POSTHASTE_SECRET_KEYS` of every test store. */
+export const TEST_SECRET_KEYS = `test:${Buffer.alloc(32, 7).toString("base64")}`;
+const secretKeys = parseSealingKeys(TEST_SECRET_KEYS);
 
 export type TestStore = {
   readonly store: Store;
@@ -36,7 +40,7 @@ async function openSqlite(content?: Buffer): Promise<TestStore> {
   const path = join(dir, "test.db");
   if (content !== undefined) writeFileSync(path, content);
   const url = `sqlite:${path}`;
-  const store = await openStore({ url });
+  const store = await openStore({ url, secretKeys });
   return {
     store,
     url,
@@ -64,7 +68,7 @@ async function createMysql(): Promise<TestStore> {
   const admin = await openStore({ url: `${server}/mysql`, poolSize: 1 });
   await sql.raw(`CREATE DATABASE ${name}`).execute(admin.db);
   const url = `${server}/${name}`;
-  const store = await openStore({ url });
+  const store = await openStore({ url, secretKeys });
   return {
     store,
     url,

@@ -1,5 +1,6 @@
 import { EGRESS_PORTS_DEFAULT, formatPorts, parseNetworks, parsePorts } from "@posthaste/domain";
 import { integer, LOG_LEVELS, oneOf, parsed, text, urls } from "@posthaste/runtime";
+import { parseSealingKeys } from "@posthaste/store";
 
 /** What the API reads from its environment. Temporal's own variables (`TEMPORAL_…`) are read by its SDK. */
 export const API_SETTINGS = {
@@ -32,6 +33,12 @@ export const API_SETTINGS = {
     min: 0,
     max: 300_000,
   }),
+  POSTHASTE_SECRET_KEYS: parsed(
+    "The keys that secrets are sealed with in the database, as `ID:KEY,ID:KEY…`, each KEY the Base64 of 32 random bytes (`openssl rand -base64 32`); the first seals, all open",
+    undefined,
+    "",
+    parseSealingKeys,
+  ),
   POSTHASTE_EGRESS_ALLOW: parsed(
     "Networks that deliveries may reach although they are not public, such as `10.1.0.0/16,fd00::/8`; every other address that is not public is blocked",
     [],

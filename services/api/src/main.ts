@@ -17,6 +17,7 @@ await runService({
     const store = await openMigratedStore({
       url: config.DATABASE_URL,
       poolSize: config.POSTHASTE_DATABASE_POOL_SIZE,
+      secretKeys: config.POSTHASTE_SECRET_KEYS,
     });
     const temporal = connectTemporal(temporalOptions());
     const api = await startApi({

@@ -1,11 +1,11 @@
 import { type Acceptance, type AccountId, parseTargetUrl, requireCallable } from "@posthaste/domain";
-import { createSubscription, type Subscription } from "@posthaste/store";
+import { createSubscription, type NewSubscription } from "@posthaste/store";
 import { requireSubscribable } from "./catalog.ts";
 import type { Deps } from "./deps.ts";
 import { plainText } from "./plain-text.ts";
 
-/** The longest secret, in characters, as published. */
-export const SECRET_CHARS_MAX = 255;
+/** The longest `secret` of a caller, in characters, as published. */
+const CREDENTIAL_CHARS_MAX = 255;
 
 /**
  * Checks what a caller wants to subscribe, and stores it.
@@ -25,23 +25,23 @@ export async function subscribe(
     acceptance?: Acceptance;
     timeoutMs?: number;
   },
-): Promise<Subscription> {
+): Promise<NewSubscription> {
   const targetUrl = callableUrl(deps, wanted.targetUrl);
   requireSubscribable(deps.catalog, wanted.eventTypes, wanted.eventTypesField);
   return await createSubscription(deps.store, {
     accountId,
     targetUrl,
     eventTypes: wanted.eventTypes,
-    secret: checkSecret(wanted.secret),
+    credential: checkCredential(wanted.secret),
     acceptance: wanted.acceptance ?? "OK_ONLY",
     timeoutMs: wanted.timeoutMs ?? null,
     now: deps.now(),
   });
 }
 
-/** @returns null for the empty secret */
-export function checkSecret(secret: string): string | null {
-  return secret === "" ? null : plainText(secret, "secret", SECRET_CHARS_MAX);
+/** The receiver's own credential, `secret` in both contracts. @returns null for the empty one */
+export function checkCredential(secret: string): string | null {
+  return secret === "" ? null : plainText(secret, "secret", CREDENTIAL_CHARS_MAX);
 }
 
 /** @throws Refusal for what is no target URL, or may plainly not be called */

@@ -1,5 +1,6 @@
 import { EGRESS_PORTS_DEFAULT, formatPorts, parseNetworks, parsePorts } from "@posthaste/domain";
 import { httpUrl, integer, LOG_LEVELS, oneOf, parsed, text } from "@posthaste/runtime";
+import { parseSealingKeys } from "@posthaste/store";
 
 /** What the worker reads from its environment. Temporal's own variables (`TEMPORAL_…`) are read by its SDK. */
 export const WORKER_SETTINGS = {
@@ -33,6 +34,12 @@ export const WORKER_SETTINGS = {
     "How often overdue deliveries are held against Temporal, in milliseconds",
     15_000,
     { min: 100, max: 3_600_000 },
+  ),
+  POSTHASTE_SECRET_KEYS: parsed(
+    "The keys that secrets are sealed with in the database, as `ID:KEY,ID:KEY…`, each KEY the Base64 of 32 random bytes (`openssl rand -base64 32`); the first seals, all open",
+    undefined,
+    "",
+    parseSealingKeys,
   ),
   POSTHASTE_EGRESS_ALLOW: parsed(
     "Networks that deliveries may reach although they are not public, such as `10.1.0.0/16,fd00::/8`; every other address that is not public is blocked",

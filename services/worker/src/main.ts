@@ -16,6 +16,7 @@ await runService({
     const store = await openMigratedStore({
       url: config.DATABASE_URL,
       poolSize: config.POSTHASTE_DATABASE_POOL_SIZE,
+      secretKeys: config.POSTHASTE_SECRET_KEYS,
     });
     const worker = await startWorker({
       store,

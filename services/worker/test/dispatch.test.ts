@@ -22,7 +22,7 @@ async function pending(hosts: readonly string[], events: number): Promise<void> 
       accountId,
       targetUrl: `https://${host}/`,
       eventTypes: ["*"],
-      secret: null,
+      credential: null,
       acceptance: "OK_ONLY",
       timeoutMs: null,
       now,

@@ -1,4 +1,12 @@
-import { closeStore, openStore, pingStore, type Store } from "@posthaste/store";
+import {
+  closeStore,
+  openStore,
+  parseSealingKeys,
+  pingStore,
+  SealError,
+  type SealingKeys,
+  type Store,
+} from "@posthaste/store";
 import { Complaint } from "../terminal/complaint.ts";
 
 /**
@@ -14,7 +22,11 @@ export async function withDatabase<T>(
   if (url === undefined || url === "") {
     throw new Complaint("DATABASE_URL is not set: mysql://USER:PASSWORD@HOST:PORT/NAME, or sqlite:PATH");
   }
-  const store = await openStore({ url, poolSize: 2 }).catch((error: Error) => {
+  const store = await openStore({
+    url,
+    poolSize: 2,
+    secretKeys: readSecretKeys(env["POSTHASTE_SECRET_KEYS"]),
+  }).catch((error: Error) => {
     throw new Complaint(`DATABASE_URL cannot be used: ${error.message}`);
   });
   try {
@@ -22,7 +34,25 @@ export async function withDatabase<T>(
       throw new Complaint(`the database does not answer: ${error.message}`);
     });
     return await run(store);
+  } catch (error) {
+    if (error instanceof SealError) throw new Complaint(error.message);
+    throw error;
   } finally {
     await closeStore(store);
+  }
+}
+
+/**
+ * @returns undefined where they are not set: most of what is done to a database needs none
+ * @throws Complaint
+ */
+export function readSecretKeys(text: string | undefined): SealingKeys | undefined {
+  if (text === undefined || text === "") return undefined;
+  try {
+    return parseSealingKeys(text);
+  } catch (error) {
+    throw new Complaint(
+      `POSTHASTE_SECRET_KEYS: ${error instanceof Error ? error.message : "cannot be read"}`,
+    );
   }
 }

@@ -5,7 +5,7 @@ import { fileURLToPath } from "node:url";
 import { createPosthasteClient, type PosthasteClient } from "@posthaste/client";
 import { type AccountId, SCOPES } from "@posthaste/domain";
 import { createAccount, createToken, type Store } from "@posthaste/store";
-import { createTestStore, temporalBinary } from "@posthaste/testkit";
+import { createTestStore, TEST_SECRET_KEYS, temporalBinary } from "@posthaste/testkit";
 import { accepts, freePort } from "../processes/ports.ts";
 import { type Child, createChild } from "./child.ts";
 
@@ -68,6 +68,7 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
   const shared = {
     DATABASE_URL: options.databaseUrl === undefined ? url : await options.databaseUrl(url),
     TEMPORAL_ADDRESS: temporalAddress,
+    POSTHASTE_SECRET_KEYS: TEST_SECRET_KEYS,
     POSTHASTE_EGRESS_ALLOW: "127.0.0.0/8",
     ...options.env,
   };

@@ -23,6 +23,8 @@ export type Stack = {
 export type ServicesOptions = {
   readonly port: number;
   readonly databaseUrl: string;
+  /** What secrets are sealed with. */
+  readonly secretKeys: string;
   /** Undefined: what the environment says. */
   readonly temporalAddress: string | undefined;
 };
@@ -105,11 +107,12 @@ export function createStack(options: {
       await untilReady(child, () => accepts(port));
       return `127.0.0.1:${port}`;
     },
-    async startServices({ port, databaseUrl, temporalAddress }) {
+    async startServices({ port, databaseUrl, secretKeys, temporalAddress }) {
       const workerPort = await freePort();
       const workerUrl = `http://127.0.0.1:${workerPort}`;
       const shared = {
         DATABASE_URL: databaseUrl,
+        POSTHASTE_SECRET_KEYS: secretKeys,
         POSTHASTE_EGRESS_ALLOW: env["POSTHASTE_EGRESS_ALLOW"] || LOOPBACK,
         ...(temporalAddress && temporalEnv(env, folder.dir, temporalAddress)),
       };

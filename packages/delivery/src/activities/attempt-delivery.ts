@@ -60,7 +60,7 @@ export async function attemptDelivery(
 ): Promise<DeliverResult> {
   const log = deps.log.with({ deliveryId, attempt: number });
   try {
-    const context = await loadForAttempt(deps.store, deliveryId);
+    const context = await loadForAttempt(deps.store, deliveryId, await deps.now());
     if (context === undefined)
       return { state: "cancelled", attempts: 0, summary: "cancelled: no such delivery" };
     if (isSettled(context) || number <= context.delivery.attempts)
@@ -84,12 +84,13 @@ async function makeAttempt(
   number: number,
 ): Promise<DeliverResult> {
   const { delivery, subscription, event } = context;
+  const body = webhookBody(event.data);
   const startedAt = await deps.now();
   const begun = performance.now();
   const { blockedFor, ...result } = await deps.egress({
     url: subscription.targetUrl,
-    headers: webhookHeaders(context, number, startedAt),
-    body: webhookBody(event.data),
+    headers: await webhookHeaders(context, body, number, startedAt),
+    body,
     acceptance: subscription.acceptance,
     timeoutMs: subscription.timeoutMs ?? ATTEMPT_TIMEOUT_MS,
   });
@@ -139,7 +140,7 @@ async function makeAttempt(
   deps.onAttempted?.();
 
   if (recorded === "already_recorded") {
-    return await goByTheLog(deps, await reload(deps.store, delivery.id), number);
+    return await goByTheLog(deps, await reload(deps, delivery.id), number);
   }
   const tried = { number, outcome: result.outcome, status: result.status };
   if (state !== undefined) return ended(state, number, tried);
@@ -182,8 +183,8 @@ async function cancelEnded(deps: AttemptDeps, context: AttemptContext): Promise<
   return ended("cancelled", delivery.attempts, lastAttempt);
 }
 
-async function reload(store: Store, deliveryId: DeliveryId): Promise<AttemptContext> {
-  const context = await loadForAttempt(store, deliveryId);
+async function reload({ store, now }: AttemptDeps, deliveryId: DeliveryId): Promise<AttemptContext> {
+  const context = await loadForAttempt(store, deliveryId, await now());
   if (context === undefined) throw fault("the delivery vanished while it was attempted");
   return context;
 }

@@ -1,3 +1,4 @@
+import { sign } from "@posthaste/signature";
 import type { AttemptContext } from "@posthaste/store";
 
 /** Sent as `user-agent`; a test holds it against the package's version. */
@@ -12,27 +13,30 @@ export function webhookBody(data: Uint8Array): Uint8Array {
 }
 
 /**
- * The headers of one attempt. `webhook-id` is the event's id, the same on every attempt, so receivers can drop
- * repetitions by it.
+ * The headers of one attempt, by Standard Webhooks: every live key signs. `webhook-id` is the event's id, the same on
+ * every attempt, so receivers can drop repetitions by it.
  */
-export function webhookHeaders(
+export async function webhookHeaders(
   context: AttemptContext,
+  body: Uint8Array,
   number: number,
   nowMs: number,
-): Record<string, string> {
+): Promise<Record<string, string>> {
   const { delivery, event, subscription } = context;
+  const timestamp = Math.floor(nowMs / 1000);
   const headers: Record<string, string> = {
     "content-type": "application/json",
     accept: "*/*",
     "user-agent": USER_AGENT,
     "webhook-id": event.id,
-    "webhook-timestamp": String(Math.floor(nowMs / 1000)),
+    "webhook-timestamp": String(timestamp),
+    "webhook-signature": await sign({ id: event.id, timestamp, body }, subscription.signingKeys),
     "webhook-event": event.type,
     "webhook-delivery": delivery.id,
     "webhook-attempt": String(number),
   };
-  if (subscription.secret !== null) {
-    headers["authorization"] = `Basic ${Buffer.from(subscription.secret, "utf8").toString("base64")}`;
+  if (subscription.credential !== null) {
+    headers["authorization"] = `Basic ${Buffer.from(subscription.credential, "utf8").toString("base64")}`;
   }
   return headers;
 }

@@ -1,8 +1,9 @@
-import { type Kysely, sql } from "kysely";
-import type { ColumnTypes } from "../dialect/seam.ts";
+import type { Kysely } from "kysely";
+import type { MigrationContext } from "./context.ts";
+import { ensure } from "./ensure.ts";
 
-export async function up(db: Kysely<unknown>, types: ColumnTypes): Promise<void> {
-  const { serial, int, time, text, longText, bytes, hash, tableEnd } = types;
+export async function up(db: Kysely<unknown>, { columns }: MigrationContext): Promise<void> {
+  const { serial, int, time, text, longText, bytes, hash, tableEnd } = columns;
   const id = text(30);
   const code = text(64);
   const word = text(32);
@@ -130,5 +131,5 @@ export async function up(db: Kysely<unknown>, types: ColumnTypes): Promise<void>
       PRIMARY KEY (delivery_id, number)
     ) ${tableEnd}`,
   ];
-  for (const statement of statements) await sql.raw(statement).execute(db);
+  for (const statement of statements) await ensure(db, statement);
 }

@@ -76,7 +76,7 @@ export function subscriptionTo(subscription: Subscription) {
     state: SUBSCRIPTION_STATES[subscription.state],
     acceptance: ACCEPTANCES[subscription.acceptance],
     timeout: durationFromMs(subscription.timeoutMs ?? ATTEMPT_TIMEOUT_MS),
-    hasSecret: subscription.hasSecret,
+    hasSecret: subscription.hasCredential,
     createdAt: timestampFromMs(subscription.createdAt),
     updatedAt: timestampFromMs(subscription.updatedAt),
   });

@@ -11,7 +11,7 @@ import {
 } from "@posthaste/store";
 import { requireSubscribable } from "../catalog.ts";
 import type { Deps } from "../deps.ts";
-import { callableUrl, checkSecret, subscribe } from "../subscribe.ts";
+import { callableUrl, checkCredential, subscribe } from "../subscribe.ts";
 import { acceptanceFrom, subscriptionTo } from "./convert.ts";
 import { callerOf } from "./interceptors.ts";
 import { numberPage } from "./page.ts";
@@ -57,7 +57,7 @@ export function subscriptionService(deps: Deps): ServiceImpl<typeof Subscription
         now: deps.now(),
         ...(targetUrl === undefined ? {} : { targetUrl: callableUrl(deps, targetUrl) }),
         ...(eventTypes.length === 0 ? {} : { eventTypes }),
-        ...(secret === undefined ? {} : { secret: checkSecret(secret) }),
+        ...(secret === undefined ? {} : { credential: checkCredential(secret) }),
         ...(acceptance === undefined ? {} : { acceptance }),
         ...(timeout === undefined ? {} : { timeoutMs: durationMs(timeout) }),
       });

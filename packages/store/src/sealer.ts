@@ -1,0 +1,108 @@
+import { createCipheriv, createDecipheriv, randomBytes } from "node:crypto";
+
+/** The keys that secrets are sealed with at rest. */
+export type SealingKeys = {
+  /** Seals from now on. */
+  readonly current: string;
+  /** By id; all of them open. 32 bytes each. */
+  readonly keys: ReadonlyMap<string, Buffer>;
+};
+
+/**
+ * Seals texts with AES-256-GCM. What is sealed for one context (a row and a purpose) opens for no other, so that a
+ * value copied from row to row is worth nothing.
+ */
+export type Sealer = {
+  seal(text: string, context: string): Buffer;
+  /** @throws SealError */
+  open(sealed: Uint8Array, context: string): string;
+  /** Whether the current key sealed it. */
+  isCurrent(sealed: Uint8Array): boolean;
+};
+
+/** A sealed value that cannot be opened, or no key to seal with: the operator's to mend. It never quotes a value. */
+export class SealError extends Error {
+  override readonly name = "SealError";
+}
+
+const ALGORITHM = "aes-256-gcm";
+/** The first byte of what is sealed, should the form ever change: version, id's length, id, nonce, tag, ciphertext. */
+const VERSION = 1;
+const KEY_BYTES = 32;
+/** Random ones do for 2^32 values of one key (NIST SP 800-38D, section 8.3). */
+const NONCE_BYTES = 12;
+const TAG_BYTES = 16;
+
+/**
+ * Reads `ID:BASE64,ID:BASE64…`, each key the Base64 of 32 bytes. The first seals; all open.
+ *
+ * @throws Error that says what was expected and repeats nothing of it
+ */
+export function parseSealingKeys(text: string): SealingKeys {
+  const keys = new Map<string, Buffer>();
+  for (const part of text.split(",")) {
+    const match = /^([A-Za-z0-9._-]{1,32}):([A-Za-z0-9+/_-]+={0,2})$/.exec(part.trim());
+    const key = Buffer.from(match?.[2] ?? "", "base64");
+    const id = match?.[1];
+    if (id === undefined || key.length !== KEY_BYTES) {
+      throw new Error(
+        "expected ID:KEY, or several separated by commas, with KEY the Base64 of 32 random bytes (openssl rand -base64 32)",
+      );
+    }
+    if (keys.has(id)) throw new Error(`the key id ${id} comes twice`);
+    keys.set(id, key);
+  }
+  const [current = ""] = keys.keys();
+  return { current, keys };
+}
+
+/** @param sealing undefined: for those who neither read nor write secrets; whoever does gets a SealError */
+export function createSealer(sealing: SealingKeys | undefined): Sealer {
+  const keyOf = (id: string) => {
+    const key = sealing?.keys.get(id);
+    if (key !== undefined) return key;
+    throw new SealError(
+      sealing === undefined
+        ? "POSTHASTE_SECRET_KEYS is not set, and secrets are to be read or written"
+        : `a secret was sealed with the key ${id}, which POSTHASTE_SECRET_KEYS does not hold`,
+    );
+  };
+  return {
+    seal(text, context) {
+      const id = Buffer.from(sealing?.current ?? "");
+      const nonce = randomBytes(NONCE_BYTES);
+      const cipher = createCipheriv(ALGORITHM, keyOf(id.toString()), nonce).setAAD(Buffer.from(context));
+      const ciphertext = Buffer.concat([cipher.update(text, "utf8"), cipher.final()]);
+      return Buffer.concat([Buffer.from([VERSION, id.length]), id, nonce, cipher.getAuthTag(), ciphertext]);
+    },
+    open(sealed, context) {
+      const { id, nonce, tag, ciphertext } = parse(sealed);
+      const decipher = createDecipheriv(ALGORITHM, keyOf(id), nonce).setAAD(Buffer.from(context));
+      decipher.setAuthTag(tag);
+      try {
+        return Buffer.concat([decipher.update(ciphertext), decipher.final()]).toString("utf8");
+      } catch (cause) {
+        throw new SealError(
+          `a secret does not open with the key ${id} of POSTHASTE_SECRET_KEYS: it is another key, or the value was changed`,
+          { cause },
+        );
+      }
+    },
+    isCurrent: (sealed) => parse(sealed).id === sealing?.current,
+  };
+}
+
+function parse(sealed: Uint8Array) {
+  const bytes = Buffer.from(sealed);
+  const idEnd = 2 + (bytes[1] ?? 0);
+  const tagAt = idEnd + NONCE_BYTES;
+  if (bytes[0] !== VERSION || bytes.length < tagAt + TAG_BYTES) {
+    throw new SealError("a sealed secret has not the form of one");
+  }
+  return {
+    id: bytes.subarray(2, idEnd).toString(),
+    nonce: bytes.subarray(idEnd, tagAt),
+    tag: bytes.subarray(tagAt, tagAt + TAG_BYTES),
+    ciphertext: bytes.subarray(tagAt + TAG_BYTES),
+  };
+}

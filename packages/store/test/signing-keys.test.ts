@@ -1,0 +1,209 @@
+import { createEmptyStore, TEST_SECRET_KEYS } from "@posthaste/testkit";
+import { type Kysely, sql } from "kysely";
+import { describe, expect, test } from "vitest";
+import {
+  closeStore,
+  createAccount,
+  createSubscription,
+  endSubscription,
+  LIVE_SIGNING_KEYS_MAX,
+  listPublicKeys,
+  listSigningKeys,
+  loadForAttempt,
+  migrate,
+  openMigratedStore,
+  openStore,
+  parseSealingKeys,
+  resealSecrets,
+  rotateSigningKey,
+  type Store,
+  updateSubscription,
+} from "../src/index.ts";
+import { up as initial } from "../src/migrations/0001-initial.ts";
+import { deliveriesOf, NOW, onEachDatabase } from "./fixture.ts";
+
+const DAY_MS = 86_400_000;
+const OTHER_KEY = `other:${Buffer.alloc(32, 9).toString("base64")}`;
+
+/** Everything that the tables with secrets hold, as one text. */
+async function stored(store: Store): Promise<string> {
+  const rows = [
+    ...(await store.db.selectFrom("subscriptions").selectAll().execute()),
+    ...(await store.db.selectFrom("signing_keys").selectAll().execute()),
+  ];
+  return rows.flatMap((row) => Object.values(row).map(textOf)).join("\n");
+}
+const textOf = (value: unknown) => (Buffer.isBuffer(value) ? value.toString("latin1") : String(value));
+
+onEachDatabase("the signing keys of a subscription", (bench) => {
+  test("begin with one, whose secret is nowhere in the database", async () => {
+    const { store, accountId, subscribe } = bench();
+    const { id, keySet, signingKey } = await subscribe();
+    expect(signingKey.secret).toMatch(/^whsec_[A-Za-z0-9+/]{43}=$/);
+    expect(signingKey.publicKey).toMatch(/^whpk_[A-Za-z0-9+/]{43}=$/);
+    expect(await listSigningKeys(store, { accountId, id, now: NOW })).toEqual([signingKey]);
+    expect(await listPublicKeys(store, { keySet, now: NOW })).toEqual([
+      { publicKey: signingKey.publicKey, createdAt: NOW, expiresAt: null },
+    ]);
+    expect(await stored(store)).not.toContain(signingKey.secret.slice("whsec_".length));
+  });
+
+  test("are two after a rotation, until the overlap is over", async () => {
+    const { store, accountId, subscribe, ingest } = bench();
+    const { id, keySet, signingKey: first } = await subscribe();
+    const second = await rotateSigningKey(store, { accountId, id, overlapMs: DAY_MS, now: NOW + 1 });
+    const { eventId } = await ingest();
+    const [delivery] = await deliveriesOf(store, eventId);
+    const signers = async (now: number) => {
+      const context = await loadForAttempt(store, delivery?.id as never, now);
+      return context?.subscription.signingKeys.filter((key) => key.startsWith("whsec_"));
+    };
+    expect(await signers(NOW + DAY_MS)).toEqual([second?.secret, first.secret]);
+    expect(await signers(NOW + DAY_MS + 1)).toEqual([second?.secret]);
+    expect(await listSigningKeys(store, { accountId, id, now: NOW + 2 })).toMatchObject([
+      { secret: second?.secret, expiresAt: null },
+      { secret: first.secret, expiresAt: NOW + 1 + DAY_MS },
+    ]);
+    expect(await listPublicKeys(store, { keySet, now: NOW + 2 })).toHaveLength(2);
+    expect(await listPublicKeys(store, { keySet, now: NOW + 1 + DAY_MS })).toHaveLength(1);
+  });
+
+  test("are one at once after a rotation without overlap, however many there were", async () => {
+    const { store, accountId, subscribe } = bench();
+    const { id } = await subscribe();
+    const rotate = (overlapMs: number, now: number) =>
+      rotateSigningKey(store, { accountId, id, overlapMs, now });
+    for (let n = 1; n < LIVE_SIGNING_KEYS_MAX; n++) await rotate(DAY_MS, NOW + n);
+    await expect(rotate(DAY_MS, NOW + 10)).rejects.toMatchObject({ code: "wrong_state", field: "overlap" });
+    const last = await rotate(0, NOW + 11);
+    expect(await listSigningKeys(store, { accountId, id, now: NOW + 11 })).toEqual([last]);
+    // Those that expired make room.
+    await rotate(1, NOW + 12);
+    for (let n = 0; n < 5; n++) await rotate(1, NOW + 20 + n);
+    expect(await listSigningKeys(store, { accountId, id, now: NOW + 30 })).toHaveLength(1);
+  });
+
+  test("rotated by ten callers at once stay within their bound, with one current", async () => {
+    const { store, accountId, subscribe } = bench();
+    const { id } = await subscribe();
+    const results = await Promise.allSettled(
+      Array.from({ length: 10 }, () =>
+        rotateSigningKey(store, { accountId, id, overlapMs: DAY_MS, now: NOW }),
+      ),
+    );
+    expect(results.filter(({ status }) => status === "fulfilled")).toHaveLength(LIVE_SIGNING_KEYS_MAX - 1);
+    const keys = await listSigningKeys(store, { accountId, id, now: NOW });
+    expect(keys?.filter(({ expiresAt }) => expiresAt === null)).toHaveLength(1);
+  });
+
+  test("are erased with the subscription's end, and so is its credential", async () => {
+    const { store, accountId } = bench();
+    const { id, keySet } = await createSubscription(store, {
+      accountId,
+      targetUrl: "https://receiver.example/hook",
+      eventTypes: ["invoice_sent"],
+      credential: "hush",
+      acceptance: "OK_ONLY",
+      timeoutMs: null,
+      now: NOW,
+    });
+    await endSubscription(store, { accountId, id, reason: "test", now: NOW });
+    expect(await listSigningKeys(store, { accountId, id, now: NOW })).toEqual([]);
+    expect(await listPublicKeys(store, { keySet, now: NOW })).toBeUndefined();
+    expect(await store.db.selectFrom("subscriptions").select("credential").execute()).toEqual([
+      { credential: null },
+    ]);
+    await expect(rotateSigningKey(store, { accountId, id, overlapMs: 0, now: NOW })).rejects.toMatchObject({
+      code: "wrong_state",
+    });
+  });
+
+  test("are another account's as little as the subscription is", async () => {
+    const { store, subscribe } = bench();
+    const { id, signingKey } = await subscribe();
+    const { id: accountId } = await createAccount(store, { name: "other", now: NOW });
+    expect(await listSigningKeys(store, { accountId, id, now: NOW })).toBeUndefined();
+    expect(await rotateSigningKey(store, { accountId, id, overlapMs: 0, now: NOW })).toBeUndefined();
+    expect(await listPublicKeys(store, { keySet: "x", now: NOW })).toBeUndefined();
+    expect(signingKey.expiresAt).toBeNull();
+  });
+});
+
+onEachDatabase("the keys that secrets are sealed with", (bench) => {
+  test("can be replaced while services run, by resealing", async () => {
+    const { store, url, accountId, subscribe } = bench();
+    const { id, signingKey } = await subscribe();
+    await updateSubscription(store, { accountId, id, now: NOW, credential: "hush" });
+    const both = await openStore({ url, secretKeys: parseSealingKeys(`${OTHER_KEY},${TEST_SECRET_KEYS}`) });
+    const newOnly = await openStore({ url, secretKeys: parseSealingKeys(OTHER_KEY) });
+    try {
+      const listThrough = (through: Store) => listSigningKeys(through, { accountId, id, now: NOW });
+      await expect(listThrough(newOnly)).rejects.toThrow("the key test, which POSTHASTE_SECRET_KEYS");
+      expect(await resealSecrets(both)).toBe(2);
+      expect(await resealSecrets(both)).toBe(0);
+      expect(await listThrough(newOnly)).toEqual([signingKey]);
+      await expect(listThrough(store)).rejects.toThrow("the key other, which");
+    } finally {
+      await closeStore(both);
+      await closeStore(newOnly);
+    }
+  });
+
+  test("are looked at when a service starts", async () => {
+    const { url, subscribe } = bench();
+    const secretKeys = parseSealingKeys(OTHER_KEY);
+    await closeStore(await openMigratedStore({ url, secretKeys }));
+    await subscribe();
+    await expect(openMigratedStore({ url, secretKeys })).rejects.toThrow(
+      /the key test, which .* does not hold: set the keys that this database was used with/,
+    );
+  });
+});
+
+describe.each(["sqlite", "mysql"] as const)("a database of the version before, on %s", (backend) => {
+  test("gets its secrets sealed and every live subscription a signing key, also after a crash in between", async () => {
+    const empty = await createEmptyStore(backend);
+    const { store } = empty;
+    try {
+      const { columns } = store.seam;
+      await initial(store.db as unknown as Kysely<unknown>, { columns, sealer: store.sealer, now: NOW });
+      await sql
+        .raw(
+          "CREATE TABLE kysely_migration (name varchar(255) not null primary key, timestamp varchar(255) not null)",
+        )
+        .execute(store.db);
+      await sql.raw("INSERT INTO kysely_migration VALUES ('0001-initial', '2026-01-01')").execute(store.db);
+      const insert = (id: number, state: string, secret: string) =>
+        sql`INSERT INTO subscriptions (id, account_id, target_url, target_hash, state, secret, acceptance, created_at, updated_at)
+            VALUES (${id}, 1, ${`https://receiver.example/${id}`}, ${Buffer.alloc(32, id)}, ${state}, ${secret}, 'OK_ONLY', 1, 1)`.execute(
+          store.db,
+        );
+      await insert(1, "active", "hush-1");
+      await insert(2, "ended", "hush-2");
+      // What a crash may leave on a database that commits each change of a table at once.
+      if (backend === "mysql") {
+        await sql.raw(`ALTER TABLE subscriptions ADD COLUMN credential ${columns.bytes}`).execute(store.db);
+      }
+
+      expect(await migrate(store)).toEqual(["0002-signing"]);
+      expect(await stored(store)).not.toContain("hush");
+      const rows = await store.db
+        .selectFrom("subscriptions")
+        .select(["id", "credential", "key_set"])
+        .orderBy("id")
+        .execute();
+      expect(rows[1]?.credential).toBeNull();
+      expect(store.sealer.open(rows[0]?.credential ?? Buffer.alloc(0), "subscription/1/credential")).toBe(
+        "hush-1",
+      );
+      expect(await listPublicKeys(store, { keySet: rows[0]?.key_set ?? "", now: NOW + DAY_MS })).toHaveLength(
+        1,
+      );
+      expect(await store.db.selectFrom("signing_keys").select("subscription_id").execute()).toEqual([
+        { subscription_id: 1 },
+      ]);
+    } finally {
+      await empty.dispose();
+    }
+  });
+});
