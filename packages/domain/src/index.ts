@@ -31,6 +31,7 @@ export {
   parseRetryAfterMs,
   RETRY_AFTER_MAX_MS,
   SCHEDULE,
+  SIGNING_OVERLAP_MS,
   scheduledWaitMs,
   waitAfterAttemptMs,
 } from "./schedule.ts";

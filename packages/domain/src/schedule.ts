@@ -17,6 +17,9 @@ export const SCHEDULE = {
 /** The time of one attempt in all (connect, TLS, headers and body), where its subscription does not choose 1 to 30 s. */
 export const ATTEMPT_TIMEOUT_MS = 15_000;
 
+/** How long a signing key goes on signing after it was replaced, where its owner says nothing: a working day and night. */
+export const SIGNING_OVERLAP_MS = 24 * 3_600_000;
+
 /** A receiver's `Retry-After` is honoured up to a day: longer would outlive what the log and the receiver remember. */
 export const RETRY_AFTER_MAX_MS = 24 * 3_600_000;
 

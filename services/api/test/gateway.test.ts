@@ -22,7 +22,13 @@ describe("POST /api/Webhook", () => {
       json: { target_url: URL_1, event: "contact_created" },
     });
     expect(answer.status).toBe(201);
-    expect(answer.body).toEqual({ ID: 1, id: 1 });
+    expect(answer.body).toEqual({
+      ID: 1,
+      id: 1,
+      signing_secret: expect.stringMatching(/^whsec_/),
+      public_keys: expect.stringMatching(/^\/\.well-known\/webhook-keys\/[\w-]{22}$/),
+    });
+    expect(answer.headers.get("cache-control")).toBe("no-store");
     expect(answer.headers.get("location")).toBe("/api/Webhook/1");
     expect(answer.headers.get("content-type")).toContain("application/json");
   });
@@ -264,7 +270,11 @@ describe("what is around it", () => {
     const { status, body } = await t.rest("GET", "/api/openapi.json", { token: null });
     expect(status).toBe(200);
     expect(body.openapi).toBe("3.1.0");
-    expect(Object.keys(body.paths).sort()).toEqual(["/api/Webhook", "/api/Webhook/{id}"]);
+    expect(Object.keys(body.paths).sort()).toEqual([
+      "/.well-known/webhook-keys/{keySet}",
+      "/api/Webhook",
+      "/api/Webhook/{id}",
+    ]);
     expect(Object.keys(body.paths["/api/Webhook"]).sort()).toEqual(["delete", "get", "post"]);
     const page = await t.rest("GET", "/api/docs/", { token: null });
     expect(page.status).toBe(200);

@@ -26,6 +26,8 @@ const ACCESS: Readonly<Record<string, Readonly<Record<string, Access>>>> = {
     getSubscription: "subscriptions:read",
     listSubscriptions: "subscriptions:read",
     updateSubscription: "subscriptions:write",
+    rotateSecret: "subscriptions:write",
+    listSigningKeys: "subscriptions:write",
     deleteSubscription: "subscriptions:write",
   } satisfies Methods<typeof SubscriptionService>,
   [EventIngestService.typeName]: {

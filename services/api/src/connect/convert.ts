@@ -10,6 +10,7 @@ import {
 import {
   Acceptance as ProtoAcceptance,
   SubscriptionState as ProtoSubscriptionState,
+  SigningKeySchema,
   SubscriptionSchema,
 } from "@posthaste/contracts/subscription";
 import {
@@ -19,7 +20,8 @@ import {
   type Outcome,
   type SubscriptionState,
 } from "@posthaste/domain";
-import type { Account, Attempt, Delivery, Subscription, Token } from "@posthaste/store";
+import type { Account, Attempt, Delivery, SigningKey, Subscription, Token } from "@posthaste/store";
+import { publicKeysPath } from "../public-keys.ts";
 
 const SUBSCRIPTION_STATES = {
   active: ProtoSubscriptionState.ACTIVE,
@@ -79,6 +81,16 @@ export function subscriptionTo(subscription: Subscription) {
     hasSecret: subscription.hasCredential,
     createdAt: timestampFromMs(subscription.createdAt),
     updatedAt: timestampFromMs(subscription.updatedAt),
+    publicKeysPath: publicKeysPath(subscription.keySet),
+  });
+}
+
+export function signingKeyTo(key: SigningKey) {
+  return create(SigningKeySchema, {
+    secret: key.secret,
+    publicKey: key.publicKey,
+    createdAt: timestampFromMs(key.createdAt),
+    ...optional("expiresAt", key.expiresAt),
   });
 }
 

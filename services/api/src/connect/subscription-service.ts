@@ -1,18 +1,19 @@
 import { durationMs } from "@bufbuild/protobuf/wkt";
 import type { ServiceImpl } from "@connectrpc/connect";
 import type { SubscriptionService } from "@posthaste/contracts/subscription";
-import { Refusal, type SubscriptionId } from "@posthaste/domain";
+import { Refusal, SIGNING_OVERLAP_MS, type SubscriptionId } from "@posthaste/domain";
 import {
   endSubscription,
   getSubscription,
+  listSigningKeys,
   listSubscriptions,
-  type Subscription,
+  rotateSigningKey,
   updateSubscription,
 } from "@posthaste/store";
 import { requireSubscribable } from "../catalog.ts";
 import type { Deps } from "../deps.ts";
 import { callableUrl, checkCredential, subscribe } from "../subscribe.ts";
-import { acceptanceFrom, subscriptionTo } from "./convert.ts";
+import { acceptanceFrom, signingKeyTo, subscriptionTo } from "./convert.ts";
 import { callerOf } from "./interceptors.ts";
 import { numberPage } from "./page.ts";
 
@@ -29,7 +30,10 @@ export function subscriptionService(deps: Deps): ServiceImpl<typeof Subscription
         ...(acceptance === undefined ? {} : { acceptance }),
         ...(request.timeout === undefined ? {} : { timeoutMs: durationMs(request.timeout) }),
       });
-      return { subscription: subscriptionTo(subscription) };
+      return {
+        subscription: subscriptionTo(subscription),
+        signingKey: signingKeyTo(subscription.signingKey),
+      };
     },
 
     async getSubscription(request, context) {
@@ -64,6 +68,24 @@ export function subscriptionService(deps: Deps): ServiceImpl<typeof Subscription
       return { subscription: subscriptionTo(found(subscription, id)) };
     },
 
+    async rotateSecret(request, context) {
+      const id = request.id as SubscriptionId;
+      const signingKey = await rotateSigningKey(store, {
+        accountId: callerOf(context).accountId,
+        id,
+        overlapMs: request.overlap === undefined ? SIGNING_OVERLAP_MS : durationMs(request.overlap),
+        now: deps.now(),
+      });
+      return { signingKey: signingKeyTo(found(signingKey, id)) };
+    },
+
+    async listSigningKeys(request, context) {
+      const id = request.id as SubscriptionId;
+      const { accountId } = callerOf(context);
+      const keys = await listSigningKeys(store, { accountId, id, now: deps.now() });
+      return { signingKeys: found(keys, id).map(signingKeyTo) };
+    },
+
     async deleteSubscription(request, context) {
       const id = request.id as SubscriptionId;
       const { accountId } = callerOf(context);
@@ -76,7 +98,7 @@ export function subscriptionService(deps: Deps): ServiceImpl<typeof Subscription
   };
 }
 
-function found(subscription: Subscription | undefined, id: SubscriptionId): Subscription {
-  if (subscription !== undefined) return subscription;
+function found<T>(answer: T | undefined, id: SubscriptionId): T {
+  if (answer !== undefined) return answer;
   throw new Refusal("not_found", `this account has no subscription ${id}`, { field: "id" });
 }

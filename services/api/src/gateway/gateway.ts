@@ -3,6 +3,7 @@ import swaggerUi from "@fastify/swagger-ui";
 import type { Principal } from "@posthaste/store";
 import type { FastifyInstance } from "fastify";
 import type { Deps } from "../deps.ts";
+import { publicKeyRoute } from "./public-key-route.ts";
 import { readBodies } from "./read-body.ts";
 import { webhookRoutes } from "./webhook-routes.ts";
 
@@ -33,6 +34,7 @@ export async function gateway(app: FastifyInstance, { deps }: { deps: Deps }): P
     },
   });
   webhookRoutes(app, deps);
+  publicKeyRoute(app, deps);
   app.get("/api/openapi.json", { schema: { hide: true } }, async () => app.swagger());
   await app.register(swaggerUi, {
     routePrefix: "/api/docs",

@@ -49,6 +49,53 @@ const id = {
 } as const;
 
 export const SCHEMAS = {
+  publicKeys: {
+    tags: ["Signatures"],
+    summary: "Public keys of a subscription",
+    description:
+      "The Ed25519 keys that its deliveries are signed with (`v1a`), newest first, as a JSON Web Key Set (RFC 7517, " +
+      "RFC 8037). Each has its `whpk_` spelling beside it. Fetch them anew when no key fits a delivery.",
+    params: {
+      type: "object",
+      required: ["keySet"],
+      properties: { keySet: { type: "string", description: "As in `public_keys` of the subscription." } },
+    },
+    response: {
+      200: {
+        description: "The keys.",
+        content: {
+          "application/jwk-set+json": {
+            schema: {
+              type: "object",
+              required: ["keys"],
+              properties: {
+                keys: {
+                  type: "array",
+                  items: {
+                    type: "object",
+                    required: ["kty", "crv", "x", "use", "alg", "whpk"],
+                    properties: {
+                      kty: { const: "OKP" },
+                      crv: { const: "Ed25519" },
+                      alg: { const: "EdDSA" },
+                      use: { const: "sig" },
+                      x: { type: "string", description: "Base64url of 32 bytes." },
+                      whpk: { type: "string", description: "The key as Standard Webhooks writes it." },
+                      exp: {
+                        type: "integer",
+                        description: "When it stops signing, in seconds; absent: current.",
+                      },
+                    },
+                  },
+                },
+              },
+            },
+          },
+        },
+      },
+      ...problems(404),
+    },
+  },
   create: {
     tags,
     security,
@@ -89,6 +136,16 @@ export const SCHEMAS = {
         properties: {
           ID: { type: "integer", format: "int32", description: "The new subscription's ID." },
           id: { type: "integer", format: "int32", description: "The same." },
+          signing_secret: {
+            type: "string",
+            description:
+              "Verifies the `v1` signature of every delivery (Standard Webhooks). Shown this once; keep it to yourself.",
+          },
+          public_keys: {
+            type: "string",
+            description:
+              "The path of the public keys that verify the `v1a` signature, as a JSON Web Key Set. It needs no token.",
+          },
         },
       },
       ...problems(400, 401, 403, 409, 413, 415, 422, 429),

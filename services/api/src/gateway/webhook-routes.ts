@@ -10,6 +10,7 @@ import {
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import { principalOf, requireScope } from "../auth.ts";
 import type { Deps } from "../deps.ts";
+import { publicKeysPath } from "../public-keys.ts";
 import { subscribe } from "../subscribe.ts";
 import { sendProblem } from "./problem.ts";
 import { fieldsOf, textField } from "./read-body.ts";
@@ -43,13 +44,18 @@ export function webhookRoutes(app: FastifyInstance, deps: Deps): void {
     async (request, reply) => {
       const { accountId } = principalIn(request);
       const fields = fieldsOf(request.body);
-      const { id } = await subscribe(deps, accountId, {
+      const { id, keySet, signingKey } = await subscribe(deps, accountId, {
         targetUrl: textField(fields, "target_url"),
         eventTypes: [textField(fields, "event")],
         eventTypesField: "event",
         secret: textField(fields, "secret", ""),
       });
-      return await reply.code(201).header("location", `${COLLECTION}/${id}`).send({ ID: id, id });
+      return await reply
+        .code(201)
+        .header("location", `${COLLECTION}/${id}`)
+        // The answer holds a secret: nothing on the way may keep it.
+        .header("cache-control", "no-store")
+        .send({ ID: id, id, signing_secret: signingKey.secret, public_keys: publicKeysPath(keySet) });
     },
   );
 

@@ -13,7 +13,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file posthaste/v1/subscription.proto.
  */
 export const file_posthaste_v1_subscription: GenFile = /*@__PURE__*/
-  fileDesc("Ch9wb3N0aGFzdGUvdjEvc3Vic2NyaXB0aW9uLnByb3RvEgxwb3N0aGFzdGUudjEiwQIKDFN1YnNjcmlwdGlvbhIKCgJpZBgBIAEoBRISCgp0YXJnZXRfdXJsGAIgASgJEhMKC2V2ZW50X3R5cGVzGAMgAygJEi4KBXN0YXRlGAQgASgOMh8ucG9zdGhhc3RlLnYxLlN1YnNjcmlwdGlvblN0YXRlEiwKCmFjY2VwdGFuY2UYBSABKA4yGC5wb3N0aGFzdGUudjEuQWNjZXB0YW5jZRIqCgd0aW1lb3V0GAYgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEhIKCmhhc19zZWNyZXQYByABKAgSLgoKY3JlYXRlZF9hdBgIIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLgoKdXBkYXRlZF9hdBgJIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAi9AEKGUNyZWF0ZVN1YnNjcmlwdGlvblJlcXVlc3QSHgoKdGFyZ2V0X3VybBgBIAEoCUIKukgHcgUQARiAEBIpCgtldmVudF90eXBlcxgCIAMoCUIUukgRkgEOCAEQQBgBIgZyBBABGEASGAoGc2VjcmV0GAMgASgJQgi6SAVyAxj/ARI2CgphY2NlcHRhbmNlGAQgASgOMhgucG9zdGhhc3RlLnYxLkFjY2VwdGFuY2VCCLpIBYIBAhABEjoKB3RpbWVvdXQYBSABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CDrpIC6oBCCICCB4yAggBIk4KGkNyZWF0ZVN1YnNjcmlwdGlvblJlc3BvbnNlEjAKDHN1YnNjcmlwdGlvbhgBIAEoCzIaLnBvc3RoYXN0ZS52MS5TdWJzY3JpcHRpb24iLQoWR2V0U3Vic2NyaXB0aW9uUmVxdWVzdBITCgJpZBgBIAEoBUIHukgEGgIgACJLChdHZXRTdWJzY3JpcHRpb25SZXNwb25zZRIwCgxzdWJzY3JpcHRpb24YASABKAsyGi5wb3N0aGFzdGUudjEuU3Vic2NyaXB0aW9uIlcKGExpc3RTdWJzY3JpcHRpb25zUmVxdWVzdBIdCglwYWdlX3NpemUYASABKAVCCrpIBxoFGPQDKAASHAoKcGFnZV90b2tlbhgCIAEoCUIIukgFcgMYgAQiZwoZTGlzdFN1YnNjcmlwdGlvbnNSZXNwb25zZRIxCg1zdWJzY3JpcHRpb25zGAEgAygLMhoucG9zdGhhc3RlLnYxLlN1YnNjcmlwdGlvbhIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiqwIKGVVwZGF0ZVN1YnNjcmlwdGlvblJlcXVlc3QSEwoCaWQYASABKAVCB7pIBBoCIAASIwoKdGFyZ2V0X3VybBgCIAEoCUIKukgHcgUQARiAEEgAiAEBEicKC2V2ZW50X3R5cGVzGAMgAygJQhK6SA+SAQwQQBgBIgZyBBABGEASHQoGc2VjcmV0GAQgASgJQgi6SAVyAxj/AUgBiAEBEjYKCmFjY2VwdGFuY2UYBSABKA4yGC5wb3N0aGFzdGUudjEuQWNjZXB0YW5jZUIIukgFggECEAESOgoHdGltZW91dBgGIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkIOukgLqgEIIgIIHjICCAFCDQoLX3RhcmdldF91cmxCCQoHX3NlY3JldCJOChpVcGRhdGVTdWJzY3JpcHRpb25SZXNwb25zZRIwCgxzdWJzY3JpcHRpb24YASABKAsyGi5wb3N0aGFzdGUudjEuU3Vic2NyaXB0aW9uIjAKGURlbGV0ZVN1YnNjcmlwdGlvblJlcXVlc3QSEwoCaWQYASABKAVCB7pIBBoCIAAiHAoaRGVsZXRlU3Vic2NyaXB0aW9uUmVzcG9uc2UqtAEKEVN1YnNjcmlwdGlvblN0YXRlEiIKHlNVQlNDUklQVElPTl9TVEFURV9VTlNQRUNJRklFRBAAEh0KGVNVQlNDUklQVElPTl9TVEFURV9BQ1RJVkUQARIdChlTVUJTQ1JJUFRJT05fU1RBVEVfUEFVU0VEEAISHwobU1VCU0NSSVBUSU9OX1NUQVRFX0RJU0FCTEVEEAMSHAoYU1VCU0NSSVBUSU9OX1NUQVRFX0VOREVEEAQqWAoKQWNjZXB0YW5jZRIaChZBQ0NFUFRBTkNFX1VOU1BFQ0lGSUVEEAASFgoSQUNDRVBUQU5DRV9PS19PTkxZEAESFgoSQUNDRVBUQU5DRV9BTllfMlhYEAIyqgQKE1N1YnNjcmlwdGlvblNlcnZpY2USZwoSQ3JlYXRlU3Vic2NyaXB0aW9uEicucG9zdGhhc3RlLnYxLkNyZWF0ZVN1YnNjcmlwdGlvblJlcXVlc3QaKC5wb3N0aGFzdGUudjEuQ3JlYXRlU3Vic2NyaXB0aW9uUmVzcG9uc2USYwoPR2V0U3Vic2NyaXB0aW9uEiQucG9zdGhhc3RlLnYxLkdldFN1YnNjcmlwdGlvblJlcXVlc3QaJS5wb3N0aGFzdGUudjEuR2V0U3Vic2NyaXB0aW9uUmVzcG9uc2UiA5ACARJpChFMaXN0U3Vic2NyaXB0aW9ucxImLnBvc3RoYXN0ZS52MS5MaXN0U3Vic2NyaXB0aW9uc1JlcXVlc3QaJy5wb3N0aGFzdGUudjEuTGlzdFN1YnNjcmlwdGlvbnNSZXNwb25zZSIDkAIBEmwKElVwZGF0ZVN1YnNjcmlwdGlvbhInLnBvc3RoYXN0ZS52MS5VcGRhdGVTdWJzY3JpcHRpb25SZXF1ZXN0GigucG9zdGhhc3RlLnYxLlVwZGF0ZVN1YnNjcmlwdGlvblJlc3BvbnNlIgOQAgISbAoSRGVsZXRlU3Vic2NyaXB0aW9uEicucG9zdGhhc3RlLnYxLkRlbGV0ZVN1YnNjcmlwdGlvblJlcXVlc3QaKC5wb3N0aGFzdGUudjEuRGVsZXRlU3Vic2NyaXB0aW9uUmVzcG9uc2UiA5ACAmIGcHJvdG8z", [file_buf_validate_validate, file_google_protobuf_duration, file_google_protobuf_timestamp]);
+  fileDesc("Ch9wb3N0aGFzdGUvdjEvc3Vic2NyaXB0aW9uLnByb3RvEgxwb3N0aGFzdGUudjEi2wIKDFN1YnNjcmlwdGlvbhIKCgJpZBgBIAEoBRISCgp0YXJnZXRfdXJsGAIgASgJEhMKC2V2ZW50X3R5cGVzGAMgAygJEi4KBXN0YXRlGAQgASgOMh8ucG9zdGhhc3RlLnYxLlN1YnNjcmlwdGlvblN0YXRlEiwKCmFjY2VwdGFuY2UYBSABKA4yGC5wb3N0aGFzdGUudjEuQWNjZXB0YW5jZRIqCgd0aW1lb3V0GAYgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEhIKCmhhc19zZWNyZXQYByABKAgSLgoKY3JlYXRlZF9hdBgIIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLgoKdXBkYXRlZF9hdBgJIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASGAoQcHVibGljX2tleXNfcGF0aBgKIAEoCSKQAQoKU2lnbmluZ0tleRIOCgZzZWNyZXQYASABKAkSEgoKcHVibGljX2tleRgCIAEoCRIuCgpjcmVhdGVkX2F0GAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIuCgpleHBpcmVzX2F0GAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCL0AQoZQ3JlYXRlU3Vic2NyaXB0aW9uUmVxdWVzdBIeCgp0YXJnZXRfdXJsGAEgASgJQgq6SAdyBRABGIAQEikKC2V2ZW50X3R5cGVzGAIgAygJQhS6SBGSAQ4IARBAGAEiBnIEEAEYQBIYCgZzZWNyZXQYAyABKAlCCLpIBXIDGP8BEjYKCmFjY2VwdGFuY2UYBCABKA4yGC5wb3N0aGFzdGUudjEuQWNjZXB0YW5jZUIIukgFggECEAESOgoHdGltZW91dBgFIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkIOukgLqgEIIgIIHjICCAEifQoaQ3JlYXRlU3Vic2NyaXB0aW9uUmVzcG9uc2USMAoMc3Vic2NyaXB0aW9uGAEgASgLMhoucG9zdGhhc3RlLnYxLlN1YnNjcmlwdGlvbhItCgtzaWduaW5nX2tleRgCIAEoCzIYLnBvc3RoYXN0ZS52MS5TaWduaW5nS2V5Ii0KFkdldFN1YnNjcmlwdGlvblJlcXVlc3QSEwoCaWQYASABKAVCB7pIBBoCIAAiSwoXR2V0U3Vic2NyaXB0aW9uUmVzcG9uc2USMAoMc3Vic2NyaXB0aW9uGAEgASgLMhoucG9zdGhhc3RlLnYxLlN1YnNjcmlwdGlvbiJXChhMaXN0U3Vic2NyaXB0aW9uc1JlcXVlc3QSHQoJcGFnZV9zaXplGAEgASgFQgq6SAcaBRj0AygAEhwKCnBhZ2VfdG9rZW4YAiABKAlCCLpIBXIDGIAEImcKGUxpc3RTdWJzY3JpcHRpb25zUmVzcG9uc2USMQoNc3Vic2NyaXB0aW9ucxgBIAMoCzIaLnBvc3RoYXN0ZS52MS5TdWJzY3JpcHRpb24SFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIqsCChlVcGRhdGVTdWJzY3JpcHRpb25SZXF1ZXN0EhMKAmlkGAEgASgFQge6SAQaAiAAEiMKCnRhcmdldF91cmwYAiABKAlCCrpIB3IFEAEYgBBIAIgBARInCgtldmVudF90eXBlcxgDIAMoCUISukgPkgEMEEAYASIGcgQQARhAEh0KBnNlY3JldBgEIAEoCUIIukgFcgMY/wFIAYgBARI2CgphY2NlcHRhbmNlGAUgASgOMhgucG9zdGhhc3RlLnYxLkFjY2VwdGFuY2VCCLpIBYIBAhABEjoKB3RpbWVvdXQYBiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CDrpIC6oBCCICCB4yAggBQg0KC190YXJnZXRfdXJsQgkKB19zZWNyZXQiTgoaVXBkYXRlU3Vic2NyaXB0aW9uUmVzcG9uc2USMAoMc3Vic2NyaXB0aW9uGAEgASgLMhoucG9zdGhhc3RlLnYxLlN1YnNjcmlwdGlvbiJmChNSb3RhdGVTZWNyZXRSZXF1ZXN0EhMKAmlkGAEgASgFQge6SAQaAiAAEjoKB292ZXJsYXAYAiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CDrpIC6oBCCIECID1JDIAIkUKFFJvdGF0ZVNlY3JldFJlc3BvbnNlEi0KC3NpZ25pbmdfa2V5GAEgASgLMhgucG9zdGhhc3RlLnYxLlNpZ25pbmdLZXkiLQoWTGlzdFNpZ25pbmdLZXlzUmVxdWVzdBITCgJpZBgBIAEoBUIHukgEGgIgACJJChdMaXN0U2lnbmluZ0tleXNSZXNwb25zZRIuCgxzaWduaW5nX2tleXMYASADKAsyGC5wb3N0aGFzdGUudjEuU2lnbmluZ0tleSIwChlEZWxldGVTdWJzY3JpcHRpb25SZXF1ZXN0EhMKAmlkGAEgASgFQge6SAQaAiAAIhwKGkRlbGV0ZVN1YnNjcmlwdGlvblJlc3BvbnNlKrQBChFTdWJzY3JpcHRpb25TdGF0ZRIiCh5TVUJTQ1JJUFRJT05fU1RBVEVfVU5TUEVDSUZJRUQQABIdChlTVUJTQ1JJUFRJT05fU1RBVEVfQUNUSVZFEAESHQoZU1VCU0NSSVBUSU9OX1NUQVRFX1BBVVNFRBACEh8KG1NVQlNDUklQVElPTl9TVEFURV9ESVNBQkxFRBADEhwKGFNVQlNDUklQVElPTl9TVEFURV9FTkRFRBAEKlgKCkFjY2VwdGFuY2USGgoWQUNDRVBUQU5DRV9VTlNQRUNJRklFRBAAEhYKEkFDQ0VQVEFOQ0VfT0tfT05MWRABEhYKEkFDQ0VQVEFOQ0VfQU5ZXzJYWBACMuYFChNTdWJzY3JpcHRpb25TZXJ2aWNlEmcKEkNyZWF0ZVN1YnNjcmlwdGlvbhInLnBvc3RoYXN0ZS52MS5DcmVhdGVTdWJzY3JpcHRpb25SZXF1ZXN0GigucG9zdGhhc3RlLnYxLkNyZWF0ZVN1YnNjcmlwdGlvblJlc3BvbnNlEmMKD0dldFN1YnNjcmlwdGlvbhIkLnBvc3RoYXN0ZS52MS5HZXRTdWJzY3JpcHRpb25SZXF1ZXN0GiUucG9zdGhhc3RlLnYxLkdldFN1YnNjcmlwdGlvblJlc3BvbnNlIgOQAgESaQoRTGlzdFN1YnNjcmlwdGlvbnMSJi5wb3N0aGFzdGUudjEuTGlzdFN1YnNjcmlwdGlvbnNSZXF1ZXN0GicucG9zdGhhc3RlLnYxLkxpc3RTdWJzY3JpcHRpb25zUmVzcG9uc2UiA5ACARJsChJVcGRhdGVTdWJzY3JpcHRpb24SJy5wb3N0aGFzdGUudjEuVXBkYXRlU3Vic2NyaXB0aW9uUmVxdWVzdBooLnBvc3RoYXN0ZS52MS5VcGRhdGVTdWJzY3JpcHRpb25SZXNwb25zZSIDkAICElUKDFJvdGF0ZVNlY3JldBIhLnBvc3RoYXN0ZS52MS5Sb3RhdGVTZWNyZXRSZXF1ZXN0GiIucG9zdGhhc3RlLnYxLlJvdGF0ZVNlY3JldFJlc3BvbnNlEmMKD0xpc3RTaWduaW5nS2V5cxIkLnBvc3RoYXN0ZS52MS5MaXN0U2lnbmluZ0tleXNSZXF1ZXN0GiUucG9zdGhhc3RlLnYxLkxpc3RTaWduaW5nS2V5c1Jlc3BvbnNlIgOQAgISbAoSRGVsZXRlU3Vic2NyaXB0aW9uEicucG9zdGhhc3RlLnYxLkRlbGV0ZVN1YnNjcmlwdGlvblJlcXVlc3QaKC5wb3N0aGFzdGUudjEuRGVsZXRlU3Vic2NyaXB0aW9uUmVzcG9uc2UiA5ACAmIGcHJvdG8z", [file_buf_validate_validate, file_google_protobuf_duration, file_google_protobuf_timestamp]);
 
 /**
  * A target URL and the event types it wants.
@@ -83,6 +83,14 @@ export type Subscription = Message<"posthaste.v1.Subscription"> & {
    * @generated from field: google.protobuf.Timestamp updated_at = 9;
    */
   updatedAt?: Timestamp | undefined;
+
+  /**
+   * The path, on this API, of the public keys that verify its deliveries (`v1a`), as a JSON Web Key Set (RFC 7517).
+   * It needs no token and does not change with rotations.
+   *
+   * @generated from field: string public_keys_path = 10;
+   */
+  publicKeysPath: string;
 };
 
 /**
@@ -91,6 +99,48 @@ export type Subscription = Message<"posthaste.v1.Subscription"> & {
  */
 export const SubscriptionSchema: GenMessage<Subscription> = /*@__PURE__*/
   messageDesc(file_posthaste_v1_subscription, 0);
+
+/**
+ * What deliveries are signed with, by Standard Webhooks. Every live key signs each delivery twice: `v1` and `v1a`.
+ *
+ * @generated from message posthaste.v1.SigningKey
+ */
+export type SigningKey = Message<"posthaste.v1.SigningKey"> & {
+  /**
+   * `whsec_` and the Base64 of 32 bytes: verifies `v1` (HMAC-SHA256). Keep it to yourself.
+   *
+   * @generated from field: string secret = 1;
+   */
+  secret: string;
+
+  /**
+   * `whpk_` and the Base64 of 32 bytes: verifies `v1a` (Ed25519). Anyone may have it.
+   *
+   * @generated from field: string public_key = 2;
+   */
+  publicKey: string;
+
+  /**
+   * When it was made.
+   *
+   * @generated from field: google.protobuf.Timestamp created_at = 3;
+   */
+  createdAt?: Timestamp | undefined;
+
+  /**
+   * When it stops signing; absent: it is the current one.
+   *
+   * @generated from field: google.protobuf.Timestamp expires_at = 4;
+   */
+  expiresAt?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message posthaste.v1.SigningKey.
+ * Use `create(SigningKeySchema)` to create a new message.
+ */
+export const SigningKeySchema: GenMessage<SigningKey> = /*@__PURE__*/
+  messageDesc(file_posthaste_v1_subscription, 1);
 
 /**
  * What a new subscription needs.
@@ -140,7 +190,7 @@ export type CreateSubscriptionRequest = Message<"posthaste.v1.CreateSubscription
  * Use `create(CreateSubscriptionRequestSchema)` to create a new message.
  */
 export const CreateSubscriptionRequestSchema: GenMessage<CreateSubscriptionRequest> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_subscription, 1);
+  messageDesc(file_posthaste_v1_subscription, 2);
 
 /**
  * The new subscription.
@@ -154,6 +204,13 @@ export type CreateSubscriptionResponse = Message<"posthaste.v1.CreateSubscriptio
    * @generated from field: posthaste.v1.Subscription subscription = 1;
    */
   subscription?: Subscription | undefined;
+
+  /**
+   * What its deliveries are signed with.
+   *
+   * @generated from field: posthaste.v1.SigningKey signing_key = 2;
+   */
+  signingKey?: SigningKey | undefined;
 };
 
 /**
@@ -161,7 +218,7 @@ export type CreateSubscriptionResponse = Message<"posthaste.v1.CreateSubscriptio
  * Use `create(CreateSubscriptionResponseSchema)` to create a new message.
  */
 export const CreateSubscriptionResponseSchema: GenMessage<CreateSubscriptionResponse> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_subscription, 2);
+  messageDesc(file_posthaste_v1_subscription, 3);
 
 /**
  * Names one subscription.
@@ -182,7 +239,7 @@ export type GetSubscriptionRequest = Message<"posthaste.v1.GetSubscriptionReques
  * Use `create(GetSubscriptionRequestSchema)` to create a new message.
  */
 export const GetSubscriptionRequestSchema: GenMessage<GetSubscriptionRequest> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_subscription, 3);
+  messageDesc(file_posthaste_v1_subscription, 4);
 
 /**
  * The subscription asked for.
@@ -203,7 +260,7 @@ export type GetSubscriptionResponse = Message<"posthaste.v1.GetSubscriptionRespo
  * Use `create(GetSubscriptionResponseSchema)` to create a new message.
  */
 export const GetSubscriptionResponseSchema: GenMessage<GetSubscriptionResponse> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_subscription, 4);
+  messageDesc(file_posthaste_v1_subscription, 5);
 
 /**
  * One page of the account's subscriptions.
@@ -231,7 +288,7 @@ export type ListSubscriptionsRequest = Message<"posthaste.v1.ListSubscriptionsRe
  * Use `create(ListSubscriptionsRequestSchema)` to create a new message.
  */
 export const ListSubscriptionsRequestSchema: GenMessage<ListSubscriptionsRequest> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_subscription, 5);
+  messageDesc(file_posthaste_v1_subscription, 6);
 
 /**
  * One page of subscriptions.
@@ -259,7 +316,7 @@ export type ListSubscriptionsResponse = Message<"posthaste.v1.ListSubscriptionsR
  * Use `create(ListSubscriptionsResponseSchema)` to create a new message.
  */
 export const ListSubscriptionsResponseSchema: GenMessage<ListSubscriptionsResponse> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_subscription, 6);
+  messageDesc(file_posthaste_v1_subscription, 7);
 
 /**
  * What to change. Absent fields stay as they are.
@@ -315,7 +372,7 @@ export type UpdateSubscriptionRequest = Message<"posthaste.v1.UpdateSubscription
  * Use `create(UpdateSubscriptionRequestSchema)` to create a new message.
  */
 export const UpdateSubscriptionRequestSchema: GenMessage<UpdateSubscriptionRequest> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_subscription, 7);
+  messageDesc(file_posthaste_v1_subscription, 8);
 
 /**
  * The subscription after the change.
@@ -336,7 +393,98 @@ export type UpdateSubscriptionResponse = Message<"posthaste.v1.UpdateSubscriptio
  * Use `create(UpdateSubscriptionResponseSchema)` to create a new message.
  */
 export const UpdateSubscriptionResponseSchema: GenMessage<UpdateSubscriptionResponse> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_subscription, 8);
+  messageDesc(file_posthaste_v1_subscription, 9);
+
+/**
+ * Which subscription gets a new signing key.
+ *
+ * @generated from message posthaste.v1.RotateSecretRequest
+ */
+export type RotateSecretRequest = Message<"posthaste.v1.RotateSecretRequest"> & {
+  /**
+   * The subscription's number.
+   *
+   * @generated from field: int32 id = 1;
+   */
+  id: number;
+
+  /**
+   * How long the key before goes on signing, 0 s to 7 days. Default: 24 hours.
+   *
+   * @generated from field: google.protobuf.Duration overlap = 2;
+   */
+  overlap?: Duration | undefined;
+};
+
+/**
+ * Describes the message posthaste.v1.RotateSecretRequest.
+ * Use `create(RotateSecretRequestSchema)` to create a new message.
+ */
+export const RotateSecretRequestSchema: GenMessage<RotateSecretRequest> = /*@__PURE__*/
+  messageDesc(file_posthaste_v1_subscription, 10);
+
+/**
+ * The new signing key.
+ *
+ * @generated from message posthaste.v1.RotateSecretResponse
+ */
+export type RotateSecretResponse = Message<"posthaste.v1.RotateSecretResponse"> & {
+  /**
+   * Current from now on.
+   *
+   * @generated from field: posthaste.v1.SigningKey signing_key = 1;
+   */
+  signingKey?: SigningKey | undefined;
+};
+
+/**
+ * Describes the message posthaste.v1.RotateSecretResponse.
+ * Use `create(RotateSecretResponseSchema)` to create a new message.
+ */
+export const RotateSecretResponseSchema: GenMessage<RotateSecretResponse> = /*@__PURE__*/
+  messageDesc(file_posthaste_v1_subscription, 11);
+
+/**
+ * Names a subscription.
+ *
+ * @generated from message posthaste.v1.ListSigningKeysRequest
+ */
+export type ListSigningKeysRequest = Message<"posthaste.v1.ListSigningKeysRequest"> & {
+  /**
+   * The subscription's number.
+   *
+   * @generated from field: int32 id = 1;
+   */
+  id: number;
+};
+
+/**
+ * Describes the message posthaste.v1.ListSigningKeysRequest.
+ * Use `create(ListSigningKeysRequestSchema)` to create a new message.
+ */
+export const ListSigningKeysRequestSchema: GenMessage<ListSigningKeysRequest> = /*@__PURE__*/
+  messageDesc(file_posthaste_v1_subscription, 12);
+
+/**
+ * A subscription's live signing keys.
+ *
+ * @generated from message posthaste.v1.ListSigningKeysResponse
+ */
+export type ListSigningKeysResponse = Message<"posthaste.v1.ListSigningKeysResponse"> & {
+  /**
+   * Newest first, at most three. Empty: the subscription has ended.
+   *
+   * @generated from field: repeated posthaste.v1.SigningKey signing_keys = 1;
+   */
+  signingKeys: SigningKey[];
+};
+
+/**
+ * Describes the message posthaste.v1.ListSigningKeysResponse.
+ * Use `create(ListSigningKeysResponseSchema)` to create a new message.
+ */
+export const ListSigningKeysResponseSchema: GenMessage<ListSigningKeysResponse> = /*@__PURE__*/
+  messageDesc(file_posthaste_v1_subscription, 13);
 
 /**
  * Names the subscription to end.
@@ -357,7 +505,7 @@ export type DeleteSubscriptionRequest = Message<"posthaste.v1.DeleteSubscription
  * Use `create(DeleteSubscriptionRequestSchema)` to create a new message.
  */
 export const DeleteSubscriptionRequestSchema: GenMessage<DeleteSubscriptionRequest> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_subscription, 9);
+  messageDesc(file_posthaste_v1_subscription, 14);
 
 /**
  * Empty: the subscription has ended.
@@ -372,7 +520,7 @@ export type DeleteSubscriptionResponse = Message<"posthaste.v1.DeleteSubscriptio
  * Use `create(DeleteSubscriptionResponseSchema)` to create a new message.
  */
 export const DeleteSubscriptionResponseSchema: GenMessage<DeleteSubscriptionResponse> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_subscription, 10);
+  messageDesc(file_posthaste_v1_subscription, 15);
 
 /**
  * Where a subscription stands.
@@ -508,6 +656,30 @@ export const SubscriptionService: GenService<{
     methodKind: "unary";
     input: typeof UpdateSubscriptionRequestSchema;
     output: typeof UpdateSubscriptionResponseSchema;
+  },
+  /**
+   * Gives a subscription a new signing key. The key before it goes on signing for the overlap, so that receivers can
+   * change over; with an overlap of 0 every earlier key ends at once, as after a leak.
+   *
+   * Errors: FAILED_PRECONDITION (the subscription has ended, or three keys are live already).
+   *
+   * @generated from rpc posthaste.v1.SubscriptionService.RotateSecret
+   */
+  rotateSecret: {
+    methodKind: "unary";
+    input: typeof RotateSecretRequestSchema;
+    output: typeof RotateSecretResponseSchema;
+  },
+  /**
+   * Lists a subscription's live signing keys with their secrets, newest first. Needs `subscriptions:write`, since who
+   * has a secret can sign in the platform's name.
+   *
+   * @generated from rpc posthaste.v1.SubscriptionService.ListSigningKeys
+   */
+  listSigningKeys: {
+    methodKind: "unary";
+    input: typeof ListSigningKeysRequestSchema;
+    output: typeof ListSigningKeysResponseSchema;
   },
   /**
    * Ends a subscription and cancels its open deliveries. Deleting one that has ended already succeeds.

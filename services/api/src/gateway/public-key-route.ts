@@ -1,0 +1,41 @@
+import { Refusal } from "@posthaste/domain";
+import { listPublicKeys, type PublicKey } from "@posthaste/store";
+import type { FastifyInstance } from "fastify";
+import type { Deps } from "../deps.ts";
+import { publicKeysPath } from "../public-keys.ts";
+import { SCHEMAS } from "./schemas.ts";
+
+/** Short, for a key that was replaced without an overlap; long enough that receivers need not ask at each delivery. */
+const MAX_AGE_S = 300;
+const KEY_SET_CHARS_MAX = 32;
+
+/** The public keys of a subscription, for receivers that share no secret. Public: who has the path may read it. */
+export function publicKeyRoute(app: FastifyInstance, { store, now }: Deps): void {
+  app.get(publicKeysPath(":keySet"), { schema: SCHEMAS.publicKeys }, async (request, reply) => {
+    const { keySet } = request.params as { keySet: string };
+    const keys =
+      keySet.length <= KEY_SET_CHARS_MAX ? await listPublicKeys(store, { keySet, now: now() }) : undefined;
+    if (keys === undefined) {
+      throw new Refusal("not_found", "no subscription has these keys, or it has ended");
+    }
+    return await reply
+      .type("application/jwk-set+json")
+      .header("cache-control", `public, max-age=${MAX_AGE_S}`)
+      // Receivers may be pages and edge functions of any origin, and there is nothing to hide.
+      .header("access-control-allow-origin", "*")
+      .send(JSON.stringify({ keys: keys.map(jwkOf) }));
+  });
+}
+
+function jwkOf({ publicKey, expiresAt }: PublicKey) {
+  const x = Buffer.from(publicKey.slice("whpk_".length), "base64").toString("base64url");
+  return {
+    kty: "OKP",
+    crv: "Ed25519",
+    alg: "EdDSA",
+    use: "sig",
+    x,
+    whpk: publicKey,
+    ...(expiresAt === null ? {} : { exp: Math.floor(expiresAt / 1000) }),
+  };
+}
