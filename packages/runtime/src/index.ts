@@ -10,6 +10,7 @@ export {
   StartError,
   text,
   urls,
+  type Values,
 } from "./config.ts";
 export { createLog, LOG_LEVELS, type Log, type LogLevel, silentLog } from "./log.ts";
 export { type Running, runService, type Service } from "./run-service.ts";

@@ -1,6 +1,7 @@
 import { EGRESS_PORTS_DEFAULT, formatPorts, parseNetworks, parsePorts } from "@posthaste/domain";
 import { integer, LOG_LEVELS, oneOf, parsed, text, urls } from "@posthaste/runtime";
 import { parseSealingKeys } from "@posthaste/store";
+import { LIMIT_SETTINGS } from "./limits.ts";
 
 /** What the API reads from its environment. Temporal's own variables (`TEMPORAL_…`) are read by its SDK. */
 export const API_SETTINGS = {
@@ -29,6 +30,7 @@ export const API_SETTINGS = {
     2_000,
     { min: 1, max: 10_000 },
   ),
+  ...LIMIT_SETTINGS,
   POSTHASTE_DRAIN_MS: integer("How long a stop waits for requests in flight, in milliseconds", 15_000, {
     min: 0,
     max: 300_000,

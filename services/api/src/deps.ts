@@ -2,6 +2,8 @@ import type { DeliveryId, EgressRules } from "@posthaste/domain";
 import type { Log } from "@posthaste/runtime";
 import type { Store } from "@posthaste/store";
 import type { Catalog } from "./catalog.ts";
+import type { Limits } from "./limits.ts";
+import type { RateLimit } from "./rate-limit.ts";
 
 /** What every part of the API works with. */
 export type Deps = {
@@ -12,6 +14,8 @@ export type Deps = {
   readonly now: () => number;
   /** What a target URL may name; the worker goes by the same. */
   readonly egressRules: EgressRules;
+  readonly limits: Limits;
+  readonly rateLimit: RateLimit;
   /** Deliveries made within one ingest call. */
   readonly fanOutMax: number;
   /** Tells the workers that deliveries are pending. */

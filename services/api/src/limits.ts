@@ -1,26 +1,86 @@
-/** A request's body: one event's largest snapshot (1 MiB) and what is around it. */
-export const BODY_BYTES_MAX = 1_048_576 + 65_536;
+import { integer, type Values } from "@posthaste/runtime";
 
-/** A batch of events: as much as one transaction should hold, and less than a database packet of 16 MiB as hex. */
-export const BATCH_BODY_BYTES_MAX = 4 * 1_048_576;
+/** What one process of the API lets its callers take, each with its reason. */
+export const LIMIT_SETTINGS = {
+  POSTHASTE_RATE_PER_SECOND: integer(
+    "Requests of one token in a second, taken over ten, so that bursts pass; more are answered 429 with `Retry-After`. Counted by each process for itself",
+    1_000,
+    { min: 1, max: 1_000_000 },
+  ),
+  POSTHASTE_REQUESTS_MAX: integer(
+    "Requests under way at once; more are answered 503 with `Retry-After`. Each holds its body in memory",
+    1_000,
+    { min: 1, max: 100_000 },
+  ),
+  POSTHASTE_WATCHES_MAX: integer(
+    "Streams from server to client open at once, such as a watched health status, which lasts as long as its client likes; more are refused",
+    100,
+    { min: 0, max: 100_000 },
+  ),
+  POSTHASTE_CONNECTIONS_MAX: integer(
+    "Connections open at once; more are closed as they come. Each costs a file descriptor",
+    10_000,
+    { min: 1, max: 1_000_000 },
+  ),
+  POSTHASTE_STREAMS_MAX: integer(
+    "Streams of one HTTP/2 connection at once; clients wait for a free one, as the protocol has it",
+    250,
+    { min: 1, max: 10_000 },
+  ),
+  POSTHASTE_SUBSCRIPTIONS_MAX: integer(
+    "Live subscriptions of one account; more are answered 429. One event is a delivery to each of them",
+    10_000,
+    { min: 1, max: 1_000_000 },
+  ),
+  POSTHASTE_BODY_BYTES_MAX: integer(
+    "A request's body, but for a batch of events, in bytes: the largest snapshot (1 MiB) and what is around it",
+    1_048_576 + 65_536,
+    { min: 1_024, max: 1_048_576 + 65_536 },
+  ),
+  POSTHASTE_BATCH_BYTES_MAX: integer(
+    "The body of a batch of events, in bytes: what one transaction should hold, below a database packet of 16 MiB as hex",
+    4 * 1_048_576,
+    { min: 1_024, max: 6 * 1_048_576 },
+  ),
+  POSTHASTE_BATCH_EVENTS_MAX: integer("Events in one batch: one transaction holds them all", 1_000, {
+    min: 1,
+    max: 1_000,
+  }),
+  POSTHASTE_GATEWAY_BODY_BYTES_MAX: integer(
+    "A REST request's body, in bytes. It holds a URL, a code and a secret; 1 MiB is the published limit",
+    1_048_576,
+    { min: 1_024, max: 1_048_576 },
+  ),
+  POSTHASTE_HEADER_BYTES_MAX: integer(
+    "All headers of a request together, in bytes; Node's own default",
+    16_384,
+    {
+      min: 4_096,
+      max: 131_072,
+    },
+  ),
+  POSTHASTE_HEADERS_TIMEOUT_MS: integer(
+    "A connection that has not sent its request's headers by then is closed (slowloris), in milliseconds",
+    10_000,
+    { min: 100, max: 120_000 },
+  ),
+  POSTHASTE_REQUEST_TIMEOUT_MS: integer(
+    "A request that has not arrived whole by then is closed, in milliseconds: 1 MiB over a slow mobile line",
+    60_000,
+    { min: 100, max: 600_000 },
+  ),
+} as const;
 
-/** A REST request's body. It holds a URL, a code and a secret; the published limit is 1 MiB. */
-export const GATEWAY_BODY_BYTES_MAX = 1_048_576;
+export type Limits = Values<typeof LIMIT_SETTINGS>;
 
-/** All headers of a request together; Node's own default, written down. */
-export const HEADER_BYTES_MAX = 16_384;
+/** The time over which a token's rate is taken. */
+export const RATE_WINDOW_S = 10;
 
-/** A connection that has not sent its headers by then is closed (slowloris). */
-export const HEADERS_TIMEOUT_MS = 10_000;
-
-/** A request that has not arrived whole by then is closed. */
-export const REQUEST_TIMEOUT_MS = 60_000;
+/** When a caller may try again that found every place taken: requests last milliseconds. */
+export const BUSY_RETRY_AFTER_MS = 1_000;
 
 /** An HTTP/2 connection without any traffic is closed; clients reconnect by themselves. */
 export const IDLE_SESSION_MS = 10 * 60_000;
 
 /** How long an HTTP/2 client may take to close its half of a connection that the server has ended. */
 export const HALF_CLOSED_MS = 500;
-
-/** Streams of one HTTP/2 connection at once. */
-export const STREAMS_MAX = 250;

@@ -4,6 +4,7 @@ import { closeStore, openMigratedStore } from "@posthaste/store";
 import { builtInCatalog } from "./catalog.ts";
 import { API_SETTINGS } from "./config.ts";
 import { createNudge } from "./nudge.ts";
+import { createRateLimit } from "./rate-limit.ts";
 import { startApi } from "./start-api.ts";
 
 /** What a stop may take beyond draining. */
@@ -27,6 +28,8 @@ await runService({
         catalog: builtInCatalog(),
         now: () => Date.now(),
         egressRules: { allow: config.POSTHASTE_EGRESS_ALLOW, ports: config.POSTHASTE_EGRESS_PORTS },
+        limits: config,
+        rateLimit: createRateLimit(config.POSTHASTE_RATE_PER_SECOND),
         fanOutMax: config.POSTHASTE_FAN_OUT_MAX,
         nudge: createNudge(config.POSTHASTE_WORKER_URLS, log),
         retryNow: (id) => retryNow(temporal, id),

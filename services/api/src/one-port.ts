@@ -1,19 +1,13 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import {
+  constants,
   createServer as createHttp2Server,
   type Http2ServerRequest,
   type Http2ServerResponse,
   type ServerHttp2Session,
 } from "node:http2";
 import type { Socket } from "node:net";
-import {
-  HALF_CLOSED_MS,
-  HEADER_BYTES_MAX,
-  HEADERS_TIMEOUT_MS,
-  IDLE_SESSION_MS,
-  REQUEST_TIMEOUT_MS,
-  STREAMS_MAX,
-} from "./limits.ts";
+import { HALF_CLOSED_MS, IDLE_SESSION_MS, type Limits } from "./limits.ts";
 
 export type OnePort = {
   readonly server: Server;
@@ -39,7 +33,7 @@ const HTTP2_PREFACE_START = Buffer.from("PRI");
  * to an HTTP/2 server that never listens itself. The HTTP/1.1 server must stay the listener: its timeouts for slow
  * headers and requests are tied to its own connection list.
  */
-export function createOnePort(handler: Handler): OnePort {
+export function createOnePort(limits: Limits, handler: Handler): OnePort {
   let draining = false;
   const inFlight = new Set<ServerResponse>();
   const handleHttp1 = (request: IncomingMessage, response: ServerResponse) => {
@@ -50,16 +44,24 @@ export function createOnePort(handler: Handler): OnePort {
   };
   const server = createServer(
     {
-      maxHeaderSize: HEADER_BYTES_MAX,
-      headersTimeout: HEADERS_TIMEOUT_MS,
-      requestTimeout: REQUEST_TIMEOUT_MS,
-      connectionsCheckingInterval: 1_000,
+      maxHeaderSize: limits.POSTHASTE_HEADER_BYTES_MAX,
+      headersTimeout: limits.POSTHASTE_HEADERS_TIMEOUT_MS,
+      requestTimeout: Math.max(limits.POSTHASTE_REQUEST_TIMEOUT_MS, limits.POSTHASTE_HEADERS_TIMEOUT_MS),
+      connectionsCheckingInterval: Math.min(1_000, limits.POSTHASTE_HEADERS_TIMEOUT_MS),
     },
     handleHttp1,
   );
   const http2 = createHttp2Server(
-    { settings: { maxConcurrentStreams: STREAMS_MAX, maxHeaderListSize: HEADER_BYTES_MAX } },
-    handler as (request: Http2ServerRequest, response: Http2ServerResponse) => void,
+    {
+      settings: {
+        maxConcurrentStreams: limits.POSTHASTE_STREAMS_MAX,
+        maxHeaderListSize: limits.POSTHASTE_HEADER_BYTES_MAX,
+      },
+    },
+    (request: Http2ServerRequest, response: Http2ServerResponse) => {
+      boundArrival(request, limits.POSTHASTE_REQUEST_TIMEOUT_MS);
+      handler(request, response);
+    },
   );
   const sessions = new Set<ServerHttp2Session>();
   const http2Sockets = new Set<Socket>();
@@ -82,11 +84,12 @@ export function createOnePort(handler: Handler): OnePort {
   const [takeHttp1] = server.listeners("connection");
   if (takeHttp1 === undefined) throw new Error("Node's HTTP server takes no connections");
   server.removeAllListeners("connection");
+  server.maxConnections = limits.POSTHASTE_CONNECTIONS_MAX;
   const undecided = new Set<Socket>();
   server.on("connection", (socket) => {
     undecided.add(socket);
     socket.once("close", () => undecided.delete(socket));
-    decide(socket, (isHttp2) => {
+    decide(socket, limits.POSTHASTE_HEADERS_TIMEOUT_MS, (isHttp2) => {
       undecided.delete(socket);
       if (isHttp2) takeHttp2(socket);
       else takeHttp1.call(server, socket);
@@ -109,10 +112,18 @@ export function createOnePort(handler: Handler): OnePort {
   };
 }
 
+/** What Node does for HTTP/1.1 by itself: a request whose body takes for ever is closed. */
+function boundArrival(request: Http2ServerRequest, withinMs: number): void {
+  const timer = setTimeout(() => request.stream.close(constants.NGHTTP2_CANCEL), withinMs);
+  const settle = () => clearTimeout(timer);
+  request.once("end", settle);
+  request.stream.once("close", settle);
+}
+
 /** Waits for the first bytes, puts them back, and says what they are. Silence is not waited for without end. */
-function decide(socket: Socket, decided: (isHttp2: boolean) => void): void {
+function decide(socket: Socket, withinMs: number, decided: (isHttp2: boolean) => void): void {
   const destroy = () => socket.destroy();
-  socket.setTimeout(HEADERS_TIMEOUT_MS, destroy);
+  socket.setTimeout(withinMs, destroy);
   socket.on("error", destroy);
   const look = () => {
     const start: Buffer | null = socket.read();

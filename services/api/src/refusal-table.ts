@@ -13,3 +13,8 @@ export const REFUSALS = {
   too_many: { connect: Code.ResourceExhausted, http: 429, title: "Too many requests" },
   unprocessable_url: { connect: Code.InvalidArgument, http: 422, title: "This URL may not be called" },
 } as const satisfies Record<RefusalCode, { connect: Code; http: number; title: string }>;
+
+/** The value of `Retry-After`: whole seconds, and never so few that trying again is too early. */
+export function retryAfterSeconds(retryAfterMs: number): string {
+  return String(Math.ceil(retryAfterMs / 1000));
+}

@@ -5,12 +5,12 @@ import { fastifyConnectPlugin } from "@connectrpc/connect-fastify";
 import { portProblem, type Running } from "@posthaste/runtime";
 import { pingStore } from "@posthaste/store";
 import fastify, { type FastifyInstance } from "fastify";
+import { boundRequests } from "./admission.ts";
 import { contextOf } from "./connect/interceptors.ts";
 import { connectRoutes, interceptors } from "./connect/routes.ts";
 import type { Deps } from "./deps.ts";
 import { gateway } from "./gateway/gateway.ts";
 import { problemOf, sendProblem } from "./gateway/problem.ts";
-import { BODY_BYTES_MAX } from "./limits.ts";
 import { createOnePort, type OnePort } from "./one-port.ts";
 import { beginLine, logRequests } from "./request-line.ts";
 
@@ -33,12 +33,12 @@ export async function startApi({
   let onePort: OnePort | undefined;
   const app = fastify({
     serverFactory: (handler) => {
-      onePort = createOnePort((request, response) =>
+      onePort = createOnePort(deps.limits, (request, response) =>
         handler(request as Parameters<typeof handler>[0], response as ServerResponse),
       );
       return onePort.server;
     },
-    bodyLimit: BODY_BYTES_MAX,
+    bodyLimit: deps.limits.POSTHASTE_BODY_BYTES_MAX,
     routerOptions: { caseSensitive: false, ignoreTrailingSlash: true },
     return503OnClosing: true,
     genReqId: () => randomUUID(),
@@ -50,6 +50,7 @@ export async function startApi({
   });
   app.setErrorHandler((error, request, reply) => sendProblem(reply, problemOf(deps, error, request.id)));
   logRequests(app, deps.log);
+  boundRequests(app, deps.limits.POSTHASTE_REQUESTS_MAX);
   app.addHook("onRequest", async (_request, reply) => {
     // What is sent is what it says to be, and never a page that a browser has to guess at.
     reply.header("x-content-type-options", "nosniff");

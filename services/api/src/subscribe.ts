@@ -35,6 +35,7 @@ export async function subscribe(
     credential: checkCredential(wanted.secret),
     acceptance: wanted.acceptance ?? "OK_ONLY",
     timeoutMs: wanted.timeoutMs ?? null,
+    subscriptionsMax: deps.limits.POSTHASTE_SUBSCRIPTIONS_MAX,
     now: deps.now(),
   });
 }

@@ -1,9 +1,11 @@
 import { createPosthasteClient, type PosthasteClient } from "@posthaste/client";
 import { type AccountId, type DeliveryId, EGRESS_PORTS_DEFAULT, SCOPES, type Scope } from "@posthaste/domain";
-import type { Log } from "@posthaste/runtime";
+import { type Log, readConfig } from "@posthaste/runtime";
 import { createAccount, createToken, type Store } from "@posthaste/store";
 import { createTestStore } from "@posthaste/testkit";
 import { builtInCatalog } from "../src/catalog.ts";
+import { LIMIT_SETTINGS, type Limits } from "../src/limits.ts";
+import { createRateLimit } from "../src/rate-limit.ts";
 import { startApi } from "../src/start-api.ts";
 
 /** The API on a real socket, with a database of its own and one account. */
@@ -43,8 +45,9 @@ export type RestOptions = {
 export type RestAnswer = { status: number; headers: Headers; body: any };
 
 export async function startBench(
-  options: { retryNow?: (id: DeliveryId) => Promise<unknown> } = {},
+  options: { retryNow?: (id: DeliveryId) => Promise<unknown>; limits?: Partial<Limits> } = {},
 ): Promise<Bench> {
+  const limits = { ...readConfig(LIMIT_SETTINGS, {}), ...options.limits };
   const { store, dispose } = await createTestStore("sqlite");
   const account = await createAccount(store, { name: "test", now: Date.now() });
   const lines: { event: string; fields: Readonly<Record<string, unknown>> }[] = [];
@@ -57,6 +60,8 @@ export async function startBench(
       catalog: builtInCatalog(),
       now: () => Date.now(),
       egressRules: { allow: [], ports: EGRESS_PORTS_DEFAULT },
+      limits,
+      rateLimit: createRateLimit(limits.POSTHASTE_RATE_PER_SECOND),
       fanOutMax: 1_000,
       nudge: () => {
         nudges += 1;

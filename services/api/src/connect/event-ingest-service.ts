@@ -13,6 +13,16 @@ export function eventIngestService(deps: Deps): ServiceImpl<typeof EventIngestSe
       return result ?? {};
     },
     async ingestEvents(request, context) {
+      const { POSTHASTE_BATCH_EVENTS_MAX: eventsMax } = deps.limits;
+      if (request.events.length > eventsMax) {
+        throw new Refusal(
+          "invalid",
+          `events has ${request.events.length} items; at most ${eventsMax} are possible`,
+          {
+            field: "events",
+          },
+        );
+      }
       const incoming = request.events.map((event, i) => incomingFrom(event, `events[${i}].`));
       return { results: await ingest(deps, callerOf(context).accountId, incoming) };
     },

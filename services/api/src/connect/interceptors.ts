@@ -11,7 +11,7 @@ import { Refusal } from "@posthaste/domain";
 import { isStoreAway, type Principal } from "@posthaste/store";
 import { principalOf, requireScope } from "../auth.ts";
 import type { Deps } from "../deps.ts";
-import { REFUSALS } from "../refusal-table.ts";
+import { REFUSALS, retryAfterSeconds } from "../refusal-table.ts";
 import type { RequestLine } from "../request-line.ts";
 import { accessTo } from "./access.ts";
 
@@ -38,6 +38,7 @@ export function authorize(deps: Deps): Interceptor {
       const principal = await principalOf(deps.store, request.header.get("authorization"), deps.now());
       const line = request.contextValues.get(LINE);
       if (line !== undefined) line.accountId = principal.accountId;
+      await deps.rateLimit(principal);
       if (access !== "any") requireScope(principal, access);
       request.contextValues.set(PRINCIPAL, principal);
     }
@@ -52,22 +53,36 @@ export function answer(deps: Deps): Interceptor {
     const note = (code: string) => {
       if (line !== undefined) line.code = code;
     };
+    const refusing = (error: unknown) => {
+      const answered = answerFor(deps, error, line?.id);
+      note(Code[answered.code]);
+      return answered;
+    };
     try {
       const response = await next(request);
       note("ok");
-      return response;
+      // What a stream throws comes only when it is read.
+      return response.stream ? { ...response, message: translated(response.message, refusing) } : response;
     } catch (error) {
-      const answered = answerFor(deps, error, line?.id);
-      note(Code[answered.code]);
-      throw answered;
+      throw refusing(error);
     }
   };
+}
+
+async function* translated<T>(stream: AsyncIterable<T>, refusing: (error: unknown) => ConnectError) {
+  try {
+    yield* stream;
+  } catch (error) {
+    throw refusing(error);
+  }
 }
 
 function answerFor(deps: Deps, error: unknown, requestId: string | undefined): ConnectError {
   if (error instanceof ConnectError) return error;
   if (error instanceof Refusal) {
     const refused = new ConnectError(error.message, REFUSALS[error.code].connect);
+    if (error.retryAfterMs !== undefined)
+      refused.metadata.set("retry-after", retryAfterSeconds(error.retryAfterMs));
     if (error.code === "unauthenticated") refused.metadata.set("www-authenticate", "Bearer");
     return refused;
   }

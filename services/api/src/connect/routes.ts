@@ -6,7 +6,6 @@ import { EventIngestService } from "@posthaste/contracts/event_ingest";
 import { Health } from "@posthaste/contracts/health";
 import { SubscriptionService } from "@posthaste/contracts/subscription";
 import type { Deps } from "../deps.ts";
-import { BATCH_BODY_BYTES_MAX, BODY_BYTES_MAX } from "../limits.ts";
 import { accountService } from "./account-service.ts";
 import { blameUndecodable } from "./blame-undecodable.ts";
 import { checkRules } from "./check-rules.ts";
@@ -23,13 +22,13 @@ export function interceptors(deps: Deps) {
 }
 
 export function connectRoutes(deps: Deps): (router: ConnectRouter) => void {
-  const limits = { readMaxBytes: BODY_BYTES_MAX };
+  const limits = { readMaxBytes: deps.limits.POSTHASTE_BODY_BYTES_MAX };
   return (router) => {
     router.service(SubscriptionService, subscriptionService(deps), limits);
     const ingest = eventIngestService(deps);
     router.rpc(EventIngestService.method.ingestEvent, ingest.ingestEvent, limits);
     router.rpc(EventIngestService.method.ingestEvents, ingest.ingestEvents, {
-      readMaxBytes: BATCH_BODY_BYTES_MAX,
+      readMaxBytes: deps.limits.POSTHASTE_BATCH_BYTES_MAX,
     });
     router.service(EventCatalogService, eventCatalogService(deps), limits);
     router.service(DeliveryService, deliveryService(deps), limits);

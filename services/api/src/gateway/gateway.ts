@@ -17,7 +17,7 @@ declare module "fastify" {
 /** The REST gateway: `/api/Webhook`, its OpenAPI document and the page that shows it. */
 export async function gateway(app: FastifyInstance, { deps }: { deps: Deps }): Promise<void> {
   app.decorateRequest("principal", undefined);
-  readBodies(app);
+  readBodies(app, deps.limits.POSTHASTE_GATEWAY_BODY_BYTES_MAX);
   // Schemas are for the document. Requests are read by hand, so that errors say what to do.
   app.setValidatorCompiler(() => () => true);
   app.setSerializerCompiler(() => (body) => JSON.stringify(body));

@@ -2,7 +2,7 @@ import { Refusal } from "@posthaste/domain";
 import { isStoreAway } from "@posthaste/store";
 import type { FastifyReply } from "fastify";
 import type { Deps } from "../deps.ts";
-import { REFUSALS } from "../refusal-table.ts";
+import { REFUSALS, retryAfterSeconds } from "../refusal-table.ts";
 
 /** An error as RFC 9457 wants it, plus the field at fault. */
 export type Problem = {
@@ -13,7 +13,11 @@ export type Problem = {
   readonly field?: string;
 };
 
-export function sendProblem(reply: FastifyReply, problem: Omit<Problem, "type">): FastifyReply {
+/** A problem, and when to try again, which goes into `Retry-After`. */
+type ProblemToSend = Omit<Problem, "type"> & { readonly retryAfterMs?: number | undefined };
+
+export function sendProblem(reply: FastifyReply, { retryAfterMs, ...problem }: ProblemToSend): FastifyReply {
+  if (retryAfterMs !== undefined) reply.header("retry-after", retryAfterSeconds(retryAfterMs));
   if (problem.status === 401) reply.header("www-authenticate", 'Bearer realm="posthaste"');
   return reply
     .code(problem.status)
@@ -22,7 +26,7 @@ export function sendProblem(reply: FastifyReply, problem: Omit<Problem, "type">)
 }
 
 /** What a caller may see of an error. */
-export function problemOf(deps: Deps, error: unknown, requestId: string): Omit<Problem, "type"> {
+export function problemOf(deps: Deps, error: unknown, requestId: string): ProblemToSend {
   if (error instanceof Refusal) {
     const { http, title } = REFUSALS[error.code];
     return {
@@ -30,11 +34,16 @@ export function problemOf(deps: Deps, error: unknown, requestId: string): Omit<P
       status: http,
       detail: error.message,
       ...(error.field === undefined ? {} : { field: error.field }),
+      retryAfterMs: error.retryAfterMs,
     };
   }
   const status = statusOf(error);
   if (status === 413) {
-    return { title: REFUSALS.too_large.title, status, detail: "the body is over 1 MiB; send less" };
+    return {
+      title: REFUSALS.too_large.title,
+      status,
+      detail: `the body is over ${deps.limits.POSTHASTE_GATEWAY_BODY_BYTES_MAX} bytes; send less`,
+    };
   }
   if (status === 415) {
     return {

@@ -1,14 +1,13 @@
 import { Refusal } from "@posthaste/domain";
 import { errorCodes, type FastifyInstance, type FastifyRequest } from "fastify";
-import { GATEWAY_BODY_BYTES_MAX } from "../limits.ts";
 
 /** The fields of a request, from either kind of body. Values are of any type until they are asked for. */
 export type Fields = Readonly<Record<string, unknown>>;
 
 /** Takes `application/json` and forms; anything else becomes 415. */
-export function readBodies(app: FastifyInstance): void {
+export function readBodies(app: FastifyInstance, bodyLimit: number): void {
   app.removeAllContentTypeParsers();
-  const options = { parseAs: "buffer", bodyLimit: GATEWAY_BODY_BYTES_MAX } as const;
+  const options = { parseAs: "buffer", bodyLimit } as const;
   const read = (from: (body: Buffer) => Fields) => async (request: FastifyRequest, body: Buffer) => {
     requirePlainUtf8(request);
     return from(body);

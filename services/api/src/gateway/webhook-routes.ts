@@ -28,6 +28,7 @@ export function webhookRoutes(app: FastifyInstance, deps: Deps): void {
   const caller = async (request: FastifyRequest, scope: Scope): Promise<Principal> => {
     const principal = await principalOf(store, request.headers.authorization, deps.now());
     request.line.accountId = principal.accountId;
+    await deps.rateLimit(principal);
     requireScope(principal, scope);
     return principal;
   };

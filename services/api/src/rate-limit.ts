@@ -1,0 +1,24 @@
+import { Refusal } from "@posthaste/domain";
+import type { Principal } from "@posthaste/store";
+import { RateLimiterMemory, RateLimiterRes } from "rate-limiter-flexible";
+import { RATE_WINDOW_S } from "./limits.ts";
+
+/** Counts one request of a token. @throws Refusal `too_many`, with the time after which to try again */
+export type RateLimit = (principal: Principal) => Promise<void>;
+
+/** Each token gets its rate over a window; what it remembers is gone with the window. */
+export function createRateLimit(perSecond: number): RateLimit {
+  const limiter = new RateLimiterMemory({ points: perSecond * RATE_WINDOW_S, duration: RATE_WINDOW_S });
+  return async ({ tokenId }) => {
+    try {
+      await limiter.consume(tokenId);
+    } catch (rejected) {
+      if (!(rejected instanceof RateLimiterRes)) throw rejected;
+      throw new Refusal(
+        "too_many",
+        `this token made over ${perSecond} requests a second for ${RATE_WINDOW_S} s; wait, send events in batches, or ask the operator for more`,
+        { retryAfterMs: rejected.msBeforeNext },
+      );
+    }
+  };
+}

@@ -1,0 +1,253 @@
+import { connect as connectHttp2 } from "node:http2";
+import { connect } from "node:net";
+import { Code, ConnectError, createClient } from "@connectrpc/connect";
+import {
+  createConnectTransport,
+  createGrpcTransport,
+  createGrpcWebTransport,
+} from "@connectrpc/connect-node";
+import { EventCatalogService } from "@posthaste/contracts/event_catalog";
+import { Health } from "@posthaste/contracts/health";
+import { createAccount } from "@posthaste/store";
+import { afterEach, describe, expect, test } from "vitest";
+import type { Limits } from "../src/limits.ts";
+import { type Bench, startBench } from "./fixture.ts";
+
+let t: Bench;
+afterEach(() => t.dispose());
+const start = async (limits: Partial<Limits>) => {
+  t = await startBench({ limits });
+};
+
+const transports = {
+  Connect: (baseUrl: string) => createConnectTransport({ baseUrl, httpVersion: "1.1" }),
+  gRPC: (baseUrl: string) => createGrpcTransport({ baseUrl }),
+  "gRPC-Web": (baseUrl: string) => createGrpcWebTransport({ baseUrl, httpVersion: "1.1" }),
+};
+const failureOf = async (call: Promise<unknown>): Promise<ConnectError> => {
+  try {
+    await call;
+  } catch (error) {
+    if (error instanceof ConnectError) return error;
+    throw error;
+  }
+  throw new Error("the call succeeded");
+};
+
+describe("the rate of a token", () => {
+  test.each(Object.entries(transports))(
+    "is answered over %s with the time to wait",
+    async (_name, transportTo) => {
+      await start({ POSTHASTE_RATE_PER_SECOND: 1 });
+      const catalog = createClient(EventCatalogService, transportTo(t.url));
+      const headers = { authorization: `Bearer ${t.token}` };
+      for (let n = 0; n < 10; n++) await catalog.listEventTypes({}, { headers });
+      const refused = await failureOf(catalog.listEventTypes({}, { headers }));
+      expect(refused.code).toBe(Code.ResourceExhausted);
+      expect(Number(refused.metadata.get("retry-after"))).toBeGreaterThanOrEqual(1);
+      expect(Number(refused.metadata.get("retry-after"))).toBeLessThanOrEqual(10);
+      expect(refused.rawMessage).toMatch(/over 1 requests a second.*batches/);
+    },
+  );
+
+  test("is shared by RPC and gateway, answered 429 there, and is each token's own", async () => {
+    await start({ POSTHASTE_RATE_PER_SECOND: 1 });
+    for (let n = 0; n < 10; n++) expect(await t.rest("GET", "/api/Webhook")).toMatchObject({ status: 200 });
+    const { status, headers, body } = await t.rest("GET", "/api/Webhook");
+    expect(status).toBe(429);
+    expect(Number(headers.get("retry-after"))).toBeGreaterThanOrEqual(1);
+    expect(body).toMatchObject({ status: 429, title: "Too many requests" });
+    expect(await t.rpc("EventCatalogService/ListEventTypes", {})).toMatchObject({ status: 429 });
+    const other = await t.tokenWith(["subscriptions:read"]);
+    expect(await t.rest("GET", "/api/Webhook", { token: other })).toMatchObject({ status: 200 });
+  });
+
+  test("a token that is none is told so, not that it is too fast", async () => {
+    await start({ POSTHASTE_RATE_PER_SECOND: 1 });
+    for (let n = 0; n < 12; n++) {
+      expect(await t.rest("GET", "/api/Webhook", { token: "none" })).toMatchObject({ status: 401 });
+    }
+  });
+});
+
+describe("requests under way", () => {
+  /** Takes the only place: its headers are there, its body never comes. */
+  const holdOne = async () => {
+    const socket = connect(Number(new URL(t.url).port), "127.0.0.1");
+    socket.on("error", () => {});
+    const head = [
+      "POST /api/Webhook HTTP/1.1",
+      "host: a",
+      `authorization: Bearer ${t.token}`,
+      "content-type: application/json",
+      "content-length: 100",
+    ];
+    socket.write(`${head.join("\r\n")}\r\n\r\n`);
+    // Its place is taken once others are refused.
+    await expect.poll(async () => (await t.rest("GET", "/api/Webhook")).status).toBe(503);
+    return socket;
+  };
+
+  test("over the bound are refused before their bodies are read, and let in again afterwards", async () => {
+    await start({ POSTHASTE_REQUESTS_MAX: 1 });
+    const socket = await holdOne();
+    const { headers, body } = await t.rest("POST", "/api/Webhook", { json: {} });
+    expect(headers.get("retry-after")).toBe("1");
+    expect(body).toMatchObject({ status: 503, detail: "1 requests are under way; try again in a moment" });
+    expect(await t.rest("GET", "/healthz", { token: null })).toMatchObject({ status: 200 });
+    expect(await t.rest("GET", "/readyz", { token: null })).toMatchObject({ status: 200 });
+    socket.destroy();
+    await expect.poll(async () => (await t.rest("GET", "/api/Webhook")).status).toBe(200);
+  });
+
+  test.each(Object.entries(transports))(
+    "over the bound are unavailable to %s clients",
+    async (_name, transportTo) => {
+      await start({ POSTHASTE_REQUESTS_MAX: 1 });
+      const socket = await holdOne();
+      const catalog = createClient(EventCatalogService, transportTo(t.url));
+      const refused = await failureOf(
+        catalog.listEventTypes({}, { headers: { authorization: `Bearer ${t.token}` } }),
+      );
+      expect(refused.code).toBe(Code.Unavailable);
+      socket.destroy();
+    },
+  );
+});
+
+describe("streams", () => {
+  test("that are watched have a bound of their own", async () => {
+    await start({ POSTHASTE_WATCHES_MAX: 1 });
+    const health = createClient(Health, createGrpcTransport({ baseUrl: t.url }));
+    const leave = new AbortController();
+    const first = health.watch({}, { signal: leave.signal })[Symbol.asyncIterator]();
+    await first.next();
+    const refused = await failureOf(health.watch({})[Symbol.asyncIterator]().next());
+    expect(refused.code).toBe(Code.ResourceExhausted);
+    expect(refused.metadata.get("retry-after")).toBe("30");
+    leave.abort();
+    await failureOf(first.next());
+    await expect
+      .poll(async () => {
+        const second = health.watch({})[Symbol.asyncIterator]();
+        return await second.next().then(
+          () => "let in",
+          () => "refused",
+        );
+      })
+      .toBe("let in");
+  });
+
+  test("of one HTTP/2 connection are told to its client", async () => {
+    await start({ POSTHASTE_STREAMS_MAX: 7 });
+    const session = connectHttp2(t.url);
+    const settings = await new Promise<{ maxConcurrentStreams?: number }>((resolve) =>
+      session.once("remoteSettings", resolve),
+    );
+    expect(settings.maxConcurrentStreams).toBe(7);
+    session.destroy();
+  });
+});
+
+describe("connections", () => {
+  const open = () => {
+    const socket = connect(Number(new URL(t.url).port), "127.0.0.1");
+    socket.on("error", () => {});
+    socket.resume();
+    const closed = new Promise<"closed">((resolve) => socket.once("close", () => resolve("closed")));
+    return { socket, closed };
+  };
+
+  test("over the bound are closed as they come", async () => {
+    await start({ POSTHASTE_CONNECTIONS_MAX: 1 });
+    const first = open();
+    await new Promise((resolve) => first.socket.once("connect", resolve));
+    expect(await open().closed).toBe("closed");
+    first.socket.destroy();
+    await first.closed;
+  });
+
+  test.each([
+    ["says nothing", ""],
+    ["sends half of its headers", "POST /api/Webhook HTTP/1.1\r\nhost: a\r\n"],
+  ])("one that %s is closed", async (_what, bytes) => {
+    await start({ POSTHASTE_HEADERS_TIMEOUT_MS: 100, POSTHASTE_REQUEST_TIMEOUT_MS: 60_000 });
+    const { socket, closed } = open();
+    socket.write(bytes);
+    expect(await closed).toBe("closed");
+  });
+
+  test("one whose body never comes is closed, over HTTP/1.1 and over HTTP/2", async () => {
+    await start({ POSTHASTE_REQUEST_TIMEOUT_MS: 150, POSTHASTE_HEADERS_TIMEOUT_MS: 100 });
+    const { socket, closed } = open();
+    socket.write(
+      `POST /api/Webhook HTTP/1.1\r\nhost: a\r\nauthorization: Bearer ${t.token}\r\ncontent-type: application/json\r\ncontent-length: 9\r\n\r\n{`,
+    );
+    expect(await closed).toBe("closed");
+    const session = connectHttp2(t.url);
+    const stream = session.request({
+      ":method": "POST",
+      ":path": "/api/Webhook",
+      authorization: `Bearer ${t.token}`,
+      "content-type": "application/json",
+    });
+    stream.on("error", () => {});
+    stream.write("{");
+    await new Promise((resolve) => stream.once("close", resolve));
+    expect(stream.rstCode).not.toBe(0);
+    session.destroy();
+  });
+});
+
+describe("sizes", () => {
+  test("of bodies, batches and headers are what the operator set", async () => {
+    await start({
+      POSTHASTE_BODY_BYTES_MAX: 2_000,
+      POSTHASTE_BATCH_BYTES_MAX: 3_000,
+      POSTHASTE_BATCH_EVENTS_MAX: 2,
+      POSTHASTE_GATEWAY_BODY_BYTES_MAX: 1_024,
+      POSTHASTE_HEADER_BYTES_MAX: 4_096,
+    });
+    const event = (bytes: number) => ({
+      eventType: "invoice_sent",
+      dataJson: JSON.stringify({ a: "x".repeat(bytes) }),
+    });
+    const single = (bytes: number) => t.rpc("EventIngestService/IngestEvent", event(bytes));
+    const batch = (...sizes: number[]) =>
+      t.rpc("EventIngestService/IngestEvents", { events: sizes.map(event) });
+    expect(await single(1_000)).toMatchObject({ status: 200 });
+    expect(await single(2_100)).toMatchObject({ status: 429, body: { code: "resource_exhausted" } });
+    expect(await batch(2_100)).toMatchObject({ status: 200 });
+    expect(await batch(2_100, 1_000)).toMatchObject({ status: 429 });
+    expect(await batch(1, 1, 1)).toMatchObject({ status: 400, body: { message: /at most 2/ } });
+    expect(await t.rest("POST", "/api/Webhook", { json: { a: "x".repeat(1_100) } })).toMatchObject({
+      status: 413,
+    });
+    const response = await fetch(`${t.url}/healthz`, { headers: { "x-large": "x".repeat(5_000) } });
+    expect(response.status).toBe(431);
+  });
+});
+
+describe("subscriptions of an account", () => {
+  const create = (n: number, token?: string) =>
+    t.rest("POST", "/api/Webhook", {
+      json: { target_url: `https://yoursite.example/${n}`, event: "invoice_sent" },
+      ...(token === undefined ? {} : { token }),
+    });
+
+  test("end at the bound, also for many callers at once; a deleted one makes room", async () => {
+    await start({ POSTHASTE_SUBSCRIPTIONS_MAX: 3 });
+    const answers = await Promise.all(Array.from({ length: 8 }, (_, n) => create(n)));
+    expect(answers.map(({ status }) => status).sort()).toEqual([201, 201, 201, 429, 429, 429, 429, 429]);
+    const refused = answers.find(({ status }) => status === 429);
+    expect(refused?.headers.get("retry-after")).toBe("3600");
+    expect(refused?.body.detail).toMatch(/has 3 subscriptions/);
+    const other = await createAccount(t.store, { name: "other", now: Date.now() });
+    expect(await create(1, await t.tokenWith(["subscriptions:write"], other.id))).toMatchObject({
+      status: 201,
+    });
+    const [made] = answers.filter(({ status }) => status === 201);
+    await t.rest("DELETE", `/api/Webhook/${made?.body.ID}`);
+    expect(await create(9)).toMatchObject({ status: 201 });
+  });
+});
