@@ -115,6 +115,51 @@ describe("requests under way", () => {
   );
 });
 
+describe("a caller whose token is none is told so before the body is there", () => {
+  const path = "/posthaste.v1.EventIngestService/IngestEvents";
+
+  test.each(["application/json", "application/proto"])("as Connect with %s", async (type) => {
+    await start({});
+    const socket = connect(Number(new URL(t.url).port), "127.0.0.1");
+    const answer = new Promise<string>((resolve) => socket.once("data", (chunk) => resolve(String(chunk))));
+    socket.write(
+      `POST ${path} HTTP/1.1\r\nhost: a\r\nauthorization: Bearer none\r\ncontent-type: ${type}\r\ncontent-length: 1000000\r\ncontent-encoding: gzip\r\n\r\nx`,
+    );
+    expect(await answer).toMatch(/^HTTP\/1\.1 401 [\s\S]*www-authenticate: Bearer/i);
+    socket.destroy();
+  });
+
+  test.each(["application/grpc", "application/grpc+json", "application/grpc-web+proto"])(
+    "as %s",
+    async (type) => {
+      await start({});
+      const session = connectHttp2(t.url);
+      const stream = session.request({
+        ":method": "POST",
+        ":path": path,
+        "content-type": type,
+        te: "trailers",
+      });
+      stream.on("error", () => {});
+      stream.write(Buffer.from([0, 0, 15, 0, 0, 1]));
+      let body = "";
+      stream.on("data", (chunk) => {
+        body += chunk;
+      });
+      const status = await new Promise((resolve) => {
+        stream.once("trailers", (trailers) => resolve(trailers["grpc-status"]));
+        stream.on("response", (headers) => headers["grpc-status"] && resolve(headers["grpc-status"]));
+        stream.on(
+          "data",
+          () => /grpc-status: (\d+)/.test(body) && resolve(/grpc-status: (\d+)/.exec(body)?.[1]),
+        );
+      });
+      expect(status).toBe(String(Code.Unauthenticated));
+      session.destroy();
+    },
+  );
+});
+
 describe("streams", () => {
   test("that are watched have a bound of their own", async () => {
     await start({ POSTHASTE_WATCHES_MAX: 1 });

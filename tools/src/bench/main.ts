@@ -22,14 +22,14 @@ type Row = {
   readonly note: string;
 };
 
+/** What is measured is what the parts can do, not what an operator lets a token do. */
+const UNLIMITED = { POSTHASTE_RATE_PER_SECOND: "1000000" };
+
 /**
  * Measures what the product does beside what its parts could do at best on the same machine, in turns, so that the
  * ratios hold although the machine's speed drifts. API, worker, Temporal, receiver and generator share its cores.
  */
-export /** What is measured is what the parts can do, not what an operator lets a token do. */
-const UNLIMITED = { POSTHASTE_RATE_PER_SECOND: "1000000" };
-
-async function runBench(args: readonly string[]): Promise<number> {
+export async function runBench(args: readonly string[]): Promise<number> {
   const sizes = sizesFrom(args);
   console.log(
     `machine: ${cpus().length} × ${cpus()[0]?.model ?? "?"}, Node ${process.version}, SQLite, durable settings`,

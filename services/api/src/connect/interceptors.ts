@@ -1,6 +1,7 @@
 import {
   Code,
   ConnectError,
+  type ConnectRouter,
   type ContextValues,
   createContextKey,
   createContextValues,
@@ -9,14 +10,20 @@ import {
 } from "@connectrpc/connect";
 import { Refusal } from "@posthaste/domain";
 import { isStoreAway, type Principal } from "@posthaste/store";
-import { principalOf, requireScope } from "../auth.ts";
+import { type Access, principalOf, requireScope } from "../auth.ts";
 import type { Deps } from "../deps.ts";
 import { REFUSALS, retryAfterSeconds } from "../refusal-table.ts";
 import type { RequestLine } from "../request-line.ts";
 import { accessTo } from "./access.ts";
 
 const PRINCIPAL = createContextKey<Principal | undefined>(undefined);
+const REFUSED = createContextKey<{ readonly error: unknown } | undefined>(undefined);
 const LINE = createContextKey<RequestLine | undefined>(undefined);
+
+type Handler = ConnectRouter["handlers"][number];
+
+/** A flag and a length before each message of the streaming protocols. */
+const ENVELOPE_HEAD_BYTES = 5;
 
 /** What a call starts with: the line that is logged when it is over. */
 export function contextOf(line: RequestLine): ContextValues {
@@ -25,23 +32,78 @@ export function contextOf(line: RequestLine): ContextValues {
 
 /** Who makes this call. Every method that is not public has been checked before its handler runs. */
 export function callerOf(context: HandlerContext): Principal {
-  const principal = context.values.get(PRINCIPAL);
-  if (principal === undefined) throw new Error("a public method asked for its caller");
+  return callerIn(context.values);
+}
+
+function callerIn(values: ContextValues): Principal {
+  const principal = values.get(PRINCIPAL);
+  if (principal === undefined) throw new Error("nobody asked who makes this call");
   return principal;
 }
 
-/** Lets a call through if its token may make it. */
-export function authorize(deps: Deps): Interceptor {
+/**
+ * Sees to a call's token before anything of its body is read: a caller without one does not get to send megabytes.
+ *
+ * What is refused goes on to its handler without its body, so that the answer is made where every other is, in the
+ * protocol that was spoken.
+ */
+export function authorizeFirst(router: ConnectRouter, deps: Deps): void {
+  router.handlers.forEach((handler, i) => {
+    const access = accessTo(handler.method);
+    if (access === "public") return;
+    const authorizing: Handler = Object.assign(async (request: Parameters<Handler>[0]) => {
+      const contextValues = request.contextValues ?? createContextValues();
+      try {
+        contextValues.set(PRINCIPAL, await admit(deps, access, request.header, contextValues.get(LINE)));
+        return await handler({ ...request, contextValues });
+      } catch (error) {
+        contextValues.set(REFUSED, { error });
+        return await handler({ ...withoutBody(request), contextValues });
+      }
+    }, handler);
+    router.handlers[i] = authorizing;
+  });
+}
+
+async function admit(
+  deps: Deps,
+  access: Exclude<Access, "public">,
+  header: Headers,
+  line: RequestLine | undefined,
+): Promise<Principal> {
+  const principal = await principalOf(deps.store, header.get("authorization"), deps.now());
+  if (line !== undefined) line.accountId = principal.accountId;
+  await deps.rateLimit(principal);
+  if (access !== "any") requireScope(principal, access);
+  return principal;
+}
+
+/** The same call with the empty message, as each protocol writes it. */
+function withoutBody(request: Parameters<Handler>[0]): Parameters<Handler>[0] {
+  if (request.method === "GET") return request;
+  const header = new Headers(request.header);
+  // They told of the body that is left out.
+  header.delete("content-encoding");
+  header.delete("content-length");
+  const type = header.get("content-type") ?? "";
+  const empty = Buffer.from(type.includes("json") ? "{}" : "");
+  if (/^application\/(json|proto)\b/.test(type)) return { ...request, header, body: once(empty) };
+  const envelope = Buffer.alloc(ENVELOPE_HEAD_BYTES + empty.length);
+  envelope.writeUInt32BE(empty.length, 1);
+  empty.copy(envelope, ENVELOPE_HEAD_BYTES);
+  return { ...request, header, body: once(envelope) };
+}
+
+async function* once(bytes: Uint8Array): AsyncIterable<Uint8Array> {
+  yield bytes;
+}
+
+/** Ends a call that was refused before its body was read. */
+export function refuse(): Interceptor {
   return (next) => async (request) => {
-    const access = accessTo(request.method);
-    if (access !== "public") {
-      const principal = await principalOf(deps.store, request.header.get("authorization"), deps.now());
-      const line = request.contextValues.get(LINE);
-      if (line !== undefined) line.accountId = principal.accountId;
-      await deps.rateLimit(principal);
-      if (access !== "any") requireScope(principal, access);
-      request.contextValues.set(PRINCIPAL, principal);
-    }
+    const refused = request.contextValues.get(REFUSED);
+    if (refused !== undefined) throw refused.error;
+    if (accessTo(request.method) !== "public") callerIn(request.contextValues);
     return await next(request);
   };
 }

@@ -13,12 +13,12 @@ import { deliveryService } from "./delivery-service.ts";
 import { eventCatalogService } from "./event-catalog-service.ts";
 import { eventIngestService } from "./event-ingest-service.ts";
 import { healthService } from "./health-service.ts";
-import { answer, authorize } from "./interceptors.ts";
+import { answer, authorizeFirst, refuse } from "./interceptors.ts";
 import { subscriptionService } from "./subscription-service.ts";
 
 /** The interceptors every call passes, the outermost first. */
 export function interceptors(deps: Deps) {
-  return [answer(deps), authorize(deps), checkRules()];
+  return [answer(deps), refuse(), checkRules()];
 }
 
 export function connectRoutes(deps: Deps): (router: ConnectRouter) => void {
@@ -35,5 +35,6 @@ export function connectRoutes(deps: Deps): (router: ConnectRouter) => void {
     router.service(AccountService, accountService(deps), limits);
     router.service(Health, healthService(deps), limits);
     blameUndecodable(router);
+    authorizeFirst(router, deps);
   };
 }
