@@ -1,0 +1,398 @@
+import { subscribe, unsubscribe } from "node:diagnostics_channel";
+import { readdirSync } from "node:fs";
+import { type DescMessage, type DescMethod, type DescService, ScalarType } from "@bufbuild/protobuf";
+import { MethodOptions_IdempotencyLevel } from "@bufbuild/protobuf/wkt";
+import { type AccountId, type DeliveryId, SCOPES, type Scope } from "@posthaste/domain";
+import { claimDeliveries, createToken, markStarted, recordAttempt } from "@posthaste/store";
+import type { FastifyInstance, RouteOptions } from "fastify";
+import { accessTo } from "../src/connect/access.ts";
+import { type Bench, type RestAnswer, startBench } from "./fixture.ts";
+
+/** What a request can name of an account: an id of each kind, a target URL, and where a page of a list ended. */
+export type Things = {
+  readonly account: number | undefined;
+  readonly token: number | undefined;
+  readonly subscription: number | undefined;
+  readonly event: string | undefined;
+  readonly delivery: string | undefined;
+  readonly url: string | undefined;
+  readonly page: string | undefined;
+};
+export type Thing = keyof Things;
+
+/** The values of the first account that are not ids, for requests that both accounts can make. */
+const FIRST = {
+  targetUrl: "https://first.example/hook",
+  eventType: "invoice_sent",
+  dataJson: '{"InvoiceNumber":"INV-1"}',
+  idempotencyKey: "inv-1-sent",
+} as const;
+
+/** What nobody has. */
+export const NEVER: Things = {
+  account: 719_999,
+  token: 729_999,
+  subscription: 739_999,
+  event: `evt_${"0".repeat(26)}`,
+  delivery: `dlv_${"0".repeat(26)}`,
+  url: "https://never.example/hook",
+  page: undefined,
+};
+
+/** An account, its tokens and its things. */
+export type TestAccount = {
+  readonly things: Things;
+  /** May do everything, an administrator's things too. */
+  readonly administrator: string;
+  /** Every scope but `admin`. */
+  readonly token: string;
+  /** All that `token` has, but for reading (or for writing). */
+  readonly onlyWrites: string;
+  readonly onlyReads: string;
+  /** Whether a text has one of the account's ids in it. */
+  isShownIn(text: unknown): boolean;
+};
+
+export type TwoAccounts = {
+  readonly bench: Bench;
+  readonly first: TestAccount;
+  readonly second: TestAccount;
+  /** Every row of every table, also of tables that are still to come. */
+  rows(): Promise<string[]>;
+  /** Those that have one of the first account's ids in them. */
+  rowsOfFirst(): Promise<string[]>;
+  dispose(): Promise<void>;
+};
+
+/** Two accounts that each have all there is: tokens, subscriptions, events, deliveries, an attempt. */
+export async function startTwoAccounts(): Promise<TwoAccounts> {
+  const bench = await startBench();
+  await numberFrom(bench, { accounts: 710_000, tokens: 720_000, subscriptions: 730_000 });
+  // The second's delivery is the older one, so that it follows the first's in a list from the newest on.
+  const second = await accountAt(bench, ["https://second.example/hook"], { ...FIRST, idempotencyKey: "" });
+  const first = await accountAt(bench, [FIRST.targetUrl, "https://first.example/other"], FIRST);
+  const rows = () => everyRow(bench);
+  return {
+    bench,
+    first,
+    second,
+    rows,
+    rowsOfFirst: async () => (await rows()).filter(first.isShownIn),
+    dispose: () => bench.dispose(),
+  };
+}
+
+/** Numbers that occur nowhere else, so that one in an answer or a row is an account's id and not a count. */
+async function numberFrom({ store }: Bench, starts: Readonly<Record<string, number>>): Promise<void> {
+  const db = store.db.withTables<{ sqlite_sequence: { name: string; seq: number } }>();
+  for (const [name, seq] of Object.entries(starts)) {
+    await db.deleteFrom("sqlite_sequence").where("name", "=", name).execute();
+    await db.insertInto("sqlite_sequence").values({ name, seq }).execute();
+  }
+}
+
+async function accountAt(
+  bench: Bench,
+  targetUrls: readonly string[],
+  event: { eventType: string; dataJson: string; idempotencyKey: string },
+): Promise<TestAccount> {
+  const allBut = (left: (scope: Scope) => boolean) =>
+    SCOPES.filter((scope) => scope !== "admin" && !left(scope));
+  const { accountId, token } = await bench.accountWith(allBut(() => false));
+  const send = async (method: string, body: unknown): Promise<void> => {
+    const answer = await bench.rpc(method, body, { token });
+    if (answer.status !== 200) throw new Error(`${method}: ${JSON.stringify(answer.body)}`);
+  };
+  for (const targetUrl of targetUrls) {
+    await send("SubscriptionService/CreateSubscription", { targetUrl, eventTypes: [event.eventType] });
+  }
+  await send("EventIngestService/IngestEvent", event);
+  await send("EventIngestService/IngestEvent", { ...event, idempotencyKey: "" });
+  const delivery = await tryOnce(bench, accountId);
+  const { token: named } = await createToken(bench.store, {
+    accountId,
+    name: "to be named in requests, and used by nobody",
+    scopes: [],
+    expiresAt: null,
+    now: Date.now(),
+  });
+  const administrator = await bench.tokenWith(SCOPES, accountId);
+  const onlyWrites = await bench.tokenWith(
+    allBut((scope) => scope.endsWith(":read")),
+    accountId,
+  );
+  const onlyReads = await bench.tokenWith(
+    allBut((scope) => scope.endsWith(":write")),
+    accountId,
+  );
+  const shown = await idsIn(bench, accountId);
+  return {
+    things: { account: accountId, token: named.id, ...delivery, url: targetUrls[0], page: undefined },
+    administrator,
+    token,
+    onlyWrites,
+    onlyReads,
+    isShownIn: (text) => shown.test(typeof text === "string" ? text : JSON.stringify(text)),
+  };
+}
+
+/** The oldest subscription's first delivery is tried, fails and waits: it can be retried, and shows an attempt. */
+async function tryOnce({ store }: Bench, accountId: AccountId) {
+  const now = Date.now();
+  const { id, event_id, subscription_id } = await store.db
+    .selectFrom("deliveries")
+    .select(["id", "event_id", "subscription_id"])
+    .where("account_id", "=", accountId)
+    .orderBy("subscription_id")
+    .orderBy("id")
+    .executeTakeFirstOrThrow();
+  const deliveryId = id as DeliveryId;
+  await claimDeliveries(store, { owner: "x", limit: 100, inFlightMax: 100, leaseMs: 1_000, now });
+  await markStarted(store, { ids: [deliveryId], now });
+  await recordAttempt(store, {
+    deliveryId,
+    attempt: {
+      number: 1,
+      startedAt: now,
+      durationMs: 5,
+      outcome: "status",
+      acceptance: "OK_ONLY",
+      status: 503,
+      responseHeaders: [],
+      responseBody: Buffer.from("later"),
+      responseTruncated: false,
+      address: "203.0.113.7:443",
+      detail: null,
+      targetUrl: FIRST.targetUrl,
+      retryAfterMs: null,
+    },
+    state: "started",
+    nextAttemptAt: now + 600_000,
+    endedReason: null,
+    endSubscription: false,
+    now,
+  });
+  return { delivery: id, event: event_id, subscription: subscription_id };
+}
+
+async function idsIn({ store }: Bench, accountId: AccountId): Promise<RegExp> {
+  const ids: (string | number)[] = [accountId];
+  for (const table of ["tokens", "subscriptions", "events", "deliveries"] as const) {
+    const rows = await store.db.selectFrom(table).select("id").where("account_id", "=", accountId).execute();
+    ids.push(...rows.map((row) => row.id));
+  }
+  return new RegExp(String.raw`\b(${ids.join("|")})\b`);
+}
+
+async function everyRow({ store }: Bench): Promise<string[]> {
+  const tables = await store.db.introspection.getTables();
+  const db = store.db.withTables<Record<string, Record<string, unknown>>>();
+  const rows = await Promise.all(
+    tables.map(async ({ name }) =>
+      (await db.selectFrom(name).selectAll().execute()).map((row) => `${name} ${JSON.stringify(row)}`),
+    ),
+  );
+  return rows.flat().sort();
+}
+
+/**
+ * What fields hold that are no ids, by their name: what the first account sent, wherever both could send the same.
+ * Undefined leaves one out.
+ */
+const VALUES: Readonly<Record<string, unknown>> = {
+  code: FIRST.eventType,
+  data_json: FIRST.dataJson,
+  event: FIRST.eventType,
+  event_type: FIRST.eventType,
+  event_types: FIRST.eventType,
+  idempotency_key: FIRST.idempotencyKey,
+  name: "any name",
+  page_size: undefined,
+  scopes: "subscriptions:read",
+  secret: undefined,
+  target_url: FIRST.targetUrl,
+};
+
+/** Says whose thing a field names; undefined leaves the field out. */
+export type Naming = (field: string, thing: Thing) => unknown;
+/** Names nothing. */
+export const nothing: Naming = () => undefined;
+/** Names these things, wherever one of their kind can be named. */
+export const thoseOf =
+  (things: Things): Naming =>
+  (_field, thing) =>
+    things[thing];
+type Send = (bench: Bench, token: string | null) => Promise<RestAnswer>;
+/** An RPC or a route of the REST gateway. */
+export type Call = {
+  /** `SubscriptionService/GetSubscription` or `GET /api/Webhook/:id`. */
+  readonly name: string;
+  /** Changes nothing, and so needs a scope for reading. */
+  readonly reads: boolean;
+  /** Sees every account, and so needs the scope `admin`. */
+  readonly administers: boolean;
+  /** A request with every field that can be filled. `more` are further fields. */
+  request(naming: Naming, more?: object): Send;
+};
+
+/** What a call's request names, field by field. */
+export function idsNamedIn(call: Call): { field: string; thing: Thing }[] {
+  const names: { field: string; thing: Thing }[] = [];
+  call.request((field, thing) => void names.push({ field, thing }));
+  return names;
+}
+
+/** What an answer says, told without the ids: so it must be the same for ids that nobody has. */
+export function withoutIds({ status, body }: RestAnswer, things: Things): string {
+  const ids = Object.entries(things).filter(([, id]) => id !== undefined && id !== things.page);
+  return ids.reduce(
+    (text, [thing, id]) => text.replaceAll(String(id), thing),
+    `${status} ${JSON.stringify(body)}`,
+  );
+}
+
+const RPC_PATH = "/posthaste.v1.";
+const KINDS = ["account", "token", "subscription", "event", "delivery"] as const;
+
+/** What a field names: `delivery_id` says it, and for a bare `id` what it stands in does, the innermost first. */
+function thingNamed(field: string, ...within: string[]): Thing | undefined {
+  if (field === "page_token") return "page";
+  const id = /^(?:(.*)_)?(?:ids?|uuids?|cursor)$/.exec(field);
+  if (id === null) return undefined;
+  for (const text of id[1] === undefined ? within : [id[1]]) {
+    // `deliveries`, too; a Webhook is a subscription, and an event type nobody's.
+    const words = text.replace("EventType", "").replace("Webhook", "subscription").toLowerCase();
+    const kinds = KINDS.filter((kind) => words.includes(kind.replace("y", "")));
+    if (kinds.length === 1) return kinds[0];
+  }
+  throw new Error(`${field} in ${within[0]} looks like an id, but of what? Teach thingNamed() to tell`);
+}
+
+/** What is no id has to be known, so that no field is left out only because it is new. */
+function valueFor(field: string, within: string): unknown {
+  if (Object.hasOwn(VALUES, field)) return VALUES[field];
+  throw new Error(
+    `is ${field} in ${within} an id? Teach thingNamed() of what; else tell in VALUES what it holds`,
+  );
+}
+
+const NEVER_IDS = [ScalarType.BOOL, ScalarType.BYTES, ScalarType.DOUBLE, ScalarType.FLOAT, undefined];
+
+function rpcCall(method: DescMethod): Call {
+  const name = `${method.parent.name}/${method.name}`;
+  return {
+    name,
+    reads: method.idempotency === MethodOptions_IdempotencyLevel.NO_SIDE_EFFECTS,
+    administers: accessTo(method) === "admin",
+    request(naming, more) {
+      if (method.methodKind !== "unary") throw new Error(`${name} is a stream: teach rpcCall() to read it`);
+      const body = { ...bodyOf(method.input, method.parent, naming), ...more };
+      return async (bench, token) => await bench.rpc(name, body, { token });
+    },
+  };
+}
+
+function bodyOf(type: DescMessage, service: DescService, naming: Naming, path = ""): Record<string, unknown> {
+  const body: Record<string, unknown> = {};
+  for (const field of type.fields) {
+    const thing = thingNamed(field.name, type.name, service.name);
+    // Of Google's own types no field names anything of an account.
+    const inner = field.message?.file.proto.package === "posthaste.v1" ? field.message : undefined;
+    const at = `${path}${field.name}`;
+    const value =
+      thing !== undefined
+        ? naming(at, thing)
+        : inner !== undefined
+          ? bodyOf(inner, service, naming, `${at}.`)
+          : NEVER_IDS.includes(field.scalar)
+            ? undefined
+            : valueFor(field.name, type.name);
+    if (value !== undefined) body[field.name] = field.fieldKind === "list" ? [value] : value;
+  }
+  return body;
+}
+
+function restCall({ method, url, schema }: RouteOptions): Call {
+  type Fields = { properties?: Readonly<Record<string, unknown>> } | undefined;
+  const { querystring, body } = { ...schema } as { querystring: Fields; body: Fields };
+  const filled = (fields: Fields, naming: Naming, other?: Thing) =>
+    Object.keys(fields?.properties ?? {}).flatMap((field): [string, unknown][] => {
+      const thing = thingNamed(field, url) ?? (field === "target_url" ? other : undefined);
+      const value = thing === undefined ? valueFor(field, url) : naming(field, thing);
+      return value === undefined ? [] : [[field, value]];
+    });
+  return {
+    name: `${method} ${url}`,
+    reads: method === "GET",
+    administers: false,
+    request(naming, more) {
+      const path = url.replaceAll(/\/([^/]+)\/:(\w+)/g, (_all, parent: string, name: string) => {
+        const field = name.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+        const thing = thingNamed(field, parent);
+        return `/${parent}/${thing === undefined ? valueFor(field, url) : naming(name, thing)}`;
+      });
+      // In a query, a URL selects what has it; in a body, it is a value.
+      const query = [...filled(querystring, naming, "url"), ...Object.entries({ ...more })];
+      const json = Object.fromEntries(filled(body, naming));
+      const search = new URLSearchParams(
+        query.map(([field, value]): [string, string] => [field, String(value)]),
+      );
+      const options = Object.keys(json).length === 0 ? {} : { json };
+      return async (bench, token) =>
+        await bench.rest(String(method), `${path}${search.size === 0 ? "" : `?${search}`}`, {
+          ...options,
+          token,
+        });
+    },
+  };
+}
+
+/** Every RPC of every service that the contracts export. */
+export async function everyRpc(): Promise<Call[]> {
+  return (await everyService()).flatMap((service) => service.methods.map(rpcCall));
+}
+
+/**
+ * Every route that the server has, as Fastify tells when it is made: those that the OpenAPI document hides, too. And
+ * the RPCs among them.
+ */
+export async function everyRoute(): Promise<{ routes: Call[]; served: string[] }> {
+  const routes: RouteOptions[] = [];
+  const watch = (started: unknown) => {
+    const { fastify } = started as { fastify: FastifyInstance };
+    fastify.addHook("onRoute", (route) => {
+      for (const method of [route.method].flat()) routes.push({ ...route, method });
+    });
+  };
+  subscribe("fastify.initialization", watch);
+  const bench = await startBench();
+  unsubscribe("fastify.initialization", watch);
+  await bench.dispose();
+  const rpcs = routes.map(({ url }) => url).filter((url) => url.startsWith(RPC_PATH));
+  return {
+    routes: routes.filter(isRest).map(restCall),
+    served: [...new Set(rpcs)].map((url) => url.slice(RPC_PATH.length)).sort(),
+  };
+}
+
+/** HEAD is GET's own handler, and TRACE is what `fetch` never sends. gRPC's health protocol knows no accounts. */
+function isRest({ method, url }: RouteOptions): boolean {
+  return (
+    ![RPC_PATH, "/grpc.health.v1."].some((path) => url.startsWith(path)) &&
+    !["HEAD", "TRACE"].includes(String(method))
+  );
+}
+
+async function everyService(): Promise<DescService[]> {
+  const contracts = readdirSync(
+    new URL("../../../packages/contracts/src/gen/posthaste/v1/", import.meta.url),
+  );
+  const modules = await Promise.all(
+    contracts.map(
+      async (file): Promise<object> => await import(`@posthaste/contracts/${file.replace("_pb.ts", "")}`),
+    ),
+  );
+  return modules
+    .flatMap((contract): unknown[] => Object.values(contract))
+    .filter((made) => (made as { kind?: unknown } | null)?.kind === "service") as DescService[];
+}
