@@ -206,6 +206,7 @@ const VALUES: Readonly<Record<string, unknown>> = {
   event_type: FIRST.eventType,
   event_types: FIRST.eventType,
   idempotency_key: FIRST.idempotencyKey,
+  key_set: "of-nobody",
   name: "any name",
   page_size: undefined,
   scopes: "subscriptions:read",

@@ -57,6 +57,7 @@ const ANSWERED = {
   public: {
     "OPTIONS /api/Webhook": "tells which methods there are",
     "OPTIONS /api/Webhook/:id": "tells which methods there are",
+    "GET /.well-known/webhook-keys/:keySet": "is of public keys, by a name that nobody can guess",
     "GET /healthz": "tells how the server is",
     "GET /readyz": "tells how the server is",
     "GET /api/openapi.json": "is documentation",
