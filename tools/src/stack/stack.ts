@@ -11,6 +11,8 @@ import { type Child, createChild } from "./child.ts";
 
 /** The whole product on real parts: a database, a Temporal server with its state in a file, API and worker processes. */
 export type Stack = {
+  /** Where Temporal's files and the logs are. */
+  readonly dir: string;
   readonly store: Store;
   readonly databaseUrl: string;
   readonly accountId: AccountId;
@@ -114,6 +116,7 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
   const apiUrl = apiUrls[0] ?? "";
   const client = createPosthasteClient({ baseUrl: apiUrl, token });
   return {
+    dir,
     store,
     databaseUrl: url,
     accountId: account.id,

@@ -22,6 +22,7 @@ import type { DeliverInput, DeliverResult } from "../names.ts";
 import type { Egress } from "./egress/egress.ts";
 import { attemptFailed, ended, fault } from "./failures.ts";
 import { patiently } from "./patiently.ts";
+import { redact } from "./redact.ts";
 import { webhookBody, webhookHeaders } from "./webhook-request.ts";
 
 export type AttemptDeps = {
@@ -103,7 +104,7 @@ async function makeAttempt(
   const waitMs = state === undefined ? waitAfterAttemptMs(number, retryAfterMs) : undefined;
   const nextAttemptAt = waitMs === undefined ? null : now + waitMs;
   const attempt: Attempt = {
-    ...result,
+    ...redact(result, subscription.credential),
     number,
     startedAt,
     durationMs,

@@ -1,0 +1,188 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
+import { connectTemporal } from "@posthaste/delivery/client";
+import { type Receiver, refusedUrl, startReceiver, TEST_SECRET_KEYS } from "@posthaste/testkit";
+import { sql } from "kysely";
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { type Stack, startStack } from "../../src/stack/stack.ts";
+
+const PATIENCE = { timeout: 60_000, interval: 50 };
+const PAYLOAD = "payload-canary-4f1c";
+const QUERY = "query-canary-77ab";
+const CREDENTIAL = "credential-canary-09de";
+const FALSE_TOKEN = "pht_false-token-canary-31";
+const EVENT = { event: "invoice_sent" };
+
+let stack: Stack;
+let receiver: Receiver;
+beforeEach(async () => {
+  receiver = await startReceiver();
+  stack = await startStack({ env: { POSTHASTE_LOG_LEVEL: "debug" } });
+});
+afterEach(async () => {
+  await stack.dispose();
+  await receiver.stop();
+});
+
+const rest = async (method: string, path: string, body?: string, token = stack.token) => {
+  const response = await fetch(`${stack.apiUrl}${path}`, {
+    method,
+    headers: { authorization: `Bearer ${token}`, "content-type": "application/json" },
+    ...(body === undefined ? {} : { body }),
+  });
+  return { status: response.status, text: await response.text() };
+};
+const subscribe = async (targetUrl: string) => {
+  const { status, text } = await rest(
+    "POST",
+    "/api/Webhook",
+    JSON.stringify({ target_url: `${targetUrl}?key=${QUERY}`, secret: CREDENTIAL, ...EVENT }),
+  );
+  expect(status).toBe(201);
+  return JSON.parse(text) as { ID: number; signing_secret: string };
+};
+const ingest = () =>
+  stack.client.events.ingestEvent({
+    eventType: "invoice_sent",
+    snapshot: { case: "dataJson", value: JSON.stringify({ Notes: PAYLOAD }) },
+  });
+
+/** A table that is not there makes every error text that the database has. */
+async function without(table: string, meanwhile: () => Promise<void>): Promise<void> {
+  await sql.raw(`ALTER TABLE ${table} RENAME TO hidden`).execute(stack.store.db);
+  await meanwhile();
+  await sql.raw(`ALTER TABLE hidden RENAME TO ${table}`).execute(stack.store.db);
+}
+
+test("no token, secret, payload or query string is in a log, in Temporal, or readable in the database", async () => {
+  // What succeeds, and what fails in every way, with the same secrets everywhere.
+  const made = await subscribe(receiver.url);
+  receiver.answer({ kind: "status", status: 500, body: PAYLOAD, headers: { "x-echo": CREDENTIAL } });
+  const { ID: failing } = await subscribe(receiver.url.replace("/hook", "/failing"));
+  for (const url of [
+    await refusedUrl(),
+    "http://nowhere.invalid/hook",
+    receiver.url.replace("http:", "https:"),
+  ]) {
+    await subscribe(url);
+  }
+  const { signingKey } = await stack.client.subscriptions.rotateSecret({ id: made.ID });
+  const { secret: token } = await stack.client.accounts.createToken({
+    accountId: stack.accountId,
+    name: "another",
+    scopes: ["events:write"],
+  });
+  await ingest();
+  await receiver.waitFor(2, { timeoutMs: 60_000 });
+  receiver.answer({ kind: "status", status: 200, body: PAYLOAD });
+  await ingest();
+  await receiver.waitFor(4, { timeoutMs: 60_000 });
+
+  // What callers get wrong.
+  const bad = `{"target_url": "https://me:${CREDENTIAL}@yoursite.example/?${QUERY}", "event": "${PAYLOAD}"`;
+  for (const [method, path] of [
+    ["POST", "/api/Webhook"],
+    ["GET", `/api/Webhook?key=${QUERY}`],
+    ["DELETE", `/api/Webhook?target_url=https://yoursite.example/?${QUERY}`],
+    ["GET", `/nothing/?${QUERY}`],
+    ["POST", "/posthaste.v1.EventIngestService/IngestEvent"],
+  ] as const) {
+    for (const as of [stack.token, FALSE_TOKEN]) {
+      await rest(method, path, method === "POST" ? bad : undefined, as);
+      if (method === "POST") await rest(method, path, `${bad}}`, as);
+    }
+  }
+  // What goes wrong with us, in the API and in the worker.
+  await without("events", async () => {
+    expect(
+      (
+        await rest(
+          "POST",
+          "/posthaste.v1.EventIngestService/IngestEvent",
+          JSON.stringify({ eventType: "invoice_sent", dataJson: JSON.stringify({ Notes: PAYLOAD }) }),
+        )
+      ).text,
+    ).toBe('{"code":"internal","message":"internal error"}');
+  });
+  await without("subscription_event_types", async () => {
+    const body = JSON.stringify({
+      target_url: `https://yoursite.example/?${QUERY}`,
+      secret: CREDENTIAL,
+      ...EVENT,
+    });
+    expect(await rest("POST", "/api/Webhook", body)).toMatchObject({ status: 500 });
+  });
+  await without("attempts", async () => {
+    await ingest();
+    await vi.waitFor(() => expect(stack.workers[0]?.log()).toContain("delivery.faulted"), PATIENCE);
+  });
+  await receiver.waitFor(6, { timeoutMs: 60_000 });
+  const { deliveries } = await vi.waitFor(async () => {
+    const page = await stack.client.deliveries.listDeliveries({ subscriptionId: failing });
+    expect(page.deliveries.filter(({ attempts }) => attempts > 0)).toHaveLength(3);
+    return page;
+  }, PATIENCE);
+
+  const logs = [...stack.apis, ...stack.workers, stack.temporal].map((child) => child.log()).join("\n");
+  const temporal = bytesOf(join(stack.dir, "temporal.db"));
+  const visible = await whatOperatorsSee();
+  const database = bytesOf(stack.databaseUrl.slice("sqlite:".length));
+  const secrets = {
+    token: stack.token,
+    "another token": token,
+    "a false token": FALSE_TOKEN,
+    credential: CREDENTIAL,
+    "the same as Basic": Buffer.from(CREDENTIAL).toString("base64"),
+    "signing secret": made.signing_secret.slice("whsec_".length),
+    "signing secret after its rotation": signingKey?.secret.slice("whsec_".length) ?? "",
+    "sealing key": TEST_SECRET_KEYS.slice("test:".length),
+  };
+  const places = { logs, temporal, visible };
+  const found: string[] = [];
+  for (const [what, text] of Object.entries({ ...secrets, payload: PAYLOAD, "query string": QUERY })) {
+    expect(text).not.toBe("");
+    for (const [where, content] of Object.entries(places))
+      if (content.includes(text)) found.push(`${what} in ${where}`);
+  }
+  for (const [what, text] of Object.entries(secrets))
+    if (database.includes(text)) found.push(`${what} in the database`);
+  expect(found).toEqual([]);
+
+  // Were it there, it would be found.
+  const id = deliveries[0]?.id ?? "";
+  for (const content of [logs, temporal, visible]) expect(content).toContain(id);
+  expect(database).toContain(PAYLOAD);
+  expect(logs).toContain("request.faulted");
+});
+
+/** A database's file and its log: of Temporal's, that is histories, search attributes and all. */
+function bytesOf(path: string): string {
+  return readdirSync(dirname(path))
+    .filter((file) => file.startsWith(basename(path)))
+    .map((file) => readFileSync(join(dirname(path), file), "latin1"))
+    .join("\n");
+}
+
+/** What the list of workflows shows, and each history, with what is inside its payloads. */
+async function whatOperatorsSee(): Promise<string> {
+  const client = connectTemporal({ connectionOptions: { address: stack.temporalAddress } });
+  const texts: string[] = [];
+  try {
+    for await (const workflow of client.workflow.list()) {
+      texts.push(textOf({ ...workflow, raw: undefined }));
+      texts.push(textOf(await client.workflow.getHandle(workflow.workflowId).fetchHistory()));
+    }
+  } finally {
+    await client.connection.close();
+  }
+  return texts.join("\n");
+}
+
+function textOf(value: unknown): string {
+  return JSON.stringify(value, (_key, part) => {
+    if (typeof part === "bigint") return String(part);
+    const bytes =
+      part?.type === "Buffer" ? Buffer.from(part.data) : part instanceof Uint8Array ? part : undefined;
+    return bytes === undefined ? part : Buffer.from(bytes).toString("utf8");
+  });
+}
