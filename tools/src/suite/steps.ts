@@ -1,4 +1,5 @@
 import { temporalBinary, timeSkippingBinary } from "@posthaste/testkit";
+import { auditStep } from "./audit.ts";
 import { generatedCodeStep } from "./generated-code.ts";
 import { runCommand } from "./run-command.ts";
 import type { Step } from "./step.ts";
@@ -15,6 +16,7 @@ export const STEPS: readonly Step[] = [
   commandStep("buf-format", { quick: true }, "buf", "format", "--diff", "--exit-code"),
   commandStep("buf-breaking", { quick: true }, "buf", "breaking", "proto", "--against", "proto/image.binpb"),
   generatedCodeStep,
+  auditStep,
   {
     name: "temporal",
     quick: false,

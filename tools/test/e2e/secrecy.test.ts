@@ -2,7 +2,6 @@ import { readdirSync, readFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { connectTemporal } from "@posthaste/delivery/client";
 import { type Receiver, refusedUrl, startReceiver, TEST_SECRET_KEYS } from "@posthaste/testkit";
-import { sql } from "kysely";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { type Stack, startStack } from "../../src/stack/stack.ts";
 
@@ -49,9 +48,9 @@ const ingest = () =>
 
 /** A table that is not there makes every error text that the database has. */
 async function without(table: string, meanwhile: () => Promise<void>): Promise<void> {
-  await sql.raw(`ALTER TABLE ${table} RENAME TO hidden`).execute(stack.store.db);
+  await stack.store.db.schema.alterTable(table).renameTo("hidden").execute();
   await meanwhile();
-  await sql.raw(`ALTER TABLE hidden RENAME TO ${table}`).execute(stack.store.db);
+  await stack.store.db.schema.alterTable("hidden").renameTo(table).execute();
 }
 
 test("no token, secret, payload or query string is in a log, in Temporal, or readable in the database", async () => {

@@ -1,0 +1,27 @@
+import { expect, test } from "vitest";
+import { judgeAudit } from "./audit.ts";
+
+const report = (total: number, vulnerabilities = {}) =>
+  `npm warn something\n${JSON.stringify({ vulnerabilities, metadata: { vulnerabilities: { total } } }, null, 2)}\nnpm notice`;
+
+test("no known vulnerability passes", () => {
+  expect(judgeAudit(report(0))).toEqual({ passed: 1, failed: 0 });
+});
+
+test("one fails and is named", () => {
+  expect(judgeAudit(report(1, { "left-pad": { severity: "high" } }))).toMatchObject({
+    failed: 1,
+    details: expect.stringContaining("left-pad (high)"),
+  });
+});
+
+test.each(["", 'npm error audit endpoint returned an error\n{\n"statusCode": 405\n}\n', "{ broken"])(
+  "a registry that does not answer is said, and neither passes nor fails: %j",
+  (output) => {
+    expect(judgeAudit(output)).toMatchObject({
+      passed: 0,
+      failed: 0,
+      details: expect.stringContaining("nothing was audited"),
+    });
+  },
+);
