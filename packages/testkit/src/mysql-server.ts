@@ -31,11 +31,30 @@ const DEBIAN_PACKAGES = ["mariadb-server-core", "mariadb-client-core"];
 export async function acquireMysql(progress: (line: string) => void = () => {}): Promise<MysqlServer> {
   const given = process.env["POSTHASTE_TEST_MYSQL_URL"];
   if (given !== undefined && given !== "") return { url: given.replace(/\/+$/, ""), release: async () => {} };
-  const server = findProgram("mariadbd") ?? findProgram("mysqld") ?? (await install(progress));
-  return await start(server);
+  return await startOwnMysql({ progress });
 }
 
-async function start(server: string): Promise<MysqlServer> {
+/** A server of the caller's own, that can be made to fail. */
+export type OwnMysqlServer = MysqlServer & {
+  /** Ends it without any chance to tidy up, and waits until it is gone. */
+  kill(): Promise<void>;
+  /** Starts it again on the same data and port, and waits until it answers. */
+  restart(): Promise<void>;
+  /** Freezes it: its sockets stay open and answer nothing. */
+  pause(): void;
+  resume(): void;
+};
+
+/**
+ * Starts one of the machine's own programs, installing it from Debian where it is missing and that may be done.
+ *
+ * @param options.durable keeps what was committed through a power cut, too; slower
+ */
+export async function startOwnMysql(
+  options: { durable?: boolean; progress?: (line: string) => void } = {},
+): Promise<OwnMysqlServer> {
+  const { durable = false, progress = () => {} } = options;
+  const server = findProgram("mariadbd") ?? findProgram("mysqld") ?? (await install(progress));
   const dir = mkdtempSync(join(tmpdir(), "posthaste-mysql-"));
   const data = join(dir, "data");
   const user = process.getuid?.() === 0 ? ["--user=root"] : [];
@@ -50,33 +69,48 @@ async function start(server: string): Promise<MysqlServer> {
     await run(server, ["--no-defaults", ...user, `--datadir=${data}`, "--initialize-insecure"]);
   }
   const port = await freePort();
-  const child = spawn(
-    server,
-    [
-      ...["--no-defaults", ...user, `--datadir=${data}`, `--socket=${join(dir, "socket")}`],
-      ...["--bind-address=127.0.0.1", `--port=${port}`, `--pid-file=${join(dir, "pid")}`],
-      // Tests want many small databases, quickly, and none of them back after a power cut.
-      ...["--innodb-flush-log-at-trx-commit=2", "--innodb-buffer-pool-size=128M", "--max-connections=300"],
-      ...(isMaria ? [] : ["--mysqlx=OFF"]),
-    ],
-    { stdio: ["ignore", "ignore", "pipe"] },
-  );
-  let said = "";
-  child.stderr.on("data", (chunk: Buffer) => {
-    said = `${said}${chunk}`.slice(-2_000);
-  });
+  const args = [
+    ...["--no-defaults", ...user, `--datadir=${data}`, `--socket=${join(dir, "socket")}`],
+    ...["--bind-address=127.0.0.1", `--port=${port}`, `--pid-file=${join(dir, "pid")}`],
+    // Tests want many small databases, quickly, and most of them none back after a power cut.
+    ...[`--innodb-flush-log-at-trx-commit=${durable ? 1 : 2}`, "--innodb-buffer-pool-size=128M"],
+    ...["--max-connections=300", ...(isMaria ? [] : ["--mysqlx=OFF"])],
+  ];
+  const url = `mysql://root@127.0.0.1:${port}`;
+  let child: ChildProcess | undefined;
+  const launch = async () => {
+    let said = "";
+    child = spawn(server, args, { stdio: ["ignore", "ignore", "pipe"] });
+    child.stderr?.on("data", (chunk: Buffer) => {
+      said = `${said}${chunk}`.slice(-2_000);
+    });
+    try {
+      await untilItAnswers(child, url);
+    } catch (error) {
+      throw new Error(`${server} did not start: ${said.trim().split("\n").at(-1)}`, { cause: error });
+    }
+  };
+  const kill = async () => {
+    if (child !== undefined) await end(child);
+  };
   const release = async () => {
-    await end(child);
+    await kill();
     rmSync(dir, { recursive: true, force: true });
   };
-  const url = `mysql://root@127.0.0.1:${port}`;
   try {
-    await untilItAnswers(child, url);
+    await launch();
   } catch (error) {
     await release();
-    throw new Error(`${server} did not start: ${said.trim().split("\n").at(-1)}`, { cause: error });
+    throw error;
   }
-  return { url, release };
+  return {
+    url,
+    release,
+    kill,
+    restart: launch,
+    pause: () => void child?.kill("SIGSTOP"),
+    resume: () => void child?.kill("SIGCONT"),
+  };
 }
 
 async function untilItAnswers(child: ChildProcess, url: string): Promise<void> {

@@ -16,10 +16,14 @@ export type TestStore = {
   dispose(): Promise<void>;
 };
 
-/** A migrated database of its own, gone after `dispose`. */
-export async function createTestStore(backend: "sqlite" | "mysql"): Promise<TestStore> {
+/**
+ * A migrated database of its own, gone after `dispose`.
+ *
+ * @param mysqlUrl the server to make it on. Default: the one of the test run
+ */
+export async function createTestStore(backend: "sqlite" | "mysql", mysqlUrl?: string): Promise<TestStore> {
   if (backend === "mysql") {
-    const test = await createEmptyStore("mysql");
+    const test = await createMysql(mysqlUrl);
     await migrate(test.store);
     return test;
   }
@@ -61,8 +65,9 @@ async function migratedFile(): Promise<Buffer> {
   return content;
 }
 
-async function createMysql(): Promise<TestStore> {
-  const server = process.env["POSTHASTE_TEST_MYSQL_URL"];
+async function createMysql(
+  server: string | undefined = process.env["POSTHASTE_TEST_MYSQL_URL"],
+): Promise<TestStore> {
   if (server === undefined) throw new Error("no MySQL server; the tests' global setup starts one");
   const name = `posthaste_test_${randomBytes(8).toString("hex")}`;
   const admin = await openStore({ url: `${server}/mysql`, poolSize: 1 });

@@ -31,6 +31,8 @@ export type Stack = {
 
 export type StackOptions = {
   readonly database?: "sqlite" | "mysql";
+  /** The MySQL server to make the database on. Default: the one of the test run. */
+  readonly mysqlUrl?: string | undefined;
   readonly apis?: number;
   readonly workers?: number;
   /** Environment for API and worker beside what the stack sets. */
@@ -43,7 +45,7 @@ const root = fileURLToPath(new URL("../../../", import.meta.url));
 
 export async function startStack(options: StackOptions = {}): Promise<Stack> {
   const dir = mkdtempSync(join(tmpdir(), "posthaste-e2e-"));
-  const { store, url, dispose } = await createTestStore(options.database ?? "sqlite");
+  const { store, url, dispose } = await createTestStore(options.database ?? "sqlite", options.mysqlUrl);
   const account = await createAccount(store, { name: "e2e", now: Date.now() });
   const { secret: token } = await createToken(store, {
     accountId: account.id,

@@ -1,0 +1,10 @@
+import { fileURLToPath } from "node:url";
+import { chaos } from "./chaos/main.ts";
+import { build } from "./processes/build.ts";
+import { runMain } from "./terminal/complaint.ts";
+
+const root = fileURLToPath(new URL("../..", import.meta.url));
+
+await runMain(
+  async () => await chaos(process.argv.slice(2), () => build(root, new AbortController().signal)),
+);

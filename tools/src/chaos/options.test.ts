@@ -1,0 +1,23 @@
+import { expect, test } from "vitest";
+import { parseChaosOptions } from "./options.ts";
+
+test("what is not said is a minute on both databases, with a seed of its own", () => {
+  const options = parseChaosOptions([]);
+  expect(options).toMatchObject({ seconds: 60, seed: expect.any(Number), databases: ["sqlite", "mysql"] });
+  expect(parseChaosOptions(["--seconds", "5", "--seed", "0", "--database", "mysql"])).toEqual({
+    seconds: 5,
+    seed: 0,
+    databases: ["mysql"],
+  });
+  expect(parseChaosOptions(["-h"])).toBe("help");
+});
+
+test.each([
+  [["--seconds", "0"], "--seconds"],
+  [["--seconds", "1e3"], "--seconds"],
+  [["--seed", "-1"], "--seed"],
+  [["--database", "postgres"], "sqlite, mysql or both"],
+  [["--loud"], "--help"],
+])("%j is refused", (args, words) => {
+  expect(() => parseChaosOptions(args)).toThrow(words);
+});

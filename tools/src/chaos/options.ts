@@ -1,0 +1,64 @@
+import { randomInt } from "node:crypto";
+import { parseArgs } from "node:util";
+import { Complaint } from "../terminal/complaint.ts";
+import type { Database } from "./plan.ts";
+
+export type ChaosOptions = {
+  /** Of faults, on each database. */
+  readonly seconds: number;
+  readonly seed: number;
+  readonly databases: readonly Database[];
+};
+
+const SECONDS_DEFAULT = 60;
+const SECONDS_MAX = 3_600;
+const SEED_MAX = 2 ** 31 - 1;
+
+export const CHAOS_USAGE = `npm run chaos -- [options]
+
+Kills and pauses APIs, workers, Temporal and the database at random under steady ingest, then holds what receivers got
+against what was accepted. Ends with 1 where anything was lost or is wrong.
+
+  --seconds N     how long things fail, on each database (default ${SECONDS_DEFAULT}, at most ${SECONDS_MAX})
+  --seed S        repeats the faults and the receivers' behaviour of another run (default a random one)
+  --database D    sqlite, mysql or both (default both)
+  --help          this text`;
+
+/** @throws Complaint */
+export function parseChaosOptions(args: readonly string[]): ChaosOptions | "help" {
+  const values = parsed(args);
+  if (values.help === true) return "help";
+  const { database = "both" } = values;
+  if (database !== "both" && database !== "sqlite" && database !== "mysql") {
+    throw new Complaint(`--database is "${database}": choose sqlite, mysql or both`);
+  }
+  return {
+    seconds: numberOf("--seconds", values.seconds, 1, SECONDS_MAX) ?? SECONDS_DEFAULT,
+    seed: numberOf("--seed", values.seed, 0, SEED_MAX) ?? randomInt(SEED_MAX),
+    databases: database === "both" ? ["sqlite", "mysql"] : [database],
+  };
+}
+
+function parsed(args: readonly string[]) {
+  try {
+    return parseArgs({
+      args: [...args],
+      options: {
+        seconds: { type: "string" },
+        seed: { type: "string" },
+        database: { type: "string" },
+        help: { type: "boolean", short: "h" },
+      },
+    }).values;
+  } catch (error) {
+    const reason = error instanceof Error ? (error.message.split(". ")[0] ?? "") : "";
+    throw new Complaint(`${reason}: see npm run chaos -- --help`);
+  }
+}
+
+function numberOf(flag: string, text: string | undefined, min: number, max: number): number | undefined {
+  if (text === undefined) return undefined;
+  const value = Number(text);
+  if (/^\d+$/.test(text) && value >= min && value <= max) return value;
+  throw new Complaint(`${flag} is "${text}": give a whole number from ${min} to ${max}`);
+}

@@ -1,0 +1,62 @@
+import { type Random, randomFor } from "./random.ts";
+
+export type Database = "sqlite" | "mysql";
+/** `lock`: SQLite has no process of its own; its write lock is held instead. */
+export type FaultKind = "kill" | "pause" | "lock";
+export type Target = "api 1" | "api 2" | "worker 1" | "worker 2" | "temporal" | "database";
+
+/** One thing that goes wrong. */
+export type Fault = {
+  /** Milliseconds after the beginning. */
+  readonly at: number;
+  readonly target: Target;
+  readonly kind: FaultKind;
+  /** How long it stays so: until it is started again, resumed, or let go. */
+  readonly forMs: number;
+};
+
+/** Between faults: short enough that they overlap, long enough that something gets done. */
+const GAP_MS = [700, 3_000] as const;
+const KILLED_MS = [100, 3_000] as const;
+/** Some of a worker's pauses outlast its heartbeat's timeout (5 s), so that it wakes up as a zombie. */
+const PAUSED_MS = { min: 300, max: 9_000 };
+/** SQLite's writers wait 10 s for each other; somebody who is paused may hold the lock. */
+const PAUSED_SQLITE_MS_MAX = 7_000;
+const LOCKED_MS = [300, 5_000] as const;
+/** A process needs a while to come back before it can fail again. */
+const RECOVERY_MS = 4_000;
+
+const TARGETS: readonly [Target, ...Target[]] = [
+  "api 1",
+  "api 2",
+  // Twice: an attempt cut in the middle is what matters most.
+  ...(["worker 1", "worker 2", "worker 1", "worker 2"] as const),
+  "temporal",
+  "database",
+];
+
+/** The faults of a run, the same for the same seed. No target has two at once. */
+export function planFaults(options: { seed: number; seconds: number; database: Database }): Fault[] {
+  const { seed, seconds, database } = options;
+  const random = randomFor(seed, "faults", database);
+  const freeAt = new Map<Target, number>();
+  const faults: Fault[] = [];
+  for (let at = random.between(...GAP_MS); at < seconds * 1_000; at += random.between(...GAP_MS)) {
+    const fault = { at, ...choose(random, database) };
+    if ((freeAt.get(fault.target) ?? 0) > at) continue;
+    freeAt.set(fault.target, at + fault.forMs + RECOVERY_MS);
+    faults.push(fault);
+  }
+  return faults;
+}
+
+function choose(random: Random, database: Database): Omit<Fault, "at"> {
+  const target = random.pick(TARGETS);
+  const kind = random.pick<"kill" | "pause">(["kill", "pause"]);
+  if (target === "database" && database === "sqlite") {
+    return { target, kind: "lock", forMs: random.between(...LOCKED_MS) };
+  }
+  if (kind === "kill") return { target, kind, forMs: random.between(...KILLED_MS) };
+  const max = database === "sqlite" ? PAUSED_SQLITE_MS_MAX : PAUSED_MS.max;
+  return { target, kind, forMs: random.between(PAUSED_MS.min, max) };
+}

@@ -1,0 +1,136 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { verify } from "@posthaste/signature";
+import { type OwnMysqlServer, startOwnMysql } from "@posthaste/testkit";
+import { type Stack, startStack } from "../stack/stack.ts";
+import { injectFaults } from "./faults.ts";
+import { type Database, type Fault, planFaults } from "./plan.ts";
+import { type Character, type Seen, startReceivers } from "./receivers.ts";
+import { settle } from "./settle.ts";
+import { sendEvents, snapshotOf } from "./traffic.ts";
+import { type Facts, judge, type Verdict } from "./verdict.ts";
+
+export type ChaosRun = {
+  readonly database: Database;
+  readonly seed: number;
+  readonly seconds: number;
+  readonly events: number;
+  readonly deliveries: number;
+  readonly attempts: number;
+  readonly requests: number;
+  readonly faults: readonly Fault[];
+  readonly verdict: Verdict;
+};
+
+/** So that a claimed delivery of a killed worker is started again within the run. */
+const ENV = { POSTHASTE_DISPATCH_LEASE_MS: "2000", POSTHASTE_RECONCILE_INTERVAL_MS: "1000" };
+/** The subscription's own: a receiver that hangs takes this long. */
+const ATTEMPT_TIMEOUT_S = 2n;
+/** Ingest goes on for a while after the last fault began. */
+const CALM_MS = 1_000;
+
+/** Runs the whole product under faults on one database, and judges what came of it. */
+export async function runChaos(options: {
+  database: Database;
+  seconds: number;
+  seed: number;
+  note: (line: string) => void;
+}): Promise<ChaosRun> {
+  const { database, seconds, seed, note } = options;
+  const plan = planFaults(options);
+  const mysql = database === "mysql" ? await startOwnMysql({ durable: true, progress: note }) : undefined;
+  const seen: Seen[] = [];
+  // Half-way through, as traffic is steady.
+  const receivers = await startReceivers(seed, seconds * 2, seen);
+  let stack: Stack | undefined;
+  try {
+    stack = await startStack({ database, mysqlUrl: mysql?.url, apis: 2, workers: 2, env: ENV });
+    const characters = new Map<number, Character>();
+    const secrets = new Map<Character, string>();
+    for (const { character, receiver } of receivers) {
+      const { subscription, signingKey } = await stack.client.subscriptions.createSubscription({
+        targetUrl: receiver.url,
+        eventTypes: ["invoice_sent"],
+        timeout: { seconds: ATTEMPT_TIMEOUT_S },
+      });
+      characters.set(subscription?.id ?? 0, character);
+      secrets.set(character, signingKey?.secret ?? "");
+    }
+    const stop = new AbortController();
+    const sending = sendEvents(stack, stop.signal);
+    await suffer(stack, mysql, plan, seconds, note);
+    stop.abort();
+    const accepted = await sending;
+    note(
+      `${accepted.length} events accepted; waiting until every delivery came as far as its receiver lets it`,
+    );
+    await settle(stack, characters);
+
+    const stored = await storedIn(stack);
+    const facts: Facts = {
+      ...stored,
+      accepted,
+      snapshotOf,
+      characters,
+      seen,
+      unsigned: await unsignedIn(seen, secrets),
+      now: Date.now(),
+    };
+    return {
+      database,
+      seed,
+      seconds,
+      events: accepted.length,
+      deliveries: stored.deliveries.length,
+      attempts: stored.attempts.length,
+      requests: seen.length,
+      faults: plan,
+      verdict: judge(facts),
+    };
+  } finally {
+    await stack?.dispose();
+    await Promise.all(receivers.map(({ receiver }) => receiver.stop()));
+    await mysql?.release();
+  }
+}
+
+async function suffer(
+  stack: Stack,
+  mysql: OwnMysqlServer | undefined,
+  plan: readonly Fault[],
+  seconds: number,
+  note: (line: string) => void,
+): Promise<void> {
+  const over = sleep(seconds * 1_000 + CALM_MS);
+  await injectFaults(stack, mysql, plan, ({ at, kind, target, forMs }) =>
+    note(`${(at / 1_000).toFixed(1)} s: ${kind} ${target} for ${(forMs / 1_000).toFixed(1)} s`),
+  );
+  await over;
+}
+
+async function storedIn({
+  store: { db },
+}: Stack): Promise<Pick<Facts, "events" | "deliveries" | "attempts">> {
+  return {
+    events: await db.selectFrom("events").select(["id", "data"]).execute(),
+    deliveries: await db
+      .selectFrom("deliveries")
+      .select(["id", "event_id", "subscription_id", "state", "attempts", "next_attempt_at"])
+      .execute(),
+    attempts: await db
+      .selectFrom("attempts")
+      .select(["delivery_id", "number", "outcome", "status"])
+      .execute(),
+  };
+}
+
+async function unsignedIn(seen: readonly Seen[], secrets: ReadonlyMap<Character, string>): Promise<Seen[]> {
+  const unsigned: Seen[] = [];
+  for (const one of seen) {
+    const { headers, body } = one.request;
+    const now = Number(headers["webhook-timestamp"]) * 1_000;
+    await verify({ headers, body }, [secrets.get(one.character) ?? ""], { now }).catch(() =>
+      unsigned.push(one),
+    );
+  }
+  return unsigned;
+}

@@ -1,0 +1,146 @@
+import { describe, expect, test } from "vitest";
+import type { Seen } from "./receivers.ts";
+import { type Facts, judge, type StoredAttempt, type StoredDelivery } from "./verdict.ts";
+
+const NOW = 1_000;
+const snapshotOf = (n: number) => `{"n":${n}}`;
+const seen = (over: Partial<Seen> & { body?: string } = {}): Seen => ({
+  character: "steady",
+  eventId: "evt_0",
+  deliveryId: "dlv_0",
+  attempt: 1,
+  answered: 200,
+  request: {
+    method: "POST",
+    path: "/",
+    headers: {},
+    receivedAt: 0,
+    body: Buffer.from(over.body ?? '[{"n":0}]'),
+  },
+  ...over,
+});
+const delivery = (over: Partial<StoredDelivery> = {}): StoredDelivery => ({
+  id: "dlv_0",
+  event_id: "evt_0",
+  subscription_id: 1,
+  state: "succeeded",
+  attempts: 1,
+  next_attempt_at: null,
+  ...over,
+});
+const attempt = (over: Partial<StoredAttempt> = {}): StoredAttempt => ({
+  delivery_id: "dlv_0",
+  number: 1,
+  outcome: "accepted",
+  status: 200,
+  ...over,
+});
+
+/** One event to one steady receiver, as it should be. */
+const FACTS: Facts = {
+  accepted: [{ n: 0, eventId: "evt_0" }],
+  snapshotOf,
+  characters: new Map([[1, "steady"]]),
+  events: [{ id: "evt_0", data: Buffer.from('{"n":0}') }],
+  deliveries: [delivery()],
+  attempts: [attempt()],
+  seen: [seen()],
+  unsigned: [],
+  now: NOW,
+};
+const verdictOn = (over: Partial<Facts>) => judge({ ...FACTS, ...over });
+
+test("what is as it should be is", () => {
+  expect(judge(FACTS)).toEqual({ lost: [], wrong: [], duplicates: 0 });
+});
+
+describe("lost is", () => {
+  test.each<[string, Partial<Facts>, RegExp]>([
+    ["an accepted event that is not stored", { events: [] }, /is not stored/],
+    [
+      "one that is stored otherwise",
+      { events: [{ id: "evt_0", data: Buffer.from("{}") }] },
+      /is not stored as/,
+    ],
+    ["one without its delivery", { deliveries: [], attempts: [], seen: [] }, /has no delivery to the steady/],
+    [
+      "a delivery that is pending",
+      { deliveries: [delivery({ state: "pending", attempts: 0 })], attempts: [] },
+      /pending after 0/,
+    ],
+    ["one that succeeded nowhere", { seen: [seen({ answered: 500 })] }, /arrived: false/],
+    ["one that is exhausted", { deliveries: [delivery({ state: "exhausted" })] }, /is exhausted/],
+    [
+      "one to a failing receiver that is not tried again",
+      {
+        characters: new Map([[1, "failing"]]),
+        deliveries: [delivery({ state: "started", next_attempt_at: NOW - 1 })],
+      },
+      /failing receiver is started/,
+    ],
+    [
+      "one to a leaving receiver that stays open",
+      { characters: new Map([[1, "leaving"]]), deliveries: [delivery({ state: "started" })] },
+      /leaving/,
+    ],
+  ])("%s", (_what, facts, words) => {
+    expect(verdictOn(facts).lost).toEqual([expect.stringMatching(words)]);
+  });
+
+  test("not what its receiver earned", () => {
+    const waits = {
+      characters: new Map([[1, "failing" as const]]),
+      deliveries: [delivery({ state: "started", next_attempt_at: NOW + 1 })],
+    };
+    const left = {
+      characters: new Map([[1, "leaving" as const]]),
+      deliveries: [delivery({ state: "cancelled" })],
+    };
+    for (const facts of [waits, left]) expect(verdictOn(facts).lost).toEqual([]);
+  });
+});
+
+describe("wrong is", () => {
+  test.each<[string, Partial<Facts>, RegExp]>([
+    [
+      "an event that nobody sent",
+      { events: [...FACTS.events, { id: "evt_9", data: Buffer.from("{}") }] },
+      /evt_9 was stored twice/,
+    ],
+    [
+      "two deliveries of one event to one subscription",
+      { deliveries: [delivery(), delivery({ id: "dlv_1", attempts: 0 })] },
+      /two deliveries/,
+    ],
+    ["a number twice", { attempts: [attempt(), attempt()] }, /has the numbers 1, 1/],
+    [
+      "a gap",
+      { attempts: [attempt({ number: 2 })], seen: [seen({ attempt: 2 }), seen()] },
+      /has the numbers 2/,
+    ],
+    ["a number that is not counted", { deliveries: [delivery({ attempts: 2 })] }, /counts 2 attempts/],
+    ["an answer that nobody gave", { attempts: [attempt({ status: 204 })] }, /a 204 that nobody gave/],
+    ["another body", { seen: [seen({ body: "[{}]" })] }, /another body/],
+    [
+      "a delivery that is not known",
+      { seen: [seen(), seen({ deliveryId: "dlv_9" })] },
+      /dlv_9 of evt_0, which is not known/,
+    ],
+    ["a signature that does not fit", { unsigned: [seen()] }, /signature does not fit/],
+  ])("%s", (_what, facts, words) => {
+    expect(verdictOn(facts).wrong).toContainEqual(expect.stringMatching(words));
+  });
+});
+
+test("a request beyond those in the log is a duplicate, and nothing worse", () => {
+  expect(verdictOn({ seen: [seen(), seen()] })).toEqual({ lost: [], wrong: [], duplicates: 1 });
+});
+
+test("an attempt that never reached its receiver is none", () => {
+  const facts = {
+    deliveries: [delivery({ attempts: 2 })],
+    attempts: [attempt({ outcome: "refused", status: null }), attempt({ number: 2 })],
+    seen: [seen({ attempt: 2 })],
+  };
+  expect(verdictOn(facts)).toEqual({ lost: [], wrong: [], duplicates: 0 });
+});
