@@ -1,4 +1,5 @@
 export { type ConnectProxy, startConnectProxy } from "./connect-proxy.ts";
+export { fuzzing } from "./fuzzing.ts";
 export { type OwnMysqlServer, startOwnMysql } from "./mysql-server.ts";
 export type { Behaviour } from "./receiver/behaviour.ts";
 export { certificateFor } from "./receiver/certificate.ts";

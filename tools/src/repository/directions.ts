@@ -20,7 +20,7 @@ const WORKSPACE: Readonly<Record<string, readonly string[]>> = {
   "services/api": ["contracts", "delivery/client", "domain", "runtime", "store"],
   "services/worker": ["delivery", "domain", "runtime", "store"],
   "packages/testkit": ["delivery", "domain", "runtime", "store"],
-  tools: ["client", "contracts", "delivery", "domain", "runtime", "store", "testkit"],
+  tools: ["client", "contracts", "delivery", "domain", "runtime", "signature", "store", "testkit"],
 };
 
 /** Packages of others that only these folders may import. */
@@ -37,6 +37,8 @@ const CONFINED: readonly { readonly packages: RegExp; readonly to: readonly stri
     to: ["packages/contracts", "packages/client", "services/api"],
   },
   { packages: /^undici$/, to: ["packages/delivery/src/activities"] },
+  // Which addresses may be called is decided in one place.
+  { packages: /^ipaddr\.js$/, to: ["packages/domain"] },
 ];
 
 /** Where nothing of Node may be imported: the workflow sandbox runs it, or browsers do. */

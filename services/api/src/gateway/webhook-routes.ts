@@ -12,8 +12,8 @@ import { principalOf, requireScope } from "../auth.ts";
 import type { Deps } from "../deps.ts";
 import { publicKeysPath } from "../public-keys.ts";
 import { subscribe } from "../subscribe.ts";
+import { fieldsOf, textField } from "./parse-body.ts";
 import { sendProblem } from "./problem.ts";
-import { fieldsOf, textField } from "./read-body.ts";
 import { SCHEMAS } from "./schemas.ts";
 
 const COLLECTION = "/api/Webhook";

@@ -2,6 +2,7 @@ import { type Acceptance, type EgressRules, type Outcome, outcomeOfStatus } from
 import { Client, type Dispatcher } from "undici";
 import { classifyError } from "./classify-error.ts";
 import { directly, type Route, through } from "./connect.ts";
+import { headerPairs } from "./header-pairs.ts";
 import { type Lookup, resolveTarget, systemLookup, TargetBlocked } from "./resolve-target.ts";
 
 /** How much of an answer's body is kept: enough for any error page's first screen. */
@@ -153,21 +154,6 @@ async function firstBytes(
   }
   const all = Buffer.concat(chunks);
   return { bytes: all.subarray(0, RESPONSE_BODY_BYTES_MAX), truncated: size > RESPONSE_BODY_BYTES_MAX };
-}
-
-function headerPairs(raw: readonly (Buffer | string)[]): [string, string][] {
-  const pairs: [string, string][] = [];
-  for (let i = 0; i + 1 < raw.length; i += 2) {
-    const [name, value] = [raw[i], raw[i + 1]];
-    if (name === undefined || value === undefined) continue;
-    pairs.push([latin1(name).toLowerCase(), latin1(value)]);
-  }
-  return pairs;
-}
-
-/** Header bytes outside ASCII have no charset (RFC 9110, section 5.5); latin1 keeps every byte. */
-function latin1(value: Buffer | string): string {
-  return typeof value === "string" ? value : value.toString("latin1");
 }
 
 /** A resolver cannot be told to stop; its late answer is dropped. */

@@ -1,0 +1,24 @@
+import { fuzzing } from "@posthaste/testkit";
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { headerPairs } from "./header-pairs.ts";
+
+test("whatever a receiver sends as headers becomes pairs, every byte of a value kept", () => {
+  const raw = fc.array(
+    fc.uint8Array({ maxLength: 60 }).map((bytes) => Buffer.from(bytes)),
+    { maxLength: 12 },
+  );
+  fc.assert(
+    fc.property(raw, (list) => {
+      const pairs = headerPairs(list);
+      expect(pairs).toHaveLength(Math.floor(list.length / 2));
+      for (const [i, [name, value]] of pairs.entries()) {
+        expect(name).toBe(name.toLowerCase());
+        expect(Buffer.from(value, "latin1").equals(list[2 * i + 1] ?? Buffer.alloc(0))).toBe(true);
+        // What is stored is JSON, and comes back as it was.
+        expect(JSON.parse(JSON.stringify([name, value]))).toEqual([name, value]);
+      }
+    }),
+    fuzzing(),
+  );
+});

@@ -1,0 +1,54 @@
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import { runCommand } from "./suite/run-command.ts";
+import { Complaint, runMain } from "./terminal/complaint.ts";
+
+const root = fileURLToPath(new URL("../..", import.meta.url));
+const RUNS_DEFAULT = 100_000;
+const WITHIN_MS = 4 * 3_600_000;
+const TEST_WITHIN_MS = 3_600_000;
+
+const USAGE = `npm run fuzz -- [--runs N] [--seed S] [FILE…]
+
+Tries every property (*.fuzz.test.ts, or those whose path has FILE in it) with N cases each (default ${RUNS_DEFAULT}). One that fails prints
+its seed; --seed repeats it.`;
+
+await runMain(async () => {
+  const { values, positionals } = parsed();
+  if (values.help === true) {
+    console.log(USAGE);
+    return 0;
+  }
+  const runs = values.runs ?? String(RUNS_DEFAULT);
+  if (!/^[1-9]\d{0,8}$/.test(runs)) throw new Complaint(`--runs is "${runs}": give a number of cases`);
+  if (values.seed !== undefined && !/^-?\d{1,10}$/.test(values.seed)) {
+    throw new Complaint(`--seed is "${values.seed}": give the number that the failure printed`);
+  }
+  process.env["POSTHASTE_FUZZ_RUNS"] = runs;
+  if (values.seed !== undefined) process.env["POSTHASTE_FUZZ_SEED"] = values.seed;
+  const files = positionals.length === 0 ? [".fuzz."] : positionals;
+  const { code } = await runCommand("vitest", ["run", `--testTimeout=${TEST_WITHIN_MS}`, ...files], {
+    root,
+    signal: new AbortController().signal,
+    withinMs: WITHIN_MS,
+    live: true,
+  });
+  return code ?? 1;
+});
+
+function parsed() {
+  try {
+    return parseArgs({
+      args: process.argv.slice(2),
+      allowPositionals: true,
+      options: {
+        runs: { type: "string" },
+        seed: { type: "string" },
+        help: { type: "boolean", short: "h" },
+      },
+    });
+  } catch (error) {
+    const reason = error instanceof Error ? (error.message.split(". ")[0] ?? "") : "";
+    throw new Complaint(`${reason}: see npm run fuzz -- --help`);
+  }
+}
