@@ -55,11 +55,11 @@ export function authorizeFirst(router: ConnectRouter, deps: Deps): void {
       const contextValues = request.contextValues ?? createContextValues();
       try {
         contextValues.set(PRINCIPAL, await admit(deps, access, request.header, contextValues.get(LINE)));
-        return await handler({ ...request, contextValues });
       } catch (error) {
         contextValues.set(REFUSED, { error });
         return await handler({ ...withoutBody(request), contextValues });
       }
+      return await handler({ ...request, contextValues });
     }, handler);
     router.handlers[i] = authorizing;
   });
