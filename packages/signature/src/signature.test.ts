@@ -2,6 +2,7 @@ import { describe, expect, test } from "vitest";
 import { sign } from "./sign.ts";
 import { SignatureError } from "./signature-error.ts";
 import { type VerifyOptions, verify } from "./verify.ts";
+import { verifyRequest } from "./verify-request.ts";
 
 /** Published with the specification. */
 const VECTOR = {
@@ -49,6 +50,26 @@ describe("v1", () => {
     await expect(
       check({ "webhook-signature": signature }, [VECTOR.key], { body: "\ufffd\u0000\ufffd" }),
     ).rejects.toEqual(refused("no_match"));
+  });
+});
+
+describe("a Request", () => {
+  const request = (body: string) =>
+    new Request("https://yoursite.example/hook", {
+      method: "POST",
+      headers: headersWith() as Record<string, string>,
+      body,
+    });
+  const options = { now: VECTOR.timestamp * 1000 };
+
+  test("is verified with its body's bytes, which are handed on", async () => {
+    const { id, body } = await verifyRequest(request(VECTOR.body), [VECTOR.key], options);
+    expect(id).toBe(VECTOR.id);
+    expect(new TextDecoder().decode(body)).toBe(VECTOR.body);
+  });
+
+  test("with another body is refused", async () => {
+    await expect(verifyRequest(request("{}"), [VECTOR.key], options)).rejects.toEqual(refused("no_match"));
   });
 });
 
