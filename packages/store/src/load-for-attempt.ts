@@ -31,12 +31,29 @@ export type AttemptContext = {
     | undefined;
 };
 
-/** Undefined: there is no such delivery. */
+/**
+ * Undefined: there is no such delivery.
+ *
+ * @throws Error for a live subscription without a signing key: nothing is sent that is not signed
+ */
 export async function loadForAttempt(
   store: Store,
   deliveryId: DeliveryId,
   now: number,
 ): Promise<AttemptContext | undefined> {
+  const context = await load(store, deliveryId, now);
+  if (context === undefined || isSignable(context)) return context;
+  // The keys go with the end of their subscription, which may have come between the two look-ups.
+  const again = await load(store, deliveryId, now);
+  if (again === undefined || isSignable(again)) return again;
+  throw new Error(`subscription ${again.subscription.id} has no signing key; have it rotated`);
+}
+
+function isSignable({ subscription }: AttemptContext): boolean {
+  return subscription.state === "ended" || subscription.signingKeys.length > 0;
+}
+
+async function load(store: Store, deliveryId: DeliveryId, now: number): Promise<AttemptContext | undefined> {
   const row = await store.db
     .selectFrom("deliveries as d")
     .innerJoin("subscriptions as s", "s.id", "d.subscription_id")

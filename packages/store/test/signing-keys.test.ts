@@ -118,6 +118,35 @@ onEachDatabase("the signing keys of a subscription", (bench) => {
     });
   });
 
+  test("are there for every attempt of a subscription that has not ended, also while it ends", async () => {
+    const { store, accountId, subscribe, ingest } = bench();
+    for (let n = 0; n < 20; n++) {
+      const { id } = await subscribe();
+      const { eventId } = await ingest();
+      const [delivery] = await deliveriesOf(store, eventId);
+      const load = () => loadForAttempt(store, delivery?.id as never, NOW);
+      const [contexts] = await Promise.all([
+        Promise.all(Array.from({ length: 8 }, load)),
+        endSubscription(store, { accountId, id, reason: "test", now: NOW }),
+      ]);
+      for (const context of contexts) {
+        const { state, signingKeys } = context?.subscription ?? {};
+        expect(state === "ended" || signingKeys?.length === 2).toBe(true);
+      }
+    }
+  });
+
+  test("that are gone from a live subscription stop its attempts, rather than send them unsigned", async () => {
+    const { store, subscribe, ingest } = bench();
+    const { id } = await subscribe();
+    const { eventId } = await ingest();
+    const [delivery] = await deliveriesOf(store, eventId);
+    await store.db.deleteFrom("signing_keys").execute();
+    await expect(loadForAttempt(store, delivery?.id as never, NOW)).rejects.toThrow(
+      `subscription ${id} has no signing key`,
+    );
+  });
+
   test("are another account's as little as the subscription is", async () => {
     const { store, subscribe } = bench();
     const { id, signingKey } = await subscribe();
