@@ -18,6 +18,7 @@ export { deferReconcile, listOverdue, type OverdueDelivery, RECONCILE_GRACE_MS }
 export { type AttemptToRecord, recordAttempt } from "./record-attempt.ts";
 export { resealSecrets } from "./reseal.ts";
 export { parseSealingKeys, SealError, type SealingKeys } from "./sealer.ts";
+export { STORE_SETTINGS } from "./settings.ts";
 export {
   LIVE_SIGNING_KEYS_MAX,
   listPublicKeys,

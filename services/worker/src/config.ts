@@ -1,16 +1,10 @@
-import { EGRESS_PORTS_DEFAULT, formatPorts, parseNetworks, parsePorts } from "@posthaste/domain";
+import { EGRESS_SETTINGS } from "@posthaste/delivery/client";
 import { httpUrl, integer, LOG_LEVELS, oneOf, parsed, text } from "@posthaste/runtime";
-import { parseSealingKeys } from "@posthaste/store";
+import { STORE_SETTINGS } from "@posthaste/store";
 
 /** What the worker reads from its environment. Temporal's own variables (`TEMPORAL_…`) are read by its SDK. */
 export const WORKER_SETTINGS = {
-  DATABASE_URL: text(
-    "The database: `mysql://USER:PASSWORD@HOST:PORT/NAME`, or `sqlite:PATH`",
-    undefined,
-    /^(mysql|sqlite):/,
-    "mysql://… or sqlite:PATH",
-  ),
-  POSTHASTE_DATABASE_POOL_SIZE: integer("Connections to MySQL held by one process", 10, { min: 1, max: 200 }),
+  ...STORE_SETTINGS,
   POSTHASTE_WORKER_HOST: text("The address on which the worker takes nudges and health checks", "127.0.0.1"),
   POSTHASTE_WORKER_PORT: integer("The port for that; 0 takes a free one", 8081, { min: 0, max: 65535 }),
   POSTHASTE_DISPATCH_INTERVAL_MS: integer(
@@ -35,24 +29,7 @@ export const WORKER_SETTINGS = {
     15_000,
     { min: 100, max: 3_600_000 },
   ),
-  POSTHASTE_SECRET_KEYS: parsed(
-    "The keys that secrets are sealed with in the database, as `ID:KEY,ID:KEY…`, each KEY the Base64 of 32 random bytes (`openssl rand -base64 32`); the first seals, all open",
-    undefined,
-    "",
-    parseSealingKeys,
-  ),
-  POSTHASTE_EGRESS_ALLOW: parsed(
-    "Networks that deliveries may reach although they are not public, such as `10.1.0.0/16,fd00::/8`; every other address that is not public is blocked",
-    [],
-    "none",
-    parseNetworks,
-  ),
-  POSTHASTE_EGRESS_PORTS: parsed(
-    "Ports that deliveries are sent to; those below 1024 belong to other protocols, but for HTTP's own",
-    EGRESS_PORTS_DEFAULT,
-    formatPorts(EGRESS_PORTS_DEFAULT),
-    parsePorts,
-  ),
+  ...EGRESS_SETTINGS,
   POSTHASTE_EGRESS_PROXY: parsed(
     "An HTTP proxy that every delivery goes through (CONNECT), as `http://USER:PASSWORD@HOST:PORT`; the proxy gets the address that was checked",
     null,
