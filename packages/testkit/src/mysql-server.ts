@@ -1,11 +1,10 @@
 import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { existsSync, mkdtempSync, rmSync } from "node:fs";
-import { createServer } from "node:net";
+import { connect, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
-import { closeStore, openStore, pingStore } from "@posthaste/store";
 
 const run = promisify(execFile);
 
@@ -18,6 +17,7 @@ export type MysqlServer = {
 };
 
 const STARTS_WITHIN_MS = 60_000;
+const GREETS_WITHIN_MS = 5_000;
 /** Where Debian puts servers, which is not on everyone's PATH. */
 const SERVER_DIRS = ["/usr/sbin", "/usr/local/sbin", "/usr/libexec"];
 const DEBIAN_PACKAGES = ["mariadb-server-core", "mariadb-client-core"];
@@ -85,7 +85,7 @@ export async function startOwnMysql(
       said = `${said}${chunk}`.slice(-2_000);
     });
     try {
-      await untilItAnswers(child, url);
+      await untilItAnswers(child, port);
     } catch (error) {
       throw new Error(`${server} did not start: ${said.trim().split("\n").at(-1)}`, { cause: error });
     }
@@ -113,21 +113,22 @@ export async function startOwnMysql(
   };
 }
 
-async function untilItAnswers(child: ChildProcess, url: string): Promise<void> {
+async function untilItAnswers(child: ChildProcess, port: number): Promise<void> {
   const endAt = Date.now() + STARTS_WITHIN_MS;
-  const store = await openStore({ url: `${url}/mysql`, poolSize: 1 });
-  try {
-    for (;;) {
-      try {
-        return await pingStore(store);
-      } catch (error) {
-        if (child.exitCode !== null || Date.now() > endAt) throw error;
-        await sleep(50);
-      }
-    }
-  } finally {
-    await closeStore(store);
+  while (!(await greets(port))) {
+    if (child.exitCode !== null || Date.now() > endAt) throw new Error("it does not answer");
+    await sleep(50);
   }
+}
+
+/** A server speaks first, as soon as it can be used. Asked without a driver: the tests' setup runs before any build. */
+async function greets(port: number): Promise<boolean> {
+  const socket = connect({ host: "127.0.0.1", port, timeout: GREETS_WITHIN_MS });
+  const answer = new Promise<boolean>((resolve) => {
+    socket.once("data", () => resolve(true));
+    for (const event of ["error", "timeout", "close"]) socket.once(event, () => resolve(false));
+  });
+  return await answer.finally(() => socket.destroy());
 }
 
 async function end(child: ChildProcess): Promise<void> {
