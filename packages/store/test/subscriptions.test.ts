@@ -58,6 +58,26 @@ onEachDatabase("a subscription", (bench) => {
     expect(await listSubscriptions(store, { accountId, limit: 10 })).toHaveLength(2);
   });
 
+  test("has room up to the account's bound, also for many callers at once", async () => {
+    const { store, accountId } = bench();
+    const create = (n: number) =>
+      createSubscription(store, {
+        accountId,
+        targetUrl: `${targetUrl}/${n}`,
+        eventTypes: ["invoice_sent"],
+        credential: null,
+        acceptance: "OK_ONLY",
+        timeoutMs: null,
+        subscriptionsMax: 3,
+        now: NOW,
+      });
+    const results = await Promise.allSettled(Array.from({ length: 10 }, (_, n) => create(n)));
+    expect(results.filter(({ status }) => status === "fulfilled")).toHaveLength(3);
+    for (const result of results) {
+      if (result.status === "rejected") expect(result.reason).toMatchObject({ code: "too_many" });
+    }
+  });
+
   test("made by ten callers at once through two connections is made once", async () => {
     const { store, url, accountId } = bench();
     const second = await openStore({ url, secretKeys: parseSealingKeys(TEST_SECRET_KEYS) });

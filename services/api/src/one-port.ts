@@ -125,6 +125,8 @@ function decide(socket: Socket, withinMs: number, decided: (isHttp2: boolean) =>
   const destroy = () => socket.destroy();
   socket.setTimeout(withinMs, destroy);
   socket.on("error", destroy);
+  // Left without a word: its half of the connection would keep a place until the time is over.
+  socket.on("end", destroy);
   const look = () => {
     const start: Buffer | null = socket.read();
     if (start === null) return;
@@ -134,6 +136,7 @@ function decide(socket: Socket, withinMs: number, decided: (isHttp2: boolean) =>
     if (fits && compared < HTTP2_PREFACE_START.length) return;
     socket.off("readable", look);
     socket.off("error", destroy);
+    socket.off("end", destroy);
     socket.setTimeout(0);
     socket.off("timeout", destroy);
     decided(fits);
