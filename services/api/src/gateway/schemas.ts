@@ -37,8 +37,19 @@ const problem = {
   },
 } as const;
 
-const problems = <const C extends number>(...codes: readonly C[]) =>
-  Object.fromEntries(codes.map((code) => [code, problem]));
+const busy = {
+  ...problem,
+  headers: {
+    "Retry-After": { schema: { type: "integer" }, description: "Seconds after which to try again." },
+  },
+} as const;
+
+/** The problems a route may answer with; every route may be asked too often, or find the server busy or away. */
+const problems = (...codes: readonly number[]) => ({
+  ...Object.fromEntries(codes.map((code) => [code, problem])),
+  429: busy,
+  503: busy,
+});
 
 const security = [{ token: [] }];
 const tags = ["Webhook"];
@@ -148,7 +159,7 @@ export const SCHEMAS = {
           },
         },
       },
-      ...problems(400, 401, 403, 409, 413, 415, 422, 429),
+      ...problems(400, 401, 403, 409, 413, 415, 422),
     },
   },
   list: {
