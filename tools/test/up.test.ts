@@ -91,14 +91,16 @@ test("--demo delivers a sample; a second up is refused; Ctrl-C ends every proces
   const running = up("--demo", ...here());
   await says(running, "webhook-attempt: 1");
   for (const text of [
-    `API            http://127.0.0.1:${port}`,
-    `REST gateway   http://127.0.0.1:${port}/api/Webhook`,
-    `Temporal UI    http://127.0.0.1:${uiPort}`,
+    `API http://127.0.0.1:${port}`,
+    `REST gateway http://127.0.0.1:${port}/api/Webhook`,
+    `Temporal UI http://127.0.0.1:${uiPort}`,
+    "Deliveries reach the public internet and 127.0.0.0/8,::1/128",
+    "webhook-signature: v1,",
     "curl -s",
     "POST /hook",
     "webhook-event: invoice_sent",
   ]) {
-    expect(running.output()).toContain(text);
+    expect(running.output().replaceAll(/ +/g, " ")).toContain(text);
   }
   firstToken = tokenIn(running.output());
   expect(firstToken).toMatch(/^pht_/);

@@ -1,7 +1,8 @@
 import { spawnSync } from "node:child_process";
 import { createServer } from "node:http";
 import { fileURLToPath } from "node:url";
-import { createEmptyStore, createTestStore, type TestStore } from "@posthaste/testkit";
+import { createAccount, createSubscription } from "@posthaste/store";
+import { createEmptyStore, createTestStore, TEST_SECRET_KEYS, type TestStore } from "@posthaste/testkit";
 import { afterEach, describe, expect, test } from "vitest";
 import { freePort } from "../../src/processes/ports.ts";
 
@@ -19,7 +20,7 @@ const urlOf = (store: TestStore) => {
 /** Starts a service that is expected to give up, and returns what it said. */
 function startOf(service: "api" | "worker", env: Record<string, string>) {
   const { status, stderr } = spawnSync(process.execPath, [`${root}services/${service}/dist/main.js`], {
-    env,
+    env: { POSTHASTE_SECRET_KEYS: TEST_SECRET_KEYS, ...env },
     encoding: "utf8",
     timeout: 30_000,
   });
@@ -31,12 +32,24 @@ describe.each(["api", "worker"] as const)("the %s", (service) => {
     const { status, said } = startOf(service, {
       POSTHASTE_LOG_LEVEL: "loud",
       POSTHASTE_DATABASE_POOL_SIZE: "0",
+      POSTHASTE_SECRET_KEYS: "k1:hush",
+      POSTHASTE_EGRESS_ALLOW: "everything",
+      POSTHASTE_EGRESS_PORTS: "http",
     });
     expect(status).toBe(1);
-    expect(said.split("\n")).toHaveLength(4);
-    for (const name of ["DATABASE_URL", "POSTHASTE_LOG_LEVEL", "POSTHASTE_DATABASE_POOL_SIZE"]) {
-      expect(said).toContain(name);
-    }
+    const names = said
+      .split("\n")
+      .slice(1)
+      .map((line) => line.trim().split(/[ :]/)[0]);
+    expect(names.sort()).toEqual([
+      "DATABASE_URL",
+      "POSTHASTE_DATABASE_POOL_SIZE",
+      "POSTHASTE_EGRESS_ALLOW",
+      "POSTHASTE_EGRESS_PORTS",
+      "POSTHASTE_LOG_LEVEL",
+      "POSTHASTE_SECRET_KEYS",
+    ]);
+    expect(said).not.toContain("hush");
   });
 
   test("says in one line that its database cannot be reached, without the password", async () => {
@@ -51,7 +64,30 @@ describe.each(["api", "worker"] as const)("the %s", (service) => {
 
   test("says in one line that its database is not up to date", async () => {
     const { said } = startOf(service, { DATABASE_URL: urlOf(await createEmptyStore("sqlite")) });
-    expect(said).toBe(`posthaste ${service}: the database lacks 0001-initial: run npm run migrate`);
+    expect(said).toBe(
+      `posthaste ${service}: the database lacks 0001-initial, 0002-signing: run npm run migrate`,
+    );
+  });
+
+  test("says in one line that its keys are not those that the database was used with", async () => {
+    const test = await createTestStore("sqlite");
+    const { id: accountId } = await createAccount(test.store, { name: "test", now: 0 });
+    await createSubscription(test.store, {
+      accountId,
+      targetUrl: "https://yoursite.example/",
+      eventTypes: ["*"],
+      credential: null,
+      acceptance: "OK_ONLY",
+      timeoutMs: null,
+      now: 0,
+    });
+    const { said } = startOf(service, {
+      DATABASE_URL: urlOf(test),
+      POSTHASTE_SECRET_KEYS: `other:${Buffer.alloc(32).toString("base64")}`,
+    });
+    expect(said).toBe(
+      `posthaste ${service}: a secret was sealed with the key test, which POSTHASTE_SECRET_KEYS does not hold: set the keys that this database was used with`,
+    );
   });
 
   test("says in one line that its port is in use, and by which setting to choose another", async () => {
