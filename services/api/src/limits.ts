@@ -8,14 +8,14 @@ export const LIMIT_SETTINGS = {
     { min: 1, max: 1_000_000 },
   ),
   POSTHASTE_REQUESTS_MAX: integer(
-    "Requests under way at once; more are answered 503 with `Retry-After`. Each holds its body in memory",
+    "Requests with a token under way at once; more are answered 503 with `Retry-After`. Each holds its body in memory",
     1_000,
     { min: 1, max: 100_000 },
   ),
-  POSTHASTE_WATCHES_MAX: integer(
-    "Streams from server to client open at once, such as a watched health status, which lasts as long as its client likes; more are refused",
+  POSTHASTE_PUBLIC_REQUESTS_MAX: integer(
+    "Requests that need no token under way at once, a watched health status among them, which lasts as long as its client likes; more are answered 503. Apart from the others, so that nobody takes those places by being slow",
     100,
-    { min: 0, max: 100_000 },
+    { min: 1, max: 100_000 },
   ),
   POSTHASTE_CONNECTIONS_MAX: integer(
     "Connections open at once; more are closed as they come. Each costs a file descriptor",

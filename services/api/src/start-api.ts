@@ -50,7 +50,7 @@ export async function startApi({
   });
   app.setErrorHandler((error, request, reply) => sendProblem(reply, problemOf(deps, error, request.id)));
   logRequests(app, deps.log);
-  boundRequests(app, deps.limits.POSTHASTE_REQUESTS_MAX);
+  boundRequests(app, deps.limits);
   app.addHook("onRequest", async (_request, reply) => {
     // What is sent is what it says to be, and never a page that a browser has to guess at.
     reply.header("x-content-type-options", "nosniff");

@@ -7,7 +7,7 @@ import {
   createGrpcWebTransport,
 } from "@connectrpc/connect-node";
 import { EventCatalogService } from "@posthaste/contracts/event_catalog";
-import { Health } from "@posthaste/contracts/health";
+import { Health, HealthCheckResponse_ServingStatus as Status } from "@posthaste/contracts/health";
 import { createAccount } from "@posthaste/store";
 import { afterEach, describe, expect, test } from "vitest";
 import type { Limits } from "../src/limits.ts";
@@ -93,11 +93,37 @@ describe("requests under way", () => {
     const socket = await holdOne();
     const { headers, body } = await t.rest("POST", "/api/Webhook", { json: {} });
     expect(headers.get("retry-after")).toBe("1");
-    expect(body).toMatchObject({ status: 503, detail: "1 requests are under way; try again in a moment" });
+    expect(body).toMatchObject({
+      status: 503,
+      detail: "1 requests like this are under way; try again in a moment",
+    });
     expect(await t.rest("GET", "/healthz", { token: null })).toMatchObject({ status: 200 });
     expect(await t.rest("GET", "/readyz", { token: null })).toMatchObject({ status: 200 });
     socket.destroy();
     await expect.poll(async () => (await t.rest("GET", "/api/Webhook")).status).toBe(200);
+  });
+
+  test("that need no token have a bound of their own, and take no place from the others", async () => {
+    await start({ POSTHASTE_PUBLIC_REQUESTS_MAX: 1, POSTHASTE_REQUESTS_MAX: 1 });
+    const health = createClient(Health, createGrpcTransport({ baseUrl: t.url }));
+    const leave = new AbortController();
+    const first = health.watch({}, { signal: leave.signal })[Symbol.asyncIterator]();
+    await first.next();
+    const refused = await failureOf(health.watch({})[Symbol.asyncIterator]().next());
+    expect(refused.code).toBe(Code.Unavailable);
+    expect(refused.metadata.get("retry-after")).toBe("1");
+    // Nowhere, too: its body would be waited for.
+    expect(await t.rest("POST", "/nowhere", { json: {}, token: null })).toMatchObject({ status: 503 });
+    expect(await t.rest("GET", "/api/openapi.json", { token: null })).toMatchObject({ status: 503 });
+    expect(await t.rest("GET", "/api/Webhook")).toMatchObject({ status: 200 });
+    expect(await t.rpc("EventCatalogService/ListEventTypes", {})).toMatchObject({ status: 200 });
+    // A probe is answered all the same.
+    expect((await health.check({})).status).toBe(Status.SERVING);
+    leave.abort();
+    await failureOf(first.next());
+    await expect
+      .poll(async () => (await t.rest("GET", "/api/openapi.json", { token: null })).status)
+      .toBe(200);
   });
 
   test.each(Object.entries(transports))(
@@ -161,28 +187,6 @@ describe("a caller whose token is none is told so before the body is there", () 
 });
 
 describe("streams", () => {
-  test("that are watched have a bound of their own", async () => {
-    await start({ POSTHASTE_WATCHES_MAX: 1 });
-    const health = createClient(Health, createGrpcTransport({ baseUrl: t.url }));
-    const leave = new AbortController();
-    const first = health.watch({}, { signal: leave.signal })[Symbol.asyncIterator]();
-    await first.next();
-    const refused = await failureOf(health.watch({})[Symbol.asyncIterator]().next());
-    expect(refused.code).toBe(Code.ResourceExhausted);
-    expect(refused.metadata.get("retry-after")).toBe("30");
-    leave.abort();
-    await failureOf(first.next());
-    await expect
-      .poll(async () => {
-        const second = health.watch({})[Symbol.asyncIterator]();
-        return await second.next().then(
-          () => "let in",
-          () => "refused",
-        );
-      })
-      .toBe("let in");
-  });
-
   test("of one HTTP/2 connection are told to its client", async () => {
     await start({ POSTHASTE_STREAMS_MAX: 7 });
     const session = connectHttp2(t.url);

@@ -58,6 +58,15 @@ const ACCESS: Readonly<Record<string, Readonly<Record<string, Access>>>> = {
   } satisfies Methods<typeof Health>,
 };
 
+/** The paths of the RPCs that need a token. */
+export const TOKEN_RPC_PATHS: ReadonlySet<string> = new Set(
+  SERVICES.flatMap((service) =>
+    service.methods
+      .filter((method) => accessTo(method) !== "public")
+      .map((method) => `/${service.typeName}/${method.name}`),
+  ),
+);
+
 /** What a method asks; one that is not in the table is nobody's. */
 export function accessTo(method: DescMethod): Access {
   return ACCESS[method.parent.typeName]?.[method.localName] ?? "admin";

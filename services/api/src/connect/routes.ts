@@ -21,6 +21,9 @@ export function interceptors(deps: Deps) {
   return [answer(deps), refuse(), checkRules()];
 }
 
+/** It holds the name of a service, and anybody may send it. */
+const HEALTH_BODY_BYTES_MAX = 4_096;
+
 export function connectRoutes(deps: Deps): (router: ConnectRouter) => void {
   const limits = { readMaxBytes: deps.limits.POSTHASTE_BODY_BYTES_MAX };
   return (router) => {
@@ -33,7 +36,7 @@ export function connectRoutes(deps: Deps): (router: ConnectRouter) => void {
     router.service(EventCatalogService, eventCatalogService(deps), limits);
     router.service(DeliveryService, deliveryService(deps), limits);
     router.service(AccountService, accountService(deps), limits);
-    router.service(Health, healthService(deps), limits);
+    router.service(Health, healthService(deps), { readMaxBytes: HEALTH_BODY_BYTES_MAX });
     blameUndecodable(router);
     authorizeFirst(router, deps);
   };

@@ -33,6 +33,7 @@ export function webhookRoutes(app: FastifyInstance, deps: Deps): void {
     return principal;
   };
   const authorizedWith = (scope: Scope) => ({
+    config: { needsToken: true },
     // Before the body is read: a caller without a token does not get to send one.
     onRequest: async (request: FastifyRequest) => {
       request.principal = await caller(request, scope);
