@@ -2,6 +2,7 @@ import { type Kysely, type Migration, Migrator } from "kysely";
 import { up as initial } from "./migrations/0001-initial.ts";
 import { up as signing } from "./migrations/0002-signing.ts";
 import type { MigrationContext } from "./migrations/context.ts";
+import { SealError } from "./sealer.ts";
 import type { Store } from "./store.ts";
 
 /** Every migration in its order. A static list, so that it survives bundling; forward only. */
@@ -17,9 +18,12 @@ const MIGRATIONS: Readonly<
  * but the first find nothing to do.
  *
  * @returns the names of what was applied
+ * @throws SealError where secrets are to be sealed and the store was opened without keys
  */
 export async function migrate(store: Store): Promise<readonly string[]> {
   const { error, results = [] } = await migratorOf(store).migrateToLatest();
+  // The operator's to mend, and says how.
+  if (error instanceof SealError) throw error;
   if (error !== undefined) throw new Error("the database could not be migrated", { cause: error });
   return results.filter((result) => result.status === "Success").map((result) => result.migrationName);
 }

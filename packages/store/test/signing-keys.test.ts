@@ -214,6 +214,10 @@ describe.each(["sqlite", "mysql"] as const)("a database of the version before, o
         await sql.raw(`ALTER TABLE subscriptions ADD COLUMN credential ${columns.bytes}`).execute(store.db);
       }
 
+      const withoutKeys = await openStore({ url: empty.url });
+      await expect(migrate(withoutKeys)).rejects.toThrow("POSTHASTE_SECRET_KEYS is not set");
+      await closeStore(withoutKeys);
+
       expect(await migrate(store)).toEqual(["0002-signing"]);
       expect(await stored(store)).not.toContain("hush");
       const rows = await store.db
