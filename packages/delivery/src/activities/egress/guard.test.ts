@@ -14,9 +14,11 @@ import {
   startConnectProxy,
   startReceiver,
 } from "@posthaste/testkit";
+import { Client } from "undici";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { directly } from "./connect.ts";
 import { createEgress, type EgressOptions } from "./egress.ts";
-import { type Lookup, resolveTarget } from "./resolve-target.ts";
+import { type Lookup, resolveTarget, TargetBlocked } from "./resolve-target.ts";
 
 const RULES = { allow: [], ports: EGRESS_PORTS_DEFAULT };
 const BODY = Buffer.from("[{}]");
@@ -247,6 +249,25 @@ describe("the address dialled is the address checked", () => {
       outcome: "accepted",
       address: `127.0.0.1:${receiver.port}`,
     });
+  });
+
+  test("whoever is at the other end after all is checked once more, before anything is sent", async () => {
+    const connect = directly({
+      rules: RULES,
+      // As if the checks before had let it through.
+      addresses: [{ address: "127.0.0.1", family: 4 }],
+      ca: undefined,
+      timeoutMs: 5_000,
+      signal: new AbortController().signal,
+      onDialled: () => {
+        throw new Error("it was dialled");
+      },
+    });
+    const client = new Client(`http://anything.example:${receiver.port}`, { connect });
+    const request = client.request({ method: "POST", path: "/", body: BODY });
+    await expect(request).rejects.toBeInstanceOf(TargetBlocked);
+    await client.destroy();
+    expect(receiver.requests).toHaveLength(0);
   });
 
   test("a resolver that does not answer is over at the deadline", async () => {
