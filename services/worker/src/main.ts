@@ -8,11 +8,16 @@ import { startWorker } from "./start-worker.ts";
 /** Longer than the longest drain of a Temporal worker. */
 const STOP_TIMEOUT_MS = 60_000;
 
+/** Node resolves names in half of its threads, of which it has four unless told otherwise before it starts. */
+const THREADS_MIN = 32;
+
 await runService({
   name: "worker",
   settings: WORKER_SETTINGS,
   stopTimeoutMs: () => STOP_TIMEOUT_MS,
   start: async (config, log) => {
+    const threads = Number(process.env["UV_THREADPOOL_SIZE"] ?? 4);
+    if (threads < THREADS_MIN) log.warn("worker.few_threads", { threads, advised: THREADS_MIN });
     const store = await openMigratedStore({
       url: config.DATABASE_URL,
       poolSize: config.POSTHASTE_DATABASE_POOL_SIZE,

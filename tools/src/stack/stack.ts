@@ -81,7 +81,7 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
     createChild({
       command: process.execPath,
       args: [join(root, "services/worker/dist/main.js")],
-      env: { ...shared, POSTHASTE_WORKER_PORT: String(port) },
+      env: { ...shared, POSTHASTE_WORKER_PORT: String(port), UV_THREADPOOL_SIZE: "64" },
       logPath: join(dir, `worker-${i}.log`),
       isReady: async () => (await fetch(`http://127.0.0.1:${port}/healthz`)).ok,
     }),

@@ -118,6 +118,7 @@ export function createStack(options: {
       };
       const worker = await start("worker", process.execPath, [join(root, "services/worker/dist/main.js")], {
         ...shared,
+        UV_THREADPOOL_SIZE: env["UV_THREADPOOL_SIZE"] || "64",
         POSTHASTE_WORKER_HOST: "127.0.0.1",
         POSTHASTE_WORKER_PORT: String(workerPort),
       });
