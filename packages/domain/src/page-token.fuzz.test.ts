@@ -23,6 +23,21 @@ test("whatever is sent as a page token is one, or is refused", () => {
   );
 });
 
+test("a number in a page token is one that a row can have", () => {
+  const json = fc.oneof(fc.double(), fc.bigInt(), fc.maxSafeInteger()).map(String);
+  fc.assert(
+    fc.property(json, (text) => {
+      try {
+        const key = decodePageToken(Buffer.from(text).toString("base64url"), "number");
+        expect(Number.isSafeInteger(key)).toBe(true);
+      } catch (error) {
+        expect(error).toBeInstanceOf(Refusal);
+      }
+    }),
+    fuzzing(),
+  );
+});
+
 test("what was encoded is decoded, as what it is and as nothing else", () => {
   const text = fc.string({ unit: fc.constantFrom(..."dlv_01abz"), maxLength: 30 });
   fc.assert(
