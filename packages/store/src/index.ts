@@ -17,6 +17,7 @@ export { openMigratedStore } from "./open-migrated-store.ts";
 export { deferReconcile, listOverdue, type OverdueDelivery, RECONCILE_GRACE_MS } from "./overdue.ts";
 export { type AttemptToRecord, recordAttempt } from "./record-attempt.ts";
 export { resealSecrets } from "./reseal.ts";
+export { resendDelivery } from "./resend-delivery.ts";
 export { parseSealingKeys, SealError, type SealingKeys } from "./sealer.ts";
 export { STORE_SETTINGS } from "./settings.ts";
 export {

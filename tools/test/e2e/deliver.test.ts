@@ -2,6 +2,8 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DeliveryState, Outcome } from "@posthaste/contracts/delivery";
+import { connectTemporal, inspectDelivery } from "@posthaste/delivery/client";
+import type { DeliveryId } from "@posthaste/domain";
 import { certificateFor, type Receiver, refusedUrl, startReceiver } from "@posthaste/testkit";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
 import { type Stack, startStack } from "../../src/stack/stack.ts";
@@ -235,4 +237,37 @@ describe("stopping", () => {
     expect(receiver.requests).toHaveLength(1);
     await stack.client.subscriptions.deleteSubscription({ id });
   });
+});
+
+test("a delivery that is cancelled ends its workflow, and sent again it arrives under the same webhook-id", async () => {
+  receiver.answer({ kind: "status", status: 500 });
+  const id = await stack.subscribe(receiver.url);
+  const { eventId } = await ingest('{"InvoiceNumber":"INV-9"}');
+  const first = await deliveryWhere(eventId, id, 1);
+  const { delivery: cancelled } = await stack.client.deliveries.cancelDelivery({ id: first?.id ?? "" });
+  expect(cancelled).toMatchObject({ state: DeliveryState.CANCELLED, endedReason: "cancelled by its owner" });
+  const temporal = connectTemporal({ connectionOptions: { address: stack.temporalAddress } });
+  await vi.waitFor(async () => {
+    expect(await inspectDelivery(temporal, first?.id as DeliveryId)).toEqual({ kind: "gone" });
+  }, PATIENCE);
+  await temporal.connection.close();
+  expect(receiver.requests).toHaveLength(1);
+
+  receiver.answer({ kind: "status", status: 200 });
+  const { delivery: second, resent } = await stack.client.deliveries.resendDelivery({ id: first?.id ?? "" });
+  expect(resent).toBe(true);
+  const [before, again] = await receiver.waitFor(2, { timeoutMs: 30_000 });
+  expect(again?.headers).toMatchObject({
+    "webhook-id": before?.headers["webhook-id"],
+    "webhook-delivery": second?.id,
+    "webhook-attempt": "1",
+  });
+  await vi.waitFor(async () => {
+    const { delivery } = await stack.client.deliveries.getDelivery({ id: second?.id ?? "" });
+    expect(delivery?.state).toBe(DeliveryState.SUCCEEDED);
+  }, PATIENCE);
+  await expect(stack.client.deliveries.cancelDelivery({ id: second?.id ?? "" })).rejects.toMatchObject({
+    rawMessage: expect.stringContaining("only an open one can be cancelled"),
+  });
+  await stack.client.subscriptions.deleteSubscription({ id });
 });

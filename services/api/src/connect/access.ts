@@ -43,6 +43,8 @@ const ACCESS: Readonly<Record<string, Readonly<Record<string, Access>>>> = {
     listDeliveries: "deliveries:read",
     listAttempts: "deliveries:read",
     retryDelivery: "deliveries:write",
+    resendDelivery: "deliveries:write",
+    cancelDelivery: "deliveries:write",
   } satisfies Methods<typeof DeliveryService>,
   [AccountService.typeName]: {
     createAccount: "admin",

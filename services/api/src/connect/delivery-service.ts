@@ -8,7 +8,14 @@ import {
   Refusal,
   type SubscriptionId,
 } from "@posthaste/domain";
-import { getDelivery, listAttempts, listDeliveries, requestRetry } from "@posthaste/store";
+import {
+  cancelDelivery,
+  getDelivery,
+  listAttempts,
+  listDeliveries,
+  requestRetry,
+  resendDelivery,
+} from "@posthaste/store";
 import type { Deps } from "../deps.ts";
 import { attemptTo, deliveryStateFrom, deliveryTo } from "./convert.ts";
 import { callerOf } from "./interceptors.ts";
@@ -62,6 +69,43 @@ export function deliveryService(deps: Deps): ServiceImpl<typeof DeliveryService>
         });
       }
       return { delivery: deliveryTo(retry.delivery) };
+    },
+
+    async resendDelivery(request, context) {
+      const { accountId } = callerOf(context);
+      const id = request.id as DeliveryId;
+      const { delivery, resent } = found(await resendDelivery(store, { accountId, id, now: deps.now() }), id);
+      if (resent) deps.nudge();
+      return { delivery: deliveryTo(delivery), resent };
+    },
+
+    async cancelDelivery(request, context) {
+      const { accountId } = callerOf(context);
+      const id = request.id as DeliveryId;
+      const before = found(await getDelivery(store, { accountId, id }), id);
+      const cancelled = await cancelDelivery(store, {
+        id,
+        reason: "cancelled by its owner",
+        now: deps.now(),
+      });
+      const delivery = found(await getDelivery(store, { accountId, id }), id);
+      if (delivery.state !== "cancelled") {
+        throw new Refusal(
+          "wrong_state",
+          `delivery ${id} is ${delivery.state}; only an open one can be cancelled`,
+          {
+            field: "id",
+          },
+        );
+      }
+      if (cancelled && before.state === "started") {
+        // The waiting attempt is made due: it finds the row cancelled and ends the workflow. Otherwise that happens
+        // when its time comes.
+        await deps.retryNow(id).catch((error: unknown) => {
+          deps.log.error("delivery.cancel_delayed", error, { deliveryId: id });
+        });
+      }
+      return { delivery: deliveryTo(delivery) };
     },
   };
 }

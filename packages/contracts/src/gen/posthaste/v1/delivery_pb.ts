@@ -13,7 +13,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file posthaste/v1/delivery.proto.
  */
 export const file_posthaste_v1_delivery: GenFile = /*@__PURE__*/
-  fileDesc("Chtwb3N0aGFzdGUvdjEvZGVsaXZlcnkucHJvdG8SDHBvc3RoYXN0ZS52MSL+AgoIRGVsaXZlcnkSCgoCaWQYASABKAkSEAoIZXZlbnRfaWQYAiABKAkSEgoKZXZlbnRfdHlwZRgDIAEoCRIXCg9zdWJzY3JpcHRpb25faWQYBCABKAUSKgoFc3RhdGUYBSABKA4yGy5wb3N0aGFzdGUudjEuRGVsaXZlcnlTdGF0ZRIQCghhdHRlbXB0cxgGIAEoBRIzCg9uZXh0X2F0dGVtcHRfYXQYByABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEisKDGxhc3Rfb3V0Y29tZRgIIAEoDjIVLnBvc3RoYXN0ZS52MS5PdXRjb21lEhMKC2xhc3Rfc3RhdHVzGAkgASgFEi4KCmNyZWF0ZWRfYXQYCiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiwKCGVuZGVkX2F0GAsgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIUCgxlbmRlZF9yZWFzb24YDCABKAki2gIKB0F0dGVtcHQSDgoGbnVtYmVyGAEgASgFEi4KCnN0YXJ0ZWRfYXQYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEisKCGR1cmF0aW9uGAMgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEiYKB291dGNvbWUYBCABKA4yFS5wb3N0aGFzdGUudjEuT3V0Y29tZRISCgphY2NlcHRhbmNlGAUgASgJEg4KBnN0YXR1cxgGIAEoBRIuChByZXNwb25zZV9oZWFkZXJzGAcgAygLMhQucG9zdGhhc3RlLnYxLkhlYWRlchIVCg1yZXNwb25zZV9ib2R5GAggASgMEhoKEnJlc3BvbnNlX3RydW5jYXRlZBgJIAEoCBIPCgdhZGRyZXNzGAogASgJEg4KBmRldGFpbBgLIAEoCRISCgp0YXJnZXRfdXJsGAwgASgJIiUKBkhlYWRlchIMCgRuYW1lGAEgASgJEg0KBXZhbHVlGAIgASgJIisKEkdldERlbGl2ZXJ5UmVxdWVzdBIVCgJpZBgBIAEoCUIJukgGcgQQARhAIj8KE0dldERlbGl2ZXJ5UmVzcG9uc2USKAoIZGVsaXZlcnkYASABKAsyFi5wb3N0aGFzdGUudjEuRGVsaXZlcnkirQIKFUxpc3REZWxpdmVyaWVzUmVxdWVzdBIgCg9zdWJzY3JpcHRpb25faWQYASABKAVCB7pIBBoCKAASGQoIZXZlbnRfaWQYAiABKAlCB7pIBHICGEASNAoFc3RhdGUYAyABKA4yGy5wb3N0aGFzdGUudjEuRGVsaXZlcnlTdGF0ZUIIukgFggECEAESMAoMY3JlYXRlZF9mcm9tGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIyCg5jcmVhdGVkX2JlZm9yZRgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASHQoJcGFnZV9zaXplGAYgASgFQgq6SAcaBRj0AygAEhwKCnBhZ2VfdG9rZW4YByABKAlCCLpIBXIDGIAEIl0KFkxpc3REZWxpdmVyaWVzUmVzcG9uc2USKgoKZGVsaXZlcmllcxgBIAMoCzIWLnBvc3RoYXN0ZS52MS5EZWxpdmVyeRIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiNQoTTGlzdEF0dGVtcHRzUmVxdWVzdBIeCgtkZWxpdmVyeV9pZBgBIAEoCUIJukgGcgQQARhAIj8KFExpc3RBdHRlbXB0c1Jlc3BvbnNlEicKCGF0dGVtcHRzGAEgAygLMhUucG9zdGhhc3RlLnYxLkF0dGVtcHQiLQoUUmV0cnlEZWxpdmVyeVJlcXVlc3QSFQoCaWQYASABKAlCCbpIBnIEEAEYQCJBChVSZXRyeURlbGl2ZXJ5UmVzcG9uc2USKAoIZGVsaXZlcnkYASABKAsyFi5wb3N0aGFzdGUudjEuRGVsaXZlcnkq+AEKDURlbGl2ZXJ5U3RhdGUSHgoaREVMSVZFUllfU1RBVEVfVU5TUEVDSUZJRUQQABIaChZERUxJVkVSWV9TVEFURV9QRU5ESU5HEAESGgoWREVMSVZFUllfU1RBVEVfU1RBUlRFRBACEhwKGERFTElWRVJZX1NUQVRFX1NVQ0NFRURFRBADEhwKGERFTElWRVJZX1NUQVRFX0VYSEFVU1RFRBAEEhwKGERFTElWRVJZX1NUQVRFX0NBTkNFTExFRBAFEhoKFkRFTElWRVJZX1NUQVRFX0JMT0NLRUQQBhIZChVERUxJVkVSWV9TVEFURV9QQVJLRUQQByqfAgoHT3V0Y29tZRIXChNPVVRDT01FX1VOU1BFQ0lGSUVEEAASFAoQT1VUQ09NRV9BQ0NFUFRFRBABEhIKDk9VVENPTUVfU1RBVFVTEAISFAoQT1VUQ09NRV9SRURJUkVDVBADEhAKDE9VVENPTUVfR09ORRAEEhMKD09VVENPTUVfVElNRU9VVBAFEhMKD09VVENPTUVfUkVGVVNFRBAGEhEKDU9VVENPTUVfUkVTRVQQBxIPCgtPVVRDT01FX0ROUxAIEg8KC09VVENPTUVfVExTEAkSFwoTT1VUQ09NRV9VTlJFQUNIQUJMRRAKEhwKGE9VVENPTUVfSU5WQUxJRF9SRVNQT05TRRALEhMKD09VVENPTUVfQkxPQ0tFRBAMMocDCg9EZWxpdmVyeVNlcnZpY2USVwoLR2V0RGVsaXZlcnkSIC5wb3N0aGFzdGUudjEuR2V0RGVsaXZlcnlSZXF1ZXN0GiEucG9zdGhhc3RlLnYxLkdldERlbGl2ZXJ5UmVzcG9uc2UiA5ACARJgCg5MaXN0RGVsaXZlcmllcxIjLnBvc3RoYXN0ZS52MS5MaXN0RGVsaXZlcmllc1JlcXVlc3QaJC5wb3N0aGFzdGUudjEuTGlzdERlbGl2ZXJpZXNSZXNwb25zZSIDkAIBEloKDExpc3RBdHRlbXB0cxIhLnBvc3RoYXN0ZS52MS5MaXN0QXR0ZW1wdHNSZXF1ZXN0GiIucG9zdGhhc3RlLnYxLkxpc3RBdHRlbXB0c1Jlc3BvbnNlIgOQAgESXQoNUmV0cnlEZWxpdmVyeRIiLnBvc3RoYXN0ZS52MS5SZXRyeURlbGl2ZXJ5UmVxdWVzdBojLnBvc3RoYXN0ZS52MS5SZXRyeURlbGl2ZXJ5UmVzcG9uc2UiA5ACAmIGcHJvdG8z", [file_buf_validate_validate, file_google_protobuf_duration, file_google_protobuf_timestamp]);
+  fileDesc("Chtwb3N0aGFzdGUvdjEvZGVsaXZlcnkucHJvdG8SDHBvc3RoYXN0ZS52MSL+AgoIRGVsaXZlcnkSCgoCaWQYASABKAkSEAoIZXZlbnRfaWQYAiABKAkSEgoKZXZlbnRfdHlwZRgDIAEoCRIXCg9zdWJzY3JpcHRpb25faWQYBCABKAUSKgoFc3RhdGUYBSABKA4yGy5wb3N0aGFzdGUudjEuRGVsaXZlcnlTdGF0ZRIQCghhdHRlbXB0cxgGIAEoBRIzCg9uZXh0X2F0dGVtcHRfYXQYByABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEisKDGxhc3Rfb3V0Y29tZRgIIAEoDjIVLnBvc3RoYXN0ZS52MS5PdXRjb21lEhMKC2xhc3Rfc3RhdHVzGAkgASgFEi4KCmNyZWF0ZWRfYXQYCiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiwKCGVuZGVkX2F0GAsgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIUCgxlbmRlZF9yZWFzb24YDCABKAki2gIKB0F0dGVtcHQSDgoGbnVtYmVyGAEgASgFEi4KCnN0YXJ0ZWRfYXQYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEisKCGR1cmF0aW9uGAMgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEiYKB291dGNvbWUYBCABKA4yFS5wb3N0aGFzdGUudjEuT3V0Y29tZRISCgphY2NlcHRhbmNlGAUgASgJEg4KBnN0YXR1cxgGIAEoBRIuChByZXNwb25zZV9oZWFkZXJzGAcgAygLMhQucG9zdGhhc3RlLnYxLkhlYWRlchIVCg1yZXNwb25zZV9ib2R5GAggASgMEhoKEnJlc3BvbnNlX3RydW5jYXRlZBgJIAEoCBIPCgdhZGRyZXNzGAogASgJEg4KBmRldGFpbBgLIAEoCRISCgp0YXJnZXRfdXJsGAwgASgJIiUKBkhlYWRlchIMCgRuYW1lGAEgASgJEg0KBXZhbHVlGAIgASgJIisKEkdldERlbGl2ZXJ5UmVxdWVzdBIVCgJpZBgBIAEoCUIJukgGcgQQARhAIj8KE0dldERlbGl2ZXJ5UmVzcG9uc2USKAoIZGVsaXZlcnkYASABKAsyFi5wb3N0aGFzdGUudjEuRGVsaXZlcnkirQIKFUxpc3REZWxpdmVyaWVzUmVxdWVzdBIgCg9zdWJzY3JpcHRpb25faWQYASABKAVCB7pIBBoCKAASGQoIZXZlbnRfaWQYAiABKAlCB7pIBHICGEASNAoFc3RhdGUYAyABKA4yGy5wb3N0aGFzdGUudjEuRGVsaXZlcnlTdGF0ZUIIukgFggECEAESMAoMY3JlYXRlZF9mcm9tGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIyCg5jcmVhdGVkX2JlZm9yZRgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASHQoJcGFnZV9zaXplGAYgASgFQgq6SAcaBRj0AygAEhwKCnBhZ2VfdG9rZW4YByABKAlCCLpIBXIDGIAEIl0KFkxpc3REZWxpdmVyaWVzUmVzcG9uc2USKgoKZGVsaXZlcmllcxgBIAMoCzIWLnBvc3RoYXN0ZS52MS5EZWxpdmVyeRIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiNQoTTGlzdEF0dGVtcHRzUmVxdWVzdBIeCgtkZWxpdmVyeV9pZBgBIAEoCUIJukgGcgQQARhAIj8KFExpc3RBdHRlbXB0c1Jlc3BvbnNlEicKCGF0dGVtcHRzGAEgAygLMhUucG9zdGhhc3RlLnYxLkF0dGVtcHQiLQoUUmV0cnlEZWxpdmVyeVJlcXVlc3QSFQoCaWQYASABKAlCCbpIBnIEEAEYQCJBChVSZXRyeURlbGl2ZXJ5UmVzcG9uc2USKAoIZGVsaXZlcnkYASABKAsyFi5wb3N0aGFzdGUudjEuRGVsaXZlcnkiLgoVUmVzZW5kRGVsaXZlcnlSZXF1ZXN0EhUKAmlkGAEgASgJQgm6SAZyBBABGEAiUgoWUmVzZW5kRGVsaXZlcnlSZXNwb25zZRIoCghkZWxpdmVyeRgBIAEoCzIWLnBvc3RoYXN0ZS52MS5EZWxpdmVyeRIOCgZyZXNlbnQYAiABKAgiLgoVQ2FuY2VsRGVsaXZlcnlSZXF1ZXN0EhUKAmlkGAEgASgJQgm6SAZyBBABGEAiQgoWQ2FuY2VsRGVsaXZlcnlSZXNwb25zZRIoCghkZWxpdmVyeRgBIAEoCzIWLnBvc3RoYXN0ZS52MS5EZWxpdmVyeSr4AQoNRGVsaXZlcnlTdGF0ZRIeChpERUxJVkVSWV9TVEFURV9VTlNQRUNJRklFRBAAEhoKFkRFTElWRVJZX1NUQVRFX1BFTkRJTkcQARIaChZERUxJVkVSWV9TVEFURV9TVEFSVEVEEAISHAoYREVMSVZFUllfU1RBVEVfU1VDQ0VFREVEEAMSHAoYREVMSVZFUllfU1RBVEVfRVhIQVVTVEVEEAQSHAoYREVMSVZFUllfU1RBVEVfQ0FOQ0VMTEVEEAUSGgoWREVMSVZFUllfU1RBVEVfQkxPQ0tFRBAGEhkKFURFTElWRVJZX1NUQVRFX1BBUktFRBAHKp8CCgdPdXRjb21lEhcKE09VVENPTUVfVU5TUEVDSUZJRUQQABIUChBPVVRDT01FX0FDQ0VQVEVEEAESEgoOT1VUQ09NRV9TVEFUVVMQAhIUChBPVVRDT01FX1JFRElSRUNUEAMSEAoMT1VUQ09NRV9HT05FEAQSEwoPT1VUQ09NRV9USU1FT1VUEAUSEwoPT1VUQ09NRV9SRUZVU0VEEAYSEQoNT1VUQ09NRV9SRVNFVBAHEg8KC09VVENPTUVfRE5TEAgSDwoLT1VUQ09NRV9UTFMQCRIXChNPVVRDT01FX1VOUkVBQ0hBQkxFEAoSHAoYT1VUQ09NRV9JTlZBTElEX1JFU1BPTlNFEAsSEwoPT1VUQ09NRV9CTE9DS0VEEAwyxgQKD0RlbGl2ZXJ5U2VydmljZRJXCgtHZXREZWxpdmVyeRIgLnBvc3RoYXN0ZS52MS5HZXREZWxpdmVyeVJlcXVlc3QaIS5wb3N0aGFzdGUudjEuR2V0RGVsaXZlcnlSZXNwb25zZSIDkAIBEmAKDkxpc3REZWxpdmVyaWVzEiMucG9zdGhhc3RlLnYxLkxpc3REZWxpdmVyaWVzUmVxdWVzdBokLnBvc3RoYXN0ZS52MS5MaXN0RGVsaXZlcmllc1Jlc3BvbnNlIgOQAgESWgoMTGlzdEF0dGVtcHRzEiEucG9zdGhhc3RlLnYxLkxpc3RBdHRlbXB0c1JlcXVlc3QaIi5wb3N0aGFzdGUudjEuTGlzdEF0dGVtcHRzUmVzcG9uc2UiA5ACARJdCg1SZXRyeURlbGl2ZXJ5EiIucG9zdGhhc3RlLnYxLlJldHJ5RGVsaXZlcnlSZXF1ZXN0GiMucG9zdGhhc3RlLnYxLlJldHJ5RGVsaXZlcnlSZXNwb25zZSIDkAICElsKDlJlc2VuZERlbGl2ZXJ5EiMucG9zdGhhc3RlLnYxLlJlc2VuZERlbGl2ZXJ5UmVxdWVzdBokLnBvc3RoYXN0ZS52MS5SZXNlbmREZWxpdmVyeVJlc3BvbnNlEmAKDkNhbmNlbERlbGl2ZXJ5EiMucG9zdGhhc3RlLnYxLkNhbmNlbERlbGl2ZXJ5UmVxdWVzdBokLnBvc3RoYXN0ZS52MS5DYW5jZWxEZWxpdmVyeVJlc3BvbnNlIgOQAgJiBnByb3RvMw", [file_buf_validate_validate, file_google_protobuf_duration, file_google_protobuf_timestamp]);
 
 /**
  * One event on its way to one subscription.
@@ -457,6 +457,97 @@ export const RetryDeliveryResponseSchema: GenMessage<RetryDeliveryResponse> = /*
   messageDesc(file_posthaste_v1_delivery, 10);
 
 /**
+ * Names the delivery to send again.
+ *
+ * @generated from message posthaste.v1.ResendDeliveryRequest
+ */
+export type ResendDeliveryRequest = Message<"posthaste.v1.ResendDeliveryRequest"> & {
+  /**
+   * The delivery's id.
+   *
+   * @generated from field: string id = 1;
+   */
+  id: string;
+};
+
+/**
+ * Describes the message posthaste.v1.ResendDeliveryRequest.
+ * Use `create(ResendDeliveryRequestSchema)` to create a new message.
+ */
+export const ResendDeliveryRequestSchema: GenMessage<ResendDeliveryRequest> = /*@__PURE__*/
+  messageDesc(file_posthaste_v1_delivery, 11);
+
+/**
+ * The new delivery, or the one that is open.
+ *
+ * @generated from message posthaste.v1.ResendDeliveryResponse
+ */
+export type ResendDeliveryResponse = Message<"posthaste.v1.ResendDeliveryResponse"> & {
+  /**
+   * As stored.
+   *
+   * @generated from field: posthaste.v1.Delivery delivery = 1;
+   */
+  delivery?: Delivery | undefined;
+
+  /**
+   * True if it was made by this call.
+   *
+   * @generated from field: bool resent = 2;
+   */
+  resent: boolean;
+};
+
+/**
+ * Describes the message posthaste.v1.ResendDeliveryResponse.
+ * Use `create(ResendDeliveryResponseSchema)` to create a new message.
+ */
+export const ResendDeliveryResponseSchema: GenMessage<ResendDeliveryResponse> = /*@__PURE__*/
+  messageDesc(file_posthaste_v1_delivery, 12);
+
+/**
+ * Names the delivery to cancel.
+ *
+ * @generated from message posthaste.v1.CancelDeliveryRequest
+ */
+export type CancelDeliveryRequest = Message<"posthaste.v1.CancelDeliveryRequest"> & {
+  /**
+   * The delivery's id.
+   *
+   * @generated from field: string id = 1;
+   */
+  id: string;
+};
+
+/**
+ * Describes the message posthaste.v1.CancelDeliveryRequest.
+ * Use `create(CancelDeliveryRequestSchema)` to create a new message.
+ */
+export const CancelDeliveryRequestSchema: GenMessage<CancelDeliveryRequest> = /*@__PURE__*/
+  messageDesc(file_posthaste_v1_delivery, 13);
+
+/**
+ * The delivery, cancelled.
+ *
+ * @generated from message posthaste.v1.CancelDeliveryResponse
+ */
+export type CancelDeliveryResponse = Message<"posthaste.v1.CancelDeliveryResponse"> & {
+  /**
+   * As stored.
+   *
+   * @generated from field: posthaste.v1.Delivery delivery = 1;
+   */
+  delivery?: Delivery | undefined;
+};
+
+/**
+ * Describes the message posthaste.v1.CancelDeliveryResponse.
+ * Use `create(CancelDeliveryResponseSchema)` to create a new message.
+ */
+export const CancelDeliveryResponseSchema: GenMessage<CancelDeliveryResponse> = /*@__PURE__*/
+  messageDesc(file_posthaste_v1_delivery, 14);
+
+/**
  * Where a delivery stands.
  *
  * @generated from enum posthaste.v1.DeliveryState
@@ -498,7 +589,7 @@ export enum DeliveryState {
   EXHAUSTED = 4,
 
   /**
-   * Its subscription ended, the receiver answered 410, or an operator ended it. Terminal.
+   * Its subscription ended, the receiver answered 410, or its owner or an operator cancelled it. Terminal.
    *
    * @generated from enum value: DELIVERY_STATE_CANCELLED = 5;
    */
@@ -632,7 +723,7 @@ export const OutcomeSchema: GenEnum<Outcome> = /*@__PURE__*/
 /**
  * What became of each event at each subscriber.
  *
- * Reading needs the scope `deliveries:read`, retrying `deliveries:write`. Only deliveries of the token's account are
+ * Reading needs the scope `deliveries:read`, changing `deliveries:write`. Only deliveries of the token's account are
  * seen; another account's ids answer NOT_FOUND.
  *
  * @generated from service posthaste.v1.DeliveryService
@@ -679,6 +770,29 @@ export const DeliveryService: GenService<{
     methodKind: "unary";
     input: typeof RetryDeliveryRequestSchema;
     output: typeof RetryDeliveryResponseSchema;
+  },
+  /**
+   * Makes a new delivery of the same event to the same subscription, with attempts and a schedule of its own; its
+   * receiver sees the same `webhook-id`. While a delivery of this event to this subscription is open, that one is the
+   * answer. Errors: FAILED_PRECONDITION (the subscription has ended).
+   *
+   * @generated from rpc posthaste.v1.DeliveryService.ResendDelivery
+   */
+  resendDelivery: {
+    methodKind: "unary";
+    input: typeof ResendDeliveryRequestSchema;
+    output: typeof ResendDeliveryResponseSchema;
+  },
+  /**
+   * Ends an open delivery: no further attempt begins. An attempt under way is finished and logged. Cancelling twice
+   * succeeds. Errors: FAILED_PRECONDITION (the delivery has ended in another way).
+   *
+   * @generated from rpc posthaste.v1.DeliveryService.CancelDelivery
+   */
+  cancelDelivery: {
+    methodKind: "unary";
+    input: typeof CancelDeliveryRequestSchema;
+    output: typeof CancelDeliveryResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_posthaste_v1_delivery, 0);
