@@ -1,4 +1,5 @@
 export { EVENT_TYPES } from "./catalog/index.ts";
+export { parseCustomHeaders } from "./custom-headers.ts";
 export {
   EGRESS_PORTS_DEFAULT,
   type EgressRules,

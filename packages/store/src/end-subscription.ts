@@ -60,7 +60,14 @@ export async function endSubscriptionsByUrl(
 export async function endIn(tx: Tx, id: SubscriptionId, reason: string, now: number): Promise<void> {
   await tx
     .updateTable("subscriptions")
-    .set({ state: "ended", ended_at: now, ended_reason: reason, updated_at: now, credential: null })
+    .set({
+      state: "ended",
+      ended_at: now,
+      ended_reason: reason,
+      updated_at: now,
+      credential: null,
+      headers: null,
+    })
     .where("id", "=", id)
     .where("state", "!=", "ended")
     .execute();

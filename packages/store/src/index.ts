@@ -29,6 +29,7 @@ export {
   type SigningKey,
 } from "./signing-keys.ts";
 export { closeStore, isStoreAway, openStore, pingStore, type Store, type StoreOptions } from "./store.ts";
+export type { SubscriptionOptions } from "./subscription-options.ts";
 export {
   createSubscription,
   getSubscription,

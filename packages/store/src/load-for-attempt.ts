@@ -19,6 +19,8 @@ export type AttemptContext = {
     readonly targetUrl: string;
     /** The receiver's own credential. */
     readonly credential: string | null;
+    /** Its owner's own, by lower-case name. */
+    readonly headers: Readonly<Record<string, string>>;
     /** `whsec_…` and `whsk_…` of every live signing key. */
     readonly signingKeys: readonly string[];
     readonly acceptance: Acceptance;
@@ -63,6 +65,7 @@ async function load(store: Store, deliveryId: DeliveryId, now: number): Promise<
       "s.state as subscription_state",
       "s.target_url",
       "s.credential",
+      "s.headers",
       "s.acceptance",
       "s.timeout_ms",
       "e.data",
@@ -81,6 +84,10 @@ async function load(store: Store, deliveryId: DeliveryId, now: number): Promise<
         row.credential === null
           ? null
           : store.sealer.open(row.credential, contextOf(delivery.subscriptionId, "credential")),
+      headers:
+        row.headers === null
+          ? {}
+          : JSON.parse(store.sealer.open(row.headers, contextOf(delivery.subscriptionId, "headers"))),
       signingKeys: await signingKeysFor(store, delivery.subscriptionId, now),
       acceptance: row.acceptance,
       timeoutMs: row.timeout_ms,

@@ -11,28 +11,30 @@ const ROWS_AT_ONCE = 500;
  * @throws SealError where a key is missing
  */
 export async function resealSecrets(store: Store): Promise<number> {
-  return (await resealCredentials(store)) + (await resealSigningKeys(store));
+  const columns = (await resealColumn(store, "credential")) + (await resealColumn(store, "headers"));
+  return columns + (await resealSigningKeys(store));
 }
 
-async function resealCredentials(store: Store): Promise<number> {
+/** What a subscription's own row holds. */
+async function resealColumn(store: Store, column: "credential" | "headers"): Promise<number> {
   let resealed = 0;
   for (let after = 0; ; ) {
     const rows = await store.db
       .selectFrom("subscriptions")
-      .select(["id", "credential"])
+      .select(["id", `${column} as sealed`])
       .where("id", ">", after)
-      .where("credential", "is not", null)
+      .where(column, "is not", null)
       .orderBy("id")
       .limit(ROWS_AT_ONCE)
       .execute();
-    for (const { id, credential } of rows) {
-      const next = credential && anew(store, credential, contextOf(id, "credential"));
+    for (const { id, sealed } of rows) {
+      const next = sealed && anew(store, sealed, contextOf(id, column));
       if (!next) continue;
       await store.db
         .updateTable("subscriptions")
-        .set({ credential: next })
+        .set({ [column]: next })
         .where("id", "=", id)
-        .where("credential", "=", credential)
+        .where(column, "=", sealed)
         .execute();
       resealed += 1;
     }

@@ -184,7 +184,10 @@ async function liveExpiries(tx: Tx, id: SubscriptionId): Promise<(number | null)
 }
 
 /** What a sealed value belongs to; part of what is authenticated. */
-export function contextOf(id: SubscriptionId | number, of: "secret" | "private_key" | "credential"): string {
+export function contextOf(
+  id: SubscriptionId | number,
+  of: "secret" | "private_key" | "credential" | "headers",
+): string {
   return `subscription/${id}/${of}`;
 }
 

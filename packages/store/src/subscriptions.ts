@@ -8,8 +8,9 @@ import {
 import type { Selectable } from "kysely";
 import { sha256 } from "./ids.ts";
 import { lockSubscription } from "./lock-subscription.ts";
-import { addSigningKey, contextOf, newKeySet, type SigningKey } from "./signing-keys.ts";
+import { addSigningKey, newKeySet, type SigningKey } from "./signing-keys.ts";
 import type { Store } from "./store.ts";
+import { optionColumns, type SubscriptionOptions, visibleOptions } from "./subscription-options.ts";
 import type { Tables } from "./tables.ts";
 import { type Tx, transact } from "./transact.ts";
 
@@ -27,6 +28,11 @@ export type Subscription = {
   readonly acceptance: Acceptance;
   /** Null: the default. */
   readonly timeoutMs: number | null;
+  /** For people; empty: none. */
+  readonly description: string;
+  readonly metadata: Readonly<Record<string, string>>;
+  /** Of the owner's own headers, in alphabetical order. */
+  readonly headerNames: readonly string[];
   /** Whether it has a credential of the receiver's own. */
   readonly hasCredential: boolean;
   /** Names its public keys to those without a token. */
@@ -50,14 +56,11 @@ export async function createSubscription(
     accountId: AccountId;
     targetUrl: string;
     eventTypes: readonly string[];
-    /** The receiver's own. */
-    credential: string | null;
-    acceptance: Acceptance;
-    timeoutMs: number | null;
     /** Live subscriptions that the account may have. Default: any number. */
     subscriptionsMax?: number;
     now: number;
-  },
+  } & Pick<SubscriptionOptions, "credential" | "acceptance" | "timeoutMs"> &
+    Partial<SubscriptionOptions>,
 ): Promise<NewSubscription> {
   return await refusingDuplicates(store, (tx) => createIn(store, tx, input));
 }
@@ -100,10 +103,7 @@ export async function updateSubscription(
     now: number;
     targetUrl?: string;
     eventTypes?: readonly string[];
-    credential?: string | null;
-    acceptance?: Acceptance;
-    timeoutMs?: number | null;
-  },
+  } & Partial<SubscriptionOptions>,
 ): Promise<Subscription | undefined> {
   return await refusingDuplicates(store, (tx) => updateIn(store, tx, input));
 }
@@ -113,7 +113,7 @@ async function createIn(
   tx: Tx,
   input: Parameters<typeof createSubscription>[1],
 ): Promise<NewSubscription> {
-  const { accountId, targetUrl, credential, now } = input;
+  const { accountId, targetUrl, now } = input;
   if (input.subscriptionsMax !== undefined) await requireRoom(store, tx, accountId, input.subscriptionsMax);
   const { insertId } = await tx
     .insertInto("subscriptions")
@@ -122,10 +122,8 @@ async function createIn(
       target_url: targetUrl,
       target_hash: sha256(targetUrl),
       state: "active",
-      credential: null,
       key_set: newKeySet(),
       acceptance: input.acceptance,
-      timeout_ms: input.timeoutMs,
       created_at: now,
       updated_at: now,
       ended_at: null,
@@ -133,14 +131,12 @@ async function createIn(
     })
     .executeTakeFirstOrThrow();
   const id = Number(insertId) as SubscriptionId;
-  if (credential !== null) {
-    // Sealed to its row, whose number is known only now.
-    await tx
-      .updateTable("subscriptions")
-      .set({ credential: sealedCredential(store, id, credential) })
-      .where("id", "=", id)
-      .execute();
-  }
+  // Secrets are sealed to their row, whose number is known only now.
+  await tx
+    .updateTable("subscriptions")
+    .set(optionColumns(store, id, input))
+    .where("id", "=", id)
+    .execute();
   const signingKey = await addSigningKey(tx, store.sealer, id, now);
   await addEventTypes(tx, { accountId, id, targetUrl, eventTypes: input.eventTypes });
   const created = await read(tx, accountId, id);
@@ -167,10 +163,6 @@ async function requireRoom(store: Store, tx: Tx, accountId: AccountId, max: numb
   );
 }
 
-function sealedCredential(store: Store, id: SubscriptionId, credential: string | null): Buffer | null {
-  return credential === null ? null : store.sealer.seal(credential, contextOf(id, "credential"));
-}
-
 async function updateIn(
   store: Store,
   tx: Tx,
@@ -189,11 +181,7 @@ async function updateIn(
       target_url: targetUrl,
       target_hash: sha256(targetUrl),
       updated_at: now,
-      ...(input.credential === undefined
-        ? {}
-        : { credential: sealedCredential(store, id, input.credential) }),
-      ...(input.acceptance === undefined ? {} : { acceptance: input.acceptance }),
-      ...(input.timeoutMs === undefined ? {} : { timeout_ms: input.timeoutMs }),
+      ...optionColumns(store, id, input),
     })
     .where("id", "=", id)
     .execute();
@@ -294,9 +282,7 @@ async function withEventTypes(db: Store["db"], rows: readonly Row[]): Promise<Su
       ...new Set(types.filter((type) => type.subscription_id === row.id).map((type) => type.event_type)),
     ].sort(),
     state: row.state,
-    acceptance: row.acceptance,
-    timeoutMs: row.timeout_ms,
-    hasCredential: row.credential !== null,
+    ...visibleOptions(row),
     keySet: row.key_set,
     createdAt: row.created_at,
     updatedAt: row.updated_at,

@@ -34,6 +34,13 @@ export type Tables = {
     key_set: string;
     acceptance: Acceptance;
     timeout_ms: number | null;
+    description: string | null;
+    /** JSON: texts by key. */
+    metadata: string | null;
+    /** JSON: a list; what the headers are called is no secret. */
+    header_names: string | null;
+    /** JSON: values by lower-case name, sealed. */
+    headers: Buffer | null;
     created_at: number;
     updated_at: number;
     ended_at: number | null;

@@ -162,13 +162,15 @@ onEachDatabase("the keys that secrets are sealed with", (bench) => {
   test("can be replaced while services run, by resealing", async () => {
     const { store, url, accountId, subscribe } = bench();
     const { id, signingKey } = await subscribe();
-    await updateSubscription(store, { accountId, id, now: NOW, credential: "hush" });
+    const headers = { "x-api-key": "hush-hush" };
+    await updateSubscription(store, { accountId, id, now: NOW, credential: "hush", headers });
+    expect(await stored(store)).not.toContain("hush");
     const both = await openStore({ url, secretKeys: parseSealingKeys(`${OTHER_KEY},${TEST_SECRET_KEYS}`) });
     const newOnly = await openStore({ url, secretKeys: parseSealingKeys(OTHER_KEY) });
     try {
       const listThrough = (through: Store) => listSigningKeys(through, { accountId, id, now: NOW });
       await expect(listThrough(newOnly)).rejects.toThrow("the key test, which POSTHASTE_SECRET_KEYS");
-      expect(await resealSecrets(both)).toBe(2);
+      expect(await resealSecrets(both)).toBe(3);
       expect(await resealSecrets(both)).toBe(0);
       expect(await listThrough(newOnly)).toEqual([signingKey]);
       await expect(listThrough(store)).rejects.toThrow("the key other, which");
@@ -218,7 +220,7 @@ describe.each(["sqlite", "mysql"] as const)("a database of the version before, o
       await expect(migrate(withoutKeys)).rejects.toThrow("POSTHASTE_SECRET_KEYS is not set");
       await closeStore(withoutKeys);
 
-      expect(await migrate(store)).toEqual(["0002-signing"]);
+      expect(await migrate(store)).toEqual(["0002-signing", "0003-subscription-options"]);
       expect(await stored(store)).not.toContain("hush");
       const rows = await store.db
         .selectFrom("subscriptions")

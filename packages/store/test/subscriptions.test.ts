@@ -11,6 +11,7 @@ import {
   listSubscriptions,
   openStore,
   parseSealingKeys,
+  type SubscriptionOptions,
   updateSubscription,
 } from "../src/index.ts";
 import { NOW, onEachDatabase } from "./fixture.ts";
@@ -41,6 +42,31 @@ onEachDatabase("a subscription", (bench) => {
     expect(await getSubscription(store, { accountId, id: created.id })).toEqual(subscription);
     expect(signingKey).toMatchObject({ createdAt: NOW, expiresAt: null });
     expect(JSON.stringify(created)).not.toContain("hush");
+  });
+
+  test("keeps what its owner says of it, and changes only what is given", async () => {
+    const { store, accountId, subscribe } = bench();
+    const { id } = await subscribe();
+    const update = (options: Partial<SubscriptionOptions>) =>
+      updateSubscription(store, { accountId, id, now: NOW, ...options });
+    expect(await getSubscription(store, { accountId, id })).toMatchObject({
+      description: "",
+      metadata: {},
+      headerNames: [],
+    });
+    await update({ description: "ours", metadata: { team: "a" }, headers: { "x-b": "1", "x-a": "2" } });
+    expect(await update({ acceptance: "ANY_2XX" })).toMatchObject({
+      description: "ours",
+      metadata: { team: "a" },
+      headerNames: ["x-a", "x-b"],
+      acceptance: "ANY_2XX",
+    });
+    expect(await update({ description: "", metadata: {}, headers: {} })).toMatchObject({
+      description: "",
+      metadata: {},
+      headerNames: [],
+      acceptance: "ANY_2XX",
+    });
   });
 
   test("with the URL and a type of a live one is refused; of an ended one it is not", async () => {

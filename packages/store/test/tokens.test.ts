@@ -16,6 +16,9 @@ import {
 } from "../src/index.ts";
 import { NOW, onEachDatabase } from "./fixture.ts";
 
+/** Every migration there is. */
+const ALL = ["0001-initial", "0002-signing", "0003-subscription-options"];
+
 onEachDatabase("a token", (bench) => {
   const create = (over: { expiresAt?: number; secret?: string } = {}) =>
     createToken(bench().store, {
@@ -93,9 +96,9 @@ describe.each(["sqlite", "mysql"] as const)("migrating on %s", (backend) => {
     const empty = await createEmptyStore(backend);
     const second = await openStore({ url: empty.url });
     try {
-      expect(await pendingMigrations(empty.store)).toEqual(["0001-initial", "0002-signing"]);
+      expect(await pendingMigrations(empty.store)).toEqual(ALL);
       const applied = await Promise.all([migrate(empty.store), migrate(second)]);
-      expect(applied.flat()).toEqual(["0001-initial", "0002-signing"]);
+      expect(applied.flat()).toEqual(ALL);
       expect(await pendingMigrations(second)).toEqual([]);
       expect(await migrate(second)).toEqual([]);
     } finally {

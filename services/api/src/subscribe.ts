@@ -1,4 +1,10 @@
-import { type Acceptance, type AccountId, parseTargetUrl, requireCallable } from "@posthaste/domain";
+import {
+  type Acceptance,
+  type AccountId,
+  parseCustomHeaders,
+  parseTargetUrl,
+  requireCallable,
+} from "@posthaste/domain";
 import { createSubscription, type NewSubscription } from "@posthaste/store";
 import { requireSubscribable } from "./catalog.ts";
 import type { Deps } from "./deps.ts";
@@ -6,6 +12,9 @@ import { plainText } from "./plain-text.ts";
 
 /** The longest `secret` of a caller, in characters, as published. */
 const CREDENTIAL_CHARS_MAX = 255;
+const DESCRIPTION_CHARS_MAX = 255;
+const METADATA_KEY_CHARS_MAX = 64;
+const METADATA_VALUE_CHARS_MAX = 500;
 
 /**
  * Checks what a caller wants to subscribe, and stores it.
@@ -24,6 +33,9 @@ export async function subscribe(
     secret: string;
     acceptance?: Acceptance;
     timeoutMs?: number;
+    description?: string;
+    metadata?: Readonly<Record<string, string>>;
+    headers?: Readonly<Record<string, string>>;
   },
 ): Promise<NewSubscription> {
   const targetUrl = callableUrl(deps, wanted.targetUrl);
@@ -35,6 +47,9 @@ export async function subscribe(
     credential: checkCredential(wanted.secret),
     acceptance: wanted.acceptance ?? "OK_ONLY",
     timeoutMs: wanted.timeoutMs ?? null,
+    description: checkDescription(wanted.description ?? ""),
+    metadata: checkMetadata(wanted.metadata ?? {}),
+    headers: parseCustomHeaders(wanted.headers ?? {}),
     subscriptionsMax: deps.limits.POSTHASTE_SUBSCRIPTIONS_MAX,
     now: deps.now(),
   });
@@ -50,4 +65,19 @@ export function callableUrl(deps: Deps, text: string): string {
   const targetUrl = parseTargetUrl(text);
   requireCallable(deps.egressRules, targetUrl);
   return targetUrl;
+}
+
+/** @throws Refusal */
+export function checkDescription(description: string): string {
+  return plainText(description, "description", DESCRIPTION_CHARS_MAX);
+}
+
+/** @throws Refusal */
+export function checkMetadata(metadata: Readonly<Record<string, string>>): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(metadata).map(([key, value]) => [
+      plainText(key, "metadata", METADATA_KEY_CHARS_MAX),
+      plainText(value, "metadata", METADATA_VALUE_CHARS_MAX),
+    ]),
+  );
 }

@@ -202,6 +202,7 @@ async function everyRow({ store }: Bench): Promise<string[]> {
 const VALUES: Readonly<Record<string, unknown>> = {
   code: FIRST.eventType,
   data_json: FIRST.dataJson,
+  description: "first's own",
   event: FIRST.eventType,
   event_type: FIRST.eventType,
   event_types: FIRST.eventType,
@@ -212,6 +213,7 @@ const VALUES: Readonly<Record<string, unknown>> = {
   scopes: "subscriptions:read",
   secret: undefined,
   target_url: FIRST.targetUrl,
+  values: undefined,
 };
 
 /** Says whose thing a field names; undefined leaves the field out. */

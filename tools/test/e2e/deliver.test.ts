@@ -239,6 +239,40 @@ describe("stopping", () => {
   });
 });
 
+test("its owner's headers go with every attempt, and replace none of ours", async () => {
+  const { subscription } = await stack.client.subscriptions.createSubscription({
+    targetUrl: receiver.url,
+    eventTypes: ["invoice_sent"],
+    description: "the gateway's key",
+    metadata: { values: { team: "billing" } },
+    headers: { values: { "X-Api-Key": "key-0123456789", Authorization: "Bearer other" } },
+  });
+  expect(subscription).toMatchObject({
+    description: "the gateway's key",
+    metadata: { team: "billing" },
+    headerNames: ["authorization", "x-api-key"],
+  });
+  await ingest("{}");
+  const [request] = await receiver.waitFor(1, { timeoutMs: 30_000 });
+  expect(request?.headers).toMatchObject({
+    "x-api-key": "key-0123456789",
+    authorization: "Bearer other",
+    "content-type": "application/json",
+  });
+  const id = subscription?.id ?? 0;
+  for (const name of ["Webhook-Id", "Host"]) {
+    const headers = { values: { [name]: "hush" } };
+    await expect(stack.client.subscriptions.updateSubscription({ id, headers })).rejects.toThrow(
+      "is set by Posthaste",
+    );
+  }
+  await stack.client.subscriptions.updateSubscription({ id, headers: { values: {} } });
+  await ingest("{}");
+  const again = (await receiver.waitFor(2, { timeoutMs: 30_000 })).at(-1);
+  expect(again?.headers).not.toHaveProperty("x-api-key");
+  await stack.client.subscriptions.deleteSubscription({ id });
+});
+
 test("a delivery that is cancelled ends its workflow, and sent again it arrives under the same webhook-id", async () => {
   receiver.answer({ kind: "status", status: 500 });
   const id = await stack.subscribe(receiver.url);

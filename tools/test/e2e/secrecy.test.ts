@@ -9,6 +9,7 @@ const PATIENCE = { timeout: 60_000, interval: 50 };
 const PAYLOAD = "payload-canary-4f1c";
 const QUERY = "query-canary-77ab";
 const CREDENTIAL = "credential-canary-09de";
+const HEADER = "header-canary-5d21";
 const FALSE_TOKEN = "pht_false-token-canary-31";
 const EVENT = { event: "invoice_sent" };
 
@@ -56,7 +57,12 @@ async function without(table: string, meanwhile: () => Promise<void>): Promise<v
 test("no token, secret, payload or query string is in a log, in Temporal, or readable in the database", async () => {
   // What succeeds, and what fails in every way, with the same secrets everywhere.
   const made = await subscribe(receiver.url);
-  receiver.answer({ kind: "status", status: 500, body: PAYLOAD, headers: { "x-echo": CREDENTIAL } });
+  receiver.answer({
+    kind: "status",
+    status: 500,
+    body: PAYLOAD,
+    headers: { "x-echo": `${CREDENTIAL} ${HEADER}` },
+  });
   const { ID: failing } = await subscribe(receiver.url.replace("/hook", "/failing"));
   for (const url of [
     await refusedUrl(),
@@ -66,6 +72,9 @@ test("no token, secret, payload or query string is in a log, in Temporal, or rea
     await subscribe(url);
   }
   const { signingKey } = await stack.client.subscriptions.rotateSecret({ id: made.ID });
+  for (const id of [made.ID, failing]) {
+    await stack.client.subscriptions.updateSubscription({ id, headers: { values: { "x-api-key": HEADER } } });
+  }
   const { secret: token } = await stack.client.accounts.createToken({
     accountId: stack.accountId,
     name: "another",
@@ -131,6 +140,7 @@ test("no token, secret, payload or query string is in a log, in Temporal, or rea
     "another token": token,
     "a false token": FALSE_TOKEN,
     credential: CREDENTIAL,
+    "custom header": HEADER,
     "the same as Basic": Buffer.from(CREDENTIAL).toString("base64"),
     "signing secret": made.signing_secret.slice("whsec_".length),
     "signing secret after its rotation": signingKey?.secret.slice("whsec_".length) ?? "",

@@ -104,7 +104,7 @@ async function makeAttempt(
   const waitMs = state === undefined ? waitAfterAttemptMs(number, retryAfterMs) : undefined;
   const nextAttemptAt = waitMs === undefined ? null : now + waitMs;
   const attempt: Attempt = {
-    ...redact(result, subscription.credential),
+    ...redact(result, subscription),
     number,
     startedAt,
     durationMs,

@@ -10,7 +10,7 @@ test("a credential that the receiver shows is taken out, plain and as Basic", ()
   const basic = Buffer.from("hüsh:1").toString("base64");
   const { responseHeaders, responseBody } = redact(
     answer(`{"authorization":"Basic ${basic}","was":"hüsh:1, hüsh:1"}`, `Basic ${basic}`),
-    "hüsh:1",
+    { credential: "hüsh:1", headers: {} },
   );
   expect(Buffer.from(responseBody).toString()).toBe(
     '{"authorization":"Basic [redacted]","was":"[redacted], [redacted]"}',
@@ -21,6 +21,16 @@ test("a credential that the receiver shows is taken out, plain and as Basic", ()
 test("everything else is left as it is, byte for byte", () => {
   const bytes = Buffer.from([0, 255, 10, 195, 40, 128]);
   const result = { responseHeaders: [] as [string, string][], responseBody: bytes };
-  expect(Buffer.from(redact(result, "hush").responseBody).equals(bytes)).toBe(true);
-  expect(redact(result, null)).toBe(result);
+  expect(Buffer.from(redact(result, { credential: "hush", headers: {} }).responseBody).equals(bytes)).toBe(
+    true,
+  );
+  expect(redact(result, { credential: null, headers: { "x-short": "1" } })).toBe(result);
+});
+
+test("so is a header of the owner's own, where it may be a secret", () => {
+  const { responseBody } = redact(answer('{"x-api-key":"0123456789","n":1}'), {
+    credential: null,
+    headers: { "x-api-key": "0123456789", "x-version": "1" },
+  });
+  expect(Buffer.from(responseBody).toString()).toBe('{"x-api-key":"[redacted]","n":1}');
 });

@@ -25,6 +25,8 @@ export async function webhookHeaders(
   const { delivery, event, subscription } = context;
   const timestamp = Math.floor(nowMs / 1000);
   const headers: Record<string, string> = {
+    // First, so that nothing of ours is replaced, whatever they are called.
+    ...subscription.headers,
     "content-type": "application/json",
     accept: "*/*",
     "user-agent": USER_AGENT,

@@ -82,6 +82,9 @@ export function subscriptionTo(subscription: Subscription) {
     createdAt: timestampFromMs(subscription.createdAt),
     updatedAt: timestampFromMs(subscription.updatedAt),
     publicKeysPath: publicKeysPath(subscription.keySet),
+    description: subscription.description,
+    metadata: { ...subscription.metadata },
+    headerNames: [...subscription.headerNames],
   });
 }
 

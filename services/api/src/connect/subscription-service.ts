@@ -1,7 +1,7 @@
 import { durationMs } from "@bufbuild/protobuf/wkt";
 import type { ServiceImpl } from "@connectrpc/connect";
 import type { SubscriptionService } from "@posthaste/contracts/subscription";
-import { Refusal, SIGNING_OVERLAP_MS, type SubscriptionId } from "@posthaste/domain";
+import { parseCustomHeaders, Refusal, SIGNING_OVERLAP_MS, type SubscriptionId } from "@posthaste/domain";
 import {
   endSubscription,
   getSubscription,
@@ -12,7 +12,7 @@ import {
 } from "@posthaste/store";
 import { requireSubscribable } from "../catalog.ts";
 import type { Deps } from "../deps.ts";
-import { callableUrl, checkCredential, subscribe } from "../subscribe.ts";
+import { callableUrl, checkCredential, checkDescription, checkMetadata, subscribe } from "../subscribe.ts";
 import { acceptanceFrom, signingKeyTo, subscriptionTo } from "./convert.ts";
 import { callerOf } from "./interceptors.ts";
 import { numberPage } from "./page.ts";
@@ -27,6 +27,9 @@ export function subscriptionService(deps: Deps): ServiceImpl<typeof Subscription
         eventTypes: request.eventTypes,
         eventTypesField: "event_types",
         secret: request.secret,
+        description: request.description,
+        metadata: request.metadata?.values ?? {},
+        headers: request.headers?.values ?? {},
         ...(acceptance === undefined ? {} : { acceptance }),
         ...(request.timeout === undefined ? {} : { timeoutMs: durationMs(request.timeout) }),
       });
@@ -52,7 +55,7 @@ export function subscriptionService(deps: Deps): ServiceImpl<typeof Subscription
 
     async updateSubscription(request, context) {
       const id = request.id as SubscriptionId;
-      const { targetUrl, eventTypes, secret, timeout } = request;
+      const { targetUrl, eventTypes, secret, timeout, description, metadata, headers } = request;
       const acceptance = acceptanceFrom(request.acceptance);
       requireSubscribable(deps.catalog, eventTypes, "event_types");
       const subscription = await updateSubscription(store, {
@@ -64,6 +67,9 @@ export function subscriptionService(deps: Deps): ServiceImpl<typeof Subscription
         ...(secret === undefined ? {} : { credential: checkCredential(secret) }),
         ...(acceptance === undefined ? {} : { acceptance }),
         ...(timeout === undefined ? {} : { timeoutMs: durationMs(timeout) }),
+        ...(description === undefined ? {} : { description: checkDescription(description) }),
+        ...(metadata === undefined ? {} : { metadata: checkMetadata(metadata.values) }),
+        ...(headers === undefined ? {} : { headers: parseCustomHeaders(headers.values) }),
       });
       return { subscription: subscriptionTo(found(subscription, id)) };
     },

@@ -13,7 +13,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file posthaste/v1/subscription.proto.
  */
 export const file_posthaste_v1_subscription: GenFile = /*@__PURE__*/
-  fileDesc("Ch9wb3N0aGFzdGUvdjEvc3Vic2NyaXB0aW9uLnByb3RvEgxwb3N0aGFzdGUudjEi2wIKDFN1YnNjcmlwdGlvbhIKCgJpZBgBIAEoBRISCgp0YXJnZXRfdXJsGAIgASgJEhMKC2V2ZW50X3R5cGVzGAMgAygJEi4KBXN0YXRlGAQgASgOMh8ucG9zdGhhc3RlLnYxLlN1YnNjcmlwdGlvblN0YXRlEiwKCmFjY2VwdGFuY2UYBSABKA4yGC5wb3N0aGFzdGUudjEuQWNjZXB0YW5jZRIqCgd0aW1lb3V0GAYgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEhIKCmhhc19zZWNyZXQYByABKAgSLgoKY3JlYXRlZF9hdBgIIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLgoKdXBkYXRlZF9hdBgJIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASGAoQcHVibGljX2tleXNfcGF0aBgKIAEoCSKQAQoKU2lnbmluZ0tleRIOCgZzZWNyZXQYASABKAkSEgoKcHVibGljX2tleRgCIAEoCRIuCgpjcmVhdGVkX2F0GAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIuCgpleHBpcmVzX2F0GAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCL0AQoZQ3JlYXRlU3Vic2NyaXB0aW9uUmVxdWVzdBIeCgp0YXJnZXRfdXJsGAEgASgJQgq6SAdyBRABGIAQEikKC2V2ZW50X3R5cGVzGAIgAygJQhS6SBGSAQ4IARBAGAEiBnIEEAEYQBIYCgZzZWNyZXQYAyABKAlCCLpIBXIDGP8BEjYKCmFjY2VwdGFuY2UYBCABKA4yGC5wb3N0aGFzdGUudjEuQWNjZXB0YW5jZUIIukgFggECEAESOgoHdGltZW91dBgFIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkIOukgLqgEIIgIIHjICCAEifQoaQ3JlYXRlU3Vic2NyaXB0aW9uUmVzcG9uc2USMAoMc3Vic2NyaXB0aW9uGAEgASgLMhoucG9zdGhhc3RlLnYxLlN1YnNjcmlwdGlvbhItCgtzaWduaW5nX2tleRgCIAEoCzIYLnBvc3RoYXN0ZS52MS5TaWduaW5nS2V5Ii0KFkdldFN1YnNjcmlwdGlvblJlcXVlc3QSEwoCaWQYASABKAVCB7pIBBoCIAAiSwoXR2V0U3Vic2NyaXB0aW9uUmVzcG9uc2USMAoMc3Vic2NyaXB0aW9uGAEgASgLMhoucG9zdGhhc3RlLnYxLlN1YnNjcmlwdGlvbiJXChhMaXN0U3Vic2NyaXB0aW9uc1JlcXVlc3QSHQoJcGFnZV9zaXplGAEgASgFQgq6SAcaBRj0AygAEhwKCnBhZ2VfdG9rZW4YAiABKAlCCLpIBXIDGIAEImcKGUxpc3RTdWJzY3JpcHRpb25zUmVzcG9uc2USMQoNc3Vic2NyaXB0aW9ucxgBIAMoCzIaLnBvc3RoYXN0ZS52MS5TdWJzY3JpcHRpb24SFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIqsCChlVcGRhdGVTdWJzY3JpcHRpb25SZXF1ZXN0EhMKAmlkGAEgASgFQge6SAQaAiAAEiMKCnRhcmdldF91cmwYAiABKAlCCrpIB3IFEAEYgBBIAIgBARInCgtldmVudF90eXBlcxgDIAMoCUISukgPkgEMEEAYASIGcgQQARhAEh0KBnNlY3JldBgEIAEoCUIIukgFcgMY/wFIAYgBARI2CgphY2NlcHRhbmNlGAUgASgOMhgucG9zdGhhc3RlLnYxLkFjY2VwdGFuY2VCCLpIBYIBAhABEjoKB3RpbWVvdXQYBiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CDrpIC6oBCCICCB4yAggBQg0KC190YXJnZXRfdXJsQgkKB19zZWNyZXQiTgoaVXBkYXRlU3Vic2NyaXB0aW9uUmVzcG9uc2USMAoMc3Vic2NyaXB0aW9uGAEgASgLMhoucG9zdGhhc3RlLnYxLlN1YnNjcmlwdGlvbiJmChNSb3RhdGVTZWNyZXRSZXF1ZXN0EhMKAmlkGAEgASgFQge6SAQaAiAAEjoKB292ZXJsYXAYAiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CDrpIC6oBCCIECID1JDIAIkUKFFJvdGF0ZVNlY3JldFJlc3BvbnNlEi0KC3NpZ25pbmdfa2V5GAEgASgLMhgucG9zdGhhc3RlLnYxLlNpZ25pbmdLZXkiLQoWTGlzdFNpZ25pbmdLZXlzUmVxdWVzdBITCgJpZBgBIAEoBUIHukgEGgIgACJJChdMaXN0U2lnbmluZ0tleXNSZXNwb25zZRIuCgxzaWduaW5nX2tleXMYASADKAsyGC5wb3N0aGFzdGUudjEuU2lnbmluZ0tleSIwChlEZWxldGVTdWJzY3JpcHRpb25SZXF1ZXN0EhMKAmlkGAEgASgFQge6SAQaAiAAIhwKGkRlbGV0ZVN1YnNjcmlwdGlvblJlc3BvbnNlKrQBChFTdWJzY3JpcHRpb25TdGF0ZRIiCh5TVUJTQ1JJUFRJT05fU1RBVEVfVU5TUEVDSUZJRUQQABIdChlTVUJTQ1JJUFRJT05fU1RBVEVfQUNUSVZFEAESHQoZU1VCU0NSSVBUSU9OX1NUQVRFX1BBVVNFRBACEh8KG1NVQlNDUklQVElPTl9TVEFURV9ESVNBQkxFRBADEhwKGFNVQlNDUklQVElPTl9TVEFURV9FTkRFRBAEKlgKCkFjY2VwdGFuY2USGgoWQUNDRVBUQU5DRV9VTlNQRUNJRklFRBAAEhYKEkFDQ0VQVEFOQ0VfT0tfT05MWRABEhYKEkFDQ0VQVEFOQ0VfQU5ZXzJYWBACMuYFChNTdWJzY3JpcHRpb25TZXJ2aWNlEmcKEkNyZWF0ZVN1YnNjcmlwdGlvbhInLnBvc3RoYXN0ZS52MS5DcmVhdGVTdWJzY3JpcHRpb25SZXF1ZXN0GigucG9zdGhhc3RlLnYxLkNyZWF0ZVN1YnNjcmlwdGlvblJlc3BvbnNlEmMKD0dldFN1YnNjcmlwdGlvbhIkLnBvc3RoYXN0ZS52MS5HZXRTdWJzY3JpcHRpb25SZXF1ZXN0GiUucG9zdGhhc3RlLnYxLkdldFN1YnNjcmlwdGlvblJlc3BvbnNlIgOQAgESaQoRTGlzdFN1YnNjcmlwdGlvbnMSJi5wb3N0aGFzdGUudjEuTGlzdFN1YnNjcmlwdGlvbnNSZXF1ZXN0GicucG9zdGhhc3RlLnYxLkxpc3RTdWJzY3JpcHRpb25zUmVzcG9uc2UiA5ACARJsChJVcGRhdGVTdWJzY3JpcHRpb24SJy5wb3N0aGFzdGUudjEuVXBkYXRlU3Vic2NyaXB0aW9uUmVxdWVzdBooLnBvc3RoYXN0ZS52MS5VcGRhdGVTdWJzY3JpcHRpb25SZXNwb25zZSIDkAICElUKDFJvdGF0ZVNlY3JldBIhLnBvc3RoYXN0ZS52MS5Sb3RhdGVTZWNyZXRSZXF1ZXN0GiIucG9zdGhhc3RlLnYxLlJvdGF0ZVNlY3JldFJlc3BvbnNlEmMKD0xpc3RTaWduaW5nS2V5cxIkLnBvc3RoYXN0ZS52MS5MaXN0U2lnbmluZ0tleXNSZXF1ZXN0GiUucG9zdGhhc3RlLnYxLkxpc3RTaWduaW5nS2V5c1Jlc3BvbnNlIgOQAgISbAoSRGVsZXRlU3Vic2NyaXB0aW9uEicucG9zdGhhc3RlLnYxLkRlbGV0ZVN1YnNjcmlwdGlvblJlcXVlc3QaKC5wb3N0aGFzdGUudjEuRGVsZXRlU3Vic2NyaXB0aW9uUmVzcG9uc2UiA5ACAmIGcHJvdG8z", [file_buf_validate_validate, file_google_protobuf_duration, file_google_protobuf_timestamp]);
+  fileDesc("Ch9wb3N0aGFzdGUvdjEvc3Vic2NyaXB0aW9uLnByb3RvEgxwb3N0aGFzdGUudjEi8wMKDFN1YnNjcmlwdGlvbhIKCgJpZBgBIAEoBRISCgp0YXJnZXRfdXJsGAIgASgJEhMKC2V2ZW50X3R5cGVzGAMgAygJEi4KBXN0YXRlGAQgASgOMh8ucG9zdGhhc3RlLnYxLlN1YnNjcmlwdGlvblN0YXRlEiwKCmFjY2VwdGFuY2UYBSABKA4yGC5wb3N0aGFzdGUudjEuQWNjZXB0YW5jZRIqCgd0aW1lb3V0GAYgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEhIKCmhhc19zZWNyZXQYByABKAgSLgoKY3JlYXRlZF9hdBgIIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLgoKdXBkYXRlZF9hdBgJIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASGAoQcHVibGljX2tleXNfcGF0aBgKIAEoCRITCgtkZXNjcmlwdGlvbhgLIAEoCRI6CghtZXRhZGF0YRgMIAMoCzIoLnBvc3RoYXN0ZS52MS5TdWJzY3JpcHRpb24uTWV0YWRhdGFFbnRyeRIUCgxoZWFkZXJfbmFtZXMYDSADKAkaLwoNTWV0YWRhdGFFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIp4BChRTdWJzY3JpcHRpb25NZXRhZGF0YRJXCgZ2YWx1ZXMYASADKAsyLi5wb3N0aGFzdGUudjEuU3Vic2NyaXB0aW9uTWV0YWRhdGEuVmFsdWVzRW50cnlCF7pIFJoBERAUIgZyBBABGEAqBXIDGPQDGi0KC1ZhbHVlc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEigQEKDUN1c3RvbUhlYWRlcnMSQQoGdmFsdWVzGAEgAygLMicucG9zdGhhc3RlLnYxLkN1c3RvbUhlYWRlcnMuVmFsdWVzRW50cnlCCLpIBZoBAhAUGi0KC1ZhbHVlc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEikAEKClNpZ25pbmdLZXkSDgoGc2VjcmV0GAEgASgJEhIKCnB1YmxpY19rZXkYAiABKAkSLgoKY3JlYXRlZF9hdBgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLgoKZXhwaXJlc19hdBgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAi9wIKGUNyZWF0ZVN1YnNjcmlwdGlvblJlcXVlc3QSHgoKdGFyZ2V0X3VybBgBIAEoCUIKukgHcgUQARiAEBIpCgtldmVudF90eXBlcxgCIAMoCUIUukgRkgEOCAEQQBgBIgZyBBABGEASGAoGc2VjcmV0GAMgASgJQgi6SAVyAxj/ARI2CgphY2NlcHRhbmNlGAQgASgOMhgucG9zdGhhc3RlLnYxLkFjY2VwdGFuY2VCCLpIBYIBAhABEjoKB3RpbWVvdXQYBSABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CDrpIC6oBCCICCB4yAggBEh0KC2Rlc2NyaXB0aW9uGAYgASgJQgi6SAVyAxj/ARI0CghtZXRhZGF0YRgHIAEoCzIiLnBvc3RoYXN0ZS52MS5TdWJzY3JpcHRpb25NZXRhZGF0YRIsCgdoZWFkZXJzGAggASgLMhsucG9zdGhhc3RlLnYxLkN1c3RvbUhlYWRlcnMifQoaQ3JlYXRlU3Vic2NyaXB0aW9uUmVzcG9uc2USMAoMc3Vic2NyaXB0aW9uGAEgASgLMhoucG9zdGhhc3RlLnYxLlN1YnNjcmlwdGlvbhItCgtzaWduaW5nX2tleRgCIAEoCzIYLnBvc3RoYXN0ZS52MS5TaWduaW5nS2V5Ii0KFkdldFN1YnNjcmlwdGlvblJlcXVlc3QSEwoCaWQYASABKAVCB7pIBBoCIAAiSwoXR2V0U3Vic2NyaXB0aW9uUmVzcG9uc2USMAoMc3Vic2NyaXB0aW9uGAEgASgLMhoucG9zdGhhc3RlLnYxLlN1YnNjcmlwdGlvbiJXChhMaXN0U3Vic2NyaXB0aW9uc1JlcXVlc3QSHQoJcGFnZV9zaXplGAEgASgFQgq6SAcaBRj0AygAEhwKCnBhZ2VfdG9rZW4YAiABKAlCCLpIBXIDGIAEImcKGUxpc3RTdWJzY3JpcHRpb25zUmVzcG9uc2USMQoNc3Vic2NyaXB0aW9ucxgBIAMoCzIaLnBvc3RoYXN0ZS52MS5TdWJzY3JpcHRpb24SFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIsMDChlVcGRhdGVTdWJzY3JpcHRpb25SZXF1ZXN0EhMKAmlkGAEgASgFQge6SAQaAiAAEiMKCnRhcmdldF91cmwYAiABKAlCCrpIB3IFEAEYgBBIAIgBARInCgtldmVudF90eXBlcxgDIAMoCUISukgPkgEMEEAYASIGcgQQARhAEh0KBnNlY3JldBgEIAEoCUIIukgFcgMY/wFIAYgBARI2CgphY2NlcHRhbmNlGAUgASgOMhgucG9zdGhhc3RlLnYxLkFjY2VwdGFuY2VCCLpIBYIBAhABEjoKB3RpbWVvdXQYBiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CDrpIC6oBCCICCB4yAggBEiIKC2Rlc2NyaXB0aW9uGAcgASgJQgi6SAVyAxj/AUgCiAEBEjQKCG1ldGFkYXRhGAggASgLMiIucG9zdGhhc3RlLnYxLlN1YnNjcmlwdGlvbk1ldGFkYXRhEiwKB2hlYWRlcnMYCSABKAsyGy5wb3N0aGFzdGUudjEuQ3VzdG9tSGVhZGVyc0INCgtfdGFyZ2V0X3VybEIJCgdfc2VjcmV0Qg4KDF9kZXNjcmlwdGlvbiJOChpVcGRhdGVTdWJzY3JpcHRpb25SZXNwb25zZRIwCgxzdWJzY3JpcHRpb24YASABKAsyGi5wb3N0aGFzdGUudjEuU3Vic2NyaXB0aW9uImYKE1JvdGF0ZVNlY3JldFJlcXVlc3QSEwoCaWQYASABKAVCB7pIBBoCIAASOgoHb3ZlcmxhcBgCIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkIOukgLqgEIIgQIgPUkMgAiRQoUUm90YXRlU2VjcmV0UmVzcG9uc2USLQoLc2lnbmluZ19rZXkYASABKAsyGC5wb3N0aGFzdGUudjEuU2lnbmluZ0tleSItChZMaXN0U2lnbmluZ0tleXNSZXF1ZXN0EhMKAmlkGAEgASgFQge6SAQaAiAAIkkKF0xpc3RTaWduaW5nS2V5c1Jlc3BvbnNlEi4KDHNpZ25pbmdfa2V5cxgBIAMoCzIYLnBvc3RoYXN0ZS52MS5TaWduaW5nS2V5IjAKGURlbGV0ZVN1YnNjcmlwdGlvblJlcXVlc3QSEwoCaWQYASABKAVCB7pIBBoCIAAiHAoaRGVsZXRlU3Vic2NyaXB0aW9uUmVzcG9uc2UqtAEKEVN1YnNjcmlwdGlvblN0YXRlEiIKHlNVQlNDUklQVElPTl9TVEFURV9VTlNQRUNJRklFRBAAEh0KGVNVQlNDUklQVElPTl9TVEFURV9BQ1RJVkUQARIdChlTVUJTQ1JJUFRJT05fU1RBVEVfUEFVU0VEEAISHwobU1VCU0NSSVBUSU9OX1NUQVRFX0RJU0FCTEVEEAMSHAoYU1VCU0NSSVBUSU9OX1NUQVRFX0VOREVEEAQqWAoKQWNjZXB0YW5jZRIaChZBQ0NFUFRBTkNFX1VOU1BFQ0lGSUVEEAASFgoSQUNDRVBUQU5DRV9PS19PTkxZEAESFgoSQUNDRVBUQU5DRV9BTllfMlhYEAIy5gUKE1N1YnNjcmlwdGlvblNlcnZpY2USZwoSQ3JlYXRlU3Vic2NyaXB0aW9uEicucG9zdGhhc3RlLnYxLkNyZWF0ZVN1YnNjcmlwdGlvblJlcXVlc3QaKC5wb3N0aGFzdGUudjEuQ3JlYXRlU3Vic2NyaXB0aW9uUmVzcG9uc2USYwoPR2V0U3Vic2NyaXB0aW9uEiQucG9zdGhhc3RlLnYxLkdldFN1YnNjcmlwdGlvblJlcXVlc3QaJS5wb3N0aGFzdGUudjEuR2V0U3Vic2NyaXB0aW9uUmVzcG9uc2UiA5ACARJpChFMaXN0U3Vic2NyaXB0aW9ucxImLnBvc3RoYXN0ZS52MS5MaXN0U3Vic2NyaXB0aW9uc1JlcXVlc3QaJy5wb3N0aGFzdGUudjEuTGlzdFN1YnNjcmlwdGlvbnNSZXNwb25zZSIDkAIBEmwKElVwZGF0ZVN1YnNjcmlwdGlvbhInLnBvc3RoYXN0ZS52MS5VcGRhdGVTdWJzY3JpcHRpb25SZXF1ZXN0GigucG9zdGhhc3RlLnYxLlVwZGF0ZVN1YnNjcmlwdGlvblJlc3BvbnNlIgOQAgISVQoMUm90YXRlU2VjcmV0EiEucG9zdGhhc3RlLnYxLlJvdGF0ZVNlY3JldFJlcXVlc3QaIi5wb3N0aGFzdGUudjEuUm90YXRlU2VjcmV0UmVzcG9uc2USYwoPTGlzdFNpZ25pbmdLZXlzEiQucG9zdGhhc3RlLnYxLkxpc3RTaWduaW5nS2V5c1JlcXVlc3QaJS5wb3N0aGFzdGUudjEuTGlzdFNpZ25pbmdLZXlzUmVzcG9uc2UiA5ACAhJsChJEZWxldGVTdWJzY3JpcHRpb24SJy5wb3N0aGFzdGUudjEuRGVsZXRlU3Vic2NyaXB0aW9uUmVxdWVzdBooLnBvc3RoYXN0ZS52MS5EZWxldGVTdWJzY3JpcHRpb25SZXNwb25zZSIDkAICYgZwcm90bzM", [file_buf_validate_validate, file_google_protobuf_duration, file_google_protobuf_timestamp]);
 
 /**
  * A target URL and the event types it wants.
@@ -91,6 +91,27 @@ export type Subscription = Message<"posthaste.v1.Subscription"> & {
    * @generated from field: string public_keys_path = 10;
    */
   publicKeysPath: string;
+
+  /**
+   * A description for people.
+   *
+   * @generated from field: string description = 11;
+   */
+  description: string;
+
+  /**
+   * Its owner's own notes, by key.
+   *
+   * @generated from field: map<string, string> metadata = 12;
+   */
+  metadata: { [key: string]: string };
+
+  /**
+   * The names of its owner's own headers, in lower case and alphabetical order. Their values are never shown.
+   *
+   * @generated from field: repeated string header_names = 13;
+   */
+  headerNames: string[];
 };
 
 /**
@@ -99,6 +120,51 @@ export type Subscription = Message<"posthaste.v1.Subscription"> & {
  */
 export const SubscriptionSchema: GenMessage<Subscription> = /*@__PURE__*/
   messageDesc(file_posthaste_v1_subscription, 0);
+
+/**
+ * Its owner's own notes on a subscription.
+ *
+ * @generated from message posthaste.v1.SubscriptionMetadata
+ */
+export type SubscriptionMetadata = Message<"posthaste.v1.SubscriptionMetadata"> & {
+  /**
+   * At most 20, with keys of 1 to 64 and values of at most 500 characters.
+   *
+   * @generated from field: map<string, string> values = 1;
+   */
+  values: { [key: string]: string };
+};
+
+/**
+ * Describes the message posthaste.v1.SubscriptionMetadata.
+ * Use `create(SubscriptionMetadataSchema)` to create a new message.
+ */
+export const SubscriptionMetadataSchema: GenMessage<SubscriptionMetadata> = /*@__PURE__*/
+  messageDesc(file_posthaste_v1_subscription, 1);
+
+/**
+ * Headers that a receiver, or a gateway before it, asks for.
+ *
+ * @generated from message posthaste.v1.CustomHeaders
+ */
+export type CustomHeaders = Message<"posthaste.v1.CustomHeaders"> & {
+  /**
+   * Values by name, at most 20, with 4,096 characters in all. Names are letters, digits, - and _, at most 64, and none
+   * that Posthaste or the connection sets (`webhook-…`, `content-type`, `host`, `user-agent` …). Values are
+   * visible ASCII; they are sealed at rest, never shown again, and sent with every attempt. `authorization` gives way to
+   * `secret`.
+   *
+   * @generated from field: map<string, string> values = 1;
+   */
+  values: { [key: string]: string };
+};
+
+/**
+ * Describes the message posthaste.v1.CustomHeaders.
+ * Use `create(CustomHeadersSchema)` to create a new message.
+ */
+export const CustomHeadersSchema: GenMessage<CustomHeaders> = /*@__PURE__*/
+  messageDesc(file_posthaste_v1_subscription, 2);
 
 /**
  * What deliveries are signed with, by Standard Webhooks. Every live key signs each delivery twice: `v1` and `v1a`.
@@ -140,7 +206,7 @@ export type SigningKey = Message<"posthaste.v1.SigningKey"> & {
  * Use `create(SigningKeySchema)` to create a new message.
  */
 export const SigningKeySchema: GenMessage<SigningKey> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_subscription, 1);
+  messageDesc(file_posthaste_v1_subscription, 3);
 
 /**
  * What a new subscription needs.
@@ -183,6 +249,27 @@ export type CreateSubscriptionRequest = Message<"posthaste.v1.CreateSubscription
    * @generated from field: google.protobuf.Duration timeout = 5;
    */
   timeout?: Duration | undefined;
+
+  /**
+   * A description for people, at most 255 characters. Default: none.
+   *
+   * @generated from field: string description = 6;
+   */
+  description: string;
+
+  /**
+   * Its owner's own notes. Default: none.
+   *
+   * @generated from field: posthaste.v1.SubscriptionMetadata metadata = 7;
+   */
+  metadata?: SubscriptionMetadata | undefined;
+
+  /**
+   * Headers to send with every attempt. Default: none.
+   *
+   * @generated from field: posthaste.v1.CustomHeaders headers = 8;
+   */
+  headers?: CustomHeaders | undefined;
 };
 
 /**
@@ -190,7 +277,7 @@ export type CreateSubscriptionRequest = Message<"posthaste.v1.CreateSubscription
  * Use `create(CreateSubscriptionRequestSchema)` to create a new message.
  */
 export const CreateSubscriptionRequestSchema: GenMessage<CreateSubscriptionRequest> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_subscription, 2);
+  messageDesc(file_posthaste_v1_subscription, 4);
 
 /**
  * The new subscription.
@@ -218,7 +305,7 @@ export type CreateSubscriptionResponse = Message<"posthaste.v1.CreateSubscriptio
  * Use `create(CreateSubscriptionResponseSchema)` to create a new message.
  */
 export const CreateSubscriptionResponseSchema: GenMessage<CreateSubscriptionResponse> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_subscription, 3);
+  messageDesc(file_posthaste_v1_subscription, 5);
 
 /**
  * Names one subscription.
@@ -239,7 +326,7 @@ export type GetSubscriptionRequest = Message<"posthaste.v1.GetSubscriptionReques
  * Use `create(GetSubscriptionRequestSchema)` to create a new message.
  */
 export const GetSubscriptionRequestSchema: GenMessage<GetSubscriptionRequest> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_subscription, 4);
+  messageDesc(file_posthaste_v1_subscription, 6);
 
 /**
  * The subscription asked for.
@@ -260,7 +347,7 @@ export type GetSubscriptionResponse = Message<"posthaste.v1.GetSubscriptionRespo
  * Use `create(GetSubscriptionResponseSchema)` to create a new message.
  */
 export const GetSubscriptionResponseSchema: GenMessage<GetSubscriptionResponse> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_subscription, 5);
+  messageDesc(file_posthaste_v1_subscription, 7);
 
 /**
  * One page of the account's subscriptions.
@@ -288,7 +375,7 @@ export type ListSubscriptionsRequest = Message<"posthaste.v1.ListSubscriptionsRe
  * Use `create(ListSubscriptionsRequestSchema)` to create a new message.
  */
 export const ListSubscriptionsRequestSchema: GenMessage<ListSubscriptionsRequest> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_subscription, 6);
+  messageDesc(file_posthaste_v1_subscription, 8);
 
 /**
  * One page of subscriptions.
@@ -316,7 +403,7 @@ export type ListSubscriptionsResponse = Message<"posthaste.v1.ListSubscriptionsR
  * Use `create(ListSubscriptionsResponseSchema)` to create a new message.
  */
 export const ListSubscriptionsResponseSchema: GenMessage<ListSubscriptionsResponse> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_subscription, 7);
+  messageDesc(file_posthaste_v1_subscription, 9);
 
 /**
  * What to change. Absent fields stay as they are.
@@ -365,6 +452,27 @@ export type UpdateSubscriptionRequest = Message<"posthaste.v1.UpdateSubscription
    * @generated from field: google.protobuf.Duration timeout = 6;
    */
   timeout?: Duration | undefined;
+
+  /**
+   * A new description; the empty string removes it.
+   *
+   * @generated from field: optional string description = 7;
+   */
+  description?: string | undefined;
+
+  /**
+   * New notes in place of all there are; absent: unchanged.
+   *
+   * @generated from field: posthaste.v1.SubscriptionMetadata metadata = 8;
+   */
+  metadata?: SubscriptionMetadata | undefined;
+
+  /**
+   * New headers in place of all there are; absent: unchanged.
+   *
+   * @generated from field: posthaste.v1.CustomHeaders headers = 9;
+   */
+  headers?: CustomHeaders | undefined;
 };
 
 /**
@@ -372,7 +480,7 @@ export type UpdateSubscriptionRequest = Message<"posthaste.v1.UpdateSubscription
  * Use `create(UpdateSubscriptionRequestSchema)` to create a new message.
  */
 export const UpdateSubscriptionRequestSchema: GenMessage<UpdateSubscriptionRequest> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_subscription, 8);
+  messageDesc(file_posthaste_v1_subscription, 10);
 
 /**
  * The subscription after the change.
@@ -393,7 +501,7 @@ export type UpdateSubscriptionResponse = Message<"posthaste.v1.UpdateSubscriptio
  * Use `create(UpdateSubscriptionResponseSchema)` to create a new message.
  */
 export const UpdateSubscriptionResponseSchema: GenMessage<UpdateSubscriptionResponse> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_subscription, 9);
+  messageDesc(file_posthaste_v1_subscription, 11);
 
 /**
  * Which subscription gets a new signing key.
@@ -421,7 +529,7 @@ export type RotateSecretRequest = Message<"posthaste.v1.RotateSecretRequest"> & 
  * Use `create(RotateSecretRequestSchema)` to create a new message.
  */
 export const RotateSecretRequestSchema: GenMessage<RotateSecretRequest> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_subscription, 10);
+  messageDesc(file_posthaste_v1_subscription, 12);
 
 /**
  * The new signing key.
@@ -442,7 +550,7 @@ export type RotateSecretResponse = Message<"posthaste.v1.RotateSecretResponse"> 
  * Use `create(RotateSecretResponseSchema)` to create a new message.
  */
 export const RotateSecretResponseSchema: GenMessage<RotateSecretResponse> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_subscription, 11);
+  messageDesc(file_posthaste_v1_subscription, 13);
 
 /**
  * Names a subscription.
@@ -463,7 +571,7 @@ export type ListSigningKeysRequest = Message<"posthaste.v1.ListSigningKeysReques
  * Use `create(ListSigningKeysRequestSchema)` to create a new message.
  */
 export const ListSigningKeysRequestSchema: GenMessage<ListSigningKeysRequest> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_subscription, 12);
+  messageDesc(file_posthaste_v1_subscription, 14);
 
 /**
  * A subscription's live signing keys.
@@ -484,7 +592,7 @@ export type ListSigningKeysResponse = Message<"posthaste.v1.ListSigningKeysRespo
  * Use `create(ListSigningKeysResponseSchema)` to create a new message.
  */
 export const ListSigningKeysResponseSchema: GenMessage<ListSigningKeysResponse> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_subscription, 13);
+  messageDesc(file_posthaste_v1_subscription, 15);
 
 /**
  * Names the subscription to end.
@@ -505,7 +613,7 @@ export type DeleteSubscriptionRequest = Message<"posthaste.v1.DeleteSubscription
  * Use `create(DeleteSubscriptionRequestSchema)` to create a new message.
  */
 export const DeleteSubscriptionRequestSchema: GenMessage<DeleteSubscriptionRequest> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_subscription, 14);
+  messageDesc(file_posthaste_v1_subscription, 16);
 
 /**
  * Empty: the subscription has ended.
@@ -520,7 +628,7 @@ export type DeleteSubscriptionResponse = Message<"posthaste.v1.DeleteSubscriptio
  * Use `create(DeleteSubscriptionResponseSchema)` to create a new message.
  */
 export const DeleteSubscriptionResponseSchema: GenMessage<DeleteSubscriptionResponse> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_subscription, 15);
+  messageDesc(file_posthaste_v1_subscription, 17);
 
 /**
  * Where a subscription stands.
