@@ -54,3 +54,11 @@ test("an unknown event type is answered with what may have been meant", () => {
   expect(unknownEventTypeMessage("x".repeat(10_000), known).length).toBeLessThan(300);
   expect(unknownEventTypeMessage("x", [])).toBe('"x" is not an event type of the catalogue');
 });
+
+test("a test is over with its one attempt, and a 410 to it cancels nothing", () => {
+  for (const outcome of ["status", "timeout", "gone"] as const) {
+    expect(terminalStateAfter(1, outcome, true)).toBe("exhausted");
+  }
+  expect(terminalStateAfter(1, "accepted", true)).toBe("succeeded");
+  expect(terminalStateAfter(1, "blocked", true)).toBe("blocked");
+});

@@ -53,19 +53,24 @@ export function outcomeOfStatus(
 }
 
 /**
- * The state a delivery ends in with attempt `number` and this outcome; undefined where another attempt follows.
+ * The state a delivery ends in with attempt `number` and this outcome; undefined where another attempt follows. A test
+ * is tried once, and whatever its receiver answers ends nothing else.
  */
-export function terminalStateAfter(number: number, outcome: Outcome): TerminalState | undefined {
+export function terminalStateAfter(
+  number: number,
+  outcome: Outcome,
+  isTest = false,
+): TerminalState | undefined {
   const verdict = verdictOf(outcome);
   switch (verdict) {
     case "delivered":
       return "succeeded";
     case "end_subscription":
-      return "cancelled";
+      return isTest ? "exhausted" : "cancelled";
     case "block":
       return "blocked";
     case "retry":
-      return scheduledWaitMs(number) === undefined ? "exhausted" : undefined;
+      return isTest || scheduledWaitMs(number) === undefined ? "exhausted" : undefined;
   }
 }
 

@@ -30,6 +30,8 @@ export type Delivery = {
   readonly startedAt: number | null;
   readonly endedAt: number | null;
   readonly endedReason: string | null;
+  /** Of a test event: tried once, and marked for its receiver. */
+  readonly isTest: boolean;
 };
 
 /** A "retry now" is checked by the reconciler this soon: it should have fired within a second. */
@@ -149,5 +151,6 @@ export function deliveryOf(row: Selectable<Tables["deliveries"]>): Delivery {
     startedAt: row.started_at,
     endedAt: row.ended_at,
     endedReason: row.ended_reason,
+    isTest: row.test === 1,
   };
 }

@@ -8,6 +8,7 @@ export {
   releaseClaims,
 } from "./claim-deliveries.ts";
 export { continueFanouts } from "./continue-fanouts.ts";
+export { createTestDelivery } from "./create-test-delivery.ts";
 export { cancelDelivery, type Delivery, getDelivery, listDeliveries, requestRetry } from "./deliveries.ts";
 export { endSubscription, endSubscriptionsByUrl } from "./end-subscription.ts";
 export { type EventToIngest, type Ingest, type IngestedEvent, ingestEvents } from "./ingest-events.ts";

@@ -2,6 +2,7 @@ import { type Kysely, type Migration, Migrator } from "kysely";
 import { up as initial } from "./migrations/0001-initial.ts";
 import { up as signing } from "./migrations/0002-signing.ts";
 import { up as subscriptionOptions } from "./migrations/0003-subscription-options.ts";
+import { up as testDeliveries } from "./migrations/0004-test-deliveries.ts";
 import type { MigrationContext } from "./migrations/context.ts";
 import { SealError } from "./sealer.ts";
 import type { Store } from "./store.ts";
@@ -13,6 +14,7 @@ const MIGRATIONS: Readonly<
   "0001-initial": initial,
   "0002-signing": signing,
   "0003-subscription-options": subscriptionOptions,
+  "0004-test-deliveries": testDeliveries,
 };
 
 /**

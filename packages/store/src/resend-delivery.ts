@@ -50,7 +50,7 @@ export async function resendDelivery(
         targetHash: sha256(subscription.target_hash, randomBytes(16)),
       },
     );
-    await insertDeliveries(tx, [row]);
+    await insertDeliveries(tx, [{ ...row, test: original.test }]);
     const made = await tx
       .selectFrom("deliveries")
       .selectAll()

@@ -116,6 +116,8 @@ export type Tables = {
     in_flight_of: number | null;
     last_outcome: Outcome | null;
     last_status: number | null;
+    /** 1 for a test event's: tried once. */
+    test: number | null;
     created_at: number;
     started_at: number | null;
     ended_at: number | null;

@@ -220,7 +220,7 @@ describe.each(["sqlite", "mysql"] as const)("a database of the version before, o
       await expect(migrate(withoutKeys)).rejects.toThrow("POSTHASTE_SECRET_KEYS is not set");
       await closeStore(withoutKeys);
 
-      expect(await migrate(store)).toEqual(["0002-signing", "0003-subscription-options"]);
+      expect((await migrate(store))[0]).toBe("0002-signing");
       expect(await stored(store)).not.toContain("hush");
       const rows = await store.db
         .selectFrom("subscriptions")

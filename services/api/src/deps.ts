@@ -14,6 +14,8 @@ export type Deps = {
   readonly now: () => number;
   /** What a target URL may name; the worker goes by the same. */
   readonly egressRules: EgressRules;
+  /** How long a call that sends a test event waits for what comes of it. */
+  readonly testEventWaitMs: number;
   readonly limits: Limits;
   readonly rateLimit: RateLimit;
   /** Deliveries made within one ingest call. */

@@ -43,7 +43,24 @@ const KEY_CHARS_MAX = 255;
 
 function check(deps: Deps, event: IncomingEvent): EventToIngest {
   const { code } = requireEventType(deps.catalog, event.eventType, `${event.path}event_type`);
-  const { json, jsonField: field } = event;
+  const { data, canonical } = checkSnapshot(event.json, event.jsonField);
+  return {
+    eventType: code,
+    data,
+    contentHash: createHash("sha256").update(`${code}\n${canonical}`).digest(),
+    idempotencyKey:
+      event.idempotencyKey === ""
+        ? null
+        : plainText(event.idempotencyKey, `${event.path}idempotency_key`, KEY_CHARS_MAX),
+  };
+}
+
+/**
+ * Checks a snapshot: Unicode, its size, that it is a JSON object.
+ *
+ * @throws Refusal naming the field
+ */
+export function checkSnapshot(json: string, field: string): { data: Buffer; canonical: string } {
   if (!json.isWellFormed()) {
     throw new Refusal("invalid", `${field} is not valid Unicode: it holds half of a surrogate pair`, {
       field,
@@ -60,13 +77,5 @@ function check(deps: Deps, event: IncomingEvent): EventToIngest {
     );
   }
   const { canonical } = parseEventData(json, field);
-  return {
-    eventType: code,
-    data,
-    contentHash: createHash("sha256").update(`${code}\n${canonical}`).digest(),
-    idempotencyKey:
-      event.idempotencyKey === ""
-        ? null
-        : plainText(event.idempotencyKey, `${event.path}idempotency_key`, KEY_CHARS_MAX),
-  };
+  return { data, canonical };
 }

@@ -7,6 +7,8 @@ import { createNudge } from "./nudge.ts";
 import { createRateLimit } from "./rate-limit.ts";
 import { startApi } from "./start-api.ts";
 
+/** As long as an attempt takes at most, unless its subscription says otherwise. */
+const TEST_EVENT_WAIT_MS = 15_000;
 /** What a stop may take beyond draining. */
 const STOP_SLACK_MS = 5_000;
 
@@ -28,6 +30,7 @@ await runService({
         catalog: builtInCatalog(),
         now: () => Date.now(),
         egressRules: { allow: config.POSTHASTE_EGRESS_ALLOW, ports: config.POSTHASTE_EGRESS_PORTS },
+        testEventWaitMs: TEST_EVENT_WAIT_MS,
         limits: config,
         rateLimit: createRateLimit(config.POSTHASTE_RATE_PER_SECOND),
         fanOutMax: config.POSTHASTE_FAN_OUT_MAX,

@@ -60,6 +60,8 @@ export async function startBench(
       catalog: builtInCatalog(),
       now: () => Date.now(),
       egressRules: { allow: [], ports: EGRESS_PORTS_DEFAULT },
+      // There is no worker that anything could come of.
+      testEventWaitMs: 200,
       limits,
       rateLimit: createRateLimit(limits.POSTHASTE_RATE_PER_SECOND),
       fanOutMax: 1_000,

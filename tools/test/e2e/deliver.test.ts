@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DeliveryState, Outcome } from "@posthaste/contracts/delivery";
+import { SubscriptionState } from "@posthaste/contracts/subscription";
 import { connectTemporal, inspectDelivery } from "@posthaste/delivery/client";
 import type { DeliveryId } from "@posthaste/domain";
 import { certificateFor, type Receiver, refusedUrl, startReceiver } from "@posthaste/testkit";
@@ -271,6 +272,39 @@ test("its owner's headers go with every attempt, and replace none of ours", asyn
   const again = (await receiver.waitFor(2, { timeoutMs: 30_000 })).at(-1);
   expect(again?.headers).not.toHaveProperty("x-api-key");
   await stack.client.subscriptions.deleteSubscription({ id });
+});
+
+test("a test event goes to one subscription, once, marked, and tells in its answer what came of it", async () => {
+  const other = await startReceiver();
+  const ids = [await stack.subscribe(receiver.url), await stack.subscribe(other.url)];
+  const id = ids[0] ?? 0;
+  const good = await stack.client.subscriptions.sendTestEvent({ subscriptionId: id });
+  expect(good).toMatchObject({
+    delivery: { state: DeliveryState.SUCCEEDED, test: true, eventType: "invoice_sent" },
+    attempt: { number: 1, outcome: Outcome.ACCEPTED, status: 200 },
+  });
+  const [request] = receiver.requests;
+  expect(request?.headers).toMatchObject({ "webhook-test": "true", "webhook-event": "invoice_sent" });
+  expect(JSON.parse(request?.body.toString() ?? "")).toMatchObject([{ InvoiceNumber: expect.any(String) }]);
+
+  receiver.answer({ kind: "status", status: 410 });
+  const gone = await stack.client.subscriptions.sendTestEvent({
+    subscriptionId: id,
+    eventType: "contact_created",
+    dataJson: '{ "ContactID" : 7 }',
+  });
+  expect(gone).toMatchObject({
+    delivery: { state: DeliveryState.EXHAUSTED, endedReason: "a test is tried once" },
+    attempt: { outcome: Outcome.GONE, status: 410 },
+  });
+  expect(receiver.requests.at(-1)?.body.toString()).toBe('[{ "ContactID" : 7 }]');
+  const { subscription } = await stack.client.subscriptions.getSubscription({ id });
+  expect(subscription?.state).toBe(SubscriptionState.ACTIVE);
+  expect(receiver.requests).toHaveLength(2);
+  expect(other.requests).toHaveLength(0);
+  for (const one of ids) await stack.client.subscriptions.deleteSubscription({ id: one });
+  await expect(stack.client.subscriptions.sendTestEvent({ subscriptionId: id })).rejects.toThrow("has ended");
+  await other.stop();
 });
 
 test("a delivery that is cancelled ends its workflow, and sent again it arrives under the same webhook-id", async () => {

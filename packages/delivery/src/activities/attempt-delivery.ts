@@ -100,7 +100,7 @@ async function makeAttempt(
 
   const retryAfter = result.responseHeaders.find(([name]) => name === "retry-after")?.[1];
   const retryAfterMs = retryAfter === undefined ? undefined : parseRetryAfterMs(retryAfter, now);
-  const state = terminalStateAfter(number, result.outcome);
+  const state = terminalStateAfter(number, result.outcome, delivery.isTest);
   const waitMs = state === undefined ? waitAfterAttemptMs(number, retryAfterMs) : undefined;
   const nextAttemptAt = waitMs === undefined ? null : now + waitMs;
   const attempt: Attempt = {
@@ -119,9 +119,9 @@ async function makeAttempt(
       attempt,
       state: state ?? "started",
       nextAttemptAt,
-      endedReason: state === undefined ? null : endedReason(state, number),
+      endedReason: state === undefined ? null : endedReason(state, number, delivery.isTest),
       now,
-      endSubscription: verdictOf(result.outcome) === "end_subscription",
+      endSubscription: !delivery.isTest && verdictOf(result.outcome) === "end_subscription",
     }),
   );
   log.info("delivery.attempted", {
@@ -190,10 +190,10 @@ async function reload({ store, now }: AttemptDeps, deliveryId: DeliveryId): Prom
   return context;
 }
 
-function endedReason(state: string, number: number): string | null {
+function endedReason(state: string, number: number, isTest: boolean): string | null {
   switch (state) {
     case "exhausted":
-      return `all ${number} attempts of the schedule failed`;
+      return isTest ? "a test is tried once" : `all ${number} attempts of the schedule failed`;
     case "cancelled":
       return "the receiver answered 410, which ends the subscription";
     case "blocked":

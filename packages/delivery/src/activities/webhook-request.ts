@@ -37,6 +37,7 @@ export async function webhookHeaders(
     "webhook-delivery": delivery.id,
     "webhook-attempt": String(number),
   };
+  if (delivery.isTest) headers["webhook-test"] = "true";
   if (subscription.credential !== null) {
     headers["authorization"] = `Basic ${Buffer.from(subscription.credential, "utf8").toString("base64")}`;
   }

@@ -28,6 +28,7 @@ const ACCESS: Readonly<Record<string, Readonly<Record<string, Access>>>> = {
     updateSubscription: "subscriptions:write",
     rotateSecret: "subscriptions:write",
     listSigningKeys: "subscriptions:write",
+    sendTestEvent: "subscriptions:write",
     deleteSubscription: "subscriptions:write",
   } satisfies Methods<typeof SubscriptionService>,
   [EventIngestService.typeName]: {

@@ -109,6 +109,7 @@ export function deliveryTo(delivery: Delivery) {
     lastStatus: delivery.lastStatus ?? 0,
     createdAt: timestampFromMs(delivery.createdAt),
     endedReason: delivery.endedReason ?? "",
+    test: delivery.isTest,
     ...optional("nextAttemptAt", delivery.nextAttemptAt),
     ...optional("endedAt", delivery.endedAt),
   });

@@ -12,8 +12,9 @@ import {
 } from "@posthaste/store";
 import { requireSubscribable } from "../catalog.ts";
 import type { Deps } from "../deps.ts";
+import { sendTestEvent } from "../send-test-event.ts";
 import { callableUrl, checkCredential, checkDescription, checkMetadata, subscribe } from "../subscribe.ts";
-import { acceptanceFrom, signingKeyTo, subscriptionTo } from "./convert.ts";
+import { acceptanceFrom, attemptTo, deliveryTo, signingKeyTo, subscriptionTo } from "./convert.ts";
 import { callerOf } from "./interceptors.ts";
 import { numberPage } from "./page.ts";
 
@@ -90,6 +91,23 @@ export function subscriptionService(deps: Deps): ServiceImpl<typeof Subscription
       const { accountId } = callerOf(context);
       const keys = await listSigningKeys(store, { accountId, id, now: deps.now() });
       return { signingKeys: found(keys, id).map(signingKeyTo) };
+    },
+
+    async sendTestEvent(request, context) {
+      const { delivery, attempt } = await sendTestEvent(
+        deps,
+        callerOf(context).accountId,
+        {
+          id: request.subscriptionId as SubscriptionId,
+          eventType: request.eventType,
+          json: request.dataJson,
+        },
+        context.signal,
+      );
+      return {
+        delivery: deliveryTo(delivery),
+        ...(attempt === undefined ? {} : { attempt: attemptTo(attempt) }),
+      };
     },
 
     async deleteSubscription(request, context) {

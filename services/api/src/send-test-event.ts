@@ -1,0 +1,76 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { type AccountId, ALL_EVENT_TYPES, isTerminal, Refusal, type SubscriptionId } from "@posthaste/domain";
+import {
+  type Attempt,
+  createTestDelivery,
+  type Delivery,
+  getDelivery,
+  getSubscription,
+  listAttempts,
+} from "@posthaste/store";
+import { requireEventType } from "./catalog.ts";
+import type { Deps } from "./deps.ts";
+import { checkSnapshot } from "./ingest.ts";
+
+const LOOK_EVERY_MS = 100;
+
+/**
+ * Sends one event to one subscription and waits for what comes of it. It is tried once and marked as a test; nobody else
+ * gets it.
+ *
+ * @param wanted.eventType empty: the first that the subscription wants
+ * @param wanted.json empty: the catalogue's sample
+ * @returns the attempt, unless none was made in time: then the delivery tells later
+ * @throws Refusal
+ */
+export async function sendTestEvent(
+  deps: Deps,
+  accountId: AccountId,
+  wanted: { id: SubscriptionId; eventType: string; json: string },
+  signal: AbortSignal,
+): Promise<{ delivery: Delivery; attempt: Attempt | undefined }> {
+  const { store, now } = deps;
+  const subscription = await getSubscription(store, { accountId, id: wanted.id });
+  if (subscription === undefined) throw unknown(wanted.id);
+  const type = requireEventType(
+    deps.catalog,
+    wanted.eventType || firstTypeOf(deps, subscription.eventTypes),
+    "event_type",
+  );
+  const { data } = checkSnapshot(wanted.json || JSON.stringify(type.sample), "data_json");
+  const made = await createTestDelivery(store, {
+    accountId,
+    subscriptionId: wanted.id,
+    eventType: type.code,
+    data,
+    now: now(),
+  });
+  if (made === undefined) throw unknown(wanted.id);
+  deps.nudge();
+  const delivery = await waitForEnd(deps, accountId, made, signal);
+  const attempts = await listAttempts(store, { accountId, deliveryId: delivery.id });
+  return { delivery, attempt: attempts?.[0] };
+}
+
+async function waitForEnd(
+  { store, testEventWaitMs }: Deps,
+  accountId: AccountId,
+  made: Delivery,
+  signal: AbortSignal,
+): Promise<Delivery> {
+  const endAt = performance.now() + testEventWaitMs;
+  for (let delivery = made; ; ) {
+    if (isTerminal(delivery.state) || performance.now() >= endAt || signal.aborted) return delivery;
+    await sleep(LOOK_EVERY_MS);
+    delivery = (await getDelivery(store, { accountId, id: made.id })) ?? delivery;
+  }
+}
+
+function firstTypeOf({ catalog }: Deps, eventTypes: readonly string[]): string {
+  const [first = ALL_EVENT_TYPES] = eventTypes;
+  return first === ALL_EVENT_TYPES ? (catalog.all()[0]?.code ?? "") : first;
+}
+
+function unknown(id: SubscriptionId): Refusal {
+  return new Refusal("not_found", `this account has no subscription ${id}`, { field: "subscription_id" });
+}
