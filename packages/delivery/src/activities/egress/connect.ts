@@ -10,7 +10,8 @@ export type Route = {
   readonly addresses: readonly LookupAddress[];
   /** PEM. Undefined: Node's own authorities. */
   readonly ca: string | undefined;
-  readonly timeoutMs: number;
+  /** When a connection that has not come about is let go of; later than any deadline, which is the clock. */
+  readonly abandonMs: number;
   readonly signal: AbortSignal;
   /** Told the address and port of the connection that came about. */
   readonly onDialled: (address: string) => void;
@@ -22,8 +23,8 @@ export class ProxyFault extends Error {
 }
 
 /** Connects to one of the checked addresses; TLS is made out to the URL's host. */
-export function directly({ rules, addresses, ca, timeoutMs, onDialled }: Route): buildConnector.connector {
-  const connect = buildConnector({ timeout: timeoutMs, lookup: onlyThese(addresses), ca });
+export function directly({ rules, addresses, ca, abandonMs, onDialled }: Route): buildConnector.connector {
+  const connect = buildConnector({ timeout: abandonMs, lookup: onlyThese(addresses), ca });
   return (options, callback) =>
     connect(options, (error, socket) => {
       if (error !== null) return callback(error, null);
@@ -45,7 +46,7 @@ export function directly({ rules, addresses, ca, timeoutMs, onDialled }: Route):
  * so the proxy resolves nothing; TLS is made out to the URL's host.
  */
 export function through(proxy: URL, route: Route): buildConnector.connector {
-  const secure = buildConnector({ timeout: route.timeoutMs, ca: route.ca });
+  const secure = buildConnector({ timeout: route.abandonMs, ca: route.ca });
   return (options, callback) => {
     const port = Number(options.port) || (options.protocol === "https:" ? 443 : 80);
     tunnelToOne(proxy, route, port).then(
@@ -74,8 +75,8 @@ async function tunnelToOne(proxy: URL, route: Route, port: number): Promise<Sock
   throw failure;
 }
 
-async function tunnel(proxy: URL, authority: string, { timeoutMs, signal }: Route): Promise<Socket> {
-  const client = new Client(proxy.origin, { connect: { timeout: timeoutMs } });
+async function tunnel(proxy: URL, authority: string, { abandonMs, signal }: Route): Promise<Socket> {
+  const client = new Client(proxy.origin, { connect: { timeout: abandonMs }, headersTimeout: 0 });
   try {
     const { statusCode, socket } = await client
       .connect({ path: authority, headers: { host: authority, ...credentials(proxy) }, signal })

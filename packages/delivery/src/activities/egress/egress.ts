@@ -2,6 +2,7 @@ import { type Acceptance, type EgressRules, type Outcome, outcomeOfStatus } from
 import { Client, type Dispatcher } from "undici";
 import { classifyError } from "./classify-error.ts";
 import { directly, type Route, through } from "./connect.ts";
+import { startDeadline } from "./deadline.ts";
 import { headerPairs } from "./header-pairs.ts";
 import { type Lookup, resolveTarget, systemLookup, TargetBlocked } from "./resolve-target.ts";
 
@@ -61,14 +62,14 @@ export function createEgress({ rules, proxy, ca, lookup = systemLookup }: Egress
     const url = new URL(request.url);
     let address: string | null = null;
     let client: Client | undefined;
-    const deadline = new AbortController();
-    const timer = setTimeout(() => deadline.abort(), request.timeoutMs);
+    const deadline = startDeadline(request.timeoutMs);
     try {
       const route: Route = {
         rules,
         addresses: await beforeDeadline(resolveTarget(url, rules, lookup), deadline.signal),
         ca,
-        timeoutMs: request.timeoutMs,
+        // A deadline gives back its own length at most.
+        abandonMs: 2 * request.timeoutMs + 1_000,
         signal: deadline.signal,
         onDialled: (dialled) => {
           address = dialled;
@@ -76,8 +77,9 @@ export function createEgress({ rules, proxy, ca, lookup = systemLookup }: Egress
       };
       client = new Client(url.origin, {
         connect: proxy === undefined ? directly(route) : through(proxy, route),
-        headersTimeout: request.timeoutMs,
-        bodyTimeout: request.timeoutMs,
+        // The deadline is the only clock: another one would not know what it gives back.
+        headersTimeout: 0,
+        bodyTimeout: 0,
         maxHeaderSize: RESPONSE_HEADERS_BYTES_MAX,
         pipelining: 1,
       });
@@ -102,7 +104,7 @@ export function createEgress({ rules, proxy, ca, lookup = systemLookup }: Egress
       if (classified === "fault") throw error;
       return { ...NO_ANSWER, ...classified, address };
     } finally {
-      clearTimeout(timer);
+      deadline.clear();
       // Whatever is still open is of no more use; waiting for it would let the receiver hold us.
       client?.destroy().catch(() => {});
     }

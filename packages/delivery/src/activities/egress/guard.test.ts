@@ -257,7 +257,7 @@ describe("the address dialled is the address checked", () => {
       // As if the checks before had let it through.
       addresses: [{ address: "127.0.0.1", family: 4 }],
       ca: undefined,
-      timeoutMs: 5_000,
+      abandonMs: 5_000,
       signal: new AbortController().signal,
       onDialled: () => {
         throw new Error("it was dialled");
