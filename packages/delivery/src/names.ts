@@ -22,14 +22,20 @@ export type DeliverInput = { readonly deliveryId: DeliveryId };
 
 /** What a workflow that ran to its end says of its delivery, for people who look at it in Temporal's UI. */
 export type DeliverResult = {
-  /** `parked`: its subscription is paused or disabled; a new workflow goes on when it is active again. */
-  readonly state: TerminalState | "parked";
+  /**
+   * `parked`: its subscription is paused or disabled. `pending`: its rate lets it in later. In both a new workflow goes on
+   * when its time comes.
+   */
+  readonly state: TerminalState | "parked" | "pending";
   readonly attempts: number;
   readonly summary: string;
 };
 
 /** The type of a failure that is ours, not the receiver's: it spends none of the schedule's attempts. */
 export const FAULT = "Fault";
+
+/** The type of a failure that is nobody's: the subscription's rate or concurrency lets the attempt in later. */
+export const NOT_YET = "NotYet";
 
 /** The type of a failure that the receiver earned; the schedule times the next attempt. */
 export const ATTEMPT_FAILED = "AttemptFailed";

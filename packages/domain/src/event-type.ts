@@ -1,6 +1,6 @@
 import { closest, distance } from "fastest-levenshtein";
 
-/** Stands for every event type, also those added later. */
+/** Stands for every event type that platforms send, also those added later; not for operational ones. */
 export const ALL_EVENT_TYPES = "*";
 
 /** A catalogue entry. */
@@ -13,6 +13,8 @@ export type EventType = {
   readonly schema: Readonly<Record<string, unknown>>;
   /** A snapshot as a receiver finds it inside the array. */
   readonly sample: Readonly<Record<string, unknown>>;
+  /** Raised by Posthaste itself: nobody ingests it, and `*` leaves it out. */
+  readonly operational?: true;
 };
 
 /** How many near names an error lists: enough to spot a slip, few enough to read. */

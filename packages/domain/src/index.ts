@@ -1,4 +1,5 @@
-export { EVENT_TYPES } from "./catalog/index.ts";
+export { EVENT_TYPES, OPERATIONAL_EVENT_TYPES } from "./catalog/index.ts";
+export type { OperationalSnapshots } from "./catalog/operational.ts";
 export { parseCustomHeaders } from "./custom-headers.ts";
 export {
   EGRESS_PORTS_DEFAULT,
@@ -16,6 +17,7 @@ export {
 } from "./egress-rules.ts";
 export { EVENT_DATA_BYTES_MAX, EVENT_DATA_DEPTH_MAX, type EventData, parseEventData } from "./event-data.ts";
 export { ALL_EVENT_TYPES, type EventType, nearestCodes, unknownEventTypeMessage } from "./event-type.ts";
+export { DISABLE_RULE, type DisableRule, isToBeDisabled } from "./failing.ts";
 export {
   describeOutcome,
   OUTCOMES,
@@ -25,6 +27,17 @@ export {
   type Verdict,
   verdictOf,
 } from "./outcome.ts";
+export {
+  after,
+  EMPTY_LINE,
+  endMs,
+  type Line,
+  nextTurnMs,
+  type Pace,
+  type Rate,
+  stretched,
+  turnsNow,
+} from "./pace.ts";
 export { decodePageToken, encodePageToken, PAGE_SIZE_DEFAULT, type PageKey } from "./page-token.ts";
 export { REFUSAL_CODES, Refusal, type RefusalCode } from "./refusal.ts";
 export {

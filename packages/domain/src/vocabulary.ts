@@ -31,6 +31,7 @@ export type SubscriptionState = (typeof SUBSCRIPTION_STATES)[number];
  * A delivery's life.
  *
  *     pending → started → succeeded | exhausted | cancelled | blocked
+ *     pending | started → parked    (its subscription is paused or disabled when its attempt is due)
  *     parked  → pending   (its subscription is active again)
  *     pending | parked → cancelled   (its subscription ended)
  */

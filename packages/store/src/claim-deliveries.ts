@@ -1,7 +1,9 @@
-import type { DeliveryId, SubscriptionId } from "@posthaste/domain";
+import { after, type DeliveryId, endMs, type Pace, type SubscriptionId, turnsNow } from "@posthaste/domain";
 import { RECONCILE_GRACE_MS } from "./overdue.ts";
+import { parkPending } from "./park-deliveries.ts";
 import type { Store } from "./store.ts";
-import { type Tx, transact } from "./transact.ts";
+import { transact } from "./transact.ts";
+import { inFlight, lockTurns, ownPaceOf, PACE_COLUMNS, writeTurns } from "./turns.ts";
 
 export type ClaimedDelivery = {
   readonly deliveryId: DeliveryId;
@@ -14,8 +16,10 @@ export type Claim = {
   readonly owner: string;
   /** Claims at most. */
   readonly limit: number;
-  /** First attempts of one subscription claimed or under way at once, at most. */
+  /** Attempts of one subscription claimed or under way at once, where its owner chose no number. */
   readonly inFlightMax: number;
+  /** First attempts in a second of a subscription that is being drained, at most. Default: {@link DRAIN_PER_SECOND}. */
+  readonly drainPerSecond?: number;
   /** After this the claim is void, and another may claim the row. */
   readonly leaseMs: number;
   readonly now: number;
@@ -23,13 +27,15 @@ export type Claim = {
   readonly afterSubscription?: SubscriptionId;
 };
 
+/** A receiver that was away is not to be flooded when it is back. */
+export const DRAIN_PER_SECOND = 50;
 /** Subscriptions visited in one call at most: with many that wait, a call stays short and the next goes on. */
 const SUBSCRIPTIONS_AT_ONCE = 64;
 
 /**
  * Claims pending deliveries under a lease, fairly: subscription by subscription, the oldest few of each, so that one
- * with a huge backlog, or one that hangs, never hides another. Two claimers never get the same row. The bound on what
- * is under way is read before it is claimed, so with N claimers it may be passed by their simultaneous claims.
+ * with a huge backlog, or one that hangs, never hides another. Two claimers never get the same row, and together they
+ * keep to a subscription's rate and concurrency. What is pending of a paused or disabled one is parked.
  */
 export async function claimDeliveries(
   store: Store,
@@ -102,11 +108,29 @@ async function nextWithPending(store: Store, after: number): Promise<Subscriptio
 async function claimOf(
   store: Store,
   subscriptionId: SubscriptionId,
-  { owner, inFlightMax, leaseMs, now }: Claim,
+  claim: Claim,
   limit: number,
 ): Promise<ClaimedDelivery[]> {
+  const { owner, leaseMs, now } = claim;
   return await transact(store, async (tx) => {
-    const room = inFlightMax - (await inFlight(tx, subscriptionId, now));
+    const subscription = await tx
+      .selectFrom("subscriptions")
+      .select(["state", "target_url", "draining", ...PACE_COLUMNS])
+      .where("id", "=", subscriptionId)
+      .executeTakeFirstOrThrow();
+    const turns = await lockTurns(store, tx, subscriptionId);
+    if (subscription.state === "paused" || subscription.state === "disabled") {
+      await parkPending(tx, subscriptionId);
+    }
+    const pace = paceOfFirsts(ownPaceOf(subscription, claim.inFlightMax), subscription.draining === 1, claim);
+    // Retries that stand in line get at least half of the places.
+    const retriesWait = pace.rate === null && endMs(turns.line) > now;
+    const places = retriesWait ? Math.ceil(pace.concurrency / 2) : pace.concurrency;
+    const room = Math.min(
+      limit,
+      places - (await inFlight(tx, subscriptionId, now)),
+      pace.rate === null ? limit : turnsNow(turns.line, pace.rate, now),
+    );
     if (room <= 0) return [];
     const oldest = tx
       .selectFrom("deliveries")
@@ -115,34 +139,36 @@ async function claimOf(
       .where("subscription_id", "=", subscriptionId)
       .where((eb) => eb.or([eb("lease_until", "is", null), eb("lease_until", "<", now)]))
       .orderBy("id")
-      .limit(Math.min(room, limit));
+      .limit(room);
     const rows = await (store.seam.locksRows ? oldest.forUpdate().skipLocked() : oldest).execute();
     if (rows.length === 0) return [];
     await tx
       .updateTable("deliveries")
-      .set({ lease_owner: owner, lease_until: now + leaseMs, in_flight_of: subscriptionId })
+      .set({ lease_owner: owner, lease_until: now + leaseMs, in_flight_of: subscriptionId, turn_at: null })
       .where(
         "id",
         "in",
         rows.map((row) => row.id),
       )
       .execute();
-    const { target_url: targetUrl } = await tx
-      .selectFrom("subscriptions")
-      .select("target_url")
-      .where("id", "=", subscriptionId)
-      .executeTakeFirstOrThrow();
-    return rows.map((row) => ({ deliveryId: row.id as DeliveryId, eventType: row.event_type, targetUrl }));
+    if (pace.rate !== null) {
+      const line = after(turns.line, pace.rate, now, rows.length);
+      await writeTurns(tx, subscriptionId, { line, gate: turns.gate });
+    }
+    return rows.map((row) => ({
+      deliveryId: row.id as DeliveryId,
+      eventType: row.event_type,
+      targetUrl: subscription.target_url,
+    }));
   });
 }
 
-/** What is claimed or under way. A lease that ran out does not count, or a crashed claimer would take room for ever. */
-async function inFlight(tx: Tx, subscriptionId: SubscriptionId, now: number): Promise<number> {
-  const { count } = await tx
-    .selectFrom("deliveries")
-    .select((eb) => eb.fn.countAll().as("count"))
-    .where("in_flight_of", "=", subscriptionId)
-    .where((eb) => eb.or([eb("lease_until", "is", null), eb("lease_until", ">=", now)]))
-    .executeTakeFirstOrThrow();
-  return Number(count);
+/** While parked deliveries are drained, one first attempt at a time keeps them in the order of their ingest. */
+function paceOfFirsts(own: Pace, isDraining: boolean, { drainPerSecond = DRAIN_PER_SECOND }: Claim): Pace {
+  if (!isDraining) return own;
+  const rate =
+    own.rate !== null && own.rate.perSecond <= drainPerSecond
+      ? own.rate
+      : { perSecond: drainPerSecond, burst: 1 };
+  return { rate, concurrency: 1 };
 }

@@ -42,7 +42,7 @@ export async function createTestDelivery(
         created_at: now,
       })
       .execute();
-    const match = { subscriptionId, state: "active", targetHash: subscription.target_hash } as const;
+    const match = { subscriptionId, parks: false, targetHash: subscription.target_hash } as const;
     const row = { ...deliveryRow({ accountId, eventId, eventType, now }, match), test: 1 };
     await insertDeliveries(tx, [row]);
     const made = await tx

@@ -67,6 +67,7 @@ export async function endIn(tx: Tx, id: SubscriptionId, reason: string, now: num
       updated_at: now,
       credential: null,
       headers: null,
+      draining: 0,
     })
     .where("id", "=", id)
     .where("state", "!=", "ended")
@@ -111,6 +112,7 @@ export const SETTLED = {
   lease_owner: null,
   lease_until: null,
   in_flight_of: null,
+  turn_at: null,
 } as const;
 
 const CANCELLED = { ...SETTLED, state: "cancelled" } as const;

@@ -4,6 +4,7 @@ export {
   type Claim,
   type ClaimedDelivery,
   claimDeliveries,
+  DRAIN_PER_SECOND,
   markStarted,
   releaseClaims,
 } from "./claim-deliveries.ts";
@@ -16,6 +17,13 @@ export { type AttemptContext, loadForAttempt } from "./load-for-attempt.ts";
 export { migrate, pendingMigrations } from "./migrate.ts";
 export { openMigratedStore } from "./open-migrated-store.ts";
 export { deferReconcile, listOverdue, type OverdueDelivery, RECONCILE_GRACE_MS } from "./overdue.ts";
+export {
+  drainParked,
+  drainStrays,
+  parkDelivery,
+  pauseSubscription,
+  resumeSubscription,
+} from "./park-deliveries.ts";
 export { type AttemptToRecord, recordAttempt } from "./record-attempt.ts";
 export { resealSecrets } from "./reseal.ts";
 export { resendDelivery } from "./resend-delivery.ts";
@@ -30,6 +38,7 @@ export {
   type SigningKey,
 } from "./signing-keys.ts";
 export { closeStore, isStoreAway, openStore, pingStore, type Store, type StoreOptions } from "./store.ts";
+export { type SubscriptionHealth, subscriptionHealth } from "./subscription-health.ts";
 export type { SubscriptionOptions } from "./subscription-options.ts";
 export {
   createSubscription,
@@ -49,3 +58,4 @@ export {
   revokeToken,
   type Token,
 } from "./tokens.ts";
+export { type Turn, takeTurn } from "./turns.ts";

@@ -45,49 +45,52 @@ const DATA_BYTES_AT_ONCE = 2 * 1024 * 1024;
  * @throws Refusal `already_exists` where a key was used with other content; the field names the event's index
  */
 export async function ingestEvents(store: Store, ingest: Ingest): Promise<IngestedEvent[]> {
-  return await transact(store, async (tx) => {
-    const known = await knownKeys(tx, ingest);
-    const results: IngestedEvent[] = [];
-    const fresh = newRows();
-    const matching = new Map<string, Match[]>();
-    let room = ingest.deliveriesMax;
-    let asOfRow: number | undefined;
+  return await transact(store, (tx) => storeEvents(store, tx, ingest));
+}
 
-    for (const [index, event] of ingest.events.entries()) {
-      const before = event.idempotencyKey === null ? undefined : known.get(event.idempotencyKey);
-      if (before !== undefined) {
-        if (!before.contentHash.equals(event.contentHash)) throw keyTaken(index, ingest.events.length);
-        results.push({ eventId: before.eventId, deliveryCount: before.deliveryCount, duplicate: true });
-        continue;
-      }
-      let matches = matching.get(event.eventType);
-      if (matches === undefined) {
-        matches = await matchAll(tx, ingest, event.eventType);
-        matching.set(event.eventType, matches);
-      }
-      const eventId = newEventId(ingest.now);
-      const now = matches.slice(0, room);
-      room -= now.length;
-      if (now.length < matches.length) {
-        asOfRow ??= await newestWish(tx);
-        fresh.fanouts.push(fanoutRow(ingest, event, eventId, asOfRow, now.at(-1)?.targetHash ?? FIRST_HASH));
-      }
-      fresh.events.push(eventRow(ingest, event, eventId));
-      const origin = { accountId: ingest.accountId, eventId, eventType: event.eventType, now: ingest.now };
-      fresh.deliveries.push(...now.map((match) => deliveryRow(origin, match)));
-      if (event.idempotencyKey !== null) {
-        fresh.keys.push(keyRow(ingest, event, event.idempotencyKey, eventId, now.length));
-        known.set(event.idempotencyKey, {
-          contentHash: bufferOf(event.contentHash),
-          eventId,
-          deliveryCount: now.length,
-        });
-      }
-      results.push({ eventId, deliveryCount: now.length, duplicate: false });
+/** The same within a transaction. */
+export async function storeEvents(store: Store, tx: Tx, ingest: Ingest): Promise<IngestedEvent[]> {
+  const known = await knownKeys(tx, ingest);
+  const results: IngestedEvent[] = [];
+  const fresh = newRows();
+  const matching = new Map<string, Match[]>();
+  let room = ingest.deliveriesMax;
+  let asOfRow: number | undefined;
+
+  for (const [index, event] of ingest.events.entries()) {
+    const before = event.idempotencyKey === null ? undefined : known.get(event.idempotencyKey);
+    if (before !== undefined) {
+      if (!before.contentHash.equals(event.contentHash)) throw keyTaken(index, ingest.events.length);
+      results.push({ eventId: before.eventId, deliveryCount: before.deliveryCount, duplicate: true });
+      continue;
     }
-    await insertAll(store, tx, fresh);
-    return results;
-  });
+    let matches = matching.get(event.eventType);
+    if (matches === undefined) {
+      matches = await matchAll(tx, ingest, event.eventType);
+      matching.set(event.eventType, matches);
+    }
+    const eventId = newEventId(ingest.now);
+    const now = matches.slice(0, room);
+    room -= now.length;
+    if (now.length < matches.length) {
+      asOfRow ??= await newestWish(tx);
+      fresh.fanouts.push(fanoutRow(ingest, event, eventId, asOfRow, now.at(-1)?.targetHash ?? FIRST_HASH));
+    }
+    fresh.events.push(eventRow(ingest, event, eventId));
+    const origin = { accountId: ingest.accountId, eventId, eventType: event.eventType, now: ingest.now };
+    fresh.deliveries.push(...now.map((match) => deliveryRow(origin, match)));
+    if (event.idempotencyKey !== null) {
+      fresh.keys.push(keyRow(ingest, event, event.idempotencyKey, eventId, now.length));
+      known.set(event.idempotencyKey, {
+        contentHash: bufferOf(event.contentHash),
+        eventId,
+        deliveryCount: now.length,
+      });
+    }
+    results.push({ eventId, deliveryCount: now.length, duplicate: false });
+  }
+  await insertAll(store, tx, fresh);
+  return results;
 }
 
 /** The row of one event's delivery to one match. */
@@ -95,7 +98,6 @@ export function deliveryRow(
   origin: { accountId: AccountId; eventId: EventId; eventType: string; now: number },
   match: Match,
 ): Insertable<Tables["deliveries"]> {
-  const active = match.state === "active";
   return {
     id: newDeliveryId(origin.now),
     account_id: origin.accountId,
@@ -103,9 +105,9 @@ export function deliveryRow(
     event_type: origin.eventType,
     subscription_id: match.subscriptionId,
     target_key: match.targetHash,
-    state: active ? "pending" : "parked",
+    state: match.parks ? "parked" : "pending",
     attempts: 0,
-    next_attempt_at: active ? origin.now : null,
+    next_attempt_at: match.parks ? null : origin.now,
     created_at: origin.now,
   };
 }

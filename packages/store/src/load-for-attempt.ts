@@ -3,12 +3,14 @@ import type {
   DeliveryId,
   EventId,
   Outcome,
+  Rate,
   SubscriptionId,
   SubscriptionState,
 } from "@posthaste/domain";
 import { type Delivery, deliveryOf } from "./deliveries.ts";
 import { contextOf, signingKeysFor } from "./signing-keys.ts";
 import type { Store } from "./store.ts";
+import { rateOf } from "./turns.ts";
 
 /** All that an attempt needs to know. */
 export type AttemptContext = {
@@ -26,7 +28,14 @@ export type AttemptContext = {
     readonly acceptance: Acceptance;
     /** Null: the default. */
     readonly timeoutMs: number | null;
+    /** What its owner chose; null: no rate, the default concurrency. */
+    readonly rate: Rate | null;
+    readonly concurrency: number | null;
+    /** No attempt failed since the last success. */
+    readonly isHealthy: boolean;
   };
+  /** It was claimed for its first attempt, and so has its place among those under way. */
+  readonly isClaimed: boolean;
   readonly event: { readonly id: EventId; readonly type: string; readonly data: Uint8Array };
   readonly lastAttempt:
     | { readonly number: number; readonly outcome: Outcome; readonly status: number | null }
@@ -68,6 +77,10 @@ async function load(store: Store, deliveryId: DeliveryId, now: number): Promise<
       "s.headers",
       "s.acceptance",
       "s.timeout_ms",
+      "s.rate_per_1000s",
+      "s.rate_burst",
+      "s.concurrency",
+      "s.failing_since",
       "e.data",
     ])
     .where("d.id", "=", deliveryId)
@@ -91,7 +104,11 @@ async function load(store: Store, deliveryId: DeliveryId, now: number): Promise<
       signingKeys: await signingKeysFor(store, delivery.subscriptionId, now),
       acceptance: row.acceptance,
       timeoutMs: row.timeout_ms,
+      rate: rateOf(row),
+      concurrency: row.concurrency,
+      isHealthy: row.failing_since === null,
     },
+    isClaimed: row.in_flight_of !== null,
     event: { id: delivery.eventId, type: delivery.eventType, data: row.data },
     lastAttempt:
       delivery.lastOutcome === null

@@ -1,6 +1,7 @@
 import {
   type AccountId,
   ALL_EVENT_TYPES,
+  OPERATIONAL_EVENT_TYPES,
   type SubscriptionId,
   type SubscriptionState,
 } from "@posthaste/domain";
@@ -9,7 +10,8 @@ import type { Tx } from "./transact.ts";
 /** A subscription that is to get an event: the one chosen for its URL. */
 export type Match = {
   readonly subscriptionId: SubscriptionId;
-  readonly state: SubscriptionState;
+  /** Its deliveries wait: it is paused or disabled, or those before them are being drained. */
+  readonly parks: boolean;
   readonly targetHash: Buffer;
 };
 
@@ -38,9 +40,9 @@ export async function matchSubscriptions(
   let select = tx
     .selectFrom("subscription_event_types as t")
     .innerJoin("subscriptions as s", "s.id", "t.subscription_id")
-    .select(["s.id", "s.state", "s.target_hash"])
+    .select(["s.id", "s.state", "s.draining", "s.target_hash"])
     .where("t.account_id", "=", query.accountId)
-    .where("t.event_type", "in", [query.eventType, ALL_EVENT_TYPES])
+    .where("t.event_type", "in", wantedAs(query.eventType))
     .where("s.state", "!=", "ended")
     .where("s.target_hash", ">", query.after)
     .orderBy("s.target_hash")
@@ -58,7 +60,22 @@ export async function matchSubscriptions(
   const matches: Match[] = [];
   for (const row of rows) {
     if (matches.at(-1)?.targetHash.equals(row.target_hash)) continue;
-    matches.push({ subscriptionId: row.id as SubscriptionId, state: row.state, targetHash: row.target_hash });
+    matches.push({
+      subscriptionId: row.id as SubscriptionId,
+      parks: parks(row),
+      targetHash: row.target_hash,
+    });
   }
   return { matches, more: rows.length === query.limit };
+}
+
+/** Whether what is made for this subscription now has to wait for it. */
+export function parks(row: { readonly state: SubscriptionState; readonly draining: number }): boolean {
+  return row.state !== "active" || row.draining === 1;
+}
+
+const OPERATIONAL: ReadonlySet<string> = new Set(OPERATIONAL_EVENT_TYPES.map((type) => type.code));
+
+function wantedAs(eventType: string): string[] {
+  return OPERATIONAL.has(eventType) ? [eventType] : [eventType, ALL_EVENT_TYPES];
 }

@@ -1,15 +1,20 @@
 import {
   type DeliveryId,
   type DeliveryState,
+  DISABLE_RULE,
+  type DisableRule,
   isTerminal,
   type SubscriptionId,
   type TerminalState,
 } from "@posthaste/domain";
 import { type Attempt, attemptRow } from "./attempts.ts";
-import { cancelOpenDeliveries, endIn, SETTLED } from "./end-subscription.ts";
+import { cancelOpenDeliveries, SETTLED } from "./end-subscription.ts";
+import { noteHealth } from "./note-health.ts";
 import { RECONCILE_GRACE_MS } from "./overdue.ts";
+import { parkAllPending } from "./park-deliveries.ts";
 import type { Store } from "./store.ts";
 import { type Tx, transact } from "./transact.ts";
+import { noteHold } from "./turns.ts";
 
 export type AttemptToRecord = {
   readonly deliveryId: DeliveryId;
@@ -19,8 +24,10 @@ export type AttemptToRecord = {
   /** When the next attempt is due; null where none is. */
   readonly nextAttemptAt: number | null;
   readonly endedReason: string | null;
-  /** The receiver wants no more: its subscription ends, too. */
-  readonly endSubscription: boolean;
+  /** The subscription was not failing when the attempt began, so that a success changes nothing. */
+  readonly wasHealthy?: boolean;
+  /** Default: {@link DISABLE_RULE}. */
+  readonly disableRule?: DisableRule;
   readonly now: number;
 };
 
@@ -36,21 +43,34 @@ export async function recordAttempt(
   record: AttemptToRecord,
 ): Promise<"recorded" | "already_recorded"> {
   const { deliveryId, now } = record;
-  const ended = await transact(store, async (tx) => {
+  const done = await transact(store, async (tx) => {
     const query = tx
       .selectFrom("deliveries")
-      .select(["state", "subscription_id"])
+      .select(["id", "state", "account_id", "event_id", "event_type", "subscription_id", "test"])
       .where("id", "=", deliveryId);
     const row = await (store.seam.locksRows ? query.forUpdate() : query).executeTakeFirstOrThrow();
-    if (!(await moveOn(tx, record, row.state))) return "already_recorded";
+    if (!(await moveOn(tx, record, row.state))) return undefined;
     await tx.insertInto("attempts").values(attemptRow(deliveryId, record.attempt)).execute();
-    if (!record.endSubscription) return "recorded";
     const subscriptionId = row.subscription_id as SubscriptionId;
-    await endIn(tx, subscriptionId, "the receiver answered 410", now);
-    return subscriptionId;
+    if (record.attempt.number > 1) await noteHold(tx, subscriptionId, record.attempt.durationMs);
+    // What a test comes to says nothing of the subscription.
+    if (row.test === 1) return { subscriptionId, next: undefined };
+    const { number, outcome, status } = record.attempt;
+    const next = await noteHealth(store, tx, {
+      delivery: row,
+      outcome,
+      status,
+      number,
+      isExhausted: record.state === "exhausted",
+      wasHealthy: record.wasHealthy ?? false,
+      rule: record.disableRule ?? DISABLE_RULE,
+      now,
+    });
+    return { subscriptionId, next };
   });
-  if (typeof ended === "string") return ended;
-  await cancelOpenDeliveries(store, ended, now);
+  if (done === undefined) return "already_recorded";
+  if (done.next === "cancel") await cancelOpenDeliveries(store, done.subscriptionId, now);
+  if (done.next === "park") await parkAllPending(store, done.subscriptionId);
   return "recorded";
 }
 
@@ -62,6 +82,7 @@ async function moveOn(tx: Tx, record: AttemptToRecord, before: DeliveryState): P
     last_outcome: attempt.outcome,
     last_status: attempt.status,
     in_flight_of: null,
+    turn_at: null,
   };
   const open = {
     state: "started" as const,

@@ -10,6 +10,7 @@ import { type Delivery, deliveryOf } from "./deliveries.ts";
 import { sha256 } from "./ids.ts";
 import { deliveryRow, insertDeliveries } from "./ingest-events.ts";
 import { lockSubscription } from "./lock-subscription.ts";
+import { parks } from "./match-subscriptions.ts";
 import type { Store } from "./store.ts";
 import { type Tx, transact } from "./transact.ts";
 
@@ -46,7 +47,7 @@ export async function resendDelivery(
       // Ingest reaches a URL once for each event; this one is asked for beyond that.
       {
         subscriptionId,
-        state: subscription.state,
+        parks: parks(subscription),
         targetHash: sha256(subscription.target_hash, randomBytes(16)),
       },
     );

@@ -1,8 +1,9 @@
-import type { Acceptance, SubscriptionId } from "@posthaste/domain";
+import type { Acceptance, Rate, SubscriptionId } from "@posthaste/domain";
 import type { Selectable, Updateable } from "kysely";
 import { contextOf } from "./signing-keys.ts";
 import type { Store } from "./store.ts";
 import type { Tables } from "./tables.ts";
+import { rateOf } from "./turns.ts";
 
 /** What an owner may choose for a subscription beside its URL and event types. */
 export type SubscriptionOptions = {
@@ -15,6 +16,10 @@ export type SubscriptionOptions = {
   readonly description: string;
   /** The owner's own, by key. */
   readonly metadata: Readonly<Record<string, string>>;
+  /** How fast it may be sent to; null: no rate. */
+  readonly rate: Rate | null;
+  /** Attempts under way at once; null: the default. */
+  readonly concurrency: number | null;
   /** Sent with every attempt, by lower-case name. Values may be secrets, so they are sealed. */
   readonly headers: Readonly<Record<string, string>>;
 };
@@ -25,7 +30,7 @@ export function optionColumns(
   id: SubscriptionId,
   options: Partial<SubscriptionOptions>,
 ): Updateable<Tables["subscriptions"]> {
-  const { credential, acceptance, timeoutMs, description, metadata, headers } = options;
+  const { credential, acceptance, timeoutMs, description, metadata, rate, concurrency, headers } = options;
   const columns: Updateable<Tables["subscriptions"]> = {};
   if (credential !== undefined) {
     columns.credential = credential === null ? null : sealer.seal(credential, contextOf(id, "credential"));
@@ -34,6 +39,11 @@ export function optionColumns(
   if (timeoutMs !== undefined) columns.timeout_ms = timeoutMs;
   if (description !== undefined) columns.description = description;
   if (metadata !== undefined) columns.metadata = JSON.stringify(metadata);
+  if (rate !== undefined) {
+    columns.rate_per_1000s = rate === null ? null : Math.round(rate.perSecond * 1_000);
+    columns.rate_burst = rate === null ? null : rate.burst;
+  }
+  if (concurrency !== undefined) columns.concurrency = concurrency;
   if (headers !== undefined) {
     const names = Object.keys(headers).sort();
     columns.header_names = JSON.stringify(names);
@@ -50,6 +60,8 @@ export function visibleOptions(row: Selectable<Tables["subscriptions"]>) {
     timeoutMs: row.timeout_ms,
     description: row.description ?? "",
     metadata: JSON.parse(row.metadata ?? "{}") as Record<string, string>,
+    rate: rateOf(row),
+    concurrency: row.concurrency,
     headerNames: JSON.parse(row.header_names ?? "[]") as string[],
     hasCredential: row.credential !== null,
   };

@@ -1,6 +1,7 @@
 import {
   type Acceptance,
   type AccountId,
+  type Rate,
   Refusal,
   type SubscriptionId,
   type SubscriptionState,
@@ -31,6 +32,10 @@ export type Subscription = {
   /** For people; empty: none. */
   readonly description: string;
   readonly metadata: Readonly<Record<string, string>>;
+  /** Null: none. */
+  readonly rate: Rate | null;
+  /** Null: the default. */
+  readonly concurrency: number | null;
   /** Of the owner's own headers, in alphabetical order. */
   readonly headerNames: readonly string[];
   /** Whether it has a credential of the receiver's own. */
@@ -40,6 +45,10 @@ export type Subscription = {
   readonly createdAt: number;
   readonly updatedAt: number;
   readonly endedAt: number | null;
+  /** Its parked deliveries are on their way, and new ones wait behind them. */
+  readonly isDraining: boolean;
+  /** The first failure since its last success; null: it is not failing. */
+  readonly failingSince: number | null;
 };
 
 /** A subscription that was just made, with its signing key. */
@@ -137,6 +146,7 @@ async function createIn(
     .set(optionColumns(store, id, input))
     .where("id", "=", id)
     .execute();
+  await tx.insertInto("turns").values({ subscription_id: id, line_us: 0, gate_us: 0, hold_ms: 0 }).execute();
   const signingKey = await addSigningKey(tx, store.sealer, id, now);
   await addEventTypes(tx, { accountId, id, targetUrl, eventTypes: input.eventTypes });
   const created = await read(tx, accountId, id);
@@ -287,6 +297,8 @@ async function withEventTypes(db: Store["db"], rows: readonly Row[]): Promise<Su
     createdAt: row.created_at,
     updatedAt: row.updated_at,
     endedAt: row.ended_at,
+    isDraining: row.draining === 1,
+    failingSince: row.failing_since,
   }));
 }
 

@@ -41,6 +41,17 @@ export type Tables = {
     header_names: string | null;
     /** JSON: values by lower-case name, sealed. */
     headers: Buffer | null;
+    /** Attempts in 1,000 s; null: no rate. */
+    rate_per_1000s: number | null;
+    rate_burst: number | null;
+    /** Null: the default. */
+    concurrency: number | null;
+    /** 1 from its resuming until nothing is parked: new deliveries are parked behind the old ones. */
+    draining: Generated<number>;
+    /** The first failure since its last success. */
+    failing_since: number | null;
+    /** Deliveries exhausted since its last success. */
+    exhausted: Generated<number>;
     created_at: number;
     updated_at: number;
     ended_at: number | null;
@@ -58,6 +69,15 @@ export type Tables = {
     created_at: number;
     /** Null: the current one. */
     expires_at: number | null;
+  };
+  /** Where each subscription's attempts stand in line. */
+  turns: {
+    subscription_id: number;
+    /** When the next may be admitted, and when the next may be sent: microseconds, see `pace.ts` in domain. */
+    line_us: number;
+    gate_us: number;
+    /** How long its retries take of late. */
+    hold_ms: number;
   };
   /** What each subscription wants, and wanted: a fan-out that goes on later still sees who was there at ingest. */
   subscription_event_types: {
@@ -114,6 +134,8 @@ export type Tables = {
     lease_until: number | null;
     /** The subscription's id from the claim until the first attempt is logged, else null. */
     in_flight_of: number | null;
+    /** When a retry that had to wait has its turn; null: it did not ask yet. */
+    turn_at: number | null;
     last_outcome: Outcome | null;
     last_status: number | null;
     /** 1 for a test event's: tried once. */

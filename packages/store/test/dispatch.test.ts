@@ -38,7 +38,6 @@ const failed = (deliveryId: DeliveryId, number: number) => ({
   state: "started" as const,
   nextAttemptAt: NOW + 10 * MINUTE_MS,
   endedReason: null,
-  endSubscription: false,
   now: NOW,
 });
 

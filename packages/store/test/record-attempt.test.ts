@@ -29,7 +29,6 @@ const record = (deliveryId: DeliveryId, over: Partial<AttemptToRecord> = {}): At
   state: "started",
   nextAttemptAt: NOW + 600_000,
   endedReason: null,
-  endSubscription: false,
   now: NOW + 5,
   ...over,
 });
@@ -132,7 +131,6 @@ onEachDatabase("an attempt", (bench) => {
         attempt: attempt({ outcome: "gone", status: 410 }),
         state: "cancelled",
         nextAttemptAt: null,
-        endSubscription: true,
       }),
     );
     const subscriptionId = before?.subscriptionId as never;

@@ -131,6 +131,7 @@ export async function setupDelivery(kind: "time-skipping" | "dev-server"): Promi
           store,
           log,
           now,
+          concurrencyDefault: 32,
           egress: createEgress({
             rules: { allow: parseNetworks("127.0.0.0/8,::1"), ports: EGRESS_PORTS_DEFAULT },
           }),

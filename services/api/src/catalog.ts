@@ -2,6 +2,7 @@ import {
   ALL_EVENT_TYPES,
   EVENT_TYPES,
   type EventType,
+  OPERATIONAL_EVENT_TYPES,
   Refusal,
   unknownEventTypeMessage,
 } from "@posthaste/domain";
@@ -14,8 +15,9 @@ export type Catalog = {
 };
 
 export function builtInCatalog(): Catalog {
-  const byCode = new Map(EVENT_TYPES.map((type) => [type.code, type]));
-  return { find: (code) => byCode.get(code), all: () => EVENT_TYPES };
+  const all = [...EVENT_TYPES, ...OPERATIONAL_EVENT_TYPES].sort((a, b) => (a.code < b.code ? -1 : 1));
+  const byCode = new Map(all.map((type) => [type.code, type]));
+  return { find: (code) => byCode.get(code), all: () => all };
 }
 
 /** @throws Refusal `invalid`, naming near codes */

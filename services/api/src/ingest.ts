@@ -42,7 +42,12 @@ export async function ingest(
 const KEY_CHARS_MAX = 255;
 
 function check(deps: Deps, event: IncomingEvent): EventToIngest {
-  const { code } = requireEventType(deps.catalog, event.eventType, `${event.path}event_type`);
+  const { code, operational } = requireEventType(deps.catalog, event.eventType, `${event.path}event_type`);
+  if (operational) {
+    throw new Refusal("invalid", `${code} is raised by Posthaste itself and cannot be sent`, {
+      field: `${event.path}event_type`,
+    });
+  }
   const { data, canonical } = checkSnapshot(event.json, event.jsonField);
   return {
     eventType: code,

@@ -3,6 +3,7 @@ import {
   type AccountId,
   parseCustomHeaders,
   parseTargetUrl,
+  type Rate,
   requireCallable,
 } from "@posthaste/domain";
 import { createSubscription, type NewSubscription } from "@posthaste/store";
@@ -36,6 +37,8 @@ export async function subscribe(
     description?: string;
     metadata?: Readonly<Record<string, string>>;
     headers?: Readonly<Record<string, string>>;
+    rate?: Rate | null;
+    concurrency?: number | null;
   },
 ): Promise<NewSubscription> {
   const targetUrl = callableUrl(deps, wanted.targetUrl);
@@ -50,6 +53,8 @@ export async function subscribe(
     description: checkDescription(wanted.description ?? ""),
     metadata: checkMetadata(wanted.metadata ?? {}),
     headers: parseCustomHeaders(wanted.headers ?? {}),
+    rate: wanted.rate ?? null,
+    concurrency: wanted.concurrency ?? null,
     subscriptionsMax: deps.limits.POSTHASTE_SUBSCRIPTIONS_MAX,
     now: deps.now(),
   });

@@ -169,7 +169,6 @@ async function tryOnce({ store }: Bench, accountId: AccountId) {
     state: "started",
     nextAttemptAt: now + 600_000,
     endedReason: null,
-    endSubscription: false,
     now,
   });
   return { delivery: id, event: event_id, subscription: subscription_id };

@@ -492,7 +492,6 @@ describe("subscriptions and deliveries", () => {
       state: "started",
       nextAttemptAt: now + 600_000,
       endedReason: null,
-      endSubscription: false,
       now,
     });
     return deliveryId;

@@ -1,6 +1,9 @@
 import { EGRESS_SETTINGS } from "@posthaste/delivery/client";
+import { DISABLE_RULE } from "@posthaste/domain";
 import { httpUrl, integer, LOG_LEVELS, oneOf, parsed, text } from "@posthaste/runtime";
-import { STORE_SETTINGS } from "@posthaste/store";
+import { DRAIN_PER_SECOND, STORE_SETTINGS } from "@posthaste/store";
+
+const HOUR_MS = 3_600_000;
 
 /** What the worker reads from its environment. Temporal's own variables (`TEMPORAL_…`) are read by its SDK. */
 export const WORKER_SETTINGS = {
@@ -19,9 +22,24 @@ export const WORKER_SETTINGS = {
     { min: 1_000, max: 600_000 },
   ),
   POSTHASTE_IN_FLIGHT_MAX: integer(
-    "First attempts of one subscription under way at once, so that one that hangs leaves room for the others",
+    "Attempts of one subscription under way at once, where its owner chose no number, so that one that hangs leaves room for the others",
     32,
     { min: 1, max: 10_000 },
+  ),
+  POSTHASTE_DRAIN_PER_SECOND: integer(
+    "First attempts in a second of a subscription whose parked deliveries are drained, so that a receiver that was away is not flooded",
+    DRAIN_PER_SECOND,
+    { min: 1, max: 1_000 },
+  ),
+  POSTHASTE_DISABLE_AFTER_HOURS: integer(
+    "A subscription without a success for so long is disabled, once deliveries were exhausted",
+    DISABLE_RULE.failingForMs / HOUR_MS,
+    { min: 1, max: 8_760 },
+  ),
+  POSTHASTE_DISABLE_AFTER_EXHAUSTED: integer(
+    "How many deliveries must have been exhausted since the last success for that",
+    DISABLE_RULE.exhausted,
+    { min: 1, max: 1_000_000 },
   ),
   POSTHASTE_ATTEMPTS_MAX: integer("Attempts under way at once in one process", 200, { min: 1, max: 10_000 }),
   POSTHASTE_RECONCILE_INTERVAL_MS: integer(

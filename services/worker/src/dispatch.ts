@@ -1,6 +1,13 @@
 import type { DeliveryId, SubscriptionId } from "@posthaste/domain";
 import type { Log } from "@posthaste/runtime";
-import { claimDeliveries, continueFanouts, markStarted, releaseClaims, type Store } from "@posthaste/store";
+import {
+  claimDeliveries,
+  continueFanouts,
+  drainParked,
+  markStarted,
+  releaseClaims,
+  type Store,
+} from "@posthaste/store";
 
 export type DispatchOptions = {
   readonly store: Store;
@@ -13,6 +20,7 @@ export type DispatchOptions = {
   readonly batch: number;
   readonly leaseMs: number;
   readonly inFlightMax: number;
+  readonly drainPerSecond?: number;
 };
 
 export type ClaimedDelivery = {
@@ -29,7 +37,7 @@ const FAILURES_MAX = 3;
 const FAN_OUT_PER_ROUND = 500;
 
 /**
- * Makes the dispatcher's round: finish wide fan-outs, claim pending deliveries under a lease, start a workflow for
+ * Makes the dispatcher's round: finish wide fan-outs, go on with drains, claim pending deliveries under a lease, start a workflow for
  * each, mark them started.
  *
  * A crash anywhere in between loses nothing. Before the start: the lease runs out, and another round claims the row.
@@ -37,21 +45,23 @@ const FAN_OUT_PER_ROUND = 500;
  * that is over, runs one that looks at the row and returns.
  */
 export function createDispatchRound(options: DispatchOptions): () => Promise<"more" | "done"> {
-  const { store, log, now, start, owner, batch, leaseMs, inFlightMax } = options;
+  const { store, log, now, start, owner, batch, leaseMs, inFlightMax, drainPerSecond } = options;
   let afterSubscription: SubscriptionId | undefined;
 
   return async () => {
     const fannedOut = await continueFanouts(store, { now: now(), deliveriesMax: FAN_OUT_PER_ROUND });
+    const drained = await drainParked(store, { now: now() });
     const { claimed, lastSubscription } = await claimDeliveries(store, {
       owner,
       limit: batch,
       inFlightMax,
       leaseMs,
       now: now(),
+      ...(drainPerSecond === undefined ? {} : { drainPerSecond }),
       ...(afterSubscription === undefined ? {} : { afterSubscription }),
     });
     afterSubscription = lastSubscription;
-    if (claimed.length === 0) return fannedOut > 0 ? "more" : "done";
+    if (claimed.length === 0) return fannedOut + drained > 0 ? "more" : "done";
 
     const { started, failed, firstError } = await startAll(claimed, start);
     await markStarted(store, { ids: started, now: now() });

@@ -8,6 +8,7 @@ import { startWorker } from "./start-worker.ts";
 /** Longer than the longest drain of a Temporal worker. */
 const STOP_TIMEOUT_MS = 60_000;
 
+const HOUR_MS = 3_600_000;
 /** Node resolves names in half of its threads, of which it has four unless told otherwise before it starts. */
 const THREADS_MIN = 32;
 
@@ -34,6 +35,11 @@ await runService({
       dispatchBatch: config.POSTHASTE_DISPATCH_BATCH,
       dispatchLeaseMs: config.POSTHASTE_DISPATCH_LEASE_MS,
       inFlightMax: config.POSTHASTE_IN_FLIGHT_MAX,
+      drainPerSecond: config.POSTHASTE_DRAIN_PER_SECOND,
+      disableRule: {
+        failingForMs: config.POSTHASTE_DISABLE_AFTER_HOURS * HOUR_MS,
+        exhausted: config.POSTHASTE_DISABLE_AFTER_EXHAUSTED,
+      },
       attemptsMax: config.POSTHASTE_ATTEMPTS_MAX,
       reconcileIntervalMs: config.POSTHASTE_RECONCILE_INTERVAL_MS,
       egress: {

@@ -9,6 +9,7 @@ import {
   unpause,
 } from "@posthaste/delivery/client";
 import type { DeliveryWorkerOptions } from "@posthaste/delivery/worker";
+import type { DisableRule } from "@posthaste/domain";
 import type { Log, Running } from "@posthaste/runtime";
 import { pingStore, type Store } from "@posthaste/store";
 import { createDispatchRound } from "./dispatch.ts";
@@ -28,6 +29,8 @@ export type WorkerOptions = {
   readonly dispatchBatch: number;
   readonly dispatchLeaseMs: number;
   readonly inFlightMax: number;
+  readonly drainPerSecond: number;
+  readonly disableRule: DisableRule;
   readonly attemptsMax: number;
   readonly reconcileIntervalMs: number;
   readonly egress: EgressOptions;
@@ -52,6 +55,7 @@ export async function startWorker(options: WorkerOptions): Promise<Running & { u
       batch: options.dispatchBatch,
       leaseMs: options.dispatchLeaseMs,
       inFlightMax: options.inFlightMax,
+      drainPerSecond: options.drainPerSecond,
     }),
   });
   const reconciler = startLoop({
@@ -79,6 +83,8 @@ export async function startWorker(options: WorkerOptions): Promise<Running & { u
       store,
       log,
       now,
+      concurrencyDefault: options.inFlightMax,
+      disableRule: options.disableRule,
       egress: createEgress(options.egress),
       onAttempted: () => dispatcher.wake(),
     },

@@ -1,10 +1,11 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import {
   ATTEMPT_TIMEOUT_MS,
   type DeliveryId,
+  type DisableRule,
   isTerminal,
   parseRetryAfterMs,
   terminalStateAfter,
-  verdictOf,
   waitAfterAttemptMs,
   withoutQuery,
 } from "@posthaste/domain";
@@ -14,13 +15,15 @@ import {
   type AttemptContext,
   cancelDelivery,
   loadForAttempt,
+  parkDelivery,
   recordAttempt,
   type Store,
+  takeTurn,
 } from "@posthaste/store";
 import { ApplicationFailure } from "@temporalio/common";
 import type { DeliverInput, DeliverResult } from "../names.ts";
 import type { Egress } from "./egress/egress.ts";
-import { attemptFailed, ended, fault } from "./failures.ts";
+import { attemptFailed, ended, fault, notYet } from "./failures.ts";
 import { patiently } from "./patiently.ts";
 import { redact } from "./redact.ts";
 import { webhookBody, webhookHeaders } from "./webhook-request.ts";
@@ -33,6 +36,10 @@ export type AttemptDeps = {
   readonly now: () => number | Promise<number>;
   /** Called after each attempt was written: a subscription may have room for its next delivery. */
   readonly onAttempted?: () => void;
+  /** Attempts of one subscription under way at once, where its owner chose no number. */
+  readonly concurrencyDefault: number;
+  /** When a subscription that keeps failing is disabled. Default: domain's. */
+  readonly disableRule?: DisableRule;
 };
 
 /**
@@ -66,9 +73,24 @@ export async function attemptDelivery(
       return { state: "cancelled", attempts: 0, summary: "cancelled: no such delivery" };
     if (isSettled(context) || number <= context.delivery.attempts)
       return await goByTheLog(deps, context, number);
-    if (context.subscription.state === "ended") return await cancelEnded(deps, context);
+    const { state } = context.subscription;
+    if (state === "ended") return await cancelEnded(deps, context);
+    if (
+      (state === "paused" || state === "disabled") &&
+      !context.delivery.isTest &&
+      (await park(deps, context))
+    ) {
+      return parked(context.delivery.attempts);
+    }
     if (number > context.delivery.attempts + 1) {
       throw fault(`Temporal counts ${number} attempts, the log ${context.delivery.attempts}`);
+    }
+    if (!(await hasItsTurn(deps, context))) {
+      return {
+        state: "pending",
+        attempts: context.delivery.attempts,
+        summary: "waits for its turn: the subscription's rate is used up",
+      };
     }
     return await makeAttempt(deps, log, context, number);
   } catch (error) {
@@ -121,7 +143,8 @@ async function makeAttempt(
       nextAttemptAt,
       endedReason: state === undefined ? null : endedReason(state, number, delivery.isTest),
       now,
-      endSubscription: !delivery.isTest && verdictOf(result.outcome) === "end_subscription",
+      wasHealthy: subscription.isHealthy,
+      ...(deps.disableRule === undefined ? {} : { disableRule: deps.disableRule }),
     }),
   );
   log.info("delivery.attempted", {
@@ -146,7 +169,7 @@ async function makeAttempt(
   const tried = { number, outcome: result.outcome, status: result.status };
   if (state !== undefined) return ended(state, number, tried);
   const scheduledByPolicy = waitMs === waitAfterAttemptMs(number, undefined);
-  throw attemptFailed(tried, scheduledByPolicy ? undefined : waitMs);
+  throw attemptFailed(tried, nextAttemptAt, scheduledByPolicy ? undefined : waitMs);
 }
 
 /** Nothing is to be requested: answer from the row and its log. */
@@ -158,20 +181,50 @@ async function goByTheLog(
   const { delivery, lastAttempt } = context;
   if (isTerminal(delivery.state)) return ended(delivery.state, delivery.attempts, lastAttempt);
   if (delivery.state === "parked") {
-    return {
-      state: "parked",
-      attempts: delivery.attempts,
-      summary: "parked until its subscription is active again",
-    };
+    return parked(delivery.attempts);
   }
   if (lastAttempt === undefined) throw fault("the log has no attempt to go by");
-  if (number < delivery.attempts) throw attemptFailed(lastAttempt, 1);
+  if (number < delivery.attempts) throw attemptFailed(lastAttempt, delivery.nextAttemptAt, 1);
   const leftMs = (delivery.nextAttemptAt ?? 0) - (await deps.now());
-  throw attemptFailed(lastAttempt, Math.max(1, leftMs));
+  throw attemptFailed(lastAttempt, delivery.nextAttemptAt, Math.max(1, leftMs));
 }
 
 function isSettled(context: AttemptContext): boolean {
   return isTerminal(context.delivery.state) || context.delivery.state === "parked";
+}
+
+const parked = (attempts: number): DeliverResult => ({
+  state: "parked",
+  attempts,
+  summary: "parked until its subscription is active again",
+});
+
+async function park({ store }: AttemptDeps, { delivery }: AttemptContext): Promise<boolean> {
+  return await parkDelivery(store, { id: delivery.id, subscriptionId: delivery.subscriptionId });
+}
+
+/**
+ * Waits for the moment when the attempt may be sent, if that is near. False: a first attempt, which the dispatcher
+ * starts again.
+ *
+ * @throws ApplicationFailure where a retry has to wait longer
+ */
+async function hasItsTurn(deps: AttemptDeps, context: AttemptContext): Promise<boolean> {
+  const { delivery, subscription, isClaimed } = context;
+  // Let in when it was claimed, and nothing says when it is to be sent.
+  if (isClaimed && subscription.rate === null) return true;
+  const now = await deps.now();
+  const turn = await takeTurn(deps.store, {
+    deliveryId: delivery.id,
+    subscriptionId: subscription.id,
+    pace: { rate: subscription.rate, concurrency: subscription.concurrency ?? deps.concurrencyDefault },
+    timeoutMs: subscription.timeoutMs ?? ATTEMPT_TIMEOUT_MS,
+    now,
+  });
+  if (turn.kind === "wait") throw notYet(turn.untilMs);
+  if (turn.kind === "unclaimed") return false;
+  if (turn.atMs > now) await sleep(turn.atMs - now);
+  return true;
 }
 
 async function cancelEnded(deps: AttemptDeps, context: AttemptContext): Promise<DeliverResult> {

@@ -1,17 +1,36 @@
 import { describeOutcome, type Outcome, SCHEDULE, type TerminalState } from "@posthaste/domain";
 import { ApplicationFailure, ApplicationFailureCategory } from "@temporalio/common";
-import { ATTEMPT_FAILED, DELIVERY_FAILED, type DeliverResult, FAULT } from "../names.ts";
+import { ATTEMPT_FAILED, DELIVERY_FAILED, type DeliverResult, FAULT, NOT_YET } from "../names.ts";
 
 /** What these lines are made of; nothing the receiver or the subscriber wrote gets into Temporal. */
 type Tried = { readonly number: number; readonly outcome: Outcome; readonly status: number | null };
 
-/** The receiver failed; Temporal's policy times the next attempt, or `nextRetryDelayMs` where that is given. */
-export function attemptFailed(tried: Tried, nextRetryDelayMs?: number): ApplicationFailure {
+/**
+ * The receiver failed; Temporal's policy times the next attempt, or `nextRetryDelayMs` where that is given.
+ *
+ * @param nextAttemptAt for people; Temporal's UI shows the message beside the pending activity
+ */
+export function attemptFailed(
+  tried: Tried,
+  nextAttemptAt: number | null,
+  nextRetryDelayMs?: number,
+): ApplicationFailure {
+  const next = nextAttemptAt === null ? "" : `; next attempt at ${clockTime(nextAttemptAt)}`;
   return ApplicationFailure.create({
     type: ATTEMPT_FAILED,
-    message: `attempt ${tried.number} of ${SCHEDULE.maximumAttempts}: ${words(tried)}`,
+    message: `attempt ${tried.number} of ${SCHEDULE.maximumAttempts}: ${words(tried)}${next}`,
     category: ApplicationFailureCategory.BENIGN,
     ...(nextRetryDelayMs === undefined ? {} : { nextRetryDelay: nextRetryDelayMs }),
+  });
+}
+
+/** Nobody failed: the subscription's rate or concurrency lets the attempt in later. */
+export function notYet(untilMs: number): ApplicationFailure {
+  return ApplicationFailure.create({
+    type: NOT_YET,
+    message: `waits for its turn until ${clockTime(untilMs)}: the subscription's rate or concurrency is used up`,
+    category: ApplicationFailureCategory.BENIGN,
+    nonRetryable: true,
   });
 }
 
@@ -52,4 +71,9 @@ function words(tried: Tried): string {
 
 function count(attempts: number): string {
   return attempts === 1 ? "1 attempt" : `${attempts} attempts`;
+}
+
+/** As people read it, to the second. */
+function clockTime(ms: number): string {
+  return `${new Date(ms).toISOString().slice(0, 19).replace("T", " ")} UTC`;
 }

@@ -9,7 +9,7 @@ import {
   workflowInfo,
 } from "@temporalio/workflow";
 import type { Activities } from "../activities/index.ts";
-import { type DeliverInput, type DeliverResult, FAULT } from "../names.ts";
+import { type DeliverInput, type DeliverResult, FAULT, NOT_YET } from "../names.ts";
 import { RETRY_POLICY } from "./retry-policy.ts";
 
 /** The longest attempt (30 s) and patience with the database while its result is written (30 s), doubled. */
@@ -46,6 +46,11 @@ export async function deliver(input: DeliverInput): Promise<DeliverResult> {
     try {
       return await attemptDelivery(input);
     } catch (error) {
+      // Its turn is written down; the replay waits for it.
+      if (isNotYet(error)) {
+        if (workflowInfo().continueAsNewSuggested) await continueAsNew<typeof deliver>(input);
+        continue;
+      }
       if (!isFault(error)) throw rootOf(error);
     }
     faults = Date.now() - begunAt > FAULTS_FORGOTTEN_AFTER_MS ? 1 : faults + 1;
@@ -59,6 +64,14 @@ function isFault(error: unknown): boolean {
   if (!(error instanceof ActivityFailure) || isCancellation(error)) return false;
   const cause = error.cause;
   return cause instanceof TimeoutFailure || (cause instanceof ApplicationFailure && cause.type === FAULT);
+}
+
+function isNotYet(error: unknown): boolean {
+  return (
+    error instanceof ActivityFailure &&
+    error.cause instanceof ApplicationFailure &&
+    error.cause.type === NOT_YET
+  );
 }
 
 /** The activity's own words, without Temporal's "Activity task failed" around them. */

@@ -1,12 +1,12 @@
 import { SCHEDULE } from "@posthaste/domain";
 import type { RetryPolicy } from "@temporalio/common";
-import { FAULT } from "../names.ts";
+import { FAULT, NOT_YET } from "../names.ts";
 
 /**
  * The published schedule as Temporal's own retry policy.
  *
  * Faults of ours must not spend a receiver's attempts, so they are not retried here: the workflow catches them and
- * runs the activity again. `TemporalTimeout:` entries name timeouts of the server (supported since server 1.29; the
+ * runs the activity again; and so it does where the subscription lets the attempt in later. `TemporalTimeout:` entries name timeouts of the server (supported since server 1.29; the
  * time-skipping test server ignores them).
  */
 export const RETRY_POLICY: RetryPolicy = {
@@ -14,5 +14,5 @@ export const RETRY_POLICY: RetryPolicy = {
   backoffCoefficient: SCHEDULE.backoffCoefficient,
   maximumInterval: SCHEDULE.maximumIntervalMs,
   maximumAttempts: SCHEDULE.maximumAttempts,
-  nonRetryableErrorTypes: [FAULT, "TemporalTimeout:StartToClose", "TemporalTimeout:Heartbeat"],
+  nonRetryableErrorTypes: [FAULT, NOT_YET, "TemporalTimeout:StartToClose", "TemporalTimeout:Heartbeat"],
 };

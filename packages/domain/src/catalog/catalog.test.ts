@@ -1,7 +1,7 @@
 import { Ajv2020 } from "ajv/dist/2020.js";
 import addFormats from "ajv-formats";
 import { describe, expect, test } from "vitest";
-import { EVENT_TYPES } from "./index.ts";
+import { EVENT_TYPES, OPERATIONAL_EVENT_TYPES } from "./index.ts";
 
 const ajv = addFormats.default(new Ajv2020({ strict: true, allowUnionTypes: true, allErrors: true }));
 
@@ -18,7 +18,7 @@ describe("the built-in catalogue", () => {
     expect(EVENT_TYPES).toHaveLength(24);
   });
 
-  test.each(EVENT_TYPES.map((type) => [type.code, type] as const))(
+  test.each([...EVENT_TYPES, ...OPERATIONAL_EVENT_TYPES].map((type) => [type.code, type] as const))(
     "%s: its sample fits its schema, and a wrong one does not",
     (_code, type) => {
       const validate = ajv.compile(type.schema);

@@ -1,12 +1,13 @@
 import type { EventType } from "../event-type.ts";
 import { COMPANY_EVENTS } from "./company.ts";
 import { CONTACT_EVENTS } from "./contact.ts";
+import { OPERATIONAL_EVENTS } from "./operational.ts";
 import { PROJECT_EVENTS } from "./project.ts";
 import { TASK_EVENTS } from "./task.ts";
 import { TIMESHEET_EVENTS } from "./timesheet.ts";
 import { TRANSACTION_EVENTS } from "./transaction.ts";
 
-/** The built-in event types, as data, in alphabetical order of their codes. */
+/** What platforms have to tell: the built-in event types, as data, in alphabetical order of their codes. */
 export const EVENT_TYPES: readonly EventType[] = [
   ...COMPANY_EVENTS,
   ...CONTACT_EVENTS,
@@ -15,3 +16,6 @@ export const EVENT_TYPES: readonly EventType[] = [
   ...TIMESHEET_EVENTS,
   ...TRANSACTION_EVENTS,
 ].sort((a, b) => (a.code < b.code ? -1 : 1));
+
+/** What Posthaste itself has to tell, in alphabetical order. */
+export const OPERATIONAL_EVENT_TYPES: readonly EventType[] = OPERATIONAL_EVENTS;

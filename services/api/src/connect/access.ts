@@ -29,6 +29,9 @@ const ACCESS: Readonly<Record<string, Readonly<Record<string, Access>>>> = {
     rotateSecret: "subscriptions:write",
     listSigningKeys: "subscriptions:write",
     sendTestEvent: "subscriptions:write",
+    pauseSubscription: "subscriptions:write",
+    resumeSubscription: "subscriptions:write",
+    getSubscriptionHealth: "subscriptions:read",
     deleteSubscription: "subscriptions:write",
   } satisfies Methods<typeof SubscriptionService>,
   [EventIngestService.typeName]: {

@@ -8,6 +8,7 @@ import {
   Outcome as ProtoOutcome,
 } from "@posthaste/contracts/delivery";
 import {
+  GetSubscriptionHealthResponseSchema,
   Acceptance as ProtoAcceptance,
   SubscriptionState as ProtoSubscriptionState,
   SigningKeySchema,
@@ -20,7 +21,15 @@ import {
   type Outcome,
   type SubscriptionState,
 } from "@posthaste/domain";
-import type { Account, Attempt, Delivery, SigningKey, Subscription, Token } from "@posthaste/store";
+import type {
+  Account,
+  Attempt,
+  Delivery,
+  SigningKey,
+  Subscription,
+  SubscriptionHealth,
+  Token,
+} from "@posthaste/store";
 import { publicKeysPath } from "../public-keys.ts";
 
 const SUBSCRIPTION_STATES = {
@@ -85,6 +94,25 @@ export function subscriptionTo(subscription: Subscription) {
     description: subscription.description,
     metadata: { ...subscription.metadata },
     headerNames: [...subscription.headerNames],
+    ...(subscription.rate === null ? {} : { rateLimit: { ...subscription.rate } }),
+    concurrency: subscription.concurrency ?? 0,
+    draining: subscription.isDraining,
+    ...optional("failingSince", subscription.failingSince),
+  });
+}
+
+export function healthTo(health: SubscriptionHealth) {
+  const { attempts, accepted, p50Ms, p95Ms, lastOutcome, pending, parked } = health;
+  return create(GetSubscriptionHealthResponseSchema, {
+    attempts,
+    accepted,
+    ...(p50Ms === null ? {} : { p50: durationFromMs(p50Ms) }),
+    ...(p95Ms === null ? {} : { p95: durationFromMs(p95Ms) }),
+    lastOutcome: lastOutcome === null ? ProtoOutcome.UNSPECIFIED : OUTCOMES[lastOutcome],
+    ...optional("lastAttemptAt", health.lastAttemptAt),
+    ...optional("nextAttemptAt", health.nextAttemptAt),
+    pending,
+    parked,
   });
 }
 

@@ -1,22 +1,34 @@
 import { durationMs } from "@bufbuild/protobuf/wkt";
 import type { ServiceImpl } from "@connectrpc/connect";
-import type { SubscriptionService } from "@posthaste/contracts/subscription";
-import { parseCustomHeaders, Refusal, SIGNING_OVERLAP_MS, type SubscriptionId } from "@posthaste/domain";
+import type { RateLimit, SubscriptionService } from "@posthaste/contracts/subscription";
+import {
+  parseCustomHeaders,
+  type Rate,
+  Refusal,
+  SIGNING_OVERLAP_MS,
+  type SubscriptionId,
+} from "@posthaste/domain";
 import {
   endSubscription,
   getSubscription,
   listSigningKeys,
   listSubscriptions,
+  pauseSubscription,
+  resumeSubscription,
   rotateSigningKey,
+  subscriptionHealth,
   updateSubscription,
 } from "@posthaste/store";
 import { requireSubscribable } from "../catalog.ts";
 import type { Deps } from "../deps.ts";
 import { sendTestEvent } from "../send-test-event.ts";
 import { callableUrl, checkCredential, checkDescription, checkMetadata, subscribe } from "../subscribe.ts";
-import { acceptanceFrom, attemptTo, deliveryTo, signingKeyTo, subscriptionTo } from "./convert.ts";
+import { acceptanceFrom, attemptTo, deliveryTo, healthTo, signingKeyTo, subscriptionTo } from "./convert.ts";
 import { callerOf } from "./interceptors.ts";
 import { numberPage } from "./page.ts";
+
+/** One attempt in a hundred seconds: slower than that is what pausing is for. */
+const RATE_PER_SECOND_MIN = 0.01;
 
 export function subscriptionService(deps: Deps): ServiceImpl<typeof SubscriptionService> {
   const { store } = deps;
@@ -31,6 +43,8 @@ export function subscriptionService(deps: Deps): ServiceImpl<typeof Subscription
         description: request.description,
         metadata: request.metadata?.values ?? {},
         headers: request.headers?.values ?? {},
+        rate: rateFrom(request.rateLimit),
+        concurrency: request.concurrency === 0 ? null : request.concurrency,
         ...(acceptance === undefined ? {} : { acceptance }),
         ...(request.timeout === undefined ? {} : { timeoutMs: durationMs(request.timeout) }),
       });
@@ -56,7 +70,17 @@ export function subscriptionService(deps: Deps): ServiceImpl<typeof Subscription
 
     async updateSubscription(request, context) {
       const id = request.id as SubscriptionId;
-      const { targetUrl, eventTypes, secret, timeout, description, metadata, headers } = request;
+      const {
+        targetUrl,
+        eventTypes,
+        secret,
+        timeout,
+        description,
+        metadata,
+        headers,
+        rateLimit,
+        concurrency,
+      } = request;
       const acceptance = acceptanceFrom(request.acceptance);
       requireSubscribable(deps.catalog, eventTypes, "event_types");
       const subscription = await updateSubscription(store, {
@@ -70,6 +94,8 @@ export function subscriptionService(deps: Deps): ServiceImpl<typeof Subscription
         ...(timeout === undefined ? {} : { timeoutMs: durationMs(timeout) }),
         ...(description === undefined ? {} : { description: checkDescription(description) }),
         ...(metadata === undefined ? {} : { metadata: checkMetadata(metadata.values) }),
+        ...(rateLimit === undefined ? {} : { rate: rateFrom(rateLimit) }),
+        ...(concurrency === undefined ? {} : { concurrency: concurrency === 0 ? null : concurrency }),
         ...(headers === undefined ? {} : { headers: parseCustomHeaders(headers.values) }),
       });
       return { subscription: subscriptionTo(found(subscription, id)) };
@@ -110,6 +136,27 @@ export function subscriptionService(deps: Deps): ServiceImpl<typeof Subscription
       };
     },
 
+    async pauseSubscription(request, context) {
+      const id = request.id as SubscriptionId;
+      const { accountId } = callerOf(context);
+      const paused = await pauseSubscription(store, { accountId, id, now: deps.now() });
+      return { subscription: subscriptionTo(found(paused, id)) };
+    },
+
+    async resumeSubscription(request, context) {
+      const id = request.id as SubscriptionId;
+      const { accountId } = callerOf(context);
+      const resumed = found(await resumeSubscription(store, { accountId, id, now: deps.now() }), id);
+      deps.nudge();
+      return { subscription: subscriptionTo(resumed) };
+    },
+
+    async getSubscriptionHealth(request, context) {
+      const id = request.id as SubscriptionId;
+      const { accountId } = callerOf(context);
+      return healthTo(found(await subscriptionHealth(store, { accountId, id }), id));
+    },
+
     async deleteSubscription(request, context) {
       const id = request.id as SubscriptionId;
       const { accountId } = callerOf(context);
@@ -120,6 +167,21 @@ export function subscriptionService(deps: Deps): ServiceImpl<typeof Subscription
       return {};
     },
   };
+}
+
+/** Null: no rate. */
+function rateFrom(limit: RateLimit | undefined): Rate | null {
+  if (limit === undefined || limit.perSecond === 0) return null;
+  if (limit.perSecond < RATE_PER_SECOND_MIN) {
+    throw new Refusal(
+      "invalid",
+      `rate_limit.per_second must be at least ${RATE_PER_SECOND_MIN}, or 0 for no rate`,
+      {
+        field: "rate_limit.per_second",
+      },
+    );
+  }
+  return { perSecond: limit.perSecond, burst: limit.burst === 0 ? Math.ceil(limit.perSecond) : limit.burst };
 }
 
 function found<T>(answer: T | undefined, id: SubscriptionId): T {

@@ -7,7 +7,7 @@ import { enumDesc, fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf
 import { file_buf_validate_validate } from "../../buf/validate/validate_pb.ts";
 import type { Duration, Timestamp } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_duration, file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
-import type { Attempt, Delivery } from "./delivery_pb.ts";
+import type { Attempt, Delivery, Outcome } from "./delivery_pb.ts";
 import { file_posthaste_v1_delivery } from "./delivery_pb.ts";
 import type { Message } from "@bufbuild/protobuf";
 
@@ -15,7 +15,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file posthaste/v1/subscription.proto.
  */
 export const file_posthaste_v1_subscription: GenFile = /*@__PURE__*/
-  fileDesc("Ch9wb3N0aGFzdGUvdjEvc3Vic2NyaXB0aW9uLnByb3RvEgxwb3N0aGFzdGUudjEi8wMKDFN1YnNjcmlwdGlvbhIKCgJpZBgBIAEoBRISCgp0YXJnZXRfdXJsGAIgASgJEhMKC2V2ZW50X3R5cGVzGAMgAygJEi4KBXN0YXRlGAQgASgOMh8ucG9zdGhhc3RlLnYxLlN1YnNjcmlwdGlvblN0YXRlEiwKCmFjY2VwdGFuY2UYBSABKA4yGC5wb3N0aGFzdGUudjEuQWNjZXB0YW5jZRIqCgd0aW1lb3V0GAYgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEhIKCmhhc19zZWNyZXQYByABKAgSLgoKY3JlYXRlZF9hdBgIIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLgoKdXBkYXRlZF9hdBgJIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASGAoQcHVibGljX2tleXNfcGF0aBgKIAEoCRITCgtkZXNjcmlwdGlvbhgLIAEoCRI6CghtZXRhZGF0YRgMIAMoCzIoLnBvc3RoYXN0ZS52MS5TdWJzY3JpcHRpb24uTWV0YWRhdGFFbnRyeRIUCgxoZWFkZXJfbmFtZXMYDSADKAkaLwoNTWV0YWRhdGFFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIp4BChRTdWJzY3JpcHRpb25NZXRhZGF0YRJXCgZ2YWx1ZXMYASADKAsyLi5wb3N0aGFzdGUudjEuU3Vic2NyaXB0aW9uTWV0YWRhdGEuVmFsdWVzRW50cnlCF7pIFJoBERAUIgZyBBABGEAqBXIDGPQDGi0KC1ZhbHVlc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEigQEKDUN1c3RvbUhlYWRlcnMSQQoGdmFsdWVzGAEgAygLMicucG9zdGhhc3RlLnYxLkN1c3RvbUhlYWRlcnMuVmFsdWVzRW50cnlCCLpIBZoBAhAUGi0KC1ZhbHVlc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEikAEKClNpZ25pbmdLZXkSDgoGc2VjcmV0GAEgASgJEhIKCnB1YmxpY19rZXkYAiABKAkSLgoKY3JlYXRlZF9hdBgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLgoKZXhwaXJlc19hdBgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAi9wIKGUNyZWF0ZVN1YnNjcmlwdGlvblJlcXVlc3QSHgoKdGFyZ2V0X3VybBgBIAEoCUIKukgHcgUQARiAEBIpCgtldmVudF90eXBlcxgCIAMoCUIUukgRkgEOCAEQQBgBIgZyBBABGEASGAoGc2VjcmV0GAMgASgJQgi6SAVyAxj/ARI2CgphY2NlcHRhbmNlGAQgASgOMhgucG9zdGhhc3RlLnYxLkFjY2VwdGFuY2VCCLpIBYIBAhABEjoKB3RpbWVvdXQYBSABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CDrpIC6oBCCICCB4yAggBEh0KC2Rlc2NyaXB0aW9uGAYgASgJQgi6SAVyAxj/ARI0CghtZXRhZGF0YRgHIAEoCzIiLnBvc3RoYXN0ZS52MS5TdWJzY3JpcHRpb25NZXRhZGF0YRIsCgdoZWFkZXJzGAggASgLMhsucG9zdGhhc3RlLnYxLkN1c3RvbUhlYWRlcnMifQoaQ3JlYXRlU3Vic2NyaXB0aW9uUmVzcG9uc2USMAoMc3Vic2NyaXB0aW9uGAEgASgLMhoucG9zdGhhc3RlLnYxLlN1YnNjcmlwdGlvbhItCgtzaWduaW5nX2tleRgCIAEoCzIYLnBvc3RoYXN0ZS52MS5TaWduaW5nS2V5Ii0KFkdldFN1YnNjcmlwdGlvblJlcXVlc3QSEwoCaWQYASABKAVCB7pIBBoCIAAiSwoXR2V0U3Vic2NyaXB0aW9uUmVzcG9uc2USMAoMc3Vic2NyaXB0aW9uGAEgASgLMhoucG9zdGhhc3RlLnYxLlN1YnNjcmlwdGlvbiJXChhMaXN0U3Vic2NyaXB0aW9uc1JlcXVlc3QSHQoJcGFnZV9zaXplGAEgASgFQgq6SAcaBRj0AygAEhwKCnBhZ2VfdG9rZW4YAiABKAlCCLpIBXIDGIAEImcKGUxpc3RTdWJzY3JpcHRpb25zUmVzcG9uc2USMQoNc3Vic2NyaXB0aW9ucxgBIAMoCzIaLnBvc3RoYXN0ZS52MS5TdWJzY3JpcHRpb24SFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIsMDChlVcGRhdGVTdWJzY3JpcHRpb25SZXF1ZXN0EhMKAmlkGAEgASgFQge6SAQaAiAAEiMKCnRhcmdldF91cmwYAiABKAlCCrpIB3IFEAEYgBBIAIgBARInCgtldmVudF90eXBlcxgDIAMoCUISukgPkgEMEEAYASIGcgQQARhAEh0KBnNlY3JldBgEIAEoCUIIukgFcgMY/wFIAYgBARI2CgphY2NlcHRhbmNlGAUgASgOMhgucG9zdGhhc3RlLnYxLkFjY2VwdGFuY2VCCLpIBYIBAhABEjoKB3RpbWVvdXQYBiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CDrpIC6oBCCICCB4yAggBEiIKC2Rlc2NyaXB0aW9uGAcgASgJQgi6SAVyAxj/AUgCiAEBEjQKCG1ldGFkYXRhGAggASgLMiIucG9zdGhhc3RlLnYxLlN1YnNjcmlwdGlvbk1ldGFkYXRhEiwKB2hlYWRlcnMYCSABKAsyGy5wb3N0aGFzdGUudjEuQ3VzdG9tSGVhZGVyc0INCgtfdGFyZ2V0X3VybEIJCgdfc2VjcmV0Qg4KDF9kZXNjcmlwdGlvbiJOChpVcGRhdGVTdWJzY3JpcHRpb25SZXNwb25zZRIwCgxzdWJzY3JpcHRpb24YASABKAsyGi5wb3N0aGFzdGUudjEuU3Vic2NyaXB0aW9uImYKE1JvdGF0ZVNlY3JldFJlcXVlc3QSEwoCaWQYASABKAVCB7pIBBoCIAASOgoHb3ZlcmxhcBgCIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkIOukgLqgEIIgQIgPUkMgAiRQoUUm90YXRlU2VjcmV0UmVzcG9uc2USLQoLc2lnbmluZ19rZXkYASABKAsyGC5wb3N0aGFzdGUudjEuU2lnbmluZ0tleSItChZMaXN0U2lnbmluZ0tleXNSZXF1ZXN0EhMKAmlkGAEgASgFQge6SAQaAiAAIkkKF0xpc3RTaWduaW5nS2V5c1Jlc3BvbnNlEi4KDHNpZ25pbmdfa2V5cxgBIAMoCzIYLnBvc3RoYXN0ZS52MS5TaWduaW5nS2V5ImgKFFNlbmRUZXN0RXZlbnRSZXF1ZXN0EiAKD3N1YnNjcmlwdGlvbl9pZBgBIAEoBUIHukgEGgIgABIbCgpldmVudF90eXBlGAIgASgJQge6SARyAhhAEhEKCWRhdGFfanNvbhgDIAEoCSJpChVTZW5kVGVzdEV2ZW50UmVzcG9uc2USKAoIZGVsaXZlcnkYASABKAsyFi5wb3N0aGFzdGUudjEuRGVsaXZlcnkSJgoHYXR0ZW1wdBgCIAEoCzIVLnBvc3RoYXN0ZS52MS5BdHRlbXB0IjAKGURlbGV0ZVN1YnNjcmlwdGlvblJlcXVlc3QSEwoCaWQYASABKAVCB7pIBBoCIAAiHAoaRGVsZXRlU3Vic2NyaXB0aW9uUmVzcG9uc2UqtAEKEVN1YnNjcmlwdGlvblN0YXRlEiIKHlNVQlNDUklQVElPTl9TVEFURV9VTlNQRUNJRklFRBAAEh0KGVNVQlNDUklQVElPTl9TVEFURV9BQ1RJVkUQARIdChlTVUJTQ1JJUFRJT05fU1RBVEVfUEFVU0VEEAISHwobU1VCU0NSSVBUSU9OX1NUQVRFX0RJU0FCTEVEEAMSHAoYU1VCU0NSSVBUSU9OX1NUQVRFX0VOREVEEAQqWAoKQWNjZXB0YW5jZRIaChZBQ0NFUFRBTkNFX1VOU1BFQ0lGSUVEEAASFgoSQUNDRVBUQU5DRV9PS19PTkxZEAESFgoSQUNDRVBUQU5DRV9BTllfMlhYEAIywAYKE1N1YnNjcmlwdGlvblNlcnZpY2USZwoSQ3JlYXRlU3Vic2NyaXB0aW9uEicucG9zdGhhc3RlLnYxLkNyZWF0ZVN1YnNjcmlwdGlvblJlcXVlc3QaKC5wb3N0aGFzdGUudjEuQ3JlYXRlU3Vic2NyaXB0aW9uUmVzcG9uc2USYwoPR2V0U3Vic2NyaXB0aW9uEiQucG9zdGhhc3RlLnYxLkdldFN1YnNjcmlwdGlvblJlcXVlc3QaJS5wb3N0aGFzdGUudjEuR2V0U3Vic2NyaXB0aW9uUmVzcG9uc2UiA5ACARJpChFMaXN0U3Vic2NyaXB0aW9ucxImLnBvc3RoYXN0ZS52MS5MaXN0U3Vic2NyaXB0aW9uc1JlcXVlc3QaJy5wb3N0aGFzdGUudjEuTGlzdFN1YnNjcmlwdGlvbnNSZXNwb25zZSIDkAIBEmwKElVwZGF0ZVN1YnNjcmlwdGlvbhInLnBvc3RoYXN0ZS52MS5VcGRhdGVTdWJzY3JpcHRpb25SZXF1ZXN0GigucG9zdGhhc3RlLnYxLlVwZGF0ZVN1YnNjcmlwdGlvblJlc3BvbnNlIgOQAgISVQoMUm90YXRlU2VjcmV0EiEucG9zdGhhc3RlLnYxLlJvdGF0ZVNlY3JldFJlcXVlc3QaIi5wb3N0aGFzdGUudjEuUm90YXRlU2VjcmV0UmVzcG9uc2USYwoPTGlzdFNpZ25pbmdLZXlzEiQucG9zdGhhc3RlLnYxLkxpc3RTaWduaW5nS2V5c1JlcXVlc3QaJS5wb3N0aGFzdGUudjEuTGlzdFNpZ25pbmdLZXlzUmVzcG9uc2UiA5ACAhJYCg1TZW5kVGVzdEV2ZW50EiIucG9zdGhhc3RlLnYxLlNlbmRUZXN0RXZlbnRSZXF1ZXN0GiMucG9zdGhhc3RlLnYxLlNlbmRUZXN0RXZlbnRSZXNwb25zZRJsChJEZWxldGVTdWJzY3JpcHRpb24SJy5wb3N0aGFzdGUudjEuRGVsZXRlU3Vic2NyaXB0aW9uUmVxdWVzdBooLnBvc3RoYXN0ZS52MS5EZWxldGVTdWJzY3JpcHRpb25SZXNwb25zZSIDkAICYgZwcm90bzM", [file_buf_validate_validate, file_google_protobuf_duration, file_google_protobuf_timestamp, file_posthaste_v1_delivery]);
+  fileDesc("Ch9wb3N0aGFzdGUvdjEvc3Vic2NyaXB0aW9uLnByb3RvEgxwb3N0aGFzdGUudjEi+gQKDFN1YnNjcmlwdGlvbhIKCgJpZBgBIAEoBRISCgp0YXJnZXRfdXJsGAIgASgJEhMKC2V2ZW50X3R5cGVzGAMgAygJEi4KBXN0YXRlGAQgASgOMh8ucG9zdGhhc3RlLnYxLlN1YnNjcmlwdGlvblN0YXRlEiwKCmFjY2VwdGFuY2UYBSABKA4yGC5wb3N0aGFzdGUudjEuQWNjZXB0YW5jZRIqCgd0aW1lb3V0GAYgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEhIKCmhhc19zZWNyZXQYByABKAgSLgoKY3JlYXRlZF9hdBgIIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLgoKdXBkYXRlZF9hdBgJIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASGAoQcHVibGljX2tleXNfcGF0aBgKIAEoCRITCgtkZXNjcmlwdGlvbhgLIAEoCRI6CghtZXRhZGF0YRgMIAMoCzIoLnBvc3RoYXN0ZS52MS5TdWJzY3JpcHRpb24uTWV0YWRhdGFFbnRyeRIUCgxoZWFkZXJfbmFtZXMYDSADKAkSKwoKcmF0ZV9saW1pdBgOIAEoCzIXLnBvc3RoYXN0ZS52MS5SYXRlTGltaXQSEwoLY29uY3VycmVuY3kYDyABKAUSEAoIZHJhaW5pbmcYECABKAgSMQoNZmFpbGluZ19zaW5jZRgRIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAaLwoNTWV0YWRhdGFFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIlMKCVJhdGVMaW1pdBIrCgpwZXJfc2Vjb25kGAEgASgBQhe6SBQSEhkAAAAAAECPQCkAAAAAAAAAABIZCgVidXJzdBgCIAEoBUIKukgHGgUY6AcoACIvChhQYXVzZVN1YnNjcmlwdGlvblJlcXVlc3QSEwoCaWQYASABKAVCB7pIBBoCIAAiTQoZUGF1c2VTdWJzY3JpcHRpb25SZXNwb25zZRIwCgxzdWJzY3JpcHRpb24YASABKAsyGi5wb3N0aGFzdGUudjEuU3Vic2NyaXB0aW9uIjAKGVJlc3VtZVN1YnNjcmlwdGlvblJlcXVlc3QSEwoCaWQYASABKAVCB7pIBBoCIAAiTgoaUmVzdW1lU3Vic2NyaXB0aW9uUmVzcG9uc2USMAoMc3Vic2NyaXB0aW9uGAEgASgLMhoucG9zdGhhc3RlLnYxLlN1YnNjcmlwdGlvbiIzChxHZXRTdWJzY3JpcHRpb25IZWFsdGhSZXF1ZXN0EhMKAmlkGAEgASgFQge6SAQaAiAAIssCCh1HZXRTdWJzY3JpcHRpb25IZWFsdGhSZXNwb25zZRIQCghhdHRlbXB0cxgBIAEoBRIQCghhY2NlcHRlZBgCIAEoBRImCgNwNTAYAyABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SJgoDcDk1GAQgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEisKDGxhc3Rfb3V0Y29tZRgFIAEoDjIVLnBvc3RoYXN0ZS52MS5PdXRjb21lEjMKD2xhc3RfYXR0ZW1wdF9hdBgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASMwoPbmV4dF9hdHRlbXB0X2F0GAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIPCgdwZW5kaW5nGAggASgFEg4KBnBhcmtlZBgJIAEoBSKeAQoUU3Vic2NyaXB0aW9uTWV0YWRhdGESVwoGdmFsdWVzGAEgAygLMi4ucG9zdGhhc3RlLnYxLlN1YnNjcmlwdGlvbk1ldGFkYXRhLlZhbHVlc0VudHJ5Qhe6SBSaAREQFCIGcgQQARhAKgVyAxj0AxotCgtWYWx1ZXNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIoEBCg1DdXN0b21IZWFkZXJzEkEKBnZhbHVlcxgBIAMoCzInLnBvc3RoYXN0ZS52MS5DdXN0b21IZWFkZXJzLlZhbHVlc0VudHJ5Qgi6SAWaAQIQFBotCgtWYWx1ZXNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIpABCgpTaWduaW5nS2V5Eg4KBnNlY3JldBgBIAEoCRISCgpwdWJsaWNfa2V5GAIgASgJEi4KCmNyZWF0ZWRfYXQYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi4KCmV4cGlyZXNfYXQYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIsUDChlDcmVhdGVTdWJzY3JpcHRpb25SZXF1ZXN0Eh4KCnRhcmdldF91cmwYASABKAlCCrpIB3IFEAEYgBASKQoLZXZlbnRfdHlwZXMYAiADKAlCFLpIEZIBDggBEEAYASIGcgQQARhAEhgKBnNlY3JldBgDIAEoCUIIukgFcgMY/wESNgoKYWNjZXB0YW5jZRgEIAEoDjIYLnBvc3RoYXN0ZS52MS5BY2NlcHRhbmNlQgi6SAWCAQIQARI6Cgd0aW1lb3V0GAUgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQg66SAuqAQgiAggeMgIIARIdCgtkZXNjcmlwdGlvbhgGIAEoCUIIukgFcgMY/wESNAoIbWV0YWRhdGEYByABKAsyIi5wb3N0aGFzdGUudjEuU3Vic2NyaXB0aW9uTWV0YWRhdGESLAoHaGVhZGVycxgIIAEoCzIbLnBvc3RoYXN0ZS52MS5DdXN0b21IZWFkZXJzEisKCnJhdGVfbGltaXQYCSABKAsyFy5wb3N0aGFzdGUudjEuUmF0ZUxpbWl0Eh8KC2NvbmN1cnJlbmN5GAogASgFQgq6SAcaBRjoBygAIn0KGkNyZWF0ZVN1YnNjcmlwdGlvblJlc3BvbnNlEjAKDHN1YnNjcmlwdGlvbhgBIAEoCzIaLnBvc3RoYXN0ZS52MS5TdWJzY3JpcHRpb24SLQoLc2lnbmluZ19rZXkYAiABKAsyGC5wb3N0aGFzdGUudjEuU2lnbmluZ0tleSItChZHZXRTdWJzY3JpcHRpb25SZXF1ZXN0EhMKAmlkGAEgASgFQge6SAQaAiAAIksKF0dldFN1YnNjcmlwdGlvblJlc3BvbnNlEjAKDHN1YnNjcmlwdGlvbhgBIAEoCzIaLnBvc3RoYXN0ZS52MS5TdWJzY3JpcHRpb24iVwoYTGlzdFN1YnNjcmlwdGlvbnNSZXF1ZXN0Eh0KCXBhZ2Vfc2l6ZRgBIAEoBUIKukgHGgUY9AMoABIcCgpwYWdlX3Rva2VuGAIgASgJQgi6SAVyAxiABCJnChlMaXN0U3Vic2NyaXB0aW9uc1Jlc3BvbnNlEjEKDXN1YnNjcmlwdGlvbnMYASADKAsyGi5wb3N0aGFzdGUudjEuU3Vic2NyaXB0aW9uEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSKmBAoZVXBkYXRlU3Vic2NyaXB0aW9uUmVxdWVzdBITCgJpZBgBIAEoBUIHukgEGgIgABIjCgp0YXJnZXRfdXJsGAIgASgJQgq6SAdyBRABGIAQSACIAQESJwoLZXZlbnRfdHlwZXMYAyADKAlCErpID5IBDBBAGAEiBnIEEAEYQBIdCgZzZWNyZXQYBCABKAlCCLpIBXIDGP8BSAGIAQESNgoKYWNjZXB0YW5jZRgFIAEoDjIYLnBvc3RoYXN0ZS52MS5BY2NlcHRhbmNlQgi6SAWCAQIQARI6Cgd0aW1lb3V0GAYgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQg66SAuqAQgiAggeMgIIARIiCgtkZXNjcmlwdGlvbhgHIAEoCUIIukgFcgMY/wFIAogBARI0CghtZXRhZGF0YRgIIAEoCzIiLnBvc3RoYXN0ZS52MS5TdWJzY3JpcHRpb25NZXRhZGF0YRIsCgdoZWFkZXJzGAkgASgLMhsucG9zdGhhc3RlLnYxLkN1c3RvbUhlYWRlcnMSKwoKcmF0ZV9saW1pdBgKIAEoCzIXLnBvc3RoYXN0ZS52MS5SYXRlTGltaXQSJAoLY29uY3VycmVuY3kYCyABKAVCCrpIBxoFGOgHKABIA4gBAUINCgtfdGFyZ2V0X3VybEIJCgdfc2VjcmV0Qg4KDF9kZXNjcmlwdGlvbkIOCgxfY29uY3VycmVuY3kiTgoaVXBkYXRlU3Vic2NyaXB0aW9uUmVzcG9uc2USMAoMc3Vic2NyaXB0aW9uGAEgASgLMhoucG9zdGhhc3RlLnYxLlN1YnNjcmlwdGlvbiJmChNSb3RhdGVTZWNyZXRSZXF1ZXN0EhMKAmlkGAEgASgFQge6SAQaAiAAEjoKB292ZXJsYXAYAiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CDrpIC6oBCCIECID1JDIAIkUKFFJvdGF0ZVNlY3JldFJlc3BvbnNlEi0KC3NpZ25pbmdfa2V5GAEgASgLMhgucG9zdGhhc3RlLnYxLlNpZ25pbmdLZXkiLQoWTGlzdFNpZ25pbmdLZXlzUmVxdWVzdBITCgJpZBgBIAEoBUIHukgEGgIgACJJChdMaXN0U2lnbmluZ0tleXNSZXNwb25zZRIuCgxzaWduaW5nX2tleXMYASADKAsyGC5wb3N0aGFzdGUudjEuU2lnbmluZ0tleSJoChRTZW5kVGVzdEV2ZW50UmVxdWVzdBIgCg9zdWJzY3JpcHRpb25faWQYASABKAVCB7pIBBoCIAASGwoKZXZlbnRfdHlwZRgCIAEoCUIHukgEcgIYQBIRCglkYXRhX2pzb24YAyABKAkiaQoVU2VuZFRlc3RFdmVudFJlc3BvbnNlEigKCGRlbGl2ZXJ5GAEgASgLMhYucG9zdGhhc3RlLnYxLkRlbGl2ZXJ5EiYKB2F0dGVtcHQYAiABKAsyFS5wb3N0aGFzdGUudjEuQXR0ZW1wdCIwChlEZWxldGVTdWJzY3JpcHRpb25SZXF1ZXN0EhMKAmlkGAEgASgFQge6SAQaAiAAIhwKGkRlbGV0ZVN1YnNjcmlwdGlvblJlc3BvbnNlKrQBChFTdWJzY3JpcHRpb25TdGF0ZRIiCh5TVUJTQ1JJUFRJT05fU1RBVEVfVU5TUEVDSUZJRUQQABIdChlTVUJTQ1JJUFRJT05fU1RBVEVfQUNUSVZFEAESHQoZU1VCU0NSSVBUSU9OX1NUQVRFX1BBVVNFRBACEh8KG1NVQlNDUklQVElPTl9TVEFURV9ESVNBQkxFRBADEhwKGFNVQlNDUklQVElPTl9TVEFURV9FTkRFRBAEKlgKCkFjY2VwdGFuY2USGgoWQUNDRVBUQU5DRV9VTlNQRUNJRklFRBAAEhYKEkFDQ0VQVEFOQ0VfT0tfT05MWRABEhYKEkFDQ0VQVEFOQ0VfQU5ZXzJYWBACMpAJChNTdWJzY3JpcHRpb25TZXJ2aWNlEmcKEkNyZWF0ZVN1YnNjcmlwdGlvbhInLnBvc3RoYXN0ZS52MS5DcmVhdGVTdWJzY3JpcHRpb25SZXF1ZXN0GigucG9zdGhhc3RlLnYxLkNyZWF0ZVN1YnNjcmlwdGlvblJlc3BvbnNlEmMKD0dldFN1YnNjcmlwdGlvbhIkLnBvc3RoYXN0ZS52MS5HZXRTdWJzY3JpcHRpb25SZXF1ZXN0GiUucG9zdGhhc3RlLnYxLkdldFN1YnNjcmlwdGlvblJlc3BvbnNlIgOQAgESaQoRTGlzdFN1YnNjcmlwdGlvbnMSJi5wb3N0aGFzdGUudjEuTGlzdFN1YnNjcmlwdGlvbnNSZXF1ZXN0GicucG9zdGhhc3RlLnYxLkxpc3RTdWJzY3JpcHRpb25zUmVzcG9uc2UiA5ACARJsChJVcGRhdGVTdWJzY3JpcHRpb24SJy5wb3N0aGFzdGUudjEuVXBkYXRlU3Vic2NyaXB0aW9uUmVxdWVzdBooLnBvc3RoYXN0ZS52MS5VcGRhdGVTdWJzY3JpcHRpb25SZXNwb25zZSIDkAICElUKDFJvdGF0ZVNlY3JldBIhLnBvc3RoYXN0ZS52MS5Sb3RhdGVTZWNyZXRSZXF1ZXN0GiIucG9zdGhhc3RlLnYxLlJvdGF0ZVNlY3JldFJlc3BvbnNlEmMKD0xpc3RTaWduaW5nS2V5cxIkLnBvc3RoYXN0ZS52MS5MaXN0U2lnbmluZ0tleXNSZXF1ZXN0GiUucG9zdGhhc3RlLnYxLkxpc3RTaWduaW5nS2V5c1Jlc3BvbnNlIgOQAgISWAoNU2VuZFRlc3RFdmVudBIiLnBvc3RoYXN0ZS52MS5TZW5kVGVzdEV2ZW50UmVxdWVzdBojLnBvc3RoYXN0ZS52MS5TZW5kVGVzdEV2ZW50UmVzcG9uc2USaQoRUGF1c2VTdWJzY3JpcHRpb24SJi5wb3N0aGFzdGUudjEuUGF1c2VTdWJzY3JpcHRpb25SZXF1ZXN0GicucG9zdGhhc3RlLnYxLlBhdXNlU3Vic2NyaXB0aW9uUmVzcG9uc2UiA5ACAhJsChJSZXN1bWVTdWJzY3JpcHRpb24SJy5wb3N0aGFzdGUudjEuUmVzdW1lU3Vic2NyaXB0aW9uUmVxdWVzdBooLnBvc3RoYXN0ZS52MS5SZXN1bWVTdWJzY3JpcHRpb25SZXNwb25zZSIDkAICEnUKFUdldFN1YnNjcmlwdGlvbkhlYWx0aBIqLnBvc3RoYXN0ZS52MS5HZXRTdWJzY3JpcHRpb25IZWFsdGhSZXF1ZXN0GisucG9zdGhhc3RlLnYxLkdldFN1YnNjcmlwdGlvbkhlYWx0aFJlc3BvbnNlIgOQAgESbAoSRGVsZXRlU3Vic2NyaXB0aW9uEicucG9zdGhhc3RlLnYxLkRlbGV0ZVN1YnNjcmlwdGlvblJlcXVlc3QaKC5wb3N0aGFzdGUudjEuRGVsZXRlU3Vic2NyaXB0aW9uUmVzcG9uc2UiA5ACAmIGcHJvdG8z", [file_buf_validate_validate, file_google_protobuf_duration, file_google_protobuf_timestamp, file_posthaste_v1_delivery]);
 
 /**
  * A target URL and the event types it wants.
@@ -114,6 +114,34 @@ export type Subscription = Message<"posthaste.v1.Subscription"> & {
    * @generated from field: repeated string header_names = 13;
    */
   headerNames: string[];
+
+  /**
+   * How fast it may be sent to; absent: no rate.
+   *
+   * @generated from field: posthaste.v1.RateLimit rate_limit = 14;
+   */
+  rateLimit?: RateLimit | undefined;
+
+  /**
+   * Attempts under way at once, for all workers together; 0: the installation's default.
+   *
+   * @generated from field: int32 concurrency = 15;
+   */
+  concurrency: number;
+
+  /**
+   * True from its resuming until everything that was parked has been sent; new deliveries wait behind that.
+   *
+   * @generated from field: bool draining = 16;
+   */
+  draining: boolean;
+
+  /**
+   * The first failure since its last success; absent: it is not failing.
+   *
+   * @generated from field: google.protobuf.Timestamp failing_since = 17;
+   */
+  failingSince?: Timestamp | undefined;
 };
 
 /**
@@ -122,6 +150,217 @@ export type Subscription = Message<"posthaste.v1.Subscription"> & {
  */
 export const SubscriptionSchema: GenMessage<Subscription> = /*@__PURE__*/
   messageDesc(file_posthaste_v1_subscription, 0);
+
+/**
+ * How fast a subscription may be sent to, first attempts and retries together, by all workers together. A retry that has
+ * to wait keeps its attempts; its place in line is its next attempt's time.
+ *
+ * @generated from message posthaste.v1.RateLimit
+ */
+export type RateLimit = Message<"posthaste.v1.RateLimit"> & {
+  /**
+   * Attempts in a second on the long run, 0.01 to 1,000. In an update, 0 removes the rate.
+   *
+   * @generated from field: double per_second = 1;
+   */
+  perSecond: number;
+
+  /**
+   * Attempts that may follow each other at once after a rest, 1 to 1,000. Default (0): those of one second.
+   *
+   * @generated from field: int32 burst = 2;
+   */
+  burst: number;
+};
+
+/**
+ * Describes the message posthaste.v1.RateLimit.
+ * Use `create(RateLimitSchema)` to create a new message.
+ */
+export const RateLimitSchema: GenMessage<RateLimit> = /*@__PURE__*/
+  messageDesc(file_posthaste_v1_subscription, 1);
+
+/**
+ * Names the subscription to pause.
+ *
+ * @generated from message posthaste.v1.PauseSubscriptionRequest
+ */
+export type PauseSubscriptionRequest = Message<"posthaste.v1.PauseSubscriptionRequest"> & {
+  /**
+   * The subscription's number.
+   *
+   * @generated from field: int32 id = 1;
+   */
+  id: number;
+};
+
+/**
+ * Describes the message posthaste.v1.PauseSubscriptionRequest.
+ * Use `create(PauseSubscriptionRequestSchema)` to create a new message.
+ */
+export const PauseSubscriptionRequestSchema: GenMessage<PauseSubscriptionRequest> = /*@__PURE__*/
+  messageDesc(file_posthaste_v1_subscription, 2);
+
+/**
+ * The subscription, paused.
+ *
+ * @generated from message posthaste.v1.PauseSubscriptionResponse
+ */
+export type PauseSubscriptionResponse = Message<"posthaste.v1.PauseSubscriptionResponse"> & {
+  /**
+   * As stored.
+   *
+   * @generated from field: posthaste.v1.Subscription subscription = 1;
+   */
+  subscription?: Subscription | undefined;
+};
+
+/**
+ * Describes the message posthaste.v1.PauseSubscriptionResponse.
+ * Use `create(PauseSubscriptionResponseSchema)` to create a new message.
+ */
+export const PauseSubscriptionResponseSchema: GenMessage<PauseSubscriptionResponse> = /*@__PURE__*/
+  messageDesc(file_posthaste_v1_subscription, 3);
+
+/**
+ * Names the subscription to resume.
+ *
+ * @generated from message posthaste.v1.ResumeSubscriptionRequest
+ */
+export type ResumeSubscriptionRequest = Message<"posthaste.v1.ResumeSubscriptionRequest"> & {
+  /**
+   * The subscription's number.
+   *
+   * @generated from field: int32 id = 1;
+   */
+  id: number;
+};
+
+/**
+ * Describes the message posthaste.v1.ResumeSubscriptionRequest.
+ * Use `create(ResumeSubscriptionRequestSchema)` to create a new message.
+ */
+export const ResumeSubscriptionRequestSchema: GenMessage<ResumeSubscriptionRequest> = /*@__PURE__*/
+  messageDesc(file_posthaste_v1_subscription, 4);
+
+/**
+ * The subscription, active.
+ *
+ * @generated from message posthaste.v1.ResumeSubscriptionResponse
+ */
+export type ResumeSubscriptionResponse = Message<"posthaste.v1.ResumeSubscriptionResponse"> & {
+  /**
+   * As stored.
+   *
+   * @generated from field: posthaste.v1.Subscription subscription = 1;
+   */
+  subscription?: Subscription | undefined;
+};
+
+/**
+ * Describes the message posthaste.v1.ResumeSubscriptionResponse.
+ * Use `create(ResumeSubscriptionResponseSchema)` to create a new message.
+ */
+export const ResumeSubscriptionResponseSchema: GenMessage<ResumeSubscriptionResponse> = /*@__PURE__*/
+  messageDesc(file_posthaste_v1_subscription, 5);
+
+/**
+ * Names a subscription.
+ *
+ * @generated from message posthaste.v1.GetSubscriptionHealthRequest
+ */
+export type GetSubscriptionHealthRequest = Message<"posthaste.v1.GetSubscriptionHealthRequest"> & {
+  /**
+   * The subscription's number.
+   *
+   * @generated from field: int32 id = 1;
+   */
+  id: number;
+};
+
+/**
+ * Describes the message posthaste.v1.GetSubscriptionHealthRequest.
+ * Use `create(GetSubscriptionHealthRequestSchema)` to create a new message.
+ */
+export const GetSubscriptionHealthRequestSchema: GenMessage<GetSubscriptionHealthRequest> = /*@__PURE__*/
+  messageDesc(file_posthaste_v1_subscription, 6);
+
+/**
+ * How a receiver has done of late: in the attempts of the subscription's last 500 deliveries.
+ *
+ * @generated from message posthaste.v1.GetSubscriptionHealthResponse
+ */
+export type GetSubscriptionHealthResponse = Message<"posthaste.v1.GetSubscriptionHealthResponse"> & {
+  /**
+   * How many attempts that is.
+   *
+   * @generated from field: int32 attempts = 1;
+   */
+  attempts: number;
+
+  /**
+   * How many of them were accepted.
+   *
+   * @generated from field: int32 accepted = 2;
+   */
+  accepted: number;
+
+  /**
+   * Half of them took at most so long; absent where there are none.
+   *
+   * @generated from field: google.protobuf.Duration p50 = 3;
+   */
+  p50?: Duration | undefined;
+
+  /**
+   * 95 of a hundred took at most so long; absent where there are none.
+   *
+   * @generated from field: google.protobuf.Duration p95 = 4;
+   */
+  p95?: Duration | undefined;
+
+  /**
+   * What the last one came to; unspecified where there are none.
+   *
+   * @generated from field: posthaste.v1.Outcome last_outcome = 5;
+   */
+  lastOutcome: Outcome;
+
+  /**
+   * When the last one was begun; absent where there are none.
+   *
+   * @generated from field: google.protobuf.Timestamp last_attempt_at = 6;
+   */
+  lastAttemptAt?: Timestamp | undefined;
+
+  /**
+   * When the next attempt to it is due; absent where none is.
+   *
+   * @generated from field: google.protobuf.Timestamp next_attempt_at = 7;
+   */
+  nextAttemptAt?: Timestamp | undefined;
+
+  /**
+   * Deliveries that wait to be sent for the first time, 10,000 at most are counted.
+   *
+   * @generated from field: int32 pending = 8;
+   */
+  pending: number;
+
+  /**
+   * Deliveries that wait for it to be resumed, 10,000 at most are counted.
+   *
+   * @generated from field: int32 parked = 9;
+   */
+  parked: number;
+};
+
+/**
+ * Describes the message posthaste.v1.GetSubscriptionHealthResponse.
+ * Use `create(GetSubscriptionHealthResponseSchema)` to create a new message.
+ */
+export const GetSubscriptionHealthResponseSchema: GenMessage<GetSubscriptionHealthResponse> = /*@__PURE__*/
+  messageDesc(file_posthaste_v1_subscription, 7);
 
 /**
  * Its owner's own notes on a subscription.
@@ -142,7 +381,7 @@ export type SubscriptionMetadata = Message<"posthaste.v1.SubscriptionMetadata"> 
  * Use `create(SubscriptionMetadataSchema)` to create a new message.
  */
 export const SubscriptionMetadataSchema: GenMessage<SubscriptionMetadata> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_subscription, 1);
+  messageDesc(file_posthaste_v1_subscription, 8);
 
 /**
  * Headers that a receiver, or a gateway before it, asks for.
@@ -166,7 +405,7 @@ export type CustomHeaders = Message<"posthaste.v1.CustomHeaders"> & {
  * Use `create(CustomHeadersSchema)` to create a new message.
  */
 export const CustomHeadersSchema: GenMessage<CustomHeaders> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_subscription, 2);
+  messageDesc(file_posthaste_v1_subscription, 9);
 
 /**
  * What deliveries are signed with, by Standard Webhooks. Every live key signs each delivery twice: `v1` and `v1a`.
@@ -208,7 +447,7 @@ export type SigningKey = Message<"posthaste.v1.SigningKey"> & {
  * Use `create(SigningKeySchema)` to create a new message.
  */
 export const SigningKeySchema: GenMessage<SigningKey> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_subscription, 3);
+  messageDesc(file_posthaste_v1_subscription, 10);
 
 /**
  * What a new subscription needs.
@@ -272,6 +511,20 @@ export type CreateSubscriptionRequest = Message<"posthaste.v1.CreateSubscription
    * @generated from field: posthaste.v1.CustomHeaders headers = 8;
    */
   headers?: CustomHeaders | undefined;
+
+  /**
+   * How fast it may be sent to. Default: no rate.
+   *
+   * @generated from field: posthaste.v1.RateLimit rate_limit = 9;
+   */
+  rateLimit?: RateLimit | undefined;
+
+  /**
+   * Attempts under way at once, 1 to 1,000. Default (0): the installation's.
+   *
+   * @generated from field: int32 concurrency = 10;
+   */
+  concurrency: number;
 };
 
 /**
@@ -279,7 +532,7 @@ export type CreateSubscriptionRequest = Message<"posthaste.v1.CreateSubscription
  * Use `create(CreateSubscriptionRequestSchema)` to create a new message.
  */
 export const CreateSubscriptionRequestSchema: GenMessage<CreateSubscriptionRequest> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_subscription, 4);
+  messageDesc(file_posthaste_v1_subscription, 11);
 
 /**
  * The new subscription.
@@ -307,7 +560,7 @@ export type CreateSubscriptionResponse = Message<"posthaste.v1.CreateSubscriptio
  * Use `create(CreateSubscriptionResponseSchema)` to create a new message.
  */
 export const CreateSubscriptionResponseSchema: GenMessage<CreateSubscriptionResponse> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_subscription, 5);
+  messageDesc(file_posthaste_v1_subscription, 12);
 
 /**
  * Names one subscription.
@@ -328,7 +581,7 @@ export type GetSubscriptionRequest = Message<"posthaste.v1.GetSubscriptionReques
  * Use `create(GetSubscriptionRequestSchema)` to create a new message.
  */
 export const GetSubscriptionRequestSchema: GenMessage<GetSubscriptionRequest> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_subscription, 6);
+  messageDesc(file_posthaste_v1_subscription, 13);
 
 /**
  * The subscription asked for.
@@ -349,7 +602,7 @@ export type GetSubscriptionResponse = Message<"posthaste.v1.GetSubscriptionRespo
  * Use `create(GetSubscriptionResponseSchema)` to create a new message.
  */
 export const GetSubscriptionResponseSchema: GenMessage<GetSubscriptionResponse> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_subscription, 7);
+  messageDesc(file_posthaste_v1_subscription, 14);
 
 /**
  * One page of the account's subscriptions.
@@ -377,7 +630,7 @@ export type ListSubscriptionsRequest = Message<"posthaste.v1.ListSubscriptionsRe
  * Use `create(ListSubscriptionsRequestSchema)` to create a new message.
  */
 export const ListSubscriptionsRequestSchema: GenMessage<ListSubscriptionsRequest> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_subscription, 8);
+  messageDesc(file_posthaste_v1_subscription, 15);
 
 /**
  * One page of subscriptions.
@@ -405,7 +658,7 @@ export type ListSubscriptionsResponse = Message<"posthaste.v1.ListSubscriptionsR
  * Use `create(ListSubscriptionsResponseSchema)` to create a new message.
  */
 export const ListSubscriptionsResponseSchema: GenMessage<ListSubscriptionsResponse> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_subscription, 9);
+  messageDesc(file_posthaste_v1_subscription, 16);
 
 /**
  * What to change. Absent fields stay as they are.
@@ -475,6 +728,20 @@ export type UpdateSubscriptionRequest = Message<"posthaste.v1.UpdateSubscription
    * @generated from field: posthaste.v1.CustomHeaders headers = 9;
    */
   headers?: CustomHeaders | undefined;
+
+  /**
+   * A new rate; `per_second` 0 removes it; absent: unchanged.
+   *
+   * @generated from field: posthaste.v1.RateLimit rate_limit = 10;
+   */
+  rateLimit?: RateLimit | undefined;
+
+  /**
+   * Attempts under way at once, 1 to 1,000; 0: the installation's default; absent: unchanged.
+   *
+   * @generated from field: optional int32 concurrency = 11;
+   */
+  concurrency?: number | undefined;
 };
 
 /**
@@ -482,7 +749,7 @@ export type UpdateSubscriptionRequest = Message<"posthaste.v1.UpdateSubscription
  * Use `create(UpdateSubscriptionRequestSchema)` to create a new message.
  */
 export const UpdateSubscriptionRequestSchema: GenMessage<UpdateSubscriptionRequest> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_subscription, 10);
+  messageDesc(file_posthaste_v1_subscription, 17);
 
 /**
  * The subscription after the change.
@@ -503,7 +770,7 @@ export type UpdateSubscriptionResponse = Message<"posthaste.v1.UpdateSubscriptio
  * Use `create(UpdateSubscriptionResponseSchema)` to create a new message.
  */
 export const UpdateSubscriptionResponseSchema: GenMessage<UpdateSubscriptionResponse> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_subscription, 11);
+  messageDesc(file_posthaste_v1_subscription, 18);
 
 /**
  * Which subscription gets a new signing key.
@@ -531,7 +798,7 @@ export type RotateSecretRequest = Message<"posthaste.v1.RotateSecretRequest"> & 
  * Use `create(RotateSecretRequestSchema)` to create a new message.
  */
 export const RotateSecretRequestSchema: GenMessage<RotateSecretRequest> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_subscription, 12);
+  messageDesc(file_posthaste_v1_subscription, 19);
 
 /**
  * The new signing key.
@@ -552,7 +819,7 @@ export type RotateSecretResponse = Message<"posthaste.v1.RotateSecretResponse"> 
  * Use `create(RotateSecretResponseSchema)` to create a new message.
  */
 export const RotateSecretResponseSchema: GenMessage<RotateSecretResponse> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_subscription, 13);
+  messageDesc(file_posthaste_v1_subscription, 20);
 
 /**
  * Names a subscription.
@@ -573,7 +840,7 @@ export type ListSigningKeysRequest = Message<"posthaste.v1.ListSigningKeysReques
  * Use `create(ListSigningKeysRequestSchema)` to create a new message.
  */
 export const ListSigningKeysRequestSchema: GenMessage<ListSigningKeysRequest> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_subscription, 14);
+  messageDesc(file_posthaste_v1_subscription, 21);
 
 /**
  * A subscription's live signing keys.
@@ -594,7 +861,7 @@ export type ListSigningKeysResponse = Message<"posthaste.v1.ListSigningKeysRespo
  * Use `create(ListSigningKeysResponseSchema)` to create a new message.
  */
 export const ListSigningKeysResponseSchema: GenMessage<ListSigningKeysResponse> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_subscription, 15);
+  messageDesc(file_posthaste_v1_subscription, 22);
 
 /**
  * What to send, and to whom.
@@ -629,7 +896,7 @@ export type SendTestEventRequest = Message<"posthaste.v1.SendTestEventRequest"> 
  * Use `create(SendTestEventRequestSchema)` to create a new message.
  */
 export const SendTestEventRequestSchema: GenMessage<SendTestEventRequest> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_subscription, 16);
+  messageDesc(file_posthaste_v1_subscription, 23);
 
 /**
  * What came of a test event.
@@ -657,7 +924,7 @@ export type SendTestEventResponse = Message<"posthaste.v1.SendTestEventResponse"
  * Use `create(SendTestEventResponseSchema)` to create a new message.
  */
 export const SendTestEventResponseSchema: GenMessage<SendTestEventResponse> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_subscription, 17);
+  messageDesc(file_posthaste_v1_subscription, 24);
 
 /**
  * Names the subscription to end.
@@ -678,7 +945,7 @@ export type DeleteSubscriptionRequest = Message<"posthaste.v1.DeleteSubscription
  * Use `create(DeleteSubscriptionRequestSchema)` to create a new message.
  */
 export const DeleteSubscriptionRequestSchema: GenMessage<DeleteSubscriptionRequest> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_subscription, 18);
+  messageDesc(file_posthaste_v1_subscription, 25);
 
 /**
  * Empty: the subscription has ended.
@@ -693,7 +960,7 @@ export type DeleteSubscriptionResponse = Message<"posthaste.v1.DeleteSubscriptio
  * Use `create(DeleteSubscriptionResponseSchema)` to create a new message.
  */
 export const DeleteSubscriptionResponseSchema: GenMessage<DeleteSubscriptionResponse> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_subscription, 19);
+  messageDesc(file_posthaste_v1_subscription, 26);
 
 /**
  * Where a subscription stands.
@@ -867,6 +1134,39 @@ export const SubscriptionService: GenService<{
     methodKind: "unary";
     input: typeof SendTestEventRequestSchema;
     output: typeof SendTestEventResponseSchema;
+  },
+  /**
+   * Stops deliveries to a subscription. What is due and what comes is parked, not lost, until it is resumed. Pausing
+   * twice succeeds, and so does pausing a disabled one, which stays disabled. Errors: FAILED_PRECONDITION (it has ended).
+   *
+   * @generated from rpc posthaste.v1.SubscriptionService.PauseSubscription
+   */
+  pauseSubscription: {
+    methodKind: "unary";
+    input: typeof PauseSubscriptionRequestSchema;
+    output: typeof PauseSubscriptionResponseSchema;
+  },
+  /**
+   * Makes a paused or disabled subscription active again. What is parked is sent first, one first attempt at a time in
+   * the order of ingest and at a bounded rate; what comes meanwhile waits behind it. Resuming an active one succeeds.
+   * Errors: FAILED_PRECONDITION (it has ended).
+   *
+   * @generated from rpc posthaste.v1.SubscriptionService.ResumeSubscription
+   */
+  resumeSubscription: {
+    methodKind: "unary";
+    input: typeof ResumeSubscriptionRequestSchema;
+    output: typeof ResumeSubscriptionResponseSchema;
+  },
+  /**
+   * Tells how a subscription's receiver has done of late.
+   *
+   * @generated from rpc posthaste.v1.SubscriptionService.GetSubscriptionHealth
+   */
+  getSubscriptionHealth: {
+    methodKind: "unary";
+    input: typeof GetSubscriptionHealthRequestSchema;
+    output: typeof GetSubscriptionHealthResponseSchema;
   },
   /**
    * Ends a subscription and cancels its open deliveries. Deleting one that has ended already succeeds.

@@ -1,0 +1,217 @@
+import type { AccountId, DeliveryId, SubscriptionId } from "@posthaste/domain";
+import { Refusal } from "@posthaste/domain";
+import { SETTLED } from "./end-subscription.ts";
+import { lockSubscription } from "./lock-subscription.ts";
+import type { Store } from "./store.ts";
+import { getSubscription, type Subscription } from "./subscriptions.ts";
+import { type Tx, transact } from "./transact.ts";
+
+/** Deliveries moved in one transaction, so that a large backlog does not hold locks for long. */
+const MOVED_AT_ONCE = 500;
+/** Pending deliveries that a drain keeps ahead of the dispatcher; it is filled up when half of them are gone. */
+const DRAIN_AHEAD = 32;
+/** Subscriptions drained or looked at in one round, so that a round stays short. */
+const SUBSCRIPTIONS_AT_ONCE = 64;
+
+const PARKED = { ...SETTLED, state: "parked" } as const;
+
+/**
+ * Pauses a subscription: what is pending is parked, and so is everything that comes; a retry is parked when it is due.
+ * Pausing a paused or disabled one changes nothing. Undefined: there is no such subscription.
+ *
+ * @throws Refusal `wrong_state` for an ended one
+ */
+export async function pauseSubscription(
+  store: Store,
+  { accountId, id, now }: { accountId: AccountId; id: SubscriptionId; now: number },
+): Promise<Subscription | undefined> {
+  const known = await transact(store, async (tx) => {
+    const row = await lockSubscription(store, tx, accountId, id);
+    if (row === undefined) return false;
+    if (row.state === "ended") throw hasEnded(id);
+    if (row.state === "active") {
+      await tx
+        .updateTable("subscriptions")
+        .set({ state: "paused", draining: 0, updated_at: now })
+        .where("id", "=", id)
+        .execute();
+    }
+    return true;
+  });
+  if (!known) return undefined;
+  await parkAllPending(store, id);
+  return await getSubscription(store, { accountId, id });
+}
+
+/**
+ * Makes a paused or disabled subscription active again. What is parked is drained from now on, by {@link drainParked}.
+ * Resuming an active one changes nothing. Undefined: there is no such subscription.
+ *
+ * @throws Refusal `wrong_state` for an ended one
+ */
+export async function resumeSubscription(
+  store: Store,
+  { accountId, id, now }: { accountId: AccountId; id: SubscriptionId; now: number },
+): Promise<Subscription | undefined> {
+  const known = await transact(store, async (tx) => {
+    const row = await lockSubscription(store, tx, accountId, id);
+    if (row === undefined) return false;
+    if (row.state === "ended") throw hasEnded(id);
+    if (row.state !== "active") {
+      await tx
+        .updateTable("subscriptions")
+        .set({ state: "active", draining: 1, failing_since: null, exhausted: 0, updated_at: now })
+        .where("id", "=", id)
+        .execute();
+    }
+    return true;
+  });
+  return known ? await getSubscription(store, { accountId, id }) : undefined;
+}
+
+/**
+ * Parks a delivery whose attempt is due while its subscription is paused or disabled. False: the subscription is not
+ * (any more), so the attempt is to be made.
+ */
+export async function parkDelivery(
+  store: Store,
+  { id, subscriptionId }: { id: DeliveryId; subscriptionId: SubscriptionId },
+): Promise<boolean> {
+  return await transact(store, async (tx) => {
+    const subscription = await lockSubscription(store, tx, "any", subscriptionId);
+    if (subscription?.state !== "paused" && subscription?.state !== "disabled") return false;
+    await tx
+      .updateTable("deliveries")
+      .set(PARKED)
+      .where("id", "=", id)
+      .where("state", "in", ["pending", "started"])
+      .execute();
+    return true;
+  });
+}
+
+/** Parks what is pending, but for tests. */
+export async function parkAllPending(store: Store, id: SubscriptionId): Promise<void> {
+  while ((await transact(store, (tx) => parkPending(tx, id))) === MOVED_AT_ONCE);
+}
+
+/** @returns how many were parked, some at most */
+export async function parkPending(tx: Tx, id: SubscriptionId): Promise<number> {
+  return await move(tx, id, { from: "pending", to: PARKED, limit: MOVED_AT_ONCE });
+}
+
+/**
+ * Goes on with drains: of each subscription that was resumed, the oldest parked deliveries become pending, a few at a
+ * time, until none is left. What is ingested meanwhile is parked behind them.
+ *
+ * @returns how many became pending
+ */
+export async function drainParked(store: Store, { now }: { now: number }): Promise<number> {
+  const draining = await store.db
+    .selectFrom("subscriptions")
+    .select("id")
+    .where("draining", "=", 1)
+    .limit(SUBSCRIPTIONS_AT_ONCE)
+    .execute();
+  let moved = 0;
+  for (const { id } of draining) moved += await drainOne(store, id as SubscriptionId, now);
+  return moved;
+}
+
+async function drainOne(store: Store, id: SubscriptionId, now: number): Promise<number> {
+  const ahead = await pendingOf(store.db, id);
+  if (ahead > DRAIN_AHEAD / 2) return 0;
+  return await transact(store, async (tx) => {
+    // Held, so that it does not end or pause meanwhile, and two workers do not both find the last one.
+    const row = await lockSubscription(store, tx, "any", id);
+    if (row?.draining !== 1) return 0;
+    const to = { state: "pending", next_attempt_at: now } as const;
+    const moved = await move(tx, id, { from: "parked", to, limit: DRAIN_AHEAD });
+    if (moved > 0 || (await pendingOf(tx, id)) > 0) return moved;
+    await tx.updateTable("subscriptions").set({ draining: 0 }).where("id", "=", id).execute();
+    return 0;
+  });
+}
+
+/**
+ * Finds active subscriptions with parked deliveries and has them drained: an ingest that was under way while its
+ * subscription was resumed may have parked one after the drain was over.
+ *
+ * @param after the subscription to go on after; the caller comes round with what is returned
+ */
+export async function drainStrays(
+  store: Store,
+  after: SubscriptionId | undefined,
+): Promise<SubscriptionId | undefined> {
+  let cursor: number = after ?? 0;
+  for (let visited = 0; visited < SUBSCRIPTIONS_AT_ONCE; visited++) {
+    const { next } = await store.db
+      .selectFrom("deliveries")
+      .select((eb) => eb.fn.min("subscription_id").as("next"))
+      .where("state", "=", "parked")
+      .where("subscription_id", ">", cursor)
+      .executeTakeFirstOrThrow();
+    if (next === null) return undefined;
+    cursor = Number(next);
+    await store.db
+      .updateTable("subscriptions")
+      .set({ draining: 1 })
+      .where("id", "=", cursor)
+      .where("state", "=", "active")
+      .where("draining", "=", 0)
+      .execute();
+  }
+  return cursor as SubscriptionId;
+}
+
+async function pendingOf(db: Pick<Tx, "selectFrom">, id: SubscriptionId): Promise<number> {
+  const rows = await db
+    .selectFrom("deliveries")
+    .select("id")
+    .where("state", "=", "pending")
+    .where("subscription_id", "=", id)
+    .limit(DRAIN_AHEAD)
+    .execute();
+  return rows.length;
+}
+
+async function move(
+  tx: Tx,
+  id: SubscriptionId,
+  {
+    from,
+    to,
+    limit,
+  }: {
+    from: "pending" | "parked";
+    to: typeof PARKED | { readonly state: "pending"; readonly next_attempt_at: number };
+    limit: number;
+  },
+): Promise<number> {
+  let query = tx
+    .selectFrom("deliveries")
+    .select("id")
+    .where("state", "=", from)
+    .where("subscription_id", "=", id)
+    .orderBy("id")
+    .limit(limit);
+  // Tests are sent also while the subscription is paused.
+  if (from === "pending") query = query.where((eb) => eb.or([eb("test", "is", null), eb("test", "=", 0)]));
+  const rows = await query.execute();
+  if (rows.length === 0) return 0;
+  await tx
+    .updateTable("deliveries")
+    .set(to)
+    .where(
+      "id",
+      "in",
+      rows.map((row) => row.id),
+    )
+    .where("state", "=", from)
+    .execute();
+  return rows.length;
+}
+
+function hasEnded(id: SubscriptionId): Refusal {
+  return new Refusal("wrong_state", `subscription ${id} has ended; create a new one`, { field: "id" });
+}

@@ -1,0 +1,148 @@
+import type { DeliveryId, DeliveryState, Outcome, SubscriptionId } from "@posthaste/domain";
+import { expect, test } from "vitest";
+import {
+  claimDeliveries,
+  getSubscription,
+  listDeliveries,
+  markStarted,
+  recordAttempt,
+} from "../src/index.ts";
+import { attempt, type Bench, NOW, onEachDatabase } from "./fixture.ts";
+
+const DAY_MS = 86_400_000;
+const RULE = { failingForMs: 5 * DAY_MS, exhausted: 2 };
+
+/** One event of this type, and what its only attempt to this subscription comes to. */
+async function deliver(
+  { store, accountId, ingest }: Bench,
+  subscriptionId: SubscriptionId,
+  { outcome, state, now }: { outcome: Outcome; state: "succeeded" | "exhausted" | "started"; now: number },
+  eventType = "invoice_sent",
+): Promise<DeliveryId> {
+  await ingest({ eventType, now });
+  await claimDeliveries(store, { owner: "me", limit: 100, inFlightMax: 100, leaseMs: 1_000, now });
+  const [delivery] = await listDeliveries(store, { accountId, subscriptionId, limit: 1 });
+  if (delivery === undefined) throw new Error("there is no delivery");
+  await markStarted(store, { ids: [delivery.id], now });
+  await recordAttempt(store, {
+    deliveryId: delivery.id,
+    attempt: attempt({ outcome, status: outcome === "accepted" ? 200 : 500 }),
+    state: outcome === "gone" ? "cancelled" : state,
+    nextAttemptAt: null,
+    endedReason: null,
+    disableRule: RULE,
+    now,
+  });
+  return delivery.id;
+}
+/** What was raised, oldest first. */
+const raised = async ({ store }: Bench) =>
+  (await store.db.selectFrom("events").selectAll().orderBy("id").execute())
+    .filter((event) => /^(delivery|subscription)_/.test(event.event_type))
+    .map((event) => ({ type: event.event_type, data: JSON.parse(event.data.toString()) }));
+const types = async (bench: Bench) => (await raised(bench)).map((event) => event.type);
+const exhausted = (now: number) => ({ outcome: "status" as const, state: "exhausted" as const, now });
+const succeeded = (now: number) => ({ outcome: "accepted" as const, state: "succeeded" as const, now });
+
+onEachDatabase("a subscription that keeps failing", (bench) => {
+  test("is disabled when enough deliveries were exhausted over long enough, and what waits is parked", async () => {
+    const { store, accountId, subscribe, ingest } = bench();
+    const { id } = await subscribe();
+    const state = async () => (await getSubscription(store, { accountId, id }))?.state;
+    await deliver(bench(), id, exhausted(NOW));
+    await deliver(bench(), id, exhausted(NOW + DAY_MS));
+    expect(await state()).toBe("active");
+    await ingest({ now: NOW + 5 * DAY_MS - 1 });
+    const waiting = async (): Promise<DeliveryState | undefined> =>
+      (await listDeliveries(store, { accountId, limit: 2 }))[1]?.state;
+    await deliver(bench(), id, exhausted(NOW + 5 * DAY_MS));
+    expect(await state()).toBe("disabled");
+    expect(await waiting()).toBe("parked");
+    await ingest({ now: NOW + 6 * DAY_MS });
+    expect((await listDeliveries(store, { accountId, limit: 1 }))[0]?.state).toBe("parked");
+    expect(await types(bench())).toEqual([
+      "delivery_exhausted",
+      "delivery_exhausted",
+      "delivery_exhausted",
+      "subscription_disabled",
+    ]);
+    expect((await raised(bench())).at(-1)?.data).toMatchObject({
+      SubscriptionID: id,
+      State: "disabled",
+      FailingSince: new Date(NOW).toISOString(),
+      ExhaustedDeliveries: 3,
+    });
+  });
+
+  test("is not while any delivery succeeds", async () => {
+    const { store, accountId, subscribe } = bench();
+    const { id } = await subscribe();
+    await deliver(bench(), id, exhausted(NOW));
+    await deliver(bench(), id, exhausted(NOW + DAY_MS));
+    await deliver(bench(), id, succeeded(NOW + 2 * DAY_MS));
+    await deliver(bench(), id, exhausted(NOW + 6 * DAY_MS));
+    await deliver(bench(), id, exhausted(NOW + 7 * DAY_MS));
+    expect(await getSubscription(store, { accountId, id })).toMatchObject({
+      state: "active",
+      failingSince: NOW + 6 * DAY_MS,
+    });
+  });
+
+  test("counts from its first failed attempt, also where that was no exhausted delivery's", async () => {
+    const { store, accountId, subscribe } = bench();
+    const { id } = await subscribe();
+    await deliver(bench(), id, { outcome: "timeout", state: "started", now: NOW });
+    await deliver(bench(), id, exhausted(NOW + 4 * DAY_MS));
+    await deliver(bench(), id, exhausted(NOW + 5 * DAY_MS));
+    expect(await getSubscription(store, { accountId, id })).toMatchObject({ state: "disabled" });
+  });
+
+  test("tells that it recovered, where its owner was told of a delivery given up", async () => {
+    const { subscribe } = bench();
+    const { id } = await subscribe();
+    await deliver(bench(), id, { outcome: "status", state: "started", now: NOW });
+    await deliver(bench(), id, succeeded(NOW + 1));
+    expect(await types(bench())).toEqual([]);
+    await deliver(bench(), id, exhausted(NOW + 2));
+    await deliver(bench(), id, succeeded(NOW + 3));
+    expect(await types(bench())).toEqual(["delivery_exhausted", "subscription_recovered"]);
+  });
+});
+
+onEachDatabase("operational events", (bench) => {
+  test("reach who subscribed to them, and their own deliveries raise none", async () => {
+    const { store, accountId, subscribe } = bench();
+    const { id } = await subscribe();
+    const watcher = await subscribe({ eventTypes: ["delivery_exhausted"] });
+    await deliver(bench(), id, exhausted(NOW));
+    const [told] = await listDeliveries(store, { accountId, subscriptionId: watcher.id, limit: 1 });
+    expect(told).toMatchObject({ eventType: "delivery_exhausted", state: "pending" });
+    if (told === undefined) throw new Error("nobody was told");
+    await recordAttempt(store, {
+      deliveryId: told.id,
+      attempt: attempt(),
+      state: "exhausted",
+      nextAttemptAt: null,
+      endedReason: null,
+      now: NOW,
+    });
+    expect(await types(bench())).toEqual(["delivery_exhausted"]);
+  });
+
+  test("tell of a receiver's 410", async () => {
+    const { store, accountId, subscribe } = bench();
+    const { id } = await subscribe();
+    await deliver(bench(), id, { outcome: "gone", state: "succeeded", now: NOW });
+    expect(await getSubscription(store, { accountId, id })).toMatchObject({ state: "ended" });
+    expect(await raised(bench())).toMatchObject([
+      { type: "subscription_ended", data: { SubscriptionID: id, State: "ended" } },
+    ]);
+  });
+
+  test("hold no query of a URL, which may be a secret", async () => {
+    const { subscribe } = bench();
+    const { id } = await subscribe({ targetUrl: "https://receiver.example/x?token=hidden" });
+    await deliver(bench(), id, exhausted(NOW));
+    expect(JSON.stringify(await raised(bench()))).not.toContain("hidden");
+  });
+});

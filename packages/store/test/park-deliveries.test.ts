@@ -1,0 +1,240 @@
+import type { DeliveryId, SubscriptionId } from "@posthaste/domain";
+import { expect, test } from "vitest";
+import {
+  claimDeliveries,
+  closeStore,
+  createTestDelivery,
+  drainParked,
+  drainStrays,
+  endSubscription,
+  getSubscription,
+  ingestEvents,
+  listDeliveries,
+  markStarted,
+  openStore,
+  parkDelivery,
+  pauseSubscription,
+  recordAttempt,
+  resumeSubscription,
+  subscriptionHealth,
+} from "../src/index.ts";
+import { attempt, type Bench, NOW, onEachDatabase } from "./fixture.ts";
+
+const states = async ({ store, accountId }: Bench) =>
+  (await listDeliveries(store, { accountId, limit: 500 })).map((delivery) => delivery.state);
+const claim = async ({ store }: Bench, over: { drainPerSecond?: number; now?: number } = {}) =>
+  (
+    await claimDeliveries(store, {
+      owner: "me",
+      limit: 100,
+      inFlightMax: 50,
+      leaseMs: 30_000,
+      now: NOW,
+      drainPerSecond: 1_000,
+      ...over,
+    })
+  ).claimed.map((delivery) => delivery.deliveryId);
+const succeed = async ({ store }: Bench, deliveryId: DeliveryId, now = NOW) => {
+  await markStarted(store, { ids: [deliveryId], now });
+  await recordAttempt(store, {
+    deliveryId,
+    attempt: attempt({ outcome: "accepted", status: 200 }),
+    state: "succeeded",
+    nextAttemptAt: null,
+    endedReason: null,
+    now,
+  });
+};
+const of = (bench: Bench, id: SubscriptionId) => ({ accountId: bench.accountId, id, now: NOW });
+
+onEachDatabase("a paused subscription", (bench) => {
+  test("has what is pending parked, and what comes; nothing is claimed of it", async () => {
+    const { store, subscribe, ingest } = bench();
+    const { id } = await subscribe();
+    await ingest();
+    expect(await pauseSubscription(store, of(bench(), id))).toMatchObject({ state: "paused" });
+    await ingest();
+    expect(await states(bench())).toEqual(["parked", "parked"]);
+    expect(await claim(bench())).toEqual([]);
+  });
+
+  test("parks what an ingest under way made pending, as soon as somebody wants to claim it", async () => {
+    const { store, subscribe, ingest } = bench();
+    const { id } = await subscribe();
+    await ingest();
+    await pauseSubscription(store, of(bench(), id));
+    await store.db.updateTable("deliveries").set({ state: "pending" }).execute();
+    expect(await claim(bench())).toEqual([]);
+    expect(await states(bench())).toEqual(["parked"]);
+  });
+
+  test("parks a retry that is due, and keeps its attempts", async () => {
+    const { store, subscribe, ingest } = bench();
+    const { id: subscriptionId } = await subscribe();
+    await ingest();
+    const [id] = (await claim(bench())) as [DeliveryId];
+    await markStarted(store, { ids: [id], now: NOW });
+    await recordAttempt(store, {
+      deliveryId: id,
+      attempt: attempt(),
+      state: "started",
+      nextAttemptAt: NOW + 1,
+      endedReason: null,
+      now: NOW,
+    });
+    expect(await parkDelivery(store, { id, subscriptionId })).toBe(false);
+    await pauseSubscription(store, of(bench(), subscriptionId));
+    expect(await parkDelivery(store, { id, subscriptionId })).toBe(true);
+    const [parked] = await listDeliveries(store, { accountId: bench().accountId, limit: 1 });
+    expect(parked).toMatchObject({ state: "parked", attempts: 1, nextAttemptAt: null });
+  });
+
+  test("still gets test events", async () => {
+    const { store, accountId, subscribe } = bench();
+    const { id } = await subscribe();
+    await pauseSubscription(store, of(bench(), id));
+    await createTestDelivery(store, {
+      accountId,
+      subscriptionId: id,
+      eventType: "invoice_sent",
+      data: Buffer.from("{}"),
+      now: NOW,
+    });
+    expect(await claim(bench())).toHaveLength(1);
+  });
+
+  test("that ends has what was parked cancelled, and can be neither paused nor resumed", async () => {
+    const { store, subscribe, ingest } = bench();
+    const { id } = await subscribe();
+    await pauseSubscription(store, of(bench(), id));
+    await ingest();
+    await endSubscription(store, { ...of(bench(), id), reason: "test" });
+    expect(await states(bench())).toEqual(["cancelled"]);
+    await expect(pauseSubscription(store, of(bench(), id))).rejects.toMatchObject({ code: "wrong_state" });
+    await expect(resumeSubscription(store, of(bench(), id))).rejects.toMatchObject({ code: "wrong_state" });
+  });
+
+  test("of another account is not there", async () => {
+    const { store, subscribe } = bench();
+    const { id } = await subscribe();
+    const foreign = { accountId: 999 as never, id, now: NOW };
+    expect(await pauseSubscription(store, foreign)).toBeUndefined();
+    expect(await resumeSubscription(store, foreign)).toBeUndefined();
+    expect(await subscriptionHealth(store, foreign)).toBeUndefined();
+  });
+});
+
+onEachDatabase("a resumed subscription", (bench) => {
+  test("gets its first attempts one at a time in the order of ingest, those that came while it drains last", async () => {
+    const { store, accountId, subscribe, ingest } = bench();
+    const { id } = await subscribe();
+    await pauseSubscription(store, of(bench(), id));
+    for (let i = 0; i < 40; i++) await ingest({ now: NOW + i });
+    await resumeSubscription(store, of(bench(), id));
+    await ingest({ now: NOW + 100 });
+    const order: DeliveryId[] = [];
+    for (let now = NOW + 1_000; order.length < 41; now += 10) {
+      await drainParked(store, { now });
+      const claimed = await claim(bench(), { now });
+      expect(claimed.length).toBeLessThanOrEqual(1);
+      // While one is under way no other is let in.
+      expect(await claim(bench(), { now: now + 1 })).toEqual([]);
+      for (const deliveryId of claimed) await succeed(bench(), deliveryId, now);
+      order.push(...claimed);
+    }
+    expect(order).toEqual([...order].sort());
+    expect(new Set(order).size).toBe(41);
+    await drainParked(store, { now: NOW + 2_000 });
+    expect(await getSubscription(store, { accountId, id })).toMatchObject({ isDraining: false });
+    for (let i = 0; i < 5; i++) await ingest({ now: NOW + 3_000 });
+    expect(await claim(bench(), { now: NOW + 3_000 })).toHaveLength(5);
+  });
+
+  test("is drained no faster than it may", async () => {
+    const { store, subscribe, ingest } = bench();
+    const { id } = await subscribe();
+    await pauseSubscription(store, of(bench(), id));
+    for (let i = 0; i < 10; i++) await ingest();
+    await resumeSubscription(store, of(bench(), id));
+    await drainParked(store, { now: NOW });
+    let made = 0;
+    for (let now = NOW; now < NOW + 1_000; now += 20) {
+      for (const deliveryId of await claim(bench(), { drainPerSecond: 5, now })) {
+        await succeed(bench(), deliveryId, now);
+        made += 1;
+      }
+    }
+    expect(made).toBe(5);
+  });
+
+  test("paused again in the middle keeps the rest parked", async () => {
+    const { store, subscribe, ingest } = bench();
+    const { id } = await subscribe();
+    await pauseSubscription(store, of(bench(), id));
+    for (let i = 0; i < 40; i++) await ingest();
+    await resumeSubscription(store, of(bench(), id));
+    expect(await drainParked(store, { now: NOW })).toBe(32);
+    await pauseSubscription(store, of(bench(), id));
+    expect(new Set(await states(bench()))).toEqual(new Set(["parked"]));
+    expect(await drainParked(store, { now: NOW })).toBe(0);
+  });
+
+  test("loses none that an ingest under way parked after the drain was over", async () => {
+    const { store, subscribe, ingest } = bench();
+    await subscribe();
+    await ingest();
+    await store.db.updateTable("deliveries").set({ state: "parked", next_attempt_at: null }).execute();
+    expect(await drainParked(store, { now: NOW })).toBe(0);
+    expect(await drainStrays(store, undefined)).toBeUndefined();
+    expect(await drainParked(store, { now: NOW })).toBe(1);
+  });
+
+  test("drained by two workers at once has each delivery made pending once, and in order", async () => {
+    const { store, url, subscribe, ingest } = bench();
+    const { id } = await subscribe();
+    await pauseSubscription(store, of(bench(), id));
+    for (let i = 0; i < 20; i++) await ingest({ now: NOW + i });
+    await resumeSubscription(store, of(bench(), id));
+    const second = await openStore({ url });
+    try {
+      const order: DeliveryId[] = [];
+      for (let now = NOW + 100; order.length < 20; now += 10) {
+        await Promise.all([drainParked(store, { now }), drainParked(second, { now })]);
+        const both = await Promise.all([
+          claim(bench(), { now }),
+          claim({ ...bench(), store: second }, { now }),
+        ]);
+        const claimed = both.flat();
+        expect(claimed.length).toBeLessThanOrEqual(1);
+        for (const deliveryId of claimed) await succeed(bench(), deliveryId, now);
+        order.push(...claimed);
+      }
+      expect(order).toEqual([...order].sort());
+    } finally {
+      await closeStore(second);
+    }
+  });
+});
+
+onEachDatabase("an operational event", (bench) => {
+  test("is no part of `*`, and reaches who asked for it by name", async () => {
+    const { store, accountId, subscribe } = bench();
+    await subscribe({ eventTypes: ["*"] });
+    const named = await subscribe({ eventTypes: ["delivery_exhausted"] });
+    await ingestEvents(store, {
+      accountId,
+      now: NOW,
+      deliveriesMax: 10,
+      events: [
+        {
+          eventType: "delivery_exhausted",
+          data: Buffer.from("{}"),
+          contentHash: Buffer.alloc(32),
+          idempotencyKey: null,
+        },
+      ],
+    });
+    const deliveries = await listDeliveries(store, { accountId, limit: 10 });
+    expect(deliveries.map((delivery) => delivery.subscriptionId)).toEqual([named.id]);
+  });
+});
