@@ -199,6 +199,8 @@ async function everyRow({ store }: Bench): Promise<string[]> {
  * Undefined leaves one out.
  */
 const VALUES: Readonly<Record<string, unknown>> = {
+  burst: undefined,
+  concurrency: undefined,
   code: FIRST.eventType,
   data_json: FIRST.dataJson,
   description: "first's own",

@@ -1,0 +1,98 @@
+import { Code } from "@connectrpc/connect";
+import { DeliveryState } from "@posthaste/contracts/delivery";
+import { SubscriptionState } from "@posthaste/contracts/subscription";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { type Bench, startBench } from "./fixture.ts";
+
+let t: Bench;
+beforeEach(async () => {
+  t = await startBench();
+});
+afterEach(() => t.dispose());
+
+const subscribe = async (more: object = {}) => {
+  const { subscription } = await t.client.subscriptions.createSubscription({
+    targetUrl: "https://receiver.example/x",
+    eventTypes: ["invoice_sent"],
+    ...more,
+  });
+  if (subscription === undefined) throw new Error("there is no subscription");
+  return subscription;
+};
+const ingest = () =>
+  t.client.events.ingestEvent({ eventType: "invoice_sent", snapshot: { case: "dataJson", value: "{}" } });
+const states = async () =>
+  (await t.client.deliveries.listDeliveries({})).deliveries.map((delivery) => delivery.state);
+
+test("paused, a subscription has its events parked; resumed, the workers are told to drain them", async () => {
+  const { id } = await subscribe();
+  const paused = await t.client.subscriptions.pauseSubscription({ id });
+  expect(paused.subscription).toMatchObject({ state: SubscriptionState.PAUSED, draining: false });
+  await ingest();
+  expect(await states()).toEqual([DeliveryState.PARKED]);
+  const nudges = t.nudges();
+  const resumed = await t.client.subscriptions.resumeSubscription({ id });
+  expect(resumed.subscription).toMatchObject({ state: SubscriptionState.ACTIVE, draining: true });
+  expect(t.nudges()).toBe(nudges + 1);
+  await ingest();
+  expect(await states()).toEqual([DeliveryState.PARKED, DeliveryState.PARKED]);
+});
+
+test("twice does what once does, and an ended one is refused", async () => {
+  const { id } = await subscribe();
+  await t.client.subscriptions.pauseSubscription({ id });
+  await t.client.subscriptions.pauseSubscription({ id });
+  await t.client.subscriptions.resumeSubscription({ id });
+  const again = await t.client.subscriptions.resumeSubscription({ id });
+  expect(again.subscription?.state).toBe(SubscriptionState.ACTIVE);
+  await t.client.subscriptions.deleteSubscription({ id });
+  await expect(t.client.subscriptions.pauseSubscription({ id })).rejects.toMatchObject({
+    code: Code.FailedPrecondition,
+  });
+});
+
+test("a rate and a concurrency are stored, changed one by one, and removed", async () => {
+  const made = await subscribe({ rateLimit: { perSecond: 2.5 }, concurrency: 7 });
+  expect(made).toMatchObject({ rateLimit: { perSecond: 2.5, burst: 3 }, concurrency: 7 });
+  const { id } = made;
+  const faster = await t.client.subscriptions.updateSubscription({
+    id,
+    rateLimit: { perSecond: 10, burst: 20 },
+  });
+  expect(faster.subscription).toMatchObject({ rateLimit: { perSecond: 10, burst: 20 }, concurrency: 7 });
+  const free = await t.client.subscriptions.updateSubscription({
+    id,
+    rateLimit: { perSecond: 0 },
+    concurrency: 0,
+  });
+  expect(free.subscription).toMatchObject({ concurrency: 0 });
+  expect(free.subscription?.rateLimit).toBeUndefined();
+});
+
+test.each([
+  [{ perSecond: 0.001 }, "per_second must be at least 0.01"],
+  [{ perSecond: 1001 }, "per_second"],
+  [{ perSecond: Number.NaN }, "per_second"],
+  [{ perSecond: 1, burst: -1 }, "burst"],
+])("a rate of %o is refused", async (rateLimit, what) => {
+  await expect(subscribe({ rateLimit })).rejects.toThrow(what);
+});
+
+test("health of a subscription that nothing was sent to says so", async () => {
+  const { id } = await subscribe();
+  await ingest();
+  const health = await t.client.subscriptions.getSubscriptionHealth({ id });
+  expect(health).toMatchObject({ attempts: 0, accepted: 0, pending: 1, parked: 0 });
+  expect(health.p50).toBeUndefined();
+  expect(health.nextAttemptAt).toBeUndefined();
+});
+
+test.each(["delivery_exhausted", "subscription_disabled"])(
+  "%s may be subscribed to, and is raised by nobody but Posthaste",
+  async (eventType) => {
+    await subscribe({ eventTypes: [eventType] });
+    await expect(
+      t.client.events.ingestEvent({ eventType, snapshot: { case: "dataJson", value: "{}" } }),
+    ).rejects.toThrow("raised by Posthaste itself");
+  },
+);

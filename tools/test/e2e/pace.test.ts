@@ -1,0 +1,133 @@
+import { SubscriptionState } from "@posthaste/contracts/subscription";
+import { type Receiver, startReceiver } from "@posthaste/testkit";
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from "vitest";
+import { type Stack, startStack } from "../../src/stack/stack.ts";
+
+/** A minute's work on a busy machine. */
+const PATIENCE = { timeout: 150_000, interval: 100 };
+const TIMEOUT_MS = 240_000;
+
+let stack: Stack;
+let receiver: Receiver;
+beforeAll(async () => {
+  stack = await startStack({ workers: 2, env: { POSTHASTE_DRAIN_PER_SECOND: "1000" } });
+});
+afterAll(() => stack.dispose());
+beforeEach(async () => {
+  receiver = await startReceiver();
+});
+afterEach(() => receiver.stop());
+
+const ingest = async (from: number, count: number) => {
+  await stack.client.events.ingestEvents({
+    events: Array.from({ length: count }, (_, i) => ({
+      eventType: "invoice_sent",
+      snapshot: { case: "dataJson" as const, value: `{"n":${from + i}}` },
+    })),
+  });
+};
+const subscribe = async (more: object = {}) => {
+  const { subscription } = await stack.client.subscriptions.createSubscription({
+    targetUrl: receiver.url,
+    eventTypes: ["invoice_sent"],
+    ...more,
+  });
+  if (subscription === undefined) throw new Error("there is no subscription");
+  return subscription.id;
+};
+const numbers = () => receiver.requests.map((request) => JSON.parse(request.body.toString())[0].n as number);
+const end = (id: number) => stack.client.subscriptions.deleteSubscription({ id });
+
+test(
+  "1,000 events while a subscription is disabled: all parked, all delivered after resuming, first attempts in order",
+  async () => {
+    const id = await subscribe();
+    // What disables it is tested where it is decided; here it matters what follows.
+    await stack.store.db
+      .updateTable("subscriptions")
+      .set({ state: "disabled" })
+      .where("id", "=", id)
+      .execute();
+    await ingest(0, 500);
+    await ingest(500, 500);
+    const health = await stack.client.subscriptions.getSubscriptionHealth({ id });
+    expect(health).toMatchObject({ parked: 1_000, pending: 0 });
+    expect(receiver.requests).toHaveLength(0);
+    // One in fifty fails at first: its retry is in ten minutes, and those behind it do not wait for it.
+    receiver.answer((_request, n) => ({ kind: "status", status: n % 50 === 0 ? 500 : 200 }));
+    await stack.client.subscriptions.resumeSubscription({ id });
+    await ingest(1_000, 5);
+    await vi.waitFor(() => expect(receiver.requests.length).toBe(1_005), PATIENCE);
+    expect(numbers()).toEqual(Array.from({ length: 1_005 }, (_, i) => i));
+    await vi.waitFor(async () => {
+      const { subscription } = await stack.client.subscriptions.getSubscription({ id });
+      expect(subscription).toMatchObject({ state: SubscriptionState.ACTIVE, draining: false });
+    }, PATIENCE);
+    await end(id);
+  },
+  TIMEOUT_MS,
+);
+
+test(
+  "10 a second are not exceeded in any second by more than the burst, by two workers, over first attempts and retries",
+  async () => {
+    const burst = 5;
+    const id = await subscribe({ rateLimit: { perSecond: 10, burst } });
+    receiver.answer((request) => ({
+      kind: "status",
+      status: request.headers["webhook-attempt"] === "1" ? 500 : 200,
+    }));
+    await ingest(0, 60);
+    await vi.waitFor(() => expect(receiver.requests.length).toBe(60), PATIENCE);
+    // Every retry comes due at once, as after an outage, while new events come in.
+    const { deliveries } = await stack.client.deliveries.listDeliveries({
+      subscriptionId: id,
+      pageSize: 100,
+    });
+    await Promise.all([
+      ingest(60, 20),
+      ...deliveries.map((delivery) => stack.client.deliveries.retryDelivery({ id: delivery.id })),
+    ]);
+    await vi.waitFor(() => expect(new Set(numbers()).size).toBe(80), PATIENCE);
+    await vi.waitFor(() => expect(receiver.requests.length).toBe(140), PATIENCE);
+    const at = receiver.requests.map((request) => request.receivedAt);
+    const most = Math.max(
+      ...at.map((from) => at.filter((time) => time >= from && time < from + 1_000).length),
+    );
+    expect(most).toBeLessThanOrEqual(10 + burst);
+    // Nobody was sent more than once in vain, and no attempt was spent on waiting.
+    const attempts = receiver.requests.map((request) => request.headers["webhook-attempt"]);
+    expect(attempts.filter((attempt) => attempt === "1")).toHaveLength(80);
+    expect(attempts.filter((attempt) => attempt === "2")).toHaveLength(60);
+    await end(id);
+  },
+  TIMEOUT_MS,
+);
+
+test(
+  "a concurrency of 3 holds for two workers together, for first attempts and retries",
+  async () => {
+    const id = await subscribe({ concurrency: 3 });
+    let most = 0;
+    receiver.answer(async (request) => {
+      most = Math.max(most, receiver.open());
+      await new Promise((resolve) => setTimeout(resolve, 50));
+      return { kind: "status", status: request.headers["webhook-attempt"] === "1" ? 500 : 200 };
+    });
+    await ingest(0, 30);
+    await vi.waitFor(() => expect(receiver.requests.length).toBe(30), PATIENCE);
+    const { deliveries } = await stack.client.deliveries.listDeliveries({
+      subscriptionId: id,
+      pageSize: 100,
+    });
+    await Promise.all([
+      ingest(30, 10),
+      ...deliveries.map((delivery) => stack.client.deliveries.retryDelivery({ id: delivery.id })),
+    ]);
+    await vi.waitFor(() => expect(receiver.requests.length).toBe(70), PATIENCE);
+    expect(most).toBeLessThanOrEqual(3);
+    expect(most).toBeGreaterThan(1);
+    await end(id);
+  },
+  TIMEOUT_MS,
+);
