@@ -1,4 +1,4 @@
-import type { DeliveryId, TerminalState } from "@posthaste/domain";
+import type { DeliveryId, RecoveryId, RecoveryState, TerminalState } from "@posthaste/domain";
 
 /** The task queue that dispatchers start workflows on and workers poll. */
 export const TASK_QUEUE = "posthaste-deliveries";
@@ -28,6 +28,25 @@ export type DeliverResult = {
    */
   readonly state: TerminalState | "parked" | "pending";
   readonly attempts: number;
+  readonly summary: string;
+};
+
+/** The workflow of a recovery or a replay, its activity, and the signal that wakes it up. */
+export const RECOVER_WORKFLOW = "recover";
+export const RECOVER_ACTIVITY = "advanceRecovery";
+export const RECOVERY_CHANGED_SIGNAL = "changed";
+
+export function recoveryWorkflowIdOf(id: RecoveryId): string {
+  return `recovery/${id}`;
+}
+
+export type RecoverInput = { readonly recoveryId: RecoveryId };
+
+/** Where a recovery stands after a step. */
+export type RecoverStep = {
+  readonly state: RecoveryState;
+  /** The pause that its rate asks for, in milliseconds. */
+  readonly waitMs: number;
   readonly summary: string;
 };
 

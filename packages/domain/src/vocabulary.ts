@@ -64,6 +64,14 @@ export function isTerminal(state: DeliveryState): state is TerminalState {
   return TERMINAL[state];
 }
 
+/** A recovery's number. */
+export type RecoveryId = Branded<number, "RecoveryId">;
+/** What a recovery makes deliveries of: deliveries that failed, or events that had none. */
+export const RECOVERY_KINDS = ["recover", "replay"] as const;
+export type RecoveryKind = (typeof RECOVERY_KINDS)[number];
+export const RECOVERY_STATES = ["running", "paused", "completed", "cancelled"] as const;
+export type RecoveryState = (typeof RECOVERY_STATES)[number];
+
 /** Which answers of a receiver count as delivered. */
 export const ACCEPTANCES = ["OK_ONLY", "ANY_2XX"] as const;
 export type Acceptance = (typeof ACCEPTANCES)[number];

@@ -10,7 +10,7 @@ import {
 } from "@posthaste/domain";
 import type { Selectable } from "kysely";
 import { SETTLED } from "./end-subscription.ts";
-import { leastDeliveryId } from "./ids.ts";
+import { ID_SLACK_MS, leastDeliveryId } from "./ids.ts";
 import type { Store } from "./store.ts";
 import type { Tables } from "./tables.ts";
 
@@ -36,8 +36,6 @@ export type Delivery = {
 
 /** A "retry now" is checked by the reconciler this soon: it should have fired within a second. */
 const RETRY_GRACE_MS = 15_000;
-/** Ids of one process never go back, so one may be ahead of its row's time where a clock was set back. */
-const ID_SLACK_MS = 60_000;
 
 export async function getDelivery(
   store: Store,

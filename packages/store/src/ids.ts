@@ -20,6 +20,14 @@ export function leastDeliveryId(at: number): string {
   return `dlv_${encodeTime(Math.max(0, at), TIME_CHARS).toLowerCase()}`;
 }
 
+/** The least id that an event made at this time may have. */
+export function leastEventId(at: number): string {
+  return `evt_${encodeTime(Math.max(0, at), TIME_CHARS).toLowerCase()}`;
+}
+
+/** Ids of one process never go back, so one may be ahead of its row's time where a clock was set back. */
+export const ID_SLACK_MS = 60_000;
+
 export function sha256(...parts: readonly (string | Uint8Array)[]): Buffer {
   const hash = createHash("sha256");
   for (const part of parts) hash.update(part);

@@ -1,4 +1,5 @@
 export { type Account, createAccount, getAccount, listAccounts } from "./accounts.ts";
+export { advanceRecovery } from "./advance-recovery.ts";
 export { type Attempt, listAttempts } from "./attempts.ts";
 export {
   type Claim,
@@ -25,6 +26,15 @@ export {
   resumeSubscription,
 } from "./park-deliveries.ts";
 export { type AttemptToRecord, recordAttempt } from "./record-attempt.ts";
+export {
+  changeRecovery,
+  createRecovery,
+  getRecovery,
+  listRecoveries,
+  listUnstartedRecoveries,
+  markRecoveryStarted,
+  type Recovery,
+} from "./recoveries.ts";
 export { resealSecrets } from "./reseal.ts";
 export { resendDelivery } from "./resend-delivery.ts";
 export { parseSealingKeys, SealError, type SealingKeys } from "./sealer.ts";

@@ -4,6 +4,7 @@ import { up as signing } from "./migrations/0002-signing.ts";
 import { up as subscriptionOptions } from "./migrations/0003-subscription-options.ts";
 import { up as testDeliveries } from "./migrations/0004-test-deliveries.ts";
 import { up as parkingAndPace } from "./migrations/0005-parking-and-pace.ts";
+import { up as recoveries } from "./migrations/0006-recoveries.ts";
 import type { MigrationContext } from "./migrations/context.ts";
 import { SealError } from "./sealer.ts";
 import type { Store } from "./store.ts";
@@ -17,6 +18,7 @@ const MIGRATIONS: Readonly<
   "0003-subscription-options": subscriptionOptions,
   "0004-test-deliveries": testDeliveries,
   "0005-parking-and-pace": parkingAndPace,
+  "0006-recoveries": recoveries,
 };
 
 /**

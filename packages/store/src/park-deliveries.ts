@@ -57,16 +57,19 @@ export async function resumeSubscription(
     const row = await lockSubscription(store, tx, accountId, id);
     if (row === undefined) return false;
     if (row.state === "ended") throw hasEnded(id);
-    if (row.state !== "active") {
-      await tx
-        .updateTable("subscriptions")
-        .set({ state: "active", draining: 1, failing_since: null, exhausted: 0, updated_at: now })
-        .where("id", "=", id)
-        .execute();
-    }
+    if (row.state !== "active") await resumeIn(tx, id, now);
     return true;
   });
   return known ? await getSubscription(store, { accountId, id }) : undefined;
+}
+
+/** The same within a transaction that holds its row. */
+export async function resumeIn(tx: Tx, id: SubscriptionId, now: number): Promise<void> {
+  await tx
+    .updateTable("subscriptions")
+    .set({ state: "active", draining: 1, failing_since: null, exhausted: 0, updated_at: now })
+    .where("id", "=", id)
+    .execute();
 }
 
 /**

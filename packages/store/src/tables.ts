@@ -1,4 +1,11 @@
-import type { Acceptance, DeliveryState, Outcome, SubscriptionState } from "@posthaste/domain";
+import type {
+  Acceptance,
+  DeliveryState,
+  Outcome,
+  RecoveryKind,
+  RecoveryState,
+  SubscriptionState,
+} from "@posthaste/domain";
 import type { Generated } from "kysely";
 
 /** The tables as they are stored. Row types stop inside this package. Times are epoch milliseconds. */
@@ -116,6 +123,30 @@ export type Tables = {
     /** The largest subscription_event_types.id as of ingest. */
     as_of_row: number;
     after_target_hash: Buffer;
+  };
+  /** Recoveries of failed deliveries and replays of events. */
+  recoveries: {
+    id: Generated<number>;
+    account_id: number;
+    kind: RecoveryKind;
+    /** Null: every subscription of the account. */
+    subscription_id: number | null;
+    state: RecoveryState;
+    since_at: number;
+    /** Exclusive, and no later than its making: what it makes is not its own to recover. */
+    until_at: number;
+    dry_run: number;
+    rate_per_second: number;
+    /** The id of the last delivery or event that was looked at. */
+    cursor_id: string;
+    examined: number;
+    made: number;
+    left_out: number;
+    parked: number;
+    /** When its workflow was last seen to be started; null: not yet. */
+    workflow_at: number | null;
+    created_at: number;
+    ended_at: number | null;
   };
   deliveries: {
     id: string;

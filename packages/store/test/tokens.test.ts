@@ -23,6 +23,7 @@ const ALL = [
   "0003-subscription-options",
   "0004-test-deliveries",
   "0005-parking-and-pace",
+  "0006-recoveries",
 ];
 
 onEachDatabase("a token", (bench) => {

@@ -1,4 +1,4 @@
-import type { DeliveryId, EgressRules } from "@posthaste/domain";
+import type { DeliveryId, EgressRules, RecoveryId } from "@posthaste/domain";
 import type { Log } from "@posthaste/runtime";
 import type { Store } from "@posthaste/store";
 import type { Catalog } from "./catalog.ts";
@@ -24,4 +24,6 @@ export type Deps = {
   readonly nudge: () => void;
   /** Makes a delivery's waiting attempt due now, at Temporal; what fails here the reconciler completes. */
   readonly retryNow: (id: DeliveryId) => Promise<unknown>;
+  /** Wakes a paused recovery up, at Temporal; where this fails it looks for itself within a minute. */
+  readonly signalRecovery: (id: RecoveryId) => Promise<void>;
 };

@@ -1,4 +1,4 @@
-import { connectTemporal, retryNow, temporalOptions } from "@posthaste/delivery/client";
+import { connectTemporal, retryNow, signalRecovery, temporalOptions } from "@posthaste/delivery/client";
 import { runService } from "@posthaste/runtime";
 import { closeStore, openMigratedStore } from "@posthaste/store";
 import { builtInCatalog } from "./catalog.ts";
@@ -36,6 +36,7 @@ await runService({
         fanOutMax: config.POSTHASTE_FAN_OUT_MAX,
         nudge: createNudge(config.POSTHASTE_WORKER_URLS, log),
         retryNow: (id) => retryNow(temporal, id),
+        signalRecovery: (id) => signalRecovery(temporal, id),
       },
       host: config.POSTHASTE_HOST,
       port: config.POSTHASTE_PORT,

@@ -3,7 +3,7 @@ import { readdirSync } from "node:fs";
 import { type DescMessage, type DescMethod, type DescService, ScalarType } from "@bufbuild/protobuf";
 import { MethodOptions_IdempotencyLevel } from "@bufbuild/protobuf/wkt";
 import { type AccountId, type DeliveryId, SCOPES, type Scope } from "@posthaste/domain";
-import { claimDeliveries, createToken, markStarted, recordAttempt } from "@posthaste/store";
+import { claimDeliveries, createRecovery, createToken, markStarted, recordAttempt } from "@posthaste/store";
 import type { FastifyInstance, RouteOptions } from "fastify";
 import { accessTo } from "../src/connect/access.ts";
 import { type Bench, type RestAnswer, startBench } from "./fixture.ts";
@@ -15,6 +15,7 @@ export type Things = {
   readonly subscription: number | undefined;
   readonly event: string | undefined;
   readonly delivery: string | undefined;
+  readonly recovery: number | undefined;
   readonly url: string | undefined;
   readonly page: string | undefined;
 };
@@ -35,6 +36,7 @@ export const NEVER: Things = {
   subscription: 739_999,
   event: `evt_${"0".repeat(26)}`,
   delivery: `dlv_${"0".repeat(26)}`,
+  recovery: 749_999,
   url: "https://never.example/hook",
   page: undefined,
 };
@@ -67,7 +69,12 @@ export type TwoAccounts = {
 /** Two accounts that each have all there is: tokens, subscriptions, events, deliveries, an attempt. */
 export async function startTwoAccounts(): Promise<TwoAccounts> {
   const bench = await startBench();
-  await numberFrom(bench, { accounts: 710_000, tokens: 720_000, subscriptions: 730_000 });
+  await numberFrom(bench, {
+    accounts: 710_000,
+    tokens: 720_000,
+    subscriptions: 730_000,
+    recoveries: 740_000,
+  });
   // The second's delivery is the older one, so that it follows the first's in a list from the newest on.
   const second = await accountAt(bench, ["https://second.example/hook"], { ...FIRST, idempotencyKey: "" });
   const first = await accountAt(bench, [FIRST.targetUrl, "https://first.example/other"], FIRST);
@@ -109,6 +116,17 @@ async function accountAt(
   await send("EventIngestService/IngestEvent", event);
   await send("EventIngestService/IngestEvent", { ...event, idempotencyKey: "" });
   const delivery = await tryOnce(bench, accountId);
+  const recovery = await createRecovery(bench.store, {
+    accountId,
+    kind: "recover",
+    subscriptionId: null,
+    sinceAt: 0,
+    untilAt: Date.now(),
+    isDryRun: true,
+    ratePerSecond: 1,
+    now: Date.now(),
+  });
+  await createRecovery(bench.store, { ...recovery, now: Date.now() });
   const { token: named } = await createToken(bench.store, {
     accountId,
     name: "to be named in requests, and used by nobody",
@@ -127,7 +145,14 @@ async function accountAt(
   );
   const shown = await idsIn(bench, accountId);
   return {
-    things: { account: accountId, token: named.id, ...delivery, url: targetUrls[0], page: undefined },
+    things: {
+      account: accountId,
+      token: named.id,
+      ...delivery,
+      recovery: recovery.id,
+      url: targetUrls[0],
+      page: undefined,
+    },
     administrator,
     token,
     onlyWrites,
@@ -176,7 +201,7 @@ async function tryOnce({ store }: Bench, accountId: AccountId) {
 
 async function idsIn({ store }: Bench, accountId: AccountId): Promise<RegExp> {
   const ids: (string | number)[] = [accountId];
-  for (const table of ["tokens", "subscriptions", "events", "deliveries"] as const) {
+  for (const table of ["tokens", "subscriptions", "events", "deliveries", "recoveries"] as const) {
     const rows = await store.db.selectFrom(table).select("id").where("account_id", "=", accountId).execute();
     ids.push(...rows.map((row) => row.id));
   }
@@ -211,8 +236,10 @@ const VALUES: Readonly<Record<string, unknown>> = {
   key_set: "of-nobody",
   name: "any name",
   page_size: undefined,
+  rate_per_second: undefined,
   scopes: "subscriptions:read",
   secret: undefined,
+  since: "2020-01-01T00:00:00Z",
   target_url: FIRST.targetUrl,
   values: undefined,
 };
@@ -256,7 +283,7 @@ export function withoutIds({ status, body }: RestAnswer, things: Things): string
 }
 
 const RPC_PATH = "/posthaste.v1.";
-const KINDS = ["account", "token", "subscription", "event", "delivery"] as const;
+const KINDS = ["account", "token", "subscription", "event", "delivery", "recovery"] as const;
 
 /** What a field names: `delivery_id` says it, and for a bare `id` what it stands in does, the innermost first. */
 function thingNamed(field: string, ...within: string[]): Thing | undefined {
@@ -309,7 +336,7 @@ function bodyOf(type: DescMessage, service: DescService, naming: Naming, path = 
         : inner !== undefined
           ? bodyOf(inner, service, naming, `${at}.`)
           : NEVER_IDS.includes(field.scalar)
-            ? undefined
+            ? VALUES[field.name]
             : valueFor(field.name, type.name);
     if (value !== undefined) body[field.name] = field.fieldKind === "list" ? [value] : value;
   }

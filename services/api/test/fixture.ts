@@ -65,6 +65,7 @@ export async function startBench(
       limits,
       rateLimit: createRateLimit(limits.POSTHASTE_RATE_PER_SECOND),
       fanOutMax: 1_000,
+      signalRecovery: async () => {},
       nudge: () => {
         nudges += 1;
       },

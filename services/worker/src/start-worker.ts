@@ -5,6 +5,7 @@ import {
   inspectDelivery,
   retryNow,
   startDelivery,
+  startRecovery,
   type TemporalOptions,
   unpause,
 } from "@posthaste/delivery/client";
@@ -17,6 +18,7 @@ import { listen } from "./listen.ts";
 import { createReconcileRound } from "./reconcile.ts";
 import { runTemporalWorker } from "./run-temporal-worker.ts";
 import { startLoop } from "./start-loop.ts";
+import { createRecoveryRound } from "./start-recoveries.ts";
 
 export type WorkerOptions = {
   readonly store: Store;
@@ -35,6 +37,9 @@ export type WorkerOptions = {
   readonly reconcileIntervalMs: number;
   readonly egress: EgressOptions;
 };
+
+/** How long a recovery waits for its workflow where no nudge comes. */
+const RECOVERIES_INTERVAL_MS = 1_000;
 
 /** Starts the dispatcher, the reconciler and the Temporal worker. Temporal may come later, or go and come back. */
 export async function startWorker(options: WorkerOptions): Promise<Running & { url: string }> {
@@ -57,6 +62,12 @@ export async function startWorker(options: WorkerOptions): Promise<Running & { u
       inFlightMax: options.inFlightMax,
       drainPerSecond: options.drainPerSecond,
     }),
+  });
+  const recoveryStarter = startLoop({
+    name: "recovery_starter",
+    intervalMs: RECOVERIES_INTERVAL_MS,
+    log,
+    round: createRecoveryRound({ store, log, now, start: (recovery) => startRecovery(client, recovery) }),
   });
   const reconciler = startLoop({
     name: "reconciler",
@@ -92,7 +103,10 @@ export async function startWorker(options: WorkerOptions): Promise<Running & { u
   const listener = await listen({
     host: options.host,
     port: options.port,
-    onNudge: () => dispatcher.wake(),
+    onNudge: () => {
+      dispatcher.wake();
+      recoveryStarter.wake();
+    },
     checkReady: async () => ({
       database: await pingStore(store).then(
         () => "ok" as const,
@@ -107,7 +121,7 @@ export async function startWorker(options: WorkerOptions): Promise<Running & { u
     url: listener.url,
     async stop() {
       // No new work first; then what is under way is finished.
-      await Promise.all([dispatcher.stop(), reconciler.stop()]);
+      await Promise.all([dispatcher.stop(), recoveryStarter.stop(), reconciler.stop()]);
       await temporalWorker.stop();
       await listener.stop();
       await client.connection.close();

@@ -6,6 +6,7 @@ import { type Stack, startStack } from "../stack/stack.ts";
 import { Complaint } from "../terminal/complaint.ts";
 import { type LoadResult, measureHttp } from "./measure-http.ts";
 import { bareWorkflows } from "./measure-temporal.ts";
+import { recoverThroughTrouble } from "./recovery.ts";
 
 const CONNECTIONS = 50;
 
@@ -30,10 +31,11 @@ const UNLIMITED = { POSTHASTE_RATE_PER_SECOND: "1000000" };
  * ratios hold although the machine's speed drifts. API, worker, Temporal, receiver and generator share its cores.
  */
 export async function runBench(args: readonly string[]): Promise<number> {
-  const sizes = sizesFrom(args);
+  const { scenario, sizes, deliveries } = optionsFrom(args);
   console.log(
     `machine: ${cpus().length} × ${cpus()[0]?.model ?? "?"}, Node ${process.version}, SQLite, durable settings`,
   );
+  if (scenario === "recovery") return await benchRecovery(deliveries);
   const stack = await startStack({ env: UNLIMITED });
   const rows: Row[] = [];
   try {
@@ -132,17 +134,43 @@ function print(rows: readonly Row[]): void {
   );
 }
 
-function sizesFrom(args: readonly string[]): Sizes {
+/** @returns 1 where an event was missed or sent twice */
+async function benchRecovery(deliveries: number): Promise<number> {
+  const stack = await startStack({ workers: 2, env: UNLIMITED });
   try {
-    const { values } = parseArgs({
+    const result = await recoverThroughTrouble(stack, deliveries);
+    console.table([{ ...result, seconds: Math.round(result.seconds) }]);
+    return result.missed + result.twice + result.madeWhilePaused === 0 ? 0 : 1;
+  } finally {
+    await stack.dispose();
+  }
+}
+
+const SCENARIOS = ["rates", "recovery"] as const;
+const USAGE = `npm run bench -- [${SCENARIOS.join(" | ")}] [--quick] [--deliveries N]`;
+const DELIVERIES_DEFAULT = 20_000;
+
+type Options = {
+  readonly scenario: (typeof SCENARIOS)[number];
+  readonly sizes: Sizes;
+  /** Of the scenarios that have a backlog. */
+  readonly deliveries: number;
+};
+
+function optionsFrom(args: readonly string[]): Options {
+  try {
+    const { values, positionals } = parseArgs({
       args: [...args],
-      options: { quick: { type: "boolean", default: false } },
+      allowPositionals: true,
+      options: { quick: { type: "boolean", default: false }, deliveries: { type: "string" } },
     });
-    return values.quick ? QUICK : FULL;
+    const scenario = SCENARIOS.find((name) => name === (positionals[0] ?? "rates"));
+    const deliveries = Number(values.deliveries ?? DELIVERIES_DEFAULT);
+    if (scenario === undefined || positionals.length > 1) throw new Error("there is no such scenario");
+    if (!Number.isInteger(deliveries) || deliveries < 1) throw new Error("--deliveries wants a whole number");
+    return { scenario, sizes: values.quick ? QUICK : FULL, deliveries };
   } catch (error) {
-    throw new Complaint(
-      `${error instanceof Error ? error.message : "bad flags"}; usage: npm run bench -- [--quick]`,
-    );
+    throw new Complaint(`${error instanceof Error ? error.message : "bad flags"}; usage: ${USAGE}`);
   }
 }
 

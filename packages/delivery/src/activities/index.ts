@@ -1,13 +1,22 @@
 import { activityInfo, heartbeat } from "@temporalio/activity";
-import { ATTEMPT_ACTIVITY, type DeliverInput, type DeliverResult } from "../names.ts";
+import {
+  ATTEMPT_ACTIVITY,
+  type DeliverInput,
+  type DeliverResult,
+  RECOVER_ACTIVITY,
+  type RecoverInput,
+  type RecoverStep,
+} from "../names.ts";
+import { advanceRecovery } from "./advance-recovery.ts";
 import { type AttemptDeps, attemptDelivery } from "./attempt-delivery.ts";
 
 /** How often a running attempt says that its worker is alive; a fifth of the workflow's heartbeat timeout. */
 const HEARTBEAT_MS = 1_000;
 
-/** The activities of a delivery's workflow, by the names that Temporal knows them by. */
+/** The activities of the workflows, by the names that Temporal knows them by. */
 export type Activities = {
   [ATTEMPT_ACTIVITY](input: DeliverInput): Promise<DeliverResult>;
+  [RECOVER_ACTIVITY](input: RecoverInput): Promise<RecoverStep>;
 };
 
 /**
@@ -26,6 +35,7 @@ export function createActivities(deps: AttemptDeps): Activities {
         clearInterval(beat);
       }
     },
+    [RECOVER_ACTIVITY]: (input) => advanceRecovery(deps, input),
   };
 }
 

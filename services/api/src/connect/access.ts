@@ -49,6 +49,13 @@ const ACCESS: Readonly<Record<string, Readonly<Record<string, Access>>>> = {
     retryDelivery: "deliveries:write",
     resendDelivery: "deliveries:write",
     cancelDelivery: "deliveries:write",
+    recoverDeliveries: "deliveries:write",
+    replayEvents: "deliveries:write",
+    getRecovery: "deliveries:read",
+    listRecoveries: "deliveries:read",
+    pauseRecovery: "deliveries:write",
+    resumeRecovery: "deliveries:write",
+    cancelRecovery: "deliveries:write",
   } satisfies Methods<typeof DeliveryService>,
   [AccountService.typeName]: {
     createAccount: "admin",

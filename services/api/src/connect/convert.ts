@@ -6,6 +6,9 @@ import {
   DeliverySchema,
   DeliveryState as ProtoDeliveryState,
   Outcome as ProtoOutcome,
+  RecoveryKind as ProtoRecoveryKind,
+  RecoveryState as ProtoRecoveryState,
+  RecoverySchema,
 } from "@posthaste/contracts/delivery";
 import {
   GetSubscriptionHealthResponseSchema,
@@ -14,17 +17,21 @@ import {
   SigningKeySchema,
   SubscriptionSchema,
 } from "@posthaste/contracts/subscription";
+import { recoveryWorkflowIdOf } from "@posthaste/delivery/client";
 import {
   type Acceptance,
   ATTEMPT_TIMEOUT_MS,
   type DeliveryState,
   type Outcome,
+  type RecoveryKind,
+  type RecoveryState,
   type SubscriptionState,
 } from "@posthaste/domain";
 import type {
   Account,
   Attempt,
   Delivery,
+  Recovery,
   SigningKey,
   Subscription,
   SubscriptionHealth,
@@ -68,6 +75,18 @@ const ACCEPTANCES = {
   OK_ONLY: ProtoAcceptance.OK_ONLY,
   ANY_2XX: ProtoAcceptance.ANY_2XX,
 } as const satisfies Record<Acceptance, ProtoAcceptance>;
+
+const RECOVERY_KINDS = {
+  recover: ProtoRecoveryKind.RECOVER,
+  replay: ProtoRecoveryKind.REPLAY,
+} as const satisfies Record<RecoveryKind, ProtoRecoveryKind>;
+
+const RECOVERY_STATES = {
+  running: ProtoRecoveryState.RUNNING,
+  paused: ProtoRecoveryState.PAUSED,
+  completed: ProtoRecoveryState.COMPLETED,
+  cancelled: ProtoRecoveryState.CANCELLED,
+} as const satisfies Record<RecoveryState, ProtoRecoveryState>;
 
 /** Undefined: unspecified, the default or no change. */
 export function acceptanceFrom(acceptance: ProtoAcceptance): Acceptance | undefined {
@@ -157,6 +176,26 @@ export function attemptTo(attempt: Attempt) {
     address: attempt.address ?? "",
     detail: attempt.detail ?? "",
     targetUrl: attempt.targetUrl,
+  });
+}
+
+export function recoveryTo(recovery: Recovery) {
+  return create(RecoverySchema, {
+    id: recovery.id,
+    kind: RECOVERY_KINDS[recovery.kind],
+    subscriptionId: recovery.subscriptionId ?? 0,
+    state: RECOVERY_STATES[recovery.state],
+    since: timestampFromMs(recovery.sinceAt),
+    until: timestampFromMs(recovery.untilAt),
+    dryRun: recovery.isDryRun,
+    ratePerSecond: recovery.ratePerSecond,
+    examined: BigInt(recovery.examined),
+    made: BigInt(recovery.made),
+    leftOut: BigInt(recovery.leftOut),
+    parked: BigInt(recovery.parked),
+    createdAt: timestampFromMs(recovery.createdAt),
+    workflowId: recoveryWorkflowIdOf(recovery.id),
+    ...optional("endedAt", recovery.endedAt),
   });
 }
 

@@ -20,10 +20,13 @@ import type { Deps } from "../deps.ts";
 import { attemptTo, deliveryStateFrom, deliveryTo } from "./convert.ts";
 import { callerOf } from "./interceptors.ts";
 import { page } from "./page.ts";
+import { recoveryCalls } from "./recovery-calls.ts";
 
 export function deliveryService(deps: Deps): ServiceImpl<typeof DeliveryService> {
   const { store } = deps;
   return {
+    ...recoveryCalls(deps),
+
     async getDelivery(request, context) {
       const { accountId } = callerOf(context);
       const delivery = await getDelivery(store, { accountId, id: request.id as DeliveryId });

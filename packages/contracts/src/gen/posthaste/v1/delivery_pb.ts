@@ -13,7 +13,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file posthaste/v1/delivery.proto.
  */
 export const file_posthaste_v1_delivery: GenFile = /*@__PURE__*/
-  fileDesc("Chtwb3N0aGFzdGUvdjEvZGVsaXZlcnkucHJvdG8SDHBvc3RoYXN0ZS52MSKMAwoIRGVsaXZlcnkSCgoCaWQYASABKAkSEAoIZXZlbnRfaWQYAiABKAkSEgoKZXZlbnRfdHlwZRgDIAEoCRIXCg9zdWJzY3JpcHRpb25faWQYBCABKAUSKgoFc3RhdGUYBSABKA4yGy5wb3N0aGFzdGUudjEuRGVsaXZlcnlTdGF0ZRIQCghhdHRlbXB0cxgGIAEoBRIzCg9uZXh0X2F0dGVtcHRfYXQYByABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEisKDGxhc3Rfb3V0Y29tZRgIIAEoDjIVLnBvc3RoYXN0ZS52MS5PdXRjb21lEhMKC2xhc3Rfc3RhdHVzGAkgASgFEi4KCmNyZWF0ZWRfYXQYCiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiwKCGVuZGVkX2F0GAsgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIUCgxlbmRlZF9yZWFzb24YDCABKAkSDAoEdGVzdBgNIAEoCCLaAgoHQXR0ZW1wdBIOCgZudW1iZXIYASABKAUSLgoKc3RhcnRlZF9hdBgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASKwoIZHVyYXRpb24YAyABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SJgoHb3V0Y29tZRgEIAEoDjIVLnBvc3RoYXN0ZS52MS5PdXRjb21lEhIKCmFjY2VwdGFuY2UYBSABKAkSDgoGc3RhdHVzGAYgASgFEi4KEHJlc3BvbnNlX2hlYWRlcnMYByADKAsyFC5wb3N0aGFzdGUudjEuSGVhZGVyEhUKDXJlc3BvbnNlX2JvZHkYCCABKAwSGgoScmVzcG9uc2VfdHJ1bmNhdGVkGAkgASgIEg8KB2FkZHJlc3MYCiABKAkSDgoGZGV0YWlsGAsgASgJEhIKCnRhcmdldF91cmwYDCABKAkiJQoGSGVhZGVyEgwKBG5hbWUYASABKAkSDQoFdmFsdWUYAiABKAkiKwoSR2V0RGVsaXZlcnlSZXF1ZXN0EhUKAmlkGAEgASgJQgm6SAZyBBABGEAiPwoTR2V0RGVsaXZlcnlSZXNwb25zZRIoCghkZWxpdmVyeRgBIAEoCzIWLnBvc3RoYXN0ZS52MS5EZWxpdmVyeSKtAgoVTGlzdERlbGl2ZXJpZXNSZXF1ZXN0EiAKD3N1YnNjcmlwdGlvbl9pZBgBIAEoBUIHukgEGgIoABIZCghldmVudF9pZBgCIAEoCUIHukgEcgIYQBI0CgVzdGF0ZRgDIAEoDjIbLnBvc3RoYXN0ZS52MS5EZWxpdmVyeVN0YXRlQgi6SAWCAQIQARIwCgxjcmVhdGVkX2Zyb20YBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjIKDmNyZWF0ZWRfYmVmb3JlGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIdCglwYWdlX3NpemUYBiABKAVCCrpIBxoFGPQDKAASHAoKcGFnZV90b2tlbhgHIAEoCUIIukgFcgMYgAQiXQoWTGlzdERlbGl2ZXJpZXNSZXNwb25zZRIqCgpkZWxpdmVyaWVzGAEgAygLMhYucG9zdGhhc3RlLnYxLkRlbGl2ZXJ5EhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSI1ChNMaXN0QXR0ZW1wdHNSZXF1ZXN0Eh4KC2RlbGl2ZXJ5X2lkGAEgASgJQgm6SAZyBBABGEAiPwoUTGlzdEF0dGVtcHRzUmVzcG9uc2USJwoIYXR0ZW1wdHMYASADKAsyFS5wb3N0aGFzdGUudjEuQXR0ZW1wdCItChRSZXRyeURlbGl2ZXJ5UmVxdWVzdBIVCgJpZBgBIAEoCUIJukgGcgQQARhAIkEKFVJldHJ5RGVsaXZlcnlSZXNwb25zZRIoCghkZWxpdmVyeRgBIAEoCzIWLnBvc3RoYXN0ZS52MS5EZWxpdmVyeSIuChVSZXNlbmREZWxpdmVyeVJlcXVlc3QSFQoCaWQYASABKAlCCbpIBnIEEAEYQCJSChZSZXNlbmREZWxpdmVyeVJlc3BvbnNlEigKCGRlbGl2ZXJ5GAEgASgLMhYucG9zdGhhc3RlLnYxLkRlbGl2ZXJ5Eg4KBnJlc2VudBgCIAEoCCIuChVDYW5jZWxEZWxpdmVyeVJlcXVlc3QSFQoCaWQYASABKAlCCbpIBnIEEAEYQCJCChZDYW5jZWxEZWxpdmVyeVJlc3BvbnNlEigKCGRlbGl2ZXJ5GAEgASgLMhYucG9zdGhhc3RlLnYxLkRlbGl2ZXJ5KvgBCg1EZWxpdmVyeVN0YXRlEh4KGkRFTElWRVJZX1NUQVRFX1VOU1BFQ0lGSUVEEAASGgoWREVMSVZFUllfU1RBVEVfUEVORElORxABEhoKFkRFTElWRVJZX1NUQVRFX1NUQVJURUQQAhIcChhERUxJVkVSWV9TVEFURV9TVUNDRUVERUQQAxIcChhERUxJVkVSWV9TVEFURV9FWEhBVVNURUQQBBIcChhERUxJVkVSWV9TVEFURV9DQU5DRUxMRUQQBRIaChZERUxJVkVSWV9TVEFURV9CTE9DS0VEEAYSGQoVREVMSVZFUllfU1RBVEVfUEFSS0VEEAcqnwIKB091dGNvbWUSFwoTT1VUQ09NRV9VTlNQRUNJRklFRBAAEhQKEE9VVENPTUVfQUNDRVBURUQQARISCg5PVVRDT01FX1NUQVRVUxACEhQKEE9VVENPTUVfUkVESVJFQ1QQAxIQCgxPVVRDT01FX0dPTkUQBBITCg9PVVRDT01FX1RJTUVPVVQQBRITCg9PVVRDT01FX1JFRlVTRUQQBhIRCg1PVVRDT01FX1JFU0VUEAcSDwoLT1VUQ09NRV9ETlMQCBIPCgtPVVRDT01FX1RMUxAJEhcKE09VVENPTUVfVU5SRUFDSEFCTEUQChIcChhPVVRDT01FX0lOVkFMSURfUkVTUE9OU0UQCxITCg9PVVRDT01FX0JMT0NLRUQQDDLGBAoPRGVsaXZlcnlTZXJ2aWNlElcKC0dldERlbGl2ZXJ5EiAucG9zdGhhc3RlLnYxLkdldERlbGl2ZXJ5UmVxdWVzdBohLnBvc3RoYXN0ZS52MS5HZXREZWxpdmVyeVJlc3BvbnNlIgOQAgESYAoOTGlzdERlbGl2ZXJpZXMSIy5wb3N0aGFzdGUudjEuTGlzdERlbGl2ZXJpZXNSZXF1ZXN0GiQucG9zdGhhc3RlLnYxLkxpc3REZWxpdmVyaWVzUmVzcG9uc2UiA5ACARJaCgxMaXN0QXR0ZW1wdHMSIS5wb3N0aGFzdGUudjEuTGlzdEF0dGVtcHRzUmVxdWVzdBoiLnBvc3RoYXN0ZS52MS5MaXN0QXR0ZW1wdHNSZXNwb25zZSIDkAIBEl0KDVJldHJ5RGVsaXZlcnkSIi5wb3N0aGFzdGUudjEuUmV0cnlEZWxpdmVyeVJlcXVlc3QaIy5wb3N0aGFzdGUudjEuUmV0cnlEZWxpdmVyeVJlc3BvbnNlIgOQAgISWwoOUmVzZW5kRGVsaXZlcnkSIy5wb3N0aGFzdGUudjEuUmVzZW5kRGVsaXZlcnlSZXF1ZXN0GiQucG9zdGhhc3RlLnYxLlJlc2VuZERlbGl2ZXJ5UmVzcG9uc2USYAoOQ2FuY2VsRGVsaXZlcnkSIy5wb3N0aGFzdGUudjEuQ2FuY2VsRGVsaXZlcnlSZXF1ZXN0GiQucG9zdGhhc3RlLnYxLkNhbmNlbERlbGl2ZXJ5UmVzcG9uc2UiA5ACAmIGcHJvdG8z", [file_buf_validate_validate, file_google_protobuf_duration, file_google_protobuf_timestamp]);
+  fileDesc("Chtwb3N0aGFzdGUvdjEvZGVsaXZlcnkucHJvdG8SDHBvc3RoYXN0ZS52MSKMAwoIRGVsaXZlcnkSCgoCaWQYASABKAkSEAoIZXZlbnRfaWQYAiABKAkSEgoKZXZlbnRfdHlwZRgDIAEoCRIXCg9zdWJzY3JpcHRpb25faWQYBCABKAUSKgoFc3RhdGUYBSABKA4yGy5wb3N0aGFzdGUudjEuRGVsaXZlcnlTdGF0ZRIQCghhdHRlbXB0cxgGIAEoBRIzCg9uZXh0X2F0dGVtcHRfYXQYByABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEisKDGxhc3Rfb3V0Y29tZRgIIAEoDjIVLnBvc3RoYXN0ZS52MS5PdXRjb21lEhMKC2xhc3Rfc3RhdHVzGAkgASgFEi4KCmNyZWF0ZWRfYXQYCiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiwKCGVuZGVkX2F0GAsgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIUCgxlbmRlZF9yZWFzb24YDCABKAkSDAoEdGVzdBgNIAEoCCLaAgoHQXR0ZW1wdBIOCgZudW1iZXIYASABKAUSLgoKc3RhcnRlZF9hdBgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASKwoIZHVyYXRpb24YAyABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SJgoHb3V0Y29tZRgEIAEoDjIVLnBvc3RoYXN0ZS52MS5PdXRjb21lEhIKCmFjY2VwdGFuY2UYBSABKAkSDgoGc3RhdHVzGAYgASgFEi4KEHJlc3BvbnNlX2hlYWRlcnMYByADKAsyFC5wb3N0aGFzdGUudjEuSGVhZGVyEhUKDXJlc3BvbnNlX2JvZHkYCCABKAwSGgoScmVzcG9uc2VfdHJ1bmNhdGVkGAkgASgIEg8KB2FkZHJlc3MYCiABKAkSDgoGZGV0YWlsGAsgASgJEhIKCnRhcmdldF91cmwYDCABKAkiJQoGSGVhZGVyEgwKBG5hbWUYASABKAkSDQoFdmFsdWUYAiABKAkiKwoSR2V0RGVsaXZlcnlSZXF1ZXN0EhUKAmlkGAEgASgJQgm6SAZyBBABGEAiPwoTR2V0RGVsaXZlcnlSZXNwb25zZRIoCghkZWxpdmVyeRgBIAEoCzIWLnBvc3RoYXN0ZS52MS5EZWxpdmVyeSKtAgoVTGlzdERlbGl2ZXJpZXNSZXF1ZXN0EiAKD3N1YnNjcmlwdGlvbl9pZBgBIAEoBUIHukgEGgIoABIZCghldmVudF9pZBgCIAEoCUIHukgEcgIYQBI0CgVzdGF0ZRgDIAEoDjIbLnBvc3RoYXN0ZS52MS5EZWxpdmVyeVN0YXRlQgi6SAWCAQIQARIwCgxjcmVhdGVkX2Zyb20YBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjIKDmNyZWF0ZWRfYmVmb3JlGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIdCglwYWdlX3NpemUYBiABKAVCCrpIBxoFGPQDKAASHAoKcGFnZV90b2tlbhgHIAEoCUIIukgFcgMYgAQiXQoWTGlzdERlbGl2ZXJpZXNSZXNwb25zZRIqCgpkZWxpdmVyaWVzGAEgAygLMhYucG9zdGhhc3RlLnYxLkRlbGl2ZXJ5EhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSI1ChNMaXN0QXR0ZW1wdHNSZXF1ZXN0Eh4KC2RlbGl2ZXJ5X2lkGAEgASgJQgm6SAZyBBABGEAiPwoUTGlzdEF0dGVtcHRzUmVzcG9uc2USJwoIYXR0ZW1wdHMYASADKAsyFS5wb3N0aGFzdGUudjEuQXR0ZW1wdCItChRSZXRyeURlbGl2ZXJ5UmVxdWVzdBIVCgJpZBgBIAEoCUIJukgGcgQQARhAIkEKFVJldHJ5RGVsaXZlcnlSZXNwb25zZRIoCghkZWxpdmVyeRgBIAEoCzIWLnBvc3RoYXN0ZS52MS5EZWxpdmVyeSIuChVSZXNlbmREZWxpdmVyeVJlcXVlc3QSFQoCaWQYASABKAlCCbpIBnIEEAEYQCJSChZSZXNlbmREZWxpdmVyeVJlc3BvbnNlEigKCGRlbGl2ZXJ5GAEgASgLMhYucG9zdGhhc3RlLnYxLkRlbGl2ZXJ5Eg4KBnJlc2VudBgCIAEoCCIuChVDYW5jZWxEZWxpdmVyeVJlcXVlc3QSFQoCaWQYASABKAlCCbpIBnIEEAEYQCJCChZDYW5jZWxEZWxpdmVyeVJlc3BvbnNlEigKCGRlbGl2ZXJ5GAEgASgLMhYucG9zdGhhc3RlLnYxLkRlbGl2ZXJ5IroDCghSZWNvdmVyeRIKCgJpZBgBIAEoBRIoCgRraW5kGAIgASgOMhoucG9zdGhhc3RlLnYxLlJlY292ZXJ5S2luZBIXCg9zdWJzY3JpcHRpb25faWQYAyABKAUSKgoFc3RhdGUYBCABKA4yGy5wb3N0aGFzdGUudjEuUmVjb3ZlcnlTdGF0ZRIpCgVzaW5jZRgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASKQoFdW50aWwYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg8KB2RyeV9ydW4YByABKAgSFwoPcmF0ZV9wZXJfc2Vjb25kGAggASgFEhAKCGV4YW1pbmVkGAkgASgDEgwKBG1hZGUYCiABKAMSEAoIbGVmdF9vdXQYCyABKAMSDgoGcGFya2VkGAwgASgDEi4KCmNyZWF0ZWRfYXQYDSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiwKCGVuZGVkX2F0GA4gASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBITCgt3b3JrZmxvd19pZBgPIAEoCSLQAQoYUmVjb3ZlckRlbGl2ZXJpZXNSZXF1ZXN0EiAKD3N1YnNjcmlwdGlvbl9pZBgBIAEoBUIHukgEGgIoABIxCgVzaW5jZRgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCBrpIA8gBARIpCgV1bnRpbBgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDwoHZHJ5X3J1bhgEIAEoCBIjCg9yYXRlX3Blcl9zZWNvbmQYBSABKAVCCrpIBxoFGOgHKAAiRQoZUmVjb3ZlckRlbGl2ZXJpZXNSZXNwb25zZRIoCghyZWNvdmVyeRgBIAEoCzIWLnBvc3RoYXN0ZS52MS5SZWNvdmVyeSLLAQoTUmVwbGF5RXZlbnRzUmVxdWVzdBIgCg9zdWJzY3JpcHRpb25faWQYASABKAVCB7pIBBoCIAASMQoFc2luY2UYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQga6SAPIAQESKQoFdW50aWwYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg8KB2RyeV9ydW4YBCABKAgSIwoPcmF0ZV9wZXJfc2Vjb25kGAUgASgFQgq6SAcaBRjoBygAIkAKFFJlcGxheUV2ZW50c1Jlc3BvbnNlEigKCHJlY292ZXJ5GAEgASgLMhYucG9zdGhhc3RlLnYxLlJlY292ZXJ5IikKEkdldFJlY292ZXJ5UmVxdWVzdBITCgJpZBgBIAEoBUIHukgEGgIgACI/ChNHZXRSZWNvdmVyeVJlc3BvbnNlEigKCHJlY292ZXJ5GAEgASgLMhYucG9zdGhhc3RlLnYxLlJlY292ZXJ5IisKFFBhdXNlUmVjb3ZlcnlSZXF1ZXN0EhMKAmlkGAEgASgFQge6SAQaAiAAIkEKFVBhdXNlUmVjb3ZlcnlSZXNwb25zZRIoCghyZWNvdmVyeRgBIAEoCzIWLnBvc3RoYXN0ZS52MS5SZWNvdmVyeSIsChVSZXN1bWVSZWNvdmVyeVJlcXVlc3QSEwoCaWQYASABKAVCB7pIBBoCIAAiQgoWUmVzdW1lUmVjb3ZlcnlSZXNwb25zZRIoCghyZWNvdmVyeRgBIAEoCzIWLnBvc3RoYXN0ZS52MS5SZWNvdmVyeSIsChVDYW5jZWxSZWNvdmVyeVJlcXVlc3QSEwoCaWQYASABKAVCB7pIBBoCIAAiQgoWQ2FuY2VsUmVjb3ZlcnlSZXNwb25zZRIoCghyZWNvdmVyeRgBIAEoCzIWLnBvc3RoYXN0ZS52MS5SZWNvdmVyeSJUChVMaXN0UmVjb3Zlcmllc1JlcXVlc3QSHQoJcGFnZV9zaXplGAEgASgFQgq6SAcaBRj0AygAEhwKCnBhZ2VfdG9rZW4YAiABKAlCCLpIBXIDGIAEIl0KFkxpc3RSZWNvdmVyaWVzUmVzcG9uc2USKgoKcmVjb3ZlcmllcxgBIAMoCzIWLnBvc3RoYXN0ZS52MS5SZWNvdmVyeRIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkq+AEKDURlbGl2ZXJ5U3RhdGUSHgoaREVMSVZFUllfU1RBVEVfVU5TUEVDSUZJRUQQABIaChZERUxJVkVSWV9TVEFURV9QRU5ESU5HEAESGgoWREVMSVZFUllfU1RBVEVfU1RBUlRFRBACEhwKGERFTElWRVJZX1NUQVRFX1NVQ0NFRURFRBADEhwKGERFTElWRVJZX1NUQVRFX0VYSEFVU1RFRBAEEhwKGERFTElWRVJZX1NUQVRFX0NBTkNFTExFRBAFEhoKFkRFTElWRVJZX1NUQVRFX0JMT0NLRUQQBhIZChVERUxJVkVSWV9TVEFURV9QQVJLRUQQByqfAgoHT3V0Y29tZRIXChNPVVRDT01FX1VOU1BFQ0lGSUVEEAASFAoQT1VUQ09NRV9BQ0NFUFRFRBABEhIKDk9VVENPTUVfU1RBVFVTEAISFAoQT1VUQ09NRV9SRURJUkVDVBADEhAKDE9VVENPTUVfR09ORRAEEhMKD09VVENPTUVfVElNRU9VVBAFEhMKD09VVENPTUVfUkVGVVNFRBAGEhEKDU9VVENPTUVfUkVTRVQQBxIPCgtPVVRDT01FX0ROUxAIEg8KC09VVENPTUVfVExTEAkSFwoTT1VUQ09NRV9VTlJFQUNIQUJMRRAKEhwKGE9VVENPTUVfSU5WQUxJRF9SRVNQT05TRRALEhMKD09VVENPTUVfQkxPQ0tFRBAMKmIKDFJlY292ZXJ5S2luZBIdChlSRUNPVkVSWV9LSU5EX1VOU1BFQ0lGSUVEEAASGQoVUkVDT1ZFUllfS0lORF9SRUNPVkVSEAESGAoUUkVDT1ZFUllfS0lORF9SRVBMQVkQAiqiAQoNUmVjb3ZlcnlTdGF0ZRIeChpSRUNPVkVSWV9TVEFURV9VTlNQRUNJRklFRBAAEhoKFlJFQ09WRVJZX1NUQVRFX1JVTk5JTkcQARIZChVSRUNPVkVSWV9TVEFURV9QQVVTRUQQAhIcChhSRUNPVkVSWV9TVEFURV9DT01QTEVURUQQAxIcChhSRUNPVkVSWV9TVEFURV9DQU5DRUxMRUQQBDLhCQoPRGVsaXZlcnlTZXJ2aWNlElcKC0dldERlbGl2ZXJ5EiAucG9zdGhhc3RlLnYxLkdldERlbGl2ZXJ5UmVxdWVzdBohLnBvc3RoYXN0ZS52MS5HZXREZWxpdmVyeVJlc3BvbnNlIgOQAgESYAoOTGlzdERlbGl2ZXJpZXMSIy5wb3N0aGFzdGUudjEuTGlzdERlbGl2ZXJpZXNSZXF1ZXN0GiQucG9zdGhhc3RlLnYxLkxpc3REZWxpdmVyaWVzUmVzcG9uc2UiA5ACARJaCgxMaXN0QXR0ZW1wdHMSIS5wb3N0aGFzdGUudjEuTGlzdEF0dGVtcHRzUmVxdWVzdBoiLnBvc3RoYXN0ZS52MS5MaXN0QXR0ZW1wdHNSZXNwb25zZSIDkAIBEl0KDVJldHJ5RGVsaXZlcnkSIi5wb3N0aGFzdGUudjEuUmV0cnlEZWxpdmVyeVJlcXVlc3QaIy5wb3N0aGFzdGUudjEuUmV0cnlEZWxpdmVyeVJlc3BvbnNlIgOQAgISWwoOUmVzZW5kRGVsaXZlcnkSIy5wb3N0aGFzdGUudjEuUmVzZW5kRGVsaXZlcnlSZXF1ZXN0GiQucG9zdGhhc3RlLnYxLlJlc2VuZERlbGl2ZXJ5UmVzcG9uc2USYAoOQ2FuY2VsRGVsaXZlcnkSIy5wb3N0aGFzdGUudjEuQ2FuY2VsRGVsaXZlcnlSZXF1ZXN0GiQucG9zdGhhc3RlLnYxLkNhbmNlbERlbGl2ZXJ5UmVzcG9uc2UiA5ACAhJkChFSZWNvdmVyRGVsaXZlcmllcxImLnBvc3RoYXN0ZS52MS5SZWNvdmVyRGVsaXZlcmllc1JlcXVlc3QaJy5wb3N0aGFzdGUudjEuUmVjb3ZlckRlbGl2ZXJpZXNSZXNwb25zZRJVCgxSZXBsYXlFdmVudHMSIS5wb3N0aGFzdGUudjEuUmVwbGF5RXZlbnRzUmVxdWVzdBoiLnBvc3RoYXN0ZS52MS5SZXBsYXlFdmVudHNSZXNwb25zZRJXCgtHZXRSZWNvdmVyeRIgLnBvc3RoYXN0ZS52MS5HZXRSZWNvdmVyeVJlcXVlc3QaIS5wb3N0aGFzdGUudjEuR2V0UmVjb3ZlcnlSZXNwb25zZSIDkAIBEmAKDkxpc3RSZWNvdmVyaWVzEiMucG9zdGhhc3RlLnYxLkxpc3RSZWNvdmVyaWVzUmVxdWVzdBokLnBvc3RoYXN0ZS52MS5MaXN0UmVjb3Zlcmllc1Jlc3BvbnNlIgOQAgESXQoNUGF1c2VSZWNvdmVyeRIiLnBvc3RoYXN0ZS52MS5QYXVzZVJlY292ZXJ5UmVxdWVzdBojLnBvc3RoYXN0ZS52MS5QYXVzZVJlY292ZXJ5UmVzcG9uc2UiA5ACAhJgCg5SZXN1bWVSZWNvdmVyeRIjLnBvc3RoYXN0ZS52MS5SZXN1bWVSZWNvdmVyeVJlcXVlc3QaJC5wb3N0aGFzdGUudjEuUmVzdW1lUmVjb3ZlcnlSZXNwb25zZSIDkAICEmAKDkNhbmNlbFJlY292ZXJ5EiMucG9zdGhhc3RlLnYxLkNhbmNlbFJlY292ZXJ5UmVxdWVzdBokLnBvc3RoYXN0ZS52MS5DYW5jZWxSZWNvdmVyeVJlc3BvbnNlIgOQAgJiBnByb3RvMw", [file_buf_validate_validate, file_google_protobuf_duration, file_google_protobuf_timestamp]);
 
 /**
  * One event on its way to one subscription.
@@ -555,6 +555,489 @@ export const CancelDeliveryResponseSchema: GenMessage<CancelDeliveryResponse> = 
   messageDesc(file_posthaste_v1_delivery, 14);
 
 /**
+ * A recovery of failed deliveries, or a replay of events.
+ *
+ * @generated from message posthaste.v1.Recovery
+ */
+export type Recovery = Message<"posthaste.v1.Recovery"> & {
+  /**
+   * Its number.
+   *
+   * @generated from field: int32 id = 1;
+   */
+  id: number;
+
+  /**
+   * What it makes deliveries of.
+   *
+   * @generated from field: posthaste.v1.RecoveryKind kind = 2;
+   */
+  kind: RecoveryKind;
+
+  /**
+   * The subscription it is for; 0: every subscription of the account.
+   *
+   * @generated from field: int32 subscription_id = 3;
+   */
+  subscriptionId: number;
+
+  /**
+   * Where it stands.
+   *
+   * @generated from field: posthaste.v1.RecoveryState state = 4;
+   */
+  state: RecoveryState;
+
+  /**
+   * From when on.
+   *
+   * @generated from field: google.protobuf.Timestamp since = 5;
+   */
+  since?: Timestamp | undefined;
+
+  /**
+   * Until when, exclusive.
+   *
+   * @generated from field: google.protobuf.Timestamp until = 6;
+   */
+  until?: Timestamp | undefined;
+
+  /**
+   * True: it only counts.
+   *
+   * @generated from field: bool dry_run = 7;
+   */
+  dryRun: boolean;
+
+  /**
+   * Deliveries made in a second, at most.
+   *
+   * @generated from field: int32 rate_per_second = 8;
+   */
+  ratePerSecond: number;
+
+  /**
+   * Failed deliveries, or events, looked at so far.
+   *
+   * @generated from field: int64 examined = 9;
+   */
+  examined: bigint;
+
+  /**
+   * Deliveries made so far; in a dry run, that would be made.
+   *
+   * @generated from field: int64 made = 10;
+   */
+  made: bigint;
+
+  /**
+   * Looked at and left out so far: sent again since, of an ended subscription, of a test, or erased.
+   *
+   * @generated from field: int64 left_out = 11;
+   */
+  leftOut: bigint;
+
+  /**
+   * Deliveries that were parked when it began, drained where a subscription was named and this is no dry run.
+   *
+   * @generated from field: int64 parked = 12;
+   */
+  parked: bigint;
+
+  /**
+   * When it was asked for.
+   *
+   * @generated from field: google.protobuf.Timestamp created_at = 13;
+   */
+  createdAt?: Timestamp | undefined;
+
+  /**
+   * When it reached a terminal state; absent before.
+   *
+   * @generated from field: google.protobuf.Timestamp ended_at = 14;
+   */
+  endedAt?: Timestamp | undefined;
+
+  /**
+   * Its workflow at Temporal.
+   *
+   * @generated from field: string workflow_id = 15;
+   */
+  workflowId: string;
+};
+
+/**
+ * Describes the message posthaste.v1.Recovery.
+ * Use `create(RecoverySchema)` to create a new message.
+ */
+export const RecoverySchema: GenMessage<Recovery> = /*@__PURE__*/
+  messageDesc(file_posthaste_v1_delivery, 15);
+
+/**
+ * Which deliveries to send again.
+ *
+ * @generated from message posthaste.v1.RecoverDeliveriesRequest
+ */
+export type RecoverDeliveriesRequest = Message<"posthaste.v1.RecoverDeliveriesRequest"> & {
+  /**
+   * Only those of this subscription; 0: of every subscription of the account.
+   *
+   * @generated from field: int32 subscription_id = 1;
+   */
+  subscriptionId: number;
+
+  /**
+   * Only those created at this time or later. Required.
+   *
+   * @generated from field: google.protobuf.Timestamp since = 2;
+   */
+  since?: Timestamp | undefined;
+
+  /**
+   * Only those created before this time. Default: now.
+   *
+   * @generated from field: google.protobuf.Timestamp until = 3;
+   */
+  until?: Timestamp | undefined;
+
+  /**
+   * True: count only, change nothing.
+   *
+   * @generated from field: bool dry_run = 4;
+   */
+  dryRun: boolean;
+
+  /**
+   * Deliveries made in a second, 1 to 1,000. Default (0): 100.
+   *
+   * @generated from field: int32 rate_per_second = 5;
+   */
+  ratePerSecond: number;
+};
+
+/**
+ * Describes the message posthaste.v1.RecoverDeliveriesRequest.
+ * Use `create(RecoverDeliveriesRequestSchema)` to create a new message.
+ */
+export const RecoverDeliveriesRequestSchema: GenMessage<RecoverDeliveriesRequest> = /*@__PURE__*/
+  messageDesc(file_posthaste_v1_delivery, 16);
+
+/**
+ * The recovery.
+ *
+ * @generated from message posthaste.v1.RecoverDeliveriesResponse
+ */
+export type RecoverDeliveriesResponse = Message<"posthaste.v1.RecoverDeliveriesResponse"> & {
+  /**
+   * As it begins.
+   *
+   * @generated from field: posthaste.v1.Recovery recovery = 1;
+   */
+  recovery?: Recovery | undefined;
+};
+
+/**
+ * Describes the message posthaste.v1.RecoverDeliveriesResponse.
+ * Use `create(RecoverDeliveriesResponseSchema)` to create a new message.
+ */
+export const RecoverDeliveriesResponseSchema: GenMessage<RecoverDeliveriesResponse> = /*@__PURE__*/
+  messageDesc(file_posthaste_v1_delivery, 17);
+
+/**
+ * Which events to send.
+ *
+ * @generated from message posthaste.v1.ReplayEventsRequest
+ */
+export type ReplayEventsRequest = Message<"posthaste.v1.ReplayEventsRequest"> & {
+  /**
+   * The subscription that gets them. Required.
+   *
+   * @generated from field: int32 subscription_id = 1;
+   */
+  subscriptionId: number;
+
+  /**
+   * Only those accepted at this time or later. Required.
+   *
+   * @generated from field: google.protobuf.Timestamp since = 2;
+   */
+  since?: Timestamp | undefined;
+
+  /**
+   * Only those accepted before this time. Default: now.
+   *
+   * @generated from field: google.protobuf.Timestamp until = 3;
+   */
+  until?: Timestamp | undefined;
+
+  /**
+   * True: count only, change nothing.
+   *
+   * @generated from field: bool dry_run = 4;
+   */
+  dryRun: boolean;
+
+  /**
+   * Deliveries made in a second, 1 to 1,000. Default (0): 100.
+   *
+   * @generated from field: int32 rate_per_second = 5;
+   */
+  ratePerSecond: number;
+};
+
+/**
+ * Describes the message posthaste.v1.ReplayEventsRequest.
+ * Use `create(ReplayEventsRequestSchema)` to create a new message.
+ */
+export const ReplayEventsRequestSchema: GenMessage<ReplayEventsRequest> = /*@__PURE__*/
+  messageDesc(file_posthaste_v1_delivery, 18);
+
+/**
+ * The replay.
+ *
+ * @generated from message posthaste.v1.ReplayEventsResponse
+ */
+export type ReplayEventsResponse = Message<"posthaste.v1.ReplayEventsResponse"> & {
+  /**
+   * As it begins.
+   *
+   * @generated from field: posthaste.v1.Recovery recovery = 1;
+   */
+  recovery?: Recovery | undefined;
+};
+
+/**
+ * Describes the message posthaste.v1.ReplayEventsResponse.
+ * Use `create(ReplayEventsResponseSchema)` to create a new message.
+ */
+export const ReplayEventsResponseSchema: GenMessage<ReplayEventsResponse> = /*@__PURE__*/
+  messageDesc(file_posthaste_v1_delivery, 19);
+
+/**
+ * Names the recovery to read.
+ *
+ * @generated from message posthaste.v1.GetRecoveryRequest
+ */
+export type GetRecoveryRequest = Message<"posthaste.v1.GetRecoveryRequest"> & {
+  /**
+   * Its number.
+   *
+   * @generated from field: int32 id = 1;
+   */
+  id: number;
+};
+
+/**
+ * Describes the message posthaste.v1.GetRecoveryRequest.
+ * Use `create(GetRecoveryRequestSchema)` to create a new message.
+ */
+export const GetRecoveryRequestSchema: GenMessage<GetRecoveryRequest> = /*@__PURE__*/
+  messageDesc(file_posthaste_v1_delivery, 20);
+
+/**
+ * The recovery.
+ *
+ * @generated from message posthaste.v1.GetRecoveryResponse
+ */
+export type GetRecoveryResponse = Message<"posthaste.v1.GetRecoveryResponse"> & {
+  /**
+   * As stored.
+   *
+   * @generated from field: posthaste.v1.Recovery recovery = 1;
+   */
+  recovery?: Recovery | undefined;
+};
+
+/**
+ * Describes the message posthaste.v1.GetRecoveryResponse.
+ * Use `create(GetRecoveryResponseSchema)` to create a new message.
+ */
+export const GetRecoveryResponseSchema: GenMessage<GetRecoveryResponse> = /*@__PURE__*/
+  messageDesc(file_posthaste_v1_delivery, 21);
+
+/**
+ * Names the recovery to pause.
+ *
+ * @generated from message posthaste.v1.PauseRecoveryRequest
+ */
+export type PauseRecoveryRequest = Message<"posthaste.v1.PauseRecoveryRequest"> & {
+  /**
+   * Its number.
+   *
+   * @generated from field: int32 id = 1;
+   */
+  id: number;
+};
+
+/**
+ * Describes the message posthaste.v1.PauseRecoveryRequest.
+ * Use `create(PauseRecoveryRequestSchema)` to create a new message.
+ */
+export const PauseRecoveryRequestSchema: GenMessage<PauseRecoveryRequest> = /*@__PURE__*/
+  messageDesc(file_posthaste_v1_delivery, 22);
+
+/**
+ * The recovery.
+ *
+ * @generated from message posthaste.v1.PauseRecoveryResponse
+ */
+export type PauseRecoveryResponse = Message<"posthaste.v1.PauseRecoveryResponse"> & {
+  /**
+   * As stored.
+   *
+   * @generated from field: posthaste.v1.Recovery recovery = 1;
+   */
+  recovery?: Recovery | undefined;
+};
+
+/**
+ * Describes the message posthaste.v1.PauseRecoveryResponse.
+ * Use `create(PauseRecoveryResponseSchema)` to create a new message.
+ */
+export const PauseRecoveryResponseSchema: GenMessage<PauseRecoveryResponse> = /*@__PURE__*/
+  messageDesc(file_posthaste_v1_delivery, 23);
+
+/**
+ * Names the recovery to resume.
+ *
+ * @generated from message posthaste.v1.ResumeRecoveryRequest
+ */
+export type ResumeRecoveryRequest = Message<"posthaste.v1.ResumeRecoveryRequest"> & {
+  /**
+   * Its number.
+   *
+   * @generated from field: int32 id = 1;
+   */
+  id: number;
+};
+
+/**
+ * Describes the message posthaste.v1.ResumeRecoveryRequest.
+ * Use `create(ResumeRecoveryRequestSchema)` to create a new message.
+ */
+export const ResumeRecoveryRequestSchema: GenMessage<ResumeRecoveryRequest> = /*@__PURE__*/
+  messageDesc(file_posthaste_v1_delivery, 24);
+
+/**
+ * The recovery.
+ *
+ * @generated from message posthaste.v1.ResumeRecoveryResponse
+ */
+export type ResumeRecoveryResponse = Message<"posthaste.v1.ResumeRecoveryResponse"> & {
+  /**
+   * As stored.
+   *
+   * @generated from field: posthaste.v1.Recovery recovery = 1;
+   */
+  recovery?: Recovery | undefined;
+};
+
+/**
+ * Describes the message posthaste.v1.ResumeRecoveryResponse.
+ * Use `create(ResumeRecoveryResponseSchema)` to create a new message.
+ */
+export const ResumeRecoveryResponseSchema: GenMessage<ResumeRecoveryResponse> = /*@__PURE__*/
+  messageDesc(file_posthaste_v1_delivery, 25);
+
+/**
+ * Names the recovery to cancel.
+ *
+ * @generated from message posthaste.v1.CancelRecoveryRequest
+ */
+export type CancelRecoveryRequest = Message<"posthaste.v1.CancelRecoveryRequest"> & {
+  /**
+   * Its number.
+   *
+   * @generated from field: int32 id = 1;
+   */
+  id: number;
+};
+
+/**
+ * Describes the message posthaste.v1.CancelRecoveryRequest.
+ * Use `create(CancelRecoveryRequestSchema)` to create a new message.
+ */
+export const CancelRecoveryRequestSchema: GenMessage<CancelRecoveryRequest> = /*@__PURE__*/
+  messageDesc(file_posthaste_v1_delivery, 26);
+
+/**
+ * The recovery.
+ *
+ * @generated from message posthaste.v1.CancelRecoveryResponse
+ */
+export type CancelRecoveryResponse = Message<"posthaste.v1.CancelRecoveryResponse"> & {
+  /**
+   * As stored.
+   *
+   * @generated from field: posthaste.v1.Recovery recovery = 1;
+   */
+  recovery?: Recovery | undefined;
+};
+
+/**
+ * Describes the message posthaste.v1.CancelRecoveryResponse.
+ * Use `create(CancelRecoveryResponseSchema)` to create a new message.
+ */
+export const CancelRecoveryResponseSchema: GenMessage<CancelRecoveryResponse> = /*@__PURE__*/
+  messageDesc(file_posthaste_v1_delivery, 27);
+
+/**
+ * One page of recoveries.
+ *
+ * @generated from message posthaste.v1.ListRecoveriesRequest
+ */
+export type ListRecoveriesRequest = Message<"posthaste.v1.ListRecoveriesRequest"> & {
+  /**
+   * How many to return at most, 1 to 500. Default (0): 50.
+   *
+   * @generated from field: int32 page_size = 1;
+   */
+  pageSize: number;
+
+  /**
+   * `next_page_token` of the page before; empty: the first page.
+   *
+   * @generated from field: string page_token = 2;
+   */
+  pageToken: string;
+};
+
+/**
+ * Describes the message posthaste.v1.ListRecoveriesRequest.
+ * Use `create(ListRecoveriesRequestSchema)` to create a new message.
+ */
+export const ListRecoveriesRequestSchema: GenMessage<ListRecoveriesRequest> = /*@__PURE__*/
+  messageDesc(file_posthaste_v1_delivery, 28);
+
+/**
+ * One page of recoveries.
+ *
+ * @generated from message posthaste.v1.ListRecoveriesResponse
+ */
+export type ListRecoveriesResponse = Message<"posthaste.v1.ListRecoveriesResponse"> & {
+  /**
+   * Newest first.
+   *
+   * @generated from field: repeated posthaste.v1.Recovery recoveries = 1;
+   */
+  recoveries: Recovery[];
+
+  /**
+   * Pass it as `page_token` for the next page; empty: this was the last.
+   *
+   * @generated from field: string next_page_token = 2;
+   */
+  nextPageToken: string;
+};
+
+/**
+ * Describes the message posthaste.v1.ListRecoveriesResponse.
+ * Use `create(ListRecoveriesResponseSchema)` to create a new message.
+ */
+export const ListRecoveriesResponseSchema: GenMessage<ListRecoveriesResponse> = /*@__PURE__*/
+  messageDesc(file_posthaste_v1_delivery, 29);
+
+/**
  * Where a delivery stands.
  *
  * @generated from enum posthaste.v1.DeliveryState
@@ -728,6 +1211,88 @@ export const OutcomeSchema: GenEnum<Outcome> = /*@__PURE__*/
   enumDesc(file_posthaste_v1_delivery, 1);
 
 /**
+ * What a recovery makes deliveries of.
+ *
+ * @generated from enum posthaste.v1.RecoveryKind
+ */
+export enum RecoveryKind {
+  /**
+   * Never sent.
+   *
+   * @generated from enum value: RECOVERY_KIND_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * Of deliveries that failed or were cancelled.
+   *
+   * @generated from enum value: RECOVERY_KIND_RECOVER = 1;
+   */
+  RECOVER = 1,
+
+  /**
+   * Of events that the subscription had no delivery of.
+   *
+   * @generated from enum value: RECOVERY_KIND_REPLAY = 2;
+   */
+  REPLAY = 2,
+}
+
+/**
+ * Describes the enum posthaste.v1.RecoveryKind.
+ */
+export const RecoveryKindSchema: GenEnum<RecoveryKind> = /*@__PURE__*/
+  enumDesc(file_posthaste_v1_delivery, 2);
+
+/**
+ * Where a recovery stands.
+ *
+ * @generated from enum posthaste.v1.RecoveryState
+ */
+export enum RecoveryState {
+  /**
+   * Never sent.
+   *
+   * @generated from enum value: RECOVERY_STATE_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * It makes deliveries.
+   *
+   * @generated from enum value: RECOVERY_STATE_RUNNING = 1;
+   */
+  RUNNING = 1,
+
+  /**
+   * It waits to be resumed.
+   *
+   * @generated from enum value: RECOVERY_STATE_PAUSED = 2;
+   */
+  PAUSED = 2,
+
+  /**
+   * It has come to its end. Terminal.
+   *
+   * @generated from enum value: RECOVERY_STATE_COMPLETED = 3;
+   */
+  COMPLETED = 3,
+
+  /**
+   * It was cancelled. Terminal.
+   *
+   * @generated from enum value: RECOVERY_STATE_CANCELLED = 4;
+   */
+  CANCELLED = 4,
+}
+
+/**
+ * Describes the enum posthaste.v1.RecoveryState.
+ */
+export const RecoveryStateSchema: GenEnum<RecoveryState> = /*@__PURE__*/
+  enumDesc(file_posthaste_v1_delivery, 3);
+
+/**
  * What became of each event at each subscriber.
  *
  * Reading needs the scope `deliveries:read`, changing `deliveries:write`. Only deliveries of the token's account are
@@ -800,6 +1365,84 @@ export const DeliveryService: GenService<{
     methodKind: "unary";
     input: typeof CancelDeliveryRequestSchema;
     output: typeof CancelDeliveryResponseSchema;
+  },
+  /**
+   * Sends again what failed or was cancelled since a time, after an outage of a receiver: one new delivery for each event
+   * whose newest delivery to the subscription is exhausted, blocked or cancelled. Where one paused or disabled
+   * subscription is named it is resumed, so that what is parked is drained. Goes on by itself however many there are;
+   * calling it twice sends nothing twice.
+   *
+   * Errors: NOT_FOUND (no such subscription), FAILED_PRECONDITION (it has ended).
+   *
+   * @generated from rpc posthaste.v1.DeliveryService.RecoverDeliveries
+   */
+  recoverDeliveries: {
+    methodKind: "unary";
+    input: typeof RecoverDeliveriesRequestSchema;
+    output: typeof RecoverDeliveriesResponseSchema;
+  },
+  /**
+   * Sends events from before a subscription to it, of the types it wants, in the order of their ingest. Events that it or
+   * another subscription of its URL has had a delivery of are left out, so calling it twice sends nothing twice.
+   *
+   * Errors: NOT_FOUND (no such subscription), FAILED_PRECONDITION (it has ended).
+   *
+   * @generated from rpc posthaste.v1.DeliveryService.ReplayEvents
+   */
+  replayEvents: {
+    methodKind: "unary";
+    input: typeof ReplayEventsRequestSchema;
+    output: typeof ReplayEventsResponseSchema;
+  },
+  /**
+   * Reads how far a recovery or replay is.
+   *
+   * @generated from rpc posthaste.v1.DeliveryService.GetRecovery
+   */
+  getRecovery: {
+    methodKind: "unary";
+    input: typeof GetRecoveryRequestSchema;
+    output: typeof GetRecoveryResponseSchema;
+  },
+  /**
+   * Lists recoveries and replays, newest first.
+   *
+   * @generated from rpc posthaste.v1.DeliveryService.ListRecoveries
+   */
+  listRecoveries: {
+    methodKind: "unary";
+    input: typeof ListRecoveriesRequestSchema;
+    output: typeof ListRecoveriesResponseSchema;
+  },
+  /**
+   * Has a recovery or replay make no more deliveries until it is resumed. Errors: FAILED_PRECONDITION (it has ended).
+   *
+   * @generated from rpc posthaste.v1.DeliveryService.PauseRecovery
+   */
+  pauseRecovery: {
+    methodKind: "unary";
+    input: typeof PauseRecoveryRequestSchema;
+    output: typeof PauseRecoveryResponseSchema;
+  },
+  /**
+   * Has a paused recovery or replay go on where it stopped. Errors: FAILED_PRECONDITION (it has ended).
+   *
+   * @generated from rpc posthaste.v1.DeliveryService.ResumeRecovery
+   */
+  resumeRecovery: {
+    methodKind: "unary";
+    input: typeof ResumeRecoveryRequestSchema;
+    output: typeof ResumeRecoveryResponseSchema;
+  },
+  /**
+   * Ends a recovery or replay; deliveries already made stay. Errors: FAILED_PRECONDITION (it has completed).
+   *
+   * @generated from rpc posthaste.v1.DeliveryService.CancelRecovery
+   */
+  cancelRecovery: {
+    methodKind: "unary";
+    input: typeof CancelRecoveryRequestSchema;
+    output: typeof CancelRecoveryResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_posthaste_v1_delivery, 0);

@@ -1,0 +1,39 @@
+import { advanceRecovery as advance, type Recovery } from "@posthaste/store";
+import { ApplicationFailure } from "@temporalio/common";
+import type { RecoverInput, RecoverStep } from "../names.ts";
+import type { AttemptDeps } from "./attempt-delivery.ts";
+import { fault } from "./failures.ts";
+
+/** Deliveries made, or events looked at, in one transaction at most. */
+const STEP_MAX = 500;
+
+/**
+ * Makes a recovery's next step.
+ *
+ * @throws ApplicationFailure, retried for ever
+ */
+export async function advanceRecovery(
+  { store, log, now, onAttempted }: Pick<AttemptDeps, "store" | "log" | "now" | "onAttempted">,
+  { recoveryId }: RecoverInput,
+): Promise<RecoverStep> {
+  try {
+    const recovery = await advance(store, { id: recoveryId, limit: STEP_MAX, now: await now() });
+    if (recovery === undefined)
+      return { state: "cancelled", waitMs: 0, summary: "there is no such recovery" };
+    if (recovery.madeNow > 0) onAttempted?.();
+    const summary = summaryOf(recovery);
+    log.info("recovery.advanced", { recoveryId, state: recovery.state, summary });
+    const waitMs = Math.ceil((recovery.madeNow * 1_000) / recovery.ratePerSecond);
+    return { state: recovery.state, waitMs, summary };
+  } catch (error) {
+    if (error instanceof ApplicationFailure) throw error;
+    log.error("recovery.faulted", error, { recoveryId });
+    throw fault("the worker or its database failed");
+  }
+}
+
+function summaryOf({ kind, state, made, examined, leftOut, isDryRun }: Recovery): string {
+  const what = kind === "recover" ? "failed deliveries" : "events";
+  const did = isDryRun ? "would be sent" : "sent again";
+  return `${state}: of ${examined} ${what}, ${made} ${did}, ${leftOut} left out`;
+}

@@ -1,0 +1,274 @@
+import type { DeliveryState, RecoveryKind, SubscriptionId } from "@posthaste/domain";
+import { expect, test } from "vitest";
+import {
+  advanceRecovery,
+  changeRecovery,
+  closeStore,
+  createRecovery,
+  createTestDelivery,
+  endSubscription,
+  getSubscription,
+  listDeliveries,
+  listUnstartedRecoveries,
+  markRecoveryStarted,
+  openStore,
+  pauseSubscription,
+  type Recovery,
+  type Store,
+} from "../src/index.ts";
+import { type Bench, NOW, onEachDatabase } from "./fixture.ts";
+
+/** Soon enough that ids, which never go back within a process, still tell the times of these tests. */
+const LATER = NOW + 30_000;
+
+const start = (
+  { store, accountId }: Bench,
+  over: Partial<{
+    kind: RecoveryKind;
+    subscriptionId: SubscriptionId | null;
+    sinceAt: number;
+    untilAt: number;
+    isDryRun: boolean;
+    ratePerSecond: number;
+    now: number;
+  }> = {},
+) =>
+  createRecovery(store, {
+    accountId,
+    kind: "recover",
+    subscriptionId: null,
+    sinceAt: 0,
+    untilAt: LATER,
+    isDryRun: false,
+    ratePerSecond: 1_000,
+    now: LATER,
+    ...over,
+  });
+const finish = async (store: Store, recovery: Recovery, limit = 500) => {
+  for (let i = 0; i < 100; i++) {
+    const step = await advanceRecovery(store, { id: recovery.id, limit, now: LATER });
+    if (step === undefined || step.state !== "running") return step;
+  }
+  throw new Error("it does not end");
+};
+/** Events whose deliveries are all in this state, made this long after {@link NOW}. */
+const past = async ({ store, ingest }: Bench, count: number, state: DeliveryState, at = 0) => {
+  const ids: string[] = [];
+  for (let i = 0; i < count; i++) ids.push((await ingest({ now: NOW + at + i })).eventId);
+  await store.db.updateTable("deliveries").set({ state }).where("event_id", "in", ids).execute();
+  return ids;
+};
+const pending = async ({ store, accountId }: Bench) =>
+  await listDeliveries(store, { accountId, state: "pending", limit: 500 });
+
+onEachDatabase("a recovery", (bench) => {
+  test("sends again what was exhausted, blocked or cancelled, each once, and nothing that arrived or is open", async () => {
+    const { store, subscribe } = bench();
+    await subscribe();
+    const failed = [
+      ...(await past(bench(), 3, "exhausted")),
+      ...(await past(bench(), 2, "cancelled")),
+      ...(await past(bench(), 2, "blocked")),
+    ];
+    await past(bench(), 2, "succeeded");
+    await past(bench(), 2, "started");
+    const recovery = await start(bench());
+    expect(await finish(store, recovery, 2)).toMatchObject({
+      state: "completed",
+      examined: 7,
+      made: 7,
+      leftOut: 0,
+    });
+    const made = await pending(bench());
+    expect(made.map((delivery) => delivery.eventId).sort()).toEqual([...failed].sort());
+    expect(made.every((delivery) => delivery.createdAt === LATER)).toBe(true);
+  });
+
+  test("twice sends nothing twice, also where what it sent has failed meanwhile and while", async () => {
+    const { store, subscribe } = bench();
+    await subscribe();
+    await past(bench(), 5, "exhausted");
+    await finish(store, await start(bench()));
+    expect(await finish(store, await start(bench()))).toMatchObject({ made: 0, leftOut: 5 });
+    await store.db
+      .updateTable("deliveries")
+      .set({ state: "blocked" })
+      .where("state", "=", "pending")
+      .execute();
+    // Made at the moment of this one: not its own to recover.
+    expect(await finish(store, await start(bench()))).toMatchObject({ made: 0 });
+    expect(await finish(store, await start(bench(), { now: LATER + 1, untilAt: LATER + 1 }))).toMatchObject({
+      made: 5,
+      leftOut: 5,
+    });
+  });
+
+  test("keeps to its times and its subscription", async () => {
+    const { store, subscribe } = bench();
+    const { id } = await subscribe();
+    await subscribe();
+    await past(bench(), 10, "exhausted");
+    const recovery = await start(bench(), { subscriptionId: id, sinceAt: NOW + 2, untilAt: NOW + 6 });
+    expect(await finish(store, recovery)).toMatchObject({ examined: 4, made: 4 });
+    expect(new Set((await pending(bench())).map((delivery) => delivery.subscriptionId))).toEqual(
+      new Set([id]),
+    );
+  });
+
+  test("leaves out tests, and what was for a subscription that has ended since", async () => {
+    const { store, accountId, subscribe } = bench();
+    const { id } = await subscribe();
+    await past(bench(), 2, "exhausted");
+    const kept = await subscribe();
+    await createTestDelivery(store, {
+      accountId,
+      subscriptionId: kept.id,
+      eventType: "invoice_sent",
+      data: Buffer.from("{}"),
+      now: NOW,
+    });
+    await store.db.updateTable("deliveries").set({ state: "exhausted" }).execute();
+    await endSubscription(store, { accountId, id, reason: "test", now: NOW });
+    expect(await finish(store, await start(bench()))).toMatchObject({ examined: 3, made: 0, leftOut: 3 });
+    await expect(start(bench(), { subscriptionId: id })).rejects.toMatchObject({ code: "wrong_state" });
+  });
+
+  test("as a dry run counts and changes nothing", async () => {
+    const { store, accountId, subscribe } = bench();
+    const { id } = await subscribe();
+    await past(bench(), 3, "exhausted");
+    await pauseSubscription(store, { accountId, id, now: NOW });
+    await past(bench(), 2, "parked");
+    const recovery = await start(bench(), { subscriptionId: id, isDryRun: true });
+    expect(recovery.parked).toBe(2);
+    expect(await finish(store, recovery, 2)).toMatchObject({ made: 3 });
+    expect(await pending(bench())).toEqual([]);
+    expect(await getSubscription(store, { accountId, id })).toMatchObject({ state: "paused" });
+  });
+
+  test("of a paused subscription has it drained; what is sent again comes after what was parked", async () => {
+    const { store, accountId, subscribe } = bench();
+    const { id } = await subscribe();
+    await past(bench(), 3, "exhausted");
+    await pauseSubscription(store, { accountId, id, now: NOW });
+    await past(bench(), 2, "parked");
+    const recovery = await start(bench(), { subscriptionId: id });
+    expect(await getSubscription(store, { accountId, id })).toMatchObject({
+      state: "active",
+      isDraining: true,
+    });
+    await finish(store, recovery);
+    expect(await listDeliveries(store, { accountId, state: "parked", limit: 10 })).toHaveLength(5);
+  });
+
+  test("makes no more at once than its rate of one second", async () => {
+    const { store, subscribe } = bench();
+    await subscribe();
+    await past(bench(), 10, "exhausted");
+    const recovery = await start(bench(), { ratePerSecond: 4 });
+    const step = await advanceRecovery(store, { id: recovery.id, limit: 500, now: LATER });
+    expect(step).toMatchObject({ state: "running", madeNow: 4 });
+  });
+
+  test("paused makes none, resumed goes on where it was, cancelled is over", async () => {
+    const { store, accountId, subscribe } = bench();
+    await subscribe();
+    await past(bench(), 6, "exhausted");
+    const { id } = await start(bench(), { ratePerSecond: 2 });
+    const step = () => advanceRecovery(store, { id, limit: 500, now: LATER });
+    const change = (to: "running" | "paused" | "cancelled") =>
+      changeRecovery(store, { accountId, id, to, now: LATER });
+    await step();
+    await change("paused");
+    await change("paused");
+    expect(await step()).toMatchObject({ state: "paused", madeNow: 0, made: 2 });
+    await change("running");
+    expect(await step()).toMatchObject({ state: "running", made: 4 });
+    await change("cancelled");
+    expect(await step()).toMatchObject({ state: "cancelled", made: 4 });
+    await expect(change("running")).rejects.toMatchObject({ code: "wrong_state" });
+    expect(await pending(bench())).toHaveLength(4);
+  });
+
+  test("advanced by two workers at once makes each delivery once", async () => {
+    const { store, url, subscribe } = bench();
+    await subscribe();
+    await past(bench(), 60, "exhausted");
+    const { id } = await start(bench());
+    const second = await openStore({ url });
+    try {
+      const run = async (through: Store) => {
+        while ((await advanceRecovery(through, { id, limit: 7, now: LATER }))?.state === "running");
+      };
+      await Promise.all([run(store), run(second)]);
+      const made = await pending(bench());
+      expect(made).toHaveLength(60);
+      expect(new Set(made.map((delivery) => delivery.eventId)).size).toBe(60);
+    } finally {
+      await closeStore(second);
+    }
+  });
+
+  test("is to be given a workflow at once, and again when it has been silent", async () => {
+    const { store } = bench();
+    const { id } = await start(bench());
+    const unstarted = async (now: number) =>
+      (await listUnstartedRecoveries(store, { now, limit: 10 })).map((recovery) => recovery.id);
+    expect(await unstarted(LATER)).toEqual([id]);
+    await markRecoveryStarted(store, { id, now: LATER });
+    expect(await unstarted(LATER + 59_000)).toEqual([]);
+    expect(await unstarted(LATER + 61_000)).toEqual([id]);
+    await finish(store, { id } as Recovery);
+    expect(await unstarted(LATER + 999_999)).toEqual([]);
+  });
+});
+
+onEachDatabase("a replay", (bench) => {
+  test("sends the events from before a subscription of the types it wants, in order, each once", async () => {
+    const { store, accountId, subscribe, ingest } = bench();
+    const events: string[] = [];
+    for (let i = 0; i < 7; i++) events.push((await ingest({ now: NOW + i })).eventId);
+    await ingest({ eventType: "contact_created", now: NOW });
+    const { id } = await subscribe();
+    const live = await ingest({ now: NOW + 10 });
+    const replay = () => start(bench(), { kind: "replay", subscriptionId: id });
+    expect(await finish(store, await replay(), 3)).toMatchObject({ state: "completed", made: 7, leftOut: 1 });
+    const made = await listDeliveries(store, { accountId, subscriptionId: id, limit: 50 });
+    expect(made.reverse().map((delivery) => delivery.eventId)).toEqual([live.eventId, ...events]);
+    expect(await finish(store, await replay())).toMatchObject({ made: 0, leftOut: 8 });
+  });
+
+  test("to a subscription of `*` leaves out tests and operational events", async () => {
+    const { store, accountId, subscribe, ingest } = bench();
+    const other = await subscribe();
+    await createTestDelivery(store, {
+      accountId,
+      subscriptionId: other.id,
+      eventType: "invoice_sent",
+      data: Buffer.from("{}"),
+      now: NOW,
+    });
+    await ingest({ eventType: "delivery_exhausted", now: NOW });
+    const { id } = await subscribe({ eventTypes: ["*"] });
+    expect(await finish(store, await start(bench(), { kind: "replay", subscriptionId: id }))).toMatchObject({
+      made: 0,
+    });
+  });
+
+  test("of another account's subscription finds none", async () => {
+    const { store, subscribe } = bench();
+    const { id } = await subscribe();
+    await expect(
+      createRecovery(store, {
+        accountId: 999 as never,
+        kind: "replay",
+        subscriptionId: id,
+        sinceAt: 0,
+        untilAt: LATER,
+        isDryRun: false,
+        ratePerSecond: 1,
+        now: LATER,
+      }),
+    ).rejects.toMatchObject({ code: "not_found" });
+  });
+});

@@ -1,0 +1,99 @@
+import { timestampMs } from "@bufbuild/protobuf/wkt";
+import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
+import type {
+  DeliveryService,
+  RecoverDeliveriesRequest,
+  ReplayEventsRequest,
+} from "@posthaste/contracts/delivery";
+import {
+  decodePageToken,
+  type RecoveryId,
+  type RecoveryKind,
+  Refusal,
+  type SubscriptionId,
+} from "@posthaste/domain";
+import { changeRecovery, createRecovery, getRecovery, listRecoveries, type Recovery } from "@posthaste/store";
+import type { Deps } from "../deps.ts";
+import { recoveryTo } from "./convert.ts";
+import { callerOf } from "./interceptors.ts";
+import { page } from "./page.ts";
+
+/** Where the caller says nothing: a receiver that was away gets to its feet first. */
+const RATE_PER_SECOND_DEFAULT = 100;
+
+type RecoveryCalls = Pick<
+  ServiceImpl<typeof DeliveryService>,
+  | "recoverDeliveries"
+  | "replayEvents"
+  | "getRecovery"
+  | "listRecoveries"
+  | "pauseRecovery"
+  | "resumeRecovery"
+  | "cancelRecovery"
+>;
+
+/** The calls about recoveries and replays: they write down what is wanted, and the worker's workflows do it. */
+export function recoveryCalls(deps: Deps): RecoveryCalls {
+  const { store } = deps;
+  const make = async (
+    kind: RecoveryKind,
+    request: RecoverDeliveriesRequest | ReplayEventsRequest,
+    context: HandlerContext,
+  ) => {
+    const now = deps.now();
+    const recovery = await createRecovery(store, {
+      accountId: callerOf(context).accountId,
+      kind,
+      subscriptionId: request.subscriptionId === 0 ? null : (request.subscriptionId as SubscriptionId),
+      sinceAt: request.since === undefined ? 0 : timestampMs(request.since),
+      untilAt: request.until === undefined ? now : timestampMs(request.until),
+      isDryRun: request.dryRun,
+      ratePerSecond: request.ratePerSecond === 0 ? RATE_PER_SECOND_DEFAULT : request.ratePerSecond,
+      now,
+    });
+    deps.nudge();
+    return { recovery: recoveryTo(recovery) };
+  };
+  const change = async (
+    to: Parameters<typeof changeRecovery>[1]["to"],
+    request: { readonly id: number },
+    context: HandlerContext,
+  ) => {
+    const id = request.id as RecoveryId;
+    const { accountId } = callerOf(context);
+    const recovery = found(await changeRecovery(store, { accountId, id, to, now: deps.now() }), id);
+    await deps.signalRecovery(id).catch((error: unknown) => {
+      deps.log.error("recovery.signal_delayed", error, { recoveryId: id });
+    });
+    return { recovery: recoveryTo(recovery) };
+  };
+  return {
+    recoverDeliveries: (request, context) => make("recover", request, context),
+    replayEvents: (request, context) => make("replay", request, context),
+    async getRecovery(request, context) {
+      const id = request.id as RecoveryId;
+      const { accountId } = callerOf(context);
+      return { recovery: recoveryTo(found(await getRecovery(store, { accountId, id }), id)) };
+    },
+    async listRecoveries(request, context) {
+      const { accountId } = callerOf(context);
+      const { pageToken } = request;
+      const { rows, nextPageToken } = await page(request, (limit) =>
+        listRecoveries(store, {
+          accountId,
+          limit,
+          ...(pageToken === "" ? {} : { before: decodePageToken(pageToken, "number") }),
+        }),
+      );
+      return { recoveries: rows.map(recoveryTo), nextPageToken };
+    },
+    pauseRecovery: (request, context) => change("paused", request, context),
+    resumeRecovery: (request, context) => change("running", request, context),
+    cancelRecovery: (request, context) => change("cancelled", request, context),
+  };
+}
+
+function found(recovery: Recovery | undefined, id: RecoveryId): Recovery {
+  if (recovery !== undefined) return recovery;
+  throw new Refusal("not_found", `this account has no recovery ${id}`, { field: "id" });
+}

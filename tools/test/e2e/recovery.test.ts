@@ -1,0 +1,45 @@
+import { timestampFromMs } from "@bufbuild/protobuf/wkt";
+import { RecoveryState } from "@posthaste/contracts/delivery";
+import { startReceiver } from "@posthaste/testkit";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import { recoverThroughTrouble } from "../../src/bench/recovery.ts";
+import { type Stack, startStack } from "../../src/stack/stack.ts";
+
+const PATIENCE = { timeout: 60_000, interval: 100 };
+
+let stack: Stack;
+beforeAll(async () => {
+  stack = await startStack({ workers: 2 });
+});
+afterAll(() => stack.dispose());
+
+test("2,000 failed deliveries are recovered, none missed and none twice, though a worker is killed and it is paused", async () => {
+  const { seconds, repeatedRequests, ...result } = await recoverThroughTrouble(stack, 2_000);
+  expect(result).toEqual({ deliveries: 2_000, missed: 0, twice: 0, madeWhilePaused: 0 });
+  // Only what was under way when the worker was killed.
+  expect(repeatedRequests).toBeLessThan(100);
+  expect(seconds).toBeGreaterThan(0);
+}, 400_000);
+
+test("a replay sends what was before the subscription, and shows its progress", async () => {
+  const receiver = await startReceiver();
+  try {
+    const events = Array.from({ length: 20 }, (_, i) => ({
+      eventType: "contact_created",
+      snapshot: { case: "dataJson" as const, value: `{"n":${i}}` },
+    }));
+    await stack.client.events.ingestEvents({ events });
+    const subscriptionId = await stack.subscribe(receiver.url, "contact_created");
+    const { recovery } = await stack.client.deliveries.replayEvents({
+      subscriptionId,
+      since: timestampFromMs(0),
+    });
+    await vi.waitFor(async () => {
+      const { recovery: now } = await stack.client.deliveries.getRecovery({ id: recovery?.id ?? 0 });
+      expect(now).toMatchObject({ state: RecoveryState.COMPLETED, made: 20n, leftOut: 0n });
+    }, PATIENCE);
+    await receiver.waitFor(20, { timeoutMs: 60_000 });
+  } finally {
+    await receiver.stop();
+  }
+}, 120_000);
