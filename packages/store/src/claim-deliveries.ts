@@ -1,4 +1,5 @@
 import { after, type DeliveryId, endMs, type Pace, type SubscriptionId, turnsNow } from "@posthaste/domain";
+import { logChanges } from "./delivery-changes.ts";
 import { RECONCILE_GRACE_MS } from "./overdue.ts";
 import { parkPending } from "./park-deliveries.ts";
 import type { Store } from "./store.ts";
@@ -78,6 +79,7 @@ export async function markStarted(
       .where("id", "in", ids)
       .where("state", "=", "pending")
       .execute();
+    await logChanges(tx, ids, now);
   });
 }
 
@@ -120,7 +122,7 @@ async function claimOf(
       .executeTakeFirstOrThrow();
     const turns = await lockTurns(store, tx, subscriptionId);
     if (subscription.state === "paused" || subscription.state === "disabled") {
-      await parkPending(tx, subscriptionId);
+      await parkPending(tx, subscriptionId, now);
     }
     const pace = paceOfFirsts(ownPaceOf(subscription, claim.inFlightMax), subscription.draining === 1, claim);
     // Retries that stand in line get at least half of the places.

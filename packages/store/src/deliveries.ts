@@ -9,10 +9,12 @@ import {
   type SubscriptionId,
 } from "@posthaste/domain";
 import type { Selectable } from "kysely";
+import { logChanges } from "./delivery-changes.ts";
 import { SETTLED } from "./end-subscription.ts";
 import { ID_SLACK_MS, leastDeliveryId } from "./ids.ts";
 import type { Store } from "./store.ts";
 import type { Tables } from "./tables.ts";
+import { transact } from "./transact.ts";
 
 /** One event on its way to one subscription. */
 export type Delivery = {
@@ -124,13 +126,16 @@ export async function cancelDelivery(
   store: Store,
   { id, reason, now }: { id: DeliveryId; reason: string; now: number },
 ): Promise<boolean> {
-  const { numUpdatedRows } = await store.db
-    .updateTable("deliveries")
-    .set({ ...SETTLED, state: "cancelled", ended_at: now, ended_reason: reason })
-    .where("id", "=", id)
-    .where("state", "in", ["pending", "started", "parked"])
-    .executeTakeFirstOrThrow();
-  return numUpdatedRows > 0n;
+  return await transact(store, async (tx) => {
+    const { numUpdatedRows } = await tx
+      .updateTable("deliveries")
+      .set({ ...SETTLED, state: "cancelled", ended_at: now, ended_reason: reason })
+      .where("id", "=", id)
+      .where("state", "in", ["pending", "started", "parked"])
+      .executeTakeFirstOrThrow();
+    if (numUpdatedRows > 0n) await logChanges(tx, [id], now);
+    return numUpdatedRows > 0n;
+  });
 }
 
 export function deliveryOf(row: Selectable<Tables["deliveries"]>): Delivery {

@@ -1,4 +1,5 @@
 import type { AccountId, SubscriptionId } from "@posthaste/domain";
+import { logChanges } from "./delivery-changes.ts";
 import { sha256 } from "./ids.ts";
 import { lockSubscription } from "./lock-subscription.ts";
 import type { Store } from "./store.ts";
@@ -100,6 +101,11 @@ export async function cancelOpenDeliveries(store: Store, id: SubscriptionId, now
           )
           .where("state", "in", OPEN)
           .execute();
+        await logChanges(
+          tx,
+          rows.map((row) => row.id),
+          now,
+        );
       });
     }
   }

@@ -12,6 +12,13 @@ export {
 export { continueFanouts } from "./continue-fanouts.ts";
 export { createTestDelivery } from "./create-test-delivery.ts";
 export { cancelDelivery, type Delivery, getDelivery, listDeliveries, requestRetry } from "./deliveries.ts";
+export {
+  type ChangeCursor,
+  currentCursor,
+  type DeliveryChange,
+  listChanges,
+  orderChanges,
+} from "./delivery-changes.ts";
 export { endSubscription, endSubscriptionsByUrl } from "./end-subscription.ts";
 export { type EventToIngest, type Ingest, type IngestedEvent, ingestEvents } from "./ingest-events.ts";
 export { type AttemptContext, loadForAttempt } from "./load-for-attempt.ts";

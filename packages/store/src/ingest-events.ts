@@ -1,5 +1,6 @@
 import { type AccountId, type EventId, Refusal } from "@posthaste/domain";
 import type { Insertable } from "kysely";
+import { logChanges } from "./delivery-changes.ts";
 import { newDeliveryId, newEventId, sha256 } from "./ids.ts";
 import { FIRST_HASH, type Match, matchSubscriptions } from "./match-subscriptions.ts";
 import type { Store } from "./store.ts";
@@ -112,8 +113,14 @@ export function deliveryRow(
   };
 }
 
+/** Inserts deliveries of one moment. */
 export async function insertDeliveries(tx: Tx, rows: Insertable<Tables["deliveries"]>[]): Promise<void> {
   for (const chunk of chunksOf(rows)) await tx.insertInto("deliveries").values(chunk).execute();
+  await logChanges(
+    tx,
+    rows.map((row) => row.id),
+    rows[0]?.created_at ?? 0,
+  );
 }
 
 type NewRows = {

@@ -5,6 +5,7 @@ import { up as subscriptionOptions } from "./migrations/0003-subscription-option
 import { up as testDeliveries } from "./migrations/0004-test-deliveries.ts";
 import { up as parkingAndPace } from "./migrations/0005-parking-and-pace.ts";
 import { up as recoveries } from "./migrations/0006-recoveries.ts";
+import { up as deliveryChanges } from "./migrations/0007-delivery-changes.ts";
 import type { MigrationContext } from "./migrations/context.ts";
 import { SealError } from "./sealer.ts";
 import type { Store } from "./store.ts";
@@ -19,6 +20,7 @@ const MIGRATIONS: Readonly<
   "0004-test-deliveries": testDeliveries,
   "0005-parking-and-pace": parkingAndPace,
   "0006-recoveries": recoveries,
+  "0007-delivery-changes": deliveryChanges,
 };
 
 /**

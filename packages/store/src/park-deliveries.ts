@@ -1,5 +1,6 @@
 import type { AccountId, DeliveryId, SubscriptionId } from "@posthaste/domain";
 import { Refusal } from "@posthaste/domain";
+import { logChanges } from "./delivery-changes.ts";
 import { SETTLED } from "./end-subscription.ts";
 import { lockSubscription } from "./lock-subscription.ts";
 import type { Store } from "./store.ts";
@@ -39,7 +40,7 @@ export async function pauseSubscription(
     return true;
   });
   if (!known) return undefined;
-  await parkAllPending(store, id);
+  await parkAllPending(store, id, now);
   return await getSubscription(store, { accountId, id });
 }
 
@@ -78,7 +79,7 @@ export async function resumeIn(tx: Tx, id: SubscriptionId, now: number): Promise
  */
 export async function parkDelivery(
   store: Store,
-  { id, subscriptionId }: { id: DeliveryId; subscriptionId: SubscriptionId },
+  { id, subscriptionId, now }: { id: DeliveryId; subscriptionId: SubscriptionId; now: number },
 ): Promise<boolean> {
   return await transact(store, async (tx) => {
     const subscription = await lockSubscription(store, tx, "any", subscriptionId);
@@ -89,18 +90,19 @@ export async function parkDelivery(
       .where("id", "=", id)
       .where("state", "in", ["pending", "started"])
       .execute();
+    await logChanges(tx, [id], now);
     return true;
   });
 }
 
 /** Parks what is pending, but for tests. */
-export async function parkAllPending(store: Store, id: SubscriptionId): Promise<void> {
-  while ((await transact(store, (tx) => parkPending(tx, id))) === MOVED_AT_ONCE);
+export async function parkAllPending(store: Store, id: SubscriptionId, now: number): Promise<void> {
+  while ((await transact(store, (tx) => parkPending(tx, id, now))) === MOVED_AT_ONCE);
 }
 
 /** @returns how many were parked, some at most */
-export async function parkPending(tx: Tx, id: SubscriptionId): Promise<number> {
-  return await move(tx, id, { from: "pending", to: PARKED, limit: MOVED_AT_ONCE });
+export async function parkPending(tx: Tx, id: SubscriptionId, now: number): Promise<number> {
+  return await move(tx, id, { from: "pending", to: PARKED, limit: MOVED_AT_ONCE, now });
 }
 
 /**
@@ -129,7 +131,7 @@ async function drainOne(store: Store, id: SubscriptionId, now: number): Promise<
     const row = await lockSubscription(store, tx, "any", id);
     if (row?.draining !== 1) return 0;
     const to = { state: "pending", next_attempt_at: now } as const;
-    const moved = await move(tx, id, { from: "parked", to, limit: DRAIN_AHEAD });
+    const moved = await move(tx, id, { from: "parked", to, limit: DRAIN_AHEAD, now });
     if (moved > 0 || (await pendingOf(tx, id)) > 0) return moved;
     await tx.updateTable("subscriptions").set({ draining: 0 }).where("id", "=", id).execute();
     return 0;
@@ -185,10 +187,12 @@ async function move(
     from,
     to,
     limit,
+    now,
   }: {
     from: "pending" | "parked";
     to: typeof PARKED | { readonly state: "pending"; readonly next_attempt_at: number };
     limit: number;
+    now: number;
   },
 ): Promise<number> {
   let query = tx
@@ -212,6 +216,11 @@ async function move(
     )
     .where("state", "=", from)
     .execute();
+  await logChanges(
+    tx,
+    rows.map((row) => row.id),
+    now,
+  );
   return rows.length;
 }
 

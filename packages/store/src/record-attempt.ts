@@ -8,6 +8,7 @@ import {
   type TerminalState,
 } from "@posthaste/domain";
 import { type Attempt, attemptRow } from "./attempts.ts";
+import { logChanges } from "./delivery-changes.ts";
 import { cancelOpenDeliveries, SETTLED } from "./end-subscription.ts";
 import { noteHealth } from "./note-health.ts";
 import { RECONCILE_GRACE_MS } from "./overdue.ts";
@@ -51,6 +52,7 @@ export async function recordAttempt(
     const row = await (store.seam.locksRows ? query.forUpdate() : query).executeTakeFirstOrThrow();
     if (!(await moveOn(tx, record, row.state))) return undefined;
     await tx.insertInto("attempts").values(attemptRow(deliveryId, record.attempt)).execute();
+    await logChanges(tx, [deliveryId], now);
     const subscriptionId = row.subscription_id as SubscriptionId;
     if (record.attempt.number > 1) await noteHold(tx, subscriptionId, record.attempt.durationMs);
     // What a test comes to says nothing of the subscription.
@@ -70,7 +72,7 @@ export async function recordAttempt(
   });
   if (done === undefined) return "already_recorded";
   if (done.next === "cancel") await cancelOpenDeliveries(store, done.subscriptionId, now);
-  if (done.next === "park") await parkAllPending(store, done.subscriptionId);
+  if (done.next === "park") await parkAllPending(store, done.subscriptionId, now);
   return "recorded";
 }
 

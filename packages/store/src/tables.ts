@@ -176,6 +176,29 @@ export type Tables = {
     ended_at: number | null;
     ended_reason: string | null;
   };
+  /** Append-only: every state that a delivery came to. */
+  delivery_changes: {
+    id: Generated<number>;
+    /** Its place in the order that can be followed, with `id`; null until it was given one. */
+    batch: number | null;
+    account_id: number;
+    delivery_id: string;
+    event_id: string;
+    event_type: string;
+    subscription_id: number;
+    state: DeliveryState;
+    attempts: number;
+    last_outcome: Outcome | null;
+    last_status: number | null;
+    changed_at: number;
+  };
+  /** One row. */
+  change_counter: {
+    id: number;
+    batch: number;
+    /** What is older was deleted for its age. */
+    oldest_batch: number;
+  };
   /** Append-only. */
   attempts: {
     delivery_id: string;

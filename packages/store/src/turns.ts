@@ -10,6 +10,7 @@ import {
   stretched,
 } from "@posthaste/domain";
 import { type Selectable, sql } from "kysely";
+import { logChanges } from "./delivery-changes.ts";
 import { RECONCILE_GRACE_MS } from "./overdue.ts";
 import type { Store } from "./store.ts";
 import type { Tables } from "./tables.ts";
@@ -119,7 +120,7 @@ export async function takeTurn(
     }
     const atMs = pace.rate === null ? now : Math.max(now, nextTurnMs(gate, pace.rate));
     if (atMs - now > IN_PLACE_MAX_MS) {
-      return isFirst ? await unclaim(tx, deliveryId) : await standInLine(tx, ask, turns, false);
+      return isFirst ? await unclaim(tx, deliveryId, now) : await standInLine(tx, ask, turns, false);
     }
     if (pace.rate !== null) {
       gate = after(gate, pace.rate, atMs);
@@ -170,7 +171,7 @@ async function standInLine(
   return { kind: "wait", untilMs };
 }
 
-async function unclaim(tx: Tx, deliveryId: DeliveryId): Promise<Turn> {
+async function unclaim(tx: Tx, deliveryId: DeliveryId, now: number): Promise<Turn> {
   await tx
     .updateTable("deliveries")
     .set({
@@ -183,5 +184,6 @@ async function unclaim(tx: Tx, deliveryId: DeliveryId): Promise<Turn> {
     .where("id", "=", deliveryId)
     .where("state", "in", ["pending", "started"])
     .execute();
+  await logChanges(tx, [deliveryId], now);
   return { kind: "unclaimed" };
 }

@@ -82,9 +82,9 @@ onEachDatabase("a paused subscription", (bench) => {
       endedReason: null,
       now: NOW,
     });
-    expect(await parkDelivery(store, { id, subscriptionId })).toBe(false);
+    expect(await parkDelivery(store, { id, subscriptionId, now: NOW })).toBe(false);
     await pauseSubscription(store, of(bench(), subscriptionId));
-    expect(await parkDelivery(store, { id, subscriptionId })).toBe(true);
+    expect(await parkDelivery(store, { id, subscriptionId, now: NOW })).toBe(true);
     const [parked] = await listDeliveries(store, { accountId: bench().accountId, limit: 1 });
     expect(parked).toMatchObject({ state: "parked", attempts: 1, nextAttemptAt: null });
   });

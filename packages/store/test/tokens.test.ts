@@ -24,6 +24,7 @@ const ALL = [
   "0004-test-deliveries",
   "0005-parking-and-pace",
   "0006-recoveries",
+  "0007-delivery-changes",
 ];
 
 onEachDatabase("a token", (bench) => {

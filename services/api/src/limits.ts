@@ -27,6 +27,11 @@ export const LIMIT_SETTINGS = {
     250,
     { min: 1, max: 10_000 },
   ),
+  POSTHASTE_WATCHES_MAX: integer(
+    "Streams of delivery changes open at once; more are answered 429. Each looks into the database four times a second",
+    100,
+    { min: 1, max: 10_000 },
+  ),
   POSTHASTE_SUBSCRIPTIONS_MAX: integer(
     "Live subscriptions of one account; more are answered 429. One event is a delivery to each of them",
     10_000,

@@ -1,9 +1,26 @@
 import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import { readdirSync } from "node:fs";
-import { type DescMessage, type DescMethod, type DescService, ScalarType } from "@bufbuild/protobuf";
+import {
+  type DescMessage,
+  type DescMethod,
+  type DescService,
+  fromJson,
+  type JsonValue,
+  ScalarType,
+  toJson,
+} from "@bufbuild/protobuf";
 import { MethodOptions_IdempotencyLevel } from "@bufbuild/protobuf/wkt";
+import { Code, ConnectError } from "@connectrpc/connect";
+import { createConnectTransport } from "@connectrpc/connect-node";
 import { type AccountId, type DeliveryId, SCOPES, type Scope } from "@posthaste/domain";
-import { claimDeliveries, createRecovery, createToken, markStarted, recordAttempt } from "@posthaste/store";
+import {
+  claimDeliveries,
+  createRecovery,
+  createToken,
+  markStarted,
+  orderChanges,
+  recordAttempt,
+} from "@posthaste/store";
 import type { FastifyInstance, RouteOptions } from "fastify";
 import { accessTo } from "../src/connect/access.ts";
 import { type Bench, type RestAnswer, startBench } from "./fixture.ts";
@@ -78,6 +95,8 @@ export async function startTwoAccounts(): Promise<TwoAccounts> {
   // The second's delivery is the older one, so that it follows the first's in a list from the newest on.
   const second = await accountAt(bench, ["https://second.example/hook"], { ...FIRST, idempotencyKey: "" });
   const first = await accountAt(bench, [FIRST.targetUrl, "https://first.example/other"], FIRST);
+  // Otherwise whoever follows deliveries first does it.
+  await orderChanges(bench.store);
   const rows = () => everyRow(bench);
   return {
     bench,
@@ -316,10 +335,48 @@ function rpcCall(method: DescMethod): Call {
     reads: method.idempotency === MethodOptions_IdempotencyLevel.NO_SIDE_EFFECTS,
     administers: accessTo(method) === "admin",
     request(naming, more) {
+      if (method.methodKind === "server_streaming")
+        return readingFirst(method, bodyOf(method.input, method.parent, naming));
       if (method.methodKind !== "unary") throw new Error(`${name} is a stream: teach rpcCall() to read it`);
       const body = { ...bodyOf(method.input, method.parent, naming), ...more };
       return async (bench, token) => await bench.rpc(name, body, { token });
     },
+  };
+}
+
+/** Where whoever follows deliveries sees all there are. */
+const FROM_THE_BEGINNING = "0.0";
+
+/** Opens a stream and takes what it answers first for its answer. */
+function readingFirst(method: DescMethod, body: Record<string, unknown>): Send {
+  return async (bench, token) => {
+    const transport = createConnectTransport({ baseUrl: bench.url, httpVersion: "1.1" });
+    const stop = new AbortController();
+    const headers = token === null ? {} : { authorization: `Bearer ${token}` };
+    const input = fromJson(method.input, { ...body, cursor: FROM_THE_BEGINNING } as JsonValue);
+    try {
+      const once = async function* () {
+        yield input;
+      };
+      const response = await transport.stream(
+        method as never,
+        stop.signal,
+        undefined,
+        headers,
+        once() as never,
+      );
+      for await (const message of response.message) {
+        return { status: 200, headers: response.header, body: toJson(method.output, message) };
+      }
+      return { status: 200, headers: response.header, body: {} };
+    } catch (error) {
+      const { code, rawMessage } = ConnectError.from(error);
+      const name = (Code[code] ?? "").replaceAll(/(?<=[a-z])[A-Z]/g, (letter) => `_${letter}`).toLowerCase();
+      const status = name === "unauthenticated" ? 401 : name === "permission_denied" ? 403 : 400;
+      return { status, headers: new Headers(), body: { code: name, message: rawMessage } };
+    } finally {
+      stop.abort();
+    }
   };
 }
 

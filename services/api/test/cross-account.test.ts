@@ -33,6 +33,7 @@ const ANSWERED = {
   lists: {
     "SubscriptionService/ListSubscriptions": "names nothing: shows only its own",
     "DeliveryService/ListDeliveries": "its ids are filters: shows only its own",
+    "DeliveryService/WatchDeliveries": "its id is a filter: shows only its own",
     "DeliveryService/ListRecoveries": "names nothing: shows only its own",
     "GET /api/Webhook": "names nothing: shows only its own",
   },

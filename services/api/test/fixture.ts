@@ -12,6 +12,7 @@ import { startApi } from "../src/start-api.ts";
 export type Bench = {
   readonly url: string;
   readonly store: Store;
+  readonly databaseUrl: string;
   readonly accountId: AccountId;
   /** Has every scope but `admin`. */
   readonly token: string;
@@ -45,10 +46,14 @@ export type RestOptions = {
 export type RestAnswer = { status: number; headers: Headers; body: any };
 
 export async function startBench(
-  options: { retryNow?: (id: DeliveryId) => Promise<unknown>; limits?: Partial<Limits> } = {},
+  options: {
+    retryNow?: (id: DeliveryId) => Promise<unknown>;
+    limits?: Partial<Limits>;
+    database?: "sqlite" | "mysql";
+  } = {},
 ): Promise<Bench> {
   const limits = { ...readConfig(LIMIT_SETTINGS, {}), ...options.limits };
-  const { store, dispose } = await createTestStore("sqlite");
+  const { store, url: databaseUrl, dispose } = await createTestStore(options.database ?? "sqlite");
   const account = await createAccount(store, { name: "test", now: Date.now() });
   const lines: { event: string; fields: Readonly<Record<string, unknown>> }[] = [];
   const retried: DeliveryId[] = [];
@@ -103,6 +108,7 @@ export async function startBench(
   return {
     url: api.url,
     store,
+    databaseUrl,
     accountId: account.id,
     token,
     client,

@@ -12,7 +12,7 @@ import {
 import type { DeliveryWorkerOptions } from "@posthaste/delivery/worker";
 import type { DisableRule } from "@posthaste/domain";
 import type { Log, Running } from "@posthaste/runtime";
-import { pingStore, type Store } from "@posthaste/store";
+import { orderChanges, pingStore, type Store } from "@posthaste/store";
 import { createDispatchRound } from "./dispatch.ts";
 import { listen } from "./listen.ts";
 import { createReconcileRound } from "./reconcile.ts";
@@ -38,6 +38,8 @@ export type WorkerOptions = {
   readonly egress: EgressOptions;
 };
 
+/** Whoever follows deliveries has their changes ordered more often; this keeps them from heaping up. */
+const CHANGES_INTERVAL_MS = 1_000;
 /** How long a recovery waits for its workflow where no nudge comes. */
 const RECOVERIES_INTERVAL_MS = 1_000;
 
@@ -68,6 +70,12 @@ export async function startWorker(options: WorkerOptions): Promise<Running & { u
     intervalMs: RECOVERIES_INTERVAL_MS,
     log,
     round: createRecoveryRound({ store, log, now, start: (recovery) => startRecovery(client, recovery) }),
+  });
+  const changeOrderer = startLoop({
+    name: "change_orderer",
+    intervalMs: CHANGES_INTERVAL_MS,
+    log,
+    round: async () => ((await orderChanges(store)) > 0 ? "more" : "done"),
   });
   const reconciler = startLoop({
     name: "reconciler",
@@ -121,7 +129,7 @@ export async function startWorker(options: WorkerOptions): Promise<Running & { u
     url: listener.url,
     async stop() {
       // No new work first; then what is under way is finished.
-      await Promise.all([dispatcher.stop(), recoveryStarter.stop(), reconciler.stop()]);
+      await Promise.all([dispatcher.stop(), recoveryStarter.stop(), changeOrderer.stop(), reconciler.stop()]);
       await temporalWorker.stop();
       await listener.stop();
       await client.connection.close();

@@ -199,8 +199,12 @@ const parked = (attempts: number): DeliverResult => ({
   summary: "parked until its subscription is active again",
 });
 
-async function park({ store }: AttemptDeps, { delivery }: AttemptContext): Promise<boolean> {
-  return await parkDelivery(store, { id: delivery.id, subscriptionId: delivery.subscriptionId });
+async function park({ store, now }: AttemptDeps, { delivery }: AttemptContext): Promise<boolean> {
+  return await parkDelivery(store, {
+    id: delivery.id,
+    subscriptionId: delivery.subscriptionId,
+    now: await now(),
+  });
 }
 
 /**

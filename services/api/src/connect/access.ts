@@ -49,6 +49,7 @@ const ACCESS: Readonly<Record<string, Readonly<Record<string, Access>>>> = {
     retryDelivery: "deliveries:write",
     resendDelivery: "deliveries:write",
     cancelDelivery: "deliveries:write",
+    watchDeliveries: "deliveries:read",
     recoverDeliveries: "deliveries:write",
     replayEvents: "deliveries:write",
     getRecovery: "deliveries:read",

@@ -3,6 +3,7 @@ import { durationFromMs, type Timestamp, timestampFromMs } from "@bufbuild/proto
 import { AccountSchema, TokenSchema } from "@posthaste/contracts/account";
 import {
   AttemptSchema,
+  DeliveryChangeSchema,
   DeliverySchema,
   DeliveryState as ProtoDeliveryState,
   Outcome as ProtoOutcome,
@@ -31,6 +32,7 @@ import type {
   Account,
   Attempt,
   Delivery,
+  DeliveryChange,
   Recovery,
   SigningKey,
   Subscription,
@@ -159,6 +161,20 @@ export function deliveryTo(delivery: Delivery) {
     test: delivery.isTest,
     ...optional("nextAttemptAt", delivery.nextAttemptAt),
     ...optional("endedAt", delivery.endedAt),
+  });
+}
+
+export function changeTo(change: DeliveryChange) {
+  return create(DeliveryChangeSchema, {
+    deliveryId: change.deliveryId,
+    eventId: change.eventId,
+    eventType: change.eventType,
+    subscriptionId: change.subscriptionId,
+    state: DELIVERY_STATES[change.state],
+    attempts: change.attempts,
+    lastOutcome: change.lastOutcome === null ? ProtoOutcome.UNSPECIFIED : OUTCOMES[change.lastOutcome],
+    lastStatus: change.lastStatus ?? 0,
+    changedAt: timestampFromMs(change.changedAt),
   });
 }
 

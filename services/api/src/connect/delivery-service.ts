@@ -17,15 +17,25 @@ import {
   resendDelivery,
 } from "@posthaste/store";
 import type { Deps } from "../deps.ts";
-import { attemptTo, deliveryStateFrom, deliveryTo } from "./convert.ts";
+import { createWatch } from "../watch-deliveries.ts";
+import { attemptTo, changeTo, deliveryStateFrom, deliveryTo } from "./convert.ts";
 import { callerOf } from "./interceptors.ts";
 import { page } from "./page.ts";
 import { recoveryCalls } from "./recovery-calls.ts";
 
 export function deliveryService(deps: Deps): ServiceImpl<typeof DeliveryService> {
   const { store } = deps;
+  const watch = createWatch(deps);
   return {
     ...recoveryCalls(deps),
+
+    async *watchDeliveries({ subscriptionId, cursor }, context) {
+      const { accountId } = callerOf(context);
+      const of = subscriptionId === 0 ? {} : { subscriptionId: subscriptionId as SubscriptionId };
+      for await (const { changes, cursor: next } of watch({ accountId, cursor, ...of }, context.signal)) {
+        yield { changes: changes.map(changeTo), cursor: next };
+      }
+    },
 
     async getDelivery(request, context) {
       const { accountId } = callerOf(context);

@@ -13,7 +13,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file posthaste/v1/delivery.proto.
  */
 export const file_posthaste_v1_delivery: GenFile = /*@__PURE__*/
-  fileDesc("Chtwb3N0aGFzdGUvdjEvZGVsaXZlcnkucHJvdG8SDHBvc3RoYXN0ZS52MSKMAwoIRGVsaXZlcnkSCgoCaWQYASABKAkSEAoIZXZlbnRfaWQYAiABKAkSEgoKZXZlbnRfdHlwZRgDIAEoCRIXCg9zdWJzY3JpcHRpb25faWQYBCABKAUSKgoFc3RhdGUYBSABKA4yGy5wb3N0aGFzdGUudjEuRGVsaXZlcnlTdGF0ZRIQCghhdHRlbXB0cxgGIAEoBRIzCg9uZXh0X2F0dGVtcHRfYXQYByABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEisKDGxhc3Rfb3V0Y29tZRgIIAEoDjIVLnBvc3RoYXN0ZS52MS5PdXRjb21lEhMKC2xhc3Rfc3RhdHVzGAkgASgFEi4KCmNyZWF0ZWRfYXQYCiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiwKCGVuZGVkX2F0GAsgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIUCgxlbmRlZF9yZWFzb24YDCABKAkSDAoEdGVzdBgNIAEoCCLaAgoHQXR0ZW1wdBIOCgZudW1iZXIYASABKAUSLgoKc3RhcnRlZF9hdBgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASKwoIZHVyYXRpb24YAyABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SJgoHb3V0Y29tZRgEIAEoDjIVLnBvc3RoYXN0ZS52MS5PdXRjb21lEhIKCmFjY2VwdGFuY2UYBSABKAkSDgoGc3RhdHVzGAYgASgFEi4KEHJlc3BvbnNlX2hlYWRlcnMYByADKAsyFC5wb3N0aGFzdGUudjEuSGVhZGVyEhUKDXJlc3BvbnNlX2JvZHkYCCABKAwSGgoScmVzcG9uc2VfdHJ1bmNhdGVkGAkgASgIEg8KB2FkZHJlc3MYCiABKAkSDgoGZGV0YWlsGAsgASgJEhIKCnRhcmdldF91cmwYDCABKAkiJQoGSGVhZGVyEgwKBG5hbWUYASABKAkSDQoFdmFsdWUYAiABKAkiKwoSR2V0RGVsaXZlcnlSZXF1ZXN0EhUKAmlkGAEgASgJQgm6SAZyBBABGEAiPwoTR2V0RGVsaXZlcnlSZXNwb25zZRIoCghkZWxpdmVyeRgBIAEoCzIWLnBvc3RoYXN0ZS52MS5EZWxpdmVyeSKtAgoVTGlzdERlbGl2ZXJpZXNSZXF1ZXN0EiAKD3N1YnNjcmlwdGlvbl9pZBgBIAEoBUIHukgEGgIoABIZCghldmVudF9pZBgCIAEoCUIHukgEcgIYQBI0CgVzdGF0ZRgDIAEoDjIbLnBvc3RoYXN0ZS52MS5EZWxpdmVyeVN0YXRlQgi6SAWCAQIQARIwCgxjcmVhdGVkX2Zyb20YBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjIKDmNyZWF0ZWRfYmVmb3JlGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIdCglwYWdlX3NpemUYBiABKAVCCrpIBxoFGPQDKAASHAoKcGFnZV90b2tlbhgHIAEoCUIIukgFcgMYgAQiXQoWTGlzdERlbGl2ZXJpZXNSZXNwb25zZRIqCgpkZWxpdmVyaWVzGAEgAygLMhYucG9zdGhhc3RlLnYxLkRlbGl2ZXJ5EhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSI1ChNMaXN0QXR0ZW1wdHNSZXF1ZXN0Eh4KC2RlbGl2ZXJ5X2lkGAEgASgJQgm6SAZyBBABGEAiPwoUTGlzdEF0dGVtcHRzUmVzcG9uc2USJwoIYXR0ZW1wdHMYASADKAsyFS5wb3N0aGFzdGUudjEuQXR0ZW1wdCItChRSZXRyeURlbGl2ZXJ5UmVxdWVzdBIVCgJpZBgBIAEoCUIJukgGcgQQARhAIkEKFVJldHJ5RGVsaXZlcnlSZXNwb25zZRIoCghkZWxpdmVyeRgBIAEoCzIWLnBvc3RoYXN0ZS52MS5EZWxpdmVyeSIuChVSZXNlbmREZWxpdmVyeVJlcXVlc3QSFQoCaWQYASABKAlCCbpIBnIEEAEYQCJSChZSZXNlbmREZWxpdmVyeVJlc3BvbnNlEigKCGRlbGl2ZXJ5GAEgASgLMhYucG9zdGhhc3RlLnYxLkRlbGl2ZXJ5Eg4KBnJlc2VudBgCIAEoCCIuChVDYW5jZWxEZWxpdmVyeVJlcXVlc3QSFQoCaWQYASABKAlCCbpIBnIEEAEYQCJCChZDYW5jZWxEZWxpdmVyeVJlc3BvbnNlEigKCGRlbGl2ZXJ5GAEgASgLMhYucG9zdGhhc3RlLnYxLkRlbGl2ZXJ5IroDCghSZWNvdmVyeRIKCgJpZBgBIAEoBRIoCgRraW5kGAIgASgOMhoucG9zdGhhc3RlLnYxLlJlY292ZXJ5S2luZBIXCg9zdWJzY3JpcHRpb25faWQYAyABKAUSKgoFc3RhdGUYBCABKA4yGy5wb3N0aGFzdGUudjEuUmVjb3ZlcnlTdGF0ZRIpCgVzaW5jZRgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASKQoFdW50aWwYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg8KB2RyeV9ydW4YByABKAgSFwoPcmF0ZV9wZXJfc2Vjb25kGAggASgFEhAKCGV4YW1pbmVkGAkgASgDEgwKBG1hZGUYCiABKAMSEAoIbGVmdF9vdXQYCyABKAMSDgoGcGFya2VkGAwgASgDEi4KCmNyZWF0ZWRfYXQYDSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiwKCGVuZGVkX2F0GA4gASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBITCgt3b3JrZmxvd19pZBgPIAEoCSLQAQoYUmVjb3ZlckRlbGl2ZXJpZXNSZXF1ZXN0EiAKD3N1YnNjcmlwdGlvbl9pZBgBIAEoBUIHukgEGgIoABIxCgVzaW5jZRgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCBrpIA8gBARIpCgV1bnRpbBgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDwoHZHJ5X3J1bhgEIAEoCBIjCg9yYXRlX3Blcl9zZWNvbmQYBSABKAVCCrpIBxoFGOgHKAAiRQoZUmVjb3ZlckRlbGl2ZXJpZXNSZXNwb25zZRIoCghyZWNvdmVyeRgBIAEoCzIWLnBvc3RoYXN0ZS52MS5SZWNvdmVyeSLLAQoTUmVwbGF5RXZlbnRzUmVxdWVzdBIgCg9zdWJzY3JpcHRpb25faWQYASABKAVCB7pIBBoCIAASMQoFc2luY2UYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQga6SAPIAQESKQoFdW50aWwYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg8KB2RyeV9ydW4YBCABKAgSIwoPcmF0ZV9wZXJfc2Vjb25kGAUgASgFQgq6SAcaBRjoBygAIkAKFFJlcGxheUV2ZW50c1Jlc3BvbnNlEigKCHJlY292ZXJ5GAEgASgLMhYucG9zdGhhc3RlLnYxLlJlY292ZXJ5IikKEkdldFJlY292ZXJ5UmVxdWVzdBITCgJpZBgBIAEoBUIHukgEGgIgACI/ChNHZXRSZWNvdmVyeVJlc3BvbnNlEigKCHJlY292ZXJ5GAEgASgLMhYucG9zdGhhc3RlLnYxLlJlY292ZXJ5IisKFFBhdXNlUmVjb3ZlcnlSZXF1ZXN0EhMKAmlkGAEgASgFQge6SAQaAiAAIkEKFVBhdXNlUmVjb3ZlcnlSZXNwb25zZRIoCghyZWNvdmVyeRgBIAEoCzIWLnBvc3RoYXN0ZS52MS5SZWNvdmVyeSIsChVSZXN1bWVSZWNvdmVyeVJlcXVlc3QSEwoCaWQYASABKAVCB7pIBBoCIAAiQgoWUmVzdW1lUmVjb3ZlcnlSZXNwb25zZRIoCghyZWNvdmVyeRgBIAEoCzIWLnBvc3RoYXN0ZS52MS5SZWNvdmVyeSIsChVDYW5jZWxSZWNvdmVyeVJlcXVlc3QSEwoCaWQYASABKAVCB7pIBBoCIAAiQgoWQ2FuY2VsUmVjb3ZlcnlSZXNwb25zZRIoCghyZWNvdmVyeRgBIAEoCzIWLnBvc3RoYXN0ZS52MS5SZWNvdmVyeSJUChVMaXN0UmVjb3Zlcmllc1JlcXVlc3QSHQoJcGFnZV9zaXplGAEgASgFQgq6SAcaBRj0AygAEhwKCnBhZ2VfdG9rZW4YAiABKAlCCLpIBXIDGIAEIl0KFkxpc3RSZWNvdmVyaWVzUmVzcG9uc2USKgoKcmVjb3ZlcmllcxgBIAMoCzIWLnBvc3RoYXN0ZS52MS5SZWNvdmVyeRIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkq+AEKDURlbGl2ZXJ5U3RhdGUSHgoaREVMSVZFUllfU1RBVEVfVU5TUEVDSUZJRUQQABIaChZERUxJVkVSWV9TVEFURV9QRU5ESU5HEAESGgoWREVMSVZFUllfU1RBVEVfU1RBUlRFRBACEhwKGERFTElWRVJZX1NUQVRFX1NVQ0NFRURFRBADEhwKGERFTElWRVJZX1NUQVRFX0VYSEFVU1RFRBAEEhwKGERFTElWRVJZX1NUQVRFX0NBTkNFTExFRBAFEhoKFkRFTElWRVJZX1NUQVRFX0JMT0NLRUQQBhIZChVERUxJVkVSWV9TVEFURV9QQVJLRUQQByqfAgoHT3V0Y29tZRIXChNPVVRDT01FX1VOU1BFQ0lGSUVEEAASFAoQT1VUQ09NRV9BQ0NFUFRFRBABEhIKDk9VVENPTUVfU1RBVFVTEAISFAoQT1VUQ09NRV9SRURJUkVDVBADEhAKDE9VVENPTUVfR09ORRAEEhMKD09VVENPTUVfVElNRU9VVBAFEhMKD09VVENPTUVfUkVGVVNFRBAGEhEKDU9VVENPTUVfUkVTRVQQBxIPCgtPVVRDT01FX0ROUxAIEg8KC09VVENPTUVfVExTEAkSFwoTT1VUQ09NRV9VTlJFQUNIQUJMRRAKEhwKGE9VVENPTUVfSU5WQUxJRF9SRVNQT05TRRALEhMKD09VVENPTUVfQkxPQ0tFRBAMKmIKDFJlY292ZXJ5S2luZBIdChlSRUNPVkVSWV9LSU5EX1VOU1BFQ0lGSUVEEAASGQoVUkVDT1ZFUllfS0lORF9SRUNPVkVSEAESGAoUUkVDT1ZFUllfS0lORF9SRVBMQVkQAiqiAQoNUmVjb3ZlcnlTdGF0ZRIeChpSRUNPVkVSWV9TVEFURV9VTlNQRUNJRklFRBAAEhoKFlJFQ09WRVJZX1NUQVRFX1JVTk5JTkcQARIZChVSRUNPVkVSWV9TVEFURV9QQVVTRUQQAhIcChhSRUNPVkVSWV9TVEFURV9DT01QTEVURUQQAxIcChhSRUNPVkVSWV9TVEFURV9DQU5DRUxMRUQQBDLhCQoPRGVsaXZlcnlTZXJ2aWNlElcKC0dldERlbGl2ZXJ5EiAucG9zdGhhc3RlLnYxLkdldERlbGl2ZXJ5UmVxdWVzdBohLnBvc3RoYXN0ZS52MS5HZXREZWxpdmVyeVJlc3BvbnNlIgOQAgESYAoOTGlzdERlbGl2ZXJpZXMSIy5wb3N0aGFzdGUudjEuTGlzdERlbGl2ZXJpZXNSZXF1ZXN0GiQucG9zdGhhc3RlLnYxLkxpc3REZWxpdmVyaWVzUmVzcG9uc2UiA5ACARJaCgxMaXN0QXR0ZW1wdHMSIS5wb3N0aGFzdGUudjEuTGlzdEF0dGVtcHRzUmVxdWVzdBoiLnBvc3RoYXN0ZS52MS5MaXN0QXR0ZW1wdHNSZXNwb25zZSIDkAIBEl0KDVJldHJ5RGVsaXZlcnkSIi5wb3N0aGFzdGUudjEuUmV0cnlEZWxpdmVyeVJlcXVlc3QaIy5wb3N0aGFzdGUudjEuUmV0cnlEZWxpdmVyeVJlc3BvbnNlIgOQAgISWwoOUmVzZW5kRGVsaXZlcnkSIy5wb3N0aGFzdGUudjEuUmVzZW5kRGVsaXZlcnlSZXF1ZXN0GiQucG9zdGhhc3RlLnYxLlJlc2VuZERlbGl2ZXJ5UmVzcG9uc2USYAoOQ2FuY2VsRGVsaXZlcnkSIy5wb3N0aGFzdGUudjEuQ2FuY2VsRGVsaXZlcnlSZXF1ZXN0GiQucG9zdGhhc3RlLnYxLkNhbmNlbERlbGl2ZXJ5UmVzcG9uc2UiA5ACAhJkChFSZWNvdmVyRGVsaXZlcmllcxImLnBvc3RoYXN0ZS52MS5SZWNvdmVyRGVsaXZlcmllc1JlcXVlc3QaJy5wb3N0aGFzdGUudjEuUmVjb3ZlckRlbGl2ZXJpZXNSZXNwb25zZRJVCgxSZXBsYXlFdmVudHMSIS5wb3N0aGFzdGUudjEuUmVwbGF5RXZlbnRzUmVxdWVzdBoiLnBvc3RoYXN0ZS52MS5SZXBsYXlFdmVudHNSZXNwb25zZRJXCgtHZXRSZWNvdmVyeRIgLnBvc3RoYXN0ZS52MS5HZXRSZWNvdmVyeVJlcXVlc3QaIS5wb3N0aGFzdGUudjEuR2V0UmVjb3ZlcnlSZXNwb25zZSIDkAIBEmAKDkxpc3RSZWNvdmVyaWVzEiMucG9zdGhhc3RlLnYxLkxpc3RSZWNvdmVyaWVzUmVxdWVzdBokLnBvc3RoYXN0ZS52MS5MaXN0UmVjb3Zlcmllc1Jlc3BvbnNlIgOQAgESXQoNUGF1c2VSZWNvdmVyeRIiLnBvc3RoYXN0ZS52MS5QYXVzZVJlY292ZXJ5UmVxdWVzdBojLnBvc3RoYXN0ZS52MS5QYXVzZVJlY292ZXJ5UmVzcG9uc2UiA5ACAhJgCg5SZXN1bWVSZWNvdmVyeRIjLnBvc3RoYXN0ZS52MS5SZXN1bWVSZWNvdmVyeVJlcXVlc3QaJC5wb3N0aGFzdGUudjEuUmVzdW1lUmVjb3ZlcnlSZXNwb25zZSIDkAICEmAKDkNhbmNlbFJlY292ZXJ5EiMucG9zdGhhc3RlLnYxLkNhbmNlbFJlY292ZXJ5UmVxdWVzdBokLnBvc3RoYXN0ZS52MS5DYW5jZWxSZWNvdmVyeVJlc3BvbnNlIgOQAgJiBnByb3RvMw", [file_buf_validate_validate, file_google_protobuf_duration, file_google_protobuf_timestamp]);
+  fileDesc("Chtwb3N0aGFzdGUvdjEvZGVsaXZlcnkucHJvdG8SDHBvc3RoYXN0ZS52MSKMAwoIRGVsaXZlcnkSCgoCaWQYASABKAkSEAoIZXZlbnRfaWQYAiABKAkSEgoKZXZlbnRfdHlwZRgDIAEoCRIXCg9zdWJzY3JpcHRpb25faWQYBCABKAUSKgoFc3RhdGUYBSABKA4yGy5wb3N0aGFzdGUudjEuRGVsaXZlcnlTdGF0ZRIQCghhdHRlbXB0cxgGIAEoBRIzCg9uZXh0X2F0dGVtcHRfYXQYByABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEisKDGxhc3Rfb3V0Y29tZRgIIAEoDjIVLnBvc3RoYXN0ZS52MS5PdXRjb21lEhMKC2xhc3Rfc3RhdHVzGAkgASgFEi4KCmNyZWF0ZWRfYXQYCiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiwKCGVuZGVkX2F0GAsgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIUCgxlbmRlZF9yZWFzb24YDCABKAkSDAoEdGVzdBgNIAEoCCLaAgoHQXR0ZW1wdBIOCgZudW1iZXIYASABKAUSLgoKc3RhcnRlZF9hdBgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASKwoIZHVyYXRpb24YAyABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SJgoHb3V0Y29tZRgEIAEoDjIVLnBvc3RoYXN0ZS52MS5PdXRjb21lEhIKCmFjY2VwdGFuY2UYBSABKAkSDgoGc3RhdHVzGAYgASgFEi4KEHJlc3BvbnNlX2hlYWRlcnMYByADKAsyFC5wb3N0aGFzdGUudjEuSGVhZGVyEhUKDXJlc3BvbnNlX2JvZHkYCCABKAwSGgoScmVzcG9uc2VfdHJ1bmNhdGVkGAkgASgIEg8KB2FkZHJlc3MYCiABKAkSDgoGZGV0YWlsGAsgASgJEhIKCnRhcmdldF91cmwYDCABKAkiJQoGSGVhZGVyEgwKBG5hbWUYASABKAkSDQoFdmFsdWUYAiABKAkiKwoSR2V0RGVsaXZlcnlSZXF1ZXN0EhUKAmlkGAEgASgJQgm6SAZyBBABGEAiPwoTR2V0RGVsaXZlcnlSZXNwb25zZRIoCghkZWxpdmVyeRgBIAEoCzIWLnBvc3RoYXN0ZS52MS5EZWxpdmVyeSKtAgoVTGlzdERlbGl2ZXJpZXNSZXF1ZXN0EiAKD3N1YnNjcmlwdGlvbl9pZBgBIAEoBUIHukgEGgIoABIZCghldmVudF9pZBgCIAEoCUIHukgEcgIYQBI0CgVzdGF0ZRgDIAEoDjIbLnBvc3RoYXN0ZS52MS5EZWxpdmVyeVN0YXRlQgi6SAWCAQIQARIwCgxjcmVhdGVkX2Zyb20YBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjIKDmNyZWF0ZWRfYmVmb3JlGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIdCglwYWdlX3NpemUYBiABKAVCCrpIBxoFGPQDKAASHAoKcGFnZV90b2tlbhgHIAEoCUIIukgFcgMYgAQiXQoWTGlzdERlbGl2ZXJpZXNSZXNwb25zZRIqCgpkZWxpdmVyaWVzGAEgAygLMhYucG9zdGhhc3RlLnYxLkRlbGl2ZXJ5EhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSI1ChNMaXN0QXR0ZW1wdHNSZXF1ZXN0Eh4KC2RlbGl2ZXJ5X2lkGAEgASgJQgm6SAZyBBABGEAiPwoUTGlzdEF0dGVtcHRzUmVzcG9uc2USJwoIYXR0ZW1wdHMYASADKAsyFS5wb3N0aGFzdGUudjEuQXR0ZW1wdCItChRSZXRyeURlbGl2ZXJ5UmVxdWVzdBIVCgJpZBgBIAEoCUIJukgGcgQQARhAIkEKFVJldHJ5RGVsaXZlcnlSZXNwb25zZRIoCghkZWxpdmVyeRgBIAEoCzIWLnBvc3RoYXN0ZS52MS5EZWxpdmVyeSIuChVSZXNlbmREZWxpdmVyeVJlcXVlc3QSFQoCaWQYASABKAlCCbpIBnIEEAEYQCJSChZSZXNlbmREZWxpdmVyeVJlc3BvbnNlEigKCGRlbGl2ZXJ5GAEgASgLMhYucG9zdGhhc3RlLnYxLkRlbGl2ZXJ5Eg4KBnJlc2VudBgCIAEoCCIuChVDYW5jZWxEZWxpdmVyeVJlcXVlc3QSFQoCaWQYASABKAlCCbpIBnIEEAEYQCJCChZDYW5jZWxEZWxpdmVyeVJlc3BvbnNlEigKCGRlbGl2ZXJ5GAEgASgLMhYucG9zdGhhc3RlLnYxLkRlbGl2ZXJ5IlMKFldhdGNoRGVsaXZlcmllc1JlcXVlc3QSIAoPc3Vic2NyaXB0aW9uX2lkGAEgASgFQge6SAQaAigAEhcKBmN1cnNvchgCIAEoCUIHukgEcgIYQCJYChdXYXRjaERlbGl2ZXJpZXNSZXNwb25zZRItCgdjaGFuZ2VzGAEgAygLMhwucG9zdGhhc3RlLnYxLkRlbGl2ZXJ5Q2hhbmdlEg4KBmN1cnNvchgCIAEoCSKUAgoORGVsaXZlcnlDaGFuZ2USEwoLZGVsaXZlcnlfaWQYASABKAkSEAoIZXZlbnRfaWQYAiABKAkSEgoKZXZlbnRfdHlwZRgDIAEoCRIXCg9zdWJzY3JpcHRpb25faWQYBCABKAUSKgoFc3RhdGUYBSABKA4yGy5wb3N0aGFzdGUudjEuRGVsaXZlcnlTdGF0ZRIQCghhdHRlbXB0cxgGIAEoBRIrCgxsYXN0X291dGNvbWUYByABKA4yFS5wb3N0aGFzdGUudjEuT3V0Y29tZRITCgtsYXN0X3N0YXR1cxgIIAEoBRIuCgpjaGFuZ2VkX2F0GAkgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCK6AwoIUmVjb3ZlcnkSCgoCaWQYASABKAUSKAoEa2luZBgCIAEoDjIaLnBvc3RoYXN0ZS52MS5SZWNvdmVyeUtpbmQSFwoPc3Vic2NyaXB0aW9uX2lkGAMgASgFEioKBXN0YXRlGAQgASgOMhsucG9zdGhhc3RlLnYxLlJlY292ZXJ5U3RhdGUSKQoFc2luY2UYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEikKBXVudGlsGAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIPCgdkcnlfcnVuGAcgASgIEhcKD3JhdGVfcGVyX3NlY29uZBgIIAEoBRIQCghleGFtaW5lZBgJIAEoAxIMCgRtYWRlGAogASgDEhAKCGxlZnRfb3V0GAsgASgDEg4KBnBhcmtlZBgMIAEoAxIuCgpjcmVhdGVkX2F0GA0gASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIsCghlbmRlZF9hdBgOIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEwoLd29ya2Zsb3dfaWQYDyABKAki0AEKGFJlY292ZXJEZWxpdmVyaWVzUmVxdWVzdBIgCg9zdWJzY3JpcHRpb25faWQYASABKAVCB7pIBBoCKAASMQoFc2luY2UYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQga6SAPIAQESKQoFdW50aWwYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg8KB2RyeV9ydW4YBCABKAgSIwoPcmF0ZV9wZXJfc2Vjb25kGAUgASgFQgq6SAcaBRjoBygAIkUKGVJlY292ZXJEZWxpdmVyaWVzUmVzcG9uc2USKAoIcmVjb3ZlcnkYASABKAsyFi5wb3N0aGFzdGUudjEuUmVjb3ZlcnkiywEKE1JlcGxheUV2ZW50c1JlcXVlc3QSIAoPc3Vic2NyaXB0aW9uX2lkGAEgASgFQge6SAQaAiAAEjEKBXNpbmNlGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIGukgDyAEBEikKBXVudGlsGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIPCgdkcnlfcnVuGAQgASgIEiMKD3JhdGVfcGVyX3NlY29uZBgFIAEoBUIKukgHGgUY6AcoACJAChRSZXBsYXlFdmVudHNSZXNwb25zZRIoCghyZWNvdmVyeRgBIAEoCzIWLnBvc3RoYXN0ZS52MS5SZWNvdmVyeSIpChJHZXRSZWNvdmVyeVJlcXVlc3QSEwoCaWQYASABKAVCB7pIBBoCIAAiPwoTR2V0UmVjb3ZlcnlSZXNwb25zZRIoCghyZWNvdmVyeRgBIAEoCzIWLnBvc3RoYXN0ZS52MS5SZWNvdmVyeSIrChRQYXVzZVJlY292ZXJ5UmVxdWVzdBITCgJpZBgBIAEoBUIHukgEGgIgACJBChVQYXVzZVJlY292ZXJ5UmVzcG9uc2USKAoIcmVjb3ZlcnkYASABKAsyFi5wb3N0aGFzdGUudjEuUmVjb3ZlcnkiLAoVUmVzdW1lUmVjb3ZlcnlSZXF1ZXN0EhMKAmlkGAEgASgFQge6SAQaAiAAIkIKFlJlc3VtZVJlY292ZXJ5UmVzcG9uc2USKAoIcmVjb3ZlcnkYASABKAsyFi5wb3N0aGFzdGUudjEuUmVjb3ZlcnkiLAoVQ2FuY2VsUmVjb3ZlcnlSZXF1ZXN0EhMKAmlkGAEgASgFQge6SAQaAiAAIkIKFkNhbmNlbFJlY292ZXJ5UmVzcG9uc2USKAoIcmVjb3ZlcnkYASABKAsyFi5wb3N0aGFzdGUudjEuUmVjb3ZlcnkiVAoVTGlzdFJlY292ZXJpZXNSZXF1ZXN0Eh0KCXBhZ2Vfc2l6ZRgBIAEoBUIKukgHGgUY9AMoABIcCgpwYWdlX3Rva2VuGAIgASgJQgi6SAVyAxiABCJdChZMaXN0UmVjb3Zlcmllc1Jlc3BvbnNlEioKCnJlY292ZXJpZXMYASADKAsyFi5wb3N0aGFzdGUudjEuUmVjb3ZlcnkSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJKvgBCg1EZWxpdmVyeVN0YXRlEh4KGkRFTElWRVJZX1NUQVRFX1VOU1BFQ0lGSUVEEAASGgoWREVMSVZFUllfU1RBVEVfUEVORElORxABEhoKFkRFTElWRVJZX1NUQVRFX1NUQVJURUQQAhIcChhERUxJVkVSWV9TVEFURV9TVUNDRUVERUQQAxIcChhERUxJVkVSWV9TVEFURV9FWEhBVVNURUQQBBIcChhERUxJVkVSWV9TVEFURV9DQU5DRUxMRUQQBRIaChZERUxJVkVSWV9TVEFURV9CTE9DS0VEEAYSGQoVREVMSVZFUllfU1RBVEVfUEFSS0VEEAcqnwIKB091dGNvbWUSFwoTT1VUQ09NRV9VTlNQRUNJRklFRBAAEhQKEE9VVENPTUVfQUNDRVBURUQQARISCg5PVVRDT01FX1NUQVRVUxACEhQKEE9VVENPTUVfUkVESVJFQ1QQAxIQCgxPVVRDT01FX0dPTkUQBBITCg9PVVRDT01FX1RJTUVPVVQQBRITCg9PVVRDT01FX1JFRlVTRUQQBhIRCg1PVVRDT01FX1JFU0VUEAcSDwoLT1VUQ09NRV9ETlMQCBIPCgtPVVRDT01FX1RMUxAJEhcKE09VVENPTUVfVU5SRUFDSEFCTEUQChIcChhPVVRDT01FX0lOVkFMSURfUkVTUE9OU0UQCxITCg9PVVRDT01FX0JMT0NLRUQQDCpiCgxSZWNvdmVyeUtpbmQSHQoZUkVDT1ZFUllfS0lORF9VTlNQRUNJRklFRBAAEhkKFVJFQ09WRVJZX0tJTkRfUkVDT1ZFUhABEhgKFFJFQ09WRVJZX0tJTkRfUkVQTEFZEAIqogEKDVJlY292ZXJ5U3RhdGUSHgoaUkVDT1ZFUllfU1RBVEVfVU5TUEVDSUZJRUQQABIaChZSRUNPVkVSWV9TVEFURV9SVU5OSU5HEAESGQoVUkVDT1ZFUllfU1RBVEVfUEFVU0VEEAISHAoYUkVDT1ZFUllfU1RBVEVfQ09NUExFVEVEEAMSHAoYUkVDT1ZFUllfU1RBVEVfQ0FOQ0VMTEVEEAQywwoKD0RlbGl2ZXJ5U2VydmljZRJXCgtHZXREZWxpdmVyeRIgLnBvc3RoYXN0ZS52MS5HZXREZWxpdmVyeVJlcXVlc3QaIS5wb3N0aGFzdGUudjEuR2V0RGVsaXZlcnlSZXNwb25zZSIDkAIBEmAKDkxpc3REZWxpdmVyaWVzEiMucG9zdGhhc3RlLnYxLkxpc3REZWxpdmVyaWVzUmVxdWVzdBokLnBvc3RoYXN0ZS52MS5MaXN0RGVsaXZlcmllc1Jlc3BvbnNlIgOQAgESWgoMTGlzdEF0dGVtcHRzEiEucG9zdGhhc3RlLnYxLkxpc3RBdHRlbXB0c1JlcXVlc3QaIi5wb3N0aGFzdGUudjEuTGlzdEF0dGVtcHRzUmVzcG9uc2UiA5ACARJdCg1SZXRyeURlbGl2ZXJ5EiIucG9zdGhhc3RlLnYxLlJldHJ5RGVsaXZlcnlSZXF1ZXN0GiMucG9zdGhhc3RlLnYxLlJldHJ5RGVsaXZlcnlSZXNwb25zZSIDkAICElsKDlJlc2VuZERlbGl2ZXJ5EiMucG9zdGhhc3RlLnYxLlJlc2VuZERlbGl2ZXJ5UmVxdWVzdBokLnBvc3RoYXN0ZS52MS5SZXNlbmREZWxpdmVyeVJlc3BvbnNlEmAKDkNhbmNlbERlbGl2ZXJ5EiMucG9zdGhhc3RlLnYxLkNhbmNlbERlbGl2ZXJ5UmVxdWVzdBokLnBvc3RoYXN0ZS52MS5DYW5jZWxEZWxpdmVyeVJlc3BvbnNlIgOQAgISYAoPV2F0Y2hEZWxpdmVyaWVzEiQucG9zdGhhc3RlLnYxLldhdGNoRGVsaXZlcmllc1JlcXVlc3QaJS5wb3N0aGFzdGUudjEuV2F0Y2hEZWxpdmVyaWVzUmVzcG9uc2UwARJkChFSZWNvdmVyRGVsaXZlcmllcxImLnBvc3RoYXN0ZS52MS5SZWNvdmVyRGVsaXZlcmllc1JlcXVlc3QaJy5wb3N0aGFzdGUudjEuUmVjb3ZlckRlbGl2ZXJpZXNSZXNwb25zZRJVCgxSZXBsYXlFdmVudHMSIS5wb3N0aGFzdGUudjEuUmVwbGF5RXZlbnRzUmVxdWVzdBoiLnBvc3RoYXN0ZS52MS5SZXBsYXlFdmVudHNSZXNwb25zZRJXCgtHZXRSZWNvdmVyeRIgLnBvc3RoYXN0ZS52MS5HZXRSZWNvdmVyeVJlcXVlc3QaIS5wb3N0aGFzdGUudjEuR2V0UmVjb3ZlcnlSZXNwb25zZSIDkAIBEmAKDkxpc3RSZWNvdmVyaWVzEiMucG9zdGhhc3RlLnYxLkxpc3RSZWNvdmVyaWVzUmVxdWVzdBokLnBvc3RoYXN0ZS52MS5MaXN0UmVjb3Zlcmllc1Jlc3BvbnNlIgOQAgESXQoNUGF1c2VSZWNvdmVyeRIiLnBvc3RoYXN0ZS52MS5QYXVzZVJlY292ZXJ5UmVxdWVzdBojLnBvc3RoYXN0ZS52MS5QYXVzZVJlY292ZXJ5UmVzcG9uc2UiA5ACAhJgCg5SZXN1bWVSZWNvdmVyeRIjLnBvc3RoYXN0ZS52MS5SZXN1bWVSZWNvdmVyeVJlcXVlc3QaJC5wb3N0aGFzdGUudjEuUmVzdW1lUmVjb3ZlcnlSZXNwb25zZSIDkAICEmAKDkNhbmNlbFJlY292ZXJ5EiMucG9zdGhhc3RlLnYxLkNhbmNlbFJlY292ZXJ5UmVxdWVzdBokLnBvc3RoYXN0ZS52MS5DYW5jZWxSZWNvdmVyeVJlc3BvbnNlIgOQAgJiBnByb3RvMw", [file_buf_validate_validate, file_google_protobuf_duration, file_google_protobuf_timestamp]);
 
 /**
  * One event on its way to one subscription.
@@ -555,6 +555,139 @@ export const CancelDeliveryResponseSchema: GenMessage<CancelDeliveryResponse> = 
   messageDesc(file_posthaste_v1_delivery, 14);
 
 /**
+ * What to follow.
+ *
+ * @generated from message posthaste.v1.WatchDeliveriesRequest
+ */
+export type WatchDeliveriesRequest = Message<"posthaste.v1.WatchDeliveriesRequest"> & {
+  /**
+   * Only deliveries to this subscription; 0: to all.
+   *
+   * @generated from field: int32 subscription_id = 1;
+   */
+  subscriptionId: number;
+
+  /**
+   * Where to go on: a `cursor` of an answer; empty: what comes from now on.
+   *
+   * @generated from field: string cursor = 2;
+   */
+  cursor: string;
+};
+
+/**
+ * Describes the message posthaste.v1.WatchDeliveriesRequest.
+ * Use `create(WatchDeliveriesRequestSchema)` to create a new message.
+ */
+export const WatchDeliveriesRequestSchema: GenMessage<WatchDeliveriesRequest> = /*@__PURE__*/
+  messageDesc(file_posthaste_v1_delivery, 15);
+
+/**
+ * What became of deliveries.
+ *
+ * @generated from message posthaste.v1.WatchDeliveriesResponse
+ */
+export type WatchDeliveriesResponse = Message<"posthaste.v1.WatchDeliveriesResponse"> & {
+  /**
+   * In their order, at most 500; empty at the beginning and every 15 s where nothing happens.
+   *
+   * @generated from field: repeated posthaste.v1.DeliveryChange changes = 1;
+   */
+  changes: DeliveryChange[];
+
+  /**
+   * Where to go on after these changes.
+   *
+   * @generated from field: string cursor = 2;
+   */
+  cursor: string;
+};
+
+/**
+ * Describes the message posthaste.v1.WatchDeliveriesResponse.
+ * Use `create(WatchDeliveriesResponseSchema)` to create a new message.
+ */
+export const WatchDeliveriesResponseSchema: GenMessage<WatchDeliveriesResponse> = /*@__PURE__*/
+  messageDesc(file_posthaste_v1_delivery, 16);
+
+/**
+ * A state that a delivery came to.
+ *
+ * @generated from message posthaste.v1.DeliveryChange
+ */
+export type DeliveryChange = Message<"posthaste.v1.DeliveryChange"> & {
+  /**
+   * The delivery.
+   *
+   * @generated from field: string delivery_id = 1;
+   */
+  deliveryId: string;
+
+  /**
+   * The event it carries.
+   *
+   * @generated from field: string event_id = 2;
+   */
+  eventId: string;
+
+  /**
+   * The event's type.
+   *
+   * @generated from field: string event_type = 3;
+   */
+  eventType: string;
+
+  /**
+   * The subscription it is for.
+   *
+   * @generated from field: int32 subscription_id = 4;
+   */
+  subscriptionId: number;
+
+  /**
+   * The state.
+   *
+   * @generated from field: posthaste.v1.DeliveryState state = 5;
+   */
+  state: DeliveryState;
+
+  /**
+   * How many attempts were made.
+   *
+   * @generated from field: int32 attempts = 6;
+   */
+  attempts: number;
+
+  /**
+   * What the last attempt came to.
+   *
+   * @generated from field: posthaste.v1.Outcome last_outcome = 7;
+   */
+  lastOutcome: Outcome;
+
+  /**
+   * The status of the last answer; 0 where there was none.
+   *
+   * @generated from field: int32 last_status = 8;
+   */
+  lastStatus: number;
+
+  /**
+   * When it came to this state.
+   *
+   * @generated from field: google.protobuf.Timestamp changed_at = 9;
+   */
+  changedAt?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message posthaste.v1.DeliveryChange.
+ * Use `create(DeliveryChangeSchema)` to create a new message.
+ */
+export const DeliveryChangeSchema: GenMessage<DeliveryChange> = /*@__PURE__*/
+  messageDesc(file_posthaste_v1_delivery, 17);
+
+/**
  * A recovery of failed deliveries, or a replay of events.
  *
  * @generated from message posthaste.v1.Recovery
@@ -671,7 +804,7 @@ export type Recovery = Message<"posthaste.v1.Recovery"> & {
  * Use `create(RecoverySchema)` to create a new message.
  */
 export const RecoverySchema: GenMessage<Recovery> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_delivery, 15);
+  messageDesc(file_posthaste_v1_delivery, 18);
 
 /**
  * Which deliveries to send again.
@@ -720,7 +853,7 @@ export type RecoverDeliveriesRequest = Message<"posthaste.v1.RecoverDeliveriesRe
  * Use `create(RecoverDeliveriesRequestSchema)` to create a new message.
  */
 export const RecoverDeliveriesRequestSchema: GenMessage<RecoverDeliveriesRequest> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_delivery, 16);
+  messageDesc(file_posthaste_v1_delivery, 19);
 
 /**
  * The recovery.
@@ -741,7 +874,7 @@ export type RecoverDeliveriesResponse = Message<"posthaste.v1.RecoverDeliveriesR
  * Use `create(RecoverDeliveriesResponseSchema)` to create a new message.
  */
 export const RecoverDeliveriesResponseSchema: GenMessage<RecoverDeliveriesResponse> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_delivery, 17);
+  messageDesc(file_posthaste_v1_delivery, 20);
 
 /**
  * Which events to send.
@@ -790,7 +923,7 @@ export type ReplayEventsRequest = Message<"posthaste.v1.ReplayEventsRequest"> & 
  * Use `create(ReplayEventsRequestSchema)` to create a new message.
  */
 export const ReplayEventsRequestSchema: GenMessage<ReplayEventsRequest> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_delivery, 18);
+  messageDesc(file_posthaste_v1_delivery, 21);
 
 /**
  * The replay.
@@ -811,7 +944,7 @@ export type ReplayEventsResponse = Message<"posthaste.v1.ReplayEventsResponse"> 
  * Use `create(ReplayEventsResponseSchema)` to create a new message.
  */
 export const ReplayEventsResponseSchema: GenMessage<ReplayEventsResponse> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_delivery, 19);
+  messageDesc(file_posthaste_v1_delivery, 22);
 
 /**
  * Names the recovery to read.
@@ -832,7 +965,7 @@ export type GetRecoveryRequest = Message<"posthaste.v1.GetRecoveryRequest"> & {
  * Use `create(GetRecoveryRequestSchema)` to create a new message.
  */
 export const GetRecoveryRequestSchema: GenMessage<GetRecoveryRequest> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_delivery, 20);
+  messageDesc(file_posthaste_v1_delivery, 23);
 
 /**
  * The recovery.
@@ -853,7 +986,7 @@ export type GetRecoveryResponse = Message<"posthaste.v1.GetRecoveryResponse"> & 
  * Use `create(GetRecoveryResponseSchema)` to create a new message.
  */
 export const GetRecoveryResponseSchema: GenMessage<GetRecoveryResponse> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_delivery, 21);
+  messageDesc(file_posthaste_v1_delivery, 24);
 
 /**
  * Names the recovery to pause.
@@ -874,7 +1007,7 @@ export type PauseRecoveryRequest = Message<"posthaste.v1.PauseRecoveryRequest"> 
  * Use `create(PauseRecoveryRequestSchema)` to create a new message.
  */
 export const PauseRecoveryRequestSchema: GenMessage<PauseRecoveryRequest> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_delivery, 22);
+  messageDesc(file_posthaste_v1_delivery, 25);
 
 /**
  * The recovery.
@@ -895,7 +1028,7 @@ export type PauseRecoveryResponse = Message<"posthaste.v1.PauseRecoveryResponse"
  * Use `create(PauseRecoveryResponseSchema)` to create a new message.
  */
 export const PauseRecoveryResponseSchema: GenMessage<PauseRecoveryResponse> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_delivery, 23);
+  messageDesc(file_posthaste_v1_delivery, 26);
 
 /**
  * Names the recovery to resume.
@@ -916,7 +1049,7 @@ export type ResumeRecoveryRequest = Message<"posthaste.v1.ResumeRecoveryRequest"
  * Use `create(ResumeRecoveryRequestSchema)` to create a new message.
  */
 export const ResumeRecoveryRequestSchema: GenMessage<ResumeRecoveryRequest> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_delivery, 24);
+  messageDesc(file_posthaste_v1_delivery, 27);
 
 /**
  * The recovery.
@@ -937,7 +1070,7 @@ export type ResumeRecoveryResponse = Message<"posthaste.v1.ResumeRecoveryRespons
  * Use `create(ResumeRecoveryResponseSchema)` to create a new message.
  */
 export const ResumeRecoveryResponseSchema: GenMessage<ResumeRecoveryResponse> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_delivery, 25);
+  messageDesc(file_posthaste_v1_delivery, 28);
 
 /**
  * Names the recovery to cancel.
@@ -958,7 +1091,7 @@ export type CancelRecoveryRequest = Message<"posthaste.v1.CancelRecoveryRequest"
  * Use `create(CancelRecoveryRequestSchema)` to create a new message.
  */
 export const CancelRecoveryRequestSchema: GenMessage<CancelRecoveryRequest> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_delivery, 26);
+  messageDesc(file_posthaste_v1_delivery, 29);
 
 /**
  * The recovery.
@@ -979,7 +1112,7 @@ export type CancelRecoveryResponse = Message<"posthaste.v1.CancelRecoveryRespons
  * Use `create(CancelRecoveryResponseSchema)` to create a new message.
  */
 export const CancelRecoveryResponseSchema: GenMessage<CancelRecoveryResponse> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_delivery, 27);
+  messageDesc(file_posthaste_v1_delivery, 30);
 
 /**
  * One page of recoveries.
@@ -1007,7 +1140,7 @@ export type ListRecoveriesRequest = Message<"posthaste.v1.ListRecoveriesRequest"
  * Use `create(ListRecoveriesRequestSchema)` to create a new message.
  */
 export const ListRecoveriesRequestSchema: GenMessage<ListRecoveriesRequest> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_delivery, 28);
+  messageDesc(file_posthaste_v1_delivery, 31);
 
 /**
  * One page of recoveries.
@@ -1035,7 +1168,7 @@ export type ListRecoveriesResponse = Message<"posthaste.v1.ListRecoveriesRespons
  * Use `create(ListRecoveriesResponseSchema)` to create a new message.
  */
 export const ListRecoveriesResponseSchema: GenMessage<ListRecoveriesResponse> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_delivery, 29);
+  messageDesc(file_posthaste_v1_delivery, 32);
 
 /**
  * Where a delivery stands.
@@ -1365,6 +1498,20 @@ export const DeliveryService: GenService<{
     methodKind: "unary";
     input: typeof CancelDeliveryRequestSchema;
     output: typeof CancelDeliveryResponseSchema;
+  },
+  /**
+   * Follows what becomes of deliveries: every state that each comes to, at least once, none skipped. The first answer
+   * comes at once and tells the cursor; go on with the last cursor after a break. A stream ends after ten minutes, so that
+   * its token is looked at again.
+   *
+   * Errors: FAILED_PRECONDITION (the cursor is older than what is kept), RESOURCE_EXHAUSTED (too many streams).
+   *
+   * @generated from rpc posthaste.v1.DeliveryService.WatchDeliveries
+   */
+  watchDeliveries: {
+    methodKind: "server_streaming";
+    input: typeof WatchDeliveriesRequestSchema;
+    output: typeof WatchDeliveriesResponseSchema;
   },
   /**
    * Sends again what failed or was cancelled since a time, after an outage of a receiver: one new delivery for each event

@@ -1,0 +1,153 @@
+import { Code, ConnectError } from "@connectrpc/connect";
+import { DeliveryState } from "@posthaste/contracts/delivery";
+import type { AccountId, DeliveryId } from "@posthaste/domain";
+import { cancelDelivery, closeStore, ingestEvents, openStore, type Store } from "@posthaste/store";
+import { afterEach, expect, test } from "vitest";
+import { type Bench, startBench } from "./fixture.ts";
+
+const SUBSCRIPTIONS = 20;
+/** 10,000 state changes: 5,000 deliveries are made, and each is cancelled. */
+const DELIVERIES = 5_000;
+
+let t: Bench;
+afterEach(() => t.dispose());
+
+const subscribe = async (count: number) => {
+  for (let i = 0; i < count; i++) {
+    await t.client.subscriptions.createSubscription({
+      targetUrl: `https://receiver.example/${i}`,
+      eventTypes: ["invoice_sent"],
+    });
+  }
+};
+const event = { eventType: "invoice_sent", snapshot: { case: "dataJson" as const, value: "{}" } };
+
+/** Makes deliveries and cancels them, in transactions of many sizes that overlap those of the other writer. */
+async function write(store: Store, accountId: AccountId, deliveries: number): Promise<void> {
+  for (let made = 0; made < deliveries; made += SUBSCRIPTIONS) {
+    const now = Date.now();
+    const [{ eventId } = { eventId: "" }] = await ingestEvents(store, {
+      accountId,
+      now,
+      deliveriesMax: SUBSCRIPTIONS,
+      events: [
+        {
+          eventType: "invoice_sent",
+          data: Buffer.from("{}"),
+          contentHash: Buffer.alloc(32),
+          idempotencyKey: null,
+        },
+      ],
+    });
+    const rows = await store.db
+      .selectFrom("deliveries")
+      .select("id")
+      .where("event_id", "=", eventId)
+      .execute();
+    await Promise.all(
+      rows.map(({ id }) => cancelDelivery(store, { id: id as DeliveryId, reason: "test", now })),
+    );
+  }
+}
+
+test.each(["mysql", "sqlite"] as const)(
+  "10,000 state changes of two writers, followed with breaks at random: each is seen, none skipped, on %s",
+  async (database) => {
+    t = await startBench({ database });
+    await subscribe(SUBSCRIPTIONS);
+    const other = await openStore({ url: t.databaseUrl });
+    try {
+      const seen = new Map<string, Set<DeliveryState>>();
+      const count = () => [...seen.values()].reduce((sum, states) => sum + states.size, 0);
+      let cursor = "";
+      let breaks = 0;
+      const first = new AbortController();
+      for await (const answer of t.client.deliveries.watchDeliveries({}, { signal: first.signal })) {
+        cursor = answer.cursor;
+        break;
+      }
+      const writers = Promise.all([
+        write(t.store, t.accountId, DELIVERIES / 2),
+        write(other, t.accountId, DELIVERIES / 2),
+      ]);
+      while (count() < 2 * DELIVERIES) {
+        const leave = new AbortController();
+        let answers = 1 + Math.floor(Math.random() * 5);
+        for await (const answer of t.client.deliveries.watchDeliveries(
+          { cursor },
+          { signal: leave.signal },
+        )) {
+          for (const { deliveryId, state } of answer.changes) {
+            seen.set(deliveryId, (seen.get(deliveryId) ?? new Set()).add(state));
+          }
+          // As if the connection broke before this answer was worked on: its cursor is not kept every time.
+          if (Math.random() < 0.8) cursor = answer.cursor;
+          if (--answers === 0 || count() === 2 * DELIVERIES) break;
+        }
+        leave.abort();
+        breaks += 1;
+      }
+      await writers;
+      expect(seen.size).toBe(DELIVERIES);
+      for (const states of seen.values()) {
+        expect([...states].sort()).toEqual([DeliveryState.PENDING, DeliveryState.CANCELLED]);
+      }
+      expect(breaks).toBeGreaterThan(3);
+    } finally {
+      await closeStore(other);
+    }
+  },
+  180_000,
+);
+
+test("of one subscription only its deliveries are followed, and the cursor moves past the others'", async () => {
+  t = await startBench();
+  await subscribe(2);
+  const { subscriptions } = await t.client.subscriptions.listSubscriptions({});
+  const subscriptionId = subscriptions[1]?.id ?? 0;
+  const leave = new AbortController();
+  const stream = t.client.deliveries
+    .watchDeliveries({ subscriptionId }, { signal: leave.signal })
+    [Symbol.asyncIterator]();
+  expect((await stream.next()).value?.changes).toEqual([]);
+  await t.client.events.ingestEvent(event);
+  const { value } = await stream.next();
+  expect(value?.changes).toMatchObject([{ subscriptionId, state: DeliveryState.PENDING, attempts: 0 }]);
+  leave.abort();
+});
+
+test.each(["x", "1", "1.2.3", "-1.2", "99999999999.1"])("the cursor %s is refused", async (cursor) => {
+  t = await startBench();
+  const stream = t.client.deliveries.watchDeliveries({ cursor });
+  const error = await stream[Symbol.asyncIterator]()
+    .next()
+    .catch((reason: unknown) => ConnectError.from(reason));
+  expect(error).toMatchObject({ code: Code.InvalidArgument });
+});
+
+test("a cursor older than what is kept is refused, and says what to do", async () => {
+  t = await startBench();
+  await t.store.db.updateTable("change_counter").set({ batch: 10, oldest_batch: 5 }).execute();
+  const stream = t.client.deliveries.watchDeliveries({ cursor: "4.1" });
+  await expect(stream[Symbol.asyncIterator]().next()).rejects.toThrow("list the deliveries");
+});
+
+test("no more streams than may be are open at once, and one that ends makes room", async () => {
+  t = await startBench({ limits: { POSTHASTE_WATCHES_MAX: 1 } });
+  const leave = new AbortController();
+  const open = t.client.deliveries.watchDeliveries({}, { signal: leave.signal })[Symbol.asyncIterator]();
+  await open.next();
+  const next = () => t.client.deliveries.watchDeliveries({})[Symbol.asyncIterator]().next();
+  await expect(next()).rejects.toMatchObject({ code: Code.ResourceExhausted });
+  leave.abort();
+  await expect
+    .poll(
+      () =>
+        next().then(
+          () => "open",
+          () => "full",
+        ),
+      { timeout: 10_000 },
+    )
+    .toBe("open");
+});
