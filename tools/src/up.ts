@@ -71,6 +71,7 @@ async function start(options: UpOptions, stack: Stack, signal: AbortSignal) {
   const address = process.env["TEMPORAL_ADDRESS"];
   const ownTemporal = address === undefined || address === "";
   const temporalAddress = ownTemporal ? await startTemporal(options, stack, signal) : undefined;
+  const temporalUiUrl = ownTemporal ? `http://127.0.0.1:${options.temporalUiPort}` : undefined;
   const databaseUrl = `sqlite:${options.dataDir}/posthaste.db`;
   const sealing = await secretKeys({
     dataDir: options.dataDir,
@@ -83,7 +84,13 @@ async function start(options: UpOptions, stack: Stack, signal: AbortSignal) {
     presetToken: process.env["POSTHASTE_ADMIN_TOKEN"],
   });
   await showProgress("starting API and worker", () =>
-    stack.startServices({ port: options.port, databaseUrl, secretKeys: sealing, temporalAddress }),
+    stack.startServices({
+      port: options.port,
+      databaseUrl,
+      secretKeys: sealing,
+      temporalAddress,
+      temporalUiUrl,
+    }),
   );
   const temporalUi = ownTemporal ? `http://127.0.0.1:${options.temporalUiPort}` : `your own, at ${address}`;
   return { token, temporalUi };

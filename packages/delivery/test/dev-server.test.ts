@@ -2,7 +2,13 @@ import type { DeliveryId } from "@posthaste/domain";
 import { getDelivery, listAttempts, requestRetry } from "@posthaste/store";
 import { type DeliverySetup, type Started, setupDelivery } from "@posthaste/testkit/delivery";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { inspectDelivery, retryNow, startDelivery, workflowIdOf } from "../src/client/index.ts";
+import {
+  createSearchability,
+  inspectDelivery,
+  retryNow,
+  startDelivery,
+  workflowIdOf,
+} from "../src/client/index.ts";
 
 const MINUTE_MS = 60_000;
 /** How long to wait for something that takes about a second. */
@@ -33,6 +39,12 @@ const retry = async (started: Started) => {
   await requestRetry(t.store, { accountId: t.accountId, id: started.deliveryId, now: Date.now() });
   return await retryNow(t.env.client, started.deliveryId);
 };
+const toStart = (started: Started) => ({
+  ...started,
+  accountId: t.accountId,
+  eventType: "invoice_sent",
+  targetUrl: t.receiver.url,
+});
 const handle = (id: DeliveryId) => t.env.client.workflow.getHandle(workflowIdOf(id));
 
 describe("retry now, on the real server", () => {
@@ -152,7 +164,7 @@ describe("a workflow that is gone", () => {
     const dueAt = Date.now() + 7 * MINUTE_MS;
     await t.store.db.updateTable("deliveries").set({ next_attempt_at: dueAt }).execute();
 
-    await startDelivery(t.env.client, { ...started, eventType: "invoice_sent", targetUrl: t.receiver.url });
+    await startDelivery(t.env.client, toStart(started));
     await vi.waitFor(
       async () => expect(Math.abs((await waiting(started)) - dueAt)).toBeLessThan(5_000),
       PATIENCE,
@@ -169,7 +181,7 @@ describe("a workflow that is gone", () => {
     const started = await t.deliver();
     await attemptsMade(started, 1);
     await handle(started.deliveryId).result();
-    await startDelivery(t.env.client, { ...started, eventType: "invoice_sent", targetUrl: t.receiver.url });
+    await startDelivery(t.env.client, toStart(started));
     await expect(handle(started.deliveryId).result()).resolves.toMatchObject({
       state: "succeeded",
       attempts: 1,
@@ -179,5 +191,87 @@ describe("a workflow that is gone", () => {
 
   test("never existed: the standing says gone", async () => {
     expect(await inspectDelivery(t.env.client, "dlv_none" as DeliveryId)).toEqual({ kind: "gone" });
+  });
+});
+
+describe("operators", () => {
+  test("find deliveries by account, subscription, event type, event and host, and read how each stands", async () => {
+    const refused: unknown[] = [];
+    const isSearchable = createSearchability(t.env.client, (error) => refused.push(error));
+    expect(await isSearchable()).toBe(true);
+    expect(await isSearchable()).toBe(true);
+    expect(refused).toEqual([]);
+    t.receiver.answer({ kind: "status", status: 503 });
+    const started = await t.deliver();
+    await attemptsMade(started, 1);
+    await waiting(started);
+    await handle(started.deliveryId).terminate("to be started anew, with its search attributes");
+    // The server takes some seconds to know what was registered.
+    await vi.waitFor(async () => {
+      await startDelivery(t.env.client, toStart(started), true);
+      const { searchAttributes } = await handle(started.deliveryId).describe();
+      const found = Object.keys(searchAttributes).length;
+      if (found === 0) await handle(started.deliveryId).terminate("without its search attributes");
+      expect(found).toBe(5);
+    }, PATIENCE);
+    const found = async (query: string) => {
+      const ids: string[] = [];
+      for await (const { workflowId } of t.env.client.workflow.list({ query })) ids.push(workflowId);
+      return ids;
+    };
+    const host = new URL(t.receiver.url).host;
+    const queries = [
+      `PosthasteAccount = "${t.accountId}"`,
+      `PosthasteSubscription = "${started.subscriptionId}"`,
+      'PosthasteEventType = "invoice_sent"',
+      `PosthasteEvent = "${started.eventId}"`,
+      `PosthasteHost = "${host}"`,
+    ];
+    for (const query of queries) {
+      await vi.waitFor(async () => {
+        expect(await found(`${query} AND ExecutionStatus = "Running"`)).toEqual([
+          workflowIdOf(started.deliveryId),
+        ]);
+      }, PATIENCE);
+    }
+    await vi.waitFor(async () => {
+      const { raw } = await handle(started.deliveryId).describe();
+      const failure = raw.pendingActivities?.[0]?.lastFailure;
+      expect(failure?.message).toMatch(
+        /^attempt 1 of 14: the receiver answered 503, .*; next attempt at 20\d\d-.* UTC$/,
+      );
+      expect(failure?.stackTrace).toBe("");
+    }, PATIENCE);
+  });
+});
+
+describe("a worker deployment's version", () => {
+  test("gets no work until it is made current, and then carries on with what an earlier one began", async () => {
+    t.receiver.answer({ kind: "status", status: 500 });
+    const started = await t.deliver();
+    await attemptsMade(started, 1);
+    await waiting(started);
+    await t.stopWorkers();
+    t.receiver.answer({ kind: "status", status: 200 });
+    await t.startWorker({ buildId: "v2" });
+    await retry(started);
+    const describeDeployment = () =>
+      t.env.client.workflowService.describeWorkerDeployment({
+        namespace: "default",
+        deploymentName: "posthaste",
+      });
+    await vi.waitFor(async () => {
+      const { workerDeploymentInfo } = await describeDeployment();
+      expect(workerDeploymentInfo?.versionSummaries?.length).toBe(1);
+    }, PATIENCE);
+    expect(t.receiver.requests).toHaveLength(1);
+    await t.env.client.workflowService.setWorkerDeploymentCurrentVersion({
+      namespace: "default",
+      deploymentName: "posthaste",
+      buildId: "v2",
+      identity: "an operator",
+    });
+    await attemptsMade(started, 2);
+    expect(await handle(started.deliveryId).result()).toMatchObject({ state: "succeeded" });
   });
 });

@@ -1,4 +1,13 @@
-import { after, type DeliveryId, endMs, type Pace, type SubscriptionId, turnsNow } from "@posthaste/domain";
+import {
+  type AccountId,
+  after,
+  type DeliveryId,
+  type EventId,
+  endMs,
+  type Pace,
+  type SubscriptionId,
+  turnsNow,
+} from "@posthaste/domain";
 import { logChanges } from "./delivery-changes.ts";
 import { RECONCILE_GRACE_MS } from "./overdue.ts";
 import { parkPending } from "./park-deliveries.ts";
@@ -8,6 +17,9 @@ import { inFlight, lockTurns, ownPaceOf, PACE_COLUMNS, writeTurns } from "./turn
 
 export type ClaimedDelivery = {
   readonly deliveryId: DeliveryId;
+  readonly accountId: AccountId;
+  readonly subscriptionId: SubscriptionId;
+  readonly eventId: EventId;
   readonly eventType: string;
   readonly targetUrl: string;
 };
@@ -136,7 +148,7 @@ async function claimOf(
     if (room <= 0) return [];
     const oldest = tx
       .selectFrom("deliveries")
-      .select(["id", "event_type"])
+      .select(["id", "account_id", "event_id", "event_type"])
       .where("state", "=", "pending")
       .where("subscription_id", "=", subscriptionId)
       .where((eb) => eb.or([eb("lease_until", "is", null), eb("lease_until", "<", now)]))
@@ -159,6 +171,9 @@ async function claimOf(
     }
     return rows.map((row) => ({
       deliveryId: row.id as DeliveryId,
+      accountId: row.account_id as AccountId,
+      subscriptionId,
+      eventId: row.event_id as EventId,
       eventType: row.event_type,
       targetUrl: subscription.target_url,
     }));

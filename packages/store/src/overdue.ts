@@ -1,4 +1,4 @@
-import type { DeliveryId } from "@posthaste/domain";
+import type { AccountId, DeliveryId, EventId, SubscriptionId } from "@posthaste/domain";
 import type { Store } from "./store.ts";
 
 /** How long after its next attempt was due a delivery counts as overdue: longer than any attempt and fault takes. */
@@ -6,6 +6,9 @@ export const RECONCILE_GRACE_MS = 2 * 60_000;
 
 export type OverdueDelivery = {
   readonly deliveryId: DeliveryId;
+  readonly accountId: AccountId;
+  readonly subscriptionId: SubscriptionId;
+  readonly eventId: EventId;
   readonly eventType: string;
   readonly targetUrl: string;
   readonly attempts: number;
@@ -20,7 +23,16 @@ export async function listOverdue(
   const rows = await store.db
     .selectFrom("deliveries as d")
     .innerJoin("subscriptions as s", "s.id", "d.subscription_id")
-    .select(["d.id", "d.event_type", "s.target_url", "d.attempts", "d.next_attempt_at"])
+    .select([
+      "d.id",
+      "d.account_id",
+      "d.subscription_id",
+      "d.event_id",
+      "d.event_type",
+      "s.target_url",
+      "d.attempts",
+      "d.next_attempt_at",
+    ])
     .where("d.state", "=", "started")
     .where("d.reconcile_after", "<=", now)
     .orderBy("d.reconcile_after")
@@ -28,6 +40,9 @@ export async function listOverdue(
     .execute();
   return rows.map((row) => ({
     deliveryId: row.id as DeliveryId,
+    accountId: row.account_id as AccountId,
+    subscriptionId: row.subscription_id as SubscriptionId,
+    eventId: row.event_id as EventId,
     eventType: row.event_type,
     targetUrl: row.target_url,
     attempts: row.attempts,

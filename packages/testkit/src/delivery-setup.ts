@@ -42,7 +42,8 @@ export type DeliverySetup = {
     timeoutMs?: number;
     secret?: string;
   }): Promise<Started>;
-  startWorker(): Promise<RunningWorker>;
+  startWorker(options?: { buildId?: string }): Promise<RunningWorker>;
+  stopWorkers(): Promise<void>;
   /** The fields of every log line with this name so far. */
   logged(event: string): Readonly<Record<string, unknown>>[];
   dispose(): Promise<void>;
@@ -122,11 +123,12 @@ export async function setupDelivery(kind: "time-skipping" | "dev-server"): Promi
         startedAt: at,
       };
     },
-    async startWorker() {
+    async startWorker({ buildId } = {}) {
       const worker = await createDeliveryWorker({
         connection: env.nativeConnection,
         namespace: env.namespace ?? "default",
         workflowBundle,
+        ...(buildId === undefined ? {} : { buildId }),
         deps: {
           store,
           log,
@@ -147,6 +149,9 @@ export async function setupDelivery(kind: "time-skipping" | "dev-server"): Promi
       };
       workers.push(started);
       return started;
+    },
+    async stopWorkers() {
+      await Promise.all(workers.map((worker) => worker.stop()));
     },
     logged: (event) => lines.filter((line) => line.event === event).map((line) => line.fields),
     async dispose() {

@@ -1,5 +1,5 @@
 import { EGRESS_SETTINGS } from "@posthaste/delivery/client";
-import { integer, LOG_LEVELS, oneOf, text, urls } from "@posthaste/runtime";
+import { httpUrl, integer, LOG_LEVELS, oneOf, parsed, text, urls } from "@posthaste/runtime";
 import { STORE_SETTINGS } from "@posthaste/store";
 import { LIMIT_SETTINGS } from "./limits.ts";
 
@@ -23,6 +23,12 @@ export const API_SETTINGS = {
     "Deliveries made within one ingest call; a wider fan-out goes on in the worker",
     2_000,
     { min: 1, max: 10_000 },
+  ),
+  POSTHASTE_TEMPORAL_UI_URL: parsed(
+    "Temporal's UI, as `http://HOST:PORT`: deliveries then name their workflow's page to tokens with the scope `admin`",
+    null,
+    "none",
+    httpUrl,
   ),
   ...LIMIT_SETTINGS,
   POSTHASTE_DRAIN_MS: integer("How long a stop waits for requests in flight, in milliseconds", 15_000, {

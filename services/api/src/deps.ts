@@ -22,6 +22,8 @@ export type Deps = {
   readonly fanOutMax: number;
   /** Tells the workers that deliveries are pending. */
   readonly nudge: () => void;
+  /** A delivery's workflow in Temporal's UI; empty where the installation does not name it. */
+  readonly workflowUrl: (id: DeliveryId) => string;
   /** Makes a delivery's waiting attempt due now, at Temporal; what fails here the reconciler completes. */
   readonly retryNow: (id: DeliveryId) => Promise<unknown>;
   /** Wakes a paused recovery up, at Temporal; where this fails it looks for itself within a minute. */

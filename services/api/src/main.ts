@@ -1,4 +1,10 @@
-import { connectTemporal, retryNow, signalRecovery, temporalOptions } from "@posthaste/delivery/client";
+import {
+  connectTemporal,
+  retryNow,
+  signalRecovery,
+  temporalOptions,
+  workflowUrl,
+} from "@posthaste/delivery/client";
 import { runService } from "@posthaste/runtime";
 import { closeStore, openMigratedStore } from "@posthaste/store";
 import { builtInCatalog } from "./catalog.ts";
@@ -35,6 +41,7 @@ await runService({
         rateLimit: createRateLimit(config.POSTHASTE_RATE_PER_SECOND),
         fanOutMax: config.POSTHASTE_FAN_OUT_MAX,
         nudge: createNudge(config.POSTHASTE_WORKER_URLS, log),
+        workflowUrl: (id) => workflowUrl(config.POSTHASTE_TEMPORAL_UI_URL, temporal.options.namespace, id),
         retryNow: (id) => retryNow(temporal, id),
         signalRecovery: (id) => signalRecovery(temporal, id),
       },

@@ -70,6 +70,7 @@ export async function startBench(
       limits,
       rateLimit: createRateLimit(limits.POSTHASTE_RATE_PER_SECOND),
       fanOutMax: 1_000,
+      workflowUrl: (id) => `https://temporal.example/${id}`,
       signalRecovery: async () => {},
       nudge: () => {
         nudges += 1;

@@ -41,6 +41,12 @@ export const WORKER_SETTINGS = {
     DISABLE_RULE.exhausted,
     { min: 1, max: 1_000_000 },
   ),
+  POSTHASTE_BUILD_ID: text(
+    "This code's version as a Temporal worker deployment (named `posthaste`), which has to be made current before it gets work; without it any worker takes any workflow",
+    "",
+    /^[\w.-]{1,128}$/,
+    "letters, digits, `.`, `_` and `-`",
+  ),
   POSTHASTE_ATTEMPTS_MAX: integer("Attempts under way at once in one process", 200, { min: 1, max: 10_000 }),
   POSTHASTE_RECONCILE_INTERVAL_MS: integer(
     "How often overdue deliveries are held against Temporal, in milliseconds",

@@ -1,6 +1,7 @@
 import type { DeliveryId, SubscriptionId } from "@posthaste/domain";
 import type { Log } from "@posthaste/runtime";
 import {
+  type ClaimedDelivery,
   claimDeliveries,
   continueFanouts,
   drainParked,
@@ -21,12 +22,6 @@ export type DispatchOptions = {
   readonly leaseMs: number;
   readonly inFlightMax: number;
   readonly drainPerSecond?: number;
-};
-
-export type ClaimedDelivery = {
-  readonly deliveryId: DeliveryId;
-  readonly eventType: string;
-  readonly targetUrl: string;
 };
 
 /** Starts under way at once: enough to hide the round trip, few enough not to queue up in a server of two cores. */

@@ -40,6 +40,7 @@ await runService({
         failingForMs: config.POSTHASTE_DISABLE_AFTER_HOURS * HOUR_MS,
         exhausted: config.POSTHASTE_DISABLE_AFTER_EXHAUSTED,
       },
+      buildId: config.POSTHASTE_BUILD_ID,
       attemptsMax: config.POSTHASTE_ATTEMPTS_MAX,
       reconcileIntervalMs: config.POSTHASTE_RECONCILE_INTERVAL_MS,
       egress: {

@@ -4,7 +4,10 @@ import { createDeliveryWorker, type DeliveryWorkerOptions } from "@posthaste/del
 import type { Log } from "@posthaste/runtime";
 import { NativeConnection, type Worker } from "@temporalio/worker";
 
-export type TemporalWorkerOptions = Pick<DeliveryWorkerOptions, "workflowBundle" | "deps" | "attemptsMax"> & {
+export type TemporalWorkerOptions = Pick<
+  DeliveryWorkerOptions,
+  "workflowBundle" | "deps" | "attemptsMax" | "buildId"
+> & {
   readonly temporal: TemporalOptions;
   readonly log: Log;
 };

@@ -2,6 +2,8 @@ import { randomUUID } from "node:crypto";
 import { createEgress, type EgressOptions } from "@posthaste/delivery/activities";
 import {
   connectTemporal,
+  createSearchability,
+  type DeliveryToStart,
   inspectDelivery,
   retryNow,
   startDelivery,
@@ -34,6 +36,8 @@ export type WorkerOptions = {
   readonly drainPerSecond: number;
   readonly disableRule: DisableRule;
   readonly attemptsMax: number;
+  /** Empty: none. */
+  readonly buildId: string;
   readonly reconcileIntervalMs: number;
   readonly egress: EgressOptions;
 };
@@ -49,6 +53,12 @@ export async function startWorker(options: WorkerOptions): Promise<Running & { u
   const now = () => Date.now();
   const client = connectTemporal(options.temporal);
 
+  const isSearchable = createSearchability(client, (error) =>
+    log.error("temporal.no_search_attributes", error),
+  );
+  const start = async (delivery: DeliveryToStart) =>
+    await startDelivery(client, delivery, await isSearchable());
+
   const dispatcher = startLoop({
     name: "dispatcher",
     intervalMs: options.dispatchIntervalMs,
@@ -57,7 +67,7 @@ export async function startWorker(options: WorkerOptions): Promise<Running & { u
       store,
       log,
       now,
-      start: (delivery) => startDelivery(client, delivery),
+      start,
       owner: randomUUID(),
       batch: options.dispatchBatch,
       leaseMs: options.dispatchLeaseMs,
@@ -87,7 +97,7 @@ export async function startWorker(options: WorkerOptions): Promise<Running & { u
       now,
       temporal: {
         inspect: (id) => inspectDelivery(client, id),
-        start: (delivery) => startDelivery(client, delivery),
+        start,
         retryNow: (id) => retryNow(client, id),
         unpause: (id) => unpause(client, id),
       },
@@ -98,6 +108,7 @@ export async function startWorker(options: WorkerOptions): Promise<Running & { u
     log,
     workflowBundle: options.workflowBundle,
     attemptsMax: options.attemptsMax,
+    ...(options.buildId === "" ? {} : { buildId: options.buildId }),
     deps: {
       store,
       log,

@@ -1,5 +1,4 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { type Recovery, RecoveryState } from "@posthaste/contracts/delivery";
 import { type Receiver, startReceiver } from "@posthaste/testkit";
 import type { Stack } from "../stack/stack.ts";
@@ -33,7 +32,7 @@ export async function recoverThroughTrouble(stack: Stack, count: number): Promis
   const receiver = await startReceiver();
   try {
     const subscriptionId = await stack.subscribe(receiver.url);
-    const since = timestampFromMs(Date.now() - 1_000);
+    const since = { seconds: BigInt(Math.floor(Date.now() / 1_000) - 1) };
     const events = await failedEvents(stack, subscriptionId, count);
     const begun = performance.now();
     const { recovery } = await stack.client.deliveries.recoverDeliveries({

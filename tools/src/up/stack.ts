@@ -27,6 +27,8 @@ export type ServicesOptions = {
   readonly secretKeys: string;
   /** Undefined: what the environment says. */
   readonly temporalAddress: string | undefined;
+  /** Where our own Temporal's UI is; undefined: the environment says. */
+  readonly temporalUiUrl: string | undefined;
 };
 
 const READY_WITHIN_MS = 90_000;
@@ -107,7 +109,7 @@ export function createStack(options: {
       await untilReady(child, () => accepts(port));
       return `127.0.0.1:${port}`;
     },
-    async startServices({ port, databaseUrl, secretKeys, temporalAddress }) {
+    async startServices({ port, databaseUrl, secretKeys, temporalAddress, temporalUiUrl }) {
       const workerPort = await freePort();
       const workerUrl = `http://127.0.0.1:${workerPort}`;
       const shared = {
@@ -126,6 +128,7 @@ export function createStack(options: {
         ...shared,
         POSTHASTE_HOST: "127.0.0.1",
         POSTHASTE_PORT: String(port),
+        ...(temporalUiUrl !== undefined && { POSTHASTE_TEMPORAL_UI_URL: temporalUiUrl }),
         POSTHASTE_WORKER_URLS: workerUrl,
       });
       await untilReady(api, () => answersOk(`http://127.0.0.1:${port}/readyz`));

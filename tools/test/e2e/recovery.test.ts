@@ -1,4 +1,3 @@
-import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { RecoveryState } from "@posthaste/contracts/delivery";
 import { startReceiver } from "@posthaste/testkit";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
@@ -32,7 +31,7 @@ test("a replay sends what was before the subscription, and shows its progress", 
     const subscriptionId = await stack.subscribe(receiver.url, "contact_created");
     const { recovery } = await stack.client.deliveries.replayEvents({
       subscriptionId,
-      since: timestampFromMs(0),
+      since: { seconds: 0n },
     });
     await vi.waitFor(async () => {
       const { recovery: now } = await stack.client.deliveries.getRecovery({ id: recovery?.id ?? 0 });

@@ -16,7 +16,7 @@ export function attemptFailed(
   nextRetryDelayMs?: number,
 ): ApplicationFailure {
   const next = nextAttemptAt === null ? "" : `; next attempt at ${clockTime(nextAttemptAt)}`;
-  return ApplicationFailure.create({
+  return told({
     type: ATTEMPT_FAILED,
     message: `attempt ${tried.number} of ${SCHEDULE.maximumAttempts}: ${words(tried)}${next}`,
     category: ApplicationFailureCategory.BENIGN,
@@ -26,7 +26,7 @@ export function attemptFailed(
 
 /** Nobody failed: the subscription's rate or concurrency lets the attempt in later. */
 export function notYet(untilMs: number): ApplicationFailure {
-  return ApplicationFailure.create({
+  return told({
     type: NOT_YET,
     message: `waits for its turn until ${clockTime(untilMs)}: the subscription's rate or concurrency is used up`,
     category: ApplicationFailureCategory.BENIGN,
@@ -36,7 +36,7 @@ export function notYet(untilMs: number): ApplicationFailure {
 
 /** A fault of ours. What it was is in the worker's log: its text may quote a query or an address. */
 export function fault(what: string): ApplicationFailure {
-  return ApplicationFailure.create({
+  return told({
     type: FAULT,
     message: `a fault of ours, not the receiver's: ${what}; the worker's log says more`,
   });
@@ -55,7 +55,7 @@ export function ended(state: TerminalState, attempts: number, last: Tried | unde
       return { state, attempts, summary };
     case "exhausted":
     case "blocked":
-      throw ApplicationFailure.create({
+      throw told({
         type: DELIVERY_FAILED,
         message: summary,
         nonRetryable: true,
@@ -76,4 +76,11 @@ function count(attempts: number): string {
 /** As people read it, to the second. */
 function clockTime(ms: number): string {
   return `${new Date(ms).toISOString().slice(0, 19).replace("T", " ")} UTC`;
+}
+
+/** What people read in Temporal's UI: without a stack, since it tells of no defect, and paths are nobody's business. */
+function told(options: Parameters<typeof ApplicationFailure.create>[0]): ApplicationFailure {
+  const failure = ApplicationFailure.create(options);
+  failure.stack = "";
+  return failure;
 }

@@ -4,4 +4,6 @@ export { EGRESS_SETTINGS } from "./egress-settings.ts";
 export { inspectDelivery, type Standing } from "./inspect-delivery.ts";
 export { signalRecovery, startRecovery } from "./recovery.ts";
 export { RETRY_NOW_REASON, retryNow, unpause } from "./retry-now.ts";
-export { startDelivery } from "./start-delivery.ts";
+export { createSearchability } from "./search-attributes.ts";
+export { type DeliveryToStart, startDelivery } from "./start-delivery.ts";
+export { workflowUrl } from "./workflow-url.ts";

@@ -18,7 +18,7 @@ import {
   SigningKeySchema,
   SubscriptionSchema,
 } from "@posthaste/contracts/subscription";
-import { recoveryWorkflowIdOf } from "@posthaste/delivery/client";
+import { recoveryWorkflowIdOf, workflowIdOf } from "@posthaste/delivery/client";
 import {
   type Acceptance,
   ATTEMPT_TIMEOUT_MS,
@@ -146,7 +146,8 @@ export function signingKeyTo(key: SigningKey) {
   });
 }
 
-export function deliveryTo(delivery: Delivery) {
+/** @param workflowUrl empty for those who are not to see it */
+export function deliveryTo(delivery: Delivery, workflowUrl = "") {
   return create(DeliverySchema, {
     id: delivery.id,
     eventId: delivery.eventId,
@@ -159,6 +160,8 @@ export function deliveryTo(delivery: Delivery) {
     createdAt: timestampFromMs(delivery.createdAt),
     endedReason: delivery.endedReason ?? "",
     test: delivery.isTest,
+    workflowId: workflowIdOf(delivery.id),
+    workflowUrl,
     ...optional("nextAttemptAt", delivery.nextAttemptAt),
     ...optional("endedAt", delivery.endedAt),
   });

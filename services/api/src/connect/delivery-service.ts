@@ -1,5 +1,5 @@
 import { timestampMs } from "@bufbuild/protobuf/wkt";
-import type { ServiceImpl } from "@connectrpc/connect";
+import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
 import type { DeliveryService } from "@posthaste/contracts/delivery";
 import {
   type DeliveryId,
@@ -10,6 +10,7 @@ import {
 } from "@posthaste/domain";
 import {
   cancelDelivery,
+  type Delivery,
   getDelivery,
   listAttempts,
   listDeliveries,
@@ -26,6 +27,8 @@ import { recoveryCalls } from "./recovery-calls.ts";
 export function deliveryService(deps: Deps): ServiceImpl<typeof DeliveryService> {
   const { store } = deps;
   const watch = createWatch(deps);
+  const shown = (context: HandlerContext, delivery: Delivery) =>
+    deliveryTo(delivery, callerOf(context).scopes.includes("admin") ? deps.workflowUrl(delivery.id) : "");
   return {
     ...recoveryCalls(deps),
 
@@ -40,7 +43,7 @@ export function deliveryService(deps: Deps): ServiceImpl<typeof DeliveryService>
     async getDelivery(request, context) {
       const { accountId } = callerOf(context);
       const delivery = await getDelivery(store, { accountId, id: request.id as DeliveryId });
-      return { delivery: deliveryTo(found(delivery, request.id)) };
+      return { delivery: shown(context, found(delivery, request.id)) };
     },
 
     async listDeliveries(request, context) {
@@ -61,7 +64,7 @@ export function deliveryService(deps: Deps): ServiceImpl<typeof DeliveryService>
           ...(pageToken === "" ? {} : { before: decodePageToken(pageToken, "string") as DeliveryId }),
         }),
       );
-      return { deliveries: rows.map(deliveryTo), nextPageToken };
+      return { deliveries: rows.map((row) => shown(context, row)), nextPageToken };
     },
 
     async listAttempts(request, context) {
@@ -81,7 +84,7 @@ export function deliveryService(deps: Deps): ServiceImpl<typeof DeliveryService>
           deps.log.error("delivery.retry_delayed", error, { deliveryId: id });
         });
       }
-      return { delivery: deliveryTo(retry.delivery) };
+      return { delivery: shown(context, retry.delivery) };
     },
 
     async resendDelivery(request, context) {
@@ -89,7 +92,7 @@ export function deliveryService(deps: Deps): ServiceImpl<typeof DeliveryService>
       const id = request.id as DeliveryId;
       const { delivery, resent } = found(await resendDelivery(store, { accountId, id, now: deps.now() }), id);
       if (resent) deps.nudge();
-      return { delivery: deliveryTo(delivery), resent };
+      return { delivery: shown(context, delivery), resent };
     },
 
     async cancelDelivery(request, context) {
@@ -118,7 +121,7 @@ export function deliveryService(deps: Deps): ServiceImpl<typeof DeliveryService>
           deps.log.error("delivery.cancel_delayed", error, { deliveryId: id });
         });
       }
-      return { delivery: deliveryTo(delivery) };
+      return { delivery: shown(context, delivery) };
     },
   };
 }

@@ -1,0 +1,184 @@
+import { execFile } from "node:child_process";
+import { setTimeout as sleep } from "node:timers/promises";
+import { promisify } from "node:util";
+import { inspectDelivery, retryNow, startRecovery, workflowIdOf } from "@posthaste/delivery/client";
+import type { RecoveryId } from "@posthaste/domain";
+import {
+  cancelDelivery,
+  changeRecovery,
+  createRecovery,
+  endSubscription,
+  getDelivery,
+  getRecovery,
+  pauseSubscription,
+  requestRetry,
+  rotateSigningKey,
+} from "@posthaste/store";
+import { temporalBinary } from "@posthaste/testkit";
+import { type DeliverySetup, type Started, setupDelivery } from "@posthaste/testkit/delivery";
+
+/** By the workflow's type and what happened to it. */
+type Histories = Record<string, unknown>;
+
+const PATIENCE_MS = 30_000;
+
+/** Runs every workflow through each of its ways on a real server, and takes down the histories. */
+export async function recordHistories(): Promise<Histories> {
+  const t = await setupDelivery("dev-server");
+  try {
+    await t.startWorker();
+    return {
+      "deliver-accepted": await accepted(t),
+      "deliver-retried": await retried(t),
+      "deliver-faulted": await faulted(t),
+      "deliver-gone": await gone(t),
+      "deliver-cancelled": await cancelled(t),
+      "deliver-parked": await parked(t),
+      "deliver-had-to-wait": await hadToWait(t),
+      "recover-paused": await recovered(t),
+    };
+  } finally {
+    await t.dispose();
+  }
+}
+
+async function accepted(t: DeliverySetup): Promise<unknown> {
+  return await finished(t, await t.deliver({ targetUrl: `${t.receiver.url}accepted` }));
+}
+
+async function retried(t: DeliverySetup): Promise<unknown> {
+  const started = await failedOnce(t, "retried");
+  await retry(t, started);
+  return await finished(t, started);
+}
+
+async function faulted(t: DeliverySetup): Promise<unknown> {
+  // Nothing is sent unsigned: a subscription without a key is a fault of ours.
+  const started = await failedOnce(t, "faulted");
+  await t.store.db.deleteFrom("signing_keys").where("subscription_id", "=", started.subscriptionId).execute();
+  await retry(t, started);
+  await until(() => t.logged("delivery.faulted").length > 0);
+  const { accountId, store } = t;
+  await rotateSigningKey(store, { accountId, id: started.subscriptionId, overlapMs: 0, now: Date.now() });
+  return await finished(t, started);
+}
+
+async function gone(t: DeliverySetup): Promise<unknown> {
+  t.receiver.answer({ kind: "status", status: 410 });
+  return await finished(t, await t.deliver({ targetUrl: `${t.receiver.url}gone` }));
+}
+
+async function cancelled(t: DeliverySetup): Promise<unknown> {
+  const started = await failedOnce(t, "cancelled");
+  await cancelDelivery(t.store, { id: started.deliveryId, reason: "recorded", now: Date.now() });
+  await retryNow(t.env.client, started.deliveryId);
+  return await finished(t, started);
+}
+
+async function parked(t: DeliverySetup): Promise<unknown> {
+  const started = await failedOnce(t, "parked");
+  await pauseSubscription(t.store, { accountId: t.accountId, id: started.subscriptionId, now: Date.now() });
+  await retry(t, started);
+  return await finished(t, started);
+}
+
+async function hadToWait(t: DeliverySetup): Promise<unknown> {
+  const started = await failedOnce(t, "waited");
+  await t.store.db
+    .updateTable("subscriptions")
+    .set({ rate_per_1000s: 1_000, rate_burst: 1 })
+    .where("id", "=", started.subscriptionId)
+    .execute();
+  await t.store.db
+    .updateTable("turns")
+    .set({ line_us: (Date.now() + 3_000) * 1_000 })
+    .where("subscription_id", "=", started.subscriptionId)
+    .execute();
+  await retry(t, started);
+  return await finished(t, started);
+}
+
+async function recovered(t: DeliverySetup): Promise<unknown> {
+  const { accountId, store } = t;
+  const now = Date.now();
+  const { id, kind } = await createRecovery(store, {
+    accountId,
+    kind: "recover",
+    subscriptionId: null,
+    sinceAt: 0,
+    untilAt: now,
+    isDryRun: false,
+    ratePerSecond: 1,
+    now,
+  });
+  const stand = async () => (await getRecovery(store, { accountId, id }))?.state;
+  await changeRecovery(store, { accountId, id, to: "paused", now });
+  await startRecovery(t.env.client, { id, kind });
+  await until(() => t.logged("recovery.advanced").length > 0);
+  await changeRecovery(store, { accountId, id, to: "running", now });
+  await t.env.client.workflow.getHandle(recoveryWorkflow(id)).signal("changed");
+  await until(async () => (await stand()) === "completed");
+  return await historyOf(t, recoveryWorkflow(id));
+}
+
+const recoveryWorkflow = (id: RecoveryId) => `recovery/${id}`;
+
+/** A delivery whose first attempt was answered with 500; what follows is accepted. */
+async function failedOnce(t: DeliverySetup, path: string): Promise<Started> {
+  t.receiver.answer((request) => ({
+    kind: "status",
+    status: request.headers["webhook-attempt"] === "1" ? 500 : 200,
+  }));
+  const started = await t.deliver({ targetUrl: `${t.receiver.url}${path}` });
+  await until(async () => {
+    const delivery = await getDelivery(t.store, { accountId: t.accountId, id: started.deliveryId });
+    return delivery?.attempts === 1;
+  });
+  return started;
+}
+
+async function retry(t: DeliverySetup, { deliveryId: id }: Started): Promise<void> {
+  await until(async () => {
+    // An attempt that Temporal takes to be under way cannot be made due.
+    const standing = await inspectDelivery(t.env.client, id);
+    if (standing.kind !== "running" || standing.nextAttemptAt === undefined) return false;
+    await requestRetry(t.store, { accountId: t.accountId, id, now: Date.now() });
+    return await retryNow(t.env.client, id);
+  });
+}
+
+async function finished(t: DeliverySetup, { deliveryId, subscriptionId }: Started): Promise<unknown> {
+  const handle = t.env.client.workflow.getHandle(workflowIdOf(deliveryId));
+  await handle.result().catch(() => {
+    // Its history is wanted, however it ended.
+  });
+  t.receiver.answer({ kind: "status", status: 200 });
+  // Or it would get the next one's event, too.
+  const { accountId, store } = t;
+  await endSubscription(store, { accountId, id: subscriptionId, reason: "recorded", now: Date.now() });
+  return await historyOf(t, workflowIdOf(deliveryId));
+}
+
+async function historyOf(t: DeliverySetup, workflowId: string): Promise<unknown> {
+  const address = t.env.connection.options.address;
+  const args = ["workflow", "show", "--workflow-id", workflowId, "--output", "json", "--address", address];
+  const { stdout } = await promisify(execFile)(await temporalBinary(), args);
+  return JSON.parse(anonymous(stdout));
+}
+
+/** Without the names of the machine that it was recorded on. */
+function anonymous(json: string): string {
+  return json
+    .replaceAll(/"identity": *"[^"]*"/g, '"identity":"worker"')
+    .replaceAll(/"\d+@[^"]*"/g, '"worker"')
+    .replaceAll(/"stackTrace": *"(?:[^"\\]|\\.)*"/g, '"stackTrace":""')
+    .replaceAll(/"binaryChecksum": *"[^"]*"/g, '"binaryChecksum":""');
+}
+
+async function until(condition: () => Promise<boolean> | boolean): Promise<void> {
+  const endAt = Date.now() + PATIENCE_MS;
+  while (!(await condition())) {
+    if (Date.now() > endAt) throw new Error("what is to be recorded does not happen");
+    await sleep(50);
+  }
+}
