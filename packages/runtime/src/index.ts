@@ -12,5 +12,6 @@ export {
   urls,
   type Values,
 } from "./config.ts";
-export { createLog, LOG_LEVELS, type Log, type LogLevel, silentLog } from "./log.ts";
+export { countedLog, createLog, LOG_LEVELS, type Log, type LogLevel, silentLog } from "./log.ts";
+export { createMetrics, METRICS_CONTENT_TYPE, type Metrics, serveMetrics } from "./metrics.ts";
 export { type Running, runService, type Service } from "./run-service.ts";

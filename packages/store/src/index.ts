@@ -1,6 +1,7 @@
 export { type Account, createAccount, getAccount, listAccounts } from "./accounts.ts";
 export { advanceRecovery } from "./advance-recovery.ts";
 export { type Attempt, listAttempts } from "./attempts.ts";
+export { type Backlog, measureBacklog } from "./backlog.ts";
 export {
   type Claim,
   type ClaimedDelivery,

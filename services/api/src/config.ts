@@ -15,6 +15,14 @@ export const API_SETTINGS = {
       max: 65_535,
     },
   ),
+  POSTHASTE_METRICS_HOST: text(
+    "The address on which the API's metrics are served, apart from its public port",
+    "127.0.0.1",
+  ),
+  POSTHASTE_METRICS_PORT: integer("The port for `/metrics`; 0 takes a free one", 9464, {
+    min: 0,
+    max: 65_535,
+  }),
   POSTHASTE_WORKER_URLS: urls(
     "Workers to nudge after an ingest, as `http://HOST:PORT`, separated by commas",
     [],

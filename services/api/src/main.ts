@@ -5,10 +5,11 @@ import {
   temporalOptions,
   workflowUrl,
 } from "@posthaste/delivery/client";
-import { runService } from "@posthaste/runtime";
+import { countedLog, createMetrics, runService, serveMetrics } from "@posthaste/runtime";
 import { closeStore, openMigratedStore } from "@posthaste/store";
 import { builtInCatalog } from "./catalog.ts";
 import { API_SETTINGS } from "./config.ts";
+import { createApiMetrics } from "./metrics.ts";
 import { createNudge } from "./nudge.ts";
 import { createRateLimit } from "./rate-limit.ts";
 import { startApi } from "./start-api.ts";
@@ -22,12 +23,21 @@ await runService({
   name: "api",
   settings: API_SETTINGS,
   stopTimeoutMs: (config) => config.POSTHASTE_DRAIN_MS + STOP_SLACK_MS,
-  start: async (config, log) => {
+  start: async (config, processLog) => {
     const store = await openMigratedStore({
       url: config.DATABASE_URL,
       poolSize: config.POSTHASTE_DATABASE_POOL_SIZE,
       secretKeys: config.POSTHASTE_SECRET_KEYS,
     });
+    const metrics = createMetrics();
+    const log = countedLog(processLog, createApiMetrics(metrics).onLine);
+    const metricsServer = await serveMetrics(metrics, {
+      host: config.POSTHASTE_METRICS_HOST,
+      port: config.POSTHASTE_METRICS_PORT,
+      setting: "POSTHASTE_METRICS_PORT",
+      log,
+    });
+    log.info("metrics.started", { url: metricsServer.url });
     const temporal = connectTemporal(temporalOptions());
     const api = await startApi({
       deps: {
@@ -52,6 +62,7 @@ await runService({
     return {
       stop: async () => {
         await api.stop();
+        await metricsServer.stop();
         await temporal.connection.close();
         await closeStore(store);
       },

@@ -10,6 +10,8 @@ export type RequestLine = {
   /** What an RPC was answered with; undefined where its message could not be read. */
   code?: string;
   accountId?: AccountId;
+  /** What an ingest call stored. */
+  ingested?: { readonly events: number; readonly duplicates: number; readonly deliveries: number };
 };
 
 declare module "fastify" {
@@ -42,7 +44,7 @@ export function beginLine(request: FastifyRequest, reply: FastifyReply, log: Log
   const begun = performance.now();
   reply.raw.once("close", () => {
     const { statusCode, writableFinished } = reply.raw;
-    const { rpc, accountId } = line;
+    const { rpc, accountId, ingested } = line;
     const route = request.routeOptions.url;
     if (PROBES.has(rpc ?? route) && (line.code ?? "ok") === "ok" && statusCode < 400) return;
     log.info("request.completed", {
@@ -52,6 +54,7 @@ export function beginLine(request: FastifyRequest, reply: FastifyReply, log: Log
         : { rpc, code: line.code ?? "unread" }),
       durationMs: Math.round(performance.now() - begun),
       ...(accountId === undefined ? {} : { accountId }),
+      ...ingested,
       // The caller went away before the answer did.
       ...(writableFinished ? {} : { aborted: true }),
     });

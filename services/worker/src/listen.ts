@@ -1,16 +1,18 @@
 import { createServer, type Server } from "node:http";
-import { portProblem } from "@posthaste/runtime";
+import { METRICS_CONTENT_TYPE, portProblem } from "@posthaste/runtime";
 
 export type ListenOptions = {
   readonly host: string;
   readonly port: number;
   /** A delivery is pending; called for `POST /nudge`. */
   readonly onNudge: () => void;
+  /** As Prometheus reads it; `/metrics` answers with it. */
+  readonly metrics: () => Promise<string>;
   /** What the worker needs, and whether it is there; `/readyz` answers 503 with what is away. */
   readonly checkReady: () => Promise<Readonly<Record<string, "ok" | "away">>>;
 };
 
-/** Long enough for any caller of these four routes. */
+/** Long enough for any caller of these five routes. */
 const REQUEST_TIMEOUT_MS = 5_000;
 
 /**
@@ -39,8 +41,14 @@ export async function listen(options: ListenOptions): Promise<{ url: string; sto
             () => answer(503, { error: "the check itself failed" }),
           );
           return;
+        case "/metrics":
+          options.metrics().then(
+            (text) => response.writeHead(200, { "content-type": METRICS_CONTENT_TYPE }).end(text),
+            () => answer(500, { error: "the metrics could not be read" }),
+          );
+          return;
         default:
-          return answer(404, { error: "the worker knows /nudge, /healthz and /readyz" });
+          return answer(404, { error: "the worker knows /nudge, /healthz, /readyz and /metrics" });
       }
     },
   );

@@ -4,6 +4,7 @@ import { runService } from "@posthaste/runtime";
 import { closeStore, openMigratedStore } from "@posthaste/store";
 import { WORKER_SETTINGS } from "./config.ts";
 import { startWorker } from "./start-worker.ts";
+import { measureTemporal } from "./temporal-metrics.ts";
 
 /** Longer than the longest drain of a Temporal worker. */
 const STOP_TIMEOUT_MS = 60_000;
@@ -17,6 +18,7 @@ await runService({
   settings: WORKER_SETTINGS,
   stopTimeoutMs: () => STOP_TIMEOUT_MS,
   start: async (config, log) => {
+    const temporalMetrics = await measureTemporal();
     const threads = Number(process.env["UV_THREADPOOL_SIZE"] ?? 4);
     if (threads < THREADS_MIN) log.warn("worker.few_threads", { threads, advised: THREADS_MIN });
     const store = await openMigratedStore({
@@ -25,6 +27,7 @@ await runService({
       secretKeys: config.POSTHASTE_SECRET_KEYS,
     });
     const worker = await startWorker({
+      temporalMetrics,
       store,
       log,
       temporal: temporalOptions(),

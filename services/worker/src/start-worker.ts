@@ -13,10 +13,11 @@ import {
 } from "@posthaste/delivery/client";
 import type { DeliveryWorkerOptions } from "@posthaste/delivery/worker";
 import type { DisableRule } from "@posthaste/domain";
-import type { Log, Running } from "@posthaste/runtime";
+import { countedLog, createMetrics, type Log, type Running } from "@posthaste/runtime";
 import { orderChanges, pingStore, type Store } from "@posthaste/store";
 import { createDispatchRound } from "./dispatch.ts";
 import { listen } from "./listen.ts";
+import { createWorkerMetrics } from "./metrics.ts";
 import { createReconcileRound } from "./reconcile.ts";
 import { runTemporalWorker } from "./run-temporal-worker.ts";
 import { startLoop } from "./start-loop.ts";
@@ -40,6 +41,8 @@ export type WorkerOptions = {
   readonly buildId: string;
   readonly reconcileIntervalMs: number;
   readonly egress: EgressOptions;
+  /** What Temporal's SDK measures, as Prometheus reads it. */
+  readonly temporalMetrics: () => Promise<string>;
 };
 
 /** Whoever follows deliveries has their changes ordered more often; this keeps them from heaping up. */
@@ -49,8 +52,22 @@ const RECOVERIES_INTERVAL_MS = 1_000;
 
 /** Starts the dispatcher, the reconciler and the Temporal worker. Temporal may come later, or go and come back. */
 export async function startWorker(options: WorkerOptions): Promise<Running & { url: string }> {
-  const { store, log } = options;
+  const { store } = options;
   const now = () => Date.now();
+  const checkReady = async () => ({
+    database: await pingStore(store).then(
+      () => "ok" as const,
+      () => "away" as const,
+    ),
+    temporal: temporalWorker.polls() ? ("ok" as const) : ("away" as const),
+  });
+  const metrics = createWorkerMetrics(createMetrics(), {
+    store,
+    now,
+    checkReady,
+    temporalMetrics: options.temporalMetrics,
+  });
+  const log = countedLog(options.log, metrics.onLine);
   const client = connectTemporal(options.temporal);
 
   const isSearchable = createSearchability(client, (error) =>
@@ -126,13 +143,8 @@ export async function startWorker(options: WorkerOptions): Promise<Running & { u
       dispatcher.wake();
       recoveryStarter.wake();
     },
-    checkReady: async () => ({
-      database: await pingStore(store).then(
-        () => "ok" as const,
-        () => "away" as const,
-      ),
-      temporal: temporalWorker.polls() ? "ok" : "away",
-    }),
+    metrics: metrics.render,
+    checkReady,
   });
   log.info("worker.started", { url: listener.url });
 

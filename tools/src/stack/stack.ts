@@ -24,6 +24,7 @@ export type Stack = {
   readonly apis: readonly Child[];
   readonly apiUrls: readonly string[];
   readonly workers: readonly Child[];
+  readonly workerUrls: readonly string[];
   /** `POST /api/Webhook` as an external developer does; resolves with the subscription's ID. */
   subscribe(targetUrl: string, event?: string): Promise<number>;
   dispose(): Promise<void>;
@@ -94,6 +95,7 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
       env: {
         ...shared,
         POSTHASTE_PORT: String(port),
+        POSTHASTE_METRICS_PORT: "0",
         POSTHASTE_WORKER_URLS: workerPorts.map((workerPort) => `http://127.0.0.1:${workerPort}`).join(","),
       },
       logPath: join(dir, `api-${i}.log`),
@@ -130,6 +132,7 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
     apis,
     apiUrls,
     workers,
+    workerUrls: workerPorts.map((port) => `http://127.0.0.1:${port}`),
     async subscribe(targetUrl, event = "invoice_sent") {
       const response = await fetch(`${apiUrl}/api/Webhook`, {
         method: "POST",

@@ -128,6 +128,7 @@ export function createStack(options: {
         ...shared,
         POSTHASTE_HOST: "127.0.0.1",
         POSTHASTE_PORT: String(port),
+        POSTHASTE_METRICS_PORT: env["POSTHASTE_METRICS_PORT"] || "0",
         ...(temporalUiUrl !== undefined && { POSTHASTE_TEMPORAL_UI_URL: temporalUiUrl }),
         POSTHASTE_WORKER_URLS: workerUrl,
       });

@@ -225,7 +225,14 @@ async function hasItsTurn(deps: AttemptDeps, context: AttemptContext): Promise<b
     timeoutMs: subscription.timeoutMs ?? ATTEMPT_TIMEOUT_MS,
     now,
   });
-  if (turn.kind === "wait") throw notYet(turn.untilMs);
+  if (turn.kind === "wait") {
+    deps.log.info("delivery.waits", {
+      deliveryId: delivery.id,
+      subscriptionId: subscription.id,
+      untilMs: turn.untilMs,
+    });
+    throw notYet(turn.untilMs);
+  }
   if (turn.kind === "unclaimed") return false;
   if (turn.atMs > now) await sleep(turn.atMs - now);
   return true;

@@ -3,14 +3,15 @@ import type { EventIngestService, IngestEventRequest } from "@posthaste/contract
 import { Refusal } from "@posthaste/domain";
 import type { Deps } from "../deps.ts";
 import { type IncomingEvent, ingest } from "../ingest.ts";
-import { callerOf } from "./interceptors.ts";
+import { callerOf, noteIngested } from "./interceptors.ts";
 import { structJson } from "./struct-json.ts";
 
 export function eventIngestService(deps: Deps): ServiceImpl<typeof EventIngestService> {
   return {
     async ingestEvent(request, context) {
-      const [result] = await ingest(deps, callerOf(context).accountId, [incomingFrom(request, "")]);
-      return result ?? {};
+      const results = await ingest(deps, callerOf(context).accountId, [incomingFrom(request, "")]);
+      noteIngested(context, results);
+      return results[0] ?? {};
     },
     async ingestEvents(request, context) {
       const { POSTHASTE_BATCH_EVENTS_MAX: eventsMax } = deps.limits;
@@ -24,7 +25,9 @@ export function eventIngestService(deps: Deps): ServiceImpl<typeof EventIngestSe
         );
       }
       const incoming = request.events.map((event, i) => incomingFrom(event, `events[${i}].`));
-      return { results: await ingest(deps, callerOf(context).accountId, incoming) };
+      const results = await ingest(deps, callerOf(context).accountId, incoming);
+      noteIngested(context, results);
+      return { results };
     },
   };
 }

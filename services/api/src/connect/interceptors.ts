@@ -9,7 +9,7 @@ import {
   type Interceptor,
 } from "@connectrpc/connect";
 import { Refusal } from "@posthaste/domain";
-import { isStoreAway, type Principal } from "@posthaste/store";
+import { type IngestedEvent, isStoreAway, type Principal } from "@posthaste/store";
 import { type Access, principalOf, requireScope } from "../auth.ts";
 import type { Deps } from "../deps.ts";
 import { REFUSALS, retryAfterSeconds } from "../refusal-table.ts";
@@ -33,6 +33,18 @@ export function contextOf(line: RequestLine): ContextValues {
 /** Who makes this call. Every method that is not public has been checked before its handler runs. */
 export function callerOf(context: HandlerContext): Principal {
   return callerIn(context.values);
+}
+
+/** Notes for the call's line what it stored. */
+export function noteIngested(context: HandlerContext, results: readonly IngestedEvent[]): void {
+  const line = context.values.get(LINE);
+  if (line === undefined) return;
+  const stored = results.filter((result) => !result.duplicate);
+  line.ingested = {
+    events: stored.length,
+    duplicates: results.length - stored.length,
+    deliveries: stored.reduce((sum, { deliveryCount }) => sum + deliveryCount, 0),
+  };
 }
 
 function callerIn(values: ContextValues): Principal {

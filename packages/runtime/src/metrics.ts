@@ -1,0 +1,107 @@
+import { createServer } from "node:http";
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
+import { portProblem } from "./config.ts";
+import type { Log } from "./log.ts";
+import type { Running } from "./run-service.ts";
+
+/** Labels by name. Their values come from closed sets: what a caller or a receiver may choose never becomes a series. */
+type Labels<L extends string> = Readonly<Record<L, string>>;
+
+/** What a process counts and measures, in Prometheus' terms. */
+export type Metrics = {
+  counter<L extends string = never>(
+    name: string,
+    help: string,
+    labels?: readonly L[],
+  ): (labels: Labels<L>, by?: number) => void;
+  /** In seconds. */
+  histogram<L extends string = never>(
+    name: string,
+    help: string,
+    labels?: readonly L[],
+  ): (labels: Labels<L>, seconds: number) => void;
+  /** Measured when it is asked for. */
+  gauge<L extends string = never>(
+    name: string,
+    help: string,
+    labels: readonly L[],
+    measure: () => Promise<readonly { readonly labels: Labels<L>; readonly value: number }[]>,
+  ): void;
+  /** As Prometheus reads it. */
+  render(): Promise<string>;
+};
+
+export const METRICS_CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8";
+
+/** From a commit to the longest attempt. */
+const BUCKETS_S = [0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30];
+
+/** A process's metrics, with those of Node itself. */
+export function createMetrics(): Metrics {
+  const registry = new Registry();
+  collectDefaultMetrics({ register: registry });
+  const registers = [registry];
+  return {
+    counter(name, help, labelNames = []) {
+      const counter = new Counter({ name, help, labelNames: [...labelNames], registers });
+      return (labels, by = 1) => counter.inc(labels, by);
+    },
+    histogram(name, help, labelNames = []) {
+      const histogram = new Histogram({
+        name,
+        help,
+        labelNames: [...labelNames],
+        registers,
+        buckets: BUCKETS_S,
+      });
+      return (labels, seconds) => histogram.observe(labels, seconds);
+    },
+    gauge(name, help, labelNames, measure) {
+      const gauge: Gauge = new Gauge({
+        name,
+        help,
+        labelNames: [...labelNames],
+        registers,
+        async collect() {
+          for (const { labels, value } of await measure()) gauge.set(labels, value);
+        },
+      });
+    },
+    render: () => registry.metrics(),
+  };
+}
+
+/** How long a scraper may take to ask. */
+const REQUEST_TIMEOUT_MS = 5_000;
+
+/** Serves `/metrics` on a port of its own, for a process whose other port is open to the world. */
+export async function serveMetrics(
+  metrics: Metrics,
+  { host, port, setting, log }: { host: string; port: number; setting: string; log: Log },
+): Promise<Running & { url: string }> {
+  const server = createServer({ requestTimeout: REQUEST_TIMEOUT_MS }, (request, response) => {
+    if (request.url !== "/metrics") return void response.writeHead(404).end();
+    metrics.render().then(
+      (text) => response.writeHead(200, { "content-type": METRICS_CONTENT_TYPE }).end(text),
+      (error: unknown) => {
+        log.error("metrics.failed", error);
+        response.writeHead(500).end();
+      },
+    );
+  });
+  await new Promise<void>((resolve, reject) => {
+    server.once("error", (error) => reject(portProblem(error, port, setting)));
+    server.listen(port, host, resolve);
+  });
+  const address = server.address();
+  const url = `http://${host.includes(":") ? `[${host}]` : host}:${typeof address === "object" ? address?.port : ""}`;
+  return {
+    url,
+    async stop() {
+      await new Promise<void>((resolve) => {
+        server.close(() => resolve());
+        server.closeAllConnections();
+      });
+    },
+  };
+}

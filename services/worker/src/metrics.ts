@@ -1,0 +1,139 @@
+import { DELIVERY_STATES, isTerminal, OUTCOMES } from "@posthaste/domain";
+import type { Metrics } from "@posthaste/runtime";
+import { type Backlog, measureBacklog, type Store } from "@posthaste/store";
+
+/** Scrapers that come more often get the same answer: counting a large backlog is not free. */
+const BACKLOG_FRESH_MS = 5_000;
+
+const LOOPS = ["dispatcher", "recovery_starter", "change_orderer", "reconciler"] as const;
+const ACTIONS = ["started_again", "cancelled", "unpaused", "retried", "left_alone"] as const;
+
+/**
+ * What the worker counts, from the lines that it logs.
+ *
+ * @param temporalMetrics what Temporal's SDK measures, as Prometheus reads it
+ */
+export function createWorkerMetrics(
+  metrics: Metrics,
+  {
+    store,
+    now,
+    checkReady,
+    temporalMetrics,
+  }: {
+    store: Store;
+    now: () => number;
+    checkReady: () => Promise<Readonly<Record<string, "ok" | "away">>>;
+    temporalMetrics: () => Promise<string>;
+  },
+): { onLine(event: string, fields: Readonly<Record<string, unknown>>): void; render(): Promise<string> } {
+  const attempts = metrics.counter("posthaste_attempts_total", "Attempts made, by what they came to.", [
+    "outcome",
+  ]);
+  const attemptSeconds = metrics.histogram(
+    "posthaste_attempt_duration_seconds",
+    "How long attempts took, until the answer was complete or given up.",
+    ["outcome"],
+  );
+  const ended = metrics.counter("posthaste_deliveries_ended_total", "Deliveries that ended, by how.", [
+    "state",
+  ]);
+  const started = metrics.counter("posthaste_deliveries_started_total", "Workflows of deliveries started.");
+  const faults = metrics.counter(
+    "posthaste_faults_total",
+    "Attempts that a fault of ours cut off; they are made again.",
+  );
+  const waits = metrics.counter(
+    "posthaste_waits_total",
+    "Retries that had to wait for their turn, by their subscription's rate or concurrency.",
+  );
+  const failures = metrics.counter("posthaste_loop_failures_total", "Rounds that failed, by loop.", ["loop"]);
+  const reconciled = metrics.counter(
+    "posthaste_reconciled_total",
+    "Overdue deliveries looked at, by what was done.",
+    ["action"],
+  );
+  const disconnected = metrics.counter(
+    "posthaste_temporal_disconnects_total",
+    "Times the connection to Temporal broke.",
+  );
+
+  const backlog = fresh(() => measureBacklog(store, now()), now);
+  metrics.gauge(
+    "posthaste_backlog_deliveries",
+    "Deliveries that wait, by state; overdue ones should have moved minutes ago. Counted up to 100,000.",
+    ["state"],
+    async () => {
+      const { oldestPendingAt: _, ...counts } = await backlog();
+      return Object.entries(counts).map(([state, value]) => ({ labels: { state }, value }));
+    },
+  );
+  metrics.gauge(
+    "posthaste_backlog_age_seconds",
+    "How long the oldest pending delivery has waited for its first attempt.",
+    [],
+    async () => {
+      const { oldestPendingAt } = await backlog();
+      return [
+        { labels: {}, value: oldestPendingAt === null ? 0 : Math.max(0, now() - oldestPendingAt) / 1_000 },
+      ];
+    },
+  );
+  metrics.gauge(
+    "posthaste_dependency_up",
+    "1 where what the worker needs is there.",
+    ["dependency"],
+    async () =>
+      Object.entries(await checkReady()).map(([dependency, state]) => ({
+        labels: { dependency },
+        value: state === "ok" ? 1 : 0,
+      })),
+  );
+
+  return {
+    onLine(event, fields) {
+      switch (event) {
+        case "delivery.attempted": {
+          const outcome = known(OUTCOMES, fields["outcome"]);
+          attempts({ outcome });
+          attemptSeconds({ outcome }, Number(fields["durationMs"]) / 1_000);
+          const state = DELIVERY_STATES.find((candidate) => candidate === fields["state"]);
+          if (state !== undefined && isTerminal(state)) ended({ state });
+          return;
+        }
+        case "delivery.faulted":
+          return faults({});
+        case "delivery.waits":
+          return waits({});
+        case "deliveries.started":
+          return started({}, Number(fields["count"]));
+        case "delivery.reconciled":
+          return reconciled({ action: known(ACTIONS, fields["action"]) });
+        case "temporal.disconnected":
+          return disconnected({});
+        default: {
+          const loop = LOOPS.find((name) => event === `${name}.failed`);
+          if (loop !== undefined) failures({ loop });
+        }
+      }
+    },
+    async render() {
+      // What the SDK says may be away without hiding what we know.
+      const [own, sdk] = await Promise.all([metrics.render(), temporalMetrics().catch(() => "")]);
+      return `${own}${sdk}`;
+    },
+  };
+}
+
+/** Closed sets only, whatever a line holds. */
+function known(values: readonly string[], value: unknown): string {
+  return values.find((candidate) => candidate === value) ?? "other";
+}
+
+function fresh(measure: () => Promise<Backlog>, now: () => number): () => Promise<Backlog> {
+  let last: { readonly at: number; readonly backlog: Promise<Backlog> } | undefined;
+  return () => {
+    if (last === undefined || now() - last.at >= BACKLOG_FRESH_MS) last = { at: now(), backlog: measure() };
+    return last.backlog;
+  };
+}

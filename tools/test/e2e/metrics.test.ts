@@ -1,0 +1,130 @@
+import { readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { startReceiver } from "@posthaste/testkit";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import { type Stack, startStack } from "../../src/stack/stack.ts";
+
+const PATIENCE = { timeout: 60_000, interval: 200 };
+const docs = (name: string) =>
+  readFileSync(fileURLToPath(new URL(`../../../docs/${name}`, import.meta.url)), "utf8");
+
+let stack: Stack;
+beforeAll(async () => {
+  stack = await startStack();
+});
+afterAll(() => stack.dispose());
+
+const scrape = async (url: string) => await (await fetch(`${url}/metrics`)).text();
+const worker = () => scrape(stack.workerUrls[0] ?? "");
+const api = async () => {
+  const line = stack.apis[0]
+    ?.log()
+    .split("\n")
+    .find((text) => text.includes('"metrics.started"'));
+  return await scrape(JSON.parse(line ?? "{}").url);
+};
+/** Each series of ours, without its value. */
+const series = (text: string) =>
+  new Set(
+    text
+      .split("\n")
+      .filter((line) => line.startsWith("posthaste_"))
+      .map((line) => line.slice(0, line.lastIndexOf(" "))),
+  );
+const names = (text: string) => new Set([...text.matchAll(/\bposthaste_[a-z_]+/g)].map(([name]) => name));
+const valueIn = (text: string, name: string) =>
+  Number(
+    text
+      .split("\n")
+      .find((line) => line.startsWith(`${name} `))
+      ?.split(" ")
+      .at(-1),
+  );
+
+const traffic = async (from: number, count: number, receiverUrl: string) => {
+  for (let i = from; i < from + count; i++) {
+    await stack.client.subscriptions.createSubscription({
+      // Names of loopback's own network: hosts that are all different.
+      targetUrl: `http://127.0.0.${(i % 200) + 1}:${new URL(receiverUrl).port}/${i}`,
+      eventTypes: ["contact_updated"],
+    });
+    await fetch(`${stack.apiUrl}/no/such/path/${i}`);
+    await fetch(`${stack.apiUrl}/posthaste.v1.NoSuchService/Call${i}`, { method: "POST" });
+    await stack.client.events
+      .ingestEvent({ eventType: `no_such_type_${i}`, snapshot: { case: "dataJson", value: "{}" } })
+      .catch(() => {});
+    await fetch(`${stack.apiUrl}/api/Webhook/${i}`);
+  }
+  await stack.client.events.ingestEvent({
+    eventType: "contact_updated",
+    snapshot: { case: "dataJson", value: "{}" },
+  });
+};
+
+describe("metrics", () => {
+  test("have no label that grows with accounts, subscriptions, hosts, paths or event types", async () => {
+    const receiver = await startReceiver();
+    try {
+      await traffic(0, 3, receiver.url);
+      await receiver.waitFor(1, { timeoutMs: 30_000 });
+      const before = [series(await worker()), series(await api())];
+      await traffic(3, 200, receiver.url);
+      await vi.waitFor(async () => {
+        const attempts = (await worker()).match(/^posthaste_attempts_total\{.*\} (\d+)$/gm) ?? [];
+        const made = attempts.reduce((sum, line) => sum + Number(line.split(" ").at(-1)), 0);
+        expect(made).toBeGreaterThanOrEqual(203);
+      }, PATIENCE);
+      const after = [series(await worker()), series(await api())];
+      // Other hosts refuse: one outcome more, and its buckets.
+      const isNew = (all: Set<string>, old: Set<string>) => [...all].filter((one) => !old.has(one));
+      expect(isNew(after[1] as Set<string>, before[1] as Set<string>)).toEqual([]);
+      const grown = isNew(after[0] as Set<string>, before[0] as Set<string>);
+      expect(grown.filter((one) => !/outcome="(accepted|refused)"/.test(one))).toEqual([]);
+      expect(grown.length).toBeLessThan(40);
+    } finally {
+      await receiver.stop();
+    }
+  }, 120_000);
+
+  test("tell of the backlog, the dependencies, the process and Temporal's SDK", async () => {
+    // The backlog is counted anew every few seconds.
+    const text = await vi.waitFor(async () => {
+      const now = await worker();
+      expect(valueIn(now, "posthaste_backlog_age_seconds")).toBe(0);
+      return now;
+    }, PATIENCE);
+    expect(/^posthaste_backlog_deliveries\{state="pending"\} 0$/m.test(text)).toBe(true);
+    expect(text).toMatch(/^posthaste_dependency_up\{dependency="temporal"\} 1$/m);
+    expect(text).toMatch(/^process_resident_memory_bytes \d+/m);
+    expect(text).toMatch(/^temporal_[a-z_]+/m);
+  });
+
+  test("are all in the docs, and the docs, alerts and dashboard name no other", async () => {
+    const exposed = new Set(
+      [...names(await worker()), ...names(await api())].map((name) =>
+        name.replace(/(_seconds)_(bucket|sum|count)$/, "$1"),
+      ),
+    );
+    expect([...names(docs("operations.md"))].sort()).toEqual([...exposed].sort());
+    const used = [...names(docs("monitoring/alerts.yaml")), ...names(docs("monitoring/dashboard.json"))];
+    expect(used.map((name) => name.replace(/_bucket$/, "")).filter((name) => !exposed.has(name))).toEqual([]);
+  });
+
+  test("each alert names a section of the runbook that is there", () => {
+    const headings = docs("operations.md")
+      .split("\n")
+      .filter((line) => line.startsWith("### "))
+      .map((line) =>
+        line
+          .slice(4)
+          .toLowerCase()
+          .replaceAll(/[^a-z ]/g, "")
+          .replaceAll(" ", "-"),
+      );
+    const runbooks = [...docs("monitoring/alerts.yaml").matchAll(/runbook: operations\.md#(\S+)/g)].map(
+      ([, anchor]) => anchor,
+    );
+    expect(runbooks.length).toBeGreaterThan(8);
+    expect(runbooks.filter((anchor) => !headings.includes(anchor ?? ""))).toEqual([]);
+  });
+});
