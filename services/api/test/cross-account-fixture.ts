@@ -466,7 +466,7 @@ export async function everyRoute(): Promise<{ routes: Call[]; served: string[] }
 /** HEAD is GET's own handler, and TRACE is what `fetch` never sends. gRPC's health protocol knows no accounts. */
 function isRest({ method, url }: RouteOptions): boolean {
   return (
-    ![RPC_PATH, "/grpc.health.v1."].some((path) => url.startsWith(path)) &&
+    ![RPC_PATH, "/grpc.health.v1.", "/grpc.reflection."].some((path) => url.startsWith(path)) &&
     !["HEAD", "TRACE"].includes(String(method))
   );
 }

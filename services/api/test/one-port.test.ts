@@ -32,7 +32,7 @@ describe("one port speaks", () => {
     const transport = transportTo(t.url);
     const headers = { authorization: `Bearer ${t.token}` };
     const { eventTypes } = await createClient(EventCatalogService, transport).listEventTypes({}, { headers });
-    expect(eventTypes).toHaveLength(24);
+    expect(eventTypes).toHaveLength(28);
     const health = createClient(Health, transport);
     expect((await health.check({ service: "posthaste.v1.EventIngestService" })).status).toBe(Status.SERVING);
     for await (const { status } of health.watch({})) {

@@ -4,6 +4,8 @@ import { DeliveryService } from "@posthaste/contracts/delivery";
 import { EventCatalogService } from "@posthaste/contracts/event_catalog";
 import { EventIngestService } from "@posthaste/contracts/event_ingest";
 import { Health } from "@posthaste/contracts/health";
+import { ServerReflection } from "@posthaste/contracts/reflection";
+import { ServerReflection as ServerReflectionV1Alpha } from "@posthaste/contracts/reflection-v1alpha";
 import { SubscriptionService } from "@posthaste/contracts/subscription";
 import type { Access } from "../auth.ts";
 
@@ -15,6 +17,8 @@ export const SERVICES = [
   DeliveryService,
   AccountService,
   Health,
+  ServerReflection,
+  ServerReflectionV1Alpha,
 ] as const;
 
 type Methods<S extends { method: object }> = Record<keyof S["method"], Access>;
@@ -70,6 +74,12 @@ const ACCESS: Readonly<Record<string, Readonly<Record<string, Access>>>> = {
     watch: "public",
     list: "public",
   } satisfies Methods<typeof Health>,
+  [ServerReflection.typeName]: {
+    serverReflectionInfo: "public",
+  } satisfies Methods<typeof ServerReflection>,
+  [ServerReflectionV1Alpha.typeName]: {
+    serverReflectionInfo: "public",
+  } satisfies Methods<typeof ServerReflectionV1Alpha>,
 };
 
 /** The paths of the RPCs that need a token. */

@@ -1,11 +1,14 @@
-import type { ConnectRouter } from "@connectrpc/connect";
+import type { ConnectRouter, ServiceImpl } from "@connectrpc/connect";
 import { AccountService } from "@posthaste/contracts/account";
 import { DeliveryService } from "@posthaste/contracts/delivery";
 import { EventCatalogService } from "@posthaste/contracts/event_catalog";
 import { EventIngestService } from "@posthaste/contracts/event_ingest";
 import { Health } from "@posthaste/contracts/health";
+import { ServerReflection } from "@posthaste/contracts/reflection";
+import { ServerReflection as ServerReflectionV1Alpha } from "@posthaste/contracts/reflection-v1alpha";
 import { SubscriptionService } from "@posthaste/contracts/subscription";
 import type { Deps } from "../deps.ts";
+import { SERVICES } from "./access.ts";
 import { accountService } from "./account-service.ts";
 import { blameUndecodable } from "./blame-undecodable.ts";
 import { checkRules } from "./check-rules.ts";
@@ -14,6 +17,7 @@ import { eventCatalogService } from "./event-catalog-service.ts";
 import { eventIngestService } from "./event-ingest-service.ts";
 import { healthService } from "./health-service.ts";
 import { answer, authorizeFirst, refuse } from "./interceptors.ts";
+import { reflectionService } from "./reflection-service.ts";
 import { subscriptionService } from "./subscription-service.ts";
 
 /** The interceptors every call passes, the outermost first. */
@@ -21,8 +25,8 @@ export function interceptors(deps: Deps) {
   return [answer(deps), refuse(), checkRules()];
 }
 
-/** It holds the name of a service, and anybody may send it. */
-const HEALTH_BODY_BYTES_MAX = 4_096;
+/** It holds a name, and anybody may send it. */
+const PUBLIC_BODY_BYTES_MAX = 4_096;
 
 export function connectRoutes(deps: Deps): (router: ConnectRouter) => void {
   const limits = { readMaxBytes: deps.limits.POSTHASTE_BODY_BYTES_MAX };
@@ -36,7 +40,17 @@ export function connectRoutes(deps: Deps): (router: ConnectRouter) => void {
     router.service(EventCatalogService, eventCatalogService(deps), limits);
     router.service(DeliveryService, deliveryService(deps), limits);
     router.service(AccountService, accountService(deps), limits);
-    router.service(Health, healthService(deps), { readMaxBytes: HEALTH_BODY_BYTES_MAX });
+    router.service(Health, healthService(deps), { readMaxBytes: PUBLIC_BODY_BYTES_MAX });
+    const reflection = reflectionService(SERVICES);
+    router.service(ServerReflection, reflection, { readMaxBytes: PUBLIC_BODY_BYTES_MAX });
+    // What most tools still ask first; the two differ in nothing but their name.
+    router.service(
+      ServerReflectionV1Alpha,
+      reflection as unknown as ServiceImpl<typeof ServerReflectionV1Alpha>,
+      {
+        readMaxBytes: PUBLIC_BODY_BYTES_MAX,
+      },
+    );
     blameUndecodable(router);
     authorizeFirst(router, deps);
   };

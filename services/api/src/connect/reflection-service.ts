@@ -1,0 +1,97 @@
+import { type DescFile, type DescService, toBinary } from "@bufbuild/protobuf";
+import { type DescriptorProto, FileDescriptorProtoSchema } from "@bufbuild/protobuf/wkt";
+import type { ServiceImpl } from "@connectrpc/connect";
+import type { ServerReflection } from "@posthaste/contracts/reflection";
+
+/** gRPC's code for "there is no such thing". */
+const NOT_FOUND = 5;
+const UNIMPLEMENTED = 12;
+
+/**
+ * gRPC server reflection: tells tools such as grpcurl and `buf curl` what is served. Everything it tells is in the published
+ * contracts, so it needs no token.
+ */
+export function reflectionService(services: readonly DescService[]): ServiceImpl<typeof ServerReflection> {
+  const files = new Map<string, DescFile>();
+  for (const service of services) addFile(files, service.file);
+  const fileOfSymbol = new Map(
+    [...files.values()].flatMap((file) => symbolsIn(file).map((name) => [name, file])),
+  );
+
+  return {
+    async *serverReflectionInfo(requests) {
+      for await (const request of requests) {
+        const { host, messageRequest: asked } = request;
+        const answer = { validHost: host, originalRequest: request };
+        switch (asked.case) {
+          case "listServices": {
+            const service = services.map(({ typeName: name }) => ({ name }));
+            yield {
+              ...answer,
+              messageResponse: { case: "listServicesResponse" as const, value: { service } },
+            };
+            continue;
+          }
+          case "fileByFilename":
+          case "fileContainingSymbol": {
+            const file =
+              asked.case === "fileByFilename" ? files.get(asked.value) : fileOfSymbol.get(asked.value);
+            if (file === undefined) {
+              yield { ...answer, messageResponse: failure(NOT_FOUND, "nothing of that name is served") };
+              continue;
+            }
+            const fileDescriptorProto = withDependencies(file);
+            yield {
+              ...answer,
+              messageResponse: { case: "fileDescriptorResponse" as const, value: { fileDescriptorProto } },
+            };
+            continue;
+          }
+          default:
+            yield {
+              ...answer,
+              messageResponse: failure(UNIMPLEMENTED, "the contracts have no extensions of their own"),
+            };
+        }
+      }
+    },
+  };
+}
+
+function failure(errorCode: number, errorMessage: string) {
+  return { case: "errorResponse" as const, value: { errorCode, errorMessage } };
+}
+
+function addFile(files: Map<string, DescFile>, file: DescFile): void {
+  if (files.has(file.proto.name)) return;
+  files.set(file.proto.name, file);
+  for (const dependency of file.dependencies) addFile(files, dependency);
+}
+
+/** The file and all that it needs, as bytes: so one answer is enough. */
+function withDependencies(file: DescFile): Uint8Array<ArrayBuffer>[] {
+  const files = new Map<string, DescFile>();
+  addFile(files, file);
+  return [...files.values()].map(({ proto }) => toBinary(FileDescriptorProtoSchema, proto));
+}
+
+/** Every name that the file defines, as the descriptor has them: entries of maps, too. */
+function symbolsIn({ proto }: DescFile): string[] {
+  return [
+    ...proto.enumType.map(({ name }) => `${proto.package}.${name}`),
+    ...proto.messageType.flatMap((message) => symbolsOf(message, proto.package)),
+    ...proto.service.flatMap((service) => [
+      `${proto.package}.${service.name}`,
+      ...service.method.map(({ name }) => `${proto.package}.${service.name}.${name}`),
+    ]),
+  ];
+}
+
+function symbolsOf({ name, enumType, nestedType }: DescriptorProto, within: string): string[] {
+  const own = `${within}.${name}`;
+  return [
+    own,
+    ...enumType.map((inner) => `${own}.${inner.name}`),
+    ...nestedType.flatMap((inner) => symbolsOf(inner, own)),
+  ];
+}

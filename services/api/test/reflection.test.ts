@@ -1,0 +1,77 @@
+import { fromBinary } from "@bufbuild/protobuf";
+import { type FileDescriptorProto, FileDescriptorProtoSchema } from "@bufbuild/protobuf/wkt";
+import { createClient } from "@connectrpc/connect";
+import { createGrpcTransport } from "@connectrpc/connect-node";
+import { ServerReflection, type ServerReflectionRequest } from "@posthaste/contracts/reflection";
+import { ServerReflection as ServerReflectionV1Alpha } from "@posthaste/contracts/reflection-v1alpha";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { type Bench, startBench } from "./fixture.ts";
+
+let t: Bench;
+beforeAll(async () => {
+  t = await startBench();
+});
+afterAll(() => t.dispose());
+
+type Asked = Exclude<ServerReflectionRequest["messageRequest"], { case: undefined }>;
+
+/** Asks on one stream, as tools do. */
+async function ask(service: typeof ServerReflection, asked: readonly Asked[]) {
+  const client = createClient(service, createGrpcTransport({ baseUrl: t.url }));
+  const requests = async function* () {
+    for (const messageRequest of asked) yield { host: "", messageRequest };
+  };
+  const answers = [];
+  for await (const { messageResponse } of client.serverReflectionInfo(requests()))
+    answers.push(messageResponse);
+  return answers;
+}
+const filesOf = (answer: Awaited<ReturnType<typeof ask>>[number] | undefined): FileDescriptorProto[] =>
+  answer?.case === "fileDescriptorResponse"
+    ? answer.value.fileDescriptorProto.map((bytes) => fromBinary(FileDescriptorProtoSchema, bytes))
+    : [];
+
+test.each([
+  ["v1", ServerReflection],
+  ["v1alpha", ServerReflectionV1Alpha as unknown as typeof ServerReflection],
+])(
+  "%s lists every service, and tells of each what it needs to be called, without a token",
+  async (_version, service) => {
+    const [listed] = await ask(service, [{ case: "listServices", value: "" }]);
+    const names = listed?.case === "listServicesResponse" ? listed.value.service.map(({ name }) => name) : [];
+    expect(names).toContain("posthaste.v1.SubscriptionService");
+    expect(names).toContain("grpc.health.v1.Health");
+    const answers = await ask(
+      service,
+      names.map((value) => ({ case: "fileContainingSymbol", value }) as const),
+    );
+    for (const answer of answers) {
+      const files = filesOf(answer);
+      const there = new Set(files.map((file) => file.name));
+      expect(files.length).toBeGreaterThan(0);
+      expect(files.flatMap((file) => file.dependency).filter((name) => !there.has(name))).toEqual([]);
+    }
+  },
+);
+
+test.each([
+  "posthaste.v1.EventIngestService.IngestEvent",
+  "posthaste.v1.Subscription",
+  "posthaste.v1.Subscription.MetadataEntry",
+  "posthaste.v1.DeliveryState",
+  "google.protobuf.Timestamp",
+])("the symbol %s is found", async (value) => {
+  const [answer] = await ask(ServerReflection, [{ case: "fileContainingSymbol", value }]);
+  expect(filesOf(answer).length).toBeGreaterThan(0);
+});
+
+test("a file is found by its name, and what is not served is said to be missing", async () => {
+  const answers = await ask(ServerReflection, [
+    { case: "fileByFilename", value: "posthaste/v1/delivery.proto" },
+    { case: "fileByFilename", value: "no/such.proto" },
+    { case: "fileContainingSymbol", value: "no.such.Symbol" },
+  ]);
+  expect(filesOf(answers[0])[0]?.name).toBe("posthaste/v1/delivery.proto");
+  expect(answers[1]).toMatchObject({ case: "errorResponse", value: { errorCode: 5 } });
+  expect(answers[2]).toMatchObject({ case: "errorResponse", value: { errorCode: 5 } });
+});
