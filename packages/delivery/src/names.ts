@@ -18,7 +18,11 @@ export function workflowIdOf(deliveryId: DeliveryId): string {
  * The workflow's input: the id only. The payload never enters Temporal's history, which is kept, shown and exported
  * by rules of its own.
  */
-export type DeliverInput = { readonly deliveryId: DeliveryId };
+export type DeliverInput = {
+  readonly deliveryId: DeliveryId;
+  /** Of its start, where that was traced: a trace goes through the workflow as its input, which needs no code in it. */
+  readonly traceparent?: string;
+};
 
 /** What a workflow that ran to its end says of its delivery, for people who look at it in Temporal's UI. */
 export type DeliverResult = {

@@ -18,6 +18,8 @@ const RESERVED: ReadonlySet<string> = new Set([
   "host",
   "keep-alive",
   "te",
+  "traceparent",
+  "tracestate",
   "trailer",
   "transfer-encoding",
   "upgrade",

@@ -22,6 +22,8 @@ export type ClaimedDelivery = {
   readonly eventId: EventId;
   readonly eventType: string;
   readonly targetUrl: string;
+  /** Of its ingest; null where that was not traced. */
+  readonly traceparent: string | null;
 };
 
 export type Claim = {
@@ -148,7 +150,7 @@ async function claimOf(
     if (room <= 0) return [];
     const oldest = tx
       .selectFrom("deliveries")
-      .select(["id", "account_id", "event_id", "event_type"])
+      .select(["id", "account_id", "event_id", "event_type", "traceparent"])
       .where("state", "=", "pending")
       .where("subscription_id", "=", subscriptionId)
       .where((eb) => eb.or([eb("lease_until", "is", null), eb("lease_until", "<", now)]))
@@ -176,6 +178,7 @@ async function claimOf(
       eventId: row.event_id as EventId,
       eventType: row.event_type,
       targetUrl: subscription.target_url,
+      traceparent: row.traceparent,
     }));
   });
 }

@@ -34,6 +34,8 @@ export type Delivery = {
   readonly endedReason: string | null;
   /** Of a test event: tried once, and marked for its receiver. */
   readonly isTest: boolean;
+  /** Of its ingest; null where that was not traced. */
+  readonly traceparent: string | null;
 };
 
 /** A "retry now" is checked by the reconciler this soon: it should have fired within a second. */
@@ -155,5 +157,6 @@ export function deliveryOf(row: Selectable<Tables["deliveries"]>): Delivery {
     endedAt: row.ended_at,
     endedReason: row.ended_reason,
     isTest: row.test === 1,
+    traceparent: row.traceparent,
   };
 }

@@ -29,6 +29,8 @@ export type Ingest = {
   /** Deliveries made in this call at most; what is beyond is left to {@link continueFanouts}. */
   readonly deliveriesMax: number;
   readonly now: number;
+  /** Of the call, by W3C Trace Context. Default: none. */
+  readonly traceparent?: string | undefined;
 };
 
 /** Rows of one insert: below SQLite's 32,766 variables and MySQL's packet. */
@@ -78,7 +80,13 @@ export async function storeEvents(store: Store, tx: Tx, ingest: Ingest): Promise
       fresh.fanouts.push(fanoutRow(ingest, event, eventId, asOfRow, now.at(-1)?.targetHash ?? FIRST_HASH));
     }
     fresh.events.push(eventRow(ingest, event, eventId));
-    const origin = { accountId: ingest.accountId, eventId, eventType: event.eventType, now: ingest.now };
+    const origin = {
+      accountId: ingest.accountId,
+      eventId,
+      eventType: event.eventType,
+      now: ingest.now,
+      traceparent: ingest.traceparent,
+    };
     fresh.deliveries.push(...now.map((match) => deliveryRow(origin, match)));
     if (event.idempotencyKey !== null) {
       fresh.keys.push(keyRow(ingest, event, event.idempotencyKey, eventId, now.length));
@@ -96,7 +104,13 @@ export async function storeEvents(store: Store, tx: Tx, ingest: Ingest): Promise
 
 /** The row of one event's delivery to one match. */
 export function deliveryRow(
-  origin: { accountId: AccountId; eventId: EventId; eventType: string; now: number },
+  origin: {
+    accountId: AccountId;
+    eventId: EventId;
+    eventType: string;
+    now: number;
+    traceparent?: string | null | undefined;
+  },
   match: Match,
 ): Insertable<Tables["deliveries"]> {
   return {
@@ -110,6 +124,7 @@ export function deliveryRow(
     attempts: 0,
     next_attempt_at: match.parks ? null : origin.now,
     created_at: origin.now,
+    traceparent: origin.traceparent ?? null,
   };
 }
 

@@ -11,6 +11,7 @@ export type OverdueDelivery = {
   readonly eventId: EventId;
   readonly eventType: string;
   readonly targetUrl: string;
+  readonly traceparent: string | null;
   readonly attempts: number;
   readonly nextAttemptAt: number | null;
 };
@@ -28,6 +29,7 @@ export async function listOverdue(
       "d.account_id",
       "d.subscription_id",
       "d.event_id",
+      "d.traceparent",
       "d.event_type",
       "s.target_url",
       "d.attempts",
@@ -45,6 +47,7 @@ export async function listOverdue(
     eventId: row.event_id as EventId,
     eventType: row.event_type,
     targetUrl: row.target_url,
+    traceparent: row.traceparent,
     attempts: row.attempts,
     nextAttemptAt: row.next_attempt_at,
   }));

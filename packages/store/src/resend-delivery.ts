@@ -43,7 +43,7 @@ export async function resendDelivery(
     const open = await openDelivery(tx, eventId, subscriptionId);
     if (open !== undefined) return { delivery: open, resent: false };
     const row = deliveryRow(
-      { accountId, eventId, eventType, now },
+      { accountId, eventId, eventType, now, traceparent: original.traceparent },
       // Ingest reaches a URL once for each event; this one is asked for beyond that.
       {
         subscriptionId,

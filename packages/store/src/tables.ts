@@ -171,6 +171,8 @@ export type Tables = {
     last_status: number | null;
     /** 1 for a test event's: tried once. */
     test: number | null;
+    /** Of the ingest call; null where that was not traced. */
+    traceparent: string | null;
     created_at: number;
     started_at: number | null;
     ended_at: number | null;

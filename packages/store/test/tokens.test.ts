@@ -25,6 +25,7 @@ const ALL = [
   "0005-parking-and-pace",
   "0006-recoveries",
   "0007-delivery-changes",
+  "0008-traceparent",
 ];
 
 onEachDatabase("a token", (bench) => {

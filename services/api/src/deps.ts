@@ -1,5 +1,5 @@
 import type { DeliveryId, EgressRules, RecoveryId } from "@posthaste/domain";
-import type { Log } from "@posthaste/runtime";
+import type { Log, Tracer } from "@posthaste/runtime";
 import type { Store } from "@posthaste/store";
 import type { Catalog } from "./catalog.ts";
 import type { Limits } from "./limits.ts";
@@ -10,6 +10,7 @@ export type Deps = {
   readonly store: Store;
   readonly catalog: Catalog;
   readonly log: Log;
+  readonly tracer: Tracer;
   /** Epoch milliseconds. */
   readonly now: () => number;
   /** What a target URL may name; the worker goes by the same. */

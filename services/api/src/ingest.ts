@@ -27,6 +27,7 @@ export async function ingest(
   deps: Deps,
   accountId: AccountId,
   incoming: readonly IncomingEvent[],
+  traceparent?: string,
 ): Promise<IngestedEvent[]> {
   const events = incoming.map((event) => check(deps, event));
   const results = await ingestEvents(deps.store, {
@@ -34,6 +35,7 @@ export async function ingest(
     events,
     deliveriesMax: deps.fanOutMax,
     now: deps.now(),
+    traceparent,
   });
   if (results.some((result) => !result.duplicate)) deps.nudge();
   return results;

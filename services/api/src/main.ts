@@ -5,7 +5,7 @@ import {
   temporalOptions,
   workflowUrl,
 } from "@posthaste/delivery/client";
-import { countedLog, createMetrics, runService, serveMetrics } from "@posthaste/runtime";
+import { countedLog, createMetrics, runService, serveMetrics, startTracing } from "@posthaste/runtime";
 import { closeStore, openMigratedStore } from "@posthaste/store";
 import { builtInCatalog } from "./catalog.ts";
 import { API_SETTINGS } from "./config.ts";
@@ -29,6 +29,7 @@ await runService({
       poolSize: config.POSTHASTE_DATABASE_POOL_SIZE,
       secretKeys: config.POSTHASTE_SECRET_KEYS,
     });
+    const tracing = startTracing("posthaste-api");
     const metrics = createMetrics();
     const log = countedLog(processLog, createApiMetrics(metrics).onLine);
     const metricsServer = await serveMetrics(metrics, {
@@ -43,6 +44,7 @@ await runService({
       deps: {
         store,
         log,
+        tracer: tracing.tracer,
         catalog: builtInCatalog(),
         now: () => Date.now(),
         egressRules: { allow: config.POSTHASTE_EGRESS_ALLOW, ports: config.POSTHASTE_EGRESS_PORTS },
@@ -63,6 +65,7 @@ await runService({
       stop: async () => {
         await api.stop();
         await metricsServer.stop();
+        await tracing.stop();
         await temporal.connection.close();
         await closeStore(store);
       },

@@ -1,5 +1,5 @@
 import type { AccountId } from "@posthaste/domain";
-import type { Log } from "@posthaste/runtime";
+import { type Log, noTracer, type Tracer } from "@posthaste/runtime";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 
 /** What becomes known of a request on its way; logged when it is over. */
@@ -10,6 +10,8 @@ export type RequestLine = {
   /** What an RPC was answered with; undefined where its message could not be read. */
   code?: string;
   accountId?: AccountId;
+  /** Of its span; undefined where it is not traced. */
+  readonly traceparent?: string | undefined;
   /** What an ingest call stored. */
   ingested?: { readonly events: number; readonly duplicates: number; readonly deliveries: number };
 };
@@ -31,21 +33,41 @@ const PROBES: ReadonlySet<string | undefined> = new Set([
  * Logs one line for each request, whatever it was and however it ended, and tells its id to the caller
  * (`x-request-id`). No bodies, no query strings, no tokens. It must come before the routes.
  */
-export function logRequests(app: FastifyInstance, log: Log): void {
+export function logRequests(app: FastifyInstance, log: Log, tracer: Tracer): void {
   // The hook gives each request its own.
   app.decorateRequest("line", undefined as unknown as RequestLine);
-  app.addHook("onRequest", async (request, reply) => beginLine(request, reply, log));
+  app.addHook("onRequest", async (request, reply) => beginLine(request, reply, log, tracer));
 }
 
-export function beginLine(request: FastifyRequest, reply: FastifyReply, log: Log): void {
-  const line: RequestLine = { id: request.id };
+export function beginLine(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  log: Log,
+  tracer: Tracer = noTracer,
+): void {
+  const route = request.routeOptions.url;
+  const parent = request.headers["traceparent"];
+  const name = `${request.method} ${route ?? "unmatched"}`;
+  const isProbe = PROBES.has(route) || PROBES.has(route?.slice(1));
+  const span = (isProbe ? noTracer : tracer).begin(name, {
+    kind: "server",
+    parent: typeof parent === "string" ? parent : undefined,
+  });
+  const line: RequestLine = { id: request.id, traceparent: span.traceparent };
   request.line = line;
   reply.header("x-request-id", line.id);
   const begun = performance.now();
   reply.raw.once("close", () => {
     const { statusCode, writableFinished } = reply.raw;
     const { rpc, accountId, ingested } = line;
-    const route = request.routeOptions.url;
+    if (rpc !== undefined) {
+      const [service = "", method = ""] = rpc.split("/");
+      span.rename(rpc);
+      span.set({ "rpc.system": "connect_rpc", "rpc.service": service, "rpc.method": method });
+    }
+    span.set({ "http.response.status_code": statusCode, "posthaste.code": line.code ?? "" });
+    if (statusCode >= 500) span.fail(line.code ?? String(statusCode));
+    span.end();
     if (PROBES.has(rpc ?? route) && (line.code ?? "ok") === "ok" && statusCode < 400) return;
     log.info("request.completed", {
       requestId: line.id,
@@ -55,6 +77,7 @@ export function beginLine(request: FastifyRequest, reply: FastifyReply, log: Log
       durationMs: Math.round(performance.now() - begun),
       ...(accountId === undefined ? {} : { accountId }),
       ...ingested,
+      ...(span.traceId === undefined ? {} : { traceId: span.traceId }),
       // The caller went away before the answer did.
       ...(writableFinished ? {} : { aborted: true }),
     });

@@ -49,7 +49,7 @@ export async function startApi({
     },
   });
   app.setErrorHandler((error, request, reply) => sendProblem(reply, problemOf(deps, error, request.id)));
-  logRequests(app, deps.log);
+  logRequests(app, deps.log, deps.tracer);
   boundRequests(app, deps.limits);
   app.addHook("onRequest", async (_request, reply) => {
     // What is sent is what it says to be, and never a page that a browser has to guess at.

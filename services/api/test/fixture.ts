@@ -1,6 +1,6 @@
 import { createPosthasteClient, type PosthasteClient } from "@posthaste/client";
 import { type AccountId, type DeliveryId, EGRESS_PORTS_DEFAULT, SCOPES, type Scope } from "@posthaste/domain";
-import { type Log, readConfig } from "@posthaste/runtime";
+import { type Log, noTracer, readConfig } from "@posthaste/runtime";
 import { createAccount, createToken, type Store } from "@posthaste/store";
 import { createTestStore } from "@posthaste/testkit";
 import { builtInCatalog } from "../src/catalog.ts";
@@ -62,6 +62,7 @@ export async function startBench(
     deps: {
       store,
       log: recordingLog(lines),
+      tracer: noTracer,
       catalog: builtInCatalog(),
       now: () => Date.now(),
       egressRules: { allow: [], ports: EGRESS_PORTS_DEFAULT },

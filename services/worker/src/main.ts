@@ -1,6 +1,6 @@
 import { temporalOptions } from "@posthaste/delivery/client";
 import { workflowCode } from "@posthaste/delivery/worker";
-import { runService } from "@posthaste/runtime";
+import { runService, startTracing } from "@posthaste/runtime";
 import { closeStore, openMigratedStore } from "@posthaste/store";
 import { WORKER_SETTINGS } from "./config.ts";
 import { startWorker } from "./start-worker.ts";
@@ -18,6 +18,7 @@ await runService({
   settings: WORKER_SETTINGS,
   stopTimeoutMs: () => STOP_TIMEOUT_MS,
   start: async (config, log) => {
+    const tracing = startTracing("posthaste-worker");
     const temporalMetrics = await measureTemporal();
     const threads = Number(process.env["UV_THREADPOOL_SIZE"] ?? 4);
     if (threads < THREADS_MIN) log.warn("worker.few_threads", { threads, advised: THREADS_MIN });
@@ -28,6 +29,7 @@ await runService({
     });
     const worker = await startWorker({
       temporalMetrics,
+      tracer: tracing.tracer,
       store,
       log,
       temporal: temporalOptions(),
@@ -54,6 +56,7 @@ await runService({
     return {
       stop: async () => {
         await worker.stop();
+        await tracing.stop();
         await closeStore(store);
       },
     };

@@ -13,7 +13,7 @@ import {
 } from "@posthaste/delivery/client";
 import type { DeliveryWorkerOptions } from "@posthaste/delivery/worker";
 import type { DisableRule } from "@posthaste/domain";
-import { countedLog, createMetrics, type Log, type Running } from "@posthaste/runtime";
+import { countedLog, createMetrics, type Log, type Running, type Tracer } from "@posthaste/runtime";
 import { orderChanges, pingStore, type Store } from "@posthaste/store";
 import { createDispatchRound } from "./dispatch.ts";
 import { listen } from "./listen.ts";
@@ -41,6 +41,7 @@ export type WorkerOptions = {
   readonly buildId: string;
   readonly reconcileIntervalMs: number;
   readonly egress: EgressOptions;
+  readonly tracer: Tracer;
   /** What Temporal's SDK measures, as Prometheus reads it. */
   readonly temporalMetrics: () => Promise<string>;
 };
@@ -52,7 +53,7 @@ const RECOVERIES_INTERVAL_MS = 1_000;
 
 /** Starts the dispatcher, the reconciler and the Temporal worker. Temporal may come later, or go and come back. */
 export async function startWorker(options: WorkerOptions): Promise<Running & { url: string }> {
-  const { store } = options;
+  const { store, tracer } = options;
   const now = () => Date.now();
   const checkReady = async () => ({
     database: await pingStore(store).then(
@@ -73,8 +74,13 @@ export async function startWorker(options: WorkerOptions): Promise<Running & { u
   const isSearchable = createSearchability(client, (error) =>
     log.error("temporal.no_search_attributes", error),
   );
-  const start = async (delivery: DeliveryToStart) =>
-    await startDelivery(client, delivery, await isSearchable());
+  const start = async (delivery: DeliveryToStart & { readonly traceparent: string | null }) => {
+    const parent = delivery.traceparent ?? undefined;
+    const attributes = { "posthaste.delivery.id": delivery.deliveryId };
+    await tracer.span("start delivery", { kind: "producer", parent, attributes }, async (span) =>
+      startDelivery(client, { ...delivery, startTraceparent: span.traceparent }, await isSearchable()),
+    );
+  };
 
   const dispatcher = startLoop({
     name: "dispatcher",
@@ -130,6 +136,7 @@ export async function startWorker(options: WorkerOptions): Promise<Running & { u
       store,
       log,
       now,
+      tracer,
       concurrencyDefault: options.inFlightMax,
       disableRule: options.disableRule,
       egress: createEgress(options.egress),

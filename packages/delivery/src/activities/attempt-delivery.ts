@@ -9,7 +9,7 @@ import {
   waitAfterAttemptMs,
   withoutQuery,
 } from "@posthaste/domain";
-import type { Log } from "@posthaste/runtime";
+import { type Log, noTracer, type Span, type Tracer } from "@posthaste/runtime";
 import {
   type Attempt,
   type AttemptContext,
@@ -36,6 +36,8 @@ export type AttemptDeps = {
   readonly now: () => number | Promise<number>;
   /** Called after each attempt was written: a subscription may have room for its next delivery. */
   readonly onAttempted?: () => void;
+  /** Default: nothing is traced. */
+  readonly tracer?: Tracer;
   /** Attempts of one subscription under way at once, where its owner chose no number. */
   readonly concurrencyDefault: number;
   /** When a subscription that keeps failing is disabled. Default: domain's. */
@@ -63,7 +65,7 @@ export type AttemptDeps = {
  */
 export async function attemptDelivery(
   deps: AttemptDeps,
-  { deliveryId }: DeliverInput,
+  { deliveryId, traceparent }: DeliverInput,
   number: number,
 ): Promise<DeliverResult> {
   const log = deps.log.with({ deliveryId, attempt: number });
@@ -92,7 +94,18 @@ export async function attemptDelivery(
         summary: "waits for its turn: the subscription's rate is used up",
       };
     }
-    return await makeAttempt(deps, log, context, number);
+    const { tracer = noTracer } = deps;
+    const parent = traceparent ?? context.delivery.traceparent ?? undefined;
+    const attributes = { "posthaste.delivery.id": deliveryId, "posthaste.attempt": number };
+    return await tracer.span("attempt delivery", { kind: "consumer", parent, attributes }, (span) =>
+      makeAttempt(
+        deps,
+        span.traceId === undefined ? log : log.with({ traceId: span.traceId }),
+        context,
+        number,
+        span,
+      ),
+    );
   } catch (error) {
     if (error instanceof ApplicationFailure) throw error;
     log.error("delivery.faulted", error);
@@ -105,18 +118,15 @@ async function makeAttempt(
   log: Log,
   context: AttemptContext,
   number: number,
+  span: Span,
 ): Promise<DeliverResult> {
   const { delivery, subscription, event } = context;
   const body = webhookBody(event.data);
   const startedAt = await deps.now();
   const begun = performance.now();
-  const { blockedFor, ...result } = await deps.egress({
-    url: subscription.targetUrl,
-    headers: await webhookHeaders(context, body, number, startedAt),
-    body,
-    acceptance: subscription.acceptance,
-    timeoutMs: subscription.timeoutMs ?? ATTEMPT_TIMEOUT_MS,
-  });
+  const { blockedFor, ...result } = await post(deps, context, span, (traceparent) =>
+    webhookHeaders(context, body, number, startedAt, traceparent),
+  );
   const durationMs = Math.round(performance.now() - begun);
   const now = await deps.now();
 
@@ -170,6 +180,38 @@ async function makeAttempt(
   if (state !== undefined) return ended(state, number, tried);
   const scheduledByPolicy = waitMs === waitAfterAttemptMs(number, undefined);
   throw attemptFailed(tried, nextAttemptAt, scheduledByPolicy ? undefined : waitMs);
+}
+
+/** Sends the request, as a span of its own that the receiver may go on from. */
+async function post(
+  { egress, tracer = noTracer }: AttemptDeps,
+  { subscription, event }: AttemptContext,
+  parent: Span,
+  headersFor: (traceparent: string | undefined) => Promise<Record<string, string>>,
+): ReturnType<Egress> {
+  const { hostname, port, protocol } = new URL(subscription.targetUrl);
+  const attributes = {
+    "http.request.method": "POST",
+    "server.address": hostname,
+    "server.port": Number(port) || (protocol === "https:" ? 443 : 80),
+  };
+  return await tracer.span(
+    "POST",
+    { kind: "client", parent: parent.traceparent, attributes },
+    async (span) => {
+      const result = await egress({
+        url: subscription.targetUrl,
+        headers: await headersFor(span.traceparent),
+        body: webhookBody(event.data),
+        acceptance: subscription.acceptance,
+        timeoutMs: subscription.timeoutMs ?? ATTEMPT_TIMEOUT_MS,
+      });
+      span.set({ "posthaste.outcome": result.outcome });
+      if (result.status !== null) span.set({ "http.response.status_code": result.status });
+      if (result.outcome !== "accepted") span.fail(result.outcome);
+      return result;
+    },
+  );
 }
 
 /** Nothing is to be requested: answer from the row and its log. */

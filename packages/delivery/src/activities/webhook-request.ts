@@ -21,6 +21,7 @@ export async function webhookHeaders(
   body: Uint8Array,
   number: number,
   nowMs: number,
+  traceparent?: string,
 ): Promise<Record<string, string>> {
   const { delivery, event, subscription } = context;
   const timestamp = Math.floor(nowMs / 1000);
@@ -37,6 +38,7 @@ export async function webhookHeaders(
     "webhook-delivery": delivery.id,
     "webhook-attempt": String(number),
   };
+  if (traceparent !== undefined) headers["traceparent"] = traceparent;
   if (delivery.isTest) headers["webhook-test"] = "true";
   if (subscription.credential !== null) {
     headers["authorization"] = `Basic ${Buffer.from(subscription.credential, "utf8").toString("base64")}`;

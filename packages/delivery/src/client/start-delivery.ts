@@ -17,6 +17,8 @@ export type DeliveryToStart = {
   readonly eventId: EventId;
   readonly eventType: string;
   readonly targetUrl: string;
+  /** Of the start. Default: none. */
+  readonly startTraceparent?: string | undefined;
 };
 
 /**
@@ -34,7 +36,7 @@ export async function startDelivery(
   const options = {
     workflowId: workflowIdOf(delivery.deliveryId),
     taskQueue: TASK_QUEUE,
-    args: [{ deliveryId: delivery.deliveryId } satisfies DeliverInput],
+    args: [inputOf(delivery)],
     workflowIdConflictPolicy: "USE_EXISTING" as const,
     workflowIdReusePolicy: "ALLOW_DUPLICATE" as const,
     staticSummary: `${delivery.eventType} → ${host}`.slice(0, SUMMARY_CHARS_MAX),
@@ -56,4 +58,8 @@ export async function startDelivery(
     if (!isGrpcServiceError(error) || error.code !== INVALID_ARGUMENT) throw error;
     await start({});
   }
+}
+
+function inputOf({ deliveryId, startTraceparent: traceparent }: DeliveryToStart): DeliverInput {
+  return { deliveryId, ...(traceparent === undefined ? {} : { traceparent }) };
 }

@@ -3,13 +3,18 @@ import type { EventIngestService, IngestEventRequest } from "@posthaste/contract
 import { Refusal } from "@posthaste/domain";
 import type { Deps } from "../deps.ts";
 import { type IncomingEvent, ingest } from "../ingest.ts";
-import { callerOf, noteIngested } from "./interceptors.ts";
+import { callerOf, noteIngested, traceparentOf } from "./interceptors.ts";
 import { structJson } from "./struct-json.ts";
 
 export function eventIngestService(deps: Deps): ServiceImpl<typeof EventIngestService> {
   return {
     async ingestEvent(request, context) {
-      const results = await ingest(deps, callerOf(context).accountId, [incomingFrom(request, "")]);
+      const results = await ingest(
+        deps,
+        callerOf(context).accountId,
+        [incomingFrom(request, "")],
+        traceparentOf(context),
+      );
       noteIngested(context, results);
       return results[0] ?? {};
     },
@@ -25,7 +30,7 @@ export function eventIngestService(deps: Deps): ServiceImpl<typeof EventIngestSe
         );
       }
       const incoming = request.events.map((event, i) => incomingFrom(event, `events[${i}].`));
-      const results = await ingest(deps, callerOf(context).accountId, incoming);
+      const results = await ingest(deps, callerOf(context).accountId, incoming, traceparentOf(context));
       noteIngested(context, results);
       return { results };
     },

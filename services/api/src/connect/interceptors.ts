@@ -35,6 +35,11 @@ export function callerOf(context: HandlerContext): Principal {
   return callerIn(context.values);
 }
 
+/** What spans of this call go on from; undefined where it is not traced. */
+export function traceparentOf(context: HandlerContext): string | undefined {
+  return context.values.get(LINE)?.traceparent;
+}
+
 /** Notes for the call's line what it stored. */
 export function noteIngested(context: HandlerContext, results: readonly IngestedEvent[]): void {
   const line = context.values.get(LINE);

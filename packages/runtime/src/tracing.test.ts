@@ -1,0 +1,55 @@
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { expect, test } from "vitest";
+import { startTracing } from "./tracing.ts";
+
+const PARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+
+test("without an endpoint nothing is recorded, and there is nothing to go on from", async () => {
+  const { tracer, stop } = startTracing("test", {});
+  await tracer.span("work", { parent: PARENT }, async (span) => {
+    expect(span.traceparent).toBeUndefined();
+    expect(span.traceId).toBeUndefined();
+  });
+  await stop();
+});
+
+test("a share that is none is refused, and says so", () => {
+  const env = { OTEL_EXPORTER_OTLP_ENDPOINT: "http://127.0.0.1:1", OTEL_TRACES_SAMPLER_ARG: "half" };
+  expect(() => startTracing("test", env)).toThrow("from 0 to 1");
+});
+
+test("a span goes on from its parent, and one of nonsense begins a trace", async () => {
+  const { tracer, stop } = startTracing("test", { OTEL_EXPORTER_OTLP_ENDPOINT: "http://127.0.0.1:1" });
+  expect(tracer.begin("work", { parent: PARENT }).traceId).toBe("0af7651916cd43dd8448eb211c80319c");
+  for (const parent of ["", "x", PARENT.replace("0af7651916cd43dd8448eb211c80319c", "0".repeat(32))]) {
+    const { traceId } = tracer.begin("work", { parent });
+    expect(traceId).toMatch(/^[0-9a-f]{32}$/);
+    expect(traceId).not.toMatch(/^0+$|^0af76/);
+  }
+  await stop();
+});
+
+test("what the caller did not sample is not sampled here, and of our own traces the share", () => {
+  const none = { OTEL_EXPORTER_OTLP_ENDPOINT: "http://127.0.0.1:1", OTEL_TRACES_SAMPLER_ARG: "0" };
+  const { tracer } = startTracing("test", none);
+  expect(tracer.begin("work").traceparent).toMatch(/-00$/);
+  expect(tracer.begin("work", { parent: PARENT }).traceparent).toMatch(/-01$/);
+  expect(tracer.begin("work", { parent: PARENT.replace(/01$/, "00") }).traceparent).toMatch(/-00$/);
+});
+
+test("a collector that hangs keeps neither the work nor the end waiting for ever", async () => {
+  const collector = createServer(() => {});
+  await new Promise<void>((resolve) => collector.listen(0, "127.0.0.1", resolve));
+  process.env["OTEL_EXPORTER_OTLP_ENDPOINT"] =
+    `http://127.0.0.1:${(collector.address() as AddressInfo).port}`;
+  try {
+    const { tracer, stop } = startTracing("test");
+    await tracer.span("work", {}, async () => {});
+    await stop();
+  } finally {
+    delete process.env["OTEL_EXPORTER_OTLP_ENDPOINT"];
+    collector.closeAllConnections();
+    await new Promise((resolve) => collector.close(resolve));
+  }
+}, 20_000);
