@@ -54,6 +54,20 @@ export type RecoverStep = {
   readonly summary: string;
 };
 
+/** The workflow that deletes what is too old, its activity, and the schedule that starts it. */
+export const RETAIN_WORKFLOW = "retain";
+export const RETAIN_ACTIVITY = "retainStep";
+export const RETENTION_SCHEDULE = "posthaste-retention";
+
+/** Where a run is; empty: at its beginning. */
+export type RetainInput = {
+  readonly kind?: string;
+  readonly cursor?: string;
+  /** By kind, so far. */
+  readonly deleted?: Readonly<Record<string, number>>;
+};
+export type RetainStep = { readonly next?: RetainInput; readonly summary: string };
+
 /** The type of a failure that is ours, not the receiver's: it spends none of the schedule's attempts. */
 export const FAULT = "Fault";
 

@@ -124,7 +124,8 @@ export async function listChanges(
 ): Promise<{ changes: DeliveryChange[]; cursor: ChangeCursor }> {
   // Read before the changes: what is ordered after this is not passed over by a cursor that jumps.
   const { batch, oldest_batch } = await counterOf(store);
-  if (after.batch < oldest_batch) {
+  const isHalfway = after.batch === oldest_batch && oldest_batch > 0 && after.id !== Number.MAX_SAFE_INTEGER;
+  if (after.batch < oldest_batch || isHalfway) {
     throw new Refusal(
       "wrong_state",
       "cursor is so old that changes after it are gone; list the deliveries, and watch without a cursor",

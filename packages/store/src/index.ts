@@ -45,6 +45,7 @@ export {
 } from "./recoveries.ts";
 export { resealSecrets } from "./reseal.ts";
 export { resendDelivery } from "./resend-delivery.ts";
+export { RETENTION_KINDS, type RetentionAges, type RetentionKind, retain } from "./retain.ts";
 export { parseSealingKeys, SealError, type SealingKeys } from "./sealer.ts";
 export { STORE_SETTINGS } from "./settings.ts";
 export {

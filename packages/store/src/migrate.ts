@@ -7,6 +7,7 @@ import { up as parkingAndPace } from "./migrations/0005-parking-and-pace.ts";
 import { up as recoveries } from "./migrations/0006-recoveries.ts";
 import { up as deliveryChanges } from "./migrations/0007-delivery-changes.ts";
 import { up as traceparent } from "./migrations/0008-traceparent.ts";
+import { up as retention } from "./migrations/0009-retention.ts";
 import type { MigrationContext } from "./migrations/context.ts";
 import { SealError } from "./sealer.ts";
 import type { Store } from "./store.ts";
@@ -23,6 +24,7 @@ const MIGRATIONS: Readonly<
   "0006-recoveries": recoveries,
   "0007-delivery-changes": deliveryChanges,
   "0008-traceparent": traceparent,
+  "0009-retention": retention,
 };
 
 /**

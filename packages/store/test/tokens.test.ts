@@ -26,6 +26,7 @@ const ALL = [
   "0006-recoveries",
   "0007-delivery-changes",
   "0008-traceparent",
+  "0009-retention",
 ];
 
 onEachDatabase("a token", (bench) => {

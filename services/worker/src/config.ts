@@ -48,6 +48,31 @@ export const WORKER_SETTINGS = {
     "letters, digits, `.`, `_` and `-`",
   ),
   POSTHASTE_ATTEMPTS_MAX: integer("Attempts under way at once in one process", 200, { min: 1, max: 10_000 }),
+  POSTHASTE_RETAIN_EVENTS_DAYS: integer(
+    "Days after which an event is deleted, with its payload and deliveries; one with an open delivery stays",
+    90,
+    { min: 1, max: 36_500 },
+  ),
+  POSTHASTE_RETAIN_ATTEMPTS_DAYS: integer(
+    "Days after which the attempts of an ended delivery are deleted",
+    30,
+    {
+      min: 1,
+      max: 36_500,
+    },
+  ),
+  POSTHASTE_RETAIN_KEYS_DAYS: integer("Days after which an idempotency key is forgotten", 7, {
+    min: 1,
+    max: 36_500,
+  }),
+  POSTHASTE_RETAIN_CHANGES_DAYS: integer("Days for which whoever follows deliveries may be away", 3, {
+    min: 1,
+    max: 36_500,
+  }),
+  POSTHASTE_RETENTION_INTERVAL_MS: integer("How often what is too old is deleted, in milliseconds", HOUR_MS, {
+    min: 1_000,
+    max: 30 * 24 * HOUR_MS,
+  }),
   POSTHASTE_RECONCILE_INTERVAL_MS: integer(
     "How often overdue deliveries are held against Temporal, in milliseconds",
     15_000,

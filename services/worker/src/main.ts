@@ -10,6 +10,7 @@ import { measureTemporal } from "./temporal-metrics.ts";
 const STOP_TIMEOUT_MS = 60_000;
 
 const HOUR_MS = 3_600_000;
+const DAY_MS = 24 * HOUR_MS;
 /** Node resolves names in half of its threads, of which it has four unless told otherwise before it starts. */
 const THREADS_MIN = 32;
 
@@ -46,6 +47,13 @@ await runService({
         exhausted: config.POSTHASTE_DISABLE_AFTER_EXHAUSTED,
       },
       buildId: config.POSTHASTE_BUILD_ID,
+      retention: {
+        events: config.POSTHASTE_RETAIN_EVENTS_DAYS * DAY_MS,
+        attempts: config.POSTHASTE_RETAIN_ATTEMPTS_DAYS * DAY_MS,
+        idempotency_keys: config.POSTHASTE_RETAIN_KEYS_DAYS * DAY_MS,
+        changes: config.POSTHASTE_RETAIN_CHANGES_DAYS * DAY_MS,
+      },
+      retentionIntervalMs: config.POSTHASTE_RETENTION_INTERVAL_MS,
       attemptsMax: config.POSTHASTE_ATTEMPTS_MAX,
       reconcileIntervalMs: config.POSTHASTE_RECONCILE_INTERVAL_MS,
       egress: {

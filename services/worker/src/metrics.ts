@@ -1,11 +1,17 @@
 import { DELIVERY_STATES, isTerminal, OUTCOMES } from "@posthaste/domain";
 import type { Metrics } from "@posthaste/runtime";
-import { type Backlog, measureBacklog, type Store } from "@posthaste/store";
+import { type Backlog, measureBacklog, RETENTION_KINDS, type Store } from "@posthaste/store";
 
 /** Scrapers that come more often get the same answer: counting a large backlog is not free. */
 const BACKLOG_FRESH_MS = 5_000;
 
-const LOOPS = ["dispatcher", "recovery_starter", "change_orderer", "reconciler"] as const;
+const LOOPS = [
+  "dispatcher",
+  "recovery_starter",
+  "change_orderer",
+  "retention_scheduler",
+  "reconciler",
+] as const;
 const ACTIONS = ["started_again", "cancelled", "unpaused", "retried", "left_alone"] as const;
 
 /**
@@ -52,6 +58,11 @@ export function createWorkerMetrics(
     "posthaste_reconciled_total",
     "Overdue deliveries looked at, by what was done.",
     ["action"],
+  );
+  const retained = metrics.counter(
+    "posthaste_retention_deleted_total",
+    "Rows deleted for their age, by kind.",
+    ["kind"],
   );
   const disconnected = metrics.counter(
     "posthaste_temporal_disconnects_total",
@@ -109,6 +120,8 @@ export function createWorkerMetrics(
           return started({}, Number(fields["count"]));
         case "delivery.reconciled":
           return reconciled({ action: known(ACTIONS, fields["action"]) });
+        case "retention.advanced":
+          return retained({ kind: known(RETENTION_KINDS, fields["kind"]) }, Number(fields["deleted"]));
         case "temporal.disconnected":
           return disconnected({});
         default: {

@@ -6,6 +6,7 @@ import {
   type DeliveryToStart,
   inspectDelivery,
   retryNow,
+  scheduleRetention,
   startDelivery,
   startRecovery,
   type TemporalOptions,
@@ -14,7 +15,7 @@ import {
 import type { DeliveryWorkerOptions } from "@posthaste/delivery/worker";
 import type { DisableRule } from "@posthaste/domain";
 import { countedLog, createMetrics, type Log, type Running, type Tracer } from "@posthaste/runtime";
-import { orderChanges, pingStore, type Store } from "@posthaste/store";
+import { orderChanges, pingStore, type RetentionAges, type Store } from "@posthaste/store";
 import { createDispatchRound } from "./dispatch.ts";
 import { listen } from "./listen.ts";
 import { createWorkerMetrics } from "./metrics.ts";
@@ -36,6 +37,8 @@ export type WorkerOptions = {
   readonly inFlightMax: number;
   readonly drainPerSecond: number;
   readonly disableRule: DisableRule;
+  readonly retention: RetentionAges;
+  readonly retentionIntervalMs: number;
   readonly attemptsMax: number;
   /** Empty: none. */
   readonly buildId: string;
@@ -48,6 +51,7 @@ export type WorkerOptions = {
 
 /** Whoever follows deliveries has their changes ordered more often; this keeps them from heaping up. */
 const CHANGES_INTERVAL_MS = 1_000;
+const RETENTION_CHECK_MS = 60_000;
 /** How long a recovery waits for its workflow where no nudge comes. */
 const RECOVERIES_INTERVAL_MS = 1_000;
 
@@ -104,6 +108,18 @@ export async function startWorker(options: WorkerOptions): Promise<Running & { u
     log,
     round: createRecoveryRound({ store, log, now, start: (recovery) => startRecovery(client, recovery) }),
   });
+  let scheduled = false;
+  const retentionScheduler = startLoop({
+    name: "retention_scheduler",
+    intervalMs: RETENTION_CHECK_MS,
+    log,
+    round: async () => {
+      // Once; again only where Temporal was away.
+      if (!scheduled) await scheduleRetention(client, options.retentionIntervalMs);
+      scheduled = true;
+      return "done";
+    },
+  });
   const changeOrderer = startLoop({
     name: "change_orderer",
     intervalMs: CHANGES_INTERVAL_MS,
@@ -139,6 +155,7 @@ export async function startWorker(options: WorkerOptions): Promise<Running & { u
       tracer,
       concurrencyDefault: options.inFlightMax,
       disableRule: options.disableRule,
+      retention: options.retention,
       egress: createEgress(options.egress),
       onAttempted: () => dispatcher.wake(),
     },
@@ -159,7 +176,13 @@ export async function startWorker(options: WorkerOptions): Promise<Running & { u
     url: listener.url,
     async stop() {
       // No new work first; then what is under way is finished.
-      await Promise.all([dispatcher.stop(), recoveryStarter.stop(), changeOrderer.stop(), reconciler.stop()]);
+      await Promise.all([
+        dispatcher.stop(),
+        recoveryStarter.stop(),
+        changeOrderer.stop(),
+        retentionScheduler.stop(),
+        reconciler.stop(),
+      ]);
       await temporalWorker.stop();
       await listener.stop();
       await client.connection.close();

@@ -1,7 +1,13 @@
 import { execFile } from "node:child_process";
 import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
-import { inspectDelivery, retryNow, startRecovery, workflowIdOf } from "@posthaste/delivery/client";
+import {
+  inspectDelivery,
+  retryNow,
+  scheduleRetention,
+  startRecovery,
+  workflowIdOf,
+} from "@posthaste/delivery/client";
 import type { RecoveryId } from "@posthaste/domain";
 import {
   cancelDelivery,
@@ -36,6 +42,7 @@ export async function recordHistories(): Promise<Histories> {
       "deliver-parked": await parked(t),
       "deliver-had-to-wait": await hadToWait(t),
       "recover-paused": await recovered(t),
+      "retain-run": await retained(t),
     };
   } finally {
     await t.dispose();
@@ -119,6 +126,18 @@ async function recovered(t: DeliverySetup): Promise<unknown> {
   await t.env.client.workflow.getHandle(recoveryWorkflow(id)).signal("changed");
   await until(async () => (await stand()) === "completed");
   return await historyOf(t, recoveryWorkflow(id));
+}
+
+async function retained(t: DeliverySetup): Promise<unknown> {
+  const { client } = t.env;
+  await scheduleRetention(client, 3_600_000);
+  const handle = client.schedule.getHandle("posthaste-retention");
+  await handle.trigger();
+  await until(async () => (await handle.describe()).info.recentActions.length > 0);
+  const [run] = (await handle.describe()).info.recentActions;
+  const workflowId = run?.action.workflow.workflowId ?? "";
+  await client.workflow.getHandle(workflowId).result();
+  return await historyOf(t, workflowId);
 }
 
 const recoveryWorkflow = (id: RecoveryId) => `recovery/${id}`;

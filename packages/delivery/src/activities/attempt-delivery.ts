@@ -16,6 +16,7 @@ import {
   cancelDelivery,
   loadForAttempt,
   parkDelivery,
+  type RetentionAges,
   recordAttempt,
   type Store,
   takeTurn,
@@ -40,6 +41,8 @@ export type AttemptDeps = {
   readonly tracer?: Tracer;
   /** Attempts of one subscription under way at once, where its owner chose no number. */
   readonly concurrencyDefault: number;
+  /** How old what is stored may become. Default: {@link RETENTION_AGES}. */
+  readonly retention?: RetentionAges;
   /** When a subscription that keeps failing is disabled. Default: domain's. */
   readonly disableRule?: DisableRule;
 };

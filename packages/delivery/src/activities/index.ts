@@ -4,11 +4,15 @@ import {
   type DeliverInput,
   type DeliverResult,
   RECOVER_ACTIVITY,
+  RETAIN_ACTIVITY,
   type RecoverInput,
   type RecoverStep,
+  type RetainInput,
+  type RetainStep,
 } from "../names.ts";
 import { advanceRecovery } from "./advance-recovery.ts";
 import { type AttemptDeps, attemptDelivery } from "./attempt-delivery.ts";
+import { RETENTION_AGES, retainStep } from "./retain-step.ts";
 
 /** How often a running attempt says that its worker is alive; a fifth of the workflow's heartbeat timeout. */
 const HEARTBEAT_MS = 1_000;
@@ -17,6 +21,7 @@ const HEARTBEAT_MS = 1_000;
 export type Activities = {
   [ATTEMPT_ACTIVITY](input: DeliverInput): Promise<DeliverResult>;
   [RECOVER_ACTIVITY](input: RecoverInput): Promise<RecoverStep>;
+  [RETAIN_ACTIVITY](input: RetainInput): Promise<RetainStep>;
 };
 
 /**
@@ -36,6 +41,7 @@ export function createActivities(deps: AttemptDeps): Activities {
       }
     },
     [RECOVER_ACTIVITY]: (input) => advanceRecovery(deps, input),
+    [RETAIN_ACTIVITY]: (input) => retainStep(deps, deps.retention ?? RETENTION_AGES, input),
   };
 }
 

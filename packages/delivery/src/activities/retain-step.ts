@@ -1,0 +1,50 @@
+import { RETENTION_KINDS, type RetentionAges, retain } from "@posthaste/store";
+import type { RetainInput, RetainStep } from "../names.ts";
+import type { AttemptDeps } from "./attempt-delivery.ts";
+import { fault } from "./failures.ts";
+
+const DAY_MS = 86_400_000;
+/** Kept for a quarter of a year, a month and a week; changes for as long as a follower may be away over a weekend. */
+export const RETENTION_AGES: RetentionAges = {
+  events: 90 * DAY_MS,
+  attempts: 30 * DAY_MS,
+  idempotency_keys: 7 * DAY_MS,
+  changes: 3 * DAY_MS,
+};
+
+/** How many transactions one activity makes: an activity costs Temporal as much as a hundred small deletions cost the database. */
+const TRANSACTIONS_AT_ONCE = 20;
+
+/**
+ * Deletes some of what is too old.
+ *
+ * @throws ApplicationFailure, retried for as long as the run may last
+ */
+export async function retainStep(
+  { store, log, now }: Pick<AttemptDeps, "store" | "log" | "now">,
+  ages: RetentionAges,
+  { kind: wanted, cursor: from = "", deleted: before }: RetainInput,
+): Promise<RetainStep> {
+  const kind = RETENTION_KINDS.find((known) => known === wanted) ?? RETENTION_KINDS[0];
+  try {
+    let cursor: string | undefined = from;
+    let deleted = 0;
+    const olderThan = (await now()) - ages[kind];
+    for (let made = 0; made < TRANSACTIONS_AT_ONCE && cursor !== undefined; made++) {
+      const step = await retain(store, { kind, before: olderThan, cursor });
+      deleted += step.deleted;
+      cursor = step.cursor;
+    }
+    if (deleted > 0) log.info("retention.advanced", { kind, deleted });
+    const total = { ...before, [kind]: (before?.[kind] ?? 0) + deleted };
+    const summary = `deleted for their age: ${RETENTION_KINDS.map((name) => `${total[name] ?? 0} ${name}`).join(", ")}`;
+    if (cursor !== undefined) return { next: { kind, cursor, deleted: total }, summary };
+    const following = RETENTION_KINDS[RETENTION_KINDS.indexOf(kind) + 1];
+    return following === undefined
+      ? { summary }
+      : { next: { kind: following, cursor: "", deleted: total }, summary };
+  } catch (error) {
+    log.error("retention.faulted", error, { kind });
+    throw fault("the worker or its database failed");
+  }
+}

@@ -1,0 +1,128 @@
+import type { DeliveryState } from "@posthaste/domain";
+import { beforeEach, expect, test } from "vitest";
+import {
+  currentCursor,
+  listChanges,
+  orderChanges,
+  type RetentionKind,
+  recordAttempt,
+  retain,
+  type Store,
+} from "../src/index.ts";
+import { attempt, type Bench, NOW, onEachDatabase } from "./fixture.ts";
+
+const DAY_MS = 86_400_000;
+
+/** Each test's own time, since ids never go back within a process. */
+let now = NOW;
+beforeEach(() => {
+  now += 100 * DAY_MS;
+});
+
+const run = async (store: Store, kind: RetentionKind, before: number) => {
+  let deleted = 0;
+  for (let cursor: string | undefined = ""; cursor !== undefined; ) {
+    const step = await retain(store, { kind, before, cursor });
+    deleted += step.deleted;
+    cursor = step.cursor;
+  }
+  return deleted;
+};
+const count = async (store: Store, table: "events" | "deliveries" | "attempts" | "idempotency_keys") => {
+  const { n } = await store.db
+    .selectFrom(table)
+    .select((eb) => eb.fn.countAll().as("n"))
+    .executeTakeFirstOrThrow();
+  return Number(n);
+};
+/** Events with one attempt each, whose deliveries are in this state since then. */
+const deliveries = async (
+  { store, ingest }: Bench,
+  many: number,
+  { state, at, endedAt = at }: { state: DeliveryState; at: number; endedAt?: number },
+) => {
+  for (let i = 0; i < many; i++) {
+    const { eventId } = await ingest({ now: at, key: `${at}-${state}-${i}` });
+    const { id } = await store.db
+      .selectFrom("deliveries")
+      .select("id")
+      .where("event_id", "=", eventId)
+      .executeTakeFirstOrThrow();
+    await recordAttempt(store, {
+      deliveryId: id as never,
+      attempt: attempt(),
+      state: "started",
+      nextAttemptAt: at,
+      endedReason: null,
+      now: at,
+    });
+    await store.db
+      .updateTable("deliveries")
+      .set({ state, ended_at: state === "succeeded" ? endedAt : null })
+      .where("id", "=", id)
+      .execute();
+  }
+};
+
+onEachDatabase("retention", (bench) => {
+  test("deletes old events with their deliveries and attempts, and leaves what is open or young", async () => {
+    const { store, subscribe } = bench();
+    await subscribe();
+    await deliveries(bench(), 3, { state: "succeeded", at: now });
+    await deliveries(bench(), 2, { state: "parked", at: now });
+    await deliveries(bench(), 1, { state: "succeeded", at: now + 5 * DAY_MS });
+    expect(await run(store, "events", now + DAY_MS)).toBe(3);
+    expect(await count(store, "events")).toBe(3);
+    expect(await count(store, "deliveries")).toBe(3);
+    expect(await count(store, "attempts")).toBe(3);
+    expect(await run(store, "events", now + DAY_MS)).toBe(0);
+  });
+
+  test("deletes the attempts of deliveries that ended long ago, not of open ones, nor by when they began", async () => {
+    const { store, subscribe } = bench();
+    await subscribe();
+    await deliveries(bench(), 2, { state: "succeeded", at: now });
+    await deliveries(bench(), 1, { state: "started", at: now });
+    await deliveries(bench(), 1, { state: "succeeded", at: now + 1, endedAt: now + 2 * DAY_MS });
+    expect(await run(store, "attempts", now + DAY_MS)).toBe(2);
+    expect(await count(store, "attempts")).toBe(2);
+    expect(await count(store, "deliveries")).toBe(4);
+  });
+
+  test("forgets old idempotency keys: the same key is a new event then", async () => {
+    const { store, subscribe, ingest } = bench();
+    await subscribe();
+    const first = await ingest({ key: "k", now });
+    await ingest({ key: "young", now: now + 2 * DAY_MS });
+    expect(await run(store, "idempotency_keys", now + DAY_MS)).toBe(1);
+    expect(await count(store, "idempotency_keys")).toBe(1);
+    const again = await ingest({ key: "k", now: now + 2 * DAY_MS });
+    expect(again.eventId).not.toBe(first.eventId);
+  });
+
+  test("goes on from step to step however much there is", async () => {
+    const { store, ingest } = bench();
+    for (let i = 0; i < 450; i++) await ingest({ now, key: `k${i}` });
+    const first = await retain(store, { kind: "events", before: now + DAY_MS, cursor: "" });
+    expect(first.deleted).toBe(200);
+    expect(await run(store, "events", now + DAY_MS)).toBe(250);
+    expect(await run(store, "idempotency_keys", now + DAY_MS)).toBe(450);
+  });
+
+  test("deletes old changes, and who wants them is told so", async () => {
+    const { store, accountId, subscribe, ingest } = bench();
+    await subscribe();
+    const read = (after: { batch: number; id: number }) =>
+      listChanges(store, { accountId, after, limit: 10 });
+    await ingest({ now });
+    await orderChanges(store);
+    const { cursor } = await read({ batch: 0, id: 0 });
+    await ingest({ now: now + 2 * DAY_MS });
+    await orderChanges(store);
+    expect(await run(store, "changes", now + DAY_MS)).toBe(1);
+    await expect(read({ batch: 0, id: 0 })).rejects.toMatchObject({ code: "wrong_state" });
+    // Who has read all that was deleted goes on.
+    expect((await read(cursor)).changes).toHaveLength(1);
+    expect((await read(await currentCursor(store))).changes).toEqual([]);
+  });
+});
