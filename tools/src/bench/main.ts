@@ -4,6 +4,7 @@ import { parseArgs } from "node:util";
 import { startReceiver } from "@posthaste/testkit";
 import { type Stack, startStack } from "../stack/stack.ts";
 import { Complaint } from "../terminal/complaint.ts";
+import { measureIsolation } from "./isolation.ts";
 import { type LoadResult, measureHttp } from "./measure-http.ts";
 import { bareWorkflows } from "./measure-temporal.ts";
 import { recoverThroughTrouble } from "./recovery.ts";
@@ -35,7 +36,8 @@ export async function runBench(args: readonly string[]): Promise<number> {
   console.log(
     `machine: ${cpus().length} × ${cpus()[0]?.model ?? "?"}, Node ${process.version}, SQLite, durable settings`,
   );
-  if (scenario === "recovery") return await benchRecovery(deliveries);
+  if (scenario === "recovery") return await benchRecovery(deliveries ?? RECOVERED_DEFAULT);
+  if (scenario === "isolation") return await benchIsolation(deliveries ?? PENDING_DEFAULT);
   const stack = await startStack({ env: UNLIMITED });
   const rows: Row[] = [];
   try {
@@ -146,15 +148,26 @@ async function benchRecovery(deliveries: number): Promise<number> {
   }
 }
 
-const SCENARIOS = ["rates", "recovery"] as const;
+async function benchIsolation(deliveries: number): Promise<number> {
+  const stack = await startStack({ env: UNLIMITED });
+  try {
+    console.table(await measureIsolation(stack, deliveries));
+    return 0;
+  } finally {
+    await stack.dispose();
+  }
+}
+
+const SCENARIOS = ["rates", "recovery", "isolation"] as const;
 const USAGE = `npm run bench -- [${SCENARIOS.join(" | ")}] [--quick] [--deliveries N]`;
-const DELIVERIES_DEFAULT = 20_000;
+const RECOVERED_DEFAULT = 20_000;
+const PENDING_DEFAULT = 5_000;
 
 type Options = {
   readonly scenario: (typeof SCENARIOS)[number];
   readonly sizes: Sizes;
   /** Of the scenarios that have a backlog. */
-  readonly deliveries: number;
+  readonly deliveries: number | undefined;
 };
 
 function optionsFrom(args: readonly string[]): Options {
@@ -165,9 +178,10 @@ function optionsFrom(args: readonly string[]): Options {
       options: { quick: { type: "boolean", default: false }, deliveries: { type: "string" } },
     });
     const scenario = SCENARIOS.find((name) => name === (positionals[0] ?? "rates"));
-    const deliveries = Number(values.deliveries ?? DELIVERIES_DEFAULT);
+    const deliveries = values.deliveries === undefined ? undefined : Number(values.deliveries);
     if (scenario === undefined || positionals.length > 1) throw new Error("there is no such scenario");
-    if (!Number.isInteger(deliveries) || deliveries < 1) throw new Error("--deliveries wants a whole number");
+    if (deliveries !== undefined && !(Number.isInteger(deliveries) && deliveries > 0))
+      throw new Error("--deliveries wants a whole number");
     return { scenario, sizes: values.quick ? QUICK : FULL, deliveries };
   } catch (error) {
     throw new Complaint(`${error instanceof Error ? error.message : "bad flags"}; usage: ${USAGE}`);
