@@ -1,4 +1,4 @@
-import type { DeliveryId, RecoveryId, RecoveryState, TerminalState } from "@posthaste/domain";
+import type { DeliveryId, ErasureId, RecoveryId, RecoveryState, TerminalState } from "@posthaste/domain";
 
 /** The task queue that dispatchers start workflows on and workers poll. */
 export const TASK_QUEUE = "posthaste-deliveries";
@@ -67,6 +67,17 @@ export type RetainInput = {
   readonly deleted?: Readonly<Record<string, number>>;
 };
 export type RetainStep = { readonly next?: RetainInput; readonly summary: string };
+
+/** The workflow of an erasure, and its activity. */
+export const ERASE_WORKFLOW = "erase";
+export const ERASE_ACTIVITY = "advanceErasure";
+
+export function erasureWorkflowIdOf(id: ErasureId): string {
+  return `erasure/${id}`;
+}
+
+export type EraseInput = { readonly erasureId: ErasureId };
+export type EraseStep = { readonly isOver: boolean; readonly summary: string };
 
 /** The type of a failure that is ours, not the receiver's: it spends none of the schedule's attempts. */
 export const FAULT = "Fault";

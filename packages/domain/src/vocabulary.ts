@@ -72,6 +72,9 @@ export type RecoveryKind = (typeof RECOVERY_KINDS)[number];
 export const RECOVERY_STATES = ["running", "paused", "completed", "cancelled"] as const;
 export type RecoveryState = (typeof RECOVERY_STATES)[number];
 
+/** An erasure's number. */
+export type ErasureId = Branded<number, "ErasureId">;
+
 /** Which answers of a receiver count as delivered. */
 export const ACCEPTANCES = ["OK_ONLY", "ANY_2XX"] as const;
 export type Acceptance = (typeof ACCEPTANCES)[number];

@@ -1,4 +1,5 @@
 export { type Account, createAccount, getAccount, listAccounts } from "./accounts.ts";
+export { advanceErasure } from "./advance-erasure.ts";
 export { advanceRecovery } from "./advance-recovery.ts";
 export { type Attempt, listAttempts } from "./attempts.ts";
 export { type Backlog, measureBacklog } from "./backlog.ts";
@@ -21,6 +22,13 @@ export {
   orderChanges,
 } from "./delivery-changes.ts";
 export { endSubscription, endSubscriptionsByUrl } from "./end-subscription.ts";
+export {
+  createErasure,
+  type Erasure,
+  getErasure,
+  listUnstartedErasures,
+  markErasureStarted,
+} from "./erasures.ts";
 export { type EventToIngest, type Ingest, type IngestedEvent, ingestEvents } from "./ingest-events.ts";
 export { type AttemptContext, loadForAttempt } from "./load-for-attempt.ts";
 export { migrate, pendingMigrations } from "./migrate.ts";

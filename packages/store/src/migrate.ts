@@ -8,6 +8,7 @@ import { up as recoveries } from "./migrations/0006-recoveries.ts";
 import { up as deliveryChanges } from "./migrations/0007-delivery-changes.ts";
 import { up as traceparent } from "./migrations/0008-traceparent.ts";
 import { up as retention } from "./migrations/0009-retention.ts";
+import { up as erasures } from "./migrations/0010-erasures.ts";
 import type { MigrationContext } from "./migrations/context.ts";
 import { SealError } from "./sealer.ts";
 import type { Store } from "./store.ts";
@@ -25,6 +26,7 @@ const MIGRATIONS: Readonly<
   "0007-delivery-changes": deliveryChanges,
   "0008-traceparent": traceparent,
   "0009-retention": retention,
+  "0010-erasures": erasures,
 };
 
 /**

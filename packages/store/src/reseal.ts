@@ -1,3 +1,4 @@
+import { erasureContext } from "./erasures.ts";
 import { contextOf } from "./signing-keys.ts";
 import type { Store } from "./store.ts";
 
@@ -12,7 +13,7 @@ const ROWS_AT_ONCE = 500;
  */
 export async function resealSecrets(store: Store): Promise<number> {
   const columns = (await resealColumn(store, "credential")) + (await resealColumn(store, "headers"));
-  return columns + (await resealSigningKeys(store));
+  return columns + (await resealSigningKeys(store)) + (await resealErasures(store));
 }
 
 /** What a subscription's own row holds. */
@@ -67,6 +68,24 @@ async function resealSigningKeys(store: Store): Promise<number> {
     if (rows.length < ROWS_AT_ONCE) return resealed;
     after = rows.at(-1)?.id ?? after;
   }
+}
+
+/** Only those under way have something sealed, and they are few. */
+async function resealErasures(store: Store): Promise<number> {
+  let resealed = 0;
+  const rows = await store.db
+    .selectFrom("erasures")
+    .select(["id", "sealed_value as sealed"])
+    .where("state", "=", "running")
+    .where("sealed_value", "is not", null)
+    .execute();
+  for (const { id, sealed } of rows) {
+    const next = sealed && anew(store, sealed, erasureContext(id));
+    if (!next) continue;
+    await store.db.updateTable("erasures").set({ sealed_value: next }).where("id", "=", id).execute();
+    resealed += 1;
+  }
+  return resealed;
 }
 
 /** Undefined: the current key has sealed it. */

@@ -118,16 +118,20 @@ async function deleteClosedEvents(tx: Tx, ids: readonly string[]): Promise<numbe
   return closed.length;
 }
 
-/** Deletes events with their deliveries and attempts. */
-async function deleteEventsAndDeliveries(tx: Tx, ids: readonly string[]): Promise<void> {
-  if (ids.length === 0) return;
+/** Deletes events with their deliveries and attempts, and counts those. */
+export async function deleteEventsAndDeliveries(
+  tx: Tx,
+  ids: readonly string[],
+): Promise<{ deliveries: number; attempts: number }> {
+  if (ids.length === 0) return { deliveries: 0, attempts: 0 };
   const deliveries = await tx.selectFrom("deliveries").select("id").where("event_id", "in", ids).execute();
-  await deleteAttemptsOf(
+  const attempts = await deleteAttemptsOf(
     tx,
     deliveries.map((row) => row.id),
   );
   await tx.deleteFrom("deliveries").where("event_id", "in", ids).execute();
   await tx.deleteFrom("events").where("id", "in", ids).execute();
+  return { deliveries: deliveries.length, attempts };
 }
 
 async function deleteAttemptsOf(tx: Tx, ids: readonly string[]): Promise<number> {

@@ -148,6 +148,26 @@ export type Tables = {
     created_at: number;
     ended_at: number | null;
   };
+  /** What was erased for somebody; once completed, the receipt of it. */
+  erasures: {
+    id: Generated<number>;
+    account_id: number;
+    /** Null: the whole account. */
+    pointer: string | null;
+    /** What is looked for, until the end. */
+    sealed_value: Buffer | null;
+    value_hash: Buffer | null;
+    state: "running" | "completed";
+    cursor_id: string;
+    examined: number;
+    events: number;
+    deliveries: number;
+    attempts: number;
+    digest: Buffer;
+    workflow_at: number | null;
+    created_at: number;
+    ended_at: number | null;
+  };
   deliveries: {
     id: string;
     account_id: number;

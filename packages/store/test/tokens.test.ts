@@ -27,6 +27,7 @@ const ALL = [
   "0007-delivery-changes",
   "0008-traceparent",
   "0009-retention",
+  "0010-erasures",
 ];
 
 onEachDatabase("a token", (bench) => {

@@ -15,6 +15,7 @@ import { createConnectTransport } from "@connectrpc/connect-node";
 import { type AccountId, type DeliveryId, SCOPES, type Scope } from "@posthaste/domain";
 import {
   claimDeliveries,
+  createErasure,
   createRecovery,
   createToken,
   markStarted,
@@ -33,6 +34,7 @@ export type Things = {
   readonly event: string | undefined;
   readonly delivery: string | undefined;
   readonly recovery: number | undefined;
+  readonly erasure: number | undefined;
   readonly url: string | undefined;
   readonly page: string | undefined;
 };
@@ -54,6 +56,7 @@ export const NEVER: Things = {
   event: `evt_${"0".repeat(26)}`,
   delivery: `dlv_${"0".repeat(26)}`,
   recovery: 749_999,
+  erasure: 759_999,
   url: "https://never.example/hook",
   page: undefined,
 };
@@ -91,6 +94,7 @@ export async function startTwoAccounts(): Promise<TwoAccounts> {
     tokens: 720_000,
     subscriptions: 730_000,
     recoveries: 740_000,
+    erasures: 750_000,
   });
   // The second's delivery is the older one, so that it follows the first's in a list from the newest on.
   const second = await accountAt(bench, ["https://second.example/hook"], { ...FIRST, idempotencyKey: "" });
@@ -146,6 +150,11 @@ async function accountAt(
     now: Date.now(),
   });
   await createRecovery(bench.store, { ...recovery, now: Date.now() });
+  const erasure = await createErasure(bench.store, {
+    accountId,
+    key: { pointer: "/none", value: "x" },
+    now: Date.now(),
+  });
   const { token: named } = await createToken(bench.store, {
     accountId,
     name: "to be named in requests, and used by nobody",
@@ -169,6 +178,7 @@ async function accountAt(
       token: named.id,
       ...delivery,
       recovery: recovery.id,
+      erasure: erasure.id,
       url: targetUrls[0],
       page: undefined,
     },
@@ -220,7 +230,14 @@ async function tryOnce({ store }: Bench, accountId: AccountId) {
 
 async function idsIn({ store }: Bench, accountId: AccountId): Promise<RegExp> {
   const ids: (string | number)[] = [accountId];
-  for (const table of ["tokens", "subscriptions", "events", "deliveries", "recoveries"] as const) {
+  for (const table of [
+    "tokens",
+    "subscriptions",
+    "events",
+    "deliveries",
+    "recoveries",
+    "erasures",
+  ] as const) {
     const rows = await store.db.selectFrom(table).select("id").where("account_id", "=", accountId).execute();
     ids.push(...rows.map((row) => row.id));
   }
@@ -255,11 +272,13 @@ const VALUES: Readonly<Record<string, unknown>> = {
   key_set: "of-nobody",
   name: "any name",
   page_size: undefined,
+  pointer: "/none",
   rate_per_second: undefined,
   scopes: "subscriptions:read",
   secret: undefined,
   since: "2020-01-01T00:00:00Z",
   target_url: FIRST.targetUrl,
+  value: "x",
   values: undefined,
 };
 
@@ -302,7 +321,7 @@ export function withoutIds({ status, body }: RestAnswer, things: Things): string
 }
 
 const RPC_PATH = "/posthaste.v1.";
-const KINDS = ["account", "token", "subscription", "event", "delivery", "recovery"] as const;
+const KINDS = ["account", "token", "subscription", "event", "delivery", "recovery", "erasure"] as const;
 
 /** What a field names: `delivery_id` says it, and for a bare `id` what it stands in does, the innermost first. */
 function thingNamed(field: string, ...within: string[]): Thing | undefined {

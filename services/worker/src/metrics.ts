@@ -7,7 +7,7 @@ const BACKLOG_FRESH_MS = 5_000;
 
 const LOOPS = [
   "dispatcher",
-  "recovery_starter",
+  "asked_for_starter",
   "change_orderer",
   "retention_scheduler",
   "reconciler",

@@ -8,6 +8,7 @@ import {
   retryNow,
   scheduleRetention,
   startDelivery,
+  startErasure,
   startRecovery,
   type TemporalOptions,
   unpause,
@@ -21,8 +22,8 @@ import { listen } from "./listen.ts";
 import { createWorkerMetrics } from "./metrics.ts";
 import { createReconcileRound } from "./reconcile.ts";
 import { runTemporalWorker } from "./run-temporal-worker.ts";
+import { createAskedForRound } from "./start-asked-for.ts";
 import { startLoop } from "./start-loop.ts";
-import { createRecoveryRound } from "./start-recoveries.ts";
 
 export type WorkerOptions = {
   readonly store: Store;
@@ -102,11 +103,17 @@ export async function startWorker(options: WorkerOptions): Promise<Running & { u
       drainPerSecond: options.drainPerSecond,
     }),
   });
-  const recoveryStarter = startLoop({
-    name: "recovery_starter",
+  const askedForStarter = startLoop({
+    name: "asked_for_starter",
     intervalMs: RECOVERIES_INTERVAL_MS,
     log,
-    round: createRecoveryRound({ store, log, now, start: (recovery) => startRecovery(client, recovery) }),
+    round: createAskedForRound({
+      store,
+      log,
+      now,
+      startRecovery: (recovery) => startRecovery(client, recovery),
+      startErasure: (id) => startErasure(client, id),
+    }),
   });
   let scheduled = false;
   const retentionScheduler = startLoop({
@@ -165,7 +172,7 @@ export async function startWorker(options: WorkerOptions): Promise<Running & { u
     port: options.port,
     onNudge: () => {
       dispatcher.wake();
-      recoveryStarter.wake();
+      askedForStarter.wake();
     },
     metrics: metrics.render,
     checkReady,
@@ -178,7 +185,7 @@ export async function startWorker(options: WorkerOptions): Promise<Running & { u
       // No new work first; then what is under way is finished.
       await Promise.all([
         dispatcher.stop(),
-        recoveryStarter.stop(),
+        askedForStarter.stop(),
         changeOrderer.stop(),
         retentionScheduler.stop(),
         reconciler.stop(),

@@ -3,6 +3,9 @@ import {
   ATTEMPT_ACTIVITY,
   type DeliverInput,
   type DeliverResult,
+  ERASE_ACTIVITY,
+  type EraseInput,
+  type EraseStep,
   RECOVER_ACTIVITY,
   RETAIN_ACTIVITY,
   type RecoverInput,
@@ -10,6 +13,7 @@ import {
   type RetainInput,
   type RetainStep,
 } from "../names.ts";
+import { advanceErasure } from "./advance-erasure.ts";
 import { advanceRecovery } from "./advance-recovery.ts";
 import { type AttemptDeps, attemptDelivery } from "./attempt-delivery.ts";
 import { RETENTION_AGES, retainStep } from "./retain-step.ts";
@@ -21,6 +25,7 @@ const HEARTBEAT_MS = 1_000;
 export type Activities = {
   [ATTEMPT_ACTIVITY](input: DeliverInput): Promise<DeliverResult>;
   [RECOVER_ACTIVITY](input: RecoverInput): Promise<RecoverStep>;
+  [ERASE_ACTIVITY](input: EraseInput): Promise<EraseStep>;
   [RETAIN_ACTIVITY](input: RetainInput): Promise<RetainStep>;
 };
 
@@ -41,6 +46,7 @@ export function createActivities(deps: AttemptDeps): Activities {
       }
     },
     [RECOVER_ACTIVITY]: (input) => advanceRecovery(deps, input),
+    [ERASE_ACTIVITY]: (input) => advanceErasure(deps, input),
     [RETAIN_ACTIVITY]: (input) => retainStep(deps, deps.retention ?? RETENTION_AGES, input),
   };
 }

@@ -1,6 +1,7 @@
-export { recoveryWorkflowIdOf, TASK_QUEUE, workflowIdOf } from "../names.ts";
+export { erasureWorkflowIdOf, recoveryWorkflowIdOf, TASK_QUEUE, workflowIdOf } from "../names.ts";
 export { connectTemporal, type TemporalOptions, temporalOptions } from "./connect.ts";
 export { EGRESS_SETTINGS } from "./egress-settings.ts";
+export { startErasure } from "./erasure.ts";
 export { inspectDelivery, type Standing } from "./inspect-delivery.ts";
 export { signalRecovery, startRecovery } from "./recovery.ts";
 export { scheduleRetention } from "./retention-schedule.ts";

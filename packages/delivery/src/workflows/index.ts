@@ -1,3 +1,4 @@
 export { deliver } from "./deliver.ts";
+export { erase } from "./erase.ts";
 export { recover } from "./recover.ts";
 export { retain } from "./retain.ts";

@@ -68,6 +68,9 @@ const ACCESS: Readonly<Record<string, Readonly<Record<string, Access>>>> = {
     createToken: "admin",
     listTokens: "admin",
     revokeToken: "admin",
+    eraseAccount: "admin",
+    eraseEvents: "admin",
+    getErasure: "admin",
   } satisfies Methods<typeof AccountService>,
   [Health.typeName]: {
     check: "public",

@@ -1,18 +1,28 @@
 import { timestampMs } from "@bufbuild/protobuf/wkt";
 import type { ServiceImpl } from "@connectrpc/connect";
 import type { AccountService } from "@posthaste/contracts/account";
-import { type AccountId, Refusal, SCOPES, type TokenId } from "@posthaste/domain";
+import {
+  type AccountId,
+  type ErasureId,
+  type EventKey,
+  parsePointer,
+  Refusal,
+  SCOPES,
+  type TokenId,
+} from "@posthaste/domain";
 import {
   createAccount,
+  createErasure,
   createToken,
   getAccount,
+  getErasure,
   listAccounts,
   listTokens,
   revokeToken,
 } from "@posthaste/store";
 import type { Deps } from "../deps.ts";
 import { plainText } from "../plain-text.ts";
-import { accountTo, tokenTo } from "./convert.ts";
+import { accountTo, erasureTo, tokenTo } from "./convert.ts";
 import { numberPage } from "./page.ts";
 
 const NAME_CHARS_MAX = 100;
@@ -22,6 +32,11 @@ export function accountService(deps: Deps): ServiceImpl<typeof AccountService> {
   const requireAccount = async (id: AccountId) => {
     if ((await getAccount(store, id)) !== undefined) return;
     throw new Refusal("not_found", `there is no account ${id}`, { field: "account_id" });
+  };
+  const erase = async (what: { accountId: AccountId; key: EventKey | null }) => {
+    const erasure = await createErasure(store, { ...what, now: deps.now() });
+    deps.nudge();
+    return { erasure: erasureTo(erasure) };
   };
   return {
     async createAccount(request) {
@@ -61,6 +76,21 @@ export function accountService(deps: Deps): ServiceImpl<typeof AccountService> {
       if (token === undefined)
         throw new Refusal("not_found", `there is no token ${request.id}`, { field: "id" });
       return { token: tokenTo(token) };
+    },
+
+    async eraseAccount(request) {
+      return await erase({ accountId: request.accountId as AccountId, key: null });
+    },
+
+    async eraseEvents({ accountId, pointer, value }) {
+      parsePointer(pointer, "pointer");
+      return await erase({ accountId: accountId as AccountId, key: { pointer, value } });
+    },
+
+    async getErasure({ id }) {
+      const erasure = await getErasure(store, id as ErasureId);
+      if (erasure === undefined) throw new Refusal("not_found", `there is no erasure ${id}`, { field: "id" });
+      return { erasure: erasureTo(erasure) };
     },
   };
 }

@@ -1,6 +1,6 @@
 import { create } from "@bufbuild/protobuf";
 import { durationFromMs, type Timestamp, timestampFromMs } from "@bufbuild/protobuf/wkt";
-import { AccountSchema, TokenSchema } from "@posthaste/contracts/account";
+import { AccountSchema, ErasureSchema, ErasureState, TokenSchema } from "@posthaste/contracts/account";
 import {
   AttemptSchema,
   DeliveryChangeSchema,
@@ -18,7 +18,7 @@ import {
   SigningKeySchema,
   SubscriptionSchema,
 } from "@posthaste/contracts/subscription";
-import { recoveryWorkflowIdOf, workflowIdOf } from "@posthaste/delivery/client";
+import { erasureWorkflowIdOf, recoveryWorkflowIdOf, workflowIdOf } from "@posthaste/delivery/client";
 import {
   type Acceptance,
   ATTEMPT_TIMEOUT_MS,
@@ -33,6 +33,7 @@ import type {
   Attempt,
   Delivery,
   DeliveryChange,
+  Erasure,
   Recovery,
   SigningKey,
   Subscription,
@@ -223,6 +224,25 @@ export function accountTo(account: Account) {
     id: account.id,
     name: account.name,
     createdAt: timestampFromMs(account.createdAt),
+  });
+}
+
+export function erasureTo(erasure: Erasure) {
+  const { id, accountId, pointer, valueHash, state, digest } = erasure;
+  return create(ErasureSchema, {
+    id,
+    accountId,
+    pointer: pointer ?? "",
+    valueSha256: valueHash === null ? "" : Buffer.from(valueHash).toString("hex"),
+    state: state === "completed" ? ErasureState.COMPLETED : ErasureState.RUNNING,
+    examined: BigInt(erasure.examined),
+    events: BigInt(erasure.events),
+    deliveries: BigInt(erasure.deliveries),
+    attempts: BigInt(erasure.attempts),
+    digest: Buffer.from(digest).toString("hex"),
+    createdAt: timestampFromMs(erasure.createdAt),
+    workflowId: erasureWorkflowIdOf(id),
+    ...optional("endedAt", erasure.endedAt),
   });
 }
 

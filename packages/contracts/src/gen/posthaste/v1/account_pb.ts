@@ -2,8 +2,8 @@
 // @generated from file posthaste/v1/account.proto (package posthaste.v1, syntax proto3)
 /* eslint-disable */
 
-import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
-import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
+import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
+import { enumDesc, fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_buf_validate_validate } from "../../buf/validate/validate_pb.ts";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
@@ -13,7 +13,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file posthaste/v1/account.proto.
  */
 export const file_posthaste_v1_account: GenFile = /*@__PURE__*/
-  fileDesc("Chpwb3N0aGFzdGUvdjEvYWNjb3VudC5wcm90bxIMcG9zdGhhc3RlLnYxIlMKB0FjY291bnQSCgoCaWQYASABKAUSDAoEbmFtZRgCIAEoCRIuCgpjcmVhdGVkX2F0GAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCLjAQoFVG9rZW4SCgoCaWQYASABKAUSEgoKYWNjb3VudF9pZBgCIAEoBRIMCgRuYW1lGAMgASgJEgwKBGhpbnQYBCABKAkSDgoGc2NvcGVzGAUgAygJEi4KCmV4cGlyZXNfYXQYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi4KCnJldm9rZWRfYXQYByABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi4KCmNyZWF0ZWRfYXQYCCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIi8KFENyZWF0ZUFjY291bnRSZXF1ZXN0EhcKBG5hbWUYASABKAlCCbpIBnIEEAEYZCI/ChVDcmVhdGVBY2NvdW50UmVzcG9uc2USJgoHYWNjb3VudBgBIAEoCzIVLnBvc3RoYXN0ZS52MS5BY2NvdW50IlIKE0xpc3RBY2NvdW50c1JlcXVlc3QSHQoJcGFnZV9zaXplGAEgASgFQgq6SAcaBRj0AygAEhwKCnBhZ2VfdG9rZW4YAiABKAlCCLpIBXIDGIAEIlgKFExpc3RBY2NvdW50c1Jlc3BvbnNlEicKCGFjY291bnRzGAEgAygLMhUucG9zdGhhc3RlLnYxLkFjY291bnQSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIpUCChJDcmVhdGVUb2tlblJlcXVlc3QSGwoKYWNjb3VudF9pZBgBIAEoBUIHukgEGgIgABIXCgRuYW1lGAIgASgJQgm6SAZyBBABGGQSjgEKBnNjb3BlcxgDIAMoCUJ+ukh7kgF4CAEYASJycnBSEnN1YnNjcmlwdGlvbnM6cmVhZFITc3Vic2NyaXB0aW9uczp3cml0ZVIMZXZlbnRzOndyaXRlUg9kZWxpdmVyaWVzOnJlYWRSEGRlbGl2ZXJpZXM6d3JpdGVSDWNhdGFsb2c6d3JpdGVSBWFkbWluEjgKCmV4cGlyZXNfYXQYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQgi6SAWyAQJAASJJChNDcmVhdGVUb2tlblJlc3BvbnNlEiIKBXRva2VuGAEgASgLMhMucG9zdGhhc3RlLnYxLlRva2VuEg4KBnNlY3JldBgCIAEoCSJtChFMaXN0VG9rZW5zUmVxdWVzdBIbCgphY2NvdW50X2lkGAEgASgFQge6SAQaAiAAEh0KCXBhZ2Vfc2l6ZRgCIAEoBUIKukgHGgUY9AMoABIcCgpwYWdlX3Rva2VuGAMgASgJQgi6SAVyAxiABCJSChJMaXN0VG9rZW5zUmVzcG9uc2USIwoGdG9rZW5zGAEgAygLMhMucG9zdGhhc3RlLnYxLlRva2VuEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSIpChJSZXZva2VUb2tlblJlcXVlc3QSEwoCaWQYASABKAVCB7pIBBoCIAAiOQoTUmV2b2tlVG9rZW5SZXNwb25zZRIiCgV0b2tlbhgBIAEoCzITLnBvc3RoYXN0ZS52MS5Ub2tlbjLJAwoOQWNjb3VudFNlcnZpY2USWAoNQ3JlYXRlQWNjb3VudBIiLnBvc3RoYXN0ZS52MS5DcmVhdGVBY2NvdW50UmVxdWVzdBojLnBvc3RoYXN0ZS52MS5DcmVhdGVBY2NvdW50UmVzcG9uc2USWgoMTGlzdEFjY291bnRzEiEucG9zdGhhc3RlLnYxLkxpc3RBY2NvdW50c1JlcXVlc3QaIi5wb3N0aGFzdGUudjEuTGlzdEFjY291bnRzUmVzcG9uc2UiA5ACARJSCgtDcmVhdGVUb2tlbhIgLnBvc3RoYXN0ZS52MS5DcmVhdGVUb2tlblJlcXVlc3QaIS5wb3N0aGFzdGUudjEuQ3JlYXRlVG9rZW5SZXNwb25zZRJUCgpMaXN0VG9rZW5zEh8ucG9zdGhhc3RlLnYxLkxpc3RUb2tlbnNSZXF1ZXN0GiAucG9zdGhhc3RlLnYxLkxpc3RUb2tlbnNSZXNwb25zZSIDkAIBElcKC1Jldm9rZVRva2VuEiAucG9zdGhhc3RlLnYxLlJldm9rZVRva2VuUmVxdWVzdBohLnBvc3RoYXN0ZS52MS5SZXZva2VUb2tlblJlc3BvbnNlIgOQAgJiBnByb3RvMw", [file_buf_validate_validate, file_google_protobuf_timestamp]);
+  fileDesc("Chpwb3N0aGFzdGUvdjEvYWNjb3VudC5wcm90bxIMcG9zdGhhc3RlLnYxIlMKB0FjY291bnQSCgoCaWQYASABKAUSDAoEbmFtZRgCIAEoCRIuCgpjcmVhdGVkX2F0GAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCLjAQoFVG9rZW4SCgoCaWQYASABKAUSEgoKYWNjb3VudF9pZBgCIAEoBRIMCgRuYW1lGAMgASgJEgwKBGhpbnQYBCABKAkSDgoGc2NvcGVzGAUgAygJEi4KCmV4cGlyZXNfYXQYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi4KCnJldm9rZWRfYXQYByABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi4KCmNyZWF0ZWRfYXQYCCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIi8KFENyZWF0ZUFjY291bnRSZXF1ZXN0EhcKBG5hbWUYASABKAlCCbpIBnIEEAEYZCI/ChVDcmVhdGVBY2NvdW50UmVzcG9uc2USJgoHYWNjb3VudBgBIAEoCzIVLnBvc3RoYXN0ZS52MS5BY2NvdW50IlIKE0xpc3RBY2NvdW50c1JlcXVlc3QSHQoJcGFnZV9zaXplGAEgASgFQgq6SAcaBRj0AygAEhwKCnBhZ2VfdG9rZW4YAiABKAlCCLpIBXIDGIAEIlgKFExpc3RBY2NvdW50c1Jlc3BvbnNlEicKCGFjY291bnRzGAEgAygLMhUucG9zdGhhc3RlLnYxLkFjY291bnQSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIpUCChJDcmVhdGVUb2tlblJlcXVlc3QSGwoKYWNjb3VudF9pZBgBIAEoBUIHukgEGgIgABIXCgRuYW1lGAIgASgJQgm6SAZyBBABGGQSjgEKBnNjb3BlcxgDIAMoCUJ+ukh7kgF4CAEYASJycnBSEnN1YnNjcmlwdGlvbnM6cmVhZFITc3Vic2NyaXB0aW9uczp3cml0ZVIMZXZlbnRzOndyaXRlUg9kZWxpdmVyaWVzOnJlYWRSEGRlbGl2ZXJpZXM6d3JpdGVSDWNhdGFsb2c6d3JpdGVSBWFkbWluEjgKCmV4cGlyZXNfYXQYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQgi6SAWyAQJAASJJChNDcmVhdGVUb2tlblJlc3BvbnNlEiIKBXRva2VuGAEgASgLMhMucG9zdGhhc3RlLnYxLlRva2VuEg4KBnNlY3JldBgCIAEoCSJtChFMaXN0VG9rZW5zUmVxdWVzdBIbCgphY2NvdW50X2lkGAEgASgFQge6SAQaAiAAEh0KCXBhZ2Vfc2l6ZRgCIAEoBUIKukgHGgUY9AMoABIcCgpwYWdlX3Rva2VuGAMgASgJQgi6SAVyAxiABCJSChJMaXN0VG9rZW5zUmVzcG9uc2USIwoGdG9rZW5zGAEgAygLMhMucG9zdGhhc3RlLnYxLlRva2VuEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSIpChJSZXZva2VUb2tlblJlcXVlc3QSEwoCaWQYASABKAVCB7pIBBoCIAAiOQoTUmV2b2tlVG9rZW5SZXNwb25zZRIiCgV0b2tlbhgBIAEoCzITLnBvc3RoYXN0ZS52MS5Ub2tlbiLGAgoHRXJhc3VyZRIKCgJpZBgBIAEoBRISCgphY2NvdW50X2lkGAIgASgFEg8KB3BvaW50ZXIYAyABKAkSFAoMdmFsdWVfc2hhMjU2GAQgASgJEikKBXN0YXRlGAUgASgOMhoucG9zdGhhc3RlLnYxLkVyYXN1cmVTdGF0ZRIQCghleGFtaW5lZBgGIAEoAxIOCgZldmVudHMYByABKAMSEgoKZGVsaXZlcmllcxgIIAEoAxIQCghhdHRlbXB0cxgJIAEoAxIOCgZkaWdlc3QYCiABKAkSLgoKY3JlYXRlZF9hdBgLIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLAoIZW5kZWRfYXQYDCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhMKC3dvcmtmbG93X2lkGA0gASgJIjIKE0VyYXNlQWNjb3VudFJlcXVlc3QSGwoKYWNjb3VudF9pZBgBIAEoBUIHukgEGgIgACI+ChRFcmFzZUFjY291bnRSZXNwb25zZRImCgdlcmFzdXJlGAEgASgLMhUucG9zdGhhc3RlLnYxLkVyYXN1cmUiaQoSRXJhc2VFdmVudHNSZXF1ZXN0EhsKCmFjY291bnRfaWQYASABKAVCB7pIBBoCIAASGwoHcG9pbnRlchgCIAEoCUIKukgHcgUQAhiAAhIZCgV2YWx1ZRgDIAEoCUIKukgHcgUQARiACCI9ChNFcmFzZUV2ZW50c1Jlc3BvbnNlEiYKB2VyYXN1cmUYASABKAsyFS5wb3N0aGFzdGUudjEuRXJhc3VyZSIoChFHZXRFcmFzdXJlUmVxdWVzdBITCgJpZBgBIAEoBUIHukgEGgIgACI8ChJHZXRFcmFzdXJlUmVzcG9uc2USJgoHZXJhc3VyZRgBIAEoCzIVLnBvc3RoYXN0ZS52MS5FcmFzdXJlKmUKDEVyYXN1cmVTdGF0ZRIdChlFUkFTVVJFX1NUQVRFX1VOU1BFQ0lGSUVEEAASGQoVRVJBU1VSRV9TVEFURV9SVU5OSU5HEAESGwoXRVJBU1VSRV9TVEFURV9DT01QTEVURUQQAjLKBQoOQWNjb3VudFNlcnZpY2USWAoNQ3JlYXRlQWNjb3VudBIiLnBvc3RoYXN0ZS52MS5DcmVhdGVBY2NvdW50UmVxdWVzdBojLnBvc3RoYXN0ZS52MS5DcmVhdGVBY2NvdW50UmVzcG9uc2USWgoMTGlzdEFjY291bnRzEiEucG9zdGhhc3RlLnYxLkxpc3RBY2NvdW50c1JlcXVlc3QaIi5wb3N0aGFzdGUudjEuTGlzdEFjY291bnRzUmVzcG9uc2UiA5ACARJSCgtDcmVhdGVUb2tlbhIgLnBvc3RoYXN0ZS52MS5DcmVhdGVUb2tlblJlcXVlc3QaIS5wb3N0aGFzdGUudjEuQ3JlYXRlVG9rZW5SZXNwb25zZRJUCgpMaXN0VG9rZW5zEh8ucG9zdGhhc3RlLnYxLkxpc3RUb2tlbnNSZXF1ZXN0GiAucG9zdGhhc3RlLnYxLkxpc3RUb2tlbnNSZXNwb25zZSIDkAIBElcKC1Jldm9rZVRva2VuEiAucG9zdGhhc3RlLnYxLlJldm9rZVRva2VuUmVxdWVzdBohLnBvc3RoYXN0ZS52MS5SZXZva2VUb2tlblJlc3BvbnNlIgOQAgISVQoMRXJhc2VBY2NvdW50EiEucG9zdGhhc3RlLnYxLkVyYXNlQWNjb3VudFJlcXVlc3QaIi5wb3N0aGFzdGUudjEuRXJhc2VBY2NvdW50UmVzcG9uc2USUgoLRXJhc2VFdmVudHMSIC5wb3N0aGFzdGUudjEuRXJhc2VFdmVudHNSZXF1ZXN0GiEucG9zdGhhc3RlLnYxLkVyYXNlRXZlbnRzUmVzcG9uc2USVAoKR2V0RXJhc3VyZRIfLnBvc3RoYXN0ZS52MS5HZXRFcmFzdXJlUmVxdWVzdBogLnBvc3RoYXN0ZS52MS5HZXRFcmFzdXJlUmVzcG9uc2UiA5ACAWIGcHJvdG8z", [file_buf_validate_validate, file_google_protobuf_timestamp]);
 
 /**
  * A tenant.
@@ -395,6 +395,286 @@ export const RevokeTokenResponseSchema: GenMessage<RevokeTokenResponse> = /*@__P
   messageDesc(file_posthaste_v1_account, 11);
 
 /**
+ * The erasing of an account or of events; once completed, the receipt of it.
+ *
+ * @generated from message posthaste.v1.Erasure
+ */
+export type Erasure = Message<"posthaste.v1.Erasure"> & {
+  /**
+   * Its number.
+   *
+   * @generated from field: int32 id = 1;
+   */
+  id: number;
+
+  /**
+   * The account.
+   *
+   * @generated from field: int32 account_id = 2;
+   */
+  accountId: number;
+
+  /**
+   * Where the events have the value; empty: the whole account.
+   *
+   * @generated from field: string pointer = 3;
+   */
+  pointer: string;
+
+  /**
+   * The SHA-256 of the value, in hexadecimal; the value itself is not kept. Empty: the whole account.
+   *
+   * @generated from field: string value_sha256 = 4;
+   */
+  valueSha256: string;
+
+  /**
+   * Where it stands.
+   *
+   * @generated from field: posthaste.v1.ErasureState state = 5;
+   */
+  state: ErasureState;
+
+  /**
+   * Events looked at.
+   *
+   * @generated from field: int64 examined = 6;
+   */
+  examined: bigint;
+
+  /**
+   * Events erased.
+   *
+   * @generated from field: int64 events = 7;
+   */
+  events: bigint;
+
+  /**
+   * Deliveries erased.
+   *
+   * @generated from field: int64 deliveries = 8;
+   */
+  deliveries: bigint;
+
+  /**
+   * Attempts erased.
+   *
+   * @generated from field: int64 attempts = 9;
+   */
+  attempts: bigint;
+
+  /**
+   * A SHA-256 over the ids of the erased events in their order, in hexadecimal: proves later which they were.
+   *
+   * @generated from field: string digest = 10;
+   */
+  digest: string;
+
+  /**
+   * When it was asked for.
+   *
+   * @generated from field: google.protobuf.Timestamp created_at = 11;
+   */
+  createdAt?: Timestamp | undefined;
+
+  /**
+   * When it was completed; absent before.
+   *
+   * @generated from field: google.protobuf.Timestamp ended_at = 12;
+   */
+  endedAt?: Timestamp | undefined;
+
+  /**
+   * Its workflow at Temporal.
+   *
+   * @generated from field: string workflow_id = 13;
+   */
+  workflowId: string;
+};
+
+/**
+ * Describes the message posthaste.v1.Erasure.
+ * Use `create(ErasureSchema)` to create a new message.
+ */
+export const ErasureSchema: GenMessage<Erasure> = /*@__PURE__*/
+  messageDesc(file_posthaste_v1_account, 12);
+
+/**
+ * Names the account to erase.
+ *
+ * @generated from message posthaste.v1.EraseAccountRequest
+ */
+export type EraseAccountRequest = Message<"posthaste.v1.EraseAccountRequest"> & {
+  /**
+   * The account's number.
+   *
+   * @generated from field: int32 account_id = 1;
+   */
+  accountId: number;
+};
+
+/**
+ * Describes the message posthaste.v1.EraseAccountRequest.
+ * Use `create(EraseAccountRequestSchema)` to create a new message.
+ */
+export const EraseAccountRequestSchema: GenMessage<EraseAccountRequest> = /*@__PURE__*/
+  messageDesc(file_posthaste_v1_account, 13);
+
+/**
+ * The erasure.
+ *
+ * @generated from message posthaste.v1.EraseAccountResponse
+ */
+export type EraseAccountResponse = Message<"posthaste.v1.EraseAccountResponse"> & {
+  /**
+   * As it begins.
+   *
+   * @generated from field: posthaste.v1.Erasure erasure = 1;
+   */
+  erasure?: Erasure | undefined;
+};
+
+/**
+ * Describes the message posthaste.v1.EraseAccountResponse.
+ * Use `create(EraseAccountResponseSchema)` to create a new message.
+ */
+export const EraseAccountResponseSchema: GenMessage<EraseAccountResponse> = /*@__PURE__*/
+  messageDesc(file_posthaste_v1_account, 14);
+
+/**
+ * Which events to erase.
+ *
+ * @generated from message posthaste.v1.EraseEventsRequest
+ */
+export type EraseEventsRequest = Message<"posthaste.v1.EraseEventsRequest"> & {
+  /**
+   * The account's number.
+   *
+   * @generated from field: int32 account_id = 1;
+   */
+  accountId: number;
+
+  /**
+   * The place in the snapshot: a JSON Pointer (RFC 6901) such as `/ContactID`, at most 256 characters. Required.
+   *
+   * @generated from field: string pointer = 2;
+   */
+  pointer: string;
+
+  /**
+   * What stands there: a string's characters, or a number, `true`, `false` or `null` as it is written. At most 1,024
+   * characters. Required.
+   *
+   * @generated from field: string value = 3;
+   */
+  value: string;
+};
+
+/**
+ * Describes the message posthaste.v1.EraseEventsRequest.
+ * Use `create(EraseEventsRequestSchema)` to create a new message.
+ */
+export const EraseEventsRequestSchema: GenMessage<EraseEventsRequest> = /*@__PURE__*/
+  messageDesc(file_posthaste_v1_account, 15);
+
+/**
+ * The erasure.
+ *
+ * @generated from message posthaste.v1.EraseEventsResponse
+ */
+export type EraseEventsResponse = Message<"posthaste.v1.EraseEventsResponse"> & {
+  /**
+   * As it begins.
+   *
+   * @generated from field: posthaste.v1.Erasure erasure = 1;
+   */
+  erasure?: Erasure | undefined;
+};
+
+/**
+ * Describes the message posthaste.v1.EraseEventsResponse.
+ * Use `create(EraseEventsResponseSchema)` to create a new message.
+ */
+export const EraseEventsResponseSchema: GenMessage<EraseEventsResponse> = /*@__PURE__*/
+  messageDesc(file_posthaste_v1_account, 16);
+
+/**
+ * Names an erasure.
+ *
+ * @generated from message posthaste.v1.GetErasureRequest
+ */
+export type GetErasureRequest = Message<"posthaste.v1.GetErasureRequest"> & {
+  /**
+   * Its number.
+   *
+   * @generated from field: int32 id = 1;
+   */
+  id: number;
+};
+
+/**
+ * Describes the message posthaste.v1.GetErasureRequest.
+ * Use `create(GetErasureRequestSchema)` to create a new message.
+ */
+export const GetErasureRequestSchema: GenMessage<GetErasureRequest> = /*@__PURE__*/
+  messageDesc(file_posthaste_v1_account, 17);
+
+/**
+ * The erasure asked for.
+ *
+ * @generated from message posthaste.v1.GetErasureResponse
+ */
+export type GetErasureResponse = Message<"posthaste.v1.GetErasureResponse"> & {
+  /**
+   * As stored.
+   *
+   * @generated from field: posthaste.v1.Erasure erasure = 1;
+   */
+  erasure?: Erasure | undefined;
+};
+
+/**
+ * Describes the message posthaste.v1.GetErasureResponse.
+ * Use `create(GetErasureResponseSchema)` to create a new message.
+ */
+export const GetErasureResponseSchema: GenMessage<GetErasureResponse> = /*@__PURE__*/
+  messageDesc(file_posthaste_v1_account, 18);
+
+/**
+ * Where an erasure stands.
+ *
+ * @generated from enum posthaste.v1.ErasureState
+ */
+export enum ErasureState {
+  /**
+   * Never sent.
+   *
+   * @generated from enum value: ERASURE_STATE_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * It is being done.
+   *
+   * @generated from enum value: ERASURE_STATE_RUNNING = 1;
+   */
+  RUNNING = 1,
+
+  /**
+   * It is done. Terminal.
+   *
+   * @generated from enum value: ERASURE_STATE_COMPLETED = 2;
+   */
+  COMPLETED = 2,
+}
+
+/**
+ * Describes the enum posthaste.v1.ErasureState.
+ */
+export const ErasureStateSchema: GenEnum<ErasureState> = /*@__PURE__*/
+  enumDesc(file_posthaste_v1_account, 0);
+
+/**
  * Tenants and the tokens that act for them. Needs the scope `admin`, which sees every account.
  *
  * @generated from service posthaste.v1.AccountService
@@ -449,6 +729,38 @@ export const AccountService: GenService<{
     methodKind: "unary";
     input: typeof RevokeTokenRequestSchema;
     output: typeof RevokeTokenResponseSchema;
+  },
+  /**
+   * Erases an account for good: its tokens stop working at once, its subscriptions end, and its events, deliveries, attempts and
+   * all else are deleted. Its number stays. Errors: NOT_FOUND.
+   *
+   * @generated from rpc posthaste.v1.AccountService.EraseAccount
+   */
+  eraseAccount: {
+    methodKind: "unary";
+    input: typeof EraseAccountRequestSchema;
+    output: typeof EraseAccountResponseSchema;
+  },
+  /**
+   * Erases an account's events that have a value in a place, such as all of one contact, with their deliveries and
+   * attempts, also open ones. Looks at every event of the account. Errors: NOT_FOUND.
+   *
+   * @generated from rpc posthaste.v1.AccountService.EraseEvents
+   */
+  eraseEvents: {
+    methodKind: "unary";
+    input: typeof EraseEventsRequestSchema;
+    output: typeof EraseEventsResponseSchema;
+  },
+  /**
+   * Reads how far an erasure is; once completed, its receipt. Errors: NOT_FOUND.
+   *
+   * @generated from rpc posthaste.v1.AccountService.GetErasure
+   */
+  getErasure: {
+    methodKind: "unary";
+    input: typeof GetErasureRequestSchema;
+    output: typeof GetErasureResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_posthaste_v1_account, 0);
