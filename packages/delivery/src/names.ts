@@ -3,6 +3,12 @@ import type { DeliveryId, ErasureId, RecoveryId, RecoveryState, TerminalState } 
 /** The task queue that dispatchers start workflows on and workers poll. */
 export const TASK_QUEUE = "posthaste-deliveries";
 
+/**
+ * The task queue of retries. First attempts have the other one to themselves: thousands of retries that come due at once
+ * wait for each other and for nobody else.
+ */
+export const RETRY_QUEUE = "posthaste-retries";
+
 /** The workflow's type, as Temporal's UI shows it. */
 export const DELIVER_WORKFLOW = "deliver";
 

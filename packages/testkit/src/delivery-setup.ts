@@ -21,7 +21,7 @@ import {
   type Store,
 } from "@posthaste/store";
 import { TestWorkflowEnvironment } from "@temporalio/testing";
-import { Runtime, type Worker } from "@temporalio/worker";
+import { Runtime } from "@temporalio/worker";
 import { type Receiver, startReceiver } from "./receiver/receiver.ts";
 import { temporalBinary, timeSkippingBinary } from "./temporal-binaries/index.ts";
 import { createTestStore } from "./test-store.ts";
@@ -57,7 +57,7 @@ export type Started = {
   readonly startedAt: number;
 };
 
-export type RunningWorker = { readonly worker: Worker; stop(): Promise<void> };
+export type RunningWorker = { stop(): Promise<void> };
 
 let bundle: Awaited<ReturnType<typeof workflowCode>> | undefined;
 
@@ -141,9 +141,8 @@ export async function setupDelivery(kind: "time-skipping" | "dev-server"): Promi
       });
       const running = worker.run();
       const started: RunningWorker = {
-        worker,
         async stop() {
-          if (worker.getState() === "RUNNING") worker.shutdown();
+          worker.shutdown();
           await running;
         },
       };

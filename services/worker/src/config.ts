@@ -47,7 +47,11 @@ export const WORKER_SETTINGS = {
     /^[\w.-]{1,128}$/,
     "letters, digits, `.`, `_` and `-`",
   ),
-  POSTHASTE_ATTEMPTS_MAX: integer("Attempts under way at once in one process", 200, { min: 1, max: 10_000 }),
+  POSTHASTE_ATTEMPTS_MAX: integer(
+    "First attempts under way at once in one process, and half as many retries",
+    200,
+    { min: 1, max: 10_000 },
+  ),
   POSTHASTE_RETAIN_EVENTS_DAYS: integer(
     "Days after which an event is deleted, with its payload and deliveries; one with an open delivery stays",
     90,

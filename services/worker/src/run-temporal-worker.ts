@@ -1,8 +1,12 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { TemporalOptions } from "@posthaste/delivery/client";
-import { createDeliveryWorker, type DeliveryWorkerOptions } from "@posthaste/delivery/worker";
+import {
+  createDeliveryWorker,
+  type DeliveryWorker,
+  type DeliveryWorkerOptions,
+} from "@posthaste/delivery/worker";
 import type { Log } from "@posthaste/runtime";
-import { NativeConnection, type Worker } from "@temporalio/worker";
+import { NativeConnection } from "@temporalio/worker";
 
 export type TemporalWorkerOptions = Pick<
   DeliveryWorkerOptions,
@@ -25,7 +29,7 @@ export function runTemporalWorker(options: TemporalWorkerOptions): {
 } {
   const { temporal, log } = options;
   const stopping = new AbortController();
-  let worker: Worker | undefined;
+  let worker: DeliveryWorker | undefined;
 
   const connectAndRun = async () => {
     const connection = await NativeConnection.connect(temporal.connectionOptions ?? {});
@@ -61,10 +65,10 @@ export function runTemporalWorker(options: TemporalWorkerOptions): {
   const running = run();
 
   return {
-    polls: () => worker?.getState() === "RUNNING",
+    polls: () => worker?.isRunning() ?? false,
     async stop() {
       stopping.abort();
-      if (worker?.getState() === "RUNNING") worker.shutdown();
+      worker?.shutdown();
       await running;
     },
   };

@@ -5,6 +5,7 @@ import {
   inspectDelivery,
   retryNow,
   scheduleRetention,
+  startErasure,
   startRecovery,
   workflowIdOf,
 } from "@posthaste/delivery/client";
@@ -12,6 +13,7 @@ import type { RecoveryId } from "@posthaste/domain";
 import {
   cancelDelivery,
   changeRecovery,
+  createErasure,
   createRecovery,
   endSubscription,
   getDelivery,
@@ -43,6 +45,7 @@ export async function recordHistories(): Promise<Histories> {
       "deliver-had-to-wait": await hadToWait(t),
       "recover-paused": await recovered(t),
       "retain-run": await retained(t),
+      "erase-events": await erased(t),
     };
   } finally {
     await t.dispose();
@@ -138,6 +141,15 @@ async function retained(t: DeliverySetup): Promise<unknown> {
   const workflowId = run?.action.workflow.workflowId ?? "";
   await client.workflow.getHandle(workflowId).result();
   return await historyOf(t, workflowId);
+}
+
+async function erased(t: DeliverySetup): Promise<unknown> {
+  const { accountId, store } = t;
+  const key = { pointer: "/a", value: "1" };
+  const { id } = await createErasure(store, { accountId, key, now: Date.now() });
+  await startErasure(t.env.client, id);
+  await t.env.client.workflow.getHandle(`erasure/${id}`).result();
+  return await historyOf(t, `erasure/${id}`);
 }
 
 const recoveryWorkflow = (id: RecoveryId) => `recovery/${id}`;

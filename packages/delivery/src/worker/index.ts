@@ -1,2 +1,6 @@
-export { createDeliveryWorker, type DeliveryWorkerOptions } from "./create-delivery-worker.ts";
+export {
+  createDeliveryWorker,
+  type DeliveryWorker,
+  type DeliveryWorkerOptions,
+} from "./create-delivery-worker.ts";
 export { bundleWorkflows, workflowCode } from "./workflow-code.ts";

@@ -3,13 +3,21 @@ import {
   ApplicationFailure,
   continueAsNew,
   isCancellation,
+  patched,
   proxyActivities,
   sleep,
   TimeoutFailure,
   workflowInfo,
 } from "@temporalio/workflow";
 import type { Activities } from "../activities/index.ts";
-import { type DeliverInput, type DeliverResult, FAULT, NOT_YET } from "../names.ts";
+import {
+  ATTEMPT_FAILED,
+  type DeliverInput,
+  type DeliverResult,
+  FAULT,
+  NOT_YET,
+  RETRY_QUEUE,
+} from "../names.ts";
 import { RETRY_POLICY } from "./retry-policy.ts";
 
 /** The longest attempt (30 s) and patience with the database while its result is written (30 s), doubled. */
@@ -23,17 +31,26 @@ const FAULT_PAUSE_MAX_MS = 60_000;
 /** An activity that lived this long had recovered from the faults before it. */
 const FAULTS_FORGOTTEN_AFTER_MS = 5 * 60_000;
 
-const { attemptDelivery } = proxyActivities<Activities>({
+const BOUNDS = { startToCloseTimeout: START_TO_CLOSE_MS, heartbeatTimeout: HEARTBEAT_TIMEOUT_MS };
+/** The first attempt; what it fails with, {@link retries} find in the log. */
+const first = proxyActivities<Activities>({ ...BOUNDS, retry: { maximumAttempts: 1 } }).attemptDelivery;
+const retries = proxyActivities<Activities>({
+  ...BOUNDS,
   retry: RETRY_POLICY,
-  startToCloseTimeout: START_TO_CLOSE_MS,
-  heartbeatTimeout: HEARTBEAT_TIMEOUT_MS,
-});
+  taskQueue: RETRY_QUEUE,
+}).attemptDelivery;
+/** As it was when all attempts were one activity: for workflows that began then. */
+const all = proxyActivities<Activities>({ ...BOUNDS, retry: RETRY_POLICY }).attemptDelivery;
+
+/** Since workflows make the first attempt apart from the retries. */
+const FIRST_APART = "first-attempt-apart";
 
 /**
  * Carries one delivery to its end.
  *
- * The schedule is the activity's retry policy and nothing else: no timer here competes with it. What this code adds
- * is that faults of ours (a database away, a worker killed, a bug) cost the receiver none of its attempts. Such a
+ * The first attempt is an activity of its own, on a task queue that retries do not clog. Once it has failed, one activity
+ * carries the rest: it replays the log, so that Temporal's attempt numbers are the log's, and its retry policy is the
+ * schedule and nothing else: no timer here competes with it. What this code adds is that faults of ours (a database away, a worker killed, a bug) cost the receiver none of its attempts. Such a
  * fault ends the activity; it is run again after a short pause, and replays the attempt log: Temporal's attempt
  * numbers run up to the log's without a request, and what was left of the last wait is waited.
  *
@@ -41,13 +58,18 @@ const { attemptDelivery } = proxyActivities<Activities>({
  */
 export async function deliver(input: DeliverInput): Promise<DeliverResult> {
   let faults = 0;
+  let attempt = patched(FIRST_APART) ? first : all;
   for (;;) {
     const begunAt = Date.now();
     try {
-      return await attemptDelivery(input);
+      return await attempt(input);
     } catch (error) {
+      if (attempt === first && hasType(error, ATTEMPT_FAILED)) {
+        attempt = retries;
+        continue;
+      }
       // Its turn is written down; the replay waits for it.
-      if (isNotYet(error)) {
+      if (hasType(error, NOT_YET)) {
         if (workflowInfo().continueAsNewSuggested) await continueAsNew<typeof deliver>(input);
         continue;
       }
@@ -66,11 +88,9 @@ function isFault(error: unknown): boolean {
   return cause instanceof TimeoutFailure || (cause instanceof ApplicationFailure && cause.type === FAULT);
 }
 
-function isNotYet(error: unknown): boolean {
+function hasType(error: unknown, type: string): boolean {
   return (
-    error instanceof ActivityFailure &&
-    error.cause instanceof ApplicationFailure &&
-    error.cause.type === NOT_YET
+    error instanceof ActivityFailure && error.cause instanceof ApplicationFailure && error.cause.type === type
   );
 }
 
