@@ -46,6 +46,8 @@ export {
   type DeliveryState,
   type EventId,
   isTerminal,
+  SCHEMA_CHECKS,
+  type SchemaCheck,
   SCOPES,
   type Scope,
   SUBSCRIPTION_STATES,

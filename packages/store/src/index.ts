@@ -11,6 +11,16 @@ export { continueFanouts } from "./continue-fanouts.ts";
 export { createTestDelivery } from "./create-test-delivery.ts";
 export { cancelDelivery, type Delivery, getDelivery, listDeliveries, requestRetry } from "./deliveries.ts";
 export { endSubscription, endSubscriptionsByUrl } from "./end-subscription.ts";
+export {
+  archiveEventType,
+  createEventType,
+  type EventTypeVersion,
+  listEventTypes,
+  readEventType,
+  readEventTypes,
+  type StoredEventType,
+  updateEventType,
+} from "./event-types.ts";
 export { type EventToIngest, type Ingest, type IngestedEvent, ingestEvents } from "./ingest-events.ts";
 export { type AttemptContext, loadForAttempt } from "./load-for-attempt.ts";
 export { migrate, pendingMigrations } from "./migrate.ts";
@@ -19,6 +29,7 @@ export { deferReconcile, listOverdue, type OverdueDelivery, RECONCILE_GRACE_MS }
 export { type AttemptToRecord, recordAttempt } from "./record-attempt.ts";
 export { resealSecrets } from "./reseal.ts";
 export { resendDelivery } from "./resend-delivery.ts";
+export { getSchemaCheck, setSchemaCheck } from "./schema-check.ts";
 export { parseSealingKeys, SealError, type SealingKeys } from "./sealer.ts";
 export { STORE_SETTINGS } from "./settings.ts";
 export {

@@ -3,6 +3,7 @@ import { up as initial } from "./migrations/0001-initial.ts";
 import { up as signing } from "./migrations/0002-signing.ts";
 import { up as subscriptionOptions } from "./migrations/0003-subscription-options.ts";
 import { up as testDeliveries } from "./migrations/0004-test-deliveries.ts";
+import { up as eventTypes } from "./migrations/0012-event-types.ts";
 import type { MigrationContext } from "./migrations/context.ts";
 import { SealError } from "./sealer.ts";
 import type { Store } from "./store.ts";
@@ -15,6 +16,7 @@ const MIGRATIONS: Readonly<
   "0002-signing": signing,
   "0003-subscription-options": subscriptionOptions,
   "0004-test-deliveries": testDeliveries,
+  "0012-event-types": eventTypes,
 };
 
 /**
