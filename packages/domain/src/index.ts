@@ -26,7 +26,7 @@ export {
   verdictOf,
 } from "./outcome.ts";
 export { decodePageToken, encodePageToken, PAGE_SIZE_DEFAULT, type PageKey } from "./page-token.ts";
-export { REFUSAL_CODES, Refusal, type RefusalCode } from "./refusal.ts";
+export { REFUSAL_CODES, Refusal, type RefusalCode, type RefusedField } from "./refusal.ts";
 export {
   ATTEMPT_TIMEOUT_MS,
   parseRetryAfterMs,
@@ -36,6 +36,7 @@ export {
   scheduledWaitMs,
   waitAfterAttemptMs,
 } from "./schedule.ts";
+export { schemaBreaks } from "./schema-compatibility.ts";
 export { parseTargetUrl, TARGET_URL_CHARS_MAX, withoutQuery } from "./target-url.ts";
 export {
   ACCEPTANCES,
@@ -47,8 +48,8 @@ export {
   type EventId,
   isTerminal,
   SCHEMA_CHECKS,
-  type SchemaCheck,
   SCOPES,
+  type SchemaCheck,
   type Scope,
   SUBSCRIPTION_STATES,
   type SubscriptionId,

@@ -17,7 +17,13 @@ import {
 import { NOW, onEachDatabase } from "./fixture.ts";
 
 /** Every migration there is. */
-const ALL = ["0001-initial", "0002-signing", "0003-subscription-options", "0004-test-deliveries", "0012-event-types"];
+const ALL = [
+  "0001-initial",
+  "0002-signing",
+  "0003-subscription-options",
+  "0004-test-deliveries",
+  "0012-event-types",
+];
 
 onEachDatabase("a token", (bench) => {
   const create = (over: { expiresAt?: number; secret?: string } = {}) =>

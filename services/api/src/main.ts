@@ -1,10 +1,11 @@
 import { connectTemporal, retryNow, temporalOptions } from "@posthaste/delivery/client";
 import { runService } from "@posthaste/runtime";
 import { closeStore, openMigratedStore } from "@posthaste/store";
-import { builtInCatalog } from "./catalog.ts";
+import { createCatalog } from "./catalog.ts";
 import { API_SETTINGS } from "./config.ts";
 import { createNudge } from "./nudge.ts";
 import { createRateLimit } from "./rate-limit.ts";
+import { createValidators } from "./schema/validators.ts";
 import { startApi } from "./start-api.ts";
 
 /** As long as an attempt takes at most, unless its subscription says otherwise. */
@@ -22,12 +23,14 @@ await runService({
       poolSize: config.POSTHASTE_DATABASE_POOL_SIZE,
       secretKeys: config.POSTHASTE_SECRET_KEYS,
     });
+    const catalog = createCatalog(store);
     const temporal = connectTemporal(temporalOptions());
     const api = await startApi({
       deps: {
         store,
         log,
-        catalog: builtInCatalog(),
+        catalog,
+        validators: createValidators(catalog),
         now: () => Date.now(),
         egressRules: { allow: config.POSTHASTE_EGRESS_ALLOW, ports: config.POSTHASTE_EGRESS_PORTS },
         testEventWaitMs: TEST_EVENT_WAIT_MS,

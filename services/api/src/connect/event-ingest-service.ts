@@ -1,8 +1,13 @@
+import { create } from "@bufbuild/protobuf";
 import type { ServiceImpl } from "@connectrpc/connect";
-import type { EventIngestService, IngestEventRequest } from "@posthaste/contracts/event_ingest";
+import {
+  type EventIngestService,
+  type IngestEventRequest,
+  SchemaViolationSchema,
+} from "@posthaste/contracts/event_ingest";
 import { Refusal } from "@posthaste/domain";
 import type { Deps } from "../deps.ts";
-import { type IncomingEvent, ingest } from "../ingest.ts";
+import { type AcceptedEvent, type IncomingEvent, ingest } from "../ingest.ts";
 import { callerOf } from "./interceptors.ts";
 import { structJson } from "./struct-json.ts";
 
@@ -10,7 +15,7 @@ export function eventIngestService(deps: Deps): ServiceImpl<typeof EventIngestSe
   return {
     async ingestEvent(request, context) {
       const [result] = await ingest(deps, callerOf(context).accountId, [incomingFrom(request, "")]);
-      return result ?? {};
+      return result === undefined ? {} : responseTo(result);
     },
     async ingestEvents(request, context) {
       const { POSTHASTE_BATCH_EVENTS_MAX: eventsMax } = deps.limits;
@@ -24,9 +29,14 @@ export function eventIngestService(deps: Deps): ServiceImpl<typeof EventIngestSe
         );
       }
       const incoming = request.events.map((event, i) => incomingFrom(event, `events[${i}].`));
-      return { results: await ingest(deps, callerOf(context).accountId, incoming) };
+      const results = await ingest(deps, callerOf(context).accountId, incoming);
+      return { results: results.map(responseTo) };
     },
   };
+}
+
+function responseTo({ warnings, ...event }: AcceptedEvent) {
+  return { ...event, warnings: warnings.map((warning) => create(SchemaViolationSchema, warning)) };
 }
 
 function incomingFrom(event: IngestEventRequest, path: string): IncomingEvent {

@@ -211,7 +211,7 @@ export type CreateEventTypeRequest = Message<"posthaste.v1.CreateEventTypeReques
   description: string;
 
   /**
-   * A JSON Schema (2020-12) of the snapshot, up to 65,536 bytes as JSON, nested up to 32 levels. `$ref` may point
+   * A JSON Schema (2020-12) of the snapshot, up to 65,536 bytes as JSON, nested up to 64 levels. `$ref` may point
    * into the same schema only; `pattern` is RE2's syntax (no look-around, no back-references). Default: any object.
    *
    * @generated from field: google.protobuf.Struct schema = 3;

@@ -1,0 +1,4 @@
+/** placeholder */
+export function schemaBreaks(_before: unknown, _after: unknown): string[] {
+  return [];
+}
