@@ -4,8 +4,11 @@ import { linearPattern } from "./linear-pattern.ts";
 
 /** The largest schema, in bytes as JSON. Those that people write have under 10 KiB. */
 export const SCHEMA_BYTES_MAX = 65_536;
-/** Schemas inside a schema, itself included: each becomes code, and compiling it is work that nobody else gets done. */
-export const SUBSCHEMAS_MAX = 1_000;
+/**
+ * Schemas inside a schema, itself included: each becomes code, and nobody else is served while it is compiled (up to
+ * 0.3 s for this many). Each property is one; those that people write have under 100.
+ */
+export const SUBSCHEMAS_MAX = 500;
 
 /** The steps that a schema costs, before what its parts do. Ajv calls it before every other keyword. */
 export const COST = "posthaste:cost";

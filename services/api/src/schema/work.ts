@@ -1,6 +1,6 @@
 /**
- * Steps that one call may spend on holding its events against schemas. A step takes 10 to 100 ns, so this is some 50 ms
- * in which nobody else is served. A batch of 4 MiB against schemas that people write takes some 500,000.
+ * Steps that one call may spend on holding its events against schemas. A step takes 10 to 200 ns, so this is up to
+ * 0.2 s in which nobody else is served. A batch of 4 MiB against schemas that people write takes some 500,000.
  */
 export const STEPS_MAX = 1_000_000;
 
