@@ -15,6 +15,8 @@ export type Things = {
   readonly subscription: number | undefined;
   readonly event: string | undefined;
   readonly delivery: string | undefined;
+  /** The code of an event type of the account's own. */
+  readonly eventType: string | undefined;
   readonly url: string | undefined;
   readonly page: string | undefined;
 };
@@ -26,6 +28,8 @@ const FIRST = {
   eventType: "invoice_sent",
   dataJson: '{"InvoiceNumber":"INV-1"}',
   idempotencyKey: "inv-1-sent",
+  /** Of an event type that the first account has, and any other may have, too. */
+  ownCode: "parcel_sent",
 } as const;
 
 /** What nobody has. */
@@ -35,6 +39,7 @@ export const NEVER: Things = {
   subscription: 739_999,
   event: `evt_${"0".repeat(26)}`,
   delivery: `dlv_${"0".repeat(26)}`,
+  eventType: "no_type_719999",
   url: "https://never.example/hook",
   page: undefined,
 };
@@ -69,8 +74,15 @@ export async function startTwoAccounts(): Promise<TwoAccounts> {
   const bench = await startBench();
   await numberFrom(bench, { accounts: 710_000, tokens: 720_000, subscriptions: 730_000 });
   // The second's delivery is the older one, so that it follows the first's in a list from the newest on.
-  const second = await accountAt(bench, ["https://second.example/hook"], { ...FIRST, idempotencyKey: "" });
-  const first = await accountAt(bench, [FIRST.targetUrl, "https://first.example/other"], FIRST);
+  const second = await accountAt(
+    bench,
+    ["https://second.example/hook"],
+    { ...FIRST, idempotencyKey: "" },
+    [],
+  );
+  const first = await accountAt(bench, [FIRST.targetUrl, "https://first.example/other"], FIRST, [
+    FIRST.ownCode,
+  ]);
   const rows = () => everyRow(bench);
   return {
     bench,
@@ -95,6 +107,7 @@ async function accountAt(
   bench: Bench,
   targetUrls: readonly string[],
   event: { eventType: string; dataJson: string; idempotencyKey: string },
+  codes: readonly string[],
 ): Promise<TestAccount> {
   const allBut = (left: (scope: Scope) => boolean) =>
     SCOPES.filter((scope) => scope !== "admin" && !left(scope));
@@ -105,6 +118,10 @@ async function accountAt(
   };
   for (const targetUrl of targetUrls) {
     await send("SubscriptionService/CreateSubscription", { targetUrl, eventTypes: [event.eventType] });
+  }
+  const ownType = `no_type_${accountId}`;
+  for (const code of [...codes, ownType]) {
+    await send("EventCatalogService/CreateEventType", { code, sampleJson: "{}" });
   }
   await send("EventIngestService/IngestEvent", event);
   await send("EventIngestService/IngestEvent", { ...event, idempotencyKey: "" });
@@ -127,7 +144,10 @@ async function accountAt(
   );
   const shown = await idsIn(bench, accountId);
   return {
-    things: { account: accountId, token: named.id, ...delivery, url: targetUrls[0], page: undefined },
+    things: {
+      ...{ account: accountId, token: named.id, ...delivery, eventType: ownType },
+      ...{ url: targetUrls[0], page: undefined },
+    },
     administrator,
     token,
     onlyWrites,
@@ -176,7 +196,7 @@ async function tryOnce({ store }: Bench, accountId: AccountId) {
 }
 
 async function idsIn({ store }: Bench, accountId: AccountId): Promise<RegExp> {
-  const ids: (string | number)[] = [accountId];
+  const ids: (string | number)[] = [accountId, `no_type_${accountId}`];
   for (const table of ["tokens", "subscriptions", "events", "deliveries"] as const) {
     const rows = await store.db.selectFrom(table).select("id").where("account_id", "=", accountId).execute();
     ids.push(...rows.map((row) => row.id));
@@ -200,7 +220,7 @@ async function everyRow({ store }: Bench): Promise<string[]> {
  * Undefined leaves one out.
  */
 const VALUES: Readonly<Record<string, unknown>> = {
-  code: FIRST.eventType,
+  code: FIRST.ownCode,
   data_json: FIRST.dataJson,
   description: "first's own",
   event: FIRST.eventType,
@@ -210,10 +230,13 @@ const VALUES: Readonly<Record<string, unknown>> = {
   key_set: "of-nobody",
   name: "any name",
   page_size: undefined,
+  sample_json: "{}",
+  schema_check: undefined,
   scopes: "subscriptions:read",
   secret: undefined,
   target_url: FIRST.targetUrl,
   values: undefined,
+  version: undefined,
 };
 
 /** Says whose thing a field names; undefined leaves the field out. */
@@ -232,6 +255,8 @@ export type Call = {
   readonly name: string;
   /** Changes nothing, and so needs a scope for reading. */
   readonly reads: boolean;
+  /** Asks for no scope. */
+  readonly anyToken: boolean;
   /** Sees every account, and so needs the scope `admin`. */
   readonly administers: boolean;
   /** A request with every field that can be filled. `more` are further fields. */
@@ -260,6 +285,8 @@ const KINDS = ["account", "token", "subscription", "event", "delivery"] as const
 /** What a field names: `delivery_id` says it, and for a bare `id` what it stands in does, the innermost first. */
 function thingNamed(field: string, ...within: string[]): Thing | undefined {
   if (field === "page_token") return "page";
+  // A new one's is no id yet.
+  if (field === "code" && !within[0]?.startsWith("Create")) return "eventType";
   const id = /^(?:(.*)_)?(?:ids?|uuids?|cursor)$/.exec(field);
   if (id === null) return undefined;
   for (const text of id[1] === undefined ? within : [id[1]]) {
@@ -286,6 +313,7 @@ function rpcCall(method: DescMethod): Call {
   return {
     name,
     reads: method.idempotency === MethodOptions_IdempotencyLevel.NO_SIDE_EFFECTS,
+    anyToken: accessTo(method) === "any",
     administers: accessTo(method) === "admin",
     request(naming, more) {
       if (method.methodKind !== "unary") throw new Error(`${name} is a stream: teach rpcCall() to read it`);
@@ -327,6 +355,7 @@ function restCall({ method, url, schema }: RouteOptions): Call {
   return {
     name: `${method} ${url}`,
     reads: method === "GET",
+    anyToken: false,
     administers: false,
     request(naming, more) {
       const path = url.replaceAll(/\/([^/]+)\/:(\w+)/g, (_all, parent: string, name: string) => {

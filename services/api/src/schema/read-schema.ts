@@ -6,9 +6,11 @@ import { linearPattern } from "./linear-pattern.ts";
 export const SCHEMA_BYTES_MAX = 65_536;
 /**
  * Schemas inside a schema, itself included: each becomes code, and nobody else is served while it is compiled (up to
- * 0.3 s for this many). Each property is one; those that people write have under 100.
+ * 0.2 s for this many). Each property is one; those that people write have under 100.
  */
 export const SUBSCHEMAS_MAX = 500;
+/** Schemas in one `anyOf` or `oneOf`: the code for them nests, and compiling it takes quadratic time. */
+const ALTERNATIVES_MAX = 100;
 
 /** The steps that a schema costs, before what its parts do. Ajv calls it before every other keyword. */
 export const COST = "posthaste:cost";
@@ -102,6 +104,9 @@ export function readSchema(schema: JsonObject): JsonObject {
           break;
         case "list":
           if (!Array.isArray(held)) throw refuse("must be a list of schemas", at);
+          if (keyword.endsWith("Of") && keyword !== "allOf" && held.length > ALTERNATIVES_MAX) {
+            throw refuse(`has more than ${ALTERNATIVES_MAX} alternatives; use an enum, or fewer`, at);
+          }
           cost.steps += held.length;
           made[keyword] = held.map((item, i) => read(item, `${at}/${i}`));
           break;

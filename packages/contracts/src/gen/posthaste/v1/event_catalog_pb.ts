@@ -212,7 +212,7 @@ export type CreateEventTypeRequest = Message<"posthaste.v1.CreateEventTypeReques
 
   /**
    * A JSON Schema (2020-12) of the snapshot, up to 65,536 bytes as JSON, nested up to 64 levels, with up to 500
-   * schemas inside it. `$ref` may point into the same schema only; `pattern` is RE2's syntax (no look-around, no
+   * schemas inside it and 100 alternatives in one `anyOf` or `oneOf`. `$ref` may point into the same schema only; `pattern` is RE2's syntax (no look-around, no
    * back-references), up to 500 characters. Default: any object.
    *
    * @generated from field: google.protobuf.Struct schema = 3;
