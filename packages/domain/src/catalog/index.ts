@@ -6,7 +6,7 @@ import { TASK_EVENTS } from "./task.ts";
 import { TIMESHEET_EVENTS } from "./timesheet.ts";
 import { TRANSACTION_EVENTS } from "./transaction.ts";
 
-/** The built-in event types, as data, in alphabetical order of their codes. */
+/** The built-in event types (those made at run time are rows), as data, in alphabetical order of their codes. */
 export const EVENT_TYPES: readonly EventType[] = [
   ...COMPANY_EVENTS,
   ...CONTACT_EVENTS,

@@ -144,12 +144,12 @@ async function* translated<T>(stream: AsyncIterable<T>, refusing: (error: unknow
 function answerFor(
   deps: Deps,
   error: unknown,
-  { input }: DescMethod,
+  method: DescMethod,
   requestId: string | undefined,
 ): ConnectError {
   if (error instanceof ConnectError) return error;
   if (error instanceof Refusal) {
-    const details = violationsDetail(input, error.details);
+    const details = violationsDetail(method, error.details);
     const refused = new ConnectError(error.message, REFUSALS[error.code].connect, undefined, details);
     if (error.retryAfterMs !== undefined)
       refused.metadata.set("retry-after", retryAfterSeconds(error.retryAfterMs));

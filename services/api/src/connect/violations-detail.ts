@@ -1,4 +1,4 @@
-import type { DescMessage } from "@bufbuild/protobuf";
+import type { DescMethod } from "@bufbuild/protobuf";
 import { parsePath } from "@bufbuild/protobuf/reflect";
 import { Violation, violationsToProto } from "@bufbuild/protovalidate";
 import type { ConnectError } from "@connectrpc/connect";
@@ -7,14 +7,16 @@ import type { RefusedField } from "@posthaste/domain";
 /** What the `rule_id` of these violations is; the contract's own rules have others. */
 const RULE_ID = "schema";
 
-/** What is wrong with fields of a request, as details of its refusal, in the form of the contract's own rules. */
+/** What is wrong with fields of a method's request, as details of its refusal, in the form of the contract's own rules. */
 export function violationsDetail(
-  input: DescMessage,
+  method: DescMethod,
   fields: readonly RefusedField[],
 ): NonNullable<ConstructorParameters<typeof ConnectError>[3]> {
   if (fields.length === 0) return [];
   const [value, desc] = violationsToProto(
-    fields.map(({ field, message }) => new Violation(message, RULE_ID, parsePath(input, field), [], false)),
+    fields.map(
+      ({ field, message }) => new Violation(message, RULE_ID, parsePath(method.input, field), [], false),
+    ),
   );
   return [{ desc, value }];
 }

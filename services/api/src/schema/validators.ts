@@ -30,7 +30,7 @@ export function createValidators(catalog: Catalog, keptCharsMax = KEPT_CHARS_MAX
       const texts = await catalog.texts(entry);
       if (texts === undefined) throw new Error(`the event type ${entry.code} has lost a version`);
       const made = {
-        validate: compileSchema(JSON.parse(texts.schemaJson) as JsonObject),
+        validate: compileStored(entry.code, texts.schemaJson),
         chars: EACH_CHARS + texts.schemaJson.length,
       };
       // Another call may have been as fast.
@@ -45,4 +45,13 @@ export function createValidators(catalog: Catalog, keptCharsMax = KEPT_CHARS_MAX
       return made.validate;
     },
   };
+}
+
+/** It compiled when it was stored, so where it does not any more the fault is ours and not the caller's. */
+function compileStored(code: string, schemaJson: string): Validate {
+  try {
+    return compileSchema(JSON.parse(schemaJson) as JsonObject);
+  } catch (cause) {
+    throw new Error(`the stored schema of ${code} does not compile`, { cause });
+  }
 }
