@@ -12,6 +12,11 @@ export type EventData = {
   readonly json: string;
   /** The same content in one canonical spelling; equal for equal content. */
   readonly canonical: string;
+  /**
+   * What the text says, in JavaScript's own values, for who looks at it. Numbers are IEEE doubles here, so one past 2^53
+   * may be another than the text's. Made when first called, of the value that was parsed; nothing is parsed twice.
+   */
+  readonly value: () => Readonly<Record<string, unknown>>;
 };
 
 /**
@@ -42,7 +47,29 @@ export function parseEventData(json: string, field: string): EventData {
       `${field} is not a JSON object; send the entity's snapshot, such as {"InvoiceNumber":"INV-7"}`,
     );
   }
-  return { json, canonical: canonicalJson(value) };
+  const object = value as Record<string, unknown>;
+  const canonical = canonicalJson(object);
+  let plain: Record<string, unknown> | undefined;
+  return {
+    json,
+    canonical,
+    value: () => {
+      plain ??= withPlainNumbers(object) as Record<string, unknown>;
+      return plain;
+    },
+  };
+}
+
+/** Replaces the exact numbers of a parsed value in place: a snapshot may be large, and nobody needs them any more. */
+function withPlainNumbers(value: unknown): unknown {
+  if (isLosslessNumber(value)) return Number(value.value);
+  if (Array.isArray(value)) {
+    for (let i = 0; i < value.length; i++) value[i] = withPlainNumbers(value[i]);
+  } else if (typeof value === "object" && value !== null) {
+    const members = value as Record<string, unknown>;
+    for (const key of Object.keys(members)) members[key] = withPlainNumbers(members[key]);
+  }
+  return value;
 }
 
 /** The deepest nesting, found without recursion so that hostile depth costs nothing. */

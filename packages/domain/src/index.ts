@@ -1,4 +1,4 @@
-export { EVENT_TYPES, OPERATIONAL_EVENT_TYPES } from "./catalog/index.ts";
+export { EVENT_TYPES, isOperational, OPERATIONAL_EVENT_TYPES } from "./catalog/index.ts";
 export type { OperationalSnapshots } from "./catalog/operational.ts";
 export { parseCustomHeaders } from "./custom-headers.ts";
 export {
@@ -40,7 +40,7 @@ export {
   turnsNow,
 } from "./pace.ts";
 export { decodePageToken, encodePageToken, PAGE_SIZE_DEFAULT, type PageKey } from "./page-token.ts";
-export { REFUSAL_CODES, Refusal, type RefusalCode } from "./refusal.ts";
+export { REFUSAL_CODES, Refusal, type RefusalCode, type RefusedField } from "./refusal.ts";
 export {
   ATTEMPT_TIMEOUT_MS,
   parseRetryAfterMs,
@@ -50,6 +50,7 @@ export {
   scheduledWaitMs,
   waitAfterAttemptMs,
 } from "./schedule.ts";
+export { schemaBreaks } from "./schema-compatibility.ts";
 export { parseTargetUrl, TARGET_URL_CHARS_MAX, withoutQuery } from "./target-url.ts";
 export {
   ACCEPTANCES,
@@ -66,7 +67,9 @@ export {
   type RecoveryId,
   type RecoveryKind,
   type RecoveryState,
+  SCHEMA_CHECKS,
   SCOPES,
+  type SchemaCheck,
   type Scope,
   SUBSCRIPTION_STATES,
   type SubscriptionId,

@@ -79,6 +79,10 @@ export type ErasureId = Branded<number, "ErasureId">;
 export const ACCEPTANCES = ["OK_ONLY", "ANY_2XX"] as const;
 export type Acceptance = (typeof ACCEPTANCES)[number];
 
+/** What becomes of an ingested event that does not fit its type's schema. */
+export const SCHEMA_CHECKS = ["OFF", "WARN", "REJECT"] as const;
+export type SchemaCheck = (typeof SCHEMA_CHECKS)[number];
+
 /** What a token may do. `admin` sees and changes every account. */
 export const SCOPES = [
   "subscriptions:read",

@@ -72,7 +72,10 @@ async function eraseWhatIsLeft(tx: Tx, accountId: number): Promise<void> {
   const ofSubscriptions = tx.selectFrom("subscriptions").select("id").where("account_id", "=", accountId);
   await tx.deleteFrom("turns").where("subscription_id", "in", ofSubscriptions).execute();
   await tx.deleteFrom("signing_keys").where("subscription_id", "in", ofSubscriptions).execute();
+  const ofTypes = tx.selectFrom("event_types").select("id").where("account_id", "=", accountId);
+  await tx.deleteFrom("event_type_versions").where("event_type_id", "in", ofTypes).execute();
   for (const table of [
+    "event_types",
     "subscription_event_types",
     "subscriptions",
     "tokens",

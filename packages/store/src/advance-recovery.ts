@@ -3,7 +3,7 @@ import {
   type AccountId,
   ALL_EVENT_TYPES,
   type EventId,
-  OPERATIONAL_EVENT_TYPES,
+  isOperational,
   type RecoveryId,
   type SubscriptionId,
 } from "@posthaste/domain";
@@ -187,8 +187,7 @@ async function wantedBy(tx: Tx, subscriptionId: number): Promise<(eventType: str
     .where("removed_at", "is", null)
     .execute();
   const types = new Set(rows.map((row) => row.event_type));
-  const operational = new Set(OPERATIONAL_EVENT_TYPES.map((type) => type.code));
-  return (eventType) => types.has(eventType) || (types.has(ALL_EVENT_TYPES) && !operational.has(eventType));
+  return (eventType) => types.has(eventType) || (types.has(ALL_EVENT_TYPES) && !isOperational(eventType));
 }
 
 /** The newest delivery of each event to each subscription: an older one was sent again since. */

@@ -29,6 +29,16 @@ export {
   listUnstartedErasures,
   markErasureStarted,
 } from "./erasures.ts";
+export {
+  archiveEventType,
+  createEventType,
+  type EventTypeVersion,
+  listEventTypes,
+  readEventType,
+  readEventTypes,
+  type StoredEventType,
+  updateEventType,
+} from "./event-types.ts";
 export { type EventToIngest, type Ingest, type IngestedEvent, ingestEvents } from "./ingest-events.ts";
 export { type AttemptContext, loadForAttempt } from "./load-for-attempt.ts";
 export { migrate, pendingMigrations } from "./migrate.ts";
@@ -54,6 +64,7 @@ export {
 export { resealSecrets } from "./reseal.ts";
 export { resendDelivery } from "./resend-delivery.ts";
 export { RETENTION_KINDS, type RetentionAges, type RetentionKind, retain } from "./retain.ts";
+export { getSchemaCheck, setSchemaCheck } from "./schema-check.ts";
 export { parseSealingKeys, SealError, type SealingKeys } from "./sealer.ts";
 export { STORE_SETTINGS } from "./settings.ts";
 export {

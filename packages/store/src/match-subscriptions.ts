@@ -1,7 +1,7 @@
 import {
   type AccountId,
   ALL_EVENT_TYPES,
-  OPERATIONAL_EVENT_TYPES,
+  isOperational,
   type SubscriptionId,
   type SubscriptionState,
 } from "@posthaste/domain";
@@ -74,8 +74,6 @@ export function parks(row: { readonly state: SubscriptionState; readonly drainin
   return row.state !== "active" || row.draining === 1;
 }
 
-const OPERATIONAL: ReadonlySet<string> = new Set(OPERATIONAL_EVENT_TYPES.map((type) => type.code));
-
 function wantedAs(eventType: string): string[] {
-  return OPERATIONAL.has(eventType) ? [eventType] : [eventType, ALL_EVENT_TYPES];
+  return isOperational(eventType) ? [eventType] : [eventType, ALL_EVENT_TYPES];
 }

@@ -1,8 +1,8 @@
 import {
   type AccountId,
   type DisableRule,
+  isOperational,
   isToBeDisabled,
-  OPERATIONAL_EVENT_TYPES,
   type Outcome,
   type SubscriptionId,
   verdictOf,
@@ -33,8 +33,6 @@ export type Verdict = {
   readonly now: number;
 };
 
-const OPERATIONAL: ReadonlySet<string> = new Set(OPERATIONAL_EVENT_TYPES.map((type) => type.code));
-
 /**
  * Notes what an attempt says of its subscription, within the attempt's transaction: since when it fails, that it
  * recovered, that it is disabled or has ended; and raises the operational events of that. Deliveries of operational
@@ -54,7 +52,7 @@ export async function noteHealth(
   if (before === undefined || before.state === "ended") return undefined;
   const { now } = verdict;
   const raise = async (event: Raised) => {
-    if (OPERATIONAL.has(verdict.delivery.event_type)) return;
+    if (isOperational(verdict.delivery.event_type)) return;
     await raiseEvent(store, tx, { accountId: verdict.delivery.account_id as AccountId, event, now });
   };
   if (verdictOf(verdict.outcome) === "end_subscription") {

@@ -4,6 +4,7 @@ import type {
   Outcome,
   RecoveryKind,
   RecoveryState,
+  SchemaCheck,
   SubscriptionState,
 } from "@posthaste/domain";
 import type { Generated } from "kysely";
@@ -13,6 +14,33 @@ export type Tables = {
   accounts: {
     id: Generated<number>;
     name: string;
+    created_at: number;
+    /** Null: the default. */
+    schema_check: Generated<SchemaCheck | null>;
+  };
+  /** Event types made at run time, each as of its latest version. */
+  event_types: {
+    id: Generated<number>;
+    /** 0: shared, everyone's. */
+    account_id: number;
+    code: string;
+    /** The latest, from 1. */
+    version: number;
+    /** What the latest version's texts take, for the bound on a catalogue. */
+    bytes: number;
+    created_at: number;
+    updated_at: number;
+    archived_at: number | null;
+  };
+  /** Append-only. */
+  event_type_versions: {
+    event_type_id: number;
+    version: number;
+    description: string;
+    /** JSON. */
+    schema_json: string;
+    /** JSON as its author wrote it. */
+    sample_json: string;
     created_at: number;
   };
   tokens: {

@@ -28,6 +28,7 @@ const ALL = [
   "0008-traceparent",
   "0009-retention",
   "0010-erasures",
+  "0011-event-types",
 ];
 
 onEachDatabase("a token", (bench) => {

@@ -4,11 +4,13 @@ import type { Store } from "@posthaste/store";
 import type { Catalog } from "./catalog.ts";
 import type { Limits } from "./limits.ts";
 import type { RateLimit } from "./rate-limit.ts";
+import type { Validators } from "./schema/validators.ts";
 
 /** What every part of the API works with. */
 export type Deps = {
   readonly store: Store;
   readonly catalog: Catalog;
+  readonly validators: Validators;
   readonly log: Log;
   readonly tracer: Tracer;
   /** Epoch milliseconds. */

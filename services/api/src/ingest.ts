@@ -2,9 +2,11 @@ import { createHash } from "node:crypto";
 import type { AccountId } from "@posthaste/domain";
 import { EVENT_DATA_BYTES_MAX, parseEventData, Refusal } from "@posthaste/domain";
 import { type EventToIngest, type IngestedEvent, ingestEvents } from "@posthaste/store";
-import { requireEventType } from "./catalog.ts";
 import type { Deps } from "./deps.ts";
 import { plainText } from "./plain-text.ts";
+import { requireIngestible } from "./require-event-type.ts";
+import { checkEvents, type EventToCheck } from "./schema/check-events.ts";
+import type { Violation } from "./schema/violations.ts";
 
 /** An event as a caller sends it. */
 export type IncomingEvent = {
@@ -18,6 +20,9 @@ export type IncomingEvent = {
   readonly path: string;
 };
 
+/** An event that was stored, and how it does not fit its type's schema, where the account wants to know. */
+export type AcceptedEvent = IngestedEvent & { readonly warnings: readonly Violation[] };
+
 /**
  * Checks events and stores them, all or none; then the workers are nudged.
  *
@@ -28,8 +33,10 @@ export async function ingest(
   accountId: AccountId,
   incoming: readonly IncomingEvent[],
   traceparent?: string,
-): Promise<IngestedEvent[]> {
-  const events = incoming.map((event) => check(deps, event));
+): Promise<AcceptedEvent[]> {
+  const events: (EventToIngest & EventToCheck)[] = [];
+  for (const event of incoming) events.push(await check(deps, accountId, event));
+  const warnings = await checkEvents(deps, accountId, events);
   const results = await ingestEvents(deps.store, {
     accountId,
     events,
@@ -38,20 +45,24 @@ export async function ingest(
     traceparent,
   });
   if (results.some((result) => !result.duplicate)) deps.nudge();
-  return results;
+  return results.map((result, i) => ({ ...result, warnings: warnings[i] ?? [] }));
 }
 
 const KEY_CHARS_MAX = 255;
 
-function check(deps: Deps, event: IncomingEvent): EventToIngest {
-  const { code, operational } = requireEventType(deps.catalog, event.eventType, `${event.path}event_type`);
-  if (operational) {
-    throw new Refusal("invalid", `${code} is raised by Posthaste itself and cannot be sent`, {
-      field: `${event.path}event_type`,
-    });
-  }
-  const { data, canonical } = checkSnapshot(event.json, event.jsonField);
+async function check(
+  deps: Deps,
+  accountId: AccountId,
+  event: IncomingEvent,
+): Promise<EventToIngest & EventToCheck> {
+  const field = `${event.path}event_type`;
+  const entry = await requireIngestible(deps.catalog, accountId, event.eventType, field);
+  const { code } = entry;
+  const { data, canonical, snapshot } = checkSnapshot(event.json, event.jsonField);
   return {
+    entry,
+    snapshot,
+    field: event.jsonField,
     eventType: code,
     data,
     contentHash: createHash("sha256").update(`${code}\n${canonical}`).digest(),
@@ -67,7 +78,10 @@ function check(deps: Deps, event: IncomingEvent): EventToIngest {
  *
  * @throws Refusal naming the field
  */
-export function checkSnapshot(json: string, field: string): { data: Buffer; canonical: string } {
+export function checkSnapshot(
+  json: string,
+  field: string,
+): { data: Buffer; canonical: string; snapshot: () => unknown } {
   if (!json.isWellFormed()) {
     throw new Refusal("invalid", `${field} is not valid Unicode: it holds half of a surrogate pair`, {
       field,
@@ -83,6 +97,6 @@ export function checkSnapshot(json: string, field: string): { data: Buffer; cano
       },
     );
   }
-  const { canonical } = parseEventData(json, field);
-  return { data, canonical };
+  const { canonical, value } = parseEventData(json, field);
+  return { data, canonical, snapshot: value };
 }

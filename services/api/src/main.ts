@@ -7,11 +7,12 @@ import {
 } from "@posthaste/delivery/client";
 import { countedLog, createMetrics, runService, serveMetrics, startTracing } from "@posthaste/runtime";
 import { closeStore, openMigratedStore } from "@posthaste/store";
-import { builtInCatalog } from "./catalog.ts";
+import { createCatalog } from "./catalog.ts";
 import { API_SETTINGS } from "./config.ts";
 import { createApiMetrics } from "./metrics.ts";
 import { createNudge } from "./nudge.ts";
 import { createRateLimit } from "./rate-limit.ts";
+import { createValidators } from "./schema/validators.ts";
 import { startApi } from "./start-api.ts";
 
 /** As long as an attempt takes at most, unless its subscription says otherwise. */
@@ -39,13 +40,15 @@ await runService({
       log,
     });
     log.info("metrics.started", { url: metricsServer.url });
+    const catalog = createCatalog(store);
     const temporal = connectTemporal(temporalOptions());
     const api = await startApi({
       deps: {
         store,
         log,
         tracer: tracing.tracer,
-        catalog: builtInCatalog(),
+        catalog,
+        validators: createValidators(catalog),
         now: () => Date.now(),
         egressRules: { allow: config.POSTHASTE_EGRESS_ALLOW, ports: config.POSTHASTE_EGRESS_PORTS },
         testEventWaitMs: TEST_EVENT_WAIT_MS,

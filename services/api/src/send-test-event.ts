@@ -8,9 +8,9 @@ import {
   getSubscription,
   listAttempts,
 } from "@posthaste/store";
-import { requireEventType } from "./catalog.ts";
 import type { Deps } from "./deps.ts";
 import { checkSnapshot } from "./ingest.ts";
+import { requireIngestible } from "./require-event-type.ts";
 
 const LOOK_EVERY_MS = 100;
 
@@ -32,12 +32,10 @@ export async function sendTestEvent(
   const { store, now } = deps;
   const subscription = await getSubscription(store, { accountId, id: wanted.id });
   if (subscription === undefined) throw unknown(wanted.id);
-  const type = requireEventType(
-    deps.catalog,
-    wanted.eventType || firstTypeOf(deps, subscription.eventTypes),
-    "event_type",
-  );
-  const { data } = checkSnapshot(wanted.json || JSON.stringify(type.sample), "data_json");
+  const code = wanted.eventType || (await firstTypeOf(deps, accountId, subscription.eventTypes));
+  const type = await requireIngestible(deps.catalog, accountId, code, "event_type");
+  const json = wanted.json || ((await deps.catalog.texts(type))?.sampleJson ?? "{}");
+  const { data } = checkSnapshot(json, "data_json");
   const made = await createTestDelivery(store, {
     accountId,
     subscriptionId: wanted.id,
@@ -66,9 +64,15 @@ async function waitForEnd(
   }
 }
 
-function firstTypeOf({ catalog }: Deps, eventTypes: readonly string[]): string {
+async function firstTypeOf(
+  { catalog }: Deps,
+  accountId: AccountId,
+  eventTypes: readonly string[],
+): Promise<string> {
   const [first = ALL_EVENT_TYPES] = eventTypes;
-  return first === ALL_EVENT_TYPES ? (catalog.all()[0]?.code ?? "") : first;
+  if (first !== ALL_EVENT_TYPES) return first;
+  const all = await catalog.all(accountId);
+  return all.find((entry) => entry.archivedAt === null)?.code ?? "";
 }
 
 function unknown(id: SubscriptionId): Refusal {

@@ -7,9 +7,9 @@ import {
   requireCallable,
 } from "@posthaste/domain";
 import { createSubscription, type NewSubscription } from "@posthaste/store";
-import { requireSubscribable } from "./catalog.ts";
 import type { Deps } from "./deps.ts";
 import { plainText } from "./plain-text.ts";
+import { requireSubscribable } from "./require-event-type.ts";
 
 /** The longest `secret` of a caller, in characters, as published. */
 const CREDENTIAL_CHARS_MAX = 255;
@@ -42,7 +42,7 @@ export async function subscribe(
   },
 ): Promise<NewSubscription> {
   const targetUrl = callableUrl(deps, wanted.targetUrl);
-  requireSubscribable(deps.catalog, wanted.eventTypes, wanted.eventTypesField);
+  await requireSubscribable(deps.catalog, accountId, wanted.eventTypes, { field: wanted.eventTypesField });
   return await createSubscription(deps.store, {
     accountId,
     targetUrl,

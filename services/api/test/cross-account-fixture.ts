@@ -35,6 +35,8 @@ export type Things = {
   readonly delivery: string | undefined;
   readonly recovery: number | undefined;
   readonly erasure: number | undefined;
+  /** The code of an event type of the account's own. */
+  readonly eventType: string | undefined;
   readonly url: string | undefined;
   readonly page: string | undefined;
 };
@@ -46,6 +48,8 @@ const FIRST = {
   eventType: "invoice_sent",
   dataJson: '{"InvoiceNumber":"INV-1"}',
   idempotencyKey: "inv-1-sent",
+  /** Of an event type that the first account has, and any other may have, too. */
+  ownCode: "parcel_sent",
 } as const;
 
 /** What nobody has. */
@@ -57,6 +61,7 @@ export const NEVER: Things = {
   delivery: `dlv_${"0".repeat(26)}`,
   recovery: 749_999,
   erasure: 759_999,
+  eventType: "no_type_719999",
   url: "https://never.example/hook",
   page: undefined,
 };
@@ -97,8 +102,15 @@ export async function startTwoAccounts(): Promise<TwoAccounts> {
     erasures: 750_000,
   });
   // The second's delivery is the older one, so that it follows the first's in a list from the newest on.
-  const second = await accountAt(bench, ["https://second.example/hook"], { ...FIRST, idempotencyKey: "" });
-  const first = await accountAt(bench, [FIRST.targetUrl, "https://first.example/other"], FIRST);
+  const second = await accountAt(
+    bench,
+    ["https://second.example/hook"],
+    { ...FIRST, idempotencyKey: "" },
+    [],
+  );
+  const first = await accountAt(bench, [FIRST.targetUrl, "https://first.example/other"], FIRST, [
+    FIRST.ownCode,
+  ]);
   // Otherwise whoever follows deliveries first does it.
   await orderChanges(bench.store);
   const rows = () => everyRow(bench);
@@ -125,6 +137,7 @@ async function accountAt(
   bench: Bench,
   targetUrls: readonly string[],
   event: { eventType: string; dataJson: string; idempotencyKey: string },
+  codes: readonly string[],
 ): Promise<TestAccount> {
   const allBut = (left: (scope: Scope) => boolean) =>
     SCOPES.filter((scope) => scope !== "admin" && !left(scope));
@@ -135,6 +148,10 @@ async function accountAt(
   };
   for (const targetUrl of targetUrls) {
     await send("SubscriptionService/CreateSubscription", { targetUrl, eventTypes: [event.eventType] });
+  }
+  const ownType = `no_type_${accountId}`;
+  for (const code of [...codes, ownType]) {
+    await send("EventCatalogService/CreateEventType", { code, sampleJson: "{}" });
   }
   await send("EventIngestService/IngestEvent", event);
   await send("EventIngestService/IngestEvent", { ...event, idempotencyKey: "" });
@@ -177,6 +194,7 @@ async function accountAt(
       account: accountId,
       token: named.id,
       ...delivery,
+      eventType: ownType,
       recovery: recovery.id,
       erasure: erasure.id,
       url: targetUrls[0],
@@ -229,7 +247,7 @@ async function tryOnce({ store }: Bench, accountId: AccountId) {
 }
 
 async function idsIn({ store }: Bench, accountId: AccountId): Promise<RegExp> {
-  const ids: (string | number)[] = [accountId];
+  const ids: (string | number)[] = [accountId, `no_type_${accountId}`];
   for (const table of [
     "tokens",
     "subscriptions",
@@ -262,7 +280,7 @@ async function everyRow({ store }: Bench): Promise<string[]> {
 const VALUES: Readonly<Record<string, unknown>> = {
   burst: undefined,
   concurrency: undefined,
-  code: FIRST.eventType,
+  code: FIRST.ownCode,
   data_json: FIRST.dataJson,
   description: "first's own",
   event: FIRST.eventType,
@@ -274,12 +292,15 @@ const VALUES: Readonly<Record<string, unknown>> = {
   page_size: undefined,
   pointer: "/none",
   rate_per_second: undefined,
+  sample_json: "{}",
+  schema_check: undefined,
   scopes: "subscriptions:read",
   secret: undefined,
   since: "2020-01-01T00:00:00Z",
   target_url: FIRST.targetUrl,
   value: "x",
   values: undefined,
+  version: undefined,
 };
 
 /** Says whose thing a field names; undefined leaves the field out. */
@@ -298,6 +319,8 @@ export type Call = {
   readonly name: string;
   /** Changes nothing, and so needs a scope for reading. */
   readonly reads: boolean;
+  /** Asks for no scope. */
+  readonly anyToken: boolean;
   /** Sees every account, and so needs the scope `admin`. */
   readonly administers: boolean;
   /** A request with every field that can be filled. `more` are further fields. */
@@ -326,6 +349,8 @@ const KINDS = ["account", "token", "subscription", "event", "delivery", "recover
 /** What a field names: `delivery_id` says it, and for a bare `id` what it stands in does, the innermost first. */
 function thingNamed(field: string, ...within: string[]): Thing | undefined {
   if (field === "page_token") return "page";
+  // A new one's is no id yet.
+  if (field === "code" && !within[0]?.startsWith("Create")) return "eventType";
   const id = /^(?:(.*)_)?(?:ids?|uuids?|cursor)$/.exec(field);
   if (id === null) return undefined;
   for (const text of id[1] === undefined ? within : [id[1]]) {
@@ -352,6 +377,7 @@ function rpcCall(method: DescMethod): Call {
   return {
     name,
     reads: method.idempotency === MethodOptions_IdempotencyLevel.NO_SIDE_EFFECTS,
+    anyToken: accessTo(method) === "any",
     administers: accessTo(method) === "admin",
     request(naming, more) {
       if (method.methodKind === "server_streaming")
@@ -431,6 +457,7 @@ function restCall({ method, url, schema }: RouteOptions): Call {
   return {
     name: `${method} ${url}`,
     reads: method === "GET",
+    anyToken: false,
     administers: false,
     request(naming, more) {
       const path = url.replaceAll(/\/([^/]+)\/:(\w+)/g, (_all, parent: string, name: string) => {

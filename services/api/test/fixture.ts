@@ -3,9 +3,10 @@ import { type AccountId, type DeliveryId, EGRESS_PORTS_DEFAULT, SCOPES, type Sco
 import { type Log, noTracer, readConfig } from "@posthaste/runtime";
 import { createAccount, createToken, type Store } from "@posthaste/store";
 import { createTestStore } from "@posthaste/testkit";
-import { builtInCatalog } from "../src/catalog.ts";
+import { createCatalog } from "../src/catalog.ts";
 import { LIMIT_SETTINGS, type Limits } from "../src/limits.ts";
 import { createRateLimit } from "../src/rate-limit.ts";
+import { createValidators } from "../src/schema/validators.ts";
 import { startApi } from "../src/start-api.ts";
 
 /** The API on a real socket, with a database of its own and one account. */
@@ -58,12 +59,14 @@ export async function startBench(
   const lines: { event: string; fields: Readonly<Record<string, unknown>> }[] = [];
   const retried: DeliveryId[] = [];
   let nudges = 0;
+  const catalog = createCatalog(store);
   const api = await startApi({
     deps: {
       store,
       log: recordingLog(lines),
       tracer: noTracer,
-      catalog: builtInCatalog(),
+      catalog,
+      validators: createValidators(catalog),
       now: () => Date.now(),
       egressRules: { allow: [], ports: EGRESS_PORTS_DEFAULT },
       // There is no worker that anything could come of.

@@ -7,7 +7,7 @@ import { TASK_EVENTS } from "./task.ts";
 import { TIMESHEET_EVENTS } from "./timesheet.ts";
 import { TRANSACTION_EVENTS } from "./transaction.ts";
 
-/** What platforms have to tell: the built-in event types, as data, in alphabetical order of their codes. */
+/** What platforms have to tell: the built-in event types (those made at run time are rows), as data, in alphabetical order of their codes. */
 export const EVENT_TYPES: readonly EventType[] = [
   ...COMPANY_EVENTS,
   ...CONTACT_EVENTS,
@@ -19,3 +19,10 @@ export const EVENT_TYPES: readonly EventType[] = [
 
 /** What Posthaste itself has to tell, in alphabetical order. */
 export const OPERATIONAL_EVENT_TYPES: readonly EventType[] = OPERATIONAL_EVENTS;
+
+const OPERATIONAL: ReadonlySet<string> = new Set(OPERATIONAL_EVENT_TYPES.map((type) => type.code));
+
+/** Whether Posthaste itself raises events of this type: nobody ingests them, and `*` leaves them out. */
+export function isOperational(code: string): boolean {
+  return OPERATIONAL.has(code);
+}

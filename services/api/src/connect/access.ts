@@ -45,6 +45,11 @@ const ACCESS: Readonly<Record<string, Readonly<Record<string, Access>>>> = {
   [EventCatalogService.typeName]: {
     listEventTypes: "any",
     getEventType: "any",
+    createEventType: "catalog:write",
+    updateEventType: "catalog:write",
+    archiveEventType: "catalog:write",
+    getSchemaCheck: "any",
+    setSchemaCheck: "catalog:write",
   } satisfies Methods<typeof EventCatalogService>,
   [DeliveryService.typeName]: {
     getDelivery: "deliveries:read",

@@ -1,26 +1,58 @@
-import type { JsonObject } from "@bufbuild/protobuf";
 import type { ServiceImpl } from "@connectrpc/connect";
 import type { EventCatalogService } from "@posthaste/contracts/event_catalog";
-import { type EventType, Refusal, unknownEventTypeMessage } from "@posthaste/domain";
+import { Refusal } from "@posthaste/domain";
+import { setSchemaCheck } from "@posthaste/store";
+import { defineEventType, redefineEventType, retireEventType } from "../define-event-type.ts";
 import type { Deps } from "../deps.ts";
+import { requireEventType } from "../require-event-type.ts";
+import { eventTypeTo, schemaCheckFrom, schemaCheckTo } from "./convert-event-type.ts";
+import { callerOf } from "./interceptors.ts";
 
-export function eventCatalogService({ catalog }: Deps): ServiceImpl<typeof EventCatalogService> {
+export function eventCatalogService(deps: Deps): ServiceImpl<typeof EventCatalogService> {
+  const { catalog, store } = deps;
   return {
-    listEventTypes: () => ({ eventTypes: catalog.all().map(eventTypeTo) }),
-    getEventType({ code }) {
-      const found = catalog.find(code);
-      if (found !== undefined) return { eventType: eventTypeTo(found) };
-      const codes = catalog.all().map((type) => type.code);
-      throw new Refusal("not_found", unknownEventTypeMessage(code, codes), { field: "code" });
+    async listEventTypes({ includeArchived }, context) {
+      const all = await catalog.allWithTexts(callerOf(context).accountId);
+      const shown = all.filter(([entry]) => includeArchived || entry.archivedAt === null);
+      return { eventTypes: shown.map(([entry, texts]) => eventTypeTo(entry, texts)) };
     },
-  };
-}
 
-function eventTypeTo(type: EventType) {
-  return {
-    code: type.code,
-    description: type.description,
-    schema: type.schema as JsonObject,
-    sampleJson: JSON.stringify(type.sample),
+    async getEventType({ code, version }, context) {
+      const { accountId } = callerOf(context);
+      const entry = await requireEventType(catalog, accountId, code, "code", "not_found");
+      const texts = await catalog.texts(entry, version === 0 ? entry.version : version);
+      if (texts !== undefined) return { eventType: eventTypeTo(entry, texts) };
+      throw new Refusal("not_found", `${code} has the versions 1 to ${entry.version}, and no ${version}`, {
+        field: "version",
+      });
+    },
+
+    async createEventType(request, context) {
+      const { code, description, schema = {}, sampleJson, shared } = request;
+      const wanted = { code, description, schema, sampleJson, shared };
+      return { eventType: eventTypeTo(...(await defineEventType(deps, callerOf(context), wanted))) };
+    },
+
+    async updateEventType(request, context) {
+      const { code, description, schema, sampleJson, allowBreaking } = request;
+      const wanted = { code, description, schema, sampleJson, allowBreaking };
+      return { eventType: eventTypeTo(...(await redefineEventType(deps, callerOf(context), wanted))) };
+    },
+
+    async archiveEventType({ code }, context) {
+      return { eventType: eventTypeTo(...(await retireEventType(deps, callerOf(context), code))) };
+    },
+
+    async getSchemaCheck(_request, context) {
+      return { schemaCheck: schemaCheckTo(await catalog.schemaCheck(callerOf(context).accountId)) };
+    },
+
+    async setSchemaCheck(request, context) {
+      const { accountId } = callerOf(context);
+      const schemaCheck = schemaCheckFrom(request.schemaCheck);
+      await setSchemaCheck(store, { accountId, schemaCheck });
+      catalog.changed(accountId);
+      return { schemaCheck: schemaCheckTo(schemaCheck) };
+    },
   };
 }

@@ -1,22 +1,26 @@
-import type { ServiceImpl } from "@connectrpc/connect";
-import type { EventIngestService, IngestEventRequest } from "@posthaste/contracts/event_ingest";
+import { create } from "@bufbuild/protobuf";
+import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
+import {
+  type EventIngestService,
+  type IngestEventRequest,
+  SchemaViolationSchema,
+} from "@posthaste/contracts/event_ingest";
 import { Refusal } from "@posthaste/domain";
 import type { Deps } from "../deps.ts";
-import { type IncomingEvent, ingest } from "../ingest.ts";
+import { type AcceptedEvent, type IncomingEvent, ingest } from "../ingest.ts";
 import { callerOf, noteIngested, traceparentOf } from "./interceptors.ts";
 import { structJson } from "./struct-json.ts";
 
 export function eventIngestService(deps: Deps): ServiceImpl<typeof EventIngestService> {
+  const ingestAll = async (context: HandlerContext, incoming: readonly IncomingEvent[]) => {
+    const results = await ingest(deps, callerOf(context).accountId, incoming, traceparentOf(context));
+    noteIngested(context, results);
+    return results;
+  };
   return {
     async ingestEvent(request, context) {
-      const results = await ingest(
-        deps,
-        callerOf(context).accountId,
-        [incomingFrom(request, "")],
-        traceparentOf(context),
-      );
-      noteIngested(context, results);
-      return results[0] ?? {};
+      const [result] = await ingestAll(context, [incomingFrom(request, "")]);
+      return result === undefined ? {} : responseTo(result);
     },
     async ingestEvents(request, context) {
       const { POSTHASTE_BATCH_EVENTS_MAX: eventsMax } = deps.limits;
@@ -30,11 +34,13 @@ export function eventIngestService(deps: Deps): ServiceImpl<typeof EventIngestSe
         );
       }
       const incoming = request.events.map((event, i) => incomingFrom(event, `events[${i}].`));
-      const results = await ingest(deps, callerOf(context).accountId, incoming, traceparentOf(context));
-      noteIngested(context, results);
-      return { results };
+      return { results: (await ingestAll(context, incoming)).map(responseTo) };
     },
   };
+}
+
+function responseTo({ warnings, ...event }: AcceptedEvent) {
+  return { ...event, warnings: warnings.map((warning) => create(SchemaViolationSchema, warning)) };
 }
 
 function incomingFrom(event: IngestEventRequest, path: string): IncomingEvent {

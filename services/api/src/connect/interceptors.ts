@@ -1,3 +1,4 @@
+import type { DescMethod } from "@bufbuild/protobuf";
 import {
   Code,
   ConnectError,
@@ -15,6 +16,7 @@ import type { Deps } from "../deps.ts";
 import { REFUSALS, retryAfterSeconds } from "../refusal-table.ts";
 import type { RequestLine } from "../request-line.ts";
 import { accessTo } from "./access.ts";
+import { violationsDetail } from "./violations-detail.ts";
 
 const PRINCIPAL = createContextKey<Principal | undefined>(undefined);
 const REFUSED = createContextKey<{ readonly error: unknown } | undefined>(undefined);
@@ -133,7 +135,7 @@ export function answer(deps: Deps): Interceptor {
       if (line !== undefined) line.code = code;
     };
     const refusing = (error: unknown) => {
-      const answered = answerFor(deps, error, line?.id);
+      const answered = answerFor(deps, error, request.method, line?.id);
       note(Code[answered.code]);
       return answered;
     };
@@ -156,10 +158,16 @@ async function* translated<T>(stream: AsyncIterable<T>, refusing: (error: unknow
   }
 }
 
-function answerFor(deps: Deps, error: unknown, requestId: string | undefined): ConnectError {
+function answerFor(
+  deps: Deps,
+  error: unknown,
+  method: DescMethod,
+  requestId: string | undefined,
+): ConnectError {
   if (error instanceof ConnectError) return error;
   if (error instanceof Refusal) {
-    const refused = new ConnectError(error.message, REFUSALS[error.code].connect);
+    const details = violationsDetail(method, error.details);
+    const refused = new ConnectError(error.message, REFUSALS[error.code].connect, undefined, details);
     if (error.retryAfterMs !== undefined)
       refused.metadata.set("retry-after", retryAfterSeconds(error.retryAfterMs));
     if (error.code === "unauthenticated") refused.metadata.set("www-authenticate", "Bearer");

@@ -19,8 +19,8 @@ import {
   subscriptionHealth,
   updateSubscription,
 } from "@posthaste/store";
-import { requireSubscribable } from "../catalog.ts";
 import type { Deps } from "../deps.ts";
+import { requireSubscribable } from "../require-event-type.ts";
 import { sendTestEvent } from "../send-test-event.ts";
 import { callableUrl, checkCredential, checkDescription, checkMetadata, subscribe } from "../subscribe.ts";
 import { acceptanceFrom, attemptTo, deliveryTo, healthTo, signingKeyTo, subscriptionTo } from "./convert.ts";
@@ -82,9 +82,13 @@ export function subscriptionService(deps: Deps): ServiceImpl<typeof Subscription
         concurrency,
       } = request;
       const acceptance = acceptanceFrom(request.acceptance);
-      requireSubscribable(deps.catalog, eventTypes, "event_types");
+      const { accountId } = callerOf(context);
+      await requireSubscribable(deps.catalog, accountId, eventTypes, {
+        field: "event_types",
+        had: async () => (await getSubscription(store, { accountId, id }))?.eventTypes ?? [],
+      });
       const subscription = await updateSubscription(store, {
-        accountId: callerOf(context).accountId,
+        accountId,
         id,
         now: deps.now(),
         ...(targetUrl === undefined ? {} : { targetUrl: callableUrl(deps, targetUrl) }),

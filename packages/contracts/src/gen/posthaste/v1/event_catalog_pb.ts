@@ -2,17 +2,18 @@
 // @generated from file posthaste/v1/event_catalog.proto (package posthaste.v1, syntax proto3)
 /* eslint-disable */
 
-import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
-import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
+import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
+import { enumDesc, fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_buf_validate_validate } from "../../buf/validate/validate_pb.ts";
-import { file_google_protobuf_struct } from "@bufbuild/protobuf/wkt";
+import type { Timestamp } from "@bufbuild/protobuf/wkt";
+import { file_google_protobuf_struct, file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import type { JsonObject, Message } from "@bufbuild/protobuf";
 
 /**
  * Describes the file posthaste/v1/event_catalog.proto.
  */
 export const file_posthaste_v1_event_catalog: GenFile = /*@__PURE__*/
-  fileDesc("CiBwb3N0aGFzdGUvdjEvZXZlbnRfY2F0YWxvZy5wcm90bxIMcG9zdGhhc3RlLnYxImwKCUV2ZW50VHlwZRIMCgRjb2RlGAEgASgJEhMKC2Rlc2NyaXB0aW9uGAIgASgJEicKBnNjaGVtYRgDIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3QSEwoLc2FtcGxlX2pzb24YBCABKAkiFwoVTGlzdEV2ZW50VHlwZXNSZXF1ZXN0IkYKFkxpc3RFdmVudFR5cGVzUmVzcG9uc2USLAoLZXZlbnRfdHlwZXMYASADKAsyFy5wb3N0aGFzdGUudjEuRXZlbnRUeXBlIi4KE0dldEV2ZW50VHlwZVJlcXVlc3QSFwoEY29kZRgBIAEoCUIJukgGcgQQARhAIkMKFEdldEV2ZW50VHlwZVJlc3BvbnNlEisKCmV2ZW50X3R5cGUYASABKAsyFy5wb3N0aGFzdGUudjEuRXZlbnRUeXBlMtMBChNFdmVudENhdGFsb2dTZXJ2aWNlEmAKDkxpc3RFdmVudFR5cGVzEiMucG9zdGhhc3RlLnYxLkxpc3RFdmVudFR5cGVzUmVxdWVzdBokLnBvc3RoYXN0ZS52MS5MaXN0RXZlbnRUeXBlc1Jlc3BvbnNlIgOQAgESWgoMR2V0RXZlbnRUeXBlEiEucG9zdGhhc3RlLnYxLkdldEV2ZW50VHlwZVJlcXVlc3QaIi5wb3N0aGFzdGUudjEuR2V0RXZlbnRUeXBlUmVzcG9uc2UiA5ACAWIGcHJvdG8z", [file_buf_validate_validate, file_google_protobuf_struct]);
+  fileDesc("CiBwb3N0aGFzdGUvdjEvZXZlbnRfY2F0YWxvZy5wcm90bxIMcG9zdGhhc3RlLnYxIrACCglFdmVudFR5cGUSDAoEY29kZRgBIAEoCRITCgtkZXNjcmlwdGlvbhgCIAEoCRInCgZzY2hlbWEYAyABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0EhMKC3NhbXBsZV9qc29uGAQgASgJEg8KB3ZlcnNpb24YBSABKAUSEAoIYnVpbHRfaW4YBiABKAgSDgoGc2hhcmVkGAcgASgIEi4KCmNyZWF0ZWRfYXQYCCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KC2FyY2hpdmVkX2F0GAkgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIuCgp1cGRhdGVkX2F0GAogASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCIxChVMaXN0RXZlbnRUeXBlc1JlcXVlc3QSGAoQaW5jbHVkZV9hcmNoaXZlZBgBIAEoCCJGChZMaXN0RXZlbnRUeXBlc1Jlc3BvbnNlEiwKC2V2ZW50X3R5cGVzGAEgAygLMhcucG9zdGhhc3RlLnYxLkV2ZW50VHlwZSJIChNHZXRFdmVudFR5cGVSZXF1ZXN0EhcKBGNvZGUYASABKAlCCbpIBnIEEAEYQBIYCgd2ZXJzaW9uGAIgASgFQge6SAQaAigAIkMKFEdldEV2ZW50VHlwZVJlc3BvbnNlEisKCmV2ZW50X3R5cGUYASABKAsyFy5wb3N0aGFzdGUudjEuRXZlbnRUeXBlIr8BChZDcmVhdGVFdmVudFR5cGVSZXF1ZXN0EisKBGNvZGUYASABKAlCHbpIGnIYMhZeW2Etel1bYS16MC05X117MCw2M30kEh0KC2Rlc2NyaXB0aW9uGAIgASgJQgi6SAVyAxj0AxInCgZzY2hlbWEYAyABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0EiAKC3NhbXBsZV9qc29uGAQgASgJQgu6SAhyBiACKICABBIOCgZzaGFyZWQYBSABKAgiRgoXQ3JlYXRlRXZlbnRUeXBlUmVzcG9uc2USKwoKZXZlbnRfdHlwZRgBIAEoCzIXLnBvc3RoYXN0ZS52MS5FdmVudFR5cGUi3QEKFlVwZGF0ZUV2ZW50VHlwZVJlcXVlc3QSFwoEY29kZRgBIAEoCUIJukgGcgQQARhAEiIKC2Rlc2NyaXB0aW9uGAIgASgJQgi6SAVyAxj0A0gAiAEBEicKBnNjaGVtYRgDIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3QSJQoLc2FtcGxlX2pzb24YBCABKAlCC7pICHIGIAIogIAESAGIAQESFgoOYWxsb3dfYnJlYWtpbmcYBSABKAhCDgoMX2Rlc2NyaXB0aW9uQg4KDF9zYW1wbGVfanNvbiJGChdVcGRhdGVFdmVudFR5cGVSZXNwb25zZRIrCgpldmVudF90eXBlGAEgASgLMhcucG9zdGhhc3RlLnYxLkV2ZW50VHlwZSIyChdBcmNoaXZlRXZlbnRUeXBlUmVxdWVzdBIXCgRjb2RlGAEgASgJQgm6SAZyBBABGEAiRwoYQXJjaGl2ZUV2ZW50VHlwZVJlc3BvbnNlEisKCmV2ZW50X3R5cGUYASABKAsyFy5wb3N0aGFzdGUudjEuRXZlbnRUeXBlIhcKFUdldFNjaGVtYUNoZWNrUmVxdWVzdCJJChZHZXRTY2hlbWFDaGVja1Jlc3BvbnNlEi8KDHNjaGVtYV9jaGVjaxgBIAEoDjIZLnBvc3RoYXN0ZS52MS5TY2hlbWFDaGVjayJSChVTZXRTY2hlbWFDaGVja1JlcXVlc3QSOQoMc2NoZW1hX2NoZWNrGAEgASgOMhkucG9zdGhhc3RlLnYxLlNjaGVtYUNoZWNrQgi6SAWCAQIQASJJChZTZXRTY2hlbWFDaGVja1Jlc3BvbnNlEi8KDHNjaGVtYV9jaGVjaxgBIAEoDjIZLnBvc3RoYXN0ZS52MS5TY2hlbWFDaGVjaypxCgtTY2hlbWFDaGVjaxIcChhTQ0hFTUFfQ0hFQ0tfVU5TUEVDSUZJRUQQABIUChBTQ0hFTUFfQ0hFQ0tfT0ZGEAESFQoRU0NIRU1BX0NIRUNLX1dBUk4QAhIXChNTQ0hFTUFfQ0hFQ0tfUkVKRUNUEAMyvwUKE0V2ZW50Q2F0YWxvZ1NlcnZpY2USYAoOTGlzdEV2ZW50VHlwZXMSIy5wb3N0aGFzdGUudjEuTGlzdEV2ZW50VHlwZXNSZXF1ZXN0GiQucG9zdGhhc3RlLnYxLkxpc3RFdmVudFR5cGVzUmVzcG9uc2UiA5ACARJaCgxHZXRFdmVudFR5cGUSIS5wb3N0aGFzdGUudjEuR2V0RXZlbnRUeXBlUmVxdWVzdBoiLnBvc3RoYXN0ZS52MS5HZXRFdmVudFR5cGVSZXNwb25zZSIDkAIBEl4KD0NyZWF0ZUV2ZW50VHlwZRIkLnBvc3RoYXN0ZS52MS5DcmVhdGVFdmVudFR5cGVSZXF1ZXN0GiUucG9zdGhhc3RlLnYxLkNyZWF0ZUV2ZW50VHlwZVJlc3BvbnNlEl4KD1VwZGF0ZUV2ZW50VHlwZRIkLnBvc3RoYXN0ZS52MS5VcGRhdGVFdmVudFR5cGVSZXF1ZXN0GiUucG9zdGhhc3RlLnYxLlVwZGF0ZUV2ZW50VHlwZVJlc3BvbnNlEmYKEEFyY2hpdmVFdmVudFR5cGUSJS5wb3N0aGFzdGUudjEuQXJjaGl2ZUV2ZW50VHlwZVJlcXVlc3QaJi5wb3N0aGFzdGUudjEuQXJjaGl2ZUV2ZW50VHlwZVJlc3BvbnNlIgOQAgISYAoOR2V0U2NoZW1hQ2hlY2sSIy5wb3N0aGFzdGUudjEuR2V0U2NoZW1hQ2hlY2tSZXF1ZXN0GiQucG9zdGhhc3RlLnYxLkdldFNjaGVtYUNoZWNrUmVzcG9uc2UiA5ACARJgCg5TZXRTY2hlbWFDaGVjaxIjLnBvc3RoYXN0ZS52MS5TZXRTY2hlbWFDaGVja1JlcXVlc3QaJC5wb3N0aGFzdGUudjEuU2V0U2NoZW1hQ2hlY2tSZXNwb25zZSIDkAICYgZwcm90bzM", [file_buf_validate_validate, file_google_protobuf_struct, file_google_protobuf_timestamp]);
 
 /**
  * A kind of event.
@@ -47,6 +48,48 @@ export type EventType = Message<"posthaste.v1.EventType"> & {
    * @generated from field: string sample_json = 4;
    */
   sampleJson: string;
+
+  /**
+   * The version that this is, from 1; built-in ones are always 1.
+   *
+   * @generated from field: int32 version = 5;
+   */
+  version: number;
+
+  /**
+   * True if it comes with Posthaste; it cannot be changed.
+   *
+   * @generated from field: bool built_in = 6;
+   */
+  builtIn: boolean;
+
+  /**
+   * True if every account has it, as with built-in ones; false: it is the account's own.
+   *
+   * @generated from field: bool shared = 7;
+   */
+  shared: boolean;
+
+  /**
+   * When its first version was stored; absent: it is built in.
+   *
+   * @generated from field: google.protobuf.Timestamp created_at = 8;
+   */
+  createdAt?: Timestamp | undefined;
+
+  /**
+   * When it was archived; absent: it was not.
+   *
+   * @generated from field: google.protobuf.Timestamp archived_at = 9;
+   */
+  archivedAt?: Timestamp | undefined;
+
+  /**
+   * When this version was stored; absent: it is built in.
+   *
+   * @generated from field: google.protobuf.Timestamp updated_at = 10;
+   */
+  updatedAt?: Timestamp | undefined;
 };
 
 /**
@@ -62,6 +105,12 @@ export const EventTypeSchema: GenMessage<EventType> = /*@__PURE__*/
  * @generated from message posthaste.v1.ListEventTypesRequest
  */
 export type ListEventTypesRequest = Message<"posthaste.v1.ListEventTypesRequest"> & {
+  /**
+   * True: archived ones, too. Default: false.
+   *
+   * @generated from field: bool include_archived = 1;
+   */
+  includeArchived: boolean;
 };
 
 /**
@@ -78,7 +127,7 @@ export const ListEventTypesRequestSchema: GenMessage<ListEventTypesRequest> = /*
  */
 export type ListEventTypesResponse = Message<"posthaste.v1.ListEventTypesResponse"> & {
   /**
-   * In alphabetical order of their codes.
+   * In alphabetical order of their codes, each in its latest version.
    *
    * @generated from field: repeated posthaste.v1.EventType event_types = 1;
    */
@@ -104,6 +153,13 @@ export type GetEventTypeRequest = Message<"posthaste.v1.GetEventTypeRequest"> & 
    * @generated from field: string code = 1;
    */
   code: string;
+
+  /**
+   * The version to read, from 1. Default (0): the latest.
+   *
+   * @generated from field: int32 version = 2;
+   */
+  version: number;
 };
 
 /**
@@ -135,15 +191,321 @@ export const GetEventTypeResponseSchema: GenMessage<GetEventTypeResponse> = /*@_
   messageDesc(file_posthaste_v1_event_catalog, 4);
 
 /**
- * What can happen: the event types that may be ingested and subscribed to.
+ * What a new event type needs.
  *
- * Any valid token may read it.
+ * @generated from message posthaste.v1.CreateEventTypeRequest
+ */
+export type CreateEventTypeRequest = Message<"posthaste.v1.CreateEventTypeRequest"> & {
+  /**
+   * Its code, 1 to 64 small letters, digits and `_`, a letter first. Unique among what the account sees. Required.
+   *
+   * @generated from field: string code = 1;
+   */
+  code: string;
+
+  /**
+   * What happened when this event is sent, in one sentence, up to 500 characters.
+   *
+   * @generated from field: string description = 2;
+   */
+  description: string;
+
+  /**
+   * A JSON Schema (2020-12) of the snapshot, up to 65,536 bytes as JSON, nested up to 64 levels, with up to 500
+   * schemas inside it and 100 alternatives in one `anyOf` or `oneOf`. `$ref` may point into the same schema only; `pattern` is RE2's syntax (no look-around, no
+   * back-references), up to 500 characters. Default: any object.
+   *
+   * @generated from field: google.protobuf.Struct schema = 3;
+   */
+  schema?: JsonObject | undefined;
+
+  /**
+   * A snapshot that fits the schema, a JSON object as text, up to 65,536 bytes. Required.
+   *
+   * @generated from field: string sample_json = 4;
+   */
+  sampleJson: string;
+
+  /**
+   * True: for every account; needs the scope `admin`, and a code that no account has. Default: for this account.
+   *
+   * @generated from field: bool shared = 5;
+   */
+  shared: boolean;
+};
+
+/**
+ * Describes the message posthaste.v1.CreateEventTypeRequest.
+ * Use `create(CreateEventTypeRequestSchema)` to create a new message.
+ */
+export const CreateEventTypeRequestSchema: GenMessage<CreateEventTypeRequest> = /*@__PURE__*/
+  messageDesc(file_posthaste_v1_event_catalog, 5);
+
+/**
+ * The new event type.
+ *
+ * @generated from message posthaste.v1.CreateEventTypeResponse
+ */
+export type CreateEventTypeResponse = Message<"posthaste.v1.CreateEventTypeResponse"> & {
+  /**
+   * As stored, version 1.
+   *
+   * @generated from field: posthaste.v1.EventType event_type = 1;
+   */
+  eventType?: EventType | undefined;
+};
+
+/**
+ * Describes the message posthaste.v1.CreateEventTypeResponse.
+ * Use `create(CreateEventTypeResponseSchema)` to create a new message.
+ */
+export const CreateEventTypeResponseSchema: GenMessage<CreateEventTypeResponse> = /*@__PURE__*/
+  messageDesc(file_posthaste_v1_event_catalog, 6);
+
+/**
+ * What to change of an event type. What is absent stays as it is.
+ *
+ * @generated from message posthaste.v1.UpdateEventTypeRequest
+ */
+export type UpdateEventTypeRequest = Message<"posthaste.v1.UpdateEventTypeRequest"> & {
+  /**
+   * Its code. Required.
+   *
+   * @generated from field: string code = 1;
+   */
+  code: string;
+
+  /**
+   * The new description, up to 500 characters.
+   *
+   * @generated from field: optional string description = 2;
+   */
+  description?: string | undefined;
+
+  /**
+   * The new schema; bounds as in CreateEventTypeRequest.
+   *
+   * @generated from field: google.protobuf.Struct schema = 3;
+   */
+  schema?: JsonObject | undefined;
+
+  /**
+   * The new sample. The one that results, new or not, has to fit the schema that results.
+   *
+   * @generated from field: optional string sample_json = 4;
+   */
+  sampleJson?: string | undefined;
+
+  /**
+   * True: also where receivers that were written for the version before may not be able to read it. Default: false.
+   *
+   * @generated from field: bool allow_breaking = 5;
+   */
+  allowBreaking: boolean;
+};
+
+/**
+ * Describes the message posthaste.v1.UpdateEventTypeRequest.
+ * Use `create(UpdateEventTypeRequestSchema)` to create a new message.
+ */
+export const UpdateEventTypeRequestSchema: GenMessage<UpdateEventTypeRequest> = /*@__PURE__*/
+  messageDesc(file_posthaste_v1_event_catalog, 7);
+
+/**
+ * The event type in its new version.
+ *
+ * @generated from message posthaste.v1.UpdateEventTypeResponse
+ */
+export type UpdateEventTypeResponse = Message<"posthaste.v1.UpdateEventTypeResponse"> & {
+  /**
+   * As stored.
+   *
+   * @generated from field: posthaste.v1.EventType event_type = 1;
+   */
+  eventType?: EventType | undefined;
+};
+
+/**
+ * Describes the message posthaste.v1.UpdateEventTypeResponse.
+ * Use `create(UpdateEventTypeResponseSchema)` to create a new message.
+ */
+export const UpdateEventTypeResponseSchema: GenMessage<UpdateEventTypeResponse> = /*@__PURE__*/
+  messageDesc(file_posthaste_v1_event_catalog, 8);
+
+/**
+ * Names the event type to archive.
+ *
+ * @generated from message posthaste.v1.ArchiveEventTypeRequest
+ */
+export type ArchiveEventTypeRequest = Message<"posthaste.v1.ArchiveEventTypeRequest"> & {
+  /**
+   * Its code. Required.
+   *
+   * @generated from field: string code = 1;
+   */
+  code: string;
+};
+
+/**
+ * Describes the message posthaste.v1.ArchiveEventTypeRequest.
+ * Use `create(ArchiveEventTypeRequestSchema)` to create a new message.
+ */
+export const ArchiveEventTypeRequestSchema: GenMessage<ArchiveEventTypeRequest> = /*@__PURE__*/
+  messageDesc(file_posthaste_v1_event_catalog, 9);
+
+/**
+ * The event type, archived.
+ *
+ * @generated from message posthaste.v1.ArchiveEventTypeResponse
+ */
+export type ArchiveEventTypeResponse = Message<"posthaste.v1.ArchiveEventTypeResponse"> & {
+  /**
+   * As stored.
+   *
+   * @generated from field: posthaste.v1.EventType event_type = 1;
+   */
+  eventType?: EventType | undefined;
+};
+
+/**
+ * Describes the message posthaste.v1.ArchiveEventTypeResponse.
+ * Use `create(ArchiveEventTypeResponseSchema)` to create a new message.
+ */
+export const ArchiveEventTypeResponseSchema: GenMessage<ArchiveEventTypeResponse> = /*@__PURE__*/
+  messageDesc(file_posthaste_v1_event_catalog, 10);
+
+/**
+ * Asks for the account's own choice.
+ *
+ * @generated from message posthaste.v1.GetSchemaCheckRequest
+ */
+export type GetSchemaCheckRequest = Message<"posthaste.v1.GetSchemaCheckRequest"> & {
+};
+
+/**
+ * Describes the message posthaste.v1.GetSchemaCheckRequest.
+ * Use `create(GetSchemaCheckRequestSchema)` to create a new message.
+ */
+export const GetSchemaCheckRequestSchema: GenMessage<GetSchemaCheckRequest> = /*@__PURE__*/
+  messageDesc(file_posthaste_v1_event_catalog, 11);
+
+/**
+ * The account's choice.
+ *
+ * @generated from message posthaste.v1.GetSchemaCheckResponse
+ */
+export type GetSchemaCheckResponse = Message<"posthaste.v1.GetSchemaCheckResponse"> & {
+  /**
+   * What becomes of events that do not fit.
+   *
+   * @generated from field: posthaste.v1.SchemaCheck schema_check = 1;
+   */
+  schemaCheck: SchemaCheck;
+};
+
+/**
+ * Describes the message posthaste.v1.GetSchemaCheckResponse.
+ * Use `create(GetSchemaCheckResponseSchema)` to create a new message.
+ */
+export const GetSchemaCheckResponseSchema: GenMessage<GetSchemaCheckResponse> = /*@__PURE__*/
+  messageDesc(file_posthaste_v1_event_catalog, 12);
+
+/**
+ * Chooses for the account.
+ *
+ * @generated from message posthaste.v1.SetSchemaCheckRequest
+ */
+export type SetSchemaCheckRequest = Message<"posthaste.v1.SetSchemaCheckRequest"> & {
+  /**
+   * What shall become of events that do not fit. Default: OFF.
+   *
+   * @generated from field: posthaste.v1.SchemaCheck schema_check = 1;
+   */
+  schemaCheck: SchemaCheck;
+};
+
+/**
+ * Describes the message posthaste.v1.SetSchemaCheckRequest.
+ * Use `create(SetSchemaCheckRequestSchema)` to create a new message.
+ */
+export const SetSchemaCheckRequestSchema: GenMessage<SetSchemaCheckRequest> = /*@__PURE__*/
+  messageDesc(file_posthaste_v1_event_catalog, 13);
+
+/**
+ * The account's choice, as stored.
+ *
+ * @generated from message posthaste.v1.SetSchemaCheckResponse
+ */
+export type SetSchemaCheckResponse = Message<"posthaste.v1.SetSchemaCheckResponse"> & {
+  /**
+   * What becomes of events that do not fit.
+   *
+   * @generated from field: posthaste.v1.SchemaCheck schema_check = 1;
+   */
+  schemaCheck: SchemaCheck;
+};
+
+/**
+ * Describes the message posthaste.v1.SetSchemaCheckResponse.
+ * Use `create(SetSchemaCheckResponseSchema)` to create a new message.
+ */
+export const SetSchemaCheckResponseSchema: GenMessage<SetSchemaCheckResponse> = /*@__PURE__*/
+  messageDesc(file_posthaste_v1_event_catalog, 14);
+
+/**
+ * What becomes of an ingested event that does not fit its type's schema.
+ *
+ * @generated from enum posthaste.v1.SchemaCheck
+ */
+export enum SchemaCheck {
+  /**
+   * In a request: the default, OFF. Never sent by the server.
+   *
+   * @generated from enum value: SCHEMA_CHECK_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * It is accepted; schemas are documentation. The default.
+   *
+   * @generated from enum value: SCHEMA_CHECK_OFF = 1;
+   */
+  OFF = 1,
+
+  /**
+   * It is accepted, and the answer lists what does not fit as `warnings`.
+   *
+   * @generated from enum value: SCHEMA_CHECK_WARN = 2;
+   */
+  WARN = 2,
+
+  /**
+   * It is refused with INVALID_ARGUMENT, and the error names what does not fit.
+   *
+   * @generated from enum value: SCHEMA_CHECK_REJECT = 3;
+   */
+  REJECT = 3,
+}
+
+/**
+ * Describes the enum posthaste.v1.SchemaCheck.
+ */
+export const SchemaCheckSchema: GenEnum<SchemaCheck> = /*@__PURE__*/
+  enumDesc(file_posthaste_v1_event_catalog, 0);
+
+/**
+ * What can happen: the event types that may be ingested and subscribed to. Some are built in, some are everyone's
+ * ("shared"), and an account may add its own, which no other account sees.
+ *
+ * Any valid token may read; changing needs the scope `catalog:write`, and for what is shared `admin`. A change is
+ * seen by other processes of the API within two seconds.
  *
  * @generated from service posthaste.v1.EventCatalogService
  */
 export const EventCatalogService: GenService<{
   /**
-   * Lists every event type in alphabetical order. The catalogue is small and comes in one piece.
+   * Lists every event type that the account may ingest, in alphabetical order. The catalogue is small and comes in
+   * one piece.
    *
    * @generated from rpc posthaste.v1.EventCatalogService.ListEventTypes
    */
@@ -153,7 +515,7 @@ export const EventCatalogService: GenService<{
     output: typeof ListEventTypesResponseSchema;
   },
   /**
-   * Reads one event type. Errors: NOT_FOUND, naming the nearest codes.
+   * Reads one event type, also an archived one. Errors: NOT_FOUND, naming the nearest codes, or the version.
    *
    * @generated from rpc posthaste.v1.EventCatalogService.GetEventType
    */
@@ -161,6 +523,63 @@ export const EventCatalogService: GenService<{
     methodKind: "unary";
     input: typeof GetEventTypeRequestSchema;
     output: typeof GetEventTypeResponseSchema;
+  },
+  /**
+   * Adds an event type, as version 1. Errors: ALREADY_EXISTS (the code is taken, also by an archived one),
+   * INVALID_ARGUMENT (the schema is none, or the sample does not fit it), PERMISSION_DENIED (`shared` without the
+   * scope `admin`), RESOURCE_EXHAUSTED (the account's catalogue is full).
+   *
+   * @generated from rpc posthaste.v1.EventCatalogService.CreateEventType
+   */
+  createEventType: {
+    methodKind: "unary";
+    input: typeof CreateEventTypeRequestSchema;
+    output: typeof CreateEventTypeResponseSchema;
+  },
+  /**
+   * Stores a new version of an event type. What receivers rely on must stay: no property removed, none that was
+   * required made optional, no type and no enum widened; new properties are fine. Errors: FAILED_PRECONDITION (it
+   * breaks receivers, with the first ten breaks; it is built in; it is archived), NOT_FOUND, INVALID_ARGUMENT,
+   * PERMISSION_DENIED, RESOURCE_EXHAUSTED as for CreateEventType.
+   *
+   * @generated from rpc posthaste.v1.EventCatalogService.UpdateEventType
+   */
+  updateEventType: {
+    methodKind: "unary";
+    input: typeof UpdateEventTypeRequestSchema;
+    output: typeof UpdateEventTypeResponseSchema;
+  },
+  /**
+   * Ends an event type: it can no longer be ingested or newly subscribed to. Subscriptions that have it keep it, and
+   * its code stays taken. Archiving twice succeeds. Errors: FAILED_PRECONDITION (it is built in), NOT_FOUND,
+   * PERMISSION_DENIED.
+   *
+   * @generated from rpc posthaste.v1.EventCatalogService.ArchiveEventType
+   */
+  archiveEventType: {
+    methodKind: "unary";
+    input: typeof ArchiveEventTypeRequestSchema;
+    output: typeof ArchiveEventTypeResponseSchema;
+  },
+  /**
+   * Tells whether the account's events are held against their types' schemas.
+   *
+   * @generated from rpc posthaste.v1.EventCatalogService.GetSchemaCheck
+   */
+  getSchemaCheck: {
+    methodKind: "unary";
+    input: typeof GetSchemaCheckRequestSchema;
+    output: typeof GetSchemaCheckResponseSchema;
+  },
+  /**
+   * Chooses whether the account's events are held against their types' schemas when they are ingested.
+   *
+   * @generated from rpc posthaste.v1.EventCatalogService.SetSchemaCheck
+   */
+  setSchemaCheck: {
+    methodKind: "unary";
+    input: typeof SetSchemaCheckRequestSchema;
+    output: typeof SetSchemaCheckResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_posthaste_v1_event_catalog, 0);

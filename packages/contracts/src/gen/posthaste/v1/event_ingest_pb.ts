@@ -12,7 +12,7 @@ import type { JsonObject, Message } from "@bufbuild/protobuf";
  * Describes the file posthaste/v1/event_ingest.proto.
  */
 export const file_posthaste_v1_event_ingest: GenFile = /*@__PURE__*/
-  fileDesc("Ch9wb3N0aGFzdGUvdjEvZXZlbnRfaW5nZXN0LnByb3RvEgxwb3N0aGFzdGUudjEi0QEKEkluZ2VzdEV2ZW50UmVxdWVzdBI6CgpldmVudF90eXBlGAEgASgJQia6SCNyIRhAMh1eW2Etel1bYS16MC05XSooX1thLXowLTldKykqJBInCgRkYXRhGAIgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdEgAEiAKCWRhdGFfanNvbhgDIAEoCUILukgIcgYgAiiAgEBIABIhCg9pZGVtcG90ZW5jeV9rZXkYBCABKAlCCLpIBXIDGP8BQhEKCHNuYXBzaG90EgW6SAIIASJSChNJbmdlc3RFdmVudFJlc3BvbnNlEhAKCGV2ZW50X2lkGAEgASgJEhYKDmRlbGl2ZXJ5X2NvdW50GAIgASgFEhEKCWR1cGxpY2F0ZRgDIAEoCCJUChNJbmdlc3RFdmVudHNSZXF1ZXN0Ej0KBmV2ZW50cxgBIAMoCzIgLnBvc3RoYXN0ZS52MS5Jbmdlc3RFdmVudFJlcXVlc3RCC7pICJIBBQgBEOgHIkoKFEluZ2VzdEV2ZW50c1Jlc3BvbnNlEjIKB3Jlc3VsdHMYASADKAsyIS5wb3N0aGFzdGUudjEuSW5nZXN0RXZlbnRSZXNwb25zZTLJAQoSRXZlbnRJbmdlc3RTZXJ2aWNlElcKC0luZ2VzdEV2ZW50EiAucG9zdGhhc3RlLnYxLkluZ2VzdEV2ZW50UmVxdWVzdBohLnBvc3RoYXN0ZS52MS5Jbmdlc3RFdmVudFJlc3BvbnNlIgOQAgISWgoMSW5nZXN0RXZlbnRzEiEucG9zdGhhc3RlLnYxLkluZ2VzdEV2ZW50c1JlcXVlc3QaIi5wb3N0aGFzdGUudjEuSW5nZXN0RXZlbnRzUmVzcG9uc2UiA5ACAmIGcHJvdG8z", [file_buf_validate_validate, file_google_protobuf_struct]);
+  fileDesc("Ch9wb3N0aGFzdGUvdjEvZXZlbnRfaW5nZXN0LnByb3RvEgxwb3N0aGFzdGUudjEiyAEKEkluZ2VzdEV2ZW50UmVxdWVzdBIxCgpldmVudF90eXBlGAEgASgJQh26SBpyGDIWXlthLXpdW2EtejAtOV9dezAsNjN9JBInCgRkYXRhGAIgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdEgAEiAKCWRhdGFfanNvbhgDIAEoCUILukgIcgYgAiiAgEBIABIhCg9pZGVtcG90ZW5jeV9rZXkYBCABKAlCCLpIBXIDGP8BQhEKCHNuYXBzaG90EgW6SAIIASKDAQoTSW5nZXN0RXZlbnRSZXNwb25zZRIQCghldmVudF9pZBgBIAEoCRIWCg5kZWxpdmVyeV9jb3VudBgCIAEoBRIRCglkdXBsaWNhdGUYAyABKAgSLwoId2FybmluZ3MYBCADKAsyHS5wb3N0aGFzdGUudjEuU2NoZW1hVmlvbGF0aW9uIjAKD1NjaGVtYVZpb2xhdGlvbhIMCgRwYXRoGAEgASgJEg8KB21lc3NhZ2UYAiABKAkiVAoTSW5nZXN0RXZlbnRzUmVxdWVzdBI9CgZldmVudHMYASADKAsyIC5wb3N0aGFzdGUudjEuSW5nZXN0RXZlbnRSZXF1ZXN0Qgu6SAiSAQUIARDoByJKChRJbmdlc3RFdmVudHNSZXNwb25zZRIyCgdyZXN1bHRzGAEgAygLMiEucG9zdGhhc3RlLnYxLkluZ2VzdEV2ZW50UmVzcG9uc2UyyQEKEkV2ZW50SW5nZXN0U2VydmljZRJXCgtJbmdlc3RFdmVudBIgLnBvc3RoYXN0ZS52MS5Jbmdlc3RFdmVudFJlcXVlc3QaIS5wb3N0aGFzdGUudjEuSW5nZXN0RXZlbnRSZXNwb25zZSIDkAICEloKDEluZ2VzdEV2ZW50cxIhLnBvc3RoYXN0ZS52MS5Jbmdlc3RFdmVudHNSZXF1ZXN0GiIucG9zdGhhc3RlLnYxLkluZ2VzdEV2ZW50c1Jlc3BvbnNlIgOQAgJiBnByb3RvMw", [file_buf_validate_validate, file_google_protobuf_struct]);
 
 /**
  * One event: a snapshot of an entity at the moment something happened to it.
@@ -96,6 +96,14 @@ export type IngestEventResponse = Message<"posthaste.v1.IngestEventResponse"> & 
    * @generated from field: bool duplicate = 3;
    */
   duplicate: boolean;
+
+  /**
+   * How the snapshot does not fit its type's schema, where the account has chosen WARN: up to ten of them, fewer for
+   * each event of a batch of more than 100. Empty: it fits, or nothing was checked.
+   *
+   * @generated from field: repeated posthaste.v1.SchemaViolation warnings = 4;
+   */
+  warnings: SchemaViolation[];
 };
 
 /**
@@ -104,6 +112,35 @@ export type IngestEventResponse = Message<"posthaste.v1.IngestEventResponse"> & 
  */
 export const IngestEventResponseSchema: GenMessage<IngestEventResponse> = /*@__PURE__*/
   messageDesc(file_posthaste_v1_event_ingest, 1);
+
+/**
+ * One way in which a snapshot does not fit its type's schema.
+ *
+ * @generated from message posthaste.v1.SchemaViolation
+ */
+export type SchemaViolation = Message<"posthaste.v1.SchemaViolation"> & {
+  /**
+   * The place in the snapshot as a JSON Pointer (RFC 6901), such as `/LineItems/0/Price`; empty: the snapshot itself.
+   * Up to 100 characters; a longer one is cut and ends with `…`.
+   *
+   * @generated from field: string path = 1;
+   */
+  path: string;
+
+  /**
+   * What is wrong there, in English, up to 200 characters.
+   *
+   * @generated from field: string message = 2;
+   */
+  message: string;
+};
+
+/**
+ * Describes the message posthaste.v1.SchemaViolation.
+ * Use `create(SchemaViolationSchema)` to create a new message.
+ */
+export const SchemaViolationSchema: GenMessage<SchemaViolation> = /*@__PURE__*/
+  messageDesc(file_posthaste_v1_event_ingest, 2);
 
 /**
  * Several events for one transaction.
@@ -124,7 +161,7 @@ export type IngestEventsRequest = Message<"posthaste.v1.IngestEventsRequest"> & 
  * Use `create(IngestEventsRequestSchema)` to create a new message.
  */
 export const IngestEventsRequestSchema: GenMessage<IngestEventsRequest> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_event_ingest, 2);
+  messageDesc(file_posthaste_v1_event_ingest, 3);
 
 /**
  * What became of several events.
@@ -145,7 +182,7 @@ export type IngestEventsResponse = Message<"posthaste.v1.IngestEventsResponse"> 
  * Use `create(IngestEventsResponseSchema)` to create a new message.
  */
 export const IngestEventsResponseSchema: GenMessage<IngestEventsResponse> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_event_ingest, 3);
+  messageDesc(file_posthaste_v1_event_ingest, 4);
 
 /**
  * Takes what happened in the platform and promises its delivery.
@@ -160,8 +197,9 @@ export const EventIngestService: GenService<{
    * Accepts one event.
    *
    * Errors: INVALID_ARGUMENT (an unknown event type, data that is not a JSON object, a whole number past 2^53 in
-   * `data`), ALREADY_EXISTS (the idempotency key was used with other content), RESOURCE_EXHAUSTED (the request is
-   * larger than the server takes).
+   * `data`, data that does not fit its type's schema where the account has chosen REJECT), FAILED_PRECONDITION (the
+   * event type is archived), ALREADY_EXISTS (the idempotency key was used with other content), RESOURCE_EXHAUSTED
+   * (the request is larger than the server takes).
    *
    * @generated from rpc posthaste.v1.EventIngestService.IngestEvent
    */

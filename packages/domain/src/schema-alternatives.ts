@@ -1,0 +1,201 @@
+/** A JSON Schema (2020-12), or a part of one. */
+export type JsonSchema = boolean | Readonly<Record<string, unknown>>;
+
+/** One of the things that a schema says a value may be, without references and combinations. */
+export type Alternative = {
+  /** Undefined: any. */
+  readonly types: ReadonlySet<string> | undefined;
+  /** By their {@link spelled} form. Undefined: any. */
+  readonly values: ReadonlyMap<string, unknown> | undefined;
+  readonly properties: ReadonlyMap<string, JsonSchema>;
+  readonly required: ReadonlySet<string>;
+  /** Of properties that are not named. */
+  readonly additional: JsonSchema;
+  /** Of a list's first items. */
+  readonly prefix: readonly JsonSchema[];
+  /** Of a list's items after those. */
+  readonly items: JsonSchema;
+};
+
+/** Alternatives multiply where they are combined; schemas that people write have under ten. */
+const ALTERNATIVES_MAX = 64;
+/** References and combinations inside each other; more go round in circles. */
+const NESTING_MAX = 32;
+
+const ANYTHING: Alternative = {
+  types: undefined,
+  values: undefined,
+  properties: new Map(),
+  required: new Set(),
+  additional: true,
+  prefix: [],
+  items: true,
+};
+
+/** What alternatives are made with. */
+export type Expansion = {
+  /** What references point into. */
+  readonly root: JsonSchema;
+  /** Is told of every step, and throws where there are too many. */
+  readonly spend: (steps: number) => void;
+};
+
+/**
+ * What a value may be, by one schema. An empty list: there is no such value.
+ *
+ * @returns undefined where there are too many, or a reference leads nowhere
+ */
+export function alternativesOf(
+  schema: JsonSchema,
+  expansion: Expansion,
+  depth = 0,
+): Alternative[] | undefined {
+  expansion.spend(1);
+  if (schema === true) return [ANYTHING];
+  if (schema === false) return [];
+  if (depth > NESTING_MAX) return undefined;
+  let all = [plain(schema, expansion.spend)];
+  for (const choices of combinationsIn(schema, expansion.root)) {
+    const flat: Alternative[] = [];
+    for (const choice of choices) {
+      const some = choice === undefined ? undefined : alternativesOf(choice, expansion, depth + 1);
+      if (some === undefined || all.length * (flat.length + some.length) > ALTERNATIVES_MAX) return undefined;
+      flat.push(...some);
+    }
+    all = all.flatMap((one) =>
+      flat.map((other) => {
+        expansion.spend(other.properties.size + (other.values?.size ?? 0));
+        return both(one, other);
+      }),
+    );
+  }
+  return all.filter(({ types, values }) => types?.size !== 0 && values?.size !== 0);
+}
+
+/** Lists of schemas, of each of which one has to fit; undefined stands for one that is not there. */
+function combinationsIn(
+  schema: Readonly<Record<string, unknown>>,
+  root: JsonSchema,
+): (readonly (JsonSchema | undefined)[])[] {
+  return [
+    ...schemasIn(schema, "allOf").map((part) => [part]),
+    ...("$ref" in schema ? [[targetOf(schema["$ref"], root)]] : []),
+    ...["anyOf", "oneOf"].flatMap((keyword) => (keyword in schema ? [schemasIn(schema, keyword)] : [])),
+  ];
+}
+
+/** One alternative for each type that a value may have. */
+export function splitByType(alternative: Alternative): Alternative[] {
+  const { types, values } = alternative;
+  if (types === undefined || types.size < 2) return [alternative];
+  return [...types].map((type) => ({
+    ...alternative,
+    types: new Set([type]),
+    values: values && new Map([...values].filter(([, value]) => isWithin(typeOf(value), new Set([type])))),
+  }));
+}
+
+/** Whether all that has the one type has the other, too. */
+export function isWithin(type: string, types: ReadonlySet<string>): boolean {
+  return types.has(type) || (type === "integer" && types.has("number"));
+}
+
+/** A JSON value as text: the same for equal values, whatever the order of their members. */
+export function spelled(value: unknown): string {
+  if (typeof value !== "object" || value === null) return JSON.stringify(value);
+  if (Array.isArray(value)) return `[${value.map(spelled).join()}]`;
+  const members = Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1));
+  return `{${members.map(([key, member]) => `${JSON.stringify(key)}:${spelled(member)}`).join()}}`;
+}
+
+function plain(schema: Readonly<Record<string, unknown>>, spend: Expansion["spend"]): Alternative {
+  const values = "const" in schema ? [schema["const"]] : listIn(schema, "enum");
+  const properties = new Map(Object.entries((schema["properties"] ?? {}) as Record<string, JsonSchema>));
+  spend(properties.size + (values?.length ?? 0));
+  const types = typeof schema["type"] === "string" ? [schema["type"]] : listIn(schema, "type");
+  return {
+    types: typesOf(types, values),
+    values: values && new Map(values.map((value) => [spelled(value), value])),
+    properties,
+    required: new Set(listIn(schema, "required") as string[] | undefined),
+    additional: (schema["additionalProperties"] ?? true) as JsonSchema,
+    prefix: schemasIn(schema, "prefixItems"),
+    items: (schema["items"] ?? true) as JsonSchema,
+  };
+}
+
+/** What values are told says of types, too. */
+function typesOf(
+  types: readonly unknown[] | undefined,
+  values: readonly unknown[] | undefined,
+): ReadonlySet<string> | undefined {
+  if (types !== undefined) return new Set(types as string[]);
+  return values === undefined ? undefined : new Set(values.map(typeOf));
+}
+
+/** What fits both. */
+function both(a: Alternative, b: Alternative): Alternative {
+  const properties = new Map(a.properties);
+  for (const [name, schema] of b.properties)
+    properties.set(name, bothSchemas(a.properties.get(name), schema));
+  const prefix = Array.from({ length: Math.max(a.prefix.length, b.prefix.length) }, (_item, i) =>
+    bothSchemas(a.prefix[i] ?? a.items, b.prefix[i] ?? b.items),
+  );
+  return {
+    types: bothTypes(a.types, b.types),
+    values: bothValues(a.values, b.values),
+    properties,
+    required: new Set([...a.required, ...b.required]),
+    additional: bothSchemas(a.additional, b.additional),
+    prefix,
+    items: bothSchemas(a.items, b.items),
+  };
+}
+
+function bothSchemas(a: JsonSchema | undefined, b: JsonSchema): JsonSchema {
+  if (a === undefined || a === true) return b;
+  return b === true ? a : { allOf: [a, b] };
+}
+
+function bothTypes(
+  a: ReadonlySet<string> | undefined,
+  b: ReadonlySet<string> | undefined,
+): ReadonlySet<string> | undefined {
+  if (a === undefined || b === undefined) return a ?? b;
+  return new Set([
+    ...[...a].filter((type) => isWithin(type, b)),
+    ...[...b].filter((type) => isWithin(type, a)),
+  ]);
+}
+
+function bothValues(a: Alternative["values"], b: Alternative["values"]): Alternative["values"] {
+  if (a === undefined || b === undefined) return a ?? b;
+  return new Map([...a].filter(([key]) => b.has(key)));
+}
+
+function typeOf(value: unknown): string {
+  if (value === null) return "null";
+  if (Array.isArray(value)) return "array";
+  return Number.isInteger(value) ? "integer" : typeof value;
+}
+
+/** What a reference into the same document points to. */
+function targetOf(reference: unknown, root: JsonSchema): JsonSchema | undefined {
+  if (typeof reference !== "string" || !/^#(\/|$)/.test(reference)) return undefined;
+  let at: unknown = root;
+  for (const step of reference.split("/").slice(1)) {
+    if (typeof at !== "object" || at === null) return undefined;
+    const name = decodeURIComponent(step).replaceAll("~1", "/").replaceAll("~0", "~");
+    at = Object.hasOwn(at, name) ? (at as Record<string, unknown>)[name] : undefined;
+  }
+  return typeof at === "boolean" || (typeof at === "object" && at !== null) ? (at as JsonSchema) : undefined;
+}
+
+function schemasIn(schema: Readonly<Record<string, unknown>>, keyword: string): JsonSchema[] {
+  return (listIn(schema, keyword) ?? []) as JsonSchema[];
+}
+
+function listIn(schema: Readonly<Record<string, unknown>>, keyword: string): readonly unknown[] | undefined {
+  const value = schema[keyword];
+  return Array.isArray(value) ? value : undefined;
+}

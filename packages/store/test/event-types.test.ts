@@ -1,0 +1,116 @@
+import type { AccountId } from "@posthaste/domain";
+import { expect, test } from "vitest";
+import {
+  archiveEventType,
+  createAccount,
+  createEventType,
+  getSchemaCheck,
+  listEventTypes,
+  readEventType,
+  readEventTypes,
+  setSchemaCheck,
+  updateEventType,
+} from "../src/index.ts";
+import { NOW, onEachDatabase } from "./fixture.ts";
+
+const TEXTS = { description: "A parcel was sent.", schemaJson: "{}", sampleJson: '{"a": "é"}' };
+
+onEachDatabase("an event type", (bench) => {
+  const create = (owner: AccountId | "shared", code = "parcel_sent", over: Partial<typeof TEXTS> = {}) =>
+    createEventType(bench().store, { owner, code, ...TEXTS, ...over, now: NOW });
+  const other = async () => (await createAccount(bench().store, { name: "other", now: NOW })).id;
+  const taken = { code: "already_exists", field: "code" };
+
+  test("is its account's alone, as its author wrote it", async () => {
+    const { store, accountId } = bench();
+    const made = await create(accountId);
+    expect(made).toMatchObject({ code: "parcel_sent", shared: false, version: 1, archivedAt: null });
+    expect(await listEventTypes(store, accountId)).toMatchObject([{ id: made.id, version: 1 }]);
+    expect(await readEventType(store, { id: made.id, version: 1 })).toEqual({
+      ...TEXTS,
+      version: 1,
+      storedAt: NOW,
+    });
+    const second = await other();
+    expect(await listEventTypes(store, second)).toEqual([]);
+    expect((await create(second)).id).not.toBe(made.id);
+  });
+
+  test("has a code that means one thing to each account", async () => {
+    const { accountId } = bench();
+    await create(accountId, "own");
+    await expect(create(accountId, "own")).rejects.toMatchObject(taken);
+    await expect(create("shared", "own")).rejects.toMatchObject(taken);
+    await create("shared", "everyones");
+    await expect(create("shared", "everyones")).rejects.toMatchObject(taken);
+    await expect(create(accountId, "everyones")).rejects.toMatchObject(taken);
+    await expect(create(await other(), "everyones")).rejects.toMatchObject(taken);
+  });
+
+  test("is never both shared and an account's own, also where both are made at once", async () => {
+    const { store, accountId } = bench();
+    const second = await other();
+    for (let round = 0; round < 5; round++) {
+      const code = `parcel_${round}`;
+      const owners = ["shared", accountId, second] as const;
+      const made = await Promise.allSettled(owners.map((owner) => create(owner, code)));
+      const [shared, ...owns] = made.map(({ status }) => status === "fulfilled");
+      expect(shared ? owns : owns.map((own) => !own)).toEqual([false, false]);
+      for (const one of made) if (one.status === "rejected") expect(one.reason).toMatchObject(taken);
+    }
+    expect(await readEventTypes(store, "shared")).toBeInstanceOf(Map);
+  });
+
+  test("gets a new version with each change, and keeps the ones before", async () => {
+    const { store, accountId: owner } = bench();
+    const { id } = await create(owner);
+    const next = { id, owner, ...TEXTS, schemaJson: '{"title":"two"}', now: NOW + 5 };
+    expect(await updateEventType(store, { ...next, basedOn: 1 })).toMatchObject({
+      version: 2,
+      storedAt: NOW + 5,
+    });
+    expect(await listEventTypes(store, owner)).toMatchObject([{ version: 2, createdAt: NOW }]);
+    expect(await readEventType(store, { id, version: 1 })).toMatchObject({ schemaJson: "{}" });
+    expect(await readEventType(store, { id, version: 3 })).toBeUndefined();
+    expect(await readEventTypes(store, owner)).toEqual(
+      new Map([[id, expect.objectContaining({ version: 2, schemaJson: '{"title":"two"}' })]]),
+    );
+  });
+
+  test("is changed by one of those who do so at once, by none once it is archived", async () => {
+    const { store, accountId: owner } = bench();
+    const { id } = await create(owner);
+    const update = (basedOn: number) => updateEventType(store, { id, owner, basedOn, ...TEXTS, now: NOW });
+    const changes = await Promise.all([update(1), update(1), update(1)]);
+    expect(changes.filter((change) => change !== undefined)).toHaveLength(1);
+    await archiveEventType(store, { id, now: NOW + 1 });
+    await archiveEventType(store, { id, now: NOW + 2 });
+    expect(await update(2)).toBeUndefined();
+    expect(await listEventTypes(store, owner)).toMatchObject([{ version: 2, archivedAt: NOW + 1 }]);
+  });
+
+  test("is refused where its owner's catalogue is full, and takes no room then", async () => {
+    const { store, accountId } = bench();
+    const large = { sampleJson: `{"a":"${"x".repeat(700_000)}"}` };
+    await create(accountId, "one", large);
+    const { id } = await create(accountId, "two", large);
+    const full = { code: "too_many", message: expect.stringContaining("at most 1500000") };
+    await expect(create(accountId, "three", large)).rejects.toMatchObject(full);
+    const grown = { sampleJson: `{"a":"${"x".repeat(900_000)}"}` };
+    const update = { id, owner: accountId, basedOn: 1, ...TEXTS, ...grown, now: NOW };
+    await expect(updateEventType(store, update)).rejects.toMatchObject(full);
+    expect(await listEventTypes(store, accountId)).toMatchObject([{ version: 1 }, { version: 1 }]);
+    await create(await other(), "three", large);
+  });
+});
+
+onEachDatabase("whether events are held against their schemas", (bench) => {
+  test("is each account's own choice, and off before it chose", async () => {
+    const { store, accountId } = bench();
+    const { id: other } = await createAccount(store, { name: "other", now: NOW });
+    expect(await getSchemaCheck(store, accountId)).toBe("OFF");
+    await setSchemaCheck(store, { accountId, schemaCheck: "REJECT" });
+    expect(await getSchemaCheck(store, accountId)).toBe("REJECT");
+    expect(await getSchemaCheck(store, other)).toBe("OFF");
+  });
+});

@@ -1,0 +1,37 @@
+import { create, type JsonObject } from "@bufbuild/protobuf";
+import { timestampFromMs } from "@bufbuild/protobuf/wkt";
+import { EventTypeSchema, SchemaCheck as ProtoSchemaCheck } from "@posthaste/contracts/event_catalog";
+import type { SchemaCheck } from "@posthaste/domain";
+import type { CatalogEntry, CatalogTexts } from "../catalog.ts";
+
+const SCHEMA_CHECKS = {
+  OFF: ProtoSchemaCheck.OFF,
+  WARN: ProtoSchemaCheck.WARN,
+  REJECT: ProtoSchemaCheck.REJECT,
+} as const satisfies Record<SchemaCheck, ProtoSchemaCheck>;
+
+export function schemaCheckTo(check: SchemaCheck): ProtoSchemaCheck {
+  return SCHEMA_CHECKS[check];
+}
+
+/** Unspecified is the default. */
+export function schemaCheckFrom(check: ProtoSchemaCheck): SchemaCheck {
+  const checks = Object.keys(SCHEMA_CHECKS) as SchemaCheck[];
+  return checks.find((key) => SCHEMA_CHECKS[key] === check) ?? "OFF";
+}
+
+export function eventTypeTo(entry: CatalogEntry, texts: CatalogTexts) {
+  const { code, stored, archivedAt } = entry;
+  return create(EventTypeSchema, {
+    code,
+    description: texts.description,
+    schema: JSON.parse(texts.schemaJson) as JsonObject,
+    sampleJson: texts.sampleJson,
+    version: texts.version,
+    builtIn: stored === null,
+    shared: stored === null || stored.shared,
+    ...(stored === null ? {} : { createdAt: timestampFromMs(stored.createdAt) }),
+    ...(archivedAt === null ? {} : { archivedAt: timestampFromMs(archivedAt) }),
+    ...(texts.storedAt === null ? {} : { updatedAt: timestampFromMs(texts.storedAt) }),
+  });
+}

@@ -1,0 +1,190 @@
+import type { JsonObject } from "@bufbuild/protobuf";
+import { type AccountId, EVENT_TYPES, parseEventData, Refusal, schemaBreaks } from "@posthaste/domain";
+import { archiveEventType, createEventType, type Principal, updateEventType } from "@posthaste/store";
+import { requireScope } from "./auth.ts";
+import type { CatalogEntry, CatalogTexts } from "./catalog.ts";
+import { structJson } from "./connect/struct-json.ts";
+import type { Deps } from "./deps.ts";
+import { plainText } from "./plain-text.ts";
+import { requireEventType } from "./require-event-type.ts";
+import { compileSchema } from "./schema/compile-schema.ts";
+import { SCHEMA_BYTES_MAX } from "./schema/read-schema.ts";
+import { sentenceOf, violationsOf } from "./schema/violations.ts";
+import { newWork, WorkExceeded } from "./schema/work.ts";
+
+const DESCRIPTION_CHARS_MAX = 500;
+const SAMPLE_BYTES_MAX = 65_536;
+/** Breaks that a refusal names. */
+const BREAKS_MAX = 10;
+/** Others who change the same event type at the same moment are waited for so often. */
+const RUNS_MAX = 5;
+
+type Defined = readonly [CatalogEntry, CatalogTexts];
+
+/**
+ * Adds an event type to the account's catalogue, or to everyone's.
+ *
+ * @throws Refusal
+ */
+export async function defineEventType(
+  deps: Deps,
+  principal: Principal,
+  wanted: {
+    code: string;
+    description: string;
+    schema: JsonObject;
+    sampleJson: string;
+    shared: boolean;
+  },
+): Promise<Defined> {
+  const { store, catalog } = deps;
+  const { code, shared } = wanted;
+  if (shared) requireScope(principal, "admin");
+  if (isOperational(code) || EVENT_TYPES.some((type) => type.code === code)) {
+    throw new Refusal("already_exists", `the event type ${code} is built in; choose another code`, {
+      field: "code",
+    });
+  }
+  const texts = checkTexts(wanted);
+  const owner = shared ? "shared" : principal.accountId;
+  const stored = await createEventType(store, { owner, code, ...texts, now: deps.now() });
+  catalog.changed(owner);
+  return [{ code, stored, version: stored.version, archivedAt: null }, stored];
+}
+
+/**
+ * Stores a new version of an event type; what is not given stays.
+ *
+ * @throws Refusal
+ */
+export async function redefineEventType(
+  deps: Deps,
+  principal: Principal,
+  wanted: {
+    code: string;
+    description: string | undefined;
+    schema: JsonObject | undefined;
+    sampleJson: string | undefined;
+    allowBreaking: boolean;
+  },
+): Promise<Defined> {
+  const { store, catalog } = deps;
+  for (let run = 1; run <= RUNS_MAX; run++) {
+    const { entry, stored, owner } = await requireChangeable(deps, principal, wanted.code);
+    if (entry.archivedAt !== null) {
+      throw new Refusal("wrong_state", `the event type ${wanted.code} is archived and cannot be changed`, {
+        field: "code",
+      });
+    }
+    const before = await catalog.texts(entry);
+    if (before === undefined) throw new Error(`the event type ${wanted.code} has lost its version`);
+    const schemaBefore = JSON.parse(before.schemaJson) as JsonObject;
+    const texts = checkTexts({
+      description: wanted.description ?? before.description,
+      schema: wanted.schema ?? schemaBefore,
+      sampleJson: wanted.sampleJson ?? before.sampleJson,
+    });
+    if (wanted.schema !== undefined && !wanted.allowBreaking) requireReadable(schemaBefore, wanted.schema);
+    const { id, version: basedOn } = stored;
+    const version = await updateEventType(store, { id, owner, basedOn, ...texts, now: deps.now() });
+    // Also where another process was faster: then this one's catalogue is older than the database.
+    catalog.changed(owner);
+    if (version !== undefined) {
+      return [
+        { ...entry, stored: { ...stored, version: version.version }, version: version.version },
+        version,
+      ];
+    }
+  }
+  throw new Refusal("wrong_state", `others are changing ${wanted.code} right now; try again`, {
+    field: "code",
+  });
+}
+
+/**
+ * Archives an event type, or leaves it archived.
+ *
+ * @throws Refusal
+ */
+export async function retireEventType(deps: Deps, principal: Principal, code: string): Promise<Defined> {
+  const { store, catalog } = deps;
+  const { stored, owner } = await requireChangeable(deps, principal, code);
+  await archiveEventType(store, { id: stored.id, now: deps.now() });
+  catalog.changed(owner);
+  const entry = await requireEventType(catalog, principal.accountId, code, "code", "not_found");
+  const texts = await catalog.texts(entry);
+  if (texts === undefined) throw new Error(`the event type ${code} has lost its version`);
+  return [entry, texts];
+}
+
+async function requireChangeable({ catalog }: Deps, principal: Principal, code: string) {
+  const entry = await requireEventType(catalog, principal.accountId, code, "code", "not_found");
+  const { stored } = entry;
+  if (stored === null) {
+    throw new Refusal(
+      "wrong_state",
+      `the event type ${code} is built in: it is part of Posthaste and cannot be changed; add one of your own`,
+      { field: "code" },
+    );
+  }
+  if (stored.shared) requireScope(principal, "admin");
+  const owner: AccountId | "shared" = stored.shared ? "shared" : principal.accountId;
+  return { entry, stored, owner };
+}
+
+/** @throws Refusal naming the field, and the path in it */
+function checkTexts(texts: { description: string; schema: JsonObject; sampleJson: string }) {
+  const description = plainText(texts.description, "description", DESCRIPTION_CHARS_MAX);
+  const schemaJson = structJson(texts.schema, "schema");
+  requireBytes(schemaJson, "schema", SCHEMA_BYTES_MAX);
+  const validate = compileSchema(texts.schema);
+  const { sampleJson } = texts;
+  if (!sampleJson.isWellFormed()) {
+    throw new Refusal("invalid", "sample_json is not valid Unicode: it holds half of a surrogate pair", {
+      field: "sample_json",
+    });
+  }
+  requireBytes(sampleJson, "sample_json", SAMPLE_BYTES_MAX);
+  const sample = parseEventData(sampleJson, "sample_json").value();
+  const [wrong] = violationsOf(
+    validateSample(() => validate(sample, newWork())),
+    1,
+  );
+  if (wrong !== undefined) {
+    throw new Refusal("invalid", `sample_json does not fit the schema: ${sentenceOf(wrong)}`, {
+      field: "sample_json",
+    });
+  }
+  return { description, schemaJson, sampleJson };
+}
+
+function validateSample<T>(validate: () => T): T {
+  try {
+    return validate();
+  } catch (error) {
+    if (!(error instanceof WorkExceeded)) throw error;
+    throw new Refusal("invalid", "schema takes too many steps to check even the sample; simplify it", {
+      field: "schema",
+      cause: error,
+    });
+  }
+}
+
+function requireBytes(text: string, field: string, bytesMax: number): void {
+  const bytes = Buffer.byteLength(text);
+  if (bytes <= bytesMax) return;
+  throw new Refusal("invalid", `${field} has ${bytes} bytes; at most ${bytesMax} are possible`, { field });
+}
+
+/** @throws Refusal `wrong_state`, naming the first breaks */
+function requireReadable(before: JsonObject, after: JsonObject): void {
+  const breaks = schemaBreaks(before, after);
+  if (breaks.length === 0) return;
+  const named = breaks.slice(0, BREAKS_MAX);
+  const more = breaks.length > named.length ? [`and ${breaks.length - named.length} more`] : [];
+  throw new Refusal(
+    "wrong_state",
+    `receivers of the version before could not read this: ${[...named, ...more].join("; ")}. Send allow_breaking to do it all the same`,
+    { field: "schema", details: named.map((message) => ({ field: "schema", message })) },
+  );
+}

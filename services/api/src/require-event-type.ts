@@ -1,0 +1,78 @@
+import {
+  type AccountId,
+  ALL_EVENT_TYPES,
+  isOperational,
+  Refusal,
+  unknownEventTypeMessage,
+} from "@posthaste/domain";
+import type { Catalog, CatalogEntry } from "./catalog.ts";
+
+/**
+ * Finds an event type of the account's, also an archived one.
+ *
+ * @throws Refusal `invalid` (or `otherwise`), naming near codes
+ */
+export async function requireEventType(
+  catalog: Catalog,
+  accountId: AccountId,
+  code: string,
+  field: string,
+  otherwise: "invalid" | "not_found" = "invalid",
+): Promise<CatalogEntry> {
+  const found = await catalog.find(accountId, code);
+  if (found !== undefined) return found;
+  const usable = (await catalog.all(accountId)).filter((entry) => entry.archivedAt === null);
+  const codes = usable.map((entry) => entry.code);
+  throw new Refusal(otherwise, unknownEventTypeMessage(code, codes), { field });
+}
+
+/**
+ * Finds an event type that an event may be sent of.
+ *
+ * @throws Refusal `invalid`; `wrong_state` for an archived one
+ */
+export async function requireIngestible(
+  catalog: Catalog,
+  accountId: AccountId,
+  code: string,
+  field: string,
+): Promise<CatalogEntry> {
+  const entry = await requireEventType(catalog, accountId, code, field);
+  if (isOperational(code)) {
+    throw new Refusal("invalid", `${code} is raised by Posthaste itself and cannot be sent`, { field });
+  }
+  if (entry.archivedAt === null) return entry;
+  throw new Refusal(
+    "wrong_state",
+    `the event type ${code} is archived: no further events of it are accepted; use another one`,
+    { field },
+  );
+}
+
+/**
+ * Checks the event types of a subscription: known ones, or `*` alone.
+ *
+ * @param options.had what the subscription has so far: it keeps those also where they are archived
+ * @throws Refusal `invalid`; `wrong_state` for an archived one
+ */
+export async function requireSubscribable(
+  catalog: Catalog,
+  accountId: AccountId,
+  codes: readonly string[],
+  options: { field: string; had?: () => Promise<readonly string[]> },
+): Promise<void> {
+  const { field, had = async () => [] } = options;
+  if (codes.length > 1 && codes.includes(ALL_EVENT_TYPES)) {
+    throw new Refusal("invalid", `${field} holds * beside others; * alone stands for all`, { field });
+  }
+  for (const code of codes) {
+    if (code === ALL_EVENT_TYPES) continue;
+    const entry = await requireEventType(catalog, accountId, code, field);
+    if (entry.archivedAt === null || (await had()).includes(code)) continue;
+    throw new Refusal(
+      "wrong_state",
+      `the event type ${code} is archived and cannot be subscribed to any more; use another one`,
+      { field },
+    );
+  }
+}

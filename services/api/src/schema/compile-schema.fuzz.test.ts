@@ -1,0 +1,108 @@
+import type { JsonObject } from "@bufbuild/protobuf";
+import { Refusal } from "@posthaste/domain";
+import { fuzzing } from "@posthaste/testkit";
+import { Ajv2020 } from "ajv/dist/2020.js";
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { compileSchema } from "./compile-schema.ts";
+import { newWork, WorkExceeded } from "./work.ts";
+
+const KEYWORDS = [
+  ...["type", "enum", "const", "required", "properties", "items", "allOf", "anyOf", "oneOf", "not", "if"],
+  ...["$ref", "$id", "$schema", "$defs", "$anchor", "pattern", "patternProperties", "format", "uniqueItems"],
+  ...["minimum", "multipleOf", "dependentRequired", "unevaluatedProperties", "propertyNames", "contains"],
+];
+const name = fc.constantFrom("a", "b", "constructor", "0");
+const leaf = fc.oneof(
+  fc.constantFrom("#", "#/properties/a", "string", "object", "^(a+)+$", "(", "date", "__proto__"),
+  fc.jsonValue({ maxDepth: 1 }),
+);
+
+/** Keywords with what they may hold, and what they may not. */
+const wild = fc.letrec((tie) => ({
+  schema: fc.dictionary(fc.oneof(fc.constantFrom(...KEYWORDS), name), tie("value"), { maxKeys: 4 }),
+  value: fc.oneof(
+    { depthSize: "small" },
+    leaf,
+    tie("schema"),
+    fc.array(tie("schema"), { maxLength: 3 }),
+    fc.dictionary(name, tie("schema"), { maxKeys: 3 }),
+  ),
+}));
+
+test("whatever is sent as a schema is refused or compiled, and checking by it ends", () => {
+  fc.assert(
+    fc.property(
+      wild["schema"] as fc.Arbitrary<JsonObject>,
+      fc.jsonValue({ maxDepth: 3 }),
+      (schema, snapshot) => {
+        try {
+          compileSchema(JSON.parse(JSON.stringify(schema)) as JsonObject)(snapshot, newWork());
+        } catch (error) {
+          if (error instanceof WorkExceeded) return;
+          expect(error).toBeInstanceOf(Refusal);
+          expect(error).toMatchObject({ code: "invalid", field: "schema" });
+        }
+      },
+    ),
+    fuzzing(),
+  );
+});
+
+/** A schema with up to three keywords that are right, over few names and values, so that snapshots meet them. */
+function right(depth: number): fc.Arbitrary<JsonObject | boolean> {
+  if (depth === 0) return fc.oneof(fc.boolean(), fc.constantFrom({ type: "integer" }, { minLength: 1 }));
+  const inner = right(depth - 1);
+  const some = fc.array(inner, { minLength: 1, maxLength: 2 });
+  const keywords = {
+    type: fc.constantFrom("string", "integer", "object", "array", ["string", "null"]),
+    const: fc.constantFrom(1, "a", null),
+    enum: fc.constantFrom([1, 2], ["a", {}], [[]]),
+    minimum: fc.constantFrom(0, 1.5),
+    maxLength: fc.constantFrom(0, 1),
+    pattern: fc.constantFrom("^a", "b$", "^[0-9]+$", "\\u0061"),
+    required: fc.constantFrom(["a"], ["a", "b"], ["constructor"]),
+    minProperties: fc.constant(1),
+    uniqueItems: fc.boolean(),
+    properties: fc.dictionary(name, inner, { maxKeys: 2, noNullPrototype: true }),
+    patternProperties: fc.record({ "^a": inner }),
+    propertyNames: fc.record({ maxLength: fc.constantFrom(1, 3) }),
+    ...Object.fromEntries(SCHEMA_KEYWORDS.map((keyword) => [keyword, inner])),
+    ...Object.fromEntries(["prefixItems", "allOf", "anyOf", "oneOf"].map((keyword) => [keyword, some])),
+    $ref: fc.constantFrom("#/$defs/x", "#/$defs/y~1z"),
+  };
+  const one = fc.oneof(
+    ...Object.entries(keywords).map(([keyword, held]) =>
+      (held as fc.Arbitrary<unknown>).map((holds) => ({ [keyword]: holds })),
+    ),
+  );
+  return fc.array(one, { maxLength: 3 }).map((parts) => Object.assign({}, ...parts) as JsonObject);
+}
+const SCHEMA_KEYWORDS = [
+  ...["additionalProperties", "unevaluatedProperties", "items", "contains", "not", "if", "then", "else"],
+  "unevaluatedItems",
+];
+const value = fc.letrec((tie) => ({
+  value: fc.oneof(
+    { depthSize: "small" },
+    fc.constantFrom(0, 1, 1.5, "", "a", "ab", null, true),
+    fc.array(tie("value"), { maxLength: 3 }),
+    fc.dictionary(name, tie("value"), { maxKeys: 3, noNullPrototype: true }),
+  ),
+}))["value"];
+
+test("what is written into a schema to count its steps changes nothing of what it says", () => {
+  const definition = fc.record({ type: fc.constantFrom("string", "integer", "array") });
+  const schemas = fc.tuple(right(3), definition, definition).map(([schema, x, y]) => ({
+    ...(typeof schema === "boolean" ? { allOf: [schema] } : schema),
+    $defs: { x, "y/z": y },
+  }));
+  fc.assert(
+    fc.property(schemas, value, (schema, snapshot) => {
+      const known = new Ajv2020({ strict: false, ownProperties: true }).compile(schema);
+      const found = compileSchema(schema)(snapshot, newWork());
+      expect(found.length === 0).toBe(known(snapshot));
+    }),
+    fuzzing(),
+  );
+});

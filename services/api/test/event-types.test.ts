@@ -1,0 +1,327 @@
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { createCatalog } from "../src/catalog.ts";
+import { type Bench, type RestAnswer, startBench } from "./fixture.ts";
+
+let t: Bench;
+beforeEach(async () => {
+  t = await startBench();
+});
+afterEach(() => t.dispose());
+
+const SCHEMA = {
+  type: "object",
+  required: ["ParcelID"],
+  properties: { ParcelID: { type: "integer" }, Carrier: { enum: ["post", "bike"] } },
+};
+const PARCEL = {
+  code: "parcel_sent",
+  description: "A parcel was sent.",
+  schema: SCHEMA,
+  sampleJson: '{"ParcelID": 1, "Carrier":"post"}',
+};
+const call = (method: string, body: object = {}, token?: string) =>
+  t.rpc(`EventCatalogService/${method}`, body, token === undefined ? {} : { token });
+const create = (over: object = {}, token?: string) => call("CreateEventType", { ...PARCEL, ...over }, token);
+const ingest = (eventType: string, dataJson = "{}", token?: string) =>
+  t.rpc("EventIngestService/IngestEvent", { eventType, dataJson }, token === undefined ? {} : { token });
+const refused = (code: string, message: RegExp) => ({
+  body: { code, message: expect.stringMatching(message) },
+});
+const admin = () => t.tokenWith(["admin"]);
+const other = async () => (await t.accountWith(["catalog:write", "events:write"])).token;
+const codesIn = ({ body }: RestAnswer): string[] =>
+  body.eventTypes.map((type: { code: string }) => type.code);
+
+describe("an event type made at run time", () => {
+  test("is used like a built-in one: subscribed to by REST and RPC, ingested, tested, read", async () => {
+    const { status, body } = await create();
+    expect(status).toBe(200);
+    expect(body.eventType).toEqual({
+      ...PARCEL,
+      version: 1,
+      createdAt: expect.stringMatching(/^20/),
+      updatedAt: body.eventType.createdAt,
+    });
+    const rest = await t.rest("POST", "/api/Webhook", {
+      json: { target_url: "https://a.example/", event: "parcel_sent" },
+    });
+    expect(rest.status).toBe(201);
+    const rpc = { targetUrl: "https://b.example/", eventTypes: ["parcel_sent"] };
+    expect((await t.rpc("SubscriptionService/CreateSubscription", rpc)).status).toBe(200);
+    expect((await ingest("parcel_sent", '{"ParcelID":7}')).body).toMatchObject({ deliveryCount: 2 });
+    const tested = await t.rpc("SubscriptionService/SendTestEvent", { subscriptionId: rest.body.ID });
+    expect(tested.body.delivery).toMatchObject({ eventType: "parcel_sent" });
+    const data = await t.store.db
+      .selectFrom("events")
+      .select("data")
+      .orderBy("id", "desc")
+      .executeTakeFirst();
+    expect(data?.data.toString()).toBe(PARCEL.sampleJson);
+    expect(codesIn(await call("ListEventTypes"))).toHaveLength(25);
+    expect((await call("GetEventType", { code: "parcel_sent" })).body).toEqual(body);
+  });
+
+  test("is nobody else's, and its code is free to others", async () => {
+    await create();
+    const token = await other();
+    expect(codesIn(await call("ListEventTypes", {}, token))).not.toContain("parcel_sent");
+    for (const method of ["GetEventType", "UpdateEventType", "ArchiveEventType"]) {
+      expect(await call(method, { code: "parcel_sent" }, token)).toMatchObject({ status: 404 });
+    }
+    expect(await ingest("parcel_sent", "{}", token)).toMatchObject(
+      refused("invalid_argument", /not an event type/),
+    );
+    expect((await create({}, token)).status).toBe(200);
+  });
+
+  test("is everyone's where an administrator says so, and changed by administrators only", async () => {
+    const token = await other();
+    expect(await create({ shared: true })).toMatchObject(refused("permission_denied", /scope admin/));
+    const { body } = await create({ shared: true }, await admin());
+    expect(body.eventType).toMatchObject({ shared: true });
+    expect((await ingest("parcel_sent", "{}", token)).status).toBe(200);
+    for (const method of ["UpdateEventType", "ArchiveEventType"]) {
+      expect(await call(method, { code: "parcel_sent" })).toMatchObject(
+        refused("permission_denied", /scope admin/),
+      );
+    }
+    const update = { code: "parcel_sent", description: "Sent." };
+    expect((await call("UpdateEventType", update, await admin())).status).toBe(200);
+    const seen = await call("GetEventType", { code: "parcel_sent" }, token);
+    expect(seen.body.eventType).toMatchObject({ description: "Sent.", version: 2 });
+  });
+
+  test.each<[string, object, string, RegExp]>([
+    ["a built-in code", { code: "invoice_sent" }, "already_exists", /built in/],
+    ["a code in capitals", { code: "Parcel" }, "invalid_argument", /^code /],
+    ["a code of 65 characters", { code: "a".repeat(65) }, "invalid_argument", /^code /],
+    ["no sample", { sampleJson: "" }, "invalid_argument", /sample_json/],
+    ["a sample that is no JSON", { sampleJson: "{a}" }, "invalid_argument", /sample_json is not valid JSON/],
+    [
+      "a sample that does not fit",
+      { sampleJson: '{"ParcelID":1,"Carrier":"goat"}' },
+      "invalid_argument",
+      /^sample_json does not fit the schema: \/Carrier must be equal to one of/,
+    ],
+    ["a line break in its description", { description: "a\nb" }, "invalid_argument", /control character/],
+    [
+      "a type that JSON does not have",
+      { schema: { type: "date" } },
+      "invalid_argument",
+      /\/type must be equal/,
+    ],
+    [
+      "a keyword that nobody knows",
+      { schema: { nullable: true } },
+      "invalid_argument",
+      /\/nullable is a keyword/,
+    ],
+    [
+      "a reference to elsewhere",
+      { schema: { $ref: "https://example.com/x.json" } },
+      "invalid_argument",
+      /\/\$ref must point into the same schema/,
+    ],
+    [
+      "a reference to a file",
+      { schema: { items: { $ref: "other.json#/a" } } },
+      "invalid_argument",
+      /same schema/,
+    ],
+    [
+      "a reference to what is no schema",
+      { schema: { enum: [{ type: "string" }], $ref: "#/enum/0" } },
+      "invalid_argument",
+      /points to \/enum\/0, where no schema is/,
+    ],
+    [
+      "another dialect",
+      { schema: { $schema: "http://json-schema.org/draft-07/schema#" } },
+      "invalid_argument",
+      /2020-12/,
+    ],
+    ["look-ahead", { schema: { pattern: "(?=a)" } }, "invalid_argument", /RE2's syntax/],
+    [
+      "a pattern that is none",
+      { schema: { patternProperties: { "(": true } } },
+      "invalid_argument",
+      /RE2's syntax/,
+    ],
+    [
+      "a pattern that multiplies",
+      { schema: { pattern: "(ab){700}" } },
+      "invalid_argument",
+      /repeats too much/,
+    ],
+    [
+      "a format that is not checked",
+      { schema: { format: "regex" } },
+      "invalid_argument",
+      /\/format must be one of date/,
+    ],
+    [
+      "a schema of 70,000 bytes",
+      { schema: { title: "x".repeat(70_000) } },
+      "invalid_argument",
+      /at most 65536/,
+    ],
+    [
+      "101 alternatives",
+      { schema: { oneOf: Array.from({ length: 101 }, () => true) } },
+      "invalid_argument",
+      /more than 100/,
+    ],
+    [
+      "501 schemas",
+      { schema: { allOf: Array.from({ length: 500 }, () => true) } },
+      "invalid_argument",
+      /more than 500/,
+    ],
+    [
+      "a schema of 80 levels",
+      { schema: Array.from({ length: 80 }).reduce<object>((not) => ({ not }), {}) },
+      "invalid_argument",
+      /nests deeper/,
+    ],
+    [
+      "a schema that never comes to an end",
+      { schema: { allOf: [{ $ref: "#" }, { $ref: "#" }] } },
+      "invalid_argument",
+      /too many steps/,
+    ],
+  ])("with %s is refused, and nothing is stored", async (_title, over, code, message) => {
+    expect(await create(over)).toMatchObject(refused(code, message));
+    expect(await t.store.db.selectFrom("event_types").selectAll().execute()).toEqual([]);
+  });
+
+  test("of a code that is taken is refused, whoever has it", async () => {
+    await create();
+    expect(await create()).toMatchObject(refused("already_exists", /parcel_sent/));
+    expect(await create({ shared: true }, await admin())).toMatchObject(
+      refused("already_exists", /parcel_sent/),
+    );
+  });
+});
+
+describe("a new version", () => {
+  const update = (body: object) => call("UpdateEventType", { code: "parcel_sent", ...body });
+  beforeEach(async () => {
+    await create();
+  });
+
+  test("takes the place of the one before, which can still be read", async () => {
+    const schema = { ...SCHEMA, properties: { ...SCHEMA.properties, Weight: { type: "number" } } };
+    expect((await update({ schema })).body.eventType).toMatchObject({
+      version: 2,
+      schema,
+      sampleJson: PARCEL.sampleJson,
+    });
+    const read = async (version: number) =>
+      (await call("GetEventType", { code: "parcel_sent", version })).body;
+    expect((await read(0)).eventType).toMatchObject({ version: 2, schema });
+    expect((await read(1)).eventType).toMatchObject({ version: 1, schema: SCHEMA });
+    expect(await read(3)).toMatchObject({ code: "not_found", message: expect.stringContaining("1 to 2") });
+  });
+
+  test("that receivers could not read is refused, with its breaks, unless its author insists", async () => {
+    const breaks = Object.fromEntries(
+      Array.from({ length: 12 }, (_item, i) => [`p${i}`, { type: "string" }]),
+    );
+    await update({ schema: { ...SCHEMA, properties: { ...SCHEMA.properties, ...breaks } } });
+    const schema = { type: "object", properties: { ParcelID: { type: ["integer", "null"] } } };
+    const answer = await update({ schema });
+    expect(answer).toMatchObject(refused("failed_precondition", /allow_breaking/));
+    expect(answer.body.message).toMatch(
+      /\/ParcelID may be null, and was integer; \/Carrier is gone; \/p0 is gone/,
+    );
+    expect(answer.body.message).toMatch(/\/p7 is gone; and 5 more/);
+    expect(answer.body.details[0].debug.violations).toHaveLength(10);
+    expect((await update({ schema, allowBreaking: true })).body.eventType).toMatchObject({ version: 3 });
+  });
+
+  test("has a sample that fits, the one before or a new one", async () => {
+    const schema = { ...SCHEMA, required: ["ParcelID", "To"] };
+    expect(await update({ schema })).toMatchObject(refused("invalid_argument", /'To'/));
+    expect((await update({ schema, sampleJson: '{"ParcelID":1,"To":"me"}' })).status).toBe(200);
+  });
+
+  test("is what five changes at once each make one of", async () => {
+    const answers = await Promise.all(
+      Array.from({ length: 5 }, (_item, i) => update({ description: `${i}` })),
+    );
+    const versions = answers.filter(({ status }) => status === 200).map(({ body }) => body.eventType.version);
+    expect(versions.toSorted()).toEqual([2, 3, 4, 5, 6].slice(0, versions.length));
+    expect(versions.length).toBeGreaterThan(1);
+  });
+});
+
+test.each(["UpdateEventType", "ArchiveEventType"])("%s of a built-in type says why not", async (method) => {
+  expect(await call(method, { code: "invoice_sent" }, await admin())).toMatchObject(
+    refused("failed_precondition", /built in.*cannot be changed/),
+  );
+});
+
+describe("an archived event type", () => {
+  const subscribe = (eventTypes: string[]) =>
+    t.rpc("SubscriptionService/CreateSubscription", { targetUrl: "https://a.example/", eventTypes });
+  const archived = refused("failed_precondition", /archived/);
+
+  test("takes no events and no subscriptions, and subscriptions that have it keep it", async () => {
+    await create();
+    const { body } = await subscribe(["parcel_sent"]);
+    const first = await call("ArchiveEventType", { code: "parcel_sent" });
+    expect(first.body.eventType.archivedAt).toMatch(/^20/);
+    expect((await call("ArchiveEventType", { code: "parcel_sent" })).body).toEqual(first.body);
+
+    expect(await ingest("parcel_sent")).toMatchObject(archived);
+    expect(await subscribe(["invoice_sent", "parcel_sent"])).toMatchObject(archived);
+    const rest = await t.rest("POST", "/api/Webhook", {
+      json: { target_url: "https://b.example/", event: "parcel_sent" },
+    });
+    expect(rest).toMatchObject({ status: 409, body: { detail: expect.stringContaining("archived") } });
+    const { id } = body.subscription;
+    const kept = await t.rpc("SubscriptionService/UpdateSubscription", {
+      id,
+      eventTypes: ["parcel_sent", "invoice_sent"],
+    });
+    expect(kept.body.subscription.eventTypes).toEqual(["invoice_sent", "parcel_sent"]);
+    expect(await call("UpdateEventType", { code: "parcel_sent" })).toMatchObject(archived);
+    expect(await create()).toMatchObject(refused("already_exists", /parcel_sent/));
+    expect(codesIn(await call("ListEventTypes"))).not.toContain("parcel_sent");
+    expect(codesIn(await call("ListEventTypes", { includeArchived: true }))).toContain("parcel_sent");
+  });
+});
+
+describe("another process of the API", () => {
+  test("sees a change when two seconds are over, and asks the database no more often", async () => {
+    let now = 0;
+    let queries = 0;
+    const counting = t.store.db.withPlugin({
+      transformQuery: ({ node }) => {
+        queries += 1;
+        return node;
+      },
+      transformResult: async ({ result }) => result,
+    });
+    const catalog = createCatalog({ ...t.store, db: counting }, () => now);
+    const find = () => catalog.find(t.accountId, "parcel_sent");
+    expect(await find()).toBeUndefined();
+    await create();
+    const asked = queries;
+    now = 1_999;
+    for (let i = 0; i < 100; i++) expect(await find()).toBeUndefined();
+    expect(queries).toBe(asked);
+    now = 2_000;
+    expect(await find()).toMatchObject({ version: 1 });
+    await Promise.all(Array.from({ length: 100 }, find));
+    expect(queries).toBe(2 * asked);
+  });
+
+  test("asks again after the database was away", async () => {
+    const catalog = createCatalog(t.store);
+    await t.store.db.schema.alterTable("event_types").renameTo("away").execute();
+    await expect(catalog.find(t.accountId, "parcel_sent")).rejects.toThrow();
+    await t.store.db.schema.alterTable("away").renameTo("event_types").execute();
+    expect(await catalog.find(t.accountId, "parcel_sent")).toBeUndefined();
+  });
+});
