@@ -1,5 +1,12 @@
 import type { JsonObject } from "@bufbuild/protobuf";
-import { type AccountId, EVENT_TYPES, parseEventData, Refusal, schemaBreaks } from "@posthaste/domain";
+import {
+  type AccountId,
+  EVENT_TYPES,
+  isOperational,
+  parseEventData,
+  Refusal,
+  schemaBreaks,
+} from "@posthaste/domain";
 import { archiveEventType, createEventType, type Principal, updateEventType } from "@posthaste/store";
 import { requireScope } from "./auth.ts";
 import type { CatalogEntry, CatalogTexts } from "./catalog.ts";

@@ -57,7 +57,7 @@ describe("an event type made at run time", () => {
       .orderBy("id", "desc")
       .executeTakeFirst();
     expect(data?.data.toString()).toBe(PARCEL.sampleJson);
-    expect(codesIn(await call("ListEventTypes"))).toHaveLength(25);
+    expect(codesIn(await call("ListEventTypes"))).toHaveLength(29);
     expect((await call("GetEventType", { code: "parcel_sent" })).body).toEqual(body);
   });
 
