@@ -29,6 +29,8 @@ export type Deps = {
   readonly workflowUrl: (id: DeliveryId) => string;
   /** Makes a delivery's waiting attempt due now, at Temporal; what fails here the reconciler completes. */
   readonly retryNow: (id: DeliveryId) => Promise<unknown>;
+  /** Told by `/readyz`; nothing waits for it. */
+  readonly isTemporalThere: () => Promise<boolean>;
   /** Wakes a paused recovery up, at Temporal; where this fails it looks for itself within a minute. */
   readonly signalRecovery: (id: RecoveryId) => Promise<void>;
 };

@@ -1,5 +1,6 @@
 import {
   connectTemporal,
+  isTemporalThere,
   retryNow,
   signalRecovery,
   temporalOptions,
@@ -58,6 +59,7 @@ await runService({
         nudge: createNudge(config.POSTHASTE_WORKER_URLS, log),
         workflowUrl: (id) => workflowUrl(config.POSTHASTE_TEMPORAL_UI_URL, temporal.options.namespace, id),
         retryNow: (id) => retryNow(temporal, id),
+        isTemporalThere: () => isTemporalThere(temporal),
         signalRecovery: (id) => signalRecovery(temporal, id),
       },
       host: config.POSTHASTE_HOST,

@@ -98,14 +98,16 @@ export async function startApi({
   };
 }
 
-function health(app: FastifyInstance, { store }: Deps): void {
+function health(app: FastifyInstance, { store, isTemporalThere }: Deps): void {
   app.get("/healthz", async () => ({ status: "ok" }));
   app.get("/readyz", async (_request, reply) => {
     const database = await pingStore(store).then(
       () => "ok",
       () => "away",
     );
-    return await reply.code(database === "ok" ? 200 : 503).send({ database });
+    // Events are accepted without it.
+    const temporal = (await isTemporalThere()) ? "ok" : "away";
+    return await reply.code(database === "ok" ? 200 : 503).send({ database, temporal });
   });
 }
 

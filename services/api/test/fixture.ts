@@ -75,6 +75,7 @@ export async function startBench(
       rateLimit: createRateLimit(limits.POSTHASTE_RATE_PER_SECOND),
       fanOutMax: 1_000,
       workflowUrl: (id) => `https://temporal.example/${id}`,
+      isTemporalThere: async () => true,
       signalRecovery: async () => {},
       nudge: () => {
         nudges += 1;

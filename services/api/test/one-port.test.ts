@@ -43,7 +43,7 @@ describe("one port speaks", () => {
 
   test("plain HTTP: health, readiness, and both fail apart", async () => {
     expect((await fetch(`${t.url}/healthz`)).status).toBe(200);
-    expect(await (await fetch(`${t.url}/readyz`)).json()).toEqual({ database: "ok" });
+    expect(await (await fetch(`${t.url}/readyz`)).json()).toEqual({ database: "ok", temporal: "ok" });
   });
 });
 

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import { isOperational } from "@posthaste/domain";
 import { verify } from "@posthaste/signature";
 import { type OwnMysqlServer, startOwnMysql } from "@posthaste/testkit";
 import { type Stack, startStack } from "../stack/stack.ts";
@@ -110,8 +111,10 @@ async function suffer(
 async function storedIn({
   store: { db },
 }: Stack): Promise<Pick<Facts, "events" | "deliveries" | "attempts">> {
+  const events = await db.selectFrom("events").select(["id", "event_type", "data"]).execute();
   return {
-    events: await db.selectFrom("events").select(["id", "data"]).execute(),
+    // What Posthaste itself has to tell, such as that a receiver left, nobody sent.
+    events: events.filter((event) => !isOperational(event.event_type)),
     deliveries: await db
       .selectFrom("deliveries")
       .select(["id", "event_id", "subscription_id", "state", "attempts", "next_attempt_at"])
