@@ -76,6 +76,7 @@ export async function endIn(tx: Tx, id: SubscriptionId, reason: string, now: num
   await removeEventTypes(tx, id, "all", now);
   // Nothing is sent any more, so nothing needs them.
   await tx.deleteFrom("signing_keys").where("subscription_id", "=", id).execute();
+  await tx.deleteFrom("turn_slots").where("subscription_id", "=", id).execute();
 }
 
 /** Cancels what is open of an ended subscription. */

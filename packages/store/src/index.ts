@@ -63,6 +63,7 @@ export {
 } from "./recoveries.ts";
 export { resealSecrets } from "./reseal.ts";
 export { resendDelivery } from "./resend-delivery.ts";
+export { reserveTurn } from "./reserve-turn.ts";
 export { RETENTION_KINDS, type RetentionAges, type RetentionKind, retain } from "./retain.ts";
 export { getSchemaCheck, setSchemaCheck } from "./schema-check.ts";
 export { parseSealingKeys, SealError, type SealingKeys } from "./sealer.ts";

@@ -36,6 +36,8 @@ export type AttemptContext = {
   };
   /** It was claimed for its first attempt, and so has its place among those under way. */
   readonly isClaimed: boolean;
+  /** Its next attempt's time was reserved for it. */
+  readonly isReserved: boolean;
   readonly event: { readonly id: EventId; readonly type: string; readonly data: Uint8Array };
   readonly lastAttempt:
     | { readonly number: number; readonly outcome: Outcome; readonly status: number | null }
@@ -109,6 +111,7 @@ async function load(store: Store, deliveryId: DeliveryId, now: number): Promise<
       isHealthy: row.failing_since === null,
     },
     isClaimed: row.in_flight_of !== null,
+    isReserved: row.turn_at !== null,
     event: { id: delivery.eventId, type: delivery.eventType, data: row.data },
     lastAttempt:
       delivery.lastOutcome === null

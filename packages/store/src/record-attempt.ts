@@ -24,6 +24,8 @@ export type AttemptToRecord = {
   readonly state: "started" | TerminalState;
   /** When the next attempt is due; null where none is. */
   readonly nextAttemptAt: number | null;
+  /** That time was reserved by {@link reserveTurn}. */
+  readonly isReserved?: boolean;
   readonly endedReason: string | null;
   /** The subscription was not failing when the attempt began, so that a success changes nothing. */
   readonly wasHealthy?: boolean;
@@ -84,7 +86,7 @@ async function moveOn(tx: Tx, record: AttemptToRecord, before: DeliveryState): P
     last_outcome: attempt.outcome,
     last_status: attempt.status,
     in_flight_of: null,
-    turn_at: null,
+    turn_at: record.isReserved === true ? record.nextAttemptAt : null,
   };
   const open = {
     state: "started" as const,

@@ -114,6 +114,13 @@ export type Tables = {
     /** How long its retries take of late. */
     hold_ms: number;
   };
+  /** How many retries of a subscription are due in each slot of ten seconds. */
+  turn_slots: {
+    subscription_id: number;
+    /** Since the epoch, in slots. */
+    slot: number;
+    taken: number;
+  };
   /** What each subscription wants, and wanted: a fan-out that goes on later still sees who was there at ingest. */
   subscription_event_types: {
     /** Grows with time, so it says what was there as of an ingest without comparing clocks. */

@@ -19,7 +19,7 @@ import { type Tx, transact } from "./transact.ts";
 /** A wait this short is waited where the attempt is: another round through Temporal would take longer. */
 const IN_PLACE_MAX_MS = 1_000;
 /** What an attempt is taken to take while none was measured. */
-const HOLD_DEFAULT_MS = 1_000;
+export const HOLD_DEFAULT_MS = 1_000;
 /** A turn is void this long after the longest that its attempt can take: the write of its result is tried for 25 s. */
 const LEASE_SLACK_MS = 45_000;
 /** No two of a full subscription's retries are told to come nearer together than this. */

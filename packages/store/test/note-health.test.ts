@@ -74,6 +74,14 @@ onEachDatabase("a subscription that keeps failing", (bench) => {
     });
   });
 
+  test("is not for one unlucky delivery, however long ago its first failure was", async () => {
+    const { store, accountId, subscribe } = bench();
+    const { id } = await subscribe();
+    await deliver(bench(), id, { outcome: "timeout", state: "started", now: NOW });
+    await deliver(bench(), id, exhausted(NOW + 9 * DAY_MS));
+    expect(await getSubscription(store, { accountId, id })).toMatchObject({ state: "active" });
+  });
+
   test("is not while any delivery succeeds", async () => {
     const { store, accountId, subscribe } = bench();
     const { id } = await subscribe();
@@ -143,6 +151,8 @@ onEachDatabase("operational events", (bench) => {
     const { subscribe } = bench();
     const { id } = await subscribe({ targetUrl: "https://receiver.example/x?token=hidden" });
     await deliver(bench(), id, exhausted(NOW));
+    await deliver(bench(), id, exhausted(NOW + 6 * DAY_MS));
+    expect(await types(bench())).toContain("subscription_disabled");
     expect(JSON.stringify(await raised(bench()))).not.toContain("hidden");
   });
 });

@@ -1,6 +1,16 @@
 import type { DeliveryId, Pace, SubscriptionId } from "@posthaste/domain";
 import { expect, test } from "vitest";
-import { claimDeliveries, listDeliveries, markStarted, recordAttempt, takeTurn } from "../src/index.ts";
+import {
+  claimDeliveries,
+  closeStore,
+  endSubscription,
+  listDeliveries,
+  markStarted,
+  openStore,
+  recordAttempt,
+  reserveTurn,
+  takeTurn,
+} from "../src/index.ts";
 import { attempt, type Bench, NOW, onEachDatabase } from "./fixture.ts";
 
 /** Deliveries whose first attempt failed and whose retry is due. */
@@ -176,5 +186,86 @@ onEachDatabase("first attempts under a rate", (bench) => {
     expect(await ask(bench(), { deliveryId: second, subscriptionId, pace })).toEqual({ kind: "unclaimed" });
     const rows = await listDeliveries(store, { accountId, state: "pending", limit: 10 });
     expect(rows.map((delivery) => delivery.id)).toContain(second);
+  });
+});
+
+onEachDatabase("the time of a retry", (bench) => {
+  const MINUTE_MS = 60_000;
+  const due = NOW + 10 * MINUTE_MS;
+  const reserve = (subscriptionId: SubscriptionId, pace: Pace, dueMs = due, now = NOW) =>
+    reserveTurn(bench().store, { subscriptionId, pace, dueMs, now });
+  const slots = async () => await bench().store.db.selectFrom("turn_slots").selectAll().execute();
+
+  test("is when it is due, while few others are", async () => {
+    const { id } = await bench().subscribe();
+    for (let i = 0; i < 5; i++) {
+      const at = await reserve(id, { rate: null, concurrency: 32 });
+      expect(at - due).toBeGreaterThanOrEqual(0);
+      expect(at - due).toBeLessThan(1_000);
+    }
+  });
+
+  test("is by position ÷ rate where many are due at once: no more in any second than get done", async () => {
+    const { id } = await bench().subscribe();
+    const pace: Pace = { rate: { perSecond: 5, burst: 1 }, concurrency: 32 };
+    const times: number[] = [];
+    for (let i = 0; i < 200; i++) times.push(await reserve(id, pace));
+    expect(Math.min(...times)).toBeGreaterThanOrEqual(due);
+    // The slot that the time lies in is partly over: what was counted for its beginning comes at once.
+    const later = times.filter((at) => at >= due + 10_000);
+    expect(Math.max(...times) - due).toBeGreaterThan(29_000);
+    expect(Math.max(...times) - due).toBeLessThan(45_000);
+    for (const at of later) {
+      expect(later.filter((time) => time >= at && time < at + 1_000).length).toBeLessThanOrEqual(6);
+    }
+  });
+
+  test("without a rate is by how long the attempts take of late", async () => {
+    const { id } = await bench().subscribe();
+    await bench().store.db.updateTable("turns").set({ hold_ms: 15_000 }).execute();
+    const times: number[] = [];
+    for (let i = 0; i < 100; i++) times.push(await reserve(id, { rate: null, concurrency: 3 }));
+    // Three at once, fifteen seconds each: a hundred take 500 s.
+    expect(Math.max(...times) - due).toBeGreaterThan(400_000);
+  });
+
+  test("is not put off by retries that are due much later, nor by another subscription's", async () => {
+    const { id } = await bench().subscribe();
+    const { id: other } = await bench().subscribe();
+    const pace: Pace = { rate: { perSecond: 1, burst: 1 }, concurrency: 32 };
+    for (let i = 0; i < 50; i++) {
+      await reserve(id, pace, NOW + 190 * MINUTE_MS);
+      await reserve(other, pace);
+    }
+    expect((await reserve(id, pace)) - due).toBeLessThan(1_000);
+  });
+
+  test("is given once to each of two workers that ask at once", async () => {
+    const { id } = await bench().subscribe();
+    const second = await openStore({ url: bench().url });
+    try {
+      const pace: Pace = { rate: { perSecond: 1, burst: 1 }, concurrency: 32 };
+      const ask = (store: typeof second) =>
+        reserveTurn(store, { subscriptionId: id, pace, dueMs: due, now: NOW });
+      const times = await Promise.all(
+        Array.from({ length: 40 }, (_, i) => ask(i % 2 === 0 ? second : bench().store)),
+      );
+      const later = times.filter((at) => at > due + 10_000);
+      expect(new Set(later).size).toBe(later.length);
+      expect((await slots()).reduce((sum, { taken }) => sum + taken, 0)).toBe(40);
+    } finally {
+      await closeStore(second);
+    }
+  });
+
+  test("leaves nothing behind when it has passed, or its subscription has ended", async () => {
+    const { id } = await bench().subscribe();
+    const pace: Pace = { rate: null, concurrency: 32 };
+    await reserve(id, pace);
+    await reserve(id, pace, due + 60 * MINUTE_MS, due + 50 * MINUTE_MS);
+    expect(await slots()).toHaveLength(1);
+    const { store, accountId } = bench();
+    await endSubscription(store, { accountId, id, reason: "test", now: NOW });
+    expect(await slots()).toEqual([]);
   });
 });

@@ -18,6 +18,7 @@ import {
   parkDelivery,
   type RetentionAges,
   recordAttempt,
+  reserveTurn,
   type Store,
   takeTurn,
 } from "@posthaste/store";
@@ -137,7 +138,7 @@ async function makeAttempt(
   const retryAfterMs = retryAfter === undefined ? undefined : parseRetryAfterMs(retryAfter, now);
   const state = terminalStateAfter(number, result.outcome, delivery.isTest);
   const waitMs = state === undefined ? waitAfterAttemptMs(number, retryAfterMs) : undefined;
-  const nextAttemptAt = waitMs === undefined ? null : now + waitMs;
+  const nextAttemptAt = waitMs === undefined ? null : await reserve(deps, context, now + waitMs);
   const attempt: Attempt = {
     ...redact(result, subscription),
     number,
@@ -154,6 +155,7 @@ async function makeAttempt(
       attempt,
       state: state ?? "started",
       nextAttemptAt,
+      isReserved: nextAttemptAt !== null,
       endedReason: state === undefined ? null : endedReason(state, number, delivery.isTest),
       now,
       wasHealthy: subscription.isHealthy,
@@ -181,8 +183,28 @@ async function makeAttempt(
   }
   const tried = { number, outcome: result.outcome, status: result.status };
   if (state !== undefined) return ended(state, number, tried);
-  const scheduledByPolicy = waitMs === waitAfterAttemptMs(number, undefined);
-  throw attemptFailed(tried, nextAttemptAt, scheduledByPolicy ? undefined : waitMs);
+  const toWaitMs = (nextAttemptAt ?? now) - now;
+  const scheduledByPolicy = toWaitMs === waitAfterAttemptMs(number, undefined);
+  throw attemptFailed(tried, nextAttemptAt, scheduledByPolicy ? undefined : toWaitMs);
+}
+
+/** When a retry that is due then is to be made, among the others of its subscription. */
+async function reserve(
+  { store, now, concurrencyDefault }: AttemptDeps,
+  { subscription }: AttemptContext,
+  dueMs: number,
+  deliveryId?: DeliveryId,
+): Promise<number> {
+  const at = await now();
+  return await patiently(() =>
+    reserveTurn(store, {
+      subscriptionId: subscription.id,
+      pace: { rate: subscription.rate, concurrency: subscription.concurrency ?? concurrencyDefault },
+      dueMs,
+      now: at,
+      ...(deliveryId === undefined ? {} : { deliveryId }),
+    }),
+  );
 }
 
 /** Sends the request, as a span of its own that the receiver may go on from. */
@@ -230,8 +252,10 @@ async function goByTheLog(
   }
   if (lastAttempt === undefined) throw fault("the log has no attempt to go by");
   if (number < delivery.attempts) throw attemptFailed(lastAttempt, delivery.nextAttemptAt, 1);
-  const leftMs = (delivery.nextAttemptAt ?? 0) - (await deps.now());
-  throw attemptFailed(lastAttempt, delivery.nextAttemptAt, Math.max(1, leftMs));
+  const now = await deps.now();
+  const dueMs = Math.max(now, delivery.nextAttemptAt ?? 0);
+  const nextAttemptAt = context.isReserved ? dueMs : await reserve(deps, context, dueMs, delivery.id);
+  throw attemptFailed(lastAttempt, nextAttemptAt, Math.max(1, nextAttemptAt - now));
 }
 
 function isSettled(context: AttemptContext): boolean {

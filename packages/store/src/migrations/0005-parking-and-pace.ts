@@ -26,6 +26,15 @@ export async function up(db: Kysely<unknown>, { columns }: MigrationContext): Pr
       hold_ms ${int} NOT NULL
     ) ${tableEnd}`,
   );
+  await ensure(
+    db,
+    `CREATE TABLE turn_slots (
+      subscription_id ${int} NOT NULL,
+      slot ${int} NOT NULL,
+      taken ${int} NOT NULL,
+      PRIMARY KEY (subscription_id, slot)
+    ) ${tableEnd}`,
+  );
   await sql`
     INSERT INTO turns (subscription_id, line_us, gate_us, hold_ms)
     SELECT id, 0, 0, 0 FROM subscriptions WHERE id NOT IN (SELECT subscription_id FROM turns)

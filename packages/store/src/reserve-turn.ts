@@ -1,0 +1,94 @@
+import type { DeliveryId, Pace, SubscriptionId } from "@posthaste/domain";
+import { RECONCILE_GRACE_MS } from "./overdue.ts";
+import type { Store } from "./store.ts";
+import { type Tx, transact } from "./transact.ts";
+import { HOLD_DEFAULT_MS, lockTurns } from "./turns.ts";
+
+/** Retries of one subscription are spread over slots of this length. */
+const SLOT_MS = 10_000;
+/** Slots looked through: full ones beyond are not seen, and are a day away. */
+const SLOTS_READ_MAX = 10_000;
+
+/**
+ * Finds when a retry that is due at a time is to be made: then, or where as many of its subscription's retries are due
+ * then as it gets done, later by its position ÷ the rate. Asked when the wait begins, not when it ends: thousands that
+ * came due at once would each have to be told to come again, and others would wait for that.
+ *
+ * @param reservation.deliveryId the delivery to write it down for; undefined: the caller does
+ * @returns epoch milliseconds
+ */
+export async function reserveTurn(
+  store: Store,
+  reservation: {
+    subscriptionId: SubscriptionId;
+    deliveryId?: DeliveryId;
+    pace: Pace;
+    dueMs: number;
+    now: number;
+  },
+): Promise<number> {
+  const { subscriptionId, deliveryId, pace, dueMs, now } = reservation;
+  return await transact(store, async (tx) => {
+    const { holdMs } = await lockTurns(store, tx, subscriptionId);
+    const done = (pace.concurrency * 1_000) / (holdMs || HOLD_DEFAULT_MS);
+    const perSlot = Math.max(1, Math.floor((Math.min(pace.rate?.perSecond ?? done, done) * SLOT_MS) / 1_000));
+    const { slot, taken } = await firstWithRoom(tx, subscriptionId, Math.floor(dueMs / SLOT_MS), perSlot);
+    if (taken === 0) await beginSlot(tx, subscriptionId, slot, Math.floor(now / SLOT_MS));
+    else {
+      await tx
+        .updateTable("turn_slots")
+        .set({ taken: taken + 1 })
+        .where("subscription_id", "=", subscriptionId)
+        .where("slot", "=", slot)
+        .execute();
+    }
+    const atMs = Math.max(dueMs, Math.ceil(slot * SLOT_MS + (taken * SLOT_MS) / perSlot));
+    if (deliveryId !== undefined) {
+      await tx
+        .updateTable("deliveries")
+        .set({ turn_at: atMs, next_attempt_at: atMs, reconcile_after: atMs + RECONCILE_GRACE_MS })
+        .where("id", "=", deliveryId)
+        .where("state", "=", "started")
+        .execute();
+    }
+    return atMs;
+  });
+}
+
+async function firstWithRoom(
+  tx: Tx,
+  subscriptionId: SubscriptionId,
+  from: number,
+  perSlot: number,
+): Promise<{ slot: number; taken: number }> {
+  const rows = await tx
+    .selectFrom("turn_slots")
+    .select(["slot", "taken"])
+    .where("subscription_id", "=", subscriptionId)
+    .where("slot", ">=", from)
+    .orderBy("slot")
+    .limit(SLOTS_READ_MAX)
+    .execute();
+  let slot = from;
+  for (const row of rows) {
+    if (row.slot > slot) break;
+    if (row.taken < perSlot) return row;
+    slot = row.slot + 1;
+  }
+  return { slot, taken: 0 };
+}
+
+/** A new slot is the time to forget those that have passed. */
+async function beginSlot(
+  tx: Tx,
+  subscriptionId: SubscriptionId,
+  slot: number,
+  passed: number,
+): Promise<void> {
+  await tx
+    .deleteFrom("turn_slots")
+    .where("subscription_id", "=", subscriptionId)
+    .where("slot", "<", Math.min(passed, slot))
+    .execute();
+  await tx.insertInto("turn_slots").values({ subscription_id: subscriptionId, slot, taken: 1 }).execute();
+}
