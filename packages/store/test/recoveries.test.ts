@@ -143,6 +143,7 @@ onEachDatabase("a recovery", (bench) => {
     expect(recovery.parked).toBe(2);
     expect(await finish(store, recovery, 2)).toMatchObject({ made: 3 });
     expect(await pending(bench())).toEqual([]);
+    expect(await listDeliveries(store, { accountId, state: "parked", limit: 10 })).toHaveLength(2);
     expect(await getSubscription(store, { accountId, id })).toMatchObject({ state: "paused" });
   });
 

@@ -1,7 +1,14 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import { DeliveryState } from "@posthaste/contracts/delivery";
 import type { AccountId, DeliveryId } from "@posthaste/domain";
-import { cancelDelivery, closeStore, ingestEvents, openStore, type Store } from "@posthaste/store";
+import {
+  cancelDelivery,
+  closeStore,
+  ingestEvents,
+  openStore,
+  orderChanges,
+  type Store,
+} from "@posthaste/store";
 import { afterEach, expect, test } from "vitest";
 import { type Bench, startBench } from "./fixture.ts";
 
@@ -70,6 +77,12 @@ test.each(["mysql", "sqlite"] as const)(
         write(t.store, t.accountId, DELIVERIES / 2),
         write(other, t.accountId, DELIVERIES / 2),
       ]);
+      // A worker puts changes in order, too.
+      let isOver = false;
+      const orderer = async () => {
+        while (!isOver) await orderChanges(other);
+      };
+      const ordering = orderer();
       while (count() < 2 * DELIVERIES) {
         const leave = new AbortController();
         let answers = 1 + Math.floor(Math.random() * 5);
@@ -87,7 +100,8 @@ test.each(["mysql", "sqlite"] as const)(
         leave.abort();
         breaks += 1;
       }
-      await writers;
+      isOver = true;
+      await Promise.all([writers, ordering]);
       expect(seen.size).toBe(DELIVERIES);
       for (const states of seen.values()) {
         expect([...states].sort()).toEqual([DeliveryState.PENDING, DeliveryState.CANCELLED]);

@@ -1,0 +1,66 @@
+import { createTestStore, type TestStore } from "@posthaste/testkit";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { type ChangeCursor, createAccount, currentCursor, listChanges, orderChanges } from "../src/index.ts";
+import { NOW } from "./fixture.ts";
+
+// SQLite has one writer at a time: there, numbers are given in the order of the commits.
+let bench: TestStore;
+beforeEach(async () => {
+  bench = await createTestStore("mysql");
+});
+afterEach(() => bench.dispose());
+
+const change = (accountId: number, deliveryId: string) => ({
+  account_id: accountId,
+  delivery_id: deliveryId,
+  event_id: "evt_x",
+  event_type: "invoice_sent",
+  subscription_id: 1,
+  state: "pending" as const,
+  attempts: 0,
+  changed_at: NOW,
+});
+
+test("a change that is committed after a later one was read is not passed over", async () => {
+  const { store } = bench;
+  const { id: accountId } = await createAccount(store, { name: "test", now: NOW });
+  let cursor: ChangeCursor = await currentCursor(store);
+  const read = async () => {
+    await orderChanges(store);
+    const next = await listChanges(store, { accountId, after: cursor, limit: 10 });
+    cursor = next.cursor;
+    return next.changes.map((one) => one.deliveryId);
+  };
+  const late = await store.db.startTransaction().execute();
+  await late.insertInto("delivery_changes").values(change(accountId, "late")).execute();
+  await store.db.insertInto("delivery_changes").values(change(accountId, "early")).execute();
+  expect(await read()).toEqual(["early"]);
+  await late.commit().execute();
+  // It has the smaller number of the two.
+  expect(await read()).toEqual(["late"]);
+  expect(await read()).toEqual([]);
+});
+
+test("a page that ends within a batch is gone on with, and misses none", async () => {
+  const { store } = bench;
+  const { id: accountId } = await createAccount(store, { name: "test", now: NOW });
+  const { id: other } = await createAccount(store, { name: "other", now: NOW });
+  for (let i = 0; i < 7; i++) {
+    await store.db
+      .insertInto("delivery_changes")
+      .values(change(accountId, `d${i}`))
+      .execute();
+    await store.db
+      .insertInto("delivery_changes")
+      .values(change(other, `other${i}`))
+      .execute();
+  }
+  await orderChanges(store);
+  const seen: string[] = [];
+  for (let after: ChangeCursor = { batch: 0, id: 0 }, pages = 0; pages < 4; pages++) {
+    const { changes, cursor } = await listChanges(store, { accountId, after, limit: 3 });
+    seen.push(...changes.map((one) => one.deliveryId));
+    after = cursor;
+  }
+  expect(seen).toEqual(["d0", "d1", "d2", "d3", "d4", "d5", "d6"]);
+});
