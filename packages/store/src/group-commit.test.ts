@@ -1,0 +1,81 @@
+import { describe, expect, test } from "vitest";
+import { createGroupCommit, type Settled } from "./group-commit.ts";
+
+/** A commit that ends when the test says so. */
+function setup({ itemsMax = 100, weightMax = 100 } = {}) {
+  const groups: string[][] = [];
+  const ends: (() => void)[] = [];
+  let begun = () => {};
+  const add = createGroupCommit<string, string>({
+    itemsMax,
+    weightMax,
+    weigh: (item) => item.length,
+    splits: (error) => error === "one of them",
+    commit: async (items) => {
+      groups.push([...items]);
+      begun();
+      await new Promise<void>((resolve) => ends.push(resolve));
+      if (items.includes("away")) throw "away";
+      if (items.includes("poison")) throw "one of them";
+      return items.map((item): Settled<string> => (item === "refused" ? { error: item } : { result: item }));
+    },
+  });
+  return {
+    add,
+    groups,
+    /** Lets the commit under way, or the next, end. */
+    async endOne() {
+      if (ends.length === 0) await new Promise<void>((resolve) => (begun = resolve));
+      ends.shift()?.();
+    },
+  };
+}
+
+describe("a group commit", () => {
+  test("commits what comes alone at once, and what comes meanwhile together", async () => {
+    const { add, groups, endOne } = setup();
+    const first = add("a");
+    await endOne();
+    expect(await first).toBe("a");
+    const second = add("b");
+    const ended = endOne();
+    await new Promise(setImmediate);
+    const others = [add("c"), add("d")];
+    await ended;
+    await second;
+    await endOne();
+    expect(await Promise.all(others)).toEqual(["c", "d"]);
+    expect(groups).toEqual([["a"], ["b"], ["c", "d"]]);
+  });
+
+  test("keeps to its bounds on items and on weight, in order", async () => {
+    const { add, groups, endOne } = setup({ itemsMax: 2, weightMax: 5 });
+    const all = Promise.all(["a", "b", "c", "dddd", "e", "ffffff", "g"].map(add));
+    for (let i = 0; i < 5; i++) await endOne();
+    await all;
+    expect(groups).toEqual([["a", "b"], ["c", "dddd"], ["e"], ["ffffff"], ["g"]]);
+  });
+
+  test("tells an error of one item to that one only", async () => {
+    const { add, endOne } = setup();
+    const all = Promise.allSettled([add("a"), add("refused"), add("b")]);
+    await endOne();
+    expect((await all).map((one) => one.status)).toEqual(["fulfilled", "rejected", "fulfilled"]);
+  });
+
+  test("commits one by one where one may be at fault for all", async () => {
+    const { add, groups, endOne } = setup();
+    const all = Promise.allSettled([add("a"), add("poison"), add("b")]);
+    for (let i = 0; i < 4; i++) await endOne();
+    expect((await all).map((one) => one.status)).toEqual(["fulfilled", "rejected", "fulfilled"]);
+    expect(groups).toEqual([["a", "poison", "b"], ["a"], ["poison"], ["b"]]);
+  });
+
+  test("fails all where the database is away, without trying each", async () => {
+    const { add, groups, endOne } = setup();
+    const all = Promise.allSettled([add("a"), add("away")]);
+    await endOne();
+    expect((await all).map((one) => one.status)).toEqual(["rejected", "rejected"]);
+    expect(groups).toHaveLength(1);
+  });
+});
