@@ -1,6 +1,6 @@
 import { mkdirSync } from "node:fs";
 import { dirname } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
+import { setTimeout as sleep, setImmediate as turn } from "node:timers/promises";
 import Database from "better-sqlite3";
 import {
   CompiledQuery,
@@ -77,6 +77,12 @@ class TransactionalSqliteAdapter extends SqliteAdapter {
 class PatientSqliteDriver extends SqliteDriver {
   override async acquireConnection(): Promise<DatabaseConnection> {
     return patient(await super.acquireConnection());
+  }
+
+  /** SQLite answers without a turn of the event loop: who asks it again and again would keep everybody else from theirs. */
+  override async releaseConnection(): Promise<void> {
+    await super.releaseConnection();
+    await turn();
   }
 
   /** A transaction that first reads and then writes fails when another process wrote in between; so take the lock first. */
