@@ -19,11 +19,25 @@ export type WebhookToSign = {
  * @throws SignatureError `bad_key`
  */
 export async function sign(webhook: WebhookToSign, keys: readonly string[]): Promise<string> {
-  const content = signedContent(webhook.id, String(webhook.timestamp), webhook.body);
-  const signatures = keys.map(async (text) => {
-    const { scheme, key } = await signingKey(text);
-    const signature = await crypto.subtle.sign(scheme === "v1" ? "HMAC" : "Ed25519", key, content);
-    return `${scheme},${toBase64(new Uint8Array(signature))}`;
-  });
-  return (await Promise.all(signatures)).join(" ");
+  return await (await createSigner(keys))(webhook);
+}
+
+/** Makes the value of `webhook-signature` for one webhook. */
+export type Signer = (webhook: WebhookToSign) => Promise<string>;
+
+/**
+ * Reads keys once, for whoever signs many webhooks with them; reading one takes longer than signing with it. See {@link sign}.
+ *
+ * @throws SignatureError `bad_key`
+ */
+export async function createSigner(keys: readonly string[]): Promise<Signer> {
+  const imported = await Promise.all(keys.map(signingKey));
+  return async ({ id, timestamp, body }) => {
+    const content = signedContent(id, String(timestamp), body);
+    const signatures = imported.map(async ({ scheme, key }) => {
+      const signature = await crypto.subtle.sign(scheme === "v1" ? "HMAC" : "Ed25519", key, content);
+      return `${scheme},${toBase64(new Uint8Array(signature))}`;
+    });
+    return (await Promise.all(signatures)).join(" ");
+  };
 }

@@ -1,8 +1,11 @@
-import { sign } from "@posthaste/signature";
+import { createSigner, type Signer, type WebhookToSign } from "@posthaste/signature";
 import type { AttemptContext } from "@posthaste/store";
 
 /** Sent as `user-agent`; a test holds it against the package's version. */
 export const USER_AGENT = "Posthaste/0.1.0";
+
+/** Subscriptions whose keys are kept ready to sign: those that are sent to again and again are few. */
+const SIGNERS_MAX = 500;
 
 const ARRAY_OPEN = Buffer.from("[");
 const ARRAY_CLOSE = Buffer.from("]");
@@ -33,7 +36,7 @@ export async function webhookHeaders(
     "user-agent": USER_AGENT,
     "webhook-id": event.id,
     "webhook-timestamp": String(timestamp),
-    "webhook-signature": await sign({ id: event.id, timestamp, body }, subscription.signingKeys),
+    "webhook-signature": await signed({ id: event.id, timestamp, body }, subscription.signingKeys),
     "webhook-event": event.type,
     "webhook-delivery": delivery.id,
     "webhook-attempt": String(number),
@@ -44,4 +47,16 @@ export async function webhookHeaders(
     headers["authorization"] = `Basic ${Buffer.from(subscription.credential, "utf8").toString("base64")}`;
   }
   return headers;
+}
+
+/** By the keys themselves, so that a rotated key is never used again; the one longest unused goes first. */
+const signers = new Map<string, Promise<Signer>>();
+
+async function signed(webhook: WebhookToSign, keys: readonly string[]): Promise<string> {
+  const name = keys.join(" ");
+  const signer = signers.get(name) ?? createSigner(keys);
+  signers.delete(name);
+  signers.set(name, signer);
+  if (signers.size > SIGNERS_MAX) signers.delete(signers.keys().next().value ?? "");
+  return await (await signer)(webhook);
 }
