@@ -1,4 +1,4 @@
-import { SCHEDULE } from "@posthaste/domain";
+import { SCHEDULE } from "@posthaste/domain/schedule";
 import type { RetryPolicy } from "@temporalio/common";
 import { FAULT, NOT_YET } from "../names.ts";
 
