@@ -9,8 +9,8 @@ export const TASK_QUEUE = "posthaste-deliveries";
  */
 export const RETRY_QUEUE = "posthaste-retries";
 
-/** The workflow's type, as Temporal's UI shows it. */
-export const DELIVER_WORKFLOW = "deliver";
+/** The workflow's type, as Temporal's UI shows it. Until November 2026 it was `deliver`, which workers still know. */
+export const DELIVER_WORKFLOW = "carryDelivery";
 
 /** The activity's type; the only one of a delivery's workflow. */
 export const ATTEMPT_ACTIVITY = "attemptDelivery";
@@ -28,6 +28,8 @@ export type DeliverInput = {
   readonly deliveryId: DeliveryId;
   /** Of its start, where that was traced: a trace goes through the workflow as its input, which needs no code in it. */
   readonly traceparent?: string;
+  /** Its subscription fails, so the first attempt is made where retries are. Default: it does not. */
+  readonly isFailing?: boolean;
 };
 
 /** What a workflow that ran to its end says of its delivery, for people who look at it in Temporal's UI. */

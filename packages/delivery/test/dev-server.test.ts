@@ -208,7 +208,7 @@ describe("operators", () => {
     await handle(started.deliveryId).terminate("to be started anew, with its search attributes");
     // The server takes some seconds to know what was registered.
     await vi.waitFor(async () => {
-      await startDelivery(t.env.client, toStart(started), true);
+      await startDelivery(t.env.client, toStart(started), { isSearchable: true });
       const { searchAttributes } = await handle(started.deliveryId).describe();
       const found = Object.keys(searchAttributes).length;
       if (found === 0) await handle(started.deliveryId).terminate("without its search attributes");

@@ -23,15 +23,16 @@ const finished = (started: Started) =>
 const row = (started: Started) => getDelivery(t.store, { accountId: t.accountId, id: started.deliveryId });
 
 /**
- * Each request is due a wait of the schedule after the one before, and comes within a second of that. The second is for
- * the request itself and a busy machine, whose time the virtual clock counts, too.
+ * Each request is due a wait of the schedule after the one before: never earlier, and later by no more than a busy machine takes, whose
+ * time the virtual clock counts, too. The least that a wrong schedule could be off by is minutes.
  */
-const expectWithinASecond = (actual: number[], expected: number[]) => {
+const expectOnSchedule = (actual: number[], expected: number[]) => {
   expect(actual).toHaveLength(expected.length);
   for (const [i, minutes] of actual.entries()) {
     const [before, dueBefore] = i === 0 ? [0, 0] : [actual[i - 1], expected[i - 1]];
     const lateMs = (minutes - (before ?? 0) - ((expected[i] ?? 0) - (dueBefore ?? 0))) * MINUTE_MS;
-    expect(Math.abs(lateMs)).toBeLessThan(SECOND_MS);
+    expect(lateMs).toBeGreaterThan(-SECOND_MS);
+    expect(lateMs).toBeLessThan(30 * SECOND_MS);
   }
 };
 
@@ -41,7 +42,7 @@ describe("the published schedule, kept by Temporal", () => {
     const started = await t.deliver();
     await expect(finished(started)).rejects.toThrow();
 
-    expectWithinASecond(
+    expectOnSchedule(
       await minutesAfterStart(started),
       [0, 10, 40, 130, 320, 510, 700, 890, 1080, 1270, 1460, 1650, 1840, 2030],
     );
@@ -62,7 +63,7 @@ describe("the published schedule, kept by Temporal", () => {
     const started = await t.deliver();
     await expect(finished(started)).resolves.toMatchObject({ state: "succeeded", attempts: 5 });
 
-    expectWithinASecond(await minutesAfterStart(started), [0, 10, 40, 130, 320]);
+    expectOnSchedule(await minutesAfterStart(started), [0, 10, 40, 130, 320]);
     expect(await row(started)).toMatchObject({ state: "succeeded", attempts: 5, lastOutcome: "accepted" });
   });
 
@@ -79,7 +80,8 @@ describe("the published schedule, kept by Temporal", () => {
     const [first = 0, second = 0, third = 0, fourth = 0, fifth = 0] = await minutesAfterStart(started);
     expect([second - first, fourth - third, fifth - fourth].map(Math.round)).toEqual([60, 90, 190]);
     // An HTTP date has whole seconds, so this wait may be short by what the clock showed beyond the second.
-    expect(Math.abs(third - second - 120) * MINUTE_MS).toBeLessThan(2 * SECOND_MS);
+    expect((third - second - 120) * MINUTE_MS).toBeGreaterThan(-2 * SECOND_MS);
+    expect((third - second - 120) * MINUTE_MS).toBeLessThan(30 * SECOND_MS);
   });
 
   test("a Retry-After shorter than the schedule changes nothing", async () => {
@@ -90,7 +92,7 @@ describe("the published schedule, kept by Temporal", () => {
     );
     const started = await t.deliver();
     await finished(started);
-    expectWithinASecond(await minutesAfterStart(started), [0, 10]);
+    expectOnSchedule(await minutesAfterStart(started), [0, 10]);
   });
 
   test("410 ends the delivery and its subscription at once", async () => {
@@ -136,6 +138,9 @@ describe("the published schedule, kept by Temporal", () => {
     const promised = t.logged("delivery.attempted").map((fields) => Number(fields["nextAttemptAt"]));
     const late = attempts.slice(1).map((attempt, i) => attempt.startedAt - (promised[i] ?? 0));
     expect(late).toHaveLength(4);
-    for (const ms of late) expect(Math.abs(ms)).toBeLessThan(SECOND_MS);
+    for (const ms of late) {
+      expect(ms).toBeGreaterThan(-SECOND_MS);
+      expect(ms).toBeLessThan(30 * SECOND_MS);
+    }
   });
 });

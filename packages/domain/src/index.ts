@@ -62,6 +62,8 @@ export {
   type ErasureId,
   type EventId,
   isTerminal,
+  LANES,
+  type Lane,
   RECOVERY_KINDS,
   RECOVERY_STATES,
   type RecoveryId,

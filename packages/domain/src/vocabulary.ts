@@ -75,6 +75,13 @@ export type RecoveryState = (typeof RECOVERY_STATES)[number];
 /** An erasure's number. */
 export type ErasureId = Branded<number, "ErasureId">;
 
+/**
+ * How a delivery's first attempt is made. `workflow`: by its workflow, from the start. `direct`: straight from the claimed row,
+ * and what fails goes on as a workflow.
+ */
+export const LANES = ["workflow", "direct"] as const;
+export type Lane = (typeof LANES)[number];
+
 /** Which answers of a receiver count as delivered. */
 export const ACCEPTANCES = ["OK_ONLY", "ANY_2XX"] as const;
 export type Acceptance = (typeof ACCEPTANCES)[number];

@@ -4,16 +4,17 @@ import {
   type DeliveryId,
   type EventId,
   endMs,
+  type Lane,
   type Pace,
+  type Rate,
   type SubscriptionId,
   turnsNow,
 } from "@posthaste/domain";
-import { logChanges } from "./delivery-changes.ts";
-import { RECONCILE_GRACE_MS } from "./overdue.ts";
+import { sql } from "kysely";
 import { parkPending } from "./park-deliveries.ts";
 import type { Store } from "./store.ts";
-import { transact } from "./transact.ts";
-import { inFlight, lockTurns, ownPaceOf, PACE_COLUMNS, writeTurns } from "./turns.ts";
+import { type Tx, transact } from "./transact.ts";
+import { inFlightOf, lockAllTurns, ownPaceOf, type Turns, writeTurns } from "./turns.ts";
 
 export type ClaimedDelivery = {
   readonly deliveryId: DeliveryId;
@@ -22,6 +23,10 @@ export type ClaimedDelivery = {
   readonly eventId: EventId;
   readonly eventType: string;
   readonly targetUrl: string;
+  /** How its first attempt is to be made. */
+  readonly lane: Lane;
+  /** Its subscription fails. */
+  readonly isFailing: boolean;
   /** Of its ingest; null where that was not traced. */
   readonly traceparent: string | null;
 };
@@ -38,14 +43,20 @@ export type Claim = {
   /** After this the claim is void, and another may claim the row. */
   readonly leaseMs: number;
   readonly now: number;
+  /** Of accounts that chose none. Default: `workflow`. */
+  readonly laneDefault?: Lane;
+  /** Only what is to be attempted in this lane. Default: all. */
+  readonly lane?: Lane;
   /** Go on after this subscription, so that all get their turn. */
   readonly afterSubscription?: SubscriptionId;
 };
 
 /** A receiver that was away is not to be flooded when it is back. */
 export const DRAIN_PER_SECOND = 50;
-/** Subscriptions visited in one call at most: with many that wait, a call stays short and the next goes on. */
+/** Subscriptions visited in one transaction at most: it holds their lines meanwhile, so it has to be short. */
 const SUBSCRIPTIONS_AT_ONCE = 64;
+/** Transactions of one call: where a thousand subscriptions wait for one of theirs to be over, the next call goes on. */
+const VISITS_MAX = 16;
 
 /**
  * Claims pending deliveries under a lease, fairly: subscription by subscription, the oldest few of each, so that one
@@ -56,131 +67,193 @@ export async function claimDeliveries(
   store: Store,
   claim: Claim,
 ): Promise<{ claimed: ClaimedDelivery[]; lastSubscription: SubscriptionId | undefined }> {
-  const claimed: ClaimedDelivery[] = [];
   const start = claim.afterSubscription ?? 0;
   let cursor: number = start;
   let wrapped = start === 0;
-  for (let visited = 0; visited < SUBSCRIPTIONS_AT_ONCE && claimed.length < claim.limit; visited++) {
-    const next = await nextWithPending(store, cursor);
-    if (next === undefined || (wrapped && start > 0 && next > start)) {
+  const claimed: ClaimedDelivery[] = [];
+  for (let visit = 0; visit < VISITS_MAX; visit++) {
+    const ids = await withPending(store, cursor, wrapped && start > 0 ? start : undefined);
+    const visited = await readSubscriptions(store, ids, claim);
+    if (visited.length > 0) {
+      const left = { ...claim, limit: claim.limit - claimed.length };
+      const more = await transact(store, (tx) => claimOf(store, tx, visited, left));
+      claimed.push(...more.claimed);
+      if (claimed.length >= claim.limit) return { claimed, lastSubscription: more.last };
+    }
+    cursor = ids.at(-1) ?? cursor;
+    if (ids.length < SUBSCRIPTIONS_AT_ONCE) {
       if (wrapped) break;
       wrapped = true;
       cursor = 0;
-      continue;
     }
-    claimed.push(...(await claimOf(store, next, claim, claim.limit - claimed.length)));
-    cursor = next;
   }
   return { claimed, lastSubscription: cursor === 0 ? undefined : (cursor as SubscriptionId) };
 }
 
-/** The workflows were started: pending → started. Rows that have moved on meanwhile stay as they are. */
-export async function markStarted(
-  store: Store,
-  { ids, now }: { ids: readonly DeliveryId[]; now: number },
-): Promise<void> {
-  if (ids.length === 0) return;
-  await transact(store, async (tx) => {
-    await tx
-      .updateTable("deliveries")
-      .set({
-        state: "started",
-        started_at: now,
-        lease_owner: null,
-        lease_until: null,
-        reconcile_after: now + RECONCILE_GRACE_MS,
-      })
-      .where("id", "in", ids)
-      .where("state", "=", "pending")
-      .execute();
-    await logChanges(tx, ids, now);
-  });
-}
-
-/** The workflows could not be started: anyone may claim the rows again. */
-export async function releaseClaims(store: Store, { ids }: { ids: readonly DeliveryId[] }): Promise<void> {
-  if (ids.length === 0) return;
-  await transact(store, async (tx) => {
-    await tx
-      .updateTable("deliveries")
-      .set({ lease_owner: null, lease_until: null, in_flight_of: null })
-      .where("id", "in", ids)
-      .where("state", "=", "pending")
-      .execute();
-  });
-}
-
 /** Jumps along the index from one subscription to the next, however many rows each has. */
-async function nextWithPending(store: Store, after: number): Promise<SubscriptionId | undefined> {
-  const { next } = await store.db
-    .selectFrom("deliveries")
-    .select((eb) => eb.fn.min("subscription_id").as("next"))
-    .where("state", "=", "pending")
-    .where("subscription_id", ">", after)
-    .executeTakeFirstOrThrow();
-  return next === null ? undefined : (Number(next) as SubscriptionId);
+async function withPending(store: Store, after: number, upTo: number | undefined): Promise<SubscriptionId[]> {
+  const { rows } = await sql<{ id: number }>`
+    with recursive walk (id, step) as (
+      select min(subscription_id), 1 from deliveries where state = 'pending' and subscription_id > ${after}
+      union all
+      select
+        (select min(d.subscription_id) from deliveries d
+          where d.state = 'pending' and d.subscription_id > walk.id),
+        step + 1
+      from walk where walk.id is not null and step < ${SUBSCRIPTIONS_AT_ONCE}
+    )
+    select id from walk where id is not null
+  `.execute(store.db);
+  const ids = rows.map(({ id }) => Number(id) as SubscriptionId);
+  return upTo === undefined ? ids : ids.filter((id) => id <= upTo);
 }
 
+/** A subscription with something pending. */
+type Visited = Awaited<ReturnType<typeof readSubscriptions>>[number];
+
+/** In the order of `ids`, but for those of the other lane, whose lines need not be locked. */
+async function readSubscriptions(store: Store, ids: readonly SubscriptionId[], claim: Claim) {
+  if (ids.length === 0) return [];
+  const rows = await store.db
+    .selectFrom("subscriptions as s")
+    .innerJoin("accounts as a", "a.id", "s.account_id")
+    .select([
+      "s.id",
+      "s.state",
+      "s.target_url",
+      "s.draining",
+      "s.failing_since",
+      "s.rate_per_1000s",
+      "s.rate_burst",
+      "s.concurrency",
+      "a.lane",
+    ])
+    .where("s.id", "in", ids)
+    .orderBy("s.id")
+    .execute();
+  return rows
+    .map(({ lane, ...row }) => {
+      const isFailing = row.failing_since !== null;
+      // What fails, and may hang, is not to take the places of what does not.
+      const isDirect = (lane ?? claim.laneDefault) === "direct" && !isFailing;
+      const id = row.id as SubscriptionId;
+      return { ...row, id, isFailing, lane: isDirect ? ("direct" as const) : ("workflow" as const) };
+    })
+    .filter(({ lane }) => claim.lane === undefined || claim.lane === lane);
+}
+
+/** Visits these subscriptions in their order until the limit is reached. */
 async function claimOf(
   store: Store,
-  subscriptionId: SubscriptionId,
+  tx: Tx,
+  visited: readonly Visited[],
   claim: Claim,
-  limit: number,
-): Promise<ClaimedDelivery[]> {
+): Promise<{ claimed: ClaimedDelivery[]; last: SubscriptionId | undefined }> {
   const { owner, leaseMs, now } = claim;
-  return await transact(store, async (tx) => {
-    const subscription = await tx
-      .selectFrom("subscriptions")
-      .select(["state", "target_url", "draining", ...PACE_COLUMNS])
-      .where("id", "=", subscriptionId)
-      .executeTakeFirstOrThrow();
-    const turns = await lockTurns(store, tx, subscriptionId);
-    if (subscription.state === "paused" || subscription.state === "disabled") {
-      await parkPending(tx, subscriptionId, now);
-    }
-    const pace = paceOfFirsts(ownPaceOf(subscription, claim.inFlightMax), subscription.draining === 1, claim);
-    // Retries that stand in line get at least half of the places.
-    const retriesWait = pace.rate === null && endMs(turns.line) > now;
-    const places = retriesWait ? Math.ceil(pace.concurrency / 2) : pace.concurrency;
-    const room = Math.min(
-      limit,
-      places - (await inFlight(tx, subscriptionId, now)),
-      pace.rate === null ? limit : turnsNow(turns.line, pace.rate, now),
-    );
-    if (room <= 0) return [];
-    const oldest = tx
-      .selectFrom("deliveries")
-      .select(["id", "account_id", "event_id", "event_type", "traceparent"])
-      .where("state", "=", "pending")
-      .where("subscription_id", "=", subscriptionId)
-      .where((eb) => eb.or([eb("lease_until", "is", null), eb("lease_until", "<", now)]))
-      .orderBy("id")
-      .limit(room);
-    const rows = await (store.seam.locksRows ? oldest.forUpdate().skipLocked() : oldest).execute();
-    if (rows.length === 0) return [];
-    await tx
-      .updateTable("deliveries")
-      .set({ lease_owner: owner, lease_until: now + leaseMs, in_flight_of: subscriptionId, turn_at: null })
-      .where(
-        "id",
-        "in",
-        rows.map((row) => row.id),
-      )
-      .execute();
-    if (pace.rate !== null) {
-      const line = after(turns.line, pace.rate, now, rows.length);
-      await writeTurns(tx, subscriptionId, { line, gate: turns.gate });
-    }
-    return rows.map((row) => ({
+  const rooms = await roomsOf(store, tx, visited, claim);
+  const last = rooms.at(-1)?.subscription.id;
+  const rows = await lockOldest(store, tx, rooms, now);
+  if (rows.length === 0) return { claimed: [], last };
+  await tx
+    .updateTable("deliveries")
+    .set((eb) => ({
+      lease_owner: owner,
+      lease_until: now + leaseMs,
+      in_flight_of: eb.ref("subscription_id"),
+      turn_at: null,
+    }))
+    .where(
+      "id",
+      "in",
+      rows.map((row) => row.id),
+    )
+    .execute();
+  for (const { subscription, rate, turns } of rooms) {
+    const count = rows.filter((row) => row.subscription_id === subscription.id).length;
+    if (rate === null || count === 0) continue;
+    await writeTurns(tx, subscription.id, { line: after(turns.line, rate, now, count), gate: turns.gate });
+  }
+  const byId = new Map<number, Visited>(visited.map((subscription) => [subscription.id, subscription]));
+  const claimed = rows.flatMap((row) => {
+    const subscription = byId.get(row.subscription_id);
+    if (subscription === undefined) return [];
+    return {
       deliveryId: row.id as DeliveryId,
       accountId: row.account_id as AccountId,
-      subscriptionId,
+      subscriptionId: subscription.id,
       eventId: row.event_id as EventId,
       eventType: row.event_type,
       targetUrl: subscription.target_url,
+      // What was attempted before goes on by its log, which a workflow replays.
+      lane: row.attempts === 0 ? subscription.lane : ("workflow" as const),
+      isFailing: subscription.isFailing,
       traceparent: row.traceparent,
-    }));
+    };
   });
+  return { claimed, last };
+}
+
+/** How many of a subscription may be claimed. */
+type Room = {
+  readonly subscription: Visited;
+  readonly turns: Turns;
+  readonly rate: Rate | null;
+  readonly count: number;
+};
+
+/** Room by room, until all of the limit is given away. */
+async function roomsOf(store: Store, tx: Tx, visited: readonly Visited[], claim: Claim): Promise<Room[]> {
+  const { now } = claim;
+  const ids = visited.map(({ id }) => id);
+  const lines = await lockAllTurns(store, tx, ids);
+  const inFlight = await inFlightOf(tx, ids, now);
+  const rooms: Room[] = [];
+  let left = claim.limit;
+  for (const subscription of visited) {
+    const turns = lines.get(subscription.id);
+    if (left === 0) break;
+    if (turns === undefined) continue;
+    const { id, state } = subscription;
+    if (state === "paused" || state === "disabled") await parkPending(tx, id, now);
+    const own = ownPaceOf(subscription, claim.inFlightMax);
+    const { rate, concurrency } = paceOfFirsts(own, subscription.draining === 1, claim);
+    // Retries that stand in line get at least half of the places.
+    const retriesWait = rate === null && endMs(turns.line) > now;
+    const places = retriesWait ? Math.ceil(concurrency / 2) : concurrency;
+    const free = places - (inFlight.get(id) ?? 0);
+    const byRate = rate === null ? left : turnsNow(turns.line, rate, now);
+    const count = Math.max(0, Math.min(left, free, byRate));
+    left -= count;
+    rooms.push({ subscription, turns, rate, count });
+  }
+  return rooms;
+}
+
+/** The oldest few of each, as far as nobody else has them. */
+async function lockOldest(store: Store, tx: Tx, rooms: readonly Room[], now: number) {
+  const wanted = rooms.filter(({ count }) => count > 0);
+  if (wanted.length === 0) return [];
+  const oldest = wanted.map(
+    ({ subscription: { id }, count }) => sql`select * from (
+      select id from deliveries
+      where state = 'pending' and subscription_id = ${id} and (lease_until is null or lease_until < ${now})
+      order by id limit ${count}
+    ) as ${sql.id(`of_${id}`)}`,
+  );
+  const { rows } = await sql<{ id: string }>`${sql.join(oldest, sql` union all `)}`.execute(tx);
+  if (rows.length === 0) return [];
+  const query = tx
+    .selectFrom("deliveries")
+    .select(["id", "account_id", "subscription_id", "event_id", "event_type", "attempts", "traceparent"])
+    .where(
+      "id",
+      "in",
+      rows.map((row) => row.id),
+    )
+    .where("state", "=", "pending")
+    .where((eb) => eb.or([eb("lease_until", "is", null), eb("lease_until", "<", now)]))
+    .orderBy("id");
+  return await (store.seam.locksRows ? query.forUpdate().skipLocked() : query).execute();
 }
 
 /** While parked deliveries are drained, one first attempt at a time keeps them in the order of their ingest. */

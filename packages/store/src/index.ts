@@ -1,16 +1,11 @@
 export { type Account, createAccount, getAccount, listAccounts } from "./accounts.ts";
 export { advanceErasure } from "./advance-erasure.ts";
 export { advanceRecovery } from "./advance-recovery.ts";
+export { type AttemptLedger, createAttemptLedger } from "./attempt-ledger.ts";
 export { type Attempt, listAttempts } from "./attempts.ts";
 export { type Backlog, measureBacklog } from "./backlog.ts";
-export {
-  type Claim,
-  type ClaimedDelivery,
-  claimDeliveries,
-  DRAIN_PER_SECOND,
-  markStarted,
-  releaseClaims,
-} from "./claim-deliveries.ts";
+export { type Claim, type ClaimedDelivery, claimDeliveries, DRAIN_PER_SECOND } from "./claim-deliveries.ts";
+export { markStarted, releaseClaims, renewClaims } from "./claims.ts";
 export { continueFanouts } from "./continue-fanouts.ts";
 export { createTestDelivery } from "./create-test-delivery.ts";
 export { cancelDelivery, type Delivery, getDelivery, listDeliveries, requestRetry } from "./deliveries.ts";
@@ -51,7 +46,12 @@ export {
   pauseSubscription,
   resumeSubscription,
 } from "./park-deliveries.ts";
-export { type AttemptToRecord, recordAttempt } from "./record-attempt.ts";
+export {
+  type AttemptToRecord,
+  markHandedOver,
+  type RecordedAttempt,
+  recordAttempt,
+} from "./record-attempt.ts";
 export {
   changeRecovery,
   createRecovery,

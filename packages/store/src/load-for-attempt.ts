@@ -8,9 +8,10 @@ import type {
   SubscriptionState,
 } from "@posthaste/domain";
 import { type Delivery, deliveryOf } from "./deliveries.ts";
+import type { Settled } from "./group-commit.ts";
 import { contextOf, signingKeysFor } from "./signing-keys.ts";
 import type { Store } from "./store.ts";
-import { rateOf } from "./turns.ts";
+import { PACE_COLUMNS, rateOf } from "./turns.ts";
 
 /** All that an attempt needs to know. */
 export type AttemptContext = {
@@ -44,78 +45,130 @@ export type AttemptContext = {
     | undefined;
 };
 
-/**
- * Undefined: there is no such delivery.
- *
- * @throws Error for a live subscription without a signing key: nothing is sent that is not signed
- */
+/** Loads one; undefined: there is no such delivery. See {@link loadForAttempts}. */
 export async function loadForAttempt(
   store: Store,
   deliveryId: DeliveryId,
   now: number,
 ): Promise<AttemptContext | undefined> {
-  const context = await load(store, deliveryId, now);
-  if (context === undefined || isSignable(context)) return context;
-  // The keys go with the end of their subscription, which may have come between the two look-ups.
-  const again = await load(store, deliveryId, now);
-  if (again === undefined || isSignable(again)) return again;
-  throw new Error(`subscription ${again.subscription.id} has no signing key; have it rotated`);
+  const context = (await loadForAttempts(store, [deliveryId], now)).get(deliveryId);
+  if (context !== undefined && "error" in context) throw context.error;
+  return context?.result;
+}
+
+/**
+ * Loads all that attempts of these deliveries need to know; those that do not exist are left out. A live subscription without a
+ * signing key is an error of its deliveries: nothing is sent that is not signed.
+ */
+export async function loadForAttempts(
+  store: Store,
+  ids: readonly DeliveryId[],
+  now: number,
+): Promise<Map<DeliveryId, Settled<AttemptContext>>> {
+  const contexts = await load(store, ids, now);
+  // The keys go with the end of their subscription, which may have come between the look-ups.
+  const unsignable = [...contexts.values()].filter((context) => !isSignable(context));
+  if (unsignable.length > 0) {
+    const again = unsignable.map(({ delivery }) => delivery.id);
+    for (const [id, context] of await load(store, again, now)) contexts.set(id, context);
+  }
+  return new Map(
+    [...contexts].map(([id, context]) => [
+      id,
+      isSignable(context)
+        ? { result: context }
+        : { error: new Error(`subscription ${context.subscription.id} has no signing key; have it rotated`) },
+    ]),
+  );
 }
 
 function isSignable({ subscription }: AttemptContext): boolean {
   return subscription.state === "ended" || subscription.signingKeys.length > 0;
 }
 
-async function load(store: Store, deliveryId: DeliveryId, now: number): Promise<AttemptContext | undefined> {
-  const row = await store.db
+async function load(
+  store: Store,
+  ids: readonly DeliveryId[],
+  now: number,
+): Promise<Map<DeliveryId, AttemptContext>> {
+  const rows = await store.db
     .selectFrom("deliveries as d")
-    .innerJoin("subscriptions as s", "s.id", "d.subscription_id")
     .innerJoin("events as e", "e.id", "d.event_id")
     .selectAll("d")
+    .select("e.data")
+    .where("d.id", "in", ids)
+    .execute();
+  const subscriptions = await loadSubscriptions(
+    store,
+    [...new Set(rows.map((row) => row.subscription_id as SubscriptionId))],
+    now,
+  );
+  const contexts = new Map<DeliveryId, AttemptContext>();
+  for (const row of rows) {
+    const delivery = deliveryOf(row);
+    const subscription = subscriptions.get(delivery.subscriptionId);
+    if (subscription === undefined) throw new Error(`there is no subscription ${delivery.subscriptionId}`);
+    contexts.set(delivery.id, {
+      delivery,
+      subscription,
+      isClaimed: row.in_flight_of !== null,
+      isReserved: row.turn_at !== null,
+      event: { id: delivery.eventId, type: delivery.eventType, data: row.data },
+      lastAttempt:
+        delivery.lastOutcome === null
+          ? undefined
+          : { number: delivery.attempts, outcome: delivery.lastOutcome, status: delivery.lastStatus },
+    });
+  }
+  return contexts;
+}
+
+async function loadSubscriptions(
+  store: Store,
+  ids: readonly SubscriptionId[],
+  now: number,
+): Promise<Map<SubscriptionId, AttemptContext["subscription"]>> {
+  if (ids.length === 0) return new Map();
+  const rows = await store.db
+    .selectFrom("subscriptions")
     .select([
-      "s.state as subscription_state",
-      "s.target_url",
-      "s.credential",
-      "s.headers",
-      "s.acceptance",
-      "s.timeout_ms",
-      "s.rate_per_1000s",
-      "s.rate_burst",
-      "s.concurrency",
-      "s.failing_since",
-      "e.data",
+      "id",
+      "state",
+      "target_url",
+      "credential",
+      "headers",
+      "acceptance",
+      "timeout_ms",
+      "failing_since",
+      ...PACE_COLUMNS,
     ])
-    .where("d.id", "=", deliveryId)
-    .executeTakeFirst();
-  if (row === undefined) return undefined;
-  const delivery = deliveryOf(row);
-  return {
-    delivery,
-    subscription: {
-      id: delivery.subscriptionId,
-      state: row.subscription_state,
-      targetUrl: row.target_url,
-      credential:
-        row.credential === null
-          ? null
-          : store.sealer.open(row.credential, contextOf(delivery.subscriptionId, "credential")),
-      headers:
-        row.headers === null
-          ? {}
-          : JSON.parse(store.sealer.open(row.headers, contextOf(delivery.subscriptionId, "headers"))),
-      signingKeys: await signingKeysFor(store, delivery.subscriptionId, now),
-      acceptance: row.acceptance,
-      timeoutMs: row.timeout_ms,
-      rate: rateOf(row),
-      concurrency: row.concurrency,
-      isHealthy: row.failing_since === null,
-    },
-    isClaimed: row.in_flight_of !== null,
-    isReserved: row.turn_at !== null,
-    event: { id: delivery.eventId, type: delivery.eventType, data: row.data },
-    lastAttempt:
-      delivery.lastOutcome === null
-        ? undefined
-        : { number: delivery.attempts, outcome: delivery.lastOutcome, status: delivery.lastStatus },
+    .where("id", "in", ids)
+    .execute();
+  const keys = await signingKeysFor(store, ids, now);
+  const unsealed = (
+    row: { id: number; credential: Buffer | null; headers: Buffer | null },
+    of: "credential" | "headers",
+  ) => {
+    const sealed = row[of];
+    return sealed === null ? null : store.sealer.open(sealed, contextOf(row.id, of));
   };
+  return new Map(
+    rows.map((row) => {
+      const id = row.id as SubscriptionId;
+      const subscription = {
+        id,
+        state: row.state,
+        targetUrl: row.target_url,
+        credential: unsealed(row, "credential"),
+        headers: JSON.parse(unsealed(row, "headers") ?? "{}"),
+        signingKeys: keys.get(id) ?? [],
+        acceptance: row.acceptance,
+        timeoutMs: row.timeout_ms,
+        rate: rateOf(row),
+        concurrency: row.concurrency,
+        isHealthy: row.failing_since === null,
+      };
+      return [id, subscription];
+    }),
+  );
 }

@@ -27,22 +27,9 @@ export async function reserveTurn(
     now: number;
   },
 ): Promise<number> {
-  const { subscriptionId, deliveryId, pace, dueMs, now } = reservation;
+  const { deliveryId } = reservation;
   return await transact(store, async (tx) => {
-    const { holdMs } = await lockTurns(store, tx, subscriptionId);
-    const done = (pace.concurrency * 1_000) / (holdMs || HOLD_DEFAULT_MS);
-    const perSlot = Math.max(1, Math.floor((Math.min(pace.rate?.perSecond ?? done, done) * SLOT_MS) / 1_000));
-    const { slot, taken } = await firstWithRoom(tx, subscriptionId, Math.floor(dueMs / SLOT_MS), perSlot);
-    if (taken === 0) await beginSlot(tx, subscriptionId, slot, Math.floor(now / SLOT_MS));
-    else {
-      await tx
-        .updateTable("turn_slots")
-        .set({ taken: taken + 1 })
-        .where("subscription_id", "=", subscriptionId)
-        .where("slot", "=", slot)
-        .execute();
-    }
-    const atMs = Math.max(dueMs, Math.ceil(slot * SLOT_MS + (taken * SLOT_MS) / perSlot));
+    const atMs = await reserveIn(store, tx, reservation);
     if (deliveryId !== undefined) {
       await tx
         .updateTable("deliveries")
@@ -53,6 +40,33 @@ export async function reserveTurn(
     }
     return atMs;
   });
+}
+
+/** The same within a transaction, for a delivery that the caller writes down. */
+export async function reserveIn(
+  store: Store,
+  tx: Tx,
+  {
+    subscriptionId,
+    pace,
+    dueMs,
+    now,
+  }: { subscriptionId: SubscriptionId; pace: Pace; dueMs: number; now: number },
+): Promise<number> {
+  const { holdMs } = await lockTurns(store, tx, subscriptionId);
+  const done = (pace.concurrency * 1_000) / (holdMs || HOLD_DEFAULT_MS);
+  const perSlot = Math.max(1, Math.floor((Math.min(pace.rate?.perSecond ?? done, done) * SLOT_MS) / 1_000));
+  const { slot, taken } = await firstWithRoom(tx, subscriptionId, Math.floor(dueMs / SLOT_MS), perSlot);
+  if (taken === 0) await beginSlot(tx, subscriptionId, slot, Math.floor(now / SLOT_MS));
+  else {
+    await tx
+      .updateTable("turn_slots")
+      .set({ taken: taken + 1 })
+      .where("subscription_id", "=", subscriptionId)
+      .where("slot", "=", slot)
+      .execute();
+  }
+  return Math.max(dueMs, Math.ceil(slot * SLOT_MS + (taken * SLOT_MS) / perSlot));
 }
 
 async function firstWithRoom(

@@ -111,7 +111,7 @@ export async function listSigningKeys(
     .where("account_id", "=", accountId)
     .executeTakeFirst();
   if (known === undefined) return undefined;
-  const rows = await liveKeys(store, id, now);
+  const rows = await liveKeys(store, [id], now);
   return rows.map((row) => ({
     secret: store.sealer.open(row.secret, contextOf(id, "secret")),
     publicKey: row.public_key,
@@ -120,13 +120,23 @@ export async function listSigningKeys(
   }));
 }
 
-/** What a delivery of this subscription is signed with now: `whsec_…` and `whsk_…` of each live key. */
-export async function signingKeysFor(store: Store, id: SubscriptionId, now: number): Promise<string[]> {
-  const rows = await liveKeys(store, id, now);
-  return rows.flatMap((row) => [
-    store.sealer.open(row.secret, contextOf(id, "secret")),
-    store.sealer.open(row.private_key, contextOf(id, "private_key")),
-  ]);
+/** What deliveries of these subscriptions are signed with now: `whsec_…` and `whsk_…` of each live key, newest first. */
+export async function signingKeysFor(
+  store: Store,
+  ids: readonly SubscriptionId[],
+  now: number,
+): Promise<Map<SubscriptionId, string[]>> {
+  const keys = new Map<SubscriptionId, string[]>();
+  for (const row of await liveKeys(store, ids, now)) {
+    const id = row.subscription_id as SubscriptionId;
+    const of = keys.get(id) ?? [];
+    of.push(
+      store.sealer.open(row.secret, contextOf(id, "secret")),
+      store.sealer.open(row.private_key, contextOf(id, "private_key")),
+    );
+    keys.set(id, of);
+  }
+  return keys;
 }
 
 /** The public halves of a subscription's live keys, newest first. Undefined: no live subscription has this key set. */
@@ -141,7 +151,7 @@ export async function listPublicKeys(
     .where("state", "!=", "ended")
     .executeTakeFirst();
   if (subscription === undefined) return undefined;
-  const rows = await liveKeys(store, subscription.id as SubscriptionId, now);
+  const rows = await liveKeys(store, [subscription.id as SubscriptionId], now);
   return rows.map((row) => ({
     publicKey: row.public_key,
     createdAt: row.created_at,
@@ -164,11 +174,11 @@ export async function openNewestSecret(store: Store): Promise<void> {
   if (row !== undefined) store.sealer.open(row.secret, contextOf(row.subscription_id, "secret"));
 }
 
-async function liveKeys(store: Store, id: SubscriptionId, now: number) {
+async function liveKeys(store: Store, ids: readonly SubscriptionId[], now: number) {
   return await store.db
     .selectFrom("signing_keys")
     .selectAll()
-    .where("subscription_id", "=", id)
+    .where("subscription_id", "in", ids)
     .where((eb) => eb.or([eb("expires_at", "is", null), eb("expires_at", ">", now)]))
     .orderBy("id", "desc")
     .execute();

@@ -1,6 +1,7 @@
 import type {
   Acceptance,
   DeliveryState,
+  Lane,
   Outcome,
   RecoveryKind,
   RecoveryState,
@@ -17,6 +18,8 @@ export type Tables = {
     created_at: number;
     /** Null: the default. */
     schema_check: Generated<SchemaCheck | null>;
+    /** Null: the default. */
+    lane: Generated<Lane | null>;
   };
   /** Event types made at run time, each as of its latest version. */
   event_types: {

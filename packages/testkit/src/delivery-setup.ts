@@ -14,6 +14,7 @@ import type { Log } from "@posthaste/runtime";
 import {
   claimDeliveries,
   createAccount,
+  createAttemptLedger,
   createSubscription,
   ingestEvents,
   listDeliveries,
@@ -133,6 +134,7 @@ export async function setupDelivery(kind: "time-skipping" | "dev-server"): Promi
           store,
           log,
           now,
+          ledger: createAttemptLedger(store),
           concurrencyDefault: 32,
           egress: createEgress({
             rules: { allow: parseNetworks("127.0.0.0/8,::1"), ports: EGRESS_PORTS_DEFAULT },

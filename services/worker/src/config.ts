@@ -1,5 +1,5 @@
 import { EGRESS_SETTINGS } from "@posthaste/delivery/client";
-import { DISABLE_RULE } from "@posthaste/domain";
+import { DISABLE_RULE, LANES } from "@posthaste/domain";
 import { httpUrl, integer, LOG_LEVELS, oneOf, parsed, text } from "@posthaste/runtime";
 import { DRAIN_PER_SECOND, STORE_SETTINGS } from "@posthaste/store";
 
@@ -10,6 +10,11 @@ export const WORKER_SETTINGS = {
   ...STORE_SETTINGS,
   POSTHASTE_WORKER_HOST: text("The address on which the worker takes nudges and health checks", "127.0.0.1"),
   POSTHASTE_WORKER_PORT: integer("The port for that; 0 takes a free one", 8081, { min: 0, max: 65535 }),
+  POSTHASTE_LANE: oneOf(
+    "How first attempts are made for accounts that chose no lane: by a workflow from the start, or straight from the database, which does several times as many, with a workflow for what fails",
+    "workflow",
+    LANES,
+  ),
   POSTHASTE_DISPATCH_INTERVAL_MS: integer(
     "How often the dispatcher looks for pending deliveries when nobody nudges it, in milliseconds",
     250,

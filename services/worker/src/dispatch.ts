@@ -1,4 +1,4 @@
-import type { DeliveryId, SubscriptionId } from "@posthaste/domain";
+import type { DeliveryId, Lane, SubscriptionId } from "@posthaste/domain";
 import type { Log } from "@posthaste/runtime";
 import {
   type ClaimedDelivery,
@@ -9,6 +9,7 @@ import {
   releaseClaims,
   type Store,
 } from "@posthaste/store";
+import type { DirectLane } from "./direct-lane.ts";
 
 export type DispatchOptions = {
   readonly store: Store;
@@ -22,6 +23,8 @@ export type DispatchOptions = {
   readonly leaseMs: number;
   readonly inFlightMax: number;
   readonly drainPerSecond?: number;
+  /** Of accounts that chose none. Default: `workflow`. */
+  readonly laneDefault?: Lane;
 };
 
 /** Starts under way at once: enough to hide the round trip, few enough not to queue up in a server of two cores. */
@@ -32,31 +35,21 @@ const FAILURES_MAX = 3;
 const FAN_OUT_PER_ROUND = 500;
 
 /**
- * Makes the dispatcher's round: finish wide fan-outs, go on with drains, claim pending deliveries under a lease, start a workflow for
- * each, mark them started.
+ * Makes the dispatcher's round: finish wide fan-outs, go on with drains, claim pending deliveries under a lease, start a
+ * workflow for each, mark them started.
  *
  * A crash anywhere in between loses nothing. Before the start: the lease runs out, and another round claims the row.
  * After the start: the row is still pending, is claimed and started again, which finds the running workflow, or, if
  * that is over, runs one that looks at the row and returns.
  */
 export function createDispatchRound(options: DispatchOptions): () => Promise<"more" | "done"> {
-  const { store, log, now, start, owner, batch, leaseMs, inFlightMax, drainPerSecond } = options;
-  let afterSubscription: SubscriptionId | undefined;
+  const { store, log, now, start, batch } = options;
+  const claim = createClaimer(options, "workflow");
 
   return async () => {
-    const fannedOut = await continueFanouts(store, { now: now(), deliveriesMax: FAN_OUT_PER_ROUND });
-    const drained = await drainParked(store, { now: now() });
-    const { claimed, lastSubscription } = await claimDeliveries(store, {
-      owner,
-      limit: batch,
-      inFlightMax,
-      leaseMs,
-      now: now(),
-      ...(drainPerSecond === undefined ? {} : { drainPerSecond }),
-      ...(afterSubscription === undefined ? {} : { afterSubscription }),
-    });
-    afterSubscription = lastSubscription;
-    if (claimed.length === 0) return fannedOut + drained > 0 ? "more" : "done";
+    const prepared = await prepare(store, now());
+    const claimed = await claim(batch);
+    if (claimed.length === 0) return prepared > 0 ? "more" : "done";
 
     const { started, failed, firstError } = await startAll(claimed, start);
     await markStarted(store, { ids: started, now: now() });
@@ -72,6 +65,61 @@ export function createDispatchRound(options: DispatchOptions): () => Promise<"mo
     log.info("deliveries.started", { count: started.length });
     return "more";
   };
+}
+
+/**
+ * Makes the round of the direct lane, apart from the other: what Temporal does not take does not keep this one waiting.
+ * Its claims are begun, not waited for; who has room again wakes it.
+ */
+export function createDirectRound(
+  options: DispatchOptions,
+  lane: Pick<DirectLane, "room" | "begin">,
+): () => Promise<"more" | "done"> {
+  const { store, now, start, batch } = options;
+  const claim = createClaimer(options, "direct");
+
+  return async () => {
+    const prepared = await prepare(store, now());
+    const room = Math.min(batch, lane.room());
+    const claimed = room === 0 ? [] : await claim(room);
+    if (claimed.length === 0) return prepared > 0 ? "more" : "done";
+    lane.begin(claimed.filter((delivery) => delivery.lane === "direct"));
+    // Retries that were parked go on by their log.
+    const { started, failed } = await startAll(
+      claimed.filter((delivery) => delivery.lane === "workflow"),
+      start,
+    );
+    await markStarted(store, { ids: started, now: now() });
+    await releaseClaims(store, { ids: failed });
+    return "more";
+  };
+}
+
+/** Claims for one lane, going round the subscriptions from call to call. */
+function createClaimer(options: DispatchOptions, lane: Lane): (limit: number) => Promise<ClaimedDelivery[]> {
+  const { store, now, owner, leaseMs, inFlightMax, drainPerSecond, laneDefault } = options;
+  let afterSubscription: SubscriptionId | undefined;
+  return async (limit) => {
+    const { claimed, lastSubscription } = await claimDeliveries(store, {
+      owner,
+      limit,
+      lane,
+      inFlightMax,
+      leaseMs,
+      now: now(),
+      ...(laneDefault === undefined ? {} : { laneDefault }),
+      ...(drainPerSecond === undefined ? {} : { drainPerSecond }),
+      ...(afterSubscription === undefined ? {} : { afterSubscription }),
+    });
+    afterSubscription = lastSubscription;
+    return claimed;
+  };
+}
+
+/** Wide fan-outs and drains, whose deliveries become pending. Either lane's round sees to them. */
+async function prepare(store: Store, now: number): Promise<number> {
+  const fannedOut = await continueFanouts(store, { now, deliveriesMax: FAN_OUT_PER_ROUND });
+  return fannedOut + (await drainParked(store, { now }));
 }
 
 async function startAll(

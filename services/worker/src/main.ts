@@ -37,6 +37,7 @@ await runService({
       workflowBundle: await workflowCode(),
       host: config.POSTHASTE_WORKER_HOST,
       port: config.POSTHASTE_WORKER_PORT,
+      lane: config.POSTHASTE_LANE,
       dispatchIntervalMs: config.POSTHASTE_DISPATCH_INTERVAL_MS,
       dispatchBatch: config.POSTHASTE_DISPATCH_BATCH,
       dispatchLeaseMs: config.POSTHASTE_DISPATCH_LEASE_MS,

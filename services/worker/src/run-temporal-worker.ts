@@ -1,11 +1,13 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { TemporalOptions } from "@posthaste/delivery/client";
 import {
+  clientOn,
   createDeliveryWorker,
   type DeliveryWorker,
   type DeliveryWorkerOptions,
 } from "@posthaste/delivery/worker";
 import type { Log } from "@posthaste/runtime";
+import type { Client } from "@temporalio/client";
 import { NativeConnection } from "@temporalio/worker";
 
 export type TemporalWorkerOptions = Pick<
@@ -25,25 +27,27 @@ const RECONNECT_PAUSE_MS = 1_000;
  */
 export function runTemporalWorker(options: TemporalWorkerOptions): {
   polls(): boolean;
+  /** On the connection that is polled on, so that starts may be eager; undefined while there is none. */
+  client(): Client | undefined;
   stop(): Promise<void>;
 } {
   const { temporal, log } = options;
   const stopping = new AbortController();
   let worker: DeliveryWorker | undefined;
+  let client: Client | undefined;
 
   const connectAndRun = async () => {
     const connection = await NativeConnection.connect(temporal.connectionOptions ?? {});
+    const namespace = temporal.namespace ?? "default";
     try {
-      worker = await createDeliveryWorker({
-        ...options,
-        connection,
-        namespace: temporal.namespace ?? "default",
-      });
+      worker = await createDeliveryWorker({ ...options, connection, namespace });
+      client = clientOn(connection, namespace);
       if (stopping.signal.aborted) return;
       log.info("temporal.connected");
       await worker.run();
     } finally {
       worker = undefined;
+      client = undefined;
       await connection.close();
     }
   };
@@ -66,6 +70,7 @@ export function runTemporalWorker(options: TemporalWorkerOptions): {
 
   return {
     polls: () => worker?.isRunning() ?? false,
+    client: () => client,
     async stop() {
       stopping.abort();
       worker?.shutdown();

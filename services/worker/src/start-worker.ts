@@ -1,5 +1,10 @@
 import { randomUUID } from "node:crypto";
-import { createEgress, type EgressOptions } from "@posthaste/delivery/activities";
+import {
+  type AttemptDeps,
+  attemptDirectly,
+  createEgress,
+  type EgressOptions,
+} from "@posthaste/delivery/activities";
 import {
   connectTemporal,
   createSearchability,
@@ -14,10 +19,17 @@ import {
   unpause,
 } from "@posthaste/delivery/client";
 import type { DeliveryWorkerOptions } from "@posthaste/delivery/worker";
-import type { DisableRule } from "@posthaste/domain";
+import type { DisableRule, Lane } from "@posthaste/domain";
 import { countedLog, createMetrics, type Log, type Running, type Tracer } from "@posthaste/runtime";
-import { orderChanges, pingStore, type RetentionAges, type Store } from "@posthaste/store";
-import { createDispatchRound } from "./dispatch.ts";
+import {
+  createAttemptLedger,
+  orderChanges,
+  pingStore,
+  type RetentionAges,
+  type Store,
+} from "@posthaste/store";
+import { createDirectLane } from "./direct-lane.ts";
+import { createDirectRound, createDispatchRound, type DispatchOptions } from "./dispatch.ts";
 import { listen } from "./listen.ts";
 import { createWorkerMetrics } from "./metrics.ts";
 import { createReconcileRound } from "./reconcile.ts";
@@ -32,6 +44,8 @@ export type WorkerOptions = {
   readonly workflowBundle: DeliveryWorkerOptions["workflowBundle"];
   readonly host: string;
   readonly port: number;
+  /** Of accounts that chose none. */
+  readonly lane: Lane;
   readonly dispatchIntervalMs: number;
   readonly dispatchBatch: number;
   readonly dispatchLeaseMs: number;
@@ -82,26 +96,54 @@ export async function startWorker(options: WorkerOptions): Promise<Running & { u
   const start = async (delivery: DeliveryToStart & { readonly traceparent: string | null }) => {
     const parent = delivery.traceparent ?? undefined;
     const attributes = { "posthaste.delivery.id": delivery.deliveryId };
-    await tracer.span("start delivery", { kind: "producer", parent, attributes }, async (span) =>
-      startDelivery(client, { ...delivery, startTraceparent: span.traceparent }, await isSearchable()),
-    );
+    await tracer.span("start delivery", { kind: "producer", parent, attributes }, async (span) => {
+      const isSearchableNow = await isSearchable();
+      const toStart = { ...delivery, startTraceparent: span.traceparent };
+      const own = temporalWorker.client();
+      // The worker's own connection brings the first task with the answer.
+      if (own !== undefined)
+        await startDelivery(own, toStart, { isSearchable: isSearchableNow, isEager: true });
+      else await startDelivery(client, toStart, { isSearchable: isSearchableNow });
+    });
   };
 
-  const dispatcher = startLoop({
-    name: "dispatcher",
-    intervalMs: options.dispatchIntervalMs,
+  const attempts: AttemptDeps = {
+    store,
+    ledger: createAttemptLedger(store),
     log,
-    round: createDispatchRound({
-      store,
-      log,
-      now,
-      start,
-      owner: randomUUID(),
-      batch: options.dispatchBatch,
-      leaseMs: options.dispatchLeaseMs,
-      inFlightMax: options.inFlightMax,
-      drainPerSecond: options.drainPerSecond,
-    }),
+    now,
+    tracer,
+    concurrencyDefault: options.inFlightMax,
+    disableRule: options.disableRule,
+    retention: options.retention,
+    egress: createEgress(options.egress),
+    onAttempted: () => dispatcher.wake(),
+  };
+  const dispatch: DispatchOptions = {
+    store,
+    log,
+    now,
+    start,
+    owner: randomUUID(),
+    laneDefault: options.lane,
+    batch: options.dispatchBatch,
+    leaseMs: options.dispatchLeaseMs,
+    inFlightMax: options.inFlightMax,
+    drainPerSecond: options.drainPerSecond,
+  };
+  const loop = { intervalMs: options.dispatchIntervalMs, log };
+  const dispatcher = startLoop({ ...loop, name: "dispatcher", round: createDispatchRound(dispatch) });
+  const directLane = createDirectLane({
+    ...dispatch,
+    ledger: attempts.ledger,
+    attempt: (id) => attemptDirectly(attempts, id),
+    attemptsMax: options.attemptsMax,
+    onRoom: () => directDispatcher.wake(),
+  });
+  const directDispatcher = startLoop({
+    ...loop,
+    name: "direct_dispatcher",
+    round: createDirectRound(dispatch, directLane),
   });
   const askedForStarter = startLoop({
     name: "asked_for_starter",
@@ -155,23 +197,14 @@ export async function startWorker(options: WorkerOptions): Promise<Running & { u
     workflowBundle: options.workflowBundle,
     attemptsMax: options.attemptsMax,
     ...(options.buildId === "" ? {} : { buildId: options.buildId }),
-    deps: {
-      store,
-      log,
-      now,
-      tracer,
-      concurrencyDefault: options.inFlightMax,
-      disableRule: options.disableRule,
-      retention: options.retention,
-      egress: createEgress(options.egress),
-      onAttempted: () => dispatcher.wake(),
-    },
+    deps: attempts,
   });
   const listener = await listen({
     host: options.host,
     port: options.port,
     onNudge: () => {
       dispatcher.wake();
+      directDispatcher.wake();
       askedForStarter.wake();
     },
     metrics: metrics.render,
@@ -185,12 +218,13 @@ export async function startWorker(options: WorkerOptions): Promise<Running & { u
       // No new work first; then what is under way is finished.
       await Promise.all([
         dispatcher.stop(),
+        directDispatcher.stop(),
         askedForStarter.stop(),
         changeOrderer.stop(),
         retentionScheduler.stop(),
         reconciler.stop(),
       ]);
-      await temporalWorker.stop();
+      await Promise.all([directLane.stop(), temporalWorker.stop()]);
       await listener.stop();
       await client.connection.close();
     },

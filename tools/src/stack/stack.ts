@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { createPosthasteClient, type PosthasteClient } from "@posthaste/client";
-import { type AccountId, SCOPES } from "@posthaste/domain";
+import { type AccountId, type Lane, SCOPES } from "@posthaste/domain";
 import { createAccount, createToken, type Store } from "@posthaste/store";
 import { createTestStore, TEST_SECRET_KEYS, temporalBinary } from "@posthaste/testkit";
 import { accepts, freePort } from "../processes/ports.ts";
@@ -34,6 +34,8 @@ export type StackOptions = {
   readonly database?: "sqlite" | "mysql";
   /** The MySQL server to make the database on. Default: the one of the test run. */
   readonly mysqlUrl?: string | undefined;
+  /** Default: `workflow`. */
+  readonly lane?: Lane;
   readonly apis?: number;
   readonly workers?: number;
   /** Environment for API and worker beside what the stack sets. */
@@ -75,6 +77,7 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
     TEMPORAL_ADDRESS: temporalAddress,
     POSTHASTE_SECRET_KEYS: TEST_SECRET_KEYS,
     POSTHASTE_EGRESS_ALLOW: "127.0.0.0/8",
+    POSTHASTE_LANE: options.lane ?? "workflow",
     ...options.env,
   };
   const workerPorts = await ports(options.workers ?? 1);

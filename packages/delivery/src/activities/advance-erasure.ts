@@ -1,7 +1,7 @@
 import { advanceErasure as advance, type Erasure } from "@posthaste/store";
 import type { EraseInput, EraseStep } from "../names.ts";
-import type { AttemptDeps } from "./attempt-delivery.ts";
 import { fault } from "./failures.ts";
+import type { AttemptDeps } from "./make-attempt.ts";
 
 /** Transactions that one activity makes. */
 const STEPS_AT_ONCE = 20;

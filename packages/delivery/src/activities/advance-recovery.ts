@@ -1,8 +1,8 @@
 import { advanceRecovery as advance, type Recovery } from "@posthaste/store";
 import { ApplicationFailure } from "@temporalio/common";
 import type { RecoverInput, RecoverStep } from "../names.ts";
-import type { AttemptDeps } from "./attempt-delivery.ts";
 import { fault } from "./failures.ts";
+import type { AttemptDeps } from "./make-attempt.ts";
 
 /** Deliveries made, or events looked at, in one transaction at most. */
 const STEP_MAX = 500;

@@ -1,9 +1,7 @@
-import { describeOutcome, type Outcome, SCHEDULE, type TerminalState } from "@posthaste/domain";
+import { describeOutcome, SCHEDULE, type TerminalState } from "@posthaste/domain";
 import { ApplicationFailure, ApplicationFailureCategory } from "@temporalio/common";
 import { ATTEMPT_FAILED, DELIVERY_FAILED, type DeliverResult, FAULT, NOT_YET } from "../names.ts";
-
-/** What these lines are made of; nothing the receiver or the subscriber wrote gets into Temporal. */
-type Tried = { readonly number: number; readonly outcome: Outcome; readonly status: number | null };
+import type { Tried } from "./make-attempt.ts";
 
 /**
  * The receiver failed; Temporal's policy times the next attempt, or `nextRetryDelayMs` where that is given.

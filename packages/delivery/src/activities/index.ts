@@ -15,7 +15,8 @@ import {
 } from "../names.ts";
 import { advanceErasure } from "./advance-erasure.ts";
 import { advanceRecovery } from "./advance-recovery.ts";
-import { type AttemptDeps, attemptDelivery } from "./attempt-delivery.ts";
+import { attemptDelivery } from "./attempt-delivery.ts";
+import type { AttemptDeps } from "./make-attempt.ts";
 import { RETENTION_AGES, retainStep } from "./retain-step.ts";
 
 /** How often a running attempt says that its worker is alive; a fifth of the workflow's heartbeat timeout. */
@@ -38,9 +39,12 @@ export type Activities = {
 export function createActivities(deps: AttemptDeps): Activities {
   return {
     async [ATTEMPT_ACTIVITY](input) {
+      const { attempt, isLocal } = activityInfo();
+      // One that is made within its workflow's task lives and dies with that.
+      if (isLocal) return await attemptDelivery(deps, input, attempt);
       const beat = setInterval(() => heartbeat(), HEARTBEAT_MS);
       try {
-        return await attemptDelivery(deps, input, activityInfo().attempt);
+        return await attemptDelivery(deps, input, attempt);
       } finally {
         clearInterval(beat);
       }
@@ -51,5 +55,6 @@ export function createActivities(deps: AttemptDeps): Activities {
   };
 }
 
+export { attemptDirectly, type Direct } from "./attempt-directly.ts";
 export { createEgress, type Egress, type EgressOptions } from "./egress/egress.ts";
 export type { AttemptDeps };

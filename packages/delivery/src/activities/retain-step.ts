@@ -1,7 +1,7 @@
 import { RETENTION_KINDS, type RetentionAges, retain } from "@posthaste/store";
 import type { RetainInput, RetainStep } from "../names.ts";
-import type { AttemptDeps } from "./attempt-delivery.ts";
 import { fault } from "./failures.ts";
+import type { AttemptDeps } from "./make-attempt.ts";
 
 const DAY_MS = 86_400_000;
 /** Kept for a quarter of a year, a month and a week; changes for as long as a follower may be away over a weekend. */

@@ -17,20 +17,32 @@ export type DeliveryToStart = {
   readonly eventId: EventId;
   readonly eventType: string;
   readonly targetUrl: string;
+  /** See {@link DeliverInput}. */
+  readonly isFailing?: boolean;
   /** Of the start. Default: none. */
   readonly startTraceparent?: string | undefined;
+};
+
+export type StartOptions = {
+  /** The namespace knows the search attributes. Default: false. */
+  readonly isSearchable?: boolean;
+  /**
+   * Have the server answer with the workflow's first task, for a worker on the client's own connection: it need not be
+   * polled for. Wants a client on a `NativeConnection`. Default: false.
+   */
+  readonly isEager?: boolean;
 };
 
 /**
  * Starts the workflow of a delivery. Starting twice is harmless: a running one is used, and one started after the
  * first has closed finds by the row that nothing is to be done.
  *
- * @param isSearchable the namespace knows the search attributes
+ * The subscription is its fairness key: a server that keeps to those lets none of them wait behind another's backlog.
  */
 export async function startDelivery(
   client: Client,
   delivery: DeliveryToStart,
-  isSearchable = false,
+  { isSearchable = false, isEager = false }: StartOptions = {},
 ): Promise<void> {
   const { host } = new URL(delivery.targetUrl);
   const options = {
@@ -39,6 +51,8 @@ export async function startDelivery(
     args: [inputOf(delivery)],
     workflowIdConflictPolicy: "USE_EXISTING" as const,
     workflowIdReusePolicy: "ALLOW_DUPLICATE" as const,
+    requestEagerStart: isEager,
+    priority: { fairnessKey: String(delivery.subscriptionId) },
     staticSummary: `${delivery.eventType} → ${host}`.slice(0, SUMMARY_CHARS_MAX),
   };
   const start = (more: object) =>
@@ -60,6 +74,10 @@ export async function startDelivery(
   }
 }
 
-function inputOf({ deliveryId, startTraceparent: traceparent }: DeliveryToStart): DeliverInput {
-  return { deliveryId, ...(traceparent === undefined ? {} : { traceparent }) };
+function inputOf({ deliveryId, isFailing, startTraceparent: traceparent }: DeliveryToStart): DeliverInput {
+  return {
+    deliveryId,
+    ...(isFailing === true ? { isFailing } : {}),
+    ...(traceparent === undefined ? {} : { traceparent }),
+  };
 }

@@ -1,3 +1,4 @@
+import { Client } from "@temporalio/client";
 import { type NativeConnection, Worker, type WorkflowBundleOption } from "@temporalio/worker";
 import { type AttemptDeps, createActivities } from "../activities/index.ts";
 import { RETRY_QUEUE, TASK_QUEUE } from "../names.ts";
@@ -17,6 +18,8 @@ export type DeliveryWorkerOptions = {
 };
 
 const ATTEMPTS_MAX = 200;
+/** Workflow tasks for what is not a first attempt: replays, recoveries, ends. */
+const TASKS_BESIDE = 50;
 /** What operators call the workers of all versions together. */
 const DEPLOYMENT = "posthaste";
 /** Longer than the longest attempt (30 s) and the writing of its result, so that a stop cuts none off. */
@@ -31,6 +34,11 @@ export type DeliveryWorker = {
   shutdown(): void;
   isRunning(): boolean;
 };
+
+/** A client on the worker's own connection, whose starts may be eager. */
+export function clientOn(connection: NativeConnection, namespace: string): Client {
+  return new Client({ connection, namespace });
+}
 
 /** Makes what polls Temporal; nothing is polled before it is run. */
 export async function createDeliveryWorker(options: DeliveryWorkerOptions): Promise<DeliveryWorker> {
@@ -50,6 +58,9 @@ export async function createDeliveryWorker(options: DeliveryWorkerOptions): Prom
       ...shared,
       taskQueue: TASK_QUEUE,
       workflowBundle: options.workflowBundle,
+      // First attempts are local activities, and each holds its workflow's task meanwhile.
+      maxConcurrentLocalActivityExecutions: attemptsMax,
+      maxConcurrentWorkflowTaskExecutions: attemptsMax + TASKS_BESIDE,
       maxConcurrentActivityTaskExecutions: attemptsMax,
       // A cached workflow costs some 30 kB; one that is evicted costs a replay of a short history.
       maxCachedWorkflows: 1_000,

@@ -1,4 +1,5 @@
 export {
+  clientOn,
   createDeliveryWorker,
   type DeliveryWorker,
   type DeliveryWorkerOptions,
