@@ -54,7 +54,7 @@ export function portOf(url: URL): number {
  */
 export function literalAddress({ hostname }: URL): string | undefined {
   const text = hostname.startsWith("[") ? hostname.slice(1, -1) : hostname;
-  return ipaddr.IPv6.isValid(text) || ipaddr.IPv4.isValidFourPartDecimal(text) ? text : undefined;
+  return ipaddr.IPv6.isValid(text) || isFourPartDecimal(text) ? text : undefined;
 }
 
 /**
@@ -124,11 +124,16 @@ function loopbackOf(hostname: string): string | undefined {
 
 function parseAddress(text: string): ipaddr.IPv4 | ipaddr.IPv6 | undefined {
   // Four decimal parts only: the library would take 010.1 for an address, and Node's resolver for another.
-  if (ipaddr.IPv4.isValidFourPartDecimal(text)) return ipaddr.IPv4.parse(text);
+  if (isFourPartDecimal(text)) return ipaddr.IPv4.parse(text);
   const [withoutZone = ""] = text.split("%");
   if (!ipaddr.IPv6.isValid(withoutZone)) return undefined;
   // Without dots: of ::8.8.8.8, which is IPv4-compatible, the library would make the IPv4-mapped address.
   return ipaddr.process(new URL(`http://[${withoutZone}]/`).hostname.slice(1, -1));
+}
+
+/** Looks before it asks the library, which throws for every name and catches that, at the price of half a request. */
+function isFourPartDecimal(text: string): boolean {
+  return /^\d+\.\d+\.\d+\.\d+$/.test(text) && ipaddr.IPv4.isValidFourPartDecimal(text);
 }
 
 function isPublic(address: ipaddr.IPv4 | ipaddr.IPv6): boolean {
