@@ -69,6 +69,9 @@ export async function setupDelivery(kind: "time-skipping" | "dev-server"): Promi
   const now = () => (kind === "time-skipping" ? env.currentTimeMs() : Date.now());
   const account = await createAccount(store, { name: "test", now: await now() });
   const workers: RunningWorker[] = [];
+  const egress = createEgress({
+    rules: { allow: parseNetworks("127.0.0.0/8,::1"), ports: EGRESS_PORTS_DEFAULT },
+  });
   const lines: { event: string; fields: Readonly<Record<string, unknown>> }[] = [];
   const log = recordingLog(lines);
   bundle ??= await workflowCode();
@@ -136,9 +139,7 @@ export async function setupDelivery(kind: "time-skipping" | "dev-server"): Promi
           now,
           ledger: createAttemptLedger(store),
           concurrencyDefault: 32,
-          egress: createEgress({
-            rules: { allow: parseNetworks("127.0.0.0/8,::1"), ports: EGRESS_PORTS_DEFAULT },
-          }),
+          egress: egress.post,
         },
       });
       const running = worker.run();
@@ -158,6 +159,7 @@ export async function setupDelivery(kind: "time-skipping" | "dev-server"): Promi
     async dispose() {
       await receiver.stop();
       await Promise.all(workers.map((worker) => worker.stop()));
+      egress.close();
       await env.teardown();
       await dispose();
     },

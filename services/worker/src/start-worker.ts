@@ -107,6 +107,7 @@ export async function startWorker(options: WorkerOptions): Promise<Running & { u
     });
   };
 
+  const egress = createEgress(options.egress);
   const attempts: AttemptDeps = {
     store,
     ledger: createAttemptLedger(store),
@@ -116,7 +117,7 @@ export async function startWorker(options: WorkerOptions): Promise<Running & { u
     concurrencyDefault: options.inFlightMax,
     disableRule: options.disableRule,
     retention: options.retention,
-    egress: createEgress(options.egress),
+    egress: egress.post,
     onAttempted: () => dispatcher.wake(),
   };
   const dispatch: DispatchOptions = {
@@ -225,6 +226,7 @@ export async function startWorker(options: WorkerOptions): Promise<Running & { u
         reconciler.stop(),
       ]);
       await Promise.all([directLane.stop(), temporalWorker.stop()]);
+      egress.close();
       await listener.stop();
       await client.connection.close();
     },

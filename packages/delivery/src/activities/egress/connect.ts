@@ -13,8 +13,8 @@ export type Route = {
   /** When a connection that has not come about is let go of; later than any deadline, which is the clock. */
   readonly abandonMs: number;
   readonly signal: AbortSignal;
-  /** Told the address and port of the connection that came about. */
-  readonly onDialled: (address: string) => void;
+  /** Told where the connection that came about leads to. */
+  readonly onDialled: (address: string, port: number) => void;
 };
 
 /** The proxy cannot be reached or wants another password: the operator's affair, not the receiver's. */
@@ -36,7 +36,7 @@ export function directly({ rules, addresses, ca, abandonMs, onDialled }: Route):
         socket.destroy();
         return callback(blocked as Error, null);
       }
-      onDialled(endpoint(remoteAddress, remotePort));
+      onDialled(remoteAddress, remotePort);
       callback(null, socket);
     });
 }
@@ -65,7 +65,7 @@ async function tunnelToOne(proxy: URL, route: Route, port: number): Promise<Sock
   for (const { address } of route.addresses) {
     try {
       const socket = await tunnel(proxy, endpoint(address, port), route);
-      route.onDialled(endpoint(address, port));
+      route.onDialled(address, port);
       return socket;
     } catch (error) {
       if (error instanceof ProxyFault) throw error;
@@ -108,6 +108,7 @@ function onlyThese(addresses: readonly LookupAddress[]): LookupFunction {
   };
 }
 
-function endpoint(address: string, port: number): string {
+/** As people write it. */
+export function endpoint(address: string, port: number): string {
   return address.includes(":") ? `[${address}]:${port}` : `${address}:${port}`;
 }

@@ -32,7 +32,7 @@ test.each([
     const thread = new Worker(RECEIVER, { eval: true, workerData: { answers } });
     try {
       const [port] = await once(thread, "message");
-      const result = egress({
+      const result = egress.post({
         url: `http://127.0.0.1:${port}/`,
         headers: {},
         body: Buffer.from("[{}]"),

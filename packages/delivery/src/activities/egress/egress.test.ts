@@ -1,7 +1,8 @@
 import { EGRESS_PORTS_DEFAULT, parseNetworks } from "@posthaste/domain";
 import { certificateFor, type Receiver, refusedUrl, startReceiver } from "@posthaste/testkit";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { createEgress, type PostRequest, RESPONSE_BODY_BYTES_MAX } from "./egress.ts";
+import { RESPONSE_BODY_BYTES_MAX } from "./answer.ts";
+import { createEgress, type PostRequest } from "./egress.ts";
 
 let receiver: Receiver;
 beforeEach(async () => {
@@ -11,7 +12,7 @@ afterEach(() => receiver.stop());
 
 const egress = createEgress({ rules: { allow: parseNetworks("127.0.0.1"), ports: EGRESS_PORTS_DEFAULT } });
 const send = (options: Partial<PostRequest> = {}) =>
-  egress({
+  egress.post({
     url: receiver.url,
     headers: { "content-type": "application/json" },
     body: Buffer.from("[{}]"),

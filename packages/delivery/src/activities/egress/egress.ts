@@ -1,15 +1,11 @@
 import { type Acceptance, type EgressRules, type Outcome, outcomeOfStatus } from "@posthaste/domain";
-import { Client, type Dispatcher } from "undici";
 import { classifyError } from "./classify-error.ts";
-import { directly, type Route, through } from "./connect.ts";
+import { Connection, WentStale } from "./connection.ts";
 import { startDeadline } from "./deadline.ts";
-import { headerPairs } from "./header-pairs.ts";
+import { createIdleConnections } from "./idle-connections.ts";
+import { EGRESS_LIMITS, type EgressLimits } from "./limits.ts";
+import { rememberLookups } from "./remembered-lookup.ts";
 import { type Lookup, resolveTarget, systemLookup, TargetBlocked } from "./resolve-target.ts";
-
-/** How much of an answer's body is kept: enough for any error page's first screen. */
-export const RESPONSE_BODY_BYTES_MAX = 16_384;
-/** All headers of an answer together; Node's own default, written down. */
-const RESPONSE_HEADERS_BYTES_MAX = 16_384;
 
 export type PostRequest = {
   readonly url: string;
@@ -34,8 +30,6 @@ export type PostResult = {
   readonly blockedFor: string | null;
 };
 
-type Answer = { status: number; headers: [string, string][]; body: Uint8Array; truncated: boolean };
-
 export type EgressOptions = {
   readonly rules: EgressRules;
   /** An HTTP proxy that every request goes through; its URL may carry credentials. Default: none. */
@@ -44,6 +38,10 @@ export type EgressOptions = {
   readonly ca?: string;
   /** Default: the operating system's resolver. */
   readonly lookup?: Lookup;
+  /** Default: {@link EGRESS_LIMITS}. */
+  readonly limits?: Partial<EgressLimits>;
+  /** Milliseconds of a clock that never goes back. Default: the process's. */
+  readonly now?: () => number;
 };
 
 /** The way out: the only code that reaches what subscribers name. */
@@ -51,39 +49,46 @@ export type Egress = (request: PostRequest) => Promise<PostResult>;
 
 /**
  * Makes POSTs to permitted addresses only: no redirects, no decompression, no more than
- * {@link RESPONSE_BODY_BYTES_MAX} read, and over at their deadline whatever the receiver does. Whatever the receiver
+ * 16 KiB of an answer's body kept, and over at their deadline whatever the receiver does. Whatever the receiver
  * did is returned as a value; the egress throws for a fault of ours, such as being out of file descriptors.
  *
- * Each POST resolves and checks its target anew and has a connection of its own, so that a name that changes its
- * address is checked again, and the address in the log is the one that was dialled for it.
+ * Each POST checks its target anew, by what its name stood for {@link EgressLimits.answerMs} ago at most. It goes over
+ * a connection that an earlier one to the same origin left, where that leads to one of the addresses just checked, and
+ * over one of its own otherwise. The address in the log is the one at the other end.
  */
-export function createEgress({ rules, proxy, ca, lookup = systemLookup }: EgressOptions): Egress {
-  return async (request) => {
+export function createEgress(options: EgressOptions): { post: Egress; close(): void } {
+  const { rules, proxy, ca, lookup = systemLookup, now = () => performance.now() } = options;
+  const limits = { ...EGRESS_LIMITS, ...options.limits };
+  const resolve = rememberLookups(lookup, limits, now);
+  const idle = createIdleConnections(limits, now);
+
+  const post: Egress = async (request) => {
     const url = new URL(request.url);
-    let address: string | null = null;
-    let client: Client | undefined;
+    const message = { path: url.pathname + url.search, headers: request.headers, body: request.body };
     const deadline = startDeadline(request.timeoutMs);
+    let connection: Connection | undefined;
     try {
-      const route: Route = {
+      const addresses = await deadline.bound(resolveTarget(url, rules, resolve));
+      const route = {
+        origin: url.origin,
         rules,
-        addresses: await beforeDeadline(resolveTarget(url, rules, lookup), deadline.signal),
+        addresses,
+        proxy,
         ca,
+        idleMs: limits.idleMs,
         // A deadline gives back its own length at most.
         abandonMs: 2 * request.timeoutMs + 1_000,
-        signal: deadline.signal,
-        onDialled: (dialled) => {
-          address = dialled;
-        },
+        onClosed: idle.drop,
       };
-      client = new Client(url.origin, {
-        connect: proxy === undefined ? directly(route) : through(proxy, route),
-        // The deadline is the only clock: another one would not know what it gives back.
-        headersTimeout: 0,
-        bodyTimeout: 0,
-        maxHeaderSize: RESPONSE_HEADERS_BYTES_MAX,
-        pipelining: 1,
+      connection = idle.take(url.origin, addresses) ?? new Connection(route, now());
+      const answer = await deadline.bound(connection.exchange(message)).catch((error: unknown) => {
+        if (!(error instanceof WentStale)) throw error;
+        connection = new Connection(route, now());
+        return deadline.bound(connection.exchange(message));
       });
-      const answer = await exchange(client, url, request, deadline.signal);
+      const address = connection.endpoint;
+      idle.keep(connection);
+      connection = undefined;
       return {
         outcome: outcomeOfStatus(answer.status, request.acceptance),
         status: answer.status,
@@ -98,17 +103,18 @@ export function createEgress({ rules, proxy, ca, lookup = systemLookup }: Egress
       if (error instanceof TargetBlocked) {
         return { ...NO_ANSWER, outcome: "blocked", detail: error.message, blockedFor: error.found };
       }
-      const classified = deadline.signal.aborted
+      const classified = deadline.hasPassed()
         ? { outcome: "timeout" as const, detail: `no complete answer within ${request.timeoutMs} ms` }
         : classifyError(error);
       if (classified === "fault") throw error;
-      return { ...NO_ANSWER, ...classified, address };
+      return { ...NO_ANSWER, ...classified, address: connection?.endpoint ?? null };
     } finally {
       deadline.clear();
       // Whatever is still open is of no more use; waiting for it would let the receiver hold us.
-      client?.destroy().catch(() => {});
+      connection?.destroy();
     }
   };
+  return { post, close: idle.close };
 }
 
 const NO_ANSWER = {
@@ -119,49 +125,3 @@ const NO_ANSWER = {
   address: null,
   blockedFor: null,
 } satisfies Partial<PostResult>;
-
-async function exchange(
-  client: Client,
-  url: URL,
-  request: PostRequest,
-  signal: AbortSignal,
-): Promise<Answer> {
-  const response = await client.request({
-    method: "POST",
-    path: url.pathname + url.search,
-    headers: request.headers,
-    body: request.body,
-    signal,
-    responseHeaders: "raw",
-  });
-  const { bytes, truncated } = await firstBytes(response.body);
-  return {
-    status: response.statusCode,
-    headers: headerPairs(response.headers as unknown as readonly Buffer[]),
-    body: bytes,
-    truncated,
-  };
-}
-
-/** Reads up to the bound, and gives up the rest. */
-async function firstBytes(
-  body: Dispatcher.ResponseData["body"],
-): Promise<{ bytes: Uint8Array; truncated: boolean }> {
-  const chunks: Buffer[] = [];
-  let size = 0;
-  for await (const chunk of body) {
-    chunks.push(chunk);
-    size += chunk.length;
-    if (size > RESPONSE_BODY_BYTES_MAX) break;
-  }
-  const all = Buffer.concat(chunks);
-  return { bytes: all.subarray(0, RESPONSE_BODY_BYTES_MAX), truncated: size > RESPONSE_BODY_BYTES_MAX };
-}
-
-/** A resolver cannot be told to stop; its late answer is dropped. */
-function beforeDeadline<T>(promise: Promise<T>, deadline: AbortSignal): Promise<T> {
-  return new Promise((resolve, reject) => {
-    deadline.addEventListener("abort", () => reject(new Error("too late")), { once: true });
-    promise.then(resolve, reject);
-  });
-}

@@ -22,8 +22,14 @@ import { type Lookup, resolveTarget, TargetBlocked } from "./resolve-target.ts";
 
 const RULES = { allow: [], ports: EGRESS_PORTS_DEFAULT };
 const BODY = Buffer.from("[{}]");
-const post = (options: EgressOptions, url: string) =>
-  createEgress(options)({ url, headers: {}, body: BODY, acceptance: "OK_ONLY", timeoutMs: 5_000 });
+const post = async (options: EgressOptions, url: string) => {
+  const egress = createEgress(options);
+  try {
+    return await egress.post({ url, headers: {}, body: BODY, acceptance: "OK_ONLY", timeoutMs: 5_000 });
+  } finally {
+    egress.close();
+  }
+};
 
 /** What names stand for here; no real resolver answers like this when it is wanted. */
 const NAMES: Readonly<Record<string, readonly string[]>> = {
@@ -274,7 +280,10 @@ describe("the address dialled is the address checked", () => {
     const lookup: Lookup = () => new Promise(() => {});
     const egress = createEgress({ rules: RULES, lookup });
     const request = { url: "http://slow.example/", headers: {}, body: BODY, acceptance: "OK_ONLY" as const };
-    expect(await egress({ ...request, timeoutMs: 100 })).toMatchObject({ outcome: "timeout", address: null });
+    expect(await egress.post({ ...request, timeoutMs: 100 })).toMatchObject({
+      outcome: "timeout",
+      address: null,
+    });
   });
 });
 
@@ -333,7 +342,7 @@ describe("through a proxy", () => {
     receiver.answer({ kind: "hang" });
     const egress = createEgress(options());
     const request = { url: receiver.url, headers: {}, body: BODY, acceptance: "OK_ONLY" as const };
-    expect(await egress({ ...request, timeoutMs: 300 })).toMatchObject({ outcome: "timeout" });
+    expect(await egress.post({ ...request, timeoutMs: 300 })).toMatchObject({ outcome: "timeout" });
     await expect.poll(() => receiver.open()).toBe(0);
   });
 

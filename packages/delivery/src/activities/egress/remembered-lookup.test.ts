@@ -1,0 +1,139 @@
+import type { LookupAddress } from "node:dns";
+import { expect, test } from "vitest";
+import { EGRESS_LIMITS, type EgressLimits } from "./limits.ts";
+import { rememberLookups } from "./remembered-lookup.ts";
+
+/** A resolver that is asked, and answered for by the test. */
+function setup(limits: Partial<EgressLimits> = {}) {
+  const asked: string[] = [];
+  const open = new Map<string, { resolve(found: LookupAddress[]): void; reject(error: Error): void }>();
+  let nowMs = 0;
+  const ask = rememberLookups(
+    (name) => {
+      asked.push(name);
+      return new Promise((resolve, reject) => open.set(name, { resolve, reject }));
+    },
+    { ...EGRESS_LIMITS, ...limits },
+    () => nowMs,
+  );
+  /** Lets everything that is waiting for promises go on. */
+  const settle = () => new Promise<void>((resolve) => setImmediate(resolve));
+  return {
+    asked,
+    ask: (name: string) =>
+      ask(name).then(
+        ([first]) => first?.address,
+        (error: Error) => error.message,
+      ),
+    async answer(name: string, address: string) {
+      open.get(name)?.resolve([{ address, family: 4 }]);
+      await settle();
+    },
+    async fail(name: string) {
+      open.get(name)?.reject(new Error("no such name"));
+      await settle();
+    },
+    pass: (ms: number) => {
+      nowMs += ms;
+    },
+    settle,
+  };
+}
+
+test("an answer counts for its time, and then the resolver is asked anew", async () => {
+  const { ask, asked, answer, pass } = setup();
+  const first = ask("a.example");
+  await answer("a.example", "192.0.2.1");
+  expect(await first).toBe("192.0.2.1");
+  pass(EGRESS_LIMITS.answerMs - 1);
+  expect(await ask("a.example")).toBe("192.0.2.1");
+  expect(asked).toHaveLength(1);
+  pass(1);
+  const second = ask("a.example");
+  await answer("a.example", "192.0.2.2");
+  expect(await second).toBe("192.0.2.2");
+  expect(asked).toHaveLength(2);
+});
+
+test("whoever asks for a name meanwhile shares its look-up", async () => {
+  const { ask, asked, answer, pass } = setup();
+  const all = [ask("a.example"), ask("a.example")];
+  pass(10 * EGRESS_LIMITS.answerMs);
+  all.push(ask("a.example"));
+  await answer("a.example", "192.0.2.1");
+  expect(await Promise.all(all)).toEqual(["192.0.2.1", "192.0.2.1", "192.0.2.1"]);
+  expect(asked).toEqual(["a.example"]);
+  await answer("a.example", "192.0.2.1");
+  await answer("b.example", "192.0.2.2");
+  const again = ask("c.example");
+  await answer("c.example", "192.0.2.3");
+  expect(await again).toBe("192.0.2.3");
+});
+
+test.each([
+  ["at once", 0, EGRESS_LIMITS.failureMsMin],
+  ["after ten seconds", 10_000, 10_000],
+  ["after minutes", 300_000, EGRESS_LIMITS.failureMsMax],
+])("a failure %s is remembered for as long as it took, within bounds", async (_when, tookMs, keptMs) => {
+  const { ask, asked, fail, pass } = setup();
+  const first = ask("a.example");
+  pass(tookMs);
+  await fail("a.example");
+  expect(await first).toBe("no such name");
+  pass(keptMs - 1);
+  expect(await ask("a.example")).toBe("no such name");
+  expect(asked).toHaveLength(1);
+  pass(1);
+  void ask("a.example");
+  expect(asked).toHaveLength(2);
+});
+
+test("only so many names are remembered; the one that was looked up first is forgotten", async () => {
+  const { ask, asked, answer } = setup({ namesMax: 2 });
+  for (const name of ["a.example", "b.example", "c.example"]) {
+    const found = ask(name);
+    await answer(name, "192.0.2.1");
+    await found;
+  }
+  await ask("c.example");
+  await ask("b.example");
+  expect(asked).toHaveLength(3);
+  void ask("a.example");
+  expect(asked).toHaveLength(4);
+});
+
+test("names that do not answer leave room for those that did, and new ones for those that failed", async () => {
+  const { ask, asked, answer, fail, pass, settle } = setup({ newNamesMax: 1, failedNamesMax: 1 });
+  for (const name of ["good.example", "bad.example", "worse.example"]) {
+    const found = ask(name);
+    if (name === "good.example") await answer(name, "192.0.2.1");
+    else await fail(name);
+    await found;
+  }
+  pass(EGRESS_LIMITS.answerMs);
+  asked.length = 0;
+  const inOrder = [ask("bad.example"), ask("worse.example"), ask("new1.example"), ask("new2.example")];
+  void ask("good.example");
+  expect(asked).toEqual(["bad.example", "new1.example", "good.example"]);
+  // Each line goes on by itself, in its order.
+  await answer("new1.example", "192.0.2.2");
+  await fail("bad.example");
+  await settle();
+  expect(asked.slice(3).sort()).toEqual(["new2.example", "worse.example"]);
+  await answer("worse.example", "192.0.2.3");
+  await answer("new2.example", "192.0.2.4");
+  expect(await Promise.all(inOrder)).toEqual(["no such name", "192.0.2.3", "192.0.2.2", "192.0.2.4"]);
+});
+
+test("a line that is too long turns names away, which is a fault of ours and is not remembered", async () => {
+  const { ask, asked, answer } = setup({ newNamesMax: 1, waitingNamesMax: 1 });
+  void ask("a.example");
+  void ask("b.example");
+  expect(await ask("c.example")).toBe("too many names wait to be looked up");
+  expect(asked).toEqual(["a.example"]);
+  await answer("a.example", "192.0.2.1");
+  await answer("b.example", "192.0.2.2");
+  const again = ask("c.example");
+  await answer("c.example", "192.0.2.3");
+  expect(await again).toBe("192.0.2.3");
+});

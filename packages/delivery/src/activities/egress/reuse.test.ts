@@ -1,0 +1,387 @@
+import { once } from "node:events";
+import { createServer, type ServerResponse } from "node:http";
+import { createServer as createTlsServer } from "node:https";
+import type { Socket } from "node:net";
+import { EGRESS_PORTS_DEFAULT, parseNetworks } from "@posthaste/domain";
+import { certificateFor, startConnectProxy } from "@posthaste/testkit";
+import { afterEach, describe, expect, test } from "vitest";
+import { RESPONSE_BODY_BYTES_MAX } from "./answer.ts";
+import { createEgress, type EgressOptions } from "./egress.ts";
+import { EGRESS_LIMITS } from "./limits.ts";
+
+const RULES = { allow: parseNetworks("127.0.0.0/8"), ports: EGRESS_PORTS_DEFAULT };
+const TIMEOUT_MS = 5_000;
+
+/** What to do with one request; `nth` counts those of its connection from 1. */
+type Serve = (at: { nth: number; path: string; response: ServerResponse; socket: Socket }) => void;
+const ok: Serve = ({ response, path }) => void response.end(path);
+
+const stops: (() => Promise<void> | void)[] = [];
+afterEach(async () => {
+  for (const stop of stops.splice(0).reverse()) await stop();
+});
+
+/** A receiver that keeps connections open, and tells them apart. */
+async function keepingReceiver(serve: Serve = ok, tls?: { key: string; cert: string }) {
+  const requests: { path: string; host: string | undefined; connection: number }[] = [];
+  const sockets: Socket[] = [];
+  const served = new Map<Socket, number>();
+  const server = tls === undefined ? createServer() : createTlsServer(tls);
+  server.keepAliveTimeout = 0;
+  server.on(tls === undefined ? "connection" : "secureConnection", (socket: Socket) => {
+    sockets.push(socket);
+    socket.on("error", () => socket.destroy());
+  });
+  server.on("request", (request, response) => {
+    const { socket, url: path = "" } = request;
+    request.resume().once("end", () => {
+      const nth = (served.get(socket) ?? 0) + 1;
+      served.set(socket, nth);
+      requests.push({ path, host: request.headers.host, connection: sockets.indexOf(socket) + 1 });
+      serve({ nth, path, response, socket });
+    });
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const address = server.address();
+  const port = typeof address === "object" && address !== null ? address.port : 0;
+  stops.push(() => {
+    for (const socket of sockets) socket.destroy();
+    server.close();
+  });
+  return {
+    port,
+    url: `${tls === undefined ? "http" : "https"}://127.0.0.1:${port}/`,
+    requests,
+    sockets,
+    /** For each request, the number of the connection that it came over. */
+    connections: () => requests.map(({ connection }) => connection),
+    open: () => sockets.filter(({ destroyed }) => !destroyed).length,
+  };
+}
+
+/** An egress with a clock that stands until it is moved. */
+function setup(options: Partial<EgressOptions> = {}) {
+  let nowMs = 0;
+  const egress = createEgress({
+    rules: RULES,
+    lookup: async () => [{ address: "127.0.0.1", family: 4 }],
+    now: () => nowMs,
+    ...options,
+  });
+  stops.push(egress.close);
+  return {
+    post: (url: string, timeoutMs = TIMEOUT_MS) =>
+      egress.post({ url, headers: {}, body: Buffer.from("[{}]"), acceptance: "OK_ONLY", timeoutMs }),
+    close: egress.close,
+    pass: (ms: number) => {
+      nowMs += ms;
+    },
+  };
+}
+
+describe("a connection serves the attempts that follow", () => {
+  test.each(["http", "https"])("to any path of the same origin, by %s", async (scheme) => {
+    const certificate = await certificateFor("yoursite.example");
+    const receiver = await keepingReceiver(ok, scheme === "https" ? certificate : undefined);
+    const { post } = setup({ ca: certificate.cert });
+    for (const path of ["/a", "/b?key=1", "/a"]) {
+      const result = await post(`${scheme}://yoursite.example:${receiver.port}${path}`);
+      expect(result).toMatchObject({ outcome: "accepted", address: `127.0.0.1:${receiver.port}` });
+      expect(Buffer.from(result.responseBody).toString()).toBe(path);
+    }
+    expect(receiver.connections()).toEqual([1, 1, 1]);
+  });
+
+  test("to the same host only: another name at the same address has its own, and so has TLS", async () => {
+    const certificate = await certificateFor("one.example");
+    const receiver = await keepingReceiver(ok, certificate);
+    const { post } = setup({ ca: certificate.cert });
+    expect(await post(`https://one.example:${receiver.port}/`)).toMatchObject({ outcome: "accepted" });
+    expect(await post(`https://other.example:${receiver.port}/`)).toMatchObject({ outcome: "tls" });
+    expect(await post(`https://one.example:${receiver.port}/`)).toMatchObject({ outcome: "accepted" });
+    expect(receiver.requests.map(({ host }) => host)).toEqual([
+      `one.example:${receiver.port}`,
+      `one.example:${receiver.port}`,
+    ]);
+    const plain = await keepingReceiver();
+    await post(`http://one.example:${plain.port}/`);
+    await post(`http://other.example:${plain.port}/`);
+    expect(plain.connections()).toEqual([1, 2]);
+  });
+
+  test("one at a time: attempts at once have one each, never wait, and each has its own answer", async () => {
+    const hanging: ServerResponse[] = [];
+    const receiver = await keepingReceiver(({ path, response }) => {
+      if (path === "/hang") hanging.push(response);
+      else setImmediate(() => response.end(path));
+    });
+    const { post } = setup();
+    const hung = Array.from({ length: 30 }, () => post(`${receiver.url}hang`));
+    const bodies = await Promise.all(
+      Array.from({ length: 20 }, async (_, i) => {
+        const seen: string[] = [];
+        for (let n = 0; n < 10; n += 1) {
+          seen.push(Buffer.from((await post(`${receiver.url}${i}/${n}`)).responseBody).toString());
+        }
+        return seen.every((body, n) => body === `/${i}/${n}`);
+      }),
+    );
+    expect(bodies.every(Boolean)).toBe(true);
+    expect(receiver.sockets).toHaveLength(50);
+    for (const response of hanging) response.end();
+    await Promise.all(hung);
+  });
+
+  test("through a proxy, too: the tunnel is the connection", async () => {
+    const receiver = await keepingReceiver();
+    const proxy = await startConnectProxy();
+    stops.push(() => proxy.stop());
+    const { post, close } = setup({ proxy: proxy.url });
+    await post(receiver.url);
+    expect(await post(receiver.url)).toMatchObject({ address: `127.0.0.1:${receiver.port}` });
+    expect(proxy.authorities).toHaveLength(1);
+    expect(receiver.connections()).toEqual([1, 1]);
+    close();
+    await expect.poll(receiver.open).toBe(0);
+  });
+});
+
+describe("what is kept is bounded", () => {
+  test("in age", async () => {
+    const receiver = await keepingReceiver();
+    const { post, pass } = setup();
+    await post(receiver.url);
+    pass(EGRESS_LIMITS.lifetimeMs - 1);
+    await post(receiver.url);
+    pass(1);
+    await post(receiver.url);
+    expect(receiver.connections()).toEqual([1, 1, 2]);
+    await expect.poll(receiver.open).toBe(1);
+  });
+
+  test("in the time that it is idle", async () => {
+    const receiver = await keepingReceiver();
+    const { post } = setup({ limits: { idleMs: 50 } });
+    await post(receiver.url);
+    await expect.poll(receiver.open).toBe(0);
+    expect(await post(receiver.url)).toMatchObject({ outcome: "accepted" });
+  });
+
+  test("in that time by the receiver's word, where that is shorter", async () => {
+    const receiver = await keepingReceiver(({ response }) => {
+      response.setHeader("keep-alive", "timeout=1").end();
+    });
+    const { post } = setup();
+    await post(receiver.url);
+    await expect.poll(receiver.open).toBe(0);
+  });
+
+  test("in number for each origin", async () => {
+    const receiver = await keepingReceiver();
+    const { post } = setup({ limits: { idlePerOriginMax: 2 } });
+    await Promise.all(Array.from({ length: 6 }, () => post(receiver.url)));
+    expect(receiver.sockets).toHaveLength(6);
+    await expect.poll(receiver.open).toBe(2);
+  });
+
+  test("in number in all: the one that was idle for longest goes first", async () => {
+    const receiver = await keepingReceiver();
+    const { post } = setup({ limits: { idleMax: 2 } });
+    const to = (host: string) => post(`http://${host}.example:${receiver.port}/`);
+    for (const host of ["a", "b", "a", "c"]) await to(host);
+    await expect.poll(receiver.open).toBe(2);
+    await to("a");
+    await to("b");
+    expect(receiver.connections()).toEqual([1, 2, 1, 3, 1, 4]);
+  });
+
+  test("to nothing once the egress is closed, what is under way included", async () => {
+    const receiver = await keepingReceiver();
+    const { post, close } = setup();
+    await post(receiver.url);
+    const underWay = Promise.all([post(receiver.url), post(receiver.url)]);
+    close();
+    expect(await underWay).toMatchObject([{ outcome: "accepted" }, { outcome: "accepted" }]);
+    await expect.poll(receiver.open).toBe(0);
+  });
+});
+
+describe("a connection is kept only where nothing of an answer is outstanding", () => {
+  const twice = async (serve: Serve) => {
+    const receiver = await keepingReceiver(serve);
+    const { post } = setup();
+    const results = [await post(receiver.url), await post(receiver.url)];
+    return { results, receiver };
+  };
+
+  test("after a body of 16 KiB", async () => {
+    const { receiver } = await twice(({ response }) => response.end("x".repeat(RESPONSE_BODY_BYTES_MAX)));
+    expect(receiver.connections()).toEqual([1, 1]);
+  });
+
+  test("not after a longer one, of which the rest is not read", async () => {
+    const { receiver, results } = await twice(({ response }) =>
+      response.end("x".repeat(RESPONSE_BODY_BYTES_MAX + 1)),
+    );
+    expect(results).toMatchObject([{ responseTruncated: true }, { responseTruncated: true }]);
+    expect(receiver.connections()).toEqual([1, 2]);
+  });
+
+  test("not where the receiver says so", async () => {
+    const { receiver } = await twice(({ response }) => response.setHeader("connection", "close").end());
+    expect(receiver.connections()).toEqual([1, 2]);
+  });
+
+  test("not after a timeout, whose late answer would be the next one's", async () => {
+    let late: ServerResponse | undefined;
+    const receiver = await keepingReceiver(({ path, response }) => {
+      if (path === "/late") late = response;
+      else response.end(path);
+    });
+    const { post } = setup();
+    await post(receiver.url);
+    expect(await post(`${receiver.url}late`, 50)).toMatchObject({ outcome: "timeout" });
+    late?.end("late");
+    expect(Buffer.from((await post(`${receiver.url}next`)).responseBody).toString()).toBe("/next");
+    expect(receiver.connections()).toEqual([1, 1, 2]);
+  });
+
+  test("not where an answer came that nobody asked for", async () => {
+    const receiver = await keepingReceiver();
+    const { post } = setup();
+    await post(receiver.url);
+    receiver.sockets[0]?.write("HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\nforged");
+    await expect.poll(receiver.open).toBe(0);
+    expect(Buffer.from((await post(`${receiver.url}next`)).responseBody).toString()).toBe("/next");
+  });
+});
+
+describe("a connection that went stale", () => {
+  const endings: readonly (readonly [string, (socket: Socket) => void])[] = [
+    ["closed", (socket) => socket.destroy()],
+    ["reset", (socket) => socket.resetAndDestroy()],
+  ];
+
+  test.each(endings)("%s while it was idle is not used again", async (_how, end) => {
+    const receiver = await keepingReceiver();
+    const { post } = setup();
+    await post(receiver.url);
+    if (receiver.sockets[0] !== undefined) end(receiver.sockets[0]);
+    expect(await post(receiver.url)).toMatchObject({ outcome: "accepted" });
+    expect(receiver.connections()).toEqual([1, 2]);
+  });
+
+  test.each(endings)(
+    "%s just as the request came: it is sent again at once, over a new one",
+    async (_how, end) => {
+      const receiver = await keepingReceiver(({ nth, response, socket }) => {
+        if (nth === 1) response.end();
+        else end(socket);
+      });
+      const { post } = setup();
+      await post(receiver.url);
+      expect(await post(receiver.url)).toMatchObject({ outcome: "accepted" });
+      expect(receiver.connections()).toEqual([1, 1, 2]);
+    },
+  );
+
+  test("the same through TLS", async () => {
+    const certificate = await certificateFor("yoursite.example");
+    const receiver = await keepingReceiver(({ nth, response, socket }) => {
+      if (nth === 1) response.end();
+      else socket.destroy();
+    }, certificate);
+    const { post } = setup({ ca: certificate.cert });
+    const url = `https://yoursite.example:${receiver.port}/`;
+    await post(url);
+    expect(await post(url)).toMatchObject({ outcome: "accepted" });
+    expect(receiver.connections()).toEqual([1, 1, 2]);
+  });
+
+  test("it is sent again once only, however many connections are idle", async () => {
+    let isUp = true;
+    const receiver = await keepingReceiver(({ response, socket }) => {
+      if (isUp) response.end();
+      else socket.destroy();
+    });
+    const { post } = setup();
+    await Promise.all([post(receiver.url), post(receiver.url), post(receiver.url)]);
+    isUp = false;
+    expect(await post(receiver.url)).toMatchObject({ outcome: "reset", status: null });
+    expect(receiver.requests).toHaveLength(5);
+  });
+
+  test("over a new connection nothing is sent again", async () => {
+    const receiver = await keepingReceiver(({ socket }) => socket.destroy());
+    const { post } = setup();
+    expect(await post(receiver.url)).toMatchObject({ outcome: "reset" });
+    expect(receiver.requests).toHaveLength(1);
+  });
+
+  test("nothing is sent again once anything of an answer came", async () => {
+    const receiver = await keepingReceiver(({ nth, response, socket }) => {
+      if (nth === 1) response.end();
+      else socket.end("HTTP/1.1 200 OK\r\n");
+    });
+    const { post } = setup();
+    await post(receiver.url);
+    expect((await post(receiver.url)).status).toBeNull();
+    expect(receiver.connections()).toEqual([1, 1]);
+  });
+
+  test("both requests share one deadline", async () => {
+    const receiver = await keepingReceiver(({ nth, path, response, socket }) => {
+      if (path === "/first") response.end();
+      else if (nth === 2) socket.destroy();
+    });
+    const { post } = setup();
+    await post(`${receiver.url}first`);
+    expect(await post(receiver.url, 100)).toMatchObject({ outcome: "timeout" });
+    expect(receiver.connections()).toEqual([1, 1, 2]);
+  });
+});
+
+describe("the guard is asked at each attempt, whatever is kept", () => {
+  test("a connection to an address that the name no longer has is closed", async () => {
+    const answers = ["127.0.0.1", "127.0.0.2"];
+    const lookup = async () => [{ address: answers.shift() ?? "", family: 4 }];
+    const receiver = await keepingReceiver();
+    const { post, pass } = setup({ lookup });
+    const url = `http://moving.example:${receiver.port}/`;
+    await post(url);
+    pass(EGRESS_LIMITS.answerMs);
+    expect(await post(url)).toMatchObject({ outcome: "refused" });
+    await expect.poll(receiver.open).toBe(0);
+  });
+
+  test("a name that stands for an inner address now is blocked, although a connection is open", async () => {
+    const answers = [["127.0.0.1"], ["127.0.0.1", "10.0.0.5"]];
+    const lookup = async () => (answers.shift() ?? []).map((address) => ({ address, family: 4 }));
+    const receiver = await keepingReceiver();
+    const { post, pass } = setup({ lookup });
+    const url = `http://rebinding.example:${receiver.port}/`;
+    await post(url);
+    await post(url);
+    pass(EGRESS_LIMITS.answerMs);
+    expect(await post(url)).toMatchObject({ outcome: "blocked", address: null });
+    expect(receiver.requests).toHaveLength(2);
+  });
+
+  test("what the rules no longer allow is blocked, although its answer and its connection are kept", async () => {
+    const rules = { ...RULES, allow: [...RULES.allow] };
+    const receiver = await keepingReceiver();
+    const { post } = setup({ rules });
+    await post(`http://yoursite.example:${receiver.port}/`);
+    await post(receiver.url);
+    rules.allow.length = 0;
+    expect(await post(`http://yoursite.example:${receiver.port}/`)).toMatchObject({ outcome: "blocked" });
+    expect(await post(receiver.url)).toMatchObject({ outcome: "blocked" });
+    expect(receiver.requests).toHaveLength(2);
+  });
+});
+
+test("a name for which there is no room to be looked up is a fault of ours, not the receiver's", async () => {
+  const { post } = setup({ limits: { waitingNamesMax: 0 } });
+  await expect(post("http://yoursite.example/")).rejects.toThrow("too many names");
+});
