@@ -58,8 +58,7 @@ export class Connection {
     this.#client = new Client(options.origin, {
       connect: (target, callback) => {
         // undici would connect again when the other end has closed: to addresses that were checked a while ago.
-        if (wasAsked)
-          return callback(Object.assign(new Error("it was closed"), { code: "ECONNRESET" }), null);
+        if (wasAsked) return callback(closed(), null);
         wasAsked = true;
         connect(target, (...[error, socket]) => {
           if (error !== null) return callback(error, null);
@@ -111,6 +110,10 @@ export class Connection {
     this.#connecting.abort();
     this.#client.destroy().catch(() => {});
   }
+}
+
+function closed(): Error {
+  return Object.assign(new Error("it was closed"), { code: "ECONNRESET" });
 }
 
 function isReset(error: Error): boolean {

@@ -22,7 +22,11 @@ afterEach(async () => {
 });
 
 /** A receiver that keeps connections open, and tells them apart. */
-async function keepingReceiver(serve: Serve = ok, tls?: { key: string; cert: string }) {
+async function keepingReceiver(
+  serve: Serve = ok,
+  tls?: { key: string; cert: string },
+  at: { host: string; port: number } = { host: "127.0.0.1", port: 0 },
+) {
   const requests: { path: string; host: string | undefined; connection: number }[] = [];
   const sockets: Socket[] = [];
   const served = new Map<Socket, number>();
@@ -41,17 +45,19 @@ async function keepingReceiver(serve: Serve = ok, tls?: { key: string; cert: str
       serve({ nth, path, response, socket });
     });
   });
-  server.listen(0, "127.0.0.1");
+  server.listen(at.port, at.host);
   await once(server, "listening");
   const address = server.address();
   const port = typeof address === "object" && address !== null ? address.port : 0;
-  stops.push(() => {
+  const stop = () => {
     for (const socket of sockets) socket.destroy();
     server.close();
-  });
+  };
+  stops.push(stop);
   return {
+    stop,
     port,
-    url: `${tls === undefined ? "http" : "https"}://127.0.0.1:${port}/`,
+    url: `${tls === undefined ? "http" : "https"}://${at.host}:${port}/`,
     requests,
     sockets,
     /** For each request, the number of the connection that it came over. */
@@ -117,6 +123,7 @@ describe("a connection serves the attempts that follow", () => {
       else setImmediate(() => response.end(path));
     });
     const { post } = setup();
+    await Promise.all(Array.from({ length: 30 }, () => post(receiver.url)));
     const hung = Array.from({ length: 30 }, () => post(`${receiver.url}hang`));
     const bodies = await Promise.all(
       Array.from({ length: 20 }, async (_, i) => {
@@ -353,6 +360,23 @@ describe("the guard is asked at each attempt, whatever is kept", () => {
     pass(EGRESS_LIMITS.answerMs);
     expect(await post(url)).toMatchObject({ outcome: "refused" });
     await expect.poll(receiver.open).toBe(0);
+  });
+
+  test("nor is an address dialled that it no longer has, where the connection turns out to be closed", async () => {
+    const before = await keepingReceiver(ok, undefined, { host: "127.0.0.2", port: 0 });
+    const { port } = before;
+    const gone = await keepingReceiver(ok, undefined, { host: "127.0.0.3", port });
+    const answers = [["127.0.0.2", "127.0.0.3"], ["127.0.0.2"]];
+    const lookup = async () => (answers.shift() ?? []).map((address) => ({ address, family: 4 }));
+    const { post, pass } = setup({ lookup });
+    const url = `http://moving.example:${port}/`;
+    expect(await post(url)).toMatchObject({ address: `127.0.0.2:${port}` });
+    pass(EGRESS_LIMITS.answerMs);
+    // Closed here, the end is not noticed when the connection is taken, but before anything is sent.
+    await new Promise((resolve) => setImmediate(resolve));
+    before.stop();
+    expect(await post(url)).toMatchObject({ outcome: "refused" });
+    expect(gone.requests).toHaveLength(0);
   });
 
   test("a name that stands for an inner address now is blocked, although a connection is open", async () => {
