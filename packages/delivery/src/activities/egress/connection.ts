@@ -107,7 +107,9 @@ export class Connection {
   }
 
   destroy(): void {
-    this.#connecting.abort();
+    // Where the receiver closes each connection, the errors that these two make would cost as much as the request.
+    if (this.#socket?.destroyed === true) return;
+    if (this.#socket === undefined) this.#connecting.abort();
     this.#client.destroy().catch(() => {});
   }
 }
