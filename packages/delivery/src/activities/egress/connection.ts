@@ -88,8 +88,9 @@ export class Connection {
     return this.#dialled === undefined ? null : endpoint(this.#dialled.address, this.#dialled.port);
   }
 
-  get isOpen(): boolean {
-    return this.#socket !== undefined && !this.#socket.destroyed;
+  /** Whether another request may go over it: it is open, and all of the one before has left. */
+  get isFree(): boolean {
+    return this.#socket !== undefined && !this.#socket.destroyed && this.#socket.writableLength === 0;
   }
 
   /** @throws WentStale, or what the HTTP client or the guard found */

@@ -49,7 +49,7 @@ export function createIdleConnections(
         const connection = byOrigin.get(origin)?.at(-1);
         if (connection === undefined) return undefined;
         const isAnswer = addresses.some(({ address }) => address === connection.address);
-        if (isAnswer && connection.isOpen && isYoung(connection)) {
+        if (isAnswer && connection.isFree && isYoung(connection)) {
           remove(connection);
           return connection;
         }
@@ -57,7 +57,7 @@ export function createIdleConnections(
       }
     },
     keep(connection) {
-      if (isClosed || !connection.isOpen || !isYoung(connection)) return connection.destroy();
+      if (isClosed || !connection.isFree || !isYoung(connection)) return connection.destroy();
       const siblings = byOrigin.get(connection.origin) ?? [];
       byOrigin.set(connection.origin, siblings);
       siblings.push(connection);

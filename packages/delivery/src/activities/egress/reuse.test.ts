@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { createServer, type ServerResponse } from "node:http";
 import { createServer as createTlsServer } from "node:https";
-import type { Socket } from "node:net";
+import { createServer as createNetServer, type Socket } from "node:net";
 import { EGRESS_PORTS_DEFAULT, parseNetworks } from "@posthaste/domain";
 import { certificateFor, startConnectProxy } from "@posthaste/testkit";
 import { afterEach, describe, expect, test } from "vitest";
@@ -79,8 +79,8 @@ function setup(options: Partial<EgressOptions> = {}) {
   });
   stops.push(egress.close);
   return {
-    post: (url: string, timeoutMs = TIMEOUT_MS) =>
-      egress.post({ url, headers: {}, body: Buffer.from("[{}]"), acceptance: "OK_ONLY", timeoutMs }),
+    post: (url: string, timeoutMs = TIMEOUT_MS, body = Buffer.from("[{}]")) =>
+      egress.post({ url, headers: {}, body, acceptance: "OK_ONLY", timeoutMs }),
     close: egress.close,
     pass: (ms: number) => {
       nowMs += ms;
@@ -254,6 +254,28 @@ describe("a connection is kept only where nothing of an answer is outstanding", 
     late?.end("late");
     expect(Buffer.from((await post(`${receiver.url}next`)).responseBody).toString()).toBe("/next");
     expect(receiver.connections()).toEqual([1, 1, 2]);
+  });
+
+  test("not where the answer came before the request was taken, which would hold up the next one", async () => {
+    let connections = 0;
+    const hasty = createNetServer((socket) => {
+      connections += 1;
+      stops.push(() => void socket.destroy());
+      socket.once("data", () => {
+        socket.pause();
+        socket.write("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n");
+      });
+    }).listen(0, "127.0.0.1");
+    await once(hasty, "listening");
+    stops.push(() => void hasty.close());
+    const address = hasty.address();
+    const url = `http://127.0.0.1:${typeof address === "object" ? address?.port : 0}/`;
+    const { post } = setup();
+    // More than the kernel's buffers take.
+    const body = Buffer.alloc(16 * 1024 ** 2, " ");
+    expect(await post(url, TIMEOUT_MS, body)).toMatchObject({ outcome: "accepted" });
+    expect(await post(url)).toMatchObject({ outcome: "accepted" });
+    expect(connections).toBe(2);
   });
 
   test("not where an answer came that nobody asked for", async () => {
