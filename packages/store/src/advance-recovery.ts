@@ -66,14 +66,15 @@ async function recover(store: Store, tx: Tx, row: Row, { limit, now }: Bounds): 
     tx,
     candidates.map((candidate) => candidate.event_id),
   );
-  const newest = await newestOf(
-    tx,
-    candidates.map((candidate) => candidate.event_id),
-  );
   const subscriptions = await liveSubscriptions(
     store,
     tx,
     candidates.map((candidate) => candidate.subscription_id),
+  );
+  // Looked up under their locks: another recovery, or a resend, may be making a newer one.
+  const newest = await newestOf(
+    tx,
+    candidates.map((candidate) => candidate.event_id),
   );
   const rows: DeliveryRow[] = [];
   for (const candidate of candidates) {

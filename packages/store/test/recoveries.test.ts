@@ -210,6 +210,22 @@ onEachDatabase("a recovery", (bench) => {
     }
   });
 
+  test("asked for twice at once makes each delivery once", async () => {
+    const { store, url, subscribe } = bench();
+    await subscribe();
+    await past(bench(), 100, "exhausted");
+    const both = [await start(bench()), await start(bench())] as const;
+    const second = await openStore({ url });
+    try {
+      await Promise.all([finish(store, both[0], 7), finish(second, both[1], 7)]);
+      const made = await pending(bench());
+      expect(made).toHaveLength(100);
+      expect(new Set(made.map((delivery) => delivery.eventId)).size).toBe(100);
+    } finally {
+      await closeStore(second);
+    }
+  });
+
   test("is to be given a workflow at once, and again when it has been silent", async () => {
     const { store } = bench();
     const { id } = await start(bench());
