@@ -14,7 +14,7 @@ import { sql } from "kysely";
 import { parkPending } from "./park-deliveries.ts";
 import type { Store } from "./store.ts";
 import { type Tx, transact } from "./transact.ts";
-import { inFlightOf, lockAllTurns, ownPaceOf, type Turns, writeTurns } from "./turns.ts";
+import { halfOf, inFlightOf, lockAllTurns, ownPaceOf, type Turns, writeTurns } from "./turns.ts";
 
 export type ClaimedDelivery = {
   readonly deliveryId: DeliveryId;
@@ -73,7 +73,7 @@ export async function claimDeliveries(
   const claimed: ClaimedDelivery[] = [];
   for (let visit = 0; visit < VISITS_MAX; visit++) {
     const ids = await withPending(store, cursor, wrapped && start > 0 ? start : undefined);
-    const visited = await readSubscriptions(store, ids, claim);
+    const visited = (await readSubscriptions(store.db, ids, claim)).map(({ id }) => id);
     if (visited.length > 0) {
       const left = { ...claim, limit: claim.limit - claimed.length };
       const more = await transact(store, (tx) => claimOf(store, tx, visited, left));
@@ -112,9 +112,9 @@ async function withPending(store: Store, after: number, upTo: number | undefined
 type Visited = Awaited<ReturnType<typeof readSubscriptions>>[number];
 
 /** In the order of `ids`, but for those of the other lane, whose lines need not be locked. */
-async function readSubscriptions(store: Store, ids: readonly SubscriptionId[], claim: Claim) {
+async function readSubscriptions(db: Pick<Tx, "selectFrom">, ids: readonly SubscriptionId[], claim: Claim) {
   if (ids.length === 0) return [];
-  const rows = await store.db
+  const rows = await db
     .selectFrom("subscriptions as s")
     .innerJoin("accounts as a", "a.id", "s.account_id")
     .select([
@@ -146,11 +146,15 @@ async function readSubscriptions(store: Store, ids: readonly SubscriptionId[], c
 async function claimOf(
   store: Store,
   tx: Tx,
-  visited: readonly Visited[],
+  ids: readonly SubscriptionId[],
   claim: Claim,
 ): Promise<{ claimed: ClaimedDelivery[]; last: SubscriptionId | undefined }> {
   const { owner, leaseMs, now } = claim;
-  const rooms = await roomsOf(store, tx, visited, claim);
+  const lines = await lockAllTurns(store, tx, ids);
+  // Read again under the lock: a claim that waited for it would else go by what has changed meanwhile.
+  const visited = await readSubscriptions(tx, ids, claim);
+  if (visited.length === 0) return { claimed: [], last: undefined };
+  const rooms = await roomsOf(tx, visited, lines, claim);
   const last = rooms.at(-1)?.subscription.id;
   const rows = await lockOldest(store, tx, rooms, now);
   if (rows.length === 0) return { claimed: [], last };
@@ -168,10 +172,10 @@ async function claimOf(
       rows.map((row) => row.id),
     )
     .execute();
-  for (const { subscription, rate, turns } of rooms) {
+  for (const { subscription, rate, turns, stands } of rooms) {
     const count = rows.filter((row) => row.subscription_id === subscription.id).length;
     if (rate === null || count === 0) continue;
-    await writeTurns(tx, subscription.id, { line: after(turns.line, rate, now, count), gate: turns.gate });
+    await writeTurns(tx, subscription.id, { ...turns, [stands]: after(turns[stands], rate, now, count) });
   }
   const byId = new Map<number, Visited>(visited.map((subscription) => [subscription.id, subscription]));
   const claimed = rows.flatMap((row) => {
@@ -198,15 +202,24 @@ type Room = {
   readonly subscription: Visited;
   readonly turns: Turns;
   readonly rate: Rate | null;
+  /** Where its rate is kept. */
+  readonly stands: "line" | "gate";
   readonly count: number;
 };
 
 /** Room by room, until all of the limit is given away. */
-async function roomsOf(store: Store, tx: Tx, visited: readonly Visited[], claim: Claim): Promise<Room[]> {
+async function roomsOf(
+  tx: Tx,
+  visited: readonly Visited[],
+  lines: ReadonlyMap<SubscriptionId, Turns>,
+  claim: Claim,
+): Promise<Room[]> {
   const { now } = claim;
-  const ids = visited.map(({ id }) => id);
-  const lines = await lockAllTurns(store, tx, ids);
-  const inFlight = await inFlightOf(tx, ids, now);
+  const inFlight = await inFlightOf(
+    tx,
+    visited.map(({ id }) => id),
+    now,
+  );
   const rooms: Room[] = [];
   let left = claim.limit;
   for (const subscription of visited) {
@@ -216,15 +229,16 @@ async function roomsOf(store: Store, tx: Tx, visited: readonly Visited[], claim:
     const { id, state } = subscription;
     if (state === "paused" || state === "disabled") await parkPending(tx, id, now);
     const own = ownPaceOf(subscription, claim.inFlightMax);
-    const { rate, concurrency } = paceOfFirsts(own, subscription.draining === 1, claim);
-    // Retries that stand in line get at least half of the places.
-    const retriesWait = rate === null && endMs(turns.line) > now;
-    const places = retriesWait ? Math.ceil(concurrency / 2) : concurrency;
-    const free = places - (inFlight.get(id) ?? 0);
-    const byRate = rate === null ? left : turnsNow(turns.line, rate, now);
-    const count = Math.max(0, Math.min(left, free, byRate));
+    const { rate, concurrency } = subscription.draining === 1 ? paceOfDrain(own, claim) : own;
+    // Without a rate of the owner's the line is where retries stand, and nobody else uses the gate.
+    const stands = own.rate === null ? "gate" : "line";
+    const retriesWait = own.rate === null && endMs(turns.line) > now;
+    const ofFirsts = retriesWait ? halfOf(concurrency) : concurrency;
+    const { total, firsts } = inFlight(id);
+    const byRate = rate === null ? left : turnsNow(turns[stands], rate, now);
+    const count = Math.max(0, Math.min(left, own.concurrency - total, ofFirsts - firsts, byRate));
     left -= count;
-    rooms.push({ subscription, turns, rate, count });
+    rooms.push({ subscription, turns, rate, stands, count });
   }
   return rooms;
 }
@@ -257,8 +271,7 @@ async function lockOldest(store: Store, tx: Tx, rooms: readonly Room[], now: num
 }
 
 /** While parked deliveries are drained, one first attempt at a time keeps them in the order of their ingest. */
-function paceOfFirsts(own: Pace, isDraining: boolean, { drainPerSecond = DRAIN_PER_SECOND }: Claim): Pace {
-  if (!isDraining) return own;
+function paceOfDrain(own: Pace, { drainPerSecond = DRAIN_PER_SECOND }: Claim): Pace {
   const rate =
     own.rate !== null && own.rate.perSecond <= drainPerSecond
       ? own.rate

@@ -11,7 +11,7 @@ import { type Delivery, deliveryOf } from "./deliveries.ts";
 import type { Settled } from "./group-commit.ts";
 import { contextOf, signingKeysFor } from "./signing-keys.ts";
 import type { Store } from "./store.ts";
-import { PACE_COLUMNS, rateOf } from "./turns.ts";
+import { hasPlace, PACE_COLUMNS, rateOf } from "./turns.ts";
 
 /** All that an attempt needs to know. */
 export type AttemptContext = {
@@ -35,7 +35,7 @@ export type AttemptContext = {
     /** No attempt failed since the last success. */
     readonly isHealthy: boolean;
   };
-  /** It was claimed for its first attempt, and so has its place among those under way. */
+  /** It has its place among those under way: it was claimed, or its turn has come. */
   readonly isClaimed: boolean;
   /** Its next attempt's time was reserved for it. */
   readonly isReserved: boolean;
@@ -111,7 +111,7 @@ async function load(
     contexts.set(delivery.id, {
       delivery,
       subscription,
-      isClaimed: row.in_flight_of !== null,
+      isClaimed: hasPlace(row, now),
       isReserved: row.turn_at !== null,
       event: { id: delivery.eventId, type: delivery.eventType, data: row.data },
       lastAttempt:

@@ -33,7 +33,14 @@ export async function reserveTurn(
     if (deliveryId !== undefined) {
       await tx
         .updateTable("deliveries")
-        .set({ turn_at: atMs, next_attempt_at: atMs, reconcile_after: atMs + RECONCILE_GRACE_MS })
+        .set({
+          turn_at: atMs,
+          next_attempt_at: atMs,
+          reconcile_after: atMs + RECONCILE_GRACE_MS,
+          // Who waits holds no place.
+          in_flight_of: null,
+          lease_until: null,
+        })
         .where("id", "=", deliveryId)
         .where("state", "=", "started")
         .execute();

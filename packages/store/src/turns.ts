@@ -103,25 +103,46 @@ export async function writeTurns(
     .execute();
 }
 
-/** What is claimed or under way. A lease that ran out does not count, or a crashed worker would take room for ever. */
-async function inFlight(tx: Tx, subscriptionId: SubscriptionId, now: number): Promise<number> {
-  return (await inFlightOf(tx, [subscriptionId], now)).get(subscriptionId) ?? 0;
-}
+/** What is claimed or under way, and how much of it are first attempts. */
+export type InFlight = { readonly total: number; readonly firsts: number };
 
-/** The same of several; where there is nothing, none. */
+/**
+ * What is claimed or under way of these subscriptions; of others nothing is. A lease that ran out does not count, or a
+ * crashed worker would take room for ever.
+ */
 export async function inFlightOf(
   tx: Tx,
   ids: readonly SubscriptionId[],
   now: number,
-): Promise<Map<SubscriptionId, number>> {
+): Promise<(id: SubscriptionId) => InFlight> {
   const rows = await tx
     .selectFrom("deliveries")
-    .select((eb) => ["in_flight_of", eb.fn.countAll().as("count")])
+    .select((eb) => [
+      "in_flight_of",
+      eb.fn.countAll().as("total"),
+      eb.fn.sum(eb.case().when("attempts", "=", 0).then(1).else(0).end()).as("firsts"),
+    ])
     .where("in_flight_of", "in", ids)
     .where((eb) => eb.or([eb("lease_until", "is", null), eb("lease_until", ">=", now)]))
     .groupBy("in_flight_of")
     .execute();
-  return new Map(rows.map((row) => [row.in_flight_of as SubscriptionId, Number(row.count)]));
+  const found = new Map(
+    rows.map((row) => [row.in_flight_of, { total: Number(row.total), firsts: Number(row.firsts) }]),
+  );
+  return (id) => found.get(id) ?? { total: 0, firsts: 0 };
+}
+
+/** How many of its places first attempts have while retries wait for one, too, and the other way round. */
+export function halfOf(concurrency: number): number {
+  return Math.ceil(concurrency / 2);
+}
+
+/** Whether a delivery has its place among those under way: since its claim, or since its turn came. */
+export function hasPlace(
+  row: Pick<Selectable<Tables["deliveries"]>, "in_flight_of" | "lease_until">,
+  now: number,
+): boolean {
+  return row.in_flight_of !== null && (row.lease_until === null || row.lease_until >= now);
 }
 
 /**
@@ -129,7 +150,8 @@ export async function inFlightOf(
  *
  * A first attempt was let in when it was claimed; only the moment of its sending is to be found. A retry has to find
  * room, too: where there is none, or others wait, it takes its place in line, which is its position ÷ the rate. Rate
- * means the owner's, or what the subscription gets done: its concurrency ÷ how long its attempts take of late.
+ * means the owner's, or what the subscription gets done: its concurrency ÷ how long its attempts take of late. A first
+ * attempt cannot wait like that, for it has no log to replay: it is pending again.
  */
 export async function takeTurn(
   store: Store,
@@ -145,28 +167,29 @@ export async function takeTurn(
   const { deliveryId, subscriptionId, pace, now } = ask;
   return await transact(store, async (tx) => {
     const turns = await lockTurns(store, tx, subscriptionId);
-    const { in_flight_of, turn_at } = await tx
+    const row = await tx
       .selectFrom("deliveries")
-      .select(["in_flight_of", "turn_at"])
+      .select(["attempts", "in_flight_of", "lease_until", "turn_at"])
       .where("id", "=", deliveryId)
       .executeTakeFirstOrThrow();
-    const isFirst = in_flight_of !== null;
+    const isFirst = row.attempts === 0;
+    const later = async (isFull: boolean) =>
+      isFirst ? await unclaim(tx, deliveryId, now) : await standInLine(tx, ask, turns, isFull);
     let { line, gate } = turns;
-    if (!isFirst) {
-      const isFull = (await inFlight(tx, subscriptionId, now)) >= pace.concurrency;
-      const isEarly = turn_at === null && pace.rate !== null && nextTurnMs(line, pace.rate) > now;
-      if (isFull || isEarly) return await standInLine(tx, ask, turns, isFull);
-      if (turn_at === null && pace.rate !== null) line = after(line, pace.rate, now);
+    const isLetIn = hasPlace(row, now);
+    if (!isLetIn) {
+      const isFull = await isFullFor(tx, ask, isFirst);
+      const isEarly = row.turn_at === null && pace.rate !== null && nextTurnMs(line, pace.rate) > now;
+      if (isFull || isEarly) return await later(isFull);
+      if (row.turn_at === null && pace.rate !== null) line = after(line, pace.rate, now);
     }
     const atMs = pace.rate === null ? now : Math.max(now, nextTurnMs(gate, pace.rate));
-    if (atMs - now > IN_PLACE_MAX_MS) {
-      return isFirst ? await unclaim(tx, deliveryId, now) : await standInLine(tx, ask, turns, false);
-    }
+    if (atMs - now > IN_PLACE_MAX_MS) return await later(false);
     if (pace.rate !== null) {
       gate = after(gate, pace.rate, atMs);
       await writeTurns(tx, subscriptionId, { line, gate });
     }
-    if (!isFirst) {
+    if (!isLetIn) {
       await tx
         .updateTable("deliveries")
         .set({
@@ -190,6 +213,25 @@ export async function noteHold(tx: Tx, id: SubscriptionId, durationMs: number): 
     .execute();
 }
 
+async function isFullFor(
+  tx: Tx,
+  { subscriptionId, pace, now }: Parameters<typeof takeTurn>[1],
+  isFirst: boolean,
+): Promise<boolean> {
+  const { total, firsts } = (await inFlightOf(tx, [subscriptionId], now))(subscriptionId);
+  if (total >= pace.concurrency) return true;
+  if (isFirst || pace.rate !== null || total - firsts < halfOf(pace.concurrency)) return false;
+  const waiting = await tx
+    .selectFrom("deliveries")
+    .select("id")
+    .where("state", "=", "pending")
+    .where("subscription_id", "=", subscriptionId)
+    .where((eb) => eb.or([eb("lease_until", "is", null), eb("lease_until", "<", now)]))
+    .limit(1)
+    .executeTakeFirst();
+  return waiting !== undefined;
+}
+
 async function standInLine(
   tx: Tx,
   { deliveryId, subscriptionId, pace, now }: Parameters<typeof takeTurn>[1],
@@ -204,7 +246,13 @@ async function standInLine(
   await writeTurns(tx, subscriptionId, { line: next, gate });
   await tx
     .updateTable("deliveries")
-    .set({ turn_at: untilMs, next_attempt_at: untilMs, reconcile_after: untilMs + RECONCILE_GRACE_MS })
+    .set({
+      turn_at: untilMs,
+      next_attempt_at: untilMs,
+      reconcile_after: untilMs + RECONCILE_GRACE_MS,
+      in_flight_of: null,
+      lease_until: null,
+    })
     .where("id", "=", deliveryId)
     .where("state", "=", "started")
     .execute();

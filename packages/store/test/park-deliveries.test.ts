@@ -17,6 +17,7 @@ import {
   recordAttempt,
   resumeSubscription,
   subscriptionHealth,
+  takeTurn,
 } from "../src/index.ts";
 import { attempt, type Bench, NOW, onEachDatabase } from "./fixture.ts";
 
@@ -165,6 +166,37 @@ onEachDatabase("a resumed subscription", (bench) => {
       }
     }
     expect(made).toBe(5);
+  });
+
+  test("is drained beside retries that are under way and others that stand in line", async () => {
+    const { store, accountId, subscribe, ingest } = bench();
+    const { id: subscriptionId } = await subscribe();
+    const pace = { rate: null, concurrency: 3 };
+    for (let i = 0; i < 5; i++) await ingest();
+    for (const deliveryId of await claim(bench())) {
+      await markStarted(store, { ids: [deliveryId], now: NOW });
+      await recordAttempt(store, {
+        deliveryId,
+        attempt: attempt(),
+        state: "started",
+        nextAttemptAt: NOW,
+        endedReason: null,
+        now: NOW,
+      });
+    }
+    await pauseSubscription(store, of(bench(), subscriptionId));
+    await ingest();
+    await resumeSubscription(store, of(bench(), subscriptionId));
+    await drainParked(store, { now: NOW });
+    const retries = await listDeliveries(store, { accountId, state: "started", limit: 10 });
+    for (const { id } of retries.slice(0, 2)) {
+      await takeTurn(store, { deliveryId: id, subscriptionId, pace, timeoutMs: 15_000, now: NOW });
+    }
+    await store.db
+      .updateTable("turns")
+      .set({ line_us: (NOW + 600_000) * 1_000 })
+      .execute();
+    expect(await claim(bench())).toHaveLength(1);
   });
 
   test("paused again in the middle keeps the rest parked", async () => {

@@ -5,6 +5,7 @@ import {
   closeStore,
   endSubscription,
   listDeliveries,
+  loadForAttempt,
   markStarted,
   openStore,
   recordAttempt,
@@ -142,6 +143,73 @@ onEachDatabase("retries that come due at once", (bench) => {
     expect(await ask(bench(), { deliveryId: second, subscriptionId, pace, now })).toMatchObject({
       kind: "go",
     });
+  });
+});
+
+onEachDatabase("a subscription's places", (bench) => {
+  test("are taken by retries no more than half while first attempts wait, and the other way round", async () => {
+    const { store, ingest } = bench();
+    const { subscriptionId, ids } = await retriesDue(bench(), 12);
+    const pace: Pace = { rate: null, concurrency: 4 };
+    const firsts = async () =>
+      (
+        await claimDeliveries(store, {
+          owner: "me",
+          limit: 10,
+          inFlightMax: 4,
+          leaseMs: 60_000,
+          now: NOW,
+        })
+      ).claimed.length;
+    for (const deliveryId of ids.slice(0, 6)) await ask(bench(), { deliveryId, subscriptionId, pace });
+    for (let i = 0; i < 10; i++) await ingest();
+    // Four retries are under way and two in line; two of the four are done.
+    expect(await firsts()).toBe(0);
+    for (const deliveryId of ids.slice(0, 2)) {
+      await recordAttempt(store, {
+        deliveryId,
+        attempt: attempt({ number: 2 }),
+        state: "started",
+        nextAttemptAt: NOW + 60_000,
+        endedReason: null,
+        now: NOW,
+      });
+    }
+    const [next] = ids.slice(6) as [DeliveryId];
+    expect(await ask(bench(), { deliveryId: next, subscriptionId, pace })).toMatchObject({ kind: "wait" });
+    expect(await firsts()).toBe(2);
+    expect(await firsts()).toBe(0);
+  });
+
+  test("are not held by a retry whose attempt was cut off, once its lease is over", async () => {
+    const { store } = bench();
+    const { subscriptionId, ids } = await retriesDue(bench(), 2);
+    const pace: Pace = { rate: null, concurrency: 1 };
+    const [cutOff, other] = ids as [DeliveryId, DeliveryId];
+    await ask(bench(), { deliveryId: cutOff, subscriptionId, pace });
+    const now = NOW + 70_000;
+    expect(await loadForAttempt(store, cutOff, NOW)).toMatchObject({ isClaimed: true });
+    expect(await loadForAttempt(store, cutOff, now)).toMatchObject({ isClaimed: false });
+    expect(await ask(bench(), { deliveryId: other, subscriptionId, pace, now })).toMatchObject({
+      kind: "go",
+    });
+    expect(await ask(bench(), { deliveryId: cutOff, subscriptionId, pace, now })).toMatchObject({
+      kind: "wait",
+    });
+  });
+
+  test("that a first attempt lost are given by the dispatcher anew: it has no log to wait by", async () => {
+    const { store, accountId, subscribe, ingest } = bench();
+    const { id: subscriptionId } = await subscribe();
+    const pace: Pace = { rate: null, concurrency: 1 };
+    await ingest();
+    await ingest();
+    const [first, lost] = (await listDeliveries(store, { accountId, limit: 2 }))
+      .map((delivery) => delivery.id)
+      .sort() as [DeliveryId, DeliveryId];
+    // Its start was taken for failed, and was not.
+    expect(await ask(bench(), { deliveryId: first, subscriptionId, pace })).toMatchObject({ kind: "go" });
+    expect(await ask(bench(), { deliveryId: lost, subscriptionId, pace })).toEqual({ kind: "unclaimed" });
   });
 });
 
