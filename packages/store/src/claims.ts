@@ -22,6 +22,8 @@ export async function markStarted(
       })
       .where("id", "in", ids)
       .where("state", "=", "pending")
+      // One whose turn had not come was given back by its workflow, which is over.
+      .where("lease_owner", "is not", null)
       .execute();
     await logChanges(tx, ids, now);
   });
