@@ -14,6 +14,7 @@ import type { Store } from "./store.ts";
 import { optionColumns, type SubscriptionOptions, visibleOptions } from "./subscription-options.ts";
 import type { Tables } from "./tables.ts";
 import { type Tx, transact } from "./transact.ts";
+import { clearLine } from "./turns.ts";
 
 /** When asking again may be worth it, where only somebody's deleting helps. */
 const ROOM_RETRY_AFTER_MS = 3_600_000;
@@ -195,6 +196,7 @@ async function updateIn(
     })
     .where("id", "=", id)
     .execute();
+  if (input.rate !== undefined) await clearLine(tx, id);
   const current = await liveEventTypes(tx, id);
   const wanted = input.eventTypes ?? current;
   // A new URL is a new key for every type, so all are written anew; otherwise only those that change.

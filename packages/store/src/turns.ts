@@ -1,6 +1,7 @@
 import {
   after,
   type DeliveryId,
+  EMPTY_LINE,
   endMs,
   type Line,
   nextTurnMs,
@@ -105,6 +106,12 @@ export async function writeTurns(
 
 /** What is claimed or under way, and how much of it are first attempts. */
 export type InFlight = { readonly total: number; readonly firsts: number };
+
+/** Has nobody wait by a rate that is no longer the subscription's; who was told a time already comes then. */
+export async function clearLine(tx: Tx, id: SubscriptionId): Promise<void> {
+  await writeTurns(tx, id, { line: EMPTY_LINE, gate: EMPTY_LINE });
+  await tx.deleteFrom("turn_slots").where("subscription_id", "=", id).execute();
+}
 
 /**
  * What is claimed or under way of these subscriptions; of others nothing is. A lease that ran out does not count, or a

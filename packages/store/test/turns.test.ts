@@ -11,6 +11,7 @@ import {
   recordAttempt,
   reserveTurn,
   takeTurn,
+  updateSubscription,
 } from "../src/index.ts";
 import { attempt, type Bench, NOW, onEachDatabase } from "./fixture.ts";
 
@@ -258,6 +259,21 @@ onEachDatabase("first attempts under a rate", (bench) => {
     await markStarted(store, { ids: [first, second], now: NOW });
     const [after] = await listDeliveries(store, { accountId, state: "pending", limit: 10 });
     expect(after?.id).toBe(second);
+  });
+
+  test("and retries go on at once under a faster one", async () => {
+    const { store, accountId } = bench();
+    const { subscriptionId, ids } = await retriesDue(bench(), 20);
+    const slow: Pace = { rate: { perSecond: 0.01, burst: 1 }, concurrency: 10 };
+    for (const deliveryId of ids) await ask(bench(), { deliveryId, subscriptionId, pace: slow });
+    const rate = { perSecond: 10, burst: 2 };
+    await updateSubscription(store, { accountId, id: subscriptionId, rate, now: NOW });
+    const [next] = ids.slice(-1) as [DeliveryId];
+    const turn = await ask(bench(), { deliveryId: next, subscriptionId, pace: { rate, concurrency: 10 } });
+    expect(turn).toEqual({ kind: "go", atMs: NOW });
+    await bench().ingest();
+    const claim = { owner: "me", limit: 10, inFlightMax: 10, leaseMs: 60_000, now: NOW + 1_000 };
+    expect((await claimDeliveries(store, claim)).claimed).toHaveLength(1);
   });
 });
 
