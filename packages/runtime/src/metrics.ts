@@ -20,7 +20,7 @@ export type Metrics = {
     help: string,
     labels?: readonly L[],
   ): (labels: Labels<L>, seconds: number) => void;
-  /** Measured when it is asked for. */
+  /** Measured when it is asked for; what fails to be is left out, so that the rest is told when it matters most. */
   gauge<L extends string = never>(
     name: string,
     help: string,
@@ -63,7 +63,11 @@ export function createMetrics(): Metrics {
         labelNames: [...labelNames],
         registers,
         async collect() {
-          for (const { labels, value } of await measure()) gauge.set(labels, value);
+          const measured = await measure().catch(() => []);
+          // What cannot be measured is not told: neither an old value nor the one that a gauge begins with, 0.
+          gauge.reset();
+          if (labelNames.length === 0) gauge.remove();
+          for (const { labels, value } of measured) gauge.set(labels, value);
         },
       });
     },
