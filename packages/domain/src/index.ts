@@ -48,6 +48,7 @@ export {
   SCHEDULE,
   SIGNING_OVERLAP_MS,
   scheduledWaitMs,
+  TEST_ATTEMPT_TIMEOUT_MS,
   waitAfterAttemptMs,
 } from "./schedule.ts";
 export { schemaBreaks } from "./schema-compatibility.ts";

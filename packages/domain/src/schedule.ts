@@ -17,6 +17,9 @@ export const SCHEDULE = {
 /** The time of one attempt in all (connect, TLS, headers and body), where its subscription does not choose 1 to 30 s. */
 export const ATTEMPT_TIMEOUT_MS = 15_000;
 
+/** The time of a test's one attempt at most: what came of it is told within the call, which lasts 15 s at most. */
+export const TEST_ATTEMPT_TIMEOUT_MS = 12_000;
+
 /** How long a signing key goes on signing after it was replaced, where its owner says nothing: a working day and night. */
 export const SIGNING_OVERLAP_MS = 24 * 3_600_000;
 

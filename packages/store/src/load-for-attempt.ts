@@ -1,11 +1,12 @@
-import type {
-  Acceptance,
-  DeliveryId,
-  EventId,
-  Outcome,
-  Rate,
-  SubscriptionId,
-  SubscriptionState,
+import {
+  type Acceptance,
+  type DeliveryId,
+  type EventId,
+  type Outcome,
+  type Rate,
+  type SubscriptionId,
+  type SubscriptionState,
+  TEST_ATTEMPT_TIMEOUT_MS,
 } from "@posthaste/domain";
 import { type Delivery, deliveryOf } from "./deliveries.ts";
 import type { Settled } from "./group-commit.ts";
@@ -110,7 +111,7 @@ async function load(
     if (subscription === undefined) throw new Error(`there is no subscription ${delivery.subscriptionId}`);
     contexts.set(delivery.id, {
       delivery,
-      subscription,
+      subscription: delivery.isTest ? answeredWhileItsCallWaits(subscription) : subscription,
       isClaimed: hasPlace(row, now),
       isReserved: row.turn_at !== null,
       event: { id: delivery.eventId, type: delivery.eventType, data: row.data },
@@ -121,6 +122,14 @@ async function load(
     });
   }
   return contexts;
+}
+
+/** Whoever sends a test waits for what comes of it. */
+function answeredWhileItsCallWaits(
+  subscription: AttemptContext["subscription"],
+): AttemptContext["subscription"] {
+  const timeoutMs = Math.min(subscription.timeoutMs ?? TEST_ATTEMPT_TIMEOUT_MS, TEST_ATTEMPT_TIMEOUT_MS);
+  return { ...subscription, timeoutMs };
 }
 
 async function loadSubscriptions(

@@ -1,12 +1,14 @@
-import type { DeliveryId, SubscriptionId } from "@posthaste/domain";
+import { type DeliveryId, type SubscriptionId, TEST_ATTEMPT_TIMEOUT_MS } from "@posthaste/domain";
 import { expect, test } from "vitest";
 import {
   type Claim,
   claimDeliveries,
   closeStore,
+  createTestDelivery,
   deferReconcile,
   getDelivery,
   listOverdue,
+  loadForAttempt,
   markStarted,
   openStore,
   RECONCILE_GRACE_MS,
@@ -14,6 +16,7 @@ import {
   releaseClaims,
   requestRetry,
   type Store,
+  updateSubscription,
 } from "../src/index.ts";
 import { attempt, type Bench, NOW, onEachDatabase } from "./fixture.ts";
 
@@ -179,5 +182,30 @@ onEachDatabase("a request to retry now", (bench) => {
       code: "wrong_state",
     });
     expect(await requestRetry(store, { accountId: 999 as never, id, now: NOW })).toBeUndefined();
+  });
+});
+
+onEachDatabase("a test's attempt", (bench) => {
+  test("ends in time for the call that waits for it, and earlier where its subscription says so", async () => {
+    const { store, accountId, subscribe } = bench();
+    const { id: subscriptionId } = await subscribe();
+    const data = Buffer.from("{}");
+    const made = await createTestDelivery(store, {
+      accountId,
+      subscriptionId,
+      eventType: "invoice_sent",
+      data,
+      now: NOW,
+    });
+    const timeoutMs = async () =>
+      (await loadForAttempt(store, made?.id as DeliveryId, NOW))?.subscription.timeoutMs;
+    expect(await timeoutMs()).toBe(TEST_ATTEMPT_TIMEOUT_MS);
+    for (const [chosen, applied] of [
+      [30_000, TEST_ATTEMPT_TIMEOUT_MS],
+      [2_000, 2_000],
+    ] as const) {
+      await updateSubscription(store, { accountId, id: subscriptionId, timeoutMs: chosen, now: NOW });
+      expect(await timeoutMs()).toBe(applied);
+    }
   });
 });

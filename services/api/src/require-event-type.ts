@@ -37,10 +37,23 @@ export async function requireIngestible(
   code: string,
   field: string,
 ): Promise<CatalogEntry> {
+  const entry = await requireLive(catalog, accountId, code, field);
+  if (!isOperational(code)) return entry;
+  throw new Refusal("invalid", `${code} is raised by Posthaste itself and cannot be sent`, { field });
+}
+
+/**
+ * Finds an event type that is not archived.
+ *
+ * @throws Refusal `invalid`; `wrong_state` for an archived one
+ */
+export async function requireLive(
+  catalog: Catalog,
+  accountId: AccountId,
+  code: string,
+  field: string,
+): Promise<CatalogEntry> {
   const entry = await requireEventType(catalog, accountId, code, field);
-  if (isOperational(code)) {
-    throw new Refusal("invalid", `${code} is raised by Posthaste itself and cannot be sent`, { field });
-  }
   if (entry.archivedAt === null) return entry;
   throw new Refusal(
     "wrong_state",

@@ -10,7 +10,7 @@ import {
 } from "@posthaste/store";
 import type { Deps } from "./deps.ts";
 import { checkSnapshot } from "./ingest.ts";
-import { requireIngestible } from "./require-event-type.ts";
+import { requireLive } from "./require-event-type.ts";
 
 const LOOK_EVERY_MS = 100;
 
@@ -33,7 +33,7 @@ export async function sendTestEvent(
   const subscription = await getSubscription(store, { accountId, id: wanted.id });
   if (subscription === undefined) throw unknown(wanted.id);
   const code = wanted.eventType || (await firstTypeOf(deps, accountId, subscription.eventTypes));
-  const type = await requireIngestible(deps.catalog, accountId, code, "event_type");
+  const type = await requireLive(deps.catalog, accountId, code, "event_type");
   const json = wanted.json || ((await deps.catalog.texts(type))?.sampleJson ?? "{}");
   const { data } = checkSnapshot(json, "data_json");
   const made = await createTestDelivery(store, {

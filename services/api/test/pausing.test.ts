@@ -96,3 +96,9 @@ test.each(["delivery_exhausted", "subscription_disabled"])(
     ).rejects.toThrow("raised by Posthaste itself");
   },
 );
+
+test("a test event may be one of Posthaste's own, for who subscribed to nothing else", async () => {
+  const { id } = await subscribe({ eventTypes: ["subscription_disabled"] });
+  const { delivery } = await t.client.subscriptions.sendTestEvent({ subscriptionId: id });
+  expect(delivery).toMatchObject({ eventType: "subscription_disabled", test: true });
+});

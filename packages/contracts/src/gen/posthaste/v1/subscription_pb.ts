@@ -1123,7 +1123,8 @@ export const SubscriptionService: GenService<{
   },
   /**
    * Sends one event to this subscription, whatever types it wants, and waits for what comes of it, at most 15 s. It is
-   * tried once, marked `webhook-test: true`, and no other subscription gets it. A 410 does not end the subscription.
+   * tried once, for 12 s at most whatever the subscription's timeout, marked `webhook-test: true`, and no other
+   * subscription gets it. A 410 does not end the subscription.
    *
    * Errors: INVALID_ARGUMENT (an unknown event type, data that is no JSON object), FAILED_PRECONDITION (the subscription
    * has ended).
