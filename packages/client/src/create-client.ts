@@ -1,6 +1,6 @@
 import { Agent as HttpAgent } from "node:http";
 import { Agent as HttpsAgent } from "node:https";
-import type { DescService } from "@bufbuild/protobuf";
+import type { DescMethod, DescService } from "@bufbuild/protobuf";
 import {
   type Client,
   Code,
@@ -25,7 +25,10 @@ export type PosthasteClientOptions = {
   readonly token: string;
   /** `connect` (the default) is HTTP/1.1 and goes through any proxy; `grpc` needs HTTP/2 all the way. */
   readonly protocol?: "connect" | "grpc";
-  /** The whole call with all its retries, in milliseconds. Default: 10,000; sensible: 1,000 to 60,000. */
+  /**
+   * The whole call with all its retries, in milliseconds. Default: 10,000; sensible: 1,000 to 60,000. A test event has 20 s
+   * at least, and a stream the time that the server gives it.
+   */
   readonly deadlineMs?: number;
   /** Requests made for one call at most, the first included. Default: 4; 1 switches retries off. */
   readonly attemptsMax?: number;
@@ -43,6 +46,10 @@ export type PosthasteClient = {
 };
 
 const DEADLINE_MS = 10_000;
+/** The server waits 15 s for what comes of a test event. */
+const TEST_EVENT_DEADLINE_MS = 20_000;
+/** The server ends a stream after 10 minutes; one that lasts longer has gone silent. */
+const STREAM_DEADLINE_MS = 11 * 60_000;
 const ATTEMPTS_MAX = 4;
 /** Calls under way at once over Connect; more wait for a connection. */
 const CONNECTIONS_MAX = 100;
@@ -64,7 +71,6 @@ export function createPosthasteClient(options: PosthasteClientOptions): Posthast
   const closed = closing.signal;
   const shared = {
     baseUrl,
-    defaultTimeoutMs: deadlineMs,
     interceptors: [
       untilClosed(closed),
       addIdempotencyKeys(),
@@ -72,7 +78,8 @@ export function createPosthasteClient(options: PosthasteClientOptions): Posthast
       bearer(token),
     ],
   };
-  const { transport, close } = options.protocol === "grpc" ? grpcTo(shared) : connectTo(shared);
+  const { transport: bare, close } = options.protocol === "grpc" ? grpcTo(shared) : connectTo(shared);
+  const transport = withDeadlines(bare, deadlineMs);
   const client = <S extends DescService>(service: S): Client<S> => createClient(service, transport);
   return {
     subscriptions: client(SubscriptionService),
@@ -87,7 +94,23 @@ export function createPosthasteClient(options: PosthasteClientOptions): Posthast
   };
 }
 
-type Shared = { baseUrl: string; defaultTimeoutMs: number; interceptors: Interceptor[] };
+type Shared = { baseUrl: string; interceptors: Interceptor[] };
+
+/** Gives each call its deadline, where the caller gives none. */
+function withDeadlines({ unary, stream }: Transport, deadlineMs: number): Transport {
+  const isLong = (method: DescMethod) => method === SubscriptionService.method.sendTestEvent;
+  return {
+    unary: (method, signal, timeoutMs, ...rest) =>
+      unary(
+        method,
+        signal,
+        timeoutMs ?? (isLong(method) ? Math.max(deadlineMs, TEST_EVENT_DEADLINE_MS) : deadlineMs),
+        ...rest,
+      ),
+    stream: (method, signal, timeoutMs, ...rest) =>
+      stream(method, signal, timeoutMs ?? STREAM_DEADLINE_MS, ...rest),
+  };
+}
 
 /** Over HTTP/1.1 with connections that are kept: what every proxy and load balancer speaks. */
 function connectTo(shared: Shared): { transport: Transport; close: () => void } {

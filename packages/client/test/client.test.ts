@@ -3,6 +3,7 @@ import { createServer as createHttp2Server, type Http2Server } from "node:http2"
 import { create } from "@bufbuild/protobuf";
 import { Code, ConnectError, type ConnectRouter } from "@connectrpc/connect";
 import { connectNodeAdapter } from "@connectrpc/connect-node";
+import { DeliveryService } from "@posthaste/contracts/delivery";
 import { EventIngestService, IngestEventRequestSchema } from "@posthaste/contracts/event_ingest";
 import { SubscriptionService } from "@posthaste/contracts/subscription";
 import { refusedUrl } from "@posthaste/testkit";
@@ -129,6 +130,28 @@ describe.each(["connect", "grpc"] as const)("a client over %s", (protocol) => {
     );
     const client = clientTo(url, { protocol, deadlineMs: 200 });
     expect(await codeOf(client.events.ingestEvent(event))).toBe("DeadlineExceeded");
+  });
+
+  test("a stream and a test event, which wait for somebody else, have longer than the usual deadline", async () => {
+    const left: (number | undefined)[] = [];
+    const url = await serve(protocol, (router) => {
+      router.rpc(SubscriptionService.method.sendTestEvent, (_request, context) => {
+        left.push(context.timeoutMs());
+        return {};
+      });
+      router.rpc(DeliveryService.method.watchDeliveries, async function* (_request, context) {
+        left.push(context.timeoutMs());
+        yield { cursor: "1.1" };
+      });
+    });
+    const client = clientTo(url, { protocol });
+    await client.subscriptions.sendTestEvent({ subscriptionId: 1 });
+    for await (const { cursor } of client.deliveries.watchDeliveries({})) expect(cursor).toBe("1.1");
+    await client.subscriptions.sendTestEvent({ subscriptionId: 1 }, { timeoutMs: 5_000 });
+    const [test = 0, stream = 0, own = 0] = left;
+    expect(test).toBeGreaterThan(15_000);
+    expect(stream).toBeGreaterThan(10 * 60_000);
+    expect(own).toBeLessThanOrEqual(5_000);
   });
 
   test("a refused connection is Unavailable, and the next call finds a server that came back", async () => {
