@@ -6,8 +6,10 @@ import { HOLD_DEFAULT_MS, lockTurns } from "./turns.ts";
 
 /** Retries of one subscription are spread over slots of this length. */
 const SLOT_MS = 10_000;
-/** Slots looked through: full ones beyond are not seen, and are a day away. */
-const SLOTS_READ_MAX = 10_000;
+/** Slots read at once: mostly the first has room, and a subscription may have thousands ahead. */
+const SLOTS_AT_ONCE = 50;
+/** Slots looked through, a day and more; whoever comes then stands behind the last of them. */
+const SLOTS_MAX = 10_000;
 
 /**
  * Finds when a retry that is due at a time is to be made: then, or where as many of its subscription's retries are due
@@ -82,19 +84,24 @@ async function firstWithRoom(
   from: number,
   perSlot: number,
 ): Promise<{ slot: number; taken: number }> {
-  const rows = await tx
-    .selectFrom("turn_slots")
-    .select(["slot", "taken"])
-    .where("subscription_id", "=", subscriptionId)
-    .where("slot", ">=", from)
-    .orderBy("slot")
-    .limit(SLOTS_READ_MAX)
-    .execute();
   let slot = from;
-  for (const row of rows) {
-    if (row.slot > slot) break;
-    if (row.taken < perSlot) return row;
-    slot = row.slot + 1;
+  for (let read = 0; read < SLOTS_MAX; read += SLOTS_AT_ONCE) {
+    const rows = await tx
+      .selectFrom("turn_slots")
+      .select(["slot", "taken"])
+      .where("subscription_id", "=", subscriptionId)
+      .where("slot", ">=", slot)
+      .orderBy("slot")
+      .limit(SLOTS_AT_ONCE)
+      .execute();
+    for (const row of rows) {
+      if (row.slot > slot) return { slot, taken: 0 };
+      if (row.taken < perSlot) return row;
+      slot += 1;
+    }
+    const last = rows.at(-1);
+    if (last === undefined || rows.length < SLOTS_AT_ONCE) break;
+    if (read + SLOTS_AT_ONCE >= SLOTS_MAX) return last;
   }
   return { slot, taken: 0 };
 }

@@ -308,6 +308,24 @@ onEachDatabase("the time of a retry", (bench) => {
     }
   });
 
+  test("is behind everybody's where more than a day is full", async () => {
+    const { id } = await bench().subscribe();
+    const pace: Pace = { rate: { perSecond: 0.1, burst: 1 }, concurrency: 32 };
+    const SLOTS = 10_050;
+    for (let from = 0; from < SLOTS; from += 1_005) {
+      const rows = Array.from({ length: 1_005 }, (_, i) => ({
+        subscription_id: id,
+        slot: due / 10_000 + from + i,
+        taken: 1,
+      }));
+      await bench().store.db.insertInto("turn_slots").values(rows).execute();
+    }
+    const first = await reserve(id, pace);
+    const second = await reserve(id, pace);
+    expect(first - due).toBeGreaterThanOrEqual(100_000_000);
+    expect(second).toBeGreaterThan(first);
+  });
+
   test("without a rate is by how long the attempts take of late", async () => {
     const { id } = await bench().subscribe();
     await bench().store.db.updateTable("turns").set({ hold_ms: 15_000 }).execute();
