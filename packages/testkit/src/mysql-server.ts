@@ -72,6 +72,8 @@ export async function startOwnMysql(
   const args = [
     ...["--no-defaults", ...user, `--datadir=${data}`, `--socket=${join(dir, "socket")}`],
     ...["--bind-address=127.0.0.1", `--port=${port}`, `--pid-file=${join(dir, "pid")}`],
+    // A server that starts deletes what it takes for leftovers where temporary tables are: another one may use them.
+    `--tmpdir=${dir}`,
     // Tests want many small databases, quickly, and most of them none back after a power cut.
     ...[`--innodb-flush-log-at-trx-commit=${durable ? 1 : 2}`, "--innodb-buffer-pool-size=128M"],
     ...["--max-connections=300", ...(isMaria ? [] : ["--mysqlx=OFF"])],
