@@ -25,7 +25,6 @@ const events = async (count: number, ageMs: number) => {
     events: Array.from({ length: count }, (_, i) => ({
       eventType: "invoice_sent",
       data: Buffer.from("{}"),
-      contentHash: Buffer.alloc(32),
       idempotencyKey: `${ageMs}-${i}`,
     })),
   });

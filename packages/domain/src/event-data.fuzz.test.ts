@@ -1,10 +1,10 @@
 import { fuzzing } from "@posthaste/testkit";
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { parseEventData } from "./event-data.ts";
+import { canonicalEventData, parseEventData } from "./event-data.ts";
 import { Refusal } from "./refusal.ts";
 
-const canonical = (json: string) => parseEventData(json, "data_json").canonical;
+const canonical = (json: string) => canonicalEventData(parseEventData(json, "data_json").json);
 const object = fc.dictionary(
   // A number-like key would be moved to the front by JavaScript itself.
   fc.string({ unit: "grapheme", maxLength: 8 }).filter((key) => !/^\d+$/.test(key)),

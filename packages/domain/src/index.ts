@@ -15,7 +15,13 @@ export {
   portOf,
   requireCallable,
 } from "./egress-rules.ts";
-export { EVENT_DATA_BYTES_MAX, EVENT_DATA_DEPTH_MAX, type EventData, parseEventData } from "./event-data.ts";
+export {
+  canonicalEventData,
+  EVENT_DATA_BYTES_MAX,
+  EVENT_DATA_DEPTH_MAX,
+  type EventData,
+  parseEventData,
+} from "./event-data.ts";
 export { type EventKey, matchesKey, parsePointer } from "./event-key.ts";
 export { ALL_EVENT_TYPES, type EventType, nearestCodes, unknownEventTypeMessage } from "./event-type.ts";
 export { DISABLE_RULE, type DisableRule, isToBeDisabled } from "./failing.ts";

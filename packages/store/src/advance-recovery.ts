@@ -9,8 +9,8 @@ import {
 } from "@posthaste/domain";
 import type { Insertable, Selectable } from "kysely";
 import { ID_SLACK_MS, leastDeliveryId, leastEventId, sha256 } from "./ids.ts";
-import { deliveryRow, insertDeliveries } from "./ingest-events.ts";
 import { parks } from "./match-subscriptions.ts";
+import { deliveryRow, insertDeliveries } from "./new-deliveries.ts";
 import { type Recovery, recoveryOf } from "./recoveries.ts";
 import type { Store } from "./store.ts";
 import type { Tables } from "./tables.ts";

@@ -1,6 +1,6 @@
 import type { AccountId, EventId } from "@posthaste/domain";
-import { deliveryRow, insertDeliveries } from "./ingest-events.ts";
 import { matchSubscriptions } from "./match-subscriptions.ts";
+import { deliveryRow, insertDeliveries } from "./new-deliveries.ts";
 import type { Store } from "./store.ts";
 import { transact } from "./transact.ts";
 

@@ -1,8 +1,8 @@
 import { type AccountId, Refusal, type SubscriptionId } from "@posthaste/domain";
 import { type Delivery, deliveryOf } from "./deliveries.ts";
 import { newEventId } from "./ids.ts";
-import { deliveryRow, insertDeliveries } from "./ingest-events.ts";
 import { lockSubscription } from "./lock-subscription.ts";
+import { deliveryRow, insertDeliveries } from "./new-deliveries.ts";
 import type { Store } from "./store.ts";
 import { transact } from "./transact.ts";
 

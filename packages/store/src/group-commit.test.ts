@@ -2,13 +2,14 @@ import { describe, expect, test } from "vitest";
 import { createGroupCommit, type Settled } from "./group-commit.ts";
 
 /** A commit that ends when the test says so. */
-function setup({ itemsMax = 100, weightMax = 100 } = {}) {
+function setup({ itemsMax = 100, weightMax = 100, groupsMax = 1 } = {}) {
   const groups: string[][] = [];
   const ends: (() => void)[] = [];
   let begun = () => {};
   const add = createGroupCommit<string, string>({
     itemsMax,
     weightMax,
+    groupsMax,
     weigh: (item) => item.length,
     splits: (error) => error === "one of them",
     commit: async (items) => {
@@ -17,7 +18,8 @@ function setup({ itemsMax = 100, weightMax = 100 } = {}) {
       await new Promise<void>((resolve) => ends.push(resolve));
       if (items.includes("away")) throw "away";
       if (items.includes("poison")) throw "one of them";
-      return items.map((item): Settled<string> => (item === "refused" ? { error: item } : { result: item }));
+      const taken = items.includes("full") ? items.slice(0, items.indexOf("full") + 1) : items;
+      return taken.map((item): Settled<string> => (item === "refused" ? { error: item } : { result: item }));
     },
   });
   return {
@@ -54,6 +56,32 @@ describe("a group commit", () => {
     for (let i = 0; i < 5; i++) await endOne();
     await all;
     expect(groups).toEqual([["a", "b"], ["c", "dddd"], ["e"], ["ffffff"], ["g"]]);
+  });
+
+  test("takes what a commit left out first in the next one", async () => {
+    const { add, groups, endOne } = setup({ itemsMax: 3 });
+    const all = Promise.all(["a", "full", "b", "c"].map(add));
+    await endOne();
+    await endOne();
+    expect(await all).toEqual(["a", "full", "b", "c"]);
+    expect(groups).toEqual([
+      ["a", "full", "b"],
+      ["b", "c"],
+    ]);
+  });
+
+  test("has as many transactions under way as may be, and no more", async () => {
+    const { add, groups, endOne } = setup({ groupsMax: 2 });
+    const one = add("a");
+    await new Promise(setImmediate);
+    const two = add("b");
+    await new Promise(setImmediate);
+    const rest = [add("c"), add("d")];
+    await new Promise(setImmediate);
+    expect(groups).toEqual([["a"], ["b"]]);
+    for (let i = 0; i < 3; i++) await endOne();
+    expect(await Promise.all([one, two, ...rest])).toEqual(["a", "b", "c", "d"]);
+    expect(groups).toEqual([["a"], ["b"], ["c", "d"]]);
   });
 
   test("tells an error of one item to that one only", async () => {

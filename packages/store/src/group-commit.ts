@@ -2,7 +2,10 @@
 export type Settled<Result> = { readonly result: Result } | { readonly error: unknown };
 
 export type GroupCommitOptions<Item, Result> = {
-  /** Commits items in one transaction, in their order. Throws where all of it was rolled back. */
+  /**
+   * Commits items in one transaction, in their order. It may leave out the last ones, never the first: they come first in
+   * the next. Throws where all of it was rolled back.
+   */
   readonly commit: (items: readonly Item[]) => Promise<readonly Settled<Result>[]>;
   /** Whether a group that was rolled back is worth committing item by item: one of them may be at fault. */
   readonly splits: (error: unknown) => boolean;
@@ -12,6 +15,8 @@ export type GroupCommitOptions<Item, Result> = {
   readonly weigh?: (item: Item) => number;
   /** Weight of one transaction at most; a heavier item gets one of its own. */
   readonly weightMax?: number;
+  /** Transactions under way at once at most. Default: 1. */
+  readonly groupsMax?: number;
 };
 
 type Waiting<Item, Result> = {
@@ -30,9 +35,9 @@ type Waiting<Item, Result> = {
 export function createGroupCommit<Item, Result>(
   options: GroupCommitOptions<Item, Result>,
 ): (item: Item) => Promise<Result> {
-  const { itemsMax, weigh = () => 0, weightMax = Number.POSITIVE_INFINITY } = options;
+  const { itemsMax, weigh = () => 0, weightMax = Number.POSITIVE_INFINITY, groupsMax = 1 } = options;
   let waiting: Waiting<Item, Result>[] = [];
-  let isCommitting = false;
+  let underWay = 0;
 
   const takeGroup = () => {
     let weight = 0;
@@ -47,39 +52,41 @@ export function createGroupCommit<Item, Result>(
     return group;
   };
   const commitAll = async () => {
-    isCommitting = true;
-    while (waiting.length > 0) await commitGroup(takeGroup(), options);
-    isCommitting = false;
+    while (waiting.length > 0) {
+      const left = await commitGroup(takeGroup(), options);
+      if (left.length > 0) waiting = [...left, ...waiting];
+    }
+    underWay -= 1;
   };
   return (item) =>
     new Promise((resolve, reject) => {
       waiting.push({ item, resolve, reject });
+      if (underWay === groupsMax) return;
+      underWay += 1;
       // Those that come in the same turn of the event loop share the first commit, too.
-      if (!isCommitting) {
-        isCommitting = true;
-        setImmediate(() => void commitAll());
-      }
+      setImmediate(() => void commitAll());
     });
 }
 
-/** Never throws: every item is told what it came to. */
+/** Never throws: every item is told what it came to, but for those that are left for the next transaction. */
 async function commitGroup<Item, Result>(
   group: readonly Waiting<Item, Result>[],
   options: GroupCommitOptions<Item, Result>,
-): Promise<void> {
+): Promise<readonly Waiting<Item, Result>[]> {
   try {
     const settled = await options.commit(group.map(({ item }) => item));
-    for (const [i, { resolve, reject }] of group.entries()) {
-      const one = settled[i];
-      if (one === undefined) reject(new Error("the commit did not say what this item came to"));
-      else if ("error" in one) reject(one.error);
-      else resolve(one.result);
+    if (settled.length === 0) throw new Error("the commit did not say what its first item came to");
+    for (const [i, one] of settled.entries()) {
+      if ("error" in one) group[i]?.reject(one.error);
+      else group[i]?.resolve(one.result);
     }
+    return group.slice(settled.length);
   } catch (error) {
     if (group.length > 1 && options.splits(error)) {
       for (const one of group) await commitGroup([one], options);
     } else {
       for (const { reject } of group) reject(error);
     }
+    return [];
   }
 }

@@ -35,6 +35,7 @@ export {
   updateEventType,
 } from "./event-types.ts";
 export { type EventToIngest, type Ingest, type IngestedEvent, ingestEvents } from "./ingest-events.ts";
+export { createIngest } from "./ingest-group.ts";
 export { type AttemptContext, loadForAttempt } from "./load-for-attempt.ts";
 export { migrate, pendingMigrations } from "./migrate.ts";
 export { openMigratedStore } from "./open-migrated-store.ts";

@@ -1,5 +1,4 @@
 import type { AccountId, OperationalSnapshots } from "@posthaste/domain";
-import { sha256 } from "./ids.ts";
 import { storeEvents } from "./ingest-events.ts";
 import type { Store } from "./store.ts";
 import type { Tx } from "./transact.ts";
@@ -23,6 +22,6 @@ export async function raiseEvent(
     accountId,
     now,
     deliveriesMax: DELIVERIES_AT_ONCE,
-    events: [{ eventType: event.type, data, contentHash: sha256(data), idempotencyKey: null }],
+    events: [{ eventType: event.type, data, idempotencyKey: null }],
   });
 }

@@ -8,9 +8,9 @@ import {
 } from "@posthaste/domain";
 import { type Delivery, deliveryOf } from "./deliveries.ts";
 import { sha256 } from "./ids.ts";
-import { deliveryRow, insertDeliveries } from "./ingest-events.ts";
 import { lockSubscription } from "./lock-subscription.ts";
 import { parks } from "./match-subscriptions.ts";
+import { deliveryRow, insertDeliveries } from "./new-deliveries.ts";
 import type { Store } from "./store.ts";
 import { type Tx, transact } from "./transact.ts";
 

@@ -1,4 +1,3 @@
-import { createHash } from "node:crypto";
 import type { AccountId, EventId, SubscriptionId } from "@posthaste/domain";
 import { createTestStore, type TestStore } from "@posthaste/testkit";
 import { afterEach, beforeEach, describe } from "vitest";
@@ -77,7 +76,6 @@ function benchOf({ store, url }: TestStore, accountId: AccountId): Bench {
           {
             eventType: options.eventType ?? "invoice_sent",
             data: Buffer.from(json),
-            contentHash: createHash("sha256").update(json).digest(),
             idempotencyKey: options.key ?? null,
           },
         ],

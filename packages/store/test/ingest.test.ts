@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { Refusal, type SubscriptionId } from "@posthaste/domain";
 import { expect, test } from "vitest";
 import {
@@ -81,10 +82,9 @@ onEachDatabase("an ingest", (bench) => {
     const { store, accountId, subscribe } = bench();
     await subscribe();
     const data = Buffer.from(`{"x":"${"é".repeat(500_000)}"}`);
-    const events = [1, 2, 3, 4].map((i) => ({
+    const events = [1, 2, 3, 4].map(() => ({
       eventType: "invoice_sent",
       data,
-      contentHash: Buffer.alloc(32, i),
       idempotencyKey: null,
     }));
     await ingestEvents(store, { accountId, now: NOW, deliveriesMax: 100, events });
@@ -99,7 +99,6 @@ onEachDatabase("an ingest", (bench) => {
     const events = Array.from({ length: 1_000 }, (_, i) => ({
       eventType: "invoice_sent",
       data: Buffer.from("{}"),
-      contentHash: Buffer.alloc(32, 7),
       idempotencyKey: i === 999 ? "taken" : `key-${i}`,
     }));
     await expect(
@@ -132,6 +131,48 @@ onEachDatabase("an idempotency key", (bench) => {
     expect(await count(store, "events")).toBe(1);
   });
 
+  test("used again with the same content in other words answers with the first event, also within one batch", async () => {
+    const { store, accountId, ingest } = bench();
+    const first = await ingest({ key: "k", json: '{"a":1.10,"b":"é"}' });
+    const respelled = String.raw`{ "b":"\u00e9", "a":11e-1 }`;
+    expect(await ingest({ key: "k", json: respelled })).toEqual({ ...first, duplicate: true });
+    const event = (json: string) => ({
+      eventType: "invoice_sent",
+      data: Buffer.from(json),
+      idempotencyKey: "of one batch",
+    });
+    const [one, two] = await ingestEvents(store, {
+      accountId,
+      now: NOW,
+      deliveriesMax: 10,
+      events: [event('{"a":1,"b":2}'), event('{"b":2,"a":1.0}')],
+    });
+    expect(two).toEqual({ ...one, duplicate: true });
+    await expect(ingest({ key: "k", json: '{"a":1.10,"b":"e"}' })).rejects.toBeInstanceOf(Refusal);
+    await expect(
+      ingest({ key: "k", json: '{"a":1.10,"b":"é"}', eventType: "invoice_paid" }),
+    ).rejects.toBeInstanceOf(Refusal);
+    expect(await count(store, "events")).toBe(2);
+  });
+
+  test("of a version that kept the canonical form's hash is still known", async () => {
+    const { store, ingest } = bench();
+    const first = await ingest({ key: "k", json: '{"b":2,"a":1}' });
+    const canonical = createHash("sha256").update('invoice_sent\n{"a":1e0,"b":2e0}').digest();
+    await store.db.updateTable("idempotency_keys").set({ content_hash: canonical }).execute();
+    expect(await ingest({ key: "k", json: '{"b":2,"a":1}' })).toEqual({ ...first, duplicate: true });
+    await expect(ingest({ key: "k", json: '{"b":2,"a":3}' })).rejects.toBeInstanceOf(Refusal);
+  });
+
+  test("whose event is gone is known by the same bytes; of others it says that it cannot tell", async () => {
+    const { store, ingest } = bench();
+    const first = await ingest({ key: "k", json: '{"a":1}' });
+    await store.db.deleteFrom("events").execute();
+    expect(await ingest({ key: "k", json: '{"a":1}' })).toEqual({ ...first, duplicate: true });
+    await expect(ingest({ key: "k", json: '{ "a":1}' })).rejects.toThrow("an event that is gone");
+    expect(await count(store, "events")).toBe(0);
+  });
+
   test("is the account's own, and exact to the last space and case", async () => {
     const { store, ingest } = bench();
     const other = await createAccount(store, { name: "other", now: NOW });
@@ -150,7 +191,6 @@ onEachDatabase("an idempotency key", (bench) => {
     const event = {
       eventType: "invoice_sent",
       data: Buffer.from("{}"),
-      contentHash: Buffer.alloc(32, 1),
       idempotencyKey: "k",
     };
     const [first, second] = await ingestEvents(store, {

@@ -261,7 +261,6 @@ onEachDatabase("an operational event", (bench) => {
         {
           eventType: "delivery_exhausted",
           data: Buffer.from("{}"),
-          contentHash: Buffer.alloc(32),
           idempotencyKey: null,
         },
       ],

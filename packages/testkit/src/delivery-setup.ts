@@ -103,7 +103,6 @@ export async function setupDelivery(kind: "time-skipping" | "dev-server"): Promi
           {
             eventType: "invoice_sent",
             data: Buffer.from(parseEventData(data, "data").json),
-            contentHash: new Uint8Array(32),
             idempotencyKey: null,
           },
         ],

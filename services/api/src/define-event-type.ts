@@ -152,7 +152,7 @@ function checkTexts(texts: { description: string; schema: JsonObject; sampleJson
     });
   }
   requireBytes(sampleJson, "sample_json", SAMPLE_BYTES_MAX);
-  const sample = parseEventData(sampleJson, "sample_json").value();
+  const sample = parseEventData(sampleJson, "sample_json").value;
   const [wrong] = violationsOf(
     validateSample(() => validate(sample, newWork())),
     1,

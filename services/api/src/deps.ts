@@ -1,6 +1,6 @@
 import type { DeliveryId, EgressRules, RecoveryId } from "@posthaste/domain";
 import type { Log, Tracer } from "@posthaste/runtime";
-import type { Store } from "@posthaste/store";
+import type { Ingest, IngestedEvent, Store } from "@posthaste/store";
 import type { Catalog } from "./catalog.ts";
 import type { Limits } from "./limits.ts";
 import type { RateLimit } from "./rate-limit.ts";
@@ -21,6 +21,8 @@ export type Deps = {
   readonly testEventWaitMs: number;
   readonly limits: Limits;
   readonly rateLimit: RateLimit;
+  /** Stores what one call brings, all or none; calls that come together are committed together. */
+  readonly ingest: (call: Ingest) => Promise<IngestedEvent[]>;
   /** Deliveries made within one ingest call. */
   readonly fanOutMax: number;
   /** Tells the workers that deliveries are pending. */

@@ -1,7 +1,6 @@
-import { createHash } from "node:crypto";
 import type { AccountId } from "@posthaste/domain";
 import { EVENT_DATA_BYTES_MAX, parseEventData, Refusal } from "@posthaste/domain";
-import { type EventToIngest, type IngestedEvent, ingestEvents } from "@posthaste/store";
+import type { EventToIngest, IngestedEvent } from "@posthaste/store";
 import type { Deps } from "./deps.ts";
 import { plainText } from "./plain-text.ts";
 import { requireIngestible } from "./require-event-type.ts";
@@ -37,7 +36,7 @@ export async function ingest(
   const events: (EventToIngest & EventToCheck)[] = [];
   for (const event of incoming) events.push(await check(deps, accountId, event));
   const warnings = await checkEvents(deps, accountId, events);
-  const results = await ingestEvents(deps.store, {
+  const results = await deps.ingest({
     accountId,
     events,
     deliveriesMax: deps.fanOutMax,
@@ -58,14 +57,13 @@ async function check(
   const field = `${event.path}event_type`;
   const entry = await requireIngestible(deps.catalog, accountId, event.eventType, field);
   const { code } = entry;
-  const { data, canonical, snapshot } = checkSnapshot(event.json, event.jsonField);
+  const { data, snapshot } = checkSnapshot(event.json, event.jsonField);
   return {
     entry,
     snapshot,
     field: event.jsonField,
     eventType: code,
     data,
-    contentHash: createHash("sha256").update(`${code}\n${canonical}`).digest(),
     idempotencyKey:
       event.idempotencyKey === ""
         ? null
@@ -78,10 +76,7 @@ async function check(
  *
  * @throws Refusal naming the field
  */
-export function checkSnapshot(
-  json: string,
-  field: string,
-): { data: Buffer; canonical: string; snapshot: () => unknown } {
+export function checkSnapshot(json: string, field: string): { data: Buffer; snapshot: unknown } {
   if (!json.isWellFormed()) {
     throw new Refusal("invalid", `${field} is not valid Unicode: it holds half of a surrogate pair`, {
       field,
@@ -97,6 +92,5 @@ export function checkSnapshot(
       },
     );
   }
-  const { canonical, value } = parseEventData(json, field);
-  return { data, canonical, snapshot: value };
+  return { data, snapshot: parseEventData(json, field).value };
 }

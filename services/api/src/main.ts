@@ -7,7 +7,7 @@ import {
   workflowUrl,
 } from "@posthaste/delivery/client";
 import { countedLog, createMetrics, runService, serveMetrics, startTracing } from "@posthaste/runtime";
-import { closeStore, openMigratedStore } from "@posthaste/store";
+import { closeStore, createIngest, openMigratedStore } from "@posthaste/store";
 import { createCatalog } from "./catalog.ts";
 import { API_SETTINGS } from "./config.ts";
 import { createApiMetrics } from "./metrics.ts";
@@ -55,6 +55,7 @@ await runService({
         testEventWaitMs: TEST_EVENT_WAIT_MS,
         limits: config,
         rateLimit: createRateLimit(config.POSTHASTE_RATE_PER_SECOND),
+        ingest: createIngest(store),
         fanOutMax: config.POSTHASTE_FAN_OUT_MAX,
         nudge: createNudge(config.POSTHASTE_WORKER_URLS, log),
         workflowUrl: (id) => workflowUrl(config.POSTHASTE_TEMPORAL_UI_URL, temporal.options.namespace, id),

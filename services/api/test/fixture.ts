@@ -1,7 +1,7 @@
 import { createPosthasteClient, type PosthasteClient } from "@posthaste/client";
 import { type AccountId, type DeliveryId, EGRESS_PORTS_DEFAULT, SCOPES, type Scope } from "@posthaste/domain";
 import { type Log, noTracer, readConfig } from "@posthaste/runtime";
-import { createAccount, createToken, type Store } from "@posthaste/store";
+import { createAccount, createIngest, createToken, type Store } from "@posthaste/store";
 import { createTestStore } from "@posthaste/testkit";
 import { createCatalog } from "../src/catalog.ts";
 import { LIMIT_SETTINGS, type Limits } from "../src/limits.ts";
@@ -73,6 +73,7 @@ export async function startBench(
       testEventWaitMs: 200,
       limits,
       rateLimit: createRateLimit(limits.POSTHASTE_RATE_PER_SECOND),
+      ingest: createIngest(store),
       fanOutMax: 1_000,
       workflowUrl: (id) => `https://temporal.example/${id}`,
       isTemporalThere: async () => true,

@@ -41,7 +41,6 @@ async function write(store: Store, accountId: AccountId, deliveries: number): Pr
         {
           eventType: "invoice_sent",
           data: Buffer.from("{}"),
-          contentHash: Buffer.alloc(32),
           idempotencyKey: null,
         },
       ],

@@ -35,7 +35,6 @@ async function pending(hosts: readonly string[], events: number): Promise<void> 
     events: Array.from({ length: events }, () => ({
       eventType: "invoice_sent",
       data: Buffer.from("{}"),
-      contentHash: Buffer.alloc(32),
       idempotencyKey: null,
     })),
   });

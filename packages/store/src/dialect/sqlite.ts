@@ -1,6 +1,6 @@
 import { mkdirSync } from "node:fs";
 import { dirname } from "node:path";
-import { setTimeout as sleep, setImmediate as turn } from "node:timers/promises";
+import { setImmediate as turn } from "node:timers/promises";
 import Database from "better-sqlite3";
 import {
   CompiledQuery,
@@ -12,12 +12,7 @@ import {
   SqliteDriver,
 } from "kysely";
 import { codeOf, type Seam } from "./seam.ts";
-
-/** How long a statement waits for another process's write. A write takes milliseconds; more means that somebody hangs. */
-const BUSY_WAIT_MS = 10_000;
-/** The first pause between looks at a lock that is taken; it grows, so that many waiters do not keep a core busy. */
-const BUSY_PAUSE_MS = 1;
-const BUSY_PAUSE_MAX_MS = 25;
+import { sqliteConnection } from "./sqlite-connection.ts";
 
 /** The embedded database: one file, shared by the API and the worker of one machine. */
 export function sqliteSeam(path: string): Seam {
@@ -75,8 +70,19 @@ class TransactionalSqliteAdapter extends SqliteAdapter {
 }
 
 class PatientSqliteDriver extends SqliteDriver {
+  readonly #database: Database.Database;
+  #connection: DatabaseConnection | undefined;
+
+  constructor(config: { database: Database.Database }) {
+    super(config);
+    this.#database = config.database;
+  }
+
+  /** There is one, and whoever has it has it alone. */
   override async acquireConnection(): Promise<DatabaseConnection> {
-    return patient(await super.acquireConnection());
+    const plain = await super.acquireConnection();
+    this.#connection ??= sqliteConnection(this.#database, (query, chunk) => plain.streamQuery(query, chunk));
+    return this.#connection;
   }
 
   /** SQLite answers without a turn of the event loop: who asks it again and again would keep everybody else from theirs. */
@@ -89,25 +95,4 @@ class PatientSqliteDriver extends SqliteDriver {
   override async beginTransaction(connection: DatabaseConnection): Promise<void> {
     await connection.executeQuery(CompiledQuery.raw("begin immediate"));
   }
-}
-
-/**
- * Waits for another process's write without blocking this one: SQLite's own busy timeout would stop the event loop,
- * and with it the heartbeats of attempts under way.
- */
-function patient(connection: DatabaseConnection): DatabaseConnection {
-  return {
-    async executeQuery<R>(query: CompiledQuery) {
-      const endAt = performance.now() + BUSY_WAIT_MS;
-      for (let pauseMs = BUSY_PAUSE_MS; ; pauseMs = Math.min(pauseMs * 2, BUSY_PAUSE_MAX_MS)) {
-        try {
-          return await connection.executeQuery<R>(query);
-        } catch (error) {
-          if (codeOf(error) !== "SQLITE_BUSY" || performance.now() > endAt) throw error;
-        }
-        await sleep(pauseMs * (0.5 + Math.random() / 2));
-      }
-    },
-    streamQuery: (query, chunkSize) => connection.streamQuery(query, chunkSize),
-  };
 }

@@ -15,7 +15,7 @@ const REFUSAL_BYTES_MAX = 2_000;
 /** An event to be held against its type's schema. */
 export type EventToCheck = {
   readonly entry: CatalogEntry;
-  readonly snapshot: () => unknown;
+  readonly snapshot: unknown;
   /** The field that the snapshot came in. */
   readonly field: string;
 };
@@ -53,7 +53,7 @@ async function violationsIn(
 ): Promise<Violation[]> {
   const validate = await validators.of(entry);
   try {
-    return violationsOf(validate(snapshot(), work), max);
+    return violationsOf(validate(snapshot, work), max);
   } catch (error) {
     if (!(error instanceof WorkExceeded)) throw error;
     const message = `cannot be held against the schema of ${entry.code}: it takes too many steps; simplify it, or send fewer events at once`;

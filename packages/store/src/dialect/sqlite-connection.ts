@@ -1,0 +1,64 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import type Database from "better-sqlite3";
+import type { CompiledQuery, DatabaseConnection, QueryResult } from "kysely";
+import { codeOf } from "./seam.ts";
+
+/** How long a statement waits for another process's write. A write takes milliseconds; more means that somebody hangs. */
+const BUSY_WAIT_MS = 10_000;
+/** The first pause between looks at a lock that is taken; it grows, so that many waiters do not keep a core busy. */
+const BUSY_PAUSE_MS = 1;
+const BUSY_PAUSE_MAX_MS = 25;
+/** Statements kept prepared, the last used ones; each takes some kilobytes. The code knows a few hundred. */
+const STATEMENTS_MAX = 256;
+
+/**
+ * A connection that keeps its statements prepared, since preparing one costs more than most of them take to run, and
+ * waits for another process's write without blocking this one: SQLite's own busy timeout would stop the event loop,
+ * and with it the heartbeats of attempts under way.
+ */
+export function sqliteConnection(
+  database: Database.Database,
+  streamQuery: DatabaseConnection["streamQuery"],
+): DatabaseConnection {
+  const prepare = keepPrepared(database);
+  const run = <R>({ sql, parameters }: CompiledQuery): QueryResult<R> => {
+    const statement = prepare(sql);
+    if (statement.reader) return { rows: statement.all(parameters) as R[] };
+    const { changes, lastInsertRowid } = statement.run(parameters);
+    return { numAffectedRows: BigInt(changes), insertId: BigInt(lastInsertRowid), rows: [] };
+  };
+  return {
+    async executeQuery<R>(query: CompiledQuery) {
+      let endAt = 0;
+      for (let pauseMs = BUSY_PAUSE_MS; ; pauseMs = Math.min(pauseMs * 2, BUSY_PAUSE_MAX_MS)) {
+        try {
+          return run<R>(query);
+        } catch (error) {
+          if (codeOf(error) !== "SQLITE_BUSY") throw error;
+          if (endAt === 0) endAt = performance.now() + BUSY_WAIT_MS;
+          else if (performance.now() > endAt) throw error;
+        }
+        await sleep(pauseMs * (0.5 + Math.random() / 2));
+      }
+    },
+    streamQuery,
+  };
+}
+
+/** The statement that was used longest ago makes room. SQLite itself prepares one anew where the tables have changed. */
+function keepPrepared(database: Database.Database): (sql: string) => Database.Statement {
+  const statements = new Map<string, Database.Statement>();
+  return (sql) => {
+    const known = statements.get(sql);
+    if (known !== undefined) {
+      statements.delete(sql);
+      statements.set(sql, known);
+      return known;
+    }
+    const prepared = database.prepare(sql);
+    const oldest = statements.keys().next();
+    if (statements.size === STATEMENTS_MAX && oldest.done !== true) statements.delete(oldest.value);
+    statements.set(sql, prepared);
+    return prepared;
+  };
+}

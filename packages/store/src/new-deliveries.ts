@@ -1,0 +1,56 @@
+import type { AccountId, EventId } from "@posthaste/domain";
+import type { Insertable } from "kysely";
+import { newDeliveryId } from "./ids.ts";
+import { insertRows } from "./insert-rows.ts";
+import type { Match } from "./match-subscriptions.ts";
+import type { Tables } from "./tables.ts";
+import type { Tx } from "./transact.ts";
+
+type DeliveryRow = Insertable<Tables["deliveries"]>;
+
+/** What a delivery is made for. */
+export type DeliveryOrigin = {
+  readonly accountId: AccountId;
+  readonly eventId: EventId;
+  readonly eventType: string;
+  readonly now: number;
+  readonly traceparent?: string | null | undefined;
+};
+
+/** The row of one event's delivery to one match. */
+export function deliveryRow(origin: DeliveryOrigin, match: Match): DeliveryRow {
+  return {
+    id: newDeliveryId(origin.now),
+    account_id: origin.accountId,
+    event_id: origin.eventId,
+    event_type: origin.eventType,
+    subscription_id: match.subscriptionId,
+    target_key: match.targetHash,
+    state: match.parks ? "parked" : "pending",
+    attempts: 0,
+    next_attempt_at: match.parks ? null : origin.now,
+    created_at: origin.now,
+    traceparent: origin.traceparent ?? null,
+  };
+}
+
+/** Inserts deliveries and the log of their first state. What is logged is what is inserted: nothing is read for it. */
+export async function insertDeliveries(tx: Tx, rows: readonly DeliveryRow[]): Promise<void> {
+  await insertRows(tx, "deliveries", rows);
+  await insertRows(tx, "delivery_changes", rows.map(changeRow));
+}
+
+function changeRow(row: DeliveryRow): Insertable<Tables["delivery_changes"]> {
+  return {
+    account_id: row.account_id,
+    delivery_id: row.id,
+    event_id: row.event_id,
+    event_type: row.event_type,
+    subscription_id: row.subscription_id,
+    state: row.state,
+    attempts: row.attempts,
+    last_outcome: row.last_outcome ?? null,
+    last_status: row.last_status ?? null,
+    changed_at: row.created_at,
+  };
+}
