@@ -117,26 +117,13 @@ function addRows(to: IngestRows, rows: IngestRows): void {
   for (const row of rows.fanouts) to.fanouts.push(row);
 }
 
-/** Who is to get an event of this type, up to one more than may be served now, so that "there are more" is seen. */
+/** Who is to get an event of this type: where not all, one more than may be served now, so that "there are more" is seen. */
 async function matchesFor(tx: Tx, plan: IngestPlan, ingest: Ingest, eventType: string): Promise<Match[]> {
   const { accountId, deliveriesMax } = ingest;
   const key = `${accountId} ${deliveriesMax} ${eventType}`;
   const known = plan.matches.get(key);
   if (known !== undefined) return known;
-  const found: Match[] = [];
-  let after = FIRST_HASH;
-  for (;;) {
-    const { matches, more } = await matchSubscriptions(tx, {
-      accountId,
-      eventType,
-      after,
-      asOf: "now",
-      limit: deliveriesMax + 1,
-    });
-    found.push(...matches);
-    if (!more || found.length > deliveriesMax) break;
-    after = matches.at(-1)?.targetHash ?? after;
-  }
+  const found = await matchSubscriptions(tx, { accountId, eventType }, deliveriesMax + 1);
   plan.matches.set(key, found);
   return found;
 }

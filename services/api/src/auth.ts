@@ -1,18 +1,26 @@
 import { Refusal, type Scope } from "@posthaste/domain";
 import { authenticate, type Principal, type Store } from "@posthaste/store";
+import { shareLooks } from "./share-looks.ts";
 
 /** Who may do what: a scope, `any` valid token, or `public` without one. */
 export type Access = Scope | "any" | "public";
 
 /**
- * Reads `Authorization: Bearer`.
+ * Reads `Authorization: Bearer` and looks the token up.
  *
  * @throws Refusal `unauthenticated`, the same for an unknown, an expired and a revoked token
  */
-export async function principalOf(
-  store: Store,
+export type Authenticate = (authorization: string | null | undefined) => Promise<Principal>;
+
+/** Each call has its token looked up, for one revoked in another process, too, is refused at once. */
+export function createAuthenticate(store: Store, now: () => number): Authenticate {
+  const look = shareLooks((secret) => authenticate(store, secret, now()));
+  return (authorization) => principalOf(look, authorization);
+}
+
+async function principalOf(
+  look: (secret: string) => Promise<Principal | undefined>,
   authorization: string | null | undefined,
-  now: number,
 ): Promise<Principal> {
   const match = /^Bearer +([!-~]{1,255})$/i.exec(authorization ?? "");
   if (match?.[1] === undefined) {
@@ -21,7 +29,7 @@ export async function principalOf(
       "send the header Authorization: Bearer with a token of your account",
     );
   }
-  const principal = await authenticate(store, match[1], now);
+  const principal = await look(match[1]);
   if (principal === undefined) {
     throw new Refusal("unauthenticated", "this token is unknown, expired or revoked; ask for a new one");
   }

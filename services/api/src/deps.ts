@@ -1,6 +1,7 @@
 import type { DeliveryId, EgressRules, RecoveryId } from "@posthaste/domain";
 import type { Log, Tracer } from "@posthaste/runtime";
 import type { Ingest, IngestedEvent, Store } from "@posthaste/store";
+import type { Authenticate } from "./auth.ts";
 import type { Catalog } from "./catalog.ts";
 import type { Limits } from "./limits.ts";
 import type { RateLimit } from "./rate-limit.ts";
@@ -20,6 +21,7 @@ export type Deps = {
   /** How long a call that sends a test event waits for what comes of it. */
   readonly testEventWaitMs: number;
   readonly limits: Limits;
+  readonly authenticate: Authenticate;
   readonly rateLimit: RateLimit;
   /** Stores what one call brings, all or none; calls that come together are committed together. */
   readonly ingest: (call: Ingest) => Promise<IngestedEvent[]>;

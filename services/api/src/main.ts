@@ -8,6 +8,7 @@ import {
 } from "@posthaste/delivery/client";
 import { countedLog, createMetrics, runService, serveMetrics, startTracing } from "@posthaste/runtime";
 import { closeStore, createIngest, openMigratedStore } from "@posthaste/store";
+import { createAuthenticate } from "./auth.ts";
 import { createCatalog } from "./catalog.ts";
 import { API_SETTINGS } from "./config.ts";
 import { createApiMetrics } from "./metrics.ts";
@@ -54,6 +55,7 @@ await runService({
         egressRules: { allow: config.POSTHASTE_EGRESS_ALLOW, ports: config.POSTHASTE_EGRESS_PORTS },
         testEventWaitMs: TEST_EVENT_WAIT_MS,
         limits: config,
+        authenticate: createAuthenticate(store, () => Date.now()),
         rateLimit: createRateLimit(config.POSTHASTE_RATE_PER_SECOND),
         ingest: createIngest(store),
         fanOutMax: config.POSTHASTE_FAN_OUT_MAX,

@@ -27,9 +27,10 @@ export function createApiMetrics(metrics: Metrics): {
       const call = String(fields["rpc"] ?? fields["route"] ?? "unmatched");
       requests({ call, code: String(fields["code"]) });
       seconds({ call }, Number(fields["durationMs"]) / 1_000);
-      events({ result: "stored" }, Number(fields["events"] ?? 0));
-      events({ result: "duplicate" }, Number(fields["duplicates"] ?? 0));
-      deliveries({}, Number(fields["deliveries"] ?? 0));
+      if (fields["events"] === undefined) return;
+      events({ result: "stored" }, Number(fields["events"]));
+      events({ result: "duplicate" }, Number(fields["duplicates"]));
+      deliveries({}, Number(fields["deliveries"]));
     },
   };
 }

@@ -3,6 +3,7 @@ import { type AccountId, type DeliveryId, EGRESS_PORTS_DEFAULT, SCOPES, type Sco
 import { type Log, noTracer, readConfig } from "@posthaste/runtime";
 import { createAccount, createIngest, createToken, type Store } from "@posthaste/store";
 import { createTestStore } from "@posthaste/testkit";
+import { createAuthenticate } from "../src/auth.ts";
 import { createCatalog } from "../src/catalog.ts";
 import { LIMIT_SETTINGS, type Limits } from "../src/limits.ts";
 import { createRateLimit } from "../src/rate-limit.ts";
@@ -72,6 +73,7 @@ export async function startBench(
       // There is no worker that anything could come of.
       testEventWaitMs: 200,
       limits,
+      authenticate: createAuthenticate(store, () => Date.now()),
       rateLimit: createRateLimit(limits.POSTHASTE_RATE_PER_SECOND),
       ingest: createIngest(store),
       fanOutMax: 1_000,

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type Database from "better-sqlite3";
 import type { CompiledQuery, DatabaseConnection, QueryResult } from "kysely";
 import { codeOf } from "./seam.ts";
+import type { LogSync } from "./sync-log.ts";
 
 /** How long a statement waits for another process's write. A write takes milliseconds; more means that somebody hangs. */
 const BUSY_WAIT_MS = 10_000;
@@ -13,11 +14,12 @@ const STATEMENTS_MAX = 256;
 
 /**
  * A connection that keeps its statements prepared, since preparing one costs more than most of them take to run, and
- * waits for another process's write without blocking this one: SQLite's own busy timeout would stop the event loop,
+ * waits for another process's write and for the disk without blocking this one: SQLite itself would stop the event loop,
  * and with it the heartbeats of attempts under way.
  */
 export function sqliteConnection(
   database: Database.Database,
+  syncLog: LogSync,
   streamQuery: DatabaseConnection["streamQuery"],
 ): DatabaseConnection {
   const prepare = keepPrepared(database);
@@ -32,7 +34,10 @@ export function sqliteConnection(
       let endAt = 0;
       for (let pauseMs = BUSY_PAUSE_MS; ; pauseMs = Math.min(pauseMs * 2, BUSY_PAUSE_MAX_MS)) {
         try {
-          return run<R>(query);
+          const result = run<R>(query);
+          // It ended a write: a commit, or a statement that is its own transaction.
+          if (result.numAffectedRows !== undefined && !database.inTransaction) await syncLog();
+          return result;
         } catch (error) {
           if (codeOf(error) !== "SQLITE_BUSY") throw error;
           if (endAt === 0) endAt = performance.now() + BUSY_WAIT_MS;

@@ -13,17 +13,20 @@ import {
 } from "kysely";
 import { codeOf, type Seam } from "./seam.ts";
 import { sqliteConnection } from "./sqlite-connection.ts";
+import { type LogSync, syncLogOf } from "./sync-log.ts";
 
 /** The embedded database: one file, shared by the API and the worker of one machine. */
 export function sqliteSeam(path: string): Seam {
   mkdirSync(dirname(path), { recursive: true });
   const database = new Database(path, { timeout: 0 });
-  database.pragma("journal_mode = WAL");
-  // An accepted event must survive a power cut; in WAL mode NORMAL would lose the last commits.
-  database.pragma("synchronous = FULL");
+  const journal = database.pragma("journal_mode = WAL", { simple: true });
+  if (journal !== "wal") throw new Error(`SQLite cannot keep a write-ahead log beside ${path}`);
+  // An accepted event must survive a power cut: NORMAL alone would lose the last commits.
+  database.pragma("synchronous = NORMAL");
+  const syncLog = syncLogOf(path);
   return {
     name: "sqlite",
-    dialect: new PatientSqliteDialect({ database }),
+    dialect: new PatientSqliteDialect({ database, syncLog }),
     locksRows: false,
     isDuplicate: (error) => /^SQLITE_CONSTRAINT_(UNIQUE|PRIMARYKEY)$/.test(codeOf(error)),
     // Statements wait for their lock; once a transaction has begun, it has it.
@@ -42,10 +45,12 @@ export function sqliteSeam(path: string): Seam {
   };
 }
 
-class PatientSqliteDialect extends SqliteDialect {
-  readonly #config: { database: Database.Database };
+type SqliteParts = { readonly database: Database.Database; readonly syncLog: LogSync };
 
-  constructor(config: { database: Database.Database }) {
+class PatientSqliteDialect extends SqliteDialect {
+  readonly #config: SqliteParts;
+
+  constructor(config: SqliteParts) {
     super(config);
     this.#config = config;
   }
@@ -71,17 +76,21 @@ class TransactionalSqliteAdapter extends SqliteAdapter {
 
 class PatientSqliteDriver extends SqliteDriver {
   readonly #database: Database.Database;
+  readonly #syncLog: LogSync;
   #connection: DatabaseConnection | undefined;
 
-  constructor(config: { database: Database.Database }) {
-    super(config);
-    this.#database = config.database;
+  constructor({ database, syncLog }: SqliteParts) {
+    super({ database });
+    this.#database = database;
+    this.#syncLog = syncLog;
   }
 
   /** There is one, and whoever has it has it alone. */
   override async acquireConnection(): Promise<DatabaseConnection> {
     const plain = await super.acquireConnection();
-    this.#connection ??= sqliteConnection(this.#database, (query, chunk) => plain.streamQuery(query, chunk));
+    this.#connection ??= sqliteConnection(this.#database, this.#syncLog, (query, chunk) =>
+      plain.streamQuery(query, chunk),
+    );
     return this.#connection;
   }
 
@@ -94,5 +103,15 @@ class PatientSqliteDriver extends SqliteDriver {
   /** A transaction that first reads and then writes fails when another process wrote in between; so take the lock first. */
   override async beginTransaction(connection: DatabaseConnection): Promise<void> {
     await connection.executeQuery(CompiledQuery.raw("begin immediate"));
+  }
+
+  /** A commit whose flush failed has left none: what went wrong is told, and not that there is nothing to roll back. */
+  override async rollbackTransaction(connection: DatabaseConnection): Promise<void> {
+    if (this.#database.inTransaction) await super.rollbackTransaction(connection);
+  }
+
+  override async destroy(): Promise<void> {
+    await super.destroy();
+    this.#syncLog.close();
   }
 }

@@ -11,7 +11,7 @@ import {
 } from "@connectrpc/connect";
 import { Refusal } from "@posthaste/domain";
 import { type IngestedEvent, isStoreAway, type Principal } from "@posthaste/store";
-import { type Access, principalOf, requireScope } from "../auth.ts";
+import { type Access, requireScope } from "../auth.ts";
 import type { Deps } from "../deps.ts";
 import { REFUSALS, retryAfterSeconds } from "../refusal-table.ts";
 import type { RequestLine } from "../request-line.ts";
@@ -90,7 +90,7 @@ async function admit(
   header: Headers,
   line: RequestLine | undefined,
 ): Promise<Principal> {
-  const principal = await principalOf(deps.store, header.get("authorization"), deps.now());
+  const principal = await deps.authenticate(header.get("authorization"));
   if (line !== undefined) line.accountId = principal.accountId;
   await deps.rateLimit(principal);
   if (access !== "any") requireScope(principal, access);

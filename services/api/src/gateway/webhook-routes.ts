@@ -8,7 +8,7 @@ import {
   type Subscription,
 } from "@posthaste/store";
 import type { FastifyInstance, FastifyRequest } from "fastify";
-import { principalOf, requireScope } from "../auth.ts";
+import { requireScope } from "../auth.ts";
 import type { Deps } from "../deps.ts";
 import { publicKeysPath } from "../public-keys.ts";
 import { subscribe } from "../subscribe.ts";
@@ -26,7 +26,7 @@ const INT32_MAX = 2_147_483_647;
 export function webhookRoutes(app: FastifyInstance, deps: Deps): void {
   const { store } = deps;
   const caller = async (request: FastifyRequest, scope: Scope): Promise<Principal> => {
-    const principal = await principalOf(store, request.headers.authorization, deps.now());
+    const principal = await deps.authenticate(request.headers.authorization);
     request.line.accountId = principal.accountId;
     await deps.rateLimit(principal);
     requireScope(principal, scope);
