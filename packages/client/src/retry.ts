@@ -57,7 +57,7 @@ const BROKEN_CONNECTION: ReadonlySet<unknown> = new Set([
  * `unavailable`: the transport finds its connection reset (`aborted`, or `internal` for a stream) or ended
  * (`canceled`, although nobody canceled it).
  */
-function mayPass(reason: unknown): boolean {
+export function mayPass(reason: unknown): boolean {
   const error = ConnectError.from(reason);
   if (error.code === Code.Unavailable || error.code === Code.Canceled) return true;
   const { cause } = error;

@@ -28,8 +28,8 @@ export const API_SETTINGS = {
     [],
   ),
   POSTHASTE_FAN_OUT_MAX: integer(
-    "Deliveries made within one ingest call; a wider fan-out goes on in the worker",
-    2_000,
+    "Deliveries made within one ingest call; a wider fan-out goes on in the worker. Other calls wait for the transaction that makes them",
+    1_000,
     { min: 1, max: 10_000 },
   ),
   POSTHASTE_TEMPORAL_UI_URL: parsed(

@@ -32,8 +32,14 @@ const HTTP2_PREFACE_START = Buffer.from("PRI");
  * new connection wrapped: the first bytes are looked at and put back, and the connection goes on to that function or
  * to an HTTP/2 server that never listens itself. The HTTP/1.1 server must stay the listener: its timeouts for slow
  * headers and requests are tied to its own connection list.
+ *
+ * @param bodyIsStream paths whose request goes on as long as its handler lets it; over HTTP/2 only
  */
-export function createOnePort(limits: Limits, handler: Handler): OnePort {
+export function createOnePort(
+  limits: Limits,
+  handler: Handler,
+  bodyIsStream: (path: string) => boolean = () => false,
+): OnePort {
   let draining = false;
   const inFlight = new Set<ServerResponse>();
   const handleHttp1 = (request: IncomingMessage, response: ServerResponse) => {
@@ -59,7 +65,9 @@ export function createOnePort(limits: Limits, handler: Handler): OnePort {
       },
     },
     (request: Http2ServerRequest, response: Http2ServerResponse) => {
-      boundArrival(request, limits.POSTHASTE_REQUEST_TIMEOUT_MS);
+      // Once it is answered, also a stream's sender has to come to its end.
+      if (bodyIsStream(request.url)) response.once("finish", () => boundArrival(request, HALF_CLOSED_MS));
+      else boundArrival(request, limits.POSTHASTE_REQUEST_TIMEOUT_MS);
       handler(request, response);
     },
   );

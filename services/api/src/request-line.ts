@@ -13,7 +13,7 @@ export type RequestLine = {
   /** Of its span; undefined where it is not traced. */
   readonly traceparent?: string | undefined;
   /** What an ingest call stored. */
-  ingested?: { readonly events: number; readonly duplicates: number; readonly deliveries: number };
+  ingested?: { events: number; duplicates: number; deliveries: number };
 };
 
 declare module "fastify" {

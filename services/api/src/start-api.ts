@@ -6,6 +6,7 @@ import { portProblem, type Running } from "@posthaste/runtime";
 import { pingStore } from "@posthaste/store";
 import fastify, { type FastifyInstance } from "fastify";
 import { boundRequests } from "./admission.ts";
+import { STREAM_RPC_PATHS } from "./connect/access.ts";
 import { contextOf } from "./connect/interceptors.ts";
 import { connectRoutes, interceptors } from "./connect/routes.ts";
 import type { Deps } from "./deps.ts";
@@ -33,8 +34,10 @@ export async function startApi({
   let onePort: OnePort | undefined;
   const app = fastify({
     serverFactory: (handler) => {
-      onePort = createOnePort(deps.limits, (request, response) =>
-        handler(request as Parameters<typeof handler>[0], response as ServerResponse),
+      onePort = createOnePort(
+        deps.limits,
+        (request, response) => handler(request as Parameters<typeof handler>[0], response as ServerResponse),
+        (path) => STREAM_RPC_PATHS.has(path),
       );
       return onePort.server;
     },

@@ -11,7 +11,7 @@ import {
 } from "@bufbuild/protobuf";
 import { MethodOptions_IdempotencyLevel } from "@bufbuild/protobuf/wkt";
 import { Code, ConnectError } from "@connectrpc/connect";
-import { createConnectTransport } from "@connectrpc/connect-node";
+import { createConnectTransport, Http2SessionManager } from "@connectrpc/connect-node";
 import { type AccountId, type DeliveryId, SCOPES, type Scope } from "@posthaste/domain";
 import {
   claimDeliveries,
@@ -296,6 +296,7 @@ const VALUES: Readonly<Record<string, unknown>> = {
   schema_check: undefined,
   scopes: "subscriptions:read",
   secret: undefined,
+  sequence: 1,
   since: "2020-01-01T00:00:00Z",
   target_url: FIRST.targetUrl,
   value: "x",
@@ -382,6 +383,8 @@ function rpcCall(method: DescMethod): Call {
     request(naming, more) {
       if (method.methodKind === "server_streaming")
         return readingFirst(method, bodyOf(method.input, method.parent, naming));
+      if (method.methodKind === "bidi_streaming")
+        return readingFirst(method, bodyOf(method.input, method.parent, naming), "2");
       if (method.methodKind !== "unary") throw new Error(`${name} is a stream: teach rpcCall() to read it`);
       const body = { ...bodyOf(method.input, method.parent, naming), ...more };
       return async (bench, token) => await bench.rpc(name, body, { token });
@@ -392,13 +395,20 @@ function rpcCall(method: DescMethod): Call {
 /** Where whoever follows deliveries sees all there are. */
 const FROM_THE_BEGINNING = "0.0";
 
-/** Opens a stream and takes what it answers first for its answer. */
-function readingFirst(method: DescMethod, body: Record<string, unknown>): Send {
+/** Opens a stream and takes what it answers first for its answer. A stream in both directions needs HTTP/2. */
+function readingFirst(
+  method: DescMethod,
+  body: Record<string, unknown>,
+  httpVersion: "1.1" | "2" = "1.1",
+): Send {
   return async (bench, token) => {
-    const transport = createConnectTransport({ baseUrl: bench.url, httpVersion: "1.1" });
+    const sessionManager = new Http2SessionManager(bench.url);
+    const http = httpVersion === "2" ? { httpVersion, sessionManager } : { httpVersion };
+    const transport = createConnectTransport({ baseUrl: bench.url, ...http });
     const stop = new AbortController();
     const headers = token === null ? {} : { authorization: `Bearer ${token}` };
-    const input = fromJson(method.input, { ...body, cursor: FROM_THE_BEGINNING } as JsonValue);
+    const cursor = method.input.field["cursor"] === undefined ? {} : { cursor: FROM_THE_BEGINNING };
+    const input = fromJson(method.input, { ...body, ...cursor } as JsonValue);
     try {
       const once = async function* () {
         yield input;
@@ -421,6 +431,7 @@ function readingFirst(method: DescMethod, body: Record<string, unknown>): Send {
       return { status, headers: new Headers(), body: { code: name, message: rawMessage } };
     } finally {
       stop.abort();
+      sessionManager.abort();
     }
   };
 }

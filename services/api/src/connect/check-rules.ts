@@ -1,5 +1,6 @@
+import type { DescMessage, Message } from "@bufbuild/protobuf";
 import { type Path, pathToString } from "@bufbuild/protobuf/reflect";
-import { ValidationError, type Violation, violationsToProto } from "@bufbuild/protovalidate";
+import { createValidator, ValidationError, type Violation, violationsToProto } from "@bufbuild/protovalidate";
 import { Code, ConnectError, type Interceptor } from "@connectrpc/connect";
 import { createValidateInterceptor } from "@connectrpc/validate";
 
@@ -9,9 +10,13 @@ import { createValidateInterceptor } from "@connectrpc/validate";
  */
 const VIOLATIONS_MAX = 5;
 
-/** Checks requests against the contracts' rules, and says in what to do rather than in the rules' own terms. */
+/**
+ * Checks requests against the contracts' rules, and says in what to do rather than in the rules' own terms. Of a stream of
+ * requests each is its own matter, and its handler's.
+ */
 export function checkRules(validate: Interceptor = createValidateInterceptor()): Interceptor {
   return (next) => async (request) => {
+    if (STREAMING_IN.has(request.method.methodKind)) return await next(request);
     let passed = false;
     const checked = validate(async (valid) => {
       passed = true;
@@ -22,6 +27,17 @@ export function checkRules(validate: Interceptor = createValidateInterceptor()):
     } catch (error) {
       throw passed ? error : explained(error);
     }
+  };
+}
+
+const STREAMING_IN: ReadonlySet<string> = new Set(["client_streaming", "bidi_streaming"]);
+
+/** The same for one message. */
+export function ruleCheck(): (type: DescMessage, message: Message) => void {
+  const validator = createValidator();
+  return (type, message) => {
+    const result = validator.validate(type, message);
+    if (result.kind !== "valid") throw explained(result.error);
   };
 }
 

@@ -1,13 +1,15 @@
-import { create } from "@bufbuild/protobuf";
+import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
 import {
   type EventIngestService,
   type IngestEventRequest,
+  type IngestEventResponseSchema,
   SchemaViolationSchema,
 } from "@posthaste/contracts/event_ingest";
 import { Refusal } from "@posthaste/domain";
 import type { Deps } from "../deps.ts";
 import { type AcceptedEvent, type IncomingEvent, ingest } from "../ingest.ts";
+import { ingestStream } from "./ingest-stream.ts";
 import { callerOf, noteIngested, traceparentOf } from "./interceptors.ts";
 import { structJson } from "./struct-json.ts";
 
@@ -17,10 +19,15 @@ export function eventIngestService(deps: Deps): ServiceImpl<typeof EventIngestSe
     noteIngested(context, results);
     return results;
   };
+  const ingestOne = async (context: HandlerContext, event: IncomingEvent) => {
+    const [result] = await ingestAll(context, [event]);
+    if (result === undefined) throw new Error("an event was stored without a result");
+    return responseTo(result);
+  };
   return {
+    ingestStream: ingestStream(deps, ingestOne, incomingFrom),
     async ingestEvent(request, context) {
-      const [result] = await ingestAll(context, [incomingFrom(request, "")]);
-      return result === undefined ? {} : responseTo(result);
+      return await ingestOne(context, incomingFrom(request, ""));
     },
     async ingestEvents(request, context) {
       const { POSTHASTE_BATCH_EVENTS_MAX: eventsMax } = deps.limits;
@@ -39,7 +46,10 @@ export function eventIngestService(deps: Deps): ServiceImpl<typeof EventIngestSe
   };
 }
 
-function responseTo({ warnings, ...event }: AcceptedEvent) {
+function responseTo({
+  warnings,
+  ...event
+}: AcceptedEvent): MessageInitShape<typeof IngestEventResponseSchema> {
   return { ...event, warnings: warnings.map((warning) => create(SchemaViolationSchema, warning)) };
 }
 

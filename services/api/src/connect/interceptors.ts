@@ -42,16 +42,19 @@ export function traceparentOf(context: HandlerContext): string | undefined {
   return context.values.get(LINE)?.traceparent;
 }
 
-/** Notes for the call's line what it stored. */
+/** Notes for the call's line what it stored, beside what it stored before. */
 export function noteIngested(context: HandlerContext, results: readonly IngestedEvent[]): void {
   const line = context.values.get(LINE);
   if (line === undefined) return;
-  const stored = results.filter((result) => !result.duplicate);
-  line.ingested = {
-    events: stored.length,
-    duplicates: results.length - stored.length,
-    deliveries: stored.reduce((sum, { deliveryCount }) => sum + deliveryCount, 0),
-  };
+  const ingested = line.ingested ?? { events: 0, duplicates: 0, deliveries: 0 };
+  for (const { duplicate, deliveryCount } of results) {
+    if (duplicate) ingested.duplicates += 1;
+    else {
+      ingested.events += 1;
+      ingested.deliveries += deliveryCount;
+    }
+  }
+  line.ingested = ingested;
 }
 
 function callerIn(values: ContextValues): Principal {
@@ -135,7 +138,7 @@ export function answer(deps: Deps): Interceptor {
       if (line !== undefined) line.code = code;
     };
     const refusing = (error: unknown) => {
-      const answered = answerFor(deps, error, request.method, line?.id);
+      const answered = errorFor(deps, error, request.method, line?.id);
       note(Code[answered.code]);
       return answered;
     };
@@ -158,12 +161,8 @@ async function* translated<T>(stream: AsyncIterable<T>, refusing: (error: unknow
   }
 }
 
-function answerFor(
-  deps: Deps,
-  error: unknown,
-  method: DescMethod,
-  requestId: string | undefined,
-): ConnectError {
+/** What a caller may see of an error. A fault is logged. */
+export function errorFor(deps: Deps, error: unknown, method: DescMethod, requestId?: string): ConnectError {
   if (error instanceof ConnectError) return error;
   if (error instanceof Refusal) {
     const details = violationsDetail(method, error.details);
