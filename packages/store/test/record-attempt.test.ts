@@ -23,6 +23,12 @@ async function pending({ store, accountId, subscribe, ingest }: Bench): Promise<
   if (delivery === undefined) throw new Error("no delivery");
   return delivery.id;
 }
+/** Another of the same subscription. */
+async function pendingOf({ store, accountId, ingest }: Bench): Promise<DeliveryId> {
+  const { eventId } = await ingest();
+  const [delivery] = await listDeliveries(store, { accountId, eventId, limit: 1 });
+  return delivery?.id as DeliveryId;
+}
 const record = (deliveryId: DeliveryId, over: Partial<AttemptToRecord> = {}): AttemptToRecord => ({
   deliveryId,
   attempt: attempt(),
@@ -96,11 +102,34 @@ onEachDatabase("an attempt", (bench) => {
     }
   });
 
+  test("that failed has the time of its retry reserved, once also where it was made twice", async () => {
+    const { store, accountId } = bench();
+    const id = await pending(bench());
+    const pace = { rate: { perSecond: 0.1, burst: 1 }, concurrency: 1 };
+    const dueMs = NOW + 600_000;
+    expect(await recordAttempt(store, record(id, { pace }))).toEqual({
+      kind: "recorded",
+      nextAttemptAt: dueMs,
+    });
+    await recordAttempt(store, record(id, { pace }));
+    const slots = await store.db.selectFrom("turn_slots").select("taken").execute();
+    expect(slots).toEqual([{ taken: 1 }]);
+    const next = await pendingOf(bench());
+    expect(await recordAttempt(store, record(next, { pace }))).toEqual({
+      kind: "recorded",
+      nextAttemptAt: dueMs + 10_000,
+    });
+    expect(await getDelivery(store, { accountId, id: next })).toMatchObject({
+      nextAttemptAt: dueMs + 10_000,
+    });
+  });
+
   test("out of its turn is not logged", async () => {
     const { store, accountId } = bench();
     const id = await pending(bench());
-    expect(await recordAttempt(store, record(id, { attempt: attempt({ number: 2 }) }))).toMatchObject({
+    expect(await recordAttempt(store, record(id, { attempt: attempt({ number: 2 }) }))).toEqual({
       kind: "already_recorded",
+      nextAttemptAt: null,
     });
     expect(await listAttempts(store, { accountId, deliveryId: id })).toEqual([]);
   });
@@ -110,7 +139,9 @@ onEachDatabase("an attempt", (bench) => {
     const id = await pending(bench());
     await cancelDelivery(store, { id, reason: "by hand", now: NOW });
     expect(await recordAttempt(store, record(id, { state: "succeeded", nextAttemptAt: null }))).toMatchObject(
-      { kind: "recorded" },
+      {
+        kind: "recorded",
+      },
     );
     expect(await getDelivery(store, { accountId, id })).toMatchObject({
       state: "cancelled",
