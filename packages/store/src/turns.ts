@@ -168,47 +168,54 @@ export async function takeTurn(
     pace: Pace;
     /** How long the attempt may take. */
     timeoutMs: number;
-    now: number;
+    now: () => number | Promise<number>;
   },
 ): Promise<Turn> {
-  const { deliveryId, subscriptionId, pace, now } = ask;
   return await transact(store, async (tx) => {
-    const turns = await lockTurns(store, tx, subscriptionId);
-    const row = await tx
-      .selectFrom("deliveries")
-      .select(["attempts", "in_flight_of", "lease_until", "turn_at"])
-      .where("id", "=", deliveryId)
-      .executeTakeFirstOrThrow();
-    const isFirst = row.attempts === 0;
-    const later = async (isFull: boolean) =>
-      isFirst ? await unclaim(tx, deliveryId, now) : await standInLine(tx, ask, turns, isFull);
-    let { line, gate } = turns;
-    const isLetIn = hasPlace(row, now);
-    if (!isLetIn) {
-      const isFull = await isFullFor(tx, ask, isFirst);
-      const isEarly = row.turn_at === null && pace.rate !== null && nextTurnMs(line, pace.rate) > now;
-      if (isFull || isEarly) return await later(isFull);
-      if (row.turn_at === null && pace.rate !== null) line = after(line, pace.rate, now);
-    }
-    const atMs = pace.rate === null ? now : Math.max(now, nextTurnMs(gate, pace.rate));
-    if (atMs - now > IN_PLACE_MAX_MS) return await later(false);
-    if (pace.rate !== null) {
-      gate = after(gate, pace.rate, atMs);
-      await writeTurns(tx, subscriptionId, { line, gate });
-    }
-    if (!isLetIn) {
-      await tx
-        .updateTable("deliveries")
-        .set({
-          in_flight_of: subscriptionId,
-          lease_until: now + ask.timeoutMs + LEASE_SLACK_MS,
-          turn_at: null,
-        })
-        .where("id", "=", deliveryId)
-        .execute();
-    }
-    return { kind: "go", atMs };
+    const turns = await lockTurns(store, tx, ask.subscriptionId);
+    // Under the lock: those that waited for it would else be sent in a heap.
+    return await turnOf(tx, { ...ask, now: await ask.now() }, turns);
   });
+}
+
+type Ask = Omit<Parameters<typeof takeTurn>[1], "now"> & { readonly now: number };
+
+async function turnOf(tx: Tx, ask: Ask, turns: Turns): Promise<Turn> {
+  const { deliveryId, subscriptionId, pace, now } = ask;
+  const row = await tx
+    .selectFrom("deliveries")
+    .select(["attempts", "in_flight_of", "lease_until", "turn_at"])
+    .where("id", "=", deliveryId)
+    .executeTakeFirstOrThrow();
+  const isFirst = row.attempts === 0;
+  const later = async (isFull: boolean) =>
+    isFirst ? await unclaim(tx, deliveryId, now) : await standInLine(tx, ask, turns, isFull);
+  let { line, gate } = turns;
+  const isLetIn = hasPlace(row, now);
+  if (!isLetIn) {
+    const isFull = await isFullFor(tx, ask, isFirst);
+    const isEarly = row.turn_at === null && pace.rate !== null && nextTurnMs(line, pace.rate) > now;
+    if (isFull || isEarly) return await later(isFull);
+    if (row.turn_at === null && pace.rate !== null) line = after(line, pace.rate, now);
+  }
+  const atMs = pace.rate === null ? now : Math.max(now, nextTurnMs(gate, pace.rate));
+  if (atMs - now > IN_PLACE_MAX_MS) return await later(false);
+  if (pace.rate !== null) {
+    gate = after(gate, pace.rate, atMs);
+    await writeTurns(tx, subscriptionId, { line, gate });
+  }
+  if (!isLetIn) {
+    await tx
+      .updateTable("deliveries")
+      .set({
+        in_flight_of: subscriptionId,
+        lease_until: now + ask.timeoutMs + LEASE_SLACK_MS,
+        turn_at: null,
+      })
+      .where("id", "=", deliveryId)
+      .execute();
+  }
+  return { kind: "go", atMs };
 }
 
 /** How long retries take of late, so that those in line are told a time that is near the truth. */
@@ -220,11 +227,7 @@ export async function noteHold(tx: Tx, id: SubscriptionId, durationMs: number): 
     .execute();
 }
 
-async function isFullFor(
-  tx: Tx,
-  { subscriptionId, pace, now }: Parameters<typeof takeTurn>[1],
-  isFirst: boolean,
-): Promise<boolean> {
+async function isFullFor(tx: Tx, { subscriptionId, pace, now }: Ask, isFirst: boolean): Promise<boolean> {
   const { total, firsts } = (await inFlightOf(tx, [subscriptionId], now))(subscriptionId);
   if (total >= pace.concurrency) return true;
   if (isFirst || pace.rate !== null || total - firsts < halfOf(pace.concurrency)) return false;
@@ -241,7 +244,7 @@ async function isFullFor(
 
 async function standInLine(
   tx: Tx,
-  { deliveryId, subscriptionId, pace, now }: Parameters<typeof takeTurn>[1],
+  { deliveryId, subscriptionId, pace, now }: Ask,
   { line, gate, holdMs }: Turns,
   isFull: boolean,
 ): Promise<Turn> {

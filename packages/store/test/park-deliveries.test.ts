@@ -190,7 +190,7 @@ onEachDatabase("a resumed subscription", (bench) => {
     await drainParked(store, { now: NOW });
     const retries = await listDeliveries(store, { accountId, state: "started", limit: 10 });
     for (const { id } of retries.slice(0, 2)) {
-      await takeTurn(store, { deliveryId: id, subscriptionId, pace, timeoutMs: 15_000, now: NOW });
+      await takeTurn(store, { deliveryId: id, subscriptionId, pace, timeoutMs: 15_000, now: () => NOW });
     }
     await store.db
       .updateTable("turns")

@@ -44,7 +44,7 @@ async function retriesDue({ store, accountId, subscribe, ingest }: Bench, count:
 const ask = (
   { store }: Bench,
   of: { deliveryId: DeliveryId; subscriptionId: SubscriptionId; pace: Pace; now?: number },
-) => takeTurn(store, { timeoutMs: 15_000, now: NOW, ...of });
+) => takeTurn(store, { timeoutMs: 15_000, ...of, now: () => of.now ?? NOW });
 
 onEachDatabase("retries that come due at once", (bench) => {
   test("under a rate wait their turn by position ÷ rate, and each gets it", async () => {

@@ -47,15 +47,14 @@ async function untilItsTurn(deps: AttemptDeps, context: AttemptContext): Promise
   const { delivery, subscription, isClaimed } = context;
   // Let in when it was claimed, and nothing says when it is to be sent.
   if (isClaimed && subscription.rate === null) return undefined;
-  const now = await deps.now();
   const turn = await takeTurn(deps.store, {
     deliveryId: delivery.id,
     subscriptionId: subscription.id,
     pace: paceOf(deps, context),
     timeoutMs: subscription.timeoutMs ?? ATTEMPT_TIMEOUT_MS,
-    now,
+    now: deps.now,
   });
   if (turn.kind !== "go") return turn;
-  if (turn.atMs > now) await sleep(turn.atMs - now);
+  await sleep(Math.max(0, turn.atMs - (await deps.now())));
   return undefined;
 }
