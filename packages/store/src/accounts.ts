@@ -1,10 +1,16 @@
-import type { AccountId } from "@posthaste/domain";
+import type { AccountId, Lane } from "@posthaste/domain";
 import type { Selectable } from "kysely";
 import type { Store } from "./store.ts";
 import type { Tables } from "./tables.ts";
 
 /** A tenant. */
-export type Account = { readonly id: AccountId; readonly name: string; readonly createdAt: number };
+export type Account = {
+  readonly id: AccountId;
+  readonly name: string;
+  /** Null: the default. */
+  readonly lane: Lane | null;
+  readonly createdAt: number;
+};
 
 export async function createAccount(
   store: Store,
@@ -14,12 +20,21 @@ export async function createAccount(
     .insertInto("accounts")
     .values({ name, created_at: now })
     .executeTakeFirstOrThrow();
-  return { id: Number(insertId) as AccountId, name, createdAt: now };
+  return { id: Number(insertId) as AccountId, name, lane: null, createdAt: now };
 }
 
 export async function getAccount(store: Store, id: AccountId): Promise<Account | undefined> {
   const row = await store.db.selectFrom("accounts").selectAll().where("id", "=", id).executeTakeFirst();
   return row && accountOf(row);
+}
+
+/** How first attempts of its deliveries are made; null: as the installation says. Undefined: there is no such account. */
+export async function setLane(
+  store: Store,
+  { id, lane }: { id: AccountId; lane: Lane | null },
+): Promise<Account | undefined> {
+  await store.db.updateTable("accounts").set({ lane }).where("id", "=", id).execute();
+  return await getAccount(store, id);
 }
 
 /** Oldest first, those after `after`. */
@@ -38,5 +53,5 @@ export async function listAccounts(
 }
 
 function accountOf(row: Selectable<Tables["accounts"]>): Account {
-  return { id: row.id as AccountId, name: row.name, createdAt: row.created_at };
+  return { id: row.id as AccountId, name: row.name, lane: row.lane, createdAt: row.created_at };
 }

@@ -1,4 +1,4 @@
-export { type Account, createAccount, getAccount, listAccounts } from "./accounts.ts";
+export { type Account, createAccount, getAccount, listAccounts, setLane } from "./accounts.ts";
 export { advanceErasure } from "./advance-erasure.ts";
 export { advanceRecovery } from "./advance-recovery.ts";
 export { type AttemptLedger, createAttemptLedger } from "./attempt-ledger.ts";

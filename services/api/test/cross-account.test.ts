@@ -47,6 +47,7 @@ const ANSWERED = {
   /** Is denied to all but administrators, who see every account. */
   administers: {
     "AccountService/CreateAccount": "names no account: it makes one",
+    "AccountService/SetLane": "for administrators, who see all of them",
     "AccountService/ListAccounts": "names no account: it shows all of them",
   },
   /** Answers 405. */

@@ -406,6 +406,20 @@ describe("tokens and accounts", () => {
     const past = { ...wanted, expiresAt: "2020-01-01T00:00:00Z" };
     expect((await t.rpc("AccountService/CreateToken", past, admin)).status).toBe(400);
   });
+
+  test("an administrator chooses an account's lane, and takes the choice back", async () => {
+    const admin = { token: await t.tokenWith(["admin"]) };
+    const setLane = (lane?: string, accountId: number = t.accountId) =>
+      t.rpc("AccountService/SetLane", { accountId, lane }, admin);
+    expect((await setLane("LANE_DIRECT")).body.account).toMatchObject({
+      id: t.accountId,
+      lane: "LANE_DIRECT",
+    });
+    const { body } = await t.rpc("AccountService/ListAccounts", {}, admin);
+    expect(body.accounts).toMatchObject([{ id: t.accountId, lane: "LANE_DIRECT" }]);
+    expect((await setLane()).body.account).not.toHaveProperty("lane");
+    expect((await setLane("LANE_DIRECT", 999)).status).toBe(404);
+  });
 });
 
 describe("subscriptions and deliveries", () => {

@@ -71,6 +71,7 @@ const ACCESS: Readonly<Record<string, Readonly<Record<string, Access>>>> = {
   [AccountService.typeName]: {
     createAccount: "admin",
     listAccounts: "admin",
+    setLane: "admin",
     createToken: "admin",
     listTokens: "admin",
     revokeToken: "admin",

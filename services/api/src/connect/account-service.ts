@@ -19,10 +19,11 @@ import {
   listAccounts,
   listTokens,
   revokeToken,
+  setLane,
 } from "@posthaste/store";
 import type { Deps } from "../deps.ts";
 import { plainText } from "../plain-text.ts";
-import { accountTo, erasureTo, tokenTo } from "./convert.ts";
+import { accountTo, erasureTo, laneFrom, tokenTo } from "./convert.ts";
 import { numberPage } from "./page.ts";
 
 const NAME_CHARS_MAX = 100;
@@ -31,7 +32,7 @@ export function accountService(deps: Deps): ServiceImpl<typeof AccountService> {
   const { store } = deps;
   const requireAccount = async (id: AccountId) => {
     if ((await getAccount(store, id)) !== undefined) return;
-    throw new Refusal("not_found", `there is no account ${id}`, { field: "account_id" });
+    throw noAccount(id);
   };
   const erase = async (what: { accountId: AccountId; key: EventKey | null }) => {
     const erasure = await createErasure(store, { ...what, now: deps.now() });
@@ -47,6 +48,12 @@ export function accountService(deps: Deps): ServiceImpl<typeof AccountService> {
     async listAccounts(request) {
       const { rows, nextPageToken } = await numberPage(request, (page) => listAccounts(store, page));
       return { accounts: rows.map(accountTo), nextPageToken };
+    },
+
+    async setLane({ accountId, lane }) {
+      const account = await setLane(store, { id: accountId as AccountId, lane: laneFrom(lane) });
+      if (account === undefined) throw noAccount(accountId);
+      return { account: accountTo(account) };
     },
 
     async createToken(request) {
@@ -93,4 +100,8 @@ export function accountService(deps: Deps): ServiceImpl<typeof AccountService> {
       return { erasure: erasureTo(erasure) };
     },
   };
+}
+
+function noAccount(id: number): Refusal {
+  return new Refusal("not_found", `there is no account ${id}`, { field: "account_id" });
 }

@@ -1,6 +1,12 @@
 import { create } from "@bufbuild/protobuf";
 import { durationFromMs, type Timestamp, timestampFromMs } from "@bufbuild/protobuf/wkt";
-import { AccountSchema, ErasureSchema, ErasureState, TokenSchema } from "@posthaste/contracts/account";
+import {
+  AccountSchema,
+  ErasureSchema,
+  ErasureState,
+  Lane as ProtoLane,
+  TokenSchema,
+} from "@posthaste/contracts/account";
 import {
   AttemptSchema,
   DeliveryChangeSchema,
@@ -23,6 +29,7 @@ import {
   type Acceptance,
   ATTEMPT_TIMEOUT_MS,
   type DeliveryState,
+  type Lane,
   type Outcome,
   type RecoveryKind,
   type RecoveryState,
@@ -223,8 +230,19 @@ export function accountTo(account: Account) {
   return create(AccountSchema, {
     id: account.id,
     name: account.name,
+    lane: account.lane === null ? ProtoLane.UNSPECIFIED : LANES[account.lane],
     createdAt: timestampFromMs(account.createdAt),
   });
+}
+
+const LANES = {
+  workflow: ProtoLane.WORKFLOW,
+  direct: ProtoLane.DIRECT,
+} as const satisfies Record<Lane, ProtoLane>;
+
+/** Null: the default. */
+export function laneFrom(lane: ProtoLane): Lane | null {
+  return (Object.keys(LANES) as Lane[]).find((name) => LANES[name] === lane) ?? null;
 }
 
 export function erasureTo(erasure: Erasure) {

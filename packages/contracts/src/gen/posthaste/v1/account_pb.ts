@@ -13,7 +13,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file posthaste/v1/account.proto.
  */
 export const file_posthaste_v1_account: GenFile = /*@__PURE__*/
-  fileDesc("Chpwb3N0aGFzdGUvdjEvYWNjb3VudC5wcm90bxIMcG9zdGhhc3RlLnYxIlMKB0FjY291bnQSCgoCaWQYASABKAUSDAoEbmFtZRgCIAEoCRIuCgpjcmVhdGVkX2F0GAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCLjAQoFVG9rZW4SCgoCaWQYASABKAUSEgoKYWNjb3VudF9pZBgCIAEoBRIMCgRuYW1lGAMgASgJEgwKBGhpbnQYBCABKAkSDgoGc2NvcGVzGAUgAygJEi4KCmV4cGlyZXNfYXQYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi4KCnJldm9rZWRfYXQYByABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi4KCmNyZWF0ZWRfYXQYCCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIi8KFENyZWF0ZUFjY291bnRSZXF1ZXN0EhcKBG5hbWUYASABKAlCCbpIBnIEEAEYZCI/ChVDcmVhdGVBY2NvdW50UmVzcG9uc2USJgoHYWNjb3VudBgBIAEoCzIVLnBvc3RoYXN0ZS52MS5BY2NvdW50IlIKE0xpc3RBY2NvdW50c1JlcXVlc3QSHQoJcGFnZV9zaXplGAEgASgFQgq6SAcaBRj0AygAEhwKCnBhZ2VfdG9rZW4YAiABKAlCCLpIBXIDGIAEIlgKFExpc3RBY2NvdW50c1Jlc3BvbnNlEicKCGFjY291bnRzGAEgAygLMhUucG9zdGhhc3RlLnYxLkFjY291bnQSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIpUCChJDcmVhdGVUb2tlblJlcXVlc3QSGwoKYWNjb3VudF9pZBgBIAEoBUIHukgEGgIgABIXCgRuYW1lGAIgASgJQgm6SAZyBBABGGQSjgEKBnNjb3BlcxgDIAMoCUJ+ukh7kgF4CAEYASJycnBSEnN1YnNjcmlwdGlvbnM6cmVhZFITc3Vic2NyaXB0aW9uczp3cml0ZVIMZXZlbnRzOndyaXRlUg9kZWxpdmVyaWVzOnJlYWRSEGRlbGl2ZXJpZXM6d3JpdGVSDWNhdGFsb2c6d3JpdGVSBWFkbWluEjgKCmV4cGlyZXNfYXQYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQgi6SAWyAQJAASJJChNDcmVhdGVUb2tlblJlc3BvbnNlEiIKBXRva2VuGAEgASgLMhMucG9zdGhhc3RlLnYxLlRva2VuEg4KBnNlY3JldBgCIAEoCSJtChFMaXN0VG9rZW5zUmVxdWVzdBIbCgphY2NvdW50X2lkGAEgASgFQge6SAQaAiAAEh0KCXBhZ2Vfc2l6ZRgCIAEoBUIKukgHGgUY9AMoABIcCgpwYWdlX3Rva2VuGAMgASgJQgi6SAVyAxiABCJSChJMaXN0VG9rZW5zUmVzcG9uc2USIwoGdG9rZW5zGAEgAygLMhMucG9zdGhhc3RlLnYxLlRva2VuEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSIpChJSZXZva2VUb2tlblJlcXVlc3QSEwoCaWQYASABKAVCB7pIBBoCIAAiOQoTUmV2b2tlVG9rZW5SZXNwb25zZRIiCgV0b2tlbhgBIAEoCzITLnBvc3RoYXN0ZS52MS5Ub2tlbiLGAgoHRXJhc3VyZRIKCgJpZBgBIAEoBRISCgphY2NvdW50X2lkGAIgASgFEg8KB3BvaW50ZXIYAyABKAkSFAoMdmFsdWVfc2hhMjU2GAQgASgJEikKBXN0YXRlGAUgASgOMhoucG9zdGhhc3RlLnYxLkVyYXN1cmVTdGF0ZRIQCghleGFtaW5lZBgGIAEoAxIOCgZldmVudHMYByABKAMSEgoKZGVsaXZlcmllcxgIIAEoAxIQCghhdHRlbXB0cxgJIAEoAxIOCgZkaWdlc3QYCiABKAkSLgoKY3JlYXRlZF9hdBgLIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLAoIZW5kZWRfYXQYDCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhMKC3dvcmtmbG93X2lkGA0gASgJIjIKE0VyYXNlQWNjb3VudFJlcXVlc3QSGwoKYWNjb3VudF9pZBgBIAEoBUIHukgEGgIgACI+ChRFcmFzZUFjY291bnRSZXNwb25zZRImCgdlcmFzdXJlGAEgASgLMhUucG9zdGhhc3RlLnYxLkVyYXN1cmUiaQoSRXJhc2VFdmVudHNSZXF1ZXN0EhsKCmFjY291bnRfaWQYASABKAVCB7pIBBoCIAASGwoHcG9pbnRlchgCIAEoCUIKukgHcgUQAhiAAhIZCgV2YWx1ZRgDIAEoCUIKukgHcgUQARiACCI9ChNFcmFzZUV2ZW50c1Jlc3BvbnNlEiYKB2VyYXN1cmUYASABKAsyFS5wb3N0aGFzdGUudjEuRXJhc3VyZSIoChFHZXRFcmFzdXJlUmVxdWVzdBITCgJpZBgBIAEoBUIHukgEGgIgACI8ChJHZXRFcmFzdXJlUmVzcG9uc2USJgoHZXJhc3VyZRgBIAEoCzIVLnBvc3RoYXN0ZS52MS5FcmFzdXJlKmUKDEVyYXN1cmVTdGF0ZRIdChlFUkFTVVJFX1NUQVRFX1VOU1BFQ0lGSUVEEAASGQoVRVJBU1VSRV9TVEFURV9SVU5OSU5HEAESGwoXRVJBU1VSRV9TVEFURV9DT01QTEVURUQQAjLKBQoOQWNjb3VudFNlcnZpY2USWAoNQ3JlYXRlQWNjb3VudBIiLnBvc3RoYXN0ZS52MS5DcmVhdGVBY2NvdW50UmVxdWVzdBojLnBvc3RoYXN0ZS52MS5DcmVhdGVBY2NvdW50UmVzcG9uc2USWgoMTGlzdEFjY291bnRzEiEucG9zdGhhc3RlLnYxLkxpc3RBY2NvdW50c1JlcXVlc3QaIi5wb3N0aGFzdGUudjEuTGlzdEFjY291bnRzUmVzcG9uc2UiA5ACARJSCgtDcmVhdGVUb2tlbhIgLnBvc3RoYXN0ZS52MS5DcmVhdGVUb2tlblJlcXVlc3QaIS5wb3N0aGFzdGUudjEuQ3JlYXRlVG9rZW5SZXNwb25zZRJUCgpMaXN0VG9rZW5zEh8ucG9zdGhhc3RlLnYxLkxpc3RUb2tlbnNSZXF1ZXN0GiAucG9zdGhhc3RlLnYxLkxpc3RUb2tlbnNSZXNwb25zZSIDkAIBElcKC1Jldm9rZVRva2VuEiAucG9zdGhhc3RlLnYxLlJldm9rZVRva2VuUmVxdWVzdBohLnBvc3RoYXN0ZS52MS5SZXZva2VUb2tlblJlc3BvbnNlIgOQAgISVQoMRXJhc2VBY2NvdW50EiEucG9zdGhhc3RlLnYxLkVyYXNlQWNjb3VudFJlcXVlc3QaIi5wb3N0aGFzdGUudjEuRXJhc2VBY2NvdW50UmVzcG9uc2USUgoLRXJhc2VFdmVudHMSIC5wb3N0aGFzdGUudjEuRXJhc2VFdmVudHNSZXF1ZXN0GiEucG9zdGhhc3RlLnYxLkVyYXNlRXZlbnRzUmVzcG9uc2USVAoKR2V0RXJhc3VyZRIfLnBvc3RoYXN0ZS52MS5HZXRFcmFzdXJlUmVxdWVzdBogLnBvc3RoYXN0ZS52MS5HZXRFcmFzdXJlUmVzcG9uc2UiA5ACAWIGcHJvdG8z", [file_buf_validate_validate, file_google_protobuf_timestamp]);
+  fileDesc("Chpwb3N0aGFzdGUvdjEvYWNjb3VudC5wcm90bxIMcG9zdGhhc3RlLnYxInUKB0FjY291bnQSCgoCaWQYASABKAUSDAoEbmFtZRgCIAEoCRIuCgpjcmVhdGVkX2F0GAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIgCgRsYW5lGAQgASgOMhIucG9zdGhhc3RlLnYxLkxhbmUiWQoOU2V0TGFuZVJlcXVlc3QSGwoKYWNjb3VudF9pZBgBIAEoBUIHukgEGgIgABIqCgRsYW5lGAIgASgOMhIucG9zdGhhc3RlLnYxLkxhbmVCCLpIBYIBAhABIjkKD1NldExhbmVSZXNwb25zZRImCgdhY2NvdW50GAEgASgLMhUucG9zdGhhc3RlLnYxLkFjY291bnQi4wEKBVRva2VuEgoKAmlkGAEgASgFEhIKCmFjY291bnRfaWQYAiABKAUSDAoEbmFtZRgDIAEoCRIMCgRoaW50GAQgASgJEg4KBnNjb3BlcxgFIAMoCRIuCgpleHBpcmVzX2F0GAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIuCgpyZXZva2VkX2F0GAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIuCgpjcmVhdGVkX2F0GAggASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCIvChRDcmVhdGVBY2NvdW50UmVxdWVzdBIXCgRuYW1lGAEgASgJQgm6SAZyBBABGGQiPwoVQ3JlYXRlQWNjb3VudFJlc3BvbnNlEiYKB2FjY291bnQYASABKAsyFS5wb3N0aGFzdGUudjEuQWNjb3VudCJSChNMaXN0QWNjb3VudHNSZXF1ZXN0Eh0KCXBhZ2Vfc2l6ZRgBIAEoBUIKukgHGgUY9AMoABIcCgpwYWdlX3Rva2VuGAIgASgJQgi6SAVyAxiABCJYChRMaXN0QWNjb3VudHNSZXNwb25zZRInCghhY2NvdW50cxgBIAMoCzIVLnBvc3RoYXN0ZS52MS5BY2NvdW50EhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSKVAgoSQ3JlYXRlVG9rZW5SZXF1ZXN0EhsKCmFjY291bnRfaWQYASABKAVCB7pIBBoCIAASFwoEbmFtZRgCIAEoCUIJukgGcgQQARhkEo4BCgZzY29wZXMYAyADKAlCfrpIe5IBeAgBGAEicnJwUhJzdWJzY3JpcHRpb25zOnJlYWRSE3N1YnNjcmlwdGlvbnM6d3JpdGVSDGV2ZW50czp3cml0ZVIPZGVsaXZlcmllczpyZWFkUhBkZWxpdmVyaWVzOndyaXRlUg1jYXRhbG9nOndyaXRlUgVhZG1pbhI4CgpleHBpcmVzX2F0GAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIIukgFsgECQAEiSQoTQ3JlYXRlVG9rZW5SZXNwb25zZRIiCgV0b2tlbhgBIAEoCzITLnBvc3RoYXN0ZS52MS5Ub2tlbhIOCgZzZWNyZXQYAiABKAkibQoRTGlzdFRva2Vuc1JlcXVlc3QSGwoKYWNjb3VudF9pZBgBIAEoBUIHukgEGgIgABIdCglwYWdlX3NpemUYAiABKAVCCrpIBxoFGPQDKAASHAoKcGFnZV90b2tlbhgDIAEoCUIIukgFcgMYgAQiUgoSTGlzdFRva2Vuc1Jlc3BvbnNlEiMKBnRva2VucxgBIAMoCzITLnBvc3RoYXN0ZS52MS5Ub2tlbhIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiKQoSUmV2b2tlVG9rZW5SZXF1ZXN0EhMKAmlkGAEgASgFQge6SAQaAiAAIjkKE1Jldm9rZVRva2VuUmVzcG9uc2USIgoFdG9rZW4YASABKAsyEy5wb3N0aGFzdGUudjEuVG9rZW4ixgIKB0VyYXN1cmUSCgoCaWQYASABKAUSEgoKYWNjb3VudF9pZBgCIAEoBRIPCgdwb2ludGVyGAMgASgJEhQKDHZhbHVlX3NoYTI1NhgEIAEoCRIpCgVzdGF0ZRgFIAEoDjIaLnBvc3RoYXN0ZS52MS5FcmFzdXJlU3RhdGUSEAoIZXhhbWluZWQYBiABKAMSDgoGZXZlbnRzGAcgASgDEhIKCmRlbGl2ZXJpZXMYCCABKAMSEAoIYXR0ZW1wdHMYCSABKAMSDgoGZGlnZXN0GAogASgJEi4KCmNyZWF0ZWRfYXQYCyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiwKCGVuZGVkX2F0GAwgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBITCgt3b3JrZmxvd19pZBgNIAEoCSIyChNFcmFzZUFjY291bnRSZXF1ZXN0EhsKCmFjY291bnRfaWQYASABKAVCB7pIBBoCIAAiPgoURXJhc2VBY2NvdW50UmVzcG9uc2USJgoHZXJhc3VyZRgBIAEoCzIVLnBvc3RoYXN0ZS52MS5FcmFzdXJlImkKEkVyYXNlRXZlbnRzUmVxdWVzdBIbCgphY2NvdW50X2lkGAEgASgFQge6SAQaAiAAEhsKB3BvaW50ZXIYAiABKAlCCrpIB3IFEAIYgAISGQoFdmFsdWUYAyABKAlCCrpIB3IFEAEYgAgiPQoTRXJhc2VFdmVudHNSZXNwb25zZRImCgdlcmFzdXJlGAEgASgLMhUucG9zdGhhc3RlLnYxLkVyYXN1cmUiKAoRR2V0RXJhc3VyZVJlcXVlc3QSEwoCaWQYASABKAVCB7pIBBoCIAAiPAoSR2V0RXJhc3VyZVJlc3BvbnNlEiYKB2VyYXN1cmUYASABKAsyFS5wb3N0aGFzdGUudjEuRXJhc3VyZSpACgRMYW5lEhQKEExBTkVfVU5TUEVDSUZJRUQQABIRCg1MQU5FX1dPUktGTE9XEAESDwoLTEFORV9ESVJFQ1QQAiplCgxFcmFzdXJlU3RhdGUSHQoZRVJBU1VSRV9TVEFURV9VTlNQRUNJRklFRBAAEhkKFUVSQVNVUkVfU1RBVEVfUlVOTklORxABEhsKF0VSQVNVUkVfU1RBVEVfQ09NUExFVEVEEAIylwYKDkFjY291bnRTZXJ2aWNlElgKDUNyZWF0ZUFjY291bnQSIi5wb3N0aGFzdGUudjEuQ3JlYXRlQWNjb3VudFJlcXVlc3QaIy5wb3N0aGFzdGUudjEuQ3JlYXRlQWNjb3VudFJlc3BvbnNlEloKDExpc3RBY2NvdW50cxIhLnBvc3RoYXN0ZS52MS5MaXN0QWNjb3VudHNSZXF1ZXN0GiIucG9zdGhhc3RlLnYxLkxpc3RBY2NvdW50c1Jlc3BvbnNlIgOQAgESSwoHU2V0TGFuZRIcLnBvc3RoYXN0ZS52MS5TZXRMYW5lUmVxdWVzdBodLnBvc3RoYXN0ZS52MS5TZXRMYW5lUmVzcG9uc2UiA5ACAhJSCgtDcmVhdGVUb2tlbhIgLnBvc3RoYXN0ZS52MS5DcmVhdGVUb2tlblJlcXVlc3QaIS5wb3N0aGFzdGUudjEuQ3JlYXRlVG9rZW5SZXNwb25zZRJUCgpMaXN0VG9rZW5zEh8ucG9zdGhhc3RlLnYxLkxpc3RUb2tlbnNSZXF1ZXN0GiAucG9zdGhhc3RlLnYxLkxpc3RUb2tlbnNSZXNwb25zZSIDkAIBElcKC1Jldm9rZVRva2VuEiAucG9zdGhhc3RlLnYxLlJldm9rZVRva2VuUmVxdWVzdBohLnBvc3RoYXN0ZS52MS5SZXZva2VUb2tlblJlc3BvbnNlIgOQAgISVQoMRXJhc2VBY2NvdW50EiEucG9zdGhhc3RlLnYxLkVyYXNlQWNjb3VudFJlcXVlc3QaIi5wb3N0aGFzdGUudjEuRXJhc2VBY2NvdW50UmVzcG9uc2USUgoLRXJhc2VFdmVudHMSIC5wb3N0aGFzdGUudjEuRXJhc2VFdmVudHNSZXF1ZXN0GiEucG9zdGhhc3RlLnYxLkVyYXNlRXZlbnRzUmVzcG9uc2USVAoKR2V0RXJhc3VyZRIfLnBvc3RoYXN0ZS52MS5HZXRFcmFzdXJlUmVxdWVzdBogLnBvc3RoYXN0ZS52MS5HZXRFcmFzdXJlUmVzcG9uc2UiA5ACAWIGcHJvdG8z", [file_buf_validate_validate, file_google_protobuf_timestamp]);
 
 /**
  * A tenant.
@@ -41,6 +41,13 @@ export type Account = Message<"posthaste.v1.Account"> & {
    * @generated from field: google.protobuf.Timestamp created_at = 3;
    */
   createdAt?: Timestamp | undefined;
+
+  /**
+   * How first attempts of its deliveries are made; LANE_UNSPECIFIED: as the installation says (`POSTHASTE_LANE`).
+   *
+   * @generated from field: posthaste.v1.Lane lane = 4;
+   */
+  lane: Lane;
 };
 
 /**
@@ -49,6 +56,55 @@ export type Account = Message<"posthaste.v1.Account"> & {
  */
 export const AccountSchema: GenMessage<Account> = /*@__PURE__*/
   messageDesc(file_posthaste_v1_account, 0);
+
+/**
+ * A choice of lane.
+ *
+ * @generated from message posthaste.v1.SetLaneRequest
+ */
+export type SetLaneRequest = Message<"posthaste.v1.SetLaneRequest"> & {
+  /**
+   * The account.
+   *
+   * @generated from field: int32 account_id = 1;
+   */
+  accountId: number;
+
+  /**
+   * The lane. Default: LANE_UNSPECIFIED, which undoes an earlier choice.
+   *
+   * @generated from field: posthaste.v1.Lane lane = 2;
+   */
+  lane: Lane;
+};
+
+/**
+ * Describes the message posthaste.v1.SetLaneRequest.
+ * Use `create(SetLaneRequestSchema)` to create a new message.
+ */
+export const SetLaneRequestSchema: GenMessage<SetLaneRequest> = /*@__PURE__*/
+  messageDesc(file_posthaste_v1_account, 1);
+
+/**
+ * The account with its lane.
+ *
+ * @generated from message posthaste.v1.SetLaneResponse
+ */
+export type SetLaneResponse = Message<"posthaste.v1.SetLaneResponse"> & {
+  /**
+   * As stored.
+   *
+   * @generated from field: posthaste.v1.Account account = 1;
+   */
+  account?: Account | undefined;
+};
+
+/**
+ * Describes the message posthaste.v1.SetLaneResponse.
+ * Use `create(SetLaneResponseSchema)` to create a new message.
+ */
+export const SetLaneResponseSchema: GenMessage<SetLaneResponse> = /*@__PURE__*/
+  messageDesc(file_posthaste_v1_account, 2);
 
 /**
  * A credential of an account, without its secret.
@@ -118,7 +174,7 @@ export type Token = Message<"posthaste.v1.Token"> & {
  * Use `create(TokenSchema)` to create a new message.
  */
 export const TokenSchema: GenMessage<Token> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_account, 1);
+  messageDesc(file_posthaste_v1_account, 3);
 
 /**
  * What a new account needs.
@@ -139,7 +195,7 @@ export type CreateAccountRequest = Message<"posthaste.v1.CreateAccountRequest"> 
  * Use `create(CreateAccountRequestSchema)` to create a new message.
  */
 export const CreateAccountRequestSchema: GenMessage<CreateAccountRequest> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_account, 2);
+  messageDesc(file_posthaste_v1_account, 4);
 
 /**
  * The new account.
@@ -160,7 +216,7 @@ export type CreateAccountResponse = Message<"posthaste.v1.CreateAccountResponse"
  * Use `create(CreateAccountResponseSchema)` to create a new message.
  */
 export const CreateAccountResponseSchema: GenMessage<CreateAccountResponse> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_account, 3);
+  messageDesc(file_posthaste_v1_account, 5);
 
 /**
  * One page of accounts.
@@ -188,7 +244,7 @@ export type ListAccountsRequest = Message<"posthaste.v1.ListAccountsRequest"> & 
  * Use `create(ListAccountsRequestSchema)` to create a new message.
  */
 export const ListAccountsRequestSchema: GenMessage<ListAccountsRequest> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_account, 4);
+  messageDesc(file_posthaste_v1_account, 6);
 
 /**
  * One page of accounts.
@@ -216,7 +272,7 @@ export type ListAccountsResponse = Message<"posthaste.v1.ListAccountsResponse"> 
  * Use `create(ListAccountsResponseSchema)` to create a new message.
  */
 export const ListAccountsResponseSchema: GenMessage<ListAccountsResponse> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_account, 5);
+  messageDesc(file_posthaste_v1_account, 7);
 
 /**
  * What a new token needs.
@@ -259,7 +315,7 @@ export type CreateTokenRequest = Message<"posthaste.v1.CreateTokenRequest"> & {
  * Use `create(CreateTokenRequestSchema)` to create a new message.
  */
 export const CreateTokenRequestSchema: GenMessage<CreateTokenRequest> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_account, 6);
+  messageDesc(file_posthaste_v1_account, 8);
 
 /**
  * The new token.
@@ -287,7 +343,7 @@ export type CreateTokenResponse = Message<"posthaste.v1.CreateTokenResponse"> & 
  * Use `create(CreateTokenResponseSchema)` to create a new message.
  */
 export const CreateTokenResponseSchema: GenMessage<CreateTokenResponse> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_account, 7);
+  messageDesc(file_posthaste_v1_account, 9);
 
 /**
  * Names an account.
@@ -322,7 +378,7 @@ export type ListTokensRequest = Message<"posthaste.v1.ListTokensRequest"> & {
  * Use `create(ListTokensRequestSchema)` to create a new message.
  */
 export const ListTokensRequestSchema: GenMessage<ListTokensRequest> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_account, 8);
+  messageDesc(file_posthaste_v1_account, 10);
 
 /**
  * One page of tokens.
@@ -350,7 +406,7 @@ export type ListTokensResponse = Message<"posthaste.v1.ListTokensResponse"> & {
  * Use `create(ListTokensResponseSchema)` to create a new message.
  */
 export const ListTokensResponseSchema: GenMessage<ListTokensResponse> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_account, 9);
+  messageDesc(file_posthaste_v1_account, 11);
 
 /**
  * Names the token to revoke.
@@ -371,7 +427,7 @@ export type RevokeTokenRequest = Message<"posthaste.v1.RevokeTokenRequest"> & {
  * Use `create(RevokeTokenRequestSchema)` to create a new message.
  */
 export const RevokeTokenRequestSchema: GenMessage<RevokeTokenRequest> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_account, 10);
+  messageDesc(file_posthaste_v1_account, 12);
 
 /**
  * The token, no longer valid.
@@ -392,7 +448,7 @@ export type RevokeTokenResponse = Message<"posthaste.v1.RevokeTokenResponse"> & 
  * Use `create(RevokeTokenResponseSchema)` to create a new message.
  */
 export const RevokeTokenResponseSchema: GenMessage<RevokeTokenResponse> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_account, 11);
+  messageDesc(file_posthaste_v1_account, 13);
 
 /**
  * The erasing of an account or of events; once completed, the receipt of it.
@@ -497,7 +553,7 @@ export type Erasure = Message<"posthaste.v1.Erasure"> & {
  * Use `create(ErasureSchema)` to create a new message.
  */
 export const ErasureSchema: GenMessage<Erasure> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_account, 12);
+  messageDesc(file_posthaste_v1_account, 14);
 
 /**
  * Names the account to erase.
@@ -518,7 +574,7 @@ export type EraseAccountRequest = Message<"posthaste.v1.EraseAccountRequest"> & 
  * Use `create(EraseAccountRequestSchema)` to create a new message.
  */
 export const EraseAccountRequestSchema: GenMessage<EraseAccountRequest> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_account, 13);
+  messageDesc(file_posthaste_v1_account, 15);
 
 /**
  * The erasure.
@@ -539,7 +595,7 @@ export type EraseAccountResponse = Message<"posthaste.v1.EraseAccountResponse"> 
  * Use `create(EraseAccountResponseSchema)` to create a new message.
  */
 export const EraseAccountResponseSchema: GenMessage<EraseAccountResponse> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_account, 14);
+  messageDesc(file_posthaste_v1_account, 16);
 
 /**
  * Which events to erase.
@@ -575,7 +631,7 @@ export type EraseEventsRequest = Message<"posthaste.v1.EraseEventsRequest"> & {
  * Use `create(EraseEventsRequestSchema)` to create a new message.
  */
 export const EraseEventsRequestSchema: GenMessage<EraseEventsRequest> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_account, 15);
+  messageDesc(file_posthaste_v1_account, 17);
 
 /**
  * The erasure.
@@ -596,7 +652,7 @@ export type EraseEventsResponse = Message<"posthaste.v1.EraseEventsResponse"> & 
  * Use `create(EraseEventsResponseSchema)` to create a new message.
  */
 export const EraseEventsResponseSchema: GenMessage<EraseEventsResponse> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_account, 16);
+  messageDesc(file_posthaste_v1_account, 18);
 
 /**
  * Names an erasure.
@@ -617,7 +673,7 @@ export type GetErasureRequest = Message<"posthaste.v1.GetErasureRequest"> & {
  * Use `create(GetErasureRequestSchema)` to create a new message.
  */
 export const GetErasureRequestSchema: GenMessage<GetErasureRequest> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_account, 17);
+  messageDesc(file_posthaste_v1_account, 19);
 
 /**
  * The erasure asked for.
@@ -638,7 +694,41 @@ export type GetErasureResponse = Message<"posthaste.v1.GetErasureResponse"> & {
  * Use `create(GetErasureResponseSchema)` to create a new message.
  */
 export const GetErasureResponseSchema: GenMessage<GetErasureResponse> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_account, 18);
+  messageDesc(file_posthaste_v1_account, 20);
+
+/**
+ * How a delivery's first attempt is made. What follows, a receiver sees and the log tells are the same in both.
+ *
+ * @generated from enum posthaste.v1.Lane
+ */
+export enum Lane {
+  /**
+   * As the installation says.
+   *
+   * @generated from enum value: LANE_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * By a workflow from the start: each delivery is one in Temporal.
+   *
+   * @generated from enum value: LANE_WORKFLOW = 1;
+   */
+  WORKFLOW = 1,
+
+  /**
+   * Straight from the database, several times as many on the same machine; what fails goes on as a workflow.
+   *
+   * @generated from enum value: LANE_DIRECT = 2;
+   */
+  DIRECT = 2,
+}
+
+/**
+ * Describes the enum posthaste.v1.Lane.
+ */
+export const LaneSchema: GenEnum<Lane> = /*@__PURE__*/
+  enumDesc(file_posthaste_v1_account, 0);
 
 /**
  * Where an erasure stands.
@@ -672,7 +762,7 @@ export enum ErasureState {
  * Describes the enum posthaste.v1.ErasureState.
  */
 export const ErasureStateSchema: GenEnum<ErasureState> = /*@__PURE__*/
-  enumDesc(file_posthaste_v1_account, 0);
+  enumDesc(file_posthaste_v1_account, 1);
 
 /**
  * Tenants and the tokens that act for them. Needs the scope `admin`, which sees every account.
@@ -699,6 +789,17 @@ export const AccountService: GenService<{
     methodKind: "unary";
     input: typeof ListAccountsRequestSchema;
     output: typeof ListAccountsResponseSchema;
+  },
+  /**
+   * Chooses how first attempts of an account's deliveries are made, from the next claim on; what is under way stays as it is.
+   * Errors: NOT_FOUND.
+   *
+   * @generated from rpc posthaste.v1.AccountService.SetLane
+   */
+  setLane: {
+    methodKind: "unary";
+    input: typeof SetLaneRequestSchema;
+    output: typeof SetLaneResponseSchema;
   },
   /**
    * Creates a token. Its secret is in this answer and nowhere else.
