@@ -55,6 +55,8 @@ export type Claim = {
 export const DRAIN_PER_SECOND = 50;
 /** Subscriptions visited in one transaction at most: it holds their lines meanwhile, so it has to be short. */
 const SUBSCRIPTIONS_AT_ONCE = 64;
+/** Claims that every subscription may have where many want some: reading more than is claimed costs little. */
+const SHARE_MIN = 32;
 /** Transactions of one call: where a thousand subscriptions wait for one of theirs to be over, the next call goes on. */
 const VISITS_MAX = 16;
 
@@ -155,8 +157,10 @@ async function claimOf(
   const visited = await readSubscriptions(tx, ids, claim);
   if (visited.length === 0) return { claimed: [], last: undefined };
   const rooms = await roomsOf(tx, visited, lines, claim);
-  const last = rooms.at(-1)?.subscription.id;
-  const rows = await lockOldest(store, tx, rooms, now);
+  const oldest = (await oldestOf(tx, rooms, now)).slice(0, claim.limit);
+  const isAtLimit = oldest.length === claim.limit;
+  const last = isAtLimit ? oldest.at(-1)?.subscriptionId : rooms.at(-1)?.subscription.id;
+  const rows = await lockPending(store, tx, oldest, now);
   if (rows.length === 0) return { claimed: [], last };
   await tx
     .updateTable("deliveries")
@@ -207,7 +211,7 @@ type Room = {
   readonly count: number;
 };
 
-/** Room by room, until all of the limit is given away. */
+/** How much room each has, up to its share of the limit. */
 async function roomsOf(
   tx: Tx,
   visited: readonly Visited[],
@@ -221,10 +225,8 @@ async function roomsOf(
     now,
   );
   const rooms: Room[] = [];
-  let left = claim.limit;
   for (const subscription of visited) {
     const turns = lines.get(subscription.id);
-    if (left === 0) break;
     if (turns === undefined) continue;
     const { id, state } = subscription;
     if (state === "paused" || state === "disabled") await parkPending(tx, id, now);
@@ -235,34 +237,53 @@ async function roomsOf(
     const retriesWait = own.rate === null && endMs(turns.line) > now;
     const ofFirsts = retriesWait ? halfOf(concurrency) : concurrency;
     const { total, firsts } = inFlight(id);
-    const byRate = rate === null ? left : turnsNow(turns[stands], rate, now);
-    const count = Math.max(0, Math.min(left, own.concurrency - total, ofFirsts - firsts, byRate));
-    left -= count;
+    const byRate = rate === null ? claim.limit : turnsNow(turns[stands], rate, now);
+    const count = Math.max(0, Math.min(claim.limit, own.concurrency - total, ofFirsts - firsts, byRate));
     rooms.push({ subscription, turns, rate, stands, count });
   }
-  return rooms;
+  const withRoom = rooms.filter(({ count }) => count > 0).length;
+  const share = Math.max(SHARE_MIN, Math.ceil(claim.limit / withRoom));
+  return rooms.map((room) => ({ ...room, count: Math.min(room.count, share) }));
 }
 
-/** The oldest few of each, as far as nobody else has them. */
-async function lockOldest(store: Store, tx: Tx, rooms: readonly Room[], now: number) {
+/** The oldest few of each, in the order of the visits. */
+async function oldestOf(tx: Tx, rooms: readonly Room[], now: number): Promise<Oldest[]> {
   const wanted = rooms.filter(({ count }) => count > 0);
   if (wanted.length === 0) return [];
   const oldest = wanted.map(
     ({ subscription: { id }, count }) => sql`select * from (
-      select id from deliveries
+      select id, subscription_id from deliveries
       where state = 'pending' and subscription_id = ${id} and (lease_until is null or lease_until < ${now})
       order by id limit ${count}
     ) as ${sql.id(`of_${id}`)}`,
   );
-  const { rows } = await sql<{ id: string }>`${sql.join(oldest, sql` union all `)}`.execute(tx);
-  if (rows.length === 0) return [];
+  const { rows } = await sql<{
+    id: string;
+    subscription_id: number;
+  }>`${sql.join(oldest, sql` union all `)}`.execute(tx);
+  const bySubscription = new Map<number, string[]>();
+  for (const row of rows) {
+    const of = bySubscription.get(row.subscription_id) ?? [];
+    of.push(row.id);
+    bySubscription.set(row.subscription_id, of);
+  }
+  return wanted.flatMap(({ subscription: { id } }) =>
+    (bySubscription.get(id) ?? []).sort().map((deliveryId) => ({ deliveryId, subscriptionId: id })),
+  );
+}
+
+type Oldest = { readonly deliveryId: string; readonly subscriptionId: SubscriptionId };
+
+/** As far as nobody else has them. */
+async function lockPending(store: Store, tx: Tx, oldest: readonly Oldest[], now: number) {
+  if (oldest.length === 0) return [];
   const query = tx
     .selectFrom("deliveries")
     .select(["id", "account_id", "subscription_id", "event_id", "event_type", "attempts", "traceparent"])
     .where(
       "id",
       "in",
-      rows.map((row) => row.id),
+      oldest.map(({ deliveryId }) => deliveryId),
     )
     .where("state", "=", "pending")
     .where((eb) => eb.or([eb("lease_until", "is", null), eb("lease_until", "<", now)]))
