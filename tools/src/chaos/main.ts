@@ -12,18 +12,20 @@ export async function chaos(args: readonly string[], prepare: () => Promise<void
     return 0;
   }
   await prepare();
-  const { seconds, seed, databases } = options;
+  const { seconds, seed, databases, lane } = options;
   const runs: ChaosRun[] = [];
   for (const database of databases) {
-    console.log(`${seconds} s of faults on ${database}, seed ${seed}`);
-    runs.push(await runChaos({ database, seconds, seed, note: (line) => console.log(`  ${line}`) }));
+    console.log(`${seconds} s of faults on ${database} in the ${lane} lane, seed ${seed}`);
+    runs.push(await runChaos({ database, lane, seconds, seed, note: (line) => console.log(`  ${line}`) }));
   }
   console.log(`\n${chaosTable(runs)}\n`);
   const failed = runs.filter(({ verdict }) => verdict.lost.length + verdict.wrong.length > 0);
   for (const { database, verdict } of failed) {
     for (const line of [...verdict.lost, ...verdict.wrong].slice(0, SHOWN_MAX))
       console.log(`${database}: ${line}`);
-    console.log(`again: npm run chaos -- --seconds ${seconds} --seed ${seed} --database ${database}`);
+    console.log(
+      `again: npm run chaos -- --seconds ${seconds} --seed ${seed} --database ${database} --lane ${lane}`,
+    );
   }
   return failed.length === 0 ? 0 : 1;
 }

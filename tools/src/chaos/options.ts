@@ -1,5 +1,6 @@
 import { randomInt } from "node:crypto";
 import { parseArgs } from "node:util";
+import { LANES, type Lane } from "@posthaste/domain";
 import { Complaint } from "../terminal/complaint.ts";
 import type { Database } from "./plan.ts";
 
@@ -8,6 +9,7 @@ export type ChaosOptions = {
   readonly seconds: number;
   readonly seed: number;
   readonly databases: readonly Database[];
+  readonly lane: Lane;
 };
 
 const SECONDS_DEFAULT = 60;
@@ -22,6 +24,7 @@ against what was accepted. Ends with 1 where anything was lost or is wrong.
   --seconds N     how long things fail, on each database (default ${SECONDS_DEFAULT}, at most ${SECONDS_MAX})
   --seed S        repeats the faults and the receivers' behaviour of another run (default a random one)
   --database D    sqlite, mysql or both (default both)
+  --lane L        ${LANES.join(" or ")} (default ${LANES[0]})
   --help          this text`;
 
 /** @throws Complaint */
@@ -29,12 +32,15 @@ export function parseChaosOptions(args: readonly string[]): ChaosOptions | "help
   const values = parsed(args);
   if (values.help === true) return "help";
   const { database = "both" } = values;
+  const lane = LANES.find((name) => name === (values.lane ?? LANES[0]));
+  if (lane === undefined) throw new Complaint(`--lane is "${values.lane}": choose ${LANES.join(" or ")}`);
   if (database !== "both" && database !== "sqlite" && database !== "mysql") {
     throw new Complaint(`--database is "${database}": choose sqlite, mysql or both`);
   }
   return {
     seconds: numberOf("--seconds", values.seconds, 1, SECONDS_MAX) ?? SECONDS_DEFAULT,
     seed: numberOf("--seed", values.seed, 0, SEED_MAX) ?? randomInt(SEED_MAX),
+    lane,
     databases: database === "both" ? ["sqlite", "mysql"] : [database],
   };
 }
@@ -47,6 +53,7 @@ function parsed(args: readonly string[]) {
         seconds: { type: "string" },
         seed: { type: "string" },
         database: { type: "string" },
+        lane: { type: "string" },
         help: { type: "boolean", short: "h" },
       },
     }).values;

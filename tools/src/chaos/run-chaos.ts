@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { isOperational } from "@posthaste/domain";
+import { isOperational, type Lane } from "@posthaste/domain";
 import { verify } from "@posthaste/signature";
 import { type OwnMysqlServer, startOwnMysql } from "@posthaste/testkit";
 import { type Stack, startStack } from "../stack/stack.ts";
@@ -32,11 +32,12 @@ const CALM_MS = 1_000;
 /** Runs the whole product under faults on one database, and judges what came of it. */
 export async function runChaos(options: {
   database: Database;
+  lane: Lane;
   seconds: number;
   seed: number;
   note: (line: string) => void;
 }): Promise<ChaosRun> {
-  const { database, seconds, seed, note } = options;
+  const { database, lane, seconds, seed, note } = options;
   const plan = planFaults(options);
   const mysql = database === "mysql" ? await startOwnMysql({ durable: true, progress: note }) : undefined;
   const seen: Seen[] = [];
@@ -44,7 +45,7 @@ export async function runChaos(options: {
   const receivers = await startReceivers(seed, seconds * 2, seen);
   let stack: Stack | undefined;
   try {
-    stack = await startStack({ database, mysqlUrl: mysql?.url, apis: 2, workers: 2, env: ENV });
+    stack = await startStack({ database, lane, mysqlUrl: mysql?.url, apis: 2, workers: 2, env: ENV });
     const characters = new Map<number, Character>();
     const secrets = new Map<Character, string>();
     for (const { character, receiver } of receivers) {

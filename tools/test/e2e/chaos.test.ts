@@ -6,10 +6,15 @@ import { chaosTable } from "../../src/chaos/table.ts";
 const SECONDS = 15;
 const SEED = 4;
 
-test.each(["sqlite", "mysql"] as const)(
-  "nothing is lost, nothing is wrong while everything is killed and paused, on %s",
-  async (database) => {
-    const run = await runChaos({ database, seconds: SECONDS, seed: SEED, note: () => {} });
+test.each([
+  ["sqlite", "workflow"],
+  ["sqlite", "direct"],
+  ["mysql", "workflow"],
+  ["mysql", "direct"],
+] as const)(
+  "nothing is lost, nothing is wrong while everything is killed and paused, on %s in the %s lane",
+  async (database, lane) => {
+    const run = await runChaos({ database, lane, seconds: SECONDS, seed: SEED, note: () => {} });
     expect(run.verdict.lost, chaosTable([run])).toEqual([]);
     expect(run.verdict.wrong, chaosTable([run])).toEqual([]);
     expect(run.events).toBeGreaterThan(SECONDS);

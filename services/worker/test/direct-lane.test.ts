@@ -1,0 +1,166 @@
+import type { Direct } from "@posthaste/delivery/activities";
+import type { AccountId, DeliveryId } from "@posthaste/domain";
+import { silentLog } from "@posthaste/runtime";
+import {
+  type ClaimedDelivery,
+  claimDeliveries,
+  createAccount,
+  createAttemptLedger,
+  createSubscription,
+  ingestEvents,
+  listOverdue,
+  recordAttempt,
+} from "@posthaste/store";
+import { createTestStore, type TestStore } from "@posthaste/testkit";
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { createDirectLane, type DirectLane } from "../src/direct-lane.ts";
+import { createDirectRound } from "../src/dispatch.ts";
+
+const LEASE_MS = 300;
+const MINUTE_MS = 60_000;
+
+let bench: TestStore;
+let accountId: AccountId;
+let lane: DirectLane | undefined;
+let starts: DeliveryId[];
+/** What each attempt comes to, and when. */
+let attempt: (id: DeliveryId) => Promise<Direct>;
+let start: (delivery: ClaimedDelivery) => Promise<void>;
+
+beforeEach(async () => {
+  bench = await createTestStore("sqlite");
+  accountId = (await createAccount(bench.store, { name: "test", now: Date.now() })).id;
+  starts = [];
+  attempt = async () => ({ kind: "over" });
+  start = async ({ deliveryId }) => void starts.push(deliveryId);
+});
+afterEach(async () => {
+  await lane?.stop();
+  await bench.dispose();
+});
+
+async function pending(events: number): Promise<void> {
+  const now = Date.now();
+  await createSubscription(bench.store, {
+    accountId,
+    targetUrl: "https://receiver.example/",
+    eventTypes: ["*"],
+    credential: null,
+    acceptance: "OK_ONLY",
+    timeoutMs: null,
+    now,
+  });
+  const event = {
+    eventType: "invoice_sent",
+    data: Buffer.from("{}"),
+    contentHash: Buffer.alloc(32),
+    idempotencyKey: null,
+  };
+  const all = Array.from({ length: events }, () => event);
+  await ingestEvents(bench.store, { accountId, now, deliveriesMax: 1_000, events: all });
+}
+
+function setup({ attemptsMax = 10 } = {}) {
+  const { store } = bench;
+  const options = {
+    store,
+    log: silentLog,
+    now: () => Date.now(),
+    owner: "test",
+    leaseMs: LEASE_MS,
+    start: (delivery: ClaimedDelivery) => start(delivery),
+  };
+  const onRoom = vi.fn();
+  const ledger = createAttemptLedger(store);
+  const made = createDirectLane({ ...options, ledger, attemptsMax, onRoom, attempt: (id) => attempt(id) });
+  lane = made;
+  const dispatch = { ...options, batch: 100, inFlightMax: 100, laneDefault: "direct" as const };
+  return { onRoom, lane: made, round: createDirectRound(dispatch, made) };
+}
+const claimable = async (now = Date.now()) =>
+  (await claimDeliveries(bench.store, { owner: "other", limit: 100, inFlightMax: 100, leaseMs: 1, now }))
+    .claimed.length;
+
+test("as many attempts are under way as there is room for, and the end of one makes room", async () => {
+  await pending(5);
+  const ends: (() => void)[] = [];
+  attempt = () => new Promise((resolve) => ends.push(() => resolve({ kind: "over" })));
+  const { round, lane, onRoom } = setup({ attemptsMax: 3 });
+  await round();
+  expect(lane.room()).toBe(0);
+  expect(await round()).toBe("done");
+  ends.shift()?.();
+  await vi.waitFor(() => expect(onRoom).toHaveBeenCalled());
+  expect(lane.room()).toBe(1);
+  attempt = async () => ({ kind: "over" });
+  await round();
+  expect(starts).toEqual([]);
+  for (const end of ends) end();
+});
+
+test("an attempt under way keeps its claim beyond the lease, and one that is over does not", async () => {
+  await pending(1);
+  let end = () => {};
+  attempt = () => new Promise((resolve) => (end = () => resolve({ kind: "faulted" })));
+  const { round } = setup();
+  await round();
+  const leaseOver = Date.now() + LEASE_MS;
+  await vi.waitFor(() => expect(Date.now()).toBeGreaterThan(leaseOver));
+  expect(await claimable()).toBe(0);
+  end();
+  await vi.waitFor(async () => expect(await claimable()).toBe(1), { timeout: 5_000 });
+});
+
+test("what failed goes on as a workflow, and is then looked at when its next attempt is overdue", async () => {
+  await pending(1);
+  const dueAt = Date.now() + 10 * MINUTE_MS;
+  attempt = failedUntil(dueAt);
+  const { round } = setup();
+  await round();
+  await vi.waitFor(() => expect(starts).toHaveLength(1));
+  await lane?.stop();
+  expect(await overdueBy(dueAt)).toBe(0);
+  expect(await overdueBy(dueAt + 3 * MINUTE_MS)).toBe(1);
+});
+
+test("where its workflow cannot be started, the reconciler finds it soon", async () => {
+  await pending(1);
+  const dueAt = Date.now() + 10 * MINUTE_MS;
+  attempt = failedUntil(dueAt);
+  start = () => Promise.reject(new Error("Temporal is away"));
+  const { round } = setup();
+  await round();
+  await lane?.stop();
+  expect(await overdueBy(Date.now() + MINUTE_MS)).toBe(1);
+});
+
+const overdueBy = async (now: number) => (await listOverdue(bench.store, { now, limit: 10 })).length;
+
+function failedUntil(nextAttemptAt: number): typeof attempt {
+  return async (deliveryId) => {
+    await recordAttempt(bench.store, {
+      deliveryId,
+      attempt: {
+        number: 1,
+        startedAt: Date.now(),
+        durationMs: 5,
+        outcome: "status",
+        acceptance: "OK_ONLY",
+        status: 500,
+        responseHeaders: [],
+        responseBody: Buffer.alloc(0),
+        responseTruncated: false,
+        address: null,
+        detail: null,
+        targetUrl: "https://receiver.example/",
+        retryAfterMs: null,
+      },
+      state: "started",
+      nextAttemptAt,
+      isHandedOver: true,
+      endedReason: null,
+      now: Date.now(),
+    });
+    return { kind: "hand_over", nextAttemptAt };
+  };
+}

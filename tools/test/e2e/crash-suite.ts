@@ -1,0 +1,228 @@
+import { DeliveryState } from "@posthaste/contracts/delivery";
+import { connectTemporal, inspectDelivery } from "@posthaste/delivery/client";
+import type { DeliveryId, Lane } from "@posthaste/domain";
+import { lockWrites, type Receiver, startReceiver } from "@posthaste/testkit";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import type { Child } from "../../src/stack/child.ts";
+import { type Stack, startStack } from "../../src/stack/stack.ts";
+
+/** All of it, with first attempts made in this lane. */
+export function crashSuite(lane: Lane): void {
+  const PATIENCE = { timeout: 60_000, interval: 50 };
+  const REQUEST_WITHIN = { timeoutMs: 60_000 };
+  const MINUTE_MS = 60_000;
+
+  let stack: Stack;
+  let receiver: Receiver;
+  let worker: Child;
+  beforeEach(async () => {
+    receiver = await startReceiver();
+    stack = await startStack({ lane, env: { POSTHASTE_DISPATCH_LEASE_MS: "1000" } });
+    const [first] = stack.workers;
+    if (first === undefined) throw new Error("no worker");
+    worker = first;
+    await stack.subscribe(receiver.url);
+  });
+  afterEach(async () => {
+    await stack.dispose();
+    await receiver.stop();
+  });
+
+  async function ingest(): Promise<string> {
+    const { eventId } = await stack.client.events.ingestEvent({
+      eventType: "invoice_sent",
+      snapshot: { case: "dataJson", value: '{"InvoiceNumber":"INV-1"}' },
+    });
+    return eventId;
+  }
+  async function deliveryOf(eventId: string) {
+    const { deliveries } = await stack.client.deliveries.listDeliveries({ eventId });
+    if (deliveries[0] === undefined) throw new Error("no delivery");
+    return deliveries[0];
+  }
+  const attempts = (eventId: string, count: number) =>
+    vi.waitFor(async () => {
+      const delivery = await deliveryOf(eventId);
+      expect(delivery.attempts).toBe(count);
+      return delivery;
+    }, PATIENCE);
+  /** The dispatcher has written its lease and goes on to start the workflow. */
+  const claimed = (eventId: string) =>
+    vi.waitFor(async () => {
+      const row = await stack.store.db
+        .selectFrom("deliveries")
+        .select("lease_until")
+        .where("event_id", "=", eventId)
+        .executeTakeFirst();
+      expect(row?.lease_until).not.toBeNull();
+    }, PATIENCE);
+  /** Answers that the test gives when it is ready. */
+  function heldAnswers(status: number) {
+    let letGo = () => {};
+    const held = new Promise<void>((resolve) => {
+      letGo = resolve;
+    });
+    receiver.answer(async () => {
+      await held;
+      return { kind: "status", status };
+    });
+    return () => letGo();
+  }
+  /** When Temporal will make the next attempt. */
+  async function nextAtTemporal(eventId: string): Promise<number> {
+    const client = connectTemporal({ connectionOptions: { address: stack.temporalAddress } });
+    try {
+      const { id } = await deliveryOf(eventId);
+      return await vi.waitFor(async () => {
+        const standing = await inspectDelivery(client, id as DeliveryId);
+        if (standing.kind !== "running" || standing.nextAttemptAt === undefined)
+          throw new Error(standing.kind);
+        // A replay passes through short waits before it comes to the schedule's.
+        expect(standing.nextAttemptAt - Date.now()).toBeGreaterThan(MINUTE_MS);
+        return standing.nextAttemptAt;
+      }, PATIENCE);
+    } finally {
+      await client.connection.close();
+    }
+  }
+
+  describe("a worker that is killed", () => {
+    if (lane === "workflow") {
+      test("between claim and start: another takes the delivery when the lease is over", async () => {
+        stack.temporal.pause();
+        const eventId = await ingest();
+        await claimed(eventId);
+        await worker.kill();
+        stack.temporal.resume();
+        await worker.start();
+        expect(await attempts(eventId, 1)).toMatchObject({ state: DeliveryState.SUCCEEDED });
+        expect(receiver.requests).toHaveLength(1);
+      });
+
+      test("between start and mark: the delivery is claimed again and its workflow goes on", async () => {
+        stack.temporal.pause();
+        const eventId = await ingest();
+        await claimed(eventId);
+        const lock = await lockWrites(stack.databaseUrl);
+        stack.temporal.resume();
+        await receiver.waitFor(1, REQUEST_WITHIN);
+        await worker.kill();
+        await lock.release();
+        expect((await deliveryOf(eventId)).state).toBe(DeliveryState.PENDING);
+        await worker.start();
+        expect(await attempts(eventId, 1)).toMatchObject({ state: DeliveryState.SUCCEEDED });
+        expect(receiver.requests.length).toBeLessThanOrEqual(2);
+      });
+    } else {
+      test("while Temporal is away: first attempts are made all the same, and what failed is started later", async () => {
+        receiver.answer((_request, n) => ({ kind: "status", status: n === 1 ? 200 : 500 }));
+        stack.temporal.pause();
+        expect(await attempts(await ingest(), 1)).toMatchObject({ state: DeliveryState.SUCCEEDED });
+        const failed = await ingest();
+        const { nextAttemptAt } = await attempts(failed, 1);
+        await worker.kill();
+        stack.temporal.resume();
+        await worker.start();
+        const due = Number(nextAttemptAt?.seconds) * 1000;
+        expect(Math.abs((await nextAtTemporal(failed)) - due)).toBeLessThan(5_000);
+        expect(receiver.requests).toHaveLength(2);
+      });
+    }
+
+    test("in the middle of a POST: that request is repeated, and no attempt is spent", async () => {
+      receiver.answer((_request, n) => (n === 1 ? { kind: "hang" } : { kind: "status", status: 500 }));
+      const eventId = await ingest();
+      await receiver.waitFor(1, REQUEST_WITHIN);
+      await worker.kill();
+      await worker.start();
+      await attempts(eventId, 1);
+      expect(receiver.requests.map((request) => request.headers["webhook-attempt"])).toEqual(["1", "1"]);
+      expect((await nextAtTemporal(eventId)) - Date.now()).toBeLessThan(10.5 * MINUTE_MS);
+    });
+
+    test("between POST and write: that request is repeated, and no attempt is spent", async () => {
+      const letGo = heldAnswers(500);
+      const eventId = await ingest();
+      await receiver.waitFor(1, REQUEST_WITHIN);
+      const underWay = lane === "direct" ? DeliveryState.PENDING : DeliveryState.STARTED;
+      await vi.waitFor(async () => expect((await deliveryOf(eventId)).state).toBe(underWay), PATIENCE);
+      const lock = await lockWrites(stack.databaseUrl);
+      letGo();
+      // The answer is on its way to a worker that cannot write it down.
+      await vi.waitFor(() => expect(receiver.open()).toBe(0), PATIENCE);
+      await worker.kill();
+      await lock.release();
+      expect((await deliveryOf(eventId)).attempts).toBe(0);
+      await worker.start();
+      await attempts(eventId, 1);
+      expect(receiver.requests.map((request) => request.headers["webhook-attempt"])).toEqual(["1", "1"]);
+    });
+
+    test("after the write: nothing is repeated, and the next attempt is still due at its time", async () => {
+      const letGo = heldAnswers(500);
+      const eventId = await ingest();
+      await receiver.waitFor(1, REQUEST_WITHIN);
+      // Temporal must not learn of the attempt from this worker.
+      stack.temporal.pause();
+      letGo();
+      const delivery = await attempts(eventId, 1);
+      await worker.kill();
+      stack.temporal.resume();
+      await worker.start();
+      const due = Number(delivery.nextAttemptAt?.seconds) * 1000;
+      expect(Math.abs((await nextAtTemporal(eventId)) - due)).toBeLessThan(5_000);
+      expect(receiver.requests).toHaveLength(1);
+    });
+  });
+
+  describe("under load", () => {
+    test("Temporal and the API are killed: ingest goes on without Temporal, and every accepted event arrives", async () => {
+      const accepted = new Set<string>();
+      let stop = false;
+      const caller = async (name: number) => {
+        for (let i = 0; !stop; i++) {
+          const event = {
+            eventType: "invoice_sent",
+            snapshot: { case: "dataJson" as const, value: `{"InvoiceNumber":"INV-${name}-${i}"}` },
+            idempotencyKey: `${name}-${i}`,
+          };
+          // A caller that got no answer asks again with the same key, until it has one.
+          for (let answered = false; !answered; ) {
+            try {
+              accepted.add((await stack.client.events.ingestEvent(event)).eventId);
+              answered = true;
+            } catch {
+              await new Promise((resolve) => setTimeout(resolve, 50));
+            }
+          }
+        }
+      };
+      const callers = [1, 2, 3].map(caller);
+      const more = async (count: number) => {
+        const goal = accepted.size + count;
+        await vi.waitFor(() => expect(accepted.size).toBeGreaterThan(goal), { timeout: 60_000, interval: 5 });
+      };
+
+      await more(50);
+      await stack.temporal.kill();
+      await more(50);
+      await stack.temporal.start();
+      await stack.apis[0]?.kill();
+      await stack.apis[0]?.start();
+      await more(50);
+      await worker.kill();
+      await worker.start();
+      stop = true;
+      await Promise.all(callers);
+
+      const arrived = () => new Set(receiver.requests.map((request) => request.headers["webhook-id"] ?? ""));
+      await vi.waitFor(() => expect(arrived().size).toBeGreaterThanOrEqual(accepted.size), {
+        timeout: 150_000,
+        interval: 200,
+      });
+      expect([...accepted].filter((id) => !arrived().has(id))).toEqual([]);
+      // No phantom: what arrived was accepted.
+      expect([...arrived()].filter((id) => !accepted.has(id))).toEqual([]);
+    }, 300_000);
+  });
+}

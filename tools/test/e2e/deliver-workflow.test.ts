@@ -1,0 +1,3 @@
+import { deliverSuite } from "./deliver-suite.ts";
+
+deliverSuite("workflow");
