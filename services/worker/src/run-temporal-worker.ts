@@ -7,7 +7,6 @@ import {
   type DeliveryWorkerOptions,
 } from "@posthaste/delivery/worker";
 import type { Log } from "@posthaste/runtime";
-import type { Client } from "@temporalio/client";
 import { NativeConnection } from "@temporalio/worker";
 
 export type TemporalWorkerOptions = Pick<
@@ -28,13 +27,13 @@ const RECONNECT_PAUSE_MS = 1_000;
 export function runTemporalWorker(options: TemporalWorkerOptions): {
   polls(): boolean;
   /** On the connection that is polled on, so that starts may be eager; undefined while there is none. */
-  client(): Client | undefined;
+  client(): ReturnType<typeof clientOn> | undefined;
   stop(): Promise<void>;
 } {
   const { temporal, log } = options;
   const stopping = new AbortController();
   let worker: DeliveryWorker | undefined;
-  let client: Client | undefined;
+  let client: ReturnType<typeof clientOn> | undefined;
 
   const connectAndRun = async () => {
     const connection = await NativeConnection.connect(temporal.connectionOptions ?? {});

@@ -17,7 +17,13 @@ const BANNED = new Set([
 ]);
 
 /** Terms of others, as their interfaces spell them. */
-const TERMS = new Set(["taskQueue", "TASK_QUEUE", "maxConcurrentActivityTaskExecutions", "sessionManager"]);
+const TERMS = new Set([
+  "taskQueue",
+  "TASK_QUEUE",
+  "maxConcurrentActivityTaskExecutions",
+  "maxConcurrentWorkflowTaskExecutions",
+  "sessionManager",
+]);
 
 /** The catalogue is written in the words of the events it describes, `task_created` among them. */
 const CATALOGUE = "packages/domain/src/catalog/";

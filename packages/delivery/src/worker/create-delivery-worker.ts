@@ -19,7 +19,7 @@ export type DeliveryWorkerOptions = {
 
 const ATTEMPTS_MAX = 200;
 /** Workflow tasks for what is not a first attempt: replays, recoveries, ends. */
-const TASKS_BESIDE = 50;
+const BESIDE_ATTEMPTS = 50;
 /** What operators call the workers of all versions together. */
 const DEPLOYMENT = "posthaste";
 /** Longer than the longest attempt (30 s) and the writing of its result, so that a stop cuts none off. */
@@ -60,7 +60,7 @@ export async function createDeliveryWorker(options: DeliveryWorkerOptions): Prom
       workflowBundle: options.workflowBundle,
       // First attempts are local activities, and each holds its workflow's task meanwhile.
       maxConcurrentLocalActivityExecutions: attemptsMax,
-      maxConcurrentWorkflowTaskExecutions: attemptsMax + TASKS_BESIDE,
+      maxConcurrentWorkflowTaskExecutions: attemptsMax + BESIDE_ATTEMPTS,
       maxConcurrentActivityTaskExecutions: attemptsMax,
       // A cached workflow costs some 30 kB; one that is evicted costs a replay of a short history.
       maxCachedWorkflows: 1_000,
