@@ -43,7 +43,8 @@ async function eraseMatching(store: Store, tx: Tx, row: Row, now: number): Promi
   if (sealed === null) throw new Error(`erasure ${row.id} has no value to look for`);
   const key = { pointer: row.pointer ?? "", value: store.sealer.open(sealed, erasureContext(row.id)) };
   const ids = events.filter((event) => matchesKey(event.data.toString("utf8"), key)).map((event) => event.id);
-  const erased = await erase(tx, row, ids, events.length);
+  const { isAll, ...erased } = await erase(tx, row, ids, events.length);
+  if (!isAll) return erased;
   // The receipt keeps what was looked for as a hash.
   if (events.length < EVENTS_AT_ONCE) return { ...erased, ...completed(now), sealed_value: null };
   return { ...erased, cursor_id: events.at(-1)?.id ?? row.cursor_id };
@@ -63,7 +64,10 @@ async function eraseAccount(tx: Tx, row: Row, now: number): Promise<Partial<Row>
   // From the beginning each time: those before are gone, and none that was accepted at the last moment is missed.
   const events = await eventsAfter(tx, { ...row, cursor_id: "" });
   const ids = events.map((event) => event.id);
-  if (ids.length > 0) return await erase(tx, row, ids, ids.length);
+  if (ids.length > 0) {
+    const { isAll: _, ...erased } = await erase(tx, row, ids, ids.length);
+    return erased;
+  }
   await eraseWhatIsLeft(tx, row.account_id);
   return completed(now);
 }
@@ -101,14 +105,22 @@ async function eventsAfter(tx: Tx, row: Row): Promise<{ id: string; data: Buffer
     .execute();
 }
 
-async function erase(tx: Tx, row: Row, ids: readonly string[], examined: number): Promise<Partial<Row>> {
-  const { deliveries, attempts } = await deleteEventsAndDeliveries(tx, ids);
+async function erase(
+  tx: Tx,
+  row: Row,
+  ids: readonly string[],
+  examined: number,
+): Promise<Partial<Row> & { isAll: boolean }> {
+  // First, or a fan-out would go on meanwhile.
   if (ids.length > 0) await tx.deleteFrom("fanouts").where("event_id", "in", ids).execute();
+  const { isAll, deliveries, attempts } = await deleteEventsAndDeliveries(tx, ids);
+  const counted = { deliveries: row.deliveries + deliveries, attempts: row.attempts + attempts };
+  if (!isAll) return { isAll, ...counted };
   return {
+    isAll,
+    ...counted,
     examined: row.examined + examined,
     events: row.events + ids.length,
-    deliveries: row.deliveries + deliveries,
-    attempts: row.attempts + attempts,
     digest: ids.length === 0 ? row.digest : sha256(row.digest, ids.join("\n")),
   };
 }

@@ -18,6 +18,8 @@ export type RetentionStep = {
 
 /** Rows looked at in one transaction: short enough that nobody waits for it. */
 const ROWS_AT_ONCE = 200;
+/** Deliveries deleted in one transaction at most: one event may have gone to thousands of subscriptions. */
+const DELIVERIES_AT_ONCE = 1_000;
 const COUNTER = 1;
 
 /**
@@ -96,15 +98,17 @@ async function deleteEvents(tx: Tx, before: number, cursor: string): Promise<Ret
     .limit(ROWS_AT_ONCE)
     .execute();
   const ids = old.filter((row) => row.created_at < before).map((row) => row.id);
-  return {
-    deleted: await deleteClosedEvents(tx, ids),
-    cursor: old.length < ROWS_AT_ONCE ? undefined : old.at(-1)?.id,
-  };
+  const { deleted, isAll } = await deleteClosedEvents(tx, ids);
+  if (!isAll) return { deleted, cursor };
+  return { deleted, cursor: old.length < ROWS_AT_ONCE ? undefined : old.at(-1)?.id };
 }
 
 /** Deletes those of these events that have no open delivery, with all that is known of them. */
-async function deleteClosedEvents(tx: Tx, ids: readonly string[]): Promise<number> {
-  if (ids.length === 0) return 0;
+async function deleteClosedEvents(
+  tx: Tx,
+  ids: readonly string[],
+): Promise<{ deleted: number; isAll: boolean }> {
+  if (ids.length === 0) return { deleted: 0, isAll: true };
   const open = await tx
     .selectFrom("deliveries")
     .select("event_id")
@@ -114,24 +118,31 @@ async function deleteClosedEvents(tx: Tx, ids: readonly string[]): Promise<numbe
   const unfinished = await tx.selectFrom("fanouts").select("event_id").where("event_id", "in", ids).execute();
   const kept = new Set([...open, ...unfinished].map((row) => row.event_id));
   const closed = ids.filter((id) => !kept.has(id));
-  await deleteEventsAndDeliveries(tx, closed);
-  return closed.length;
+  const { isAll } = await deleteEventsAndDeliveries(tx, closed);
+  return { deleted: isAll ? closed.length : 0, isAll };
 }
 
-/** Deletes events with their deliveries and attempts, and counts those. */
+/**
+ * Deletes events with their deliveries and attempts, and counts those. Of many deliveries it deletes some: the events go
+ * with the last of them, at another call with the same ids.
+ */
 export async function deleteEventsAndDeliveries(
   tx: Tx,
   ids: readonly string[],
-): Promise<{ deliveries: number; attempts: number }> {
-  if (ids.length === 0) return { deliveries: 0, attempts: 0 };
-  const deliveries = await tx.selectFrom("deliveries").select("id").where("event_id", "in", ids).execute();
-  const attempts = await deleteAttemptsOf(
-    tx,
-    deliveries.map((row) => row.id),
-  );
-  await tx.deleteFrom("deliveries").where("event_id", "in", ids).execute();
-  await tx.deleteFrom("events").where("id", "in", ids).execute();
-  return { deliveries: deliveries.length, attempts };
+): Promise<{ isAll: boolean; deliveries: number; attempts: number }> {
+  if (ids.length === 0) return { isAll: true, deliveries: 0, attempts: 0 };
+  const rows = await tx
+    .selectFrom("deliveries")
+    .select("id")
+    .where("event_id", "in", ids)
+    .limit(DELIVERIES_AT_ONCE)
+    .execute();
+  const deliveryIds = rows.map((row) => row.id);
+  const attempts = await deleteAttemptsOf(tx, deliveryIds);
+  if (rows.length > 0) await tx.deleteFrom("deliveries").where("id", "in", deliveryIds).execute();
+  const isAll = rows.length < DELIVERIES_AT_ONCE;
+  if (isAll) await tx.deleteFrom("events").where("id", "in", ids).execute();
+  return { isAll, deliveries: rows.length, attempts };
 }
 
 async function deleteAttemptsOf(tx: Tx, ids: readonly string[]): Promise<number> {

@@ -1,6 +1,8 @@
 import type { DeliveryState } from "@posthaste/domain";
 import { beforeEach, expect, test } from "vitest";
 import {
+  advanceErasure,
+  createErasure,
   currentCursor,
   listChanges,
   orderChanges,
@@ -107,6 +109,47 @@ onEachDatabase("retention", (bench) => {
     expect(first.deleted).toBe(200);
     expect(await run(store, "events", now + DAY_MS)).toBe(250);
     expect(await run(store, "idempotency_keys", now + DAY_MS)).toBe(450);
+  });
+
+  test("deletes an event's thousands of deliveries in small steps, and the event with the last", async () => {
+    const { store, accountId, ingest } = bench();
+    const { eventId } = await ingest({ now, json: '{"Email":"ada@example.com"}' });
+    const sent = Array.from({ length: 2_500 }, (_, i) => ({
+      id: `dlv_${String(i).padStart(26, "0")}`,
+      account_id: accountId,
+      event_id: eventId,
+      event_type: "invoice_sent",
+      subscription_id: 1,
+      target_key: Buffer.from(String(i).padStart(32, "0")),
+      state: "succeeded" as const,
+      attempts: 0,
+      next_attempt_at: null,
+      created_at: now,
+    }));
+    await store.db.insertInto("deliveries").values(sent).execute();
+    expect(await retain(store, { kind: "events", before: now + DAY_MS, cursor: "" })).toMatchObject({
+      deleted: 0,
+      cursor: "",
+    });
+    expect(await count(store, "deliveries")).toBe(1_500);
+    expect(await count(store, "events")).toBe(1);
+    const { id } = await createErasure(store, {
+      accountId,
+      key: { pointer: "/Email", value: "ada@example.com" },
+      now,
+    });
+    expect(await advanceErasure(store, { id, now })).toMatchObject({
+      state: "running",
+      events: 0,
+      deliveries: 1_000,
+    });
+    expect(await advanceErasure(store, { id, now })).toMatchObject({
+      state: "completed",
+      events: 1,
+      deliveries: 1_500,
+    });
+    expect(await count(store, "deliveries")).toBe(0);
+    expect(await count(store, "events")).toBe(0);
   });
 
   test("deletes old changes, and who wants them is told so", async () => {
