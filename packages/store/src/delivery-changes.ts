@@ -123,15 +123,7 @@ export async function listChanges(
   }: { accountId: AccountId; subscriptionId?: SubscriptionId; after: ChangeCursor; limit: number },
 ): Promise<{ changes: DeliveryChange[]; cursor: ChangeCursor }> {
   // Read before the changes: what is ordered after this is not passed over by a cursor that jumps.
-  const { batch, oldest_batch } = await counterOf(store);
-  const isHalfway = after.batch === oldest_batch && oldest_batch > 0 && after.id !== Number.MAX_SAFE_INTEGER;
-  if (after.batch < oldest_batch || isHalfway) {
-    throw new Refusal(
-      "wrong_state",
-      "cursor is so old that changes after it are gone; list the deliveries, and watch without a cursor",
-      { field: "cursor" },
-    );
-  }
+  const { batch } = await counterOf(store);
   let query = store.db
     .selectFrom("delivery_changes")
     .selectAll()
@@ -144,6 +136,16 @@ export async function listChanges(
     .limit(limit);
   if (subscriptionId !== undefined) query = query.where("subscription_id", "=", subscriptionId);
   const rows = await query.execute();
+  // Read after them: what was deleted meanwhile is missing in what was read.
+  const { oldest_batch } = await counterOf(store);
+  const isHalfway = after.batch === oldest_batch && oldest_batch > 0 && after.id !== Number.MAX_SAFE_INTEGER;
+  if (after.batch < oldest_batch || isHalfway) {
+    throw new Refusal(
+      "wrong_state",
+      "cursor is so old that changes after it are gone; list the deliveries, and watch without a cursor",
+      { field: "cursor" },
+    );
+  }
   const last = rows.at(-1);
   const cursor =
     last !== undefined && rows.length === limit
