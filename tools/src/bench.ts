@@ -3,7 +3,6 @@ import { runBench } from "./bench/main.ts";
 import { build } from "./processes/build.ts";
 import { runMain } from "./terminal/complaint.ts";
 
-await runMain(async () => {
-  await build(fileURLToPath(new URL("../..", import.meta.url)), new AbortController().signal);
-  return await runBench(process.argv.slice(2));
-});
+const root = fileURLToPath(new URL("../..", import.meta.url));
+
+await runMain(() => runBench(root, process.argv.slice(2), (signal) => build(root, signal)));

@@ -25,7 +25,8 @@ const WORKSPACE: Readonly<Record<string, readonly string[]>> = {
 
 /** Packages of others that only these folders may import. */
 const CONFINED: readonly { readonly packages: RegExp; readonly to: readonly string[] }[] = [
-  { packages: /^(mysql2|better-sqlite3)$/, to: ["packages/store"] },
+  // The bench holds the product against bare drivers and clients.
+  { packages: /^(mysql2|better-sqlite3)$/, to: ["packages/store", "tools/src/bench/yardsticks"] },
   // The test kit creates and drops databases, which no product code does.
   { packages: /^kysely$/, to: ["packages/store", "packages/testkit"] },
   {
@@ -34,9 +35,9 @@ const CONFINED: readonly { readonly packages: RegExp; readonly to: readonly stri
   },
   {
     packages: /^(@bufbuild\/.*|@connectrpc\/.*)$/,
-    to: ["packages/contracts", "packages/client", "services/api"],
+    to: ["packages/contracts", "packages/client", "services/api", "tools/src/bench/load"],
   },
-  { packages: /^undici$/, to: ["packages/delivery/src/activities"] },
+  { packages: /^undici$/, to: ["packages/delivery/src/activities", "tools/src/bench/load"] },
   // Which addresses may be called is decided in one place.
   { packages: /^ipaddr\.js$/, to: ["packages/domain"] },
 ];

@@ -40,6 +40,8 @@ export type StackOptions = {
   readonly workers?: number;
   /** Environment for API and worker beside what the stack sets. */
   readonly env?: Readonly<Record<string, string>>;
+  /** For Node, before the service's file, such as `--cpu-prof`. */
+  readonly nodeArgs?: readonly string[];
   /** What API and worker connect to instead of the database's own URL, such as a proxy. */
   readonly databaseUrl?: (url: string) => Promise<string>;
 };
@@ -84,7 +86,7 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
   const workers = workerPorts.map((port, i) =>
     createChild({
       command: process.execPath,
-      args: [join(root, "services/worker/dist/main.js")],
+      args: [...(options.nodeArgs ?? []), join(root, "services/worker/dist/main.js")],
       env: { ...shared, POSTHASTE_WORKER_PORT: String(port), UV_THREADPOOL_SIZE: "64" },
       logPath: join(dir, `worker-${i}.log`),
       isReady: async () => (await fetch(`http://127.0.0.1:${port}/healthz`)).ok,
@@ -94,7 +96,7 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
   const apis = apiPorts.map((port, i) =>
     createChild({
       command: process.execPath,
-      args: [join(root, "services/api/dist/main.js")],
+      args: [...(options.nodeArgs ?? []), join(root, "services/api/dist/main.js")],
       env: {
         ...shared,
         POSTHASTE_PORT: String(port),

@@ -1,7 +1,7 @@
 import { RecoveryState } from "@posthaste/contracts/delivery";
 import { startReceiver } from "@posthaste/testkit";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
-import { recoverThroughTrouble } from "../../src/bench/recovery.ts";
+import { recoverThroughTrouble } from "../../src/bench/scenarios/recover-through-trouble.ts";
 import { type Stack, startStack } from "../../src/stack/stack.ts";
 
 const PATIENCE = { timeout: 60_000, interval: 100 };

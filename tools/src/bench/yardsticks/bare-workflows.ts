@@ -5,17 +5,20 @@ import { bundleWorkflowCode, DefaultLogger, NativeConnection, Runtime, Worker } 
 const TASK_QUEUE = "bench-bare";
 /** As many as the dispatcher starts at once. */
 const STARTS_AT_ONCE = 16;
+let isInstalled = false;
 
-/** Bare workflows, each with one activity that does nothing, on the same Temporal server. */
+/** Bare workflows, each with one regular activity that does nothing, on the same Temporal server. */
 export type BareWorkflows = {
   /** Runs `count` of them and tells how many were done a second. */
-  rate(count: number): Promise<number>;
-  stop(): Promise<void>;
+  perSecond(count: number): Promise<number>;
+  close(): Promise<void>;
 };
 
-export async function bareWorkflows(address: string): Promise<BareWorkflows> {
+export async function openBareWorkflows(address: string): Promise<BareWorkflows> {
   const logger = new DefaultLogger("ERROR");
-  Runtime.install({ logger });
+  // One for a process, whatever number of servers it is used with.
+  if (!isInstalled) Runtime.install({ logger });
+  isInstalled = true;
   const connection = await NativeConnection.connect({ address });
   const workflowBundle = await bundleWorkflowCode({
     workflowsPath: fileURLToPath(new URL("bare-workflow.ts", import.meta.url)),
@@ -33,7 +36,7 @@ export async function bareWorkflows(address: string): Promise<BareWorkflows> {
   const client = connectTemporal({ connectionOptions: { address } });
   let round = 0;
   return {
-    async rate(count) {
+    async perSecond(count) {
       round += 1;
       const ids = Array.from({ length: count }, (_, i) => `bench/${process.pid}/${round}/${i}`);
       const queue = ids.values();
@@ -48,7 +51,7 @@ export async function bareWorkflows(address: string): Promise<BareWorkflows> {
       await Promise.all(ids.map((id) => client.workflow.getHandle(id).result()));
       return (count / (performance.now() - begun)) * 1000;
     },
-    async stop() {
+    async close() {
       worker.shutdown();
       await running;
       await client.connection.close();

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Recovery, RecoveryState } from "@posthaste/contracts/delivery";
 import { type Receiver, startReceiver } from "@posthaste/testkit";
-import type { Stack } from "../stack/stack.ts";
+import type { Stack } from "../../stack/stack.ts";
 
 /** Events of one ingest call. */
 const BATCH = 500;

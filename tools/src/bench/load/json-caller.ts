@@ -1,0 +1,48 @@
+import { Pool } from "undici";
+
+/** Makes plain HTTP/1.1 POSTs over connections that are kept, as light as a caller can be. */
+export type JsonCaller = {
+  /** @returns the answer's body; rejects where it is not 200 */
+  post(path: string, body: string): Promise<string>;
+  close(): Promise<void>;
+};
+
+export function createJsonCaller(options: {
+  readonly baseUrl: string;
+  readonly connections: number;
+  readonly token?: string;
+}): JsonCaller {
+  const pool = new Pool(options.baseUrl, { connections: options.connections, pipelining: 1 });
+  const headers = {
+    "content-type": "application/json",
+    ...(options.token === undefined ? {} : { authorization: `Bearer ${options.token}` }),
+  };
+  return {
+    post: (path, body) =>
+      new Promise((resolve, reject) => {
+        const chunks: Buffer[] = [];
+        let status = 0;
+        pool.dispatch(
+          { path, method: "POST", headers, body },
+          {
+            onRequestStart() {},
+            onResponseStart(_, code) {
+              status = code;
+            },
+            onResponseData(_, chunk) {
+              chunks.push(chunk);
+            },
+            onResponseEnd() {
+              const text = Buffer.concat(chunks).toString();
+              if (status === 200) resolve(text);
+              else reject(new Error(`${path} answered ${status}: ${text.slice(0, 200)}`));
+            },
+            onResponseError(_, error) {
+              reject(error);
+            },
+          },
+        );
+      }),
+    close: () => pool.close(),
+  };
+}

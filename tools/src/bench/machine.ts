@@ -1,0 +1,26 @@
+import { execFileSync } from "node:child_process";
+import { cpus, release, totalmem, type } from "node:os";
+import type { Machine } from "./report/results.ts";
+
+export function thisMachine(): Machine {
+  const processors = cpus();
+  return {
+    cpu: processors[0]?.model ?? "unknown",
+    cores: processors.length,
+    memoryBytes: totalmem(),
+    os: `${type()} ${release()}`,
+    node: process.versions.node,
+  };
+}
+
+/** @returns `unknown` where git or its folder is missing; with a `+` where what is measured was changed since */
+export function commitOf(root: string): string {
+  try {
+    const git = (...args: string[]) =>
+      execFileSync("git", args, { cwd: root, encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] });
+    return `${git("rev-parse", "--short=12", "HEAD").trim()}${git("status", "--porcelain").trim() === "" ? "" : "+"}`;
+  } catch {
+    // An export without its history is measured like any other.
+    return "unknown";
+  }
+}

@@ -1,0 +1,65 @@
+import { median } from "../measure/statistics.ts";
+import { type Bar, barChart } from "./bar-chart.ts";
+import { placeOf } from "./format.ts";
+import type { BenchResults, Figure } from "./results.ts";
+
+/** A file of the page. */
+export type Chart = { readonly fileName: string; readonly title: string; readonly svg: string };
+
+/** Those that are part of the product: what the load costs its generator is nobody's concern. */
+const PRODUCT = new Set(["api", "worker", "worker 2", "temporal", "database"]);
+
+/** What there are figures for. */
+export function chartsOf({ figures }: BenchResults): readonly Chart[] {
+  const measured = figures.filter(({ values }) => values.length > 0);
+  const of = (scenario: string) => measured.filter((figure) => figure.scenario === scenario);
+  return [
+    chart("ingest-rate.svg", "Events accepted", "a second, median", of("ingest").map(valueBar)),
+    chart("deliver-rate.svg", "Deliveries", "a second, median", of("deliver").map(valueBar)),
+    chart(
+      "ratios.svg",
+      "Of what the yardstick does in the same minutes",
+      "ratio",
+      measured.filter(({ unit, yardsticks }) => unit.endsWith("/s") && yardsticks.length > 0).map(ratioBar),
+    ),
+    chart(
+      "cpu.svg",
+      "CPU of one delivery",
+      "milliseconds",
+      [...of("deliver"), ...of("growth")].filter(({ item }) => item === "delivery").map(cpuBar),
+    ),
+    chart("latency.svg", "At 20 % load", "milliseconds", of("latency").map(latencyBar)),
+  ].filter((one) => one !== undefined);
+}
+
+function chart(fileName: string, title: string, unit: string, bars: readonly Bar[]): Chart | undefined {
+  return bars.length === 0 ? undefined : { fileName, title, svg: barChart(title, unit, bars) };
+}
+
+const labelOf = (figure: Figure) => `${figure.name} · ${placeOf(figure)}`;
+
+function valueBar(figure: Figure): Bar {
+  return { label: labelOf(figure), parts: [{ series: "median", value: median(figure.values) }] };
+}
+
+function ratioBar(figure: Figure): Bar {
+  const ratio = figure.yardsticks[0]?.ratio ?? 0;
+  return { label: labelOf(figure), parts: [{ series: "ratio", value: ratio }] };
+}
+
+function cpuBar(figure: Figure): Bar {
+  const parts = Object.entries(figure.cpuMs).filter(([name]) => PRODUCT.has(name));
+  return { label: labelOf(figure), parts: parts.map(([series, value]) => ({ series, value })) };
+}
+
+/** The p50, and what the p99 adds to it. */
+function latencyBar(figure: Figure): Bar {
+  const { p50Ms = 0, p99Ms = 0 } = figure.latency ?? {};
+  return {
+    label: labelOf(figure),
+    parts: [
+      { series: "p50", value: p50Ms },
+      { series: "up to p99", value: p99Ms - p50Ms },
+    ],
+  };
+}

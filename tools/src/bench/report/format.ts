@@ -1,0 +1,38 @@
+import type { Figure } from "./results.ts";
+
+/** Three digits that mean something. */
+export function formatNumber(value: number): string {
+  if (!Number.isFinite(value)) return "n/a";
+  const size = Math.abs(value);
+  if (size >= 100) return Math.round(value).toLocaleString("en-US");
+  if (size >= 10) return value.toFixed(1);
+  return value.toFixed(2);
+}
+
+export function formatBytes(bytes: number): string {
+  if (!Number.isFinite(bytes)) return "n/a";
+  if (bytes >= 1e9) return `${(bytes / 1e9).toFixed(1)} GB`;
+  if (bytes >= 1e6) return `${formatNumber(bytes / 1e6)} MB`;
+  return `${formatNumber(bytes / 1e3)} kB`;
+}
+
+/** The least and the most of several runs; empty for one. */
+export function formatSpread(values: readonly number[]): string {
+  if (values.length < 2) return "";
+  return `${formatNumber(Math.min(...values))}–${formatNumber(Math.max(...values))}`;
+}
+
+/** By process, those that matter; n/a on systems that do not tell. */
+export function formatByProcess(
+  values: Readonly<Record<string, number>>,
+  format: (value: number) => string,
+): string {
+  const parts = Object.entries(values).map(([name, value]) => `${name} ${format(value)}`);
+  return parts.length === 0 ? "n/a" : parts.join(", ");
+}
+
+/** Where a figure was measured. */
+export function placeOf({ database, lane }: Pick<Figure, "database" | "lane">): string {
+  const name = { sqlite: "SQLite", mysql: "MySQL" }[database];
+  return lane === null ? name : `${name}, ${lane} lane`;
+}

@@ -1,0 +1,91 @@
+import { createJsonCaller, type JsonCaller } from "../load/json-caller.ts";
+import { inTurns } from "../measure/in-turns.ts";
+import { rateFigure } from "../report/figure.ts";
+import type { Figure } from "../report/results.ts";
+import type { Room } from "../room.ts";
+import type { Scenario, Sizes } from "../scenario.ts";
+import { CALLERS } from "../yardsticks/yardsticks.ts";
+import { prefill } from "./prefill.ts";
+import { eventBody, INGEST_PATH, ingestMany, settled } from "./traffic.ts";
+
+const ROWS = [10_000, 100_000, 1_000_000] as const;
+const QUICK_ROWS = [1_000, 20_000] as const;
+const DELIVERED = "invoice_sent";
+const UNHEARD = "contact_created";
+const EVENTS = 1_000;
+const DELIVERIES = 400;
+const QUICK_DELIVERIES = 100;
+const WARM_UP_DELIVERIES = 50;
+const ARRIVAL_WITHIN_MS = 120_000;
+
+export const growth: Scenario = {
+  name: "growth",
+  about: "what an event and a delivery cost with 10,000, 100,000 and 1,000,000 of them in the tables",
+  inLanes: true,
+  async run(room, sizes, note) {
+    const subscriptionId = await room.stack.subscribe(room.receiver.url("ok"), DELIVERED);
+    const caller = createJsonCaller({
+      baseUrl: room.stack.apiUrl,
+      token: room.stack.token,
+      connections: CALLERS,
+    });
+    const figures: Figure[] = [];
+    try {
+      await deliverMany(room, WARM_UP_DELIVERIES);
+      let filled = 0;
+      for (const rows of sizes.quick ? QUICK_ROWS : ROWS) {
+        note(`filling the tables up to ${rows} rows`);
+        await prefill(room.stack, { subscriptionId, eventType: DELIVERED }, filled, rows);
+        filled = rows;
+        note(`measuring with ${rows} rows`);
+        figures.push(...(await measure(room, sizes, caller, rows)));
+      }
+      return figures;
+    } finally {
+      await caller.close();
+    }
+  },
+};
+
+async function measure(room: Room, sizes: Sizes, caller: JsonCaller, rows: number): Promise<Figure[]> {
+  const { rounds } = sizes;
+  const { processes, stack, yardsticks } = room;
+  const count = sizes.quick ? QUICK_DELIVERIES : DELIVERIES;
+  const naming = { scenario: "growth", inLanes: true };
+  const delivered = await inTurns({
+    rounds,
+    processes,
+    run: () => deliverMany(room, count),
+    settle: () => settled(stack),
+    yardsticks: [yardsticks.bareWay()],
+  });
+  const accepted = await inTurns({
+    rounds,
+    processes,
+    run: () => acceptMany(caller, EVENTS),
+    yardsticks: [yardsticks.noopRpc("json")],
+  });
+  return [
+    rateFigure(room, { ...naming, name: `deliveries at ${rows} rows`, item: "delivery" }, delivered),
+    rateFigure(room, { ...naming, name: `events at ${rows} rows`, item: "event" }, accepted),
+  ];
+}
+
+/** By their number, not by time: what is measured must not be what makes the tables grow. */
+async function acceptMany(caller: JsonCaller, count: number) {
+  const queue = Array.from({ length: count }).values();
+  const begun = performance.now();
+  const one = async () => {
+    for (const _ of queue) await caller.post(INGEST_PATH, eventBody(UNHEARD));
+  };
+  await Promise.all(Array.from({ length: CALLERS }, one));
+  return { count, seconds: (performance.now() - begun) / 1_000 };
+}
+
+async function deliverMany({ stack, receiver }: Room, count: number) {
+  await receiver.reset();
+  const begun = performance.now();
+  await ingestMany(stack, DELIVERED, count);
+  await receiver.waitFor(count, { withinMs: ARRIVAL_WITHIN_MS });
+  return { count, seconds: (performance.now() - begun) / 1_000 };
+}

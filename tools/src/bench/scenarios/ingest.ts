@@ -1,0 +1,112 @@
+import { closedLoop } from "../load/closed-loop.ts";
+import { createJsonCaller } from "../load/json-caller.ts";
+import { createRpcCaller } from "../load/rpc-caller.ts";
+import { inTurns } from "../measure/in-turns.ts";
+import { rateFigure } from "../report/figure.ts";
+import type { Figure } from "../report/results.ts";
+import type { Room } from "../room.ts";
+import type { Scenario, Sizes } from "../scenario.ts";
+import type { Yardstick } from "../yardsticks/yardstick.ts";
+import { CALLERS } from "../yardsticks/yardsticks.ts";
+import { ingestStream } from "./ingest-stream.ts";
+import { eventBody, eventOf, INGEST_PATH } from "./traffic.ts";
+
+/** Nobody subscribes to it. */
+const UNHEARD = "invoice_sent";
+/** One subscription, which is paused: an event makes a delivery, which goes nowhere. */
+const PARKED = "invoice_created";
+const BATCH_EVENTS = 100;
+const BATCH_CALLERS = 4;
+
+/** A way to have events accepted. */
+type Way = {
+  readonly name: string;
+  readonly callers: number;
+  /** Resolves with how many events it had accepted. */
+  readonly call: () => Promise<number>;
+  readonly yardsticks: readonly Yardstick[];
+};
+
+export const ingest: Scenario = {
+  name: "ingest",
+  about: "events accepted: one a call over JSON, Connect and gRPC, in batches of 100, and streamed",
+  inLanes: false,
+  async run(room, sizes, note) {
+    const { stack, yardsticks } = room;
+    const parkedId = await stack.subscribe(room.receiver.url("ok"), PARKED);
+    await stack.client.subscriptions.pauseSubscription({ id: parkedId });
+    const to = { baseUrl: stack.apiUrl, token: stack.token, connections: CALLERS };
+    const json = createJsonCaller(to);
+    const connect = createRpcCaller({ ...to, protocol: "connect" });
+    const grpc = createRpcCaller({ ...to, protocol: "grpc" });
+    const single = { callers: CALLERS };
+    const commit = yardsticks.bareInsert(1);
+    const ways: Way[] = [
+      {
+        ...single,
+        name: "one a call, JSON",
+        call: async () => one(await json.post(INGEST_PATH, eventBody(UNHEARD))),
+        yardsticks: [yardsticks.noopRpc("json"), commit],
+      },
+      {
+        ...single,
+        name: "one a call, JSON, with a delivery",
+        call: async () => one(await json.post(INGEST_PATH, eventBody(PARKED))),
+        yardsticks: [yardsticks.noopRpc("json"), commit],
+      },
+      {
+        ...single,
+        name: "one a call, Connect",
+        call: async () => one(await connect.events.ingestEvent(eventOf(UNHEARD))),
+        yardsticks: [yardsticks.noopRpc("connect"), commit],
+      },
+      {
+        ...single,
+        name: "one a call, gRPC",
+        call: async () => one(await grpc.events.ingestEvent(eventOf(UNHEARD))),
+        yardsticks: [yardsticks.noopRpc("grpc"), commit],
+      },
+      {
+        name: `batches of ${BATCH_EVENTS}, Connect`,
+        callers: BATCH_CALLERS,
+        call: async () => (await connect.events.ingestEvents({ events: batch() })).results.length,
+        yardsticks: [yardsticks.bareInsert(BATCH_EVENTS)],
+      },
+    ];
+    try {
+      const figures: Figure[] = [];
+      for (const way of ways) {
+        note(way.name);
+        figures.push(await measure(room, sizes, way));
+      }
+      note("streamed");
+      figures.push(await ingestStream(room, sizes, UNHEARD));
+      return figures;
+    } finally {
+      await json.close();
+      connect.close();
+      grpc.close();
+    }
+  },
+};
+
+async function measure(room: Room, sizes: Sizes, way: Way): Promise<Figure> {
+  const run = () => closedLoop({ ...way, seconds: sizes.seconds });
+  await closedLoop({ ...way, seconds: sizes.seconds / 2 });
+  const measured = await inTurns({
+    rounds: sizes.rounds,
+    processes: room.processes,
+    run,
+    yardsticks: way.yardsticks,
+  });
+  const naming = { scenario: "ingest", name: way.name, item: "event", inLanes: false };
+  return rateFigure(room, { ...naming, note: `${way.callers} callers` }, measured);
+}
+
+function one(_answer: unknown): number {
+  return 1;
+}
+
+function batch() {
+  return Array.from({ length: BATCH_EVENTS }, () => eventOf(UNHEARD));
+}

@@ -1,0 +1,124 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { createJsonCaller, type JsonCaller } from "../load/json-caller.ts";
+import { steadily } from "../load/steady.ts";
+import { latencyOf } from "../measure/statistics.ts";
+import { plainFigure, yardstickOf } from "../report/figure.ts";
+import type { Figure } from "../report/results.ts";
+import type { Room } from "../room.ts";
+import type { Scenario } from "../scenario.ts";
+import { retriesDueAtOnce } from "./due-at-once.ts";
+import { eventBody, INGEST_PATH, ingestMany, settled } from "./traffic.ts";
+
+/** To healthy endpoints: a load that leaves the machine room. */
+const PROBES_PER_SECOND = 5;
+const PROBES = 300;
+const QUICK_PROBES = 60;
+const WARM_UP_PROBES = 30;
+const PROBE_CALLERS = 8;
+const HEALTHY = 98;
+const PENDING = 5_000;
+const QUICK_PENDING = 200;
+const ARRIVAL_WITHIN_MS = 120_000;
+const HANGING_TYPE = "invoice_sent";
+const FAILING_TYPE = "invoice_created";
+
+export const isolation: Scenario = {
+  name: "isolation",
+  about: "what 98 healthy receivers notice of one that hangs and one that fails",
+  inLanes: true,
+  async run(room, sizes, note) {
+    const { stack, receiver } = room;
+    const pending = sizes.deliveries ?? (sizes.quick ? QUICK_PENDING : PENDING);
+    const probes = sizes.quick ? QUICK_PROBES : PROBES;
+    const caller = createJsonCaller({
+      baseUrl: stack.apiUrl,
+      token: stack.token,
+      connections: 3 * PROBE_CALLERS,
+    });
+    try {
+      note(`${HEALTHY} healthy receivers, each with an event type of its own`);
+      await subscribeHealthy(room);
+      await probe(room, caller, WARM_UP_PROBES);
+      note("quiet");
+      const quiet = await probe(room, caller, probes);
+      const figures = [figureOf(room, "quiet", quiet, quiet)];
+      const measure = async (when: string, sending?: readonly string[]) => {
+        note(when);
+        figures.push(figureOf(room, when, await probe(room, caller, probes, sending), quiet));
+      };
+
+      const hangs = await stack.subscribe(receiver.url("hang"), HANGING_TYPE);
+      const fails = await stack.subscribe(receiver.url("fail"), FAILING_TYPE);
+      await measure("as much again to one that hangs and to one that fails", [HANGING_TYPE, FAILING_TYPE]);
+      await stack.client.subscriptions.deleteSubscription({ id: hangs });
+      await stack.client.subscriptions.deleteSubscription({ id: fails });
+      await settled(stack, ARRIVAL_WITHIN_MS);
+
+      const pendingTo = await stack.subscribe(receiver.url("hang", 1), HANGING_TYPE);
+      await ingestMany(stack, HANGING_TYPE, pending);
+      await measure(`${pending} pending to one that hangs`);
+      await stack.client.subscriptions.deleteSubscription({ id: pendingTo });
+      await settled(stack, ARRIVAL_WITHIN_MS);
+
+      const dueAt = await retriesDueAtOnce(stack, receiver.url("hang", 2), HANGING_TYPE, pending);
+      await sleep(Math.max(0, dueAt - Date.now()));
+      await measure(`${pending} retries to one that hangs come due`);
+      return figures;
+    } finally {
+      await caller.close();
+    }
+  },
+};
+
+const healthyType = (n: number) => `bench_${n % HEALTHY}`;
+
+async function subscribeHealthy({ stack, receiver }: Room): Promise<void> {
+  for (let n = 0; n < HEALTHY; n++) {
+    const code = healthyType(n);
+    await stack.client.catalog.createEventType({ code, description: "Of a benchmark.", sampleJson: "{}" });
+    await stack.subscribe(receiver.url("ok", n), code);
+  }
+}
+
+/**
+ * Milliseconds from each ingest to its arrival at a healthy receiver.
+ *
+ * @param alsoTo types of which an event is sent beside each healthy one
+ */
+async function probe(
+  { receiver }: Room,
+  caller: JsonCaller,
+  count: number,
+  alsoTo: readonly string[] = [],
+): Promise<number[]> {
+  await receiver.reset();
+  const send = (typeOf: (n: number) => string) =>
+    steadily({
+      perSecond: PROBES_PER_SECOND,
+      count,
+      callers: PROBE_CALLERS,
+      call: async (n) => {
+        const answer = JSON.parse(await caller.post(INGEST_PATH, eventBody(typeOf(n))));
+        return (answer as { eventId: string }).eventId;
+      },
+    });
+  const [sent] = await Promise.all([send(healthyType), ...alsoTo.map((type) => send(() => type))]);
+  await receiver.waitFor(count, { withinMs: ARRIVAL_WITHIN_MS });
+  const arrivals = await receiver.arrivals();
+  return sent.map(({ dueAt, answer }) => (arrivals.get(answer) ?? Number.NaN) - dueAt);
+}
+
+function figureOf(room: Room, when: string, tookMs: readonly number[], quietMs: readonly number[]): Figure {
+  const latency = latencyOf(tookMs);
+  return plainFigure(
+    room,
+    { scenario: "isolation", name: `${when}, p99`, item: "delivery", inLanes: true },
+    {
+      unit: "ms",
+      better: "less",
+      values: [latency.p99Ms],
+      latency,
+      yardsticks: yardstickOf("quiet p99", [latency.p99Ms], [latencyOf(quietMs).p99Ms]),
+    },
+  );
+}

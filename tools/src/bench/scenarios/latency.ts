@@ -1,0 +1,124 @@
+import { createJsonCaller, type JsonCaller } from "../load/json-caller.ts";
+import { steadily } from "../load/steady.ts";
+import { createMeter } from "../measure/meter.ts";
+import { latencyOf, median } from "../measure/statistics.ts";
+import { plainFigure, yardstickOf } from "../report/figure.ts";
+import type { Room } from "../room.ts";
+import type { Scenario } from "../scenario.ts";
+import { eventBody, INGEST_PATH, ingestMany, settled } from "./traffic.ts";
+
+const EVENT_TYPE = "invoice_sent";
+const CONNECTIONS = 4;
+/** Of what is delivered at most: a load that leaves the machine room. */
+const LOAD_SHARE = 0.2;
+const TRIAL_DELIVERIES = 100;
+/** So many that a percentile of one run is more than its few slowest. */
+const CALLS_MIN = 60;
+const ARRIVAL_WITHIN_MS = 60_000;
+
+export const latency: Scenario = {
+  name: "latency",
+  about: "4 connections at 20 % load: until an event is accepted, and until it is there",
+  inLanes: true,
+  async run(room, sizes, note) {
+    const { stack, receiver } = room;
+    await stack.subscribe(receiver.url("ok"), EVENT_TYPE);
+    const perSecond = Math.max(1, (await mostPerSecond(room)) * LOAD_SHARE);
+    note(`${perSecond.toFixed(1)} events a second`);
+    const caller = createJsonCaller({
+      baseUrl: stack.apiUrl,
+      token: stack.token,
+      connections: CONNECTIONS,
+    });
+    const count = Math.max(CALLS_MIN, Math.round(perSecond * sizes.seconds));
+    const acks: number[][] = [];
+    const ways: number[][] = [];
+    const noops: number[][] = [];
+    const meter = createMeter(room.processes);
+    try {
+      await onWay(room, caller, perSecond, CALLS_MIN);
+      for (let round = 0; round < sizes.rounds; round++) {
+        meter.start();
+        const { acksMs, waysMs } = await onWay(room, caller, perSecond, count);
+        meter.stop(count);
+        acks.push(acksMs);
+        ways.push(waysMs);
+        noops.push(await noopsMs(caller, perSecond, count));
+      }
+    } finally {
+      await caller.close();
+    }
+    const p50s = (rounds: number[][]) => rounds.map((round) => median(round));
+    const noop = (values: number[][]) => yardstickOf("no-op RPC at the same pace", p50s(values), p50s(noops));
+    const naming = { scenario: "latency", item: "event", inLanes: true };
+    const at = `${CONNECTIONS} connections, ${perSecond.toFixed(1)}/s`;
+    return [
+      plainFigure(
+        room,
+        { ...naming, name: "accepted, p50", note: at },
+        {
+          unit: "ms",
+          better: "less",
+          values: p50s(acks),
+          latency: latencyOf(acks.flat()),
+          yardsticks: noop(acks),
+        },
+      ),
+      plainFigure(
+        room,
+        { ...naming, name: "end to end, p50", note: at },
+        {
+          unit: "ms",
+          better: "less",
+          values: p50s(ways),
+          latency: latencyOf(ways.flat()),
+          yardsticks: noop(ways),
+          ...meter.costs(),
+        },
+      ),
+    ];
+  },
+};
+
+async function mostPerSecond({ stack, receiver }: Room): Promise<number> {
+  let perSecond = 0;
+  // The first time is slower, and counts for nothing.
+  for (let round = 0; round < 2; round++) {
+    await receiver.reset();
+    const begun = performance.now();
+    await ingestMany(stack, EVENT_TYPE, TRIAL_DELIVERIES);
+    await receiver.waitFor(TRIAL_DELIVERIES, { withinMs: ARRIVAL_WITHIN_MS });
+    perSecond = TRIAL_DELIVERIES / ((performance.now() - begun) / 1_000);
+    await settled(stack);
+  }
+  return perSecond;
+}
+
+async function onWay({ receiver }: Room, caller: JsonCaller, perSecond: number, count: number) {
+  await receiver.reset();
+  const calls = await steadily({
+    perSecond,
+    count,
+    callers: CONNECTIONS,
+    call: async () => {
+      const answer = JSON.parse(await caller.post(INGEST_PATH, eventBody(EVENT_TYPE)));
+      return (answer as { eventId: string }).eventId;
+    },
+  });
+  await receiver.waitFor(count, { withinMs: ARRIVAL_WITHIN_MS });
+  const arrivals = await receiver.arrivals();
+  return {
+    acksMs: calls.map(({ dueAt, answeredAt }) => answeredAt - dueAt),
+    waysMs: calls.map(({ dueAt, answer }) => (arrivals.get(answer) ?? Number.NaN) - dueAt),
+  };
+}
+
+async function noopsMs(caller: JsonCaller, perSecond: number, count: number): Promise<number[]> {
+  const calls = await steadily({
+    perSecond,
+    count,
+    callers: CONNECTIONS,
+    call: () => caller.post("/grpc.health.v1.Health/Check", "{}"),
+  });
+  return calls.map(({ dueAt, answeredAt }) => answeredAt - dueAt);
+}

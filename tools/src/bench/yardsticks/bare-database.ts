@@ -1,0 +1,86 @@
+import { randomBytes } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import Database from "better-sqlite3";
+import { createConnection } from "mysql2/promise";
+import type { Database as DatabaseName } from "../report/results.ts";
+
+/** A table of our own beside the product's, under the same driver and the same durable settings. */
+export type BareDatabase = {
+  /** Which server or library, and what it keeps through a power cut. */
+  readonly settings: string;
+  /** Of the database's own process; undefined where it has none. */
+  readonly pid: number | undefined;
+  /** Inserts so many rows in one transaction, with one statement. */
+  insert(rows: number): Promise<void>;
+  close(): Promise<void>;
+};
+
+/** As an ordinary event. */
+const ROW_BYTES = 500;
+const data = Buffer.alloc(ROW_BYTES, "x");
+const rowOf = () => [randomBytes(13).toString("hex"), data];
+
+/** @param where.dir for SQLite's file, on the disk that holds the product's */
+export async function openBareDatabase(
+  database: DatabaseName,
+  where: { readonly dir: string; readonly url: string },
+): Promise<BareDatabase> {
+  return database === "sqlite" ? openSqlite(where.dir) : await openMysql(where.url);
+}
+
+function openSqlite(dir: string): BareDatabase {
+  const db = new Database(join(dir, "bare.db"));
+  db.pragma("journal_mode = WAL");
+  db.pragma("synchronous = FULL");
+  db.exec("CREATE TABLE bare (id TEXT NOT NULL PRIMARY KEY, data BLOB NOT NULL) STRICT");
+  const statements = new Map<number, Database.Statement>();
+  const version = db.prepare("SELECT sqlite_version() AS version").get() as { version: string };
+  return {
+    settings: `SQLite ${version.version}, WAL, synchronous=FULL`,
+    pid: undefined,
+    async insert(rows) {
+      const statement = statements.get(rows) ?? db.prepare(insertOf(rows));
+      statements.set(rows, statement);
+      statement.run(...Array.from({ length: rows }, rowOf).flat());
+    },
+    async close() {
+      db.close();
+    },
+  };
+}
+
+async function openMysql(url: string): Promise<BareDatabase> {
+  const connection = await createConnection(url);
+  await connection.query(
+    "CREATE TABLE bare (id VARCHAR(30) NOT NULL PRIMARY KEY, data LONGBLOB NOT NULL) ENGINE=InnoDB",
+  );
+  const [[server]] = (await connection.query(
+    "SELECT VERSION() AS version, @@pid_file AS pidFile, @@innodb_flush_log_at_trx_commit AS flush, @@sync_binlog AS binlog, @@log_bin AS logs",
+  )) as unknown as [
+    { version: string; pidFile: string; flush: number; binlog: number; logs: number }[],
+    unknown,
+  ];
+  if (server?.flush !== 1) throw new Error("the server does not keep commits through a power cut");
+  return {
+    settings: `${server.version}, innodb_flush_log_at_trx_commit=1, ${server.logs ? `sync_binlog=${server.binlog}` : "no binary log"}`,
+    pid: pidIn(server.pidFile),
+    async insert(rows) {
+      await connection.execute(insertOf(rows), Array.from({ length: rows }, rowOf).flat());
+    },
+    close: () => connection.end(),
+  };
+}
+
+function insertOf(rows: number): string {
+  return `INSERT INTO bare (id, data) VALUES ${Array.from({ length: rows }, () => "(?, ?)").join(", ")}`;
+}
+
+function pidIn(path: string): number | undefined {
+  try {
+    return Number(readFileSync(path, "utf8"));
+  } catch {
+    // The server runs elsewhere; it is not measured then.
+    return undefined;
+  }
+}

@@ -1,0 +1,124 @@
+import { closedLoop } from "../load/closed-loop.ts";
+import { createJsonCaller, type JsonCaller } from "../load/json-caller.ts";
+import { createRpcCaller, type RpcCaller } from "../load/rpc-caller.ts";
+import { oneAfterAnother } from "../measure/statistics.ts";
+import type { BenchReceiver } from "../receiver/receiver.ts";
+import type { BareDatabase } from "./bare-database.ts";
+import { openBareWorkflows } from "./bare-workflows.ts";
+import type { Yardstick } from "./yardstick.ts";
+
+/** What parts of the product could do alone, in the same room. Each is opened when it is first used. */
+export type Yardsticks = {
+  /** A health check, which asks the database whether it is there, as a caller of this kind makes it. */
+  noopRpc(caller: "json" | "connect" | "grpc"): Yardstick;
+  /** Rows inserted and committed so many at a time, one transaction after another. */
+  bareInsert(rows: number): Yardstick;
+  /** A POST of the same size to the same receiver. */
+  barePost(): Yardstick;
+  /** A workflow with one regular activity that does nothing. */
+  bareWorkflow(): Yardstick;
+  /** What a no-op RPC, a commit and a POST let through one after another. */
+  bareWay(): Yardstick;
+  close(): Promise<void>;
+};
+
+/** As many as the product's callers, and its requests to one receiver, in the scenarios that these are for. */
+export const CALLERS = 50;
+const POSTS_AT_ONCE = 32;
+const WORKFLOWS_FIRST = 20;
+
+export function createYardsticks(room: {
+  readonly apiUrl: string;
+  readonly token: string;
+  readonly temporalAddress: string;
+  readonly receiver: BenchReceiver;
+  readonly database: BareDatabase;
+  readonly seconds: number;
+}): Yardsticks {
+  const { apiUrl, token, receiver, seconds } = room;
+  const json = once(() => createJsonCaller({ baseUrl: apiUrl, token, connections: CALLERS }));
+  const rpc = {
+    connect: once(() =>
+      createRpcCaller({ baseUrl: apiUrl, token, protocol: "connect", connections: CALLERS }),
+    ),
+    grpc: once(() => createRpcCaller({ baseUrl: apiUrl, token, protocol: "grpc", connections: CALLERS })),
+  };
+  const posts = once(() => createJsonCaller({ baseUrl: receiver.origin, connections: POSTS_AT_ONCE }));
+  const workflows = once(() => openBareWorkflows(room.temporalAddress));
+  let workflowRate: number | undefined;
+
+  const loop = async (callers: number, items: number, call: () => Promise<unknown>) => {
+    const { count, seconds: took } = await closedLoop({
+      callers,
+      seconds,
+      call: async () => {
+        await call();
+        return items;
+      },
+    });
+    return count / took;
+  };
+  const noop = {
+    json: (caller: JsonCaller) => caller.post("/grpc.health.v1.Health/Check", "{}"),
+    rpc: (caller: RpcCaller) => caller.health.check({}),
+  };
+  const self: Yardsticks = {
+    noopRpc: (caller) => ({
+      name: `no-op RPC (${caller === "json" ? "JSON" : caller}, ${CALLERS} callers)`,
+      perSecond: () =>
+        loop(CALLERS, 1, caller === "json" ? () => noop.json(json()) : () => noop.rpc(rpc[caller]())),
+    }),
+    bareInsert: (rows) => ({
+      name: rows === 1 ? "bare row commit" : `bare insert of ${rows} rows`,
+      perSecond: () => loop(1, rows, () => room.database.insert(rows)),
+    }),
+    barePost: () => ({
+      name: "bare POST",
+      perSecond: () => loop(POSTS_AT_ONCE, 1, () => posts().post("/ok/bare", BODY)),
+    }),
+    bareWorkflow: () => ({
+      name: "bare workflow",
+      async perSecond() {
+        const bare = await workflows();
+        // The first are slower, and say how many there should be.
+        workflowRate ??= await bare.perSecond(WORKFLOWS_FIRST);
+        workflowRate = await bare.perSecond(
+          Math.max(WORKFLOWS_FIRST, Math.round(workflowRate * seconds * 2)),
+        );
+        return workflowRate;
+      },
+    }),
+    bareWay: () => ({
+      name: "no-op RPC, commit, POST in turn",
+      async perSecond() {
+        const parts = [self.noopRpc("json"), self.bareInsert(1), self.barePost()];
+        const rates: number[] = [];
+        for (const part of parts) rates.push(await part.perSecond());
+        return oneAfterAnother(...rates);
+      },
+    }),
+    async close() {
+      await json.opened()?.close();
+      await posts.opened()?.close();
+      rpc.connect.opened()?.close();
+      rpc.grpc.opened()?.close();
+      await (await workflows.opened())?.close();
+    },
+  };
+  return self;
+}
+
+const BODY = JSON.stringify([{ x: "x".repeat(500) }]);
+
+type Once<T> = { (): T; opened(): T | undefined };
+
+function once<T>(open: () => T): Once<T> {
+  let opened: T | undefined;
+  return Object.assign(
+    () => {
+      opened ??= open();
+      return opened;
+    },
+    { opened: () => opened },
+  );
+}
