@@ -13,14 +13,14 @@ const KEEP_ALIVE_MS = 120_000;
 /** A behaviour that nobody planned is the bench's own fault. */
 const UNKNOWN_STATUS = 404;
 
-const counts: Record<Behaviour, number> = { ok: 0, fail: 0, hang: 0 };
+const counts: Record<Behaviour, number> = { ok: 0, well: 0, fail: 0, hang: 0 };
 const arrivals = new Map<string, number>();
 let waiting: { behaviour: Behaviour; count: number; told: () => void }[] = [];
 let healed = false;
 
 function answer(behaviour: Behaviour, response: ServerResponse): void {
   if (behaviour === "hang" && !healed) return;
-  response.statusCode = behaviour === "ok" || healed ? 200 : 500;
+  response.statusCode = behaviour === "fail" && !healed ? 500 : 200;
   response.end();
 }
 

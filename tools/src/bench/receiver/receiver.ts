@@ -1,8 +1,8 @@
 import { fork } from "node:child_process";
 import { fileURLToPath } from "node:url";
 
-/** How it answers: 200, 500, or never. By the first part of the path. */
-export type Behaviour = "ok" | "fail" | "hang";
+/** How it answers: 200 (`well` is counted apart from `ok`), 500, or never. By the first part of the path. */
+export type Behaviour = "ok" | "well" | "fail" | "hang";
 
 /** What its process is asked. */
 export type Ask =

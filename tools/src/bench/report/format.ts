@@ -22,13 +22,19 @@ export function formatSpread(values: readonly number[]): string {
   return `${formatNumber(Math.min(...values))}–${formatNumber(Math.max(...values))}`;
 }
 
-/** By process, those that matter; n/a on systems that do not tell. */
+/** Less is 0.00. */
+const SHOWN_MIN = 0.005;
+
+/** By process, without those that had no part in it; n/a on systems that do not tell. */
 export function formatByProcess(
   values: Readonly<Record<string, number>>,
   format: (value: number) => string,
 ): string {
-  const parts = Object.entries(values).map(([name, value]) => `${name} ${format(value)}`);
-  return parts.length === 0 ? "n/a" : parts.join(", ");
+  const known = Object.entries(values);
+  const parts = known
+    .filter(([, value]) => value >= SHOWN_MIN)
+    .map(([name, value]) => `${name} ${format(value)}`);
+  return known.length === 0 ? "n/a" : parts.length === 0 ? "none" : parts.join(", ");
 }
 
 /** Where a figure was measured. */

@@ -23,12 +23,10 @@ export function figureLines(figure: Figure): readonly string[] {
       : [
           `CPU ms a ${item}: ${formatByProcess(figure.cpuMs, (ms) => ms.toFixed(2))}`,
           `written a ${item}: ${formatByProcess(figure.writtenBytes, formatBytes)}`,
+          `peak memory: ${formatByProcess(figure.peakBytes, formatBytes)}`,
         ];
-  const memory = [`peak memory: ${formatByProcess(figure.peakBytes, formatBytes)}`];
   return [
     head,
-    ...[held.join("; "), ...took, ...costs, ...(values.length === 0 ? [] : memory)]
-      .filter((line) => line !== "")
-      .map((line) => `    ${line}`),
+    ...[held.join("; "), ...took, ...costs].filter((line) => line !== "").map((line) => `    ${line}`),
   ];
 }

@@ -39,30 +39,38 @@ export const isolation: Scenario = {
       note(`${HEALTHY} healthy receivers, each with an event type of its own`);
       await subscribeHealthy(room);
       await probe(room, caller, WARM_UP_PROBES);
-      note("quiet");
-      const quiet = await probe(room, caller, probes);
-      const figures = [figureOf(room, "quiet", quiet, quiet)];
-      const measure = async (when: string, sending?: readonly string[]) => {
+      const figures: Figure[] = [];
+      const measure = async (when: string, quiet?: readonly number[], alsoTo?: readonly string[]) => {
         note(when);
-        figures.push(figureOf(room, when, await probe(room, caller, probes, sending), quiet));
+        const tookMs = await probe(room, caller, probes, alsoTo);
+        figures.push(figureOf(room, when, tookMs, quiet ?? tookMs));
+        return tookMs;
       };
+      const quiet = await measure("quiet");
 
-      const hangs = await stack.subscribe(receiver.url("hang"), HANGING_TYPE);
-      const fails = await stack.subscribe(receiver.url("fail"), FAILING_TYPE);
-      await measure("as much again to one that hangs and to one that fails", [HANGING_TYPE, FAILING_TYPE]);
-      await stack.client.subscriptions.deleteSubscription({ id: hangs });
-      await stack.client.subscriptions.deleteSubscription({ id: fails });
-      await settled(stack, ARRIVAL_WITHIN_MS);
+      // The same load to two more that are well: what is told is what their illness does, not what their load does.
+      const others = [HANGING_TYPE, FAILING_TYPE];
+      const subscribeOthers = (...targets: readonly string[]) =>
+        Promise.all(targets.map((target, i) => stack.subscribe(target, others[i])));
+      const end = async (ids: readonly number[]) => {
+        for (const id of ids) await stack.client.subscriptions.deleteSubscription({ id });
+        await settled(stack, ARRIVAL_WITHIN_MS);
+      };
+      const well = await subscribeOthers(receiver.url("well", 0), receiver.url("well", 1));
+      const quietAmongThree = await measure("as much again to two others that are well", undefined, others);
+      await end(well);
+      const ill = await subscribeOthers(receiver.url("hang"), receiver.url("fail"));
+      await measure("as much again to one that hangs and to one that fails", quietAmongThree, others);
+      await end(ill);
 
       const pendingTo = await stack.subscribe(receiver.url("hang", 1), HANGING_TYPE);
       await ingestMany(stack, HANGING_TYPE, pending);
-      await measure(`${pending} pending to one that hangs`);
-      await stack.client.subscriptions.deleteSubscription({ id: pendingTo });
-      await settled(stack, ARRIVAL_WITHIN_MS);
+      await measure(`${pending} pending to one that hangs`, quiet);
+      await end([pendingTo]);
 
       const dueAt = await retriesDueAtOnce(stack, receiver.url("hang", 2), HANGING_TYPE, pending);
       await sleep(Math.max(0, dueAt - Date.now()));
-      await measure(`${pending} retries to one that hangs come due`);
+      await measure(`${pending} retries to one that hangs come due`, quiet);
       return figures;
     } finally {
       await caller.close();

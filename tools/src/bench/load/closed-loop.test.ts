@@ -1,0 +1,47 @@
+import { setImmediate as turn } from "node:timers/promises";
+import { expect, test } from "vitest";
+import { closedLoop } from "./closed-loop.ts";
+import { steadily } from "./steady.ts";
+
+test("everything that callers did at once is counted", async () => {
+  let calls = 0;
+  const run = await closedLoop({
+    callers: 8,
+    seconds: 0.05,
+    call: async () => {
+      await turn();
+      calls += 1;
+      return 3;
+    },
+  });
+  expect(run.count).toBe(calls * 3);
+  expect(run.latenciesMs).toHaveLength(calls);
+  expect(calls).toBeGreaterThan(8);
+});
+
+test("a call that fails ends the run", async () => {
+  const call = () => Promise.reject(new Error("refused"));
+  await expect(closedLoop({ callers: 2, seconds: 10, call })).rejects.toThrow("refused");
+});
+
+test("calls are made at their pace, and wait counts from when one was due", async () => {
+  let release = () => {};
+  const held = new Promise<void>((resolve) => {
+    release = resolve;
+  });
+  const calls = await steadily({
+    perSecond: 200,
+    count: 5,
+    callers: 1,
+    call: async (n) => {
+      if (n === 0) {
+        setTimeout(release, 100);
+        await held;
+      }
+      return n;
+    },
+  });
+  expect(calls.map(({ answer }) => answer)).toEqual([0, 1, 2, 3, 4]);
+  // The second was due 5 ms after the first, and was kept waiting by it.
+  expect((calls[1]?.answeredAt ?? 0) - (calls[1]?.dueAt ?? 0)).toBeGreaterThan(80);
+});

@@ -1,0 +1,54 @@
+import { expect, test } from "vitest";
+import { compareResults, comparisonLines } from "./compare.ts";
+import { exampleFigure, exampleResults } from "./example-results.ts";
+
+const bare = (ratio: number) => [{ name: "bare workflow", values: [40], ratio }];
+
+test("a slower machine is not a slower product: ratios to the yardstick are compared", () => {
+  const before = exampleResults(exampleFigure({ values: [60], yardsticks: bare(1.5) }));
+  const now = exampleResults(exampleFigure({ values: [30], yardsticks: bare(1.5) }));
+  expect(compareResults(before, now)).toMatchObject([
+    { by: "of bare workflow", before: 1.5, now: 1.5, share: 0, verdict: "the same" },
+  ]);
+});
+
+test("figures without a common yardstick are compared by themselves", () => {
+  const before = exampleResults(exampleFigure({ values: [60], yardsticks: bare(1.5) }));
+  const now = exampleResults(exampleFigure({ values: [90], yardsticks: [] }));
+  expect(compareResults(before, now)).toMatchObject([{ by: "deliveries/s", share: 0.5, verdict: "better" }]);
+});
+
+test.each([
+  ["more", 2, "better"],
+  ["more", 1, "worse"],
+  ["less", 2, "worse"],
+  ["less", 1, "better"],
+  ["more", 1.55, "the same"],
+] as const)("where %s is better, a ratio of %s instead of 1.5 is %s", (better, ratio, verdict) => {
+  const before = exampleResults(exampleFigure({ better, yardsticks: bare(1.5) }));
+  const now = exampleResults(exampleFigure({ better, yardsticks: bare(ratio) }));
+  expect(compareResults(before, now)).toMatchObject([{ verdict }]);
+});
+
+test("only the same figure at the same place is compared, and what is left is told", () => {
+  const before = exampleResults(
+    exampleFigure(),
+    exampleFigure({ database: "mysql" }),
+    exampleFigure({ name: "streamed", values: [] }),
+  );
+  const now = exampleResults(
+    exampleFigure(),
+    exampleFigure({ lane: "direct" }),
+    exampleFigure({ name: "streamed" }),
+  );
+  expect(compareResults(before, now).map(({ key }) => key)).toEqual([
+    "deliver · 1 subscription · sqlite · workflow",
+  ]);
+  expect(comparisonLines(before, now)).toEqual([
+    "against 0123456789ab of 2026-01-02:",
+    expect.stringMatching(
+      /^deliver · 1 subscription · sqlite · workflow +1\.50 → 1\.50 +\+0 % +the same +of bare workflow$/,
+    ),
+    "2 figures have nothing to be held against",
+  ]);
+});

@@ -1,0 +1,22 @@
+import { expect, test } from "vitest";
+import { exampleFigure, exampleResults } from "./example-results.ts";
+import { formatResults, parseResults } from "./results.ts";
+
+test("results are read as they were written", () => {
+  const results = exampleResults(exampleFigure({ values: [59.125] }));
+  expect(parseResults(formatResults(results), "a.json")).toEqual(results);
+});
+
+test("no more digits are kept than a measurement has", () => {
+  expect(formatResults(exampleResults(exampleFigure({ values: [1 / 3] })))).toContain("0.33333");
+  expect(formatResults(exampleResults(exampleFigure({ values: [1 / 3] })))).not.toContain("0.333333");
+});
+
+test.each([
+  ["", "a.json is not JSON"],
+  ["null", "a.json holds no figures"],
+  ['{"schema":1}', "a.json holds no figures"],
+  ['{"schema":99,"figures":[]}', "a.json has the schema 99, and this version reads 1"],
+])("%j is refused with a way out", (text, words) => {
+  expect(() => parseResults(text, "a.json")).toThrow(words);
+});
