@@ -35,9 +35,10 @@ const UNLIMITED = { POSTHASTE_RATE_PER_SECOND: "1000000", POSTHASTE_SUBSCRIPTION
 export async function openRoom(options: RoomOptions): Promise<Room> {
   const { database, lane, workers = 1 } = options;
   const opened: { close(): Promise<unknown> }[] = [];
-  // In the reverse order: whoever came later may use what came before.
-  const close = async () => {
-    for (const one of opened.splice(0).reverse()) await one.close();
+  let closing: Promise<void> | undefined;
+  const close = () => {
+    closing ??= closeAll(opened);
+    return closing;
   };
   try {
     const mysql: OwnMysqlServer | undefined =
@@ -79,6 +80,13 @@ export async function openRoom(options: RoomOptions): Promise<Room> {
     await close();
     throw error;
   }
+}
+
+/** In the reverse order, since whoever came later may use what came before; one that fails does not keep the others. */
+async function closeAll(opened: readonly { close(): Promise<unknown> }[]): Promise<void> {
+  const errors: unknown[] = [];
+  for (const one of [...opened].reverse()) await one.close().catch((error) => errors.push(error));
+  if (errors.length > 0) throw errors[0];
 }
 
 function processesOf(stack: Stack, bare: BareDatabase, receiver: BenchReceiver): MeasuredProcess[] {

@@ -33,7 +33,8 @@ export async function runScenarios(
     const where = `${scenario.name} on ${database}${scenario.inLanes ? `, ${lane} lane` : ""}`;
     onNote(where);
     let room: Room | undefined;
-    const stop = () => void room?.close();
+    // What is measured in the room fails then; whoever closes it at the end hears of what else failed.
+    const stop = () => void room?.close().catch(() => {});
     try {
       room = await openRoom({
         database,
@@ -42,8 +43,8 @@ export async function runScenarios(
         yardstickSeconds: sizes.yardstickSeconds,
         nodeArgs: profiling(options.profile),
       });
-      // What runs in the room fails then, and is over.
       signal.addEventListener("abort", stop, { once: true });
+      signal.throwIfAborted();
       databases[database] = room.databaseSettings;
       for (const figure of await scenario.run(room, sizes, onNote)) {
         figures.push(figure);

@@ -17,7 +17,7 @@ export type BareWorkflows = {
 export async function openBareWorkflows(address: string): Promise<BareWorkflows> {
   const logger = new DefaultLogger("ERROR");
   // One for a process, whatever number of servers it is used with.
-  if (!isInstalled) Runtime.install({ logger });
+  if (!isInstalled) Runtime.install({ logger, shutdownSignals: [] });
   isInstalled = true;
   const connection = await NativeConnection.connect({ address });
   const workflowBundle = await bundleWorkflowCode({
