@@ -46,7 +46,7 @@ export async function runScenarios(
       signal.addEventListener("abort", stop, { once: true });
       signal.throwIfAborted();
       databases[database] = room.databaseSettings;
-      for (const figure of await scenario.run(room, sizes, onNote)) {
+      for await (const figure of scenario.run(room, sizes, onNote)) {
         figures.push(figure);
         onFigure(figure);
       }

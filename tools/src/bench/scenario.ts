@@ -37,5 +37,6 @@ export type Scenario = {
   /** Whether it is measured once in each lane; else in the default one. */
   readonly inLanes: boolean;
   readonly workers?: number;
-  run(room: Room, sizes: Sizes, note: (line: string) => void): Promise<Figure[]>;
+  /** Yields each figure as soon as it is there, so that a later failure does not cost it. */
+  run(room: Room, sizes: Sizes, note: (line: string) => void): AsyncIterable<Figure>;
 };

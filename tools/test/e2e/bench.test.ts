@@ -1,4 +1,5 @@
 import { expect, onTestFinished, test } from "vitest";
+import type { Figure } from "../../src/bench/report/results.ts";
 import { openRoom } from "../../src/bench/room.ts";
 import { QUICK_SIZES } from "../../src/bench/scenario.ts";
 import { ingest } from "../../src/bench/scenarios/ingest.ts";
@@ -17,7 +18,8 @@ test("a scenario measures every way beside its yardsticks, with what each proces
     yardstickSeconds: TINY.yardstickSeconds,
   });
   onTestFinished(() => room.close());
-  const figures = await ingest.run(room, TINY, () => {});
+  const figures: Figure[] = [];
+  for await (const figure of ingest.run(room, TINY, () => {})) figures.push(figure);
   const measured = figures.filter(({ values }) => values.length > 0);
   expect(measured.length).toBeGreaterThanOrEqual(5);
   for (const figure of measured) {

@@ -8,10 +8,10 @@ test("everything that callers did at once is counted", async () => {
   const run = await closedLoop({
     callers: 8,
     seconds: 0.05,
+    items: 3,
     call: async () => {
       await turn();
       calls += 1;
-      return 3;
     },
   });
   expect(run.count).toBe(calls * 3);

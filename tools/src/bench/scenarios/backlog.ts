@@ -29,13 +29,12 @@ export const backlog: Scenario = {
   name: "backlog",
   about: "100,000 deliveries waiting in the database and 10,000 in Temporal, memory, and the recovery",
   inLanes: true,
-  async run(room, sizes, note) {
+  async *run(room, sizes, note) {
     const { stack } = room;
     const inDatabase = sizes.deliveries ?? (sizes.quick ? QUICK_DELIVERIES : DELIVERIES);
     const inTemporal = Math.ceil(inDatabase * IN_TEMPORAL_SHARE);
-    const figures: Figure[] = [];
     note(`${inTemporal} deliveries fail and wait in Temporal`);
-    figures.push(await waitInTemporal(room, inTemporal));
+    yield await waitInTemporal(room, inTemporal);
 
     const [worker] = stack.workers;
     const peakBefore = peaksOf(room.processes)["worker"] ?? Number.NaN;
@@ -44,10 +43,10 @@ export const backlog: Scenario = {
     await fillDatabase(room, inDatabase);
     await worker?.start();
     note("recovering");
-    figures.push(await recover(room, inDatabase));
+    yield await recover(room, inDatabase);
     note("retrying what waits in Temporal");
-    figures.push(await retry(room, inTemporal));
-    return [...figures, ...memoryOf(room, peakBefore, inDatabase)];
+    yield await retry(room, inTemporal);
+    yield* memoryOf(room, peakBefore, inDatabase);
   },
 };
 

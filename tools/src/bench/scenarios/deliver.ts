@@ -28,7 +28,7 @@ export const deliver: Scenario = {
   name: "deliver",
   about: "deliveries from the first ingest to the last request, to 1 and to 100 subscriptions",
   inLanes: true,
-  async run(room, sizes, note) {
+  async *run(room, sizes, note) {
     const { stack, receiver } = room;
     for (const { eventType, subscriptions } of [SINGLE, MANY]) {
       const targets = Array.from({ length: subscriptions }, (_, i) => receiver.url("ok", i));
@@ -56,12 +56,10 @@ export const deliver: Scenario = {
       },
     ];
     try {
-      const figures: Figure[] = [];
       for (const way of ways) {
         note(way.name);
-        figures.push(await measure(room, sizes, way));
+        yield await measure(room, sizes, way);
       }
-      return figures;
     } finally {
       await caller.close();
     }

@@ -24,19 +24,17 @@ export const fanOut: Scenario = {
   name: "fan-out",
   about: "1 event to 1,000 and to 10,000 subscriptions, and how long it blocks another caller",
   inLanes: true,
-  async run(room, sizes, note) {
+  async *run(room, sizes, note) {
     const caller = createJsonCaller({
       baseUrl: room.stack.apiUrl,
       token: room.stack.token,
       connections: 2,
     });
-    const figures: Figure[] = [];
     try {
       for (const width of sizes.quick ? QUICK_WIDTHS : WIDTHS) {
         note(`subscribing ${width.subscriptions} times`);
-        figures.push(...(await measure(room, sizes, caller, width)));
+        yield* await measure(room, sizes, caller, width);
       }
-      return figures;
     } finally {
       await caller.close();
     }

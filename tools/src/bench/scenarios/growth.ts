@@ -22,14 +22,13 @@ export const growth: Scenario = {
   name: "growth",
   about: "what an event and a delivery cost with 10,000, 100,000 and 1,000,000 of them in the tables",
   inLanes: true,
-  async run(room, sizes, note) {
+  async *run(room, sizes, note) {
     const subscriptionId = await room.stack.subscribe(room.receiver.url("ok"), DELIVERED);
     const caller = createJsonCaller({
       baseUrl: room.stack.apiUrl,
       token: room.stack.token,
       connections: CALLERS,
     });
-    const figures: Figure[] = [];
     try {
       await deliverMany(room, WARM_UP_DELIVERIES);
       let filled = 0;
@@ -38,9 +37,8 @@ export const growth: Scenario = {
         await prefill(room.stack, { subscriptionId, eventType: DELIVERED }, filled, rows);
         filled = rows;
         note(`measuring with ${rows} rows`);
-        figures.push(...(await measure(room, sizes, caller, rows)));
+        yield* await measure(room, sizes, caller, rows);
       }
-      return figures;
     } finally {
       await caller.close();
     }

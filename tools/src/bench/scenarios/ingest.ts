@@ -22,8 +22,9 @@ const BATCH_CALLERS = 4;
 type Way = {
   readonly name: string;
   readonly callers: number;
-  /** Resolves with how many events it had accepted. */
-  readonly call: () => Promise<number>;
+  /** Events of one call. */
+  readonly items: number;
+  readonly call: () => Promise<unknown>;
   readonly yardsticks: readonly Yardstick[];
 };
 
@@ -31,7 +32,7 @@ export const ingest: Scenario = {
   name: "ingest",
   about: "events accepted: one a call over JSON, Connect and gRPC, in batches of 100, and streamed",
   inLanes: false,
-  async run(room, sizes, note) {
+  async *run(room, sizes, note) {
     const { stack, yardsticks } = room;
     const parkedId = await stack.subscribe(room.receiver.url("ok"), PARKED);
     await stack.client.subscriptions.pauseSubscription({ id: parkedId });
@@ -39,49 +40,48 @@ export const ingest: Scenario = {
     const json = createJsonCaller(to);
     const connect = createRpcCaller({ ...to, protocol: "connect" });
     const grpc = createRpcCaller({ ...to, protocol: "grpc" });
-    const single = { callers: CALLERS };
+    const single = { callers: CALLERS, items: 1 };
     const commit = yardsticks.bareInsert(1);
     const ways: Way[] = [
       {
         ...single,
         name: "one a call, JSON",
-        call: async () => one(await json.post(INGEST_PATH, eventBody(UNHEARD))),
+        call: () => json.post(INGEST_PATH, eventBody(UNHEARD)),
         yardsticks: [yardsticks.noopRpc("json"), commit],
       },
       {
         ...single,
         name: "one a call, JSON, with a delivery",
-        call: async () => one(await json.post(INGEST_PATH, eventBody(PARKED))),
+        call: () => json.post(INGEST_PATH, eventBody(PARKED)),
         yardsticks: [yardsticks.noopRpc("json"), commit],
       },
       {
         ...single,
         name: "one a call, Connect",
-        call: async () => one(await connect.events.ingestEvent(eventOf(UNHEARD))),
+        call: () => connect.events.ingestEvent(eventOf(UNHEARD)),
         yardsticks: [yardsticks.noopRpc("connect"), commit],
       },
       {
         ...single,
         name: "one a call, gRPC",
-        call: async () => one(await grpc.events.ingestEvent(eventOf(UNHEARD))),
+        call: () => grpc.events.ingestEvent(eventOf(UNHEARD)),
         yardsticks: [yardsticks.noopRpc("grpc"), commit],
       },
       {
         name: `batches of ${BATCH_EVENTS}, Connect`,
         callers: BATCH_CALLERS,
-        call: async () => (await connect.events.ingestEvents({ events: batch() })).results.length,
+        items: BATCH_EVENTS,
+        call: () => connect.events.ingestEvents({ events: batch() }),
         yardsticks: [yardsticks.bareInsert(BATCH_EVENTS)],
       },
     ];
     try {
-      const figures: Figure[] = [];
       for (const way of ways) {
         note(way.name);
-        figures.push(await measure(room, sizes, way));
+        yield await measure(room, sizes, way);
       }
       note("streamed");
-      figures.push(await ingestStream(room, sizes, UNHEARD));
-      return figures;
+      yield await ingestStream(room, sizes, UNHEARD);
     } finally {
       await json.close();
       connect.close();
@@ -101,10 +101,6 @@ async function measure(room: Room, sizes: Sizes, way: Way): Promise<Figure> {
   });
   const naming = { scenario: "ingest", name: way.name, item: "event", inLanes: false };
   return rateFigure(room, { ...naming, note: `${way.callers} callers` }, measured);
-}
-
-function one(_answer: unknown): number {
-  return 1;
 }
 
 function batch() {

@@ -26,7 +26,7 @@ export const isolation: Scenario = {
   name: "isolation",
   about: "what 98 healthy receivers notice of one that hangs and one that fails",
   inLanes: true,
-  async run(room, sizes, note) {
+  async *run(room, sizes, note) {
     const { stack, receiver } = room;
     const pending = sizes.deliveries ?? (sizes.quick ? QUICK_PENDING : PENDING);
     const probes = sizes.quick ? QUICK_PROBES : PROBES;
@@ -39,14 +39,12 @@ export const isolation: Scenario = {
       note(`${HEALTHY} healthy receivers, each with an event type of its own`);
       await subscribeHealthy(room);
       await probe(room, caller, WARM_UP_PROBES);
-      const figures: Figure[] = [];
-      const measure = async (when: string, quiet?: readonly number[], alsoTo?: readonly string[]) => {
+      const probed = async (when: string, alsoTo?: readonly string[]) => {
         note(when);
-        const tookMs = await probe(room, caller, probes, alsoTo);
-        figures.push(figureOf(room, when, tookMs, quiet ?? tookMs));
-        return tookMs;
+        return await probe(room, caller, probes, alsoTo);
       };
-      const quiet = await measure("quiet");
+      const quiet = await probed("quiet");
+      yield figureOf(room, "quiet", quiet, quiet);
 
       // The same load to two more that are well: what is told is what their illness does, not what their load does.
       const others = [HANGING_TYPE, FAILING_TYPE];
@@ -57,21 +55,25 @@ export const isolation: Scenario = {
         await settled(stack, ARRIVAL_WITHIN_MS);
       };
       const well = await subscribeOthers(receiver.url("well", 0), receiver.url("well", 1));
-      const quietAmongThree = await measure("as much again to two others that are well", undefined, others);
+      const amongWell = "as much again to each of two others that are well";
+      const quietAmongThree = await probed(amongWell, others);
+      yield figureOf(room, amongWell, quietAmongThree, quietAmongThree);
       await end(well);
       const ill = await subscribeOthers(receiver.url("hang"), receiver.url("fail"));
-      await measure("as much again to one that hangs and to one that fails", quietAmongThree, others);
+      const amongIll = "as much again to one that hangs and to one that fails";
+      yield figureOf(room, amongIll, await probed(amongIll, others), quietAmongThree);
       await end(ill);
 
       const pendingTo = await stack.subscribe(receiver.url("hang", 1), HANGING_TYPE);
       await ingestMany(stack, HANGING_TYPE, pending);
-      await measure(`${pending} pending to one that hangs`, quiet);
+      const withPending = `${pending} pending to one that hangs`;
+      yield figureOf(room, withPending, await probed(withPending), quiet);
       await end([pendingTo]);
 
       const dueAt = await retriesDueAtOnce(stack, receiver.url("hang", 2), HANGING_TYPE, pending);
       await sleep(Math.max(0, dueAt - Date.now()));
-      await measure(`${pending} retries to one that hangs come due`, quiet);
-      return figures;
+      const withRetries = `${pending} retries to one that hangs come due`;
+      yield figureOf(room, withRetries, await probed(withRetries), quiet);
     } finally {
       await caller.close();
     }

@@ -20,7 +20,7 @@ export const latency: Scenario = {
   name: "latency",
   about: "4 connections at 20 % load: until an event is accepted, and until it is there",
   inLanes: true,
-  async run(room, sizes, note) {
+  async *run(room, sizes, note) {
     const { stack, receiver } = room;
     await stack.subscribe(receiver.url("ok"), EVENT_TYPE);
     const perSecond = Math.max(1, (await mostPerSecond(room)) * LOAD_SHARE);
@@ -52,31 +52,29 @@ export const latency: Scenario = {
     const noop = (values: number[][]) => yardstickOf("no-op RPC at the same pace", p50s(values), p50s(noops));
     const naming = { scenario: "latency", item: "event", inLanes: true };
     const at = `${CONNECTIONS} connections, ${perSecond.toFixed(1)}/s`;
-    return [
-      plainFigure(
-        room,
-        { ...naming, name: "accepted, p50", note: at },
-        {
-          unit: "ms",
-          better: "less",
-          values: p50s(acks),
-          latency: latencyOf(acks.flat()),
-          yardsticks: noop(acks),
-        },
-      ),
-      plainFigure(
-        room,
-        { ...naming, name: "end to end, p50", note: at },
-        {
-          unit: "ms",
-          better: "less",
-          values: p50s(ways),
-          latency: latencyOf(ways.flat()),
-          yardsticks: noop(ways),
-          ...meter.costs(),
-        },
-      ),
-    ];
+    yield plainFigure(
+      room,
+      { ...naming, name: "accepted, p50", note: at },
+      {
+        unit: "ms",
+        better: "less",
+        values: p50s(acks),
+        latency: latencyOf(acks.flat()),
+        yardsticks: noop(acks),
+      },
+    );
+    yield plainFigure(
+      room,
+      { ...naming, name: "end to end, p50", note: at },
+      {
+        unit: "ms",
+        better: "less",
+        values: p50s(ways),
+        latency: latencyOf(ways.flat()),
+        yardsticks: noop(ways),
+        ...meter.costs(),
+      },
+    );
   },
 };
 

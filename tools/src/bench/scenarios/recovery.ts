@@ -12,7 +12,7 @@ export const recovery: Scenario = {
   about: "20,000 failed deliveries recovered while a worker is killed and the recovery is paused",
   inLanes: true,
   workers: 2,
-  async run(room, sizes) {
+  async *run(room, sizes) {
     const count = sizes.deliveries ?? (sizes.quick ? QUICK_DELIVERIES : DELIVERIES);
     const meter = createMeter(room.processes);
     meter.start();
@@ -27,6 +27,6 @@ export const recovery: Scenario = {
     const note = `${count} of them, none missed, none twice; ${repeatedRequests} requests repeated by the kill`;
     const naming = { scenario: "recovery", name: "recovered", item: "delivery", inLanes: true, note };
     const rate = { unit: "deliveries/s", better: "more" as const, values: [count / seconds] };
-    return [plainFigure(room, naming, { ...rate, ...meter.costs() })];
+    yield plainFigure(room, naming, { ...rate, ...meter.costs() });
   },
 };

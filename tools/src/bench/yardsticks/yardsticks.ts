@@ -48,15 +48,8 @@ export function createYardsticks(room: {
   let workflowRate: number | undefined;
 
   const loop = async (callers: number, items: number, call: () => Promise<unknown>) => {
-    const { count, seconds: took } = await closedLoop({
-      callers,
-      seconds,
-      call: async () => {
-        await call();
-        return items;
-      },
-    });
-    return count / took;
+    const run = await closedLoop({ callers, seconds, items, call });
+    return run.count / run.seconds;
   };
   const noop = {
     json: (caller: JsonCaller) => caller.post("/grpc.health.v1.Health/Check", "{}"),
