@@ -1,6 +1,15 @@
 import { execFileSync } from "node:child_process";
-import { cpus, release, totalmem, type } from "node:os";
+import { cpus, loadavg, release, totalmem, type } from "node:os";
 import type { Machine } from "./report/results.ts";
+
+/** Of its cores: with more wanted by others, rates say little; ratios hold better. */
+const BUSY_SHARE = 0.25;
+
+/** A sentence, where others keep the machine busy. */
+export function busyness({ loadBefore, cores }: Machine): string | undefined {
+  if (loadBefore <= cores * BUSY_SHARE) return undefined;
+  return `the machine is busy (load ${loadBefore.toFixed(1)} on ${cores} cores): ratios hold better than rates do`;
+}
 
 export function thisMachine(): Machine {
   const processors = cpus();
@@ -10,6 +19,7 @@ export function thisMachine(): Machine {
     memoryBytes: totalmem(),
     os: `${type()} ${release()}`,
     node: process.versions.node,
+    loadBefore: loadavg()[0] ?? 0,
   };
 }
 

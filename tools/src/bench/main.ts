@@ -2,7 +2,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { Complaint } from "../terminal/complaint.ts";
 import { listenForStop } from "../terminal/stop-signal.ts";
-import { commitOf, thisMachine } from "./machine.ts";
+import { busyness, commitOf, thisMachine } from "./machine.ts";
 import { BENCH_USAGE, type MeasureOptions, parseBenchOptions } from "./options.ts";
 import { comparisonLines } from "./report/compare.ts";
 import { figureLines } from "./report/lines.ts";
@@ -42,11 +42,13 @@ async function measure(
   if (options.json !== undefined) writeResults(options.json, "");
   const { signal, unlisten } = listenForStop(() => process.exit(STOPPED));
   try {
-    await prepare(signal);
     const machine = thisMachine();
+    await prepare(signal);
     const at = new Date().toISOString();
     const commit = commitOf(root);
     console.log(`${machine.cores} × ${machine.cpu}, Node ${machine.node}, commit ${commit}`);
+    const busy = busyness(machine);
+    if (busy !== undefined) console.error(`posthaste: ${busy}`);
     const { figures, databases, failures } = await runScenarios(options, {
       signal,
       onNote: (line) => console.error(`  ${line} …`),

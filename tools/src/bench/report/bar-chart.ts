@@ -1,10 +1,16 @@
 /** A bar of one value, or of parts on top of each other. */
-export type Bar = { readonly label: string; readonly parts: readonly BarPart[] };
+export type Bar = {
+  readonly label: string;
+  readonly parts: readonly BarPart[];
+  /** Comes after its value. Default: nothing. */
+  readonly note?: string;
+};
 export type BarPart = { readonly series: string; readonly value: number };
 
-const WIDTH = 860;
-const LABEL_WIDTH = 330;
+const WIDTH = 1_000;
+const LABEL_WIDTH = 420;
 const VALUE_WIDTH = 70;
+const NOTE_WIDTH = 260;
 const BAR_HEIGHT = 18;
 const ROW_HEIGHT = 26;
 const TOP = 64;
@@ -16,7 +22,8 @@ export function barChart(title: string, unit: string, bars: readonly Bar[]): str
   const series = [...new Set(bars.flatMap(({ parts }) => parts.map((part) => part.series)))];
   const colourOf = (name: string) => COLOURS[series.indexOf(name) % COLOURS.length] ?? "#64748b";
   const most = Math.max(...bars.map(totalOf), Number.MIN_VALUE);
-  const scale = (WIDTH - LABEL_WIDTH - VALUE_WIDTH) / most;
+  const noteWidth = bars.some(({ note }) => note !== undefined) ? NOTE_WIDTH : 0;
+  const scale = (WIDTH - LABEL_WIDTH - VALUE_WIDTH - noteWidth) / most;
   const height = TOP + bars.length * ROW_HEIGHT + BOTTOM;
   const legend = series.length < 2 ? [] : series.map((name, i) => legendOf(name, i, colourOf(name)));
   return [
@@ -43,7 +50,7 @@ function rowOf(bar: Bar, y: number, scale: number, colourOf: (name: string) => s
   return [
     text(LABEL_WIDTH - 8, middle, bar.label, 'text-anchor="end"'),
     ...rects,
-    text(x + 6, middle, shown(totalOf(bar)), 'font-weight="600"'),
+    text(x + 6, middle, [shown(totalOf(bar)), bar.note ?? ""].join(" ").trim(), 'font-weight="600"'),
   ];
 }
 

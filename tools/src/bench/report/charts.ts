@@ -43,8 +43,8 @@ function valueBar(figure: Figure): Bar {
 }
 
 function ratioBar(figure: Figure): Bar {
-  const ratio = figure.yardsticks[0]?.ratio ?? 0;
-  return { label: labelOf(figure), parts: [{ series: "ratio", value: ratio }] };
+  const { ratio = 0, name = "" } = figure.yardsticks[0] ?? {};
+  return { label: labelOf(figure), parts: [{ series: "ratio", value: ratio }], note: `of ${name}` };
 }
 
 function cpuBar(figure: Figure): Bar {
@@ -56,7 +56,7 @@ function cpuBar(figure: Figure): Bar {
 function latencyBar(figure: Figure): Bar {
   const { p50Ms = 0, p99Ms = 0 } = figure.latency ?? {};
   return {
-    label: labelOf(figure),
+    label: labelOf(figure).replace(", p50", ""),
     parts: [
       { series: "p50", value: p50Ms },
       { series: "up to p99", value: p99Ms - p50Ms },

@@ -26,7 +26,14 @@ export function exampleResults(...figures: readonly Figure[]): BenchResults {
     at: "2026-01-02T03:04:05.000Z",
     commit: "0123456789ab",
     quick: false,
-    machine: { cpu: "Example CPU", cores: 2, memoryBytes: 8e9, os: "Linux 6.1", node: "20.19.0" },
+    machine: {
+      cpu: "Example CPU",
+      cores: 2,
+      memoryBytes: 8e9,
+      os: "Linux 6.1",
+      node: "20.19.0",
+      loadBefore: 1.5,
+    },
     databases: { sqlite: "SQLite 3.50.0, WAL, synchronous=FULL" },
     figures,
   });

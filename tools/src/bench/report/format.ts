@@ -22,18 +22,13 @@ export function formatSpread(values: readonly number[]): string {
   return `${formatNumber(Math.min(...values))}–${formatNumber(Math.max(...values))}`;
 }
 
-/** Less is 0.00. */
-const SHOWN_MIN = 0.005;
-
 /** By process, without those that had no part in it; n/a on systems that do not tell. */
 export function formatByProcess(
   values: Readonly<Record<string, number>>,
   format: (value: number) => string,
 ): string {
-  const known = Object.entries(values);
-  const parts = known
-    .filter(([, value]) => value >= SHOWN_MIN)
-    .map(([name, value]) => `${name} ${format(value)}`);
+  const known = Object.entries(values).map(([name, value]) => `${name} ${format(value)}`);
+  const parts = known.filter((part) => !/ 0\.00\b/.test(part));
   return known.length === 0 ? "n/a" : parts.length === 0 ? "none" : parts.join(", ");
 }
 

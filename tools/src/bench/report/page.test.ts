@@ -10,6 +10,7 @@ const latency = { p50Ms: 8, p99Ms: 20.5, p999Ms: 100, maxMs: 100, samples: 300 }
 test("the page tells where it was measured, each figure with its yardstick, and what it cost", () => {
   const page = pageOf(exampleResults(exampleFigure({ latency }))).get("results.md");
   expect(page).toContain("2 × Example CPU, 8.0 GB, Linux 6.1, Node 20.19.0");
+  expect(page).toContain("the machine is busy (load 1.5 on 2 cores)");
   expect(page).toContain("**Commit** 0123456789ab, 2026-01-02");
   expect(page).toContain("SQLite 3.50.0, WAL, synchronous=FULL");
   expect(page).toContain(

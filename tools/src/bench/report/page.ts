@@ -1,5 +1,6 @@
 import { mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { busyness } from "../machine.ts";
 import { median } from "../measure/statistics.ts";
 import { chartsOf } from "./charts.ts";
 import { formatByProcess, formatBytes, formatNumber, formatSpread, placeOf } from "./format.ts";
@@ -10,6 +11,7 @@ export function pageOf(results: BenchResults): ReadonlyMap<string, string> {
   const charts = chartsOf(results);
   const scenarios = [...new Set(results.figures.map(({ scenario }) => scenario))];
   const { machine } = results;
+  const busy = busyness(machine);
   const lines = [
     "# Benchmark results",
     "",
@@ -18,6 +20,7 @@ export function pageOf(results: BenchResults): ReadonlyMap<string, string> {
     `- **Machine** ${machine.cores} × ${machine.cpu}, ${formatBytes(machine.memoryBytes)}, ${machine.os}, Node ${machine.node}`,
     `- **Commit** ${results.commit}, ${results.at.slice(0, 10)}${results.quick ? ", a quick run" : ""}`,
     ...Object.entries(results.databases).map(([name, settings]) => `- **${titleOf(name)}** ${settings}`),
+    ...(busy === undefined ? [] : [`- **Beside it** ${busy}`]),
     "",
     "Load generator, receiver, API, worker, Temporal and the database share the machine's cores. Values are medians of the runs, with their spread; a ratio is the median of the ratios within each run. CPU, bytes and memory are by process; n/a where the system does not tell.",
     ...charts.flatMap(({ fileName, title }) => ["", `![${title}](${fileName})`]),

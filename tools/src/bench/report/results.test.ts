@@ -7,6 +7,12 @@ test("results are read as they were written", () => {
   expect(parseResults(formatResults(results), "a.json")).toEqual(results);
 });
 
+test("the runs of a figure are on one line", () => {
+  const text = formatResults(exampleResults(exampleFigure({ values: [60, 50.5] })));
+  expect(text).toContain('"values": [60, 50.5],');
+  expect(text).toContain('"values": [40, 40, 40],');
+});
+
 test("no more digits are kept than a measurement has", () => {
   expect(formatResults(exampleResults(exampleFigure({ values: [1 / 3] })))).toContain("0.33333");
   expect(formatResults(exampleResults(exampleFigure({ values: [1 / 3] })))).not.toContain("0.333333");

@@ -44,6 +44,8 @@ export type Machine = {
   readonly memoryBytes: number;
   readonly os: string;
   readonly node: string;
+  /** Processes that wanted a core in the minute before, on average: what else ran there. */
+  readonly loadBefore: number;
 };
 
 /** What a run of the bench found, as it is kept. */
@@ -64,7 +66,9 @@ export function resultsOf(parts: Omit<BenchResults, "schema">): BenchResults {
 }
 
 export function formatResults(results: BenchResults): string {
-  return `${JSON.stringify(results, (_, value) => (typeof value === "number" ? rounded(value) : value), 2)}\n`;
+  const text = JSON.stringify(results, (_, value) => (typeof value === "number" ? rounded(value) : value), 2);
+  // The runs of a figure on one line, as the repository's formatter has them.
+  return `${text.replaceAll(/\[([\d\s.,e+-]+)\]/g, (_, list: string) => `[${list.trim().replaceAll(/\s+/g, " ")}]`)}\n`;
 }
 
 /**
