@@ -46,7 +46,7 @@ export function comparisonLines(before: BenchResults, now: BenchResults): readon
   return [
     `against ${before.commit} of ${before.at.slice(0, 10)}${before.quick === now.quick ? "" : ", one of them a quick run"}:`,
     ...lines,
-    ...(left === 0 ? [] : [`${left} figures have nothing to be held against`]),
+    ...(left === 0 ? [] : [`nothing to hold against: ${left} of ${now.figures.length} figures`]),
   ];
 }
 

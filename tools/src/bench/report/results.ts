@@ -96,7 +96,7 @@ export function parseResults(text: string, name: string): BenchResults {
 
 /** By what a figure is found again in another run. */
 export function keyOf({ scenario, name, database, lane }: Figure): string {
-  return [scenario, name, database, lane ?? ""].join(" · ");
+  return [scenario, name, database, ...(lane === null ? [] : [lane])].join(" · ");
 }
 
 /** More digits than a measurement has would only make the file's changes hard to read. */
