@@ -13,7 +13,7 @@ export type Measured = {
   readonly perSecond: readonly number[];
   readonly latenciesMs: readonly number[];
   readonly costs: Costs;
-  /** Run by run, in the order of what was asked for. */
+  /** Run by run, in the order of what was asked for, each followed by its parts. */
   readonly yardsticks: readonly { readonly name: string; readonly perSecond: readonly number[] }[];
 };
 
@@ -32,21 +32,25 @@ export async function inTurns(options: {
   const { rounds, processes, run, settle = async () => {}, yardsticks } = options;
   const meter = createMeter(processes);
   const runs: Run[] = [];
-  const found = yardsticks.map(({ name }) => ({ name, perSecond: [] as number[] }));
+  const names = yardsticks.flatMap(({ name, partNames = [] }) => [name, ...partNames]);
+  const rates: (readonly number[])[] = [];
   for (let round = 0; round < rounds; round++) {
     meter.start();
     const done = await run();
     await settle();
     meter.stop(done.count);
     runs.push(done);
-    for (const [i, yardstick] of yardsticks.entries()) {
-      found[i]?.perSecond.push(await yardstick.perSecond());
-    }
+    const inRound: number[] = [];
+    for (const yardstick of yardsticks) inRound.push(...(await yardstick.perSecond()));
+    rates.push(inRound);
   }
   return {
     perSecond: runs.map(({ count, seconds }) => count / seconds),
     latenciesMs: runs.flatMap(({ latenciesMs }) => latenciesMs ?? []),
     costs: meter.costs(),
-    yardsticks: found,
+    yardsticks: names.map((name, i) => ({
+      name,
+      perSecond: rates.map((inRound) => inRound[i] ?? Number.NaN),
+    })),
   };
 }

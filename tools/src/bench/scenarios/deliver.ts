@@ -1,5 +1,6 @@
 import { createJsonCaller } from "../load/json-caller.ts";
 import { inTurns, type Run } from "../measure/in-turns.ts";
+import { warmRate } from "../measure/warm-rate.ts";
 import { rateFigure } from "../report/figure.ts";
 import type { Figure } from "../report/results.ts";
 import type { Room } from "../room.ts";
@@ -69,11 +70,13 @@ export const deliver: Scenario = {
 async function measure(room: Room, sizes: Sizes, way: Way): Promise<Figure> {
   const { yardsticks, lane, stack } = room;
   const least = Math.ceil(EVENTS_MIN / way.subscriptions);
-  // The first is slower, and says how many there should be.
-  await deliverAll(room, way, least);
-  const trial = await deliverAll(room, way, least);
-  await settled(stack);
-  const wanted = Math.min(DELIVERIES_MAX, (trial.count / trial.seconds) * sizes.seconds);
+  const run = async (count: number) => {
+    const done = await deliverAll(room, way, count);
+    await settled(stack);
+    return done;
+  };
+  const perSecond = await warmRate(run, least, DELIVERIES_MAX / way.subscriptions);
+  const wanted = Math.min(DELIVERIES_MAX, perSecond * sizes.seconds);
   const events = Math.max(least, Math.round(wanted / way.subscriptions));
   const measured = await inTurns({
     rounds: sizes.rounds,

@@ -55,7 +55,7 @@ async function measure(
     targets.map((target) => `${target}/${eventType}`),
   );
   const bareMs = await otherCalls(caller, sleep(sizes.seconds * 1_000));
-  const bareWay = await room.yardsticks.bareWay().perSecond();
+  const [bareWay] = await room.yardsticks.bareWay().perSecond();
   const meter = createMeter(room.processes);
   await receiver.reset();
   meter.start();

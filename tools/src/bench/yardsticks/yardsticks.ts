@@ -49,7 +49,7 @@ export function createYardsticks(room: {
 
   const loop = async (callers: number, items: number, call: () => Promise<unknown>) => {
     const run = await closedLoop({ callers, seconds, items, call });
-    return run.count / run.seconds;
+    return [run.count / run.seconds] as const;
   };
   const noop = {
     json: (caller: JsonCaller) => caller.post("/grpc.health.v1.Health/Check", "{}"),
@@ -78,18 +78,21 @@ export function createYardsticks(room: {
         workflowRate = await bare.perSecond(
           Math.max(WORKFLOWS_FIRST, Math.round(workflowRate * seconds * 2)),
         );
-        return workflowRate;
+        return [workflowRate];
       },
     }),
-    bareWay: () => ({
-      name: "no-op RPC, commit, POST in turn",
-      async perSecond() {
-        const parts = [self.noopRpc("json"), self.bareInsert(1), self.barePost()];
-        const rates: number[] = [];
-        for (const part of parts) rates.push(await part.perSecond());
-        return oneAfterAnother(...rates);
-      },
-    }),
+    bareWay: () => {
+      const parts = [self.noopRpc("json"), self.bareInsert(1), self.barePost()];
+      return {
+        name: "no-op RPC, commit, POST in turn",
+        partNames: parts.map(({ name }) => name),
+        async perSecond() {
+          const rates: number[] = [];
+          for (const part of parts) rates.push((await part.perSecond())[0]);
+          return [oneAfterAnother(...rates), ...rates];
+        },
+      };
+    },
     async close() {
       await json.opened()?.close();
       await posts.opened()?.close();
