@@ -1,13 +1,10 @@
 import { median } from "../measure/statistics.ts";
 import { type Bar, barChart } from "./bar-chart.ts";
 import { placeOf } from "./format.ts";
-import type { BenchResults, Figure } from "./results.ts";
+import { type BenchResults, type Figure, productCpuMs } from "./results.ts";
 
 /** A file of the page. */
 export type Chart = { readonly fileName: string; readonly title: string; readonly svg: string };
-
-/** Those that are part of the product: what the load costs its generator is nobody's concern. */
-const PRODUCT = new Set(["api", "worker", "worker 2", "temporal", "database"]);
 
 /** What there are figures for. */
 export function chartsOf({ figures }: BenchResults): readonly Chart[] {
@@ -48,8 +45,8 @@ function ratioBar(figure: Figure): Bar {
 }
 
 function cpuBar(figure: Figure): Bar {
-  const parts = Object.entries(figure.cpuMs).filter(([name]) => PRODUCT.has(name));
-  return { label: labelOf(figure), parts: parts.map(([series, value]) => ({ series, value })) };
+  const parts = [...productCpuMs(figure)].map(([series, value]) => ({ series, value }));
+  return { label: labelOf(figure), parts };
 }
 
 /** The p50, and what the p99 adds to it. */

@@ -47,8 +47,16 @@ test("only the same figure at the same place is compared, and what is left is to
   expect(comparisonLines(before, now)).toEqual([
     "against 0123456789ab of 2026-01-02:",
     expect.stringMatching(
-      /^deliver · 1 subscription · sqlite · workflow +1\.50 → 1\.50 +\+0 % +the same +of bare workflow$/,
+      /^deliver · 1 subscription · sqlite · workflow +1\.50 → 1\.50 +\+0 % +the same +of bare workflow +CPU ms 39\.0 → 39\.0$/,
     ),
     "nothing to hold against: 2 of 3 figures",
   ]);
+});
+
+test("CPU is told beside it, of the product alone, where both runs saw it", () => {
+  const before = exampleResults(exampleFigure({ cpuMs: { api: 1, worker: 12, generator: 100 } }));
+  const now = exampleResults(exampleFigure({ cpuMs: { api: 1, worker: 2, receiver: 100 } }));
+  expect(compareResults(before, now)).toMatchObject([{ cpuMsBefore: 13, cpuMsNow: 3 }]);
+  const unseen = exampleResults(exampleFigure({ cpuMs: {} }));
+  expect(comparisonLines(before, unseen).join()).not.toContain("CPU");
 });

@@ -1,6 +1,6 @@
 import { median } from "../measure/statistics.ts";
 import { formatNumber } from "./format.ts";
-import { type BenchResults, type Figure, keyOf } from "./results.ts";
+import { type BenchResults, type Figure, keyOf, productCpuMs } from "./results.ts";
 
 /** How one figure changed. */
 export type Change = {
@@ -11,6 +11,9 @@ export type Change = {
   /** 0.1: a tenth more. */
   readonly share: number;
   readonly verdict: "better" | "worse" | "the same";
+  /** Of the product, for one item; NaN where it was not seen. A busy machine changes it least. */
+  readonly cpuMsBefore: number;
+  readonly cpuMsNow: number;
 };
 
 /** Smaller changes are what two runs of one program differ by. */
@@ -33,13 +36,16 @@ export function compareResults(before: BenchResults, now: BenchResults): readonl
 export function comparisonLines(before: BenchResults, now: BenchResults): readonly string[] {
   const changes = compareResults(before, now);
   const width = Math.max(0, ...changes.map(({ key }) => key.length));
-  const lines = changes.map(({ key, by, before: from, now: to, share, verdict }) =>
+  const lines = changes.map((change) =>
     [
-      key.padEnd(width),
-      `${formatNumber(from)} → ${formatNumber(to)}`.padStart(18),
-      `${share < 0 ? "−" : "+"}${Math.abs(share * 100).toFixed(0)} %`.padStart(7),
-      verdict.padEnd(8),
-      by,
+      change.key.padEnd(width),
+      `${formatNumber(change.before)} → ${formatNumber(change.now)}`.padStart(18),
+      `${change.share < 0 ? "−" : "+"}${Math.abs(change.share * 100).toFixed(0)} %`.padStart(7),
+      change.verdict.padEnd(8),
+      change.by,
+      ...(Number.isNaN(change.cpuMsBefore + change.cpuMsNow)
+        ? []
+        : [`CPU ms ${formatNumber(change.cpuMsBefore)} → ${formatNumber(change.cpuMsNow)}`]),
     ].join("  "),
   );
   const left = now.figures.length - changes.length;
@@ -64,6 +70,13 @@ function changeOf(old: Figure, figure: Figure): Change {
     before,
     now,
     share,
+    cpuMsBefore: cpuMsOf(old),
+    cpuMsNow: cpuMsOf(figure),
     verdict: Math.abs(share) < NOISE_SHARE ? "the same" : isBetter ? "better" : "worse",
   };
+}
+
+function cpuMsOf(figure: Figure): number {
+  const parts = [...productCpuMs(figure).values()];
+  return parts.length === 0 ? Number.NaN : parts.reduce((sum, ms) => sum + ms, 0);
 }

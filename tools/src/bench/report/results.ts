@@ -99,6 +99,13 @@ export function keyOf({ scenario, name, database, lane }: Figure): string {
   return [scenario, name, database, ...(lane === null ? [] : [lane])].join(" · ");
 }
 
+const LOAD = new Set(["receiver", "generator"]);
+
+/** What one item costs the product, by process: what it costs those who make the load is nobody's concern. */
+export function productCpuMs({ cpuMs }: Figure): ReadonlyMap<string, number> {
+  return new Map(Object.entries(cpuMs).filter(([name]) => !LOAD.has(name)));
+}
+
 /** More digits than a measurement has would only make the file's changes hard to read. */
 function rounded(value: number): number {
   return Number.isFinite(value) ? Number(value.toPrecision(5)) : value;
