@@ -1,6 +1,6 @@
 import { median } from "../measure/statistics.ts";
 import { formatNumber } from "./format.ts";
-import { type BenchResults, type Figure, keyOf, productCpuMs } from "./results.ts";
+import { type BenchResults, type Figure, keyOf, productCpuMsOf } from "./results.ts";
 
 /** How one figure changed. */
 export type Change = {
@@ -70,13 +70,8 @@ function changeOf(old: Figure, figure: Figure): Change {
     before,
     now,
     share,
-    cpuMsBefore: cpuMsOf(old),
-    cpuMsNow: cpuMsOf(figure),
+    cpuMsBefore: productCpuMsOf(old),
+    cpuMsNow: productCpuMsOf(figure),
     verdict: Math.abs(share) < NOISE_SHARE ? "the same" : isBetter ? "better" : "worse",
   };
-}
-
-function cpuMsOf(figure: Figure): number {
-  const parts = [...productCpuMs(figure).values()];
-  return parts.length === 0 ? Number.NaN : parts.reduce((sum, ms) => sum + ms, 0);
 }

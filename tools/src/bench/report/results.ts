@@ -106,6 +106,12 @@ export function productCpuMs({ cpuMs }: Figure): ReadonlyMap<string, number> {
   return new Map(Object.entries(cpuMs).filter(([name]) => !LOAD.has(name)));
 }
 
+/** All of the product together; NaN where nothing was seen. */
+export function productCpuMsOf(figure: Figure): number {
+  const parts = [...productCpuMs(figure).values()];
+  return parts.length === 0 ? Number.NaN : parts.reduce((sum, ms) => sum + ms, 0);
+}
+
 /** More digits than a measurement has would only make the file's changes hard to read. */
 function rounded(value: number): number {
   return Number.isFinite(value) ? Number(value.toPrecision(5)) : value;

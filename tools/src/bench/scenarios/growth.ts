@@ -1,7 +1,7 @@
 import { createJsonCaller, type JsonCaller } from "../load/json-caller.ts";
 import { inTurns } from "../measure/in-turns.ts";
-import { rateFigure } from "../report/figure.ts";
-import type { Figure } from "../report/results.ts";
+import { plainFigure, rateFigure } from "../report/figure.ts";
+import { type Figure, productCpuMsOf } from "../report/results.ts";
 import type { Room } from "../room.ts";
 import type { Scenario, Sizes } from "../scenario.ts";
 import { CALLERS } from "../yardsticks/yardsticks.ts";
@@ -32,13 +32,17 @@ export const growth: Scenario = {
     try {
       await deliverMany(room, WARM_UP_DELIVERIES);
       let filled = 0;
+      const all: { rows: number; figures: readonly Figure[] }[] = [];
       for (const rows of sizes.quick ? QUICK_ROWS : ROWS) {
         note(`filling the tables up to ${rows} rows`);
         await prefill(room.stack, { subscriptionId, eventType: DELIVERED }, filled, rows);
         filled = rows;
         note(`measuring with ${rows} rows`);
-        yield* await measure(room, sizes, caller, rows);
+        const figures = await measure(room, sizes, caller, rows);
+        all.push({ rows, figures });
+        yield* figures;
       }
+      yield* grown(room, all);
     } finally {
       await caller.close();
     }
@@ -67,6 +71,19 @@ async function measure(room: Room, sizes: Sizes, caller: JsonCaller, rows: numbe
     rateFigure(room, { ...naming, name: `deliveries at ${rows} rows`, item: "delivery" }, delivered),
     rateFigure(room, { ...naming, name: `events at ${rows} rows`, item: "event" }, accepted),
   ];
+}
+
+/** What an item costs with the most rows, of what it costs with the fewest. */
+function grown(room: Room, all: readonly { rows: number; figures: readonly Figure[] }[]): Figure[] {
+  const [first, last] = [all[0], all.at(-1)];
+  return (first?.figures ?? []).flatMap((fewest, i) => {
+    const most = last?.figures[i];
+    const ratio = most === undefined ? Number.NaN : productCpuMsOf(most) / productCpuMsOf(fewest);
+    if (Number.isNaN(ratio)) return [];
+    const name = `CPU of one ${fewest.item} at ${last?.rows} rows, of that at ${first?.rows}`;
+    const naming = { scenario: "growth", name, item: fewest.item, inLanes: true };
+    return plainFigure(room, naming, { unit: "×", better: "less", values: [ratio] });
+  });
 }
 
 /** By their number, not by time: what is measured must not be what makes the tables grow. */
