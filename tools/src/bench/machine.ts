@@ -17,7 +17,8 @@ export function thisMachine(): Machine {
     cpu: processors[0]?.model ?? "unknown",
     cores: processors.length,
     memoryBytes: totalmem(),
-    os: `${type()} ${release()}`,
+    // What a kernel's builder appends to its version says nothing here.
+    os: `${type()} ${/^\d+\.\d+/.exec(release())?.[0] ?? ""}`.trim(),
     node: process.versions.node,
     loadBefore: loadavg()[0] ?? 0,
   };

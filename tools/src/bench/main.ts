@@ -1,4 +1,4 @@
-import { readFileSync, writeFileSync } from "node:fs";
+import { appendFileSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { Complaint } from "../terminal/complaint.ts";
 import { listenForStop } from "../terminal/stop-signal.ts";
@@ -38,8 +38,9 @@ async function measure(
   prepare: (signal: AbortSignal) => Promise<void>,
 ): Promise<number> {
   const earlier = options.compare === undefined ? undefined : readResults(options.compare);
-  // Hours of measuring are not to end with a folder that is not there.
-  if (options.json !== undefined) writeResults(options.json, "");
+  const { json } = options;
+  // Hours of measuring are not to end with a folder that is not there; what the file holds stays until then.
+  if (json !== undefined) attempt(json, () => appendFileSync(json, ""));
   const { signal, unlisten } = listenForStop(() => process.exit(STOPPED));
   try {
     const machine = thisMachine();
@@ -55,7 +56,7 @@ async function measure(
       onFigure: (figure) => console.log(figureLines(figure).join("\n")),
     });
     const results = resultsOf({ at, commit, quick: options.quick, machine, databases, figures });
-    if (options.json !== undefined) writeResults(options.json, formatResults(results));
+    if (json !== undefined) attempt(json, () => writeFileSync(json, formatResults(results)));
     if (earlier !== undefined) console.log(comparisonLines(earlier, results).join("\n"));
     for (const line of failures) console.error(`posthaste: ${line}`);
     return signal.aborted ? STOPPED : failures.length === 0 ? 0 : 1;
@@ -69,10 +70,6 @@ function readResults(path: string): BenchResults {
     attempt(path, () => readFileSync(path, "utf8")),
     path,
   );
-}
-
-function writeResults(path: string, text: string): void {
-  attempt(path, () => writeFileSync(path, text));
 }
 
 function attempt<T>(path: string, run: () => T): T {
