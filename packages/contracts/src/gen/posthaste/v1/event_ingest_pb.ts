@@ -387,7 +387,7 @@ export const EventIngestService: GenService<{
    *
    * The stream ends with OK when the client has ended its side and all is acknowledged. It ends with UNAVAILABLE where
    * the server stops, after 10 minutes, after 60 s without an event, and where the database is away; with UNAUTHENTICATED or
-   * PERMISSION_DENIED within a second where the token is revoked or expires. What is committed by then is acknowledged
+   * PERMISSION_DENIED at the first event that comes a second after the token was revoked or expired. What was taken is acknowledged
    * first. What was not acknowledged may be committed or not: send it again on a new stream with the same idempotency key.
    *
    * Errors: RESOURCE_EXHAUSTED (too many streams are open, or a message is larger than the server takes).
