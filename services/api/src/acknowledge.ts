@@ -1,5 +1,3 @@
-import { setTimeout as sleep } from "node:timers/promises";
-
 export type AcknowledgeOptions<Item, Ack> = {
   /** Works on one item. What it throws ends the stream, once the others under way are acknowledged. */
   readonly work: (item: Item) => Promise<Ack>;
@@ -7,7 +5,7 @@ export type AcknowledgeOptions<Item, Ack> = {
   /** Asked before an item is taken: throws where the stream may not go on. */
   readonly mayGoOn: () => Promise<void>;
   /** Made where the stream has to end although the client would go on. */
-  readonly ended: (why: "stopping" | "idle" | "old") => Error;
+  readonly ended: (why: Why) => Error;
   /** Aborted when the server stops, or the client has left. */
   readonly signal: AbortSignal;
   readonly bounds: StreamBounds;
@@ -92,30 +90,44 @@ export async function* acknowledge<Item, Ack>(
   }
 }
 
-/** The items until the stream is over, idle or old, or the server stops. */
+type Why = "stopping" | "idle" | "old";
+
+/**
+ * The items until the stream is over, idle or old, or the server stops. Two timers and one listener for all items: what is made for
+ * each would be kept as long as the stream's signal.
+ */
 async function* untilEnded<Item>(
   items: AsyncIterable<Item>,
   { signal, bounds, ended }: Pick<AcknowledgeOptions<Item, unknown>, "signal" | "bounds" | "ended">,
 ): AsyncGenerator<Item> {
   const iterator = items[Symbol.asyncIterator]();
-  const endAt = performance.now() + bounds.lifeMs;
-  for (;;) {
-    const leftMs = endAt - performance.now();
-    if (signal.aborted) throw ended("stopping");
-    if (leftMs <= 0) throw ended("old");
-    const settled = new AbortController();
-    const over = sleep(Math.min(bounds.idleMs, leftMs), "over" as const, {
-      signal: AbortSignal.any([signal, settled.signal]),
-      // A server that stops does not wait for it.
-      ref: false,
-    }).catch(() => "over" as const);
-    // What is not waited for any more fails when the connection ends, and nobody is left to be told.
-    const coming = iterator.next();
-    coming.catch(() => {});
-    const next = await Promise.race([coming, over]);
-    settled.abort();
-    if (next === "over") throw ended(signal.aborted ? "stopping" : leftMs > bounds.idleMs ? "idle" : "old");
-    if (next.done === true) return;
-    yield next.value;
+  let why: Why | undefined = signal.aborted ? "stopping" : undefined;
+  let wake: (() => void) | undefined;
+  const end = (reason: Why) => {
+    why ??= reason;
+    wake?.();
+  };
+  const stop = () => end("stopping");
+  signal.addEventListener("abort", stop);
+  // A pause in which nothing is read, for want of room, is not the sender's.
+  const idle = setTimeout(() => wake && end("idle"), bounds.idleMs);
+  const life = setTimeout(() => end("old"), bounds.lifeMs);
+  try {
+    for (;;) {
+      idle.refresh();
+      const next = await new Promise<IteratorResult<Item> | undefined>((resolve, reject) => {
+        if (why !== undefined) return resolve(undefined);
+        wake = () => resolve(undefined);
+        iterator.next().then(resolve, reject);
+      });
+      wake = undefined;
+      if (next === undefined) throw ended(why ?? "stopping");
+      if (next.done === true) return;
+      yield next.value;
+    }
+  } finally {
+    clearTimeout(idle);
+    clearTimeout(life);
+    signal.removeEventListener("abort", stop);
   }
 }
