@@ -10,7 +10,7 @@ import { up as traceparent } from "./migrations/0008-traceparent.ts";
 import { up as retention } from "./migrations/0009-retention.ts";
 import { up as erasures } from "./migrations/0010-erasures.ts";
 import { up as eventTypes } from "./migrations/0011-event-types.ts";
-import { up as lanes } from "./migrations/0013-lanes.ts";
+import { up as lanes } from "./migrations/0012-lanes.ts";
 import type { MigrationContext } from "./migrations/context.ts";
 import { SealError } from "./sealer.ts";
 import type { Store } from "./store.ts";
@@ -30,7 +30,7 @@ const MIGRATIONS: Readonly<
   "0009-retention": retention,
   "0010-erasures": erasures,
   "0011-event-types": eventTypes,
-  "0013-lanes": lanes,
+  "0012-lanes": lanes,
 };
 
 /**

@@ -29,7 +29,7 @@ const ALL = [
   "0009-retention",
   "0010-erasures",
   "0011-event-types",
-  "0013-lanes",
+  "0012-lanes",
 ];
 
 onEachDatabase("a token", (bench) => {
