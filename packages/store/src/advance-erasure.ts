@@ -83,6 +83,8 @@ async function eraseWhatIsLeft(tx: Tx, accountId: number): Promise<void> {
     "subscription_event_types",
     "subscriptions",
     "tokens",
+    "portal_links",
+    "statistics",
     "idempotency_keys",
     "fanouts",
     "recoveries",

@@ -12,6 +12,8 @@ export type Attempt = {
   readonly outcome: Outcome;
   readonly acceptance: Acceptance;
   readonly status: number | null;
+  /** As sent, without secrets. Undefined: it was made before they were kept. */
+  readonly requestHeaders?: readonly (readonly [string, string])[] | undefined;
   readonly responseHeaders: readonly (readonly [string, string])[];
   readonly responseBody: Uint8Array;
   readonly responseTruncated: boolean;
@@ -55,6 +57,7 @@ export function attemptRow(deliveryId: DeliveryId, attempt: Attempt): Insertable
     acceptance: attempt.acceptance,
     status: attempt.status,
     response_headers: JSON.stringify(attempt.responseHeaders),
+    request_headers: attempt.requestHeaders === undefined ? null : JSON.stringify(attempt.requestHeaders),
     response_body: Buffer.from(attempt.responseBody),
     response_truncated: attempt.responseTruncated ? 1 : 0,
     address: attempt.address,
@@ -73,6 +76,7 @@ function attemptOf(row: Selectable<Tables["attempts"]>): Attempt {
     acceptance: row.acceptance,
     status: row.status,
     responseHeaders: JSON.parse(row.response_headers),
+    ...(row.request_headers === null ? {} : { requestHeaders: JSON.parse(row.request_headers) }),
     responseBody: row.response_body,
     responseTruncated: row.response_truncated !== 0,
     address: row.address,

@@ -54,28 +54,64 @@ export async function getDelivery(
   return row && deliveryOf(row);
 }
 
+export type DeliveryFilter = {
+  readonly accountId: AccountId;
+  readonly subscriptionId?: SubscriptionId;
+  readonly eventId?: EventId;
+  readonly state?: DeliveryState;
+  /** Inclusive. */
+  readonly createdFrom?: number;
+  /** Exclusive. */
+  readonly createdBefore?: number;
+  readonly before?: DeliveryId;
+  readonly limit: number;
+};
+
+/**
+ * How many deliveries are looked at for those of one event type. There is no index by type, which every ingest would pay
+ * for; this many are read in some milliseconds.
+ */
+const EXAMINED_MAX = 10_000;
+
 /** An account's deliveries, newest first, those before `before`, by any combination of filters. */
-export async function listDeliveries(
+export async function listDeliveries(store: Store, filter: DeliveryFilter): Promise<Delivery[]> {
+  const rows = await filtered(store, filter).selectAll().limit(filter.limit).execute();
+  return rows.map(deliveryOf);
+}
+
+/**
+ * The same, of one event type. `examinedTo`: the search ended at this delivery with fewer than `limit`; go on before it.
+ *
+ * @param examinedMax how many are looked at. Default: {@link EXAMINED_MAX}
+ */
+export async function listDeliveriesOfType(
   store: Store,
-  filter: {
-    accountId: AccountId;
-    subscriptionId?: SubscriptionId;
-    eventId?: EventId;
-    state?: DeliveryState;
-    /** Inclusive. */
-    createdFrom?: number;
-    /** Exclusive. */
-    createdBefore?: number;
-    before?: DeliveryId;
-    limit: number;
-  },
-): Promise<Delivery[]> {
+  filter: DeliveryFilter & { readonly eventType: string; readonly examinedMax?: number },
+): Promise<{ rows: Delivery[]; examinedTo: DeliveryId | undefined }> {
+  const { examinedMax = EXAMINED_MAX } = filter;
+  const examined = filtered(store, filter).select("id").limit(examinedMax);
+  const rows = await store.db
+    .selectFrom(examined.as("examined"))
+    .innerJoin("deliveries", "deliveries.id", "examined.id")
+    .selectAll("deliveries")
+    .where("deliveries.event_type", "=", filter.eventType)
+    .orderBy("deliveries.id", "desc")
+    .limit(filter.limit)
+    .execute();
+  if (rows.length === filter.limit) return { rows: rows.map(deliveryOf), examinedTo: undefined };
+  const last = filtered(store, filter)
+    .select("id")
+    .limit(1)
+    .offset(examinedMax - 1);
+  const end = await last.executeTakeFirst();
+  return { rows: rows.map(deliveryOf), examinedTo: end?.id as DeliveryId | undefined };
+}
+
+function filtered(store: Store, filter: DeliveryFilter) {
   let query = store.db
     .selectFrom("deliveries")
-    .selectAll()
     .where("account_id", "=", filter.accountId)
-    .orderBy("id", "desc")
-    .limit(filter.limit);
+    .orderBy("id", "desc");
   if (filter.subscriptionId !== undefined) query = query.where("subscription_id", "=", filter.subscriptionId);
   if (filter.eventId !== undefined) query = query.where("event_id", "=", filter.eventId);
   if (filter.state !== undefined) query = query.where("state", "=", filter.state);
@@ -91,8 +127,7 @@ export async function listDeliveries(
       .where("id", "<", leastDeliveryId(filter.createdBefore + ID_SLACK_MS))
       .where("created_at", "<", filter.createdBefore);
   }
-  const rows = await query.execute();
-  return rows.map(deliveryOf);
+  return query;
 }
 
 /**

@@ -7,8 +7,16 @@ export { type Backlog, measureBacklog } from "./backlog.ts";
 export { type Claim, type ClaimedDelivery, claimDeliveries, DRAIN_PER_SECOND } from "./claim-deliveries.ts";
 export { markStarted, releaseClaims, renewClaims } from "./claims.ts";
 export { continueFanouts } from "./continue-fanouts.ts";
+export { countChanges, forgetOldCounts } from "./count-changes.ts";
 export { createTestDelivery } from "./create-test-delivery.ts";
-export { cancelDelivery, type Delivery, getDelivery, listDeliveries, requestRetry } from "./deliveries.ts";
+export {
+  cancelDelivery,
+  type Delivery,
+  getDelivery,
+  listDeliveries,
+  listDeliveriesOfType,
+  requestRetry,
+} from "./deliveries.ts";
 export {
   type ChangeCursor,
   currentCursor,
@@ -34,6 +42,7 @@ export {
   type StoredEventType,
   updateEventType,
 } from "./event-types.ts";
+export { getEvent, type StoredEvent } from "./events.ts";
 export { type EventToIngest, type Ingest, type IngestedEvent, ingestEvents } from "./ingest-events.ts";
 export { createIngest } from "./ingest-group.ts";
 export { type AttemptContext, loadForAttempt } from "./load-for-attempt.ts";
@@ -53,6 +62,7 @@ export {
   type RecordedAttempt,
   recordAttempt,
 } from "./record-attempt.ts";
+export { createPortalLink, openPortalLink } from "./portal-links.ts";
 export {
   changeRecovery,
   createRecovery,
@@ -77,6 +87,16 @@ export {
   rotateSigningKey,
   type SigningKey,
 } from "./signing-keys.ts";
+export {
+  type AccountBacklog,
+  accountBacklog,
+  addCounts,
+  type Counts,
+  NO_COUNTS,
+  quantileMs,
+  readStatistics,
+  type SpanMs,
+} from "./statistics.ts";
 export { closeStore, isStoreAway, openStore, pingStore, type Store, type StoreOptions } from "./store.ts";
 export { type SubscriptionHealth, subscriptionHealth } from "./subscription-health.ts";
 export type { SubscriptionOptions } from "./subscription-options.ts";

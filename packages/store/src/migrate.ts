@@ -11,6 +11,7 @@ import { up as retention } from "./migrations/0009-retention.ts";
 import { up as erasures } from "./migrations/0010-erasures.ts";
 import { up as eventTypes } from "./migrations/0011-event-types.ts";
 import { up as lanes } from "./migrations/0012-lanes.ts";
+import { up as consoleTables } from "./migrations/0013-console.ts";
 import type { MigrationContext } from "./migrations/context.ts";
 import { SealError } from "./sealer.ts";
 import type { Store } from "./store.ts";
@@ -31,6 +32,7 @@ const MIGRATIONS: Readonly<
   "0010-erasures": erasures,
   "0011-event-types": eventTypes,
   "0012-lanes": lanes,
+  "0013-console": consoleTables,
 };
 
 /**

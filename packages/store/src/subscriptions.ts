@@ -1,6 +1,7 @@
 import {
   type Acceptance,
   type AccountId,
+  ALL_EVENT_TYPES,
   type Rate,
   Refusal,
   type SubscriptionId,
@@ -86,17 +87,36 @@ export async function getSubscription(
 /** An account's live subscriptions, oldest first, those after `after`. */
 export async function listSubscriptions(
   store: Store,
-  { accountId, after = 0, limit }: { accountId: AccountId; after?: number; limit: number },
+  input: {
+    accountId: AccountId;
+    after?: number;
+    limit: number;
+    /** Only those that are failing. */
+    failing?: boolean;
+    /** Only those that want this event type. */
+    eventType?: string;
+  },
 ): Promise<Subscription[]> {
-  const rows = await store.db
+  const { accountId, after = 0, limit, failing = false, eventType } = input;
+  let query = store.db
     .selectFrom("subscriptions")
     .selectAll()
     .where("account_id", "=", accountId)
     .where("id", ">", after)
     .where("state", "!=", "ended")
     .orderBy("id")
-    .limit(limit)
-    .execute();
+    .limit(limit);
+  if (failing) query = query.where("failing_since", "is not", null);
+  if (eventType !== undefined) {
+    const wanting = store.db
+      .selectFrom("subscription_event_types")
+      .select("subscription_id")
+      .where("account_id", "=", accountId)
+      .where("event_type", "in", [eventType, ALL_EVENT_TYPES])
+      .where("removed_at", "is", null);
+    query = query.where("id", "in", wanting);
+  }
+  const rows = await query.execute();
   return await withEventTypes(store.db, rows);
 }
 

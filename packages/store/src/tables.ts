@@ -58,6 +58,40 @@ export type Tables = {
     expires_at: number | null;
     revoked_at: number | null;
     created_at: number;
+    /** 1 for a session that a portal link opened; deleted some time after its end. */
+    session: Generated<number | null>;
+  };
+  /** Links into the console that were not opened yet. */
+  portal_links: {
+    id: Generated<number>;
+    account_id: number;
+    /** SHA-256 of the one-time code. */
+    code_hash: Buffer;
+    /** Of the session: separated by spaces. */
+    scopes: string;
+    session_ms: number;
+    expires_at: number;
+    created_at: number;
+  };
+  /** What happened to an account's deliveries in a span of time. */
+  statistics: {
+    account_id: number;
+    span_ms: number;
+    from_at: number;
+    events: number;
+    deliveries: number;
+    succeeded: number;
+    failed: number;
+    attempts: number;
+    accepted: number;
+    /** JSON: how many attempts took how long, see `TOOK_UP_TO_MS`. */
+    took: string;
+  };
+  /** One row: up to which change they are counted. */
+  statistics_cursor: {
+    id: number;
+    batch: number;
+    change_id: number;
   };
   subscriptions: {
     id: Generated<number>;
@@ -270,6 +304,8 @@ export type Tables = {
     status: number | null;
     /** JSON: pairs of name and value. */
     response_headers: string;
+    /** The same, as sent and without secrets; null: made before they were kept. */
+    request_headers: Generated<string | null>;
     response_body: Buffer;
     response_truncated: number;
     address: string | null;

@@ -44,6 +44,8 @@ export async function createToken(
     expiresAt: number | null;
     now: number;
     secret?: string;
+    /** Of a session that a portal link opened. */
+    isSession?: boolean;
   },
 ): Promise<{ token: Token; secret: string }> {
   const secret = input.secret ?? newTokenSecret();
@@ -63,6 +65,7 @@ export async function createToken(
       expires_at: input.expiresAt,
       revoked_at: null,
       created_at: input.now,
+      session: input.isSession === true ? 1 : null,
     })
     .executeTakeFirstOrThrow();
   const token = await getToken(store, Number(insertId) as TokenId);

@@ -30,6 +30,7 @@ const ALL = [
   "0010-erasures",
   "0011-event-types",
   "0012-lanes",
+  "0013-console",
 ];
 
 onEachDatabase("a token", (bench) => {

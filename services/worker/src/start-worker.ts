@@ -23,6 +23,8 @@ import type { DisableRule, Lane } from "@posthaste/domain";
 import { countedLog, createMetrics, type Log, type Running, type Tracer } from "@posthaste/runtime";
 import {
   createAttemptLedger,
+  countChanges,
+  forgetOldCounts,
   orderChanges,
   pingStore,
   type RetentionAges,
@@ -66,6 +68,8 @@ export type WorkerOptions = {
 
 /** Whoever follows deliveries has their changes ordered more often; this keeps them from heaping up. */
 const CHANGES_INTERVAL_MS = 1_000;
+/** What the console shows of the last minutes is behind by this. */
+const COUNT_INTERVAL_MS = 1_000;
 const RETENTION_CHECK_MS = 60_000;
 /** How long a recovery waits for its workflow where no nudge comes. */
 const RECOVERIES_INTERVAL_MS = 1_000;
@@ -176,6 +180,16 @@ export async function startWorker(options: WorkerOptions): Promise<Running & { u
     log,
     round: async () => ((await orderChanges(store)) > 0 ? "more" : "done"),
   });
+  const changeCounter = startLoop({
+    name: "change_counter",
+    intervalMs: COUNT_INTERVAL_MS,
+    log,
+    round: async () => {
+      if ((await countChanges(store)) > 0) return "more";
+      await forgetOldCounts(store, now());
+      return "done";
+    },
+  });
   const reconciler = startLoop({
     name: "reconciler",
     intervalMs: options.reconcileIntervalMs,
@@ -222,6 +236,7 @@ export async function startWorker(options: WorkerOptions): Promise<Running & { u
         directDispatcher.stop(),
         askedForStarter.stop(),
         changeOrderer.stop(),
+        changeCounter.stop(),
         retentionScheduler.stop(),
         reconciler.stop(),
       ]);

@@ -13,7 +13,7 @@ import { type Log, noTracer, type Span, type Tracer } from "@posthaste/runtime";
 import type { Attempt, AttemptContext, AttemptLedger, RetentionAges, Store } from "@posthaste/store";
 import type { Egress } from "./egress/egress.ts";
 import { patiently } from "./patiently.ts";
-import { redact } from "./redact.ts";
+import { redact, shownHeaders } from "./redact.ts";
 import { webhookBody, webhookHeaders } from "./webhook-request.ts";
 
 export type AttemptDeps = {
@@ -92,9 +92,11 @@ async function postAndRecord(
   const body = webhookBody(event.data);
   const startedAt = await deps.now();
   const begun = performance.now();
-  const { blockedFor, ...result } = await post(deps, context, body, span, (traceparent) =>
-    webhookHeaders(context, body, number, startedAt, traceparent),
-  );
+  let sent: Readonly<Record<string, string>> = {};
+  const { blockedFor, ...result } = await post(deps, context, body, span, async (traceparent) => {
+    sent = await webhookHeaders(context, body, number, startedAt, traceparent);
+    return sent;
+  });
   const durationMs = Math.round(performance.now() - begun);
   const now = await deps.now();
 
@@ -104,6 +106,7 @@ async function postAndRecord(
   const waitMs = state === undefined ? waitAfterAttemptMs(number, retryAfterMs) : undefined;
   const attempt: Attempt = {
     ...redact(result, subscription),
+    requestHeaders: shownHeaders(sent, subscription),
     number,
     startedAt,
     durationMs,

@@ -29,6 +29,17 @@ export function redact<R extends Pick<PostResult, "responseHeaders" | "responseB
   };
 }
 
+/** What was sent, without what is a secret in it: the credential, and whatever its owner's headers hold. */
+export function shownHeaders(
+  sent: Readonly<Record<string, string>>,
+  { headers }: Pick<AttemptContext["subscription"], "headers">,
+): [string, string][] {
+  return Object.entries(sent).map(([name, value]) => [
+    name,
+    name === "authorization" || Object.hasOwn(headers, name) ? REDACTED : value,
+  ]);
+}
+
 function spellingsOf(credential: string): string[] {
   const utf8 = Buffer.from(credential, "utf8");
   return [utf8.toString("latin1"), utf8.toString("base64")];

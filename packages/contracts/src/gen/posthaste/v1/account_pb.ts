@@ -5,15 +5,15 @@
 import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import { enumDesc, fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_buf_validate_validate } from "../../buf/validate/validate_pb.ts";
-import type { Timestamp } from "@bufbuild/protobuf/wkt";
-import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
+import type { Duration, Timestamp } from "@bufbuild/protobuf/wkt";
+import { file_google_protobuf_duration, file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import type { Message } from "@bufbuild/protobuf";
 
 /**
  * Describes the file posthaste/v1/account.proto.
  */
 export const file_posthaste_v1_account: GenFile = /*@__PURE__*/
-  fileDesc("Chpwb3N0aGFzdGUvdjEvYWNjb3VudC5wcm90bxIMcG9zdGhhc3RlLnYxInUKB0FjY291bnQSCgoCaWQYASABKAUSDAoEbmFtZRgCIAEoCRIuCgpjcmVhdGVkX2F0GAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIgCgRsYW5lGAQgASgOMhIucG9zdGhhc3RlLnYxLkxhbmUiWQoOU2V0TGFuZVJlcXVlc3QSGwoKYWNjb3VudF9pZBgBIAEoBUIHukgEGgIgABIqCgRsYW5lGAIgASgOMhIucG9zdGhhc3RlLnYxLkxhbmVCCLpIBYIBAhABIjkKD1NldExhbmVSZXNwb25zZRImCgdhY2NvdW50GAEgASgLMhUucG9zdGhhc3RlLnYxLkFjY291bnQi4wEKBVRva2VuEgoKAmlkGAEgASgFEhIKCmFjY291bnRfaWQYAiABKAUSDAoEbmFtZRgDIAEoCRIMCgRoaW50GAQgASgJEg4KBnNjb3BlcxgFIAMoCRIuCgpleHBpcmVzX2F0GAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIuCgpyZXZva2VkX2F0GAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIuCgpjcmVhdGVkX2F0GAggASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCIvChRDcmVhdGVBY2NvdW50UmVxdWVzdBIXCgRuYW1lGAEgASgJQgm6SAZyBBABGGQiPwoVQ3JlYXRlQWNjb3VudFJlc3BvbnNlEiYKB2FjY291bnQYASABKAsyFS5wb3N0aGFzdGUudjEuQWNjb3VudCJSChNMaXN0QWNjb3VudHNSZXF1ZXN0Eh0KCXBhZ2Vfc2l6ZRgBIAEoBUIKukgHGgUY9AMoABIcCgpwYWdlX3Rva2VuGAIgASgJQgi6SAVyAxiABCJYChRMaXN0QWNjb3VudHNSZXNwb25zZRInCghhY2NvdW50cxgBIAMoCzIVLnBvc3RoYXN0ZS52MS5BY2NvdW50EhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSKVAgoSQ3JlYXRlVG9rZW5SZXF1ZXN0EhsKCmFjY291bnRfaWQYASABKAVCB7pIBBoCIAASFwoEbmFtZRgCIAEoCUIJukgGcgQQARhkEo4BCgZzY29wZXMYAyADKAlCfrpIe5IBeAgBGAEicnJwUhJzdWJzY3JpcHRpb25zOnJlYWRSE3N1YnNjcmlwdGlvbnM6d3JpdGVSDGV2ZW50czp3cml0ZVIPZGVsaXZlcmllczpyZWFkUhBkZWxpdmVyaWVzOndyaXRlUg1jYXRhbG9nOndyaXRlUgVhZG1pbhI4CgpleHBpcmVzX2F0GAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIIukgFsgECQAEiSQoTQ3JlYXRlVG9rZW5SZXNwb25zZRIiCgV0b2tlbhgBIAEoCzITLnBvc3RoYXN0ZS52MS5Ub2tlbhIOCgZzZWNyZXQYAiABKAkibQoRTGlzdFRva2Vuc1JlcXVlc3QSGwoKYWNjb3VudF9pZBgBIAEoBUIHukgEGgIgABIdCglwYWdlX3NpemUYAiABKAVCCrpIBxoFGPQDKAASHAoKcGFnZV90b2tlbhgDIAEoCUIIukgFcgMYgAQiUgoSTGlzdFRva2Vuc1Jlc3BvbnNlEiMKBnRva2VucxgBIAMoCzITLnBvc3RoYXN0ZS52MS5Ub2tlbhIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiKQoSUmV2b2tlVG9rZW5SZXF1ZXN0EhMKAmlkGAEgASgFQge6SAQaAiAAIjkKE1Jldm9rZVRva2VuUmVzcG9uc2USIgoFdG9rZW4YASABKAsyEy5wb3N0aGFzdGUudjEuVG9rZW4ixgIKB0VyYXN1cmUSCgoCaWQYASABKAUSEgoKYWNjb3VudF9pZBgCIAEoBRIPCgdwb2ludGVyGAMgASgJEhQKDHZhbHVlX3NoYTI1NhgEIAEoCRIpCgVzdGF0ZRgFIAEoDjIaLnBvc3RoYXN0ZS52MS5FcmFzdXJlU3RhdGUSEAoIZXhhbWluZWQYBiABKAMSDgoGZXZlbnRzGAcgASgDEhIKCmRlbGl2ZXJpZXMYCCABKAMSEAoIYXR0ZW1wdHMYCSABKAMSDgoGZGlnZXN0GAogASgJEi4KCmNyZWF0ZWRfYXQYCyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiwKCGVuZGVkX2F0GAwgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBITCgt3b3JrZmxvd19pZBgNIAEoCSIyChNFcmFzZUFjY291bnRSZXF1ZXN0EhsKCmFjY291bnRfaWQYASABKAVCB7pIBBoCIAAiPgoURXJhc2VBY2NvdW50UmVzcG9uc2USJgoHZXJhc3VyZRgBIAEoCzIVLnBvc3RoYXN0ZS52MS5FcmFzdXJlImkKEkVyYXNlRXZlbnRzUmVxdWVzdBIbCgphY2NvdW50X2lkGAEgASgFQge6SAQaAiAAEhsKB3BvaW50ZXIYAiABKAlCCrpIB3IFEAIYgAISGQoFdmFsdWUYAyABKAlCCrpIB3IFEAEYgAgiPQoTRXJhc2VFdmVudHNSZXNwb25zZRImCgdlcmFzdXJlGAEgASgLMhUucG9zdGhhc3RlLnYxLkVyYXN1cmUiKAoRR2V0RXJhc3VyZVJlcXVlc3QSEwoCaWQYASABKAVCB7pIBBoCIAAiPAoSR2V0RXJhc3VyZVJlc3BvbnNlEiYKB2VyYXN1cmUYASABKAsyFS5wb3N0aGFzdGUudjEuRXJhc3VyZSpACgRMYW5lEhQKEExBTkVfVU5TUEVDSUZJRUQQABIRCg1MQU5FX1dPUktGTE9XEAESDwoLTEFORV9ESVJFQ1QQAiplCgxFcmFzdXJlU3RhdGUSHQoZRVJBU1VSRV9TVEFURV9VTlNQRUNJRklFRBAAEhkKFUVSQVNVUkVfU1RBVEVfUlVOTklORxABEhsKF0VSQVNVUkVfU1RBVEVfQ09NUExFVEVEEAIylwYKDkFjY291bnRTZXJ2aWNlElgKDUNyZWF0ZUFjY291bnQSIi5wb3N0aGFzdGUudjEuQ3JlYXRlQWNjb3VudFJlcXVlc3QaIy5wb3N0aGFzdGUudjEuQ3JlYXRlQWNjb3VudFJlc3BvbnNlEloKDExpc3RBY2NvdW50cxIhLnBvc3RoYXN0ZS52MS5MaXN0QWNjb3VudHNSZXF1ZXN0GiIucG9zdGhhc3RlLnYxLkxpc3RBY2NvdW50c1Jlc3BvbnNlIgOQAgESSwoHU2V0TGFuZRIcLnBvc3RoYXN0ZS52MS5TZXRMYW5lUmVxdWVzdBodLnBvc3RoYXN0ZS52MS5TZXRMYW5lUmVzcG9uc2UiA5ACAhJSCgtDcmVhdGVUb2tlbhIgLnBvc3RoYXN0ZS52MS5DcmVhdGVUb2tlblJlcXVlc3QaIS5wb3N0aGFzdGUudjEuQ3JlYXRlVG9rZW5SZXNwb25zZRJUCgpMaXN0VG9rZW5zEh8ucG9zdGhhc3RlLnYxLkxpc3RUb2tlbnNSZXF1ZXN0GiAucG9zdGhhc3RlLnYxLkxpc3RUb2tlbnNSZXNwb25zZSIDkAIBElcKC1Jldm9rZVRva2VuEiAucG9zdGhhc3RlLnYxLlJldm9rZVRva2VuUmVxdWVzdBohLnBvc3RoYXN0ZS52MS5SZXZva2VUb2tlblJlc3BvbnNlIgOQAgISVQoMRXJhc2VBY2NvdW50EiEucG9zdGhhc3RlLnYxLkVyYXNlQWNjb3VudFJlcXVlc3QaIi5wb3N0aGFzdGUudjEuRXJhc2VBY2NvdW50UmVzcG9uc2USUgoLRXJhc2VFdmVudHMSIC5wb3N0aGFzdGUudjEuRXJhc2VFdmVudHNSZXF1ZXN0GiEucG9zdGhhc3RlLnYxLkVyYXNlRXZlbnRzUmVzcG9uc2USVAoKR2V0RXJhc3VyZRIfLnBvc3RoYXN0ZS52MS5HZXRFcmFzdXJlUmVxdWVzdBogLnBvc3RoYXN0ZS52MS5HZXRFcmFzdXJlUmVzcG9uc2UiA5ACAWIGcHJvdG8z", [file_buf_validate_validate, file_google_protobuf_timestamp]);
+  fileDesc("Chpwb3N0aGFzdGUvdjEvYWNjb3VudC5wcm90bxIMcG9zdGhhc3RlLnYxInUKB0FjY291bnQSCgoCaWQYASABKAUSDAoEbmFtZRgCIAEoCRIuCgpjcmVhdGVkX2F0GAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIgCgRsYW5lGAQgASgOMhIucG9zdGhhc3RlLnYxLkxhbmUiWQoOU2V0TGFuZVJlcXVlc3QSGwoKYWNjb3VudF9pZBgBIAEoBUIHukgEGgIgABIqCgRsYW5lGAIgASgOMhIucG9zdGhhc3RlLnYxLkxhbmVCCLpIBYIBAhABIjkKD1NldExhbmVSZXNwb25zZRImCgdhY2NvdW50GAEgASgLMhUucG9zdGhhc3RlLnYxLkFjY291bnQi4wEKBVRva2VuEgoKAmlkGAEgASgFEhIKCmFjY291bnRfaWQYAiABKAUSDAoEbmFtZRgDIAEoCRIMCgRoaW50GAQgASgJEg4KBnNjb3BlcxgFIAMoCRIuCgpleHBpcmVzX2F0GAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIuCgpyZXZva2VkX2F0GAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIuCgpjcmVhdGVkX2F0GAggASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCIvChRDcmVhdGVBY2NvdW50UmVxdWVzdBIXCgRuYW1lGAEgASgJQgm6SAZyBBABGGQiPwoVQ3JlYXRlQWNjb3VudFJlc3BvbnNlEiYKB2FjY291bnQYASABKAsyFS5wb3N0aGFzdGUudjEuQWNjb3VudCJSChNMaXN0QWNjb3VudHNSZXF1ZXN0Eh0KCXBhZ2Vfc2l6ZRgBIAEoBUIKukgHGgUY9AMoABIcCgpwYWdlX3Rva2VuGAIgASgJQgi6SAVyAxiABCJYChRMaXN0QWNjb3VudHNSZXNwb25zZRInCghhY2NvdW50cxgBIAMoCzIVLnBvc3RoYXN0ZS52MS5BY2NvdW50EhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSKVAgoSQ3JlYXRlVG9rZW5SZXF1ZXN0EhsKCmFjY291bnRfaWQYASABKAVCB7pIBBoCIAASFwoEbmFtZRgCIAEoCUIJukgGcgQQARhkEo4BCgZzY29wZXMYAyADKAlCfrpIe5IBeAgBGAEicnJwUhJzdWJzY3JpcHRpb25zOnJlYWRSE3N1YnNjcmlwdGlvbnM6d3JpdGVSDGV2ZW50czp3cml0ZVIPZGVsaXZlcmllczpyZWFkUhBkZWxpdmVyaWVzOndyaXRlUg1jYXRhbG9nOndyaXRlUgVhZG1pbhI4CgpleHBpcmVzX2F0GAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIIukgFsgECQAEiSQoTQ3JlYXRlVG9rZW5SZXNwb25zZRIiCgV0b2tlbhgBIAEoCzITLnBvc3RoYXN0ZS52MS5Ub2tlbhIOCgZzZWNyZXQYAiABKAkibQoRTGlzdFRva2Vuc1JlcXVlc3QSGwoKYWNjb3VudF9pZBgBIAEoBUIHukgEGgIgABIdCglwYWdlX3NpemUYAiABKAVCCrpIBxoFGPQDKAASHAoKcGFnZV90b2tlbhgDIAEoCUIIukgFcgMYgAQiUgoSTGlzdFRva2Vuc1Jlc3BvbnNlEiMKBnRva2VucxgBIAMoCzITLnBvc3RoYXN0ZS52MS5Ub2tlbhIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiKQoSUmV2b2tlVG9rZW5SZXF1ZXN0EhMKAmlkGAEgASgFQge6SAQaAiAAIjkKE1Jldm9rZVRva2VuUmVzcG9uc2USIgoFdG9rZW4YASABKAsyEy5wb3N0aGFzdGUudjEuVG9rZW4iygIKF0NyZWF0ZVBvcnRhbExpbmtSZXF1ZXN0EhsKCmFjY291bnRfaWQYASABKAVCB7pIBBoCIAAShwEKBnNjb3BlcxgCIAMoCUJ3ukh0kgFxCAEYASJrcmlSEnN1YnNjcmlwdGlvbnM6cmVhZFITc3Vic2NyaXB0aW9uczp3cml0ZVIMZXZlbnRzOndyaXRlUg9kZWxpdmVyaWVzOnJlYWRSEGRlbGl2ZXJpZXM6d3JpdGVSDWNhdGFsb2c6d3JpdGUSQQoNbGlua19saWZldGltZRgDIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkIPukgMqgEJIgMIkBwyAggKEkUKEHNlc3Npb25fbGlmZXRpbWUYBCABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CELpIDaoBCiIECMDRAjICCDwiWAoYQ3JlYXRlUG9ydGFsTGlua1Jlc3BvbnNlEgwKBHBhdGgYASABKAkSLgoKZXhwaXJlc19hdBgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAixgIKB0VyYXN1cmUSCgoCaWQYASABKAUSEgoKYWNjb3VudF9pZBgCIAEoBRIPCgdwb2ludGVyGAMgASgJEhQKDHZhbHVlX3NoYTI1NhgEIAEoCRIpCgVzdGF0ZRgFIAEoDjIaLnBvc3RoYXN0ZS52MS5FcmFzdXJlU3RhdGUSEAoIZXhhbWluZWQYBiABKAMSDgoGZXZlbnRzGAcgASgDEhIKCmRlbGl2ZXJpZXMYCCABKAMSEAoIYXR0ZW1wdHMYCSABKAMSDgoGZGlnZXN0GAogASgJEi4KCmNyZWF0ZWRfYXQYCyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiwKCGVuZGVkX2F0GAwgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBITCgt3b3JrZmxvd19pZBgNIAEoCSIyChNFcmFzZUFjY291bnRSZXF1ZXN0EhsKCmFjY291bnRfaWQYASABKAVCB7pIBBoCIAAiPgoURXJhc2VBY2NvdW50UmVzcG9uc2USJgoHZXJhc3VyZRgBIAEoCzIVLnBvc3RoYXN0ZS52MS5FcmFzdXJlImkKEkVyYXNlRXZlbnRzUmVxdWVzdBIbCgphY2NvdW50X2lkGAEgASgFQge6SAQaAiAAEhsKB3BvaW50ZXIYAiABKAlCCrpIB3IFEAIYgAISGQoFdmFsdWUYAyABKAlCCrpIB3IFEAEYgAgiPQoTRXJhc2VFdmVudHNSZXNwb25zZRImCgdlcmFzdXJlGAEgASgLMhUucG9zdGhhc3RlLnYxLkVyYXN1cmUiKAoRR2V0RXJhc3VyZVJlcXVlc3QSEwoCaWQYASABKAVCB7pIBBoCIAAiPAoSR2V0RXJhc3VyZVJlc3BvbnNlEiYKB2VyYXN1cmUYASABKAsyFS5wb3N0aGFzdGUudjEuRXJhc3VyZSpACgRMYW5lEhQKEExBTkVfVU5TUEVDSUZJRUQQABIRCg1MQU5FX1dPUktGTE9XEAESDwoLTEFORV9ESVJFQ1QQAiplCgxFcmFzdXJlU3RhdGUSHQoZRVJBU1VSRV9TVEFURV9VTlNQRUNJRklFRBAAEhkKFUVSQVNVUkVfU1RBVEVfUlVOTklORxABEhsKF0VSQVNVUkVfU1RBVEVfQ09NUExFVEVEEAIy+gYKDkFjY291bnRTZXJ2aWNlElgKDUNyZWF0ZUFjY291bnQSIi5wb3N0aGFzdGUudjEuQ3JlYXRlQWNjb3VudFJlcXVlc3QaIy5wb3N0aGFzdGUudjEuQ3JlYXRlQWNjb3VudFJlc3BvbnNlEloKDExpc3RBY2NvdW50cxIhLnBvc3RoYXN0ZS52MS5MaXN0QWNjb3VudHNSZXF1ZXN0GiIucG9zdGhhc3RlLnYxLkxpc3RBY2NvdW50c1Jlc3BvbnNlIgOQAgESSwoHU2V0TGFuZRIcLnBvc3RoYXN0ZS52MS5TZXRMYW5lUmVxdWVzdBodLnBvc3RoYXN0ZS52MS5TZXRMYW5lUmVzcG9uc2UiA5ACAhJSCgtDcmVhdGVUb2tlbhIgLnBvc3RoYXN0ZS52MS5DcmVhdGVUb2tlblJlcXVlc3QaIS5wb3N0aGFzdGUudjEuQ3JlYXRlVG9rZW5SZXNwb25zZRJUCgpMaXN0VG9rZW5zEh8ucG9zdGhhc3RlLnYxLkxpc3RUb2tlbnNSZXF1ZXN0GiAucG9zdGhhc3RlLnYxLkxpc3RUb2tlbnNSZXNwb25zZSIDkAIBElcKC1Jldm9rZVRva2VuEiAucG9zdGhhc3RlLnYxLlJldm9rZVRva2VuUmVxdWVzdBohLnBvc3RoYXN0ZS52MS5SZXZva2VUb2tlblJlc3BvbnNlIgOQAgISYQoQQ3JlYXRlUG9ydGFsTGluaxIlLnBvc3RoYXN0ZS52MS5DcmVhdGVQb3J0YWxMaW5rUmVxdWVzdBomLnBvc3RoYXN0ZS52MS5DcmVhdGVQb3J0YWxMaW5rUmVzcG9uc2USVQoMRXJhc2VBY2NvdW50EiEucG9zdGhhc3RlLnYxLkVyYXNlQWNjb3VudFJlcXVlc3QaIi5wb3N0aGFzdGUudjEuRXJhc2VBY2NvdW50UmVzcG9uc2USUgoLRXJhc2VFdmVudHMSIC5wb3N0aGFzdGUudjEuRXJhc2VFdmVudHNSZXF1ZXN0GiEucG9zdGhhc3RlLnYxLkVyYXNlRXZlbnRzUmVzcG9uc2USVAoKR2V0RXJhc3VyZRIfLnBvc3RoYXN0ZS52MS5HZXRFcmFzdXJlUmVxdWVzdBogLnBvc3RoYXN0ZS52MS5HZXRFcmFzdXJlUmVzcG9uc2UiA5ACAWIGcHJvdG8z", [file_buf_validate_validate, file_google_protobuf_duration, file_google_protobuf_timestamp]);
 
 /**
  * A tenant.
@@ -451,6 +451,77 @@ export const RevokeTokenResponseSchema: GenMessage<RevokeTokenResponse> = /*@__P
   messageDesc(file_posthaste_v1_account, 13);
 
 /**
+ * Whom a portal link is for, and what for.
+ *
+ * @generated from message posthaste.v1.CreatePortalLinkRequest
+ */
+export type CreatePortalLinkRequest = Message<"posthaste.v1.CreatePortalLinkRequest"> & {
+  /**
+   * The account that its session acts for.
+   *
+   * @generated from field: int32 account_id = 1;
+   */
+  accountId: number;
+
+  /**
+   * What the session may do, at least one of a token's scopes but `admin`.
+   *
+   * @generated from field: repeated string scopes = 2;
+   */
+  scopes: string[];
+
+  /**
+   * How long the link may be opened, 10 s to 1 hour. Default: 15 minutes.
+   *
+   * @generated from field: google.protobuf.Duration link_lifetime = 3;
+   */
+  linkLifetime?: Duration | undefined;
+
+  /**
+   * How long the session lasts, 1 minute to 12 hours. Default: 1 hour.
+   *
+   * @generated from field: google.protobuf.Duration session_lifetime = 4;
+   */
+  sessionLifetime?: Duration | undefined;
+};
+
+/**
+ * Describes the message posthaste.v1.CreatePortalLinkRequest.
+ * Use `create(CreatePortalLinkRequestSchema)` to create a new message.
+ */
+export const CreatePortalLinkRequestSchema: GenMessage<CreatePortalLinkRequest> = /*@__PURE__*/
+  messageDesc(file_posthaste_v1_account, 14);
+
+/**
+ * The link.
+ *
+ * @generated from message posthaste.v1.CreatePortalLinkResponse
+ */
+export type CreatePortalLinkResponse = Message<"posthaste.v1.CreatePortalLinkResponse"> & {
+  /**
+   * Its path on this API: `/portal#` and a one-time code. What follows `#` is a secret until it was used; browsers send it to no
+   * server. Put the address at which your customers reach the console before it.
+   *
+   * @generated from field: string path = 1;
+   */
+  path: string;
+
+  /**
+   * When it can no longer be opened.
+   *
+   * @generated from field: google.protobuf.Timestamp expires_at = 2;
+   */
+  expiresAt?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message posthaste.v1.CreatePortalLinkResponse.
+ * Use `create(CreatePortalLinkResponseSchema)` to create a new message.
+ */
+export const CreatePortalLinkResponseSchema: GenMessage<CreatePortalLinkResponse> = /*@__PURE__*/
+  messageDesc(file_posthaste_v1_account, 15);
+
+/**
  * The erasing of an account or of events; once completed, the receipt of it.
  *
  * @generated from message posthaste.v1.Erasure
@@ -553,7 +624,7 @@ export type Erasure = Message<"posthaste.v1.Erasure"> & {
  * Use `create(ErasureSchema)` to create a new message.
  */
 export const ErasureSchema: GenMessage<Erasure> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_account, 14);
+  messageDesc(file_posthaste_v1_account, 16);
 
 /**
  * Names the account to erase.
@@ -574,7 +645,7 @@ export type EraseAccountRequest = Message<"posthaste.v1.EraseAccountRequest"> & 
  * Use `create(EraseAccountRequestSchema)` to create a new message.
  */
 export const EraseAccountRequestSchema: GenMessage<EraseAccountRequest> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_account, 15);
+  messageDesc(file_posthaste_v1_account, 17);
 
 /**
  * The erasure.
@@ -595,7 +666,7 @@ export type EraseAccountResponse = Message<"posthaste.v1.EraseAccountResponse"> 
  * Use `create(EraseAccountResponseSchema)` to create a new message.
  */
 export const EraseAccountResponseSchema: GenMessage<EraseAccountResponse> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_account, 16);
+  messageDesc(file_posthaste_v1_account, 18);
 
 /**
  * Which events to erase.
@@ -631,7 +702,7 @@ export type EraseEventsRequest = Message<"posthaste.v1.EraseEventsRequest"> & {
  * Use `create(EraseEventsRequestSchema)` to create a new message.
  */
 export const EraseEventsRequestSchema: GenMessage<EraseEventsRequest> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_account, 17);
+  messageDesc(file_posthaste_v1_account, 19);
 
 /**
  * The erasure.
@@ -652,7 +723,7 @@ export type EraseEventsResponse = Message<"posthaste.v1.EraseEventsResponse"> & 
  * Use `create(EraseEventsResponseSchema)` to create a new message.
  */
 export const EraseEventsResponseSchema: GenMessage<EraseEventsResponse> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_account, 18);
+  messageDesc(file_posthaste_v1_account, 20);
 
 /**
  * Names an erasure.
@@ -673,7 +744,7 @@ export type GetErasureRequest = Message<"posthaste.v1.GetErasureRequest"> & {
  * Use `create(GetErasureRequestSchema)` to create a new message.
  */
 export const GetErasureRequestSchema: GenMessage<GetErasureRequest> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_account, 19);
+  messageDesc(file_posthaste_v1_account, 21);
 
 /**
  * The erasure asked for.
@@ -694,7 +765,7 @@ export type GetErasureResponse = Message<"posthaste.v1.GetErasureResponse"> & {
  * Use `create(GetErasureResponseSchema)` to create a new message.
  */
 export const GetErasureResponseSchema: GenMessage<GetErasureResponse> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_account, 20);
+  messageDesc(file_posthaste_v1_account, 22);
 
 /**
  * How a delivery's first attempt is made. What follows, a receiver sees and the log tells are the same in both.
@@ -830,6 +901,17 @@ export const AccountService: GenService<{
     methodKind: "unary";
     input: typeof RevokeTokenRequestSchema;
     output: typeof RevokeTokenResponseSchema;
+  },
+  /**
+   * Makes a link into the console that a platform hands to its own customer: it is good once, for a short time, and
+   * opens a session of this account that may do just what is said here. Errors: NOT_FOUND.
+   *
+   * @generated from rpc posthaste.v1.AccountService.CreatePortalLink
+   */
+  createPortalLink: {
+    methodKind: "unary";
+    input: typeof CreatePortalLinkRequestSchema;
+    output: typeof CreatePortalLinkResponseSchema;
   },
   /**
    * Erases an account for good: its tokens stop working at once, its subscriptions end, and its events, deliveries, attempts and

@@ -13,7 +13,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file posthaste/v1/delivery.proto.
  */
 export const file_posthaste_v1_delivery: GenFile = /*@__PURE__*/
-  fileDesc("Chtwb3N0aGFzdGUvdjEvZGVsaXZlcnkucHJvdG8SDHBvc3RoYXN0ZS52MSK3AwoIRGVsaXZlcnkSCgoCaWQYASABKAkSEAoIZXZlbnRfaWQYAiABKAkSEgoKZXZlbnRfdHlwZRgDIAEoCRIXCg9zdWJzY3JpcHRpb25faWQYBCABKAUSKgoFc3RhdGUYBSABKA4yGy5wb3N0aGFzdGUudjEuRGVsaXZlcnlTdGF0ZRIQCghhdHRlbXB0cxgGIAEoBRIzCg9uZXh0X2F0dGVtcHRfYXQYByABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEisKDGxhc3Rfb3V0Y29tZRgIIAEoDjIVLnBvc3RoYXN0ZS52MS5PdXRjb21lEhMKC2xhc3Rfc3RhdHVzGAkgASgFEi4KCmNyZWF0ZWRfYXQYCiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiwKCGVuZGVkX2F0GAsgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIUCgxlbmRlZF9yZWFzb24YDCABKAkSDAoEdGVzdBgNIAEoCBITCgt3b3JrZmxvd19pZBgOIAEoCRIUCgx3b3JrZmxvd191cmwYDyABKAki2gIKB0F0dGVtcHQSDgoGbnVtYmVyGAEgASgFEi4KCnN0YXJ0ZWRfYXQYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEisKCGR1cmF0aW9uGAMgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEiYKB291dGNvbWUYBCABKA4yFS5wb3N0aGFzdGUudjEuT3V0Y29tZRISCgphY2NlcHRhbmNlGAUgASgJEg4KBnN0YXR1cxgGIAEoBRIuChByZXNwb25zZV9oZWFkZXJzGAcgAygLMhQucG9zdGhhc3RlLnYxLkhlYWRlchIVCg1yZXNwb25zZV9ib2R5GAggASgMEhoKEnJlc3BvbnNlX3RydW5jYXRlZBgJIAEoCBIPCgdhZGRyZXNzGAogASgJEg4KBmRldGFpbBgLIAEoCRISCgp0YXJnZXRfdXJsGAwgASgJIiUKBkhlYWRlchIMCgRuYW1lGAEgASgJEg0KBXZhbHVlGAIgASgJIisKEkdldERlbGl2ZXJ5UmVxdWVzdBIVCgJpZBgBIAEoCUIJukgGcgQQARhAIj8KE0dldERlbGl2ZXJ5UmVzcG9uc2USKAoIZGVsaXZlcnkYASABKAsyFi5wb3N0aGFzdGUudjEuRGVsaXZlcnkirQIKFUxpc3REZWxpdmVyaWVzUmVxdWVzdBIgCg9zdWJzY3JpcHRpb25faWQYASABKAVCB7pIBBoCKAASGQoIZXZlbnRfaWQYAiABKAlCB7pIBHICGEASNAoFc3RhdGUYAyABKA4yGy5wb3N0aGFzdGUudjEuRGVsaXZlcnlTdGF0ZUIIukgFggECEAESMAoMY3JlYXRlZF9mcm9tGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIyCg5jcmVhdGVkX2JlZm9yZRgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASHQoJcGFnZV9zaXplGAYgASgFQgq6SAcaBRj0AygAEhwKCnBhZ2VfdG9rZW4YByABKAlCCLpIBXIDGIAEIl0KFkxpc3REZWxpdmVyaWVzUmVzcG9uc2USKgoKZGVsaXZlcmllcxgBIAMoCzIWLnBvc3RoYXN0ZS52MS5EZWxpdmVyeRIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiNQoTTGlzdEF0dGVtcHRzUmVxdWVzdBIeCgtkZWxpdmVyeV9pZBgBIAEoCUIJukgGcgQQARhAIj8KFExpc3RBdHRlbXB0c1Jlc3BvbnNlEicKCGF0dGVtcHRzGAEgAygLMhUucG9zdGhhc3RlLnYxLkF0dGVtcHQiLQoUUmV0cnlEZWxpdmVyeVJlcXVlc3QSFQoCaWQYASABKAlCCbpIBnIEEAEYQCJBChVSZXRyeURlbGl2ZXJ5UmVzcG9uc2USKAoIZGVsaXZlcnkYASABKAsyFi5wb3N0aGFzdGUudjEuRGVsaXZlcnkiLgoVUmVzZW5kRGVsaXZlcnlSZXF1ZXN0EhUKAmlkGAEgASgJQgm6SAZyBBABGEAiUgoWUmVzZW5kRGVsaXZlcnlSZXNwb25zZRIoCghkZWxpdmVyeRgBIAEoCzIWLnBvc3RoYXN0ZS52MS5EZWxpdmVyeRIOCgZyZXNlbnQYAiABKAgiLgoVQ2FuY2VsRGVsaXZlcnlSZXF1ZXN0EhUKAmlkGAEgASgJQgm6SAZyBBABGEAiQgoWQ2FuY2VsRGVsaXZlcnlSZXNwb25zZRIoCghkZWxpdmVyeRgBIAEoCzIWLnBvc3RoYXN0ZS52MS5EZWxpdmVyeSJTChZXYXRjaERlbGl2ZXJpZXNSZXF1ZXN0EiAKD3N1YnNjcmlwdGlvbl9pZBgBIAEoBUIHukgEGgIoABIXCgZjdXJzb3IYAiABKAlCB7pIBHICGEAiWAoXV2F0Y2hEZWxpdmVyaWVzUmVzcG9uc2USLQoHY2hhbmdlcxgBIAMoCzIcLnBvc3RoYXN0ZS52MS5EZWxpdmVyeUNoYW5nZRIOCgZjdXJzb3IYAiABKAkilAIKDkRlbGl2ZXJ5Q2hhbmdlEhMKC2RlbGl2ZXJ5X2lkGAEgASgJEhAKCGV2ZW50X2lkGAIgASgJEhIKCmV2ZW50X3R5cGUYAyABKAkSFwoPc3Vic2NyaXB0aW9uX2lkGAQgASgFEioKBXN0YXRlGAUgASgOMhsucG9zdGhhc3RlLnYxLkRlbGl2ZXJ5U3RhdGUSEAoIYXR0ZW1wdHMYBiABKAUSKwoMbGFzdF9vdXRjb21lGAcgASgOMhUucG9zdGhhc3RlLnYxLk91dGNvbWUSEwoLbGFzdF9zdGF0dXMYCCABKAUSLgoKY2hhbmdlZF9hdBgJIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiugMKCFJlY292ZXJ5EgoKAmlkGAEgASgFEigKBGtpbmQYAiABKA4yGi5wb3N0aGFzdGUudjEuUmVjb3ZlcnlLaW5kEhcKD3N1YnNjcmlwdGlvbl9pZBgDIAEoBRIqCgVzdGF0ZRgEIAEoDjIbLnBvc3RoYXN0ZS52MS5SZWNvdmVyeVN0YXRlEikKBXNpbmNlGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIpCgV1bnRpbBgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDwoHZHJ5X3J1bhgHIAEoCBIXCg9yYXRlX3Blcl9zZWNvbmQYCCABKAUSEAoIZXhhbWluZWQYCSABKAMSDAoEbWFkZRgKIAEoAxIQCghsZWZ0X291dBgLIAEoAxIOCgZwYXJrZWQYDCABKAMSLgoKY3JlYXRlZF9hdBgNIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLAoIZW5kZWRfYXQYDiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhMKC3dvcmtmbG93X2lkGA8gASgJItABChhSZWNvdmVyRGVsaXZlcmllc1JlcXVlc3QSIAoPc3Vic2NyaXB0aW9uX2lkGAEgASgFQge6SAQaAigAEjEKBXNpbmNlGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIGukgDyAEBEikKBXVudGlsGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIPCgdkcnlfcnVuGAQgASgIEiMKD3JhdGVfcGVyX3NlY29uZBgFIAEoBUIKukgHGgUY6AcoACJFChlSZWNvdmVyRGVsaXZlcmllc1Jlc3BvbnNlEigKCHJlY292ZXJ5GAEgASgLMhYucG9zdGhhc3RlLnYxLlJlY292ZXJ5IssBChNSZXBsYXlFdmVudHNSZXF1ZXN0EiAKD3N1YnNjcmlwdGlvbl9pZBgBIAEoBUIHukgEGgIgABIxCgVzaW5jZRgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCBrpIA8gBARIpCgV1bnRpbBgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDwoHZHJ5X3J1bhgEIAEoCBIjCg9yYXRlX3Blcl9zZWNvbmQYBSABKAVCCrpIBxoFGOgHKAAiQAoUUmVwbGF5RXZlbnRzUmVzcG9uc2USKAoIcmVjb3ZlcnkYASABKAsyFi5wb3N0aGFzdGUudjEuUmVjb3ZlcnkiKQoSR2V0UmVjb3ZlcnlSZXF1ZXN0EhMKAmlkGAEgASgFQge6SAQaAiAAIj8KE0dldFJlY292ZXJ5UmVzcG9uc2USKAoIcmVjb3ZlcnkYASABKAsyFi5wb3N0aGFzdGUudjEuUmVjb3ZlcnkiKwoUUGF1c2VSZWNvdmVyeVJlcXVlc3QSEwoCaWQYASABKAVCB7pIBBoCIAAiQQoVUGF1c2VSZWNvdmVyeVJlc3BvbnNlEigKCHJlY292ZXJ5GAEgASgLMhYucG9zdGhhc3RlLnYxLlJlY292ZXJ5IiwKFVJlc3VtZVJlY292ZXJ5UmVxdWVzdBITCgJpZBgBIAEoBUIHukgEGgIgACJCChZSZXN1bWVSZWNvdmVyeVJlc3BvbnNlEigKCHJlY292ZXJ5GAEgASgLMhYucG9zdGhhc3RlLnYxLlJlY292ZXJ5IiwKFUNhbmNlbFJlY292ZXJ5UmVxdWVzdBITCgJpZBgBIAEoBUIHukgEGgIgACJCChZDYW5jZWxSZWNvdmVyeVJlc3BvbnNlEigKCHJlY292ZXJ5GAEgASgLMhYucG9zdGhhc3RlLnYxLlJlY292ZXJ5IlQKFUxpc3RSZWNvdmVyaWVzUmVxdWVzdBIdCglwYWdlX3NpemUYASABKAVCCrpIBxoFGPQDKAASHAoKcGFnZV90b2tlbhgCIAEoCUIIukgFcgMYgAQiXQoWTGlzdFJlY292ZXJpZXNSZXNwb25zZRIqCgpyZWNvdmVyaWVzGAEgAygLMhYucG9zdGhhc3RlLnYxLlJlY292ZXJ5EhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSr4AQoNRGVsaXZlcnlTdGF0ZRIeChpERUxJVkVSWV9TVEFURV9VTlNQRUNJRklFRBAAEhoKFkRFTElWRVJZX1NUQVRFX1BFTkRJTkcQARIaChZERUxJVkVSWV9TVEFURV9TVEFSVEVEEAISHAoYREVMSVZFUllfU1RBVEVfU1VDQ0VFREVEEAMSHAoYREVMSVZFUllfU1RBVEVfRVhIQVVTVEVEEAQSHAoYREVMSVZFUllfU1RBVEVfQ0FOQ0VMTEVEEAUSGgoWREVMSVZFUllfU1RBVEVfQkxPQ0tFRBAGEhkKFURFTElWRVJZX1NUQVRFX1BBUktFRBAHKp8CCgdPdXRjb21lEhcKE09VVENPTUVfVU5TUEVDSUZJRUQQABIUChBPVVRDT01FX0FDQ0VQVEVEEAESEgoOT1VUQ09NRV9TVEFUVVMQAhIUChBPVVRDT01FX1JFRElSRUNUEAMSEAoMT1VUQ09NRV9HT05FEAQSEwoPT1VUQ09NRV9USU1FT1VUEAUSEwoPT1VUQ09NRV9SRUZVU0VEEAYSEQoNT1VUQ09NRV9SRVNFVBAHEg8KC09VVENPTUVfRE5TEAgSDwoLT1VUQ09NRV9UTFMQCRIXChNPVVRDT01FX1VOUkVBQ0hBQkxFEAoSHAoYT1VUQ09NRV9JTlZBTElEX1JFU1BPTlNFEAsSEwoPT1VUQ09NRV9CTE9DS0VEEAwqYgoMUmVjb3ZlcnlLaW5kEh0KGVJFQ09WRVJZX0tJTkRfVU5TUEVDSUZJRUQQABIZChVSRUNPVkVSWV9LSU5EX1JFQ09WRVIQARIYChRSRUNPVkVSWV9LSU5EX1JFUExBWRACKqIBCg1SZWNvdmVyeVN0YXRlEh4KGlJFQ09WRVJZX1NUQVRFX1VOU1BFQ0lGSUVEEAASGgoWUkVDT1ZFUllfU1RBVEVfUlVOTklORxABEhkKFVJFQ09WRVJZX1NUQVRFX1BBVVNFRBACEhwKGFJFQ09WRVJZX1NUQVRFX0NPTVBMRVRFRBADEhwKGFJFQ09WRVJZX1NUQVRFX0NBTkNFTExFRBAEMsgKCg9EZWxpdmVyeVNlcnZpY2USVwoLR2V0RGVsaXZlcnkSIC5wb3N0aGFzdGUudjEuR2V0RGVsaXZlcnlSZXF1ZXN0GiEucG9zdGhhc3RlLnYxLkdldERlbGl2ZXJ5UmVzcG9uc2UiA5ACARJgCg5MaXN0RGVsaXZlcmllcxIjLnBvc3RoYXN0ZS52MS5MaXN0RGVsaXZlcmllc1JlcXVlc3QaJC5wb3N0aGFzdGUudjEuTGlzdERlbGl2ZXJpZXNSZXNwb25zZSIDkAIBEloKDExpc3RBdHRlbXB0cxIhLnBvc3RoYXN0ZS52MS5MaXN0QXR0ZW1wdHNSZXF1ZXN0GiIucG9zdGhhc3RlLnYxLkxpc3RBdHRlbXB0c1Jlc3BvbnNlIgOQAgESXQoNUmV0cnlEZWxpdmVyeRIiLnBvc3RoYXN0ZS52MS5SZXRyeURlbGl2ZXJ5UmVxdWVzdBojLnBvc3RoYXN0ZS52MS5SZXRyeURlbGl2ZXJ5UmVzcG9uc2UiA5ACAhJbCg5SZXNlbmREZWxpdmVyeRIjLnBvc3RoYXN0ZS52MS5SZXNlbmREZWxpdmVyeVJlcXVlc3QaJC5wb3N0aGFzdGUudjEuUmVzZW5kRGVsaXZlcnlSZXNwb25zZRJgCg5DYW5jZWxEZWxpdmVyeRIjLnBvc3RoYXN0ZS52MS5DYW5jZWxEZWxpdmVyeVJlcXVlc3QaJC5wb3N0aGFzdGUudjEuQ2FuY2VsRGVsaXZlcnlSZXNwb25zZSIDkAICEmUKD1dhdGNoRGVsaXZlcmllcxIkLnBvc3RoYXN0ZS52MS5XYXRjaERlbGl2ZXJpZXNSZXF1ZXN0GiUucG9zdGhhc3RlLnYxLldhdGNoRGVsaXZlcmllc1Jlc3BvbnNlIgOQAgEwARJkChFSZWNvdmVyRGVsaXZlcmllcxImLnBvc3RoYXN0ZS52MS5SZWNvdmVyRGVsaXZlcmllc1JlcXVlc3QaJy5wb3N0aGFzdGUudjEuUmVjb3ZlckRlbGl2ZXJpZXNSZXNwb25zZRJVCgxSZXBsYXlFdmVudHMSIS5wb3N0aGFzdGUudjEuUmVwbGF5RXZlbnRzUmVxdWVzdBoiLnBvc3RoYXN0ZS52MS5SZXBsYXlFdmVudHNSZXNwb25zZRJXCgtHZXRSZWNvdmVyeRIgLnBvc3RoYXN0ZS52MS5HZXRSZWNvdmVyeVJlcXVlc3QaIS5wb3N0aGFzdGUudjEuR2V0UmVjb3ZlcnlSZXNwb25zZSIDkAIBEmAKDkxpc3RSZWNvdmVyaWVzEiMucG9zdGhhc3RlLnYxLkxpc3RSZWNvdmVyaWVzUmVxdWVzdBokLnBvc3RoYXN0ZS52MS5MaXN0UmVjb3Zlcmllc1Jlc3BvbnNlIgOQAgESXQoNUGF1c2VSZWNvdmVyeRIiLnBvc3RoYXN0ZS52MS5QYXVzZVJlY292ZXJ5UmVxdWVzdBojLnBvc3RoYXN0ZS52MS5QYXVzZVJlY292ZXJ5UmVzcG9uc2UiA5ACAhJgCg5SZXN1bWVSZWNvdmVyeRIjLnBvc3RoYXN0ZS52MS5SZXN1bWVSZWNvdmVyeVJlcXVlc3QaJC5wb3N0aGFzdGUudjEuUmVzdW1lUmVjb3ZlcnlSZXNwb25zZSIDkAICEmAKDkNhbmNlbFJlY292ZXJ5EiMucG9zdGhhc3RlLnYxLkNhbmNlbFJlY292ZXJ5UmVxdWVzdBokLnBvc3RoYXN0ZS52MS5DYW5jZWxSZWNvdmVyeVJlc3BvbnNlIgOQAgJiBnByb3RvMw", [file_buf_validate_validate, file_google_protobuf_duration, file_google_protobuf_timestamp]);
+  fileDesc("Chtwb3N0aGFzdGUvdjEvZGVsaXZlcnkucHJvdG8SDHBvc3RoYXN0ZS52MSK3AwoIRGVsaXZlcnkSCgoCaWQYASABKAkSEAoIZXZlbnRfaWQYAiABKAkSEgoKZXZlbnRfdHlwZRgDIAEoCRIXCg9zdWJzY3JpcHRpb25faWQYBCABKAUSKgoFc3RhdGUYBSABKA4yGy5wb3N0aGFzdGUudjEuRGVsaXZlcnlTdGF0ZRIQCghhdHRlbXB0cxgGIAEoBRIzCg9uZXh0X2F0dGVtcHRfYXQYByABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEisKDGxhc3Rfb3V0Y29tZRgIIAEoDjIVLnBvc3RoYXN0ZS52MS5PdXRjb21lEhMKC2xhc3Rfc3RhdHVzGAkgASgFEi4KCmNyZWF0ZWRfYXQYCiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiwKCGVuZGVkX2F0GAsgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIUCgxlbmRlZF9yZWFzb24YDCABKAkSDAoEdGVzdBgNIAEoCBITCgt3b3JrZmxvd19pZBgOIAEoCRIUCgx3b3JrZmxvd191cmwYDyABKAkiiQMKB0F0dGVtcHQSDgoGbnVtYmVyGAEgASgFEi4KCnN0YXJ0ZWRfYXQYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEisKCGR1cmF0aW9uGAMgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEiYKB291dGNvbWUYBCABKA4yFS5wb3N0aGFzdGUudjEuT3V0Y29tZRISCgphY2NlcHRhbmNlGAUgASgJEg4KBnN0YXR1cxgGIAEoBRIuChByZXNwb25zZV9oZWFkZXJzGAcgAygLMhQucG9zdGhhc3RlLnYxLkhlYWRlchIVCg1yZXNwb25zZV9ib2R5GAggASgMEhoKEnJlc3BvbnNlX3RydW5jYXRlZBgJIAEoCBIPCgdhZGRyZXNzGAogASgJEg4KBmRldGFpbBgLIAEoCRISCgp0YXJnZXRfdXJsGAwgASgJEi0KD3JlcXVlc3RfaGVhZGVycxgNIAMoCzIULnBvc3RoYXN0ZS52MS5IZWFkZXIiJQoGSGVhZGVyEgwKBG5hbWUYASABKAkSDQoFdmFsdWUYAiABKAkiTAoOUGxhbm5lZEF0dGVtcHQSDgoGbnVtYmVyGAEgASgFEioKBmR1ZV9hdBgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiKAoPR2V0RXZlbnRSZXF1ZXN0EhUKAmlkGAEgASgJQgm6SAZyBBABGEAidQoQR2V0RXZlbnRSZXNwb25zZRIKCgJpZBgBIAEoCRISCgpldmVudF90eXBlGAIgASgJEhEKCWRhdGFfanNvbhgDIAEoCRIuCgpjcmVhdGVkX2F0GAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCIrChJHZXREZWxpdmVyeVJlcXVlc3QSFQoCaWQYASABKAlCCbpIBnIEEAEYQCI/ChNHZXREZWxpdmVyeVJlc3BvbnNlEigKCGRlbGl2ZXJ5GAEgASgLMhYucG9zdGhhc3RlLnYxLkRlbGl2ZXJ5IsoCChVMaXN0RGVsaXZlcmllc1JlcXVlc3QSIAoPc3Vic2NyaXB0aW9uX2lkGAEgASgFQge6SAQaAigAEhkKCGV2ZW50X2lkGAIgASgJQge6SARyAhhAEjQKBXN0YXRlGAMgASgOMhsucG9zdGhhc3RlLnYxLkRlbGl2ZXJ5U3RhdGVCCLpIBYIBAhABEjAKDGNyZWF0ZWRfZnJvbRgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASMgoOY3JlYXRlZF9iZWZvcmUYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEh0KCXBhZ2Vfc2l6ZRgGIAEoBUIKukgHGgUY9AMoABIcCgpwYWdlX3Rva2VuGAcgASgJQgi6SAVyAxiABBIbCgpldmVudF90eXBlGAggASgJQge6SARyAhhAIl0KFkxpc3REZWxpdmVyaWVzUmVzcG9uc2USKgoKZGVsaXZlcmllcxgBIAMoCzIWLnBvc3RoYXN0ZS52MS5EZWxpdmVyeRIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiNQoTTGlzdEF0dGVtcHRzUmVxdWVzdBIeCgtkZWxpdmVyeV9pZBgBIAEoCUIJukgGcgQQARhAIm4KFExpc3RBdHRlbXB0c1Jlc3BvbnNlEicKCGF0dGVtcHRzGAEgAygLMhUucG9zdGhhc3RlLnYxLkF0dGVtcHQSLQoHcGxhbm5lZBgCIAMoCzIcLnBvc3RoYXN0ZS52MS5QbGFubmVkQXR0ZW1wdCItChRSZXRyeURlbGl2ZXJ5UmVxdWVzdBIVCgJpZBgBIAEoCUIJukgGcgQQARhAIkEKFVJldHJ5RGVsaXZlcnlSZXNwb25zZRIoCghkZWxpdmVyeRgBIAEoCzIWLnBvc3RoYXN0ZS52MS5EZWxpdmVyeSIuChVSZXNlbmREZWxpdmVyeVJlcXVlc3QSFQoCaWQYASABKAlCCbpIBnIEEAEYQCJSChZSZXNlbmREZWxpdmVyeVJlc3BvbnNlEigKCGRlbGl2ZXJ5GAEgASgLMhYucG9zdGhhc3RlLnYxLkRlbGl2ZXJ5Eg4KBnJlc2VudBgCIAEoCCIuChVDYW5jZWxEZWxpdmVyeVJlcXVlc3QSFQoCaWQYASABKAlCCbpIBnIEEAEYQCJCChZDYW5jZWxEZWxpdmVyeVJlc3BvbnNlEigKCGRlbGl2ZXJ5GAEgASgLMhYucG9zdGhhc3RlLnYxLkRlbGl2ZXJ5IlMKFldhdGNoRGVsaXZlcmllc1JlcXVlc3QSIAoPc3Vic2NyaXB0aW9uX2lkGAEgASgFQge6SAQaAigAEhcKBmN1cnNvchgCIAEoCUIHukgEcgIYQCJYChdXYXRjaERlbGl2ZXJpZXNSZXNwb25zZRItCgdjaGFuZ2VzGAEgAygLMhwucG9zdGhhc3RlLnYxLkRlbGl2ZXJ5Q2hhbmdlEg4KBmN1cnNvchgCIAEoCSKUAgoORGVsaXZlcnlDaGFuZ2USEwoLZGVsaXZlcnlfaWQYASABKAkSEAoIZXZlbnRfaWQYAiABKAkSEgoKZXZlbnRfdHlwZRgDIAEoCRIXCg9zdWJzY3JpcHRpb25faWQYBCABKAUSKgoFc3RhdGUYBSABKA4yGy5wb3N0aGFzdGUudjEuRGVsaXZlcnlTdGF0ZRIQCghhdHRlbXB0cxgGIAEoBRIrCgxsYXN0X291dGNvbWUYByABKA4yFS5wb3N0aGFzdGUudjEuT3V0Y29tZRITCgtsYXN0X3N0YXR1cxgIIAEoBRIuCgpjaGFuZ2VkX2F0GAkgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCK6AwoIUmVjb3ZlcnkSCgoCaWQYASABKAUSKAoEa2luZBgCIAEoDjIaLnBvc3RoYXN0ZS52MS5SZWNvdmVyeUtpbmQSFwoPc3Vic2NyaXB0aW9uX2lkGAMgASgFEioKBXN0YXRlGAQgASgOMhsucG9zdGhhc3RlLnYxLlJlY292ZXJ5U3RhdGUSKQoFc2luY2UYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEikKBXVudGlsGAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIPCgdkcnlfcnVuGAcgASgIEhcKD3JhdGVfcGVyX3NlY29uZBgIIAEoBRIQCghleGFtaW5lZBgJIAEoAxIMCgRtYWRlGAogASgDEhAKCGxlZnRfb3V0GAsgASgDEg4KBnBhcmtlZBgMIAEoAxIuCgpjcmVhdGVkX2F0GA0gASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIsCghlbmRlZF9hdBgOIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEwoLd29ya2Zsb3dfaWQYDyABKAki0AEKGFJlY292ZXJEZWxpdmVyaWVzUmVxdWVzdBIgCg9zdWJzY3JpcHRpb25faWQYASABKAVCB7pIBBoCKAASMQoFc2luY2UYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQga6SAPIAQESKQoFdW50aWwYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg8KB2RyeV9ydW4YBCABKAgSIwoPcmF0ZV9wZXJfc2Vjb25kGAUgASgFQgq6SAcaBRjoBygAIkUKGVJlY292ZXJEZWxpdmVyaWVzUmVzcG9uc2USKAoIcmVjb3ZlcnkYASABKAsyFi5wb3N0aGFzdGUudjEuUmVjb3ZlcnkiywEKE1JlcGxheUV2ZW50c1JlcXVlc3QSIAoPc3Vic2NyaXB0aW9uX2lkGAEgASgFQge6SAQaAiAAEjEKBXNpbmNlGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIGukgDyAEBEikKBXVudGlsGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIPCgdkcnlfcnVuGAQgASgIEiMKD3JhdGVfcGVyX3NlY29uZBgFIAEoBUIKukgHGgUY6AcoACJAChRSZXBsYXlFdmVudHNSZXNwb25zZRIoCghyZWNvdmVyeRgBIAEoCzIWLnBvc3RoYXN0ZS52MS5SZWNvdmVyeSIpChJHZXRSZWNvdmVyeVJlcXVlc3QSEwoCaWQYASABKAVCB7pIBBoCIAAiPwoTR2V0UmVjb3ZlcnlSZXNwb25zZRIoCghyZWNvdmVyeRgBIAEoCzIWLnBvc3RoYXN0ZS52MS5SZWNvdmVyeSIrChRQYXVzZVJlY292ZXJ5UmVxdWVzdBITCgJpZBgBIAEoBUIHukgEGgIgACJBChVQYXVzZVJlY292ZXJ5UmVzcG9uc2USKAoIcmVjb3ZlcnkYASABKAsyFi5wb3N0aGFzdGUudjEuUmVjb3ZlcnkiLAoVUmVzdW1lUmVjb3ZlcnlSZXF1ZXN0EhMKAmlkGAEgASgFQge6SAQaAiAAIkIKFlJlc3VtZVJlY292ZXJ5UmVzcG9uc2USKAoIcmVjb3ZlcnkYASABKAsyFi5wb3N0aGFzdGUudjEuUmVjb3ZlcnkiLAoVQ2FuY2VsUmVjb3ZlcnlSZXF1ZXN0EhMKAmlkGAEgASgFQge6SAQaAiAAIkIKFkNhbmNlbFJlY292ZXJ5UmVzcG9uc2USKAoIcmVjb3ZlcnkYASABKAsyFi5wb3N0aGFzdGUudjEuUmVjb3ZlcnkiVAoVTGlzdFJlY292ZXJpZXNSZXF1ZXN0Eh0KCXBhZ2Vfc2l6ZRgBIAEoBUIKukgHGgUY9AMoABIcCgpwYWdlX3Rva2VuGAIgASgJQgi6SAVyAxiABCJdChZMaXN0UmVjb3Zlcmllc1Jlc3BvbnNlEioKCnJlY292ZXJpZXMYASADKAsyFi5wb3N0aGFzdGUudjEuUmVjb3ZlcnkSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJKvgBCg1EZWxpdmVyeVN0YXRlEh4KGkRFTElWRVJZX1NUQVRFX1VOU1BFQ0lGSUVEEAASGgoWREVMSVZFUllfU1RBVEVfUEVORElORxABEhoKFkRFTElWRVJZX1NUQVRFX1NUQVJURUQQAhIcChhERUxJVkVSWV9TVEFURV9TVUNDRUVERUQQAxIcChhERUxJVkVSWV9TVEFURV9FWEhBVVNURUQQBBIcChhERUxJVkVSWV9TVEFURV9DQU5DRUxMRUQQBRIaChZERUxJVkVSWV9TVEFURV9CTE9DS0VEEAYSGQoVREVMSVZFUllfU1RBVEVfUEFSS0VEEAcqnwIKB091dGNvbWUSFwoTT1VUQ09NRV9VTlNQRUNJRklFRBAAEhQKEE9VVENPTUVfQUNDRVBURUQQARISCg5PVVRDT01FX1NUQVRVUxACEhQKEE9VVENPTUVfUkVESVJFQ1QQAxIQCgxPVVRDT01FX0dPTkUQBBITCg9PVVRDT01FX1RJTUVPVVQQBRITCg9PVVRDT01FX1JFRlVTRUQQBhIRCg1PVVRDT01FX1JFU0VUEAcSDwoLT1VUQ09NRV9ETlMQCBIPCgtPVVRDT01FX1RMUxAJEhcKE09VVENPTUVfVU5SRUFDSEFCTEUQChIcChhPVVRDT01FX0lOVkFMSURfUkVTUE9OU0UQCxITCg9PVVRDT01FX0JMT0NLRUQQDCpiCgxSZWNvdmVyeUtpbmQSHQoZUkVDT1ZFUllfS0lORF9VTlNQRUNJRklFRBAAEhkKFVJFQ09WRVJZX0tJTkRfUkVDT1ZFUhABEhgKFFJFQ09WRVJZX0tJTkRfUkVQTEFZEAIqogEKDVJlY292ZXJ5U3RhdGUSHgoaUkVDT1ZFUllfU1RBVEVfVU5TUEVDSUZJRUQQABIaChZSRUNPVkVSWV9TVEFURV9SVU5OSU5HEAESGQoVUkVDT1ZFUllfU1RBVEVfUEFVU0VEEAISHAoYUkVDT1ZFUllfU1RBVEVfQ09NUExFVEVEEAMSHAoYUkVDT1ZFUllfU1RBVEVfQ0FOQ0VMTEVEEAQymAsKD0RlbGl2ZXJ5U2VydmljZRJXCgtHZXREZWxpdmVyeRIgLnBvc3RoYXN0ZS52MS5HZXREZWxpdmVyeVJlcXVlc3QaIS5wb3N0aGFzdGUudjEuR2V0RGVsaXZlcnlSZXNwb25zZSIDkAIBEmAKDkxpc3REZWxpdmVyaWVzEiMucG9zdGhhc3RlLnYxLkxpc3REZWxpdmVyaWVzUmVxdWVzdBokLnBvc3RoYXN0ZS52MS5MaXN0RGVsaXZlcmllc1Jlc3BvbnNlIgOQAgESWgoMTGlzdEF0dGVtcHRzEiEucG9zdGhhc3RlLnYxLkxpc3RBdHRlbXB0c1JlcXVlc3QaIi5wb3N0aGFzdGUudjEuTGlzdEF0dGVtcHRzUmVzcG9uc2UiA5ACARJOCghHZXRFdmVudBIdLnBvc3RoYXN0ZS52MS5HZXRFdmVudFJlcXVlc3QaHi5wb3N0aGFzdGUudjEuR2V0RXZlbnRSZXNwb25zZSIDkAIBEl0KDVJldHJ5RGVsaXZlcnkSIi5wb3N0aGFzdGUudjEuUmV0cnlEZWxpdmVyeVJlcXVlc3QaIy5wb3N0aGFzdGUudjEuUmV0cnlEZWxpdmVyeVJlc3BvbnNlIgOQAgISWwoOUmVzZW5kRGVsaXZlcnkSIy5wb3N0aGFzdGUudjEuUmVzZW5kRGVsaXZlcnlSZXF1ZXN0GiQucG9zdGhhc3RlLnYxLlJlc2VuZERlbGl2ZXJ5UmVzcG9uc2USYAoOQ2FuY2VsRGVsaXZlcnkSIy5wb3N0aGFzdGUudjEuQ2FuY2VsRGVsaXZlcnlSZXF1ZXN0GiQucG9zdGhhc3RlLnYxLkNhbmNlbERlbGl2ZXJ5UmVzcG9uc2UiA5ACAhJlCg9XYXRjaERlbGl2ZXJpZXMSJC5wb3N0aGFzdGUudjEuV2F0Y2hEZWxpdmVyaWVzUmVxdWVzdBolLnBvc3RoYXN0ZS52MS5XYXRjaERlbGl2ZXJpZXNSZXNwb25zZSIDkAIBMAESZAoRUmVjb3ZlckRlbGl2ZXJpZXMSJi5wb3N0aGFzdGUudjEuUmVjb3ZlckRlbGl2ZXJpZXNSZXF1ZXN0GicucG9zdGhhc3RlLnYxLlJlY292ZXJEZWxpdmVyaWVzUmVzcG9uc2USVQoMUmVwbGF5RXZlbnRzEiEucG9zdGhhc3RlLnYxLlJlcGxheUV2ZW50c1JlcXVlc3QaIi5wb3N0aGFzdGUudjEuUmVwbGF5RXZlbnRzUmVzcG9uc2USVwoLR2V0UmVjb3ZlcnkSIC5wb3N0aGFzdGUudjEuR2V0UmVjb3ZlcnlSZXF1ZXN0GiEucG9zdGhhc3RlLnYxLkdldFJlY292ZXJ5UmVzcG9uc2UiA5ACARJgCg5MaXN0UmVjb3ZlcmllcxIjLnBvc3RoYXN0ZS52MS5MaXN0UmVjb3Zlcmllc1JlcXVlc3QaJC5wb3N0aGFzdGUudjEuTGlzdFJlY292ZXJpZXNSZXNwb25zZSIDkAIBEl0KDVBhdXNlUmVjb3ZlcnkSIi5wb3N0aGFzdGUudjEuUGF1c2VSZWNvdmVyeVJlcXVlc3QaIy5wb3N0aGFzdGUudjEuUGF1c2VSZWNvdmVyeVJlc3BvbnNlIgOQAgISYAoOUmVzdW1lUmVjb3ZlcnkSIy5wb3N0aGFzdGUudjEuUmVzdW1lUmVjb3ZlcnlSZXF1ZXN0GiQucG9zdGhhc3RlLnYxLlJlc3VtZVJlY292ZXJ5UmVzcG9uc2UiA5ACAhJgCg5DYW5jZWxSZWNvdmVyeRIjLnBvc3RoYXN0ZS52MS5DYW5jZWxSZWNvdmVyeVJlcXVlc3QaJC5wb3N0aGFzdGUudjEuQ2FuY2VsUmVjb3ZlcnlSZXNwb25zZSIDkAICYgZwcm90bzM", [file_buf_validate_validate, file_google_protobuf_duration, file_google_protobuf_timestamp]);
 
 /**
  * One event on its way to one subscription.
@@ -223,6 +223,14 @@ export type Attempt = Message<"posthaste.v1.Attempt"> & {
    * @generated from field: string target_url = 12;
    */
   targetUrl: string;
+
+  /**
+   * The headers that were sent, with the values of credentials and of its owner's own headers left out. Empty: it was made before
+   * they were kept.
+   *
+   * @generated from field: repeated posthaste.v1.Header request_headers = 13;
+   */
+  requestHeaders: Header[];
 };
 
 /**
@@ -233,7 +241,7 @@ export const AttemptSchema: GenMessage<Attempt> = /*@__PURE__*/
   messageDesc(file_posthaste_v1_delivery, 1);
 
 /**
- * One header field of an answer.
+ * One header field.
  *
  * @generated from message posthaste.v1.Header
  */
@@ -246,7 +254,7 @@ export type Header = Message<"posthaste.v1.Header"> & {
   name: string;
 
   /**
-   * As received.
+   * As received, or as sent.
    *
    * @generated from field: string value = 2;
    */
@@ -259,6 +267,97 @@ export type Header = Message<"posthaste.v1.Header"> & {
  */
 export const HeaderSchema: GenMessage<Header> = /*@__PURE__*/
   messageDesc(file_posthaste_v1_delivery, 2);
+
+/**
+ * An attempt that is still to come, if those before it fail.
+ *
+ * @generated from message posthaste.v1.PlannedAttempt
+ */
+export type PlannedAttempt = Message<"posthaste.v1.PlannedAttempt"> & {
+  /**
+   * Its number, 1 for the first.
+   *
+   * @generated from field: int32 number = 1;
+   */
+  number: number;
+
+  /**
+   * When it is due by the schedule; what comes after the next one may be later, where a receiver asks for that.
+   *
+   * @generated from field: google.protobuf.Timestamp due_at = 2;
+   */
+  dueAt?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message posthaste.v1.PlannedAttempt.
+ * Use `create(PlannedAttemptSchema)` to create a new message.
+ */
+export const PlannedAttemptSchema: GenMessage<PlannedAttempt> = /*@__PURE__*/
+  messageDesc(file_posthaste_v1_delivery, 3);
+
+/**
+ * Names one event.
+ *
+ * @generated from message posthaste.v1.GetEventRequest
+ */
+export type GetEventRequest = Message<"posthaste.v1.GetEventRequest"> & {
+  /**
+   * The event's id.
+   *
+   * @generated from field: string id = 1;
+   */
+  id: string;
+};
+
+/**
+ * Describes the message posthaste.v1.GetEventRequest.
+ * Use `create(GetEventRequestSchema)` to create a new message.
+ */
+export const GetEventRequestSchema: GenMessage<GetEventRequest> = /*@__PURE__*/
+  messageDesc(file_posthaste_v1_delivery, 4);
+
+/**
+ * The event asked for.
+ *
+ * @generated from message posthaste.v1.GetEventResponse
+ */
+export type GetEventResponse = Message<"posthaste.v1.GetEventResponse"> & {
+  /**
+   * The event's id.
+   *
+   * @generated from field: string id = 1;
+   */
+  id: string;
+
+  /**
+   * Its type.
+   *
+   * @generated from field: string event_type = 2;
+   */
+  eventType: string;
+
+  /**
+   * The snapshot, as JSON text: the bytes that were ingested. A receiver gets them inside `[` and `]`.
+   *
+   * @generated from field: string data_json = 3;
+   */
+  dataJson: string;
+
+  /**
+   * When it was accepted.
+   *
+   * @generated from field: google.protobuf.Timestamp created_at = 4;
+   */
+  createdAt?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message posthaste.v1.GetEventResponse.
+ * Use `create(GetEventResponseSchema)` to create a new message.
+ */
+export const GetEventResponseSchema: GenMessage<GetEventResponse> = /*@__PURE__*/
+  messageDesc(file_posthaste_v1_delivery, 5);
 
 /**
  * Names one delivery.
@@ -279,7 +378,7 @@ export type GetDeliveryRequest = Message<"posthaste.v1.GetDeliveryRequest"> & {
  * Use `create(GetDeliveryRequestSchema)` to create a new message.
  */
 export const GetDeliveryRequestSchema: GenMessage<GetDeliveryRequest> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_delivery, 3);
+  messageDesc(file_posthaste_v1_delivery, 6);
 
 /**
  * The delivery asked for.
@@ -300,7 +399,7 @@ export type GetDeliveryResponse = Message<"posthaste.v1.GetDeliveryResponse"> & 
  * Use `create(GetDeliveryResponseSchema)` to create a new message.
  */
 export const GetDeliveryResponseSchema: GenMessage<GetDeliveryResponse> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_delivery, 4);
+  messageDesc(file_posthaste_v1_delivery, 7);
 
 /**
  * Filters and a page of deliveries.
@@ -356,6 +455,13 @@ export type ListDeliveriesRequest = Message<"posthaste.v1.ListDeliveriesRequest"
    * @generated from field: string page_token = 7;
    */
   pageToken: string;
+
+  /**
+   * Only those of this event type; empty: of all.
+   *
+   * @generated from field: string event_type = 8;
+   */
+  eventType: string;
 };
 
 /**
@@ -363,7 +469,7 @@ export type ListDeliveriesRequest = Message<"posthaste.v1.ListDeliveriesRequest"
  * Use `create(ListDeliveriesRequestSchema)` to create a new message.
  */
 export const ListDeliveriesRequestSchema: GenMessage<ListDeliveriesRequest> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_delivery, 5);
+  messageDesc(file_posthaste_v1_delivery, 8);
 
 /**
  * One page of deliveries.
@@ -391,7 +497,7 @@ export type ListDeliveriesResponse = Message<"posthaste.v1.ListDeliveriesRespons
  * Use `create(ListDeliveriesResponseSchema)` to create a new message.
  */
 export const ListDeliveriesResponseSchema: GenMessage<ListDeliveriesResponse> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_delivery, 6);
+  messageDesc(file_posthaste_v1_delivery, 9);
 
 /**
  * Names one delivery.
@@ -412,7 +518,7 @@ export type ListAttemptsRequest = Message<"posthaste.v1.ListAttemptsRequest"> & 
  * Use `create(ListAttemptsRequestSchema)` to create a new message.
  */
 export const ListAttemptsRequestSchema: GenMessage<ListAttemptsRequest> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_delivery, 7);
+  messageDesc(file_posthaste_v1_delivery, 10);
 
 /**
  * A delivery's attempts.
@@ -426,6 +532,13 @@ export type ListAttemptsResponse = Message<"posthaste.v1.ListAttemptsResponse"> 
    * @generated from field: repeated posthaste.v1.Attempt attempts = 1;
    */
   attempts: Attempt[];
+
+  /**
+   * Those that are still to come by the schedule, if each fails; empty where the delivery has ended or is parked.
+   *
+   * @generated from field: repeated posthaste.v1.PlannedAttempt planned = 2;
+   */
+  planned: PlannedAttempt[];
 };
 
 /**
@@ -433,7 +546,7 @@ export type ListAttemptsResponse = Message<"posthaste.v1.ListAttemptsResponse"> 
  * Use `create(ListAttemptsResponseSchema)` to create a new message.
  */
 export const ListAttemptsResponseSchema: GenMessage<ListAttemptsResponse> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_delivery, 8);
+  messageDesc(file_posthaste_v1_delivery, 11);
 
 /**
  * Names the delivery to try at once.
@@ -454,7 +567,7 @@ export type RetryDeliveryRequest = Message<"posthaste.v1.RetryDeliveryRequest"> 
  * Use `create(RetryDeliveryRequestSchema)` to create a new message.
  */
 export const RetryDeliveryRequestSchema: GenMessage<RetryDeliveryRequest> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_delivery, 9);
+  messageDesc(file_posthaste_v1_delivery, 12);
 
 /**
  * The delivery, its next attempt due now.
@@ -475,7 +588,7 @@ export type RetryDeliveryResponse = Message<"posthaste.v1.RetryDeliveryResponse"
  * Use `create(RetryDeliveryResponseSchema)` to create a new message.
  */
 export const RetryDeliveryResponseSchema: GenMessage<RetryDeliveryResponse> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_delivery, 10);
+  messageDesc(file_posthaste_v1_delivery, 13);
 
 /**
  * Names the delivery to send again.
@@ -496,7 +609,7 @@ export type ResendDeliveryRequest = Message<"posthaste.v1.ResendDeliveryRequest"
  * Use `create(ResendDeliveryRequestSchema)` to create a new message.
  */
 export const ResendDeliveryRequestSchema: GenMessage<ResendDeliveryRequest> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_delivery, 11);
+  messageDesc(file_posthaste_v1_delivery, 14);
 
 /**
  * The new delivery, or the one that is open.
@@ -524,7 +637,7 @@ export type ResendDeliveryResponse = Message<"posthaste.v1.ResendDeliveryRespons
  * Use `create(ResendDeliveryResponseSchema)` to create a new message.
  */
 export const ResendDeliveryResponseSchema: GenMessage<ResendDeliveryResponse> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_delivery, 12);
+  messageDesc(file_posthaste_v1_delivery, 15);
 
 /**
  * Names the delivery to cancel.
@@ -545,7 +658,7 @@ export type CancelDeliveryRequest = Message<"posthaste.v1.CancelDeliveryRequest"
  * Use `create(CancelDeliveryRequestSchema)` to create a new message.
  */
 export const CancelDeliveryRequestSchema: GenMessage<CancelDeliveryRequest> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_delivery, 13);
+  messageDesc(file_posthaste_v1_delivery, 16);
 
 /**
  * The delivery, cancelled.
@@ -566,7 +679,7 @@ export type CancelDeliveryResponse = Message<"posthaste.v1.CancelDeliveryRespons
  * Use `create(CancelDeliveryResponseSchema)` to create a new message.
  */
 export const CancelDeliveryResponseSchema: GenMessage<CancelDeliveryResponse> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_delivery, 14);
+  messageDesc(file_posthaste_v1_delivery, 17);
 
 /**
  * What to follow.
@@ -594,7 +707,7 @@ export type WatchDeliveriesRequest = Message<"posthaste.v1.WatchDeliveriesReques
  * Use `create(WatchDeliveriesRequestSchema)` to create a new message.
  */
 export const WatchDeliveriesRequestSchema: GenMessage<WatchDeliveriesRequest> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_delivery, 15);
+  messageDesc(file_posthaste_v1_delivery, 18);
 
 /**
  * What became of deliveries.
@@ -622,7 +735,7 @@ export type WatchDeliveriesResponse = Message<"posthaste.v1.WatchDeliveriesRespo
  * Use `create(WatchDeliveriesResponseSchema)` to create a new message.
  */
 export const WatchDeliveriesResponseSchema: GenMessage<WatchDeliveriesResponse> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_delivery, 16);
+  messageDesc(file_posthaste_v1_delivery, 19);
 
 /**
  * A state that a delivery came to.
@@ -699,7 +812,7 @@ export type DeliveryChange = Message<"posthaste.v1.DeliveryChange"> & {
  * Use `create(DeliveryChangeSchema)` to create a new message.
  */
 export const DeliveryChangeSchema: GenMessage<DeliveryChange> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_delivery, 17);
+  messageDesc(file_posthaste_v1_delivery, 20);
 
 /**
  * A recovery of failed deliveries, or a replay of events.
@@ -818,7 +931,7 @@ export type Recovery = Message<"posthaste.v1.Recovery"> & {
  * Use `create(RecoverySchema)` to create a new message.
  */
 export const RecoverySchema: GenMessage<Recovery> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_delivery, 18);
+  messageDesc(file_posthaste_v1_delivery, 21);
 
 /**
  * Which deliveries to send again.
@@ -867,7 +980,7 @@ export type RecoverDeliveriesRequest = Message<"posthaste.v1.RecoverDeliveriesRe
  * Use `create(RecoverDeliveriesRequestSchema)` to create a new message.
  */
 export const RecoverDeliveriesRequestSchema: GenMessage<RecoverDeliveriesRequest> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_delivery, 19);
+  messageDesc(file_posthaste_v1_delivery, 22);
 
 /**
  * The recovery.
@@ -888,7 +1001,7 @@ export type RecoverDeliveriesResponse = Message<"posthaste.v1.RecoverDeliveriesR
  * Use `create(RecoverDeliveriesResponseSchema)` to create a new message.
  */
 export const RecoverDeliveriesResponseSchema: GenMessage<RecoverDeliveriesResponse> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_delivery, 20);
+  messageDesc(file_posthaste_v1_delivery, 23);
 
 /**
  * Which events to send.
@@ -937,7 +1050,7 @@ export type ReplayEventsRequest = Message<"posthaste.v1.ReplayEventsRequest"> & 
  * Use `create(ReplayEventsRequestSchema)` to create a new message.
  */
 export const ReplayEventsRequestSchema: GenMessage<ReplayEventsRequest> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_delivery, 21);
+  messageDesc(file_posthaste_v1_delivery, 24);
 
 /**
  * The replay.
@@ -958,7 +1071,7 @@ export type ReplayEventsResponse = Message<"posthaste.v1.ReplayEventsResponse"> 
  * Use `create(ReplayEventsResponseSchema)` to create a new message.
  */
 export const ReplayEventsResponseSchema: GenMessage<ReplayEventsResponse> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_delivery, 22);
+  messageDesc(file_posthaste_v1_delivery, 25);
 
 /**
  * Names the recovery to read.
@@ -979,7 +1092,7 @@ export type GetRecoveryRequest = Message<"posthaste.v1.GetRecoveryRequest"> & {
  * Use `create(GetRecoveryRequestSchema)` to create a new message.
  */
 export const GetRecoveryRequestSchema: GenMessage<GetRecoveryRequest> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_delivery, 23);
+  messageDesc(file_posthaste_v1_delivery, 26);
 
 /**
  * The recovery.
@@ -1000,7 +1113,7 @@ export type GetRecoveryResponse = Message<"posthaste.v1.GetRecoveryResponse"> & 
  * Use `create(GetRecoveryResponseSchema)` to create a new message.
  */
 export const GetRecoveryResponseSchema: GenMessage<GetRecoveryResponse> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_delivery, 24);
+  messageDesc(file_posthaste_v1_delivery, 27);
 
 /**
  * Names the recovery to pause.
@@ -1021,7 +1134,7 @@ export type PauseRecoveryRequest = Message<"posthaste.v1.PauseRecoveryRequest"> 
  * Use `create(PauseRecoveryRequestSchema)` to create a new message.
  */
 export const PauseRecoveryRequestSchema: GenMessage<PauseRecoveryRequest> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_delivery, 25);
+  messageDesc(file_posthaste_v1_delivery, 28);
 
 /**
  * The recovery.
@@ -1042,7 +1155,7 @@ export type PauseRecoveryResponse = Message<"posthaste.v1.PauseRecoveryResponse"
  * Use `create(PauseRecoveryResponseSchema)` to create a new message.
  */
 export const PauseRecoveryResponseSchema: GenMessage<PauseRecoveryResponse> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_delivery, 26);
+  messageDesc(file_posthaste_v1_delivery, 29);
 
 /**
  * Names the recovery to resume.
@@ -1063,7 +1176,7 @@ export type ResumeRecoveryRequest = Message<"posthaste.v1.ResumeRecoveryRequest"
  * Use `create(ResumeRecoveryRequestSchema)` to create a new message.
  */
 export const ResumeRecoveryRequestSchema: GenMessage<ResumeRecoveryRequest> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_delivery, 27);
+  messageDesc(file_posthaste_v1_delivery, 30);
 
 /**
  * The recovery.
@@ -1084,7 +1197,7 @@ export type ResumeRecoveryResponse = Message<"posthaste.v1.ResumeRecoveryRespons
  * Use `create(ResumeRecoveryResponseSchema)` to create a new message.
  */
 export const ResumeRecoveryResponseSchema: GenMessage<ResumeRecoveryResponse> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_delivery, 28);
+  messageDesc(file_posthaste_v1_delivery, 31);
 
 /**
  * Names the recovery to cancel.
@@ -1105,7 +1218,7 @@ export type CancelRecoveryRequest = Message<"posthaste.v1.CancelRecoveryRequest"
  * Use `create(CancelRecoveryRequestSchema)` to create a new message.
  */
 export const CancelRecoveryRequestSchema: GenMessage<CancelRecoveryRequest> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_delivery, 29);
+  messageDesc(file_posthaste_v1_delivery, 32);
 
 /**
  * The recovery.
@@ -1126,7 +1239,7 @@ export type CancelRecoveryResponse = Message<"posthaste.v1.CancelRecoveryRespons
  * Use `create(CancelRecoveryResponseSchema)` to create a new message.
  */
 export const CancelRecoveryResponseSchema: GenMessage<CancelRecoveryResponse> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_delivery, 30);
+  messageDesc(file_posthaste_v1_delivery, 33);
 
 /**
  * One page of recoveries.
@@ -1154,7 +1267,7 @@ export type ListRecoveriesRequest = Message<"posthaste.v1.ListRecoveriesRequest"
  * Use `create(ListRecoveriesRequestSchema)` to create a new message.
  */
 export const ListRecoveriesRequestSchema: GenMessage<ListRecoveriesRequest> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_delivery, 31);
+  messageDesc(file_posthaste_v1_delivery, 34);
 
 /**
  * One page of recoveries.
@@ -1182,7 +1295,7 @@ export type ListRecoveriesResponse = Message<"posthaste.v1.ListRecoveriesRespons
  * Use `create(ListRecoveriesResponseSchema)` to create a new message.
  */
 export const ListRecoveriesResponseSchema: GenMessage<ListRecoveriesResponse> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_delivery, 32);
+  messageDesc(file_posthaste_v1_delivery, 35);
 
 /**
  * Where a delivery stands.
@@ -1459,7 +1572,8 @@ export const DeliveryService: GenService<{
     output: typeof GetDeliveryResponseSchema;
   },
   /**
-   * Lists deliveries, newest first, by any combination of filters.
+   * Lists deliveries, newest first, by any combination of filters. A call looks at a bounded number of them: where few are
+   * of the event type asked for, a page is short, or empty, and the next one goes on.
    *
    * @generated from rpc posthaste.v1.DeliveryService.ListDeliveries
    */
@@ -1477,6 +1591,16 @@ export const DeliveryService: GenService<{
     methodKind: "unary";
     input: typeof ListAttemptsRequestSchema;
     output: typeof ListAttemptsResponseSchema;
+  },
+  /**
+   * Reads one event: what its deliveries carry. Errors: NOT_FOUND, also for one that was deleted for its age.
+   *
+   * @generated from rpc posthaste.v1.DeliveryService.GetEvent
+   */
+  getEvent: {
+    methodKind: "unary";
+    input: typeof GetEventRequestSchema;
+    output: typeof GetEventResponseSchema;
   },
   /**
    * Makes a waiting delivery's next attempt now instead of at `next_attempt_at`. It is numbered next, and the wait
