@@ -1,6 +1,7 @@
 import { EGRESS_SETTINGS } from "@posthaste/delivery/client";
 import { httpUrl, integer, LOG_LEVELS, oneOf, parsed, text, urls } from "@posthaste/runtime";
 import { STORE_SETTINGS } from "@posthaste/store";
+import { CONSOLE_DIR } from "./console/console.ts";
 import { LIMIT_SETTINGS } from "./limits.ts";
 
 /** What the API reads from its environment. Temporal's own variables (`TEMPORAL_…`) are read by its SDK. */
@@ -38,6 +39,23 @@ export const API_SETTINGS = {
     "none",
     httpUrl,
   ),
+  POSTHASTE_CONSOLE_DIR: parsed(
+    "The folder of the console's built files; where it holds none, `/` serves no console",
+    CONSOLE_DIR,
+    "services/console/dist",
+    (path) => path,
+  ),
+  POSTHASTE_CONSOLE_FRAME_ANCESTORS: parsed(
+    "Origins whose pages may show the console in a frame, as `https://HOST`, separated by commas",
+    [],
+    "none",
+    origins,
+  ),
+  POSTHASTE_INBOX: oneOf(
+    "Whether accounts may make inboxes: receivers at `/inbox/…` to try webhooks with, kept in this process's memory",
+    "off",
+    ["on", "off"],
+  ),
   ...LIMIT_SETTINGS,
   POSTHASTE_DRAIN_MS: integer("How long a stop waits for requests in flight, in milliseconds", 15_000, {
     min: 0,
@@ -46,3 +64,12 @@ export const API_SETTINGS = {
   ...EGRESS_SETTINGS,
   POSTHASTE_LOG_LEVEL: oneOf("The least important lines to log", "info", LOG_LEVELS),
 } as const;
+
+/** @throws Error that says what was expected */
+function origins(list: string): readonly string[] {
+  return list.split(",").map((part) => {
+    const { origin, href } = httpUrl(part.trim());
+    if (href !== `${origin}/`) throw new Error("expected origins such as https://HOST, without a path");
+    return origin;
+  });
+}

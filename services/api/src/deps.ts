@@ -3,6 +3,7 @@ import type { Log, Tracer } from "@posthaste/runtime";
 import type { Ingest, IngestedEvent, Store } from "@posthaste/store";
 import type { Authenticate } from "./auth.ts";
 import type { Catalog } from "./catalog.ts";
+import type { Inboxes } from "./inbox/inboxes.ts";
 import type { Limits } from "./limits.ts";
 import type { RateLimit } from "./rate-limit.ts";
 import type { Validators } from "./schema/validators.ts";
@@ -25,6 +26,8 @@ export type Deps = {
   readonly rateLimit: RateLimit;
   /** Stores what one call brings, all or none; calls that come together are committed together. */
   readonly ingest: (call: Ingest) => Promise<IngestedEvent[]>;
+  /** Receivers to try webhooks with; null: the installation has none. */
+  readonly inboxes: Inboxes | null;
   /** Deliveries made within one ingest call. */
   readonly fanOutMax: number;
   /** Tells the workers that deliveries are pending. */

@@ -11,6 +11,8 @@ import { closeStore, createIngest, openMigratedStore } from "@posthaste/store";
 import { createAuthenticate } from "./auth.ts";
 import { createCatalog } from "./catalog.ts";
 import { API_SETTINGS } from "./config.ts";
+import { isConsoleThere } from "./console/console.ts";
+import { createInboxes } from "./inbox/inboxes.ts";
 import { createApiMetrics } from "./metrics.ts";
 import { createNudge } from "./nudge.ts";
 import { createRateLimit } from "./rate-limit.ts";
@@ -42,6 +44,9 @@ await runService({
       log,
     });
     log.info("metrics.started", { url: metricsServer.url });
+    const consoleDir = config.POSTHASTE_CONSOLE_DIR;
+    if (!isConsoleThere(consoleDir)) log.warn("console.not_built", { dir: consoleDir });
+    const now = () => Date.now();
     const catalog = createCatalog(store);
     const temporal = connectTemporal(temporalOptions());
     const api = await startApi({
@@ -51,7 +56,7 @@ await runService({
         tracer: tracing.tracer,
         catalog,
         validators: createValidators(catalog),
-        now: () => Date.now(),
+        now,
         egressRules: { allow: config.POSTHASTE_EGRESS_ALLOW, ports: config.POSTHASTE_EGRESS_PORTS },
         testEventWaitMs: TEST_EVENT_WAIT_MS,
         limits: config,
@@ -59,6 +64,7 @@ await runService({
         rateLimit: createRateLimit(config.POSTHASTE_RATE_PER_SECOND),
         ingest: createIngest(store),
         fanOutMax: config.POSTHASTE_FAN_OUT_MAX,
+        inboxes: config.POSTHASTE_INBOX === "on" ? createInboxes(now) : null,
         nudge: createNudge(config.POSTHASTE_WORKER_URLS, log),
         workflowUrl: (id) => workflowUrl(config.POSTHASTE_TEMPORAL_UI_URL, temporal.options.namespace, id),
         retryNow: (id) => retryNow(temporal, id),
@@ -68,6 +74,9 @@ await runService({
       host: config.POSTHASTE_HOST,
       port: config.POSTHASTE_PORT,
       drainMs: config.POSTHASTE_DRAIN_MS,
+      ...(isConsoleThere(consoleDir)
+        ? { console: { dir: consoleDir, frameAncestors: config.POSTHASTE_CONSOLE_FRAME_ANCESTORS } }
+        : {}),
     });
     return {
       stop: async () => {

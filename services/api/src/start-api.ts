@@ -9,9 +9,11 @@ import { boundRequests } from "./admission.ts";
 import { STREAM_RPC_PATHS } from "./connect/access.ts";
 import { contextOf } from "./connect/interceptors.ts";
 import { connectRoutes, interceptors } from "./connect/routes.ts";
+import { type ConsoleOptions, consolePages } from "./console/console.ts";
 import type { Deps } from "./deps.ts";
 import { gateway } from "./gateway/gateway.ts";
 import { problemOf, sendProblem } from "./gateway/problem.ts";
+import { inboxRoute } from "./inbox/inbox-route.ts";
 import { createOnePort, type OnePort } from "./one-port.ts";
 import { beginLine, logRequests } from "./request-line.ts";
 
@@ -22,14 +24,17 @@ export type ApiOptions = {
   readonly port: number;
   /** How long a stop waits for requests in flight. */
   readonly drainMs: number;
+  /** Default: no console is served. */
+  readonly console?: ConsoleOptions;
 };
 
-/** Serves everything on one port: Connect, gRPC, gRPC-Web, the REST gateway, health. */
+/** Serves everything on one port: Connect, gRPC, gRPC-Web, the REST gateway, the console, health. */
 export async function startApi({
   deps,
   host,
   port,
   drainMs,
+  console: pages,
 }: ApiOptions): Promise<Running & { url: string }> {
   let onePort: OnePort | undefined;
   const app = fastify({
@@ -73,6 +78,14 @@ export async function startApi({
   });
   // biome-ignore lint/nursery/noMisusedPromises: Fastify takes asynchronous plugins and awaits them
   await app.register(gateway, { deps });
+  if (deps.inboxes !== null) {
+    // biome-ignore lint/nursery/noMisusedPromises: Fastify takes asynchronous plugins and awaits them
+    await app.register(inboxRoute, { deps, inboxes: deps.inboxes });
+  }
+  if (pages !== undefined) {
+    // biome-ignore lint/nursery/noMisusedPromises: Fastify takes asynchronous plugins and awaits them
+    await app.register(consolePages, pages);
+  }
   health(app, deps);
   app.setNotFoundHandler((request, reply) =>
     sendProblem(reply, {

@@ -35,6 +35,7 @@ export type Things = {
   readonly delivery: string | undefined;
   readonly recovery: number | undefined;
   readonly erasure: number | undefined;
+  readonly inbox: string | undefined;
   /** The code of an event type of the account's own. */
   readonly eventType: string | undefined;
   readonly url: string | undefined;
@@ -61,6 +62,7 @@ export const NEVER: Things = {
   delivery: `dlv_${"0".repeat(26)}`,
   recovery: 749_999,
   erasure: 759_999,
+  inbox: "0".repeat(32),
   eventType: "no_type_719999",
   url: "https://never.example/hook",
   page: undefined,
@@ -188,6 +190,7 @@ async function accountAt(
     allBut((scope) => scope.endsWith(":write")),
     accountId,
   );
+  const inbox = await bench.rpc("InboxService/CreateInbox", {}, { token });
   const shown = await idsIn(bench, accountId);
   return {
     things: {
@@ -197,6 +200,7 @@ async function accountAt(
       eventType: ownType,
       recovery: recovery.id,
       erasure: erasure.id,
+      inbox: inbox.body.inbox.id,
       url: targetUrls[0],
       page: undefined,
     },
@@ -290,7 +294,10 @@ const VALUES: Readonly<Record<string, unknown>> = {
   key_set: "of-nobody",
   name: "any name",
   page_size: undefined,
+  range: undefined,
+  after: undefined,
   pointer: "/none",
+  portal_code: "of-nobody",
   rate_per_second: undefined,
   sample_json: "{}",
   schema_check: undefined,
@@ -298,6 +305,7 @@ const VALUES: Readonly<Record<string, unknown>> = {
   secret: undefined,
   sequence: 1,
   since: "2020-01-01T00:00:00Z",
+  status: undefined,
   target_url: FIRST.targetUrl,
   value: "x",
   values: undefined,
@@ -345,7 +353,16 @@ export function withoutIds({ status, body }: RestAnswer, things: Things): string
 }
 
 const RPC_PATH = "/posthaste.v1.";
-const KINDS = ["account", "token", "subscription", "event", "delivery", "recovery", "erasure"] as const;
+const KINDS = [
+  "account",
+  "token",
+  "subscription",
+  "event",
+  "delivery",
+  "recovery",
+  "erasure",
+  "inbox",
+] as const;
 
 /** What a field names: `delivery_id` says it, and for a bare `id` what it stands in does, the innermost first. */
 function thingNamed(field: string, ...within: string[]): Thing | undefined {

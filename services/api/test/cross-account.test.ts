@@ -44,6 +44,9 @@ const ANSWERED = {
   chooses: {
     "EventCatalogService/GetSchemaCheck": "names nothing: it is the caller's own choice",
     "EventCatalogService/SetSchemaCheck": "names nothing: it is the caller's own choice",
+    "SessionService/GetSession": "names nothing: it is the caller's own token",
+    "StatisticsService/GetStatistics": "names nothing: counts only its own",
+    "InboxService/CreateInbox": "names nothing: makes one of the caller's own, in memory",
   },
   /** Is denied to all but administrators, who see every account. */
   administers: {
@@ -64,6 +67,8 @@ const ANSWERED = {
     "OPTIONS /api/Webhook": "tells which methods there are",
     "OPTIONS /api/Webhook/:id": "tells which methods there are",
     "GET /.well-known/webhook-keys/:keySet": "is of public keys, by a name that nobody can guess",
+    "SessionService/OpenSession": "the code says whose it is, and nobody can guess one",
+    "POST /inbox/:inboxId": "is a receiver, at an address that nobody can guess",
     "GET /healthz": "tells how the server is",
     "GET /readyz": "tells how the server is",
     "GET /api/openapi.json": "is documentation",

@@ -5,6 +5,7 @@ import { createAccount, createIngest, createToken, type Store } from "@posthaste
 import { createTestStore } from "@posthaste/testkit";
 import { createAuthenticate } from "../src/auth.ts";
 import { createCatalog } from "../src/catalog.ts";
+import { createInboxes } from "../src/inbox/inboxes.ts";
 import { LIMIT_SETTINGS, type Limits } from "../src/limits.ts";
 import { createRateLimit } from "../src/rate-limit.ts";
 import { createValidators } from "../src/schema/validators.ts";
@@ -76,6 +77,7 @@ export async function startBench(
       authenticate: createAuthenticate(store, () => Date.now()),
       rateLimit: createRateLimit(limits.POSTHASTE_RATE_PER_SECOND),
       ingest: createIngest(store),
+      inboxes: createInboxes(() => Date.now()),
       fanOutMax: 1_000,
       workflowUrl: (id) => `https://temporal.example/${id}`,
       isTemporalThere: async () => true,

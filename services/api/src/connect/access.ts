@@ -4,8 +4,11 @@ import { DeliveryService } from "@posthaste/contracts/delivery";
 import { EventCatalogService } from "@posthaste/contracts/event_catalog";
 import { EventIngestService } from "@posthaste/contracts/event_ingest";
 import { Health } from "@posthaste/contracts/health";
+import { InboxService } from "@posthaste/contracts/inbox";
 import { ServerReflection } from "@posthaste/contracts/reflection";
 import { ServerReflection as ServerReflectionV1Alpha } from "@posthaste/contracts/reflection-v1alpha";
+import { SessionService } from "@posthaste/contracts/session";
+import { StatisticsService } from "@posthaste/contracts/statistics";
 import { SubscriptionService } from "@posthaste/contracts/subscription";
 import type { Access } from "../auth.ts";
 
@@ -15,7 +18,10 @@ export const SERVICES = [
   EventIngestService,
   EventCatalogService,
   DeliveryService,
+  StatisticsService,
   AccountService,
+  SessionService,
+  InboxService,
   Health,
   ServerReflection,
   ServerReflectionV1Alpha,
@@ -56,6 +62,7 @@ const ACCESS: Readonly<Record<string, Readonly<Record<string, Access>>>> = {
     getDelivery: "deliveries:read",
     listDeliveries: "deliveries:read",
     listAttempts: "deliveries:read",
+    getEvent: "deliveries:read",
     retryDelivery: "deliveries:write",
     resendDelivery: "deliveries:write",
     cancelDelivery: "deliveries:write",
@@ -68,6 +75,9 @@ const ACCESS: Readonly<Record<string, Readonly<Record<string, Access>>>> = {
     resumeRecovery: "deliveries:write",
     cancelRecovery: "deliveries:write",
   } satisfies Methods<typeof DeliveryService>,
+  [StatisticsService.typeName]: {
+    getStatistics: "deliveries:read",
+  } satisfies Methods<typeof StatisticsService>,
   [AccountService.typeName]: {
     createAccount: "admin",
     listAccounts: "admin",
@@ -75,10 +85,20 @@ const ACCESS: Readonly<Record<string, Readonly<Record<string, Access>>>> = {
     createToken: "admin",
     listTokens: "admin",
     revokeToken: "admin",
+    createPortalLink: "admin",
     eraseAccount: "admin",
     eraseEvents: "admin",
     getErasure: "admin",
   } satisfies Methods<typeof AccountService>,
+  [SessionService.typeName]: {
+    openSession: "public",
+    getSession: "any",
+  } satisfies Methods<typeof SessionService>,
+  [InboxService.typeName]: {
+    createInbox: "subscriptions:write",
+    setInboxAnswer: "subscriptions:write",
+    watchInbox: "subscriptions:read",
+  } satisfies Methods<typeof InboxService>,
   [Health.typeName]: {
     check: "public",
     watch: "public",

@@ -1,4 +1,4 @@
-import { timestampMs } from "@bufbuild/protobuf/wkt";
+import { durationMs, timestampFromMs, timestampMs } from "@bufbuild/protobuf/wkt";
 import type { ServiceImpl } from "@connectrpc/connect";
 import type { AccountService } from "@posthaste/contracts/account";
 import {
@@ -13,6 +13,7 @@ import {
 import {
   createAccount,
   createErasure,
+  createPortalLink,
   createToken,
   getAccount,
   getErasure,
@@ -21,12 +22,17 @@ import {
   revokeToken,
   setLane,
 } from "@posthaste/store";
+import { PORTAL_PATH } from "../console/console-paths.ts";
 import type { Deps } from "../deps.ts";
 import { plainText } from "../plain-text.ts";
 import { accountTo, erasureTo, laneFrom, tokenTo } from "./convert.ts";
 import { numberPage } from "./page.ts";
 
 const NAME_CHARS_MAX = 100;
+/** Long enough to be sent on by a page that is being loaded, and for somebody who hesitates. */
+const LINK_LIFETIME_MS = 15 * 60_000;
+/** As long as somebody looks into one failure; the platform's page makes another link as easily. */
+const SESSION_LIFETIME_MS = 3_600_000;
 
 export function accountService(deps: Deps): ServiceImpl<typeof AccountService> {
   const { store } = deps;
@@ -83,6 +89,21 @@ export function accountService(deps: Deps): ServiceImpl<typeof AccountService> {
       if (token === undefined)
         throw new Refusal("not_found", `there is no token ${request.id}`, { field: "id" });
       return { token: tokenTo(token) };
+    },
+
+    async createPortalLink({ accountId: id, scopes, linkLifetime, sessionLifetime }) {
+      const accountId = id as AccountId;
+      await requireAccount(accountId);
+      const now = deps.now();
+      const expiresAt = now + (linkLifetime === undefined ? LINK_LIFETIME_MS : durationMs(linkLifetime));
+      const code = await createPortalLink(store, {
+        accountId,
+        scopes: SCOPES.filter((scope) => scopes.includes(scope)),
+        expiresAt,
+        sessionMs: sessionLifetime === undefined ? SESSION_LIFETIME_MS : durationMs(sessionLifetime),
+        now,
+      });
+      return { path: `${PORTAL_PATH}#${code}`, expiresAt: timestampFromMs(expiresAt) };
     },
 
     async eraseAccount(request) {

@@ -11,6 +11,7 @@ import {
   AttemptSchema,
   DeliveryChangeSchema,
   DeliverySchema,
+  GetEventResponseSchema,
   DeliveryState as ProtoDeliveryState,
   Outcome as ProtoOutcome,
   RecoveryKind as ProtoRecoveryKind,
@@ -43,6 +44,7 @@ import type {
   Erasure,
   Recovery,
   SigningKey,
+  StoredEvent,
   Subscription,
   SubscriptionHealth,
   Token,
@@ -197,12 +199,22 @@ export function attemptTo(attempt: Attempt) {
     outcome: OUTCOMES[attempt.outcome],
     acceptance: attempt.acceptance,
     status: attempt.status ?? 0,
+    requestHeaders: (attempt.requestHeaders ?? []).map(([name, value]) => ({ name, value })),
     responseHeaders: attempt.responseHeaders.map(([name, value]) => ({ name, value })),
     responseBody: attempt.responseBody as Uint8Array<ArrayBuffer>,
     responseTruncated: attempt.responseTruncated,
     address: attempt.address ?? "",
     detail: attempt.detail ?? "",
     targetUrl: attempt.targetUrl,
+  });
+}
+
+export function eventTo(event: StoredEvent) {
+  return create(GetEventResponseSchema, {
+    id: event.id,
+    eventType: event.eventType,
+    dataJson: Buffer.from(event.data).toString("utf8"),
+    createdAt: timestampFromMs(event.createdAt),
   });
 }
 

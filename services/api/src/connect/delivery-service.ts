@@ -12,16 +12,19 @@ import {
   cancelDelivery,
   type Delivery,
   getDelivery,
+  getEvent,
   listAttempts,
   listDeliveries,
+  listDeliveriesOfType,
   requestRetry,
   resendDelivery,
 } from "@posthaste/store";
 import type { Deps } from "../deps.ts";
 import { createWatch } from "../watch-deliveries.ts";
-import { attemptTo, changeTo, deliveryStateFrom, deliveryTo } from "./convert.ts";
+import { attemptTo, changeTo, deliveryStateFrom, deliveryTo, eventTo } from "./convert.ts";
 import { callerOf } from "./interceptors.ts";
-import { page } from "./page.ts";
+import { page, partialPage } from "./page.ts";
+import { plannedAttempts } from "./planned-attempts.ts";
 import { recoveryCalls } from "./recovery-calls.ts";
 
 export function deliveryService(deps: Deps): ServiceImpl<typeof DeliveryService> {
@@ -50,20 +53,22 @@ export function deliveryService(deps: Deps): ServiceImpl<typeof DeliveryService>
       const { accountId } = callerOf(context);
       const state = deliveryStateFrom(request.state);
       const { createdFrom, createdBefore, pageToken } = request;
-      const { rows, nextPageToken } = await page(request, (limit) =>
-        listDeliveries(store, {
-          accountId,
-          limit,
-          ...(request.subscriptionId === 0
-            ? {}
-            : { subscriptionId: request.subscriptionId as SubscriptionId }),
-          ...(request.eventId === "" ? {} : { eventId: request.eventId as EventId }),
-          ...(state === undefined ? {} : { state }),
-          ...(createdFrom === undefined ? {} : { createdFrom: timestampMs(createdFrom) }),
-          ...(createdBefore === undefined ? {} : { createdBefore: timestampMs(createdBefore) }),
-          ...(pageToken === "" ? {} : { before: decodePageToken(pageToken, "string") as DeliveryId }),
-        }),
-      );
+      const { subscriptionId, eventId, eventType } = request;
+      const filter = {
+        accountId,
+        ...(subscriptionId === 0 ? {} : { subscriptionId: subscriptionId as SubscriptionId }),
+        ...(eventId === "" ? {} : { eventId: eventId as EventId }),
+        ...(state === undefined ? {} : { state }),
+        ...(createdFrom === undefined ? {} : { createdFrom: timestampMs(createdFrom) }),
+        ...(createdBefore === undefined ? {} : { createdBefore: timestampMs(createdBefore) }),
+        ...(pageToken === "" ? {} : { before: decodePageToken(pageToken, "string") as DeliveryId }),
+      };
+      const { rows, nextPageToken } =
+        eventType === ""
+          ? await page(request, (limit) => listDeliveries(store, { ...filter, limit }))
+          : await partialPage(request, (limit) =>
+              listDeliveriesOfType(store, { ...filter, eventType, limit }),
+            );
       return { deliveries: rows.map((row) => shown(context, row)), nextPageToken };
     },
 
@@ -71,7 +76,19 @@ export function deliveryService(deps: Deps): ServiceImpl<typeof DeliveryService>
       const { accountId } = callerOf(context);
       const deliveryId = request.deliveryId as DeliveryId;
       const attempts = found(await listAttempts(store, { accountId, deliveryId }), deliveryId, "delivery_id");
-      return { attempts: attempts.map(attemptTo) };
+      const delivery = found(await getDelivery(store, { accountId, id: deliveryId }), deliveryId);
+      return { attempts: attempts.map(attemptTo), planned: plannedAttempts(delivery) };
+    },
+
+    async getEvent(request, context) {
+      const { accountId } = callerOf(context);
+      const event = await getEvent(store, { accountId, id: request.id as EventId });
+      if (event === undefined) {
+        throw new Refusal("not_found", `this account has no event ${JSON.stringify(request.id)}`, {
+          field: "id",
+        });
+      }
+      return eventTo(event);
     },
 
     async retryDelivery(request, context) {

@@ -22,3 +22,18 @@ export async function page<R extends { readonly id: PageKey }>(
   if (rows.length <= size || last === undefined) return { rows, nextPageToken: "" };
   return { rows: rows.slice(0, size), nextPageToken: encodePageToken(last.id) };
 }
+
+/** The same of a search that may have ended before the page was full: the next one goes on where it ended. */
+export async function partialPage<R extends { readonly id: PageKey }>(
+  request: PageRequest,
+  search: (limit: number) => Promise<{ rows: R[]; examinedTo: PageKey | undefined }>,
+): Promise<{ rows: R[]; nextPageToken: string }> {
+  let examinedTo: PageKey | undefined;
+  const full = await page(request, async (limit) => {
+    const found = await search(limit);
+    examinedTo = found.examinedTo;
+    return found.rows;
+  });
+  if (full.nextPageToken !== "" || examinedTo === undefined) return full;
+  return { rows: full.rows, nextPageToken: encodePageToken(examinedTo) };
+}

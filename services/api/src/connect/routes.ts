@@ -4,8 +4,11 @@ import { DeliveryService } from "@posthaste/contracts/delivery";
 import { EventCatalogService } from "@posthaste/contracts/event_catalog";
 import { EventIngestService } from "@posthaste/contracts/event_ingest";
 import { Health } from "@posthaste/contracts/health";
+import { InboxService } from "@posthaste/contracts/inbox";
 import { ServerReflection } from "@posthaste/contracts/reflection";
 import { ServerReflection as ServerReflectionV1Alpha } from "@posthaste/contracts/reflection-v1alpha";
+import { SessionService } from "@posthaste/contracts/session";
+import { StatisticsService } from "@posthaste/contracts/statistics";
 import { SubscriptionService } from "@posthaste/contracts/subscription";
 import type { Deps } from "../deps.ts";
 import { SERVICES } from "./access.ts";
@@ -16,8 +19,11 @@ import { deliveryService } from "./delivery-service.ts";
 import { eventCatalogService } from "./event-catalog-service.ts";
 import { eventIngestService } from "./event-ingest-service.ts";
 import { healthService } from "./health-service.ts";
+import { inboxService } from "./inbox-service.ts";
 import { answer, authorizeFirst, refuse } from "./interceptors.ts";
 import { reflectionService } from "./reflection-service.ts";
+import { sessionService } from "./session-service.ts";
+import { statisticsService } from "./statistics-service.ts";
 import { subscriptionService } from "./subscription-service.ts";
 
 /** The interceptors every call passes, the outermost first. */
@@ -25,7 +31,7 @@ export function interceptors(deps: Deps) {
   return [answer(deps), refuse(), checkRules()];
 }
 
-/** It holds a name, and anybody may send it. */
+/** It holds a name or a code, and anybody may send it. */
 const PUBLIC_BODY_BYTES_MAX = 4_096;
 
 export function connectRoutes(deps: Deps): (router: ConnectRouter) => void {
@@ -41,6 +47,9 @@ export function connectRoutes(deps: Deps): (router: ConnectRouter) => void {
     router.service(EventCatalogService, eventCatalogService(deps), limits);
     router.service(DeliveryService, deliveryService(deps), limits);
     router.service(AccountService, accountService(deps), limits);
+    router.service(StatisticsService, statisticsService(deps), limits);
+    router.service(SessionService, sessionService(deps), { readMaxBytes: PUBLIC_BODY_BYTES_MAX });
+    router.service(InboxService, inboxService(deps), limits);
     router.service(Health, healthService(deps), { readMaxBytes: PUBLIC_BODY_BYTES_MAX });
     const reflection = reflectionService(SERVICES);
     router.service(ServerReflection, reflection, { readMaxBytes: PUBLIC_BODY_BYTES_MAX });

@@ -63,7 +63,12 @@ export function subscriptionService(deps: Deps): ServiceImpl<typeof Subscription
     async listSubscriptions(request, context) {
       const { accountId } = callerOf(context);
       const { rows, nextPageToken } = await numberPage(request, (page) =>
-        listSubscriptions(store, { accountId, ...page }),
+        listSubscriptions(store, {
+          accountId,
+          ...page,
+          failing: request.failing,
+          ...(request.eventType === "" ? {} : { eventType: request.eventType }),
+        }),
       );
       return { subscriptions: rows.map(subscriptionTo), nextPageToken };
     },

@@ -1,0 +1,35 @@
+import { timestampFromMs } from "@bufbuild/protobuf/wkt";
+import type { ServiceImpl } from "@connectrpc/connect";
+import type { SessionService } from "@posthaste/contracts/session";
+import { Refusal } from "@posthaste/domain";
+import { getAccount, getToken, openPortalLink, type Token } from "@posthaste/store";
+import type { Deps } from "../deps.ts";
+import { callerOf } from "./interceptors.ts";
+
+export function sessionService({ store, now, inboxes }: Deps): ServiceImpl<typeof SessionService> {
+  const sessionTo = async ({ accountId, scopes, expiresAt }: Token) => ({
+    accountId,
+    accountName: (await getAccount(store, accountId))?.name ?? "",
+    scopes: [...scopes],
+    ...(expiresAt === null ? {} : { expiresAt: timestampFromMs(expiresAt) }),
+    inboxes: inboxes !== null,
+  });
+  return {
+    async openSession({ portalCode }) {
+      const opened = await openPortalLink(store, { code: portalCode, now: now() });
+      if (opened === undefined) {
+        throw new Refusal(
+          "unauthenticated",
+          "this link was opened before, or its time is over; ask for a new one where you got it",
+        );
+      }
+      return { secret: opened.secret, session: await sessionTo(opened.token) };
+    },
+
+    async getSession(_request, context) {
+      const token = await getToken(store, callerOf(context).tokenId);
+      if (token === undefined) throw new Error("the token of this call is not there");
+      return { session: await sessionTo(token) };
+    },
+  };
+}
