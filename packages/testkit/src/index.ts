@@ -1,3 +1,4 @@
+export { chromiumPath } from "./chromium.ts";
 export { type ConnectProxy, startConnectProxy } from "./connect-proxy.ts";
 export { fuzzing } from "./fuzzing.ts";
 export { type OwnMysqlServer, startOwnMysql } from "./mysql-server.ts";

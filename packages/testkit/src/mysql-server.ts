@@ -1,10 +1,11 @@
 import { type ChildProcess, execFile, spawn } from "node:child_process";
-import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { connect, createServer } from "node:net";
 import { tmpdir } from "node:os";
-import { delimiter, join } from "node:path";
+import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
+import { findProgram, installFromDebian, NotInstallable } from "./debian.ts";
 
 const run = promisify(execFile);
 
@@ -18,8 +19,6 @@ export type MysqlServer = {
 
 const STARTS_WITHIN_MS = 60_000;
 const GREETS_WITHIN_MS = 5_000;
-/** Where Debian puts servers, which is not on everyone's PATH. */
-const SERVER_DIRS = ["/usr/sbin", "/usr/local/sbin", "/usr/libexec"];
 const DEBIAN_PACKAGES = ["mariadb-server-core", "mariadb-client-core"];
 
 /**
@@ -144,31 +143,16 @@ const WAYS_OUT =
   "install mariadb-server or mysql-server, or set POSTHASTE_TEST_MYSQL_URL=mysql://USER:PASSWORD@HOST:PORT";
 
 async function install(progress: (line: string) => void): Promise<string> {
-  if (process.getuid?.() !== 0 || findProgram("apt-get") === undefined) {
-    throw new Error(`tests need a MySQL server, and there is none on this machine: ${WAYS_OUT}`);
-  }
-  progress(`installing ${DEBIAN_PACKAGES.join(" and ")}`);
-  const env = { ...process.env, DEBIAN_FRONTEND: "noninteractive" };
-  // Another apt may be at work; it is waited for.
-  const wait = ["-o", "DPkg::Lock::Timeout=300"];
   try {
-    await run("apt-get", [...wait, "-qq", "update"], { env });
-    await run("apt-get", [...wait, "-qq", "install", "-y", "--no-install-recommends", ...DEBIAN_PACKAGES], {
-      env,
-    });
+    await installFromDebian(DEBIAN_PACKAGES, progress);
   } catch (error) {
-    throw new Error(`tests need a MySQL server, and it could not be installed: ${WAYS_OUT}`, {
-      cause: error,
-    });
+    const reason =
+      error instanceof NotInstallable ? "there is none on this machine" : "it could not be installed";
+    throw new Error(`tests need a MySQL server, and ${reason}: ${WAYS_OUT}`, { cause: error });
   }
   const server = findProgram("mariadbd");
   if (server === undefined) throw new Error(`${DEBIAN_PACKAGES[0]} brought no mariadbd; ${WAYS_OUT}`);
   return server;
-}
-
-function findProgram(name: string): string | undefined {
-  const dirs = [...(process.env["PATH"] ?? "").split(delimiter), ...SERVER_DIRS];
-  return dirs.map((dir) => join(dir, name)).find((path) => existsSync(path));
 }
 
 async function freePort(): Promise<number> {

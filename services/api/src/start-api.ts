@@ -83,7 +83,6 @@ export async function startApi({
     await app.register(inboxRoute, { deps, inboxes: deps.inboxes });
   }
   if (pages !== undefined) {
-    // biome-ignore lint/nursery/noMisusedPromises: Fastify takes asynchronous plugins and awaits them
     await app.register(consolePages, pages);
   }
   health(app, deps);

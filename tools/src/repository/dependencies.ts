@@ -16,6 +16,8 @@ type Manifest = {
 const USED_OTHERWISE: Readonly<Record<string, readonly string[]>> = {
   // buf.gen.yaml names it.
   "packages/contracts": ["@bufbuild/protoc-gen-es"],
+  // Its vite.config.ts names them.
+  "services/console": ["@vitejs/plugin-react", "vite"],
   // tools/run.mjs loads it into the process that it starts.
   tools: ["tsx"],
 };

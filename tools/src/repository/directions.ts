@@ -18,6 +18,7 @@ const WORKSPACE: Readonly<Record<string, readonly string[]>> = {
   "packages/delivery/src/activities": ["domain", "store", "runtime", "signature"],
   "packages/delivery": ["domain", "store", "runtime"],
   "services/api": ["contracts", "delivery/client", "domain", "runtime", "store"],
+  "services/console": ["contracts", "signature"],
   "services/worker": ["delivery", "domain", "runtime", "store"],
   "packages/testkit": ["delivery", "domain", "runtime", "store"],
   tools: ["client", "contracts", "delivery", "domain", "runtime", "signature", "store", "testkit"],
@@ -35,7 +36,13 @@ const CONFINED: readonly { readonly packages: RegExp; readonly to: readonly stri
   },
   {
     packages: /^(@bufbuild\/.*|@connectrpc\/.*)$/,
-    to: ["packages/contracts", "packages/client", "services/api", "tools/src/bench/load"],
+    to: [
+      "packages/contracts",
+      "packages/client",
+      "services/api",
+      "services/console",
+      "tools/src/bench/load",
+    ],
   },
   { packages: /^undici$/, to: ["packages/delivery/src/activities", "tools/src/bench/load"] },
   // Which addresses may be called is decided in one place.
@@ -43,7 +50,12 @@ const CONFINED: readonly { readonly packages: RegExp; readonly to: readonly stri
 ];
 
 /** Where nothing of Node may be imported: the workflow sandbox runs it, or browsers do. */
-const WITHOUT_NODE = ["packages/domain", "packages/signature", "packages/delivery/src/workflows"];
+const WITHOUT_NODE = [
+  "packages/domain",
+  "packages/signature",
+  "packages/delivery/src/workflows",
+  "services/console",
+];
 
 /** A sentence for each import that goes the wrong way. */
 export function wrongImports(file: RepositoryFile): readonly string[] {

@@ -18,13 +18,13 @@ export function repositoryFiles(): readonly RepositoryFile[] {
   });
   return listed
     .split("\0")
-    .filter((path) => path !== "" && !path.endsWith(".binpb") && existsSync(join(ROOT, path)))
+    .filter((path) => path !== "" && !/\.(binpb|png)$/.test(path) && existsSync(join(ROOT, path)))
     .map((path) => ({ path, text: readFileSync(join(ROOT, path), "utf8") }));
 }
 
 /** Code that people write: TypeScript and JavaScript, without what is generated. */
 export function isSource({ path }: RepositoryFile): boolean {
-  return /\.(ts|mts|mjs|js)$/.test(path) && !path.includes("/src/gen/");
+  return /\.(ts|tsx|mts|mjs|js)$/.test(path) && !path.includes("/src/gen/");
 }
 
 /** Tests, and what only they use. */

@@ -12,6 +12,7 @@ export const STEPS: readonly Step[] = [
   commandStep("build", { quick: false }, "turbo", "run", "build", "--output-logs=errors-only"),
   commandStep("lint", { quick: true }, "biome", "ci", "--colors=off", "."),
   commandStep("types", { quick: true }, "tsc", "-p", "tsconfig.json"),
+  commandStep("types-console", { quick: true }, "tsc", "-p", "services/console/tsconfig.json"),
   commandStep("buf-lint", { quick: true }, "buf", "lint"),
   commandStep("buf-format", { quick: true }, "buf", "format", "--diff", "--exit-code"),
   commandStep("buf-breaking", { quick: true }, "buf", "breaking", "proto", "--against", "proto/image.binpb"),

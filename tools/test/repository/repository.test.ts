@@ -76,7 +76,7 @@ describe("imports", () => {
   });
 
   test("name their file with its ending", () => {
-    expect(places(sources, /^(import|export)\b.*\sfrom "\.[^"]*(?<!\.ts|\.mjs)";/)).toEqual([]);
+    expect(places(sources, /^(import|export)\b.*\sfrom "\.[^"]*(?<!\.ts|\.tsx|\.mjs|\.css)";/)).toEqual([]);
   });
 });
 

@@ -1,0 +1,65 @@
+import { Code, ConnectError, createClient } from "@connectrpc/connect";
+import { type DeliveryChange, DeliveryService } from "@posthaste/contracts/delivery";
+import { useEffect, useRef, useState } from "react";
+import { transport } from "./transport.ts";
+
+const deliveries = createClient(DeliveryService, transport);
+/** The pause after a stream that failed; it doubles up to the maximum. */
+const PAUSE_MS = 1_000;
+const PAUSE_MAX_MS = 30_000;
+
+/**
+ * Follows what becomes of the account's deliveries, from now on. A stream that ends goes on at its cursor, so nothing is
+ * missed.
+ *
+ * @returns whether a stream is open
+ */
+export function useWatch(onChanges: (changes: readonly DeliveryChange[]) => void, isWanted = true): boolean {
+  const [isLive, setLive] = useState(false);
+  const latest = useRef(onChanges);
+  latest.current = onChanges;
+  useEffect(() => {
+    if (!isWanted) return;
+    const stop = new AbortController();
+    void follow(
+      (changes) => latest.current(changes),
+      (live) => {
+        if (!stop.signal.aborted) setLive(live);
+      },
+      stop.signal,
+    );
+    return () => {
+      stop.abort();
+      setLive(false);
+    };
+  }, [isWanted]);
+  return isLive;
+}
+
+async function follow(
+  onChanges: (changes: readonly DeliveryChange[]) => void,
+  onLive: (isLive: boolean) => void,
+  signal: AbortSignal,
+): Promise<void> {
+  let cursor = "";
+  let pauseMs = PAUSE_MS;
+  while (!signal.aborted) {
+    try {
+      for await (const answer of deliveries.watchDeliveries({ cursor }, { signal })) {
+        cursor = answer.cursor;
+        pauseMs = PAUSE_MS;
+        onLive(true);
+        if (answer.changes.length > 0) onChanges(answer.changes);
+      }
+    } catch (error) {
+      if (signal.aborted) return;
+      const { code } = ConnectError.from(error);
+      if (code === Code.PermissionDenied || code === Code.Unauthenticated) return onLive(false);
+      // Its changes are gone: begin anew.
+      if (code === Code.FailedPrecondition) cursor = "";
+      onLive(false);
+      await new Promise((resolve) => setTimeout(resolve, pauseMs));
+      pauseMs = Math.min(2 * pauseMs, PAUSE_MAX_MS);
+    }
+  }
+}

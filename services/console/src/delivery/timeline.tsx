@@ -1,0 +1,153 @@
+import {
+  type Attempt,
+  type Delivery,
+  DeliveryState,
+  type Header,
+  Outcome,
+  type PlannedAttempt,
+} from "@posthaste/contracts/delivery";
+import { ChevronRight } from "lucide-react";
+import { Button } from "react-aria-components/Button";
+import { Disclosure, DisclosurePanel } from "react-aria-components/Disclosure";
+import { Heading } from "react-aria-components/Heading";
+import { answerOf, Badge, OUTCOMES } from "../parts/badge.tsx";
+import { durationMsOf } from "../parts/numbers.ts";
+import { bytesAsText, TextBlock } from "../parts/text-block.tsx";
+import { spelledMs, Time } from "../parts/time.tsx";
+import styles from "./timeline.module.css";
+
+/** What was tried, and what is still to come. */
+export function Timeline(props: {
+  delivery: Delivery;
+  attempts: readonly Attempt[];
+  planned: readonly PlannedAttempt[];
+  /** What was sent; undefined: it is gone, or on its way. */
+  body: string | undefined;
+}) {
+  const { delivery, attempts, planned, body } = props;
+  const last = attempts.at(-1)?.number;
+  return (
+    <section aria-label="Timeline">
+      <h2 className={styles.heading}>Timeline</h2>
+      <ol className={styles.line}>
+        {attempts.map((attempt) => (
+          <li key={attempt.number} data-tone={toneOf(attempt)}>
+            <AttemptEntry attempt={attempt} body={body} isOpen={attempt.number === last} />
+          </li>
+        ))}
+        {attempts.length === 0 && planned.length === 0 && (
+          <li data-tone="grey">
+            <p className={styles.waiting}>{WAITING[delivery.state] ?? "No attempt was made."}</p>
+          </li>
+        )}
+        {planned.map(({ number, dueAt }, i) => (
+          <li key={number} data-tone="coming">
+            <p className={styles.coming}>
+              <strong>Attempt {number}</strong>
+              <span>
+                {i === 0 ? "due " : "if that fails, "}
+                <Time at={dueAt} relative />
+              </span>
+              <span className={styles.exact}>
+                <Time at={dueAt} />
+              </span>
+            </p>
+          </li>
+        ))}
+      </ol>
+    </section>
+  );
+}
+
+const WAITING: Partial<Record<DeliveryState, string>> = {
+  [DeliveryState.PENDING]: "Waits to be sent for the first time.",
+  [DeliveryState.STARTED]: "The first attempt is being made.",
+  [DeliveryState.PARKED]: "Waits for its subscription to be resumed.",
+};
+
+function AttemptEntry({
+  attempt,
+  body,
+  isOpen,
+}: {
+  attempt: Attempt;
+  body: string | undefined;
+  isOpen: boolean;
+}) {
+  return (
+    <Disclosure className={styles.attempt} defaultExpanded={isOpen}>
+      <Heading level={3} className={styles.head}>
+        <Button slot="trigger" className={styles.trigger}>
+          <ChevronRight size={16} aria-hidden="true" />
+          <strong>Attempt {attempt.number}</strong>
+          <Badge tone={toneOf(attempt)}>{answerOf(attempt.outcome, attempt.status)}</Badge>
+          <span className={styles.took}>{spelledMs(durationMsOf(attempt.duration))}</span>
+          <span className={styles.when}>
+            <Time at={attempt.startedAt} />
+          </span>
+        </Button>
+      </Heading>
+      <DisclosurePanel>
+        <div className={styles.panel}>
+          <div className={styles.side}>
+            <h4>Request</h4>
+            <p className={styles.target}>
+              <span className="mono">POST {attempt.targetUrl}</span>
+            </p>
+            {attempt.requestHeaders.length > 0 && (
+              <Headers headers={attempt.requestHeaders} label="Request headers" />
+            )}
+            <TextBlock label="Request body" text={body ?? ""} note={body === undefined ? GONE : undefined} />
+          </div>
+          <div className={styles.side}>
+            <h4>Response</h4>
+            <p className={styles.target}>
+              {attempt.status === 0 ? (
+                OUTCOMES[attempt.outcome]
+              ) : (
+                <span className="mono">HTTP {attempt.status}</span>
+              )}
+              {attempt.address !== "" && <span className={styles.address}>from {attempt.address}</span>}
+            </p>
+            {attempt.detail !== "" && <p className={styles.detail}>{attempt.detail}</p>}
+            {attempt.responseHeaders.length > 0 && (
+              <Headers headers={attempt.responseHeaders} label="Response headers" />
+            )}
+            {attempt.status !== 0 && (
+              <TextBlock
+                label="Response body"
+                text={bytesAsText(attempt.responseBody)}
+                note={attempt.responseTruncated ? "Longer than the 16 KiB that are kept." : undefined}
+              />
+            )}
+          </div>
+        </div>
+      </DisclosurePanel>
+    </Disclosure>
+  );
+}
+
+const GONE = "The event is not there: it was deleted for its age, or erased.";
+
+function toneOf({ outcome }: Attempt) {
+  return outcome === Outcome.ACCEPTED ? "green" : "red";
+}
+
+export function Headers({ headers, label }: { headers: readonly Header[]; label: string }) {
+  return (
+    <div className={styles.headers}>
+      <table>
+        <caption>{label}</caption>
+        <tbody>
+          {headers.map(({ name, value }, i) => (
+            // biome-ignore lint/suspicious/noArrayIndexKey: a header may come twice, and their order never changes
+            <tr key={i} data-signed={name.startsWith("webhook-")}>
+              <th scope="row">{name}</th>
+              <td>{value}</td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </div>
+  );
+}

@@ -1,0 +1,101 @@
+import { useQuery } from "@connectrpc/connect-query";
+import { EventCatalogService } from "@posthaste/contracts/event_catalog";
+import { SubscriptionService } from "@posthaste/contracts/subscription";
+import { Link } from "wouter";
+import { Badge, SubscriptionBadge } from "../parts/badge.tsx";
+import controls from "../parts/controls.module.css";
+import { ErrorNote } from "../parts/error-note.tsx";
+import { Card, Empty, PageHeader, Skeleton } from "../parts/layout.tsx";
+import table from "../parts/table.module.css";
+import { TextBlock } from "../parts/text-block.tsx";
+import { useSession } from "../session/session-context.tsx";
+import styles from "./event-type-page.module.css";
+import { SchemaTable } from "./schema-table.tsx";
+
+const SHOWN_MAX = 50;
+
+export function EventTypePage({ code }: { code: string }) {
+  const { data, error, refetch } = useQuery(EventCatalogService.method.getEventType, { code });
+  const eventType = data?.eventType;
+  if (eventType === undefined) {
+    return (
+      <>
+        <PageHeader title={code} />
+        {error === null ? <Skeleton lines={8} /> : <ErrorNote error={error} onRetry={() => void refetch()} />}
+      </>
+    );
+  }
+  return (
+    <>
+      <PageHeader
+        name={code}
+        title={
+          <>
+            <span className={styles.code}>{code}</span>
+            {eventType.archivedAt !== undefined && <Badge tone="amber">Archived</Badge>}
+          </>
+        }
+        about={eventType.description}
+      >
+        <Link href={`/deliveries?type=${code}`} className={controls.button}>
+          Its deliveries
+        </Link>
+      </PageHeader>
+      <div className={styles.columns}>
+        <Card title="Schema" isFlush>
+          {eventType.schema === undefined ? (
+            <Empty title="Any object">
+              <p>This event type has no schema.</p>
+            </Empty>
+          ) : (
+            <SchemaTable schema={eventType.schema} />
+          )}
+        </Card>
+        <div className={styles.column}>
+          <TextBlock label="Sample, as a receiver gets it" text={`[${eventType.sampleJson}]`} />
+          <Subscribers code={code} />
+        </div>
+      </div>
+    </>
+  );
+}
+
+function Subscribers({ code }: { code: string }) {
+  const { can } = useSession();
+  const { data } = useQuery(
+    SubscriptionService.method.listSubscriptions,
+    { eventType: code, pageSize: SHOWN_MAX },
+    { enabled: can("subscriptions:read") },
+  );
+  if (!can("subscriptions:read")) return null;
+  const subscriptions = data?.subscriptions;
+  return (
+    <Card title="Who subscribes" isFlush>
+      {subscriptions === undefined && <Skeleton lines={2} />}
+      {subscriptions?.length === 0 && (
+        <Empty title="Nobody wants it">
+          <Link href="/subscriptions/new">Create a subscription</Link>
+        </Empty>
+      )}
+      {subscriptions !== undefined && subscriptions.length > 0 && (
+        <table className={table.table}>
+          <caption className="visually-hidden">Subscriptions to {code}</caption>
+          <tbody>
+            {subscriptions.map((subscription) => (
+              <tr key={subscription.id}>
+                <td className={table.wide}>
+                  <Link href={`/subscriptions/${subscription.id}`} className={table.link}>
+                    {subscription.targetUrl}
+                  </Link>
+                </td>
+                <td>
+                  <SubscriptionBadge subscription={subscription} />
+                </td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      )}
+    </Card>
+  );
+}

@@ -1,0 +1,81 @@
+import type { JsonObject, JsonValue } from "@bufbuild/protobuf";
+import table from "../parts/table.module.css";
+import { TextBlock } from "../parts/text-block.tsx";
+import styles from "./schema-table.module.css";
+
+/** Deeper ones, and more of them, are in the schema's own text. */
+const DEPTH_MAX = 4;
+const ROWS_MAX = 300;
+
+type Row = {
+  readonly path: string;
+  readonly type: string;
+  readonly isRequired: boolean;
+  readonly about: string;
+};
+
+/** A JSON Schema as people read it: a property to a row; and as it is. */
+export function SchemaTable({ schema }: { schema: JsonObject }) {
+  const rows = rowsOf(schema, "", 0).slice(0, ROWS_MAX);
+  return (
+    <>
+      {rows.length > 0 && (
+        <table className={table.table}>
+          <caption className="visually-hidden">Properties of the snapshot</caption>
+          <thead>
+            <tr>
+              <th scope="col">Property</th>
+              <th scope="col">Type</th>
+              <th scope="col">What it is</th>
+            </tr>
+          </thead>
+          <tbody>
+            {rows.map(({ path, type, isRequired, about }) => (
+              <tr key={path}>
+                <td className="mono">
+                  {path}
+                  {isRequired && <span className={styles.required}>required</span>}
+                </td>
+                <td className={table.muted}>{type}</td>
+                <td className={`${table.muted} ${styles.about}`}>{about}</td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      )}
+      <details className={styles.raw}>
+        <summary>JSON Schema</summary>
+        <TextBlock label="JSON Schema (2020-12)" text={JSON.stringify(schema, undefined, 2)} />
+      </details>
+    </>
+  );
+}
+
+function rowsOf(schema: JsonObject, within: string, depth: number): Row[] {
+  const properties = objectOf(schema["properties"]);
+  const required = Array.isArray(schema["required"]) ? schema["required"] : [];
+  return Object.entries(properties).flatMap(([name, value]) => {
+    const property = objectOf(value);
+    const path = within === "" ? name : `${within}.${name}`;
+    const row = {
+      path,
+      type: typeOf(property),
+      isRequired: required.includes(name),
+      about: typeof property["description"] === "string" ? property["description"] : "",
+    };
+    if (depth + 1 >= DEPTH_MAX) return [row];
+    const items = objectOf(property["items"]);
+    return [row, ...rowsOf(property, path, depth + 1), ...rowsOf(items, `${path}[]`, depth + 1)];
+  });
+}
+
+function typeOf(property: JsonObject): string {
+  const { type, format } = property;
+  if (Array.isArray(property["enum"])) return property["enum"].map((one) => JSON.stringify(one)).join(" | ");
+  const names = Array.isArray(type) ? type.join(" or ") : typeof type === "string" ? type : "any";
+  return typeof format === "string" ? `${names}, ${format}` : names;
+}
+
+function objectOf(value: JsonValue | undefined): JsonObject {
+  return typeof value === "object" && value !== null && !Array.isArray(value) ? value : {};
+}

@@ -1,0 +1,192 @@
+import { timestampMs } from "@bufbuild/protobuf/wkt";
+import { useQuery } from "@connectrpc/connect-query";
+import {
+  type GetStatisticsResponse,
+  type StatisticsBucket,
+  StatisticsRange,
+  StatisticsService,
+} from "@posthaste/contracts/statistics";
+import { keepPreviousData } from "@tanstack/react-query";
+import { lazy, Suspense, useState } from "react";
+import { Link } from "wouter";
+import controls from "../parts/controls.module.css";
+import { ErrorNote } from "../parts/error-note.tsx";
+import { Card, Empty, PageHeader } from "../parts/layout.tsx";
+import { durationMsOf, percent, whole } from "../parts/numbers.ts";
+import { spelledMs } from "../parts/time.tsx";
+import { Toggles } from "../parts/toggles.tsx";
+import { useNow } from "../parts/use-now.ts";
+import { useSession } from "../session/session-context.tsx";
+import { FailingSubscriptions } from "./failing-subscriptions.tsx";
+import styles from "./overview-page.module.css";
+
+const TimeChart = lazy(async () => ({ default: (await import("./time-chart.tsx")).TimeChart }));
+
+const RANGES = [
+  { id: "HOUR", name: "1 h", spoken: "the last hour" },
+  { id: "DAY", name: "24 h", spoken: "the last 24 hours" },
+  { id: "WEEK", name: "7 d", spoken: "the last 7 days" },
+  { id: "MONTH", name: "30 d", spoken: "the last 30 days" },
+] as const;
+type RangeId = (typeof RANGES)[number]["id"];
+
+const EVERY_MS = 5_000;
+
+export function OverviewPage() {
+  const { can } = useSession();
+  const [range, setRange] = useState<RangeId>("DAY");
+  const { data, error, refetch } = useQuery(
+    StatisticsService.method.getStatistics,
+    { range: StatisticsRange[range] },
+    { refetchInterval: EVERY_MS, placeholderData: keepPreviousData, enabled: can("deliveries:read") },
+  );
+  const spoken = RANGES.find(({ id }) => id === range)?.spoken ?? "";
+  return (
+    <>
+      <PageHeader title="Overview" about={`What happened in ${spoken}, and what waits now.`}>
+        <Toggles label="How far back" options={RANGES} value={range} onChange={setRange} />
+      </PageHeader>
+      {error !== null && <ErrorNote error={error} onRetry={() => void refetch()} />}
+      {!can("deliveries:read") && (
+        <Empty title="This token may not read deliveries">
+          <p>Sign in with one that has the scope deliveries:read.</p>
+        </Empty>
+      )}
+      <Numbers data={data} />
+      {can("subscriptions:read") && <FailingSubscriptions />}
+      <Charts data={data} range={range} />
+    </>
+  );
+}
+
+function Numbers({ data }: { data: GetStatisticsResponse | undefined }) {
+  const now = useNow(true);
+  const total = data?.total;
+  const backlog = data?.backlog;
+  const oldest = backlog?.oldestPendingAt;
+  const attempts = Number(total?.attempts ?? 0n);
+  const share = attempts === 0 ? "–" : percent(Number(total?.accepted ?? 0n) / attempts);
+  const dash = (value: string) => (data === undefined ? "…" : value);
+  return (
+    <dl className={styles.numbers}>
+      <Figure name="Events" value={dash(whole(total?.events))} about="delivered to somebody" />
+      <Figure
+        name="Deliveries"
+        value={dash(whole(total?.deliveries))}
+        about={`${whole(total?.succeeded)} succeeded, ${whole(total?.failed)} given up`}
+      />
+      <Figure
+        name="Attempts accepted"
+        value={dash(share)}
+        about={`of ${whole(total?.attempts)}`}
+        tone={attempts > 0 && Number(total?.accepted) / attempts < 0.9 ? "bad" : undefined}
+      />
+      <Figure
+        name="Latency, 95 of 100"
+        value={dash(total?.p95 === undefined ? "–" : spelledMs(durationMsOf(total.p95)))}
+        about={total?.p50 === undefined ? "no attempts" : `half within ${spelledMs(durationMsOf(total.p50))}`}
+      />
+      <Figure
+        name="Backlog"
+        value={dash(whole(backlog?.pending))}
+        about={
+          oldest === undefined
+            ? `nothing waits; ${whole(backlog?.started)} under way, ${whole(backlog?.parked)} parked`
+            : `the oldest for ${spelledMs(Math.max(0, now - timestampMs(oldest)))}`
+        }
+        tone={oldest !== undefined && now - timestampMs(oldest) > 60_000 ? "bad" : undefined}
+      />
+    </dl>
+  );
+}
+
+function Figure(props: { name: string; value: string; about: string; tone?: "bad" | undefined }) {
+  return (
+    <div className={styles.figure}>
+      <dt>{props.name}</dt>
+      <dd className={props.tone === "bad" ? styles.bad : ""}>{props.value}</dd>
+      <dd className={styles.about}>{props.about}</dd>
+    </div>
+  );
+}
+
+function Charts({ data, range }: { data: GetStatisticsResponse | undefined; range: RangeId }) {
+  const { can, session } = useSession();
+  const buckets = data?.buckets ?? [];
+  const isEmpty = data !== undefined && data.total?.deliveries === 0n && data.total.attempts === 0n;
+  if (isEmpty) {
+    return (
+      <Card>
+        <Empty title="Nothing was sent in this time">
+          <p>Subscribe an address to an event, and send a test to see one arrive.</p>
+          <div className={styles.ways}>
+            {can("subscriptions:write") && (
+              <Link href="/subscriptions/new" className={`${controls.button} ${controls.primary}`}>
+                Create a subscription
+              </Link>
+            )}
+            {session.inboxes && (
+              <Link href="/inbox" className={controls.button}>
+                Try it with an inbox
+              </Link>
+            )}
+          </div>
+        </Empty>
+      </Card>
+    );
+  }
+  return (
+    <div className={styles.charts}>
+      <Card title="Attempts">
+        <div className={styles.chart}>
+          {data !== undefined && (
+            <Suspense>
+              <TimeChart
+                key={range}
+                label="Attempts over time"
+                times={buckets.map(timeOf)}
+                series={[
+                  { name: "Accepted", color: "--green", values: buckets.map((one) => Number(one.accepted)) },
+                  {
+                    name: "Failed",
+                    color: "--red",
+                    values: buckets.map((one) => Number(one.attempts - one.accepted)),
+                  },
+                ]}
+                kind="bars"
+                spell={whole}
+              />
+            </Suspense>
+          )}
+        </div>
+      </Card>
+      <Card title="Latency">
+        <div className={styles.chart}>
+          {data !== undefined && (
+            <Suspense>
+              <TimeChart
+                key={range}
+                label="Latency over time"
+                times={buckets.map(timeOf)}
+                series={[
+                  { name: "Half within", color: "--accent", values: buckets.map(({ p50 }) => orNull(p50)) },
+                  {
+                    name: "95 of 100 within",
+                    color: "--amber",
+                    values: buckets.map(({ p95 }) => orNull(p95)),
+                  },
+                ]}
+                kind="lines"
+                spell={spelledMs}
+              />
+            </Suspense>
+          )}
+        </div>
+      </Card>
+    </div>
+  );
+}
+
+const timeOf = ({ from }: StatisticsBucket) => (from === undefined ? 0 : timestampMs(from));
+const orNull = (duration: StatisticsBucket["p50"]) =>
+  duration === undefined ? null : durationMsOf(duration);

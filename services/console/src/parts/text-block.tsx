@@ -1,0 +1,74 @@
+import { useState } from "react";
+import { CopyButton } from "./copy-button.tsx";
+import styles from "./text-block.module.css";
+import { Toggles } from "./toggles.tsx";
+
+/** Beyond this, laying it out anew would make the page wait. */
+const FORMATTED_CHARS_MAX = 100_000;
+
+/** What somebody sent, as text and nothing else. JSON can be read laid out, and as it came. */
+export function TextBlock({ text, label, note }: { text: string; label: string; note?: string | undefined }) {
+  const formatted = formattedJson(text);
+  const [view, setView] = useState<"formatted" | "raw">("formatted");
+  const shown = view === "formatted" && formatted !== undefined ? formatted : text;
+  return (
+    <figure className={styles.block}>
+      <figcaption>
+        <span>{label}</span>
+        <span className={styles.tools}>
+          {formatted !== undefined && formatted !== text && (
+            <Toggles
+              label={`How to show ${label}`}
+              options={[
+                { id: "formatted", name: "Formatted" },
+                { id: "raw", name: "As sent" },
+              ]}
+              value={view}
+              onChange={setView}
+            />
+          )}
+          {text !== "" && <CopyButton text={text} label={`Copy ${label}`} />}
+        </span>
+      </figcaption>
+      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls has to be reachable by keyboard */}
+      <section tabIndex={0} aria-label={label} className={styles.scroll}>
+        <pre>{shown === "" ? <span className={styles.none}>empty</span> : shown}</pre>
+      </section>
+      {note !== undefined && <p className={styles.note}>{note}</p>}
+    </figure>
+  );
+}
+
+/** Laid out without parsing its numbers, which may be longer than a number of JavaScript can hold. */
+function formattedJson(text: string): string | undefined {
+  if (text.length > FORMATTED_CHARS_MAX || !/^\s*[[{]/.test(text)) return undefined;
+  try {
+    JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+  const tokens = text.match(/"(?:[^"\\]|\\.)*"|[[\]{}:,]|[^\s[\]{}:,"]+/g) ?? [];
+  let depth = 0;
+  let out = "";
+  const line = () => `\n${"  ".repeat(depth)}`;
+  for (const [i, token] of tokens.entries()) {
+    const next = tokens[i + 1];
+    if (token === "{" || token === "[") {
+      depth += 1;
+      out += token;
+      if (next !== "}" && next !== "]") out += line();
+    } else if (token === "}" || token === "]") {
+      depth -= 1;
+      const before = tokens[i - 1];
+      if (before !== "{" && before !== "[") out += line();
+      out += token;
+    } else if (token === ",") out += `,${line()}`;
+    else if (token === ":") out += ": ";
+    else out += token;
+  }
+  return out;
+}
+
+export function bytesAsText(bytes: Uint8Array): string {
+  return new TextDecoder("utf-8").decode(bytes);
+}

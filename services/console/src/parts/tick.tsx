@@ -1,0 +1,25 @@
+import { Check } from "lucide-react";
+import { Checkbox } from "react-aria-components/Checkbox";
+import styles from "./controls.module.css";
+
+/** Yes or no. */
+export function Tick(props: {
+  isSelected: boolean;
+  onChange(isSelected: boolean): void;
+  isDisabled?: boolean;
+  children: React.ReactNode;
+}) {
+  const { children, ...rest } = props;
+  return (
+    <Checkbox className={styles.checkbox} {...rest}>
+      {({ isSelected }) => (
+        <>
+          <span className={styles.box}>
+            {isSelected && <Check size={13} strokeWidth={3} aria-hidden="true" />}
+          </span>
+          {children}
+        </>
+      )}
+    </Checkbox>
+  );
+}

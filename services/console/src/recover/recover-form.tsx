@@ -1,0 +1,84 @@
+import { timestampFromMs } from "@bufbuild/protobuf/wkt";
+import { useMutation } from "@connectrpc/connect-query";
+import { DeliveryService } from "@posthaste/contracts/delivery";
+import { useState } from "react";
+import { Button } from "react-aria-components/Button";
+import { Input } from "react-aria-components/Input";
+import { Label } from "react-aria-components/Label";
+import { Text } from "react-aria-components/Text";
+import { TextField } from "react-aria-components/TextField";
+import { targetName, useSubscriptions } from "../api/subscriptions.ts";
+import { Choice } from "../parts/choice.tsx";
+import { ConfirmButton } from "../parts/confirm.tsx";
+import controls from "../parts/controls.module.css";
+import { ErrorNote } from "../parts/error-note.tsx";
+import { localInput } from "../parts/time.tsx";
+import { Toggles } from "../parts/toggles.tsx";
+import styles from "./recover-form.module.css";
+
+const HOUR_MS = 3_600_000;
+const KINDS = [
+  { id: "recover", name: "What failed" },
+  { id: "replay", name: "What came before" },
+] as const;
+type Kind = (typeof KINDS)[number]["id"];
+
+export function RecoverForm({ onAsked }: { onAsked(): void }) {
+  const subscriptions = useSubscriptions();
+  const [kind, setKind] = useState<Kind>("recover");
+  const [subscriptionId, setSubscriptionId] = useState("0");
+  const [since, setSince] = useState(() => localInput(Date.now() - HOUR_MS));
+  const recover = useMutation(DeliveryService.method.recoverDeliveries, { onSuccess: onAsked });
+  const replay = useMutation(DeliveryService.method.replayEvents, { onSuccess: onAsked });
+  const sinceMs = Date.parse(since);
+  const isReady = !Number.isNaN(sinceMs) && (kind === "recover" || subscriptionId !== "0");
+  const ask = async (dryRun: boolean) => {
+    const request = { subscriptionId: Number(subscriptionId), since: timestampFromMs(sinceMs), dryRun };
+    return kind === "recover" ? await recover.mutateAsync(request) : await replay.mutateAsync(request);
+  };
+  const count = () => {
+    // What went wrong is shown below.
+    ask(true).catch(() => {});
+  };
+  const error = recover.error ?? replay.error;
+  return (
+    <div className={styles.form}>
+      <Toggles label="What to send" options={KINDS} value={kind} onChange={setKind} />
+      <p className={styles.about}>
+        {kind === "recover"
+          ? "Deliveries that were given up, blocked or cancelled: one new delivery for each. A paused or disabled subscription that is named here is resumed."
+          : "Events from before a subscription, of the types it wants, which it never had."}
+      </p>
+      <Choice
+        label="Subscription"
+        options={[
+          { id: "0", name: kind === "recover" ? "Every subscription" : "Choose one" },
+          ...subscriptions.map(({ id }) => ({ id: String(id), name: targetName(subscriptions, id) })),
+        ]}
+        value={subscriptionId}
+        onChange={setSubscriptionId}
+      />
+      <TextField
+        className={controls.field}
+        value={since}
+        onChange={setSince}
+        isInvalid={Number.isNaN(sinceMs)}
+      >
+        <Label>Since</Label>
+        <Input type="datetime-local" className={controls.input} />
+        <Text slot="description">In your own zone. Up to now.</Text>
+      </TextField>
+      <div className={styles.actions}>
+        <Button className={controls.button} isDisabled={!isReady} onPress={count}>
+          Count only
+        </Button>
+        {isReady && (
+          <ConfirmButton label="Send again" title="Send again?" doIt="Send" onConfirm={() => ask(false)}>
+            <p>Each is a new delivery, at most 100 in a second. It can be paused and cancelled.</p>
+          </ConfirmButton>
+        )}
+      </div>
+      {error !== null && <ErrorNote error={error} />}
+    </div>
+  );
+}

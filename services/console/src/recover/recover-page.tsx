@@ -1,0 +1,59 @@
+import { useQuery } from "@connectrpc/connect-query";
+import { DeliveryService, RecoveryState } from "@posthaste/contracts/delivery";
+import { ErrorNote } from "../parts/error-note.tsx";
+import { Card, Empty, PageHeader, Skeleton } from "../parts/layout.tsx";
+import { useSession } from "../session/session-context.tsx";
+import { RecoverForm } from "./recover-form.tsx";
+import styles from "./recover-page.module.css";
+import { RecoveryRow } from "./recovery-row.tsx";
+
+const SHOWN_MAX = 20;
+const EVERY_MS = 1_000;
+const IDLE_EVERY_MS = 10_000;
+
+export function RecoverPage() {
+  const { can } = useSession();
+  const { data, error, refetch } = useQuery(
+    DeliveryService.method.listRecoveries,
+    { pageSize: SHOWN_MAX },
+    {
+      refetchInterval: ({ state }) =>
+        state.data?.recoveries.some((one) => one.state === RecoveryState.RUNNING) ? EVERY_MS : IDLE_EVERY_MS,
+    },
+  );
+  const recoveries = data?.recoveries ?? [];
+  return (
+    <>
+      <PageHeader
+        title="Recover"
+        about="After an outage of a receiver: send again what failed since a time. Doing it twice sends nothing twice."
+      />
+      <div className={styles.columns}>
+        {can("deliveries:write") && (
+          <Card title="Send again">
+            <RecoverForm onAsked={() => void refetch()} />
+          </Card>
+        )}
+        <Card title="Recoveries" isFlush>
+          {error !== null && <ErrorNote error={error} onRetry={() => void refetch()} />}
+          {data === undefined && error === null && <Skeleton lines={4} />}
+          {data !== undefined && recoveries.length === 0 && (
+            <Empty title="None yet">
+              <p>Say since when something went wrong, and count first: a dry run changes nothing.</p>
+            </Empty>
+          )}
+          <ul>
+            {recoveries.map((recovery) => (
+              <RecoveryRow
+                key={recovery.id}
+                recovery={recovery}
+                all={recoveries}
+                onChanged={() => void refetch()}
+              />
+            ))}
+          </ul>
+        </Card>
+      </div>
+    </>
+  );
+}

@@ -1,0 +1,57 @@
+import { ConnectError, createClient } from "@connectrpc/connect";
+import { type Session, SessionService } from "@posthaste/contracts/session";
+import { useEffect, useState } from "react";
+import { transport } from "../api/transport.ts";
+import { Brand } from "../parts/brand.tsx";
+import styles from "./sign-in-page.module.css";
+import { storeToken } from "./stored-token.ts";
+
+/** Where a portal link leads to; its code follows `#`, which no server is sent. */
+export const PORTAL_PATH = "/portal";
+
+/** Exchanges a portal link's code for a session, once. */
+export function PortalPage({ onSignedIn }: { onSignedIn(session: Session): void }) {
+  const [problem, setProblem] = useState("");
+  useEffect(() => {
+    void exchangeOnce().then((outcome) => {
+      if (typeof outcome === "string") setProblem(outcome);
+      else onSignedIn(outcome);
+    });
+  }, [onSignedIn]);
+  return (
+    <main className={styles.page}>
+      <div className={styles.card} aria-busy={problem === ""}>
+        <Brand />
+        <div className={styles.intro}>
+          <h1>{problem === "" ? "Opening…" : "This link cannot be opened"}</h1>
+          <p role="alert">
+            {problem === "" ? "One moment." : `${problem[0]?.toUpperCase()}${problem.slice(1)}.`}
+          </p>
+        </div>
+      </div>
+    </main>
+  );
+}
+
+let exchange: Promise<Session | string> | undefined;
+
+/** A code is good once, whatever React makes of its effects. */
+function exchangeOnce(): Promise<Session | string> {
+  exchange ??= openSession();
+  return exchange;
+}
+
+async function openSession(): Promise<Session | string> {
+  const portalCode = location.hash.slice(1);
+  // Out of the address bar and the history, before anybody could copy it.
+  history.replaceState(null, "", "/");
+  storeToken(null);
+  try {
+    const { secret, session } = await createClient(SessionService, transport).openSession({ portalCode });
+    if (session === undefined) return "the API did not say whose session this is";
+    storeToken(secret);
+    return session;
+  } catch (error) {
+    return ConnectError.from(error).rawMessage;
+  }
+}

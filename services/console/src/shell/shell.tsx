@@ -1,0 +1,134 @@
+import { Activity, CalendarClock, Inbox, LogOut, Radio, RotateCcw, Tags } from "lucide-react";
+import { lazy, Suspense } from "react";
+import { Button } from "react-aria-components/Button";
+import { Link, Route, Switch, useLocation } from "wouter";
+import { Brand } from "../parts/brand.tsx";
+import controls from "../parts/controls.module.css";
+import { Empty, PageHeader, Skeleton } from "../parts/layout.tsx";
+import { Time } from "../parts/time.tsx";
+import { useSession } from "../session/session-context.tsx";
+import styles from "./shell.module.css";
+import { ThemeToggle } from "./theme-toggle.tsx";
+
+const OverviewPage = lazy(async () => ({
+  default: (await import("../overview/overview-page.tsx")).OverviewPage,
+}));
+const DeliveriesPage = lazy(async () => ({
+  default: (await import("../deliveries/deliveries-page.tsx")).DeliveriesPage,
+}));
+const DeliveryPage = lazy(async () => ({
+  default: (await import("../delivery/delivery-page.tsx")).DeliveryPage,
+}));
+const SubscriptionsPage = lazy(async () => ({
+  default: (await import("../subscriptions/subscriptions-page.tsx")).SubscriptionsPage,
+}));
+const NewSubscriptionPage = lazy(async () => ({
+  default: (await import("../subscriptions/new-subscription-page.tsx")).NewSubscriptionPage,
+}));
+const SubscriptionPage = lazy(async () => ({
+  default: (await import("../subscriptions/subscription-page.tsx")).SubscriptionPage,
+}));
+const EventTypesPage = lazy(async () => ({
+  default: (await import("../event-types/event-types-page.tsx")).EventTypesPage,
+}));
+const EventTypePage = lazy(async () => ({
+  default: (await import("../event-types/event-type-page.tsx")).EventTypePage,
+}));
+const RecoverPage = lazy(async () => ({
+  default: (await import("../recover/recover-page.tsx")).RecoverPage,
+}));
+const InboxPage = lazy(async () => ({ default: (await import("../inbox/inbox-page.tsx")).InboxPage }));
+
+const PLACES = [
+  { path: "/", name: "Overview", Icon: Activity },
+  { path: "/deliveries", name: "Deliveries", Icon: CalendarClock },
+  { path: "/subscriptions", name: "Subscriptions", Icon: Radio },
+  { path: "/event-types", name: "Event types", Icon: Tags },
+  { path: "/recover", name: "Recover", Icon: RotateCcw },
+  { path: "/inbox", name: "Inbox", Icon: Inbox },
+] as const;
+
+/** The frame around every page. */
+export function Shell() {
+  return (
+    <div className={styles.shell}>
+      <a className={styles.skip} href="#main">
+        Skip to the page
+      </a>
+      <aside className={styles.side}>
+        <Brand />
+        <Places />
+        <Account />
+      </aside>
+      <main id="main" className={styles.main}>
+        <Suspense fallback={<Skeleton lines={8} />}>
+          <Switch>
+            <Route path="/" component={OverviewPage} />
+            <Route path="/deliveries" component={DeliveriesPage} />
+            <Route path="/deliveries/:id">{({ id }) => <DeliveryPage key={id} id={id} />}</Route>
+            <Route path="/subscriptions" component={SubscriptionsPage} />
+            <Route path="/subscriptions/new" component={NewSubscriptionPage} />
+            <Route path="/subscriptions/:id">
+              {({ id }) => <SubscriptionPage key={id} id={Number(id)} />}
+            </Route>
+            <Route path="/event-types" component={EventTypesPage} />
+            <Route path="/event-types/:code">{({ code }) => <EventTypePage key={code} code={code} />}</Route>
+            <Route path="/recover" component={RecoverPage} />
+            <Route path="/inbox" component={InboxPage} />
+            <Route>
+              <PageHeader title="There is no such page" />
+              <Empty title="Nothing is here">
+                <Link href="/">Go to the overview</Link>
+              </Empty>
+            </Route>
+          </Switch>
+        </Suspense>
+      </main>
+    </div>
+  );
+}
+
+function Places() {
+  const [location] = useLocation();
+  return (
+    <nav aria-label="Pages" className={styles.places}>
+      <ul>
+        {PLACES.map(({ path, name, Icon }) => {
+          const isHere = path === "/" ? location === "/" : location.startsWith(path);
+          return (
+            <li key={path}>
+              <Link href={path} aria-current={isHere ? "page" : undefined} className={styles.place}>
+                <Icon size={17} aria-hidden="true" />
+                <span>{name}</span>
+              </Link>
+            </li>
+          );
+        })}
+      </ul>
+    </nav>
+  );
+}
+
+function Account() {
+  const { session, signOut } = useSession();
+  return (
+    <div className={styles.account}>
+      <div className={styles.who}>
+        <strong>{session.accountName}</strong>
+        <span>
+          {session.expiresAt === undefined ? (
+            `Account ${session.accountId}`
+          ) : (
+            <>
+              Ends <Time at={session.expiresAt} relative />
+            </>
+          )}
+        </span>
+      </div>
+      <ThemeToggle />
+      <Button className={`${controls.button} ${controls.icon}`} aria-label="Sign out" onPress={signOut}>
+        <LogOut size={16} aria-hidden="true" />
+      </Button>
+    </div>
+  );
+}

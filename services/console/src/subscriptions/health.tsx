@@ -1,0 +1,58 @@
+import { useQuery } from "@connectrpc/connect-query";
+import { SubscriptionService } from "@posthaste/contracts/subscription";
+import { answerOf } from "../parts/badge.tsx";
+import { Card, Facts, Skeleton } from "../parts/layout.tsx";
+import { durationMsOf, percent, whole } from "../parts/numbers.ts";
+import { spelledMs, Time } from "../parts/time.tsx";
+import styles from "./health.module.css";
+
+const EVERY_MS = 5_000;
+
+/** How its receiver has done of late. */
+export function Health({ id }: { id: number }) {
+  const { data } = useQuery(
+    SubscriptionService.method.getSubscriptionHealth,
+    { id },
+    { refetchInterval: EVERY_MS },
+  );
+  if (data === undefined) {
+    return (
+      <Card title="Health">
+        <Skeleton lines={5} />
+      </Card>
+    );
+  }
+  const share = data.attempts === 0 ? undefined : data.accepted / data.attempts;
+  return (
+    <Card title="Health">
+      <div className={styles.share}>
+        <strong>{share === undefined ? "–" : percent(share)}</strong>
+        <span>
+          {share === undefined
+            ? "no attempt yet"
+            : `of its last ${whole(data.attempts)} attempts ${data.attempts === 1 ? "was" : "were"} accepted`}
+        </span>
+      </div>
+      <meter
+        className={styles.meter}
+        min={0}
+        max={1}
+        low={0.9}
+        high={0.99}
+        optimum={1}
+        value={share ?? 1}
+        aria-label="Share of accepted attempts"
+      />
+      <Facts
+        facts={[
+          ["Half within", data.p50 === undefined ? "–" : spelledMs(durationMsOf(data.p50))],
+          ["95 of 100 within", data.p95 === undefined ? "–" : spelledMs(durationMsOf(data.p95))],
+          ["Last attempt", <Time key="last" at={data.lastAttemptAt} relative />],
+          ["It came to", answerOf(data.lastOutcome, 0)],
+          ["Next attempt", <Time key="next" at={data.nextAttemptAt} relative />],
+          ["Waiting, parked", `${whole(data.pending)}, ${whole(data.parked)}`],
+        ]}
+      />
+    </Card>
+  );
+}

@@ -1,0 +1,91 @@
+import { useMutation } from "@connectrpc/connect-query";
+import { InboxService } from "@posthaste/contracts/inbox";
+import { SubscriptionService } from "@posthaste/contracts/subscription";
+import { useQueryClient } from "@tanstack/react-query";
+import { Inbox } from "lucide-react";
+import { useState } from "react";
+import { Button } from "react-aria-components/Button";
+import { useLocation } from "wouter";
+import { useEventTypes } from "../api/subscriptions.ts";
+import { storeInboxId } from "../inbox/stored-inbox.ts";
+import controls from "../parts/controls.module.css";
+import { Card, Empty, PageHeader } from "../parts/layout.tsx";
+import { TextBlock } from "../parts/text-block.tsx";
+import { useSession } from "../session/session-context.tsx";
+import styles from "./new-subscription-page.module.css";
+import { NEW_DRAFT, requestOf, SubscriptionForm } from "./subscription-form.tsx";
+
+/** A new subscription, with what its receiver would get beside it. */
+export function NewSubscriptionPage() {
+  const { session } = useSession();
+  const queries = useQueryClient();
+  const [, navigate] = useLocation();
+  const [draft, setDraft] = useState(NEW_DRAFT);
+  const [lookedAt, setLookedAt] = useState("");
+  const create = useMutation(SubscriptionService.method.createSubscription, {
+    onSuccess: ({ subscription }) => {
+      void queries.invalidateQueries();
+      navigate(`/subscriptions/${subscription?.id}`);
+    },
+  });
+  const makeInbox = useMutation(InboxService.method.createInbox, {
+    onSuccess: ({ inbox }) => {
+      if (inbox === undefined) return;
+      storeInboxId(inbox.id);
+      setDraft((before) => ({ ...before, targetUrl: `${location.origin}${inbox.path}` }));
+    },
+  });
+  return (
+    <>
+      <PageHeader
+        title="New subscription"
+        about="Events that are ingested from its making on are delivered to it."
+      />
+      <div className={styles.columns}>
+        <Card>
+          <SubscriptionForm
+            draft={draft}
+            onChange={setDraft}
+            submit="Create subscription"
+            isBusy={create.isPending}
+            error={create.error ?? makeInbox.error}
+            onSubmit={() => create.mutate({ ...requestOf(draft), secret: draft.secret })}
+            onLookAt={setLookedAt}
+          >
+            {session.inboxes && (
+              <Button
+                className={`${controls.button} ${controls.small} ${styles.inbox}`}
+                onPress={() => makeInbox.mutate({})}
+              >
+                <Inbox size={15} aria-hidden="true" /> No receiver yet? Use an inbox
+              </Button>
+            )}
+          </SubscriptionForm>
+        </Card>
+        <Sample code={lookedAt} />
+      </div>
+    </>
+  );
+}
+
+function Sample({ code }: { code: string }) {
+  const eventType = useEventTypes().find((one) => one.code === code);
+  return (
+    <Card title={eventType === undefined ? "What is sent" : eventType.code} className={styles.sample}>
+      {eventType === undefined ? (
+        <Empty title="Choose an event type">
+          <p>A sample of what its receivers get is shown here.</p>
+        </Empty>
+      ) : (
+        <div className={styles.shown}>
+          <p>{eventType.description}</p>
+          <TextBlock
+            key={code}
+            label="Body, an array with exactly one item"
+            text={`[${eventType.sampleJson}]`}
+          />
+        </div>
+      )}
+    </Card>
+  );
+}

@@ -1,0 +1,164 @@
+import { durationFromMs, durationMs } from "@bufbuild/protobuf/wkt";
+import { Acceptance, type Subscription } from "@posthaste/contracts/subscription";
+import { type FormEvent, useState } from "react";
+import { Button } from "react-aria-components/Button";
+import { Input } from "react-aria-components/Input";
+import { Label } from "react-aria-components/Label";
+import { Text } from "react-aria-components/Text";
+import { TextField } from "react-aria-components/TextField";
+import { Choice } from "../parts/choice.tsx";
+import controls from "../parts/controls.module.css";
+import { ErrorNote } from "../parts/error-note.tsx";
+import styles from "./subscription-form.module.css";
+import { TypePicker } from "./type-picker.tsx";
+
+/** What creating and changing have in common. */
+export type Draft = {
+  readonly targetUrl: string;
+  readonly eventTypes: readonly string[];
+  readonly description: string;
+  /** A credential of the receiver's own; empty: none, or as it is. */
+  readonly secret: string;
+  readonly acceptance: Acceptance;
+  readonly timeoutS: string;
+};
+
+export const NEW_DRAFT: Draft = {
+  targetUrl: "",
+  eventTypes: [],
+  description: "",
+  secret: "",
+  acceptance: Acceptance.OK_ONLY,
+  timeoutS: "15",
+};
+
+export function draftOf(subscription: Subscription): Draft {
+  return {
+    targetUrl: subscription.targetUrl,
+    eventTypes: subscription.eventTypes,
+    description: subscription.description,
+    secret: "",
+    acceptance: subscription.acceptance,
+    timeoutS: String(subscription.timeout === undefined ? 15 : durationMs(subscription.timeout) / 1_000),
+  };
+}
+
+/** The draft as both RPCs take it, without the secret. */
+export function requestOf({ targetUrl, eventTypes, description, acceptance, timeoutS }: Draft) {
+  return {
+    targetUrl: targetUrl.trim(),
+    eventTypes: [...eventTypes],
+    description,
+    acceptance,
+    timeout: durationFromMs(Number(timeoutS) * 1_000),
+  };
+}
+
+export function SubscriptionForm(props: {
+  draft: Draft;
+  onChange(draft: Draft): void;
+  submit: string;
+  hasSecret?: boolean;
+  isBusy: boolean;
+  error: unknown;
+  onSubmit(): void;
+  onLookAt?(code: string): void;
+  children?: React.ReactNode;
+}) {
+  const { draft, onChange, submit, hasSecret = false, isBusy, error, onSubmit, onLookAt, children } = props;
+  const [problem, setProblem] = useState("");
+  const set = <K extends keyof Draft>(key: K, value: Draft[K]) => onChange({ ...draft, [key]: value });
+  const send = (event: FormEvent) => {
+    event.preventDefault();
+    const found = problemOf(draft);
+    setProblem(found);
+    if (found === "") onSubmit();
+  };
+  return (
+    <form className={styles.form} onSubmit={send} noValidate>
+      <TextField
+        className={controls.field}
+        value={draft.targetUrl}
+        onChange={(value) => set("targetUrl", value)}
+        type="url"
+        isRequired
+      >
+        <Label>Target URL</Label>
+        <Input
+          className={controls.input}
+          placeholder="https://yoursite.example/webhooks"
+          spellCheck="false"
+        />
+        <Text slot="description">Where events are sent by POST. It answers 200 to accept one.</Text>
+      </TextField>
+      {children}
+      <TypePicker
+        chosen={draft.eventTypes}
+        onChange={(types) => set("eventTypes", types)}
+        onLookAt={onLookAt}
+      />
+      <TextField
+        className={controls.field}
+        value={draft.description}
+        onChange={(value) => set("description", value)}
+        maxLength={255}
+      >
+        <Label>Description</Label>
+        <Input className={controls.input} placeholder="For people: whose receiver this is" />
+      </TextField>
+      <details className={styles.more}>
+        <summary>More</summary>
+        <div className={styles.moreFields}>
+          <TextField
+            className={controls.field}
+            value={draft.secret}
+            onChange={(value) => set("secret", value)}
+            type="password"
+            autoComplete="new-password"
+          >
+            <Label>The receiver’s own credential</Label>
+            <Input className={controls.input} placeholder={hasSecret ? "as it is" : "none"} />
+            <Text slot="description">Sent as Authorization: Basic, and never shown again.</Text>
+          </TextField>
+          <Choice
+            label="Accepted by"
+            options={[
+              { id: String(Acceptance.OK_ONLY), name: "Only status 200" },
+              { id: String(Acceptance.ANY_2XX), name: "Any status from 200 to 299" },
+            ]}
+            value={String(draft.acceptance)}
+            onChange={(value) => set("acceptance", Number(value) as Acceptance)}
+          />
+          <TextField
+            className={controls.field}
+            value={draft.timeoutS}
+            onChange={(value) => set("timeoutS", value)}
+            inputMode="numeric"
+          >
+            <Label>Seconds for one attempt</Label>
+            <Input className={controls.input} />
+            <Text slot="description">1 to 30, for all of it.</Text>
+          </TextField>
+        </div>
+      </details>
+      {problem !== "" && <p className={styles.problem}>{problem}</p>}
+      {error !== null && error !== undefined && <ErrorNote error={error} />}
+      <Button
+        type="submit"
+        className={`${controls.button} ${controls.primary} ${styles.submit}`}
+        isDisabled={isBusy}
+      >
+        {submit}
+      </Button>
+    </form>
+  );
+}
+
+function problemOf({ targetUrl, eventTypes, timeoutS }: Draft): string {
+  if (!/^https?:\/\/\S+$/.test(targetUrl.trim()))
+    return "Give an address that begins with https:// or http://.";
+  if (eventTypes.length === 0) return "Choose at least one event type.";
+  const seconds = Number(timeoutS);
+  if (!(seconds >= 1 && seconds <= 30)) return "Give 1 to 30 seconds for one attempt.";
+  return "";
+}

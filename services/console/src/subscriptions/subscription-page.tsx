@@ -1,0 +1,209 @@
+import { createConnectQueryKey, useMutation, useQuery } from "@connectrpc/connect-query";
+import {
+  Acceptance,
+  type Subscription,
+  SubscriptionService,
+  SubscriptionState,
+} from "@posthaste/contracts/subscription";
+import { useQueryClient } from "@tanstack/react-query";
+import { Pause, Pencil, Play } from "lucide-react";
+import { useCallback, useState } from "react";
+import { Button } from "react-aria-components/Button";
+import { Link, useLocation } from "wouter";
+import { SubscriptionBadge } from "../parts/badge.tsx";
+import { ConfirmButton } from "../parts/confirm.tsx";
+import controls from "../parts/controls.module.css";
+import { CopyButton } from "../parts/copy-button.tsx";
+import { ErrorNote } from "../parts/error-note.tsx";
+import { Card, Facts, PageHeader, Skeleton } from "../parts/layout.tsx";
+import { durationMsOf } from "../parts/numbers.ts";
+import { spelledMs, Time } from "../parts/time.tsx";
+import { useSession } from "../session/session-context.tsx";
+import { Health } from "./health.tsx";
+import { SigningKeys } from "./signing-keys.tsx";
+import { draftOf, requestOf, SubscriptionForm } from "./subscription-form.tsx";
+import styles from "./subscription-page.module.css";
+import { TestEvent } from "./test-event.tsx";
+
+const EVERY_MS = 10_000;
+const { getSubscription } = SubscriptionService.method;
+
+export function SubscriptionPage({ id }: { id: number }) {
+  const { can } = useSession();
+  const queries = useQueryClient();
+  const [isEditing, setEditing] = useState(false);
+  const { data, error, refetch } = useQuery(getSubscription, { id }, { refetchInterval: EVERY_MS });
+  const reread = useCallback(() => void queries.invalidateQueries(), [queries]);
+  const subscription = data?.subscription;
+  if (subscription === undefined) {
+    return (
+      <>
+        <PageHeader title="Subscription" />
+        {error === null ? <Skeleton lines={8} /> : <ErrorNote error={error} onRetry={() => void refetch()} />}
+      </>
+    );
+  }
+  const mayWrite = can("subscriptions:write") && subscription.state !== SubscriptionState.ENDED;
+  return (
+    <>
+      <PageHeader
+        name={subscription.targetUrl}
+        title={
+          <>
+            <span className={styles.target}>{subscription.targetUrl}</span>
+            <SubscriptionBadge subscription={subscription} />
+          </>
+        }
+        about={subscription.description === "" ? `Subscription ${id}` : subscription.description}
+      >
+        {mayWrite && (
+          <Actions subscription={subscription} onEdit={() => setEditing(true)} onChanged={reread} />
+        )}
+      </PageHeader>
+      {subscription.state === SubscriptionState.DISABLED && (
+        <p className={styles.note}>
+          It was disabled because it kept failing. What it is owed is parked, and sent in order once it is
+          resumed.
+        </p>
+      )}
+      <div className={styles.columns}>
+        <div className={styles.column}>
+          {isEditing ? (
+            <Edit
+              subscription={subscription}
+              onDone={() => {
+                setEditing(false);
+                reread();
+              }}
+            />
+          ) : (
+            <Settings subscription={subscription} />
+          )}
+          {mayWrite && <TestEvent subscription={subscription} />}
+        </div>
+        <div className={styles.column}>
+          <Health id={id} />
+          {mayWrite && <SigningKeys id={id} />}
+        </div>
+      </div>
+    </>
+  );
+}
+
+function Settings({ subscription }: { subscription: Subscription }) {
+  const { eventTypes, rateLimit, concurrency, timeout, hasSecret, headerNames, acceptance } = subscription;
+  return (
+    <Card
+      title="Settings"
+      aside={<Link href={`/deliveries?subscription=${subscription.id}`}>Its deliveries</Link>}
+    >
+      <Facts
+        facts={[
+          ["Event types", eventTypes.includes("*") ? "every event type" : eventTypes.join(", ")],
+          [
+            "Accepted by",
+            acceptance === Acceptance.ANY_2XX ? "any status from 200 to 299" : "only status 200",
+          ],
+          ["Time for one attempt", spelledMs(durationMsOf(timeout))],
+          ["Rate", rateLimit === undefined ? "no limit" : `${rateLimit.perSecond} in a second`],
+          ["Attempts at once", concurrency === 0 ? "the default" : String(concurrency)],
+          ["Receiver’s credential", hasSecret ? "sent as Authorization: Basic" : "none"],
+          ["Headers of its own", headerNames.length === 0 ? "none" : headerNames.join(", ")],
+          ["Created", <Time key="created" at={subscription.createdAt} />],
+          [
+            "Public keys",
+            <span key="keys" className={styles.keys}>
+              <a href={subscription.publicKeysPath} target="_blank" rel="noreferrer">
+                JSON Web Key Set
+              </a>
+              <CopyButton
+                text={`${location.origin}${subscription.publicKeysPath}`}
+                label="Copy the keys’ address"
+              />
+            </span>,
+          ],
+        ]}
+      />
+    </Card>
+  );
+}
+
+function Edit({ subscription, onDone }: { subscription: Subscription; onDone(): void }) {
+  const [draft, setDraft] = useState(() => draftOf(subscription));
+  const update = useMutation(SubscriptionService.method.updateSubscription, { onSuccess: onDone });
+  return (
+    <Card
+      title="Edit"
+      aside={
+        <Button className={`${controls.button} ${controls.small}`} onPress={onDone}>
+          Leave it
+        </Button>
+      }
+    >
+      <SubscriptionForm
+        draft={draft}
+        onChange={setDraft}
+        submit="Save"
+        hasSecret={subscription.hasSecret}
+        isBusy={update.isPending}
+        error={update.error}
+        onSubmit={() =>
+          update.mutate({
+            id: subscription.id,
+            ...requestOf(draft),
+            ...(draft.secret === "" ? {} : { secret: draft.secret }),
+          })
+        }
+      />
+    </Card>
+  );
+}
+
+function Actions(props: { subscription: Subscription; onEdit(): void; onChanged(): void }) {
+  const { subscription, onEdit, onChanged } = props;
+  const { id, state } = subscription;
+  const [, navigate] = useLocation();
+  const pause = useMutation(SubscriptionService.method.pauseSubscription, { onSuccess: onChanged });
+  const resume = useMutation(SubscriptionService.method.resumeSubscription, { onSuccess: onChanged });
+  const end = useMutation(SubscriptionService.method.deleteSubscription);
+  const queries = useQueryClient();
+  const error = pause.error ?? resume.error;
+  return (
+    <>
+      <ConfirmButton
+        label="Delete"
+        title="Delete this subscription?"
+        doIt="Delete it"
+        isDanger
+        onConfirm={async () => {
+          await end.mutateAsync({ id });
+          navigate("/subscriptions");
+          const queryKey = createConnectQueryKey({
+            schema: SubscriptionService.method.listSubscriptions,
+            cardinality: "finite",
+          });
+          await queries.invalidateQueries({ queryKey });
+        }}
+      >
+        <p>Its open deliveries are cancelled, and its signing keys are gone. This cannot be undone.</p>
+      </ConfirmButton>
+      <Button className={controls.button} onPress={onEdit}>
+        <Pencil size={15} aria-hidden="true" /> Edit
+      </Button>
+      {state === SubscriptionState.ACTIVE ? (
+        <Button className={controls.button} isDisabled={pause.isPending} onPress={() => pause.mutate({ id })}>
+          <Pause size={15} aria-hidden="true" /> Pause
+        </Button>
+      ) : (
+        <Button
+          className={`${controls.button} ${controls.primary}`}
+          isDisabled={resume.isPending}
+          onPress={() => resume.mutate({ id })}
+        >
+          <Play size={15} aria-hidden="true" /> Resume
+        </Button>
+      )}
+      {error !== null && <ErrorNote error={error} />}
+    </>
+  );
+}

@@ -1,0 +1,153 @@
+import { useQuery } from "@connectrpc/connect-query";
+import { type Subscription, SubscriptionService } from "@posthaste/contracts/subscription";
+import { keepPreviousData } from "@tanstack/react-query";
+import { Plus } from "lucide-react";
+import { useState } from "react";
+import { Button } from "react-aria-components/Button";
+import { Link } from "wouter";
+import { SubscriptionBadge } from "../parts/badge.tsx";
+import controls from "../parts/controls.module.css";
+import { ErrorNote } from "../parts/error-note.tsx";
+import { Card, Empty, PageHeader, Skeleton } from "../parts/layout.tsx";
+import table from "../parts/table.module.css";
+import { Time } from "../parts/time.tsx";
+import { Toggles } from "../parts/toggles.tsx";
+import { useSession } from "../session/session-context.tsx";
+import styles from "./subscriptions-page.module.css";
+
+const PAGE_SIZE = 50;
+const EVERY_MS = 10_000;
+const SHOWN_TYPES_MAX = 2;
+
+export function SubscriptionsPage() {
+  const { can } = useSession();
+  const [which, setWhich] = useState<"all" | "failing">("all");
+  const [tokens, setTokens] = useState<readonly string[]>([""]);
+  const { data, error, refetch } = useQuery(
+    SubscriptionService.method.listSubscriptions,
+    { pageSize: PAGE_SIZE, pageToken: tokens.at(-1) ?? "", failing: which === "failing" },
+    { refetchInterval: EVERY_MS, placeholderData: keepPreviousData },
+  );
+  const next = data?.nextPageToken ?? "";
+  return (
+    <>
+      <PageHeader title="Subscriptions" about="Who is told, of what, and where.">
+        <Toggles
+          label="Which subscriptions"
+          options={[
+            { id: "all", name: "All" },
+            { id: "failing", name: "Failing" },
+          ]}
+          value={which}
+          onChange={(chosen) => {
+            setWhich(chosen);
+            setTokens([""]);
+          }}
+        />
+        {can("subscriptions:write") && (
+          <Link href="/subscriptions/new" className={`${controls.button} ${controls.primary}`}>
+            <Plus size={16} aria-hidden="true" /> New subscription
+          </Link>
+        )}
+      </PageHeader>
+      {error !== null && <ErrorNote error={error} onRetry={() => void refetch()} />}
+      <Card isFlush>
+        {data === undefined && error === null && <Skeleton lines={6} />}
+        {data !== undefined && data.subscriptions.length === 0 && <None which={which} />}
+        {data !== undefined && data.subscriptions.length > 0 && <Rows subscriptions={data.subscriptions} />}
+      </Card>
+      {(next !== "" || tokens.length > 1) && (
+        <nav className={styles.pages} aria-label="Pages of subscriptions">
+          <Button
+            className={`${controls.button} ${controls.small}`}
+            isDisabled={tokens.length === 1}
+            onPress={() => setTokens(tokens.slice(0, -1))}
+          >
+            Older
+          </Button>
+          <Button
+            className={`${controls.button} ${controls.small}`}
+            isDisabled={next === ""}
+            onPress={() => setTokens([...tokens, next])}
+          >
+            Newer
+          </Button>
+        </nav>
+      )}
+    </>
+  );
+}
+
+function Rows({ subscriptions }: { subscriptions: readonly Subscription[] }) {
+  return (
+    <table className={table.table}>
+      <caption className="visually-hidden">Subscriptions, oldest first</caption>
+      <thead>
+        <tr>
+          <th scope="col">State</th>
+          <th scope="col">Target</th>
+          <th scope="col" className={table.optional}>
+            Event types
+          </th>
+          <th scope="col">Since</th>
+        </tr>
+      </thead>
+      <tbody>
+        {subscriptions.map((subscription) => (
+          <tr key={subscription.id}>
+            <td>
+              <SubscriptionBadge subscription={subscription} />
+            </td>
+            <td className={table.wide}>
+              <Link href={`/subscriptions/${subscription.id}`} className={table.link}>
+                {subscription.targetUrl}
+              </Link>
+              {subscription.description !== "" && (
+                <span className={styles.description}>{subscription.description}</span>
+              )}
+            </td>
+            <td className={`${table.muted} ${table.optional}`}>{typesOf(subscription)}</td>
+            <td className={table.muted}>
+              <Time at={subscription.failingSince ?? subscription.createdAt} relative />
+            </td>
+          </tr>
+        ))}
+      </tbody>
+    </table>
+  );
+}
+
+function typesOf({ eventTypes }: Subscription): string {
+  if (eventTypes.includes("*")) return "every event type";
+  const more = eventTypes.length - SHOWN_TYPES_MAX;
+  const shown = eventTypes.slice(0, SHOWN_TYPES_MAX).join(", ");
+  return more > 0 ? `${shown} and ${more} more` : shown;
+}
+
+function None({ which }: { which: "all" | "failing" }) {
+  const { can, session } = useSession();
+  if (which === "failing") {
+    return (
+      <Empty title="None is failing">
+        <p>Every receiver accepted what it was sent last.</p>
+      </Empty>
+    );
+  }
+  return (
+    <Empty title="Nobody is subscribed yet">
+      <p>A subscription is an address of yours and the event types that are sent to it.</p>
+      <div className={styles.ways}>
+        {can("subscriptions:write") && (
+          <Link href="/subscriptions/new" className={`${controls.button} ${controls.primary}`}>
+            Create the first one
+          </Link>
+        )}
+        {session.inboxes && (
+          <Link href="/inbox" className={controls.button}>
+            No receiver yet? Try an inbox
+          </Link>
+        )}
+      </div>
+    </Empty>
+  );
+}

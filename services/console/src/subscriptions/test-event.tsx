@@ -1,0 +1,91 @@
+import { useMutation } from "@connectrpc/connect-query";
+import { type Subscription, SubscriptionService } from "@posthaste/contracts/subscription";
+import { Send } from "lucide-react";
+import { useState } from "react";
+import { Button } from "react-aria-components/Button";
+import { Label } from "react-aria-components/Label";
+import { TextArea } from "react-aria-components/TextArea";
+import { TextField } from "react-aria-components/TextField";
+import { Link } from "wouter";
+import { useEventTypes } from "../api/subscriptions.ts";
+import { answerOf, DeliveryBadge } from "../parts/badge.tsx";
+import { Choice } from "../parts/choice.tsx";
+import controls from "../parts/controls.module.css";
+import { ErrorNote } from "../parts/error-note.tsx";
+import { Card } from "../parts/layout.tsx";
+import { durationMsOf } from "../parts/numbers.ts";
+import { bytesAsText, TextBlock } from "../parts/text-block.tsx";
+import { spelledMs } from "../parts/time.tsx";
+import styles from "./test-event.module.css";
+
+/** Sends one event to this subscription alone, and shows what its receiver says. */
+export function TestEvent({ subscription }: { subscription: Subscription }) {
+  const eventTypes = useEventTypes();
+  const wanted = eventTypes.filter(
+    ({ code }) => subscription.eventTypes.includes(code) || subscription.eventTypes.includes("*"),
+  );
+  const offered = wanted.length > 0 ? wanted : eventTypes;
+  const [chosen, setChosen] = useState("");
+  const [edited, setEdited] = useState<string>();
+  const eventType = offered.find(({ code }) => code === chosen) ?? offered[0];
+  const send = useMutation(SubscriptionService.method.sendTestEvent);
+  const delivery = send.data?.delivery;
+  const attempt = send.data?.attempt;
+  return (
+    <Card title="Send a test event">
+      <div className={styles.body}>
+        <p className={styles.about}>
+          It is tried once, marked <code>webhook-test: true</code>, and no other subscription gets it.
+        </p>
+        <Choice
+          label="Event type"
+          options={offered.map(({ code }) => ({ id: code, name: code }))}
+          value={eventType?.code ?? ""}
+          onChange={(code) => {
+            setChosen(code);
+            setEdited(undefined);
+          }}
+        />
+        <TextField
+          className={controls.field}
+          value={edited ?? eventType?.sampleJson ?? ""}
+          onChange={setEdited}
+        >
+          <Label>Snapshot</Label>
+          <TextArea className={controls.input} rows={8} spellCheck="false" />
+        </TextField>
+        <Button
+          className={`${controls.button} ${controls.primary} ${styles.send}`}
+          isDisabled={send.isPending || eventType === undefined}
+          onPress={() =>
+            send.mutate({
+              subscriptionId: subscription.id,
+              eventType: eventType?.code ?? "",
+              dataJson: edited ?? "",
+            })
+          }
+        >
+          <Send size={15} aria-hidden="true" /> {send.isPending ? "Sending…" : "Send"}
+        </Button>
+        {send.error !== null && <ErrorNote error={send.error} />}
+        {delivery !== undefined && (
+          <div className={styles.result} role="status">
+            <p className={styles.outcome}>
+              <DeliveryBadge state={delivery.state} attempts={delivery.attempts} />
+              <span>
+                {attempt === undefined
+                  ? "Nothing came of it in time; it is still on its way."
+                  : `${answerOf(attempt.outcome, attempt.status)} after ${spelledMs(durationMsOf(attempt.duration))}`}
+              </span>
+              <Link href={`/deliveries/${delivery.id}`}>See the delivery</Link>
+            </p>
+            {attempt?.detail !== undefined && attempt.detail !== "" && <p>{attempt.detail}</p>}
+            {attempt !== undefined && attempt.status !== 0 && (
+              <TextBlock label="What it answered" text={bytesAsText(attempt.responseBody)} />
+            )}
+          </div>
+        )}
+      </div>
+    </Card>
+  );
+}
