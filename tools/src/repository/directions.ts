@@ -36,13 +36,7 @@ const CONFINED: readonly { readonly packages: RegExp; readonly to: readonly stri
   },
   {
     packages: /^(@bufbuild\/.*|@connectrpc\/.*)$/,
-    to: [
-      "packages/contracts",
-      "packages/client",
-      "services/api",
-      "services/console",
-      "tools/src/bench/load",
-    ],
+    to: ["packages/contracts", "packages/client", "services/api", "services/console", "tools/src/bench/load"],
   },
   { packages: /^undici$/, to: ["packages/delivery/src/activities", "tools/src/bench/load"] },
   // Which addresses may be called is decided in one place.

@@ -120,7 +120,9 @@ function Rows({ deliveries, isStale }: { deliveries: readonly Delivery[]; isStal
           <th scope="col" className={table.optional}>
             Attempts
           </th>
-          <th scope="col">Last answer</th>
+          <th scope="col" className={table.optional}>
+            Last answer
+          </th>
           <th scope="col">Made</th>
         </tr>
       </thead>
@@ -136,12 +138,15 @@ function Rows({ deliveries, isStale }: { deliveries: readonly Delivery[]; isStal
                 <span className="visually-hidden">, delivery {delivery.id}</span>
               </Link>
               {delivery.test && <span className={styles.test}>test</span>}
+              <span className={table.below}>{answerOf(delivery.lastOutcome, delivery.lastStatus)}</span>
             </td>
             <td className={`${table.wide} ${table.muted} ${table.optional}`}>
               {targetName(subscriptions, delivery.subscriptionId)}
             </td>
             <td className={table.optional}>{delivery.attempts}</td>
-            <td className={table.muted}>{answerOf(delivery.lastOutcome, delivery.lastStatus)}</td>
+            <td className={`${table.muted} ${table.optional}`}>
+              {answerOf(delivery.lastOutcome, delivery.lastStatus)}
+            </td>
             <td className={table.muted}>
               <Time at={delivery.createdAt} relative />
             </td>

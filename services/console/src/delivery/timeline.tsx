@@ -7,6 +7,7 @@ import {
   type PlannedAttempt,
 } from "@posthaste/contracts/delivery";
 import { ChevronRight } from "lucide-react";
+import { useState } from "react";
 import { Button } from "react-aria-components/Button";
 import { Disclosure, DisclosurePanel } from "react-aria-components/Disclosure";
 import { Heading } from "react-aria-components/Heading";
@@ -26,6 +27,8 @@ export function Timeline(props: {
 }) {
   const { delivery, attempts, planned, body } = props;
   const last = attempts.at(-1)?.number;
+  const [showsAll, setShowsAll] = useState(false);
+  const coming = showsAll ? planned : planned.slice(0, COMING_SHOWN);
   return (
     <section aria-label="Timeline">
       <h2 className={styles.heading}>Timeline</h2>
@@ -40,7 +43,7 @@ export function Timeline(props: {
             <p className={styles.waiting}>{WAITING[delivery.state] ?? "No attempt was made."}</p>
           </li>
         )}
-        {planned.map(({ number, dueAt }, i) => (
+        {coming.map(({ number, dueAt }, i) => (
           <li key={number} data-tone="coming">
             <p className={styles.coming}>
               <strong>Attempt {number}</strong>
@@ -54,10 +57,20 @@ export function Timeline(props: {
             </p>
           </li>
         ))}
+        {coming.length < planned.length && (
+          <li data-tone="coming">
+            <Button className={styles.more} onPress={() => setShowsAll(true)}>
+              and {planned.length - coming.length} more, the last <Time at={planned.at(-1)?.dueAt} relative />
+            </Button>
+          </li>
+        )}
       </ol>
     </section>
   );
 }
+
+/** The next ones matter; the rest is the published schedule. */
+const COMING_SHOWN = 3;
 
 const WAITING: Partial<Record<DeliveryState, string>> = {
   [DeliveryState.PENDING]: "Waits to be sent for the first time.",

@@ -40,7 +40,9 @@ export function EventTypesPage() {
             <thead>
               <tr>
                 <th scope="col">Code</th>
-                <th scope="col">What happened</th>
+                <th scope="col" className={table.optional}>
+                  What happened
+                </th>
                 <th scope="col" className={table.optional}>
                   Version
                 </th>
@@ -56,8 +58,9 @@ export function EventTypesPage() {
                     <Link href={`/event-types/${code}`} className={`${table.link} mono`}>
                       {code}
                     </Link>
+                    <span className={`${table.below} ${styles.below}`}>{description}</span>
                   </td>
-                  <td className={`${table.wide} ${table.muted}`}>{description}</td>
+                  <td className={`${table.wide} ${table.muted} ${table.optional}`}>{description}</td>
                   <td className={table.optional}>{version}</td>
                   <td className={`${table.muted} ${table.optional}`}>
                     {builtIn ? "built in" : shared ? "everyone’s" : "your own"}

@@ -25,18 +25,17 @@ export function SchemaTable({ schema }: { schema: JsonObject }) {
           <thead>
             <tr>
               <th scope="col">Property</th>
-              <th scope="col">Type</th>
               <th scope="col">What it is</th>
             </tr>
           </thead>
           <tbody>
             {rows.map(({ path, type, isRequired, about }) => (
               <tr key={path}>
-                <td className="mono">
-                  {path}
+                <td>
+                  <span className="mono">{path}</span>
                   {isRequired && <span className={styles.required}>required</span>}
+                  <span className={styles.type}>{type}</span>
                 </td>
-                <td className={table.muted}>{type}</td>
                 <td className={`${table.muted} ${styles.about}`}>{about}</td>
               </tr>
             ))}

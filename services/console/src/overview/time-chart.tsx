@@ -79,31 +79,33 @@ export function TimeChart(props: Props) {
       </ul>
       <p ref={readout} className={styles.readout} aria-hidden="true" />
       <div ref={place} className={styles.place} aria-hidden="true" />
-      <table className="visually-hidden">
-        <caption>{label}</caption>
-        <thead>
-          <tr>
-            <th scope="col">From</th>
-            {series.map(({ name }) => (
-              <th key={name} scope="col">
-                {name}
-              </th>
-            ))}
-          </tr>
-        </thead>
-        <tbody>
-          {times.map((time, i) =>
-            series.every(({ values }) => !values[i]) ? null : (
-              <tr key={time}>
-                <th scope="row">{SHORT.format(time)}</th>
-                {series.map(({ name, values }) => (
-                  <td key={name}>{spell(values[i] ?? 0)}</td>
-                ))}
-              </tr>
-            ),
-          )}
-        </tbody>
-      </table>
+      <div className="visually-hidden">
+        <table>
+          <caption>{label}</caption>
+          <thead>
+            <tr>
+              <th scope="col">From</th>
+              {series.map(({ name }) => (
+                <th key={name} scope="col">
+                  {name}
+                </th>
+              ))}
+            </tr>
+          </thead>
+          <tbody>
+            {times.map((time, i) =>
+              series.every(({ values }) => !values[i]) ? null : (
+                <tr key={time}>
+                  <th scope="row">{SHORT.format(time)}</th>
+                  {series.map(({ name, values }) => (
+                    <td key={name}>{spell(values[i] ?? 0)}</td>
+                  ))}
+                </tr>
+              ),
+            )}
+          </tbody>
+        </table>
+      </div>
     </figure>
   );
 }
@@ -128,7 +130,11 @@ function optionsOf(props: Props, width: number, read: (text: string) => void): U
     height: HEIGHT,
     legend: { show: false },
     cursor: { points: { show: kind === "lines" }, y: false },
-    scales: { y: { range: (_plot, _min, max) => [0, max > 0 ? max * 1.12 : 1] } },
+    padding: [8, 12, 0, 0],
+    scales: {
+      x: { range: roomFor(props.times) },
+      y: { range: (_plot, _min, max) => [0, max > 0 ? max * 1.12 : 1] },
+    },
     axes: [
       {
         stroke: muted,
@@ -137,13 +143,14 @@ function optionsOf(props: Props, width: number, read: (text: string) => void): U
         font: FONT,
         values: spellAxis,
         space: 70,
+        size: 30,
       },
       {
         stroke: muted,
         grid,
         ticks: { show: false },
         font: FONT,
-        size: 58,
+        size: 52,
         space: 42,
         values: (_plot, values) => values.map((value) => (Number.isInteger(value) ? spell(value) : "")),
       },
@@ -182,7 +189,13 @@ function optionsOf(props: Props, width: number, read: (text: string) => void): U
   };
 }
 
-const FONT = "11px system-ui, sans-serif";
+/** Half a bar at both ends. */
+function roomFor(times: readonly number[]): UPlot.Range.Function {
+  const half = ((times[1] ?? 0) - (times[0] ?? 0)) / 2_000;
+  return (_plot, min, max) => [min - half, max + half];
+}
+
+const FONT = '11px "Inter Variable", system-ui, sans-serif';
 const DAY_S = 86_400;
 const CLOCK = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
 const DATE = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short" });

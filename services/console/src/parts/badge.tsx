@@ -49,8 +49,11 @@ export const OUTCOMES = {
 
 /** What an attempt came to, in a few words. */
 export function answerOf(outcome: Outcome, status: number): string {
-  if (outcome === Outcome.STATUS || outcome === Outcome.REDIRECT) return `Answered ${status}`;
-  return status === 0 ? OUTCOMES[outcome] : `${OUTCOMES[outcome].split(":")[0]}, ${status}`;
+  const [name] = OUTCOMES[outcome].split(":");
+  if (status === 0) return name ?? "";
+  return outcome === Outcome.STATUS || outcome === Outcome.REDIRECT
+    ? `Answered ${status}`
+    : `${name}, ${status}`;
 }
 
 const SUBSCRIPTION_STATES = {

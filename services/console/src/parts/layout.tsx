@@ -1,6 +1,8 @@
 import { useEffect, useRef } from "react";
 import styles from "./layout.module.css";
 
+let isLaterPage = false;
+
 /** A page's heading, with what can be done at its right. */
 export function PageHeader(props: {
   title: React.ReactNode;
@@ -13,8 +15,9 @@ export function PageHeader(props: {
   const heading = useRef<HTMLHeadingElement>(null);
   useEffect(() => {
     document.title = `${name} · Posthaste`;
-    // Whoever listens instead of looking is told that another page came.
-    heading.current?.focus({ preventScroll: true });
+    // Whoever listens instead of looking is told that another page came; the first one begins at its beginning.
+    if (isLaterPage) heading.current?.focus({ preventScroll: true });
+    isLaterPage = true;
   }, [name]);
   return (
     <header className={styles.header}>

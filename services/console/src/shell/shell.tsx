@@ -55,11 +55,13 @@ export function Shell() {
       <a className={styles.skip} href="#main">
         Skip to the page
       </a>
-      <aside className={styles.side}>
-        <Brand />
-        <Places />
-        <Account />
-      </aside>
+      <div className={styles.side}>
+        <div className={styles.sticky}>
+          <Brand />
+          <Places />
+          <Account />
+        </div>
+      </div>
       <main id="main" className={styles.main}>
         <Suspense fallback={<Skeleton lines={8} />}>
           <Switch>
