@@ -14,6 +14,9 @@ import { AccountService } from "@posthaste/contracts/account";
 import { DeliveryService } from "@posthaste/contracts/delivery";
 import { EventCatalogService } from "@posthaste/contracts/event_catalog";
 import { EventIngestService } from "@posthaste/contracts/event_ingest";
+import { InboxService } from "@posthaste/contracts/inbox";
+import { SessionService } from "@posthaste/contracts/session";
+import { StatisticsService } from "@posthaste/contracts/statistics";
 import { SubscriptionService } from "@posthaste/contracts/subscription";
 import { addIdempotencyKeys } from "./idempotency-keys.ts";
 import {
@@ -46,7 +49,10 @@ export type PosthasteClient = {
   readonly events: Client<typeof EventIngestService>;
   readonly catalog: Client<typeof EventCatalogService>;
   readonly deliveries: Client<typeof DeliveryService>;
+  readonly statistics: Client<typeof StatisticsService>;
   readonly accounts: Client<typeof AccountService>;
+  readonly sessions: Client<typeof SessionService>;
+  readonly inboxes: Client<typeof InboxService>;
   /**
    * Sends events on one stream (gRPC, so HTTP/2 all the way, whatever `protocol` says) and tells what became of each: the
    * fastest way for many. It resumes by itself where the stream breaks, up to `attemptsMax` streams without an
@@ -102,7 +108,10 @@ export function createPosthasteClient(options: PosthasteClientOptions): Posthast
     events: client(EventIngestService),
     catalog: client(EventCatalogService),
     deliveries: client(DeliveryService),
+    statistics: client(StatisticsService),
     accounts: client(AccountService),
+    sessions: client(SessionService),
+    inboxes: client(InboxService),
     ingestStream(events, streamOptions = {}) {
       streams ??= grpcTo(shared);
       const { ingestStream: open } = createClient(EventIngestService, streams.transport);

@@ -32,7 +32,7 @@ export async function consolePages(
   app: FastifyInstance,
   { dir, frameAncestors }: ConsoleOptions,
 ): Promise<void> {
-  await app.register(fastifyStatic, { root: dir, serve: false, cacheControl: false });
+  await app.register(fastifyStatic, { root: dir, serve: false, cacheControl: false, preCompressed: true });
   const headers = pageHeaders(frameAncestors);
   for (const path of CONSOLE_PATHS) {
     app.get(path, { schema: { hide: true } }, async (_request, reply) =>

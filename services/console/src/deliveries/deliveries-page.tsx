@@ -123,7 +123,9 @@ function Rows({ deliveries, isStale }: { deliveries: readonly Delivery[]; isStal
           <th scope="col" className={table.optional}>
             Last answer
           </th>
-          <th scope="col">Made</th>
+          <th scope="col" className={table.optional}>
+            Made
+          </th>
         </tr>
       </thead>
       <tbody>
@@ -138,7 +140,10 @@ function Rows({ deliveries, isStale }: { deliveries: readonly Delivery[]; isStal
                 <span className="visually-hidden">, delivery {delivery.id}</span>
               </Link>
               {delivery.test && <span className={styles.test}>test</span>}
-              <span className={table.below}>{answerOf(delivery.lastOutcome, delivery.lastStatus)}</span>
+              <span className={table.below}>
+                {answerOf(delivery.lastOutcome, delivery.lastStatus)},{" "}
+                <Time at={delivery.createdAt} relative />
+              </span>
             </td>
             <td className={`${table.wide} ${table.muted} ${table.optional}`}>
               {targetName(subscriptions, delivery.subscriptionId)}
@@ -147,7 +152,7 @@ function Rows({ deliveries, isStale }: { deliveries: readonly Delivery[]; isStal
             <td className={`${table.muted} ${table.optional}`}>
               {answerOf(delivery.lastOutcome, delivery.lastStatus)}
             </td>
-            <td className={table.muted}>
+            <td className={`${table.muted} ${table.optional}`}>
               <Time at={delivery.createdAt} relative />
             </td>
           </tr>

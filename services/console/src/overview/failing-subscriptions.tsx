@@ -32,7 +32,9 @@ export function FailingSubscriptions() {
         <thead>
           <tr>
             <th scope="col">Target</th>
-            <th scope="col">State</th>
+            <th scope="col" className={table.optional}>
+              State
+            </th>
             <th scope="col">Failing since</th>
           </tr>
         </thead>
@@ -55,7 +57,7 @@ function Row({ subscription }: { subscription: Subscription }) {
           {targetUrl}
         </Link>
       </td>
-      <td>
+      <td className={table.optional}>
         <SubscriptionBadge subscription={subscription} />
         {state === SubscriptionState.DISABLED && (
           <span className="visually-hidden">, until it is resumed</span>

@@ -146,10 +146,14 @@ function Charts({ data, range }: { data: GetStatisticsResponse | undefined; rang
                 label="Attempts over time"
                 times={buckets.map(timeOf)}
                 series={[
-                  { name: "Accepted", color: "--green", values: buckets.map((one) => Number(one.accepted)) },
+                  {
+                    name: "Accepted",
+                    color: "--chart-good",
+                    values: buckets.map((one) => Number(one.accepted)),
+                  },
                   {
                     name: "Failed",
-                    color: "--red",
+                    color: "--chart-bad",
                     values: buckets.map((one) => Number(one.attempts - one.accepted)),
                   },
                 ]}
@@ -169,10 +173,14 @@ function Charts({ data, range }: { data: GetStatisticsResponse | undefined; rang
                 label="Latency over time"
                 times={buckets.map(timeOf)}
                 series={[
-                  { name: "Half within", color: "--accent", values: buckets.map(({ p50 }) => orNull(p50)) },
+                  {
+                    name: "Half within",
+                    color: "--chart-one",
+                    values: buckets.map(({ p50 }) => orNull(p50)),
+                  },
                   {
                     name: "95 of 100 within",
-                    color: "--amber",
+                    color: "--chart-two",
                     values: buckets.map(({ p95 }) => orNull(p95)),
                   },
                 ]}

@@ -22,7 +22,7 @@ type Props = {
   spell(value: number): string;
 };
 
-const HEIGHT = 216;
+const HEIGHT = 232;
 const SHORT = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
 
 /** A chart over time; whoever cannot see it gets the same as a table. */
@@ -170,7 +170,7 @@ function optionsOf(props: Props, width: number, read: (text: string) => void): U
                 ? {}
                 : { paths: UPlot.paths.bars({ size: [0.7, 26], radius: 0.15 }) }),
             }
-          : { label: name, stroke, width: 2, spanGaps: false, points: { show: true, size: 5, fill: stroke } };
+          : { label: name, stroke, width: 2, spanGaps: false };
       }),
     ],
     hooks: {

@@ -50,7 +50,7 @@ export function SignInPage({ why, onSignedIn }: { why: string; onSignedIn(sessio
         <TextField
           className={controls.field}
           type="password"
-          autoComplete="off"
+          autoComplete="current-password"
           value={token}
           onChange={setToken}
           isInvalid={problem !== ""}

@@ -1,0 +1,401 @@
+import { gzipSync } from "node:zlib";
+import { ConnectError } from "@connectrpc/connect";
+import { createPosthasteClient, type PosthasteClient } from "@posthaste/client";
+import { DeliveryState } from "@posthaste/contracts/delivery";
+import { type AccountId, SCOPES } from "@posthaste/domain";
+import { createAccount, createToken } from "@posthaste/store";
+import { type Receiver, startReceiver } from "@posthaste/testkit";
+import type { Page } from "playwright-core";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
+import {
+  type ConsoleBrowser,
+  type ConsolePage,
+  startConsoleBrowser,
+} from "../../src/browser/console-browser.ts";
+import { type Stack, startStack } from "../../src/stack/stack.ts";
+import { insertDeliveries } from "./many-deliveries.ts";
+
+/*
+ * The console in a real Chromium, before the real API, worker and Temporal server: one of each for all of these tests. Each
+ * test has an account and a page of its own.
+ */
+
+const PATIENCE = { timeout: 20_000 };
+const FIRST_LOAD_BYTES_MAX = 200 * 1024;
+
+let stack: Stack;
+let browser: ConsoleBrowser;
+let receiver: Receiver;
+type TestAccount = { id: AccountId; token: string; client: PosthasteClient };
+let account: TestAccount;
+const accounts: TestAccount[] = [];
+const open: ConsolePage[] = [];
+
+beforeAll(async () => {
+  stack = await startStack({
+    env: { POSTHASTE_INBOX: "on", POSTHASTE_TEMPORAL_UI_URL: "http://127.0.0.1:8233" },
+  });
+  browser = await startConsoleBrowser(stack.apiUrl);
+}, 120_000);
+afterAll(async () => {
+  await browser?.close();
+  await stack?.dispose();
+});
+beforeEach(async () => {
+  receiver = await startReceiver();
+  account = await newAccount("Foxglove & Quill");
+});
+afterEach(async () => {
+  const complaints = open.flatMap((one) => one.complaints);
+  await Promise.all(open.splice(0).map((one) => one.close()));
+  await Promise.all(accounts.splice(0).map(({ client }) => client.close()));
+  await receiver.stop();
+  // Nothing that the page's policy forbids, and no error that nobody caught.
+  expect(complaints).toEqual([]);
+});
+
+async function newAccount(name: string): Promise<TestAccount> {
+  const { id } = await createAccount(stack.store, { name, now: Date.now() });
+  const { secret } = await createToken(stack.store, {
+    accountId: id,
+    name: "console",
+    scopes: SCOPES,
+    expiresAt: null,
+    now: Date.now(),
+  });
+  const client = createPosthasteClient({ baseUrl: stack.apiUrl, token: secret });
+  const made = { id, token: secret, client };
+  accounts.push(made);
+  return made;
+}
+
+async function show(options: Parameters<ConsoleBrowser["open"]>[0] = {}): Promise<ConsolePage> {
+  const opened = await browser.open(options);
+  opened.page.setDefaultTimeout(PATIENCE.timeout);
+  open.push(opened);
+  return opened;
+}
+
+async function subscribe(targetUrl: string, eventTypes = ["invoice_sent"]): Promise<number> {
+  const { subscription } = await account.client.subscriptions.createSubscription({ targetUrl, eventTypes });
+  return subscription?.id ?? 0;
+}
+
+async function ingest(json = '{"InvoiceNumber":"INV-1","Total":12345678901234567890.10}'): Promise<string> {
+  const { eventId } = await account.client.events.ingestEvent({
+    eventType: "invoice_sent",
+    snapshot: { case: "dataJson", value: json },
+  });
+  return eventId;
+}
+
+async function deliveryOf(eventId: string, state: DeliveryState) {
+  return await vi.waitFor(async () => {
+    const { deliveries } = await account.client.deliveries.listDeliveries({ eventId });
+    expect(deliveries[0]?.state).toBe(state);
+    expect(deliveries[0]?.attempts).toBeGreaterThan(0);
+    return deliveries[0];
+  }, PATIENCE);
+}
+
+const button = (page: Page, name: string | RegExp) => page.getByRole("button", { name, exact: true });
+
+describe("a newcomer", () => {
+  test("signs in, subscribes an inbox, sends a test, and sees it arrive with its signature verified", async () => {
+    const { page } = await show();
+    await page.getByLabel("Token").fill("pht_wrong");
+    await button(page, "Sign in").click();
+    await page.getByText("this token is unknown, expired or revoked").waitFor();
+    await page.getByLabel("Token").fill(account.token);
+    await page.keyboard.press("Enter");
+    await page.getByRole("heading", { name: "Overview" }).waitFor();
+    await page.getByText("Nothing was sent in this time").waitFor();
+
+    await page.getByRole("link", { name: "Inbox", exact: true }).click();
+    await button(page, "Make an inbox").click();
+    await button(page, "Subscribe it").click();
+    await page.getByText("sends every event type").waitFor();
+    await button(page, "Send a test event").click();
+    await page.getByText("Signature verified").waitFor();
+    await page.getByText("webhook-signature").waitFor();
+
+    await page.getByRole("link", { name: "See the delivery" }).click();
+    await page.getByText("Succeeded").waitFor();
+    await page.getByRole("heading", { name: "Attempt 1" }).waitFor();
+  });
+
+  test("finds that a false signature is one", async () => {
+    const opened = await show({ token: account.token, path: "/inbox" });
+    const { page } = opened;
+    await button(page, "Make an inbox").click();
+    await button(page, "Subscribe it").click();
+    await page.getByText("sends every event type").waitFor();
+    const address = await page.locator("code", { hasText: "/inbox/" }).textContent();
+    const sent = await fetch(String(address), {
+      method: "POST",
+      headers: {
+        "webhook-id": "evt_forged",
+        "webhook-timestamp": String(Math.floor(Date.now() / 1_000)),
+        "webhook-signature": `v1,${Buffer.alloc(32).toString("base64")}`,
+        authorization: "Basic c2VjcmV0",
+      },
+      body: "[{}]",
+    });
+    expect(sent.status).toBe(200);
+    await page.getByText("Signature wrong").waitFor();
+    expect(await page.content()).not.toContain("c2VjcmV0");
+  });
+});
+
+describe("a failing receiver", () => {
+  test("shows its timeline; retry now makes the next attempt, which succeeds", async () => {
+    receiver.answer({ kind: "status", status: 503, body: "down for maintenance" });
+    await subscribe(receiver.url);
+    const delivery = await deliveryOf(await ingest(), DeliveryState.STARTED);
+
+    const { page } = await show({ token: account.token, path: "/deliveries" });
+    await page.getByText("Retrying").waitFor();
+    await page.getByRole("link", { name: /invoice_sent/ }).click();
+    expect(page.url()).toContain(delivery?.id);
+    // What was sent, and what came back.
+    await page.getByText("webhook-signature").waitFor();
+    await page.getByText("v1,").first().waitFor();
+    await page.getByText("12345678901234567890.10").waitFor();
+    await page.getByText("down for maintenance").waitFor();
+    await page.getByText("HTTP 503").waitFor();
+    await page.getByText(new RegExp(`from 127.0.0.1:${receiver.port}`)).waitFor();
+    // What is still to come: 13 more by the schedule.
+    await page.getByText("Attempt 2", { exact: true }).waitFor();
+    await button(page, /and 10 more/).click();
+    await page.getByText("Attempt 14", { exact: true }).waitFor();
+    expect(await page.getByRole("link", { name: "Temporal" }).getAttribute("href")).toContain(delivery?.id);
+
+    receiver.answer({ kind: "status", status: 200, body: "thanks" });
+    await button(page, "Retry now").click();
+    await page.getByText("Succeeded").waitFor();
+    await page.getByText("thanks").waitFor();
+    expect(await page.getByText("Attempt 2", { exact: true }).count()).toBe(1);
+    expect(await page.getByText("Attempt 14", { exact: true }).count()).toBe(0);
+    expect(receiver.requests).toHaveLength(2);
+
+    await button(page, "Resend").click();
+    await vi.waitFor(() => expect(receiver.requests).toHaveLength(3), PATIENCE);
+    await page.getByText("1 of 14").waitFor();
+  });
+
+  test("can have its deliveries cancelled, counted and sent again", async () => {
+    receiver.answer({ kind: "status", status: 500 });
+    await subscribe(receiver.url);
+    const delivery = await deliveryOf(await ingest(), DeliveryState.STARTED);
+    const { page, go } = await show({ token: account.token, path: `/deliveries/${delivery?.id}` });
+    await button(page, "Cancel").click();
+    await button(page, "Cancel it").click();
+    await page.getByText("Ended because cancelled by its owner").waitFor();
+
+    receiver.answer({ kind: "status", status: 200 });
+    await go("/recover");
+    await button(page, "Count only").click();
+    await page.getByText("1 looked at, 1 would be sent").waitFor();
+    await button(page, "Send again").click();
+    await button(page, "Send").click();
+    await page.getByText("1 looked at, 1 sent again").waitFor();
+    await vi.waitFor(() => expect(receiver.requests).toHaveLength(2), PATIENCE);
+    expect(
+      await page.getByRole("progressbar", { name: "How far it is" }).first().getAttribute("aria-valuenow"),
+    ).toBe("1");
+  });
+
+  test("may answer with a page full of script: it stays text", async () => {
+    const hostile = `<script>document.title="owned"</script><img src=x onerror="document.title='owned'">`;
+    receiver.answer({
+      kind: "status",
+      status: 500,
+      body: hostile,
+      headers: { "content-type": "text/html", "x-note": "<b>bold</b>" },
+    });
+    await subscribe(`${receiver.url}?a=<script>`);
+    const delivery = await deliveryOf(
+      await ingest(JSON.stringify({ Notes: hostile })),
+      DeliveryState.STARTED,
+    );
+    const { page } = await show({ token: account.token, path: `/deliveries/${delivery?.id}` });
+    await page.getByText(hostile).first().waitFor();
+    await page.getByText("<b>bold</b>").waitFor();
+    expect(await page.locator("img, script:not([src]), b").count()).toBe(0);
+    expect(await page.title()).not.toContain("owned");
+  });
+});
+
+describe("subscriptions", () => {
+  test("are created with the sample in sight, edited, paused, rotated, and tell how they do", async () => {
+    const { page } = await show({ token: account.token, path: "/subscriptions" });
+    await page.getByText("Nobody is subscribed yet").waitFor();
+    await page.getByRole("link", { name: "Create the first one" }).click();
+    await button(page, "Create subscription").click();
+    await page.getByText("Give an address that begins with").waitFor();
+    await page.getByLabel("Target URL").fill(receiver.url);
+    await page.getByLabel("Find an event type").fill("invoice_s");
+    await page.getByText("An invoice was sent to the client.").first().click();
+    await page.getByText('"InvoiceNumber": "1042"').waitFor();
+    await button(page, "Create subscription").click();
+
+    await page.getByText("Send a test event").waitFor();
+    await button(page, "Send").click();
+    await page.getByText(/Accepted, 200 after/).waitFor();
+    await page.getByText("of its last 1 attempts was accepted").waitFor();
+    await button(page, "Edit").click();
+    await page.getByLabel("Description").fill("The ledger");
+    await button(page, "Save").click();
+    await page.getByText("The ledger").waitFor();
+    await button(page, "Pause").click();
+    await page.getByText("Paused").waitFor();
+    await button(page, "Resume").click();
+    await page.getByText("Active").waitFor();
+
+    expect(await page.getByText(/whsec_[A-Za-z0-9+/]{20}/).count()).toBe(0);
+    await button(page, "Rotate").click();
+    await button(page, "Rotate").click();
+    await expect.poll(() => page.getByText(/whsec_[A-Za-z0-9+/]{20}/).count(), PATIENCE).toBe(2);
+    const { signingKeys } = await account.client.subscriptions.listSigningKeys({
+      id: Number(page.url().split("/").at(-1)),
+    });
+    expect(signingKeys).toHaveLength(2);
+
+    await page.getByRole("link", { name: "Event types", exact: true }).click();
+    await page.getByRole("link", { name: "invoice_sent" }).click();
+    await page.getByText("TransactionStatusCode").first().waitFor();
+    await page.getByRole("link", { name: receiver.url }).waitFor();
+  });
+});
+
+describe("a portal link", () => {
+  async function portalLink(sessionSeconds = 3_600) {
+    const { path } = await stack.client.accounts.createPortalLink({
+      accountId: account.id,
+      scopes: ["deliveries:read", "subscriptions:read"],
+      sessionLifetime: { seconds: BigInt(sessionSeconds) },
+    });
+    return path;
+  }
+
+  test("shows its account and no other, may do what it says, and is good once", async () => {
+    await subscribe(receiver.url);
+    await deliveryOf(await ingest(), DeliveryState.SUCCEEDED);
+    const stranger = await newAccount("Another");
+    const path = await portalLink();
+    const code = path.split("#")[1] ?? "";
+    expect(path).toMatch(/^\/portal#phl_\w{46}$/);
+
+    const first = await show({ path });
+    await first.page.getByText("Foxglove & Quill").waitFor();
+    expect(new URL(first.page.url()).href).toBe(`${stack.apiUrl}/`);
+    await first.page.getByRole("link", { name: "Deliveries", exact: true }).click();
+    await first.page.getByRole("link", { name: /invoice_sent/ }).click();
+    await first.page.getByRole("heading", { name: "Attempt 1" }).waitFor();
+    expect(await button(first.page, "Resend").count()).toBe(0);
+    expect(await first.page.getByRole("link", { name: "Temporal" }).count()).toBe(0);
+
+    const secret = String(await first.page.evaluate(`sessionStorage.getItem("posthaste.token")`));
+    const session = createPosthasteClient({ baseUrl: stack.apiUrl, token: secret });
+    const { session: own } = await session.sessions.getSession({});
+    expect(own).toMatchObject({
+      accountId: account.id,
+      scopes: ["subscriptions:read", "deliveries:read"],
+    });
+    await expect(session.accounts.listAccounts({})).rejects.toThrow(/lacks the scope admin/);
+    await expect(session.deliveries.recoverDeliveries({ since: { seconds: 1n } })).rejects.toThrow(
+      /lacks the scope deliveries:write/,
+    );
+    const others = await stranger.client.deliveries.listDeliveries({});
+    await session.close();
+    expect(others.deliveries).toEqual([]);
+
+    const second = await show({ path });
+    await second.page.getByText("This link cannot be opened").waitFor();
+    await second.page.getByText("This link was opened before, or its time is over").waitFor();
+    // Nowhere but in the fragment, which is sent to nobody.
+    for (const url of [...first.asked, ...second.asked]) expect(url.split("#")[0]).not.toContain(code);
+    for (const log of [...stack.apis, ...stack.workers].map((child) => child.log())) {
+      expect(log).not.toContain(code);
+      expect(log).not.toContain(secret);
+    }
+  });
+
+  test("ends its session when its time is over, and cannot be opened when its own is", async () => {
+    const opened = await show({ path: await portalLink() });
+    await opened.page.getByText("Foxglove & Quill").waitFor();
+    await stack.store.db
+      .updateTable("tokens")
+      .set({ expires_at: Date.now() - 1 })
+      .where("account_id", "=", account.id)
+      .where("session", "=", 1)
+      .execute();
+    await opened.page.getByRole("link", { name: "Deliveries", exact: true }).click();
+    await opened.page.getByText("Your session has ended").waitFor();
+
+    const path = await portalLink();
+    await stack.store.db
+      .updateTable("portal_links")
+      .set({ expires_at: Date.now() - 1 })
+      .where("account_id", "=", account.id)
+      .execute();
+    const late = stack.client.sessions.openSession({ portalCode: path.split("#")[1] ?? "" });
+    await expect(late).rejects.toThrow(ConnectError);
+  });
+});
+
+describe("size", () => {
+  test("the first load is at most 200 KiB of compressed JavaScript, and is sent compressed", async () => {
+    await subscribe(receiver.url);
+    await deliveryOf(await ingest(), DeliveryState.SUCCEEDED);
+    const opened = await show({ token: account.token });
+    await opened.page.getByRole("figure", { name: "Attempts over time" }).waitFor();
+    await opened.page.waitForLoadState("load");
+    const scripts = [...new Set(opened.asked)].filter((url) => url.endsWith(".js"));
+    expect(scripts.length).toBeGreaterThan(2);
+    const sizes = await Promise.all(
+      scripts.map(async (url) => {
+        const response = await fetch(url, { headers: { "accept-encoding": "gzip" } });
+        expect(response.headers.get("content-encoding")).toBe("gzip");
+        expect(response.headers.get("cache-control")).toContain("immutable");
+        return gzipSync(new Uint8Array(await response.arrayBuffer()), { level: 9 }).length;
+      }),
+    );
+    const bytes = sizes.reduce((sum, size) => sum + size, 0);
+    expect(bytes).toBeLessThan(FIRST_LOAD_BYTES_MAX);
+    console.log(`first load: ${Math.round(bytes / 1024)} KiB of compressed JavaScript`);
+  });
+
+  test("with 100,000 deliveries, a page and any search among them come at once", async () => {
+    const id = await subscribe(receiver.url, ["*"]);
+    await insertDeliveries(stack.store, { accountId: account.id, subscriptionId: id, count: 100_000 });
+    const { page, go } = await show({ token: account.token, path: "/deliveries" });
+    await page.getByRole("row").nth(50).waitFor();
+    const tookMs: number[] = [];
+    const search = async (query: string, shown: () => Promise<unknown>) => {
+      await go(`/deliveries?${query}`);
+      const begun = performance.now();
+      await shown();
+      tookMs.push(performance.now() - begun);
+    };
+    const full = () => page.getByRole("row").nth(50).waitFor();
+    await search("", full);
+    await search("state=exhausted", full);
+    await search(`subscription=${id}&state=succeeded`, full);
+    await search("type=invoice_sent", full);
+    await search("type=invoice_sent&state=exhausted&since=24h", full);
+    await search("type=task_created", () => page.getByText("None among those that were looked at").waitFor());
+    await go("/deliveries");
+    for (let n = 2; n <= 5; n += 1) {
+      const begun = performance.now();
+      await button(page, "Older").click();
+      await page.getByText(`Page ${n}`).waitFor();
+      await expect.poll(() => button(page, "Older").isEnabled(), PATIENCE).toBe(true);
+      tookMs.push(performance.now() - begun);
+    }
+    // A page of the table, however many there are.
+    expect(await page.getByRole("row").count()).toBe(51);
+    console.log(`100,000 deliveries: ${tookMs.map((ms) => Math.round(ms)).join(", ")} ms`);
+    expect(Math.max(...tookMs)).toBeLessThan(3_000);
+  });
+});

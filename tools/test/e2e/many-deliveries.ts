@@ -1,0 +1,51 @@
+import { randomBytes } from "node:crypto";
+import type { AccountId } from "@posthaste/domain";
+import type { Store } from "@posthaste/store";
+
+const AT_ONCE = 500;
+const CHARS = "0123456789abcdefghjkmnpqrstvwxyz";
+const TYPES = ["invoice_sent", "contact_created", "project_updated"];
+/** One every second. */
+const EVERY_MS = 1_000;
+
+/** Writes ended deliveries into the table, the newest made just now: far more than could be sent in a test. */
+export async function insertDeliveries(
+  store: Store,
+  { accountId, subscriptionId, count }: { accountId: AccountId; subscriptionId: number; count: number },
+): Promise<void> {
+  const now = Date.now();
+  for (let from = 0; from < count; from += AT_ONCE) {
+    const rows = Array.from({ length: Math.min(AT_ONCE, count - from) }, (_, i) => {
+      const n = from + i;
+      const createdAt = now - (count - n) * EVERY_MS;
+      const isExhausted = n % 50 === 0;
+      return {
+        id: `dlv_${timeChars(createdAt)}${String(n).padStart(16, "0")}`,
+        account_id: accountId,
+        event_id: `evt_${timeChars(createdAt)}${String(n).padStart(16, "0")}`,
+        event_type: TYPES[n % TYPES.length] ?? "",
+        subscription_id: subscriptionId,
+        target_key: randomBytes(32),
+        state: isExhausted ? ("exhausted" as const) : ("succeeded" as const),
+        attempts: isExhausted ? 14 : 1,
+        last_outcome: isExhausted ? ("status" as const) : ("accepted" as const),
+        last_status: isExhausted ? 503 : 200,
+        created_at: createdAt,
+        started_at: createdAt,
+        ended_at: createdAt + 100,
+      };
+    });
+    await store.db.insertInto("deliveries").values(rows).execute();
+  }
+}
+
+/** A ULID's time: ten characters of Crockford's base 32. */
+function timeChars(at: number): string {
+  let rest = at;
+  let chars = "";
+  for (let i = 0; i < 10; i += 1) {
+    chars = CHARS.charAt(rest % 32) + chars;
+    rest = Math.floor(rest / 32);
+  }
+  return chars;
+}
