@@ -5,6 +5,7 @@ import { createAccount, createIngest, createToken, type Store } from "@posthaste
 import { createTestStore } from "@posthaste/testkit";
 import { createAuthenticate } from "../src/auth.ts";
 import { createCatalog } from "../src/catalog.ts";
+import type { ConsoleOptions } from "../src/console/console.ts";
 import { createInboxes } from "../src/inbox/inboxes.ts";
 import { LIMIT_SETTINGS, type Limits } from "../src/limits.ts";
 import { createRateLimit } from "../src/rate-limit.ts";
@@ -53,6 +54,7 @@ export async function startBench(
     retryNow?: (id: DeliveryId) => Promise<unknown>;
     limits?: Partial<Limits>;
     database?: "sqlite" | "mysql";
+    console?: ConsoleOptions;
   } = {},
 ): Promise<Bench> {
   const limits = { ...readConfig(LIMIT_SETTINGS, {}), ...options.limits };
@@ -94,6 +96,7 @@ export async function startBench(
     host: "127.0.0.1",
     port: 0,
     drainMs: 5_000,
+    ...(options.console === undefined ? {} : { console: options.console }),
   });
   const tokenWith = async (scopes: readonly Scope[], accountId = account.id) =>
     (await createToken(store, { accountId, name: "test", scopes, expiresAt: null, now: Date.now() })).secret;

@@ -29,7 +29,7 @@ export type ConsolePage = {
   close(): Promise<void>;
 };
 
-const WIDE = { width: 1280, height: 860 };
+const WIDE = { width: 1180, height: 740 };
 const NARROW = { width: 360, height: 740 };
 
 export async function startConsoleBrowser(url: string): Promise<ConsoleBrowser> {

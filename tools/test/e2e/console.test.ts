@@ -1,3 +1,5 @@
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
 import { ConnectError } from "@connectrpc/connect";
 import { createPosthasteClient, type PosthasteClient } from "@posthaste/client";
@@ -5,6 +7,7 @@ import { DeliveryState } from "@posthaste/contracts/delivery";
 import { type AccountId, SCOPES } from "@posthaste/domain";
 import { createAccount, createToken } from "@posthaste/store";
 import { type Receiver, startReceiver } from "@posthaste/testkit";
+import axe from "axe-core";
 import type { Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
 import {
@@ -14,6 +17,7 @@ import {
 } from "../../src/browser/console-browser.ts";
 import { type Stack, startStack } from "../../src/stack/stack.ts";
 import { insertDeliveries } from "./many-deliveries.ts";
+import { createTourAccount, type TourAccount } from "./tour-account.ts";
 
 /*
  * The console in a real Chromium, before the real API, worker and Temporal server: one of each for all of these tests. Each
@@ -21,6 +25,7 @@ import { insertDeliveries } from "./many-deliveries.ts";
  */
 
 const PATIENCE = { timeout: 20_000 };
+const SCREENSHOTS = fileURLToPath(new URL("../../../docs/console/", import.meta.url));
 const FIRST_LOAD_BYTES_MAX = 200 * 1024;
 
 let stack: Stack;
@@ -254,7 +259,7 @@ describe("subscriptions", () => {
 
     expect(await page.getByText(/whsec_[A-Za-z0-9+/]{20}/).count()).toBe(0);
     await button(page, "Rotate").click();
-    await button(page, "Rotate").click();
+    await button(page, "Make a new one").click();
     await expect.poll(() => page.getByText(/whsec_[A-Za-z0-9+/]{20}/).count(), PATIENCE).toBe(2);
     const { signingKeys } = await account.client.subscriptions.listSigningKeys({
       id: Number(page.url().split("/").at(-1)),
@@ -369,23 +374,28 @@ describe("size", () => {
   test("with 100,000 deliveries, a page and any search among them come at once", async () => {
     const id = await subscribe(receiver.url, ["*"]);
     await insertDeliveries(stack.store, { accountId: account.id, subscriptionId: id, count: 100_000 });
-    const { page, go } = await show({ token: account.token, path: "/deliveries" });
+    const { page } = await show({ token: account.token, path: "/deliveries" });
     await page.getByRole("row").nth(50).waitFor();
     const tookMs: number[] = [];
     const search = async (query: string, shown: () => Promise<unknown>) => {
-      await go(`/deliveries?${query}`);
       const begun = performance.now();
+      // As a link within the page does it.
+      await page.evaluate(`history.pushState(null, "", "/deliveries?${query}")`);
       await shown();
       tookMs.push(performance.now() - begun);
     };
-    const full = () => page.getByRole("row").nth(50).waitFor();
-    await search("", full);
-    await search("state=exhausted", full);
-    await search(`subscription=${id}&state=succeeded`, full);
-    await search("type=invoice_sent", full);
-    await search("type=invoice_sent&state=exhausted&since=24h", full);
+    const full = (state: string, type: string) => async () => {
+      await page
+        .getByRole("row", { name: new RegExp(`${state}.*${type}`) })
+        .nth(49)
+        .waitFor();
+    };
+    await search("state=exhausted", full("Exhausted", ""));
+    await search(`subscription=${id}&state=succeeded`, full("Succeeded", ""));
+    await search("type=invoice_sent", full("", "invoice_sent"));
+    await search("type=contact_created&state=exhausted&since=24h", full("Exhausted", "contact_created"));
     await search("type=task_created", () => page.getByText("None among those that were looked at").waitFor());
-    await go("/deliveries");
+    await search("", full("", ""));
     for (let n = 2; n <= 5; n += 1) {
       const begun = performance.now();
       await button(page, "Older").click();
@@ -399,3 +409,145 @@ describe("size", () => {
     expect(Math.max(...tookMs)).toBeLessThan(3_000);
   });
 });
+
+describe("whoever uses it", () => {
+  test("by keyboard alone gets to the page, along its places, and through a filter", async () => {
+    const { page } = await show({ token: account.token, path: "/deliveries" });
+    await page.getByText("Nothing was delivered yet").waitFor();
+    await page.keyboard.press("Tab");
+    expect(await focused(page)).toBe("Skip to the page");
+    for (let i = 0; i < 3; i += 1) await page.keyboard.press("Tab");
+    expect(await focused(page)).toBe("Subscriptions");
+    await page.keyboard.press("Enter");
+    await page.getByRole("heading", { name: "Subscriptions", level: 1 }).waitFor();
+    // Whoever listens is told of the new page.
+    expect(await focused(page)).toBe("Subscriptions");
+    await page.goBack();
+    await page.getByRole("button", { name: /State/ }).focus();
+    await page.keyboard.press("Enter");
+    await page.keyboard.type("Exh");
+    await page.keyboard.press("Enter");
+    await page.getByText("No delivery is like that").waitFor();
+    expect(page.url()).toContain("state=exhausted");
+  });
+
+  test("chooses light or dark, and keeps it", async () => {
+    const { page } = await show({ token: account.token });
+    const background = () => page.evaluate("getComputedStyle(document.body).backgroundColor");
+    const light = await background();
+    await page.getByRole("button", { name: /Theme: system/ }).click();
+    await page.getByRole("button", { name: /Theme: light/ }).click();
+    const dark = await background();
+    expect(dark).not.toBe(light);
+    await page.reload();
+    await page.getByRole("button", { name: /Theme: dark/ }).waitFor();
+    expect(await background()).toBe(dark);
+  });
+
+  test("reads times in a zone of their own, and the exact ones on hover", async () => {
+    await subscribe(receiver.url);
+    const delivery = await deliveryOf(await ingest(), DeliveryState.SUCCEEDED);
+    const { page } = await show({ token: account.token, path: `/deliveries/${delivery?.id}` });
+    const time = page.locator("time").first();
+    const at = new Date(Number(delivery?.createdAt?.seconds ?? 0n) * 1_000);
+    const inBerlin = at.toLocaleTimeString("en-GB", { timeZone: "Europe/Berlin" });
+    expect(await time.textContent()).toContain(inBerlin);
+    expect(await time.getAttribute("title")).toContain(at.toISOString().slice(0, 19));
+  });
+});
+
+const PAGES = [
+  ["overview", "/", "Failing subscriptions"],
+  ["deliveries", "/deliveries", "Retrying"],
+  ["delivery", "/deliveries/:delivery", "Response body"],
+  ["subscriptions", "/subscriptions", "Customer relations"],
+  ["subscription", "/subscriptions/:subscription", "Half within"],
+  ["new-subscription", "/subscriptions/new", "bill_created"],
+  ["event-types", "/event-types", "bill_created"],
+  ["event-type", "/event-types/invoice_sent", "Who subscribes"],
+  ["recover", "/recover", "Dry run"],
+  ["inbox", "/inbox", "Signature verified"],
+] as const;
+
+describe("every page", () => {
+  let tour: TourAccount;
+  beforeAll(async () => {
+    tour = await createTourAccount(stack.store, stack.apiUrl);
+  });
+  afterAll(() => tour?.dispose());
+
+  test.each([
+    ["light", {}],
+    ["dark", { dark: true }],
+    ["narrow", { narrow: true }],
+  ] as const)(
+    "can be read by everyone, and does not jump: %s",
+    { timeout: 120_000 },
+    async (look, options) => {
+      const { page, go } = await show({ ...options, token: tour.token, path: "/favicon.svg" });
+      await page.evaluate(`sessionStorage.setItem("posthaste.inbox", ${JSON.stringify(tour.inboxId)})`);
+      await page.addInitScript(LAYOUT_SHIFTS);
+      const found: string[] = [];
+      for (const [name, path, text] of PAGES) {
+        await go(
+          path.replace(":delivery", tour.deliveryId).replace(":subscription", String(tour.subscriptionId)),
+        );
+        await page.getByText(text).filter({ visible: true }).first().waitFor();
+        await page.evaluate("document.fonts.ready.then(() => true)");
+        // What changes with the look are the colours.
+        const problems =
+          look === "narrow" ? [] : await seriousProblems(page, look === "dark" ? ["color-contrast"] : []);
+        for (const problem of problems) found.push(`${name}: ${problem}`);
+        const wide = Number(await page.evaluate("document.documentElement.scrollWidth - innerWidth"));
+        if (wide > 0) found.push(`${name}: is ${wide} pixels wider than the window`);
+        const shift = Number(await page.evaluate("layoutShift"));
+        if (shift > LAYOUT_SHIFT_MAX) found.push(`${name}: jumps by ${shift}`);
+        await keepScreenshot(page, `${name}-${look}`);
+      }
+      expect(found).toEqual([]);
+    },
+  );
+
+  test("that asks for a token can be read by everyone", async () => {
+    const { page } = await show();
+    await button(page, "Sign in").waitFor();
+    expect(await seriousProblems(page)).toEqual([]);
+    await keepScreenshot(page, "sign-in-light");
+  });
+});
+
+/** What counts as good for those who look at it. */
+const LAYOUT_SHIFT_MAX = 0.1;
+const LAYOUT_SHIFTS = `
+  globalThis.layoutShift = 0;
+  new PerformanceObserver((list) => {
+    for (const entry of list.getEntries()) if (!entry.hadRecentInput) globalThis.layoutShift += entry.value;
+  }).observe({ type: "layout-shift", buffered: true });
+`;
+
+async function focused(page: Page): Promise<string> {
+  return String(await page.evaluate("document.activeElement?.textContent ?? ''")).trim();
+}
+
+type AxeResults = {
+  violations: { id: string; impact: string; nodes: { target: string[]; failureSummary: string }[] }[];
+};
+
+/** What axe finds that is serious or worse, by these rules; none: by all. */
+async function seriousProblems(page: Page, rules: readonly string[] = []): Promise<string[]> {
+  // As the browser's own: the page's policy lets nobody else's script in.
+  await page.evaluate(axe.source);
+  const options = { resultTypes: ["violations"], ...(rules.length === 0 ? {} : { runOnly: rules }) };
+  const results = (await page.evaluate(`axe.run(document, ${JSON.stringify(options)})`)) as AxeResults;
+  return results.violations
+    .filter(({ impact }) => impact === "serious" || impact === "critical")
+    .flatMap(({ id, nodes }) =>
+      nodes.map(({ target, failureSummary }) => `${id} at ${target}: ${failureSummary}`),
+    );
+}
+
+/** Into the docs, where that is asked for. */
+async function keepScreenshot(page: Page, name: string): Promise<void> {
+  if (process.env["POSTHASTE_SCREENSHOTS"] !== "1") return;
+  await page.screenshot({ path: join(SCREENSHOTS, `${name}.png`), animations: "disabled" });
+}

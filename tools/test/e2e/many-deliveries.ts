@@ -14,33 +14,36 @@ export async function insertDeliveries(
   { accountId, subscriptionId, count }: { accountId: AccountId; subscriptionId: number; count: number },
 ): Promise<void> {
   const now = Date.now();
-  for (let from = 0; from < count; from += AT_ONCE) {
-    const rows = Array.from({ length: Math.min(AT_ONCE, count - from) }, (_, i) => {
-      const n = from + i;
-      const createdAt = now - (count - n) * EVERY_MS;
-      const isExhausted = n % 50 === 0;
-      return {
-        id: `dlv_${timeChars(createdAt)}${String(n).padStart(16, "0")}`,
-        account_id: accountId,
-        event_id: `evt_${timeChars(createdAt)}${String(n).padStart(16, "0")}`,
-        event_type: TYPES[n % TYPES.length] ?? "",
-        subscription_id: subscriptionId,
-        target_key: randomBytes(32),
-        state: isExhausted ? ("exhausted" as const) : ("succeeded" as const),
-        attempts: isExhausted ? 14 : 1,
-        last_outcome: isExhausted ? ("status" as const) : ("accepted" as const),
-        last_status: isExhausted ? 503 : 200,
-        created_at: createdAt,
-        started_at: createdAt,
-        ended_at: createdAt + 100,
-      };
-    });
-    await store.db.insertInto("deliveries").values(rows).execute();
-  }
+  // At once: a commit for each few hundred would take longer than all else.
+  await store.db.transaction().execute(async (tx) => {
+    for (let from = 0; from < count; from += AT_ONCE) {
+      const rows = Array.from({ length: Math.min(AT_ONCE, count - from) }, (_, i) => {
+        const n = from + i;
+        const createdAt = now - (count - n) * EVERY_MS;
+        const isExhausted = n % 50 === 0;
+        return {
+          id: `dlv_${idTime(createdAt)}${String(n).padStart(16, "0")}`,
+          account_id: accountId,
+          event_id: `evt_${idTime(createdAt)}${String(n).padStart(16, "0")}`,
+          event_type: TYPES[n % TYPES.length] ?? "",
+          subscription_id: subscriptionId,
+          target_key: randomBytes(32),
+          state: isExhausted ? ("exhausted" as const) : ("succeeded" as const),
+          attempts: isExhausted ? 14 : 1,
+          last_outcome: isExhausted ? ("status" as const) : ("accepted" as const),
+          last_status: isExhausted ? 503 : 200,
+          created_at: createdAt,
+          started_at: createdAt,
+          ended_at: createdAt + 100,
+        };
+      });
+      await tx.insertInto("deliveries").values(rows).execute();
+    }
+  });
 }
 
 /** A ULID's time: ten characters of Crockford's base 32. */
-function timeChars(at: number): string {
+export function idTime(at: number): string {
   let rest = at;
   let chars = "";
   for (let i = 0; i < 10; i += 1) {

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { redact } from "./redact.ts";
+import { redact, shownHeaders } from "./redact.ts";
 
 const answer = (body: string, header = "") => ({
   responseHeaders: [["x-echo", header]] as [string, string][],
@@ -33,4 +33,14 @@ test("so is a header of the owner's own, where it may be a secret", () => {
     headers: { "x-api-key": "0123456789", "x-version": "1" },
   });
   expect(Buffer.from(responseBody).toString()).toBe('{"x-api-key":"[redacted]","n":1}');
+});
+
+test("of what was sent, the credential and what its owner's headers hold are not shown", () => {
+  const sent = { "x-api-key": "0", authorization: "Basic x", "webhook-id": "evt_1", accept: "*/*" };
+  expect(shownHeaders(sent, { headers: { "x-api-key": "0" } })).toEqual([
+    ["x-api-key", "[redacted]"],
+    ["authorization", "[redacted]"],
+    ["webhook-id", "evt_1"],
+    ["accept", "*/*"],
+  ]);
 });

@@ -60,7 +60,7 @@ export function SigningKeys({ id }: { id: number }) {
         <ConfirmButton
           label="Rotate"
           title="Make a new signing secret?"
-          doIt="Rotate"
+          doIt="Make a new one"
           onConfirm={() => rotate.mutateAsync({ id, overlap: durationFromMs(Number(overlap) * HOUR_MS) })}
         >
           <p>Deliveries are signed with the new one from now on.</p>

@@ -26,13 +26,22 @@ import styles from "./subscription-page.module.css";
 import { TestEvent } from "./test-event.tsx";
 
 const EVERY_MS = 10_000;
+/** While its parked deliveries are on their way. */
+const DRAINING_EVERY_MS = 1_000;
 const { getSubscription } = SubscriptionService.method;
 
 export function SubscriptionPage({ id }: { id: number }) {
   const { can } = useSession();
   const queries = useQueryClient();
   const [isEditing, setEditing] = useState(false);
-  const { data, error, refetch } = useQuery(getSubscription, { id }, { refetchInterval: EVERY_MS });
+  const { data, error, refetch } = useQuery(
+    getSubscription,
+    { id },
+    {
+      refetchInterval: ({ state }) =>
+        state.data?.subscription?.draining === true ? DRAINING_EVERY_MS : EVERY_MS,
+    },
+  );
   const reread = useCallback(() => void queries.invalidateQueries(), [queries]);
   const subscription = data?.subscription;
   if (subscription === undefined) {
@@ -79,7 +88,7 @@ export function SubscriptionPage({ id }: { id: number }) {
           ) : (
             <Settings subscription={subscription} />
           )}
-          {mayWrite && <TestEvent subscription={subscription} />}
+          {mayWrite && <TestEvent subscription={subscription} onSent={reread} />}
         </div>
         <div className={styles.column}>
           <Health id={id} />

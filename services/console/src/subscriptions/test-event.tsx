@@ -19,7 +19,7 @@ import { spelledMs } from "../parts/time.tsx";
 import styles from "./test-event.module.css";
 
 /** Sends one event to this subscription alone, and shows what its receiver says. */
-export function TestEvent({ subscription }: { subscription: Subscription }) {
+export function TestEvent({ subscription, onSent }: { subscription: Subscription; onSent(): void }) {
   const eventTypes = useEventTypes();
   const wanted = eventTypes.filter(
     ({ code }) => subscription.eventTypes.includes(code) || subscription.eventTypes.includes("*"),
@@ -28,7 +28,7 @@ export function TestEvent({ subscription }: { subscription: Subscription }) {
   const [chosen, setChosen] = useState("");
   const [edited, setEdited] = useState<string>();
   const eventType = offered.find(({ code }) => code === chosen) ?? offered[0];
-  const send = useMutation(SubscriptionService.method.sendTestEvent);
+  const send = useMutation(SubscriptionService.method.sendTestEvent, { onSuccess: onSent });
   const delivery = send.data?.delivery;
   const attempt = send.data?.attempt;
   return (

@@ -1,0 +1,66 @@
+import { expect, test } from "vitest";
+import { authenticate, createPortalLink, createToken, listTokens, openPortalLink } from "../src/index.ts";
+import { NOW, onEachDatabase } from "./fixture.ts";
+
+const HOUR_MS = 3_600_000;
+
+onEachDatabase("a portal link", (bench) => {
+  const link = (over: Partial<Parameters<typeof createPortalLink>[1]> = {}) =>
+    createPortalLink(bench().store, {
+      accountId: bench().accountId,
+      scopes: ["deliveries:read"],
+      expiresAt: NOW + 900_000,
+      sessionMs: HOUR_MS,
+      now: NOW,
+      ...over,
+    });
+
+  test("opens a session that may do what it says, until its time is over", async () => {
+    const { store, accountId } = bench();
+    const code = await link();
+    expect(code).toMatch(/^phl_\w{46}$/);
+    const opened = await openPortalLink(store, { code, now: NOW + 1 });
+    const secret = opened?.secret ?? "";
+    expect(await authenticate(store, secret, NOW + HOUR_MS)).toMatchObject({
+      accountId,
+      scopes: ["deliveries:read"],
+    });
+    expect(await authenticate(store, secret, NOW + 1 + HOUR_MS)).toBeUndefined();
+    // The code itself is no token, and is stored nowhere.
+    expect(await authenticate(store, code, NOW)).toBeUndefined();
+  });
+
+  test("is opened by one of many that try at once, and by nobody later", async () => {
+    const { store } = bench();
+    const code = await link();
+    const tries = await Promise.all(
+      Array.from({ length: 5 }, () => openPortalLink(store, { code, now: NOW })),
+    );
+    expect(tries.filter((one) => one !== undefined)).toHaveLength(1);
+    expect(await openPortalLink(store, { code, now: NOW })).toBeUndefined();
+  });
+
+  test("that is late, or that nobody made, opens nothing", async () => {
+    const { store } = bench();
+    expect(await openPortalLink(store, { code: await link(), now: NOW + 900_000 })).toBeUndefined();
+    expect(await openPortalLink(store, { code: "phl_of-nobody", now: NOW })).toBeUndefined();
+  });
+
+  test("takes away what has run out of those before it, and nothing else", async () => {
+    const { store, accountId } = bench();
+    await link({ expiresAt: NOW + 1 });
+    await openPortalLink(store, { code: await link(), now: NOW });
+    await createToken(store, {
+      accountId,
+      name: "their own",
+      scopes: [],
+      expiresAt: NOW + 1,
+      now: NOW,
+    });
+    await link({ now: NOW + 26 * HOUR_MS, expiresAt: NOW + 27 * HOUR_MS });
+    expect(await store.db.selectFrom("portal_links").select("id").execute()).toHaveLength(1);
+    expect((await listTokens(store, { accountId, limit: 10 })).map(({ name }) => name)).toEqual([
+      "their own",
+    ]);
+  });
+});

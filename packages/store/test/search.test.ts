@@ -1,0 +1,100 @@
+import type { DeliveryId } from "@posthaste/domain";
+import { expect, test } from "vitest";
+import {
+  createAccount,
+  getEvent,
+  listAttempts,
+  listDeliveries,
+  listDeliveriesOfType,
+  listSubscriptions,
+  recordAttempt,
+} from "../src/index.ts";
+import { attempt, NOW, onEachDatabase } from "./fixture.ts";
+
+onEachDatabase("looking for", (bench) => {
+  test("deliveries of an event type looks at a bounded number, and goes on where it ended", async () => {
+    const { store, accountId, subscribe, ingest } = bench();
+    await subscribe({ eventTypes: ["*"] });
+    const rare = await ingest({ eventType: "contact_created" });
+    for (let i = 0; i < 24; i += 1) await ingest();
+    const search = (before?: DeliveryId, limit = 5) =>
+      listDeliveriesOfType(store, {
+        accountId,
+        eventType: "contact_created",
+        limit,
+        examinedMax: 10,
+        ...(before === undefined ? {} : { before }),
+      });
+    const pages = [];
+    let before: DeliveryId | undefined;
+    do {
+      const { rows, examinedTo } = await search(before);
+      pages.push(rows.length);
+      before = examinedTo;
+      for (const { eventId } of rows) expect(eventId).toBe(rare.eventId);
+    } while (before !== undefined);
+    expect(pages).toEqual([0, 0, 1]);
+    const frequent = await listDeliveriesOfType(store, {
+      accountId,
+      eventType: "invoice_sent",
+      limit: 5,
+      examinedMax: 10,
+    });
+    expect(frequent.rows).toEqual(await listDeliveries(store, { accountId, limit: 5 }));
+    expect(frequent.examinedTo).toBeUndefined();
+  });
+
+  test("subscriptions finds who wants an event type, and who is failing", async () => {
+    const { store, accountId, subscribe } = bench();
+    const every = await subscribe({ eventTypes: ["*"] });
+    const one = await subscribe({ eventTypes: ["invoice_sent"] });
+    await subscribe({ eventTypes: ["contact_created"] });
+    const { id: other } = await createAccount(store, { name: "other", now: NOW });
+    await subscribe({ accountId: other, eventTypes: ["invoice_sent"] });
+    const ids = async (over: { failing?: boolean; eventType?: string }) =>
+      (await listSubscriptions(store, { accountId, limit: 10, ...over })).map(({ id }) => id);
+    expect(await ids({ eventType: "invoice_sent" })).toEqual([every.id, one.id]);
+    expect(await ids({ failing: true })).toEqual([]);
+    await store.db
+      .updateTable("subscriptions")
+      .set({ failing_since: NOW })
+      .where("id", "=", one.id)
+      .execute();
+    expect(await ids({ failing: true })).toEqual([one.id]);
+    expect(await ids({})).toHaveLength(3);
+  });
+
+  test("an event finds its bytes, and only the account's own", async () => {
+    const { store, accountId, ingest } = bench();
+    const json = '{"n": 12345678901234567890 }';
+    const { eventId } = await ingest({ json });
+    const found = await getEvent(store, { accountId, id: eventId });
+    expect(Buffer.from(found?.data ?? []).toString()).toBe(json);
+    const { id: other } = await createAccount(store, { name: "other", now: NOW });
+    expect(await getEvent(store, { accountId: other, id: eventId })).toBeUndefined();
+  });
+
+  test("an attempt finds the headers that were sent, where they were kept", async () => {
+    const { store, accountId, subscribe, ingest } = bench();
+    await subscribe();
+    const { eventId } = await ingest();
+    const [delivery] = await listDeliveries(store, { accountId, eventId, limit: 1 });
+    if (delivery === undefined) throw new Error("no delivery");
+    const requestHeaders: [string, string][] = [["webhook-id", eventId]];
+    for (const [number, more] of [
+      [1, {}],
+      [2, { requestHeaders }],
+    ] as const) {
+      await recordAttempt(store, {
+        deliveryId: delivery.id,
+        attempt: attempt({ number, ...more }),
+        state: "started",
+        nextAttemptAt: NOW,
+        endedReason: null,
+        now: NOW,
+      });
+    }
+    const logged = await listAttempts(store, { accountId, deliveryId: delivery.id });
+    expect(logged?.map((one) => one.requestHeaders)).toEqual([undefined, requestHeaders]);
+  });
+});

@@ -1,0 +1,165 @@
+import type { DeliveryId } from "@posthaste/domain";
+import { beforeEach, expect, test } from "vitest";
+import {
+  accountBacklog,
+  addCounts,
+  cancelDelivery,
+  claimDeliveries,
+  countChanges,
+  createAccount,
+  forgetOldCounts,
+  listDeliveries,
+  markStarted,
+  NO_COUNTS,
+  orderChanges,
+  quantileMs,
+  readStatistics,
+  recordAttempt,
+  resendDelivery,
+} from "../src/index.ts";
+import { attempt, type Bench, NOW, onEachDatabase } from "./fixture.ts";
+
+const QUARTER_MS = 900_000;
+const DAY_MS = 24 * 3_600_000;
+
+// Ids of one process never go back, and what happened is told by their time: each test is later than those before it.
+let now = NOW;
+beforeEach(() => {
+  now += 60 * DAY_MS;
+});
+
+/** What happened, as of now, to the account. */
+async function counted({ store, accountId }: Bench, fromAt = now - QUARTER_MS, untilAt = now + QUARTER_MS) {
+  while ((await orderChanges(store)) > 0);
+  while ((await countChanges(store)) > 0);
+  const buckets = await readStatistics(store, {
+    accountId,
+    spanMs: 900_000,
+    bucketMs: QUARTER_MS,
+    fromAt,
+    untilAt,
+  });
+  return buckets.reduce((sum, { counts }) => addCounts(sum, counts), NO_COUNTS);
+}
+
+/** Makes an attempt of the account's oldest open delivery. */
+async function tryOne(
+  { store, accountId }: Bench,
+  over: { state?: "succeeded" | "exhausted" | "started"; durationMs?: number; number?: number } = {},
+): Promise<DeliveryId> {
+  const { state = "succeeded", durationMs = 40, number = 1 } = over;
+  await claimDeliveries(store, { owner: "x", limit: 10, inFlightMax: 10, leaseMs: 1_000, now });
+  const open = await listDeliveries(store, { accountId, limit: 50 });
+  const delivery = open.findLast((one) => one.state === "pending" || one.state === "started");
+  if (delivery === undefined) throw new Error("nothing is open");
+  await markStarted(store, { ids: [delivery.id], now });
+  await recordAttempt(store, {
+    deliveryId: delivery.id,
+    attempt: attempt({
+      number,
+      startedAt: now + 1_000 - durationMs,
+      durationMs,
+      outcome: state === "succeeded" ? "accepted" : "status",
+    }),
+    state,
+    nextAttemptAt: state === "started" ? now + 600_000 : null,
+    endedReason: null,
+    now: now + 1_000,
+  });
+  return delivery.id;
+}
+
+onEachDatabase("the counters", (bench) => {
+  test("count events, deliveries, attempts and their ends, each once, however often they are asked to", async () => {
+    const { subscribe, ingest, store, accountId } = bench();
+    await subscribe();
+    await subscribe();
+    await ingest({ now });
+    await ingest({ now });
+    await tryOne(bench());
+    await tryOne(bench(), { state: "exhausted", durationMs: 3_000 });
+    const id = await tryOne(bench(), { state: "started" });
+    expect(await counted(bench())).toMatchObject({
+      events: 2,
+      deliveries: 4,
+      succeeded: 1,
+      failed: 1,
+      attempts: 3,
+      accepted: 1,
+    });
+    await cancelDelivery(store, { id, reason: "enough", now: now + 60_000 });
+    await resendDelivery(store, { accountId, id, now: now + 120_000 });
+    // Another delivery, of an event that was counted; and cancelling is no attempt.
+    expect(await counted(bench())).toMatchObject({ events: 2, deliveries: 5, attempts: 3 });
+  });
+
+  test("are an account's own, and stand in the time in which it happened", async () => {
+    const { subscribe, ingest, store } = bench();
+    const other = await createAccount(store, { name: "other", now });
+    await subscribe();
+    await ingest({ now });
+    await ingest({ now: now + 3 * QUARTER_MS });
+    expect(await counted(bench())).toMatchObject({ deliveries: 1 });
+    expect(await counted(bench(), now, now + 4 * QUARTER_MS)).toMatchObject({ deliveries: 2 });
+    expect(await counted({ ...bench(), accountId: other.id })).toEqual(NO_COUNTS);
+  });
+
+  test("have a bucket for each time, also where nothing happened", async () => {
+    const { store, accountId, subscribe, ingest } = bench();
+    await subscribe();
+    await ingest({ now });
+    await counted(bench());
+    const buckets = await readStatistics(store, {
+      accountId,
+      spanMs: 60_000,
+      bucketMs: 60_000,
+      fromAt: now - 3 * 60_000,
+      untilAt: now + 1,
+    });
+    expect(buckets.map(({ counts }) => counts.deliveries)).toEqual([0, 0, 0, 1]);
+  });
+
+  test("are forgotten when they are too old to be shown", async () => {
+    const { store, subscribe, ingest } = bench();
+    await subscribe();
+    await ingest({ now });
+    await counted(bench());
+    const spans = async () =>
+      (await store.db.selectFrom("statistics").select("span_ms").orderBy("span_ms").execute()).map(
+        (row) => row.span_ms,
+      );
+    await forgetOldCounts(store, now + 3_600_000);
+    expect(await spans()).toEqual([60_000, 900_000]);
+    await forgetOldCounts(store, now + 24 * 3_600_000);
+    expect(await spans()).toEqual([900_000]);
+    await forgetOldCounts(store, now + 32 * 24 * 3_600_000);
+    expect(await spans()).toEqual([]);
+  });
+
+  test("of what waits tell how much, and since when", async () => {
+    const { store, accountId, subscribe, ingest } = bench();
+    expect(await accountBacklog(store, accountId)).toEqual({
+      pending: 0,
+      started: 0,
+      parked: 0,
+      oldestPendingAt: null,
+    });
+    await subscribe();
+    await ingest({ now });
+    await ingest({ now: now + 5_000 });
+    expect(await accountBacklog(store, accountId)).toMatchObject({ pending: 2, oldestPendingAt: now });
+  });
+});
+
+test("a quantile of how long attempts took lies where they are", () => {
+  const took = (...counts: [place: number, count: number][]) => ({
+    ...NO_COUNTS,
+    took: NO_COUNTS.took.map((_zero, i) => counts.find(([place]) => place === i)?.[1] ?? 0),
+  });
+  expect(quantileMs(NO_COUNTS, 0.5)).toBeNull();
+  // From 25 to 50 ms.
+  expect(quantileMs(took([3, 100]), 0.5)).toBe(38);
+  // 94 quick ones, and six that took 2.5 to 5 s.
+  expect(quantileMs(took([3, 94], [9, 6]), 0.95)).toBe(2_917);
+  expect(quantileMs(took([13, 1]), 0.95)).toBe(30_000);
+});

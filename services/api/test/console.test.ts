@@ -1,0 +1,129 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { request } from "node:http";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { isConsoleThere } from "../src/console/console.ts";
+import { type Bench, startBench } from "./fixture.ts";
+
+const PAGE = "<!doctype html><title>Posthaste</title>";
+let dir: string;
+let bench: Bench;
+beforeEach(() => {
+  dir = mkdtempSync(join(tmpdir(), "posthaste-console-"));
+  mkdirSync(join(dir, "assets"));
+  writeFileSync(join(dir, "index.html"), PAGE);
+  writeFileSync(join(dir, "favicon.svg"), "<svg/>");
+  writeFileSync(join(dir, "assets", "index-x1.js"), "export {};");
+});
+afterEach(async () => {
+  await bench.dispose();
+  rmSync(dir, { recursive: true, force: true });
+});
+
+const get = (path: string) => bench.rest("GET", path, { token: null });
+
+describe("the console's files", () => {
+  beforeEach(async () => {
+    bench = await startBench({ console: { dir, frameAncestors: [] } });
+  });
+
+  test("are served at its own addresses, under a policy that runs nothing written into the page", async () => {
+    for (const path of [
+      "/",
+      "/portal",
+      "/deliveries/dlv_1",
+      "/subscriptions/new",
+      "/event-types/a",
+      "/inbox",
+    ]) {
+      const { status, body, headers } = await get(path);
+      expect([path, status, body]).toEqual([path, 200, PAGE]);
+      expect(headers.get("content-security-policy")).toBe(
+        "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; font-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+      );
+      expect(Object.fromEntries(headers)).toMatchObject({
+        "content-type": expect.stringContaining("text/html"),
+        "cache-control": "no-cache",
+        "x-content-type-options": "nosniff",
+        "x-frame-options": "DENY",
+        "referrer-policy": "no-referrer",
+        "cross-origin-opener-policy": "same-origin",
+      });
+    }
+  });
+
+  test("that are named by their content are kept for a year", async () => {
+    const { status, headers } = await get("/assets/index-x1.js");
+    expect(status).toBe(200);
+    expect(headers.get("content-type")).toContain("javascript");
+    expect(headers.get("cache-control")).toBe("public, max-age=31536000, immutable");
+    expect((await get("/assets/index-x2.js")).status).toBe(404);
+  });
+
+  test("hide nothing else that is served, and nobody's address becomes theirs", async () => {
+    expect((await get("/healthz")).body).toEqual({ status: "ok" });
+    expect((await get("/api/Webhook")).status).toBe(401);
+    expect((await get("/api/openapi.json")).status).toBe(200);
+    expect((await bench.rpc("DeliveryService/ListDeliveries", {})).status).toBe(200);
+    for (const path of [
+      "/nothing",
+      "/deliveries/a/b",
+      "/posthaste.v1.Nothing/Here",
+      "/index.html",
+      "/inbox/x",
+    ]) {
+      expect([path, (await get(path)).status]).toEqual([path, 404]);
+    }
+  });
+
+  test("are all that is read: no path leads out of their folder", async () => {
+    writeFileSync(join(dir, "secret.txt"), "secret");
+    for (const path of [
+      "/assets/../secret.txt",
+      "/assets/%2e%2e/secret.txt",
+      "/assets/..%2fsecret.txt",
+      "/assets/..%5csecret.txt",
+      "/assets//secret.txt",
+      "/secret.txt",
+    ]) {
+      // Sent as it is written: `fetch` would put it right first.
+      const { status, text } = await sendPath(path);
+      expect([path, status >= 400, text.includes("secret.txt") || !text.includes("secret")]).toEqual([
+        path,
+        true,
+        true,
+      ]);
+    }
+  });
+});
+
+test("an origin that the operator lists may show the console in a frame, and no other", async () => {
+  bench = await startBench({ console: { dir, frameAncestors: ["https://app.example"] } });
+  const { headers } = await get("/");
+  expect(headers.get("content-security-policy")).toContain("frame-ancestors https://app.example");
+  expect(headers.has("x-frame-options")).toBe(false);
+});
+
+test("without its files there is no console, and the API is as it was", async () => {
+  bench = await startBench();
+  expect(isConsoleThere(dir)).toBe(true);
+  expect(isConsoleThere(join(dir, "assets"))).toBe(false);
+  expect((await get("/")).status).toBe(404);
+  expect((await get("/healthz")).status).toBe(200);
+});
+
+async function sendPath(path: string): Promise<{ status: number; text: string }> {
+  const { hostname, port } = new URL(bench.url);
+  return await new Promise((resolve, reject) => {
+    request({ hostname, port, path }, (response) => {
+      let text = "";
+      response.setEncoding("utf8").on("data", (part: string) => {
+        text += part;
+      });
+      response.on("end", () => resolve({ status: response.statusCode ?? 0, text }));
+    })
+      .on("error", reject)
+      .end();
+  });
+}
