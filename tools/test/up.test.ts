@@ -91,6 +91,7 @@ test("--demo delivers a sample; a second up is refused; Ctrl-C ends every proces
   const running = up("--demo", ...here());
   await says(running, "webhook-attempt: 1");
   for (const text of [
+    `Console http://127.0.0.1:${port}/`,
     `API http://127.0.0.1:${port}`,
     `REST gateway http://127.0.0.1:${port}/api/Webhook`,
     `Temporal UI http://127.0.0.1:${uiPort}`,
@@ -106,6 +107,8 @@ test("--demo delivers a sample; a second up is refused; Ctrl-C ends every proces
   expect(firstToken).toMatch(/^pht_/);
   expect((await fetch(`http://127.0.0.1:${uiPort}/`)).status).toBe(200);
   expect(await subscriptions(firstToken)).toHaveLength(1);
+  const page = await fetch(`http://127.0.0.1:${port}/`);
+  expect([page.status, page.headers.get("content-type")]).toEqual([200, "text/html; charset=utf-8"]);
 
   const second = up(...here());
   expect(await second.ended).toBe(1);

@@ -66,6 +66,8 @@ export async function openPortalLink(
       .selectAll()
       .where("code_hash", "=", codeHash)
       .executeTakeFirst();
+    // Whoever guesses takes no lock.
+    if (found === undefined) return undefined;
     // Of two that come at once, one deletes it.
     const { numDeletedRows } = await tx
       .deleteFrom("portal_links")

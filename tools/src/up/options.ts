@@ -28,6 +28,7 @@ Ctrl-C stops all of it; the next run goes on with the same data.
 Environment:
   POSTHASTE_ADMIN_TOKEN     the token to use; without it one is made once and kept in DIR/admin-token
   POSTHASTE_SECRET_KEYS     what secrets are sealed with; without it a key is made once and kept in DIR/secret-keys
+  POSTHASTE_INBOX           on or off: receivers to try webhooks with, in the console (default on)
   POSTHASTE_EGRESS_ALLOW    networks that deliveries may reach beside the public internet (default loopback)
   TEMPORAL_ADDRESS          a Temporal server to use instead of starting one, with the SDK's other TEMPORAL_… variables`;
 

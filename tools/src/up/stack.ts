@@ -129,6 +129,8 @@ export function createStack(options: {
         POSTHASTE_HOST: "127.0.0.1",
         POSTHASTE_PORT: String(port),
         POSTHASTE_METRICS_PORT: env["POSTHASTE_METRICS_PORT"] || "0",
+        // A newcomer has no receiver yet.
+        POSTHASTE_INBOX: env["POSTHASTE_INBOX"] || "on",
         ...(temporalUiUrl !== undefined && { POSTHASTE_TEMPORAL_UI_URL: temporalUiUrl }),
         POSTHASTE_WORKER_URLS: workerUrl,
       });

@@ -10,6 +10,7 @@ export function welcome(where: {
 }): string {
   const { apiUrl, temporalUi, token, dataDir, egressAllow } = where;
   const rows = [
+    ["Console", `${apiUrl}/ (sign in with the token below)`],
     ["API", `${apiUrl} (Connect, gRPC, gRPC-Web)`],
     ["REST gateway", `${apiUrl}/api/Webhook (documented at ${apiUrl}/api/docs)`],
     ["Temporal UI", temporalUi],
@@ -24,7 +25,7 @@ Posthaste is running.
 
 ${table}
 
-Subscribe a URL of yours to an event, then send one:
+See a first delivery in the console, under Inbox. Or subscribe a URL of yours to an event, and send one:
 
   curl -s ${apiUrl}/api/Webhook \\
     -H 'authorization: Bearer ${token}' -H 'content-type: application/json' \\

@@ -156,9 +156,11 @@ describe("a failing receiver", () => {
   test("shows its timeline; retry now makes the next attempt, which succeeds", async () => {
     receiver.answer({ kind: "status", status: 503, body: "down for maintenance" });
     await subscribe(receiver.url);
-    const delivery = await deliveryOf(await ingest(), DeliveryState.STARTED);
-
     const { page } = await show({ token: account.token, path: "/deliveries" });
+    await page.getByText("Live").waitFor();
+    await page.getByText("Nothing was delivered yet").waitFor();
+    const delivery = await deliveryOf(await ingest(), DeliveryState.STARTED);
+    // It comes by itself.
     await page.getByText("Retrying").waitFor();
     await page.getByRole("link", { name: /invoice_sent/ }).click();
     expect(page.url()).toContain(delivery?.id);
@@ -476,37 +478,18 @@ describe("every page", () => {
   });
   afterAll(() => tour?.dispose());
 
-  test.each([
+  const LOOKS = [
     ["light", {}],
     ["dark", { dark: true }],
     ["narrow", { narrow: true }],
-  ] as const)(
-    "can be read by everyone, and does not jump: %s",
-    { timeout: 120_000 },
-    async (look, options) => {
-      const { page, go } = await show({ ...options, token: tour.token, path: "/favicon.svg" });
-      await page.evaluate(`sessionStorage.setItem("posthaste.inbox", ${JSON.stringify(tour.inboxId)})`);
-      await page.addInitScript(LAYOUT_SHIFTS);
-      const found: string[] = [];
-      for (const [name, path, text] of PAGES) {
-        await go(
-          path.replace(":delivery", tour.deliveryId).replace(":subscription", String(tour.subscriptionId)),
-        );
-        await page.getByText(text).filter({ visible: true }).first().waitFor();
-        await page.evaluate("document.fonts.ready.then(() => true)");
-        // What changes with the look are the colours.
-        const problems =
-          look === "narrow" ? [] : await seriousProblems(page, look === "dark" ? ["color-contrast"] : []);
-        for (const problem of problems) found.push(`${name}: ${problem}`);
-        const wide = Number(await page.evaluate("document.documentElement.scrollWidth - innerWidth"));
-        if (wide > 0) found.push(`${name}: is ${wide} pixels wider than the window`);
-        const shift = Number(await page.evaluate("layoutShift"));
-        if (shift > LAYOUT_SHIFT_MAX) found.push(`${name}: jumps by ${shift}`);
-        await keepScreenshot(page, `${name}-${look}`);
-      }
-      expect(found).toEqual([]);
-    },
-  );
+  ] as const;
+
+  test("can be read by everyone, does not jump, and fits: light, dark and on a phone", {
+    timeout: 120_000,
+  }, async () => {
+    const found = await Promise.all(LOOKS.map(([look, options]) => problemsOf(tour, look, options)));
+    expect(found.flat()).toEqual([]);
+  });
 
   test("that asks for a token can be read by everyone", async () => {
     const { page } = await show();
@@ -550,4 +533,33 @@ async function seriousProblems(page: Page, rules: readonly string[] = []): Promi
 async function keepScreenshot(page: Page, name: string): Promise<void> {
   if (process.env["POSTHASTE_SCREENSHOTS"] !== "1") return;
   await page.screenshot({ path: join(SCREENSHOTS, `${name}.png`), animations: "disabled" });
+}
+
+/** Goes through every page with a look of its own. */
+async function problemsOf(
+  tour: TourAccount,
+  look: "light" | "dark" | "narrow",
+  options: { dark?: boolean; narrow?: boolean },
+): Promise<string[]> {
+  const { page, go } = await show({ ...options, token: tour.token, path: "/favicon.svg" });
+  await page.evaluate(`sessionStorage.setItem("posthaste.inbox", ${JSON.stringify(tour.inboxId)})`);
+  await page.addInitScript(LAYOUT_SHIFTS);
+  const found: string[] = [];
+  for (const [name, path, text] of PAGES) {
+    await go(
+      path.replace(":delivery", tour.deliveryId).replace(":subscription", String(tour.subscriptionId)),
+    );
+    await page.getByText(text).filter({ visible: true }).first().waitFor();
+    await page.evaluate("document.fonts.ready.then(() => true)");
+    // What changes with the look are the colours.
+    const rules = look === "dark" ? ["color-contrast"] : [];
+    const problems = look === "narrow" ? [] : await seriousProblems(page, rules);
+    const wider = Number(await page.evaluate("document.documentElement.scrollWidth - innerWidth"));
+    if (wider > 0) problems.push(`is ${wider} pixels wider than the window`);
+    const shift = Number(await page.evaluate("layoutShift"));
+    if (shift > LAYOUT_SHIFT_MAX) problems.push(`jumps by ${shift}`);
+    found.push(...problems.map((problem) => `${name}, ${look}: ${problem}`));
+    await keepScreenshot(page, `${name}-${look}`);
+  }
+  return found;
 }

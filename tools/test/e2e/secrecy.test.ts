@@ -80,6 +80,17 @@ test("no token, secret, payload or query string is in a log, in Temporal, or rea
     name: "another",
     scopes: ["events:write"],
   });
+  const { path: portalPath } = await stack.client.accounts.createPortalLink({
+    accountId: stack.accountId,
+    scopes: ["deliveries:read"],
+  });
+  const portalCode = portalPath.split("#")[1] ?? "";
+  const { secret: sessionSecret } = await stack.client.sessions.openSession({ portalCode });
+  await expect(stack.client.sessions.openSession({ portalCode })).rejects.toThrow(/opened before/);
+  const { path: unopened } = await stack.client.accounts.createPortalLink({
+    accountId: stack.accountId,
+    scopes: ["deliveries:read"],
+  });
   await ingest();
   await receiver.waitFor(2, { timeoutMs: 60_000 });
   receiver.answer({ kind: "status", status: 200, body: PAYLOAD });
@@ -139,6 +150,9 @@ test("no token, secret, payload or query string is in a log, in Temporal, or rea
     token: stack.token,
     "another token": token,
     "a false token": FALSE_TOKEN,
+    "a portal link's code": portalCode,
+    "a portal link's code that nobody opened": unopened.split("#")[1] ?? "",
+    "a session": sessionSecret,
     credential: CREDENTIAL,
     "custom header": HEADER,
     "the same as Basic": Buffer.from(CREDENTIAL).toString("base64"),

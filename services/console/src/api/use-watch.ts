@@ -2,6 +2,7 @@ import { Code, ConnectError, createClient } from "@connectrpc/connect";
 import { type DeliveryChange, DeliveryService } from "@posthaste/contracts/delivery";
 import { useEffect, useRef, useState } from "react";
 import { transport } from "./transport.ts";
+import { useVisible } from "./use-visible.ts";
 
 const deliveries = createClient(DeliveryService, transport);
 /** The pause after a stream that failed; it doubles up to the maximum. */
@@ -9,19 +10,22 @@ const PAUSE_MS = 1_000;
 const PAUSE_MAX_MS = 30_000;
 
 /**
- * Follows what becomes of the account's deliveries, from now on. A stream that ends goes on at its cursor, so nothing is
+ * Follows what becomes of the account's deliveries from now on, while anybody looks. A stream that ends goes on at its cursor, so nothing is
  * missed.
  *
  * @returns whether a stream is open
  */
-export function useWatch(onChanges: (changes: readonly DeliveryChange[]) => void, isWanted = true): boolean {
+export function useWatch(onChanges: (changes: readonly DeliveryChange[]) => void): boolean {
   const [isLive, setLive] = useState(false);
+  const isVisible = useVisible();
+  const cursor = useRef("");
   const latest = useRef(onChanges);
   latest.current = onChanges;
   useEffect(() => {
-    if (!isWanted) return;
+    if (!isVisible) return;
     const stop = new AbortController();
     void follow(
+      cursor,
       (changes) => latest.current(changes),
       (live) => {
         if (!stop.signal.aborted) setLive(live);
@@ -32,21 +36,21 @@ export function useWatch(onChanges: (changes: readonly DeliveryChange[]) => void
       stop.abort();
       setLive(false);
     };
-  }, [isWanted]);
+  }, [isVisible]);
   return isLive;
 }
 
 async function follow(
+  cursor: { current: string },
   onChanges: (changes: readonly DeliveryChange[]) => void,
   onLive: (isLive: boolean) => void,
   signal: AbortSignal,
 ): Promise<void> {
-  let cursor = "";
   let pauseMs = PAUSE_MS;
   while (!signal.aborted) {
     try {
-      for await (const answer of deliveries.watchDeliveries({ cursor }, { signal })) {
-        cursor = answer.cursor;
+      for await (const answer of deliveries.watchDeliveries({ cursor: cursor.current }, { signal })) {
+        cursor.current = answer.cursor;
         pauseMs = PAUSE_MS;
         onLive(true);
         if (answer.changes.length > 0) onChanges(answer.changes);
@@ -56,7 +60,7 @@ async function follow(
       const { code } = ConnectError.from(error);
       if (code === Code.PermissionDenied || code === Code.Unauthenticated) return onLive(false);
       // Its changes are gone: begin anew.
-      if (code === Code.FailedPrecondition) cursor = "";
+      if (code === Code.FailedPrecondition) cursor.current = "";
       onLive(false);
       await new Promise((resolve) => setTimeout(resolve, pauseMs));
       pauseMs = Math.min(2 * pauseMs, PAUSE_MAX_MS);

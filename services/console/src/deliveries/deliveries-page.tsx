@@ -21,6 +21,8 @@ import { type Filters, readFilters, requestOf, writeFilters } from "./filters.ts
 const PAGE_SIZE = 50;
 /** How often the list is read again while deliveries come: a thousand a second must not ask a thousand times. */
 const REFRESH_EVERY_MS = 1_000;
+/** Where no stream is to be had. */
+const NOT_LIVE_EVERY_MS = 10_000;
 const { listDeliveries } = DeliveryService.method;
 
 export function DeliveriesPage() {
@@ -41,18 +43,19 @@ export function DeliveriesPage() {
       </PageHeader>
       <FilterBar filters={filters} onChange={change} />
       {/* Another search begins at its first page. */}
-      <Found key={search} filters={filters} />
+      <Found key={search} filters={filters} isLive={isLive} />
     </>
   );
 }
 
-function Found({ filters }: { filters: Filters }) {
+function Found({ filters, isLive }: { filters: Filters; isLive: boolean }) {
   // The tokens of the pages up to this one; the first has none.
   const [tokens, setTokens] = useState<readonly string[]>([""]);
   const [openedAt] = useState(Date.now);
   const request = { ...requestOf(filters, openedAt), pageSize: PAGE_SIZE, pageToken: tokens.at(-1) ?? "" };
   const { data, error, isPlaceholderData, refetch } = useQuery(listDeliveries, request, {
     placeholderData: keepPreviousData,
+    refetchInterval: isLive ? false : NOT_LIVE_EVERY_MS,
   });
   const deliveries = data?.deliveries ?? [];
   const next = data?.nextPageToken ?? "";

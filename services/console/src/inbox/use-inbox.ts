@@ -2,6 +2,7 @@ import { Code, ConnectError, createClient } from "@connectrpc/connect";
 import { type Inbox, type InboxRequest, InboxService } from "@posthaste/contracts/inbox";
 import { useEffect, useState } from "react";
 import { transport } from "../api/transport.ts";
+import { useVisible } from "../api/use-visible.ts";
 
 const inboxes = createClient(InboxService, transport);
 const PAUSE_MS = 1_000;
@@ -21,13 +22,15 @@ const NOTHING: InboxView = { inbox: undefined, requests: [], isGone: false };
 /** Follows an inbox. */
 export function useInbox(id: string | null): InboxView {
   const [view, setView] = useState(NOTHING);
+  const isVisible = useVisible();
   useEffect(() => {
+    if (!isVisible) return;
     setView(NOTHING);
     if (id === null) return;
     const stop = new AbortController();
     void follow(id, setView, stop.signal);
     return () => stop.abort();
-  }, [id]);
+  }, [id, isVisible]);
   return view;
 }
 

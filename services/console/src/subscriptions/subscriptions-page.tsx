@@ -89,7 +89,9 @@ function Rows({ subscriptions }: { subscriptions: readonly Subscription[] }) {
           <th scope="col" className={table.optional}>
             Event types
           </th>
-          <th scope="col">Since</th>
+          <th scope="col" className={table.optional}>
+            Since
+          </th>
         </tr>
       </thead>
       <tbody>
@@ -107,7 +109,7 @@ function Rows({ subscriptions }: { subscriptions: readonly Subscription[] }) {
               )}
             </td>
             <td className={`${table.muted} ${table.optional}`}>{typesOf(subscription)}</td>
-            <td className={table.muted}>
+            <td className={`${table.muted} ${table.optional}`}>
               <Time at={subscription.failingSince ?? subscription.createdAt} relative />
             </td>
           </tr>
