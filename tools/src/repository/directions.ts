@@ -48,7 +48,7 @@ const WITHOUT_NODE = [
   "packages/domain",
   "packages/signature",
   "packages/delivery/src/workflows",
-  "services/console",
+  "services/console/src",
 ];
 
 /** A sentence for each import that goes the wrong way. */
