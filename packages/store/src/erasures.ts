@@ -49,6 +49,8 @@ export async function createErasure(
       throw new Refusal("not_found", `there is no account ${accountId}`, { field: "account_id" });
     }
     if (key === null) {
+      // First: a link that is being opened is waited for, and its token revoked.
+      await tx.deleteFrom("portal_links").where("account_id", "=", accountId).execute();
       await tx
         .updateTable("tokens")
         .set({ revoked_at: now })

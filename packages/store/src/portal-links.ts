@@ -1,7 +1,7 @@
 import { type AccountId, SCOPES, type Scope } from "@posthaste/domain";
 import type { Store } from "./store.ts";
 import { hashOf, newTokenSecret } from "./token-secret.ts";
-import { createToken, type Token } from "./tokens.ts";
+import { insertToken, type Token } from "./tokens.ts";
 import { transact } from "./transact.ts";
 
 /** A platform calls this each time that its customer asks for the console, and not all of those links are opened. */
@@ -60,29 +60,30 @@ export async function openPortalLink(
   { code, now }: { code: string; now: number },
 ): Promise<{ token: Token; secret: string } | undefined> {
   const codeHash = hashOf(code);
-  const link = await transact(store, async (tx) => {
-    const found = await tx
+  return await transact(store, async (tx) => {
+    const link = await tx
       .selectFrom("portal_links")
       .selectAll()
       .where("code_hash", "=", codeHash)
       .executeTakeFirst();
     // Whoever guesses takes no lock.
-    if (found === undefined) return undefined;
+    if (link === undefined) return undefined;
     // Of two that come at once, one deletes it.
     const { numDeletedRows } = await tx
       .deleteFrom("portal_links")
       .where("code_hash", "=", codeHash)
       .executeTakeFirstOrThrow();
-    return numDeletedRows > 0n ? found : undefined;
-  });
-  if (link === undefined || link.expires_at <= now) return undefined;
-  const scopes = link.scopes.split(" ");
-  return await createToken(store, {
-    accountId: link.account_id as AccountId,
-    name: "portal session",
-    scopes: SCOPES.filter((scope) => scopes.includes(scope)),
-    expiresAt: now + link.session_ms,
-    isSession: true,
-    now,
+    if (numDeletedRows === 0n || link.expires_at <= now) return undefined;
+    const secret = newTokenSecret();
+    const scopes = link.scopes.split(" ");
+    const token = await insertToken(tx, secret, {
+      accountId: link.account_id as AccountId,
+      name: "portal session",
+      scopes: SCOPES.filter((scope) => scopes.includes(scope)),
+      expiresAt: now + link.session_ms,
+      isSession: true,
+      now,
+    });
+    return { token, secret };
   });
 }

@@ -44,8 +44,6 @@ export async function createToken(
     expiresAt: number | null;
     now: number;
     secret?: string;
-    /** Of a session that a portal link opened. */
-    isSession?: boolean;
   },
 ): Promise<{ token: Token; secret: string }> {
   const secret = input.secret ?? newTokenSecret();
@@ -54,7 +52,24 @@ export async function createToken(
     const existing = await findBySecret(store, secret);
     if (existing !== undefined) return { token: existing, secret };
   }
-  const { insertId } = await store.db
+  return { token: await insertToken(store.db, secret, input), secret };
+}
+
+/** Stores a new token. */
+export async function insertToken(
+  db: Store["db"],
+  secret: string,
+  input: {
+    accountId: AccountId;
+    name: string;
+    scopes: readonly Scope[];
+    expiresAt: number | null;
+    now: number;
+    /** Of a session that a portal link opened. */
+    isSession?: boolean;
+  },
+): Promise<Token> {
+  const { insertId } = await db
     .insertInto("tokens")
     .values({
       account_id: input.accountId,
@@ -68,9 +83,12 @@ export async function createToken(
       session: input.isSession === true ? 1 : null,
     })
     .executeTakeFirstOrThrow();
-  const token = await getToken(store, Number(insertId) as TokenId);
-  if (token === undefined) throw new Error("a token that was just stored is not there");
-  return { token, secret };
+  const row = await db
+    .selectFrom("tokens")
+    .selectAll()
+    .where("id", "=", Number(insertId))
+    .executeTakeFirstOrThrow();
+  return tokenOf(row);
 }
 
 /** Who holds this secret; undefined where nobody does, or the token was revoked or has expired. */

@@ -2,14 +2,18 @@ import type { AccountId, ErasureId } from "@posthaste/domain";
 import { expect, test } from "vitest";
 import {
   advanceErasure,
+  countChanges,
   createAccount,
   createErasure,
+  createPortalLink,
   createRecovery,
   createToken,
   type Erasure,
   getErasure,
   listUnstartedErasures,
   markErasureStarted,
+  openPortalLink,
+  orderChanges,
   type Store,
 } from "../src/index.ts";
 import { type Bench, NOW, onEachDatabase } from "./fixture.ts";
@@ -117,6 +121,13 @@ onEachDatabase("erasing an account", (bench) => {
       await subscribe({ accountId: of, targetUrl: `https://receiver.example/${of}` });
       for (let i = 0; i < 3; i++) await ingest({ accountId: of, key: `k${i}` });
       await createToken(store, { accountId: of, name: "t", scopes: [], expiresAt: null, now: NOW });
+      await createPortalLink(store, {
+        accountId: of,
+        scopes: [],
+        expiresAt: NOW + 1,
+        sessionMs: 1,
+        now: NOW,
+      });
       await createRecovery(store, {
         accountId: of,
         kind: "recover",
@@ -128,8 +139,12 @@ onEachDatabase("erasing an account", (bench) => {
         now: NOW,
       });
     }
+    await orderChanges(store);
+    await countChanges(store);
     const before = await rowsOf(bench(), other.id);
     const { id } = await createErasure(store, { accountId, key: null, now: NOW });
+    // At the last moment.
+    await createPortalLink(store, { accountId, scopes: [], expiresAt: NOW + 1, sessionMs: 1, now: NOW });
     expect(await finish(store, id)).toMatchObject({ examined: 3, events: 3, deliveries: 3 });
     expect(await rowsOf(bench(), accountId)).toEqual({ erasures: 1 });
     expect(await rowsOf(bench(), other.id)).toEqual(before);
@@ -143,11 +158,19 @@ onEachDatabase("erasing an account", (bench) => {
     expect(name).toBe("erased");
   });
 
-  test("revokes its tokens at once", async () => {
+  test("revokes its tokens at once, and lets nobody in by a link", async () => {
     const { store, accountId } = bench();
+    const code = await createPortalLink(store, {
+      accountId,
+      scopes: [],
+      expiresAt: NOW + 1_000,
+      sessionMs: 1_000,
+      now: NOW,
+    });
     await createToken(store, { accountId, name: "t", scopes: [], expiresAt: null, now: NOW });
     await createErasure(store, { accountId, key: null, now: NOW });
     const { revoked_at } = await store.db.selectFrom("tokens").select("revoked_at").executeTakeFirstOrThrow();
     expect(revoked_at).toBe(NOW);
+    expect(await openPortalLink(store, { code, now: NOW })).toBeUndefined();
   });
 });

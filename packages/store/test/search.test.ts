@@ -15,8 +15,10 @@ onEachDatabase("looking for", (bench) => {
   test("deliveries of an event type looks at a bounded number, and goes on where it ended", async () => {
     const { store, accountId, subscribe, ingest } = bench();
     await subscribe({ eventTypes: ["*"] });
+    for (let i = 0; i < 14; i += 1) await ingest();
+    // The first that the second page looks at.
     const rare = await ingest({ eventType: "contact_created" });
-    for (let i = 0; i < 24; i += 1) await ingest();
+    for (let i = 0; i < 10; i += 1) await ingest();
     const search = (before?: DeliveryId, limit = 5) =>
       listDeliveriesOfType(store, {
         accountId,
@@ -33,7 +35,7 @@ onEachDatabase("looking for", (bench) => {
       before = examinedTo;
       for (const { eventId } of rows) expect(eventId).toBe(rare.eventId);
     } while (before !== undefined);
-    expect(pages).toEqual([0, 0, 1]);
+    expect(pages).toEqual([0, 1, 0]);
     const frequent = await listDeliveriesOfType(store, {
       accountId,
       eventType: "invoice_sent",

@@ -7,15 +7,18 @@ import {
   claimDeliveries,
   countChanges,
   createAccount,
+  drainParked,
   forgetOldCounts,
   listDeliveries,
   markStarted,
   NO_COUNTS,
   orderChanges,
+  pauseSubscription,
   quantileMs,
   readStatistics,
   recordAttempt,
   resendDelivery,
+  resumeSubscription,
 } from "../src/index.ts";
 import { attempt, type Bench, NOW, onEachDatabase } from "./fixture.ts";
 
@@ -91,6 +94,17 @@ onEachDatabase("the counters", (bench) => {
     await resendDelivery(store, { accountId, id, now: now + 120_000 });
     // Another delivery, of an event that was counted; and cancelling is no attempt.
     expect(await counted(bench())).toMatchObject({ events: 2, deliveries: 5, attempts: 3 });
+  });
+
+  test("count what is parked and let go again once", async () => {
+    const { store, accountId, subscribe, ingest } = bench();
+    const { id } = await subscribe();
+    await ingest({ now });
+    await pauseSubscription(store, { accountId, id, now: now + 10_000 });
+    await resumeSubscription(store, { accountId, id, now: now + 20_000 });
+    await drainParked(store, { now: now + 30_000 });
+    expect(await counted(bench())).toMatchObject({ events: 1, deliveries: 1 });
+    expect(await accountBacklog(store, accountId)).toMatchObject({ pending: 1, parked: 0 });
   });
 
   test("are an account's own, and stand in the time in which it happened", async () => {
