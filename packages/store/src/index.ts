@@ -56,13 +56,13 @@ export {
   pauseSubscription,
   resumeSubscription,
 } from "./park-deliveries.ts";
+export { createPortalLink, openPortalLink } from "./portal-links.ts";
 export {
   type AttemptToRecord,
   markHandedOver,
   type RecordedAttempt,
   recordAttempt,
 } from "./record-attempt.ts";
-export { createPortalLink, openPortalLink } from "./portal-links.ts";
 export {
   changeRecovery,
   createRecovery,

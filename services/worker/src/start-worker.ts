@@ -22,8 +22,8 @@ import type { DeliveryWorkerOptions } from "@posthaste/delivery/worker";
 import type { DisableRule, Lane } from "@posthaste/domain";
 import { countedLog, createMetrics, type Log, type Running, type Tracer } from "@posthaste/runtime";
 import {
-  createAttemptLedger,
   countChanges,
+  createAttemptLedger,
   forgetOldCounts,
   orderChanges,
   pingStore,
