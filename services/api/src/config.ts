@@ -1,3 +1,4 @@
+import { resolve } from "node:path";
 import { EGRESS_SETTINGS } from "@posthaste/delivery/client";
 import { httpUrl, integer, LOG_LEVELS, oneOf, parsed, text, urls } from "@posthaste/runtime";
 import { STORE_SETTINGS } from "@posthaste/store";
@@ -43,7 +44,7 @@ export const API_SETTINGS = {
     "The folder of the console's built files; where it holds none, `/` serves no console",
     CONSOLE_DIR,
     "services/console/dist",
-    (path) => path,
+    (path) => resolve(path),
   ),
   POSTHASTE_CONSOLE_FRAME_ANCESTORS: parsed(
     "Origins whose pages may show the console in a frame, as `https://HOST`, separated by commas",

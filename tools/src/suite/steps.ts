@@ -1,4 +1,4 @@
-import { temporalBinary, timeSkippingBinary } from "@posthaste/testkit";
+import { chromiumPath, temporalBinary, timeSkippingBinary } from "@posthaste/testkit";
 import { auditStep } from "./audit.ts";
 import { generatedCodeStep } from "./generated-code.ts";
 import { runCommand } from "./run-command.ts";
@@ -25,6 +25,14 @@ export const STEPS: readonly Step[] = [
     run: async () => {
       await temporalBinary({ progress: console.log });
       await timeSkippingBinary({ progress: console.log });
+      return { passed: 1, failed: 0 };
+    },
+  },
+  {
+    name: "browser",
+    quick: false,
+    run: async () => {
+      await chromiumPath(console.log);
       return { passed: 1, failed: 0 };
     },
   },

@@ -30,6 +30,8 @@ const FIRST_LOAD_BYTES_MAX = 200 * 1024;
 
 let stack: Stack;
 let browser: ConsoleBrowser;
+/** A platform's own page, which may show the console in a frame. */
+let platform: Receiver;
 let receiver: Receiver;
 type TestAccount = { id: AccountId; token: string; client: PosthasteClient };
 let account: TestAccount;
@@ -37,14 +39,20 @@ const accounts: TestAccount[] = [];
 const open: ConsolePage[] = [];
 
 beforeAll(async () => {
+  platform = await startReceiver();
   stack = await startStack({
-    env: { POSTHASTE_INBOX: "on", POSTHASTE_TEMPORAL_UI_URL: "http://127.0.0.1:8233" },
+    env: {
+      POSTHASTE_INBOX: "on",
+      POSTHASTE_TEMPORAL_UI_URL: "http://127.0.0.1:8233",
+      POSTHASTE_CONSOLE_FRAME_ANCESTORS: new URL(platform.url).origin,
+    },
   });
   browser = await startConsoleBrowser(stack.apiUrl);
 }, 120_000);
 afterAll(async () => {
   await browser?.close();
   await stack?.dispose();
+  await platform?.stop();
 });
 beforeEach(async () => {
   receiver = await startReceiver();
@@ -326,6 +334,27 @@ describe("a portal link", () => {
       expect(log).not.toContain(code);
       expect(log).not.toContain(secret);
     }
+  });
+
+  test("is shown in a frame of the origin that the operator lists, and of no other", async () => {
+    const framing = async (by: Receiver) => {
+      by.answer({
+        kind: "status",
+        status: 200,
+        headers: { "content-type": "text/html" },
+        body: `<!doctype html><title>platform</title><iframe src="${stack.apiUrl}${await portalLink()}"></iframe>`,
+      });
+      // Not among those whose complaints count: what is refused here is to be.
+      const { page, close } = await browser.open({ path: "/favicon.svg" });
+      await page.goto(by.url);
+      return { frame: page.frameLocator("iframe"), page, close };
+    };
+    const listed = await framing(platform);
+    await listed.frame.getByRole("heading", { name: "Overview" }).waitFor();
+    await listed.close();
+    const other = await framing(receiver);
+    await expect.poll(() => other.page.frames()[1]?.url(), PATIENCE).toMatch(/^chrome-error:/);
+    await other.close();
   });
 
   test("ends its session when its time is over, and cannot be opened when its own is", async () => {
