@@ -52,7 +52,7 @@ export function EventTypePage({ code }: { code: string }) {
           )}
         </Card>
         <div className={styles.column}>
-          <TextBlock label="Sample, as a receiver gets it" text={`[${eventType.sampleJson}]`} />
+          <TextBlock label="Sample" text={`[${eventType.sampleJson}]`} />
           <Subscribers code={code} />
         </div>
       </div>
