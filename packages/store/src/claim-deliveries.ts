@@ -55,6 +55,8 @@ export type Claim = {
 export const DRAIN_PER_SECOND = 50;
 /** Subscriptions visited in one transaction at most: it holds their lines meanwhile, so it has to be short. */
 const SUBSCRIPTIONS_AT_ONCE = 64;
+/** Claims of one that fails: what it gets its turn for is not to be what the others wait for. */
+const OF_FAILING_MAX = 4;
 /** Claims that every subscription may have where many want some: reading more than is claimed costs little. */
 const SHARE_MIN = 32;
 /** Transactions of one call: where a thousand subscriptions wait for one of theirs to be over, the next call goes on. */
@@ -238,7 +240,8 @@ async function roomsOf(
     const ofFirsts = retriesWait ? halfOf(concurrency) : concurrency;
     const { total, firsts } = inFlight(id);
     const byRate = rate === null ? claim.limit : turnsNow(turns[stands], rate, now);
-    const count = Math.max(0, Math.min(claim.limit, own.concurrency - total, ofFirsts - firsts, byRate));
+    const atOnce = subscription.isFailing ? Math.min(OF_FAILING_MAX, claim.limit) : claim.limit;
+    const count = Math.max(0, Math.min(atOnce, own.concurrency - total, ofFirsts - firsts, byRate));
     rooms.push({ subscription, turns, rate, stands, count });
   }
   const withRoom = rooms.filter(({ count }) => count > 0).length;

@@ -1,4 +1,4 @@
-import { type DeliveryId, type SubscriptionId, TEST_ATTEMPT_TIMEOUT_MS } from "@posthaste/domain";
+import { type DeliveryId, type Lane, type SubscriptionId, TEST_ATTEMPT_TIMEOUT_MS } from "@posthaste/domain";
 import { expect, test } from "vitest";
 import {
   type Claim,
@@ -16,6 +16,7 @@ import {
   releaseClaims,
   requestRetry,
   type Store,
+  setLane,
   updateSubscription,
 } from "../src/index.ts";
 import { attempt, type Bench, NOW, onEachDatabase } from "./fixture.ts";
@@ -84,6 +85,48 @@ onEachDatabase("a claim", (bench) => {
     if (done === undefined) throw new Error("nothing was claimed");
     await recordAttempt(store, failed(done, 1));
     expect(ids(await claim(store, { inFlightMax: 3 }))).toHaveLength(1);
+  });
+
+  test("takes only a few at once of a subscription that fails, so that a round stays short for the others", async () => {
+    const { store, subscribe, ingest } = bench();
+    const failing = await subscribe({ eventTypes: ["invoice_sent"] });
+    const well = await subscribe({ eventTypes: ["contact_created"] });
+    for (let i = 0; i < 10; i++) await ingest({ eventType: "invoice_sent" });
+    for (let i = 0; i < 10; i++) await ingest({ eventType: "contact_created" });
+    await store.db
+      .updateTable("subscriptions")
+      .set({ failing_since: NOW })
+      .where("id", "=", failing.id)
+      .execute();
+    const { claimed } = await claim(store);
+    const of = (id: SubscriptionId) => claimed.filter(({ subscriptionId }) => subscriptionId === id);
+    expect([of(failing.id).length, of(well.id).length]).toEqual([4, 10]);
+    expect(of(failing.id)[0]).toMatchObject({ isFailing: true, lane: "workflow" });
+  });
+
+  test("in the direct lane leaves what fails, and what was attempted before, to workflows", async () => {
+    const { store, subscribe, ingest } = bench();
+    const failing = await subscribe({ eventTypes: ["invoice_sent"] });
+    await subscribe({ eventTypes: ["contact_created"] });
+    await ingest({ eventType: "invoice_sent" });
+    await ingest({ eventType: "contact_created" });
+    await store.db
+      .updateTable("subscriptions")
+      .set({ failing_since: NOW })
+      .where("id", "=", failing.id)
+      .execute();
+    const lane = (name: Lane) => claim(store, { lane: name, laneDefault: "direct" });
+    expect((await lane("direct")).claimed).toMatchObject([{ eventType: "contact_created", lane: "direct" }]);
+    expect((await lane("workflow")).claimed).toMatchObject([{ eventType: "invoice_sent", lane: "workflow" }]);
+  });
+
+  test("goes by the account's own lane before the default", async () => {
+    const { store, accountId, subscribe, ingest } = bench();
+    await subscribe();
+    await ingest();
+    await setLane(store, { id: accountId, lane: "direct" });
+    expect((await claim(store, { lane: "workflow" })).claimed).toEqual([]);
+    expect((await claim(store, { lane: "direct" })).claimed).toMatchObject([{ lane: "direct" }]);
   });
 
   test("of a subscription with a huge backlog never hides another's delivery", async () => {
