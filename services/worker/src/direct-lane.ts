@@ -29,8 +29,8 @@ export type DirectLane = {
   stop(): Promise<void>;
 };
 
-/** Starts of workflows at once for what failed; as many as the dispatcher's. */
-const HAND_OVERS_AT_ONCE = 16;
+/** Starts of workflows at once for what failed: their next attempts are minutes away, and first attempts are not to wait for them. */
+const HAND_OVERS_AT_ONCE = 4;
 /** What waits beyond that is left to the reconciler, which finds it within seconds: an outage of Temporal costs no memory. */
 const HAND_OVERS_WAITING_MAX = 1_000;
 /** Leases are renewed when a third of them is over, so that two renewals may fail. */

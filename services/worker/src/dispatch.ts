@@ -29,6 +29,8 @@ export type DispatchOptions = {
 
 /** Starts under way at once: enough to hide the round trip, few enough not to queue up in a server of two cores. */
 const STARTS_AT_ONCE = 16;
+/** Of what fails: it is in no hurry, and Temporal is not to be busy with it when something else comes. */
+const FAILING_STARTS_AT_ONCE = 2;
 /** Starts that may fail in one round before the rest are left for the next. */
 const FAILURES_MAX = 3;
 /** Deliveries of wide fan-outs made in one round: a round stays short, so that others' first attempts are not late. */
@@ -122,6 +124,7 @@ async function prepare(store: Store, now: number): Promise<number> {
   return fannedOut + (await drainParked(store, { now }));
 }
 
+/** First those of subscriptions that do not fail. */
 async function startAll(
   claimed: readonly ClaimedDelivery[],
   start: (delivery: ClaimedDelivery) => Promise<void>,
@@ -129,8 +132,7 @@ async function startAll(
   const started: DeliveryId[] = [];
   const failed: DeliveryId[] = [];
   let firstError: unknown;
-  const queue = claimed.values();
-  const starter = async () => {
+  const starter = async (queue: Iterable<ClaimedDelivery>) => {
     for (const delivery of queue) {
       // Where Temporal is away, the others need not wait for their own timeout; one that it refuses stops nobody.
       if (failed.length >= FAILURES_MAX) {
@@ -146,6 +148,9 @@ async function startAll(
       }
     }
   };
-  await Promise.all(Array.from({ length: STARTS_AT_ONCE }, starter));
+  const well = claimed.filter(({ isFailing }) => !isFailing).values();
+  await Promise.all(Array.from({ length: STARTS_AT_ONCE }, () => starter(well)));
+  const failing = claimed.filter(({ isFailing }) => isFailing).values();
+  await Promise.all(Array.from({ length: FAILING_STARTS_AT_ONCE }, () => starter(failing)));
   return { started, failed, firstError };
 }
