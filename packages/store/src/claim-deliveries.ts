@@ -47,6 +47,8 @@ export type Claim = {
   readonly laneDefault?: Lane;
   /** Only what is to be attempted in this lane. Default: all. */
   readonly lane?: Lane;
+  /** Only of subscriptions that fail, or only of those that do not. Default: of both. */
+  readonly isFailing?: boolean;
   /** Go on after this subscription, so that all get their turn. */
   readonly afterSubscription?: SubscriptionId;
 };
@@ -115,7 +117,7 @@ async function withPending(store: Store, after: number, upTo: number | undefined
 /** A subscription with something pending. */
 type Visited = Awaited<ReturnType<typeof readSubscriptions>>[number];
 
-/** In the order of `ids`, but for those of the other lane, whose lines need not be locked. */
+/** In the order of `ids`, but for those that are not asked for, whose lines need not be locked. */
 async function readSubscriptions(db: Pick<Tx, "selectFrom">, ids: readonly SubscriptionId[], claim: Claim) {
   if (ids.length === 0) return [];
   const rows = await db
@@ -143,7 +145,9 @@ async function readSubscriptions(db: Pick<Tx, "selectFrom">, ids: readonly Subsc
       const id = row.id as SubscriptionId;
       return { ...row, id, isFailing, lane: isDirect ? ("direct" as const) : ("workflow" as const) };
     })
-    .filter(({ lane }) => claim.lane === undefined || claim.lane === lane);
+    .filter(
+      ({ lane, isFailing }) => (claim.lane ?? lane) === lane && (claim.isFailing ?? isFailing) === isFailing,
+    );
 }
 
 /** Visits these subscriptions in their order until the limit is reached. */

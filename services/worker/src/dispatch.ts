@@ -1,6 +1,7 @@
 import type { DeliveryId, Lane, SubscriptionId } from "@posthaste/domain";
 import type { Log } from "@posthaste/runtime";
 import {
+  type Claim,
   type ClaimedDelivery,
   claimDeliveries,
   continueFanouts,
@@ -43,17 +44,27 @@ const FAN_OUT_PER_ROUND = 500;
  * A crash anywhere in between loses nothing. Before the start: the lease runs out, and another round claims the row.
  * After the start: the row is still pending, is claimed and started again, which finds the running workflow, or, if
  * that is over, runs one that looks at the row and returns.
+ *
+ * @param of subscriptions that are well, or those that fail, which are in no hurry: a loop of their own starts them, so that a start is
+ *   never what a healthy endpoint waits for. Default: both
  */
-export function createDispatchRound(options: DispatchOptions): () => Promise<"more" | "done"> {
+export function createDispatchRound(
+  options: DispatchOptions,
+  of?: "well" | "failing",
+): () => Promise<"more" | "done"> {
   const { store, log, now, start, batch } = options;
-  const claim = createClaimer(options, "workflow");
+  const claim = createClaimer(options, {
+    lane: "workflow",
+    ...(of === undefined ? {} : { isFailing: of === "failing" }),
+  });
+  const startsAtOnce = of === "failing" ? FAILING_STARTS_AT_ONCE : STARTS_AT_ONCE;
 
   return async () => {
     const prepared = await prepare(store, now());
     const claimed = await claim(batch);
     if (claimed.length === 0) return prepared > 0 ? "more" : "done";
 
-    const { started, failed, firstError } = await startAll(claimed, start);
+    const { started, failed, firstError } = await startAll(claimed, start, startsAtOnce);
     await markStarted(store, { ids: started, now: now() });
     if (failed.length > 0) {
       await releaseClaims(store, { ids: failed });
@@ -78,7 +89,7 @@ export function createDirectRound(
   lane: Pick<DirectLane, "room" | "begin">,
 ): () => Promise<"more" | "done"> {
   const { store, now, start, batch } = options;
-  const claim = createClaimer(options, "direct");
+  const claim = createClaimer(options, { lane: "direct" });
 
   return async () => {
     const prepared = await prepare(store, now());
@@ -90,6 +101,7 @@ export function createDirectRound(
     const { started, failed } = await startAll(
       claimed.filter((delivery) => delivery.lane === "workflow"),
       start,
+      STARTS_AT_ONCE,
     );
     await markStarted(store, { ids: started, now: now() });
     await releaseClaims(store, { ids: failed });
@@ -97,15 +109,18 @@ export function createDirectRound(
   };
 }
 
-/** Claims for one lane, going round the subscriptions from call to call. */
-function createClaimer(options: DispatchOptions, lane: Lane): (limit: number) => Promise<ClaimedDelivery[]> {
+/** Claims what a loop is there for, going round the subscriptions from call to call. */
+function createClaimer(
+  options: DispatchOptions,
+  of: Pick<Claim, "lane" | "isFailing">,
+): (limit: number) => Promise<ClaimedDelivery[]> {
   const { store, now, owner, leaseMs, inFlightMax, drainPerSecond, laneDefault } = options;
   let afterSubscription: SubscriptionId | undefined;
   return async (limit) => {
     const { claimed, lastSubscription } = await claimDeliveries(store, {
       owner,
       limit,
-      lane,
+      ...of,
       inFlightMax,
       leaseMs,
       now: now(),
@@ -124,15 +139,16 @@ async function prepare(store: Store, now: number): Promise<number> {
   return fannedOut + (await drainParked(store, { now }));
 }
 
-/** First those of subscriptions that do not fail. */
 async function startAll(
   claimed: readonly ClaimedDelivery[],
   start: (delivery: ClaimedDelivery) => Promise<void>,
+  atOnce: number,
 ): Promise<{ started: DeliveryId[]; failed: DeliveryId[]; firstError: unknown }> {
   const started: DeliveryId[] = [];
   const failed: DeliveryId[] = [];
   let firstError: unknown;
-  const starter = async (queue: Iterable<ClaimedDelivery>) => {
+  const queue = claimed.values();
+  const starter = async () => {
     for (const delivery of queue) {
       // Where Temporal is away, the others need not wait for their own timeout; one that it refuses stops nobody.
       if (failed.length >= FAILURES_MAX) {
@@ -148,9 +164,6 @@ async function startAll(
       }
     }
   };
-  const well = claimed.filter(({ isFailing }) => !isFailing).values();
-  await Promise.all(Array.from({ length: STARTS_AT_ONCE }, () => starter(well)));
-  const failing = claimed.filter(({ isFailing }) => isFailing).values();
-  await Promise.all(Array.from({ length: FAILING_STARTS_AT_ONCE }, () => starter(failing)));
+  await Promise.all(Array.from({ length: atOnce }, starter));
   return { started, failed, firstError };
 }

@@ -7,8 +7,11 @@ const BACKLOG_FRESH_MS = 5_000;
 
 const LOOPS = [
   "dispatcher",
+  "failing_dispatcher",
+  "direct_dispatcher",
   "asked_for_starter",
   "change_orderer",
+  "change_counter",
   "retention_scheduler",
   "reconciler",
 ] as const;

@@ -122,7 +122,10 @@ export async function startWorker(options: WorkerOptions): Promise<Running & { u
     disableRule: options.disableRule,
     retention: options.retention,
     egress: egress.post,
-    onAttempted: () => dispatcher.wake(),
+    onAttempted: () => {
+      dispatcher.wake();
+      failingDispatcher.wake();
+    },
   };
   const dispatch: DispatchOptions = {
     store,
@@ -137,7 +140,12 @@ export async function startWorker(options: WorkerOptions): Promise<Running & { u
     drainPerSecond: options.drainPerSecond,
   };
   const loop = { intervalMs: options.dispatchIntervalMs, log };
-  const dispatcher = startLoop({ ...loop, name: "dispatcher", round: createDispatchRound(dispatch) });
+  const dispatcher = startLoop({ ...loop, name: "dispatcher", round: createDispatchRound(dispatch, "well") });
+  const failingDispatcher = startLoop({
+    ...loop,
+    name: "failing_dispatcher",
+    round: createDispatchRound(dispatch, "failing"),
+  });
   const directLane = createDirectLane({
     ...dispatch,
     ledger: attempts.ledger,
@@ -219,6 +227,7 @@ export async function startWorker(options: WorkerOptions): Promise<Running & { u
     port: options.port,
     onNudge: () => {
       dispatcher.wake();
+      failingDispatcher.wake();
       directDispatcher.wake();
       askedForStarter.wake();
     },
@@ -233,6 +242,7 @@ export async function startWorker(options: WorkerOptions): Promise<Running & { u
       // No new work first; then what is under way is finished.
       await Promise.all([
         dispatcher.stop(),
+        failingDispatcher.stop(),
         directDispatcher.stop(),
         askedForStarter.stop(),
         changeOrderer.stop(),
