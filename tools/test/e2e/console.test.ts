@@ -260,8 +260,11 @@ describe("subscriptions", () => {
     await page.getByText("of its last 1 attempts was accepted").waitFor();
     await button(page, "Edit").click();
     await page.getByLabel("Description").fill("The ledger");
+    await page.getByText("More", { exact: true }).click();
+    await page.getByLabel("Attempts in a second").fill("5");
     await button(page, "Save").click();
     await page.getByText("The ledger").waitFor();
+    await page.getByText("5 in a second").waitFor();
     await button(page, "Pause").click();
     await page.getByText("Paused").waitFor();
     await button(page, "Resume").click();
@@ -575,9 +578,12 @@ async function problemsOf(
   await page.addInitScript(LAYOUT_SHIFTS);
   const found: string[] = [];
   for (const [name, path, text] of PAGES) {
-    await go(
-      path.replace(":delivery", tour.deliveryId).replace(":subscription", String(tour.subscriptionId)),
-    );
+    const to = path
+      .replace(":delivery", tour.deliveryId)
+      .replace(":subscription", String(tour.subscriptionId));
+    // Loaded anew once, to see whether it jumps; otherwise as a link within the page does it.
+    if (look === "light" || name === "overview") await go(to);
+    else await page.evaluate(`history.pushState(null, "", ${JSON.stringify(to)})`);
     await page.getByText(text).filter({ visible: true }).first().waitFor();
     await page.evaluate("document.fonts.ready.then(() => true)");
     // What changes with the look are the colours.
@@ -586,7 +592,7 @@ async function problemsOf(
     const wider = Number(await page.evaluate("document.documentElement.scrollWidth - innerWidth"));
     if (wider > 0) problems.push(`is ${wider} pixels wider than the window`);
     const shift = Number(await page.evaluate("layoutShift"));
-    if (shift > LAYOUT_SHIFT_MAX) problems.push(`jumps by ${shift}`);
+    if (look === "light" && shift > LAYOUT_SHIFT_MAX) problems.push(`jumps by ${shift}`);
     found.push(...problems.map((problem) => `${name}, ${look}: ${problem}`));
     await keepScreenshot(page, `${name}-${look}`);
   }

@@ -9,6 +9,7 @@ import { Time } from "../parts/time.tsx";
 import { useSession } from "../session/session-context.tsx";
 import styles from "./shell.module.css";
 import { ThemeToggle } from "./theme-toggle.tsx";
+import { useScrollToTop } from "./use-scroll-to-top.ts";
 
 const OverviewPage = lazy(async () => ({
   default: (await import("../overview/overview-page.tsx")).OverviewPage,
@@ -50,6 +51,8 @@ const PLACES = [
 
 /** The frame around every page. */
 export function Shell() {
+  const [path] = useLocation();
+  useScrollToTop(path);
   return (
     <div className={styles.shell}>
       <a className={styles.skip} href="#main">

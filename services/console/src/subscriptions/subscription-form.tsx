@@ -21,6 +21,10 @@ export type Draft = {
   readonly secret: string;
   readonly acceptance: Acceptance;
   readonly timeoutS: string;
+  /** Attempts in a second; empty: no rate. */
+  readonly ratePerSecond: string;
+  /** Attempts at once; empty: the default. */
+  readonly concurrency: string;
 };
 
 export const NEW_DRAFT: Draft = {
@@ -30,6 +34,8 @@ export const NEW_DRAFT: Draft = {
   secret: "",
   acceptance: Acceptance.OK_ONLY,
   timeoutS: "15",
+  ratePerSecond: "",
+  concurrency: "",
 };
 
 export function draftOf(subscription: Subscription): Draft {
@@ -40,17 +46,22 @@ export function draftOf(subscription: Subscription): Draft {
     secret: "",
     acceptance: subscription.acceptance,
     timeoutS: String(subscription.timeout === undefined ? 15 : durationMs(subscription.timeout) / 1_000),
+    ratePerSecond: subscription.rateLimit === undefined ? "" : String(subscription.rateLimit.perSecond),
+    concurrency: subscription.concurrency === 0 ? "" : String(subscription.concurrency),
   };
 }
 
 /** The draft as both RPCs take it, without the secret. */
-export function requestOf({ targetUrl, eventTypes, description, acceptance, timeoutS }: Draft) {
+export function requestOf(draft: Draft) {
+  const { targetUrl, eventTypes, description, acceptance, timeoutS, ratePerSecond, concurrency } = draft;
   return {
     targetUrl: targetUrl.trim(),
     eventTypes: [...eventTypes],
     description,
     acceptance,
     timeout: durationFromMs(Number(timeoutS) * 1_000),
+    rateLimit: { perSecond: Number(ratePerSecond) },
+    concurrency: Number(concurrency),
   };
 }
 
@@ -139,6 +150,26 @@ export function SubscriptionForm(props: {
             <Input className={controls.input} />
             <Text slot="description">1 to 30, for all of it.</Text>
           </TextField>
+          <TextField
+            className={controls.field}
+            value={draft.ratePerSecond}
+            onChange={(value) => set("ratePerSecond", value)}
+            inputMode="decimal"
+          >
+            <Label>Attempts in a second</Label>
+            <Input className={controls.input} placeholder="no limit" />
+            <Text slot="description">0.01 to 1,000, for all workers together.</Text>
+          </TextField>
+          <TextField
+            className={controls.field}
+            value={draft.concurrency}
+            onChange={(value) => set("concurrency", value)}
+            inputMode="numeric"
+          >
+            <Label>Attempts at once</Label>
+            <Input className={controls.input} placeholder="the default" />
+            <Text slot="description">1 to 1,000.</Text>
+          </TextField>
         </div>
       </details>
       {problem !== "" && <p className={styles.problem}>{problem}</p>}
@@ -154,11 +185,16 @@ export function SubscriptionForm(props: {
   );
 }
 
-function problemOf({ targetUrl, eventTypes, timeoutS }: Draft): string {
+function problemOf({ targetUrl, eventTypes, timeoutS, ratePerSecond, concurrency }: Draft): string {
   if (!/^https?:\/\/\S+$/.test(targetUrl.trim()))
     return "Give an address that begins with https:// or http://.";
   if (eventTypes.length === 0) return "Choose at least one event type.";
   const seconds = Number(timeoutS);
   if (!(seconds >= 1 && seconds <= 30)) return "Give 1 to 30 seconds for one attempt.";
+  if (!(Number(ratePerSecond) >= 0 && Number(ratePerSecond) <= 1_000))
+    return "Give up to 1,000 attempts in a second.";
+  const atOnce = Number(concurrency);
+  if (!(Number.isInteger(atOnce) && atOnce >= 0 && atOnce <= 1_000))
+    return "Give 1 to 1,000 attempts at once.";
   return "";
 }

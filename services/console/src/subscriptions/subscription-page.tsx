@@ -156,13 +156,17 @@ function Edit({ subscription, onDone }: { subscription: Subscription; onDone(): 
         hasSecret={subscription.hasSecret}
         isBusy={update.isPending}
         error={update.error}
-        onSubmit={() =>
+        onSubmit={() => {
+          const { rateLimit, ...request } = requestOf(draft);
+          // A burst that its owner chose elsewhere stays, unless the rate is another.
+          const isOtherRate = draft.ratePerSecond !== draftOf(subscription).ratePerSecond;
           update.mutate({
             id: subscription.id,
-            ...requestOf(draft),
+            ...request,
+            ...(isOtherRate ? { rateLimit } : {}),
             ...(draft.secret === "" ? {} : { secret: draft.secret }),
-          })
-        }
+          });
+        }}
       />
     </Card>
   );
