@@ -62,6 +62,8 @@ export async function createDeliveryWorker(options: DeliveryWorkerOptions): Prom
       maxConcurrentLocalActivityExecutions: attemptsMax,
       maxConcurrentWorkflowTaskExecutions: attemptsMax + BESIDE_ATTEMPTS,
       maxConcurrentActivityTaskExecutions: attemptsMax,
+      // A task that waits for a worker that is gone is given to another after this; twice the time is the default.
+      stickyQueueScheduleToStartTimeout: "5s",
       // A cached workflow costs some 30 kB; one that is evicted costs a replay of a short history.
       maxCachedWorkflows: 1_000,
     }),

@@ -1,30 +1,17 @@
-import { EventIngestService } from "@posthaste/contracts/event_ingest";
 import { createRpcCaller } from "../load/rpc-caller.ts";
 import { inTurns, type Run } from "../measure/in-turns.ts";
-import { plainFigure, rateFigure } from "../report/figure.ts";
+import { rateFigure } from "../report/figure.ts";
 import type { Figure } from "../report/results.ts";
 import type { Room } from "../room.ts";
 import type { Sizes } from "../scenario.ts";
 import { eventOf } from "./traffic.ts";
 
-const METHOD = "IngestStream";
 /** Streams open at once, each with events of its own. */
 const STREAMS = 4;
 
-/** The part of the client that is there where the service has the method. */
-type Streaming = {
-  ingestStream(
-    requests: AsyncIterable<{ sequence: number; event: ReturnType<typeof eventOf> }>,
-  ): AsyncIterable<{ acknowledgements: readonly { readonly outcome: { readonly case?: string } }[] }>;
-};
-
-/** Events streamed over a few gRPC calls, as fast as they are acknowledged; not measured where the service has none for it. */
+/** Events streamed over a few gRPC calls, as fast as they are acknowledged. */
 export async function ingestStream(room: Room, sizes: Sizes, eventType: string): Promise<Figure> {
   const naming = { scenario: "ingest", name: "streamed, gRPC", item: "event", inLanes: false };
-  if (!EventIngestService.methods.some(({ name }) => name === METHOD)) {
-    const note = `${METHOD} is not served`;
-    return plainFigure(room, { ...naming, note }, { unit: "events/s", better: "more", values: [] });
-  }
   const { stack, yardsticks } = room;
   const caller = createRpcCaller({
     baseUrl: stack.apiUrl,
@@ -32,7 +19,7 @@ export async function ingestStream(room: Room, sizes: Sizes, eventType: string):
     protocol: "grpc",
     connections: STREAMS,
   });
-  const events = caller.events as unknown as Streaming;
+  const { events } = caller;
   try {
     await streamed(events, eventType, sizes.seconds / 2);
     const measured = await inTurns({
@@ -48,7 +35,11 @@ export async function ingestStream(room: Room, sizes: Sizes, eventType: string):
 }
 
 /** Until everything that was sent in this time is acknowledged. */
-async function streamed(client: Streaming, eventType: string, seconds: number): Promise<Run> {
+async function streamed(
+  client: ReturnType<typeof createRpcCaller>["events"],
+  eventType: string,
+  seconds: number,
+): Promise<Run> {
   const begun = performance.now();
   const endAt = begun + seconds * 1_000;
   const counts = await Promise.all(
