@@ -17,7 +17,8 @@ const SUBSCRIPTIONS_AT_ONCE = 64;
 const PARKED = { ...SETTLED, state: "parked" } as const;
 
 /**
- * Pauses a subscription: what is pending is parked, and so is everything that comes; a retry is parked when it is due.
+ * Pauses a subscription: what is pending is parked, and so is everything that comes; a retry is parked when it is due, and what is
+ * claimed when its attempt or its lease is over.
  * Pausing a paused or disabled one changes nothing. Undefined: there is no such subscription.
  *
  * @throws Refusal `wrong_state` for an ended one
@@ -95,7 +96,7 @@ export async function parkDelivery(
   });
 }
 
-/** Parks what is pending, but for tests. */
+/** Parks what is pending, but for tests and what is claimed. */
 export async function parkAllPending(store: Store, id: SubscriptionId, now: number): Promise<void> {
   while ((await transact(store, (tx) => parkPending(tx, id, now))) === MOVED_AT_ONCE);
 }
@@ -202,8 +203,13 @@ async function move(
     .where("subscription_id", "=", id)
     .orderBy("id")
     .limit(limit);
-  // Tests are sent also while the subscription is paused.
-  if (from === "pending") query = query.where((eb) => eb.or([eb("test", "is", null), eb("test", "=", 0)]));
+  if (from === "pending") {
+    query = query
+      // Tests are sent also while the subscription is paused.
+      .where((eb) => eb.or([eb("test", "is", null), eb("test", "=", 0)]))
+      // Whoever claimed it may be sending it: parked and drained, it would be sent once more beside that.
+      .where((eb) => eb.or([eb("lease_until", "is", null), eb("lease_until", "<", now)]));
+  }
   const rows = await query.execute();
   if (rows.length === 0) return 0;
   await tx

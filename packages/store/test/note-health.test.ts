@@ -6,6 +6,7 @@ import {
   listDeliveries,
   markStarted,
   recordAttempt,
+  releaseClaims,
 } from "../src/index.ts";
 import { attempt, type Bench, NOW, onEachDatabase } from "./fixture.ts";
 
@@ -20,9 +21,17 @@ async function deliver(
   eventType = "invoice_sent",
 ): Promise<DeliveryId> {
   await ingest({ eventType, now });
-  await claimDeliveries(store, { owner: "me", limit: 100, inFlightMax: 100, leaseMs: 1_000, now });
+  const { claimed } = await claimDeliveries(store, {
+    owner: "me",
+    limit: 100,
+    inFlightMax: 100,
+    leaseMs: 1_000,
+    now,
+  });
   const [delivery] = await listDeliveries(store, { accountId, subscriptionId, limit: 1 });
   if (delivery === undefined) throw new Error("there is no delivery");
+  const others = claimed.map(({ deliveryId }) => deliveryId).filter((id) => id !== delivery.id);
+  await releaseClaims(store, { ids: others });
   await markStarted(store, { ids: [delivery.id], now });
   await recordAttempt(store, {
     deliveryId: delivery.id,

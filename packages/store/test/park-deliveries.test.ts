@@ -69,6 +69,23 @@ onEachDatabase("a paused subscription", (bench) => {
     expect(await states(bench())).toEqual(["parked"]);
   });
 
+  test("leaves alone what is under way, which is sent once also where it is resumed meanwhile", async () => {
+    const { store, subscribe, ingest } = bench();
+    const { id } = await subscribe();
+    await ingest();
+    const [underWay] = await claim(bench());
+    await pauseSubscription(store, of(bench(), id));
+    expect(await claim(bench())).toEqual([]);
+    await resumeSubscription(store, of(bench(), id));
+    await drainParked(store, { now: NOW });
+    expect(await claim(bench())).toEqual([]);
+    await pauseSubscription(store, of(bench(), id));
+    expect(await claim(bench(), { now: NOW + 30_001 })).toEqual([]);
+    expect(await listDeliveries(store, { accountId: bench().accountId, limit: 1 })).toMatchObject([
+      { id: underWay, state: "parked" },
+    ]);
+  });
+
   test("parks a retry that is due, and keeps its attempts", async () => {
     const { store, subscribe, ingest } = bench();
     const { id: subscriptionId } = await subscribe();
