@@ -26,7 +26,10 @@ const RECONNECT_PAUSE_MS = 1_000;
  */
 export function runTemporalWorker(options: TemporalWorkerOptions): {
   polls(): boolean;
-  /** On the connection that is polled on, so that starts may be eager; undefined while there is none. */
+  /**
+   * On the connection that is polled on, so that starts may be eager; undefined while there is none, and for a worker with a
+   * version: the server gives an eager start's task to whoever asked, also where another version is the current one.
+   */
   client(): ReturnType<typeof clientOn> | undefined;
   stop(): Promise<void>;
 } {
@@ -40,7 +43,7 @@ export function runTemporalWorker(options: TemporalWorkerOptions): {
     const namespace = temporal.namespace ?? "default";
     try {
       worker = await createDeliveryWorker({ ...options, connection, namespace });
-      client = clientOn(connection, namespace);
+      if (options.buildId === undefined) client = clientOn(connection, namespace);
       if (stopping.signal.aborted) return;
       log.info("temporal.connected");
       await worker.run();

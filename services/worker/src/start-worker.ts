@@ -103,9 +103,8 @@ export async function startWorker(options: WorkerOptions): Promise<Running & { u
     await tracer.span("start delivery", { kind: "producer", parent, attributes }, async (span) => {
       const isSearchableNow = await isSearchable();
       const toStart = { ...delivery, startTraceparent: span.traceparent };
-      // The worker's own connection brings the first task with the answer. A version of a deployment waits for what the
-      // server gives it: it may not be the current one.
-      const own = options.buildId === "" ? temporalWorker.client() : undefined;
+      const own = temporalWorker.client();
+      // The worker's own connection brings the first task with the answer.
       if (own !== undefined)
         await startDelivery(own, toStart, { isSearchable: isSearchableNow, isEager: true });
       else await startDelivery(client, toStart, { isSearchable: isSearchableNow });
