@@ -98,13 +98,13 @@ export function createDirectRound(
     if (claimed.length === 0) return prepared > 0 ? "more" : "done";
     lane.begin(claimed.filter((delivery) => delivery.lane === "direct"));
     // Retries that were parked go on by their log.
-    const { started, failed } = await startAll(
+    const { started } = await startAll(
       claimed.filter((delivery) => delivery.lane === "workflow"),
       start,
       STARTS_AT_ONCE,
     );
     await markStarted(store, { ids: started, now: now() });
-    await releaseClaims(store, { ids: failed });
+    // What Temporal did not take keeps its lease: claimed again at once, it would keep the first attempts waiting.
     return "more";
   };
 }
