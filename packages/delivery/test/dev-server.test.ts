@@ -1,5 +1,5 @@
 import type { DeliveryId } from "@posthaste/domain";
-import { getDelivery, listAttempts, requestRetry } from "@posthaste/store";
+import { getDelivery, listAttempts, pauseSubscription, requestRetry } from "@posthaste/store";
 import { type DeliverySetup, type Started, setupDelivery } from "@posthaste/testkit/delivery";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import {
@@ -146,6 +146,73 @@ describe("retry now, on the real server", () => {
 
   test("where no workflow is, it says so", async () => {
     expect(await retryNow(t.env.client, "dlv_none" as DeliveryId)).toBe(false);
+  });
+});
+
+describe("a retry that Temporal hands out before its time", () => {
+  /** As Temporal does by itself after a restart: the activity is due at once, and the row knows nothing of it. */
+  const handOutNow = async (started: Started) => {
+    const target = {
+      namespace: "default",
+      execution: { workflowId: workflowIdOf(started.deliveryId) },
+      type: "attemptDelivery",
+    };
+    await t.env.client.workflowService.pauseActivity({ ...target, reason: "a test" });
+    await t.env.client.workflowService.unpauseActivity(target);
+  };
+  const refused = async (count: number) =>
+    await vi.waitFor(() => expect(t.logged("delivery.early").length).toBe(count), PATIENCE);
+
+  test("is not sent, again and again; Temporal waits on for the row's time, and no attempt is spent", async () => {
+    t.receiver.answer({ kind: "status", status: 500 });
+    const started = await t.deliver();
+    const { nextAttemptAt: dueAt } = (await attemptsMade(started, 1)) ?? {};
+    for (const count of [1, 2, 3]) {
+      await waiting(started);
+      await handOutNow(started);
+      await refused(count);
+    }
+    await vi.waitFor(async () => {
+      expect(Math.abs((await waiting(started)) - (dueAt ?? 0))).toBeLessThan(5_000);
+    }, PATIENCE);
+    expect(t.receiver.requests).toHaveLength(1);
+    expect(await row(started)).toMatchObject({ state: "started", attempts: 1, nextAttemptAt: dueAt });
+    expect(t.logged("delivery.early")).toEqual(
+      Array.from({ length: 3 }, () => ({ subscriptionId: started.subscriptionId, dueAt })),
+    );
+  });
+
+  test("is sent once somebody asks for it, and the wait after it is the schedule's", async () => {
+    t.receiver.answer({ kind: "status", status: 500 });
+    const started = await t.deliver();
+    await attemptsMade(started, 1);
+    await waiting(started);
+    await handOutNow(started);
+    await refused(1);
+    await waiting(started);
+    expect(await retry(started)).toBe(true);
+    const delivery = await attemptsMade(started, 2);
+    expect((delivery?.nextAttemptAt ?? 0) - Date.now()).toBeGreaterThan(29 * MINUTE_MS);
+    await vi.waitFor(async () => {
+      expect(Math.abs((await waiting(started)) - (delivery?.nextAttemptAt ?? 0))).toBeLessThan(5_000);
+    }, PATIENCE);
+    expect(t.receiver.requests.map((request) => request.headers["webhook-attempt"])).toEqual(["1", "2"]);
+  });
+
+  test("of a paused subscription is not parked before its time", async () => {
+    t.receiver.answer({ kind: "status", status: 500 });
+    const started = await t.deliver();
+    await attemptsMade(started, 1);
+    await waiting(started);
+    await pauseSubscription(t.store, {
+      accountId: t.accountId,
+      id: started.subscriptionId,
+      now: Date.now(),
+    });
+    await handOutNow(started);
+    await refused(1);
+    await waiting(started);
+    expect((await row(started))?.state).toBe("started");
   });
 });
 

@@ -49,6 +49,8 @@ export { decodePageToken, encodePageToken, PAGE_SIZE_DEFAULT, type PageKey } fro
 export { REFUSAL_CODES, Refusal, type RefusalCode, type RefusedField } from "./refusal.ts";
 export {
   ATTEMPT_TIMEOUT_MS,
+  EARLY_TOLERANCE_MS,
+  isDue,
   parseRetryAfterMs,
   RETRY_AFTER_MAX_MS,
   SCHEDULE,

@@ -27,6 +27,21 @@ export const SIGNING_OVERLAP_MS = 24 * 3_600_000;
 export const RETRY_AFTER_MAX_MS = 24 * 3_600_000;
 
 /**
+ * An attempt may be sent this much before its time. Clocks that time it and clocks that check it differ by a little; the
+ * least wait of the schedule is 600 times as long.
+ */
+export const EARLY_TOLERANCE_MS = 1_000;
+
+/**
+ * Whether an attempt may be sent now.
+ *
+ * @param dueAt when it is due, epoch milliseconds; null: nothing says that it has to wait
+ */
+export function isDue(dueAt: number | null, now: number): boolean {
+  return dueAt === null || dueAt - now <= EARLY_TOLERANCE_MS;
+}
+
+/**
  * The schedule's wait after attempt `number` (1 for the first), in milliseconds; undefined after the last.
  */
 export function scheduledWaitMs(number: number): number | undefined {

@@ -56,6 +56,10 @@ export function createWorkerMetrics(
     "posthaste_waits_total",
     "Retries that had to wait for their turn, by their subscription's rate or concurrency.",
   );
+  const early = metrics.counter(
+    "posthaste_early_attempts_total",
+    "Retries that Temporal handed out before they were due; none was sent.",
+  );
   const failures = metrics.counter("posthaste_loop_failures_total", "Rounds that failed, by loop.", ["loop"]);
   const reconciled = metrics.counter(
     "posthaste_reconciled_total",
@@ -119,6 +123,8 @@ export function createWorkerMetrics(
           return faults({});
         case "delivery.waits":
           return waits({});
+        case "delivery.early":
+          return early({});
         case "deliveries.started":
           return started({}, Number(fields["count"]));
         case "delivery.reconciled":

@@ -179,6 +179,37 @@ export function crashSuite(lane: Lane): void {
     });
   });
 
+  describe("Temporal, while retries wait", () => {
+    const WAITING = 5;
+    const refusedEarly = async () => {
+      const text = await (await fetch(`${stack.workerUrls[0]}/metrics`)).text();
+      return Number(/^posthaste_early_attempts_total (\d+)$/m.exec(text)?.[1] ?? 0);
+    };
+
+    // It hands them out again as soon as it is back, where their last attempts are less than a minute old.
+    test.each(["kill", "stop"] as const)(
+      "%s and start: no retry is sent before its time, and none is spent",
+      async (how) => {
+        receiver.answer({ kind: "status", status: 500 });
+        const events: string[] = [];
+        for (let n = 0; n < WAITING; n++) events.push(await ingest());
+        const before = await Promise.all(events.map((eventId) => attempts(eventId, 1)));
+        await Promise.all(events.map(nextAtTemporal));
+        await stack.temporal[how]();
+        await stack.temporal.start();
+        await vi.waitFor(async () => {
+          expect((await refusedEarly()) + receiver.requests.length).toBeGreaterThanOrEqual(2 * WAITING);
+        }, PATIENCE);
+        expect(receiver.requests).toHaveLength(WAITING);
+        for (const [i, { nextAttemptAt }] of before.entries()) {
+          const due = Number(nextAttemptAt?.seconds) * 1000;
+          expect(Math.abs((await nextAtTemporal(events[i] ?? "")) - due)).toBeLessThan(5_000);
+        }
+        expect(await Promise.all(events.map(deliveryOf))).toEqual(before);
+      },
+    );
+  });
+
   describe("under load", () => {
     test("Temporal and the API are killed: ingest goes on without Temporal, and every accepted event arrives", async () => {
       const accepted = new Set<string>();

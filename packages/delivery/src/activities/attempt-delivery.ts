@@ -1,8 +1,9 @@
-import { isTerminal } from "@posthaste/domain";
+import { isDue, isTerminal } from "@posthaste/domain";
+import type { Log } from "@posthaste/runtime";
 import { type AttemptContext, reserveTurn } from "@posthaste/store";
 import { ApplicationFailure } from "@temporalio/common";
 import type { DeliverInput, DeliverResult } from "../names.ts";
-import { attemptFailed, ended, fault, notYet } from "./failures.ts";
+import { attemptFailed, ended, fault, handedOutEarly, notYet } from "./failures.ts";
 import { type Instead, insteadOfAttempt, isSettled } from "./instead-of-attempt.ts";
 import { type AttemptDeps, makeAttempt, paceOf } from "./make-attempt.ts";
 import { patiently } from "./patiently.ts";
@@ -11,11 +12,13 @@ import { patiently } from "./patiently.ts";
  * Makes one attempt of a delivery, or finds that none is to be made.
  *
  * The row and the attempt log are the truth, Temporal is the clock. The row's attempts and Temporal's attempt number
- * meet in one of three ways:
+ * meet in one of four ways:
  *
  * - `number ≤ attempts`: the log knows this attempt. It was made before a fault of ours or by a workflow that is gone.
  *   No request: the logged failure is thrown again, at once for old ones, with what is left of the wait for the last.
- * - `number = attempts + 1`: the attempt is due. POST, classify, write, and let the policy time the next.
+ * - `number = attempts + 1`, and the row's time has come: POST, classify, write, and let the policy time the next.
+ * - `number = attempts + 1` before the row's time: Temporal handed the retry out early. No request. The workflow runs the
+ *   activity again, and the replay waits for what is left.
  * - `number > attempts + 1`: Temporal counted something the log does not know (an operator's doing, a worker that did
  *   not know the activity). A fault: the activity is run again, and its replay brings both in step.
  *
@@ -39,6 +42,7 @@ export async function attemptDelivery(
     const { attempts } = context.delivery;
     if (isSettled(context) || number <= attempts) return await goByTheLog(deps, context, number);
     if (number > attempts + 1) throw fault(`Temporal counts ${number} attempts, the log ${attempts}`);
+    await refuseEarly(deps, context, log);
     const instead = await insteadOfAttempt(deps, context);
     if (instead !== undefined) return told(deps, context, instead);
     const attempted = await makeAttempt(deps, context, { number, log, traceparent });
@@ -55,6 +59,23 @@ export async function attemptDelivery(
     log.error("delivery.faulted", error);
     throw fault("the worker or its database failed");
   }
+}
+
+/**
+ * Sends no retry before the row's time, whatever Temporal hands out.
+ *
+ * It does so after a restart of its matching service: that keeps for up to a minute which tasks of its backlog are done
+ * (`matching.updateAckInterval`), hands the others out again, and history lets a stale task start an activity that waits
+ * in its backoff (`system.enableActivityRetryStampIncrement`, off in server 1.32). See docs/architecture.md.
+ *
+ * @throws ApplicationFailure for a retry that is not due
+ */
+async function refuseEarly({ now }: AttemptDeps, { delivery }: AttemptContext, log: Log): Promise<void> {
+  const { attempts, nextAttemptAt, subscriptionId } = delivery;
+  // A first attempt is due since its ingest, by the clock of another machine.
+  if (attempts === 0 || nextAttemptAt === null || isDue(nextAttemptAt, await now())) return;
+  log.warn("delivery.early", { subscriptionId, dueAt: nextAttemptAt });
+  throw handedOutEarly(nextAttemptAt);
 }
 
 /** Nothing is to be requested: answer from the row and its log. */

@@ -24,9 +24,19 @@ export function attemptFailed(
 
 /** Nobody failed: the subscription's rate or concurrency lets the attempt in later. */
 export function notYet(untilMs: number): ApplicationFailure {
+  return waits(`for its turn until ${clockTime(untilMs)}: the subscription's rate or concurrency is used up`);
+}
+
+/** Nobody failed: Temporal handed the retry out before it is due. */
+export function handedOutEarly(dueAt: number): ApplicationFailure {
+  return waits(`until ${clockTime(dueAt)}, when it is due: it was handed out early`);
+}
+
+/** The workflow runs the activity again, whose replay brings Temporal's count and wait in step with the log. */
+function waits(how: string): ApplicationFailure {
   return told({
     type: NOT_YET,
-    message: `waits for its turn until ${clockTime(untilMs)}: the subscription's rate or concurrency is used up`,
+    message: `waits ${how}`,
     category: ApplicationFailureCategory.BENIGN,
     nonRetryable: true,
   });
