@@ -1,21 +1,19 @@
-import { type ChildProcess, spawn } from "node:child_process";
+import type { ChildProcess } from "node:child_process";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import { isAlive, type KnownProcess } from "../src/processes/known-process.ts";
 import { poll } from "../src/processes/poll.ts";
 import { freePort } from "../src/processes/ports.ts";
+import { runUp, type Up } from "./run-up.ts";
 
 /*
  * The real `npm run up`, from the front door on, in a data folder of its own and on free ports. The tests share the
  * folder and follow one another: a folder's life is what they are about.
  */
 
-const root = fileURLToPath(new URL("../../", import.meta.url));
-const UP_WITHIN_MS = 180_000;
 const DOWN_WITHIN_MS = 60_000;
 let dataDir: string;
 let port: number;
@@ -32,36 +30,13 @@ afterEach(async () => {
 });
 afterAll(() => rm(dataDir, { recursive: true, force: true }));
 
-type Up = { child: ChildProcess; output(): string; ended: Promise<number | null> };
-
 function up(...args: string[]): Up {
-  const child = spawn(process.execPath, [join(root, "tools/run.mjs"), "up", ...args], {
-    cwd: root,
-    env: { ...process.env, INIT_CWD: root, TEMPORAL_ADDRESS: "", POSTHASTE_ADMIN_TOKEN: "" },
-    stdio: ["ignore", "pipe", "pipe"],
-  });
-  started.push(child);
-  let output = "";
-  for (const stream of [child.stdout, child.stderr]) {
-    stream.setEncoding("utf8").on("data", (text: string) => {
-      output += text;
-    });
-  }
-  const ended = new Promise<number | null>((resolve) => child.once("close", resolve));
-  return { child, output: () => output, ended };
+  const running = runUp(args);
+  started.push(running.child);
+  return running;
 }
 
 const here = () => ["--data", dataDir, "--port", String(port), "--temporal-ui-port", String(uiPort)];
-
-/** Waits for a text, and fails with all that was printed if it does not come. */
-async function says(running: Up, text: string): Promise<void> {
-  let over = false;
-  void running.ended.then(() => {
-    over = true;
-  });
-  await poll(() => over || running.output().includes(text), { withinMs: UP_WITHIN_MS });
-  expect(running.output()).toContain(text);
-}
 
 async function processes(): Promise<{ up: KnownProcess; started: (KnownProcess & { name: string })[] }> {
   return JSON.parse(await readFile(join(dataDir, "run.json"), "utf8"));
@@ -69,10 +44,6 @@ async function processes(): Promise<{ up: KnownProcess; started: (KnownProcess &
 
 async function allGone(known: readonly KnownProcess[]): Promise<boolean> {
   return await poll(() => !known.some(isAlive), { withinMs: DOWN_WITHIN_MS });
-}
-
-function tokenIn(output: string): string {
-  return /Token\s+(\S+)/.exec(output)?.[1] ?? "";
 }
 
 async function subscriptions(token: string): Promise<unknown[]> {
@@ -89,7 +60,7 @@ test("--demo delivers a sample; a second up is refused; Ctrl-C ends every proces
   timeout: 300_000,
 }, async () => {
   const running = up("--demo", ...here());
-  await says(running, "webhook-attempt: 1");
+  await running.says("webhook-attempt: 1");
   for (const text of [
     `Console http://127.0.0.1:${port}/`,
     `API http://127.0.0.1:${port}`,
@@ -103,7 +74,7 @@ test("--demo delivers a sample; a second up is refused; Ctrl-C ends every proces
   ]) {
     expect(running.output().replaceAll(/ +/g, " ")).toContain(text);
   }
-  firstToken = tokenIn(running.output());
+  firstToken = running.token();
   expect(firstToken).toMatch(/^pht_/);
   expect((await fetch(`http://127.0.0.1:${uiPort}/`)).status).toBe(200);
   expect(await subscriptions(firstToken)).toHaveLength(1);
@@ -125,7 +96,7 @@ test("the next up goes on with the same data, and ends what a killed one left", 
   timeout: 300_000,
 }, async () => {
   const killed = up(...here());
-  await says(killed, "Ctrl-C stops everything");
+  await killed.says("Ctrl-C stops everything");
   const left = await processes();
   process.kill(left.up.pid, "SIGKILL");
   await killed.ended;
@@ -135,11 +106,11 @@ test("the next up goes on with the same data, and ends what a killed one left", 
   expect(temporal.filter(isAlive)).toHaveLength(1);
 
   const running = up("--demo", ...here());
-  await says(running, "webhook-attempt: 1");
+  await running.says("webhook-attempt: 1");
   expect(await allGone(temporal)).toBe(true);
   expect(running.output()).toContain("that an earlier run left behind");
   expect(running.output()).toContain("it was subscribed before");
-  expect(tokenIn(running.output())).toBe(firstToken);
+  expect(running.token()).toBe(firstToken);
   expect(await subscriptions(firstToken)).toHaveLength(1);
 
   const { started } = await processes();

@@ -1,5 +1,7 @@
 import { describe, expect, test, vi } from "vitest";
 import {
+  EARLY_TOLERANCE_MS,
+  isDue,
   parseRetryAfterMs,
   RETRY_AFTER_MAX_MS,
   SCHEDULE,
@@ -30,6 +32,16 @@ describe("the published schedule", () => {
     expect(waitAfterAttemptMs(1, 400 * HOUR_MS)).toBe(RETRY_AFTER_MAX_MS);
     expect(waitAfterAttemptMs(14, HOUR_MS)).toBeUndefined();
   });
+});
+
+test("an attempt is due from its time on, and by as little before it as clocks differ", () => {
+  const dueAt = 1_700_000_000_000;
+  expect(isDue(dueAt, dueAt + HOUR_MS)).toBe(true);
+  expect(isDue(dueAt, dueAt)).toBe(true);
+  expect(isDue(dueAt, dueAt - EARLY_TOLERANCE_MS)).toBe(true);
+  expect(isDue(dueAt, dueAt - EARLY_TOLERANCE_MS - 1)).toBe(false);
+  expect(isDue(null, dueAt)).toBe(true);
+  expect(EARLY_TOLERANCE_MS).toBeLessThan(SCHEDULE.initialIntervalMs / 100);
 });
 
 test.each([

@@ -19,7 +19,7 @@ const SEED_MAX = 2 ** 31 - 1;
 export const CHAOS_USAGE = `npm run chaos -- [options]
 
 Kills and pauses APIs, workers, Temporal and the database at random under steady ingest, then holds what receivers got
-against what was accepted. Ends with 1 where anything was lost or is wrong.
+against what was accepted. Ends with 1 where anything was lost, came early or is wrong.
 
   --seconds N     how long things fail, on each database (default ${SECONDS_DEFAULT}, at most ${SECONDS_MAX})
   --seed S        repeats the faults and the receivers' behaviour of another run (default a random one)

@@ -24,6 +24,11 @@ export type ChaosRun = {
 
 /** So that a claimed delivery of a killed worker is started again within the run. */
 const ENV = { POSTHASTE_DISPATCH_LEASE_MS: "2000", POSTHASTE_RECONCILE_INTERVAL_MS: "1000" };
+/**
+ * Temporal's matching service forgets at every restart what was done of its backlog, however long ago; by default what
+ * was done in the last minute. So it hands out every waiting retry early.
+ */
+const FORGETFUL = { "matching.updateAckInterval": '"1h"' };
 /** The subscription's own: a receiver that hangs takes this long. */
 const ATTEMPT_TIMEOUT_S = 2n;
 /** Ingest goes on for a while after the last fault began. */
@@ -45,7 +50,15 @@ export async function runChaos(options: {
   const receivers = await startReceivers(seed, seconds * 2, seen);
   let stack: Stack | undefined;
   try {
-    stack = await startStack({ database, lane, mysqlUrl: mysql?.url, apis: 2, workers: 2, env: ENV });
+    stack = await startStack({
+      database,
+      lane,
+      mysqlUrl: mysql?.url,
+      apis: 2,
+      workers: 2,
+      env: ENV,
+      temporalSettings: FORGETFUL,
+    });
     const characters = new Map<number, Character>();
     const secrets = new Map<Character, string>();
     for (const { character, receiver } of receivers) {
@@ -65,7 +78,7 @@ export async function runChaos(options: {
     note(
       `${accepted.length} events accepted; waiting until every delivery came as far as its receiver lets it`,
     );
-    await settle(stack, characters);
+    const asked = await settle(stack, characters);
 
     const stored = await storedIn(stack);
     const facts: Facts = {
@@ -75,6 +88,7 @@ export async function runChaos(options: {
       characters,
       seen,
       unsigned: await unsignedIn(seen, secrets),
+      asked,
       now: Date.now(),
     };
     return {
@@ -122,7 +136,10 @@ async function storedIn({
       .execute(),
     attempts: await db
       .selectFrom("attempts")
-      .select(["delivery_id", "number", "outcome", "status"])
+      .select([
+        ...(["delivery_id", "number", "outcome", "status"] as const),
+        ...(["started_at", "duration_ms", "retry_after_ms"] as const),
+      ])
       .execute(),
   };
 }

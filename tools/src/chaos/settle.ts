@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Stack } from "../stack/stack.ts";
 import type { Character } from "./receivers.ts";
+import { askedKey } from "./verdict.ts";
 
 /** The reconciler looks at what is overdue by two minutes; nothing takes longer. */
 const SETTLED_WITHIN_MS = 240_000;
@@ -11,9 +12,12 @@ const ASK_EVERY_MS = 20_000;
 /**
  * Waits until every delivery has come as far as its receiver lets it, asking for the retries that the published
  * schedule would make ten minutes later. Resolves where that takes too long, too: the verdict says what is missing.
+ *
+ * @returns the attempts that were asked for
  */
-export async function settle(stack: Stack, characters: ReadonlyMap<number, Character>): Promise<void> {
-  const asked = new Map<string, number>();
+export async function settle(stack: Stack, characters: ReadonlyMap<number, Character>): Promise<Set<string>> {
+  const asked = new Set<string>();
+  const askedAt = new Map<string, number>();
   const endAt = Date.now() + SETTLED_WITHIN_MS;
   while (Date.now() < endAt) {
     const open = await stack.store.db
@@ -24,13 +28,17 @@ export async function settle(stack: Stack, characters: ReadonlyMap<number, Chara
     const waited = open.filter(
       (row) => row.attempts === 0 || characters.get(row.subscription_id) !== "failing",
     );
-    if (waited.length === 0) return;
+    if (waited.length === 0) break;
     for (const { id, attempts } of waited) {
-      if (attempts === 0 || Date.now() - (asked.get(id) ?? 0) < ASK_EVERY_MS) continue;
-      asked.set(id, Date.now());
-      // One that failed is asked for again; what never comes is in the verdict.
-      await stack.client.deliveries.retryDelivery({ id }).catch(() => {});
+      if (attempts === 0 || Date.now() - (askedAt.get(id) ?? 0) < ASK_EVERY_MS) continue;
+      askedAt.set(id, Date.now());
+      asked.add(askedKey(id, attempts + 1));
+      // A call that failed is made again; what never comes is in the verdict.
+      const answer = await stack.client.deliveries.retryDelivery({ id }).catch(() => undefined);
+      // The delivery may have moved on since it was read.
+      if (answer?.delivery !== undefined) asked.add(askedKey(id, answer.delivery.attempts + 1));
     }
     await sleep(LOOK_EVERY_MS);
   }
+  return asked;
 }

@@ -20,6 +20,7 @@ export function chaosTable(runs: readonly ChaosRun[]): string {
       ),
     ]),
     ["duplicates", ...runs.map(({ verdict }) => String(verdict.duplicates))],
+    ["early", ...runs.map(({ verdict }) => String(verdict.early.length))],
     ["wrong", ...runs.map(({ verdict }) => String(verdict.wrong.length))],
     ["lost", ...runs.map(({ verdict }) => String(verdict.lost.length))],
   ];

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import type { Seen } from "./receivers.ts";
-import { type Facts, judge, type StoredAttempt, type StoredDelivery } from "./verdict.ts";
+import { askedKey, type Facts, judge, type StoredAttempt, type StoredDelivery } from "./verdict.ts";
 
 const NOW = 1_000;
 const snapshotOf = (n: number) => `{"n":${n}}`;
@@ -33,6 +33,9 @@ const attempt = (over: Partial<StoredAttempt> = {}): StoredAttempt => ({
   number: 1,
   outcome: "accepted",
   status: 200,
+  started_at: 0,
+  duration_ms: 0,
+  retry_after_ms: null,
   ...over,
 });
 
@@ -46,12 +49,13 @@ const FACTS: Facts = {
   attempts: [attempt()],
   seen: [seen()],
   unsigned: [],
+  asked: new Set(),
   now: NOW,
 };
 const verdictOn = (over: Partial<Facts>) => judge({ ...FACTS, ...over });
 
 test("what is as it should be is", () => {
-  expect(judge(FACTS)).toEqual({ lost: [], wrong: [], duplicates: 0 });
+  expect(judge(FACTS)).toEqual({ lost: [], early: [], wrong: [], duplicates: 0 });
 });
 
 describe("lost is", () => {
@@ -133,7 +137,7 @@ describe("wrong is", () => {
 });
 
 test("a request beyond those in the log is a duplicate, and nothing worse", () => {
-  expect(verdictOn({ seen: [seen(), seen()] })).toEqual({ lost: [], wrong: [], duplicates: 1 });
+  expect(verdictOn({ seen: [seen(), seen()] })).toEqual({ lost: [], early: [], wrong: [], duplicates: 1 });
 });
 
 test("an attempt that never reached its receiver is none", () => {
@@ -141,6 +145,21 @@ test("an attempt that never reached its receiver is none", () => {
     deliveries: [delivery({ attempts: 2 })],
     attempts: [attempt({ outcome: "refused", status: null }), attempt({ number: 2 })],
     seen: [seen({ attempt: 2 })],
+    asked: new Set([askedKey("dlv_0", 2)]),
   };
-  expect(verdictOn(facts)).toEqual({ lost: [], wrong: [], duplicates: 0 });
+  expect(verdictOn(facts)).toEqual({ lost: [], early: [], wrong: [], duplicates: 0 });
+});
+
+test("early is a retry that nobody asked for before its time", () => {
+  const facts = {
+    deliveries: [delivery({ attempts: 2 })],
+    attempts: [attempt({ outcome: "status", status: 503 }), attempt({ number: 2 })],
+    seen: [seen({ answered: 503 }), seen({ attempt: 2 })],
+  };
+  expect(verdictOn(facts)).toMatchObject({
+    lost: [],
+    wrong: [],
+    early: [expect.stringMatching(/attempt 2 came/)],
+  });
+  expect(verdictOn({ ...facts, asked: new Set([askedKey("dlv_0", 2)]) }).early).toEqual([]);
 });

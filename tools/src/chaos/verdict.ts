@@ -1,4 +1,5 @@
 import { SCHEDULE } from "@posthaste/domain";
+import { earlyAttempts, type LoggedAttempt } from "../stack/early-attempts.ts";
 import type { Character, Seen } from "./receivers.ts";
 import type { Accepted } from "./traffic.ts";
 
@@ -14,6 +15,8 @@ export type Facts = {
   readonly seen: readonly Seen[];
   /** Deliveries whose signature did not fit, as the receivers found them. */
   readonly unsigned: readonly Seen[];
+  /** Attempts that the run itself asked for: {@link askedKey} of each. */
+  readonly asked: ReadonlySet<string>;
   readonly now: number;
 };
 
@@ -26,9 +29,7 @@ export type StoredDelivery = {
   readonly next_attempt_at: number | null;
 };
 
-export type StoredAttempt = {
-  readonly delivery_id: string;
-  readonly number: number;
+export type StoredAttempt = LoggedAttempt & {
   readonly outcome: string;
   readonly status: number | null;
 };
@@ -36,17 +37,33 @@ export type StoredAttempt = {
 export type Verdict = {
   /** Deliveries that an accepted event is owed and that did not come as far as their receiver let them. */
   readonly lost: readonly string[];
+  /** Requests that came before the schedule's time, though nobody had asked for them. */
+  readonly early: readonly string[];
   /** Everything else that must not be. */
   readonly wrong: readonly string[];
   /** Requests beyond those in the log: at least once, and how often more than that. */
   readonly duplicates: number;
 };
 
+/** Names one attempt of a delivery. */
+export function askedKey(deliveryId: string, number: number): string {
+  return `${deliveryId} ${number}`;
+}
+
 export function judge(facts: Facts): Verdict {
   const attemptsOf = groupBy(facts.attempts, (attempt) => attempt.delivery_id);
   const seenOf = groupBy(facts.seen, (seen) => seen.deliveryId);
   return {
     lost: [...lostEvents(facts), ...lostDeliveries(facts, seenOf)],
+    early: earlyAttempts(
+      facts.seen.map(({ deliveryId, attempt, request }) => ({
+        deliveryId,
+        number: attempt,
+        at: request.receivedAt,
+      })),
+      facts.attempts,
+      ({ deliveryId, number }) => facts.asked.has(askedKey(deliveryId, number)),
+    ),
     wrong: [
       ...strangers(facts),
       ...facts.deliveries.flatMap((delivery) => wrongNumbers(delivery, attemptsOf.get(delivery.id) ?? [])),

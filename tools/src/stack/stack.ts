@@ -38,6 +38,8 @@ export type StackOptions = {
   readonly lane?: Lane;
   readonly apis?: number;
   readonly workers?: number;
+  /** The Temporal server's dynamic configuration, such as `matching.updateAckInterval`; values are YAML. */
+  readonly temporalSettings?: Readonly<Record<string, string>>;
   /** Environment for API and worker beside what the stack sets. */
   readonly env?: Readonly<Record<string, string>>;
   /** For Node, before the service's file, such as `--cpu-prof`. */
@@ -67,6 +69,10 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
       ...["server", "start-dev", "--headless", "--ip", "127.0.0.1", "--port", String(temporalPort)],
       ...["--db-filename", join(dir, "temporal.db"), "--log-level", "error"],
       ...["--sqlite-pragma", "journal_mode=wal", "--sqlite-pragma", "synchronous=normal"],
+      ...Object.entries(options.temporalSettings ?? {}).flatMap(([name, value]) => [
+        "--dynamic-config-value",
+        `${name}=${value}`,
+      ]),
     ],
     env: {},
     logPath: join(dir, "temporal.log"),

@@ -1,9 +1,12 @@
-import { DeliveryState } from "@posthaste/contracts/delivery";
+import { cpSync, readdirSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { type Delivery, DeliveryState } from "@posthaste/contracts/delivery";
 import { connectTemporal, inspectDelivery } from "@posthaste/delivery/client";
 import type { DeliveryId, Lane } from "@posthaste/domain";
 import { lockWrites, type Receiver, startReceiver } from "@posthaste/testkit";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import type { Child } from "../../src/stack/child.ts";
+import { earlyInLog } from "../../src/stack/early-attempts.ts";
 import { type Stack, startStack } from "../../src/stack/stack.ts";
 
 /** All of it, with first attempts made in this lane. */
@@ -19,15 +22,23 @@ export function crashSuite(lane: Lane): void {
   let stack: Stack;
   let receiver: Receiver;
   let worker: Child;
+  /** Deliveries of which the test asked for a retry. */
+  const askedFor = new Set<string>();
   beforeEach(async () => {
     receiver = await startReceiver();
-    stack = await startStack({ lane, env: { POSTHASTE_DISPATCH_LEASE_MS: "1000" } });
+    stack = await startStack({
+      lane,
+      env: { POSTHASTE_DISPATCH_LEASE_MS: "1000" },
+      // A server that starts again hands out every waiting retry, however long ago its last attempt was.
+      temporalSettings: { "matching.updateAckInterval": '"1h"' },
+    });
     const [first] = stack.workers;
     if (first === undefined) throw new Error("no worker");
     worker = first;
     await stack.subscribe(receiver.url);
   });
   afterEach(async () => {
+    expect(await earlyInLog(stack, askedFor)).toEqual([]);
     await stack.dispose();
     await receiver.stop();
   });
@@ -186,28 +197,61 @@ export function crashSuite(lane: Lane): void {
       return Number(/^posthaste_early_attempts_total (\d+)$/m.exec(text)?.[1] ?? 0);
     };
 
-    // It hands them out again as soon as it is back, where their last attempts are less than a minute old.
-    test.each(["kill", "stop"] as const)(
-      "%s and start: no retry is sent before its time, and none is spent",
-      async (how) => {
-        receiver.answer({ kind: "status", status: 500 });
-        const events: string[] = [];
-        for (let n = 0; n < WAITING; n++) events.push(await ingest());
-        const before = await Promise.all(events.map((eventId) => attempts(eventId, 1)));
-        await Promise.all(events.map(nextAtTemporal));
-        await stack.temporal[how]();
+    const allWaiting = async () => {
+      receiver.answer({ kind: "status", status: 500 });
+      const events: string[] = [];
+      for (let n = 0; n < WAITING; n++) events.push(await ingest());
+      const waiting = await Promise.all(events.map((eventId) => attempts(eventId, 1)));
+      await Promise.all(events.map(nextAtTemporal));
+      return { events, waiting };
+    };
+    const expectWaiting = async (events: readonly string[], before: readonly Delivery[]) => {
+      for (const [i, { nextAttemptAt }] of before.entries()) {
+        const due = Number(nextAttemptAt?.seconds) * 1000;
+        await vi.waitFor(async () => {
+          expect(Math.abs((await nextAtTemporal(events[i] ?? "")) - due)).toBeLessThan(5_000);
+        }, PATIENCE);
+      }
+      expect(await Promise.all(events.map(deliveryOf))).toEqual(before);
+    };
+
+    test.each([
+      ["killed", "kill"],
+      ["stopped", "stop"],
+    ] as const)(
+      "%s and started again: no retry is sent before its time, and none is spent",
+      async (_, end) => {
+        const { events, waiting } = await allWaiting();
+        await stack.temporal[end]();
         await stack.temporal.start();
         await vi.waitFor(async () => {
           expect((await refusedEarly()) + receiver.requests.length).toBeGreaterThanOrEqual(2 * WAITING);
         }, PATIENCE);
         expect(receiver.requests).toHaveLength(WAITING);
-        for (const [i, { nextAttemptAt }] of before.entries()) {
-          const due = Number(nextAttemptAt?.seconds) * 1000;
-          expect(Math.abs((await nextAtTemporal(events[i] ?? "")) - due)).toBeLessThan(5_000);
-        }
-        expect(await Promise.all(events.map(deliveryOf))).toEqual(before);
+        await expectWaiting(events, waiting);
       },
     );
+
+    test("restored from a backup that knows less than the log: nothing is sent before its time", async () => {
+      const { events } = await allWaiting();
+      await stack.temporal.kill();
+      const files = readdirSync(stack.dir).filter((name) => name.startsWith("temporal.db"));
+      for (const name of files) cpSync(join(stack.dir, name), join(stack.dir, `backup-${name}`));
+      await stack.temporal.start();
+      for (const eventId of events) {
+        const { id } = await deliveryOf(eventId);
+        askedFor.add(id);
+        await stack.client.deliveries.retryDelivery({ id });
+      }
+      const later = await Promise.all(events.map((eventId) => attempts(eventId, 2)));
+      await stack.temporal.kill();
+      for (const name of readdirSync(stack.dir).filter((name) => name.startsWith("temporal.db")))
+        rmSync(join(stack.dir, name));
+      for (const name of files) cpSync(join(stack.dir, `backup-${name}`), join(stack.dir, name));
+      await stack.temporal.start();
+      await expectWaiting(events, later);
+      expect(receiver.requests).toHaveLength(2 * WAITING);
+    });
   });
 
   describe("under load", () => {

@@ -7,6 +7,7 @@ import { connectTemporal, inspectDelivery } from "@posthaste/delivery/client";
 import type { DeliveryId, Lane } from "@posthaste/domain";
 import { certificateFor, type Receiver, refusedUrl, startReceiver } from "@posthaste/testkit";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
+import { earlyInLog } from "../../src/stack/early-attempts.ts";
 import { type Stack, startStack } from "../../src/stack/stack.ts";
 
 /** All of it, with first attempts made in this lane. */
@@ -17,6 +18,8 @@ export function deliverSuite(lane: Lane): void {
   let receiver: Receiver;
   let wrongName: Receiver;
   let certificates: string;
+  /** Deliveries of which a test asked for a retry. */
+  const askedFor = new Set<string>();
 
   beforeAll(async () => {
     const certificate = await certificateFor("elsewhere.example");
@@ -27,6 +30,7 @@ export function deliverSuite(lane: Lane): void {
     stack = await startStack({ lane, env: { NODE_EXTRA_CA_CERTS: join(certificates, "ca.pem") } });
   });
   afterAll(async () => {
+    expect(await earlyInLog(stack, askedFor)).toEqual([]);
     await stack.dispose();
     await wrongName.stop();
     rmSync(certificates, { recursive: true, force: true });
@@ -207,6 +211,7 @@ export function deliverSuite(lane: Lane): void {
       const id = await stack.subscribe(receiver.url);
       const { eventId } = await ingest('{"InvoiceNumber":"INV-5"}');
       const waiting = await deliveryWhere(eventId, id, 1);
+      askedFor.add(waiting?.id ?? "");
       const click = () => stack.client.deliveries.retryDelivery({ id: waiting?.id ?? "" });
       await Promise.all([click(), click(), click()]);
       const again = await deliveryWhere(eventId, id, 2);

@@ -3,6 +3,7 @@ import { createPosthasteClient } from "@posthaste/client";
 import { DeliveryState } from "@posthaste/contracts/delivery";
 import { type Receiver, startReceiver, startTcpProxy, type TcpProxy } from "@posthaste/testkit";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { earlyInLog } from "../../src/stack/early-attempts.ts";
 import { type Stack, startStack } from "../../src/stack/stack.ts";
 
 const AWAY_MS = 20_000;
@@ -15,6 +16,7 @@ beforeEach(async () => {
   receiver = await startReceiver();
 });
 afterEach(async () => {
+  expect(await earlyInLog(stack)).toEqual([]);
   await stack.dispose();
   await proxy?.stop();
   proxy = undefined;

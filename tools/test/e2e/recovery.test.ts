@@ -2,6 +2,7 @@ import { RecoveryState } from "@posthaste/contracts/delivery";
 import { startReceiver } from "@posthaste/testkit";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { recoverThroughTrouble } from "../../src/bench/scenarios/recover-through-trouble.ts";
+import { earlyInLog } from "../../src/stack/early-attempts.ts";
 import { type Stack, startStack } from "../../src/stack/stack.ts";
 
 const PATIENCE = { timeout: 60_000, interval: 100 };
@@ -10,7 +11,10 @@ let stack: Stack;
 beforeAll(async () => {
   stack = await startStack({ workers: 2 });
 });
-afterAll(() => stack.dispose());
+afterAll(async () => {
+  expect(await earlyInLog(stack)).toEqual([]);
+  await stack.dispose();
+});
 
 test("2,000 failed deliveries are recovered, none missed and none twice, though a worker is killed and it is paused", async () => {
   const { seconds, repeatedRequests, ...result } = await recoverThroughTrouble(stack, 2_000);

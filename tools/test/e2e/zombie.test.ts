@@ -1,6 +1,7 @@
 import { DeliveryState } from "@posthaste/contracts/delivery";
 import { type Receiver, startReceiver } from "@posthaste/testkit";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { earlyInLog } from "../../src/stack/early-attempts.ts";
 import { type Stack, startStack } from "../../src/stack/stack.ts";
 
 const PATIENCE = { timeout: 60_000, interval: 50 };
@@ -12,6 +13,7 @@ beforeEach(async () => {
   stack = await startStack({ workers: 2 });
 });
 afterEach(async () => {
+  expect(await earlyInLog(stack)).toEqual([]);
   await stack.dispose();
   await receiver.stop();
 });
