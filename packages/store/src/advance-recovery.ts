@@ -10,7 +10,7 @@ import {
 import type { Insertable, Selectable } from "kysely";
 import { ID_SLACK_MS, leastDeliveryId, leastEventId, sha256 } from "./ids.ts";
 import { parks } from "./match-subscriptions.ts";
-import { deliveryRow, insertDeliveries } from "./new-deliveries.ts";
+import { deliveryRow, insertMissingDeliveries } from "./new-deliveries.ts";
 import { type Recovery, recoveryOf } from "./recoveries.ts";
 import type { Store } from "./store.ts";
 import type { Tables } from "./tables.ts";
@@ -42,18 +42,18 @@ export async function advanceRecovery(
     const step = row.kind === "recover" ? recover : replay;
     const atOnce = row.dry_run === 1 ? limit : Math.min(limit, row.rate_per_second);
     const { examined, rows, cursor } = await step(store, tx, row, { limit: atOnce, now });
-    if (row.dry_run === 0) await insertDeliveries(tx, rows);
+    const made = row.dry_run === 0 ? await insertMissingDeliveries(store, tx, rows) : rows.length;
     const moved = {
       state: cursor === undefined ? ("completed" as const) : ("running" as const),
       cursor_id: cursor ?? row.cursor_id,
       examined: row.examined + examined,
-      made: row.made + rows.length,
-      left_out: row.left_out + examined - rows.length,
+      made: row.made + made,
+      left_out: row.left_out + examined - made,
       workflow_at: now,
       ended_at: cursor === undefined ? now : null,
     };
     await tx.updateTable("recoveries").set(moved).where("id", "=", id).execute();
-    return { ...recoveryOf({ ...row, ...moved }), madeNow: row.dry_run === 0 ? rows.length : 0 };
+    return { ...recoveryOf({ ...row, ...moved }), madeNow: row.dry_run === 0 ? made : 0 };
   });
 }
 

@@ -6,7 +6,7 @@ export { type Attempt, listAttempts } from "./attempts.ts";
 export { type Backlog, measureBacklog } from "./backlog.ts";
 export { type Claim, type ClaimedDelivery, claimDeliveries, DRAIN_PER_SECOND } from "./claim-deliveries.ts";
 export { markStarted, releaseClaims, renewClaims } from "./claims.ts";
-export { continueFanouts } from "./continue-fanouts.ts";
+export { continueFanout, listFanouts } from "./continue-fanouts.ts";
 export { countChanges, forgetOldCounts } from "./count-changes.ts";
 export { createTestDelivery } from "./create-test-delivery.ts";
 export {
@@ -50,8 +50,10 @@ export { migrate, pendingMigrations } from "./migrate.ts";
 export { openMigratedStore } from "./open-migrated-store.ts";
 export { deferReconcile, listOverdue, type OverdueDelivery, RECONCILE_GRACE_MS } from "./overdue.ts";
 export {
-  drainParked,
   drainStrays,
+  drainSubscription,
+  listDraining,
+  listParked,
   parkDelivery,
   pauseSubscription,
   resumeSubscription,

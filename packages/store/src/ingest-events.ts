@@ -23,7 +23,7 @@ export type IngestedEvent = {
 export type Ingest = {
   readonly accountId: AccountId;
   readonly events: readonly EventToIngest[];
-  /** Deliveries made in this call at most; what is beyond is left to {@link continueFanouts}. */
+  /** Deliveries made in this call at most; what is beyond is left to {@link continueFanout}. */
   readonly deliveriesMax: number;
   readonly now: number;
   /** Of the call, by W3C Trace Context. Default: none. */

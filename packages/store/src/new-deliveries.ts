@@ -3,8 +3,9 @@ import type { Insertable } from "kysely";
 import { newDeliveryId } from "./ids.ts";
 import { insertRows } from "./insert-rows.ts";
 import type { Match } from "./match-subscriptions.ts";
+import type { Store } from "./store.ts";
 import type { Tables } from "./tables.ts";
-import type { Tx } from "./transact.ts";
+import { Contended, type Tx } from "./transact.ts";
 
 type DeliveryRow = Insertable<Tables["deliveries"]>;
 
@@ -38,6 +39,48 @@ export function deliveryRow(origin: DeliveryOrigin, match: Match): DeliveryRow {
 export async function insertDeliveries(tx: Tx, rows: readonly DeliveryRow[]): Promise<void> {
   await insertRows(tx, "deliveries", rows);
   await insertRows(tx, "delivery_changes", rows.map(changeRow));
+}
+
+/**
+ * Inserts those deliveries that are not there yet: one event reaches one URL once, whoever comes first. A fan-out and a replay
+ * may make the same one in either order, or at the same time.
+ *
+ * @returns how many were inserted
+ * @throws Contended where another transaction inserted one meanwhile; run again, its row is seen
+ */
+export async function insertMissingDeliveries(
+  store: Store,
+  tx: Tx,
+  rows: readonly DeliveryRow[],
+): Promise<number> {
+  const there = await keysThere(tx, rows);
+  const missing = rows.filter((row) => !there.has(keyOf(row)));
+  try {
+    await insertDeliveries(tx, missing);
+  } catch (error) {
+    if (!store.seam.isDuplicate(error)) throw error;
+    throw new Contended("a delivery was made meanwhile", { cause: error });
+  }
+  return missing.length;
+}
+
+async function keysThere(tx: Tx, rows: readonly DeliveryRow[]): Promise<Set<string>> {
+  if (rows.length === 0) return new Set();
+  const found = await tx
+    .selectFrom("deliveries")
+    .select(["event_id", "target_key"])
+    .where("event_id", "in", [...new Set(rows.map((row) => row.event_id))])
+    .where(
+      "target_key",
+      "in",
+      rows.map((row) => row.target_key),
+    )
+    .execute();
+  return new Set(found.map(keyOf));
+}
+
+function keyOf(row: Pick<DeliveryRow, "event_id" | "target_key">): string {
+  return `${row.event_id} ${row.target_key.toString("hex")}`;
 }
 
 function changeRow(row: DeliveryRow): Insertable<Tables["delivery_changes"]> {

@@ -11,8 +11,6 @@ import { type Tx, transact } from "./transact.ts";
 const MOVED_AT_ONCE = 500;
 /** Pending deliveries that a drain keeps ahead of the dispatcher; it is filled up when half of them are gone. */
 const DRAIN_AHEAD = 32;
-/** Subscriptions drained or looked at in one round, so that a round stays short. */
-const SUBSCRIPTIONS_AT_ONCE = 64;
 
 const PARKED = { ...SETTLED, state: "parked" } as const;
 
@@ -46,7 +44,7 @@ export async function pauseSubscription(
 }
 
 /**
- * Makes a paused or disabled subscription active again. What is parked is drained from now on, by {@link drainParked}.
+ * Makes a paused or disabled subscription active again. What is parked is drained from now on, by {@link drainSubscription}.
  * Resuming an active one changes nothing. Undefined: there is no such subscription.
  *
  * @throws Refusal `wrong_state` for an ended one
@@ -106,25 +104,32 @@ export async function parkPending(tx: Tx, id: SubscriptionId, now: number): Prom
   return await move(tx, id, { from: "pending", to: PARKED, limit: MOVED_AT_ONCE, now });
 }
 
-/**
- * Goes on with drains: of each subscription that was resumed, the oldest parked deliveries become pending, a few at a
- * time, until none is left. What is ingested meanwhile is parked behind them.
- *
- * @returns how many became pending
- */
-export async function drainParked(store: Store, { now }: { now: number }): Promise<number> {
-  const draining = await store.db
+/** Subscriptions that were resumed and still have parked deliveries, or had until just now: those after `after`. */
+export async function listDraining(
+  store: Store,
+  { after, limit }: { after: SubscriptionId | undefined; limit: number },
+): Promise<SubscriptionId[]> {
+  const rows = await store.db
     .selectFrom("subscriptions")
     .select("id")
     .where("draining", "=", 1)
-    .limit(SUBSCRIPTIONS_AT_ONCE)
+    .where("id", ">", after ?? 0)
+    .orderBy("id")
+    .limit(limit)
     .execute();
-  let moved = 0;
-  for (const { id } of draining) moved += await drainOne(store, id as SubscriptionId, now);
-  return moved;
+  return rows.map((row) => row.id as SubscriptionId);
 }
 
-async function drainOne(store: Store, id: SubscriptionId, now: number): Promise<number> {
+/**
+ * Goes on with the drain of a subscription: its oldest parked deliveries become pending, a few at a time, until none is left.
+ * What is ingested meanwhile is parked behind them.
+ *
+ * @returns how many became pending
+ */
+export async function drainSubscription(
+  store: Store,
+  { id, now }: { id: SubscriptionId; now: number },
+): Promise<number> {
   const ahead = await pendingOf(store.db, id);
   if (ahead > DRAIN_AHEAD / 2) return 0;
   return await transact(store, async (tx) => {
@@ -139,35 +144,41 @@ async function drainOne(store: Store, id: SubscriptionId, now: number): Promise<
   });
 }
 
-/**
- * Finds active subscriptions with parked deliveries and has them drained: an ingest that was under way while its
- * subscription was resumed may have parked one after the drain was over.
- *
- * @param after the subscription to go on after; the caller comes round with what is returned
- */
-export async function drainStrays(
+/** Subscriptions with parked deliveries, those after `after`; each is one jump along the index. */
+export async function listParked(
   store: Store,
-  after: SubscriptionId | undefined,
-): Promise<SubscriptionId | undefined> {
-  let cursor: number = after ?? 0;
-  for (let visited = 0; visited < SUBSCRIPTIONS_AT_ONCE; visited++) {
+  { after, limit }: { after: SubscriptionId | undefined; limit: number },
+): Promise<SubscriptionId[]> {
+  const found: SubscriptionId[] = [];
+  for (let cursor: number = after ?? 0; found.length < limit; ) {
     const { next } = await store.db
       .selectFrom("deliveries")
       .select((eb) => eb.fn.min("subscription_id").as("next"))
       .where("state", "=", "parked")
       .where("subscription_id", ">", cursor)
       .executeTakeFirstOrThrow();
-    if (next === null) return undefined;
+    if (next === null) break;
     cursor = Number(next);
-    await store.db
-      .updateTable("subscriptions")
-      .set({ draining: 1 })
-      .where("id", "=", cursor)
-      .where("state", "=", "active")
-      .where("draining", "=", 0)
-      .execute();
+    found.push(cursor as SubscriptionId);
   }
-  return cursor as SubscriptionId;
+  return found;
+}
+
+/**
+ * Has an active subscription drained that has parked deliveries: an ingest that was under way while it was resumed may
+ * have parked one after the drain was over.
+ *
+ * @returns whether it was active and not drained
+ */
+export async function drainStrays(store: Store, id: SubscriptionId): Promise<boolean> {
+  const { numUpdatedRows } = await store.db
+    .updateTable("subscriptions")
+    .set({ draining: 1 })
+    .where("id", "=", id)
+    .where("state", "=", "active")
+    .where("draining", "=", 0)
+    .executeTakeFirstOrThrow();
+  return numUpdatedRows > 0n;
 }
 
 async function pendingOf(db: Pick<Tx, "selectFrom">, id: SubscriptionId): Promise<number> {

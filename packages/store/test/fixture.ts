@@ -5,8 +5,10 @@ import {
   type Attempt,
   createAccount,
   createSubscription,
+  drainSubscription,
   type IngestedEvent,
   ingestEvents,
+  listDraining,
   type NewSubscription,
   type Store,
 } from "../src/index.ts";
@@ -84,6 +86,15 @@ function benchOf({ store, url }: TestStore, accountId: AccountId): Bench {
       return event;
     },
   };
+}
+
+/** One step of every drain that is under way; how many deliveries became pending. */
+export async function drainAll(store: Store, now: number): Promise<number> {
+  let pending = 0;
+  for (const id of await listDraining(store, { after: undefined, limit: 100 })) {
+    pending += await drainSubscription(store, { id, now });
+  }
+  return pending;
 }
 
 /** The first attempt of a delivery, or what is said of it. */

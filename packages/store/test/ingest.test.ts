@@ -3,7 +3,7 @@ import { Refusal, type SubscriptionId } from "@posthaste/domain";
 import { expect, test } from "vitest";
 import {
   closeStore,
-  continueFanouts,
+  continueFanout,
   createAccount,
   endSubscription,
   ingestEvents,
@@ -249,7 +249,7 @@ onEachDatabase("a fan-out wider than one call's cap", (bench) => {
     try {
       const drain = async (through: typeof store) => {
         while ((await count(store, "fanouts")) > 0)
-          await continueFanouts(through, { now: NOW + 2, deliveriesMax: 7 });
+          await continueFanout(through, { eventId: event.eventId, now: NOW + 2, deliveriesMax: 7 });
       };
       await Promise.all([drain(store), drain(second)]);
     } finally {

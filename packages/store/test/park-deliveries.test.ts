@@ -4,12 +4,12 @@ import {
   claimDeliveries,
   closeStore,
   createTestDelivery,
-  drainParked,
   drainStrays,
   endSubscription,
   getSubscription,
   ingestEvents,
   listDeliveries,
+  listParked,
   markStarted,
   openStore,
   parkDelivery,
@@ -19,7 +19,7 @@ import {
   subscriptionHealth,
   takeTurn,
 } from "../src/index.ts";
-import { attempt, type Bench, NOW, onEachDatabase } from "./fixture.ts";
+import { attempt, type Bench, drainAll, NOW, onEachDatabase } from "./fixture.ts";
 
 const states = async ({ store, accountId }: Bench) =>
   (await listDeliveries(store, { accountId, limit: 500 })).map((delivery) => delivery.state);
@@ -77,7 +77,7 @@ onEachDatabase("a paused subscription", (bench) => {
     await pauseSubscription(store, of(bench(), id));
     expect(await claim(bench())).toEqual([]);
     await resumeSubscription(store, of(bench(), id));
-    await drainParked(store, { now: NOW });
+    await drainAll(store, NOW);
     expect(await claim(bench())).toEqual([]);
     await pauseSubscription(store, of(bench(), id));
     expect(await claim(bench(), { now: NOW + 30_001 })).toEqual([]);
@@ -152,7 +152,7 @@ onEachDatabase("a resumed subscription", (bench) => {
     await ingest({ now: NOW + 100 });
     const order: DeliveryId[] = [];
     for (let now = NOW + 1_000; order.length < 41; now += 10) {
-      await drainParked(store, { now });
+      await drainAll(store, now);
       const claimed = await claim(bench(), { now });
       expect(claimed.length).toBeLessThanOrEqual(1);
       // While one is under way no other is let in.
@@ -162,7 +162,7 @@ onEachDatabase("a resumed subscription", (bench) => {
     }
     expect(order).toEqual([...order].sort());
     expect(new Set(order).size).toBe(41);
-    await drainParked(store, { now: NOW + 2_000 });
+    await drainAll(store, NOW + 2_000);
     expect(await getSubscription(store, { accountId, id })).toMatchObject({ isDraining: false });
     for (let i = 0; i < 5; i++) await ingest({ now: NOW + 3_000 });
     expect(await claim(bench(), { now: NOW + 3_000 })).toHaveLength(5);
@@ -174,7 +174,7 @@ onEachDatabase("a resumed subscription", (bench) => {
     await pauseSubscription(store, of(bench(), id));
     for (let i = 0; i < 10; i++) await ingest();
     await resumeSubscription(store, of(bench(), id));
-    await drainParked(store, { now: NOW });
+    await drainAll(store, NOW);
     let made = 0;
     for (let now = NOW; now < NOW + 1_000; now += 20) {
       for (const deliveryId of await claim(bench(), { drainPerSecond: 5, now })) {
@@ -204,7 +204,7 @@ onEachDatabase("a resumed subscription", (bench) => {
     await pauseSubscription(store, of(bench(), subscriptionId));
     await ingest();
     await resumeSubscription(store, of(bench(), subscriptionId));
-    await drainParked(store, { now: NOW });
+    await drainAll(store, NOW);
     const retries = await listDeliveries(store, { accountId, state: "started", limit: 10 });
     for (const { id } of retries.slice(0, 2)) {
       await takeTurn(store, { deliveryId: id, subscriptionId, pace, timeoutMs: 15_000, now: () => NOW });
@@ -222,10 +222,10 @@ onEachDatabase("a resumed subscription", (bench) => {
     await pauseSubscription(store, of(bench(), id));
     for (let i = 0; i < 40; i++) await ingest();
     await resumeSubscription(store, of(bench(), id));
-    expect(await drainParked(store, { now: NOW })).toBe(32);
+    expect(await drainAll(store, NOW)).toBe(32);
     await pauseSubscription(store, of(bench(), id));
     expect(new Set(await states(bench()))).toEqual(new Set(["parked"]));
-    expect(await drainParked(store, { now: NOW })).toBe(0);
+    expect(await drainAll(store, NOW)).toBe(0);
   });
 
   test("loses none that an ingest under way parked after the drain was over", async () => {
@@ -233,9 +233,11 @@ onEachDatabase("a resumed subscription", (bench) => {
     await subscribe();
     await ingest();
     await store.db.updateTable("deliveries").set({ state: "parked", next_attempt_at: null }).execute();
-    expect(await drainParked(store, { now: NOW })).toBe(0);
-    expect(await drainStrays(store, undefined)).toBeUndefined();
-    expect(await drainParked(store, { now: NOW })).toBe(1);
+    expect(await drainAll(store, NOW)).toBe(0);
+    const strays = await listParked(store, { after: undefined, limit: 10 });
+    for (const stray of strays) expect(await drainStrays(store, stray)).toBe(true);
+    expect(strays).toHaveLength(1);
+    expect(await drainAll(store, NOW)).toBe(1);
   });
 
   test("drained by two workers at once has each delivery made pending once, and in order", async () => {
@@ -248,7 +250,7 @@ onEachDatabase("a resumed subscription", (bench) => {
     try {
       const order: DeliveryId[] = [];
       for (let now = NOW + 100; order.length < 20; now += 10) {
-        await Promise.all([drainParked(store, { now }), drainParked(second, { now })]);
+        await Promise.all([drainAll(store, now), drainAll(second, now)]);
         const both = await Promise.all([
           claim(bench(), { now }),
           claim({ ...bench(), store: second }, { now }),

@@ -7,7 +7,6 @@ import {
   claimDeliveries,
   countChanges,
   createAccount,
-  drainParked,
   forgetOldCounts,
   listDeliveries,
   markStarted,
@@ -20,7 +19,7 @@ import {
   resendDelivery,
   resumeSubscription,
 } from "../src/index.ts";
-import { attempt, type Bench, NOW, onEachDatabase } from "./fixture.ts";
+import { attempt, type Bench, drainAll, NOW, onEachDatabase } from "./fixture.ts";
 
 const QUARTER_MS = 900_000;
 const DAY_MS = 24 * 3_600_000;
@@ -102,7 +101,7 @@ onEachDatabase("the counters", (bench) => {
     await ingest({ now });
     await pauseSubscription(store, { accountId, id, now: now + 10_000 });
     await resumeSubscription(store, { accountId, id, now: now + 20_000 });
-    await drainParked(store, { now: now + 30_000 });
+    await drainAll(store, now + 30_000);
     expect(await counted(bench())).toMatchObject({ events: 1, deliveries: 1 });
     expect(await accountBacklog(store, accountId)).toMatchObject({ pending: 1, parked: 0 });
   });

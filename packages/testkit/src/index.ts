@@ -2,6 +2,7 @@ export { chromiumPath } from "./chromium.ts";
 export { type ConnectProxy, startConnectProxy } from "./connect-proxy.ts";
 export { fuzzing } from "./fuzzing.ts";
 export { type OwnMysqlServer, startOwnMysql } from "./mysql-server.ts";
+export { poison } from "./poison.ts";
 export type { Behaviour } from "./receiver/behaviour.ts";
 export { certificateFor } from "./receiver/certificate.ts";
 export {

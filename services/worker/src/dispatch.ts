@@ -4,8 +4,6 @@ import {
   type Claim,
   type ClaimedDelivery,
   claimDeliveries,
-  continueFanouts,
-  drainParked,
   markStarted,
   releaseClaims,
   type Store,
@@ -34,12 +32,9 @@ const STARTS_AT_ONCE = 16;
 const FAILING_STARTS_AT_ONCE = 2;
 /** Starts that may fail in one round before the rest are left for the next. */
 const FAILURES_MAX = 3;
-/** Deliveries of wide fan-outs made in one round: a round stays short, so that others' first attempts are not late. */
-const FAN_OUT_PER_ROUND = 500;
 
 /**
- * Makes the dispatcher's round: finish wide fan-outs, go on with drains, claim pending deliveries under a lease, start a
- * workflow for each, mark them started.
+ * Makes the dispatcher's round: claim pending deliveries under a lease, start a workflow for each, mark them started.
  *
  * A crash anywhere in between loses nothing. Before the start: the lease runs out, and another round claims the row.
  * After the start: the row is still pending, is claimed and started again, which finds the running workflow, or, if
@@ -60,9 +55,8 @@ export function createDispatchRound(
   const startsAtOnce = of === "failing" ? FAILING_STARTS_AT_ONCE : STARTS_AT_ONCE;
 
   return async () => {
-    const prepared = await prepare(store, now());
     const claimed = await claim(batch);
-    if (claimed.length === 0) return prepared > 0 ? "more" : "done";
+    if (claimed.length === 0) return "done";
 
     const { started, failed, firstError } = await startAll(claimed, start, startsAtOnce);
     await markStarted(store, { ids: started, now: now() });
@@ -92,10 +86,9 @@ export function createDirectRound(
   const claim = createClaimer(options, { lane: "direct" });
 
   return async () => {
-    const prepared = await prepare(store, now());
     const room = Math.min(batch, lane.room());
     const claimed = room === 0 ? [] : await claim(room);
-    if (claimed.length === 0) return prepared > 0 ? "more" : "done";
+    if (claimed.length === 0) return "done";
     lane.begin(claimed.filter((delivery) => delivery.lane === "direct"));
     // Retries that were parked go on by their log.
     const { started } = await startAll(
@@ -131,12 +124,6 @@ function createClaimer(
     afterSubscription = lastSubscription;
     return claimed;
   };
-}
-
-/** Wide fan-outs and drains, whose deliveries become pending. Either lane's round sees to them. */
-async function prepare(store: Store, now: number): Promise<number> {
-  const fannedOut = await continueFanouts(store, { now, deliveriesMax: FAN_OUT_PER_ROUND });
-  return fannedOut + (await drainParked(store, { now }));
 }
 
 async function startAll(

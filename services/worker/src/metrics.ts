@@ -1,6 +1,7 @@
 import { DELIVERY_STATES, isTerminal, OUTCOMES } from "@posthaste/domain";
 import type { Metrics } from "@posthaste/runtime";
 import { type Backlog, measureBacklog, RETENTION_KINDS, type Store } from "@posthaste/store";
+import { UPKEEP_WORK } from "./upkeep.ts";
 
 /** Scrapers that come more often get the same answer: counting a large backlog is not free. */
 const BACKLOG_FRESH_MS = 5_000;
@@ -9,6 +10,7 @@ const LOOPS = [
   "dispatcher",
   "failing_dispatcher",
   "direct_dispatcher",
+  "upkeep",
   "asked_for_starter",
   "change_orderer",
   "change_counter",
@@ -61,6 +63,11 @@ export function createWorkerMetrics(
     "Retries that Temporal handed out before they were due; none was sent.",
   );
   const failures = metrics.counter("posthaste_loop_failures_total", "Rounds that failed, by loop.", ["loop"]);
+  const setAside = metrics.counter(
+    "posthaste_upkeep_set_aside_total",
+    "Pieces of upkeep that failed and were set aside for a while, by kind; the rest went on.",
+    ["work"],
+  );
   const reconciled = metrics.counter(
     "posthaste_reconciled_total",
     "Overdue deliveries looked at, by what was done.",
@@ -127,6 +134,8 @@ export function createWorkerMetrics(
           return early({});
         case "deliveries.started":
           return started({}, Number(fields["count"]));
+        case "upkeep.set_aside":
+          return setAside({ work: known(UPKEEP_WORK, fields["work"]) });
         case "delivery.reconciled":
           return reconciled({ action: known(ACTIONS, fields["action"]) });
         case "retention.advanced":

@@ -1,9 +1,8 @@
-import type { DeliveryId, SubscriptionId } from "@posthaste/domain";
+import type { DeliveryId } from "@posthaste/domain";
 import type { Log } from "@posthaste/runtime";
 import {
   cancelDelivery,
   deferReconcile,
-  drainStrays,
   listOverdue,
   type OverdueDelivery,
   type Store,
@@ -51,14 +50,10 @@ type Action = "started_again" | "cancelled" | "unpaused" | "retried" | "left_alo
  * | paused by a "retry now" that crashed half way | unpaused: the attempt is made |
  * | waiting longer than the row says | a "retry now" that crashed before its first call: done again |
  * | paused by an operator, or about to run | left alone |
- *
- * It also finds deliveries that were parked too late to be drained with the others.
  */
 export function createReconcileRound(options: ReconcileOptions): () => Promise<"more" | "done"> {
   const { store, log, now } = options;
-  let afterSubscription: SubscriptionId | undefined;
   return async () => {
-    afterSubscription = await drainStrays(store, afterSubscription);
     const overdue = await listOverdue(store, { now: now(), limit: BATCH });
     if (overdue.length === 0) return "done";
     // Put off first: a delivery that makes us fail must not be in the way of the others.

@@ -38,6 +38,7 @@ import { createReconcileRound } from "./reconcile.ts";
 import { runTemporalWorker } from "./run-temporal-worker.ts";
 import { createAskedForRound } from "./start-asked-for.ts";
 import { startLoop } from "./start-loop.ts";
+import { createUpkeep } from "./upkeep.ts";
 
 export type WorkerOptions = {
   readonly store: Store;
@@ -125,6 +126,7 @@ export async function startWorker(options: WorkerOptions): Promise<Running & { u
     onAttempted: () => {
       dispatcher.wake();
       failingDispatcher.wake();
+      if (upkeep.isDraining()) upkeepLoop.wake();
     },
   };
   const dispatch: DispatchOptions = {
@@ -158,6 +160,18 @@ export async function startWorker(options: WorkerOptions): Promise<Running & { u
     name: "direct_dispatcher",
     round: createDirectRound(dispatch, directLane),
   });
+  const upkeep = createUpkeep({
+    store,
+    log,
+    now,
+    straysIntervalMs: options.reconcileIntervalMs,
+    onPending: () => {
+      dispatcher.wake();
+      failingDispatcher.wake();
+      directDispatcher.wake();
+    },
+  });
+  const upkeepLoop = startLoop({ ...loop, name: "upkeep", round: upkeep.round });
   const askedForStarter = startLoop({
     name: "asked_for_starter",
     intervalMs: RECOVERIES_INTERVAL_MS,
@@ -229,6 +243,7 @@ export async function startWorker(options: WorkerOptions): Promise<Running & { u
       dispatcher.wake();
       failingDispatcher.wake();
       directDispatcher.wake();
+      upkeepLoop.wake();
       askedForStarter.wake();
     },
     metrics: metrics.render,
@@ -244,6 +259,7 @@ export async function startWorker(options: WorkerOptions): Promise<Running & { u
         dispatcher.stop(),
         failingDispatcher.stop(),
         directDispatcher.stop(),
+        upkeepLoop.stop(),
         askedForStarter.stop(),
         changeOrderer.stop(),
         changeCounter.stop(),

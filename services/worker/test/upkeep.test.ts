@@ -1,0 +1,205 @@
+import type { AccountId, EventId, SubscriptionId } from "@posthaste/domain";
+import type { Log } from "@posthaste/runtime";
+import {
+  claimDeliveries,
+  createAccount,
+  createSubscription,
+  ingestEvents,
+  listDeliveries,
+  pauseSubscription,
+  resumeSubscription,
+  type Store,
+} from "@posthaste/store";
+import { createTestStore, poison, type TestStore } from "@posthaste/testkit";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { createDispatchRound } from "../src/dispatch.ts";
+import { createUpkeep } from "../src/upkeep.ts";
+
+describe.each(["sqlite", "mysql"] as const)("upkeep, on %s", (database) => {
+  let bench: TestStore;
+  let store: Store;
+  let now: number;
+  let lines: { event: string; fields: Readonly<Record<string, unknown>> }[];
+  let log: Log;
+  let woken: number;
+  beforeEach(async () => {
+    bench = await createTestStore(database);
+    store = bench.store;
+    now = Date.now();
+    lines = [];
+    woken = 0;
+    const add = (event: string, fields: Readonly<Record<string, unknown>> = {}) =>
+      void lines.push({ event, fields });
+    log = { info: add, warn: add, error: (event, _error, fields) => add(event, fields), with: () => log };
+  });
+  afterEach(() => bench.dispose());
+
+  const upkeep = () =>
+    createUpkeep({
+      store,
+      log,
+      now: () => now,
+      straysIntervalMs: 15_000,
+      onPending: () => {
+        woken += 1;
+      },
+    });
+  const account = async (name: string) => (await createAccount(store, { name, now })).id;
+  const subscribe = async (accountId: AccountId, count: number): Promise<SubscriptionId[]> => {
+    const ids: SubscriptionId[] = [];
+    for (let n = 0; n < count; n++) {
+      const { id } = await createSubscription(store, {
+        accountId,
+        targetUrl: `https://receiver.example/${accountId}/${n}`,
+        eventTypes: ["invoice_sent"],
+        credential: null,
+        acceptance: "OK_ONLY",
+        timeoutMs: null,
+        now,
+      });
+      ids.push(id);
+    }
+    return ids;
+  };
+  const ingest = async (accountId: AccountId, deliveriesMax = 1_000): Promise<EventId> => {
+    const [event] = await ingestEvents(store, {
+      accountId,
+      now,
+      deliveriesMax,
+      events: [{ eventType: "invoice_sent", data: Buffer.from("{}"), idempotencyKey: null }],
+    });
+    if (event === undefined) throw new Error("ingest gave no event");
+    return event.eventId;
+  };
+  const countOf = async (eventId: EventId) => {
+    const rows = await store.db
+      .selectFrom("deliveries")
+      .select("id")
+      .where("event_id", "=", eventId)
+      .execute();
+    return rows.length;
+  };
+  const setAsides = () =>
+    lines.filter(({ event }) => event === "upkeep.set_aside").map(({ fields }) => fields["piece"]);
+  test("finishes wide fan-outs, tells of what became pending, and then has nothing more to do", async () => {
+    const accountId = await account("wide");
+    await subscribe(accountId, 5);
+    const eventId = await ingest(accountId, 2);
+    const { round } = upkeep();
+    expect(await round()).toBe("done");
+    expect(await countOf(eventId)).toBe(5);
+    expect(woken).toBe(1);
+    expect(await round()).toBe("done");
+    expect(woken).toBe(1);
+  });
+
+  test("a fan-out that throws is set aside: others are finished, everybody's deliveries are claimed", async () => {
+    const [poisoned, well, narrow] = [
+      await account("poisoned"),
+      await account("well"),
+      await account("narrow"),
+    ];
+    for (const accountId of [poisoned, well, narrow]) await subscribe(accountId, 3);
+    const bad = await ingest(poisoned, 1);
+    const { heal } = await poison(store, {
+      table: "deliveries",
+      on: "insert",
+      condition: `new.event_id = '${bad}'`,
+    });
+    const good = await ingest(well, 1);
+    const single = await ingest(narrow);
+    const { round } = upkeep();
+    await round();
+    expect(await countOf(good)).toBe(3);
+    expect(await countOf(bad)).toBe(1);
+    expect(setAsides()).toEqual([bad]);
+
+    const started: string[] = [];
+    const dispatch = createDispatchRound({
+      store,
+      log,
+      now: () => now,
+      start: async ({ eventId }) => void started.push(eventId),
+      owner: "test",
+      batch: 100,
+      leaseMs: 30_000,
+      inFlightMax: 10,
+    });
+    await dispatch();
+    expect(started.sort()).toEqual([bad, good, good, good, single, single, single].sort());
+
+    // It is tried again with patience, and goes on once what is wrong is mended.
+    await round();
+    expect(setAsides()).toEqual([bad]);
+    now += 1_000;
+    await round();
+    expect(setAsides()).toEqual([bad, bad]);
+    await heal();
+    now += 1_999;
+    await round();
+    expect(await countOf(bad)).toBe(1);
+    now += 1;
+    await round();
+    expect(await countOf(bad)).toBe(3);
+    expect(setAsides()).toEqual([bad, bad]);
+  });
+
+  test("a drain that throws is set aside, and the others go on", async () => {
+    const accountId = await account("drained");
+    const [bad, good] = await subscribe(accountId, 2);
+    if (bad === undefined || good === undefined) throw new Error("two are needed");
+    for (const id of [bad, good]) await pauseSubscription(store, { accountId, id, now });
+    await ingest(accountId);
+    for (const id of [bad, good]) await resumeSubscription(store, { accountId, id, now });
+    await poison(store, { table: "deliveries", on: "update", condition: `new.subscription_id = ${bad}` });
+    const { round, isDraining } = upkeep();
+    await round();
+    expect(setAsides()).toEqual([String(bad)]);
+    expect(isDraining()).toBe(true);
+    const pending = await listDeliveries(store, { accountId, state: "pending", limit: 10 });
+    expect(pending.map(({ subscriptionId }) => subscriptionId)).toEqual([good]);
+  });
+
+  test("64 drains that wait for their receivers leave every other drain its turn", async () => {
+    const [slow, quick] = [await account("slow"), await account("quick")];
+    const waiting = await subscribe(slow, 64);
+    for (let n = 0; n < 17; n++) await ingest(slow);
+    // As they are in the middle of a drain: as much is pending as a drain keeps ahead.
+    await store.db.updateTable("subscriptions").set({ draining: 1 }).where("id", "in", waiting).execute();
+    const [id] = await subscribe(quick, 1);
+    if (id === undefined) throw new Error("one is needed");
+    await pauseSubscription(store, { accountId: quick, id, now });
+    const eventId = await ingest(quick);
+    await resumeSubscription(store, { accountId: quick, id, now });
+    const { round } = upkeep();
+    while ((await round()) === "more");
+    const [delivery] = await listDeliveries(store, { accountId: quick, eventId, limit: 1 });
+    expect(delivery?.state).toBe("pending");
+  });
+
+  test("parked deliveries that nobody drains are found, at an interval of their own", async () => {
+    const accountId = await account("strays");
+    await subscribe(accountId, 1);
+    const eventId = await ingest(accountId);
+    const { round } = upkeep();
+    await round();
+    await store.db.updateTable("deliveries").set({ state: "parked", next_attempt_at: null }).execute();
+    const state = async () => (await listDeliveries(store, { accountId, eventId, limit: 1 }))[0]?.state;
+    now += 14_999;
+    await round();
+    await round();
+    expect(await state()).toBe("parked");
+    now += 1;
+    await round();
+    await round();
+    expect(await state()).toBe("pending");
+    const { claimed } = await claimDeliveries(store, {
+      owner: "test",
+      limit: 10,
+      inFlightMax: 10,
+      leaseMs: 1_000,
+      now,
+    });
+    expect(claimed).toHaveLength(1);
+  });
+});
