@@ -74,3 +74,20 @@ test("a schedule at Temporal deletes what is too old, says how much, and is made
     { kind: "events", deleted: 500 },
   ]);
 });
+
+test("a schedule that is gone is made again; one that is there stays as its operators want it", async () => {
+  const { client } = t.env;
+  const handle = client.schedule.getHandle(RETENTION_SCHEDULE);
+  await scheduleRetention(client, 3_600_000);
+  await scheduleRetention(client, 7_200_000, { ifThere: "leave" });
+  expect((await handle.describe()).spec.intervals).toMatchObject([{ every: 3_600_000 }]);
+  await handle.pause("so that all is kept for now");
+  await scheduleRetention(client, 3_600_000, { ifThere: "leave" });
+  expect((await handle.describe()).state.paused).toBe(true);
+
+  await handle.delete();
+  await vi.waitFor(async () => {
+    await scheduleRetention(client, 7_200_000, { ifThere: "leave" });
+    expect((await handle.describe()).spec.intervals).toMatchObject([{ every: 7_200_000 }]);
+  }, PATIENCE);
+});

@@ -95,20 +95,19 @@ export async function startWorker(options: WorkerOptions): Promise<Running & { u
   const log = countedLog(options.log, metrics.onLine);
   const client = connectTemporal(options.temporal);
 
-  const isSearchable = createSearchability(client, (error) =>
-    log.error("temporal.no_search_attributes", error),
-  );
+  const searchability = createSearchability(client, {
+    now,
+    onMissing: (why) => log.error("temporal.no_search_attributes", why),
+  });
   const start = async (delivery: DeliveryToStart & { readonly traceparent: string | null }) => {
     const parent = delivery.traceparent ?? undefined;
     const attributes = { "posthaste.delivery.id": delivery.deliveryId };
     await tracer.span("start delivery", { kind: "producer", parent, attributes }, async (span) => {
-      const isSearchableNow = await isSearchable();
       const toStart = { ...delivery, startTraceparent: span.traceparent };
       const own = temporalWorker.client();
       // The worker's own connection brings the first task with the answer.
-      if (own !== undefined)
-        await startDelivery(own, toStart, { isSearchable: isSearchableNow, isEager: true });
-      else await startDelivery(client, toStart, { isSearchable: isSearchableNow });
+      if (own !== undefined) await startDelivery(own, toStart, { searchability, isEager: true });
+      else await startDelivery(client, toStart, { searchability });
     });
   };
 
@@ -190,8 +189,9 @@ export async function startWorker(options: WorkerOptions): Promise<Running & { u
     intervalMs: RETENTION_CHECK_MS,
     log,
     round: async () => {
-      // Once; again only where Temporal was away.
-      if (!scheduled) await scheduleRetention(client, options.retentionIntervalMs);
+      // This worker's interval is told once; whether the schedule is still there is asked for ever: Temporal may lose it.
+      const ifThere = scheduled ? "leave" : "update";
+      await scheduleRetention(client, options.retentionIntervalMs, { ifThere });
       scheduled = true;
       return "done";
     },
@@ -267,6 +267,7 @@ export async function startWorker(options: WorkerOptions): Promise<Running & { u
         reconciler.stop(),
       ]);
       await Promise.all([directLane.stop(), temporalWorker.stop()]);
+      await searchability.stop();
       egress.close();
       await listener.stop();
       await client.connection.close();

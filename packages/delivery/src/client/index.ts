@@ -7,6 +7,6 @@ export { isTemporalThere } from "./is-temporal-there.ts";
 export { signalRecovery, startRecovery } from "./recovery.ts";
 export { scheduleRetention } from "./retention-schedule.ts";
 export { RETRY_NOW_REASON, retryNow, unpause } from "./retry-now.ts";
-export { createSearchability } from "./search-attributes.ts";
+export { createSearchability, type Searchability } from "./search-attributes.ts";
 export { type DeliveryToStart, type StartOptions, startDelivery } from "./start-delivery.ts";
 export { workflowUrl } from "./workflow-url.ts";

@@ -6,11 +6,17 @@ import { bounded } from "./bounded.ts";
 const CATCHUP_WINDOW_MS = 60_000;
 
 /**
- * Has Temporal start the retention every so often. Done by every worker at its start; the last one's interval holds.
+ * Has Temporal start the retention every so often. Every worker says so at its start, and the last one's interval holds;
+ * later each only makes up for a schedule that is gone, and leaves one that is there as its operators want it.
  *
+ * @param ifThere what becomes of a schedule that is there. Default: `update`, it gets this interval
  * @throws where Temporal is away
  */
-export async function scheduleRetention(client: Client, everyMs: number): Promise<void> {
+export async function scheduleRetention(
+  client: Client,
+  everyMs: number,
+  { ifThere = "update" }: { readonly ifThere?: "update" | "leave" } = {},
+): Promise<void> {
   const schedule = {
     spec: { intervals: [{ every: everyMs }] },
     policies: { overlap: ScheduleOverlapPolicy.SKIP, catchupWindow: CATCHUP_WINDOW_MS },
@@ -26,6 +32,7 @@ export async function scheduleRetention(client: Client, everyMs: number): Promis
     await bounded(client, () => client.schedule.create({ scheduleId: RETENTION_SCHEDULE, ...schedule }));
   } catch (error) {
     if (!(error instanceof ScheduleAlreadyRunning)) throw error;
+    if (ifThere === "leave") return;
     const handle = client.schedule.getHandle(RETENTION_SCHEDULE);
     await bounded(client, () => handle.update((before) => ({ ...before, ...schedule })));
   }

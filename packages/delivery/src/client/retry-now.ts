@@ -1,13 +1,18 @@
 import type { DeliveryId } from "@posthaste/domain";
-import { type Client, isGrpcServiceError } from "@temporalio/client";
+import type { Client } from "@temporalio/client";
 import { ATTEMPT_ACTIVITY, workflowIdOf } from "../names.ts";
 import { bounded } from "./bounded.ts";
+import { GRPC, grpcCodeOf } from "./grpc-code.ts";
 
 /** Marks a pause as a step of "retry now", so that the reconciler knows which pauses it may undo. */
 export const RETRY_NOW_REASON = "posthaste: retry now";
 
-/** gRPC status codes for "there is nothing to pause": no such workflow or activity, or not in a state to be paused. */
-const NOTHING_TO_PAUSE = new Set([3, 5, 9]);
+/** There is nothing to pause: no such workflow or activity, or not in a state to be paused. */
+const NOTHING_TO_PAUSE: ReadonlySet<number | undefined> = new Set([
+  GRPC.INVALID_ARGUMENT,
+  GRPC.NOT_FOUND,
+  GRPC.FAILED_PRECONDITION,
+]);
 
 /**
  * Makes a waiting activity's next attempt due now: pause, then unpause. That keeps the attempt count and so the
@@ -22,7 +27,7 @@ export async function retryNow(client: Client, deliveryId: DeliveryId): Promise<
     const request = { ...target(client, deliveryId), reason: RETRY_NOW_REASON };
     await bounded(client, () => client.workflowService.pauseActivity(request));
   } catch (error) {
-    if (isGrpcServiceError(error) && NOTHING_TO_PAUSE.has(error.code)) return false;
+    if (NOTHING_TO_PAUSE.has(grpcCodeOf(error))) return false;
     throw error;
   }
   await unpause(client, deliveryId);

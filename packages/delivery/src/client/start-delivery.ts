@@ -1,13 +1,11 @@
 import type { AccountId, DeliveryId, EventId, SubscriptionId } from "@posthaste/domain";
-import { type Client, isGrpcServiceError } from "@temporalio/client";
+import type { Client } from "@temporalio/client";
 import { DELIVER_WORKFLOW, type DeliverInput, TASK_QUEUE, workflowIdOf } from "../names.ts";
 import { bounded } from "./bounded.ts";
-import { searchAttributes } from "./search-attributes.ts";
+import type { Searchability } from "./search-attributes.ts";
 
 /** Temporal takes summaries of up to 400 bytes; a host name has at most 253. */
 const SUMMARY_CHARS_MAX = 380;
-/** gRPC: "not as it should be". */
-const INVALID_ARGUMENT = 3;
 
 /** What a delivery's workflow shows of it to operators. */
 export type DeliveryToStart = {
@@ -24,8 +22,8 @@ export type DeliveryToStart = {
 };
 
 export type StartOptions = {
-  /** The namespace knows the search attributes. Default: false. */
-  readonly isSearchable?: boolean;
+  /** Gives the workflow its search attributes. Default: it gets none. */
+  readonly searchability?: Searchability;
   /**
    * Have the server answer with the workflow's first task, for a worker on the client's own connection: it need not be
    * polled for. Wants a client on a `NativeConnection`. Default: false.
@@ -42,7 +40,7 @@ export type StartOptions = {
 export async function startDelivery(
   client: Client,
   delivery: DeliveryToStart,
-  { isSearchable = false, isEager = false }: StartOptions = {},
+  { searchability, isEager = false }: StartOptions = {},
 ): Promise<void> {
   const { host } = new URL(delivery.targetUrl);
   const options = {
@@ -57,21 +55,15 @@ export async function startDelivery(
   };
   const start = (more: object) =>
     bounded(client, () => client.workflow.start(DELIVER_WORKFLOW, { ...options, ...more }));
-  if (!isSearchable) return void (await start({}));
-  const typedSearchAttributes = searchAttributes({
+  if (searchability === undefined) return void (await start({}));
+  const attributes = {
     account: String(delivery.accountId),
     subscription: String(delivery.subscriptionId),
     eventType: delivery.eventType,
     event: delivery.eventId,
     host,
-  });
-  try {
-    await start({ typedSearchAttributes });
-  } catch (error) {
-    // A server takes a while to know attributes that were just registered; a delivery does not wait for that.
-    if (!isGrpcServiceError(error) || error.code !== INVALID_ARGUMENT) throw error;
-    await start({});
-  }
+  };
+  await searchability.start(attributes, start);
 }
 
 function inputOf({ deliveryId, isFailing, startTraceparent: traceparent }: DeliveryToStart): DeliverInput {
