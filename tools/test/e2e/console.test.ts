@@ -360,17 +360,26 @@ describe("a portal link", () => {
     await other.close();
   });
 
-  test("ends its session when its time is over, and cannot be opened when its own is", async () => {
-    const opened = await show({ path: await portalLink() });
-    await opened.page.getByText("Foxglove & Quill").waitFor();
+  test("ends its session when its time is over and says so, and cannot be opened when its own is", async () => {
+    // The overview asks every few seconds. The catalogue asks once, so that only a click can notice anything there.
+    const { page: overview } = await show({ path: await portalLink() });
+    const { page: catalogue, go } = await show({ path: await portalLink() });
+    await overview.getByRole("heading", { name: "Overview" }).waitFor();
+    await catalogue.getByRole("heading", { name: "Overview" }).waitFor();
+    await go("/event-types");
+    await catalogue.getByRole("link", { name: "invoice_sent", exact: true }).waitFor();
     await stack.store.db
       .updateTable("tokens")
       .set({ expires_at: Date.now() - 1 })
       .where("account_id", "=", account.id)
       .where("session", "=", 1)
       .execute();
-    await opened.page.getByRole("link", { name: "Deliveries", exact: true }).click();
-    await opened.page.getByText("Your session has ended").waitFor();
+    await catalogue.getByRole("link", { name: "Deliveries", exact: true }).click();
+    for (const page of [overview, catalogue]) {
+      await page.getByText("Your session has ended").waitFor();
+      await button(page, "Sign in").waitFor();
+      expect(await page.evaluate(`sessionStorage.getItem("posthaste.token")`)).toBeNull();
+    }
 
     const path = await portalLink();
     await stack.store.db
