@@ -57,6 +57,12 @@ export function createOnePort(
     },
     handleHttp1,
   );
+  const handleHttp2 = (request: Http2ServerRequest, response: Http2ServerResponse) => {
+    // Once it is answered, also a stream's sender has to come to its end.
+    if (bodyIsStream(request.url)) response.once("finish", () => boundArrival(request, HALF_CLOSED_MS));
+    else boundArrival(request, limits.POSTHASTE_REQUEST_TIMEOUT_MS);
+    handler(request, response);
+  };
   const http2 = createHttp2Server(
     {
       settings: {
@@ -64,13 +70,13 @@ export function createOnePort(
         maxHeaderListSize: limits.POSTHASTE_HEADER_BYTES_MAX,
       },
     },
-    (request: Http2ServerRequest, response: Http2ServerResponse) => {
-      // Once it is answered, also a stream's sender has to come to its end.
-      if (bodyIsStream(request.url)) response.once("finish", () => boundArrival(request, HALF_CLOSED_MS));
-      else boundArrival(request, limits.POSTHASTE_REQUEST_TIMEOUT_MS);
-      handler(request, response);
-    },
+    handleHttp2,
   );
+  http2.on("checkContinue", (request: Http2ServerRequest, response: Http2ServerResponse) => {
+    // Without this listener Node does the same, but throws, where nobody catches it, if the stream is closed.
+    if (!request.stream.closed) response.writeContinue();
+    handleHttp2(request, response);
+  });
   const sessions = new Set<ServerHttp2Session>();
   const http2Sockets = new Set<Socket>();
   const takeHttp2 = (socket: Socket) => {

@@ -1,4 +1,4 @@
-import { connect as connectHttp2 } from "node:http2";
+import { connect as connectHttp2, constants } from "node:http2";
 import { connect } from "node:net";
 import { createClient } from "@connectrpc/connect";
 import {
@@ -10,6 +10,7 @@ import { EventCatalogService } from "@posthaste/contracts/event_catalog";
 import { Health, HealthCheckResponse_ServingStatus as Status } from "@posthaste/contracts/health";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { type Bench, startBench } from "./fixture.ts";
+import { headers, preface, reset } from "./http2-frames.ts";
 
 let t: Bench;
 beforeEach(async () => {
@@ -86,6 +87,18 @@ describe("a connection that", () => {
     half.socket.write("GET /healthz HTTP/1.1\r\nhost: x\r\n");
     expect(await silent.closed).toBe("");
     expect(await half.closed).toMatch(/^$|408/);
+  });
+
+  test("withdraws requests before it is asked for their bodies harms nobody", async () => {
+    const { socket, closed } = raw();
+    const head = { ":method": "POST", ":path": "/nowhere", expect: "100-continue" };
+    const streams = Array.from({ length: 20 }, (_, i) => 2 * i + 1);
+    const frames = streams.flatMap((id) => [headers(id, head, false), reset(id, constants.NGHTTP2_CANCEL)]);
+    socket.write(Buffer.concat([preface(), ...frames]));
+    await expect.poll(() => t.logged("request.completed").length).toBe(streams.length);
+    expect((await fetch(`${t.url}/healthz`)).status).toBe(200);
+    socket.destroy();
+    await closed;
   });
 
   test("sends something that is no HTTP gets 400 and is closed", async () => {
