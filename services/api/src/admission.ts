@@ -2,6 +2,7 @@ import type { FastifyInstance, FastifyRequest } from "fastify";
 import { TOKEN_RPC_PATHS } from "./connect/access.ts";
 import { sendProblem } from "./gateway/problem.ts";
 import { BUSY_RETRY_AFTER_MS, type Limits } from "./limits.ts";
+import { isOver, whenOver } from "./when-over.ts";
 
 declare module "fastify" {
   interface FastifyContextConfig {
@@ -17,21 +18,28 @@ const PROBES: ReadonlySet<string | undefined> = new Set([
   "/grpc.health.v1.Health/Check",
 ]);
 
+/** How many requests are under way, by what their route asks of the caller. */
+export type RequestsUnderWay = { readonly token: number; readonly public: number };
+
 /**
- * Bounds the requests under way, whatever they speak, before anything of their bodies is read. What is over the bound is
- * answered 503, which the clients of every protocol take for "unavailable, try again".
+ * Bounds the requests under way, in whatever protocol, before anything of their bodies is read. A request
+ * over the bound is answered 503, which the clients of every protocol take for "unavailable, try again".
  *
- * Requests that need no token have a bound of their own, or anybody could take every place by being slow. Those that need
- * one cannot be slow without it: they are refused before their bodies are read.
+ * Requests that need no token have a bound of their own: otherwise anybody could take every place by being
+ * slow. Requests that need one cannot be slow without it: they are refused before their bodies are read.
+ *
+ * @returns tells how many there are at the moment
  */
-export function boundRequests(app: FastifyInstance, limits: Limits): void {
+export function boundRequests(app: FastifyInstance, limits: Limits): () => RequestsUnderWay {
   const withToken = { underWay: 0, max: limits.POSTHASTE_REQUESTS_MAX };
   const forAnybody = { underWay: 0, max: limits.POSTHASTE_PUBLIC_REQUESTS_MAX };
   app.addHook("onRequest", async (request, reply) => {
+    // Nobody waits for its answer, and it takes no place that would bound the work on it.
+    if (isOver(reply.raw)) return void reply.hijack();
     if (PROBES.has(request.routeOptions.url)) return;
     const places = needsToken(request) ? withToken : forAnybody;
     places.underWay += 1;
-    reply.raw.once("close", () => {
+    whenOver(reply.raw, () => {
       places.underWay -= 1;
     });
     if (places.underWay <= places.max) return;
@@ -42,6 +50,7 @@ export function boundRequests(app: FastifyInstance, limits: Limits): void {
       retryAfterMs: BUSY_RETRY_AFTER_MS,
     });
   });
+  return () => ({ token: withToken.underWay, public: forAnybody.underWay });
 }
 
 function needsToken({ routeOptions }: FastifyRequest): boolean {

@@ -13,7 +13,7 @@ import { createCatalog } from "./catalog.ts";
 import { API_SETTINGS } from "./config.ts";
 import { isConsoleThere } from "./console/console.ts";
 import { createInboxes } from "./inbox/inboxes.ts";
-import { createApiMetrics } from "./metrics.ts";
+import { createApiMetrics, measureRequests } from "./metrics.ts";
 import { createNudge } from "./nudge.ts";
 import { createRateLimit } from "./rate-limit.ts";
 import { createValidators } from "./schema/validators.ts";
@@ -78,6 +78,7 @@ await runService({
         ? { console: { dir: consoleDir, frameAncestors: config.POSTHASTE_CONSOLE_FRAME_ANCESTORS } }
         : {}),
     });
+    measureRequests(metrics, api.requestsUnderWay);
     return {
       stop: async () => {
         await api.stop();

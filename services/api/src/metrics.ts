@@ -1,4 +1,5 @@
 import type { Metrics } from "@posthaste/runtime";
+import type { RequestsUnderWay } from "./admission.ts";
 
 /** What the API counts, from the line that it logs for each request. */
 export function createApiMetrics(metrics: Metrics): {
@@ -33,4 +34,20 @@ export function createApiMetrics(metrics: Metrics): {
       deliveries({}, Number(fields["deliveries"]));
     },
   };
+}
+
+/** Measures how many places for requests are taken: without it a lost place shows only when all are. */
+export function measureRequests(metrics: Metrics, requestsUnderWay: () => RequestsUnderWay): void {
+  metrics.gauge(
+    "posthaste_requests_under_way",
+    "Requests under way, of those that need a token and of those that do not; each kind has its own bound.",
+    ["kind"],
+    async () => {
+      const { token, public: forAnybody } = requestsUnderWay();
+      return [
+        { labels: { kind: "token" }, value: token },
+        { labels: { kind: "public" }, value: forAnybody },
+      ];
+    },
+  );
 }

@@ -5,9 +5,11 @@ import {
   type Http2ServerRequest,
   type Http2ServerResponse,
   type ServerHttp2Session,
+  type ServerHttp2Stream,
 } from "node:http2";
 import type { Socket } from "node:net";
 import { HALF_CLOSED_MS, IDLE_SESSION_MS, type Limits } from "./limits.ts";
+import { destroyClosed, endUnheard, wakeWriters } from "./when-over.ts";
 
 export type OnePort = {
   readonly server: Server;
@@ -41,10 +43,15 @@ export function createOnePort(
   bodyIsStream: (path: string) => boolean = () => false,
 ): OnePort {
   let draining = false;
-  const inFlight = new Set<ServerResponse>();
+  /** What is under way over HTTP/1.1, by its connection. */
+  const inFlight = new Map<Socket, Set<ServerResponse>>();
   const handleHttp1 = (request: IncomingMessage, response: ServerResponse) => {
-    inFlight.add(response);
-    response.once("close", () => inFlight.delete(response));
+    const ofConnection = inFlight.get(request.socket);
+    ofConnection?.add(response);
+    response.once("close", () => {
+      ofConnection?.delete(response);
+      wakeWriters(response);
+    });
     if (draining) response.setHeader("connection", "close");
     handler(request, response);
   };
@@ -57,10 +64,17 @@ export function createOnePort(
     },
     handleHttp1,
   );
+  const streams = new Set<ServerHttp2Stream>();
   const handleHttp2 = (request: Http2ServerRequest, response: Http2ServerResponse) => {
-    // Once it is answered, also a stream's sender has to come to its end.
-    if (bodyIsStream(request.url)) response.once("finish", () => boundArrival(request, HALF_CLOSED_MS));
+    // Once a stream is answered, its sender has to end, too. (The response's `finish` waits for that.)
+    if (bodyIsStream(request.url)) request.stream.once("finish", () => boundArrival(request, HALF_CLOSED_MS));
     else boundArrival(request, limits.POSTHASTE_REQUEST_TIMEOUT_MS);
+    streams.add(request.stream);
+    // Still to come, even if the stream is closed: Node hands out the request in an earlier tick.
+    request.stream.once("close", () => {
+      streams.delete(request.stream);
+      wakeWriters(response);
+    });
     handler(request, response);
   };
   const http2 = createHttp2Server(
@@ -80,6 +94,8 @@ export function createOnePort(
   const sessions = new Set<ServerHttp2Session>();
   const http2Sockets = new Set<Socket>();
   const takeHttp2 = (socket: Socket) => {
+    // Node's HTTP/1.1 server leaves connections half open. An HTTP/2 client that ends its half has left.
+    socket.allowHalfOpen = false;
     // The session is made while the event is handled.
     http2.once("session", (session) => {
       sessions.add(session);
@@ -105,16 +121,27 @@ export function createOnePort(
     socket.once("close", () => undecided.delete(socket));
     decide(socket, limits.POSTHASTE_HEADERS_TIMEOUT_MS, (isHttp2) => {
       undecided.delete(socket);
-      if (isHttp2) takeHttp2(socket);
-      else takeHttp1.call(server, socket);
+      if (isHttp2) return takeHttp2(socket);
+      const responses = new Set<ServerResponse>();
+      inFlight.set(socket, responses);
+      socket.once("close", () => {
+        inFlight.delete(socket);
+        endUnheard(responses);
+      });
+      takeHttp1.call(server, socket);
     });
   });
+
+  const destroying = destroyClosed(streams);
+  server.once("close", () => clearInterval(destroying));
 
   return {
     server,
     drain() {
       draining = true;
-      for (const response of inFlight) if (!response.headersSent) response.setHeader("connection", "close");
+      for (const response of [...inFlight.values()].flatMap((responses) => [...responses])) {
+        if (!response.headersSent) response.setHeader("connection", "close");
+      }
       for (const socket of undecided) socket.destroy();
       for (const session of sessions) session.close();
       server.closeIdleConnections();

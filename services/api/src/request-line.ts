@@ -1,6 +1,7 @@
 import type { AccountId } from "@posthaste/domain";
 import { type Log, noTracer, type Tracer } from "@posthaste/runtime";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import { whenOver } from "./when-over.ts";
 
 /** What becomes known of a request on its way; logged when it is over. */
 export type RequestLine = {
@@ -57,7 +58,7 @@ export function beginLine(
   request.line = line;
   reply.header("x-request-id", line.id);
   const begun = performance.now();
-  reply.raw.once("close", () => {
+  whenOver(reply.raw, () => {
     const { statusCode, writableFinished } = reply.raw;
     const { rpc, accountId, ingested } = line;
     if (rpc !== undefined) {

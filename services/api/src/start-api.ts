@@ -5,7 +5,7 @@ import { fastifyConnectPlugin } from "@connectrpc/connect-fastify";
 import { portProblem, type Running } from "@posthaste/runtime";
 import { pingStore } from "@posthaste/store";
 import fastify, { type FastifyInstance } from "fastify";
-import { boundRequests } from "./admission.ts";
+import { boundRequests, type RequestsUnderWay } from "./admission.ts";
 import { STREAM_RPC_PATHS } from "./connect/access.ts";
 import { contextOf } from "./connect/interceptors.ts";
 import { connectRoutes, interceptors } from "./connect/routes.ts";
@@ -28,14 +28,13 @@ export type ApiOptions = {
   readonly console?: ConsoleOptions;
 };
 
+export type Api = Running & {
+  readonly url: string;
+  requestsUnderWay(): RequestsUnderWay;
+};
+
 /** Serves everything on one port: Connect, gRPC, gRPC-Web, the REST gateway, the console, health. */
-export async function startApi({
-  deps,
-  host,
-  port,
-  drainMs,
-  console: pages,
-}: ApiOptions): Promise<Running & { url: string }> {
+export async function startApi({ deps, host, port, drainMs, console: pages }: ApiOptions): Promise<Api> {
   let onePort: OnePort | undefined;
   const app = fastify({
     serverFactory: (handler) => {
@@ -58,7 +57,7 @@ export async function startApi({
   });
   app.setErrorHandler((error, request, reply) => sendProblem(reply, problemOf(deps, error, request.id)));
   logRequests(app, deps.log, deps.tracer);
-  boundRequests(app, deps.limits);
+  const requestsUnderWay = boundRequests(app, deps.limits);
   app.addHook("onRequest", async (_request, reply) => {
     // What is sent is what it says to be, and never a page that a browser has to guess at.
     reply.header("x-content-type-options", "nosniff");
@@ -101,6 +100,7 @@ export async function startApi({
 
   return {
     url,
+    requestsUnderWay,
     async stop() {
       const force = setTimeout(() => onePort?.destroy(), drainMs);
       // Streams without an end (a watched health status) are ended; requests are not.

@@ -3,6 +3,7 @@ import { type AccountId, type DeliveryId, EGRESS_PORTS_DEFAULT, SCOPES, type Sco
 import { type Log, noTracer, readConfig } from "@posthaste/runtime";
 import { createAccount, createIngest, createToken, type Store } from "@posthaste/store";
 import { createTestStore } from "@posthaste/testkit";
+import type { RequestsUnderWay } from "../src/admission.ts";
 import { createAuthenticate } from "../src/auth.ts";
 import { createCatalog } from "../src/catalog.ts";
 import type { ConsoleOptions } from "../src/console/console.ts";
@@ -24,6 +25,7 @@ export type Bench = {
   /** What was asked of Temporal and of the workers. */
   readonly retried: DeliveryId[];
   nudges(): number;
+  requestsUnderWay(): RequestsUnderWay;
   /** The fields of every log line with this name so far. */
   logged(event: string): Readonly<Record<string, unknown>>[];
   tokenWith(scopes: readonly Scope[], accountId?: AccountId): Promise<string>;
@@ -128,6 +130,7 @@ export async function startBench(
     client,
     retried,
     nudges: () => nudges,
+    requestsUnderWay: api.requestsUnderWay,
     logged: (event) => lines.filter((line) => line.event === event).map((line) => line.fields),
     tokenWith,
     async accountWith(scopes) {

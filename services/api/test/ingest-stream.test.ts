@@ -1,10 +1,13 @@
+import { constants } from "node:http2";
+import type { Socket } from "node:net";
 import { Code, ConnectError, createClient } from "@connectrpc/connect";
 import { createGrpcTransport, Http2SessionManager } from "@connectrpc/connect-node";
 import type { IngestOutcome } from "@posthaste/client";
 import { EventIngestService, type IngestStreamResponse } from "@posthaste/contracts/event_ingest";
 import { revokeToken } from "@posthaste/store";
-import { afterEach, expect, test } from "vitest";
+import { afterEach, describe, expect, test } from "vitest";
 import { type Bench, startBench } from "./fixture.ts";
+import { data, enveloped, headers, preface, rawSocket, reset } from "./http2-frames.ts";
 
 let t: Bench;
 const ends: (() => void)[] = [];
@@ -203,4 +206,52 @@ test("a stream may take longer than a request may take to arrive", async () => {
     stream.send(i, event(""));
     expect(firstOf(await stream.answers.next())?.sequence).toBe(i);
   }
+});
+
+describe("a stream gives its place back", () => {
+  /** One over a bare connection whose client gives its answer so much of a window. */
+  const openRaw = (windowBytes: number, messages: readonly string[]) => {
+    const socket = rawSocket(t.url);
+    ends.push(() => socket.destroy());
+    const head = {
+      ":method": "POST",
+      ":path": "/posthaste.v1.EventIngestService/IngestStream",
+      "content-type": "application/connect+json",
+      authorization: `Bearer ${t.token}`,
+    };
+    const frames = messages.map((message) => data(1, enveloped(message)));
+    socket.write(Buffer.concat([preface(windowBytes), headers(1, head, false), ...frames]));
+    return socket;
+  };
+
+  test.each<[string, (socket: Socket) => void]>([
+    ["cancels it", (socket) => socket.write(reset(1, constants.NGHTTP2_CANCEL))],
+    ["resets it without error", (socket) => socket.write(reset(1, constants.NGHTTP2_NO_ERROR))],
+    ["ends its connection", (socket) => socket.end()],
+    ["breaks its connection off", (socket) => socket.resetAndDestroy()],
+  ])("whose client %s while acknowledgements wait to be read", async (_how, leave) => {
+    t = await startBench({ limits: { POSTHASTE_INGEST_STREAMS_MAX: 1 } });
+    // More than Node takes before it says that there is no room.
+    const messages = Array.from(
+      { length: 400 },
+      (_, sequence) => `{"sequence":${sequence},"event":{"eventType":"invoice_sent","dataJson":"{}"}}`,
+    );
+    const socket = openRaw(0, messages);
+    await expect.poll(async () => (await t.stored()).events, { timeout: 10_000 }).toBe(messages.length);
+    expect((await openStream().rest()).code).toBe(Code.ResourceExhausted);
+    leave(socket);
+    const next = async () => {
+      const stream = openStream();
+      stream.end();
+      return (await stream.rest()).code;
+    };
+    await expect.poll(next, { timeout: 10_000 }).toBe("ok");
+  });
+
+  test("that is answered although its client would go on", async () => {
+    t = await startBench();
+    openRaw(65_535, ["no message"]);
+    await expect.poll(() => t.logged("request.completed"), { timeout: 10_000 }).toHaveLength(1);
+    expect(t.requestsUnderWay()).toEqual({ token: 0, public: 0 });
+  });
 });

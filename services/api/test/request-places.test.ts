@@ -1,0 +1,301 @@
+import { type ClientHttp2Session, connect as connectHttp2, constants } from "node:http2";
+import type { Socket } from "node:net";
+import { createMetrics } from "@posthaste/runtime";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { measureRequests } from "../src/metrics.ts";
+import { type Bench, startBench } from "./fixture.ts";
+import {
+  countFrames,
+  data,
+  enveloped,
+  FRAME,
+  type Head,
+  headers,
+  preface,
+  rawSocket,
+  reset,
+} from "./http2-frames.ts";
+
+const { NGHTTP2_CANCEL: CANCEL, NGHTTP2_NO_ERROR: NO_ERROR } = constants;
+/** Far fewer than a storm has requests: a few lost places are enough to be seen. */
+const PLACES = 20;
+/** Of one connection, below what Node takes for an attack by itself (1,000 resets). */
+const STORM = 200;
+const WATCH_HEALTH = "/grpc.health.v1.Health/Watch";
+const WATCH_DELIVERIES = "/posthaste.v1.DeliveryService/WatchDeliveries";
+
+let t: Bench;
+const leave: (() => void)[] = [];
+beforeEach(async () => {
+  t = await startBench({
+    limits: { POSTHASTE_PUBLIC_REQUESTS_MAX: PLACES, POSTHASTE_REQUESTS_MAX: PLACES },
+  });
+});
+afterEach(async () => {
+  for (const end of leave.splice(0)) end();
+  await t.dispose();
+});
+
+/** With time for a busy machine. */
+const poll = <T>(read: () => T) => expect.poll(read, { timeout: 10_000 });
+const none = { token: 0, public: 0 };
+const bearer = (token: string) => ({ authorization: `Bearer ${token}` });
+/** What a storm asks for. */
+const asked: readonly (readonly [string, () => Head])[] = [
+  ["a public route", () => ({ ":method": "GET", ":path": "/api/openapi.json" })],
+  ["a token's route", () => ({ ":method": "GET", ":path": "/api/Webhook", ...bearer(t.token) })],
+  ["a token's route with a bad token", () => ({ ":method": "GET", ":path": "/api/Webhook", ...bearer("x") })],
+];
+
+/** Every one of so many requests has come to its end; only then is their count looked at. */
+const allOver = async (requests: number) => {
+  await poll(() => t.logged("request.completed").length).toBe(requests);
+  expect(t.requestsUnderWay()).toEqual(none);
+  expect(await t.rest("GET", "/api/openapi.json", { token: null })).toMatchObject({ status: 200 });
+  expect(await t.rest("GET", "/api/Webhook")).toMatchObject({ status: 200 });
+};
+const underWay = (kind: "token" | "public") => poll(() => t.requestsUnderWay()[kind]);
+const open = (): Socket => {
+  const socket = rawSocket(t.url);
+  leave.push(() => socket.destroy());
+  return socket;
+};
+const session = async (): Promise<ClientHttp2Session> => {
+  const session = connectHttp2(t.url);
+  session.on("error", () => {});
+  leave.push(() => session.destroy());
+  await new Promise((resolve) => session.once("remoteSettings", resolve));
+  return session;
+};
+const ids = (count: number) => Array.from({ length: count }, (_, i) => 2 * i + 1);
+const watch = (path: string) => ({
+  ":method": "POST",
+  ":path": path,
+  "content-type": "application/connect+json",
+  ...bearer(t.token),
+});
+
+describe.each(asked)("streams that ask for %s and are reset", (_name, head) => {
+  test.each([
+    ["CANCEL", CANCEL],
+    ["NO_ERROR", NO_ERROR],
+  ])("with %s in a connection's first write take no place", async (_code, code) => {
+    const storm = ids(STORM).flatMap((id) => [headers(id, head()), reset(id, code)]);
+    open().write(Buffer.concat([preface(), ...storm]));
+    await allOver(STORM);
+  });
+
+  test.each([
+    ["CANCEL", CANCEL],
+    ["NO_ERROR", NO_ERROR],
+  ])("with %s while their answers wait for the client give their places back", async (_code, code) => {
+    const socket = open();
+    const came = countFrames(socket);
+    socket.write(preface(0));
+    // From now on Node takes the frames from the socket as they come.
+    await poll(() => came(FRAME.settings)).toBeGreaterThan(0);
+    for (let from = 0; from < 2 * PLACES; from += PLACES) {
+      const some = ids(2 * PLACES).slice(from, from + PLACES);
+      socket.write(Buffer.concat(some.map((id) => headers(id, head()))));
+      await poll(() => came(FRAME.headers)).toBe(from + PLACES);
+      socket.write(Buffer.concat(some.map((id) => reset(id, code))));
+      await poll(t.requestsUnderWay).toEqual(none);
+    }
+    await allOver(2 * PLACES);
+  });
+
+  test.each<[string, (cancel: () => void) => void]>([
+    ["at once", (cancel) => cancel()],
+    ["a tick later", (cancel) => process.nextTick(cancel)],
+    ["a turn of the loop later", (cancel) => setImmediate(cancel)],
+  ])("by Node's client %s take no place", async (_when, whenever) => {
+    const connections = 20;
+    for (let i = 0; i < connections; i++) {
+      const client = connectHttp2(t.url);
+      leave.push(() => client.destroy());
+      const ended = ids(STORM / connections).map(() => {
+        const stream = client.request(head());
+        whenever(() => stream.close(CANCEL));
+        return new Promise((resolve) => stream.once("close", resolve));
+      });
+      await Promise.all(ended);
+      // Once this is answered, what was sent before it has been seen.
+      const probe = client.request({ ":path": "/healthz" });
+      await new Promise((resolve) => probe.resume().once("end", resolve));
+    }
+    await poll(t.requestsUnderWay).toEqual(none);
+    expect(await t.rest("GET", "/api/openapi.json", { token: null })).toMatchObject({ status: 200 });
+    expect(await t.rest("GET", "/api/Webhook")).toMatchObject({ status: 200 });
+  });
+});
+
+test("what is withdrawn before anybody looks at it is not worked on", async () => {
+  await t.dispose();
+  t = await startBench({ limits: { POSTHASTE_RATE_PER_SECOND: 1 } });
+  const head = { ":method": "GET", ":path": "/api/Webhook", ...bearer(t.token) };
+  const storm = ids(STORM).flatMap((id) => [headers(id, head), reset(id, CANCEL)]);
+  open().write(Buffer.concat([preface(), ...storm]));
+  // Had its token been looked at, it would be over its rate.
+  await allOver(STORM);
+});
+
+describe("a client that", () => {
+  test("resets a stream without error whose body nobody reads any more gives its place back", async () => {
+    const socket = open();
+    const came = countFrames(socket);
+    socket.write(preface(0));
+    // Refused for its length, which leaves the rest unread; its answer waits for the window.
+    const body = data(1, Buffer.concat([enveloped("x".repeat(8_000)), Buffer.alloc(8_000)]));
+    socket.write(Buffer.concat([headers(1, watch(WATCH_HEALTH), false), body, body, body]));
+    await poll(() => came(FRAME.headers)).toBe(1);
+    expect(t.requestsUnderWay()).toEqual({ token: 0, public: 1 });
+    socket.write(reset(1, NO_ERROR));
+    await allOver(1);
+  });
+
+  test.each([
+    ["a watched health", "public", WATCH_HEALTH],
+    ["watched deliveries", "token", WATCH_DELIVERIES],
+  ] as const)("leaves %s after the answer began gives its place back", async (_what, kind, path) => {
+    const client = await session();
+    for (let i = 0; i < PLACES; i++) {
+      const stream = client.request(watch(path));
+      stream.end(enveloped("{}"));
+      stream.once("data", () => stream.close(CANCEL));
+      stream.on("error", () => {});
+      await new Promise((resolve) => stream.once("close", resolve));
+    }
+    await underWay(kind).toBe(0);
+    await allOver(PLACES);
+  });
+
+  test.each<[string, (socket: Socket) => void]>([
+    ["ends its half of a connection", (socket) => socket.end()],
+    ["breaks a connection off", (socket) => socket.resetAndDestroy()],
+  ])("%s with streams open gives their places back", async (_how, depart) => {
+    for (const [kind, path] of [
+      ["public", WATCH_HEALTH],
+      ["token", WATCH_DELIVERIES],
+    ] as const) {
+      const socket = open();
+      const head = watch(path);
+      const streams = ids(PLACES).map((id) =>
+        Buffer.concat([headers(id, head, false), data(id, enveloped("{}"))]),
+      );
+      socket.write(Buffer.concat([preface(), ...streams]));
+      await underWay(kind).toBe(PLACES);
+      depart(socket);
+    }
+    await allOver(2 * PLACES);
+  });
+});
+
+describe("an HTTP/1.1 client that", () => {
+  const request = (head: string, body = "") =>
+    `${head} HTTP/1.1\r\nhost: a\r\nauthorization: Bearer ${t.token}\r\n${body}\r\n`;
+  const departures: [string, (socket: Socket) => void][] = [
+    ["leaves", (socket) => socket.end()],
+    ["breaks off", (socket) => socket.resetAndDestroy()],
+  ];
+
+  test.each(departures)("%s in the middle of its requests gives their places back", async (_how, depart) => {
+    const half = "content-type: application/json\r\ncontent-length: 100\r\n";
+    const sockets = Array.from({ length: PLACES }, open);
+    for (const [i, socket] of sockets.entries()) {
+      socket.write(request(i % 2 === 0 ? "POST /api/Webhook" : "POST /nowhere", half));
+    }
+    await poll(t.requestsUnderWay).toEqual({ token: PLACES / 2, public: PLACES / 2 });
+    for (const socket of sockets) depart(socket);
+    await allOver(PLACES);
+  });
+
+  test.each(departures)(
+    "%s while requests wait for their turn gives their places back",
+    async (_how, depart) => {
+      const socket = open();
+      const message = enveloped("{}");
+      // The first is answered for as long as its client stays.
+      socket.write(
+        request(
+          `POST ${WATCH_HEALTH}`,
+          `content-type: application/connect+json\r\ncontent-length: ${message.length}\r\n`,
+        ),
+      );
+      socket.write(message);
+      socket.write(request("GET /api/openapi.json").repeat(PLACES - 1));
+      socket.write(request("GET /api/Webhook").repeat(PLACES));
+      await poll(t.requestsUnderWay).toEqual({ token: PLACES, public: PLACES });
+      depart(socket);
+      await allOver(2 * PLACES);
+    },
+  );
+});
+
+describe("the bound holds", () => {
+  /** A request whose body is on its way. */
+  const slow: Record<string, (path: string) => Promise<{ end(): void }>> = {
+    "HTTP/1.1": async (path) => {
+      const socket = open();
+      const head = `POST ${path} HTTP/1.1\r\nhost: a\r\nauthorization: Bearer ${t.token}\r\n`;
+      socket.write(`${head}content-type: application/json\r\ncontent-length: 2\r\n\r\n{`);
+      return { end: () => socket.write("}") };
+    },
+    "HTTP/2": async (path) => {
+      const head = { ":method": "POST", ":path": path, "content-type": "application/json" };
+      const stream = (await session()).request({ ...head, ...bearer(t.token) });
+      stream.write("{");
+      stream.resume();
+      return { end: () => stream.end("}") };
+    },
+  };
+
+  test.each(
+    Object.keys(slow).flatMap((protocol) => [
+      [protocol, "token", "/api/Webhook"] as const,
+      [protocol, "public", "/nowhere"] as const,
+    ]),
+  )(
+    "over %s for requests of the kind %s: one over it is refused, and let in when one is over",
+    async (...of) => {
+      const [protocol, kind, path] = of;
+      const send = () => slow[protocol]?.(path);
+      const held = [];
+      for (let i = 0; i < PLACES; i++) held.push(await send());
+      await underWay(kind).toBe(PLACES);
+      const ask = () => t.rest("GET", kind === "token" ? path : "/api/openapi.json");
+      expect(await ask()).toMatchObject({ status: 503 });
+      await underWay(kind).toBe(PLACES);
+      held.pop()?.end();
+      await underWay(kind).toBe(PLACES - 1);
+      expect(await ask()).toMatchObject({ status: 200 });
+      held.push(await send());
+      await underWay(kind).toBe(PLACES);
+      expect(await ask()).toMatchObject({ status: 503 });
+      for (const one of held) one?.end();
+      await poll(t.requestsUnderWay).toEqual(none);
+    },
+  );
+});
+
+test("the metric tells how many requests of each kind are under way", async () => {
+  const metrics = createMetrics();
+  measureRequests(metrics, t.requestsUnderWay);
+  const told = async () => {
+    const lines = (await metrics.render()).split("\n");
+    return lines.filter((line) => line.startsWith("posthaste_requests_under_way{"));
+  };
+  const values = (token: number, forAnybody: number) => [
+    `posthaste_requests_under_way{kind="token"} ${token}`,
+    `posthaste_requests_under_way{kind="public"} ${forAnybody}`,
+  ];
+  expect(await told()).toEqual(values(0, 0));
+  const client = await session();
+  for (const path of [WATCH_HEALTH, WATCH_DELIVERIES, WATCH_DELIVERIES]) {
+    const stream = client.request(watch(path));
+    stream.end(enveloped("{}"));
+    await new Promise((resolve) => stream.once("data", resolve));
+  }
+  expect(await told()).toEqual(values(2, 1));
+  client.destroy();
+  await poll(told).toEqual(values(0, 0));
+});

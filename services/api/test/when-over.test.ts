@@ -1,0 +1,140 @@
+import { once } from "node:events";
+import type { ServerResponse } from "node:http";
+import { constants, Http2ServerResponse } from "node:http2";
+import type { AddressInfo, Socket } from "node:net";
+import { readConfig } from "@posthaste/runtime";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { LIMIT_SETTINGS } from "../src/limits.ts";
+import { createOnePort, type OnePort } from "../src/one-port.ts";
+import { isOver, whenOver } from "../src/when-over.ts";
+import { headers, preface, rawSocket, reset } from "./http2-frames.ts";
+
+type Response = ServerResponse | Http2ServerResponse;
+
+const { NGHTTP2_CANCEL: CANCEL } = constants;
+const MORE_THAN_FITS_BYTES = 64 * 1_048_576;
+let port: OnePort;
+let url: string;
+/** What a test does with a request; the tests answer none of them before they say so. */
+let handle: (response: Response) => void;
+const leave: (() => void)[] = [];
+beforeEach(async () => {
+  port = createOnePort(readConfig(LIMIT_SETTINGS, {}), (_request, response) => handle(response));
+  await once(port.server.listen(0, "127.0.0.1"), "listening");
+  url = `http://127.0.0.1:${(port.server.address() as AddressInfo).port}`;
+});
+afterEach(async () => {
+  for (const end of leave.splice(0)) end();
+  port.destroy();
+  await new Promise((resolve) => port.server.close(resolve));
+});
+
+const open = (): Socket => {
+  const socket = rawSocket(url);
+  leave.push(() => socket.destroy());
+  return socket;
+};
+const head = (method: string) => ({ ":method": method, ":path": "/" });
+/** How many the server has still open. */
+const connections = () => new Promise<number>((resolve) => port.server.getConnections((_, n) => resolve(n)));
+/** The next request, as its handler gets it. */
+const nextRequest = () => new Promise<Response>((resolve) => (handle = resolve));
+
+describe("it is told exactly once that a request is over", () => {
+  test("at once, where its stream was reset before anybody got to see it", async () => {
+    const over = vi.fn();
+    const toldAtOnce = new Promise<boolean>((resolve) => {
+      handle = (response) => {
+        whenOver(response, over);
+        resolve(over.mock.calls.length === 1);
+      };
+    });
+    const socket = open();
+    socket.write(Buffer.concat([preface(), headers(1, head("GET")), reset(1, CANCEL)]));
+    expect(await toldAtOnce).toBe(true);
+    socket.destroy();
+    await expect.poll(connections).toBe(0);
+    expect(over).toHaveBeenCalledTimes(1);
+  });
+
+  test("at once, where all of that has passed", async () => {
+    const request = nextRequest();
+    open().write(Buffer.concat([preface(), headers(1, head("GET")), reset(1, CANCEL)]));
+    const response = await request;
+    if (!(response instanceof Http2ServerResponse)) throw new Error("this was sent over HTTP/2");
+    await expect.poll(() => response.stream.destroyed).toBe(true);
+    const over = vi.fn();
+    whenOver(response, over);
+    expect(over).toHaveBeenCalledTimes(1);
+  });
+
+  test("where a HEAD request is reset before it is answered", async () => {
+    const request = nextRequest();
+    const socket = open();
+    socket.write(Buffer.concat([preface(), headers(1, head("HEAD"))]));
+    const over = vi.fn();
+    whenOver(await request, over);
+    socket.write(reset(1, CANCEL));
+    await expect.poll(() => over.mock.calls.length).toBe(1);
+  });
+
+  test.each<[string, (socket: Socket) => void]>([
+    ["HTTP/1.1", (socket) => socket.write("GET / HTTP/1.1\r\nhost: a\r\n\r\n")],
+    ["HTTP/2", (socket) => socket.write(Buffer.concat([preface(), headers(1, head("GET"))]))],
+  ])("where it is answered, or its connection breaks, over %s", async (_protocol, send) => {
+    for (const isAnswered of [true, false]) {
+      const request = nextRequest();
+      const socket = open();
+      send(socket);
+      const response = await request;
+      const over = vi.fn();
+      whenOver(response, over);
+      expect(isOver(response)).toBe(false);
+      if (isAnswered) response.end();
+      else socket.resetAndDestroy();
+      await expect.poll(() => over.mock.calls.length).toBe(1);
+      expect(isOver(response)).toBe(true);
+      socket.destroy();
+      await expect.poll(connections).toBe(0);
+      expect(over).toHaveBeenCalledTimes(1);
+    }
+  });
+
+  test("where it is pipelined behind others that are answered or not", async () => {
+    const responses: Response[] = [];
+    handle = (response) => responses.push(response);
+    const socket = open();
+    socket.write("GET / HTTP/1.1\r\nhost: a\r\n\r\n".repeat(4));
+    await expect.poll(() => responses.length).toBe(4);
+    const overs = responses.map((response) => {
+      const over = vi.fn();
+      response.once("close", over);
+      return over;
+    });
+    const calls = () => overs.map((over) => over.mock.calls.length);
+    responses[0]?.end();
+    await expect.poll(calls).toEqual([1, 0, 0, 0]);
+    // Out of its turn: it waits for the second.
+    responses[2]?.end();
+    socket.resetAndDestroy();
+    await expect.poll(calls).toEqual([1, 1, 1, 1]);
+  });
+});
+
+test.each<[string, (socket: Socket) => void]>([
+  ["HTTP/1.1", (socket) => socket.write("GET / HTTP/1.1\r\nhost: a\r\n\r\n")],
+  ["HTTP/2", (socket) => socket.write(Buffer.concat([preface(), headers(1, head("GET"))]))],
+])("whoever waits for room to write on is woken when the client leaves, over %s", async (_protocol, send) => {
+  const request = nextRequest();
+  const socket = open();
+  socket.pause();
+  send(socket);
+  const response = await request;
+  response.writeHead(200);
+  // More than any buffer on the way holds.
+  expect((response as ServerResponse).write(Buffer.alloc(MORE_THAN_FITS_BYTES))).toBe(false);
+  const woken = once(response, "drain");
+  socket.resetAndDestroy();
+  await woken;
+  expect(isOver(response)).toBe(true);
+});
