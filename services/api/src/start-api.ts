@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { setMaxListeners } from "node:events";
 import type { ServerResponse } from "node:http";
+import { Readable } from "node:stream";
 import { fastifyConnectPlugin } from "@connectrpc/connect-fastify";
 import { portProblem, type Running } from "@posthaste/runtime";
 import { pingStore } from "@posthaste/store";
@@ -16,6 +17,7 @@ import { problemOf, sendProblem } from "./gateway/problem.ts";
 import { inboxRoute } from "./inbox/inbox-route.ts";
 import { createOnePort, type OnePort } from "./one-port.ts";
 import { beginLine, logRequests } from "./request-line.ts";
+import { isOver } from "./when-over.ts";
 
 export type ApiOptions = {
   readonly deps: Deps;
@@ -61,6 +63,12 @@ export async function startApi({ deps, host, port, drainMs, console: pages }: Ap
   app.addHook("onRequest", async (_request, reply) => {
     // What is sent is what it says to be, and never a page that a browser has to guess at.
     reply.header("x-content-type-options", "nosniff");
+  });
+  app.addHook("onSend", async (_request, reply, payload) => {
+    // Fastify closes a file at the answer's `close`. That may have come while the file was being opened.
+    if (!(payload instanceof Readable && isOver(reply.raw))) return payload;
+    payload.destroy();
+    return "";
   });
   const stopping = new AbortController();
   // Each call in flight listens to it, and stops listening when it is answered.

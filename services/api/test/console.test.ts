@@ -1,10 +1,21 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { once } from "node:events";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readlinkSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { request } from "node:http";
+import { constants } from "node:http2";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { isConsoleThere } from "../src/console/console.ts";
 import { type Bench, startBench } from "./fixture.ts";
+import { countFrames, FRAME, headers, preface, rawSocket, reset } from "./http2-frames.ts";
 
 const PAGE = "<!doctype html><title>Posthaste</title>";
 let dir: string;
@@ -95,6 +106,60 @@ describe("the console's files", () => {
         true,
       ]);
     }
+  });
+});
+
+/** Where Linux tells which files this process has open. */
+const OPEN_FILES = "/proc/self/fd";
+
+describe.runIf(existsSync(OPEN_FILES))("a file is closed whose client left while it was opened", () => {
+  const asked = 200;
+  const openFiles = () =>
+    readdirSync(OPEN_FILES).filter((file) => {
+      try {
+        return readlinkSync(join(OPEN_FILES, file)).startsWith(dir);
+      } catch {
+        // Closed since the folder was read.
+        return false;
+      }
+    });
+  beforeEach(async () => {
+    bench = await startBench({
+      console: { dir, frameAncestors: [] },
+      limits: { POSTHASTE_PUBLIC_REQUESTS_MAX: asked },
+    });
+  });
+  const allClosed = async () => {
+    const lines = () => bench.logged("request.completed").length;
+    await expect.poll(lines, { timeout: 10_000 }).toBe(asked);
+    await expect.poll(openFiles, { timeout: 10_000 }).toEqual([]);
+  };
+
+  test("over HTTP/2", async () => {
+    const socket = rawSocket(bench.url);
+    const came = countFrames(socket);
+    socket.write(preface(0));
+    await expect.poll(() => came(FRAME.settings)).toBeGreaterThan(0);
+    for (let id = 1; id < 2 * asked; id += 2) {
+      socket.write(headers(id, { ":method": "GET", ":path": "/assets/index-x1.js" }));
+      // A turn of the loop apart, so that the server comes to different points with each.
+      for (let turns = id % 8; turns > 0; turns--) await new Promise(setImmediate);
+      socket.write(reset(id, constants.NGHTTP2_CANCEL));
+    }
+    await allClosed();
+    socket.destroy();
+  });
+
+  test("over HTTP/1.1, while it waited for its turn", async () => {
+    const pipelined = 4;
+    for (let i = 0; i < asked / pipelined; i++) {
+      const socket = rawSocket(bench.url);
+      await once(socket, "connect");
+      socket.write("GET /assets/index-x1.js HTTP/1.1\r\nhost: a\r\n\r\n".repeat(pipelined));
+      for (let turns = i % 16; turns > 0; turns--) await new Promise(setImmediate);
+      socket.destroy();
+    }
+    await allClosed();
   });
 });
 
