@@ -58,7 +58,8 @@ describe.each(["client", "worker"] as const)("on the connection of a %s", (kind)
   test("the code of a call that took too long is found", async () => {
     const client = clients[kind];
     const start = client.withDeadline(Date.now() - 1, () => client.workflow.start("any", options("b")));
-    expect(grpcCodeOf(await thrownBy(start))).toBe(GRPC.DEADLINE_EXCEEDED);
+    // Which of the two it is on a worker's connection depends on who notices first, the SDK or the server.
+    expect([GRPC.DEADLINE_EXCEEDED, GRPC.CANCELLED]).toContain(grpcCodeOf(await thrownBy(start)));
   });
 
   test("what the SDK has a class for is of that class, and has no code", async () => {

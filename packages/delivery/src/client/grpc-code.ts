@@ -2,6 +2,8 @@ import { isGrpcServiceError } from "@temporalio/client";
 
 /** The gRPC status codes that are told apart here. */
 export const GRPC = {
+  /** Beside `DEADLINE_EXCEEDED`, what a call on a worker's own connection ends with when its time is over. */
+  CANCELLED: 1,
   INVALID_ARGUMENT: 3,
   DEADLINE_EXCEEDED: 4,
   NOT_FOUND: 5,

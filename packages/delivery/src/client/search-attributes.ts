@@ -56,6 +56,7 @@ const LOOK_AGAIN_REFUSED_MS = 60_000;
 const NOTICED_WITHIN_MS = 60_000;
 
 const AWAY: ReadonlySet<number | undefined> = new Set([
+  GRPC.CANCELLED,
   GRPC.DEADLINE_EXCEEDED,
   GRPC.NOT_FOUND,
   GRPC.UNAVAILABLE,
