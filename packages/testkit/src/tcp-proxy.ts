@@ -1,35 +1,73 @@
 import { connect, createServer, type Socket } from "node:net";
 
-/** Stands between a client and a server, and can be cut. */
+/** Stands between clients and a server, and can be made to fail. */
 export type TcpProxy = {
   readonly port: number;
+  /** Connections that clients have opened so far. */
+  opened(): number;
   /** Breaks every connection and refuses new ones. */
   cut(): void;
+  /**
+   * Passes nothing on any more, as where packets are dropped. Connections stay open and are dead for good:
+   * not even their end passes. New ones are accepted and hear nothing.
+   *
+   * @param what `server`: only what the server says is dropped, and it still hears its clients. Default: both ways
+   */
+  silence(what?: "both" | "server"): void;
+  /**
+   * Silences each new connection once the server has spoken so often: it greets first, then answers the
+   * login.
+   */
+  silenceAfter(times: number): void;
+  /**
+   * New connections pass again. Those that were silenced stay dead, as after a failover to another server.
+   */
   mend(): void;
   stop(): Promise<void>;
 };
 
+type Pair = { readonly client: Socket; readonly upstream: Socket; isDead: boolean };
+
 export async function startTcpProxy(target: { host: string; port: number }): Promise<TcpProxy> {
   const sockets = new Set<Socket>();
-  let isCut = false;
+  const pairs = new Set<Pair>();
+  let state: "open" | "cut" | "silent" = "open";
+  let timesMax = Number.POSITIVE_INFINITY;
+  let opened = 0;
+  const track = (socket: Socket) => {
+    sockets.add(socket);
+    socket.on("error", () => socket.destroy());
+    socket.once("close", () => sockets.delete(socket));
+  };
+  const silencePair = (pair: Pair, what: "both" | "server") => {
+    pair.isDead = true;
+    pair.upstream.unpipe(pair.client);
+    if (what === "both") pair.client.unpipe(pair.upstream);
+  };
   const server = createServer((client) => {
-    if (isCut) {
+    opened += 1;
+    if (state === "cut") {
       client.resetAndDestroy();
       return;
     }
+    track(client);
+    if (state === "silent" || timesMax === 0) return;
     const upstream = connect(target.port, target.host);
-    for (const [socket, other] of [
-      [client, upstream],
-      [upstream, client],
-    ] as const) {
-      sockets.add(socket);
-      socket.on("error", () => socket.destroy());
-      socket.once("close", () => {
-        sockets.delete(socket);
-        other.destroy();
-      });
-      socket.pipe(other);
-    }
+    track(upstream);
+    const pair: Pair = { client, upstream, isDead: false };
+    pairs.add(pair);
+    const end = (other: Socket) => {
+      pairs.delete(pair);
+      if (!pair.isDead) other.destroy();
+    };
+    client.once("close", () => end(upstream));
+    upstream.once("close", () => end(client));
+    client.pipe(upstream).pipe(client);
+    let left = timesMax;
+    upstream.on("data", () => {
+      left -= 1;
+      if (left === 0) silencePair(pair, "both");
+    });
   });
   await new Promise<void>((resolve, reject) => {
     server.once("error", reject);
@@ -42,12 +80,21 @@ export async function startTcpProxy(target: { host: string; port: number }): Pro
   };
   return {
     port: address.port,
+    opened: () => opened,
     cut() {
-      isCut = true;
+      state = "cut";
       breakAll();
     },
+    silence(what = "both") {
+      state = "silent";
+      for (const pair of pairs) silencePair(pair, what);
+    },
+    silenceAfter(times) {
+      timesMax = times;
+    },
     mend() {
-      isCut = false;
+      state = "open";
+      timesMax = Number.POSITIVE_INFINITY;
     },
     async stop() {
       const closed = new Promise((resolve) => server.close(resolve));
