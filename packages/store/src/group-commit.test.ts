@@ -17,6 +17,7 @@ function setup({ itemsMax = 100, weightMax = 100, groupsMax = 1 } = {}) {
       begun();
       await new Promise<void>((resolve) => ends.push(resolve));
       if (items.includes("away")) throw "away";
+      if (items.includes("poison, then away")) throw items.length > 1 ? "one of them" : "away";
       if (items.includes("poison")) throw "one of them";
       const taken = items.includes("full") ? items.slice(0, items.indexOf("full") + 1) : items;
       return taken.map((item): Settled<string> => (item === "refused" ? { error: item } : { result: item }));
@@ -105,5 +106,25 @@ describe("a group commit", () => {
     await endOne();
     expect((await all).map((one) => one.status)).toEqual(["rejected", "rejected"]);
     expect(groups).toHaveLength(1);
+  });
+
+  test("fails with a group those that waited all the while, and tries those that came meanwhile", async () => {
+    const { add, groups, endOne } = setup({ itemsMax: 1 });
+    const waited = Promise.allSettled([add("away"), add("a"), add("b")]);
+    await new Promise(setImmediate);
+    const meanwhile = add("c");
+    await endOne();
+    expect((await waited).map((one) => one.status)).toEqual(["rejected", "rejected", "rejected"]);
+    await endOne();
+    expect(await meanwhile).toBe("c");
+    expect(groups).toEqual([["away"], ["c"]]);
+  });
+
+  test("stops trying one by one where the database goes away meanwhile", async () => {
+    const { add, groups, endOne } = setup();
+    const all = Promise.allSettled([add("a"), add("poison, then away"), add("b")]);
+    for (let i = 0; i < 3; i++) await endOne();
+    expect((await all).map((one) => one.status)).toEqual(["fulfilled", "rejected", "rejected"]);
+    expect(groups).toEqual([["a", "poison, then away", "b"], ["a"], ["poison, then away"]]);
   });
 });

@@ -7,7 +7,10 @@ export type GroupCommitOptions<Item, Result> = {
    * the next. Throws where all of it was rolled back.
    */
   readonly commit: (items: readonly Item[]) => Promise<readonly Settled<Result>[]>;
-  /** Whether a group that was rolled back is worth committing item by item: one of them may be at fault. */
+  /**
+   * Whether a group that failed is worth committing item by item: one of them may be at fault. Where not,
+   * items that have waited since it began fail with it.
+   */
   readonly splits: (error: unknown) => boolean;
   /** Items of one transaction at most. */
   readonly itemsMax: number;
@@ -21,6 +24,8 @@ export type GroupCommitOptions<Item, Result> = {
 
 type Waiting<Item, Result> = {
   readonly item: Item;
+  /** Items before it. */
+  readonly place: number;
   readonly resolve: (result: Result) => void;
   readonly reject: (error: unknown) => void;
 };
@@ -30,7 +35,9 @@ type Waiting<Item, Result> = {
  * once: nothing waits for company. One disk flush is so shared by as many as came during the last, and the answer still is
  * the commit.
  *
- * The queue has no bound of its own: each item in it is a call that its caller bounds, and waits for.
+ * The queue has no bound of its own: each item in it is a call that its caller bounds, and waits for. While
+ * the database is away, an item waits for two transactions at most: the one under way when it came, and the
+ * next.
  */
 export function createGroupCommit<Item, Result>(
   options: GroupCommitOptions<Item, Result>,
@@ -38,6 +45,7 @@ export function createGroupCommit<Item, Result>(
   const { itemsMax, weigh = () => 0, weightMax = Number.POSITIVE_INFINITY, groupsMax = 1 } = options;
   let waiting: Waiting<Item, Result>[] = [];
   let underWay = 0;
+  let came = 0;
 
   const takeGroup = () => {
     let weight = 0;
@@ -53,14 +61,24 @@ export function createGroupCommit<Item, Result>(
   };
   const commitAll = async () => {
     while (waiting.length > 0) {
-      const left = await commitGroup(takeGroup(), options);
-      if (left.length > 0) waiting = [...left, ...waiting];
+      const next = came;
+      const group = takeGroup();
+      try {
+        const left = await commitGroup(group, options);
+        if (left.length > 0) waiting = [...left, ...waiting];
+      } catch (error) {
+        const failed = [...group, ...waiting.filter(({ place }) => place < next)];
+        waiting = waiting.filter(({ place }) => place >= next);
+        // Those that know their result already do not learn of this.
+        for (const { reject } of failed) reject(error);
+      }
     }
     underWay -= 1;
   };
   return (item) =>
     new Promise((resolve, reject) => {
-      waiting.push({ item, resolve, reject });
+      waiting.push({ item, place: came, resolve, reject });
+      came += 1;
       if (underWay === groupsMax) return;
       underWay += 1;
       // Those that come in the same turn of the event loop share the first commit, too.
@@ -68,7 +86,15 @@ export function createGroupCommit<Item, Result>(
     });
 }
 
-/** Never throws: every item is told what it came to, but for those that are left for the next transaction. */
+/**
+ * Tells each item what it came to.
+ *
+ * A commit that was not answered may have been made. Its callers get an error, as after a crash, and find out
+ * by their own means: an idempotency key, an attempt's number, a row's state.
+ *
+ * @returns the items that are left for the next transaction
+ * @throws an error that leaves nothing to try
+ */
 async function commitGroup<Item, Result>(
   group: readonly Waiting<Item, Result>[],
   options: GroupCommitOptions<Item, Result>,
@@ -82,11 +108,9 @@ async function commitGroup<Item, Result>(
     }
     return group.slice(settled.length);
   } catch (error) {
-    if (group.length > 1 && options.splits(error)) {
-      for (const one of group) await commitGroup([one], options);
-    } else {
-      for (const { reject } of group) reject(error);
-    }
+    if (!options.splits(error)) throw error;
+    if (group.length === 1) group[0]?.reject(error);
+    else for (const one of group) await commitGroup([one], options);
     return [];
   }
 }
