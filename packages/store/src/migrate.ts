@@ -1,4 +1,4 @@
-import { type Kysely, type Migration, Migrator } from "kysely";
+import { Kysely, type Migration, Migrator } from "kysely";
 import { up as initial } from "./migrations/0001-initial.ts";
 import { up as signing } from "./migrations/0002-signing.ts";
 import { up as subscriptionOptions } from "./migrations/0003-subscription-options.ts";
@@ -15,6 +15,7 @@ import { up as consoleTables } from "./migrations/0013-console.ts";
 import type { MigrationContext } from "./migrations/context.ts";
 import { SealError } from "./sealer.ts";
 import type { Store } from "./store.ts";
+import type { Tables } from "./tables.ts";
 
 /** Every migration in its order. A static list, so that it survives bundling; forward only. */
 const MIGRATIONS: Readonly<
@@ -43,7 +44,10 @@ const MIGRATIONS: Readonly<
  * @throws SealError where secrets are to be sealed and the store was opened without keys
  */
 export async function migrate(store: Store): Promise<readonly string[]> {
-  const { error, results = [] } = await migratorOf(store).migrateToLatest();
+  const { migrationDialect } = store.seam;
+  const own = migrationDialect && new Kysely<Tables>({ dialect: migrationDialect() });
+  const { error, results = [] } = await migratorOf(store, own ?? store.db).migrateToLatest();
+  await own?.destroy();
   // The operator's to mend, and says how.
   if (error instanceof SealError) throw error;
   if (error !== undefined) throw new Error("the database could not be migrated", { cause: error });
@@ -52,11 +56,11 @@ export async function migrate(store: Store): Promise<readonly string[]> {
 
 /** What {@link migrate} would apply. */
 export async function pendingMigrations(store: Store): Promise<readonly string[]> {
-  const all = await migratorOf(store).getMigrations();
+  const all = await migratorOf(store, store.db).getMigrations();
   return all.filter((migration) => migration.executedAt === undefined).map((migration) => migration.name);
 }
 
-function migratorOf({ db, seam, sealer }: Store): Migrator {
+function migratorOf({ seam, sealer }: Store, db: Store["db"]): Migrator {
   const context = { columns: seam.columns, sealer, now: Date.now() };
   const migrations: Record<string, Migration> = {};
   for (const [name, up] of Object.entries(MIGRATIONS)) {

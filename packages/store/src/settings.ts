@@ -1,4 +1,5 @@
 import { integer, parsed, text } from "@posthaste/runtime";
+import { DEADLINES } from "./dialect/deadlines.ts";
 import { parseSealingKeys } from "./sealer.ts";
 
 /** What every service that opens the database reads from its environment. */
@@ -10,6 +11,11 @@ export const STORE_SETTINGS = {
     "mysql://… or sqlite:PATH",
   ),
   POSTHASTE_DATABASE_POOL_SIZE: integer("Connections to MySQL held by one process", 10, { min: 1, max: 200 }),
+  POSTHASTE_DATABASE_TIMEOUT_MS: integer(
+    "How long MySQL may take to answer one statement, in milliseconds; after that its connection is taken for dead and closed, and the database for away. Longer than a lock is waited for (5 s); raise it where statements of a large database are cut off",
+    DEADLINES.statementMs,
+    { min: 6_000, max: 600_000 },
+  ),
   POSTHASTE_SECRET_KEYS: parsed(
     "The keys that secrets are sealed with in the database, as `ID:KEY,ID:KEY…`, each KEY the Base64 of 32 random bytes (`openssl rand -base64 32`); the first seals, all open",
     undefined,

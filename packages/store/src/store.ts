@@ -1,4 +1,5 @@
 import { Kysely, sql } from "kysely";
+import { DEADLINES, type Deadlines, within } from "./dialect/deadlines.ts";
 import { mysqlSeam } from "./dialect/mysql.ts";
 import type { Seam } from "./dialect/seam.ts";
 import { sqliteSeam } from "./dialect/sqlite.ts";
@@ -10,6 +11,8 @@ export type Store = {
   readonly db: Kysely<Tables>;
   readonly seam: Seam;
   readonly sealer: Sealer;
+  /** See {@link pingStore}. */
+  readonly ping: () => Promise<void>;
 };
 
 export type StoreOptions = {
@@ -19,6 +22,8 @@ export type StoreOptions = {
   readonly poolSize?: number;
   /** Needed by whoever creates subscriptions, reads their secrets or makes attempts. */
   readonly secretKeys?: SealingKeys | undefined;
+  /** How long the database may keep callers waiting. Default: {@link DEADLINES}. */
+  readonly deadlines?: Partial<Deadlines>;
 };
 
 const POOL_SIZE_DEFAULT = 10;
@@ -29,18 +34,36 @@ const POOL_SIZE_DEFAULT = 10;
  * @throws Error for a URL of another kind; the URL is not repeated, since it may hold a password
  */
 export async function openStore(options: StoreOptions): Promise<Store> {
-  const seam = seamFor(options);
+  const deadlines = { ...DEADLINES, ...options.deadlines };
+  const seam = seamFor(options, deadlines);
   const sealer = createSealer(options.secretKeys);
-  return { db: new Kysely<Tables>({ dialect: seam.dialect }), seam, sealer };
+  const db = new Kysely<Tables>({ dialect: seam.dialect });
+  const ask = seam.ping ?? (async () => void (await sql`select 1`.execute(db)));
+  return { db, seam, sealer, ping: boundPing(ask, deadlines.pingMs) };
 }
 
+/** Closes every connection within seconds, and cuts off what is still under way on a silent one. */
 export async function closeStore(store: Store): Promise<void> {
   await store.db.destroy();
+  await store.seam.close();
 }
 
-/** Resolves if the database answers. */
+/**
+ * Resolves if the database answers within {@link Deadlines.pingMs}. Callers who ask at the same time share
+ * one question: probes of a silent database hold one connection, not one each.
+ */
 export async function pingStore(store: Store): Promise<void> {
-  await sql`select 1`.execute(store.db);
+  await store.ping();
+}
+
+function boundPing(ask: () => Promise<void>, pingMs: number): () => Promise<void> {
+  let underWay: Promise<void> | undefined;
+  return async () => {
+    underWay ??= ask().finally(() => {
+      underWay = undefined;
+    });
+    await within(pingMs, underWay, `the database did not answer a ping within ${pingMs} ms`);
+  };
 }
 
 /** Whether an error says that the database is away, so that the same call may succeed later. */
@@ -48,9 +71,9 @@ export function isStoreAway(store: Store, error: unknown): boolean {
   return store.seam.isAway(error);
 }
 
-function seamFor({ url, poolSize = POOL_SIZE_DEFAULT }: StoreOptions): Seam {
+function seamFor({ url, poolSize = POOL_SIZE_DEFAULT }: StoreOptions, deadlines: Deadlines): Seam {
   if (url.startsWith("sqlite:") && url.length > "sqlite:".length)
     return sqliteSeam(url.slice("sqlite:".length));
-  if (url.startsWith("mysql://") && URL.canParse(url)) return mysqlSeam(url, poolSize);
+  if (url.startsWith("mysql://") && URL.canParse(url)) return mysqlSeam(url, poolSize, deadlines);
   throw new Error("the database's URL is neither mysql://USER:PASSWORD@HOST:PORT/NAME nor sqlite:PATH");
 }

@@ -1,11 +1,11 @@
 import type { DeliveryId } from "@posthaste/domain";
+import { sql } from "kysely";
 import { expect, test } from "vitest";
 import {
   cancelDelivery,
   endSubscription,
   getDelivery,
   listDeliveries,
-  pingStore,
   resendDelivery,
 } from "../src/index.ts";
 import { NOW, onEachDatabase } from "./fixture.ts";
@@ -37,7 +37,7 @@ onEachDatabase("sending a delivery again", (bench) => {
     const { store, accountId, eventId, id } = await cancelled();
     const resend = () => resendDelivery(store, { accountId, id, now: NOW + 1 });
     // Each has its connection, so that nobody waits for one while the first is done.
-    await Promise.all(Array.from({ length: 10 }, () => pingStore(store)));
+    await Promise.all(Array.from({ length: 10 }, () => sql`select 1`.execute(store.db)));
     const answers = await Promise.all(Array.from({ length: 10 }, resend));
     expect(answers.filter((answer) => answer?.resent)).toHaveLength(1);
     const made = new Set(answers.map((answer) => answer?.delivery.id));

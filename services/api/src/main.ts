@@ -32,6 +32,7 @@ await runService({
     const store = await openMigratedStore({
       url: config.DATABASE_URL,
       poolSize: config.POSTHASTE_DATABASE_POOL_SIZE,
+      deadlines: { statementMs: config.POSTHASTE_DATABASE_TIMEOUT_MS },
       secretKeys: config.POSTHASTE_SECRET_KEYS,
     });
     const tracing = startTracing("posthaste-api");

@@ -10,6 +10,12 @@ import {
 import { Complaint } from "../terminal/complaint.ts";
 
 /**
+ * Whoever runs a command is more patient than a probe: the database may be far away, or asleep until it is
+ * asked.
+ */
+const ANSWERS_WITHIN_MS = 15_000;
+
+/**
  * Runs something on the database that DATABASE_URL names, and lets go of it.
  *
  * @throws Complaint where the variable is missing, names no database of ours, or one that does not answer
@@ -26,6 +32,7 @@ export async function withDatabase<T>(
     url,
     poolSize: 2,
     secretKeys: readSecretKeys(env["POSTHASTE_SECRET_KEYS"]),
+    deadlines: { pingMs: ANSWERS_WITHIN_MS },
   }).catch((error: Error) => {
     throw new Complaint(`DATABASE_URL cannot be used: ${error.message}`);
   });

@@ -1,11 +1,22 @@
-import { CompiledQuery, MysqlDialect, type MysqlPool, type MysqlPoolConnection } from "kysely";
-import { createPool, type ExecuteValues, type Pool, type PoolConnection } from "mysql2";
-import { isFixedStatement } from "./fixed-statement.ts";
-import { codeOf, type Seam } from "./seam.ts";
+import {
+  type DatabaseConnection,
+  type Driver,
+  MysqlDialect,
+  type MysqlDialectConfig,
+  MysqlDriver,
+} from "kysely";
+import type { Deadlines } from "./deadlines.ts";
+import { createBoundedPool } from "./mysql-pool.ts";
+import { codeOf, hasCode, type Seam } from "./seam.ts";
 
-const CONNECT_TIMEOUT_MS = 5_000;
 /** A lock not had in this time means that somebody hangs; the transaction is run again. */
 const LOCK_WAIT_S = 5;
+/**
+ * The server ends a session that hears nothing from its client for so long, and rolls its transaction back. A
+ * client that closed its connection while no packet got through would otherwise leave its locks for hours.
+ * The pool closes idle connections in half of that time.
+ */
+const SILENT_CLIENT_S = 60;
 /**
  * Statements that each connection keeps prepared, the last used ones. A server keeps 16,382 for all of its clients unless told
  * otherwise: enough for 250 connections.
@@ -20,6 +31,7 @@ const SESSION = [
   "set session transaction isolation level read committed",
   "set session sql_mode = 'TRADITIONAL,NO_AUTO_VALUE_ON_ZERO'",
   `set session innodb_lock_wait_timeout = ${LOCK_WAIT_S}`,
+  `set session wait_timeout = ${SILENT_CLIENT_S}`,
 ];
 
 const AWAY = new Set([
@@ -39,29 +51,38 @@ const AWAY = new Set([
   "ER_LOCK_DEADLOCK",
 ]);
 
+function isAway(error: unknown): boolean {
+  return hasCode(error, (code) => AWAY.has(code));
+}
+
 /** MySQL ≥ 8 or MariaDB ≥ 10.6: what both know, nothing else. */
-export function mysqlSeam(url: string, poolSize: number): Seam {
-  const pool = createPool({
-    uri: url,
-    connectionLimit: poolSize,
-    connectTimeout: CONNECT_TIMEOUT_MS,
-    charset: "utf8mb4_bin",
-    enableKeepAlive: true,
-    maxPreparedStatements: PREPARED_MAX,
-  });
+export function mysqlSeam(url: string, poolSize: number, deadlines: Deadlines): Seam {
+  const poolOf = (size: number, statementMs: number) =>
+    createBoundedPool({
+      driver: {
+        uri: url,
+        charset: "utf8mb4_bin",
+        enableKeepAlive: true,
+        maxPreparedStatements: PREPARED_MAX,
+      },
+      size,
+      deadlines: { ...deadlines, statementMs },
+      session: SESSION,
+    });
+  const pool = poolOf(poolSize, deadlines.statementMs);
   return {
     name: "mysql",
-    dialect: new MysqlDialect({
-      pool: preparing(pool),
-      onCreateConnection: async (connection) => {
-        for (const statement of SESSION) await connection.executeQuery(CompiledQuery.raw(statement));
-      },
-    }),
+    dialect: new BoundedMysqlDialect({ pool }),
+    // Altering a large table takes minutes, and so does waiting for another process that does it.
+    migrationDialect: () =>
+      new BoundedMysqlDialect({ pool: async () => poolOf(1, Number.POSITIVE_INFINITY) }),
+    ping: pool.ping,
+    close: pool.close,
     locksRows: true,
     isDuplicate: (error) => codeOf(error) === "ER_DUP_ENTRY",
     isContention: (error) =>
       ["ER_LOCK_DEADLOCK", "ER_LOCK_WAIT_TIMEOUT", "ER_CHECKREAD"].includes(codeOf(error)),
-    isAway: (error) => AWAY.has(codeOf(error)),
+    isAway,
     columns: {
       serial: "INT NOT NULL AUTO_INCREMENT PRIMARY KEY",
       int: "INT",
@@ -75,30 +96,29 @@ export function mysqlSeam(url: string, poolSize: number): Seam {
   };
 }
 
-/**
- * The pool with fixed statements prepared: the server parses them once for each connection, and their values travel in
- * binary. In groups of 32 rows that takes a quarter off an insert's time, and a fifth off the process's.
- */
-function preparing(pool: Pool): MysqlPool {
-  // Kysely knows its connections by identity.
-  const known = new WeakMap<PoolConnection, MysqlPoolConnection>();
-  const preparingConnection = (connection: PoolConnection): MysqlPoolConnection => {
-    const query = (text: string, values: unknown[], done?: (error: unknown, result: never) => void) => {
-      if (done !== undefined && isFixedStatement(text))
-        return connection.execute(text, values as ExecuteValues, done as never);
-      return connection.query(text, values, done as never);
-    };
-    return { query: query as MysqlPoolConnection["query"], release: () => connection.release() };
-  };
-  return {
-    getConnection(done) {
-      pool.getConnection((error, connection) => {
-        if (error !== null) return done(error, undefined as never);
-        const wrapped = known.get(connection) ?? preparingConnection(connection);
-        known.set(connection, wrapped);
-        done(null, wrapped);
-      });
-    },
-    end: (done) => pool.end(done),
-  };
+class BoundedMysqlDialect extends MysqlDialect {
+  readonly #config: MysqlDialectConfig;
+
+  constructor(config: MysqlDialectConfig) {
+    super(config);
+    this.#config = config;
+  }
+
+  override createDriver(): Driver {
+    return new BoundedMysqlDriver(this.#config);
+  }
+}
+
+class BoundedMysqlDriver extends MysqlDriver {
+  /**
+   * The server rolls a transaction back when its connection is gone. The caller learns what went wrong
+   * before, not that there is nothing to roll back.
+   */
+  override async rollbackTransaction(connection: DatabaseConnection): Promise<void> {
+    try {
+      await super.rollbackTransaction(connection);
+    } catch (error) {
+      if (!isAway(error)) throw error;
+    }
+  }
 }

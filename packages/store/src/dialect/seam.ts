@@ -7,6 +7,12 @@ import type { Dialect } from "kysely";
 export type Seam = {
   readonly name: "mysql" | "sqlite";
   readonly dialect: Dialect;
+  /** For migrations: connections of their own, whose statements have no deadline. Default: `dialect`. */
+  readonly migrationDialect?: () => Dialect;
+  /** Asks the database for an answer, ahead of other callers. Default: an ordinary query. */
+  readonly ping?: () => Promise<void>;
+  /** Closes what Kysely leaves open where nobody has queried through it. Closing twice is harmless. */
+  readonly close: () => Promise<void>;
   /** `FOR UPDATE SKIP LOCKED` where rows can be locked; where writers take turns as a whole, nothing is needed. */
   readonly locksRows: boolean;
   readonly isDuplicate: (error: unknown) => boolean;
@@ -33,6 +39,20 @@ export type ColumnTypes = {
   /** What follows a table's closing parenthesis. */
   readonly tableEnd: string;
 };
+
+/** Causes followed at most; a chain that is longer is a circle. */
+const CAUSES_MAX = 5;
+
+/** Whether an error, or what caused it, has a code that `isMeant`. */
+export function hasCode(error: unknown, isMeant: (code: string) => boolean): boolean {
+  let cause = error;
+  for (let depth = 0; depth <= CAUSES_MAX; depth++) {
+    if (isMeant(codeOf(cause))) return true;
+    if (!(cause instanceof Error)) return false;
+    cause = cause.cause;
+  }
+  return false;
+}
 
 export function codeOf(error: unknown): string {
   return typeof error === "object" && error !== null && "code" in error ? String(error.code) : "";

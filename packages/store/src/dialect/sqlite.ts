@@ -11,9 +11,12 @@ import {
   SqliteDialect,
   SqliteDriver,
 } from "kysely";
-import { codeOf, type Seam } from "./seam.ts";
+import { codeOf, hasCode, type Seam } from "./seam.ts";
 import { sqliteConnection } from "./sqlite-connection.ts";
 import { type LogSync, syncLogOf } from "./sync-log.ts";
+
+/** SQLite's codes, and the one of `DeadlinePassed`. */
+const AWAY = /^(SQLITE_(BUSY|LOCKED|IOERR|CANTOPEN|FULL|READONLY)|ETIMEDOUT$)/;
 
 /** The embedded database: one file, shared by the API and the worker of one machine. */
 export function sqliteSeam(path: string): Seam {
@@ -27,11 +30,12 @@ export function sqliteSeam(path: string): Seam {
   return {
     name: "sqlite",
     dialect: new PatientSqliteDialect({ database, syncLog }),
+    close: async () => void database.close(),
     locksRows: false,
     isDuplicate: (error) => /^SQLITE_CONSTRAINT_(UNIQUE|PRIMARYKEY)$/.test(codeOf(error)),
     // Statements wait for their lock; once a transaction has begun, it has it.
     isContention: () => false,
-    isAway: (error) => /^SQLITE_(BUSY|LOCKED|IOERR|CANTOPEN|FULL|READONLY)/.test(codeOf(error)),
+    isAway: (error) => hasCode(error, (code) => AWAY.test(code)),
     columns: {
       serial: "INTEGER PRIMARY KEY AUTOINCREMENT",
       int: "INTEGER",

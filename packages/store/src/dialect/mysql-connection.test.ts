@@ -1,0 +1,116 @@
+import { EventEmitter } from "node:events";
+import type { PoolConnection } from "mysql2";
+import { afterEach, describe, expect, test, vi } from "vitest";
+import { DeadlinePassed } from "./deadlines.ts";
+import { fixedStatement } from "./fixed-statement.ts";
+import { boundConnection, ConnectionLost } from "./mysql-connection.ts";
+
+const FIXED = fixedStatement("insert into a (b) values (?)");
+const SOON_MS = 5;
+const NEVER_MS = 1_000_000;
+
+afterEach(() => {
+  vi.useRealTimers();
+});
+
+type Answer = (error: unknown, result?: unknown) => void;
+
+/** A connection whose server answers when the test says so. */
+function setup(statementMs: number) {
+  const sent: { readonly text: string; readonly answer: Answer }[] = [];
+  const stream = Object.assign(new EventEmitter(), { destroy: vi.fn(), destroySoon: vi.fn() });
+  const send = (text: string, _values: unknown[], answer: Answer) => void sent.push({ text, answer });
+  const driver = Object.assign(new EventEmitter(), {
+    stream,
+    query: send,
+    execute: send,
+    destroy: vi.fn(),
+    release: vi.fn(),
+  });
+  const onSilent = vi.fn();
+  const onRelease = vi.fn();
+  const connection = boundConnection(driver as unknown as PoolConnection, {
+    statementMs,
+    onSilent,
+    onRelease,
+    onClose: () => {},
+  });
+  const ask = (text: string) =>
+    new Promise((resolve, reject) =>
+      connection.query(text, [], (error, result) => (error === null ? resolve(result) : reject(error))),
+    );
+  return { connection, driver, stream, sent, ask, onSilent, onRelease };
+}
+
+describe("a connection", () => {
+  test.each(["select 1", FIXED])(
+    "whose %s is not answered in time is closed, socket and all",
+    async (text) => {
+      const { ask, driver, stream, onSilent } = setup(SOON_MS);
+      await expect(ask(text)).rejects.toThrow(DeadlinePassed);
+      expect(driver.destroy).toHaveBeenCalledOnce();
+      expect(stream.destroy).toHaveBeenCalledOnce();
+      expect(onSilent).toHaveBeenCalledOnce();
+    },
+  );
+
+  test("that was closed is sent nothing: the rest of a transaction fails at once", async () => {
+    const { ask, sent } = setup(SOON_MS);
+    await expect(ask("select 1")).rejects.toThrow(DeadlinePassed);
+    const rest = await ask("rollback").catch((error: unknown) => error);
+    expect(rest).toBeInstanceOf(ConnectionLost);
+    expect(rest).toMatchObject({ code: "PROTOCOL_CONNECTION_LOST", cause: { code: "ETIMEDOUT" } });
+    expect(sent.map(({ text }) => text)).toEqual(["select 1"]);
+  });
+
+  test("that breaks between two statements tells the next, with a code", async () => {
+    const { ask, driver, sent } = setup(NEVER_MS);
+    driver.emit("error", Object.assign(new Error("reset"), { code: "ECONNRESET", fatal: true }));
+    await expect(ask("select 1")).rejects.toMatchObject({ cause: { code: "ECONNRESET" } });
+    expect(sent).toEqual([]);
+  });
+
+  test("that breaks is told of once, though the driver tells twice of a prepared statement", async () => {
+    const { connection, sent } = setup(NEVER_MS);
+    const answer = vi.fn();
+    connection.query(FIXED, [], answer);
+    const error = Object.assign(new Error("reset"), { code: "ECONNRESET", fatal: true });
+    sent[0]?.answer(error);
+    sent[0]?.answer(error);
+    expect(answer).toHaveBeenCalledExactlyOnceWith(error, undefined);
+  });
+
+  test("lives on after an error that is the statement's own", async () => {
+    const { ask, sent } = setup(NEVER_MS);
+    const failing = ask("select nonsense");
+    sent[0]?.answer(Object.assign(new Error("no such column"), { code: "ER_BAD_FIELD_ERROR" }));
+    await expect(failing).rejects.toMatchObject({ code: "ER_BAD_FIELD_ERROR" });
+    const next = ask("select 1");
+    sent[1]?.answer(null, []);
+    await expect(next).resolves.toEqual([]);
+  });
+
+  test("lives on after values that the driver refuses to send", async () => {
+    vi.useFakeTimers();
+    const { ask, driver, sent } = setup(SOON_MS);
+    driver.execute = () => {
+      throw new TypeError("undefined is no value");
+    };
+    await expect(ask(FIXED)).rejects.toThrow(TypeError);
+    vi.runAllTimers();
+    const next = ask("select 1");
+    sent[0]?.answer(null, []);
+    await expect(next).resolves.toEqual([]);
+  });
+
+  test("that is destroyed tells those whose statements are under way", async () => {
+    const { ask, connection } = setup(NEVER_MS);
+    const calls = [ask("select 1"), ask("select 2")];
+    connection.destroy(new Error("the pool is closed"));
+    const ended = await Promise.allSettled(calls);
+    expect(ended).toMatchObject([
+      { status: "rejected", reason: { message: "the pool is closed" } },
+      { status: "rejected", reason: { message: "the pool is closed" } },
+    ]);
+  });
+});

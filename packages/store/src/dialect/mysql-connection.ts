@@ -1,0 +1,123 @@
+import type { Socket } from "node:net";
+import type { MysqlPoolConnection } from "kysely";
+import type { ExecuteValues, PoolConnection } from "mysql2";
+import { DeadlinePassed, startDeadline } from "./deadlines.ts";
+import { isFixedStatement } from "./fixed-statement.ts";
+import { codeOf } from "./seam.ts";
+
+/** A connection whose statements are answered in time or fail. */
+export type BoundedConnection = MysqlPoolConnection & {
+  /** Runs a statement without parameters, for the pool itself. */
+  run(text: string, withinMs: number): Promise<void>;
+  /** When the server last answered, on the clock of `performance.now`. */
+  answeredAt(): number;
+  /** Closes it at once. Statements under way fail with `why`. */
+  destroy(why: Error): void;
+  /** Closes it once everything written is on its way. */
+  close(): void;
+};
+
+export type BoundedConnectionOptions = {
+  /** See `Deadlines`. */
+  readonly statementMs: number;
+  /** A statement missed its deadline, and the connection is closed. */
+  readonly onSilent: () => void;
+  /** The caller gives it back. */
+  readonly onRelease: () => void;
+  readonly onClose: () => void;
+};
+
+/** The connection broke before this statement was sent. */
+export class ConnectionLost extends Error {
+  override readonly name = "ConnectionLost";
+  readonly code = "PROTOCOL_CONNECTION_LOST";
+  constructor(cause: Error) {
+    super("the connection to the database is lost", { cause });
+  }
+}
+
+type Done = (error: unknown, result?: unknown) => void;
+
+/**
+ * Bounds a connection's statements, and has the fixed ones prepared: the server parses them once for each
+ * connection, and their values travel in binary. In groups of 32 rows that takes a quarter off an insert's
+ * time, and a fifth off the process's.
+ *
+ * The driver's own `timeout` is not enough. It bounds the execution of a prepared statement but not its
+ * preparation, and it leaves the connection in use, waiting for the answer that did not come. Here the
+ * connection ends with the statement, and the rest of its transaction fails at once.
+ */
+export function boundConnection(raw: PoolConnection, options: BoundedConnectionOptions): BoundedConnection {
+  const socket = socketOf(raw);
+  const underWay = new Set<Done>();
+  let lost: Error | undefined;
+  let answeredAt = performance.now();
+  socket.once("close", options.onClose);
+  // The next statement fails with it. Without a listener, the error would end the process.
+  raw.on("error", (error: Error) => {
+    lost ??= error;
+  });
+
+  const destroy = (why: Error) => {
+    lost ??= why;
+    // The driver only ends its half of the connection, and a silent server never ends the other.
+    raw.destroy();
+    socket.destroy();
+    for (const fail of underWay) fail(why);
+  };
+  const send = (text: string, values: unknown[], withinMs: number, done: Done) => {
+    if (lost !== undefined) return done(new ConnectionLost(lost));
+    const finish: Done = (error, result) => {
+      // The driver reports a prepared statement that breaks twice: its preparation and its execution.
+      if (!underWay.delete(finish)) return;
+      cancel();
+      if (isFatal(error)) lost ??= error;
+      if (lost === undefined) answeredAt = performance.now();
+      // A fatal error without a code: the connection was closed meanwhile.
+      done(isFatal(error) && codeOf(error) === "" ? new ConnectionLost(error) : error, result);
+    };
+    const cancel = startDeadline(withinMs, () => {
+      options.onSilent();
+      destroy(
+        new DeadlinePassed(
+          `the database did not answer a statement within ${withinMs} ms; its connection is closed`,
+        ),
+      );
+    });
+    underWay.add(finish);
+    try {
+      if (isFixedStatement(text)) raw.execute(text, values as ExecuteValues, finish);
+      else raw.query(text, values, finish);
+    } catch (error) {
+      // Values that the driver cannot send.
+      finish(error);
+    }
+  };
+  return {
+    query: ((text: string, values: unknown[], done?: Done) => {
+      if (done === undefined) throw new Error("a stream of rows would have no deadline");
+      send(text, values, options.statementMs, done);
+    }) as MysqlPoolConnection["query"],
+    run: (text, withinMs) =>
+      new Promise((resolve, reject) =>
+        send(text, [], withinMs, (error) => (error === null ? resolve() : reject(error))),
+      ),
+    release() {
+      raw.release();
+      options.onRelease();
+    },
+    answeredAt: () => answeredAt,
+    destroy,
+    close: () => socket.destroySoon(),
+  };
+}
+
+/** The driver's types leave it out. */
+function socketOf(raw: PoolConnection): Socket {
+  return (raw as unknown as { readonly stream: Socket }).stream;
+}
+
+/** The driver's word for an error that the connection does not survive. */
+function isFatal(error: unknown): error is Error {
+  return error instanceof Error && "fatal" in error && error.fatal === true;
+}

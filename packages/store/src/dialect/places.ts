@@ -1,0 +1,71 @@
+import { DeadlinePassed, startDeadline } from "./deadlines.ts";
+
+/**
+ * Room for a number of connections, which callers take in turns. A caller who gives up waiting leaves the
+ * queue.
+ */
+export type Places = {
+  /**
+   * Resolves when the caller has a place.
+   *
+   * @param options.isFirst it goes before the others that wait
+   * @throws DeadlinePassed
+   */
+  take(options: { withinMs: number; isFirst: boolean }): Promise<void>;
+  /** Gives one back. */
+  give(): void;
+  /** Fails everybody who waits, and everybody who comes later. */
+  close(error: Error): void;
+};
+
+type Waiting = { readonly begin: () => void; readonly fail: (error: Error) => void };
+
+export function createPlaces(count: number): Places {
+  let free = count;
+  let closed: Error | undefined;
+  const first = new Set<Waiting>();
+  const others = new Set<Waiting>();
+  return {
+    async take({ withinMs, isFirst }) {
+      if (closed !== undefined) throw closed;
+      if (free > 0) {
+        free -= 1;
+        return;
+      }
+      const queue = isFirst ? first : others;
+      await new Promise<void>((resolve, reject) => {
+        const leave = () => {
+          cancel();
+          queue.delete(waiting);
+        };
+        const waiting: Waiting = {
+          begin() {
+            leave();
+            resolve();
+          },
+          fail(error) {
+            leave();
+            reject(error);
+          },
+        };
+        const cancel = startDeadline(withinMs, () =>
+          waiting.fail(
+            new DeadlinePassed(
+              `no connection to the database within ${withinMs} ms: all ${count} are in use`,
+            ),
+          ),
+        );
+        queue.add(waiting);
+      });
+    },
+    give() {
+      const [next] = first.size > 0 ? first : others;
+      if (next === undefined) free += 1;
+      else next.begin();
+    },
+    close(error) {
+      closed = error;
+      for (const waiting of [...first, ...others]) waiting.fail(error);
+    },
+  };
+}
