@@ -20,7 +20,10 @@ export type Metrics = {
     help: string,
     labels?: readonly L[],
   ): (labels: Labels<L>, seconds: number) => void;
-  /** Measured when it is asked for; what fails to be is left out, so that the rest is told when it matters most. */
+  /**
+   * Measured when it is asked for. What fails, or takes more than 5 s, is left out, so that the rest is told
+   * when it matters most.
+   */
   gauge<L extends string = never>(
     name: string,
     help: string,
@@ -63,7 +66,7 @@ export function createMetrics(): Metrics {
         labelNames: [...labelNames],
         registers,
         async collect() {
-          const measured = await measure().catch(() => []);
+          const measured = await inTime(measure()).catch(() => []);
           // What cannot be measured is not told: neither an old value nor the one that a gauge begins with, 0.
           gauge.reset();
           if (labelNames.length === 0) gauge.remove();
@@ -73,6 +76,17 @@ export function createMetrics(): Metrics {
     },
     render: () => registry.metrics(),
   };
+}
+
+/** Half of the time that Prometheus waits for a whole answer by default. */
+const MEASURED_WITHIN_MS = 5_000;
+
+/** @throws Error where it takes too long; the measuring goes on, and its result is dropped */
+async function inTime<T>(measuring: Promise<T>): Promise<T> {
+  return await new Promise<T>((resolve, reject) => {
+    const timer = setTimeout(() => reject(new Error("it takes too long")), MEASURED_WITHIN_MS);
+    measuring.then(resolve, reject).finally(() => clearTimeout(timer));
+  });
 }
 
 /** How long a scraper may take to ask. */

@@ -124,13 +124,18 @@ export async function startApi({ deps, host, port, drainMs, console: pages }: Ap
 function health(app: FastifyInstance, { store, isTemporalThere }: Deps): void {
   app.get("/healthz", async () => ({ status: "ok" }));
   app.get("/readyz", async (_request, reply) => {
-    const database = await pingStore(store).then(
-      () => "ok",
-      () => "away",
-    );
-    // Events are accepted without it.
-    const temporal = (await isTemporalThere()) ? "ok" : "away";
-    return await reply.code(database === "ok" ? 200 : 503).send({ database, temporal });
+    // Both at once: whoever probes waits for a few seconds at most.
+    const [isDatabaseThere, isTemporal] = await Promise.all([
+      pingStore(store).then(
+        () => true,
+        () => false,
+      ),
+      isTemporalThere(),
+    ]);
+    // Events are accepted without Temporal.
+    return await reply
+      .code(isDatabaseThere ? 200 : 503)
+      .send({ database: isDatabaseThere ? "ok" : "away", temporal: isTemporal ? "ok" : "away" });
   });
 }
 

@@ -161,10 +161,17 @@ function known(values: readonly string[], value: unknown): string {
   return values.find((candidate) => candidate === value) ?? "other";
 }
 
+/** Makes one measurement at a time, however slow. Scrapers who come meanwhile share it. */
 function fresh(measure: () => Promise<Backlog>, now: () => number): () => Promise<Backlog> {
   let last: { readonly at: number; readonly backlog: Promise<Backlog> } | undefined;
+  let isUnderWay = false;
   return () => {
-    if (last === undefined || now() - last.at >= BACKLOG_FRESH_MS) last = { at: now(), backlog: measure() };
-    return last.backlog;
+    if (last !== undefined && (isUnderWay || now() - last.at < BACKLOG_FRESH_MS)) return last.backlog;
+    isUnderWay = true;
+    const backlog = measure().finally(() => {
+      isUnderWay = false;
+    });
+    last = { at: now(), backlog };
+    return backlog;
   };
 }

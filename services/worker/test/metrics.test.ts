@@ -31,3 +31,37 @@ test("are told while the database is away, but for what is counted in it", async
   expect(text).toMatch(/^posthaste_dependency_up\{dependency="temporal"\} 1$/m);
   expect(text).not.toMatch(/^posthaste_backlog_/m);
 });
+
+test("measure the backlog once for all who ask meanwhile, however long it takes", async () => {
+  let asked = 0;
+  let letGo = () => {};
+  const held = new Promise<void>((resolve) => {
+    letGo = resolve;
+  });
+  // The database's only connection is in use until the test says otherwise.
+  const holding = bench.store.db.connection().execute(async () => await held);
+  const store = {
+    ...bench.store,
+    get db() {
+      asked += 1;
+      return bench.store.db;
+    },
+  };
+  const metrics = createWorkerMetrics(createMetrics(), {
+    store,
+    now: () => now,
+    checkReady: async () => ({ database: "ok" }),
+    temporalMetrics: async () => "",
+  });
+  const scrapes = [metrics.render()];
+  const once = asked;
+  for (let i = 0; i < 3; i++) {
+    now += 60_000;
+    scrapes.push(metrics.render());
+  }
+  expect(asked).toBe(once);
+  expect(once).toBeGreaterThan(0);
+  letGo();
+  await holding;
+  for (const text of await Promise.all(scrapes)) expect(text).toMatch(/^posthaste_backlog_age_seconds 0$/m);
+});
