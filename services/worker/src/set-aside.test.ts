@@ -11,7 +11,7 @@ beforeEach(() => {
   told = [];
   setAside = createSetAside({
     now: () => now,
-    isEverybodys: (error) => error instanceof Away,
+    isEverybodys: async (error) => error instanceof Away,
     onSetAside: (key, _error, { failures, untilMs }) => told.push({ key, failures, forMs: untilMs - now }),
   });
 });

@@ -4,8 +4,8 @@ type Failing = { readonly failures: number; readonly untilMs: number };
 export type SetAsideOptions = {
   /** Epoch milliseconds. */
   readonly now: () => number;
-  /** The error is nobody's in particular, such as a database that is away: it is thrown on, and nothing is set aside. */
-  readonly isEverybodys: (error: unknown) => boolean;
+  /** Whether the error is everybody's, as of a database that is away: it is thrown on, and nothing is set aside. */
+  readonly isEverybodys: (error: unknown) => Promise<boolean>;
   /** A piece of work threw; it is left alone until then. */
   readonly onSetAside: (key: string, error: unknown, failing: Failing) => void;
 };
@@ -38,7 +38,7 @@ export function createSetAside({
       failing.delete(key);
       return result;
     } catch (error) {
-      if (isEverybodys(error)) throw error;
+      if (await isEverybodys(error)) throw error;
       const failures = (before?.failures ?? 0) + 1;
       const patienceMs = Math.min(PATIENCE_MS * 2 ** (failures - 1), PATIENCE_MAX_MS);
       const after = { failures, untilMs: now() + patienceMs };

@@ -4,10 +4,10 @@ import {
   continueFanout,
   drainStrays,
   drainSubscription,
-  isStoreAway,
   listDraining,
   listFanouts,
   listParked,
+  pingStore,
   type Store,
 } from "@posthaste/store";
 import { createSetAside } from "./set-aside.ts";
@@ -71,7 +71,8 @@ export function createUpkeep({ store, log, now, onPending, straysIntervalMs }: U
   const limit = PIECES_AT_ONCE;
   const setAside = createSetAside({
     now,
-    isEverybodys: (error) => isStoreAway(store, error),
+    // The error alone does not tell: a piece whose statement is too slow, or whose lock is never had, says "away", too.
+    isEverybodys: async () => !(await answers(store)),
     onSetAside: (key, error, { failures, untilMs }) => {
       const [work, piece] = key.split(" ");
       log.error("upkeep.set_aside", error, { work, piece, failures, untilMs });
@@ -133,6 +134,13 @@ export function createUpkeep({ store, log, now, onPending, straysIntervalMs }: U
       return hasMore ? "more" : "done";
     },
   };
+}
+
+async function answers(store: Store): Promise<boolean> {
+  return await pingStore(store).then(
+    () => true,
+    () => false,
+  );
 }
 
 /** Goes round the pieces of one kind, some in each turn, so that every one has its own. */

@@ -2,10 +2,12 @@ import type { AccountId, EventId, SubscriptionId } from "@posthaste/domain";
 import type { Log } from "@posthaste/runtime";
 import {
   claimDeliveries,
+  closeStore,
   createAccount,
   createSubscription,
   ingestEvents,
   listDeliveries,
+  openStore,
   pauseSubscription,
   resumeSubscription,
   type Store,
@@ -142,6 +144,42 @@ describe.each(["sqlite", "mysql"] as const)("upkeep, on %s", (database) => {
     await round();
     expect(await countOf(bad)).toBe(3);
     expect(setAsides()).toEqual([bad, bad]);
+  });
+
+  if (database === "mysql") {
+    test("a fan-out whose statement takes too long is set aside, for the database answers others", async () => {
+      const [slow, well] = [await account("slow"), await account("well")];
+      for (const accountId of [slow, well]) await subscribe(accountId, 3);
+      const bad = await ingest(slow, 1);
+      const good = await ingest(well, 1);
+      await poison(store, {
+        table: "deliveries",
+        on: "insert",
+        condition: `new.event_id = '${bad}'`,
+        hangsForS: 5,
+      });
+      const impatient = await openStore({ url: bench.url, deadlines: { statementMs: 500 } });
+      try {
+        await createUpkeep({
+          store: impatient,
+          log,
+          now: () => now,
+          straysIntervalMs: 15_000,
+          onPending: () => {},
+        }).round();
+      } finally {
+        await closeStore(impatient);
+      }
+      expect(setAsides()).toEqual([bad]);
+      expect(await countOf(good)).toBe(3);
+    });
+  }
+
+  test("nothing is set aside for a database that is away: the round fails", async () => {
+    const { round } = upkeep();
+    await closeStore(store);
+    await expect(round()).rejects.toThrow();
+    expect(setAsides()).toEqual([]);
   });
 
   test("a drain that throws is set aside, and the others go on", async () => {
