@@ -1,7 +1,9 @@
 import type { AccountId, Lane } from "@posthaste/domain";
 import type { Selectable } from "kysely";
+import { contractIdOf } from "./ids.ts";
 import type { Store } from "./store.ts";
 import type { Tables } from "./tables.ts";
+import { transact } from "./transact.ts";
 
 /** A tenant. */
 export type Account = {
@@ -16,11 +18,13 @@ export async function createAccount(
   store: Store,
   { name, now }: { name: string; now: number },
 ): Promise<Account> {
-  const { insertId } = await store.db
-    .insertInto("accounts")
-    .values({ name, created_at: now })
-    .executeTakeFirstOrThrow();
-  return { id: Number(insertId) as AccountId, name, lane: null, createdAt: now };
+  return await transact(store, async (tx) => {
+    const { insertId } = await tx
+      .insertInto("accounts")
+      .values({ name, created_at: now })
+      .executeTakeFirstOrThrow();
+    return { id: contractIdOf(insertId) as AccountId, name, lane: null, createdAt: now };
+  });
 }
 
 export async function getAccount(store: Store, id: AccountId): Promise<Account | undefined> {

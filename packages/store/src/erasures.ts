@@ -1,6 +1,6 @@
 import { type AccountId, type ErasureId, type EventKey, Refusal } from "@posthaste/domain";
 import type { Selectable } from "kysely";
-import { sha256 } from "./ids.ts";
+import { contractIdOf, sha256 } from "./ids.ts";
 import type { Store } from "./store.ts";
 import type { Tables } from "./tables.ts";
 import { transact } from "./transact.ts";
@@ -77,7 +77,7 @@ export async function createErasure(
         ended_at: null,
       })
       .executeTakeFirstOrThrow();
-    const id = Number(insertId);
+    const id = contractIdOf(insertId);
     if (key !== null) {
       const sealed = store.sealer.seal(key.value, erasureContext(id));
       await tx.updateTable("erasures").set({ sealed_value: sealed }).where("id", "=", id).execute();

@@ -38,6 +38,20 @@ export function leastEventId(at: number): string {
 /** Ids of one process never go back, so one may be ahead of its row's time where a clock was set back. */
 export const ID_SLACK_MS = 60_000;
 
+/** The contracts give accounts, subscriptions, tokens, recoveries and erasures numbers of 32 bits. */
+export const CONTRACT_ID_MAX = 2 ** 31 - 1;
+
+/**
+ * The number that the database gave to a row that callers name by it.
+ *
+ * @throws Error for one that no answer could carry; it rolls the caller's transaction back
+ */
+export function contractIdOf(insertId: bigint | undefined): number {
+  const id = Number(insertId);
+  if (id <= CONTRACT_ID_MAX) return id;
+  throw new Error(`number ${id} is past ${CONTRACT_ID_MAX}, and the contracts have no larger ones`);
+}
+
 export function sha256(...parts: readonly (string | Uint8Array)[]): Buffer {
   const hash = createHash("sha256");
   for (const part of parts) hash.update(part);

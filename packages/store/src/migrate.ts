@@ -12,6 +12,7 @@ import { up as erasures } from "./migrations/0010-erasures.ts";
 import { up as eventTypes } from "./migrations/0011-event-types.ts";
 import { up as lanes } from "./migrations/0012-lanes.ts";
 import { up as consoleTables } from "./migrations/0013-console.ts";
+import { up as wideNumbers } from "./migrations/0014-wide-numbers.ts";
 import type { MigrationContext } from "./migrations/context.ts";
 import { SealError } from "./sealer.ts";
 import type { Store } from "./store.ts";
@@ -34,6 +35,7 @@ const MIGRATIONS: Readonly<
   "0011-event-types": eventTypes,
   "0012-lanes": lanes,
   "0013-console": consoleTables,
+  "0014-wide-numbers": wideNumbers,
 };
 
 /**
@@ -61,7 +63,7 @@ export async function pendingMigrations(store: Store): Promise<readonly string[]
 }
 
 function migratorOf({ seam, sealer }: Store, db: Store["db"]): Migrator {
-  const context = { columns: seam.columns, sealer, now: Date.now() };
+  const context = { database: seam.name, columns: seam.columns, sealer, now: Date.now() };
   const migrations: Record<string, Migration> = {};
   for (const [name, up] of Object.entries(MIGRATIONS)) {
     migrations[name] = { up: (inMigration) => up(inMigration, context) };

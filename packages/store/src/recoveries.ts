@@ -7,7 +7,7 @@ import {
   type SubscriptionId,
 } from "@posthaste/domain";
 import type { Selectable } from "kysely";
-import { ID_SLACK_MS, leastDeliveryId, leastEventId } from "./ids.ts";
+import { contractIdOf, ID_SLACK_MS, leastDeliveryId, leastEventId } from "./ids.ts";
 import { lockSubscription } from "./lock-subscription.ts";
 import { resumeIn } from "./park-deliveries.ts";
 import type { Store } from "./store.ts";
@@ -110,7 +110,7 @@ export async function createRecovery(
       await tx
         .selectFrom("recoveries")
         .selectAll()
-        .where("id", "=", Number(insertId))
+        .where("id", "=", contractIdOf(insertId))
         .executeTakeFirstOrThrow(),
     );
   });

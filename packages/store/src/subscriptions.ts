@@ -8,7 +8,7 @@ import {
   type SubscriptionState,
 } from "@posthaste/domain";
 import type { Selectable } from "kysely";
-import { sha256 } from "./ids.ts";
+import { contractIdOf, sha256 } from "./ids.ts";
 import { lockSubscription } from "./lock-subscription.ts";
 import { addSigningKey, newKeySet, type SigningKey } from "./signing-keys.ts";
 import type { Store } from "./store.ts";
@@ -145,6 +145,7 @@ async function createIn(
 ): Promise<NewSubscription> {
   const { accountId, targetUrl, now } = input;
   if (input.subscriptionsMax !== undefined) await requireRoom(store, tx, accountId, input.subscriptionsMax);
+  await requireFree(tx, input);
   const { insertId } = await tx
     .insertInto("subscriptions")
     .values({
@@ -160,7 +161,7 @@ async function createIn(
       ended_reason: null,
     })
     .executeTakeFirstOrThrow();
-  const id = Number(insertId) as SubscriptionId;
+  const id = contractIdOf(insertId) as SubscriptionId;
   // Secrets are sealed to their row, whose number is known only now.
   await tx
     .updateTable("subscriptions")
@@ -173,6 +174,23 @@ async function createIn(
   const created = await read(tx, accountId, id);
   if (created === undefined) throw new Error("a subscription that was just stored is not there");
   return { ...created, signingKey };
+}
+
+/**
+ * Looks before anything is inserted: a number that was given out is not given again, even where its row is
+ * rolled back, and who asks for the same again and again would use up everybody's. Of two at once the index
+ * refuses one.
+ *
+ * @throws Refusal `already_exists`
+ */
+async function requireFree(tx: Tx, of: Wish): Promise<void> {
+  const taken = await tx
+    .selectFrom("subscription_event_types")
+    .select("id")
+    .where("live_key", "in", liveKeys(of))
+    .limit(1)
+    .executeTakeFirst();
+  if (taken !== undefined) throw alreadyExists();
 }
 
 /** @throws Refusal `too_many` */
@@ -242,22 +260,27 @@ export async function removeEventTypes(
   await (eventTypes === "all" ? query : query.where("event_type", "in", eventTypes)).execute();
 }
 
-async function addEventTypes(
-  tx: Tx,
-  of: { accountId: AccountId; id: SubscriptionId; targetUrl: string; eventTypes: readonly string[] },
-): Promise<void> {
+type Wish = { accountId: AccountId; targetUrl: string; eventTypes: readonly string[] };
+
+async function addEventTypes(tx: Tx, of: Wish & { id: SubscriptionId }): Promise<void> {
+  const keys = liveKeys(of);
   await tx
     .insertInto("subscription_event_types")
     .values(
-      of.eventTypes.map((eventType) => ({
+      of.eventTypes.map((eventType, i) => ({
         subscription_id: of.id,
         account_id: of.accountId,
         event_type: eventType,
         removed_at: null,
-        live_key: sha256(`${of.accountId}\n${eventType}\n${of.targetUrl}`),
+        live_key: keys[i] ?? null,
       })),
     )
     .execute();
+}
+
+/** What no two live ones may have, by event type. */
+function liveKeys({ accountId, targetUrl, eventTypes }: Wish): Buffer[] {
+  return eventTypes.map((eventType) => sha256(`${accountId}\n${eventType}\n${targetUrl}`));
 }
 
 async function liveEventTypes(tx: Tx, id: SubscriptionId): Promise<string[]> {
@@ -329,10 +352,14 @@ async function refusingDuplicates<T>(store: Store, body: (tx: Tx) => Promise<T>)
     return await transact(store, body);
   } catch (error) {
     if (!store.seam.isDuplicate(error)) throw error;
-    throw new Refusal(
-      "already_exists",
-      "a subscription of this account already has this target_url and one of these event types; change or delete that one",
-      { field: "target_url", cause: error },
-    );
+    throw alreadyExists(error);
   }
+}
+
+function alreadyExists(cause?: unknown): Refusal {
+  return new Refusal(
+    "already_exists",
+    "a subscription of this account already has this target_url and one of these event types; change or delete that one",
+    { field: "target_url", cause },
+  );
 }

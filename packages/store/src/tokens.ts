@@ -1,8 +1,10 @@
 import { type AccountId, Refusal, SCOPES, type Scope, type TokenId } from "@posthaste/domain";
 import type { Selectable } from "kysely";
+import { CONTRACT_ID_MAX, contractIdOf } from "./ids.ts";
 import type { Store } from "./store.ts";
 import type { Tables } from "./tables.ts";
 import { hashOf, hintOf, newTokenSecret } from "./token-secret.ts";
+import { type Tx, transact } from "./transact.ts";
 
 /** A credential of an account, without its secret. */
 export type Token = {
@@ -52,12 +54,12 @@ export async function createToken(
     const existing = await findBySecret(store, secret);
     if (existing !== undefined) return { token: existing, secret };
   }
-  return { token: await insertToken(store.db, secret, input), secret };
+  return { token: await transact(store, (tx) => insertToken(tx, secret, input)), secret };
 }
 
 /** Stores a new token. */
 export async function insertToken(
-  db: Store["db"],
+  tx: Tx,
   secret: string,
   input: {
     accountId: AccountId;
@@ -69,7 +71,7 @@ export async function insertToken(
     isSession?: boolean;
   },
 ): Promise<Token> {
-  const { insertId } = await db
+  const { insertId } = await tx
     .insertInto("tokens")
     .values({
       account_id: input.accountId,
@@ -83,11 +85,9 @@ export async function insertToken(
       session: input.isSession === true ? 1 : null,
     })
     .executeTakeFirstOrThrow();
-  const row = await db
-    .selectFrom("tokens")
-    .selectAll()
-    .where("id", "=", Number(insertId))
-    .executeTakeFirstOrThrow();
+  // A session ends by itself, and nobody names it.
+  const id = input.isSession === true ? Number(insertId) : contractIdOf(insertId);
+  const row = await tx.selectFrom("tokens").selectAll().where("id", "=", id).executeTakeFirstOrThrow();
   return tokenOf(row);
 }
 
@@ -108,7 +108,7 @@ export async function getToken(store: Store, id: TokenId): Promise<Token | undef
   return row && tokenOf(row);
 }
 
-/** An account's tokens, oldest first, those after `after`. */
+/** An account's tokens, oldest first, those after `after`; no sessions that no answer can carry. */
 export async function listTokens(
   store: Store,
   { accountId, after = 0, limit }: { accountId: AccountId; after?: number; limit: number },
@@ -118,6 +118,7 @@ export async function listTokens(
     .selectAll()
     .where("account_id", "=", accountId)
     .where("id", ">", after)
+    .where("id", "<=", CONTRACT_ID_MAX)
     .orderBy("id")
     .limit(limit)
     .execute();

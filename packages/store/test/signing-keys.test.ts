@@ -196,8 +196,13 @@ describe.each(["sqlite", "mysql"] as const)("a database of the version before, o
     const empty = await createEmptyStore(backend);
     const { store } = empty;
     try {
-      const { columns } = store.seam;
-      await initial(store.db as unknown as Kysely<unknown>, { columns, sealer: store.sealer, now: NOW });
+      const { name: database, columns } = store.seam;
+      await initial(store.db as unknown as Kysely<unknown>, {
+        database,
+        columns,
+        sealer: store.sealer,
+        now: NOW,
+      });
       await sql
         .raw(
           "CREATE TABLE kysely_migration (name varchar(255) not null primary key, timestamp varchar(255) not null)",

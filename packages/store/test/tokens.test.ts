@@ -31,6 +31,7 @@ const ALL = [
   "0011-event-types",
   "0012-lanes",
   "0013-console",
+  "0014-wide-numbers",
 ];
 
 onEachDatabase("a token", (bench) => {

@@ -31,7 +31,8 @@ export type Watch = (
 export function createWatch({ store, limits }: Deps): Watch {
   let open = 0;
   return async function* watch({ accountId, subscriptionId, cursor: from }, signal) {
-    let cursor = from === "" ? await currentCursor(store) : cursorFrom(from);
+    const current = await currentCursor(store);
+    let cursor = from === "" ? current : cursorFrom(from, current);
     if (open >= limits.POSTHASTE_WATCHES_MAX) {
       throw new Refusal("too_many", `${open} streams are open, as many as may be; try again later`, {
         retryAfterMs: RETRY_AFTER_MS,
@@ -70,12 +71,13 @@ function cursorTo({ batch, id }: ChangeCursor): string {
   return `${batch}.${id}`;
 }
 
-function cursorFrom(text: string): ChangeCursor {
-  const [, batch, id] = /^(\d{1,10})\.(\d{1,16})$/.exec(text) ?? [];
-  if (batch === undefined || id === undefined) {
+/** @param current nothing beyond it was given out */
+function cursorFrom(text: string, current: ChangeCursor): ChangeCursor {
+  const [, batch, id] = (/^(\d{1,16})\.(\d{1,16})$/.exec(text) ?? []).map(Number);
+  if (batch === undefined || id === undefined || batch > current.batch || !Number.isSafeInteger(id)) {
     throw new Refusal("invalid", "cursor is not one that this server gave out; start again without it", {
       field: "cursor",
     });
   }
-  return { batch: Number(batch), id: Number(id) };
+  return { batch, id };
 }

@@ -129,13 +129,40 @@ test("of one subscription only its deliveries are followed, and the cursor moves
   leave.abort();
 });
 
-test.each(["x", "1", "1.2.3", "-1.2", "99999999999.1"])("the cursor %s is refused", async (cursor) => {
+const beyondSafe = `0.${2n ** 53n}`;
+test.each(["x", "1", "1.2.3", "-1.2", "1.1", "99999999999.1", beyondSafe])(
+  "the cursor %s is refused",
+  async (cursor) => {
+    t = await startBench();
+    const stream = t.client.deliveries.watchDeliveries({ cursor });
+    const error = await stream[Symbol.asyncIterator]()
+      .next()
+      .catch((reason: unknown) => ConnectError.from(reason));
+    expect(error).toMatchObject({ code: Code.InvalidArgument });
+  },
+);
+
+test.each([2 ** 31 - 1, 10 ** 10 - 1])("a cursor is taken again past batch %i", async (batch) => {
   t = await startBench();
-  const stream = t.client.deliveries.watchDeliveries({ cursor });
-  const error = await stream[Symbol.asyncIterator]()
-    .next()
-    .catch((reason: unknown) => ConnectError.from(reason));
-  expect(error).toMatchObject({ code: Code.InvalidArgument });
+  await subscribe(1);
+  await t.store.db.updateTable("change_counter").set({ batch, oldest_batch: batch }).execute();
+  const seen: string[] = [];
+  let cursor = "";
+  for (let i = 0; i < 3; i++) {
+    const leave = new AbortController();
+    const answers = t.client.deliveries.watchDeliveries({ cursor }, { signal: leave.signal });
+    for await (const answer of answers) {
+      const isFollowing = cursor !== "";
+      cursor = answer.cursor;
+      seen.push(...answer.changes.map(({ deliveryId }) => deliveryId));
+      if (seen.length > i) break;
+      if (!isFollowing) await t.client.events.ingestEvent(event);
+    }
+    leave.abort();
+    await t.client.events.ingestEvent(event);
+  }
+  expect(cursor).toMatch(new RegExp(`^${batch + 3}\\.`));
+  expect(new Set(seen).size).toBe(3);
 });
 
 test("a cursor older than what is kept is refused, and says what to do", async () => {

@@ -84,7 +84,8 @@ export function mysqlSeam(url: string, poolSize: number, deadlines: Deadlines): 
       ["ER_LOCK_DEADLOCK", "ER_LOCK_WAIT_TIMEOUT", "ER_CHECKREAD"].includes(codeOf(error)),
     isAway,
     columns: {
-      serial: "INT NOT NULL AUTO_INCREMENT PRIMARY KEY",
+      serial: "BIGINT NOT NULL AUTO_INCREMENT PRIMARY KEY",
+      long: "BIGINT",
       int: "INT",
       time: "BIGINT",
       text: (charsMax) => `VARCHAR(${charsMax})`,

@@ -25,8 +25,11 @@ export type Seam = {
 
 /** How the migrations spell column types. */
 export type ColumnTypes = {
-  /** A number that the database gives out, never twice. */
+  /** A number that the database gives out, never twice: 64 bits. */
   readonly serial: string;
+  /** Whatever counts, or names a row by its `serial`: 64 bits. */
+  readonly long: string;
+  /** 32 bits, for what a limit in the code bounds, or the contract: it gives accounts and subscriptions no more. */
   readonly int: string;
   /** Epoch milliseconds. */
   readonly time: string;

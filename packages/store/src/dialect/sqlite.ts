@@ -38,6 +38,7 @@ export function sqliteSeam(path: string): Seam {
     isAway: (error) => hasCode(error, (code) => AWAY.test(code)),
     columns: {
       serial: "INTEGER PRIMARY KEY AUTOINCREMENT",
+      long: "INTEGER",
       int: "INTEGER",
       time: "INTEGER",
       text: () => "TEXT",

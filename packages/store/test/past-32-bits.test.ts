@@ -1,0 +1,300 @@
+import { createEmptyStore } from "@posthaste/testkit";
+import { type Kysely, sql } from "kysely";
+import { describe, expect, test } from "vitest";
+import {
+  authenticate,
+  type ChangeCursor,
+  continueFanouts,
+  countChanges,
+  createAccount,
+  createErasure,
+  createEventType,
+  createPortalLink,
+  createRecovery,
+  createToken,
+  currentCursor,
+  listChanges,
+  listSigningKeys,
+  listTokens,
+  migrate,
+  openPortalLink,
+  orderChanges,
+  readEventType,
+  readStatistics,
+  rotateSigningKey,
+  type Store,
+  updateEventType,
+} from "../src/index.ts";
+import { up as initial } from "../src/migrations/0001-initial.ts";
+import { up as deliveryChanges } from "../src/migrations/0007-delivery-changes.ts";
+import { deliveriesOf, idsOf, NOW, onEachDatabase } from "./fixture.ts";
+
+const INT32_MAX = 2 ** 31 - 1;
+/** Past what a signed and what an unsigned number of 32 bits can be. */
+const BORDERS = [2 ** 31, 2 ** 32];
+
+/** The next rows of a table get the number before the border, and on from there. */
+async function advance({ db, seam }: Store, table: string, border: number): Promise<void> {
+  if (seam.name === "mysql") {
+    await sql.raw(`alter table ${table} auto_increment = ${border - 1}`).execute(db);
+    return;
+  }
+  await sql`delete from sqlite_sequence where name = ${table}`.execute(db);
+  await sql`insert into sqlite_sequence (name, seq) values (${table}, ${border - 2})`.execute(db);
+}
+
+onEachDatabase("past the numbers of 32 bits", (bench) => {
+  test.each(BORDERS)("changes are ordered, followed and counted across %i", async (border) => {
+    const { store, accountId, subscribe, ingest } = bench();
+    await advance(store, "delivery_changes", border);
+    await store.db
+      .updateTable("change_counter")
+      .set({ batch: border - 2, oldest_batch: border - 3 })
+      .execute();
+    await store.db
+      .updateTable("statistics_cursor")
+      .set({ batch: border - 2, change_id: border - 2 })
+      .execute();
+    await subscribe();
+    await subscribe();
+    let cursor = await currentCursor(store);
+    const seen: { deliveryId: string; cursor: ChangeCursor }[] = [];
+    for (let i = 0; i < 4; i++) {
+      await ingest();
+      expect(await orderChanges(store)).toBe(2);
+      for (;;) {
+        const next = await listChanges(store, { accountId, after: cursor, limit: 1 });
+        cursor = next.cursor;
+        if (next.changes[0] === undefined) break;
+        seen.push({ deliveryId: next.changes[0].deliveryId, cursor });
+      }
+    }
+    expect(new Set(seen.map(({ deliveryId }) => deliveryId)).size).toBe(8);
+    expect(seen.map((one) => one.cursor)).toMatchObject([
+      { batch: border - 1, id: border - 1 },
+      { batch: border - 1, id: border },
+      { batch: border },
+      { batch: border },
+      { batch: border + 1 },
+      { batch: border + 1 },
+      { batch: border + 2 },
+      { batch: border + 2 },
+    ]);
+    expect(await countChanges(store)).toBe(8);
+    expect(await countChanges(store)).toBe(0);
+  });
+
+  test.each(BORDERS)("counters go on counting across %i", async (border) => {
+    const { store, accountId, subscribe, ingest } = bench();
+    await subscribe();
+    const deliveries = async () => {
+      await orderChanges(store);
+      await countChanges(store);
+      const spanMs = 900_000;
+      const span = { spanMs, bucketMs: spanMs, fromAt: NOW, untilAt: NOW + 1 } as const;
+      return (await readStatistics(store, { accountId, ...span }))[0]?.counts.deliveries;
+    };
+    await ingest();
+    expect(await deliveries()).toBe(1);
+    await store.db
+      .updateTable("statistics")
+      .set({ deliveries: border - 1 })
+      .execute();
+    await ingest();
+    expect(await deliveries()).toBe(border);
+  });
+
+  test.each(BORDERS)("a wide fan-out goes on as of a wish before %i", async (border) => {
+    const { store, subscribe, ingest } = bench();
+    await advance(store, "subscription_event_types", border);
+    const wanting = [await subscribe(), await subscribe(), await subscribe()];
+    const { eventId } = await ingest({ deliveriesMax: 1 });
+    await subscribe();
+    while ((await continueFanouts(store, { now: NOW, deliveriesMax: 1 })) > 0);
+    const served = await deliveriesOf(store, eventId);
+    expect(idsOf(served)).toEqual(wanting.map(({ id }) => id));
+  });
+
+  test.each(BORDERS)("a portal's sessions open across %i, and a token is refused there", async (border) => {
+    const { store, accountId } = bench();
+    await advance(store, "tokens", border);
+    await advance(store, "portal_links", border);
+    for (let i = 0; i < 3; i++) {
+      const link = { accountId, scopes: [], expiresAt: NOW + 1_000, sessionMs: 1_000, now: NOW };
+      const opened = await openPortalLink(store, { code: await createPortalLink(store, link), now: NOW });
+      expect(opened?.token.id).toBe(border - 1 + i);
+      expect(await authenticate(store, opened?.secret ?? "", NOW)).toMatchObject({ accountId });
+    }
+    const token = createToken(store, { accountId, name: "x", scopes: [], expiresAt: null, now: NOW });
+    await expect(token).rejects.toThrow(`number ${border + 2} is past ${INT32_MAX}`);
+    // The contract could not carry the others.
+    const listed = await listTokens(store, { accountId, limit: 10 });
+    expect(listed.map(({ id }) => id)).toEqual(border - 1 > INT32_MAX ? [] : [border - 1]);
+  });
+
+  test.each(BORDERS)("signing keys and event types are made across %i", async (border) => {
+    const { store, accountId, subscribe } = bench();
+    await advance(store, "signing_keys", border);
+    await advance(store, "event_types", border);
+    const { id } = await subscribe();
+    const texts = { description: "", schemaJson: "{}", sampleJson: "{}", now: NOW };
+    for (const [i, code] of ["one", "two", "three"].entries()) {
+      const key = await rotateSigningKey(store, { accountId, id, overlapMs: 0, now: NOW });
+      expect(await listSigningKeys(store, { accountId, id, now: NOW })).toEqual([key]);
+      const made = await createEventType(store, { owner: accountId, code, ...texts });
+      expect(made.id).toBe(border - 1 + i);
+      await updateEventType(store, { id: made.id, owner: accountId, basedOn: 1, ...texts });
+      expect(await readEventType(store, { id: made.id, version: 2 })).toMatchObject({ version: 2 });
+    }
+  });
+
+  test("what the contracts name by 32 bits is refused beyond them, and not stored", async () => {
+    const { store, accountId, subscribe } = bench();
+    const { id: subscriptionId } = await subscribe();
+    const span = { sinceAt: NOW, untilAt: NOW, now: NOW };
+    const recovery = { accountId, subscriptionId, isDryRun: true, ratePerSecond: 1, ...span };
+    const make = {
+      accounts: () => createAccount(store, { name: "x", now: NOW }),
+      subscriptions: () => subscribe(),
+      tokens: () => createToken(store, { accountId, name: "x", scopes: [], expiresAt: null, now: NOW }),
+      recoveries: () => createRecovery(store, { kind: "recover", ...recovery }),
+      erasures: () => createErasure(store, { accountId, key: { pointer: "/a", value: "1" }, now: NOW }),
+    };
+    for (const table of Object.keys(make) as (keyof typeof make)[]) {
+      await advance(store, table, INT32_MAX + 1);
+      const last = await make[table]();
+      expect("token" in last ? last.token.id : last.id).toBe(INT32_MAX);
+      await expect(make[table]()).rejects.toThrow(`number ${INT32_MAX + 1} is past ${INT32_MAX}`);
+      const { greatest } = await store.db
+        .selectFrom(table)
+        .select((eb) => eb.fn.max("id").as("greatest"))
+        .executeTakeFirstOrThrow();
+      expect(Number(greatest)).toBe(INT32_MAX);
+    }
+  });
+
+  test("a duplicate subscription uses up no number", async () => {
+    const { subscribe } = bench();
+    const targetUrl = "https://receiver.example/same";
+    const { id } = await subscribe({ targetUrl });
+    for (let i = 0; i < 5; i++) {
+      await expect(subscribe({ targetUrl })).rejects.toMatchObject({ code: "already_exists" });
+    }
+    expect((await subscribe()).id).toBe(id + 1);
+  });
+});
+
+/** Columns of 32 bits, with what bounds them. */
+const BOUNDED = [
+  // The contracts' numbers of accounts and subscriptions: nothing with a larger one is made.
+  ...[
+    "tokens",
+    "portal_links",
+    "subscriptions",
+    "subscription_event_types",
+    "events",
+    "idempotency_keys",
+  ].map((table) => `${table}.account_id`),
+  ...["fanouts", "deliveries", "delivery_changes", "event_types", "recoveries", "erasures", "statistics"].map(
+    (table) => `${table}.account_id`,
+  ),
+  ...["subscription_event_types", "signing_keys", "turns", "turn_slots", "recoveries", "deliveries"].map(
+    (table) => `${table}.subscription_id`,
+  ),
+  "delivery_changes.subscription_id",
+  "deliveries.in_flight_of",
+  // An event goes to each subscription once.
+  "idempotency_keys.delivery_count",
+  // Attempts of a delivery, and how long one may take.
+  "attempts.number",
+  "attempts.duration_ms",
+  "deliveries.attempts",
+  "delivery_changes.attempts",
+  "turns.hold_ms",
+  // Statuses of HTTP.
+  "attempts.status",
+  "deliveries.last_status",
+  "delivery_changes.last_status",
+  // What an owner may choose.
+  "subscriptions.timeout_ms",
+  "subscriptions.rate_per_1000s",
+  "subscriptions.rate_burst",
+  "subscriptions.concurrency",
+  "recoveries.rate_per_second",
+  "portal_links.session_ms",
+  // Limits of the catalogue.
+  "event_types.version",
+  "event_types.bytes",
+  "event_type_versions.version",
+  // One of two spans; slots of ten seconds since 1970, for 680 years.
+  "statistics.span_ms",
+  "turn_slots.slot",
+  // Yes or no; tables of one row.
+  "attempts.response_truncated",
+  "deliveries.test",
+  "recoveries.dry_run",
+  "subscriptions.draining",
+  "tokens.session",
+  "change_counter.id",
+  "statistics_cursor.id",
+  "kysely_migration_lock.is_locked",
+];
+
+describe("on mysql", () => {
+  test("no column has 32 bits but those that something bounds", async () => {
+    const t = await createEmptyStore("mysql");
+    try {
+      await migrate(t.store);
+      const { rows } = await sql<{ name: string }>`
+        select concat(table_name, '.', column_name) as name from information_schema.columns
+        where table_schema = database() and data_type in ('tinyint', 'smallint', 'mediumint', 'int')
+      `.execute(t.store.db);
+      expect(rows.map(({ name }) => name).sort()).toEqual([...BOUNDED].sort());
+    } finally {
+      await t.dispose();
+    }
+  });
+
+  test("a database of before is widened with what is in it, also in two runs", async () => {
+    const t = await createEmptyStore("mysql");
+    try {
+      await migratedBefore(t.store);
+      await sql.raw(`alter table delivery_changes auto_increment = ${INT32_MAX}`).execute(t.store.db);
+      const add = () =>
+        t.store.db
+          .insertInto("delivery_changes")
+          .values({
+            batch: null,
+            account_id: 1,
+            delivery_id: "dlv_x",
+            event_id: "evt_x",
+            event_type: "invoice_sent",
+            subscription_id: 1,
+            state: "pending",
+            attempts: 0,
+            changed_at: NOW,
+          })
+          .execute();
+      await add();
+      await expect(add()).rejects.toThrow();
+      // As a crash would leave it.
+      await sql.raw("alter table change_counter modify column batch bigint not null").execute(t.store.db);
+      await migrate(t.store);
+      await add();
+      const rows = await t.store.db.selectFrom("delivery_changes").select("id").orderBy("id").execute();
+      expect(rows.map(({ id }) => id)).toEqual([INT32_MAX, INT32_MAX + 1]);
+      await sql.raw("delete from kysely_migration where name like '0014%'").execute(t.store.db);
+      await sql.raw("delete from kysely_migration where name like '0015%'").execute(t.store.db);
+      expect(await migrate(t.store)).toContain("0014-wide-numbers");
+    } finally {
+      await t.dispose();
+    }
+  });
+});
+
+/** As the version before left it: with numbers of 32 bits. */
+async function migratedBefore({ db, seam, sealer }: Store): Promise<void> {
+  const columns = { ...seam.columns, serial: "INT NOT NULL AUTO_INCREMENT PRIMARY KEY" };
+  const context = { database: seam.name, columns, sealer, now: NOW };
+  for (const up of [initial, deliveryChanges]) await up(db as unknown as Kysely<unknown>, context);
+}
