@@ -1,5 +1,6 @@
 import { type ErasureId, matchesKey, type SubscriptionId } from "@posthaste/domain";
 import type { Selectable } from "kysely";
+import { byIndex } from "./by-index.ts";
 import { endIn } from "./end-subscription.ts";
 import { type Erasure, erasureContext, erasureOf } from "./erasures.ts";
 import { sha256 } from "./ids.ts";
@@ -27,7 +28,9 @@ export async function advanceErasure(
     const row = await (store.seam.locksRows ? query.forUpdate() : query).executeTakeFirst();
     if (row === undefined || row.state === "completed") return row && erasureOf(row);
     const changed =
-      row.pointer === null ? await eraseAccount(tx, row, now) : await eraseMatching(store, tx, row, now);
+      row.pointer === null
+        ? await eraseAccount(store, tx, row, now)
+        : await eraseMatching(store, tx, row, now);
     await tx
       .updateTable("erasures")
       .set({ ...changed, workflow_at: now })
@@ -38,7 +41,7 @@ export async function advanceErasure(
 }
 
 async function eraseMatching(store: Store, tx: Tx, row: Row, now: number): Promise<Partial<Row>> {
-  const events = await eventsAfter(tx, row);
+  const events = await eventsAfter(store, tx, row);
   const sealed = row.sealed_value;
   if (sealed === null) throw new Error(`erasure ${row.id} has no value to look for`);
   const key = { pointer: row.pointer ?? "", value: store.sealer.open(sealed, erasureContext(row.id)) };
@@ -51,7 +54,7 @@ async function eraseMatching(store: Store, tx: Tx, row: Row, now: number): Promi
 }
 
 /** First nothing more is sent or accepted, then what was is deleted, and at last what it was done for. */
-async function eraseAccount(tx: Tx, row: Row, now: number): Promise<Partial<Row>> {
+async function eraseAccount(store: Store, tx: Tx, row: Row, now: number): Promise<Partial<Row>> {
   const live = await tx
     .selectFrom("subscriptions")
     .select("id")
@@ -62,7 +65,7 @@ async function eraseAccount(tx: Tx, row: Row, now: number): Promise<Partial<Row>
   for (const { id } of live) await endIn(tx, id as SubscriptionId, "its account is erased", now);
   if (live.length > 0) return {};
   // From the beginning each time: those before are gone, and none that was accepted at the last moment is missed.
-  const events = await eventsAfter(tx, { ...row, cursor_id: "" });
+  const events = await eventsAfter(store, tx, { ...row, cursor_id: "" });
   const ids = events.map((event) => event.id);
   if (ids.length > 0) {
     const { isAll: _, ...erased } = await erase(tx, row, ids, ids.length);
@@ -96,9 +99,9 @@ async function eraseWhatIsLeft(tx: Tx, accountId: number): Promise<void> {
   await tx.updateTable("accounts").set({ name: "erased" }).where("id", "=", accountId).execute();
 }
 
-async function eventsAfter(tx: Tx, row: Row): Promise<{ id: string; data: Buffer }[]> {
+async function eventsAfter(store: Store, tx: Tx, row: Row): Promise<{ id: string; data: Buffer }[]> {
   return await tx
-    .selectFrom("events")
+    .selectFrom(byIndex(store, "events", "events_by_account"))
     .select(["id", "data"])
     .where("account_id", "=", row.account_id)
     .where("id", ">", row.cursor_id)

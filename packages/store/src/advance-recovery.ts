@@ -8,6 +8,7 @@ import {
   type SubscriptionId,
 } from "@posthaste/domain";
 import type { Insertable, Selectable } from "kysely";
+import { byIndex } from "./by-index.ts";
 import { ID_SLACK_MS, leastDeliveryId, leastEventId, sha256 } from "./ids.ts";
 import { parks } from "./match-subscriptions.ts";
 import { deliveryRow, insertMissingDeliveries } from "./new-deliveries.ts";
@@ -60,7 +61,9 @@ export async function advanceRecovery(
 type Bounds = { readonly limit: number; readonly now: number };
 
 async function recover(store: Store, tx: Tx, row: Row, { limit, now }: Bounds): Promise<Step> {
-  const found = (await Promise.all(RECOVERABLE.map((state) => failedIn(tx, row, state, limit)))).flat();
+  const found = (
+    await Promise.all(RECOVERABLE.map((state) => failedIn(store, tx, row, state, limit)))
+  ).flat();
   const candidates = found.sort((a, b) => (a.id < b.id ? -1 : 1)).slice(0, limit);
   const events = await intactEvents(
     tx,
@@ -100,6 +103,7 @@ async function recover(store: Store, tx: Tx, row: Row, { limit, now }: Bounds): 
 }
 
 async function failedIn(
+  store: Store,
   tx: Tx,
   row: Row,
   state: (typeof RECOVERABLE)[number],
@@ -107,8 +111,9 @@ async function failedIn(
 ): Promise<
   Pick<Selectable<Tables["deliveries"]>, "id" | "event_id" | "event_type" | "subscription_id" | "test">[]
 > {
+  const index = row.subscription_id === null ? "deliveries_by_account_state" : "deliveries_by_state";
   let query = tx
-    .selectFrom("deliveries")
+    .selectFrom(byIndex(store, "deliveries", index))
     .select(["id", "event_id", "event_type", "subscription_id", "test"])
     .where("state", "=", state)
     .where("id", ">", row.cursor_id)
@@ -131,7 +136,7 @@ async function replay(store: Store, tx: Tx, row: Row, { limit, now }: Bounds): P
   if (subscription === undefined) return { examined: 0, rows: [], cursor: undefined };
   const wanted = await wantedBy(tx, subscription.id);
   const events = await tx
-    .selectFrom("events")
+    .selectFrom(byIndex(store, "events", "events_by_account"))
     .select(["id", "event_type", "created_at"])
     .where("account_id", "=", row.account_id)
     .where("id", ">", row.cursor_id)

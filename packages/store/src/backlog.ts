@@ -1,5 +1,6 @@
 import type { DeliveryState } from "@posthaste/domain";
 import { decodeTime } from "ulid";
+import { byIndex } from "./by-index.ts";
 import type { Store } from "./store.ts";
 
 /** What is waiting, at a glance. */
@@ -28,16 +29,21 @@ export async function measureBacklog(store: Store, now: number): Promise<Backlog
       .executeTakeFirstOrThrow();
     return Number(counted);
   };
-  // Ids begin with their time.
-  const { oldest } = await store.db
-    .selectFrom(some("pending").as("some"))
-    .select((eb) => eb.fn.min("id").as("oldest"))
-    .executeTakeFirstOrThrow();
+  // None of them has such a time, and entries of an index with equal keys lie by id, or as they were made.
+  const oldest = await store.db
+    .selectFrom(byIndex(store, "deliveries", "deliveries_overdue"))
+    .select("id")
+    .where("state", "=", "pending")
+    .orderBy("reconcile_after")
+    .limit(1)
+    .executeTakeFirst();
   return {
     pending: await count(some("pending")),
     started: await count(some("started")),
     parked: await count(some("parked")),
     overdue: await count(some("started").where("reconcile_after", "<=", now)),
-    oldestPendingAt: oldest === null ? null : decodeTime(oldest.slice(ID_PREFIX.length).toUpperCase()),
+    // Ids begin with their time.
+    oldestPendingAt:
+      oldest === undefined ? null : decodeTime(oldest.id.slice(ID_PREFIX.length).toUpperCase()),
   };
 }

@@ -12,6 +12,7 @@ import {
 } from "@posthaste/domain";
 import { sql } from "kysely";
 import { parkPending } from "./park-deliveries.ts";
+import { pendingSubscriptions } from "./pending-subscriptions.ts";
 import type { Store } from "./store.ts";
 import { type Tx, transact } from "./transact.ts";
 import { halfOf, inFlightOf, lockAllTurns, ownPaceOf, type Turns, writeTurns } from "./turns.ts";
@@ -63,6 +64,8 @@ const OF_FAILING_MAX = 4;
 const SHARE_MIN = 32;
 /** Transactions of one call: where a thousand subscriptions wait for one of theirs to be over, the next call goes on. */
 const VISITS_MAX = 16;
+/** Subscriptions looked at in one call, also where all of them are another loop's and none is visited. */
+const LOOKED_AT_MAX = 4_096;
 
 /**
  * Claims pending deliveries under a lease, fairly: subscription by subscription, the oldest few of each, so that one
@@ -73,54 +76,64 @@ export async function claimDeliveries(
   store: Store,
   claim: Claim,
 ): Promise<{ claimed: ClaimedDelivery[]; lastSubscription: SubscriptionId | undefined }> {
-  const start = claim.afterSubscription ?? 0;
-  let cursor: number = start;
-  let wrapped = start === 0;
   const claimed: ClaimedDelivery[] = [];
-  for (let visit = 0; visit < VISITS_MAX; visit++) {
-    const ids = await withPending(store, cursor, wrapped && start > 0 ? start : undefined);
-    const visited = (await readSubscriptions(store.db, ids, claim)).map(({ id }) => id);
-    if (visited.length > 0) {
+  let last: SubscriptionId | undefined;
+  let visits = 0;
+  let looked = 0;
+  for await (const ids of pendingSubscriptions(store, claim.afterSubscription ?? 0)) {
+    const wanted = await ofKind(store, ids, claim);
+    for (let i = 0; i < wanted.length; i += SUBSCRIPTIONS_AT_ONCE) {
       const left = { ...claim, limit: claim.limit - claimed.length };
+      const visited = wanted.slice(i, i + SUBSCRIPTIONS_AT_ONCE);
       const more = await transact(store, (tx) => claimOf(store, tx, visited, left));
       claimed.push(...more.claimed);
       if (claimed.length >= claim.limit) return { claimed, lastSubscription: more.last };
+      last = visited.at(-1);
+      visits += 1;
+      if (visits === VISITS_MAX) return { claimed, lastSubscription: last };
     }
-    cursor = ids.at(-1) ?? cursor;
-    if (ids.length < SUBSCRIPTIONS_AT_ONCE) {
-      if (wrapped) break;
-      wrapped = true;
-      cursor = 0;
-    }
+    last = ids.at(-1);
+    looked += ids.length;
+    if (looked >= LOOKED_AT_MAX) break;
   }
-  return { claimed, lastSubscription: cursor === 0 ? undefined : (cursor as SubscriptionId) };
+  return { claimed, lastSubscription: last };
 }
 
-/** Jumps along the index from one subscription to the next, however many rows each has. */
-async function withPending(store: Store, after: number, upTo: number | undefined): Promise<SubscriptionId[]> {
-  const { rows } = await sql<{ id: number }>`
-    with recursive walk (id, step) as (
-      select min(subscription_id), 1 from deliveries where state = 'pending' and subscription_id > ${after}
-      union all
-      select
-        (select min(d.subscription_id) from deliveries d
-          where d.state = 'pending' and d.subscription_id > walk.id),
-        step + 1
-      from walk where walk.id is not null and step < ${SUBSCRIPTIONS_AT_ONCE}
-    )
-    select id from walk where id is not null
-  `.execute(store.db);
-  const ids = rows.map(({ id }) => Number(id) as SubscriptionId);
-  return upTo === undefined ? ids : ids.filter((id) => id <= upTo);
+/** Those of them that are asked for: nothing of the others need be locked. */
+async function ofKind(
+  { db }: Store,
+  ids: readonly SubscriptionId[],
+  claim: Claim,
+): Promise<SubscriptionId[]> {
+  const rows = await db
+    .selectFrom("subscriptions as s")
+    .innerJoin("accounts as a", "a.id", "s.account_id")
+    .select(["s.id", "s.failing_since", "a.lane"])
+    .where("s.id", "in", ids)
+    .orderBy("s.id")
+    .execute();
+  return rows.filter((row) => isOfKind(kindOf(row, claim), claim)).map(({ id }) => id as SubscriptionId);
+}
+
+type Kind = { readonly lane: Lane; readonly isFailing: boolean };
+
+function kindOf(row: { failing_since: number | null; lane: Lane | null }, claim: Claim): Kind {
+  const isFailing = row.failing_since !== null;
+  // What fails, and may hang, is not to take the places of what does not.
+  const isDirect = (row.lane ?? claim.laneDefault) === "direct" && !isFailing;
+  return { lane: isDirect ? "direct" : "workflow", isFailing };
+}
+
+function isOfKind({ lane, isFailing }: Kind, claim: Claim): boolean {
+  return (claim.lane ?? lane) === lane && (claim.isFailing ?? isFailing) === isFailing;
 }
 
 /** A subscription with something pending. */
 type Visited = Awaited<ReturnType<typeof readSubscriptions>>[number];
 
-/** In the order of `ids`, but for those that are not asked for, whose lines need not be locked. */
-async function readSubscriptions(db: Pick<Tx, "selectFrom">, ids: readonly SubscriptionId[], claim: Claim) {
-  if (ids.length === 0) return [];
-  const rows = await db
+/** In the order of their ids, without those that are not (any more) asked for. */
+async function readSubscriptions(tx: Tx, ids: readonly SubscriptionId[], claim: Claim) {
+  const rows = await tx
     .selectFrom("subscriptions as s")
     .innerJoin("accounts as a", "a.id", "s.account_id")
     .select([
@@ -138,16 +151,8 @@ async function readSubscriptions(db: Pick<Tx, "selectFrom">, ids: readonly Subsc
     .orderBy("s.id")
     .execute();
   return rows
-    .map(({ lane, ...row }) => {
-      const isFailing = row.failing_since !== null;
-      // What fails, and may hang, is not to take the places of what does not.
-      const isDirect = (lane ?? claim.laneDefault) === "direct" && !isFailing;
-      const id = row.id as SubscriptionId;
-      return { ...row, id, isFailing, lane: isDirect ? ("direct" as const) : ("workflow" as const) };
-    })
-    .filter(
-      ({ lane, isFailing }) => (claim.lane ?? lane) === lane && (claim.isFailing ?? isFailing) === isFailing,
-    );
+    .map((row) => ({ ...row, ...kindOf(row, claim), id: row.id as SubscriptionId }))
+    .filter((row) => isOfKind(row, claim));
 }
 
 /** Visits these subscriptions in their order until the limit is reached. */
@@ -159,11 +164,11 @@ async function claimOf(
 ): Promise<{ claimed: ClaimedDelivery[]; last: SubscriptionId | undefined }> {
   const { owner, leaseMs, now } = claim;
   const lines = await lockAllTurns(store, tx, ids);
-  // Read again under the lock: a claim that waited for it would else go by what has changed meanwhile.
+  // Read under the lock: a claim that waited for it would else go by what has changed meanwhile.
   const visited = await readSubscriptions(tx, ids, claim);
   if (visited.length === 0) return { claimed: [], last: undefined };
   const rooms = await roomsOf(tx, visited, lines, claim);
-  const oldest = (await oldestOf(tx, rooms, now)).slice(0, claim.limit);
+  const oldest = (await oldestOf(store, tx, rooms, now)).slice(0, claim.limit);
   const isAtLimit = oldest.length === claim.limit;
   const last = isAtLimit ? oldest.at(-1)?.subscriptionId : rooms.at(-1)?.subscription.id;
   const rows = await lockPending(store, tx, oldest, now);
@@ -254,12 +259,13 @@ async function roomsOf(
 }
 
 /** The oldest few of each, in the order of the visits. */
-async function oldestOf(tx: Tx, rooms: readonly Room[], now: number): Promise<Oldest[]> {
+async function oldestOf(store: Store, tx: Tx, rooms: readonly Room[], now: number): Promise<Oldest[]> {
   const wanted = rooms.filter(({ count }) => count > 0);
   if (wanted.length === 0) return [];
+  const byState = sql.raw(store.seam.byIndex("deliveries_by_state"));
   const oldest = wanted.map(
     ({ subscription: { id }, count }) => sql`select * from (
-      select id, subscription_id from deliveries
+      select id, subscription_id from deliveries ${byState}
       where state = 'pending' and subscription_id = ${id} and (lease_until is null or lease_until < ${now})
       order by id limit ${count}
     ) as ${sql.id(`of_${id}`)}`,

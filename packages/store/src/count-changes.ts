@@ -1,5 +1,6 @@
 import type { DeliveryState, Outcome } from "@posthaste/domain";
 import { decodeTime } from "ulid";
+import { byIndex } from "./by-index.ts";
 import {
   addCounts,
   type Counts,
@@ -56,7 +57,7 @@ export async function countChanges(store: Store): Promise<number> {
   return await transact(store, async (tx) => {
     const query = tx.selectFrom("statistics_cursor").selectAll().where("id", "=", CURSOR);
     const after = await (store.seam.locksRows ? query.forUpdate() : query).executeTakeFirstOrThrow();
-    const changes = await changesAfter(tx, after.batch, after.change_id);
+    const changes = await changesAfter(store, tx, after.batch, after.change_id);
     const last = changes.at(-1);
     if (last === undefined) return 0;
     for (const counted of await countedBySpan(tx, changes)) await add(tx, counted);
@@ -80,9 +81,9 @@ export async function forgetOldCounts(store: Store, now: number): Promise<void> 
   }
 }
 
-async function changesAfter(tx: Tx, batch: number, id: number): Promise<Change[]> {
+async function changesAfter(store: Store, tx: Tx, batch: number, id: number): Promise<Change[]> {
   return await tx
-    .selectFrom("delivery_changes")
+    .selectFrom(byIndex(store, "delivery_changes", "delivery_changes_by_batch"))
     .select(["id", "batch", "account_id", "delivery_id", "event_id", "state", "attempts", "changed_at"])
     .where("batch", ">=", batch)
     .where((eb) => eb.or([eb("batch", ">", batch), eb("id", ">", id)]))

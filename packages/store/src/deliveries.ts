@@ -9,6 +9,7 @@ import {
   type SubscriptionId,
 } from "@posthaste/domain";
 import type { Selectable } from "kysely";
+import { byIndex } from "./by-index.ts";
 import { logChanges } from "./delivery-changes.ts";
 import { SETTLED } from "./end-subscription.ts";
 import { ID_SLACK_MS, leastDeliveryId } from "./ids.ts";
@@ -108,10 +109,7 @@ export async function listDeliveriesOfType(
 }
 
 function filtered(store: Store, filter: DeliveryFilter) {
-  let query = store.db
-    .selectFrom("deliveries")
-    .where("account_id", "=", filter.accountId)
-    .orderBy("id", "desc");
+  let query = tableFor(store, filter).where("account_id", "=", filter.accountId).orderBy("id", "desc");
   if (filter.subscriptionId !== undefined) query = query.where("subscription_id", "=", filter.subscriptionId);
   if (filter.eventId !== undefined) query = query.where("event_id", "=", filter.eventId);
   if (filter.state !== undefined) query = query.where("state", "=", filter.state);
@@ -128,6 +126,18 @@ function filtered(store: Store, filter: DeliveryFilter) {
       .where("created_at", "<", filter.createdBefore);
   }
   return query;
+}
+
+/** By the index that holds the rows of this filter one after another in the order of their ids. */
+function tableFor(store: Store, { eventId, subscriptionId, state }: DeliveryFilter) {
+  // An event's few are found by it and sorted.
+  if (eventId !== undefined) return store.db.selectFrom("deliveries");
+  const of = subscriptionId === undefined ? "account" : "subscription";
+  const index = {
+    account: state === undefined ? "deliveries_by_account" : "deliveries_by_account_state",
+    subscription: state === undefined ? "deliveries_by_subscription" : "deliveries_by_state",
+  } as const;
+  return store.db.selectFrom(byIndex(store, "deliveries", index[of]));
 }
 
 /**

@@ -8,6 +8,7 @@ import {
   type SubscriptionId,
 } from "@posthaste/domain";
 import { sql } from "kysely";
+import { byIndex } from "./by-index.ts";
 import type { Store } from "./store.ts";
 import { type Tx, transact } from "./transact.ts";
 
@@ -81,11 +82,11 @@ export async function logChanges(tx: Tx, ids: readonly string[], now: number): P
  */
 export async function orderChanges(store: Store): Promise<number> {
   // Most of the time there are none, and looking must not take a lock.
-  if ((await unordered(store.db, 1)).length === 0) return 0;
+  if ((await unordered(store, store.db, 1)).length === 0) return 0;
   return await transact(store, async (tx) => {
     const query = tx.selectFrom("change_counter").select("batch").where("id", "=", COUNTER);
     const { batch } = await (store.seam.locksRows ? query.forUpdate() : query).executeTakeFirstOrThrow();
-    const ids = await unordered(tx, ORDERED_AT_ONCE);
+    const ids = await unordered(store, tx, ORDERED_AT_ONCE);
     if (ids.length === 0) return 0;
     await tx
       .updateTable("delivery_changes")
@@ -125,7 +126,7 @@ export async function listChanges(
   // Read before the changes: what is ordered after this is not passed over by a cursor that jumps.
   const { batch } = await counterOf(store);
   let query = store.db
-    .selectFrom("delivery_changes")
+    .selectFrom(byIndex(store, "delivery_changes", "delivery_changes_in_order"))
     .selectAll()
     .where("account_id", "=", accountId)
     .where("batch", ">=", after.batch)
@@ -176,9 +177,9 @@ async function counterOf({ db }: Store): Promise<{ batch: number; oldest_batch: 
     .executeTakeFirstOrThrow();
 }
 
-async function unordered(db: Pick<Tx, "selectFrom">, limit: number): Promise<number[]> {
+async function unordered(store: Store, db: Pick<Tx, "selectFrom">, limit: number): Promise<number[]> {
   const rows = await db
-    .selectFrom("delivery_changes")
+    .selectFrom(byIndex(store, "delivery_changes", "delivery_changes_by_batch"))
     .select("id")
     .where("batch", "is", null)
     .orderBy("id")

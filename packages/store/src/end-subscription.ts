@@ -1,4 +1,5 @@
 import type { AccountId, SubscriptionId } from "@posthaste/domain";
+import { byIndex } from "./by-index.ts";
 import { logChanges } from "./delivery-changes.ts";
 import { sha256 } from "./ids.ts";
 import { lockSubscription } from "./lock-subscription.ts";
@@ -84,7 +85,7 @@ export async function cancelOpenDeliveries(store: Store, id: SubscriptionId, now
   for (const state of OPEN) {
     for (;;) {
       const rows = await store.db
-        .selectFrom("deliveries")
+        .selectFrom(byIndex(store, "deliveries", "deliveries_by_state"))
         .select("id")
         .where("state", "=", state)
         .where("subscription_id", "=", id)

@@ -13,6 +13,7 @@ import { up as eventTypes } from "./migrations/0011-event-types.ts";
 import { up as lanes } from "./migrations/0012-lanes.ts";
 import { up as consoleTables } from "./migrations/0013-console.ts";
 import { up as wideNumbers } from "./migrations/0014-wide-numbers.ts";
+import { up as sqliteStatistics } from "./migrations/0015-sqlite-statistics.ts";
 import type { MigrationContext } from "./migrations/context.ts";
 import { SealError } from "./sealer.ts";
 import type { Store } from "./store.ts";
@@ -36,6 +37,7 @@ const MIGRATIONS: Readonly<
   "0012-lanes": lanes,
   "0013-console": consoleTables,
   "0014-wide-numbers": wideNumbers,
+  "0015-sqlite-statistics": sqliteStatistics,
 };
 
 /**

@@ -1,4 +1,5 @@
 import type { AccountId, DeliveryId, EventId, SubscriptionId } from "@posthaste/domain";
+import { byIndex } from "./by-index.ts";
 import type { Store } from "./store.ts";
 
 /** How long after its next attempt was due a delivery counts as overdue: longer than any attempt and fault takes. */
@@ -21,24 +22,30 @@ export async function listOverdue(
   store: Store,
   { now, limit }: { now: number; limit: number },
 ): Promise<OverdueDelivery[]> {
-  const rows = await store.db
-    .selectFrom("deliveries as d")
-    .innerJoin("subscriptions as s", "s.id", "d.subscription_id")
+  // Found before they are joined: of few subscriptions MySQL would read all deliveries, and sort them.
+  const overdue = store.db
+    .selectFrom(byIndex(store, "deliveries", "deliveries_overdue"))
     .select([
-      "d.id",
-      "d.account_id",
-      "d.subscription_id",
-      "d.event_id",
-      "d.traceparent",
-      "d.event_type",
-      "s.target_url",
-      "d.attempts",
-      "d.next_attempt_at",
+      "id",
+      "account_id",
+      "subscription_id",
+      "event_id",
+      "traceparent",
+      "event_type",
+      "attempts",
+      "next_attempt_at",
+      "reconcile_after",
     ])
-    .where("d.state", "=", "started")
-    .where("d.reconcile_after", "<=", now)
+    .where("state", "=", "started")
+    .where("reconcile_after", "<=", now)
+    .orderBy("reconcile_after")
+    .limit(limit);
+  const rows = await store.db
+    .selectFrom(overdue.as("d"))
+    .innerJoin("subscriptions as s", "s.id", "d.subscription_id")
+    .selectAll("d")
+    .select("s.target_url")
     .orderBy("d.reconcile_after")
-    .limit(limit)
     .execute();
   return rows.map((row) => ({
     deliveryId: row.id as DeliveryId,

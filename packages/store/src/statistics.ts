@@ -1,6 +1,7 @@
 import type { AccountId } from "@posthaste/domain";
 import type { Selectable } from "kysely";
 import { decodeTime } from "ulid";
+import { byIndex } from "./by-index.ts";
 import type { Store } from "./store.ts";
 import type { Tables } from "./tables.ts";
 
@@ -106,7 +107,7 @@ const ID_PREFIX = "dlv_";
 export async function accountBacklog(store: Store, accountId: AccountId): Promise<AccountBacklog> {
   const inState = (state: "pending" | "started" | "parked") =>
     store.db
-      .selectFrom("deliveries")
+      .selectFrom(byIndex(store, "deliveries", "deliveries_by_account_state"))
       .select("id")
       .where("account_id", "=", accountId)
       .where("state", "=", state);

@@ -1,4 +1,5 @@
 import type { AccountId, Outcome, SubscriptionId } from "@posthaste/domain";
+import { byIndex } from "./by-index.ts";
 import type { Store } from "./store.ts";
 
 /** How a receiver has done of late. */
@@ -34,7 +35,7 @@ export async function subscriptionHealth(
     .executeTakeFirst();
   if (known === undefined) return undefined;
   const recent = db
-    .selectFrom("deliveries")
+    .selectFrom(byIndex(store, "deliveries", "deliveries_by_subscription"))
     .select("id")
     .where("subscription_id", "=", id)
     .orderBy("id", "desc")
@@ -45,14 +46,14 @@ export async function subscriptionHealth(
     .select(["a.duration_ms", "a.outcome", "a.started_at"])
     .execute();
   const { next } = await db
-    .selectFrom("deliveries")
+    .selectFrom(byIndex(store, "deliveries", "deliveries_by_state"))
     .select((eb) => eb.fn.min("next_attempt_at").as("next"))
     .where("state", "=", "started")
     .where("subscription_id", "=", id)
     .executeTakeFirstOrThrow();
   const count = async (state: "pending" | "parked") => {
     const some = db
-      .selectFrom("deliveries")
+      .selectFrom(byIndex(store, "deliveries", "deliveries_by_state"))
       .select("id")
       .where("state", "=", state)
       .where("subscription_id", "=", id)

@@ -11,6 +11,7 @@ import {
   stretched,
 } from "@posthaste/domain";
 import { type Selectable, sql } from "kysely";
+import { byIndex } from "./by-index.ts";
 import { logChanges } from "./delivery-changes.ts";
 import { RECONCILE_GRACE_MS } from "./overdue.ts";
 import type { Store } from "./store.ts";
@@ -174,13 +175,13 @@ export async function takeTurn(
   return await transact(store, async (tx) => {
     const turns = await lockTurns(store, tx, ask.subscriptionId);
     // Under the lock: those that waited for it would else be sent in a heap.
-    return await turnOf(tx, { ...ask, now: await ask.now() }, turns);
+    return await turnOf(store, tx, { ...ask, now: await ask.now() }, turns);
   });
 }
 
 type Ask = Omit<Parameters<typeof takeTurn>[1], "now"> & { readonly now: number };
 
-async function turnOf(tx: Tx, ask: Ask, turns: Turns): Promise<Turn> {
+async function turnOf(store: Store, tx: Tx, ask: Ask, turns: Turns): Promise<Turn> {
   const { deliveryId, subscriptionId, pace, now } = ask;
   const row = await tx
     .selectFrom("deliveries")
@@ -193,7 +194,7 @@ async function turnOf(tx: Tx, ask: Ask, turns: Turns): Promise<Turn> {
   let { line, gate } = turns;
   const isLetIn = hasPlace(row, now);
   if (!isLetIn) {
-    const isFull = await isFullFor(tx, ask, isFirst);
+    const isFull = await isFullFor(store, tx, ask, isFirst);
     const isEarly = row.turn_at === null && pace.rate !== null && nextTurnMs(line, pace.rate) > now;
     if (isFull || isEarly) return await later(isFull);
     if (row.turn_at === null && pace.rate !== null) line = after(line, pace.rate, now);
@@ -227,12 +228,17 @@ export async function noteHold(tx: Tx, id: SubscriptionId, durationMs: number): 
     .execute();
 }
 
-async function isFullFor(tx: Tx, { subscriptionId, pace, now }: Ask, isFirst: boolean): Promise<boolean> {
+async function isFullFor(
+  store: Store,
+  tx: Tx,
+  { subscriptionId, pace, now }: Ask,
+  isFirst: boolean,
+): Promise<boolean> {
   const { total, firsts } = (await inFlightOf(tx, [subscriptionId], now))(subscriptionId);
   if (total >= pace.concurrency) return true;
   if (isFirst || pace.rate !== null || total - firsts < halfOf(pace.concurrency)) return false;
   const waiting = await tx
-    .selectFrom("deliveries")
+    .selectFrom(byIndex(store, "deliveries", "deliveries_by_state"))
     .select("id")
     .where("state", "=", "pending")
     .where("subscription_id", "=", subscriptionId)

@@ -32,6 +32,7 @@ const ALL = [
   "0012-lanes",
   "0013-console",
   "0014-wide-numbers",
+  "0015-sqlite-statistics",
 ];
 
 onEachDatabase("a token", (bench) => {

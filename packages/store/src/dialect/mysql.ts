@@ -83,6 +83,7 @@ export function mysqlSeam(url: string, poolSize: number, deadlines: Deadlines): 
     isContention: (error) =>
       ["ER_LOCK_DEADLOCK", "ER_LOCK_WAIT_TIMEOUT", "ER_CHECKREAD"].includes(codeOf(error)),
     isAway,
+    byIndex: (index) => `force index (${index})`,
     columns: {
       serial: "BIGINT NOT NULL AUTO_INCREMENT PRIMARY KEY",
       long: "BIGINT",

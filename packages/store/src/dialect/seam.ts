@@ -20,6 +20,8 @@ export type Seam = {
   readonly isContention: (error: unknown) => boolean;
   /** The database cannot be reached or does not work at the moment; what was asked for is not at fault. */
   readonly isAway: (error: unknown) => boolean;
+  /** Follows a table's name to have it read by this index, whatever the planner thinks; see `by-index.ts`. */
+  readonly byIndex: (index: string) => string;
   readonly columns: ColumnTypes;
 };
 
@@ -29,7 +31,7 @@ export type ColumnTypes = {
   readonly serial: string;
   /** Whatever counts, or names a row by its `serial`: 64 bits. */
   readonly long: string;
-  /** 32 bits, for what a limit in the code bounds, or the contract: it gives accounts and subscriptions no more. */
+  /** 32 bits, for what a limit in the code bounds, or the contract, as it does accounts and subscriptions. */
   readonly int: string;
   /** Epoch milliseconds. */
   readonly time: string;

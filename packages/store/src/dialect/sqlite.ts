@@ -36,6 +36,7 @@ export function sqliteSeam(path: string): Seam {
     // Statements wait for their lock; once a transaction has begun, it has it.
     isContention: () => false,
     isAway: (error) => hasCode(error, (code) => AWAY.test(code)),
+    byIndex: (index) => `indexed by ${index}`,
     columns: {
       serial: "INTEGER PRIMARY KEY AUTOINCREMENT",
       long: "INTEGER",

@@ -1,0 +1,163 @@
+import type { AccountId, SubscriptionId } from "@posthaste/domain";
+import { createTestStore, type TestStore } from "@posthaste/testkit";
+import { sql } from "kysely";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { newDeliveryId } from "../src/ids.ts";
+import {
+  accountBacklog,
+  advanceRecovery,
+  closeStore,
+  countChanges,
+  createAccount,
+  createRecovery,
+  drainStrays,
+  endSubscription,
+  listChanges,
+  listDeliveries,
+  listOverdue,
+  measureBacklog,
+  openStore,
+  orderChanges,
+  type Store,
+  subscriptionHealth,
+  takeTurn,
+} from "../src/index.ts";
+import { NOW } from "./fixture.ts";
+import { lookedAt } from "./looked-at.ts";
+import { gatherStatistics, insertDeliveries, insertSubscriptions, nthDelivery } from "./many-rows.ts";
+
+const LOTS = 100_000;
+const accountId = 1 as AccountId;
+const busy = 1 as SubscriptionId;
+const ending = 2 as SubscriptionId;
+const OF_ENDING = 10_000;
+const FIRST_STARTED = 1 + LOTS + OF_ENDING;
+
+/** What reads a few of many, by what it may read: the few, and what belongs to them. */
+const READERS: Readonly<Record<string, { max: number; call: (store: Store) => Promise<unknown> }>> = {
+  "the reconciler's overdue deliveries": {
+    max: 500,
+    call: async (store) => expect(await listOverdue(store, { now: NOW, limit: 100 })).toHaveLength(100),
+  },
+  "the parked that were left over": { max: 500, call: (store) => drainStrays(store, undefined) },
+  "whether a first attempt waits": { max: 500, call: takeTurnOfRetry },
+  "an account's deliveries in a state": {
+    max: 100,
+    call: async (store) =>
+      expect(await listDeliveries(store, { accountId, state: "exhausted", limit: 50 })).toHaveLength(50),
+  },
+  "a subscription's deliveries in a state": {
+    max: 100,
+    call: async (store) =>
+      expect(
+        await listDeliveries(store, { accountId, subscriptionId: busy, state: "exhausted", limit: 50 }),
+      ).toHaveLength(50),
+  },
+  "what of an account waits": { max: 65_000, call: (store) => accountBacklog(store, accountId) },
+  "how a receiver has done": {
+    max: 50_000,
+    call: (store) => subscriptionHealth(store, { accountId, id: busy }),
+  },
+  "a step of an account's recovery": { max: 3_000, call: (store) => recoverStep(store, null) },
+  "a step of a subscription's recovery": { max: 3_000, call: (store) => recoverStep(store, busy) },
+  "the changes that have no place yet": {
+    max: 3_500,
+    call: async (store) => expect(await orderChanges(store)).toBe(1_000),
+  },
+  "the changes after a cursor": {
+    max: 1_000,
+    call: async (store) => {
+      const { changes } = await listChanges(store, { accountId, after: { batch: 7, id: 5 }, limit: 500 });
+      expect(changes).toHaveLength(500);
+    },
+  },
+  "the changes to be counted": {
+    max: 2_000,
+    call: async (store) => expect(await countChanges(store)).toBe(500),
+  },
+  "the end of a subscription": {
+    max: 8 * OF_ENDING,
+    call: (store) => endSubscription(store, { accountId, id: ending, reason: "asked for", now: NOW }),
+  },
+};
+
+let t: TestStore;
+let store: Store;
+
+describe.each(["sqlite", "mysql"] as const)("beside a backlog of 100,000, on %s", (backend) => {
+  beforeEach(async () => {
+    t = await createTestStore(backend);
+    store = await openStore({ url: t.url, poolSize: 1 });
+    await createAccount(store, { name: "first", now: NOW });
+    await insertDeliveries(store, [
+      { count: 1, state: "pending", subscriptions: 1, first: 3 },
+      { count: LOTS, state: "pending", subscriptions: 1 },
+      { count: OF_ENDING, state: "pending", subscriptions: 1, first: ending },
+      { count: 20_000, state: "started", subscriptions: 1 },
+      { count: 5_000, state: "exhausted", subscriptions: 1 },
+      { count: 5_000, state: "parked", subscriptions: 1, first: 4 },
+    ]);
+    await insertSubscriptions(store);
+    await insertChanges();
+  });
+  afterEach(async () => {
+    await closeStore(store);
+    await t.dispose();
+  });
+
+  test.each(["of before", "gathered"])("what reads a few reads no more, by statistics %s", async (when) => {
+    if (when === "gathered") await gatherStatistics(store);
+    const tooMuch: unknown[] = [];
+    for (const [what, { max, call }] of Object.entries(READERS)) {
+      const { rows, scans } = await lookedAt(t.url, store, () => call(store));
+      if (rows > max || scans.length > 0) tooMuch.push({ what, rows, scans });
+    }
+    expect(tooMuch).toEqual([]);
+  });
+
+  test("the oldest that waits is told, also where it is not among those that are counted", async () => {
+    const oldestAt = NOW - 3_600_000;
+    const { pending: counted } = await measureBacklog(store, NOW);
+    expect(counted).toBe(LOTS);
+    await store.db
+      .updateTable("deliveries")
+      .set({ id: newDeliveryId(oldestAt) })
+      .where("id", "=", nthDelivery(0))
+      .execute();
+    expect((await measureBacklog(store, NOW)).oldestPendingAt).toBe(oldestAt);
+  });
+});
+
+/** A change for each delivery, all in their places but for the last few thousand. */
+async function insertChanges(): Promise<void> {
+  await sql`
+    insert into delivery_changes
+      (batch, account_id, delivery_id, event_id, event_type, subscription_id, state, attempts, changed_at)
+    select case when state = 'parked' then null else 9 end,
+      account_id, id, event_id, event_type, subscription_id, state, attempts, ${NOW}
+    from deliveries
+  `.execute(store.db);
+  await store.db.updateTable("change_counter").set({ batch: 9 }).execute();
+}
+
+/** A retry that asks while first attempts wait and half of the places are taken by retries. */
+async function takeTurnOfRetry({ db }: Store): Promise<void> {
+  const [first, second] = [nthDelivery(FIRST_STARTED), nthDelivery(FIRST_STARTED + 1)];
+  await db.updateTable("deliveries").set({ attempts: 1 }).where("id", "in", [first, second]).execute();
+  await db.updateTable("deliveries").set({ in_flight_of: busy }).where("id", "=", first).execute();
+  const ask = {
+    subscriptionId: busy,
+    pace: { rate: null, concurrency: 2 },
+    timeoutMs: 1_000,
+    now: () => NOW,
+  };
+  const turn = await takeTurn(store, { ...ask, deliveryId: second });
+  expect(turn.kind).toBe("wait");
+}
+
+async function recoverStep(of: Store, subscriptionId: SubscriptionId | null): Promise<void> {
+  const span = { sinceAt: NOW - 1_000, untilAt: NOW + 1_000, now: NOW + 1_000 };
+  const asked = { accountId, subscriptionId, isDryRun: false, ratePerSecond: 100, ...span };
+  const { id } = await createRecovery(of, { kind: "recover", ...asked });
+  expect(await advanceRecovery(of, { id, limit: 100, now: NOW + 2_000 })).toMatchObject({ examined: 100 });
+}

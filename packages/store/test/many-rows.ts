@@ -1,0 +1,63 @@
+import type { DeliveryId } from "@posthaste/domain";
+import { sql } from "kysely";
+import type { Store } from "../src/index.ts";
+import { NOW } from "./fixture.ts";
+
+/** Rows of one kind: `count` deliveries, dealt out to `subscriptions` from number `first` on. */
+export type Rows = {
+  readonly count: number;
+  readonly state: "pending" | "started" | "parked" | "succeeded" | "exhausted";
+  readonly subscriptions: number;
+  /** Default: 1. */
+  readonly first?: number;
+};
+
+const ID_PREFIX = "dlv_01hf7yat000000000000";
+
+/** The n-th delivery that was made, from 0. */
+export function nthDelivery(n: number): DeliveryId {
+  return `${ID_PREFIX}${100_000 + n}` as DeliveryId;
+}
+
+const DIGITS = Array.from({ length: 10 }, (_, digit) => `select ${digit} as d`).join(" union all ");
+const PLACES = ["d0", "d1", "d2", "d3", "d4", "d5"];
+
+/** Fills the table, in a second or two for 100,000 rows: the database makes them, they do not travel. */
+export async function insertDeliveries(store: Store, kinds: readonly Rows[]): Promise<void> {
+  const n = PLACES.map((place, i) => `${10 ** i} * ${place}.d`).join(" + ");
+  const digits = PLACES.map((place) => `(${DIGITS}) ${place}`).join(", ");
+  let made = 0;
+  for (const { count, state, subscriptions, first = 1 } of kinds) {
+    const id = (prefix: string) => `concat('${prefix}${ID_PREFIX.slice(4)}', ${100_000 + made} + n.n)`;
+    await sql`
+      insert into deliveries
+        (id, account_id, event_id, event_type, subscription_id, target_key,
+          state, attempts, reconcile_after, created_at)
+      select ${sql.raw(id("dlv_"))}, 1, ${sql.raw(id("evt_"))}, 'invoice_sent',
+        ${sql.lit(first)} + n.n % ${sql.lit(subscriptions)}, ${Buffer.alloc(32, 1)},
+        ${state}, 0, ${state === "started" ? NOW : null}, ${NOW}
+      from (select ${sql.raw(n)} as n from ${sql.raw(digits)}) as n where n.n < ${sql.lit(count)}
+    `.execute(store.db);
+    made += count;
+  }
+}
+
+/** The subscriptions of those deliveries, as far as a claim needs them. */
+export async function insertSubscriptions(store: Store): Promise<void> {
+  await sql`
+    insert into subscriptions
+      (id, account_id, target_url, target_hash, state, acceptance, key_set, created_at, updated_at)
+    select distinct subscription_id, 1, 'https://receiver.example', ${Buffer.alloc(32, 1)},
+      'active', 'OK_ONLY', concat('key set ', subscription_id), ${NOW}, ${NOW}
+    from deliveries
+  `.execute(store.db);
+  await sql`
+    insert into turns (subscription_id, line_us, gate_us, hold_ms) select id, 0, 0, 0 from subscriptions
+  `.execute(store.db);
+}
+
+/** What an operator, or the database by itself, may do at any time. */
+export async function gatherStatistics(store: Store): Promise<void> {
+  const statement = store.seam.name === "mysql" ? "analyze table deliveries, delivery_changes" : "analyze";
+  await sql.raw(statement).execute(store.db);
+}
