@@ -167,7 +167,7 @@ async function claimOf(
   // Read under the lock: a claim that waited for it would else go by what has changed meanwhile.
   const visited = await readSubscriptions(tx, ids, claim);
   if (visited.length === 0) return { claimed: [], last: undefined };
-  const rooms = await roomsOf(tx, visited, lines, claim);
+  const rooms = await roomsOf(store, tx, visited, lines, claim);
   const oldest = (await oldestOf(store, tx, rooms, now)).slice(0, claim.limit);
   const isAtLimit = oldest.length === claim.limit;
   const last = isAtLimit ? oldest.at(-1)?.subscriptionId : rooms.at(-1)?.subscription.id;
@@ -224,6 +224,7 @@ type Room = {
 
 /** How much room each has, up to its share of the limit. */
 async function roomsOf(
+  store: Store,
   tx: Tx,
   visited: readonly Visited[],
   lines: ReadonlyMap<SubscriptionId, Turns>,
@@ -240,7 +241,7 @@ async function roomsOf(
     const turns = lines.get(subscription.id);
     if (turns === undefined) continue;
     const { id, state } = subscription;
-    if (state === "paused" || state === "disabled") await parkPending(tx, id, now);
+    if (state === "paused" || state === "disabled") await parkPending(store, tx, id, now);
     const own = ownPaceOf(subscription, claim.inFlightMax);
     const { rate, concurrency } = subscription.draining === 1 ? paceOfDrain(own, claim) : own;
     // Without a rate of the owner's the line is where retries stand, and nobody else uses the gate.

@@ -1,5 +1,6 @@
 import type { AccountId, DeliveryId, SubscriptionId } from "@posthaste/domain";
 import { Refusal } from "@posthaste/domain";
+import { byIndex } from "./by-index.ts";
 import { logChanges } from "./delivery-changes.ts";
 import { SETTLED } from "./end-subscription.ts";
 import { lockSubscription } from "./lock-subscription.ts";
@@ -96,12 +97,12 @@ export async function parkDelivery(
 
 /** Parks what is pending, but for tests and what is claimed. */
 export async function parkAllPending(store: Store, id: SubscriptionId, now: number): Promise<void> {
-  while ((await transact(store, (tx) => parkPending(tx, id, now))) === MOVED_AT_ONCE);
+  while ((await transact(store, (tx) => parkPending(store, tx, id, now))) === MOVED_AT_ONCE);
 }
 
 /** @returns how many were parked, some at most */
-export async function parkPending(tx: Tx, id: SubscriptionId, now: number): Promise<number> {
-  return await move(tx, id, { from: "pending", to: PARKED, limit: MOVED_AT_ONCE, now });
+export async function parkPending(store: Store, tx: Tx, id: SubscriptionId, now: number): Promise<number> {
+  return await move(store, tx, id, { from: "pending", to: PARKED, limit: MOVED_AT_ONCE, now });
 }
 
 /** Subscriptions that were resumed and still have parked deliveries, or had until just now: those after `after`. */
@@ -130,15 +131,15 @@ export async function drainSubscription(
   store: Store,
   { id, now }: { id: SubscriptionId; now: number },
 ): Promise<number> {
-  const ahead = await pendingOf(store.db, id);
+  const ahead = await pendingOf(store, store.db, id);
   if (ahead > DRAIN_AHEAD / 2) return 0;
   return await transact(store, async (tx) => {
     // Held, so that it does not end or pause meanwhile, and two workers do not both find the last one.
     const row = await lockSubscription(store, tx, "any", id);
     if (row?.draining !== 1) return 0;
     const to = { state: "pending", next_attempt_at: now } as const;
-    const moved = await move(tx, id, { from: "parked", to, limit: DRAIN_AHEAD, now });
-    if (moved > 0 || (await pendingOf(tx, id)) > 0) return moved;
+    const moved = await move(store, tx, id, { from: "parked", to, limit: DRAIN_AHEAD, now });
+    if (moved > 0 || (await pendingOf(store, tx, id)) > 0) return moved;
     await tx.updateTable("subscriptions").set({ draining: 0 }).where("id", "=", id).execute();
     return 0;
   });
@@ -181,9 +182,9 @@ export async function drainStrays(store: Store, id: SubscriptionId): Promise<boo
   return numUpdatedRows > 0n;
 }
 
-async function pendingOf(db: Pick<Tx, "selectFrom">, id: SubscriptionId): Promise<number> {
+async function pendingOf(store: Store, db: Pick<Tx, "selectFrom">, id: SubscriptionId): Promise<number> {
   const rows = await db
-    .selectFrom("deliveries")
+    .selectFrom(byIndex(store, "deliveries", "deliveries_by_state"))
     .select("id")
     .where("state", "=", "pending")
     .where("subscription_id", "=", id)
@@ -193,6 +194,7 @@ async function pendingOf(db: Pick<Tx, "selectFrom">, id: SubscriptionId): Promis
 }
 
 async function move(
+  store: Store,
   tx: Tx,
   id: SubscriptionId,
   {
@@ -208,7 +210,7 @@ async function move(
   },
 ): Promise<number> {
   let query = tx
-    .selectFrom("deliveries")
+    .selectFrom(byIndex(store, "deliveries", "deliveries_by_state"))
     .select("id")
     .where("state", "=", from)
     .where("subscription_id", "=", id)

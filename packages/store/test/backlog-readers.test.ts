@@ -10,11 +10,12 @@ import {
   countChanges,
   createAccount,
   createRecovery,
-  drainStrays,
+  drainSubscription,
   endSubscription,
   listChanges,
   listDeliveries,
   listOverdue,
+  listParked,
   measureBacklog,
   openStore,
   orderChanges,
@@ -22,6 +23,7 @@ import {
   subscriptionHealth,
   takeTurn,
 } from "../src/index.ts";
+import { parkPending } from "../src/park-deliveries.ts";
 import { NOW } from "./fixture.ts";
 import { lookedAt } from "./looked-at.ts";
 import { gatherStatistics, insertDeliveries, insertSubscriptions, nthDelivery } from "./many-rows.ts";
@@ -39,7 +41,19 @@ const READERS: Readonly<Record<string, { max: number; call: (store: Store) => Pr
     max: 500,
     call: async (store) => expect(await listOverdue(store, { now: NOW, limit: 100 })).toHaveLength(100),
   },
-  "the parked that were left over": { max: 500, call: (store) => drainStrays(store, undefined) },
+  "the parked that were left over": {
+    max: 500,
+    call: async (store) => expect(await listParked(store, { after: undefined, limit: 64 })).toHaveLength(1),
+  },
+  "what a drain has ahead of it": {
+    max: 500,
+    call: async (store) => expect(await drainSubscription(store, { id: busy, now: NOW })).toBe(0),
+  },
+  "a step of parking what is pending": {
+    max: 5_000,
+    call: (store) =>
+      store.db.transaction().execute(async (tx) => expect(await parkPending(store, tx, busy, NOW)).toBe(500)),
+  },
   "whether a first attempt waits": { max: 500, call: takeTurnOfRetry },
   "an account's deliveries in a state": {
     max: 100,

@@ -4,7 +4,7 @@ import { describe, expect, test } from "vitest";
 import {
   authenticate,
   type ChangeCursor,
-  continueFanouts,
+  continueFanout,
   countChanges,
   createAccount,
   createErasure,
@@ -110,7 +110,7 @@ onEachDatabase("past the numbers of 32 bits", (bench) => {
     const wanting = [await subscribe(), await subscribe(), await subscribe()];
     const { eventId } = await ingest({ deliveriesMax: 1 });
     await subscribe();
-    while ((await continueFanouts(store, { now: NOW, deliveriesMax: 1 })) > 0);
+    while ((await continueFanout(store, { eventId, now: NOW, deliveriesMax: 1 })).goesOn);
     const served = await deliveriesOf(store, eventId);
     expect(idsOf(served)).toEqual(wanting.map(({ id }) => id));
   });
