@@ -125,6 +125,8 @@ export async function listDraining(
  * Goes on with the drain of a subscription: its oldest parked deliveries become pending, a few at a time, until none is left.
  * What is ingested meanwhile is parked behind them.
  *
+ * A subscription whose row is held by somebody else is left for the next time: others wait behind it.
+ *
  * @returns how many became pending
  */
 export async function drainSubscription(
@@ -135,7 +137,7 @@ export async function drainSubscription(
   if (ahead > DRAIN_AHEAD / 2) return 0;
   return await transact(store, async (tx) => {
     // Held, so that it does not end or pause meanwhile, and two workers do not both find the last one.
-    const row = await lockSubscription(store, tx, "any", id);
+    const row = await lockSubscription(store, tx, "any", id, { ifLocked: "skip" });
     if (row?.draining !== 1) return 0;
     const to = { state: "pending", next_attempt_at: now } as const;
     const moved = await move(store, tx, id, { from: "parked", to, limit: DRAIN_AHEAD, now });

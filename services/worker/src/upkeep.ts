@@ -54,8 +54,10 @@ export type UpkeepWork = (typeof UPKEEP_WORK)[number];
 
 const NOTHING: Step = { pending: 0, goesOn: false };
 
-/** Pieces of each kind in one round: so many steps are made before the other kinds have their turn. */
+/** Pieces of each kind in one round, a step each, before the other kinds have their turn. */
 const PIECES_AT_ONCE = 64;
+/** Deliveries after which a kind's turn is over: as many as one step of a fan-out makes, some 20 ms. */
+const PENDING_PER_TURN = 500;
 /** Subscriptions looked at in one step of a fan-out: a step is a transaction of some milliseconds, which claims wait for. */
 const FAN_OUT_PER_STEP = 500;
 
@@ -155,12 +157,16 @@ function rotation<Id>(
     const ids = (await setAside(name, () => list(after))) ?? [];
     let pending = 0;
     let goesOn = false;
+    let isCut = false;
     for (const id of ids) {
       const made = (await setAside(`${name} ${id}`, () => step(id))) ?? NOTHING;
       pending += made.pending;
       if (made.goesOn) goesOn = true;
+      after = id;
+      isCut = pending >= PENDING_PER_TURN && id !== ids.at(-1);
+      if (isCut) break;
     }
-    after = ids.length < PIECES_AT_ONCE ? undefined : ids.at(-1);
+    if (!isCut && ids.length < PIECES_AT_ONCE) after = undefined;
     if (after === undefined) beginsAt = now() + everyMs;
     return { pending, goesOn: goesOn || after !== undefined };
   };

@@ -198,6 +198,49 @@ describe.each(["sqlite", "mysql"] as const)("upkeep, on %s", (database) => {
     expect(pending.map(({ subscriptionId }) => subscriptionId)).toEqual([good]);
   });
 
+  test("wide fan-outs leave a drain its turn in every round", async () => {
+    const [wide, drained] = [await account("wide"), await account("drained")];
+    await subscribe(wide, 300);
+    for (let n = 0; n < 5; n++) await ingest(wide, 1);
+    const [id] = await subscribe(drained, 1);
+    if (id === undefined) throw new Error("one is needed");
+    await pauseSubscription(store, { accountId: drained, id, now });
+    for (let n = 0; n < 40; n++) await ingest(drained);
+    await resumeSubscription(store, { accountId: drained, id, now });
+    const { round } = upkeep();
+    const pendingOf = async (accountId: AccountId) =>
+      (await listDeliveries(store, { accountId, state: "pending", limit: 2_000 })).length;
+    expect(await round()).toBe("more");
+    expect(await pendingOf(wide)).toBe(5 + 2 * 299);
+    expect(await pendingOf(drained)).toBe(32);
+    await round();
+    await round();
+    expect(await pendingOf(wide)).toBe(5 * 300);
+    expect(await round()).toBe("done");
+  });
+
+  if (database === "mysql") {
+    test("a drain whose subscription somebody holds keeps none of the others", async () => {
+      const accountId = await account("held");
+      const [held, free] = await subscribe(accountId, 2);
+      if (held === undefined || free === undefined) throw new Error("two are needed");
+      for (const id of [held, free]) await pauseSubscription(store, { accountId, id, now });
+      await ingest(accountId);
+      for (const id of [held, free]) await resumeSubscription(store, { accountId, id, now });
+      const holder = await store.db.startTransaction().execute();
+      await holder.selectFrom("subscriptions").select("id").where("id", "=", held).forUpdate().execute();
+      const { round } = upkeep();
+      await round();
+      const states = async () =>
+        (await listDeliveries(store, { accountId, limit: 10 })).map(({ state }) => state).sort();
+      expect(await states()).toEqual(["parked", "pending"]);
+      expect(setAsides()).toEqual([]);
+      await holder.rollback().execute();
+      await round();
+      expect(await states()).toEqual(["pending", "pending"]);
+    });
+  }
+
   test("64 drains that wait for their receivers leave every other drain its turn", async () => {
     const [slow, quick] = [await account("slow"), await account("quick")];
     const waiting = await subscribe(slow, 64);
