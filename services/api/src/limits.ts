@@ -89,7 +89,7 @@ export const RATE_WINDOW_S = 10;
 /** When a caller may try again that found every place taken: requests last milliseconds. */
 export const BUSY_RETRY_AFTER_MS = 1_000;
 
-/** An HTTP/2 connection without any traffic is closed; clients reconnect by themselves. */
+/** An HTTP/2 connection without any request for so long is closed; clients reconnect by themselves. */
 export const IDLE_SESSION_MS = 10 * 60_000;
 
 /** How long an HTTP/2 client may take to close its half of a connection that the server has ended. */

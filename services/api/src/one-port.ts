@@ -4,11 +4,11 @@ import {
   createServer as createHttp2Server,
   type Http2ServerRequest,
   type Http2ServerResponse,
-  type ServerHttp2Session,
   type ServerHttp2Stream,
 } from "node:http2";
 import type { Socket } from "node:net";
-import { HALF_CLOSED_MS, IDLE_SESSION_MS, type Limits } from "./limits.ts";
+import { createHttp2Sessions } from "./http2-sessions.ts";
+import { HALF_CLOSED_MS, type Limits } from "./limits.ts";
 import { destroyClosed, endUnheard, wakeWriters } from "./when-over.ts";
 
 export type OnePort = {
@@ -91,19 +91,13 @@ export function createOnePort(
     if (!request.stream.closed) response.writeContinue();
     handleHttp2(request, response);
   });
-  const sessions = new Set<ServerHttp2Session>();
+  const sessions = createHttp2Sessions();
   const http2Sockets = new Set<Socket>();
   const takeHttp2 = (socket: Socket) => {
     // Node's HTTP/1.1 server leaves connections half open. An HTTP/2 client that ends its half has left.
     socket.allowHalfOpen = false;
     // The session is made while the event is handled.
-    http2.once("session", (session) => {
-      sessions.add(session);
-      session.setTimeout(IDLE_SESSION_MS, () => session.close());
-      session.once("close", () => sessions.delete(session));
-    });
-    // A session that is over only ends its half of the connection; a client may keep the other half open for ever.
-    socket.once("finish", () => setTimeout(() => socket.destroy(), HALF_CLOSED_MS));
+    http2.once("session", (session) => sessions.add(session, socket));
     http2Sockets.add(socket);
     socket.once("close", () => http2Sockets.delete(socket));
     http2.emit("connection", socket);
@@ -143,7 +137,7 @@ export function createOnePort(
         if (!response.headersSent) response.setHeader("connection", "close");
       }
       for (const socket of undecided) socket.destroy();
-      for (const session of sessions) session.close();
+      sessions.end();
       server.closeIdleConnections();
     },
     destroy() {

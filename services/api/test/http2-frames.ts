@@ -1,7 +1,7 @@
 import { connect, type Socket } from "node:net";
 
 /** Frames of HTTP/2 (RFC 9113), for what no client library does: to say when which byte is sent. */
-export const FRAME = { data: 0, headers: 1, rstStream: 3, settings: 4 } as const;
+export const FRAME = { data: 0, headers: 1, rstStream: 3, settings: 4, goaway: 7 } as const;
 
 const HEAD_BYTES = 9;
 const END_STREAM = 1;
@@ -38,6 +38,11 @@ export function reset(stream: number, code: number): Buffer {
   const payload = Buffer.alloc(4);
   payload.writeUInt32BE(code);
   return frame(FRAME.rstStream, 0, stream, payload);
+}
+
+/** A client's polite goodbye. */
+export function goaway(): Buffer {
+  return frame(FRAME.goaway, 0, 0, Buffer.alloc(8));
 }
 
 /** A message as Connect's streams have it. */
