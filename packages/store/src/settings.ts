@@ -12,7 +12,7 @@ export const STORE_SETTINGS = {
   ),
   POSTHASTE_DATABASE_POOL_SIZE: integer("Connections to MySQL held by one process", 10, { min: 1, max: 200 }),
   POSTHASTE_DATABASE_TIMEOUT_MS: integer(
-    "How long MySQL may take to answer one statement, in milliseconds; after that its connection is taken for dead and closed, and the database for away. Longer than a lock is waited for (5 s); raise it where statements of a large database are cut off",
+    "How long MySQL may take to answer one statement, in milliseconds; after that its connection is taken for dead and closed, and the database for away. It must be longer than the wait for a lock (5 s); raise it where statements of a large database are cut off",
     DEADLINES.statementMs,
     { min: 6_000, max: 600_000 },
   ),

@@ -10,6 +10,7 @@ import {
   createSearchability,
   type DeliveryToStart,
   inspectDelivery,
+  isTemporalThere,
   retryNow,
   scheduleRetention,
   startDelivery,
@@ -79,13 +80,17 @@ const RECOVERIES_INTERVAL_MS = 1_000;
 export async function startWorker(options: WorkerOptions): Promise<Running & { url: string }> {
   const { store, tracer } = options;
   const now = () => Date.now();
-  const checkReady = async () => ({
-    database: await pingStore(store).then(
-      () => "ok" as const,
-      () => "away" as const,
-    ),
-    temporal: temporalWorker.polls() ? ("ok" as const) : ("away" as const),
-  });
+  const checkReady = async () => {
+    // The SDK's worker says that it runs for as long as it tries to poll, so Temporal itself is asked, too.
+    const [database, isThere] = await Promise.all([
+      pingStore(store).then(
+        () => "ok" as const,
+        () => "away" as const,
+      ),
+      isTemporalThere(client),
+    ]);
+    return { database, temporal: isThere && temporalWorker.polls() ? ("ok" as const) : ("away" as const) };
+  };
   const metrics = createWorkerMetrics(createMetrics(), {
     store,
     now,

@@ -145,6 +145,8 @@ test(
     await stack.temporal.kill();
     await vi.waitFor(async () => {
       expect(await ready(stack.apiUrl)).toMatchObject({ status: 200, temporal: "away" });
+      expect(await ready(stack.workerUrls[0] ?? "")).toMatchObject({ status: 503, temporal: "away" });
+      expect(await metric('posthaste_dependency_up{dependency="temporal"}')).toBe(0);
     }, PATIENCE);
     await ingest("contact_created");
     await vi.waitFor(() => expect(worker()?.log()).toContain('"dispatcher.failed"'), PATIENCE);

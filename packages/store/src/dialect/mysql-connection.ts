@@ -20,7 +20,7 @@ export type BoundedConnection = MysqlPoolConnection & {
 export type BoundedConnectionOptions = {
   /** See `Deadlines`. */
   readonly statementMs: number;
-  /** A statement missed its deadline, and the connection is closed. */
+  /** The server is not the one to speak to: silent, or read-only. The connection is closed. */
   readonly onSilent: () => void;
   /** The caller gives it back. */
   readonly onRelease: () => void;
@@ -75,6 +75,9 @@ export function boundConnection(raw: PoolConnection, options: BoundedConnectionO
       if (lost === undefined) answeredAt = performance.now();
       // A fatal error without a code: the connection was closed meanwhile.
       done(isFatal(error) && codeOf(error) === "" ? new ConnectionLost(error) : error, result);
+      if (!isReadOnly(error)) return;
+      options.onSilent();
+      destroy(new Error("the server of this connection takes no writes", { cause: error }));
     };
     const cancel = startDeadline(withinMs, () => {
       options.onSilent();
@@ -120,4 +123,18 @@ function socketOf(raw: PoolConnection): Socket {
 /** The driver's word for an error that the connection does not survive. */
 function isFatal(error: unknown): error is Error {
   return error instanceof Error && "fatal" in error && error.fatal === true;
+}
+
+const READ_ONLY = new Set([
+  "ER_OPTION_PREVENTS_STATEMENT",
+  "ER_READ_ONLY_MODE",
+  "ER_CANT_EXECUTE_IN_READ_ONLY_TRANSACTION",
+]);
+
+/**
+ * After a failover the old server may live on without taking writes. Its connections never break by themselves; a new
+ * one looks the host's name up again, and finds the new server.
+ */
+function isReadOnly(error: unknown): boolean {
+  return READ_ONLY.has(codeOf(error));
 }
