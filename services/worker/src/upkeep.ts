@@ -69,7 +69,7 @@ const FAN_OUT_PER_STEP = 500;
  * with growing patience and counted, while the rest go on.
  */
 export function createUpkeep({ store, log, now, onPending, straysIntervalMs }: UpkeepOptions): Upkeep {
-  let draining = 0;
+  let isDraining = false;
   const limit = PIECES_AT_ONCE;
   const setAside = createSetAside({
     now,
@@ -100,7 +100,7 @@ export function createUpkeep({ store, log, now, onPending, straysIntervalMs }: U
         everyMs: 0,
         list: async (after) => {
           const ids = await listDraining(store, { after, limit });
-          draining = ids.length;
+          if (after === undefined) isDraining = ids.length > 0;
           return ids;
         },
         // It goes on as what is pending is sent.
@@ -125,7 +125,7 @@ export function createUpkeep({ store, log, now, onPending, straysIntervalMs }: U
     ),
   ];
   return {
-    isDraining: () => draining > 0,
+    isDraining: () => isDraining,
     async round() {
       let hasMore = false;
       for (const turn of rotations) {

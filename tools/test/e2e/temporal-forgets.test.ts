@@ -5,6 +5,7 @@ import { connectTemporal, inspectDelivery, workflowIdOf } from "@posthaste/deliv
 import type { DeliveryId, Lane } from "@posthaste/domain";
 import { type Receiver, startReceiver } from "@posthaste/testkit";
 import { afterEach, expect, test, vi } from "vitest";
+import { earlyInLog } from "../../src/stack/early-attempts.ts";
 import { type Stack, startStack } from "../../src/stack/stack.ts";
 
 /*
@@ -27,6 +28,7 @@ let receiver: Receiver;
 let temporal: ReturnType<typeof connectTemporal>;
 afterEach(async () => {
   await temporal.connection.close();
+  expect(await earlyInLog(stack)).toEqual([]);
   await stack.dispose();
   await receiver.stop();
 });
