@@ -57,7 +57,7 @@ test("two APIs and two workers on one MySQL: no delivery is started twice, none 
   expect(new Set(receiver.requests.map((request) => request.headers["webhook-id"]))).toEqual(
     new Set(accepted),
   );
-});
+}, 180_000);
 
 describe("a database that is away for 20 seconds", () => {
   beforeEach(async () => {

@@ -76,4 +76,4 @@ test("deliveries are verified by an independent library, by the package, and by 
   await stack.client.subscriptions.rotateSecret({ id, overlap: { seconds: 0n } });
   const last = await deliver('{"InvoiceNumber":"INV-4"}', 3);
   for (const secret of [first, second]) expect(() => verifiedByOthers(secret, last)).toThrow();
-});
+}, 120_000);
