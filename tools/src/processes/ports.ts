@@ -1,4 +1,13 @@
+import { randomInt } from "node:crypto";
 import { connect, createServer } from "node:net";
+
+/**
+ * Below the ports that systems give to outgoing connections and to whoever asks for any (from 32,768 on Linux, 49,152
+ * elsewhere): one of those may be given to somebody else before it is used.
+ */
+const PORTS = { from: 10_000, to: 32_000 } as const;
+/** Ports tried before this machine is taken to have no free one. */
+const TRIES_MAX = 100;
 
 /** Whether a server could listen on this port of the loopback address. */
 export async function isFree(port: number): Promise<boolean> {
@@ -7,9 +16,12 @@ export async function isFree(port: number): Promise<boolean> {
 
 /** A port of the loopback address that was free a moment ago: `wish`, if that is. */
 export async function freePort(wish = 0): Promise<number> {
-  const port = (await tryListen(wish)) ?? (await tryListen(0));
-  if (port === undefined) throw new Error("this machine has no free port on 127.0.0.1");
-  return port;
+  if (wish !== 0 && (await isFree(wish))) return wish;
+  for (let n = 0; n < TRIES_MAX; n++) {
+    const port = await tryListen(randomInt(PORTS.from, PORTS.to));
+    if (port !== undefined) return port;
+  }
+  throw new Error("this machine has no free port on 127.0.0.1");
 }
 
 /** Whether something accepts connections there. */

@@ -1,5 +1,5 @@
 import { DeliveryState } from "@posthaste/contracts/delivery";
-import { type Receiver, startReceiver } from "@posthaste/testkit";
+import { lockWrites, type Receiver, startReceiver } from "@posthaste/testkit";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { earlyInLog } from "../../src/stack/early-attempts.ts";
 import { type Stack, startStack } from "../../src/stack/stack.ts";
@@ -37,7 +37,10 @@ test("a worker that was taken for dead and wakes up in mid-attempt: the number i
     snapshot: { case: "dataJson", value: '{"InvoiceNumber":"INV-1"}' },
   });
   await receiver.waitFor(1, { timeoutMs: 30_000 });
+  // It may be about to write something else, too. Stopped with SQLite's lock it would stop everybody.
+  const lock = await lockWrites(stack.databaseUrl);
   zombie.pause();
+  await lock.release();
   await heir.start();
   await receiver.waitFor(2, { timeoutMs: 60_000 });
   const delivery = await vi.waitFor(async () => {
