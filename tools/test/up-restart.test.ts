@@ -28,8 +28,9 @@ afterEach(async () => {
 });
 
 /**
- * A folder for PATH with the real Temporal server in it, set so that a restart makes it hand out every waiting retry. By
- * default it does that with those whose last attempt was made since it last wrote down its progress: within a minute.
+ * A folder for PATH with the real Temporal server in it, set so that a restart makes it hand out every
+ * waiting retry. By default it does that with those whose last attempt was made since it last wrote down its
+ * progress: within a minute.
  */
 async function forgetfulTemporal(): Promise<string> {
   const bin = join(dir, "bin");

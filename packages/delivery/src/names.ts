@@ -90,7 +90,9 @@ export type EraseStep = { readonly isOver: boolean; readonly summary: string };
 /** The type of a failure that is ours, not the receiver's: it spends none of the schedule's attempts. */
 export const FAULT = "Fault";
 
-/** The type of a failure that is nobody's: the attempt is to be made later, at the time that its row names. */
+/**
+ * The type of a failure that is nobody's: the attempt is to be made later, at the time that its row names.
+ */
 export const NOT_YET = "NotYet";
 
 /** The type of a failure that the receiver earned; the schedule times the next attempt. */

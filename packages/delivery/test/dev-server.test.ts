@@ -153,7 +153,9 @@ describe("retry now, on the real server", () => {
 });
 
 describe("a retry that Temporal hands out before its time", () => {
-  /** As Temporal does by itself after a restart: the activity is due at once, and the row knows nothing of it. */
+  /**
+   * As Temporal does by itself after a restart: the activity is due at once, and the row knows nothing of it.
+   */
   const handOutNow = async (started: Started) => {
     const target = {
       namespace: "default",

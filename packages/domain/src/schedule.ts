@@ -27,8 +27,8 @@ export const SIGNING_OVERLAP_MS = 24 * 3_600_000;
 export const RETRY_AFTER_MAX_MS = 24 * 3_600_000;
 
 /**
- * An attempt may be sent this much before its time. Clocks that time it and clocks that check it differ by a little; the
- * least wait of the schedule is 600 times as long.
+ * An attempt may be sent this much before its time. Clocks that time it and clocks that check it differ by a
+ * little; the least wait of the schedule is 600 times as long.
  */
 export const EARLY_TOLERANCE_MS = 1_000;
 

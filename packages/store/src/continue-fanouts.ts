@@ -4,7 +4,10 @@ import { deliveryRow, insertMissingDeliveries } from "./new-deliveries.ts";
 import type { Store } from "./store.ts";
 import { transact } from "./transact.ts";
 
-/** Fan-outs that were wider than one ingest call's cap and are not finished, by their events' ids, oldest first. */
+/**
+ * Fan-outs that were wider than one ingest call's cap and are not finished, by their events' ids, oldest
+ * first.
+ */
 export async function listFanouts(
   store: Store,
   { after, limit }: { after: EventId | undefined; limit: number },
@@ -20,11 +23,13 @@ export async function listFanouts(
 }
 
 /**
- * Goes on with a fan-out, as of its ingest, by one step. A step is one transaction, which also moves the cursor, so a crash
- * repeats and skips nothing. A delivery that is there already, since a replay made it meanwhile, is left as it is.
+ * Goes on with a fan-out, as of its ingest, by one step. A step is one transaction, which also moves the
+ * cursor, so a crash repeats and skips nothing. A delivery that is there already, since a replay made it
+ * meanwhile, is left as it is.
  *
  * @param options.deliveriesMax subscriptions looked at in the step, and so deliveries made at most
- * @returns how many deliveries were made, and whether there is more to do; not where another process is at work on it
+ * @returns how many deliveries were made, and whether there is more to do; not where another process is at
+ *   work on it
  */
 export async function continueFanout(
   store: Store,

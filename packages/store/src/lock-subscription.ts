@@ -5,10 +5,11 @@ import type { Tables } from "./tables.ts";
 import type { Tx } from "./transact.ts";
 
 /**
- * Reads a subscription's row and keeps others from changing it until the transaction is over. `"any"`: whosever it is.
+ * Reads a subscription's row and keeps others from changing it until the transaction is over. `"any"`:
+ * whosever it is.
  *
- * @param ifLocked what becomes of a row that somebody else holds: `wait` for it, for 5 s and with an error after that, or
- *   `skip` it as if it were not there. Default: `wait`
+ * @param ifLocked what becomes of a row that somebody else holds: `wait` for it, for 5 s and with an error
+ *   after that, or `skip` it as if it were not there. Default: `wait`
  */
 export async function lockSubscription(
   store: Store,

@@ -42,8 +42,8 @@ export async function insertDeliveries(tx: Tx, rows: readonly DeliveryRow[]): Pr
 }
 
 /**
- * Inserts those deliveries that are not there yet: one event reaches one URL once, whoever comes first. A fan-out and a replay
- * may make the same one in either order, or at the same time.
+ * Inserts those deliveries that are not there yet: one event reaches one URL once, whoever comes first. A
+ * fan-out and a replay may make the same one in either order, or at the same time.
  *
  * @returns how many were inserted
  * @throws Contended where another transaction inserted one meanwhile; run again, its row is seen

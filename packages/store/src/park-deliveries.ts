@@ -45,8 +45,8 @@ export async function pauseSubscription(
 }
 
 /**
- * Makes a paused or disabled subscription active again. What is parked is drained from now on, by {@link drainSubscription}.
- * Resuming an active one changes nothing. Undefined: there is no such subscription.
+ * Makes a paused or disabled subscription active again. What is parked is drained from now on, by {@link
+ * drainSubscription}. Resuming an active one changes nothing. Undefined: there is no such subscription.
  *
  * @throws Refusal `wrong_state` for an ended one
  */
@@ -105,7 +105,10 @@ export async function parkPending(store: Store, tx: Tx, id: SubscriptionId, now:
   return await move(store, tx, id, { from: "pending", to: PARKED, limit: MOVED_AT_ONCE, now });
 }
 
-/** Subscriptions that were resumed and still have parked deliveries, or had until just now: those after `after`. */
+/**
+ * Subscriptions that were resumed and still have parked deliveries, or had until just now: those after
+ * `after`.
+ */
 export async function listDraining(
   store: Store,
   { after, limit }: { after: SubscriptionId | undefined; limit: number },
@@ -122,8 +125,8 @@ export async function listDraining(
 }
 
 /**
- * Goes on with the drain of a subscription: its oldest parked deliveries become pending, a few at a time, until none is left.
- * What is ingested meanwhile is parked behind them.
+ * Goes on with the drain of a subscription: its oldest parked deliveries become pending, a few at a time,
+ * until none is left. What is ingested meanwhile is parked behind them.
  *
  * A subscription whose row is held by somebody else is left for the next time: others wait behind it.
  *
@@ -168,8 +171,8 @@ export async function listParked(
 }
 
 /**
- * Has an active subscription drained that has parked deliveries: an ingest that was under way while it was resumed may
- * have parked one after the drain was over.
+ * Has an active subscription drained that has parked deliveries: an ingest that was under way while it was
+ * resumed may have parked one after the drain was over.
  *
  * @returns whether it was active and not drained
  */

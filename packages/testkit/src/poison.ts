@@ -3,10 +3,11 @@ import type { Store } from "@posthaste/store";
 import { sql } from "kysely";
 
 /**
- * Has the database refuse certain rows, as it refuses one that breaks a rule of its own: the way to make one piece of work
- * throw and no other.
+ * Has the database refuse certain rows, as it refuses one that breaks a rule of its own: the way to make one
+ * piece of work throw and no other.
  *
- * @param options.hangsForS MySQL only: it does not refuse them, but takes so long with each, in seconds. Default: it refuses
+ * @param options.hangsForS MySQL only: it does not refuse them, but takes so long with each, in seconds.
+ *   Default: it refuses
  * @param options.condition SQL that names the row as `new`, such as `new.event_id = 'evt_1'`
  */
 export async function poison(

@@ -11,7 +11,8 @@ export type TcpProxy = {
    * Passes nothing on any more, as where packets are dropped. Connections stay open and are dead for good:
    * not even their end passes. New ones are accepted and hear nothing.
    *
-   * @param what `server`: only what the server says is dropped, and it still hears its clients. Default: both ways
+   * @param what `server`: only what the server says is dropped, and it still hears its clients. Default: both
+   *   ways
    */
   silence(what?: "both" | "server"): void;
   /**

@@ -3,9 +3,9 @@ import type { Socket } from "node:net";
 import { HALF_CLOSED_MS, IDLE_SESSION_MS } from "./limits.ts";
 
 /**
- * How often a client is asked whether it is still there (PING, RFC 9113, section 6.7), and has to have answered before. A
- * session whose parser gave up on a frame reads nothing any more, not even that its client has left: it would keep its
- * places and its descriptor for ever.
+ * How often a client is asked whether it is still there (PING, RFC 9113, section 6.7), and has to have
+ * answered before. A session whose parser gave up on a frame reads nothing any more, not even that its client
+ * has left: it would keep its places and its descriptor for ever.
  */
 const PING_EVERY_MS = 20_000;
 /** How long a session that is to end waits for its streams: as long as a request may take to arrive. */
@@ -21,10 +21,10 @@ export type Http2Sessions = {
 /**
  * Ends HTTP/2 sessions without Node's own `close`.
  *
- * `close` marks the session, and a stream that begins after that is freed while its parser still uses it: the process
- * ends by a corrupt heap (Node 20.20). Node calls it itself for a client's GOAWAY, so that a client which went on
- * with HEADERS ended the API, without a token. Here the session stays unmarked, answers what comes, and is destroyed
- * once nothing is under way.
+ * `close` marks the session, and a stream that begins after that is freed while its parser still uses it: the
+ * process ends by a corrupt heap (Node 20.20). Node calls it itself for a client's GOAWAY, so that a client
+ * which went on with HEADERS ended the API, without a token. Here the session stays unmarked, answers what
+ * comes, and is destroyed once nothing is under way.
  *
  * @param pingEveryMs default: {@link PING_EVERY_MS}
  */

@@ -12,7 +12,10 @@ const STRING_BYTES_MAX = 126;
 
 export type Head = Readonly<Record<string, string>>;
 
-/** How a connection begins, with the window that the client gives to each answer; the default is the protocol's. */
+/**
+ * How a connection begins, with the window that the client gives to each answer; the default is the
+ * protocol's.
+ */
 export function preface(windowBytes = 65_535): Buffer {
   const setting = Buffer.alloc(6);
   setting.writeUInt16BE(INITIAL_WINDOW_SIZE);

@@ -34,7 +34,8 @@ const FAILING_STARTS_AT_ONCE = 2;
 const FAILURES_MAX = 3;
 
 /**
- * Makes the dispatcher's round: claim pending deliveries under a lease, start a workflow for each, mark them started.
+ * Makes the dispatcher's round: claim pending deliveries under a lease, start a workflow for each, mark them
+ * started.
  *
  * A crash anywhere in between loses nothing. Before the start: the lease runs out, and another round claims the row.
  * After the start: the row is still pending, is claimed and started again, which finds the running workflow, or, if

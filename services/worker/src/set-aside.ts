@@ -4,7 +4,10 @@ type Failing = { readonly failures: number; readonly untilMs: number };
 export type SetAsideOptions = {
   /** Epoch milliseconds. */
   readonly now: () => number;
-  /** Whether the error is everybody's, as of a database that is away: it is thrown on, and nothing is set aside. */
+  /**
+   * Whether the error is everybody's, as of a database that is away: it is thrown on, and nothing is set
+   * aside.
+   */
   readonly isEverybodys: (error: unknown) => Promise<boolean>;
   /** A piece of work threw; it is left alone until then. */
   readonly onSetAside: (key: string, error: unknown, failing: Failing) => void;
@@ -18,7 +21,8 @@ const PATIENCE_MAX_MS = 5 * 60_000;
 const KEYS_MAX = 10_000;
 
 /**
- * Keeps one piece of work that throws from stopping the others: it is set aside with growing patience, and they go on.
+ * Keeps one piece of work that throws from stopping the others: it is set aside with growing patience, and
+ * they go on.
  *
  * Kept in memory, for each process of its own: a restart tries everything again at once.
  *

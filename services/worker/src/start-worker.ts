@@ -194,7 +194,8 @@ export async function startWorker(options: WorkerOptions): Promise<Running & { u
     intervalMs: RETENTION_CHECK_MS,
     log,
     round: async () => {
-      // This worker's interval is told once; whether the schedule is still there is asked for ever: Temporal may lose it.
+      // This worker's interval is told once; whether the schedule is still there is asked for ever: Temporal
+      // may lose it.
       const ifThere = scheduled ? "leave" : "update";
       await scheduleRetention(client, options.retentionIntervalMs, { ifThere });
       scheduled = true;

@@ -58,22 +58,26 @@ const NOTHING: Step = { pending: 0, goesOn: false };
 const PIECES_AT_ONCE = 64;
 /** Deliveries after which a kind's turn is over: as many as one step of a fan-out makes, some 20 ms. */
 const PENDING_PER_TURN = 500;
-/** Subscriptions looked at in one step of a fan-out: a step is a transaction of some milliseconds, which claims wait for. */
+/**
+ * Subscriptions looked at in one step of a fan-out: a step is a transaction of some milliseconds, which
+ * claims wait for.
+ */
 const FAN_OUT_PER_STEP = 500;
 
 /**
- * Makes the round of upkeep: what keeps the tables right without anybody waiting for it. It finishes wide fan-outs, goes on
- * with drains, and finds parked deliveries that nobody drains.
+ * Makes the round of upkeep: what keeps the tables right without anybody waiting for it. It finishes wide
+ * fan-outs, goes on with drains, and finds parked deliveries that nobody drains.
  *
- * It has a loop of its own, so that nothing here stands before a claim. Pieces take turns, and one that throws is set aside
- * with growing patience and counted, while the rest go on.
+ * It has a loop of its own, so that nothing here stands before a claim. Pieces take turns, and one that
+ * throws is set aside with growing patience and counted, while the rest go on.
  */
 export function createUpkeep({ store, log, now, onPending, straysIntervalMs }: UpkeepOptions): Upkeep {
   let isDraining = false;
   const limit = PIECES_AT_ONCE;
   const setAside = createSetAside({
     now,
-    // The error alone does not tell: a piece whose statement is too slow, or whose lock is never had, says "away", too.
+    // The error alone does not tell: a piece whose statement is too slow, or whose lock is never had, says
+    // "away", too.
     isEverybodys: async () => !(await answers(store)),
     onSetAside: (key, error, { failures, untilMs }) => {
       const [work, piece] = key.split(" ");

@@ -25,8 +25,8 @@ export type ChaosRun = {
 /** So that a claimed delivery of a killed worker is started again within the run. */
 const ENV = { POSTHASTE_DISPATCH_LEASE_MS: "2000", POSTHASTE_RECONCILE_INTERVAL_MS: "1000" };
 /**
- * Temporal's matching service forgets at every restart what was done of its backlog, however long ago; by default what
- * was done in the last minute. So it hands out every waiting retry early.
+ * Temporal's matching service forgets at every restart what was done of its backlog, however long ago; by
+ * default what was done in the last minute. So it hands out every waiting retry early.
  */
 const FORGETFUL = { "matching.updateAckInterval": '"1h"' };
 /** The subscription's own: a receiver that hangs takes this long. */

@@ -2,8 +2,8 @@ import { randomInt } from "node:crypto";
 import { connect, createServer } from "node:net";
 
 /**
- * Below the ports that systems give to outgoing connections and to whoever asks for any (from 32,768 on Linux, 49,152
- * elsewhere): one of those may be given to somebody else before it is used.
+ * Below the ports that systems give to outgoing connections and to whoever asks for any (from 32,768 on
+ * Linux, 49,152 elsewhere): one of those may be given to somebody else before it is used.
  */
 const PORTS = { from: 10_000, to: 32_000 } as const;
 /** Ports tried before this machine is taken to have no free one. */

@@ -4,7 +4,10 @@ import { chaosTable } from "../../src/chaos/table.ts";
 
 /** Short, for every day: `npm run chaos` runs as long as you like. */
 const SECONDS = 15;
-/** Kills Temporal on either database while retries wait: what it then hands out early shows whether it is sent. */
+/**
+ * Kills Temporal on either database while retries wait: what it then hands out early shows whether it is
+ * sent.
+ */
 const SEED = 30;
 
 test.each([

@@ -361,7 +361,8 @@ describe("a portal link", () => {
   });
 
   test("ends its session when its time is over and says so, and cannot be opened when its own is", async () => {
-    // The overview asks every few seconds. The catalogue asks once, so that only a click can notice anything there.
+    // The overview asks every few seconds. The catalogue asks once, so that only a click can notice anything
+    // there.
     const { page: overview } = await show({ path: await portalLink() });
     const { page: catalogue, go } = await show({ path: await portalLink() });
     await overview.getByRole("heading", { name: "Overview" }).waitFor();

@@ -9,8 +9,8 @@ import { earlyInLog } from "../../src/stack/early-attempts.ts";
 import { type Stack, startStack } from "../../src/stack/stack.ts";
 
 /*
- * Temporal loses what a worker told it once (search attributes, the retention's schedule) or was trusted with (workflows),
- * and nobody restarts the worker.
+ * Temporal loses what a worker told it once (search attributes, the retention's schedule) or was trusted with
+ * (workflows), and nobody restarts the worker.
  */
 
 const PATIENCE = { timeout: 120_000, interval: 100 };
@@ -33,7 +33,10 @@ afterEach(async () => {
   await receiver.stop();
 });
 
-/** A whole product, and a receiver that refuses everything: in either lane, a delivery to it comes to have a workflow. */
+/**
+ * A whole product, and a receiver that refuses everything: in either lane, a delivery to it comes to have a
+ * workflow.
+ */
 async function setUp(lane: Lane): Promise<void> {
   receiver = await startReceiver();
   receiver.answer({ kind: "status", status: 500 });

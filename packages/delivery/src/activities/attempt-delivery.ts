@@ -16,9 +16,10 @@ import { patiently } from "./patiently.ts";
  *
  * - `number ≤ attempts`: the log knows this attempt. It was made before a fault of ours or by a workflow that is gone.
  *   No request: the logged failure is thrown again, at once for old ones, with what is left of the wait for the last.
- * - `number = attempts + 1`, and the row's time has come: POST, classify, write, and let the policy time the next.
- * - `number = attempts + 1` before the row's time: Temporal handed the retry out early. No request. The workflow runs the
- *   activity again, and the replay waits for what is left.
+ * - `number = attempts + 1`, and the row's time has come: POST, classify, write, and let the policy time the
+ *   next.
+ * - `number = attempts + 1` before the row's time: Temporal handed the retry out early. No request. The
+ *   workflow runs the activity again, and the replay waits for what is left.
  * - `number > attempts + 1`: Temporal counted something the log does not know (an operator's doing, a worker that did
  *   not know the activity). A fault: the activity is run again, and its replay brings both in step.
  *
@@ -64,9 +65,10 @@ export async function attemptDelivery(
 /**
  * Sends no retry before the row's time, whatever Temporal hands out.
  *
- * It does so after a restart of its matching service: that keeps for up to a minute which tasks of its backlog are done
- * (`matching.updateAckInterval`), hands the others out again, and history lets a stale task start an activity that waits
- * in its backoff (`system.enableActivityRetryStampIncrement`, off in server 1.32). See docs/architecture.md.
+ * It does so after a restart of its matching service: that keeps for up to a minute which tasks of its
+ * backlog are done (`matching.updateAckInterval`), hands the others out again, and history lets a stale task
+ * start an activity that waits in its backoff (`system.enableActivityRetryStampIncrement`, off in server
+ * 1.32). See docs/architecture.md.
  *
  * @throws ApplicationFailure for a retry that is not due
  */

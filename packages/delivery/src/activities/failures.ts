@@ -32,7 +32,9 @@ export function handedOutEarly(dueAt: number): ApplicationFailure {
   return waits(`until ${clockTime(dueAt)}, when it is due: it was handed out early`);
 }
 
-/** The workflow runs the activity again, whose replay brings Temporal's count and wait in step with the log. */
+/**
+ * The workflow runs the activity again, whose replay brings Temporal's count and wait in step with the log.
+ */
 function waits(how: string): ApplicationFailure {
   return told({
     type: NOT_YET,

@@ -12,15 +12,19 @@ export const GRPC = {
   UNAVAILABLE: 14,
 } as const;
 
-/** How many causes are looked through. Temporal's client wraps once; a chain that leads back to itself must end. */
+/**
+ * How many causes are looked through. Temporal's client wraps once; a chain that leads back to itself must
+ * end.
+ */
 const CAUSES_MAX = 5;
 
 /**
- * The gRPC status that a call to Temporal failed with. Raw services (`workflowService`, `operatorService`) throw it as it
- * is; the calls of `client.workflow` and `client.schedule` throw an error of the SDK's that has it as its cause.
+ * The gRPC status that a call to Temporal failed with. Raw services (`workflowService`, `operatorService`)
+ * throw it as it is; the calls of `client.workflow` and `client.schedule` throw an error of the SDK's that
+ * has it as its cause.
  *
- * @returns undefined where the error is not a server's, or is one for which the SDK has a class: `WorkflowNotFoundError`,
- *   `NamespaceNotFoundError`, `ScheduleAlreadyRunning` have no code
+ * @returns undefined where the error is not a server's, or is one for which the SDK has a class:
+ *   `WorkflowNotFoundError`, `NamespaceNotFoundError`, `ScheduleAlreadyRunning` have no code
  */
 export function grpcCodeOf(error: unknown): number | undefined {
   let current = error;

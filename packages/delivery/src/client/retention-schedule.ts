@@ -6,8 +6,9 @@ import { bounded } from "./bounded.ts";
 const CATCHUP_WINDOW_MS = 60_000;
 
 /**
- * Has Temporal start the retention every so often. Every worker says so at its start, and the last one's interval holds;
- * later each only makes up for a schedule that is gone, and leaves one that is there as its operators want it.
+ * Has Temporal start the retention every so often. Every worker says so at its start, and the last one's
+ * interval holds; later each only makes up for a schedule that is gone, and leaves one that is there as its
+ * operators want it.
  *
  * @param ifThere what becomes of a schedule that is there. Default: `update`, it gets this interval
  * @throws where Temporal is away

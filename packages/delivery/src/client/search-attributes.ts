@@ -20,8 +20,8 @@ export type Searchable = Readonly<Record<keyof typeof KEYS, string>>;
 type StartAttributes = { readonly typedSearchAttributes?: TypedSearchAttributes };
 
 /**
- * Gives workflows their search attributes as far as the server has them. Where they are missing, operators lack their
- * filters; no delivery waits for them.
+ * Gives workflows their search attributes as far as the server has them. Where they are missing, operators
+ * lack their filters; no delivery waits for them.
  */
 export type Searchability = {
   /**
@@ -30,29 +30,38 @@ export type Searchability = {
    * @throws what the start threw; where it was made both ways, what it threw without them
    */
   start(values: Searchable, start: (attributes: StartAttributes) => Promise<unknown>): Promise<void>;
-  /** Resolves when none of its own calls is under way. Were the connection closed before, the SDK's retry would throw. */
+  /**
+   * Resolves when none of its own calls is under way. Were the connection closed before, the SDK's retry
+   * would throw.
+   */
   stop(): Promise<void>;
 };
 
 export type SearchabilityOptions = {
   readonly now: () => number;
   /**
-   * A workflow was started without its attributes, and why. Called once for all that follow, until one was started with
-   * them again.
+   * A workflow was started without its attributes, and why. Called once for all that follow, until one was
+   * started with them again.
    */
   readonly onMissing: (why: unknown) => void;
 };
 
 /**
- * The least time between two looks at what is registered. A server takes some seconds to know a new attribute, and many
- * starts at once find out that it does not.
+ * The least time between two looks at what is registered. A server takes some seconds to know a new
+ * attribute, and many starts at once find out that it does not.
  */
 const LOOK_AGAIN_MS = 10_000;
 /** The same where Temporal or the namespace was away: the look found nothing out. */
 const LOOK_AGAIN_AWAY_MS = 1_000;
-/** The same where registering was refused. A cloud always does, and an operator may make the attributes at any time. */
+/**
+ * The same where registering was refused. A cloud always does, and an operator may make the attributes at any
+ * time.
+ */
 const LOOK_AGAIN_REFUSED_MS = 60_000;
-/** A server that refuses attributes so soon after they were registered does not know them yet; nobody is told of that. */
+/**
+ * A server that refuses attributes so soon after they were registered does not know them yet; nobody is told
+ * of that.
+ */
 const NOTICED_WITHIN_MS = 60_000;
 
 const AWAY: ReadonlySet<number | undefined> = new Set([
@@ -63,12 +72,14 @@ const AWAY: ReadonlySet<number | undefined> = new Set([
 ]);
 
 /**
- * Registers the attributes at the first start, which waits for that, and again whenever the server turns out not to know
- * them: it has lost its data, or somebody removed one.
+ * Registers the attributes at the first start, which waits for that, and again whenever the server turns out
+ * not to know them: it has lost its data, or somebody removed one.
  */
 export function createSearchability(client: Client, { now, onMissing }: SearchabilityOptions): Searchability {
   let isKnown = false;
-  /** Looks begun so far. What a start finds out counts only where none began meanwhile: it is old otherwise. */
+  /**
+   * Looks begun so far. What a start finds out counts only where none began meanwhile: it is old otherwise.
+   */
   let looks = 0;
   let lookAfter = 0;
   let firstLook: Promise<void> | undefined;

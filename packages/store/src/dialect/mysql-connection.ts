@@ -132,8 +132,8 @@ const READ_ONLY = new Set([
 ]);
 
 /**
- * After a failover the old server may live on without taking writes. Its connections never break by themselves; a new
- * one looks the host's name up again, and finds the new server.
+ * After a failover the old server may live on without taking writes. Its connections never break by
+ * themselves; a new one looks the host's name up again, and finds the new server.
  */
 function isReadOnly(error: unknown): boolean {
   return READ_ONLY.has(codeOf(error));
