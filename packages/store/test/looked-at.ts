@@ -1,4 +1,4 @@
-import Database from "better-sqlite3";
+import { DatabaseSync, type SQLInputValue } from "node:sqlite";
 import { sql } from "kysely";
 import { vi } from "vitest";
 import type { Store } from "../src/index.ts";
@@ -42,11 +42,11 @@ const NARROW = new RegExp(
 
 async function scansOf(url: string, call: () => Promise<unknown>): Promise<string[]> {
   const run = await statementsOf(call);
-  const database = new Database(url.slice("sqlite:".length), { readonly: true });
+  const database = new DatabaseSync(url.slice("sqlite:".length), { readOnly: true });
   const scans: string[] = [];
   for (const [text, values] of run) {
-    const plan = database.prepare<unknown[], { detail: string }>(`explain query plan ${text}`).all(...values);
-    for (const { detail } of plan) {
+    for (const row of database.prepare(`explain query plan ${text}`).all(...values)) {
+      const detail = String(row["detail"]);
       if (/^(SCAN|SEARCH) (deliveries|delivery_changes)\b/.test(detail) && !NARROW.test(detail)) {
         scans.push(`${detail}: ${text.slice(0, 100)}`);
       }
@@ -57,23 +57,24 @@ async function scansOf(url: string, call: () => Promise<unknown>): Promise<strin
 }
 
 /** What is run meanwhile, by its text, with values: a plan may depend on them. */
-async function statementsOf(call: () => Promise<unknown>): Promise<Map<string, unknown[]>> {
-  const run = new Map<string, unknown[]>();
-  const prepare = Database.prototype.prepare;
-  const spy = vi.spyOn(Database.prototype, "prepare").mockImplementation(function (
-    this: Database.Database,
+async function statementsOf(call: () => Promise<unknown>): Promise<Map<string, SQLInputValue[]>> {
+  const run = new Map<string, SQLInputValue[]>();
+  const prepare = DatabaseSync.prototype.prepare;
+  const spy = vi.spyOn(DatabaseSync.prototype, "prepare").mockImplementation(function (
+    this: DatabaseSync,
     text: string,
   ) {
     const statement = prepare.call(this, text);
     for (const method of ["all", "run"] as const) {
-      const original = statement[method].bind(statement);
-      statement[method] = ((values: unknown[]) => {
+      const original: (...values: SQLInputValue[]) => unknown = statement[method].bind(statement);
+      const noting = (...values: SQLInputValue[]) => {
         run.set(text, values);
-        return original(values);
-      }) as never;
+        return original(...values);
+      };
+      Object.assign(statement, { [method]: noting });
     }
     return statement;
-  } as never);
+  });
   await call();
   spy.mockRestore();
   return run;

@@ -130,7 +130,7 @@ test.each<[string, (socket: Socket) => void]>([
   socket.pause();
   send(socket);
   const response = await request;
-  response.writeHead(200);
+  (response as ServerResponse).writeHead(200);
   // More than any buffer on the way holds.
   expect((response as ServerResponse).write(Buffer.alloc(MORE_THAN_FITS_BYTES))).toBe(false);
   const woken = once(response, "drain");

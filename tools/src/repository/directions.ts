@@ -27,7 +27,7 @@ const WORKSPACE: Readonly<Record<string, readonly string[]>> = {
 /** Packages of others that only these folders may import. */
 const CONFINED: readonly { readonly packages: RegExp; readonly to: readonly string[] }[] = [
   // The bench holds the product against bare drivers and clients.
-  { packages: /^(mysql2|better-sqlite3)$/, to: ["packages/store", "tools/src/bench/yardsticks"] },
+  { packages: /^(mysql2|node:sqlite)$/, to: ["packages/store", "tools/src/bench/yardsticks"] },
   // The test kit creates and drops databases, which no product code does.
   { packages: /^kysely$/, to: ["packages/store", "packages/testkit"] },
   {

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import type Database from "better-sqlite3";
-import type { CompiledQuery, DatabaseConnection, QueryResult } from "kysely";
+import type { CompiledQuery, DatabaseConnection, QueryResult, SqliteStatement } from "kysely";
 import { codeOf } from "./seam.ts";
+import type { SqliteFile } from "./sqlite-database.ts";
 import type { LogSync } from "./sync-log.ts";
 
 /** How long a statement waits for another process's write. A write takes milliseconds; more means that somebody hangs. */
@@ -18,7 +18,7 @@ const STATEMENTS_MAX = 256;
  * and with it the heartbeats of attempts under way.
  */
 export function sqliteConnection(
-  database: Database.Database,
+  database: SqliteFile,
   syncLog: LogSync,
   streamQuery: DatabaseConnection["streamQuery"],
 ): DatabaseConnection {
@@ -36,7 +36,7 @@ export function sqliteConnection(
         try {
           const result = run<R>(query);
           // It ended a write: a commit, or a statement that is its own transaction.
-          if (result.numAffectedRows !== undefined && !database.inTransaction) await syncLog();
+          if (result.numAffectedRows !== undefined && !database.isTransaction) await syncLog();
           return result;
         } catch (error) {
           if (codeOf(error) !== "SQLITE_BUSY") throw error;
@@ -51,8 +51,8 @@ export function sqliteConnection(
 }
 
 /** The statement that was used longest ago makes room. SQLite itself prepares one anew where the tables have changed. */
-function keepPrepared(database: Database.Database): (sql: string) => Database.Statement {
-  const statements = new Map<string, Database.Statement>();
+function keepPrepared(database: SqliteFile): (sql: string) => SqliteStatement {
+  const statements = new Map<string, SqliteStatement>();
   return (sql) => {
     const known = statements.get(sql);
     if (known !== undefined) {

@@ -1,7 +1,6 @@
 import { mkdirSync } from "node:fs";
 import { dirname } from "node:path";
 import { setImmediate as turn } from "node:timers/promises";
-import Database from "better-sqlite3";
 import {
   CompiledQuery,
   type DatabaseConnection,
@@ -13,6 +12,7 @@ import {
 } from "kysely";
 import { codeOf, hasCode, type Seam } from "./seam.ts";
 import { sqliteConnection } from "./sqlite-connection.ts";
+import { openSqliteFile, type SqliteFile } from "./sqlite-database.ts";
 import { type LogSync, syncLogOf } from "./sync-log.ts";
 
 /** SQLite's codes, and the one of `DeadlinePassed`. */
@@ -21,8 +21,8 @@ const AWAY = /^(SQLITE_(BUSY|LOCKED|IOERR|CANTOPEN|FULL|READONLY)|ETIMEDOUT$)/;
 /** The embedded database: one file, shared by the API and the worker of one machine. */
 export function sqliteSeam(path: string): Seam {
   mkdirSync(dirname(path), { recursive: true });
-  const database = new Database(path, { timeout: 0 });
-  const journal = database.pragma("journal_mode = WAL", { simple: true });
+  const database = openSqliteFile(path);
+  const journal = database.pragma("journal_mode = WAL");
   if (journal !== "wal") throw new Error(`SQLite cannot keep a write-ahead log beside ${path}`);
   // An accepted event must survive a power cut: NORMAL alone would lose the last commits.
   database.pragma("synchronous = NORMAL");
@@ -51,7 +51,7 @@ export function sqliteSeam(path: string): Seam {
   };
 }
 
-type SqliteParts = { readonly database: Database.Database; readonly syncLog: LogSync };
+type SqliteParts = { readonly database: SqliteFile; readonly syncLog: LogSync };
 
 class PatientSqliteDialect extends SqliteDialect {
   readonly #config: SqliteParts;
@@ -81,7 +81,7 @@ class TransactionalSqliteAdapter extends SqliteAdapter {
 }
 
 class PatientSqliteDriver extends SqliteDriver {
-  readonly #database: Database.Database;
+  readonly #database: SqliteFile;
   readonly #syncLog: LogSync;
   #connection: DatabaseConnection | undefined;
 
@@ -113,7 +113,7 @@ class PatientSqliteDriver extends SqliteDriver {
 
   /** A commit whose flush failed has left none: what went wrong is told, and not that there is nothing to roll back. */
   override async rollbackTransaction(connection: DatabaseConnection): Promise<void> {
-    if (this.#database.inTransaction) await super.rollbackTransaction(connection);
+    if (this.#database.isTransaction) await super.rollbackTransaction(connection);
   }
 
   override async destroy(): Promise<void> {

@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import Database from "better-sqlite3";
+import { DatabaseSync, type StatementSync } from "node:sqlite";
 import { createConnection } from "mysql2/promise";
 import type { Database as DatabaseName } from "../report/results.ts";
 
@@ -30,14 +30,12 @@ export async function openBareDatabase(
 }
 
 function openSqlite(dir: string): BareDatabase {
-  const db = new Database(join(dir, "bare.db"));
-  db.pragma("journal_mode = WAL");
-  db.pragma("synchronous = FULL");
+  const db = new DatabaseSync(join(dir, "bare.db"));
+  db.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL");
   db.exec("CREATE TABLE bare (id TEXT NOT NULL PRIMARY KEY, data BLOB NOT NULL) STRICT");
-  const statements = new Map<number, Database.Statement>();
-  const version = db.prepare("SELECT sqlite_version() AS version").get() as { version: string };
+  const statements = new Map<number, StatementSync>();
   return {
-    settings: `SQLite ${version.version}, WAL, synchronous=FULL`,
+    settings: `SQLite ${process.versions["sqlite"]}, WAL, synchronous=FULL`,
     pid: undefined,
     async insert(rows) {
       const statement = statements.get(rows) ?? db.prepare(insertOf(rows));

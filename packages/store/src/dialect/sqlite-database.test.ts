@@ -1,0 +1,72 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { openSqliteFile, type SqliteFile } from "./sqlite-database.ts";
+
+let dir: string;
+let database: SqliteFile;
+beforeEach(() => {
+  dir = mkdtempSync(join(tmpdir(), "posthaste-sqlite-"));
+  database = openSqliteFile(join(dir, "a.db"));
+  run("create table a (id INTEGER PRIMARY KEY, name TEXT UNIQUE, data BLOB, n INTEGER) STRICT");
+});
+afterEach(() => {
+  database.close();
+  rmSync(dir, { recursive: true });
+});
+
+const run = (sql: string, ...parameters: unknown[]) => database.prepare(sql).run(parameters);
+const all = (sql: string, ...parameters: unknown[]) => database.prepare(sql).all(parameters);
+const codeOf = (call: () => unknown): unknown => {
+  try {
+    call();
+  } catch (error) {
+    return (error as { code?: unknown }).code;
+  }
+  return undefined;
+};
+
+test("bytes come back as a Buffer: of a column, of an expression, and of rows read one by one", () => {
+  run("insert into a (id, data) values (1, ?), (2, null)", Buffer.from("bytes"));
+  const rows = [{ data: Buffer.from("bytes") }, { data: null }];
+  expect(all("select data from a order by id")).toEqual(rows);
+  expect(all("select coalesce(data, null) as data from a order by id")).toEqual(rows);
+  expect([...database.prepare("select data from a order by id").iterate([])]).toEqual(rows);
+  expect((all("select data from a where id = 1")[0] as { data: unknown }).data).toBeInstanceOf(Buffer);
+});
+
+test("a statement that gives rows is a reader, and one that does not says what it changed", () => {
+  expect(database.prepare("select 1").reader).toBe(true);
+  expect(database.prepare("insert into a (id) values (?)").reader).toBe(false);
+  expect(run("insert into a (id) values (7), (8)")).toMatchObject({ changes: 2, lastInsertRowid: 8 });
+});
+
+test.each<[string, string, () => unknown]>([
+  ["a unique key", "SQLITE_CONSTRAINT_UNIQUE", () => run("insert into a (id, name) values (2, 'x')")],
+  ["a primary key", "SQLITE_CONSTRAINT_PRIMARYKEY", () => run("insert into a (id) values (1)")],
+  ["another constraint", "SQLITE_CONSTRAINT", () => run("insert into a (id, n) values (3, 'word')")],
+  ["a syntax error", "SQLITE_1", () => run("selekt")],
+])("an error has the name that SQLite gives it: %s", (_what, code, violate) => {
+  run("insert into a (id, name) values (1, 'x')");
+  expect(codeOf(violate)).toBe(code);
+});
+
+test("another's write is SQLITE_BUSY at once, and a file that cannot be opened SQLITE_CANTOPEN", () => {
+  const other = openSqliteFile(join(dir, "a.db"));
+  other.prepare("begin immediate").run([]);
+  expect(other.isTransaction).toBe(true);
+  expect(codeOf(() => run("insert into a (id) values (1)"))).toBe("SQLITE_BUSY");
+  other.close();
+  expect(codeOf(() => openSqliteFile(dir))).toBe("SQLITE_CANTOPEN");
+});
+
+test("a number that JavaScript cannot hold is refused rather than rounded", () => {
+  run("insert into a (id, n) values (1, ?)", 2n ** 60n);
+  expect(() => all("select n from a")).toThrow(RangeError);
+});
+
+test("closing twice is harmless", () => {
+  database.close();
+  expect(() => database.close()).not.toThrow();
+});
