@@ -1,36 +1,32 @@
-// The front door of every `npm run` command: plain JavaScript without dependencies, since it runs before they are
-// installed. It sees to Node and the dependencies, then hands over to tools/src/COMMAND.ts.
+// The front door of every `npm run` command: plain JavaScript without dependencies that old Nodes can read, since it
+// runs before anything is installed. It sees to Node and the dependencies, then hands over to tools/src/COMMAND.ts.
 import { existsSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { fetchNode } from "./start/fetch-node.mjs";
 import { handOver } from "./start/hand-over.mjs";
-import { InstallError, install, isInstalled } from "./start/install.mjs";
-import { nodeProblem } from "./start/node-version.mjs";
+import { install, isInstalled } from "./start/install.mjs";
+import { isSupported } from "./start/node-version.mjs";
+import { programOf } from "./start/programs.mjs";
+import { StartError } from "./start/start-error.mjs";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const [command = "", ...args] = process.argv.slice(2);
 
-/** They run in production as well, where nobody wants an install as a side effect. */
-const NEVER_REINSTALL = new Set(["migrate", "token", "reseal"]);
-
-process.exitCode = await main();
+process.exitCode = await main().catch((error) => {
+  if (error instanceof StartError) return complain(error.message);
+  throw error;
+});
 
 async function main() {
-  const problem = nodeProblem(process.versions.node);
-  if (problem !== undefined) return complain(problem);
-  if (!/^[a-z]+$/.test(command) || !existsSync(join(root, "tools/src", `${command}.ts`))) {
+  const program = programOf(root, command);
+  if (program === undefined) {
     return complain(`there is no command "${command}"; see the scripts in package.json`);
   }
-  const wanted = NEVER_REINSTALL.has(command) ? existsSync(join(root, "node_modules")) : isInstalled(root);
-  if (!wanted) {
-    try {
-      await install(root);
-    } catch (error) {
-      if (error instanceof InstallError) return complain(error.message);
-      throw error;
-    }
-  }
-  return await handOver(root, command, args);
+  const node = isSupported(process.versions.node) ? process.execPath : await fetchNode(root);
+  const wanted = program.installs ? isInstalled(root) : existsSync(join(root, "node_modules"));
+  if (!wanted) await install(root, { node });
+  return await handOver(node, [...program.args, ...args], { cwd: root, name: command });
 }
 
 /** @param {string} line */

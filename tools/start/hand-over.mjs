@@ -1,26 +1,27 @@
 import { spawn } from "node:child_process";
-import { join } from "node:path";
+import { withNode } from "./run-quietly.mjs";
 
 /** One Ctrl-C reaches this process several times: from the terminal, and from every npm and shell above it. */
 const ECHO_MS = 1_000;
 const FORWARDED = /** @type {const} */ (["SIGINT", "SIGTERM", "SIGHUP"]);
 
 /**
- * Runs tools/src/COMMAND.ts and resolves with its exit code. The child is in a session of its own, so a signal reaches
+ * Runs a program with a Node and resolves with its exit code. The child is in a session of its own, so a signal reaches
  * it only from here, and so once: echoes within a second are swallowed, a later one counts again. An IPC channel tells
  * it when this process is gone without a word.
  *
- * @param {string} root
- * @param {string} command
- * @param {readonly string[]} args
+ * @param {string} node
+ * @param {readonly string[]} args for it
+ * @param {{ cwd: string, name: string }} what
  * @returns {Promise<number>}
  */
-export async function handOver(root, command, args) {
-  const child = spawn(
-    process.execPath,
-    ["--conditions=source", "--import", "tsx", join(root, "tools/src", `${command}.ts`), ...args],
-    { cwd: root, stdio: ["inherit", "inherit", "inherit", "ipc"], detached: true },
-  );
+export async function handOver(node, args, { cwd, name }) {
+  const child = spawn(node, args, {
+    cwd,
+    env: withNode(node),
+    stdio: ["inherit", "inherit", "inherit", "ipc"],
+    detached: true,
+  });
   const forwardedAt = new Map();
   for (const signal of FORWARDED) {
     process.on(signal, () => {
@@ -32,7 +33,7 @@ export async function handOver(root, command, args) {
   }
   return await new Promise((resolve) => {
     child.on("error", (error) => {
-      console.error(`posthaste: ${command} could not be started: ${error.message}`);
+      console.error(`posthaste: ${name} could not be started: ${error.message}`);
       resolve(1);
     });
     child.on("exit", (code, signal) => resolve(code ?? codeOfSignal(signal)));

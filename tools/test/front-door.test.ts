@@ -1,22 +1,28 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { cp, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
+import { once } from "node:events";
+import { cp, mkdir, mkdtemp, readdir, readFile, realpath, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { isAlive, knownProcess } from "../src/processes/known-process.ts";
 import { poll } from "../src/processes/poll.ts";
+import { freePort } from "../src/processes/ports.ts";
+import { PINNED } from "../start/pinned-nodes.mjs";
+import { otherNode } from "./other-nodes.ts";
 
 /*
- * The real tools/run.mjs in a repository of its own, with a stand-in for npm that writes down its calls.
+ * The real tools/run.mjs in a repository of its own, with a stand-in for npm that writes down its calls. What fetches
+ * a Node is the real npm: with another registry, hash or platform where that is what a test is about.
  */
 
 const repository = fileURLToPath(new URL("../../", import.meta.url));
+const realNpm = process.env["npm_execpath"] ?? "npm";
 let root: string;
 const started: ChildProcess[] = [];
 
 beforeEach(async () => {
-  root = await mkdtemp(join(tmpdir(), "posthaste-front-door-"));
+  root = await realpath(await mkdtemp(join(tmpdir(), "posthaste-front-door-")));
   await mkdir(join(root, "tools/src"), { recursive: true });
   await cp(join(repository, "tools/run.mjs"), join(root, "tools/run.mjs"));
   await cp(join(repository, "tools/start"), join(root, "tools/start"), { recursive: true });
@@ -30,13 +36,23 @@ afterEach(async () => {
   await rm(root, { recursive: true, force: true });
 });
 
-/** npm ci: empties node_modules, links the one dependency that the front door needs, and ends as `ending` says. */
+/**
+ * npm ci: empties node_modules, links the one dependency that the front door needs, and ends as `ending` says. For
+ * another folder, where a Node is fetched, it is the real npm.
+ */
 async function writeNpm(ending: string): Promise<void> {
   const tsx = join(repository, "node_modules/tsx");
   await writeFile(
     join(root, "npm.js"),
-    `import { appendFileSync, mkdirSync, rmSync, symlinkSync } from "node:fs";
+    `import { spawnSync } from "node:child_process";
+import { appendFileSync, mkdirSync, rmSync, symlinkSync } from "node:fs";
+if (process.cwd() !== ${JSON.stringify(root)}) {
+  const npm = ${JSON.stringify(realNpm)};
+  const [program, ...args] = npm.endsWith(".js") ? [process.execPath, npm] : [npm];
+  process.exit(spawnSync(program, [...args, ...process.argv.slice(2)], { stdio: "inherit" }).status);
+}
 appendFileSync("npm-calls", process.argv.slice(2).join(" ") + "\\n");
+appendFileSync("npm-nodes", process.version + "\\n");
 rmSync("node_modules", { recursive: true, force: true });
 mkdirSync("node_modules");
 symlinkSync(${JSON.stringify(tsx)}, "node_modules/tsx");
@@ -63,10 +79,12 @@ async function command(name: string, code: string): Promise<void> {
   await writeFile(join(root, "tools/src", `${name}.ts`), code);
 }
 
-function start(...args: string[]) {
-  const child = spawn(process.execPath, [join(root, "tools/run.mjs"), ...args], {
+type With = { readonly node?: string; readonly env?: Readonly<Record<string, string>> };
+
+function start(args: readonly string[], { node = process.execPath, env = {} }: With = {}) {
+  const child = spawn(node, [join(root, "tools/run.mjs"), ...args], {
     cwd: root,
-    env: { ...process.env, npm_execpath: join(root, "npm.js") },
+    env: { ...process.env, npm_execpath: join(root, "npm.js"), ...env },
     stdio: ["ignore", "pipe", "pipe"],
   });
   started.push(child);
@@ -82,7 +100,11 @@ function start(...args: string[]) {
 }
 
 async function run(...args: string[]) {
-  const { text, ended } = start(...args);
+  return await runWith({}, ...args);
+}
+
+async function runWith(options: With, ...args: string[]) {
+  const { text, ended } = start(args, options);
   const code = await ended;
   return { code, ...text };
 }
@@ -123,10 +145,10 @@ test("it leaves alone what somebody installed by hand, if it is what the lock fi
   expect(await npmCalls()).toHaveLength(1);
 });
 
-test("it installs again for another build of Node", async () => {
+test("it installs again for another platform", async () => {
   await run("hello");
   const stamp = join(root, "node_modules/.posthaste-installed");
-  await writeFile(stamp, (await readFile(stamp, "utf8")).replace(/-\d+$/, "-1"));
+  await writeFile(stamp, (await readFile(stamp, "utf8")).replace(/ \S+$/, " plan9-x64"));
   await run("hello");
   expect(await npmCalls()).toHaveLength(2);
 });
@@ -168,7 +190,7 @@ setInterval(() => {}, 1000);
 
 async function startListening() {
   await command("listen", LISTENING);
-  const running = start("listen");
+  const running = start(["listen"]);
   expect(await poll(() => running.text.out.includes("ready"), { withinMs: 20_000 })).toBe(true);
   const known = knownProcess(Number(/ready (\d+)/.exec(running.text.out)?.[1]));
   if (known === undefined) throw new Error("the command does not run");
@@ -195,4 +217,106 @@ test("a command whose front door was killed is told", async () => {
 test("the end of a command by a signal is its exit code", async () => {
   await command("die", `process.kill(process.pid, "SIGKILL"); setInterval(() => {}, 1000);`);
   expect((await run("die")).code).toBe(137);
+});
+
+const saysNode = `console.log(process.version, process.env.NODE === process.execPath);
+import { execFileSync } from "node:child_process";
+console.log(String(execFileSync("node", ["--version"])));`;
+
+test("an old Node fetches a supported one, once, and npm and the command run with it, also as `node` on PATH", async () => {
+  const node = await otherNode("old");
+  await command("hello", saysNode);
+  const { version } = PINNED[`${process.platform}-${process.arch}`] ?? { version: "" };
+  const first = await runWith({ node }, "hello");
+  expect(first).toMatchObject({ code: 0, out: `v${version} true\nv${version}\n\n` });
+  const old = node.includes("20.20.2") ? "20.20.2" : "20.18.1";
+  expect(first.err.split("\n")[0]).toBe(
+    `this is Node ${old}, which is not supported: fetching ${version} into .cache …`,
+  );
+  expect(await readFile(join(root, "npm-nodes"), "utf8")).toBe(`v${version}\n`);
+  expect(await runWith({ node }, "hello")).toEqual({ code: 0, out: first.out, err: "" });
+});
+
+test("two commands at once on an old Node, and one that was killed before, leave one Node behind", async () => {
+  const node = await otherNode("old");
+  await command("hello", saysNode);
+  const { name, version } = PINNED[`${process.platform}-${process.arch}`] ?? { name: "", version: "" };
+  const gone = spawn(process.execPath, ["-e", ""]);
+  await once(gone, "close");
+  await mkdir(join(root, ".cache", `${name}-${version}.${gone.pid}`), { recursive: true });
+  await mkdir(join(root, "node_modules"));
+  await symlink(join(repository, "node_modules/tsx"), join(root, "node_modules/tsx"));
+  await command("migrate", saysNode);
+  const both = await Promise.all([runWith({ node }, "migrate"), runWith({ node }, "migrate")]);
+  expect(both.map(({ code, out }) => ({ code, out }))).toEqual(
+    Array(2).fill({ code: 0, out: `v${version} true\nv${version}\n\n` }),
+  );
+  expect(await readdir(join(root, ".cache"))).toEqual([`${name}-${version}`]);
+});
+
+test("a service starts with the threads and flags of services/start.env, and what the environment sets counts", async () => {
+  await mkdir(join(root, "node_modules"));
+  await mkdir(join(root, "services/worker/dist"), { recursive: true });
+  await cp(join(repository, "services/start.env"), join(root, "services/start.env"));
+  await writeFile(
+    join(root, "services/worker/dist/main.js"),
+    `import { readdirSync, stat } from "node:fs";
+for (let i = 0; i < 200; i++) stat("/", () => {});
+console.log(process.env.UV_THREADPOOL_SIZE, process.env.NODE_OPTIONS);`,
+  );
+  const flags = "--disable-warning=ExperimentalWarning";
+  expect((await run("start:worker")).out).toBe(`64 ${flags}\n`);
+  const own = await runWith(
+    { env: { UV_THREADPOOL_SIZE: "7", NODE_OPTIONS: "--no-warnings" } },
+    "start:worker",
+  );
+  expect(own.out).toBe("7 --no-warnings\n");
+});
+
+/** The pinned Nodes of this repository, changed. */
+async function repin(change: (text: string) => string): Promise<void> {
+  const path = join(root, "tools/start/pinned-nodes.mjs");
+  await writeFile(path, change(await readFile(path, "utf8")));
+}
+
+/** npm as on a machine that has fetched nothing, with a registry where nobody listens. */
+async function nobodyListens(): Promise<Readonly<Record<string, string>>> {
+  return {
+    npm_config_registry: `http://127.0.0.1:${await freePort()}/`,
+    npm_config_cache: join(root, "npm-cache"),
+    npm_config_fetch_retries: "0",
+  };
+}
+
+test.each<[string, () => Promise<Readonly<Record<string, string>>>, RegExp]>([
+  [
+    "a registry that is not reached",
+    nobodyListens,
+    /^posthaste: Node \S+ could not be fetched from the npm registry \(.*ECONNREFUSED.*install Node 22\.19 or newer/,
+  ],
+  [
+    "a Node that is not what was pinned",
+    async () => {
+      await repin((text) => text.replaceAll(/sha512-..../g, "sha512-AAAA"));
+      return {};
+    },
+    /^posthaste: Node \S+ could not be fetched .*\(what the registry has is not what was pinned\)/,
+  ],
+  [
+    "a platform for which there is none",
+    async () => {
+      await repin((text) => text.replaceAll(`"${process.platform}-${process.arch}"`, '"plan9-x64"'));
+      return {};
+    },
+    /^posthaste: this is Node \S+, and the npm registry has no newer one for \S+: install Node 22\.19/,
+  ],
+])("%s is one line that names the way out, and leaves nothing behind", async (_what, prepare, line) => {
+  const node = await otherNode("old");
+  const env = await prepare();
+  const { code, err } = await runWith({ node, env }, "hello");
+  expect(code).toBe(1);
+  expect(err.trimEnd().split("\n").at(-1)).toMatch(line);
+  expect(err.split("\n").filter((text) => !text.startsWith("this is Node"))).toHaveLength(2);
+  expect(await readdir(join(root, ".cache")).catch(() => [])).toEqual([]);
+  expect(await npmCalls()).toEqual([]);
 });

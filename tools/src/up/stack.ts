@@ -1,5 +1,6 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { serviceArgs } from "../../start/programs.mjs";
 import { type Child, lastLogLines, startChild } from "../processes/child.ts";
 import { answersOk, poll } from "../processes/poll.ts";
 import { accepts, freePort } from "../processes/ports.ts";
@@ -118,13 +119,12 @@ export function createStack(options: {
         POSTHASTE_EGRESS_ALLOW: env["POSTHASTE_EGRESS_ALLOW"] || LOOPBACK,
         ...(temporalAddress && temporalEnv(env, folder.dir, temporalAddress)),
       };
-      const worker = await start("worker", process.execPath, [join(root, "services/worker/dist/main.js")], {
+      const worker = await start("worker", process.execPath, serviceArgs(root, "worker"), {
         ...shared,
-        UV_THREADPOOL_SIZE: env["UV_THREADPOOL_SIZE"] || "64",
         POSTHASTE_WORKER_HOST: "127.0.0.1",
         POSTHASTE_WORKER_PORT: String(workerPort),
       });
-      const api = await start("API", process.execPath, [join(root, "services/api/dist/main.js")], {
+      const api = await start("API", process.execPath, serviceArgs(root, "api"), {
         ...shared,
         POSTHASTE_HOST: "127.0.0.1",
         POSTHASTE_PORT: String(port),

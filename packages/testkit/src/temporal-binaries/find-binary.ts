@@ -8,7 +8,7 @@ import { downloadBySdk } from "./sdk-download.ts";
 import type { Source } from "./source.ts";
 
 export type BinaryOptions = {
-  /** Where copies are kept; default: `node_modules/.cache/posthaste` of the repository. */
+  /** Where copies are kept; default: `.cache` of the repository. */
   readonly cacheDir?: string;
   /** Told, in one line each, of what takes long or was passed over. */
   readonly progress?: (line: string) => void;
@@ -33,7 +33,7 @@ export function timeSkippingBinary(options: BinaryOptions = {}): Promise<string>
   return findOnce(TIME_SKIPPING, options);
 }
 
-const repositoryCache = fileURLToPath(new URL("../../../../node_modules/.cache/posthaste", import.meta.url));
+const repositoryCache = fileURLToPath(new URL("../../../../.cache", import.meta.url));
 const found = new Map<string, Promise<string>>();
 
 function findOnce(program: Program, options: BinaryOptions): Promise<string> {

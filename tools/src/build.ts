@@ -1,0 +1,16 @@
+import { fileURLToPath } from "node:url";
+import { build } from "./processes/build.ts";
+import { runMain } from "./terminal/complaint.ts";
+import { listenForStop } from "./terminal/stop-signal.ts";
+
+const root = fileURLToPath(new URL("../../", import.meta.url));
+
+await runMain(async () => {
+  const { signal, unlisten } = listenForStop(() => process.exit(130));
+  try {
+    await build(root, signal);
+    return 0;
+  } finally {
+    unlisten();
+  }
+});

@@ -1,0 +1,37 @@
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+
+/**
+ * @typedef {object} Program what a command of the front door runs
+ * @property {readonly string[]} args for Node
+ * @property {boolean} installs whether dependencies are installed anew where they are not what the lock file says
+ */
+
+/** They run in production as well, where nobody wants an install as a side effect. */
+const NEVER_REINSTALL = new Set(["migrate", "token", "reseal"]);
+
+/**
+ * @param {string} root
+ * @param {string} command
+ * @returns {Program | undefined} undefined where there is no such command
+ */
+export function programOf(root, command) {
+  const service = /^start:(api|worker)$/.exec(command)?.[1];
+  if (service !== undefined) return { args: serviceArgs(root, service), installs: false };
+  const path = join(root, "tools/src", `${command}.ts`);
+  if (!/^[a-z]+$/.test(command) || !existsSync(path)) return undefined;
+  const flags = ["--disable-warning=ExperimentalWarning", "--conditions=source", "--import", "tsx"];
+  return { args: [...flags, path], installs: !NEVER_REINSTALL.has(command) };
+}
+
+/**
+ * API or worker, with the variables and flags that Node reads before a program's first line. What the environment
+ * sets already counts.
+ *
+ * @param {string} root
+ * @param {string} service `api` or `worker`
+ * @returns {readonly string[]} for Node
+ */
+export function serviceArgs(root, service) {
+  return [`--env-file=${join(root, "services/start.env")}`, join(root, "services", service, "dist/main.js")];
+}

@@ -1,0 +1,85 @@
+import { execFileSync } from "node:child_process";
+import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type Receiver, startReceiver } from "@posthaste/testkit";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { freePort } from "../src/processes/ports.ts";
+import { otherNode } from "./other-nodes.ts";
+import { runUp, type Up } from "./run-up.ts";
+
+/*
+ * The whole suite runs on one Node. The oldest and the newest that are supported are shown to work: `up`, a delivery
+ * in each lane, a call to each service, and the end.
+ */
+
+let dataDir: string;
+let receiver: Receiver;
+let up: Up | undefined;
+
+beforeEach(async () => {
+  dataDir = await mkdtemp(join(tmpdir(), "posthaste-nodes-"));
+  receiver = await startReceiver();
+});
+afterEach(async () => {
+  up?.child.kill("SIGTERM");
+  await up?.ended;
+  await receiver.stop();
+  await rm(dataDir, { recursive: true, force: true });
+});
+
+test.each(["oldest", "newest"] as const)(
+  "the %s supported Node runs all of it",
+  { timeout: 300_000 },
+  async (which) => {
+    const node = await otherNode(which);
+    const port = await freePort();
+    const ports = ["--port", String(port), "--temporal-ui-port", String(await freePort())];
+    up = runUp(["--demo", "--data", dataDir, ...ports], {}, node);
+    await up.says("webhook-attempt: 1");
+    const token = up.token();
+    const call = async (method: string, request: unknown = {}): Promise<Record<string, unknown>> => {
+      const response = await fetch(`http://127.0.0.1:${port}/posthaste.v1.${method}`, {
+        method: "POST",
+        headers: { authorization: `Bearer ${token}`, "content-type": "application/json" },
+        body: JSON.stringify(request),
+      });
+      expect([method, response.status]).toEqual([method, 200]);
+      return (await response.json()) as Record<string, unknown>;
+    };
+
+    const { accounts } = (await call("AccountService/ListAccounts")) as { accounts: { id: number }[] };
+    expect(accounts).toHaveLength(1);
+    await call("SubscriptionService/CreateSubscription", {
+      targetUrl: receiver.url,
+      eventTypes: ["invoice_sent"],
+    });
+    for (const [count, lane] of ["LANE_WORKFLOW", "LANE_DIRECT"].entries()) {
+      await call("AccountService/SetLane", { accountId: accounts[0]?.id, lane });
+      await call("EventIngestService/IngestEvent", {
+        eventType: "invoice_sent",
+        dataJson: `{"lane":"${lane}"}`,
+      });
+      await expect.poll(() => receiver.requests.length, { timeout: 60_000 }).toBe(count + 1);
+      expect(receiver.requests[count]?.body.toString()).toBe(`[{"lane":"${lane}"}]`);
+    }
+    await call("DeliveryService/ListDeliveries");
+    await call("EventCatalogService/ListEventTypes");
+    await call("StatisticsService/GetStatistics");
+    await call("InboxService/CreateInbox");
+    await call("SessionService/GetSession");
+
+    const { started } = JSON.parse(await readFile(join(dataDir, "run.json"), "utf8")) as {
+      started: { name: string; pid: number }[];
+    };
+    for (const { pid } of started.filter(({ name }) => name !== "Temporal")) {
+      expect(String(execFileSync("ps", ["-o", "args=", "-p", String(pid)]))).toContain(node);
+    }
+    up.child.kill("SIGINT");
+    expect(await up.ended).toBe(0);
+    for (const name of await readdir(join(dataDir, "logs"))) {
+      expect(await readFile(join(dataDir, "logs", name), "utf8"), name).not.toContain("ExperimentalWarning");
+    }
+    expect(up.output()).not.toContain("Warning");
+  },
+);
