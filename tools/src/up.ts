@@ -67,10 +67,10 @@ async function runUntilStopped(options: UpOptions, stack: Stack, signal: AbortSi
 }
 
 async function start(options: UpOptions, stack: Stack, signal: AbortSignal) {
-  await showProgress("building", () => build(root, signal));
   const address = process.env["TEMPORAL_ADDRESS"];
   const ownTemporal = address === undefined || address === "";
-  const temporalAddress = ownTemporal ? await startTemporal(options, stack, signal) : undefined;
+  const binary = await prepare(ownTemporal, signal);
+  const temporalAddress = binary === undefined ? undefined : await startTemporal(binary, options, stack);
   const temporalUiUrl = ownTemporal ? `http://127.0.0.1:${options.temporalUiPort}` : undefined;
   const databaseUrl = `sqlite:${options.dataDir}/posthaste.db`;
   const sealing = await secretKeys({
@@ -96,13 +96,36 @@ async function start(options: UpOptions, stack: Stack, signal: AbortSignal) {
   return { token, temporalUi };
 }
 
-async function startTemporal(options: UpOptions, stack: Stack, signal: AbortSignal): Promise<string> {
-  const binary = await showProgress("looking for a Temporal server", (note) =>
-    temporalBinary({ progress: note }).catch((error: Error) => {
-      throw new Complaint(error.message);
-    }),
-  );
-  signal.throwIfAborted();
+/**
+ * Builds, and meanwhile gets a Temporal server where one is wanted: the one waits for the processor, the other for the
+ * network.
+ *
+ * @returns the server's program
+ */
+async function prepare(ownTemporal: boolean, signal: AbortSignal): Promise<string | undefined> {
+  if (!ownTemporal) {
+    await showProgress("building", () => build(root, signal));
+    return undefined;
+  }
+  return await showProgress("building, and looking for a Temporal server", async (note) => {
+    const failed = new AbortController();
+    try {
+      const [binary] = await Promise.all([
+        temporalBinary({ progress: note }).catch((error: Error) => {
+          throw new Complaint(error.message);
+        }),
+        build(root, AbortSignal.any([signal, failed.signal])),
+      ]);
+      return binary;
+    } catch (error) {
+      // Whichever failed, the other is not waited for.
+      failed.abort(error);
+      throw error;
+    }
+  });
+}
+
+async function startTemporal(binary: string, options: UpOptions, stack: Stack): Promise<string> {
   return await showProgress("starting the Temporal server", () =>
     stack.startTemporal({ binary, uiPort: options.temporalUiPort }),
   );
