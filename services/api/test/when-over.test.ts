@@ -130,9 +130,10 @@ test.each<[string, (socket: Socket) => void]>([
   socket.pause();
   send(socket);
   const response = await request;
-  (response as ServerResponse).writeHead(200);
+  const body = response as ServerResponse;
+  body.writeHead(200);
   // More than any buffer on the way holds.
-  expect((response as ServerResponse).write(Buffer.alloc(MORE_THAN_FITS_BYTES))).toBe(false);
+  expect(body.write(Buffer.alloc(MORE_THAN_FITS_BYTES))).toBe(false);
   const woken = once(response, "drain");
   socket.resetAndDestroy();
   await woken;

@@ -1,10 +1,11 @@
 /** The oldest Node that is promised to work. */
-const OLDEST = [20, 19, 0] as const;
+const OLDEST = [22, 19, 0] as const;
 
 type Lock = { readonly packages: Readonly<Record<string, LockedPackage>> };
 type LockedPackage = {
   readonly version?: string;
   readonly engines?: unknown;
+  readonly dependencies?: Readonly<Record<string, string>>;
   readonly optionalDependencies?: Readonly<Record<string, string>>;
 };
 
@@ -59,16 +60,23 @@ function compare(one: readonly number[], other: readonly number[]): number {
 }
 
 /**
- * A sentence for each build for another platform that the lock file leaves out, as npm does where a registry does not
- * carry it: `npm ci` then refuses the lock file, everywhere.
+ * A sentence for each package that another one asks for and the lock file leaves out: a build for another platform, where
+ * the registry does not carry it (`npm ci` then refuses the lock file, everywhere), or one whose version is overridden (then
+ * it does not, and the package is missing where it is used).
  */
-export function missingBuilds(lockText: string): readonly string[] {
+export function missingPackages(lockText: string): readonly string[] {
   const { packages } = JSON.parse(lockText) as Lock;
-  return Object.entries(packages).flatMap(([path, { optionalDependencies = {} }]) =>
-    Object.entries(optionalDependencies)
-      .filter(
-        ([name]) => !(`node_modules/${name}` in packages) && !(`${path}/node_modules/${name}` in packages),
-      )
+  return Object.entries(packages).flatMap(([path, { dependencies = {}, optionalDependencies = {} }]) =>
+    Object.entries({ ...dependencies, ...optionalDependencies })
+      .filter(([name]) => !placesOf(name, path).some((place) => place in packages))
       .map(([name, version]) => `${path} asks for ${name} ${version}, which is not in the lock file`),
   );
+}
+
+/** Where Node looks for a package, from one at a path: beside it, and in every folder above. */
+function placesOf(name: string, path: string): readonly string[] {
+  const parts = path.split("/");
+  return [...parts.keys(), parts.length]
+    .filter((depth) => parts[depth - 1] !== "node_modules")
+    .map((depth) => [...parts.slice(0, depth), "node_modules", name].join("/"));
 }

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { wrongImports } from "./directions.ts";
 import { importsOf } from "./imports.ts";
-import { acceptsOldest, missingBuilds, tooNewForNode } from "./lock.ts";
+import { acceptsOldest, missingPackages, tooNewForNode } from "./lock.ts";
 import { bannedNames } from "./names.ts";
 import { deadPointers } from "./pointers.ts";
 
@@ -104,25 +104,25 @@ test("pointers are followed in comments and pages", () => {
 
 test.each([
   [">=18", true],
-  [">= 20.19", true],
+  [">= 22.19", true],
   ["^20.19.0 || >=22.12.0", true],
-  ["20 || >=22", true],
-  ["^18 || ^20.0.0", true],
-  [">=0.8.0 <24", true],
-  ["20.x", true],
+  ["22 || >=24", true],
+  ["^20 || ^22.0.0", true],
+  [">=0.8.0 <26", true],
+  ["22.x", true],
   ["*", true],
-  [">=22", false],
-  [">=20.20", false],
-  ["^22.13.0 || >=24", false],
-  [">=18 <20", false],
-  ["^18.0.0", false],
+  [">=24", false],
+  [">=22.20", false],
+  ["^20.19.0 || >=24", false],
+  [">=20 <22", false],
+  ["^20.0.0", false],
 ])("engines %j accepts the oldest Node: %j", (range, accepts) => {
   expect(acceptsOldest(range)).toBe(accepts);
 });
 
 test("a package that is too new for the oldest Node is named", () => {
-  const lock = { packages: { "": {}, "node_modules/a": { version: "3.0.0", engines: { node: ">=22" } } } };
-  expect(tooNewForNode(JSON.stringify(lock))).toEqual(["node_modules/a 3.0.0 needs Node >=22"]);
+  const lock = { packages: { "": {}, "node_modules/a": { version: "3.0.0", engines: { node: ">=24" } } } };
+  expect(tooNewForNode(JSON.stringify(lock))).toEqual(["node_modules/a 3.0.0 needs Node >=24"]);
 });
 
 test("a build for another platform that the lock file leaves out is named", () => {
@@ -130,7 +130,22 @@ test("a build for another platform that the lock file leaves out is named", () =
   const lock = {
     packages: { "": {}, "node_modules/a": { optionalDependencies }, "node_modules/a-linux": {} },
   };
-  expect(missingBuilds(JSON.stringify(lock))).toEqual([
+  expect(missingPackages(JSON.stringify(lock))).toEqual([
     "node_modules/a asks for a-darwin 1.0.0, which is not in the lock file",
+  ]);
+});
+
+test("a package that the lock file leaves out is named, wherever Node would look for it", () => {
+  const dependencies = { b: "^1.0.0" };
+  const lockOf = (where: string) =>
+    JSON.stringify({ packages: { "services/x/node_modules/@s/a": { dependencies }, [where]: {} } });
+  const places = [
+    "node_modules/b",
+    "services/x/node_modules/b",
+    "services/x/node_modules/@s/a/node_modules/b",
+  ];
+  for (const place of places) expect(missingPackages(lockOf(place))).toEqual([]);
+  expect(missingPackages(lockOf("services/y/node_modules/b"))).toEqual([
+    "services/x/node_modules/@s/a asks for b ^1.0.0, which is not in the lock file",
   ]);
 });

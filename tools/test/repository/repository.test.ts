@@ -8,7 +8,7 @@ import {
   type RepositoryFile,
   repositoryFiles,
 } from "../../src/repository/files.ts";
-import { missingBuilds, tooNewForNode } from "../../src/repository/lock.ts";
+import { missingPackages, tooNewForNode } from "../../src/repository/lock.ts";
 import { bannedNames } from "../../src/repository/names.ts";
 import { deadPointers } from "../../src/repository/pointers.ts";
 
@@ -72,7 +72,7 @@ describe("imports", () => {
   });
 
   test("come from a lock file that npm ci takes", () => {
-    expect(missingBuilds(lockText)).toEqual([]);
+    expect(missingPackages(lockText)).toEqual([]);
   });
 
   test("name their file with its ending", () => {
