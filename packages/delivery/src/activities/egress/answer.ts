@@ -31,7 +31,7 @@ export class AnswerReader implements Dispatcher.DispatchHandler {
   }
 
   onRequestStart(): void {
-    // Its presence tells undici which of its two interfaces this is.
+    // undici refuses a handler without it.
   }
 
   onResponseStarted(): void {

@@ -63,7 +63,11 @@ function codeOf(error: unknown): string | undefined {
   if (typeof error !== "object" || error === null) return undefined;
   // undici's parser gives a code only to some of its errors.
   if (error instanceof Error && error.name === "HTTPParserError") return "HPE_INVALID";
-  if ("code" in error && typeof error.code === "string") return error.code;
+  if ("code" in error && typeof error.code === "string") {
+    // undici's own timeout is later than any deadline. What it calls one here wraps how each address failed.
+    const wrapsOthers = error.code === "UND_ERR_CONNECT_TIMEOUT" && "cause" in error;
+    return wrapsOthers ? codeOf(error.cause) : error.code;
+  }
   if ("errors" in error && Array.isArray(error.errors)) return codeOf(error.errors[0]);
   return "cause" in error ? codeOf(error.cause) : undefined;
 }

@@ -17,6 +17,12 @@ export type Route = {
   readonly onDialled: (address: string, port: number) => void;
 };
 
+/**
+ * undici offers HTTP/2 unless told otherwise. Over it, a connection would carry many requests at once, and answers
+ * would come without the raw headers that the log keeps.
+ */
+const HTTP_1_ONLY = { allowH2: false };
+
 /** The proxy cannot be reached or wants another password: the operator's affair, not the receiver's. */
 export class ProxyFault extends Error {
   override readonly name = "ProxyFault";
@@ -24,7 +30,7 @@ export class ProxyFault extends Error {
 
 /** Connects to one of the checked addresses; TLS is made out to the URL's host. */
 export function directly({ rules, addresses, ca, abandonMs, onDialled }: Route): buildConnector.connector {
-  const connect = buildConnector({ timeout: abandonMs, lookup: onlyThese(addresses), ca });
+  const connect = buildConnector({ ...HTTP_1_ONLY, timeout: abandonMs, lookup: onlyThese(addresses), ca });
   return (options, callback) =>
     connect(options, (error, socket) => {
       if (error !== null) return callback(error, null);
@@ -46,7 +52,7 @@ export function directly({ rules, addresses, ca, abandonMs, onDialled }: Route):
  * so the proxy resolves nothing; TLS is made out to the URL's host.
  */
 export function through(proxy: URL, route: Route): buildConnector.connector {
-  const secure = buildConnector({ timeout: route.abandonMs, ca: route.ca });
+  const secure = buildConnector({ ...HTTP_1_ONLY, timeout: route.abandonMs, ca: route.ca });
   return (options, callback) => {
     const port = Number(options.port) || (options.protocol === "https:" ? 443 : 80);
     tunnelToOne(proxy, route, port).then(
@@ -76,7 +82,11 @@ async function tunnelToOne(proxy: URL, route: Route, port: number): Promise<Sock
 }
 
 async function tunnel(proxy: URL, authority: string, { abandonMs, signal }: Route): Promise<Socket> {
-  const client = new Client(proxy.origin, { connect: { timeout: abandonMs }, headersTimeout: 0 });
+  const client = new Client(proxy.origin, {
+    ...HTTP_1_ONLY,
+    connect: { timeout: abandonMs },
+    headersTimeout: 0,
+  });
   try {
     const { statusCode, socket } = await client
       .connect({ path: authority, headers: { host: authority, ...credentials(proxy) }, signal })

@@ -1,0 +1,84 @@
+import { createSecureServer, type Http2SecureServer } from "node:http2";
+import { createServer } from "node:https";
+import type { AddressInfo } from "node:net";
+import { getCACertificates, setDefaultCACertificates } from "node:tls";
+import { EGRESS_PORTS_DEFAULT, parseNetworks } from "@posthaste/domain";
+import { type ConnectProxy, certificateFor, startConnectProxy } from "@posthaste/testkit";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { createEgress } from "./egress.ts";
+
+const HOST = "yoursite.example";
+let certificate: Awaited<ReturnType<typeof certificateFor>>;
+let receiver: Http2SecureServer;
+let proxy: ConnectProxy;
+const spoken: string[] = [];
+
+beforeAll(async () => {
+  certificate = await certificateFor(HOST);
+  // As common web servers do: HTTP/2 with whoever offers it, and HTTP/1.1 with everybody else.
+  receiver = createSecureServer({ ...certificate, allowHTTP1: true }, (request, response) => {
+    spoken.push(request.httpVersion);
+    response.setHeader("x-seen", "yes");
+    response.end("thanks");
+  });
+  await new Promise<void>((resolve) => receiver.listen(0, "127.0.0.1", resolve));
+  proxy = await startConnectProxy();
+});
+afterAll(async () => {
+  await proxy.stop();
+  await new Promise((resolve) => receiver.close(resolve));
+});
+
+test.each(["directly", "through a proxy"])("HTTP/1.1 is spoken with who prefers HTTP/2, %s", async (way) => {
+  const egress = createEgress({
+    rules: { allow: parseNetworks("127.0.0.1"), ports: EGRESS_PORTS_DEFAULT },
+    lookup: async () => [{ address: "127.0.0.1", family: 4 }],
+    ca: certificate.cert,
+    proxy: way === "directly" ? undefined : proxy.url,
+  });
+  spoken.length = 0;
+  try {
+    const result = await egress.post({
+      url: `https://${HOST}:${(receiver.address() as AddressInfo).port}/hook`,
+      headers: {},
+      body: Buffer.from("{}"),
+      acceptance: "OK_ONLY",
+      timeoutMs: 5_000,
+    });
+    expect(spoken).toEqual(["1.1"]);
+    expect(result.responseHeaders).toContainEqual(["x-seen", "yes"]);
+    expect(result).toMatchObject({ outcome: "accepted", status: 200, responseBody: Buffer.from("thanks") });
+  } finally {
+    egress.close();
+  }
+});
+
+test("and with a proxy that prefers it", async () => {
+  const own = await certificateFor("localhost");
+  const trusted = getCACertificates();
+  setDefaultCACertificates([...trusted, own.cert]);
+  const asked: (string | false | null)[] = [];
+  const secureProxy = createServer({ ...own, ALPNProtocols: ["h2", "http/1.1"] });
+  secureProxy.on("secureConnection", (socket) => asked.push(socket.alpnProtocol));
+  secureProxy.on("connect", (_request, socket) => socket.end("HTTP/1.1 502 Bad Gateway\r\n\r\n"));
+  await new Promise<void>((resolve) => secureProxy.listen(0, "localhost", resolve));
+  const egress = createEgress({
+    rules: { allow: parseNetworks("127.0.0.1"), ports: EGRESS_PORTS_DEFAULT },
+    proxy: new URL(`https://localhost:${(secureProxy.address() as AddressInfo).port}`),
+  });
+  try {
+    const result = await egress.post({
+      url: "http://127.0.0.1/hook",
+      headers: {},
+      body: Buffer.from("{}"),
+      acceptance: "OK_ONLY",
+      timeoutMs: 5_000,
+    });
+    expect(asked).toEqual(["http/1.1"]);
+    expect(result).toMatchObject({ outcome: "unreachable", detail: "PROXY_502" });
+  } finally {
+    egress.close();
+    setDefaultCACertificates(trusted);
+    await new Promise((resolve) => secureProxy.close(resolve));
+  }
+});
