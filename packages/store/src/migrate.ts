@@ -1,4 +1,5 @@
-import { Kysely, type Migration, Migrator } from "kysely";
+import { Kysely } from "kysely";
+import { type Migration, Migrator } from "kysely/migration";
 import { up as initial } from "./migrations/0001-initial.ts";
 import { up as signing } from "./migrations/0002-signing.ts";
 import { up as subscriptionOptions } from "./migrations/0003-subscription-options.ts";

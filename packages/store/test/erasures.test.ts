@@ -27,7 +27,7 @@ const finish = async (store: Store, id: ErasureId): Promise<Erasure> => {
 };
 /** The rows of every table that name this account. */
 const rowsOf = async ({ store }: Bench, accountId: AccountId) => {
-  const db = store.db.withTables<Record<string, Record<string, unknown>>>();
+  const db = store.db.$extendTables<Record<string, Record<string, unknown>>>();
   const found: Record<string, number> = {};
   for (const { name, columns } of await store.db.introspection.getTables()) {
     if (!columns.some((column) => column.name === "account_id")) continue;

@@ -128,7 +128,7 @@ export async function startTwoAccounts(): Promise<TwoAccounts> {
 
 /** Numbers that occur nowhere else, so that one in an answer or a row is an account's id and not a count. */
 async function numberFrom({ store }: Bench, starts: Readonly<Record<string, number>>): Promise<void> {
-  const db = store.db.withTables<{ sqlite_sequence: { name: string; seq: number } }>();
+  const db = store.db.$extendTables<{ sqlite_sequence: { name: string; seq: number } }>();
   for (const [name, seq] of Object.entries(starts)) {
     await db.deleteFrom("sqlite_sequence").where("name", "=", name).execute();
     await db.insertInto("sqlite_sequence").values({ name, seq }).execute();
@@ -268,7 +268,7 @@ async function idsIn({ store }: Bench, accountId: AccountId): Promise<RegExp> {
 
 async function everyRow({ store }: Bench): Promise<string[]> {
   const tables = await store.db.introspection.getTables();
-  const db = store.db.withTables<Record<string, Record<string, unknown>>>();
+  const db = store.db.$extendTables<Record<string, Record<string, unknown>>>();
   const rows = await Promise.all(
     tables.map(async ({ name }) =>
       (await db.selectFrom(name).selectAll().execute()).map((row) => `${name} ${JSON.stringify(row)}`),

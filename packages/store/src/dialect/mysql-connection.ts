@@ -6,7 +6,7 @@ import { isFixedStatement } from "./fixed-statement.ts";
 import { codeOf } from "./seam.ts";
 
 /** A connection whose statements are answered in time or fail. */
-export type BoundedConnection = MysqlPoolConnection & {
+export type BoundedConnection = Pick<MysqlPoolConnection, "query" | "release"> & {
   /** Runs a statement without parameters, for the pool itself. */
   run(text: string, withinMs: number): Promise<void>;
   /** When the server last answered, on the clock of `performance.now`. */

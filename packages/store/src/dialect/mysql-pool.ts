@@ -1,4 +1,4 @@
-import type { MysqlPool } from "kysely";
+import type { MysqlPool, MysqlPoolConnection } from "kysely";
 import { DeadlinePassed, startDeadline } from "./deadlines.ts";
 import type { BoundedConnection } from "./mysql-connection.ts";
 import { type ConnectionsOptions, createConnections } from "./mysql-connections.ts";
@@ -60,7 +60,8 @@ export function createBoundedPool(options: ConnectionsOptions): BoundedPool {
   return {
     getConnection(done) {
       acquire({ isFirst: false }).then(
-        (connection) => done(null, connection),
+        // Kysely asks for the rest of a connection only to have the server cancel a query, which nobody does here.
+        (connection) => done(null, connection as BoundedConnection & MysqlPoolConnection),
         (error: unknown) => done(error, undefined as never),
       );
     },
