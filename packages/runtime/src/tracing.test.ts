@@ -1,6 +1,6 @@
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import { startTracing } from "./tracing.ts";
 
 const PARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
@@ -36,6 +36,36 @@ test("what the caller did not sample is not sampled here, and of our own traces 
   expect(tracer.begin("work").traceparent).toMatch(/-00$/);
   expect(tracer.begin("work", { parent: PARENT }).traceparent).toMatch(/-01$/);
   expect(tracer.begin("work", { parent: PARENT.replace(/01$/, "00") }).traceparent).toMatch(/-00$/);
+});
+
+test.each([
+  [{}, "test"],
+  [{ OTEL_SERVICE_NAME: "named" }, "named"],
+])("spans carry the attributes of the environment, and the process's name: %j", async (env, name) => {
+  let sent = "";
+  const collector = createServer((request, response) => {
+    request.setEncoding("utf8").on("data", (text) => {
+      sent += text;
+    });
+    request.on("end", () => response.setHeader("content-type", "application/json").end("{}"));
+  });
+  await new Promise<void>((resolve) => collector.listen(0, "127.0.0.1", resolve));
+  const { port } = collector.address() as AddressInfo;
+  vi.stubEnv("OTEL_EXPORTER_OTLP_ENDPOINT", `http://127.0.0.1:${port}`);
+  vi.stubEnv("OTEL_RESOURCE_ATTRIBUTES", "deployment.environment=staging");
+  for (const [key, value] of Object.entries(env)) vi.stubEnv(key, value);
+  try {
+    const { tracer, stop } = startTracing("test");
+    await tracer.span("work", {}, async () => {});
+    await stop();
+    const { resource } = JSON.parse(sent).resourceSpans[0];
+    expect(resource.attributes).toContainEqual({ key: "service.name", value: { stringValue: name } });
+    const staging = { key: "deployment.environment", value: { stringValue: "staging" } };
+    expect(resource.attributes).toContainEqual(staging);
+  } finally {
+    vi.unstubAllEnvs();
+    await new Promise((resolve) => collector.close(resolve));
+  }
 });
 
 test("a collector that hangs keeps neither the work nor the end waiting for ever", async () => {

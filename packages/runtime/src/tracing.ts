@@ -1,6 +1,12 @@
 import { type Attributes, context, ROOT_CONTEXT, SpanKind, SpanStatusCode, trace } from "@opentelemetry/api";
 import { OTLPTraceExporter } from "@opentelemetry/exporter-trace-otlp-http";
-import { defaultResource, resourceFromAttributes } from "@opentelemetry/resources";
+import {
+  defaultResource,
+  detectResources,
+  resourceAttributesEnvDetector,
+  resourceFromAttributes,
+  serviceNameEnvDetector,
+} from "@opentelemetry/resources";
 import {
   BatchSpanProcessor,
   ParentBasedSampler,
@@ -68,9 +74,9 @@ export function startTracing(
   if (!(share >= 0 && share <= 1))
     throw new StartError("OTEL_TRACES_SAMPLER_ARG: expected a number from 0 to 1");
   const provider = new TracerProvider({
-    resource: defaultResource().merge(
-      resourceFromAttributes({ "service.name": env["OTEL_SERVICE_NAME"] || serviceName }),
-    ),
+    resource: defaultResource()
+      .merge(resourceFromAttributes({ "service.name": serviceName }))
+      .merge(detectResources({ detectors: [resourceAttributesEnvDetector, serviceNameEnvDetector] })),
     sampler: new ParentBasedSampler({ root: new TraceIdRatioBasedSampler(share) }),
     spanProcessors: [
       new BatchSpanProcessor({
