@@ -22,22 +22,37 @@ const USED_OTHERWISE: Readonly<Record<string, readonly string[]>> = {
   tools: ["tsx"],
 };
 
+/** Nothing of these is installed in production: Vite takes the page's packages into what it builds. */
+const NOT_IN_PRODUCTION: ReadonlySet<string> = new Set(["services/console", "packages/testkit"]);
+
+/** What of the tools runs in production as well, as tools/run.mjs knows. */
+const PRODUCTION_COMMANDS = ["tools/src/migrate.ts", "tools/src/token.ts", "tools/src/reseal.ts"];
+
 /**
- * A sentence for each dependency that is declared and not imported, or imported and not declared. Tests may import what
- * the root declares, and workspace packages without a declaration: testkit's own imports would make it a circle.
+ * A sentence for each dependency that is declared and not imported, or imported and not declared. What runs in production
+ * has its packages in dependencies, and everything else in devDependencies, so that `npm ci --omit=dev` installs what runs and
+ * no more. Tests may import what the root declares, and workspace packages without a declaration: testkit's own imports
+ * would make it a circle.
  */
 export function wrongDependencies(files: readonly RepositoryFile[]): readonly string[] {
   const root = manifestOf("package.json");
   const manifests = files.filter(({ path }) =>
     /^((packages|services)\/[^/]+|tools)\/package\.json$/.test(path),
   );
+  const commands = reachableFrom(PRODUCTION_COMMANDS, files);
+  const inProduction = (file: RepositoryFile) => {
+    const folder = packageFolderOf(file) ?? "";
+    if (!isShipped(file) || NOT_IN_PRODUCTION.has(folder)) return false;
+    return folder !== "tools" || commands.has(file.path);
+  };
   return manifests.flatMap(({ path }) => {
     const folder = path.slice(0, -"/package.json".length);
     const manifest = manifestOf(path);
     const own = files.filter(
       (file) => packageFolderOf(file) === folder && (isSource(file) || isGenerated(file)),
     );
-    const shipped = packagesIn(own.filter((file) => isShipped(file)));
+    const shipped = packagesIn(own.filter((file) => inProduction(file)));
+    const inSources = packagesIn(own.filter((file) => isShipped(file)));
     const inTests = packagesIn(own.filter((file) => !isShipped(file)));
     const declared = { ...manifest.dependencies };
     const dev = { ...manifest.devDependencies };
@@ -45,10 +60,11 @@ export function wrongDependencies(files: readonly RepositoryFile[]): readonly st
     const wrong = (what: string) => `${path}: ${what}`;
     return [
       ...[...shipped]
-        .filter(
-          (name) => name !== manifest.name && !(name in declared) && !(folder === "tools" && known(name)),
-        )
+        .filter((name) => name !== manifest.name && !(name in declared))
         .map((name) => wrong(`${name} is imported and not in dependencies`)),
+      ...[...inSources]
+        .filter((name) => name !== manifest.name && !shipped.has(name) && !known(name))
+        .map((name) => wrong(`${name} is imported and not in devDependencies`)),
       ...[...inTests]
         .filter((name) => !name.startsWith("@posthaste/") && !known(name))
         .map((name) => wrong(`${name} is imported by tests and not in devDependencies`)),
@@ -57,8 +73,8 @@ export function wrongDependencies(files: readonly RepositoryFile[]): readonly st
         .filter((name) => !isTypesOf(name, shipped))
         .map((name) => wrong(`${name} is in dependencies and not imported`)),
       ...Object.keys(dev)
-        .filter((name) => !shipped.has(name) && !inTests.has(name) && !isUsedOtherwise(folder, name))
-        .filter((name) => !isTypesOf(name, shipped))
+        .filter((name) => !inSources.has(name) && !inTests.has(name) && !isUsedOtherwise(folder, name))
+        .filter((name) => !isTypesOf(name, inSources) && !isPeerOf(name, inSources))
         .map((name) => wrong(`${name} is in devDependencies and not imported`)),
       ...Object.entries({ ...declared, ...dev })
         .filter(([name, version]) => name.startsWith("@posthaste/") && version !== root.version)
@@ -78,6 +94,20 @@ function isGenerated({ path }: RepositoryFile): boolean {
 /** What runs in production, or is part of the build's result. */
 function isShipped(file: RepositoryFile): boolean {
   return !isTest(file) && file.path.includes("/src/");
+}
+
+/** The files, and whatever they import of ours, directly or not. */
+function reachableFrom(paths: readonly string[], files: readonly RepositoryFile[]): ReadonlySet<string> {
+  const byPath = new Map(files.map((file) => [file.path, file]));
+  const reached = new Set(paths);
+  // A set goes on to what is added to it meanwhile.
+  for (const path of reached) {
+    const file = byPath.get(path);
+    for (const imported of file === undefined ? [] : importsOf(file)) {
+      if (imported.path !== undefined) reached.add(imported.path);
+    }
+  }
+  return reached;
 }
 
 function packagesIn(files: readonly RepositoryFile[]): Set<string> {
