@@ -18,6 +18,7 @@ import { checkRules } from "./check-rules.ts";
 import { deliveryService } from "./delivery-service.ts";
 import { eventCatalogService } from "./event-catalog-service.ts";
 import { eventIngestService } from "./event-ingest-service.ts";
+import { forgetFarDeadlines } from "./far-deadlines.ts";
 import { healthService } from "./health-service.ts";
 import { inboxService } from "./inbox-service.ts";
 import { answer, authorizeFirst, refuse } from "./interceptors.ts";
@@ -61,6 +62,7 @@ export function connectRoutes(deps: Deps): (router: ConnectRouter) => void {
         readMaxBytes: PUBLIC_BODY_BYTES_MAX,
       },
     );
+    forgetFarDeadlines(router);
     blameUndecodable(router);
     authorizeFirst(router, deps);
   };
