@@ -5,6 +5,7 @@ type Lock = { readonly packages: Readonly<Record<string, LockedPackage>> };
 type LockedPackage = {
   readonly version?: string;
   readonly engines?: unknown;
+  readonly hasInstallScript?: boolean;
   readonly dependencies?: Readonly<Record<string, string>>;
   readonly optionalDependencies?: Readonly<Record<string, string>>;
 };
@@ -79,4 +80,25 @@ function placesOf(name: string, path: string): readonly string[] {
   return [...parts.keys(), parts.length]
     .filter((depth) => parts[depth - 1] !== "node_modules")
     .map((depth) => [...parts.slice(0, depth), "node_modules", name].join("/"));
+}
+
+/**
+ * Packages with scripts that npm would run when it installs them, and why they work without: `.npmrc` leaves them all out.
+ * npm installs their native parts as packages of their own.
+ */
+const WORK_WITHOUT_THEIR_SCRIPTS: Readonly<Record<string, string>> = {
+  "@bufbuild/buf": "puts the program itself in the place of the script that calls it",
+  "@swc/core": "tells of a native part that is missing, and gets a slower one",
+  esbuild: "puts the program itself in the place of the script that calls it",
+  protobufjs: "complains of how others name its version",
+};
+
+/** A sentence for each package of the lock file that may not work, since its script is not run. */
+export function unknownInstallScripts(lockText: string): readonly string[] {
+  const { packages } = JSON.parse(lockText) as Lock;
+  return Object.entries(packages)
+    .filter(([, { hasInstallScript }]) => hasInstallScript === true)
+    .map(([path, { version }]) => ({ name: path.replace(/^.*node_modules\//, ""), version }))
+    .filter(({ name }) => !(name in WORK_WITHOUT_THEIR_SCRIPTS))
+    .map(({ name, version }) => `${name} ${version} has an install script, which .npmrc leaves out`);
 }

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { wrongImports } from "./directions.ts";
 import { importsOf } from "./imports.ts";
-import { acceptsOldest, missingPackages, tooNewForNode } from "./lock.ts";
+import { acceptsOldest, missingPackages, tooNewForNode, unknownInstallScripts } from "./lock.ts";
 import { bannedNames } from "./names.ts";
 import { deadPointers } from "./pointers.ts";
 
@@ -147,5 +147,16 @@ test("a package that the lock file leaves out is named, wherever Node would look
   for (const place of places) expect(missingPackages(lockOf(place))).toEqual([]);
   expect(missingPackages(lockOf("services/y/node_modules/b"))).toEqual([
     "services/x/node_modules/@s/a asks for b ^1.0.0, which is not in the lock file",
+  ]);
+});
+
+test("a package that may need its install script is named", () => {
+  const packages = {
+    "node_modules/a/node_modules/esbuild": { version: "1.0.0", hasInstallScript: true },
+    "node_modules/@s/b": { version: "2.0.0", hasInstallScript: true },
+    "node_modules/c": { version: "3.0.0" },
+  };
+  expect(unknownInstallScripts(JSON.stringify({ packages }))).toEqual([
+    "@s/b 2.0.0 has an install script, which .npmrc leaves out",
   ]);
 });

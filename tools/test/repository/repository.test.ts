@@ -8,7 +8,7 @@ import {
   type RepositoryFile,
   repositoryFiles,
 } from "../../src/repository/files.ts";
-import { missingPackages, tooNewForNode } from "../../src/repository/lock.ts";
+import { missingPackages, tooNewForNode, unknownInstallScripts } from "../../src/repository/lock.ts";
 import { bannedNames } from "../../src/repository/names.ts";
 import { deadPointers } from "../../src/repository/pointers.ts";
 
@@ -73,6 +73,10 @@ describe("imports", () => {
 
   test("come from a lock file that npm ci takes", () => {
     expect(missingPackages(lockText)).toEqual([]);
+  });
+
+  test("come from packages that work without their install scripts", () => {
+    expect(unknownInstallScripts(lockText)).toEqual([]);
   });
 
   test("name their file with its ending", () => {
