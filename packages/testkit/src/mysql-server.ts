@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
 import { findProgram, installFromDebian, NotInstallable } from "./debian.ts";
+import { makeQuickDir } from "./quick-dir.ts";
 
 const run = promisify(execFile);
 
@@ -54,7 +55,7 @@ export async function startOwnMysql(
 ): Promise<OwnMysqlServer> {
   const { durable = false, progress = () => {} } = options;
   const server = findProgram("mariadbd") ?? findProgram("mysqld") ?? (await install(progress));
-  const dir = mkdtempSync(join(tmpdir(), "posthaste-mysql-"));
+  const dir = durable ? mkdtempSync(join(tmpdir(), "posthaste-mysql-")) : makeQuickDir("posthaste-mysql-");
   const data = join(dir, "data");
   const user = process.getuid?.() === 0 ? ["--user=root"] : [];
   const isMaria = (await run(server, ["--version"])).stdout.includes("MariaDB");
@@ -63,6 +64,8 @@ export async function startOwnMysql(
     if (installDb === undefined)
       throw new Error(`${server} is there, but not mariadb-install-db; ${WAYS_OUT}`);
     const options = ["--auth-root-authentication-method=normal", "--skip-test-db", "--skip-name-resolve"];
+    // It, too, deletes what it takes for leftovers, and fails where another run's installation has deleted its own.
+    options.push(`--tmpdir=${dir}`);
     await run(installDb, ["--no-defaults", ...user, `--datadir=${data}`, ...options]);
   } else {
     await run(server, ["--no-defaults", ...user, `--datadir=${data}`, "--initialize-insecure"]);
