@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import {
   type Call,
   everyRoute,
@@ -90,12 +90,19 @@ const callsThat = (...hows: (How | "refuses")[]) =>
   CALLS.filter((call) => hows.includes(howOf(call))).map((call) => [call.name, call] as const);
 
 let t: TwoAccounts;
-beforeEach(async () => {
+const start = async () => {
   t = await startTwoAccounts();
-});
-afterEach(() => t.dispose());
+};
+/** For calls that change nothing: these tests hold them to it, and the public ones have nothing to change. */
+const shareAccounts = () => {
+  beforeAll(start);
+  afterAll(() => t.dispose());
+};
 
 describe("with another account's token", () => {
+  beforeEach(start);
+  afterEach(() => t.dispose());
+
   test.each(callsThat("refuses"))("%s finds nothing and changes nothing", async (_name, call) => {
     const { bench, second } = t;
     const first = await firstsThings(call);
@@ -191,6 +198,8 @@ describe("with another account's token", () => {
 });
 
 describe("whoever asks", () => {
+  shareAccounts();
+
   test.each(callsThat("impossible"))("%s is not possible and changes nothing", async (_name, call) => {
     const rows = await t.rows();
     for (const token of [null, t.second.token, t.first.token]) {
@@ -208,6 +217,8 @@ describe("whoever asks", () => {
 });
 
 describe("even with the right ids", () => {
+  shareAccounts();
+
   const forTokens = callsThat("refuses", "lists", "creates", "chooses", "administers");
   test.each(forTokens)("%s does nothing without a token", async (_name, call) => {
     const first = await firstsThings(call);
