@@ -19,6 +19,7 @@ export {
   createEmptyStore,
   createTestStore,
   lockWrites,
+  refuseMarks,
   TEST_SECRET_KEYS,
   type TestStore,
 } from "./test-store.ts";

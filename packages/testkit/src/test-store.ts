@@ -100,3 +100,16 @@ export async function lockWrites(url: string): Promise<{ release(): Promise<void
     },
   };
 }
+
+/**
+ * Lets nobody mark a delivery as started, on SQLite: whoever has started its workflow gets no further than that. Others
+ * write as ever, and nobody waits.
+ */
+export async function refuseMarks({ db }: Store): Promise<{ allow(): Promise<void> }> {
+  await sql`
+    create trigger refuse_marks before update of state on deliveries
+    when old.state = 'pending' and new.state = 'started'
+    begin select raise(abort, 'refused by a test'); end
+  `.execute(db);
+  return { allow: async () => void (await sql`drop trigger refuse_marks`.execute(db)) };
+}
