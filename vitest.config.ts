@@ -28,6 +28,8 @@ export default defineConfig({
     // what computes takes on a machine that is busy with something else.
     testTimeout: 120_000,
     hookTimeout: 180_000,
+    // A second by default, which a busy machine may take for anything.
+    expect: { poll: { timeout: 30_000 } },
     restoreMocks: true,
   },
 });

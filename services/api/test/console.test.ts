@@ -115,8 +115,8 @@ describe("a file is closed whose client left while it was opened", () => {
   });
   const allClosed = async () => {
     const lines = () => bench.logged("request.completed").length;
-    await expect.poll(lines, { timeout: 10_000 }).toBe(asked);
-    await expect.poll(openFiles, { timeout: 10_000 }).toBeLessThan(before + asked / 10);
+    await expect.poll(lines).toBe(asked);
+    await expect.poll(openFiles).toBeLessThan(before + asked / 10);
   };
 
   test("over HTTP/2", async () => {

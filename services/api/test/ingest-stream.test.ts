@@ -237,7 +237,7 @@ describe("a stream gives its place back", () => {
       (_, sequence) => `{"sequence":${sequence},"event":{"eventType":"invoice_sent","dataJson":"{}"}}`,
     );
     const socket = openRaw(0, messages);
-    await expect.poll(async () => (await t.stored()).events, { timeout: 10_000 }).toBe(messages.length);
+    await expect.poll(async () => (await t.stored()).events).toBe(messages.length);
     expect((await openStream().rest()).code).toBe(Code.ResourceExhausted);
     leave(socket);
     const next = async () => {
@@ -245,13 +245,13 @@ describe("a stream gives its place back", () => {
       stream.end();
       return (await stream.rest()).code;
     };
-    await expect.poll(next, { timeout: 10_000 }).toBe("ok");
+    await expect.poll(next).toBe("ok");
   });
 
   test("that is answered although its client would go on", async () => {
     t = await startBench();
     openRaw(65_535, ["no message"]);
-    await expect.poll(() => t.logged("request.completed"), { timeout: 10_000 }).toHaveLength(1);
+    await expect.poll(() => t.logged("request.completed")).toHaveLength(1);
     expect(t.requestsUnderWay()).toEqual({ token: 0, public: 0 });
   });
 });

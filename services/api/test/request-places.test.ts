@@ -36,8 +36,6 @@ afterEach(async () => {
   await t.dispose();
 });
 
-/** With time for a busy machine. */
-const poll = <T>(read: () => T) => expect.poll(read, { timeout: 10_000 });
 const none = { token: 0, public: 0 };
 const bearer = (token: string) => ({ authorization: `Bearer ${token}` });
 /** What a storm asks for. */
@@ -49,12 +47,12 @@ const asked: readonly (readonly [string, () => Head])[] = [
 
 /** Every one of so many requests has come to its end; only then is their count looked at. */
 const allOver = async (requests: number) => {
-  await poll(() => t.logged("request.completed").length).toBe(requests);
+  await expect.poll(() => t.logged("request.completed").length).toBe(requests);
   expect(t.requestsUnderWay()).toEqual(none);
   expect(await t.rest("GET", "/api/openapi.json", { token: null })).toMatchObject({ status: 200 });
   expect(await t.rest("GET", "/api/Webhook")).toMatchObject({ status: 200 });
 };
-const underWay = (kind: "token" | "public") => poll(() => t.requestsUnderWay()[kind]);
+const underWay = (kind: "token" | "public") => expect.poll(() => t.requestsUnderWay()[kind]);
 const open = (): Socket => {
   const socket = rawSocket(t.url);
   leave.push(() => socket.destroy());
@@ -93,13 +91,13 @@ describe.each(asked)("streams that ask for %s and are reset", (_name, head) => {
     const came = countFrames(socket);
     socket.write(preface(0));
     // From now on Node takes the frames from the socket as they come.
-    await poll(() => came(FRAME.settings)).toBeGreaterThan(0);
+    await expect.poll(() => came(FRAME.settings)).toBeGreaterThan(0);
     for (let from = 0; from < 2 * PLACES; from += PLACES) {
       const some = ids(2 * PLACES).slice(from, from + PLACES);
       socket.write(Buffer.concat(some.map((id) => headers(id, head()))));
-      await poll(() => came(FRAME.headers)).toBe(from + PLACES);
+      await expect.poll(() => came(FRAME.headers)).toBe(from + PLACES);
       socket.write(Buffer.concat(some.map((id) => reset(id, code))));
-      await poll(t.requestsUnderWay).toEqual(none);
+      await expect.poll(t.requestsUnderWay).toEqual(none);
     }
     await allOver(2 * PLACES);
   });
@@ -123,7 +121,7 @@ describe.each(asked)("streams that ask for %s and are reset", (_name, head) => {
       const probe = client.request({ ":path": "/healthz" });
       await new Promise((resolve) => probe.resume().once("end", resolve));
     }
-    await poll(t.requestsUnderWay).toEqual(none);
+    await expect.poll(t.requestsUnderWay).toEqual(none);
     expect(await t.rest("GET", "/api/openapi.json", { token: null })).toMatchObject({ status: 200 });
     expect(await t.rest("GET", "/api/Webhook")).toMatchObject({ status: 200 });
   });
@@ -147,7 +145,7 @@ describe("a client that", () => {
     // Refused for its length, which leaves the rest unread; its answer waits for the window.
     const body = data(1, Buffer.concat([enveloped("x".repeat(8_000)), Buffer.alloc(8_000)]));
     socket.write(Buffer.concat([headers(1, watch(WATCH_HEALTH), false), body, body, body]));
-    await poll(() => came(FRAME.headers)).toBe(1);
+    await expect.poll(() => came(FRAME.headers)).toBe(1);
     expect(t.requestsUnderWay()).toEqual({ token: 0, public: 1 });
     socket.write(reset(1, NO_ERROR));
     await allOver(1);
@@ -204,7 +202,7 @@ describe("an HTTP/1.1 client that", () => {
     for (const [i, socket] of sockets.entries()) {
       socket.write(request(i % 2 === 0 ? "POST /api/Webhook" : "POST /nowhere", half));
     }
-    await poll(t.requestsUnderWay).toEqual({ token: PLACES / 2, public: PLACES / 2 });
+    await expect.poll(t.requestsUnderWay).toEqual({ token: PLACES / 2, public: PLACES / 2 });
     for (const socket of sockets) depart(socket);
     await allOver(PLACES);
   });
@@ -224,7 +222,7 @@ describe("an HTTP/1.1 client that", () => {
       socket.write(message);
       socket.write(request("GET /api/openapi.json").repeat(PLACES - 1));
       socket.write(request("GET /api/Webhook").repeat(PLACES));
-      await poll(t.requestsUnderWay).toEqual({ token: PLACES, public: PLACES });
+      await expect.poll(t.requestsUnderWay).toEqual({ token: PLACES, public: PLACES });
       depart(socket);
       await allOver(2 * PLACES);
     },
@@ -272,7 +270,7 @@ describe("the bound holds", () => {
       await underWay(kind).toBe(PLACES);
       expect(await ask()).toMatchObject({ status: 503 });
       for (const one of held) one?.end();
-      await poll(t.requestsUnderWay).toEqual(none);
+      await expect.poll(t.requestsUnderWay).toEqual(none);
     },
   );
 });
@@ -297,5 +295,5 @@ test("the metric tells how many requests of each kind are under way", async () =
   }
   expect(await told()).toEqual(values(2, 1));
   client.destroy();
-  await poll(told).toEqual(values(0, 0));
+  await expect.poll(told).toEqual(values(0, 0));
 });

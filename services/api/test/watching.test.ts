@@ -181,13 +181,11 @@ test("no more streams than may be are open at once, and one that ends makes room
   await expect(next()).rejects.toMatchObject({ code: Code.ResourceExhausted });
   leave.abort();
   await expect
-    .poll(
-      () =>
-        next().then(
-          () => "open",
-          () => "full",
-        ),
-      { timeout: 10_000 },
+    .poll(() =>
+      next().then(
+        () => "open",
+        () => "full",
+      ),
     )
     .toBe("open");
 });

@@ -12,7 +12,7 @@ function stepwise() {
       begun.push({ finish: resolve, fail: reject });
     });
   const begunRound = async (n: number) => {
-    await vi.waitFor(() => expect(begun).toHaveLength(n), { timeout: 5_000, interval: 1 });
+    await vi.waitFor(() => expect(begun).toHaveLength(n), { timeout: 30_000, interval: 1 });
     const last = begun[n - 1];
     if (last === undefined) throw new Error("no round");
     return last;

@@ -16,6 +16,7 @@ import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { createDirectLane, type DirectLane } from "../src/direct-lane.ts";
 import { createDirectRound } from "../src/dispatch.ts";
 
+const PATIENCE = { timeout: 30_000, interval: 10 };
 const LEASE_MS = 300;
 const MINUTE_MS = 60_000;
 
@@ -90,7 +91,7 @@ test("as many attempts are under way as there is room for, and the end of one ma
   expect(lane.room()).toBe(0);
   expect(await round()).toBe("done");
   ends.shift()?.();
-  await vi.waitFor(() => expect(onRoom).toHaveBeenCalled());
+  await vi.waitFor(() => expect(onRoom).toHaveBeenCalled(), PATIENCE);
   expect(lane.room()).toBe(1);
   attempt = async () => ({ kind: "over" });
   await round();
@@ -105,10 +106,10 @@ test("an attempt under way keeps its claim beyond the lease, and one that is ove
   const { round } = setup();
   await round();
   const leaseOver = Date.now() + LEASE_MS;
-  await vi.waitFor(() => expect(Date.now()).toBeGreaterThan(leaseOver));
+  await vi.waitFor(() => expect(Date.now()).toBeGreaterThan(leaseOver), PATIENCE);
   expect(await claimable()).toBe(0);
   end();
-  await vi.waitFor(async () => expect(await claimable()).toBe(1), { timeout: 5_000 });
+  await vi.waitFor(async () => expect(await claimable()).toBe(1), PATIENCE);
 });
 
 test("what failed goes on as a workflow, and is then looked at when its next attempt is overdue", async () => {
@@ -117,7 +118,7 @@ test("what failed goes on as a workflow, and is then looked at when its next att
   attempt = failedUntil(dueAt);
   const { round } = setup();
   await round();
-  await vi.waitFor(() => expect(starts).toHaveLength(1));
+  await vi.waitFor(() => expect(starts).toHaveLength(1), PATIENCE);
   await lane?.stop();
   expect(await overdueBy(dueAt)).toBe(0);
   expect(await overdueBy(dueAt + 3 * MINUTE_MS)).toBe(1);

@@ -55,7 +55,7 @@ test("what a killed run left behind is ended", async () => {
   await diedBefore(gone, [{ name: "Temporal", ...known }]);
   const lines: string[] = [];
   await claimDataFolder(dir, (line) => lines.push(line));
-  expect(await poll(() => orphan.signalCode !== null, { withinMs: 5_000 })).toBe(true);
+  expect(await poll(() => orphan.signalCode !== null, { withinMs: 30_000 })).toBe(true);
   expect(lines).toEqual([`ending the Temporal (process ${orphan.pid}) that an earlier run left behind`]);
 });
 
