@@ -10,6 +10,7 @@ import {
   SqliteDialect,
   SqliteDriver,
 } from "kysely";
+import { createPlaces } from "./places.ts";
 import { codeOf, hasCode, type Seam } from "./seam.ts";
 import { sqliteConnection } from "./sqlite-connection.ts";
 import { openSqliteFile, type SqliteFile } from "./sqlite-database.ts";
@@ -78,11 +79,20 @@ class TransactionalSqliteAdapter extends SqliteAdapter {
   override get supportsTransactionalDdl(): boolean {
     return true;
   }
+
+  /** Kysely would keep callers apart itself, but until a release is over, which takes a turn of the event loop here. */
+  override get supportsMultipleConnections(): boolean {
+    return true;
+  }
 }
+
+/** How long a caller waits for others of its process. More means that one of them hangs. */
+const PLACE_WAIT_MS = 60_000;
 
 class PatientSqliteDriver extends SqliteDriver {
   readonly #database: SqliteFile;
   readonly #syncLog: LogSync;
+  readonly #place = createPlaces(1);
   #connection: DatabaseConnection | undefined;
 
   constructor({ database, syncLog }: SqliteParts) {
@@ -93,6 +103,7 @@ class PatientSqliteDriver extends SqliteDriver {
 
   /** There is one, and whoever has it has it alone. */
   override async acquireConnection(): Promise<DatabaseConnection> {
+    await this.#place.take({ withinMs: PLACE_WAIT_MS, isFirst: false });
     const plain = await super.acquireConnection();
     this.#connection ??= sqliteConnection(this.#database, this.#syncLog, (query, chunk) =>
       plain.streamQuery(query, chunk),
@@ -100,9 +111,12 @@ class PatientSqliteDriver extends SqliteDriver {
     return this.#connection;
   }
 
-  /** SQLite answers without a turn of the event loop: who asks it again and again would keep everybody else from theirs. */
+  /**
+   * SQLite answers without a turn of the event loop: who asks it again and again would keep everybody else from theirs.
+   * The next in line has the connection meanwhile.
+   */
   override async releaseConnection(): Promise<void> {
-    await super.releaseConnection();
+    this.#place.give();
     await turn();
   }
 
