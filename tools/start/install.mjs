@@ -46,10 +46,20 @@ function stampPath(root) {
   return join(root, "node_modules", ".posthaste-installed");
 }
 
-/** @param {string} root */
+/**
+ * Of what is asked for, and of npm's own record of what is there: it changes when somebody prunes or adds by hand.
+ *
+ * @param {string} root
+ */
 function stampOf(root) {
-  const lock = readFileSync(join(root, "package-lock.json"));
-  return `${createHash("sha256").update(lock).digest("hex")} ${platform()}`;
+  const hash = createHash("sha256").update(readFileSync(join(root, "package-lock.json")));
+  hash.update(read(recordPath(root)) ?? "");
+  return `${hash.digest("hex")} ${platform()}`;
+}
+
+/** @param {string} root */
+function recordPath(root) {
+  return join(root, "node_modules", ".package-lock.json");
 }
 
 /** Programs come compiled for one of these; nothing is compiled for a version of Node. */
@@ -59,7 +69,7 @@ function platform() {
 
 /** @param {string} root */
 function agreesWithLock(root) {
-  const installed = packagesIn(join(root, "node_modules", ".package-lock.json"));
+  const installed = packagesIn(recordPath(root));
   const wanted = packagesIn(join(root, "package-lock.json"));
   if (installed === undefined || wanted === undefined) return false;
   const names = new Set([...Object.keys(installed), ...Object.keys(wanted)]);

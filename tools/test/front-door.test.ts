@@ -140,9 +140,14 @@ test("it leaves alone what somebody installed by hand, if it is what the lock fi
   expect((await run("hello")).code).toBe(7);
   expect(await npmCalls()).toEqual([]);
 
-  await writeLock("1.0.1");
+  // As `npm prune --omit=dev` leaves it.
+  await writeFile(join(root, "node_modules/.package-lock.json"), JSON.stringify({ packages: {} }));
   await run("hello");
   expect(await npmCalls()).toHaveLength(1);
+
+  await writeLock("1.0.1");
+  await run("hello");
+  expect(await npmCalls()).toHaveLength(2);
 });
 
 test("it installs again for another platform", async () => {
