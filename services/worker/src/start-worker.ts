@@ -72,7 +72,8 @@ export type WorkerOptions = {
 const CHANGES_INTERVAL_MS = 1_000;
 /** What the console shows of the last minutes is behind by this. */
 const COUNT_INTERVAL_MS = 1_000;
-const RETENTION_CHECK_MS = 60_000;
+/** How often it is asked whether the retention's schedule is still there, if the retention itself is not more frequent. */
+const RETENTION_CHECK_MAX_MS = 60_000;
 /** How long a recovery waits for its workflow where no nudge comes. */
 const RECOVERIES_INTERVAL_MS = 1_000;
 
@@ -191,7 +192,7 @@ export async function startWorker(options: WorkerOptions): Promise<Running & { u
   let scheduled = false;
   const retentionScheduler = startLoop({
     name: "retention_scheduler",
-    intervalMs: RETENTION_CHECK_MS,
+    intervalMs: Math.min(RETENTION_CHECK_MAX_MS, options.retentionIntervalMs),
     log,
     round: async () => {
       // This worker's interval is told once; whether the schedule is still there is asked for ever: Temporal

@@ -7,7 +7,7 @@ import { ingest } from "../../src/bench/scenarios/ingest.ts";
 /** Some seconds, but on a machine that does much else. */
 const PATIENCE_MS = 120_000;
 /** Enough to see that everything is there and counts; the figures say nothing. */
-const TINY = { ...QUICK_SIZES, seconds: 0.2, yardstickSeconds: 0.1 };
+const TINY = { ...QUICK_SIZES, seconds: 0.5, yardstickSeconds: 0.3 };
 
 test("a scenario measures every way beside its yardsticks, with what each process used", {
   timeout: PATIENCE_MS,

@@ -3,8 +3,8 @@ import { createPosthasteClient } from "@posthaste/client";
 import { DeliveryState } from "@posthaste/contracts/delivery";
 import { type Receiver, startReceiver, startTcpProxy, type TcpProxy } from "@posthaste/testkit";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { earlyInLog } from "../../src/stack/early-attempts.ts";
 import { type Stack, startStack } from "../../src/stack/stack.ts";
+import { endStack } from "./end-stack.ts";
 
 const AWAY_MS = 20_000;
 const PATIENCE = { timeout: 120_000, interval: 200 };
@@ -16,11 +16,9 @@ beforeEach(async () => {
   receiver = await startReceiver();
 });
 afterEach(async () => {
-  expect(await earlyInLog(stack)).toEqual([]);
-  await stack.dispose();
-  await proxy?.stop();
-  proxy = undefined;
   await receiver.stop();
+  await endStack(stack).finally(() => proxy?.stop());
+  proxy = undefined;
 });
 
 const event = (n: number) => ({

@@ -38,8 +38,11 @@ const subscribe = async (more: object = {}) => {
 const numbers = () => receiver.requests.map((request) => JSON.parse(request.body.toString())[0].n as number);
 const end = (id: number) => stack.client.subscriptions.deleteSubscription({ id });
 
+/** Ten times what a drain has ahead of it: it has to go on by itself, again and again. */
+const PARKED = 320;
+
 test(
-  "1,000 events while a subscription is disabled: all parked, all delivered after resuming, first attempts in order",
+  "events that come while a subscription is disabled: all parked, all delivered after resuming, first attempts in order",
   async () => {
     const id = await subscribe();
     // What disables it is tested where it is decided; here it matters what follows.
@@ -48,17 +51,17 @@ test(
       .set({ state: "disabled" })
       .where("id", "=", id)
       .execute();
-    await ingest(0, 500);
-    await ingest(500, 500);
+    await ingest(0, PARKED / 2);
+    await ingest(PARKED / 2, PARKED / 2);
     const health = await stack.client.subscriptions.getSubscriptionHealth({ id });
-    expect(health).toMatchObject({ parked: 1_000, pending: 0 });
+    expect(health).toMatchObject({ parked: PARKED, pending: 0 });
     expect(receiver.requests).toHaveLength(0);
     // One in fifty fails at first: its retry is in ten minutes, and those behind it do not wait for it.
     receiver.answer((_request, n) => ({ kind: "status", status: n % 50 === 0 ? 500 : 200 }));
     await stack.client.subscriptions.resumeSubscription({ id });
-    await ingest(1_000, 5);
-    await vi.waitFor(() => expect(receiver.requests.length).toBe(1_005), PATIENCE);
-    expect(numbers()).toEqual(Array.from({ length: 1_005 }, (_, i) => i));
+    await ingest(PARKED, 5);
+    await vi.waitFor(() => expect(receiver.requests.length).toBe(PARKED + 5), PATIENCE);
+    expect(numbers()).toEqual(Array.from({ length: PARKED + 5 }, (_, i) => i));
     await vi.waitFor(async () => {
       const { subscription } = await stack.client.subscriptions.getSubscription({ id });
       expect(subscription).toMatchObject({ state: SubscriptionState.ACTIVE, draining: false });
@@ -69,32 +72,45 @@ test(
 );
 
 test(
-  "10 a second are not exceeded in any second by more than the burst, by two workers, over first attempts and retries",
+  "10 a second and the burst are not exceeded by two workers, over first attempts and retries",
   async () => {
-    const burst = 5;
-    const id = await subscribe({ rateLimit: { perSecond: 10, burst } });
+    const [perSecond, burst] = [10, 5];
+    const id = await subscribe({ rateLimit: { perSecond, burst } });
+    const tooSoon: string[] = [];
+    /*
+     * Since a beginning no more may have come than the rate and its burst let through. Counted like this, and not within
+     * any one second: a worker that is held up between its turn and its POST sends late, and what it sends then comes
+     * closer together. That each turn has its distance from the last is held in the store's tests, without a clock.
+     */
+    const holdToRate = (beganAt: number, from: number) => {
+      for (const [n, { receivedAt }] of receiver.requests.slice(from).entries()) {
+        const earliest = ((n - burst) / perSecond) * 1_000;
+        if (receivedAt - beganAt < earliest)
+          tooSoon.push(`${from + n} after ${receivedAt - beganAt} ms, not ${earliest}`);
+      }
+    };
     receiver.answer((request) => ({
       kind: "status",
       status: request.headers["webhook-attempt"] === "1" ? 500 : 200,
     }));
+    const beganAt = Date.now();
     await ingest(0, 60);
     await vi.waitFor(() => expect(receiver.requests.length).toBe(60), PATIENCE);
+    holdToRate(beganAt, 0);
     // Every retry comes due at once, as after an outage, while new events come in.
     const { deliveries } = await stack.client.deliveries.listDeliveries({
       subscriptionId: id,
       pageSize: 100,
     });
+    const beganAgainAt = Date.now();
     await Promise.all([
       ingest(60, 20),
       ...deliveries.map((delivery) => stack.client.deliveries.retryDelivery({ id: delivery.id })),
     ]);
     await vi.waitFor(() => expect(new Set(numbers()).size).toBe(80), PATIENCE);
     await vi.waitFor(() => expect(receiver.requests.length).toBe(140), PATIENCE);
-    const at = receiver.requests.map((request) => request.receivedAt);
-    const most = Math.max(
-      ...at.map((from) => at.filter((time) => time >= from && time < from + 1_000).length),
-    );
-    expect(most).toBeLessThanOrEqual(10 + burst);
+    holdToRate(beganAgainAt, 60);
+    expect(tooSoon).toEqual([]);
     // Nobody was sent more than once in vain, and no attempt was spent on waiting.
     const attempts = receiver.requests.map((request) => request.headers["webhook-attempt"]);
     expect(attempts.filter((attempt) => attempt === "1")).toHaveLength(80);
@@ -109,9 +125,13 @@ test(
   async () => {
     const id = await subscribe({ concurrency: 3 });
     let most = 0;
+    let underWay = 0;
     receiver.answer(async (request) => {
-      most = Math.max(most, receiver.open());
+      // Until it is answered; how long its connection is open then is the systems' affair.
+      underWay += 1;
+      most = Math.max(most, underWay);
       await new Promise((resolve) => setTimeout(resolve, 50));
+      underWay -= 1;
       return { kind: "status", status: request.headers["webhook-attempt"] === "1" ? 500 : 200 };
     });
     await ingest(0, 30);
