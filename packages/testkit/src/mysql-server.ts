@@ -1,12 +1,13 @@
 import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
-import { connect, createServer } from "node:net";
+import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
 import { findProgram, installFromDebian, NotInstallable } from "./debian.ts";
 import { makeQuickDir } from "./quick-dir.ts";
+import { quietPort } from "./quiet-port.ts";
 
 const run = promisify(execFile);
 
@@ -70,7 +71,7 @@ export async function startOwnMysql(
   } else {
     await run(server, ["--no-defaults", ...user, `--datadir=${data}`, "--initialize-insecure"]);
   }
-  const port = await freePort();
+  const port = await quietPort();
   const args = [
     ...["--no-defaults", ...user, `--datadir=${data}`, `--socket=${join(dir, "socket")}`],
     ...["--bind-address=127.0.0.1", `--port=${port}`, `--pid-file=${join(dir, "pid")}`],
@@ -156,16 +157,4 @@ async function install(progress: (line: string) => void): Promise<string> {
   const server = findProgram("mariadbd");
   if (server === undefined) throw new Error(`${DEBIAN_PACKAGES[0]} brought no mariadbd; ${WAYS_OUT}`);
   return server;
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve, reject) => {
-    server.once("error", reject);
-    server.listen(0, "127.0.0.1", resolve);
-  });
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  if (typeof address !== "object" || address === null) throw new Error("no free port");
-  return address.port;
 }

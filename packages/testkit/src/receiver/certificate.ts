@@ -1,9 +1,9 @@
-import { generate } from "selfsigned";
-
 /** A key and a self-signed certificate for these host names, as PEM. Nobody trusts it unless told to. */
 export async function certificateFor(
   ...hostNames: readonly [string, ...string[]]
 ): Promise<{ key: string; cert: string }> {
+  // Here and not above: it takes a tenth of a second to load, and most tests that import this package need none.
+  const { generate } = await import("selfsigned");
   const [first] = hostNames;
   const { private: key, cert } = await generate([{ name: "commonName", value: first }], {
     keySize: 2048,

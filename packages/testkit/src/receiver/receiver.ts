@@ -1,6 +1,7 @@
 import { createServer as createHttpServer, type IncomingMessage } from "node:http";
 import { createServer as createHttpsServer } from "node:https";
-import { createServer as createNetServer, type Server, type Socket } from "node:net";
+import type { Server, Socket } from "node:net";
+import { quietPort } from "../quiet-port.ts";
 import { type Behaviour, play } from "./behaviour.ts";
 
 /** One request as it came in. */
@@ -108,12 +109,9 @@ export async function startReceiver(options: ReceiverOptions = {}): Promise<Rece
   };
 }
 
-/** A URL whose port was free a moment ago: connections to it are refused. */
+/** A URL whose port nobody listens on: connections to it are refused. */
 export async function refusedUrl(): Promise<string> {
-  const server = createNetServer();
-  const port = await listen(server, 0);
-  await new Promise((resolve) => server.close(resolve));
-  return `http://127.0.0.1:${port}/hook`;
+  return `http://127.0.0.1:${await quietPort()}/hook`;
 }
 
 async function listen(server: Server, port: number): Promise<number> {
