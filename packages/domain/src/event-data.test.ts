@@ -1,3 +1,4 @@
+import { countComputing } from "@posthaste/testkit";
 import { describe, expect, test } from "vitest";
 import { canonicalEventData, parseEventData } from "./event-data.ts";
 
@@ -35,12 +36,12 @@ describe("the canonical form", () => {
 });
 
 test("a number of 500,000 zeros takes no longer than any other text of its length", () => {
-  const begun = performance.now();
+  const computedMs = countComputing();
   canonical(`{"a":1.${"01".repeat(250_000)}}`);
-  const other = performance.now() - begun;
+  const other = computedMs();
   expect(canonical(`{"a":1.${"0".repeat(500_000)}1}`)).toHaveLength(500_002 + '{"a":e-500001}'.length);
   // Quadratic time was a thousand times longer.
-  expect(performance.now() - begun - other).toBeLessThan(100 * (other + 10));
+  expect(computedMs() - other).toBeLessThan(100 * (other + 10));
 });
 
 test("the text itself is left as it is", () => {

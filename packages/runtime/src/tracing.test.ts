@@ -82,4 +82,4 @@ test("a collector that hangs keeps neither the work nor the end waiting for ever
     collector.closeAllConnections();
     await new Promise((resolve) => collector.close(resolve));
   }
-}, 20_000);
+});

@@ -43,4 +43,4 @@ test("a server that takes no writes any more is away, and none of its connection
   await Promise.all([write(), write()]);
   const after = await connections();
   expect(after.filter((id) => before.includes(id))).toEqual([]);
-}, 60_000);
+});

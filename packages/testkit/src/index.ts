@@ -1,4 +1,5 @@
 export { chromiumPath } from "./chromium.ts";
+export { countComputing } from "./computing.ts";
 export { type ConnectProxy, startConnectProxy } from "./connect-proxy.ts";
 export { fuzzing } from "./fuzzing.ts";
 export { type OwnMysqlServer, startOwnMysql } from "./mysql-server.ts";

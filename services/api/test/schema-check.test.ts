@@ -1,6 +1,7 @@
 import { Code, ConnectError, createClient } from "@connectrpc/connect";
 import { createGrpcTransport } from "@connectrpc/connect-node";
 import { EventIngestService } from "@posthaste/contracts/event_ingest";
+import { countComputing } from "@posthaste/testkit";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { createCatalog } from "../src/catalog.ts";
 import { createValidators } from "../src/schema/validators.ts";
@@ -142,13 +143,14 @@ describe("where the account wants them refused", () => {
   });
 
   test("a pattern that takes JavaScript's own engine forever is answered at once", async () => {
-    const begun = performance.now();
+    // The server is in this process.
+    const computedMs = countComputing();
     const { status, body } = await ingest({ ParcelID: 1, To: `${"a".repeat(500_000)}!` });
     expect({ status, message: body.message }).toEqual({
       status: 400,
       message: 'data_json: /To must match pattern "^(a+)+$"',
     });
-    expect(performance.now() - begun).toBeLessThan(2_000);
+    expect(computedMs()).toBeLessThan(2_000);
   });
 
   test("what takes too long to check is refused rather than let through", async () => {

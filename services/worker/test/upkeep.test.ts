@@ -156,9 +156,9 @@ describe.each(["sqlite", "mysql"] as const)("upkeep, on %s", (database) => {
         table: "deliveries",
         on: "insert",
         condition: `new.event_id = '${bad}'`,
-        hangsForS: 5,
+        hangsForS: 4,
       });
-      const impatient = await openStore({ url: bench.url, deadlines: { statementMs: 500 } });
+      const impatient = await openStore({ url: bench.url, deadlines: { statementMs: 2_000 } });
       try {
         await createUpkeep({
           store: impatient,

@@ -48,7 +48,7 @@ beforeAll(async () => {
     },
   });
   browser = await startConsoleBrowser(stack.apiUrl);
-}, 120_000);
+});
 afterAll(async () => {
   await browser?.close();
   await stack?.dispose();

@@ -13,8 +13,6 @@ import { endStack } from "./end-stack.ts";
 /** All of it, with first attempts made in this lane. */
 export function deliverSuite(lane: Lane): void {
   const PATIENCE = { timeout: 30_000, interval: 50 };
-  // Longer than anything in a test is waited for, some of it twice.
-  vi.setConfig({ testTimeout: 90_000 });
 
   let stack: Stack;
   let receiver: Receiver;
