@@ -31,7 +31,11 @@ export function crashSuite(lane: Lane): void {
     beforeAll(async () => {
       stack = await startStack({
         lane,
-        env: { POSTHASTE_DISPATCH_LEASE_MS: "1000", POSTHASTE_RECONCILE_INTERVAL_MS: "500" },
+        env: {
+          // Waited for after a kill; longer than a busy machine keeps a worker from renewing it.
+          POSTHASTE_DISPATCH_LEASE_MS: "5000",
+          POSTHASTE_RECONCILE_INTERVAL_MS: "500",
+        },
         temporalSettings: {
           // A server that starts again hands out every waiting retry, however long ago its last attempt was.
           "matching.updateAckInterval": '"1h"',
@@ -51,6 +55,9 @@ export function crashSuite(lane: Lane): void {
   });
   afterEach(async () => {
     await receiver.stop();
+    // A test that failed in the middle may have left something standing still, or dead.
+    stack.temporal.resume();
+    for (const child of [stack.temporal, ...stack.apis, worker]) if (!child.running()) await child.start();
     expect(await earlyInLog(stack, askedFor)).toEqual([]);
     await endAll();
   });

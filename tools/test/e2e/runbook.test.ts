@@ -275,7 +275,7 @@ test(
   async () => {
     const list = () =>
       fetch(`${stack.apiUrl}/api/Webhook`, { headers: { authorization: `Bearer ${stack.token}` } });
-    // More than are let through, however slow this machine is: 500 at once, and 50 more in a second.
+    // More than are let through, however slow this machine is: 500 in ten seconds.
     const refused = await vi.waitFor(async () => {
       const answers = await Promise.all(Array.from({ length: 200 }, list));
       const one = answers.find((answer) => answer.status === 429);
