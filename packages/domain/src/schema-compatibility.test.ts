@@ -160,7 +160,8 @@ describe("what would take forever to compare counts as a break:", () => {
     expect(schemaBreaks(schema, { ...(schema as object), title: "another" })).toEqual([
       expect.stringMatching(/too many alternatives/),
     ]);
-    expect(computedMs()).toBeLessThan(1_000);
+    // Half a second on a busy machine, and for ever where nothing bounds it.
+    expect(computedMs()).toBeLessThan(5_000);
   });
 
   test("large enumerations take no longer than they are", () => {
