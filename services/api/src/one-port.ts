@@ -46,6 +46,9 @@ export function createOnePort(
   /** What is under way over HTTP/1.1, by its connection. */
   const inFlight = new Map<Socket, Set<ServerResponse>>();
   const handleHttp1 = (request: IncomingMessage, response: ServerResponse) => {
+    // A broken connection is the client's affair here, too. From Node 24 on, handlers have taken their own listeners
+    // off by the time that Node emits the error of a request behind another, and it would end the process.
+    request.on("error", () => {});
     const ofConnection = inFlight.get(request.socket);
     ofConnection?.add(response);
     response.once("close", () => {
