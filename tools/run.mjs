@@ -23,6 +23,8 @@ async function main() {
   if (program === undefined) {
     return complain(`there is no command "${command}"; see the scripts in package.json`);
   }
+  if (/[#?]/.test(root))
+    return complain(`${root} has a # or ? in it, where Vite cannot build: use another folder`);
   const node = isSupported(process.versions.node) ? process.execPath : await fetchNode(root);
   const wanted = program.installs ? isInstalled(root) : existsSync(join(root, "node_modules"));
   if (!wanted) await install(root, { node });

@@ -1,11 +1,16 @@
-import { cpSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
-import { basename, dirname, join } from "node:path";
+import { cpSync, existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { withLock } from "./lock.mjs";
 import { SUPPORTED } from "./node-version.mjs";
 import { PINNED } from "./pinned-nodes.mjs";
 import { npmCommand, runQuietly } from "./run-quietly.mjs";
 import { StartError } from "./start-error.mjs";
 
 const BY_HAND = `install ${SUPPORTED}, from nodejs.org or with your version manager`;
+
+/** 50 MB, over a slow line as well. npm waits for ever where it cannot make its own folders. */
+const FETCH_WITHIN_MS = 600_000;
+const VERSION_WITHIN_MS = 30_000;
 
 /**
  * A Node that runs the repository, from the npm registry: fetched once, then kept in `.cache`. npm itself does it, so
@@ -29,28 +34,46 @@ export async function fetchNode(root, options = {}) {
   }
   const dir = join(root, ".cache", `${pinned.name}-${pinned.version}`);
   const nodeIn = (/** @type {string} */ folder) => join(folder, "node_modules", pinned.name, "bin", "node");
-  if (existsSync(nodeIn(dir))) return nodeIn(dir);
-
-  // Another command may fetch the same at the same time: each works beside, and the first to end puts it in place.
-  const beside = `${dir}.${process.pid}`;
-  removeLeftovers(dir);
-  progress.write(
-    `this is Node ${process.versions.node}, which is not supported: fetching ${pinned.version} into .cache …\n`,
-  );
-  try {
-    await unpack(root, pinned, beside);
-    const node = nodeIn(beside);
-    const { code, output } = await runQuietly([node, "--version"], { cwd: beside });
-    if (code !== 0 || output.trim() !== `v${pinned.version}`) {
-      throw new StartError(
-        `Node ${pinned.version} was fetched and does not run here (${reasonIn(output)}): ${BY_HAND}`,
-      );
+  const isThere = async () => existsSync(nodeIn(dir)) && (await whyNot(nodeIn(dir), pinned)) === undefined;
+  if (await isThere()) return nodeIn(dir);
+  return await withLock(`${dir}.lock`, async () => {
+    // Another command may have fetched it meanwhile.
+    if (await isThere()) return nodeIn(dir);
+    progress.write(
+      `this is Node ${process.versions.node}, which is not supported: fetching ${pinned.version} into .cache …\n`,
+    );
+    const partial = `${dir}.partial`;
+    rmSync(partial, { recursive: true, force: true });
+    try {
+      await unpack(root, pinned, partial);
+      const reason = await whyNot(nodeIn(partial), pinned);
+      if (reason !== undefined) {
+        throw new StartError(
+          `Node ${pinned.version} was fetched and does not run here (${reason}): ${BY_HAND}`,
+        );
+      }
+      rmSync(dir, { recursive: true, force: true });
+      renameSync(partial, dir);
+      return nodeIn(dir);
+    } finally {
+      rmSync(partial, { recursive: true, force: true });
     }
-    putInPlace(beside, dir, nodeIn(dir));
-    return nodeIn(dir);
-  } finally {
-    rmSync(beside, { recursive: true, force: true });
-  }
+  });
+}
+
+/**
+ * Why a Node does not run here, or is another one. What was kept may have been cut off by a power cut, and a file that
+ * is empty counts as a script that does nothing.
+ *
+ * @param {string} node
+ * @param {import("./pinned-nodes.mjs").PinnedNode} pinned
+ */
+async function whyNot(node, { version }) {
+  const { code, output } = await runQuietly([node, "--version"], {
+    cwd: dirname(node),
+    withinMs: VERSION_WITHIN_MS,
+  });
+  return code === 0 && output.trim() === `v${version}` ? undefined : reasonIn(output);
 }
 
 /**
@@ -69,8 +92,10 @@ async function unpack(root, { name, version, integrity }, dir) {
   const npm = npmCommand(process.execPath);
   const { code, output } = await runQuietly(
     [...npm, "ci", "--ignore-scripts", "--no-fund", "--no-audit", "--loglevel=error"],
-    { cwd: dir },
+    { cwd: dir, withinMs: FETCH_WITHIN_MS },
   );
+  // It may hold a password for the registry, which is not to be kept twice.
+  rmSync(join(dir, ".npmrc"), { force: true });
   if (code === 0) return;
   const reason = /EINTEGRITY/.test(output)
     ? "what the registry has is not what was pinned"
@@ -78,42 +103,6 @@ async function unpack(root, { name, version, integrity }, dir) {
   throw new StartError(
     `Node ${version} could not be fetched from the npm registry (${reason}): is it reachable? Else ${BY_HAND}`,
   );
-}
-
-/**
- * What others that were stopped on the way have left beside `dir`.
- *
- * @param {string} dir
- */
-function removeLeftovers(dir) {
-  if (!existsSync(dirname(dir))) return;
-  for (const name of readdirSync(dirname(dir))) {
-    if (!name.startsWith(`${basename(dir)}.`) || isRunning(Number(name.split(".").at(-1)))) continue;
-    rmSync(join(dirname(dir), name), { recursive: true, force: true });
-  }
-}
-
-/** @param {number} pid */
-function isRunning(pid) {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return /** @type {NodeJS.ErrnoException} */ (error).code === "EPERM";
-  }
-}
-
-/**
- * @param {string} from
- * @param {string} to
- * @param {string} node which is there once somebody else was faster
- */
-function putInPlace(from, to, node) {
-  try {
-    renameSync(from, to);
-  } catch (error) {
-    if (!existsSync(node)) throw error;
-  }
 }
 
 /**

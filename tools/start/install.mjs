@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { withLock } from "./lock.mjs";
 import { npmCommand, runQuietly } from "./run-quietly.mjs";
 import { StartError } from "./start-error.mjs";
 import { startTicker } from "./ticker.mjs";
@@ -20,22 +21,49 @@ export function isInstalled(root) {
   return true;
 }
 
+/** Hundreds of megabytes, over a slow line as well. */
+const INSTALL_WITHIN_MS = 1_800_000;
+
 /**
- * Runs `npm ci`. What npm says is kept, and shown only if it fails.
+ * Runs `npm ci`, unless another command does so at the moment: then it waits for that. What npm says is kept, and shown
+ * only if it fails.
  *
  * @param {string} root
  * @param {{ node: string, progress?: NodeJS.WritableStream & { isTTY?: boolean } }} options node: that npm is run with
  * @throws StartError
  */
 export async function install(root, { node, progress = process.stderr }) {
+  const onWait = () => progress.write("another command installs the dependencies: waiting …\n");
+  await withLock(
+    join(root, ".cache/install.lock"),
+    async () => {
+      if (!isInstalled(root)) await runInstall(root, node, progress);
+    },
+    { onWait },
+  );
+}
+
+/**
+ * @param {string} root
+ * @param {string} node
+ * @param {NodeJS.WritableStream & { isTTY?: boolean }} progress
+ */
+async function runInstall(root, node, progress) {
   const ticker = startTicker(progress, "installing dependencies (npm ci)");
-  const command = [...npmCommand(node), "ci", "--no-fund", "--no-audit"];
-  const { code, output } = await runQuietly(command, { cwd: root, node });
+  // All of it, also where npm is told to leave something out: build and tests are among it.
+  const all = ["--include=dev", "--include=optional"];
+  const command = [...npmCommand(node), "ci", ...all, "--no-fund", "--no-audit"];
+  const { code, output } = await runQuietly(command, { cwd: root, node, withinMs: INSTALL_WITHIN_MS });
   ticker.stop(code === 0);
   if (code !== 0) {
     progress.write(`${output.trimEnd()}\n`);
     throw new StartError(
       `the dependencies could not be installed (npm ci, exit code ${code}; what it said is above): is the package registry reachable?`,
+    );
+  }
+  if (!agreesWithLock(root)) {
+    throw new StartError(
+      "npm ci went well and left out what package-lock.json names: is it told to, in one of its own settings?",
     );
   }
   writeFileSync(stampPath(root), stampOf(root));

@@ -6,22 +6,31 @@ import { delimiter, dirname } from "node:path";
  * npm starts begin with `#!/usr/bin/env node`.
  *
  * @param {readonly string[]} command
- * @param {{ cwd: string, node?: string }} where
+ * @param {{ cwd: string, node?: string, withinMs: number }} where withinMs: then it is ended, and says so
  * @returns {Promise<{ code: number | null, output: string }>}
  */
-export function runQuietly([program = "", ...args], { cwd, node = process.execPath }) {
+export function runQuietly([program = "", ...args], { cwd, node = process.execPath, withinMs }) {
   return new Promise((resolve) => {
-    const child = spawn(program, args, { cwd, env: withNode(node), stdio: ["ignore", "pipe", "pipe"] });
+    const env = withoutCallersSettings(withNode(node));
+    const child = spawn(program, args, { cwd, env, stdio: ["ignore", "pipe", "pipe"] });
     let output = "";
+    const timer = setTimeout(() => {
+      output += `\nended after ${withinMs / 1000} s\n`;
+      child.kill("SIGKILL");
+    }, withinMs);
     for (const stream of [child.stdout, child.stderr]) {
       stream.setEncoding("utf8").on("data", (text) => {
         output += text;
       });
     }
     child.on("error", (error) => {
+      clearTimeout(timer);
       resolve({ code: 127, output: `${output}${error.message}\n` });
     });
-    child.on("close", (code) => resolve({ code, output }));
+    child.on("close", (code) => {
+      clearTimeout(timer);
+      resolve({ code, output });
+    });
   });
 }
 
@@ -42,6 +51,20 @@ export function withNode(node) {
   };
 }
 
+/** What says where and what the npm that called us works on, and what it leaves out: not meant for another npm. */
+const CALLERS_SETTINGS = new Set(
+  ["global", "location", "dry_run", "workspace", "workspaces", "include_workspace_root", "omit", "include"]
+    .concat(["only", "production", "package_lock", "package_lock_only"])
+    .map((name) => `npm_config_${name}`),
+);
+
+/** @param {NodeJS.ProcessEnv} env */
+function withoutCallersSettings(env) {
+  return Object.fromEntries(
+    Object.entries(env).filter(([name]) => !CALLERS_SETTINGS.has(name.toLowerCase())),
+  );
+}
+
 /**
  * The npm that is running us, else the one on PATH.
  *
@@ -50,5 +73,6 @@ export function withNode(node) {
  */
 export function npmCommand(node) {
   const path = process.env["npm_execpath"];
-  return path?.endsWith(".js") ? [node, path] : ["npm"];
+  // Other package managers name themselves here, too.
+  return path?.endsWith("npm-cli.js") ? [node, path] : ["npm"];
 }

@@ -1,5 +1,4 @@
-import { type ChildProcess, spawn } from "node:child_process";
-import { once } from "node:events";
+import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { cp, mkdir, mkdtemp, readdir, readFile, realpath, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -17,6 +16,7 @@ import { otherNode } from "./other-nodes.ts";
  */
 
 const repository = fileURLToPath(new URL("../../", import.meta.url));
+const GOES_WELL = "process.exit(0)";
 const realNpm = process.env["npm_execpath"] ?? "npm";
 let root: string;
 const started: ChildProcess[] = [];
@@ -28,7 +28,7 @@ beforeEach(async () => {
   await cp(join(repository, "tools/start"), join(root, "tools/start"), { recursive: true });
   await writeFile(join(root, "package.json"), '{"type":"module"}');
   await writeLock("1.0.0");
-  await writeNpm("process.exit(0)");
+  await writeNpm(GOES_WELL);
   await command("hello", `console.log("hello", ...process.argv.slice(2)); process.exitCode = 7;`);
 });
 afterEach(async () => {
@@ -43,9 +43,9 @@ afterEach(async () => {
 async function writeNpm(ending: string): Promise<void> {
   const tsx = join(repository, "node_modules/tsx");
   await writeFile(
-    join(root, "npm.js"),
+    join(root, "npm-cli.js"),
     `import { spawnSync } from "node:child_process";
-import { appendFileSync, mkdirSync, rmSync, symlinkSync } from "node:fs";
+import { appendFileSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 if (process.cwd() !== ${JSON.stringify(root)}) {
   const npm = ${JSON.stringify(realNpm)};
   const [program, ...args] = npm.endsWith(".js") ? [process.execPath, npm] : [npm];
@@ -56,6 +56,10 @@ appendFileSync("npm-nodes", process.version + "\\n");
 rmSync("node_modules", { recursive: true, force: true });
 mkdirSync("node_modules");
 symlinkSync(${JSON.stringify(tsx)}, "node_modules/tsx");
+const { packages } = JSON.parse(readFileSync("package-lock.json", "utf8"));
+delete packages["node_modules/other-platform"];
+writeFileSync("npm-settings", Object.keys(process.env).filter((name) => name.startsWith("npm_config_")).join(" "));
+if (${ending === GOES_WELL}) writeFileSync("node_modules/.package-lock.json", JSON.stringify({ packages }));
 console.log("what npm says");
 ${ending}`,
   );
@@ -84,7 +88,7 @@ type With = { readonly node?: string; readonly env?: Readonly<Record<string, str
 function start(args: readonly string[], { node = process.execPath, env = {} }: With = {}) {
   const child = spawn(node, [join(root, "tools/run.mjs"), ...args], {
     cwd: root,
-    env: { ...process.env, npm_execpath: join(root, "npm.js"), ...env },
+    env: { ...process.env, npm_execpath: join(root, "npm-cli.js"), ...env },
     stdio: ["ignore", "pipe", "pipe"],
   });
   started.push(child);
@@ -121,7 +125,45 @@ test("it installs what is missing, once, and hands over arguments and exit code"
   expect(first.err).not.toContain("what npm says");
   const second = await run("hello");
   expect(second).toMatchObject({ code: 7, out: "hello\n", err: "" });
-  expect(await npmCalls()).toEqual(["ci --no-fund --no-audit"]);
+  expect(await npmCalls()).toEqual(["ci --include=dev --include=optional --no-fund --no-audit"]);
+});
+
+test("two commands at once install once, and both go on", async () => {
+  const both = await Promise.all([run("hello", "one"), run("hello", "two")]);
+  expect(both.map(({ code, out }) => [code, out])).toEqual([
+    [7, "hello one\n"],
+    [7, "hello two\n"],
+  ]);
+  expect(await npmCalls()).toHaveLength(1);
+});
+
+test("it installs all, whatever the npm that called it leaves out or works on", async () => {
+  const env = { npm_config_omit: "dev", npm_config_dry_run: "true", npm_config_workspace: "tools" };
+  expect((await runWith({ env: { ...env, npm_config_loglevel: "warn" } }, "hello")).code).toBe(7);
+  const settings = (await readFile(join(root, "npm-settings"), "utf8")).split(" ");
+  expect(settings).toContain("npm_config_loglevel");
+  for (const name of Object.keys(env)) expect(settings).not.toContain(name);
+});
+
+test("an install that left something out is one line, and is not taken for done", async () => {
+  await writeNpm("process.exitCode = 0;");
+  for (const calls of [1, 2]) {
+    const { code, err } = await run("hello");
+    expect(code).toBe(1);
+    expect(err.trimEnd().split("\n").at(-1)).toMatch(/^posthaste: npm ci went well and left out what /);
+    expect(await npmCalls()).toHaveLength(calls);
+  }
+});
+
+test("a folder in which Vite cannot build is one line", async () => {
+  const odd = `${root}/my c#`;
+  await cp(join(root, "tools"), join(odd, "tools"), { recursive: true });
+  await writeFile(join(odd, "package.json"), '{"type":"module"}');
+  const { status, stderr } = spawnSync(process.execPath, [join(odd, "tools/run.mjs"), "hello"]);
+  expect(status).toBe(1);
+  expect(String(stderr)).toBe(
+    `posthaste: ${odd} has a # or ? in it, where Vite cannot build: use another folder\n`,
+  );
 });
 
 test("it installs again once the lock file has changed", async () => {
@@ -246,9 +288,7 @@ test("two commands at once on an old Node, and one that was killed before, leave
   const node = await otherNode("old");
   await command("hello", saysNode);
   const { name, version } = PINNED[`${process.platform}-${process.arch}`] ?? { name: "", version: "" };
-  const gone = spawn(process.execPath, ["-e", ""]);
-  await once(gone, "close");
-  await mkdir(join(root, ".cache", `${name}-${version}.${gone.pid}`), { recursive: true });
+  await mkdir(join(root, ".cache", `${name}-${version}.partial/node_modules`), { recursive: true });
   await mkdir(join(root, "node_modules"));
   await symlink(join(repository, "node_modules/tsx"), join(root, "node_modules/tsx"));
   await command("migrate", saysNode);
@@ -257,6 +297,22 @@ test("two commands at once on an old Node, and one that was killed before, leave
     Array(2).fill({ code: 0, out: `v${version} true\nv${version}\n\n` }),
   );
   expect(await readdir(join(root, ".cache"))).toEqual([`${name}-${version}`]);
+});
+
+test("a Node in the cache that does not run is fetched again, and no password for the registry is kept with it", async () => {
+  const node = await otherNode("old");
+  await writeFile(join(root, ".npmrc"), "//registry.example/:_authToken=secret\n");
+  await command("hello", saysNode);
+  const { name, version } = PINNED[`${process.platform}-${process.arch}`] ?? { name: "", version: "" };
+  const dir = join(root, ".cache", `${name}-${version}`);
+  await mkdir(join(dir, "node_modules", name, "bin"), { recursive: true });
+  // As a power cut leaves it: an empty file counts as a script that does nothing.
+  await writeFile(join(dir, "node_modules", name, "bin/node"), "", { mode: 0o755 });
+  expect(await runWith({ node }, "hello")).toMatchObject({
+    code: 0,
+    out: `v${version} true\nv${version}\n\n`,
+  });
+  expect(await readdir(dir)).not.toContain(".npmrc");
 });
 
 test("a service starts with the threads and flags of services/start.env, and what the environment sets counts", async () => {

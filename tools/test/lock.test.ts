@@ -1,0 +1,49 @@
+import { mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { withLock } from "../start/lock.mjs";
+
+let dir: string;
+let path: string;
+beforeEach(async () => {
+  dir = await mkdtemp(join(tmpdir(), "posthaste-lock-"));
+  path = join(dir, "cache", "a.lock");
+});
+afterEach(() => rm(dir, { recursive: true, force: true }));
+
+test("one holder at a time; whoever waits is told once, and nothing is left behind", async () => {
+  let inside = 0;
+  const onWait = vi.fn();
+  const hold = async () =>
+    await withLock(
+      path,
+      async () => {
+        inside += 1;
+        await new Promise((resolve) => setImmediate(resolve));
+        expect(inside).toBe(1);
+        inside -= 1;
+        return "done";
+      },
+      { onWait },
+    );
+  expect(await Promise.all([hold(), hold(), hold()])).toEqual(["done", "done", "done"]);
+  expect(onWait).toHaveBeenCalledTimes(2);
+  expect(await readdir(join(dir, "cache"))).toEqual([]);
+});
+
+test("a lock is given back where what was run fails", async () => {
+  await expect(withLock(path, () => Promise.reject(new Error("broken")))).rejects.toThrow("broken");
+  expect(await withLock(path, async () => "next")).toBe("next");
+});
+
+test("the lock of one that was killed is taken over, once it has been silent", async () => {
+  void withLock(path, () => new Promise(() => {}));
+  // It says that it is there once a second.
+  expect(await withLock(path, async () => "taken", { silentMs: 100 })).toBe("taken");
+});
+
+test("a folder that cannot be made is one line", async () => {
+  await writeFile(join(dir, "cache"), "");
+  await expect(withLock(path, async () => {})).rejects.toThrow(/cache cannot be written to \(\w+\)/);
+});
