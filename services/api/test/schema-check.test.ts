@@ -153,6 +153,17 @@ describe("where the account wants them refused", () => {
     expect(computedMs()).toBeLessThan(2_000);
   });
 
+  test("properties that an alternative leaves unevaluated are the caller's mistake and no fault of ours", async () => {
+    const alternative = { patternProperties: { "^a": {} }, anyOf: [{ unevaluatedProperties: false }] };
+    const type = { code: "alternative", schema: { allOf: [alternative] }, sampleJson: "{}" };
+    expect((await t.rpc("EventCatalogService/CreateEventType", type)).status).toBe(200);
+    const { status, body } = await ingest({ a: {} }, "alternative");
+    expect({ status, message: body.message }).toEqual({
+      status: 400,
+      message: expect.stringContaining('must NOT have unevaluated properties, such as "a"'),
+    });
+  });
+
   test("what takes too long to check is refused rather than let through", async () => {
     const schema = {
       items: { allOf: Array.from({ length: 200 }, (_item, i) => ({ not: { const: -i - 1 } })) },

@@ -4,6 +4,7 @@ import { fuzzing } from "@posthaste/testkit";
 import { Ajv2020 } from "ajv/dist/2020.js";
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import { fitsByTheBook } from "../../test/json-schema-by-the-book.ts";
 import { compileSchema } from "./compile-schema.ts";
 import { newWork, WorkExceeded } from "./work.ts";
 
@@ -12,6 +13,14 @@ const KEYWORDS = [
   ...["$ref", "$id", "$schema", "$defs", "$anchor", "pattern", "patternProperties", "format", "uniqueItems"],
   ...["minimum", "multipleOf", "dependentRequired", "unevaluatedProperties", "propertyNames", "contains"],
 ];
+/** The schemas are known to be right; to learn what a right one is takes Ajv 10 ms each time. */
+const PLAIN = {
+  strict: false,
+  ownProperties: true,
+  meta: false,
+  validateSchema: false,
+  logger: false,
+} as const;
 const name = fc.constantFrom("a", "b", "constructor", "0");
 const leaf = fc.oneof(
   fc.constantFrom("#", "#/properties/a", "string", "object", "^(a+)+$", "(", "date", "__proto__"),
@@ -69,7 +78,10 @@ function right(depth: number): fc.Arbitrary<JsonObject | boolean> {
     propertyNames: fc.record({ maxLength: fc.constantFrom(1, 3) }),
     ...Object.fromEntries(SCHEMA_KEYWORDS.map((keyword) => [keyword, inner])),
     ...Object.fromEntries(["prefixItems", "allOf", "anyOf", "oneOf"].map((keyword) => [keyword, some])),
-    $ref: fc.constantFrom("#/$defs/x", "#/$defs/y~1z"),
+    dependentSchemas: fc.dictionary(name, inner, { maxKeys: 2, noNullPrototype: true }),
+    minContains: fc.constantFrom(0, 2),
+    maxContains: fc.constantFrom(1, 2),
+    $ref: fc.constantFrom("#/$defs/x", "#/$defs/y~1z", "#/$defs/open"),
   };
   const one = fc.oneof(
     ...Object.entries(keywords).map(([keyword, held]) =>
@@ -93,15 +105,21 @@ const value = fc.letrec((tie) => ({
 
 test("what is written into a schema to count its steps changes nothing of what it says", () => {
   const definition = fc.record({ type: fc.constantFrom("string", "integer", "array") });
-  const schemas = fc.tuple(right(3), definition, definition).map(([schema, x, y]) => ({
+  // One that refers to nothing, so that nothing goes round in circles.
+  const open = right(1).filter((schema) => typeof schema === "object" && !("$ref" in schema));
+  const schemas = fc.tuple(right(3), definition, definition, open).map(([schema, x, y, z]) => ({
     ...(typeof schema === "boolean" ? { allOf: [schema] } : schema),
-    $defs: { x, "y/z": y },
+    $defs: { x, "y/z": y, open: z },
   }));
   fc.assert(
     fc.property(schemas, value, (schema, snapshot) => {
-      const known = new Ajv2020({ strict: false, ownProperties: true }).compile(schema);
-      const found = compileSchema(schema)(snapshot, newWork());
-      expect(found.length === 0).toBe(known(snapshot));
+      const fits = compileSchema(schema)(snapshot, newWork()).length === 0;
+      expect(fits).toBe(fitsByTheBook(schema, snapshot));
+      // Ajv has faults of its own in these, and where it keeps account of what is evaluated: see mendKeywords.
+      if (/unevaluated|prefixItems|contains/.test(JSON.stringify(schema))) return;
+      const known = new Ajv2020(PLAIN);
+      known.opts.unevaluated = false;
+      expect(fits).toBe(known.compile(schema)(snapshot));
     }),
     fuzzing(),
   );

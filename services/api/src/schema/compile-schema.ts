@@ -4,6 +4,7 @@ import { _, type AnySchemaObject, type ErrorObject, type Format, Name, type Vali
 import { Ajv2020 } from "ajv/dist/2020.js";
 import addFormats, { type FormatName } from "ajv-formats";
 import { linearPattern } from "./linear-pattern.ts";
+import { beginTracking, mendKeywords } from "./mended-keywords.ts";
 import { COST, type Cost, FORMATS, readSchema } from "./read-schema.ts";
 import { uniqueItems } from "./unique-items.ts";
 import { charge, newWork, spending, type Work, WorkExceeded } from "./work.ts";
@@ -71,13 +72,19 @@ function compile(schema: AnySchemaObject, { allErrors }: { allErrors: boolean })
   });
   ajv.removeKeyword("uniqueItems");
   ajv.addKeyword(uniqueItems);
+  // Without it, what has been evaluated costs nothing.
+  const tracks = (schema[COST] as Cost | undefined)?.tracks === true;
+  ajv.opts.unevaluated = tracks;
+  mendKeywords(ajv);
   ajv.addKeyword({
     keyword: COST,
     before: "$ref",
-    code({ gen, schema: cost, data }) {
+    code(cxt) {
+      const { gen, data } = cxt;
       const pay = gen.scopeValue("func", { ref: chargeFor });
-      const { steps, perProperty } = cost as Cost;
-      gen.code(_`${pay}(${steps}, ${perProperty}, ${data}, ${ERRORS})`);
+      const cost = gen.scopeValue("schema", { ref: cxt.schema as Cost });
+      gen.code(_`${pay}(${cost}, ${data}, ${ERRORS})`);
+      if (tracks) beginTracking(cxt);
     },
   });
   try {
@@ -89,12 +96,13 @@ function compile(schema: AnySchemaObject, { allErrors }: { allErrors: boolean })
   }
 }
 
-function chargeFor(steps: number, perProperty: number, data: unknown, errors: unknown[] | null): void {
+function chargeFor(cost: Cost, data: unknown, errors: unknown[] | null): void {
   if (errors !== null && errors.length > ERRORS_MAX) throw new WorkExceeded("a schema has too many errors");
-  charge(steps);
+  charge(cost.steps);
   if (typeof data === "string") charge(Math.floor(data.length / CHARS_A_STEP));
-  else if (perProperty > 0 && typeof data === "object" && data !== null && !Array.isArray(data)) {
-    charge(perProperty * Object.keys(data).length);
+  else if (Array.isArray(data)) charge(cost.perItem * data.length);
+  else if (cost.perProperty > 0 && typeof data === "object" && data !== null) {
+    charge(cost.perObject + cost.perProperty * Object.keys(data).length);
   }
 }
 

@@ -18,7 +18,15 @@ export type Cost = {
   readonly steps: number;
   /** Steps for each property of an object. */
   readonly perProperty: number;
+  /** Steps for each item of an array. */
+  readonly perItem: number;
+  /** Steps for an object, if `perProperty` is not 0. */
+  readonly perObject: number;
+  /** Whether it must be known what has been evaluated. The same in all of a schema. */
+  readonly tracks: boolean;
 };
+
+type Writable<T> = { -readonly [K in keyof T]: T[K] };
 
 const DIALECT = "https://json-schema.org/draft/2020-12/schema";
 /** The formats that are checked; each in time that is in proportion to its text. */
@@ -80,7 +88,9 @@ export function readSchema(schema: JsonObject): JsonObject {
   const places = new Set<string>();
   const references: { from: string; to: string }[] = [];
   let names = 0;
-  const priced: { cost: { steps: number; perProperty: number }; unevaluated: boolean }[] = [];
+  const priced: Writable<Cost>[] = [];
+  let tracks = false;
+  let contains = false;
 
   const read = (value: JsonValue, path: string): JsonValue => {
     places.add(path);
@@ -88,7 +98,8 @@ export function readSchema(schema: JsonObject): JsonObject {
     if (typeof value === "boolean") return value;
     if (!isObject(value)) throw refuse(`must be a schema: an object, true or false`, path);
     const made: JsonObject = {};
-    const cost = { steps: 1, perProperty: LOOPING.some((keyword) => keyword in value) ? 1 : 0 };
+    const perProperty = LOOPING.some((keyword) => keyword in value) ? 1 : 0;
+    const cost = { steps: 1, perProperty, perItem: 0, perObject: 0, tracks: false };
     for (const [keyword, held] of Object.entries(value)) {
       if (isLeftOut(keyword, held, path)) continue;
       const at = `${path}/${escaped(keyword)}`;
@@ -118,7 +129,9 @@ export function readSchema(schema: JsonObject): JsonObject {
       }
     }
     if (Object.keys(made).length === 0) return made;
-    priced.push({ cost, unevaluated: "unevaluatedProperties" in made });
+    priced.push(cost);
+    tracks ||= "unevaluatedProperties" in made || "unevaluatedItems" in made;
+    contains ||= "contains" in made;
     return { [COST]: cost, ...made };
   };
   const readMap = (keyword: string, held: JsonValue, at: string, cost: { steps: number }): JsonObject => {
@@ -145,8 +158,15 @@ export function readSchema(schema: JsonObject): JsonObject {
   for (const { from, to } of references) {
     if (!places.has(to)) throw refuse(`points to ${to.slice(0, 80) || "#"}, where no schema is`, from);
   }
-  // What is not evaluated is told by comparing with every name, wherever it stands.
-  for (const { cost, unevaluated } of priced) if (unevaluated) cost.perProperty += Math.ceil(names / 4);
+  if (tracks) {
+    // What a schema has evaluated is copied into what the schema around it has: names, patterns' properties, indexes.
+    for (const cost of priced) {
+      cost.tracks = true;
+      cost.perProperty += 1;
+      cost.perItem = contains ? 1 : 0;
+      cost.perObject = names;
+    }
+  }
   return made as JsonObject;
 }
 

@@ -1,0 +1,196 @@
+import { isDeepStrictEqual } from "node:util";
+
+type Schema = boolean | { readonly [keyword: string]: unknown };
+type Fields = { readonly [name: string]: unknown };
+
+/** What a schema has evaluated of a value: names of properties, indexes of items; undefined: the value does not fit. */
+type Evaluated = ReadonlySet<string> | undefined;
+
+/**
+ * Whether a value fits a schema: the specification (2020-12) word for word, slowly and without a compiler, to hold
+ * others against. Knows the keywords that the property tests use, and throws at any other.
+ *
+ * @param root is well-formed; its references point into itself, and not in circles
+ */
+export function fitsByTheBook(root: Schema, value: unknown): boolean {
+  return evaluate(root, value, root) !== undefined;
+}
+
+function evaluate(schema: Schema, value: unknown, root: Schema): Evaluated {
+  if (typeof schema === "boolean") return schema ? new Set() : undefined;
+  const seen = new Set<string>();
+  // The two that ask what all the others have evaluated are last.
+  const keywords = Object.keys(schema).sort((a, b) => rank(a) - rank(b));
+  for (const keyword of keywords) {
+    const rule = Object.hasOwn(RULES, keyword) ? RULES[keyword] : undefined;
+    if (rule === undefined) throw new Error(`${keyword} is not in the book`);
+    const found = rule({
+      held: schema[keyword],
+      schema,
+      value,
+      seen,
+      apply: (s, v) => evaluate(s, v, root),
+      root,
+    });
+    if (found === undefined) return undefined;
+    if (found !== true) for (const name of found) seen.add(name);
+  }
+  return seen;
+}
+
+function rank(keyword: string): number {
+  return keyword.startsWith("unevaluated") ? 1 : 0;
+}
+
+type Context = {
+  readonly held: unknown;
+  readonly schema: Exclude<Schema, boolean>;
+  readonly value: unknown;
+  /** By the keywords before. */
+  readonly seen: ReadonlySet<string>;
+  readonly apply: (schema: Schema, value: unknown) => Evaluated;
+  readonly root: Schema;
+};
+/** `true`: fits, and evaluates nothing. */
+type Rule = (context: Context) => Evaluated | true;
+
+const check = (fits: boolean): true | undefined => (fits ? true : undefined);
+const isFields = (value: unknown): value is Fields =>
+  typeof value === "object" && value !== null && !Array.isArray(value);
+const characters = (text: string) => [...text].length;
+
+const RULES: { readonly [keyword: string]: Rule | undefined } = {
+  // Others read them.
+  ...Object.fromEntries(
+    ["$defs", "then", "else", "minContains", "maxContains"].map((name) => [name, () => true]),
+  ),
+  type: ({ held, value }) => check([held].flat().some((type) => isOfType(value, type as string))),
+  const: ({ held, value }) => check(isDeepStrictEqual(held, value)),
+  enum: ({ held, value }) => check((held as unknown[]).some((one) => isDeepStrictEqual(one, value))),
+  minimum: ({ held, value }) => check(typeof value !== "number" || value >= (held as number)),
+  minLength: ({ held, value }) => check(typeof value !== "string" || characters(value) >= (held as number)),
+  maxLength: ({ held, value }) => check(typeof value !== "string" || characters(value) <= (held as number)),
+  pattern: ({ held, value }) =>
+    check(typeof value !== "string" || new RegExp(held as string, "u").test(value)),
+  required: ({ held, value }) =>
+    check(!isFields(value) || (held as string[]).every((name) => Object.hasOwn(value, name))),
+  minProperties: ({ held, value }) =>
+    check(!isFields(value) || Object.keys(value).length >= (held as number)),
+  uniqueItems: ({ held, value }) =>
+    check(
+      held !== true ||
+        !Array.isArray(value) ||
+        value.every((item, i) => value.slice(0, i).every((before) => !isDeepStrictEqual(before, item))),
+    ),
+  propertyNames: ({ held, value, apply }) =>
+    check(!isFields(value) || Object.keys(value).every((name) => apply(held as Schema, name) !== undefined)),
+
+  properties: ({ held, value, apply }) =>
+    eachField(value, apply, (name) => (Object.hasOwn(held as Fields, name) ? [(held as Fields)[name]] : [])),
+  patternProperties: ({ held, value, apply }) =>
+    eachField(value, apply, (name) =>
+      Object.entries(held as Fields).flatMap(([pattern, schema]) =>
+        new RegExp(pattern, "u").test(name) ? [schema] : [],
+      ),
+    ),
+  additionalProperties: ({ held, schema, value, apply }) =>
+    eachField(value, apply, (name) => {
+      const patterns = Object.keys((schema["patternProperties"] ?? {}) as Fields);
+      const named = Object.hasOwn((schema["properties"] ?? {}) as Fields, name);
+      return named || patterns.some((pattern) => new RegExp(pattern, "u").test(name)) ? [] : [held];
+    }),
+  unevaluatedProperties: ({ held, value, seen, apply }) =>
+    eachField(value, apply, (name) => (seen.has(name) ? [] : [held])),
+
+  prefixItems: ({ held, value, apply }) =>
+    eachItem(value, apply, (i) => (i < (held as unknown[]).length ? [(held as unknown[])[i]] : [])),
+  items: ({ held, schema, value, apply }) =>
+    eachItem(value, apply, (i) => (i < ((schema["prefixItems"] ?? []) as unknown[]).length ? [] : [held])),
+  unevaluatedItems: ({ held, value, seen, apply }) =>
+    eachItem(value, apply, (i) => (seen.has(String(i)) ? [] : [held])),
+  contains: ({ held, schema, value, apply }) => {
+    if (!Array.isArray(value)) return true;
+    const found = new Set<string>();
+    for (const [i, item] of value.entries())
+      if (apply(held as Schema, item) !== undefined) found.add(String(i));
+    const { minContains = 1, maxContains = Number.POSITIVE_INFINITY } = schema;
+    return found.size >= Number(minContains) && found.size <= Number(maxContains) ? found : undefined;
+  },
+
+  $ref: ({ held, value, apply, root }) => apply(schemaAt(root, held as string), value),
+  allOf: (context) => union(context, (fitting, all) => fitting === all),
+  anyOf: (context) => union(context, (fitting) => fitting > 0),
+  oneOf: (context) => union(context, (fitting) => fitting === 1),
+  not: ({ held, value, apply }) => check(apply(held as Schema, value) === undefined),
+  if: ({ held, schema, value, apply }) => {
+    const holds = apply(held as Schema, value);
+    const clause = apply((schema[holds === undefined ? "else" : "then"] ?? true) as Schema, value);
+    return clause === undefined ? undefined : new Set([...(holds ?? []), ...clause]);
+  },
+  dependentSchemas: ({ held, value, apply }) => {
+    if (!isFields(value)) return true;
+    const schemas = Object.entries(held as Fields).filter(([name]) => Object.hasOwn(value, name));
+    return merged(schemas.map(([, schema]) => apply(schema as Schema, value)));
+  },
+};
+
+function isOfType(value: unknown, type: string): boolean {
+  if (type === "integer") return Number.isInteger(value);
+  if (type === "array") return Array.isArray(value);
+  if (type === "object") return isFields(value);
+  return type === (value === null ? "null" : typeof value);
+}
+
+type Wanted = (name: string) => readonly unknown[];
+
+function eachField(value: unknown, apply: Context["apply"], wanted: Wanted): Evaluated {
+  return isFields(value) ? eachPart(Object.entries(value), apply, wanted) : new Set();
+}
+
+function eachItem(
+  value: unknown,
+  apply: Context["apply"],
+  wanted: (i: number) => readonly unknown[],
+): Evaluated {
+  if (!Array.isArray(value)) return new Set();
+  return eachPart(Object.entries(value), apply, (i) => wanted(Number(i)));
+}
+
+/** Those for which there is a schema, if they all fit. */
+function eachPart(
+  parts: readonly (readonly [string, unknown])[],
+  apply: Context["apply"],
+  wanted: Wanted,
+): Evaluated {
+  const seen = new Set<string>();
+  for (const [name, part] of parts) {
+    for (const schema of wanted(name)) {
+      if (apply(schema as Schema, part) === undefined) return undefined;
+      seen.add(name);
+    }
+  }
+  return seen;
+}
+
+function union({ held, value, apply }: Context, fits: (fitting: number, all: number) => boolean): Evaluated {
+  const found = (held as Schema[]).map((schema) => apply(schema, value));
+  const fitting = found.filter((one) => one !== undefined);
+  return fits(fitting.length, found.length) ? merged(fitting) : undefined;
+}
+
+function merged(all: readonly Evaluated[]): Evaluated {
+  const seen = new Set<string>();
+  for (const one of all) {
+    if (one === undefined) return undefined;
+    for (const name of one) seen.add(name);
+  }
+  return seen;
+}
+
+function schemaAt(root: Schema, reference: string): Schema {
+  return reference
+    .split("/")
+    .slice(1)
+    .map((part) => part.replaceAll("~1", "/").replaceAll("~0", "~"))
+    .reduce<unknown>((at, part) => (at as Fields)[part], root) as Schema;
+}
