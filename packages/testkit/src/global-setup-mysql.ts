@@ -1,14 +1,15 @@
 import { rmSync } from "node:fs";
 import { acquireMysql } from "./mysql-server.ts";
-import { makeQuickDir } from "./quick-dir.ts";
+import { makeQuickDir, removeLeftQuickDirs } from "./quick-dir.ts";
 
 /**
  * One MySQL server for a whole run of tests; they find it by its variable and make databases of their own. The first
  * writes down how a migrated one looks, for the others.
  */
 export async function setup(): Promise<() => Promise<void>> {
+  removeLeftQuickDirs();
   const server = await acquireMysql((line) => console.error(`mysql: ${line}`));
-  const templates = makeQuickDir("posthaste-templates-");
+  const templates = makeQuickDir("templates");
   const leave = setVariables({
     POSTHASTE_TEST_MYSQL_URL: server.url,
     POSTHASTE_TEST_TEMPLATES: templates,

@@ -56,7 +56,7 @@ export async function startOwnMysql(
 ): Promise<OwnMysqlServer> {
   const { durable = false, progress = () => {} } = options;
   const server = findProgram("mariadbd") ?? findProgram("mysqld") ?? (await install(progress));
-  const dir = durable ? mkdtempSync(join(tmpdir(), "posthaste-mysql-")) : makeQuickDir("posthaste-mysql-");
+  const dir = durable ? mkdtempSync(join(tmpdir(), "posthaste-mysql-")) : makeQuickDir("mysql");
   const data = join(dir, "data");
   const user = process.getuid?.() === 0 ? ["--user=root"] : [];
   const isMaria = (await run(server, ["--version"])).stdout.includes("MariaDB");

@@ -41,7 +41,7 @@ export async function createEmptyStore(backend: "sqlite" | "mysql"): Promise<Tes
 let template: Promise<Buffer> | undefined;
 
 async function openSqlite(content?: Buffer): Promise<TestStore> {
-  const dir = makeQuickDir("posthaste-store-");
+  const dir = makeQuickDir("store");
   const path = join(dir, "test.db");
   if (content !== undefined) writeFileSync(path, content);
   const url = `sqlite:${path}`;
