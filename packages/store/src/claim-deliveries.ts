@@ -11,6 +11,7 @@ import {
   turnsNow,
 } from "@posthaste/domain";
 import { sql } from "kysely";
+import { padded } from "./dialect/few-texts.ts";
 import { parkPending } from "./park-deliveries.ts";
 import { pendingSubscriptions } from "./pending-subscriptions.ts";
 import type { Store } from "./store.ts";
@@ -264,12 +265,13 @@ async function oldestOf(store: Store, tx: Tx, rooms: readonly Room[], now: numbe
   const wanted = rooms.filter(({ count }) => count > 0);
   if (wanted.length === 0) return [];
   const byState = sql.raw(store.seam.byIndex("deliveries_by_state"));
-  const oldest = wanted.map(
-    ({ subscription: { id }, count }) => sql`select * from (
+  // One text for several numbers of subscriptions: the last stands there once more, and gives nothing.
+  const oldest = padded(wanted).map(
+    ({ subscription: { id }, count }, i) => sql`select * from (
       select id, subscription_id from deliveries ${byState}
       where state = 'pending' and subscription_id = ${id} and (lease_until is null or lease_until < ${now})
-      order by id limit ${count}
-    ) as ${sql.id(`of_${id}`)}`,
+      order by id limit ${i < wanted.length ? count : 0}
+    ) as oldest`,
   );
   const { rows } = await sql<{
     id: string;

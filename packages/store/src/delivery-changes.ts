@@ -64,7 +64,7 @@ export async function logChanges(tx: Tx, ids: readonly string[], now: number): P
             "attempts",
             "last_outcome",
             "last_status",
-            sql<number>`${sql.lit(now)}`.as("changed_at"),
+            sql<number>`${now}`.as("changed_at"),
           ])
           .where("id", "in", ids.slice(from, from + LOGGED_AT_ONCE))
           .orderBy("id"),

@@ -13,6 +13,7 @@ import { type Attempt, attemptRow } from "./attempts.ts";
 import { logChanges } from "./delivery-changes.ts";
 import { cancelOpenDeliveries, SETTLED } from "./end-subscription.ts";
 import type { Settled } from "./group-commit.ts";
+import { insertRows } from "./insert-rows.ts";
 import { noteHealth } from "./note-health.ts";
 import { RECONCILE_GRACE_MS } from "./overdue.ts";
 import { parkAllPending } from "./park-deliveries.ts";
@@ -165,10 +166,8 @@ async function writeAll(tx: Tx, written: readonly Written[]): Promise<void> {
   for (const { ids, values } of alike(written, now)) {
     await tx.updateTable("deliveries").set(values).where("id", "in", ids).execute();
   }
-  await tx
-    .insertInto("attempts")
-    .values(written.map(({ record }) => attemptRow(record.deliveryId, record.attempt)))
-    .execute();
+  const attempts = written.map(({ record }) => attemptRow(record.deliveryId, record.attempt));
+  await insertRows(tx, "attempts", attempts, (row) => row.response_body.length);
   await logChanges(tx, [...new Set(written.map(({ row }) => row.id))], now);
 }
 

@@ -9,6 +9,7 @@ import {
 } from "@posthaste/domain";
 import type { Selectable } from "kysely";
 import { contractIdOf, sha256 } from "./ids.ts";
+import { insertRows } from "./insert-rows.ts";
 import { lockSubscription } from "./lock-subscription.ts";
 import { addSigningKey, newKeySet, type SigningKey } from "./signing-keys.ts";
 import type { Store } from "./store.ts";
@@ -264,18 +265,14 @@ type Wish = { accountId: AccountId; targetUrl: string; eventTypes: readonly stri
 
 async function addEventTypes(tx: Tx, of: Wish & { id: SubscriptionId }): Promise<void> {
   const keys = liveKeys(of);
-  await tx
-    .insertInto("subscription_event_types")
-    .values(
-      of.eventTypes.map((eventType, i) => ({
-        subscription_id: of.id,
-        account_id: of.accountId,
-        event_type: eventType,
-        removed_at: null,
-        live_key: keys[i] ?? null,
-      })),
-    )
-    .execute();
+  const rows = of.eventTypes.map((eventType, i) => ({
+    subscription_id: of.id,
+    account_id: of.accountId,
+    event_type: eventType,
+    removed_at: null,
+    live_key: keys[i] ?? null,
+  }));
+  await insertRows(tx, "subscription_event_types", rows);
 }
 
 /** What no two live ones may have, by event type. */

@@ -9,8 +9,12 @@ const BUSY_WAIT_MS = 10_000;
 /** The first pause between looks at a lock that is taken; it grows, so that many waiters do not keep a core busy. */
 const BUSY_PAUSE_MS = 1;
 const BUSY_PAUSE_MAX_MS = 25;
-/** Statements kept prepared, the last used ones; each takes some kilobytes. The code knows a few hundred. */
-const STATEMENTS_MAX = 256;
+/**
+ * Statements kept prepared, the last used ones; each takes some kilobytes. The code has a few hundred, and those with a
+ * list have up to ten texts; see `few-texts.ts`. All that one process uses fit: Node cannot close what is dropped, and
+ * frees it only when it collects all garbage.
+ */
+const STATEMENTS_MAX = 1_024;
 
 /**
  * A connection that keeps its statements prepared, since preparing one costs more than most of them take to run, and

@@ -6,10 +6,12 @@ import {
   type DatabaseConnection,
   type DialectAdapter,
   type Driver,
+  type QueryCompiler,
   SqliteAdapter,
   SqliteDialect,
   SqliteDriver,
 } from "kysely";
+import { FewTextsCompiler } from "./few-texts.ts";
 import { createPlaces } from "./places.ts";
 import { codeOf, hasCode, type Seam } from "./seam.ts";
 import { sqliteConnection } from "./sqlite-connection.ts";
@@ -68,6 +70,10 @@ class PatientSqliteDialect extends SqliteDialect {
 
   override createDriver(): Driver {
     return new PatientSqliteDriver(this.#config);
+  }
+
+  override createQueryCompiler(): QueryCompiler {
+    return new FewTextsCompiler();
   }
 }
 

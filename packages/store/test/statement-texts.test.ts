@@ -1,0 +1,94 @@
+import { DatabaseSync } from "node:sqlite";
+import type { AccountId } from "@posthaste/domain";
+import { createTestStore, type TestStore } from "@posthaste/testkit";
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import {
+  claimDeliveries,
+  countChanges,
+  createAccount,
+  createSubscription,
+  ingestEvents,
+  listSubscriptions,
+  markStarted,
+  orderChanges,
+  releaseClaims,
+  renewClaims,
+} from "../src/index.ts";
+import { loadForAttempts } from "../src/load-for-attempt.ts";
+import { recordAttempts } from "../src/record-attempt.ts";
+import { attempt, NOW } from "./fixture.ts";
+
+let t: TestStore;
+beforeEach(async () => {
+  t = await createTestStore("sqlite");
+});
+afterEach(async () => {
+  vi.restoreAllMocks();
+  await t.dispose();
+});
+
+// Node frees a prepared statement only when it collects all garbage, so every further text costs memory for long.
+test("a number of rows that comes for the first time needs no statement that others did not need", async () => {
+  // Inserts have a power of two of rows, and this many need each of them.
+  for (const count of [31, 32, 17]) await liveThrough(count);
+  const prepare = vi.spyOn(DatabaseSync.prototype, "prepare");
+  for (const count of [18, 21, 26, 30]) await liveThrough(count);
+  expect(prepare.mock.calls.map(([text]) => text.slice(0, 200))).toEqual([]);
+});
+
+/** What becomes of an event that has this many subscribers, each of several event types, and of as many other events. */
+async function liveThrough(count: number): Promise<void> {
+  const { store } = t;
+  const now = NOW + count * 1_000;
+  const { id: accountId } = await createAccount(store, { name: `with ${count}`, now });
+  const eventTypes = Array.from({ length: count }, (_, i) => `type_${i}`);
+  for (let i = 0; i < count; i++)
+    await subscribe(accountId, `https://receiver.example/${count}/${i}`, eventTypes, now);
+  await listSubscriptions(store, { accountId, limit: count });
+  await ingest(accountId, ["type_1", ...eventTypes.slice(1).map(() => "nobodys_type")], now);
+  const claim = { owner: "me", limit: 2 * count, inFlightMax: 10, leaseMs: 60_000, now };
+  const { claimed } = await claimDeliveries(store, claim);
+  const ids = claimed.map(({ deliveryId }) => deliveryId);
+  expect(ids).toHaveLength(count);
+  await renewClaims(store, { owner: "me", ids, until: now + 90_000 });
+  await releaseClaims(store, { ids });
+  await markStarted(store, { ids, now });
+  await loadForAttempts(store, ids, now);
+  const settled = await recordAttempts(
+    store,
+    ids.map((deliveryId) => ({
+      deliveryId,
+      attempt: attempt({ startedAt: now }),
+      state: "started" as const,
+      nextAttemptAt: now + 600_000,
+      endedReason: null,
+      now,
+    })),
+  );
+  expect(settled.flatMap((one) => ("error" in one ? one.error : []))).toEqual([]);
+  await orderChanges(store);
+  await countChanges(store);
+}
+
+async function subscribe(
+  accountId: AccountId,
+  targetUrl: string,
+  eventTypes: readonly string[],
+  now: number,
+) {
+  const made = { targetUrl, eventTypes, credential: null, acceptance: "OK_ONLY" as const, timeoutMs: null };
+  await createSubscription(t.store, { accountId, ...made, now });
+}
+
+async function ingest(accountId: AccountId, eventTypes: readonly string[], now: number) {
+  await ingestEvents(t.store, {
+    accountId,
+    now,
+    deliveriesMax: 1_000,
+    events: eventTypes.map((eventType, i) => ({
+      eventType,
+      data: Buffer.from("{}"),
+      idempotencyKey: `key ${i}`,
+    })),
+  });
+}
