@@ -61,6 +61,42 @@ test("another's write is SQLITE_BUSY at once, and a file that cannot be opened S
   expect(codeOf(() => openSqliteFile(dir))).toBe("SQLITE_CANTOPEN");
 });
 
+test.each<[string, string, readonly unknown[]]>([
+  ["a Date in front, which Node takes for names", "1 is an object", [new Date(), "x"]],
+  ["an object in front", "1 is an object", [{ name: "secret" }, "x"]],
+  ["a list", "2 is an object", [2, ["secret"]]],
+  ["a truth value", "2 is a boolean", [2, true]],
+  ["nothing", "2 is undefined", [2, undefined]],
+  ["a number that is none", "2 is NaN", [2, Number.NaN]],
+])("a value that SQLite does not have is refused by its place, and not told: %s", (_what, words, values) => {
+  for (const method of ["run", "all", "iterate"] as const) {
+    const statement = database.prepare("insert into a (id, name) values (?, ?) returning id");
+    const refused = () => [...((statement[method](values) ?? []) as Iterable<unknown>)];
+    expect(refused).toThrow(TypeError);
+    expect(refused).toThrow(new RegExp(`^parameter ${words}$`));
+  }
+  expect(all("select id from a")).toEqual([]);
+});
+
+test("values that are too few or too many are refused, rather than filled up with NULL", () => {
+  const insert = "insert into a (id, name) values (?, ?)";
+  expect(() => run(insert, 1)).toThrow("1 parameters for a statement with 2");
+  expect(() => run(insert, 1, "x", "y")).toThrow("3 parameters for a statement with 2");
+  run("insert into a (id, name) values (?, 'what?')", 3);
+  expect(all("select id, name from a where name like '%?' -- ?")).toEqual([{ id: 3, name: "what?" }]);
+});
+
+test("bytes come back as a Buffer from a column that was added after the statement was prepared", () => {
+  run("insert into a (id) values (1)");
+  const statement = database.prepare("select * from a");
+  const other = openSqliteFile(join(dir, "a.db"));
+  other.prepare("alter table a add column later BLOB").run([]);
+  other.prepare("update a set later = ?").run([Buffer.from("bytes")]);
+  other.close();
+  expect(statement.all([])).toMatchObject([{ later: Buffer.from("bytes") }]);
+  expect([...statement.iterate([])]).toMatchObject([{ later: Buffer.from("bytes") }]);
+});
+
 test("a number that JavaScript cannot hold is refused rather than rounded", () => {
   run("insert into a (id, n) values (1, ?)", 2n ** 60n);
   expect(() => all("select n from a")).toThrow(RangeError);

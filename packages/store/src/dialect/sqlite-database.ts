@@ -17,35 +17,26 @@ export function openSqliteFile(path: string): SqliteFile {
   const database = toldByName(() => new DatabaseSync(path, { timeout: 0 }));
   return {
     get isTransaction() {
-      return database.isTransaction;
+      // SQLite rolls back what is open when it is closed, and Node would throw.
+      return database.isOpen && database.isTransaction;
     },
     pragma: (text) => toldByName(() => Object.values(database.prepare(`pragma ${text}`).get() ?? {})[0]),
-    prepare: (sql) => toldByName(() => statementOf(database.prepare(sql))),
+    prepare: (sql) => toldByName(() => statementOf(sql, database.prepare(sql))),
     close: () => {
       if (database.isOpen) database.close();
     },
   };
 }
 
-function statementOf(statement: StatementSync): SqliteStatement {
-  const columns = statement.columns();
-  // A computed column has no declared type; what it holds shows in each row.
-  const blobs = columns.filter(({ type }) => type === "BLOB" || type === null).map(({ name }) => name);
-  const withBuffers = (row: Record<string, unknown>) => {
-    for (const name of blobs) {
-      const value = row[name];
-      if (value instanceof Uint8Array)
-        row[name] = Buffer.from(value.buffer, value.byteOffset, value.byteLength);
-    }
-    return row;
-  };
-  const bound = (parameters: readonly unknown[]) => parameters as readonly SQLInputValue[];
+function statementOf(sql: string, statement: StatementSync): SqliteStatement {
+  const wanted = parametersIn(sql);
+  const bound = (parameters: readonly unknown[]) => boundTo(wanted, parameters);
   return {
-    reader: columns.length > 0,
+    reader: statement.columns().length > 0,
     all: (parameters) =>
       toldByName(() => {
         const rows = statement.all(...bound(parameters));
-        if (blobs.length > 0) for (const row of rows) withBuffers(row);
+        for (const row of rows) withBuffers(row);
         return rows;
       }),
     run: (parameters) => toldByName(() => statement.run(...bound(parameters))),
@@ -53,6 +44,56 @@ function statementOf(statement: StatementSync): SqliteStatement {
       for (const row of statement.iterate(...bound(parameters))) yield withBuffers(row);
     },
   };
+}
+
+/** Looks at values, since SQLite prepares a statement anew where another process has added a column. */
+function withBuffers(row: Record<string, unknown>): Record<string, unknown> {
+  for (const name in row) {
+    const value = row[name];
+    if (value instanceof Uint8Array)
+      row[name] = Buffer.from(value.buffer, value.byteOffset, value.byteLength);
+  }
+  return row;
+}
+
+/** What is written out in quotes or a comment, and each `?` outside of them. */
+const QUOTED_OR_PARAMETER = /'[^']*'|"[^"]*"|--.*|\/\*[\s\S]*?\*\/|\?/g;
+
+/** How many values a text takes. Kysely writes no parameter but `?`. */
+function parametersIn(sql: string): number {
+  let count = 0;
+  for (const [found] of sql.matchAll(QUOTED_OR_PARAMETER)) if (found === "?") count += 1;
+  return count;
+}
+
+/** Node would take an object in front for names, and store NULL for it, for what is missing, and for NaN. */
+function boundTo(wanted: number, parameters: readonly unknown[]): readonly SQLInputValue[] {
+  if (parameters.length !== wanted) {
+    throw new TypeError(`${parameters.length} parameters for a statement with ${wanted}`);
+  }
+  parameters.forEach((value, i) => {
+    if (!isBindable(value)) throw new TypeError(`parameter ${i + 1} is ${kindOf(value)}`);
+  });
+  return parameters as readonly SQLInputValue[];
+}
+
+function isBindable(value: unknown): boolean {
+  switch (typeof value) {
+    case "string":
+    case "bigint":
+      return true;
+    case "number":
+      return !Number.isNaN(value);
+    default:
+      return value === null || value instanceof Uint8Array;
+  }
+}
+
+/** Never the value itself, which may be a secret. */
+function kindOf(value: unknown): string {
+  if (value === undefined) return "undefined";
+  if (typeof value === "number") return "NaN";
+  return typeof value === "object" ? "an object" : `a ${typeof value}`;
 }
 
 /** SQLite's result codes, as far as the product tells them apart: https://sqlite.org/rescode.html. */
