@@ -137,6 +137,7 @@ class PatientSqliteDriver extends SqliteDriver {
   }
 
   override async destroy(): Promise<void> {
+    this.#place.close(new Error("the database is closed"));
     await super.destroy();
     this.#syncLog.close();
   }
