@@ -1,4 +1,4 @@
-import { durationMs, timestampFromMs, timestampMs } from "@bufbuild/protobuf/wkt";
+import { durationMs, timestampFromMs } from "@bufbuild/protobuf/wkt";
 import type { ServiceImpl } from "@connectrpc/connect";
 import type { AccountService } from "@posthaste/contracts/account";
 import {
@@ -27,6 +27,7 @@ import type { Deps } from "../deps.ts";
 import { plainText } from "../plain-text.ts";
 import { accountTo, erasureTo, laneFrom, tokenTo } from "./convert.ts";
 import { numberPage } from "./page.ts";
+import { pointInTime } from "./point-in-time.ts";
 
 const NAME_CHARS_MAX = 100;
 /** Long enough to be sent on by a page that is being loaded, and for somebody who hesitates. */
@@ -69,7 +70,7 @@ export function accountService(deps: Deps): ServiceImpl<typeof AccountService> {
         accountId,
         name: plainText(request.name, "name", NAME_CHARS_MAX),
         scopes: SCOPES.filter((scope) => request.scopes.includes(scope)),
-        expiresAt: request.expiresAt === undefined ? null : timestampMs(request.expiresAt),
+        expiresAt: request.expiresAt === undefined ? null : pointInTime(request.expiresAt, "expires_at"),
         now: deps.now(),
       });
       return { token: tokenTo(token), secret };

@@ -1,4 +1,3 @@
-import { timestampMs } from "@bufbuild/protobuf/wkt";
 import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
 import type { DeliveryService } from "@posthaste/contracts/delivery";
 import {
@@ -25,6 +24,7 @@ import { attemptTo, changeTo, deliveryStateFrom, deliveryTo, eventTo } from "./c
 import { callerOf } from "./interceptors.ts";
 import { page, partialPage } from "./page.ts";
 import { plannedAttempts } from "./planned-attempts.ts";
+import { pointInTime } from "./point-in-time.ts";
 import { recoveryCalls } from "./recovery-calls.ts";
 
 export function deliveryService(deps: Deps): ServiceImpl<typeof DeliveryService> {
@@ -59,8 +59,10 @@ export function deliveryService(deps: Deps): ServiceImpl<typeof DeliveryService>
         ...(subscriptionId === 0 ? {} : { subscriptionId: subscriptionId as SubscriptionId }),
         ...(eventId === "" ? {} : { eventId: eventId as EventId }),
         ...(state === undefined ? {} : { state }),
-        ...(createdFrom === undefined ? {} : { createdFrom: timestampMs(createdFrom) }),
-        ...(createdBefore === undefined ? {} : { createdBefore: timestampMs(createdBefore) }),
+        ...(createdFrom === undefined ? {} : { createdFrom: pointInTime(createdFrom, "created_from") }),
+        ...(createdBefore === undefined
+          ? {}
+          : { createdBefore: pointInTime(createdBefore, "created_before") }),
         ...(pageToken === "" ? {} : { before: decodePageToken(pageToken, "string") as DeliveryId }),
       };
       const { rows, nextPageToken } =

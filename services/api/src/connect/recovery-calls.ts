@@ -1,4 +1,3 @@
-import { timestampMs } from "@bufbuild/protobuf/wkt";
 import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
 import type {
   DeliveryService,
@@ -17,6 +16,7 @@ import type { Deps } from "../deps.ts";
 import { recoveryTo } from "./convert.ts";
 import { callerOf } from "./interceptors.ts";
 import { page } from "./page.ts";
+import { pointInTime } from "./point-in-time.ts";
 
 /** Where the caller says nothing: a receiver that was away gets to its feet first. */
 const RATE_PER_SECOND_DEFAULT = 100;
@@ -45,8 +45,8 @@ export function recoveryCalls(deps: Deps): RecoveryCalls {
       accountId: callerOf(context).accountId,
       kind,
       subscriptionId: request.subscriptionId === 0 ? null : (request.subscriptionId as SubscriptionId),
-      sinceAt: request.since === undefined ? 0 : timestampMs(request.since),
-      untilAt: request.until === undefined ? now : timestampMs(request.until),
+      sinceAt: request.since === undefined ? 0 : pointInTime(request.since, "since"),
+      untilAt: request.until === undefined ? now : pointInTime(request.until, "until"),
       isDryRun: request.dryRun,
       ratePerSecond: request.ratePerSecond === 0 ? RATE_PER_SECOND_DEFAULT : request.ratePerSecond,
       now,

@@ -303,7 +303,7 @@ export type CreateTokenRequest = Message<"posthaste.v1.CreateTokenRequest"> & {
   scopes: string[];
 
   /**
-   * When it stops working, in the future; absent: never.
+   * When it stops working, in the future and before the year 10,000; absent: never.
    *
    * @generated from field: google.protobuf.Timestamp expires_at = 4;
    */
