@@ -1,4 +1,5 @@
 import { connect as connectHttp2 } from "node:http2";
+import { gzipSync } from "node:zlib";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { type Bench, startBench } from "./fixture.ts";
 
@@ -15,8 +16,9 @@ afterEach(() => t.dispose());
 const varint = (n: number): number[] => (n < 128 ? [n] : [(n % 128) + 128, ...varint(Math.floor(n / 128))]);
 const lengthDelimited = (field: number, content: Buffer) =>
   Buffer.concat([Buffer.from([field * 8 + 2, ...varint(content.length)]), content]);
-const envelope = (content: Buffer) => {
+const envelope = (content: Buffer, isCompressed = false) => {
   const head = Buffer.alloc(5);
+  head[0] = isCompressed ? 1 : 0;
   head.writeUInt32BE(content.length, 1);
   return Buffer.concat([head, content]);
 };
@@ -32,20 +34,28 @@ function nestedTooDeep(): Buffer {
   ]);
 }
 
-const PAYLOADS = {
-  "a field longer than the message": Buffer.from([10, 255, 255, 255, 255, 15]),
-  "a text that is not UTF-8": lengthDelimited(1, Buffer.from([0xc3, 0x28])),
-  "a nesting that overflows parsers": nestedTooDeep(),
+type Payload = { readonly body: Buffer; readonly isCompressed?: boolean };
+
+const compressed = gzipSync(lengthDelimited(1, Buffer.from("invoice_sent")));
+const PAYLOADS: Readonly<Record<string, Payload>> = {
+  "a field longer than the message": { body: Buffer.from([10, 255, 255, 255, 255, 15]) },
+  "a text that is not UTF-8": { body: lengthDelimited(1, Buffer.from([0xc3, 0x28])) },
+  "a nesting that overflows parsers": { body: nestedTooDeep() },
+  "gzip that was cut off": { body: compressed.subarray(0, -10), isCompressed: true },
+  "gzip that is empty": { body: Buffer.alloc(0), isCompressed: true },
+  "gzip that is something else": { body: Buffer.from("no gzip"), isCompressed: true },
 };
 
-const post = (contentType: string, body: Buffer) =>
+const post = (contentType: string, body: Buffer, headers: Readonly<Record<string, string>> = {}) =>
   fetch(`${t.url}${INGEST}`, {
     method: "POST",
-    headers: { "content-type": contentType, authorization: `Bearer ${t.token}` },
+    headers: { ...headers, "content-type": contentType, authorization: `Bearer ${t.token}` },
     body,
   });
 
 describe.each(Object.entries(PAYLOADS))("%s is the caller's mistake", (_name, payload) => {
+  const { body, isCompressed = false } = payload;
+  const encodedAs = (header: string): Record<string, string> => (isCompressed ? { [header]: "gzip" } : {});
   afterEach(async () => {
     expect((await t.stored()).events).toBe(0);
     expect(t.logged("request.faulted")).toEqual([]);
@@ -53,13 +63,17 @@ describe.each(Object.entries(PAYLOADS))("%s is the caller's mistake", (_name, pa
   });
 
   test("over Connect", async () => {
-    const response = await post("application/proto", payload);
+    const response = await post("application/proto", body, encodedAs("content-encoding"));
     expect(response.status).toBe(400);
     expect(await response.json()).toMatchObject({ code: "invalid_argument" });
   });
 
   test("over gRPC-Web", async () => {
-    const response = await post("application/grpc-web+proto", envelope(payload));
+    const response = await post(
+      "application/grpc-web+proto",
+      envelope(body, isCompressed),
+      encodedAs("grpc-encoding"),
+    );
     const frame = Buffer.from(await response.arrayBuffer());
     expect(frame[0]).toBe(128);
     expect(frame.readUInt32BE(1)).toBe(frame.length - 5);
@@ -72,6 +86,7 @@ describe.each(Object.entries(PAYLOADS))("%s is the caller's mistake", (_name, pa
       ":method": "POST",
       ":path": INGEST,
       "content-type": "application/grpc+proto",
+      ...encodedAs("grpc-encoding"),
       te: "trailers",
       authorization: `Bearer ${t.token}`,
     });
@@ -81,7 +96,7 @@ describe.each(Object.entries(PAYLOADS))("%s is the caller's mistake", (_name, pa
       stream.on("trailers", (trailers) => resolve(trailers["grpc-status"]));
     });
     stream.resume();
-    stream.end(envelope(payload));
+    stream.end(envelope(body, isCompressed));
     expect(await status).toBe(INVALID_ARGUMENT);
     session.destroy();
   });

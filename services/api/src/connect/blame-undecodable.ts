@@ -4,8 +4,11 @@ type Handler = ConnectRouter["handlers"][number];
 type Answer = Awaited<ReturnType<Handler>>;
 type Body = NonNullable<Answer["body"]>;
 
-/** How Connect begins its words for binary that cannot be decoded. A fault of ours says "internal error" instead. */
-const UNDECODABLE = "parse binary: ";
+/**
+ * How Connect begins its words for binary that cannot be decoded, and for compressed bytes that end too early. A fault of
+ * ours says "internal error" instead.
+ */
+const UNDECODABLE = ["parse binary: ", "decompression failed"];
 const INTERNAL = String(Code.Internal);
 const INVALID_ARGUMENT = String(Code.InvalidArgument);
 /** The first byte of the frame that ends a gRPC-Web answer. */
@@ -15,8 +18,8 @@ const FRAME_HEAD_BYTES = 5;
 /**
  * Makes a message that cannot be decoded the caller's mistake in every protocol.
  *
- * JSON that cannot be read is answered with INVALID_ARGUMENT, but for binary Connect says INTERNAL, and does so before
- * any interceptor runs. So the finished answer is corrected, in each protocol's own place for a status.
+ * JSON that cannot be read is answered with INVALID_ARGUMENT, and so are bytes that are no gzip. But for binary and for gzip
+ * that was cut off, Connect says INTERNAL, and does so before any interceptor runs. So the finished answer is corrected, in each protocol's own place for a status.
  */
 export function blameUndecodable(router: ConnectRouter): void {
   router.handlers.forEach((handler, i) => {
@@ -45,7 +48,8 @@ function isUndecodable(
   status: string | null | undefined,
   percentEncoded: string | null | undefined,
 ): boolean {
-  return status === INTERNAL && (percentEncoded ?? "").startsWith(encodeURIComponent(UNDECODABLE));
+  if (status !== INTERNAL) return false;
+  return UNDECODABLE.some((words) => (percentEncoded ?? "").startsWith(encodeURIComponent(words)));
 }
 
 /** A gRPC-Web answer ends with its trailers in a frame of the body; an answer that is only an error begins with it. */
@@ -67,8 +71,8 @@ async function correctConnect(answer: Answer, body: Body): Promise<Answer> {
   const chunks: Uint8Array[] = [];
   for await (const chunk of body) chunks.push(chunk);
   const { code, message } = JSON.parse(Buffer.concat(chunks).toString("utf8"));
-  if (code !== "internal" || !String(message).startsWith(UNDECODABLE))
-    return { ...answer, body: from(chunks) };
+  const isUndecoded = UNDECODABLE.some((words) => String(message).startsWith(words));
+  if (code !== "internal" || !isUndecoded) return { ...answer, body: from(chunks) };
   const text = Buffer.from(JSON.stringify({ code: "invalid_argument", message }));
   const header = new Headers(answer.header);
   header.set("content-length", String(text.length));
