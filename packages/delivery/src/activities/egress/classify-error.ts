@@ -33,6 +33,8 @@ const BY_CODE: Readonly<Record<string, Outcome>> = {
   HOSTNAME_MISMATCH: "tls",
   UND_ERR_HEADERS_OVERFLOW: "invalid_response",
   UND_ERR_RES_CONTENT_LENGTH_MISMATCH: "invalid_response",
+  // undici asserts what a server sends: a status from 100 on, and no answer after a change of protocols.
+  ERR_ASSERTION: "invalid_response",
 };
 
 /** Prefixes of families of codes: OpenSSL and Node's TLS, and the HTTP parser. */

@@ -1,3 +1,5 @@
+import { once } from "node:events";
+import { type AddressInfo, createServer } from "node:net";
 import { EGRESS_PORTS_DEFAULT, parseNetworks } from "@posthaste/domain";
 import { certificateFor, type Receiver, refusedUrl, startReceiver } from "@posthaste/testkit";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
@@ -70,6 +72,26 @@ describe("what the receiver does becomes an outcome", () => {
     const result = await send({ timeoutMs: outcome === "timeout" ? SHORT_MS : 10_000 });
     expect(result).toMatchObject({ outcome, status: null });
     expect(result.detail).not.toBeNull();
+  });
+
+  test.each([
+    ["a status of 000", "HTTP/1.1 000 Nothing\r\ncontent-length: 0\r\n\r\n"],
+    ["a status of 099", "HTTP/1.1 099 Nothing\r\ncontent-length: 0\r\n\r\n"],
+    [
+      "a change of protocols, and then an answer",
+      "HTTP/1.1 101 Switching Protocols\r\n\r\nHTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n",
+    ],
+  ])("%s is an invalid response", async (_what, text) => {
+    const server = createServer((socket) =>
+      socket.on("error", () => {}).once("data", () => socket.end(text)),
+    );
+    await once(server.listen(0, "127.0.0.1"), "listening");
+    try {
+      const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
+      expect(await send({ url })).toMatchObject({ outcome: "invalid_response", status: null });
+    } finally {
+      server.close();
+    }
   });
 
   test("headers over the bound are an invalid response", async () => {
