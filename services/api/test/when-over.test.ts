@@ -134,8 +134,9 @@ test.each<[string, (socket: Socket) => void]>([
   body.writeHead(200);
   // More than any buffer on the way holds.
   expect(body.write(Buffer.alloc(MORE_THAN_FITS_BYTES))).toBe(false);
-  const woken = once(response, "drain");
+  // From Node 26 on, one of Node's own may come before the reset is seen.
+  const wasOver: boolean[] = [];
+  body.on("drain", () => wasOver.push(isOver(response)));
   socket.resetAndDestroy();
-  await woken;
-  expect(isOver(response)).toBe(true);
+  await expect.poll(() => wasOver).toContain(true);
 });
