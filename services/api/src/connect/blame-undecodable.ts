@@ -5,8 +5,8 @@ type Answer = Awaited<ReturnType<Handler>>;
 type Body = NonNullable<Answer["body"]>;
 
 /**
- * How Connect begins its words for binary that cannot be decoded, and for compressed bytes that end too early. A fault of
- * ours says "internal error" instead.
+ * How Connect begins its words for binary that cannot be decoded, and for compressed bytes that end too early.
+ * A fault of ours says "internal error" instead.
  */
 const UNDECODABLE = ["parse binary: ", "decompression failed"];
 const INTERNAL = String(Code.Internal);
@@ -18,8 +18,9 @@ const FRAME_HEAD_BYTES = 5;
 /**
  * Makes a message that cannot be decoded the caller's mistake in every protocol.
  *
- * JSON that cannot be read is answered with INVALID_ARGUMENT, and so are bytes that are no gzip. But for binary and for gzip
- * that was cut off, Connect says INTERNAL, and does so before any interceptor runs. So the finished answer is corrected, in each protocol's own place for a status.
+ * Connect answers JSON that cannot be read with INVALID_ARGUMENT, and bytes that are no gzip as well. For binary,
+ * and for gzip that was cut off, it says INTERNAL, and does so before any interceptor runs. So the finished answer
+ * is corrected, in each protocol's own place for a status.
  */
 export function blameUndecodable(router: ConnectRouter): void {
   router.handlers.forEach((handler, i) => {
