@@ -1,5 +1,6 @@
-// The front door of every `npm run` command: plain JavaScript without dependencies that old Nodes can read, since it
-// runs before anything is installed. It sees to Node and the dependencies, then hands over to tools/src/COMMAND.ts.
+// The front door of every `npm run` command: plain JavaScript without dependencies that old Nodes can read,
+// since it runs before anything is installed. It sees to Node and the dependencies, then hands over to
+// tools/src/COMMAND.ts.
 import { existsSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";

@@ -97,8 +97,8 @@ async function start(options: UpOptions, stack: Stack, signal: AbortSignal) {
 }
 
 /**
- * Builds, and meanwhile gets a Temporal server where one is wanted: the one waits for the processor, the other for the
- * network.
+ * Builds, and meanwhile gets a Temporal server where one is wanted: the one waits for the processor, the
+ * other for the network.
  *
  * @returns the server's program
  */

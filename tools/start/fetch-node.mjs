@@ -13,9 +13,9 @@ const FETCH_WITHIN_MS = 600_000;
 const VERSION_WITHIN_MS = 30_000;
 
 /**
- * A Node that runs the repository, from the npm registry: fetched once, then kept in `.cache`. npm itself does it, so
- * that a registry, proxy or certificate that is set up for npm counts here, too; its lock file holds the pinned hash,
- * and no script of the package is run.
+ * A Node that runs the repository, from the npm registry: fetched once, then kept in `.cache`. npm itself
+ * does it, so that a registry, proxy or certificate that is set up for npm counts here, too; its lock file
+ * holds the pinned hash, and no script of the package is run.
  *
  * @param {string} root
  * @param {{ builds?: Readonly<Record<string, import("./pinned-nodes.mjs").PinnedNode>>, progress?: NodeJS.WritableStream }} options
@@ -62,8 +62,8 @@ export async function fetchNode(root, options = {}) {
 }
 
 /**
- * Why a Node does not run here, or is another one. What was kept may have been cut off by a power cut, and a file that
- * is empty counts as a script that does nothing.
+ * Why a Node does not run here, or is another one. What was kept may have been cut off by a power cut, and a
+ * file that is empty counts as a script that does nothing.
  *
  * @param {string} node
  * @param {import("./pinned-nodes.mjs").PinnedNode} pinned

@@ -1,14 +1,16 @@
 import { spawn } from "node:child_process";
 import { withNode } from "./run-quietly.mjs";
 
-/** One Ctrl-C reaches this process several times: from the terminal, and from every npm and shell above it. */
+/**
+ * One Ctrl-C reaches this process several times: from the terminal, and from every npm and shell above it.
+ */
 const ECHO_MS = 1_000;
 const FORWARDED = /** @type {const} */ (["SIGINT", "SIGTERM", "SIGHUP"]);
 
 /**
- * Runs a program with a Node and resolves with its exit code. The child is in a session of its own, so a signal reaches
- * it only from here, and so once: echoes within a second are swallowed, a later one counts again. An IPC channel tells
- * it when this process is gone without a word.
+ * Runs a program with a Node and resolves with its exit code. The child is in a session of its own, so a
+ * signal reaches it only from here, and so once: echoes within a second are swallowed, a later one counts
+ * again. An IPC channel tells it when this process is gone without a word.
  *
  * @param {string} node
  * @param {readonly string[]} args for it

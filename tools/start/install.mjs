@@ -7,8 +7,9 @@ import { StartError } from "./start-error.mjs";
 import { startTicker } from "./ticker.mjs";
 
 /**
- * Whether node_modules is what package-lock.json asks for, on this platform. True as well where somebody ran npm by
- * hand: npm's own record of what it installed is then held against the lock, so that nothing is installed twice.
+ * Whether node_modules is what package-lock.json asks for, on this platform. True as well where somebody ran
+ * npm by hand: npm's own record of what it installed is then held against the lock, so that nothing is
+ * installed twice.
  *
  * @param {string} root
  */
@@ -25,8 +26,8 @@ export function isInstalled(root) {
 const INSTALL_WITHIN_MS = 1_800_000;
 
 /**
- * Runs `npm ci`, unless another command does so at the moment: then it waits for that. What npm says is kept, and shown
- * only if it fails.
+ * Runs `npm ci`, unless another command does so at the moment: then it waits for that. What npm says is kept,
+ * and shown only if it fails.
  *
  * @param {string} root
  * @param {{ node: string, progress?: NodeJS.WritableStream & { isTTY?: boolean } }} options node: that npm is run with
@@ -75,7 +76,8 @@ function stampPath(root) {
 }
 
 /**
- * Of what is asked for, and of npm's own record of what is there: it changes when somebody prunes or adds by hand.
+ * Of what is asked for, and of npm's own record of what is there: it changes when somebody prunes or adds by
+ * hand.
  *
  * @param {string} root
  */

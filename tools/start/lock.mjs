@@ -5,13 +5,16 @@ import { StartError } from "./start-error.mjs";
 
 /** How often the holder says that it is still there. */
 const BEAT_MS = 1_000;
-/** Without a word for so long, it was killed. It is a process of its own that says it, so a busy machine may take some. */
+/**
+ * Without a word for so long, it was killed. It is a process of its own that says it, so a busy machine may
+ * take some.
+ */
 const SILENT_MS = 20_000;
 const LOOK_MS = 200;
 
 /**
- * Runs something while no other process does that holds the same lock: a folder, whose time tells that its holder is
- * there. Not its number, which may be another process's in another container.
+ * Runs something while no other process does that holds the same lock: a folder, whose time tells that its
+ * holder is there. Not its number, which may be another process's in another container.
  *
  * @template T
  * @param {string} path

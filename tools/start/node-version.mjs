@@ -1,6 +1,6 @@
 /**
- * Lines of Node that get fixes for years, from the first release of each that the dependencies support (undici 8 asks
- * for 22.19). A line with an odd number is no such line.
+ * Lines of Node that get fixes for years, from the first release of each that the dependencies support
+ * (undici 8 asks for 22.19). A line with an odd number is no such line.
  */
 const OLDEST = { major: 22, minor: 19 };
 

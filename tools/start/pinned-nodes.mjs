@@ -6,9 +6,9 @@
  */
 
 /**
- * What the front door fetches, by platform: the packages that the npm package `node` points to. Not every release was
- * published for every platform, so each has the newest of line 24. Apple's own processors have only 24.0 of it, which
- * lacks two years of fixes, and so get line 26.
+ * What the front door fetches, by platform: the packages that the npm package `node` points to. Not every
+ * release was published for every platform, so each has the newest of line 24. Apple's own processors have
+ * only 24.0 of it, which lacks two years of fixes, and so get line 26.
  *
  * @type {Readonly<Record<string, PinnedNode>>}
  */

@@ -25,8 +25,8 @@ export function programOf(root, command) {
 }
 
 /**
- * API or worker, with the variables and flags that Node reads before a program's first line. What the environment
- * sets already counts.
+ * API or worker, with the variables and flags that Node reads before a program's first line. What the
+ * environment sets already counts.
  *
  * @param {string} root
  * @param {string} service `api` or `worker`

@@ -2,8 +2,8 @@ import { spawn } from "node:child_process";
 import { delimiter, dirname } from "node:path";
 
 /**
- * Runs a program to its end and keeps what it says. `node` is what it finds as `node` on PATH, too, since npm and what
- * npm starts begin with `#!/usr/bin/env node`.
+ * Runs a program to its end and keeps what it says. `node` is what it finds as `node` on PATH, too, since npm
+ * and what npm starts begin with `#!/usr/bin/env node`.
  *
  * @param {readonly string[]} command
  * @param {{ cwd: string, node?: string, withinMs: number }} where withinMs: then it is ended, and says so
@@ -51,7 +51,10 @@ export function withNode(node) {
   };
 }
 
-/** What says where and what the npm that called us works on, and what it leaves out: not meant for another npm. */
+/**
+ * What says where and what the npm that called us works on, and what it leaves out: not meant for another
+ * npm.
+ */
 const CALLERS_SETTINGS = new Set(
   ["global", "location", "dry_run", "workspace", "workspaces", "include_workspace_root", "omit", "include"]
     .concat(["only", "production", "package_lock", "package_lock_only"])

@@ -11,8 +11,8 @@ import { PINNED } from "../start/pinned-nodes.mjs";
 import { otherNode } from "./other-nodes.ts";
 
 /*
- * The real tools/run.mjs in a repository of its own, with a stand-in for npm that writes down its calls. What fetches
- * a Node is the real npm: with another registry, hash or platform where that is what a test is about.
+ * The real tools/run.mjs in a repository of its own, with a stand-in for npm that writes down its calls. What
+ * fetches a Node is the real npm: with another registry, hash or platform where that is what a test is about.
  */
 
 const repository = fileURLToPath(new URL("../../", import.meta.url));
@@ -37,8 +37,8 @@ afterEach(async () => {
 });
 
 /**
- * npm ci: empties node_modules, links the one dependency that the front door needs, and ends as `ending` says. For
- * another folder, where a Node is fetched, it is the real npm.
+ * npm ci: empties node_modules, links the one dependency that the front door needs, and ends as `ending`
+ * says. For another folder, where a Node is fetched, it is the real npm.
  */
 async function writeNpm(ending: string): Promise<void> {
   const tsx = join(repository, "node_modules/tsx");

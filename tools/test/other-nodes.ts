@@ -4,7 +4,9 @@ import { fetchNode } from "../start/fetch-node.mjs";
 
 type PinnedNode = { readonly name: string; readonly version: string; readonly integrity: string };
 
-/** Nodes beside the one that runs the tests, by what they stand for; pinned as the front door pins its own. */
+/**
+ * Nodes beside the one that runs the tests, by what they stand for; pinned as the front door pins its own.
+ */
 const OTHERS = {
   /** Out of support since April 2026, and still on many a machine. */
   old: {

@@ -9,8 +9,8 @@ import { otherNode } from "./other-nodes.ts";
 import { runUp, type Up } from "./run-up.ts";
 
 /*
- * The whole suite runs on one Node. The oldest and the newest that are supported are shown to work: `up`, a delivery
- * in each lane, a call to each service, and the end.
+ * The whole suite runs on one Node. The oldest and the newest that are supported are shown to work: `up`, a
+ * delivery in each lane, a call to each service, and the end.
  */
 
 let dataDir: string;

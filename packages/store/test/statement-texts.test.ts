@@ -27,7 +27,8 @@ afterEach(async () => {
   await t.dispose();
 });
 
-// Node frees a prepared statement only when it collects all garbage, so every further text costs memory for long.
+// Node frees a prepared statement only when it collects all garbage, so every further text costs memory for
+// long.
 test("a number of rows that comes for the first time needs no statement that others did not need", async () => {
   // Inserts have a power of two of rows, and this many need each of them.
   for (const count of [31, 32, 17]) await liveThrough(count);
@@ -36,7 +37,10 @@ test("a number of rows that comes for the first time needs no statement that oth
   expect(prepare.mock.calls.map(([text]) => text.slice(0, 200))).toEqual([]);
 });
 
-/** What becomes of an event that has this many subscribers, each of several event types, and of as many other events. */
+/**
+ * What becomes of an event that has this many subscribers, each of several event types, and of as many other
+ * events.
+ */
 async function liveThrough(count: number): Promise<void> {
   const { store } = t;
   const now = NOW + count * 1_000;

@@ -1,5 +1,6 @@
 /**
- * Starts to count what this process computes. What else the machine does has no part in it, as it has in the time.
+ * Starts to count what this process computes. What else the machine does has no part in it, as it has in the
+ * time.
  *
  * @returns milliseconds of a processor since then
  */

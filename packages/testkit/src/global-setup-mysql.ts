@@ -3,8 +3,8 @@ import { acquireMysql } from "./mysql-server.ts";
 import { makeQuickDir, removeLeftQuickDirs } from "./quick-dir.ts";
 
 /**
- * One MySQL server for a whole run of tests; they find it by its variable and make databases of their own. The first
- * writes down how a migrated one looks, for the others.
+ * One MySQL server for a whole run of tests; they find it by its variable and make databases of their own.
+ * The first writes down how a migrated one looks, for the others.
  */
 export async function setup(): Promise<() => Promise<void>> {
   removeLeftQuickDirs();

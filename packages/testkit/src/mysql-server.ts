@@ -24,8 +24,9 @@ const GREETS_WITHIN_MS = 5_000;
 const DEBIAN_PACKAGES = ["mariadb-server-core", "mariadb-client-core"];
 
 /**
- * Gets a server: the one that `POSTHASTE_TEST_MYSQL_URL` names; else one of the machine's own programs, started with
- * data of its own on a free loopback port; else the same after installing it from Debian, where that may be done.
+ * Gets a server: the one that `POSTHASTE_TEST_MYSQL_URL` names; else one of the machine's own programs,
+ * started with data of its own on a free loopback port; else the same after installing it from Debian, where
+ * that may be done.
  *
  * @throws Error with one line that names the ways out; it never goes on without a server
  */
@@ -47,7 +48,8 @@ export type OwnMysqlServer = MysqlServer & {
 };
 
 /**
- * Starts one of the machine's own programs, installing it from Debian where it is missing and that may be done.
+ * Starts one of the machine's own programs, installing it from Debian where it is missing and that may be
+ * done.
  *
  * @param options.durable keeps what was committed through a power cut, too; slower
  */
@@ -65,7 +67,8 @@ export async function startOwnMysql(
     if (installDb === undefined)
       throw new Error(`${server} is there, but not mariadb-install-db; ${WAYS_OUT}`);
     const options = ["--auth-root-authentication-method=normal", "--skip-test-db", "--skip-name-resolve"];
-    // It, too, deletes what it takes for leftovers, and fails where another run's installation has deleted its own.
+    // It, too, deletes what it takes for leftovers, and fails where another run's installation has deleted
+    // its own.
     options.push(`--tmpdir=${dir}`);
     await run(installDb, ["--no-defaults", ...user, `--datadir=${data}`, ...options]);
   } else {
@@ -75,7 +78,8 @@ export async function startOwnMysql(
   const args = [
     ...["--no-defaults", ...user, `--datadir=${data}`, `--socket=${join(dir, "socket")}`],
     ...["--bind-address=127.0.0.1", `--port=${port}`, `--pid-file=${join(dir, "pid")}`],
-    // A server that starts deletes what it takes for leftovers where temporary tables are: another one may use them.
+    // A server that starts deletes what it takes for leftovers where temporary tables are: another one may
+    // use them.
     `--tmpdir=${dir}`,
     // Tests want many small databases, quickly, and most of them none back after a power cut.
     ...[`--innodb-flush-log-at-trx-commit=${durable ? 1 : 2}`, "--innodb-buffer-pool-size=128M"],
@@ -126,7 +130,10 @@ async function untilItAnswers(child: ChildProcess, port: number): Promise<void> 
   }
 }
 
-/** A server speaks first, as soon as it can be used. Asked without a driver: the tests' setup runs before any build. */
+/**
+ * A server speaks first, as soon as it can be used. Asked without a driver: the tests' setup runs before any
+ * build.
+ */
 async function greets(port: number): Promise<boolean> {
   const socket = connect({ host: "127.0.0.1", port, timeout: GREETS_WITHIN_MS });
   const answer = new Promise<boolean>((resolve) => {

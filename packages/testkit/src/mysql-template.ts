@@ -14,8 +14,8 @@ const TEMPLATE_DIR_VARIABLE = "POSTHASTE_TEST_TEMPLATES";
 let template: Template | undefined;
 
 /**
- * Brings an empty MySQL database up to date: by the migrations the first time, and by the tables that they came to
- * from then on, which takes a tenth of the time.
+ * Brings an empty MySQL database up to date: by the migrations the first time, and by the tables that they
+ * came to from then on, which takes a tenth of the time.
  */
 export async function migrateByTemplate(store: Store): Promise<void> {
   template ??= readTemplate();

@@ -4,13 +4,16 @@ import { join } from "node:path";
 
 /** A file system in memory, on Linux. */
 const IN_MEMORY = "/dev/shm";
-/** What a run's databases come to is under one; the rest is for what else uses it. Containers often have 64 MiB. */
+/**
+ * What a run's databases come to is under one; the rest is for what else uses it. Containers often have 64
+ * MiB.
+ */
 const FREE_BYTES = 4 * 1024 ** 3;
 const PREFIX = "posthaste-";
 
 /**
- * A new directory for what need not outlive the machine: in memory where there is room, else where temporary files
- * go. A database in it flushes at no cost. Its files survive a killed process in either place.
+ * A new directory for what need not outlive the machine: in memory where there is room, else where temporary
+ * files go. A database in it flushes at no cost. Its files survive a killed process in either place.
  *
  * @param name what it is for, in small letters
  */
@@ -18,7 +21,10 @@ export function makeQuickDir(name: string): string {
   return mkdtempSync(join(hasRoomInMemory() ? IN_MEMORY : tmpdir(), `${PREFIX}${name}-${process.pid}-`));
 }
 
-/** Removes from memory what processes that were killed have left there: it would stay until the machine is started anew. */
+/**
+ * Removes from memory what processes that were killed have left there: it would stay until the machine is
+ * started anew.
+ */
 export function removeLeftQuickDirs(memory: string = IN_MEMORY): void {
   if (!existsSync(memory)) return;
   for (const entry of readdirSync(memory)) {

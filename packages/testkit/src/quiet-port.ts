@@ -2,8 +2,8 @@ import { randomInt } from "node:crypto";
 import { createServer } from "node:net";
 
 /**
- * Below the ports that systems give to outgoing connections and to whoever asks for any, and below those that the
- * services under test are given: nobody is given one of these between now and its use.
+ * Below the ports that systems give to outgoing connections and to whoever asks for any, and below those that
+ * the services under test are given: nobody is given one of these between now and its use.
  */
 const PORTS = { from: 4_000, to: 10_000 } as const;
 /** Tried before this machine is taken to have no free one. */

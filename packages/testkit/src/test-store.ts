@@ -87,8 +87,8 @@ async function createMysql(
 }
 
 /**
- * Holds SQLite's write lock, so that others can read but their writes wait: the way to stop a process exactly before
- * it writes.
+ * Holds SQLite's write lock, so that others can read but their writes wait: the way to stop a process exactly
+ * before it writes.
  */
 export async function lockWrites(url: string): Promise<{ release(): Promise<void> }> {
   const store = await openStore({ url });
@@ -102,8 +102,8 @@ export async function lockWrites(url: string): Promise<{ release(): Promise<void
 }
 
 /**
- * Lets nobody mark a delivery as started, on SQLite: whoever has started its workflow gets no further than that. Others
- * write as ever, and nobody waits.
+ * Lets nobody mark a delivery as started, on SQLite: whoever has started its workflow gets no further than
+ * that. Others write as ever, and nobody waits.
  */
 export async function refuseMarks({ db }: Store): Promise<{ allow(): Promise<void> }> {
   await sql`

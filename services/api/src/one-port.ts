@@ -24,16 +24,18 @@ type Handler = (
   response: ServerResponse | Http2ServerResponse,
 ) => void;
 
-/** How HTTP/2 without TLS begins (RFC 9113, section 3.4). No HTTP/1.1 method starts with these three letters. */
+/**
+ * How HTTP/2 without TLS begins (RFC 9113, section 3.4). No HTTP/1.1 method starts with these three letters.
+ */
 const HTTP2_PREFACE_START = Buffer.from("PRI");
 
 /**
  * HTTP/1.1 and HTTP/2 (prior knowledge) on one plaintext port.
  *
- * Node speaks either on a port, not both. So the listener is Node's HTTP/1.1 server, with the function that takes a
- * new connection wrapped: the first bytes are looked at and put back, and the connection goes on to that function or
- * to an HTTP/2 server that never listens itself. The HTTP/1.1 server must stay the listener: its timeouts for slow
- * headers and requests are tied to its own connection list.
+ * Node speaks either on a port, not both. So the listener is Node's HTTP/1.1 server, with the function that
+ * takes a new connection wrapped: the first bytes are looked at and put back, and the connection goes on to
+ * that function or to an HTTP/2 server that never listens itself. The HTTP/1.1 server must stay the listener:
+ * its timeouts for slow headers and requests are tied to its own connection list.
  *
  * @param bodyIsStream paths whose request goes on as long as its handler lets it; over HTTP/2 only
  */
@@ -46,8 +48,9 @@ export function createOnePort(
   /** What is under way over HTTP/1.1, by its connection. */
   const inFlight = new Map<Socket, Set<ServerResponse>>();
   const handleHttp1 = (request: IncomingMessage, response: ServerResponse) => {
-    // A broken connection is the client's affair here, too. From Node 24 on, handlers have taken their own listeners
-    // off by the time that Node emits the error of a request behind another, and it would end the process.
+    // A broken connection is the client's affair here, too. From Node 24 on, handlers have taken their own
+    // listeners off by the time that Node emits the error of a request behind another, and it would end the
+    // process.
     request.on("error", () => {});
     const ofConnection = inFlight.get(request.socket);
     ofConnection?.add(response);
@@ -158,7 +161,9 @@ function boundArrival(request: Http2ServerRequest, withinMs: number): void {
   request.stream.once("close", settle);
 }
 
-/** Waits for the first bytes, puts them back, and says what they are. Silence is not waited for without end. */
+/**
+ * Waits for the first bytes, puts them back, and says what they are. Silence is not waited for without end.
+ */
 function decide(socket: Socket, withinMs: number, decided: (isHttp2: boolean) => void): void {
   const destroy = () => socket.destroy();
   socket.setTimeout(withinMs, destroy);

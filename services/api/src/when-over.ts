@@ -32,7 +32,8 @@ export function whenOver(response: Response, callback: () => void): void {
 /**
  * Emits the `close` of HTTP/1.1 responses whose connection is gone, where Node does not.
  *
- * Before 24, Node tells only the response whose turn it is. Those to pipelined requests behind it would never hear.
+ * Before 24, Node tells only the response whose turn it is. Those to pipelined requests behind it would never
+ * hear.
  */
 export function endUnheard(responses: Iterable<ServerResponse>): void {
   // By then Node has told the one that it tells.

@@ -3,12 +3,15 @@ import { isDeepStrictEqual } from "node:util";
 type Schema = boolean | { readonly [keyword: string]: unknown };
 type Fields = { readonly [name: string]: unknown };
 
-/** What a schema has evaluated of a value: names of properties, indexes of items; undefined: the value does not fit. */
+/**
+ * What a schema has evaluated of a value: names of properties, indexes of items; undefined: the value does
+ * not fit.
+ */
 type Evaluated = ReadonlySet<string> | undefined;
 
 /**
- * Whether a value fits a schema: the specification (2020-12) word for word, slowly and without a compiler, to hold
- * others against. Knows the keywords that the property tests use, and throws at any other.
+ * Whether a value fits a schema: the specification (2020-12) word for word, slowly and without a compiler, to
+ * hold others against. Knows the keywords that the property tests use, and throws at any other.
  *
  * @param root is well-formed; its references point into itself, and not in circles
  */

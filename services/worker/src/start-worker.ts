@@ -72,12 +72,18 @@ export type WorkerOptions = {
 const CHANGES_INTERVAL_MS = 1_000;
 /** What the console shows of the last minutes is behind by this. */
 const COUNT_INTERVAL_MS = 1_000;
-/** How often it is asked whether the retention's schedule is still there, if the retention itself is not more frequent. */
+/**
+ * How often it is asked whether the retention's schedule is still there, if the retention itself is not more
+ * frequent.
+ */
 const RETENTION_CHECK_MAX_MS = 60_000;
 /** How long a recovery waits for its workflow where no nudge comes. */
 const RECOVERIES_INTERVAL_MS = 1_000;
 
-/** Starts the dispatcher, the reconciler and the Temporal worker. Temporal may come later, or go and come back. */
+/**
+ * Starts the dispatcher, the reconciler and the Temporal worker. Temporal may come later, or go and come
+ * back.
+ */
 export async function startWorker(options: WorkerOptions): Promise<Running & { url: string }> {
   const { store, tracer } = options;
   const now = () => Date.now();

@@ -29,10 +29,10 @@ const NOT_IN_PRODUCTION: ReadonlySet<string> = new Set(["services/console", "pac
 const PRODUCTION_COMMANDS = ["tools/src/migrate.ts", "tools/src/token.ts", "tools/src/reseal.ts"];
 
 /**
- * A sentence for each dependency that is declared and not imported, or imported and not declared. What runs in production
- * has its packages in dependencies, and everything else in devDependencies, so that `npm ci --omit=dev` installs what runs and
- * no more. Tests may import what the root declares, and workspace packages without a declaration: testkit's own imports
- * would make it a circle.
+ * A sentence for each dependency that is declared and not imported, or imported and not declared. What runs
+ * in production has its packages in dependencies, and everything else in devDependencies, so that `npm ci
+ * --omit=dev` installs what runs and no more. Tests may import what the root declares, and workspace packages
+ * without a declaration: testkit's own imports would make it a circle.
  */
 export function wrongDependencies(files: readonly RepositoryFile[]): readonly string[] {
   const root = manifestOf("package.json");

@@ -61,9 +61,9 @@ function compare(one: readonly number[], other: readonly number[]): number {
 }
 
 /**
- * A sentence for each package that another one asks for and the lock file leaves out: a build for another platform, where
- * the registry does not carry it (`npm ci` then refuses the lock file, everywhere), or one whose version is overridden (then
- * it does not, and the package is missing where it is used).
+ * A sentence for each package that another one asks for and the lock file leaves out: a build for another
+ * platform, where the registry does not carry it (`npm ci` then refuses the lock file, everywhere), or one
+ * whose version is overridden (then it does not, and the package is missing where it is used).
  */
 export function missingPackages(lockText: string): readonly string[] {
   const { packages } = JSON.parse(lockText) as Lock;
@@ -83,8 +83,8 @@ function placesOf(name: string, path: string): readonly string[] {
 }
 
 /**
- * Packages with scripts that npm would run when it installs them, and why they work without: `.npmrc` leaves them all out.
- * npm installs their native parts as packages of their own.
+ * Packages with scripts that npm would run when it installs them, and why they work without: `.npmrc` leaves
+ * them all out. npm installs their native parts as packages of their own.
  */
 const WORK_WITHOUT_THEIR_SCRIPTS: Readonly<Record<string, string>> = {
   "@bufbuild/buf": "puts the program itself in the place of the script that calls it",

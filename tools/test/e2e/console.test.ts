@@ -20,8 +20,8 @@ import { insertDeliveries } from "./many-deliveries.ts";
 import { createTourAccount, type TourAccount } from "./tour-account.ts";
 
 /*
- * The console in a real Chromium, before the real API, worker and Temporal server: one of each for all of these tests. Each
- * test has an account and a page of its own.
+ * The console in a real Chromium, before the real API, worker and Temporal server: one of each for all of
+ * these tests. Each test has an account and a page of its own.
  */
 
 const PATIENCE = { timeout: 20_000 };
@@ -417,8 +417,8 @@ describe("size", () => {
   });
 
   /*
-   * At once: by the calls that it takes, not by the time, which is this machine's. What a call reads, however many there
-   * are, is held in the store's tests.
+   * At once: by the calls that it takes, not by the time, which is this machine's. What a call reads, however
+   * many there are, is held in the store's tests.
    */
   test("with 100,000 deliveries, a page and any search among them take a call or two", async () => {
     const id = await subscribe(receiver.url, ["*"]);

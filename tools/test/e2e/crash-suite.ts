@@ -122,7 +122,10 @@ export function crashSuite(lane: Lane): void {
     });
     return () => letGo();
   }
-  /** As if the seconds were over in which the reconciler leaves what failed directly to the worker that made it. */
+  /**
+   * As if the seconds were over in which the reconciler leaves what failed directly to the worker that made
+   * it.
+   */
   const handOver = (eventId: string) =>
     stack.store.db
       .updateTable("deliveries")

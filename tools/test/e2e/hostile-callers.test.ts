@@ -6,8 +6,8 @@ import { type Stack, startStack } from "../../src/stack/stack.ts";
 import { endStack } from "./end-stack.ts";
 
 /*
- * What callers without a token can do to a connection, and the API's process goes on. Here and not among the API's own
- * tests, since an error that nobody listens for ends a process.
+ * What callers without a token can do to a connection, and the API's process goes on. Here and not among the
+ * API's own tests, since an error that nobody listens for ends a process.
  */
 
 let stack: Stack;

@@ -78,9 +78,10 @@ test(
     const id = await subscribe({ rateLimit: { perSecond, burst } });
     const tooSoon: string[] = [];
     /*
-     * Since a beginning no more may have come than the rate and its burst let through. Counted like this, and not within
-     * any one second: a worker that is held up between its turn and its POST sends late, and what it sends then comes
-     * closer together. That each turn has its distance from the last is held in the store's tests, without a clock.
+     * Since a beginning no more may have come than the rate and its burst let through. Counted like this, and
+     * not within any one second: a worker that is held up between its turn and its POST sends late, and what
+     * it sends then comes closer together. That each turn has its distance from the last is held in the
+     * store's tests, without a clock.
      */
     const holdToRate = (beganAt: number, from: number) => {
       for (const [n, { receivedAt }] of receiver.requests.slice(from).entries()) {

@@ -4,8 +4,9 @@ import { type BinaryOperationNode, OperatorNode, SqliteQueryCompiler } from "kys
 const STEP = 512;
 
 /**
- * Repeats the last of some values until they are a power of two, or a multiple of {@link STEP}, so that a statement with
- * a list has few texts and not one for each number of values. A database that keeps statements prepared finds each again.
+ * Repeats the last of some values until they are a power of two, or a multiple of {@link STEP}, so that a
+ * statement with a list has few texts and not one for each number of values. A database that keeps statements
+ * prepared finds each again.
  */
 export function padded<T>(values: readonly T[]): readonly T[] {
   const { length } = values;
@@ -18,9 +19,10 @@ export function padded<T>(values: readonly T[]): readonly T[] {
 const LISTS = new Set(["in", "not in"]);
 
 /**
- * Writes lists with {@link padded} values: a value that is there twice changes nothing to what is in a list. Node frees a
- * prepared statement only when it collects all garbage, so that texts that come once cost hundreds of megabytes. Lists
- * stay far below SQLite's 32,766 variables. MySQL needs none of it: it prepares no statement with a list.
+ * Writes lists with {@link padded} values: a value that is there twice changes nothing to what is in a list.
+ * Node frees a prepared statement only when it collects all garbage, so that texts that come once cost
+ * hundreds of megabytes. Lists stay far below SQLite's 32,766 variables. MySQL needs none of it: it prepares
+ * no statement with a list.
  */
 export class FewTextsCompiler extends SqliteQueryCompiler {
   protected override visitBinaryOperation(node: BinaryOperationNode): void {

@@ -60,7 +60,8 @@ export function createBoundedPool(options: ConnectionsOptions): BoundedPool {
   return {
     getConnection(done) {
       acquire({ isFirst: false }).then(
-        // Kysely asks for the rest of a connection only to have the server cancel a query, which nobody does here.
+        // Kysely asks for the rest of a connection only to have the server cancel a query, which nobody does
+        // here.
         (connection) => done(null, connection as BoundedConnection & MysqlPoolConnection),
         (error: unknown) => done(error, undefined as never),
       );

@@ -4,22 +4,28 @@ import { codeOf } from "./seam.ts";
 import type { SqliteFile } from "./sqlite-database.ts";
 import type { LogSync } from "./sync-log.ts";
 
-/** How long a statement waits for another process's write. A write takes milliseconds; more means that somebody hangs. */
+/**
+ * How long a statement waits for another process's write. A write takes milliseconds; more means that
+ * somebody hangs.
+ */
 const BUSY_WAIT_MS = 10_000;
-/** The first pause between looks at a lock that is taken; it grows, so that many waiters do not keep a core busy. */
+/**
+ * The first pause between looks at a lock that is taken; it grows, so that many waiters do not keep a core
+ * busy.
+ */
 const BUSY_PAUSE_MS = 1;
 const BUSY_PAUSE_MAX_MS = 25;
 /**
- * Statements kept prepared, the last used ones; each takes some kilobytes. The code has a few hundred, and those with a
- * list have up to ten texts; see `few-texts.ts`. All that one process uses fit: Node cannot close what is dropped, and
- * frees it only when it collects all garbage.
+ * Statements kept prepared, the last used ones; each takes some kilobytes. The code has a few hundred, and
+ * those with a list have up to ten texts; see `few-texts.ts`. All that one process uses fit: Node cannot
+ * close what is dropped, and frees it only when it collects all garbage.
  */
 const STATEMENTS_MAX = 1_024;
 
 /**
- * A connection that keeps its statements prepared, since preparing one costs more than most of them take to run, and
- * waits for another process's write and for the disk without blocking this one: SQLite itself would stop the event loop,
- * and with it the heartbeats of attempts under way.
+ * A connection that keeps its statements prepared, since preparing one costs more than most of them take to
+ * run, and waits for another process's write and for the disk without blocking this one: SQLite itself would
+ * stop the event loop, and with it the heartbeats of attempts under way.
  */
 export function sqliteConnection(
   database: SqliteFile,
@@ -54,7 +60,10 @@ export function sqliteConnection(
   };
 }
 
-/** The statement that was used longest ago makes room. SQLite itself prepares one anew where the tables have changed. */
+/**
+ * The statement that was used longest ago makes room. SQLite itself prepares one anew where the tables have
+ * changed.
+ */
 function keepPrepared(database: SqliteFile): (sql: string) => SqliteStatement {
   const statements = new Map<string, SqliteStatement>();
   return (sql) => {

@@ -10,8 +10,8 @@ export type SqliteFile = SqliteDatabase & {
 };
 
 /**
- * Opens a database file and creates it where there is none. A lock that is taken fails at once with `SQLITE_BUSY`:
- * whoever waits, waits beside the event loop; see `sqlite-connection.ts`.
+ * Opens a database file and creates it where there is none. A lock that is taken fails at once with
+ * `SQLITE_BUSY`: whoever waits, waits beside the event loop; see `sqlite-connection.ts`.
  */
 export function openSqliteFile(path: string): SqliteFile {
   const database = toldByName(() => new DatabaseSync(path, { timeout: 0 }));

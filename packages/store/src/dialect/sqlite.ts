@@ -78,15 +78,18 @@ class PatientSqliteDialect extends SqliteDialect {
 }
 
 /**
- * Kysely runs SQLite's migrations without a transaction, and so without a lock. SQLite can change tables in one, which
- * makes migrations all or nothing and lets two processes migrate in turn.
+ * Kysely runs SQLite's migrations without a transaction, and so without a lock. SQLite can change tables in
+ * one, which makes migrations all or nothing and lets two processes migrate in turn.
  */
 class TransactionalSqliteAdapter extends SqliteAdapter {
   override get supportsTransactionalDdl(): boolean {
     return true;
   }
 
-  /** Kysely would keep callers apart itself, but until a release is over, which takes a turn of the event loop here. */
+  /**
+   * Kysely would keep callers apart itself, but until a release is over, which takes a turn of the event loop
+   * here.
+   */
   override get supportsMultipleConnections(): boolean {
     return true;
   }
@@ -118,20 +121,26 @@ class PatientSqliteDriver extends SqliteDriver {
   }
 
   /**
-   * SQLite answers without a turn of the event loop: who asks it again and again would keep everybody else from theirs.
-   * The next in line has the connection meanwhile.
+   * SQLite answers without a turn of the event loop: who asks it again and again would keep everybody else
+   * from theirs. The next in line has the connection meanwhile.
    */
   override async releaseConnection(): Promise<void> {
     this.#place.give();
     await turn();
   }
 
-  /** A transaction that first reads and then writes fails when another process wrote in between; so take the lock first. */
+  /**
+   * A transaction that first reads and then writes fails when another process wrote in between; so take the
+   * lock first.
+   */
   override async beginTransaction(connection: DatabaseConnection): Promise<void> {
     await connection.executeQuery(CompiledQuery.raw("begin immediate"));
   }
 
-  /** A commit whose flush failed has left none: what went wrong is told, and not that there is nothing to roll back. */
+  /**
+   * A commit whose flush failed has left none: what went wrong is told, and not that there is nothing to roll
+   * back.
+   */
   override async rollbackTransaction(connection: DatabaseConnection): Promise<void> {
     if (this.#database.isTransaction) await super.rollbackTransaction(connection);
   }

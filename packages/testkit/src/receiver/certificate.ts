@@ -2,7 +2,8 @@
 export async function certificateFor(
   ...hostNames: readonly [string, ...string[]]
 ): Promise<{ key: string; cert: string }> {
-  // Here and not above: it takes a tenth of a second to load, and most tests that import this package need none.
+  // Here and not above: it takes a tenth of a second to load, and most tests that import this package need
+  // none.
   const { generate } = await import("selfsigned");
   const [first] = hostNames;
   const { private: key, cert } = await generate([{ name: "commonName", value: first }], {

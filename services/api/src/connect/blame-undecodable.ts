@@ -5,8 +5,8 @@ type Answer = Awaited<ReturnType<Handler>>;
 type Body = NonNullable<Answer["body"]>;
 
 /**
- * How Connect begins its words for binary that cannot be decoded, and for compressed bytes that end too early.
- * A fault of ours says "internal error" instead.
+ * How Connect begins its words for binary that cannot be decoded, and for compressed bytes that end too
+ * early. A fault of ours says "internal error" instead.
  */
 const UNDECODABLE = ["parse binary: ", "decompression failed"];
 const INTERNAL = String(Code.Internal);
@@ -18,9 +18,9 @@ const FRAME_HEAD_BYTES = 5;
 /**
  * Makes a message that cannot be decoded the caller's mistake in every protocol.
  *
- * Connect answers JSON that cannot be read with INVALID_ARGUMENT, and bytes that are no gzip as well. For binary,
- * and for gzip that was cut off, it says INTERNAL, and does so before any interceptor runs. So the finished answer
- * is corrected, in each protocol's own place for a status.
+ * Connect answers JSON that cannot be read with INVALID_ARGUMENT, and bytes that are no gzip as well. For
+ * binary, and for gzip that was cut off, it says INTERNAL, and does so before any interceptor runs. So the
+ * finished answer is corrected, in each protocol's own place for a status.
  */
 export function blameUndecodable(router: ConnectRouter): void {
   router.handlers.forEach((handler, i) => {
@@ -53,7 +53,10 @@ function isUndecodable(
   return UNDECODABLE.some((words) => (percentEncoded ?? "").startsWith(encodeURIComponent(words)));
 }
 
-/** A gRPC-Web answer ends with its trailers in a frame of the body; an answer that is only an error begins with it. */
+/**
+ * A gRPC-Web answer ends with its trailers in a frame of the body; an answer that is only an error begins
+ * with it.
+ */
 function correctFrame(frame: Uint8Array): Uint8Array {
   if (frame[0] !== TRAILER_FRAME) return frame;
   const trailers = Buffer.from(frame.subarray(FRAME_HEAD_BYTES)).toString("latin1");

@@ -9,8 +9,9 @@ const TIMER_MS_MAX = 2 ** 31 - 1;
 const UNIT_MS: Readonly<Record<string, number>> = { H: 3_600_000, M: 60_000, S: 1_000, m: 1 };
 
 /**
- * Gives a call no deadline where its own is further away than a timer can wait, as callers write who want none. Connect hands
- * it to a timer as it is, which is over at once: whoever follows deliveries would be cut off.
+ * Gives a call no deadline where its own is further away than a timer can wait, as callers write who want
+ * none. Connect hands it to a timer as it is, which is over at once: whoever follows deliveries would be cut
+ * off.
  */
 export function forgetFarDeadlines(router: ConnectRouter): void {
   router.handlers.forEach((handler, i) => {

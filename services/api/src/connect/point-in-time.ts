@@ -5,8 +5,8 @@ import { Refusal } from "@posthaste/domain";
 const LATEST_MS = Date.UTC(10_000, 0) - 1;
 
 /**
- * The epoch milliseconds of a time that a caller gives. Protobuf's JSON has no time beyond the year 9999, but its binary
- * has: such a time fits neither into ids nor into an answer.
+ * The epoch milliseconds of a time that a caller gives. Protobuf's JSON has no time beyond the year 9999, but
+ * its binary has: such a time fits neither into ids nor into an answer.
  *
  * @param field the request's, for the refusal
  * @throws Refusal where it is before 1970 or after 9999

@@ -58,7 +58,9 @@ test("whatever is sent as a schema is refused or compiled, and checking by it en
   );
 });
 
-/** A schema with up to three keywords that are right, over few names and values, so that snapshots meet them. */
+/**
+ * A schema with up to three keywords that are right, over few names and values, so that snapshots meet them.
+ */
 function right(depth: number): fc.Arbitrary<JsonObject | boolean> {
   if (depth === 0) return fc.oneof(fc.boolean(), fc.constantFrom({ type: "integer" }, { minLength: 1 }));
   const inner = right(depth - 1);
@@ -115,7 +117,8 @@ test("what is written into a schema to count its steps changes nothing of what i
     fc.property(schemas, value, (schema, snapshot) => {
       const fits = compileSchema(schema)(snapshot, newWork()).length === 0;
       expect(fits).toBe(fitsByTheBook(schema, snapshot));
-      // Ajv has faults of its own in these, and where it keeps account of what is evaluated: see mendKeywords.
+      // Ajv has faults of its own in these, and where it keeps account of what is evaluated: see
+      // mendKeywords.
       if (/unevaluated|prefixItems|contains/.test(JSON.stringify(schema))) return;
       const known = new Ajv2020(PLAIN);
       known.opts.unevaluated = false;

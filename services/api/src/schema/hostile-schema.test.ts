@@ -3,7 +3,10 @@ import { describe, expect, test } from "vitest";
 import { compileSchema } from "./compile-schema.ts";
 import { newWork, WorkExceeded } from "./work.ts";
 
-/** What one call may hold everybody else up, at most, in time of the processor's own: others' work does not count. */
+/**
+ * What one call may hold everybody else up, at most, in time of the processor's own: others' work does not
+ * count.
+ */
 const AT_ONCE_MS = 3_000;
 const MEBIBYTE = 1_048_576;
 

@@ -7,11 +7,11 @@ const AN_INDEX = 0;
 /**
  * Replaces those of Ajv's keywords (8.20) whose code throws, or says something else than the specification.
  *
- * Ajv's code declares some variables where they are first needed, which may be in a branch that is not taken, or not
- * taken this time around a loop. Code after it then meets `undefined`, or what an earlier item left behind. This
- * concerns the variables for what has been evaluated, which `unevaluatedProperties` and `unevaluatedItems` ask for:
- * here each schema has its own from the start (see `beginTracking`). It also concerns `prefixItems` and `contains`,
- * which assign nothing where an array is too short. Moreover:
+ * Ajv's code declares some variables where they are first needed, which may be in a branch that is not taken,
+ * or not taken this time around a loop. Code after it then meets `undefined`, or what an earlier item left
+ * behind. This concerns the variables for what has been evaluated, which `unevaluatedProperties` and
+ * `unevaluatedItems` ask for: here each schema has its own from the start (see `beginTracking`). It also
+ * concerns `prefixItems` and `contains`, which assign nothing where an array is too short. Moreover:
  *
  * - `if` evaluates only where it holds, and does so without `then` and `else`, too;
  * - `contains` evaluates the items that fit, where Ajv takes all or none;

@@ -5,7 +5,8 @@ import { linearPattern } from "./linear-pattern.ts";
 /** The largest schema, in bytes as JSON. Those that people write have under 10 KiB. */
 export const SCHEMA_BYTES_MAX = 65_536;
 /**
- * Schemas inside a schema, itself included: each becomes code, and nobody else is served while it is compiled (up to
+ * Schemas inside a schema, itself included: each becomes code, and nobody else is served while it is compiled
+ * (up to
  * 0.2 s for this many). Each property is one; those that people write have under 100.
  */
 export const SUBSCHEMAS_MAX = 500;
@@ -78,8 +79,8 @@ const LOOPING = [
 ];
 
 /**
- * Makes a schema that Ajv may compile of one that anybody sent: with known keywords only, references into itself only,
- * patterns that take linear time, and the cost of each of its parts written into it.
+ * Makes a schema that Ajv may compile of one that anybody sent: with known keywords only, references into
+ * itself only, patterns that take linear time, and the cost of each of its parts written into it.
  *
  * @param schema is known to be well-formed and not nested deeply
  * @throws Refusal `invalid`, field `schema`
@@ -159,7 +160,8 @@ export function readSchema(schema: JsonObject): JsonObject {
     if (!places.has(to)) throw refuse(`points to ${to.slice(0, 80) || "#"}, where no schema is`, from);
   }
   if (tracks) {
-    // What a schema has evaluated is copied into what the schema around it has: names, patterns' properties, indexes.
+    // What a schema has evaluated is copied into what the schema around it has: names, patterns' properties,
+    // indexes.
     for (const cost of priced) {
       cost.tracks = true;
       cost.perProperty += 1;

@@ -18,8 +18,8 @@ export type Route = {
 };
 
 /**
- * undici offers HTTP/2 unless told otherwise. Over it, a connection would carry many requests at once, and answers
- * would come without the raw headers that the log keeps.
+ * undici offers HTTP/2 unless told otherwise. Over it, a connection would carry many requests at once, and
+ * answers would come without the raw headers that the log keeps.
  */
 const HTTP_1_ONLY = { allowH2: false };
 
@@ -48,8 +48,8 @@ export function directly({ rules, addresses, ca, abandonMs, onDialled }: Route):
 }
 
 /**
- * Connects through an HTTP proxy (CONNECT, RFC 9110 section 9.3.6). The tunnel goes to an address that was checked,
- * so the proxy resolves nothing; TLS is made out to the URL's host.
+ * Connects through an HTTP proxy (CONNECT, RFC 9110 section 9.3.6). The tunnel goes to an address that was
+ * checked, so the proxy resolves nothing; TLS is made out to the URL's host.
  */
 export function through(proxy: URL, route: Route): buildConnector.connector {
   const secure = buildConnector({ ...HTTP_1_ONLY, timeout: route.abandonMs, ca: route.ca });
