@@ -429,14 +429,14 @@ export type ListDeliveriesRequest = Message<"posthaste.v1.ListDeliveriesRequest"
   state: DeliveryState;
 
   /**
-   * Only those created at this time or later, 1970 to 9999.
+   * Only those created at this time or later, in the years 1 to 9999.
    *
    * @generated from field: google.protobuf.Timestamp created_from = 4;
    */
   createdFrom?: Timestamp | undefined;
 
   /**
-   * Only those created before this time, 1970 to 9999.
+   * Only those created before this time, in the years 1 to 9999.
    *
    * @generated from field: google.protobuf.Timestamp created_before = 5;
    */
@@ -947,14 +947,14 @@ export type RecoverDeliveriesRequest = Message<"posthaste.v1.RecoverDeliveriesRe
   subscriptionId: number;
 
   /**
-   * Only those created at this time or later, 1970 to 9999. Required.
+   * Only those created at this time or later, in the years 1 to 9999. Required.
    *
    * @generated from field: google.protobuf.Timestamp since = 2;
    */
   since?: Timestamp | undefined;
 
   /**
-   * Only those created before this time, 1970 to 9999. Default: now.
+   * Only those created before this time, in the years 1 to 9999. Default: now.
    *
    * @generated from field: google.protobuf.Timestamp until = 3;
    */
@@ -1017,14 +1017,14 @@ export type ReplayEventsRequest = Message<"posthaste.v1.ReplayEventsRequest"> & 
   subscriptionId: number;
 
   /**
-   * Only those accepted at this time or later, 1970 to 9999. Required.
+   * Only those accepted at this time or later, in the years 1 to 9999. Required.
    *
    * @generated from field: google.protobuf.Timestamp since = 2;
    */
   since?: Timestamp | undefined;
 
   /**
-   * Only those accepted before this time, 1970 to 9999. Default: now.
+   * Only those accepted before this time, in the years 1 to 9999. Default: now.
    *
    * @generated from field: google.protobuf.Timestamp until = 3;
    */
