@@ -24,6 +24,7 @@ async function main() {
   if (program === undefined) {
     return complain(`there is no command "${command}"; see the scripts in package.json`);
   }
+  if (program.missing !== undefined) return complain(program.missing);
   if (/[#?]/.test(root))
     return complain(`${root} has a # or ? in it, where Vite cannot build: use another folder`);
   const node = isSupported(process.versions.node) ? process.execPath : await fetchNode(root);

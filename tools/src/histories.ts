@@ -1,7 +1,6 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { recordHistories } from "./histories/record.ts";
 import { Complaint, runMain } from "./terminal/complaint.ts";
 
 const FOLDER = fileURLToPath(new URL("../../packages/delivery/test/histories/", import.meta.url));
@@ -13,6 +12,7 @@ recorded histories. Its tests replay all of them against the code of the day.`;
 await runMain(async () => {
   const [label, ...more] = process.argv.slice(2);
   if (label === undefined || more.length > 0 || !/^[\w.-]+$/.test(label)) throw new Complaint(USAGE);
+  const { recordHistories } = await import("./histories/record.ts");
   const folder = join(FOLDER, label);
   mkdirSync(folder, { recursive: true });
   for (const [name, history] of Object.entries(await recordHistories())) {

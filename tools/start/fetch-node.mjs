@@ -40,7 +40,7 @@ export async function fetchNode(root, options = {}) {
     // Another command may have fetched it meanwhile.
     if (await isThere()) return nodeIn(dir);
     progress.write(
-      `this is Node ${process.versions.node}, which is not supported: fetching ${pinned.version} into .cache …\n`,
+      `this is Node ${process.versions.node}, which is not supported: fetching Node ${pinned.version} for this folder alone, into .cache (50 MB) …\n`,
     );
     const partial = `${dir}.partial`;
     rmSync(partial, { recursive: true, force: true });

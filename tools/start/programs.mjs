@@ -5,6 +5,7 @@ import { join } from "node:path";
  * @typedef {object} Program what a command of the front door runs
  * @property {readonly string[]} args for Node
  * @property {boolean} installs whether dependencies are installed anew where they are not what the lock file says
+ * @property {string} [missing] why it cannot be run, for a person
  */
 
 /** They run in production as well, where nobody wants an install as a side effect. */
@@ -17,7 +18,15 @@ const NEVER_REINSTALL = new Set(["migrate", "token", "reseal"]);
  */
 export function programOf(root, command) {
   const service = /^start:(api|worker)$/.exec(command)?.[1];
-  if (service !== undefined) return { args: serviceArgs(root, service), installs: false };
+  if (service !== undefined) {
+    const args = serviceArgs(root, service);
+    const isBuilt = args.every((arg) => arg.startsWith("-") || existsSync(arg));
+    return {
+      args,
+      installs: false,
+      ...(!isBuilt && { missing: `services/${service} is not built: npm run build` }),
+    };
+  }
   const path = join(root, "tools/src", `${command}.ts`);
   if (!/^[a-z]+$/.test(command) || !existsSync(path)) return undefined;
   const flags = ["--disable-warning=ExperimentalWarning", "--conditions=source", "--import", "tsx"];

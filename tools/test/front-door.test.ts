@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
 import { cp, mkdir, mkdtemp, readdir, readFile, realpath, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -278,7 +279,7 @@ test("an old Node fetches a supported one, once, and npm and the command run wit
   expect(first).toMatchObject({ code: 0, out: `v${version} true\nv${version}\n\n` });
   const old = node.includes("20.20.2") ? "20.20.2" : "20.18.1";
   expect(first.err.split("\n")[0]).toBe(
-    `this is Node ${old}, which is not supported: fetching ${version} into .cache …`,
+    `this is Node ${old}, which is not supported: fetching Node ${version} for this folder alone, into .cache (50 MB) …`,
   );
   expect(await readFile(join(root, "npm-nodes"), "utf8")).toBe(`v${version}\n`);
   expect(await runWith({ node }, "hello")).toEqual({ code: 0, out: first.out, err: "" });
@@ -332,6 +333,37 @@ console.log(process.env.UV_THREADPOOL_SIZE, process.env.NODE_OPTIONS);`,
     "start:worker",
   );
   expect(own.out).toBe("7 --no-warnings\n");
+});
+
+test("a service that is not built is one line", async () => {
+  expect(await run("start:api")).toMatchObject({
+    code: 1,
+    err: "posthaste: services/api is not built: npm run build\n",
+  });
+});
+
+test("a signal to npm, as a supervisor sends it, reaches the command, and npm waits for its end", async () => {
+  const { scripts } = JSON.parse(await readFile(join(repository, "package.json"), "utf8"));
+  await writeFile(join(root, "package.json"), JSON.stringify({ type: "module", scripts }));
+  await mkdir(join(root, "node_modules"));
+  await symlink(join(repository, "node_modules/tsx"), join(root, "node_modules/tsx"));
+  await command("migrate", LISTENING);
+  const npm = realNpm.endsWith(".js") ? [process.execPath, realNpm] : [realNpm];
+  const child = spawn(npm[0] ?? "", [...npm.slice(1), "run", "--silent", "migrate"], {
+    cwd: root,
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  started.push(child);
+  let out = "";
+  child.stdout.on("data", (data) => {
+    out += data;
+  });
+  expect(await poll(() => out.includes("ready"), { withinMs: 60_000 })).toBe(true);
+  const known = knownProcess(Number(/ready (\d+)/.exec(out)?.[1]));
+  child.kill("SIGTERM");
+  await once(child, "close");
+  expect(out.split("\n").slice(1)).toEqual(["SIGTERM", ""]);
+  expect(known !== undefined && isAlive(known)).toBe(false);
 });
 
 /** The pinned Nodes of this repository, changed. */

@@ -2,9 +2,11 @@ import { execFileSync } from "node:child_process";
 import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { isSupportedNode } from "@posthaste/runtime/supported-node";
 import { type Receiver, startReceiver } from "@posthaste/testkit";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { freePort } from "../src/processes/ports.ts";
+import { isSupported } from "../start/node-version.mjs";
 import { otherNode } from "./other-nodes.ts";
 import { runUp, type Up } from "./run-up.ts";
 
@@ -12,6 +14,16 @@ import { runUp, type Up } from "./run-up.ts";
  * The whole suite runs on one Node. The oldest and the newest that are supported are shown to work: `up`, a
  * delivery in each lane, a call to each service, and the end.
  */
+
+test("which Nodes are supported is said alike to npm, by the front door and by the services", async () => {
+  const nodes = ["18.20.0", "20.20.2", "21.7.0", "22.18.9", "22.19.0", "22.23.1", "23.11.0"];
+  nodes.push("24.0.0", "24.21.0", "25.9.0", "26.0.0", "27.1.0", "30.0.0");
+  const supported = ["22.19.0", "22.23.1", "24.0.0", "24.21.0", "26.0.0", "27.1.0", "30.0.0"];
+  expect(nodes.filter(isSupported)).toEqual(supported);
+  expect(nodes.filter(isSupportedNode)).toEqual(supported);
+  const { engines } = JSON.parse(await readFile(new URL("../../package.json", import.meta.url), "utf8"));
+  expect(engines.node).toBe("^22.19 || ^24 || >=26");
+});
 
 let dataDir: string;
 let receiver: Receiver;

@@ -4,12 +4,17 @@ import { Complaint } from "../terminal/complaint.ts";
 import { listenForStop } from "../terminal/stop-signal.ts";
 import { runSteps } from "./run-steps.ts";
 import type { Step } from "./step.ts";
+import { testsStep } from "./vitest.ts";
 
 const root = fileURLToPath(new URL("../../../", import.meta.url));
 
-/** Runs steps, or with `--only NAME` (which may be repeated) some of them. */
+/** Runs steps, or with `--only NAME` (which may be repeated) some of them, or the test files that are named. */
 export async function runSuite(steps: readonly Step[], args: readonly string[]): Promise<number> {
   const chosen = choose(steps, args);
+  if (chosen === "help") {
+    console.log(usageOf(steps));
+    return 0;
+  }
   const { signal, unlisten } = listenForStop(() => process.exit(130));
   try {
     return await runSteps(chosen, { root, signal, print: (text) => console.log(text) });
@@ -18,9 +23,14 @@ export async function runSuite(steps: readonly Step[], args: readonly string[]):
   }
 }
 
-function choose(steps: readonly Step[], args: readonly string[]): readonly Step[] {
-  const names = onlyOf(args);
-  if (names === undefined) return steps;
+function choose(steps: readonly Step[], args: readonly string[]): readonly Step[] | "help" {
+  const { names, files, help } = parsed(steps, args);
+  if (help) return "help";
+  if (files.length > 0) {
+    if (names.length > 0) throw new Complaint("--only chooses steps, and files are all of one: give either");
+    return [testsStep(files)];
+  }
+  if (names.length === 0) return steps;
   return names.map((name) => {
     const step = steps.find((candidate) => candidate.name === name);
     if (step === undefined) {
@@ -32,11 +42,26 @@ function choose(steps: readonly Step[], args: readonly string[]): readonly Step[
   });
 }
 
-function onlyOf(args: readonly string[]): readonly string[] | undefined {
+function parsed(steps: readonly Step[], args: readonly string[]) {
   try {
-    return parseArgs({ args: [...args], options: { only: { type: "string", multiple: true } } }).values.only;
+    const { values, positionals } = parseArgs({
+      args: [...args],
+      allowPositionals: true,
+      options: { only: { type: "string", multiple: true }, help: { type: "boolean" } },
+    });
+    return { names: values.only ?? [], files: positionals, help: values.help === true };
   } catch (error) {
     const reason = error instanceof Error ? (error.message.split(". ")[0] ?? "") : "";
-    throw new Complaint(`${reason}: npm test -- [--only STEP]`);
+    throw new Complaint(`${reason}\n\n${usageOf(steps)}`);
   }
+}
+
+function usageOf(steps: readonly Step[]): string {
+  return `npm test -- [--only STEP …] [FILE …]
+
+Runs every check, and ends with "N passed, N failed".
+
+  --only STEP     only this one, and may be repeated: ${steps.map(({ name }) => name).join(", ")}
+  FILE            only these test files, by their path or a part of it; the end-to-end tests want a build first
+  --help          this text`;
 }

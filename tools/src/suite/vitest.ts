@@ -17,25 +17,32 @@ export type VitestReport = {
 const WITHIN_MS = 1_500_000;
 
 /** Every test file of every package. */
-export const vitestStep: Step = {
-  name: "tests",
-  quick: false,
-  async run({ root, signal }) {
-    const dir = await mkdtemp(join(tmpdir(), "posthaste-vitest-"));
-    const reportPath = join(dir, "report.json");
-    try {
-      const { code } = await runCommand(
-        "vitest",
-        ["run", "--reporter=default", "--reporter=json", `--outputFile.json=${reportPath}`],
-        { root, signal, withinMs: WITHIN_MS, live: true },
-      );
-      const text = await readFile(reportPath, "utf8").catch(() => undefined);
-      return countTests(code, text === undefined ? undefined : (JSON.parse(text) as VitestReport));
-    } finally {
-      await rm(dir, { recursive: true, force: true });
-    }
-  },
-};
+export const vitestStep: Step = testsStep([]);
+
+/** @param files paths or parts of them; none: every one */
+export function testsStep(files: readonly string[]): Step {
+  return {
+    name: "tests",
+    quick: false,
+    async run({ root, signal }) {
+      const dir = await mkdtemp(join(tmpdir(), "posthaste-vitest-"));
+      const reportPath = join(dir, "report.json");
+      try {
+        const report = ["--reporter=default", "--reporter=json", `--outputFile.json=${reportPath}`];
+        const { code } = await runCommand("vitest", ["run", ...report, ...files], {
+          root,
+          signal,
+          withinMs: WITHIN_MS,
+          live: true,
+        });
+        const text = await readFile(reportPath, "utf8").catch(() => undefined);
+        return countTests(code, text === undefined ? undefined : (JSON.parse(text) as VitestReport));
+      } finally {
+        await rm(dir, { recursive: true, force: true });
+      }
+    },
+  };
+}
 
 /**
  * Counts what a run came to. A test that was not run counts as failed, a file that could not be loaded as one failed

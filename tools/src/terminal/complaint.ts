@@ -10,10 +10,17 @@ export class Complaint extends Error {
   }
 }
 
-/** Runs a command's main function and makes its end the process's: the exit code, or the complaint and 1. */
+/**
+ * Runs a command's main function and makes its end the process's: the exit code, or the complaint and 1. What it
+ * imported may keep timers and connections, which would keep a process that has nothing more to do.
+ */
 export async function runMain(main: () => Promise<number>): Promise<void> {
+  process.exit(await codeOf(main));
+}
+
+async function codeOf(main: () => Promise<number>): Promise<number> {
   try {
-    process.exitCode = await main();
+    return await main();
   } catch (error) {
     if (error instanceof Complaint) {
       if (error.details !== undefined) console.error(error.details);
@@ -21,6 +28,6 @@ export async function runMain(main: () => Promise<number>): Promise<void> {
     } else {
       console.error(error);
     }
-    process.exitCode = 1;
+    return 1;
   }
 }

@@ -25,7 +25,7 @@ Posthaste is running.
 
 ${table}
 
-See a first delivery in the console, under Inbox. Or subscribe a URL of yours to an event, and send one:
+See a first delivery in the console: make an inbox, and send it a test event. Or subscribe a URL of yours:
 
   curl -s ${apiUrl}/api/Webhook \\
     -H 'authorization: Bearer ${token}' -H 'content-type: application/json' \\

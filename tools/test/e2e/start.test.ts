@@ -5,6 +5,7 @@ import { createAccount, createSubscription } from "@posthaste/store";
 import { createEmptyStore, createTestStore, TEST_SECRET_KEYS, type TestStore } from "@posthaste/testkit";
 import { afterEach, describe, expect, test } from "vitest";
 import { freePort } from "../../src/processes/ports.ts";
+import { otherNode } from "../other-nodes.ts";
 
 const root = fileURLToPath(new URL("../../../", import.meta.url));
 let stores: TestStore[] = [];
@@ -18,8 +19,8 @@ const urlOf = (store: TestStore) => {
 };
 
 /** Starts a service that is expected to give up, and returns what it said. */
-function startOf(service: "api" | "worker", env: Record<string, string>) {
-  const { status, stderr } = spawnSync(process.execPath, [`${root}services/${service}/dist/main.js`], {
+function startOf(service: "api" | "worker", env: Record<string, string>, node = process.execPath) {
+  const { status, stderr } = spawnSync(node, [`${root}services/${service}/dist/main.js`], {
     env: { POSTHASTE_SECRET_KEYS: TEST_SECRET_KEYS, ...env },
     encoding: "utf8",
     timeout: 30_000,
@@ -50,6 +51,12 @@ describe.each(["api", "worker"] as const)("the %s", (service) => {
       "POSTHASTE_SECRET_KEYS",
     ]);
     expect(said).not.toContain("hush");
+  });
+
+  test("says in one line that its Node is too old", async () => {
+    const { status, said } = startOf(service, {}, await otherNode("old"));
+    expect(status).toBe(1);
+    expect(said).toMatch(/^posthaste: this is Node 20\.\S+: it needs Node 22\.19 or newer \(.*\)$/);
   });
 
   test("says in one line that its database cannot be reached, without the password", async () => {

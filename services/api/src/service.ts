@@ -1,0 +1,93 @@
+import {
+  connectTemporal,
+  isTemporalThere,
+  retryNow,
+  signalRecovery,
+  temporalOptions,
+  workflowUrl,
+} from "@posthaste/delivery/client";
+import { countedLog, createMetrics, runService, serveMetrics, startTracing } from "@posthaste/runtime";
+import { closeStore, createIngest, openMigratedStore } from "@posthaste/store";
+import { createAuthenticate } from "./auth.ts";
+import { createCatalog } from "./catalog.ts";
+import { API_SETTINGS } from "./config.ts";
+import { isConsoleThere } from "./console/console.ts";
+import { createInboxes } from "./inbox/inboxes.ts";
+import { createApiMetrics, measureRequests } from "./metrics.ts";
+import { createNudge } from "./nudge.ts";
+import { createRateLimit } from "./rate-limit.ts";
+import { createValidators } from "./schema/validators.ts";
+import { startApi } from "./start-api.ts";
+
+/** As long as an attempt takes at most, unless its subscription says otherwise. */
+const TEST_EVENT_WAIT_MS = 15_000;
+/** What a stop may take beyond draining. */
+const STOP_SLACK_MS = 5_000;
+
+await runService({
+  name: "api",
+  settings: API_SETTINGS,
+  stopTimeoutMs: (config) => config.POSTHASTE_DRAIN_MS + STOP_SLACK_MS,
+  start: async (config, processLog) => {
+    const store = await openMigratedStore({
+      url: config.DATABASE_URL,
+      poolSize: config.POSTHASTE_DATABASE_POOL_SIZE,
+      deadlines: { statementMs: config.POSTHASTE_DATABASE_TIMEOUT_MS },
+      secretKeys: config.POSTHASTE_SECRET_KEYS,
+    });
+    const tracing = startTracing("posthaste-api");
+    const metrics = createMetrics();
+    const log = countedLog(processLog, createApiMetrics(metrics).onLine);
+    const metricsServer = await serveMetrics(metrics, {
+      host: config.POSTHASTE_METRICS_HOST,
+      port: config.POSTHASTE_METRICS_PORT,
+      setting: "POSTHASTE_METRICS_PORT",
+      log,
+    });
+    log.info("metrics.started", { url: metricsServer.url });
+    const consoleDir = config.POSTHASTE_CONSOLE_DIR;
+    if (!isConsoleThere(consoleDir)) log.warn("console.not_built", { dir: consoleDir });
+    const now = () => Date.now();
+    const catalog = createCatalog(store);
+    const temporal = connectTemporal(temporalOptions());
+    const api = await startApi({
+      deps: {
+        store,
+        log,
+        tracer: tracing.tracer,
+        catalog,
+        validators: createValidators(catalog),
+        now,
+        egressRules: { allow: config.POSTHASTE_EGRESS_ALLOW, ports: config.POSTHASTE_EGRESS_PORTS },
+        testEventWaitMs: TEST_EVENT_WAIT_MS,
+        limits: config,
+        authenticate: createAuthenticate(store, () => Date.now()),
+        rateLimit: createRateLimit(config.POSTHASTE_RATE_PER_SECOND),
+        ingest: createIngest(store),
+        fanOutMax: config.POSTHASTE_FAN_OUT_MAX,
+        inboxes: config.POSTHASTE_INBOX === "on" ? createInboxes(now) : null,
+        nudge: createNudge(config.POSTHASTE_WORKER_URLS, log),
+        workflowUrl: (id) => workflowUrl(config.POSTHASTE_TEMPORAL_UI_URL, temporal.options.namespace, id),
+        retryNow: (id) => retryNow(temporal, id),
+        isTemporalThere: () => isTemporalThere(temporal),
+        signalRecovery: (id) => signalRecovery(temporal, id),
+      },
+      host: config.POSTHASTE_HOST,
+      port: config.POSTHASTE_PORT,
+      drainMs: config.POSTHASTE_DRAIN_MS,
+      ...(isConsoleThere(consoleDir)
+        ? { console: { dir: consoleDir, frameAncestors: config.POSTHASTE_CONSOLE_FRAME_ANCESTORS } }
+        : {}),
+    });
+    measureRequests(metrics, api.requestsUnderWay);
+    return {
+      stop: async () => {
+        await api.stop();
+        await metricsServer.stop();
+        await tracing.stop();
+        await temporal.connection.close();
+        await closeStore(store);
+      },
+    };
+  },
+});

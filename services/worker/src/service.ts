@@ -1,0 +1,74 @@
+import { temporalOptions } from "@posthaste/delivery/client";
+import { workflowCode } from "@posthaste/delivery/worker";
+import { runService, startTracing } from "@posthaste/runtime";
+import { closeStore, openMigratedStore } from "@posthaste/store";
+import { WORKER_SETTINGS } from "./config.ts";
+import { startWorker } from "./start-worker.ts";
+import { measureTemporal } from "./temporal-metrics.ts";
+
+/** Longer than the longest drain of a Temporal worker. */
+const STOP_TIMEOUT_MS = 60_000;
+
+const HOUR_MS = 3_600_000;
+const DAY_MS = 24 * HOUR_MS;
+/** Node resolves names in half of its threads, of which it has four unless told otherwise before it starts. */
+const THREADS_MIN = 32;
+
+await runService({
+  name: "worker",
+  settings: WORKER_SETTINGS,
+  stopTimeoutMs: () => STOP_TIMEOUT_MS,
+  start: async (config, log) => {
+    const tracing = startTracing("posthaste-worker");
+    const temporalMetrics = await measureTemporal();
+    const threads = Number(process.env["UV_THREADPOOL_SIZE"] ?? 4);
+    if (threads < THREADS_MIN) log.warn("worker.few_threads", { threads, advised: THREADS_MIN });
+    const store = await openMigratedStore({
+      url: config.DATABASE_URL,
+      poolSize: config.POSTHASTE_DATABASE_POOL_SIZE,
+      deadlines: { statementMs: config.POSTHASTE_DATABASE_TIMEOUT_MS },
+      secretKeys: config.POSTHASTE_SECRET_KEYS,
+    });
+    const worker = await startWorker({
+      temporalMetrics,
+      tracer: tracing.tracer,
+      store,
+      log,
+      temporal: temporalOptions(),
+      workflowBundle: await workflowCode(),
+      host: config.POSTHASTE_WORKER_HOST,
+      port: config.POSTHASTE_WORKER_PORT,
+      lane: config.POSTHASTE_LANE,
+      dispatchIntervalMs: config.POSTHASTE_DISPATCH_INTERVAL_MS,
+      dispatchBatch: config.POSTHASTE_DISPATCH_BATCH,
+      dispatchLeaseMs: config.POSTHASTE_DISPATCH_LEASE_MS,
+      inFlightMax: config.POSTHASTE_IN_FLIGHT_MAX,
+      drainPerSecond: config.POSTHASTE_DRAIN_PER_SECOND,
+      disableRule: {
+        failingForMs: config.POSTHASTE_DISABLE_AFTER_HOURS * HOUR_MS,
+        exhausted: config.POSTHASTE_DISABLE_AFTER_EXHAUSTED,
+      },
+      buildId: config.POSTHASTE_BUILD_ID,
+      retention: {
+        events: config.POSTHASTE_RETAIN_EVENTS_DAYS * DAY_MS,
+        attempts: config.POSTHASTE_RETAIN_ATTEMPTS_DAYS * DAY_MS,
+        idempotency_keys: config.POSTHASTE_RETAIN_KEYS_DAYS * DAY_MS,
+        changes: config.POSTHASTE_RETAIN_CHANGES_DAYS * DAY_MS,
+      },
+      retentionIntervalMs: config.POSTHASTE_RETENTION_INTERVAL_MS,
+      attemptsMax: config.POSTHASTE_ATTEMPTS_MAX,
+      reconcileIntervalMs: config.POSTHASTE_RECONCILE_INTERVAL_MS,
+      egress: {
+        rules: { allow: config.POSTHASTE_EGRESS_ALLOW, ports: config.POSTHASTE_EGRESS_PORTS },
+        proxy: config.POSTHASTE_EGRESS_PROXY ?? undefined,
+      },
+    });
+    return {
+      stop: async () => {
+        await worker.stop();
+        await tracing.stop();
+        await closeStore(store);
+      },
+    };
+  },
+});

@@ -1,0 +1,18 @@
+import { fileURLToPath } from "node:url";
+import { runCommand } from "./suite/run-command.ts";
+import { Complaint, runMain } from "./terminal/complaint.ts";
+
+const root = fileURLToPath(new URL("../../", import.meta.url));
+const WITHIN_MS = 120_000;
+
+await runMain(async () => {
+  const { signal } = new AbortController();
+  for (const [command = "", ...args] of [
+    ["biome", "check", "--write", "."],
+    ["buf", "format", "-w"],
+  ]) {
+    const { code } = await runCommand(command, args, { root, signal, withinMs: WITHIN_MS, live: true });
+    if (code !== 0) throw new Complaint(`${command} could not put all of it in order; what it said is above`);
+  }
+  return 0;
+});

@@ -1,0 +1,38 @@
+import { spawnSync } from "node:child_process";
+import { fileURLToPath } from "node:url";
+import { expect, test } from "vitest";
+
+const root = fileURLToPath(new URL("../../", import.meta.url));
+
+function run(...args: string[]) {
+  const { status, stdout, stderr } = spawnSync(process.execPath, [`${root}tools/run.mjs`, ...args], {
+    cwd: root,
+    encoding: "utf8",
+    timeout: 100_000,
+  });
+  return { status, stdout, stderr };
+}
+
+test.each(["up", "test", "bench", "token"])("%s tells how it is used, and ends", (command) => {
+  const { status, stdout } = run(command, "--help");
+  expect(status).toBe(0);
+  expect(stdout).toMatch(/^npm (run \w+|test)/);
+});
+
+test("histories without a label tells how it is used, and ends", () => {
+  const { status, stderr } = run("histories");
+  expect(status).toBe(1);
+  expect(stderr).toMatch(/^posthaste: npm run histories -- LABEL/);
+});
+
+test("test runs the files that are named, and counts them", () => {
+  const { status, stdout } = run("test", "packages/domain/src/schedule.test.ts");
+  expect(stdout.trimEnd().split("\n").at(-1)).toMatch(/^[1-9]\d* passed, 0 failed$/);
+  expect(status).toBe(0);
+});
+
+test("test refuses what it does not know, and shows what there is", () => {
+  const { status, stderr } = run("test", "--only", "nothing");
+  expect(status).toBe(1);
+  expect(stderr).toMatch(/^posthaste: there is no step "nothing": choose from build, lint, /);
+});
