@@ -25,7 +25,8 @@ async function main() {
     return complain(`there is no command "${command}"; see the scripts in package.json`);
   }
   if (program.missing !== undefined) return complain(program.missing);
-  if (/[#?]/.test(root))
+  // What never builds runs anywhere.
+  if (program.installs && /[#?]/.test(root))
     return complain(`${root} has a # or ? in it, where Vite cannot build: use another folder`);
   const node = isSupported(process.versions.node) ? process.execPath : await fetchNode(root);
   const wanted = program.installs ? isInstalled(root) : existsSync(join(root, "node_modules"));

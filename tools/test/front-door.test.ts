@@ -165,6 +165,12 @@ test("a folder in which Vite cannot build is one line", async () => {
   expect(String(stderr)).toBe(
     `posthaste: ${odd} has a # or ? in it, where Vite cannot build: use another folder\n`,
   );
+  // What never builds runs there.
+  await mkdir(join(odd, "node_modules"));
+  await symlink(join(repository, "node_modules/tsx"), join(odd, "node_modules/tsx"));
+  await writeFile(join(odd, "tools/src/migrate.ts"), `console.log("migrated");`);
+  const migrated = spawnSync(process.execPath, [join(odd, "tools/run.mjs"), "migrate"], { encoding: "utf8" });
+  expect([migrated.status, migrated.stdout]).toEqual([0, "migrated\n"]);
 });
 
 test("it installs again once the lock file has changed", async () => {
