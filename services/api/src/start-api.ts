@@ -67,7 +67,8 @@ export async function startApi({ deps, host, port, drainMs, console: pages }: Ap
   app.addHook("onSend", async (_request, reply, payload) => {
     // Fastify closes a file at the answer's `close`. That may have come while the file was being opened.
     if (!(payload instanceof Readable && isOver(reply.raw))) return payload;
-    payload.destroy();
+    // Whether it could be opened is told later, and nobody waits for it any more.
+    payload.on("error", () => {}).destroy();
     return "";
   });
   const stopping = new AbortController();

@@ -1,10 +1,10 @@
 import { once } from "node:events";
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import fs, { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { request } from "node:http";
 import { constants } from "node:http2";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { isConsoleThere } from "../src/console/console.ts";
 import { type Bench, startBench } from "./fixture.ts";
 import { countFrames, FRAME, headers, preface, rawSocket, reset } from "./http2-frames.ts";
@@ -20,6 +20,7 @@ beforeEach(() => {
   writeFileSync(join(dir, "assets", "index-x1.js"), "export {};");
 });
 afterEach(async () => {
+  vi.restoreAllMocks();
   await bench.dispose();
   rmSync(dir, { recursive: true, force: true });
 });
@@ -134,7 +135,8 @@ describe("a file is closed whose client left while it was opened", () => {
     socket.destroy();
   });
 
-  test("over HTTP/1.1, while it waited for its turn", async () => {
+  /** Clients that leave at different points of their requests. */
+  async function comeAndLeave(): Promise<void> {
     const pipelined = 4;
     for (let i = 0; i < asked / pipelined; i++) {
       const socket = rawSocket(bench.url);
@@ -143,7 +145,22 @@ describe("a file is closed whose client left while it was opened", () => {
       for (let turns = i % 16; turns > 0; turns--) await new Promise(setImmediate);
       socket.destroy();
     }
+  }
+
+  test("over HTTP/1.1, while it waited for its turn", async () => {
+    await comeAndLeave();
     await allClosed();
+  });
+
+  test("and one that cannot be opened by then ends nothing", async () => {
+    // The file is found, and then there is no descriptor left, or a newer build has taken its place.
+    const { createReadStream } = fs;
+    vi.spyOn(fs, "createReadStream").mockImplementation((path, options) =>
+      createReadStream(`${path}.gone`, options),
+    );
+    await comeAndLeave();
+    await allClosed();
+    expect((await get("/healthz")).status).toBe(200);
   });
 });
 
