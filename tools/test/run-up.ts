@@ -1,7 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { expect } from "vitest";
 import { poll } from "../src/processes/poll.ts";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
@@ -52,7 +51,7 @@ export function runUp(
     output: () => output,
     async says(text) {
       await poll(() => isOver || output.includes(text), { withinMs: UP_WITHIN_MS });
-      expect(output).toContain(text);
+      if (!output.includes(text)) throw new Error(`it never said ${text}, but this:\n${output}`);
     },
     token: () => /Token\s+(\S+)/.exec(output)?.[1] ?? "",
   };

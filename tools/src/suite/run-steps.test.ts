@@ -50,6 +50,20 @@ test("tests that were not run count as failed", () => {
   expect(result.details).toContain("skipped, which counts as failed: a skipped test");
 });
 
+test("a failed test is named with its file and what it said", () => {
+  const failed = {
+    fullName: "a list is empty",
+    status: "failed",
+    failureMessages: ["expected 1\nat x.ts:3"],
+  };
+  const report = { testResults: [{ name: "x.test.ts", status: "failed", assertionResults: [failed] }] };
+  expect(countTests(1, report)).toEqual({
+    passed: 0,
+    failed: 1,
+    details: "failed: x.test.ts: a list is empty\n  expected 1\n  at x.ts:3",
+  });
+});
+
 test("a file that could not be loaded is a failed test", () => {
   const result = countTests(1, { testResults: [file(["passed"]), file([], "failed")] });
   expect(result).toMatchObject({

@@ -10,11 +10,19 @@ export type VitestReport = {
     readonly name: string;
     readonly status: string;
     readonly message?: string;
-    readonly assertionResults: readonly { readonly fullName: string; readonly status: string }[];
+    readonly assertionResults: readonly TestReport[];
   }[];
 };
 
+type TestReport = {
+  readonly fullName: string;
+  readonly status: string;
+  readonly failureMessages?: readonly string[];
+};
+
 const WITHIN_MS = 1_500_000;
+/** Of what a failed test said: enough for its error and where that was. The whole is further above. */
+const SAID_CHARS_MAX = 3_000;
 
 /** Every test file of every package. */
 export const vitestStep: Step = testsStep([]);
@@ -58,7 +66,7 @@ export function countTests(code: number | null, report: VitestReport | undefined
     const before = failures.length;
     for (const test of file.assertionResults) {
       if (test.status === "passed") passed += 1;
-      else if (test.status === "failed") failures.push(`failed: ${test.fullName}`);
+      else if (test.status === "failed") failures.push(`failed: ${file.name}: ${test.fullName}${said(test)}`);
       else failures.push(`${test.status}, which counts as failed: ${test.fullName}`);
     }
     if (file.status === "failed" && failures.length === before) {
@@ -70,4 +78,10 @@ export function countTests(code: number | null, report: VitestReport | undefined
     failures.push(`vitest ended with ${code} though no test failed`);
   const counts = { passed, failed: failures.length };
   return failures.length === 0 ? counts : { ...counts, details: failures.join("\n") };
+}
+
+/** Beside the title, since of a long run's output often only the end is kept. */
+function said({ failureMessages = [] }: TestReport): string {
+  const text = failureMessages.join("\n").slice(0, SAID_CHARS_MAX);
+  return text === "" ? "" : `\n${text.replaceAll(/^/gm, "  ")}`;
 }
