@@ -34,6 +34,11 @@ export type ReconcileOptions = {
 const BATCH = 100;
 /** A delivery that was looked at and left alone is looked at again after this. */
 const LOOK_AGAIN_MS = 2 * 60_000;
+/**
+ * One that could not be looked at is looked at again after this: soon after Temporal is back, and long enough that one
+ * which always fails stays behind the others.
+ */
+const FAILED_LOOK_AGAIN_MS = 10_000;
 /** Row and Temporal compute the same wait a moment apart; this much is not a difference. */
 const WAIT_TOLERANCE_MS = 30_000;
 
@@ -56,11 +61,19 @@ export function createReconcileRound(options: ReconcileOptions): () => Promise<"
   return async () => {
     const overdue = await listOverdue(store, { now: now(), limit: BATCH });
     if (overdue.length === 0) return "done";
-    // Put off first: a delivery that makes us fail must not be in the way of the others.
-    await deferReconcile(store, { ids: overdue.map((row) => row.deliveryId), until: now() + LOOK_AGAIN_MS });
-    for (const row of overdue) {
-      const action = await reconcile(options, row);
-      log.info("delivery.reconciled", { deliveryId: row.deliveryId, attempts: row.attempts, action });
+    const ids = overdue.map((row) => row.deliveryId);
+    // Put off first: a delivery that makes us crash must not be in the way of the others.
+    await deferReconcile(store, { ids, until: now() + LOOK_AGAIN_MS });
+    for (const [n, row] of overdue.entries()) {
+      try {
+        const action = await reconcile(options, row);
+        log.info("delivery.reconciled", { deliveryId: row.deliveryId, attempts: row.attempts, action });
+      } catch (error) {
+        // Those behind it were not looked at, and are as overdue as before.
+        await deferReconcile(store, { ids: ids.slice(n + 1), until: now() });
+        await deferReconcile(store, { ids: [row.deliveryId], until: now() + FAILED_LOOK_AGAIN_MS });
+        throw error;
+      }
     }
     return overdue.length === BATCH ? "more" : "done";
   };
