@@ -24,6 +24,9 @@ export default defineConfig({
     include: ["{packages,services}/*/{src,test}/**/*.test.ts", "tools/{src,test}/**/*.test.ts"],
     globalSetup: "packages/testkit/src/global-setup-mysql.ts",
     pool: "forks",
+    // Loading the dependencies anew for each file is a third of what the short files compute.
+    isolate: false,
+    setupFiles: "packages/testkit/src/fresh-modules.ts",
     // One more than two cores can run: many tests wait for processes, leases and timeouts rather than
     // compute.
     maxWorkers: 3,

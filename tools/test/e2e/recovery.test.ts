@@ -14,7 +14,7 @@ beforeAll(async () => {
 afterAll(() => endStack(stack));
 
 /** At a tenth of them in a second: some ten steps of the recovery, with the trouble in between. */
-const FAILED = 600;
+const FAILED = 300;
 
 test("failed deliveries are recovered, none missed and none twice, though a worker is killed and it is paused", async () => {
   const { seconds, repeatedRequests, ...result } = await recoverThroughTrouble(stack, FAILED);
