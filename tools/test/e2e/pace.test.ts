@@ -35,6 +35,13 @@ const subscribe = async (more: object = {}) => {
   if (subscription === undefined) throw new Error("there is no subscription");
   return subscription.id;
 };
+/** All of a subscription, once their first attempts are over: of one under way a retry changes nothing. */
+const attempted = (subscriptionId: number, count: number) =>
+  vi.waitFor(async () => {
+    const { deliveries } = await stack.client.deliveries.listDeliveries({ subscriptionId, pageSize: 100 });
+    expect(deliveries.map(({ attempts }) => attempts)).toEqual(Array.from({ length: count }, () => 1));
+    return deliveries;
+  }, PATIENCE);
 const numbers = () => receiver.requests.map((request) => JSON.parse(request.body.toString())[0].n as number);
 const end = (id: number) => stack.client.subscriptions.deleteSubscription({ id });
 
@@ -96,13 +103,10 @@ test(
     }));
     const beganAt = Date.now();
     await ingest(0, 40);
-    await vi.waitFor(() => expect(receiver.requests.length).toBe(40), PATIENCE);
+    const deliveries = await attempted(id, 40);
+    expect(receiver.requests).toHaveLength(40);
     holdToRate(beganAt, 0);
     // Every retry comes due at once, as after an outage, while new events come in.
-    const { deliveries } = await stack.client.deliveries.listDeliveries({
-      subscriptionId: id,
-      pageSize: 100,
-    });
     const beganAgainAt = Date.now();
     await Promise.all([
       ingest(40, 10),
@@ -136,11 +140,7 @@ test(
       return { kind: "status", status: request.headers["webhook-attempt"] === "1" ? 500 : 200 };
     });
     await ingest(0, 30);
-    await vi.waitFor(() => expect(receiver.requests.length).toBe(30), PATIENCE);
-    const { deliveries } = await stack.client.deliveries.listDeliveries({
-      subscriptionId: id,
-      pageSize: 100,
-    });
+    const deliveries = await attempted(id, 30);
     await Promise.all([
       ingest(30, 10),
       ...deliveries.map((delivery) => stack.client.deliveries.retryDelivery({ id: delivery.id })),
