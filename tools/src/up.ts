@@ -1,13 +1,13 @@
 import { fileURLToPath } from "node:url";
 import { temporalBinary } from "@posthaste/testkit";
 import { build } from "./processes/build.ts";
-import { isFree } from "./processes/ports.ts";
+import { freePort, isFree } from "./processes/ports.ts";
 import { Complaint, runMain } from "./terminal/complaint.ts";
 import { showProgress } from "./terminal/progress.ts";
 import { listenForStop, Stopped } from "./terminal/stop-signal.ts";
 import { claimDataFolder } from "./up/data-folder.ts";
 import { type Demo, startDemo } from "./up/demo.ts";
-import { parseUpOptions, UP_USAGE, type UpOptions } from "./up/options.ts";
+import { parseUpOptions, TEMPORAL_PORT_DEFAULT, UP_USAGE, type UpOptions } from "./up/options.ts";
 import { prepareDatabase } from "./up/prepare-database.ts";
 import { secretKeys } from "./up/secret-keys.ts";
 import { createStack, LOOPBACK, type Stack } from "./up/stack.ts";
@@ -125,21 +125,27 @@ async function prepare(ownTemporal: boolean, signal: AbortSignal): Promise<strin
   });
 }
 
-async function startTemporal(binary: string, options: UpOptions, stack: Stack): Promise<string> {
+async function startTemporal(
+  binary: string,
+  { temporalPort, temporalUiPort: uiPort }: UpOptions,
+  stack: Stack,
+): Promise<string> {
+  const port = temporalPort ?? (await freePort(TEMPORAL_PORT_DEFAULT));
   return await showProgress("starting the Temporal server", () =>
-    stack.startTemporal({ binary, uiPort: options.temporalUiPort }),
+    stack.startTemporal({ binary, port, uiPort }),
   );
 }
 
-async function checkPorts({ port, temporalUiPort }: UpOptions): Promise<void> {
-  if (!(await isFree(port))) {
-    throw new Complaint(`port ${port} is in use: give the API another with --port`);
-  }
-  if (!process.env["TEMPORAL_ADDRESS"] && !(await isFree(temporalUiPort))) {
-    throw new Complaint(
-      `port ${temporalUiPort} is in use: give the Temporal UI another with --temporal-ui-port`,
-    );
-  }
+async function checkPorts({ port, temporalPort, temporalUiPort }: UpOptions): Promise<void> {
+  await requireFree(port, "API", "--port");
+  if (process.env["TEMPORAL_ADDRESS"]) return;
+  if (temporalPort !== undefined) await requireFree(temporalPort, "Temporal server", "--temporal-port");
+  await requireFree(temporalUiPort, "Temporal UI", "--temporal-ui-port");
+}
+
+async function requireFree(port: number, who: string, flag: string): Promise<void> {
+  if (await isFree(port)) return;
+  throw new Complaint(`port ${port} is in use: give the ${who} another with ${flag}`);
 }
 
 function aborted(signal: AbortSignal): Promise<never> {

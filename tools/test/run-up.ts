@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { poll } from "../src/processes/poll.ts";
+import { freePort } from "../src/processes/ports.ts";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
 const UP_WITHIN_MS = 180_000;
@@ -18,6 +19,20 @@ export type Up = {
   /** The token that it printed; empty before that. */
   token(): string;
 };
+
+/** Ports for runs of `up` that have them to themselves: the usual ones are what another run takes at the same moment. */
+export type UpPorts = {
+  readonly api: number;
+  readonly temporalUi: number;
+  /** That have `up` use them. */
+  readonly flags: readonly string[];
+};
+
+export async function upPorts(): Promise<UpPorts> {
+  const [api, temporal, temporalUi] = [await freePort(), await freePort(), await freePort()];
+  const flags = ["--port", api, "--temporal-port", temporal, "--temporal-ui-port", temporalUi].map(String);
+  return { api, temporalUi, flags };
+}
 
 /**
  * Starts the real `npm run up`, from its front door on.

@@ -5,10 +5,9 @@ import { join } from "node:path";
 import { isSupportedNode } from "@posthaste/runtime/supported-node";
 import { type Receiver, startReceiver } from "@posthaste/testkit";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { freePort } from "../src/processes/ports.ts";
 import { isSupported } from "../start/node-version.mjs";
 import { otherNode } from "./other-nodes.ts";
-import { runUp, type Up } from "./run-up.ts";
+import { runUp, type Up, upPorts } from "./run-up.ts";
 
 /*
  * The whole suite runs on one Node. The oldest and the newest that are supported are shown to work: `up`, a
@@ -45,13 +44,12 @@ test.each(["oldest", "newest"] as const)(
   { timeout: 300_000 },
   async (which) => {
     const node = await otherNode(which);
-    const port = await freePort();
-    const ports = ["--port", String(port), "--temporal-ui-port", String(await freePort())];
-    up = runUp(["--demo", "--data", dataDir, ...ports], {}, node);
+    const { api, flags } = await upPorts();
+    up = runUp(["--demo", "--data", dataDir, ...flags], {}, node);
     await up.says("webhook-attempt: 1");
     const token = up.token();
     const call = async (method: string, request: unknown = {}): Promise<Record<string, unknown>> => {
-      const response = await fetch(`http://127.0.0.1:${port}/posthaste.v1.${method}`, {
+      const response = await fetch(`http://127.0.0.1:${api}/posthaste.v1.${method}`, {
         method: "POST",
         headers: { authorization: `Bearer ${token}`, "content-type": "application/json" },
         body: JSON.stringify(request),

@@ -6,8 +6,7 @@ import { connectTemporal, inspectDelivery } from "@posthaste/delivery/client";
 import type { DeliveryId } from "@posthaste/domain";
 import { type Receiver, startReceiver, temporalBinary } from "@posthaste/testkit";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import { freePort } from "../src/processes/ports.ts";
-import { runUp, type Up } from "./run-up.ts";
+import { runUp, type Up, upPorts } from "./run-up.ts";
 
 const PATIENCE = { timeout: 90_000, interval: 100 };
 const MINUTE_MS = 60_000;
@@ -51,9 +50,9 @@ test.each(["workflow", "direct"])(
   "Ctrl-C and another up on the same data: no retry is sent early, and none is spent, in the %s lane",
   { timeout: 400_000 },
   async (lane) => {
-    const port = await freePort();
+    const { api, flags } = await upPorts();
     const data = join(dir, "data");
-    const args = ["--data", data, "--port", String(port), "--temporal-ui-port", String(await freePort())];
+    const args = ["--data", data, ...flags];
     const env = {
       POSTHASTE_LANE: lane,
       PATH: `${await forgetfulTemporal()}${delimiter}${process.env["PATH"] ?? ""}`,
@@ -61,7 +60,7 @@ test.each(["workflow", "direct"])(
     const upAgain = async (): Promise<PosthasteClient> => {
       running = runUp(args, env);
       await running.says("Ctrl-C stops everything");
-      return createPosthasteClient({ baseUrl: `http://127.0.0.1:${port}`, token: running.token() });
+      return createPosthasteClient({ baseUrl: `http://127.0.0.1:${api}`, token: running.token() });
     };
     const down = async (client: PosthasteClient) => {
       await client.close();

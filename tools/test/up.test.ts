@@ -7,7 +7,7 @@ import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import { isAlive, type KnownProcess } from "../src/processes/known-process.ts";
 import { poll } from "../src/processes/poll.ts";
 import { freePort } from "../src/processes/ports.ts";
-import { runUp, type Up } from "./run-up.ts";
+import { runUp, type Up, type UpPorts, upPorts } from "./run-up.ts";
 
 /*
  * The real `npm run up`, from the front door on, in a data folder of its own and on free ports. The tests share the
@@ -16,14 +16,12 @@ import { runUp, type Up } from "./run-up.ts";
 
 const DOWN_WITHIN_MS = 60_000;
 let dataDir: string;
-let port: number;
-let uiPort: number;
+let ports: UpPorts;
 const started: ChildProcess[] = [];
 
 beforeAll(async () => {
   dataDir = await mkdtemp(join(tmpdir(), "posthaste-up-"));
-  port = await freePort();
-  uiPort = await freePort();
+  ports = await upPorts();
 });
 afterEach(async () => {
   for (const child of started.splice(0)) child.kill("SIGKILL");
@@ -36,7 +34,7 @@ function up(...args: string[]): Up {
   return running;
 }
 
-const here = () => ["--data", dataDir, "--port", String(port), "--temporal-ui-port", String(uiPort)];
+const here = () => ["--data", dataDir, ...ports.flags];
 
 async function processes(): Promise<{ up: KnownProcess; started: (KnownProcess & { name: string })[] }> {
   return JSON.parse(await readFile(join(dataDir, "run.json"), "utf8"));
@@ -47,7 +45,7 @@ async function allGone(known: readonly KnownProcess[]): Promise<boolean> {
 }
 
 async function subscriptions(token: string): Promise<unknown[]> {
-  const response = await fetch(`http://127.0.0.1:${port}/api/Webhook`, {
+  const response = await fetch(`http://127.0.0.1:${ports.api}/api/Webhook`, {
     headers: { authorization: `Bearer ${token}` },
   });
   expect(response.status).toBe(200);
@@ -62,10 +60,10 @@ test("--demo delivers a sample; a second up is refused; Ctrl-C ends every proces
   const running = up("--demo", ...here());
   await running.says("webhook-attempt: 1");
   for (const text of [
-    `Console http://127.0.0.1:${port}/`,
-    `API http://127.0.0.1:${port}`,
-    `REST gateway http://127.0.0.1:${port}/api/Webhook`,
-    `Temporal UI http://127.0.0.1:${uiPort}`,
+    `Console http://127.0.0.1:${ports.api}/`,
+    `API http://127.0.0.1:${ports.api}`,
+    `REST gateway http://127.0.0.1:${ports.api}/api/Webhook`,
+    `Temporal UI http://127.0.0.1:${ports.temporalUi}`,
     "Deliveries reach the public internet and 127.0.0.0/8,::1/128",
     "webhook-signature: v1,",
     "curl -s",
@@ -76,9 +74,9 @@ test("--demo delivers a sample; a second up is refused; Ctrl-C ends every proces
   }
   firstToken = running.token();
   expect(firstToken).toMatch(/^pht_/);
-  expect((await fetch(`http://127.0.0.1:${uiPort}/`)).status).toBe(200);
+  expect((await fetch(`http://127.0.0.1:${ports.temporalUi}/`)).status).toBe(200);
   expect(await subscriptions(firstToken)).toHaveLength(1);
-  const page = await fetch(`http://127.0.0.1:${port}/`);
+  const page = await fetch(`http://127.0.0.1:${ports.api}/`);
   expect([page.status, page.headers.get("content-type")]).toEqual([200, "text/html; charset=utf-8"]);
 
   const second = up(...here());
@@ -126,6 +124,7 @@ test("the next up goes on with the same data, and ends what a killed one left", 
 
 test.each([
   ["--port", "API"],
+  ["--temporal-port", "Temporal server"],
   ["--temporal-ui-port", "Temporal UI"],
 ])("a port in use is one line that names %s", async (flag, who) => {
   const taken = await freePort();

@@ -7,15 +7,19 @@ test("the defaults are the published ports and a folder where the command was gi
   expect(parse()).toEqual({
     demo: false,
     port: 8080,
+    temporalPort: undefined,
     temporalUiPort: 8233,
     dataDir: "/somewhere/.posthaste",
   });
 });
 
 test("every option is read", () => {
-  expect(parse("--demo", "--port", "9000", "--temporal-ui-port=9001", "--data", "/data")).toEqual({
+  expect(
+    parse("--demo", "--port=9000", "--temporal-port=9002", "--temporal-ui-port=9001", "--data", "/data"),
+  ).toEqual({
     demo: true,
     port: 9000,
+    temporalPort: 9002,
     temporalUiPort: 9001,
     dataDir: "/data",
   });
@@ -31,7 +35,8 @@ test.each([
   [["--port", "8080.5"], /--port is "8080.5"/],
   [["--temporal-ui-port", "http"], /--temporal-ui-port is "http"/],
   [["--data", ""], /--data is empty/],
-  [["--port", "8233"], /both 8233/],
+  [["--port", "8233"], /--port and --temporal-ui-port are both 8233: choose two/],
+  [["--temporal-port", "8080"], /--port and --temporal-port are both 8080/],
 ] as const)("%j is refused with one line", (args, message) => {
   expect(() => parse(...args)).toThrow(message);
   expect(() => parse(...args)).not.toThrow(/\n/);

@@ -6,12 +6,15 @@ export type UpOptions = {
   readonly demo: boolean;
   /** Of the API. */
   readonly port: number;
+  /** Of the Temporal server; undefined: its usual one, or another where that is in use. */
+  readonly temporalPort: number | undefined;
   readonly temporalUiPort: number;
   /** Absolute. */
   readonly dataDir: string;
 };
 
 const PORT_DEFAULT = 8080;
+export const TEMPORAL_PORT_DEFAULT = 7233;
 const TEMPORAL_UI_PORT_DEFAULT = 8233;
 
 export const UP_USAGE = `npm run up -- [options]
@@ -21,6 +24,7 @@ Ctrl-C stops all of it; the next run goes on with the same data.
 
   --demo                    also deliver a sample event to a sample receiver, and print the request it gets
   --port PORT               the API's port (default ${PORT_DEFAULT})
+  --temporal-port PORT      the Temporal server's port (default ${TEMPORAL_PORT_DEFAULT}, or another where that is in use)
   --temporal-ui-port PORT   the Temporal UI's port (default ${TEMPORAL_UI_PORT_DEFAULT})
   --data DIR                where all data is kept (default .posthaste)
   --help                    this text
@@ -41,13 +45,18 @@ export function parseUpOptions(args: readonly string[], cwd: string): UpOptions 
   if (values.help === true) return "help";
   const port = portOf("--port", values.port, PORT_DEFAULT);
   const temporalUiPort = portOf("--temporal-ui-port", values["temporal-ui-port"], TEMPORAL_UI_PORT_DEFAULT);
-  if (port === temporalUiPort) {
-    throw new Complaint(`--port and --temporal-ui-port are both ${port}: choose two`);
-  }
+  const temporalPort =
+    values["temporal-port"] === undefined ? undefined : portOf("--temporal-port", values["temporal-port"], 0);
+  requireDistinct({
+    "--port": port,
+    "--temporal-port": temporalPort,
+    "--temporal-ui-port": temporalUiPort,
+  });
   if (values.data === "") throw new Complaint("--data is empty: name a folder");
   return {
     demo: values.demo === true,
     port,
+    temporalPort,
     temporalUiPort,
     dataDir: resolve(cwd, values.data ?? ".posthaste"),
   };
@@ -60,6 +69,7 @@ function parsed(args: readonly string[]) {
       options: {
         demo: { type: "boolean" },
         port: { type: "string" },
+        "temporal-port": { type: "string" },
         "temporal-ui-port": { type: "string" },
         data: { type: "string" },
         help: { type: "boolean", short: "h" },
@@ -78,4 +88,14 @@ function portOf(flag: string, text: string | undefined, fallback: number): numbe
     throw new Complaint(`${flag} is "${text}": give a port from 1 to 65535`);
   }
   return port;
+}
+
+function requireDistinct(ports: Readonly<Record<string, number | undefined>>): void {
+  const flags = new Map<number, string>();
+  for (const [flag, port] of Object.entries(ports)) {
+    if (port === undefined) continue;
+    const other = flags.get(port);
+    if (other !== undefined) throw new Complaint(`${other} and ${flag} are both ${port}: choose two`);
+    flags.set(port, flag);
+  }
 }

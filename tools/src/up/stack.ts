@@ -10,7 +10,7 @@ import type { DataFolder } from "./data-folder.ts";
 /** The processes of one `up`. */
 export type Stack = {
   /** Starts Temporal's dev server with its state in the data folder. Resolves with its address. */
-  startTemporal(options: { binary: string; uiPort: number }): Promise<string>;
+  startTemporal(options: { binary: string; port: number; uiPort: number }): Promise<string>;
   /** Starts API and worker from their builds, and waits until both are ready. */
   startServices(options: ServicesOptions): Promise<void>;
   /** Rejects, with the end of its log, as soon as one of them ends that was not asked to. */
@@ -36,7 +36,6 @@ const READY_WITHIN_MS = 90_000;
 /** The worker finishes its attempts, which take up to 40 s. */
 const SERVICE_PATIENCE_MS = 60_000;
 const TEMPORAL_PATIENCE_MS = 15_000;
-const TEMPORAL_PORT = 7233;
 const LOG_LINES_SHOWN = 15;
 /** What a person tries out runs on the same machine. */
 export const LOOPBACK = "127.0.0.0/8,::1/128";
@@ -93,8 +92,7 @@ export function createStack(options: {
 
   return {
     death,
-    async startTemporal({ binary, uiPort }) {
-      const port = await freePort(TEMPORAL_PORT);
+    async startTemporal({ binary, port, uiPort }) {
       const child = await start(
         "Temporal",
         binary,
