@@ -48,7 +48,13 @@ export { createIngest } from "./ingest-group.ts";
 export { type AttemptContext, loadForAttempt } from "./load-for-attempt.ts";
 export { migrate, pendingMigrations } from "./migrate.ts";
 export { openMigratedStore } from "./open-migrated-store.ts";
-export { deferReconcile, listOverdue, type OverdueDelivery, RECONCILE_GRACE_MS } from "./overdue.ts";
+export {
+  changeDeferral,
+  deferReconcile,
+  listOverdue,
+  type OverdueDelivery,
+  RECONCILE_GRACE_MS,
+} from "./overdue.ts";
 export {
   drainStrays,
   drainSubscription,

@@ -1,6 +1,7 @@
 import type { AccountId, DeliveryId, EventId, SubscriptionId } from "@posthaste/domain";
 import { byIndex } from "./by-index.ts";
 import type { Store } from "./store.ts";
+import { transact } from "./transact.ts";
 
 /** How long after its next attempt was due a delivery counts as overdue: longer than any attempt and fault takes. */
 export const RECONCILE_GRACE_MS = 2 * 60_000;
@@ -15,6 +16,8 @@ export type OverdueDelivery = {
   readonly traceparent: string | null;
   readonly attempts: number;
   readonly nextAttemptAt: number | null;
+  /** Since when it may be looked at. */
+  readonly overdueSince: number;
 };
 
 /** Started deliveries that should have moved by now, the longest overdue first. */
@@ -57,13 +60,14 @@ export async function listOverdue(
     traceparent: row.traceparent,
     attempts: row.attempts,
     nextAttemptAt: row.next_attempt_at,
+    overdueSince: row.reconcile_after ?? now,
   }));
 }
 
-/** Leaves deliveries alone until a time, if nothing moves them before. */
+/** Leaves overdue deliveries alone until a time, if nothing moves them before. */
 export async function deferReconcile(
   store: Store,
-  { ids, until }: { ids: readonly DeliveryId[]; until: number },
+  { ids, until, now }: { ids: readonly DeliveryId[]; until: number; now: number },
 ): Promise<void> {
   if (ids.length === 0) return;
   await store.db
@@ -71,5 +75,28 @@ export async function deferReconcile(
     .set({ reconcile_after: until })
     .where("id", "in", ids)
     .where("state", "=", "started")
+    .where("reconcile_after", "<=", now)
     .execute();
+}
+
+/** Changes the time until which deliveries were left alone. One that has moved meanwhile keeps the time it has now. */
+export async function changeDeferral(
+  store: Store,
+  {
+    from,
+    changes,
+  }: { from: number; changes: readonly { readonly id: DeliveryId; readonly until: number }[] },
+): Promise<void> {
+  if (changes.length === 0) return;
+  await transact(store, async (tx) => {
+    for (const { id, until } of changes) {
+      await tx
+        .updateTable("deliveries")
+        .set({ reconcile_after: until })
+        .where("id", "=", id)
+        .where("state", "=", "started")
+        .where("reconcile_after", "=", from)
+        .execute();
+    }
+  });
 }

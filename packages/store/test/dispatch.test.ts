@@ -192,7 +192,11 @@ onEachDatabase("an overdue delivery", (bench) => {
       (await listOverdue(store, { now, limit: 10 })).map((row) => row.deliveryId);
     expect(await overdue(due)).toEqual([]);
     expect(await overdue(due + RECONCILE_GRACE_MS)).toEqual([id]);
-    await deferReconcile(store, { ids: [id], until: due + 2 * RECONCILE_GRACE_MS });
+    await deferReconcile(store, {
+      ids: [id],
+      until: due + 2 * RECONCILE_GRACE_MS,
+      now: due + RECONCILE_GRACE_MS,
+    });
     expect(await overdue(due + RECONCILE_GRACE_MS)).toEqual([]);
     await recordAttempt(store, { ...failed(id, 2), state: "succeeded", nextAttemptAt: null });
     expect(await overdue(due + 100 * MINUTE_MS)).toEqual([]);

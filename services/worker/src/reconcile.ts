@@ -2,6 +2,7 @@ import type { DeliveryId } from "@posthaste/domain";
 import type { Log } from "@posthaste/runtime";
 import {
   cancelDelivery,
+  changeDeferral,
   deferReconcile,
   listOverdue,
   type OverdueDelivery,
@@ -34,11 +35,10 @@ export type ReconcileOptions = {
 const BATCH = 100;
 /** A delivery that was looked at and left alone is looked at again after this. */
 const LOOK_AGAIN_MS = 2 * 60_000;
-/**
- * One that could not be looked at is looked at again after this: soon after Temporal is back, and long enough that one
- * which always fails stays behind the others.
- */
+/** One for which Temporal did not answer is looked at again after this. Those that waited longer come first. */
 const FAILED_LOOK_AGAIN_MS = 10_000;
+/** Failures that end a round: Temporal may be away, and each call that it does not answer takes 5 s. */
+const FAILURES_MAX = 3;
 /** Row and Temporal compute the same wait a moment apart; this much is not a difference. */
 const WAIT_TOLERANCE_MS = 30_000;
 
@@ -59,23 +59,35 @@ type Action = "started_again" | "cancelled" | "unpaused" | "retried" | "left_alo
 export function createReconcileRound(options: ReconcileOptions): () => Promise<"more" | "done"> {
   const { store, log, now } = options;
   return async () => {
-    const overdue = await listOverdue(store, { now: now(), limit: BATCH });
+    const beganAt = now();
+    const overdue = await listOverdue(store, { now: beganAt, limit: BATCH });
     if (overdue.length === 0) return "done";
+    // Put off first: a delivery that makes this process crash must not be in the way of the others.
     const ids = overdue.map((row) => row.deliveryId);
-    // Put off first: a delivery that makes us crash must not be in the way of the others.
-    await deferReconcile(store, { ids, until: now() + LOOK_AGAIN_MS });
-    for (const [n, row] of overdue.entries()) {
+    const putOffTo = beganAt + LOOK_AGAIN_MS;
+    await deferReconcile(store, { ids, until: putOffTo, now: beganAt });
+    const failures: { id: DeliveryId; error: unknown }[] = [];
+    let lookedAt = 0;
+    for (const row of overdue) {
+      if (failures.length === FAILURES_MAX) break;
+      lookedAt += 1;
       try {
         const action = await reconcile(options, row);
         log.info("delivery.reconciled", { deliveryId: row.deliveryId, attempts: row.attempts, action });
       } catch (error) {
-        // Those behind it were not looked at, and are as overdue as before.
-        await deferReconcile(store, { ids: ids.slice(n + 1), until: now() });
-        await deferReconcile(store, { ids: [row.deliveryId], until: now() + FAILED_LOOK_AGAIN_MS });
-        throw error;
+        failures.push({ id: row.deliveryId, error });
       }
     }
-    return overdue.length === BATCH ? "more" : "done";
+    const [first] = failures;
+    if (first === undefined) return overdue.length === BATCH ? "more" : "done";
+    const failedUntil = now() + FAILED_LOOK_AGAIN_MS;
+    const changes = [
+      // As overdue as before, so they come before those that failed.
+      ...overdue.slice(lookedAt).map((row) => ({ id: row.deliveryId, until: row.overdueSince })),
+      ...failures.map(({ id }) => ({ id, until: failedUntil })),
+    ];
+    await changeDeferral(store, { from: putOffTo, changes });
+    throw first.error;
   };
 }
 

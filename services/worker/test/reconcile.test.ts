@@ -6,10 +6,10 @@ import {
   unpause,
   workflowIdOf,
 } from "@posthaste/delivery/client";
-import { getDelivery, listDeliveries, requestRetry } from "@posthaste/store";
+import { getDelivery, requestRetry } from "@posthaste/store";
 import { type DeliverySetup, type Started, setupDelivery } from "@posthaste/testkit/delivery";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { createReconcileRound, type TemporalSide } from "../src/reconcile.ts";
+import { createReconcileRound } from "../src/reconcile.ts";
 
 const PATIENCE = { timeout: 20_000, interval: 50 };
 /** Later than anything is due. */
@@ -40,7 +40,7 @@ const pause = (started: Started, reason: string) =>
   });
 
 /** One round, as if it were `laterMs` later. */
-async function reconcile(laterMs: number, over: Partial<TemporalSide> = {}): Promise<void> {
+async function reconcile(laterMs: number): Promise<void> {
   const { client } = t.env;
   const round = createReconcileRound({
     store: t.store,
@@ -51,7 +51,6 @@ async function reconcile(laterMs: number, over: Partial<TemporalSide> = {}): Pro
       start: (delivery) => startDelivery(client, delivery),
       retryNow: (id) => retryNow(client, id),
       unpause: (id) => unpause(client, id),
-      ...over,
     },
   });
   await round();
@@ -130,26 +129,6 @@ describe("the reconciler", () => {
     await reconcile(A_DAY_MS);
     expect(actions()).toEqual(["left_alone"]);
     expect(t.receiver.requests).toHaveLength(1);
-  });
-
-  test("looks again within seconds where Temporal did not answer, first at those it did not come to", async () => {
-    const { deliveryId: first } = await waitingDelivery();
-    t.receiver.answer({ kind: "status", status: 500 });
-    // Of two subscriptions now, so there are two more.
-    await t.deliver({ targetUrl: `${t.receiver.url}/other` });
-    const others = await vi.waitFor(async () => {
-      const all = await listDeliveries(t.store, { accountId: t.accountId, limit: 10 });
-      expect(all.map(({ attempts }) => attempts)).toEqual([1, 1, 1]);
-      return all.map(({ id }) => id).filter((id) => id !== first);
-    }, PATIENCE);
-    const inspect = vi.fn<TemporalSide["inspect"]>().mockRejectedValue(new Error("Temporal is away"));
-    await expect(reconcile(A_DAY_MS, { inspect })).rejects.toThrow("Temporal is away");
-    expect(inspect.mock.calls).toEqual([[first]]);
-    await reconcile(A_DAY_MS);
-    await reconcile(A_DAY_MS + 15_000);
-    const lookedAt = t.logged("delivery.reconciled").map((fields) => fields["deliveryId"]);
-    expect(lookedAt).toEqual([...lookedAt.slice(0, 2), first]);
-    expect(new Set(lookedAt.slice(0, 2))).toEqual(new Set(others));
   });
 
   test("looks at nothing that is not overdue", async () => {
