@@ -10,12 +10,14 @@ import { install, isInstalled } from "./start/install.mjs";
 import { isSupported } from "./start/node-version.mjs";
 import { programOf } from "./start/programs.mjs";
 import { StartError } from "./start/start-error.mjs";
+import { Stopped } from "./start/stopped.mjs";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const [command = "", ...args] = process.argv.slice(2);
 
 process.exitCode = await main().catch((error) => {
   if (error instanceof StartError) return complain(error.message);
+  if (error instanceof Stopped) return error.code;
   throw error;
 });
 

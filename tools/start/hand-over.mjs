@@ -1,11 +1,11 @@
 import { spawn } from "node:child_process";
 import { withNode } from "./run-quietly.mjs";
+import { codeOfSignal, STOP_SIGNALS } from "./stopped.mjs";
 
 /**
  * One Ctrl-C reaches this process several times: from the terminal, and from every npm and shell above it.
  */
 const ECHO_MS = 1_000;
-const FORWARDED = /** @type {const} */ (["SIGINT", "SIGTERM", "SIGHUP"]);
 
 /**
  * Runs a program with a Node and resolves with its exit code. The child is in a session of its own, so a
@@ -25,7 +25,7 @@ export async function handOver(node, args, { cwd, name }) {
     detached: true,
   });
   const forwardedAt = new Map();
-  for (const signal of FORWARDED) {
+  for (const signal of STOP_SIGNALS) {
     process.on(signal, () => {
       const now = performance.now();
       if (now - (forwardedAt.get(signal) ?? Number.NEGATIVE_INFINITY) < ECHO_MS) return;
@@ -40,10 +40,4 @@ export async function handOver(node, args, { cwd, name }) {
     });
     child.on("exit", (code, signal) => resolve(code ?? codeOfSignal(signal)));
   });
-}
-
-/** @param {NodeJS.Signals | null} signal */
-function codeOfSignal(signal) {
-  const numbers = { SIGHUP: 1, SIGINT: 2, SIGKILL: 9, SIGTERM: 15 };
-  return 128 + (numbers[/** @type {keyof typeof numbers} */ (signal)] ?? 0);
 }

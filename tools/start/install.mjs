@@ -54,8 +54,14 @@ async function runInstall(root, node, progress) {
   // All of it, also where npm is told to leave something out: build and tests are among it.
   const all = ["--include=dev", "--include=optional"];
   const command = [...npmCommand(node), "ci", ...all, "--no-fund", "--no-audit"];
-  const { code, output } = await runQuietly(command, { cwd: root, node, withinMs: INSTALL_WITHIN_MS });
-  ticker.stop(code === 0);
+  /** @type {Awaited<ReturnType<typeof runQuietly>> | undefined} */
+  let said;
+  try {
+    said = await runQuietly(command, { cwd: root, node, withinMs: INSTALL_WITHIN_MS });
+  } finally {
+    ticker.stop(said?.code === 0);
+  }
+  const { code, output } = said;
   if (code !== 0) {
     progress.write(`${output.trimEnd()}\n`);
     throw new StartError(

@@ -1,36 +1,50 @@
 import { spawn } from "node:child_process";
 import { delimiter, dirname } from "node:path";
+import { fileURLToPath } from "node:url";
+import { STOP_SIGNALS, Stopped } from "./stopped.mjs";
 
 /**
  * Runs a program to its end and keeps what it says. `node` is what it finds as `node` on PATH, too, since npm
- * and what npm starts begin with `#!/usr/bin/env node`.
+ * and what npm starts begin with `#!/usr/bin/env node`. A signal to this process is passed on, and ends both.
  *
  * @param {readonly string[]} command
  * @param {{ cwd: string, node?: string, withinMs: number }} where withinMs: then it is ended, and says so
  * @returns {Promise<{ code: number | null, output: string }>}
+ * @throws Stopped once the program has ended by such a signal
  */
 export function runQuietly([program = "", ...args], { cwd, node = process.execPath, withinMs }) {
-  return new Promise((resolve) => {
+  return new Promise((resolve, reject) => {
     const env = withoutCallersSettings(withNode(node));
-    const child = spawn(program, args, { cwd, env, stdio: ["ignore", "pipe", "pipe"] });
+    const child = spawn(program, args, { cwd, env, stdio: ["ignore", "pipe", "pipe", "ipc"] });
     let output = "";
+    /** @type {NodeJS.Signals | undefined} */
+    let stoppedBy;
+    const passOn = (/** @type {NodeJS.Signals} */ signal) => {
+      stoppedBy = signal;
+      child.kill(signal);
+    };
+    for (const signal of STOP_SIGNALS) process.on(signal, passOn);
     const timer = setTimeout(() => {
       output += `\nended after ${withinMs / 1000} s\n`;
-      child.kill("SIGKILL");
+      // Not SIGKILL, which what is tethered would not hear of.
+      child.kill("SIGTERM");
     }, withinMs);
+    const settle = (/** @type {number | null} */ code) => {
+      clearTimeout(timer);
+      for (const signal of STOP_SIGNALS) process.off(signal, passOn);
+      if (stoppedBy === undefined) resolve({ code, output });
+      else reject(new Stopped(stoppedBy));
+    };
     for (const stream of [child.stdout, child.stderr]) {
-      stream.setEncoding("utf8").on("data", (text) => {
+      stream?.setEncoding("utf8").on("data", (text) => {
         output += text;
       });
     }
     child.on("error", (error) => {
-      clearTimeout(timer);
-      resolve({ code: 127, output: `${output}${error.message}\n` });
+      output += `${error.message}\n`;
+      settle(127);
     });
-    child.on("close", (code) => {
-      clearTimeout(timer);
-      resolve({ code, output });
-    });
+    child.on("close", settle);
   });
 }
 
@@ -69,7 +83,8 @@ function withoutCallersSettings(env) {
 }
 
 /**
- * The npm that is running us, else the one on PATH.
+ * The npm that is running us, else the one on PATH. It is ended where this process is killed: it would go on in a
+ * folder that the next command begins to install in.
  *
  * @param {string} node that is to run it
  * @returns {readonly string[]}
@@ -77,5 +92,6 @@ function withoutCallersSettings(env) {
 export function npmCommand(node) {
   const path = process.env["npm_execpath"];
   // Other package managers name themselves here, too.
-  return path?.endsWith("npm-cli.js") ? [node, path] : ["npm"];
+  const npm = path?.endsWith("npm-cli.js") ? [node, path] : ["npm"];
+  return [process.execPath, fileURLToPath(new URL("tethered.mjs", import.meta.url)), ...npm];
 }

@@ -225,6 +225,43 @@ test.each(["", "nothing", "../up", "UP"])("a command %j that is not there is one
   expect(err).toBe(`posthaste: there is no command "${name}"; see the scripts in package.json\n`);
 });
 
+const HANGS = `
+console.log("installing");
+writeFileSync("npm-pid", String(process.pid));
+await new Promise((resolve) => setTimeout(resolve, 600_000));`;
+
+/** A first command whose npm is at it. */
+async function startInstalling() {
+  await writeNpm(HANGS);
+  const running = start(["hello"]);
+  const pidOf = () => readFile(join(root, "npm-pid"), "utf8").catch(() => "");
+  expect(await poll(async () => (await pidOf()) !== "", { withinMs: 60_000 })).toBe(true);
+  const npm = knownProcess(Number(await pidOf()));
+  if (npm === undefined) throw new Error("npm does not run");
+  await writeNpm(GOES_WELL);
+  return { ...running, npm };
+}
+
+test.each([
+  ["SIGINT", 130],
+  ["SIGTERM", 143],
+] as const)("%s during an install ends npm, and the next command installs at once", async (signal, code) => {
+  const { child, text, ended, npm } = await startInstalling();
+  child.kill(signal);
+  expect(await ended).toBe(code);
+  expect(isAlive(npm)).toBe(false);
+  expect(text.err).not.toContain("posthaste:");
+  const next = await run("hello");
+  expect(next).toMatchObject({ code: 7, out: "hello\n" });
+  expect(next.err).not.toContain("another command");
+});
+
+test("npm does not outlive a front door that was killed", async () => {
+  const { child, npm } = await startInstalling();
+  child.kill("SIGKILL");
+  expect(await poll(() => !isAlive(npm), { withinMs: 30_000 })).toBe(true);
+});
+
 test("migrate does not install over what is there", async () => {
   await run("hello");
   await writeLock("1.0.1");
