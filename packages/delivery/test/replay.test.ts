@@ -1,7 +1,8 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { DefaultLogger, Runtime, Worker } from "@temporalio/worker";
+import { quietTemporal } from "@posthaste/testkit/delivery";
+import { Worker } from "@temporalio/worker";
 import { beforeAll, expect, test } from "vitest";
 import { workflowCode } from "../src/worker/index.ts";
 import * as workflows from "../src/workflows/index.ts";
@@ -21,10 +22,7 @@ const read = (name: string): RecordedHistory => JSON.parse(readFileSync(join(FOL
 const typeOf = (history: RecordedHistory) =>
   history.events[0]?.workflowExecutionStartedEventAttributes?.workflowType.name;
 
-Runtime.install({
-  telemetryOptions: { logging: { forward: {}, filter: "OFF" } },
-  logger: new DefaultLogger("ERROR"),
-});
+quietTemporal();
 
 let workflowBundle: Awaited<ReturnType<typeof workflowCode>>;
 beforeAll(async () => {

@@ -22,12 +22,14 @@ import {
   type Store,
 } from "@posthaste/store";
 import { TestWorkflowEnvironment } from "@temporalio/testing";
-import { Runtime } from "@temporalio/worker";
+import { quietTemporal } from "./quiet-temporal.ts";
 import { type Receiver, startReceiver } from "./receiver/receiver.ts";
 import { temporalBinary, timeSkippingBinary } from "./temporal-binaries/index.ts";
 import { createTestStore } from "./test-store.ts";
 
-Runtime.install({ telemetryOptions: { logging: { forward: {}, filter: "OFF" } }, logger: mute() });
+export { quietTemporal } from "./quiet-temporal.ts";
+
+quietTemporal();
 
 /** A receiver, a store with one account, and a Temporal server with a worker on it. */
 export type DeliverySetup = {
@@ -176,11 +178,6 @@ async function startEnvironment(kind: "time-skipping" | "dev-server"): Promise<T
   return await TestWorkflowEnvironment.createLocal({
     server: { executable: { type: "existing-path", path } },
   });
-}
-
-function mute() {
-  const drop = () => {};
-  return { log: drop, trace: drop, debug: drop, info: drop, warn: drop, error: drop };
 }
 
 function recordingLog(lines: { event: string; fields: Readonly<Record<string, unknown>> }[]): Log {

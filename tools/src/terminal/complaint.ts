@@ -1,3 +1,8 @@
+import { Stopped } from "./stop-signal.ts";
+
+/** What a shell makes of a command that Ctrl-C ended. */
+const STOPPED_CODE = 130;
+
 /** Something a person can put right; the message is one line that names the way out. Shown without a stack. */
 export class Complaint extends Error {
   override readonly name = "Complaint";
@@ -11,8 +16,9 @@ export class Complaint extends Error {
 }
 
 /**
- * Runs a command's main function and makes its end the process's: the exit code, or the complaint and 1. What it
- * imported may keep timers and connections, which would keep a process that has nothing more to do.
+ * Runs a command's main function and makes its end the process's: the exit code, the complaint and 1, or 130 where
+ * somebody asked for the end. What it imported may keep timers and connections, which would keep a process that has
+ * nothing more to do.
  */
 export async function runMain(main: () => Promise<number>): Promise<void> {
   process.exit(await codeOf(main));
@@ -22,6 +28,7 @@ async function codeOf(main: () => Promise<number>): Promise<number> {
   try {
     return await main();
   } catch (error) {
+    if (error instanceof Stopped) return STOPPED_CODE;
     if (error instanceof Complaint) {
       if (error.details !== undefined) console.error(error.details);
       console.error(`posthaste: ${error.message}`);
