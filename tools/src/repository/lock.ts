@@ -1,3 +1,5 @@
+import { isDeepStrictEqual } from "node:util";
+
 /** The oldest Node that is promised to work. */
 const OLDEST = [22, 19, 0] as const;
 
@@ -81,6 +83,31 @@ function placesOf(name: string, path: string): readonly string[] {
     .filter((depth) => parts[depth - 1] !== "node_modules")
     .map((depth) => [...parts.slice(0, depth), "node_modules", name].join("/"));
 }
+
+/** What npm copies from a workspace's package.json into the lock file; it writes the file anew where they differ. */
+const COPIED = ["version", "engines", "dependencies", "devDependencies", "peerDependencies"] as const;
+
+/**
+ * A sentence for each workspace that the lock file tells something else of. `npm ci` does not mind, and `npm prune`
+ * then changes the lock file.
+ *
+ * @param workspaces the text of each package.json, by its folder
+ */
+export function staleWorkspaces(
+  lockText: string,
+  workspaces: Readonly<Record<string, string>>,
+): readonly string[] {
+  const { packages } = JSON.parse(lockText) as { packages: Readonly<Record<string, Manifest>> };
+  return Object.entries(workspaces).flatMap(([folder, text]) => {
+    const manifest = JSON.parse(text) as Manifest;
+    return COPIED.filter((key) => !isDeepStrictEqual(manifest[key], packages[folder]?.[key])).map(
+      (key) =>
+        `the lock file has other ${key} of ${folder} than its package.json: npm install --package-lock-only`,
+    );
+  });
+}
+
+type Manifest = Readonly<Partial<Record<(typeof COPIED)[number], unknown>>>;
 
 /**
  * Packages with scripts that npm would run when it installs them, and why they work without: `.npmrc` leaves

@@ -1,7 +1,13 @@
 import { describe, expect, test } from "vitest";
 import { wrongImports } from "./directions.ts";
 import { importsOf } from "./imports.ts";
-import { acceptsOldest, missingPackages, tooNewForNode, unknownInstallScripts } from "./lock.ts";
+import {
+  acceptsOldest,
+  missingPackages,
+  staleWorkspaces,
+  tooNewForNode,
+  unknownInstallScripts,
+} from "./lock.ts";
 import { bannedNames } from "./names.ts";
 import { deadPointers } from "./pointers.ts";
 
@@ -158,5 +164,15 @@ test("a package that may need its install script is named", () => {
   };
   expect(unknownInstallScripts(JSON.stringify({ packages }))).toEqual([
     "@s/b 2.0.0 has an install script, which .npmrc leaves out",
+  ]);
+});
+
+test("a workspace that the lock file tells something else of is named", () => {
+  const packages = { "packages/a": { version: "1.0.0", engines: { node: ">=22" } } };
+  const stale = (manifest: object) =>
+    staleWorkspaces(JSON.stringify({ packages }), { "packages/a": JSON.stringify(manifest) });
+  expect(stale({ version: "1.0.0", engines: { node: ">=22" }, scripts: {} })).toEqual([]);
+  expect(stale({ version: "1.0.0", engines: { node: ">=20" } })).toEqual([
+    "the lock file has other engines of packages/a than its package.json: npm install --package-lock-only",
   ]);
 });

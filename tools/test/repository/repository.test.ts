@@ -8,7 +8,12 @@ import {
   type RepositoryFile,
   repositoryFiles,
 } from "../../src/repository/files.ts";
-import { missingPackages, tooNewForNode, unknownInstallScripts } from "../../src/repository/lock.ts";
+import {
+  missingPackages,
+  staleWorkspaces,
+  tooNewForNode,
+  unknownInstallScripts,
+} from "../../src/repository/lock.ts";
 import { bannedNames } from "../../src/repository/names.ts";
 import { deadPointers } from "../../src/repository/pointers.ts";
 
@@ -73,6 +78,13 @@ describe("imports", () => {
 
   test("come from a lock file that npm ci takes", () => {
     expect(missingPackages(lockText)).toEqual([]);
+  });
+
+  test("are in the lock file as each workspace asks for them", () => {
+    const manifests = files.filter(({ path }) => /^(packages|services)\/[^/]+\/package\.json$/.test(path));
+    expect(manifests.length).toBeGreaterThan(5);
+    const byFolder = manifests.map(({ path, text }) => [path.replace("/package.json", ""), text]);
+    expect(staleWorkspaces(lockText, Object.fromEntries(byFolder))).toEqual([]);
   });
 
   test("come from packages that work without their install scripts", () => {
