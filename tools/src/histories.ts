@@ -11,7 +11,7 @@ recorded histories. Its tests replay all of them against the code of the day.`;
 
 await runMain(async () => {
   const [label, ...more] = process.argv.slice(2);
-  if (label === undefined || more.length > 0 || !/^[\w.-]+$/.test(label)) throw new Complaint(USAGE);
+  if (label === undefined || more.length > 0 || !/^\w[\w.-]*$/.test(label)) throw new Complaint(USAGE);
   const { recordHistories } = await import("./histories/record.ts");
   const folder = join(FOLDER, label);
   mkdirSync(folder, { recursive: true });

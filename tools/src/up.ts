@@ -127,10 +127,11 @@ async function prepare(ownTemporal: boolean, signal: AbortSignal): Promise<strin
 
 async function startTemporal(
   binary: string,
-  { temporalPort, temporalUiPort: uiPort }: UpOptions,
+  { port: apiPort, temporalPort, temporalUiPort: uiPort }: UpOptions,
   stack: Stack,
 ): Promise<string> {
-  const port = temporalPort ?? (await freePort(TEMPORAL_PORT_DEFAULT));
+  const isWanted = [apiPort, uiPort].includes(TEMPORAL_PORT_DEFAULT);
+  const port = temporalPort ?? (await freePort(isWanted ? 0 : TEMPORAL_PORT_DEFAULT));
   return await showProgress("starting the Temporal server", () =>
     stack.startTemporal({ binary, port, uiPort }),
   );

@@ -133,7 +133,7 @@ describe("a newcomer", () => {
     await page.getByText("webhook-signature").waitFor();
 
     await page.getByRole("link", { name: "See the delivery" }).click();
-    await page.getByText("Succeeded").waitFor();
+    await page.getByText("Succeeded", { exact: true }).waitFor();
     await page.getByRole("heading", { name: "Attempt 1" }).waitFor();
   });
 
@@ -165,11 +165,11 @@ describe("a failing receiver", () => {
     receiver.answer({ kind: "status", status: 503, body: "down for maintenance" });
     await subscribe(receiver.url);
     const { page } = await show({ token: account.token, path: "/deliveries" });
-    await page.getByText("Live").waitFor();
+    await page.getByText("Live", { exact: true }).waitFor();
     await page.getByText("Nothing was delivered yet").waitFor();
     const delivery = await deliveryOf(await ingest(), DeliveryState.STARTED);
     // It comes by itself.
-    await page.getByText("Retrying").waitFor();
+    await page.getByText("Retrying", { exact: true }).waitFor();
     await page.getByRole("link", { name: /invoice_sent/ }).click();
     await page.waitForURL(`**/deliveries/${delivery?.id}`);
     // What was sent, and what came back.
@@ -187,7 +187,7 @@ describe("a failing receiver", () => {
 
     receiver.answer({ kind: "status", status: 200, body: "thanks" });
     await button(page, "Retry now").click();
-    await page.getByText("Succeeded").waitFor();
+    await page.getByText("Succeeded", { exact: true }).waitFor();
     await page.getByText("thanks").waitFor();
     expect(await page.getByText("Attempt 2", { exact: true }).count()).toBe(1);
     expect(await page.getByText("Attempt 14", { exact: true }).count()).toBe(0);
@@ -266,9 +266,9 @@ describe("subscriptions", () => {
     await page.getByText("The ledger").waitFor();
     await page.getByText("5 in a second").waitFor();
     await button(page, "Pause").click();
-    await page.getByText("Paused").waitFor();
+    await page.getByText("Paused", { exact: true }).waitFor();
     await button(page, "Resume").click();
-    await page.getByText("Active").waitFor();
+    await page.getByText("Active", { exact: true }).waitFor();
 
     expect(await page.getByText(/whsec_[A-Za-z0-9+/]{20}/).count()).toBe(0);
     await button(page, "Rotate").click();
