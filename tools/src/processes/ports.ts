@@ -18,10 +18,24 @@ export async function isFree(port: number): Promise<boolean> {
 export async function freePort(wish = 0): Promise<number> {
   if (wish !== 0 && (await isFree(wish))) return wish;
   for (let n = 0; n < TRIES_MAX; n++) {
-    const port = await tryListen(randomInt(PORTS.from, PORTS.to));
+    const port = await tryListen(nextPort());
     if (port !== undefined) return port;
   }
   throw new Error("this machine has no free port on 127.0.0.1");
+}
+
+/** Of the process, and not of this module, which a test run loads anew with each file. */
+const ofProcess = globalThis as { posthasteNextPort?: number };
+
+/**
+ * From a place that each process draws, one port after another. A port is free until it is used, so two that drew each
+ * time would be told the same one now and then: hundreds are asked for in a run of the tests.
+ */
+function nextPort(): number {
+  const span = PORTS.to - PORTS.from;
+  const next = ofProcess.posthasteNextPort ?? randomInt(span);
+  ofProcess.posthasteNextPort = (next + 1) % span;
+  return PORTS.from + next;
 }
 
 /** Whether something accepts connections there. */
