@@ -158,9 +158,14 @@ describe("a file is closed whose client left while it was opened", () => {
     vi.spyOn(fs, "createReadStream").mockImplementation((path, options) =>
       createReadStream(`${path}.gone`, options),
     );
+    const warned: string[] = [];
+    const onWarning = ({ message }: Error) => void warned.push(message);
+    process.on("warning", onWarning);
     await comeAndLeave();
     await allClosed();
     expect((await get("/healthz")).status).toBe(200);
+    process.off("warning", onWarning);
+    expect(warned).toEqual([]);
   });
 });
 
