@@ -7,6 +7,7 @@ import { showProgress } from "./terminal/progress.ts";
 import { listenForStop, Stopped } from "./terminal/stop-signal.ts";
 import { claimDataFolder } from "./up/data-folder.ts";
 import { type Demo, startDemo } from "./up/demo.ts";
+import { requireTemporal } from "./up/given-temporal.ts";
 import { parseUpOptions, TEMPORAL_PORT_DEFAULT, UP_USAGE, type UpOptions } from "./up/options.ts";
 import { prepareDatabase } from "./up/prepare-database.ts";
 import { secretKeys } from "./up/secret-keys.ts";
@@ -69,6 +70,7 @@ async function runUntilStopped(options: UpOptions, stack: Stack, signal: AbortSi
 async function start(options: UpOptions, stack: Stack, signal: AbortSignal) {
   const address = process.env["TEMPORAL_ADDRESS"];
   const ownTemporal = address === undefined || address === "";
+  if (!ownTemporal) await requireTemporal(address, signal);
   const binary = await prepare(ownTemporal, signal);
   const temporalAddress = binary === undefined ? undefined : await startTemporal(binary, options, stack);
   const temporalUiUrl = ownTemporal ? `http://127.0.0.1:${options.temporalUiPort}` : undefined;

@@ -29,7 +29,11 @@ afterEach(async () => {
 afterAll(() => rm(dataDir, { recursive: true, force: true }));
 
 function up(...args: string[]): Up {
-  const running = runUp(args);
+  return upWith({}, ...args);
+}
+
+function upWith(env: Readonly<Record<string, string>>, ...args: string[]): Up {
+  const running = runUp(args, env);
   started.push(running.child);
   return running;
 }
@@ -139,6 +143,19 @@ test.each([
   } finally {
     await new Promise((resolve) => server.close(resolve));
   }
+});
+
+test.each([
+  [
+    "127.0.0.1:1",
+    "nothing answers at 127.0.0.1:1, which TEMPORAL_ADDRESS names: start that server, or unset the variable",
+  ],
+  [":7233", 'TEMPORAL_ADDRESS is ":7233": give HOST:PORT'],
+])("a Temporal server of one's own at %s, where there is none, is one line", async (address, line) => {
+  const refused = upWith({ TEMPORAL_ADDRESS: address }, ...here());
+  expect(await refused.ended).toBe(1);
+  expect(refused.output()).toContain(`posthaste: ${line}\n`);
+  expect(refused.output()).not.toContain("starting API");
 });
 
 test("an unknown flag is one line", async () => {

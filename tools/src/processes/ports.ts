@@ -8,6 +8,8 @@ import { connect, createServer } from "node:net";
 const PORTS = { from: 10_000, to: 32_000 } as const;
 /** Ports tried before this machine is taken to have no free one. */
 const TRIES_MAX = 100;
+/** Packets to a host that is not there are dropped without a word. */
+const CONNECTS_WITHIN_MS = 5_000;
 
 /** Whether a server could listen on this port of the loopback address. */
 export async function isFree(port: number): Promise<boolean> {
@@ -38,16 +40,17 @@ function nextPort(): number {
   return PORTS.from + next;
 }
 
-/** Whether something accepts connections there. */
-export async function accepts(port: number): Promise<boolean> {
+/** Whether something accepts connections there, within five seconds. */
+export async function accepts(port: number, host = "127.0.0.1"): Promise<boolean> {
   return await new Promise((resolve) => {
-    const socket = connect(port, "127.0.0.1");
+    const socket = connect({ port, host, timeout: CONNECTS_WITHIN_MS });
     const settle = (answer: boolean) => {
       socket.destroy();
       resolve(answer);
     };
     socket.once("connect", () => settle(true));
     socket.once("error", () => settle(false));
+    socket.once("timeout", () => settle(false));
   });
 }
 
