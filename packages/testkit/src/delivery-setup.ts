@@ -29,8 +29,6 @@ import { createTestStore } from "./test-store.ts";
 
 export { quietTemporal } from "./quiet-temporal.ts";
 
-quietTemporal();
-
 /** A receiver, a store with one account, and a Temporal server with a worker on it. */
 export type DeliverySetup = {
   readonly store: Store;
@@ -65,6 +63,7 @@ export type RunningWorker = { stop(): Promise<void> };
 let bundle: Awaited<ReturnType<typeof workflowCode>> | undefined;
 
 export async function setupDelivery(kind: "time-skipping" | "dev-server"): Promise<DeliverySetup> {
+  quietTemporal();
   const env = await startEnvironment(kind);
   const { store, dispose } = await createTestStore("sqlite");
   const receiver = await startReceiver();

@@ -1,7 +1,7 @@
 import { IllegalStateError, Runtime } from "@temporalio/worker";
 
 /**
- * Keeps what Temporal's runtime says of itself out of a test's output, but for errors.
+ * Keeps what Temporal's runtime says of itself out of a test's output.
  *
  * A process has one runtime, and it stays as long as somebody uses it: another test file of this process may have
  * left it.

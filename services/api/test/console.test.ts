@@ -20,7 +20,6 @@ beforeEach(() => {
   writeFileSync(join(dir, "assets", "index-x1.js"), "export {};");
 });
 afterEach(async () => {
-  vi.restoreAllMocks();
   await bench.dispose();
   rmSync(dir, { recursive: true, force: true });
 });

@@ -1,7 +1,5 @@
+import { codeOfSignal } from "../../start/stopped.mjs";
 import { Stopped } from "./stop-signal.ts";
-
-/** What a shell makes of a command that Ctrl-C ended. */
-const STOPPED_CODE = 130;
 
 /** Something a person can put right; the message is one line that names the way out. Shown without a stack. */
 export class Complaint extends Error {
@@ -28,7 +26,7 @@ async function codeOf(main: () => Promise<number>): Promise<number> {
   try {
     return await main();
   } catch (error) {
-    if (error instanceof Stopped) return STOPPED_CODE;
+    if (error instanceof Stopped) return codeOfSignal("SIGINT");
     if (error instanceof Complaint) {
       if (error.details !== undefined) console.error(error.details);
       console.error(`posthaste: ${error.message}`);

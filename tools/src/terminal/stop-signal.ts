@@ -1,3 +1,5 @@
+import { STOP_SIGNALS } from "../../start/stopped.mjs";
+
 /** Why the work was given up: somebody asked for it. */
 export class Stopped extends Error {
   override readonly name = "Stopped";
@@ -13,7 +15,7 @@ export function listenForStop(onAgain: () => void): { signal: AbortSignal; unlis
     if (controller.signal.aborted) onAgain();
     else controller.abort(new Stopped("stopped"));
   };
-  const events = ["SIGINT", "SIGTERM", "SIGHUP", "disconnect"];
+  const events = [...STOP_SIGNALS, "disconnect"];
   for (const event of events) process.on(event, stop);
   return {
     signal: controller.signal,
