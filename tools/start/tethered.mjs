@@ -6,6 +6,8 @@ import { codeOfSignal, STOP_SIGNALS } from "./stopped.mjs";
 /** npm ends at once; what does not is not waited for longer. */
 const PATIENCE_MS = 5_000;
 
+// An old Node may hear of that before this module runs.
+if (process.connected === false) process.exit(codeOfSignal("SIGTERM"));
 const [program = "", ...args] = process.argv.slice(2);
 const child = spawn(program, args, { stdio: "inherit" });
 const end = (/** @type {NodeJS.Signals} */ signal) => {

@@ -262,6 +262,21 @@ test("npm does not outlive a front door that was killed", async () => {
   expect(await poll(() => !isAlive(npm), { withinMs: 30_000 })).toBe(true);
 });
 
+test("npm does not begin where the front door was killed before it could", async () => {
+  const program = join(root, "tools/start/tethered.mjs");
+  // As an old Node loads modules: the channel's end comes before the program.
+  const slowly = "data:text/javascript,await new Promise((end) => process.once('disconnect', end))";
+  const begun = join(root, "begun");
+  const npm = [process.execPath, "-e", `require("node:fs").writeFileSync(${JSON.stringify(begun)}, "")`];
+  const child = spawn(process.execPath, ["--import", slowly, program, ...npm], {
+    stdio: ["ignore", "inherit", "inherit", "ipc"],
+  });
+  started.push(child);
+  child.disconnect();
+  expect(await once(child, "exit")).toEqual([143, null]);
+  expect(await readdir(root)).not.toContain("begun");
+});
+
 test("migrate does not install over what is there", async () => {
   await run("hello");
   await writeLock("1.0.1");

@@ -1,6 +1,7 @@
 import type { ChildProcess } from "node:child_process";
+import { once } from "node:events";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
-import { createServer } from "node:net";
+import { type AddressInfo, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
@@ -145,18 +146,37 @@ test.each([
   }
 });
 
-test.each([
-  [
-    "127.0.0.1:1",
-    "nothing answers at 127.0.0.1:1, which TEMPORAL_ADDRESS names: start that server, or unset the variable",
-  ],
-  [":7233", 'TEMPORAL_ADDRESS is ":7233": give HOST:PORT'],
-])("a Temporal server of one's own at %s, where there is none, is one line", async (address, line) => {
+async function refusesTemporalAt(address: string, line: RegExp) {
   const refused = upWith({ TEMPORAL_ADDRESS: address }, ...here());
   expect(await refused.ended).toBe(1);
-  expect(refused.output()).toContain(`posthaste: ${line}\n`);
+  expect(refused.output()).toMatch(line);
   expect(refused.output()).not.toContain("starting API");
+}
+
+test("a TEMPORAL_ADDRESS where nothing listens is one line", async () => {
+  await refusesTemporalAt(
+    "127.0.0.1:1",
+    /^posthaste: no Temporal server answers at 127\.0\.0\.1:1, which TEMPORAL_ADDRESS names \(.*\): start that server, or unset the variable$/m,
+  );
 });
+
+test("a TEMPORAL_ADDRESS where something listens that says nothing is one line", async () => {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const address = `127.0.0.1:${(server.address() as AddressInfo).port}`;
+  try {
+    await refusesTemporalAt(address, /^posthaste: no Temporal server answers at .*: start that server/m);
+  } finally {
+    server.close();
+  }
+});
+
+test.each([":7233", "http://127.0.0.1:7233", "127.0.0.1:0", "127.0.0.1:65536", "::1:7233"])(
+  "a TEMPORAL_ADDRESS of %s is one line",
+  async (address) => {
+    await refusesTemporalAt(address, /^posthaste: TEMPORAL_ADDRESS is ".*": give HOST:PORT$/m);
+  },
+);
 
 test("an unknown flag is one line", async () => {
   const refused = up("--colour");
