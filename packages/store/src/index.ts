@@ -1,37 +1,24 @@
-export { type Account, createAccount, getAccount, listAccounts, setLane } from "./accounts.ts";
-export { advanceErasure } from "./advance-erasure.ts";
-export { advanceRecovery } from "./advance-recovery.ts";
-export { type AttemptLedger, createAttemptLedger } from "./attempt-ledger.ts";
-export { type Attempt, listAttempts } from "./attempts.ts";
-export { type Backlog, measureBacklog } from "./backlog.ts";
-export { type Claim, type ClaimedDelivery, claimDeliveries, DRAIN_PER_SECOND } from "./claim-deliveries.ts";
-export { markStarted, releaseClaims, renewClaims } from "./claims.ts";
-export { continueFanout, listFanouts } from "./continue-fanouts.ts";
-export { countChanges, forgetOldCounts } from "./count-changes.ts";
-export { createTestDelivery } from "./create-test-delivery.ts";
+export { type Account, createAccount, getAccount, listAccounts, setLane } from "./accounts/accounts.ts";
+export { createPortalLink, openPortalLink } from "./accounts/portal-links.ts";
+export { looksLikeToken } from "./accounts/token-secret.ts";
 export {
-  cancelDelivery,
-  type Delivery,
-  getDelivery,
-  listDeliveries,
-  listDeliveriesOfType,
-  requestRetry,
-} from "./deliveries.ts";
+  authenticate,
+  createToken,
+  getToken,
+  listTokens,
+  type Principal,
+  revokeToken,
+  type Token,
+} from "./accounts/tokens.ts";
+export { type AttemptLedger, createAttemptLedger } from "./attempts/attempt-ledger.ts";
+export { type Attempt, listAttempts } from "./attempts/attempts.ts";
+export { type AttemptContext, loadForAttempt } from "./attempts/load-for-attempt.ts";
 export {
-  type ChangeCursor,
-  currentCursor,
-  type DeliveryChange,
-  listChanges,
-  orderChanges,
-} from "./delivery-changes.ts";
-export { endSubscription, endSubscriptionsByUrl } from "./end-subscription.ts";
-export {
-  createErasure,
-  type Erasure,
-  getErasure,
-  listUnstartedErasures,
-  markErasureStarted,
-} from "./erasures.ts";
+  type AttemptToRecord,
+  markHandedOver,
+  type RecordedAttempt,
+  recordAttempt,
+} from "./attempts/record-attempt.ts";
 export {
   archiveEventType,
   createEventType,
@@ -41,20 +28,58 @@ export {
   readEventTypes,
   type StoredEventType,
   updateEventType,
-} from "./event-types.ts";
-export { getEvent, type StoredEvent } from "./events.ts";
-export { type EventToIngest, type Ingest, type IngestedEvent, ingestEvents } from "./ingest-events.ts";
-export { createIngest } from "./ingest-group.ts";
-export { type AttemptContext, loadForAttempt } from "./load-for-attempt.ts";
-export { migrate, pendingMigrations } from "./migrate.ts";
-export { openMigratedStore } from "./open-migrated-store.ts";
+} from "./catalog/event-types.ts";
+export { getSchemaCheck, setSchemaCheck } from "./catalog/schema-check.ts";
+export { migrate, pendingMigrations } from "./database/migrate.ts";
+export { parseSealingKeys, SealError, type SealingKeys } from "./database/sealer.ts";
+export { STORE_SETTINGS } from "./database/settings.ts";
+export {
+  closeStore,
+  isStoreAway,
+  openStore,
+  pingStore,
+  type Store,
+  type StoreOptions,
+} from "./database/store.ts";
+export {
+  cancelDelivery,
+  type Delivery,
+  getDelivery,
+  listDeliveries,
+  listDeliveriesOfType,
+  requestRetry,
+} from "./deliveries/deliveries.ts";
+export {
+  type ChangeCursor,
+  currentCursor,
+  type DeliveryChange,
+  listChanges,
+  orderChanges,
+} from "./deliveries/delivery-changes.ts";
+export { type Backlog, measureBacklog } from "./dispatch/backlog.ts";
+export {
+  type Claim,
+  type ClaimedDelivery,
+  claimDeliveries,
+  DRAIN_PER_SECOND,
+} from "./dispatch/claim-deliveries.ts";
+export { markStarted, releaseClaims, renewClaims } from "./dispatch/claims.ts";
 export {
   changeDeferral,
   deferReconcile,
   listOverdue,
   type OverdueDelivery,
   RECONCILE_GRACE_MS,
-} from "./overdue.ts";
+} from "./dispatch/overdue.ts";
+export { reserveTurn } from "./dispatch/reserve-turn.ts";
+export { type Turn, takeTurn } from "./dispatch/turns.ts";
+export { continueFanout, listFanouts } from "./ingest/continue-fanouts.ts";
+export { createTestDelivery } from "./ingest/create-test-delivery.ts";
+export { getEvent, type StoredEvent } from "./ingest/events.ts";
+export { type EventToIngest, type Ingest, type IngestedEvent, ingestEvents } from "./ingest/ingest-events.ts";
+export { createIngest } from "./ingest/ingest-group.ts";
+export { resendDelivery } from "./ingest/resend-delivery.ts";
+export { endSubscription, endSubscriptionsByUrl } from "./lifecycle/end-subscription.ts";
 export {
   drainStrays,
   drainSubscription,
@@ -63,14 +88,16 @@ export {
   parkDelivery,
   pauseSubscription,
   resumeSubscription,
-} from "./park-deliveries.ts";
-export { createPortalLink, openPortalLink } from "./portal-links.ts";
+} from "./lifecycle/park-deliveries.ts";
+export { advanceErasure } from "./long-running/advance-erasure.ts";
+export { advanceRecovery } from "./long-running/advance-recovery.ts";
 export {
-  type AttemptToRecord,
-  markHandedOver,
-  type RecordedAttempt,
-  recordAttempt,
-} from "./record-attempt.ts";
+  createErasure,
+  type Erasure,
+  getErasure,
+  listUnstartedErasures,
+  markErasureStarted,
+} from "./long-running/erasures.ts";
 export {
   changeRecovery,
   createRecovery,
@@ -79,22 +106,11 @@ export {
   listUnstartedRecoveries,
   markRecoveryStarted,
   type Recovery,
-} from "./recoveries.ts";
-export { resealSecrets } from "./reseal.ts";
-export { resendDelivery } from "./resend-delivery.ts";
-export { reserveTurn } from "./reserve-turn.ts";
-export { RETENTION_KINDS, type RetentionAges, type RetentionKind, retain } from "./retain.ts";
-export { getSchemaCheck, setSchemaCheck } from "./schema-check.ts";
-export { parseSealingKeys, SealError, type SealingKeys } from "./sealer.ts";
-export { STORE_SETTINGS } from "./settings.ts";
-export {
-  LIVE_SIGNING_KEYS_MAX,
-  listPublicKeys,
-  listSigningKeys,
-  type PublicKey,
-  rotateSigningKey,
-  type SigningKey,
-} from "./signing-keys.ts";
+} from "./long-running/recoveries.ts";
+export { resealSecrets } from "./long-running/reseal.ts";
+export { RETENTION_KINDS, type RetentionAges, type RetentionKind, retain } from "./long-running/retain.ts";
+export { openMigratedStore } from "./open-migrated-store.ts";
+export { countChanges, forgetOldCounts } from "./statistics/count-changes.ts";
 export {
   type AccountBacklog,
   accountBacklog,
@@ -104,10 +120,17 @@ export {
   quantileMs,
   readStatistics,
   type SpanMs,
-} from "./statistics.ts";
-export { closeStore, isStoreAway, openStore, pingStore, type Store, type StoreOptions } from "./store.ts";
-export { type SubscriptionHealth, subscriptionHealth } from "./subscription-health.ts";
-export type { SubscriptionOptions } from "./subscription-options.ts";
+} from "./statistics/statistics.ts";
+export {
+  LIVE_SIGNING_KEYS_MAX,
+  listPublicKeys,
+  listSigningKeys,
+  type PublicKey,
+  rotateSigningKey,
+  type SigningKey,
+} from "./subscriptions/signing-keys.ts";
+export { type SubscriptionHealth, subscriptionHealth } from "./subscriptions/subscription-health.ts";
+export type { SubscriptionOptions } from "./subscriptions/subscription-options.ts";
 export {
   createSubscription,
   getSubscription,
@@ -115,15 +138,4 @@ export {
   type NewSubscription,
   type Subscription,
   updateSubscription,
-} from "./subscriptions.ts";
-export { looksLikeToken } from "./token-secret.ts";
-export {
-  authenticate,
-  createToken,
-  getToken,
-  listTokens,
-  type Principal,
-  revokeToken,
-  type Token,
-} from "./tokens.ts";
-export { type Turn, takeTurn } from "./turns.ts";
+} from "./subscriptions/subscriptions.ts";

@@ -1,9 +1,9 @@
 import { StartError } from "@posthaste/runtime";
-import { codeOf } from "./dialect/seam.ts";
-import { pendingMigrations } from "./migrate.ts";
-import { SealError } from "./sealer.ts";
-import { openNewestSecret } from "./signing-keys.ts";
-import { closeStore, isStoreAway, openStore, type Store, type StoreOptions } from "./store.ts";
+import { codeOf } from "./database/dialect/seam.ts";
+import { pendingMigrations } from "./database/migrate.ts";
+import { SealError } from "./database/sealer.ts";
+import { closeStore, isStoreAway, openStore, type Store, type StoreOptions } from "./database/store.ts";
+import { openNewestSecret } from "./subscriptions/signing-keys.ts";
 
 /**
  * Opens a database for a service, which must find it reachable and up to date.

@@ -2,7 +2,7 @@ import type { AccountId, DeliveryId, SubscriptionId } from "@posthaste/domain";
 import { createTestStore, type TestStore } from "@posthaste/testkit";
 import { sql } from "kysely";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { newDeliveryId } from "../src/ids.ts";
+import { newDeliveryId } from "../src/database/ids.ts";
 import {
   accountBacklog,
   advanceRecovery,
@@ -23,7 +23,7 @@ import {
   subscriptionHealth,
   takeTurn,
 } from "../src/index.ts";
-import { parkPending } from "../src/park-deliveries.ts";
+import { parkPending } from "../src/lifecycle/park-deliveries.ts";
 import { NOW } from "./fixture.ts";
 import { lookedAt } from "./looked-at.ts";
 import { gatherStatistics, insertDeliveries, insertSubscriptions, nthDelivery } from "./many-rows.ts";

@@ -1,6 +1,8 @@
 import { createEmptyStore } from "@posthaste/testkit";
 import { type Kysely, sql } from "kysely";
 import { describe, expect, test } from "vitest";
+import { up as initial } from "../src/database/migrations/0001-initial.ts";
+import { up as deliveryChanges } from "../src/database/migrations/0007-delivery-changes.ts";
 import {
   authenticate,
   type ChangeCursor,
@@ -25,8 +27,6 @@ import {
   type Store,
   updateEventType,
 } from "../src/index.ts";
-import { up as initial } from "../src/migrations/0001-initial.ts";
-import { up as deliveryChanges } from "../src/migrations/0007-delivery-changes.ts";
 import { deliveriesOf, idsOf, NOW, onEachDatabase } from "./fixture.ts";
 
 const INT32_MAX = 2 ** 31 - 1;

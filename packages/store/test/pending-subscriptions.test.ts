@@ -1,7 +1,7 @@
 import { createTestStore, type TestStore } from "@posthaste/testkit";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { pendingSubscriptions } from "../src/dispatch/pending-subscriptions.ts";
 import { claimDeliveries, createAccount } from "../src/index.ts";
-import { pendingSubscriptions } from "../src/pending-subscriptions.ts";
 import { NOW } from "./fixture.ts";
 import { insertDeliveries, insertSubscriptions, type Rows } from "./many-rows.ts";
 

@@ -1,6 +1,7 @@
 import { createEmptyStore, TEST_SECRET_KEYS } from "@posthaste/testkit";
 import { type Kysely, sql } from "kysely";
 import { describe, expect, test } from "vitest";
+import { up as initial } from "../src/database/migrations/0001-initial.ts";
 import {
   closeStore,
   createAccount,
@@ -19,7 +20,6 @@ import {
   type Store,
   updateSubscription,
 } from "../src/index.ts";
-import { up as initial } from "../src/migrations/0001-initial.ts";
 import { deliveriesOf, NOW, onEachDatabase } from "./fixture.ts";
 
 const DAY_MS = 86_400_000;

@@ -9,8 +9,9 @@ import {
 } from "@posthaste/testkit";
 import { type MysqlPoolConnection, sql } from "kysely";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
-import { DEADLINES as DEFAULTS } from "../src/dialect/deadlines.ts";
-import { createBoundedPool } from "../src/dialect/mysql-pool.ts";
+import { DEADLINES as DEFAULTS } from "../src/database/dialect/deadlines.ts";
+import { createBoundedPool } from "../src/database/dialect/mysql-pool.ts";
+import { type Tx, transact } from "../src/database/transact.ts";
 import {
   closeStore,
   createAccount,
@@ -22,8 +23,7 @@ import {
   pingStore,
   type Store,
 } from "../src/index.ts";
-import { storeCalls } from "../src/ingest-events.ts";
-import { type Tx, transact } from "../src/transact.ts";
+import { storeCalls } from "../src/ingest/ingest-events.ts";
 import { NOW } from "./fixture.ts";
 
 const POOL_SIZE = 2;

@@ -2,6 +2,8 @@ import { DatabaseSync } from "node:sqlite";
 import type { AccountId } from "@posthaste/domain";
 import { createTestStore, type TestStore } from "@posthaste/testkit";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { loadForAttempts } from "../src/attempts/load-for-attempt.ts";
+import { recordAttempts } from "../src/attempts/record-attempt.ts";
 import {
   claimDeliveries,
   countChanges,
@@ -14,8 +16,6 @@ import {
   releaseClaims,
   renewClaims,
 } from "../src/index.ts";
-import { loadForAttempts } from "../src/load-for-attempt.ts";
-import { recordAttempts } from "../src/record-attempt.ts";
 import { attempt, NOW } from "./fixture.ts";
 
 let t: TestStore;

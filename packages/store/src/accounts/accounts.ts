@@ -1,0 +1,61 @@
+import type { AccountId, Lane } from "@posthaste/domain";
+import type { Selectable } from "kysely";
+import { contractIdOf } from "../database/ids.ts";
+import type { Store } from "../database/store.ts";
+import type { Tables } from "../database/tables.ts";
+import { transact } from "../database/transact.ts";
+
+/** A tenant. */
+export type Account = {
+  readonly id: AccountId;
+  readonly name: string;
+  /** Null: the default. */
+  readonly lane: Lane | null;
+  readonly createdAt: number;
+};
+
+export async function createAccount(
+  store: Store,
+  { name, now }: { name: string; now: number },
+): Promise<Account> {
+  return await transact(store, async (tx) => {
+    const { insertId } = await tx
+      .insertInto("accounts")
+      .values({ name, created_at: now })
+      .executeTakeFirstOrThrow();
+    return { id: contractIdOf(insertId) as AccountId, name, lane: null, createdAt: now };
+  });
+}
+
+export async function getAccount(store: Store, id: AccountId): Promise<Account | undefined> {
+  const row = await store.db.selectFrom("accounts").selectAll().where("id", "=", id).executeTakeFirst();
+  return row && accountOf(row);
+}
+
+/** How first attempts of its deliveries are made; null: as the installation says. Undefined: there is no such account. */
+export async function setLane(
+  store: Store,
+  { id, lane }: { id: AccountId; lane: Lane | null },
+): Promise<Account | undefined> {
+  await store.db.updateTable("accounts").set({ lane }).where("id", "=", id).execute();
+  return await getAccount(store, id);
+}
+
+/** Oldest first, those after `after`. */
+export async function listAccounts(
+  store: Store,
+  { after = 0, limit }: { after?: number; limit: number },
+): Promise<Account[]> {
+  const rows = await store.db
+    .selectFrom("accounts")
+    .selectAll()
+    .where("id", ">", after)
+    .orderBy("id")
+    .limit(limit)
+    .execute();
+  return rows.map(accountOf);
+}
+
+function accountOf(row: Selectable<Tables["accounts"]>): Account {
+  return { id: row.id as AccountId, name: row.name, lane: row.lane, createdAt: row.created_at };
+}

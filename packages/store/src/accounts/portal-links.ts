@@ -1,0 +1,89 @@
+import { type AccountId, SCOPES, type Scope } from "@posthaste/domain";
+import type { Store } from "../database/store.ts";
+import { transact } from "../database/transact.ts";
+import { hashOf, newTokenSecret } from "./token-secret.ts";
+import { insertToken, type Token } from "./tokens.ts";
+
+/** A platform calls this each time that its customer asks for the console, and not all of those links are opened. */
+const SESSIONS_KEPT_MS = 24 * 3_600_000;
+const CODE_PREFIX = "phl_";
+
+/**
+ * Makes a link: a one-time code that opens a session of the account. What has run out of earlier ones is deleted by the way.
+ *
+ * @returns the code, shown this once; stored is its hash
+ */
+export async function createPortalLink(
+  store: Store,
+  input: {
+    accountId: AccountId;
+    scopes: readonly Scope[];
+    expiresAt: number;
+    /** How long its session lasts. */
+    sessionMs: number;
+    now: number;
+  },
+): Promise<string> {
+  const { accountId, now } = input;
+  // As hard to guess as a token, and told apart from one.
+  const code = newTokenSecret().replace(/^pht_/, CODE_PREFIX);
+  await transact(store, async (tx) => {
+    await tx
+      .deleteFrom("portal_links")
+      .where("account_id", "=", accountId)
+      .where("expires_at", "<=", now)
+      .execute();
+    await tx
+      .deleteFrom("tokens")
+      .where("account_id", "=", accountId)
+      .where("session", "=", 1)
+      .where("expires_at", "<=", now - SESSIONS_KEPT_MS)
+      .execute();
+    await tx
+      .insertInto("portal_links")
+      .values({
+        account_id: accountId,
+        code_hash: hashOf(code),
+        scopes: input.scopes.join(" "),
+        session_ms: input.sessionMs,
+        expires_at: input.expiresAt,
+        created_at: now,
+      })
+      .execute();
+  });
+  return code;
+}
+
+/** Exchanges a code for a session, once. Undefined: the code is unknown, was used, or has expired. */
+export async function openPortalLink(
+  store: Store,
+  { code, now }: { code: string; now: number },
+): Promise<{ token: Token; secret: string } | undefined> {
+  const codeHash = hashOf(code);
+  return await transact(store, async (tx) => {
+    const link = await tx
+      .selectFrom("portal_links")
+      .selectAll()
+      .where("code_hash", "=", codeHash)
+      .executeTakeFirst();
+    // Whoever guesses takes no lock.
+    if (link === undefined) return undefined;
+    // Of two that come at once, one deletes it.
+    const { numDeletedRows } = await tx
+      .deleteFrom("portal_links")
+      .where("code_hash", "=", codeHash)
+      .executeTakeFirstOrThrow();
+    if (numDeletedRows === 0n || link.expires_at <= now) return undefined;
+    const secret = newTokenSecret();
+    const scopes = link.scopes.split(" ");
+    const token = await insertToken(tx, secret, {
+      accountId: link.account_id as AccountId,
+      name: "portal session",
+      scopes: SCOPES.filter((scope) => scopes.includes(scope)),
+      expiresAt: now + link.session_ms,
+      isSession: true,
+      now,
+    });
+    return { token, secret };
+  });
+}

@@ -1,0 +1,56 @@
+import type { DeliveryId } from "@posthaste/domain";
+import { createGroupCommit } from "../database/group-commit.ts";
+import type { Store } from "../database/store.ts";
+import { type AttemptContext, loadForAttempts } from "./load-for-attempt.ts";
+import {
+  type AttemptToRecord,
+  type HandedOver,
+  markHandedOver,
+  type RecordedAttempt,
+  recordAttempts,
+} from "./record-attempt.ts";
+
+/** What attempts read and write, for a process that makes many at once: what comes together is done in one go. */
+export type AttemptLedger = {
+  /** Undefined: there is no such delivery. */
+  load(deliveryId: DeliveryId, now: number): Promise<AttemptContext | undefined>;
+  record(record: AttemptToRecord): Promise<RecordedAttempt>;
+  /** The delivery's workflow was started; see {@link markHandedOver}. */
+  handedOver(handed: HandedOver): Promise<void>;
+};
+
+/** Attempts of one transaction: their rows, answers of up to 16 KiB among them, stay within a database packet of 16 MiB. */
+const RECORDS_AT_ONCE = 100;
+/** Deliveries loaded at once, with snapshots of up to 1 MiB each. */
+const LOADS_AT_ONCE = 50;
+
+export function createAttemptLedger(store: Store): AttemptLedger {
+  const splits = (error: unknown) => !store.seam.isAway(error);
+  const record = createGroupCommit<AttemptToRecord, RecordedAttempt>({
+    commit: (records) => recordAttempts(store, records),
+    splits,
+    itemsMax: RECORDS_AT_ONCE,
+  });
+  const load = createGroupCommit<{ id: DeliveryId; now: number }, AttemptContext | undefined>({
+    commit: async (asked) => {
+      const now = Math.max(...asked.map((one) => one.now));
+      const contexts = await loadForAttempts(
+        store,
+        asked.map(({ id }) => id),
+        now,
+      );
+      return asked.map(({ id }) => contexts.get(id) ?? { result: undefined });
+    },
+    splits,
+    itemsMax: LOADS_AT_ONCE,
+  });
+  const handedOver = createGroupCommit<HandedOver, void>({
+    commit: async (all) => {
+      await markHandedOver(store, all);
+      return all.map(() => ({ result: undefined }));
+    },
+    splits,
+    itemsMax: RECORDS_AT_ONCE,
+  });
+  return { record, handedOver, load: (id, now) => load({ id, now }) };
+}

@@ -1,0 +1,183 @@
+import {
+  type Acceptance,
+  type DeliveryId,
+  type EventId,
+  type Outcome,
+  type Rate,
+  type SubscriptionId,
+  type SubscriptionState,
+  TEST_ATTEMPT_TIMEOUT_MS,
+} from "@posthaste/domain";
+import type { Settled } from "../database/group-commit.ts";
+import type { Store } from "../database/store.ts";
+import { type Delivery, deliveryOf } from "../deliveries/deliveries.ts";
+import { hasPlace, PACE_COLUMNS, rateOf } from "../dispatch/turns.ts";
+import { contextOf, signingKeysFor } from "../subscriptions/signing-keys.ts";
+
+/** All that an attempt needs to know. */
+export type AttemptContext = {
+  readonly delivery: Delivery;
+  readonly subscription: {
+    readonly id: SubscriptionId;
+    readonly state: SubscriptionState;
+    readonly targetUrl: string;
+    /** The receiver's own credential. */
+    readonly credential: string | null;
+    /** Its owner's own, by lower-case name. */
+    readonly headers: Readonly<Record<string, string>>;
+    /** `whsec_…` and `whsk_…` of every live signing key. */
+    readonly signingKeys: readonly string[];
+    readonly acceptance: Acceptance;
+    /** Null: the default. */
+    readonly timeoutMs: number | null;
+    /** What its owner chose; null: no rate, the default concurrency. */
+    readonly rate: Rate | null;
+    readonly concurrency: number | null;
+    /** No attempt failed since the last success. */
+    readonly isHealthy: boolean;
+  };
+  /** It has its place among those under way: it was claimed, or its turn has come. */
+  readonly isClaimed: boolean;
+  /** Its next attempt's time was reserved for it. */
+  readonly isReserved: boolean;
+  readonly event: { readonly id: EventId; readonly type: string; readonly data: Uint8Array };
+  readonly lastAttempt:
+    | { readonly number: number; readonly outcome: Outcome; readonly status: number | null }
+    | undefined;
+};
+
+/** Loads one; undefined: there is no such delivery. See {@link loadForAttempts}. */
+export async function loadForAttempt(
+  store: Store,
+  deliveryId: DeliveryId,
+  now: number,
+): Promise<AttemptContext | undefined> {
+  const context = (await loadForAttempts(store, [deliveryId], now)).get(deliveryId);
+  if (context !== undefined && "error" in context) throw context.error;
+  return context?.result;
+}
+
+/**
+ * Loads all that attempts of these deliveries need to know; those that do not exist are left out. A live subscription without a
+ * signing key is an error of its deliveries: nothing is sent that is not signed.
+ */
+export async function loadForAttempts(
+  store: Store,
+  ids: readonly DeliveryId[],
+  now: number,
+): Promise<Map<DeliveryId, Settled<AttemptContext>>> {
+  const contexts = await load(store, ids, now);
+  // The keys go with the end of their subscription, which may have come between the look-ups.
+  const unsignable = [...contexts.values()].filter((context) => !isSignable(context));
+  if (unsignable.length > 0) {
+    const again = unsignable.map(({ delivery }) => delivery.id);
+    for (const [id, context] of await load(store, again, now)) contexts.set(id, context);
+  }
+  return new Map(
+    [...contexts].map(([id, context]) => [
+      id,
+      isSignable(context)
+        ? { result: context }
+        : { error: new Error(`subscription ${context.subscription.id} has no signing key; have it rotated`) },
+    ]),
+  );
+}
+
+function isSignable({ subscription }: AttemptContext): boolean {
+  return subscription.state === "ended" || subscription.signingKeys.length > 0;
+}
+
+async function load(
+  store: Store,
+  ids: readonly DeliveryId[],
+  now: number,
+): Promise<Map<DeliveryId, AttemptContext>> {
+  const rows = await store.db
+    .selectFrom("deliveries as d")
+    .innerJoin("events as e", "e.id", "d.event_id")
+    .selectAll("d")
+    .select("e.data")
+    .where("d.id", "in", ids)
+    .execute();
+  const subscriptions = await loadSubscriptions(
+    store,
+    [...new Set(rows.map((row) => row.subscription_id as SubscriptionId))],
+    now,
+  );
+  const contexts = new Map<DeliveryId, AttemptContext>();
+  for (const row of rows) {
+    const delivery = deliveryOf(row);
+    const subscription = subscriptions.get(delivery.subscriptionId);
+    if (subscription === undefined) throw new Error(`there is no subscription ${delivery.subscriptionId}`);
+    contexts.set(delivery.id, {
+      delivery,
+      subscription: delivery.isTest ? answeredWhileItsCallWaits(subscription) : subscription,
+      isClaimed: hasPlace(row, now),
+      isReserved: row.turn_at !== null,
+      event: { id: delivery.eventId, type: delivery.eventType, data: row.data },
+      lastAttempt:
+        delivery.lastOutcome === null
+          ? undefined
+          : { number: delivery.attempts, outcome: delivery.lastOutcome, status: delivery.lastStatus },
+    });
+  }
+  return contexts;
+}
+
+/** Whoever sends a test waits for what comes of it. */
+function answeredWhileItsCallWaits(
+  subscription: AttemptContext["subscription"],
+): AttemptContext["subscription"] {
+  const timeoutMs = Math.min(subscription.timeoutMs ?? TEST_ATTEMPT_TIMEOUT_MS, TEST_ATTEMPT_TIMEOUT_MS);
+  return { ...subscription, timeoutMs };
+}
+
+async function loadSubscriptions(
+  store: Store,
+  ids: readonly SubscriptionId[],
+  now: number,
+): Promise<Map<SubscriptionId, AttemptContext["subscription"]>> {
+  if (ids.length === 0) return new Map();
+  const rows = await store.db
+    .selectFrom("subscriptions")
+    .select([
+      "id",
+      "state",
+      "target_url",
+      "credential",
+      "headers",
+      "acceptance",
+      "timeout_ms",
+      "failing_since",
+      ...PACE_COLUMNS,
+    ])
+    .where("id", "in", ids)
+    .execute();
+  const keys = await signingKeysFor(store, ids, now);
+  const unsealed = (
+    row: { id: number; credential: Buffer | null; headers: Buffer | null },
+    of: "credential" | "headers",
+  ) => {
+    const sealed = row[of];
+    return sealed === null ? null : store.sealer.open(sealed, contextOf(row.id, of));
+  };
+  return new Map(
+    rows.map((row) => {
+      const id = row.id as SubscriptionId;
+      const subscription = {
+        id,
+        state: row.state,
+        targetUrl: row.target_url,
+        credential: unsealed(row, "credential"),
+        headers: JSON.parse(unsealed(row, "headers") ?? "{}"),
+        signingKeys: keys.get(id) ?? [],
+        acceptance: row.acceptance,
+        timeoutMs: row.timeout_ms,
+        rate: rateOf(row),
+        concurrency: row.concurrency,
+        isHealthy: row.failing_since === null,
+      };
+      return [id, subscription];
+    }),
+  );
+}

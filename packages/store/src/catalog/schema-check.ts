@@ -1,0 +1,25 @@
+import type { AccountId, SchemaCheck } from "@posthaste/domain";
+import type { Store } from "../database/store.ts";
+
+const DEFAULT: SchemaCheck = "OFF";
+
+/** Whether an account's events are held against their types' schemas. */
+export async function getSchemaCheck(store: Store, accountId: AccountId): Promise<SchemaCheck> {
+  const row = await store.db
+    .selectFrom("accounts")
+    .select("schema_check")
+    .where("id", "=", accountId)
+    .executeTakeFirst();
+  return row?.schema_check ?? DEFAULT;
+}
+
+export async function setSchemaCheck(
+  store: Store,
+  { accountId, schemaCheck }: { accountId: AccountId; schemaCheck: SchemaCheck },
+): Promise<void> {
+  await store.db
+    .updateTable("accounts")
+    .set({ schema_check: schemaCheck })
+    .where("id", "=", accountId)
+    .execute();
+}

@@ -1,0 +1,207 @@
+import {
+  type AccountId,
+  type DeliveryId,
+  type DeliveryState,
+  type EventId,
+  isTerminal,
+  type Outcome,
+  Refusal,
+  type SubscriptionId,
+} from "@posthaste/domain";
+import type { Selectable } from "kysely";
+import { byIndex } from "../database/by-index.ts";
+import { ID_SLACK_MS, leastDeliveryId } from "../database/ids.ts";
+import type { Store } from "../database/store.ts";
+import type { Tables } from "../database/tables.ts";
+import { transact } from "../database/transact.ts";
+import { SETTLED } from "../lifecycle/end-subscription.ts";
+import { logChanges } from "./delivery-changes.ts";
+
+/** One event on its way to one subscription. */
+export type Delivery = {
+  readonly id: DeliveryId;
+  readonly accountId: AccountId;
+  readonly eventId: EventId;
+  readonly eventType: string;
+  readonly subscriptionId: SubscriptionId;
+  readonly state: DeliveryState;
+  readonly attempts: number;
+  readonly nextAttemptAt: number | null;
+  readonly lastOutcome: Outcome | null;
+  readonly lastStatus: number | null;
+  readonly createdAt: number;
+  readonly startedAt: number | null;
+  readonly endedAt: number | null;
+  readonly endedReason: string | null;
+  /** Of a test event: tried once, and marked for its receiver. */
+  readonly isTest: boolean;
+  /** Of its ingest; null where that was not traced. */
+  readonly traceparent: string | null;
+};
+
+/** A "retry now" is checked by the reconciler this soon: it should have fired within a second. */
+const RETRY_GRACE_MS = 15_000;
+
+export async function getDelivery(
+  store: Store,
+  { accountId, id }: { accountId: AccountId; id: DeliveryId },
+): Promise<Delivery | undefined> {
+  const row = await store.db
+    .selectFrom("deliveries")
+    .selectAll()
+    .where("id", "=", id)
+    .where("account_id", "=", accountId)
+    .executeTakeFirst();
+  return row && deliveryOf(row);
+}
+
+export type DeliveryFilter = {
+  readonly accountId: AccountId;
+  readonly subscriptionId?: SubscriptionId;
+  readonly eventId?: EventId;
+  readonly state?: DeliveryState;
+  /** Inclusive. */
+  readonly createdFrom?: number;
+  /** Exclusive. */
+  readonly createdBefore?: number;
+  readonly before?: DeliveryId;
+  readonly limit: number;
+};
+
+/**
+ * How many deliveries are looked at for those of one event type. There is no index by type, which every ingest would pay
+ * for; this many are read in some milliseconds.
+ */
+const EXAMINED_MAX = 10_000;
+
+/** An account's deliveries, newest first, those before `before`, by any combination of filters. */
+export async function listDeliveries(store: Store, filter: DeliveryFilter): Promise<Delivery[]> {
+  const rows = await filtered(store, filter).selectAll().limit(filter.limit).execute();
+  return rows.map(deliveryOf);
+}
+
+/**
+ * The same, of one event type. `examinedTo`: the search ended at this delivery with fewer than `limit`; go on before it.
+ *
+ * @param examinedMax how many are looked at. Default: {@link EXAMINED_MAX}
+ */
+export async function listDeliveriesOfType(
+  store: Store,
+  filter: DeliveryFilter & { readonly eventType: string; readonly examinedMax?: number },
+): Promise<{ rows: Delivery[]; examinedTo: DeliveryId | undefined }> {
+  const { examinedMax = EXAMINED_MAX } = filter;
+  const examined = filtered(store, filter).select("id").limit(examinedMax);
+  const rows = await store.db
+    .selectFrom(examined.as("examined"))
+    .innerJoin("deliveries", "deliveries.id", "examined.id")
+    .selectAll("deliveries")
+    .where("deliveries.event_type", "=", filter.eventType)
+    .orderBy("deliveries.id", "desc")
+    .limit(filter.limit)
+    .execute();
+  if (rows.length === filter.limit) return { rows: rows.map(deliveryOf), examinedTo: undefined };
+  const last = filtered(store, filter)
+    .select("id")
+    .limit(1)
+    .offset(examinedMax - 1);
+  const end = await last.executeTakeFirst();
+  return { rows: rows.map(deliveryOf), examinedTo: end?.id as DeliveryId | undefined };
+}
+
+function filtered(store: Store, filter: DeliveryFilter) {
+  let query = tableFor(store, filter).where("account_id", "=", filter.accountId).orderBy("id", "desc");
+  if (filter.subscriptionId !== undefined) query = query.where("subscription_id", "=", filter.subscriptionId);
+  if (filter.eventId !== undefined) query = query.where("event_id", "=", filter.eventId);
+  if (filter.state !== undefined) query = query.where("state", "=", filter.state);
+  if (filter.before !== undefined) query = query.where("id", "<", filter.before);
+  // Ids begin with their time, so a range of times is a range of the index.
+  if (filter.createdFrom !== undefined) {
+    query = query
+      .where("id", ">=", leastDeliveryId(filter.createdFrom))
+      .where("created_at", ">=", filter.createdFrom);
+  }
+  if (filter.createdBefore !== undefined) {
+    query = query
+      .where("id", "<", leastDeliveryId(filter.createdBefore + ID_SLACK_MS))
+      .where("created_at", "<", filter.createdBefore);
+  }
+  return query;
+}
+
+/** By the index that holds the rows of this filter one after another in the order of their ids. */
+function tableFor(store: Store, { eventId, subscriptionId, state }: DeliveryFilter) {
+  // An event's few are found by it and sorted.
+  if (eventId !== undefined) return store.db.selectFrom("deliveries");
+  const of = subscriptionId === undefined ? "account" : "subscription";
+  const index = {
+    account: state === undefined ? "deliveries_by_account" : "deliveries_by_account_state",
+    subscription: state === undefined ? "deliveries_by_subscription" : "deliveries_by_state",
+  } as const;
+  return store.db.selectFrom(byIndex(store, "deliveries", index[of]));
+}
+
+/**
+ * Writes down that a waiting delivery is to be tried now. `requested` is false where its attempt is due or under way
+ * already, so that a second click asks for nothing more. Undefined: there is no such delivery.
+ *
+ * @throws Refusal `wrong_state` for one that has ended or is parked
+ */
+export async function requestRetry(
+  store: Store,
+  { accountId, id, now }: { accountId: AccountId; id: DeliveryId; now: number },
+): Promise<{ delivery: Delivery; requested: boolean } | undefined> {
+  const { numUpdatedRows } = await store.db
+    .updateTable("deliveries")
+    .set({ next_attempt_at: now, reconcile_after: now + RETRY_GRACE_MS })
+    .where("id", "=", id)
+    .where("account_id", "=", accountId)
+    .where("state", "=", "started")
+    .where("next_attempt_at", ">", now)
+    .executeTakeFirstOrThrow();
+  const delivery = await getDelivery(store, { accountId, id });
+  if (delivery === undefined) return undefined;
+  if (isTerminal(delivery.state) || delivery.state === "parked") {
+    throw new Refusal("wrong_state", `delivery ${id} is ${delivery.state}; only an open one can be retried`, {
+      field: "id",
+    });
+  }
+  return { delivery, requested: numUpdatedRows > 0n };
+}
+
+/** Cancels an open delivery; false where it had ended. */
+export async function cancelDelivery(
+  store: Store,
+  { id, reason, now }: { id: DeliveryId; reason: string; now: number },
+): Promise<boolean> {
+  return await transact(store, async (tx) => {
+    const { numUpdatedRows } = await tx
+      .updateTable("deliveries")
+      .set({ ...SETTLED, state: "cancelled", ended_at: now, ended_reason: reason })
+      .where("id", "=", id)
+      .where("state", "in", ["pending", "started", "parked"])
+      .executeTakeFirstOrThrow();
+    if (numUpdatedRows > 0n) await logChanges(tx, [id], now);
+    return numUpdatedRows > 0n;
+  });
+}
+
+export function deliveryOf(row: Selectable<Tables["deliveries"]>): Delivery {
+  return {
+    id: row.id as DeliveryId,
+    accountId: row.account_id as AccountId,
+    eventId: row.event_id as EventId,
+    eventType: row.event_type,
+    subscriptionId: row.subscription_id as SubscriptionId,
+    state: row.state,
+    attempts: row.attempts,
+    nextAttemptAt: row.next_attempt_at,
+    lastOutcome: row.last_outcome,
+    lastStatus: row.last_status,
+    createdAt: row.created_at,
+    startedAt: row.started_at,
+    endedAt: row.ended_at,
+    endedReason: row.ended_reason,
+    isTest: row.test === 1,
+    traceparent: row.traceparent,
+  };
+}

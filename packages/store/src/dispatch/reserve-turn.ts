@@ -1,0 +1,122 @@
+import type { DeliveryId, Pace, SubscriptionId } from "@posthaste/domain";
+import type { Store } from "../database/store.ts";
+import { type Tx, transact } from "../database/transact.ts";
+import { RECONCILE_GRACE_MS } from "./overdue.ts";
+import { HOLD_DEFAULT_MS, lockTurns } from "./turns.ts";
+
+/** Retries of one subscription are spread over slots of this length. */
+const SLOT_MS = 10_000;
+/** Slots read at once: mostly the first has room, and a subscription may have thousands ahead. */
+const SLOTS_AT_ONCE = 50;
+/** Slots looked through, a day and more; whoever comes then stands behind the last of them. */
+const SLOTS_MAX = 10_000;
+
+/**
+ * Finds when a retry that is due at a time is to be made: then, or where as many of its subscription's retries are due
+ * then as it gets done, later by its position ÷ the rate. Asked when the wait begins, not when it ends: thousands that
+ * came due at once would each have to be told to come again, and others would wait for that.
+ *
+ * @param reservation.deliveryId the delivery to write it down for; undefined: the caller does
+ * @returns epoch milliseconds
+ */
+export async function reserveTurn(
+  store: Store,
+  reservation: {
+    subscriptionId: SubscriptionId;
+    deliveryId?: DeliveryId;
+    pace: Pace;
+    dueMs: number;
+    now: number;
+  },
+): Promise<number> {
+  const { deliveryId } = reservation;
+  return await transact(store, async (tx) => {
+    const atMs = await reserveIn(store, tx, reservation);
+    if (deliveryId !== undefined) {
+      await tx
+        .updateTable("deliveries")
+        .set({
+          turn_at: atMs,
+          next_attempt_at: atMs,
+          reconcile_after: atMs + RECONCILE_GRACE_MS,
+          // Who waits holds no place.
+          in_flight_of: null,
+          lease_until: null,
+        })
+        .where("id", "=", deliveryId)
+        .where("state", "=", "started")
+        .execute();
+    }
+    return atMs;
+  });
+}
+
+/** The same within a transaction, for a delivery that the caller writes down. */
+export async function reserveIn(
+  store: Store,
+  tx: Tx,
+  {
+    subscriptionId,
+    pace,
+    dueMs,
+    now,
+  }: { subscriptionId: SubscriptionId; pace: Pace; dueMs: number; now: number },
+): Promise<number> {
+  const { holdMs } = await lockTurns(store, tx, subscriptionId);
+  const done = (pace.concurrency * 1_000) / (holdMs || HOLD_DEFAULT_MS);
+  const perSlot = Math.max(1, Math.floor((Math.min(pace.rate?.perSecond ?? done, done) * SLOT_MS) / 1_000));
+  const { slot, taken } = await firstWithRoom(tx, subscriptionId, Math.floor(dueMs / SLOT_MS), perSlot);
+  if (taken === 0) await beginSlot(tx, subscriptionId, slot, Math.floor(now / SLOT_MS));
+  else {
+    await tx
+      .updateTable("turn_slots")
+      .set({ taken: taken + 1 })
+      .where("subscription_id", "=", subscriptionId)
+      .where("slot", "=", slot)
+      .execute();
+  }
+  return Math.max(dueMs, Math.ceil(slot * SLOT_MS + (taken * SLOT_MS) / perSlot));
+}
+
+async function firstWithRoom(
+  tx: Tx,
+  subscriptionId: SubscriptionId,
+  from: number,
+  perSlot: number,
+): Promise<{ slot: number; taken: number }> {
+  let slot = from;
+  for (let read = 0; read < SLOTS_MAX; read += SLOTS_AT_ONCE) {
+    const rows = await tx
+      .selectFrom("turn_slots")
+      .select(["slot", "taken"])
+      .where("subscription_id", "=", subscriptionId)
+      .where("slot", ">=", slot)
+      .orderBy("slot")
+      .limit(SLOTS_AT_ONCE)
+      .execute();
+    for (const row of rows) {
+      if (row.slot > slot) return { slot, taken: 0 };
+      if (row.taken < perSlot) return row;
+      slot += 1;
+    }
+    const last = rows.at(-1);
+    if (last === undefined || rows.length < SLOTS_AT_ONCE) break;
+    if (read + SLOTS_AT_ONCE >= SLOTS_MAX) return last;
+  }
+  return { slot, taken: 0 };
+}
+
+/** A new slot is the time to forget those that have passed. */
+async function beginSlot(
+  tx: Tx,
+  subscriptionId: SubscriptionId,
+  slot: number,
+  passed: number,
+): Promise<void> {
+  await tx
+    .deleteFrom("turn_slots")
+    .where("subscription_id", "=", subscriptionId)
+    .where("slot", "<", Math.min(passed, slot))
+    .execute();
+  await tx.insertInto("turn_slots").values({ subscription_id: subscriptionId, slot, taken: 1 }).execute();
+}

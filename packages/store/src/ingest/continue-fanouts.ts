@@ -1,0 +1,70 @@
+import type { AccountId, EventId } from "@posthaste/domain";
+import type { Store } from "../database/store.ts";
+import { transact } from "../database/transact.ts";
+import { deliveryRow, insertMissingDeliveries } from "../deliveries/new-deliveries.ts";
+import { walkSubscriptions } from "../subscriptions/match-subscriptions.ts";
+
+/**
+ * Fan-outs that were wider than one ingest call's cap and are not finished, by their events' ids, oldest
+ * first.
+ */
+export async function listFanouts(
+  store: Store,
+  { after, limit }: { after: EventId | undefined; limit: number },
+): Promise<EventId[]> {
+  const rows = await store.db
+    .selectFrom("fanouts")
+    .select("event_id")
+    .where("event_id", ">", after ?? "")
+    .orderBy("event_id")
+    .limit(limit)
+    .execute();
+  return rows.map((row) => row.event_id as EventId);
+}
+
+/**
+ * Goes on with a fan-out, as of its ingest, by one step. A step is one transaction, which also moves the
+ * cursor, so a crash repeats and skips nothing. A delivery that is there already, since a replay made it
+ * meanwhile, is left as it is.
+ *
+ * @param options.deliveriesMax subscriptions looked at in the step, and so deliveries made at most
+ * @returns how many deliveries were made, and whether there is more to do; not where another process is at
+ *   work on it
+ */
+export async function continueFanout(
+  store: Store,
+  { eventId, now, deliveriesMax }: { eventId: EventId; now: number; deliveriesMax: number },
+): Promise<{ made: number; goesOn: boolean }> {
+  return await transact(store, async (tx) => {
+    const query = tx.selectFrom("fanouts").selectAll().where("event_id", "=", eventId);
+    const fanout = await (store.seam.locksRows ? query.forUpdate().skipLocked() : query).executeTakeFirst();
+    if (fanout === undefined) return { made: 0, goesOn: false };
+    const { event_type: eventType } = fanout;
+    const accountId = fanout.account_id as AccountId;
+
+    const { matches, next } = await walkSubscriptions(
+      tx,
+      { accountId, eventType },
+      {
+        after: fanout.after_target_hash,
+        asOf: { row: fanout.as_of_row, at: fanout.as_of_at },
+        limit: deliveriesMax,
+      },
+    );
+    const origin = { accountId, eventId, eventType, now };
+    const made = await insertMissingDeliveries(
+      store,
+      tx,
+      matches.map((match) => deliveryRow(origin, match)),
+    );
+    if (next === undefined) await tx.deleteFrom("fanouts").where("event_id", "=", eventId).execute();
+    else {
+      await tx
+        .updateTable("fanouts")
+        .set({ after_target_hash: next })
+        .where("event_id", "=", eventId)
+        .execute();
+    }
+    return { made, goesOn: next !== undefined };
+  });
+}

@@ -1,0 +1,55 @@
+import { type AccountId, Refusal, type SubscriptionId } from "@posthaste/domain";
+import { newEventId } from "../database/ids.ts";
+import type { Store } from "../database/store.ts";
+import { transact } from "../database/transact.ts";
+import { type Delivery, deliveryOf } from "../deliveries/deliveries.ts";
+import { deliveryRow, insertDeliveries } from "../deliveries/new-deliveries.ts";
+import { lockSubscription } from "../subscriptions/lock-subscription.ts";
+
+/**
+ * Stores a test event and its one delivery: to this subscription, whatever types it wants, also while it is paused.
+ * Undefined: there is no such subscription.
+ *
+ * @throws Refusal `wrong_state` for an ended one
+ */
+export async function createTestDelivery(
+  store: Store,
+  input: {
+    accountId: AccountId;
+    subscriptionId: SubscriptionId;
+    eventType: string;
+    data: Uint8Array;
+    now: number;
+  },
+): Promise<Delivery | undefined> {
+  const { accountId, subscriptionId, eventType, now } = input;
+  return await transact(store, async (tx) => {
+    const subscription = await lockSubscription(store, tx, accountId, subscriptionId);
+    if (subscription === undefined) return undefined;
+    if (subscription.state === "ended") {
+      throw new Refusal("wrong_state", `subscription ${subscriptionId} has ended; create a new one`, {
+        field: "subscription_id",
+      });
+    }
+    const eventId = newEventId(now);
+    await tx
+      .insertInto("events")
+      .values({
+        id: eventId,
+        account_id: accountId,
+        event_type: eventType,
+        data: Buffer.from(input.data),
+        created_at: now,
+      })
+      .execute();
+    const match = { subscriptionId, parks: false, targetHash: subscription.target_hash } as const;
+    const row = { ...deliveryRow({ accountId, eventId, eventType, now }, match), test: 1 };
+    await insertDeliveries(tx, [row]);
+    const made = await tx
+      .selectFrom("deliveries")
+      .selectAll()
+      .where("id", "=", row.id)
+      .executeTakeFirstOrThrow();
+    return deliveryOf(made);
+  });
+}

@@ -1,0 +1,27 @@
+import type { AccountId, OperationalSnapshots } from "@posthaste/domain";
+import type { Store } from "../database/store.ts";
+import type { Tx } from "../database/transact.ts";
+import { storeEvents } from "./ingest-events.ts";
+
+/** Deliveries made at once; whoever subscribes more URLs to an operational event is served by the dispatcher. */
+const DELIVERIES_AT_ONCE = 100;
+
+/** What Posthaste has to tell an account. */
+export type Raised = {
+  readonly [K in keyof OperationalSnapshots]: { readonly type: K; readonly data: OperationalSnapshots[K] };
+}[keyof OperationalSnapshots];
+
+/** Stores an operational event and its deliveries, within the transaction of what it tells of. */
+export async function raiseEvent(
+  store: Store,
+  tx: Tx,
+  { accountId, event, now }: { accountId: AccountId; event: Raised; now: number },
+): Promise<void> {
+  const data = Buffer.from(JSON.stringify(event.data));
+  await storeEvents(store, tx, {
+    accountId,
+    now,
+    deliveriesMax: DELIVERIES_AT_ONCE,
+    events: [{ eventType: event.type, data, idempotencyKey: null }],
+  });
+}

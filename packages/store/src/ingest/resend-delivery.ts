@@ -1,0 +1,77 @@
+import { randomBytes } from "node:crypto";
+import {
+  type AccountId,
+  type DeliveryId,
+  type EventId,
+  Refusal,
+  type SubscriptionId,
+} from "@posthaste/domain";
+import { sha256 } from "../database/ids.ts";
+import type { Store } from "../database/store.ts";
+import { type Tx, transact } from "../database/transact.ts";
+import { type Delivery, deliveryOf } from "../deliveries/deliveries.ts";
+import { deliveryRow, insertDeliveries } from "../deliveries/new-deliveries.ts";
+import { lockSubscription } from "../subscriptions/lock-subscription.ts";
+import { parks } from "../subscriptions/match-subscriptions.ts";
+
+/**
+ * Makes a new delivery of the same event to the same subscription, with a schedule of its own. While one is open, that
+ * one is the answer (`resent` false), so that a second click sends nothing twice. Undefined: there is no such delivery.
+ *
+ * @throws Refusal `wrong_state` where the subscription has ended
+ */
+export async function resendDelivery(
+  store: Store,
+  { accountId, id, now }: { accountId: AccountId; id: DeliveryId; now: number },
+): Promise<{ delivery: Delivery; resent: boolean } | undefined> {
+  return await transact(store, async (tx) => {
+    const original = await tx
+      .selectFrom("deliveries")
+      .selectAll()
+      .where("id", "=", id)
+      .where("account_id", "=", accountId)
+      .executeTakeFirst();
+    if (original === undefined) return undefined;
+    const { eventId, eventType, subscriptionId } = deliveryOf(original);
+    // Holds the row, so that two at once make one; and the subscription does not end meanwhile.
+    const subscription = await lockSubscription(store, tx, accountId, subscriptionId);
+    if (subscription === undefined || subscription.state === "ended") {
+      throw new Refusal("wrong_state", `the subscription ${subscriptionId} of delivery ${id} has ended`, {
+        field: "id",
+      });
+    }
+    const open = await openDelivery(tx, eventId, subscriptionId);
+    if (open !== undefined) return { delivery: open, resent: false };
+    const row = deliveryRow(
+      { accountId, eventId, eventType, now, traceparent: original.traceparent },
+      // Ingest reaches a URL once for each event; this one is asked for beyond that.
+      {
+        subscriptionId,
+        parks: parks(subscription),
+        targetHash: sha256(subscription.target_hash, randomBytes(16)),
+      },
+    );
+    await insertDeliveries(tx, [{ ...row, test: original.test }]);
+    const made = await tx
+      .selectFrom("deliveries")
+      .selectAll()
+      .where("id", "=", row.id)
+      .executeTakeFirstOrThrow();
+    return { delivery: deliveryOf(made), resent: true };
+  });
+}
+
+async function openDelivery(
+  tx: Tx,
+  eventId: EventId,
+  subscriptionId: SubscriptionId,
+): Promise<Delivery | undefined> {
+  const row = await tx
+    .selectFrom("deliveries")
+    .selectAll()
+    .where("event_id", "=", eventId)
+    .where("subscription_id", "=", subscriptionId)
+    .where("state", "in", ["pending", "started", "parked"])
+    .executeTakeFirst();
+  return row && deliveryOf(row);
+}

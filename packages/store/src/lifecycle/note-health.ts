@@ -1,0 +1,131 @@
+import {
+  type AccountId,
+  type DisableRule,
+  isOperational,
+  isToBeDisabled,
+  type Outcome,
+  type SubscriptionId,
+  verdictOf,
+  withoutQuery,
+} from "@posthaste/domain";
+import type { Selectable } from "kysely";
+import type { Store } from "../database/store.ts";
+import type { Tables } from "../database/tables.ts";
+import type { Tx } from "../database/transact.ts";
+import { type Raised, raiseEvent } from "../ingest/raise-event.ts";
+import { lockSubscription } from "../subscriptions/lock-subscription.ts";
+import { endIn } from "./end-subscription.ts";
+
+/** What an attempt says of its subscription's health. */
+export type Verdict = {
+  readonly delivery: Pick<
+    Selectable<Tables["deliveries"]>,
+    "id" | "account_id" | "event_id" | "event_type" | "subscription_id"
+  >;
+  readonly outcome: Outcome;
+  readonly status: number | null;
+  readonly number: number;
+  /** The schedule is used up. */
+  readonly isExhausted: boolean;
+  /** The subscription is known not to be failing, so that a success changes nothing. */
+  readonly wasHealthy: boolean;
+  readonly rule: DisableRule;
+  readonly now: number;
+};
+
+/**
+ * Notes what an attempt says of its subscription, within the attempt's transaction: since when it fails, that it
+ * recovered, that it is disabled or has ended; and raises the operational events of that. Deliveries of operational
+ * events raise none: a receiver of them that fails would have more and more to be told.
+ *
+ * @returns what is to be done about the subscription's other deliveries
+ */
+export async function noteHealth(
+  store: Store,
+  tx: Tx,
+  verdict: Verdict,
+): Promise<"park" | "cancel" | undefined> {
+  const success = verdict.outcome === "accepted";
+  if (success && verdict.wasHealthy) return undefined;
+  const id = verdict.delivery.subscription_id as SubscriptionId;
+  const before = await lockSubscription(store, tx, "any", id);
+  if (before === undefined || before.state === "ended") return undefined;
+  const { now } = verdict;
+  const raise = async (event: Raised) => {
+    if (isOperational(verdict.delivery.event_type)) return;
+    await raiseEvent(store, tx, { accountId: verdict.delivery.account_id as AccountId, event, now });
+  };
+  if (verdictOf(verdict.outcome) === "end_subscription") {
+    await endIn(tx, id, "the receiver answered 410", now);
+    await raise({ type: "subscription_ended", data: told(before, "ended", "the receiver answered 410") });
+    return "cancel";
+  }
+  if (success) {
+    if (before.failing_since === null) return undefined;
+    await set(tx, id, { failing_since: null, exhausted: 0 });
+    // One failed attempt is everyday; a delivery that was given up is what the owner was told of.
+    if (before.exhausted > 0) {
+      const data = {
+        ...told(before, before.state, "a delivery succeeded"),
+        FailingSince: null,
+        ExhaustedDeliveries: 0,
+      };
+      await raise({ type: "subscription_recovered", data });
+    }
+    return undefined;
+  }
+  const failing = {
+    failing_since: before.failing_since ?? now,
+    exhausted: before.exhausted + (verdict.isExhausted ? 1 : 0),
+  };
+  if (before.failing_since === null || verdict.isExhausted) await set(tx, id, failing);
+  if (!verdict.isExhausted) return undefined;
+  await raise({ type: "delivery_exhausted", data: exhausted(verdict, before.target_url) });
+  const since = { sinceMs: failing.failing_since, exhausted: failing.exhausted };
+  if (before.state !== "active" || !isToBeDisabled(verdict.rule, since, now)) return undefined;
+  await set(tx, id, { state: "disabled", draining: 0, updated_at: now });
+  const reason = `no delivery succeeded since ${new Date(since.sinceMs).toISOString()}`;
+  await raise({ type: "subscription_disabled", data: told({ ...before, ...failing }, "disabled", reason) });
+  return "park";
+}
+
+function told(
+  row: Pick<Selectable<Tables["subscriptions"]>, "id" | "target_url" | "failing_since" | "exhausted">,
+  state: string,
+  reason: string,
+) {
+  return {
+    SubscriptionID: row.id,
+    TargetURL: withoutQuery(row.target_url),
+    State: state,
+    FailingSince: row.failing_since === null ? null : new Date(row.failing_since).toISOString(),
+    ExhaustedDeliveries: row.exhausted,
+    Reason: reason,
+  };
+}
+
+function exhausted({ delivery, outcome, status, number }: Verdict, targetUrl: string) {
+  return {
+    DeliveryID: delivery.id,
+    EventID: delivery.event_id,
+    EventType: delivery.event_type,
+    SubscriptionID: delivery.subscription_id,
+    TargetURL: withoutQuery(targetUrl),
+    Attempts: number,
+    LastOutcome: outcome,
+    LastStatus: status,
+  };
+}
+
+async function set(
+  tx: Tx,
+  id: SubscriptionId,
+  values: Partial<
+    Pick<
+      Selectable<Tables["subscriptions"]>,
+      "failing_since" | "exhausted" | "state" | "draining" | "updated_at"
+    >
+  >,
+): Promise<void> {
+  await tx.updateTable("subscriptions").set(values).where("id", "=", id).execute();
+}

@@ -1,0 +1,241 @@
+import { randomBytes } from "node:crypto";
+import {
+  type AccountId,
+  ALL_EVENT_TYPES,
+  type EventId,
+  isOperational,
+  type RecoveryId,
+  type SubscriptionId,
+} from "@posthaste/domain";
+import type { Insertable, Selectable } from "kysely";
+import { byIndex } from "../database/by-index.ts";
+import { ID_SLACK_MS, leastDeliveryId, leastEventId, sha256 } from "../database/ids.ts";
+import type { Store } from "../database/store.ts";
+import type { Tables } from "../database/tables.ts";
+import { type Tx, transact } from "../database/transact.ts";
+import { deliveryRow, insertMissingDeliveries } from "../deliveries/new-deliveries.ts";
+import { parks } from "../subscriptions/match-subscriptions.ts";
+import { type Recovery, recoveryOf } from "./recoveries.ts";
+
+type DeliveryRow = Insertable<Tables["deliveries"]>;
+type Row = Selectable<Tables["recoveries"]>;
+type Subscription = Selectable<Tables["subscriptions"]>;
+
+/** What one step found: deliveries to make, and where it ended; `cursor` undefined: at the end. */
+type Step = { readonly examined: number; readonly rows: DeliveryRow[]; readonly cursor: string | undefined };
+
+/** Failed ones: the schedule was used up, or the target may not be called; and cancelled ones. */
+const RECOVERABLE = ["exhausted", "blocked", "cancelled"] as const;
+
+/**
+ * Makes a recovery's next deliveries, those of one second of its rate at most, and moves its cursor in the same transaction: a crash repeats and
+ * skips nothing, and two that do it at once take turns. Undefined: there is no such recovery.
+ */
+export async function advanceRecovery(
+  store: Store,
+  { id, limit, now }: { id: RecoveryId; limit: number; now: number },
+): Promise<(Recovery & { readonly madeNow: number }) | undefined> {
+  return await transact(store, async (tx) => {
+    const query = tx.selectFrom("recoveries").selectAll().where("id", "=", id);
+    const row = await (store.seam.locksRows ? query.forUpdate() : query).executeTakeFirst();
+    if (row === undefined) return undefined;
+    if (row.state !== "running") return { ...recoveryOf(row), madeNow: 0 };
+    const step = row.kind === "recover" ? recover : replay;
+    const atOnce = row.dry_run === 1 ? limit : Math.min(limit, row.rate_per_second);
+    const { examined, rows, cursor } = await step(store, tx, row, { limit: atOnce, now });
+    const made = row.dry_run === 0 ? await insertMissingDeliveries(store, tx, rows) : rows.length;
+    const moved = {
+      state: cursor === undefined ? ("completed" as const) : ("running" as const),
+      cursor_id: cursor ?? row.cursor_id,
+      examined: row.examined + examined,
+      made: row.made + made,
+      left_out: row.left_out + examined - made,
+      workflow_at: now,
+      ended_at: cursor === undefined ? now : null,
+    };
+    await tx.updateTable("recoveries").set(moved).where("id", "=", id).execute();
+    return { ...recoveryOf({ ...row, ...moved }), madeNow: row.dry_run === 0 ? made : 0 };
+  });
+}
+
+type Bounds = { readonly limit: number; readonly now: number };
+
+async function recover(store: Store, tx: Tx, row: Row, { limit, now }: Bounds): Promise<Step> {
+  const found = (
+    await Promise.all(RECOVERABLE.map((state) => failedIn(store, tx, row, state, limit)))
+  ).flat();
+  const candidates = found.sort((a, b) => (a.id < b.id ? -1 : 1)).slice(0, limit);
+  const events = await intactEvents(
+    tx,
+    candidates.map((candidate) => candidate.event_id),
+  );
+  const subscriptions = await liveSubscriptions(
+    store,
+    tx,
+    candidates.map((candidate) => candidate.subscription_id),
+  );
+  // Looked up under their locks: another recovery, or a resend, may be making a newer one.
+  const newest = await newestOf(
+    tx,
+    candidates.map((candidate) => candidate.event_id),
+  );
+  const rows: DeliveryRow[] = [];
+  for (const candidate of candidates) {
+    const subscription = subscriptions.get(candidate.subscription_id);
+    const isNewest = newest.get(`${candidate.event_id} ${candidate.subscription_id}`) === candidate.id;
+    if (subscription === undefined || !isNewest || candidate.test === 1 || !events.has(candidate.event_id))
+      continue;
+    const origin = originOf(row, candidate.event_id, candidate.event_type, now);
+    rows.push(
+      deliveryRow(origin, {
+        subscriptionId: subscription.id as SubscriptionId,
+        parks: parks(subscription),
+        // Ingest reaches a URL once for each event; this one is asked for beyond that.
+        targetHash: sha256(subscription.target_hash, randomBytes(16)),
+      }),
+    );
+  }
+  return {
+    examined: candidates.length,
+    rows,
+    cursor: found.length < limit ? undefined : candidates.at(-1)?.id,
+  };
+}
+
+async function failedIn(
+  store: Store,
+  tx: Tx,
+  row: Row,
+  state: (typeof RECOVERABLE)[number],
+  limit: number,
+): Promise<
+  Pick<Selectable<Tables["deliveries"]>, "id" | "event_id" | "event_type" | "subscription_id" | "test">[]
+> {
+  const index = row.subscription_id === null ? "deliveries_by_account_state" : "deliveries_by_state";
+  let query = tx
+    .selectFrom(byIndex(store, "deliveries", index))
+    .select(["id", "event_id", "event_type", "subscription_id", "test"])
+    .where("state", "=", state)
+    .where("id", ">", row.cursor_id)
+    .where("id", "<", leastDeliveryId(row.until_at + ID_SLACK_MS))
+    .where("created_at", ">=", row.since_at)
+    .where("created_at", "<", row.until_at)
+    .orderBy("id")
+    .limit(limit);
+  query =
+    row.subscription_id === null
+      ? query.where("account_id", "=", row.account_id)
+      : query.where("subscription_id", "=", row.subscription_id);
+  return await query.execute();
+}
+
+async function replay(store: Store, tx: Tx, row: Row, { limit, now }: Bounds): Promise<Step> {
+  const subscription = (await liveSubscriptions(store, tx, [row.subscription_id ?? 0])).get(
+    row.subscription_id ?? 0,
+  );
+  if (subscription === undefined) return { examined: 0, rows: [], cursor: undefined };
+  const wanted = await wantedBy(tx, subscription.id);
+  const events = await tx
+    .selectFrom(byIndex(store, "events", "events_by_account"))
+    .select(["id", "event_type", "created_at"])
+    .where("account_id", "=", row.account_id)
+    .where("id", ">", row.cursor_id)
+    .where("id", "<", leastEventId(row.until_at + ID_SLACK_MS))
+    .orderBy("id")
+    .limit(limit)
+    .execute();
+  const candidates = events.filter(
+    (event) =>
+      wanted(event.event_type) && event.created_at >= row.since_at && event.created_at < row.until_at,
+  );
+  const ids = candidates.map((event) => event.id);
+  const intact = await intactEvents(tx, ids);
+  const had = await hadDeliveryOf(tx, ids, subscription);
+  const rows = candidates
+    .filter((event) => intact.has(event.id) && !had.has(event.id))
+    .map((event) =>
+      deliveryRow(originOf(row, event.id, event.event_type, now), {
+        subscriptionId: subscription.id as SubscriptionId,
+        parks: parks(subscription),
+        targetHash: subscription.target_hash,
+      }),
+    );
+  return { examined: candidates.length, rows, cursor: events.length < limit ? undefined : events.at(-1)?.id };
+}
+
+/** Which of these events had a delivery to this subscription or its URL, or were tests. */
+async function hadDeliveryOf(
+  tx: Tx,
+  ids: readonly string[],
+  subscription: Subscription,
+): Promise<Set<string>> {
+  if (ids.length === 0) return new Set();
+  const rows = await tx
+    .selectFrom("deliveries")
+    .select("event_id")
+    .where("event_id", "in", ids)
+    .where((eb) =>
+      eb.or([
+        eb("subscription_id", "=", subscription.id),
+        eb("target_key", "=", subscription.target_hash),
+        eb("test", "=", 1),
+      ]),
+    )
+    .execute();
+  return new Set(rows.map((row) => row.event_id));
+}
+
+async function wantedBy(tx: Tx, subscriptionId: number): Promise<(eventType: string) => boolean> {
+  const rows = await tx
+    .selectFrom("subscription_event_types")
+    .select("event_type")
+    .where("subscription_id", "=", subscriptionId)
+    .where("removed_at", "is", null)
+    .execute();
+  const types = new Set(rows.map((row) => row.event_type));
+  return (eventType) => types.has(eventType) || (types.has(ALL_EVENT_TYPES) && !isOperational(eventType));
+}
+
+/** The newest delivery of each event to each subscription: an older one was sent again since. */
+async function newestOf(tx: Tx, eventIds: readonly string[]): Promise<Map<string, string>> {
+  if (eventIds.length === 0) return new Map();
+  const rows = await tx
+    .selectFrom("deliveries")
+    .select(["event_id", "subscription_id"])
+    .select((eb) => eb.fn.max("id").as("newest"))
+    .where("event_id", "in", [...new Set(eventIds)])
+    .groupBy(["event_id", "subscription_id"])
+    .execute();
+  return new Map(rows.map((row) => [`${row.event_id} ${row.subscription_id}`, row.newest]));
+}
+
+/** Held, so that none ends or is paused before its deliveries are made. */
+async function liveSubscriptions(
+  store: Store,
+  tx: Tx,
+  ids: readonly number[],
+): Promise<Map<number, Subscription>> {
+  if (ids.length === 0) return new Map();
+  const query = tx
+    .selectFrom("subscriptions")
+    .selectAll()
+    .where("id", "in", [...new Set(ids)])
+    .where("state", "!=", "ended")
+    .orderBy("id");
+  const rows = await (store.seam.locksRows ? query.forUpdate() : query).execute();
+  return new Map(rows.map((row) => [row.id, row]));
+}
+
+async function intactEvents(tx: Tx, ids: readonly string[]): Promise<Set<string>> {
+  if (ids.length === 0) return new Set();
+  const rows = await tx
+    .selectFrom("events")
+    .select("id")
+    .where("id", "in", [...new Set(ids)])
+    .execute();
+  return new Set(rows.map((row) => row.id));
+}
+
+function originOf(row: Row, eventId: string, eventType: string, now: number) {
+  return { accountId: row.account_id as AccountId, eventId: eventId as EventId, eventType, now };
+}

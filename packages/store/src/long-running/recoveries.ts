@@ -1,0 +1,217 @@
+import {
+  type AccountId,
+  type RecoveryId,
+  type RecoveryKind,
+  type RecoveryState,
+  Refusal,
+  type SubscriptionId,
+} from "@posthaste/domain";
+import type { Selectable } from "kysely";
+import { contractIdOf, ID_SLACK_MS, leastDeliveryId, leastEventId } from "../database/ids.ts";
+import type { Store } from "../database/store.ts";
+import type { Tables } from "../database/tables.ts";
+import { transact } from "../database/transact.ts";
+import { resumeIn } from "../lifecycle/park-deliveries.ts";
+import { lockSubscription } from "../subscriptions/lock-subscription.ts";
+
+/** A recovery of deliveries that failed, or a replay of events from before a subscription. */
+export type Recovery = {
+  readonly id: RecoveryId;
+  readonly accountId: AccountId;
+  readonly kind: RecoveryKind;
+  /** Null: every subscription of the account. */
+  readonly subscriptionId: SubscriptionId | null;
+  readonly state: RecoveryState;
+  /** Inclusive. */
+  readonly sinceAt: number;
+  /** Exclusive. */
+  readonly untilAt: number;
+  readonly isDryRun: boolean;
+  readonly ratePerSecond: number;
+  readonly examined: number;
+  readonly made: number;
+  readonly leftOut: number;
+  readonly parked: number;
+  readonly createdAt: number;
+  readonly endedAt: number | null;
+};
+
+/** How long a workflow may be silent before it is started once more, which is harmless where it runs. */
+const WORKFLOW_CHECK_MS = 60_000;
+
+/**
+ * Writes down that deliveries are to be recovered, or events replayed; the worker does it. A paused or disabled
+ * subscription that is named for recovery is resumed.
+ *
+ * @throws Refusal `not_found`, or `wrong_state` where the subscription has ended
+ */
+export async function createRecovery(
+  store: Store,
+  input: {
+    accountId: AccountId;
+    kind: RecoveryKind;
+    subscriptionId: SubscriptionId | null;
+    sinceAt: number;
+    untilAt: number;
+    isDryRun: boolean;
+    ratePerSecond: number;
+    now: number;
+  },
+): Promise<Recovery> {
+  const { accountId, kind, subscriptionId, sinceAt, isDryRun, now } = input;
+  return await transact(store, async (tx) => {
+    let parked = 0;
+    if (subscriptionId !== null) {
+      const subscription = await lockSubscription(store, tx, accountId, subscriptionId);
+      if (subscription === undefined) {
+        throw new Refusal("not_found", `this account has no subscription ${subscriptionId}`, {
+          field: "subscription_id",
+        });
+      }
+      if (subscription.state === "ended") {
+        throw new Refusal("wrong_state", `subscription ${subscriptionId} has ended; create a new one`, {
+          field: "subscription_id",
+        });
+      }
+      const { counted } = await tx
+        .selectFrom("deliveries")
+        .select((eb) => eb.fn.countAll().as("counted"))
+        .where("state", "=", "parked")
+        .where("subscription_id", "=", subscriptionId)
+        .executeTakeFirstOrThrow();
+      parked = Number(counted);
+      if (kind === "recover" && !isDryRun && subscription.state !== "active") {
+        await resumeIn(tx, subscriptionId, now);
+      }
+    }
+    const from = Math.max(0, sinceAt - ID_SLACK_MS);
+    const { insertId } = await tx
+      .insertInto("recoveries")
+      .values({
+        account_id: accountId,
+        kind,
+        subscription_id: subscriptionId,
+        state: "running",
+        since_at: sinceAt,
+        until_at: Math.min(input.untilAt, now),
+        dry_run: isDryRun ? 1 : 0,
+        rate_per_second: input.ratePerSecond,
+        cursor_id: kind === "recover" ? leastDeliveryId(from) : leastEventId(from),
+        examined: 0,
+        made: 0,
+        left_out: 0,
+        parked,
+        workflow_at: null,
+        created_at: now,
+        ended_at: null,
+      })
+      .executeTakeFirstOrThrow();
+    return recoveryOf(
+      await tx
+        .selectFrom("recoveries")
+        .selectAll()
+        .where("id", "=", contractIdOf(insertId))
+        .executeTakeFirstOrThrow(),
+    );
+  });
+}
+
+export async function getRecovery(
+  store: Store,
+  { accountId, id }: { accountId: AccountId; id: RecoveryId },
+): Promise<Recovery | undefined> {
+  const row = await store.db
+    .selectFrom("recoveries")
+    .selectAll()
+    .where("id", "=", id)
+    .where("account_id", "=", accountId)
+    .executeTakeFirst();
+  return row && recoveryOf(row);
+}
+
+/** An account's recoveries, newest first, those before `before`. */
+export async function listRecoveries(
+  store: Store,
+  { accountId, before, limit }: { accountId: AccountId; before?: number; limit: number },
+): Promise<Recovery[]> {
+  let query = store.db
+    .selectFrom("recoveries")
+    .selectAll()
+    .where("account_id", "=", accountId)
+    .orderBy("id", "desc")
+    .limit(limit);
+  if (before !== undefined) query = query.where("id", "<", before);
+  return (await query.execute()).map(recoveryOf);
+}
+
+/**
+ * Pauses, resumes or cancels; doing it twice changes nothing. Undefined: there is no such recovery.
+ *
+ * @throws Refusal `wrong_state` for one that has come to its end in another way
+ */
+export async function changeRecovery(
+  store: Store,
+  {
+    accountId,
+    id,
+    to,
+    now,
+  }: { accountId: AccountId; id: RecoveryId; to: "running" | "paused" | "cancelled"; now: number },
+): Promise<Recovery | undefined> {
+  await store.db
+    .updateTable("recoveries")
+    .set({ state: to, ended_at: to === "cancelled" ? now : null })
+    .where("id", "=", id)
+    .where("account_id", "=", accountId)
+    .where("state", "in", ["running", "paused"])
+    .execute();
+  const recovery = await getRecovery(store, { accountId, id });
+  if (recovery !== undefined && recovery.state !== to) {
+    throw new Refusal("wrong_state", `recovery ${id} is ${recovery.state}`, { field: "id" });
+  }
+  return recovery;
+}
+
+/** Recoveries that are not over and whose workflow is not known to run, longest unseen first. */
+export async function listUnstartedRecoveries(
+  store: Store,
+  { now, limit }: { now: number; limit: number },
+): Promise<Recovery[]> {
+  const rows = await store.db
+    .selectFrom("recoveries")
+    .selectAll()
+    .where("state", "in", ["running", "paused"])
+    .where((eb) => eb.or([eb("workflow_at", "is", null), eb("workflow_at", "<", now - WORKFLOW_CHECK_MS)]))
+    .orderBy("workflow_at")
+    .limit(limit)
+    .execute();
+  return rows.map(recoveryOf);
+}
+
+/** Its workflow was started, or has just worked. */
+export async function markRecoveryStarted(
+  store: Store,
+  { id, now }: { id: RecoveryId; now: number },
+): Promise<void> {
+  await store.db.updateTable("recoveries").set({ workflow_at: now }).where("id", "=", id).execute();
+}
+
+export function recoveryOf(row: Selectable<Tables["recoveries"]>): Recovery {
+  return {
+    id: row.id as RecoveryId,
+    accountId: row.account_id as AccountId,
+    kind: row.kind,
+    subscriptionId: row.subscription_id as SubscriptionId | null,
+    state: row.state,
+    sinceAt: row.since_at,
+    untilAt: row.until_at,
+    isDryRun: row.dry_run === 1,
+    ratePerSecond: row.rate_per_second,
+    examined: row.examined,
+    made: row.made,
+    leftOut: row.left_out,
+    parked: row.parked,
+    createdAt: row.created_at,
+    endedAt: row.ended_at,
+  };
+}

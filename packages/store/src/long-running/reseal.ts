@@ -1,0 +1,94 @@
+import type { Store } from "../database/store.ts";
+import { contextOf } from "../subscriptions/signing-keys.ts";
+import { erasureContext } from "./erasures.ts";
+
+const ROWS_AT_ONCE = 500;
+
+/**
+ * Seals every secret that an earlier key sealed with the current one, so that the earlier one can be taken away.
+ * Services may run meanwhile: a value that changes under it is left to whoever changed it.
+ *
+ * @returns how many values were sealed anew
+ * @throws SealError where a key is missing
+ */
+export async function resealSecrets(store: Store): Promise<number> {
+  const columns = (await resealColumn(store, "credential")) + (await resealColumn(store, "headers"));
+  return columns + (await resealSigningKeys(store)) + (await resealErasures(store));
+}
+
+/** What a subscription's own row holds. */
+async function resealColumn(store: Store, column: "credential" | "headers"): Promise<number> {
+  let resealed = 0;
+  for (let after = 0; ; ) {
+    const rows = await store.db
+      .selectFrom("subscriptions")
+      .select(["id", `${column} as sealed`])
+      .where("id", ">", after)
+      .where(column, "is not", null)
+      .orderBy("id")
+      .limit(ROWS_AT_ONCE)
+      .execute();
+    for (const { id, sealed } of rows) {
+      const next = sealed && anew(store, sealed, contextOf(id, column));
+      if (!next) continue;
+      await store.db
+        .updateTable("subscriptions")
+        .set({ [column]: next })
+        .where("id", "=", id)
+        .where(column, "=", sealed)
+        .execute();
+      resealed += 1;
+    }
+    if (rows.length < ROWS_AT_ONCE) return resealed;
+    after = rows.at(-1)?.id ?? after;
+  }
+}
+
+async function resealSigningKeys(store: Store): Promise<number> {
+  let resealed = 0;
+  for (let after = 0; ; ) {
+    const rows = await store.db
+      .selectFrom("signing_keys")
+      .select(["id", "subscription_id", "secret", "private_key"])
+      .where("id", ">", after)
+      .orderBy("id")
+      .limit(ROWS_AT_ONCE)
+      .execute();
+    for (const { id, subscription_id: of, ...sealed } of rows) {
+      const secret = anew(store, sealed.secret, contextOf(of, "secret"));
+      const privateKey = anew(store, sealed.private_key, contextOf(of, "private_key"));
+      if (secret === undefined && privateKey === undefined) continue;
+      await store.db
+        .updateTable("signing_keys")
+        .set({ secret: secret ?? sealed.secret, private_key: privateKey ?? sealed.private_key })
+        .where("id", "=", id)
+        .execute();
+      resealed += 1;
+    }
+    if (rows.length < ROWS_AT_ONCE) return resealed;
+    after = rows.at(-1)?.id ?? after;
+  }
+}
+
+/** Only those under way have something sealed, and they are few. */
+async function resealErasures(store: Store): Promise<number> {
+  let resealed = 0;
+  const rows = await store.db
+    .selectFrom("erasures")
+    .select(["id", "sealed_value as sealed"])
+    .where("state", "=", "running")
+    .where("sealed_value", "is not", null)
+    .execute();
+  for (const { id, sealed } of rows) {
+    const next = sealed && anew(store, sealed, erasureContext(id));
+    if (!next) continue;
+    await store.db.updateTable("erasures").set({ sealed_value: next }).where("id", "=", id).execute();
+    resealed += 1;
+  }
+  return resealed;
+}
+
+/** Undefined: the current key has sealed it. */
+function anew({ sealer }: Store, sealed: Buffer, context: string): Buffer | undefined {
+  return sealer.isCurrent(sealed) ? undefined : sealer.seal(sealer.open(sealed, context), context);
+}

@@ -1,0 +1,84 @@
+import type { AccountId, Outcome, SubscriptionId } from "@posthaste/domain";
+import { byIndex } from "../database/by-index.ts";
+import type { Store } from "../database/store.ts";
+
+/** How a receiver has done of late. */
+export type SubscriptionHealth = {
+  readonly attempts: number;
+  readonly accepted: number;
+  /** Null where there are no attempts, and so on. */
+  readonly p50Ms: number | null;
+  readonly p95Ms: number | null;
+  readonly lastOutcome: Outcome | null;
+  readonly lastAttemptAt: number | null;
+  readonly nextAttemptAt: number | null;
+  /** {@link COUNTED_MAX} at most, and of parked likewise. */
+  readonly pending: number;
+  readonly parked: number;
+};
+
+/** "Of late": what a page shows at a glance, and one look at an index reads. */
+const DELIVERIES_MAX = 500;
+const COUNTED_MAX = 10_000;
+
+/** Undefined: there is no such subscription. */
+export async function subscriptionHealth(
+  store: Store,
+  { accountId, id }: { accountId: AccountId; id: SubscriptionId },
+): Promise<SubscriptionHealth | undefined> {
+  const { db } = store;
+  const known = await db
+    .selectFrom("subscriptions")
+    .select("id")
+    .where("id", "=", id)
+    .where("account_id", "=", accountId)
+    .executeTakeFirst();
+  if (known === undefined) return undefined;
+  const recent = db
+    .selectFrom(byIndex(store, "deliveries", "deliveries_by_subscription"))
+    .select("id")
+    .where("subscription_id", "=", id)
+    .orderBy("id", "desc")
+    .limit(DELIVERIES_MAX);
+  const attempts = await db
+    .selectFrom(recent.as("d"))
+    .innerJoin("attempts as a", "a.delivery_id", "d.id")
+    .select(["a.duration_ms", "a.outcome", "a.started_at"])
+    .execute();
+  const { next } = await db
+    .selectFrom(byIndex(store, "deliveries", "deliveries_by_state"))
+    .select((eb) => eb.fn.min("next_attempt_at").as("next"))
+    .where("state", "=", "started")
+    .where("subscription_id", "=", id)
+    .executeTakeFirstOrThrow();
+  const count = async (state: "pending" | "parked") => {
+    const some = db
+      .selectFrom(byIndex(store, "deliveries", "deliveries_by_state"))
+      .select("id")
+      .where("state", "=", state)
+      .where("subscription_id", "=", id)
+      .limit(COUNTED_MAX);
+    const { counted } = await db
+      .selectFrom(some.as("some"))
+      .select((eb) => eb.fn.countAll().as("counted"))
+      .executeTakeFirstOrThrow();
+    return Number(counted);
+  };
+  const durations = attempts.map((attempt) => attempt.duration_ms).sort((a, b) => a - b);
+  const at = (share: number) => durations[Math.ceil(share * durations.length) - 1] ?? null;
+  const last = attempts.reduce<(typeof attempts)[number] | undefined>(
+    (latest, attempt) => (latest !== undefined && latest.started_at >= attempt.started_at ? latest : attempt),
+    undefined,
+  );
+  return {
+    attempts: attempts.length,
+    accepted: attempts.filter((attempt) => attempt.outcome === "accepted").length,
+    p50Ms: at(0.5),
+    p95Ms: at(0.95),
+    lastOutcome: last?.outcome ?? null,
+    lastAttemptAt: last?.started_at ?? null,
+    nextAttemptAt: next === null ? null : Number(next),
+    pending: await count("pending"),
+    parked: await count("parked"),
+  };
+}

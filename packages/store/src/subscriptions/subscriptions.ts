@@ -1,0 +1,362 @@
+import {
+  type Acceptance,
+  type AccountId,
+  ALL_EVENT_TYPES,
+  type Rate,
+  Refusal,
+  type SubscriptionId,
+  type SubscriptionState,
+} from "@posthaste/domain";
+import type { Selectable } from "kysely";
+import { contractIdOf, sha256 } from "../database/ids.ts";
+import { insertRows } from "../database/insert-rows.ts";
+import type { Store } from "../database/store.ts";
+import type { Tables } from "../database/tables.ts";
+import { type Tx, transact } from "../database/transact.ts";
+import { clearLine } from "../dispatch/turns.ts";
+import { lockSubscription } from "./lock-subscription.ts";
+import { addSigningKey, newKeySet, type SigningKey } from "./signing-keys.ts";
+import { optionColumns, type SubscriptionOptions, visibleOptions } from "./subscription-options.ts";
+
+/** When asking again may be worth it, where only somebody's deleting helps. */
+const ROOM_RETRY_AFTER_MS = 3_600_000;
+
+/** A target URL and the event types it wants. Its secrets stay in the store until an attempt needs them. */
+export type Subscription = {
+  readonly id: SubscriptionId;
+  readonly accountId: AccountId;
+  readonly targetUrl: string;
+  /** In alphabetical order. */
+  readonly eventTypes: readonly string[];
+  readonly state: SubscriptionState;
+  readonly acceptance: Acceptance;
+  /** Null: the default. */
+  readonly timeoutMs: number | null;
+  /** For people; empty: none. */
+  readonly description: string;
+  readonly metadata: Readonly<Record<string, string>>;
+  /** Null: none. */
+  readonly rate: Rate | null;
+  /** Null: the default. */
+  readonly concurrency: number | null;
+  /** Of the owner's own headers, in alphabetical order. */
+  readonly headerNames: readonly string[];
+  /** Whether it has a credential of the receiver's own. */
+  readonly hasCredential: boolean;
+  /** Names its public keys to those without a token. */
+  readonly keySet: string;
+  readonly createdAt: number;
+  readonly updatedAt: number;
+  readonly endedAt: number | null;
+  /** Its parked deliveries are on their way, and new ones wait behind them. */
+  readonly isDraining: boolean;
+  /** The first failure since its last success; null: it is not failing. */
+  readonly failingSince: number | null;
+};
+
+/** A subscription that was just made, with its signing key. */
+export type NewSubscription = Subscription & { readonly signingKey: SigningKey };
+
+type Row = Selectable<Tables["subscriptions"]>;
+
+/**
+ * @throws Refusal `already_exists` where a live subscription of the account has this URL and one of these event types
+ */
+export async function createSubscription(
+  store: Store,
+  input: {
+    accountId: AccountId;
+    targetUrl: string;
+    eventTypes: readonly string[];
+    /** Live subscriptions that the account may have. Default: any number. */
+    subscriptionsMax?: number;
+    now: number;
+  } & Pick<SubscriptionOptions, "credential" | "acceptance" | "timeoutMs"> &
+    Partial<SubscriptionOptions>,
+): Promise<NewSubscription> {
+  return await refusingDuplicates(store, (tx) => createIn(store, tx, input));
+}
+
+/** Ended ones too. */
+export async function getSubscription(
+  store: Store,
+  { accountId, id }: { accountId: AccountId; id: SubscriptionId },
+): Promise<Subscription | undefined> {
+  return await read(store.db, accountId, id);
+}
+
+/** An account's live subscriptions, oldest first, those after `after`. */
+export async function listSubscriptions(
+  store: Store,
+  input: {
+    accountId: AccountId;
+    after?: number;
+    limit: number;
+    /** Only those that are failing. */
+    failing?: boolean;
+    /** Only those that want this event type. */
+    eventType?: string;
+  },
+): Promise<Subscription[]> {
+  const { accountId, after = 0, limit, failing = false, eventType } = input;
+  let query = store.db
+    .selectFrom("subscriptions")
+    .selectAll()
+    .where("account_id", "=", accountId)
+    .where("id", ">", after)
+    .where("state", "!=", "ended")
+    .orderBy("id")
+    .limit(limit);
+  if (failing) query = query.where("failing_since", "is not", null);
+  if (eventType !== undefined) {
+    const wanting = store.db
+      .selectFrom("subscription_event_types")
+      .select("subscription_id")
+      .where("account_id", "=", accountId)
+      .where("event_type", "in", [eventType, ALL_EVENT_TYPES])
+      .where("removed_at", "is", null);
+    query = query.where("id", "in", wanting);
+  }
+  const rows = await query.execute();
+  return await withEventTypes(store.db, rows);
+}
+
+/**
+ * Changes what is given and leaves the rest. Undefined: there is no such subscription.
+ *
+ * @throws Refusal `wrong_state` for an ended one, `already_exists` as at creation
+ */
+export async function updateSubscription(
+  store: Store,
+  input: {
+    accountId: AccountId;
+    id: SubscriptionId;
+    now: number;
+    targetUrl?: string;
+    eventTypes?: readonly string[];
+  } & Partial<SubscriptionOptions>,
+): Promise<Subscription | undefined> {
+  return await refusingDuplicates(store, (tx) => updateIn(store, tx, input));
+}
+
+async function createIn(
+  store: Store,
+  tx: Tx,
+  input: Parameters<typeof createSubscription>[1],
+): Promise<NewSubscription> {
+  const { accountId, targetUrl, now } = input;
+  if (input.subscriptionsMax !== undefined) await requireRoom(store, tx, accountId, input.subscriptionsMax);
+  await requireFree(tx, input);
+  const { insertId } = await tx
+    .insertInto("subscriptions")
+    .values({
+      account_id: accountId,
+      target_url: targetUrl,
+      target_hash: sha256(targetUrl),
+      state: "active",
+      key_set: newKeySet(),
+      acceptance: input.acceptance,
+      created_at: now,
+      updated_at: now,
+      ended_at: null,
+      ended_reason: null,
+    })
+    .executeTakeFirstOrThrow();
+  const id = contractIdOf(insertId) as SubscriptionId;
+  // Secrets are sealed to their row, whose number is known only now.
+  await tx
+    .updateTable("subscriptions")
+    .set(optionColumns(store, id, input))
+    .where("id", "=", id)
+    .execute();
+  await tx.insertInto("turns").values({ subscription_id: id, line_us: 0, gate_us: 0, hold_ms: 0 }).execute();
+  const signingKey = await addSigningKey(tx, store.sealer, id, now);
+  await addEventTypes(tx, { accountId, id, targetUrl, eventTypes: input.eventTypes });
+  const created = await read(tx, accountId, id);
+  if (created === undefined) throw new Error("a subscription that was just stored is not there");
+  return { ...created, signingKey };
+}
+
+/**
+ * Looks before anything is inserted: a number that was given out is not given again, even where its row is
+ * rolled back, and who asks for the same again and again would use up everybody's. Of two at once the index
+ * refuses one.
+ *
+ * @throws Refusal `already_exists`
+ */
+async function requireFree(tx: Tx, of: Wish): Promise<void> {
+  const taken = await tx
+    .selectFrom("subscription_event_types")
+    .select("id")
+    .where("live_key", "in", liveKeys(of))
+    .limit(1)
+    .executeTakeFirst();
+  if (taken !== undefined) throw alreadyExists();
+}
+
+/** @throws Refusal `too_many` */
+async function requireRoom(store: Store, tx: Tx, accountId: AccountId, max: number): Promise<void> {
+  // The account's row is held, so that two at once cannot both find the last place free.
+  const account = tx.selectFrom("accounts").select("id").where("id", "=", accountId);
+  await (store.seam.locksRows ? account.forUpdate() : account).execute();
+  const { live } = await tx
+    .selectFrom("subscriptions")
+    .select((eb) => eb.fn.countAll().as("live"))
+    .where("account_id", "=", accountId)
+    .where("state", "!=", "ended")
+    .executeTakeFirstOrThrow();
+  if (Number(live) < max) return;
+  throw new Refusal(
+    "too_many",
+    `this account has ${max} subscriptions, as many as it may; delete some, or ask the operator for more`,
+    { retryAfterMs: ROOM_RETRY_AFTER_MS },
+  );
+}
+
+async function updateIn(
+  store: Store,
+  tx: Tx,
+  input: Parameters<typeof updateSubscription>[1],
+): Promise<Subscription | undefined> {
+  const { accountId, id, now } = input;
+  const before = await lockSubscription(store, tx, accountId, id);
+  if (before === undefined) return undefined;
+  if (before.state === "ended") {
+    throw new Refusal("wrong_state", `subscription ${id} has ended; create a new one`, { field: "id" });
+  }
+  const targetUrl = input.targetUrl ?? before.target_url;
+  await tx
+    .updateTable("subscriptions")
+    .set({
+      target_url: targetUrl,
+      target_hash: sha256(targetUrl),
+      updated_at: now,
+      ...optionColumns(store, id, input),
+    })
+    .where("id", "=", id)
+    .execute();
+  if (input.rate !== undefined) await clearLine(tx, id);
+  const current = await liveEventTypes(tx, id);
+  const wanted = input.eventTypes ?? current;
+  // A new URL is a new key for every type, so all are written anew; otherwise only those that change.
+  const moved = targetUrl !== before.target_url;
+  const removed = current.filter((type) => moved || !wanted.includes(type));
+  const added = wanted.filter((type) => moved || !current.includes(type));
+  if (removed.length > 0) await removeEventTypes(tx, id, removed, now);
+  if (added.length > 0) await addEventTypes(tx, { accountId, id, targetUrl, eventTypes: added });
+  return await read(tx, accountId, id);
+}
+
+export async function removeEventTypes(
+  tx: Tx,
+  id: SubscriptionId,
+  eventTypes: readonly string[] | "all",
+  now: number,
+): Promise<void> {
+  const query = tx
+    .updateTable("subscription_event_types")
+    .set({ removed_at: now, live_key: null })
+    .where("subscription_id", "=", id)
+    .where("removed_at", "is", null);
+  await (eventTypes === "all" ? query : query.where("event_type", "in", eventTypes)).execute();
+}
+
+type Wish = { accountId: AccountId; targetUrl: string; eventTypes: readonly string[] };
+
+async function addEventTypes(tx: Tx, of: Wish & { id: SubscriptionId }): Promise<void> {
+  const keys = liveKeys(of);
+  const rows = of.eventTypes.map((eventType, i) => ({
+    subscription_id: of.id,
+    account_id: of.accountId,
+    event_type: eventType,
+    removed_at: null,
+    live_key: keys[i] ?? null,
+  }));
+  await insertRows(tx, "subscription_event_types", rows);
+}
+
+/** What no two live ones may have, by event type. */
+function liveKeys({ accountId, targetUrl, eventTypes }: Wish): Buffer[] {
+  return eventTypes.map((eventType) => sha256(`${accountId}\n${eventType}\n${targetUrl}`));
+}
+
+async function liveEventTypes(tx: Tx, id: SubscriptionId): Promise<string[]> {
+  const rows = await tx
+    .selectFrom("subscription_event_types")
+    .select("event_type")
+    .where("subscription_id", "=", id)
+    .where("removed_at", "is", null)
+    .execute();
+  return rows.map((row) => row.event_type);
+}
+
+async function read(
+  db: Store["db"],
+  accountId: AccountId,
+  id: SubscriptionId,
+): Promise<Subscription | undefined> {
+  const rows = await db
+    .selectFrom("subscriptions")
+    .selectAll()
+    .where("id", "=", id)
+    .where("account_id", "=", accountId)
+    .execute();
+  return (await withEventTypes(db, rows))[0];
+}
+
+async function withEventTypes(db: Store["db"], rows: readonly Row[]): Promise<Subscription[]> {
+  if (rows.length === 0) return [];
+  const types = await db
+    .selectFrom("subscription_event_types")
+    .select(["subscription_id", "event_type"])
+    .where(
+      "subscription_id",
+      "in",
+      rows.map((row) => row.id),
+    )
+    // Of an ended subscription, what it wanted when it ended.
+    .where((eb) =>
+      eb.or([
+        eb("removed_at", "is", null),
+        eb(
+          "removed_at",
+          "in",
+          rows.map((row) => row.ended_at ?? -1),
+        ),
+      ]),
+    )
+    .execute();
+  return rows.map((row) => ({
+    id: row.id as SubscriptionId,
+    accountId: row.account_id as AccountId,
+    targetUrl: row.target_url,
+    eventTypes: [
+      ...new Set(types.filter((type) => type.subscription_id === row.id).map((type) => type.event_type)),
+    ].sort(),
+    state: row.state,
+    ...visibleOptions(row),
+    keySet: row.key_set,
+    createdAt: row.created_at,
+    updatedAt: row.updated_at,
+    endedAt: row.ended_at,
+    isDraining: row.draining === 1,
+    failingSince: row.failing_since,
+  }));
+}
+
+async function refusingDuplicates<T>(store: Store, body: (tx: Tx) => Promise<T>): Promise<T> {
+  try {
+    return await transact(store, body);
+  } catch (error) {
+    if (!store.seam.isDuplicate(error)) throw error;
+    throw alreadyExists(error);
+  }
+}
+
+function alreadyExists(cause?: unknown): Refusal {
+  return new Refusal(
+    "already_exists",
+    "a subscription of this account already has this target_url and one of these event types; change or delete that one",
+    { field: "target_url", cause },
+  );
+}
