@@ -28,12 +28,8 @@ export const SUBSCRIPTION_STATES = ["active", "paused", "disabled", "ended"] as 
 export type SubscriptionState = (typeof SUBSCRIPTION_STATES)[number];
 
 /**
- * A delivery's life.
- *
- *     pending → started → succeeded | exhausted | cancelled | blocked
- *     pending | started → parked    (its subscription is paused or disabled when its attempt is due)
- *     parked  → pending   (its subscription is active again)
- *     pending | parked → cancelled   (its subscription ended)
+ * A delivery's life. Which event leads from which state to which is written once, in the store's
+ * `deliveries/transitions.ts`; `docs/architecture.md` shows its picture.
  */
 export const DELIVERY_STATES = [
   "pending",
@@ -63,6 +59,43 @@ const TERMINAL = {
 export function isTerminal(state: DeliveryState): state is TerminalState {
   return TERMINAL[state];
 }
+
+/** Why a delivery was created. */
+export const CREATION_CAUSES = [
+  /** The first delivery of an ingested event. */
+  "ingested",
+  /** A further delivery of an ingested event. */
+  "fanned_out",
+  /** The one delivery of a test event. */
+  "tested",
+  "resent",
+  "recovered",
+  "replayed",
+] as const;
+export type CreationCause = (typeof CREATION_CAUSES)[number];
+
+/** What happens to a delivery once it exists. */
+export const DELIVERY_EVENTS = [
+  "claim",
+  "renew_claim",
+  "release_claim",
+  "start",
+  "unclaim",
+  "take_turn",
+  "reserve_turn",
+  "attempt_failed",
+  "attempt_succeeded",
+  "attempt_exhausted",
+  "attempt_blocked",
+  "attempt_gone",
+  "hand_over",
+  "defer_reconcile",
+  "request_retry",
+  "park",
+  "drain",
+  "cancel",
+] as const;
+export type DeliveryEvent = (typeof DELIVERY_EVENTS)[number];
 
 /** A recovery's number. */
 export type RecoveryId = Branded<number, "RecoveryId">;

@@ -69,10 +69,9 @@ export {
   deferReconcile,
   listOverdue,
   type OverdueDelivery,
-  RECONCILE_GRACE_MS,
 } from "./dispatch/overdue.ts";
 export { reserveTurn } from "./dispatch/reserve-turn.ts";
-export { type Turn, takeTurn } from "./dispatch/turns.ts";
+export { type Turn, takeTurn } from "./dispatch/take-turn.ts";
 export { continueFanout, listFanouts } from "./ingest/continue-fanouts.ts";
 export { createTestDelivery } from "./ingest/create-test-delivery.ts";
 export { getEvent, type StoredEvent } from "./ingest/events.ts";

@@ -1,5 +1,6 @@
 import { type DeliveryId, type Lane, type SubscriptionId, TEST_ATTEMPT_TIMEOUT_MS } from "@posthaste/domain";
 import { expect, test } from "vitest";
+import { RECONCILE_GRACE_MS } from "../src/deliveries/transitions.ts";
 import {
   type Claim,
   claimDeliveries,
@@ -11,7 +12,6 @@ import {
   loadForAttempt,
   markStarted,
   openStore,
-  RECONCILE_GRACE_MS,
   recordAttempt,
   releaseClaims,
   requestRetry,

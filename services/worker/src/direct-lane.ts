@@ -42,14 +42,14 @@ export function createDirectLane(options: DirectLaneOptions): DirectLane {
   const underWay = new Map<DeliveryId, { readonly begunAt: number; readonly over: Promise<void> }>();
   const handOvers = createHandOvers(async (delivery, nextAttemptAt) => {
     await options.start(delivery);
-    await ledger.handedOver({ id: delivery.deliveryId, nextAttemptAt });
+    await ledger.handedOver({ id: delivery.deliveryId, nextAttemptAt, now: now() });
   }, log);
   let isTold = false;
 
   const renewal = setInterval(() => {
     const before = now() - leaseMs / RENEWALS_IN_A_LEASE;
     const ids = [...underWay].filter(([, { begunAt }]) => begunAt < before).map(([id]) => id);
-    renewClaims(store, { owner, ids, until: now() + leaseMs }).catch((error: unknown) =>
+    renewClaims(store, { owner, ids, until: now() + leaseMs, now: now() }).catch((error: unknown) =>
       log.error("direct_lane.failed", error),
     );
   }, leaseMs / RENEWALS_IN_A_LEASE);

@@ -62,7 +62,7 @@ export function createDispatchRound(
     const { started, failed, firstError } = await startAll(claimed, start, startsAtOnce);
     await markStarted(store, { ids: started, now: now() });
     if (failed.length > 0) {
-      await releaseClaims(store, { ids: failed });
+      await releaseClaims(store, { ids: failed, now: now() });
       throw new Error(
         `Temporal took ${started.length} of ${claimed.length} deliveries; the rest stay pending`,
         {

@@ -86,7 +86,7 @@ export function createReconcileRound(options: ReconcileOptions): () => Promise<"
       ...overdue.slice(lookedAt).map((row) => ({ id: row.deliveryId, until: row.overdueSince })),
       ...failures.map(({ id }) => ({ id, until: failedUntil })),
     ];
-    await changeDeferral(store, { from: putOffTo, changes });
+    await changeDeferral(store, { from: putOffTo, changes, now: now() });
     throw first.error;
   };
 }

@@ -158,7 +158,7 @@ function failedUntil(nextAttemptAt: number): typeof attempt {
       },
       state: "started",
       nextAttemptAt,
-      isHandedOver: true,
+      awaitsWorkflow: true,
       endedReason: null,
       now: Date.now(),
     });

@@ -30,7 +30,7 @@ export async function attemptDirectly(deps: AttemptDeps, deliveryId: DeliveryId)
     // Somebody else made it, and sees to the rest.
     if (attempts > 0) return nextAttemptAt === null ? { kind: "over" } : { kind: "hand_over", nextAttemptAt };
     if ((await insteadOfAttempt(deps, context)) !== undefined) return { kind: "over" };
-    const attempted = await makeAttempt(deps, context, { number: 1, log, isHandedOver: true });
+    const attempted = await makeAttempt(deps, context, { number: 1, log, awaitsWorkflow: true });
     return attempted.kind === "failed"
       ? { kind: "hand_over", nextAttemptAt: attempted.nextAttemptAt }
       : { kind: "over" };

@@ -58,7 +58,7 @@ export type AttemptToMake = {
   /** Of what asked for the attempt; undefined: where the event was ingested. */
   readonly traceparent?: string | undefined;
   /** No workflow carries the delivery yet. */
-  readonly isHandedOver?: boolean;
+  readonly awaitsWorkflow?: boolean;
 };
 
 /** How fast a subscription is sent to: what its owner chose, or the default. */
@@ -85,7 +85,7 @@ export async function makeAttempt(
 async function postAndRecord(
   deps: AttemptDeps,
   context: AttemptContext,
-  { number, log, isHandedOver = false }: AttemptToMake,
+  { number, log, awaitsWorkflow = false }: AttemptToMake,
   span: Span,
 ): Promise<Attempted> {
   const { delivery, subscription, event } = context;
@@ -123,7 +123,7 @@ async function postAndRecord(
       nextAttemptAt: waitMs === undefined ? null : now + waitMs,
       pace: paceOf(deps, context),
       endedReason: state === undefined ? null : endedReason(state, number, delivery.isTest),
-      isHandedOver: isHandedOver && state === undefined,
+      awaitsWorkflow: awaitsWorkflow && state === undefined,
       now,
       wasHealthy: subscription.isHealthy,
       ...(deps.disableRule === undefined ? {} : { disableRule: deps.disableRule }),

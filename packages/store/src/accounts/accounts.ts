@@ -23,7 +23,7 @@ export async function createAccount(
       .insertInto("accounts")
       .values({ name, created_at: now })
       .executeTakeFirstOrThrow();
-    return { id: contractIdOf(insertId) as AccountId, name, lane: null, createdAt: now };
+    return { id: contractIdOf(insertId), name, lane: null, createdAt: now };
   });
 }
 
@@ -44,7 +44,7 @@ export async function setLane(
 /** Oldest first, those after `after`. */
 export async function listAccounts(
   store: Store,
-  { after = 0, limit }: { after?: number; limit: number },
+  { after = 0 as AccountId, limit }: { after?: AccountId; limit: number },
 ): Promise<Account[]> {
   const rows = await store.db
     .selectFrom("accounts")
@@ -57,5 +57,5 @@ export async function listAccounts(
 }
 
 function accountOf(row: Selectable<Tables["accounts"]>): Account {
-  return { id: row.id as AccountId, name: row.name, lane: row.lane, createdAt: row.created_at };
+  return { id: row.id, name: row.name, lane: row.lane, createdAt: row.created_at };
 }

@@ -82,11 +82,11 @@ export async function insertToken(
       expires_at: input.expiresAt,
       revoked_at: null,
       created_at: input.now,
-      session: input.isSession === true ? 1 : null,
+      session: input.isSession === true ? 1 : 0,
     })
     .executeTakeFirstOrThrow();
   // A session ends by itself, and nobody names it.
-  const id = input.isSession === true ? Number(insertId) : contractIdOf(insertId);
+  const id = (input.isSession === true ? Number(insertId) : contractIdOf(insertId)) as TokenId;
   const row = await tx.selectFrom("tokens").selectAll().where("id", "=", id).executeTakeFirstOrThrow();
   return tokenOf(row);
 }
@@ -111,14 +111,14 @@ export async function getToken(store: Store, id: TokenId): Promise<Token | undef
 /** An account's tokens, oldest first, those after `after`; no sessions that no answer can carry. */
 export async function listTokens(
   store: Store,
-  { accountId, after = 0, limit }: { accountId: AccountId; after?: number; limit: number },
+  { accountId, after = 0 as TokenId, limit }: { accountId: AccountId; after?: TokenId; limit: number },
 ): Promise<Token[]> {
   const rows = await store.db
     .selectFrom("tokens")
     .selectAll()
     .where("account_id", "=", accountId)
     .where("id", ">", after)
-    .where("id", "<=", CONTRACT_ID_MAX)
+    .where("id", "<=", CONTRACT_ID_MAX as TokenId)
     .orderBy("id")
     .limit(limit)
     .execute();
@@ -164,8 +164,8 @@ function checkPreset(secret: string): void {
 function tokenOf(row: Selectable<Tables["tokens"]>): Token {
   const scopes = row.scopes.split(" ");
   return {
-    id: row.id as TokenId,
-    accountId: row.account_id as AccountId,
+    id: row.id,
+    accountId: row.account_id,
     name: row.name,
     hint: row.hint,
     scopes: SCOPES.filter((scope) => scopes.includes(scope)),

@@ -12,8 +12,8 @@ export type Attempt = {
   readonly outcome: Outcome;
   readonly acceptance: Acceptance;
   readonly status: number | null;
-  /** As sent, without secrets. Undefined: it was made before they were kept. */
-  readonly requestHeaders?: readonly (readonly [string, string])[] | undefined;
+  /** As sent, without secrets. */
+  readonly requestHeaders: readonly (readonly [string, string])[];
   readonly responseHeaders: readonly (readonly [string, string])[];
   readonly responseBody: Uint8Array;
   readonly responseTruncated: boolean;
@@ -47,17 +47,21 @@ export async function listAttempts(
   return rows.map(attemptOf);
 }
 
-export function attemptRow(deliveryId: DeliveryId, attempt: Attempt): Insertable<Tables["attempts"]> {
+export function attemptRow(
+  delivery: Pick<Selectable<Tables["deliveries"]>, "id" | "account_id">,
+  attempt: Attempt,
+): Insertable<Tables["attempts"]> {
   return {
-    delivery_id: deliveryId,
+    delivery_id: delivery.id,
     number: attempt.number,
+    account_id: delivery.account_id,
     started_at: attempt.startedAt,
     duration_ms: attempt.durationMs,
     outcome: attempt.outcome,
     acceptance: attempt.acceptance,
     status: attempt.status,
     response_headers: JSON.stringify(attempt.responseHeaders),
-    request_headers: attempt.requestHeaders === undefined ? null : JSON.stringify(attempt.requestHeaders),
+    request_headers: JSON.stringify(attempt.requestHeaders),
     response_body: Buffer.from(attempt.responseBody),
     response_truncated: attempt.responseTruncated ? 1 : 0,
     address: attempt.address,
@@ -76,7 +80,7 @@ function attemptOf(row: Selectable<Tables["attempts"]>): Attempt {
     acceptance: row.acceptance,
     status: row.status,
     responseHeaders: JSON.parse(row.response_headers),
-    ...(row.request_headers === null ? {} : { requestHeaders: JSON.parse(row.request_headers) }),
+    requestHeaders: JSON.parse(row.request_headers),
     responseBody: row.response_body,
     responseTruncated: row.response_truncated !== 0,
     address: row.address,

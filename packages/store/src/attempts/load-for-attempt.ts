@@ -11,7 +11,8 @@ import {
 import type { Settled } from "../database/group-commit.ts";
 import type { Store } from "../database/store.ts";
 import { type Delivery, deliveryOf } from "../deliveries/deliveries.ts";
-import { hasPlace, PACE_COLUMNS, rateOf } from "../dispatch/turns.ts";
+import { hasPlace } from "../dispatch/places.ts";
+import { PACE_COLUMNS, rateOf } from "../subscriptions/pace.ts";
 import { contextOf, signingKeysFor } from "../subscriptions/signing-keys.ts";
 
 /** All that an attempt needs to know. */
@@ -101,7 +102,7 @@ async function load(
     .execute();
   const subscriptions = await loadSubscriptions(
     store,
-    [...new Set(rows.map((row) => row.subscription_id as SubscriptionId))],
+    [...new Set(rows.map((row) => row.subscription_id))],
     now,
   );
   const contexts = new Map<DeliveryId, AttemptContext>();
@@ -155,7 +156,7 @@ async function loadSubscriptions(
     .execute();
   const keys = await signingKeysFor(store, ids, now);
   const unsealed = (
-    row: { id: number; credential: Buffer | null; headers: Buffer | null },
+    row: { id: SubscriptionId; credential: Buffer | null; headers: Buffer | null },
     of: "credential" | "headers",
   ) => {
     const sealed = row[of];
@@ -163,7 +164,7 @@ async function loadSubscriptions(
   };
   return new Map(
     rows.map((row) => {
-      const id = row.id as SubscriptionId;
+      const id = row.id;
       const subscription = {
         id,
         state: row.state,

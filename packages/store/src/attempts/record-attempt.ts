@@ -1,6 +1,5 @@
 import {
   type DeliveryId,
-  type DeliveryState,
   DISABLE_RULE,
   type DisableRule,
   isTerminal,
@@ -8,19 +7,17 @@ import {
   type SubscriptionId,
   type TerminalState,
 } from "@posthaste/domain";
-import type { Selectable, Updateable } from "kysely";
 import type { Settled } from "../database/group-commit.ts";
 import { insertRows } from "../database/insert-rows.ts";
 import type { Store } from "../database/store.ts";
-import type { Tables } from "../database/tables.ts";
 import { type Tx, transact } from "../database/transact.ts";
-import { logChanges } from "../deliveries/delivery-changes.ts";
-import { RECONCILE_GRACE_MS } from "../dispatch/overdue.ts";
+import { eventOf, type LockedDelivery, lockDeliveries, type Move, move } from "../deliveries/move.ts";
+import { RECONCILE_GRACE_MS } from "../deliveries/transitions.ts";
 import { reserveIn } from "../dispatch/reserve-turn.ts";
-import { noteHold } from "../dispatch/turns.ts";
-import { cancelOpenDeliveries, SETTLED } from "../lifecycle/end-subscription.ts";
+import { cancelOpenDeliveries } from "../lifecycle/end-subscription.ts";
 import { noteHealth } from "../lifecycle/note-health.ts";
 import { parkAllPending } from "../lifecycle/park-deliveries.ts";
+import { noteHold } from "../subscriptions/pace.ts";
 import { type Attempt, attemptRow } from "./attempts.ts";
 
 export type AttemptToRecord = {
@@ -38,10 +35,10 @@ export type AttemptToRecord = {
   /** Default: {@link DISABLE_RULE}. */
   readonly disableRule?: DisableRule;
   /**
-   * No workflow carries the delivery yet. The reconciler starts one soon, unless whoever made the attempt says by
-   * {@link markHandedOver} that there is one.
+   * No workflow carries the delivery yet. The reconciler starts one soon, unless {@link markHandedOver} says that
+   * one was started. Default: false.
    */
-  readonly isHandedOver?: boolean;
+  readonly awaitsWorkflow?: boolean;
   readonly now: number;
 };
 
@@ -76,7 +73,8 @@ export async function recordAttempts(
   records: readonly AttemptToRecord[],
 ): Promise<Settled<RecordedAttempt>[]> {
   const { settled, follow } = await transact(store, async (tx) => {
-    const rows = await lockRows(store, tx, records);
+    const ids = [...new Set(records.map(({ deliveryId }) => deliveryId))].sort();
+    const rows = new Map((await lockDeliveries(store, tx, ids)).map((row) => [row.id, row]));
     const settled: Settled<RecordedAttempt>[] = [];
     const written: Written[] = [];
     for (const record of records) {
@@ -102,58 +100,40 @@ export async function recordAttempts(
   return settled;
 }
 
-export type HandedOver = { readonly id: DeliveryId; readonly nextAttemptAt: number };
+export type HandedOver = { readonly id: DeliveryId; readonly nextAttemptAt: number; readonly now: number };
 
-/** The workflows of these deliveries were started: from now on they are looked at when their next attempt is overdue. */
+/** Notes that the workflows of these deliveries were started: the reconciler looks at them once an attempt is overdue. */
 export async function markHandedOver(store: Store, handed: readonly HandedOver[]): Promise<void> {
-  if (handed.length === 0) return;
+  const now = Math.max(...handed.map((one) => one.now));
+  const dueOf = new Map(handed.map(({ id, nextAttemptAt }) => [id, nextAttemptAt]));
   await transact(store, async (tx) => {
-    for (const { id, nextAttemptAt } of handed) {
-      await tx
-        .updateTable("deliveries")
-        .set({ reconcile_after: nextAttemptAt + RECONCILE_GRACE_MS })
-        .where("id", "=", id)
-        .where("state", "=", "started")
-        .where("next_attempt_at", "=", nextAttemptAt)
-        .execute();
-    }
+    const rows = await lockDeliveries(store, tx, [...dueOf.keys()]);
+    const moves = rows.flatMap((row) => {
+      const dueAt = dueOf.get(row.id);
+      // A delivery with another time has moved since.
+      if (dueAt === undefined || row.next_attempt_at !== dueAt) return [];
+      return eventOf("hand_over", row, { reconcile_after: dueAt + RECONCILE_GRACE_MS });
+    });
+    await move(tx, moves, now);
   });
 }
 
-type Row = Pick<
-  Selectable<Tables["deliveries"]>,
-  "id" | "state" | "attempts" | "account_id" | "event_id" | "event_type" | "subscription_id" | "test"
->;
 type Written = {
   readonly record: AttemptToRecord;
   /** As it was before. */
-  readonly row: Row;
+  readonly row: LockedDelivery;
   readonly nextAttemptAt: number | null;
 };
-
-async function lockRows(
-  store: Store,
-  tx: Tx,
-  records: readonly AttemptToRecord[],
-): Promise<Map<string, Row>> {
-  const query = tx
-    .selectFrom("deliveries")
-    .select(["id", "state", "attempts", "account_id", "event_id", "event_type", "subscription_id", "test"])
-    .where("id", "in", [...new Set(records.map(({ deliveryId }) => deliveryId))].sort())
-    .orderBy("id");
-  const rows = await (store.seam.locksRows ? query.forUpdate() : query).execute();
-  return new Map(rows.map((row) => [row.id, row]));
-}
 
 async function nextOf(
   store: Store,
   tx: Tx,
   { pace, nextAttemptAt: dueMs, now }: AttemptToRecord,
-  row: Row,
+  row: LockedDelivery,
 ): Promise<number | null> {
   if (dueMs === null || pace === undefined || isTerminal(row.state)) return dueMs;
   return await reserveIn(store, tx, {
-    subscriptionId: row.subscription_id as SubscriptionId,
+    subscriptionId: row.subscription_id,
     pace,
     dueMs,
     now,
@@ -163,62 +143,44 @@ async function nextOf(
 async function writeAll(tx: Tx, written: readonly Written[]): Promise<void> {
   if (written.length === 0) return;
   const now = Math.max(...written.map(({ record }) => record.now));
-  for (const { ids, values } of alike(written, now)) {
-    await tx.updateTable("deliveries").set(values).where("id", "in", ids).execute();
-  }
-  const attempts = written.map(({ record }) => attemptRow(record.deliveryId, record.attempt));
+  await move(tx, written.map(moveOf), now);
+  const attempts = written.map(({ record, row }) => attemptRow(row, record.attempt));
   await insertRows(tx, "attempts", attempts, (row) => row.response_body.length);
-  await logChanges(tx, [...new Set(written.map(({ row }) => row.id))], now);
 }
 
-/** Most of a group come to the same: one statement moves them. */
-function alike(
-  written: readonly Written[],
-  now: number,
-): Iterable<{ ids: string[]; values: Updateable<Tables["deliveries"]> }> {
-  const groups = new Map<string, { ids: string[]; values: Updateable<Tables["deliveries"]> }>();
-  for (const one of written) {
-    const values = valuesOf(one, now);
-    const key = JSON.stringify(values);
-    const group = groups.get(key);
-    if (group === undefined) groups.set(key, { ids: [one.row.id], values });
-    else group.ids.push(one.row.id);
-  }
-  return groups.values();
-}
-
-function valuesOf({ record, row, nextAttemptAt }: Written, now: number): Updateable<Tables["deliveries"]> {
-  const { attempt } = record;
+function moveOf({ record, row, nextAttemptAt }: Written): Move {
+  const { attempt, state, endedReason, now } = record;
   const counted = {
     attempts: attempt.number,
     last_outcome: attempt.outcome,
     last_status: attempt.status,
-    in_flight_of: null,
-    turn_at: record.pace === undefined ? null : nextAttemptAt,
   };
-  return { ...counted, ...movedOn(record, row.state, nextAttemptAt, now) };
-}
+  // A delivery that was cancelled during the attempt keeps the reason.
+  const ended = isTerminal(row.state) ? counted : { ...counted, ended_at: now, ended_reason: endedReason };
+  return { ...eventAfter(), attemptMs: attempt.durationMs };
 
-function movedOn(
-  { state, endedReason, isHandedOver = false }: AttemptToRecord,
-  before: DeliveryState,
-  nextAttemptAt: number | null,
-  now: number,
-): Updateable<Tables["deliveries"]> {
-  if (isTerminal(before)) return {};
-  if (isTerminal(state)) return { ...SETTLED, state, ended_at: now, ended_reason: endedReason };
-  return {
-    state,
-    next_attempt_at: nextAttemptAt,
-    reconcile_after: reconcileAfter(nextAttemptAt, isHandedOver, now),
-    lease_owner: null,
-    lease_until: null,
-  };
-}
-
-function reconcileAfter(nextAttemptAt: number | null, isHandedOver: boolean, now: number): number | null {
-  if (isHandedOver) return now + HAND_OVER_GRACE_MS;
-  return nextAttemptAt === null ? null : nextAttemptAt + RECONCILE_GRACE_MS;
+  function eventAfter(): Move {
+    switch (state) {
+      case "started": {
+        if (nextAttemptAt === null) throw new Error(`delivery ${row.id} goes on, and has no next attempt`);
+        const { pace, awaitsWorkflow } = record;
+        const times = {
+          next_attempt_at: nextAttemptAt,
+          reconcile_after: awaitsWorkflow ? now + HAND_OVER_GRACE_MS : nextAttemptAt + RECONCILE_GRACE_MS,
+          turn_at: pace === undefined ? null : nextAttemptAt,
+        };
+        return eventOf("attempt_failed", row, times, counted);
+      }
+      case "succeeded":
+        return eventOf("attempt_succeeded", row, {}, ended);
+      case "exhausted":
+        return eventOf("attempt_exhausted", row, {}, ended);
+      case "blocked":
+        return eventOf("attempt_blocked", row, {}, ended);
+      case "cancelled":
+        return eventOf("attempt_gone", row, {}, ended);
+    }
+  }
 }
 
 type Follow = {
@@ -232,7 +194,7 @@ async function noteAll(store: Store, tx: Tx, written: readonly Written[]): Promi
   const follow: Follow[] = [];
   for (const { record, row } of written) {
     const { attempt, now } = record;
-    const subscriptionId = row.subscription_id as SubscriptionId;
+    const subscriptionId = row.subscription_id;
     if (attempt.number > 1) await noteHold(tx, subscriptionId, attempt.durationMs);
     // What a test comes to says nothing of the subscription.
     if (row.test === 1) continue;

@@ -56,7 +56,7 @@ export async function createEventType(
       const { insertId } = await tx
         .insertInto("event_types")
         .values({
-          account_id: numberOf(owner),
+          account_id: ownerId(owner),
           code,
           version: 1,
           bytes: bytesOf(input),
@@ -68,7 +68,7 @@ export async function createEventType(
       const id = Number(insertId);
       await requireCodeFree(store, tx, owner, code, id);
       await requireRoom(tx, owner);
-      const version = await addVersion(tx, id, 1, input);
+      const version = await addVersion(tx, owner, id, 1, input);
       return { id, code, shared: owner === "shared", createdAt: now, archivedAt: null, ...version };
     });
   } catch (error) {
@@ -100,7 +100,7 @@ export async function updateEventType(
       .executeTakeFirstOrThrow();
     if (numUpdatedRows === 0n) return undefined;
     await requireRoom(tx, owner);
-    return await addVersion(tx, id, basedOn + 1, input);
+    return await addVersion(tx, owner, id, basedOn + 1, input);
   });
 }
 
@@ -122,7 +122,7 @@ export async function listEventTypes(store: Store, owner: Owner): Promise<Stored
   const rows = await store.db
     .selectFrom("event_types")
     .selectAll()
-    .where("account_id", "=", numberOf(owner))
+    .where("account_id", "=", ownerId(owner))
     .orderBy("code")
     .execute();
   return rows.map(storedOf);
@@ -141,7 +141,7 @@ export async function readEventTypes(
         .onRef("event_type_versions.version", "=", "event_types.version"),
     )
     .selectAll("event_type_versions")
-    .where("event_types.account_id", "=", numberOf(owner))
+    .where("event_types.account_id", "=", ownerId(owner))
     .execute();
   return new Map(rows.map((row) => [row.event_type_id, versionOf(row)]));
 }
@@ -162,6 +162,7 @@ export async function readEventType(
 
 async function addVersion(
   tx: Tx,
+  owner: Owner,
   id: number,
   version: number,
   { description, schemaJson, sampleJson, now }: Texts & { now: number },
@@ -170,6 +171,7 @@ async function addVersion(
     .insertInto("event_type_versions")
     .values({
       event_type_id: id,
+      account_id: ownerId(owner),
       version,
       description,
       schema_json: schemaJson,
@@ -199,7 +201,7 @@ async function requireRoom(tx: Tx, owner: Owner): Promise<void> {
   const { bytes } = await tx
     .selectFrom("event_types")
     .select((eb) => eb.fn.sum("bytes").as("bytes"))
-    .where("account_id", "=", numberOf(owner))
+    .where("account_id", "=", ownerId(owner))
     .executeTakeFirstOrThrow();
   if (Number(bytes) <= CATALOGUE_BYTES_MAX) return;
   throw new Refusal(
@@ -212,9 +214,10 @@ function bytesOf({ description, schemaJson, sampleJson }: Texts): number {
   return ENTRY_BYTES + Buffer.byteLength(description + schemaJson + sampleJson);
 }
 
-const SHARED = 0;
+/** Owns the event types that all accounts share. */
+const SHARED = 0 as AccountId;
 
-function numberOf(owner: Owner): number {
+function ownerId(owner: Owner): AccountId {
   return owner === "shared" ? SHARED : owner;
 }
 

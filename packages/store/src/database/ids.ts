@@ -26,13 +26,13 @@ export function newDeliveryId(now: number): DeliveryId {
 const TIME_CHARS = 10;
 
 /** The least id that a delivery made at this time may have. */
-export function leastDeliveryId(at: number): string {
-  return `dlv_${encodeTime(Math.max(0, at), TIME_CHARS).toLowerCase()}`;
+export function leastDeliveryId(at: number): DeliveryId {
+  return `dlv_${encodeTime(Math.max(0, at), TIME_CHARS).toLowerCase()}` as DeliveryId;
 }
 
 /** The least id that an event made at this time may have. */
-export function leastEventId(at: number): string {
-  return `evt_${encodeTime(Math.max(0, at), TIME_CHARS).toLowerCase()}`;
+export function leastEventId(at: number): EventId {
+  return `evt_${encodeTime(Math.max(0, at), TIME_CHARS).toLowerCase()}` as EventId;
 }
 
 /** Ids of one process never go back, so one may be ahead of its row's time where a clock was set back. */
@@ -46,9 +46,9 @@ export const CONTRACT_ID_MAX = 2 ** 31 - 1;
  *
  * @throws Error for one that no answer could carry; it rolls the caller's transaction back
  */
-export function contractIdOf(insertId: bigint | undefined): number {
+export function contractIdOf<Id extends number>(insertId: bigint | undefined): Id {
   const id = Number(insertId);
-  if (id <= CONTRACT_ID_MAX) return id;
+  if (id <= CONTRACT_ID_MAX) return id as Id;
   throw new Error(`number ${id} is past ${CONTRACT_ID_MAX}, and the contracts have no larger ones`);
 }
 

@@ -1,35 +1,48 @@
 import type {
   Acceptance,
+  AccountId,
+  CreationCause,
+  DeliveryEvent,
+  DeliveryId,
   DeliveryState,
+  ErasureId,
+  EventId,
   Lane,
+  Line,
   Outcome,
+  RecoveryId,
   RecoveryKind,
   RecoveryState,
   SchemaCheck,
+  SubscriptionId,
   SubscriptionState,
+  TokenId,
 } from "@posthaste/domain";
 import type { Generated } from "kysely";
 
-/** The tables as they are stored. Row types stop inside this package. Times are epoch milliseconds. */
+/**
+ * The tables as they are stored. Row types stay inside this package. Columns that end in `_at`, `_after` or `_until`
+ * are epoch milliseconds. 1 means yes and 0 means no.
+ */
 export type Tables = {
   accounts: {
-    id: Generated<number>;
+    id: Generated<AccountId>;
     name: string;
-    created_at: number;
     /** Null: the default. */
     schema_check: Generated<SchemaCheck | null>;
     /** Null: the default. */
     lane: Generated<Lane | null>;
+    created_at: number;
   };
-  /** Event types made at run time, each as of its latest version. */
+  /** Event types defined at run time, each as of its latest version. */
   event_types: {
     id: Generated<number>;
-    /** 0: shared, everyone's. */
-    account_id: number;
+    /** {@link SHARED_OWNER}: shared by all accounts. */
+    account_id: AccountId;
     code: string;
-    /** The latest, from 1. */
+    /** The latest version, from 1. */
     version: number;
-    /** What the latest version's texts take, for the bound on a catalogue. */
+    /** Size of the latest version's texts; the catalogue's size is bounded. */
     bytes: number;
     created_at: number;
     updated_at: number;
@@ -38,44 +51,45 @@ export type Tables = {
   /** Append-only. */
   event_type_versions: {
     event_type_id: number;
+    account_id: AccountId;
     version: number;
     description: string;
     /** JSON. */
     schema_json: string;
-    /** JSON as its author wrote it. */
+    /** JSON, formatted as its author wrote it. */
     sample_json: string;
     created_at: number;
   };
   tokens: {
-    id: Generated<number>;
-    account_id: number;
+    id: Generated<TokenId>;
+    account_id: AccountId;
     name: string;
     /** SHA-256 of the secret. */
     secret_hash: Buffer;
     hint: string;
     /** Separated by spaces. */
     scopes: string;
+    /** 1: a console session that a portal link opened. It is deleted some time after it expires. */
+    session: number;
     expires_at: number | null;
     revoked_at: number | null;
     created_at: number;
-    /** 1 for a session that a portal link opened; deleted some time after its end. */
-    session: Generated<number | null>;
   };
-  /** Links into the console that were not opened yet. */
+  /** Links into the console that nobody has opened yet. */
   portal_links: {
     id: Generated<number>;
-    account_id: number;
+    account_id: AccountId;
     /** SHA-256 of the one-time code. */
     code_hash: Buffer;
-    /** Of the session: separated by spaces. */
+    /** The session's scopes, separated by spaces. */
     scopes: string;
     session_ms: number;
     expires_at: number;
     created_at: number;
   };
-  /** What happened to an account's deliveries in a span of time. */
+  /** Counters of an account's deliveries, one row per span of time. */
   statistics: {
-    account_id: number;
+    account_id: AccountId;
     span_ms: number;
     from_at: number;
     events: number;
@@ -87,52 +101,53 @@ export type Tables = {
     /** JSON: how many attempts took how long, see `TOOK_UP_TO_MS`. */
     took: string;
   };
-  /** One row: up to which change they are counted. */
+  /** One row: the last change that `statistics` includes. */
   statistics_cursor: {
     id: number;
     batch: number;
     change_id: number;
   };
   subscriptions: {
-    id: Generated<number>;
-    account_id: number;
+    id: Generated<SubscriptionId>;
+    account_id: AccountId;
     target_url: string;
-    /** SHA-256 of the URL: what "the same URL" is compared by, and what a wide fan-out walks along. */
+    /** SHA-256 of the URL. Two URLs are the same if these are; a wide fan-out walks along them. */
     target_hash: Buffer;
     state: SubscriptionState;
-    /** The receiver's own credential, sealed. */
+    /** The credential that the receiver expects, sealed. */
     credential: Buffer | null;
-    /** Names its public keys to those without a token. */
+    /** Names its public keys to callers without a token. */
     key_set: string;
     acceptance: Acceptance;
     timeout_ms: number | null;
     description: string | null;
     /** JSON: texts by key. */
     metadata: string | null;
-    /** JSON: a list; what the headers are called is no secret. */
+    /** JSON: a list. Header names are no secret. */
     header_names: string | null;
     /** JSON: values by lower-case name, sealed. */
     headers: Buffer | null;
-    /** Attempts in 1,000 s; null: no rate. */
+    /** Attempts in 1,000 s; null: unlimited. */
     rate_per_1000s: number | null;
     rate_burst: number | null;
     /** Null: the default. */
     concurrency: number | null;
-    /** 1 from its resuming until nothing is parked: new deliveries are parked behind the old ones. */
+    /** 1 from its resuming until no delivery is parked. New deliveries are parked behind the old ones meanwhile. */
     draining: Generated<number>;
-    /** The first failure since its last success. */
+    /** The first failure since the last success. */
     failing_since: number | null;
-    /** Deliveries exhausted since its last success. */
+    /** Deliveries exhausted since the last success. */
     exhausted: Generated<number>;
     created_at: number;
     updated_at: number;
     ended_at: number | null;
     ended_reason: string | null;
   };
-  /** What deliveries are signed with: a live one for each subscription, and those before it until they expire. */
+  /** A subscription's signing keys: the current one, and earlier ones until they expire. */
   signing_keys: {
     id: Generated<number>;
-    subscription_id: number;
+    subscription_id: SubscriptionId;
+    account_id: AccountId;
     /** `whsec_…`, sealed. */
     secret: Buffer;
     /** `whsk_…`, sealed. */
@@ -142,91 +157,94 @@ export type Tables = {
     /** Null: the current one. */
     expires_at: number | null;
   };
-  /** Where each subscription's attempts stand in line. */
+  /** The position of each subscription's attempts in its line. */
   turns: {
-    subscription_id: number;
-    /** When the next may be admitted, and when the next may be sent: microseconds, see `pace.ts` in domain. */
-    line_us: number;
-    gate_us: number;
-    /** How long its retries take of late. */
+    subscription_id: SubscriptionId;
+    account_id: AccountId;
+    /** When the next attempt may be admitted, in microseconds; see `pace.ts` in domain. */
+    line_us: Line;
+    /** When the next attempt may be sent, in microseconds. */
+    gate_us: Line;
+    /** A moving average of how long its retries take. */
     hold_ms: number;
   };
   /** How many retries of a subscription are due in each slot of ten seconds. */
   turn_slots: {
-    subscription_id: number;
-    /** Since the epoch, in slots. */
+    subscription_id: SubscriptionId;
+    /** Slots since the epoch. */
     slot: number;
+    account_id: AccountId;
     taken: number;
   };
-  /** What each subscription wants, and wanted: a fan-out that goes on later still sees who was there at ingest. */
+  /** The event types of each subscription, now and earlier: a fan-out that continues later still finds who was there at ingest. */
   subscription_event_types: {
-    /** Grows with time, so it says what was there as of an ingest without comparing clocks. */
+    /** Ascends with time, so it orders changes without comparing clocks. */
     id: Generated<number>;
-    subscription_id: number;
-    account_id: number;
+    subscription_id: SubscriptionId;
+    account_id: AccountId;
     event_type: string;
     removed_at: number | null;
-    /** Of account, URL and event type while it is wanted, then null: no two live ones are the same. */
+    /** A hash of account, URL and event type while the row is live, else null. No two live rows share one. */
     live_key: Buffer | null;
   };
   events: {
-    id: string;
-    account_id: number;
+    id: EventId;
+    account_id: AccountId;
     event_type: string;
-    /** The snapshot's bytes as ingested. A BLOB: a JSON column would rewrite them. */
+    /** The snapshot's bytes as ingested. A BLOB, because a JSON column would rewrite them. */
     data: Buffer;
     created_at: number;
   };
   idempotency_keys: {
-    account_id: number;
-    /** SHA-256 of the key: databases disagree on whether trailing spaces count. */
+    account_id: AccountId;
+    /** SHA-256 of the key: the databases disagree on whether trailing spaces count. */
     key_hash: Buffer;
     content_hash: Buffer;
-    event_id: string;
+    event_id: EventId;
     delivery_count: number;
     created_at: number;
   };
-  /** Fan-outs wider than one call's cap, until they are finished. Normally empty. */
+  /** Fan-outs that one ingest call could not finish. Normally empty. */
   fanouts: {
-    event_id: string;
-    account_id: number;
+    event_id: EventId;
+    account_id: AccountId;
     event_type: string;
     as_of_at: number;
-    /** The largest subscription_event_types.id as of ingest. */
+    /** The largest `subscription_event_types.id` as of ingest. */
     as_of_row: number;
     after_target_hash: Buffer;
   };
-  /** Recoveries of failed deliveries and replays of events. */
+  /** Recoveries of failed deliveries, and replays of events. */
   recoveries: {
-    id: Generated<number>;
-    account_id: number;
+    id: Generated<RecoveryId>;
+    account_id: AccountId;
     kind: RecoveryKind;
     /** Null: every subscription of the account. */
-    subscription_id: number | null;
+    subscription_id: SubscriptionId | null;
     state: RecoveryState;
     since_at: number;
-    /** Exclusive, and no later than its making: what it makes is not its own to recover. */
+    /** Exclusive, and never later than `created_at`, so that a recovery does not find its own deliveries. */
     until_at: number;
     dry_run: number;
     rate_per_second: number;
-    /** The id of the last delivery or event that was looked at. */
+    /** The last delivery or event examined. */
     cursor_id: string;
     examined: number;
     made: number;
     left_out: number;
     parked: number;
-    /** When its workflow was last seen to be started; null: not yet. */
+    /** When its workflow was last known to run; null: not started yet. */
     workflow_at: number | null;
     created_at: number;
     ended_at: number | null;
   };
-  /** What was erased for somebody; once completed, the receipt of it. */
+  /** Erasures of personal data. A completed one is the receipt. */
   erasures: {
-    id: Generated<number>;
-    account_id: number;
+    id: Generated<ErasureId>;
+    account_id: AccountId;
     /** Null: the whole account. */
     pointer: string | null;
-    /** What is looked for, until the end. */
+    /** The value to look for, sealed; null once the erasure has completed. */
     sealed_value: Buffer | null;
     value_hash: Buffer | null;
     state: "running" | "completed";
@@ -240,48 +258,57 @@ export type Tables = {
     created_at: number;
     ended_at: number | null;
   };
+  /** See `deliveries/transitions.ts` for which columns are set in which state. */
   deliveries: {
-    id: string;
-    account_id: number;
-    event_id: string;
+    id: DeliveryId;
+    account_id: AccountId;
+    event_id: EventId;
     event_type: string;
-    subscription_id: number;
-    /** The target's hash, unique for the event: one event reaches one URL of an account once. */
+    subscription_id: SubscriptionId;
+    /** The target URL's hash, unique per event: an event reaches a URL of an account once. */
     target_key: Buffer;
     state: DeliveryState;
+    /** Attempts logged. */
     attempts: number;
+    /** No attempt is sent before this. */
     next_attempt_at: number | null;
-    /** When the reconciler may look at it: a while after the next attempt is due. */
+    /** The reconciler leaves the delivery alone until then. */
     reconcile_after: number | null;
-    lease_owner: string | null;
-    lease_until: number | null;
-    /** The subscription's id from the claim until the first attempt is logged, else null. */
-    in_flight_of: number | null;
-    /** When a retry that had to wait has its turn; null: it did not ask yet. */
+    /** When a retry that had to wait has its turn; null: it has not asked yet. */
     turn_at: number | null;
+    lease_owner: string | null;
+    /** Nobody else may claim the delivery before this; for a retry, its place is free again after it. */
+    lease_until: number | null;
+    /** `subscription_id` while the delivery occupies one of the subscription's places, else null. */
+    in_flight_of: SubscriptionId | null;
     last_outcome: Outcome | null;
     last_status: number | null;
-    /** 1 for a test event's: tried once. */
-    test: number | null;
-    /** Of the ingest call; null where that was not traced. */
+    /** 1: the delivery of a test event, attempted once. */
+    test: number;
+    /** The ingest call's trace; null: it was not traced. */
     traceparent: string | null;
     created_at: number;
     started_at: number | null;
     ended_at: number | null;
     ended_reason: string | null;
   };
-  /** Append-only: every state that a delivery came to. */
+  /** Append-only: every change of a delivery's state or number of attempts. */
   delivery_changes: {
     id: Generated<number>;
-    /** Its place in the order that can be followed, with `id`; null until it was given one. */
+    /** With `id`, its place in the order that readers follow; null: not ordered yet. */
     batch: number | null;
-    account_id: number;
-    delivery_id: string;
-    event_id: string;
+    account_id: AccountId;
+    delivery_id: DeliveryId;
+    event_id: EventId;
     event_type: string;
-    subscription_id: number;
+    subscription_id: SubscriptionId;
+    /** What brought the delivery here. */
+    cause: CreationCause | DeliveryEvent;
     state: DeliveryState;
+    /** Attempts logged; where an attempt was the cause, its number. */
     attempts: number;
+    /** Duration of the attempt that was the cause; null: none was. */
+    attempt_ms: number | null;
     last_outcome: Outcome | null;
     last_status: number | null;
     changed_at: number;
@@ -289,23 +316,25 @@ export type Tables = {
   /** One row. */
   change_counter: {
     id: number;
+    /** The last batch of changes that was ordered. */
     batch: number;
-    /** What is older was deleted for its age. */
+    /** Changes of earlier batches were deleted for their age. */
     oldest_batch: number;
   };
   /** Append-only. */
   attempts: {
-    delivery_id: string;
+    delivery_id: DeliveryId;
     number: number;
+    account_id: AccountId;
     started_at: number;
     duration_ms: number;
     outcome: Outcome;
     acceptance: Acceptance;
     status: number | null;
+    /** JSON: pairs of name and value as sent, without secrets. */
+    request_headers: string;
     /** JSON: pairs of name and value. */
     response_headers: string;
-    /** The same, as sent and without secrets; null: made before they were kept. */
-    request_headers: Generated<string | null>;
     response_body: Buffer;
     response_truncated: number;
     address: string | null;

@@ -13,9 +13,8 @@ import { byIndex } from "../database/by-index.ts";
 import { ID_SLACK_MS, leastDeliveryId } from "../database/ids.ts";
 import type { Store } from "../database/store.ts";
 import type { Tables } from "../database/tables.ts";
-import { transact } from "../database/transact.ts";
-import { SETTLED } from "../lifecycle/end-subscription.ts";
-import { logChanges } from "./delivery-changes.ts";
+import { type Tx, transact } from "../database/transact.ts";
+import { lockDeliveries, moveAll } from "./move.ts";
 
 /** One event on its way to one subscription. */
 export type Delivery = {
@@ -150,14 +149,12 @@ export async function requestRetry(
   store: Store,
   { accountId, id, now }: { accountId: AccountId; id: DeliveryId; now: number },
 ): Promise<{ delivery: Delivery; requested: boolean } | undefined> {
-  const { numUpdatedRows } = await store.db
-    .updateTable("deliveries")
-    .set({ next_attempt_at: now, reconcile_after: now + RETRY_GRACE_MS })
-    .where("id", "=", id)
-    .where("account_id", "=", accountId)
-    .where("state", "=", "started")
-    .where("next_attempt_at", ">", now)
-    .executeTakeFirstOrThrow();
+  if ((await getDelivery(store, { accountId, id })) === undefined) return undefined;
+  const requested = await transact(store, async (tx) => {
+    const waiting = (await lockDeliveries(store, tx, [id])).filter((row) => (row.next_attempt_at ?? 0) > now);
+    const times = { next_attempt_at: now, reconcile_after: now + RETRY_GRACE_MS };
+    return (await moveAll(tx, "request_retry", waiting, times, now)).length > 0;
+  });
   const delivery = await getDelivery(store, { accountId, id });
   if (delivery === undefined) return undefined;
   if (isTerminal(delivery.state) || delivery.state === "parked") {
@@ -165,7 +162,7 @@ export async function requestRetry(
       field: "id",
     });
   }
-  return { delivery, requested: numUpdatedRows > 0n };
+  return { delivery, requested };
 }
 
 /** Cancels an open delivery; false where it had ended. */
@@ -173,25 +170,29 @@ export async function cancelDelivery(
   store: Store,
   { id, reason, now }: { id: DeliveryId; reason: string; now: number },
 ): Promise<boolean> {
-  return await transact(store, async (tx) => {
-    const { numUpdatedRows } = await tx
-      .updateTable("deliveries")
-      .set({ ...SETTLED, state: "cancelled", ended_at: now, ended_reason: reason })
-      .where("id", "=", id)
-      .where("state", "in", ["pending", "started", "parked"])
-      .executeTakeFirstOrThrow();
-    if (numUpdatedRows > 0n) await logChanges(tx, [id], now);
-    return numUpdatedRows > 0n;
-  });
+  return await transact(store, async (tx) => (await cancel(store, tx, [id], reason, now)) > 0);
+}
+
+/** The same of several, within a transaction. @returns how many were cancelled */
+export async function cancel(
+  store: Store,
+  tx: Tx,
+  ids: readonly DeliveryId[],
+  reason: string,
+  now: number,
+): Promise<number> {
+  const rows = await lockDeliveries(store, tx, ids);
+  const cancelled = await moveAll(tx, "cancel", rows, {}, now, { ended_at: now, ended_reason: reason });
+  return cancelled.length;
 }
 
 export function deliveryOf(row: Selectable<Tables["deliveries"]>): Delivery {
   return {
-    id: row.id as DeliveryId,
-    accountId: row.account_id as AccountId,
-    eventId: row.event_id as EventId,
+    id: row.id,
+    accountId: row.account_id,
+    eventId: row.event_id,
     eventType: row.event_type,
-    subscriptionId: row.subscription_id as SubscriptionId,
+    subscriptionId: row.subscription_id,
     state: row.state,
     attempts: row.attempts,
     nextAttemptAt: row.next_attempt_at,

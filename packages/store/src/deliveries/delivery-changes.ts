@@ -7,7 +7,6 @@ import {
   Refusal,
   type SubscriptionId,
 } from "@posthaste/domain";
-import { sql } from "kysely";
 import { byIndex } from "../database/by-index.ts";
 import type { Store } from "../database/store.ts";
 import { type Tx, transact } from "../database/transact.ts";
@@ -28,50 +27,9 @@ export type DeliveryChange = {
 /** How far a follower has read. */
 export type ChangeCursor = { readonly batch: number; readonly id: number };
 
-/** Deliveries whose change is written in one statement: below the databases' limits on variables. */
-const LOGGED_AT_ONCE = 500;
 /** Changes put in order in one transaction. */
 const ORDERED_AT_ONCE = 1_000;
 const COUNTER = 1;
-
-/** Writes down the state that these deliveries are in now, within the transaction that brought them there. */
-export async function logChanges(tx: Tx, ids: readonly string[], now: number): Promise<void> {
-  for (let from = 0; from < ids.length; from += LOGGED_AT_ONCE) {
-    await tx
-      .insertInto("delivery_changes")
-      .columns([
-        "account_id",
-        "delivery_id",
-        "event_id",
-        "event_type",
-        "subscription_id",
-        "state",
-        "attempts",
-        "last_outcome",
-        "last_status",
-        "changed_at",
-      ])
-      .expression((eb) =>
-        eb
-          .selectFrom("deliveries")
-          .select([
-            "account_id",
-            "id",
-            "event_id",
-            "event_type",
-            "subscription_id",
-            "state",
-            "attempts",
-            "last_outcome",
-            "last_status",
-            sql<number>`${now}`.as("changed_at"),
-          ])
-          .where("id", "in", ids.slice(from, from + LOGGED_AT_ONCE))
-          .orderBy("id"),
-      )
-      .execute();
-  }
-}
 
 /**
  * Gives the changes that were committed since their place in the order. A database's own numbers do not do: they are
@@ -155,10 +113,10 @@ export async function listChanges(
         { batch: Math.max(batch, after.batch), id: Number.MAX_SAFE_INTEGER };
   return {
     changes: rows.map((row) => ({
-      deliveryId: row.delivery_id as DeliveryId,
-      eventId: row.event_id as EventId,
+      deliveryId: row.delivery_id,
+      eventId: row.event_id,
       eventType: row.event_type,
-      subscriptionId: row.subscription_id as SubscriptionId,
+      subscriptionId: row.subscription_id,
       state: row.state,
       attempts: row.attempts,
       lastOutcome: row.last_outcome,

@@ -1,4 +1,4 @@
-import type { AccountId, EventId } from "@posthaste/domain";
+import type { AccountId, CreationCause, EventId } from "@posthaste/domain";
 import type { Insertable } from "kysely";
 import { newDeliveryId } from "../database/ids.ts";
 import { insertRows } from "../database/insert-rows.ts";
@@ -30,20 +30,36 @@ export function deliveryRow(origin: DeliveryOrigin, match: Match): DeliveryRow {
     state: match.parks ? "parked" : "pending",
     attempts: 0,
     next_attempt_at: match.parks ? null : origin.now,
-    created_at: origin.now,
+    test: 0,
     traceparent: origin.traceparent ?? null,
+    created_at: origin.now,
   };
 }
 
-/** Inserts deliveries and the log of their first state. What is logged is what is inserted: nothing is read for it. */
-export async function insertDeliveries(tx: Tx, rows: readonly DeliveryRow[]): Promise<void> {
+/**
+ * Inserts deliveries and logs their creation.
+ *
+ * @param cause why they were created; `ingested`: of several deliveries of an event only the first, the others are
+ *   `fanned_out`
+ */
+export async function insertDeliveries(
+  tx: Tx,
+  rows: readonly DeliveryRow[],
+  cause: CreationCause,
+): Promise<void> {
   await insertRows(tx, "deliveries", rows);
-  await insertRows(tx, "delivery_changes", rows.map(changeRow));
+  const counted = new Set<EventId>();
+  const changes = rows.map((row) => {
+    const isFurther = cause === "ingested" && counted.has(row.event_id);
+    counted.add(row.event_id);
+    return changeRow(row, isFurther ? "fanned_out" : cause);
+  });
+  await insertRows(tx, "delivery_changes", changes);
 }
 
 /**
- * Inserts those deliveries that are not there yet: one event reaches one URL once, whoever comes first. A
- * fan-out and a replay may make the same one in either order, or at the same time.
+ * Inserts those deliveries that do not exist yet: an event reaches a URL once, whoever comes first. A fan-out and a
+ * replay may create the same one in either order, or at the same time.
  *
  * @returns how many were inserted
  * @throws Contended where another transaction inserted one meanwhile; run again, its row is seen
@@ -52,14 +68,15 @@ export async function insertMissingDeliveries(
   store: Store,
   tx: Tx,
   rows: readonly DeliveryRow[],
+  cause: CreationCause,
 ): Promise<number> {
   const there = await keysThere(tx, rows);
   const missing = rows.filter((row) => !there.has(keyOf(row)));
   try {
-    await insertDeliveries(tx, missing);
+    await insertDeliveries(tx, missing, cause);
   } catch (error) {
     if (!store.seam.isDuplicate(error)) throw error;
-    throw new Contended("a delivery was made meanwhile", { cause: error });
+    throw new Contended("a delivery was created meanwhile", { cause: error });
   }
   return missing.length;
 }
@@ -83,15 +100,17 @@ function keyOf(row: Pick<DeliveryRow, "event_id" | "target_key">): string {
   return `${row.event_id} ${row.target_key.toString("hex")}`;
 }
 
-function changeRow(row: DeliveryRow): Insertable<Tables["delivery_changes"]> {
+function changeRow(row: DeliveryRow, cause: CreationCause): Insertable<Tables["delivery_changes"]> {
   return {
     account_id: row.account_id,
     delivery_id: row.id,
     event_id: row.event_id,
     event_type: row.event_type,
     subscription_id: row.subscription_id,
+    cause,
     state: row.state,
     attempts: row.attempts,
+    attempt_ms: null,
     last_outcome: row.last_outcome ?? null,
     last_status: row.last_status ?? null,
     changed_at: row.created_at,

@@ -14,9 +14,11 @@ import { sql } from "kysely";
 import { padded } from "../database/dialect/few-texts.ts";
 import type { Store } from "../database/store.ts";
 import { type Tx, transact } from "../database/transact.ts";
+import { MOVED_COLUMNS, moveAll } from "../deliveries/move.ts";
 import { parkPending } from "../lifecycle/park-deliveries.ts";
+import { lockAllTurns, ownPaceOf, type Turns, writeTurns } from "../subscriptions/pace.ts";
 import { pendingSubscriptions } from "./pending-subscriptions.ts";
-import { halfOf, inFlightOf, lockAllTurns, ownPaceOf, type Turns, writeTurns } from "./turns.ts";
+import { halfOf, inFlightOf } from "./places.ts";
 
 export type ClaimedDelivery = {
   readonly deliveryId: DeliveryId;
@@ -152,7 +154,7 @@ async function readSubscriptions(tx: Tx, ids: readonly SubscriptionId[], claim: 
     .orderBy("s.id")
     .execute();
   return rows
-    .map((row) => ({ ...row, ...kindOf(row, claim), id: row.id as SubscriptionId }))
+    .map((row) => ({ ...row, ...kindOf(row, claim), id: row.id }))
     .filter((row) => isOfKind(row, claim));
 }
 
@@ -174,20 +176,7 @@ async function claimOf(
   const last = isAtLimit ? oldest.at(-1)?.subscriptionId : rooms.at(-1)?.subscription.id;
   const rows = await lockPending(store, tx, oldest, now);
   if (rows.length === 0) return { claimed: [], last };
-  await tx
-    .updateTable("deliveries")
-    .set((eb) => ({
-      lease_owner: owner,
-      lease_until: now + leaseMs,
-      in_flight_of: eb.ref("subscription_id"),
-      turn_at: null,
-    }))
-    .where(
-      "id",
-      "in",
-      rows.map((row) => row.id),
-    )
-    .execute();
+  await moveAll(tx, "claim", rows, { lease_until: now + leaseMs }, now, { lease_owner: owner });
   for (const { subscription, rate, turns, stands } of rooms) {
     const count = rows.filter((row) => row.subscription_id === subscription.id).length;
     if (rate === null || count === 0) continue;
@@ -198,10 +187,10 @@ async function claimOf(
     const subscription = byId.get(row.subscription_id);
     if (subscription === undefined) return [];
     return {
-      deliveryId: row.id as DeliveryId,
-      accountId: row.account_id as AccountId,
+      deliveryId: row.id,
+      accountId: row.account_id,
       subscriptionId: subscription.id,
-      eventId: row.event_id as EventId,
+      eventId: row.event_id,
       eventType: row.event_type,
       targetUrl: subscription.target_url,
       // What was attempted before goes on by its log, which a workflow replays.
@@ -274,10 +263,10 @@ async function oldestOf(store: Store, tx: Tx, rooms: readonly Room[], now: numbe
     ) as oldest`,
   );
   const { rows } = await sql<{
-    id: string;
-    subscription_id: number;
+    id: DeliveryId;
+    subscription_id: SubscriptionId;
   }>`${sql.join(oldest, sql` union all `)}`.execute(tx);
-  const bySubscription = new Map<number, string[]>();
+  const bySubscription = new Map<SubscriptionId, DeliveryId[]>();
   for (const row of rows) {
     const of = bySubscription.get(row.subscription_id) ?? [];
     of.push(row.id);
@@ -288,14 +277,14 @@ async function oldestOf(store: Store, tx: Tx, rooms: readonly Room[], now: numbe
   );
 }
 
-type Oldest = { readonly deliveryId: string; readonly subscriptionId: SubscriptionId };
+type Oldest = { readonly deliveryId: DeliveryId; readonly subscriptionId: SubscriptionId };
 
 /** As far as nobody else has them. */
 async function lockPending(store: Store, tx: Tx, oldest: readonly Oldest[], now: number) {
   if (oldest.length === 0) return [];
   const query = tx
     .selectFrom("deliveries")
-    .select(["id", "account_id", "subscription_id", "event_id", "event_type", "attempts", "traceparent"])
+    .select(MOVED_COLUMNS)
     .where(
       "id",
       "in",

@@ -1,58 +1,39 @@
 import type { DeliveryId } from "@posthaste/domain";
 import type { Store } from "../database/store.ts";
 import { transact } from "../database/transact.ts";
-import { logChanges } from "../deliveries/delivery-changes.ts";
-import { RECONCILE_GRACE_MS } from "./overdue.ts";
+import { lockDeliveries, moveAll } from "../deliveries/move.ts";
+import { RECONCILE_GRACE_MS } from "../deliveries/transitions.ts";
 
-/** The workflows were started: pending → started. Rows that have moved on meanwhile stay as they are. */
+/** Notes that the workflows of these claimed deliveries were started. Deliveries that moved meanwhile stay as they are. */
 export async function markStarted(
   store: Store,
   { ids, now }: { ids: readonly DeliveryId[]; now: number },
 ): Promise<void> {
-  if (ids.length === 0) return;
   await transact(store, async (tx) => {
-    await tx
-      .updateTable("deliveries")
-      .set({
-        state: "started",
-        started_at: now,
-        lease_owner: null,
-        lease_until: null,
-        reconcile_after: now + RECONCILE_GRACE_MS,
-      })
-      .where("id", "in", ids)
-      .where("state", "=", "pending")
-      // One whose turn had not come was given back by its workflow, which is over.
-      .where("lease_owner", "is not", null)
-      .execute();
-    await logChanges(tx, ids, now);
+    // Where its turn had not come, a delivery was unclaimed by its workflow, which has ended.
+    const claimed = (await lockDeliveries(store, tx, ids)).filter((row) => row.lease_owner !== null);
+    const times = { reconcile_after: now + RECONCILE_GRACE_MS };
+    await moveAll(tx, "start", claimed, times, now, { started_at: now });
   });
 }
 
-/** The workflows could not be started: anyone may claim the rows again. */
-export async function releaseClaims(store: Store, { ids }: { ids: readonly DeliveryId[] }): Promise<void> {
-  if (ids.length === 0) return;
+/** Gives claims back: the workflows could not be started, so anyone may claim the deliveries again. */
+export async function releaseClaims(
+  store: Store,
+  { ids, now }: { ids: readonly DeliveryId[]; now: number },
+): Promise<void> {
   await transact(store, async (tx) => {
-    await tx
-      .updateTable("deliveries")
-      .set({ lease_owner: null, lease_until: null, in_flight_of: null })
-      .where("id", "in", ids)
-      .where("state", "=", "pending")
-      .execute();
+    await moveAll(tx, "release_claim", await lockDeliveries(store, tx, ids), {}, now);
   });
 }
 
-/** Who claimed them is still at it: nobody else may claim these rows before `until`. */
+/** Extends the claims that this owner still holds until `until`. */
 export async function renewClaims(
   store: Store,
-  { owner, ids, until }: { owner: string; ids: readonly DeliveryId[]; until: number },
+  { owner, ids, until, now }: { owner: string; ids: readonly DeliveryId[]; until: number; now: number },
 ): Promise<void> {
-  if (ids.length === 0) return;
-  await store.db
-    .updateTable("deliveries")
-    .set({ lease_until: until })
-    .where("id", "in", ids)
-    .where("lease_owner", "=", owner)
-    .where("state", "=", "pending")
-    .execute();
+  await transact(store, async (tx) => {
+    const own = (await lockDeliveries(store, tx, ids)).filter((row) => row.lease_owner === owner);
+    await moveAll(tx, "renew_claim", own, { lease_until: until }, now);
+  });
 }

@@ -2,9 +2,7 @@ import type { AccountId, DeliveryId, EventId, SubscriptionId } from "@posthaste/
 import { byIndex } from "../database/by-index.ts";
 import type { Store } from "../database/store.ts";
 import { transact } from "../database/transact.ts";
-
-/** How long after its next attempt was due a delivery counts as overdue: longer than any attempt and fault takes. */
-export const RECONCILE_GRACE_MS = 2 * 60_000;
+import { eventOf, lockDeliveries, move, moveAll } from "../deliveries/move.ts";
 
 export type OverdueDelivery = {
   readonly deliveryId: DeliveryId;
@@ -51,10 +49,10 @@ export async function listOverdue(
     .orderBy("d.reconcile_after")
     .execute();
   return rows.map((row) => ({
-    deliveryId: row.id as DeliveryId,
-    accountId: row.account_id as AccountId,
-    subscriptionId: row.subscription_id as SubscriptionId,
-    eventId: row.event_id as EventId,
+    deliveryId: row.id,
+    accountId: row.account_id,
+    subscriptionId: row.subscription_id,
+    eventId: row.event_id,
     eventType: row.event_type,
     targetUrl: row.target_url,
     traceparent: row.traceparent,
@@ -64,39 +62,37 @@ export async function listOverdue(
   }));
 }
 
-/** Leaves overdue deliveries alone until a time, if nothing moves them before. */
+/** Leaves overdue deliveries alone until a time, unless something moves them before. */
 export async function deferReconcile(
   store: Store,
   { ids, until, now }: { ids: readonly DeliveryId[]; until: number; now: number },
 ): Promise<void> {
-  if (ids.length === 0) return;
-  await store.db
-    .updateTable("deliveries")
-    .set({ reconcile_after: until })
-    .where("id", "in", ids)
-    .where("state", "=", "started")
-    .where("reconcile_after", "<=", now)
-    .execute();
+  await transact(store, async (tx) => {
+    const rows = await lockDeliveries(store, tx, ids);
+    const overdue = rows.filter(({ reconcile_after: at }) => at !== null && at <= now);
+    await moveAll(tx, "defer_reconcile", overdue, { reconcile_after: until }, now);
+  });
 }
 
-/** Changes the time until which deliveries were left alone. One that has moved meanwhile keeps the time it has now. */
+/** Changes a deferral that ends at `from`. A delivery that moved meanwhile has another time, and keeps it. */
 export async function changeDeferral(
   store: Store,
   {
     from,
     changes,
-  }: { from: number; changes: readonly { readonly id: DeliveryId; readonly until: number }[] },
+    now,
+  }: {
+    from: number;
+    changes: readonly { readonly id: DeliveryId; readonly until: number }[];
+    now: number;
+  },
 ): Promise<void> {
-  if (changes.length === 0) return;
+  const untilOf = new Map(changes.map(({ id, until }) => [id, until]));
   await transact(store, async (tx) => {
-    for (const { id, until } of changes) {
-      await tx
-        .updateTable("deliveries")
-        .set({ reconcile_after: until })
-        .where("id", "=", id)
-        .where("state", "=", "started")
-        .where("reconcile_after", "=", from)
-        .execute();
-    }
+    const rows = await lockDeliveries(store, tx, [...untilOf.keys()]);
+    const moves = rows
+      .filter((row) => row.reconcile_after === from)
+      .map((row) => eventOf("defer_reconcile", row, { reconcile_after: untilOf.get(row.id) ?? from }));
+    await move(tx, moves, now);
   });
 }

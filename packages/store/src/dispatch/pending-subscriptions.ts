@@ -64,7 +64,7 @@ async function readOn(store: Store, after: number): Promise<{ ids: SubscriptionI
     .selectFrom(byIndex(store, "deliveries", "deliveries_by_state"))
     .select("subscription_id")
     .where("state", "=", "pending")
-    .where("subscription_id", ">", after)
+    .where("subscription_id", ">", after as SubscriptionId)
     .orderBy("subscription_id")
     .orderBy("id")
     .limit(ROWS_AT_ONCE);

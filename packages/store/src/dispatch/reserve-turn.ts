@@ -1,8 +1,9 @@
-import type { DeliveryId, Pace, SubscriptionId } from "@posthaste/domain";
+import type { AccountId, DeliveryId, Pace, SubscriptionId } from "@posthaste/domain";
 import type { Store } from "../database/store.ts";
 import { type Tx, transact } from "../database/transact.ts";
-import { RECONCILE_GRACE_MS } from "./overdue.ts";
-import { HOLD_DEFAULT_MS, lockTurns } from "./turns.ts";
+import { lockDeliveries, moveAll } from "../deliveries/move.ts";
+import { waitUntil } from "../deliveries/transitions.ts";
+import { HOLD_DEFAULT_MS, lockTurns } from "../subscriptions/pace.ts";
 
 /** Retries of one subscription are spread over slots of this length. */
 const SLOT_MS = 10_000;
@@ -33,19 +34,8 @@ export async function reserveTurn(
   return await transact(store, async (tx) => {
     const atMs = await reserveIn(store, tx, reservation);
     if (deliveryId !== undefined) {
-      await tx
-        .updateTable("deliveries")
-        .set({
-          turn_at: atMs,
-          next_attempt_at: atMs,
-          reconcile_after: atMs + RECONCILE_GRACE_MS,
-          // Who waits holds no place.
-          in_flight_of: null,
-          lease_until: null,
-        })
-        .where("id", "=", deliveryId)
-        .where("state", "=", "started")
-        .execute();
+      const rows = await lockDeliveries(store, tx, [deliveryId]);
+      await moveAll(tx, "reserve_turn", rows, waitUntil(atMs), reservation.now);
     }
     return atMs;
   });
@@ -62,11 +52,11 @@ export async function reserveIn(
     now,
   }: { subscriptionId: SubscriptionId; pace: Pace; dueMs: number; now: number },
 ): Promise<number> {
-  const { holdMs } = await lockTurns(store, tx, subscriptionId);
+  const { accountId, holdMs } = await lockTurns(store, tx, subscriptionId);
   const done = (pace.concurrency * 1_000) / (holdMs || HOLD_DEFAULT_MS);
   const perSlot = Math.max(1, Math.floor((Math.min(pace.rate?.perSecond ?? done, done) * SLOT_MS) / 1_000));
   const { slot, taken } = await firstWithRoom(tx, subscriptionId, Math.floor(dueMs / SLOT_MS), perSlot);
-  if (taken === 0) await beginSlot(tx, subscriptionId, slot, Math.floor(now / SLOT_MS));
+  if (taken === 0) await beginSlot(tx, { accountId, subscriptionId, slot }, Math.floor(now / SLOT_MS));
   else {
     await tx
       .updateTable("turn_slots")
@@ -109,8 +99,7 @@ async function firstWithRoom(
 /** A new slot is the time to forget those that have passed. */
 async function beginSlot(
   tx: Tx,
-  subscriptionId: SubscriptionId,
-  slot: number,
+  { accountId, subscriptionId, slot }: { accountId: AccountId; subscriptionId: SubscriptionId; slot: number },
   passed: number,
 ): Promise<void> {
   await tx
@@ -118,5 +107,8 @@ async function beginSlot(
     .where("subscription_id", "=", subscriptionId)
     .where("slot", "<", Math.min(passed, slot))
     .execute();
-  await tx.insertInto("turn_slots").values({ subscription_id: subscriptionId, slot, taken: 1 }).execute();
+  await tx
+    .insertInto("turn_slots")
+    .values({ subscription_id: subscriptionId, account_id: accountId, slot, taken: 1 })
+    .execute();
 }

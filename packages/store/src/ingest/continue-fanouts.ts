@@ -2,7 +2,7 @@ import type { AccountId, EventId } from "@posthaste/domain";
 import type { Store } from "../database/store.ts";
 import { transact } from "../database/transact.ts";
 import { deliveryRow, insertMissingDeliveries } from "../deliveries/new-deliveries.ts";
-import { walkSubscriptions } from "../subscriptions/match-subscriptions.ts";
+import { isFirstHash, walkSubscriptions } from "../subscriptions/match-subscriptions.ts";
 
 /**
  * Fan-outs that were wider than one ingest call's cap and are not finished, by their events' ids, oldest
@@ -15,11 +15,11 @@ export async function listFanouts(
   const rows = await store.db
     .selectFrom("fanouts")
     .select("event_id")
-    .where("event_id", ">", after ?? "")
+    .where("event_id", ">", after ?? ("" as EventId))
     .orderBy("event_id")
     .limit(limit)
     .execute();
-  return rows.map((row) => row.event_id as EventId);
+  return rows.map((row) => row.event_id);
 }
 
 /**
@@ -56,6 +56,7 @@ export async function continueFanout(
       store,
       tx,
       matches.map((match) => deliveryRow(origin, match)),
+      isFirstHash(fanout.after_target_hash) ? "ingested" : "fanned_out",
     );
     if (next === undefined) await tx.deleteFrom("fanouts").where("event_id", "=", eventId).execute();
     else {

@@ -44,7 +44,7 @@ export async function createTestDelivery(
       .execute();
     const match = { subscriptionId, parks: false, targetHash: subscription.target_hash } as const;
     const row = { ...deliveryRow({ accountId, eventId, eventType, now }, match), test: 1 };
-    await insertDeliveries(tx, [row]);
+    await insertDeliveries(tx, [row], "tested");
     const made = await tx
       .selectFrom("deliveries")
       .selectAll()

@@ -41,7 +41,7 @@ export async function readUsedKeys(
         keyId(accountId, row.key_hash),
         {
           contentHash: row.content_hash,
-          eventId: row.event_id as EventId,
+          eventId: row.event_id,
           deliveryCount: row.delivery_count,
         },
       ]);

@@ -97,6 +97,6 @@ async function insertAll(
     throw error;
   }
   await insertRows(tx, "events", events, (row) => row.data.length);
-  await insertDeliveries(tx, deliveries);
+  await insertDeliveries(tx, deliveries, "ingested");
   await insertRows(tx, "fanouts", fanouts);
 }

@@ -11,6 +11,7 @@ import type { Store } from "../database/store.ts";
 import { type Tx, transact } from "../database/transact.ts";
 import { type Delivery, deliveryOf } from "../deliveries/deliveries.ts";
 import { deliveryRow, insertDeliveries } from "../deliveries/new-deliveries.ts";
+import { OPEN_STATES } from "../deliveries/transitions.ts";
 import { lockSubscription } from "../subscriptions/lock-subscription.ts";
 import { parks } from "../subscriptions/match-subscriptions.ts";
 
@@ -51,7 +52,7 @@ export async function resendDelivery(
         targetHash: sha256(subscription.target_hash, randomBytes(16)),
       },
     );
-    await insertDeliveries(tx, [{ ...row, test: original.test }]);
+    await insertDeliveries(tx, [{ ...row, test: original.test }], "resent");
     const made = await tx
       .selectFrom("deliveries")
       .selectAll()
@@ -71,7 +72,7 @@ async function openDelivery(
     .selectAll()
     .where("event_id", "=", eventId)
     .where("subscription_id", "=", subscriptionId)
-    .where("state", "in", ["pending", "started", "parked"])
+    .where("state", "in", OPEN_STATES)
     .executeTakeFirst();
   return row && deliveryOf(row);
 }

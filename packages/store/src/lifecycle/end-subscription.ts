@@ -3,13 +3,13 @@ import { byIndex } from "../database/by-index.ts";
 import { sha256 } from "../database/ids.ts";
 import type { Store } from "../database/store.ts";
 import { type Tx, transact } from "../database/transact.ts";
-import { logChanges } from "../deliveries/delivery-changes.ts";
+import { cancel } from "../deliveries/deliveries.ts";
+import { OPEN_STATES } from "../deliveries/transitions.ts";
 import { lockSubscription } from "../subscriptions/lock-subscription.ts";
 import { getSubscription, removeEventTypes, type Subscription } from "../subscriptions/subscriptions.ts";
 
 /** Deliveries cancelled in one transaction, so that a large backlog does not hold locks for long. */
 const CANCEL_AT_ONCE = 500;
-const OPEN = ["pending", "started", "parked"] as const;
 
 /**
  * Ends a subscription for good and cancels its open deliveries. Ending twice changes nothing. Undefined: there is no
@@ -53,8 +53,7 @@ export async function endSubscriptionsByUrl(
     .where("target_hash", "=", sha256(targetUrl))
     .execute();
   const live = rows.filter((row) => row.state !== "ended");
-  for (const row of live)
-    await endSubscription(store, { accountId, id: row.id as SubscriptionId, reason, now });
+  for (const row of live) await endSubscription(store, { accountId, id: row.id, reason, now });
   return { ended: live.length, known: rows.length > 0 };
 }
 
@@ -80,9 +79,9 @@ export async function endIn(tx: Tx, id: SubscriptionId, reason: string, now: num
   await tx.deleteFrom("turn_slots").where("subscription_id", "=", id).execute();
 }
 
-/** Cancels what is open of an ended subscription. */
+/** Cancels the open deliveries of an ended subscription. */
 export async function cancelOpenDeliveries(store: Store, id: SubscriptionId, now: number): Promise<void> {
-  for (const state of OPEN) {
+  for (const state of OPEN_STATES) {
     for (;;) {
       const rows = await store.db
         .selectFrom(byIndex(store, "deliveries", "deliveries_by_state"))
@@ -92,35 +91,8 @@ export async function cancelOpenDeliveries(store: Store, id: SubscriptionId, now
         .limit(CANCEL_AT_ONCE)
         .execute();
       if (rows.length === 0) break;
-      await transact(store, async (tx) => {
-        await tx
-          .updateTable("deliveries")
-          .set({ ...CANCELLED, ended_at: now, ended_reason: "its subscription has ended" })
-          .where(
-            "id",
-            "in",
-            rows.map((row) => row.id),
-          )
-          .where("state", "in", OPEN)
-          .execute();
-        await logChanges(
-          tx,
-          rows.map((row) => row.id),
-          now,
-        );
-      });
+      const ids = rows.map((row) => row.id);
+      await transact(store, (tx) => cancel(store, tx, ids, "its subscription has ended", now));
     }
   }
 }
-
-/** What a delivery's row holds once nothing more is to happen. */
-export const SETTLED = {
-  next_attempt_at: null,
-  reconcile_after: null,
-  lease_owner: null,
-  lease_until: null,
-  in_flight_of: null,
-  turn_at: null,
-} as const;
-
-const CANCELLED = { ...SETTLED, state: "cancelled" } as const;

@@ -3,17 +3,14 @@ import { Refusal } from "@posthaste/domain";
 import { byIndex } from "../database/by-index.ts";
 import type { Store } from "../database/store.ts";
 import { type Tx, transact } from "../database/transact.ts";
-import { logChanges } from "../deliveries/delivery-changes.ts";
+import { lockDeliveries, moveAll } from "../deliveries/move.ts";
 import { lockSubscription } from "../subscriptions/lock-subscription.ts";
 import { getSubscription, type Subscription } from "../subscriptions/subscriptions.ts";
-import { SETTLED } from "./end-subscription.ts";
 
 /** Deliveries moved in one transaction, so that a large backlog does not hold locks for long. */
 const MOVED_AT_ONCE = 500;
 /** Pending deliveries that a drain keeps ahead of the dispatcher; it is filled up when half of them are gone. */
 const DRAIN_AHEAD = 32;
-
-const PARKED = { ...SETTLED, state: "parked" } as const;
 
 /**
  * Pauses a subscription: what is pending is parked, and so is everything that comes; a retry is parked when it is due, and what is
@@ -84,13 +81,7 @@ export async function parkDelivery(
   return await transact(store, async (tx) => {
     const subscription = await lockSubscription(store, tx, "any", subscriptionId);
     if (subscription?.state !== "paused" && subscription?.state !== "disabled") return false;
-    await tx
-      .updateTable("deliveries")
-      .set(PARKED)
-      .where("id", "=", id)
-      .where("state", "in", ["pending", "started"])
-      .execute();
-    await logChanges(tx, [id], now);
+    await moveAll(tx, "park", await lockDeliveries(store, tx, [id]), {}, now);
     return true;
   });
 }
@@ -102,7 +93,18 @@ export async function parkAllPending(store: Store, id: SubscriptionId, now: numb
 
 /** @returns how many were parked, some at most */
 export async function parkPending(store: Store, tx: Tx, id: SubscriptionId, now: number): Promise<number> {
-  return await move(store, tx, id, { from: "pending", to: PARKED, limit: MOVED_AT_ONCE, now });
+  const rows = await oldest(store, tx, id, "pending", MOVED_AT_ONCE)
+    // Tests are sent also while the subscription is paused.
+    .where("test", "=", 0)
+    .where((eb) => eb.or([eb("lease_until", "is", null), eb("lease_until", "<", now)]))
+    .execute();
+  const ids = rows.map((row) => row.id);
+  // A claimed delivery may be on its way: parked and drained, it would be sent a second time.
+  const unclaimed = (await lockDeliveries(store, tx, ids)).filter(
+    (row) => row.state === "pending" && (row.lease_until === null || row.lease_until < now),
+  );
+  await moveAll(tx, "park", unclaimed, {}, now);
+  return rows.length;
 }
 
 /**
@@ -117,11 +119,11 @@ export async function listDraining(
     .selectFrom("subscriptions")
     .select("id")
     .where("draining", "=", 1)
-    .where("id", ">", after ?? 0)
+    .where("id", ">", after ?? (0 as SubscriptionId))
     .orderBy("id")
     .limit(limit)
     .execute();
-  return rows.map((row) => row.id as SubscriptionId);
+  return rows.map((row) => row.id);
 }
 
 /**
@@ -142,9 +144,14 @@ export async function drainSubscription(
     // Held, so that it does not end or pause meanwhile, and two workers do not both find the last one.
     const row = await lockSubscription(store, tx, "any", id, { ifLocked: "skip" });
     if (row?.draining !== 1) return 0;
-    const to = { state: "pending", next_attempt_at: now } as const;
-    const moved = await move(store, tx, id, { from: "parked", to, limit: DRAIN_AHEAD, now });
-    if (moved > 0 || (await pendingOf(store, tx, id)) > 0) return moved;
+    const rows = await oldest(store, tx, id, "parked", DRAIN_AHEAD).execute();
+    const parked = await lockDeliveries(
+      store,
+      tx,
+      rows.map((one) => one.id),
+    );
+    await moveAll(tx, "drain", parked, { next_attempt_at: now }, now);
+    if (rows.length > 0 || (await pendingOf(store, tx, id)) > 0) return rows.length;
     await tx.updateTable("subscriptions").set({ draining: 0 }).where("id", "=", id).execute();
     return 0;
   });
@@ -156,7 +163,7 @@ export async function listParked(
   { after, limit }: { after: SubscriptionId | undefined; limit: number },
 ): Promise<SubscriptionId[]> {
   const found: SubscriptionId[] = [];
-  for (let cursor: number = after ?? 0; found.length < limit; ) {
+  for (let cursor = after ?? (0 as SubscriptionId); found.length < limit; ) {
     const { next } = await store.db
       .selectFrom("deliveries")
       .select((eb) => eb.fn.min("subscription_id").as("next"))
@@ -164,8 +171,8 @@ export async function listParked(
       .where("subscription_id", ">", cursor)
       .executeTakeFirstOrThrow();
     if (next === null) break;
-    cursor = Number(next);
-    found.push(cursor as SubscriptionId);
+    cursor = Number(next) as SubscriptionId;
+    found.push(cursor);
   }
   return found;
 }
@@ -198,54 +205,15 @@ async function pendingOf(store: Store, db: Pick<Tx, "selectFrom">, id: Subscript
   return rows.length;
 }
 
-async function move(
-  store: Store,
-  tx: Tx,
-  id: SubscriptionId,
-  {
-    from,
-    to,
-    limit,
-    now,
-  }: {
-    from: "pending" | "parked";
-    to: typeof PARKED | { readonly state: "pending"; readonly next_attempt_at: number };
-    limit: number;
-    now: number;
-  },
-): Promise<number> {
-  let query = tx
+/** The oldest deliveries of a subscription in a state. */
+function oldest(store: Store, tx: Tx, id: SubscriptionId, state: "pending" | "parked", limit: number) {
+  return tx
     .selectFrom(byIndex(store, "deliveries", "deliveries_by_state"))
     .select("id")
-    .where("state", "=", from)
+    .where("state", "=", state)
     .where("subscription_id", "=", id)
     .orderBy("id")
     .limit(limit);
-  if (from === "pending") {
-    query = query
-      // Tests are sent also while the subscription is paused.
-      .where((eb) => eb.or([eb("test", "is", null), eb("test", "=", 0)]))
-      // Whoever claimed it may be sending it: parked and drained, it would be sent once more beside that.
-      .where((eb) => eb.or([eb("lease_until", "is", null), eb("lease_until", "<", now)]));
-  }
-  const rows = await query.execute();
-  if (rows.length === 0) return 0;
-  await tx
-    .updateTable("deliveries")
-    .set(to)
-    .where(
-      "id",
-      "in",
-      rows.map((row) => row.id),
-    )
-    .where("state", "=", from)
-    .execute();
-  await logChanges(
-    tx,
-    rows.map((row) => row.id),
-    now,
-  );
-  return rows.length;
 }
 
 function hasEnded(id: SubscriptionId): Refusal {

@@ -1,4 +1,4 @@
-import { type ErasureId, matchesKey, type SubscriptionId } from "@posthaste/domain";
+import { type AccountId, type ErasureId, type EventId, matchesKey } from "@posthaste/domain";
 import type { Selectable } from "kysely";
 import { byIndex } from "../database/by-index.ts";
 import { sha256 } from "../database/ids.ts";
@@ -62,7 +62,7 @@ async function eraseAccount(store: Store, tx: Tx, row: Row, now: number): Promis
     .where("state", "!=", "ended")
     .limit(SUBSCRIPTIONS_AT_ONCE)
     .execute();
-  for (const { id } of live) await endIn(tx, id as SubscriptionId, "its account is erased", now);
+  for (const { id } of live) await endIn(tx, id, "its account is erased", now);
   if (live.length > 0) return {};
   // From the beginning each time: those before are gone, and none that was accepted at the last moment is missed.
   const events = await eventsAfter(store, tx, { ...row, cursor_id: "" });
@@ -75,7 +75,7 @@ async function eraseAccount(store: Store, tx: Tx, row: Row, now: number): Promis
   return completed(now);
 }
 
-async function eraseWhatIsLeft(tx: Tx, accountId: number): Promise<void> {
+async function eraseWhatIsLeft(tx: Tx, accountId: AccountId): Promise<void> {
   const ofSubscriptions = tx.selectFrom("subscriptions").select("id").where("account_id", "=", accountId);
   await tx.deleteFrom("turns").where("subscription_id", "in", ofSubscriptions).execute();
   await tx.deleteFrom("signing_keys").where("subscription_id", "in", ofSubscriptions).execute();
@@ -99,12 +99,12 @@ async function eraseWhatIsLeft(tx: Tx, accountId: number): Promise<void> {
   await tx.updateTable("accounts").set({ name: "erased" }).where("id", "=", accountId).execute();
 }
 
-async function eventsAfter(store: Store, tx: Tx, row: Row): Promise<{ id: string; data: Buffer }[]> {
+async function eventsAfter(store: Store, tx: Tx, row: Row): Promise<{ id: EventId; data: Buffer }[]> {
   return await tx
     .selectFrom(byIndex(store, "events", "events_by_account"))
     .select(["id", "data"])
     .where("account_id", "=", row.account_id)
-    .where("id", ">", row.cursor_id)
+    .where("id", ">", row.cursor_id as EventId)
     .orderBy("id")
     .limit(EVENTS_AT_ONCE)
     .execute();
@@ -113,7 +113,7 @@ async function eventsAfter(store: Store, tx: Tx, row: Row): Promise<{ id: string
 async function erase(
   tx: Tx,
   row: Row,
-  ids: readonly string[],
+  ids: readonly EventId[],
   examined: number,
 ): Promise<Partial<Row> & { isAll: boolean }> {
   // First, or a fan-out would go on meanwhile.

@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import {
-  type AccountId,
   ALL_EVENT_TYPES,
+  type DeliveryId,
   type EventId,
   isOperational,
   type RecoveryId,
@@ -43,7 +43,8 @@ export async function advanceRecovery(
     const step = row.kind === "recover" ? recover : replay;
     const atOnce = row.dry_run === 1 ? limit : Math.min(limit, row.rate_per_second);
     const { examined, rows, cursor } = await step(store, tx, row, { limit: atOnce, now });
-    const made = row.dry_run === 0 ? await insertMissingDeliveries(store, tx, rows) : rows.length;
+    const cause = row.kind === "recover" ? "recovered" : "replayed";
+    const made = row.dry_run === 0 ? await insertMissingDeliveries(store, tx, rows, cause) : rows.length;
     const moved = {
       state: cursor === undefined ? ("completed" as const) : ("running" as const),
       cursor_id: cursor ?? row.cursor_id,
@@ -88,7 +89,7 @@ async function recover(store: Store, tx: Tx, row: Row, { limit, now }: Bounds): 
     const origin = originOf(row, candidate.event_id, candidate.event_type, now);
     rows.push(
       deliveryRow(origin, {
-        subscriptionId: subscription.id as SubscriptionId,
+        subscriptionId: subscription.id,
         parks: parks(subscription),
         // Ingest reaches a URL once for each event; this one is asked for beyond that.
         targetHash: sha256(subscription.target_hash, randomBytes(16)),
@@ -116,7 +117,7 @@ async function failedIn(
     .selectFrom(byIndex(store, "deliveries", index))
     .select(["id", "event_id", "event_type", "subscription_id", "test"])
     .where("state", "=", state)
-    .where("id", ">", row.cursor_id)
+    .where("id", ">", row.cursor_id as DeliveryId)
     .where("id", "<", leastDeliveryId(row.until_at + ID_SLACK_MS))
     .where("created_at", ">=", row.since_at)
     .where("created_at", "<", row.until_at)
@@ -130,16 +131,15 @@ async function failedIn(
 }
 
 async function replay(store: Store, tx: Tx, row: Row, { limit, now }: Bounds): Promise<Step> {
-  const subscription = (await liveSubscriptions(store, tx, [row.subscription_id ?? 0])).get(
-    row.subscription_id ?? 0,
-  );
+  const of = row.subscription_id;
+  const subscription = of === null ? undefined : (await liveSubscriptions(store, tx, [of])).get(of);
   if (subscription === undefined) return { examined: 0, rows: [], cursor: undefined };
   const wanted = await wantedBy(tx, subscription.id);
   const events = await tx
     .selectFrom(byIndex(store, "events", "events_by_account"))
     .select(["id", "event_type", "created_at"])
     .where("account_id", "=", row.account_id)
-    .where("id", ">", row.cursor_id)
+    .where("id", ">", row.cursor_id as EventId)
     .where("id", "<", leastEventId(row.until_at + ID_SLACK_MS))
     .orderBy("id")
     .limit(limit)
@@ -155,7 +155,7 @@ async function replay(store: Store, tx: Tx, row: Row, { limit, now }: Bounds): P
     .filter((event) => intact.has(event.id) && !had.has(event.id))
     .map((event) =>
       deliveryRow(originOf(row, event.id, event.event_type, now), {
-        subscriptionId: subscription.id as SubscriptionId,
+        subscriptionId: subscription.id,
         parks: parks(subscription),
         targetHash: subscription.target_hash,
       }),
@@ -166,7 +166,7 @@ async function replay(store: Store, tx: Tx, row: Row, { limit, now }: Bounds): P
 /** Which of these events had a delivery to this subscription or its URL, or were tests. */
 async function hadDeliveryOf(
   tx: Tx,
-  ids: readonly string[],
+  ids: readonly EventId[],
   subscription: Subscription,
 ): Promise<Set<string>> {
   if (ids.length === 0) return new Set();
@@ -185,7 +185,7 @@ async function hadDeliveryOf(
   return new Set(rows.map((row) => row.event_id));
 }
 
-async function wantedBy(tx: Tx, subscriptionId: number): Promise<(eventType: string) => boolean> {
+async function wantedBy(tx: Tx, subscriptionId: SubscriptionId): Promise<(eventType: string) => boolean> {
   const rows = await tx
     .selectFrom("subscription_event_types")
     .select("event_type")
@@ -197,7 +197,7 @@ async function wantedBy(tx: Tx, subscriptionId: number): Promise<(eventType: str
 }
 
 /** The newest delivery of each event to each subscription: an older one was sent again since. */
-async function newestOf(tx: Tx, eventIds: readonly string[]): Promise<Map<string, string>> {
+async function newestOf(tx: Tx, eventIds: readonly EventId[]): Promise<Map<string, string>> {
   if (eventIds.length === 0) return new Map();
   const rows = await tx
     .selectFrom("deliveries")
@@ -213,8 +213,8 @@ async function newestOf(tx: Tx, eventIds: readonly string[]): Promise<Map<string
 async function liveSubscriptions(
   store: Store,
   tx: Tx,
-  ids: readonly number[],
-): Promise<Map<number, Subscription>> {
+  ids: readonly SubscriptionId[],
+): Promise<Map<SubscriptionId, Subscription>> {
   if (ids.length === 0) return new Map();
   const query = tx
     .selectFrom("subscriptions")
@@ -226,7 +226,7 @@ async function liveSubscriptions(
   return new Map(rows.map((row) => [row.id, row]));
 }
 
-async function intactEvents(tx: Tx, ids: readonly string[]): Promise<Set<string>> {
+async function intactEvents(tx: Tx, ids: readonly EventId[]): Promise<Set<string>> {
   if (ids.length === 0) return new Set();
   const rows = await tx
     .selectFrom("events")
@@ -237,5 +237,5 @@ async function intactEvents(tx: Tx, ids: readonly string[]): Promise<Set<string>
 }
 
 function originOf(row: Row, eventId: string, eventType: string, now: number) {
-  return { accountId: row.account_id as AccountId, eventId: eventId as EventId, eventType, now };
+  return { accountId: row.account_id, eventId: eventId as EventId, eventType, now };
 }

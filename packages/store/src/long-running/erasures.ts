@@ -77,7 +77,7 @@ export async function createErasure(
         ended_at: null,
       })
       .executeTakeFirstOrThrow();
-    const id = contractIdOf(insertId);
+    const id = contractIdOf<ErasureId>(insertId);
     if (key !== null) {
       const sealed = store.sealer.seal(key.value, erasureContext(id));
       await tx.updateTable("erasures").set({ sealed_value: sealed }).where("id", "=", id).execute();
@@ -118,8 +118,8 @@ export async function markErasureStarted(
 
 export function erasureOf(row: Selectable<Tables["erasures"]>): Erasure {
   return {
-    id: row.id as ErasureId,
-    accountId: row.account_id as AccountId,
+    id: row.id,
+    accountId: row.account_id,
     pointer: row.pointer,
     valueHash: row.value_hash,
     state: row.state,

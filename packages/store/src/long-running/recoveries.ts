@@ -110,7 +110,7 @@ export async function createRecovery(
       await tx
         .selectFrom("recoveries")
         .selectAll()
-        .where("id", "=", contractIdOf(insertId))
+        .where("id", "=", contractIdOf<RecoveryId>(insertId))
         .executeTakeFirstOrThrow(),
     );
   });
@@ -132,7 +132,7 @@ export async function getRecovery(
 /** An account's recoveries, newest first, those before `before`. */
 export async function listRecoveries(
   store: Store,
-  { accountId, before, limit }: { accountId: AccountId; before?: number; limit: number },
+  { accountId, before, limit }: { accountId: AccountId; before?: RecoveryId; limit: number },
 ): Promise<Recovery[]> {
   let query = store.db
     .selectFrom("recoveries")
@@ -198,10 +198,10 @@ export async function markRecoveryStarted(
 
 export function recoveryOf(row: Selectable<Tables["recoveries"]>): Recovery {
   return {
-    id: row.id as RecoveryId,
-    accountId: row.account_id as AccountId,
+    id: row.id,
+    accountId: row.account_id,
     kind: row.kind,
-    subscriptionId: row.subscription_id as SubscriptionId | null,
+    subscriptionId: row.subscription_id,
     state: row.state,
     sinceAt: row.since_at,
     untilAt: row.until_at,

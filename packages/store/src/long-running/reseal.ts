@@ -1,3 +1,4 @@
+import type { SubscriptionId } from "@posthaste/domain";
 import type { Store } from "../database/store.ts";
 import { contextOf } from "../subscriptions/signing-keys.ts";
 import { erasureContext } from "./erasures.ts";
@@ -19,7 +20,7 @@ export async function resealSecrets(store: Store): Promise<number> {
 /** What a subscription's own row holds. */
 async function resealColumn(store: Store, column: "credential" | "headers"): Promise<number> {
   let resealed = 0;
-  for (let after = 0; ; ) {
+  for (let after = 0 as SubscriptionId; ; ) {
     const rows = await store.db
       .selectFrom("subscriptions")
       .select(["id", `${column} as sealed`])

@@ -1,7 +1,8 @@
-import { isTerminal } from "@posthaste/domain";
+import { type DeliveryId, type EventId, isTerminal } from "@posthaste/domain";
 import { ID_SLACK_MS, leastDeliveryId, leastEventId } from "../database/ids.ts";
 import type { Store } from "../database/store.ts";
 import { type Tx, transact } from "../database/transact.ts";
+import { OPEN_STATES } from "../deliveries/transitions.ts";
 
 /** What is deleted for its age, in the order in which a run does it. */
 export const RETENTION_KINDS = ["idempotency_keys", "attempts", "events", "changes"] as const;
@@ -67,7 +68,7 @@ async function deleteAttempts(tx: Tx, before: number, cursor: string): Promise<R
     .selectFrom("attempts")
     .select("delivery_id")
     .distinct()
-    .where("delivery_id", ">", cursor)
+    .where("delivery_id", ">", cursor as DeliveryId)
     .where("delivery_id", "<", leastDeliveryId(before))
     .orderBy("delivery_id")
     .limit(ROWS_AT_ONCE)
@@ -92,7 +93,7 @@ async function deleteEvents(tx: Tx, before: number, cursor: string): Promise<Ret
   const old = await tx
     .selectFrom("events")
     .select(["id", "created_at"])
-    .where("id", ">", cursor)
+    .where("id", ">", cursor as EventId)
     .where("id", "<", leastEventId(before + ID_SLACK_MS))
     .orderBy("id")
     .limit(ROWS_AT_ONCE)
@@ -106,14 +107,14 @@ async function deleteEvents(tx: Tx, before: number, cursor: string): Promise<Ret
 /** Deletes those of these events that have no open delivery, with all that is known of them. */
 async function deleteClosedEvents(
   tx: Tx,
-  ids: readonly string[],
+  ids: readonly EventId[],
 ): Promise<{ deleted: number; isAll: boolean }> {
   if (ids.length === 0) return { deleted: 0, isAll: true };
   const open = await tx
     .selectFrom("deliveries")
     .select("event_id")
     .where("event_id", "in", ids)
-    .where("state", "in", ["pending", "started", "parked"])
+    .where("state", "in", OPEN_STATES)
     .execute();
   const unfinished = await tx.selectFrom("fanouts").select("event_id").where("event_id", "in", ids).execute();
   const kept = new Set([...open, ...unfinished].map((row) => row.event_id));
@@ -128,7 +129,7 @@ async function deleteClosedEvents(
  */
 export async function deleteEventsAndDeliveries(
   tx: Tx,
-  ids: readonly string[],
+  ids: readonly EventId[],
 ): Promise<{ isAll: boolean; deliveries: number; attempts: number }> {
   if (ids.length === 0) return { isAll: true, deliveries: 0, attempts: 0 };
   const rows = await tx
@@ -145,7 +146,7 @@ export async function deleteEventsAndDeliveries(
   return { isAll, deliveries: rows.length, attempts };
 }
 
-async function deleteAttemptsOf(tx: Tx, ids: readonly string[]): Promise<number> {
+async function deleteAttemptsOf(tx: Tx, ids: readonly DeliveryId[]): Promise<number> {
   let deleted = 0;
   // One event may have thousands of deliveries.
   for (let from = 0; from < ids.length; from += ROWS_AT_ONCE) {

@@ -1,5 +1,11 @@
-import type { DeliveryState, Outcome } from "@posthaste/domain";
-import { decodeTime } from "ulid";
+import {
+  type AccountId,
+  CREATION_CAUSES,
+  type CreationCause,
+  type DeliveryEvent,
+  type DeliveryState,
+  type Outcome,
+} from "@posthaste/domain";
 import { byIndex } from "../database/by-index.ts";
 import type { Store } from "../database/store.ts";
 import { type Tx, transact } from "../database/transact.ts";
@@ -14,42 +20,26 @@ import {
 } from "./statistics.ts";
 
 /*
- * The counters of `statistics` follow the log of changes, as everybody else may: the worker reads the changes after a
- * cursor in their order, adds what they say to the counters, and moves the cursor in the same transaction. So each is
- * counted once, whatever crashes, and neither ingest nor an attempt pays for it.
- *
- * A change says which state a delivery came to, not why. What made it is told by time: a delivery was made, or an attempt of
- * it ended, if that was the moment of the change. A delivery that within a second of that is parked and let go again is
- * counted twice; nothing is left out.
+ * The counters of `statistics` follow the log of changes. The worker reads the changes after a cursor in their order,
+ * adds them to the counters, and moves the cursor in the same transaction. So each change is counted once, whatever
+ * crashes, and neither ingest nor an attempt pays for it. A change says its cause, so nothing else is read.
  */
 
 const CURSOR = 1;
 /** Changes counted in one transaction. */
 const COUNTED_AT_ONCE = 500;
-/** Between what a change tells of and its own time lies what the process did in between. */
-const MOMENT_MS = 1_000;
-/** A delivery made so long after its event is a resend, or a replay's. */
-const FAN_OUT_MS = 60_000;
-/** How long each span's counters are kept: a little longer than anybody is shown. */
+/** How long each span's counters are kept: a little longer than they are shown. */
 const KEPT_MS: Readonly<Record<SpanMs, number>> = { 60000: 2 * 3_600_000, 900000: 31 * 24 * 3_600_000 };
-const ID_PREFIX_CHARS = 4;
 
 type Change = {
-  id: number;
-  batch: number | null;
-  account_id: number;
-  delivery_id: string;
-  event_id: string;
-  state: DeliveryState;
-  attempts: number;
-  changed_at: number;
-};
-type Tried = {
-  delivery_id: string;
-  number: number;
-  started_at: number;
-  duration_ms: number;
-  outcome: Outcome;
+  readonly id: number;
+  readonly batch: number | null;
+  readonly account_id: AccountId;
+  readonly cause: CreationCause | DeliveryEvent;
+  readonly state: DeliveryState;
+  readonly attempt_ms: number | null;
+  readonly last_outcome: Outcome | null;
+  readonly changed_at: number;
 };
 
 /** @returns how many changes were counted */
@@ -60,7 +50,7 @@ export async function countChanges(store: Store): Promise<number> {
     const changes = await changesAfter(store, tx, after.batch, after.change_id);
     const last = changes.at(-1);
     if (last === undefined) return 0;
-    for (const counted of await countedBySpan(tx, changes)) await add(tx, counted);
+    for (const counted of countedBySpan(changes)) await add(tx, counted);
     await tx
       .updateTable("statistics_cursor")
       .set({ batch: last.batch ?? after.batch, change_id: last.id })
@@ -84,7 +74,7 @@ export async function forgetOldCounts(store: Store, now: number): Promise<void> 
 async function changesAfter(store: Store, tx: Tx, batch: number, id: number): Promise<Change[]> {
   return await tx
     .selectFrom(byIndex(store, "delivery_changes", "delivery_changes_by_batch"))
-    .select(["id", "batch", "account_id", "delivery_id", "event_id", "state", "attempts", "changed_at"])
+    .select(["id", "batch", "account_id", "cause", "state", "attempt_ms", "last_outcome", "changed_at"])
     .where("batch", ">=", batch)
     .where((eb) => eb.or([eb("batch", ">", batch), eb("id", ">", id)]))
     .orderBy("batch")
@@ -93,14 +83,12 @@ async function changesAfter(store: Store, tx: Tx, batch: number, id: number): Pr
     .execute();
 }
 
-type Counted = { accountId: number; spanMs: SpanMs; fromAt: number; counts: Counts };
+type Counted = { accountId: AccountId; spanMs: SpanMs; fromAt: number; counts: Counts };
 
-async function countedBySpan(tx: Tx, changes: readonly Change[]): Promise<Iterable<Counted>> {
-  const tried = await attemptsOf(tx, changes);
+function countedBySpan(changes: readonly Change[]): Iterable<Counted> {
   const counted = new Map<string, Counted>();
-  const events = new Set<string>();
   for (const change of changes) {
-    const counts = countsOfChange(change, tried, events);
+    const counts = countsOfChange(change);
     for (const spanMs of SPANS_MS) {
       const fromAt = Math.floor(change.changed_at / spanMs) * spanMs;
       const key = `${change.account_id} ${spanMs} ${fromAt}`;
@@ -111,43 +99,20 @@ async function countedBySpan(tx: Tx, changes: readonly Change[]): Promise<Iterab
   return counted.values();
 }
 
-function countsOfChange(change: Change, tried: ReadonlyMap<string, Tried>, events: Set<string>): Counts {
-  const madeAt = timeOf(change.delivery_id);
-  const isMade =
-    change.attempts === 0 &&
-    (change.state === "pending" || change.state === "parked") &&
-    change.changed_at - madeAt < MOMENT_MS;
-  const isNewEvent = isMade && !events.has(change.event_id) && madeAt - timeOf(change.event_id) < FAN_OUT_MS;
-  if (isNewEvent) events.add(change.event_id);
-  const attempt = tried.get(`${change.delivery_id} ${change.attempts}`);
-  const isTried =
-    attempt !== undefined &&
-    change.state !== "pending" &&
-    change.state !== "parked" &&
-    Math.abs(change.changed_at - attempt.started_at - attempt.duration_ms) < MOMENT_MS;
-  return {
-    events: isNewEvent ? 1 : 0,
-    deliveries: isMade ? 1 : 0,
-    succeeded: change.state === "succeeded" ? 1 : 0,
-    failed: change.state === "exhausted" || change.state === "blocked" ? 1 : 0,
-    attempts: isTried ? 1 : 0,
-    accepted: isTried && attempt.outcome === "accepted" ? 1 : 0,
-    took: isTried ? tookOf(attempt.duration_ms) : NO_COUNTS.took,
-  };
-}
+const CREATED: ReadonlySet<string> = new Set(CREATION_CAUSES);
 
-/** The attempts that these changes may tell of, by delivery and number. */
-async function attemptsOf(tx: Tx, changes: readonly Change[]): Promise<Map<string, Tried>> {
-  const ids = [
-    ...new Set(changes.filter(({ attempts }) => attempts > 0).map((change) => change.delivery_id)),
-  ];
-  if (ids.length === 0) return new Map();
-  const rows = await tx
-    .selectFrom("attempts")
-    .select(["delivery_id", "number", "started_at", "duration_ms", "outcome"])
-    .where("delivery_id", "in", ids)
-    .execute();
-  return new Map(rows.map((row) => [`${row.delivery_id} ${row.number}`, row]));
+function countsOfChange({ cause, state, attempt_ms: tookMs, last_outcome: outcome }: Change): Counts {
+  // A delivery that was cancelled during its attempt stays cancelled: the attempt counts, the delivery does not.
+  const hasEnded = tookMs !== null;
+  return {
+    events: cause === "ingested" || cause === "tested" ? 1 : 0,
+    deliveries: CREATED.has(cause) ? 1 : 0,
+    succeeded: hasEnded && state === "succeeded" ? 1 : 0,
+    failed: hasEnded && (state === "exhausted" || state === "blocked") ? 1 : 0,
+    attempts: tookMs === null ? 0 : 1,
+    accepted: tookMs !== null && outcome === "accepted" ? 1 : 0,
+    took: tookMs === null ? NO_COUNTS.took : tookOf(tookMs),
+  };
 }
 
 /** Nobody else writes these rows: the cursor's lock is held. */
@@ -180,9 +145,4 @@ async function add(tx: Tx, { accountId, spanMs, fromAt, counts }: Counted): Prom
 function tookOf(durationMs: number): number[] {
   const place = TOOK_UP_TO_MS.findIndex((upTo) => durationMs <= upTo);
   return NO_COUNTS.took.map((_zero, i) => (i === (place < 0 ? TOOK_UP_TO_MS.length : place) ? 1 : 0));
-}
-
-/** Ids begin with their time. */
-function timeOf(id: string): number {
-  return decodeTime(id.slice(ID_PREFIX_CHARS).toUpperCase());
 }

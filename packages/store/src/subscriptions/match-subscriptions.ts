@@ -21,6 +21,11 @@ export type Matched = { readonly accountId: AccountId; readonly eventType: strin
 /** Sorts before every hash. */
 export const FIRST_HASH: Buffer = Buffer.alloc(0);
 
+/** Whether a stored hash is {@link FIRST_HASH}; MySQL pads it with zeros. */
+export function isFirstHash(hash: Uint8Array): boolean {
+  return hash.every((byte) => byte === 0);
+}
+
 /** Subscriptions looked at in one step of a walk: each step is a statement of a few milliseconds. */
 const LOOKED_AT_ONCE = 500;
 
@@ -110,7 +115,7 @@ export async function walkSubscriptions(
   };
 }
 
-type Row = { id: number; state: SubscriptionState; draining: number; target_hash: Buffer };
+type Row = { id: SubscriptionId; state: SubscriptionState; draining: number; target_hash: Buffer };
 
 /** One for each URL, in order. */
 function matchesIn(rows: readonly Row[]): Match[] {
@@ -122,7 +127,7 @@ function matchesIn(rows: readonly Row[]): Match[] {
   for (const row of sorted) {
     if (matches.at(-1)?.targetHash.equals(row.target_hash)) continue;
     matches.push({
-      subscriptionId: row.id as SubscriptionId,
+      subscriptionId: row.id,
       parks: parks(row),
       targetHash: row.target_hash,
     });

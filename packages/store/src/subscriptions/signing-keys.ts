@@ -34,7 +34,7 @@ export function newKeySet(): string {
 export async function addSigningKey(
   tx: Pick<Tx, "insertInto">,
   sealer: Sealer,
-  subscriptionId: SubscriptionId,
+  { accountId, subscriptionId }: { accountId: AccountId; subscriptionId: SubscriptionId },
   now: number,
 ): Promise<SigningKey> {
   const secret = `whsec_${randomBytes(SECRET_BYTES).toString("base64")}`;
@@ -44,6 +44,7 @@ export async function addSigningKey(
     .insertInto("signing_keys")
     .values({
       subscription_id: subscriptionId,
+      account_id: accountId,
       secret: sealer.seal(secret, contextOf(subscriptionId, "secret")),
       private_key: sealer.seal(`whsk_${base64(d)}`, contextOf(subscriptionId, "private_key")),
       public_key: publicKey,
@@ -95,7 +96,7 @@ export async function rotateSigningKey(
         .execute();
     }
     await tx.updateTable("subscriptions").set({ updated_at: now }).where("id", "=", id).execute();
-    return await addSigningKey(tx, store.sealer, id, now);
+    return await addSigningKey(tx, store.sealer, { accountId, subscriptionId: id }, now);
   });
 }
 
@@ -128,7 +129,7 @@ export async function signingKeysFor(
 ): Promise<Map<SubscriptionId, string[]>> {
   const keys = new Map<SubscriptionId, string[]>();
   for (const row of await liveKeys(store, ids, now)) {
-    const id = row.subscription_id as SubscriptionId;
+    const id = row.subscription_id;
     const of = keys.get(id) ?? [];
     of.push(
       store.sealer.open(row.secret, contextOf(id, "secret")),
@@ -195,7 +196,7 @@ async function liveExpiries(tx: Tx, id: SubscriptionId): Promise<(number | null)
 
 /** What a sealed value belongs to; part of what is authenticated. */
 export function contextOf(
-  id: SubscriptionId | number,
+  id: SubscriptionId,
   of: "secret" | "private_key" | "credential" | "headers",
 ): string {
   return `subscription/${id}/${of}`;

@@ -2,7 +2,7 @@ import type { Acceptance, Rate, SubscriptionId } from "@posthaste/domain";
 import type { Selectable, Updateable } from "kysely";
 import type { Store } from "../database/store.ts";
 import type { Tables } from "../database/tables.ts";
-import { rateOf } from "../dispatch/turns.ts";
+import { rateOf } from "./pace.ts";
 import { contextOf } from "./signing-keys.ts";
 
 /** What an owner may choose for a subscription beside its URL and event types. */

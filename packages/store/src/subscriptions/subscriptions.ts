@@ -13,8 +13,8 @@ import { insertRows } from "../database/insert-rows.ts";
 import type { Store } from "../database/store.ts";
 import type { Tables } from "../database/tables.ts";
 import { type Tx, transact } from "../database/transact.ts";
-import { clearLine } from "../dispatch/turns.ts";
 import { lockSubscription } from "./lock-subscription.ts";
+import { clearLine, insertTurns } from "./pace.ts";
 import { addSigningKey, newKeySet, type SigningKey } from "./signing-keys.ts";
 import { optionColumns, type SubscriptionOptions, visibleOptions } from "./subscription-options.ts";
 
@@ -90,7 +90,7 @@ export async function listSubscriptions(
   store: Store,
   input: {
     accountId: AccountId;
-    after?: number;
+    after?: SubscriptionId;
     limit: number;
     /** Only those that are failing. */
     failing?: boolean;
@@ -98,7 +98,7 @@ export async function listSubscriptions(
     eventType?: string;
   },
 ): Promise<Subscription[]> {
-  const { accountId, after = 0, limit, failing = false, eventType } = input;
+  const { accountId, after = 0 as SubscriptionId, limit, failing = false, eventType } = input;
   let query = store.db
     .selectFrom("subscriptions")
     .selectAll()
@@ -162,15 +162,15 @@ async function createIn(
       ended_reason: null,
     })
     .executeTakeFirstOrThrow();
-  const id = contractIdOf(insertId) as SubscriptionId;
+  const id = contractIdOf<SubscriptionId>(insertId);
   // Secrets are sealed to their row, whose number is known only now.
   await tx
     .updateTable("subscriptions")
     .set(optionColumns(store, id, input))
     .where("id", "=", id)
     .execute();
-  await tx.insertInto("turns").values({ subscription_id: id, line_us: 0, gate_us: 0, hold_ms: 0 }).execute();
-  const signingKey = await addSigningKey(tx, store.sealer, id, now);
+  await insertTurns(tx, accountId, id);
+  const signingKey = await addSigningKey(tx, store.sealer, { accountId, subscriptionId: id }, now);
   await addEventTypes(tx, { accountId, id, targetUrl, eventTypes: input.eventTypes });
   const created = await read(tx, accountId, id);
   if (created === undefined) throw new Error("a subscription that was just stored is not there");
@@ -327,8 +327,8 @@ async function withEventTypes(db: Store["db"], rows: readonly Row[]): Promise<Su
     )
     .execute();
   return rows.map((row) => ({
-    id: row.id as SubscriptionId,
-    accountId: row.account_id as AccountId,
+    id: row.id,
+    accountId: row.account_id,
     targetUrl: row.target_url,
     eventTypes: [
       ...new Set(types.filter((type) => type.subscription_id === row.id).map((type) => type.event_type)),

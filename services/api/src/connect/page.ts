@@ -5,9 +5,10 @@ type PageRequest = { readonly pageSize: number; readonly pageToken: string };
 /** Reads one page of rows that are ordered by a growing number. */
 export async function numberPage<R extends { readonly id: number }>(
   request: PageRequest,
-  list: (page: { after?: number; limit: number }) => Promise<R[]>,
+  list: (page: { after?: R["id"]; limit: number }) => Promise<R[]>,
 ): Promise<{ rows: R[]; nextPageToken: string }> {
-  const after = request.pageToken === "" ? {} : { after: decodePageToken(request.pageToken, "number") };
+  const { pageToken } = request;
+  const after = pageToken === "" ? {} : { after: decodePageToken(pageToken, "number") as R["id"] };
   return await page(request, (limit) => list({ ...after, limit }));
 }
 

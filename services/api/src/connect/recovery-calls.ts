@@ -82,7 +82,7 @@ export function recoveryCalls(deps: Deps): RecoveryCalls {
         listRecoveries(store, {
           accountId,
           limit,
-          ...(pageToken === "" ? {} : { before: decodePageToken(pageToken, "number") }),
+          ...(pageToken === "" ? {} : { before: decodePageToken(pageToken, "number") as RecoveryId }),
         }),
       );
       return { recoveries: rows.map(recoveryTo), nextPageToken };

@@ -65,7 +65,9 @@ export function webhookRoutes(app: FastifyInstance, deps: Deps): void {
     const { accountId } = principalIn(request);
     const all: Subscription[] = [];
     for (let page: Subscription[] = []; ; ) {
-      page = await listSubscriptions(store, { accountId, after: all.at(-1)?.id ?? 0, limit: ROWS_AT_ONCE });
+      const last = all.at(-1);
+      const after = last === undefined ? {} : { after: last.id };
+      page = await listSubscriptions(store, { accountId, ...after, limit: ROWS_AT_ONCE });
       all.push(...page);
       if (page.length < ROWS_AT_ONCE) return { Webhooks: all.flatMap(rowsOf) };
     }

@@ -1,0 +1,204 @@
+import { type DeliveryEvent, type DeliveryId, type DeliveryState, isTerminal } from "@posthaste/domain";
+import type { Insertable, Selectable, Updateable } from "kysely";
+import { insertRows } from "../database/insert-rows.ts";
+import type { Store } from "../database/store.ts";
+import type { Tables } from "../database/tables.ts";
+import type { Tx } from "../database/transact.ts";
+import { HELD, TIME_COLUMNS, type TimeColumn, TRANSITIONS } from "./transitions.ts";
+
+/** The columns that {@link move} needs. */
+export const MOVED_COLUMNS = [
+  "id",
+  "account_id",
+  "event_id",
+  "event_type",
+  "subscription_id",
+  "state",
+  "attempts",
+  "lease_owner",
+  "last_outcome",
+  "last_status",
+  "test",
+  "traceparent",
+  ...TIME_COLUMNS,
+] as const;
+
+/** A row whose lock the transaction holds. */
+export type LockedDelivery = Pick<Selectable<Tables["deliveries"]>, (typeof MOVED_COLUMNS)[number]>;
+
+type Columns = (typeof TRANSITIONS)[DeliveryEvent]["columns"];
+/** The columns that an event sets. `in_flight_of` is always the row's own subscription. */
+type SetColumns<E extends DeliveryEvent> = {
+  [C in keyof (typeof TRANSITIONS)[E]["columns"] as (typeof TRANSITIONS)[E]["columns"][C] extends "set"
+    ? Exclude<C, "in_flight_of">
+    : never]: C extends "turn_at" ? number | null : number;
+};
+
+/** One event of one delivery. */
+export type Move = {
+  readonly event: DeliveryEvent;
+  readonly row: LockedDelivery;
+  readonly set: Updateable<Tables["deliveries"]>;
+  /** Duration of the attempt that is the event. */
+  readonly attemptMs?: number;
+};
+
+/**
+ * @param times the value of each time column that the event sets
+ * @param others other columns to write with it
+ */
+export function eventOf<E extends DeliveryEvent>(
+  event: E,
+  row: LockedDelivery,
+  times: SetColumns<E>,
+  others: Updateable<Tables["deliveries"]> = {},
+): Move {
+  return { event, row, set: { ...others, ...times } };
+}
+
+/** The same event of several deliveries; see {@link move}. */
+export async function moveAll<E extends DeliveryEvent>(
+  tx: Tx,
+  event: E,
+  rows: readonly LockedDelivery[],
+  times: SetColumns<E>,
+  now: number,
+  others: Updateable<Tables["deliveries"]> = {},
+): Promise<LockedDelivery[]> {
+  return await move(
+    tx,
+    rows.map((row) => eventOf(event, row, times, others)),
+    now,
+  );
+}
+
+/**
+ * Reads deliveries and keeps others from changing them until the transaction is over. They are locked in the order of
+ * their ids, so that two transactions that share rows do not deadlock.
+ */
+export async function lockDeliveries(
+  store: Store,
+  tx: Tx,
+  ids: readonly DeliveryId[],
+): Promise<LockedDelivery[]> {
+  if (ids.length === 0) return [];
+  const query = tx.selectFrom("deliveries").select(MOVED_COLUMNS).where("id", "in", ids).orderBy("id");
+  return await (store.seam.locksRows ? query.forUpdate() : query).execute();
+}
+
+/** An event that the table of transitions does not have. */
+export class ImpossibleTransition extends Error {
+  override readonly name = "ImpossibleTransition";
+}
+
+/**
+ * Applies events to deliveries, in their order, and logs the changes of exactly those that changed. A delivery may
+ * have several events. Late events change nothing.
+ *
+ * @returns the deliveries that were moved, as they are now
+ * @throws ImpossibleTransition where the table has no such transition, or a row would hold other times than its state
+ */
+export async function move(tx: Tx, moves: readonly Move[], now: number): Promise<LockedDelivery[]> {
+  const moved = new Map<DeliveryId, { row: LockedDelivery; values: Updateable<Tables["deliveries"]> }>();
+  const changes: Insertable<Tables["delivery_changes"]>[] = [];
+  for (const one of moves) {
+    const before = moved.get(one.row.id) ?? { row: one.row, values: {} };
+    const values = valuesAfter(one, before.row);
+    if (values === undefined) continue;
+    const row: LockedDelivery = { ...before.row, ...values };
+    assertTimes(one.event, row);
+    moved.set(row.id, { row, values: { ...before.values, ...values } });
+    if (row.state !== before.row.state || row.attempts !== before.row.attempts) {
+      changes.push(changeOf(one, row, now));
+    }
+  }
+  for (const { ids, values } of alike([...moved.values()])) {
+    const { in_flight_of: place, ...others } = values;
+    await tx
+      .updateTable("deliveries")
+      .set((eb) => (place == null ? values : { ...others, in_flight_of: eb.ref("subscription_id") }))
+      .where("id", "in", ids)
+      .execute();
+  }
+  await insertRows(tx, "delivery_changes", changes);
+  return [...moved.values()].map(({ row }) => row);
+}
+
+/** What the event writes; undefined where it comes late. */
+function valuesAfter({ event, set }: Move, row: LockedDelivery): Partial<LockedDelivery> | undefined {
+  const transition: { to: Partial<Record<DeliveryState, DeliveryState>>; late: readonly DeliveryState[] } =
+    TRANSITIONS[event];
+  const state = transition.to[row.state];
+  if (state === undefined) {
+    if (transition.late.includes(row.state)) return undefined;
+    throw new ImpossibleTransition(`delivery ${row.id} is ${row.state}: ${event} cannot happen to it`);
+  }
+  return { ...set, state, ...timesAfter(event, row, state, set) } as Partial<LockedDelivery>;
+}
+
+function timesAfter(
+  event: DeliveryEvent,
+  row: LockedDelivery,
+  state: DeliveryState,
+  set: Updateable<Tables["deliveries"]>,
+): Updateable<Tables["deliveries"]> {
+  const holdsNone = state === "parked" || isTerminal(state);
+  const effects: Columns & Partial<Record<TimeColumn, "set" | "clear">> = TRANSITIONS[event].columns;
+  const times: Updateable<Tables["deliveries"]> = {};
+  for (const column of TIME_COLUMNS) {
+    if (holdsNone || effects[column] === "clear") times[column] = null;
+    else if (effects[column] === "set" && column === "in_flight_of") times[column] = row.subscription_id;
+    else if (effects[column] === "set" && set[column] === undefined) {
+      throw new ImpossibleTransition(`${event} of delivery ${row.id} does not say its ${column}`);
+    }
+  }
+  return times.lease_until === null ? { ...times, lease_owner: null } : times;
+}
+
+function assertTimes(event: DeliveryEvent, row: LockedDelivery): void {
+  const held: Partial<Record<TimeColumn, boolean>> =
+    row.state === "pending" || row.state === "started" ? HELD[row.state] : {};
+  for (const column of TIME_COLUMNS) {
+    if (held[column] === undefined || (row[column] !== null) === held[column]) continue;
+    const has = held[column] ? "has no" : "has a";
+    throw new ImpossibleTransition(`after ${event}, delivery ${row.id} is ${row.state} and ${has} ${column}`);
+  }
+}
+
+/** Most deliveries of a group get the same values, so one statement moves them. */
+function alike(
+  moved: readonly { row: LockedDelivery; values: Updateable<Tables["deliveries"]> }[],
+): Iterable<{ ids: DeliveryId[]; values: Updateable<Tables["deliveries"]> }> {
+  const groups = new Map<string, { ids: DeliveryId[]; values: Updateable<Tables["deliveries"]> }>();
+  for (const { row, values } of moved) {
+    const key = JSON.stringify({
+      ...values,
+      in_flight_of: values.in_flight_of == null ? values.in_flight_of : "own",
+    });
+    const group = groups.get(key);
+    if (group === undefined) groups.set(key, { ids: [row.id], values });
+    else group.ids.push(row.id);
+  }
+  return groups.values();
+}
+
+function changeOf(
+  { event, attemptMs }: Move,
+  row: LockedDelivery,
+  now: number,
+): Insertable<Tables["delivery_changes"]> {
+  return {
+    account_id: row.account_id,
+    delivery_id: row.id,
+    event_id: row.event_id,
+    event_type: row.event_type,
+    subscription_id: row.subscription_id,
+    cause: event,
+    state: row.state,
+    attempts: row.attempts,
+    attempt_ms: attemptMs ?? null,
+    last_outcome: row.last_outcome,
+    last_status: row.last_status,
+    changed_at: now,
+  };
+}

@@ -1,0 +1,183 @@
+import type { DeliveryEvent, DeliveryState } from "@posthaste/domain";
+
+/*
+ * # The life of a delivery
+ *
+ * Every change of a row in `deliveries` is one of the events below, applied by `move.ts`. The table says from which
+ * state to which an event leads, and which of the five time columns it sets or clears:
+ *
+ *   next_attempt_at   No attempt is sent before this time.
+ *   reconcile_after   The reconciler leaves a started delivery alone until then.
+ *   turn_at           The time reserved for a retry among the retries of its subscription.
+ *   lease_until       Pending: nobody else claims the delivery before this time.
+ *                     Started: its place among the subscription's attempts is free again after this time.
+ *   in_flight_of      The subscription among whose attempts it occupies a place.
+ *
+ * A delivery that is parked or has ended holds none of them.
+ *
+ * An event comes late where another process moved the delivery first. The table lists the states in which that can
+ * happen; the row then stays as it is. In any other state the event is a fault, and `move` throws.
+ */
+
+export const TIME_COLUMNS = [
+  "next_attempt_at",
+  "reconcile_after",
+  "turn_at",
+  "lease_until",
+  "in_flight_of",
+] as const;
+export type TimeColumn = (typeof TIME_COLUMNS)[number];
+
+type Transition = {
+  /** What happened, for the documentation. */
+  readonly meaning: string;
+  /** The state after the event, by the state before it. */
+  readonly to: Partial<Record<DeliveryState, DeliveryState>>;
+  /** The states in which the event is late. */
+  readonly late: readonly DeliveryState[];
+  /** `set` to a value that the event brings, `clear` to null. A column that is not named keeps its value. */
+  readonly columns: Partial<Record<TimeColumn, "set" | "clear">>;
+};
+
+const ENDED = ["succeeded", "exhausted", "cancelled", "blocked"] as const;
+
+/** An attempt may end while its delivery is parked or cancelled: the log tells what the receiver said nevertheless. */
+const afterAttempt = <To extends DeliveryState>(state: To) =>
+  ({ pending: state, started: state, parked: state, cancelled: "cancelled" }) as const;
+
+const WAITS_FOR_RETRY = {
+  next_attempt_at: "set",
+  reconcile_after: "set",
+  turn_at: "set",
+  lease_until: "clear",
+  in_flight_of: "clear",
+} as const;
+
+export const TRANSITIONS = {
+  claim: {
+    meaning: "a worker leases it",
+    to: { pending: "pending" },
+    late: [],
+    columns: { turn_at: "clear", lease_until: "set", in_flight_of: "set" },
+  },
+  renew_claim: {
+    meaning: "its worker is still at work",
+    to: { pending: "pending" },
+    late: ["started", "parked", ...ENDED],
+    columns: { lease_until: "set" },
+  },
+  release_claim: {
+    meaning: "its workflow could not be started",
+    to: { pending: "pending" },
+    late: ["started", "parked", ...ENDED],
+    columns: { lease_until: "clear", in_flight_of: "clear" },
+  },
+  start: {
+    meaning: "its workflow was started",
+    to: { pending: "started" },
+    // The workflow may make its first attempt before its start is written here.
+    late: ["started", "parked", ...ENDED],
+    columns: { reconcile_after: "set", lease_until: "clear" },
+  },
+  unclaim: {
+    meaning: "its first attempt has to wait for another claim",
+    to: { pending: "pending", started: "pending" },
+    late: ["parked", ...ENDED],
+    columns: { reconcile_after: "clear", turn_at: "clear", lease_until: "clear", in_flight_of: "clear" },
+  },
+  take_turn: {
+    meaning: "its attempt takes a place and is sent",
+    to: { pending: "pending", started: "started" },
+    late: ["parked", ...ENDED],
+    columns: { turn_at: "clear", lease_until: "set", in_flight_of: "set" },
+  },
+  reserve_turn: {
+    meaning: "its retry waits for its turn",
+    to: { started: "started" },
+    late: ["pending", "parked", ...ENDED],
+    columns: WAITS_FOR_RETRY,
+  },
+  attempt_failed: {
+    meaning: "an attempt failed, and the schedule has another",
+    to: afterAttempt("started"),
+    late: [],
+    columns: WAITS_FOR_RETRY,
+  },
+  attempt_succeeded: {
+    meaning: "the receiver accepted it",
+    to: afterAttempt("succeeded"),
+    late: [],
+    columns: {},
+  },
+  attempt_exhausted: {
+    meaning: "the last attempt of the schedule failed",
+    to: afterAttempt("exhausted"),
+    late: [],
+    columns: {},
+  },
+  attempt_blocked: {
+    meaning: "its target may not be called",
+    to: afterAttempt("blocked"),
+    late: [],
+    columns: {},
+  },
+  attempt_gone: {
+    meaning: "the receiver answered 410",
+    to: afterAttempt("cancelled"),
+    late: [],
+    columns: {},
+  },
+  hand_over: {
+    meaning: "a workflow carries on after its direct attempt",
+    to: { started: "started" },
+    late: ["pending", "parked", ...ENDED],
+    columns: { reconcile_after: "set" },
+  },
+  defer_reconcile: {
+    meaning: "the reconciler looked at it",
+    to: { started: "started" },
+    late: ["pending", "parked", ...ENDED],
+    columns: { reconcile_after: "set" },
+  },
+  request_retry: {
+    meaning: "its owner asked for the next attempt now",
+    to: { started: "started" },
+    late: ["pending", "parked", ...ENDED],
+    columns: { next_attempt_at: "set", reconcile_after: "set" },
+  },
+  park: {
+    meaning: "its subscription is paused or disabled",
+    to: { pending: "parked", started: "parked" },
+    late: ["parked", ...ENDED],
+    columns: {},
+  },
+  drain: {
+    meaning: "its subscription is active again",
+    to: { parked: "pending" },
+    late: ["started", ...ENDED],
+    columns: { next_attempt_at: "set" },
+  },
+  cancel: {
+    meaning: "its owner cancelled it, or its subscription ended",
+    to: { pending: "cancelled", started: "cancelled", parked: "cancelled" },
+    late: ENDED,
+    columns: {},
+  },
+} as const satisfies Record<DeliveryEvent, Transition>;
+
+/** Which time columns a row has to hold (true) or not (false) in each state that anything can happen in. */
+export const HELD = {
+  pending: { next_attempt_at: true, reconcile_after: false, turn_at: false },
+  started: { next_attempt_at: true, reconcile_after: true },
+} as const satisfies Partial<Record<DeliveryState, Partial<Record<TimeColumn, boolean>>>>;
+
+/** How long after its next attempt was due a delivery counts as overdue: longer than any attempt and fault takes. */
+export const RECONCILE_GRACE_MS = 2 * 60_000;
+
+/** A delivery that is neither parked nor ended. */
+export const OPEN_STATES = ["pending", "started", "parked"] as const satisfies readonly DeliveryState[];
+
+/** The times of a delivery that waits for its next attempt, which was reserved for `atMs`. */
+export function waitUntil(atMs: number) {
+  return { next_attempt_at: atMs, turn_at: atMs, reconcile_after: atMs + RECONCILE_GRACE_MS };
+}

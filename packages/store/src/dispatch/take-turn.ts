@@ -1,0 +1,129 @@
+import {
+  after,
+  type DeliveryId,
+  endMs,
+  type Line,
+  nextTurnMs,
+  type Pace,
+  type SubscriptionId,
+  stretched,
+} from "@posthaste/domain";
+import { byIndex } from "../database/by-index.ts";
+import type { Store } from "../database/store.ts";
+import { type Tx, transact } from "../database/transact.ts";
+import { type LockedDelivery, lockDeliveries, moveAll } from "../deliveries/move.ts";
+import { waitUntil } from "../deliveries/transitions.ts";
+import { HOLD_DEFAULT_MS, lockTurns, type Turns, writeTurns } from "../subscriptions/pace.ts";
+import { halfOf, hasPlace, inFlightOf } from "./places.ts";
+
+/** A wait this short is waited where the attempt is: another round through Temporal would take longer. */
+const IN_PLACE_MAX_MS = 1_000;
+/** A turn is void this long after the longest that its attempt can take: the write of its result is tried for 25 s. */
+const LEASE_SLACK_MS = 45_000;
+/** No two of a full subscription's retries are told to come nearer together than this. */
+const STEP_MIN_MS = 5;
+
+export type Turn =
+  /** Send at this time, at most {@link IN_PLACE_MAX_MS} from now. */
+  | { readonly kind: "go"; readonly atMs: number }
+  /** Come again then; it is written down as the delivery's next attempt. */
+  | { readonly kind: "wait"; readonly untilMs: number }
+  /** A first attempt that cannot be sent now: it is pending again. */
+  | { readonly kind: "unclaimed" };
+
+/**
+ * Asks whether an attempt may be made now, for all workers together.
+ *
+ * A first attempt was let in when it was claimed; only the moment of its sending is to be found. A retry has to find
+ * room, too: where there is none, or others wait, it takes its place in line, which is its position ÷ the rate. Rate
+ * means the owner's, or what the subscription gets done: its concurrency ÷ how long its attempts take of late. A first
+ * attempt cannot wait like that, for it has no log to replay: it is pending again.
+ */
+export async function takeTurn(
+  store: Store,
+  ask: {
+    deliveryId: DeliveryId;
+    subscriptionId: SubscriptionId;
+    pace: Pace;
+    /** How long the attempt may take. */
+    timeoutMs: number;
+    now: () => number | Promise<number>;
+  },
+): Promise<Turn> {
+  return await transact(store, async (tx) => {
+    const turns = await lockTurns(store, tx, ask.subscriptionId);
+    // Under the lock: those that waited for it would else be sent in a heap.
+    return await turnOf(store, tx, { ...ask, now: await ask.now() }, turns);
+  });
+}
+
+type Ask = Omit<Parameters<typeof takeTurn>[1], "now"> & { readonly now: number };
+
+async function turnOf(store: Store, tx: Tx, ask: Ask, turns: Turns): Promise<Turn> {
+  const { deliveryId, subscriptionId, pace, now } = ask;
+  const [row] = await lockDeliveries(store, tx, [deliveryId]);
+  if (row === undefined) throw new Error(`there is no delivery ${deliveryId}`);
+  const isFirst = row.attempts === 0;
+  const later = async (isFull: boolean) =>
+    isFirst ? await unclaim(tx, row, now) : await standInLine(tx, ask, row, turns, isFull);
+  let { line, gate } = turns;
+  const isLetIn = hasPlace(row, now);
+  if (!isLetIn) {
+    const isFull = await isFullFor(store, tx, ask, isFirst);
+    const isEarly = row.turn_at === null && pace.rate !== null && nextTurnMs(line, pace.rate) > now;
+    if (isFull || isEarly) return await later(isFull);
+    if (row.turn_at === null && pace.rate !== null) line = after(line, pace.rate, now);
+  }
+  const atMs = pace.rate === null ? now : Math.max(now, nextTurnMs(gate, pace.rate));
+  if (atMs - now > IN_PLACE_MAX_MS) return await later(false);
+  if (pace.rate !== null) {
+    gate = after(gate, pace.rate, atMs);
+    await writeTurns(tx, subscriptionId, { line, gate });
+  }
+  if (!isLetIn) {
+    await moveAll(tx, "take_turn", [row], { lease_until: now + ask.timeoutMs + LEASE_SLACK_MS }, now);
+  }
+  return { kind: "go", atMs };
+}
+
+async function isFullFor(
+  store: Store,
+  tx: Tx,
+  { subscriptionId, pace, now }: Ask,
+  isFirst: boolean,
+): Promise<boolean> {
+  const { total, firsts } = (await inFlightOf(tx, [subscriptionId], now))(subscriptionId);
+  if (total >= pace.concurrency) return true;
+  if (isFirst || pace.rate !== null || total - firsts < halfOf(pace.concurrency)) return false;
+  const waiting = await tx
+    .selectFrom(byIndex(store, "deliveries", "deliveries_by_state"))
+    .select("id")
+    .where("state", "=", "pending")
+    .where("subscription_id", "=", subscriptionId)
+    .where((eb) => eb.or([eb("lease_until", "is", null), eb("lease_until", "<", now)]))
+    .limit(1)
+    .executeTakeFirst();
+  return waiting !== undefined;
+}
+
+async function standInLine(
+  tx: Tx,
+  { subscriptionId, pace, now }: Ask,
+  row: LockedDelivery,
+  { line, gate, holdMs }: Turns,
+  isFull: boolean,
+): Promise<Turn> {
+  const byRate = pace.rate === null ? line : after(line, pace.rate, now);
+  const stepMs = isFull ? Math.max(STEP_MIN_MS, (holdMs || HOLD_DEFAULT_MS) / pace.concurrency) : 0;
+  const next = Math.max(byRate, stretched(line, now, stepMs)) as Line;
+  const turnMs = pace.rate === null || isFull ? endMs(next) : nextTurnMs(line, pace.rate);
+  const untilMs = Math.ceil(Math.max(turnMs, now + 1));
+  await writeTurns(tx, subscriptionId, { line: next, gate });
+  await moveAll(tx, "reserve_turn", [row], waitUntil(untilMs), now);
+  return { kind: "wait", untilMs };
+}
+
+async function unclaim(tx: Tx, row: LockedDelivery, now: number): Promise<Turn> {
+  await moveAll(tx, "unclaim", [row], {}, now);
+  return { kind: "unclaimed" };
+}
