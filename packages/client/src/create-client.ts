@@ -19,12 +19,6 @@ import { SessionService } from "@posthaste/contracts/session";
 import { StatisticsService } from "@posthaste/contracts/statistics";
 import { SubscriptionService } from "@posthaste/contracts/subscription";
 import { addIdempotencyKeys } from "./idempotency-keys.ts";
-import {
-  type EventToSend,
-  type IngestOutcome,
-  type IngestStreamOptions,
-  ingestStream,
-} from "./ingest-stream.ts";
 import { retrySafely } from "./retry.ts";
 
 export type PosthasteClientOptions = {
@@ -53,15 +47,6 @@ export type PosthasteClient = {
   readonly accounts: Client<typeof AccountService>;
   readonly sessions: Client<typeof SessionService>;
   readonly inboxes: Client<typeof InboxService>;
-  /**
-   * Sends events on one stream (gRPC, so HTTP/2 all the way, whatever `protocol` says) and tells what became of each: the
-   * fastest way for many. It resumes by itself where the stream breaks, up to `attemptsMax` streams without an
-   * acknowledgement; `deadlineMs` does not apply.
-   */
-  ingestStream<Event extends EventToSend>(
-    events: AsyncIterable<Event> | Iterable<Event>,
-    options?: IngestStreamOptions,
-  ): AsyncGenerator<IngestOutcome<Event>>;
   /** Lets go of the connections. Calls under way fail, and so do later ones, with the code `canceled`. */
   close(): Promise<void>;
 };
@@ -101,7 +86,6 @@ export function createPosthasteClient(options: PosthasteClientOptions): Posthast
   };
   const { transport: bare, close } = options.protocol === "grpc" ? grpcTo(shared) : connectTo(shared);
   const transport = withDeadlines(bare, deadlineMs);
-  let streams: ReturnType<typeof grpcTo> | undefined;
   const client = <S extends DescService>(service: S): Client<S> => createClient(service, transport);
   return {
     subscriptions: client(SubscriptionService),
@@ -112,14 +96,8 @@ export function createPosthasteClient(options: PosthasteClientOptions): Posthast
     accounts: client(AccountService),
     sessions: client(SessionService),
     inboxes: client(InboxService),
-    ingestStream(events, streamOptions = {}) {
-      streams ??= grpcTo(shared);
-      const { ingestStream: open } = createClient(EventIngestService, streams.transport);
-      return ingestStream(open, events, { ...streamOptions, breaksMax: attemptsMax, closed });
-    },
     async close() {
       closing.abort();
-      streams?.close();
       close();
     },
   };

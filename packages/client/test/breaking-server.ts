@@ -36,14 +36,6 @@ export async function startBreakingServer(
         await behave(calls.push(request.idempotencyKey), server);
         return { eventId: "evt_1", deliveryCount: 1 };
       });
-      router.rpc(EventIngestService.method.ingestStream, async function* (requests) {
-        for await (const { sequence, event } of requests) {
-          const key = event?.idempotencyKey ?? "";
-          await behave(calls.push(key), server);
-          const stored = { eventId: `evt_${key}`, deliveryCount: 1 };
-          yield { acknowledgements: [{ sequence, outcome: { case: "stored" as const, value: stored } }] };
-        }
-      });
       router.rpc(SubscriptionService.method.createSubscription, async () => {
         await behave(calls.push("CreateSubscription"), server);
         return {};

@@ -32,11 +32,6 @@ export const LIMIT_SETTINGS = {
     100,
     { min: 1, max: 10_000 },
   ),
-  POSTHASTE_INGEST_STREAMS_MAX: integer(
-    "Streams of events (IngestStream) open at once; more are answered RESOURCE_EXHAUSTED. Each holds up to 4 MiB of events that are not acknowledged",
-    100,
-    { min: 1, max: 10_000 },
-  ),
   POSTHASTE_SUBSCRIPTIONS_MAX: integer(
     "Live subscriptions of one account; more are answered 429. One event is a delivery to each of them",
     10_000,

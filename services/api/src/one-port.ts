@@ -8,7 +8,7 @@ import {
 } from "node:http2";
 import type { Socket } from "node:net";
 import { createHttp2Sessions } from "./http2-sessions.ts";
-import { HALF_CLOSED_MS, type Limits } from "./limits.ts";
+import type { Limits } from "./limits.ts";
 import { destroyClosed, endUnheard, wakeWriters } from "./when-over.ts";
 
 export type OnePort = {
@@ -36,14 +36,8 @@ const HTTP2_PREFACE_START = Buffer.from("PRI");
  * takes a new connection wrapped: the first bytes are looked at and put back, and the connection goes on to
  * that function or to an HTTP/2 server that never listens itself. The HTTP/1.1 server must stay the listener:
  * its timeouts for slow headers and requests are tied to its own connection list.
- *
- * @param bodyIsStream paths whose request goes on as long as its handler lets it; over HTTP/2 only
  */
-export function createOnePort(
-  limits: Limits,
-  handler: Handler,
-  bodyIsStream: (path: string) => boolean = () => false,
-): OnePort {
+export function createOnePort(limits: Limits, handler: Handler): OnePort {
   let draining = false;
   /** What is under way over HTTP/1.1, by its connection. */
   const inFlight = new Map<Socket, Set<ServerResponse>>();
@@ -72,9 +66,7 @@ export function createOnePort(
   );
   const streams = new Set<ServerHttp2Stream>();
   const handleHttp2 = (request: Http2ServerRequest, response: Http2ServerResponse) => {
-    // Once a stream is answered, its sender has to end, too. (The response's `finish` waits for that.)
-    if (bodyIsStream(request.url)) request.stream.once("finish", () => boundArrival(request, HALF_CLOSED_MS));
-    else boundArrival(request, limits.POSTHASTE_REQUEST_TIMEOUT_MS);
+    boundArrival(request, limits.POSTHASTE_REQUEST_TIMEOUT_MS);
     streams.add(request.stream);
     // Still to come, even if the stream is closed: Node hands out the request in an earlier tick.
     request.stream.once("close", () => {

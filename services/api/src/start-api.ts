@@ -7,7 +7,6 @@ import { portProblem, type Running } from "@posthaste/runtime";
 import { pingStore } from "@posthaste/store";
 import fastify, { type FastifyInstance } from "fastify";
 import { boundRequests, type RequestsUnderWay } from "./admission.ts";
-import { STREAM_RPC_PATHS } from "./connect/access.ts";
 import { contextOf } from "./connect/interceptors.ts";
 import { connectRoutes, interceptors } from "./connect/routes.ts";
 import { type ConsoleOptions, consolePages } from "./console/console.ts";
@@ -43,10 +42,8 @@ export async function startApi({ deps, host, port, drainMs, console: pages }: Ap
   let onePort: OnePort | undefined;
   const app = fastify({
     serverFactory: (handler) => {
-      onePort = createOnePort(
-        deps.limits,
-        (request, response) => handler(request as Parameters<typeof handler>[0], response as ServerResponse),
-        (path) => STREAM_RPC_PATHS.has(path),
+      onePort = createOnePort(deps.limits, (request, response) =>
+        handler(request as Parameters<typeof handler>[0], response as ServerResponse),
       );
       return onePort.server;
     },

@@ -27,7 +27,6 @@ const ANSWERED = {
     "SubscriptionService/CreateSubscription": "a URL is unique within an account",
     "EventIngestService/IngestEvent": "an idempotency key is unique within an account",
     "EventIngestService/IngestEvents": "an idempotency key is unique within an account",
-    "EventIngestService/IngestStream": "an idempotency key is unique within an account",
     "EventCatalogService/CreateEventType": "a code is unique among what an account sees",
     "POST /api/Webhook": "a URL is unique within an account",
   },

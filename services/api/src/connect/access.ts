@@ -47,7 +47,6 @@ const ACCESS: Readonly<Record<string, Readonly<Record<string, Access>>>> = {
   [EventIngestService.typeName]: {
     ingestEvent: "events:write",
     ingestEvents: "events:write",
-    ingestStream: "events:write",
   } satisfies Methods<typeof EventIngestService>,
   [EventCatalogService.typeName]: {
     listEventTypes: "any",
@@ -117,18 +116,6 @@ export const TOKEN_RPC_PATHS: ReadonlySet<string> = new Set(
   SERVICES.flatMap((service) =>
     service.methods
       .filter((method) => accessTo(method) !== "public")
-      .map((method) => `/${service.typeName}/${method.name}`),
-  ),
-);
-
-/** Those whose request is a stream, which may go on for long: its handler bounds it. Nobody without a token gets that far. */
-export const STREAM_RPC_PATHS: ReadonlySet<string> = new Set(
-  SERVICES.flatMap((service) =>
-    service.methods
-      .filter(
-        (method) =>
-          accessTo(method) !== "public" && ["client_streaming", "bidi_streaming"].includes(method.methodKind),
-      )
       .map((method) => `/${service.typeName}/${method.name}`),
   ),
 );

@@ -9,7 +9,6 @@ import {
 import { Refusal } from "@posthaste/domain";
 import type { Deps } from "../deps.ts";
 import { type AcceptedEvent, type IncomingEvent, ingest } from "../ingest.ts";
-import { ingestStream } from "./ingest-stream.ts";
 import { callerOf, noteIngested, traceparentOf } from "./interceptors.ts";
 import { structJson } from "./struct-json.ts";
 
@@ -25,7 +24,6 @@ export function eventIngestService(deps: Deps): ServiceImpl<typeof EventIngestSe
     return responseTo(result);
   };
   return {
-    ingestStream: ingestStream(deps, ingestOne, incomingFrom),
     async ingestEvent(request, context) {
       return await ingestOne(context, incomingFrom(request, ""));
     },

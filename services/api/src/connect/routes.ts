@@ -44,7 +44,6 @@ export function connectRoutes(deps: Deps): (router: ConnectRouter) => void {
     router.rpc(EventIngestService.method.ingestEvents, ingest.ingestEvents, {
       readMaxBytes: deps.limits.POSTHASTE_BATCH_BYTES_MAX,
     });
-    router.rpc(EventIngestService.method.ingestStream, ingest.ingestStream, limits);
     router.service(EventCatalogService, eventCatalogService(deps), limits);
     router.service(DeliveryService, deliveryService(deps), limits);
     router.service(AccountService, accountService(deps), limits);

@@ -8,7 +8,6 @@ import type { Room } from "../room.ts";
 import type { Scenario, Sizes } from "../scenario.ts";
 import type { Yardstick } from "../yardsticks/yardstick.ts";
 import { CALLERS } from "../yardsticks/yardsticks.ts";
-import { ingestStream } from "./ingest-stream.ts";
 import { eventBody, eventOf, INGEST_PATH } from "./traffic.ts";
 
 /** Nobody subscribes to it. */
@@ -30,7 +29,7 @@ type Way = {
 
 export const ingest: Scenario = {
   name: "ingest",
-  about: "events accepted: one a call over JSON, Connect and gRPC, in batches of 100, and streamed",
+  about: "events accepted: one a call over JSON, Connect and gRPC, and in batches of 100",
   inLanes: false,
   async *run(room, sizes, note) {
     const { stack, yardsticks } = room;
@@ -80,8 +79,6 @@ export const ingest: Scenario = {
         note(way.name);
         yield await measure(room, sizes, way);
       }
-      note("streamed");
-      yield await ingestStream(room, sizes, UNHEARD);
     } finally {
       await json.close();
       connect.close();

@@ -12,7 +12,7 @@ import type { JsonObject, Message } from "@bufbuild/protobuf";
  * Describes the file posthaste/v1/event_ingest.proto.
  */
 export const file_posthaste_v1_event_ingest: GenFile = /*@__PURE__*/
-  fileDesc("Ch9wb3N0aGFzdGUvdjEvZXZlbnRfaW5nZXN0LnByb3RvEgxwb3N0aGFzdGUudjEiyAEKEkluZ2VzdEV2ZW50UmVxdWVzdBIxCgpldmVudF90eXBlGAEgASgJQh26SBpyGDIWXlthLXpdW2EtejAtOV9dezAsNjN9JBInCgRkYXRhGAIgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdEgAEiAKCWRhdGFfanNvbhgDIAEoCUILukgIcgYgAiiAgEBIABIhCg9pZGVtcG90ZW5jeV9rZXkYBCABKAlCCLpIBXIDGP8BQhEKCHNuYXBzaG90EgW6SAIIASKDAQoTSW5nZXN0RXZlbnRSZXNwb25zZRIQCghldmVudF9pZBgBIAEoCRIWCg5kZWxpdmVyeV9jb3VudBgCIAEoBRIRCglkdXBsaWNhdGUYAyABKAgSLwoId2FybmluZ3MYBCADKAsyHS5wb3N0aGFzdGUudjEuU2NoZW1hVmlvbGF0aW9uIjAKD1NjaGVtYVZpb2xhdGlvbhIMCgRwYXRoGAEgASgJEg8KB21lc3NhZ2UYAiABKAkiVAoTSW5nZXN0RXZlbnRzUmVxdWVzdBI9CgZldmVudHMYASADKAsyIC5wb3N0aGFzdGUudjEuSW5nZXN0RXZlbnRSZXF1ZXN0Qgu6SAiSAQUIARDoByJKChRJbmdlc3RFdmVudHNSZXNwb25zZRIyCgdyZXN1bHRzGAEgAygLMiEucG9zdGhhc3RlLnYxLkluZ2VzdEV2ZW50UmVzcG9uc2UiYAoTSW5nZXN0U3RyZWFtUmVxdWVzdBIQCghzZXF1ZW5jZRgBIAEoDRI3CgVldmVudBgCIAEoCzIgLnBvc3RoYXN0ZS52MS5Jbmdlc3RFdmVudFJlcXVlc3RCBrpIA8gBASJVChRJbmdlc3RTdHJlYW1SZXNwb25zZRI9ChBhY2tub3dsZWRnZW1lbnRzGAEgAygLMiMucG9zdGhhc3RlLnYxLkluZ2VzdEFja25vd2xlZGdlbWVudCKZAQoVSW5nZXN0QWNrbm93bGVkZ2VtZW50EhAKCHNlcXVlbmNlGAEgASgNEjMKBnN0b3JlZBgCIAEoCzIhLnBvc3RoYXN0ZS52MS5Jbmdlc3RFdmVudFJlc3BvbnNlSAASLgoHcmVmdXNhbBgDIAEoCzIbLnBvc3RoYXN0ZS52MS5Jbmdlc3RSZWZ1c2FsSABCCQoHb3V0Y29tZSJaCg1Jbmdlc3RSZWZ1c2FsEgwKBGNvZGUYASABKAUSDwoHbWVzc2FnZRgCIAEoCRIqCgZmaWVsZHMYAyADKAsyGi5wb3N0aGFzdGUudjEuUmVmdXNlZEZpZWxkIi4KDFJlZnVzZWRGaWVsZBINCgVmaWVsZBgBIAEoCRIPCgdtZXNzYWdlGAIgASgJMqkCChJFdmVudEluZ2VzdFNlcnZpY2USVwoLSW5nZXN0RXZlbnQSIC5wb3N0aGFzdGUudjEuSW5nZXN0RXZlbnRSZXF1ZXN0GiEucG9zdGhhc3RlLnYxLkluZ2VzdEV2ZW50UmVzcG9uc2UiA5ACAhJaCgxJbmdlc3RFdmVudHMSIS5wb3N0aGFzdGUudjEuSW5nZXN0RXZlbnRzUmVxdWVzdBoiLnBvc3RoYXN0ZS52MS5Jbmdlc3RFdmVudHNSZXNwb25zZSIDkAICEl4KDEluZ2VzdFN0cmVhbRIhLnBvc3RoYXN0ZS52MS5Jbmdlc3RTdHJlYW1SZXF1ZXN0GiIucG9zdGhhc3RlLnYxLkluZ2VzdFN0cmVhbVJlc3BvbnNlIgOQAgIoATABYgZwcm90bzM", [file_buf_validate_validate, file_google_protobuf_struct]);
+  fileDesc("Ch9wb3N0aGFzdGUvdjEvZXZlbnRfaW5nZXN0LnByb3RvEgxwb3N0aGFzdGUudjEiyAEKEkluZ2VzdEV2ZW50UmVxdWVzdBIxCgpldmVudF90eXBlGAEgASgJQh26SBpyGDIWXlthLXpdW2EtejAtOV9dezAsNjN9JBInCgRkYXRhGAIgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdEgAEiAKCWRhdGFfanNvbhgDIAEoCUILukgIcgYgAiiAgEBIABIhCg9pZGVtcG90ZW5jeV9rZXkYBCABKAlCCLpIBXIDGP8BQhEKCHNuYXBzaG90EgW6SAIIASKDAQoTSW5nZXN0RXZlbnRSZXNwb25zZRIQCghldmVudF9pZBgBIAEoCRIWCg5kZWxpdmVyeV9jb3VudBgCIAEoBRIRCglkdXBsaWNhdGUYAyABKAgSLwoId2FybmluZ3MYBCADKAsyHS5wb3N0aGFzdGUudjEuU2NoZW1hVmlvbGF0aW9uIjAKD1NjaGVtYVZpb2xhdGlvbhIMCgRwYXRoGAEgASgJEg8KB21lc3NhZ2UYAiABKAkiVAoTSW5nZXN0RXZlbnRzUmVxdWVzdBI9CgZldmVudHMYASADKAsyIC5wb3N0aGFzdGUudjEuSW5nZXN0RXZlbnRSZXF1ZXN0Qgu6SAiSAQUIARDoByJKChRJbmdlc3RFdmVudHNSZXNwb25zZRIyCgdyZXN1bHRzGAEgAygLMiEucG9zdGhhc3RlLnYxLkluZ2VzdEV2ZW50UmVzcG9uc2UyyQEKEkV2ZW50SW5nZXN0U2VydmljZRJXCgtJbmdlc3RFdmVudBIgLnBvc3RoYXN0ZS52MS5Jbmdlc3RFdmVudFJlcXVlc3QaIS5wb3N0aGFzdGUudjEuSW5nZXN0RXZlbnRSZXNwb25zZSIDkAICEloKDEluZ2VzdEV2ZW50cxIhLnBvc3RoYXN0ZS52MS5Jbmdlc3RFdmVudHNSZXF1ZXN0GiIucG9zdGhhc3RlLnYxLkluZ2VzdEV2ZW50c1Jlc3BvbnNlIgOQAgJiBnByb3RvMw", [file_buf_validate_validate, file_google_protobuf_struct]);
 
 /**
  * One event: a snapshot of an entity at the moment something happened to it.
@@ -186,163 +186,6 @@ export const IngestEventsResponseSchema: GenMessage<IngestEventsResponse> = /*@_
   messageDesc(file_posthaste_v1_event_ingest, 4);
 
 /**
- * One event on a stream.
- *
- * @generated from message posthaste.v1.IngestStreamRequest
- */
-export type IngestStreamRequest = Message<"posthaste.v1.IngestStreamRequest"> & {
-  /**
-   * The sender's own number, repeated in the acknowledgement. Nothing is expected of it.
-   *
-   * @generated from field: uint32 sequence = 1;
-   */
-  sequence: number;
-
-  /**
-   * The event. Required; give it an idempotency key, or it cannot be sent again safely where the stream breaks.
-   *
-   * @generated from field: posthaste.v1.IngestEventRequest event = 2;
-   */
-  event?: IngestEventRequest | undefined;
-};
-
-/**
- * Describes the message posthaste.v1.IngestStreamRequest.
- * Use `create(IngestStreamRequestSchema)` to create a new message.
- */
-export const IngestStreamRequestSchema: GenMessage<IngestStreamRequest> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_event_ingest, 5);
-
-/**
- * Events that were committed, or refused, since the last message.
- *
- * @generated from message posthaste.v1.IngestStreamResponse
- */
-export type IngestStreamResponse = Message<"posthaste.v1.IngestStreamResponse"> & {
-  /**
-   * One an event, at least one, in no order that can be relied on.
-   *
-   * @generated from field: repeated posthaste.v1.IngestAcknowledgement acknowledgements = 1;
-   */
-  acknowledgements: IngestAcknowledgement[];
-};
-
-/**
- * Describes the message posthaste.v1.IngestStreamResponse.
- * Use `create(IngestStreamResponseSchema)` to create a new message.
- */
-export const IngestStreamResponseSchema: GenMessage<IngestStreamResponse> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_event_ingest, 6);
-
-/**
- * What became of one event of a stream.
- *
- * @generated from message posthaste.v1.IngestAcknowledgement
- */
-export type IngestAcknowledgement = Message<"posthaste.v1.IngestAcknowledgement"> & {
-  /**
-   * Its number, as it was sent.
-   *
-   * @generated from field: uint32 sequence = 1;
-   */
-  sequence: number;
-
-  /**
-   * Exactly one of the two.
-   *
-   * @generated from oneof posthaste.v1.IngestAcknowledgement.outcome
-   */
-  outcome: {
-    /**
-     * It is committed, now or under the same idempotency key before.
-     *
-     * @generated from field: posthaste.v1.IngestEventResponse stored = 2;
-     */
-    value: IngestEventResponse;
-    case: "stored";
-  } | {
-    /**
-     * Nothing of it was stored.
-     *
-     * @generated from field: posthaste.v1.IngestRefusal refusal = 3;
-     */
-    value: IngestRefusal;
-    case: "refusal";
-  } | { case: undefined; value?: undefined };
-};
-
-/**
- * Describes the message posthaste.v1.IngestAcknowledgement.
- * Use `create(IngestAcknowledgementSchema)` to create a new message.
- */
-export const IngestAcknowledgementSchema: GenMessage<IngestAcknowledgement> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_event_ingest, 7);
-
-/**
- * Why an event of a stream was not stored. The others are not affected.
- *
- * @generated from message posthaste.v1.IngestRefusal
- */
-export type IngestRefusal = Message<"posthaste.v1.IngestRefusal"> & {
-  /**
-   * The number of the gRPC status code that IngestEvent would have answered, such as 3 for INVALID_ARGUMENT. INTERNAL (13):
-   * a fault of the server's, and worth another try.
-   *
-   * @generated from field: int32 code = 1;
-   */
-  code: number;
-
-  /**
-   * What is wrong and what to do, in English.
-   *
-   * @generated from field: string message = 2;
-   */
-  message: string;
-
-  /**
-   * The fields at fault where more than one is known, such as those that do not fit the event type's schema; up to ten.
-   *
-   * @generated from field: repeated posthaste.v1.RefusedField fields = 3;
-   */
-  fields: RefusedField[];
-};
-
-/**
- * Describes the message posthaste.v1.IngestRefusal.
- * Use `create(IngestRefusalSchema)` to create a new message.
- */
-export const IngestRefusalSchema: GenMessage<IngestRefusal> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_event_ingest, 8);
-
-/**
- * One field of an event that was refused.
- *
- * @generated from message posthaste.v1.RefusedField
- */
-export type RefusedField = Message<"posthaste.v1.RefusedField"> & {
-  /**
-   * Such as `data_json`.
-   *
-   * @generated from field: string field = 1;
-   */
-  field: string;
-
-  /**
-   * What is wrong there, in English.
-   *
-   * @generated from field: string message = 2;
-   */
-  message: string;
-};
-
-/**
- * Describes the message posthaste.v1.RefusedField.
- * Use `create(RefusedFieldSchema)` to create a new message.
- */
-export const RefusedFieldSchema: GenMessage<RefusedField> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_event_ingest, 9);
-
-/**
  * Takes what happened in the platform and promises its delivery.
  *
  * Needs the scope `events:write`. The answer is a database commit: once it is there, every matching subscription
@@ -377,27 +220,6 @@ export const EventIngestService: GenService<{
     methodKind: "unary";
     input: typeof IngestEventsRequestSchema;
     output: typeof IngestEventsResponseSchema;
-  },
-  /**
-   * Accepts events one after another, and acknowledges each when it is committed, in the order in which that happens.
-   *
-   * Needs HTTP/2: gRPC, or Connect over HTTP/2. An event that is refused is acknowledged with its refusal, and the stream
-   * goes on. Flow control: the server stops reading while 500 events, or 4 MiB of them, are not acknowledged, or while
-   * nobody reads the acknowledgements. Opening counts as one request of the token; events on the stream do not.
-   *
-   * The stream ends with OK when the client has ended its side and all is acknowledged. It ends with UNAVAILABLE where
-   * the server stops, after 10 minutes, after 60 s without an event, and where the database is away; with UNAUTHENTICATED or
-   * PERMISSION_DENIED at the first event that comes a second after the token was revoked or expired. What was taken is acknowledged
-   * first. What was not acknowledged may be committed or not: send it again on a new stream with the same idempotency key.
-   *
-   * Errors: RESOURCE_EXHAUSTED (too many streams are open, or a message is larger than the server takes).
-   *
-   * @generated from rpc posthaste.v1.EventIngestService.IngestStream
-   */
-  ingestStream: {
-    methodKind: "bidi_streaming";
-    input: typeof IngestStreamRequestSchema;
-    output: typeof IngestStreamResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_posthaste_v1_event_ingest, 0);
