@@ -46,6 +46,7 @@ export {
   turnsNow,
 } from "./pace.ts";
 export { decodePageToken, encodePageToken, PAGE_SIZE_DEFAULT, type PageKey } from "./page-token.ts";
+export { plainText, requireUnicode } from "./plain-text.ts";
 export { REFUSAL_CODES, Refusal, type RefusalCode, type RefusedField } from "./refusal.ts";
 export {
   ATTEMPT_TIMEOUT_MS,

@@ -67,9 +67,9 @@ describe.each(["sqlite", "mysql"] as const)("a claim in a backlog of 100,000, on
         const first = await claim();
         expect(first.claimed).toHaveLength(100);
         const ids = first.claimed.map(({ deliveryId }) => deliveryId);
-        await renewClaims(store, { owner: "me", ids, until: NOW + 1 });
+        await renewClaims(store, { owner: "me", ids, until: NOW + 1, now: NOW });
         await markStarted(store, { ids: ids.slice(0, 50), now: NOW });
-        await releaseClaims(store, { ids: ids.slice(50) });
+        await releaseClaims(store, { ids: ids.slice(50), now: NOW });
       });
       expect(looked.scans).toEqual([]);
       expect(looked.rows).toBeLessThan(READ_BY_CLAIM_MAX);

@@ -148,9 +148,10 @@ async function tellTheOldest(): Promise<void> {
 async function insertChanges(): Promise<void> {
   await sql`
     insert into delivery_changes
-      (batch, account_id, delivery_id, event_id, event_type, subscription_id, state, attempts, changed_at)
+      (batch, account_id, delivery_id, event_id, event_type, subscription_id,
+        cause, state, attempts, changed_at)
     select case when state = 'parked' then null else 9 end,
-      account_id, id, event_id, event_type, subscription_id, state, attempts, ${NOW}
+      account_id, id, event_id, event_type, subscription_id, 'ingested', state, attempts, ${NOW}
     from deliveries
   `.execute(store.db);
   await store.db.updateTable("change_counter").set({ batch: 9 }).execute();

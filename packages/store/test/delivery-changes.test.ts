@@ -1,3 +1,4 @@
+import type { AccountId, DeliveryId, EventId, SubscriptionId } from "@posthaste/domain";
 import { createTestStore, type TestStore } from "@posthaste/testkit";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { type ChangeCursor, createAccount, currentCursor, listChanges, orderChanges } from "../src/index.ts";
@@ -10,12 +11,13 @@ beforeEach(async () => {
 });
 afterEach(() => bench.dispose());
 
-const change = (accountId: number, deliveryId: string) => ({
+const change = (accountId: AccountId, deliveryId: string) => ({
   account_id: accountId,
-  delivery_id: deliveryId,
-  event_id: "evt_x",
+  delivery_id: deliveryId as DeliveryId,
+  event_id: "evt_x" as EventId,
   event_type: "invoice_sent",
-  subscription_id: 1,
+  subscription_id: 1 as SubscriptionId,
+  cause: "ingested" as const,
   state: "pending" as const,
   attempts: 0,
   changed_at: NOW,

@@ -106,6 +106,7 @@ export function attempt(over: Partial<Attempt> = {}): Attempt {
     outcome: "status",
     acceptance: "OK_ONLY",
     status: 500,
+    requestHeaders: [["webhook-attempt", "1"]],
     responseHeaders: [["content-type", "text/plain"]],
     responseBody: Buffer.from("no"),
     responseTruncated: false,
@@ -127,6 +128,6 @@ export async function deliveriesOf(store: Store, eventId: EventId) {
     .execute();
 }
 
-export function idsOf(rows: readonly { subscription_id: number }[]): SubscriptionId[] {
-  return rows.map((row) => row.subscription_id as SubscriptionId);
+export function idsOf(rows: readonly { subscription_id: SubscriptionId }[]): SubscriptionId[] {
+  return rows.map((row) => row.subscription_id);
 }

@@ -29,13 +29,14 @@ export async function insertDeliveries(store: Store, kinds: readonly Rows[]): Pr
   let made = 0;
   for (const { count, state, subscriptions, first = 1 } of kinds) {
     const id = (prefix: string) => `concat('${prefix}${ID_PREFIX.slice(4)}', ${100_000 + made} + n.n)`;
+    const isWaiting = state === "pending" || state === "started";
     await sql`
       insert into deliveries
         (id, account_id, event_id, event_type, subscription_id, target_key,
-          state, attempts, reconcile_after, created_at)
+          state, attempts, next_attempt_at, reconcile_after, test, created_at)
       select ${sql.raw(id("dlv_"))}, 1, ${sql.raw(id("evt_"))}, 'invoice_sent',
         ${sql.lit(first)} + n.n % ${sql.lit(subscriptions)}, ${Buffer.alloc(32, 1)},
-        ${state}, 0, ${state === "started" ? NOW : null}, ${NOW}
+        ${state}, 0, ${isWaiting ? NOW : null}, ${state === "started" ? NOW : null}, 0, ${NOW}
       from (select ${sql.raw(n)} as n from ${sql.raw(digits)}) as n where n.n < ${sql.lit(count)}
     `.execute(store.db);
     made += count;
@@ -52,7 +53,8 @@ export async function insertSubscriptions(store: Store): Promise<void> {
     from deliveries
   `.execute(store.db);
   await sql`
-    insert into turns (subscription_id, line_us, gate_us, hold_ms) select id, 0, 0, 0 from subscriptions
+    insert into turns (subscription_id, account_id, line_us, gate_us, hold_ms)
+    select id, account_id, 0, 0, 0 from subscriptions
   `.execute(store.db);
 }
 

@@ -1,4 +1,5 @@
-import type { DeliveryId, SubscriptionId } from "@posthaste/domain";
+import type { DeliveryId, Line, SubscriptionId } from "@posthaste/domain";
+import { timesIn } from "@posthaste/testkit";
 import { expect, test } from "vitest";
 import {
   claimDeliveries,
@@ -64,7 +65,10 @@ onEachDatabase("a paused subscription", (bench) => {
     const { id } = await subscribe();
     await ingest();
     await pauseSubscription(store, of(bench(), id));
-    await store.db.updateTable("deliveries").set({ state: "pending" }).execute();
+    await store.db
+      .updateTable("deliveries")
+      .set({ state: "pending", ...timesIn("pending", NOW) })
+      .execute();
     expect(await claim(bench())).toEqual([]);
     expect(await states(bench())).toEqual(["parked"]);
   });
@@ -211,7 +215,7 @@ onEachDatabase("a resumed subscription", (bench) => {
     }
     await store.db
       .updateTable("turns")
-      .set({ line_us: (NOW + 600_000) * 1_000 })
+      .set({ line_us: ((NOW + 600_000) * 1_000) as Line })
       .execute();
     expect(await claim(bench())).toHaveLength(1);
   });
@@ -232,7 +236,10 @@ onEachDatabase("a resumed subscription", (bench) => {
     const { store, subscribe, ingest } = bench();
     await subscribe();
     await ingest();
-    await store.db.updateTable("deliveries").set({ state: "parked", next_attempt_at: null }).execute();
+    await store.db
+      .updateTable("deliveries")
+      .set({ state: "parked", ...timesIn("parked", NOW) })
+      .execute();
     expect(await drainAll(store, NOW)).toBe(0);
     const strays = await listParked(store, { after: undefined, limit: 10 });
     for (const stray of strays) expect(await drainStrays(store, stray)).toBe(true);

@@ -1,3 +1,4 @@
+import type { SubscriptionId } from "@posthaste/domain";
 import { createTestStore, type TestStore } from "@posthaste/testkit";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { pendingSubscriptions } from "../src/dispatch/pending-subscriptions.ts";
@@ -65,7 +66,7 @@ describe.each(["sqlite", "mysql"] as const)("subscriptions with something pendin
     await insertDeliveries(t.store, [{ count: 3_000, state: "pending", subscriptions: 3_000 }]);
     await insertSubscriptions(t.store);
     const failing = t.store.db.updateTable("subscriptions").set({ failing_since: NOW });
-    await failing.where("id", "=", 3_000).execute();
+    await failing.where("id", "=", 3_000 as SubscriptionId).execute();
     const claim = { owner: "me", limit: 10, inFlightMax: 10, leaseMs: 1_000, now: NOW };
     const { claimed } = await claimDeliveries(t.store, { ...claim, isFailing: true });
     expect(claimed).toMatchObject([{ subscriptionId: 3_000, isFailing: true }]);

@@ -1,4 +1,5 @@
-import type { DeliveryState, RecoveryKind, SubscriptionId } from "@posthaste/domain";
+import type { DeliveryState, EventId, RecoveryKind, SubscriptionId } from "@posthaste/domain";
+import { timesIn } from "@posthaste/testkit";
 import { expect, test } from "vitest";
 import {
   advanceRecovery,
@@ -53,9 +54,13 @@ const finish = async (store: Store, recovery: Recovery, limit = 500) => {
 };
 /** Events whose deliveries are all in this state, made this long after {@link NOW}. */
 const past = async ({ store, ingest }: Bench, count: number, state: DeliveryState, at = 0) => {
-  const ids: string[] = [];
+  const ids: EventId[] = [];
   for (let i = 0; i < count; i++) ids.push((await ingest({ now: NOW + at + i })).eventId);
-  await store.db.updateTable("deliveries").set({ state }).where("event_id", "in", ids).execute();
+  await store.db
+    .updateTable("deliveries")
+    .set({ state, ...timesIn(state, NOW + at) })
+    .where("event_id", "in", ids)
+    .execute();
   return ids;
 };
 const pending = async ({ store, accountId }: Bench) =>
@@ -92,7 +97,7 @@ onEachDatabase("a recovery", (bench) => {
     expect(await finish(store, await start(bench()))).toMatchObject({ made: 0, leftOut: 5 });
     await store.db
       .updateTable("deliveries")
-      .set({ state: "blocked" })
+      .set({ state: "blocked", ...timesIn("blocked", LATER) })
       .where("state", "=", "pending")
       .execute();
     // Made at the moment of this one: not its own to recover.
@@ -127,7 +132,10 @@ onEachDatabase("a recovery", (bench) => {
       data: Buffer.from("{}"),
       now: NOW,
     });
-    await store.db.updateTable("deliveries").set({ state: "exhausted" }).execute();
+    await store.db
+      .updateTable("deliveries")
+      .set({ state: "exhausted", ...timesIn("exhausted", NOW) })
+      .execute();
     await endSubscription(store, { accountId, id, reason: "test", now: NOW });
     expect(await finish(store, await start(bench()))).toMatchObject({ examined: 3, made: 0, leftOut: 3 });
     await expect(start(bench(), { subscriptionId: id })).rejects.toMatchObject({ code: "wrong_state" });

@@ -1,4 +1,5 @@
-import type { DeliveryState } from "@posthaste/domain";
+import type { DeliveryId, DeliveryState, SubscriptionId } from "@posthaste/domain";
+import { timesIn } from "@posthaste/testkit";
 import { beforeEach, expect, test } from "vitest";
 import {
   advanceErasure,
@@ -51,7 +52,7 @@ const deliveries = async (
       .where("event_id", "=", eventId)
       .executeTakeFirstOrThrow();
     await recordAttempt(store, {
-      deliveryId: id as never,
+      deliveryId: id,
       attempt: attempt(),
       state: "started",
       nextAttemptAt: at,
@@ -60,7 +61,7 @@ const deliveries = async (
     });
     await store.db
       .updateTable("deliveries")
-      .set({ state, ended_at: state === "succeeded" ? endedAt : null })
+      .set({ state, ...timesIn(state, at), ended_at: state === "succeeded" ? endedAt : null })
       .where("id", "=", id)
       .execute();
   }
@@ -115,15 +116,15 @@ onEachDatabase("retention", (bench) => {
     const { store, accountId, ingest } = bench();
     const { eventId } = await ingest({ now, json: '{"Email":"ada@example.com"}' });
     const sent = Array.from({ length: 2_500 }, (_, i) => ({
-      id: `dlv_${String(i).padStart(26, "0")}`,
+      id: `dlv_${String(i).padStart(26, "0")}` as DeliveryId,
       account_id: accountId,
       event_id: eventId,
       event_type: "invoice_sent",
-      subscription_id: 1,
+      subscription_id: 1 as SubscriptionId,
       target_key: Buffer.from(String(i).padStart(32, "0")),
       state: "succeeded" as const,
       attempts: 0,
-      next_attempt_at: null,
+      test: 0,
       created_at: now,
     }));
     await store.db.insertInto("deliveries").values(sent).execute();

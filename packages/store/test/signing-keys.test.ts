@@ -1,7 +1,5 @@
-import { createEmptyStore, TEST_SECRET_KEYS } from "@posthaste/testkit";
-import { type Kysely, sql } from "kysely";
-import { describe, expect, test } from "vitest";
-import { up as initial } from "../src/database/migrations/0001-initial.ts";
+import { TEST_SECRET_KEYS } from "@posthaste/testkit";
+import { expect, test } from "vitest";
 import {
   closeStore,
   createAccount,
@@ -11,7 +9,6 @@ import {
   listPublicKeys,
   listSigningKeys,
   loadForAttempt,
-  migrate,
   openMigratedStore,
   openStore,
   parseSealingKeys,
@@ -188,62 +185,5 @@ onEachDatabase("the keys that secrets are sealed with", (bench) => {
     await expect(openMigratedStore({ url, secretKeys })).rejects.toThrow(
       /the key test, which .* does not hold: set the keys that this database was used with/,
     );
-  });
-});
-
-describe.each(["sqlite", "mysql"] as const)("a database of the version before, on %s", (backend) => {
-  test("gets its secrets sealed and every live subscription a signing key, also after a crash in between", async () => {
-    const empty = await createEmptyStore(backend);
-    const { store } = empty;
-    try {
-      const { name: database, columns } = store.seam;
-      await initial(store.db as unknown as Kysely<unknown>, {
-        database,
-        columns,
-        sealer: store.sealer,
-        now: NOW,
-      });
-      await sql
-        .raw(
-          "CREATE TABLE kysely_migration (name varchar(255) not null primary key, timestamp varchar(255) not null)",
-        )
-        .execute(store.db);
-      await sql.raw("INSERT INTO kysely_migration VALUES ('0001-initial', '2026-01-01')").execute(store.db);
-      const insert = (id: number, state: string, secret: string) =>
-        sql`INSERT INTO subscriptions (id, account_id, target_url, target_hash, state, secret, acceptance, created_at, updated_at)
-            VALUES (${id}, 1, ${`https://receiver.example/${id}`}, ${Buffer.alloc(32, id)}, ${state}, ${secret}, 'OK_ONLY', 1, 1)`.execute(
-          store.db,
-        );
-      await insert(1, "active", "hush-1");
-      await insert(2, "ended", "hush-2");
-      // What a crash may leave on a database that commits each change of a table at once.
-      if (backend === "mysql") {
-        await sql.raw(`ALTER TABLE subscriptions ADD COLUMN credential ${columns.bytes}`).execute(store.db);
-      }
-
-      const withoutKeys = await openStore({ url: empty.url });
-      await expect(migrate(withoutKeys)).rejects.toThrow("POSTHASTE_SECRET_KEYS is not set");
-      await closeStore(withoutKeys);
-
-      expect((await migrate(store))[0]).toBe("0002-signing");
-      expect(await stored(store)).not.toContain("hush");
-      const rows = await store.db
-        .selectFrom("subscriptions")
-        .select(["id", "credential", "key_set"])
-        .orderBy("id")
-        .execute();
-      expect(rows[1]?.credential).toBeNull();
-      expect(store.sealer.open(rows[0]?.credential ?? Buffer.alloc(0), "subscription/1/credential")).toBe(
-        "hush-1",
-      );
-      expect(await listPublicKeys(store, { keySet: rows[0]?.key_set ?? "", now: NOW + DAY_MS })).toHaveLength(
-        1,
-      );
-      expect(await store.db.selectFrom("signing_keys").select("subscription_id").execute()).toEqual([
-        { subscription_id: 1 },
-      ]);
-    } finally {
-      await empty.dispose();
-    }
   });
 });

@@ -54,8 +54,8 @@ async function liveThrough(count: number): Promise<void> {
   const { claimed } = await claimDeliveries(store, claim);
   const ids = claimed.map(({ deliveryId }) => deliveryId);
   expect(ids).toHaveLength(count);
-  await renewClaims(store, { owner: "me", ids, until: now + 90_000 });
-  await releaseClaims(store, { ids });
+  await renewClaims(store, { owner: "me", ids, until: now + 90_000, now });
+  await releaseClaims(store, { ids, now });
   await markStarted(store, { ids, now });
   await loadForAttempts(store, ids, now);
   const settled = await recordAttempts(

@@ -17,23 +17,7 @@ import {
 import { NOW, onEachDatabase } from "./fixture.ts";
 
 /** Every migration there is. */
-const ALL = [
-  "0001-initial",
-  "0002-signing",
-  "0003-subscription-options",
-  "0004-test-deliveries",
-  "0005-parking-and-pace",
-  "0006-recoveries",
-  "0007-delivery-changes",
-  "0008-traceparent",
-  "0009-retention",
-  "0010-erasures",
-  "0011-event-types",
-  "0012-lanes",
-  "0013-console",
-  "0014-wide-numbers",
-  "0015-sqlite-statistics",
-];
+const ALL = ["0001-initial"];
 
 onEachDatabase("a token", (bench) => {
   const create = (over: { expiresAt?: number; secret?: string } = {}) =>
@@ -93,7 +77,9 @@ onEachDatabase("a token", (bench) => {
     for (let i = 0; i < 3; i++) await create();
     const [first, ...rest] = await listTokens(store, { accountId, limit: 10 });
     expect(rest).toHaveLength(2);
-    expect(await listTokens(store, { accountId, after: first?.id ?? 0, limit: 10 })).toEqual(rest);
+    expect(await listTokens(store, { accountId, after: first?.id ?? (0 as TokenId), limit: 10 })).toEqual(
+      rest,
+    );
     await createAccount(store, { name: "other", now: NOW });
     expect((await listAccounts(store, { limit: 10 })).map((account) => account.name)).toEqual([
       "first",

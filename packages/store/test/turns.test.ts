@@ -315,6 +315,7 @@ onEachDatabase("the time of a retry", (bench) => {
     for (let from = 0; from < SLOTS; from += 1_005) {
       const rows = Array.from({ length: 1_005 }, (_, i) => ({
         subscription_id: id,
+        account_id: bench().accountId,
         slot: due / 10_000 + from + i,
         taken: 1,
       }));

@@ -24,3 +24,4 @@ export {
   TEST_SECRET_KEYS,
   type TestStore,
 } from "./test-store.ts";
+export { timesIn } from "./times-in.ts";

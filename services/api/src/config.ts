@@ -3,7 +3,7 @@ import { EGRESS_SETTINGS } from "@posthaste/delivery/client";
 import { httpUrl, integer, LOG_LEVELS, oneOf, parsed, text, urls } from "@posthaste/runtime";
 import { STORE_SETTINGS } from "@posthaste/store";
 import { CONSOLE_DIR } from "./console/console.ts";
-import { LIMIT_SETTINGS } from "./limits.ts";
+import { LIMIT_SETTINGS } from "./http/limits.ts";
 
 /** What the API reads from its environment. Temporal's own variables (`TEMPORAL_…`) are read by its SDK. */
 export const API_SETTINGS = {

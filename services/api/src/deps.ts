@@ -1,12 +1,12 @@
 import type { DeliveryId, EgressRules, RecoveryId } from "@posthaste/domain";
 import type { Log, Tracer } from "@posthaste/runtime";
 import type { Ingest, IngestedEvent, Store } from "@posthaste/store";
-import type { Authenticate } from "./auth.ts";
-import type { Catalog } from "./catalog.ts";
+import type { Authenticate } from "./access/auth.ts";
+import type { RateLimit } from "./access/rate-limit.ts";
+import type { Catalog } from "./catalog/catalog.ts";
+import type { Validators } from "./catalog/schema/validators.ts";
+import type { Limits } from "./http/limits.ts";
 import type { Inboxes } from "./inbox/inboxes.ts";
-import type { Limits } from "./limits.ts";
-import type { RateLimit } from "./rate-limit.ts";
-import type { Validators } from "./schema/validators.ts";
 
 /** What every part of the API works with. */
 export type Deps = {

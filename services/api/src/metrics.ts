@@ -1,5 +1,5 @@
 import type { Metrics } from "@posthaste/runtime";
-import type { RequestsUnderWay } from "./admission.ts";
+import type { RequestsUnderWay } from "./http/admission.ts";
 
 /** What the API counts, from the line that it logs for each request. */
 export function createApiMetrics(metrics: Metrics): {

@@ -8,15 +8,16 @@ import {
 } from "@posthaste/delivery/client";
 import { countedLog, createMetrics, runService, serveMetrics, startTracing } from "@posthaste/runtime";
 import { closeStore, createIngest, openMigratedStore } from "@posthaste/store";
-import { createAuthenticate } from "./auth.ts";
-import { createCatalog } from "./catalog.ts";
+import { createAuthenticate } from "./access/auth.ts";
+import { createRateLimit } from "./access/rate-limit.ts";
+import { createCatalog } from "./catalog/catalog.ts";
+import { createValidators } from "./catalog/schema/validators.ts";
 import { API_SETTINGS } from "./config.ts";
 import { isConsoleThere } from "./console/console.ts";
+import { limitsFrom } from "./http/limits.ts";
 import { createInboxes } from "./inbox/inboxes.ts";
+import { createNudge } from "./ingest/nudge.ts";
 import { createApiMetrics, measureRequests } from "./metrics.ts";
-import { createNudge } from "./nudge.ts";
-import { createRateLimit } from "./rate-limit.ts";
-import { createValidators } from "./schema/validators.ts";
 import { startApi } from "./start-api.ts";
 
 /** As long as an attempt takes at most, unless its subscription says otherwise. */
@@ -60,7 +61,7 @@ await runService({
         now,
         egressRules: { allow: config.POSTHASTE_EGRESS_ALLOW, ports: config.POSTHASTE_EGRESS_PORTS },
         testEventWaitMs: TEST_EVENT_WAIT_MS,
-        limits: config,
+        limits: limitsFrom(config),
         authenticate: createAuthenticate(store, () => Date.now()),
         rateLimit: createRateLimit(config.POSTHASTE_RATE_PER_SECOND),
         ingest: createIngest(store),

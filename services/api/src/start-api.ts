@@ -6,17 +6,18 @@ import { fastifyConnectPlugin } from "@connectrpc/connect-fastify";
 import { portProblem, type Running } from "@posthaste/runtime";
 import { pingStore } from "@posthaste/store";
 import fastify, { type FastifyInstance } from "fastify";
-import { boundRequests, type RequestsUnderWay } from "./admission.ts";
+import { TOKEN_RPC_PATHS } from "./connect/access.ts";
 import { contextOf } from "./connect/interceptors.ts";
 import { connectRoutes, interceptors } from "./connect/routes.ts";
 import { type ConsoleOptions, consolePages } from "./console/console.ts";
 import type { Deps } from "./deps.ts";
 import { gateway } from "./gateway/gateway.ts";
-import { problemOf, sendProblem } from "./gateway/problem.ts";
+import { boundRequests, type RequestsUnderWay } from "./http/admission.ts";
+import { createOnePort, type OnePort } from "./http/one-port.ts";
+import { problemOf, sendProblem } from "./http/problem.ts";
+import { beginLine, logRequests } from "./http/request-line.ts";
+import { isOver } from "./http/when-over.ts";
 import { inboxRoute } from "./inbox/inbox-route.ts";
-import { createOnePort, type OnePort } from "./one-port.ts";
-import { beginLine, logRequests } from "./request-line.ts";
-import { isOver } from "./when-over.ts";
 
 export type ApiOptions = {
   readonly deps: Deps;
@@ -39,27 +40,29 @@ const ANSWER_LISTENERS_MAX = 20;
 
 /** Serves everything on one port: Connect, gRPC, gRPC-Web, the REST gateway, the console, health. */
 export async function startApi({ deps, host, port, drainMs, console: pages }: ApiOptions): Promise<Api> {
+  const { store, log, limits } = deps;
+  const problems = { store, log, bodyBytesMax: limits.gatewayBodyBytesMax };
   let onePort: OnePort | undefined;
   const app = fastify({
     serverFactory: (handler) => {
-      onePort = createOnePort(deps.limits, (request, response) =>
+      onePort = createOnePort(limits, (request, response) =>
         handler(request as Parameters<typeof handler>[0], response as ServerResponse),
       );
       return onePort.server;
     },
-    bodyLimit: deps.limits.POSTHASTE_BODY_BYTES_MAX,
+    bodyLimit: limits.bodyBytesMax,
     routerOptions: { caseSensitive: false, ignoreTrailingSlash: true },
     return503OnClosing: true,
     genReqId: () => randomUUID(),
     // What Fastify refuses before it looks for a route, such as a path that cannot be decoded.
     frameworkErrors: (error, request, reply) => {
-      beginLine(request, reply, deps.log);
-      sendProblem(reply, problemOf(deps, error, request.id));
+      beginLine(request, reply, log);
+      sendProblem(reply, problemOf(problems, error, request.id));
     },
   });
-  app.setErrorHandler((error, request, reply) => sendProblem(reply, problemOf(deps, error, request.id)));
-  logRequests(app, deps.log, deps.tracer);
-  const requestsUnderWay = boundRequests(app, deps.limits);
+  app.setErrorHandler((error, request, reply) => sendProblem(reply, problemOf(problems, error, request.id)));
+  logRequests(app, log, deps.tracer);
+  const requestsUnderWay = boundRequests(app, limits, TOKEN_RPC_PATHS);
   app.addHook("onRequest", async (_request, reply) => {
     // What is sent is what it says to be, and never a page that a browser has to guess at.
     reply.header("x-content-type-options", "nosniff");
@@ -87,10 +90,10 @@ export async function startApi({ deps, host, port, drainMs, console: pages }: Ap
     shutdownSignal: stopping.signal,
   });
   // biome-ignore lint/nursery/noMisusedPromises: Fastify takes asynchronous plugins and awaits them
-  await app.register(gateway, { deps });
+  await app.register(gateway, { parts: deps, bodyBytesMax: limits.gatewayBodyBytesMax });
   if (deps.inboxes !== null) {
     // biome-ignore lint/nursery/noMisusedPromises: Fastify takes asynchronous plugins and awaits them
-    await app.register(inboxRoute, { deps, inboxes: deps.inboxes });
+    await app.register(inboxRoute, { inboxes: deps.inboxes, bodyBytesMax: limits.bodyBytesMax });
   }
   if (pages !== undefined) {
     await app.register(consolePages, pages);
@@ -107,7 +110,7 @@ export async function startApi({ deps, host, port, drainMs, console: pages }: Ap
     throw portProblem(error, port, "POSTHASTE_PORT");
   });
   const url = urlOf(app, host);
-  deps.log.info("api.started", { url });
+  log.info("api.started", { url });
 
   return {
     url,
@@ -124,7 +127,10 @@ export async function startApi({ deps, host, port, drainMs, console: pages }: Ap
   };
 }
 
-function health(app: FastifyInstance, { store, isTemporalThere }: Deps): void {
+function health(
+  app: FastifyInstance,
+  { store, isTemporalThere }: Pick<Deps, "store" | "isTemporalThere">,
+): void {
   app.get("/healthz", async () => ({ status: "ok" }));
   app.get("/readyz", async (_request, reply) => {
     // Both at once: whoever probes waits for a few seconds at most.

@@ -109,7 +109,7 @@ describe("a file is closed whose client left while it was opened", () => {
   beforeEach(async () => {
     bench = await startBench({
       console: { dir, frameAncestors: [] },
-      limits: { POSTHASTE_PUBLIC_REQUESTS_MAX: asked },
+      limits: { publicRequestsMax: asked },
     });
     before = openFiles();
   });

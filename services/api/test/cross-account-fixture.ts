@@ -234,6 +234,7 @@ async function tryOnce({ store }: Bench, accountId: AccountId) {
       outcome: "status",
       acceptance: "OK_ONLY",
       status: 503,
+      requestHeaders: [],
       responseHeaders: [],
       responseBody: Buffer.from("later"),
       responseTruncated: false,

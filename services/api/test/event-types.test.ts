@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { createCatalog } from "../src/catalog.ts";
+import { createCatalog } from "../src/catalog/catalog.ts";
 import { type Bench, type RestAnswer, startBench } from "./fixture.ts";
 
 let t: Bench;

@@ -3,14 +3,14 @@ import { type AccountId, type DeliveryId, EGRESS_PORTS_DEFAULT, SCOPES, type Sco
 import { type Log, noTracer, readConfig } from "@posthaste/runtime";
 import { createAccount, createIngest, createToken, type Store } from "@posthaste/store";
 import { createTestStore } from "@posthaste/testkit";
-import type { RequestsUnderWay } from "../src/admission.ts";
-import { createAuthenticate } from "../src/auth.ts";
-import { createCatalog } from "../src/catalog.ts";
+import { createAuthenticate } from "../src/access/auth.ts";
+import { createRateLimit } from "../src/access/rate-limit.ts";
+import { createCatalog } from "../src/catalog/catalog.ts";
+import { createValidators } from "../src/catalog/schema/validators.ts";
 import type { ConsoleOptions } from "../src/console/console.ts";
+import type { RequestsUnderWay } from "../src/http/admission.ts";
+import { LIMIT_SETTINGS, type Limits, limitsFrom } from "../src/http/limits.ts";
 import { createInboxes } from "../src/inbox/inboxes.ts";
-import { LIMIT_SETTINGS, type Limits } from "../src/limits.ts";
-import { createRateLimit } from "../src/rate-limit.ts";
-import { createValidators } from "../src/schema/validators.ts";
 import { startApi } from "../src/start-api.ts";
 
 /** The API on a real socket, with a database of its own and one account. */
@@ -59,7 +59,7 @@ export async function startBench(
     console?: ConsoleOptions;
   } = {},
 ): Promise<Bench> {
-  const limits = { ...readConfig(LIMIT_SETTINGS, {}), ...options.limits };
+  const limits = { ...limitsFrom(readConfig(LIMIT_SETTINGS, {})), ...options.limits };
   const { store, url: databaseUrl, dispose } = await createTestStore(options.database ?? "sqlite");
   const account = await createAccount(store, { name: "test", now: Date.now() });
   const lines: { event: string; fields: Readonly<Record<string, unknown>> }[] = [];
@@ -79,7 +79,7 @@ export async function startBench(
       testEventWaitMs: 200,
       limits,
       authenticate: createAuthenticate(store, () => Date.now()),
-      rateLimit: createRateLimit(limits.POSTHASTE_RATE_PER_SECOND),
+      rateLimit: createRateLimit(limits.ratePerSecond),
       ingest: createIngest(store),
       inboxes: createInboxes(() => Date.now()),
       fanOutMax: 1_000,

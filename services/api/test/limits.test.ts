@@ -10,7 +10,7 @@ import { EventCatalogService } from "@posthaste/contracts/event_catalog";
 import { Health, HealthCheckResponse_ServingStatus as Status } from "@posthaste/contracts/health";
 import { createAccount } from "@posthaste/store";
 import { afterEach, describe, expect, test } from "vitest";
-import type { Limits } from "../src/limits.ts";
+import type { Limits } from "../src/http/limits.ts";
 import { type Bench, startBench } from "./fixture.ts";
 
 let t: Bench;
@@ -38,7 +38,7 @@ describe("the rate of a token", () => {
   test.each(Object.entries(transports))(
     "is answered over %s with the time to wait",
     async (_name, transportTo) => {
-      await start({ POSTHASTE_RATE_PER_SECOND: 1 });
+      await start({ ratePerSecond: 1 });
       const catalog = createClient(EventCatalogService, transportTo(t.url));
       const headers = { authorization: `Bearer ${t.token}` };
       for (let n = 0; n < 10; n++) await catalog.listEventTypes({}, { headers });
@@ -51,7 +51,7 @@ describe("the rate of a token", () => {
   );
 
   test("is shared by RPC and gateway, answered 429 there, and is each token's own", async () => {
-    await start({ POSTHASTE_RATE_PER_SECOND: 1 });
+    await start({ ratePerSecond: 1 });
     for (let n = 0; n < 10; n++) expect(await t.rest("GET", "/api/Webhook")).toMatchObject({ status: 200 });
     const { status, headers, body } = await t.rest("GET", "/api/Webhook");
     expect(status).toBe(429);
@@ -63,7 +63,7 @@ describe("the rate of a token", () => {
   });
 
   test("a token that is none is told so, not that it is too fast", async () => {
-    await start({ POSTHASTE_RATE_PER_SECOND: 1 });
+    await start({ ratePerSecond: 1 });
     for (let n = 0; n < 12; n++) {
       expect(await t.rest("GET", "/api/Webhook", { token: "none" })).toMatchObject({ status: 401 });
     }
@@ -89,7 +89,7 @@ describe("requests under way", () => {
   };
 
   test("over the bound are refused before their bodies are read, and let in again afterwards", async () => {
-    await start({ POSTHASTE_REQUESTS_MAX: 1 });
+    await start({ requestsMax: 1 });
     const socket = await holdOne();
     const { headers, body } = await t.rest("POST", "/api/Webhook", { json: {} });
     expect(headers.get("retry-after")).toBe("1");
@@ -104,7 +104,7 @@ describe("requests under way", () => {
   });
 
   test("that need no token have a bound of their own, and take no place from the others", async () => {
-    await start({ POSTHASTE_PUBLIC_REQUESTS_MAX: 1, POSTHASTE_REQUESTS_MAX: 1 });
+    await start({ publicRequestsMax: 1, requestsMax: 1 });
     const health = createClient(Health, createGrpcTransport({ baseUrl: t.url }));
     const leave = new AbortController();
     const first = health.watch({}, { signal: leave.signal })[Symbol.asyncIterator]();
@@ -129,7 +129,7 @@ describe("requests under way", () => {
   test.each(Object.entries(transports))(
     "over the bound are unavailable to %s clients",
     async (_name, transportTo) => {
-      await start({ POSTHASTE_REQUESTS_MAX: 1 });
+      await start({ requestsMax: 1 });
       const socket = await holdOne();
       const catalog = createClient(EventCatalogService, transportTo(t.url));
       const refused = await failureOf(
@@ -188,7 +188,7 @@ describe("a caller whose token is none is told so before the body is there", () 
 
 describe("streams", () => {
   test("of one HTTP/2 connection are told to its client", async () => {
-    await start({ POSTHASTE_STREAMS_MAX: 7 });
+    await start({ streamsMax: 7 });
     const session = connectHttp2(t.url);
     const settings = await new Promise<{ maxConcurrentStreams?: number }>((resolve) =>
       session.once("remoteSettings", resolve),
@@ -212,7 +212,7 @@ describe("connections", () => {
   };
 
   test("over the bound are closed as they come", async () => {
-    await start({ POSTHASTE_CONNECTIONS_MAX: 1 });
+    await start({ connectionsMax: 1 });
     const first = open();
     await new Promise((resolve) => first.socket.once("connect", resolve));
     const ask = () => {
@@ -230,14 +230,14 @@ describe("connections", () => {
     ["says nothing", ""],
     ["sends half of its headers", "POST /api/Webhook HTTP/1.1\r\nhost: a\r\n"],
   ])("one that %s is closed", async (_what, bytes) => {
-    await start({ POSTHASTE_HEADERS_TIMEOUT_MS: 100, POSTHASTE_REQUEST_TIMEOUT_MS: 60_000 });
+    await start({ headersTimeoutMs: 100, requestTimeoutMs: 60_000 });
     const { socket, closed } = open();
     socket.write(bytes);
     expect(await closed).toMatch(/^$|408/);
   });
 
   test("one whose body never comes is closed, over HTTP/1.1 and over HTTP/2", async () => {
-    await start({ POSTHASTE_REQUEST_TIMEOUT_MS: 150, POSTHASTE_HEADERS_TIMEOUT_MS: 100 });
+    await start({ requestTimeoutMs: 150, headersTimeoutMs: 100 });
     const { socket, closed } = open();
     socket.write(
       `POST /api/Webhook HTTP/1.1\r\nhost: a\r\nauthorization: Bearer ${t.token}\r\ncontent-type: application/json\r\ncontent-length: 9\r\n\r\n{`,
@@ -261,11 +261,11 @@ describe("connections", () => {
 describe("sizes", () => {
   test("of bodies, batches and headers are what the operator set", async () => {
     await start({
-      POSTHASTE_BODY_BYTES_MAX: 2_000,
-      POSTHASTE_BATCH_BYTES_MAX: 3_000,
-      POSTHASTE_BATCH_EVENTS_MAX: 2,
-      POSTHASTE_GATEWAY_BODY_BYTES_MAX: 1_024,
-      POSTHASTE_HEADER_BYTES_MAX: 4_096,
+      bodyBytesMax: 2_000,
+      batchBytesMax: 3_000,
+      batchEventsMax: 2,
+      gatewayBodyBytesMax: 1_024,
+      headerBytesMax: 4_096,
     });
     const event = (bytes: number) => ({
       eventType: "invoice_sent",
@@ -295,7 +295,7 @@ describe("subscriptions of an account", () => {
     });
 
   test("end at the bound, also for many callers at once; a deleted one makes room", async () => {
-    await start({ POSTHASTE_SUBSCRIPTIONS_MAX: 3 });
+    await start({ subscriptionsMax: 3 });
     const answers = await Promise.all(Array.from({ length: 8 }, (_, n) => create(n)));
     expect(answers.map(({ status }) => status).sort()).toEqual([201, 201, 201, 429, 429, 429, 429, 429]);
     const refused = answers.find(({ status }) => status === 429);

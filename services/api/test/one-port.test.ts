@@ -84,7 +84,7 @@ describe("a connection that", () => {
   test("sends nothing, or only half of its headers, is closed after the headers' time", async () => {
     await t.dispose();
     // Ten seconds by default.
-    t = await startBench({ limits: { POSTHASTE_HEADERS_TIMEOUT_MS: 500 } });
+    t = await startBench({ limits: { headersTimeoutMs: 500 } });
     const silent = raw();
     const half = raw();
     half.socket.write("GET /healthz HTTP/1.1\r\nhost: x\r\n");

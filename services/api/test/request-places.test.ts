@@ -28,7 +28,7 @@ let t: Bench;
 const leave: (() => void)[] = [];
 beforeEach(async () => {
   t = await startBench({
-    limits: { POSTHASTE_PUBLIC_REQUESTS_MAX: PLACES, POSTHASTE_REQUESTS_MAX: PLACES },
+    limits: { publicRequestsMax: PLACES, requestsMax: PLACES },
   });
 });
 afterEach(async () => {
@@ -129,7 +129,7 @@ describe.each(asked)("streams that ask for %s and are reset", (_name, head) => {
 
 test("what is withdrawn before anybody looks at it is not worked on", async () => {
   await t.dispose();
-  t = await startBench({ limits: { POSTHASTE_RATE_PER_SECOND: 1 } });
+  t = await startBench({ limits: { ratePerSecond: 1 } });
   const head = { ":method": "GET", ":path": "/api/Webhook", ...bearer(t.token) };
   const storm = ids(STORM).flatMap((id) => [headers(id, head), reset(id, CANCEL)]);
   open().write(Buffer.concat([preface(), ...storm]));

@@ -3,6 +3,7 @@ import { DeliveryState } from "@posthaste/contracts/delivery";
 import { SubscriptionState } from "@posthaste/contracts/subscription";
 import { type DeliveryId, SCOPES } from "@posthaste/domain";
 import { claimDeliveries, markStarted, recordAttempt } from "@posthaste/store";
+import { timesIn } from "@posthaste/testkit";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { accessTo, SERVICES } from "../src/connect/access.ts";
 import { type Bench, startBench } from "./fixture.ts";
@@ -495,6 +496,7 @@ describe("subscriptions and deliveries", () => {
         outcome: "status",
         acceptance: "OK_ONLY",
         status: 503,
+        requestHeaders: [],
         responseHeaders: [["retry-after", "1"]],
         responseBody: Buffer.from("later"),
         responseTruncated: false,
@@ -560,7 +562,7 @@ test("a retry while Temporal is away is accepted: it is written down, and done l
     });
     await away.store.db
       .updateTable("deliveries")
-      .set({ state: "started", next_attempt_at: Date.now() + 600_000 })
+      .set({ state: "started", ...timesIn("started", Date.now() + 600_000) })
       .execute();
     const { deliveries } = await away.client.deliveries.listDeliveries({});
     await away.client.deliveries.retryDelivery({ id: deliveries[0]?.id ?? "" });

@@ -3,8 +3,8 @@ import { createGrpcTransport } from "@connectrpc/connect-node";
 import { EventIngestService } from "@posthaste/contracts/event_ingest";
 import { countComputing } from "@posthaste/testkit";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { createCatalog } from "../src/catalog.ts";
-import { createValidators } from "../src/schema/validators.ts";
+import { createCatalog } from "../src/catalog/catalog.ts";
+import { createValidators } from "../src/catalog/schema/validators.ts";
 import { type Bench, startBench } from "./fixture.ts";
 
 let t: Bench;

@@ -1,6 +1,6 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import { DeliveryState } from "@posthaste/contracts/delivery";
-import type { AccountId, DeliveryId } from "@posthaste/domain";
+import type { AccountId } from "@posthaste/domain";
 import {
   cancelDelivery,
   closeStore,
@@ -33,7 +33,7 @@ const event = { eventType: "invoice_sent", snapshot: { case: "dataJson" as const
 async function write(store: Store, accountId: AccountId, deliveries: number): Promise<void> {
   for (let made = 0; made < deliveries; made += SUBSCRIPTIONS) {
     const now = Date.now();
-    const [{ eventId } = { eventId: "" }] = await ingestEvents(store, {
+    const [event] = await ingestEvents(store, {
       accountId,
       now,
       deliveriesMax: SUBSCRIPTIONS,
@@ -45,14 +45,13 @@ async function write(store: Store, accountId: AccountId, deliveries: number): Pr
         },
       ],
     });
+    if (event === undefined) throw new Error("ingest gave no event");
     const rows = await store.db
       .selectFrom("deliveries")
       .select("id")
-      .where("event_id", "=", eventId)
+      .where("event_id", "=", event.eventId)
       .execute();
-    await Promise.all(
-      rows.map(({ id }) => cancelDelivery(store, { id: id as DeliveryId, reason: "test", now })),
-    );
+    await Promise.all(rows.map(({ id }) => cancelDelivery(store, { id, reason: "test", now })));
   }
 }
 
@@ -173,7 +172,7 @@ test("a cursor older than what is kept is refused, and says what to do", async (
 });
 
 test("no more streams than may be are open at once, and one that ends makes room", async () => {
-  t = await startBench({ limits: { POSTHASTE_WATCHES_MAX: 1 } });
+  t = await startBench({ limits: { watchesMax: 1 } });
   const leave = new AbortController();
   const open = t.client.deliveries.watchDeliveries({}, { signal: leave.signal })[Symbol.asyncIterator]();
   await open.next();

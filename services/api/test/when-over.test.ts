@@ -4,9 +4,9 @@ import { constants, Http2ServerResponse } from "node:http2";
 import type { AddressInfo, Socket } from "node:net";
 import { readConfig } from "@posthaste/runtime";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { LIMIT_SETTINGS } from "../src/limits.ts";
-import { createOnePort, type OnePort } from "../src/one-port.ts";
-import { isOver, whenOver } from "../src/when-over.ts";
+import { LIMIT_SETTINGS, limitsFrom } from "../src/http/limits.ts";
+import { createOnePort, type OnePort } from "../src/http/one-port.ts";
+import { isOver, whenOver } from "../src/http/when-over.ts";
 import { headers, preface, rawSocket, reset } from "./http2-frames.ts";
 
 type Response = ServerResponse | Http2ServerResponse;
@@ -19,7 +19,7 @@ let url: string;
 let handle: (response: Response) => void;
 const leave: (() => void)[] = [];
 beforeEach(async () => {
-  port = createOnePort(readConfig(LIMIT_SETTINGS, {}), (_request, response) => handle(response));
+  port = createOnePort(limitsFrom(readConfig(LIMIT_SETTINGS, {})), (_request, response) => handle(response));
   await once(port.server.listen(0, "127.0.0.1"), "listening");
   url = `http://127.0.0.1:${(port.server.address() as AddressInfo).port}`;
 });

@@ -148,6 +148,7 @@ function failedUntil(nextAttemptAt: number): typeof attempt {
         outcome: "status",
         acceptance: "OK_ONLY",
         status: 500,
+        requestHeaders: [],
         responseHeaders: [],
         responseBody: Buffer.alloc(0),
         responseTruncated: false,

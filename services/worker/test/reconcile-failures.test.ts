@@ -1,7 +1,7 @@
 import type { AccountId, DeliveryId } from "@posthaste/domain";
 import { silentLog } from "@posthaste/runtime";
 import { createAccount, createSubscription, ingestEvents, listDeliveries } from "@posthaste/store";
-import { createTestStore, type TestStore } from "@posthaste/testkit";
+import { createTestStore, type TestStore, timesIn } from "@posthaste/testkit";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { createReconcileRound } from "../src/reconcile.ts";
 
@@ -45,7 +45,7 @@ async function overdue(count: number, together: number): Promise<DeliveryId[]> {
 const moveTo = (id: DeliveryId, reconcileAfter: number) =>
   bench.store.db
     .updateTable("deliveries")
-    .set({ state: "started", reconcile_after: reconcileAfter })
+    .set({ state: "started", ...timesIn("started", now), reconcile_after: reconcileAfter })
     .where("id", "=", id)
     .execute();
 

@@ -12,7 +12,7 @@ import {
   resumeSubscription,
   type Store,
 } from "@posthaste/store";
-import { createTestStore, poison, type TestStore } from "@posthaste/testkit";
+import { createTestStore, poison, type TestStore, timesIn } from "@posthaste/testkit";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { createDispatchRound } from "../src/dispatch.ts";
 import { createUpkeep } from "../src/upkeep.ts";
@@ -264,7 +264,10 @@ describe.each(["sqlite", "mysql"] as const)("upkeep, on %s", (database) => {
     const eventId = await ingest(accountId);
     const { round } = upkeep();
     await round();
-    await store.db.updateTable("deliveries").set({ state: "parked", next_attempt_at: null }).execute();
+    await store.db
+      .updateTable("deliveries")
+      .set({ state: "parked", ...timesIn("parked", now) })
+      .execute();
     const state = async () => (await listDeliveries(store, { accountId, eventId, limit: 1 }))[0]?.state;
     now += 14_999;
     await round();

@@ -9,7 +9,7 @@ import {
   startRecovery,
   workflowIdOf,
 } from "@posthaste/delivery/client";
-import type { RecoveryId } from "@posthaste/domain";
+import type { Line, RecoveryId } from "@posthaste/domain";
 import {
   cancelDelivery,
   changeRecovery,
@@ -101,7 +101,7 @@ async function hadToWait(t: DeliverySetup): Promise<unknown> {
     .execute();
   await t.store.db
     .updateTable("turns")
-    .set({ line_us: (Date.now() + 3_000) * 1_000 })
+    .set({ line_us: ((Date.now() + 3_000) * 1_000) as Line })
     .where("subscription_id", "=", started.subscriptionId)
     .execute();
   await retry(t, started);

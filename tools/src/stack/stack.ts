@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { createPosthasteClient, type PosthasteClient } from "@posthaste/client";
-import { type AccountId, type Lane, SCOPES } from "@posthaste/domain";
+import { type AccountId, type Lane, SCOPES, type SubscriptionId } from "@posthaste/domain";
 import { createAccount, createToken, type Store } from "@posthaste/store";
 import { createTestStore, TEST_SECRET_KEYS, temporalBinary } from "@posthaste/testkit";
 import { serviceArgs } from "../../start/programs.mjs";
@@ -27,7 +27,7 @@ export type Stack = {
   readonly workers: readonly Child[];
   readonly workerUrls: readonly string[];
   /** `POST /api/Webhook` as an external developer does; resolves with the subscription's ID. */
-  subscribe(targetUrl: string, event?: string): Promise<number>;
+  subscribe(targetUrl: string, event?: string): Promise<SubscriptionId>;
   dispose(): Promise<void>;
 };
 
@@ -153,7 +153,7 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
       });
       if (response.status !== 201)
         throw new Error(`subscribing answered ${response.status}: ${await response.text()}`);
-      return ((await response.json()) as { ID: number }).ID;
+      return ((await response.json()) as { ID: SubscriptionId }).ID;
     },
     async dispose() {
       await client.close();

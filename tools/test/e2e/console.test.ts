@@ -4,7 +4,7 @@ import { gzipSync } from "node:zlib";
 import { ConnectError } from "@connectrpc/connect";
 import { createPosthasteClient, type PosthasteClient } from "@posthaste/client";
 import { DeliveryState } from "@posthaste/contracts/delivery";
-import { type AccountId, SCOPES } from "@posthaste/domain";
+import { type AccountId, SCOPES, type SubscriptionId } from "@posthaste/domain";
 import { createAccount, createToken } from "@posthaste/store";
 import { type Receiver, startReceiver } from "@posthaste/testkit";
 import axe from "axe-core";
@@ -89,9 +89,9 @@ async function show(options: Parameters<ConsoleBrowser["open"]>[0] = {}): Promis
   return opened;
 }
 
-async function subscribe(targetUrl: string, eventTypes = ["invoice_sent"]): Promise<number> {
+async function subscribe(targetUrl: string, eventTypes = ["invoice_sent"]): Promise<SubscriptionId> {
   const { subscription } = await account.client.subscriptions.createSubscription({ targetUrl, eventTypes });
-  return subscription?.id ?? 0;
+  return (subscription?.id ?? 0) as SubscriptionId;
 }
 
 async function ingest(json = '{"InvoiceNumber":"INV-1","Total":12345678901234567890.10}'): Promise<string> {

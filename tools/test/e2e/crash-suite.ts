@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Delivery, DeliveryState } from "@posthaste/contracts/delivery";
 import { connectTemporal, inspectDelivery, workflowIdOf } from "@posthaste/delivery/client";
-import type { DeliveryId, Lane } from "@posthaste/domain";
+import type { DeliveryId, EventId, Lane, SubscriptionId } from "@posthaste/domain";
 import { lockWrites, type Receiver, refuseMarks, startReceiver } from "@posthaste/testkit";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
 import type { Child } from "../../src/stack/child.ts";
@@ -23,7 +23,7 @@ export function crashSuite(lane: Lane): void {
   let stack: Stack;
   let receiver: Receiver;
   let worker: Child;
-  let subscriptionId: number;
+  let subscriptionId: SubscriptionId;
   /** Deliveries of which the test asked for a retry. */
   const askedFor = new Set<string>();
   /** One for the tests of a group: each leaves it running, with nothing that waits. */
@@ -73,7 +73,7 @@ export function crashSuite(lane: Lane): void {
       .where("state", "!=", "succeeded")
       .execute();
     for (const { id } of ids) {
-      const handle = client.workflow.getHandle(workflowIdOf(id as DeliveryId));
+      const handle = client.workflow.getHandle(workflowIdOf(id));
       await handle.terminate().catch((error: Error) => {
         // One that was not begun yet will find its row cancelled, and end.
         if (error.name !== "WorkflowNotFoundError") throw error;
@@ -82,26 +82,26 @@ export function crashSuite(lane: Lane): void {
     await client.connection.close();
   }
 
-  async function ingest(): Promise<string> {
+  async function ingest(): Promise<EventId> {
     const { eventId } = await stack.client.events.ingestEvent({
       eventType: "invoice_sent",
       snapshot: { case: "dataJson", value: '{"InvoiceNumber":"INV-1"}' },
     });
-    return eventId;
+    return eventId as EventId;
   }
-  async function deliveryOf(eventId: string) {
+  async function deliveryOf(eventId: EventId) {
     const { deliveries } = await stack.client.deliveries.listDeliveries({ eventId });
     if (deliveries[0] === undefined) throw new Error("no delivery");
     return deliveries[0];
   }
-  const attempts = (eventId: string, count: number) =>
+  const attempts = (eventId: EventId, count: number) =>
     vi.waitFor(async () => {
       const delivery = await deliveryOf(eventId);
       expect(delivery.attempts).toBe(count);
       return delivery;
     }, PATIENCE);
   /** The dispatcher has written its lease and goes on to start the workflow. */
-  const claimed = (eventId: string) =>
+  const claimed = (eventId: EventId) =>
     vi.waitFor(async () => {
       const row = await stack.store.db
         .selectFrom("deliveries")
@@ -126,14 +126,14 @@ export function crashSuite(lane: Lane): void {
    * As if the seconds were over in which the reconciler leaves what failed directly to the worker that made
    * it.
    */
-  const handOver = (eventId: string) =>
+  const handOver = (eventId: EventId) =>
     stack.store.db
       .updateTable("deliveries")
       .set({ reconcile_after: Date.now() - 1 })
       .where("event_id", "=", eventId)
       .execute();
   /** When Temporal will make the next attempt. */
-  async function nextAtTemporal(eventId: string): Promise<number> {
+  async function nextAtTemporal(eventId: EventId): Promise<number> {
     const client = connectTemporal({ connectionOptions: { address: stack.temporalAddress } });
     try {
       const { id } = await deliveryOf(eventId);
@@ -252,17 +252,17 @@ export function crashSuite(lane: Lane): void {
 
     const allWaiting = async () => {
       receiver.answer({ kind: "status", status: 500 });
-      const events: string[] = [];
+      const events: EventId[] = [];
       for (let n = 0; n < WAITING; n++) events.push(await ingest());
       const waiting = await Promise.all(events.map((eventId) => attempts(eventId, 1)));
       await Promise.all(events.map(nextAtTemporal));
       return { events, waiting };
     };
-    const expectWaiting = async (events: readonly string[], before: readonly Delivery[]) => {
-      for (const [i, { nextAttemptAt }] of before.entries()) {
+    const expectWaiting = async (events: readonly EventId[], before: readonly Delivery[]) => {
+      for (const { eventId, nextAttemptAt } of before) {
         const due = Number(nextAttemptAt?.seconds) * 1000;
         await vi.waitFor(async () => {
-          expect(Math.abs((await nextAtTemporal(events[i] ?? "")) - due)).toBeLessThan(5_000);
+          expect(Math.abs((await nextAtTemporal(eventId as EventId)) - due)).toBeLessThan(5_000);
         }, PATIENCE);
       }
       expect(await Promise.all(events.map(deliveryOf))).toEqual(before);

@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import type { AccountId } from "@posthaste/domain";
+import type { AccountId, DeliveryId, EventId, SubscriptionId } from "@posthaste/domain";
 import type { Store } from "@posthaste/store";
 
 const AT_ONCE = 500;
@@ -11,7 +11,11 @@ const EVERY_MS = 1_000;
 /** Writes ended deliveries into the table, the newest made just now: far more than could be sent in a test. */
 export async function insertDeliveries(
   store: Store,
-  { accountId, subscriptionId, count }: { accountId: AccountId; subscriptionId: number; count: number },
+  {
+    accountId,
+    subscriptionId,
+    count,
+  }: { accountId: AccountId; subscriptionId: SubscriptionId; count: number },
 ): Promise<void> {
   const now = Date.now();
   // At once: a commit for each few hundred would take longer than all else.
@@ -22,9 +26,9 @@ export async function insertDeliveries(
         const createdAt = now - (count - n) * EVERY_MS;
         const isExhausted = n % 50 === 0;
         return {
-          id: `dlv_${idTime(createdAt)}${String(n).padStart(16, "0")}`,
+          id: `dlv_${idTime(createdAt)}${String(n).padStart(16, "0")}` as DeliveryId,
           account_id: accountId,
-          event_id: `evt_${idTime(createdAt)}${String(n).padStart(16, "0")}`,
+          event_id: `evt_${idTime(createdAt)}${String(n).padStart(16, "0")}` as EventId,
           event_type: TYPES[n % TYPES.length] ?? "",
           subscription_id: subscriptionId,
           target_key: randomBytes(32),
@@ -32,6 +36,7 @@ export async function insertDeliveries(
           attempts: isExhausted ? 14 : 1,
           last_outcome: isExhausted ? ("status" as const) : ("accepted" as const),
           last_status: isExhausted ? 503 : 200,
+          test: 0,
           created_at: createdAt,
           started_at: createdAt,
           ended_at: createdAt + 100,

@@ -1,4 +1,5 @@
 import { SubscriptionState } from "@posthaste/contracts/subscription";
+import type { SubscriptionId } from "@posthaste/domain";
 import { type Receiver, startReceiver } from "@posthaste/testkit";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from "vitest";
 import { type Stack, startStack } from "../../src/stack/stack.ts";
@@ -33,7 +34,7 @@ const subscribe = async (more: object = {}) => {
     ...more,
   });
   if (subscription === undefined) throw new Error("there is no subscription");
-  return subscription.id;
+  return subscription.id as SubscriptionId;
 };
 /** All of a subscription, once their first attempts are over: of one under way a retry changes nothing. */
 const attempted = (subscriptionId: number, count: number) =>

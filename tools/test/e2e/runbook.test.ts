@@ -7,6 +7,7 @@ import {
   refusedUrl,
   startOwnMysql,
   startReceiver,
+  timesIn,
 } from "@posthaste/testkit";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from "vitest";
 import { type Stack, startStack } from "../../src/stack/stack.ts";
@@ -56,7 +57,7 @@ const deliveryOf = async (eventId: string) => {
   const { deliveries } = await stack.client.deliveries.listDeliveries({ eventId });
   const [delivery] = deliveries;
   if (delivery === undefined) throw new Error("there is no delivery");
-  return delivery;
+  return { ...delivery, id: delivery.id as DeliveryId };
 };
 const attempted = async (eventId: string, attempts: number) =>
   await vi.waitFor(async () => {
@@ -73,10 +74,10 @@ const waiting = async (eventType: string) => {
   return { subscriptionId, id: delivery.id, eventId: delivery.eventId };
 };
 const temporal = () => connectTemporal({ connectionOptions: { address: stack.temporalAddress } });
-const pending = async (id: string) => {
+const pending = async (id: DeliveryId) => {
   const client = temporal();
   try {
-    const { raw } = await client.workflow.getHandle(workflowIdOf(id as DeliveryId)).describe();
+    const { raw } = await client.workflow.getHandle(workflowIdOf(id)).describe();
     return raw.pendingActivities?.find((activity) => activity.nextAttemptScheduleTime != null);
   } finally {
     await client.connection.close();
@@ -168,7 +169,7 @@ test(
     const client = temporal();
     const target = {
       namespace: "default",
-      execution: { workflowId: workflowIdOf(id as DeliveryId) },
+      execution: { workflowId: workflowIdOf(id) },
       type: "attemptDelivery",
     };
     await client.workflowService.pauseActivity({ ...target, reason: "looking into it" });
@@ -250,10 +251,12 @@ test(
       .where("id", "=", id)
       .execute();
     const client = temporal();
-    await client.workflow
-      .getHandle(workflowIdOf(id as DeliveryId))
-      .terminate("so that it is started again at 14");
-    await stack.store.db.updateTable("deliveries").set({ state: "pending" }).where("id", "=", id).execute();
+    await client.workflow.getHandle(workflowIdOf(id)).terminate("so that it is started again at 14");
+    await stack.store.db
+      .updateTable("deliveries")
+      .set({ state: "pending", ...timesIn("pending", Date.now()) })
+      .where("id", "=", id)
+      .execute();
     const [notice] = await told.waitFor(1, { timeoutMs: 90_000 });
     expect(JSON.parse(notice?.body.toString() ?? "[]")[0]).toMatchObject({
       SubscriptionID: subscriptionId,

@@ -2,7 +2,7 @@ import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { DeliveryState, RecoveryState } from "@posthaste/contracts/delivery";
 import { connectTemporal, inspectDelivery, workflowIdOf } from "@posthaste/delivery/client";
-import type { DeliveryId, Lane } from "@posthaste/domain";
+import type { DeliveryId, Lane, RecoveryId } from "@posthaste/domain";
 import { type Receiver, startReceiver } from "@posthaste/testkit";
 import { afterEach, expect, test, vi } from "vitest";
 import { type Stack, startStack } from "../../src/stack/stack.ts";
@@ -148,13 +148,13 @@ test(
 );
 
 /** A replay that has made its first delivery and has the most before it. */
-async function replayUnderWay(subscriptionId: number): Promise<number> {
+async function replayUnderWay(subscriptionId: number): Promise<RecoveryId> {
   const { recovery } = await stack.client.deliveries.replayEvents({
     subscriptionId,
     since: { seconds: 0n },
     ratePerSecond: 1,
   });
-  const id = recovery?.id ?? 0;
+  const id = (recovery?.id ?? 0) as RecoveryId;
   await vi.waitFor(async () => {
     const { recovery: now } = await stack.client.deliveries.getRecovery({ id });
     expect(now?.made).toBeGreaterThan(0n);

@@ -1,5 +1,13 @@
 import { createPosthasteClient } from "@posthaste/client";
-import { type AccountId, SCHEDULE, SCOPES, scheduledWaitMs } from "@posthaste/domain";
+import {
+  type AccountId,
+  type DeliveryId,
+  type EventId,
+  SCHEDULE,
+  SCOPES,
+  type SubscriptionId,
+  scheduledWaitMs,
+} from "@posthaste/domain";
 import { createAccount, createToken, type Store } from "@posthaste/store";
 import { idTime } from "./many-deliveries.ts";
 
@@ -39,7 +47,7 @@ export async function createTourAccount(store: Store, apiUrl: string): Promise<T
       eventTypes,
       description,
     });
-    return subscription?.id ?? 0;
+    return (subscription?.id ?? 0) as SubscriptionId;
   };
   const ledger = await subscribe("https://ledger.foxglove.example/webhooks", ["*"], "The ledger");
   const crm = await subscribe(
@@ -78,21 +86,22 @@ export async function createTourAccount(store: Store, apiUrl: string): Promise<T
 
 type Place = { readonly store: Store; readonly accountId: AccountId; readonly now: number };
 
-const idAt = (kind: "dlv" | "evt", at: number, n: number) =>
-  `${kind}_${idTime(at)}${String(n).padStart(4, "0")}q7m2x9k4t8w5`;
+const ulidAt = (at: number, n: number) => `${idTime(at)}${String(n).padStart(4, "0")}q7m2x9k4t8w5`;
+const deliveryIdAt = (at: number, n: number) => `dlv_${ulidAt(at, n)}` as DeliveryId;
+const eventIdAt = (at: number, n: number) => `evt_${ulidAt(at, n)}` as EventId;
 
 async function insertEnded(
   { store, accountId, now }: Place,
-  { n, subscriptionId }: { n: number; subscriptionId: number },
+  { n, subscriptionId }: { n: number; subscriptionId: SubscriptionId },
 ): Promise<void> {
   const createdAt = now - 2 * 3_600_000 - (MADE - n) * 4 * MINUTE_MS;
   const isBad = n % 11 === 5;
   await store.db
     .insertInto("deliveries")
     .values({
-      id: idAt("dlv", createdAt, n),
+      id: deliveryIdAt(createdAt, n),
       account_id: accountId,
-      event_id: idAt("evt", createdAt, n),
+      event_id: eventIdAt(createdAt, n),
       event_type: TYPES[n % TYPES.length] ?? "",
       subscription_id: subscriptionId,
       target_key: Buffer.alloc(32, n),
@@ -100,6 +109,7 @@ async function insertEnded(
       attempts: isBad ? SCHEDULE.maximumAttempts : 1,
       last_outcome: isBad ? "timeout" : "accepted",
       last_status: isBad ? null : 200,
+      test: 0,
       created_at: createdAt,
       started_at: createdAt,
       ended_at: createdAt + 180,
@@ -108,9 +118,12 @@ async function insertEnded(
     .execute();
 }
 
-async function insertRetrying({ store, accountId, now }: Place, subscriptionId: number): Promise<string> {
+async function insertRetrying(
+  { store, accountId, now }: Place,
+  subscriptionId: SubscriptionId,
+): Promise<DeliveryId> {
   const createdAt = now - 47 * MINUTE_MS;
-  const [id, eventId] = [idAt("dlv", createdAt, 0), idAt("evt", createdAt, 0)];
+  const [id, eventId] = [deliveryIdAt(createdAt, 0), eventIdAt(createdAt, 0)];
   const eventType = "invoice_sent";
   const data = `{"TransactionID":58213,"InvoiceNumber":"1042","TransactionStatusCode":"SENT","CompanyName":"Foxglove & Quill Ltd","CurrencyCode":"GBP","TotalAmount":1188.10}`;
   await store.db
@@ -143,6 +156,7 @@ async function insertRetrying({ store, accountId, now }: Place, subscriptionId: 
       reconcile_after: nextAttemptAt + 10 * MINUTE_MS,
       last_outcome: "status",
       last_status: 503,
+      test: 0,
       created_at: createdAt,
       started_at: createdAt,
     })
@@ -154,6 +168,7 @@ async function insertRetrying({ store, accountId, now }: Place, subscriptionId: 
       .values({
         delivery_id: id,
         number,
+        account_id: accountId,
         started_at: startedAt,
         duration_ms: i === 0 ? 15_000 : 184,
         outcome: i === 0 ? "timeout" : "status",
@@ -217,7 +232,10 @@ async function insertStatistics({ store, accountId, now }: Place): Promise<void>
   await store.db.insertInto("statistics").values(rows).execute();
 }
 
-async function insertRecoveries({ store, accountId, now }: Place, subscriptionId: number): Promise<void> {
+async function insertRecoveries(
+  { store, accountId, now }: Place,
+  subscriptionId: SubscriptionId,
+): Promise<void> {
   const sinceAt = now - 6 * 3_600_000;
   const recovery = {
     account_id: accountId,

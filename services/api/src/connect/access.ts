@@ -10,7 +10,7 @@ import { ServerReflection as ServerReflectionV1Alpha } from "@posthaste/contract
 import { SessionService } from "@posthaste/contracts/session";
 import { StatisticsService } from "@posthaste/contracts/statistics";
 import { SubscriptionService } from "@posthaste/contracts/subscription";
-import type { Access } from "../auth.ts";
+import type { Access } from "../access/auth.ts";
 
 /** Every service that is served. */
 export const SERVICES = [

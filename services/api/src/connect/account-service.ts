@@ -6,11 +6,13 @@ import {
   type ErasureId,
   type EventKey,
   parsePointer,
+  plainText,
   Refusal,
   SCOPES,
   type TokenId,
 } from "@posthaste/domain";
 import {
+  type Account,
   createAccount,
   createErasure,
   createPortalLink,
@@ -21,10 +23,10 @@ import {
   listTokens,
   revokeToken,
   setLane,
+  type Token,
 } from "@posthaste/store";
 import { PORTAL_PATH } from "../console/console-paths.ts";
 import type { Deps } from "../deps.ts";
-import { plainText } from "../plain-text.ts";
 import { accountTo, erasureTo, laneFrom, tokenTo } from "./convert.ts";
 import { numberPage } from "./page.ts";
 import { pointInTime } from "./point-in-time.ts";
@@ -35,25 +37,28 @@ const LINK_LIFETIME_MS = 15 * 60_000;
 /** As long as somebody looks into one failure; the platform's page makes another link as easily. */
 const SESSION_LIFETIME_MS = 3_600_000;
 
-export function accountService(deps: Deps): ServiceImpl<typeof AccountService> {
-  const { store } = deps;
+export function accountService({
+  store,
+  now,
+  nudge,
+}: Pick<Deps, "store" | "now" | "nudge">): ServiceImpl<typeof AccountService> {
   const requireAccount = async (id: AccountId) => {
     if ((await getAccount(store, id)) !== undefined) return;
     throw noAccount(id);
   };
   const erase = async (what: { accountId: AccountId; key: EventKey | null }) => {
-    const erasure = await createErasure(store, { ...what, now: deps.now() });
-    deps.nudge();
+    const erasure = await createErasure(store, { ...what, now: now() });
+    nudge();
     return { erasure: erasureTo(erasure) };
   };
   return {
     async createAccount(request) {
       const name = plainText(request.name, "name", NAME_CHARS_MAX);
-      return { account: accountTo(await createAccount(store, { name, now: deps.now() })) };
+      return { account: accountTo(await createAccount(store, { name, now: now() })) };
     },
 
     async listAccounts(request) {
-      const { rows, nextPageToken } = await numberPage(request, (page) => listAccounts(store, page));
+      const { rows, nextPageToken } = await numberPage<Account>(request, (page) => listAccounts(store, page));
       return { accounts: rows.map(accountTo), nextPageToken };
     },
 
@@ -71,7 +76,7 @@ export function accountService(deps: Deps): ServiceImpl<typeof AccountService> {
         name: plainText(request.name, "name", NAME_CHARS_MAX),
         scopes: SCOPES.filter((scope) => request.scopes.includes(scope)),
         expiresAt: request.expiresAt === undefined ? null : pointInTime(request.expiresAt, "expires_at"),
-        now: deps.now(),
+        now: now(),
       });
       return { token: tokenTo(token), secret };
     },
@@ -79,14 +84,14 @@ export function accountService(deps: Deps): ServiceImpl<typeof AccountService> {
     async listTokens(request) {
       const accountId = request.accountId as AccountId;
       await requireAccount(accountId);
-      const { rows, nextPageToken } = await numberPage(request, (page) =>
+      const { rows, nextPageToken } = await numberPage<Token>(request, (page) =>
         listTokens(store, { accountId, ...page }),
       );
       return { tokens: rows.map(tokenTo), nextPageToken };
     },
 
     async revokeToken(request) {
-      const token = await revokeToken(store, { id: request.id as TokenId, now: deps.now() });
+      const token = await revokeToken(store, { id: request.id as TokenId, now: now() });
       if (token === undefined)
         throw new Refusal("not_found", `there is no token ${request.id}`, { field: "id" });
       return { token: tokenTo(token) };
@@ -95,14 +100,14 @@ export function accountService(deps: Deps): ServiceImpl<typeof AccountService> {
     async createPortalLink({ accountId: id, scopes, linkLifetime, sessionLifetime }) {
       const accountId = id as AccountId;
       await requireAccount(accountId);
-      const now = deps.now();
-      const expiresAt = now + (linkLifetime === undefined ? LINK_LIFETIME_MS : durationMs(linkLifetime));
+      const at = now();
+      const expiresAt = at + (linkLifetime === undefined ? LINK_LIFETIME_MS : durationMs(linkLifetime));
       const code = await createPortalLink(store, {
         accountId,
         scopes: SCOPES.filter((scope) => scopes.includes(scope)),
         expiresAt,
         sessionMs: sessionLifetime === undefined ? SESSION_LIFETIME_MS : durationMs(sessionLifetime),
-        now,
+        now: at,
       });
       return { path: `${PORTAL_PATH}#${code}`, expiresAt: timestampFromMs(expiresAt) };
     },

@@ -2,7 +2,7 @@ import { create, type JsonObject } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { EventTypeSchema, SchemaCheck as ProtoSchemaCheck } from "@posthaste/contracts/event_catalog";
 import type { SchemaCheck } from "@posthaste/domain";
-import type { CatalogEntry, CatalogTexts } from "../catalog.ts";
+import type { CatalogEntry, CatalogTexts } from "../catalog/catalog.ts";
 
 const SCHEMA_CHECKS = {
   OFF: ProtoSchemaCheck.OFF,

@@ -49,7 +49,7 @@ import type {
   SubscriptionHealth,
   Token,
 } from "@posthaste/store";
-import { publicKeysPath } from "../public-keys.ts";
+import { publicKeysPath } from "../subscriptions/public-keys.ts";
 
 const SUBSCRIPTION_STATES = {
   active: ProtoSubscriptionState.ACTIVE,

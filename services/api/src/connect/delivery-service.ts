@@ -18,22 +18,27 @@ import {
   requestRetry,
   resendDelivery,
 } from "@posthaste/store";
+import { plannedAttempts } from "../deliveries/planned-attempts.ts";
+import { createWatch } from "../deliveries/watch-deliveries.ts";
 import type { Deps } from "../deps.ts";
-import { createWatch } from "../watch-deliveries.ts";
 import { attemptTo, changeTo, deliveryStateFrom, deliveryTo, eventTo } from "./convert.ts";
 import { callerOf } from "./interceptors.ts";
 import { page, partialPage } from "./page.ts";
-import { plannedAttempts } from "./planned-attempts.ts";
 import { pointInTime } from "./point-in-time.ts";
 import { recoveryCalls } from "./recovery-calls.ts";
 
-export function deliveryService(deps: Deps): ServiceImpl<typeof DeliveryService> {
-  const { store } = deps;
-  const watch = createWatch(deps);
+type DeliveryParts = Pick<
+  Deps,
+  "store" | "now" | "log" | "nudge" | "retryNow" | "workflowUrl" | "signalRecovery" | "limits"
+>;
+
+export function deliveryService(parts: DeliveryParts): ServiceImpl<typeof DeliveryService> {
+  const { store, now, log, nudge, retryNow, workflowUrl } = parts;
+  const watch = createWatch(store, parts.limits.watchesMax);
   const shown = (context: HandlerContext, delivery: Delivery) =>
-    deliveryTo(delivery, callerOf(context).scopes.includes("admin") ? deps.workflowUrl(delivery.id) : "");
+    deliveryTo(delivery, callerOf(context).scopes.includes("admin") ? workflowUrl(delivery.id) : "");
   return {
-    ...recoveryCalls(deps),
+    ...recoveryCalls(parts),
 
     async *watchDeliveries({ subscriptionId, cursor }, context) {
       const { accountId } = callerOf(context);
@@ -96,11 +101,11 @@ export function deliveryService(deps: Deps): ServiceImpl<typeof DeliveryService>
     async retryDelivery(request, context) {
       const { accountId } = callerOf(context);
       const id = request.id as DeliveryId;
-      const retry = found(await requestRetry(store, { accountId, id, now: deps.now() }), id);
+      const retry = found(await requestRetry(store, { accountId, id, now: now() }), id);
       if (retry.requested) {
-        await deps.retryNow(id).catch((error: unknown) => {
+        await retryNow(id).catch((error: unknown) => {
           // It is written down: the reconciler does it as soon as Temporal is there.
-          deps.log.error("delivery.retry_delayed", error, { deliveryId: id });
+          log.error("delivery.retry_delayed", error, { deliveryId: id });
         });
       }
       return { delivery: shown(context, retry.delivery) };
@@ -109,8 +114,8 @@ export function deliveryService(deps: Deps): ServiceImpl<typeof DeliveryService>
     async resendDelivery(request, context) {
       const { accountId } = callerOf(context);
       const id = request.id as DeliveryId;
-      const { delivery, resent } = found(await resendDelivery(store, { accountId, id, now: deps.now() }), id);
-      if (resent) deps.nudge();
+      const { delivery, resent } = found(await resendDelivery(store, { accountId, id, now: now() }), id);
+      if (resent) nudge();
       return { delivery: shown(context, delivery), resent };
     },
 
@@ -121,7 +126,7 @@ export function deliveryService(deps: Deps): ServiceImpl<typeof DeliveryService>
       const cancelled = await cancelDelivery(store, {
         id,
         reason: "cancelled by its owner",
-        now: deps.now(),
+        now: now(),
       });
       const delivery = found(await getDelivery(store, { accountId, id }), id);
       if (delivery.state !== "cancelled") {
@@ -136,8 +141,8 @@ export function deliveryService(deps: Deps): ServiceImpl<typeof DeliveryService>
       if (cancelled && before.state === "started") {
         // The waiting attempt is made due: it finds the row cancelled and ends the workflow. Otherwise that happens
         // when its time comes.
-        await deps.retryNow(id).catch((error: unknown) => {
-          deps.log.error("delivery.cancel_delayed", error, { deliveryId: id });
+        await retryNow(id).catch((error: unknown) => {
+          log.error("delivery.cancel_delayed", error, { deliveryId: id });
         });
       }
       return { delivery: shown(context, delivery) };

@@ -2,14 +2,18 @@ import type { ServiceImpl } from "@connectrpc/connect";
 import type { EventCatalogService } from "@posthaste/contracts/event_catalog";
 import { Refusal } from "@posthaste/domain";
 import { setSchemaCheck } from "@posthaste/store";
-import { defineEventType, redefineEventType, retireEventType } from "../define-event-type.ts";
-import type { Deps } from "../deps.ts";
-import { requireEventType } from "../require-event-type.ts";
+import {
+  type CatalogEditor,
+  defineEventType,
+  redefineEventType,
+  retireEventType,
+} from "../catalog/define-event-type.ts";
+import { requireEventType } from "../catalog/require-event-type.ts";
 import { eventTypeTo, schemaCheckFrom, schemaCheckTo } from "./convert-event-type.ts";
 import { callerOf } from "./interceptors.ts";
 
-export function eventCatalogService(deps: Deps): ServiceImpl<typeof EventCatalogService> {
-  const { catalog, store } = deps;
+export function eventCatalogService(editor: CatalogEditor): ServiceImpl<typeof EventCatalogService> {
+  const { catalog, store } = editor;
   return {
     async listEventTypes({ includeArchived }, context) {
       const all = await catalog.allWithTexts(callerOf(context).accountId);
@@ -30,17 +34,17 @@ export function eventCatalogService(deps: Deps): ServiceImpl<typeof EventCatalog
     async createEventType(request, context) {
       const { code, description, schema = {}, sampleJson, shared } = request;
       const wanted = { code, description, schema, sampleJson, shared };
-      return { eventType: eventTypeTo(...(await defineEventType(deps, callerOf(context), wanted))) };
+      return { eventType: eventTypeTo(...(await defineEventType(editor, callerOf(context), wanted))) };
     },
 
     async updateEventType(request, context) {
       const { code, description, schema, sampleJson, allowBreaking } = request;
       const wanted = { code, description, schema, sampleJson, allowBreaking };
-      return { eventType: eventTypeTo(...(await redefineEventType(deps, callerOf(context), wanted))) };
+      return { eventType: eventTypeTo(...(await redefineEventType(editor, callerOf(context), wanted))) };
     },
 
     async archiveEventType({ code }, context) {
-      return { eventType: eventTypeTo(...(await retireEventType(deps, callerOf(context), code))) };
+      return { eventType: eventTypeTo(...(await retireEventType(editor, callerOf(context), code))) };
     },
 
     async getSchemaCheck(_request, context) {

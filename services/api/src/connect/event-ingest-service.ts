@@ -7,14 +7,16 @@ import {
   SchemaViolationSchema,
 } from "@posthaste/contracts/event_ingest";
 import { Refusal } from "@posthaste/domain";
-import type { Deps } from "../deps.ts";
-import { type AcceptedEvent, type IncomingEvent, ingest } from "../ingest.ts";
+import { structJson } from "../catalog/struct-json.ts";
+import type { Limits } from "../http/limits.ts";
+import { type AcceptedEvent, type IncomingEvent, type IngestParts, ingest } from "../ingest/ingest.ts";
 import { callerOf, noteIngested, traceparentOf } from "./interceptors.ts";
-import { structJson } from "./struct-json.ts";
 
-export function eventIngestService(deps: Deps): ServiceImpl<typeof EventIngestService> {
+export function eventIngestService(
+  parts: IngestParts & { readonly limits: Pick<Limits, "batchEventsMax"> },
+): ServiceImpl<typeof EventIngestService> {
   const ingestAll = async (context: HandlerContext, incoming: readonly IncomingEvent[]) => {
-    const results = await ingest(deps, callerOf(context).accountId, incoming, traceparentOf(context));
+    const results = await ingest(parts, callerOf(context).accountId, incoming, traceparentOf(context));
     noteIngested(context, results);
     return results;
   };
@@ -28,7 +30,7 @@ export function eventIngestService(deps: Deps): ServiceImpl<typeof EventIngestSe
       return await ingestOne(context, incomingFrom(request, ""));
     },
     async ingestEvents(request, context) {
-      const { POSTHASTE_BATCH_EVENTS_MAX: eventsMax } = deps.limits;
+      const { batchEventsMax: eventsMax } = parts.limits;
       if (request.events.length > eventsMax) {
         throw new Refusal(
           "invalid",

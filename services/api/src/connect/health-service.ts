@@ -9,7 +9,7 @@ import { SERVICES } from "./access.ts";
 const WATCH_INTERVAL_MS = 2_000;
 
 /** gRPC's health protocol: serving while the database answers. */
-export function healthService({ store }: Deps): ServiceImpl<typeof Health> {
+export function healthService({ store }: Pick<Deps, "store">): ServiceImpl<typeof Health> {
   const known = new Set(["", ...SERVICES.map((service) => service.typeName as string)]);
   const status = async () =>
     await pingStore(store).then(

@@ -17,7 +17,7 @@ const WATCHES_MAX = 50;
 /** When there may be room again. */
 const RETRY_AFTER_MS = 30_000;
 
-export function inboxService({ inboxes }: Deps): ServiceImpl<typeof InboxService> {
+export function inboxService({ inboxes }: Pick<Deps, "inboxes">): ServiceImpl<typeof InboxService> {
   let open = 0;
   const there = () => {
     if (inboxes !== null) return inboxes;

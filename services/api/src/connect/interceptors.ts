@@ -11,10 +11,10 @@ import {
 } from "@connectrpc/connect";
 import { Refusal } from "@posthaste/domain";
 import { type IngestedEvent, isStoreAway, type Principal } from "@posthaste/store";
-import { type Access, requireScope } from "../auth.ts";
+import { type Access, requireScope } from "../access/auth.ts";
 import type { Deps } from "../deps.ts";
-import { REFUSALS, retryAfterSeconds } from "../refusal-table.ts";
-import type { RequestLine } from "../request-line.ts";
+import { REFUSALS, retryAfterSeconds } from "../http/refusal-table.ts";
+import type { RequestLine } from "../http/request-line.ts";
 import { accessTo } from "./access.ts";
 import { violationsDetail } from "./violations-detail.ts";
 
@@ -69,14 +69,14 @@ function callerIn(values: ContextValues): Principal {
  * What is refused goes on to its handler without its body, so that the answer is made where every other is, in the
  * protocol that was spoken.
  */
-export function authorizeFirst(router: ConnectRouter, deps: Deps): void {
+export function authorizeFirst(router: ConnectRouter, parts: Pick<Deps, "authenticate" | "rateLimit">): void {
   router.handlers.forEach((handler, i) => {
     const access = accessTo(handler.method);
     if (access === "public") return;
     const authorizing: Handler = Object.assign(async (request: Parameters<Handler>[0]) => {
       const contextValues = request.contextValues ?? createContextValues();
       try {
-        contextValues.set(PRINCIPAL, await admit(deps, access, request.header, contextValues.get(LINE)));
+        contextValues.set(PRINCIPAL, await admit(parts, access, request.header, contextValues.get(LINE)));
       } catch (error) {
         contextValues.set(REFUSED, { error });
         return await handler({ ...withoutBody(request), contextValues });
@@ -88,14 +88,14 @@ export function authorizeFirst(router: ConnectRouter, deps: Deps): void {
 }
 
 async function admit(
-  deps: Deps,
+  { authenticate, rateLimit }: Pick<Deps, "authenticate" | "rateLimit">,
   access: Exclude<Access, "public">,
   header: Headers,
   line: RequestLine | undefined,
 ): Promise<Principal> {
-  const principal = await deps.authenticate(header.get("authorization"));
+  const principal = await authenticate(header.get("authorization"));
   if (line !== undefined) line.accountId = principal.accountId;
-  await deps.rateLimit(principal);
+  await rateLimit(principal);
   if (access !== "any") requireScope(principal, access);
   return principal;
 }
@@ -131,14 +131,14 @@ export function refuse(): Interceptor {
 }
 
 /** Turns what was thrown into what a caller may see, and notes the answer's code for the log. */
-export function answer(deps: Deps): Interceptor {
+export function answer(parts: Pick<Deps, "store" | "log">): Interceptor {
   return (next) => async (request) => {
     const line = request.contextValues.get(LINE);
     const note = (code: string) => {
       if (line !== undefined) line.code = code;
     };
     const refusing = (error: unknown) => {
-      const answered = errorFor(deps, error, request.method, line?.id);
+      const answered = errorFor(parts, error, request.method, line?.id);
       note(Code[answered.code]);
       return answered;
     };
@@ -162,7 +162,12 @@ async function* translated<T>(stream: AsyncIterable<T>, refusing: (error: unknow
 }
 
 /** What a caller may see of an error. A fault is logged. */
-export function errorFor(deps: Deps, error: unknown, method: DescMethod, requestId?: string): ConnectError {
+export function errorFor(
+  { store, log }: Pick<Deps, "store" | "log">,
+  error: unknown,
+  method: DescMethod,
+  requestId?: string,
+): ConnectError {
   if (error instanceof ConnectError) return error;
   if (error instanceof Refusal) {
     const details = violationsDetail(method, error.details);
@@ -172,8 +177,8 @@ export function errorFor(deps: Deps, error: unknown, method: DescMethod, request
     if (error.code === "unauthenticated") refused.metadata.set("www-authenticate", "Bearer");
     return refused;
   }
-  deps.log.error("request.faulted", error, { requestId });
-  return isStoreAway(deps.store, error)
+  log.error("request.faulted", error, { requestId });
+  return isStoreAway(store, error)
     ? new ConnectError("the database is away; try again in a moment", Code.Unavailable)
     : new ConnectError("internal error", Code.Internal);
 }

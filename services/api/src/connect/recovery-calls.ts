@@ -32,26 +32,27 @@ type RecoveryCalls = Pick<
   | "cancelRecovery"
 >;
 
+type RecoveryParts = Pick<Deps, "store" | "now" | "nudge" | "log" | "signalRecovery">;
+
 /** The calls about recoveries and replays: they write down what is wanted, and the worker's workflows do it. */
-export function recoveryCalls(deps: Deps): RecoveryCalls {
-  const { store } = deps;
+export function recoveryCalls({ store, now, nudge, log, signalRecovery }: RecoveryParts): RecoveryCalls {
   const make = async (
     kind: RecoveryKind,
     request: RecoverDeliveriesRequest | ReplayEventsRequest,
     context: HandlerContext,
   ) => {
-    const now = deps.now();
+    const at = now();
     const recovery = await createRecovery(store, {
       accountId: callerOf(context).accountId,
       kind,
       subscriptionId: request.subscriptionId === 0 ? null : (request.subscriptionId as SubscriptionId),
       sinceAt: request.since === undefined ? 0 : pointInTime(request.since, "since"),
-      untilAt: request.until === undefined ? now : pointInTime(request.until, "until"),
+      untilAt: request.until === undefined ? at : pointInTime(request.until, "until"),
       isDryRun: request.dryRun,
       ratePerSecond: request.ratePerSecond === 0 ? RATE_PER_SECOND_DEFAULT : request.ratePerSecond,
-      now,
+      now: at,
     });
-    deps.nudge();
+    nudge();
     return { recovery: recoveryTo(recovery) };
   };
   const change = async (
@@ -61,9 +62,9 @@ export function recoveryCalls(deps: Deps): RecoveryCalls {
   ) => {
     const id = request.id as RecoveryId;
     const { accountId } = callerOf(context);
-    const recovery = found(await changeRecovery(store, { accountId, id, to, now: deps.now() }), id);
-    await deps.signalRecovery(id).catch((error: unknown) => {
-      deps.log.error("recovery.signal_delayed", error, { recoveryId: id });
+    const recovery = found(await changeRecovery(store, { accountId, id, to, now: now() }), id);
+    await signalRecovery(id).catch((error: unknown) => {
+      log.error("recovery.signal_delayed", error, { recoveryId: id });
     });
     return { recovery: recoveryTo(recovery) };
   };

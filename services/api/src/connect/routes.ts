@@ -36,13 +36,13 @@ export function interceptors(deps: Deps) {
 const PUBLIC_BODY_BYTES_MAX = 4_096;
 
 export function connectRoutes(deps: Deps): (router: ConnectRouter) => void {
-  const limits = { readMaxBytes: deps.limits.POSTHASTE_BODY_BYTES_MAX };
+  const limits = { readMaxBytes: deps.limits.bodyBytesMax };
   return (router) => {
     router.service(SubscriptionService, subscriptionService(deps), limits);
     const ingest = eventIngestService(deps);
     router.rpc(EventIngestService.method.ingestEvent, ingest.ingestEvent, limits);
     router.rpc(EventIngestService.method.ingestEvents, ingest.ingestEvents, {
-      readMaxBytes: deps.limits.POSTHASTE_BATCH_BYTES_MAX,
+      readMaxBytes: deps.limits.batchBytesMax,
     });
     router.service(EventCatalogService, eventCatalogService(deps), limits);
     router.service(DeliveryService, deliveryService(deps), limits);

@@ -6,7 +6,11 @@ import { getAccount, getToken, openPortalLink, type Token } from "@posthaste/sto
 import type { Deps } from "../deps.ts";
 import { callerOf } from "./interceptors.ts";
 
-export function sessionService({ store, now, inboxes }: Deps): ServiceImpl<typeof SessionService> {
+export function sessionService({
+  store,
+  now,
+  inboxes,
+}: Pick<Deps, "store" | "now" | "inboxes">): ServiceImpl<typeof SessionService> {
   const sessionTo = async ({ accountId, scopes, expiresAt }: Token) => ({
     accountId,
     accountName: (await getAccount(store, accountId))?.name ?? "",

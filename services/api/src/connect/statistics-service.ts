@@ -36,7 +36,10 @@ const RANGES = {
   [StatisticsRange.MONTH]: { lengthMs: 30 * DAY_MS, bucketMs: 8 * HOUR_MS, spanMs: 900_000 },
 } as const satisfies Record<StatisticsRange, Range>;
 
-export function statisticsService({ store, now }: Deps): ServiceImpl<typeof StatisticsService> {
+export function statisticsService({
+  store,
+  now,
+}: Pick<Deps, "store" | "now">): ServiceImpl<typeof StatisticsService> {
   return {
     async getStatistics({ range }, context) {
       const { accountId } = callerOf(context);

@@ -16,13 +16,20 @@ import {
   pauseSubscription,
   resumeSubscription,
   rotateSigningKey,
+  type Subscription,
   subscriptionHealth,
   updateSubscription,
 } from "@posthaste/store";
-import type { Deps } from "../deps.ts";
-import { requireSubscribable } from "../require-event-type.ts";
-import { sendTestEvent } from "../send-test-event.ts";
-import { callableUrl, checkCredential, checkDescription, checkMetadata, subscribe } from "../subscribe.ts";
+import { requireSubscribable } from "../catalog/require-event-type.ts";
+import { sendTestEvent, type TestEventParts } from "../subscriptions/send-test-event.ts";
+import {
+  callableUrl,
+  checkCredential,
+  checkDescription,
+  checkMetadata,
+  type SubscribeParts,
+  subscribe,
+} from "../subscriptions/subscribe.ts";
 import { acceptanceFrom, attemptTo, deliveryTo, healthTo, signingKeyTo, subscriptionTo } from "./convert.ts";
 import { callerOf } from "./interceptors.ts";
 import { numberPage } from "./page.ts";
@@ -30,12 +37,14 @@ import { numberPage } from "./page.ts";
 /** One attempt in a hundred seconds: slower than that is what pausing is for. */
 const RATE_PER_SECOND_MIN = 0.01;
 
-export function subscriptionService(deps: Deps): ServiceImpl<typeof SubscriptionService> {
-  const { store } = deps;
+export function subscriptionService(
+  parts: SubscribeParts & TestEventParts,
+): ServiceImpl<typeof SubscriptionService> {
+  const { store, catalog, egressRules, now, nudge } = parts;
   return {
     async createSubscription(request, context) {
       const acceptance = acceptanceFrom(request.acceptance);
-      const subscription = await subscribe(deps, callerOf(context).accountId, {
+      const subscription = await subscribe(parts, callerOf(context).accountId, {
         targetUrl: request.targetUrl,
         eventTypes: request.eventTypes,
         eventTypesField: "event_types",
@@ -62,7 +71,7 @@ export function subscriptionService(deps: Deps): ServiceImpl<typeof Subscription
 
     async listSubscriptions(request, context) {
       const { accountId } = callerOf(context);
-      const { rows, nextPageToken } = await numberPage(request, (page) =>
+      const { rows, nextPageToken } = await numberPage<Subscription>(request, (page) =>
         listSubscriptions(store, {
           accountId,
           ...page,
@@ -88,15 +97,15 @@ export function subscriptionService(deps: Deps): ServiceImpl<typeof Subscription
       } = request;
       const acceptance = acceptanceFrom(request.acceptance);
       const { accountId } = callerOf(context);
-      await requireSubscribable(deps.catalog, accountId, eventTypes, {
+      await requireSubscribable(catalog, accountId, eventTypes, {
         field: "event_types",
         had: async () => (await getSubscription(store, { accountId, id }))?.eventTypes ?? [],
       });
       const subscription = await updateSubscription(store, {
         accountId,
         id,
-        now: deps.now(),
-        ...(targetUrl === undefined ? {} : { targetUrl: callableUrl(deps, targetUrl) }),
+        now: now(),
+        ...(targetUrl === undefined ? {} : { targetUrl: callableUrl(egressRules, targetUrl) }),
         ...(eventTypes.length === 0 ? {} : { eventTypes }),
         ...(secret === undefined ? {} : { credential: checkCredential(secret) }),
         ...(acceptance === undefined ? {} : { acceptance }),
@@ -116,7 +125,7 @@ export function subscriptionService(deps: Deps): ServiceImpl<typeof Subscription
         accountId: callerOf(context).accountId,
         id,
         overlapMs: request.overlap === undefined ? SIGNING_OVERLAP_MS : durationMs(request.overlap),
-        now: deps.now(),
+        now: now(),
       });
       return { signingKey: signingKeyTo(found(signingKey, id)) };
     },
@@ -124,13 +133,13 @@ export function subscriptionService(deps: Deps): ServiceImpl<typeof Subscription
     async listSigningKeys(request, context) {
       const id = request.id as SubscriptionId;
       const { accountId } = callerOf(context);
-      const keys = await listSigningKeys(store, { accountId, id, now: deps.now() });
+      const keys = await listSigningKeys(store, { accountId, id, now: now() });
       return { signingKeys: found(keys, id).map(signingKeyTo) };
     },
 
     async sendTestEvent(request, context) {
       const { delivery, attempt } = await sendTestEvent(
-        deps,
+        parts,
         callerOf(context).accountId,
         {
           id: request.subscriptionId as SubscriptionId,
@@ -148,15 +157,15 @@ export function subscriptionService(deps: Deps): ServiceImpl<typeof Subscription
     async pauseSubscription(request, context) {
       const id = request.id as SubscriptionId;
       const { accountId } = callerOf(context);
-      const paused = await pauseSubscription(store, { accountId, id, now: deps.now() });
+      const paused = await pauseSubscription(store, { accountId, id, now: now() });
       return { subscription: subscriptionTo(found(paused, id)) };
     },
 
     async resumeSubscription(request, context) {
       const id = request.id as SubscriptionId;
       const { accountId } = callerOf(context);
-      const resumed = found(await resumeSubscription(store, { accountId, id, now: deps.now() }), id);
-      deps.nudge();
+      const resumed = found(await resumeSubscription(store, { accountId, id, now: now() }), id);
+      nudge();
       return { subscription: subscriptionTo(resumed) };
     },
 
@@ -169,10 +178,7 @@ export function subscriptionService(deps: Deps): ServiceImpl<typeof Subscription
     async deleteSubscription(request, context) {
       const id = request.id as SubscriptionId;
       const { accountId } = callerOf(context);
-      found(
-        await endSubscription(store, { accountId, id, reason: "deleted by its owner", now: deps.now() }),
-        id,
-      );
+      found(await endSubscription(store, { accountId, id, reason: "deleted by its owner", now: now() }), id);
       return {};
     },
   };

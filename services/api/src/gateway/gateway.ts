@@ -2,10 +2,9 @@ import swagger from "@fastify/swagger";
 import swaggerUi from "@fastify/swagger-ui";
 import type { Principal } from "@posthaste/store";
 import type { FastifyInstance } from "fastify";
-import type { Deps } from "../deps.ts";
 import { publicKeyRoute } from "./public-key-route.ts";
 import { readBodies } from "./read-body.ts";
-import { webhookRoutes } from "./webhook-routes.ts";
+import { type WebhookParts, webhookRoutes } from "./webhook-routes.ts";
 
 declare module "fastify" {
   interface FastifyRequest {
@@ -15,9 +14,12 @@ declare module "fastify" {
 }
 
 /** The REST gateway: `/api/Webhook`, its OpenAPI document and the page that shows it. */
-export async function gateway(app: FastifyInstance, { deps }: { deps: Deps }): Promise<void> {
+export async function gateway(
+  app: FastifyInstance,
+  { parts, bodyBytesMax }: { parts: WebhookParts; bodyBytesMax: number },
+): Promise<void> {
   app.decorateRequest("principal", undefined);
-  readBodies(app, deps.limits.POSTHASTE_GATEWAY_BODY_BYTES_MAX);
+  readBodies(app, bodyBytesMax);
   // Schemas are for the document. Requests are read by hand, so that errors say what to do.
   app.setValidatorCompiler(() => () => true);
   app.setSerializerCompiler(() => (body) => JSON.stringify(body));
@@ -33,8 +35,8 @@ export async function gateway(app: FastifyInstance, { deps }: { deps: Deps }): P
       components: { securitySchemes: { token: { type: "http", scheme: "bearer" } } },
     },
   });
-  webhookRoutes(app, deps);
-  publicKeyRoute(app, deps);
+  webhookRoutes(app, parts);
+  publicKeyRoute(app, parts);
   app.get("/api/openapi.json", { schema: { hide: true } }, async () => app.swagger());
   await app.register(swaggerUi, {
     routePrefix: "/api/docs",

@@ -2,7 +2,7 @@ import { Refusal } from "@posthaste/domain";
 import { listPublicKeys, type PublicKey } from "@posthaste/store";
 import type { FastifyInstance } from "fastify";
 import type { Deps } from "../deps.ts";
-import { publicKeysPath } from "../public-keys.ts";
+import { publicKeysPath } from "../subscriptions/public-keys.ts";
 import { SCHEMAS } from "./schemas.ts";
 
 /** Short, for a key that was replaced without an overlap; long enough that receivers need not ask at each delivery. */
@@ -10,7 +10,7 @@ const MAX_AGE_S = 300;
 const KEY_SET_CHARS_MAX = 32;
 
 /** The public keys of a subscription, for receivers that share no secret. Public: who has the path may read it. */
-export function publicKeyRoute(app: FastifyInstance, { store, now }: Deps): void {
+export function publicKeyRoute(app: FastifyInstance, { store, now }: Pick<Deps, "store" | "now">): void {
   app.get(publicKeysPath(":keySet"), { schema: SCHEMAS.publicKeys }, async (request, reply) => {
     const { keySet } = request.params as { keySet: string };
     const keys =

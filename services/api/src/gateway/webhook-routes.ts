@@ -8,12 +8,12 @@ import {
   type Subscription,
 } from "@posthaste/store";
 import type { FastifyInstance, FastifyRequest } from "fastify";
-import { requireScope } from "../auth.ts";
-import type { Deps } from "../deps.ts";
-import { publicKeysPath } from "../public-keys.ts";
-import { subscribe } from "../subscribe.ts";
+import { type Authenticate, requireScope } from "../access/auth.ts";
+import type { RateLimit } from "../access/rate-limit.ts";
+import { sendProblem } from "../http/problem.ts";
+import { publicKeysPath } from "../subscriptions/public-keys.ts";
+import { type SubscribeParts, subscribe } from "../subscriptions/subscribe.ts";
 import { fieldsOf, textField } from "./parse-body.ts";
-import { sendProblem } from "./problem.ts";
 import { SCHEMAS } from "./schemas.ts";
 
 const COLLECTION = "/api/Webhook";
@@ -22,13 +22,19 @@ const ITEM = "/api/Webhook/:id";
 const ROWS_AT_ONCE = 500;
 const INT32_MAX = 2_147_483_647;
 
+/** What {@link webhookRoutes} works with. */
+export type WebhookParts = SubscribeParts & {
+  readonly authenticate: Authenticate;
+  readonly rateLimit: RateLimit;
+};
+
 /** The published REST gateway: what existing integrations rely on, in their words. */
-export function webhookRoutes(app: FastifyInstance, deps: Deps): void {
-  const { store } = deps;
+export function webhookRoutes(app: FastifyInstance, parts: WebhookParts): void {
+  const { store, now } = parts;
   const caller = async (request: FastifyRequest, scope: Scope): Promise<Principal> => {
-    const principal = await deps.authenticate(request.headers.authorization);
+    const principal = await parts.authenticate(request.headers.authorization);
     request.line.accountId = principal.accountId;
-    await deps.rateLimit(principal);
+    await parts.rateLimit(principal);
     requireScope(principal, scope);
     return principal;
   };
@@ -46,7 +52,7 @@ export function webhookRoutes(app: FastifyInstance, deps: Deps): void {
     async (request, reply) => {
       const { accountId } = principalIn(request);
       const fields = fieldsOf(request.body);
-      const { id, keySet, signingKey } = await subscribe(deps, accountId, {
+      const { id, keySet, signingKey } = await subscribe(parts, accountId, {
         targetUrl: textField(fields, "target_url"),
         eventTypes: [textField(fields, "event")],
         eventTypesField: "event",
@@ -88,7 +94,7 @@ export function webhookRoutes(app: FastifyInstance, deps: Deps): void {
       accountId,
       id,
       reason: "deleted by its owner",
-      now: deps.now(),
+      now: now(),
     });
     if (ended === undefined) throw notFound(id);
     return {};
@@ -104,7 +110,7 @@ export function webhookRoutes(app: FastifyInstance, deps: Deps): void {
         accountId,
         targetUrl,
         reason: "deleted by its owner",
-        now: deps.now(),
+        now: now(),
       });
       if (!known) {
         throw new Refusal("not_found", "this account never had a subscription on this target_url", {

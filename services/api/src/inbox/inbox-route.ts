@@ -1,6 +1,5 @@
 import type { FastifyInstance } from "fastify";
-import type { Deps } from "../deps.ts";
-import { sendProblem } from "../gateway/problem.ts";
+import { sendProblem } from "../http/problem.ts";
 import type { Inboxes } from "./inboxes.ts";
 
 /** Where an inbox takes what is sent to it. */
@@ -11,13 +10,13 @@ export function inboxPath(id: string): string {
 /** Takes webhooks for the inboxes. Whoever knows an inbox's address may send to it, as to any receiver. */
 export async function inboxRoute(
   app: FastifyInstance,
-  { deps, inboxes }: { deps: Deps; inboxes: Inboxes },
+  { inboxes, bodyBytesMax }: { inboxes: Inboxes; bodyBytesMax: number },
 ): Promise<void> {
   app.removeAllContentTypeParsers();
   // Any media type, and as it came: its signature is over the bytes.
   app.addContentTypeParser(
     "*",
-    { parseAs: "buffer", bodyLimit: deps.limits.POSTHASTE_BODY_BYTES_MAX },
+    { parseAs: "buffer", bodyLimit: bodyBytesMax },
     async (_request: unknown, body: Buffer) => body,
   );
   app.post(inboxPath(":inboxId"), { schema: { hide: true } }, async (request, reply) => {

@@ -1,5 +1,5 @@
 import { connectTemporal, startDelivery } from "@posthaste/delivery/client";
-import type { AccountId, DeliveryId, EventId, SubscriptionId } from "@posthaste/domain";
+import { timesIn } from "@posthaste/testkit";
 import type { Stack } from "../../stack/stack.ts";
 import { ingestMany } from "./traffic.ts";
 
@@ -19,7 +19,7 @@ export async function retriesDueAtOnce(
   count: number,
 ): Promise<number> {
   const { db } = stack.store;
-  const subscriptionId = (await stack.subscribe(targetUrl, eventType)) as SubscriptionId;
+  const subscriptionId = await stack.subscribe(targetUrl, eventType);
   await stack.client.subscriptions.pauseSubscription({ id: subscriptionId });
   await ingestMany(stack, eventType, count);
   const dueAt = Date.now() + AHEAD_MIN_MS + (count / STARTS_PER_SECOND) * 1_000;
@@ -28,9 +28,9 @@ export async function retriesDueAtOnce(
     .updateTable("deliveries")
     .set({
       state: "started",
+      ...timesIn("started", dueAt),
       attempts: 1,
       last_outcome: "timeout",
-      next_attempt_at: dueAt,
       reconcile_after: dueAt + RECONCILE_AFTER_MS,
     })
     .where("subscription_id", "=", subscriptionId)
@@ -50,10 +50,10 @@ export async function retriesDueAtOnce(
   const starter = async () => {
     for (const { id, event_id } of queue) {
       await startDelivery(client, {
-        deliveryId: id as DeliveryId,
-        accountId: stack.accountId as AccountId,
+        deliveryId: id,
+        accountId: stack.accountId,
         subscriptionId,
-        eventId: event_id as EventId,
+        eventId: event_id,
         eventType,
         targetUrl,
       });

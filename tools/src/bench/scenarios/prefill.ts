@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import type { DeliveryId, EventId, SubscriptionId } from "@posthaste/domain";
 import type { Stack } from "../../stack/stack.ts";
 import { dataJson } from "./traffic.ts";
 
@@ -10,7 +11,7 @@ const ROWS_AT_ONCE = 500;
 const AGE_MS = 24 * 3_600_000;
 
 /** Whose deliveries they are. */
-export type Owner = { readonly subscriptionId: number; readonly eventType: string };
+export type Owner = { readonly subscriptionId: SubscriptionId; readonly eventType: string };
 
 /**
  * Adds events that were delivered a day ago, each with its key, its delivery, that one's attempt and its changes, as
@@ -60,7 +61,8 @@ const sha256 = (text: string) => createHash("sha256").update(text).digest();
 
 /** Everything that one delivered event leaves. */
 function rowsOf({ accountId, subscriptionId, eventType, at }: Origin, n: number) {
-  const [eventId, deliveryId] = [`evt_${idOf(at + n, n)}`, `dlv_${idOf(at + n, n)}`];
+  const eventId = `evt_${idOf(at + n, n)}` as EventId;
+  const deliveryId = `dlv_${idOf(at + n, n)}` as DeliveryId;
   const time = at + n;
   const hash = sha256(eventId);
   const ended = { attempts: 1, last_outcome: "accepted" as const, last_status: 200 };
@@ -92,6 +94,7 @@ function rowsOf({ accountId, subscriptionId, eventType, at }: Origin, n: number)
       target_key: hash,
       state: "succeeded" as const,
       ...ended,
+      test: 0,
       created_at: time,
       started_at: time,
       ended_at: time,
@@ -99,11 +102,13 @@ function rowsOf({ accountId, subscriptionId, eventType, at }: Origin, n: number)
     attempt: {
       delivery_id: deliveryId,
       number: 1,
+      account_id: accountId,
       started_at: time,
       duration_ms: 1,
       outcome: "accepted" as const,
       acceptance: "OK_ONLY" as const,
       status: 200,
+      request_headers: "[]",
       response_headers: "[]",
       response_body: nothing,
       response_truncated: 0,
@@ -111,8 +116,14 @@ function rowsOf({ accountId, subscriptionId, eventType, at }: Origin, n: number)
       target_url: "http://127.0.0.1/hook",
     },
     changes: [
-      { ...change, state: "pending" as const, attempts: 0 },
-      { ...change, state: "succeeded" as const, ...ended },
+      { ...change, cause: "ingested" as const, state: "pending" as const, attempts: 0 },
+      {
+        ...change,
+        cause: "attempt_succeeded" as const,
+        state: "succeeded" as const,
+        ...ended,
+        attempt_ms: 1,
+      },
     ],
   };
 }

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Recovery, RecoveryState } from "@posthaste/contracts/delivery";
-import { type Receiver, startReceiver } from "@posthaste/testkit";
+import type { SubscriptionId } from "@posthaste/domain";
+import { type Receiver, startReceiver, timesIn } from "@posthaste/testkit";
 import type { Stack } from "../../stack/stack.ts";
 
 /** Events of one ingest call. */
@@ -60,7 +61,11 @@ export async function recoverThroughTrouble(stack: Stack, count: number): Promis
 }
 
 /** Events whose deliveries are exhausted, as an outage would have left them. */
-async function failedEvents(stack: Stack, subscriptionId: number, count: number): Promise<Set<string>> {
+async function failedEvents(
+  stack: Stack,
+  subscriptionId: SubscriptionId,
+  count: number,
+): Promise<Set<string>> {
   await stack.client.subscriptions.pauseSubscription({ id: subscriptionId });
   const ids = new Set<string>();
   while (ids.size < count) {
@@ -75,7 +80,13 @@ async function failedEvents(stack: Stack, subscriptionId: number, count: number)
   // 34 hours of failing attempts cannot be waited for; their end is what the recovery reads.
   await stack.store.db
     .updateTable("deliveries")
-    .set({ state: "exhausted", attempts: 14, last_outcome: "refused", ended_at: Date.now() })
+    .set({
+      state: "exhausted",
+      ...timesIn("exhausted", Date.now()),
+      attempts: 14,
+      last_outcome: "refused",
+      ended_at: Date.now(),
+    })
     .where("subscription_id", "=", subscriptionId)
     .execute();
   await stack.client.subscriptions.resumeSubscription({ id: subscriptionId });
@@ -84,7 +95,7 @@ async function failedEvents(stack: Stack, subscriptionId: number, count: number)
 
 async function outcome(
   stack: Stack,
-  subscriptionId: number,
+  subscriptionId: SubscriptionId,
   events: ReadonlySet<string>,
   receiver: Receiver,
 ): Promise<Pick<RecoveryResult, "deliveries" | "missed" | "twice" | "repeatedRequests">> {
@@ -112,7 +123,7 @@ async function standOf(stack: Stack, id: number): Promise<Recovery> {
   return recovery;
 }
 
-async function open(stack: Stack, subscriptionId: number): Promise<number> {
+async function open(stack: Stack, subscriptionId: SubscriptionId): Promise<number> {
   const { count } = await stack.store.db
     .selectFrom("deliveries")
     .select((eb) => eb.fn.countAll().as("count"))

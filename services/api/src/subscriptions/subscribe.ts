@@ -1,21 +1,33 @@
 import {
   type Acceptance,
   type AccountId,
+  type EgressRules,
   parseCustomHeaders,
   parseTargetUrl,
+  plainText,
   type Rate,
   requireCallable,
 } from "@posthaste/domain";
-import { createSubscription, type NewSubscription } from "@posthaste/store";
-import type { Deps } from "./deps.ts";
-import { plainText } from "./plain-text.ts";
-import { requireSubscribable } from "./require-event-type.ts";
+import { createSubscription, type NewSubscription, type Store } from "@posthaste/store";
+import type { Catalog } from "../catalog/catalog.ts";
+import { requireSubscribable } from "../catalog/require-event-type.ts";
+import type { Limits } from "../http/limits.ts";
 
 /** The longest `secret` of a caller, in characters, as published. */
 const CREDENTIAL_CHARS_MAX = 255;
 const DESCRIPTION_CHARS_MAX = 255;
 const METADATA_KEY_CHARS_MAX = 64;
 const METADATA_VALUE_CHARS_MAX = 500;
+
+/** What {@link subscribe} works with. */
+export type SubscribeParts = {
+  readonly store: Store;
+  readonly catalog: Catalog;
+  /** What a target URL may name. */
+  readonly egressRules: EgressRules;
+  readonly limits: Pick<Limits, "subscriptionsMax">;
+  readonly now: () => number;
+};
 
 /**
  * Checks what a caller wants to subscribe, and stores it.
@@ -24,7 +36,7 @@ const METADATA_VALUE_CHARS_MAX = 500;
  * @throws Refusal naming the field at fault
  */
 export async function subscribe(
-  deps: Deps,
+  { store, catalog, egressRules, limits, now }: SubscribeParts,
   accountId: AccountId,
   wanted: {
     targetUrl: string;
@@ -41,9 +53,9 @@ export async function subscribe(
     concurrency?: number | null;
   },
 ): Promise<NewSubscription> {
-  const targetUrl = callableUrl(deps, wanted.targetUrl);
-  await requireSubscribable(deps.catalog, accountId, wanted.eventTypes, { field: wanted.eventTypesField });
-  return await createSubscription(deps.store, {
+  const targetUrl = callableUrl(egressRules, wanted.targetUrl);
+  await requireSubscribable(catalog, accountId, wanted.eventTypes, { field: wanted.eventTypesField });
+  return await createSubscription(store, {
     accountId,
     targetUrl,
     eventTypes: wanted.eventTypes,
@@ -55,8 +67,8 @@ export async function subscribe(
     headers: parseCustomHeaders(wanted.headers ?? {}),
     rate: wanted.rate ?? null,
     concurrency: wanted.concurrency ?? null,
-    subscriptionsMax: deps.limits.POSTHASTE_SUBSCRIPTIONS_MAX,
-    now: deps.now(),
+    subscriptionsMax: limits.subscriptionsMax,
+    now: now(),
   });
 }
 
@@ -66,9 +78,9 @@ export function checkCredential(secret: string): string | null {
 }
 
 /** @throws Refusal for what is no target URL, or may plainly not be called */
-export function callableUrl(deps: Deps, text: string): string {
+export function callableUrl(rules: EgressRules, text: string): string {
   const targetUrl = parseTargetUrl(text);
-  requireCallable(deps.egressRules, targetUrl);
+  requireCallable(rules, targetUrl);
   return targetUrl;
 }
 

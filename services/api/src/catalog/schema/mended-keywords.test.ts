@@ -1,6 +1,6 @@
 import type { JsonObject } from "@bufbuild/protobuf";
 import { describe, expect, test } from "vitest";
-import { fitsByTheBook } from "../../test/json-schema-by-the-book.ts";
+import { fitsByTheBook } from "../../../test/json-schema-by-the-book.ts";
 import { compileSchema } from "./compile-schema.ts";
 import { newWork } from "./work.ts";
 

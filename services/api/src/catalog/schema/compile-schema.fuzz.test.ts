@@ -4,7 +4,7 @@ import { fuzzing } from "@posthaste/testkit";
 import { Ajv2020 } from "ajv/dist/2020.js";
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { fitsByTheBook } from "../../test/json-schema-by-the-book.ts";
+import { fitsByTheBook } from "../../../test/json-schema-by-the-book.ts";
 import { compileSchema } from "./compile-schema.ts";
 import { newWork, WorkExceeded } from "./work.ts";
 

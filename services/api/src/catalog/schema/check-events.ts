@@ -1,7 +1,8 @@
 import type { AccountId, SchemaCheck } from "@posthaste/domain";
 import { Refusal } from "@posthaste/domain";
-import type { CatalogEntry } from "../catalog.ts";
-import type { Deps } from "../deps.ts";
+import type { Log } from "@posthaste/runtime";
+import type { Catalog, CatalogEntry } from "../catalog.ts";
+import type { Validators } from "./validators.ts";
 import { sentenceOf, type Violation, violationsOf } from "./violations.ts";
 import { newWork, type Work, WorkExceeded } from "./work.ts";
 
@@ -20,6 +21,9 @@ export type EventToCheck = {
   readonly field: string;
 };
 
+/** What {@link checkEvents} works with. */
+export type EventChecks = { readonly catalog: Catalog; readonly validators: Validators; readonly log: Log };
+
 /**
  * Holds events against their types' schemas, as their account has chosen.
  *
@@ -27,26 +31,26 @@ export type EventToCheck = {
  * @throws Refusal `invalid`, naming the first violations, where the account wants such events refused
  */
 export async function checkEvents(
-  deps: Deps,
+  { catalog, validators, log }: EventChecks,
   accountId: AccountId,
   events: readonly EventToCheck[],
 ): Promise<readonly (readonly Violation[])[]> {
-  const mode = await deps.catalog.schemaCheck(accountId);
+  const mode = await catalog.schemaCheck(accountId);
   if (mode === "OFF") return events.map(() => []);
   const max = Math.min(VIOLATIONS_MAX, Math.max(1, Math.floor(WARNINGS_MAX / events.length)));
   const work = newWork();
   const found: (readonly Violation[])[] = [];
-  for (const event of events) found.push(await violationsIn(deps, event, work, max));
+  for (const event of events) found.push(await violationsIn(validators, event, work, max));
   const wrong = found.flatMap((violations, i) =>
     violations.map((violation) => ({ violation, field: events[i]?.field ?? "" })),
   );
-  if (wrong.length > 0) note(deps, accountId, mode, found);
+  if (wrong.length > 0) note(log, accountId, mode, found);
   if (mode === "REJECT" && wrong.length > 0) throw refusal(wrong);
   return found;
 }
 
 async function violationsIn(
-  { validators }: Deps,
+  validators: Validators,
   { entry, snapshot }: EventToCheck,
   work: Work,
   max: number,
@@ -62,7 +66,7 @@ async function violationsIn(
 }
 
 function note(
-  { log }: Deps,
+  log: Log,
   accountId: AccountId,
   mode: SchemaCheck,
   found: readonly (readonly Violation[])[],

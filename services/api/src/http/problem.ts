@@ -1,8 +1,8 @@
 import { Refusal } from "@posthaste/domain";
-import { isStoreAway } from "@posthaste/store";
+import type { Log } from "@posthaste/runtime";
+import { isStoreAway, type Store } from "@posthaste/store";
 import type { FastifyReply } from "fastify";
-import type { Deps } from "../deps.ts";
-import { REFUSALS, retryAfterSeconds } from "../refusal-table.ts";
+import { REFUSALS, retryAfterSeconds } from "./refusal-table.ts";
 
 /** An error as RFC 9457 wants it, plus the field at fault. */
 export type Problem = {
@@ -26,7 +26,11 @@ export function sendProblem(reply: FastifyReply, { retryAfterMs, ...problem }: P
 }
 
 /** What a caller may see of an error. */
-export function problemOf(deps: Deps, error: unknown, requestId: string): ProblemToSend {
+export function problemOf(
+  { store, log, bodyBytesMax }: { store: Store; log: Log; bodyBytesMax: number },
+  error: unknown,
+  requestId: string,
+): ProblemToSend {
   if (error instanceof Refusal) {
     const { http, title } = REFUSALS[error.code];
     return {
@@ -42,7 +46,7 @@ export function problemOf(deps: Deps, error: unknown, requestId: string): Proble
     return {
       title: REFUSALS.too_large.title,
       status,
-      detail: `the body is over ${deps.limits.POSTHASTE_GATEWAY_BODY_BYTES_MAX} bytes; send less`,
+      detail: `the body is over ${bodyBytesMax} bytes; send less`,
     };
   }
   if (status === 415) {
@@ -56,8 +60,8 @@ export function problemOf(deps: Deps, error: unknown, requestId: string): Proble
   if (status >= 400 && status < 500) {
     return { title: REFUSALS.invalid.title, status, detail: "the request cannot be read; see /api/docs" };
   }
-  deps.log.error("request.faulted", error, { requestId });
-  return isStoreAway(deps.store, error)
+  log.error("request.faulted", error, { requestId });
+  return isStoreAway(store, error)
     ? { title: "Away for a moment", status: 503, detail: "the database is away; try again in a moment" }
     : { title: "A fault of ours", status: 500, detail: "internal error" };
 }

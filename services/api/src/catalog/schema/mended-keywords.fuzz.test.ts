@@ -2,7 +2,7 @@ import type { JsonObject } from "@bufbuild/protobuf";
 import { fuzzing } from "@posthaste/testkit";
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { fitsByTheBook } from "../../test/json-schema-by-the-book.ts";
+import { fitsByTheBook } from "../../../test/json-schema-by-the-book.ts";
 import { compileSchema } from "./compile-schema.ts";
 import { newWork } from "./work.ts";
 

@@ -1,11 +1,16 @@
-import type { AccountId } from "@posthaste/domain";
-import { EVENT_DATA_BYTES_MAX, parseEventData, Refusal } from "@posthaste/domain";
-import type { EventToIngest, IngestedEvent } from "@posthaste/store";
-import type { Deps } from "./deps.ts";
-import { plainText } from "./plain-text.ts";
-import { requireIngestible } from "./require-event-type.ts";
-import { checkEvents, type EventToCheck } from "./schema/check-events.ts";
-import type { Violation } from "./schema/violations.ts";
+import {
+  type AccountId,
+  EVENT_DATA_BYTES_MAX,
+  parseEventData,
+  plainText,
+  Refusal,
+  requireUnicode,
+} from "@posthaste/domain";
+import type { EventToIngest, Ingest, IngestedEvent } from "@posthaste/store";
+import type { Catalog } from "../catalog/catalog.ts";
+import { requireIngestible } from "../catalog/require-event-type.ts";
+import { checkEvents, type EventChecks, type EventToCheck } from "../catalog/schema/check-events.ts";
+import type { Violation } from "../catalog/schema/violations.ts";
 
 /** An event as a caller sends it. */
 export type IncomingEvent = {
@@ -22,40 +27,51 @@ export type IncomingEvent = {
 /** An event that was stored, and how it does not fit its type's schema, where the account wants to know. */
 export type AcceptedEvent = IngestedEvent & { readonly warnings: readonly Violation[] };
 
+/** What {@link ingest} works with. */
+export type IngestParts = EventChecks & {
+  /** Stores what one call brings, all or none. */
+  readonly ingest: (call: Ingest) => Promise<IngestedEvent[]>;
+  /** Deliveries created within one call; the worker creates the others. */
+  readonly fanOutMax: number;
+  /** Tells the workers that deliveries are pending. */
+  readonly nudge: () => void;
+  readonly now: () => number;
+};
+
 /**
  * Checks events and stores them, all or none; then the workers are nudged.
  *
  * @throws Refusal naming the field at fault
  */
 export async function ingest(
-  deps: Deps,
+  parts: IngestParts,
   accountId: AccountId,
   incoming: readonly IncomingEvent[],
   traceparent?: string,
 ): Promise<AcceptedEvent[]> {
   const events: (EventToIngest & EventToCheck)[] = [];
-  for (const event of incoming) events.push(await check(deps, accountId, event));
-  const warnings = await checkEvents(deps, accountId, events);
-  const results = await deps.ingest({
+  for (const event of incoming) events.push(await check(parts.catalog, accountId, event));
+  const warnings = await checkEvents(parts, accountId, events);
+  const results = await parts.ingest({
     accountId,
     events,
-    deliveriesMax: deps.fanOutMax,
-    now: deps.now(),
+    deliveriesMax: parts.fanOutMax,
+    now: parts.now(),
     traceparent,
   });
-  if (results.some((result) => !result.duplicate)) deps.nudge();
+  if (results.some((result) => !result.duplicate)) parts.nudge();
   return results.map((result, i) => ({ ...result, warnings: warnings[i] ?? [] }));
 }
 
 const KEY_CHARS_MAX = 255;
 
 async function check(
-  deps: Deps,
+  catalog: Catalog,
   accountId: AccountId,
   event: IncomingEvent,
 ): Promise<EventToIngest & EventToCheck> {
   const field = `${event.path}event_type`;
-  const entry = await requireIngestible(deps.catalog, accountId, event.eventType, field);
+  const entry = await requireIngestible(catalog, accountId, event.eventType, field);
   const { code } = entry;
   const { data, snapshot } = checkSnapshot(event.json, event.jsonField);
   return {
@@ -77,11 +93,7 @@ async function check(
  * @throws Refusal naming the field
  */
 export function checkSnapshot(json: string, field: string): { data: Buffer; snapshot: unknown } {
-  if (!json.isWellFormed()) {
-    throw new Refusal("invalid", `${field} is not valid Unicode: it holds half of a surrogate pair`, {
-      field,
-    });
-  }
+  requireUnicode(json, field);
   const data = Buffer.from(json, "utf8");
   if (data.length > EVENT_DATA_BYTES_MAX) {
     throw new Refusal(

@@ -7,12 +7,24 @@ import {
   getDelivery,
   getSubscription,
   listAttempts,
+  type Store,
 } from "@posthaste/store";
-import type { Deps } from "./deps.ts";
-import { checkSnapshot } from "./ingest.ts";
-import { requireLive } from "./require-event-type.ts";
+import type { Catalog } from "../catalog/catalog.ts";
+import { requireLive } from "../catalog/require-event-type.ts";
+import { checkSnapshot } from "../ingest/ingest.ts";
 
 const LOOK_EVERY_MS = 100;
+
+/** What {@link sendTestEvent} works with. */
+export type TestEventParts = {
+  readonly store: Store;
+  readonly catalog: Catalog;
+  readonly now: () => number;
+  /** Tells the workers that deliveries are pending. */
+  readonly nudge: () => void;
+  /** How long the call waits for the outcome. */
+  readonly testEventWaitMs: number;
+};
 
 /**
  * Sends one event to one subscription and waits for what comes of it. It is tried once and marked as a test; nobody else
@@ -24,17 +36,16 @@ const LOOK_EVERY_MS = 100;
  * @throws Refusal
  */
 export async function sendTestEvent(
-  deps: Deps,
+  { store, catalog, now, nudge, testEventWaitMs }: TestEventParts,
   accountId: AccountId,
   wanted: { id: SubscriptionId; eventType: string; json: string },
   signal: AbortSignal,
 ): Promise<{ delivery: Delivery; attempt: Attempt | undefined }> {
-  const { store, now } = deps;
   const subscription = await getSubscription(store, { accountId, id: wanted.id });
   if (subscription === undefined) throw unknown(wanted.id);
-  const code = wanted.eventType || (await firstTypeOf(deps, accountId, subscription.eventTypes));
-  const type = await requireLive(deps.catalog, accountId, code, "event_type");
-  const json = wanted.json || ((await deps.catalog.texts(type))?.sampleJson ?? "{}");
+  const code = wanted.eventType || (await firstTypeOf(catalog, accountId, subscription.eventTypes));
+  const type = await requireLive(catalog, accountId, code, "event_type");
+  const json = wanted.json || ((await catalog.texts(type))?.sampleJson ?? "{}");
   const { data } = checkSnapshot(json, "data_json");
   const made = await createTestDelivery(store, {
     accountId,
@@ -44,14 +55,14 @@ export async function sendTestEvent(
     now: now(),
   });
   if (made === undefined) throw unknown(wanted.id);
-  deps.nudge();
-  const delivery = await waitForEnd(deps, accountId, made, signal);
+  nudge();
+  const delivery = await waitForEnd({ store, testEventWaitMs }, accountId, made, signal);
   const attempts = await listAttempts(store, { accountId, deliveryId: delivery.id });
   return { delivery, attempt: attempts?.[0] };
 }
 
 async function waitForEnd(
-  { store, testEventWaitMs }: Deps,
+  { store, testEventWaitMs }: Pick<TestEventParts, "store" | "testEventWaitMs">,
   accountId: AccountId,
   made: Delivery,
   signal: AbortSignal,
@@ -65,7 +76,7 @@ async function waitForEnd(
 }
 
 async function firstTypeOf(
-  { catalog }: Deps,
+  catalog: Catalog,
   accountId: AccountId,
   eventTypes: readonly string[],
 ): Promise<string> {

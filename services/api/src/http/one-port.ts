@@ -57,16 +57,16 @@ export function createOnePort(limits: Limits, handler: Handler): OnePort {
   };
   const server = createServer(
     {
-      maxHeaderSize: limits.POSTHASTE_HEADER_BYTES_MAX,
-      headersTimeout: limits.POSTHASTE_HEADERS_TIMEOUT_MS,
-      requestTimeout: Math.max(limits.POSTHASTE_REQUEST_TIMEOUT_MS, limits.POSTHASTE_HEADERS_TIMEOUT_MS),
-      connectionsCheckingInterval: Math.min(1_000, limits.POSTHASTE_HEADERS_TIMEOUT_MS),
+      maxHeaderSize: limits.headerBytesMax,
+      headersTimeout: limits.headersTimeoutMs,
+      requestTimeout: Math.max(limits.requestTimeoutMs, limits.headersTimeoutMs),
+      connectionsCheckingInterval: Math.min(1_000, limits.headersTimeoutMs),
     },
     handleHttp1,
   );
   const streams = new Set<ServerHttp2Stream>();
   const handleHttp2 = (request: Http2ServerRequest, response: Http2ServerResponse) => {
-    boundArrival(request, limits.POSTHASTE_REQUEST_TIMEOUT_MS);
+    boundArrival(request, limits.requestTimeoutMs);
     streams.add(request.stream);
     // Still to come, even if the stream is closed: Node hands out the request in an earlier tick.
     request.stream.once("close", () => {
@@ -78,8 +78,8 @@ export function createOnePort(limits: Limits, handler: Handler): OnePort {
   const http2 = createHttp2Server(
     {
       settings: {
-        maxConcurrentStreams: limits.POSTHASTE_STREAMS_MAX,
-        maxHeaderListSize: limits.POSTHASTE_HEADER_BYTES_MAX,
+        maxConcurrentStreams: limits.streamsMax,
+        maxHeaderListSize: limits.headerBytesMax,
       },
     },
     handleHttp2,
@@ -106,12 +106,12 @@ export function createOnePort(limits: Limits, handler: Handler): OnePort {
   const [takeHttp1] = server.listeners("connection");
   if (takeHttp1 === undefined) throw new Error("Node's HTTP server takes no connections");
   server.removeAllListeners("connection");
-  server.maxConnections = limits.POSTHASTE_CONNECTIONS_MAX;
+  server.maxConnections = limits.connectionsMax;
   const undecided = new Set<Socket>();
   server.on("connection", (socket) => {
     undecided.add(socket);
     socket.once("close", () => undecided.delete(socket));
-    decide(socket, limits.POSTHASTE_HEADERS_TIMEOUT_MS, (isHttp2) => {
+    decide(socket, limits.headersTimeoutMs, (isHttp2) => {
       undecided.delete(socket);
       if (isHttp2) return takeHttp2(socket);
       const responses = new Set<ServerResponse>();

@@ -1,5 +1,5 @@
 import type { JsonObject, JsonValue } from "@bufbuild/protobuf";
-import { EVENT_DATA_DEPTH_MAX, Refusal } from "@posthaste/domain";
+import { EVENT_DATA_DEPTH_MAX, Refusal, requireUnicode } from "@posthaste/domain";
 
 /** How much of a long path a refusal repeats. */
 const PATH_CHARS_MAX = 80;
@@ -47,10 +47,14 @@ function checkNumber(value: number, path: string): void {
 }
 
 function checkText(text: string, path: string): void {
-  if (!text.isWellFormed()) throw refuse(path, "is not valid Unicode: it holds half of a surrogate pair");
+  requireUnicode(text, shortened(path));
+}
+
+function shortened(path: string): string {
+  return path.length > PATH_CHARS_MAX ? `${path.slice(0, PATH_CHARS_MAX)}…` : path;
 }
 
 function refuse(path: string, what: string): Refusal {
-  const place = path.length > PATH_CHARS_MAX ? `${path.slice(0, PATH_CHARS_MAX)}…` : path;
+  const place = shortened(path);
   return new Refusal("invalid", `${place} ${what}`, { field: place });
 }

@@ -1,7 +1,7 @@
 import { Refusal } from "@posthaste/domain";
 import type { Principal } from "@posthaste/store";
 import { RateLimiterMemory, RateLimiterRes } from "rate-limiter-flexible";
-import { RATE_WINDOW_S } from "./limits.ts";
+import { RATE_WINDOW_S } from "../http/limits.ts";
 
 /** Counts one request of a token. @throws Refusal `too_many`, with the time after which to try again */
 export type RateLimit = (principal: Principal) => Promise<void>;

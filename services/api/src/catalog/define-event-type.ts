@@ -4,20 +4,26 @@ import {
   EVENT_TYPES,
   isOperational,
   parseEventData,
+  plainText,
   Refusal,
+  requireUnicode,
   schemaBreaks,
 } from "@posthaste/domain";
-import { archiveEventType, createEventType, type Principal, updateEventType } from "@posthaste/store";
-import { requireScope } from "./auth.ts";
-import type { CatalogEntry, CatalogTexts } from "./catalog.ts";
-import { structJson } from "./connect/struct-json.ts";
-import type { Deps } from "./deps.ts";
-import { plainText } from "./plain-text.ts";
+import {
+  archiveEventType,
+  createEventType,
+  type Principal,
+  type Store,
+  updateEventType,
+} from "@posthaste/store";
+import { requireScope } from "../access/auth.ts";
+import type { Catalog, CatalogEntry, CatalogTexts } from "./catalog.ts";
 import { requireEventType } from "./require-event-type.ts";
 import { compileSchema } from "./schema/compile-schema.ts";
 import { SCHEMA_BYTES_MAX } from "./schema/read-schema.ts";
 import { sentenceOf, violationsOf } from "./schema/violations.ts";
 import { newWork, WorkExceeded } from "./schema/work.ts";
+import { structJson } from "./struct-json.ts";
 
 const DESCRIPTION_CHARS_MAX = 500;
 const SAMPLE_BYTES_MAX = 65_536;
@@ -25,6 +31,13 @@ const SAMPLE_BYTES_MAX = 65_536;
 const BREAKS_MAX = 10;
 /** Others who change the same event type at the same moment are waited for so often. */
 const RUNS_MAX = 5;
+
+/** What changes to the catalogue work with. */
+export type CatalogEditor = {
+  readonly store: Store;
+  readonly catalog: Catalog;
+  readonly now: () => number;
+};
 
 type Defined = readonly [CatalogEntry, CatalogTexts];
 
@@ -34,7 +47,7 @@ type Defined = readonly [CatalogEntry, CatalogTexts];
  * @throws Refusal
  */
 export async function defineEventType(
-  deps: Deps,
+  { store, catalog, now }: CatalogEditor,
   principal: Principal,
   wanted: {
     code: string;
@@ -44,7 +57,6 @@ export async function defineEventType(
     shared: boolean;
   },
 ): Promise<Defined> {
-  const { store, catalog } = deps;
   const { code, shared } = wanted;
   if (shared) requireScope(principal, "admin");
   if (isOperational(code) || EVENT_TYPES.some((type) => type.code === code)) {
@@ -54,7 +66,7 @@ export async function defineEventType(
   }
   const texts = checkTexts(wanted);
   const owner = shared ? "shared" : principal.accountId;
-  const stored = await createEventType(store, { owner, code, ...texts, now: deps.now() });
+  const stored = await createEventType(store, { owner, code, ...texts, now: now() });
   catalog.changed(owner);
   return [{ code, stored, version: stored.version, archivedAt: null }, stored];
 }
@@ -65,7 +77,7 @@ export async function defineEventType(
  * @throws Refusal
  */
 export async function redefineEventType(
-  deps: Deps,
+  { store, catalog, now }: CatalogEditor,
   principal: Principal,
   wanted: {
     code: string;
@@ -75,9 +87,8 @@ export async function redefineEventType(
     allowBreaking: boolean;
   },
 ): Promise<Defined> {
-  const { store, catalog } = deps;
   for (let run = 1; run <= RUNS_MAX; run++) {
-    const { entry, stored, owner } = await requireChangeable(deps, principal, wanted.code);
+    const { entry, stored, owner } = await requireChangeable(catalog, principal, wanted.code);
     if (entry.archivedAt !== null) {
       throw new Refusal("wrong_state", `the event type ${wanted.code} is archived and cannot be changed`, {
         field: "code",
@@ -93,7 +104,7 @@ export async function redefineEventType(
     });
     if (wanted.schema !== undefined && !wanted.allowBreaking) requireReadable(schemaBefore, wanted.schema);
     const { id, version: basedOn } = stored;
-    const version = await updateEventType(store, { id, owner, basedOn, ...texts, now: deps.now() });
+    const version = await updateEventType(store, { id, owner, basedOn, ...texts, now: now() });
     // Also where another process was faster: then this one's catalogue is older than the database.
     catalog.changed(owner);
     if (version !== undefined) {
@@ -113,10 +124,13 @@ export async function redefineEventType(
  *
  * @throws Refusal
  */
-export async function retireEventType(deps: Deps, principal: Principal, code: string): Promise<Defined> {
-  const { store, catalog } = deps;
-  const { stored, owner } = await requireChangeable(deps, principal, code);
-  await archiveEventType(store, { id: stored.id, now: deps.now() });
+export async function retireEventType(
+  { store, catalog, now }: CatalogEditor,
+  principal: Principal,
+  code: string,
+): Promise<Defined> {
+  const { stored, owner } = await requireChangeable(catalog, principal, code);
+  await archiveEventType(store, { id: stored.id, now: now() });
   catalog.changed(owner);
   const entry = await requireEventType(catalog, principal.accountId, code, "code", "not_found");
   const texts = await catalog.texts(entry);
@@ -124,7 +138,7 @@ export async function retireEventType(deps: Deps, principal: Principal, code: st
   return [entry, texts];
 }
 
-async function requireChangeable({ catalog }: Deps, principal: Principal, code: string) {
+async function requireChangeable(catalog: Catalog, principal: Principal, code: string) {
   const entry = await requireEventType(catalog, principal.accountId, code, "code", "not_found");
   const { stored } = entry;
   if (stored === null) {
@@ -146,11 +160,7 @@ function checkTexts(texts: { description: string; schema: JsonObject; sampleJson
   requireBytes(schemaJson, "schema", SCHEMA_BYTES_MAX);
   const validate = compileSchema(texts.schema);
   const { sampleJson } = texts;
-  if (!sampleJson.isWellFormed()) {
-    throw new Refusal("invalid", "sample_json is not valid Unicode: it holds half of a surrogate pair", {
-      field: "sample_json",
-    });
-  }
+  requireUnicode(sampleJson, "sample_json");
   requireBytes(sampleJson, "sample_json", SAMPLE_BYTES_MAX);
   const sample = parseEventData(sampleJson, "sample_json").value;
   const [wrong] = violationsOf(

@@ -76,7 +76,42 @@ export const LIMIT_SETTINGS = {
   ),
 } as const;
 
-export type Limits = Values<typeof LIMIT_SETTINGS>;
+/** The limits of one process of the API. Each is described by its setting in {@link LIMIT_SETTINGS}. */
+export type Limits = {
+  readonly ratePerSecond: number;
+  readonly requestsMax: number;
+  readonly publicRequestsMax: number;
+  readonly connectionsMax: number;
+  readonly streamsMax: number;
+  readonly watchesMax: number;
+  readonly subscriptionsMax: number;
+  readonly bodyBytesMax: number;
+  readonly batchBytesMax: number;
+  readonly batchEventsMax: number;
+  readonly gatewayBodyBytesMax: number;
+  readonly headerBytesMax: number;
+  readonly headersTimeoutMs: number;
+  readonly requestTimeoutMs: number;
+};
+
+export function limitsFrom(settings: Values<typeof LIMIT_SETTINGS>): Limits {
+  return {
+    ratePerSecond: settings.POSTHASTE_RATE_PER_SECOND,
+    requestsMax: settings.POSTHASTE_REQUESTS_MAX,
+    publicRequestsMax: settings.POSTHASTE_PUBLIC_REQUESTS_MAX,
+    connectionsMax: settings.POSTHASTE_CONNECTIONS_MAX,
+    streamsMax: settings.POSTHASTE_STREAMS_MAX,
+    watchesMax: settings.POSTHASTE_WATCHES_MAX,
+    subscriptionsMax: settings.POSTHASTE_SUBSCRIPTIONS_MAX,
+    bodyBytesMax: settings.POSTHASTE_BODY_BYTES_MAX,
+    batchBytesMax: settings.POSTHASTE_BATCH_BYTES_MAX,
+    batchEventsMax: settings.POSTHASTE_BATCH_EVENTS_MAX,
+    gatewayBodyBytesMax: settings.POSTHASTE_GATEWAY_BODY_BYTES_MAX,
+    headerBytesMax: settings.POSTHASTE_HEADER_BYTES_MAX,
+    headersTimeoutMs: settings.POSTHASTE_HEADERS_TIMEOUT_MS,
+    requestTimeoutMs: settings.POSTHASTE_REQUEST_TIMEOUT_MS,
+  };
+}
 
 /** The time over which a token's rate is taken. */
 export const RATE_WINDOW_S = 10;

@@ -6,8 +6,8 @@ import {
   type DeliveryChange,
   listChanges,
   orderChanges,
+  type Store,
 } from "@posthaste/store";
-import type { Deps } from "./deps.ts";
 
 const LOOK_EVERY_MS = 250;
 /** Told also where nothing happens, so that both sides see a dead connection, and the cursor does not grow old. */
@@ -26,14 +26,15 @@ export type Watch = (
 /**
  * Follows an account's deliveries from a cursor on.
  *
+ * @param watchesMax streams open at once in this process
  * @throws Refusal for a cursor that nobody gave out or that is too old, or where too many follow already
  */
-export function createWatch({ store, limits }: Deps): Watch {
+export function createWatch(store: Store, watchesMax: number): Watch {
   let open = 0;
   return async function* watch({ accountId, subscriptionId, cursor: from }, signal) {
     const current = await currentCursor(store);
     let cursor = from === "" ? current : cursorFrom(from, current);
-    if (open >= limits.POSTHASTE_WATCHES_MAX) {
+    if (open >= watchesMax) {
       throw new Refusal("too_many", `${open} streams are open, as many as may be; try again later`, {
         retryAfterMs: RETRY_AFTER_MS,
       });

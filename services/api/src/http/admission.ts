@@ -1,7 +1,6 @@
 import type { FastifyInstance, FastifyRequest } from "fastify";
-import { TOKEN_RPC_PATHS } from "./connect/access.ts";
-import { sendProblem } from "./gateway/problem.ts";
 import { BUSY_RETRY_AFTER_MS, type Limits } from "./limits.ts";
+import { sendProblem } from "./problem.ts";
 import { isOver, whenOver } from "./when-over.ts";
 
 declare module "fastify" {
@@ -28,16 +27,21 @@ export type RequestsUnderWay = { readonly token: number; readonly public: number
  * Requests that need no token have a bound of their own: otherwise anybody could take every place by being
  * slow. Requests that need one cannot be slow without it: they are refused before their bodies are read.
  *
+ * @param tokenPaths routes beside those with `needsToken` that see to the token first
  * @returns tells how many there are at the moment
  */
-export function boundRequests(app: FastifyInstance, limits: Limits): () => RequestsUnderWay {
-  const withToken = { underWay: 0, max: limits.POSTHASTE_REQUESTS_MAX };
-  const forAnybody = { underWay: 0, max: limits.POSTHASTE_PUBLIC_REQUESTS_MAX };
+export function boundRequests(
+  app: FastifyInstance,
+  limits: Limits,
+  tokenPaths: ReadonlySet<string>,
+): () => RequestsUnderWay {
+  const withToken = { underWay: 0, max: limits.requestsMax };
+  const forAnybody = { underWay: 0, max: limits.publicRequestsMax };
   app.addHook("onRequest", async (request, reply) => {
     // Nobody waits for its answer, and it takes no place that would bound the work on it.
     if (isOver(reply.raw)) return void reply.hijack();
     if (PROBES.has(request.routeOptions.url)) return;
-    const places = needsToken(request) ? withToken : forAnybody;
+    const places = needsToken(request, tokenPaths) ? withToken : forAnybody;
     places.underWay += 1;
     whenOver(reply.raw, () => {
       places.underWay -= 1;
@@ -53,6 +57,6 @@ export function boundRequests(app: FastifyInstance, limits: Limits): () => Reque
   return () => ({ token: withToken.underWay, public: forAnybody.underWay });
 }
 
-function needsToken({ routeOptions }: FastifyRequest): boolean {
-  return routeOptions.config.needsToken === true || TOKEN_RPC_PATHS.has(routeOptions.url ?? "");
+function needsToken({ routeOptions }: FastifyRequest, tokenPaths: ReadonlySet<string>): boolean {
+  return routeOptions.config.needsToken === true || tokenPaths.has(routeOptions.url ?? "");
 }
