@@ -12,7 +12,7 @@ export {
   urls,
   type Values,
 } from "./config.ts";
-export { countedLog, createLog, LOG_LEVELS, type Log, type LogLevel, silentLog } from "./log.ts";
+export { createLog, LOG_LEVELS, type Log, type LogLevel, silentLog } from "./log.ts";
 export { createMetrics, METRICS_CONTENT_TYPE, type Metrics, serveMetrics } from "./metrics.ts";
 export { type Running, runService, type Service } from "./run-service.ts";
 export { noTracer, type Span, startTracing, type Traceparent, type Tracer, type Tracing } from "./tracing.ts";

@@ -56,28 +56,3 @@ function describeError(error: unknown, depth = 0): unknown {
     error.cause === undefined || depth === CAUSES_MAX ? {} : { cause: describeError(error.cause, depth + 1) };
   return { type: error.name, message: error.message, ...code, stack: error.stack, ...cause };
 }
-
-/** A log whose lines are counted, too: one line for each unit of work is what metrics are made of. */
-export function countedLog(
-  log: Log,
-  onLine: (event: string, fields: Readonly<Record<string, unknown>>) => void,
-  bound: Readonly<Record<string, unknown>> = {},
-): Log {
-  const count = (event: string, fields: Readonly<Record<string, unknown>> = {}) =>
-    onLine(event, { ...bound, ...fields });
-  return {
-    info(event, fields) {
-      log.info(event, fields);
-      count(event, fields);
-    },
-    warn(event, fields) {
-      log.warn(event, fields);
-      count(event, fields);
-    },
-    error(event, error, fields) {
-      log.error(event, error, fields);
-      count(event, fields);
-    },
-    with: (fields) => countedLog(log.with(fields), onLine, { ...bound, ...fields }),
-  };
-}

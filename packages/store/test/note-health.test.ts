@@ -37,7 +37,7 @@ async function deliver(
     deliveryId: delivery.id,
     attempt: attempt({ outcome, status: outcome === "accepted" ? 200 : 500 }),
     state: outcome === "gone" ? "cancelled" : state,
-    nextAttemptAt: null,
+    nextAttemptAt: state === "started" ? now + 600_000 : null,
     endedReason: null,
     disableRule: RULE,
     now,

@@ -6,6 +6,8 @@ import type { RateLimit } from "./access/rate-limit.ts";
 import type { Catalog } from "./catalog/catalog.ts";
 import type { Validators } from "./catalog/schema/validators.ts";
 import type { Limits } from "./http/limits.ts";
+import type { ReportFault } from "./http/problem.ts";
+import type { ApiObserver } from "./http/request-line.ts";
 import type { Inboxes } from "./inbox/inboxes.ts";
 
 /** What every part of the API works with. */
@@ -14,6 +16,9 @@ export type Deps = {
   readonly catalog: Catalog;
   readonly validators: Validators;
   readonly log: Log;
+  readonly reportFault: ReportFault;
+  /** Default: nothing is counted. */
+  readonly observer?: ApiObserver;
   readonly tracer: Tracer;
   /** Epoch milliseconds. */
   readonly now: () => number;

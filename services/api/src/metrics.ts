@@ -1,10 +1,9 @@
 import type { Metrics } from "@posthaste/runtime";
 import type { RequestsUnderWay } from "./http/admission.ts";
+import type { ApiObserver } from "./http/request-line.ts";
 
-/** What the API counts, from the line that it logs for each request. */
-export function createApiMetrics(metrics: Metrics): {
-  onLine(event: string, fields: Readonly<Record<string, unknown>>): void;
-} {
+/** Counts requests, and what ingest calls store. */
+export function createApiMetrics(metrics: Metrics): ApiObserver {
   const requests = metrics.counter(
     "posthaste_requests_total",
     "Requests answered, by RPC or route and by code: Connect's, or HTTP's for a route. Probes that succeed are left out.",
@@ -21,18 +20,15 @@ export function createApiMetrics(metrics: Metrics): {
   const deliveries = metrics.counter("posthaste_deliveries_made_total", "Deliveries made by ingest calls.");
   const faults = metrics.counter("posthaste_request_faults_total", "Requests that a fault of ours failed.");
   return {
-    onLine(event, fields) {
-      if (event === "request.faulted") return faults({});
-      if (event !== "request.completed") return;
-      // Both are a route's pattern, never what a caller wrote.
-      const call = String(fields["rpc"] ?? fields["route"] ?? "unmatched");
-      requests({ call, code: String(fields["code"]) });
-      seconds({ call }, Number(fields["durationMs"]) / 1_000);
-      if (fields["events"] === undefined) return;
-      events({ result: "stored" }, Number(fields["events"]));
-      events({ result: "duplicate" }, Number(fields["duplicates"]));
-      deliveries({}, Number(fields["deliveries"]));
+    completed({ call, code, durationMs, ingested }) {
+      requests({ call, code });
+      seconds({ call }, durationMs / 1_000);
+      if (ingested === undefined) return;
+      events({ result: "stored" }, ingested.events);
+      events({ result: "duplicate" }, ingested.duplicates);
+      deliveries({}, ingested.deliveries);
     },
+    faulted: () => faults({}),
   };
 }
 

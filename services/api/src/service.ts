@@ -6,7 +6,7 @@ import {
   temporalOptions,
   workflowUrl,
 } from "@posthaste/delivery/client";
-import { countedLog, createMetrics, runService, serveMetrics, startTracing } from "@posthaste/runtime";
+import { createMetrics, runService, serveMetrics, startTracing } from "@posthaste/runtime";
 import { closeStore, createIngest, openMigratedStore } from "@posthaste/store";
 import { createAuthenticate } from "./access/auth.ts";
 import { createRateLimit } from "./access/rate-limit.ts";
@@ -15,6 +15,7 @@ import { createValidators } from "./catalog/schema/validators.ts";
 import { API_SETTINGS } from "./config.ts";
 import { isConsoleThere } from "./console/console.ts";
 import { limitsFrom } from "./http/limits.ts";
+import { createReportFault } from "./http/problem.ts";
 import { createInboxes } from "./inbox/inboxes.ts";
 import { createNudge } from "./ingest/nudge.ts";
 import { createApiMetrics, measureRequests } from "./metrics.ts";
@@ -29,7 +30,7 @@ await runService({
   name: "api",
   settings: API_SETTINGS,
   stopTimeoutMs: (config) => config.POSTHASTE_DRAIN_MS + STOP_SLACK_MS,
-  start: async (config, processLog) => {
+  start: async (config, log) => {
     const store = await openMigratedStore({
       url: config.DATABASE_URL,
       poolSize: config.POSTHASTE_DATABASE_POOL_SIZE,
@@ -38,7 +39,7 @@ await runService({
     });
     const tracing = startTracing("posthaste-api");
     const metrics = createMetrics();
-    const log = countedLog(processLog, createApiMetrics(metrics).onLine);
+    const observer = createApiMetrics(metrics);
     const metricsServer = await serveMetrics(metrics, {
       host: config.POSTHASTE_METRICS_HOST,
       port: config.POSTHASTE_METRICS_PORT,
@@ -55,6 +56,8 @@ await runService({
       deps: {
         store,
         log,
+        reportFault: createReportFault(log, observer),
+        observer,
         tracer: tracing.tracer,
         catalog,
         validators: createValidators(catalog),

@@ -40,8 +40,8 @@ const ANSWER_LISTENERS_MAX = 20;
 
 /** Serves everything on one port: Connect, gRPC, gRPC-Web, the REST gateway, the console, health. */
 export async function startApi({ deps, host, port, drainMs, console: pages }: ApiOptions): Promise<Api> {
-  const { store, log, limits } = deps;
-  const problems = { store, log, bodyBytesMax: limits.gatewayBodyBytesMax };
+  const { log, limits } = deps;
+  const problems = { ...deps, bodyBytesMax: limits.gatewayBodyBytesMax };
   let onePort: OnePort | undefined;
   const app = fastify({
     serverFactory: (handler) => {
@@ -61,7 +61,7 @@ export async function startApi({ deps, host, port, drainMs, console: pages }: Ap
     },
   });
   app.setErrorHandler((error, request, reply) => sendProblem(reply, problemOf(problems, error, request.id)));
-  logRequests(app, log, deps.tracer);
+  logRequests(app, log, deps.tracer, deps.observer);
   const requestsUnderWay = boundRequests(app, limits, TOKEN_RPC_PATHS);
   app.addHook("onRequest", async (_request, reply) => {
     // What is sent is what it says to be, and never a page that a browser has to guess at.

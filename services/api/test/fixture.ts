@@ -10,6 +10,7 @@ import { createValidators } from "../src/catalog/schema/validators.ts";
 import type { ConsoleOptions } from "../src/console/console.ts";
 import type { RequestsUnderWay } from "../src/http/admission.ts";
 import { LIMIT_SETTINGS, type Limits, limitsFrom } from "../src/http/limits.ts";
+import { createReportFault } from "../src/http/problem.ts";
 import { createInboxes } from "../src/inbox/inboxes.ts";
 import { startApi } from "../src/start-api.ts";
 
@@ -66,10 +67,12 @@ export async function startBench(
   const retried: DeliveryId[] = [];
   let nudges = 0;
   const catalog = createCatalog(store);
+  const log = recordingLog(lines);
   const api = await startApi({
     deps: {
       store,
-      log: recordingLog(lines),
+      log,
+      reportFault: createReportFault(log),
       tracer: noTracer,
       catalog,
       validators: createValidators(catalog),

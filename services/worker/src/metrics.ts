@@ -1,26 +1,27 @@
-import { DELIVERY_STATES, isTerminal, OUTCOMES } from "@posthaste/domain";
+import type { AttemptObserver } from "@posthaste/delivery/activities";
+import { isTerminal } from "@posthaste/domain";
 import type { Metrics } from "@posthaste/runtime";
-import { type Backlog, measureBacklog, RETENTION_KINDS, type Store } from "@posthaste/store";
-import { UPKEEP_WORK } from "./upkeep.ts";
+import { type Backlog, measureBacklog, type Store } from "@posthaste/store";
+import type { ReconcileAction } from "./loops/reconcile.ts";
+import type { UpkeepWork } from "./loops/upkeep.ts";
 
 /** Scrapers that come more often get the same answer: counting a large backlog is not free. */
 const BACKLOG_FRESH_MS = 5_000;
 
-const LOOPS = [
-  "dispatcher",
-  "failing_dispatcher",
-  "direct_dispatcher",
-  "upkeep",
-  "asked_for_starter",
-  "change_orderer",
-  "change_counter",
-  "retention_scheduler",
-  "reconciler",
-] as const;
-const ACTIONS = ["started_again", "cancelled", "unpaused", "retried", "left_alone"] as const;
+/** What the worker tells as it happens; the metrics count it. */
+export type WorkerObserver = AttemptObserver & {
+  /** A round of the dispatcher started this many workflows. */
+  readonly started: (count: number) => void;
+  readonly setAside: (work: UpkeepWork) => void;
+  readonly reconciled: (action: ReconcileAction) => void;
+  /** A round of this loop failed. */
+  readonly loopFailed: (loop: string) => void;
+  /** The connection to Temporal broke. */
+  readonly disconnected: () => void;
+};
 
 /**
- * What the worker counts, from the lines that it logs.
+ * Counts what the worker tells, and measures what waits.
  *
  * @param temporalMetrics what Temporal's SDK measures, as Prometheus reads it
  */
@@ -37,7 +38,7 @@ export function createWorkerMetrics(
     checkReady: () => Promise<Readonly<Record<string, "ok" | "away">>>;
     temporalMetrics: () => Promise<string>;
   },
-): { onLine(event: string, fields: Readonly<Record<string, unknown>>): void; render(): Promise<string> } {
+): { observer: WorkerObserver; render(): Promise<string> } {
   const attempts = metrics.counter("posthaste_attempts_total", "Attempts made, by what they came to.", [
     "outcome",
   ]);
@@ -116,37 +117,23 @@ export function createWorkerMetrics(
   );
 
   return {
-    onLine(event, fields) {
-      switch (event) {
-        case "delivery.attempted": {
-          const outcome = known(OUTCOMES, fields["outcome"]);
-          attempts({ outcome });
-          attemptSeconds({ outcome }, Number(fields["durationMs"]) / 1_000);
-          const state = DELIVERY_STATES.find((candidate) => candidate === fields["state"]);
-          if (state !== undefined && isTerminal(state)) ended({ state });
-          return;
-        }
-        case "delivery.faulted":
-          return faults({});
-        case "delivery.waits":
-          return waits({});
-        case "delivery.early":
-          return early({});
-        case "deliveries.started":
-          return started({}, Number(fields["count"]));
-        case "upkeep.set_aside":
-          return setAside({ work: known(UPKEEP_WORK, fields["work"]) });
-        case "delivery.reconciled":
-          return reconciled({ action: known(ACTIONS, fields["action"]) });
-        case "retention.advanced":
-          return retained({ kind: known(RETENTION_KINDS, fields["kind"]) }, Number(fields["deleted"]));
-        case "temporal.disconnected":
-          return disconnected({});
-        default: {
-          const loop = LOOPS.find((name) => event === `${name}.failed`);
-          if (loop !== undefined) failures({ loop });
-        }
-      }
+    observer: {
+      attempted({ outcome, durationMs, state }) {
+        attempts({ outcome });
+        attemptSeconds({ outcome }, durationMs / 1_000);
+        if (isTerminal(state)) ended({ state });
+      },
+      faulted: () => faults({}),
+      waited: () => waits({}),
+      handedOutEarly: () => early({}),
+      // The API counts the deliveries that ingest creates; these are in the recovery itself.
+      recovered: () => {},
+      deleted: (kind, count) => retained({ kind }, count),
+      started: (count) => started({}, count),
+      setAside: (work) => setAside({ work }),
+      reconciled: (action) => reconciled({ action }),
+      loopFailed: (loop) => failures({ loop }),
+      disconnected: () => disconnected({}),
     },
     async render() {
       // What the SDK says may be away without hiding what we know.
@@ -154,11 +141,6 @@ export function createWorkerMetrics(
       return `${own}${sdk}`;
     },
   };
-}
-
-/** Closed sets only, whatever a line holds. */
-function known(values: readonly string[], value: unknown): string {
-  return values.find((candidate) => candidate === value) ?? "other";
 }
 
 /** Makes one measurement at a time, however slow. Scrapers who come meanwhile share it. */

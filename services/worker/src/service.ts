@@ -4,7 +4,7 @@ import { runService, startTracing } from "@posthaste/runtime";
 import { closeStore, openMigratedStore } from "@posthaste/store";
 import { WORKER_SETTINGS } from "./config.ts";
 import { startWorker } from "./start-worker.ts";
-import { measureTemporal } from "./temporal-metrics.ts";
+import { measureTemporal } from "./temporal/temporal-metrics.ts";
 
 /** Longer than the longest drain of a Temporal worker. */
 const STOP_TIMEOUT_MS = 60_000;

@@ -3,6 +3,7 @@ import {
   type AttemptDeps,
   attemptDirectly,
   createEgress,
+  type Egress,
   type EgressOptions,
 } from "@posthaste/delivery/activities";
 import {
@@ -12,6 +13,7 @@ import {
   inspectDelivery,
   isTemporalThere,
   retryNow,
+  type Searchability,
   scheduleRetention,
   startDelivery,
   startErasure,
@@ -21,7 +23,7 @@ import {
 } from "@posthaste/delivery/client";
 import type { DeliveryWorkerOptions } from "@posthaste/delivery/worker";
 import type { DisableRule, Lane } from "@posthaste/domain";
-import { countedLog, createMetrics, type Log, type Running, type Tracer } from "@posthaste/runtime";
+import { createMetrics, type Log, type Running, type Tracer } from "@posthaste/runtime";
 import {
   countChanges,
   createAttemptLedger,
@@ -31,15 +33,15 @@ import {
   type RetentionAges,
   type Store,
 } from "@posthaste/store";
-import { createDirectLane } from "./direct-lane.ts";
-import { createDirectRound, createDispatchRound, type DispatchOptions } from "./dispatch.ts";
 import { listen } from "./listen.ts";
-import { createWorkerMetrics } from "./metrics.ts";
-import { createReconcileRound } from "./reconcile.ts";
-import { runTemporalWorker } from "./run-temporal-worker.ts";
-import { createAskedForRound } from "./start-asked-for.ts";
-import { startLoop } from "./start-loop.ts";
-import { createUpkeep } from "./upkeep.ts";
+import { createDirectLane, type DirectLane } from "./loops/direct-lane.ts";
+import { createDirectRound, createDispatchRound, type DispatchOptions } from "./loops/dispatch.ts";
+import { type LoopPlan, type Loops, startLoops } from "./loops/loop.ts";
+import { createReconcileRound } from "./loops/reconcile.ts";
+import { createWorkflowsRound } from "./loops/start-workflows.ts";
+import { createUpkeep } from "./loops/upkeep.ts";
+import { createWorkerMetrics, type WorkerObserver } from "./metrics.ts";
+import { createTemporalWorker, type TemporalWorker } from "./temporal/temporal-worker.ts";
 
 export type WorkerOptions = {
   readonly store: Store;
@@ -48,7 +50,7 @@ export type WorkerOptions = {
   readonly workflowBundle: DeliveryWorkerOptions["workflowBundle"];
   readonly host: string;
   readonly port: number;
-  /** Of accounts that chose none. */
+  /** The lane of accounts that chose none. */
   readonly lane: Lane;
   readonly dispatchIntervalMs: number;
   readonly dispatchBatch: number;
@@ -64,31 +66,97 @@ export type WorkerOptions = {
   readonly reconcileIntervalMs: number;
   readonly egress: EgressOptions;
   readonly tracer: Tracer;
-  /** What Temporal's SDK measures, as Prometheus reads it. */
+  /** What Temporal's SDK measures, in Prometheus' text format. */
   readonly temporalMetrics: () => Promise<string>;
 };
 
-/** Whoever follows deliveries has their changes ordered more often; this keeps them from heaping up. */
+/** How often changes are ordered where nobody follows them: they must not heap up. */
 const CHANGES_INTERVAL_MS = 1_000;
-/** What the console shows of the last minutes is behind by this. */
+/** The console's counters lag behind by this. */
 const COUNT_INTERVAL_MS = 1_000;
-/**
- * How often it is asked whether the retention's schedule is still there, if the retention itself is not more
- * frequent.
- */
+/** How often the worker checks that the retention's schedule exists, unless the retention is more frequent. */
 const RETENTION_CHECK_MAX_MS = 60_000;
-/** How long a recovery waits for its workflow where no nudge comes. */
-const RECOVERIES_INTERVAL_MS = 1_000;
+/** How long a recovery or an erasure waits for its workflow when no nudge comes. */
+const WORKFLOWS_INTERVAL_MS = 1_000;
 
-/**
- * Starts the dispatcher, the reconciler and the Temporal worker. Temporal may come later, or go and come
- * back.
- */
+type TemporalClient = ReturnType<typeof connectTemporal>;
+type LoopName = keyof ReturnType<typeof loopPlans>;
+/** The loops that claim pending deliveries. */
+const DISPATCHERS = ["dispatcher", "failing_dispatcher", "direct_dispatcher"] as const;
+
+/** Builds the worker, then starts its loops and its Temporal worker. Temporal may come later, or go and come back. */
 export async function startWorker(options: WorkerOptions): Promise<Running & { url: string }> {
-  const { store, tracer } = options;
+  const { store, log } = options;
   const now = () => Date.now();
-  const checkReady = async () => {
-    // The SDK's worker says that it runs for as long as it tries to poll, so Temporal itself is asked, too.
+  let loops: Loops<LoopName> | undefined;
+  const wake = (...names: LoopName[]) => loops?.wake(...names);
+
+  const client = connectTemporal(options.temporal);
+  const temporalWorker = createTemporalWorker(options);
+  const checkReady = readiness(store, client, temporalWorker);
+  const metrics = createWorkerMetrics(createMetrics(), { ...options, now, checkReady });
+  const { observer } = metrics;
+  const searchability = createSearchability(client, {
+    now,
+    onMissing: (why) => log.error("temporal.no_search_attributes", why),
+  });
+  const start = deliveryStarter({ ...options, client, temporalWorker, searchability });
+  const egress = createEgress(options.egress);
+  const upkeep = createUpkeep({
+    store,
+    log,
+    now,
+    straysIntervalMs: options.reconcileIntervalMs,
+    onPending: () => wake(...DISPATCHERS),
+    onSetAside: observer.setAside,
+  });
+  const attempts = attemptDeps(options, egress.post, {
+    ...observer,
+    attempted(attempt) {
+      observer.attempted(attempt);
+      wake("dispatcher", "failing_dispatcher");
+      if (upkeep.isDraining()) wake("upkeep");
+    },
+    recovered: () => wake(...DISPATCHERS),
+  });
+  const dispatch = dispatchOptions(options, start, observer);
+  const directLane = createDirectLane({
+    ...dispatch,
+    ledger: attempts.ledger,
+    attempt: (id) => attemptDirectly(attempts, id),
+    attemptsMax: options.attemptsMax,
+    onRoom: () => wake("direct_dispatcher"),
+  });
+
+  const plans = loopPlans({ options, start, dispatch, directLane, upkeep: upkeep.round, client, observer });
+  loops = startLoops(plans, { log, onFailure: observer.loopFailed });
+  temporalWorker.start(attempts, observer.disconnected);
+  const listener = await listen({
+    host: options.host,
+    port: options.port,
+    onNudge: () => wake(...DISPATCHERS, "upkeep", "workflow_starter"),
+    metrics: metrics.render,
+    checkReady,
+  });
+  log.info("worker.started", { url: listener.url });
+  const running = loops;
+  return {
+    url: listener.url,
+    async stop() {
+      // No new work first, then what is under way is finished.
+      await running.stop();
+      await Promise.all([directLane.stop(), temporalWorker.stop()]);
+      await searchability.stop();
+      egress.close();
+      await listener.stop();
+      await client.connection.close();
+    },
+  };
+}
+
+function readiness(store: Store, client: TemporalClient, temporalWorker: TemporalWorker) {
+  return async () => {
+    // The SDK's worker says that it runs for as long as it tries to poll, so Temporal itself is asked too.
     const [database, isThere] = await Promise.all([
       pingStore(store).then(
         () => "ok" as const,
@@ -98,52 +166,58 @@ export async function startWorker(options: WorkerOptions): Promise<Running & { u
     ]);
     return { database, temporal: isThere && temporalWorker.polls() ? ("ok" as const) : ("away" as const) };
   };
-  const metrics = createWorkerMetrics(createMetrics(), {
-    store,
-    now,
-    checkReady,
-    temporalMetrics: options.temporalMetrics,
-  });
-  const log = countedLog(options.log, metrics.onLine);
-  const client = connectTemporal(options.temporal);
+}
 
-  const searchability = createSearchability(client, {
-    now,
-    onMissing: (why) => log.error("temporal.no_search_attributes", why),
-  });
-  const start = async (delivery: DeliveryToStart & { readonly traceparent: string | null }) => {
+/** Makes what starts a delivery's workflow, traced as part of its event's ingest. */
+function deliveryStarter({
+  tracer,
+  client,
+  temporalWorker,
+  searchability,
+}: {
+  tracer: Tracer;
+  client: TemporalClient;
+  temporalWorker: TemporalWorker;
+  searchability: Searchability;
+}) {
+  return async (delivery: DeliveryToStart & { readonly traceparent: string | null }) => {
     const parent = delivery.traceparent ?? undefined;
     const attributes = { "posthaste.delivery.id": delivery.deliveryId };
     await tracer.span("start delivery", { kind: "producer", parent, attributes }, async (span) => {
       const toStart = { ...delivery, startTraceparent: span.traceparent };
       const own = temporalWorker.client();
-      // The worker's own connection brings the first task with the answer.
+      // On the worker's own connection, the answer to the start brings the first workflow task.
       if (own !== undefined) await startDelivery(own, toStart, { searchability, isEager: true });
       else await startDelivery(client, toStart, { searchability });
     });
   };
+}
 
-  const egress = createEgress(options.egress);
-  const attempts: AttemptDeps = {
+function attemptDeps(options: WorkerOptions, egress: Egress, observer: WorkerObserver): AttemptDeps {
+  const { store, log, tracer, disableRule, retention } = options;
+  return {
     store,
     ledger: createAttemptLedger(store),
     log,
-    now,
+    now: () => Date.now(),
     tracer,
     concurrencyDefault: options.inFlightMax,
-    disableRule: options.disableRule,
-    retention: options.retention,
-    egress: egress.post,
-    onAttempted: () => {
-      dispatcher.wake();
-      failingDispatcher.wake();
-      if (upkeep.isDraining()) upkeepLoop.wake();
-    },
+    disableRule,
+    retention,
+    egress,
+    observer,
   };
-  const dispatch: DispatchOptions = {
-    store,
-    log,
-    now,
+}
+
+function dispatchOptions(
+  options: WorkerOptions,
+  start: DispatchOptions["start"],
+  observer: WorkerObserver,
+): DispatchOptions {
+  return {
+    store: options.store,
+    log: options.log,
+    now: () => Date.now(),
     start,
     owner: randomUUID(),
     laneDefault: options.lane,
@@ -151,139 +225,79 @@ export async function startWorker(options: WorkerOptions): Promise<Running & { u
     leaseMs: options.dispatchLeaseMs,
     inFlightMax: options.inFlightMax,
     drainPerSecond: options.drainPerSecond,
+    onStarted: observer.started,
   };
-  const loop = { intervalMs: options.dispatchIntervalMs, log };
-  const dispatcher = startLoop({ ...loop, name: "dispatcher", round: createDispatchRound(dispatch, "well") });
-  const failingDispatcher = startLoop({
-    ...loop,
-    name: "failing_dispatcher",
-    round: createDispatchRound(dispatch, "failing"),
-  });
-  const directLane = createDirectLane({
-    ...dispatch,
-    ledger: attempts.ledger,
-    attempt: (id) => attemptDirectly(attempts, id),
-    attemptsMax: options.attemptsMax,
-    onRoom: () => directDispatcher.wake(),
-  });
-  const directDispatcher = startLoop({
-    ...loop,
-    name: "direct_dispatcher",
-    round: createDirectRound(dispatch, directLane),
-  });
-  const upkeep = createUpkeep({
-    store,
-    log,
-    now,
-    straysIntervalMs: options.reconcileIntervalMs,
-    onPending: () => {
-      dispatcher.wake();
-      failingDispatcher.wake();
-      directDispatcher.wake();
-    },
-  });
-  const upkeepLoop = startLoop({ ...loop, name: "upkeep", round: upkeep.round });
-  const askedForStarter = startLoop({
-    name: "asked_for_starter",
-    intervalMs: RECOVERIES_INTERVAL_MS,
-    log,
-    round: createAskedForRound({
-      store,
-      log,
-      now,
-      startRecovery: (recovery) => startRecovery(client, recovery),
-      startErasure: (id) => startErasure(client, id),
-    }),
-  });
-  let scheduled = false;
-  const retentionScheduler = startLoop({
-    name: "retention_scheduler",
-    intervalMs: Math.min(RETENTION_CHECK_MAX_MS, options.retentionIntervalMs),
-    log,
-    round: async () => {
-      // This worker's interval is told once; whether the schedule is still there is asked for ever: Temporal
-      // may lose it.
-      const ifThere = scheduled ? "leave" : "update";
-      await scheduleRetention(client, options.retentionIntervalMs, { ifThere });
-      scheduled = true;
-      return "done";
-    },
-  });
-  const changeOrderer = startLoop({
-    name: "change_orderer",
-    intervalMs: CHANGES_INTERVAL_MS,
-    log,
-    round: async () => ((await orderChanges(store)) > 0 ? "more" : "done"),
-  });
-  const changeCounter = startLoop({
-    name: "change_counter",
-    intervalMs: COUNT_INTERVAL_MS,
-    log,
-    round: async () => {
-      if ((await countChanges(store)) > 0) return "more";
-      await forgetOldCounts(store, now());
-      return "done";
-    },
-  });
-  const reconciler = startLoop({
-    name: "reconciler",
-    intervalMs: options.reconcileIntervalMs,
-    log,
-    round: createReconcileRound({
-      store,
-      log,
-      now,
-      temporal: {
-        inspect: (id) => inspectDelivery(client, id),
-        start,
-        retryNow: (id) => retryNow(client, id),
-        unpause: (id) => unpause(client, id),
-      },
-    }),
-  });
-  const temporalWorker = runTemporalWorker({
-    temporal: options.temporal,
-    log,
-    workflowBundle: options.workflowBundle,
-    attemptsMax: options.attemptsMax,
-    ...(options.buildId === "" ? {} : { buildId: options.buildId }),
-    deps: attempts,
-  });
-  const listener = await listen({
-    host: options.host,
-    port: options.port,
-    onNudge: () => {
-      dispatcher.wake();
-      failingDispatcher.wake();
-      directDispatcher.wake();
-      upkeepLoop.wake();
-      askedForStarter.wake();
-    },
-    metrics: metrics.render,
-    checkReady,
-  });
-  log.info("worker.started", { url: listener.url });
+}
 
+/** Every loop of the worker. Its key names it in log lines and metrics. */
+function loopPlans({
+  options,
+  start,
+  dispatch,
+  directLane,
+  upkeep,
+  client,
+  observer,
+}: {
+  options: WorkerOptions;
+  start: ReturnType<typeof deliveryStarter>;
+  dispatch: DispatchOptions;
+  directLane: DirectLane;
+  upkeep: LoopPlan["round"];
+  client: TemporalClient;
+  observer: WorkerObserver;
+}) {
+  const { store, log, dispatchIntervalMs, reconcileIntervalMs, retentionIntervalMs } = options;
+  const { now } = dispatch;
+  const workflows = {
+    startRecovery: (recovery: Parameters<typeof startRecovery>[1]) => startRecovery(client, recovery),
+    startErasure: (id: Parameters<typeof startErasure>[1]) => startErasure(client, id),
+  };
+  const temporal = {
+    inspect: (id: Parameters<typeof inspectDelivery>[1]) => inspectDelivery(client, id),
+    start,
+    retryNow: (id: Parameters<typeof retryNow>[1]) => retryNow(client, id),
+    unpause: (id: Parameters<typeof unpause>[1]) => unpause(client, id),
+  };
   return {
-    url: listener.url,
-    async stop() {
-      // No new work first; then what is under way is finished.
-      await Promise.all([
-        dispatcher.stop(),
-        failingDispatcher.stop(),
-        directDispatcher.stop(),
-        upkeepLoop.stop(),
-        askedForStarter.stop(),
-        changeOrderer.stop(),
-        changeCounter.stop(),
-        retentionScheduler.stop(),
-        reconciler.stop(),
-      ]);
-      await Promise.all([directLane.stop(), temporalWorker.stop()]);
-      await searchability.stop();
-      egress.close();
-      await listener.stop();
-      await client.connection.close();
+    dispatcher: { intervalMs: dispatchIntervalMs, round: createDispatchRound(dispatch, "well") },
+    failing_dispatcher: { intervalMs: dispatchIntervalMs, round: createDispatchRound(dispatch, "failing") },
+    direct_dispatcher: { intervalMs: dispatchIntervalMs, round: createDirectRound(dispatch, directLane) },
+    upkeep: { intervalMs: dispatchIntervalMs, round: upkeep },
+    workflow_starter: {
+      intervalMs: WORKFLOWS_INTERVAL_MS,
+      round: createWorkflowsRound({ store, log, now, ...workflows }),
     },
+    change_orderer: {
+      intervalMs: CHANGES_INTERVAL_MS,
+      round: async () => ((await orderChanges(store)) > 0 ? "more" : "done"),
+    },
+    change_counter: { intervalMs: COUNT_INTERVAL_MS, round: createCountRound(store, now) },
+    retention_scheduler: {
+      intervalMs: Math.min(RETENTION_CHECK_MAX_MS, retentionIntervalMs),
+      round: createScheduleRound(client, retentionIntervalMs),
+    },
+    reconciler: {
+      intervalMs: reconcileIntervalMs,
+      round: createReconcileRound({ store, log, now, temporal, onReconciled: observer.reconciled }),
+    },
+  } satisfies Record<string, LoopPlan>;
+}
+
+function createCountRound(store: Store, now: () => number): LoopPlan["round"] {
+  return async () => {
+    if ((await countChanges(store)) > 0) return "more";
+    await forgetOldCounts(store, now());
+    return "done";
+  };
+}
+
+/** Keeps the retention's schedule: Temporal may lose it. Only the first round sets this worker's interval. */
+function createScheduleRound(client: TemporalClient, intervalMs: number): LoopPlan["round"] {
+  let isScheduled = false;
+  return async () => {
+    await scheduleRetention(client, intervalMs, { ifThere: isScheduled ? "leave" : "update" });
+    isScheduled = true;
+    return "done";
   };
 }

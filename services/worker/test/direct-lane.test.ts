@@ -13,8 +13,8 @@ import {
 } from "@posthaste/store";
 import { createTestStore, type TestStore } from "@posthaste/testkit";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import { createDirectLane, type DirectLane } from "../src/direct-lane.ts";
-import { createDirectRound } from "../src/dispatch.ts";
+import { createDirectLane, type DirectLane } from "../src/loops/direct-lane.ts";
+import { createDirectRound } from "../src/loops/dispatch.ts";
 
 const PATIENCE = { timeout: 30_000, interval: 10 };
 const LEASE_MS = 300;

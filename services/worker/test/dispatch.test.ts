@@ -3,7 +3,7 @@ import { silentLog } from "@posthaste/runtime";
 import { createAccount, createSubscription, ingestEvents, listDeliveries } from "@posthaste/store";
 import { createTestStore, type TestStore } from "@posthaste/testkit";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { createDispatchRound, type DispatchOptions } from "../src/dispatch.ts";
+import { createDispatchRound, type DispatchOptions } from "../src/loops/dispatch.ts";
 
 let bench: TestStore;
 let accountId: AccountId;

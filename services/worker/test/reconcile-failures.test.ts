@@ -3,7 +3,7 @@ import { silentLog } from "@posthaste/runtime";
 import { createAccount, createSubscription, ingestEvents, listDeliveries } from "@posthaste/store";
 import { createTestStore, type TestStore, timesIn } from "@posthaste/testkit";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { createReconcileRound } from "../src/reconcile.ts";
+import { createReconcileRound } from "../src/loops/reconcile.ts";
 
 /*
  * Rounds of the reconciler where Temporal does not answer, in a time of their own. A mock of Temporal, since a real one

@@ -9,7 +9,7 @@ import {
 import { getDelivery, requestRetry } from "@posthaste/store";
 import { type DeliverySetup, type Started, setupDelivery } from "@posthaste/testkit/delivery";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { createReconcileRound } from "../src/reconcile.ts";
+import { createReconcileRound } from "../src/loops/reconcile.ts";
 
 const PATIENCE = { timeout: 20_000, interval: 50 };
 /** Later than anything is due. */

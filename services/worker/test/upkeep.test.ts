@@ -14,8 +14,8 @@ import {
 } from "@posthaste/store";
 import { createTestStore, poison, type TestStore, timesIn } from "@posthaste/testkit";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { createDispatchRound } from "../src/dispatch.ts";
-import { createUpkeep } from "../src/upkeep.ts";
+import { createDispatchRound } from "../src/loops/dispatch.ts";
+import { createUpkeep } from "../src/loops/upkeep.ts";
 
 describe.each(["sqlite", "mysql"] as const)("upkeep, on %s", (database) => {
   let bench: TestStore;

@@ -71,9 +71,7 @@ describe.each(["api", "worker"] as const)("the %s", (service) => {
 
   test("says in one line that its database is not up to date", async () => {
     const { said } = startOf(service, { DATABASE_URL: urlOf(await createEmptyStore("sqlite")) });
-    expect(said).toBe(
-      `posthaste ${service}: the database lacks 0001-initial: run npm run migrate`,
-    );
+    expect(said).toBe(`posthaste ${service}: the database lacks 0001-initial: run npm run migrate`);
   });
 
   test("says in one line that its keys are not those that the database was used with", async () => {

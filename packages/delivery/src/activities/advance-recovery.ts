@@ -13,14 +13,14 @@ const STEP_MAX = 500;
  * @throws ApplicationFailure, retried for ever
  */
 export async function advanceRecovery(
-  { store, log, now, onAttempted }: Pick<AttemptDeps, "store" | "log" | "now" | "onAttempted">,
+  { store, log, now, observer }: Pick<AttemptDeps, "store" | "log" | "now" | "observer">,
   { recoveryId }: RecoverInput,
 ): Promise<RecoverStep> {
   try {
     const recovery = await advance(store, { id: recoveryId, limit: STEP_MAX, now: await now() });
     if (recovery === undefined)
       return { state: "cancelled", waitMs: 0, summary: "there is no such recovery" };
-    if (recovery.madeNow > 0) onAttempted?.();
+    if (recovery.madeNow > 0) observer?.recovered();
     const summary = summaryOf(recovery);
     log.info("recovery.advanced", { recoveryId, state: recovery.state, summary });
     const waitMs = Math.ceil((recovery.madeNow * 1_000) / recovery.ratePerSecond);

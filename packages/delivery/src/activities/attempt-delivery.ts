@@ -58,6 +58,7 @@ export async function attemptDelivery(
   } catch (error) {
     if (error instanceof ApplicationFailure) throw error;
     log.error("delivery.faulted", error);
+    deps.observer?.faulted();
     throw fault("the worker or its database failed");
   }
 }
@@ -72,11 +73,16 @@ export async function attemptDelivery(
  *
  * @throws ApplicationFailure for a retry that is not due
  */
-async function refuseEarly({ now }: AttemptDeps, { delivery }: AttemptContext, log: Log): Promise<void> {
+async function refuseEarly(
+  { now, observer }: AttemptDeps,
+  { delivery }: AttemptContext,
+  log: Log,
+): Promise<void> {
   const { attempts, nextAttemptAt, subscriptionId } = delivery;
   // A first attempt is due since its ingest, by the clock of another machine.
   if (attempts === 0 || nextAttemptAt === null || isDue(nextAttemptAt, await now())) return;
   log.warn("delivery.early", { subscriptionId, dueAt: nextAttemptAt });
+  observer?.handedOutEarly();
   throw handedOutEarly(nextAttemptAt);
 }
 
@@ -108,7 +114,7 @@ async function reserve(deps: AttemptDeps, context: AttemptContext, dueMs: number
 
 /** @throws ApplicationFailure where a retry has to wait for its turn */
 function told(
-  { log }: AttemptDeps,
+  { log, observer }: AttemptDeps,
   { delivery, lastAttempt }: AttemptContext,
   instead: Instead,
 ): DeliverResult {
@@ -126,6 +132,7 @@ function told(
       };
     case "wait":
       log.info("delivery.waits", { deliveryId, subscriptionId, untilMs: instead.untilMs });
+      observer?.waited();
       throw notYet(instead.untilMs);
   }
 }

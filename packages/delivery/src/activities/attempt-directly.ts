@@ -36,6 +36,7 @@ export async function attemptDirectly(deps: AttemptDeps, deliveryId: DeliveryId)
       : { kind: "over" };
   } catch (error) {
     log.error("delivery.faulted", error);
+    deps.observer?.faulted();
     return { kind: "faulted" };
   }
 }

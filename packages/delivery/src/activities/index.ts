@@ -16,7 +16,7 @@ import {
 import { advanceErasure } from "./advance-erasure.ts";
 import { advanceRecovery } from "./advance-recovery.ts";
 import { attemptDelivery } from "./attempt-delivery.ts";
-import type { AttemptDeps } from "./make-attempt.ts";
+import type { AttemptDeps, AttemptObserver } from "./make-attempt.ts";
 import { RETENTION_AGES, retainStep } from "./retain-step.ts";
 
 /** How often a running attempt says that its worker is alive; a fifth of the workflow's heartbeat timeout. */
@@ -57,4 +57,4 @@ export function createActivities(deps: AttemptDeps): Activities {
 
 export { attemptDirectly, type Direct } from "./attempt-directly.ts";
 export { createEgress, type Egress, type EgressOptions } from "./egress/egress.ts";
-export type { AttemptDeps };
+export type { AttemptDeps, AttemptObserver };

@@ -1,5 +1,6 @@
 import {
   ATTEMPT_TIMEOUT_MS,
+  type DeliveryState,
   type DisableRule,
   type Outcome,
   type Pace,
@@ -10,7 +11,14 @@ import {
   withoutQuery,
 } from "@posthaste/domain";
 import { type Log, noTracer, type Span, type Tracer } from "@posthaste/runtime";
-import type { Attempt, AttemptContext, AttemptLedger, RetentionAges, Store } from "@posthaste/store";
+import type {
+  Attempt,
+  AttemptContext,
+  AttemptLedger,
+  RetentionAges,
+  RetentionKind,
+  Store,
+} from "@posthaste/store";
 import type { Egress } from "./egress/egress.ts";
 import { patiently } from "./patiently.ts";
 import { redact, shownHeaders } from "./redact.ts";
@@ -24,8 +32,8 @@ export type AttemptDeps = {
   readonly egress: Egress;
   /** Epoch milliseconds. In tests the time-skipping server's clock, which can only be asked for. */
   readonly now: () => number | Promise<number>;
-  /** Called after each attempt was written: a subscription may have room for its next delivery. */
-  readonly onAttempted?: () => void;
+  /** Default: nobody is told. */
+  readonly observer?: AttemptObserver;
   /** Default: nothing is traced. */
   readonly tracer?: Tracer;
   /** Attempts of one subscription under way at once, where its owner chose no number. */
@@ -34,6 +42,27 @@ export type AttemptDeps = {
   readonly retention?: RetentionAges;
   /** When a subscription that keeps failing is disabled. Default: domain's. */
   readonly disableRule?: DisableRule;
+};
+
+/** What the activities tell as it happens, beside their log. */
+export type AttemptObserver = {
+  /** An attempt was written: its subscription may have room for its next delivery. */
+  readonly attempted: (attempt: {
+    readonly outcome: Outcome;
+    readonly durationMs: number;
+    /** The delivery's state after it. */
+    readonly state: DeliveryState;
+  }) => void;
+  /** A fault of ours cut an attempt off; it is made again. */
+  readonly faulted: () => void;
+  /** A retry has to wait for its turn. */
+  readonly waited: () => void;
+  /** Temporal handed out a retry before it was due. */
+  readonly handedOutEarly: () => void;
+  /** A recovery or replay created deliveries. */
+  readonly recovered: () => void;
+  /** Retention deleted rows. */
+  readonly deleted: (kind: RetentionKind, count: number) => void;
 };
 
 /** What came of an attempt, in the words that people are told. */
@@ -143,7 +172,7 @@ async function postAndRecord(
     state: state ?? "started",
     recorded,
   });
-  deps.onAttempted?.();
+  deps.observer?.attempted({ outcome: result.outcome, durationMs, state: state ?? "started" });
 
   if (recorded === "already_recorded") return { kind: "came_second" };
   const tried = { number, outcome: result.outcome, status: result.status };

@@ -21,7 +21,7 @@ const TRANSACTIONS_AT_ONCE = 20;
  * @throws ApplicationFailure, retried for as long as the run may last
  */
 export async function retainStep(
-  { store, log, now }: Pick<AttemptDeps, "store" | "log" | "now">,
+  { store, log, now, observer }: Pick<AttemptDeps, "store" | "log" | "now" | "observer">,
   ages: RetentionAges,
   { kind: wanted, cursor: from = "", deleted: before }: RetainInput,
 ): Promise<RetainStep> {
@@ -35,7 +35,10 @@ export async function retainStep(
       deleted += step.deleted;
       cursor = step.cursor;
     }
-    if (deleted > 0) log.info("retention.advanced", { kind, deleted });
+    if (deleted > 0) {
+      log.info("retention.advanced", { kind, deleted });
+      observer?.deleted(kind, deleted);
+    }
     const total = { ...before, [kind]: (before?.[kind] ?? 0) + deleted };
     const summary = `deleted for their age: ${RETENTION_KINDS.map((name) => `${total[name] ?? 0} ${name}`).join(", ")}`;
     if (cursor !== undefined) return { next: { kind, cursor, deleted: total }, summary };

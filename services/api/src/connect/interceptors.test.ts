@@ -1,9 +1,7 @@
 import { Code, ConnectError, createContextValues } from "@connectrpc/connect";
 import { Refusal } from "@posthaste/domain";
-import { silentLog } from "@posthaste/runtime";
 import { createTestStore, type TestStore } from "@posthaste/testkit";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import type { Deps } from "../deps.ts";
 import { answer } from "./interceptors.ts";
 
 let database: TestStore;
@@ -18,7 +16,7 @@ async function endOf(thrown: unknown): Promise<{ items: number[]; error: unknown
     yield 1;
     throw thrown;
   }
-  const deps = { store: database.store, log: silentLog } as unknown as Deps;
+  const deps = { store: database.store, reportFault: () => {} };
   const request = { contextValues: createContextValues() };
   const response = await answer(deps)((async () => ({ stream: true, message: message() })) as never)(
     request as never,

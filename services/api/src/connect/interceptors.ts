@@ -131,7 +131,7 @@ export function refuse(): Interceptor {
 }
 
 /** Turns what was thrown into what a caller may see, and notes the answer's code for the log. */
-export function answer(parts: Pick<Deps, "store" | "log">): Interceptor {
+export function answer(parts: Pick<Deps, "store" | "reportFault">): Interceptor {
   return (next) => async (request) => {
     const line = request.contextValues.get(LINE);
     const note = (code: string) => {
@@ -163,7 +163,7 @@ async function* translated<T>(stream: AsyncIterable<T>, refusing: (error: unknow
 
 /** What a caller may see of an error. A fault is logged. */
 export function errorFor(
-  { store, log }: Pick<Deps, "store" | "log">,
+  { store, reportFault }: Pick<Deps, "store" | "reportFault">,
   error: unknown,
   method: DescMethod,
   requestId?: string,
@@ -177,7 +177,7 @@ export function errorFor(
     if (error.code === "unauthenticated") refused.metadata.set("www-authenticate", "Bearer");
     return refused;
   }
-  log.error("request.faulted", error, { requestId });
+  reportFault(error, requestId);
   return isStoreAway(store, error)
     ? new ConnectError("the database is away; try again in a moment", Code.Unavailable)
     : new ConnectError("internal error", Code.Internal);

@@ -3,6 +3,7 @@ import type { Log } from "@posthaste/runtime";
 import { isStoreAway, type Store } from "@posthaste/store";
 import type { FastifyReply } from "fastify";
 import { REFUSALS, retryAfterSeconds } from "./refusal-table.ts";
+import type { ApiObserver } from "./request-line.ts";
 
 /** An error as RFC 9457 wants it, plus the field at fault. */
 export type Problem = {
@@ -12,6 +13,16 @@ export type Problem = {
   readonly detail: string;
   readonly field?: string;
 };
+
+/** Logs and counts a fault of ours that failed a request. */
+export type ReportFault = (error: unknown, requestId: string | undefined) => void;
+
+export function createReportFault(log: Log, observer?: ApiObserver): ReportFault {
+  return (error, requestId) => {
+    log.error("request.faulted", error, { requestId });
+    observer?.faulted();
+  };
+}
 
 /** A problem, and when to try again, which goes into `Retry-After`. */
 type ProblemToSend = Omit<Problem, "type"> & { readonly retryAfterMs?: number | undefined };
@@ -27,7 +38,7 @@ export function sendProblem(reply: FastifyReply, { retryAfterMs, ...problem }: P
 
 /** What a caller may see of an error. */
 export function problemOf(
-  { store, log, bodyBytesMax }: { store: Store; log: Log; bodyBytesMax: number },
+  { store, reportFault, bodyBytesMax }: { store: Store; reportFault: ReportFault; bodyBytesMax: number },
   error: unknown,
   requestId: string,
 ): ProblemToSend {
@@ -60,7 +71,7 @@ export function problemOf(
   if (status >= 400 && status < 500) {
     return { title: REFUSALS.invalid.title, status, detail: "the request cannot be read; see /api/docs" };
   }
-  log.error("request.faulted", error, { requestId });
+  reportFault(error, requestId);
   return isStoreAway(store, error)
     ? { title: "Away for a moment", status: 503, detail: "the database is away; try again in a moment" }
     : { title: "A fault of ours", status: 500, detail: "internal error" };

@@ -17,6 +17,19 @@ export type RequestLine = {
   ingested?: { events: number; duplicates: number; deliveries: number };
 };
 
+/** What the API tells of its requests as it happens, beside its log. */
+export type ApiObserver = {
+  readonly completed: (request: {
+    /** The RPC's name or the route's pattern, and never what a caller wrote. */
+    readonly call: string;
+    readonly code: string;
+    readonly durationMs: number;
+    readonly ingested: RequestLine["ingested"];
+  }) => void;
+  /** A fault of ours failed a request. */
+  readonly faulted: () => void;
+};
+
 declare module "fastify" {
   interface FastifyRequest {
     line: RequestLine;
@@ -34,17 +47,17 @@ const PROBES: ReadonlySet<string | undefined> = new Set([
  * Logs one line for each request, whatever it was and however it ended, and tells its id to the caller
  * (`x-request-id`). No bodies, no query strings, no tokens. It must come before the routes.
  */
-export function logRequests(app: FastifyInstance, log: Log, tracer: Tracer): void {
+export function logRequests(app: FastifyInstance, log: Log, tracer: Tracer, observer?: ApiObserver): void {
   // The hook gives each request its own.
   app.decorateRequest("line", undefined as unknown as RequestLine);
-  app.addHook("onRequest", async (request, reply) => beginLine(request, reply, log, tracer));
+  app.addHook("onRequest", async (request, reply) => beginLine(request, reply, log, { tracer, observer }));
 }
 
 export function beginLine(
   request: FastifyRequest,
   reply: FastifyReply,
   log: Log,
-  tracer: Tracer = noTracer,
+  { tracer = noTracer, observer }: { tracer?: Tracer; observer?: ApiObserver | undefined } = {},
 ): void {
   const route = request.routeOptions.url;
   const parent = request.headers["traceparent"];
@@ -70,12 +83,15 @@ export function beginLine(
     if (statusCode >= 500) span.fail(line.code ?? String(statusCode));
     span.end();
     if (PROBES.has(rpc ?? route) && (line.code ?? "ok") === "ok" && statusCode < 400) return;
+    const durationMs = Math.round(performance.now() - begun);
+    const answered = rpc === undefined ? String(statusCode) : (line.code ?? "unread");
+    observer?.completed({ call: rpc ?? route ?? "unmatched", code: answered, durationMs, ingested });
     log.info("request.completed", {
       requestId: line.id,
       ...(rpc === undefined
         ? { route, method: request.method, code: statusCode }
         : { rpc, code: line.code ?? "unread" }),
-      durationMs: Math.round(performance.now() - begun),
+      durationMs,
       ...(accountId === undefined ? {} : { accountId }),
       ...ingested,
       ...(span.traceId === undefined ? {} : { traceId: span.traceId }),

@@ -19,6 +19,8 @@ export type UpkeepOptions = {
   readonly now: () => number;
   /** Deliveries became pending. */
   readonly onPending: () => void;
+  /** A piece of this work failed, and was set aside for a while. */
+  readonly onSetAside?: (work: UpkeepWork) => void;
   /** How often it looks for parked deliveries that nobody drains. */
   readonly straysIntervalMs: number;
 };
@@ -49,8 +51,7 @@ type Step = {
   readonly goesOn: boolean;
 };
 
-export const UPKEEP_WORK = ["fan_out", "drain", "strays"] as const;
-export type UpkeepWork = (typeof UPKEEP_WORK)[number];
+export type UpkeepWork = "fan_out" | "drain" | "strays";
 
 const NOTHING: Step = { pending: 0, goesOn: false };
 
@@ -71,7 +72,8 @@ const FAN_OUT_PER_STEP = 500;
  * It has a loop of its own, so that nothing here stands before a claim. Pieces take turns, and one that
  * throws is set aside with growing patience and counted, while the rest go on.
  */
-export function createUpkeep({ store, log, now, onPending, straysIntervalMs }: UpkeepOptions): Upkeep {
+export function createUpkeep(options: UpkeepOptions): Upkeep {
+  const { store, log, now, onPending, onSetAside, straysIntervalMs } = options;
   let isDraining = false;
   const limit = PIECES_AT_ONCE;
   const setAside = createSetAside({
@@ -82,6 +84,7 @@ export function createUpkeep({ store, log, now, onPending, straysIntervalMs }: U
     onSetAside: (key, error, { failures, untilMs }) => {
       const [work, piece] = key.split(" ");
       log.error("upkeep.set_aside", error, { work, piece, failures, untilMs });
+      onSetAside?.(work as UpkeepWork);
     },
   });
   const rotations = [

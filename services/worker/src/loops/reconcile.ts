@@ -29,6 +29,8 @@ export type ReconcileOptions = {
   readonly log: Log;
   readonly now: () => number;
   readonly temporal: TemporalSide;
+  /** Called for each delivery that was looked at, with what was done. */
+  readonly onReconciled?: (action: ReconcileAction) => void;
 };
 
 /** Deliveries looked at in one round; more are looked at in the next, at once. */
@@ -42,7 +44,7 @@ const FAILURES_MAX = 3;
 /** Row and Temporal compute the same wait a moment apart; this much is not a difference. */
 const WAIT_TOLERANCE_MS = 30_000;
 
-type Action = "started_again" | "cancelled" | "unpaused" | "retried" | "left_alone";
+export type ReconcileAction = "started_again" | "cancelled" | "unpaused" | "retried" | "left_alone";
 
 /**
  * Makes the reconciler's round. It looks only at deliveries whose next attempt is overdue (by minutes; by seconds after
@@ -74,6 +76,7 @@ export function createReconcileRound(options: ReconcileOptions): () => Promise<"
       try {
         const action = await reconcile(options, row);
         log.info("delivery.reconciled", { deliveryId: row.deliveryId, attempts: row.attempts, action });
+        options.onReconciled?.(action);
       } catch (error) {
         failures.push({ id: row.deliveryId, error });
       }
@@ -91,7 +94,10 @@ export function createReconcileRound(options: ReconcileOptions): () => Promise<"
   };
 }
 
-async function reconcile({ store, now, temporal }: ReconcileOptions, row: OverdueDelivery): Promise<Action> {
+async function reconcile(
+  { store, now, temporal }: ReconcileOptions,
+  row: OverdueDelivery,
+): Promise<ReconcileAction> {
   const id = row.deliveryId;
   const standing = await temporal.inspect(id);
   switch (standing.kind) {

@@ -2,12 +2,12 @@ import { workflowCode } from "@posthaste/delivery/worker";
 import { createAttemptLedger } from "@posthaste/store";
 import { type DeliverySetup, setupDelivery } from "@posthaste/testkit/delivery";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import { runTemporalWorker } from "../src/run-temporal-worker.ts";
+import { createTemporalWorker, type TemporalWorker } from "../src/temporal/temporal-worker.ts";
 
 const PATIENCE = { timeout: 20_000, interval: 50 };
 
 let t: DeliverySetup;
-let worker: ReturnType<typeof runTemporalWorker> | undefined;
+let worker: TemporalWorker | undefined;
 beforeEach(async () => {
   t = await setupDelivery("dev-server");
 });
@@ -16,23 +16,23 @@ afterEach(async () => {
   await t.dispose();
 });
 
-async function running(options: { buildId?: string } = {}) {
+async function running(buildId = "") {
   const { store, log, env } = t;
-  worker = runTemporalWorker({
+  const made = createTemporalWorker({
     temporal: { connectionOptions: { address: env.address } },
     log,
     workflowBundle: await workflowCode(),
-    deps: {
-      store,
-      log,
-      now: () => Date.now(),
-      ledger: createAttemptLedger(store),
-      concurrencyDefault: 32,
-      egress: () => Promise.reject(new Error("nothing is sent")),
-    },
-    ...options,
+    buildId,
   });
-  const made = worker;
+  worker = made;
+  made.start({
+    store,
+    log,
+    now: () => Date.now(),
+    ledger: createAttemptLedger(store),
+    concurrencyDefault: 32,
+    egress: () => Promise.reject(new Error("nothing is sent")),
+  });
   await vi.waitFor(() => expect(made.polls()).toBe(true), PATIENCE);
   return made;
 }
@@ -42,5 +42,5 @@ test("a worker's starts may be eager, on the connection that it polls on", async
 });
 
 test("a version's may not: what is not current would get their first tasks", async () => {
-  expect((await running({ buildId: "v2" })).client()).toBeUndefined();
+  expect((await running("v2")).client()).toBeUndefined();
 });

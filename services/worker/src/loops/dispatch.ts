@@ -24,6 +24,8 @@ export type DispatchOptions = {
   readonly drainPerSecond?: number;
   /** Of accounts that chose none. Default: `workflow`. */
   readonly laneDefault?: Lane;
+  /** Called with the number of workflows that a round started. */
+  readonly onStarted?: (count: number) => void;
 };
 
 /** Starts under way at once: enough to hide the round trip, few enough not to queue up in a server of two cores. */
@@ -71,6 +73,7 @@ export function createDispatchRound(
       );
     }
     log.info("deliveries.started", { count: started.length });
+    options.onStarted?.(started.length);
     return "more";
   };
 }

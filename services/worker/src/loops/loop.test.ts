@@ -1,8 +1,11 @@
 import { silentLog } from "@posthaste/runtime";
 import { expect, test, vi } from "vitest";
-import { startLoop } from "./start-loop.ts";
+import { startLoops } from "./loop.ts";
 
 const NEVER_MS = 1_000_000;
+
+const start = (intervalMs: number, round: () => Promise<"more" | "done">) =>
+  startLoops({ test: { intervalMs, round } }, { log: silentLog });
 
 /** Rounds that the test lets go one by one. */
 function stepwise() {
@@ -22,61 +25,61 @@ function stepwise() {
 
 test("a round that did all there was is followed by the next when somebody wakes the loop", async () => {
   const { round, begun, begunRound } = stepwise();
-  const loop = startLoop({ name: "test", intervalMs: NEVER_MS, round, log: silentLog });
+  const loops = start(NEVER_MS, round);
   (await begunRound(1)).finish("done");
   await new Promise((resolve) => setImmediate(resolve));
   expect(begun).toHaveLength(1);
-  loop.wake();
+  loops.wake("test");
   (await begunRound(2)).finish("done");
-  await loop.stop();
+  await loops.stop();
 });
 
 test("a round that left something is followed by the next at once", async () => {
   const { round, begunRound } = stepwise();
-  const loop = startLoop({ name: "test", intervalMs: NEVER_MS, round, log: silentLog });
+  const loops = start(NEVER_MS, round);
   (await begunRound(1)).finish("more");
   (await begunRound(2)).finish("done");
-  await loop.stop();
+  await loops.stop();
 });
 
 test("any number of calls during a round make one more", async () => {
   const { round, begun, begunRound } = stepwise();
-  const loop = startLoop({ name: "test", intervalMs: NEVER_MS, round, log: silentLog });
+  const loops = start(NEVER_MS, round);
   const first = await begunRound(1);
-  for (let i = 0; i < 100; i++) loop.wake();
+  for (let i = 0; i < 100; i++) loops.wake("test");
   first.finish("done");
   (await begunRound(2)).finish("done");
   await new Promise((resolve) => setImmediate(resolve));
   expect(begun).toHaveLength(2);
-  await loop.stop();
+  await loops.stop();
 });
 
 test("without anyone waking it, the timer does", async () => {
   const { round, begunRound } = stepwise();
-  const loop = startLoop({ name: "test", intervalMs: 1, round, log: silentLog });
+  const loops = start(1, round);
   (await begunRound(1)).finish("done");
   (await begunRound(2)).finish("done");
-  await loop.stop();
+  await loops.stop();
 });
 
 test("a round that fails is followed by another after a pause, and being woken does not shorten it", async () => {
   const { round, begun, begunRound } = stepwise();
-  const loop = startLoop({ name: "test", intervalMs: 20, round, log: silentLog });
+  const loops = start(20, round);
   (await begunRound(1)).fail(new Error("away"));
   await new Promise((resolve) => setImmediate(resolve));
-  loop.wake();
+  loops.wake("test");
   await new Promise((resolve) => setImmediate(resolve));
   expect(begun).toHaveLength(1);
   (await begunRound(2)).finish("done");
-  await loop.stop();
+  await loops.stop();
 });
 
 test("stopping waits for the round under way and begins no other", async () => {
   const { round, begun, begunRound } = stepwise();
-  const loop = startLoop({ name: "test", intervalMs: 1, round, log: silentLog });
+  const loops = start(1, round);
   const first = await begunRound(1);
   let stopped = false;
-  const stopping = loop.stop().then(() => {
+  const stopping = loops.stop().then(() => {
     stopped = true;
   });
   await new Promise((resolve) => setImmediate(resolve));

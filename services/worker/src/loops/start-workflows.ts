@@ -9,7 +9,7 @@ import {
   type Store,
 } from "@posthaste/store";
 
-export type StartAskedForOptions = {
+export type WorkflowsOptions = {
   readonly store: Store;
   readonly log: Log;
   readonly now: () => number;
@@ -25,7 +25,7 @@ const BATCH = 10;
  * Makes the round that gives recoveries, replays and erasures their workflows: those that were just asked for, and those
  * that have been silent for a minute, whose workflow an operator may have terminated.
  */
-export function createAskedForRound(options: StartAskedForOptions): () => Promise<"more" | "done"> {
+export function createWorkflowsRound(options: WorkflowsOptions): () => Promise<"more" | "done"> {
   const { store, log, now, startRecovery, startErasure } = options;
   return async () => {
     const recoveries = await listUnstartedRecoveries(store, { now: now(), limit: BATCH });
