@@ -1,5 +1,5 @@
 import { fileURLToPath } from "node:url";
-import { temporalBinary } from "@posthaste/testkit";
+import { temporalBinary } from "@posthaste/temporal-servers";
 import { build } from "./processes/build.ts";
 import { freePort, isFree } from "./processes/ports.ts";
 import { Complaint, runMain } from "./terminal/complaint.ts";

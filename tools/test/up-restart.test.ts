@@ -4,7 +4,8 @@ import { delimiter, join } from "node:path";
 import { createPosthasteClient, type PosthasteClient } from "@posthaste/client";
 import { connectTemporal, inspectDelivery } from "@posthaste/delivery/client";
 import type { DeliveryId } from "@posthaste/domain";
-import { type Receiver, startReceiver, temporalBinary } from "@posthaste/testkit";
+import { temporalBinary } from "@posthaste/temporal-servers";
+import { type Receiver, startReceiver } from "@posthaste/testkit";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { runUp, type Up, upPorts } from "./run-up.ts";
 

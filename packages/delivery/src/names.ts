@@ -9,7 +9,7 @@ export const TASK_QUEUE = "posthaste-deliveries";
  */
 export const RETRY_QUEUE = "posthaste-retries";
 
-/** The workflow's type, as Temporal's UI shows it. Until November 2026 it was `deliver`, which workers still know. */
+/** The workflow's type, as Temporal's UI shows it. */
 export const DELIVER_WORKFLOW = "carryDelivery";
 
 /** The activity's type; the only one of a delivery's workflow. */

@@ -1,4 +1,5 @@
-import { createEgress } from "@posthaste/delivery/activities";
+import { createEgress } from "@posthaste/egress";
+import { temporalBinary, timeSkippingBinary } from "@posthaste/temporal-servers";
 import { startDelivery } from "@posthaste/delivery/client";
 import { createDeliveryWorker, workflowCode } from "@posthaste/delivery/worker";
 import {
@@ -24,7 +25,6 @@ import {
 import { TestWorkflowEnvironment } from "@temporalio/testing";
 import { quietTemporal } from "./quiet-temporal.ts";
 import { type Receiver, startReceiver } from "./receiver/receiver.ts";
-import { temporalBinary, timeSkippingBinary } from "./temporal-binaries/index.ts";
 import { createTestStore } from "./test-store.ts";
 
 export { quietTemporal } from "./quiet-temporal.ts";

@@ -15,7 +15,6 @@ export {
   startReceiver,
 } from "./receiver/receiver.ts";
 export { startTcpProxy, type TcpProxy } from "./tcp-proxy.ts";
-export { temporalBinary, timeSkippingBinary } from "./temporal-binaries/index.ts";
 export {
   createEmptyStore,
   createTestStore,

@@ -1,11 +1,5 @@
 import { randomUUID } from "node:crypto";
-import {
-  type AttemptDeps,
-  attemptDirectly,
-  createEgress,
-  type Egress,
-  type EgressOptions,
-} from "@posthaste/delivery/activities";
+import { type AttemptDeps, attemptDirectly } from "@posthaste/delivery/activities";
 import {
   connectTemporal,
   createSearchability,
@@ -23,6 +17,7 @@ import {
 } from "@posthaste/delivery/client";
 import type { DeliveryWorkerOptions } from "@posthaste/delivery/worker";
 import type { DisableRule, Lane } from "@posthaste/domain";
+import { createEgress, type Egress, type EgressOptions } from "@posthaste/egress";
 import { createMetrics, type Log, type Running, type Tracer } from "@posthaste/runtime";
 import {
   countChanges,

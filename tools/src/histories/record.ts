@@ -22,7 +22,7 @@ import {
   requestRetry,
   rotateSigningKey,
 } from "@posthaste/store";
-import { temporalBinary } from "@posthaste/testkit";
+import { temporalBinary } from "@posthaste/temporal-servers";
 import { type DeliverySetup, type Started, setupDelivery } from "@posthaste/testkit/delivery";
 
 /** By the workflow's type and what happened to it. */

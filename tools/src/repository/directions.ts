@@ -12,16 +12,28 @@ const WORKSPACE: Readonly<Record<string, readonly string[]>> = {
   "packages/signature": [],
   "packages/contracts": [],
   "packages/runtime": [],
+  "packages/egress": ["domain"],
+  "packages/temporal-servers": [],
   "packages/store": ["domain", "runtime"],
   "packages/client": ["contracts"],
   "packages/delivery/src/workflows": ["domain"],
-  "packages/delivery/src/activities": ["domain", "store", "runtime", "signature"],
+  "packages/delivery/src/activities": ["domain", "egress", "store", "runtime", "signature"],
   "packages/delivery": ["domain", "store", "runtime"],
   "services/api": ["contracts", "delivery/client", "domain", "runtime", "store"],
   "services/console": ["contracts", "signature"],
-  "services/worker": ["delivery", "domain", "runtime", "store"],
-  "packages/testkit": ["delivery", "domain", "runtime", "store"],
-  tools: ["client", "contracts", "delivery", "domain", "runtime", "signature", "store", "testkit"],
+  "services/worker": ["delivery", "domain", "egress", "runtime", "store"],
+  "packages/testkit": ["delivery", "domain", "egress", "runtime", "store", "temporal-servers"],
+  tools: [
+    "client",
+    "contracts",
+    "delivery",
+    "domain",
+    "runtime",
+    "signature",
+    "store",
+    "temporal-servers",
+    "testkit",
+  ],
 };
 
 /** Packages of others that only these folders may import. */
@@ -38,7 +50,7 @@ const CONFINED: readonly { readonly packages: RegExp; readonly to: readonly stri
     packages: /^(@bufbuild\/.*|@connectrpc\/.*)$/,
     to: ["packages/contracts", "packages/client", "services/api", "services/console", "tools/src/bench/load"],
   },
-  { packages: /^undici$/, to: ["packages/delivery/src/activities", "tools/src/bench/load"] },
+  { packages: /^undici$/, to: ["packages/egress", "tools/src/bench/load"] },
   // Which addresses may be called is decided in one place.
   { packages: /^ipaddr\.js$/, to: ["packages/domain"] },
 ];

@@ -1,4 +1,5 @@
-import { chromiumPath, temporalBinary, timeSkippingBinary } from "@posthaste/testkit";
+import { temporalBinary, timeSkippingBinary } from "@posthaste/temporal-servers";
+import { chromiumPath } from "@posthaste/testkit";
 import { auditStep } from "./audit.ts";
 import { generatedCodeStep } from "./generated-code.ts";
 import { runCommand } from "./run-command.ts";

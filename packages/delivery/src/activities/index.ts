@@ -56,5 +56,4 @@ export function createActivities(deps: AttemptDeps): Activities {
 }
 
 export { attemptDirectly, type Direct } from "./attempt-directly.ts";
-export { createEgress, type Egress, type EgressOptions } from "./egress/egress.ts";
 export type { AttemptDeps, AttemptObserver };

@@ -10,6 +10,7 @@ import {
   waitAfterAttemptMs,
   withoutQuery,
 } from "@posthaste/domain";
+import type { Egress } from "@posthaste/egress";
 import { type Log, noTracer, type Span, type Tracer } from "@posthaste/runtime";
 import type {
   Attempt,
@@ -19,7 +20,6 @@ import type {
   RetentionKind,
   Store,
 } from "@posthaste/store";
-import type { Egress } from "./egress/egress.ts";
 import { patiently } from "./patiently.ts";
 import { redact, shownHeaders } from "./redact.ts";
 import { webhookBody, webhookHeaders } from "./webhook-request.ts";

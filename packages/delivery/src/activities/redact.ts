@@ -1,5 +1,5 @@
+import type { PostResult } from "@posthaste/egress";
 import type { AttemptContext } from "@posthaste/store";
-import type { PostResult } from "./egress/egress.ts";
 
 const REDACTED = "[redacted]";
 

@@ -1,5 +1,4 @@
 export { carryDelivery } from "./carry-delivery.ts";
-export { deliver } from "./deliver.ts";
 export { erase } from "./erase.ts";
 export { recover } from "./recover.ts";
 export { retain } from "./retain.ts";

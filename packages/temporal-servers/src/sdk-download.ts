@@ -27,7 +27,7 @@ export const downloadBySdk: Source = async (program, { dir, env, progress }) => 
   const watch = watchGrowth(dir, () => stalled.abort());
   const { code, output } = await runCommand(process.execPath, ["-e", PROGRAM, program.name, dir], {
     env,
-    cwd: fileURLToPath(new URL("../..", import.meta.url)),
+    cwd: fileURLToPath(new URL("..", import.meta.url)),
     withinMs: WITHIN_MS,
     signal: stalled.signal,
   }).finally(() => watch.stop());

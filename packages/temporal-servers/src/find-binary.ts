@@ -33,7 +33,7 @@ export function timeSkippingBinary(options: BinaryOptions = {}): Promise<string>
   return findOnce(TIME_SKIPPING, options);
 }
 
-const repositoryCache = fileURLToPath(new URL("../../../../.cache", import.meta.url));
+const repositoryCache = fileURLToPath(new URL("../../../.cache", import.meta.url));
 const found = new Map<string, Promise<string>>();
 
 function findOnce(program: Program, options: BinaryOptions): Promise<string> {

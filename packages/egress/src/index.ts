@@ -1,0 +1,1 @@
+export { createEgress, type Egress, type EgressOptions, type PostRequest, type PostResult } from "./egress.ts";
