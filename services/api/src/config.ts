@@ -29,11 +29,6 @@ export const API_SETTINGS = {
     "Workers to nudge after an ingest, as `http://HOST:PORT`, separated by commas",
     [],
   ),
-  POSTHASTE_FAN_OUT_MAX: integer(
-    "Deliveries made within one ingest call; a wider fan-out goes on in the worker. Other calls wait for the transaction that makes them",
-    1_000,
-    { min: 1, max: 10_000 },
-  ),
   POSTHASTE_TEMPORAL_UI_URL: parsed(
     "Temporal's UI, as `http://HOST:PORT`: deliveries then name their workflow's page to tokens with the scope `admin`",
     null,

@@ -23,6 +23,8 @@ import { startApi } from "./start-api.ts";
 
 /** As long as an attempt takes at most, unless its subscription says otherwise. */
 const TEST_EVENT_WAIT_MS = 15_000;
+/** Deliveries created within one ingest call. Other calls wait for its transaction; the worker creates the others. */
+const FAN_OUT_MAX = 1_000;
 /** What a stop may take beyond draining. */
 const STOP_SLACK_MS = 5_000;
 
@@ -68,7 +70,7 @@ await runService({
         authenticate: createAuthenticate(store, () => Date.now()),
         rateLimit: createRateLimit(config.POSTHASTE_RATE_PER_SECOND),
         ingest: createIngest(store),
-        fanOutMax: config.POSTHASTE_FAN_OUT_MAX,
+        fanOutMax: FAN_OUT_MAX,
         inboxes: config.POSTHASTE_INBOX === "on" ? createInboxes(now) : null,
         nudge: createNudge(config.POSTHASTE_WORKER_URLS, log),
         workflowUrl: (id) => workflowUrl(config.POSTHASTE_TEMPORAL_UI_URL, temporal.options.namespace, id),

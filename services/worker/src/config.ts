@@ -15,17 +15,6 @@ export const WORKER_SETTINGS = {
     "workflow",
     LANES,
   ),
-  POSTHASTE_DISPATCH_INTERVAL_MS: integer(
-    "How often the dispatcher looks for pending deliveries when nobody nudges it, in milliseconds",
-    250,
-    { min: 10, max: 60_000 },
-  ),
-  POSTHASTE_DISPATCH_BATCH: integer("Deliveries claimed at once", 100, { min: 1, max: 1_000 }),
-  POSTHASTE_DISPATCH_LEASE_MS: integer(
-    "How long a claimed delivery is left to the worker that claimed it, in milliseconds; after a crash, how long until another starts it",
-    30_000,
-    { min: 1_000, max: 600_000 },
-  ),
   POSTHASTE_IN_FLIGHT_MAX: integer(
     "Attempts of one subscription under way at once, where its owner chose no number, so that one that hangs leaves room for the others",
     32,

@@ -39,8 +39,6 @@ await runService({
       host: config.POSTHASTE_WORKER_HOST,
       port: config.POSTHASTE_WORKER_PORT,
       lane: config.POSTHASTE_LANE,
-      dispatchIntervalMs: config.POSTHASTE_DISPATCH_INTERVAL_MS,
-      dispatchBatch: config.POSTHASTE_DISPATCH_BATCH,
       dispatchLeaseMs: config.POSTHASTE_DISPATCH_LEASE_MS,
       inFlightMax: config.POSTHASTE_IN_FLIGHT_MAX,
       drainPerSecond: config.POSTHASTE_DRAIN_PER_SECOND,

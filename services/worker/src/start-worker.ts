@@ -47,8 +47,6 @@ export type WorkerOptions = {
   readonly port: number;
   /** The lane of accounts that chose none. */
   readonly lane: Lane;
-  readonly dispatchIntervalMs: number;
-  readonly dispatchBatch: number;
   readonly dispatchLeaseMs: number;
   readonly inFlightMax: number;
   readonly drainPerSecond: number;
@@ -65,6 +63,10 @@ export type WorkerOptions = {
   readonly temporalMetrics: () => Promise<string>;
 };
 
+/** How often pending deliveries are looked for when no nudge comes. */
+const DISPATCH_INTERVAL_MS = 250;
+/** Deliveries claimed at once: their starts share a round, and none waits long for the last of them. */
+const DISPATCH_BATCH = 100;
 /** How often changes are ordered where nobody follows them: they must not heap up. */
 const CHANGES_INTERVAL_MS = 1_000;
 /** The console's counters lag behind by this. */
@@ -216,7 +218,7 @@ function dispatchOptions(
     start,
     owner: randomUUID(),
     laneDefault: options.lane,
-    batch: options.dispatchBatch,
+    batch: DISPATCH_BATCH,
     leaseMs: options.dispatchLeaseMs,
     inFlightMax: options.inFlightMax,
     drainPerSecond: options.drainPerSecond,
@@ -242,7 +244,7 @@ function loopPlans({
   client: TemporalClient;
   observer: WorkerObserver;
 }) {
-  const { store, log, dispatchIntervalMs, reconcileIntervalMs, retentionIntervalMs } = options;
+  const { store, log, reconcileIntervalMs, retentionIntervalMs } = options;
   const { now } = dispatch;
   const workflows = {
     startRecovery: (recovery: Parameters<typeof startRecovery>[1]) => startRecovery(client, recovery),
@@ -255,10 +257,10 @@ function loopPlans({
     unpause: (id: Parameters<typeof unpause>[1]) => unpause(client, id),
   };
   return {
-    dispatcher: { intervalMs: dispatchIntervalMs, round: createDispatchRound(dispatch, "well") },
-    failing_dispatcher: { intervalMs: dispatchIntervalMs, round: createDispatchRound(dispatch, "failing") },
-    direct_dispatcher: { intervalMs: dispatchIntervalMs, round: createDirectRound(dispatch, directLane) },
-    upkeep: { intervalMs: dispatchIntervalMs, round: upkeep },
+    dispatcher: { intervalMs: DISPATCH_INTERVAL_MS, round: createDispatchRound(dispatch, "well") },
+    failing_dispatcher: { intervalMs: DISPATCH_INTERVAL_MS, round: createDispatchRound(dispatch, "failing") },
+    direct_dispatcher: { intervalMs: DISPATCH_INTERVAL_MS, round: createDirectRound(dispatch, directLane) },
+    upkeep: { intervalMs: DISPATCH_INTERVAL_MS, round: upkeep },
     workflow_starter: {
       intervalMs: WORKFLOWS_INTERVAL_MS,
       round: createWorkflowsRound({ store, log, now, ...workflows }),

@@ -56,13 +56,11 @@ export function contentHash({ eventType, data }: Content): Buffer {
 }
 
 /**
- * Whether a key is used again for the content it was used for, as canonical JSON. `gone`: the bytes differ, and the event
- * that would tell whether the content does was erased or deleted for its age.
+ * Whether a key is used again with the same content, compared as canonical JSON. `gone`: the bytes differ, and the
+ * event they would be compared with was erased, or deleted for its age.
  *
- * The stored hash is of the bytes as they came, so that nobody pays for a canonical form who does not need it: nearly
- * every repetition is the same bytes again. Only other bytes are parsed, theirs and the stored event's. Keys of before
- * have the hash of the canonical form, which is compared, too. The two cannot be confused: a canonical form is itself
- * JSON with that content, so bytes that are equal to it have it, too.
+ * The stored hash is of the bytes as they came: nearly every repetition sends the same bytes, and pays for no canonical
+ * form. Only other bytes are parsed, together with the stored event's.
  */
 export async function compareContent(
   tx: Tx,
@@ -70,11 +68,9 @@ export async function compareContent(
   again: Content,
 ): Promise<"same" | "other" | "gone"> {
   if (used.contentHash.equals(contentHash(again))) return "same";
-  const canonical = canonicalOf(again);
-  if (used.contentHash.equals(sha256(canonical))) return "same";
   const first = used.content ?? (await readContent(tx, used.eventId));
   if (first === undefined) return "gone";
-  return canonicalOf(first) === canonical ? "same" : "other";
+  return canonicalOf(first) === canonicalOf(again) ? "same" : "other";
 }
 
 function canonicalOf({ eventType, data }: Content): string {

@@ -22,11 +22,6 @@ export const LIMIT_SETTINGS = {
     10_000,
     { min: 1, max: 1_000_000 },
   ),
-  POSTHASTE_STREAMS_MAX: integer(
-    "Streams of one HTTP/2 connection at once; clients wait for a free one, as the protocol has it",
-    250,
-    { min: 1, max: 10_000 },
-  ),
   POSTHASTE_WATCHES_MAX: integer(
     "Streams of delivery changes open at once; more are answered 429. Each looks into the database four times a second",
     100,
@@ -37,79 +32,64 @@ export const LIMIT_SETTINGS = {
     10_000,
     { min: 1, max: 1_000_000 },
   ),
-  POSTHASTE_BODY_BYTES_MAX: integer(
-    "A request's body, but for a batch of events, in bytes: the largest snapshot (1 MiB) and what is around it",
-    1_048_576 + 65_536,
-    { min: 1_024, max: 1_048_576 + 65_536 },
-  ),
-  POSTHASTE_BATCH_BYTES_MAX: integer(
-    "The body of a batch of events, in bytes: what one transaction should hold, below a database packet of 16 MiB as hex",
-    4 * 1_048_576,
-    { min: 1_024, max: 6 * 1_048_576 },
-  ),
-  POSTHASTE_BATCH_EVENTS_MAX: integer("Events in one batch: one transaction holds them all", 1_000, {
-    min: 1,
-    max: 1_000,
-  }),
-  POSTHASTE_GATEWAY_BODY_BYTES_MAX: integer(
-    "A REST request's body, in bytes. It holds a URL, a code and a secret; 1 MiB is the published limit",
-    1_048_576,
-    { min: 1_024, max: 1_048_576 },
-  ),
-  POSTHASTE_HEADER_BYTES_MAX: integer(
-    "All headers of a request together, in bytes; Node's own default",
-    16_384,
-    {
-      min: 4_096,
-      max: 131_072,
-    },
-  ),
-  POSTHASTE_HEADERS_TIMEOUT_MS: integer(
-    "A connection that has not sent its request's headers by then is closed (slowloris), in milliseconds",
-    10_000,
-    { min: 100, max: 120_000 },
-  ),
-  POSTHASTE_REQUEST_TIMEOUT_MS: integer(
-    "A request that has not arrived whole by then is closed, in milliseconds: 1 MiB over a slow mobile line",
-    60_000,
-    { min: 100, max: 600_000 },
-  ),
 } as const;
 
-/** The limits of one process of the API. Each is described by its setting in {@link LIMIT_SETTINGS}. */
-export type Limits = {
+/** The limits of one process of the API. */
+export type Limits = FixedLimits & {
+  /** See {@link LIMIT_SETTINGS} for these. */
   readonly ratePerSecond: number;
   readonly requestsMax: number;
   readonly publicRequestsMax: number;
   readonly connectionsMax: number;
-  readonly streamsMax: number;
   readonly watchesMax: number;
   readonly subscriptionsMax: number;
-  readonly bodyBytesMax: number;
-  readonly batchBytesMax: number;
-  readonly batchEventsMax: number;
-  readonly gatewayBodyBytesMax: number;
-  readonly headerBytesMax: number;
-  readonly headersTimeoutMs: number;
-  readonly requestTimeoutMs: number;
+};
+
+type FixedLimits = Readonly<
+  Record<
+    | "streamsMax"
+    | "bodyBytesMax"
+    | "batchBytesMax"
+    | "batchEventsMax"
+    | "gatewayBodyBytesMax"
+    | "headerBytesMax"
+    | "headersTimeoutMs"
+    | "requestTimeoutMs",
+    number
+  >
+>;
+
+const MIB = 1_048_576;
+
+/** Limits that follow from the contracts and protocols, and not from the size of an installation. */
+export const FIXED_LIMITS: FixedLimits = {
+  /** Streams of one HTTP/2 connection at once. Clients wait for a free one, as the protocol has it. */
+  streamsMax: 250,
+  /** A request's body, except a batch of events: the largest snapshot (1 MiB) and what is around it. */
+  bodyBytesMax: MIB + 65_536,
+  /** The body of a batch of events: what one transaction should hold, below a database packet of 16 MiB as hex. */
+  batchBytesMax: 4 * MIB,
+  /** Events in one batch: one transaction holds them all. */
+  batchEventsMax: 1_000,
+  /** A REST request's body. It holds a URL, a code and a secret; 1 MiB is the published limit. */
+  gatewayBodyBytesMax: MIB,
+  /** All headers of a request together. Node's own default. */
+  headerBytesMax: 16_384,
+  /** A connection that has not sent its request's headers by then is closed (slowloris). */
+  headersTimeoutMs: 10_000,
+  /** A request that has not arrived whole by then is closed: 1 MiB over a slow mobile line. */
+  requestTimeoutMs: 60_000,
 };
 
 export function limitsFrom(settings: Values<typeof LIMIT_SETTINGS>): Limits {
   return {
+    ...FIXED_LIMITS,
     ratePerSecond: settings.POSTHASTE_RATE_PER_SECOND,
     requestsMax: settings.POSTHASTE_REQUESTS_MAX,
     publicRequestsMax: settings.POSTHASTE_PUBLIC_REQUESTS_MAX,
     connectionsMax: settings.POSTHASTE_CONNECTIONS_MAX,
-    streamsMax: settings.POSTHASTE_STREAMS_MAX,
     watchesMax: settings.POSTHASTE_WATCHES_MAX,
     subscriptionsMax: settings.POSTHASTE_SUBSCRIPTIONS_MAX,
-    bodyBytesMax: settings.POSTHASTE_BODY_BYTES_MAX,
-    batchBytesMax: settings.POSTHASTE_BATCH_BYTES_MAX,
-    batchEventsMax: settings.POSTHASTE_BATCH_EVENTS_MAX,
-    gatewayBodyBytesMax: settings.POSTHASTE_GATEWAY_BODY_BYTES_MAX,
-    headerBytesMax: settings.POSTHASTE_HEADER_BYTES_MAX,
-    headersTimeoutMs: settings.POSTHASTE_HEADERS_TIMEOUT_MS,
-    requestTimeoutMs: settings.POSTHASTE_REQUEST_TIMEOUT_MS,
   };
 }
 
