@@ -15,6 +15,11 @@ export const WORKER_SETTINGS = {
     "workflow",
     LANES,
   ),
+  POSTHASTE_DISPATCH_LEASE_MS: integer(
+    "How long a claimed delivery is left to the worker that claimed it, in milliseconds; after a crash, how long until another starts it",
+    30_000,
+    { min: 1_000, max: 600_000 },
+  ),
   POSTHASTE_IN_FLIGHT_MAX: integer(
     "Attempts of one subscription under way at once, where its owner chose no number, so that one that hangs leaves room for the others",
     32,
