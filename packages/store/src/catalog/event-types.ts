@@ -1,5 +1,6 @@
 import { type AccountId, Refusal } from "@posthaste/domain";
 import type { Selectable } from "kysely";
+import { lockRows } from "../database/lock-rows.ts";
 import type { Store } from "../database/store.ts";
 import type { Tables } from "../database/tables.ts";
 import { type Tx, transact } from "../database/transact.ts";
@@ -193,7 +194,7 @@ async function requireCodeFree(store: Store, tx: Tx, owner: Owner, code: string,
     .select("account_id")
     .where("code", "=", code)
     .where("id", "!=", id);
-  const others = await (store.seam.locksRows ? query.forUpdate() : query).execute();
+  const others = await lockRows(store, query).execute();
   if (others.some((other) => owner === "shared" || other.account_id === SHARED)) throw codeTaken(code);
 }
 

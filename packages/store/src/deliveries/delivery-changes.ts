@@ -8,6 +8,7 @@ import {
   type SubscriptionId,
 } from "@posthaste/domain";
 import { byIndex } from "../database/by-index.ts";
+import { lockRows } from "../database/lock-rows.ts";
 import type { Store } from "../database/store.ts";
 import { type Tx, transact } from "../database/transact.ts";
 
@@ -43,7 +44,7 @@ export async function orderChanges(store: Store): Promise<number> {
   if ((await unordered(store, store.db, 1)).length === 0) return 0;
   return await transact(store, async (tx) => {
     const query = tx.selectFrom("change_counter").select("batch").where("id", "=", COUNTER);
-    const { batch } = await (store.seam.locksRows ? query.forUpdate() : query).executeTakeFirstOrThrow();
+    const { batch } = await lockRows(store, query).executeTakeFirstOrThrow();
     const ids = await unordered(store, tx, ORDERED_AT_ONCE);
     if (ids.length === 0) return 0;
     await tx

@@ -1,6 +1,7 @@
 import { type DeliveryEvent, type DeliveryId, type DeliveryState, isTerminal } from "@posthaste/domain";
 import type { Insertable, Selectable, Updateable } from "kysely";
 import { insertRows } from "../database/insert-rows.ts";
+import { lockRows } from "../database/lock-rows.ts";
 import type { Store } from "../database/store.ts";
 import type { Tables } from "../database/tables.ts";
 import type { Tx } from "../database/transact.ts";
@@ -83,7 +84,7 @@ export async function lockDeliveries(
 ): Promise<LockedDelivery[]> {
   if (ids.length === 0) return [];
   const query = tx.selectFrom("deliveries").select(MOVED_COLUMNS).where("id", "in", ids).orderBy("id");
-  return await (store.seam.locksRows ? query.forUpdate() : query).execute();
+  return await lockRows(store, query).execute();
 }
 
 /** An event that the table of transitions does not have. */

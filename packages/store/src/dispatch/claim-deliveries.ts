@@ -12,6 +12,7 @@ import {
 } from "@posthaste/domain";
 import { sql } from "kysely";
 import { padded } from "../database/dialect/few-texts.ts";
+import { lockRows } from "../database/lock-rows.ts";
 import type { Store } from "../database/store.ts";
 import { type Tx, transact } from "../database/transact.ts";
 import { MOVED_COLUMNS, moveAll } from "../deliveries/move.ts";
@@ -293,7 +294,7 @@ async function lockPending(store: Store, tx: Tx, oldest: readonly Oldest[], now:
     .where("state", "=", "pending")
     .where((eb) => eb.or([eb("lease_until", "is", null), eb("lease_until", "<", now)]))
     .orderBy("id");
-  return await (store.seam.locksRows ? query.forUpdate().skipLocked() : query).execute();
+  return await lockRows(store, query, "skip").execute();
 }
 
 /** While parked deliveries are drained, one first attempt at a time keeps them in the order of their ingest. */

@@ -1,4 +1,5 @@
 import type { AccountId, EventId } from "@posthaste/domain";
+import { lockRows } from "../database/lock-rows.ts";
 import type { Store } from "../database/store.ts";
 import { transact } from "../database/transact.ts";
 import { deliveryRow, insertMissingDeliveries } from "../deliveries/new-deliveries.ts";
@@ -37,7 +38,7 @@ export async function continueFanout(
 ): Promise<{ made: number; goesOn: boolean }> {
   return await transact(store, async (tx) => {
     const query = tx.selectFrom("fanouts").selectAll().where("event_id", "=", eventId);
-    const fanout = await (store.seam.locksRows ? query.forUpdate().skipLocked() : query).executeTakeFirst();
+    const fanout = await lockRows(store, query, "skip").executeTakeFirst();
     if (fanout === undefined) return { made: 0, goesOn: false };
     const { event_type: eventType } = fanout;
     const accountId = fanout.account_id as AccountId;

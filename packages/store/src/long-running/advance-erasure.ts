@@ -2,6 +2,7 @@ import { type AccountId, type ErasureId, type EventId, matchesKey } from "@posth
 import type { Selectable } from "kysely";
 import { byIndex } from "../database/by-index.ts";
 import { sha256 } from "../database/ids.ts";
+import { lockRows } from "../database/lock-rows.ts";
 import type { Store } from "../database/store.ts";
 import type { Tables } from "../database/tables.ts";
 import { type Tx, transact } from "../database/transact.ts";
@@ -25,7 +26,7 @@ export async function advanceErasure(
 ): Promise<Erasure | undefined> {
   return await transact(store, async (tx) => {
     const query = tx.selectFrom("erasures").selectAll().where("id", "=", id);
-    const row = await (store.seam.locksRows ? query.forUpdate() : query).executeTakeFirst();
+    const row = await lockRows(store, query).executeTakeFirst();
     if (row === undefined || row.state === "completed") return row && erasureOf(row);
     const changed =
       row.pointer === null

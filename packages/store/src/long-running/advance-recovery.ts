@@ -10,6 +10,7 @@ import {
 import type { Insertable, Selectable } from "kysely";
 import { byIndex } from "../database/by-index.ts";
 import { ID_SLACK_MS, leastDeliveryId, leastEventId, sha256 } from "../database/ids.ts";
+import { lockRows } from "../database/lock-rows.ts";
 import type { Store } from "../database/store.ts";
 import type { Tables } from "../database/tables.ts";
 import { type Tx, transact } from "../database/transact.ts";
@@ -37,7 +38,7 @@ export async function advanceRecovery(
 ): Promise<(Recovery & { readonly madeNow: number }) | undefined> {
   return await transact(store, async (tx) => {
     const query = tx.selectFrom("recoveries").selectAll().where("id", "=", id);
-    const row = await (store.seam.locksRows ? query.forUpdate() : query).executeTakeFirst();
+    const row = await lockRows(store, query).executeTakeFirst();
     if (row === undefined) return undefined;
     if (row.state !== "running") return { ...recoveryOf(row), madeNow: 0 };
     const step = row.kind === "recover" ? recover : replay;
@@ -222,7 +223,7 @@ async function liveSubscriptions(
     .where("id", "in", [...new Set(ids)])
     .where("state", "!=", "ended")
     .orderBy("id");
-  const rows = await (store.seam.locksRows ? query.forUpdate() : query).execute();
+  const rows = await lockRows(store, query).execute();
   return new Map(rows.map((row) => [row.id, row]));
 }
 

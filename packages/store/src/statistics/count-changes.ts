@@ -7,6 +7,7 @@ import {
   type Outcome,
 } from "@posthaste/domain";
 import { byIndex } from "../database/by-index.ts";
+import { lockRows } from "../database/lock-rows.ts";
 import type { Store } from "../database/store.ts";
 import { type Tx, transact } from "../database/transact.ts";
 import {
@@ -46,7 +47,7 @@ type Change = {
 export async function countChanges(store: Store): Promise<number> {
   return await transact(store, async (tx) => {
     const query = tx.selectFrom("statistics_cursor").selectAll().where("id", "=", CURSOR);
-    const after = await (store.seam.locksRows ? query.forUpdate() : query).executeTakeFirstOrThrow();
+    const after = await lockRows(store, query).executeTakeFirstOrThrow();
     const changes = await changesAfter(store, tx, after.batch, after.change_id);
     const last = changes.at(-1);
     if (last === undefined) return 0;

@@ -1,5 +1,6 @@
 import type { AccountId, SubscriptionId } from "@posthaste/domain";
 import type { Selectable } from "kysely";
+import { lockRows } from "../database/lock-rows.ts";
 import type { Store } from "../database/store.ts";
 import type { Tables } from "../database/tables.ts";
 import type { Tx } from "../database/transact.ts";
@@ -20,6 +21,5 @@ export async function lockSubscription(
 ): Promise<Selectable<Tables["subscriptions"]> | undefined> {
   let query = tx.selectFrom("subscriptions").selectAll().where("id", "=", id);
   if (accountId !== "any") query = query.where("account_id", "=", accountId);
-  if (store.seam.locksRows) query = ifLocked === "skip" ? query.forUpdate().skipLocked() : query.forUpdate();
-  return await query.executeTakeFirst();
+  return await lockRows(store, query, ifLocked).executeTakeFirst();
 }

@@ -7,6 +7,7 @@ import {
   type SubscriptionId,
 } from "@posthaste/domain";
 import { type Selectable, sql } from "kysely";
+import { lockRows } from "../database/lock-rows.ts";
 import type { Store } from "../database/store.ts";
 import type { Tables } from "../database/tables.ts";
 import type { Tx } from "../database/transact.ts";
@@ -62,7 +63,7 @@ export async function lockAllTurns(
     .selectAll()
     .where("subscription_id", "in", ids)
     .orderBy("subscription_id");
-  const rows = await (store.seam.locksRows ? query.forUpdate() : query).execute();
+  const rows = await lockRows(store, query).execute();
   const found = new Map<SubscriptionId, Turns>(
     rows.map((row) => [
       row.subscription_id,

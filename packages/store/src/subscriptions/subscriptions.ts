@@ -10,6 +10,7 @@ import {
 import type { Selectable } from "kysely";
 import { contractIdOf, sha256 } from "../database/ids.ts";
 import { insertRows } from "../database/insert-rows.ts";
+import { lockRows } from "../database/lock-rows.ts";
 import type { Store } from "../database/store.ts";
 import type { Tables } from "../database/tables.ts";
 import { type Tx, transact } from "../database/transact.ts";
@@ -198,7 +199,7 @@ async function requireFree(tx: Tx, of: Wish): Promise<void> {
 async function requireRoom(store: Store, tx: Tx, accountId: AccountId, max: number): Promise<void> {
   // The account's row is held, so that two at once cannot both find the last place free.
   const account = tx.selectFrom("accounts").select("id").where("id", "=", accountId);
-  await (store.seam.locksRows ? account.forUpdate() : account).execute();
+  await lockRows(store, account).execute();
   const { live } = await tx
     .selectFrom("subscriptions")
     .select((eb) => eb.fn.countAll().as("live"))
