@@ -35,10 +35,10 @@ export {
   verdictOf,
 } from "./outcome.ts";
 export {
-  after,
   EMPTY_LINE,
   endMs,
   type Line,
+  lineAfter,
   nextTurnMs,
   type Pace,
   type Rate,

@@ -1,13 +1,13 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { after, EMPTY_LINE, type Line, nextTurnMs, type Rate, turnsNow } from "./pace.ts";
+import { EMPTY_LINE, type Line, lineAfter, nextTurnMs, type Rate, turnsNow } from "./pace.ts";
 
 const NOW = 1_700_000_000_000;
 const rate: Rate = { perSecond: 10, burst: 3 };
 
 test("after a rest as many go at once as the burst says, then one in every interval", () => {
   expect(turnsNow(EMPTY_LINE, rate, NOW)).toBe(3);
-  const line = after(EMPTY_LINE, rate, NOW, 3);
+  const line = lineAfter(EMPTY_LINE, rate, NOW, 3);
   expect(turnsNow(line, rate, NOW)).toBe(0);
   expect(nextTurnMs(line, rate)).toBe(NOW + 100);
   expect(turnsNow(line, rate, NOW + 100)).toBe(1);
@@ -28,7 +28,7 @@ test("whoever comes, and whenever: no second sees more than the rate and its bur
         for (const pause of pauses) {
           now += pause;
           if (turnsNow(line, { perSecond, burst }, now) === 0) continue;
-          line = after(line, { perSecond, burst }, now);
+          line = lineAfter(line, { perSecond, burst }, now);
           sent.push(now);
         }
         const inSecondFrom = (at: number) => sent.filter((time) => time >= at && time < at + 1_000).length;

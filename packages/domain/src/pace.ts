@@ -36,7 +36,7 @@ export function turnsNow(line: Line, rate: Rate, nowMs: number): number {
 }
 
 /** The line after `count` more have taken their turn. */
-export function after(line: Line, rate: Rate, nowMs: number, count = 1): Line {
+export function lineAfter(line: Line, rate: Rate, nowMs: number, count = 1): Line {
   return stretched(line, nowMs, (count * intervalUs(rate.perSecond)) / US_PER_MS);
 }
 

@@ -1,1 +1,7 @@
-export { createEgress, type Egress, type EgressOptions, type PostRequest, type PostResult } from "./egress.ts";
+export {
+  createEgress,
+  type Egress,
+  type EgressOptions,
+  type PostRequest,
+  type PostResult,
+} from "./egress.ts";

@@ -90,7 +90,7 @@ export function startTracing(
   const tracer = provider.getTracer("posthaste");
   const begin = (name: string, { parent, kind, attributes = {} }: SpanOptions = {}): Span => {
     const options = { attributes, ...(kind === undefined ? {} : { kind: KINDS[kind] }) };
-    const span = tracer.startSpan(name, options, contextOf(parent));
+    const span = tracer.startSpan(name, options, parentContext(parent));
     const { traceId, spanId, traceFlags } = span.spanContext();
     return {
       traceparent: `00-${traceId}-${spanId}-${traceFlags.toString(16).padStart(2, "0")}`,
@@ -137,7 +137,7 @@ function around(begin: Tracer["begin"]): Tracer["span"] {
 /** W3C Trace Context, version 00. */
 const TRACEPARENT = /^00-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-([0-9a-f]{2})$/;
 
-function contextOf(parent: Traceparent | undefined) {
+function parentContext(parent: Traceparent | undefined) {
   const [, traceId, spanId, flags] = TRACEPARENT.exec(parent ?? "") ?? [];
   if (traceId === undefined || spanId === undefined) return ROOT_CONTEXT;
   const traceFlags = Number.parseInt(flags ?? "0", 16) & 1;

@@ -1,12 +1,19 @@
 import { type AccountId, Refusal } from "@posthaste/domain";
 import { expect, test } from "vitest";
-import { closeStore, createAccount, createIngest, type Ingest, openStore, type Store } from "../src/index.ts";
+import {
+  closeStore,
+  createAccount,
+  createIngest,
+  type IngestCall,
+  openStore,
+  type Store,
+} from "../src/index.ts";
 import { NOW, onEachDatabase } from "./fixture.ts";
 
 type Event = { json?: string; key?: string; eventType?: string };
 
 /** A call that brings these events. */
-const call = (accountId: AccountId, events: readonly Event[], deliveriesMax = 1_000): Ingest => ({
+const call = (accountId: AccountId, events: readonly Event[], deliveriesMax = 1_000): IngestCall => ({
   accountId,
   now: NOW,
   deliveriesMax,

@@ -23,7 +23,7 @@ import {
   pingStore,
   type Store,
 } from "../src/index.ts";
-import { storeCalls } from "../src/ingest/ingest-events.ts";
+import { ingestCallsIn } from "../src/ingest/ingest-events.ts";
 import { NOW } from "./fixture.ts";
 
 const POOL_SIZE = 2;
@@ -155,7 +155,7 @@ describe("a database that falls silent", () => {
     const call = (extra: (tx: Tx) => void = () => {}) =>
       transact(store, async (tx) => {
         const events = [{ eventType: "invoice_sent", data: Buffer.from("{}"), idempotencyKey: "a" }];
-        const [stored] = await storeCalls(
+        const [stored] = await ingestCallsIn(
           store,
           tx,
           [{ accountId, now: NOW, deliveriesMax: 10, events }],

@@ -1,5 +1,3 @@
-import { createEgress } from "@posthaste/egress";
-import { temporalBinary, timeSkippingBinary } from "@posthaste/temporal-servers";
 import { startDelivery } from "@posthaste/delivery/client";
 import { createDeliveryWorker, workflowCode } from "@posthaste/delivery/worker";
 import {
@@ -11,6 +9,7 @@ import {
   parseNetworks,
   type SubscriptionId,
 } from "@posthaste/domain";
+import { createEgress } from "@posthaste/egress";
 import type { Log } from "@posthaste/runtime";
 import {
   claimDeliveries,
@@ -22,6 +21,7 @@ import {
   markStarted,
   type Store,
 } from "@posthaste/store";
+import { temporalBinary, timeSkippingBinary } from "@posthaste/temporal-servers";
 import { TestWorkflowEnvironment } from "@temporalio/testing";
 import { quietTemporal } from "./quiet-temporal.ts";
 import { type Receiver, startReceiver } from "./receiver/receiver.ts";

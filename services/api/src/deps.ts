@@ -1,6 +1,6 @@
 import type { DeliveryId, EgressRules, RecoveryId } from "@posthaste/domain";
 import type { Log, Tracer } from "@posthaste/runtime";
-import type { Ingest, IngestedEvent, Store } from "@posthaste/store";
+import type { IngestCall, IngestedEvent, Store } from "@posthaste/store";
 import type { Authenticate } from "./access/auth.ts";
 import type { RateLimit } from "./access/rate-limit.ts";
 import type { Catalog } from "./catalog/catalog.ts";
@@ -30,7 +30,7 @@ export type Deps = {
   readonly authenticate: Authenticate;
   readonly rateLimit: RateLimit;
   /** Stores what one call brings, all or none; calls that come together are committed together. */
-  readonly ingest: (call: Ingest) => Promise<IngestedEvent[]>;
+  readonly ingest: (call: IngestCall) => Promise<IngestedEvent[]>;
   /** Receivers to try webhooks with; null: the installation has none. */
   readonly inboxes: Inboxes | null;
   /** Deliveries made within one ingest call. */

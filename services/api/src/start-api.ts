@@ -7,7 +7,7 @@ import { portProblem, type Running } from "@posthaste/runtime";
 import { pingStore } from "@posthaste/store";
 import fastify, { type FastifyInstance } from "fastify";
 import { TOKEN_RPC_PATHS } from "./connect/access.ts";
-import { contextOf } from "./connect/interceptors.ts";
+import { contextValuesFor } from "./connect/interceptors.ts";
 import { connectRoutes, interceptors } from "./connect/routes.ts";
 import { type ConsoleOptions, consolePages } from "./console/console.ts";
 import type { Deps } from "./deps.ts";
@@ -85,7 +85,7 @@ export async function startApi({ deps, host, port, drainMs, console: pages }: Ap
     interceptors: interceptors(deps),
     contextValues: ({ line, routeOptions }) => {
       line.rpc = routeOptions.url?.slice(1) ?? "";
-      return contextOf(line);
+      return contextValuesFor(line);
     },
     shutdownSignal: stopping.signal,
   });

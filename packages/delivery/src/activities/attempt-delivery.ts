@@ -4,7 +4,7 @@ import { type AttemptContext, reserveTurn } from "@posthaste/store";
 import { ApplicationFailure } from "@temporalio/common";
 import type { DeliverInput, DeliverResult } from "../names.ts";
 import { attemptFailed, ended, fault, handedOutEarly, notYet } from "./failures.ts";
-import { type Instead, insteadOfAttempt, isSettled } from "./instead-of-attempt.ts";
+import { type Instead, insteadOfAttempt, needsNoAttempt } from "./instead-of-attempt.ts";
 import { type AttemptDeps, makeAttempt, paceOf } from "./make-attempt.ts";
 import { patiently } from "./patiently.ts";
 
@@ -41,11 +41,11 @@ export async function attemptDelivery(
     if (context === undefined)
       return { state: "cancelled", attempts: 0, summary: "cancelled: no such delivery" };
     const { attempts } = context.delivery;
-    if (isSettled(context) || number <= attempts) return await goByTheLog(deps, context, number);
+    if (needsNoAttempt(context) || number <= attempts) return await goByTheLog(deps, context, number);
     if (number > attempts + 1) throw fault(`Temporal counts ${number} attempts, the log ${attempts}`);
     await refuseEarly(deps, context, log);
     const instead = await insteadOfAttempt(deps, context);
-    if (instead !== undefined) return told(deps, context, instead);
+    if (instead !== undefined) return resultInstead(deps, context, instead);
     const attempted = await makeAttempt(deps, context, { number, log, traceparent });
     switch (attempted.kind) {
       case "ended":
@@ -113,7 +113,7 @@ async function reserve(deps: AttemptDeps, context: AttemptContext, dueMs: number
 }
 
 /** @throws ApplicationFailure where a retry has to wait for its turn */
-function told(
+function resultInstead(
   { log, observer }: AttemptDeps,
   { delivery, lastAttempt }: AttemptContext,
   instead: Instead,

@@ -1,5 +1,5 @@
 import type { DeliveryId } from "@posthaste/domain";
-import { insteadOfAttempt, isSettled } from "./instead-of-attempt.ts";
+import { insteadOfAttempt, needsNoAttempt } from "./instead-of-attempt.ts";
 import { type AttemptDeps, makeAttempt } from "./make-attempt.ts";
 
 /** What came of a first attempt without a workflow. */
@@ -25,7 +25,7 @@ export async function attemptDirectly(deps: AttemptDeps, deliveryId: DeliveryId)
   const log = deps.log.with({ deliveryId, attempt: 1 });
   try {
     const context = await deps.ledger.load(deliveryId, await deps.now());
-    if (context === undefined || isSettled(context)) return { kind: "over" };
+    if (context === undefined || needsNoAttempt(context)) return { kind: "over" };
     const { attempts, nextAttemptAt } = context.delivery;
     // Somebody else made it, and sees to the rest.
     if (attempts > 0) return nextAttemptAt === null ? { kind: "over" } : { kind: "hand_over", nextAttemptAt };

@@ -14,7 +14,7 @@ export function attemptFailed(
   nextRetryDelayMs?: number,
 ): ApplicationFailure {
   const next = nextAttemptAt === null ? "" : `; next attempt at ${clockTime(nextAttemptAt)}`;
-  return told({
+  return withoutStack({
     type: ATTEMPT_FAILED,
     message: `attempt ${tried.number} of ${SCHEDULE.maximumAttempts}: ${words(tried)}${next}`,
     category: ApplicationFailureCategory.BENIGN,
@@ -36,7 +36,7 @@ export function handedOutEarly(dueAt: number): ApplicationFailure {
  * The workflow runs the activity again, whose replay brings Temporal's count and wait in step with the log.
  */
 function waits(how: string): ApplicationFailure {
-  return told({
+  return withoutStack({
     type: NOT_YET,
     message: `waits ${how}`,
     category: ApplicationFailureCategory.BENIGN,
@@ -46,7 +46,7 @@ function waits(how: string): ApplicationFailure {
 
 /** A fault of ours. What it was is in the worker's log: its text may quote a query or an address. */
 export function fault(what: string): ApplicationFailure {
-  return told({
+  return withoutStack({
     type: FAULT,
     message: `a fault of ours, not the receiver's: ${what}; the worker's log says more`,
   });
@@ -65,7 +65,7 @@ export function ended(state: TerminalState, attempts: number, last: Tried | unde
       return { state, attempts, summary };
     case "exhausted":
     case "blocked":
-      throw told({
+      throw withoutStack({
         type: DELIVERY_FAILED,
         message: summary,
         nonRetryable: true,
@@ -89,7 +89,7 @@ function clockTime(ms: number): string {
 }
 
 /** What people read in Temporal's UI: without a stack, since it tells of no defect, and paths are nobody's business. */
-function told(options: Parameters<typeof ApplicationFailure.create>[0]): ApplicationFailure {
+function withoutStack(options: Parameters<typeof ApplicationFailure.create>[0]): ApplicationFailure {
   const failure = ApplicationFailure.create(options);
   failure.stack = "";
   return failure;

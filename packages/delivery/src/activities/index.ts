@@ -13,10 +13,10 @@ import {
   type RetainInput,
   type RetainStep,
 } from "../names.ts";
-import { advanceErasure } from "./advance-erasure.ts";
-import { advanceRecovery } from "./advance-recovery.ts";
 import { attemptDelivery } from "./attempt-delivery.ts";
+import { eraseStep } from "./erase-step.ts";
 import type { AttemptDeps, AttemptObserver } from "./make-attempt.ts";
+import { recoverStep } from "./recover-step.ts";
 import { RETENTION_AGES, retainStep } from "./retain-step.ts";
 
 /** How often a running attempt says that its worker is alive; a fifth of the workflow's heartbeat timeout. */
@@ -49,8 +49,8 @@ export function createActivities(deps: AttemptDeps): Activities {
         clearInterval(beat);
       }
     },
-    [RECOVER_ACTIVITY]: (input) => advanceRecovery(deps, input),
-    [ERASE_ACTIVITY]: (input) => advanceErasure(deps, input),
+    [RECOVER_ACTIVITY]: (input) => recoverStep(deps, input),
+    [ERASE_ACTIVITY]: (input) => eraseStep(deps, input),
     [RETAIN_ACTIVITY]: (input) => retainStep(deps, deps.retention ?? RETENTION_AGES, input),
   };
 }

@@ -13,7 +13,7 @@ export type Instead =
   | { readonly kind: "wait"; readonly untilMs: number };
 
 /** Nothing more is to be requested for it, or not now. */
-export function isSettled({ delivery }: AttemptContext): boolean {
+export function needsNoAttempt({ delivery }: AttemptContext): boolean {
   return isTerminal(delivery.state) || delivery.state === "parked";
 }
 

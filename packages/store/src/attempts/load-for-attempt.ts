@@ -13,7 +13,7 @@ import type { Store } from "../database/store.ts";
 import { type Delivery, deliveryOf } from "../deliveries/deliveries.ts";
 import { hasPlace } from "../dispatch/places.ts";
 import { PACE_COLUMNS, rateOf } from "../subscriptions/pace.ts";
-import { contextOf, signingKeysFor } from "../subscriptions/signing-keys.ts";
+import { sealContextOf, signingKeysFor } from "../subscriptions/signing-keys.ts";
 
 /** All that an attempt needs to know. */
 export type AttemptContext = {
@@ -160,7 +160,7 @@ async function loadSubscriptions(
     of: "credential" | "headers",
   ) => {
     const sealed = row[of];
-    return sealed === null ? null : store.sealer.open(sealed, contextOf(row.id, of));
+    return sealed === null ? null : store.sealer.open(sealed, sealContextOf(row.id, of));
   };
   return new Map(
     rows.map((row) => {

@@ -1,10 +1,10 @@
 import {
   type AccountId,
-  after,
   type DeliveryId,
   type EventId,
   endMs,
   type Lane,
+  lineAfter,
   type Pace,
   type Rate,
   type SubscriptionId,
@@ -181,7 +181,7 @@ async function claimOf(
   for (const { subscription, rate, turns, stands } of rooms) {
     const count = rows.filter((row) => row.subscription_id === subscription.id).length;
     if (rate === null || count === 0) continue;
-    await writeTurns(tx, subscription.id, { ...turns, [stands]: after(turns[stands], rate, now, count) });
+    await writeTurns(tx, subscription.id, { ...turns, [stands]: lineAfter(turns[stands], rate, now, count) });
   }
   const byId = new Map<number, Visited>(visited.map((subscription) => [subscription.id, subscription]));
   const claimed = rows.flatMap((row) => {

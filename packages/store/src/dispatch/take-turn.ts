@@ -1,8 +1,8 @@
 import {
-  after,
   type DeliveryId,
   endMs,
   type Line,
+  lineAfter,
   nextTurnMs,
   type Pace,
   type SubscriptionId,
@@ -72,12 +72,12 @@ async function turnOf(store: Store, tx: Tx, ask: Ask, turns: Turns): Promise<Tur
     const isFull = await isFullFor(store, tx, ask, isFirst);
     const isEarly = row.turn_at === null && pace.rate !== null && nextTurnMs(line, pace.rate) > now;
     if (isFull || isEarly) return await later(isFull);
-    if (row.turn_at === null && pace.rate !== null) line = after(line, pace.rate, now);
+    if (row.turn_at === null && pace.rate !== null) line = lineAfter(line, pace.rate, now);
   }
   const atMs = pace.rate === null ? now : Math.max(now, nextTurnMs(gate, pace.rate));
   if (atMs - now > IN_PLACE_MAX_MS) return await later(false);
   if (pace.rate !== null) {
-    gate = after(gate, pace.rate, atMs);
+    gate = lineAfter(gate, pace.rate, atMs);
     await writeTurns(tx, subscriptionId, { line, gate });
   }
   if (!isLetIn) {
@@ -113,7 +113,7 @@ async function standInLine(
   { line, gate, holdMs }: Turns,
   isFull: boolean,
 ): Promise<Turn> {
-  const byRate = pace.rate === null ? line : after(line, pace.rate, now);
+  const byRate = pace.rate === null ? line : lineAfter(line, pace.rate, now);
   const stepMs = isFull ? Math.max(STEP_MIN_MS, (holdMs || HOLD_DEFAULT_MS) / pace.concurrency) : 0;
   const next = Math.max(byRate, stretched(line, now, stepMs)) as Line;
   const turnMs = pace.rate === null || isFull ? endMs(next) : nextTurnMs(line, pace.rate);

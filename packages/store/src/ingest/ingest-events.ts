@@ -20,7 +20,7 @@ export type IngestedEvent = {
   readonly duplicate: boolean;
 };
 
-export type Ingest = {
+export type IngestCall = {
   readonly accountId: AccountId;
   readonly events: readonly EventToIngest[];
   /** Deliveries made in this call at most; what is beyond is left to {@link continueFanout}. */
@@ -36,13 +36,13 @@ export type Ingest = {
  *
  * @throws Refusal `already_exists` where a key was used with other content; the field names the event's index
  */
-export async function ingestEvents(store: Store, ingest: Ingest): Promise<IngestedEvent[]> {
-  return await transact(store, (tx) => storeEvents(store, tx, ingest));
+export async function ingestEvents(store: Store, ingest: IngestCall): Promise<IngestedEvent[]> {
+  return await transact(store, (tx) => ingestEventsIn(store, tx, ingest));
 }
 
 /** The same within a transaction. */
-export async function storeEvents(store: Store, tx: Tx, ingest: Ingest): Promise<IngestedEvent[]> {
-  const [settled] = await storeCalls(store, tx, [ingest], Number.POSITIVE_INFINITY);
+export async function ingestEventsIn(store: Store, tx: Tx, ingest: IngestCall): Promise<IngestedEvent[]> {
+  const [settled] = await ingestCallsIn(store, tx, [ingest], Number.POSITIVE_INFINITY);
   if (settled === undefined) throw new Error("a call was not planned");
   if ("error" in settled) throw settled.error;
   return settled.result;
@@ -57,10 +57,10 @@ export async function storeEvents(store: Store, tx: Tx, ingest: Ingest): Promise
  * @param rowsMax rows inserted at most, but for the first call's; calls beyond are left out
  * @returns what each came to, in their order
  */
-export async function storeCalls(
+export async function ingestCallsIn(
   store: Store,
   tx: Tx,
-  calls: readonly Ingest[],
+  calls: readonly IngestCall[],
   rowsMax: number,
 ): Promise<Settled<IngestedEvent[]>[]> {
   const plan = await beginPlan(tx, calls);

@@ -1,7 +1,7 @@
 import { createGroupCommit } from "../database/group-commit.ts";
 import type { Store } from "../database/store.ts";
 import { transact } from "../database/transact.ts";
-import { type Ingest, type IngestedEvent, storeCalls } from "./ingest-events.ts";
+import { type IngestCall, type IngestedEvent, ingestCallsIn } from "./ingest-events.ts";
 
 /**
  * # Ingest calls commit together
@@ -29,9 +29,9 @@ import { type Ingest, type IngestedEvent, storeCalls } from "./ingest-events.ts"
  *
  * What it does not promise: order between calls that overlap, also of one account.
  */
-export function createIngest(store: Store): (ingest: Ingest) => Promise<IngestedEvent[]> {
-  return createGroupCommit<Ingest, IngestedEvent[]>({
-    commit: (calls) => transact(store, (tx) => storeCalls(store, tx, calls, GROUP_ROWS_MAX)),
+export function createIngest(store: Store): (ingest: IngestCall) => Promise<IngestedEvent[]> {
+  return createGroupCommit<IngestCall, IngestedEvent[]>({
+    commit: (calls) => transact(store, (tx) => ingestCallsIn(store, tx, calls, GROUP_ROWS_MAX)),
     splits: (error) => !store.seam.isAway(error),
     itemsMax: GROUP_CALLS_MAX,
     weigh: ({ events }) => events.reduce((bytes, { data }) => bytes + data.byteLength, 0),

@@ -6,7 +6,7 @@ import type { Tx } from "../database/transact.ts";
 import { deliveryRow } from "../deliveries/new-deliveries.ts";
 import { FIRST_HASH, type Match, matchSubscriptions } from "../subscriptions/match-subscriptions.ts";
 import { compareContent, contentHash, keyId, readUsedKeys, type UsedKey } from "./idempotency-keys.ts";
-import type { EventToIngest, Ingest, IngestedEvent } from "./ingest-events.ts";
+import type { EventToIngest, IngestCall, IngestedEvent } from "./ingest-events.ts";
 
 /** What calls of one transaction will insert, and what they read for it once for all of them. */
 export type IngestPlan = {
@@ -25,7 +25,7 @@ export type IngestRows = {
 };
 
 /** Begins a plan for these calls: reads which of their keys were used before. */
-export async function beginPlan(tx: Tx, calls: readonly Ingest[]): Promise<IngestPlan> {
+export async function beginPlan(tx: Tx, calls: readonly IngestCall[]): Promise<IngestPlan> {
   const used = new Map<string, UsedKey>();
   const keysOf = new Map<AccountId, Map<string, Buffer>>();
   for (const { accountId, events } of calls) {
@@ -47,7 +47,7 @@ export async function beginPlan(tx: Tx, calls: readonly Ingest[]): Promise<Inges
  *
  * @throws Refusal `already_exists` where a key was used with other content; the field names the event's index
  */
-export async function planCall(tx: Tx, plan: IngestPlan, ingest: Ingest): Promise<IngestedEvent[]> {
+export async function planCall(tx: Tx, plan: IngestPlan, ingest: IngestCall): Promise<IngestedEvent[]> {
   const { accountId, now, traceparent } = ingest;
   const results: IngestedEvent[] = [];
   const rows = newRows();
@@ -118,7 +118,7 @@ function addRows(to: IngestRows, rows: IngestRows): void {
 }
 
 /** Who is to get an event of this type: where not all, one more than may be served now, so that "there are more" is seen. */
-async function matchesFor(tx: Tx, plan: IngestPlan, ingest: Ingest, eventType: string): Promise<Match[]> {
+async function matchesFor(tx: Tx, plan: IngestPlan, ingest: IngestCall, eventType: string): Promise<Match[]> {
   const { accountId, deliveriesMax } = ingest;
   const key = `${accountId} ${deliveriesMax} ${eventType}`;
   const known = plan.matches.get(key);
@@ -138,7 +138,7 @@ async function newestWish(tx: Tx): Promise<number> {
 }
 
 function keyRow(
-  ingest: Ingest,
+  ingest: IngestCall,
   event: EventToIngest,
   keyHash: Buffer,
   eventId: EventId,

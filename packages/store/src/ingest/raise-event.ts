@@ -1,7 +1,7 @@
 import type { AccountId, OperationalSnapshots } from "@posthaste/domain";
 import type { Store } from "../database/store.ts";
 import type { Tx } from "../database/transact.ts";
-import { storeEvents } from "./ingest-events.ts";
+import { ingestEventsIn } from "./ingest-events.ts";
 
 /** Deliveries made at once; whoever subscribes more URLs to an operational event is served by the dispatcher. */
 const DELIVERIES_AT_ONCE = 100;
@@ -18,7 +18,7 @@ export async function raiseEvent(
   { accountId, event, now }: { accountId: AccountId; event: Raised; now: number },
 ): Promise<void> {
   const data = Buffer.from(JSON.stringify(event.data));
-  await storeEvents(store, tx, {
+  await ingestEventsIn(store, tx, {
     accountId,
     now,
     deliveriesMax: DELIVERIES_AT_ONCE,

@@ -17,7 +17,7 @@ import { lockSubscription } from "../subscriptions/lock-subscription.ts";
 import { endIn } from "./end-subscription.ts";
 
 /** What an attempt says of its subscription's health. */
-export type Verdict = {
+export type AttemptFinding = {
   readonly delivery: Pick<
     Selectable<Tables["deliveries"]>,
     "id" | "account_id" | "event_id" | "event_type" | "subscription_id"
@@ -43,21 +43,24 @@ export type Verdict = {
 export async function noteHealth(
   store: Store,
   tx: Tx,
-  verdict: Verdict,
+  finding: AttemptFinding,
 ): Promise<"park" | "cancel" | undefined> {
-  const success = verdict.outcome === "accepted";
-  if (success && verdict.wasHealthy) return undefined;
-  const id = verdict.delivery.subscription_id as SubscriptionId;
+  const success = finding.outcome === "accepted";
+  if (success && finding.wasHealthy) return undefined;
+  const id = finding.delivery.subscription_id as SubscriptionId;
   const before = await lockSubscription(store, tx, "any", id);
   if (before === undefined || before.state === "ended") return undefined;
-  const { now } = verdict;
+  const { now } = finding;
   const raise = async (event: Raised) => {
-    if (isOperational(verdict.delivery.event_type)) return;
-    await raiseEvent(store, tx, { accountId: verdict.delivery.account_id as AccountId, event, now });
+    if (isOperational(finding.delivery.event_type)) return;
+    await raiseEvent(store, tx, { accountId: finding.delivery.account_id as AccountId, event, now });
   };
-  if (verdictOf(verdict.outcome) === "end_subscription") {
+  if (verdictOf(finding.outcome) === "end_subscription") {
     await endIn(tx, id, "the receiver answered 410", now);
-    await raise({ type: "subscription_ended", data: told(before, "ended", "the receiver answered 410") });
+    await raise({
+      type: "subscription_ended",
+      data: subscriptionData(before, "ended", "the receiver answered 410"),
+    });
     return "cancel";
   }
   if (success) {
@@ -66,7 +69,7 @@ export async function noteHealth(
     // One failed attempt is everyday; a delivery that was given up is what the owner was told of.
     if (before.exhausted > 0) {
       const data = {
-        ...told(before, before.state, "a delivery succeeded"),
+        ...subscriptionData(before, before.state, "a delivery succeeded"),
         FailingSince: null,
         ExhaustedDeliveries: 0,
       };
@@ -76,20 +79,23 @@ export async function noteHealth(
   }
   const failing = {
     failing_since: before.failing_since ?? now,
-    exhausted: before.exhausted + (verdict.isExhausted ? 1 : 0),
+    exhausted: before.exhausted + (finding.isExhausted ? 1 : 0),
   };
-  if (before.failing_since === null || verdict.isExhausted) await set(tx, id, failing);
-  if (!verdict.isExhausted) return undefined;
-  await raise({ type: "delivery_exhausted", data: exhausted(verdict, before.target_url) });
+  if (before.failing_since === null || finding.isExhausted) await set(tx, id, failing);
+  if (!finding.isExhausted) return undefined;
+  await raise({ type: "delivery_exhausted", data: deliveryData(finding, before.target_url) });
   const since = { sinceMs: failing.failing_since, exhausted: failing.exhausted };
-  if (before.state !== "active" || !isToBeDisabled(verdict.rule, since, now)) return undefined;
+  if (before.state !== "active" || !isToBeDisabled(finding.rule, since, now)) return undefined;
   await set(tx, id, { state: "disabled", draining: 0, updated_at: now });
   const reason = `no delivery succeeded since ${new Date(since.sinceMs).toISOString()}`;
-  await raise({ type: "subscription_disabled", data: told({ ...before, ...failing }, "disabled", reason) });
+  await raise({
+    type: "subscription_disabled",
+    data: subscriptionData({ ...before, ...failing }, "disabled", reason),
+  });
   return "park";
 }
 
-function told(
+function subscriptionData(
   row: Pick<Selectable<Tables["subscriptions"]>, "id" | "target_url" | "failing_since" | "exhausted">,
   state: string,
   reason: string,
@@ -104,7 +110,7 @@ function told(
   };
 }
 
-function exhausted({ delivery, outcome, status, number }: Verdict, targetUrl: string) {
+function deliveryData({ delivery, outcome, status, number }: AttemptFinding, targetUrl: string) {
   return {
     DeliveryID: delivery.id,
     EventID: delivery.event_id,

@@ -1,6 +1,6 @@
 import type { SubscriptionId } from "@posthaste/domain";
 import type { Store } from "../database/store.ts";
-import { contextOf } from "../subscriptions/signing-keys.ts";
+import { sealContextOf } from "../subscriptions/signing-keys.ts";
 import { erasureContext } from "./erasures.ts";
 
 const ROWS_AT_ONCE = 500;
@@ -30,7 +30,7 @@ async function resealColumn(store: Store, column: "credential" | "headers"): Pro
       .limit(ROWS_AT_ONCE)
       .execute();
     for (const { id, sealed } of rows) {
-      const next = sealed && anew(store, sealed, contextOf(id, column));
+      const next = sealed && anew(store, sealed, sealContextOf(id, column));
       if (!next) continue;
       await store.db
         .updateTable("subscriptions")
@@ -56,8 +56,8 @@ async function resealSigningKeys(store: Store): Promise<number> {
       .limit(ROWS_AT_ONCE)
       .execute();
     for (const { id, subscription_id: of, ...sealed } of rows) {
-      const secret = anew(store, sealed.secret, contextOf(of, "secret"));
-      const privateKey = anew(store, sealed.private_key, contextOf(of, "private_key"));
+      const secret = anew(store, sealed.secret, sealContextOf(of, "secret"));
+      const privateKey = anew(store, sealed.private_key, sealContextOf(of, "private_key"));
       if (secret === undefined && privateKey === undefined) continue;
       await store.db
         .updateTable("signing_keys")

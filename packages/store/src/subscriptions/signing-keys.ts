@@ -45,8 +45,8 @@ export async function addSigningKey(
     .values({
       subscription_id: subscriptionId,
       account_id: accountId,
-      secret: sealer.seal(secret, contextOf(subscriptionId, "secret")),
-      private_key: sealer.seal(`whsk_${base64(d)}`, contextOf(subscriptionId, "private_key")),
+      secret: sealer.seal(secret, sealContextOf(subscriptionId, "secret")),
+      private_key: sealer.seal(`whsk_${base64(d)}`, sealContextOf(subscriptionId, "private_key")),
       public_key: publicKey,
       created_at: now,
       expires_at: null,
@@ -114,7 +114,7 @@ export async function listSigningKeys(
   if (known === undefined) return undefined;
   const rows = await liveKeys(store, [id], now);
   return rows.map((row) => ({
-    secret: store.sealer.open(row.secret, contextOf(id, "secret")),
+    secret: store.sealer.open(row.secret, sealContextOf(id, "secret")),
     publicKey: row.public_key,
     createdAt: row.created_at,
     expiresAt: row.expires_at,
@@ -132,8 +132,8 @@ export async function signingKeysFor(
     const id = row.subscription_id;
     const of = keys.get(id) ?? [];
     of.push(
-      store.sealer.open(row.secret, contextOf(id, "secret")),
-      store.sealer.open(row.private_key, contextOf(id, "private_key")),
+      store.sealer.open(row.secret, sealContextOf(id, "secret")),
+      store.sealer.open(row.private_key, sealContextOf(id, "private_key")),
     );
     keys.set(id, of);
   }
@@ -172,7 +172,7 @@ export async function openNewestSecret(store: Store): Promise<void> {
     .orderBy("id", "desc")
     .limit(1)
     .executeTakeFirst();
-  if (row !== undefined) store.sealer.open(row.secret, contextOf(row.subscription_id, "secret"));
+  if (row !== undefined) store.sealer.open(row.secret, sealContextOf(row.subscription_id, "secret"));
 }
 
 async function liveKeys(store: Store, ids: readonly SubscriptionId[], now: number) {
@@ -195,7 +195,7 @@ async function liveExpiries(tx: Tx, id: SubscriptionId): Promise<(number | null)
 }
 
 /** What a sealed value belongs to; part of what is authenticated. */
-export function contextOf(
+export function sealContextOf(
   id: SubscriptionId,
   of: "secret" | "private_key" | "credential" | "headers",
 ): string {

@@ -3,7 +3,7 @@ import type { Selectable, Updateable } from "kysely";
 import type { Store } from "../database/store.ts";
 import type { Tables } from "../database/tables.ts";
 import { rateOf } from "./pace.ts";
-import { contextOf } from "./signing-keys.ts";
+import { sealContextOf } from "./signing-keys.ts";
 
 /** What an owner may choose for a subscription beside its URL and event types. */
 export type SubscriptionOptions = {
@@ -33,7 +33,8 @@ export function optionColumns(
   const { credential, acceptance, timeoutMs, description, metadata, rate, concurrency, headers } = options;
   const columns: Updateable<Tables["subscriptions"]> = {};
   if (credential !== undefined) {
-    columns.credential = credential === null ? null : sealer.seal(credential, contextOf(id, "credential"));
+    columns.credential =
+      credential === null ? null : sealer.seal(credential, sealContextOf(id, "credential"));
   }
   if (acceptance !== undefined) columns.acceptance = acceptance;
   if (timeoutMs !== undefined) columns.timeout_ms = timeoutMs;
@@ -48,7 +49,7 @@ export function optionColumns(
     const names = Object.keys(headers).sort();
     columns.header_names = JSON.stringify(names);
     columns.headers =
-      names.length === 0 ? null : sealer.seal(JSON.stringify(headers), contextOf(id, "headers"));
+      names.length === 0 ? null : sealer.seal(JSON.stringify(headers), sealContextOf(id, "headers"));
   }
   return columns;
 }

@@ -28,7 +28,7 @@ type Handler = ConnectRouter["handlers"][number];
 const ENVELOPE_HEAD_BYTES = 5;
 
 /** What a call starts with: the line that is logged when it is over. */
-export function contextOf(line: RequestLine): ContextValues {
+export function contextValuesFor(line: RequestLine): ContextValues {
   return createContextValues().set(LINE, line);
 }
 

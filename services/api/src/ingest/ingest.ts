@@ -6,7 +6,7 @@ import {
   Refusal,
   requireUnicode,
 } from "@posthaste/domain";
-import type { EventToIngest, Ingest, IngestedEvent } from "@posthaste/store";
+import type { EventToIngest, IngestCall, IngestedEvent } from "@posthaste/store";
 import type { Catalog } from "../catalog/catalog.ts";
 import { requireIngestible } from "../catalog/require-event-type.ts";
 import { checkEvents, type EventChecks, type EventToCheck } from "../catalog/schema/check-events.ts";
@@ -30,7 +30,7 @@ export type AcceptedEvent = IngestedEvent & { readonly warnings: readonly Violat
 /** What {@link ingest} works with. */
 export type IngestParts = EventChecks & {
   /** Stores what one call brings, all or none. */
-  readonly ingest: (call: Ingest) => Promise<IngestedEvent[]>;
+  readonly ingest: (call: IngestCall) => Promise<IngestedEvent[]>;
   /** Deliveries created within one call; the worker creates the others. */
   readonly fanOutMax: number;
   /** Tells the workers that deliveries are pending. */

@@ -1,4 +1,4 @@
-import { advanceRecovery as advance, type Recovery } from "@posthaste/store";
+import { advanceRecovery, type Recovery } from "@posthaste/store";
 import { ApplicationFailure } from "@temporalio/common";
 import type { RecoverInput, RecoverStep } from "../names.ts";
 import { fault } from "./failures.ts";
@@ -12,12 +12,12 @@ const STEP_MAX = 500;
  *
  * @throws ApplicationFailure, retried for ever
  */
-export async function advanceRecovery(
+export async function recoverStep(
   { store, log, now, observer }: Pick<AttemptDeps, "store" | "log" | "now" | "observer">,
   { recoveryId }: RecoverInput,
 ): Promise<RecoverStep> {
   try {
-    const recovery = await advance(store, { id: recoveryId, limit: STEP_MAX, now: await now() });
+    const recovery = await advanceRecovery(store, { id: recoveryId, limit: STEP_MAX, now: await now() });
     if (recovery === undefined)
       return { state: "cancelled", waitMs: 0, summary: "there is no such recovery" };
     if (recovery.madeNow > 0) observer?.recovered();

@@ -1,4 +1,4 @@
-import { advanceErasure as advance, type Erasure } from "@posthaste/store";
+import { advanceErasure, type Erasure } from "@posthaste/store";
 import type { EraseInput, EraseStep } from "../names.ts";
 import { fault } from "./failures.ts";
 import type { AttemptDeps } from "./make-attempt.ts";
@@ -11,14 +11,14 @@ const STEPS_AT_ONCE = 20;
  *
  * @throws ApplicationFailure, retried for ever
  */
-export async function advanceErasure(
+export async function eraseStep(
   { store, log, now }: Pick<AttemptDeps, "store" | "log" | "now">,
   { erasureId }: EraseInput,
 ): Promise<EraseStep> {
   try {
     let erasure: Erasure | undefined;
     for (let made = 0; made < STEPS_AT_ONCE && erasure?.state !== "completed"; made++) {
-      erasure = await advance(store, { id: erasureId, now: await now() });
+      erasure = await advanceErasure(store, { id: erasureId, now: await now() });
       if (erasure === undefined) return { isOver: true, summary: "there is no such erasure" };
     }
     if (erasure === undefined) throw new Error("an erasure without a step");
