@@ -95,6 +95,27 @@ onEachDatabase("the counters", (bench) => {
     expect(await counted(bench())).toMatchObject({ events: 2, deliveries: 5, attempts: 3 });
   });
 
+  test("count an attempt once that was recorded before its workflow's start was", async () => {
+    const { subscribe, ingest, store, accountId } = bench();
+    await subscribe();
+    await ingest({ now });
+    const claim = { owner: "x", limit: 10, inFlightMax: 10, leaseMs: 1_000, now };
+    const [claimed] = (await claimDeliveries(store, claim)).claimed;
+    if (claimed === undefined) throw new Error("nothing was claimed");
+    await recordAttempt(store, {
+      deliveryId: claimed.deliveryId,
+      attempt: attempt({ startedAt: now, durationMs: 5, outcome: "accepted", status: 200 }),
+      state: "succeeded",
+      nextAttemptAt: null,
+      endedReason: null,
+      now: now + 5,
+    });
+    await markStarted(store, { ids: [claimed.deliveryId], now: now + 10 });
+    expect(await counted(bench())).toMatchObject({ deliveries: 1, succeeded: 1, attempts: 1, accepted: 1 });
+    const [delivery] = await listDeliveries(store, { accountId, limit: 1 });
+    expect(delivery).toMatchObject({ state: "succeeded", attempts: 1 });
+  });
+
   test("count what is parked and let go again once", async () => {
     const { store, accountId, subscribe, ingest } = bench();
     const { id } = await subscribe();
