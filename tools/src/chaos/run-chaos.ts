@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { isOperational, type Lane } from "@posthaste/domain";
 import { verify } from "@posthaste/signature";
+import { countChanges, orderChanges } from "@posthaste/store";
 import { type OwnMysqlServer, startOwnMysql } from "@posthaste/testkit";
 import { type Stack, startStack } from "../stack/stack.ts";
 import { injectFaults } from "./faults.ts";
@@ -8,7 +9,7 @@ import { type Database, type Fault, planFaults } from "./plan.ts";
 import { type Character, type Seen, startReceivers } from "./receivers.ts";
 import { settle } from "./settle.ts";
 import { sendEvents, snapshotOf } from "./traffic.ts";
-import { type Facts, judge, type Verdict } from "./verdict.ts";
+import { type Counted, type Facts, judge, type Verdict } from "./verdict.ts";
 
 export type ChaosRun = {
   readonly database: Database;
@@ -31,6 +32,8 @@ const ENV = { POSTHASTE_DISPATCH_LEASE_MS: "2000", POSTHASTE_RECONCILE_INTERVAL_
 const FORGETFUL = { "matching.updateAckInterval": '"1h"' };
 /** The subscription's own: a receiver that hangs takes this long. */
 const ATTEMPT_TIMEOUT_S = 2n;
+/** The statistics of a quarter of an hour are kept for a month. */
+const COUNTED_SPAN_MS = 900_000;
 /** Ingest goes on for a while after the last fault began. */
 const CALM_MS = 1_000;
 
@@ -83,6 +86,7 @@ export async function runChaos(options: {
     const stored = await storedIn(stack);
     const facts: Facts = {
       ...stored,
+      counted: await countedIn(stack),
       accepted,
       snapshotOf,
       characters,
@@ -141,6 +145,32 @@ async function storedIn({
         ...(["started_at", "duration_ms", "retry_after_ms"] as const),
       ])
       .execute(),
+  };
+}
+
+/** Brings the statistics up to date, which the workers do within a second, and sums them. */
+async function countedIn({ store }: Stack): Promise<Counted> {
+  while ((await orderChanges(store)) > 0);
+  while ((await countChanges(store)) > 0);
+  const sums = await store.db
+    .selectFrom("statistics")
+    .select(({ fn }) => [
+      fn.sum("events").as("events"),
+      fn.sum("deliveries").as("deliveries"),
+      fn.sum("succeeded").as("succeeded"),
+      fn.sum("failed").as("failed"),
+      fn.sum("attempts").as("attempts"),
+      fn.sum("accepted").as("accepted"),
+    ])
+    .where("span_ms", "=", COUNTED_SPAN_MS)
+    .executeTakeFirstOrThrow();
+  return {
+    events: Number(sums.events),
+    deliveries: Number(sums.deliveries),
+    succeeded: Number(sums.succeeded),
+    failed: Number(sums.failed),
+    attempts: Number(sums.attempts),
+    accepted: Number(sums.accepted),
   };
 }
 

@@ -49,6 +49,7 @@ const FACTS: Facts = {
   attempts: [attempt()],
   seen: [seen()],
   unsigned: [],
+  counted: { events: 1, deliveries: 1, succeeded: 1, failed: 0, attempts: 1, accepted: 1 },
   asked: new Set(),
   now: NOW,
 };
@@ -146,6 +147,7 @@ test("an attempt that never reached its receiver is none", () => {
     attempts: [attempt({ outcome: "refused", status: null }), attempt({ number: 2 })],
     seen: [seen({ attempt: 2 })],
     asked: new Set([askedKey("dlv_0", 2)]),
+    counted: { ...FACTS.counted, attempts: 2 },
   };
   expect(verdictOn(facts)).toEqual({ lost: [], early: [], wrong: [], duplicates: 0 });
 });
@@ -155,6 +157,7 @@ test("early is a retry that nobody asked for before its time", () => {
     deliveries: [delivery({ attempts: 2 })],
     attempts: [attempt({ outcome: "status", status: 503 }), attempt({ number: 2 })],
     seen: [seen({ answered: 503 }), seen({ attempt: 2 })],
+    counted: { ...FACTS.counted, attempts: 2 },
   };
   expect(verdictOn(facts)).toMatchObject({
     lost: [],
@@ -162,4 +165,12 @@ test("early is a retry that nobody asked for before its time", () => {
     early: [expect.stringMatching(/attempt 2 came/)],
   });
   expect(verdictOn({ ...facts, asked: new Set([askedKey("dlv_0", 2)]) }).early).toEqual([]);
+});
+
+test("statistics that count other than the log are wrong", () => {
+  const counted = { ...FACTS.counted, succeeded: 2, attempts: 2 };
+  expect(verdictOn({ counted }).wrong).toEqual([
+    "the statistics count 2 succeeded, the log 1",
+    "the statistics count 2 attempts, the log 1",
+  ]);
 });

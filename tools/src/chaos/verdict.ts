@@ -15,10 +15,16 @@ export type Facts = {
   readonly seen: readonly Seen[];
   /** Deliveries whose signature did not fit, as the receivers found them. */
   readonly unsigned: readonly Seen[];
+  /** The account's statistics, summed over all time. */
+  readonly counted: Counted;
   /** Attempts that the run itself asked for: {@link askedKey} of each. */
   readonly asked: ReadonlySet<string>;
   readonly now: number;
 };
+
+export type Counted = Readonly<
+  Record<"events" | "deliveries" | "succeeded" | "failed" | "attempts" | "accepted", number>
+>;
 
 export type StoredDelivery = {
   readonly id: string;
@@ -66,6 +72,7 @@ export function judge(facts: Facts): Verdict {
     ),
     wrong: [
       ...strangers(facts),
+      ...miscounted(facts),
       ...facts.deliveries.flatMap((delivery) => wrongNumbers(delivery, attemptsOf.get(delivery.id) ?? [])),
       ...facts.attempts.flatMap((attempt) => phantom(attempt, seenOf.get(attempt.delivery_id) ?? [])),
       ...facts.unsigned.map(
@@ -132,6 +139,23 @@ function strangers({ accepted, events, deliveries, seen, snapshotOf }: Facts): s
       wrong.push(`${deliveryId} arrived with another body`);
   }
   return wrong;
+}
+
+/** The statistics have to equal the log, whatever crashed. */
+function miscounted({ counted, deliveries, attempts }: Facts): string[] {
+  const inState = (...states: string[]) => deliveries.filter(({ state }) => states.includes(state)).length;
+  const logged: Counted = {
+    events: new Set(deliveries.map((delivery) => delivery.event_id)).size,
+    deliveries: deliveries.length,
+    succeeded: inState("succeeded"),
+    failed: inState("exhausted", "blocked"),
+    attempts: attempts.length,
+    accepted: attempts.filter(({ outcome }) => outcome === "accepted").length,
+  };
+  const names = Object.keys(logged) as (keyof Counted)[];
+  return names
+    .filter((name) => counted[name] !== logged[name])
+    .map((name) => `the statistics count ${counted[name]} ${name}, the log ${logged[name]}`);
 }
 
 /** 1, 2, 3 … without a gap or a repetition, as many as the delivery counts and the schedule has. */
