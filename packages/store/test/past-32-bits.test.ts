@@ -214,6 +214,7 @@ const BOUNDED = [
   "attempts.response_truncated",
   "deliveries.test",
   "recoveries.dry_run",
+  "fanouts.has_delivery",
   "subscriptions.draining",
   "tokens.session",
   "change_counter.id",

@@ -5,6 +5,7 @@ import {
   addCounts,
   cancelDelivery,
   claimDeliveries,
+  continueFanout,
   countChanges,
   createAccount,
   forgetOldCounts,
@@ -93,6 +94,16 @@ onEachDatabase("the counters", (bench) => {
     await resendDelivery(store, { accountId, id, now: now + 1_000 });
     // Another delivery, of an event that was counted; and cancelling is no attempt.
     expect(await counted(bench())).toMatchObject({ events: 2, deliveries: 5, attempts: 3 });
+  });
+
+  test("count an event whose deliveries are all created later, once", async () => {
+    const { subscribe, ingest, store } = bench();
+    for (const eventTypes of [["other"], ["other"], ["invoice_sent"], ["invoice_sent"]]) {
+      await subscribe({ eventTypes });
+    }
+    const { eventId } = await ingest({ now, deliveriesMax: 0 });
+    while ((await continueFanout(store, { eventId, now, deliveriesMax: 1 })).goesOn);
+    expect(await counted(bench())).toMatchObject({ events: 1, deliveries: 2 });
   });
 
   test("count an attempt once that was recorded before its workflow's start was", async () => {

@@ -18,12 +18,18 @@ const USED_OTHERWISE: Readonly<Record<string, readonly string[]>> = {
   "packages/contracts": ["@bufbuild/protoc-gen-es"],
   // Its vite.config.ts names them.
   "services/console": ["@vitejs/plugin-react", "vite"],
+  // A program of its own, which it writes out, loads it.
+  "packages/temporal-servers": ["@temporalio/testing"],
   // tools/run.mjs loads it into the process that it starts.
   tools: ["tsx"],
 };
 
 /** Nothing of these is installed in production: Vite takes the page's packages into what it builds. */
-const NOT_IN_PRODUCTION: ReadonlySet<string> = new Set(["services/console", "packages/testkit"]);
+const NOT_IN_PRODUCTION: ReadonlySet<string> = new Set([
+  "services/console",
+  "packages/temporal-servers",
+  "packages/testkit",
+]);
 
 /** What of the tools runs in production as well, as tools/run.mjs knows. */
 const PRODUCTION_COMMANDS = ["tools/src/migrate.ts", "tools/src/token.ts", "tools/src/reseal.ts"];

@@ -8,6 +8,7 @@ import {
   type RepositoryFile,
   repositoryFiles,
 } from "../../src/repository/files.ts";
+import { longLines } from "../../src/repository/lines.ts";
 import {
   missingPackages,
   staleWorkspaces,
@@ -16,6 +17,8 @@ import {
 } from "../../src/repository/lock.ts";
 import { bannedNames } from "../../src/repository/names.ts";
 import { deadPointers } from "../../src/repository/pointers.ts";
+import { untrueReadmes } from "../../src/repository/readmes.ts";
+import { ROOMS, unknownRooms, wrongRoomImports } from "../../src/repository/rooms.ts";
 
 /** The rules' own tests are full of what is wrong. */
 const EXAMPLES = "tools/src/repository/repository-rules.test.ts";
@@ -55,11 +58,43 @@ describe("files", () => {
     expect(pathsOf(readmes.filter((file) => linesOf(file) > README_LINES_MAX))).toEqual([]);
   });
 
+  test("end their lines at 110 columns, comments too", () => {
+    expect(sources.flatMap(longLines)).toEqual([]);
+  });
+
+  test("of the name README.md name what is there, and every export", () => {
+    expect(untrueReadmes(files)).toEqual([]);
+  });
+
   test("have kebab-case names", () => {
     const named = sources.filter(
       ({ path }) => !/^[a-z0-9]+(-[a-z0-9]+)*(\.[a-z]+)*$/.test(path.split("/").at(-1) ?? ""),
     );
     expect(pathsOf(named)).toEqual([]);
+  });
+});
+
+describe("rooms", () => {
+  test("import only the rooms that they may", () => {
+    expect(sources.flatMap(wrongRoomImports)).toEqual([]);
+  });
+
+  test("are those that have a row, and say in a README what they promise", () => {
+    expect(unknownRooms(files)).toEqual([]);
+    const readmes = Object.entries(ROOMS).flatMap(([root, rooms]) =>
+      Object.keys(rooms).map((room) => `${root}/${room}/README.md`),
+    );
+    expect(pathsOf(files)).toEqual(expect.arrayContaining(readmes));
+  });
+
+  test("leave it to one file to change a delivery's row", () => {
+    const product = sources.filter(
+      (file) => !isTest(file) && /^(packages\/store|services)\//.test(file.path),
+    );
+    const changing = product.filter(({ text }) =>
+      /updateTable\("deliveries"\)|update deliveries/i.test(text),
+    );
+    expect(pathsOf(changing)).toEqual(["packages/store/src/deliveries/move.ts"]);
   });
 });
 

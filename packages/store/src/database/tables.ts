@@ -213,6 +213,8 @@ export type Tables = {
     /** The largest `subscription_event_types.id` as of ingest. */
     as_of_row: number;
     after_target_hash: Buffer;
+    /** 1: a delivery was created, so the event is counted. */
+    has_delivery: number;
   };
   /** Recoveries of failed deliveries, and replays of events. */
   recoveries: {

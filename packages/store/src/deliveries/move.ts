@@ -134,7 +134,9 @@ function valuesAfter({ event, set }: Move, row: LockedDelivery): Partial<LockedD
     if (transition.late.includes(row.state)) return undefined;
     throw new ImpossibleTransition(`delivery ${row.id} is ${row.state}: ${event} cannot happen to it`);
   }
-  return { ...set, state, ...timesAfter(event, row, state, set) } as Partial<LockedDelivery>;
+  // A column that is written is an index that may be.
+  const changed = state === row.state ? {} : { state };
+  return { ...set, ...changed, ...timesAfter(event, row, state, set) } as Partial<LockedDelivery>;
 }
 
 function timesAfter(

@@ -40,6 +40,7 @@ export async function listOverdue(
     .where("state", "=", "started")
     .where("reconcile_after", "<=", now)
     .orderBy("reconcile_after")
+    .orderBy("id")
     .limit(limit);
   const rows = await store.db
     .selectFrom(overdue.as("d"))
@@ -47,6 +48,7 @@ export async function listOverdue(
     .selectAll("d")
     .select("s.target_url")
     .orderBy("d.reconcile_after")
+    .orderBy("d.id")
     .execute();
   return rows.map((row) => ({
     deliveryId: row.id,

@@ -3,7 +3,7 @@ import { lockRows } from "../database/lock-rows.ts";
 import type { Store } from "../database/store.ts";
 import { transact } from "../database/transact.ts";
 import { deliveryRow, insertMissingDeliveries } from "../deliveries/new-deliveries.ts";
-import { isFirstHash, walkSubscriptions } from "../subscriptions/match-subscriptions.ts";
+import { walkSubscriptions } from "../subscriptions/match-subscriptions.ts";
 
 /**
  * Fan-outs that were wider than one ingest call's cap and are not finished, by their events' ids, oldest
@@ -57,13 +57,13 @@ export async function continueFanout(
       store,
       tx,
       matches.map((match) => deliveryRow(origin, match)),
-      isFirstHash(fanout.after_target_hash) ? "ingested" : "fanned_out",
+      fanout.has_delivery === 1 ? "fanned_out" : "ingested",
     );
     if (next === undefined) await tx.deleteFrom("fanouts").where("event_id", "=", eventId).execute();
     else {
       await tx
         .updateTable("fanouts")
-        .set({ after_target_hash: next })
+        .set({ after_target_hash: next, has_delivery: made > 0 ? 1 : fanout.has_delivery })
         .where("event_id", "=", eventId)
         .execute();
     }

@@ -78,6 +78,7 @@ export async function planCall(tx: Tx, plan: IngestPlan, ingest: IngestCall): Pr
         as_of_at: now,
         as_of_row: plan.asOfRow,
         after_target_hash: served.at(-1)?.targetHash ?? FIRST_HASH,
+        has_delivery: served.length > 0 ? 1 : 0,
       });
     }
     rows.events.push({

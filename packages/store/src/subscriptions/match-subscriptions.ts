@@ -21,11 +21,6 @@ export type Matched = { readonly accountId: AccountId; readonly eventType: strin
 /** Sorts before every hash. */
 export const FIRST_HASH: Buffer = Buffer.alloc(0);
 
-/** Whether a stored hash is {@link FIRST_HASH}; MySQL pads it with zeros. */
-export function isFirstHash(hash: Uint8Array): boolean {
-  return hash.every((byte) => byte === 0);
-}
-
 /** Subscriptions looked at in one step of a walk: each step is a statement of a few milliseconds. */
 const LOOKED_AT_ONCE = 500;
 

@@ -220,7 +220,8 @@ function events({ long, int, time, text, bytes, hash, tableEnd }: ColumnTypes): 
       event_type ${text(EVENT_TYPE_CHARS)} NOT NULL,
       as_of_at ${time} NOT NULL,
       as_of_row ${long} NOT NULL,
-      after_target_hash ${hash} NOT NULL
+      after_target_hash ${hash} NOT NULL,
+      has_delivery ${int} NOT NULL
     ) ${tableEnd}`,
   ];
 }

@@ -1,0 +1,85 @@
+import type { RepositoryFile } from "./files.ts";
+import { isTest } from "./files.ts";
+import { importsOf } from "./imports.ts";
+
+/*
+ * The rooms of a package: the folders of its `src`. Each row names the rooms that a room may import; what is not in a
+ * row is refused. A file beside the rooms, such as `index.ts`, puts them together and may import every one of them.
+ */
+export const ROOMS: Readonly<Record<string, Readonly<Record<string, readonly string[]>>>> = {
+  "packages/store/src": {
+    database: [],
+    accounts: ["database"],
+    catalog: ["database"],
+    statistics: ["database"],
+    subscriptions: ["database"],
+    deliveries: ["database", "subscriptions"],
+    ingest: ["database", "subscriptions", "deliveries"],
+    lifecycle: ["database", "subscriptions", "deliveries", "ingest"],
+    dispatch: ["database", "subscriptions", "deliveries", "lifecycle"],
+    attempts: ["database", "subscriptions", "deliveries", "lifecycle", "dispatch"],
+    "long-running": ["database", "subscriptions", "deliveries", "lifecycle"],
+  },
+  "services/api/src": {
+    http: [],
+    access: ["http"],
+    catalog: ["access"],
+    console: [],
+    deliveries: [],
+    inbox: ["http"],
+    ingest: ["catalog"],
+    subscriptions: ["catalog", "http", "ingest"],
+    connect: ["access", "catalog", "console", "deliveries", "http", "inbox", "ingest", "subscriptions"],
+    gateway: ["access", "http", "subscriptions"],
+  },
+  "services/worker/src": {
+    loops: [],
+    temporal: [],
+  },
+};
+
+/** The types of what a service is put together from, which its outermost rooms name. */
+const PARTS = "services/api/src/deps.ts";
+const NAME_PARTS: ReadonlySet<string> = new Set(["services/api/src/connect", "services/api/src/gateway"]);
+
+/** A sentence for each import between rooms that is in no row. */
+export function wrongRoomImports(file: RepositoryFile): readonly string[] {
+  if (isTest(file)) return [];
+  const from = placeOf(file.path);
+  if (from?.room === undefined) return [];
+  return importsOf(file).flatMap((one) => {
+    const to = one.path === undefined ? undefined : placeOf(one.path);
+    if (to === undefined || to.root !== from.root || to.room === from.room) return [];
+    if (one.path === PARTS && NAME_PARTS.has(`${from.root}/${from.room}`)) return [];
+    const allowed = ROOMS[from.root]?.[from.room ?? ""];
+    if (to.room !== undefined && allowed?.includes(to.room) === true) return [];
+    return [
+      `${file.path} imports ${one.specifier}: ${from.room} may import ${allowed?.join(", ") || "no room"}`,
+    ];
+  });
+}
+
+/** Rooms without a row, and rows without a room. */
+export function unknownRooms(files: readonly RepositoryFile[]): readonly string[] {
+  return Object.entries(ROOMS).flatMap(([root, rows]) => {
+    const found = new Set(
+      files.flatMap(({ path }) => (placeOf(path)?.root === root ? [placeOf(path)?.room] : [])),
+    );
+    found.delete(undefined);
+    const rooms = [...found].filter((room) => room !== undefined);
+    return [
+      ...rooms.filter((room) => !(room in rows)).map((room) => `${root}/${room} has no row in ROOMS`),
+      ...Object.keys(rows)
+        .filter((room) => !found.has(room))
+        .map((room) => `ROOMS has a row for ${root}/${room}`),
+    ];
+  });
+}
+
+/** The package's source folder and the room that a file is in; `room` undefined: beside the rooms. */
+function placeOf(path: string): { root: string; room: string | undefined } | undefined {
+  const root = Object.keys(ROOMS).find((one) => path.startsWith(`${one}/`));
+  if (root === undefined) return undefined;
+  const [room, ...rest] = path.slice(root.length + 1).split("/");
+  return { root, room: rest.length === 0 ? undefined : room };
+}
