@@ -2,7 +2,7 @@ import { existsSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { configurationDocuments } from "./configuration/documents.ts";
+import { generatedDocuments } from "./configuration/documents.ts";
 import { breakingChanges, buildImage, IMAGE_PATH } from "./configuration/image.ts";
 import { runCommand } from "./suite/run-command.ts";
 import { Complaint, runMain } from "./terminal/complaint.ts";
@@ -15,7 +15,7 @@ await runMain(async () => {
   const { code, output } = await runCommand("buf", ["generate"], { root, signal, withinMs: WITHIN_MS });
   if (code !== 0)
     throw new Complaint("the contracts could not be generated; what buf said is above", output.trim());
-  for (const { path, text } of configurationDocuments()) await writeFile(join(root, path), text);
+  for (const { path, text } of generatedDocuments()) await writeFile(join(root, path), text);
   if (existsSync(join(root, IMAGE_PATH))) {
     const broken = await breakingChanges(root, signal);
     if (broken !== "") {

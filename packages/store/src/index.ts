@@ -56,6 +56,11 @@ export {
   listChanges,
   orderChanges,
 } from "./deliveries/delivery-changes.ts";
+export {
+  TIME_COLUMNS,
+  type TimeColumn,
+  TRANSITIONS as DELIVERY_TRANSITIONS,
+} from "./deliveries/transitions.ts";
 export { type Backlog, measureBacklog } from "./dispatch/backlog.ts";
 export {
   type Claim,

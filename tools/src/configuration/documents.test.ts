@@ -2,12 +2,12 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
-import { configurationDocuments } from "./documents.ts";
+import { generatedDocuments } from "./documents.ts";
 import { documentedSettings } from "./settings.ts";
 
 const root = fileURLToPath(new URL("../../../", import.meta.url));
 
-test.each(configurationDocuments())(
+test.each(generatedDocuments())(
   "$path says what the code does (else run npm run generate)",
   async ({ path, text }) => {
     expect(await readFile(join(root, path), "utf8")).toBe(text);

@@ -1,6 +1,8 @@
+import { readFileSync } from "node:fs";
 import { type DocumentedSetting, documentedSettings } from "./settings.ts";
+import { withTransitions } from "./transitions.ts";
 
-/** A file that is written from the settings in the code. */
+/** A file, or a part of one, that is written from the code. */
 export type Document = { readonly path: string; readonly text: string };
 
 /** Temporal's SDK reads these itself, so no table in the code holds them. */
@@ -26,10 +28,14 @@ const TEMPORAL = [
   ],
 ] as const;
 
-/** The settings' documents as they should be. */
-export function configurationDocuments(): readonly Document[] {
+const ARCHITECTURE = "docs/architecture.md";
+
+/** The documents as they should be. */
+export function generatedDocuments(): readonly Document[] {
   const settings = documentedSettings();
+  const architecture = readFileSync(new URL(`../../../${ARCHITECTURE}`, import.meta.url), "utf8");
   return [
+    { path: ARCHITECTURE, text: withTransitions(architecture) },
     { path: "docs/configuration.md", text: configurationPage(settings) },
     { path: ".env.example", text: envExample(settings) },
   ];

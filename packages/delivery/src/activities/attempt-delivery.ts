@@ -69,7 +69,7 @@ export async function attemptDelivery(
  * It does so after a restart of its matching service: that keeps for up to a minute which tasks of its
  * backlog are done (`matching.updateAckInterval`), hands the others out again, and history lets a stale task
  * start an activity that waits in its backoff (`system.enableActivityRetryStampIncrement`, off in server
- * 1.32). See docs/architecture.md.
+ * 1.32). See docs/design/delivering.md.
  *
  * @throws ApplicationFailure for a retry that is not due
  */
