@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { wrongImports } from "./directions.ts";
 import { importsOf } from "./imports.ts";
+import { longLines } from "./lines.ts";
 import {
   acceptsOldest,
   missingPackages,
@@ -10,6 +11,8 @@ import {
 } from "./lock.ts";
 import { bannedNames } from "./names.ts";
 import { deadPointers } from "./pointers.ts";
+import { untrueReadmes } from "./readmes.ts";
+import { ROOMS, unknownRooms, wrongRoomImports } from "./rooms.ts";
 
 const file = (path: string, ...lines: string[]) => ({ path, text: `${lines.join("\n")}\n` });
 
@@ -74,6 +77,63 @@ describe("an import goes the right way", () => {
     const path = "packages/delivery/src/workflows/x.ts";
     expect(wrongImports(file(path, 'import type { A } from "../activities/index.ts";'))).toEqual([]);
   });
+});
+
+describe("an import between rooms", () => {
+  const store = "packages/store/src";
+  test.each([
+    [`${store}/database/x.ts`, "../accounts/accounts.ts"],
+    [`${store}/deliveries/x.ts`, "../ingest/events.ts"],
+    [`${store}/accounts/x.ts`, "../index.ts"],
+    ["services/api/src/connect/x.ts", "../gateway/gateway.ts"],
+    ["services/api/src/gateway/x.ts", "../connect/page.ts"],
+    ["services/api/src/http/x.ts", "../deps.ts"],
+  ])("is refused from %s to %s", (path, specifier) => {
+    expect(wrongRoomImports(file(path, `import { x } from "${specifier}";`))).toHaveLength(1);
+  });
+
+  test.each([
+    [`${store}/ingest/x.ts`, "../database/store.ts"],
+    [`${store}/ingest/x.ts`, "./events.ts"],
+    [`${store}/index.ts`, "./ingest/events.ts"],
+    ["services/api/src/connect/x.ts", "../deps.ts"],
+    ["services/api/src/http/x.test.ts", "../connect/page.ts"],
+  ])("is allowed from %s to %s", (path, specifier) => {
+    expect(wrongRoomImports(file(path, `import { x } from "${specifier}";`))).toEqual([]);
+  });
+});
+
+test("a room without a row, and a row without a room, are named", () => {
+  const rooms = Object.entries(ROOMS).flatMap(([root, rows]) =>
+    Object.keys(rows).map((room) => file(`${root}/${room}/x.ts`, "")),
+  );
+  expect(unknownRooms(rooms)).toEqual([]);
+  expect(unknownRooms([...rooms, file("services/worker/src/attic/x.ts", "")])).toEqual([
+    "services/worker/src/attic has no row in ROOMS",
+  ]);
+  expect(unknownRooms(rooms.filter(({ path }) => !path.includes("/temporal/")))).toEqual([
+    "ROOMS has a row for services/worker/src/temporal",
+  ]);
+});
+
+test("a README that names what is not there, or leaves out an export, is untrue", () => {
+  const manifest = file("packages/x/package.json", '{"exports":{".":{},"./sub":{},"./gen/*":{}}}');
+  const code = file("packages/x/src/rooms/a.ts", "");
+  const readme = (text: string) => untrueReadmes([manifest, code, file("packages/x/README.md", text)]);
+  expect(readme("`a.ts` in `rooms/`, `src/rooms/a.ts`, and `./sub`")).toEqual([]);
+  expect(readme("`b.ts` in `attic/`")).toEqual([
+    "packages/x/README.md names b.ts, which is not in its folder",
+    "packages/x/README.md names attic/, which is not in its folder",
+    "packages/x/README.md does not name the export ./sub",
+  ]);
+});
+
+test("a line is too long unless a string or an expression makes it so", () => {
+  const long = "x".repeat(120);
+  const fits = [`const a = "${long}";`, `const b = /${long}/g;`, `const c = \`${long}`, `${long}\`;`];
+  expect(longLines(file("packages/x/src/x.ts", ...fits))).toEqual([]);
+  const code = [`// ${long}`, ` * "${long}"`, `const ${long} = 1;`];
+  expect(longLines(file("packages/x/src/x.ts", ...code))).toHaveLength(3);
 });
 
 test("names that say nothing are found in declarations, properties and file names", () => {
