@@ -1,13 +1,14 @@
 // The front door of every `npm run` command: plain JavaScript without dependencies that old Nodes can read,
 // since it runs before anything is installed. It sees to Node and the dependencies, then hands over to
-// tools/src/COMMAND.ts.
+// tools/src/COMMAND.ts, or to what is built of a service.
 import { existsSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { fetchNode } from "./start/fetch-node.mjs";
 import { handOver } from "./start/hand-over.mjs";
-import { install, isInstalled } from "./start/install.mjs";
+import { install, isInstalled, isInstalling } from "./start/install.mjs";
 import { isSupported } from "./start/node-version.mjs";
+import { buildOperator, isOperatorBuilt, whyNotPrepare } from "./start/operator.mjs";
 import { programOf } from "./start/programs.mjs";
 import { StartError } from "./start/start-error.mjs";
 import { Stopped } from "./start/stopped.mjs";
@@ -30,9 +31,18 @@ async function main() {
   // What never builds runs anywhere.
   if (program.installs && /[#?]/.test(root))
     return complain(`${root} has a # or ? in it, where Vite cannot build: use another folder`);
-  const node = isSupported(process.versions.node) ? process.execPath : await fetchNode(root);
-  const wanted = program.installs ? isInstalled(root) : existsSync(join(root, "node_modules"));
-  if (!wanted) await install(root, { node });
+  const isNodeFit = isSupported(process.versions.node);
+  const isBuilt = !program.operates || isOperatorBuilt(root);
+  const isThere = program.installs
+    ? isInstalled(root)
+    : existsSync(join(root, "node_modules")) && (isBuilt || !isInstalling(root));
+  if (program.operates && !(isNodeFit && isThere && isBuilt)) {
+    const why = whyNotPrepare(args);
+    if (why !== undefined) return complain(why);
+  }
+  const node = isNodeFit ? process.execPath : await fetchNode(root);
+  if (!isThere) await install(root, { node });
+  if (!isBuilt) await buildOperator(root, { node });
   return await handOver(node, [...program.args, ...args], { cwd: root, name: command });
 }
 

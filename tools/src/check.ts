@@ -1,6 +1,6 @@
+import { runMain } from "@posthaste/runtime/terminal";
 import { runSuite } from "./suite/main.ts";
 import { STEPS } from "./suite/steps.ts";
-import { runMain } from "./terminal/complaint.ts";
 
 const quick = STEPS.filter((step) => step.quick);
 

@@ -1,6 +1,6 @@
 import { fileURLToPath } from "node:url";
+import { Complaint, runMain } from "@posthaste/runtime/terminal";
 import { runCommand } from "./suite/run-command.ts";
-import { Complaint, runMain } from "./terminal/complaint.ts";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
 const WITHIN_MS = 120_000;

@@ -1,7 +1,7 @@
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import { Complaint, runMain } from "@posthaste/runtime/terminal";
 import { runCommand } from "./suite/run-command.ts";
-import { Complaint, runMain } from "./terminal/complaint.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const RUNS_DEFAULT = 100_000;

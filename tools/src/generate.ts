@@ -2,10 +2,10 @@ import { existsSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { Complaint, runMain } from "@posthaste/runtime/terminal";
 import { generatedDocuments } from "./configuration/documents.ts";
 import { breakingChanges, buildImage, IMAGE_PATH } from "./configuration/image.ts";
 import { runCommand } from "./suite/run-command.ts";
-import { Complaint, runMain } from "./terminal/complaint.ts";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
 const WITHIN_MS = 120_000;

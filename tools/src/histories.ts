@@ -1,7 +1,7 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { Complaint, runMain } from "./terminal/complaint.ts";
+import { Complaint, runMain } from "@posthaste/runtime/terminal";
 
 const FOLDER = fileURLToPath(new URL("../../packages/delivery/test/histories/", import.meta.url));
 const USAGE = `npm run histories -- LABEL

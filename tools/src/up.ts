@@ -1,10 +1,10 @@
 import { fileURLToPath } from "node:url";
+import { Complaint, runMain, Stopped } from "@posthaste/runtime/terminal";
 import { temporalBinary } from "@posthaste/temporal-servers";
 import { build } from "./processes/build.ts";
 import { freePort, isFree } from "./processes/ports.ts";
-import { Complaint, runMain } from "./terminal/complaint.ts";
 import { showProgress } from "./terminal/progress.ts";
-import { listenForStop, Stopped } from "./terminal/stop-signal.ts";
+import { listenForStop } from "./terminal/stop-signal.ts";
 import { claimDataFolder } from "./up/data-folder.ts";
 import { type Demo, startDemo } from "./up/demo.ts";
 import { requireTemporal } from "./up/given-temporal.ts";

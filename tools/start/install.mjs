@@ -22,6 +22,15 @@ export function isInstalled(root) {
   return true;
 }
 
+/**
+ * Whether another command installs at the moment, or was killed while it did.
+ *
+ * @param {string} root
+ */
+export function isInstalling(root) {
+  return existsSync(lockPath(root));
+}
+
 /** Hundreds of megabytes, over a slow line as well. */
 const INSTALL_WITHIN_MS = 1_800_000;
 
@@ -36,7 +45,7 @@ const INSTALL_WITHIN_MS = 1_800_000;
 export async function install(root, { node, progress = process.stderr }) {
   const onWait = () => progress.write("another command installs the dependencies: waiting …\n");
   await withLock(
-    join(root, ".cache/install.lock"),
+    lockPath(root),
     async () => {
       if (!isInstalled(root)) await runInstall(root, node, progress);
     },
@@ -74,6 +83,11 @@ async function runInstall(root, node, progress) {
     );
   }
   writeFileSync(stampPath(root), stampOf(root));
+}
+
+/** @param {string} root */
+function lockPath(root) {
+  return join(root, ".cache/install.lock");
 }
 
 /** @param {string} root */

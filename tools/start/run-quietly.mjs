@@ -8,14 +8,15 @@ import { STOP_SIGNALS, Stopped } from "./stopped.mjs";
  * and what npm starts begin with `#!/usr/bin/env node`. A signal to this process is passed on, and ends both.
  *
  * @param {readonly string[]} command
- * @param {{ cwd: string, node?: string, withinMs: number }} where withinMs: then it is ended, and says so
+ * @param {{ cwd: string, node?: string, withinMs: number, env?: NodeJS.ProcessEnv }} where withinMs: then it is ended,
+ *   and says so; env: beside what this process has
  * @returns {Promise<{ code: number | null, output: string }>}
  * @throws Stopped once the program has ended by such a signal
  */
-export function runQuietly([program = "", ...args], { cwd, node = process.execPath, withinMs }) {
+export function runQuietly([program = "", ...args], { cwd, node = process.execPath, withinMs, env = {} }) {
   return new Promise((resolve, reject) => {
-    const env = withoutCallersSettings(withNode(node));
-    const child = spawn(program, args, { cwd, env, stdio: ["ignore", "pipe", "pipe", "ipc"] });
+    const allEnv = { ...withoutCallersSettings(withNode(node)), ...env };
+    const child = spawn(program, args, { cwd, env: allEnv, stdio: ["ignore", "pipe", "pipe", "ipc"] });
     let output = "";
     /** @type {NodeJS.Signals | undefined} */
     let stoppedBy;
@@ -92,6 +93,15 @@ function withoutCallersSettings(env) {
 export function npmCommand(node) {
   const path = process.env["npm_execpath"];
   // Other package managers name themselves here, too.
-  const npm = path?.endsWith("npm-cli.js") ? [node, path] : ["npm"];
-  return [process.execPath, fileURLToPath(new URL("tethered.mjs", import.meta.url)), ...npm];
+  return tethered(path?.endsWith("npm-cli.js") ? [node, path] : ["npm"]);
+}
+
+/**
+ * The same command, ended where this process is killed.
+ *
+ * @param {readonly string[]} command
+ * @returns {readonly string[]}
+ */
+export function tethered(command) {
+  return [process.execPath, fileURLToPath(new URL("tethered.mjs", import.meta.url)), ...command];
 }

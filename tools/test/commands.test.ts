@@ -1,6 +1,8 @@
 import { spawnSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
+import { withDatabase } from "../../services/operator/src/database-url.ts";
+import { NO_DATABASE } from "../start/operator.mjs";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
 
@@ -13,10 +15,18 @@ function run(...args: string[]) {
   return { status, stdout, stderr };
 }
 
-test.each(["up", "test", "bench", "token"])("%s tells how it is used, and ends", (command) => {
-  const { status, stdout } = run(command, "--help");
-  expect(status).toBe(0);
-  expect(stdout).toMatch(/^npm (run \w+|test)/);
+test.each(["up", "test", "bench", "migrate", "token", "reseal"])(
+  "%s tells how it is used, and ends",
+  (command) => {
+    const { status, stdout } = run(command, "--help");
+    expect(status).toBe(0);
+    expect(stdout).toMatch(/^npm (run \w+|test)/);
+  },
+);
+
+test("a missing DATABASE_URL is said alike by the front door and by the operator's commands", async () => {
+  await expect(withDatabase({}, async () => undefined)).rejects.toThrow(NO_DATABASE);
+  expect(NO_DATABASE).toContain("DATABASE_URL is not set");
 });
 
 test("histories without a label tells how it is used, and ends", () => {

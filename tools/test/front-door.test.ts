@@ -1,6 +1,17 @@
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { cp, mkdir, mkdtemp, readdir, readFile, realpath, rm, symlink, writeFile } from "node:fs/promises";
+import {
+  cp,
+  mkdir,
+  mkdtemp,
+  readdir,
+  readFile,
+  realpath,
+  rm,
+  symlink,
+  utimes,
+  writeFile,
+} from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -8,6 +19,7 @@ import { afterEach, beforeEach, expect, test } from "vitest";
 import { isAlive, knownProcess } from "../src/processes/known-process.ts";
 import { poll } from "../src/processes/poll.ts";
 import { freePort } from "../src/processes/ports.ts";
+import { BUILT_OF, NO_DATABASE } from "../start/operator.mjs";
 import { PINNED } from "../start/pinned-nodes.mjs";
 import { otherNode } from "./other-nodes.ts";
 
@@ -19,6 +31,14 @@ import { otherNode } from "./other-nodes.ts";
 const repository = fileURLToPath(new URL("../../", import.meta.url));
 const GOES_WELL = "process.exit(0)";
 const realNpm = process.env["npm_execpath"] ?? "npm";
+/** Writes down its calls, and makes a build of the operator by copying its source. */
+const TURBO = `#!/usr/bin/env node
+const fs = require("node:fs");
+fs.appendFileSync("turbo-calls", process.argv.slice(2).join(" ") + "\\n");
+console.log("what the build says");
+fs.mkdirSync("services/operator/dist", { recursive: true });
+fs.copyFileSync("services/operator/src/main.js", "services/operator/dist/main.js");
+`;
 let root: string;
 const started: ChildProcess[] = [];
 
@@ -38,8 +58,8 @@ afterEach(async () => {
 });
 
 /**
- * npm ci: empties node_modules, links the one dependency that the front door needs, and ends as `ending`
- * says. For another folder, where a Node is fetched, it is the real npm.
+ * npm ci: empties node_modules, links the one dependency that the front door needs, puts a stand-in for turbo beside it,
+ * and ends as `ending` says. For another folder, where a Node is fetched, it is the real npm.
  */
 async function writeNpm(ending: string): Promise<void> {
   const tsx = join(repository, "node_modules/tsx");
@@ -57,6 +77,8 @@ appendFileSync("npm-nodes", process.version + "\\n");
 rmSync("node_modules", { recursive: true, force: true });
 mkdirSync("node_modules");
 symlinkSync(${JSON.stringify(tsx)}, "node_modules/tsx");
+mkdirSync("node_modules/.bin");
+writeFileSync("node_modules/.bin/turbo", ${JSON.stringify(TURBO)}, { mode: 0o755 });
 const { packages } = JSON.parse(readFileSync("package-lock.json", "utf8"));
 delete packages["node_modules/other-platform"];
 writeFileSync("npm-settings", Object.keys(process.env).filter((name) => name.startsWith("npm_config_")).join(" "));
@@ -82,6 +104,12 @@ async function writeLock(version: string): Promise<void> {
 
 async function command(name: string, code: string): Promise<void> {
   await writeFile(join(root, "tools/src", `${name}.ts`), code);
+}
+
+/** What services/operator is built to, or where `where` says so, what it is built from. */
+async function operator(code: string, where: "dist" | "src" = "dist"): Promise<void> {
+  await mkdir(join(root, "services/operator", where), { recursive: true });
+  await writeFile(join(root, "services/operator", where, "main.js"), code);
 }
 
 type With = { readonly node?: string; readonly env?: Readonly<Record<string, string>> };
@@ -115,7 +143,15 @@ async function runWith(options: With, ...args: string[]) {
 }
 
 async function npmCalls(): Promise<string[]> {
-  const text = await readFile(join(root, "npm-calls"), "utf8").catch(() => "");
+  return await linesOf("npm-calls");
+}
+
+async function turboCalls(): Promise<string[]> {
+  return await linesOf("turbo-calls");
+}
+
+async function linesOf(name: string): Promise<string[]> {
+  const text = await readFile(join(root, name), "utf8").catch(() => "");
   return text.split("\n").filter((line) => line !== "");
 }
 
@@ -167,8 +203,8 @@ test("a folder in which Vite cannot build is one line", async () => {
   );
   // What never builds runs there.
   await mkdir(join(odd, "node_modules"));
-  await symlink(join(repository, "node_modules/tsx"), join(odd, "node_modules/tsx"));
-  await writeFile(join(odd, "tools/src/migrate.ts"), `console.log("migrated");`);
+  await mkdir(join(odd, "services/operator/dist"), { recursive: true });
+  await writeFile(join(odd, "services/operator/dist/main.js"), `console.log("migrated");`);
   const migrated = spawnSync(process.execPath, [join(odd, "tools/run.mjs"), "migrate"], { encoding: "utf8" });
   expect([migrated.status, migrated.stdout]).toEqual([0, "migrated\n"]);
 });
@@ -280,9 +316,114 @@ test("npm does not begin where the front door was killed before it could", async
 test("migrate does not install over what is there", async () => {
   await run("hello");
   await writeLock("1.0.1");
-  await command("migrate", `console.log("migrated");`);
-  expect((await run("migrate")).out).toBe("migrated\n");
+  await operator(MIGRATES);
+  expect((await run("migrate")).out).toBe("migrated migrate\n");
   expect(await npmCalls()).toHaveLength(1);
+});
+
+const MIGRATES = `console.log("migrated", ...process.argv.slice(2));`;
+const DATABASE = { env: { DATABASE_URL: "sqlite:x.db" } };
+const NO_DATABASE_URL = { env: { DATABASE_URL: "" } };
+
+test("migrate on a fresh clone asks for its database first, then installs and builds what it needs, once", async () => {
+  await operator(MIGRATES, "src");
+  expect(await runWith(NO_DATABASE_URL, "migrate")).toEqual({
+    code: 1,
+    out: "",
+    err: `posthaste: ${NO_DATABASE}\n`,
+  });
+  expect(await readdir(root)).not.toContain("node_modules");
+
+  const both = await Promise.all([runWith(DATABASE, "migrate"), runWith(DATABASE, "token", "list", "--x")]);
+  expect(both.map(({ code, out }) => [code, out])).toEqual([
+    [0, "migrated migrate\n"],
+    [0, "migrated token list --x\n"],
+  ]);
+  const said = both.map(({ err }) => err).join("");
+  expect(said.match(/^building services\/operator …$/gm)).toHaveLength(1);
+  expect(said).not.toContain("what the build says");
+  expect(await npmCalls()).toHaveLength(1);
+  expect(await turboCalls()).toEqual(["run build --filter=@posthaste/operator --output-logs=errors-only"]);
+
+  // Where nothing has to be prepared, the command itself says what is missing.
+  expect(await runWith(NO_DATABASE_URL, "migrate")).toEqual({ code: 0, out: "migrated migrate\n", err: "" });
+});
+
+test.each(["--help", "-h", "create --help"])(
+  "token %s needs no database, also on a fresh clone",
+  async (text) => {
+    await operator(MIGRATES, "src");
+    const { code, out } = await runWith(NO_DATABASE_URL, "token", ...text.split(" "));
+    expect({ code, out }).toEqual({ code: 0, out: `migrated token ${text}\n` });
+  },
+);
+
+test("migrate waits for the install that another command began, then builds", async () => {
+  await operator(MIGRATES, "src");
+  const { child, ended } = await startInstalling();
+  // Programs are linked last.
+  await rm(join(root, "node_modules/.bin"), { recursive: true });
+  const waiting = start(["migrate"], DATABASE);
+  expect(
+    await poll(() => waiting.text.err.includes("another command installs"), { withinMs: 20_000 }),
+    waiting.text.err,
+  ).toBe(true);
+  child.kill("SIGTERM");
+  await ended;
+  expect(await waiting.ended).toBe(0);
+  expect(waiting.text.out).toBe("migrated migrate\n");
+});
+
+test("migrate is built again where a source is newer than the build, and only then", async () => {
+  await operator(MIGRATES, "src");
+  await runWith(DATABASE, "migrate");
+  // A second later, since a clock that is read twice may say the same.
+  const later = new Date(Date.now() + 1_000);
+  await operator(`console.log("anew");`, "src");
+  await utimes(join(root, "services/operator/src/main.js"), later, later);
+  expect((await runWith(DATABASE, "migrate")).out).toBe("anew\n");
+  expect(await turboCalls()).toHaveLength(2);
+});
+
+test("a build that fails shows what it said and one line, and is tried again", async () => {
+  await run("hello");
+  for (const calls of [1, 2]) {
+    const { code, err } = await runWith(DATABASE, "migrate");
+    expect(code).toBe(1);
+    expect(err).toContain("what the build says");
+    expect(err.trimEnd().split("\n").at(-1)).toBe(
+      "posthaste: services/operator could not be built; what the build said is above",
+    );
+    expect(await turboCalls()).toHaveLength(calls);
+  }
+});
+
+test("a production install builds nothing: it runs what is built, or says in one line that it is not", async () => {
+  await mkdir(join(root, "node_modules"));
+  await operator(MIGRATES, "src");
+  expect(await runWith(DATABASE, "migrate")).toEqual({
+    code: 1,
+    out: "",
+    err: "posthaste: services/operator is not built: npm run build\n",
+  });
+  await operator(MIGRATES);
+  const later = new Date(Date.now() + 1_000);
+  await utimes(join(root, "services/operator/src/main.js"), later, later);
+  expect(await runWith(DATABASE, "migrate")).toEqual({ code: 0, out: "migrated migrate\n", err: "" });
+  expect(await npmCalls()).toEqual([]);
+});
+
+test("the front door looks at the sources of all that the operator's commands are built of", async () => {
+  const found = new Set(["services/operator"]);
+  // A set goes on to what is added to it meanwhile.
+  for (const folder of found) {
+    const { dependencies = {} } = JSON.parse(
+      await readFile(join(repository, folder, "package.json"), "utf8"),
+    ) as { dependencies?: Record<string, string> };
+    const ours = Object.keys(dependencies).filter((name) => name.startsWith("@posthaste/"));
+    for (const name of ours) found.add(name.replace("@posthaste/", "packages/"));
+  }
+  expect([...found].sort()).toEqual([...BUILT_OF].sort());
 });
 
 /** Says what reaches it, and ends with 5 a little after SIGTERM: a signal sent before may arrive after it. */
@@ -385,8 +526,7 @@ test("a signal to npm, as a supervisor sends it, reaches the command, and npm wa
   const { scripts } = JSON.parse(await readFile(join(repository, "package.json"), "utf8"));
   await writeFile(join(root, "package.json"), JSON.stringify({ type: "module", scripts }));
   await mkdir(join(root, "node_modules"));
-  await symlink(join(repository, "node_modules/tsx"), join(root, "node_modules/tsx"));
-  await command("migrate", LISTENING);
+  await operator(LISTENING);
   const npm = realNpm.endsWith(".js") ? [process.execPath, realNpm] : [realNpm];
   const child = spawn(npm[0] ?? "", [...npm.slice(1), "run", "--silent", "migrate"], {
     cwd: root,

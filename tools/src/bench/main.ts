@@ -1,6 +1,6 @@
 import { appendFileSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { Complaint } from "../terminal/complaint.ts";
+import { Complaint } from "@posthaste/runtime/terminal";
 import { listenForStop } from "../terminal/stop-signal.ts";
 import { busyness, commitOf, thisMachine } from "./machine.ts";
 import { BENCH_USAGE, type MeasureOptions, parseBenchOptions } from "./options.ts";

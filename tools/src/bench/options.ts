@@ -1,5 +1,5 @@
 import { parseArgs } from "node:util";
-import { Complaint } from "../terminal/complaint.ts";
+import { Complaint } from "@posthaste/runtime/terminal";
 import type { Database, Lane } from "./report/results.ts";
 import type { Scenario } from "./scenario.ts";
 import { SCENARIOS } from "./scenarios/index.ts";

@@ -1,7 +1,7 @@
 import { randomInt } from "node:crypto";
 import { parseArgs } from "node:util";
 import { LANES, type Lane } from "@posthaste/domain";
-import { Complaint } from "../terminal/complaint.ts";
+import { Complaint } from "@posthaste/runtime/terminal";
 import type { Database } from "./plan.ts";
 
 export type ChaosOptions = {

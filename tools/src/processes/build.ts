@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import { join } from "node:path";
-import { Complaint } from "../terminal/complaint.ts";
+import { Complaint } from "@posthaste/runtime/terminal";
 
 /**
  * Builds every package that changed since the last time.

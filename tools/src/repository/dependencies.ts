@@ -29,10 +29,8 @@ const NOT_IN_PRODUCTION: ReadonlySet<string> = new Set([
   "services/console",
   "packages/temporal-servers",
   "packages/testkit",
+  "tools",
 ]);
-
-/** What of the tools runs in production as well, as tools/run.mjs knows. */
-const PRODUCTION_COMMANDS = ["tools/src/migrate.ts", "tools/src/token.ts", "tools/src/reseal.ts"];
 
 /**
  * A sentence for each dependency that is declared and not imported, or imported and not declared. What runs
@@ -45,12 +43,8 @@ export function wrongDependencies(files: readonly RepositoryFile[]): readonly st
   const manifests = files.filter(({ path }) =>
     /^((packages|services)\/[^/]+|tools)\/package\.json$/.test(path),
   );
-  const commands = reachableFrom(PRODUCTION_COMMANDS, files);
-  const inProduction = (file: RepositoryFile) => {
-    const folder = packageFolderOf(file) ?? "";
-    if (!isShipped(file) || NOT_IN_PRODUCTION.has(folder)) return false;
-    return folder !== "tools" || commands.has(file.path);
-  };
+  const inProduction = (file: RepositoryFile) =>
+    isShipped(file) && !NOT_IN_PRODUCTION.has(packageFolderOf(file) ?? "");
   return manifests.flatMap(({ path }) => {
     const folder = path.slice(0, -"/package.json".length);
     const manifest = manifestOf(path);
@@ -100,20 +94,6 @@ function isGenerated({ path }: RepositoryFile): boolean {
 /** What runs in production, or is part of the build's result. */
 function isShipped(file: RepositoryFile): boolean {
   return !isTest(file) && file.path.includes("/src/");
-}
-
-/** The files, and whatever they import of ours, directly or not. */
-function reachableFrom(paths: readonly string[], files: readonly RepositoryFile[]): ReadonlySet<string> {
-  const byPath = new Map(files.map((file) => [file.path, file]));
-  const reached = new Set(paths);
-  // A set goes on to what is added to it meanwhile.
-  for (const path of reached) {
-    const file = byPath.get(path);
-    for (const imported of file === undefined ? [] : importsOf(file)) {
-      if (imported.path !== undefined) reached.add(imported.path);
-    }
-  }
-  return reached;
 }
 
 function packagesIn(files: readonly RepositoryFile[]): Set<string> {

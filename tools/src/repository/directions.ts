@@ -21,6 +21,7 @@ const WORKSPACE: Readonly<Record<string, readonly string[]>> = {
   "packages/delivery": ["domain", "store", "runtime"],
   "services/api": ["contracts", "delivery/client", "domain", "runtime", "store"],
   "services/console": ["contracts", "signature"],
+  "services/operator": ["domain", "runtime", "store"],
   "services/worker": ["delivery", "domain", "egress", "runtime", "store"],
   "packages/testkit": ["delivery", "domain", "egress", "runtime", "store", "temporal-servers"],
   tools: [

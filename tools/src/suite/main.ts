@@ -1,6 +1,6 @@
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { Complaint } from "../terminal/complaint.ts";
+import { Complaint } from "@posthaste/runtime/terminal";
 import { listenForStop } from "../terminal/stop-signal.ts";
 import { runSteps } from "./run-steps.ts";
 import type { Step } from "./step.ts";

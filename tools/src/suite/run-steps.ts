@@ -1,4 +1,4 @@
-import { Stopped } from "../terminal/stop-signal.ts";
+import { Stopped } from "@posthaste/runtime/terminal";
 import type { Step, StepResult } from "./step.ts";
 
 /**

@@ -1,9 +1,5 @@
+import { Stopped } from "@posthaste/runtime/terminal";
 import { STOP_SIGNALS } from "../../start/stopped.mjs";
-
-/** Why the work was given up: somebody asked for it. */
-export class Stopped extends Error {
-  override readonly name = "Stopped";
-}
 
 /**
  * Turns every way a person or a parent ends a command (Ctrl-C, SIGTERM, a closed terminal, a parent that is gone) into

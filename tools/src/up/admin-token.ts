@@ -1,8 +1,8 @@
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { Refusal, SCOPES } from "@posthaste/domain";
+import { Complaint } from "@posthaste/runtime/terminal";
 import { authenticate, createAccount, createToken, listAccounts, type Store } from "@posthaste/store";
-import { Complaint } from "../terminal/complaint.ts";
 
 /**
  * A token that may do everything in the first account, which is made where there is none: the preset one, else the one

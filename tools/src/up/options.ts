@@ -1,6 +1,6 @@
 import { resolve } from "node:path";
 import { parseArgs } from "node:util";
-import { Complaint } from "../terminal/complaint.ts";
+import { Complaint } from "@posthaste/runtime/terminal";
 
 export type UpOptions = {
   readonly demo: boolean;

@@ -1,5 +1,5 @@
 import { closeStore, migrate, openStore } from "@posthaste/store";
-import { readSecretKeys } from "../processes/database-url.ts";
+import { readSecretKeys } from "../../../services/operator/src/database-url.ts";
 import { adminToken } from "./admin-token.ts";
 
 /** Brings the database up to date and sees to the admin token, which it resolves with. */

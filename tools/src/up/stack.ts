@@ -1,10 +1,10 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { Complaint } from "@posthaste/runtime/terminal";
 import { serviceArgs } from "../../start/programs.mjs";
 import { type Child, lastLogLines, startChild } from "../processes/child.ts";
 import { answersOk, poll } from "../processes/poll.ts";
 import { accepts, freePort } from "../processes/ports.ts";
-import { Complaint } from "../terminal/complaint.ts";
 import type { DataFolder } from "./data-folder.ts";
 
 /** The processes of one `up`. */

@@ -1,4 +1,4 @@
-import { Complaint } from "../../terminal/complaint.ts";
+import { Complaint } from "@posthaste/runtime/terminal";
 import type { Latency } from "../measure/statistics.ts";
 
 /** Of the file's shape. A file of another version is refused. */

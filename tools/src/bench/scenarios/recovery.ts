@@ -1,4 +1,4 @@
-import { Complaint } from "../../terminal/complaint.ts";
+import { Complaint } from "@posthaste/runtime/terminal";
 import { createMeter } from "../measure/meter.ts";
 import { plainFigure } from "../report/figure.ts";
 import type { Scenario } from "../scenario.ts";

@@ -1,3 +1,4 @@
+import { Complaint } from "@posthaste/runtime/terminal";
 import {
   closeStore,
   openStore,
@@ -7,7 +8,6 @@ import {
   type SealingKeys,
   type Store,
 } from "@posthaste/store";
-import { Complaint } from "../terminal/complaint.ts";
 
 /**
  * Whoever runs a command is more patient than a probe: the database may be far away, or asleep until it is

@@ -1,4 +1,5 @@
 import type { AccountId } from "@posthaste/domain";
+import { Complaint } from "@posthaste/runtime/terminal";
 import {
   type Account,
   createAccount,
@@ -11,7 +12,6 @@ import {
   type Store,
   type Token,
 } from "@posthaste/store";
-import { Complaint } from "../terminal/complaint.ts";
 import type { TokenCommand } from "./options.ts";
 
 const DAY_MS = 86_400_000;

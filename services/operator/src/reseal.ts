@@ -1,6 +1,6 @@
+import { Complaint } from "@posthaste/runtime/terminal";
 import { resealSecrets } from "@posthaste/store";
-import { withDatabase } from "./processes/database-url.ts";
-import { Complaint, runMain } from "./terminal/complaint.ts";
+import { withDatabase } from "./database-url.ts";
 
 const USAGE = `npm run reseal
 
@@ -8,8 +8,7 @@ Seals every secret in the database that DATABASE_URL names with the first key of
 after it can be taken away. Put the new key first and restart the services before. Safe while services run, and safe to
 run twice.`;
 
-await runMain(async () => {
-  const [argument] = process.argv.slice(2);
+export async function resealCommand([argument]: readonly string[]): Promise<number> {
   if (argument === "--help" || argument === "-h") {
     console.log(USAGE);
     return 0;
@@ -18,4 +17,4 @@ await runMain(async () => {
   const resealed = await withDatabase(process.env, resealSecrets);
   console.log(resealed === 0 ? "every secret is sealed with the first key" : `sealed ${resealed} anew`);
   return 0;
-});
+}

@@ -1,6 +1,3 @@
-import { codeOfSignal } from "../../start/stopped.mjs";
-import { Stopped } from "./stop-signal.ts";
-
 /** Something a person can put right; the message is one line that names the way out. Shown without a stack. */
 export class Complaint extends Error {
   override readonly name = "Complaint";
@@ -12,6 +9,14 @@ export class Complaint extends Error {
     this.details = details;
   }
 }
+
+/** Why the work was given up: somebody asked for it. */
+export class Stopped extends Error {
+  override readonly name = "Stopped";
+}
+
+/** What a shell makes of the end by a Ctrl-C (SIGINT). */
+const STOPPED_CODE = 130;
 
 /**
  * Runs a command's main function and makes its end the process's: the exit code, the complaint and 1, or 130 where
@@ -26,7 +31,7 @@ async function codeOf(main: () => Promise<number>): Promise<number> {
   try {
     return await main();
   } catch (error) {
-    if (error instanceof Stopped) return codeOfSignal("SIGINT");
+    if (error instanceof Stopped) return STOPPED_CODE;
     if (error instanceof Complaint) {
       if (error.details !== undefined) console.error(error.details);
       console.error(`posthaste: ${error.message}`);

@@ -1,6 +1,6 @@
 import { parseArgs } from "node:util";
 import { SCOPES, type Scope, type TokenId } from "@posthaste/domain";
-import { Complaint } from "../terminal/complaint.ts";
+import { Complaint } from "@posthaste/runtime/terminal";
 
 /** What a person asked for. An account is named by its name or its number. */
 export type TokenCommand =

@@ -1,0 +1,79 @@
+import { spawnSync } from "node:child_process";
+import { fileURLToPath } from "node:url";
+import { authenticate, closeStore, openStore } from "@posthaste/store";
+import { createEmptyStore, TEST_SECRET_KEYS, type TestStore } from "@posthaste/testkit";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { otherNode } from "../other-nodes.ts";
+
+/* The operator's commands as production has them: built, and run by Node alone. */
+
+const main = fileURLToPath(new URL("../../../services/operator/dist/main.js", import.meta.url));
+let database: TestStore;
+beforeEach(async () => {
+  database = await createEmptyStore("sqlite");
+});
+afterEach(() => database.dispose());
+
+function operator(args: readonly string[], env: Record<string, string> = {}, node = process.execPath) {
+  const { status, stdout, stderr } = spawnSync(
+    node,
+    ["--disable-warning=ExperimentalWarning", main, ...args],
+    {
+      env: { DATABASE_URL: database.url, POSTHASTE_SECRET_KEYS: TEST_SECRET_KEYS, ...env },
+      encoding: "utf8",
+      timeout: 60_000,
+    },
+  );
+  return { status, out: stdout, err: stderr };
+}
+
+test("they bring a new database to a first token that works, and seal what it holds", async () => {
+  const create = ["token", "create", "--account", "acme", "--name", "first", "--scope", "admin"];
+  expect(operator(create)).toEqual({
+    status: 1,
+    out: "",
+    err: "posthaste: the database is not up to date: run npm run migrate first\n",
+  });
+  expect(operator(["migrate"])).toEqual({ status: 0, out: "applied 0001-initial\n", err: "" });
+  expect(operator(["migrate"])).toEqual({ status: 0, out: "the database is up to date\n", err: "" });
+
+  const { status, out, err } = operator(create);
+  expect({ status, err }).toEqual({ status: 0, err: "" });
+  const [line, secret = ""] = out.trimEnd().split("\n");
+  expect(line).toMatch(/^token \d+ of account \d+ \(acme\); its secret is shown only now:$/);
+  const store = await openStore({ url: database.url });
+  try {
+    expect((await authenticate(store, secret, Date.now()))?.scopes).toEqual(["admin"]);
+  } finally {
+    await closeStore(store);
+  }
+
+  expect(operator(["reseal"])).toEqual({
+    status: 0,
+    out: "every secret is sealed with the first key\n",
+    err: "",
+  });
+});
+
+test.each([
+  [["migrate", "now"], 'npm run migrate takes no arguments, and got "now"'],
+  [["reseal", "now"], 'npm run reseal takes no arguments, and got "now"'],
+  [["token", "destroy"], 'there is no command "destroy": see npm run token -- --help'],
+  [["destroy"], 'there is no command "destroy": choose from migrate, token, reseal'],
+  [[], 'there is no command "": choose from migrate, token, reseal'],
+  [["migrate"], "DATABASE_URL is not set: mysql://USER:PASSWORD@HOST:PORT/NAME, or sqlite:PATH"],
+])("%j without a database is one line that says what to put right", (args, line) => {
+  expect(operator(args, { DATABASE_URL: "" })).toEqual({ status: 1, out: "", err: `posthaste: ${line}\n` });
+});
+
+test.each(["migrate", "token", "reseal"])("%s tells how it is used without a database", (command) => {
+  const { status, out, err } = operator([command, "--help"], { DATABASE_URL: "" });
+  expect({ status, err }).toEqual({ status: 0, err: "" });
+  expect(out).toMatch(new RegExp(`^npm run ${command}\\b`));
+});
+
+test("they say in one line that their Node is too old", async () => {
+  const { status, err } = operator(["migrate"], {}, await otherNode("old"));
+  expect(status).toBe(1);
+  expect(err).toMatch(/^posthaste: this is Node 20\.\S+: it needs Node 22\.19 or newer \(.*\)\n$/);
+});
