@@ -21,8 +21,8 @@ import type {
 import type { Generated } from "kysely";
 
 /**
- * The tables as they are stored. Row types stay inside this package. Columns that end in `_at`, `_after` or `_until`
- * are epoch milliseconds. 1 means yes and 0 means no.
+ * The tables as they are stored. Row types stay inside this package. Columns that end in `_at`, `_after` or
+ * `_until` are epoch milliseconds. 1 means yes and 0 means no. /
  */
 export type Tables = {
   accounts: {
@@ -132,7 +132,10 @@ export type Tables = {
     rate_burst: number | null;
     /** Null: the default. */
     concurrency: number | null;
-    /** 1 from its resuming until no delivery is parked. New deliveries are parked behind the old ones meanwhile. */
+    /**
+     * 1 from its resuming until no delivery is parked. New deliveries are parked behind the old ones
+     * meanwhile.
+     */
     draining: Generated<number>;
     /** The first failure since the last success. */
     failing_since: number | null;
@@ -176,7 +179,10 @@ export type Tables = {
     account_id: AccountId;
     taken: number;
   };
-  /** The event types of each subscription, now and earlier: a fan-out that continues later still finds who was there at ingest. */
+  /**
+   * The event types of each subscription, now and earlier: a fan-out that continues later still finds who was
+   * there at ingest.
+   */
   subscription_event_types: {
     /** Ascends with time, so it orders changes without comparing clocks. */
     id: Generated<number>;

@@ -3,8 +3,8 @@ import type { ColumnTypes, Seam } from "../dialect/seam.ts";
 import { ensure } from "./ensure.ts";
 
 /*
- * Every table that grows has an `account_id`, and every number that grows has 64 bits: ids that the database gives
- * out, counters, and what names a row by its id. `int` is for what a limit in the code bounds.
+ * Every table that grows has an `account_id`. Every number that grows has 64 bits: ids that the database
+ * assigns, counters, and references to a row by its id. `int` is for numbers that a limit in the code bounds.
  */
 
 /** Creates every table and index. */
@@ -380,7 +380,7 @@ function longRunning({ serial, long, int, time, text, bytes, hash, tableEnd }: C
   ];
 }
 
-/** Inserts the one row of a table, unless a run that was cut off has done so. */
+/** Inserts the only row of a table, unless an interrupted run has already done so. */
 async function insertOnce(
   db: Kysely<unknown>,
   table: string,
@@ -395,14 +395,14 @@ async function insertOnce(
 }
 
 /**
- * Tells SQLite's planner how selective the indexes of `deliveries` are. SQLite gathers no statistics by itself, and
- * assumes ten rows in each state: asked for a hundred named deliveries that are pending, it would scan all pending
- * ones. MySQL samples the index before it plans.
+ * Tells SQLite's planner how selective the indexes of `deliveries` are. SQLite gathers no statistics by
+ * itself and assumes ten rows per state: asked for a hundred named deliveries that are pending, it would scan
+ * all pending ones. MySQL samples the index before it plans.
  *
  * Orders of magnitude are enough. Fixed numbers keep the plans the same whatever the table holds.
  */
 async function describeDeliveries(db: Kysely<unknown>): Promise<void> {
-  // Creates sqlite_stat1 where it is missing, and gathers nothing about these tables.
+  // Creates sqlite_stat1 if it does not exist, and gathers nothing about these tables.
   const readStatistics = sql.raw("ANALYZE sqlite_schema");
   await readStatistics.execute(db);
   await sql.raw("DELETE FROM sqlite_stat1 WHERE tbl = 'deliveries'").execute(db);
@@ -418,7 +418,10 @@ const OF_STATE = 200_000;
 const OF_ACCOUNT = 10_000;
 const OF_SUBSCRIPTION = 1_000;
 
-/** By index: all rows, then those that agree in its first column, in its first two, and so on. */
+/**
+ * By index: the number of all rows, then of rows with the same first column, the same first two columns, and
+ * so on.
+ */
 const SELECTIVITY: Readonly<Record<string, readonly number[]>> = {
   sqlite_autoindex_deliveries_1: [ROWS, 1],
   deliveries_once: [ROWS, 4, 1],
