@@ -158,10 +158,10 @@ async function loadSubscriptions(
   const keys = await signingKeysFor(store, ids, now);
   const unsealed = (
     row: { id: SubscriptionId; credential: Buffer | null; headers: Buffer | null },
-    of: "credential" | "headers",
+    column: "credential" | "headers",
   ) => {
-    const sealed = row[of];
-    return sealed === null ? null : store.sealer.open(sealed, sealContextOf(row.id, of));
+    const sealed = row[column];
+    return sealed === null ? null : store.sealer.open(sealed, sealContextOf(row.id, column));
   };
   return new Map(
     rows.map((row) => {

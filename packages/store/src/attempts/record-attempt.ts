@@ -58,7 +58,7 @@ export type RecordedAttempt = {
 };
 
 /**
- * How long the reconciler leaves a delivery alone that waits for its workflow. Longer than starting a
+ * How long the reconciler leaves alone a delivery that waits for its workflow. Longer than starting a
  * workflow takes.
  */
 const HAND_OVER_GRACE_MS = 15_000;

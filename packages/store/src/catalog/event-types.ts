@@ -6,8 +6,8 @@ import type { Tables } from "../database/tables.ts";
 import { type Tx, transact } from "../database/transact.ts";
 
 /**
- * Maximum size of one account's event types, and of the shared ones, in bytes of their latest versions. The
- * catalogue is answered in one piece with both, and gRPC clients take 4 MiB.
+ * Maximum size of one account's event types, and of the shared ones, in bytes of their latest versions. One
+ * response carries the whole catalogue with both, and gRPC clients take 4 MiB.
  */
 const CATALOGUE_BYTES_MAX = 1_500_000;
 /** Size of an event type besides its texts. */

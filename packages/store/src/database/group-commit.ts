@@ -109,7 +109,7 @@ async function commitGroup<Item, Result>(
   } catch (error) {
     if (!options.splits(error)) throw error;
     if (group.length === 1) group[0]?.reject(error);
-    else for (const item of group) await commitGroup([item], options);
+    else for (const member of group) await commitGroup([member], options);
     return [];
   }
 }

@@ -76,7 +76,7 @@ export async function insertMissingDeliveries(
     await insertDeliveries(tx, missing, cause);
   } catch (error) {
     if (!store.seam.isDuplicate(error)) throw error;
-    throw new Contended("a delivery was created meanwhile", { cause: error });
+    throw new Contended("another transaction created a delivery first", { cause: error });
   }
   return missing.length;
 }

@@ -136,7 +136,7 @@ export const TRANSITIONS = {
     columns: { reconcile_after: "set" },
   },
   defer_reconcile: {
-    meaning: "the reconciler looked at it",
+    meaning: "the reconciler examined it",
     to: { started: "started" },
     late: ["pending", "parked", ...ENDED],
     columns: { reconcile_after: "set" },

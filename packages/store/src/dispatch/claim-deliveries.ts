@@ -60,7 +60,10 @@ export type Claim = {
   readonly afterSubscription?: SubscriptionId;
 };
 
-/** Protects a receiver that is back from being flooded. */
+/**
+ * Maximum first attempts per second while a subscription is drained, so that a receiver that has just come
+ * back is not flooded.
+ */
 export const DRAIN_PER_SECOND = 50;
 /** Maximum subscriptions visited in one transaction. It locks their lines, so it must be short. */
 const SUBSCRIPTIONS_AT_ONCE = 64;

@@ -94,7 +94,7 @@ async function insertAll(
     await insertRows(tx, "idempotency_keys", keys);
   } catch (error) {
     if (store.seam.isDuplicate(error))
-      throw new Contended("an idempotency key was taken meanwhile", { cause: error });
+      throw new Contended("another transaction used an idempotency key first", { cause: error });
     throw error;
   }
   await insertRows(tx, "events", events, (row) => row.data.length);

@@ -19,7 +19,7 @@ import { type IngestCall, type IngestedEvent, ingestCallsIn } from "./ingest-eve
  *   neighbours are stored.
  * - **Keys hold within a group.** The plan of a call sees the keys of earlier calls as if they were stored.
  *   The same content gets their event's id with `duplicate`; different content is refused. If the transaction
- *   fails, all of these calls fail, and no id was told.
+ *   fails, all of these calls fail, and no caller has received an id.
  * - **Keys hold between groups.** A transaction of another connection or process may take a key after it was
  *   looked up. The insert waits until the other transaction has committed, and then fails. The whole
  *   transaction is rolled back and runs again with a new plan, which sees the key. Keys are inserted in one

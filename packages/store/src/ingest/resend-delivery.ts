@@ -36,8 +36,8 @@ export async function resendDelivery(
       .executeTakeFirst();
     if (original === undefined) return undefined;
     const { eventId, eventType, subscriptionId } = deliveryOf(original);
-    // The lock lets only one of two concurrent calls create a delivery, and the subscription cannot end
-    // meanwhile.
+    // The lock lets only one of two concurrent calls create a delivery, and keeps the subscription from
+    // ending.
     const subscription = await lockSubscription(store, tx, accountId, subscriptionId);
     if (subscription === undefined || subscription.state === "ended") {
       throw new Refusal("wrong_state", `the subscription ${subscriptionId} of delivery ${id} has ended`, {

@@ -151,8 +151,8 @@ export async function drainSubscription(
   const ahead = await pendingOf(store, store.db, id);
   if (ahead > DRAIN_AHEAD / 2) return 0;
   return await transact(store, async (tx) => {
-    // With the lock, the subscription does not end or pause meanwhile, and two workers do not both find the
-    // last delivery.
+    // The lock keeps the subscription from ending or pausing, and two workers from both finding the last
+    // delivery.
     const row = await lockSubscription(store, tx, "any", id, { ifLocked: "skip" });
     if (row?.draining !== 1) return 0;
     const rows = await oldest(store, tx, id, "parked", DRAIN_AHEAD).execute();

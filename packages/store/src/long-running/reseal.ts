@@ -55,9 +55,9 @@ async function resealSigningKeys(store: Store): Promise<number> {
       .orderBy("id")
       .limit(ROWS_AT_ONCE)
       .execute();
-    for (const { id, subscription_id: of, ...sealed } of rows) {
-      const secret = sealAgain(store, sealed.secret, sealContextOf(of, "secret"));
-      const privateKey = sealAgain(store, sealed.private_key, sealContextOf(of, "private_key"));
+    for (const { id, subscription_id: subscriptionId, ...sealed } of rows) {
+      const secret = sealAgain(store, sealed.secret, sealContextOf(subscriptionId, "secret"));
+      const privateKey = sealAgain(store, sealed.private_key, sealContextOf(subscriptionId, "private_key"));
       if (secret === undefined && privateKey === undefined) continue;
       await store.db
         .updateTable("signing_keys")

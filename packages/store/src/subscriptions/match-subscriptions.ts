@@ -37,19 +37,19 @@ const EXAMINED_AT_ONCE = 500;
  * URL of an account once. Of several subscriptions with the same URL, an active one comes before a paused or
  * disabled one, and then the oldest.
  *
- * Up to `limit` matches, an index gives exactly the subscriptions that want the event, and they are sorted
- * here. With more matches, sorting all of them just to take the first would take ever longer. Instead the
+ * Up to `limit` matches, one index gives exactly the subscriptions that want the event, and they are sorted
+ * here. Beyond that, sorting all matches to take the first would cost more the more there are. Instead the
  * account's subscriptions are walked in the order of another index, and each is checked for the event type.
  *
  * @returns all matches, or at least the first `limit`
  */
-export async function matchSubscriptions(tx: Tx, of: Matched, limit: number): Promise<Match[]> {
+export async function matchSubscriptions(tx: Tx, event: Matched, limit: number): Promise<Match[]> {
   const rows = await tx
     .selectFrom("subscription_event_types as t")
     .innerJoin("subscriptions as s", "s.id", "t.subscription_id")
     .select(["s.id", "s.state", "s.draining", "s.target_hash"])
-    .where("t.account_id", "=", of.accountId)
-    .where("t.event_type", "in", wantedAs(of.eventType))
+    .where("t.account_id", "=", event.accountId)
+    .where("t.event_type", "in", wantedAs(event.eventType))
     .where("t.removed_at", "is", null)
     .where("s.state", "!=", "ended")
     .limit(limit)
@@ -57,7 +57,7 @@ export async function matchSubscriptions(tx: Tx, of: Matched, limit: number): Pr
   if (rows.length < limit) return matchesIn(rows);
   const found: Match[] = [];
   for (let after: Buffer | undefined = FIRST_HASH; after !== undefined && found.length < limit; ) {
-    const step: WalkStep = await walkSubscriptions(tx, of, { after, asOf: "now" });
+    const step: WalkStep = await walkSubscriptions(tx, event, { after, asOf: "now" });
     found.push(...step.matches);
     after = step.next;
   }

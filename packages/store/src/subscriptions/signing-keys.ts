@@ -147,12 +147,12 @@ export async function signingKeysFor(
   const keys = new Map<SubscriptionId, string[]>();
   for (const row of await liveKeys(store, ids, now)) {
     const id = row.subscription_id;
-    const of = keys.get(id) ?? [];
-    of.push(
+    const ofSubscription = keys.get(id) ?? [];
+    ofSubscription.push(
       store.sealer.open(row.secret, sealContextOf(id, "secret")),
       store.sealer.open(row.private_key, sealContextOf(id, "private_key")),
     );
-    keys.set(id, of);
+    keys.set(id, ofSubscription);
   }
   return keys;
 }
@@ -219,9 +219,9 @@ async function liveExpiries(tx: Tx, id: SubscriptionId): Promise<(number | null)
 /** Returns the context of a sealed value, which the seal authenticates. */
 export function sealContextOf(
   id: SubscriptionId,
-  of: "secret" | "private_key" | "credential" | "headers",
+  purpose: "secret" | "private_key" | "credential" | "headers",
 ): string {
-  return `subscription/${id}/${of}`;
+  return `subscription/${id}/${purpose}`;
 }
 
 function base64(base64url: string): string {

@@ -189,11 +189,11 @@ async function createIn(
  *
  * @throws Refusal `already_exists`
  */
-async function requireFree(tx: Tx, of: Wish): Promise<void> {
+async function requireFree(tx: Tx, wanted: Wanted): Promise<void> {
   const taken = await tx
     .selectFrom("subscription_event_types")
     .select("id")
-    .where("live_key", "in", liveKeys(of))
+    .where("live_key", "in", liveKeys(wanted))
     .limit(1)
     .executeTakeFirst();
   if (taken !== undefined) throw alreadyExists();
@@ -267,13 +267,13 @@ export async function removeEventTypes(
   await (eventTypes === "all" ? query : query.where("event_type", "in", eventTypes)).execute();
 }
 
-type Wish = { accountId: AccountId; targetUrl: string; eventTypes: readonly string[] };
+type Wanted = { accountId: AccountId; targetUrl: string; eventTypes: readonly string[] };
 
-async function addEventTypes(tx: Tx, of: Wish & { id: SubscriptionId }): Promise<void> {
-  const keys = liveKeys(of);
-  const rows = of.eventTypes.map((eventType, i) => ({
-    subscription_id: of.id,
-    account_id: of.accountId,
+async function addEventTypes(tx: Tx, wanted: Wanted & { id: SubscriptionId }): Promise<void> {
+  const keys = liveKeys(wanted);
+  const rows = wanted.eventTypes.map((eventType, i) => ({
+    subscription_id: wanted.id,
+    account_id: wanted.accountId,
     event_type: eventType,
     removed_at: null,
     live_key: keys[i] ?? null,
@@ -282,7 +282,7 @@ async function addEventTypes(tx: Tx, of: Wish & { id: SubscriptionId }): Promise
 }
 
 /** Returns the live key of each event type; no two live rows may share one. */
-function liveKeys({ accountId, targetUrl, eventTypes }: Wish): Buffer[] {
+function liveKeys({ accountId, targetUrl, eventTypes }: Wanted): Buffer[] {
   return eventTypes.map((eventType) => sha256(`${accountId}\n${eventType}\n${targetUrl}`));
 }
 

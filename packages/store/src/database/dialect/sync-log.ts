@@ -13,8 +13,8 @@ export type LogSync = {
  * # A commit is on the disk before its caller gets the answer, and the process does not wait for the disk
  *
  * `synchronous = FULL` flushes SQLite's log within COMMIT. This stops the whole process, requests and
- * heartbeats included, for as long as the disk takes. Here SQLite only writes to its log (`synchronous =
- * NORMAL`). The flush follows at once, on one of Node's own threads, and a statement that ended a write is
+ * heartbeats included, for as long as the disk takes. With `synchronous = NORMAL`, SQLite only writes to its
+ * log. The flush follows at once, on one of Node's own threads, and a statement that ended a write is
  * answered when the flush is done.
  *
  * Why nothing is lost: every promise is made after the flush. In WAL mode a commit is a frame at the end of
@@ -24,8 +24,8 @@ export type LogSync = {
  * and a new log's header.
  *
  * What differs: until the flush is done, other connections on this machine may see data that a power cut
- * would take back. A process that acts on such data commits first (a claim, before a request is sent). The
- * flush of that commit is of the same file and covers the data that the process saw.
+ * would take back. A process that acts on such data commits first (a claim, before a request is sent). That
+ * commit flushes the same file, and with it the data that the process saw.
  */
 export function syncLogOf(databasePath: string): LogSync {
   let file: number | undefined;
