@@ -6,9 +6,9 @@ import { closeStore, isStoreAway, openStore, type Store, type StoreOptions } fro
 import { openNewestSecret } from "./subscriptions/signing-keys.ts";
 
 /**
- * Opens a database for a service, which must find it reachable and up to date.
+ * Opens a database for a service. The database must be reachable and up to date.
  *
- * @throws StartError that says what is wrong with it, and what to do
+ * @throws StartError that says what is wrong and what to do
  */
 export async function openMigratedStore(options: StoreOptions): Promise<Store> {
   const store = await openStore(options);

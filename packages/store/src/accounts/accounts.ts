@@ -9,7 +9,7 @@ import { transact } from "../database/transact.ts";
 export type Account = {
   readonly id: AccountId;
   readonly name: string;
-  /** Null: the default. */
+  /** How first attempts are made; null: the installation's default. */
   readonly lane: Lane | null;
   readonly createdAt: number;
 };
@@ -32,7 +32,11 @@ export async function getAccount(store: Store, id: AccountId): Promise<Account |
   return row && accountOf(row);
 }
 
-/** How first attempts of its deliveries are made; null: as the installation says. Undefined: there is no such account. */
+/**
+ * Sets how first attempts of the account's deliveries are made; null: the installation's default.
+ *
+ * @returns the account; undefined: not found
+ */
 export async function setLane(
   store: Store,
   { id, lane }: { id: AccountId; lane: Lane | null },
@@ -41,7 +45,7 @@ export async function setLane(
   return await getAccount(store, id);
 }
 
-/** Oldest first, those after `after`. */
+/** Returns the accounts after `after`, oldest first. */
 export async function listAccounts(
   store: Store,
   { after = 0 as AccountId, limit }: { after?: AccountId; limit: number },

@@ -4,14 +4,18 @@ import { transact } from "../database/transact.ts";
 import { hashOf, newTokenSecret } from "./token-secret.ts";
 import { insertToken, type Token } from "./tokens.ts";
 
-/** A platform calls this each time that its customer asks for the console, and not all of those links are opened. */
+/**
+ * How long an expired session is kept. A platform creates a link whenever its customer asks for the console,
+ * and many links are never opened.
+ */
 const SESSIONS_KEPT_MS = 24 * 3_600_000;
 const CODE_PREFIX = "phl_";
 
 /**
- * Makes a link: a one-time code that opens a session of the account. What has run out of earlier ones is deleted by the way.
+ * Creates a link: a one-time code that opens a session of the account. Also deletes the account's expired
+ * links, and its sessions that expired a day ago.
  *
- * @returns the code, shown this once; stored is its hash
+ * @returns the code. Only its hash is stored, so it cannot be shown again
  */
 export async function createPortalLink(
   store: Store,
@@ -19,13 +23,13 @@ export async function createPortalLink(
     accountId: AccountId;
     scopes: readonly Scope[];
     expiresAt: number;
-    /** How long its session lasts. */
+    /** How long the session lasts. */
     sessionMs: number;
     now: number;
   },
 ): Promise<string> {
   const { accountId, now } = input;
-  // As hard to guess as a token, and told apart from one.
+  // As hard to guess as a token, but recognizable as a link's code.
   const code = newTokenSecret().replace(/^pht_/, CODE_PREFIX);
   await transact(store, async (tx) => {
     await tx
@@ -54,7 +58,11 @@ export async function createPortalLink(
   return code;
 }
 
-/** Exchanges a code for a session, once. Undefined: the code is unknown, was used, or has expired. */
+/**
+ * Exchanges a code for a session, once.
+ *
+ * @returns undefined if the code is unknown, was used, or has expired
+ */
 export async function openPortalLink(
   store: Store,
   { code, now }: { code: string; now: number },
@@ -66,9 +74,9 @@ export async function openPortalLink(
       .selectAll()
       .where("code_hash", "=", codeHash)
       .executeTakeFirst();
-    // Whoever guesses takes no lock.
+    // A guess takes no lock.
     if (link === undefined) return undefined;
-    // Of two that come at once, one deletes it.
+    // If two callers use the code at once, only one deletes the row.
     const { numDeletedRows } = await tx
       .deleteFrom("portal_links")
       .where("code_hash", "=", codeHash)

@@ -19,7 +19,7 @@ export type Token = {
   readonly createdAt: number;
 };
 
-/** Who a request is made by. */
+/** The caller of a request. */
 export type Principal = {
   readonly tokenId: TokenId;
   readonly accountId: AccountId;
@@ -31,11 +31,11 @@ const PRESET_SECRET_CHARS_MIN = 20;
 const PRESET_SECRET_CHARS_MAX = 255;
 
 /**
- * Creates a token and shows its secret, this once.
+ * Creates a token. This is the only time that its secret is shown.
  *
- * @param input.secret presets the secret (20 to 255 printable ASCII characters); if it is stored already, that token
- *   is the answer
- * @throws Refusal `invalid` for a preset secret of another form
+ * @param input.secret presets the secret: 20 to 255 printable ASCII characters. If it is already stored, the
+ *   existing token is returned
+ * @throws Refusal `invalid` if a preset secret has another form
  */
 export async function createToken(
   store: Store,
@@ -67,7 +67,7 @@ export async function insertToken(
     scopes: readonly Scope[];
     expiresAt: number | null;
     now: number;
-    /** Of a session that a portal link opened. */
+    /** Whether the token is a session that a portal link opened. */
     isSession?: boolean;
   },
 ): Promise<Token> {
@@ -85,13 +85,16 @@ export async function insertToken(
       session: input.isSession === true ? 1 : 0,
     })
     .executeTakeFirstOrThrow();
-  // A session ends by itself, and nobody names it.
+  // A session expires by itself, and no caller names it by its id.
   const id = (input.isSession === true ? Number(insertId) : contractIdOf(insertId)) as TokenId;
   const row = await tx.selectFrom("tokens").selectAll().where("id", "=", id).executeTakeFirstOrThrow();
   return tokenOf(row);
 }
 
-/** Who holds this secret; undefined where nobody does, or the token was revoked or has expired. */
+/**
+ * Returns the caller that holds this secret; undefined if the secret is unknown, or its token was revoked or
+ * has expired.
+ */
 export async function authenticate(
   store: Store,
   secret: string,
@@ -108,7 +111,10 @@ export async function getToken(store: Store, id: TokenId): Promise<Token | undef
   return row && tokenOf(row);
 }
 
-/** An account's tokens, oldest first, those after `after`; no sessions that no answer can carry. */
+/**
+ * Returns an account's tokens after `after`, oldest first. Leaves out sessions with an id too large for an
+ * answer.
+ */
 export async function listTokens(
   store: Store,
   { accountId, after = 0 as TokenId, limit }: { accountId: AccountId; after?: TokenId; limit: number },
@@ -125,7 +131,11 @@ export async function listTokens(
   return rows.map(tokenOf);
 }
 
-/** Revokes a token; one that was revoked before keeps its time. Undefined: there is no such token. */
+/**
+ * Revokes a token. A token that was revoked before keeps its time.
+ *
+ * @returns the token; undefined: not found
+ */
 export async function revokeToken(
   store: Store,
   { id, now }: { id: TokenId; now: number },
@@ -156,7 +166,7 @@ function checkPreset(secret: string): void {
   ) {
     throw new Refusal(
       "invalid",
-      `a preset token has ${PRESET_SECRET_CHARS_MIN} to ${PRESET_SECRET_CHARS_MAX} printable ASCII characters without spaces`,
+      `a preset token must have ${PRESET_SECRET_CHARS_MIN} to ${PRESET_SECRET_CHARS_MAX} printable ASCII characters and no spaces`,
     );
   }
 }

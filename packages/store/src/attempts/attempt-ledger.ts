@@ -10,18 +10,24 @@ import {
   recordAttempts,
 } from "./record-attempt.ts";
 
-/** What attempts read and write, for a process that makes many at once: what comes together is done in one go. */
+/**
+ * Reads and writes of attempts, for a process with many attempts at once: concurrent calls share one
+ * statement or one transaction.
+ */
 export type AttemptLedger = {
-  /** Undefined: there is no such delivery. */
+  /** Loads all that an attempt needs; undefined: no such delivery. */
   load(deliveryId: DeliveryId, now: number): Promise<AttemptContext | undefined>;
   record(record: AttemptToRecord): Promise<RecordedAttempt>;
-  /** The delivery's workflow was started; see {@link markHandedOver}. */
+  /** Notes that the delivery's workflow was started; see {@link markHandedOver}. */
   handedOver(handed: HandedOver): Promise<void>;
 };
 
-/** Attempts of one transaction: their rows, answers of up to 16 KiB among them, stay within a database packet of 16 MiB. */
+/**
+ * Maximum attempts per transaction. Their rows, with answers of up to 16 KiB, stay within a database packet
+ * of 16 MiB.
+ */
 const RECORDS_AT_ONCE = 100;
-/** Deliveries loaded at once, with snapshots of up to 1 MiB each. */
+/** Maximum deliveries loaded at once, with snapshots of up to 1 MiB each. */
 const LOADS_AT_ONCE = 50;
 
 export function createAttemptLedger(store: Store): AttemptLedger {

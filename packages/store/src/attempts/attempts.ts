@@ -3,9 +3,9 @@ import type { Insertable, Selectable } from "kysely";
 import type { Store } from "../database/store.ts";
 import type { Tables } from "../database/tables.ts";
 
-/** One HTTP request of a delivery, and what came back. */
+/** One HTTP request of a delivery, and its answer. */
 export type Attempt = {
-  /** 1 for the first. */
+  /** 1: the first attempt. */
   readonly number: number;
   readonly startedAt: number;
   readonly durationMs: number;
@@ -26,7 +26,7 @@ export type Attempt = {
 
 const DETAIL_CHARS_MAX = 255;
 
-/** First to last. Undefined: there is no such delivery. */
+/** Returns a delivery's attempts, first to last; undefined: no such delivery. */
 export async function listAttempts(
   store: Store,
   { accountId, deliveryId }: { accountId: AccountId; deliveryId: DeliveryId },

@@ -15,31 +15,34 @@ import { hasPlace } from "../dispatch/places.ts";
 import { PACE_COLUMNS, rateOf } from "../subscriptions/pace.ts";
 import { sealContextOf, signingKeysFor } from "../subscriptions/signing-keys.ts";
 
-/** All that an attempt needs to know. */
+/** All data that an attempt needs. */
 export type AttemptContext = {
   readonly delivery: Delivery;
   readonly subscription: {
     readonly id: SubscriptionId;
     readonly state: SubscriptionState;
     readonly targetUrl: string;
-    /** The receiver's own credential. */
+    /** The credential that the receiver expects. */
     readonly credential: string | null;
-    /** Its owner's own, by lower-case name. */
+    /** The owner's own headers, by lower-case name. */
     readonly headers: Readonly<Record<string, string>>;
     /** `whsec_…` and `whsk_…` of every live signing key. */
     readonly signingKeys: readonly string[];
     readonly acceptance: Acceptance;
     /** Null: the default. */
     readonly timeoutMs: number | null;
-    /** What its owner chose; null: no rate, the default concurrency. */
+    /** Its owner's choice; null: unlimited. */
     readonly rate: Rate | null;
+    /** Null: the default. */
     readonly concurrency: number | null;
     /** No attempt failed since the last success. */
     readonly isHealthy: boolean;
   };
-  /** It has its place among those under way: it was claimed, or its turn has come. */
+  /**
+   * The delivery occupies a place among its subscription's attempts: it was claimed, or its turn has come.
+   */
   readonly isClaimed: boolean;
-  /** Its next attempt's time was reserved for it. */
+  /** The time of its next attempt was reserved. */
   readonly isReserved: boolean;
   readonly event: { readonly id: EventId; readonly type: string; readonly data: Uint8Array };
   readonly lastAttempt:
@@ -47,7 +50,7 @@ export type AttemptContext = {
     | undefined;
 };
 
-/** Loads one; undefined: there is no such delivery. See {@link loadForAttempts}. */
+/** Loads one delivery for its attempt; undefined: no such delivery. See {@link loadForAttempts}. */
 export async function loadForAttempt(
   store: Store,
   deliveryId: DeliveryId,
@@ -59,8 +62,8 @@ export async function loadForAttempt(
 }
 
 /**
- * Loads all that attempts of these deliveries need to know; those that do not exist are left out. A live subscription without a
- * signing key is an error of its deliveries: nothing is sent that is not signed.
+ * Loads all data that attempts of these deliveries need, and leaves out deliveries that do not exist. If a
+ * live subscription has no signing key, its deliveries get an error: nothing is sent unsigned.
  */
 export async function loadForAttempts(
   store: Store,
@@ -68,7 +71,7 @@ export async function loadForAttempts(
   now: number,
 ): Promise<Map<DeliveryId, Settled<AttemptContext>>> {
   const contexts = await load(store, ids, now);
-  // The keys go with the end of their subscription, which may have come between the look-ups.
+  // The keys are deleted when their subscription ends, which may have happened between the two queries.
   const unsignable = [...contexts.values()].filter((context) => !isSignable(context));
   if (unsignable.length > 0) {
     const again = unsignable.map(({ delivery }) => delivery.id);
@@ -79,7 +82,7 @@ export async function loadForAttempts(
       id,
       isSignable(context)
         ? { result: context }
-        : { error: new Error(`subscription ${context.subscription.id} has no signing key; have it rotated`) },
+        : { error: new Error(`subscription ${context.subscription.id} has no signing key; rotate its key`) },
     ]),
   );
 }
@@ -109,10 +112,10 @@ async function load(
   for (const row of rows) {
     const delivery = deliveryOf(row);
     const subscription = subscriptions.get(delivery.subscriptionId);
-    if (subscription === undefined) throw new Error(`there is no subscription ${delivery.subscriptionId}`);
+    if (subscription === undefined) throw new Error(`subscription ${delivery.subscriptionId} does not exist`);
     contexts.set(delivery.id, {
       delivery,
-      subscription: delivery.isTest ? answeredWhileItsCallWaits(subscription) : subscription,
+      subscription: delivery.isTest ? withTestTimeout(subscription) : subscription,
       isClaimed: hasPlace(row, now),
       isReserved: row.turn_at !== null,
       event: { id: delivery.eventId, type: delivery.eventType, data: row.data },
@@ -125,10 +128,8 @@ async function load(
   return contexts;
 }
 
-/** Whoever sends a test waits for what comes of it. */
-function answeredWhileItsCallWaits(
-  subscription: AttemptContext["subscription"],
-): AttemptContext["subscription"] {
+/** The caller of a test waits for its outcome, so the attempt's timeout is capped. */
+function withTestTimeout(subscription: AttemptContext["subscription"]): AttemptContext["subscription"] {
   const timeoutMs = Math.min(subscription.timeoutMs ?? TEST_ATTEMPT_TIMEOUT_MS, TEST_ATTEMPT_TIMEOUT_MS);
   return { ...subscription, timeoutMs };
 }
@@ -157,10 +158,10 @@ async function loadSubscriptions(
   const keys = await signingKeysFor(store, ids, now);
   const unsealed = (
     row: { id: SubscriptionId; credential: Buffer | null; headers: Buffer | null },
-    of: "credential" | "headers",
+    column: "credential" | "headers",
   ) => {
-    const sealed = row[of];
-    return sealed === null ? null : store.sealer.open(sealed, sealContextOf(row.id, of));
+    const sealed = row[column];
+    return sealed === null ? null : store.sealer.open(sealed, sealContextOf(row.id, column));
   };
   return new Map(
     rows.map((row) => {

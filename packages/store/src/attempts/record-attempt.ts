@@ -23,50 +23,62 @@ import { type Attempt, attemptRow } from "./attempts.ts";
 export type AttemptToRecord = {
   readonly deliveryId: DeliveryId;
   readonly attempt: Attempt;
-  /** The delivery's state after it. */
+  /** The delivery's state after the attempt. */
   readonly state: "started" | TerminalState;
-  /** When the next attempt is due; null where none is. */
+  /** When the next attempt is due; null: there is none. */
   readonly nextAttemptAt: number | null;
-  /** The next attempt gets its time among the others of its subscription, by this pace. Default: it is made when it is due. */
+  /**
+   * The pace by which the next attempt gets its turn among its subscription's attempts. Default: it is sent
+   * when it is due.
+   */
   readonly pace?: Pace;
   readonly endedReason: string | null;
-  /** The subscription was not failing when the attempt began, so that a success changes nothing. */
+  /**
+   * The subscription was not failing when the attempt began, so a success changes nothing. Default: false.
+   */
   readonly wasHealthy?: boolean;
   /** Default: {@link DISABLE_RULE}. */
   readonly disableRule?: DisableRule;
   /**
-   * No workflow carries the delivery yet. The reconciler starts one soon, unless {@link markHandedOver} says that
-   * one was started. Default: false.
+   * No workflow carries the delivery yet. The reconciler starts one soon, unless {@link markHandedOver}
+   * reports that one was started. Default: false.
    */
   readonly awaitsWorkflow?: boolean;
   readonly now: number;
 };
 
 export type RecordedAttempt = {
-  /** `already_recorded`: its number is taken. Two workers made the attempt, and this one came second. */
+  /**
+   * `already_recorded`: the attempt's number is taken. Two workers made the attempt, and this one came
+   * second.
+   */
   readonly kind: "recorded" | "already_recorded";
-  /** When the next attempt is to be made; null where none is, or it is not this one's to say. */
+  /** When the next attempt is due; null: there is none, or the attempt was already recorded. */
   readonly nextAttemptAt: number | null;
 };
 
-/** How long the reconciler leaves a delivery alone that waits for its workflow: longer than a start takes. */
+/**
+ * How long the reconciler leaves alone a delivery that waits for its workflow. Longer than starting a
+ * workflow takes.
+ */
 const HAND_OVER_GRACE_MS = 15_000;
 
-/** Writes one attempt; see {@link recordAttempts}. */
+/** Records one attempt; see {@link recordAttempts}. */
 export async function recordAttempt(store: Store, record: AttemptToRecord): Promise<RecordedAttempt> {
-  const [one] = await recordAttempts(store, [record]);
-  if (one === undefined) throw new Error("the attempt was not recorded");
-  if ("error" in one) throw one.error;
-  return one.result;
+  const [settled] = await recordAttempts(store, [record]);
+  if (settled === undefined) throw new Error("the attempt was not recorded");
+  if ("error" in settled) throw settled.error;
+  return settled.result;
 }
 
 /**
- * Writes attempts and what follows from them, in one transaction.
+ * Records attempts and their consequences, in one transaction.
  *
- * Two workers may have made the same attempt (one was taken for dead). The row's `attempts` lets only one write, and
- * the other learns that it came second: rows are read under their lock, in the order of their ids, so that what is decided
- * here still holds when it is written, and two groups that share rows do not wait for each other in a circle. A delivery
- * that was cancelled during the attempt stays cancelled: its log tells what the receiver said nevertheless.
+ * Two workers may have made the same attempt, if one was taken for dead. The row's `attempts` lets only one
+ * of them write, and the other learns that it came second. Rows are read under their locks, so each decision
+ * still holds when it is written. They are locked in the order of their ids, so that two groups that share
+ * rows do not deadlock. A delivery that was cancelled during its attempt stays cancelled; its log still
+ * records the receiver's answer.
  */
 export async function recordAttempts(
   store: Store,
@@ -79,7 +91,8 @@ export async function recordAttempts(
     const written: Written[] = [];
     for (const record of records) {
       const row = rows.get(record.deliveryId);
-      if (row === undefined) settled.push({ error: new Error(`there is no delivery ${record.deliveryId}`) });
+      if (row === undefined)
+        settled.push({ error: new Error(`delivery ${record.deliveryId} does not exist`) });
       else if (row.attempts !== record.attempt.number - 1) {
         settled.push({ result: { kind: "already_recorded", nextAttemptAt: null } });
       } else {
@@ -102,7 +115,10 @@ export async function recordAttempts(
 
 export type HandedOver = { readonly id: DeliveryId; readonly nextAttemptAt: number; readonly now: number };
 
-/** Notes that the workflows of these deliveries were started: the reconciler looks at them once an attempt is overdue. */
+/**
+ * Notes that the workflows of these deliveries were started. The reconciler then leaves each alone until its
+ * next attempt is overdue.
+ */
 export async function markHandedOver(store: Store, handed: readonly HandedOver[]): Promise<void> {
   const now = Math.max(...handed.map((one) => one.now));
   const dueOf = new Map(handed.map(({ id, nextAttemptAt }) => [id, nextAttemptAt]));
@@ -120,7 +136,7 @@ export async function markHandedOver(store: Store, handed: readonly HandedOver[]
 
 type Written = {
   readonly record: AttemptToRecord;
-  /** As it was before. */
+  /** The row before the attempt. */
   readonly row: LockedDelivery;
   readonly nextAttemptAt: number | null;
 };
@@ -155,14 +171,15 @@ function moveOf({ record, row, nextAttemptAt }: Written): Move {
     last_outcome: attempt.outcome,
     last_status: attempt.status,
   };
-  // A delivery that was cancelled during the attempt keeps the reason.
+  // A delivery that was cancelled during the attempt keeps its reason.
   const ended = isTerminal(row.state) ? counted : { ...counted, ended_at: now, ended_reason: endedReason };
   return { ...eventAfter(), attemptMs: attempt.durationMs };
 
   function eventAfter(): Move {
     switch (state) {
       case "started": {
-        if (nextAttemptAt === null) throw new Error(`delivery ${row.id} goes on, and has no next attempt`);
+        if (nextAttemptAt === null)
+          throw new Error(`delivery ${row.id} stays started but has no next attempt`);
         const { pace, awaitsWorkflow } = record;
         const times = {
           next_attempt_at: nextAttemptAt,
@@ -189,14 +206,14 @@ type Follow = {
   readonly now: number;
 };
 
-/** What the attempts say of their subscriptions. */
+/** Updates the health of the attempts' subscriptions. */
 async function noteAll(store: Store, tx: Tx, written: readonly Written[]): Promise<Follow[]> {
   const follow: Follow[] = [];
   for (const { record, row } of written) {
     const { attempt, now } = record;
     const subscriptionId = row.subscription_id;
     if (attempt.number > 1) await noteHold(tx, subscriptionId, attempt.durationMs);
-    // What a test comes to says nothing of the subscription.
+    // A test's outcome does not count towards the subscription's health.
     if (row.test === 1) continue;
     const next = await noteHealth(store, tx, {
       delivery: row,

@@ -6,22 +6,22 @@ import type { Tables } from "../database/tables.ts";
 import { type Tx, transact } from "../database/transact.ts";
 
 /**
- * What one account's event types may take together, and the shared ones, in bytes of their latest versions: the
- * catalogue is answered in one piece, with both, and gRPC clients take 4 MiB.
+ * Maximum size of one account's event types, and of the shared ones, in bytes of their latest versions. One
+ * response carries the whole catalogue with both, and gRPC clients take 4 MiB.
  */
 const CATALOGUE_BYTES_MAX = 1_500_000;
-/** What one event type takes beside its texts. */
+/** Size of an event type besides its texts. */
 const ENTRY_BYTES = 200;
-/** Versions of one event type; who needs more publishes by accident. */
+/** Maximum versions of one event type; more are published only by accident. */
 const VERSIONS_MAX = 1_000;
 
-/** An event type made at run time, as of its latest version and without its texts. */
+/** An event type defined at run time, as of its latest version and without its texts. */
 export type StoredEventType = {
   readonly id: number;
   readonly code: string;
-  /** False: the account's own. */
+  /** True: shared by all accounts. False: owned by one account. */
   readonly shared: boolean;
-  /** The latest, from 1. */
+  /** The latest version, from 1. */
   readonly version: number;
   readonly createdAt: number;
   readonly archivedAt: number | null;
@@ -31,7 +31,7 @@ export type StoredEventType = {
 export type EventTypeVersion = {
   readonly version: number;
   readonly description: string;
-  /** A JSON Schema as JSON. */
+  /** The JSON Schema, as JSON. */
   readonly schemaJson: string;
   /** JSON as its author wrote it. */
   readonly sampleJson: string;
@@ -44,8 +44,8 @@ type Owner = AccountId | "shared";
 /**
  * Stores an event type as version 1.
  *
- * @throws Refusal `already_exists` where the account or everyone has the code (a shared one: where anyone has it),
- *   `too_many` where the owner's catalogue is full
+ * @throws Refusal `already_exists` if the account or the shared catalogue has the code (for a shared event
+ *   type: if any account has it), `too_many` if the owner's catalogue is full
  */
 export async function createEventType(
   store: Store,
@@ -78,10 +78,10 @@ export async function createEventType(
 }
 
 /**
- * Stores the next version, where the one it is based on is still the latest and the event type is not archived.
- * Undefined: it is not, so look again.
+ * Stores the next version, if `basedOn` is still the latest version and the event type is not archived.
  *
- * @throws Refusal `too_many` where the owner's catalogue is full, or the event type has too many versions
+ * @returns undefined if it is not: read the event type again
+ * @throws Refusal `too_many` if the owner's catalogue is full or the event type has too many versions
  */
 export async function updateEventType(
   store: Store,
@@ -89,7 +89,7 @@ export async function updateEventType(
 ): Promise<EventTypeVersion | undefined> {
   const { id, owner, basedOn, now } = input;
   if (basedOn >= VERSIONS_MAX) {
-    throw new Refusal("too_many", `this event type has ${VERSIONS_MAX} versions, as many as it may`);
+    throw new Refusal("too_many", `this event type has ${VERSIONS_MAX} versions, the maximum`);
   }
   return await transact(store, async (tx) => {
     const { numUpdatedRows } = await tx
@@ -105,7 +105,7 @@ export async function updateEventType(
   });
 }
 
-/** Archives an event type; one that was archived before keeps its time. */
+/** Archives an event type. One that was archived before keeps its time. */
 export async function archiveEventType(
   store: Store,
   { id, now }: { id: number; now: number },
@@ -118,7 +118,7 @@ export async function archiveEventType(
     .execute();
 }
 
-/** An owner's event types, archived ones too, in alphabetical order of their codes. */
+/** Returns an owner's event types, including archived ones, in alphabetical order of their codes. */
 export async function listEventTypes(store: Store, owner: Owner): Promise<StoredEventType[]> {
   const rows = await store.db
     .selectFrom("event_types")
@@ -129,7 +129,7 @@ export async function listEventTypes(store: Store, owner: Owner): Promise<Stored
   return rows.map(storedOf);
 }
 
-/** The texts of these event types' latest versions, by event type. */
+/** Returns the texts of the latest version of each of an owner's event types, by the event type's id. */
 export async function readEventTypes(
   store: Store,
   owner: Owner,
@@ -147,7 +147,7 @@ export async function readEventTypes(
   return new Map(rows.map((row) => [row.event_type_id, versionOf(row)]));
 }
 
-/** The texts of one version; undefined: there is none. */
+/** Returns the texts of one version; undefined: not found. */
 export async function readEventType(
   store: Store,
   { id, version }: { id: number; version: number },
@@ -184,9 +184,9 @@ async function addVersion(
 }
 
 /**
- * A code means one thing to an account, so a shared one and an account's own must not be the same. No index can say
- * that: so the row is there first, and the look for others waits for theirs. Of two that wait for each other the
- * database runs one again.
+ * Refuses a code that is both shared and an account's own, because a code means one thing to an account. No
+ * index can express that. The new row is therefore inserted first, and this query then waits for uncommitted
+ * rows of others. If two transactions wait for each other, the database runs one again.
  */
 async function requireCodeFree(store: Store, tx: Tx, owner: Owner, code: string, id: number): Promise<void> {
   const query = tx
@@ -207,7 +207,7 @@ async function requireRoom(tx: Tx, owner: Owner): Promise<void> {
   if (Number(bytes) <= CATALOGUE_BYTES_MAX) return;
   throw new Refusal(
     "too_many",
-    `the catalogue would take ${Number(bytes)} bytes with its schemas and samples; at most ${CATALOGUE_BYTES_MAX} are possible: shorten some`,
+    `the catalogue would take ${Number(bytes)} bytes including schemas and samples; the maximum is ${CATALOGUE_BYTES_MAX}: shorten some of them`,
   );
 }
 
@@ -215,7 +215,7 @@ function bytesOf({ description, schemaJson, sampleJson }: Texts): number {
   return ENTRY_BYTES + Buffer.byteLength(description + schemaJson + sampleJson);
 }
 
-/** Owns the event types that all accounts share. */
+/** The owner of the event types that all accounts share. */
 const SHARED = 0 as AccountId;
 
 function ownerId(owner: Owner): AccountId {
@@ -223,7 +223,7 @@ function ownerId(owner: Owner): AccountId {
 }
 
 function codeTaken(code: string): Refusal {
-  return new Refusal("already_exists", `there is an event type ${code} already; choose another code`, {
+  return new Refusal("already_exists", `an event type ${code} already exists; choose another code`, {
     field: "code",
   });
 }

@@ -3,7 +3,7 @@ import type { Store } from "../database/store.ts";
 
 const DEFAULT: SchemaCheck = "OFF";
 
-/** Whether an account's events are held against their types' schemas. */
+/** Returns how an account's events are checked against the schemas of their event types. */
 export async function getSchemaCheck(store: Store, accountId: AccountId): Promise<SchemaCheck> {
   const row = await store.db
     .selectFrom("accounts")

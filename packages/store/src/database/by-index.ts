@@ -2,7 +2,7 @@ import { type AliasedRawBuilder, type Selectable, sql } from "kysely";
 import type { Store } from "./store.ts";
 import type { Tables } from "./tables.ts";
 
-/** The indexes that statements name, by their tables. */
+/** The indexes that statements name, by table. */
 type Indexes = {
   deliveries:
     | "deliveries_by_state"
@@ -15,12 +15,11 @@ type Indexes = {
 };
 
 /**
- * A table, read by one of its indexes.
+ * Returns a table that a statement reads by one named index.
  *
- * Where a statement wants the first few rows of a kind, one index leads to them, however many others there
- * are. MySQL chooses by averages, from statistics that lag behind: in a backlog it expects to meet such rows
- * soon whichever way it goes, so it goes along the primary key or another index, and reads all others on the
- * way. So the index is named.
+ * If a statement wants the first few rows of a kind, one index leads straight to them. MySQL plans by
+ * averages, from statistics that lag behind. In a backlog it expects such rows soon on any path, picks the
+ * primary key or another index, and reads all other rows on the way. The statement therefore names its index.
  */
 export function byIndex<T extends keyof Indexes>(
   { seam }: Pick<Store, "seam">,

@@ -5,7 +5,7 @@ import { createGroupCommit, type Settled } from "./group-commit.ts";
 function setup({ itemsMax = 100, weightMax = 100, groupsMax = 1 } = {}) {
   const groups: string[][] = [];
   const ends: (() => void)[] = [];
-  let begun = () => {};
+  let onBegin = () => {};
   const add = createGroupCommit<string, string>({
     itemsMax,
     weightMax,
@@ -14,28 +14,30 @@ function setup({ itemsMax = 100, weightMax = 100, groupsMax = 1 } = {}) {
     splits: (error) => error === "one of them",
     commit: async (items) => {
       groups.push([...items]);
-      begun();
+      onBegin();
       await new Promise<void>((resolve) => ends.push(resolve));
       if (items.includes("away")) throw "away";
       if (items.includes("poison, then away")) throw items.length > 1 ? "one of them" : "away";
       if (items.includes("poison")) throw "one of them";
-      const taken = items.includes("full") ? items.slice(0, items.indexOf("full") + 1) : items;
-      return taken.map((item): Settled<string> => (item === "refused" ? { error: item } : { result: item }));
+      const committed = items.includes("full") ? items.slice(0, items.indexOf("full") + 1) : items;
+      return committed.map(
+        (item): Settled<string> => (item === "refused" ? { error: item } : { result: item }),
+      );
     },
   });
   return {
     add,
     groups,
-    /** Lets the commit under way, or the next, end. */
+    /** Ends the commit in flight, or the next one. */
     async endOne() {
-      if (ends.length === 0) await new Promise<void>((resolve) => (begun = resolve));
+      if (ends.length === 0) await new Promise<void>((resolve) => (onBegin = resolve));
       ends.shift()?.();
     },
   };
 }
 
 describe("a group commit", () => {
-  test("commits what comes alone at once, and what comes meanwhile together", async () => {
+  test("commits a lone item at once, and commits items that arrive during a commit together", async () => {
     const { add, groups, endOne } = setup();
     const first = add("a");
     await endOne();
@@ -51,7 +53,7 @@ describe("a group commit", () => {
     expect(groups).toEqual([["a"], ["b"], ["c", "d"]]);
   });
 
-  test("keeps to its bounds on items and on weight, in order", async () => {
+  test("keeps its bounds on items and weight, in order", async () => {
     const { add, groups, endOne } = setup({ itemsMax: 2, weightMax: 5 });
     const all = Promise.all(["a", "b", "c", "dddd", "e", "ffffff", "g"].map(add));
     for (let i = 0; i < 5; i++) await endOne();
@@ -59,7 +61,7 @@ describe("a group commit", () => {
     expect(groups).toEqual([["a", "b"], ["c", "dddd"], ["e"], ["ffffff"], ["g"]]);
   });
 
-  test("takes what a commit left out first in the next one", async () => {
+  test("starts the next commit with the items that the last one left out", async () => {
     const { add, groups, endOne } = setup({ itemsMax: 3 });
     const all = Promise.all(["a", "full", "b", "c"].map(add));
     await endOne();
@@ -71,7 +73,7 @@ describe("a group commit", () => {
     ]);
   });
 
-  test("has as many transactions under way as may be, and no more", async () => {
+  test("runs as many transactions at once as allowed, and no more", async () => {
     const { add, groups, endOne } = setup({ groupsMax: 2 });
     const one = add("a");
     await new Promise(setImmediate);
@@ -85,14 +87,14 @@ describe("a group commit", () => {
     expect(groups).toEqual([["a"], ["b"], ["c", "d"]]);
   });
 
-  test("tells an error of one item to that one only", async () => {
+  test("rejects only the item that an error concerns", async () => {
     const { add, endOne } = setup();
     const all = Promise.allSettled([add("a"), add("refused"), add("b")]);
     await endOne();
     expect((await all).map((one) => one.status)).toEqual(["fulfilled", "rejected", "fulfilled"]);
   });
 
-  test("commits one by one where one may be at fault for all", async () => {
+  test("commits item by item if one of them may have failed the group", async () => {
     const { add, groups, endOne } = setup();
     const all = Promise.allSettled([add("a"), add("poison"), add("b")]);
     for (let i = 0; i < 4; i++) await endOne();
@@ -100,7 +102,7 @@ describe("a group commit", () => {
     expect(groups).toEqual([["a", "poison", "b"], ["a"], ["poison"], ["b"]]);
   });
 
-  test("fails all where the database is away, without trying each", async () => {
+  test("fails all items without trying each if the database is unavailable", async () => {
     const { add, groups, endOne } = setup();
     const all = Promise.allSettled([add("a"), add("away")]);
     await endOne();
@@ -108,7 +110,7 @@ describe("a group commit", () => {
     expect(groups).toHaveLength(1);
   });
 
-  test("fails with a group those that waited all the while, and tries those that came meanwhile", async () => {
+  test("fails the items that waited since the group began, and tries later ones", async () => {
     const { add, groups, endOne } = setup({ itemsMax: 1 });
     const waited = Promise.allSettled([add("away"), add("a"), add("b")]);
     await new Promise(setImmediate);
@@ -120,7 +122,7 @@ describe("a group commit", () => {
     expect(groups).toEqual([["away"], ["c"]]);
   });
 
-  test("stops trying one by one where the database goes away meanwhile", async () => {
+  test("stops committing item by item once the database becomes unavailable", async () => {
     const { add, groups, endOne } = setup();
     const all = Promise.allSettled([add("a"), add("poison, then away"), add("b")]);
     for (let i = 0; i < 3; i++) await endOne();

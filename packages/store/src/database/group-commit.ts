@@ -1,51 +1,50 @@
-/** What one item of a group came to: its own result, or an error that is its alone. */
+/** The result of one item of a group, or an error that concerns this item alone. */
 export type Settled<Result> = { readonly result: Result } | { readonly error: unknown };
 
 export type GroupCommitOptions<Item, Result> = {
   /**
-   * Commits items in one transaction, in their order. It may leave out the last ones, never the first: they come first in
-   * the next. Throws where all of it was rolled back.
+   * Commits items in one transaction, in their order. It may leave out the last items, never the first; the
+   * next transaction starts with them. Throws if everything was rolled back.
    */
   readonly commit: (items: readonly Item[]) => Promise<readonly Settled<Result>[]>;
   /**
-   * Whether a group that failed is worth committing item by item: one of them may be at fault. Where not,
-   * items that have waited since it began fail with it.
+   * Whether to commit a failed group item by item, because a single item may have caused the error. If not,
+   * items that have waited since the group began fail with it.
    */
   readonly splits: (error: unknown) => boolean;
-  /** Items of one transaction at most. */
+  /** Maximum items per transaction. */
   readonly itemsMax: number;
-  /** What an item weighs, such as its bytes. Default: nothing. */
+  /** An item's weight, such as its bytes. Default: nothing. */
   readonly weigh?: (item: Item) => number;
-  /** Weight of one transaction at most; a heavier item gets one of its own. */
+  /** Maximum weight per transaction; a heavier item gets a transaction of its own. Default: unlimited. */
   readonly weightMax?: number;
-  /** Transactions under way at once at most. Default: 1. */
+  /** Maximum concurrent transactions. Default: 1. */
   readonly groupsMax?: number;
 };
 
 type Waiting<Item, Result> = {
   readonly item: Item;
-  /** Items before it. */
+  /** How many items came before it. */
   readonly place: number;
   readonly resolve: (result: Result) => void;
   readonly reject: (error: unknown) => void;
 };
 
 /**
- * Commits what comes while a commit is under way together, in the next one. An item that comes alone is committed at
- * once: nothing waits for company. One disk flush is so shared by as many as came during the last, and the answer still is
- * the commit.
+ * Commits items that arrive during a commit together, in the next one. An item that arrives alone is
+ * committed at once: nothing waits for company. All items that arrived during one commit thus share a single
+ * disk flush, and an item's answer is still its commit.
  *
- * The queue has no bound of its own: each item in it is a call that its caller bounds, and waits for. While
- * the database is away, an item waits for two transactions at most: the one under way when it came, and the
- * next.
+ * The queue has no bound: each item is a call that its caller bounds and waits for. While the database is
+ * unavailable, an item waits for at most two transactions: the one in flight when it arrived, and the next.
  */
 export function createGroupCommit<Item, Result>(
   options: GroupCommitOptions<Item, Result>,
 ): (item: Item) => Promise<Result> {
   const { itemsMax, weigh = () => 0, weightMax = Number.POSITIVE_INFINITY, groupsMax = 1 } = options;
   let waiting: Waiting<Item, Result>[] = [];
-  let underWay = 0;
-  let came = 0;
+  let groupsInFlight = 0;
+  let arrived = 0;
 
   const takeGroup = () => {
     let weight = 0;
@@ -61,36 +60,36 @@ export function createGroupCommit<Item, Result>(
   };
   const commitAll = async () => {
     while (waiting.length > 0) {
-      const next = came;
+      const next = arrived;
       const group = takeGroup();
       try {
-        const left = await commitGroup(group, options);
-        if (left.length > 0) waiting = [...left, ...waiting];
+        const leftOut = await commitGroup(group, options);
+        if (leftOut.length > 0) waiting = [...leftOut, ...waiting];
       } catch (error) {
         const failed = [...group, ...waiting.filter(({ place }) => place < next)];
         waiting = waiting.filter(({ place }) => place >= next);
-        // Those that know their result already do not learn of this.
+        // Items that already have their result do not see this error.
         for (const { reject } of failed) reject(error);
       }
     }
-    underWay -= 1;
+    groupsInFlight -= 1;
   };
   return (item) =>
     new Promise((resolve, reject) => {
-      waiting.push({ item, place: came, resolve, reject });
-      came += 1;
-      if (underWay === groupsMax) return;
-      underWay += 1;
-      // Those that come in the same turn of the event loop share the first commit, too.
+      waiting.push({ item, place: arrived, resolve, reject });
+      arrived += 1;
+      if (groupsInFlight === groupsMax) return;
+      groupsInFlight += 1;
+      // Items from the same turn of the event loop share the first commit, too.
       setImmediate(() => void commitAll());
     });
 }
 
 /**
- * Tells each item what it came to.
+ * Commits a group and settles each of its items.
  *
- * A commit that was not answered may have been made. Its callers get an error, as after a crash, and find out
- * by their own means: an idempotency key, an attempt's number, a row's state.
+ * A commit without an answer may have happened. Its callers get an error, as after a crash, and find out by
+ * their own means: an idempotency key, an attempt's number, a row's state.
  *
  * @returns the items that are left for the next transaction
  * @throws an error that leaves nothing to try
@@ -101,16 +100,16 @@ async function commitGroup<Item, Result>(
 ): Promise<readonly Waiting<Item, Result>[]> {
   try {
     const settled = await options.commit(group.map(({ item }) => item));
-    if (settled.length === 0) throw new Error("the commit did not say what its first item came to");
-    for (const [i, one] of settled.entries()) {
-      if ("error" in one) group[i]?.reject(one.error);
-      else group[i]?.resolve(one.result);
+    if (settled.length === 0) throw new Error("the commit returned no result for its first item");
+    for (const [i, outcome] of settled.entries()) {
+      if ("error" in outcome) group[i]?.reject(outcome.error);
+      else group[i]?.resolve(outcome.result);
     }
     return group.slice(settled.length);
   } catch (error) {
     if (!options.splits(error)) throw error;
     if (group.length === 1) group[0]?.reject(error);
-    else for (const one of group) await commitGroup([one], options);
+    else for (const member of group) await commitGroup([member], options);
     return [];
   }
 }

@@ -2,11 +2,14 @@ import { createHash, randomFillSync } from "node:crypto";
 import type { DeliveryId, EventId } from "@posthaste/domain";
 import { encodeTime, monotonicFactory } from "ulid";
 
-/** Drawn at once: the library asks for each of the 16 characters, and a system call for each would cost more than an insert. */
+/**
+ * Filled in blocks: the library asks for each of the 16 characters, and one system call for each would cost
+ * more than an insert.
+ */
 const random = new Uint8Array(4_096);
 let drawn = random.length;
 
-// Monotonic within the process, so that the deliveries of one batch keep its order.
+// Monotonic within the process, so that the deliveries of one batch keep their order.
 const next = monotonicFactory(() => {
   if (drawn === random.length) {
     randomFillSync(random);
@@ -25,31 +28,34 @@ export function newDeliveryId(now: number): DeliveryId {
 
 const TIME_CHARS = 10;
 
-/** The least id that a delivery made at this time may have. */
+/** Returns the smallest id that a delivery created at this time can have. */
 export function leastDeliveryId(at: number): DeliveryId {
   return `dlv_${encodeTime(Math.max(0, at), TIME_CHARS).toLowerCase()}` as DeliveryId;
 }
 
-/** The least id that an event made at this time may have. */
+/** Returns the smallest id that an event created at this time can have. */
 export function leastEventId(at: number): EventId {
   return `evt_${encodeTime(Math.max(0, at), TIME_CHARS).toLowerCase()}` as EventId;
 }
 
-/** Ids of one process never go back, so one may be ahead of its row's time where a clock was set back. */
+/**
+ * How far an id's time may be ahead of its row's `created_at`: ids of one process never go back, even if its
+ * clock was set back.
+ */
 export const ID_SLACK_MS = 60_000;
 
-/** The contracts give accounts, subscriptions, tokens, recoveries and erasures numbers of 32 bits. */
+/** The contracts give accounts, subscriptions, tokens, recoveries and erasures 32-bit numbers. */
 export const CONTRACT_ID_MAX = 2 ** 31 - 1;
 
 /**
- * The number that the database gave to a row that callers name by it.
+ * Returns the id that the database assigned to a row which callers name by this id.
  *
- * @throws Error for one that no answer could carry; it rolls the caller's transaction back
+ * @throws Error if no answer could carry the number; it rolls the caller's transaction back
  */
 export function contractIdOf<Id extends number>(insertId: bigint | undefined): Id {
   const id = Number(insertId);
   if (id <= CONTRACT_ID_MAX) return id as Id;
-  throw new Error(`number ${id} is past ${CONTRACT_ID_MAX}, and the contracts have no larger ones`);
+  throw new Error(`number ${id} is past ${CONTRACT_ID_MAX}, the largest that the contracts have`);
 }
 
 export function sha256(...parts: readonly (string | Uint8Array)[]): Buffer {

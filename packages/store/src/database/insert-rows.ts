@@ -3,16 +3,23 @@ import { fixedStatement } from "./dialect/fixed-statement.ts";
 import type { Tables } from "./tables.ts";
 import type { Tx } from "./transact.ts";
 
-/** Rows of one statement at most: with a dozen columns far below SQLite's 32,766 variables, and below MySQL's packet. */
+/**
+ * Maximum rows per statement: with a dozen columns far below SQLite's 32,766 variables and MySQL's packet
+ * size.
+ */
 const ROWS_AT_ONCE = 256;
-/** Bytes of one statement's large values; as text they travel in hex, so twice this, and MariaDB takes packets of 16 MiB. */
+/**
+ * Maximum bytes of large values per statement. As text they are sent in hex, which doubles them; MariaDB
+ * takes packets of 16 MiB.
+ */
 const BYTES_AT_ONCE = 2 * 1024 * 1024;
 
 /**
- * Inserts rows that have the same columns, without building a query: on the hot path that would cost more than the insert.
+ * Inserts rows that have the same columns, without building a query: on the hot path, building it would cost
+ * more than the insert.
  *
- * The rows of a statement are a power of two, so that few statements are enough for every number of rows, and a database
- * that prepares them finds each again.
+ * The number of rows in a statement is a power of two. A few texts then serve any number of rows, and a
+ * database that keeps them prepared finds each again.
  *
  * @param sizeOf the bytes of a row's large values; default: none
  */
@@ -48,7 +55,7 @@ function countFrom<Row>(rows: readonly Row[], from: number, sizeOf: (row: Row) =
   return 2 ** Math.floor(Math.log2(fits));
 }
 
-/** By table, number of rows and columns: a few dozen, since only code writes them. */
+/** By table, number of rows and columns: a few dozen, since all of them are written in the code. */
 const statements = new Map<string, string>();
 
 function statement(table: string, columns: readonly PropertyKey[], count: number): string {

@@ -2,9 +2,10 @@ import type { SelectQueryBuilder } from "kysely";
 import type { Store } from "./store.ts";
 
 /**
- * Has a query lock the rows that it reads until the transaction is over. SQLite has one writer and needs no locks.
+ * Locks the rows that a query reads until the end of the transaction. SQLite has one writer and needs no
+ * locks.
  *
- * @param ifLocked rows that another transaction holds: `wait` for them, for 5 s and with an error after that, or `skip`
+ * @param ifLocked rows that another transaction holds: `wait` up to 5 s for them and then fail, or `skip`
  *   them as if they did not exist. Default: `wait`
  */
 export function lockRows<DB, TB extends keyof DB, O>(

@@ -7,14 +7,14 @@ const sealerOf = (text: string) => createSealer(parseSealingKeys(text));
 describe("a sealed secret", () => {
   const sealer = sealerOf(`new:${keyOf(2)},old:${keyOf(1)}`);
 
-  test("opens for what it was sealed for, and shows nothing of itself", () => {
+  test("opens for its own context and does not reveal its text", () => {
     const sealed = sealer.seal("hush é 🚀", "subscription/1/secret");
     expect(sealed.toString("latin1")).not.toContain("hush");
     expect(sealer.open(sealed, "subscription/1/secret")).toBe("hush é 🚀");
     expect(sealer.open(sealer.seal("", "a"), "a")).toBe("");
   });
 
-  test("is another one each time", () => {
+  test("differs each time it is sealed", () => {
     expect(sealer.seal("hush", "a").equals(sealer.seal("hush", "a"))).toBe(false);
   });
 
@@ -25,7 +25,7 @@ describe("a sealed secret", () => {
     }
   });
 
-  test("does not open once any byte of it was changed", () => {
+  test("does not open if any of its bytes was changed or cut off", () => {
     const sealed = sealer.seal("hush", "a");
     for (let at = 0; at < sealed.length; at++) {
       const changed = Buffer.from(sealed);
@@ -37,14 +37,14 @@ describe("a sealed secret", () => {
     }
   });
 
-  test("says which key is missing, and nothing of the secret", () => {
+  test("that cannot be opened names the missing key and reveals nothing", () => {
     const sealed = sealerOf(`old:${keyOf(1)}`).seal("hush", "a");
     expect(sealer.open(sealed, "a")).toBe("hush");
     expect(sealer.isCurrent(sealed)).toBe(false);
     expect(sealer.isCurrent(sealer.seal("hush", "a"))).toBe(true);
     expect(() => sealerOf(`new:${keyOf(2)}`).open(sealed, "a")).toThrow("the key old, which");
     expect(() => sealerOf(`old:${keyOf(9)}`).open(sealed, "a")).toThrow(
-      /another key, or the value was changed$/,
+      /not the original one, or the value was changed$/,
     );
     expect(() => createSealer(undefined).seal("hush", "a")).toThrow("POSTHASTE_SECRET_KEYS is not set");
   });
@@ -60,8 +60,8 @@ test.each([
   `a b:${keyOf(1)}`,
   `a:${keyOf(1)},`,
   `a:${keyOf(1)},a:${keyOf(2)}`,
-])("%j is no list of keys, and is not repeated", (text) => {
+])("%j is refused as a list of keys and not quoted", (text) => {
   const read = () => parseSealingKeys(text);
-  expect(read).toThrow(/expected ID:KEY|comes twice/);
+  expect(read).toThrow(/expected ID:KEY|appears twice/);
   expect(read).not.toThrow(/hush|BwcH|AAAA/);
 });

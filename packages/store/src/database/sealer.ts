@@ -1,42 +1,48 @@
 import { createCipheriv, createDecipheriv, randomBytes } from "node:crypto";
 
-/** The keys that secrets are sealed with at rest. */
+/** The keys that seal secrets at rest. */
 export type SealingKeys = {
-  /** Seals from now on. */
+  /** Id of the key that seals new values. */
   readonly current: string;
-  /** By id; all of them open. 32 bytes each. */
+  /** All keys that open values, by id; 32 bytes each. */
   readonly keys: ReadonlyMap<string, Buffer>;
 };
 
 /**
- * Seals texts with AES-256-GCM. What is sealed for one context (a row and a purpose) opens for no other, so that a
- * value copied from row to row is worth nothing.
+ * Seals texts with AES-256-GCM. A value sealed for one context (a row and a purpose) opens for no other, so
+ * copying a value from row to row gains nothing.
  */
 export type Sealer = {
   seal(text: string, context: string): Buffer;
   /** @throws SealError */
   open(sealed: Uint8Array, context: string): string;
-  /** Whether the current key sealed it. */
+  /** Whether the current key sealed the value. */
   isCurrent(sealed: Uint8Array): boolean;
 };
 
-/** A sealed value that cannot be opened, or no key to seal with: the operator's to mend. It never quotes a value. */
+/**
+ * A sealed value cannot be opened, or there is no key to seal with. The operator must fix it. The message
+ * never quotes a value.
+ */
 export class SealError extends Error {
   override readonly name = "SealError";
 }
 
 const ALGORITHM = "aes-256-gcm";
-/** The first byte of what is sealed, should the form ever change: version, id's length, id, nonce, tag, ciphertext. */
+/**
+ * The first byte of a sealed value, in case the format changes. The format: version, length of the id, id,
+ * nonce, tag, ciphertext.
+ */
 const VERSION = 1;
 const KEY_BYTES = 32;
-/** Random ones do for 2^32 values of one key (NIST SP 800-38D, section 8.3). */
+/** Random nonces are safe for 2^32 values per key (NIST SP 800-38D, section 8.3). */
 const NONCE_BYTES = 12;
 const TAG_BYTES = 16;
 
 /**
- * Reads `ID:BASE64,ID:BASE64…`, each key the Base64 of 32 bytes. The first seals; all open.
+ * Reads `ID:BASE64,ID:BASE64…`; each key is the Base64 of 32 bytes. The first key seals, all keys open.
  *
- * @throws Error that says what was expected and repeats nothing of it
+ * @throws Error that names the expected form and repeats nothing of the text
  */
 export function parseSealingKeys(text: string): SealingKeys {
   const keys = new Map<string, Buffer>();
@@ -49,21 +55,24 @@ export function parseSealingKeys(text: string): SealingKeys {
         "expected ID:KEY, or several separated by commas, with KEY the Base64 of 32 random bytes (openssl rand -base64 32)",
       );
     }
-    if (keys.has(id)) throw new Error(`the key id ${id} comes twice`);
+    if (keys.has(id)) throw new Error(`the key id ${id} appears twice`);
     keys.set(id, key);
   }
   const [current = ""] = keys.keys();
   return { current, keys };
 }
 
-/** @param sealing undefined: for those who neither read nor write secrets; whoever does gets a SealError */
+/**
+ * @param sealing undefined: for callers that neither read nor write secrets; using the sealer then throws
+ *   SealError
+ */
 export function createSealer(sealing: SealingKeys | undefined): Sealer {
   const keyOf = (id: string) => {
     const key = sealing?.keys.get(id);
     if (key !== undefined) return key;
     throw new SealError(
       sealing === undefined
-        ? "POSTHASTE_SECRET_KEYS is not set, and secrets are to be read or written"
+        ? "POSTHASTE_SECRET_KEYS is not set, but secrets must be read or written"
         : `a secret was sealed with the key ${id}, which POSTHASTE_SECRET_KEYS does not hold`,
     );
   };
@@ -83,7 +92,7 @@ export function createSealer(sealing: SealingKeys | undefined): Sealer {
         return Buffer.concat([decipher.update(ciphertext), decipher.final()]).toString("utf8");
       } catch (cause) {
         throw new SealError(
-          `a secret does not open with the key ${id} of POSTHASTE_SECRET_KEYS: it is another key, or the value was changed`,
+          `a secret does not open with the key ${id} of POSTHASTE_SECRET_KEYS: the key is not the original one, or the value was changed`,
           { cause },
         );
       }
@@ -97,7 +106,7 @@ function parse(sealed: Uint8Array) {
   const idEnd = 2 + (bytes[1] ?? 0);
   const tagAt = idEnd + NONCE_BYTES;
   if (bytes[0] !== VERSION || bytes.length < tagAt + TAG_BYTES) {
-    throw new SealError("a sealed secret has not the form of one");
+    throw new SealError("a sealed secret is malformed");
   }
   return {
     id: bytes.subarray(2, idEnd).toString(),

@@ -6,7 +6,7 @@ import { sqliteSeam } from "./dialect/sqlite.ts";
 import { createSealer, type Sealer, type SealingKeys } from "./sealer.ts";
 import type { Tables } from "./tables.ts";
 
-/** A database and how it is spoken to. Opaque to everyone outside this package. */
+/** An open database. Opaque outside this package. */
 export type Store = {
   readonly db: Kysely<Tables>;
   readonly seam: Seam;
@@ -18,9 +18,9 @@ export type Store = {
 export type StoreOptions = {
   /** `mysql://USER:PASSWORD@HOST:PORT/NAME` or `sqlite:PATH`. */
   readonly url: string;
-  /** Connections to MySQL at most; SQLite has one. Default: 10. */
+  /** Maximum connections to MySQL; SQLite has one. Default: 10. */
   readonly poolSize?: number;
-  /** Needed by whoever creates subscriptions, reads their secrets or makes attempts. */
+  /** Needed to create subscriptions, to read their secrets and to make attempts. */
   readonly secretKeys?: SealingKeys | undefined;
   /** How long the database may keep callers waiting. Default: {@link DEADLINES}. */
   readonly deadlines?: Partial<Deadlines>;
@@ -29,9 +29,9 @@ export type StoreOptions = {
 const POOL_SIZE_DEFAULT = 10;
 
 /**
- * Opens a database. MySQL is connected to at the first query; SQLite's file is created where it is missing.
+ * Opens a database. MySQL is connected to at the first query; SQLite's file is created if it does not exist.
  *
- * @throws Error for a URL of another kind; the URL is not repeated, since it may hold a password
+ * @throws Error for any other kind of URL; the message does not repeat the URL, which may hold a password
  */
 export async function openStore(options: StoreOptions): Promise<Store> {
   const deadlines = { ...DEADLINES, ...options.deadlines };
@@ -42,31 +42,33 @@ export async function openStore(options: StoreOptions): Promise<Store> {
   return { db, seam, sealer, ping: boundPing(ask, deadlines.pingMs) };
 }
 
-/** Closes every connection within seconds, and cuts off what is still under way on a silent one. */
+/** Closes every connection within seconds. Statements still in flight on a silent connection are cut off. */
 export async function closeStore(store: Store): Promise<void> {
   await store.db.destroy();
   await store.seam.close();
 }
 
 /**
- * Resolves if the database answers within {@link Deadlines.pingMs}. Callers who ask at the same time share
- * one question: probes of a silent database hold one connection, not one each.
+ * Resolves if the database answers within {@link Deadlines.pingMs}. Concurrent callers share one query, so
+ * probes of a silent database hold one connection, not one each.
  */
 export async function pingStore(store: Store): Promise<void> {
   await store.ping();
 }
 
 function boundPing(ask: () => Promise<void>, pingMs: number): () => Promise<void> {
-  let underWay: Promise<void> | undefined;
+  let pending: Promise<void> | undefined;
   return async () => {
-    underWay ??= ask().finally(() => {
-      underWay = undefined;
+    pending ??= ask().finally(() => {
+      pending = undefined;
     });
-    await within(pingMs, underWay, `the database did not answer a ping within ${pingMs} ms`);
+    await within(pingMs, pending, `the database did not answer a ping within ${pingMs} ms`);
   };
 }
 
-/** Whether an error says that the database is away, so that the same call may succeed later. */
+/**
+ * Returns whether an error means that the database is unavailable, so that the same call may succeed later.
+ */
 export function isStoreAway(store: Store, error: unknown): boolean {
   return store.seam.isAway(error);
 }
@@ -75,5 +77,5 @@ function seamFor({ url, poolSize = POOL_SIZE_DEFAULT }: StoreOptions, deadlines:
   if (url.startsWith("sqlite:") && url.length > "sqlite:".length)
     return sqliteSeam(url.slice("sqlite:".length));
   if (url.startsWith("mysql://") && URL.canParse(url)) return mysqlSeam(url, poolSize, deadlines);
-  throw new Error("the database's URL is neither mysql://USER:PASSWORD@HOST:PORT/NAME nor sqlite:PATH");
+  throw new Error("the database URL must be mysql://USER:PASSWORD@HOST:PORT/NAME or sqlite:PATH");
 }

@@ -21,8 +21,8 @@ import type {
 import type { Generated } from "kysely";
 
 /**
- * The tables as they are stored. Row types stay inside this package. Columns that end in `_at`, `_after` or `_until`
- * are epoch milliseconds. 1 means yes and 0 means no.
+ * The tables as they are stored. Row types stay inside this package. Columns that end in `_at`, `_after` or
+ * `_until` are epoch milliseconds. 1 means yes and 0 means no. /
  */
 export type Tables = {
   accounts: {
@@ -75,7 +75,7 @@ export type Tables = {
     revoked_at: number | null;
     created_at: number;
   };
-  /** Links into the console that nobody has opened yet. */
+  /** Links into the console that have not been opened yet. */
   portal_links: {
     id: Generated<number>;
     account_id: AccountId;
@@ -132,7 +132,10 @@ export type Tables = {
     rate_burst: number | null;
     /** Null: the default. */
     concurrency: number | null;
-    /** 1 from its resuming until no delivery is parked. New deliveries are parked behind the old ones meanwhile. */
+    /**
+     * 1 from the subscription's resumption until no delivery is parked. New deliveries are parked behind the
+     * old ones until then.
+     */
     draining: Generated<number>;
     /** The first failure since the last success. */
     failing_since: number | null;
@@ -176,7 +179,10 @@ export type Tables = {
     account_id: AccountId;
     taken: number;
   };
-  /** The event types of each subscription, now and earlier: a fan-out that continues later still finds who was there at ingest. */
+  /**
+   * The event types of each subscription, now and earlier. With the earlier ones, a fan-out that continues
+   * later still matches the subscriptions as of ingest.
+   */
   subscription_event_types: {
     /** Ascends with time, so it orders changes without comparing clocks. */
     id: Generated<number>;
@@ -279,7 +285,10 @@ export type Tables = {
     /** When a retry that had to wait has its turn; null: it has not asked yet. */
     turn_at: number | null;
     lease_owner: string | null;
-    /** Nobody else may claim the delivery before this; for a retry, its place is free again after it. */
+    /**
+     * Pending: no other worker may claim the delivery before this. Started: its place is free again after
+     * this.
+     */
     lease_until: number | null;
     /** `subscription_id` while the delivery occupies one of the subscription's places, else null. */
     in_flight_of: SubscriptionId | null;
@@ -307,7 +316,7 @@ export type Tables = {
     /** What brought the delivery here. */
     cause: CreationCause | DeliveryEvent;
     state: DeliveryState;
-    /** Attempts logged; where an attempt was the cause, its number. */
+    /** Attempts logged; if an attempt was the cause, its number. */
     attempts: number;
     /** Duration of the attempt that was the cause; null: none was. */
     attempt_ms: number | null;

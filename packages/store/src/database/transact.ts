@@ -5,14 +5,17 @@ import type { Tables } from "./tables.ts";
 
 export type Tx = Transaction<Tables>;
 
-/** Contention that outlasts this many runs is not bad luck but a fault. */
+/** Contention that outlasts this many runs is a fault, not bad luck. */
 const RUNS_MAX = 8;
-/** The pause before the second run; it doubles, with jitter, so that two that collided do not collide again. */
+/**
+ * The pause before the second run. It doubles, with jitter, so that two colliding transactions do not collide
+ * again.
+ */
 const PAUSE_MS = 5;
 
 /**
- * Runs a transaction, again where the database rolled it back for its timing alone. `body` may so run several times
- * and must have no effect but on the database.
+ * Runs a transaction, and runs it again if the database rolled it back because of its timing. `body` may run
+ * several times and must have no effect outside the database.
  */
 export async function transact<T>(store: Store, body: (tx: Tx) => Promise<T>): Promise<T> {
   for (let run = 1; ; run++) {
@@ -25,7 +28,7 @@ export async function transact<T>(store: Store, body: (tx: Tx) => Promise<T>): P
   }
 }
 
-/** Thrown inside a transaction to have it rolled back and run again: another one got there first. */
+/** Thrown inside a transaction to roll it back and run it again: another transaction came first. */
 export class Contended extends Error {
   override readonly name = "Contended";
 }

@@ -32,13 +32,13 @@ export type Delivery = {
   readonly startedAt: number | null;
   readonly endedAt: number | null;
   readonly endedReason: string | null;
-  /** Of a test event: tried once, and marked for its receiver. */
+  /** The delivery of a test event: attempted once, and marked as a test for its receiver. */
   readonly isTest: boolean;
-  /** Of its ingest; null where that was not traced. */
+  /** The trace context of its ingest; null: it was not traced. */
   readonly traceparent: string | null;
 };
 
-/** A "retry now" is checked by the reconciler this soon: it should have fired within a second. */
+/** The reconciler checks a requested retry after this: it should have begun within a second. */
 const RETRY_GRACE_MS = 15_000;
 
 export async function getDelivery(
@@ -68,21 +68,23 @@ export type DeliveryFilter = {
 };
 
 /**
- * How many deliveries are looked at for those of one event type. There is no index by type, which every ingest would pay
- * for; this many are read in some milliseconds.
+ * How many deliveries are examined in a search for one event type. There is no index by type, because every
+ * ingest would pay for it; reading this many takes some milliseconds.
  */
 const EXAMINED_MAX = 10_000;
 
-/** An account's deliveries, newest first, those before `before`, by any combination of filters. */
+/** Returns an account's deliveries before `before`, newest first, by any combination of filters. */
 export async function listDeliveries(store: Store, filter: DeliveryFilter): Promise<Delivery[]> {
   const rows = await filtered(store, filter).selectAll().limit(filter.limit).execute();
   return rows.map(deliveryOf);
 }
 
 /**
- * The same, of one event type. `examinedTo`: the search ended at this delivery with fewer than `limit`; go on before it.
+ * Returns deliveries of one event type, like {@link listDeliveries}.
  *
- * @param examinedMax how many are looked at. Default: {@link EXAMINED_MAX}
+ * @param filter.examinedMax how many deliveries are examined. Default: {@link EXAMINED_MAX}
+ * @returns `examinedTo`: the search stopped at this delivery with fewer than `limit` found; continue before
+ *   it
  */
 export async function listDeliveriesOfType(
   store: Store,
@@ -113,7 +115,7 @@ function filtered(store: Store, filter: DeliveryFilter) {
   if (filter.eventId !== undefined) query = query.where("event_id", "=", filter.eventId);
   if (filter.state !== undefined) query = query.where("state", "=", filter.state);
   if (filter.before !== undefined) query = query.where("id", "<", filter.before);
-  // Ids begin with their time, so a range of times is a range of the index.
+  // Ids begin with the time of their creation, so a range of times is a range of the index.
   if (filter.createdFrom !== undefined) {
     query = query
       .where("id", ">=", leastDeliveryId(filter.createdFrom))
@@ -127,23 +129,24 @@ function filtered(store: Store, filter: DeliveryFilter) {
   return query;
 }
 
-/** By the index that holds the rows of this filter one after another in the order of their ids. */
+/** Returns the table, read by the index that holds the rows of this filter in the order of their ids. */
 function tableFor(store: Store, { eventId, subscriptionId, state }: DeliveryFilter) {
-  // An event's few are found by it and sorted.
+  // An event has few deliveries: the index on `event_id` finds them, and they are sorted.
   if (eventId !== undefined) return store.db.selectFrom("deliveries");
-  const of = subscriptionId === undefined ? "account" : "subscription";
+  const scope = subscriptionId === undefined ? "account" : "subscription";
   const index = {
     account: state === undefined ? "deliveries_by_account" : "deliveries_by_account_state",
     subscription: state === undefined ? "deliveries_by_subscription" : "deliveries_by_state",
   } as const;
-  return store.db.selectFrom(byIndex(store, "deliveries", index[of]));
+  return store.db.selectFrom(byIndex(store, "deliveries", index[scope]));
 }
 
 /**
- * Writes down that a waiting delivery is to be tried now. `requested` is false where its attempt is due or under way
- * already, so that a second click asks for nothing more. Undefined: there is no such delivery.
+ * Requests the next attempt of a waiting delivery now. `requested` is false if the attempt is already due or
+ * in flight, so a second click has no effect.
  *
- * @throws Refusal `wrong_state` for one that has ended or is parked
+ * @returns undefined: not found
+ * @throws Refusal `wrong_state` if the delivery has ended or is parked
  */
 export async function requestRetry(
   store: Store,
@@ -158,14 +161,18 @@ export async function requestRetry(
   const delivery = await getDelivery(store, { accountId, id });
   if (delivery === undefined) return undefined;
   if (isTerminal(delivery.state) || delivery.state === "parked") {
-    throw new Refusal("wrong_state", `delivery ${id} is ${delivery.state}; only an open one can be retried`, {
-      field: "id",
-    });
+    throw new Refusal(
+      "wrong_state",
+      `delivery ${id} is ${delivery.state}; only a pending or started delivery can be retried`,
+      {
+        field: "id",
+      },
+    );
   }
   return { delivery, requested };
 }
 
-/** Cancels an open delivery; false where it had ended. */
+/** Cancels an open delivery; false: it had already ended. */
 export async function cancelDelivery(
   store: Store,
   { id, reason, now }: { id: DeliveryId; reason: string; now: number },
@@ -173,7 +180,11 @@ export async function cancelDelivery(
   return await transact(store, async (tx) => (await cancel(store, tx, [id], reason, now)) > 0);
 }
 
-/** The same of several, within a transaction. @returns how many were cancelled */
+/**
+ * Cancels several deliveries within a transaction.
+ *
+ * @returns how many were cancelled
+ */
 export async function cancel(
   store: Store,
   tx: Tx,

@@ -12,7 +12,7 @@ import { lockRows } from "../database/lock-rows.ts";
 import type { Store } from "../database/store.ts";
 import { type Tx, transact } from "../database/transact.ts";
 
-/** A state that a delivery came to. */
+/** A change of a delivery's state or number of attempts. */
 export type DeliveryChange = {
   readonly deliveryId: DeliveryId;
   readonly eventId: EventId;
@@ -25,22 +25,23 @@ export type DeliveryChange = {
   readonly changedAt: number;
 };
 
-/** How far a follower has read. */
+/** How far a reader of the log has read. */
 export type ChangeCursor = { readonly batch: number; readonly id: number };
 
-/** Changes put in order in one transaction. */
+/** Maximum changes ordered in one transaction. */
 const ORDERED_AT_ONCE = 1_000;
 const COUNTER = 1;
 
 /**
- * Gives the changes that were committed since their place in the order. A database's own numbers do not do: they are
- * given before the commit, so a reader that has seen 8 may have missed a 7 that was committed later. Here one after another
- * takes the counter's lock, and what it numbers is committed already and visible before the next one numbers more.
+ * Orders the changes that were committed since the last call. The database's own numbers do not give an
+ * order: they are assigned before the commit, so a reader that has seen 8 may have missed a 7 that was
+ * committed later. Here callers take the counter's lock one after another. The changes that a caller numbers
+ * are committed and visible before the next caller numbers more.
  *
- * @returns how many were put in order
+ * @returns how many changes were ordered
  */
 export async function orderChanges(store: Store): Promise<number> {
-  // Most of the time there are none, and looking must not take a lock.
+  // Mostly there are none, and this check takes no lock.
   if ((await unordered(store, store.db, 1)).length === 0) return 0;
   return await transact(store, async (tx) => {
     const query = tx.selectFrom("change_counter").select("batch").where("id", "=", COUNTER);
@@ -61,17 +62,17 @@ export async function orderChanges(store: Store): Promise<number> {
   });
 }
 
-/** Where somebody begins who wants what comes from now on. */
+/** Returns the cursor for a reader that wants only changes from now on. */
 export async function currentCursor(store: Store): Promise<ChangeCursor> {
   const { batch } = await counterOf(store);
   return { batch, id: Number.MAX_SAFE_INTEGER };
 }
 
 /**
- * The account's changes after a cursor, in their order, and the cursor after them. Every change is read by whoever goes
- * on from cursor to cursor, however the writers' transactions overlapped.
+ * Returns the account's changes after a cursor, in their order, and the cursor after them. A reader that
+ * continues from cursor to cursor reads every change, however the writers' transactions overlapped.
  *
- * @throws Refusal `wrong_state` for a cursor so old that changes after it have been deleted
+ * @throws Refusal `wrong_state` if the cursor is so old that changes after it have been deleted
  */
 export async function listChanges(
   store: Store,
@@ -82,7 +83,8 @@ export async function listChanges(
     limit,
   }: { accountId: AccountId; subscriptionId?: SubscriptionId; after: ChangeCursor; limit: number },
 ): Promise<{ changes: DeliveryChange[]; cursor: ChangeCursor }> {
-  // Read before the changes: what is ordered after this is not passed over by a cursor that jumps.
+  // Read before the changes, so that a cursor that jumps ahead does not skip changes that are ordered after
+  // this.
   const { batch } = await counterOf(store);
   let query = store.db
     .selectFrom(byIndex(store, "delivery_changes", "delivery_changes_in_order"))
@@ -96,13 +98,13 @@ export async function listChanges(
     .limit(limit);
   if (subscriptionId !== undefined) query = query.where("subscription_id", "=", subscriptionId);
   const rows = await query.execute();
-  // Read after them: what was deleted meanwhile is missing in what was read.
+  // Read after the changes, so that changes deleted in between are noticed.
   const { oldest_batch } = await counterOf(store);
   const isHalfway = after.batch === oldest_batch && oldest_batch > 0 && after.id !== Number.MAX_SAFE_INTEGER;
   if (after.batch < oldest_batch || isHalfway) {
     throw new Refusal(
       "wrong_state",
-      "cursor is so old that changes after it are gone; list the deliveries, and watch without a cursor",
+      "cursor is too old: changes after it have been deleted; list the deliveries, then watch without a cursor",
       { field: "cursor" },
     );
   }
@@ -110,7 +112,7 @@ export async function listChanges(
   const cursor =
     last !== undefined && rows.length === limit
       ? { batch: last.batch ?? after.batch, id: last.id }
-      : // All there is up to this batch has been read, also what was another account's.
+      : // Everything up to this batch has been read, including other accounts' changes.
         { batch: Math.max(batch, after.batch), id: Number.MAX_SAFE_INTEGER };
   return {
     changes: rows.map((row) => ({

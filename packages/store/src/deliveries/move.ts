@@ -57,7 +57,7 @@ export function eventOf<E extends DeliveryEvent>(
   return { event, row, set: { ...others, ...times } };
 }
 
-/** The same event of several deliveries; see {@link move}. */
+/** Applies one event to several deliveries; see {@link move}. */
 export async function moveAll<E extends DeliveryEvent>(
   tx: Tx,
   event: E,
@@ -74,8 +74,8 @@ export async function moveAll<E extends DeliveryEvent>(
 }
 
 /**
- * Reads deliveries and keeps others from changing them until the transaction is over. They are locked in the order of
- * their ids, so that two transactions that share rows do not deadlock.
+ * Reads deliveries and locks them until the end of the transaction. They are locked in the order of their
+ * ids, so that two transactions that share rows do not deadlock.
  */
 export async function lockDeliveries(
   store: Store,
@@ -87,17 +87,18 @@ export async function lockDeliveries(
   return await lockRows(store, query).execute();
 }
 
-/** An event that the table of transitions does not have. */
+/** An event that the table of transitions does not have for the delivery's state. */
 export class ImpossibleTransition extends Error {
   override readonly name = "ImpossibleTransition";
 }
 
 /**
- * Applies events to deliveries, in their order, and logs the changes of exactly those that changed. A delivery may
+ * Applies events to deliveries, in their order, and logs exactly the deliveries that changed. A delivery may
  * have several events. Late events change nothing.
  *
  * @returns the deliveries that were moved, as they are now
- * @throws ImpossibleTransition where the table has no such transition, or a row would hold other times than its state
+ * @throws ImpossibleTransition if the table has no such transition, or a row would hold time columns that do
+ *   not fit its state
  */
 export async function move(tx: Tx, moves: readonly Move[], now: number): Promise<LockedDelivery[]> {
   const moved = new Map<DeliveryId, { row: LockedDelivery; values: Updateable<Tables["deliveries"]> }>();
@@ -125,7 +126,7 @@ export async function move(tx: Tx, moves: readonly Move[], now: number): Promise
   return [...moved.values()].map(({ row }) => row);
 }
 
-/** What the event writes; undefined where it comes late. */
+/** Returns the columns that the event writes; undefined: it comes late. */
 function valuesAfter({ event, set }: Move, row: LockedDelivery): Partial<LockedDelivery> | undefined {
   const transition: { to: Partial<Record<DeliveryState, DeliveryState>>; late: readonly DeliveryState[] } =
     TRANSITIONS[event];
@@ -168,7 +169,7 @@ function assertTimes(event: DeliveryEvent, row: LockedDelivery): void {
   }
 }
 
-/** Most deliveries of a group get the same values, so one statement moves them. */
+/** Groups rows that get the same values, so that one statement moves them. Mostly that is all of them. */
 function alike(
   moved: readonly { row: LockedDelivery; values: Updateable<Tables["deliveries"]> }[],
 ): Iterable<{ ids: DeliveryId[]; values: Updateable<Tables["deliveries"]> }> {

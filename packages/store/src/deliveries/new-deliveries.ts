@@ -9,7 +9,7 @@ import type { Match } from "../subscriptions/match-subscriptions.ts";
 
 type DeliveryRow = Insertable<Tables["deliveries"]>;
 
-/** What a delivery is made for. */
+/** The event that a delivery is created for. */
 export type DeliveryOrigin = {
   readonly accountId: AccountId;
   readonly eventId: EventId;
@@ -18,7 +18,7 @@ export type DeliveryOrigin = {
   readonly traceparent?: string | null | undefined;
 };
 
-/** The row of one event's delivery to one match. */
+/** Returns the row of one event's delivery to one match. */
 export function deliveryRow(origin: DeliveryOrigin, match: Match): DeliveryRow {
   return {
     id: newDeliveryId(origin.now),
@@ -39,8 +39,8 @@ export function deliveryRow(origin: DeliveryOrigin, match: Match): DeliveryRow {
 /**
  * Inserts deliveries and logs their creation.
  *
- * @param cause why they were created; `ingested`: of several deliveries of an event only the first, the others are
- *   `fanned_out`
+ * @param cause why they were created. With `ingested`, the first delivery of each event is logged as
+ *   `ingested` and its others as `fanned_out`
  */
 export async function insertDeliveries(
   tx: Tx,
@@ -48,21 +48,21 @@ export async function insertDeliveries(
   cause: CreationCause,
 ): Promise<void> {
   await insertRows(tx, "deliveries", rows);
-  const counted = new Set<EventId>();
+  const seen = new Set<EventId>();
   const changes = rows.map((row) => {
-    const isFurther = cause === "ingested" && counted.has(row.event_id);
-    counted.add(row.event_id);
+    const isFurther = cause === "ingested" && seen.has(row.event_id);
+    seen.add(row.event_id);
     return changeRow(row, isFurther ? "fanned_out" : cause);
   });
   await insertRows(tx, "delivery_changes", changes);
 }
 
 /**
- * Inserts those deliveries that do not exist yet: an event reaches a URL once, whoever comes first. A fan-out and a
- * replay may create the same one in either order, or at the same time.
+ * Inserts the deliveries that do not exist yet, since an event reaches a URL only once. A fan-out and a
+ * replay may create the same delivery in either order, or at the same time.
  *
  * @returns how many were inserted
- * @throws Contended where another transaction inserted one meanwhile; run again, its row is seen
+ * @throws Contended if another transaction inserted one of them meanwhile; the next run sees its row
  */
 export async function insertMissingDeliveries(
   store: Store,
@@ -70,18 +70,18 @@ export async function insertMissingDeliveries(
   rows: readonly DeliveryRow[],
   cause: CreationCause,
 ): Promise<number> {
-  const there = await keysThere(tx, rows);
-  const missing = rows.filter((row) => !there.has(keyOf(row)));
+  const existing = await existingKeys(tx, rows);
+  const missing = rows.filter((row) => !existing.has(keyOf(row)));
   try {
     await insertDeliveries(tx, missing, cause);
   } catch (error) {
     if (!store.seam.isDuplicate(error)) throw error;
-    throw new Contended("a delivery was created meanwhile", { cause: error });
+    throw new Contended("another transaction created a delivery first", { cause: error });
   }
   return missing.length;
 }
 
-async function keysThere(tx: Tx, rows: readonly DeliveryRow[]): Promise<Set<string>> {
+async function existingKeys(tx: Tx, rows: readonly DeliveryRow[]): Promise<Set<string>> {
   if (rows.length === 0) return new Set();
   const found = await tx
     .selectFrom("deliveries")

@@ -3,8 +3,8 @@ import type { DeliveryEvent, DeliveryState } from "@posthaste/domain";
 /*
  * # The life of a delivery
  *
- * Every change of a row in `deliveries` is one of the events below, applied by `move.ts`. The table says from which
- * state to which an event leads, and which of the five time columns it sets or clears:
+ * Every change of a row in `deliveries` is one of the events below, applied by `move.ts`. The table says from
+ * which state to which an event leads, and which of the five time columns it sets or clears:
  *
  *   next_attempt_at   No attempt is sent before this time.
  *   reconcile_after   The reconciler leaves a started delivery alone until then.
@@ -15,8 +15,8 @@ import type { DeliveryEvent, DeliveryState } from "@posthaste/domain";
  *
  * A delivery that is parked or has ended holds none of them.
  *
- * An event comes late where another process moved the delivery first. The table lists the states in which that can
- * happen; the row then stays as it is. In any other state the event is a fault, and `move` throws.
+ * An event comes late if another process moved the delivery first. The table lists the states in which that
+ * can happen; the row then stays as it is. In any other state the event is a fault, and `move` throws.
  */
 
 export const TIME_COLUMNS = [
@@ -41,7 +41,9 @@ type Transition = {
 
 const ENDED = ["succeeded", "exhausted", "cancelled", "blocked"] as const;
 
-/** An attempt may end while its delivery is parked or cancelled: the log tells what the receiver said nevertheless. */
+/**
+ * An attempt may end while its delivery is parked or cancelled. The log still records the receiver's answer.
+ */
 const afterAttempt = <To extends DeliveryState>(state: To) =>
   ({ pending: state, started: state, parked: state, cancelled: "cancelled" }) as const;
 
@@ -134,7 +136,7 @@ export const TRANSITIONS = {
     columns: { reconcile_after: "set" },
   },
   defer_reconcile: {
-    meaning: "the reconciler looked at it",
+    meaning: "the reconciler examined it",
     to: { started: "started" },
     late: ["pending", "parked", ...ENDED],
     columns: { reconcile_after: "set" },
@@ -165,13 +167,18 @@ export const TRANSITIONS = {
   },
 } as const satisfies Record<DeliveryEvent, Transition>;
 
-/** Which time columns a row has to hold (true) or not (false) in each state that anything can happen in. */
+/**
+ * The time columns that a row must hold (true) or must not hold (false), by state. Other states hold none.
+ */
 export const HELD = {
   pending: { next_attempt_at: true, reconcile_after: false, turn_at: false },
   started: { next_attempt_at: true, reconcile_after: true },
 } as const satisfies Partial<Record<DeliveryState, Partial<Record<TimeColumn, boolean>>>>;
 
-/** How long after its next attempt was due a delivery counts as overdue: longer than any attempt and fault takes. */
+/**
+ * How long after its next attempt was due a delivery counts as overdue. Longer than any attempt and fault
+ * takes.
+ */
 export const RECONCILE_GRACE_MS = 2 * 60_000;
 
 /** A delivery that is neither parked nor ended. */

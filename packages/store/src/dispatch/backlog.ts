@@ -3,19 +3,19 @@ import { decodeTime } from "ulid";
 import { byIndex } from "../database/by-index.ts";
 import type { Store } from "../database/store.ts";
 
-/** What is waiting, at a glance. */
+/** An overview of all deliveries that wait. */
 export type Backlog = {
-  /** {@link COUNTED_MAX} at most of each. */
+  /** Each count stops at {@link COUNTED_MAX}. */
   readonly pending: number;
   readonly started: number;
   readonly parked: number;
-  /** Started ones that should have moved minutes ago. */
+  /** Started deliveries whose `reconcile_after` has passed: they should have moved minutes ago. */
   readonly overdue: number;
-  /** Since when the oldest pending one waits; null: none does. */
+  /** When the oldest pending delivery was created; null: none is pending. */
   readonly oldestPendingAt: number | null;
 };
 
-/** Counting reads an index; with more than this the exact number says no more. */
+/** Counting reads an index entry per delivery, and beyond this the exact number says no more. */
 const COUNTED_MAX = 100_000;
 const ID_PREFIX = "dlv_";
 
@@ -29,7 +29,8 @@ export async function measureBacklog(store: Store, now: number): Promise<Backlog
       .executeTakeFirstOrThrow();
     return Number(counted);
   };
-  // None of them has such a time, and entries of an index with equal keys lie by id, or as they were made.
+  // Pending deliveries have no `reconcile_after`. Index entries with equal keys are ordered by id, or by
+  // insertion.
   const oldest = await store.db
     .selectFrom(byIndex(store, "deliveries", "deliveries_overdue"))
     .select("id")
@@ -42,7 +43,7 @@ export async function measureBacklog(store: Store, now: number): Promise<Backlog
     started: await count(some("started")),
     parked: await count(some("parked")),
     overdue: await count(some("started").where("reconcile_after", "<=", now)),
-    // Ids begin with their time.
+    // Ids begin with the time of their creation.
     oldestPendingAt:
       oldest === undefined ? null : decodeTime(oldest.id.slice(ID_PREFIX.length).toUpperCase()),
   };

@@ -28,53 +28,68 @@ export type ClaimedDelivery = {
   readonly eventId: EventId;
   readonly eventType: string;
   readonly targetUrl: string;
-  /** How its first attempt is to be made. */
+  /** How its attempt is made. */
   readonly lane: Lane;
-  /** Its subscription fails. */
+  /** Its subscription is failing. */
   readonly isFailing: boolean;
-  /** Of its ingest; null where that was not traced. */
+  /** The trace context of its ingest; null: it was not traced. */
   readonly traceparent: string | null;
 };
 
 export type Claim = {
   /** Names the claimer in the lease. */
   readonly owner: string;
-  /** Claims at most. */
+  /** Maximum deliveries to claim. */
   readonly limit: number;
-  /** Attempts of one subscription claimed or under way at once, where its owner chose no number. */
+  /**
+   * Maximum deliveries of one subscription claimed or in flight at once, if its owner chose no concurrency.
+   */
   readonly inFlightMax: number;
-  /** First attempts in a second of a subscription that is being drained, at most. Default: {@link DRAIN_PER_SECOND}. */
+  /** Maximum first attempts per second of a draining subscription. Default: {@link DRAIN_PER_SECOND}. */
   readonly drainPerSecond?: number;
-  /** After this the claim is void, and another may claim the row. */
+  /** How long the claim lasts. After that, another worker may claim the delivery. */
   readonly leaseMs: number;
   readonly now: number;
-  /** Of accounts that chose none. Default: `workflow`. */
+  /** The lane of accounts that chose none. Default: `workflow`. */
   readonly laneDefault?: Lane;
-  /** Only what is to be attempted in this lane. Default: all. */
+  /** Claims only deliveries of this lane. Default: all. */
   readonly lane?: Lane;
-  /** Only of subscriptions that fail, or only of those that do not. Default: of both. */
+  /** True: only failing subscriptions. False: only healthy ones. Default: both. */
   readonly isFailing?: boolean;
-  /** Go on after this subscription, so that all get their turn. */
+  /** Continues after this subscription, so that all get their turn. */
   readonly afterSubscription?: SubscriptionId;
 };
 
-/** A receiver that was away is not to be flooded when it is back. */
+/**
+ * Maximum first attempts per second while a subscription is drained, so that a receiver that has just come
+ * back is not flooded.
+ */
 export const DRAIN_PER_SECOND = 50;
-/** Subscriptions visited in one transaction at most: it holds their lines meanwhile, so it has to be short. */
+/** Maximum subscriptions visited in one transaction. It locks their lines, so it must be short. */
 const SUBSCRIPTIONS_AT_ONCE = 64;
-/** Claims of one that fails: what it gets its turn for is not to be what the others wait for. */
+/** Maximum claims of a failing subscription per visit, so that the others do not wait for its attempts. */
 const OF_FAILING_MAX = 4;
-/** Claims that every subscription may have where many want some: reading more than is claimed costs little. */
+/**
+ * Claims that every subscription may have if many want some: reading more rows than are claimed costs little.
+ */
 const SHARE_MIN = 32;
-/** Transactions of one call: where a thousand subscriptions wait for one of theirs to be over, the next call goes on. */
+/**
+ * Maximum transactions per call. If a thousand subscriptions wait for an attempt to end, the next call
+ * continues.
+ */
 const VISITS_MAX = 16;
-/** Subscriptions looked at in one call, also where all of them are another loop's and none is visited. */
-const LOOKED_AT_MAX = 4_096;
+/**
+ * Maximum subscriptions examined in one call, even if all of them belong to another loop and none is visited.
+ */
+const EXAMINED_MAX = 4_096;
 
 /**
- * Claims pending deliveries under a lease, fairly: subscription by subscription, the oldest few of each, so that one
- * with a huge backlog, or one that hangs, never hides another. Two claimers never get the same row, and together they
- * keep to a subscription's rate and concurrency. What is pending of a paused or disabled one is parked.
+ * Claims pending deliveries under a lease, fairly: subscription by subscription, the oldest few of each. A
+ * subscription with a huge backlog, or one that hangs, therefore never hides another. Two claimers never get
+ * the same row, and together they respect a subscription's rate and concurrency. Pending deliveries of a
+ * paused or disabled subscription are parked.
+ *
+ * @returns the claimed deliveries, and the subscription to continue after
  */
 export async function claimDeliveries(
   store: Store,
@@ -83,7 +98,7 @@ export async function claimDeliveries(
   const claimed: ClaimedDelivery[] = [];
   let last: SubscriptionId | undefined;
   let visits = 0;
-  let looked = 0;
+  let examined = 0;
   for await (const ids of pendingSubscriptions(store, claim.afterSubscription ?? 0)) {
     const wanted = await ofKind(store, ids, claim);
     for (let i = 0; i < wanted.length; i += SUBSCRIPTIONS_AT_ONCE) {
@@ -97,13 +112,13 @@ export async function claimDeliveries(
       if (visits === VISITS_MAX) return { claimed, lastSubscription: last };
     }
     last = ids.at(-1);
-    looked += ids.length;
-    if (looked >= LOOKED_AT_MAX) break;
+    examined += ids.length;
+    if (examined >= EXAMINED_MAX) break;
   }
   return { claimed, lastSubscription: last };
 }
 
-/** Those of them that are asked for: nothing of the others need be locked. */
+/** Returns the subscriptions that the claim asks for. The others need no lock. */
 async function ofKind(
   { db }: Store,
   ids: readonly SubscriptionId[],
@@ -123,7 +138,7 @@ type Kind = { readonly lane: Lane; readonly isFailing: boolean };
 
 function kindOf(row: { failing_since: number | null; lane: Lane | null }, claim: Claim): Kind {
   const isFailing = row.failing_since !== null;
-  // What fails, and may hang, is not to take the places of what does not.
+  // Failing deliveries, which may hang, must not take the places of healthy ones.
   const isDirect = (row.lane ?? claim.laneDefault) === "direct" && !isFailing;
   return { lane: isDirect ? "direct" : "workflow", isFailing };
 }
@@ -132,10 +147,10 @@ function isOfKind({ lane, isFailing }: Kind, claim: Claim): boolean {
   return (claim.lane ?? lane) === lane && (claim.isFailing ?? isFailing) === isFailing;
 }
 
-/** A subscription with something pending. */
+/** A subscription with pending deliveries. */
 type Visited = Awaited<ReturnType<typeof readSubscriptions>>[number];
 
-/** In the order of their ids, without those that are not (any more) asked for. */
+/** Reads the subscriptions that the claim (still) asks for, in the order of their ids. */
 async function readSubscriptions(tx: Tx, ids: readonly SubscriptionId[], claim: Claim) {
   const rows = await tx
     .selectFrom("subscriptions as s")
@@ -168,7 +183,7 @@ async function claimOf(
 ): Promise<{ claimed: ClaimedDelivery[]; last: SubscriptionId | undefined }> {
   const { owner, leaseMs, now } = claim;
   const lines = await lockAllTurns(store, tx, ids);
-  // Read under the lock: a claim that waited for it would else go by what has changed meanwhile.
+  // Read under the lock. A claim that waited for it would otherwise use outdated data.
   const visited = await readSubscriptions(tx, ids, claim);
   if (visited.length === 0) return { claimed: [], last: undefined };
   const rooms = await roomsOf(store, tx, visited, lines, claim);
@@ -178,10 +193,13 @@ async function claimOf(
   const rows = await lockPending(store, tx, oldest, now);
   if (rows.length === 0) return { claimed: [], last };
   await moveAll(tx, "claim", rows, { lease_until: now + leaseMs }, now, { lease_owner: owner });
-  for (const { subscription, rate, turns, stands } of rooms) {
+  for (const { subscription, rate, turns, rateColumn } of rooms) {
     const count = rows.filter((row) => row.subscription_id === subscription.id).length;
     if (rate === null || count === 0) continue;
-    await writeTurns(tx, subscription.id, { ...turns, [stands]: lineAfter(turns[stands], rate, now, count) });
+    await writeTurns(tx, subscription.id, {
+      ...turns,
+      [rateColumn]: lineAfter(turns[rateColumn], rate, now, count),
+    });
   }
   const byId = new Map<number, Visited>(visited.map((subscription) => [subscription.id, subscription]));
   const claimed = rows.flatMap((row) => {
@@ -194,7 +212,7 @@ async function claimOf(
       eventId: row.event_id,
       eventType: row.event_type,
       targetUrl: subscription.target_url,
-      // What was attempted before goes on by its log, which a workflow replays.
+      // A delivery that was attempted before needs its log, which a workflow replays.
       lane: row.attempts === 0 ? subscription.lane : ("workflow" as const),
       isFailing: subscription.isFailing,
       traceparent: row.traceparent,
@@ -203,17 +221,17 @@ async function claimOf(
   return { claimed, last };
 }
 
-/** How many of a subscription may be claimed. */
+/** How many deliveries of a subscription may be claimed. */
 type Room = {
   readonly subscription: Visited;
   readonly turns: Turns;
   readonly rate: Rate | null;
-  /** Where its rate is kept. */
-  readonly stands: "line" | "gate";
+  /** The column that keeps its rate. */
+  readonly rateColumn: "line" | "gate";
   readonly count: number;
 };
 
-/** How much room each has, up to its share of the limit. */
+/** Returns how much room each subscription has, up to its share of the limit. */
 async function roomsOf(
   store: Store,
   tx: Tx,
@@ -235,27 +253,31 @@ async function roomsOf(
     if (state === "paused" || state === "disabled") await parkPending(store, tx, id, now);
     const own = ownPaceOf(subscription, claim.inFlightMax);
     const { rate, concurrency } = subscription.draining === 1 ? paceOfDrain(own, claim) : own;
-    // Without a rate of the owner's the line is where retries stand, and nobody else uses the gate.
-    const stands = own.rate === null ? "gate" : "line";
+    // Without an owner's rate, `line` is where retries stand, and the gate is unused.
+    const rateColumn = own.rate === null ? "gate" : "line";
     const retriesWait = own.rate === null && endMs(turns.line) > now;
-    const ofFirsts = retriesWait ? halfOf(concurrency) : concurrency;
-    const { total, firsts } = inFlight(id);
-    const byRate = rate === null ? claim.limit : turnsNow(turns[stands], rate, now);
+    const firstAttemptsMax = retriesWait ? halfOf(concurrency) : concurrency;
+    const { total, firstAttempts } = inFlight(id);
+    const byRate = rate === null ? claim.limit : turnsNow(turns[rateColumn], rate, now);
     const atOnce = subscription.isFailing ? Math.min(OF_FAILING_MAX, claim.limit) : claim.limit;
-    const count = Math.max(0, Math.min(atOnce, own.concurrency - total, ofFirsts - firsts, byRate));
-    rooms.push({ subscription, turns, rate, stands, count });
+    const count = Math.max(
+      0,
+      Math.min(atOnce, own.concurrency - total, firstAttemptsMax - firstAttempts, byRate),
+    );
+    rooms.push({ subscription, turns, rate, rateColumn, count });
   }
   const withRoom = rooms.filter(({ count }) => count > 0).length;
   const share = Math.max(SHARE_MIN, Math.ceil(claim.limit / withRoom));
   return rooms.map((room) => ({ ...room, count: Math.min(room.count, share) }));
 }
 
-/** The oldest few of each, in the order of the visits. */
+/** Returns the oldest pending deliveries of each subscription, in the order of the visits. */
 async function oldestOf(store: Store, tx: Tx, rooms: readonly Room[], now: number): Promise<Oldest[]> {
   const wanted = rooms.filter(({ count }) => count > 0);
   if (wanted.length === 0) return [];
   const byState = sql.raw(store.seam.byIndex("deliveries_by_state"));
-  // One text for several numbers of subscriptions: the last stands there once more, and gives nothing.
+  // Padding gives one text for several numbers of subscriptions. The last subscription is repeated with a
+  // limit of 0.
   const oldest = padded(wanted).map(
     ({ subscription: { id }, count }, i) => sql`select * from (
       select id, subscription_id from deliveries ${byState}
@@ -269,9 +291,9 @@ async function oldestOf(store: Store, tx: Tx, rooms: readonly Room[], now: numbe
   }>`${sql.join(oldest, sql` union all `)}`.execute(tx);
   const bySubscription = new Map<SubscriptionId, DeliveryId[]>();
   for (const row of rows) {
-    const of = bySubscription.get(row.subscription_id) ?? [];
-    of.push(row.id);
-    bySubscription.set(row.subscription_id, of);
+    const deliveryIds = bySubscription.get(row.subscription_id) ?? [];
+    deliveryIds.push(row.id);
+    bySubscription.set(row.subscription_id, deliveryIds);
   }
   return wanted.flatMap(({ subscription: { id } }) =>
     (bySubscription.get(id) ?? []).sort().map((deliveryId) => ({ deliveryId, subscriptionId: id })),
@@ -280,7 +302,7 @@ async function oldestOf(store: Store, tx: Tx, rooms: readonly Room[], now: numbe
 
 type Oldest = { readonly deliveryId: DeliveryId; readonly subscriptionId: SubscriptionId };
 
-/** As far as nobody else has them. */
+/** Locks those of these deliveries that are still pending and that no other transaction holds. */
 async function lockPending(store: Store, tx: Tx, oldest: readonly Oldest[], now: number) {
   if (oldest.length === 0) return [];
   const query = tx
@@ -297,7 +319,10 @@ async function lockPending(store: Store, tx: Tx, oldest: readonly Oldest[], now:
   return await lockRows(store, query, "skip").execute();
 }
 
-/** While parked deliveries are drained, one first attempt at a time keeps them in the order of their ingest. */
+/**
+ * While parked deliveries are drained, they are sent in the order of their ingest: one first attempt at a
+ * time.
+ */
 function paceOfDrain(own: Pace, { drainPerSecond = DRAIN_PER_SECOND }: Claim): Pace {
   const rate =
     own.rate !== null && own.rate.perSecond <= drainPerSecond

@@ -4,20 +4,26 @@ import { transact } from "../database/transact.ts";
 import { lockDeliveries, moveAll } from "../deliveries/move.ts";
 import { RECONCILE_GRACE_MS } from "../deliveries/transitions.ts";
 
-/** Notes that the workflows of these claimed deliveries were started. Deliveries that moved meanwhile stay as they are. */
+/**
+ * Notes that the workflows of these claimed deliveries were started. Deliveries that moved meanwhile stay as
+ * they are.
+ */
 export async function markStarted(
   store: Store,
   { ids, now }: { ids: readonly DeliveryId[]; now: number },
 ): Promise<void> {
   await transact(store, async (tx) => {
-    // Where its turn had not come, a delivery was unclaimed by its workflow, which has ended.
+    // If a delivery's turn had not come, its workflow unclaimed it and has ended.
     const claimed = (await lockDeliveries(store, tx, ids)).filter((row) => row.lease_owner !== null);
     const times = { reconcile_after: now + RECONCILE_GRACE_MS };
     await moveAll(tx, "start", claimed, times, now, { started_at: now });
   });
 }
 
-/** Gives claims back: the workflows could not be started, so anyone may claim the deliveries again. */
+/**
+ * Releases claims after their workflows could not be started, so that any worker may claim the deliveries
+ * again.
+ */
 export async function releaseClaims(
   store: Store,
   { ids, now }: { ids: readonly DeliveryId[]; now: number },

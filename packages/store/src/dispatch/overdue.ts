@@ -14,16 +14,17 @@ export type OverdueDelivery = {
   readonly traceparent: string | null;
   readonly attempts: number;
   readonly nextAttemptAt: number | null;
-  /** Since when it may be looked at. */
+  /** Since when the reconciler may examine it. */
   readonly overdueSince: number;
 };
 
-/** Started deliveries that should have moved by now, the longest overdue first. */
+/** Returns started deliveries that should have moved by now, the longest overdue first. */
 export async function listOverdue(
   store: Store,
   { now, limit }: { now: number; limit: number },
 ): Promise<OverdueDelivery[]> {
-  // Found before they are joined: of few subscriptions MySQL would read all deliveries, and sort them.
+  // Filtered before the join: with few subscriptions, MySQL would otherwise read all their deliveries and
+  // sort them.
   const overdue = store.db
     .selectFrom(byIndex(store, "deliveries", "deliveries_overdue"))
     .select([
@@ -64,7 +65,7 @@ export async function listOverdue(
   }));
 }
 
-/** Leaves overdue deliveries alone until a time, unless something moves them before. */
+/** Defers overdue deliveries until a time, unless they move before. */
 export async function deferReconcile(
   store: Store,
   { ids, until, now }: { ids: readonly DeliveryId[]; until: number; now: number },
@@ -76,7 +77,7 @@ export async function deferReconcile(
   });
 }
 
-/** Changes a deferral that ends at `from`. A delivery that moved meanwhile has another time, and keeps it. */
+/** Changes deferrals that end at `from`. A delivery that moved meanwhile has another time and keeps it. */
 export async function changeDeferral(
   store: Store,
   {

@@ -4,24 +4,24 @@ import { byIndex } from "../database/by-index.ts";
 import type { Store } from "../database/store.ts";
 
 /**
- * Pending rows read at once: half a millisecond, and without a backlog there are hardly more. Of no more than
- * 1,000 subscriptions, so that whoever asks for these may name them: a longer list MariaDB takes for a table
- * to join.
+ * Pending rows read at once: this takes half a millisecond, and without a backlog there are hardly more. They
+ * belong to fewer than 1,000 subscriptions, so that a statement may list these: MariaDB turns a longer list
+ * into a table to join.
  */
 const ROWS_AT_ONCE = 900;
-/** Where jumps are made, as many are found as are visited in one transaction. */
+/** With jumps, as many subscriptions are found as one transaction visits. */
 const FOUND_AT_ONCE = 64;
-/** Jumps of one statement: sixteen cost little more than one, whose round trip is most of it. */
+/** Jumps per statement. Sixteen cost little more than one, of which the round trip is most. */
 const JUMPS_AT_ONCE = 16;
 
 /**
- * The subscriptions that have something pending, from the one after `start` on and round to it again,
- * hundreds at a time. What they cost does not depend on how many rows wait, nor on what the database's
- * statistics say of them.
+ * Yields the subscriptions with pending deliveries, hundreds at a time: from the one after `start` to the
+ * last, then from the first to `start`. The cost depends neither on the number of pending rows nor on the
+ * database's statistics.
  *
- * Without a backlog one look at the next rows shows them all. Where it shows few, each has many rows, which
- * are jumped over to find more. Only the first look is not gone on with like that: few with so many are
- * mostly enough.
+ * Without a backlog, reading the next rows once shows all of these subscriptions. If the rows belong to few
+ * subscriptions, each has many rows, and the search jumps over them to find more. After the very first read
+ * it does not jump: a few subscriptions with that many rows are mostly enough.
  */
 export async function* pendingSubscriptions(
   store: Store,
@@ -41,13 +41,13 @@ export async function* pendingSubscriptions(
   }
 }
 
-/** The next ones, `atLeast` so many if there are; `isLast`: no more follow. */
+/** Returns the next subscriptions, at least `atLeast` if there are as many. `isLast`: no more follow. */
 async function pendingAfter(
   store: Store,
   after: number,
   atLeast: number,
 ): Promise<{ ids: SubscriptionId[]; isLast: boolean }> {
-  const { ids, isLast } = await readOn(store, after);
+  const { ids, isLast } = await readNext(store, after);
   const read = ids.length;
   if (isLast) return { ids, isLast };
   for (let last = ids.at(-1); ids.length < atLeast && last !== undefined; last = ids.at(-1)) {
@@ -58,8 +58,8 @@ async function pendingAfter(
   return { ids: ids.slice(0, Math.max(atLeast, read)), isLast: false };
 }
 
-/** Whose the next pending rows are. */
-async function readOn(store: Store, after: number): Promise<{ ids: SubscriptionId[]; isLast: boolean }> {
+/** Returns the subscriptions of the next pending rows. */
+async function readNext(store: Store, after: number): Promise<{ ids: SubscriptionId[]; isLast: boolean }> {
   const some = store.db
     .selectFrom(byIndex(store, "deliveries", "deliveries_by_state"))
     .select("subscription_id")
@@ -79,13 +79,12 @@ async function readOn(store: Store, after: number): Promise<{ ids: SubscriptionI
 }
 
 /**
- * Jumps over all rows of this one to the next, and on. A jump needs the number that it starts from, so
- * several at once start from numbers that follow each other, as those of subscriptions do: at least one is
- * found, and mostly as many as there are jumps.
+ * Jumps over all rows of this subscription to the next one, and on. A jump needs the number that it starts
+ * from, so several jumps at once start from consecutive numbers, like the ids of subscriptions: at least one
+ * subscription is found, and mostly as many as there are jumps.
  *
- * Each database answers a `min` whose conditions are constants by one look into the index. MySQL does not
- * where the number comes from another row, as in a recursive query, nor where it groups and takes the groups
- * for small.
+ * Each database answers a `min` with constant conditions by one access to the index. MySQL does not do so if
+ * the number comes from another row, as in a recursive query, or if it groups and expects small groups.
  */
 async function jumpFrom(store: Store, after: number): Promise<SubscriptionId[]> {
   const jumps = Array.from(

@@ -3,12 +3,14 @@ import type { Selectable } from "kysely";
 import type { Tables } from "../database/tables.ts";
 import type { Tx } from "../database/transact.ts";
 
-/** What is claimed or under way, and how much of it are first attempts. */
-export type InFlight = { readonly total: number; readonly firsts: number };
+/** The number of deliveries claimed or in flight, and how many of them are first attempts. */
+export type InFlight = { readonly total: number; readonly firstAttempts: number };
 
 /**
- * What is claimed or under way of these subscriptions; of others nothing is. A lease that ran out does not count, or a
- * crashed worker would take room for ever.
+ * Counts the deliveries of these subscriptions that are claimed or in flight. An expired lease does not
+ * count, or a crashed worker would occupy a place for ever.
+ *
+ * @returns a function of a subscription's id; an unknown id has none in flight
  */
 export async function inFlightOf(
   tx: Tx,
@@ -27,17 +29,20 @@ export async function inFlightOf(
     .groupBy("in_flight_of")
     .execute();
   const found = new Map(
-    rows.map((row) => [row.in_flight_of, { total: Number(row.total), firsts: Number(row.firsts) }]),
+    rows.map((row) => [row.in_flight_of, { total: Number(row.total), firstAttempts: Number(row.firsts) }]),
   );
-  return (id) => found.get(id) ?? { total: 0, firsts: 0 };
+  return (id) => found.get(id) ?? { total: 0, firstAttempts: 0 };
 }
 
-/** How many of its places first attempts have while retries wait for one, too, and the other way round. */
+/**
+ * Returns how many of a subscription's places first attempts may take while retries wait, and retries while
+ * first attempts wait.
+ */
 export function halfOf(concurrency: number): number {
   return Math.ceil(concurrency / 2);
 }
 
-/** Whether a delivery has its place among those under way: since its claim, or since its turn came. */
+/** Returns whether a delivery occupies a place: since its claim, or since its turn came. */
 export function hasPlace(
   row: Pick<Selectable<Tables["deliveries"]>, "in_flight_of" | "lease_until">,
   now: number,

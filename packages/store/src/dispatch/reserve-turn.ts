@@ -5,19 +5,22 @@ import { lockDeliveries, moveAll } from "../deliveries/move.ts";
 import { waitUntil } from "../deliveries/transitions.ts";
 import { HOLD_DEFAULT_MS, lockTurns } from "../subscriptions/pace.ts";
 
-/** Retries of one subscription are spread over slots of this length. */
+/** The retries of a subscription are spread over slots of this length. */
 const SLOT_MS = 10_000;
-/** Slots read at once: mostly the first has room, and a subscription may have thousands ahead. */
+/**
+ * Slots read at once. Mostly the first has room, but a subscription may have thousands of full slots ahead.
+ */
 const SLOTS_AT_ONCE = 50;
-/** Slots looked through, a day and more; whoever comes then stands behind the last of them. */
+/** Slots examined, a day and more. If all are full, the retry stands behind the last of them. */
 const SLOTS_MAX = 10_000;
 
 /**
- * Finds when a retry that is due at a time is to be made: then, or where as many of its subscription's retries are due
- * then as it gets done, later by its position ÷ the rate. Asked when the wait begins, not when it ends: thousands that
- * came due at once would each have to be told to come again, and others would wait for that.
+ * Reserves the time of a retry: when it is due or, if its subscription already has as many retries then as it
+ * can send, later by its position ÷ the rate. The time is reserved when the wait begins, not when it ends.
+ * Otherwise thousands of retries that come due at once would each have to be told to come again, and others
+ * would wait for that.
  *
- * @param reservation.deliveryId the delivery to write it down for; undefined: the caller does
+ * @param reservation.deliveryId the delivery to write the time to; undefined: the caller writes it
  * @returns epoch milliseconds
  */
 export async function reserveTurn(
@@ -41,7 +44,7 @@ export async function reserveTurn(
   });
 }
 
-/** The same within a transaction, for a delivery that the caller writes down. */
+/** Reserves a turn within a transaction, for a delivery that the caller writes; see {@link reserveTurn}. */
 export async function reserveIn(
   store: Store,
   tx: Tx,
@@ -53,8 +56,9 @@ export async function reserveIn(
   }: { subscriptionId: SubscriptionId; pace: Pace; dueMs: number; now: number },
 ): Promise<number> {
   const { accountId, holdMs } = await lockTurns(store, tx, subscriptionId);
-  const done = (pace.concurrency * 1_000) / (holdMs || HOLD_DEFAULT_MS);
-  const perSlot = Math.max(1, Math.floor((Math.min(pace.rate?.perSecond ?? done, done) * SLOT_MS) / 1_000));
+  const capacity = (pace.concurrency * 1_000) / (holdMs || HOLD_DEFAULT_MS);
+  const perSecond = Math.min(pace.rate?.perSecond ?? capacity, capacity);
+  const perSlot = Math.max(1, Math.floor((perSecond * SLOT_MS) / 1_000));
   const { slot, taken } = await firstWithRoom(tx, subscriptionId, Math.floor(dueMs / SLOT_MS), perSlot);
   if (taken === 0) await beginSlot(tx, { accountId, subscriptionId, slot }, Math.floor(now / SLOT_MS));
   else {
@@ -96,7 +100,7 @@ async function firstWithRoom(
   return { slot, taken: 0 };
 }
 
-/** A new slot is the time to forget those that have passed. */
+/** Inserts a new slot, and deletes the slots that have passed. */
 async function beginSlot(
   tx: Tx,
   { accountId, subscriptionId, slot }: { accountId: AccountId; subscriptionId: SubscriptionId; slot: number },

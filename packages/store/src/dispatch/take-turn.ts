@@ -16,28 +16,32 @@ import { waitUntil } from "../deliveries/transitions.ts";
 import { HOLD_DEFAULT_MS, lockTurns, type Turns, writeTurns } from "../subscriptions/pace.ts";
 import { halfOf, hasPlace, inFlightOf } from "./places.ts";
 
-/** A wait this short is waited where the attempt is: another round through Temporal would take longer. */
+/**
+ * A wait this short takes place in the attempt's own process: another round through Temporal would take
+ * longer.
+ */
 const IN_PLACE_MAX_MS = 1_000;
-/** A turn is void this long after the longest that its attempt can take: the write of its result is tried for 25 s. */
+/** A turn expires this long after the attempt's timeout. Writing its result is retried for 25 s. */
 const LEASE_SLACK_MS = 45_000;
-/** No two of a full subscription's retries are told to come nearer together than this. */
+/** Minimum distance between the turns of two retries of a full subscription. */
 const STEP_MIN_MS = 5;
 
 export type Turn =
   /** Send at this time, at most {@link IN_PLACE_MAX_MS} from now. */
   | { readonly kind: "go"; readonly atMs: number }
-  /** Come again then; it is written down as the delivery's next attempt. */
+  /** Ask again at this time, which is written to the delivery as its next attempt. */
   | { readonly kind: "wait"; readonly untilMs: number }
-  /** A first attempt that cannot be sent now: it is pending again. */
+  /** A first attempt that cannot be sent now: the delivery is pending again. */
   | { readonly kind: "unclaimed" };
 
 /**
- * Asks whether an attempt may be made now, for all workers together.
+ * Decides whether an attempt may be sent now, for all workers together.
  *
- * A first attempt was let in when it was claimed; only the moment of its sending is to be found. A retry has to find
- * room, too: where there is none, or others wait, it takes its place in line, which is its position ÷ the rate. Rate
- * means the owner's, or what the subscription gets done: its concurrency ÷ how long its attempts take of late. A first
- * attempt cannot wait like that, for it has no log to replay: it is pending again.
+ * A first attempt was admitted when it was claimed, and only needs the moment to send it. A retry also has to
+ * find room. If there is none, or others wait, it takes its place in line and waits for its position ÷ the
+ * rate. The rate is the owner's, or the one that the subscription achieves: its concurrency ÷ the recent
+ * duration of its attempts. A first attempt cannot wait in line, because it has no log to replay: its
+ * delivery becomes pending again.
  */
 export async function takeTurn(
   store: Store,
@@ -45,14 +49,14 @@ export async function takeTurn(
     deliveryId: DeliveryId;
     subscriptionId: SubscriptionId;
     pace: Pace;
-    /** How long the attempt may take. */
+    /** The attempt's timeout. */
     timeoutMs: number;
     now: () => number | Promise<number>;
   },
 ): Promise<Turn> {
   return await transact(store, async (tx) => {
     const turns = await lockTurns(store, tx, ask.subscriptionId);
-    // Under the lock: those that waited for it would else be sent in a heap.
+    // The clock is read under the lock. Otherwise the attempts that waited for it would be sent all at once.
     return await turnOf(store, tx, { ...ask, now: await ask.now() }, turns);
   });
 }
@@ -62,13 +66,13 @@ type Ask = Omit<Parameters<typeof takeTurn>[1], "now"> & { readonly now: number 
 async function turnOf(store: Store, tx: Tx, ask: Ask, turns: Turns): Promise<Turn> {
   const { deliveryId, subscriptionId, pace, now } = ask;
   const [row] = await lockDeliveries(store, tx, [deliveryId]);
-  if (row === undefined) throw new Error(`there is no delivery ${deliveryId}`);
+  if (row === undefined) throw new Error(`delivery ${deliveryId} does not exist`);
   const isFirst = row.attempts === 0;
   const later = async (isFull: boolean) =>
     isFirst ? await unclaim(tx, row, now) : await standInLine(tx, ask, row, turns, isFull);
   let { line, gate } = turns;
-  const isLetIn = hasPlace(row, now);
-  if (!isLetIn) {
+  const isAdmitted = hasPlace(row, now);
+  if (!isAdmitted) {
     const isFull = await isFullFor(store, tx, ask, isFirst);
     const isEarly = row.turn_at === null && pace.rate !== null && nextTurnMs(line, pace.rate) > now;
     if (isFull || isEarly) return await later(isFull);
@@ -80,7 +84,7 @@ async function turnOf(store: Store, tx: Tx, ask: Ask, turns: Turns): Promise<Tur
     gate = lineAfter(gate, pace.rate, atMs);
     await writeTurns(tx, subscriptionId, { line, gate });
   }
-  if (!isLetIn) {
+  if (!isAdmitted) {
     await moveAll(tx, "take_turn", [row], { lease_until: now + ask.timeoutMs + LEASE_SLACK_MS }, now);
   }
   return { kind: "go", atMs };
@@ -92,9 +96,9 @@ async function isFullFor(
   { subscriptionId, pace, now }: Ask,
   isFirst: boolean,
 ): Promise<boolean> {
-  const { total, firsts } = (await inFlightOf(tx, [subscriptionId], now))(subscriptionId);
+  const { total, firstAttempts } = (await inFlightOf(tx, [subscriptionId], now))(subscriptionId);
   if (total >= pace.concurrency) return true;
-  if (isFirst || pace.rate !== null || total - firsts < halfOf(pace.concurrency)) return false;
+  if (isFirst || pace.rate !== null || total - firstAttempts < halfOf(pace.concurrency)) return false;
   const waiting = await tx
     .selectFrom(byIndex(store, "deliveries", "deliveries_by_state"))
     .select("id")

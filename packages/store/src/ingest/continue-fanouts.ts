@@ -5,10 +5,7 @@ import { transact } from "../database/transact.ts";
 import { deliveryRow, insertMissingDeliveries } from "../deliveries/new-deliveries.ts";
 import { walkSubscriptions } from "../subscriptions/match-subscriptions.ts";
 
-/**
- * Fan-outs that were wider than one ingest call's cap and are not finished, by their events' ids, oldest
- * first.
- */
+/** Returns events whose fan-out exceeded one ingest call's cap and is not finished, oldest first. */
 export async function listFanouts(
   store: Store,
   { after, limit }: { after: EventId | undefined; limit: number },
@@ -24,13 +21,12 @@ export async function listFanouts(
 }
 
 /**
- * Goes on with a fan-out, as of its ingest, by one step. A step is one transaction, which also moves the
- * cursor, so a crash repeats and skips nothing. A delivery that is there already, since a replay made it
- * meanwhile, is left as it is.
+ * Continues a fan-out by one step, as of its ingest. A step is one transaction that also moves the cursor, so
+ * a crash repeats and skips nothing. A delivery that a replay has already created stays as it is.
  *
- * @param options.deliveriesMax subscriptions looked at in the step, and so deliveries made at most
- * @returns how many deliveries were made, and whether there is more to do; not where another process is at
- *   work on it
+ * @param options.deliveriesMax subscriptions examined in the step, which also bounds the deliveries created
+ * @returns how many deliveries were created, and whether there is more to do. False if another process works
+ *   on the fan-out
  */
 export async function continueFanout(
   store: Store,

@@ -7,10 +7,11 @@ import { deliveryRow, insertDeliveries } from "../deliveries/new-deliveries.ts";
 import { lockSubscription } from "../subscriptions/lock-subscription.ts";
 
 /**
- * Stores a test event and its one delivery: to this subscription, whatever types it wants, also while it is paused.
- * Undefined: there is no such subscription.
+ * Stores a test event and its only delivery. It goes to this subscription whatever types the subscription
+ * wants, even while the subscription is paused.
  *
- * @throws Refusal `wrong_state` for an ended one
+ * @returns undefined: no such subscription
+ * @throws Refusal `wrong_state` if the subscription has ended
  */
 export async function createTestDelivery(
   store: Store,
@@ -45,11 +46,11 @@ export async function createTestDelivery(
     const match = { subscriptionId, parks: false, targetHash: subscription.target_hash } as const;
     const row = { ...deliveryRow({ accountId, eventId, eventType, now }, match), test: 1 };
     await insertDeliveries(tx, [row], "tested");
-    const made = await tx
+    const stored = await tx
       .selectFrom("deliveries")
       .selectAll()
       .where("id", "=", row.id)
       .executeTakeFirstOrThrow();
-    return deliveryOf(made);
+    return deliveryOf(stored);
   });
 }

@@ -1,7 +1,7 @@
 import type { AccountId, EventId } from "@posthaste/domain";
 import type { Store } from "../database/store.ts";
 
-/** What was ingested. */
+/** An ingested event. */
 export type StoredEvent = {
   readonly id: EventId;
   readonly eventType: string;
@@ -10,7 +10,7 @@ export type StoredEvent = {
   readonly createdAt: number;
 };
 
-/** Undefined: there is no such event, or it was deleted for its age. */
+/** Returns an event; undefined: not found, or deleted for its age. */
 export async function getEvent(
   store: Store,
   { accountId, id }: { accountId: AccountId; id: EventId },

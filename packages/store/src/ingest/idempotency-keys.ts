@@ -2,27 +2,30 @@ import { type AccountId, canonicalEventData, type EventId } from "@posthaste/dom
 import { sha256 } from "../database/ids.ts";
 import type { Tx } from "../database/transact.ts";
 
-/** What a key is compared by. */
+/** The content that an idempotency key stands for. */
 export type Content = { readonly eventType: string; readonly data: Uint8Array };
 
-/** A key that was used, by an event that is stored or about to be. */
+/** A used key, with the event that used it. The event is stored or about to be. */
 export type UsedKey = {
   readonly contentHash: Buffer;
   readonly eventId: EventId;
   readonly deliveryCount: number;
-  /** Undefined: stored, and read where it is needed. */
+  /** Undefined: the event is stored, and its content is read when needed. */
   readonly content?: Content;
 };
 
-/** Keys of one statement: below SQLite's 32,766 variables. */
+/** Maximum keys per statement, below SQLite's 32,766 variables. */
 const KEYS_AT_ONCE = 500;
 
-/** One text for each key of each account. The hash is what is stored: databases disagree on whether trailing spaces count. */
+/**
+ * Returns one text for each key of each account. The hash is stored instead of the key, since the databases
+ * disagree on whether trailing spaces count.
+ */
 export function keyId(accountId: AccountId, keyHash: Buffer): string {
   return `${accountId} ${keyHash.toString("base64")}`;
 }
 
-/** Those of an account's keys that were used before. */
+/** Returns which of an account's keys were used before. */
 export async function readUsedKeys(
   tx: Tx,
   accountId: AccountId,
@@ -50,27 +53,27 @@ export async function readUsedKeys(
   return found;
 }
 
-/** What is stored with a key. */
+/** Returns the hash that is stored with a key. */
 export function contentHash({ eventType, data }: Content): Buffer {
   return sha256(`${eventType}\n`, data);
 }
 
 /**
- * Whether a key is used again with the same content, compared as canonical JSON. `gone`: the bytes differ, and the
- * event they would be compared with was erased, or deleted for its age.
+ * Compares the content of a used key with new content, as canonical JSON. `gone`: the bytes differ, and the
+ * event to compare with was erased, or deleted for its age.
  *
- * The stored hash is of the bytes as they came: nearly every repetition sends the same bytes, and pays for no canonical
- * form. Only other bytes are parsed, together with the stored event's.
+ * The stored hash is of the bytes as received. Nearly every repetition sends the same bytes and needs no
+ * canonical form. Only different bytes are parsed, together with the stored event's.
  */
 export async function compareContent(
   tx: Tx,
   used: UsedKey,
-  again: Content,
+  content: Content,
 ): Promise<"same" | "other" | "gone"> {
-  if (used.contentHash.equals(contentHash(again))) return "same";
+  if (used.contentHash.equals(contentHash(content))) return "same";
   const first = used.content ?? (await readContent(tx, used.eventId));
   if (first === undefined) return "gone";
-  return canonicalOf(first) === canonicalOf(again) ? "same" : "other";
+  return canonicalOf(first) === canonicalOf(content) ? "same" : "other";
 }
 
 function canonicalOf({ eventType, data }: Content): string {

@@ -8,7 +8,7 @@ import { beginPlan, type IngestRows, planCall } from "./plan-ingest.ts";
 
 export type EventToIngest = {
   readonly eventType: string;
-  /** The snapshot's bytes, which receivers get: JSON. */
+  /** The bytes of the snapshot, JSON, as receivers get them. */
   readonly data: Uint8Array;
   readonly idempotencyKey: string | null;
 };
@@ -16,46 +16,47 @@ export type EventToIngest = {
 export type IngestedEvent = {
   readonly eventId: EventId;
   readonly deliveryCount: number;
-  /** The key was used before with the same content; nothing new was stored. */
+  /** The key was used before with the same content, so nothing new was stored. */
   readonly duplicate: boolean;
 };
 
 export type IngestCall = {
   readonly accountId: AccountId;
   readonly events: readonly EventToIngest[];
-  /** Deliveries made in this call at most; what is beyond is left to {@link continueFanout}. */
+  /** Maximum deliveries created in this call; {@link continueFanout} creates the others. */
   readonly deliveriesMax: number;
   readonly now: number;
-  /** Of the call, by W3C Trace Context. Default: none. */
+  /** The call's trace context (W3C). Default: none. */
   readonly traceparent?: string | undefined;
 };
 
 /**
- * Stores events and a delivery row for each matching subscription, in one transaction: all of it, or none. Once this
- * resolves, the deliveries are owed. Who has many such calls at once has {@link createIngest} commit them together.
+ * Stores events and a delivery for each matching subscription, in one transaction: all or none. Once this
+ * resolves, the deliveries are owed. {@link createIngest} commits many concurrent calls together.
  *
- * @throws Refusal `already_exists` where a key was used with other content; the field names the event's index
+ * @throws Refusal `already_exists` if a key was used with different content; the field names the event's
+ *   index
  */
 export async function ingestEvents(store: Store, ingest: IngestCall): Promise<IngestedEvent[]> {
   return await transact(store, (tx) => ingestEventsIn(store, tx, ingest));
 }
 
-/** The same within a transaction. */
+/** Ingests a call within a transaction; see {@link ingestEvents}. */
 export async function ingestEventsIn(store: Store, tx: Tx, ingest: IngestCall): Promise<IngestedEvent[]> {
   const [settled] = await ingestCallsIn(store, tx, [ingest], Number.POSITIVE_INFINITY);
-  if (settled === undefined) throw new Error("a call was not planned");
+  if (settled === undefined) throw new Error("the ingest call was not planned");
   if ("error" in settled) throw settled.error;
   return settled.result;
 }
 
 /**
- * Stores what several calls bring, each all or none: those that are refused leave nothing of theirs.
+ * Stores the events of several calls, each call all or none: a refused call stores nothing.
  *
- * Two transactions with one idempotency key may meet: the second to commit finds the key taken, is rolled back, and has
- * to run again, now seeing the first's result.
+ * Two transactions may insert the same idempotency key. The second then finds the key used, is rolled back,
+ * and runs again with the first one's result in sight.
  *
- * @param rowsMax rows inserted at most, but for the first call's; calls beyond are left out
- * @returns what each came to, in their order
+ * @param rowsMax maximum rows inserted, not counting the first call's; further calls are left out
+ * @returns the result of each call, in their order
  */
 export async function ingestCallsIn(
   store: Store,
@@ -87,13 +88,13 @@ async function insertAll(
   tx: Tx,
   { events, deliveries, keys, fanouts }: IngestRows,
 ): Promise<void> {
-  // In one order everywhere: transactions that meet on several keys wait for each other, and not each for the other.
+  // Keys are inserted in one order everywhere, so that transactions that share several keys do not deadlock.
   keys.sort((a, b) => a.account_id - b.account_id || a.key_hash.compare(b.key_hash));
   try {
     await insertRows(tx, "idempotency_keys", keys);
   } catch (error) {
     if (store.seam.isDuplicate(error))
-      throw new Contended("an idempotency key was taken meanwhile", { cause: error });
+      throw new Contended("another transaction used an idempotency key first", { cause: error });
     throw error;
   }
   await insertRows(tx, "events", events, (row) => row.data.length);

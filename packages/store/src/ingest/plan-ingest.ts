@@ -8,12 +8,14 @@ import { FIRST_HASH, type Match, matchSubscriptions } from "../subscriptions/mat
 import { compareContent, contentHash, keyId, readUsedKeys, type UsedKey } from "./idempotency-keys.ts";
 import type { EventToIngest, IngestCall, IngestedEvent } from "./ingest-events.ts";
 
-/** What calls of one transaction will insert, and what they read for it once for all of them. */
+/**
+ * The rows that the calls of one transaction will insert, and the data that was read once for all of them.
+ */
 export type IngestPlan = {
   readonly rows: IngestRows;
   readonly used: Map<string, UsedKey>;
   readonly matches: Map<string, Match[]>;
-  /** The last thing anyone subscribed to; undefined: nobody asked yet. */
+  /** The newest row of `subscription_event_types`; undefined: not read yet. */
   asOfRow: number | undefined;
 };
 
@@ -24,7 +26,7 @@ export type IngestRows = {
   readonly fanouts: Insertable<Tables["fanouts"]>[];
 };
 
-/** Begins a plan for these calls: reads which of their keys were used before. */
+/** Begins a plan for these calls and reads which of their keys were used before. */
 export async function beginPlan(tx: Tx, calls: readonly IngestCall[]): Promise<IngestPlan> {
   const used = new Map<string, UsedKey>();
   const keysOf = new Map<AccountId, Map<string, Buffer>>();
@@ -42,10 +44,11 @@ export async function beginPlan(tx: Tx, calls: readonly IngestCall[]): Promise<I
 }
 
 /**
- * Plans one call: all of its rows, or, where it throws, none. What it adds to the plan it adds at its end, so a call that
- * is refused midway leaves nothing for those after it.
+ * Plans one call: all of its rows or, if it throws, none. Everything is added to the plan at the end, so a
+ * call that is refused midway leaves nothing behind.
  *
- * @throws Refusal `already_exists` where a key was used with other content; the field names the event's index
+ * @throws Refusal `already_exists` if a key was used with different content; the field names the event's
+ *   index
  */
 export async function planCall(tx: Tx, plan: IngestPlan, ingest: IngestCall): Promise<IngestedEvent[]> {
   const { accountId, now, traceparent } = ingest;
@@ -70,7 +73,7 @@ export async function planCall(tx: Tx, plan: IngestPlan, ingest: IngestCall): Pr
     const served = matches.slice(0, room);
     room -= served.length;
     if (served.length < matches.length) {
-      plan.asOfRow ??= await newestWish(tx);
+      plan.asOfRow ??= await newestSubscribedRow(tx);
       rows.fanouts.push({
         event_id: eventId,
         account_id: accountId,
@@ -118,7 +121,10 @@ function addRows(to: IngestRows, rows: IngestRows): void {
   for (const row of rows.fanouts) to.fanouts.push(row);
 }
 
-/** Who is to get an event of this type: where not all, one more than may be served now, so that "there are more" is seen. */
+/**
+ * Returns the subscriptions that get an event of this type: all of them, or one more than may be served now,
+ * which shows that there are more.
+ */
 async function matchesFor(tx: Tx, plan: IngestPlan, ingest: IngestCall, eventType: string): Promise<Match[]> {
   const { accountId, deliveriesMax } = ingest;
   const key = `${accountId} ${deliveriesMax} ${eventType}`;
@@ -129,8 +135,8 @@ async function matchesFor(tx: Tx, plan: IngestPlan, ingest: IngestCall, eventTyp
   return found;
 }
 
-/** The last thing anyone subscribed to, as of now. */
-async function newestWish(tx: Tx): Promise<number> {
+/** Returns the newest row of `subscription_event_types`. */
+async function newestSubscribedRow(tx: Tx): Promise<number> {
   const { newest } = await tx
     .selectFrom("subscription_event_types")
     .select((eb) => eb.fn.max("id").as("newest"))
@@ -159,12 +165,12 @@ function keyTaken(how: "other" | "gone", index: number, count: number): Refusal 
   const field = count === 1 ? "idempotency_key" : `events[${index}].idempotency_key`;
   const words =
     how === "other"
-      ? "was used before with other content"
-      : "was used before with other bytes, for an event that is gone, so whether the content is the same cannot be told";
+      ? "was used before with different content"
+      : "was used before with different bytes, for an event that has been deleted, so the contents cannot be compared";
   return new Refusal("already_exists", `${field} ${words}; use a new key for a new event`, { field });
 }
 
-/** The same bytes as the drivers want them, without a copy. */
+/** Wraps bytes as the drivers want them, without a copy. */
 function bufferOf(bytes: Uint8Array): Buffer<ArrayBuffer> {
   return Buffer.from(bytes.buffer as ArrayBuffer, bytes.byteOffset, bytes.byteLength);
 }

@@ -3,15 +3,18 @@ import type { Store } from "../database/store.ts";
 import type { Tx } from "../database/transact.ts";
 import { ingestEventsIn } from "./ingest-events.ts";
 
-/** Deliveries made at once; whoever subscribes more URLs to an operational event is served by the dispatcher. */
+/**
+ * Deliveries created in this transaction. The worker's upkeep creates the others, if an account subscribes
+ * more URLs to an operational event.
+ */
 const DELIVERIES_AT_ONCE = 100;
 
-/** What Posthaste has to tell an account. */
+/** An operational event, which Posthaste itself sends to an account. */
 export type Raised = {
   readonly [K in keyof OperationalSnapshots]: { readonly type: K; readonly data: OperationalSnapshots[K] };
 }[keyof OperationalSnapshots];
 
-/** Stores an operational event and its deliveries, within the transaction of what it tells of. */
+/** Stores an operational event and its deliveries, within the transaction that causes it. */
 export async function raiseEvent(
   store: Store,
   tx: Tx,

@@ -16,10 +16,12 @@ import { lockSubscription } from "../subscriptions/lock-subscription.ts";
 import { parks } from "../subscriptions/match-subscriptions.ts";
 
 /**
- * Makes a new delivery of the same event to the same subscription, with a schedule of its own. While one is open, that
- * one is the answer (`resent` false), so that a second click sends nothing twice. Undefined: there is no such delivery.
+ * Creates a new delivery of the same event to the same subscription, with its own schedule. If a delivery of
+ * that event is still open, it is returned instead (`resent` is false), so that a second click sends nothing
+ * twice.
  *
- * @throws Refusal `wrong_state` where the subscription has ended
+ * @returns undefined: not found
+ * @throws Refusal `wrong_state` if the subscription has ended
  */
 export async function resendDelivery(
   store: Store,
@@ -34,7 +36,8 @@ export async function resendDelivery(
       .executeTakeFirst();
     if (original === undefined) return undefined;
     const { eventId, eventType, subscriptionId } = deliveryOf(original);
-    // Holds the row, so that two at once make one; and the subscription does not end meanwhile.
+    // The lock lets only one of two concurrent calls create a delivery, and keeps the subscription from
+    // ending.
     const subscription = await lockSubscription(store, tx, accountId, subscriptionId);
     if (subscription === undefined || subscription.state === "ended") {
       throw new Refusal("wrong_state", `the subscription ${subscriptionId} of delivery ${id} has ended`, {
@@ -45,7 +48,7 @@ export async function resendDelivery(
     if (open !== undefined) return { delivery: open, resent: false };
     const row = deliveryRow(
       { accountId, eventId, eventType, now, traceparent: original.traceparent },
-      // Ingest reaches a URL once for each event; this one is asked for beyond that.
+      // Ingest reaches a URL once per event. A random key lets this delivery exist besides that one.
       {
         subscriptionId,
         parks: parks(subscription),
@@ -53,12 +56,12 @@ export async function resendDelivery(
       },
     );
     await insertDeliveries(tx, [{ ...row, test: original.test }], "resent");
-    const made = await tx
+    const stored = await tx
       .selectFrom("deliveries")
       .selectAll()
       .where("id", "=", row.id)
       .executeTakeFirstOrThrow();
-    return { delivery: deliveryOf(made), resent: true };
+    return { delivery: deliveryOf(stored), resent: true };
   });
 }
 

@@ -8,15 +8,16 @@ import { OPEN_STATES } from "../deliveries/transitions.ts";
 import { lockSubscription } from "../subscriptions/lock-subscription.ts";
 import { getSubscription, removeEventTypes, type Subscription } from "../subscriptions/subscriptions.ts";
 
-/** Deliveries cancelled in one transaction, so that a large backlog does not hold locks for long. */
+/** Maximum deliveries cancelled in one transaction, so that a large backlog does not hold locks for long. */
 const CANCEL_AT_ONCE = 500;
 
 /**
- * Ends a subscription for good and cancels its open deliveries. Ending twice changes nothing. Undefined: there is no
- * such subscription.
+ * Ends a subscription permanently and cancels its open deliveries. Ending it twice changes nothing.
  *
- * The end is one transaction, the cancelling follows in several; a crash in between leaves open deliveries that are
- * cancelled when their next attempt finds the subscription ended.
+ * The subscription ends in one transaction; its deliveries are cancelled in later ones. A crash in between
+ * leaves open deliveries, which are cancelled when their next attempt finds the subscription ended.
+ *
+ * @returns undefined: not found
  */
 export async function endSubscription(
   store: Store,
@@ -35,7 +36,7 @@ export async function endSubscription(
 /**
  * Ends every live subscription of the account on this URL.
  *
- * @returns how many there were, and whether the account ever had one on it
+ * @returns how many were live, and whether the account ever had a subscription on the URL
  */
 export async function endSubscriptionsByUrl(
   store: Store,
@@ -57,7 +58,7 @@ export async function endSubscriptionsByUrl(
   return { ended: live.length, known: rows.length > 0 };
 }
 
-/** Marks a subscription ended, within a transaction that holds its row. */
+/** Marks a subscription as ended, within a transaction that holds its row. */
 export async function endIn(tx: Tx, id: SubscriptionId, reason: string, now: number): Promise<void> {
   await tx
     .updateTable("subscriptions")
@@ -74,7 +75,7 @@ export async function endIn(tx: Tx, id: SubscriptionId, reason: string, now: num
     .where("state", "!=", "ended")
     .execute();
   await removeEventTypes(tx, id, "all", now);
-  // Nothing is sent any more, so nothing needs them.
+  // Nothing more is sent, so nothing needs the keys.
   await tx.deleteFrom("signing_keys").where("subscription_id", "=", id).execute();
   await tx.deleteFrom("turn_slots").where("subscription_id", "=", id).execute();
 }

@@ -16,7 +16,7 @@ import { type Raised, raiseEvent } from "../ingest/raise-event.ts";
 import { lockSubscription } from "../subscriptions/lock-subscription.ts";
 import { endIn } from "./end-subscription.ts";
 
-/** What an attempt says of its subscription's health. */
+/** The facts about an attempt that its subscription's health depends on. */
 export type AttemptFinding = {
   readonly delivery: Pick<
     Selectable<Tables["deliveries"]>,
@@ -25,20 +25,20 @@ export type AttemptFinding = {
   readonly outcome: Outcome;
   readonly status: number | null;
   readonly number: number;
-  /** The schedule is used up. */
+  /** The attempt was the last of the schedule. */
   readonly isExhausted: boolean;
-  /** The subscription is known not to be failing, so that a success changes nothing. */
+  /** The subscription was not failing, so a success changes nothing. */
   readonly wasHealthy: boolean;
   readonly rule: DisableRule;
   readonly now: number;
 };
 
 /**
- * Notes what an attempt says of its subscription, within the attempt's transaction: since when it fails, that it
- * recovered, that it is disabled or has ended; and raises the operational events of that. Deliveries of operational
- * events raise none: a receiver of them that fails would have more and more to be told.
+ * Updates a subscription's health after an attempt, within the attempt's transaction: it starts to fail,
+ * recovers, is disabled or ends. Raises the operational events of these changes, except for deliveries of
+ * operational events: a failing receiver of them would cause ever more of them.
  *
- * @returns what is to be done about the subscription's other deliveries
+ * @returns what must happen to the subscription's other deliveries
  */
 export async function noteHealth(
   store: Store,
@@ -66,7 +66,7 @@ export async function noteHealth(
   if (success) {
     if (before.failing_since === null) return undefined;
     await set(tx, id, { failing_since: null, exhausted: 0 });
-    // One failed attempt is everyday; a delivery that was given up is what the owner was told of.
+    // A single failed attempt is normal. The owner was told only if a delivery was exhausted.
     if (before.exhausted > 0) {
       const data = {
         ...subscriptionData(before, before.state, "a delivery succeeded"),

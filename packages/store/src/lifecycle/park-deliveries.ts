@@ -7,17 +7,20 @@ import { lockDeliveries, moveAll } from "../deliveries/move.ts";
 import { lockSubscription } from "../subscriptions/lock-subscription.ts";
 import { getSubscription, type Subscription } from "../subscriptions/subscriptions.ts";
 
-/** Deliveries moved in one transaction, so that a large backlog does not hold locks for long. */
+/** Maximum deliveries moved in one transaction, so that a large backlog does not hold locks for long. */
 const MOVED_AT_ONCE = 500;
-/** Pending deliveries that a drain keeps ahead of the dispatcher; it is filled up when half of them are gone. */
+/**
+ * How many pending deliveries a drain keeps ahead of the dispatcher. It adds more when half of them are left.
+ */
 const DRAIN_AHEAD = 32;
 
 /**
- * Pauses a subscription: what is pending is parked, and so is everything that comes; a retry is parked when it is due, and what is
- * claimed when its attempt or its lease is over.
- * Pausing a paused or disabled one changes nothing. Undefined: there is no such subscription.
+ * Pauses a subscription. Pending deliveries and all later ones are parked. A retry is parked when it is due,
+ * a claimed delivery when its attempt or its lease ends. Pausing a paused or disabled subscription changes
+ * nothing.
  *
- * @throws Refusal `wrong_state` for an ended one
+ * @returns undefined: not found
+ * @throws Refusal `wrong_state` if the subscription has ended
  */
 export async function pauseSubscription(
   store: Store,
@@ -42,10 +45,11 @@ export async function pauseSubscription(
 }
 
 /**
- * Makes a paused or disabled subscription active again. What is parked is drained from now on, by {@link
- * drainSubscription}. Resuming an active one changes nothing. Undefined: there is no such subscription.
+ * Makes a paused or disabled subscription active again. {@link drainSubscription} then drains its parked
+ * deliveries. Resuming an active subscription changes nothing.
  *
- * @throws Refusal `wrong_state` for an ended one
+ * @returns undefined: not found
+ * @throws Refusal `wrong_state` if the subscription has ended
  */
 export async function resumeSubscription(
   store: Store,
@@ -61,7 +65,7 @@ export async function resumeSubscription(
   return known ? await getSubscription(store, { accountId, id }) : undefined;
 }
 
-/** The same within a transaction that holds its row. */
+/** Resumes a subscription within a transaction that holds its row. */
 export async function resumeIn(tx: Tx, id: SubscriptionId, now: number): Promise<void> {
   await tx
     .updateTable("subscriptions")
@@ -71,8 +75,9 @@ export async function resumeIn(tx: Tx, id: SubscriptionId, now: number): Promise
 }
 
 /**
- * Parks a delivery whose attempt is due while its subscription is paused or disabled. False: the subscription is not
- * (any more), so the attempt is to be made.
+ * Parks a delivery whose attempt is due while its subscription is paused or disabled.
+ *
+ * @returns false if the subscription is active again or has ended, so that nothing was parked
  */
 export async function parkDelivery(
   store: Store,
@@ -86,20 +91,24 @@ export async function parkDelivery(
   });
 }
 
-/** Parks what is pending, but for tests and what is claimed. */
+/** Parks all pending deliveries except tests and claimed ones. */
 export async function parkAllPending(store: Store, id: SubscriptionId, now: number): Promise<void> {
   while ((await transact(store, (tx) => parkPending(store, tx, id, now))) === MOVED_AT_ONCE);
 }
 
-/** @returns how many were parked, some at most */
+/**
+ * Parks the oldest pending deliveries except tests and claimed ones, at most {@link MOVED_AT_ONCE}.
+ *
+ * @returns how many were found
+ */
 export async function parkPending(store: Store, tx: Tx, id: SubscriptionId, now: number): Promise<number> {
   const rows = await oldest(store, tx, id, "pending", MOVED_AT_ONCE)
-    // Tests are sent also while the subscription is paused.
+    // Tests are sent even while the subscription is paused.
     .where("test", "=", 0)
     .where((eb) => eb.or([eb("lease_until", "is", null), eb("lease_until", "<", now)]))
     .execute();
   const ids = rows.map((row) => row.id);
-  // A claimed delivery may be on its way: parked and drained, it would be sent a second time.
+  // A claimed delivery may be in flight. If it were parked and drained, it would be sent twice.
   const unclaimed = (await lockDeliveries(store, tx, ids)).filter(
     (row) => row.state === "pending" && (row.lease_until === null || row.lease_until < now),
   );
@@ -108,8 +117,8 @@ export async function parkPending(store: Store, tx: Tx, id: SubscriptionId, now:
 }
 
 /**
- * Subscriptions that were resumed and still have parked deliveries, or had until just now: those after
- * `after`.
+ * Returns the draining subscriptions after `after`: they were resumed, and their deliveries are still parked
+ * or were until just now.
  */
 export async function listDraining(
   store: Store,
@@ -127,10 +136,11 @@ export async function listDraining(
 }
 
 /**
- * Goes on with the drain of a subscription: its oldest parked deliveries become pending, a few at a time,
- * until none is left. What is ingested meanwhile is parked behind them.
+ * Continues to drain a subscription: a few of its oldest parked deliveries become pending at a time, until
+ * none is left. New deliveries are parked behind them.
  *
- * A subscription whose row is held by somebody else is left for the next time: others wait behind it.
+ * If another transaction holds the subscription's row, nothing happens until the next call: other
+ * subscriptions wait to be drained, too.
  *
  * @returns how many became pending
  */
@@ -141,14 +151,15 @@ export async function drainSubscription(
   const ahead = await pendingOf(store, store.db, id);
   if (ahead > DRAIN_AHEAD / 2) return 0;
   return await transact(store, async (tx) => {
-    // Held, so that it does not end or pause meanwhile, and two workers do not both find the last one.
+    // The lock keeps the subscription from ending or pausing, and two workers from both finding the last
+    // delivery.
     const row = await lockSubscription(store, tx, "any", id, { ifLocked: "skip" });
     if (row?.draining !== 1) return 0;
     const rows = await oldest(store, tx, id, "parked", DRAIN_AHEAD).execute();
     const parked = await lockDeliveries(
       store,
       tx,
-      rows.map((one) => one.id),
+      rows.map(({ id: deliveryId }) => deliveryId),
     );
     await moveAll(tx, "drain", parked, { next_attempt_at: now }, now);
     if (rows.length > 0 || (await pendingOf(store, tx, id)) > 0) return rows.length;
@@ -157,7 +168,10 @@ export async function drainSubscription(
   });
 }
 
-/** Subscriptions with parked deliveries, those after `after`; each is one jump along the index. */
+/**
+ * Returns the subscriptions after `after` that have parked deliveries. Finding each takes one jump along the
+ * index.
+ */
 export async function listParked(
   store: Store,
   { after, limit }: { after: SubscriptionId | undefined; limit: number },
@@ -178,10 +192,10 @@ export async function listParked(
 }
 
 /**
- * Has an active subscription drained that has parked deliveries: an ingest that was under way while it was
- * resumed may have parked one after the drain was over.
+ * Starts to drain an active subscription that has parked deliveries. An ingest that was in flight while the
+ * subscription was resumed may have parked one after the drain had ended.
  *
- * @returns whether it was active and not drained
+ * @returns whether the subscription was active and not draining
  */
 export async function drainStrays(store: Store, id: SubscriptionId): Promise<boolean> {
   const { numUpdatedRows } = await store.db
@@ -205,7 +219,7 @@ async function pendingOf(store: Store, db: Pick<Tx, "selectFrom">, id: Subscript
   return rows.length;
 }
 
-/** The oldest deliveries of a subscription in a state. */
+/** Returns a query for the oldest deliveries of a subscription in a state. */
 function oldest(store: Store, tx: Tx, id: SubscriptionId, state: "pending" | "parked", limit: number) {
   return tx
     .selectFrom(byIndex(store, "deliveries", "deliveries_by_state"))

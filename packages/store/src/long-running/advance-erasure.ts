@@ -12,13 +12,14 @@ import { deleteEventsAndDeliveries } from "./retain.ts";
 
 type Row = Selectable<Tables["erasures"]>;
 
-/** Events looked at in one transaction: their payloads are read. */
+/** Maximum events examined in one transaction; their payloads are read. */
 const EVENTS_AT_ONCE = 100;
 const SUBSCRIPTIONS_AT_ONCE = 100;
 
 /**
- * Erases a little more, and counts it in the same transaction: a crash repeats and skips nothing. Undefined: there is no
- * such erasure.
+ * Takes one step of an erasure and counts it in the same transaction, so a crash repeats and skips nothing.
+ *
+ * @returns the erasure; undefined: not found
  */
 export async function advanceErasure(
   store: Store,
@@ -49,12 +50,15 @@ async function eraseMatching(store: Store, tx: Tx, row: Row, now: number): Promi
   const ids = events.filter((event) => matchesKey(event.data.toString("utf8"), key)).map((event) => event.id);
   const { isAll, ...erased } = await erase(tx, row, ids, events.length);
   if (!isAll) return erased;
-  // The receipt keeps what was looked for as a hash.
+  // The receipt keeps only a hash of the value.
   if (events.length < EVENTS_AT_ONCE) return { ...erased, ...completed(now), sealed_value: null };
   return { ...erased, cursor_id: events.at(-1)?.id ?? row.cursor_id };
 }
 
-/** First nothing more is sent or accepted, then what was is deleted, and at last what it was done for. */
+/**
+ * Erases an account: ends its subscriptions first, so that nothing more is sent, then deletes its events and
+ * deliveries, and finally everything else that belongs to it.
+ */
 async function eraseAccount(store: Store, tx: Tx, row: Row, now: number): Promise<Partial<Row>> {
   const live = await tx
     .selectFrom("subscriptions")
@@ -65,21 +69,23 @@ async function eraseAccount(store: Store, tx: Tx, row: Row, now: number): Promis
     .execute();
   for (const { id } of live) await endIn(tx, id, "its account is erased", now);
   if (live.length > 0) return {};
-  // From the beginning each time: those before are gone, and none that was accepted at the last moment is missed.
+  // From the beginning each time: earlier events are already deleted, and one that was accepted at the last
+  // moment is found.
   const events = await eventsAfter(store, tx, { ...row, cursor_id: "" });
   const ids = events.map((event) => event.id);
   if (ids.length > 0) {
     const { isAll: _, ...erased } = await erase(tx, row, ids, ids.length);
     return erased;
   }
-  await eraseWhatIsLeft(tx, row.account_id);
+  await eraseRemainder(tx, row.account_id);
   return completed(now);
 }
 
-async function eraseWhatIsLeft(tx: Tx, accountId: AccountId): Promise<void> {
+async function eraseRemainder(tx: Tx, accountId: AccountId): Promise<void> {
   const ofSubscriptions = tx.selectFrom("subscriptions").select("id").where("account_id", "=", accountId);
-  await tx.deleteFrom("turns").where("subscription_id", "in", ofSubscriptions).execute();
-  await tx.deleteFrom("signing_keys").where("subscription_id", "in", ofSubscriptions).execute();
+  for (const table of ["turns", "turn_slots", "signing_keys"] as const) {
+    await tx.deleteFrom(table).where("subscription_id", "in", ofSubscriptions).execute();
+  }
   const ofTypes = tx.selectFrom("event_types").select("id").where("account_id", "=", accountId);
   await tx.deleteFrom("event_type_versions").where("event_type_id", "in", ofTypes).execute();
   for (const table of [
@@ -96,7 +102,8 @@ async function eraseWhatIsLeft(tx: Tx, accountId: AccountId): Promise<void> {
   ] as const) {
     await tx.deleteFrom(table).where("account_id", "=", accountId).execute();
   }
-  // The number stays, so that nobody gets it again and the receipt has something to name.
+  // The account's row stays, so that its number is never assigned again and the receipt refers to an existing
+  // account.
   await tx.updateTable("accounts").set({ name: "erased" }).where("id", "=", accountId).execute();
 }
 
@@ -117,7 +124,7 @@ async function erase(
   ids: readonly EventId[],
   examined: number,
 ): Promise<Partial<Row> & { isAll: boolean }> {
-  // First, or a fan-out would go on meanwhile.
+  // First, so that no fan-out continues meanwhile.
   if (ids.length > 0) await tx.deleteFrom("fanouts").where("event_id", "in", ids).execute();
   const { isAll, deliveries, attempts } = await deleteEventsAndDeliveries(tx, ids);
   const counted = { deliveries: row.deliveries + deliveries, attempts: row.attempts + attempts };

@@ -22,15 +22,23 @@ type DeliveryRow = Insertable<Tables["deliveries"]>;
 type Row = Selectable<Tables["recoveries"]>;
 type Subscription = Selectable<Tables["subscriptions"]>;
 
-/** What one step found: deliveries to make, and where it ended; `cursor` undefined: at the end. */
+/**
+ * The result of one step: the deliveries to create, and where the step ended. `cursor` undefined: it was the
+ * last step.
+ */
 type Step = { readonly examined: number; readonly rows: DeliveryRow[]; readonly cursor: string | undefined };
 
-/** Failed ones: the schedule was used up, or the target may not be called; and cancelled ones. */
+/**
+ * The states that a recovery sends again: the schedule was used up, the target may not be called, or the
+ * delivery was cancelled.
+ */
 const RECOVERABLE = ["exhausted", "blocked", "cancelled"] as const;
 
 /**
- * Makes a recovery's next deliveries, those of one second of its rate at most, and moves its cursor in the same transaction: a crash repeats and
- * skips nothing, and two that do it at once take turns. Undefined: there is no such recovery.
+ * Creates a recovery's next deliveries, at most as many as its rate allows in one second, and moves its
+ * cursor in the same transaction. A crash repeats and skips nothing, and concurrent callers take turns.
+ *
+ * @returns the recovery, and how many deliveries this step created; undefined: not found
  */
 export async function advanceRecovery(
   store: Store,
@@ -76,7 +84,8 @@ async function recover(store: Store, tx: Tx, row: Row, { limit, now }: Bounds): 
     tx,
     candidates.map((candidate) => candidate.subscription_id),
   );
-  // Looked up under their locks: another recovery, or a resend, may be making a newer one.
+  // Read while the subscriptions are locked, since another recovery or a resend may be creating a newer
+  // delivery.
   const newest = await newestOf(
     tx,
     candidates.map((candidate) => candidate.event_id),
@@ -92,7 +101,7 @@ async function recover(store: Store, tx: Tx, row: Row, { limit, now }: Bounds): 
       deliveryRow(origin, {
         subscriptionId: subscription.id,
         parks: parks(subscription),
-        // Ingest reaches a URL once for each event; this one is asked for beyond that.
+        // Ingest reaches a URL once per event. A random key lets this delivery exist besides that one.
         targetHash: sha256(subscription.target_hash, randomBytes(16)),
       }),
     );
@@ -132,8 +141,8 @@ async function failedIn(
 }
 
 async function replay(store: Store, tx: Tx, row: Row, { limit, now }: Bounds): Promise<Step> {
-  const of = row.subscription_id;
-  const subscription = of === null ? undefined : (await liveSubscriptions(store, tx, [of])).get(of);
+  const id = row.subscription_id;
+  const subscription = id === null ? undefined : (await liveSubscriptions(store, tx, [id])).get(id);
   if (subscription === undefined) return { examined: 0, rows: [], cursor: undefined };
   const wanted = await wantedBy(tx, subscription.id);
   const events = await tx
@@ -151,9 +160,9 @@ async function replay(store: Store, tx: Tx, row: Row, { limit, now }: Bounds): P
   );
   const ids = candidates.map((event) => event.id);
   const intact = await intactEvents(tx, ids);
-  const had = await hadDeliveryOf(tx, ids, subscription);
+  const delivered = await eventsDelivered(tx, ids, subscription);
   const rows = candidates
-    .filter((event) => intact.has(event.id) && !had.has(event.id))
+    .filter((event) => intact.has(event.id) && !delivered.has(event.id))
     .map((event) =>
       deliveryRow(originOf(row, event.id, event.event_type, now), {
         subscriptionId: subscription.id,
@@ -164,8 +173,8 @@ async function replay(store: Store, tx: Tx, row: Row, { limit, now }: Bounds): P
   return { examined: candidates.length, rows, cursor: events.length < limit ? undefined : events.at(-1)?.id };
 }
 
-/** Which of these events had a delivery to this subscription or its URL, or were tests. */
-async function hadDeliveryOf(
+/** Returns which of these events have a delivery to this subscription or its URL, or were tests. */
+async function eventsDelivered(
   tx: Tx,
   ids: readonly EventId[],
   subscription: Subscription,
@@ -197,7 +206,10 @@ async function wantedBy(tx: Tx, subscriptionId: SubscriptionId): Promise<(eventT
   return (eventType) => types.has(eventType) || (types.has(ALL_EVENT_TYPES) && !isOperational(eventType));
 }
 
-/** The newest delivery of each event to each subscription: an older one was sent again since. */
+/**
+ * Returns the newest delivery of each event to each subscription. Older deliveries have been sent again
+ * since.
+ */
 async function newestOf(tx: Tx, eventIds: readonly EventId[]): Promise<Map<string, string>> {
   if (eventIds.length === 0) return new Map();
   const rows = await tx
@@ -210,7 +222,10 @@ async function newestOf(tx: Tx, eventIds: readonly EventId[]): Promise<Map<strin
   return new Map(rows.map((row) => [`${row.event_id} ${row.subscription_id}`, row.newest]));
 }
 
-/** Held, so that none ends or is paused before its deliveries are made. */
+/**
+ * Locks the live ones of these subscriptions, so that none ends or is paused before its deliveries are
+ * created.
+ */
 async function liveSubscriptions(
   store: Store,
   tx: Tx,

@@ -5,35 +5,36 @@ import type { Store } from "../database/store.ts";
 import type { Tables } from "../database/tables.ts";
 import { transact } from "../database/transact.ts";
 
-/** The erasing of an account, or of its events that have a key; once completed, the receipt of it. */
+/** An erasure of an account, or of those of its events that have a key. Once completed, it is the receipt. */
 export type Erasure = {
   readonly id: ErasureId;
   readonly accountId: AccountId;
   /** Null: the whole account. */
   readonly pointer: string | null;
-  /** SHA-256 of the value that was looked for; the value itself goes with the end. */
+  /** SHA-256 of the value to look for. The value itself is deleted when the erasure completes. */
   readonly valueHash: Uint8Array | null;
   readonly state: "running" | "completed";
   readonly examined: number;
   readonly events: number;
   readonly deliveries: number;
   readonly attempts: number;
-  /** A SHA-256 over the ids of what was erased, in its order. */
+  /** A SHA-256 over the ids of the erased events, in their order. */
   readonly digest: Uint8Array;
   readonly createdAt: number;
   readonly endedAt: number | null;
 };
 
-/** How long a workflow may be silent before it is started once more, which is harmless where it runs. */
+/** A workflow that has been silent for this long is started again, which is harmless if it runs. */
 const WORKFLOW_CHECK_MS = 60_000;
 
-/** What the value that events are found by is sealed for: it is personal data. */
+/** The seal context of the value to look for, which is personal data. */
 export const erasureContext = (id: number) => `erasure ${id}`;
 
 /**
- * Writes down what is to be erased; the worker does it. With a whole account its tokens are revoked at once.
+ * Creates an erasure, which the worker then carries out. If it is of a whole account, the account's tokens
+ * are revoked at once.
  *
- * @throws Refusal `not_found` where there is no such account
+ * @throws Refusal `not_found` if the account does not exist
  */
 export async function createErasure(
   store: Store,
@@ -49,7 +50,7 @@ export async function createErasure(
       throw new Refusal("not_found", `there is no account ${accountId}`, { field: "account_id" });
     }
     if (key === null) {
-      // First: a link that is being opened is waited for, and its token revoked.
+      // First, because this waits for a link that is being opened; the update below then revokes its token.
       await tx.deleteFrom("portal_links").where("account_id", "=", accountId).execute();
       await tx
         .updateTable("tokens")
@@ -93,7 +94,7 @@ export async function getErasure(store: Store, id: ErasureId): Promise<Erasure |
   return row && erasureOf(row);
 }
 
-/** Erasures that are not over and whose workflow is not known to run. */
+/** Returns running erasures whose workflow is not known to run. */
 export async function listUnstartedErasures(
   store: Store,
   { now, limit }: { now: number; limit: number },
@@ -103,12 +104,13 @@ export async function listUnstartedErasures(
     .selectAll()
     .where("state", "=", "running")
     .where((eb) => eb.or([eb("workflow_at", "is", null), eb("workflow_at", "<", now - WORKFLOW_CHECK_MS)]))
+    .orderBy("workflow_at")
     .limit(limit)
     .execute();
   return rows.map(erasureOf);
 }
 
-/** Its workflow was started. */
+/** Notes that the erasure's workflow was started. */
 export async function markErasureStarted(
   store: Store,
   { id, now }: { id: ErasureId; now: number },

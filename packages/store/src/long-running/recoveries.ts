@@ -36,14 +36,14 @@ export type Recovery = {
   readonly endedAt: number | null;
 };
 
-/** How long a workflow may be silent before it is started once more, which is harmless where it runs. */
+/** A workflow that has been silent for this long is started again, which is harmless if it runs. */
 const WORKFLOW_CHECK_MS = 60_000;
 
 /**
- * Writes down that deliveries are to be recovered, or events replayed; the worker does it. A paused or disabled
- * subscription that is named for recovery is resumed.
+ * Creates a recovery or replay, which the worker then carries out. Recovering a paused or disabled
+ * subscription resumes it.
  *
- * @throws Refusal `not_found`, or `wrong_state` where the subscription has ended
+ * @throws Refusal `not_found` if the subscription does not exist, `wrong_state` if it has ended
  */
 export async function createRecovery(
   store: Store,
@@ -129,7 +129,7 @@ export async function getRecovery(
   return row && recoveryOf(row);
 }
 
-/** An account's recoveries, newest first, those before `before`. */
+/** Returns an account's recoveries before `before`, newest first. */
 export async function listRecoveries(
   store: Store,
   { accountId, before, limit }: { accountId: AccountId; before?: RecoveryId; limit: number },
@@ -145,9 +145,10 @@ export async function listRecoveries(
 }
 
 /**
- * Pauses, resumes or cancels; doing it twice changes nothing. Undefined: there is no such recovery.
+ * Pauses, resumes or cancels a recovery. Doing so twice changes nothing.
  *
- * @throws Refusal `wrong_state` for one that has come to its end in another way
+ * @returns undefined: not found
+ * @throws Refusal `wrong_state` if the recovery has ended in another way
  */
 export async function changeRecovery(
   store: Store,
@@ -172,7 +173,9 @@ export async function changeRecovery(
   return recovery;
 }
 
-/** Recoveries that are not over and whose workflow is not known to run, longest unseen first. */
+/**
+ * Returns running and paused recoveries whose workflow is not known to run, those silent for longest first.
+ */
 export async function listUnstartedRecoveries(
   store: Store,
   { now, limit }: { now: number; limit: number },
@@ -188,7 +191,7 @@ export async function listUnstartedRecoveries(
   return rows.map(recoveryOf);
 }
 
-/** Its workflow was started, or has just worked. */
+/** Notes that the recovery's workflow was started, or has just worked. */
 export async function markRecoveryStarted(
   store: Store,
   { id, now }: { id: RecoveryId; now: number },

@@ -6,18 +6,18 @@ import { erasureContext } from "./erasures.ts";
 const ROWS_AT_ONCE = 500;
 
 /**
- * Seals every secret that an earlier key sealed with the current one, so that the earlier one can be taken away.
- * Services may run meanwhile: a value that changes under it is left to whoever changed it.
+ * Seals again, with the current key, every secret that an earlier key sealed. The earlier key can then be
+ * removed. Services may run meanwhile: a value that changes concurrently keeps its new content.
  *
- * @returns how many values were sealed anew
- * @throws SealError where a key is missing
+ * @returns how many values were resealed
+ * @throws SealError if a key is missing
  */
 export async function resealSecrets(store: Store): Promise<number> {
   const columns = (await resealColumn(store, "credential")) + (await resealColumn(store, "headers"));
   return columns + (await resealSigningKeys(store)) + (await resealErasures(store));
 }
 
-/** What a subscription's own row holds. */
+/** Reseals a column of `subscriptions`. */
 async function resealColumn(store: Store, column: "credential" | "headers"): Promise<number> {
   let resealed = 0;
   for (let after = 0 as SubscriptionId; ; ) {
@@ -30,7 +30,7 @@ async function resealColumn(store: Store, column: "credential" | "headers"): Pro
       .limit(ROWS_AT_ONCE)
       .execute();
     for (const { id, sealed } of rows) {
-      const next = sealed && anew(store, sealed, sealContextOf(id, column));
+      const next = sealed && sealAgain(store, sealed, sealContextOf(id, column));
       if (!next) continue;
       await store.db
         .updateTable("subscriptions")
@@ -55,9 +55,9 @@ async function resealSigningKeys(store: Store): Promise<number> {
       .orderBy("id")
       .limit(ROWS_AT_ONCE)
       .execute();
-    for (const { id, subscription_id: of, ...sealed } of rows) {
-      const secret = anew(store, sealed.secret, sealContextOf(of, "secret"));
-      const privateKey = anew(store, sealed.private_key, sealContextOf(of, "private_key"));
+    for (const { id, subscription_id: subscriptionId, ...sealed } of rows) {
+      const secret = sealAgain(store, sealed.secret, sealContextOf(subscriptionId, "secret"));
+      const privateKey = sealAgain(store, sealed.private_key, sealContextOf(subscriptionId, "private_key"));
       if (secret === undefined && privateKey === undefined) continue;
       await store.db
         .updateTable("signing_keys")
@@ -71,7 +71,7 @@ async function resealSigningKeys(store: Store): Promise<number> {
   }
 }
 
-/** Only those under way have something sealed, and they are few. */
+/** Only running erasures have a sealed value, and they are few. */
 async function resealErasures(store: Store): Promise<number> {
   let resealed = 0;
   const rows = await store.db
@@ -81,15 +81,21 @@ async function resealErasures(store: Store): Promise<number> {
     .where("sealed_value", "is not", null)
     .execute();
   for (const { id, sealed } of rows) {
-    const next = sealed && anew(store, sealed, erasureContext(id));
+    const next = sealed && sealAgain(store, sealed, erasureContext(id));
     if (!next) continue;
-    await store.db.updateTable("erasures").set({ sealed_value: next }).where("id", "=", id).execute();
+    await store.db
+      .updateTable("erasures")
+      .set({ sealed_value: next })
+      .where("id", "=", id)
+      // An erasure that has completed since keeps no value.
+      .where("sealed_value", "=", sealed)
+      .execute();
     resealed += 1;
   }
   return resealed;
 }
 
-/** Undefined: the current key has sealed it. */
-function anew({ sealer }: Store, sealed: Buffer, context: string): Buffer | undefined {
+/** Seals a value with the current key; undefined: the current key has already sealed it. */
+function sealAgain({ sealer }: Store, sealed: Buffer, context: string): Buffer | undefined {
   return sealer.isCurrent(sealed) ? undefined : sealer.seal(sealer.open(sealed, context), context);
 }

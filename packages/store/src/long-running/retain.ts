@@ -4,30 +4,30 @@ import type { Store } from "../database/store.ts";
 import { type Tx, transact } from "../database/transact.ts";
 import { OPEN_STATES } from "../deliveries/transitions.ts";
 
-/** What is deleted for its age, in the order in which a run does it. */
+/** The kinds of rows that are deleted for their age, in the order of a run. */
 export const RETENTION_KINDS = ["idempotency_keys", "attempts", "events", "changes"] as const;
 export type RetentionKind = (typeof RETENTION_KINDS)[number];
 
-/** How old each may become, in milliseconds. */
+/** The maximum age of each kind, in milliseconds. */
 export type RetentionAges = Readonly<Record<RetentionKind, number>>;
 
 export type RetentionStep = {
   readonly deleted: number;
-  /** Where to go on; undefined: nothing older is left. */
+  /** Where the next step starts; undefined: nothing older is left. */
   readonly cursor: string | undefined;
 };
 
-/** Rows looked at in one transaction: short enough that nobody waits for it. */
+/** Maximum rows examined in one transaction, short enough that nothing waits for it. */
 const ROWS_AT_ONCE = 200;
-/** Deliveries deleted in one transaction at most: one event may have gone to thousands of subscriptions. */
+/** Maximum deliveries deleted in one transaction: one event may have gone to thousands of subscriptions. */
 const DELIVERIES_AT_ONCE = 1_000;
 const COUNTER = 1;
 
 /**
- * Deletes a few of what is older than `before`. What is still needed stays, however old: events and attempts of deliveries
- * that are open.
+ * Deletes some rows that are older than `before`. Events and attempts of open deliveries stay, however old
+ * they are.
  *
- * @param cursor of the step before; empty: from the beginning
+ * @param cursor the cursor of the previous step; empty: from the beginning
  */
 export async function retain(
   store: Store,
@@ -104,7 +104,10 @@ async function deleteEvents(tx: Tx, before: number, cursor: string): Promise<Ret
   return { deleted, cursor: old.length < ROWS_AT_ONCE ? undefined : old.at(-1)?.id };
 }
 
-/** Deletes those of these events that have no open delivery, with all that is known of them. */
+/**
+ * Deletes the events that have no open delivery and no unfinished fan-out, with their deliveries and
+ * attempts.
+ */
 async function deleteClosedEvents(
   tx: Tx,
   ids: readonly EventId[],
@@ -124,8 +127,8 @@ async function deleteClosedEvents(
 }
 
 /**
- * Deletes events with their deliveries and attempts, and counts those. Of many deliveries it deletes some: the events go
- * with the last of them, at another call with the same ids.
+ * Deletes events with their deliveries and attempts, and counts the latter two. If there are too many
+ * deliveries, it deletes some of them and no event; call it again with the same ids until `isAll`.
  */
 export async function deleteEventsAndDeliveries(
   tx: Tx,
@@ -148,7 +151,7 @@ export async function deleteEventsAndDeliveries(
 
 async function deleteAttemptsOf(tx: Tx, ids: readonly DeliveryId[]): Promise<number> {
   let deleted = 0;
-  // One event may have thousands of deliveries.
+  // In chunks: one event may have thousands of deliveries.
   for (let from = 0; from < ids.length; from += ROWS_AT_ONCE) {
     const { numDeletedRows } = await tx
       .deleteFrom("attempts")
@@ -159,7 +162,7 @@ async function deleteAttemptsOf(tx: Tx, ids: readonly DeliveryId[]): Promise<num
   return deleted;
 }
 
-/** By whole batches, so that it is clear which cursors are too old. */
+/** Deletes changes by whole batches, so that it is clear which cursors are too old. */
 async function deleteChanges(tx: Tx, before: number): Promise<RetentionStep> {
   const { batch } = await tx
     .selectFrom("delivery_changes")

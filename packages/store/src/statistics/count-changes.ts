@@ -21,13 +21,14 @@ import {
 } from "./statistics.ts";
 
 /*
- * The counters of `statistics` follow the log of changes. The worker reads the changes after a cursor in their order,
- * adds them to the counters, and moves the cursor in the same transaction. So each change is counted once, whatever
- * crashes, and neither ingest nor an attempt pays for it. A change says its cause, so nothing else is read.
+ * The counters of `statistics` follow the log of changes. The worker reads the changes after a cursor in
+ * their order, adds them to the counters, and moves the cursor in the same transaction. Each change is
+ * therefore counted once, whatever crashes, and neither ingest nor an attempt pays for it. A change names its
+ * cause, so no other table is read.
  */
 
 const CURSOR = 1;
-/** Changes counted in one transaction. */
+/** Maximum changes counted in one transaction. */
 const COUNTED_AT_ONCE = 500;
 /** How long each span's counters are kept: a little longer than they are shown. */
 const KEPT_MS: Readonly<Record<SpanMs, number>> = { 60000: 2 * 3_600_000, 900000: 31 * 24 * 3_600_000 };
@@ -43,7 +44,11 @@ type Change = {
   readonly changed_at: number;
 };
 
-/** @returns how many changes were counted */
+/**
+ * Counts the next changes.
+ *
+ * @returns how many changes were counted
+ */
 export async function countChanges(store: Store): Promise<number> {
   return await transact(store, async (tx) => {
     const query = tx.selectFrom("statistics_cursor").selectAll().where("id", "=", CURSOR);
@@ -61,7 +66,7 @@ export async function countChanges(store: Store): Promise<number> {
   });
 }
 
-/** Deletes counters that nobody is shown any more. */
+/** Deletes counters that are too old to be shown. */
 export async function forgetOldCounts(store: Store, now: number): Promise<void> {
   for (const spanMs of SPANS_MS) {
     await store.db
@@ -103,7 +108,8 @@ function countedBySpan(changes: readonly Change[]): Iterable<Counted> {
 const CREATED: ReadonlySet<string> = new Set(CREATION_CAUSES);
 
 function countsOfChange({ cause, state, attempt_ms: tookMs, last_outcome: outcome }: Change): Counts {
-  // A delivery that was cancelled during its attempt stays cancelled: the attempt counts, the delivery does not.
+  // A delivery that was cancelled during its attempt stays cancelled: the attempt counts, the delivery does
+  // not.
   const hasEnded = tookMs !== null;
   return {
     events: cause === "ingested" || cause === "tested" ? 1 : 0,
@@ -116,7 +122,9 @@ function countsOfChange({ cause, state, attempt_ms: tookMs, last_outcome: outcom
   };
 }
 
-/** Nobody else writes these rows: the cursor's lock is held. */
+/**
+ * Adds to one row of counters. No other process writes it, because the transaction holds the cursor's lock.
+ */
 async function add(tx: Tx, { accountId, spanMs, fromAt, counts }: Counted): Promise<void> {
   const row = await tx
     .selectFrom("statistics")
@@ -144,6 +152,6 @@ async function add(tx: Tx, { accountId, spanMs, fromAt, counts }: Counted): Prom
 }
 
 function tookOf(durationMs: number): number[] {
-  const place = TOOK_UP_TO_MS.findIndex((upTo) => durationMs <= upTo);
-  return NO_COUNTS.took.map((_zero, i) => (i === (place < 0 ? TOOK_UP_TO_MS.length : place) ? 1 : 0));
+  const bucket = TOOK_UP_TO_MS.findIndex((upTo) => durationMs <= upTo);
+  return NO_COUNTS.took.map((_zero, i) => (i === (bucket < 0 ? TOOK_UP_TO_MS.length : bucket) ? 1 : 0));
 }

@@ -5,7 +5,7 @@ import { byIndex } from "../database/by-index.ts";
 import type { Store } from "../database/store.ts";
 import type { Tables } from "../database/tables.ts";
 
-/** What happened in a span of time. */
+/** The counters of a span of time. */
 export type Counts = {
   readonly events: number;
   readonly deliveries: number;
@@ -13,11 +13,17 @@ export type Counts = {
   readonly failed: number;
   readonly attempts: number;
   readonly accepted: number;
-  /** How many attempts took at most {@link TOOK_UP_TO_MS} so long, each counted once; the last number are those that took longer. */
+  /**
+   * A histogram of durations: attempts that took at most each bound of {@link TOOK_UP_TO_MS} and longer than
+   * the bound before, then the attempts that took longer than all bounds.
+   */
   readonly took: readonly number[];
 };
 
-/** Near enough to tell a receiver that takes half a second from one that takes three; an attempt has 30 s at most. */
+/**
+ * Upper bounds of the histogram. Close enough to tell a receiver that takes half a second from one that takes
+ * three; an attempt takes at most 30 s.
+ */
 export const TOOK_UP_TO_MS = [
   5, 10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 15_000, 30_000,
 ] as const;
@@ -48,7 +54,12 @@ export function addCounts(one: Counts, other: Counts): Counts {
   };
 }
 
-/** How long this share of the attempts took at most, about; null where there are none. */
+/**
+ * Returns the duration within which this share of the attempts ended, estimated from the histogram.
+ *
+ * @param share from 0 to 1; 0.5 gives the median
+ * @returns milliseconds; null if there are no attempts
+ */
 export function quantileMs({ took }: Counts, share: number): number | null {
   const all = took.reduce((sum, count) => sum + count, 0);
   if (all === 0) return null;
@@ -56,7 +67,7 @@ export function quantileMs({ took }: Counts, share: number): number | null {
   for (const [i, count] of took.entries()) {
     const from = TOOK_UP_TO_MS[i - 1] ?? 0;
     const to = TOOK_UP_TO_MS[i] ?? from;
-    // As if they were spread evenly.
+    // Interpolates as if the attempts were spread evenly between the bounds.
     if (left <= count) return Math.round(from + (to - from) * (count === 0 ? 1 : left / count));
     left -= count;
   }
@@ -64,8 +75,8 @@ export function quantileMs({ took }: Counts, share: number): number | null {
 }
 
 /**
- * An account's counters from a time on, oldest first, put together to buckets that begin at multiples of `bucketMs`.
- * Reads one row for each span in that time.
+ * Returns an account's counters since a time, oldest first, summed into buckets that begin at multiples of
+ * `bucketMs`. Reads one row for each span in that time.
  */
 export async function readStatistics(
   store: Store,
@@ -90,17 +101,17 @@ export async function readStatistics(
   return [...buckets].map(([fromAt, counts]) => ({ fromAt, counts }));
 }
 
-/** What of an account waits, at a glance. */
+/** An overview of an account's deliveries that wait. */
 export type AccountBacklog = {
-  /** {@link COUNTED_MAX} at most of each. */
+  /** Each count stops at {@link COUNTED_MAX}. */
   readonly pending: number;
   readonly started: number;
   readonly parked: number;
-  /** Since when the oldest pending one waits; null: none does. */
+  /** When the oldest pending delivery was created; null: none is pending. */
   readonly oldestPendingAt: number | null;
 };
 
-/** Counting reads an index; with more than this the exact number says no more. */
+/** Counting reads an index entry per delivery, and beyond this the exact number says no more. */
 const COUNTED_MAX = 10_000;
 const ID_PREFIX = "dlv_";
 
@@ -118,7 +129,7 @@ export async function accountBacklog(store: Store, accountId: AccountId): Promis
       .executeTakeFirstOrThrow();
     return Number(counted);
   };
-  // Ids begin with their time.
+  // Ids begin with the time of their creation.
   const oldest = await inState("pending").orderBy("id").limit(1).executeTakeFirst();
   return {
     pending: await count("pending"),

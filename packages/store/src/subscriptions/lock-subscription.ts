@@ -6,11 +6,12 @@ import type { Tables } from "../database/tables.ts";
 import type { Tx } from "../database/transact.ts";
 
 /**
- * Reads a subscription's row and keeps others from changing it until the transaction is over. `"any"`:
- * whosever it is.
+ * Reads a subscription's row and locks it until the end of the transaction.
  *
- * @param ifLocked what becomes of a row that somebody else holds: `wait` for it, for 5 s and with an error
- *   after that, or `skip` it as if it were not there. Default: `wait`
+ * @param accountId the account that must own the subscription; `any`: whoever owns it
+ * @param ifLocked a row that another transaction holds: `wait` up to 5 s for it and then fail, or `skip` it
+ *   as if it did not exist. Default: `wait`
+ * @returns undefined: not found, or skipped
  */
 export async function lockSubscription(
   store: Store,

@@ -7,40 +7,44 @@ import {
 } from "@posthaste/domain";
 import type { Tx } from "../database/transact.ts";
 
-/** A subscription that is to get an event: the one chosen for its URL. */
+/** The subscription that gets an event: the one chosen for its URL. */
 export type Match = {
   readonly subscriptionId: SubscriptionId;
-  /** Its deliveries wait: it is paused or disabled, or those before them are being drained. */
+  /**
+   * New deliveries are parked: the subscription is paused or disabled, or its earlier deliveries are being
+   * drained.
+   */
   readonly parks: boolean;
   readonly targetHash: Buffer;
 };
 
-/** Whose event of which type is to be matched. */
+/** The event to match. */
 export type Matched = { readonly accountId: AccountId; readonly eventType: string };
 
 /** Sorts before every hash. */
 export const FIRST_HASH: Buffer = Buffer.alloc(0);
 
-/** Subscriptions looked at in one step of a walk: each step is a statement of a few milliseconds. */
-const LOOKED_AT_ONCE = 500;
+/** Subscriptions examined in one step of a walk: each step is a statement of a few milliseconds. */
+const EXAMINED_AT_ONCE = 500;
 
 /**
- * Finds who is to get an event now, in the order of their URLs' hashes. One event reaches one URL of an account once: of
- * several subscriptions with the same URL, an active one comes before a paused or disabled one, then the oldest.
+ * Finds the subscriptions that get an event now, in the order of their URLs' hashes. One event reaches one
+ * URL of an account once. Of several subscriptions with the same URL, an active one comes before a paused or
+ * disabled one, and then the oldest.
  *
- * Up to `limit` matches an index gives exactly those that want the event, and they are sorted here. Where there are more,
- * sorting all of them to have the first would take as long as there are many: so the account's subscriptions are walked in the
- * order of another index, and each is asked whether it wants the event.
+ * Up to `limit` matches, one index gives exactly the subscriptions that want the event, and they are sorted
+ * here. Beyond that, sorting all matches to take the first would cost more the more there are. Instead the
+ * account's subscriptions are walked in the order of another index, and each is checked for the event type.
  *
- * @returns all matches, or at least `limit` of the first ones
+ * @returns all matches, or at least the first `limit`
  */
-export async function matchSubscriptions(tx: Tx, of: Matched, limit: number): Promise<Match[]> {
+export async function matchSubscriptions(tx: Tx, event: Matched, limit: number): Promise<Match[]> {
   const rows = await tx
     .selectFrom("subscription_event_types as t")
     .innerJoin("subscriptions as s", "s.id", "t.subscription_id")
     .select(["s.id", "s.state", "s.draining", "s.target_hash"])
-    .where("t.account_id", "=", of.accountId)
-    .where("t.event_type", "in", wantedAs(of.eventType))
+    .where("t.account_id", "=", event.accountId)
+    .where("t.event_type", "in", wantedAs(event.eventType))
     .where("t.removed_at", "is", null)
     .where("s.state", "!=", "ended")
     .limit(limit)
@@ -48,31 +52,32 @@ export async function matchSubscriptions(tx: Tx, of: Matched, limit: number): Pr
   if (rows.length < limit) return matchesIn(rows);
   const found: Match[] = [];
   for (let after: Buffer | undefined = FIRST_HASH; after !== undefined && found.length < limit; ) {
-    const step: Walked = await walkSubscriptions(tx, of, { after, asOf: "now" });
+    const step: WalkStep = await walkSubscriptions(tx, event, { after, asOf: "now" });
     found.push(...step.matches);
     after = step.next;
   }
   return found;
 }
 
-type Walked = {
+type WalkStep = {
   readonly matches: Match[];
-  /** Where to go on; undefined: there are no more. */
+  /** Where the next step starts; undefined: this was the last. */
   readonly next: Buffer | undefined;
 };
 
 /**
- * One step along an account's subscriptions, in the order of their URLs' hashes.
+ * Takes one step along an account's subscriptions, in the order of their URLs' hashes.
  *
- * @param from.asOf leaves out what was subscribed later, and keeps what was unsubscribed later (but not what ended)
- * @param from.limit subscriptions looked at; default: {@link LOOKED_AT_ONCE}
+ * @param from.asOf a moment in the past: leaves out event types that were subscribed to later, and keeps
+ *   those that were unsubscribed later (but no subscription that has ended)
+ * @param from.limit subscriptions examined; default: {@link EXAMINED_AT_ONCE}
  */
 export async function walkSubscriptions(
   tx: Tx,
   { accountId, eventType }: Matched,
   from: { after: Buffer; asOf: { row: number; at: number } | "now"; limit?: number },
-): Promise<Walked> {
-  const { after, asOf, limit = LOOKED_AT_ONCE } = from;
+): Promise<WalkStep> {
+  const { after, asOf, limit = EXAMINED_AT_ONCE } = from;
   const subscriptions = tx
     .selectFrom("subscriptions")
     .select(["id", "state", "draining", "target_hash"])
@@ -84,9 +89,9 @@ export async function walkSubscriptions(
     .execute();
   const last = page.at(-1);
   if (last === undefined) return { matches: [], next: undefined };
-  // All of the last URL's belong to this step, for one of them is chosen.
+  // All subscriptions of the last URL belong to this step, because one of them is chosen.
   const ofLast = await subscriptions.where("target_hash", "=", last.target_hash).execute();
-  const looked = [...page.filter((row) => !row.target_hash.equals(last.target_hash)), ...ofLast];
+  const examined = [...page.filter((row) => !row.target_hash.equals(last.target_hash)), ...ofLast];
 
   const query = tx
     .selectFrom("subscription_event_types")
@@ -94,7 +99,7 @@ export async function walkSubscriptions(
     .where(
       "subscription_id",
       "in",
-      looked.map((row) => row.id),
+      examined.map((row) => row.id),
     )
     .where("event_type", "in", wantedAs(eventType));
   const wanting = await (asOf === "now"
@@ -105,14 +110,14 @@ export async function walkSubscriptions(
   ).execute();
   const ids = new Set(wanting.map((row) => row.subscription_id));
   return {
-    matches: matchesIn(looked.filter((row) => row.state !== "ended" && ids.has(row.id))),
+    matches: matchesIn(examined.filter((row) => row.state !== "ended" && ids.has(row.id))),
     next: page.length < limit ? undefined : last.target_hash,
   };
 }
 
 type Row = { id: SubscriptionId; state: SubscriptionState; draining: number; target_hash: Buffer };
 
-/** One for each URL, in order. */
+/** Chooses one subscription for each URL, in order. */
 function matchesIn(rows: readonly Row[]): Match[] {
   const rank = (row: Row) => (row.state === "active" ? 0 : 1);
   const sorted = [...rows].sort(
@@ -130,7 +135,7 @@ function matchesIn(rows: readonly Row[]): Match[] {
   return matches;
 }
 
-/** Whether what is made for this subscription now has to wait for it. */
+/** Returns whether a new delivery of this subscription is parked. */
 export function parks(row: { readonly state: SubscriptionState; readonly draining: number }): boolean {
   return row.state !== "active" || row.draining === 1;
 }

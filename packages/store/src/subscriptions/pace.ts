@@ -12,10 +12,10 @@ import type { Store } from "../database/store.ts";
 import type { Tables } from "../database/tables.ts";
 import type { Tx } from "../database/transact.ts";
 
-/** What an attempt is taken to take while none was measured. */
+/** Assumed duration of an attempt until one has been measured. */
 export const HOLD_DEFAULT_MS = 1_000;
 
-/** Where a subscription's attempts stand in line; `line` admits, `gate` sends. */
+/** The position of a subscription's attempts: `line` admits them, `gate` sends them. */
 export type Turns = {
   readonly accountId: AccountId;
   readonly line: Line;
@@ -26,7 +26,7 @@ export type Turns = {
 /** The columns that {@link ownPaceOf} reads. */
 export const PACE_COLUMNS = ["rate_per_1000s", "rate_burst", "concurrency"] as const;
 
-/** What its owner chose. */
+/** Returns the pace that the subscription's owner chose. */
 export function ownPaceOf(
   row: Pick<Selectable<Tables["subscriptions"]>, (typeof PACE_COLUMNS)[number]>,
   concurrencyDefault: number,
@@ -41,17 +41,18 @@ export function rateOf(
   return { perSecond: row.rate_per_1000s / 1_000, burst: row.rate_burst ?? 1 };
 }
 
-/** Reads a subscription's line and keeps other workers from it until the transaction is over. */
+/** Reads a subscription's line and locks it until the end of the transaction. */
 export async function lockTurns(store: Store, tx: Tx, id: SubscriptionId): Promise<Turns> {
   const turns = (await lockAllTurns(store, tx, [id])).get(id);
-  if (turns === undefined) throw new Error(`there is no line of subscription ${id}`);
+  if (turns === undefined) throw new Error(`subscription ${id} has no line`);
   return turns;
 }
 
 /**
- * The same of several, which are locked from the least id on, so that two who lock many never wait for each other.
+ * Reads and locks the lines of several subscriptions, in ascending order of their ids, so that two
+ * transactions that lock many never wait for each other.
  *
- * @returns in the order that was asked for
+ * @returns the lines in the order of `ids`; subscriptions without a line are left out
  */
 export async function lockAllTurns(
   store: Store,
@@ -78,7 +79,7 @@ export async function lockAllTurns(
   );
 }
 
-/** Gives a new subscription an empty line. */
+/** Creates the empty line of a new subscription. */
 export async function insertTurns(tx: Tx, accountId: AccountId, id: SubscriptionId): Promise<void> {
   const line = { line_us: EMPTY_LINE, gate_us: EMPTY_LINE, hold_ms: 0 };
   await tx
@@ -99,13 +100,19 @@ export async function writeTurns(
     .execute();
 }
 
-/** Has nobody wait by a rate that is no longer the subscription's; who was told a time already comes then. */
+/**
+ * Empties the line, so that no attempt waits by a rate that no longer applies. Attempts that already have a
+ * time keep it.
+ */
 export async function clearLine(tx: Tx, id: SubscriptionId): Promise<void> {
   await writeTurns(tx, id, { line: EMPTY_LINE, gate: EMPTY_LINE });
   await tx.deleteFrom("turn_slots").where("subscription_id", "=", id).execute();
 }
 
-/** How long retries take of late, so that those in line are told a time that is near the truth. */
+/**
+ * Updates the moving average of how long retries take. It lets retries in line get a time that is close to
+ * reality.
+ */
 export async function noteHold(tx: Tx, id: SubscriptionId, durationMs: number): Promise<void> {
   await tx
     .updateTable("turns")

@@ -5,32 +5,41 @@ import type { Store } from "../database/store.ts";
 import { type Tx, transact } from "../database/transact.ts";
 import { lockSubscription } from "./lock-subscription.ts";
 
-/** What deliveries of a subscription are signed with: a shared secret, and a key pair for those who share none. */
+/**
+ * A key that signs the deliveries of a subscription: a shared secret, and a key pair for receivers that share
+ * no secret.
+ */
 export type SigningKey = {
-  /** `whsec_` and Base64: signs `v1`, on both sides. */
+  /** `whsec_` and Base64: signs and verifies `v1`. */
   readonly secret: string;
   /** `whpk_` and Base64: verifies `v1a`. */
   readonly publicKey: string;
   readonly createdAt: number;
-  /** Null: the current one. */
+  /** Null: the current key. */
   readonly expiresAt: number | null;
 };
 
-/** A public half, for everyone. */
+/** The public half of a key, for everyone. */
 export type PublicKey = Pick<SigningKey, "publicKey" | "createdAt" | "expiresAt">;
 
-/** What the specification recommends at most is 64 bytes; 32 are as strong as the hash. */
+/** The specification recommends at most 64 bytes; 32 are as strong as the hash. */
 const SECRET_BYTES = 32;
 const KEY_SET_BYTES = 16;
-/** Signatures in one header; a rotation that would need more has to wait, or to end the others at once. */
+/**
+ * Maximum live keys, since every delivery carries a signature of each in one header. A rotation beyond this
+ * has to wait, or to end the earlier keys at once.
+ */
 export const LIVE_SIGNING_KEYS_MAX = 3;
 
-/** Names a subscription's public keys to those who have no token: too long to be guessed or counted through. */
+/**
+ * Returns a new name for a subscription's public keys, for callers without a token. It is too long to be
+ * guessed or enumerated.
+ */
 export function newKeySet(): string {
   return randomBytes(KEY_SET_BYTES).toString("base64url");
 }
 
-/** Gives a subscription a new key, within the transaction that holds its row. */
+/** Adds a new key to a subscription whose row the transaction holds. */
 export async function addSigningKey(
   tx: Pick<Tx, "insertInto">,
   sealer: Sealer,
@@ -56,10 +65,11 @@ export async function addSigningKey(
 }
 
 /**
- * Gives a subscription a new signing key. The one before signs too until `overlapMs` are over; with 0, all earlier
- * ones end at once. Undefined: there is no such subscription.
+ * Creates a new signing key for a subscription. The previous key signs too until `overlapMs` have passed;
+ * with 0, all earlier keys end at once.
  *
- * @throws Refusal `wrong_state` for an ended one, or while too many are live
+ * @returns undefined: not found
+ * @throws Refusal `wrong_state` if the subscription has ended, or while too many keys are live
  */
 export async function rotateSigningKey(
   store: Store,
@@ -100,7 +110,11 @@ export async function rotateSigningKey(
   });
 }
 
-/** The live ones, newest first, secrets included. Undefined: there is no such subscription. */
+/**
+ * Returns the live keys, newest first, including their secrets.
+ *
+ * @returns undefined: no such subscription
+ */
 export async function listSigningKeys(
   store: Store,
   { accountId, id, now }: { accountId: AccountId; id: SubscriptionId; now: number },
@@ -121,7 +135,10 @@ export async function listSigningKeys(
   }));
 }
 
-/** What deliveries of these subscriptions are signed with now: `whsec_…` and `whsk_…` of each live key, newest first. */
+/**
+ * Returns the keys that sign deliveries of these subscriptions now: `whsec_…` and `whsk_…` of each live key,
+ * newest first.
+ */
 export async function signingKeysFor(
   store: Store,
   ids: readonly SubscriptionId[],
@@ -130,17 +147,21 @@ export async function signingKeysFor(
   const keys = new Map<SubscriptionId, string[]>();
   for (const row of await liveKeys(store, ids, now)) {
     const id = row.subscription_id;
-    const of = keys.get(id) ?? [];
-    of.push(
+    const ofSubscription = keys.get(id) ?? [];
+    ofSubscription.push(
       store.sealer.open(row.secret, sealContextOf(id, "secret")),
       store.sealer.open(row.private_key, sealContextOf(id, "private_key")),
     );
-    keys.set(id, of);
+    keys.set(id, ofSubscription);
   }
   return keys;
 }
 
-/** The public halves of a subscription's live keys, newest first. Undefined: no live subscription has this key set. */
+/**
+ * Returns the public halves of a subscription's live keys, newest first.
+ *
+ * @returns undefined: no live subscription has this key set
+ */
 export async function listPublicKeys(
   store: Store,
   { keySet, now }: { keySet: string; now: number },
@@ -161,7 +182,8 @@ export async function listPublicKeys(
 }
 
 /**
- * Opens the secret that was sealed last: with wrong keys, every attempt would fail, so a service looks at its start.
+ * Opens the most recently sealed secret. A service calls this at its start, because with wrong keys every
+ * attempt would fail.
  *
  * @throws SealError
  */
@@ -194,12 +216,12 @@ async function liveExpiries(tx: Tx, id: SubscriptionId): Promise<(number | null)
   return rows.map((row) => row.expires_at);
 }
 
-/** What a sealed value belongs to; part of what is authenticated. */
+/** Returns the context of a sealed value, which the seal authenticates. */
 export function sealContextOf(
   id: SubscriptionId,
-  of: "secret" | "private_key" | "credential" | "headers",
+  purpose: "secret" | "private_key" | "credential" | "headers",
 ): string {
-  return `subscription/${id}/${of}`;
+  return `subscription/${id}/${purpose}`;
 }
 
 function base64(base64url: string): string {

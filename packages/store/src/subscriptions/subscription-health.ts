@@ -2,26 +2,26 @@ import type { AccountId, Outcome, SubscriptionId } from "@posthaste/domain";
 import { byIndex } from "../database/by-index.ts";
 import type { Store } from "../database/store.ts";
 
-/** How a receiver has done of late. */
+/** A receiver's recent attempts, and its deliveries that wait. */
 export type SubscriptionHealth = {
   readonly attempts: number;
   readonly accepted: number;
-  /** Null where there are no attempts, and so on. */
+  /** The median duration; null if there are no attempts, as for the fields below. */
   readonly p50Ms: number | null;
   readonly p95Ms: number | null;
   readonly lastOutcome: Outcome | null;
   readonly lastAttemptAt: number | null;
   readonly nextAttemptAt: number | null;
-  /** {@link COUNTED_MAX} at most, and of parked likewise. */
+  /** This count and `parked` stop at {@link COUNTED_MAX}. */
   readonly pending: number;
   readonly parked: number;
 };
 
-/** "Of late": what a page shows at a glance, and one look at an index reads. */
+/** How many of the newest deliveries count as recent: a page's worth, read by one index. */
 const DELIVERIES_MAX = 500;
 const COUNTED_MAX = 10_000;
 
-/** Undefined: there is no such subscription. */
+/** Returns how a receiver does at present; undefined: not found. */
 export async function subscriptionHealth(
   store: Store,
   { accountId, id }: { accountId: AccountId; id: SubscriptionId },

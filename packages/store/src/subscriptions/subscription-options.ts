@@ -5,26 +5,26 @@ import type { Tables } from "../database/tables.ts";
 import { rateOf } from "./pace.ts";
 import { sealContextOf } from "./signing-keys.ts";
 
-/** What an owner may choose for a subscription beside its URL and event types. */
+/** The options of a subscription that its owner may choose, besides its URL and event types. */
 export type SubscriptionOptions = {
-  /** The receiver's own, sent as `Authorization: Basic`; null: none. */
+  /** The credential that the receiver expects, sent as `Authorization: Basic`; null: none. */
   readonly credential: string | null;
   readonly acceptance: Acceptance;
   /** Null: the default. */
   readonly timeoutMs: number | null;
   /** For people; empty: none. */
   readonly description: string;
-  /** The owner's own, by key. */
+  /** The owner's own texts, by key. */
   readonly metadata: Readonly<Record<string, string>>;
-  /** How fast it may be sent to; null: no rate. */
+  /** The maximum rate of attempts; null: unlimited. */
   readonly rate: Rate | null;
-  /** Attempts under way at once; null: the default. */
+  /** Maximum attempts in flight at once; null: the default. */
   readonly concurrency: number | null;
-  /** Sent with every attempt, by lower-case name. Values may be secrets, so they are sealed. */
+  /** Headers sent with every attempt, by lower-case name. The values may be secrets, so they are sealed. */
   readonly headers: Readonly<Record<string, string>>;
 };
 
-/** The columns of the options that are given. Secrets are sealed for the row. */
+/** Returns the columns of the given options. Secrets are sealed for the row. */
 export function optionColumns(
   { sealer }: Store,
   id: SubscriptionId,
@@ -54,7 +54,10 @@ export function optionColumns(
   return columns;
 }
 
-/** The options that anyone who may read the subscription may see: of headers, their names. */
+/**
+ * Returns the options that every reader of the subscription may see. Of the headers, these are only the
+ * names.
+ */
 export function visibleOptions(row: Selectable<Tables["subscriptions"]>) {
   return {
     acceptance: row.acceptance,

@@ -19,7 +19,7 @@ import { clearLine, insertTurns } from "./pace.ts";
 import { addSigningKey, newKeySet, type SigningKey } from "./signing-keys.ts";
 import { optionColumns, type SubscriptionOptions, visibleOptions } from "./subscription-options.ts";
 
-/** When asking again may be worth it, where only somebody's deleting helps. */
+/** `Retry-After` of a full account, in which only deleting a subscription helps. */
 const ROOM_RETRY_AFTER_MS = 3_600_000;
 
 /** A target URL and the event types it wants. Its secrets stay in the store until an attempt needs them. */
@@ -36,32 +36,35 @@ export type Subscription = {
   /** For people; empty: none. */
   readonly description: string;
   readonly metadata: Readonly<Record<string, string>>;
-  /** Null: none. */
+  /** Null: unlimited. */
   readonly rate: Rate | null;
   /** Null: the default. */
   readonly concurrency: number | null;
-  /** Of the owner's own headers, in alphabetical order. */
+  /** Names of the owner's own headers, in alphabetical order. */
   readonly headerNames: readonly string[];
-  /** Whether it has a credential of the receiver's own. */
+  /** Whether the receiver's credential is set. */
   readonly hasCredential: boolean;
-  /** Names its public keys to those without a token. */
+  /** Names its public keys for callers without a token. */
   readonly keySet: string;
   readonly createdAt: number;
   readonly updatedAt: number;
   readonly endedAt: number | null;
-  /** Its parked deliveries are on their way, and new ones wait behind them. */
+  /** Its parked deliveries are being drained, and new ones are parked behind them. */
   readonly isDraining: boolean;
   /** The first failure since its last success; null: it is not failing. */
   readonly failingSince: number | null;
 };
 
-/** A subscription that was just made, with its signing key. */
+/** A subscription that was just created, with its signing key. */
 export type NewSubscription = Subscription & { readonly signingKey: SigningKey };
 
 type Row = Selectable<Tables["subscriptions"]>;
 
 /**
- * @throws Refusal `already_exists` where a live subscription of the account has this URL and one of these event types
+ * Creates a subscription.
+ *
+ * @throws Refusal `already_exists` if a live subscription of the account has this URL and one of these event
+ *   types, `too_many` if the account has `subscriptionsMax` live subscriptions
  */
 export async function createSubscription(
   store: Store,
@@ -69,7 +72,7 @@ export async function createSubscription(
     accountId: AccountId;
     targetUrl: string;
     eventTypes: readonly string[];
-    /** Live subscriptions that the account may have. Default: any number. */
+    /** Maximum live subscriptions of the account. Default: unlimited. */
     subscriptionsMax?: number;
     now: number;
   } & Pick<SubscriptionOptions, "credential" | "acceptance" | "timeoutMs"> &
@@ -78,7 +81,7 @@ export async function createSubscription(
   return await refusingDuplicates(store, (tx) => createIn(store, tx, input));
 }
 
-/** Ended ones too. */
+/** Returns a subscription, even an ended one; undefined: not found. */
 export async function getSubscription(
   store: Store,
   { accountId, id }: { accountId: AccountId; id: SubscriptionId },
@@ -86,16 +89,16 @@ export async function getSubscription(
   return await read(store.db, accountId, id);
 }
 
-/** An account's live subscriptions, oldest first, those after `after`. */
+/** Returns an account's live subscriptions after `after`, oldest first. */
 export async function listSubscriptions(
   store: Store,
   input: {
     accountId: AccountId;
     after?: SubscriptionId;
     limit: number;
-    /** Only those that are failing. */
+    /** Only failing subscriptions. */
     failing?: boolean;
-    /** Only those that want this event type. */
+    /** Only subscriptions that want this event type. */
     eventType?: string;
   },
 ): Promise<Subscription[]> {
@@ -123,9 +126,10 @@ export async function listSubscriptions(
 }
 
 /**
- * Changes what is given and leaves the rest. Undefined: there is no such subscription.
+ * Changes the given fields of a subscription and keeps the others.
  *
- * @throws Refusal `wrong_state` for an ended one, `already_exists` as at creation
+ * @returns undefined: not found
+ * @throws Refusal `wrong_state` if the subscription has ended, `already_exists` as at creation
  */
 export async function updateSubscription(
   store: Store,
@@ -164,7 +168,7 @@ async function createIn(
     })
     .executeTakeFirstOrThrow();
   const id = contractIdOf<SubscriptionId>(insertId);
-  // Secrets are sealed to their row, whose number is known only now.
+  // Secrets are sealed for their row, whose id is known only now.
   await tx
     .updateTable("subscriptions")
     .set(optionColumns(store, id, input))
@@ -174,22 +178,22 @@ async function createIn(
   const signingKey = await addSigningKey(tx, store.sealer, { accountId, subscriptionId: id }, now);
   await addEventTypes(tx, { accountId, id, targetUrl, eventTypes: input.eventTypes });
   const created = await read(tx, accountId, id);
-  if (created === undefined) throw new Error("a subscription that was just stored is not there");
+  if (created === undefined) throw new Error("a subscription that was just stored cannot be read");
   return { ...created, signingKey };
 }
 
 /**
- * Looks before anything is inserted: a number that was given out is not given again, even where its row is
- * rolled back, and who asks for the same again and again would use up everybody's. Of two at once the index
- * refuses one.
+ * Refuses a duplicate before anything is inserted. The database never assigns an id twice, even if its row is
+ * rolled back, so a caller that repeats the same request would use up everybody's ids. Of two concurrent
+ * requests, the index refuses one.
  *
  * @throws Refusal `already_exists`
  */
-async function requireFree(tx: Tx, of: Wish): Promise<void> {
+async function requireFree(tx: Tx, wanted: Wanted): Promise<void> {
   const taken = await tx
     .selectFrom("subscription_event_types")
     .select("id")
-    .where("live_key", "in", liveKeys(of))
+    .where("live_key", "in", liveKeys(wanted))
     .limit(1)
     .executeTakeFirst();
   if (taken !== undefined) throw alreadyExists();
@@ -197,7 +201,7 @@ async function requireFree(tx: Tx, of: Wish): Promise<void> {
 
 /** @throws Refusal `too_many` */
 async function requireRoom(store: Store, tx: Tx, accountId: AccountId, max: number): Promise<void> {
-  // The account's row is held, so that two at once cannot both find the last place free.
+  // The lock on the account's row keeps two concurrent calls from both taking the last place.
   const account = tx.selectFrom("accounts").select("id").where("id", "=", accountId);
   await lockRows(store, account).execute();
   const { live } = await tx
@@ -209,7 +213,7 @@ async function requireRoom(store: Store, tx: Tx, accountId: AccountId, max: numb
   if (Number(live) < max) return;
   throw new Refusal(
     "too_many",
-    `this account has ${max} subscriptions, as many as it may; delete some, or ask the operator for more`,
+    `this account has ${max} subscriptions, the maximum; delete some, or ask the operator for more`,
     { retryAfterMs: ROOM_RETRY_AFTER_MS },
   );
 }
@@ -239,10 +243,11 @@ async function updateIn(
   if (input.rate !== undefined) await clearLine(tx, id);
   const current = await liveEventTypes(tx, id);
   const wanted = input.eventTypes ?? current;
-  // A new URL is a new key for every type, so all are written anew; otherwise only those that change.
-  const moved = targetUrl !== before.target_url;
-  const removed = current.filter((type) => moved || !wanted.includes(type));
-  const added = wanted.filter((type) => moved || !current.includes(type));
+  // A new URL changes the live key of every event type, so all of them are replaced. Otherwise only the
+  // changed ones are.
+  const isNewUrl = targetUrl !== before.target_url;
+  const removed = current.filter((type) => isNewUrl || !wanted.includes(type));
+  const added = wanted.filter((type) => isNewUrl || !current.includes(type));
   if (removed.length > 0) await removeEventTypes(tx, id, removed, now);
   if (added.length > 0) await addEventTypes(tx, { accountId, id, targetUrl, eventTypes: added });
   return await read(tx, accountId, id);
@@ -262,13 +267,13 @@ export async function removeEventTypes(
   await (eventTypes === "all" ? query : query.where("event_type", "in", eventTypes)).execute();
 }
 
-type Wish = { accountId: AccountId; targetUrl: string; eventTypes: readonly string[] };
+type Wanted = { accountId: AccountId; targetUrl: string; eventTypes: readonly string[] };
 
-async function addEventTypes(tx: Tx, of: Wish & { id: SubscriptionId }): Promise<void> {
-  const keys = liveKeys(of);
-  const rows = of.eventTypes.map((eventType, i) => ({
-    subscription_id: of.id,
-    account_id: of.accountId,
+async function addEventTypes(tx: Tx, wanted: Wanted & { id: SubscriptionId }): Promise<void> {
+  const keys = liveKeys(wanted);
+  const rows = wanted.eventTypes.map((eventType, i) => ({
+    subscription_id: wanted.id,
+    account_id: wanted.accountId,
     event_type: eventType,
     removed_at: null,
     live_key: keys[i] ?? null,
@@ -276,8 +281,8 @@ async function addEventTypes(tx: Tx, of: Wish & { id: SubscriptionId }): Promise
   await insertRows(tx, "subscription_event_types", rows);
 }
 
-/** What no two live ones may have, by event type. */
-function liveKeys({ accountId, targetUrl, eventTypes }: Wish): Buffer[] {
+/** Returns the live key of each event type; no two live rows may share one. */
+function liveKeys({ accountId, targetUrl, eventTypes }: Wanted): Buffer[] {
   return eventTypes.map((eventType) => sha256(`${accountId}\n${eventType}\n${targetUrl}`));
 }
 
@@ -315,7 +320,7 @@ async function withEventTypes(db: Store["db"], rows: readonly Row[]): Promise<Su
       "in",
       rows.map((row) => row.id),
     )
-    // Of an ended subscription, what it wanted when it ended.
+    // For an ended subscription: the event types that it had when it ended.
     .where((eb) =>
       eb.or([
         eb("removed_at", "is", null),

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { padded } from "./few-texts.ts";
 
-test("a list ends with its last value again, until it has one of few lengths", () => {
+test("a list is padded with its last value to one of a few lengths", () => {
   expect(padded([])).toEqual([]);
   expect(padded([1])).toEqual([1]);
   expect(padded([1, 2, 3])).toEqual([1, 2, 3, 3]);

@@ -1,12 +1,15 @@
 import { type BinaryOperationNode, OperatorNode, SqliteQueryCompiler } from "kysely";
 
-/** From here on a list grows by as many. Most lists of the code are shorter: they have one of ten lengths. */
+/**
+ * Longer lists grow in steps of this many values. Most lists in the code are shorter and have one of ten
+ * lengths.
+ */
 const STEP = 512;
 
 /**
- * Repeats the last of some values until they are a power of two, or a multiple of {@link STEP}, so that a
- * statement with a list has few texts and not one for each number of values. A database that keeps statements
- * prepared finds each again.
+ * Repeats the last value until the length is a power of two, or a multiple of {@link STEP}. A statement with
+ * a list then has few texts instead of one per length, and a database that keeps statements prepared finds
+ * each again.
  */
 export function padded<T>(values: readonly T[]): readonly T[] {
   const { length } = values;
@@ -19,10 +22,10 @@ export function padded<T>(values: readonly T[]): readonly T[] {
 const LISTS = new Set(["in", "not in"]);
 
 /**
- * Writes lists with {@link padded} values: a value that is there twice changes nothing to what is in a list.
- * Node frees a prepared statement only when it collects all garbage, so that texts that come once cost
- * hundreds of megabytes. Lists stay far below SQLite's 32,766 variables. MySQL needs none of it: it prepares
- * no statement with a list.
+ * Pads every IN list with {@link padded}; a repeated value does not change which values are in the list. Node
+ * frees a prepared statement only at a full garbage collection, so texts that are used once would cost
+ * hundreds of megabytes. Lists stay far below SQLite's 32,766 variables. MySQL does not need this: it
+ * prepares no statement with a list.
  */
 export class FewTextsCompiler extends SqliteQueryCompiler {
   protected override visitBinaryOperation(node: BinaryOperationNode): void {

@@ -1,11 +1,14 @@
 /**
- * Statements whose text is the same each time they run, and whose parameters may travel in binary: a database may keep
- * them prepared. Others may not be: MySQL prepares a limit or an IN list of any length anew each time, and takes a number for
- * a double, which it compares with in other ways than with what is written out.
+ * Statements whose text never changes and whose parameters may be sent in binary: a database may keep them
+ * prepared. No other statement may be prepared. MySQL would prepare it again for each limit and each length
+ * of an IN list, and it takes a bound number for a double, which compares differently from a number written
+ * out.
  */
 const fixed = new Set<string>();
 
-/** Declares a statement to be one. As many as are written in the code, not as many as there are calls. */
+/**
+ * Declares a statement fixed. Only for texts that the code writes: their number must not grow with the calls.
+ */
 export function fixedStatement(text: string): string {
   fixed.add(text);
   return text;

@@ -44,7 +44,7 @@ function setup(statementMs: number) {
 
 describe("a connection", () => {
   test.each(["select 1", FIXED])(
-    "whose %s is not answered in time is closed, socket and all",
+    "is closed together with its socket if %s is not answered in time",
     async (text) => {
       const { ask, driver, stream, onSilent } = setup(SOON_MS);
       await expect(ask(text)).rejects.toThrow(DeadlinePassed);
@@ -54,7 +54,7 @@ describe("a connection", () => {
     },
   );
 
-  test("that was closed is sent nothing: the rest of a transaction fails at once", async () => {
+  test("that was closed is sent nothing, so the rest of a transaction fails at once", async () => {
     const { ask, sent } = setup(SOON_MS);
     await expect(ask("select 1")).rejects.toThrow(DeadlinePassed);
     const rest = await ask("rollback").catch((error: unknown) => error);
@@ -63,14 +63,14 @@ describe("a connection", () => {
     expect(sent.map(({ text }) => text)).toEqual(["select 1"]);
   });
 
-  test("that breaks between two statements tells the next, with a code", async () => {
+  test("that breaks between two statements fails the next one with a code", async () => {
     const { ask, driver, sent } = setup(NEVER_MS);
     driver.emit("error", Object.assign(new Error("reset"), { code: "ECONNRESET", fatal: true }));
     await expect(ask("select 1")).rejects.toMatchObject({ cause: { code: "ECONNRESET" } });
     expect(sent).toEqual([]);
   });
 
-  test("that breaks is told of once, though the driver tells twice of a prepared statement", async () => {
+  test("that breaks reports it once, although the driver reports a prepared statement twice", async () => {
     const { connection, sent } = setup(NEVER_MS);
     const answer = vi.fn();
     connection.query(FIXED, [], answer);
@@ -80,7 +80,7 @@ describe("a connection", () => {
     expect(answer).toHaveBeenCalledExactlyOnceWith(error, undefined);
   });
 
-  test("lives on after an error that is the statement's own", async () => {
+  test("survives an error of the statement", async () => {
     const { ask, sent } = setup(NEVER_MS);
     const failing = ask("select nonsense");
     sent[0]?.answer(Object.assign(new Error("no such column"), { code: "ER_BAD_FIELD_ERROR" }));
@@ -90,7 +90,7 @@ describe("a connection", () => {
     await expect(next).resolves.toEqual([]);
   });
 
-  test("lives on after values that the driver refuses to send", async () => {
+  test("survives values that the driver refuses to send", async () => {
     vi.useFakeTimers();
     const { ask, driver, sent } = setup(SOON_MS);
     driver.execute = () => {
@@ -103,7 +103,7 @@ describe("a connection", () => {
     await expect(next).resolves.toEqual([]);
   });
 
-  test("that is destroyed tells those whose statements are under way", async () => {
+  test("that is destroyed fails the statements in flight", async () => {
     const { ask, connection } = setup(NEVER_MS);
     const calls = [ask("select 1"), ask("select 2")];
     connection.destroy(new Error("the pool is closed"));

@@ -6,27 +6,30 @@ export type ConnectionsOptions = {
   readonly driver: Omit<PoolOptions, "connectionLimit" | "connectTimeout">;
   readonly size: number;
   readonly deadlines: Deadlines;
-  /** Statements that every new connection begins with. */
+  /** Statements that set up every new connection. */
   readonly session: readonly string[];
 };
 
 export type Connections = {
-  /** An idle one, or a new one that is set up. */
+  /** Returns an idle connection, or opens one and sets it up. */
   checkOut(): Promise<BoundedConnection>;
   close(): Promise<void>;
 };
 
 /**
- * An idle connection is closed after this, before the server closes it (`wait_timeout`) and complains in its
- * log.
+ * An idle connection is closed after this long, before the server closes it (`wait_timeout`) and logs a
+ * complaint.
  */
 const IDLE_MS = 30_000;
-/** An idle connection whose other end is gone is found after 20 s: this, and ten looks a second apart. */
+/**
+ * TCP keep-alive begins after this. An idle connection to a dead server is found after 20 s: this, and ten
+ * probes one second apart.
+ */
 const KEEP_ALIVE_AFTER_MS = 10_000;
-/** How long an orderly end of every connection may take. Statements still under way are cut off then. */
+/** How long an orderly close of all connections may take. Statements still in flight are then cut off. */
 const CLOSE_WITHIN_MS = 2_000;
 
-/** The driver's pool without its queue: it keeps connections, and makes new ones. */
+/** The driver's pool without its queue: it keeps connections and opens new ones. */
 export function createConnections(
   { driver, size, deadlines, session }: ConnectionsOptions,
   onRelease: () => void,
@@ -38,12 +41,12 @@ export function createConnections(
     keepAliveInitialDelay: KEEP_ALIVE_AFTER_MS,
     idleTimeout: IDLE_MS,
     gracefulEnd: true,
-    // The limit is the caller's: one more here, since the driver looks for idle connections only where it may
-    // have more than it may keep.
+    // The caller enforces the limit. The driver looks for idle connections to close only if it may open more
+    // than it may keep, hence one more here.
     connectionLimit: size + 1,
     maxIdle: size,
   });
-  // Kysely knows its connections by identity.
+  // Kysely identifies connections by object identity.
   const known = new WeakMap<PoolConnection, BoundedConnection>();
   const open = new Set<BoundedConnection>();
   let silentAt = Number.NEGATIVE_INFINITY;
@@ -71,7 +74,7 @@ export function createConnections(
   const endAll = async () => {
     const isOrderly = await new Promise<boolean>((resolve) => {
       const cancel = startDeadline(CLOSE_WITHIN_MS, () => resolve(false));
-      // A connection that cannot end in order is closed all the same.
+      // A connection that cannot end in order is closed anyway.
       pool.end(() => {
         cancel();
         resolve(true);
@@ -89,8 +92,8 @@ export function createConnections(
         const connection = known.get(raw);
         if (connection === undefined) return await setUp(raw);
         if (connection.answeredAt() > silentAt) return connection;
-        // It has not answered since another one fell silent, and after a failover all of them lead to a
-        // server that is gone. A new one costs milliseconds; this one may cost a deadline.
+        // It has not answered since another connection fell silent, and after a failover all old connections
+        // lead to a dead server. A new connection costs milliseconds; this one may cost a deadline.
         connection.destroy(new Error("another connection to the database fell silent"));
       }
     },

@@ -4,22 +4,22 @@ import type { BoundedConnection } from "./mysql-connection.ts";
 import { type ConnectionsOptions, createConnections } from "./mysql-connections.ts";
 import { createPlaces } from "./places.ts";
 
-/** A pool that lets nobody wait without end. */
+/** A pool in which no caller waits forever. */
 export type BoundedPool = MysqlPool & {
   /**
-   * Resolves if the database answers. It goes before other callers: a busy pool is not a database that is
-   * away.
+   * Resolves if the database answers. It goes ahead of other callers: a busy pool does not mean an
+   * unavailable database.
    */
   ping(): Promise<void>;
-  /** Closes every connection, those in use too. */
+  /** Closes every connection, including those in use. */
   close(): Promise<void>;
 };
 
 /**
- * A pool with the deadlines that the driver's own lacks.
+ * Creates a pool with the deadlines that the driver's own pool lacks.
  *
- * Callers wait here and not in the driver's queue. Nobody can leave that one: in an outage it would grow by
- * every call that was given up.
+ * Callers wait here and not in the driver's queue. A caller cannot leave that queue, so in an outage it would
+ * grow by every call that was given up.
  */
 export function createBoundedPool(options: ConnectionsOptions): BoundedPool {
   const { size, deadlines } = options;
@@ -35,12 +35,12 @@ export function createBoundedPool(options: ConnectionsOptions): BoundedPool {
       let isGivenUp = false;
       const cancel = startDeadline(endAt - performance.now(), () => {
         isGivenUp = true;
-        reject(new DeadlinePassed(`no connection to the database within ${acquireMs} ms`));
+        reject(new DeadlinePassed(`got no connection to the database within ${acquireMs} ms`));
       });
       connecting.then(
         (connection) => {
           cancel();
-          // It comes too late for this caller, and goes to the next.
+          // Too late for this caller: the connection goes to the next.
           if (isGivenUp) connection.release();
           else resolve(connection);
         },
@@ -60,8 +60,8 @@ export function createBoundedPool(options: ConnectionsOptions): BoundedPool {
   return {
     getConnection(done) {
       acquire({ isFirst: false }).then(
-        // Kysely asks for the rest of a connection only to have the server cancel a query, which nobody does
-        // here.
+        // Kysely uses the rest of a connection only to cancel a query on the server, and no caller here does
+        // that.
         (connection) => done(null, connection as BoundedConnection & MysqlPoolConnection),
         (error: unknown) => done(error, undefined as never),
       );

@@ -9,23 +9,23 @@ import type { Deadlines } from "./deadlines.ts";
 import { createBoundedPool } from "./mysql-pool.ts";
 import { codeOf, hasCode, type Seam } from "./seam.ts";
 
-/** A lock not had in this time means that somebody hangs; the transaction is run again. */
+/** A longer wait for a lock means that its holder hangs. The transaction is then run again. */
 const LOCK_WAIT_S = 5;
 /**
- * The server ends a session that hears nothing from its client for so long, and rolls its transaction back. A
- * client that closed its connection while no packet got through would otherwise leave its locks for hours.
+ * The server ends a session that hears nothing from its client for this long, and rolls its transaction back.
+ * Otherwise a client that closed its connection while no packet got through would leave its locks for hours.
  * The pool closes idle connections in half of that time.
  */
 const SILENT_CLIENT_S = 60;
 /**
- * Statements that each connection keeps prepared, the last used ones. A server keeps 16,382 for all of its clients unless told
- * otherwise: enough for 250 connections.
+ * Prepared statements that each connection keeps; the least recently used is dropped first. A server keeps
+ * 16,382 for all its clients by default: enough for 250 connections.
  */
 const PREPARED_MAX = 64;
 
 /**
- * Each connection reads what is committed, without the gap locks that make concurrent inserts deadlock, and refuses
- * values that do not fit instead of cutting them.
+ * Each connection reads committed data, without the gap locks that make concurrent inserts deadlock, and
+ * refuses values that do not fit instead of truncating them.
  */
 const SESSION = [
   "set session transaction isolation level read committed",
@@ -59,7 +59,7 @@ function isAway(error: unknown): boolean {
   return hasCode(error, (code) => AWAY.has(code));
 }
 
-/** MySQL ≥ 8 or MariaDB ≥ 10.6: what both know, nothing else. */
+/** MySQL ≥ 8 or MariaDB ≥ 10.6. Uses only what both support. */
 export function mysqlSeam(url: string, poolSize: number, deadlines: Deadlines): Seam {
   const poolOf = (size: number, statementMs: number) =>
     createBoundedPool({
@@ -77,7 +77,7 @@ export function mysqlSeam(url: string, poolSize: number, deadlines: Deadlines): 
   return {
     name: "mysql",
     dialect: new BoundedMysqlDialect({ pool }),
-    // Altering a large table takes minutes, and so does waiting for another process that does it.
+    // Altering a large table takes minutes, and so does waiting for another process that alters it.
     migrationDialect: () =>
       new BoundedMysqlDialect({ pool: async () => poolOf(1, Number.POSITIVE_INFINITY) }),
     ping: pool.ping,
@@ -117,8 +117,8 @@ class BoundedMysqlDialect extends MysqlDialect {
 
 class BoundedMysqlDriver extends MysqlDriver {
   /**
-   * The server rolls a transaction back when its connection is gone. The caller learns what went wrong
-   * before, not that there is nothing to roll back.
+   * Ignores a lost connection: the server rolls its transaction back by itself. The caller sees the original
+   * error, not that there is nothing to roll back.
    */
   override async rollbackTransaction(connection: DatabaseConnection): Promise<void> {
     try {

@@ -4,7 +4,7 @@ import { createPlaces } from "./places.ts";
 
 const NEVER_MS = 1_000_000;
 
-/** One place that is taken, and who has got it since. */
+/** A single place that is taken, and the names of the callers that got it afterwards. */
 async function setup() {
   const places = createPlaces(1);
   await places.take({ withinMs: NEVER_MS, isFirst: false });
@@ -19,7 +19,7 @@ async function setup() {
 }
 
 describe("places", () => {
-  test("are given in the order in which they were asked for, but for who goes first", async () => {
+  test("are given in the order of the requests, except to a caller that goes first", async () => {
     const { take, give, got } = await setup();
     const all = [take("a"), take("b"), take("ping", { isFirst: true })];
     await give();
@@ -30,7 +30,7 @@ describe("places", () => {
     expect(got).toEqual(["ping", "a", "b"]);
   });
 
-  test("go past who gave up waiting", async () => {
+  test("skip a caller that gave up waiting", async () => {
     const { take, give, got } = await setup();
     const late = take("late", { withinMs: 1 });
     const next = take("next");
@@ -40,7 +40,7 @@ describe("places", () => {
     expect(got).toEqual(["next"]);
   });
 
-  test("that nobody waits for are kept for who comes", async () => {
+  test("that nobody waits for are free for the next caller", async () => {
     const { take, give, got } = await setup();
     await give();
     await take("a");
@@ -51,7 +51,7 @@ describe("places", () => {
     await waits;
   });
 
-  test("are refused to all once they are closed", async () => {
+  test("are refused to every caller once they are closed", async () => {
     const { places, take } = await setup();
     const waits = take("a");
     places.close(new Error("closed"));

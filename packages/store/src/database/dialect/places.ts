@@ -1,20 +1,21 @@
 import { DeadlinePassed, startDeadline } from "./deadlines.ts";
 
 /**
- * Room for a number of connections, which callers take in turns. A caller who gives up waiting leaves the
+ * A fixed number of connections, which callers take in turns. A caller that gives up waiting leaves the
  * queue.
  */
 export type Places = {
   /**
    * Resolves when the caller has a place.
    *
-   * @param options.isFirst it goes before the others that wait
+   * @param options.withinMs how long to wait for it
+   * @param options.isFirst whether the caller goes ahead of the others that wait
    * @throws DeadlinePassed
    */
   take(options: { withinMs: number; isFirst: boolean }): Promise<void>;
-  /** Gives one back. */
+  /** Returns a place. */
   give(): void;
-  /** Fails everybody who waits, and everybody who comes later. */
+  /** Fails every waiting caller, and every later one. */
   close(error: Error): void;
 };
 
@@ -51,7 +52,7 @@ export function createPlaces(count: number): Places {
         const cancel = startDeadline(withinMs, () =>
           waiting.fail(
             new DeadlinePassed(
-              `no connection to the database within ${withinMs} ms: all ${count} are in use`,
+              `got no connection to the database within ${withinMs} ms: all ${count} are in use`,
             ),
           ),
         );

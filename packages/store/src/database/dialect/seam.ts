@@ -1,54 +1,57 @@
 import type { Dialect } from "kysely";
 
 /**
- * Where the two databases differ. Kysely compiles any clause for any dialect, also one that the database does not
- * know, so what differs is asked for here and nowhere else.
+ * The differences between the two databases. Kysely compiles any clause for any dialect, even if the database
+ * does not support it, so each difference has an entry here and appears nowhere else.
  */
 export type Seam = {
   readonly name: "mysql" | "sqlite";
   readonly dialect: Dialect;
-  /** For migrations: connections of their own, whose statements have no deadline. Default: `dialect`. */
+  /** For migrations: separate connections, whose statements have no deadline. Default: `dialect`. */
   readonly migrationDialect?: () => Dialect;
-  /** Asks the database for an answer, ahead of other callers. Default: an ordinary query. */
+  /** Queries the database, ahead of other callers. Default: an ordinary query. */
   readonly ping?: () => Promise<void>;
-  /** Closes what Kysely leaves open where nobody has queried through it. Closing twice is harmless. */
+  /** Closes what Kysely leaves open if nothing was queried through it. Closing twice is harmless. */
   readonly close: () => Promise<void>;
-  /** `FOR UPDATE SKIP LOCKED` where rows can be locked; where writers take turns as a whole, nothing is needed. */
+  /** True: `FOR UPDATE` locks rows. False: writers take turns as a whole, and no lock is needed. */
   readonly locksRows: boolean;
   readonly isDuplicate: (error: unknown) => boolean;
-  /** The transaction was rolled back for its timing (a deadlock, a lock not had in time): run it again. */
+  /**
+   * The database rolled the transaction back because of its timing (a deadlock, a lock wait that timed out):
+   * run it again.
+   */
   readonly isContention: (error: unknown) => boolean;
-  /** The database cannot be reached or does not work at the moment; what was asked for is not at fault. */
+  /** The database is unreachable or does not work at the moment; the statement is not to blame. */
   readonly isAway: (error: unknown) => boolean;
-  /** Follows a table's name to have it read by this index, whatever the planner thinks; see `by-index.ts`. */
+  /** SQL after a table's name that makes the planner use this index; see `by-index.ts`. */
   readonly byIndex: (index: string) => string;
   readonly columns: ColumnTypes;
 };
 
 /** How the migrations spell column types. */
 export type ColumnTypes = {
-  /** A number that the database gives out, never twice: 64 bits. */
+  /** A number that the database assigns, never twice: 64 bits. */
   readonly serial: string;
-  /** Whatever counts, or names a row by its `serial`: 64 bits. */
+  /** A counter, or a reference to a row by its `serial`: 64 bits. */
   readonly long: string;
-  /** 32 bits, for what a limit in the code bounds, or the contract, as it does accounts and subscriptions. */
+  /** 32 bits, for a number that the code or the contract bounds. */
   readonly int: string;
   /** Epoch milliseconds. */
   readonly time: string;
-  /** Compared byte by byte on both. */
+  /** Compared byte by byte on both databases. */
   readonly text: (charsMax: number) => string;
   readonly longText: string;
   readonly bytes: string;
-  /** A SHA-256. */
+  /** A SHA-256 hash. */
   readonly hash: string;
-  /** What follows a table's closing parenthesis. */
+  /** The text after a table's closing parenthesis. */
   readonly tableEnd: string;
 };
 
-/** Causes followed at most; a chain that is longer is a circle. */
+/** Maximum depth of the search; a longer chain of causes is a cycle. */
 const CAUSES_MAX = 5;
 
-/** Whether an error, or what caused it, has a code that `isMeant`. */
+/** Returns whether an error, or one of its causes, has a code that `isMeant` accepts. */
 export function hasCode(error: unknown, isMeant: (code: string) => boolean): boolean {
   let cause = error;
   for (let depth = 0; depth <= CAUSES_MAX; depth++) {

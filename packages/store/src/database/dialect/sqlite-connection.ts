@@ -5,27 +5,28 @@ import type { SqliteFile } from "./sqlite-database.ts";
 import type { LogSync } from "./sync-log.ts";
 
 /**
- * How long a statement waits for another process's write. A write takes milliseconds; more means that
- * somebody hangs.
+ * How long a statement waits for another process's write. A write takes milliseconds; a longer wait means
+ * that the other process hangs.
  */
 const BUSY_WAIT_MS = 10_000;
 /**
- * The first pause between looks at a lock that is taken; it grows, so that many waiters do not keep a core
- * busy.
+ * The first pause before a taken lock is tried again. The pauses grow, so that many waiters do not keep a
+ * core busy.
  */
 const BUSY_PAUSE_MS = 1;
 const BUSY_PAUSE_MAX_MS = 25;
 /**
- * Statements kept prepared, the last used ones; each takes some kilobytes. The code has a few hundred, and
- * those with a list have up to ten texts; see `few-texts.ts`. All that one process uses fit: Node cannot
- * close what is dropped, and frees it only when it collects all garbage.
+ * Prepared statements that are kept; the least recently used is dropped first. Each takes some kilobytes. The
+ * code has a few hundred, and those with a list have up to ten texts (see `few-texts.ts`), so all statements
+ * of a process fit. That matters: Node cannot close a dropped statement and frees it only at a full garbage
+ * collection.
  */
 const STATEMENTS_MAX = 1_024;
 
 /**
- * A connection that keeps its statements prepared, since preparing one costs more than most of them take to
- * run, and waits for another process's write and for the disk without blocking this one: SQLite itself would
- * stop the event loop, and with it the heartbeats of attempts under way.
+ * A connection that keeps its statements prepared, since preparing a statement mostly costs more than running
+ * it. It waits for another process's write and for the disk without blocking this process: SQLite's own wait
+ * would stop the event loop, and with it the heartbeats of attempts in flight.
  */
 export function sqliteConnection(
   database: SqliteFile,
@@ -45,7 +46,7 @@ export function sqliteConnection(
       for (let pauseMs = BUSY_PAUSE_MS; ; pauseMs = Math.min(pauseMs * 2, BUSY_PAUSE_MAX_MS)) {
         try {
           const result = run<R>(query);
-          // It ended a write: a commit, or a statement that is its own transaction.
+          // The statement ended a write: it is a commit, or its own transaction.
           if (result.numAffectedRows !== undefined && !database.isTransaction) await syncLog();
           return result;
         } catch (error) {
@@ -61,8 +62,8 @@ export function sqliteConnection(
 }
 
 /**
- * The statement that was used longest ago makes room. SQLite itself prepares one anew where the tables have
- * changed.
+ * Returns a function that prepares statements and keeps them, dropping the least recently used. SQLite itself
+ * prepares a statement again if the tables have changed.
  */
 function keepPrepared(database: SqliteFile): (sql: string) => SqliteStatement {
   const statements = new Map<string, SqliteStatement>();

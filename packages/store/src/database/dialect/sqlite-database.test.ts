@@ -27,7 +27,7 @@ const codeOf = (call: () => unknown): unknown => {
   return undefined;
 };
 
-test("bytes come back as a Buffer: of a column, of an expression, and of rows read one by one", () => {
+test("bytes come back as a Buffer from a column, from an expression and from rows read one by one", () => {
   run("insert into a (id, data) values (1, ?), (2, null)", Buffer.from("bytes"));
   const rows = [{ data: Buffer.from("bytes") }, { data: null }];
   expect(all("select data from a order by id")).toEqual(rows);
@@ -36,7 +36,7 @@ test("bytes come back as a Buffer: of a column, of an expression, and of rows re
   expect((all("select data from a where id = 1")[0] as { data: unknown }).data).toBeInstanceOf(Buffer);
 });
 
-test("a statement that gives rows is a reader, and one that does not says what it changed", () => {
+test("a statement that returns rows is a reader, and any other statement returns what it changed", () => {
   expect(database.prepare("select 1").reader).toBe(true);
   expect(database.prepare("insert into a (id) values (?)").reader).toBe(false);
   expect(run("insert into a (id) values (7), (8)")).toMatchObject({ changes: 2, lastInsertRowid: 8 });
@@ -47,12 +47,12 @@ test.each<[string, string, () => unknown]>([
   ["a primary key", "SQLITE_CONSTRAINT_PRIMARYKEY", () => run("insert into a (id) values (1)")],
   ["another constraint", "SQLITE_CONSTRAINT", () => run("insert into a (id, n) values (3, 'word')")],
   ["a syntax error", "SQLITE_1", () => run("selekt")],
-])("an error has the name that SQLite gives it: %s", (_what, code, violate) => {
+])("an error has SQLite's name as its code: %s", (_what, code, violate) => {
   run("insert into a (id, name) values (1, 'x')");
   expect(codeOf(violate)).toBe(code);
 });
 
-test("another's write is SQLITE_BUSY at once, and a file that cannot be opened SQLITE_CANTOPEN", () => {
+test("a taken lock is SQLITE_BUSY at once, and a file that cannot be opened is SQLITE_CANTOPEN", () => {
   const other = openSqliteFile(join(dir, "a.db"));
   other.prepare("begin immediate").run([]);
   expect(other.isTransaction).toBe(true);
@@ -62,26 +62,29 @@ test("another's write is SQLITE_BUSY at once, and a file that cannot be opened S
 });
 
 test.each<[string, string, readonly unknown[]]>([
-  ["a Date in front, which Node takes for names", "1 is an object", [new Date(), "x"]],
-  ["an object in front", "1 is an object", [{ name: "secret" }, "x"]],
+  ["a leading Date, which Node takes for named parameters", "1 is an object", [new Date(), "x"]],
+  ["a leading object", "1 is an object", [{ name: "secret" }, "x"]],
   ["a list", "2 is an object", [2, ["secret"]]],
-  ["a truth value", "2 is a boolean", [2, true]],
-  ["nothing", "2 is undefined", [2, undefined]],
-  ["a number that is none", "2 is NaN", [2, Number.NaN]],
-])("a value that SQLite does not have is refused by its place, and not told: %s", (_what, words, values) => {
-  for (const method of ["run", "all", "iterate"] as const) {
-    const statement = database.prepare("insert into a (id, name) values (?, ?) returning id");
-    const refused = () => [...((statement[method](values) ?? []) as Iterable<unknown>)];
-    expect(refused).toThrow(TypeError);
-    expect(refused).toThrow(new RegExp(`^parameter ${words}$`));
-  }
-  expect(all("select id from a")).toEqual([]);
-});
+  ["a boolean", "2 is a boolean", [2, true]],
+  ["undefined", "2 is undefined", [2, undefined]],
+  ["NaN", "2 is NaN", [2, Number.NaN]],
+])(
+  "a value that SQLite cannot store is refused by its position and not quoted: %s",
+  (_what, words, values) => {
+    for (const method of ["run", "all", "iterate"] as const) {
+      const statement = database.prepare("insert into a (id, name) values (?, ?) returning id");
+      const refused = () => [...((statement[method](values) ?? []) as Iterable<unknown>)];
+      expect(refused).toThrow(TypeError);
+      expect(refused).toThrow(new RegExp(`^parameter ${words}$`));
+    }
+    expect(all("select id from a")).toEqual([]);
+  },
+);
 
-test("values that are too few or too many are refused, rather than filled up with NULL", () => {
+test("too few or too many values are refused, not filled up with NULL", () => {
   const insert = "insert into a (id, name) values (?, ?)";
-  expect(() => run(insert, 1)).toThrow("1 parameters for a statement with 2");
-  expect(() => run(insert, 1, "x", "y")).toThrow("3 parameters for a statement with 2");
+  expect(() => run(insert, 1)).toThrow("expected 2 parameters, got 1");
+  expect(() => run(insert, 1, "x", "y")).toThrow("expected 2 parameters, got 3");
   run("insert into a (id, name) values (?, 'what?')", 3);
   expect(all("select id, name from a where name like '%?' -- ?")).toEqual([{ id: 3, name: "what?" }]);
 });
@@ -97,7 +100,7 @@ test("bytes come back as a Buffer from a column that was added after the stateme
   expect([...statement.iterate([])]).toMatchObject([{ later: Buffer.from("bytes") }]);
 });
 
-test("a number that JavaScript cannot hold is refused rather than rounded", () => {
+test("a number that JavaScript cannot represent is refused, not rounded", () => {
   run("insert into a (id, n) values (1, ?)", 2n ** 60n);
   expect(() => all("select n from a")).toThrow(RangeError);
 });

@@ -1,27 +1,27 @@
 import { DatabaseSync, type SQLInputValue, type StatementSync } from "node:sqlite";
 import type { SqliteDatabase, SqliteStatement } from "kysely";
 
-/** Node's own SQLite with the face that Kysely asks for. Its errors carry SQLite's names as `code`. */
+/** Node's own SQLite, with the interface that Kysely expects. Its errors carry SQLite's names as `code`. */
 export type SqliteFile = SqliteDatabase & {
-  /** Whether a transaction is open: also one that SQLite rolled back by itself is over. */
+  /** Whether a transaction is open; false after SQLite rolled one back by itself. */
   readonly isTransaction: boolean;
   /** Sets or reads a `PRAGMA`. */
   pragma(text: string): unknown;
 };
 
 /**
- * Opens a database file and creates it where there is none. A lock that is taken fails at once with
- * `SQLITE_BUSY`: whoever waits, waits beside the event loop; see `sqlite-connection.ts`.
+ * Opens a database file, and creates it if it does not exist. A taken lock fails at once with `SQLITE_BUSY`:
+ * callers wait without blocking the event loop, see `sqlite-connection.ts`.
  */
 export function openSqliteFile(path: string): SqliteFile {
-  const database = toldByName(() => new DatabaseSync(path, { timeout: 0 }));
+  const database = withErrorName(() => new DatabaseSync(path, { timeout: 0 }));
   return {
     get isTransaction() {
-      // SQLite rolls back what is open when it is closed, and Node would throw.
+      // Closing the file rolls an open transaction back, and Node would throw here.
       return database.isOpen && database.isTransaction;
     },
-    pragma: (text) => toldByName(() => Object.values(database.prepare(`pragma ${text}`).get() ?? {})[0]),
-    prepare: (sql) => toldByName(() => statementOf(sql, database.prepare(sql))),
+    pragma: (text) => withErrorName(() => Object.values(database.prepare(`pragma ${text}`).get() ?? {})[0]),
+    prepare: (sql) => withErrorName(() => statementOf(sql, database.prepare(sql))),
     close: () => {
       if (database.isOpen) database.close();
     },
@@ -34,19 +34,22 @@ function statementOf(sql: string, statement: StatementSync): SqliteStatement {
   return {
     reader: statement.columns().length > 0,
     all: (parameters) =>
-      toldByName(() => {
+      withErrorName(() => {
         const rows = statement.all(...bound(parameters));
         for (const row of rows) withBuffers(row);
         return rows;
       }),
-    run: (parameters) => toldByName(() => statement.run(...bound(parameters))),
+    run: (parameters) => withErrorName(() => statement.run(...bound(parameters))),
     *iterate(parameters) {
       for (const row of statement.iterate(...bound(parameters))) yield withBuffers(row);
     },
   };
 }
 
-/** Looks at values, since SQLite prepares a statement anew where another process has added a column. */
+/**
+ * Turns bytes into Buffers. It checks values and not columns, since SQLite prepares a statement again if
+ * another process has added a column.
+ */
 function withBuffers(row: Record<string, unknown>): Record<string, unknown> {
   for (const name in row) {
     const value = row[name];
@@ -56,20 +59,25 @@ function withBuffers(row: Record<string, unknown>): Record<string, unknown> {
   return row;
 }
 
-/** What is written out in quotes or a comment, and each `?` outside of them. */
+/** Text in quotes or in a comment, and each `?` outside of them. */
 const QUOTED_OR_PARAMETER = /'[^']*'|"[^"]*"|--.*|\/\*[\s\S]*?\*\/|\?/g;
 
-/** How many values a text takes. Kysely writes no parameter but `?`. */
+/** Counts the parameters of a statement. Kysely writes every parameter as `?`. */
 function parametersIn(sql: string): number {
   let count = 0;
   for (const [found] of sql.matchAll(QUOTED_OR_PARAMETER)) if (found === "?") count += 1;
   return count;
 }
 
-/** Node would take an object in front for names, and store NULL for it, for what is missing, and for NaN. */
+/**
+ * Checks the values for a statement. Node would take a leading object for named parameters, and would store
+ * NULL for it, for a missing value and for NaN.
+ *
+ * @throws TypeError
+ */
 function boundTo(wanted: number, parameters: readonly unknown[]): readonly SQLInputValue[] {
   if (parameters.length !== wanted) {
-    throw new TypeError(`${parameters.length} parameters for a statement with ${wanted}`);
+    throw new TypeError(`expected ${wanted} parameters, got ${parameters.length}`);
   }
   parameters.forEach((value, i) => {
     if (!isBindable(value)) throw new TypeError(`parameter ${i + 1} is ${kindOf(value)}`);
@@ -89,14 +97,14 @@ function isBindable(value: unknown): boolean {
   }
 }
 
-/** Never the value itself, which may be a secret. */
+/** Describes a value without showing it, since it may be a secret. */
 function kindOf(value: unknown): string {
   if (value === undefined) return "undefined";
   if (typeof value === "number") return "NaN";
   return typeof value === "object" ? "an object" : `a ${typeof value}`;
 }
 
-/** SQLite's result codes, as far as the product tells them apart: https://sqlite.org/rescode.html. */
+/** The result codes of SQLite that the product distinguishes: https://sqlite.org/rescode.html. */
 const NAMES: Readonly<Record<number, string>> = {
   5: "SQLITE_BUSY",
   6: "SQLITE_LOCKED",
@@ -108,11 +116,14 @@ const NAMES: Readonly<Record<number, string>> = {
   1555: "SQLITE_CONSTRAINT_PRIMARYKEY",
   2067: "SQLITE_CONSTRAINT_UNIQUE",
 };
-/** An extended code keeps its primary one in the lowest byte. */
+/** The lowest byte of an extended code is its primary code. */
 const PRIMARY = 0xff;
 
-/** Node gives every error of SQLite one code and its number beside it; logs and callers want the name. */
-function toldByName<T>(run: () => T): T {
+/**
+ * Gives SQLite's errors their names. Node gives all of them one code, with the number beside it; logs and
+ * callers want the name.
+ */
+function withErrorName<T>(run: () => T): T {
   try {
     return run();
   } catch (error) {

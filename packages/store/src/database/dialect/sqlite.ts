@@ -18,7 +18,7 @@ import { sqliteConnection } from "./sqlite-connection.ts";
 import { openSqliteFile, type SqliteFile } from "./sqlite-database.ts";
 import { type LogSync, syncLogOf } from "./sync-log.ts";
 
-/** SQLite's codes, and the one of `DeadlinePassed`. */
+/** SQLite's codes for an unavailable database, and the code of `DeadlinePassed`. */
 const AWAY = /^(SQLITE_(BUSY|LOCKED|IOERR|CANTOPEN|FULL|READONLY)|ETIMEDOUT$)/;
 
 /** The embedded database: one file, shared by the API and the worker of one machine. */
@@ -26,8 +26,9 @@ export function sqliteSeam(path: string): Seam {
   mkdirSync(dirname(path), { recursive: true });
   const database = openSqliteFile(path);
   const journal = database.pragma("journal_mode = WAL");
-  if (journal !== "wal") throw new Error(`SQLite cannot keep a write-ahead log beside ${path}`);
-  // An accepted event must survive a power cut: NORMAL alone would lose the last commits.
+  if (journal !== "wal") throw new Error(`SQLite cannot keep a write-ahead log next to ${path}`);
+  // An accepted event must survive a power cut. NORMAL alone would lose the last commits, so `sync-log.ts`
+  // flushes them.
   database.pragma("synchronous = NORMAL");
   const syncLog = syncLogOf(path);
   return {
@@ -36,7 +37,7 @@ export function sqliteSeam(path: string): Seam {
     close: async () => void database.close(),
     locksRows: false,
     isDuplicate: (error) => /^SQLITE_CONSTRAINT_(UNIQUE|PRIMARYKEY)$/.test(codeOf(error)),
-    // Statements wait for their lock; once a transaction has begun, it has it.
+    // Statements wait for the lock, and a transaction that has begun holds it.
     isContention: () => false,
     isAway: (error) => hasCode(error, (code) => AWAY.test(code)),
     byIndex: (index) => `indexed by ${index}`,
@@ -78,8 +79,8 @@ class PatientSqliteDialect extends SqliteDialect {
 }
 
 /**
- * Kysely runs SQLite's migrations without a transaction, and so without a lock. SQLite can change tables in
- * one, which makes migrations all or nothing and lets two processes migrate in turn.
+ * Kysely runs SQLite's migrations without a transaction, and so without a lock. SQLite can alter tables in a
+ * transaction, which makes migrations all or nothing and lets two processes migrate in turn.
  */
 class TransactionalSqliteAdapter extends SqliteAdapter {
   override get supportsTransactionalDdl(): boolean {
@@ -87,15 +88,15 @@ class TransactionalSqliteAdapter extends SqliteAdapter {
   }
 
   /**
-   * Kysely would keep callers apart itself, but until a release is over, which takes a turn of the event loop
-   * here.
+   * True, although there is one connection: the driver below keeps callers apart. Kysely would do so only
+   * until the end of a release, which here takes a turn of the event loop.
    */
   override get supportsMultipleConnections(): boolean {
     return true;
   }
 }
 
-/** How long a caller waits for others of its process. More means that one of them hangs. */
+/** How long a caller waits for other callers of its process. A longer wait means that one of them hangs. */
 const PLACE_WAIT_MS = 60_000;
 
 class PatientSqliteDriver extends SqliteDriver {
@@ -110,7 +111,7 @@ class PatientSqliteDriver extends SqliteDriver {
     this.#syncLog = syncLog;
   }
 
-  /** There is one, and whoever has it has it alone. */
+  /** Waits for the only connection, which one caller holds at a time. */
   override async acquireConnection(): Promise<DatabaseConnection> {
     await this.#place.take({ withinMs: PLACE_WAIT_MS, isFirst: false });
     const plain = await super.acquireConnection();
@@ -121,8 +122,8 @@ class PatientSqliteDriver extends SqliteDriver {
   }
 
   /**
-   * SQLite answers without a turn of the event loop: who asks it again and again would keep everybody else
-   * from theirs. The next in line has the connection meanwhile.
+   * Waits for a turn of the event loop. SQLite answers without one, so a caller that queries again and again
+   * would keep everybody else from theirs. The next caller in line has the connection already.
    */
   override async releaseConnection(): Promise<void> {
     this.#place.give();
@@ -130,16 +131,16 @@ class PatientSqliteDriver extends SqliteDriver {
   }
 
   /**
-   * A transaction that first reads and then writes fails when another process wrote in between; so take the
-   * lock first.
+   * Takes the write lock first: a transaction that reads and then writes fails if another process wrote in
+   * between.
    */
   override async beginTransaction(connection: DatabaseConnection): Promise<void> {
     await connection.executeQuery(CompiledQuery.raw("begin immediate"));
   }
 
   /**
-   * A commit whose flush failed has left none: what went wrong is told, and not that there is nothing to roll
-   * back.
+   * Rolls back only an open transaction. A commit whose flush failed leaves none, and its caller must see the
+   * original error, not that there is nothing to roll back.
    */
   override async rollbackTransaction(connection: DatabaseConnection): Promise<void> {
     if (this.#database.isTransaction) await super.rollbackTransaction(connection);

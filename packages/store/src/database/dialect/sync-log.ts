@@ -4,32 +4,35 @@ import { promisify } from "node:util";
 const sync = promisify(fdatasync);
 
 export type LogSync = {
-  /** Resolves when all that was committed before is on the disk. */
+  /** Resolves when every earlier commit is on the disk. */
   (): Promise<void>;
   close(): void;
 };
 
 /**
- * # A commit is on the disk before it is told, without a thread that waits for the disk
+ * # A commit is on the disk before its caller gets the answer, and the process does not wait for the disk
  *
- * `synchronous = FULL` flushes SQLite's log within COMMIT, and so stops the whole process, requests and heartbeats, for as
- * long as the disk takes. Here SQLite only writes to its log (`synchronous = NORMAL`), and the flush is asked for right
- * after, in one of Node's own threads; a statement that ended a write is answered when the flush is done.
+ * `synchronous = FULL` flushes SQLite's log within COMMIT. This stops the whole process, requests and
+ * heartbeats included, for as long as the disk takes. With `synchronous = NORMAL`, SQLite only writes to its
+ * log. The flush follows at once, on one of Node's own threads, and a statement that ended a write is
+ * answered when the flush is done.
  *
- * Why nothing is lost: what is promised is promised after the flush. In WAL mode a commit is a frame at the end of one file, and
- * after a power cut SQLite takes the log up to the last commit that is whole: flushing the file makes what was committed
- * before durable, of every process. SQLite flushes by itself where the order of two files counts: the log before it is
- * copied into the database, the database before the log is begun anew, and a new log's header.
+ * Why nothing is lost: every promise is made after the flush. In WAL mode a commit is a frame at the end of
+ * one file, and after a power cut SQLite reads the log up to the last complete commit. Flushing the file
+ * therefore makes all earlier commits durable, of every process. SQLite itself flushes wherever the order of
+ * two files counts: the log before it is copied into the database, the database before the log starts over,
+ * and a new log's header.
  *
- * What differs: until the flush is done, others on this machine may see what a power cut would take back. Whoever acts on it
- * commits first (a claim, before a request is made), and that flush, of the same file, covers what it saw.
+ * What differs: until the flush is done, other connections on this machine may see data that a power cut
+ * would take back. A process that acts on such data commits first (a claim, before a request is sent). That
+ * commit flushes the same file, and with it the data that the process saw.
  */
 export function syncLogOf(databasePath: string): LogSync {
   let file: number | undefined;
   const syncLog = async () => {
     try {
-      // It is there since the first write, and stays the same file as long as a connection is open. SQLite's locks are on
-      // others, so closing it takes none away.
+      // The file exists since the first write and stays the same while a connection is open. SQLite's locks
+      // are on other files, so closing this one releases none.
       file ??= openSync(`${realpathSync(databasePath)}-wal`, "r+");
       await sync(file);
     } catch (cause) {

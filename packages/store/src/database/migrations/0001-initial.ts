@@ -4,8 +4,8 @@ import { ensure } from "./ensure.ts";
 import { describeDeliveries } from "./sqlite-selectivity.ts";
 
 /*
- * Every table that grows has an `account_id`, and every number that grows has 64 bits: ids that the database gives
- * out, counters, and what names a row by its id. `int` is for what a limit in the code bounds.
+ * Every table that grows has an `account_id`. Every number that grows has 64 bits: ids that the database
+ * assigns, counters, and references to a row by its id. `int` is for numbers that a limit in the code bounds.
  */
 
 /** Creates every table and index. */
@@ -382,7 +382,7 @@ function longRunning({ serial, long, int, time, text, bytes, hash, tableEnd }: C
   ];
 }
 
-/** Inserts the one row of a table, unless a run that was cut off has done so. */
+/** Inserts the only row of a table, unless an interrupted run has already done so. */
 async function insertOnce(
   db: Kysely<unknown>,
   table: string,
