@@ -15,7 +15,7 @@ const authorize: Interceptor = (next) => async (request) => {
 export const transport = createConnectTransport({ baseUrl: location.origin, interceptors: [authorize] });
 
 const STALE_AFTER_MS = 5_000;
-/** For a transient fault, such as a database that is briefly unavailable. */
+/** Retries of a query after a transient fault, such as a briefly unavailable database. */
 const RETRIES_MAX = 2;
 
 /** @param onSignedOut called when the API refuses the stored token */

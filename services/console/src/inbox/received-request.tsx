@@ -30,7 +30,7 @@ export function ReceivedRequest(props: {
             {attempt !== undefined && <span className={styles.muted}>attempt {attempt}</span>}
             <SignatureBadge checked={checked} />
             <span className={styles.when}>
-              responded {request.status}, <Time at={request.receivedAt} relative />
+              status {request.status}, <Time at={request.receivedAt} relative />
             </span>
           </Button>
         </Heading>

@@ -47,7 +47,7 @@ export function RecoverForm({ onStarted }: { onStarted(): void }) {
       <p className={styles.about}>
         {kind === "recover"
           ? "Creates one new delivery for each exhausted, blocked or cancelled delivery. If you choose a paused or disabled subscription, it is resumed."
-          : "Sends a subscription the earlier events of its types that it never received."}
+          : "Sends a subscription earlier events of its types that it never received."}
       </p>
       <Choice
         label="Subscription"
