@@ -8,23 +8,23 @@ export default defineConfig({
   plugins: [react(), compressed()],
   build: {
     target: "es2022",
-    // The first browsers that know light-dark().
+    // The first browsers that support light-dark().
     cssTarget: ["chrome123", "firefox120", "safari17.5"],
-    // What is inlined would be refused by the page's policy.
+    // The page's policy refuses inlined assets.
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
     reportCompressedSize: false,
   },
 });
 
-/** Compresses what is text, once, so that the API need not do it at each request. */
+/** Compresses text files at build time, so that the API does not compress them at each request. */
 function compressed(): Plugin {
   return {
     name: "compressed",
     apply: "build",
     async writeBundle({ dir = "dist" }) {
       const names = await readdir(dir, { recursive: true });
-      for (const name of names.filter((one) => /\.(js|css|html|svg)$/.test(one))) {
+      for (const name of names.filter((name) => /\.(js|css|html|svg)$/.test(name))) {
         const path = join(dir, name);
         const bytes = await readFile(path);
         await writeFile(`${path}.gz`, gzipSync(bytes, { level: 9 }));

@@ -11,7 +11,7 @@ import { SignInPage } from "./session/sign-in-page.tsx";
 import { storedToken, storeToken } from "./session/stored-token.ts";
 import { Shell } from "./shell/shell.tsx";
 
-/** What is shown is decided here: a way in, or the pages. */
+/** Decides what to show: a sign-in page or the console's pages. */
 type Stage =
   | { kind: "portal" }
   | { kind: "signed out"; why: string }
@@ -24,8 +24,8 @@ export function App() {
     storeToken(null);
     setStage({ kind: "signed out", why });
   }, []);
-  // A new one for each session: nothing of the last account is left in it.
-  // biome-ignore lint/correctness/useExhaustiveDependencies: the stage's kind is what a session begins and ends with
+  // Each session gets a new client, so that no data of the previous account remains.
+  // biome-ignore lint/correctness/useExhaustiveDependencies: a session begins and ends when the stage's kind changes
   const queries = useMemo(
     () => createQueries(() => signOut("Your session has ended. Sign in again.")),
     [signOut, stage.kind],

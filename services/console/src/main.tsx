@@ -8,7 +8,7 @@ import { applyTheme, storedTheme } from "./shell/theme.ts";
 
 applyTheme(storedTheme());
 const root = document.getElementById("root");
-if (root === null) throw new Error("the page has no root");
+if (root === null) throw new Error("the page has no element with the id root");
 createRoot(root).render(
   <StrictMode>
     <App />

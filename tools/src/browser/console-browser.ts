@@ -1,30 +1,30 @@
 import { chromiumPath } from "@posthaste/testkit";
 import { type Browser, type BrowserContext, chromium, type Page } from "playwright-core";
 
-/** A real browser that looks at one console. */
+/** A real browser for one console. */
 export type ConsoleBrowser = {
-  /** A page of its own, with nothing stored; signed in where a token is given. */
+  /** Opens a page in a new context with empty storage, signed in if a token is given. */
   open(options?: OpenOptions): Promise<ConsolePage>;
   close(): Promise<void>;
 };
 
 export type OpenOptions = {
   readonly token?: string;
-  /** Where it begins. Default: `/`. */
+  /** The first path to open. Default: `/`. */
   readonly path?: string;
   readonly dark?: boolean;
-  /** A phone's. */
+  /** True: the viewport of a phone, 360 px wide. Default: 1,180 px. */
   readonly narrow?: boolean;
 };
 
 export type ConsolePage = {
   readonly page: Page;
   readonly context: BrowserContext;
-  /** What the browser refused or complained about so far: what the page's policy forbids, errors nobody caught. */
+  /** The browser's errors so far: violations of the page's policy and uncaught errors. */
   readonly complaints: readonly string[];
-  /** Every URL that was asked for so far. */
+  /** Every URL requested so far. */
   readonly asked: readonly string[];
-  /** Goes to another page of the console, as a reload would. */
+  /** Opens another path of the console with a full page load. */
   go(path: string): Promise<void>;
   close(): Promise<void>;
 };
@@ -35,7 +35,8 @@ const NARROW = { width: 360, height: 740 };
 export async function startConsoleBrowser(url: string): Promise<ConsoleBrowser> {
   const browser: Browser = await chromium.launch({
     executablePath: await chromiumPath(console.log),
-    // Chromium's sandbox does not work for root, as which tests run in containers; it shows only what comes from here.
+    // Chromium's sandbox does not work for root, the user of tests in containers. The browser opens only the
+    // tests' pages.
     args: process.getuid?.() === 0 ? ["--no-sandbox"] : [],
   });
   return {
@@ -53,7 +54,7 @@ export async function startConsoleBrowser(url: string): Promise<ConsoleBrowser> 
       const page = await context.newPage();
       page.on("pageerror", (error) => complaints.push(error.message));
       page.on("console", (line) => {
-        // What the API refuses is shown by the page itself.
+        // Ignores failed requests, because the page shows the API's refusals.
         if (line.type() === "error" && !line.text().startsWith("Failed to load resource"))
           complaints.push(line.text());
       });

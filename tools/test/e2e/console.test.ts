@@ -20,8 +20,8 @@ import { insertDeliveries } from "./many-deliveries.ts";
 import { createTourAccount, type TourAccount } from "./tour-account.ts";
 
 /*
- * The console in a real Chromium, before the real API, worker and Temporal server: one of each for all of
- * these tests. Each test has an account and a page of its own.
+ * Tests the console in a real Chromium with the real API, worker and Temporal server, which all tests share.
+ * Each test has its own account and page.
  */
 
 const PATIENCE = { timeout: 20_000 };
@@ -30,7 +30,7 @@ const FIRST_LOAD_BYTES_MAX = 200 * 1024;
 
 let stack: Stack;
 let browser: ConsoleBrowser;
-/** A platform's own page, which may show the console in a frame. */
+/** A platform's page, which may show the console in a frame. */
 let platform: Receiver;
 let receiver: Receiver;
 type TestAccount = { id: AccountId; token: string; client: PosthasteClient };
@@ -59,11 +59,11 @@ beforeEach(async () => {
   account = await newAccount("Foxglove & Quill");
 });
 afterEach(async () => {
-  const complaints = open.flatMap((one) => one.complaints);
-  await Promise.all(open.splice(0).map((one) => one.close()));
+  const complaints = open.flatMap((opened) => opened.complaints);
+  await Promise.all(open.splice(0).map((opened) => opened.close()));
   await Promise.all(accounts.splice(0).map(({ client }) => client.close()));
   await receiver.stop();
-  // Nothing that the page's policy forbids, and no error that nobody caught.
+  // No violation of the page's policy and no uncaught error.
   expect(complaints).toEqual([]);
 });
 
@@ -77,9 +77,9 @@ async function newAccount(name: string): Promise<TestAccount> {
     now: Date.now(),
   });
   const client = createPosthasteClient({ baseUrl: stack.apiUrl, token: secret });
-  const made = { id, token: secret, client };
-  accounts.push(made);
-  return made;
+  const created = { id, token: secret, client };
+  accounts.push(created);
+  return created;
 }
 
 async function show(options: Parameters<ConsoleBrowser["open"]>[0] = {}): Promise<ConsolePage> {
@@ -114,7 +114,7 @@ async function deliveryOf(eventId: string, state: DeliveryState) {
 const button = (page: Page, name: string | RegExp) => page.getByRole("button", { name, exact: true });
 
 describe("a newcomer", () => {
-  test("signs in, subscribes an inbox, sends a test, and sees it arrive with its signature verified", async () => {
+  test("signs in, subscribes an inbox and sees a test event arrive with a verified signature", async () => {
     const { page } = await show();
     await page.getByLabel("Token").fill("pht_wrong");
     await button(page, "Sign in").click();
@@ -122,27 +122,27 @@ describe("a newcomer", () => {
     await page.getByLabel("Token").fill(account.token);
     await page.keyboard.press("Enter");
     await page.getByRole("heading", { name: "Overview" }).waitFor();
-    await page.getByText("Nothing was sent in this time").waitFor();
+    await page.getByText("No deliveries in this period").waitFor();
 
     await page.getByRole("link", { name: "Inbox", exact: true }).click();
-    await button(page, "Make an inbox").click();
-    await button(page, "Subscribe it").click();
-    await page.getByText("sends every event type").waitFor();
+    await button(page, "Create an inbox").click();
+    await button(page, "Subscribe").click();
+    await page.getByText("sends all event types").waitFor();
     await button(page, "Send a test event").click();
     await page.getByText("Signature verified").waitFor();
     await page.getByText("webhook-signature").waitFor();
 
-    await page.getByRole("link", { name: "See the delivery" }).click();
+    await page.getByRole("link", { name: "View delivery" }).click();
     await page.getByText("Succeeded", { exact: true }).waitFor();
     await page.getByRole("heading", { name: "Attempt 1" }).waitFor();
   });
 
-  test("finds that a false signature is one", async () => {
+  test("sees that a forged signature is invalid", async () => {
     const opened = await show({ token: account.token, path: "/inbox" });
     const { page } = opened;
-    await button(page, "Make an inbox").click();
-    await button(page, "Subscribe it").click();
-    await page.getByText("sends every event type").waitFor();
+    await button(page, "Create an inbox").click();
+    await button(page, "Subscribe").click();
+    await page.getByText("sends all event types").waitFor();
     const address = await page.locator("code", { hasText: "/inbox/" }).textContent();
     const sent = await fetch(String(address), {
       method: "POST",
@@ -155,33 +155,33 @@ describe("a newcomer", () => {
       body: "[{}]",
     });
     expect(sent.status).toBe(200);
-    await page.getByText("Signature wrong").waitFor();
+    await page.getByText("Signature invalid").waitFor();
     expect(await page.content()).not.toContain("c2VjcmV0");
   });
 });
 
 describe("a failing receiver", () => {
-  test("shows its timeline; retry now makes the next attempt, which succeeds", async () => {
+  test("has a timeline; Retry now starts the next attempt, which succeeds", async () => {
     receiver.answer({ kind: "status", status: 503, body: "down for maintenance" });
     await subscribe(receiver.url);
     const { page } = await show({ token: account.token, path: "/deliveries" });
     await page.getByText("Live", { exact: true }).waitFor();
-    await page.getByText("Nothing was delivered yet").waitFor();
+    await page.getByText("No deliveries yet").waitFor();
     const delivery = await deliveryOf(await ingest(), DeliveryState.STARTED);
-    // It comes by itself.
+    // The list updates without a reload.
     await page.getByText("Retrying", { exact: true }).waitFor();
     await page.getByRole("link", { name: /invoice_sent/ }).click();
     await page.waitForURL(`**/deliveries/${delivery?.id}`);
-    // What was sent, and what came back.
+    // The request and the response.
     await page.getByText("webhook-signature").waitFor();
     await page.getByText("v1,").first().waitFor();
     await page.getByText("12345678901234567890.10").waitFor();
     await page.getByText("down for maintenance").waitFor();
     await page.getByText("HTTP 503").waitFor();
     await page.getByText(new RegExp(`from 127.0.0.1:${receiver.port}`)).waitFor();
-    // What is still to come: 13 more by the schedule.
+    // The planned attempts: 13 more by the schedule.
     await page.getByText("Attempt 2", { exact: true }).waitFor();
-    await button(page, /and 10 more/).click();
+    await button(page, /Show 10 more/).click();
     await page.getByText("Attempt 14", { exact: true }).waitFor();
     expect(await page.getByRole("link", { name: "Temporal" }).getAttribute("href")).toContain(delivery?.id);
 
@@ -193,34 +193,34 @@ describe("a failing receiver", () => {
     expect(await page.getByText("Attempt 14", { exact: true }).count()).toBe(0);
     expect(receiver.requests).toHaveLength(2);
 
-    await button(page, "Resend").click();
+    await button(page, "Send again").click();
     await vi.waitFor(() => expect(receiver.requests).toHaveLength(3), PATIENCE);
     await page.getByText("1 of 14").waitFor();
   });
 
-  test("can have its deliveries cancelled, counted and sent again", async () => {
+  test("has deliveries that can be cancelled, counted and sent again", async () => {
     receiver.answer({ kind: "status", status: 500 });
     await subscribe(receiver.url);
     const delivery = await deliveryOf(await ingest(), DeliveryState.STARTED);
     const { page, go } = await show({ token: account.token, path: `/deliveries/${delivery?.id}` });
     await button(page, "Cancel").click();
-    await button(page, "Cancel it").click();
-    await page.getByText("Ended because cancelled by its owner").waitFor();
+    await button(page, "Cancel delivery").click();
+    await page.getByText("Reason: cancelled by its owner").waitFor();
 
     receiver.answer({ kind: "status", status: 200 });
     await go("/recover");
     await button(page, "Count only").click();
-    await page.getByText("1 looked at, 1 would be sent").waitFor();
+    await page.getByText("1 examined, 1 would be sent").waitFor();
     await button(page, "Send again").click();
     await button(page, "Send").click();
-    await page.getByText("1 looked at, 1 sent again").waitFor();
+    await page.getByText("1 examined, 1 sent again").waitFor();
     await vi.waitFor(() => expect(receiver.requests).toHaveLength(2), PATIENCE);
     expect(
-      await page.getByRole("progressbar", { name: "How far it is" }).first().getAttribute("aria-valuenow"),
+      await page.getByRole("progressbar", { name: "Progress" }).first().getAttribute("aria-valuenow"),
     ).toBe("1");
   });
 
-  test("may answer with a page full of script: it stays text", async () => {
+  test("responds with a page full of scripts, which is shown as text", async () => {
     const hostile = `<script>document.title="owned"</script><img src=x onerror="document.title='owned'">`;
     receiver.answer({
       kind: "status",
@@ -242,12 +242,12 @@ describe("a failing receiver", () => {
 });
 
 describe("subscriptions", () => {
-  test("are created with the sample in sight, edited, paused, rotated, and tell how they do", async () => {
+  test("are created next to a sample, edited, paused and rotated, and show their health", async () => {
     const { page } = await show({ token: account.token, path: "/subscriptions" });
-    await page.getByText("Nobody is subscribed yet").waitFor();
-    await page.getByRole("link", { name: "Create the first one" }).click();
+    await page.getByText("No subscriptions yet").waitFor();
+    await page.getByRole("link", { name: "Create a subscription" }).click();
     await button(page, "Create subscription").click();
-    await page.getByText("Give an address that begins with").waitFor();
+    await page.getByText("Enter a URL that starts with").waitFor();
     await page.getByLabel("Target URL").fill(receiver.url);
     await page.getByLabel("Find an event type").fill("invoice_s");
     await page.getByText("An invoice was sent to the client.").first().click();
@@ -256,15 +256,15 @@ describe("subscriptions", () => {
 
     await page.getByText("Send a test event").waitFor();
     await button(page, "Send").click();
-    await page.getByText(/Accepted, 200 after/).waitFor();
-    await page.getByText("of its last 1 attempts was accepted").waitFor();
+    await page.getByText(/Accepted \(200\) in/).waitFor();
+    await page.getByText("success rate over 1 attempt").waitFor();
     await button(page, "Edit").click();
     await page.getByLabel("Description").fill("The ledger");
-    await page.getByText("More", { exact: true }).click();
-    await page.getByLabel("Attempts in a second").fill("5");
+    await page.getByText("More options").click();
+    await page.getByLabel("Attempts per second").fill("5");
     await button(page, "Save").click();
     await page.getByText("The ledger").waitFor();
-    await page.getByText("5 in a second").waitFor();
+    await page.getByText("5 per second").waitFor();
     await button(page, "Pause").click();
     await page.getByText("Paused", { exact: true }).waitFor();
     await button(page, "Resume").click();
@@ -272,7 +272,7 @@ describe("subscriptions", () => {
 
     expect(await page.getByText(/whsec_[A-Za-z0-9+/]{20}/).count()).toBe(0);
     await button(page, "Rotate").click();
-    await button(page, "Make a new one").click();
+    await button(page, "Rotate secret").click();
     await expect.poll(() => page.getByText(/whsec_[A-Za-z0-9+/]{20}/).count(), PATIENCE).toBe(2);
     const { signingKeys } = await account.client.subscriptions.listSigningKeys({
       id: Number(page.url().split("/").at(-1)),
@@ -296,7 +296,7 @@ describe("a portal link", () => {
     return path;
   }
 
-  test("shows its account and no other, may do what it says, and is good once", async () => {
+  test("shows only its account, grants only its scopes and is valid once", async () => {
     await subscribe(receiver.url);
     await deliveryOf(await ingest(), DeliveryState.SUCCEEDED);
     const stranger = await newAccount("Another");
@@ -310,7 +310,7 @@ describe("a portal link", () => {
     await first.page.getByRole("link", { name: "Deliveries", exact: true }).click();
     await first.page.getByRole("link", { name: /invoice_sent/ }).click();
     await first.page.getByRole("heading", { name: "Attempt 1" }).waitFor();
-    expect(await button(first.page, "Resend").count()).toBe(0);
+    expect(await button(first.page, "Send again").count()).toBe(0);
     expect(await first.page.getByRole("link", { name: "Temporal" }).count()).toBe(0);
 
     const secret = String(await first.page.evaluate(`sessionStorage.getItem("posthaste.token")`));
@@ -331,7 +331,7 @@ describe("a portal link", () => {
     const second = await show({ path });
     await second.page.getByText("This link cannot be opened").waitFor();
     await second.page.getByText("This link was opened before, or its time is over").waitFor();
-    // Nowhere but in the fragment, which is sent to nobody.
+    // The code occurs only in the fragment, which is not sent.
     for (const url of [...first.asked, ...second.asked]) expect(url.split("#")[0]).not.toContain(code);
     for (const log of [...stack.apis, ...stack.workers].map((child) => child.log())) {
       expect(log).not.toContain(code);
@@ -339,7 +339,7 @@ describe("a portal link", () => {
     }
   });
 
-  test("is shown in a frame of the origin that the operator lists, and of no other", async () => {
+  test("opens in a frame of an origin that the operator lists, and of no other origin", async () => {
     const framing = async (by: Receiver) => {
       by.answer({
         kind: "status",
@@ -347,7 +347,7 @@ describe("a portal link", () => {
         headers: { "content-type": "text/html" },
         body: `<!doctype html><title>platform</title><iframe src="${stack.apiUrl}${await portalLink()}"></iframe>`,
       });
-      // Not among those whose complaints count: what is refused here is to be.
+      // Opened without `show`, which counts complaints: here a refusal is expected.
       const { page, close } = await browser.open({ path: "/favicon.svg" });
       await page.goto(by.url);
       return { frame: page.frameLocator("iframe"), page, close };
@@ -360,9 +360,9 @@ describe("a portal link", () => {
     await other.close();
   });
 
-  test("ends its session when its time is over and says so, and cannot be opened when its own is", async () => {
-    // The overview asks every few seconds. The catalogue asks once, so that only going on can notice
-    // anything there.
+  test("ends its session on expiry and says so, and cannot be opened after its own expiry", async () => {
+    // The overview polls every few seconds. The catalogue is fetched once, so that only the next navigation
+    // can notice the expiry there.
     const { page: overview } = await show({ path: await portalLink() });
     const { page: catalogue, go } = await show({ path: await portalLink() });
     await overview.getByRole("heading", { name: "Overview" }).waitFor();
@@ -375,7 +375,7 @@ describe("a portal link", () => {
       .where("account_id", "=", account.id)
       .where("session", "=", 1)
       .execute();
-    // As a click on a link does it, which would have to be quicker than whatever else may notice.
+    // Navigates as a link does. A click could be too slow: the page may notice the expiry first.
     await catalogue.evaluate(`history.pushState(null, "", "/deliveries")`);
     for (const page of [overview, catalogue]) {
       await page.getByText("Your session has ended").waitFor();
@@ -417,26 +417,26 @@ describe("size", () => {
   });
 
   /*
-   * At once: by the calls that it takes, not by the time, which is this machine's. What a call reads, however
-   * many there are, is held in the store's tests.
+   * Counts calls, because durations depend on the machine. The store's tests bound what a call reads, however
+   * many deliveries there are.
    */
-  test("with 100,000 deliveries, a page and any search among them take a call or two", async () => {
+  test("with 100,000 deliveries, any page and any search take at most two calls", async () => {
     const id = await subscribe(receiver.url, ["*"]);
     await insertDeliveries(stack.store, { accountId: account.id, subscriptionId: id, count: 100_000 });
     const { page, asked } = await show({ token: account.token, path: "/deliveries" });
     await page.getByRole("row").nth(50).waitFor();
     const calls = () => asked.filter((url) => url.endsWith("/ListDeliveries")).length;
-    const made: number[] = [];
-    const counted = async (what: () => Promise<unknown>) => {
-      const [before, begun] = [calls(), performance.now()];
-      await what();
-      made.push(calls() - before);
-      tookMs.push(performance.now() - begun);
+    const callCounts: number[] = [];
+    const counted = async (action: () => Promise<unknown>) => {
+      const [before, startedAt] = [calls(), performance.now()];
+      await action();
+      callCounts.push(calls() - before);
+      durationsMs.push(performance.now() - startedAt);
     };
-    const tookMs: number[] = [];
+    const durationsMs: number[] = [];
     const search = (query: string, shown: () => Promise<unknown>) =>
       counted(async () => {
-        // As a link within the page does it.
+        // Navigates as a link within the page does.
         await page.evaluate(`history.pushState(null, "", "/deliveries?${query}")`);
         await shown();
       });
@@ -450,7 +450,7 @@ describe("size", () => {
     await search(`subscription=${id}&state=succeeded`, full("Succeeded", ""));
     await search("type=invoice_sent", full("", "invoice_sent"));
     await search("type=contact_created&state=exhausted&since=24h", full("Exhausted", "contact_created"));
-    await search("type=task_created", () => page.getByText("None among those that were looked at").waitFor());
+    await search("type=task_created", () => page.getByText("No matches on this page").waitFor());
     await search("", full("", ""));
     for (let n = 2; n <= 5; n += 1) {
       await counted(async () => {
@@ -459,28 +459,28 @@ describe("size", () => {
         await expect.poll(() => button(page, "Older").isEnabled(), PATIENCE).toBe(true);
       });
     }
-    // A page of the table, however many there are.
+    // One page of the table, however many deliveries there are.
     expect(await page.getByRole("row").count()).toBe(51);
-    console.log(`100,000 deliveries: ${tookMs.map((ms) => Math.round(ms)).join(", ")} ms`);
-    // None where the page still knows the answer, and a second where it asks again by itself.
-    expect(Math.max(...made)).toBeLessThanOrEqual(2);
+    console.log(`100,000 deliveries: ${durationsMs.map((ms) => Math.round(ms)).join(", ")} ms`);
+    // No call if the page has the answer cached. A second call if the page refreshes at that moment.
+    expect(Math.max(...callCounts)).toBeLessThanOrEqual(2);
   });
 });
 
-describe("whoever uses it", () => {
-  test("by keyboard alone gets to the page, along its places, and through a filter", async () => {
+describe("a reader", () => {
+  test("uses the keyboard alone to skip to the page, change pages and choose a filter", async () => {
     const { page } = await show({ token: account.token, path: "/deliveries" });
-    await page.getByText("Nothing was delivered yet").waitFor();
+    await page.getByText("No deliveries yet").waitFor();
     await page.keyboard.press("Tab");
-    expect(await focused(page)).toBe("Skip to the page");
+    expect(await focused(page)).toBe("Skip to content");
     for (let i = 0; i < 3; i += 1) await page.keyboard.press("Tab");
     expect(await focused(page)).toBe("Subscriptions");
     await page.keyboard.press("Enter");
     await page.getByRole("heading", { name: "Subscriptions", level: 1 }).waitFor();
-    // Whoever listens is told of the new page.
+    // Screen readers announce the new page.
     expect(await focused(page)).toBe("Subscriptions");
     await page.goBack();
-    // It is told of this page, too, and what is focused before that would lose it.
+    // The page's heading takes the focus here, too. A control focused before that would lose it.
     await expect.poll(() => focused(page)).toBe("Deliveries");
     await page.getByRole("button", { name: /State/ }).focus();
     await page.keyboard.press("Enter");
@@ -488,11 +488,11 @@ describe("whoever uses it", () => {
     await page.keyboard.type("Exh");
     await expect.poll(() => focused(page)).toBe("Exhausted");
     await page.keyboard.press("Enter");
-    await page.getByText("No delivery is like that").waitFor();
+    await page.getByText("No deliveries match").waitFor();
     await page.waitForURL("**state=exhausted*");
   });
 
-  test("chooses light or dark, and keeps it", async () => {
+  test("chooses a light or dark theme, which a reload keeps", async () => {
     const { page } = await show({ token: account.token });
     const background = () => page.evaluate("getComputedStyle(document.body).backgroundColor");
     const light = await background();
@@ -505,7 +505,7 @@ describe("whoever uses it", () => {
     expect(await background()).toBe(dark);
   });
 
-  test("reads times in a zone of their own, and the exact ones on hover", async () => {
+  test("reads times in the reader's zone, and exact times on hover", async () => {
     await subscribe(receiver.url);
     const delivery = await deliveryOf(await ingest(), DeliveryState.SUCCEEDED);
     const { page } = await show({ token: account.token, path: `/deliveries/${delivery?.id}` });
@@ -522,10 +522,10 @@ const PAGES = [
   ["deliveries", "/deliveries", "Retrying"],
   ["delivery", "/deliveries/:delivery", "Response body"],
   ["subscriptions", "/subscriptions", "Customer relations"],
-  ["subscription", "/subscriptions/:subscription", "Half within"],
+  ["subscription", "/subscriptions/:subscription", "Median latency"],
   ["new-subscription", "/subscriptions/new", "bill_created"],
   ["event-types", "/event-types", "bill_created"],
-  ["event-type", "/event-types/invoice_sent", "Who subscribes"],
+  ["event-type", "/event-types/invoice_sent", "Subscribers"],
   ["recover", "/recover", "Dry run"],
   ["inbox", "/inbox", "Signature verified"],
 ] as const;
@@ -543,14 +543,14 @@ describe("every page", () => {
     ["narrow", { narrow: true }],
   ] as const;
 
-  test("can be read by everyone, does not jump, and fits: light, dark and on a phone", {
+  test("is accessible, does not shift and fits the window: light, dark and on a phone", {
     timeout: 120_000,
   }, async () => {
-    const found = await Promise.all(LOOKS.map(([look, options]) => problemsOf(tour, look, options)));
-    expect(found.flat()).toEqual([]);
+    const problems = await Promise.all(LOOKS.map(([look, options]) => problemsOf(tour, look, options)));
+    expect(problems.flat()).toEqual([]);
   });
 
-  test("that asks for a token can be read by everyone", async () => {
+  test("that asks for a token is accessible", async () => {
     const { page } = await show();
     await button(page, "Sign in").waitFor();
     expect(await seriousProblems(page)).toEqual([]);
@@ -558,7 +558,7 @@ describe("every page", () => {
   });
 });
 
-/** What counts as good for those who look at it. */
+/** The limit for a good cumulative layout shift. */
 const LAYOUT_SHIFT_MAX = 0.1;
 const LAYOUT_SHIFTS = `
   globalThis.layoutShift = 0;
@@ -575,9 +575,9 @@ type AxeResults = {
   violations: { id: string; impact: string; nodes: { target: string[]; failureSummary: string }[] }[];
 };
 
-/** What axe finds that is serious or worse, by these rules; none: by all. */
+/** Returns axe's serious and critical findings for these rules. Default: all rules. */
 async function seriousProblems(page: Page, rules: readonly string[] = []): Promise<string[]> {
-  // As the browser's own: the page's policy lets nobody else's script in.
+  // Evaluated by the browser, because the page's policy refuses other scripts.
   await page.evaluate(axe.source);
   const options = { resultTypes: ["violations"], ...(rules.length === 0 ? {} : { runOnly: rules }) };
   const results = (await page.evaluate(`axe.run(document, ${JSON.stringify(options)})`)) as AxeResults;
@@ -588,13 +588,13 @@ async function seriousProblems(page: Page, rules: readonly string[] = []): Promi
     );
 }
 
-/** Into the docs, where that is asked for. */
+/** Saves a screenshot to the docs if `POSTHASTE_SCREENSHOTS=1`. */
 async function keepScreenshot(page: Page, name: string): Promise<void> {
   if (process.env["POSTHASTE_SCREENSHOTS"] !== "1") return;
   await page.screenshot({ path: join(SCREENSHOTS, `${name}.png`), animations: "disabled" });
 }
 
-/** Goes through every page with a look of its own. */
+/** Opens every page in one look and returns the problems found. */
 async function problemsOf(
   tour: TourAccount,
   look: "light" | "dark" | "narrow",
@@ -608,18 +608,18 @@ async function problemsOf(
     const to = path
       .replace(":delivery", tour.deliveryId)
       .replace(":subscription", String(tour.subscriptionId));
-    // Loaded anew once, to see whether it jumps; otherwise as a link within the page does it.
+    // The light look loads each page, to measure its layout shift. The others navigate as a link does.
     if (look === "light" || name === "overview") await go(to);
     else await page.evaluate(`history.pushState(null, "", ${JSON.stringify(to)})`);
     await page.getByText(text).filter({ visible: true }).first().waitFor();
     await page.evaluate("document.fonts.ready.then(() => true)");
-    // What changes with the look are the colours.
+    // The dark look changes only the colours.
     const rules = look === "dark" ? ["color-contrast"] : [];
     const problems = look === "narrow" ? [] : await seriousProblems(page, rules);
     const wider = Number(await page.evaluate("document.documentElement.scrollWidth - innerWidth"));
-    if (wider > 0) problems.push(`is ${wider} pixels wider than the window`);
+    if (wider > 0) problems.push(`is ${wider} px wider than the window`);
     const shift = Number(await page.evaluate("layoutShift"));
-    if (look === "light" && shift > LAYOUT_SHIFT_MAX) problems.push(`jumps by ${shift}`);
+    if (look === "light" && shift > LAYOUT_SHIFT_MAX) problems.push(`has a layout shift of ${shift}`);
     found.push(...problems.map((problem) => `${name}, ${look}: ${problem}`));
     await keepScreenshot(page, `${name}-${look}`);
   }

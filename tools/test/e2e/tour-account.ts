@@ -11,12 +11,12 @@ import {
 import { createAccount, createToken, type Store } from "@posthaste/store";
 import { idTime } from "./many-deliveries.ts";
 
-/** An account with something on each page, to look at. */
+/** An account with content for every page. */
 export type TourAccount = {
   readonly token: string;
   readonly inboxId: string;
   readonly subscriptionId: number;
-  /** It failed three times, and waits. */
+  /** A delivery that failed three times and waits for its next attempt. */
   readonly deliveryId: string;
   dispose(): Promise<void>;
 };
@@ -24,11 +24,11 @@ export type TourAccount = {
 const MINUTE_MS = 60_000;
 const QUARTER_MS = 15 * MINUTE_MS;
 const TYPES = ["invoice_sent", "contact_created", "project_updated", "timesheet_created"];
-const MADE = 60;
+const ENDED = 60;
 
 /**
- * Makes the account. What its receivers said is written into the tables: their names exist nowhere, and what happened takes
- * hours. The inbox gets a real delivery.
+ * Creates the account. Its attempts and responses are written to the tables, because its receivers' host names
+ * do not exist and the events would take hours. Only the inbox gets a real delivery.
  */
 export async function createTourAccount(store: Store, apiUrl: string): Promise<TourAccount> {
   const now = Date.now();
@@ -64,7 +64,7 @@ export async function createTourAccount(store: Store, apiUrl: string): Promise<T
     .execute();
 
   const place = { store, accountId, now };
-  for (let n = 0; n < MADE; n += 1) {
+  for (let n = 0; n < ENDED; n += 1) {
     await insertEnded(place, { n, subscriptionId: n % 3 === 0 ? crm : ledger });
   }
   const deliveryId = await insertRetrying(place, crm);
@@ -72,7 +72,7 @@ export async function createTourAccount(store: Store, apiUrl: string): Promise<T
   await insertRecoveries(place, crm);
 
   const { inbox } = await client.inboxes.createInbox({});
-  await subscribe(`${apiUrl}${inbox?.path}`, ["invoice_sent"], "An inbox, to try");
+  await subscribe(`${apiUrl}${inbox?.path}`, ["invoice_sent"], "Test inbox");
   const { subscriptions } = await client.subscriptions.listSubscriptions({});
   await client.subscriptions.sendTestEvent({ subscriptionId: subscriptions.at(-1)?.id ?? 0 });
   return {
@@ -94,7 +94,7 @@ async function insertEnded(
   { store, accountId, now }: Place,
   { n, subscriptionId }: { n: number; subscriptionId: SubscriptionId },
 ): Promise<void> {
-  const createdAt = now - 2 * 3_600_000 - (MADE - n) * 4 * MINUTE_MS;
+  const createdAt = now - 2 * 3_600_000 - (ENDED - n) * 4 * MINUTE_MS;
   const isBad = n % 11 === 5;
   await store.db
     .insertInto("deliveries")
@@ -206,14 +206,14 @@ async function insertRetrying(
   return id;
 }
 
-/** A day: busier by day, and an outage in the afternoon. */
+/** Inserts the counters of 24 hours with a varying load and one outage. */
 async function insertStatistics({ store, accountId, now }: Place): Promise<void> {
   const first = Math.floor((now - 24 * 3_600_000) / QUARTER_MS) * QUARTER_MS;
   const rows = Array.from({ length: 96 }, (_, i) => {
     const isOutage = i > 58 && i < 67;
     const accepted = Math.round(46 + 34 * Math.sin(i / 14) + ((i * 7_919) % 11));
     const failed = isOutage ? 12 + (i % 4) : i % 13 === 0 ? 2 : 0;
-    const took = [0, 0, 0.05, 0.3, 0.4, 0.15, 0.06, 0.03, isOutage ? 0.12 : 0.01, 0, 0, 0, 0, 0].map(
+    const durations = [0, 0, 0.05, 0.3, 0.4, 0.15, 0.06, 0.03, isOutage ? 0.12 : 0.01, 0, 0, 0, 0, 0].map(
       (share) => Math.round(share * (accepted + failed)),
     );
     return {
@@ -226,7 +226,7 @@ async function insertStatistics({ store, accountId, now }: Place): Promise<void>
       failed: isOutage && i % 2 === 0 ? 1 : 0,
       attempts: accepted + failed,
       accepted,
-      took: JSON.stringify(took),
+      took: JSON.stringify(durations),
     };
   });
   await store.db.insertInto("statistics").values(rows).execute();

@@ -3,29 +3,29 @@ import { EventCatalogService } from "@posthaste/contracts/event_catalog";
 import { type Subscription, SubscriptionService } from "@posthaste/contracts/subscription";
 import { useSession } from "../session/session-context.tsx";
 
-/** As many as a list to choose from can be; accounts with more name a subscription by its address. */
-const CHOSEN_FROM_MAX = 500;
+/** The maximum length of a list to choose from. Any further subscription is shown as `Subscription ID`. */
+const LISTED_MAX = 500;
 const FRESH_FOR_MS = 60_000;
 
-/** The account's subscriptions, to name them by their targets and to choose from. */
+/** Returns the account's subscriptions, at most 500. Lists to choose from and `targetName` use them. */
 export function useSubscriptions(): readonly Subscription[] {
   const { can } = useSession();
   const { data } = useQuery(
     SubscriptionService.method.listSubscriptions,
-    { pageSize: CHOSEN_FROM_MAX },
+    { pageSize: LISTED_MAX },
     { staleTime: FRESH_FOR_MS, enabled: can("subscriptions:read") },
   );
   return data?.subscriptions ?? [];
 }
 
-/** The account's event types. */
+/** Returns the account's event types. */
 export function useEventTypes() {
   const { data } = useQuery(EventCatalogService.method.listEventTypes, {}, { staleTime: FRESH_FOR_MS });
   return data?.eventTypes ?? [];
 }
 
-/** A subscription's target, short enough for a table. */
+/** Returns a subscription's target URL without its scheme, or `Subscription ID` if the list lacks it. */
 export function targetName(subscriptions: readonly Subscription[], id: number): string {
-  const url = subscriptions.find((one) => one.id === id)?.targetUrl;
+  const url = subscriptions.find((subscription) => subscription.id === id)?.targetUrl;
   return url === undefined ? `Subscription ${id}` : url.replace(/^https?:\/\//, "");
 }

@@ -11,14 +11,14 @@ const authorize: Interceptor = (next) => async (request) => {
   return await next(request);
 };
 
-/** The API that this page came from. */
+/** Calls the API that served this page. */
 export const transport = createConnectTransport({ baseUrl: location.origin, interceptors: [authorize] });
 
 const STALE_AFTER_MS = 5_000;
-/** A fault that passes, such as a database that is away for a moment. */
+/** Retries of a query after a transient fault, such as a briefly unavailable database. */
 const RETRIES_MAX = 2;
 
-/** @param onSignedOut called where the API says that the token is no longer good */
+/** @param onSignedOut called when the API refuses the stored token */
 export function createQueries(onSignedOut: () => void): QueryClient {
   const onError = (error: unknown) => {
     if (ConnectError.from(error).code === Code.Unauthenticated && storedToken() !== null) onSignedOut();

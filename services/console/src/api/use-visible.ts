@@ -5,7 +5,10 @@ function subscribe(listener: () => void): () => void {
   return () => document.removeEventListener("visibilitychange", listener);
 }
 
-/** Whether anybody looks at this tab. One that nobody looks at keeps no stream open: a browser has six connections for all. */
+/**
+ * Returns whether this tab is visible. A hidden tab keeps no stream open, because a browser opens at most six
+ * connections to one origin for all tabs together.
+ */
 export function useVisible(): boolean {
   return useSyncExternalStore(subscribe, () => document.visibilityState === "visible");
 }

@@ -5,13 +5,13 @@ import { transport } from "./transport.ts";
 import { useVisible } from "./use-visible.ts";
 
 const deliveries = createClient(DeliveryService, transport);
-/** The pause after a stream that failed; it doubles up to the maximum. */
+/** The pause after a failed stream. It doubles with each failure, up to the maximum. */
 const PAUSE_MS = 1_000;
 const PAUSE_MAX_MS = 30_000;
 
 /**
- * Follows what becomes of the account's deliveries from now on, while anybody looks. A stream that ends goes on at its cursor, so nothing is
- * missed.
+ * Watches the account's deliveries while this tab is visible. After a stream ends, the next one resumes at
+ * its cursor, so that no change is missed.
  *
  * @returns whether a stream is open
  */
@@ -59,7 +59,7 @@ async function follow(
       if (signal.aborted) return;
       const { code } = ConnectError.from(error);
       if (code === Code.PermissionDenied || code === Code.Unauthenticated) return onLive(false);
-      // Its changes are gone: begin anew.
+      // The API no longer has the changes since this cursor: start at the present.
       if (code === Code.FailedPrecondition) cursor.current = "";
       onLive(false);
       await new Promise((resolve) => setTimeout(resolve, pauseMs));

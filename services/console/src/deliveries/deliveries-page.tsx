@@ -17,11 +17,10 @@ import styles from "./deliveries-page.module.css";
 import { FilterBar } from "./filter-bar.tsx";
 import { type Filters, readFilters, requestOf, writeFilters } from "./filters.ts";
 
-/** As many as a reader looks through, and as the page ever holds. */
 const PAGE_SIZE = 50;
-/** How often the list is read again while deliveries come: a thousand a second must not ask a thousand times. */
+/** At most one refresh in this interval, however many deliveries change. */
 const REFRESH_EVERY_MS = 1_000;
-/** Where no stream is to be had. */
+/** The polling interval while no stream is open. */
 const NOT_LIVE_EVERY_MS = 10_000;
 const { listDeliveries } = DeliveryService.method;
 
@@ -36,20 +35,20 @@ export function DeliveriesPage() {
   };
   return (
     <>
-      <PageHeader title="Deliveries" about="Every event on its way to every subscription, newest first.">
+      <PageHeader title="Deliveries" about="The delivery of each event to each subscription, newest first.">
         <span className={`${styles.live} ${isLive ? styles.isLive : ""}`}>
           {isLive ? "Live" : "Connecting…"}
         </span>
       </PageHeader>
       <FilterBar filters={filters} onChange={change} />
-      {/* Another search begins at its first page. */}
-      <Found key={search} filters={filters} isLive={isLive} />
+      {/* The key resets the page number when the filters change. */}
+      <DeliveryList key={search} filters={filters} isLive={isLive} />
     </>
   );
 }
 
-function Found({ filters, isLive }: { filters: Filters; isLive: boolean }) {
-  // The tokens of the pages up to this one; the first has none.
+function DeliveryList({ filters, isLive }: { filters: Filters; isLive: boolean }) {
+  // The page tokens up to the current page. The first page's token is empty.
   const [tokens, setTokens] = useState<readonly string[]>([""]);
   const [openedAt] = useState(Date.now);
   const request = { ...requestOf(filters, openedAt), pageSize: PAGE_SIZE, pageToken: tokens.at(-1) ?? "" };
@@ -66,13 +65,13 @@ function Found({ filters, isLive }: { filters: Filters; isLive: boolean }) {
         {data === undefined && error === null && <Skeleton lines={12} />}
         {data !== undefined && deliveries.length === 0 && next === "" && <NoneFound filters={filters} />}
         {data !== undefined && deliveries.length === 0 && next !== "" && (
-          <Empty title="None among those that were looked at">
-            <p>There may be older ones: go on with the next page.</p>
+          <Empty title="No matches on this page">
+            <p>Older deliveries may match. Select Older to continue.</p>
           </Empty>
         )}
         {deliveries.length > 0 && <Rows deliveries={deliveries} isStale={isPlaceholderData} />}
       </Card>
-      <nav className={styles.pages} aria-label="Pages of deliveries">
+      <nav className={styles.pages} aria-label="Delivery list pages">
         <Button
           className={`${controls.button} ${controls.small}`}
           isDisabled={tokens.length === 1}
@@ -93,7 +92,7 @@ function Found({ filters, isLive }: { filters: Filters; isLive: boolean }) {
   );
 }
 
-/** Reads the page that is shown again, soon, when anything happens to a delivery. */
+/** Refreshes the current page soon after any delivery changes. Returns whether a stream is open. */
 function useLiveList(): boolean {
   const queries = useQueryClient();
   const timer = useRef<ReturnType<typeof setTimeout>>(undefined);
@@ -124,10 +123,10 @@ function Rows({ deliveries, isStale }: { deliveries: readonly Delivery[]; isStal
             Attempts
           </th>
           <th scope="col" className={table.optional}>
-            Last answer
+            Last outcome
           </th>
           <th scope="col" className={table.optional}>
-            Made
+            Created
           </th>
         </tr>
       </thead>
@@ -168,14 +167,14 @@ function Rows({ deliveries, isStale }: { deliveries: readonly Delivery[]; isStal
 function NoneFound({ filters }: { filters: Filters }) {
   if (writeFilters(filters) !== "") {
     return (
-      <Empty title="No delivery is like that">
-        <p>Take a filter away, or look further back.</p>
+      <Empty title="No deliveries match">
+        <p>Remove a filter or choose a longer time range.</p>
       </Empty>
     );
   }
   return (
-    <Empty title="Nothing was delivered yet">
-      <p>An event that is ingested is delivered to every subscription that wants its type.</p>
+    <Empty title="No deliveries yet">
+      <p>Posthaste delivers each ingested event to every subscription to its type.</p>
       <Link href="/subscriptions/new" className={`${controls.button} ${controls.primary}`}>
         Create a subscription
       </Link>

@@ -22,7 +22,7 @@ export function FilterBar({ filters, onChange }: { filters: Filters; onChange(fi
   const isFiltered =
     filters.state + filters.subscriptionId > 0 || filters.eventType !== "" || filters.since !== "all";
   return (
-    <search className={styles.bar} aria-label="Deliveries">
+    <search className={styles.bar} aria-label="Filter deliveries">
       <Choice
         label="State"
         options={STATES}
@@ -67,7 +67,7 @@ export function FilterBar({ filters, onChange }: { filters: Filters; onChange(fi
             onChange({ state: DeliveryState.UNSPECIFIED, eventType: "", subscriptionId: 0, since: "all" })
           }
         >
-          Clear
+          Clear filters
         </Button>
       )}
     </search>

@@ -1,12 +1,12 @@
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { DeliveryState } from "@posthaste/contracts/delivery";
 
-/** What a reader looks for, as the page's address holds it: it can be sent to a colleague. */
+/** The filters of the delivery list. The page's URL holds them, so that a reader can share the list. */
 export type Filters = {
   readonly state: DeliveryState;
   readonly eventType: string;
   readonly subscriptionId: number;
-  /** How far back, by its name; empty: all. */
+  /** The time range. `all`: no limit. */
   readonly since: Since;
 };
 
@@ -16,9 +16,9 @@ export const SINCES = [
   { id: "1h", name: "Last hour" },
   { id: "24h", name: "Last 24 hours" },
   { id: "7d", name: "Last 7 days" },
-  { id: "range", name: "Between two times" },
+  { id: "range", name: "Custom range" },
 ] as const;
-/** One of these, or two times: see `timesOf`. */
+/** An id of `SINCES` except `range`, or two times: see `timesOf`. */
 export type Since = string;
 
 const LENGTHS_MS: Readonly<Record<string, number>> = {
@@ -37,7 +37,7 @@ export function readFilters(search: string): Filters {
   const state = params.get("state")?.toUpperCase() ?? "";
   const subscriptionId = Number(params.get("subscription") ?? 0);
   return {
-    state: STATES.find((one) => DeliveryState[one] === state) ?? DeliveryState.UNSPECIFIED,
+    state: STATES.find((value) => DeliveryState[value] === state) ?? DeliveryState.UNSPECIFIED,
     eventType: params.get("type") ?? "",
     subscriptionId: Number.isInteger(subscriptionId) && subscriptionId > 0 ? subscriptionId : 0,
     since: params.get("since") ?? "all",
@@ -53,7 +53,7 @@ export function writeFilters({ state, eventType, subscriptionId, since }: Filter
   return params.toString();
 }
 
-/** The times that a `since` stands for: a length that ends now, or two times with `~` between them. */
+/** Converts a `since` to times: a length that ends now, or two times separated by `~`. */
 export function timesOf(since: Since, now: number): { from?: number; before?: number } {
   const length = LENGTHS_MS[since];
   if (length !== undefined) return { from: now - length };

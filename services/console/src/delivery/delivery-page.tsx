@@ -19,7 +19,7 @@ import styles from "./delivery-page.module.css";
 import { Timeline } from "./timeline.tsx";
 
 const { getDelivery, listAttempts, getEvent } = DeliveryService.method;
-/** Where no stream tells it. */
+/** The polling interval, which applies whether or not a stream is open. */
 const EVERY_MS = 10_000;
 
 export function DeliveryPage({ id }: { id: string }) {
@@ -32,7 +32,7 @@ export function DeliveryPage({ id }: { id: string }) {
     { id: delivery?.eventId ?? "" },
     { enabled: delivery !== undefined, staleTime: Number.POSITIVE_INFINITY, retry: false },
   );
-  const reread = useCallback(() => {
+  const refresh = useCallback(() => {
     const cardinality = "finite";
     void queries.invalidateQueries({ queryKey: createConnectQueryKey({ schema: getDelivery, cardinality }) });
     void queries.invalidateQueries({
@@ -42,9 +42,9 @@ export function DeliveryPage({ id }: { id: string }) {
   useWatch(
     useCallback(
       (changes) => {
-        if (changes.some(({ deliveryId }) => deliveryId === id)) reread();
+        if (changes.some(({ deliveryId }) => deliveryId === id)) refresh();
       },
-      [id, reread],
+      [id, refresh],
     ),
   );
   if (delivery === undefined) {
@@ -72,11 +72,11 @@ export function DeliveryPage({ id }: { id: string }) {
         about={
           <span className={styles.id}>
             <span className="mono">{delivery.id}</span>
-            <CopyButton text={delivery.id} label="Copy the delivery's id" />
+            <CopyButton text={delivery.id} label="Copy delivery ID" />
           </span>
         }
       >
-        <Actions delivery={delivery} onChanged={reread} />
+        <Actions delivery={delivery} onChanged={refresh} />
       </PageHeader>
       <DeliveryFacts delivery={delivery} />
       {attempts.error !== null && (
@@ -114,9 +114,9 @@ function DeliveryFacts({ delivery }: { delivery: Delivery }) {
               {delivery.eventId}
             </span>,
           ],
-          ["Last answer", answerOf(delivery.lastOutcome, delivery.lastStatus)],
+          ["Last outcome", answerOf(delivery.lastOutcome, delivery.lastStatus)],
           ["Attempts", `${delivery.attempts} of ${delivery.test ? 1 : 14}`],
-          ["Made", <Time key="made" at={delivery.createdAt} />],
+          ["Created", <Time key="created" at={delivery.createdAt} />],
           delivery.nextAttemptAt === undefined
             ? [
                 "Ended",
@@ -125,7 +125,7 @@ function DeliveryFacts({ delivery }: { delivery: Delivery }) {
             : ["Next attempt", <Time key="next" at={delivery.nextAttemptAt} relative />],
         ]}
       />
-      {delivery.endedReason !== "" && <p className={styles.reason}>Ended because {delivery.endedReason}.</p>}
+      {delivery.endedReason !== "" && <p className={styles.reason}>Reason: {delivery.endedReason}.</p>}
     </Card>
   );
 }
@@ -160,12 +160,14 @@ function Actions({ delivery, onChanged }: { delivery: Delivery; onChanged(): voi
         <ConfirmButton
           label="Cancel"
           title="Cancel this delivery?"
-          doIt="Cancel it"
+          confirmLabel="Cancel delivery"
+          dismissLabel="Keep delivery"
           isDanger
           onConfirm={() => cancel.mutateAsync({ id: delivery.id })}
         >
           <p>
-            No further attempt begins. One that is under way is finished and logged. It can be resent later.
+            No further attempts start. An attempt in progress finishes and is logged. You can send the
+            delivery again later.
           </p>
         </ConfirmButton>
       )}
@@ -175,7 +177,7 @@ function Actions({ delivery, onChanged }: { delivery: Delivery; onChanged(): voi
           isDisabled={resend.isPending || isOpen}
           onPress={() => resend.mutate({ id: delivery.id })}
         >
-          <Send size={15} aria-hidden="true" /> Resend
+          <Send size={15} aria-hidden="true" /> Send again
         </Button>
       )}
       {mayWrite && delivery.state === DeliveryState.STARTED && (

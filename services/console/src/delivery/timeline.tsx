@@ -17,18 +17,18 @@ import { bytesAsText, TextBlock } from "../parts/text-block.tsx";
 import { spelledMs, Time } from "../parts/time.tsx";
 import styles from "./timeline.module.css";
 
-/** What was tried, and what is still to come. */
+/** Shows a delivery's attempts and its planned attempts. */
 export function Timeline(props: {
   delivery: Delivery;
   attempts: readonly Attempt[];
   planned: readonly PlannedAttempt[];
-  /** What was sent; undefined: it is gone, or on its way. */
+  /** The request body. Undefined while it loads, or if the event is no longer stored. */
   body: string | undefined;
 }) {
   const { delivery, attempts, planned, body } = props;
   const last = attempts.at(-1)?.number;
   const [showsAll, setShowsAll] = useState(false);
-  const coming = showsAll ? planned : planned.slice(0, COMING_SHOWN);
+  const upcoming = showsAll ? planned : planned.slice(0, UPCOMING_SHOWN);
   return (
     <section aria-label="Timeline">
       <h2 className={styles.heading}>Timeline</h2>
@@ -40,10 +40,10 @@ export function Timeline(props: {
         ))}
         {attempts.length === 0 && planned.length === 0 && (
           <li data-tone="grey">
-            <p className={styles.waiting}>{WAITING[delivery.state] ?? "No attempt was made."}</p>
+            <p className={styles.waiting}>{WITHOUT_ATTEMPTS[delivery.state] ?? "No attempts were made."}</p>
           </li>
         )}
-        {coming.map(({ number, dueAt }, i) => (
+        {upcoming.map(({ number, dueAt }, i) => (
           <li key={number} data-tone="coming">
             <p className={styles.coming}>
               <strong>Attempt {number}</strong>
@@ -57,10 +57,11 @@ export function Timeline(props: {
             </p>
           </li>
         ))}
-        {coming.length < planned.length && (
+        {upcoming.length < planned.length && (
           <li data-tone="coming">
             <Button className={styles.more} onPress={() => setShowsAll(true)}>
-              and {planned.length - coming.length} more, the last <Time at={planned.at(-1)?.dueAt} relative />
+              Show {planned.length - upcoming.length} more, the last{" "}
+              <Time at={planned.at(-1)?.dueAt} relative />
             </Button>
           </li>
         )}
@@ -69,13 +70,13 @@ export function Timeline(props: {
   );
 }
 
-/** The next ones matter; the rest is the published schedule. */
-const COMING_SHOWN = 3;
+/** The next attempts matter most. The rest follow the published schedule. */
+const UPCOMING_SHOWN = 3;
 
-const WAITING: Partial<Record<DeliveryState, string>> = {
-  [DeliveryState.PENDING]: "Waits to be sent for the first time.",
-  [DeliveryState.STARTED]: "The first attempt is being made.",
-  [DeliveryState.PARKED]: "Waits for its subscription to be resumed.",
+const WITHOUT_ATTEMPTS: Partial<Record<DeliveryState, string>> = {
+  [DeliveryState.PENDING]: "Waiting for its first attempt.",
+  [DeliveryState.STARTED]: "The first attempt is in progress.",
+  [DeliveryState.PARKED]: "Parked until its subscription is resumed.",
 };
 
 function AttemptEntry({
@@ -110,7 +111,11 @@ function AttemptEntry({
             {attempt.requestHeaders.length > 0 && (
               <Headers headers={attempt.requestHeaders} label="Request headers" />
             )}
-            <TextBlock label="Request body" text={body ?? ""} note={body === undefined ? GONE : undefined} />
+            <TextBlock
+              label="Request body"
+              text={body ?? ""}
+              note={body === undefined ? NO_EVENT : undefined}
+            />
           </div>
           <div className={styles.side}>
             <h4>Response</h4>
@@ -130,7 +135,7 @@ function AttemptEntry({
               <TextBlock
                 label="Response body"
                 text={bytesAsText(attempt.responseBody)}
-                note={attempt.responseTruncated ? "Longer than the 16 KiB that are kept." : undefined}
+                note={attempt.responseTruncated ? "Truncated: only the first 16 KiB are stored." : undefined}
               />
             )}
           </div>
@@ -140,7 +145,7 @@ function AttemptEntry({
   );
 }
 
-const GONE = "The event is not there: it was deleted for its age, or erased.";
+const NO_EVENT = "The event is no longer stored: its retention period ended, or it was erased.";
 
 function toneOf({ outcome }: Attempt) {
   return outcome === Outcome.ACCEPTED ? "green" : "red";
@@ -153,7 +158,7 @@ export function Headers({ headers, label }: { headers: readonly Header[]; label:
         <caption>{label}</caption>
         <tbody>
           {headers.map(({ name, value }, i) => (
-            // biome-ignore lint/suspicious/noArrayIndexKey: a header may come twice, and their order never changes
+            // biome-ignore lint/suspicious/noArrayIndexKey: a header can occur twice, and the order never changes
             <tr key={i} data-signed={name.startsWith("webhook-")}>
               <th scope="row">{name}</th>
               <td>{value}</td>

@@ -38,14 +38,14 @@ export function EventTypePage({ code }: { code: string }) {
         about={eventType.description}
       >
         <Link href={`/deliveries?type=${code}`} className={controls.button}>
-          Its deliveries
+          View deliveries
         </Link>
       </PageHeader>
       <div className={styles.columns}>
         <Card title="Schema" isFlush>
           {eventType.schema === undefined ? (
-            <Empty title="Any object">
-              <p>This event type has no schema.</p>
+            <Empty title="No schema">
+              <p>This event type accepts any JSON object.</p>
             </Empty>
           ) : (
             <SchemaTable schema={eventType.schema} />
@@ -70,10 +70,10 @@ function Subscribers({ code }: { code: string }) {
   if (!can("subscriptions:read")) return null;
   const subscriptions = data?.subscriptions;
   return (
-    <Card title="Who subscribes" isFlush>
+    <Card title="Subscribers" isFlush>
       {subscriptions === undefined && <Skeleton lines={2} />}
       {subscriptions?.length === 0 && (
-        <Empty title="Nobody wants it">
+        <Empty title="No subscribers">
           <Link href="/subscriptions/new">Create a subscription</Link>
         </Empty>
       )}

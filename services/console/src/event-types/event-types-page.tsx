@@ -12,16 +12,19 @@ import table from "../parts/table.module.css";
 import styles from "./event-types-page.module.css";
 
 export function EventTypesPage() {
-  const [sought, setSought] = useState("");
+  const [query, setQuery] = useState("");
   const { data, error, refetch } = useQuery(EventCatalogService.method.listEventTypes, {});
-  const words = sought.trim().toLowerCase();
+  const words = query.trim().toLowerCase();
   const shown = (data?.eventTypes ?? []).filter(
     ({ code, description }) => code.includes(words) || description.toLowerCase().includes(words),
   );
   return (
     <>
-      <PageHeader title="Event types" about="What can happen, and what a receiver is sent when it does.">
-        <SearchField className={styles.search} value={sought} onChange={setSought}>
+      <PageHeader
+        title="Event types"
+        about="The events you can subscribe to, each with its schema and a sample."
+      >
+        <SearchField className={styles.search} value={query} onChange={setQuery}>
           <Label className="visually-hidden">Find an event type</Label>
           <Input className={controls.input} placeholder="Find…" />
         </SearchField>
@@ -30,24 +33,24 @@ export function EventTypesPage() {
       <Card isFlush>
         {data === undefined && error === null && <Skeleton lines={12} />}
         {data !== undefined && shown.length === 0 && (
-          <Empty title="No event type is like that">
-            <p>Look for a part of its code, such as invoice.</p>
+          <Empty title="No event types match">
+            <p>Search for part of a code or description, for example invoice.</p>
           </Empty>
         )}
         {shown.length > 0 && (
           <table className={table.table}>
-            <caption className="visually-hidden">The catalogue</caption>
+            <caption className="visually-hidden">Event catalogue</caption>
             <thead>
               <tr>
                 <th scope="col">Code</th>
                 <th scope="col" className={table.optional}>
-                  What happened
+                  Description
                 </th>
                 <th scope="col" className={table.optional}>
                   Version
                 </th>
                 <th scope="col" className={table.optional}>
-                  Whose
+                  Source
                 </th>
               </tr>
             </thead>
@@ -63,7 +66,7 @@ export function EventTypesPage() {
                   <td className={`${table.wide} ${table.muted} ${table.optional}`}>{description}</td>
                   <td className={table.optional}>{version}</td>
                   <td className={`${table.muted} ${table.optional}`}>
-                    {builtIn ? "built in" : shared ? "everyone’s" : "your own"}
+                    {builtIn ? "built-in" : shared ? "shared" : "this account"}
                   </td>
                 </tr>
               ))}

@@ -3,7 +3,7 @@ import table from "../parts/table.module.css";
 import { TextBlock } from "../parts/text-block.tsx";
 import styles from "./schema-table.module.css";
 
-/** Deeper ones, and more of them, are in the schema's own text. */
+/** The table omits deeper properties and further rows. The schema's JSON below it has them all. */
 const DEPTH_MAX = 4;
 const ROWS_MAX = 300;
 
@@ -14,7 +14,7 @@ type Row = {
   readonly about: string;
 };
 
-/** A JSON Schema as people read it: a property to a row; and as it is. */
+/** Shows a JSON Schema as a table with one row for each property, and as JSON. */
 export function SchemaTable({ schema }: { schema: JsonObject }) {
   const rows = rowsOf(schema, "", 0).slice(0, ROWS_MAX);
   return (
@@ -25,7 +25,7 @@ export function SchemaTable({ schema }: { schema: JsonObject }) {
           <thead>
             <tr>
               <th scope="col">Property</th>
-              <th scope="col">What it is</th>
+              <th scope="col">Description</th>
             </tr>
           </thead>
           <tbody>
@@ -70,7 +70,8 @@ function rowsOf(schema: JsonObject, within: string, depth: number): Row[] {
 
 function typeOf(property: JsonObject): string {
   const { type, format } = property;
-  if (Array.isArray(property["enum"])) return property["enum"].map((one) => JSON.stringify(one)).join(" | ");
+  if (Array.isArray(property["enum"]))
+    return property["enum"].map((value) => JSON.stringify(value)).join(" | ");
   const names = Array.isArray(type) ? type.join(" or ") : typeof type === "string" ? type : "any";
   return typeof format === "string" ? `${names}, ${format}` : names;
 }

@@ -20,70 +20,71 @@ import { useInbox } from "./use-inbox.ts";
 
 const ANSWERS = [
   { id: "200", name: "200: accepted" },
-  { id: "500", name: "500: fails, and is retried" },
-  { id: "429", name: "429: too many" },
-  { id: "302", name: "302: redirects, not followed" },
+  { id: "500", name: "500: fails and is retried" },
+  { id: "429", name: "429: too many requests" },
+  { id: "302", name: "302: redirect, not followed" },
   { id: "410", name: "410: ends the subscription" },
 ] as const;
 type Answer = (typeof ANSWERS)[number]["id"];
 
-/** A receiver to try, from its making to its first webhook. */
+/** A test receiver, from its creation to its first webhook. */
 export function InboxPage() {
   const { session, can } = useSession();
   const [id, setId] = useState(storedInboxId);
   const { inbox, requests, isGone } = useInbox(session.inboxes ? id : null);
   const subscriptions = useSubscriptions();
-  const leading =
+  const subscribers =
     inbox === undefined ? [] : subscriptions.filter(({ targetUrl }) => targetUrl.endsWith(inbox.path));
-  const make = useMutation(InboxService.method.createInbox, {
-    onSuccess: ({ inbox: made }) => {
-      if (made === undefined) return;
-      storeInboxId(made.id);
-      setId(made.id);
+  const create = useMutation(InboxService.method.createInbox, {
+    onSuccess: ({ inbox: created }) => {
+      if (created === undefined) return;
+      storeInboxId(created.id);
+      setId(created.id);
     },
   });
-  const makeButton = (
+  const createButton = (
     <Button
       className={`${controls.button} ${controls.primary}`}
-      isDisabled={make.isPending || !can("subscriptions:write")}
-      onPress={() => make.mutate({})}
+      isDisabled={create.isPending || !can("subscriptions:write")}
+      onPress={() => create.mutate({})}
     >
-      Make an inbox
+      Create an inbox
     </Button>
   );
   return (
     <>
       <PageHeader
         title="Inbox"
-        about="A receiver to try webhooks with: what comes in is shown here at once, with its signature checked."
+        about="A test receiver. Requests appear here as they arrive, with their signatures checked."
       />
       {!session.inboxes && (
         <Card>
-          <Empty title="This installation has no inboxes">
+          <Empty title="Inboxes are turned off">
             <p>
-              Its operator can set <code>POSTHASTE_INBOX=on</code>; <code>npm run up</code> does.
+              The operator can turn them on with <code>POSTHASTE_INBOX=on</code>. <code>npm run up</code> does
+              so.
             </p>
           </Empty>
         </Card>
       )}
-      {make.error !== null && <ErrorNote error={make.error} />}
+      {create.error !== null && <ErrorNote error={create.error} />}
       {session.inboxes && (id === null || isGone) && (
         <Card>
-          <Empty title={isGone ? "That inbox is gone" : "No inbox yet"}>
+          <Empty title={isGone ? "This inbox no longer exists" : "No inbox yet"}>
             <p>
-              It keeps its last 30 requests for a day, in memory. Anybody who has its address can send to it.
+              An inbox keeps its last 30 requests in memory for a day. Anyone with its address can send to it.
             </p>
-            {makeButton}
+            {createButton}
           </Empty>
         </Card>
       )}
       {inbox !== undefined && !isGone && (
         <div className={styles.columns}>
-          <Steps inbox={inbox} leading={leading} onMakeAnother={() => make.mutate({})} />
-          <Card title="What came in" aside={<span className={styles.live}>Live</span>} isFlush>
+          <Steps inbox={inbox} subscribers={subscribers} onCreateAnother={() => create.mutate({})} />
+          <Card title="Received requests" aside={<span className={styles.live}>Live</span>} isFlush>
             {requests.length === 0 && (
-              <Empty title="Nothing yet">
-                <p>Subscribe it to an event, then send a test. It shows up here.</p>
+              <Empty title="No requests yet">
+                <p>Subscribe the inbox to an event type, then send a test event.</p>
               </Empty>
             )}
             <ol aria-live="polite" aria-relevant="additions">
@@ -92,7 +93,7 @@ export function InboxPage() {
                   key={Number(request.number)}
                   request={request}
                   isOpen={i === 0}
-                  keysPaths={leading.map(({ publicKeysPath }) => publicKeysPath)}
+                  keysPaths={subscribers.map(({ publicKeysPath }) => publicKeysPath)}
                 />
               ))}
             </ol>
@@ -103,21 +104,21 @@ export function InboxPage() {
   );
 }
 
-function Steps(props: { inbox: Inbox; leading: readonly Subscription[]; onMakeAnother(): void }) {
-  const { inbox, leading, onMakeAnother } = props;
+function Steps(props: { inbox: Inbox; subscribers: readonly Subscription[]; onCreateAnother(): void }) {
+  const { inbox, subscribers, onCreateAnother } = props;
   const { can } = useSession();
   const url = `${location.origin}${inbox.path}`;
   const answer = useMutation(InboxService.method.setInboxAnswer);
   return (
     <div className={styles.steps}>
-      <Card title="1. Its address">
+      <Card title="1. Inbox address">
         <div className={styles.body}>
           <p className={styles.url}>
             <code>{url}</code>
-            <CopyButton text={url} label="Copy the inbox’s address" />
+            <CopyButton text={url} label="Copy inbox address" />
           </p>
           <Choice<Answer>
-            label="It answers"
+            label="Responds with"
             options={ANSWERS}
             value={
               ANSWERS.find(({ id }) => id === String(answer.data?.inbox?.status ?? inbox.status))?.id ?? "200"
@@ -126,32 +127,32 @@ function Steps(props: { inbox: Inbox; leading: readonly Subscription[]; onMakeAn
           />
           {answer.error !== null && <ErrorNote error={answer.error} />}
           <p className={styles.note}>
-            Until <Time at={inbox.expiresAt} />.{" "}
-            <Button className={styles.plain} onPress={onMakeAnother}>
-              Make another
+            Expires <Time at={inbox.expiresAt} />.{" "}
+            <Button className={styles.plain} onPress={onCreateAnother}>
+              Create another
             </Button>
           </p>
         </div>
       </Card>
-      <Card title="2. Subscribe it">
-        {leading.length === 0 ? (
+      <Card title="2. Subscribe the inbox">
+        {subscribers.length === 0 ? (
           <Subscribe url={url} />
         ) : (
           <ul className={styles.body}>
-            {leading.map(({ id, eventTypes }) => (
+            {subscribers.map(({ id, eventTypes }) => (
               <li key={id}>
                 <Link href={`/subscriptions/${id}`}>Subscription {id}</Link> sends{" "}
-                {eventTypes.includes("*") ? "every event type" : eventTypes.join(", ")}.
+                {eventTypes.includes("*") ? "all event types" : eventTypes.join(", ")}.
               </li>
             ))}
           </ul>
         )}
       </Card>
-      <Card title="3. Send a test">
-        {leading[0] !== undefined && can("subscriptions:write") ? (
-          <SendTest subscription={leading[0]} />
+      <Card title="3. Send a test event">
+        {subscribers[0] !== undefined && can("subscriptions:write") ? (
+          <SendTest subscription={subscribers[0]} />
         ) : (
-          <p className={styles.note}>Once it is subscribed.</p>
+          <p className={styles.note}>Subscribe the inbox first.</p>
         )}
       </Card>
     </div>
@@ -168,9 +169,9 @@ function Subscribe({ url }: { url: string }) {
   return (
     <div className={styles.body}>
       <Choice
-        label="To"
+        label="Event types"
         options={[
-          { id: "*", name: "Every event type" },
+          { id: "*", name: "All event types" },
           ...eventTypes.map(({ code }) => ({ id: code, name: code })),
         ]}
         value={chosen}
@@ -179,11 +180,9 @@ function Subscribe({ url }: { url: string }) {
       <Button
         className={`${controls.button} ${controls.primary} ${styles.start}`}
         isDisabled={create.isPending}
-        onPress={() =>
-          create.mutate({ targetUrl: url, eventTypes: [chosen], description: "An inbox, to try" })
-        }
+        onPress={() => create.mutate({ targetUrl: url, eventTypes: [chosen], description: "Test inbox" })}
       >
-        Subscribe it
+        Subscribe
       </Button>
       {create.error !== null && <ErrorNote error={create.error} />}
     </div>
@@ -215,7 +214,7 @@ function SendTest({ subscription }: { subscription: Subscription }) {
       {send.error !== null && <ErrorNote error={send.error} />}
       {delivery !== undefined && (
         <p className={styles.note} role="status">
-          It was sent. <Link href={`/deliveries/${delivery.id}`}>See the delivery</Link>
+          Sent. <Link href={`/deliveries/${delivery.id}`}>View delivery</Link>
         </p>
       )}
     </div>

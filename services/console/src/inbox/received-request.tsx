@@ -10,7 +10,7 @@ import { Time } from "../parts/time.tsx";
 import { type Checked, useChecked } from "./check-signature.ts";
 import styles from "./received-request.module.css";
 
-/** One request of an inbox: text, whatever it holds. */
+/** Shows one request of an inbox. Its content is always shown as text. */
 export function ReceivedRequest(props: {
   request: InboxRequest;
   isOpen: boolean;
@@ -30,20 +30,20 @@ export function ReceivedRequest(props: {
             {attempt !== undefined && <span className={styles.muted}>attempt {attempt}</span>}
             <SignatureBadge checked={checked} />
             <span className={styles.when}>
-              answered {request.status}, <Time at={request.receivedAt} relative />
+              status {request.status}, <Time at={request.receivedAt} relative />
             </span>
           </Button>
         </Heading>
         <DisclosurePanel>
           <div className={styles.panel}>
             {(checked.kind === "wrong" || checked.kind === "unknown") && (
-              <p className={styles.muted}>The signature: {checked.why}.</p>
+              <p className={styles.muted}>Signature: {checked.why}.</p>
             )}
             <Headers headers={request.headers} label="Headers" />
             <TextBlock
               label="Body"
               text={bytesAsText(request.body)}
-              note={request.truncated ? "Longer than the 16 KiB that are kept." : undefined}
+              note={request.truncated ? "Truncated: only the first 16 KiB are stored." : undefined}
             />
           </div>
         </DisclosurePanel>
@@ -61,7 +61,7 @@ function SignatureBadge({ checked }: { checked: Checked }) {
     case "unsigned":
       return <Badge tone="grey">Not signed</Badge>;
     case "wrong":
-      return <Badge tone="red">Signature wrong</Badge>;
+      return <Badge tone="red">Signature invalid</Badge>;
     case "unknown":
       return <Badge tone="amber">Signature not checked</Badge>;
   }

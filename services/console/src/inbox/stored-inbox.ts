@@ -1,12 +1,12 @@
 const KEY = "posthaste.inbox";
 let inMemory: string | null = null;
 
-/** The inbox that this tab looks at. */
+/** Returns the id of the inbox that this tab shows. */
 export function storedInboxId(): string | null {
   try {
     return sessionStorage.getItem(KEY) ?? inMemory;
   } catch {
-    // No storage: memory it is.
+    // The browser denies storage: use memory.
     return inMemory;
   }
 }
@@ -16,6 +16,6 @@ export function storeInboxId(id: string): void {
   try {
     sessionStorage.setItem(KEY, id);
   } catch {
-    // No storage: memory it is.
+    // The browser denies storage: use memory.
   }
 }

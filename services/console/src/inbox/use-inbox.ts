@@ -6,20 +6,20 @@ import { useVisible } from "../api/use-visible.ts";
 
 const inboxes = createClient(InboxService, transport);
 const PAUSE_MS = 1_000;
-/** As many as the API keeps. */
+/** The number that the API keeps. */
 const SHOWN_MAX = 30;
 
 export type InboxView = {
   readonly inbox: Inbox | undefined;
   /** Newest first. */
   readonly requests: readonly InboxRequest[];
-  /** It is gone: its time is over, or the API was started anew. */
+  /** Whether the inbox no longer exists: it expired, or the API restarted. */
   readonly isGone: boolean;
 };
 
 const NOTHING: InboxView = { inbox: undefined, requests: [], isGone: false };
 
-/** Follows an inbox. */
+/** Watches an inbox while this tab is visible. */
 export function useInbox(id: string | null): InboxView {
   const [view, setView] = useState(NOTHING);
   const isVisible = useVisible();

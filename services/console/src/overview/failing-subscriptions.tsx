@@ -10,7 +10,7 @@ import styles from "./failing-subscriptions.module.css";
 const EVERY_MS = 10_000;
 const SHOWN_MAX = 10;
 
-/** What needs somebody, before all else: those that have failed longest first. */
+/** Lists at most 10 failing subscriptions, the longest failing first. Renders nothing if there are none. */
 export function FailingSubscriptions() {
   const { data } = useQuery(
     SubscriptionService.method.listSubscriptions,
@@ -59,9 +59,7 @@ function Row({ subscription }: { subscription: Subscription }) {
       </td>
       <td className={table.optional}>
         <SubscriptionBadge subscription={subscription} />
-        {state === SubscriptionState.DISABLED && (
-          <span className="visually-hidden">, until it is resumed</span>
-        )}
+        {state === SubscriptionState.DISABLED && <span className="visually-hidden">, until resumed</span>}
       </td>
       <td>
         <Time at={failingSince} relative />

@@ -23,10 +23,10 @@ import styles from "./overview-page.module.css";
 const TimeChart = lazy(async () => ({ default: (await import("./time-chart.tsx")).TimeChart }));
 
 const RANGES = [
-  { id: "HOUR", name: "1 h", spoken: "the last hour" },
-  { id: "DAY", name: "24 h", spoken: "the last 24 hours" },
-  { id: "WEEK", name: "7 d", spoken: "the last 7 days" },
-  { id: "MONTH", name: "30 d", spoken: "the last 30 days" },
+  { id: "HOUR", name: "1 h", phrase: "the last hour" },
+  { id: "DAY", name: "24 h", phrase: "the last 24 hours" },
+  { id: "WEEK", name: "7 d", phrase: "the last 7 days" },
+  { id: "MONTH", name: "30 d", phrase: "the last 30 days" },
 ] as const;
 type RangeId = (typeof RANGES)[number]["id"];
 
@@ -40,16 +40,16 @@ export function OverviewPage() {
     { range: StatisticsRange[range] },
     { refetchInterval: EVERY_MS, placeholderData: keepPreviousData, enabled: can("deliveries:read") },
   );
-  const spoken = RANGES.find(({ id }) => id === range)?.spoken ?? "";
+  const phrase = RANGES.find(({ id }) => id === range)?.phrase ?? "";
   return (
     <>
-      <PageHeader title="Overview" about={`What happened in ${spoken}, and what waits now.`}>
-        <Toggles label="How far back" options={RANGES} value={range} onChange={setRange} />
+      <PageHeader title="Overview" about={`Activity in ${phrase}, and the current backlog.`}>
+        <Toggles label="Time range" options={RANGES} value={range} onChange={setRange} />
       </PageHeader>
       {error !== null && <ErrorNote error={error} onRetry={() => void refetch()} />}
       {!can("deliveries:read") && (
-        <Empty title="This token may not read deliveries">
-          <p>Sign in with one that has the scope deliveries:read.</p>
+        <Empty title="This token cannot read deliveries">
+          <p>Sign in with a token that has the scope deliveries:read.</p>
         </Empty>
       )}
       <Numbers data={data} />
@@ -65,34 +65,34 @@ function Numbers({ data }: { data: GetStatisticsResponse | undefined }) {
   const backlog = data?.backlog;
   const oldest = backlog?.oldestPendingAt;
   const attempts = Number(total?.attempts ?? 0n);
-  const share = attempts === 0 ? "–" : percent(Number(total?.accepted ?? 0n) / attempts);
+  const rate = attempts === 0 ? "–" : percent(Number(total?.accepted ?? 0n) / attempts);
   const dash = (value: string) => (data === undefined ? "…" : value);
   return (
     <dl className={styles.numbers}>
-      <Figure name="Events" value={dash(whole(total?.events))} about="delivered to somebody" />
+      <Figure name="Events" value={dash(whole(total?.events))} about="with a subscriber" />
       <Figure
         name="Deliveries"
         value={dash(whole(total?.deliveries))}
-        about={`${whole(total?.succeeded)} succeeded, ${whole(total?.failed)} given up`}
+        about={`${whole(total?.succeeded)} succeeded, ${whole(total?.failed)} failed`}
       />
       <Figure
-        name="Attempts accepted"
-        value={dash(share)}
-        about={`of ${whole(total?.attempts)}`}
+        name="Success rate"
+        value={dash(rate)}
+        about={`of ${whole(total?.attempts)} attempts`}
         tone={attempts > 0 && Number(total?.accepted) / attempts < 0.9 ? "bad" : undefined}
       />
       <Figure
-        name="Latency, 95 of 100"
+        name="p95 latency"
         value={dash(total?.p95 === undefined ? "–" : spelledMs(durationMsOf(total.p95)))}
-        about={total?.p50 === undefined ? "no attempts" : `half within ${spelledMs(durationMsOf(total.p50))}`}
+        about={total?.p50 === undefined ? "no attempts" : `median ${spelledMs(durationMsOf(total.p50))}`}
       />
       <Figure
         name="Backlog"
         value={dash(whole(backlog?.pending))}
         about={
           oldest === undefined
-            ? `nothing waits; ${whole(backlog?.started)} under way, ${whole(backlog?.parked)} parked`
-            : `the oldest for ${spelledMs(Math.max(0, now - timestampMs(oldest)))}`
+            ? `none pending, ${whole(backlog?.started)} in progress, ${whole(backlog?.parked)} parked`
+            : `oldest pending for ${spelledMs(Math.max(0, now - timestampMs(oldest)))}`
         }
         tone={oldest !== undefined && now - timestampMs(oldest) > 60_000 ? "bad" : undefined}
       />
@@ -117,8 +117,8 @@ function Charts({ data, range }: { data: GetStatisticsResponse | undefined; rang
   if (isEmpty) {
     return (
       <Card>
-        <Empty title="Nothing was sent in this time">
-          <p>Subscribe an address to an event, and send a test to see one arrive.</p>
+        <Empty title="No deliveries in this period">
+          <p>Create a subscription, then send a test event to see it arrive.</p>
           <div className={styles.ways}>
             {can("subscriptions:write") && (
               <Link href="/subscriptions/new" className={`${controls.button} ${controls.primary}`}>
@@ -127,7 +127,7 @@ function Charts({ data, range }: { data: GetStatisticsResponse | undefined; rang
             )}
             {session.inboxes && (
               <Link href="/inbox" className={controls.button}>
-                Try it with an inbox
+                Try an inbox
               </Link>
             )}
           </div>
@@ -149,12 +149,12 @@ function Charts({ data, range }: { data: GetStatisticsResponse | undefined; rang
                   {
                     name: "Accepted",
                     color: "--chart-good",
-                    values: buckets.map((one) => Number(one.accepted)),
+                    values: buckets.map(({ accepted }) => Number(accepted)),
                   },
                   {
                     name: "Failed",
                     color: "--chart-bad",
-                    values: buckets.map((one) => Number(one.attempts - one.accepted)),
+                    values: buckets.map(({ attempts, accepted }) => Number(attempts - accepted)),
                   },
                 ]}
                 kind="bars"
@@ -174,12 +174,12 @@ function Charts({ data, range }: { data: GetStatisticsResponse | undefined; rang
                 times={buckets.map(timeOf)}
                 series={[
                   {
-                    name: "Half within",
+                    name: "Median",
                     color: "--chart-one",
                     values: buckets.map(({ p50 }) => orNull(p50)),
                   },
                   {
-                    name: "95 of 100 within",
+                    name: "p95",
                     color: "--chart-two",
                     values: buckets.map(({ p95 }) => orNull(p95)),
                   },

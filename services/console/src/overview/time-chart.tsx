@@ -6,18 +6,18 @@ import styles from "./time-chart.module.css";
 
 export type Series = {
   readonly name: string;
-  /** A colour of the theme. */
+  /** The name of a CSS variable of the theme. */
   readonly color: string;
-  /** Null: nothing was measured. */
+  /** Null: no measurement. */
   readonly values: readonly (number | null)[];
 };
 
 type Props = {
   readonly label: string;
-  /** Epoch milliseconds, a point each. */
+  /** One time for each point, in epoch milliseconds. */
   readonly times: readonly number[];
   readonly series: readonly Series[];
-  /** Bars stand on each other, in the order of the series. */
+  /** Bars are stacked in the order of the series. */
   readonly kind: "bars" | "lines";
   spell(value: number): string;
 };
@@ -25,7 +25,7 @@ type Props = {
 const HEIGHT = 232;
 const SHORT = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
 
-/** A chart over time; whoever cannot see it gets the same as a table. */
+/** Draws a chart over time. Screen readers get the same values as a table. */
 export function TimeChart(props: Props) {
   const { label, times, series, spell } = props;
   const place = useRef<HTMLDivElement>(null);
@@ -110,7 +110,7 @@ export function TimeChart(props: Props) {
   );
 }
 
-/** Seconds, then a row for each series; those of bars on top of each other, the highest first. */
+/** Returns the times in seconds, then the values of each series. Bars get stacked sums, the highest first. */
 function dataOf({ times, series, kind }: Props): UPlot.AlignedData {
   const seconds = times.map((time) => time / 1_000);
   if (kind === "lines") return [seconds, ...series.map(({ values }) => [...values])];
@@ -189,7 +189,7 @@ function optionsOf(props: Props, width: number, read: (text: string) => void): U
   };
 }
 
-/** Half a bar at both ends. */
+/** Adds half a bar's width at both ends. */
 function roomFor(times: readonly number[]): UPlot.Range.Function {
   const half = ((times[1] ?? 0) - (times[0] ?? 0)) / 2_000;
   return (_plot, min, max) => [min - half, max + half];
@@ -205,7 +205,7 @@ function spellAxis(_plot: UPlot, seconds: readonly number[]): string[] {
   return seconds.map((second) => (step >= DAY_S / 2 ? DATE : CLOCK).format(second * 1_000));
 }
 
-/** A canvas wants colours as they are, not as the theme names them. */
+/** Resolves a CSS variable to its colour, because a canvas accepts no variables. */
 function colorOf(name: string): string {
   const probe = document.createElement("span");
   probe.style.color = `var(${name})`;

@@ -16,7 +16,7 @@ export function Badge({ tone, children }: { tone: Tone; children: React.ReactNod
 export const DELIVERY_STATES = {
   [DeliveryState.UNSPECIFIED]: ["Any state", "grey"],
   [DeliveryState.PENDING]: ["Pending", "blue"],
-  [DeliveryState.STARTED]: ["Under way", "blue"],
+  [DeliveryState.STARTED]: ["In progress", "blue"],
   [DeliveryState.SUCCEEDED]: ["Succeeded", "green"],
   [DeliveryState.EXHAUSTED]: ["Exhausted", "red"],
   [DeliveryState.CANCELLED]: ["Cancelled", "grey"],
@@ -24,7 +24,7 @@ export const DELIVERY_STATES = {
   [DeliveryState.PARKED]: ["Parked", "amber"],
 } as const satisfies Record<DeliveryState, readonly [string, Tone]>;
 
-/** One that is under way after a failure waits to be tried again. */
+/** Shows a delivery's state. A started delivery with a failed attempt is shown as `Retrying`. */
 export function DeliveryBadge({ state, attempts }: { state: DeliveryState; attempts: number }) {
   if (state === DeliveryState.STARTED && attempts > 0) return <Badge tone="amber">Retrying</Badge>;
   const [name, tone] = DELIVERY_STATES[state];
@@ -34,26 +34,26 @@ export function DeliveryBadge({ state, attempts }: { state: DeliveryState; attem
 export const OUTCOMES = {
   [Outcome.UNSPECIFIED]: "No attempt yet",
   [Outcome.ACCEPTED]: "Accepted",
-  [Outcome.STATUS]: "Refused by its status",
-  [Outcome.REDIRECT]: "Redirected, not followed",
+  [Outcome.STATUS]: "Status not accepted",
+  [Outcome.REDIRECT]: "Redirect not followed",
   [Outcome.GONE]: "Gone: ends the subscription",
   [Outcome.TIMEOUT]: "Timed out",
   [Outcome.REFUSED]: "Connection refused",
-  [Outcome.RESET]: "Connection closed early",
-  [Outcome.DNS]: "Name not found",
-  [Outcome.TLS]: "TLS failed",
-  [Outcome.UNREACHABLE]: "Not reachable",
-  [Outcome.INVALID_RESPONSE]: "Not valid HTTP",
+  [Outcome.RESET]: "Connection closed",
+  [Outcome.DNS]: "DNS lookup failed",
+  [Outcome.TLS]: "TLS error",
+  [Outcome.UNREACHABLE]: "Unreachable",
+  [Outcome.INVALID_RESPONSE]: "Invalid response",
   [Outcome.BLOCKED]: "Address not allowed",
 } as const satisfies Record<Outcome, string>;
 
-/** What an attempt came to, in a few words. */
+/** Returns an attempt's outcome in a few words. `status` is 0 if there was no response or it is unknown. */
 export function answerOf(outcome: Outcome, status: number): string {
   const [name] = OUTCOMES[outcome].split(":");
   if (status === 0) return name ?? "";
   return outcome === Outcome.STATUS || outcome === Outcome.REDIRECT
-    ? `Answered ${status}`
-    : `${name}, ${status}`;
+    ? `Status ${status}`
+    : `${name} (${status})`;
 }
 
 const SUBSCRIPTION_STATES = {

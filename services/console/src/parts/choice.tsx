@@ -8,7 +8,7 @@ import styles from "./controls.module.css";
 
 export type Option<K extends string> = { readonly id: K; readonly name: string };
 
-/** One of many, in a list that opens. */
+/** A drop-down list with one selected option. */
 export function Choice<K extends string>(props: {
   label: string;
   options: readonly Option<K>[];

@@ -6,16 +6,19 @@ import { Modal, ModalOverlay } from "react-aria-components/Modal";
 import controls from "./controls.module.css";
 import { ErrorNote } from "./error-note.tsx";
 
-/** A button whose doing cannot be undone, so it asks first. */
+/** A button that asks for confirmation before it acts. */
 export function ConfirmButton(props: {
   label: React.ReactNode;
   title: string;
   children: React.ReactNode;
-  doIt: string;
+  confirmLabel: string;
+  /** Default: `Cancel`. */
+  dismissLabel?: string;
   isDanger?: boolean;
   onConfirm(): Promise<unknown>;
 }) {
-  const { label, title, children, doIt, isDanger = false, onConfirm } = props;
+  const { label, title, children, confirmLabel, dismissLabel = "Cancel" } = props;
+  const { isDanger = false, onConfirm } = props;
   const [error, setError] = useState<unknown>();
   const [isBusy, setBusy] = useState(false);
   const confirm = async (close: () => void) => {
@@ -45,14 +48,14 @@ export function ConfirmButton(props: {
                 {error !== undefined && <ErrorNote error={error} />}
                 <div className={controls.actions}>
                   <Button className={controls.button} onPress={close} autoFocus>
-                    Leave it
+                    {dismissLabel}
                   </Button>
                   <Button
                     className={`${controls.button} ${controls.primary}`}
                     isDisabled={isBusy}
                     onPress={() => void confirm(close)}
                   >
-                    {doIt}
+                    {confirmLabel}
                   </Button>
                 </div>
               </>

@@ -13,7 +13,7 @@ export function CopyButton({ text, label }: { text: string; label: string }) {
       setCopied(true);
       setTimeout(() => setCopied(false), SHOWN_MS);
     } catch {
-      // The browser denies it: the text is there to be selected.
+      // The browser denies clipboard access. The reader can still select the text.
     }
   };
   return (

@@ -4,7 +4,7 @@ import { Button } from "react-aria-components/Button";
 import controls from "./controls.module.css";
 import styles from "./error-note.module.css";
 
-/** What went wrong, in the API's own words. */
+/** Shows the API's error message. */
 export function ErrorNote({ error, onRetry }: { error: unknown; onRetry?: () => void }) {
   return (
     <div className={styles.note} role="alert">
@@ -19,7 +19,8 @@ export function ErrorNote({ error, onRetry }: { error: unknown; onRetry?: () => 
   );
 }
 
+/** Adds a capital letter and a full stop to an error message. */
 export function sentence(text: string): string {
-  const whole = text === "" ? "something went wrong" : text;
+  const whole = text === "" ? "unknown error" : text;
   return `${whole[0]?.toUpperCase()}${whole.slice(1)}${/[.!?]$/.test(whole) ? "" : "."}`;
 }

@@ -3,10 +3,10 @@ import styles from "./layout.module.css";
 
 let isLaterPage = false;
 
-/** A page's heading, with what can be done at its right. */
+/** A page's heading, with its actions on the right. */
 export function PageHeader(props: {
   title: React.ReactNode;
-  /** Of the browser's tab, where the title is more than words. */
+  /** The browser tab's title. Required if `title` is not a string. */
   name?: string;
   about?: React.ReactNode;
   children?: React.ReactNode;
@@ -15,7 +15,7 @@ export function PageHeader(props: {
   const heading = useRef<HTMLHeadingElement>(null);
   useEffect(() => {
     document.title = `${name} · Posthaste`;
-    // Whoever listens instead of looking is told that another page came; the first one begins at its beginning.
+    // Focus makes screen readers announce the new page. The first page keeps the browser's focus.
     if (isLaterPage) heading.current?.focus({ preventScroll: true });
     isLaterPage = true;
   }, [name]);
@@ -53,7 +53,7 @@ export function Card(props: {
   );
 }
 
-/** Nothing is there, and what to do about it. */
+/** An empty state: says what is missing and what to do about it. */
 export function Empty({ title, children }: { title: string; children?: React.ReactNode }) {
   return (
     <div className={styles.empty}>
@@ -63,13 +63,13 @@ export function Empty({ title, children }: { title: string; children?: React.Rea
   );
 }
 
-/** Holds the place of what is on its way. */
+/** A placeholder for content that is loading. */
 export function Skeleton({ lines }: { lines: number }) {
   return (
     <div className={styles.skeleton} aria-busy="true">
       <span className="visually-hidden">Loading</span>
       {Array.from({ length: lines }, (_, i) => (
-        // biome-ignore lint/suspicious/noArrayIndexKey: they are all the same and never move
+        // biome-ignore lint/suspicious/noArrayIndexKey: the lines are identical and keep their order
         <span key={i} className={styles.bone} />
       ))}
     </div>

@@ -3,7 +3,7 @@ import { type Duration, durationMs } from "@bufbuild/protobuf/wkt";
 const WHOLE = new Intl.NumberFormat();
 const PERCENT = new Intl.NumberFormat(undefined, { style: "percent", maximumFractionDigits: 1 });
 
-/** A count, as the reader's language writes it. */
+/** Formats a count for the reader's locale. */
 export function whole(count: number | bigint | undefined): string {
   return WHOLE.format(count ?? 0);
 }

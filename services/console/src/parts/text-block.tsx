@@ -3,10 +3,10 @@ import { CopyButton } from "./copy-button.tsx";
 import styles from "./text-block.module.css";
 import { Toggles } from "./toggles.tsx";
 
-/** Beyond this, laying it out anew would make the page wait. */
+/** Formatting a longer text would block the page. */
 const FORMATTED_CHARS_MAX = 100_000;
 
-/** What somebody sent, as text and nothing else. JSON can be read laid out, and as it came. */
+/** Shows received content as plain text. JSON can be shown formatted or as sent. */
 export function TextBlock({ text, label, note }: { text: string; label: string; note?: string | undefined }) {
   const formatted = formattedJson(text);
   const [view, setView] = useState<"formatted" | "raw">("formatted");
@@ -18,7 +18,7 @@ export function TextBlock({ text, label, note }: { text: string; label: string; 
         <span className={styles.tools}>
           {formatted !== undefined && formatted !== text && (
             <Toggles
-              label={`How to show ${label}`}
+              label={`Format of ${label}`}
               options={[
                 { id: "formatted", name: "Formatted" },
                 { id: "raw", name: "As sent" },
@@ -30,7 +30,7 @@ export function TextBlock({ text, label, note }: { text: string; label: string; 
           {text !== "" && <CopyButton text={text} label={`Copy ${label}`} />}
         </span>
       </figcaption>
-      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls has to be reachable by keyboard */}
+      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: a scrollable region has to be reachable by keyboard */}
       <section tabIndex={0} aria-label={label} className={styles.scroll}>
         <pre>{shown === "" ? <span className={styles.none}>empty</span> : shown}</pre>
       </section>
@@ -39,7 +39,7 @@ export function TextBlock({ text, label, note }: { text: string; label: string; 
   );
 }
 
-/** Laid out without parsing its numbers, which may be longer than a number of JavaScript can hold. */
+/** Indents JSON and keeps its numbers as text, because JavaScript would round long numbers. */
 function formattedJson(text: string): string | undefined {
   if (text.length > FORMATTED_CHARS_MAX || !/^\s*[[{]/.test(text)) return undefined;
   try {

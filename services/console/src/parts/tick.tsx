@@ -2,7 +2,7 @@ import { Check } from "lucide-react";
 import { Checkbox } from "react-aria-components/Checkbox";
 import styles from "./controls.module.css";
 
-/** Yes or no. */
+/** A checkbox. */
 export function Tick(props: {
   isSelected: boolean;
   onChange(isSelected: boolean): void;

@@ -14,7 +14,7 @@ const STEPS: readonly [Intl.RelativeTimeFormatUnit, number][] = [
   ["year", Number.POSITIVE_INFINITY],
 ];
 
-/** A time in the reader's zone; the exact one, with the zone and in UTC, on hover. */
+/** Shows a time in the reader's time zone. On hover, shows the exact time with its zone and in UTC. */
 export function Time({ at, relative = false }: { at: Timestamp | undefined; relative?: boolean }) {
   const now = useNow(relative);
   if (at === undefined) return <span>–</span>;
@@ -35,7 +35,7 @@ export function relativeTo(at: number, now: number): string {
   return SHORT.format(at);
 }
 
-/** A length of time as people say it. */
+/** Formats a duration, for example `1.5 s` or `2 h 5 min`. */
 export function spelledMs(ms: number): string {
   if (ms < 1_000) return `${Math.round(ms)} ms`;
   if (ms < 60_000) return `${Number((ms / 1_000).toFixed(1))} s`;
@@ -46,7 +46,7 @@ export function spelledMs(ms: number): string {
   return `${Math.round(hours / 24)} days`;
 }
 
-/** What an input of the kind `datetime-local` holds for a time, in the reader's zone. */
+/** Formats a time as the value of a `datetime-local` input, in the reader's time zone. */
 export function localInput(at: number): string {
   const date = new Date(at);
   return new Date(at - date.getTimezoneOffset() * 60_000).toISOString().slice(0, 16);

@@ -3,7 +3,7 @@ import { ToggleButtonGroup } from "react-aria-components/ToggleButtonGroup";
 import type { Option } from "./choice.tsx";
 import styles from "./controls.module.css";
 
-/** One of few, side by side. */
+/** A few options side by side, one of them selected. */
 export function Toggles<K extends string>(props: {
   label: string;
   options: readonly Option<K>[];

@@ -1,6 +1,6 @@
 import { useSyncExternalStore } from "react";
 
-/** "3 min ago" is right for so long. */
+/** The interval at which relative times, such as "3 min ago", are updated. */
 const EVERY_MS = 5_000;
 
 let now = Date.now();
@@ -12,7 +12,7 @@ function subscribe(listener: () => void): () => void {
   now = Date.now();
   timer ??= setInterval(() => {
     now = Date.now();
-    for (const each of listeners) each();
+    for (const listener of listeners) listener();
   }, EVERY_MS);
   return () => {
     listeners.delete(listener);
@@ -24,7 +24,7 @@ function subscribe(listener: () => void): () => void {
 
 const never = () => () => {};
 
-/** The time, as of some seconds ago; one clock for all that show it. */
+/** Returns the current time, at most 5 seconds old if `ticks`. All components share one timer. */
 export function useNow(ticks: boolean): number {
   return useSyncExternalStore(ticks ? subscribe : never, () => now);
 }

@@ -18,27 +18,27 @@ import styles from "./recover-form.module.css";
 
 const HOUR_MS = 3_600_000;
 const KINDS = [
-  { id: "recover", name: "What failed" },
-  { id: "replay", name: "What came before" },
+  { id: "recover", name: "Failed deliveries" },
+  { id: "replay", name: "Earlier events" },
 ] as const;
 type Kind = (typeof KINDS)[number]["id"];
 
-export function RecoverForm({ onAsked }: { onAsked(): void }) {
+export function RecoverForm({ onStarted }: { onStarted(): void }) {
   const subscriptions = useSubscriptions();
   const [kind, setKind] = useState<Kind>("recover");
   const [subscriptionId, setSubscriptionId] = useState("0");
   const [since, setSince] = useState(() => localInput(Date.now() - HOUR_MS));
-  const recover = useMutation(DeliveryService.method.recoverDeliveries, { onSuccess: onAsked });
-  const replay = useMutation(DeliveryService.method.replayEvents, { onSuccess: onAsked });
+  const recover = useMutation(DeliveryService.method.recoverDeliveries, { onSuccess: onStarted });
+  const replay = useMutation(DeliveryService.method.replayEvents, { onSuccess: onStarted });
   const sinceMs = Date.parse(since);
   const isReady = !Number.isNaN(sinceMs) && (kind === "recover" || subscriptionId !== "0");
-  const ask = async (dryRun: boolean) => {
+  const start = async (dryRun: boolean) => {
     const request = { subscriptionId: Number(subscriptionId), since: timestampFromMs(sinceMs), dryRun };
     return kind === "recover" ? await recover.mutateAsync(request) : await replay.mutateAsync(request);
   };
   const count = () => {
-    // What went wrong is shown below.
-    ask(true).catch(() => {});
+    // The form shows the error below.
+    start(true).catch(() => {});
   };
   const error = recover.error ?? replay.error;
   return (
@@ -46,13 +46,13 @@ export function RecoverForm({ onAsked }: { onAsked(): void }) {
       <Toggles label="What to send" options={KINDS} value={kind} onChange={setKind} />
       <p className={styles.about}>
         {kind === "recover"
-          ? "Deliveries that were given up, blocked or cancelled: one new delivery for each. A paused or disabled subscription that is named here is resumed."
-          : "Events from before a subscription, of the types it wants, which it never had."}
+          ? "Creates one new delivery for each exhausted, blocked or cancelled delivery. If you choose a paused or disabled subscription, it is resumed."
+          : "Sends a subscription earlier events of its types that it never received."}
       </p>
       <Choice
         label="Subscription"
         options={[
-          { id: "0", name: kind === "recover" ? "Every subscription" : "Choose one" },
+          { id: "0", name: kind === "recover" ? "All subscriptions" : "Choose a subscription" },
           ...subscriptions.map(({ id }) => ({ id: String(id), name: targetName(subscriptions, id) })),
         ]}
         value={subscriptionId}
@@ -66,15 +66,20 @@ export function RecoverForm({ onAsked }: { onAsked(): void }) {
       >
         <Label>Since</Label>
         <Input type="datetime-local" className={controls.input} />
-        <Text slot="description">In your own zone. Up to now.</Text>
+        <Text slot="description">In your time zone, up to now.</Text>
       </TextField>
       <div className={styles.actions}>
         <Button className={controls.button} isDisabled={!isReady} onPress={count}>
           Count only
         </Button>
         {isReady && (
-          <ConfirmButton label="Send again" title="Send again?" doIt="Send" onConfirm={() => ask(false)}>
-            <p>Each is a new delivery, at most 100 in a second. It can be paused and cancelled.</p>
+          <ConfirmButton
+            label="Send again"
+            title="Send again?"
+            confirmLabel="Send"
+            onConfirm={() => start(false)}
+          >
+            <p>Creates at most 100 new deliveries per second. You can pause or cancel the recovery.</p>
           </ConfirmButton>
         )}
       </div>

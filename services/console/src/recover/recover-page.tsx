@@ -18,7 +18,9 @@ export function RecoverPage() {
     { pageSize: SHOWN_MAX },
     {
       refetchInterval: ({ state }) =>
-        state.data?.recoveries.some((one) => one.state === RecoveryState.RUNNING) ? EVERY_MS : IDLE_EVERY_MS,
+        state.data?.recoveries.some((recovery) => recovery.state === RecoveryState.RUNNING)
+          ? EVERY_MS
+          : IDLE_EVERY_MS,
     },
   );
   const recoveries = data?.recoveries ?? [];
@@ -26,20 +28,20 @@ export function RecoverPage() {
     <>
       <PageHeader
         title="Recover"
-        about="After an outage of a receiver: send again what failed since a time. Doing it twice sends nothing twice."
+        about="After a receiver outage, send failed deliveries again. A second recovery sends nothing twice."
       />
       <div className={styles.columns}>
         {can("deliveries:write") && (
           <Card title="Send again">
-            <RecoverForm onAsked={() => void refetch()} />
+            <RecoverForm onStarted={() => void refetch()} />
           </Card>
         )}
         <Card title="Recoveries" isFlush>
           {error !== null && <ErrorNote error={error} onRetry={() => void refetch()} />}
           {data === undefined && error === null && <Skeleton lines={4} />}
           {data !== undefined && recoveries.length === 0 && (
-            <Empty title="None yet">
-              <p>Say since when something went wrong, and count first: a dry run changes nothing.</p>
+            <Empty title="No recoveries yet">
+              <p>Choose when the failures began, then count first. A dry run changes nothing.</p>
             </Empty>
           )}
           <ul>

@@ -20,7 +20,7 @@ const STATES = {
   [RecoveryState.CANCELLED]: ["Cancelled", "grey"],
 } as const satisfies Record<RecoveryState, readonly [string, Tone]>;
 
-/** One recovery, how far it is, and what can be done with it. */
+/** Shows a recovery, its progress and its actions. */
 export function RecoveryRow(props: { recovery: Recovery; all: readonly Recovery[]; onChanged(): void }) {
   const { recovery, all, onChanged } = props;
   const { id, kind, state, dryRun, examined, made, leftOut, parked, since, createdAt, subscriptionId } =
@@ -44,13 +44,13 @@ export function RecoveryRow(props: { recovery: Recovery; all: readonly Recovery[
         </span>
       </p>
       <p className={styles.about}>
-        {subscriptionId === 0 ? "Every subscription" : targetName(subscriptions, subscriptionId)}, since{" "}
+        {subscriptionId === 0 ? "All subscriptions" : targetName(subscriptions, subscriptionId)}, since{" "}
         <Time at={since} />
       </p>
       <Progress recovery={recovery} total={totalOf(recovery, all)} />
       <p className={styles.counts}>
-        {whole(examined)} looked at, <strong>{whole(made)}</strong> {dryRun ? "would be sent" : "sent again"},{" "}
-        {whole(leftOut)} left out{parked > 0n && `, ${whole(parked)} parked ones drained`}
+        {whole(examined)} examined, <strong>{whole(made)}</strong> {dryRun ? "would be sent" : "sent again"},{" "}
+        {whole(leftOut)} skipped{parked > 0n && `, ${whole(parked)} parked drained`}
       </p>
       {isOpen && can("deliveries:write") && (
         <div className={styles.actions}>
@@ -83,7 +83,7 @@ function Progress({ recovery, total }: { recovery: Recovery; total: bigint | und
   const isIndeterminate = share === undefined && state === RecoveryState.RUNNING;
   return (
     <ProgressBar
-      aria-label="How far it is"
+      aria-label="Progress"
       className={styles.progress}
       isIndeterminate={isIndeterminate}
       value={share ?? 0}
@@ -102,7 +102,10 @@ function Progress({ recovery, total }: { recovery: Recovery; total: bigint | und
   );
 }
 
-/** How much there is to look at, as a dry run of the same counted it; undefined: none did. */
+/**
+ * Returns the number of items to examine, as counted by a completed dry run of the same recovery. Undefined
+ * if the list has no such dry run.
+ */
 function totalOf(recovery: Recovery, all: readonly Recovery[]): bigint | undefined {
   const same = all.find(
     (one) =>

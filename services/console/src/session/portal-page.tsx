@@ -6,10 +6,10 @@ import { Brand } from "../parts/brand.tsx";
 import styles from "./sign-in-page.module.css";
 import { storeToken } from "./stored-token.ts";
 
-/** Where a portal link leads to; its code follows `#`, which no server is sent. */
+/** The path of portal links. The code follows `#`, so that browsers send it to no server. */
 export const PORTAL_PATH = "/portal";
 
-/** Exchanges a portal link's code for a session, once. */
+/** Exchanges a portal link's code for a session. */
 export function PortalPage({ onSignedIn }: { onSignedIn(session: Session): void }) {
   const [problem, setProblem] = useState("");
   useEffect(() => {
@@ -35,7 +35,7 @@ export function PortalPage({ onSignedIn }: { onSignedIn(session: Session): void 
 
 let exchange: Promise<Session | string> | undefined;
 
-/** A code is good once, whatever React makes of its effects. */
+/** Exchanges the code once even if React runs an effect twice, because a code is valid only once. */
 function exchangeOnce(): Promise<Session | string> {
   exchange ??= openSession();
   return exchange;
@@ -43,12 +43,12 @@ function exchangeOnce(): Promise<Session | string> {
 
 async function openSession(): Promise<Session | string> {
   const portalCode = location.hash.slice(1);
-  // Out of the address bar and the history, before anybody could copy it.
+  // Removes the code from the address bar and the history at once, so that nobody copies it.
   history.replaceState(null, "", "/");
   storeToken(null);
   try {
     const { secret, session } = await createClient(SessionService, transport).openSession({ portalCode });
-    if (session === undefined) return "the API did not say whose session this is";
+    if (session === undefined) return "the API returned no session";
     storeToken(secret);
     return session;
   } catch (error) {

@@ -5,16 +5,16 @@ import { useEffect } from "react";
 import { ErrorNote } from "../parts/error-note.tsx";
 import styles from "./sign-in-page.module.css";
 
-/** Asks who the stored token stands for. */
+/** Fetches the stored token's session. */
 export function ResumeSession(props: { onSignedIn(session: Session): void; onSignedOut(why: string): void }) {
   const { onSignedIn, onSignedOut } = props;
   const { data, error, refetch } = useQuery(SessionService.method.getSession, {});
-  const isOver = error !== null && ConnectError.from(error).code === Code.Unauthenticated;
+  const isEnded = error !== null && ConnectError.from(error).code === Code.Unauthenticated;
   useEffect(() => {
     if (data?.session !== undefined) onSignedIn(data.session);
-    if (isOver) onSignedOut("Your session has ended. Sign in again.");
-  }, [data, isOver, onSignedIn, onSignedOut]);
-  if (error === null || isOver) return <div className={styles.page} aria-busy="true" />;
+    if (isEnded) onSignedOut("Your session has ended. Sign in again.");
+  }, [data, isEnded, onSignedIn, onSignedOut]);
+  if (error === null || isEnded) return <div className={styles.page} aria-busy="true" />;
   return (
     <div className={styles.page}>
       <ErrorNote error={error} onRetry={() => void refetch()} />

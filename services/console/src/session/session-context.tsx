@@ -3,16 +3,20 @@ import { createContext, useContext } from "react";
 
 export type SignedIn = {
   readonly session: Session;
-  /** Whether the token may do this. */
+  /** Returns whether the token has this scope. */
   can(scope: string): boolean;
   signOut(): void;
 };
 
 export const SessionContext = createContext<SignedIn | null>(null);
 
-/** Who is signed in; only pages that need somebody use it. */
+/**
+ * Returns the current session.
+ *
+ * @throws if nobody is signed in
+ */
 export function useSession(): SignedIn {
   const signedIn = useContext(SessionContext);
-  if (signedIn === null) throw new Error("nobody is signed in here");
+  if (signedIn === null) throw new Error("nobody is signed in");
   return signedIn;
 }

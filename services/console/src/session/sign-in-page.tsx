@@ -11,7 +11,7 @@ import controls from "../parts/controls.module.css";
 import styles from "./sign-in-page.module.css";
 import { storeToken } from "./stored-token.ts";
 
-/** Takes a token, and says whose it is. */
+/** Asks for a token and fetches its session. */
 export function SignInPage({ why, onSignedIn }: { why: string; onSignedIn(session: Session): void }) {
   const [token, setToken] = useState("");
   const [problem, setProblem] = useState(why);
@@ -21,7 +21,7 @@ export function SignInPage({ why, onSignedIn }: { why: string; onSignedIn(sessio
     event.preventDefault();
     const secret = token.trim();
     if (!/^[!-~]{1,255}$/.test(secret)) {
-      setProblem("Paste a token: it begins with pht_ and has no spaces.");
+      setProblem("Paste a token. It starts with pht_ and contains no spaces.");
       return;
     }
     setBusy(true);
@@ -30,7 +30,7 @@ export function SignInPage({ why, onSignedIn }: { why: string; onSignedIn(sessio
         {},
         { headers: { authorization: `Bearer ${secret}` } },
       );
-      if (session === undefined) throw new Error("the API did not say whose token this is");
+      if (session === undefined) throw new Error("the API returned no session");
       storeToken(secret);
       onSignedIn(session);
     } catch (error) {
@@ -45,7 +45,7 @@ export function SignInPage({ why, onSignedIn }: { why: string; onSignedIn(sessio
         <Brand />
         <div className={styles.intro}>
           <h1>Sign in</h1>
-          <p>See every delivery, and understand every failure.</p>
+          <p>See every delivery and why it failed.</p>
         </div>
         <TextField
           className={controls.field}
@@ -65,8 +65,8 @@ export function SignInPage({ why, onSignedIn }: { why: string; onSignedIn(sessio
           {isBusy ? "Signing in…" : "Sign in"}
         </Button>
         <p className={styles.hint}>
-          <code>npm run up</code> prints one; an administrator makes others with <code>npm run token</code>.
-          It is kept in this tab only.
+          <code>npm run up</code> prints a token. An administrator creates more with{" "}
+          <code>npm run token</code>. The token is stored in this tab only.
         </p>
       </form>
     </main>

@@ -1,6 +1,6 @@
 /*
- * Where the token is kept: in session storage, so that a reload does not ask for it again, and gone with the tab. Where a
- * browser denies storage, as it may inside another's frame, in memory.
+ * Stores the token in session storage: a reload keeps it, and closing the tab deletes it. If the browser denies
+ * storage, for example inside another site's frame, the token is kept in memory.
  */
 
 const KEY = "posthaste.token";
@@ -10,7 +10,7 @@ export function storedToken(): string | null {
   try {
     return sessionStorage.getItem(KEY) ?? inMemory;
   } catch {
-    // No storage: memory it is.
+    // The browser denies storage: use memory.
     return inMemory;
   }
 }
@@ -21,6 +21,6 @@ export function storeToken(token: string | null): void {
     if (token === null) sessionStorage.clear();
     else sessionStorage.setItem(KEY, token);
   } catch {
-    // No storage: memory it is.
+    // The browser denies storage: use memory.
   }
 }

@@ -56,7 +56,7 @@ export function Shell() {
   return (
     <div className={styles.shell}>
       <a className={styles.skip} href="#main">
-        Skip to the page
+        Skip to content
       </a>
       <div className={styles.side}>
         <div className={styles.sticky}>
@@ -81,8 +81,8 @@ export function Shell() {
             <Route path="/recover" component={RecoverPage} />
             <Route path="/inbox" component={InboxPage} />
             <Route>
-              <PageHeader title="There is no such page" />
-              <Empty title="Nothing is here">
+              <PageHeader title="Page not found" />
+              <Empty title="There is nothing at this address">
                 <Link href="/">Go to the overview</Link>
               </Empty>
             </Route>
@@ -96,13 +96,13 @@ export function Shell() {
 function Places() {
   const [location] = useLocation();
   return (
-    <nav aria-label="Pages" className={styles.places}>
+    <nav aria-label="Main" className={styles.places}>
       <ul>
         {PLACES.map(({ path, name, Icon }) => {
-          const isHere = path === "/" ? location === "/" : location.startsWith(path);
+          const isCurrent = path === "/" ? location === "/" : location.startsWith(path);
           return (
             <li key={path}>
-              <Link href={path} aria-current={isHere ? "page" : undefined} className={styles.place}>
+              <Link href={path} aria-current={isCurrent ? "page" : undefined} className={styles.place}>
                 <Icon size={17} aria-hidden="true" />
                 <span>{name}</span>
               </Link>

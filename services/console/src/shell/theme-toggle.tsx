@@ -6,7 +6,7 @@ import { applyTheme, storedTheme, THEMES, type Theme } from "./theme.ts";
 
 const ICONS = { system: Monitor, light: Sun, dark: Moon } as const satisfies Record<Theme, unknown>;
 
-/** Goes from one theme to the next. */
+/** Switches to the next theme. */
 export function ThemeToggle() {
   const [theme, setTheme] = useState(storedTheme);
   const next = THEMES[(THEMES.indexOf(theme) + 1) % THEMES.length] ?? "system";
@@ -14,7 +14,7 @@ export function ThemeToggle() {
   return (
     <Button
       className={`${controls.button} ${controls.icon}`}
-      aria-label={`Theme: ${theme}. Change to ${next}`}
+      aria-label={`Theme: ${theme}. Switch to ${next}`}
       onPress={() => {
         applyTheme(next);
         setTheme(next);

@@ -1,4 +1,4 @@
-/** What a reader chose; `system`: what the system says. */
+/** The themes to choose from. `system` follows the operating system. */
 export const THEMES = ["system", "light", "dark"] as const;
 export type Theme = (typeof THEMES)[number];
 
@@ -9,12 +9,12 @@ export function storedTheme(): Theme {
     const stored = localStorage.getItem(KEY);
     return THEMES.find((theme) => theme === stored) ?? "system";
   } catch {
-    // A page in another's frame may have no storage.
+    // A page in another site's frame may have no storage.
     return "system";
   }
 }
 
-/** Shows the page in a theme and remembers it. */
+/** Applies and stores a theme. */
 export function applyTheme(theme: Theme): void {
   if (theme === "system") delete document.documentElement.dataset["theme"];
   else document.documentElement.dataset["theme"] = theme;
@@ -22,10 +22,10 @@ export function applyTheme(theme: Theme): void {
     if (theme === "system") localStorage.removeItem(KEY);
     else localStorage.setItem(KEY, theme);
   } catch {
-    // It holds until the page is closed.
+    // Without storage, the theme lasts until the page is closed.
   }
   window.dispatchEvent(new Event(THEME_CHANGED));
 }
 
-/** Told to what draws with colours of its own. */
+/** The window event after a theme change. Charts redraw on it, because a canvas does not follow CSS. */
 export const THEME_CHANGED = "posthaste-theme";

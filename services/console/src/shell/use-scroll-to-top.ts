@@ -1,6 +1,6 @@
 import { useEffect, useRef } from "react";
 
-/** Another page begins at its top; one that a reader goes back to stays where the browser puts it. */
+/** Scrolls each new page to its top. After Back or Forward, the browser's restored position stays. */
 export function useScrollToTop(path: string): void {
   const isBack = useRef(false);
   useEffect(() => {
@@ -10,7 +10,7 @@ export function useScrollToTop(path: string): void {
     window.addEventListener("popstate", note);
     return () => window.removeEventListener("popstate", note);
   }, []);
-  // biome-ignore lint/correctness/useExhaustiveDependencies: the path is what changes when another page comes
+  // biome-ignore lint/correctness/useExhaustiveDependencies: the effect must run when the path changes
   useEffect(() => {
     if (!isBack.current) window.scrollTo(0, 0);
     isBack.current = false;

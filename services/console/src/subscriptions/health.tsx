@@ -8,7 +8,7 @@ import styles from "./health.module.css";
 
 const EVERY_MS = 5_000;
 
-/** How its receiver has done of late. */
+/** Shows how a subscription's recent attempts went. */
 export function Health({ id }: { id: number }) {
   const { data } = useQuery(
     SubscriptionService.method.getSubscriptionHealth,
@@ -23,15 +23,12 @@ export function Health({ id }: { id: number }) {
     );
   }
   const share = data.attempts === 0 ? undefined : data.accepted / data.attempts;
+  const counted = data.attempts === 1 ? "1 attempt" : `the last ${whole(data.attempts)} attempts`;
   return (
     <Card title="Health">
       <div className={styles.share}>
         <strong>{share === undefined ? "–" : percent(share)}</strong>
-        <span>
-          {share === undefined
-            ? "no attempt yet"
-            : `of its last ${whole(data.attempts)} attempts ${data.attempts === 1 ? "was" : "were"} accepted`}
-        </span>
+        <span>{share === undefined ? "no attempts yet" : `success rate over ${counted}`}</span>
       </div>
       <meter
         className={styles.meter}
@@ -41,16 +38,16 @@ export function Health({ id }: { id: number }) {
         high={0.99}
         optimum={1}
         value={share ?? 1}
-        aria-label="Share of accepted attempts"
+        aria-label="Success rate"
       />
       <Facts
         facts={[
-          ["Half within", data.p50 === undefined ? "–" : spelledMs(durationMsOf(data.p50))],
-          ["95 of 100 within", data.p95 === undefined ? "–" : spelledMs(durationMsOf(data.p95))],
+          ["Median latency", data.p50 === undefined ? "–" : spelledMs(durationMsOf(data.p50))],
+          ["p95 latency", data.p95 === undefined ? "–" : spelledMs(durationMsOf(data.p95))],
           ["Last attempt", <Time key="last" at={data.lastAttemptAt} relative />],
-          ["It came to", answerOf(data.lastOutcome, 0)],
+          ["Last outcome", answerOf(data.lastOutcome, 0)],
           ["Next attempt", <Time key="next" at={data.nextAttemptAt} relative />],
-          ["Waiting, parked", `${whole(data.pending)}, ${whole(data.parked)}`],
+          ["Pending, parked", `${whole(data.pending)}, ${whole(data.parked)}`],
         ]}
       />
     </Card>

@@ -15,20 +15,20 @@ import { useSession } from "../session/session-context.tsx";
 import styles from "./new-subscription-page.module.css";
 import { NEW_DRAFT, requestOf, SubscriptionForm } from "./subscription-form.tsx";
 
-/** A new subscription, with what its receiver would get beside it. */
+/** The form for a new subscription, next to a sample of what its receiver gets. */
 export function NewSubscriptionPage() {
   const { session } = useSession();
   const queries = useQueryClient();
   const [, navigate] = useLocation();
   const [draft, setDraft] = useState(NEW_DRAFT);
-  const [lookedAt, setLookedAt] = useState("");
+  const [sampleCode, setSampleCode] = useState("");
   const create = useMutation(SubscriptionService.method.createSubscription, {
     onSuccess: ({ subscription }) => {
       void queries.invalidateQueries();
       navigate(`/subscriptions/${subscription?.id}`);
     },
   });
-  const makeInbox = useMutation(InboxService.method.createInbox, {
+  const createInbox = useMutation(InboxService.method.createInbox, {
     onSuccess: ({ inbox }) => {
       if (inbox === undefined) return;
       storeInboxId(inbox.id);
@@ -37,10 +37,7 @@ export function NewSubscriptionPage() {
   });
   return (
     <>
-      <PageHeader
-        title="New subscription"
-        about="Events that are ingested from its making on are delivered to it."
-      />
+      <PageHeader title="New subscription" about="Receives the events ingested after its creation." />
       <div className={styles.columns}>
         <Card>
           <SubscriptionForm
@@ -48,40 +45,40 @@ export function NewSubscriptionPage() {
             onChange={setDraft}
             submit="Create subscription"
             isBusy={create.isPending}
-            error={create.error ?? makeInbox.error}
+            error={create.error ?? createInbox.error}
             onSubmit={() => create.mutate({ ...requestOf(draft), secret: draft.secret })}
-            onLookAt={setLookedAt}
+            onShowSample={setSampleCode}
           >
             {session.inboxes && (
               <Button
                 className={`${controls.button} ${controls.small} ${styles.inbox}`}
-                onPress={() => makeInbox.mutate({})}
+                onPress={() => createInbox.mutate({})}
               >
                 <Inbox size={15} aria-hidden="true" /> No receiver yet? Use an inbox
               </Button>
             )}
           </SubscriptionForm>
         </Card>
-        <Sample code={lookedAt} />
+        <Sample code={sampleCode} />
       </div>
     </>
   );
 }
 
 function Sample({ code }: { code: string }) {
-  const eventType = useEventTypes().find((one) => one.code === code);
+  const eventType = useEventTypes().find((type) => type.code === code);
   return (
-    <Card title={eventType === undefined ? "What is sent" : eventType.code} className={styles.sample}>
+    <Card title={eventType === undefined ? "Sample" : eventType.code} className={styles.sample}>
       {eventType === undefined ? (
         <Empty title="Choose an event type">
-          <p>A sample of what its receivers get is shown here.</p>
+          <p>A sample of its request body appears here.</p>
         </Empty>
       ) : (
         <div className={styles.shown}>
           <p>{eventType.description}</p>
           <TextBlock
             key={code}
-            label="Body, an array with exactly one item"
+            label="Request body: an array with one item"
             text={`[${eventType.sampleJson}]`}
           />
         </div>

@@ -15,13 +15,13 @@ import styles from "./signing-keys.module.css";
 
 const HOUR_MS = 3_600_000;
 const OVERLAPS = [
-  { id: "24", name: "Both sign for a day" },
-  { id: "168", name: "Both sign for 7 days" },
-  { id: "0", name: "The old one ends now, as after a leak" },
+  { id: "24", name: "Keeps signing for 24 hours" },
+  { id: "168", name: "Keeps signing for 7 days" },
+  { id: "0", name: "Expires now, for example after a leak" },
 ] as const;
 type Overlap = (typeof OVERLAPS)[number]["id"];
 
-/** What its deliveries are signed with: hidden until they are asked for, and read from the API only then. */
+/** Shows a subscription's signing keys. They are fetched from the API only when the reader selects Show. */
 export function SigningKeys({ id }: { id: number }) {
   const [isShown, setShown] = useState(false);
   const [overlap, setOverlap] = useState<Overlap>("24");
@@ -59,12 +59,12 @@ export function SigningKeys({ id }: { id: number }) {
         )}
         <ConfirmButton
           label="Rotate"
-          title="Make a new signing secret?"
-          doIt="Make a new one"
+          title="Rotate the signing secret?"
+          confirmLabel="Rotate secret"
           onConfirm={() => rotate.mutateAsync({ id, overlap: durationFromMs(Number(overlap) * HOUR_MS) })}
         >
-          <p>Deliveries are signed with the new one from now on.</p>
-          <Choice label="And the old one" options={OVERLAPS} value={overlap} onChange={setOverlap} />
+          <p>Deliveries are signed with the new secret from now on.</p>
+          <Choice label="Old secret" options={OVERLAPS} value={overlap} onChange={setOverlap} />
         </ConfirmButton>
       </div>
     </Card>
@@ -83,9 +83,9 @@ function Key({ signingKey: { secret, publicKey, createdAt, expiresAt } }: { sign
         <CopyButton text={publicKey} label="Copy the public key" />
       </span>
       <span className={styles.age}>
-        Made <Time at={createdAt} relative />
+        Created <Time at={createdAt} relative />
         {expiresAt === undefined ? (
-          ", the current one"
+          ", current"
         ) : (
           <>
             , signs until <Time at={expiresAt} />

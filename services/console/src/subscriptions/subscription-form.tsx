@@ -12,18 +12,18 @@ import { ErrorNote } from "../parts/error-note.tsx";
 import styles from "./subscription-form.module.css";
 import { TypePicker } from "./type-picker.tsx";
 
-/** What creating and changing have in common. */
+/** The form's values, for a new or an existing subscription. */
 export type Draft = {
   readonly targetUrl: string;
   readonly eventTypes: readonly string[];
   readonly description: string;
-  /** A credential of the receiver's own; empty: none, or as it is. */
+  /** The receiver's credential. Empty: none for a new subscription, unchanged for an existing one. */
   readonly secret: string;
   readonly acceptance: Acceptance;
   readonly timeoutS: string;
-  /** Attempts in a second; empty: no rate. */
+  /** The maximum number of attempts per second. Empty: no limit. */
   readonly ratePerSecond: string;
-  /** Attempts at once; empty: the default. */
+  /** The maximum number of concurrent attempts. Empty: the default. */
   readonly concurrency: string;
 };
 
@@ -51,7 +51,7 @@ export function draftOf(subscription: Subscription): Draft {
   };
 }
 
-/** The draft as both RPCs take it, without the secret. */
+/** Converts a draft to a request of either RPC, without the secret. */
 export function requestOf(draft: Draft) {
   const { targetUrl, eventTypes, description, acceptance, timeoutS, ratePerSecond, concurrency } = draft;
   return {
@@ -73,17 +73,27 @@ export function SubscriptionForm(props: {
   isBusy: boolean;
   error: unknown;
   onSubmit(): void;
-  onLookAt?(code: string): void;
+  onShowSample?(code: string): void;
   children?: React.ReactNode;
 }) {
-  const { draft, onChange, submit, hasSecret = false, isBusy, error, onSubmit, onLookAt, children } = props;
+  const {
+    draft,
+    onChange,
+    submit,
+    hasSecret = false,
+    isBusy,
+    error,
+    onSubmit,
+    onShowSample,
+    children,
+  } = props;
   const [problem, setProblem] = useState("");
   const set = <K extends keyof Draft>(key: K, value: Draft[K]) => onChange({ ...draft, [key]: value });
   const send = (event: FormEvent) => {
     event.preventDefault();
-    const found = problemOf(draft);
-    setProblem(found);
-    if (found === "") onSubmit();
+    const nextProblem = problemOf(draft);
+    setProblem(nextProblem);
+    if (nextProblem === "") onSubmit();
   };
   return (
     <form className={styles.form} onSubmit={send} noValidate>
@@ -100,13 +110,13 @@ export function SubscriptionForm(props: {
           placeholder="https://yoursite.example/webhooks"
           spellCheck="false"
         />
-        <Text slot="description">Where events are sent by POST. It answers 200 to accept one.</Text>
+        <Text slot="description">Events are sent here by POST. Respond with 200 to accept an event.</Text>
       </TextField>
       {children}
       <TypePicker
         chosen={draft.eventTypes}
         onChange={(types) => set("eventTypes", types)}
-        onLookAt={onLookAt}
+        onShowSample={onShowSample}
       />
       <TextField
         className={controls.field}
@@ -115,10 +125,10 @@ export function SubscriptionForm(props: {
         maxLength={255}
       >
         <Label>Description</Label>
-        <Input className={controls.input} placeholder="For people: whose receiver this is" />
+        <Input className={controls.input} placeholder="Who or what receives the events" />
       </TextField>
       <details className={styles.more}>
-        <summary>More</summary>
+        <summary>More options</summary>
         <div className={styles.moreFields}>
           <TextField
             className={controls.field}
@@ -127,15 +137,15 @@ export function SubscriptionForm(props: {
             type="password"
             autoComplete="new-password"
           >
-            <Label>The receiver’s own credential</Label>
-            <Input className={controls.input} placeholder={hasSecret ? "as it is" : "none"} />
-            <Text slot="description">Sent as Authorization: Basic, and never shown again.</Text>
+            <Label>Receiver credential</Label>
+            <Input className={controls.input} placeholder={hasSecret ? "unchanged" : "none"} />
+            <Text slot="description">Sent as Authorization: Basic. Never shown again.</Text>
           </TextField>
           <Choice
-            label="Accepted by"
+            label="Accepted statuses"
             options={[
-              { id: String(Acceptance.OK_ONLY), name: "Only status 200" },
-              { id: String(Acceptance.ANY_2XX), name: "Any status from 200 to 299" },
+              { id: String(Acceptance.OK_ONLY), name: "Only 200" },
+              { id: String(Acceptance.ANY_2XX), name: "200 to 299" },
             ]}
             value={String(draft.acceptance)}
             onChange={(value) => set("acceptance", Number(value) as Acceptance)}
@@ -146,9 +156,9 @@ export function SubscriptionForm(props: {
             onChange={(value) => set("timeoutS", value)}
             inputMode="numeric"
           >
-            <Label>Seconds for one attempt</Label>
+            <Label>Attempt timeout in seconds</Label>
             <Input className={controls.input} />
-            <Text slot="description">1 to 30, for all of it.</Text>
+            <Text slot="description">1 to 30, for the whole attempt.</Text>
           </TextField>
           <TextField
             className={controls.field}
@@ -156,9 +166,9 @@ export function SubscriptionForm(props: {
             onChange={(value) => set("ratePerSecond", value)}
             inputMode="decimal"
           >
-            <Label>Attempts in a second</Label>
+            <Label>Attempts per second</Label>
             <Input className={controls.input} placeholder="no limit" />
-            <Text slot="description">0.01 to 1,000, for all workers together.</Text>
+            <Text slot="description">0.01 to 1,000, across all workers.</Text>
           </TextField>
           <TextField
             className={controls.field}
@@ -166,8 +176,8 @@ export function SubscriptionForm(props: {
             onChange={(value) => set("concurrency", value)}
             inputMode="numeric"
           >
-            <Label>Attempts at once</Label>
-            <Input className={controls.input} placeholder="the default" />
+            <Label>Concurrent attempts</Label>
+            <Input className={controls.input} placeholder="default" />
             <Text slot="description">1 to 1,000.</Text>
           </TextField>
         </div>
@@ -186,15 +196,14 @@ export function SubscriptionForm(props: {
 }
 
 function problemOf({ targetUrl, eventTypes, timeoutS, ratePerSecond, concurrency }: Draft): string {
-  if (!/^https?:\/\/\S+$/.test(targetUrl.trim()))
-    return "Give an address that begins with https:// or http://.";
+  if (!/^https?:\/\/\S+$/.test(targetUrl.trim())) return "Enter a URL that starts with https:// or http://.";
   if (eventTypes.length === 0) return "Choose at least one event type.";
   const seconds = Number(timeoutS);
-  if (!(seconds >= 1 && seconds <= 30)) return "Give 1 to 30 seconds for one attempt.";
+  if (!(seconds >= 1 && seconds <= 30)) return "Enter an attempt timeout of 1 to 30 seconds.";
   if (!(Number(ratePerSecond) >= 0 && Number(ratePerSecond) <= 1_000))
-    return "Give up to 1,000 attempts in a second.";
-  const atOnce = Number(concurrency);
-  if (!(Number.isInteger(atOnce) && atOnce >= 0 && atOnce <= 1_000))
-    return "Give 1 to 1,000 attempts at once.";
+    return "Enter at most 1,000 attempts per second.";
+  const concurrent = Number(concurrency);
+  if (!(Number.isInteger(concurrent) && concurrent >= 0 && concurrent <= 1_000))
+    return "Enter 1 to 1,000 concurrent attempts.";
   return "";
 }

@@ -26,7 +26,7 @@ import styles from "./subscription-page.module.css";
 import { TestEvent } from "./test-event.tsx";
 
 const EVERY_MS = 10_000;
-/** While its parked deliveries are on their way. */
+/** The polling interval while the subscription's parked deliveries drain. */
 const DRAINING_EVERY_MS = 1_000;
 const { getSubscription } = SubscriptionService.method;
 
@@ -42,7 +42,7 @@ export function SubscriptionPage({ id }: { id: number }) {
         state.data?.subscription?.draining === true ? DRAINING_EVERY_MS : EVERY_MS,
     },
   );
-  const reread = useCallback(() => void queries.invalidateQueries(), [queries]);
+  const refresh = useCallback(() => void queries.invalidateQueries(), [queries]);
   const subscription = data?.subscription;
   if (subscription === undefined) {
     return (
@@ -66,13 +66,13 @@ export function SubscriptionPage({ id }: { id: number }) {
         about={subscription.description === "" ? `Subscription ${id}` : subscription.description}
       >
         {mayWrite && (
-          <Actions subscription={subscription} onEdit={() => setEditing(true)} onChanged={reread} />
+          <Actions subscription={subscription} onEdit={() => setEditing(true)} onChanged={refresh} />
         )}
       </PageHeader>
       {subscription.state === SubscriptionState.DISABLED && (
         <p className={styles.note}>
-          It was disabled because it kept failing. What it is owed is parked, and sent in order once it is
-          resumed.
+          This subscription was disabled because it kept failing. Its deliveries are parked. They are sent in
+          order when it is resumed.
         </p>
       )}
       <div className={styles.columns}>
@@ -82,13 +82,13 @@ export function SubscriptionPage({ id }: { id: number }) {
               subscription={subscription}
               onDone={() => {
                 setEditing(false);
-                reread();
+                refresh();
               }}
             />
           ) : (
             <Settings subscription={subscription} />
           )}
-          {mayWrite && <TestEvent subscription={subscription} onSent={reread} />}
+          {mayWrite && <TestEvent subscription={subscription} onSent={refresh} />}
         </div>
         <div className={styles.column}>
           <Health id={id} />
@@ -104,20 +104,17 @@ function Settings({ subscription }: { subscription: Subscription }) {
   return (
     <Card
       title="Settings"
-      aside={<Link href={`/deliveries?subscription=${subscription.id}`}>Its deliveries</Link>}
+      aside={<Link href={`/deliveries?subscription=${subscription.id}`}>View deliveries</Link>}
     >
       <Facts
         facts={[
-          ["Event types", eventTypes.includes("*") ? "every event type" : eventTypes.join(", ")],
-          [
-            "Accepted by",
-            acceptance === Acceptance.ANY_2XX ? "any status from 200 to 299" : "only status 200",
-          ],
-          ["Time for one attempt", spelledMs(durationMsOf(timeout))],
-          ["Rate", rateLimit === undefined ? "no limit" : `${rateLimit.perSecond} in a second`],
-          ["Attempts at once", concurrency === 0 ? "the default" : String(concurrency)],
-          ["Receiver’s credential", hasSecret ? "sent as Authorization: Basic" : "none"],
-          ["Headers of its own", headerNames.length === 0 ? "none" : headerNames.join(", ")],
+          ["Event types", eventTypes.includes("*") ? "all event types" : eventTypes.join(", ")],
+          ["Accepted statuses", acceptance === Acceptance.ANY_2XX ? "200 to 299" : "only 200"],
+          ["Attempt timeout", spelledMs(durationMsOf(timeout))],
+          ["Rate", rateLimit === undefined ? "no limit" : `${rateLimit.perSecond} per second`],
+          ["Concurrent attempts", concurrency === 0 ? "default" : String(concurrency)],
+          ["Receiver credential", hasSecret ? "sent as Authorization: Basic" : "none"],
+          ["Custom headers", headerNames.length === 0 ? "none" : headerNames.join(", ")],
           ["Created", <Time key="created" at={subscription.createdAt} />],
           [
             "Public keys",
@@ -127,7 +124,7 @@ function Settings({ subscription }: { subscription: Subscription }) {
               </a>
               <CopyButton
                 text={`${location.origin}${subscription.publicKeysPath}`}
-                label="Copy the keys’ address"
+                label="Copy URL of public keys"
               />
             </span>,
           ],
@@ -145,7 +142,7 @@ function Edit({ subscription, onDone }: { subscription: Subscription; onDone(): 
       title="Edit"
       aside={
         <Button className={`${controls.button} ${controls.small}`} onPress={onDone}>
-          Leave it
+          Cancel
         </Button>
       }
     >
@@ -158,12 +155,12 @@ function Edit({ subscription, onDone }: { subscription: Subscription; onDone(): 
         error={update.error}
         onSubmit={() => {
           const { rateLimit, ...request } = requestOf(draft);
-          // A burst that its owner chose elsewhere stays, unless the rate is another.
-          const isOtherRate = draft.ratePerSecond !== draftOf(subscription).ratePerSecond;
+          // Sends the rate only if it changed: a burst that the owner set elsewhere would be reset.
+          const isRateChanged = draft.ratePerSecond !== draftOf(subscription).ratePerSecond;
           update.mutate({
             id: subscription.id,
             ...request,
-            ...(isOtherRate ? { rateLimit } : {}),
+            ...(isRateChanged ? { rateLimit } : {}),
             ...(draft.secret === "" ? {} : { secret: draft.secret }),
           });
         }}
@@ -186,7 +183,7 @@ function Actions(props: { subscription: Subscription; onEdit(): void; onChanged(
       <ConfirmButton
         label="Delete"
         title="Delete this subscription?"
-        doIt="Delete it"
+        confirmLabel="Delete"
         isDanger
         onConfirm={async () => {
           await end.mutateAsync({ id });
@@ -198,7 +195,7 @@ function Actions(props: { subscription: Subscription; onEdit(): void; onChanged(
           await queries.invalidateQueries({ queryKey });
         }}
       >
-        <p>Its open deliveries are cancelled, and its signing keys are gone. This cannot be undone.</p>
+        <p>This cancels its open deliveries and deletes its signing keys. It cannot be undone.</p>
       </ConfirmButton>
       <Button className={controls.button} onPress={onEdit}>
         <Pencil size={15} aria-hidden="true" /> Edit

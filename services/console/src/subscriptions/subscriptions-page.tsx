@@ -31,9 +31,9 @@ export function SubscriptionsPage() {
   const next = data?.nextPageToken ?? "";
   return (
     <>
-      <PageHeader title="Subscriptions" about="Who is told, of what, and where.">
+      <PageHeader title="Subscriptions" about="Target URLs, and the event types sent to each.">
         <Toggles
-          label="Which subscriptions"
+          label="Filter subscriptions"
           options={[
             { id: "all", name: "All" },
             { id: "failing", name: "Failing" },
@@ -57,7 +57,7 @@ export function SubscriptionsPage() {
         {data !== undefined && data.subscriptions.length > 0 && <Rows subscriptions={data.subscriptions} />}
       </Card>
       {(next !== "" || tokens.length > 1) && (
-        <nav className={styles.pages} aria-label="Pages of subscriptions">
+        <nav className={styles.pages} aria-label="Subscription list pages">
           <Button
             className={`${controls.button} ${controls.small}`}
             isDisabled={tokens.length === 1}
@@ -120,7 +120,7 @@ function Rows({ subscriptions }: { subscriptions: readonly Subscription[] }) {
 }
 
 function typesOf({ eventTypes }: Subscription): string {
-  if (eventTypes.includes("*")) return "every event type";
+  if (eventTypes.includes("*")) return "all event types";
   const more = eventTypes.length - SHOWN_TYPES_MAX;
   const shown = eventTypes.slice(0, SHOWN_TYPES_MAX).join(", ");
   return more > 0 ? `${shown} and ${more} more` : shown;
@@ -130,18 +130,18 @@ function None({ which }: { which: "all" | "failing" }) {
   const { can, session } = useSession();
   if (which === "failing") {
     return (
-      <Empty title="None is failing">
-        <p>Every receiver accepted what it was sent last.</p>
+      <Empty title="No failing subscriptions">
+        <p>Every receiver accepted its most recent attempt.</p>
       </Empty>
     );
   }
   return (
-    <Empty title="Nobody is subscribed yet">
-      <p>A subscription is an address of yours and the event types that are sent to it.</p>
+    <Empty title="No subscriptions yet">
+      <p>A subscription sends events of the types you choose to a URL of yours.</p>
       <div className={styles.ways}>
         {can("subscriptions:write") && (
           <Link href="/subscriptions/new" className={`${controls.button} ${controls.primary}`}>
-            Create the first one
+            Create a subscription
           </Link>
         )}
         {session.inboxes && (

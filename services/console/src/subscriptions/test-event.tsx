@@ -18,7 +18,7 @@ import { bytesAsText, TextBlock } from "../parts/text-block.tsx";
 import { spelledMs } from "../parts/time.tsx";
 import styles from "./test-event.module.css";
 
-/** Sends one event to this subscription alone, and shows what its receiver says. */
+/** Sends a test event to this subscription only, and shows the outcome. */
 export function TestEvent({ subscription, onSent }: { subscription: Subscription; onSent(): void }) {
   const eventTypes = useEventTypes();
   const wanted = eventTypes.filter(
@@ -35,7 +35,7 @@ export function TestEvent({ subscription, onSent }: { subscription: Subscription
     <Card title="Send a test event">
       <div className={styles.body}>
         <p className={styles.about}>
-          It is tried once, marked <code>webhook-test: true</code>, and no other subscription gets it.
+          Sent once, to this subscription only, with the header <code>webhook-test: true</code>.
         </p>
         <Choice
           label="Event type"
@@ -74,14 +74,14 @@ export function TestEvent({ subscription, onSent }: { subscription: Subscription
               <DeliveryBadge state={delivery.state} attempts={delivery.attempts} />
               <span>
                 {attempt === undefined
-                  ? "Nothing came of it in time; it is still on its way."
-                  : `${answerOf(attempt.outcome, attempt.status)} after ${spelledMs(durationMsOf(attempt.duration))}`}
+                  ? "No outcome yet. The attempt is still in progress."
+                  : `${answerOf(attempt.outcome, attempt.status)} in ${spelledMs(durationMsOf(attempt.duration))}`}
               </span>
-              <Link href={`/deliveries/${delivery.id}`}>See the delivery</Link>
+              <Link href={`/deliveries/${delivery.id}`}>View delivery</Link>
             </p>
             {attempt?.detail !== undefined && attempt.detail !== "" && <p>{attempt.detail}</p>}
             {attempt !== undefined && attempt.status !== 0 && (
-              <TextBlock label="What it answered" text={bytesAsText(attempt.responseBody)} />
+              <TextBlock label="Response body" text={bytesAsText(attempt.responseBody)} />
             )}
           </div>
         )}

@@ -9,43 +9,43 @@ import styles from "./subscription-form.module.css";
 
 const EVERY = "*";
 
-/** Chooses from the catalogue: some of it, or all. */
+/** Chooses some or all event types of the catalogue. */
 export function TypePicker(props: {
   chosen: readonly string[];
   onChange(types: string[]): void;
-  onLookAt?: ((code: string) => void) | undefined;
+  onShowSample?: ((code: string) => void) | undefined;
 }) {
-  const { chosen, onChange, onLookAt } = props;
+  const { chosen, onChange, onShowSample } = props;
   const eventTypes = useEventTypes();
-  const [sought, setSought] = useState("");
+  const [query, setQuery] = useState("");
   const id = useId();
   const isEvery = chosen.includes(EVERY);
-  const shown = eventTypes.filter(({ code }) => code.includes(sought.trim().toLowerCase()));
+  const shown = eventTypes.filter(({ code }) => code.includes(query.trim().toLowerCase()));
   return (
     <fieldset className={styles.types}>
       <legend>Event types</legend>
       <div className={styles.typesHead}>
         <Tick isSelected={isEvery} onChange={(every) => onChange(every ? [EVERY] : [])}>
-          Every type, also those added later
+          All types, including future types
         </Tick>
         <SearchField
           aria-label="Find an event type"
-          value={sought}
-          onChange={setSought}
+          value={query}
+          onChange={setQuery}
           className={styles.search}
         >
           <Input className={controls.input} placeholder="Find…" />
         </SearchField>
       </div>
-      <ul className={styles.typeList} id={id} aria-label="The catalogue">
+      <ul className={styles.typeList} id={id} aria-label="Event catalogue">
         {shown.map(({ code, description }) => (
           <li key={code}>
             <Tick
               isSelected={isEvery || chosen.includes(code)}
               isDisabled={isEvery}
               onChange={(isChosen) => {
-                onChange(isChosen ? [...chosen, code] : chosen.filter((one) => one !== code));
-                onLookAt?.(code);
+                onChange(isChosen ? [...chosen, code] : chosen.filter((type) => type !== code));
+                onShowSample?.(code);
               }}
             >
               <span className={styles.type}>
@@ -53,18 +53,18 @@ export function TypePicker(props: {
                 <span>{description}</span>
               </span>
             </Tick>
-            {onLookAt !== undefined && (
+            {onShowSample !== undefined && (
               <Button
                 className={`${controls.button} ${controls.small} ${styles.look}`}
                 aria-label={`Show a sample of ${code}`}
-                onPress={() => onLookAt(code)}
+                onPress={() => onShowSample(code)}
               >
                 Sample
               </Button>
             )}
           </li>
         ))}
-        {shown.length === 0 && <li className={styles.none}>No event type is called that.</li>}
+        {shown.length === 0 && <li className={styles.none}>No event types match.</li>}
       </ul>
     </fieldset>
   );
