@@ -79,8 +79,7 @@ const UNREACHABLE: ReadonlySet<number | undefined> = new Set([
 export function createSearchability(client: Client, { now, onMissing }: SearchabilityOptions): Searchability {
   let isKnown = false;
   /**
-   * Registrations begun so far. The result of a start is outdated if another registration began during that
-   * start.
+   * Registrations begun so far. A start's result is outdated if another registration began during the start.
    */
   let registrations = 0;
   let registerAfter = 0;
@@ -89,8 +88,7 @@ export function createSearchability(client: Client, { now, onMissing }: Searchab
   let why: unknown;
   let isReported = false;
   /**
-   * When the server should know the attributes. Set by a registration; cleared by a start with the
-   * attributes.
+   * When the server should know the attributes: set by a registration, cleared by a start with attributes.
    */
   let knownBy: number | undefined;
 
@@ -136,7 +134,7 @@ export function createSearchability(client: Client, { now, onMissing }: Searchab
       await start({});
       if (registrations !== begunAfter) return;
       if (refusal !== undefined) {
-        // The start succeeded without the attributes, so the server had refused the attributes.
+        // The start succeeded without the attributes, so the attributes were the reason of the refusal.
         why = refusal;
         isKnown = false;
         registerIfDue();

@@ -20,7 +20,7 @@ import {
 } from "../names.ts";
 import { RETRY_POLICY } from "./retry-policy.ts";
 
-/** Twice the longest attempt (30 s) plus the retries of its database write (30 s). */
+/** Twice the sum of the longest attempt (30 s) and the retries of its database write (30 s). */
 const START_TO_CLOSE_MS = 120_000;
 /** How long it takes to detect that a worker has died. The activity sends a heartbeat every second. */
 const HEARTBEAT_TIMEOUT_MS = 5_000;
@@ -63,8 +63,7 @@ const retries = proxyActivities<Activities>({
 export async function carryDelivery(input: DeliverInput): Promise<DeliverResult> {
   const again = () => continueAsNew<typeof carryDelivery>({ ...input, isFailing: true });
   let faults = 0;
-  // A failing receiver may hang. Its attempts run with the retries, so that they occupy no task that others
-  // need.
+  // A failing receiver may hang: its attempts run with the retries, where they block no workflow task.
   let attempt = input.isFailing === true ? retries : inPlace;
   for (;;) {
     const begunAt = Date.now();
