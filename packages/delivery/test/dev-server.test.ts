@@ -49,7 +49,7 @@ const toStart = (started: Started) => ({
 const handle = (id: DeliveryId) => t.env.client.workflow.getHandle(workflowIdOf(id));
 
 describe("retry now, on a real server", () => {
-  test("sends the next attempt in each of the first waits, with the next number, and keeps the schedule's next wait", async () => {
+  test("sends the next attempt during each of the first waits, and the schedule's wait follows", async () => {
     t.receiver.answer({ kind: "status", status: 500 });
     const started = await t.deliver();
     for (const [number, minutes] of [

@@ -174,12 +174,12 @@ describe("attributes that cannot be registered", () => {
   });
 
   test("delay no delivery if the server does not answer", async () => {
-    const away = connectTemporal({ connectionOptions: { address: "127.0.0.1:1" } });
-    const searchability = searchabilityOf(away);
+    const unreachable = connectTemporal({ connectionOptions: { address: "127.0.0.1:1" } });
+    const searchability = searchabilityOf(unreachable);
     for (let i = 0; i < 3; i++) expect(await start(searchability)).toEqual([]);
     expect(complaints).toHaveLength(1);
     await searchability.stop();
-    await away.connection.close();
+    await unreachable.connection.close();
   });
 });
 
@@ -188,11 +188,11 @@ test("a late refusal, after the attributes were registered again, is ignored", a
   await searchable(searchability);
   complaints = [];
   at += A_WHILE_MS;
-  const looked = vi.spyOn(operator(), "listSearchAttributes");
+  const listed = vi.spyOn(operator(), "listSearchAttributes");
   const late = heldRefusal();
   const lateStart = searchability.start(VALUES, late.start);
   await searchability.start(VALUES, refused);
-  await vi.waitFor(() => expect(looked).toHaveBeenCalledTimes(1), PATIENCE);
+  await vi.waitFor(() => expect(listed).toHaveBeenCalledTimes(1), PATIENCE);
   expect(complaints).toHaveLength(1);
   await searchability.stop();
   expect(await start(searchability)).toEqual(expect.arrayContaining(NAMES));

@@ -29,8 +29,8 @@ export type EventData = {
  * detects duplicates, parse the text.
  *
  * @param field the field to name in a refusal, such as `events[3].data_json`
- * @throws Refusal `invalid` if the text is not JSON, not an object, nested deeper than {@link
- *   EVENT_DATA_DEPTH_MAX}, or has one key twice with different values
+ * @throws Refusal `invalid` if the text is not JSON, is not an object, nests deeper than 64 levels, or has
+ *   one key twice with different values
  */
 export function parseEventData(json: string, field: string): EventData {
   const refuse = (message: string, cause?: unknown) => new Refusal("invalid", message, { field, cause });
@@ -68,10 +68,7 @@ export function canonicalEventData(json: string): string {
   return canonicalJson(parse(json));
 }
 
-/**
- * Explains why a text is not JSON. The engine's own message would quote the text; this one names the
- * position.
- */
+/** Explains why a text is not JSON, by its position. The engine's own message would quote the text. */
 function reasonFor(json: string): string {
   try {
     parse(json);
@@ -135,8 +132,8 @@ function canonicalJson(value: unknown): string {
 }
 
 /**
- * Numbers with longer exponents stay as they are written: exact arithmetic on them could cost any amount of
- * time.
+ * Numbers with longer exponents stay as they are: a sender could make exact arithmetic on them arbitrarily
+ * slow.
  */
 const EXPONENT_DIGITS_MAX = 15;
 

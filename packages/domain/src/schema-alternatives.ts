@@ -55,22 +55,23 @@ export function alternativesOf(
   if (schema === true) return [ANYTHING];
   if (schema === false) return [];
   if (depth > NESTING_MAX) return undefined;
-  let all = [plain(schema, expansion.spend)];
+  let alternatives = [plain(schema, expansion.spend)];
   for (const choices of combinationsIn(schema, expansion.root)) {
-    const flat: Alternative[] = [];
+    const chosen: Alternative[] = [];
     for (const choice of choices) {
-      const some = choice === undefined ? undefined : alternativesOf(choice, expansion, depth + 1);
-      if (some === undefined || all.length * (flat.length + some.length) > ALTERNATIVES_MAX) return undefined;
-      flat.push(...some);
+      const expanded = choice === undefined ? undefined : alternativesOf(choice, expansion, depth + 1);
+      if (expanded === undefined) return undefined;
+      if (alternatives.length * (chosen.length + expanded.length) > ALTERNATIVES_MAX) return undefined;
+      chosen.push(...expanded);
     }
-    all = all.flatMap((one) =>
-      flat.map((other) => {
-        expansion.spend(other.properties.size + (other.values?.size ?? 0));
-        return both(one, other);
+    alternatives = alternatives.flatMap((alternative) =>
+      chosen.map((choice) => {
+        expansion.spend(choice.properties.size + (choice.values?.size ?? 0));
+        return both(alternative, choice);
       }),
     );
   }
-  return all.filter(({ types, values }) => types?.size !== 0 && values?.size !== 0);
+  return alternatives.filter(({ types, values }) => types?.size !== 0 && values?.size !== 0);
 }
 
 /**

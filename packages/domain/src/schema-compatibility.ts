@@ -71,10 +71,10 @@ function createComparison(rootBefore: JsonSchema, rootAfter: JsonSchema): Compar
     }
     const [only] = old;
     if (only !== undefined && old.length === 1) {
-      return now.flatMap((one) => breaksBetween(only, one, path, compare));
+      return now.flatMap((alternative) => breaksBetween(only, alternative, path, compare));
     }
-    const isKnown = (one: Alternative) =>
-      old.some((each) => breaksBetween(each, one, path, compare).length === 0);
+    const isKnown = (alternative: Alternative) =>
+      old.some((each) => breaksBetween(each, alternative, path, compare).length === 0);
     return now.flatMap(splitByType).every(isKnown)
       ? []
       : [`${placeOf(path)} may now have a value that matches none of its previous alternatives`];

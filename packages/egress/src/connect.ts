@@ -31,7 +31,9 @@ export class ProxyFault extends Error {
   override readonly name = "ProxyFault";
 }
 
-/** Returns a connector to one of the checked addresses. TLS verifies the URL's host. */
+/**
+ * Returns a connector to one of the checked addresses. TLS verifies the certificate against the URL's host.
+ */
 export function directly({ rules, addresses, ca, abandonMs, onDialled }: Route): buildConnector.connector {
   const connect = buildConnector({ ...HTTP_1_ONLY, timeout: abandonMs, lookup: onlyThese(addresses), ca });
   return (options, callback) =>
@@ -52,7 +54,7 @@ export function directly({ rules, addresses, ca, abandonMs, onDialled }: Route):
 
 /**
  * Returns a connector through an HTTP proxy (CONNECT, RFC 9110 section 9.3.6). The tunnel leads to a checked
- * address, so the proxy resolves no names. TLS verifies the URL's host.
+ * address, so the proxy resolves no names. TLS verifies the certificate against the URL's host.
  */
 export function through(proxy: URL, route: Route): buildConnector.connector {
   const secure = buildConnector({ ...HTTP_1_ONLY, timeout: route.abandonMs, ca: route.ca });

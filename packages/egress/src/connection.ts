@@ -16,7 +16,7 @@ export type Message = {
 };
 
 export type ConnectionOptions = Omit<Route, "signal" | "onDialled"> & {
-  /** Scheme, host and port of the connection's requests. TLS verifies this host. */
+  /** Scheme, host and port of the connection's requests. TLS verifies the certificate against this host. */
   readonly origin: string;
   readonly proxy: URL | undefined;
   readonly idleMs: number;

@@ -417,7 +417,7 @@ describe("each attempt checks its target, despite caches and idle connections", 
     expect(receiver.requests).toHaveLength(2);
   });
 
-  test("a target that the rules no longer allow is blocked, despite its cached lookup and idle connection", async () => {
+  test("a target that the rules no longer allow is blocked, despite an idle connection", async () => {
     const rules = { ...RULES, allow: [...RULES.allow] };
     const receiver = await keepingReceiver();
     const { post } = setup({ rules });

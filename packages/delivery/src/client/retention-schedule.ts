@@ -6,9 +6,9 @@ import { bounded } from "./bounded.ts";
 const CATCHUP_WINDOW_MS = 60_000;
 
 /**
- * Creates Temporal's schedule for retention. Every worker calls this at its start, so the interval of the
- * last worker to start applies. Later, workers only recreate a missing schedule, and do not overwrite an
- * operator's changes.
+ * Creates the Temporal schedule that starts retention. Every worker calls this at its start, so the interval
+ * of the last worker to start applies. Later, workers only recreate a missing schedule, and do not overwrite
+ * an operator's changes.
  *
  * @param everyMs the interval between runs
  * @param ifThere whether to update an existing schedule to this interval. Default: `update`

@@ -88,8 +88,8 @@ export async function createDeliveryWorker(options: DeliveryWorkerOptions): Prom
   return {
     async run() {
       // If one worker ends, the other shuts down: neither is useful alone.
-      const ended = await Promise.allSettled(workers.map((worker) => worker.run().finally(shutdown)));
-      for (const one of ended) if (one.status === "rejected") throw one.reason;
+      const results = await Promise.allSettled(workers.map((worker) => worker.run().finally(shutdown)));
+      for (const result of results) if (result.status === "rejected") throw result.reason;
     },
     shutdown,
     isRunning: () => workers.every((worker) => worker.getState() === "RUNNING"),
