@@ -1,6 +1,6 @@
 import type { DeliveryId, ErasureId, RecoveryId, RecoveryState, TerminalState } from "@posthaste/domain";
 
-/** The task queue of all workflows and of first attempts. */
+/** The task queue of all workflows and of all activities except retries. */
 export const TASK_QUEUE = "posthaste-deliveries";
 
 /**

@@ -7,10 +7,7 @@ import { type AttemptDeps, paceOf } from "./make-attempt.ts";
 export type Instead =
   | { readonly kind: "cancelled" }
   | { readonly kind: "parked" }
-  /**
-   * The turn of a first attempt is not near: the delivery is pending again, and the dispatcher claims it
-   * later.
-   */
+  /** A first attempt whose turn is not near. The delivery is pending again, and will be claimed later. */
   | { readonly kind: "unclaimed" }
   /** A retry must wait for its turn. `untilMs` is also written to the row as the time of the next attempt. */
   | { readonly kind: "wait"; readonly untilMs: number };
