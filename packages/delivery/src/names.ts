@@ -1,49 +1,52 @@
 import type { DeliveryId, ErasureId, RecoveryId, RecoveryState, TerminalState } from "@posthaste/domain";
 
-/** The task queue that dispatchers start workflows on and workers poll. */
+/** The task queue of all workflows and of all activities except retries. */
 export const TASK_QUEUE = "posthaste-deliveries";
 
 /**
- * The task queue of retries. First attempts have the other one to themselves: thousands of retries that come due at once
- * wait for each other and for nobody else.
+ * The task queue of retries. It is separate, so that thousands of retries that come due at once do not delay
+ * first attempts.
  */
 export const RETRY_QUEUE = "posthaste-retries";
 
-/** The workflow's type, as Temporal's UI shows it. */
+/** The type of a delivery's workflow, as Temporal's UI shows it. */
 export const DELIVER_WORKFLOW = "carryDelivery";
 
-/** The activity's type; the only one of a delivery's workflow. */
+/** The type of the only activity in a delivery's workflow. */
 export const ATTEMPT_ACTIVITY = "attemptDelivery";
 
-/** A delivery has one workflow at a time; its id says which. */
+/** Returns the id of a delivery's workflow. A delivery has at most one open workflow at a time. */
 export function workflowIdOf(deliveryId: DeliveryId): string {
   return `delivery/${deliveryId}`;
 }
 
 /**
- * The workflow's input: the id only. The payload never enters Temporal's history, which is kept, shown and exported
- * by rules of its own.
+ * The input of a delivery's workflow. It contains the id but not the payload: Temporal retains, shows and
+ * exports its histories by its own rules.
  */
 export type DeliverInput = {
   readonly deliveryId: DeliveryId;
-  /** Of its start, where that was traced: a trace goes through the workflow as its input, which needs no code in it. */
+  /**
+   * The trace context of the workflow's start, if it was traced. As an input, it needs no tracing code in the
+   * workflow.
+   */
   readonly traceparent?: string;
-  /** Its subscription fails, so the first attempt is made where retries are. Default: it does not. */
+  /** The subscription is failing, so the first attempt runs on the retries' task queue. Default: false. */
   readonly isFailing?: boolean;
 };
 
-/** What a workflow that ran to its end says of its delivery, for people who look at it in Temporal's UI. */
+/** The result of a delivery's workflow, for operators in Temporal's UI. */
 export type DeliverResult = {
   /**
-   * `parked`: its subscription is paused or disabled. `pending`: its rate lets it in later. In both a new workflow goes on
-   * when its time comes.
+   * `parked`: the subscription is paused or disabled. `pending`: the subscription's rate limit is reached. In
+   * both cases, another workflow with the same id continues the delivery later.
    */
   readonly state: TerminalState | "parked" | "pending";
   readonly attempts: number;
   readonly summary: string;
 };
 
-/** The workflow of a recovery or a replay, its activity, and the signal that wakes it up. */
+/** The workflow of a recovery or replay, its activity, and the signal that ends its wait. */
 export const RECOVER_WORKFLOW = "recover";
 export const RECOVER_ACTIVITY = "advanceRecovery";
 export const RECOVERY_CHANGED_SIGNAL = "changed";
@@ -54,24 +57,24 @@ export function recoveryWorkflowIdOf(id: RecoveryId): string {
 
 export type RecoverInput = { readonly recoveryId: RecoveryId };
 
-/** Where a recovery stands after a step. */
+/** The state of a recovery after a step. */
 export type RecoverStep = {
   readonly state: RecoveryState;
-  /** The pause that its rate asks for, in milliseconds. */
+  /** How long to wait before the next step to keep to the recovery's rate, in milliseconds. */
   readonly waitMs: number;
   readonly summary: string;
 };
 
-/** The workflow that deletes what is too old, its activity, and the schedule that starts it. */
+/** The workflow that applies retention, its activity, and the schedule that starts it. */
 export const RETAIN_WORKFLOW = "retain";
 export const RETAIN_ACTIVITY = "retainStep";
 export const RETENTION_SCHEDULE = "posthaste-retention";
 
-/** Where a run is; empty: at its beginning. */
+/** The position of a run; empty at its beginning. */
 export type RetainInput = {
   readonly kind?: string;
   readonly cursor?: string;
-  /** By kind, so far. */
+  /** The number of rows deleted so far, by kind. */
   readonly deleted?: Readonly<Record<string, number>>;
 };
 export type RetainStep = { readonly next?: RetainInput; readonly summary: string };
@@ -87,16 +90,19 @@ export function erasureWorkflowIdOf(id: ErasureId): string {
 export type EraseInput = { readonly erasureId: ErasureId };
 export type EraseStep = { readonly isOver: boolean; readonly summary: string };
 
-/** The type of a failure that is ours, not the receiver's: it spends none of the schedule's attempts. */
+/**
+ * The failure type of a fault: Posthaste failed, not the receiver. It uses up none of the schedule's
+ * attempts.
+ */
 export const FAULT = "Fault";
 
 /**
- * The type of a failure that is nobody's: the attempt is to be made later, at the time that its row names.
+ * The failure type of an attempt that must wait: nothing failed, and the row says when the attempt is due.
  */
 export const NOT_YET = "NotYet";
 
-/** The type of a failure that the receiver earned; the schedule times the next attempt. */
+/** The failure type of an attempt that the receiver failed. The schedule times the next attempt. */
 export const ATTEMPT_FAILED = "AttemptFailed";
 
-/** The type of a failure that ended the delivery: exhausted or blocked. */
+/** The failure type of a delivery that ended as exhausted or blocked. */
 export const DELIVERY_FAILED = "DeliveryFailed";

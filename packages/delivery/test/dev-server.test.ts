@@ -12,7 +12,7 @@ import {
 import { clientOn } from "../src/worker/index.ts";
 
 const MINUTE_MS = 60_000;
-/** How long to wait for something that takes about a second. */
+/** A generous limit for something that takes about a second. */
 const PATIENCE = { timeout: 20_000, interval: 50 };
 
 let t: DeliverySetup;
@@ -48,8 +48,8 @@ const toStart = (started: Started) => ({
 });
 const handle = (id: DeliveryId) => t.env.client.workflow.getHandle(workflowIdOf(id));
 
-describe("retry now, on the real server", () => {
-  test("in each of the first waits the next request comes, is numbered next, and the wait after it is the schedule's", async () => {
+describe("retry now, on a real server", () => {
+  test("sends the next attempt during each of the first waits, and the schedule's wait follows", async () => {
     t.receiver.answer({ kind: "status", status: 500 });
     const started = await t.deliver();
     for (const [number, minutes] of [
@@ -78,7 +78,7 @@ describe("retry now, on the real server", () => {
     ]);
   });
 
-  test("a double click makes one attempt", async () => {
+  test("sends one attempt even if it is called three times at once", async () => {
     t.receiver.answer({ kind: "status", status: 500 });
     const started = await t.deliver();
     await attemptsMade(started, 1);
@@ -90,7 +90,7 @@ describe("retry now, on the real server", () => {
     expect(t.receiver.requests).toHaveLength(2);
   });
 
-  test("a crash between its two calls leaves a pause that says whose it is, and the second call alone completes it", async () => {
+  test("can be completed after a crash between its two calls, because the pause names its reason", async () => {
     t.receiver.answer((_request, n) => ({ kind: "status", status: n === 1 ? 500 : 200 }));
     const started = await t.deliver();
     await attemptsMade(started, 1);
@@ -110,7 +110,7 @@ describe("retry now, on the real server", () => {
     expect((await row(started))?.state).toBe("succeeded");
   });
 
-  test("a pause by an operator is told apart from ours", async () => {
+  test("is distinguished from an operator's pause", async () => {
     t.receiver.answer({ kind: "status", status: 500 });
     const started = await t.deliver();
     await attemptsMade(started, 1);
@@ -127,7 +127,7 @@ describe("retry now, on the real server", () => {
     });
   });
 
-  test("during an attempt it is harmless: that attempt counts, and the wait after it is the schedule's", async () => {
+  test("changes nothing during an attempt: that attempt counts, and the schedule's wait follows", async () => {
     let letGo = () => {};
     const held = new Promise<void>((resolve) => {
       letGo = resolve;
@@ -145,17 +145,15 @@ describe("retry now, on the real server", () => {
     expect(t.receiver.requests).toHaveLength(1);
   });
 
-  test("where no workflow is, it says so", async () => {
+  test("returns false if there is no workflow", async () => {
     for (const client of [t.env.client, clientOn(t.env.nativeConnection, "default")]) {
       expect(await retryNow(client, "dlv_none" as DeliveryId)).toBe(false);
     }
   });
 });
 
-describe("a retry that Temporal hands out before its time", () => {
-  /**
-   * As Temporal does by itself after a restart: the activity is due at once, and the row knows nothing of it.
-   */
+describe("a retry that Temporal dispatches before it is due", () => {
+  /** Does what Temporal does after a restart: makes the activity due at once, without a change of the row. */
   const handOutNow = async (started: Started) => {
     const target = {
       namespace: "default",
@@ -168,7 +166,7 @@ describe("a retry that Temporal hands out before its time", () => {
   const refused = async (count: number) =>
     await vi.waitFor(() => expect(t.logged("delivery.early").length).toBe(count), PATIENCE);
 
-  test("is not sent, again and again; Temporal waits on for the row's time, and no attempt is spent", async () => {
+  test("is refused every time, Temporal waits until the row's time, and no attempt is used up", async () => {
     t.receiver.answer({ kind: "status", status: 500 });
     const started = await t.deliver();
     const { nextAttemptAt: dueAt } = (await attemptsMade(started, 1)) ?? {};
@@ -187,7 +185,7 @@ describe("a retry that Temporal hands out before its time", () => {
     );
   });
 
-  test("is sent once somebody asks for it, and the wait after it is the schedule's", async () => {
+  test("is sent after a retry now, and the schedule's wait follows", async () => {
     t.receiver.answer({ kind: "status", status: 500 });
     const started = await t.deliver();
     await attemptsMade(started, 1);
@@ -204,7 +202,7 @@ describe("a retry that Temporal hands out before its time", () => {
     expect(t.receiver.requests.map((request) => request.headers["webhook-attempt"])).toEqual(["1", "2"]);
   });
 
-  test("of a paused subscription is not parked before its time", async () => {
+  test("is not parked before it is due if its subscription is paused", async () => {
     t.receiver.answer({ kind: "status", status: 500 });
     const started = await t.deliver();
     await attemptsMade(started, 1);
@@ -221,8 +219,8 @@ describe("a retry that Temporal hands out before its time", () => {
   });
 });
 
-describe("a workflow that is gone", () => {
-  test("replays the log without a request and waits out what is left of the schedule", async () => {
+describe("a workflow that does not exist", () => {
+  test("is started again, replays the log without a request and waits for the rest of the schedule", async () => {
     t.receiver.answer({ kind: "status", status: 500 });
     const started = await t.deliver();
     await attemptsMade(started, 1);
@@ -230,9 +228,9 @@ describe("a workflow that is gone", () => {
     await retry(started);
     await attemptsMade(started, 2);
     await waiting(started);
-    await handle(started.deliveryId).terminate("as if it had vanished");
+    await handle(started.deliveryId).terminate("simulates a lost workflow");
     expect(await inspectDelivery(t.env.client, started.deliveryId)).toEqual({ kind: "ended_by_hand" });
-    // Time passes: of the 30 minutes, 7 are left.
+    // As if 23 of the 30 minutes had passed.
     const dueAt = Date.now() + 7 * MINUTE_MS;
     await t.store.db.updateTable("deliveries").set({ next_attempt_at: dueAt }).execute();
 
@@ -249,7 +247,7 @@ describe("a workflow that is gone", () => {
     expect(t.receiver.requests.map((request) => request.headers["webhook-attempt"])).toEqual(["1", "2", "3"]);
   });
 
-  test("started again after the delivery has ended, makes no request", async () => {
+  test("sends no request if it is started again after the delivery has ended", async () => {
     const started = await t.deliver();
     await attemptsMade(started, 1);
     await handle(started.deliveryId).result();
@@ -261,27 +259,27 @@ describe("a workflow that is gone", () => {
     expect(t.receiver.requests).toHaveLength(1);
   });
 
-  test("never existed: the standing says gone", async () => {
+  test("is reported as gone", async () => {
     expect(await inspectDelivery(t.env.client, "dlv_none" as DeliveryId)).toEqual({ kind: "gone" });
   });
 });
 
 describe("operators", () => {
-  test("find deliveries by account, subscription, event type, event and host, and read how each stands", async () => {
+  test("find deliveries by account, subscription, event type, event and host, and see the last failure", async () => {
     let at = Date.now();
     const searchability = createSearchability(t.env.client, { now: () => at, onMissing: () => {} });
     t.receiver.answer({ kind: "status", status: 503 });
     const started = await t.deliver();
     await attemptsMade(started, 1);
     await waiting(started);
-    await handle(started.deliveryId).terminate("to be started anew, with its search attributes");
-    // The server takes some seconds to know what was registered; by the worker's clock they pass at once.
+    await handle(started.deliveryId).terminate("to be started again with search attributes");
+    // The server takes some seconds to accept new attributes; the worker's clock moves on at once.
     await vi.waitFor(async () => {
       at += MINUTE_MS;
       await startDelivery(t.env.client, toStart(started), { searchability });
       const { searchAttributes } = await handle(started.deliveryId).describe();
       const found = Object.keys(searchAttributes).length;
-      if (found === 0) await handle(started.deliveryId).terminate("without its search attributes");
+      if (found === 0) await handle(started.deliveryId).terminate("has no search attributes");
       expect(found).toBe(5);
     }, PATIENCE);
     await searchability.stop();
@@ -316,8 +314,8 @@ describe("operators", () => {
   });
 });
 
-describe("a worker deployment's version", () => {
-  test("gets no work until it is made current, and then carries on with what an earlier one began", async () => {
+describe("a version of the worker deployment", () => {
+  test("gets no work until it is current, and then continues the workflows of earlier versions", async () => {
     t.receiver.answer({ kind: "status", status: 500 });
     const started = await t.deliver();
     await attemptsMade(started, 1);

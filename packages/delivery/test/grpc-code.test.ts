@@ -11,7 +11,7 @@ import { GRPC, grpcCodeOf } from "../src/client/grpc-code.ts";
 import { connectTemporal } from "../src/client/index.ts";
 import { clientOn } from "../src/worker/index.ts";
 
-/* Where the SDK puts the server's answer differs by call and by connection; it is to be found wherever it is. */
+/* The SDK puts the server's status in different places, depending on the call and the connection. */
 
 let t: DeliverySetup;
 let clients: Readonly<Record<"client" | "worker", Client>>;
@@ -39,13 +39,13 @@ const unknownAttribute = new TypedSearchAttributes([
 const nobody = { namespace: "default", execution: { workflowId: "nobody" }, type: "attemptDelivery" };
 
 describe.each(["client", "worker"] as const)("on the connection of a %s", (kind) => {
-  test("the code of a start that is refused is found", async () => {
+  test("a refused start has its gRPC code", async () => {
     const { workflow } = clients[kind];
     const start = workflow.start("any", { ...options("a"), typedSearchAttributes: unknownAttribute });
     expect(grpcCodeOf(await thrownBy(start))).toBe(GRPC.INVALID_ARGUMENT);
   });
 
-  test("the code of a raw call that is refused is found", async () => {
+  test("a refused raw call has its gRPC code", async () => {
     const { workflowService, connection } = clients[kind];
     const { operatorService } = connection;
     const errors = await Promise.all([
@@ -55,14 +55,14 @@ describe.each(["client", "worker"] as const)("on the connection of a %s", (kind)
     expect(errors.map(grpcCodeOf)).toEqual([GRPC.NOT_FOUND, GRPC.NOT_FOUND]);
   });
 
-  test("the code of a call that took too long is found", async () => {
+  test("a call past its deadline has its gRPC code", async () => {
     const client = clients[kind];
     const start = client.withDeadline(Date.now() - 1, () => client.workflow.start("any", options("b")));
-    // Which of the two it is on a worker's connection depends on who notices first, the SDK or the server.
+    // On a worker's connection, the code depends on whether the SDK or the server notices first.
     expect([GRPC.DEADLINE_EXCEEDED, GRPC.CANCELLED]).toContain(grpcCodeOf(await thrownBy(start)));
   });
 
-  test("what the SDK has a class for is of that class, and has no code", async () => {
+  test("an error with its own SDK class has no gRPC code", async () => {
     const handle = clients[kind].workflow.getHandle("nobody");
     for (const error of await Promise.all([thrownBy(handle.describe()), thrownBy(handle.signal("any"))])) {
       expect(error).toBeInstanceOf(WorkflowNotFoundError);
@@ -71,7 +71,7 @@ describe.each(["client", "worker"] as const)("on the connection of a %s", (kind)
   });
 });
 
-test("a namespace that is not there is no workflow that is not there", async () => {
+test("a missing namespace is not mistaken for a missing workflow", async () => {
   const client = connectTemporal({ connectionOptions: { address: t.env.address }, namespace: "nowhere" });
   const errors = await Promise.all([
     thrownBy(client.workflow.start("any", options("c"))),

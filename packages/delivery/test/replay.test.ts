@@ -14,7 +14,10 @@ type RecordedHistory = {
 };
 
 const FOLDER = fileURLToPath(new URL("histories/", import.meta.url));
-/** By folder (when) and file (what); added to when workflows change, and never taken from while one may be running. */
+/**
+ * The recorded histories: a folder for each date, a file for each case. Add histories when workflows change;
+ * remove none while a workflow of its age may be running.
+ */
 const RECORDED = readdirSync(FOLDER, { recursive: true, encoding: "utf8" })
   .filter((name) => name.endsWith(".json"))
   .sort();
@@ -29,11 +32,11 @@ beforeAll(async () => {
   workflowBundle = await workflowCode();
 });
 
-test.each(RECORDED)("%s replays against the code of today", async (name) => {
+test.each(RECORDED)("%s replays against the current code", async (name) => {
   await Worker.runReplayHistory({ workflowBundle }, read(name));
 });
 
-test("a history that the code would not have written does not replay", async () => {
+test("a history that does not match the code fails to replay", async () => {
   const recorded = JSON.stringify(read(RECORDED.find((name) => name.includes("deliver-accepted")) ?? ""));
   const history = JSON.parse(
     recorded.replaceAll('"attemptDelivery"', '"anotherActivity"'),
@@ -41,7 +44,7 @@ test("a history that the code would not have written does not replay", async () 
   await expect(Worker.runReplayHistory({ workflowBundle }, history)).rejects.toThrow();
 });
 
-test("every workflow has recorded histories", () => {
+test("every workflow has a recorded history", () => {
   const recorded = new Set(RECORDED.map((name) => typeOf(read(name))));
   expect([...recorded].sort()).toEqual(Object.keys(workflows).sort());
 });

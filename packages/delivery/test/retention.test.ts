@@ -14,7 +14,7 @@ beforeEach(async () => {
 });
 afterEach(() => t.dispose());
 
-/** Events without subscribers, as old as this. */
+/** Ingests events of the given age, without subscribers. */
 const events = async (count: number, ageMs: number) => {
   const now = Date.now() - ageMs;
   const { id: accountId } = await createAccount(t.store, { name: "old", now });
@@ -39,7 +39,7 @@ const left = async () =>
     ).n,
   );
 
-test("a schedule at Temporal deletes what is too old, says how much, and is made once however many workers start", async () => {
+test("Temporal's schedule deletes old rows and reports their number; several workers create it once", async () => {
   await createSubscription(t.store, {
     accountId: t.accountId,
     targetUrl: t.receiver.url,
@@ -67,7 +67,7 @@ test("a schedule at Temporal deletes what is too old, says how much, and is made
     const result = await client.workflow
       .getHandle(workflow.workflowId, workflow.firstExecutionRunId)
       .result();
-    expect(result).toBe("deleted for their age: 500 idempotency_keys, 0 attempts, 500 events, 0 changes");
+    expect(result).toBe("deleted by retention: 500 idempotency_keys, 0 attempts, 500 events, 0 changes");
   }, PATIENCE);
   expect(t.logged("retention.advanced")).toEqual([
     { kind: "idempotency_keys", deleted: 500 },
@@ -75,13 +75,13 @@ test("a schedule at Temporal deletes what is too old, says how much, and is made
   ]);
 });
 
-test("a schedule that is gone is made again; one that is there stays as its operators want it", async () => {
+test("a missing schedule is created again; an existing one keeps its operator's changes", async () => {
   const { client } = t.env;
   const handle = client.schedule.getHandle(RETENTION_SCHEDULE);
   await scheduleRetention(client, 3_600_000);
   await scheduleRetention(client, 7_200_000, { ifThere: "leave" });
   expect((await handle.describe()).spec.intervals).toMatchObject([{ every: 3_600_000 }]);
-  await handle.pause("so that all is kept for now");
+  await handle.pause("keep everything for now");
   await scheduleRetention(client, 3_600_000, { ifThere: "leave" });
   expect((await handle.describe()).state.paused).toBe(true);
 

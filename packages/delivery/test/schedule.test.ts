@@ -23,8 +23,9 @@ const finished = (started: Started) =>
 const row = (started: Started) => getDelivery(t.store, { accountId: t.accountId, id: started.deliveryId });
 
 /**
- * Each request is due a wait of the schedule after the one before: never earlier, and later by no more than a busy machine takes, whose
- * time the virtual clock counts, too. The least that a wrong schedule could be off by is minutes.
+ * Expects each attempt at the schedule's wait after the one before: not earlier, and at most 30 s later. The
+ * virtual clock includes real time, so a busy machine delays attempts. A wrong schedule would be off by
+ * minutes.
  */
 const expectOnSchedule = (actual: number[], expected: number[]) => {
   expect(actual).toHaveLength(expected.length);
@@ -37,7 +38,7 @@ const expectOnSchedule = (actual: number[], expected: number[]) => {
 };
 
 describe("the published schedule, kept by Temporal", () => {
-  test("a receiver that always fails gets exactly 14 requests, at the published times, and the delivery is exhausted", async () => {
+  test("a receiver that always fails gets 14 requests at the published times, then the delivery is exhausted", async () => {
     t.receiver.answer({ kind: "status", status: 500 });
     const started = await t.deliver();
     await expect(finished(started)).rejects.toThrow();
@@ -58,7 +59,7 @@ describe("the published schedule, kept by Temporal", () => {
     });
   });
 
-  test("a receiver that recovers at the fifth request gets five, and the delivery has succeeded", async () => {
+  test("a receiver that accepts the fifth request gets five, and the delivery succeeds", async () => {
     t.receiver.answer((_request, n) => ({ kind: "status", status: n < 5 ? 503 : 200 }));
     const started = await t.deliver();
     await expect(finished(started)).resolves.toMatchObject({ state: "succeeded", attempts: 5 });
@@ -67,7 +68,7 @@ describe("the published schedule, kept by Temporal", () => {
     expect(await row(started)).toMatchObject({ state: "succeeded", attempts: 5, lastOutcome: "accepted" });
   });
 
-  test("a Retry-After longer than the schedule is waited, in seconds and as an HTTP date; the schedule goes on after it", async () => {
+  test("a longer Retry-After is honoured, in seconds or as a date, and the schedule continues after it", async () => {
     t.receiver.answer((request, n) => {
       if (n === 1) return { kind: "status", status: 503, headers: { "retry-after": "3600" } };
       const sentAt = Number(request.headers["webhook-timestamp"]) * 1000;
@@ -79,12 +80,12 @@ describe("the published schedule, kept by Temporal", () => {
     await finished(started);
     const [first = 0, second = 0, third = 0, fourth = 0, fifth = 0] = await minutesAfterStart(started);
     expect([second - first, fourth - third, fifth - fourth].map(Math.round)).toEqual([60, 90, 190]);
-    // An HTTP date has whole seconds, so this wait may be short by what the clock showed beyond the second.
+    // An HTTP date has whole seconds, so this wait may be up to a second shorter.
     expect((third - second - 120) * MINUTE_MS).toBeGreaterThan(-2 * SECOND_MS);
     expect((third - second - 120) * MINUTE_MS).toBeLessThan(30 * SECOND_MS);
   });
 
-  test("a Retry-After shorter than the schedule changes nothing", async () => {
+  test("a shorter Retry-After changes nothing", async () => {
     t.receiver.answer((_request, n) =>
       n === 1
         ? { kind: "status", status: 503, headers: { "retry-after": "5" } }
@@ -108,7 +109,7 @@ describe("the published schedule, kept by Temporal", () => {
     expect(subscription?.state).toBe("ended");
   });
 
-  test("a target that may not be called ends the delivery as blocked, with one attempt in the log and no request", async () => {
+  test("a forbidden address blocks the delivery, with one attempt in the log and no request", async () => {
     const started = await t.deliver({ targetUrl: `http://10.0.0.1:${t.receiver.port}/hook` });
     await expect(finished(started)).rejects.toThrow();
     expect(await row(started)).toMatchObject({ state: "blocked", attempts: 1, lastOutcome: "blocked" });
@@ -125,7 +126,7 @@ describe("the published schedule, kept by Temporal", () => {
     expect(t.logged("delivery.attempted")).toMatchObject([{ blockedFor: "10.0.0.1" }]);
   });
 
-  test("the next_attempt_at that is shown is when the next request is then made", async () => {
+  test("each attempt starts at the next_attempt_at that was shown", async () => {
     t.receiver.answer((_request, n) =>
       n === 2
         ? { kind: "status", status: 503, headers: { "retry-after": "7200" } }

@@ -15,36 +15,39 @@ import { clientOn } from "../src/worker/index.ts";
 const PATIENCE = { timeout: 20_000, interval: 50 };
 const NAMES = ["Account", "Subscription", "EventType", "Event", "Host"].map((name) => `Posthaste${name}`);
 const KEYWORD = 2;
-/** Longer than the pauses between two looks at what is registered. */
+/** Longer than any pause between two registrations. */
 const A_WHILE_MS = 61_000;
-/** As the worker's starts are made: over its own connection, many at once. */
+/** The number of starts at once, over the worker's connection. */
 const STARTS = 100;
 
 let t: DeliverySetup;
-/** A worker's clock. */
+/** The worker's clock. */
 let at: number;
 let complaints: unknown[];
 let nextId: number;
-let made: Searchability[];
+let opened: Searchability[];
 beforeEach(async () => {
   t = await setupDelivery("dev-server");
   at = 1_000_000;
   complaints = [];
   nextId = 0;
-  made = [];
+  opened = [];
 });
 afterEach(async () => {
-  await Promise.all(made.map((searchability) => searchability.stop()));
+  await Promise.all(opened.map((searchability) => searchability.stop()));
   await t.dispose();
 });
 
 function searchabilityOf(client: Client): Searchability {
-  const one = createSearchability(client, { now: () => at, onMissing: (why) => complaints.push(why) });
-  made.push(one);
-  return one;
+  const searchability = createSearchability(client, {
+    now: () => at,
+    onMissing: (why) => complaints.push(why),
+  });
+  opened.push(searchability);
+  return searchability;
 }
 const operator = () => t.env.client.connection.operatorService;
-/** Resolves when the server refuses starts with any of them. */
+/** Removes attributes. Resolves when the server refuses starts with each of them. */
 async function remove(names: string[]): Promise<void> {
   await operator().removeSearchAttributes({ namespace: "default", searchAttributes: names });
   for (const name of names) {
@@ -72,7 +75,7 @@ const deliveryWith = (deliveryId: string) => ({
   eventType: "invoice_sent",
   targetUrl: "https://hooks.example.com/in",
 });
-/** Starts another delivery; resolves with the names of the attributes that its workflow has. */
+/** Starts another delivery, and returns the names of its workflow's attributes. */
 async function start(searchability: Searchability): Promise<string[]> {
   const delivery = deliveryWith(`dlv_${nextId++}`);
   await startDelivery(clientOn(t.env.nativeConnection, "default"), delivery, { searchability });
@@ -86,13 +89,13 @@ const VALUES = {
   event: "evt_1",
   host: "a.example",
 };
-/** A start that the server refuses with attributes, as Temporal's client tells of it. */
+/** A start that fails if it has attributes, with the error of Temporal's client. */
 async function refused(attributes: object): Promise<void> {
   if (Object.keys(attributes).length === 0) return;
   const cause = Object.assign(new Error("no mapping"), { code: 3, details: "", metadata: {} });
   throw new ServiceError("Failed to start Workflow", { cause });
 }
-/** The same, with an answer that comes when the test says so. */
+/** The same, but it fails only after the test calls `letGo`. */
 function heldRefusal() {
   let letGo = () => {};
   const held = new Promise<void>((resolve) => {
@@ -104,14 +107,14 @@ function heldRefusal() {
   };
   return { start, letGo: () => letGo() };
 }
-/** Starts deliveries until one has its attributes: a server takes a while to know them. */
+/** Starts deliveries until one has its attributes: a server takes some seconds to accept new ones. */
 const searchable = (searchability: Searchability) =>
   vi.waitFor(async () => {
     at += A_WHILE_MS;
     expect(await start(searchability)).toEqual(expect.arrayContaining(NAMES));
   }, PATIENCE);
 
-test("attributes that were just registered are not complained of while the server does not know them, but later", async () => {
+test("missing attributes are reported only some time after their registration", async () => {
   const added = vi.spyOn(operator(), "addSearchAttributes").mockResolvedValue({ toJSON: () => ({}) });
   const searchability = searchabilityOf(t.env.client);
   for (let i = 0; i < 3; i++) expect(await start(searchability)).toEqual([]);
@@ -125,7 +128,7 @@ test("attributes that were just registered are not complained of while the serve
 });
 
 describe("attributes that the server has lost", () => {
-  test("keep none of many starts: all are made without them, one line says so, and they are registered once", async () => {
+  test("fail none of many starts; they are reported once and registered once", async () => {
     const searchability = searchabilityOf(t.env.client);
     await searchable(searchability);
     complaints = [];
@@ -151,8 +154,8 @@ describe("attributes that the server has lost", () => {
 });
 
 describe("attributes that cannot be registered", () => {
-  test("are left out and asked for again after a while, so that they are used once somebody makes room for them", async () => {
-    // Ten keywords are all that the server's database has room for.
+  test("are omitted and registered later, when an operator has removed others", async () => {
+    // The server's database supports at most ten Keyword attributes.
     const others = Array.from({ length: 10 }, (_, i) => `Other${i}`);
     await add(others);
     const searchability = searchabilityOf(t.env.client);
@@ -170,26 +173,26 @@ describe("attributes that cannot be registered", () => {
     expect(complaints).toHaveLength(1);
   });
 
-  test("since what registers them does not answer, keep no delivery", async () => {
-    const away = connectTemporal({ connectionOptions: { address: "127.0.0.1:1" } });
-    const searchability = searchabilityOf(away);
+  test("delay no delivery if the server does not answer", async () => {
+    const unreachable = connectTemporal({ connectionOptions: { address: "127.0.0.1:1" } });
+    const searchability = searchabilityOf(unreachable);
     for (let i = 0; i < 3; i++) expect(await start(searchability)).toEqual([]);
     expect(complaints).toHaveLength(1);
     await searchability.stop();
-    await away.connection.close();
+    await unreachable.connection.close();
   });
 });
 
-test("a refusal that comes when the attributes are known again is old: nobody is told, and they are not forgotten", async () => {
+test("a late refusal, after the attributes were registered again, is ignored", async () => {
   const searchability = searchabilityOf(t.env.client);
   await searchable(searchability);
   complaints = [];
   at += A_WHILE_MS;
-  const looked = vi.spyOn(operator(), "listSearchAttributes");
+  const listed = vi.spyOn(operator(), "listSearchAttributes");
   const late = heldRefusal();
   const lateStart = searchability.start(VALUES, late.start);
   await searchability.start(VALUES, refused);
-  await vi.waitFor(() => expect(looked).toHaveBeenCalledTimes(1), PATIENCE);
+  await vi.waitFor(() => expect(listed).toHaveBeenCalledTimes(1), PATIENCE);
   expect(complaints).toHaveLength(1);
   await searchability.stop();
   expect(await start(searchability)).toEqual(expect.arrayContaining(NAMES));
@@ -199,7 +202,7 @@ test("a refusal that comes when the attributes are known again is old: nobody is
   expect(complaints).toHaveLength(1);
 });
 
-test("a start that is refused for something else throws what is wrong with it, and no attribute is forgotten", async () => {
+test("a start that is refused for another reason throws that error, and the attributes stay in use", async () => {
   const searchability = searchabilityOf(t.env.client);
   await searchable(searchability);
   complaints = [];

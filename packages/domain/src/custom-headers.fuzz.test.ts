@@ -4,7 +4,7 @@ import { expect, test } from "vitest";
 import { parseCustomHeaders } from "./custom-headers.ts";
 import { Refusal } from "./refusal.ts";
 
-test("whatever is given as headers may be sent as headers, or is refused", () => {
+test("any input is either refused or gives headers that can be sent", () => {
   const name = fc.oneof(
     fc.string({ unit: "binary", maxLength: 20 }),
     fc.string({ unit: fc.constantFrom(..."xX-_ab:\r\n "), minLength: 1, maxLength: 8 }),
@@ -24,7 +24,7 @@ test("whatever is given as headers may be sent as headers, or is refused", () =>
         expect(error).toBeInstanceOf(Refusal);
         return;
       }
-      // The platform's own rules for what a header may be.
+      // The Fetch API's own check of header names and values.
       const sendable = new Headers(headers);
       for (const [key, text] of Object.entries(headers)) {
         expect(key).toBe(key.toLowerCase());

@@ -1,12 +1,17 @@
 import { Refusal } from "./refusal.ts";
 
-/** Custom headers of one subscription: what gateways and receivers ask for are one or two. */
+/** Custom headers per subscription, at most. Gateways and receivers usually need one or two. */
 export const CUSTOM_HEADERS_MAX = 20;
 export const CUSTOM_HEADER_NAME_CHARS_MAX = 64;
-/** Names and values together: receivers commonly take 8 KiB of headers, ours included. */
+/**
+ * Length of all names and values together. Receivers commonly accept 8 KiB of headers, Posthaste's included.
+ */
 export const CUSTOM_HEADERS_CHARS_MAX = 4_096;
 
-/** What makes the request what it is, or is between two hops; `webhook-` and `proxy-` as a whole are refused, too. */
+/**
+ * Headers that Posthaste or the connection sets. All names that begin with `webhook-` or `proxy-` are
+ * reserved, too.
+ */
 const RESERVED: ReadonlySet<string> = new Set([
   "accept",
   "accept-encoding",
@@ -27,39 +32,43 @@ const RESERVED: ReadonlySet<string> = new Set([
 ]);
 
 /**
- * Checks the headers that an owner wants sent with every attempt.
+ * Checks the custom headers that a subscription sends with every attempt.
  *
- * @returns them by lower-case name, without white space around their values
- * @throws Refusal `invalid`, naming the header and never its value
+ * @returns the headers by lower-case name, with their values trimmed
+ * @throws Refusal `invalid`, which names the header but never its value
  */
 export function parseCustomHeaders(headers: Readonly<Record<string, string>>): Record<string, string> {
   const entries = Object.entries(headers);
   const refuse = (message: string) => new Refusal("invalid", message, { field: "headers" });
   if (entries.length > CUSTOM_HEADERS_MAX) {
-    throw refuse(`headers has ${entries.length} entries; at most ${CUSTOM_HEADERS_MAX} are possible`);
+    throw refuse(`headers has ${entries.length} entries; at most ${CUSTOM_HEADERS_MAX} are allowed`);
   }
   const parsed = new Map<string, string>();
   let chars = 0;
   for (const [written, value] of entries) {
     const name = written.toLowerCase();
     const shown = JSON.stringify(written.slice(0, CUSTOM_HEADER_NAME_CHARS_MAX));
-    // Narrower than a token (RFC 9110, section 5.6.2): what headers are really called.
+    // Stricter than a token (RFC 9110, section 5.6.2), but it covers every header name in use.
     if (!/^[0-9a-z][0-9a-z_-]*$/.test(name) || name.length > CUSTOM_HEADER_NAME_CHARS_MAX) {
-      throw refuse(`${shown} is no header's name: use up to 64 letters, digits, - and _`);
+      throw refuse(
+        `${shown} is not a valid header name; use at most ${CUSTOM_HEADER_NAME_CHARS_MAX} letters, digits, - and _`,
+      );
     }
     if (RESERVED.has(name) || /^(webhook|proxy)-/.test(name)) {
       throw refuse(`the header ${shown} is set by Posthaste or by the connection; choose another name`);
     }
-    if (parsed.has(name)) throw refuse(`the header ${shown} comes twice, in two spellings`);
+    if (parsed.has(name)) throw refuse(`the header ${shown} is given twice; names are not case-sensitive`);
     const trimmed = value.replace(/^[ \t]+|[ \t]+$/g, "");
     if (!/^[\t\x20-\x7e]+$/.test(trimmed)) {
-      throw refuse(`the value of the header ${shown} is empty, or has characters that are not visible ASCII`);
+      throw refuse(
+        `the value of the header ${shown} is empty or contains characters other than visible ASCII`,
+      );
     }
     chars += name.length + trimmed.length;
     parsed.set(name, trimmed);
   }
   if (chars > CUSTOM_HEADERS_CHARS_MAX) {
-    throw refuse(`headers has ${chars} characters in all; at most ${CUSTOM_HEADERS_CHARS_MAX} are possible`);
+    throw refuse(`headers has ${chars} characters in total; at most ${CUSTOM_HEADERS_CHARS_MAX} are allowed`);
   }
   return Object.fromEntries(parsed);
 }

@@ -15,7 +15,7 @@ import { parseTargetUrl } from "./target-url.ts";
 
 const RULES = { allow: [], ports: EGRESS_PORTS_DEFAULT };
 
-/** IANA's special-purpose registries for IPv4, by Node's own matcher: another list, another library. */
+/** IANA's special-purpose registry for IPv4, as a model independent of the library under test. */
 const SPECIAL_IPV4 = blocks("ipv4", [
   ["0.0.0.0", 8],
   ["10.0.0.0", 8],
@@ -53,7 +53,7 @@ function blocks(family: "ipv4" | "ipv6", networks: readonly (readonly [string, n
 const dotted = (n: number) => [n >>> 24, (n >>> 16) & 255, (n >>> 8) & 255, n & 255].join(".");
 const modelIpv4 = (n: number) => !SPECIAL_IPV4.check(dotted(n), "ipv4");
 
-/** Near the edges of special networks as often as anywhere. */
+/** Half of the addresses are near the edges of special networks. */
 const ipv4 = fc.oneof(
   fc.integer({ min: 0, max: 0xffff_ffff }),
   fc
@@ -81,7 +81,7 @@ const ipv4 = fc.oneof(
     ),
 );
 
-/** Every way in which a URL may spell an IPv4 address. */
+/** All the ways in which a URL may spell an IPv4 address. */
 const spelling = fc.constantFrom<(n: number) => string>(
   dotted,
   (n) => String(n),
@@ -108,7 +108,7 @@ const spelling = fc.constantFrom<(n: number) => string>(
   (n) => `[0:0:0:0:0:FFFF:${dotted(n)}]`,
 );
 
-test("an IPv4 address is judged as the registry has it, however a URL spells it", () => {
+test("an IPv4 address is permitted if the registry lists it as public, in every spelling of a URL", () => {
   fc.assert(
     fc.property(ipv4, spelling, (n, spell) => {
       const literal = literalAddress(new URL(`http://${spell(n)}/`));
@@ -151,7 +151,7 @@ const ipv6 = fc
   )
   .map(([first, second, rest]) => [first, second, ...rest].join(":"));
 
-test("an IPv6 address is public only where the registry gives it out", () => {
+test("an IPv6 address is permitted only in the registry's public ranges", () => {
   fc.assert(
     fc.property(ipv6, fc.boolean(), (address, shortened) => {
       const hostname = new URL(`http://[${address}]/`).hostname.slice(1, -1);
@@ -176,8 +176,8 @@ const anything = fc.oneof(
   fc.ipV6(),
 );
 
-describe("whatever is given", () => {
-  test("is an address that may be called, or not", () => {
+describe("any text", () => {
+  test("is either a permitted address or not, without an error", () => {
     fc.assert(
       fc.property(anything, (text) => {
         const permitted = permitsAddress(RULES, text);
@@ -187,7 +187,7 @@ describe("whatever is given", () => {
     );
   });
 
-  test("is a list of networks or ports, or is refused with what was expected", () => {
+  test("parses as networks or ports, or gives an error with an example", () => {
     fc.assert(
       fc.property(anything, (text) => {
         for (const [parse, words] of [
@@ -205,7 +205,7 @@ describe("whatever is given", () => {
     );
   });
 
-  test("is a target URL that stays the same and names nothing private, or is refused", () => {
+  test("is refused as a target URL, or normalises to a stable URL without a private address", () => {
     const urlLike = fc.oneof(
       anything,
       anything.map((text) => `http://${text}`),

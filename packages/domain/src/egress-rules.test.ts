@@ -34,7 +34,7 @@ describe("public unicast addresses may be called", () => {
   });
 });
 
-describe("all others may not", () => {
+describe("all other addresses may not be called", () => {
   test.each([
     ["this network", "0.0.0.0"],
     ["this network", "0.1.2.3"],
@@ -64,7 +64,7 @@ describe("all others may not", () => {
     ["IPv4-compatible public", "::8.8.8.8"],
     ["IPv4-translated", "::ffff:0:127.0.0.1"],
     ["NAT64 of loopback", "64:ff9b::127.0.0.1"],
-    ["NAT64 of a public one", "64:ff9b::8.8.8.8"],
+    ["NAT64 of a public address", "64:ff9b::8.8.8.8"],
     ["local NAT64", "64:ff9b:1::1"],
     ["discard", "100::1"],
     ["Teredo", "2001:0:4136:e378:8000:63bf:3fff:fdd2"],
@@ -72,9 +72,9 @@ describe("all others may not", () => {
     ["ORCHID", "2001:20::1"],
     ["documentation", "2001:db8::1"],
     ["6to4 of loopback", "2002:7f00:1::"],
-    ["6to4 of a public one", "2002:808:808::"],
+    ["6to4 of a public address", "2002:808:808::"],
     ["documentation", "3fff::1"],
-    ["not given out", "4000::1"],
+    ["unassigned", "4000::1"],
     ["segment routing", "5f00::1"],
     ["unique local", "fc00::1"],
     ["unique local metadata", "fd00:ec2::254"],
@@ -82,9 +82,9 @@ describe("all others may not", () => {
     ["link-local with a zone", "fe80::1%eth0"],
     ["site-local", "fec0::1"],
     ["multicast", "ff02::1"],
-    ["no address", ""],
-    ["no address", "localhost"],
-    ["no address", "8.8.8"],
+    ["not an address", ""],
+    ["not an address", "localhost"],
+    ["not an address", "8.8.8"],
     ["octal", "0177.0.0.1"],
     ["hexadecimal", "0x8.0x8.0x8.0x8"],
     ["a number", "134744072"],
@@ -93,7 +93,7 @@ describe("all others may not", () => {
   });
 });
 
-describe("what the operator allows", () => {
+describe("the operator's allowed networks", () => {
   const rules = { ...RULES, allow: parseNetworks("127.0.0.0/8, fd00::/8,10.1.2.3") };
 
   test.each([
@@ -105,7 +105,7 @@ describe("what the operator allows", () => {
     ["::1", false],
     ["fe80::1", false],
     ["8.8.8.8", true],
-  ])("%s: %s", (address, permitted) => {
+  ])("%s is permitted: %s", (address, permitted) => {
     expect(permitsAddress(rules, address)).toBe(permitted);
   });
 
@@ -119,7 +119,7 @@ describe("what the operator allows", () => {
     "a/8",
     "1.2.3.4/8/8",
     "1.2.3.4/",
-  ])("%j is no network", (text) => {
+  ])("%j is not a network", (text) => {
     expect(() => parseNetworks(text)).toThrow("expected networks such as");
   });
 });
@@ -134,20 +134,20 @@ describe("ports", () => {
     [25, false],
     [1_023, false],
     [0, false],
-  ])("%s: %s", (port, permitted) => {
+  ])("%s is permitted: %s", (port, permitted) => {
     expect(permitsPort(RULES, port)).toBe(permitted);
   });
 
-  test("are read and written as ranges", () => {
+  test("are parsed and formatted as ranges", () => {
     expect(formatPorts(parsePorts("443, 8000-8999"))).toBe("443,8000-8999");
   });
 
-  test.each(["", "0", "65536", "9-8", "80;443", "-1", "http"])("%j is none", (text) => {
+  test.each(["", "0", "65536", "9-8", "80;443", "-1", "http"])("%j is not a port range", (text) => {
     expect(() => parsePorts(text)).toThrow("expected ports such as");
   });
 });
 
-describe("what a URL itself shows is refused", () => {
+describe("a target URL with a forbidden port or literal address", () => {
   test.each([
     "http://127.0.0.1/",
     "http://2130706433/",
@@ -164,7 +164,7 @@ describe("what a URL itself shows is refused", () => {
     "http://a.localhost/",
     "https://yoursite.com:22/",
     "https://yoursite.com:25/hook",
-  ])("%s", (text) => {
+  ])("%s is refused", (text) => {
     expect(() => requireCallable(RULES, parseTargetUrl(text))).toThrow(
       expect.objectContaining({ code: "unprocessable_url", field: "target_url" }),
     );
@@ -179,18 +179,18 @@ describe("what a URL itself shows is refused", () => {
     "http://localhost.example.com/",
     "http://notlocalhost/",
     "http://10.example.com/",
-  ])("and %s is not", (text) => {
+  ])("%s is not refused", (text) => {
     expect(() => requireCallable(RULES, parseTargetUrl(text))).not.toThrow();
   });
 
-  test("but for what is allowed", () => {
+  test("is not refused if the operator allows it", () => {
     const rules = { ...RULES, allow: parseNetworks("127.0.0.0/8") };
     expect(() => requireCallable(rules, "http://localhost:8080/")).not.toThrow();
     expect(() => requireCallable(rules, "http://[::1]/")).toThrow();
   });
 });
 
-test("a literal is found in every spelling, and a name is none", () => {
+test("a literal address is found in every spelling; a host name is not a literal address", () => {
   expect(literalAddress(new URL("http://0x7f.1/"))).toBe("127.0.0.1");
   expect(literalAddress(new URL("http://[::FFFF:7f00:1]/"))).toBe("::ffff:7f00:1");
   expect(literalAddress(new URL("http://1.2.3.4.example/"))).toBeUndefined();

@@ -1,20 +1,20 @@
 import ipaddr from "ipaddr.js";
 import { Refusal } from "./refusal.ts";
 
-/** What deliveries may reach beside the public internet, and on which ports. */
+/** What deliveries may reach in addition to the public internet, and on which ports. */
 export type EgressRules = {
-  /** Networks that may be reached although they are not public. */
+  /** Networks that deliveries may reach although they are not public. */
   readonly allow: readonly Network[];
   readonly ports: readonly PortRange[];
 };
 
-/** A network, such as `10.1.0.0/16`; read by {@link parseNetworks}. */
+/** A network such as `10.1.0.0/16`: its address and its prefix length in bits. See {@link parseNetworks}. */
 export type Network = readonly [ipaddr.IPv4 | ipaddr.IPv6, number];
 export type PortRange = { readonly from: number; readonly to: number };
 
 /**
- * HTTP's own ports and everything that is not reserved for another protocol: below 1024 live mail, SSH, DNS and the
- * like, which a request might be mistaken for a command by.
+ * HTTP's ports, and all ports from 1024. The other ports below 1024 belong to protocols such as SMTP, SSH and
+ * DNS, whose servers might take parts of a request for commands.
  */
 export const EGRESS_PORTS_DEFAULT: readonly PortRange[] = [
   { from: 80, to: 80 },
@@ -22,15 +22,15 @@ export const EGRESS_PORTS_DEFAULT: readonly PortRange[] = [
   { from: 1024, to: 65_535 },
 ];
 
-/** Only from here are IPv6 addresses given out to the public; what lies outside is private, local or not in use. */
+/** The only IPv6 range of public addresses; all addresses outside it are private, local or unassigned. */
 const PUBLIC_IPV6 = ipaddr.IPv6.parseCIDR("2000::/3");
 
 /**
- * Whether an address may be called: a public unicast one, or one that the operator allows. Addresses that carry
- * another inside (6to4, Teredo, NAT64) are not public, whatever they carry; an IPv4-mapped one counts as the IPv4
- * address that it is.
+ * Returns whether an address may be called: a public unicast address, or an address that the operator allows.
+ * Addresses that embed another address (6to4, Teredo, NAT64) are never public; an IPv4-mapped address counts
+ * as its IPv4 address.
  *
- * @param text as name resolution or a socket gives it; what is no address may not be called
+ * @param text an address as name resolution or a socket returns it; any other text may not be called
  */
 export function permitsAddress({ allow }: EgressRules, text: string): boolean {
   const address = parseAddress(text);
@@ -42,15 +42,15 @@ export function permitsPort({ ports }: EgressRules, port: number): boolean {
   return ports.some(({ from, to }) => from <= port && port <= to);
 }
 
-/** The port that a target URL is called on. */
+/** Returns the port of a target URL: its own, or the scheme's default. */
 export function portOf(url: URL): number {
   if (url.port !== "") return Number(url.port);
   return url.protocol === "https:" ? 443 : 80;
 }
 
 /**
- * The address that a target URL's host is, without brackets; undefined where it is a name. The URL standard has
- * already turned decimal, octal, hexadecimal, short and full-width spellings into one.
+ * Returns the literal address in a target URL, without brackets, or undefined if the host is a name. The URL
+ * parser has already normalised decimal, octal, hexadecimal, short and full-width spellings.
  */
 export function literalAddress({ hostname }: URL): string | undefined {
   const text = hostname.startsWith("[") ? hostname.slice(1, -1) : hostname;
@@ -58,10 +58,10 @@ export function literalAddress({ hostname }: URL): string | undefined {
 }
 
 /**
- * Refuses a target URL that plainly may not be called: its port, or an address written into it. A name is not
- * resolved here; the addresses it stands for are checked at each attempt.
+ * Refuses a target URL whose port or literal address may not be called. It does not resolve names; each
+ * attempt checks the addresses of a name.
  *
- * @param targetUrl as `parseTargetUrl` returned it
+ * @param targetUrl a URL that `parseTargetUrl` returned
  * @throws Refusal `unprocessable_url`
  */
 export function requireCallable(rules: EgressRules, targetUrl: string): void {
@@ -69,21 +69,21 @@ export function requireCallable(rules: EgressRules, targetUrl: string): void {
   const refuse = (message: string) => new Refusal("unprocessable_url", message, { field: "target_url" });
   if (!permitsPort(rules, portOf(url))) {
     throw refuse(
-      `target_url has port ${portOf(url)}, which is not called; possible are ${formatPorts(rules.ports)}`,
+      `target_url has port ${portOf(url)}, which is not allowed; the allowed ports are ${formatPorts(rules.ports)}`,
     );
   }
   const address = literalAddress(url) ?? loopbackOf(url.hostname);
   if (address !== undefined && !permitsAddress(rules, address)) {
     throw refuse(
-      "target_url names an address that is not on the public internet; use one that everyone can reach",
+      "target_url has an address that is not on the public internet; use a publicly reachable address",
     );
   }
 }
 
 /**
- * Reads networks such as `127.0.0.0/8,::1/128`; a single address is a network of one.
+ * Parses networks such as `127.0.0.0/8,::1/128`. A single address is a network of one address.
  *
- * @throws Error that says what was expected
+ * @throws Error with an example of valid networks
  */
 export function parseNetworks(text: string): readonly Network[] {
   return text.split(",").map((part) => {
@@ -97,9 +97,9 @@ export function parseNetworks(text: string): readonly Network[] {
 }
 
 /**
- * Reads ports such as `80,443,8000-8999`.
+ * Parses ports such as `80,443,8000-8999`.
  *
- * @throws Error that says what was expected
+ * @throws Error with an example of valid ports
  */
 export function parsePorts(text: string): readonly PortRange[] {
   return text.split(",").map((part) => {
@@ -117,21 +117,25 @@ export function formatPorts(ports: readonly PortRange[]): string {
   return ports.map(({ from, to }) => (from === to ? `${from}` : `${from}-${to}`)).join(",");
 }
 
-/** `localhost` and what ends in it are loopback by definition (RFC 6761), without any name resolution. */
+/** Returns a loopback address for `localhost` and the names under it, which are loopback names (RFC 6761). */
 function loopbackOf(hostname: string): string | undefined {
   return /(^|\.)localhost\.?$/.test(hostname) ? "127.0.0.1" : undefined;
 }
 
 function parseAddress(text: string): ipaddr.IPv4 | ipaddr.IPv6 | undefined {
-  // Four decimal parts only: the library would take 010.1 for an address, and Node's resolver for another.
+  // Accepts four decimal parts only: the library and Node's resolver read 010.1 as different addresses.
   if (isFourPartDecimal(text)) return ipaddr.IPv4.parse(text);
   const [withoutZone = ""] = text.split("%");
   if (!ipaddr.IPv6.isValid(withoutZone)) return undefined;
-  // Without dots: of ::8.8.8.8, which is IPv4-compatible, the library would make the IPv4-mapped address.
+  // The URL parser rewrites the address without dots: the library would read ::8.8.8.8, which is
+  // IPv4-compatible, as the IPv4-mapped address.
   return ipaddr.process(new URL(`http://[${withoutZone}]/`).hostname.slice(1, -1));
 }
 
-/** Looks before it asks the library, which throws for every name and catches that, at the price of half a request. */
+/**
+ * Tests the expression first, because the library throws and catches an error for every text that is not an
+ * address, which costs half as much as a whole request.
+ */
 function isFourPartDecimal(text: string): boolean {
   return /^\d+\.\d+\.\d+\.\d+$/.test(text) && ipaddr.IPv4.isValidFourPartDecimal(text);
 }
@@ -148,7 +152,7 @@ function isIn(network: Network, address: ipaddr.IPv4 | ipaddr.IPv6): boolean {
 function readNetwork(written: string): Network | undefined {
   const [text = "", length, ...rest] = written.split("/");
   const address = parseAddress(text);
-  // A mapped network would have to be turned into the IPv4 one that is meant; its own spelling is clearer.
+  // An IPv4-mapped network is not supported: its IPv4 spelling is clearer.
   if (address === undefined || rest.length > 0 || text.startsWith("::ffff:")) return undefined;
   const bits = address.kind() === "ipv4" ? 32 : 128;
   if (length === undefined) return [address, bits];

@@ -6,13 +6,13 @@ import { Refusal } from "./refusal.ts";
 
 const canonical = (json: string) => canonicalEventData(parseEventData(json, "data_json").json);
 const object = fc.dictionary(
-  // A number-like key would be moved to the front by JavaScript itself.
+  // JavaScript itself moves integer-like keys to the front.
   fc.string({ unit: "grapheme", maxLength: 8 }).filter((key) => !/^\d+$/.test(key)),
   fc.jsonValue({ maxDepth: 4 }),
   { maxKeys: 6, noNullPrototype: true },
 );
 
-/** The same value in other words: white space, escapes, the order of keys, other spellings of numbers. */
+/** Spells the same value differently: white space, escapes, order of keys, notation of numbers. */
 function respell(value: unknown, space: string): string {
   if (Array.isArray(value))
     return `[${space}${value.map((item) => respell(item, space)).join(`${space},${space}`)}]`;
@@ -27,7 +27,7 @@ function respell(value: unknown, space: string): string {
 const escaped = (text: string) =>
   `"${[...Array(text.length).keys()].map((i) => `\\u${text.charCodeAt(i).toString(16).padStart(4, "0")}`).join("")}"`;
 
-test("the same content has one canonical form, however it is spelled, and the text itself is left alone", () => {
+test("equal content has the same canonical form in every spelling, and the text stays unchanged", () => {
   fc.assert(
     fc.property(object, fc.constantFrom("", " ", "\n\t"), (value, space) => {
       const plain = JSON.stringify(value);
@@ -39,10 +39,10 @@ test("the same content has one canonical form, however it is spelled, and the te
   );
 });
 
-test("other content has another one", () => {
+test("different content has different canonical forms", () => {
   fc.assert(
     fc.property(object, object, (a, b) => {
-      // JSON knows no -0, undefined or NaN, so what it makes of both is compared.
+      // JSON has no -0, undefined or NaN, so the values are compared after a round trip.
       const same = isEqual(JSON.parse(JSON.stringify(a)), JSON.parse(JSON.stringify(b)));
       expect(canonical(JSON.stringify(a)) === canonical(JSON.stringify(b))).toBe(same);
     }),
@@ -50,7 +50,7 @@ test("other content has another one", () => {
   );
 });
 
-test("whatever is sent is a snapshot or is refused, just as JSON itself has it", () => {
+test("any text is accepted or refused as JSON.parse would, except for duplicate keys", () => {
   const jsonLike = fc.oneof(
     fc.string({ unit: "binary" }),
     fc.json(),
@@ -73,7 +73,7 @@ test("whatever is sent is a snapshot or is refused, just as JSON itself has it",
         if (!(error instanceof Refusal)) throw error;
         expect(error).toMatchObject({ code: "invalid", field: "data_json" });
         accepted = false;
-        // A key that comes twice is JSON, but what it means is anybody's guess.
+        // JSON.parse accepts a duplicate key, but its meaning is ambiguous.
         if (/Duplicate key/.test(error.message)) return;
       }
       expect(accepted).toBe(isObjectToJson(text));

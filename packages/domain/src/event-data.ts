@@ -1,32 +1,36 @@
 import { isLosslessNumber, parse } from "lossless-json";
 import { Refusal } from "./refusal.ts";
 
-/** The largest snapshot, in bytes of UTF-8: 1 MiB, what receivers' frameworks commonly take without being set up. */
+/** The largest snapshot, in bytes of UTF-8: 1 MiB, a common default limit of receivers' frameworks. */
 export const EVENT_DATA_BYTES_MAX = 1_048_576;
-/** How deep a snapshot may nest. Parsers of receivers overflow or refuse not far beyond; real snapshots have under 10. */
+/**
+ * The deepest nesting of a snapshot, in levels. Many parsers fail not far beyond it; real snapshots have
+ * fewer than 10.
+ */
 export const EVENT_DATA_DEPTH_MAX = 64;
 
-/** A snapshot that was found to be a JSON object. */
+/** A valid snapshot: a JSON object. */
 export type EventData = {
-  /** The text as ingested; what receivers get. */
+  /** The text as ingested, which is what receivers get. */
   readonly json: string;
   /**
-   * What the text says, in JavaScript's own values, for who looks at it. Numbers are IEEE doubles here, so one past 2^53
-   * may be another than the text's.
+   * The parsed text as plain JavaScript values, for code that reads it. Numbers are IEEE doubles, so integers
+   * above 2^53 may differ from the text.
    */
   readonly value: Readonly<Record<string, unknown>>;
 };
 
 /**
- * Checks a snapshot, without touching the text itself.
+ * Checks a snapshot and leaves its text unchanged.
  *
- * The engine's own parser says whether it is JSON, which is many times faster than any other. What it does not say is
- * whether a key came twice: of two it keeps the last. So the members in the text are counted, each by its colon, and those
- * in the value: only where they differ is the text parsed by a parser that sees both.
+ * The engine's own parser decides whether the text is JSON, because it is many times faster than any other.
+ * It does not report duplicate keys: it keeps the last one. The members are therefore counted both in the
+ * text (by their colons) and in the parsed value. Only if the counts differ does a slower parser, which
+ * detects duplicates, parse the text.
  *
- * @param field what to name in a refusal, such as `events[3].data_json`
- * @throws Refusal `invalid`: not JSON, not an object, nested deeper than {@link EVENT_DATA_DEPTH_MAX}, a key twice
- *   with different values
+ * @param field the field to name in a refusal, such as `events[3].data_json`
+ * @throws Refusal `invalid` if the text is not JSON, is not an object, nests deeper than 64 levels, or has
+ *   one key twice with different values
  */
 export function parseEventData(json: string, field: string): EventData {
   const refuse = (message: string, cause?: unknown) => new Refusal("invalid", message, { field, cause });
@@ -43,24 +47,28 @@ export function parseEventData(json: string, field: string): EventData {
   }
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
     throw refuse(
-      `${field} is not a JSON object; send the entity's snapshot, such as {"InvoiceNumber":"INV-7"}`,
+      `${field} is not a JSON object; send a snapshot of the entity, such as {"InvoiceNumber":"INV-7"}`,
     );
   }
   return { json, value: value as Record<string, unknown> };
 }
 
 /**
- * The content of a snapshot that was checked before, in one canonical spelling; equal for equal content.
+ * Returns the canonical form of a snapshot. Two snapshots have the same canonical form if and only if their
+ * content is equal.
  *
- * Canonical: keys sorted by UTF-16 code units, no white space, strings with JSON's shortest escapes, and numbers as
- * exact decimals (`1.10`, `1.1` and `11e-1` are equal; `12345678901234567890` and `…891` are not, although
- * they are one IEEE double, which is why RFC 8785 does not serve here).
+ * The canonical form has its keys sorted by UTF-16 code units, no white space, JSON's shortest escapes in
+ * strings, and numbers as exact decimals: `1.10`, `1.1` and `11e-1` are equal; `12345678901234567890` and
+ * `…891` differ, although both are the same IEEE double. RFC 8785 would treat those two as equal, so it is
+ * not used here.
+ *
+ * @param json a text that {@link parseEventData} has accepted
  */
 export function canonicalEventData(json: string): string {
   return canonicalJson(parse(json));
 }
 
-/** In the words of the parser that names a place; the engine's own quote what was sent. */
+/** Explains why a text is not JSON, by its position. The engine's own message would quote the text. */
 function reasonFor(json: string): string {
   try {
     parse(json);
@@ -71,8 +79,8 @@ function reasonFor(json: string): string {
 }
 
 /**
- * The deepest nesting and how many members its objects have in all, found without recursion so that hostile depth costs
- * nothing. Means something for JSON only.
+ * Returns the deepest nesting and the total number of object members. It does not recurse, so that a hostile
+ * text cannot overflow the stack. For a text that is not JSON, the result is meaningless.
  */
 function measure(json: string): { depth: number; members: number } {
   let depth = 0;
@@ -80,7 +88,7 @@ function measure(json: string): { depth: number; members: number } {
   let members = 0;
   for (let i = 0; i < json.length; i++) {
     switch (json.charCodeAt(i)) {
-      case 0x22: // A string: on to the quotation mark that no backslash escapes.
+      case 0x22: // A string: skip to its closing quotation mark.
         for (i++; i < json.length && json.charCodeAt(i) !== 0x22; i++) if (json.charCodeAt(i) === 0x5c) i++;
         break;
       case 0x3a:
@@ -99,7 +107,7 @@ function measure(json: string): { depth: number; members: number } {
   return { depth: deepest, members };
 }
 
-/** Recursion is as deep as {@link EVENT_DATA_DEPTH_MAX}. */
+/** Counts the members of all objects. It recurses, but never deeper than {@link EVENT_DATA_DEPTH_MAX}. */
 function membersOf(value: unknown): number {
   if (typeof value !== "object" || value === null) return 0;
   let members = 0;
@@ -123,16 +131,22 @@ function canonicalJson(value: unknown): string {
   return JSON.stringify(value);
 }
 
-/** Of a longer exponent, the spelling counts: it means nothing, and its arithmetic would cost what a sender likes. */
+/**
+ * Numbers with longer exponents stay as they are: a sender could make exact arithmetic on them arbitrarily
+ * slow.
+ */
 const EXPONENT_DIGITS_MAX = 15;
 
-/** An exact decimal: significant digits without leading or trailing zeros, then the power of ten. `-0` is `0`. */
+/**
+ * Returns an exact decimal: the significant digits without leading or trailing zeros, then the power of ten.
+ * `-0` becomes `0`.
+ */
 function canonicalNumber(text: string): string {
   const match = /^(-?)(\d+)(?:\.(\d+))?(?:[eE]([+-]?)0*(\d+))?$/.exec(text);
   if (match === null) return text;
   const [, sign = "", whole = "", fraction = "", exponentSign = "", exponent = "0"] = match;
   const digits = whole + fraction;
-  // Not by expressions such as /0+$/: they take quadratic time on digits that are mostly zeros.
+  // A regular expression such as /0+$/ would take quadratic time on digits that are mostly zeros.
   let from = 0;
   while (digits[from] === "0") from++;
   if (from === digits.length) return "0";

@@ -22,10 +22,10 @@ test.each([
   ["/constructor", "x", true],
   ["/missing", "undefined", false],
   ["/ContactID/value", "902", false],
-])("%s is %s: %s", (pointer, value, expected) => {
+])("%s matches %s: %s", (pointer, value, expected) => {
   expect(matchesKey(json, { pointer, value })).toBe(expected);
 });
 
-test.each(["", "ContactID", "/a~2", "/~", `/${"x".repeat(300)}`])("%s is no pointer", (pointer) => {
+test.each(["", "ContactID", "/a~2", "/~", `/${"x".repeat(300)}`])("%s is not a valid pointer", (pointer) => {
   expect(() => parsePointer(pointer, "pointer")).toThrow("JSON Pointer");
 });

@@ -1,26 +1,26 @@
 import { closest, distance } from "fastest-levenshtein";
 
-/** Stands for every event type that platforms send, also those added later; not for operational ones. */
+/** Matches every event type that platforms ingest, including future ones, but no operational event types. */
 export const ALL_EVENT_TYPES = "*";
 
-/** A catalogue entry. */
+/** An event type of the catalogue. */
 export type EventType = {
-  /** Its code, such as `invoice_sent`. */
+  /** The unique code, such as `invoice_sent`. */
   readonly code: string;
-  /** What happened when this event is sent, in one sentence. */
+  /** What has happened when this event is sent, in one sentence. */
   readonly description: string;
   /** A JSON Schema (2020-12) of the snapshot. */
   readonly schema: Readonly<Record<string, unknown>>;
-  /** A snapshot as a receiver finds it inside the array. */
+  /** A sample snapshot: the item of the array that receivers get. */
   readonly sample: Readonly<Record<string, unknown>>;
-  /** Raised by Posthaste itself: nobody ingests it, and `*` leaves it out. */
+  /** Posthaste itself raises this event: it cannot be ingested, and `*` does not match it. */
   readonly operational?: true;
 };
 
-/** How many near names an error lists: enough to spot a slip, few enough to read. */
+/** How many similar codes an error message lists. */
 const NEAR_MAX = 3;
 
-/** The known codes nearest to one that is not known, nearest first; for error messages. */
+/** Returns the known codes most similar to an unknown one, most similar first. */
 export function nearestCodes(code: string, known: readonly string[]): string[] {
   if (known.length === 0) return [];
   const reach = Math.max(3, distance(code, closest(code, known)));
@@ -32,9 +32,9 @@ export function nearestCodes(code: string, known: readonly string[]): string[] {
     .map(({ candidate }) => candidate);
 }
 
-/** Says that a code is unknown and what may have been meant. */
+/** Returns an error message that says that a code is unknown and suggests similar codes. */
 export function unknownEventTypeMessage(code: string, known: readonly string[]): string {
   const near = nearestCodes(code.slice(0, 64), known);
   const hint = near.length === 0 ? "" : `; did you mean ${near.join(", ")}?`;
-  return `${JSON.stringify(code.slice(0, 64))} is not an event type of the catalogue${hint}`;
+  return `${JSON.stringify(code.slice(0, 64))} is not an event type in the catalogue${hint}`;
 }

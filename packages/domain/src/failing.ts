@@ -1,15 +1,21 @@
-/** When a subscription that keeps failing is disabled. */
+/** The two thresholds that a failing subscription must reach to be disabled. */
 export type DisableRule = {
-  /** Since its last success, or its first failure where it never had one. */
+  /** Time since the subscription began to fail: since the first failure after its last success. */
   readonly failingForMs: number;
-  /** Deliveries that used up the whole schedule since then. */
+  /** Deliveries exhausted in that time. */
   readonly exhausted: number;
 };
 
-/** Five days outlast a weekend and the schedule of a delivery (34 h) thrice; three deliveries are no accident. */
+/**
+ * The default. Five days are longer than a weekend and than three times a delivery's schedule (34 h); three
+ * exhausted deliveries are not an accident.
+ */
 export const DISABLE_RULE: DisableRule = { failingForMs: 5 * 86_400_000, exhausted: 3 };
 
-/** Whether it is time, at the moment a delivery was exhausted. */
+/**
+ * Returns whether to disable a subscription, given when it began to fail and how many deliveries it has
+ * exhausted.
+ */
 export function isToBeDisabled(
   rule: DisableRule,
   failing: { readonly sinceMs: number; readonly exhausted: number },

@@ -14,7 +14,7 @@ test.each([
   [410, "gone", "gone"],
   [500, "status", "status"],
   [999, "status", "status"],
-])("status %i is %s where only 200 counts, and %s where any 2xx does", (status, okOnly, any2xx) => {
+])("status %i is %s if only 200 counts, and %s if any 2xx counts", (status, okOnly, any2xx) => {
   expect(outcomeOfStatus(status, "OK_ONLY")).toBe(okOnly);
   expect(outcomeOfStatus(status, "ANY_2XX")).toBe(any2xx);
 });
@@ -27,7 +27,7 @@ test("a failure leads to another attempt, until the last one exhausts the delive
   }
 });
 
-test("acceptance, 410 and a blocked address end a delivery at any attempt", () => {
+test("acceptance, 410 and a blocked address end a delivery on any attempt", () => {
   for (const number of [1, SCHEDULE.maximumAttempts]) {
     expect(terminalStateAfter(number, "accepted")).toBe("succeeded");
     expect(terminalStateAfter(number, "gone")).toBe("cancelled");
@@ -35,11 +35,11 @@ test("acceptance, 410 and a blocked address end a delivery at any attempt", () =
   }
 });
 
-test("each outcome has words of its own", () => {
+test("each outcome has its own description", () => {
   expect(new Set(OUTCOMES.map((outcome) => describeOutcome(outcome, 404))).size).toBe(OUTCOMES.length);
 });
 
-test("a page token comes back as it was, and nothing else is taken for one", () => {
+test("a page token decodes to its sort key, and any other text is refused", () => {
   expect(decodePageToken(encodePageToken("dlv_01"), "string")).toBe("dlv_01");
   expect(decodePageToken(encodePageToken(42), "number")).toBe(42);
   for (const garbage of ["", "x", "!!", encodePageToken(1.5), encodePageToken("42"), "bnVsbA", "é"]) {
@@ -47,15 +47,15 @@ test("a page token comes back as it was, and nothing else is taken for one", () 
   }
 });
 
-test("an unknown event type is answered with what may have been meant", () => {
+test("the message for an unknown event type suggests similar codes", () => {
   const known = ["contact_created", "contact_updated", "invoice_sent"];
   expect(nearestCodes("contact_create", known)[0]).toBe("contact_created");
   expect(unknownEventTypeMessage("invoice_snet", known)).toContain("did you mean invoice_sent?");
   expect(unknownEventTypeMessage("x".repeat(10_000), known).length).toBeLessThan(300);
-  expect(unknownEventTypeMessage("x", [])).toBe('"x" is not an event type of the catalogue');
+  expect(unknownEventTypeMessage("x", [])).toBe('"x" is not an event type in the catalogue');
 });
 
-test("a test is over with its one attempt, and a 410 to it cancels nothing", () => {
+test("a test event gets one attempt, and a 410 to it cancels nothing", () => {
   for (const outcome of ["status", "timeout", "gone"] as const) {
     expect(terminalStateAfter(1, outcome, true)).toBe("exhausted");
   }

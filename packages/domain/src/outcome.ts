@@ -1,7 +1,7 @@
 import { scheduledWaitMs } from "./schedule.ts";
 import type { Acceptance, TerminalState } from "./vocabulary.ts";
 
-/** What one attempt came to: the receiver's behaviour, as a value. A fault of ours is never an outcome. */
+/** The result of one attempt, as far as the receiver caused it. A fault of Posthaste is never an outcome. */
 export const OUTCOMES = [
   "accepted",
   "status",
@@ -18,7 +18,7 @@ export const OUTCOMES = [
 ] as const;
 export type Outcome = (typeof OUTCOMES)[number];
 
-/** What follows from an outcome: delivered, another attempt, or the end of the delivery. */
+/** What follows from an outcome: success, another attempt, or the end of the delivery. */
 export type Verdict = "delivered" | "retry" | "end_subscription" | "block";
 
 const VERDICTS = {
@@ -40,7 +40,7 @@ export function verdictOf(outcome: Outcome): Verdict {
   return VERDICTS[outcome];
 }
 
-/** The outcome of an answer with this status, under the subscription's rule of acceptance. */
+/** Returns the outcome of a response with this status, under the subscription's acceptance rule. */
 export function outcomeOfStatus(
   status: number,
   acceptance: Acceptance,
@@ -53,8 +53,8 @@ export function outcomeOfStatus(
 }
 
 /**
- * The state a delivery ends in with attempt `number` and this outcome; undefined where another attempt follows. A test
- * is tried once, and whatever its receiver answers ends nothing else.
+ * Returns the final state of a delivery after attempt `number` with this outcome; undefined if another
+ * attempt follows. A test event gets one attempt, and a 410 to it does not end the subscription.
  */
 export function terminalStateAfter(
   number: number,
@@ -74,15 +74,18 @@ export function terminalStateAfter(
   }
 }
 
-/** One readable line: for the log, Temporal's UI and error messages. Bounded, and free of what the receiver sent. */
+/**
+ * Describes an outcome, as a predicate of "the receiver …", for Temporal's UI and error messages. The text is
+ * short and contains nothing that the receiver sent, except the status.
+ */
 export function describeOutcome(outcome: Outcome, status: number | undefined): string {
   switch (outcome) {
     case "accepted":
-      return `accepted with status ${status}`;
+      return `accepted the delivery with status ${status}`;
     case "status":
       return `answered ${status}, which does not count as delivered`;
     case "redirect":
-      return `answered ${status}, a redirect; redirects are not followed`;
+      return `answered ${status}; redirects are not followed`;
     case "gone":
       return "answered 410: the subscription is no longer wanted";
     case "timeout":
@@ -90,16 +93,16 @@ export function describeOutcome(outcome: Outcome, status: number | undefined): s
     case "refused":
       return "refused the connection";
     case "reset":
-      return "closed the connection before the answer was complete";
+      return "closed the connection before its response was complete";
     case "dns":
-      return "has a name that does not resolve";
+      return "has a host name that does not resolve";
     case "tls":
-      return "could not be trusted: TLS failed";
+      return "could not be authenticated: TLS failed";
     case "unreachable":
       return "could not be reached";
     case "invalid_response":
-      return "sent something that is not valid HTTP";
+      return "sent a response that is not valid HTTP";
     case "blocked":
-      return "has an address that may not be called";
+      return "has an address that deliveries may not reach";
   }
 }

@@ -5,7 +5,7 @@ import { EMPTY_LINE, type Line, lineAfter, nextTurnMs, type Rate, turnsNow } fro
 const NOW = 1_700_000_000_000;
 const rate: Rate = { perSecond: 10, burst: 3 };
 
-test("after a rest as many go at once as the burst says, then one in every interval", () => {
+test("after an idle period, the burst goes at once, then one attempt per interval", () => {
   expect(turnsNow(EMPTY_LINE, rate, NOW)).toBe(3);
   const line = lineAfter(EMPTY_LINE, rate, NOW, 3);
   expect(turnsNow(line, rate, NOW)).toBe(0);
@@ -15,7 +15,7 @@ test("after a rest as many go at once as the burst says, then one in every inter
   expect(turnsNow(line, rate, NOW + 100_000)).toBe(3);
 });
 
-test("whoever comes, and whenever: no second sees more than the rate and its burst", () => {
+test("no second has more attempts than the rate plus the burst, whenever they arrive", () => {
   fc.assert(
     fc.property(
       fc.array(fc.integer({ min: 0, max: 300 }), { maxLength: 300 }),

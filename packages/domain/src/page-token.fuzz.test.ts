@@ -4,7 +4,7 @@ import { expect, test } from "vitest";
 import { decodePageToken, encodePageToken } from "./page-token.ts";
 import { Refusal } from "./refusal.ts";
 
-test("whatever is sent as a page token is one, or is refused", () => {
+test("any text is a valid page token or is refused", () => {
   const tokenLike = fc.oneof(
     fc.string({ unit: "binary" }),
     fc.base64String(),
@@ -23,7 +23,7 @@ test("whatever is sent as a page token is one, or is refused", () => {
   );
 });
 
-test("a number in a page token is one that a row can have", () => {
+test("a number in a page token is a safe integer", () => {
   const json = fc.oneof(fc.double(), fc.bigInt(), fc.maxSafeInteger()).map(String);
   fc.assert(
     fc.property(json, (text) => {
@@ -38,7 +38,7 @@ test("a number in a page token is one that a row can have", () => {
   );
 });
 
-test("what was encoded is decoded, as what it is and as nothing else", () => {
+test("an encoded sort key decodes as its own type and is refused as the other", () => {
   const text = fc.string({ unit: fc.constantFrom(..."dlv_01abz"), maxLength: 30 });
   fc.assert(
     fc.property(fc.nat(), text, (number, id) => {

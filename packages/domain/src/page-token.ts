@@ -1,23 +1,24 @@
 import { Refusal } from "./refusal.ts";
 
-/** Where a page ended: the sort key of its last row. */
+/** The sort key of a page's last row. */
 export type PageKey = string | number;
 
-/** Rows a page has where the caller does not say. */
+/** The number of rows in a page if the caller does not choose one. */
 export const PAGE_SIZE_DEFAULT = 50;
 
 /**
- * Makes an opaque token of a page's last sort key. Opaque so that the key may change; not secret and not signed: it
- * selects only rows that the caller may see anyway.
+ * Encodes the sort key of a page's last row as an opaque token. Opaque, so that the sort key may change;
+ * neither secret nor signed, because it selects only rows that the caller may read anyway.
  */
 export function encodePageToken(key: PageKey): string {
   return btoa(JSON.stringify(key)).replaceAll("+", "-").replaceAll("/", "_").replace(/=+$/, "");
 }
 
 /**
- * Reads a token made by {@link encodePageToken}.
+ * Decodes a token of {@link encodePageToken}.
  *
- * @throws Refusal `invalid` for anything else
+ * @param kind the type that the sort key must have
+ * @throws Refusal `invalid` for any other token
  */
 export function decodePageToken<K extends "string" | "number">(
   token: string,
@@ -28,9 +29,9 @@ export function decodePageToken<K extends "string" | "number">(
 
     if (typeof key === kind && (typeof key !== "number" || Number.isSafeInteger(key))) return key as never;
   } catch {
-    // Whatever is wrong with it, the answer is the one below.
+    // The refusal below covers every invalid token.
   }
-  throw new Refusal("invalid", "page_token is not one that this server gave out; start again without it", {
+  throw new Refusal("invalid", "page_token was not issued by this server; start again without it", {
     field: "page_token",
   });
 }

@@ -1,4 +1,4 @@
-/** Why a request was refused: the caller's mistake, and what the edge answers with. */
+/** The reasons for which a request is refused. The API maps each to a status. */
 export const REFUSAL_CODES = [
   "invalid",
   "unauthenticated",
@@ -12,7 +12,7 @@ export const REFUSAL_CODES = [
 ] as const;
 export type RefusalCode = (typeof REFUSAL_CODES)[number];
 
-/** One of several things that are wrong with a request. */
+/** One of several mistakes in a request. */
 export type RefusedField = {
   /** As in {@link Refusal.field}. */
   readonly field: string;
@@ -20,17 +20,18 @@ export type RefusedField = {
 };
 
 /**
- * The caller's mistake. Its message is written for the caller (what was wrong, where, and what to do), so it never
- * holds a secret or an internal text. Mapped to Connect codes and to problem+json in one table of the API.
+ * A mistake of the caller. Its message tells the caller what is wrong, where, and what to do; it never
+ * contains a secret or an internal text. One table of the API maps refusals to Connect codes and to
+ * problem+json.
  */
 export class Refusal extends Error {
   override readonly name = "Refusal";
   readonly code: RefusalCode;
-  /** The request's field at fault, such as `target_url` or `events[3].data_json`. */
+  /** The request's field with the mistake, such as `target_url` or `events[3].data_json`. */
   readonly field: string | undefined;
-  /** When asking again may succeed, in milliseconds from now. */
+  /** How long to wait before another request may succeed, in milliseconds. */
   readonly retryAfterMs: number | undefined;
-  /** Where several things are wrong, each of those that the message names. */
+  /** If the request has several mistakes, each mistake that the message names. */
   readonly details: readonly RefusedField[];
 
   constructor(

@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { parseRetryAfterMs, RETRY_AFTER_MAX_MS, waitAfterAttemptMs } from "./schedule.ts";
 
-test("whatever a receiver sends as Retry-After, the next wait is one", () => {
+test("any Retry-After gives a wait of at least 10 minutes and at most a day", () => {
   const headerLike = fc.oneof(
     fc.string({ unit: "binary" }),
     fc.integer().map(String),

@@ -19,12 +19,12 @@ describe("the published schedule", () => {
     expect(minutes).toEqual([10, 30, 90, ...Array.from({ length: 10 }, () => 190), undefined]);
   });
 
-  test("is over after 13 retries, 33 hours and 50 minutes after the first attempt", () => {
+  test("ends after 13 retries, 33 hours and 50 minutes after the first attempt", () => {
     expect(waits.filter((wait) => wait !== undefined)).toHaveLength(13);
     expect(waits.reduce<number>((sum, wait) => sum + (wait ?? 0), 0)).toBe(33 * HOUR_MS + 50 * MINUTE_MS);
   });
 
-  test("a Retry-After makes a wait longer, never shorter, and not longer than a day", () => {
+  test("a Retry-After lengthens a wait, up to a day, and never shortens it", () => {
     expect(waitAfterAttemptMs(1, undefined)).toBe(10 * MINUTE_MS);
     expect(waitAfterAttemptMs(1, 5_000)).toBe(10 * MINUTE_MS);
     expect(waitAfterAttemptMs(1, HOUR_MS)).toBe(HOUR_MS);
@@ -34,7 +34,7 @@ describe("the published schedule", () => {
   });
 });
 
-test("an attempt is due from its time on, and by as little before it as clocks differ", () => {
+test("an attempt is due at its time, and earlier by at most the tolerance", () => {
   const dueAt = 1_700_000_000_000;
   expect(isDue(dueAt, dueAt + HOUR_MS)).toBe(true);
   expect(isDue(dueAt, dueAt)).toBe(true);
@@ -60,7 +60,7 @@ test.each([
   expect(parseRetryAfterMs(header, 1_700_000_000_000)).toBe(ms);
 });
 
-test("a Retry-After date without a zone is GMT, wherever the worker runs", () => {
+test("a Retry-After date without a time zone is GMT, whatever the worker's time zone", () => {
   vi.stubEnv("TZ", "America/New_York");
   expect(parseRetryAfterMs("Tue Nov 14 22:43:20 2023", 1_700_000_000_000)).toBe(1_800_000);
   vi.unstubAllEnvs();

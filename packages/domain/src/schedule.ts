@@ -1,48 +1,54 @@
 /**
- * The published schedule, written once. "After approx 10 minutes, then 30, 90, 190 minutes etc; we will retry up to
- * 13 times": the first attempt, then 13 retries, 33 h 50 m in all. The workflow's retry policy, `next_attempt_at`,
- * the docs and the tests read it here.
+ * The published schedule: "After approx 10 minutes, then 30, 90, 190 minutes etc; we will retry up to 13
+ * times". That is the first attempt and 13 retries, 33 h 50 min in total. This is its only definition: the
+ * workflow's retry policy, `next_attempt_at`, the docs and the tests use it.
  */
 export const SCHEDULE = {
   /** The wait after the first attempt. */
   initialIntervalMs: 10 * 60_000,
-  /** What each wait is multiplied by to get the next. */
+  /** Each wait is the previous wait times this factor, up to the maximum. */
   backoffCoefficient: 3,
-  /** No wait of the schedule is longer. */
+  /** The longest wait. */
   maximumIntervalMs: 190 * 60_000,
   /** The first attempt and 13 retries. */
   maximumAttempts: 14,
 } as const;
 
-/** The time of one attempt in all (connect, TLS, headers and body), where its subscription does not choose 1 to 30 s. */
+/**
+ * The default timeout of an attempt, from connecting to the end of the response body. A subscription may
+ * choose 1 to 30 s.
+ */
 export const ATTEMPT_TIMEOUT_MS = 15_000;
 
-/** The time of a test's one attempt at most: what came of it is told within the call, which lasts 15 s at most. */
+/**
+ * The longest timeout of a test event's attempt: the API call that returns its outcome may take at most 15 s.
+ */
 export const TEST_ATTEMPT_TIMEOUT_MS = 12_000;
 
-/** How long a signing key goes on signing after it was replaced, where its owner says nothing: a working day and night. */
+/** How long a replaced signing key continues to sign by default: 24 h. */
 export const SIGNING_OVERLAP_MS = 24 * 3_600_000;
 
-/** A receiver's `Retry-After` is honoured up to a day: longer would outlive what the log and the receiver remember. */
+/** The longest `Retry-After` that is honoured: 24 h. */
 export const RETRY_AFTER_MAX_MS = 24 * 3_600_000;
 
 /**
- * An attempt may be sent this much before its time. Clocks that time it and clocks that check it differ by a
- * little; the least wait of the schedule is 600 times as long.
+ * How early an attempt may be sent. The clock that times an attempt and the clock that checks it may differ a
+ * little; the schedule's shortest wait is 600 times as long.
  */
 export const EARLY_TOLERANCE_MS = 1_000;
 
 /**
- * Whether an attempt may be sent now.
+ * Returns whether an attempt may be sent now.
  *
- * @param dueAt when it is due, epoch milliseconds; null: nothing says that it has to wait
+ * @param dueAt when the attempt is due, in epoch milliseconds; null if it need not wait
  */
 export function isDue(dueAt: number | null, now: number): boolean {
   return dueAt === null || dueAt - now <= EARLY_TOLERANCE_MS;
 }
 
 /**
- * The schedule's wait after attempt `number` (1 for the first), in milliseconds; undefined after the last.
+ * Returns the schedule's wait after attempt `number` (from 1), in milliseconds; undefined after the last
+ * attempt.
  */
 export function scheduledWaitMs(number: number): number | undefined {
   if (number >= SCHEDULE.maximumAttempts) return undefined;
@@ -51,8 +57,9 @@ export function scheduledWaitMs(number: number): number | undefined {
 }
 
 /**
- * The wait after a failed attempt: the schedule's, or what the receiver asked for where that is longer, up to
- * {@link RETRY_AFTER_MAX_MS}. Undefined after the last attempt, whatever the receiver asked for.
+ * Returns the wait after a failed attempt, in milliseconds: the schedule's wait or the receiver's
+ * `Retry-After` (at most {@link RETRY_AFTER_MAX_MS}), whichever is longer. Undefined after the last attempt,
+ * even with a `Retry-After`.
  */
 export function waitAfterAttemptMs(number: number, retryAfterMs: number | undefined): number | undefined {
   const scheduled = scheduledWaitMs(number);
@@ -61,14 +68,15 @@ export function waitAfterAttemptMs(number: number, retryAfterMs: number | undefi
 }
 
 /**
- * Reads a `Retry-After` header (RFC 9110, section 10.2.3): whole seconds, or an HTTP date.
- * Undefined for anything else, and 0 for a date that has passed.
+ * Parses a `Retry-After` header (RFC 9110, section 10.2.3): whole seconds, or an HTTP date.
+ *
+ * @returns milliseconds from now, 0 for a date in the past; undefined for any other text
  */
 export function parseRetryAfterMs(header: string, nowMs: number): number | undefined {
   const text = header.trim();
   if (/^\d{1,10}$/.test(text)) return Number(text) * 1000;
   if (!/^(Mon|Tue|Wed|Thu|Fri|Sat|Sun)/.test(text)) return undefined;
-  // The oldest of the three forms names no zone, and means GMT like the others.
+  // The oldest of the three date formats has no time zone; all three are in GMT.
   const at = Date.parse(/GMT$/.test(text) ? text : `${text} GMT`);
   return Number.isNaN(at) ? undefined : Math.max(0, at - nowMs);
 }

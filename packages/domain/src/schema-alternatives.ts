@@ -1,25 +1,25 @@
 /** A JSON Schema (2020-12), or a part of one. */
 export type JsonSchema = boolean | Readonly<Record<string, unknown>>;
 
-/** One of the things that a schema says a value may be, without references and combinations. */
+/** One of the alternatives that a schema allows, with all references and combinations resolved. */
 export type Alternative = {
-  /** Undefined: any. */
+  /** The allowed types. Undefined: any type. */
   readonly types: ReadonlySet<string> | undefined;
-  /** By their {@link spelled} form. Undefined: any. */
+  /** The allowed values, by their {@link spelled} form. Undefined: any value. */
   readonly values: ReadonlyMap<string, unknown> | undefined;
   readonly properties: ReadonlyMap<string, JsonSchema>;
   readonly required: ReadonlySet<string>;
-  /** Of properties that are not named. */
+  /** The schema of all properties that are not in `properties`. */
   readonly additional: JsonSchema;
-  /** Of a list's first items. */
+  /** The schemas of a list's first items. */
   readonly prefix: readonly JsonSchema[];
-  /** Of a list's items after those. */
+  /** The schema of a list's items after `prefix`. */
   readonly items: JsonSchema;
 };
 
-/** Alternatives multiply where they are combined; schemas that people write have under ten. */
+/** Alternatives of one schema, at most. Combinations multiply them; real schemas have fewer than ten. */
 const ALTERNATIVES_MAX = 64;
-/** References and combinations inside each other; more go round in circles. */
+/** The deepest nesting of references and combinations. A schema that nests deeper refers to itself. */
 const NESTING_MAX = 32;
 
 const ANYTHING: Alternative = {
@@ -32,18 +32,19 @@ const ANYTHING: Alternative = {
   items: true,
 };
 
-/** What alternatives are made with. */
+/** The context in which a schema is expanded. */
 export type Expansion = {
-  /** What references point into. */
+  /** The document that references point into. */
   readonly root: JsonSchema;
-  /** Is told of every step, and throws where there are too many. */
+  /** Counts steps, and throws when there are too many. */
   readonly spend: (steps: number) => void;
 };
 
 /**
- * What a value may be, by one schema. An empty list: there is no such value.
+ * Expands a schema into its alternatives.
  *
- * @returns undefined where there are too many, or a reference leads nowhere
+ * @returns an empty list if no value can match; undefined if there are too many alternatives or a reference
+ *   does not resolve
  */
 export function alternativesOf(
   schema: JsonSchema,
@@ -54,25 +55,29 @@ export function alternativesOf(
   if (schema === true) return [ANYTHING];
   if (schema === false) return [];
   if (depth > NESTING_MAX) return undefined;
-  let all = [plain(schema, expansion.spend)];
+  let alternatives = [plain(schema, expansion.spend)];
   for (const choices of combinationsIn(schema, expansion.root)) {
-    const flat: Alternative[] = [];
+    const chosen: Alternative[] = [];
     for (const choice of choices) {
-      const some = choice === undefined ? undefined : alternativesOf(choice, expansion, depth + 1);
-      if (some === undefined || all.length * (flat.length + some.length) > ALTERNATIVES_MAX) return undefined;
-      flat.push(...some);
+      const expanded = choice === undefined ? undefined : alternativesOf(choice, expansion, depth + 1);
+      if (expanded === undefined) return undefined;
+      if (alternatives.length * (chosen.length + expanded.length) > ALTERNATIVES_MAX) return undefined;
+      chosen.push(...expanded);
     }
-    all = all.flatMap((one) =>
-      flat.map((other) => {
-        expansion.spend(other.properties.size + (other.values?.size ?? 0));
-        return both(one, other);
+    alternatives = alternatives.flatMap((alternative) =>
+      chosen.map((choice) => {
+        expansion.spend(choice.properties.size + (choice.values?.size ?? 0));
+        return both(alternative, choice);
       }),
     );
   }
-  return all.filter(({ types, values }) => types?.size !== 0 && values?.size !== 0);
+  return alternatives.filter(({ types, values }) => types?.size !== 0 && values?.size !== 0);
 }
 
-/** Lists of schemas, of each of which one has to fit; undefined stands for one that is not there. */
+/**
+ * Returns lists of schemas: a value must match one schema of every list. Undefined stands for a reference
+ * that does not resolve.
+ */
 function combinationsIn(
   schema: Readonly<Record<string, unknown>>,
   root: JsonSchema,
@@ -84,7 +89,7 @@ function combinationsIn(
   ];
 }
 
-/** One alternative for each type that a value may have. */
+/** Splits an alternative into one alternative per type. */
 export function splitByType(alternative: Alternative): Alternative[] {
   const { types, values } = alternative;
   if (types === undefined || types.size < 2) return [alternative];
@@ -95,12 +100,12 @@ export function splitByType(alternative: Alternative): Alternative[] {
   }));
 }
 
-/** Whether all that has the one type has the other, too. */
+/** Returns whether every value of the type also has one of the types. */
 export function isWithin(type: string, types: ReadonlySet<string>): boolean {
   return types.has(type) || (type === "integer" && types.has("number"));
 }
 
-/** A JSON value as text: the same for equal values, whatever the order of their members. */
+/** Returns a JSON value as text. Equal values give equal texts, whatever the order of their members. */
 export function spelled(value: unknown): string {
   if (typeof value !== "object" || value === null) return JSON.stringify(value);
   if (Array.isArray(value)) return `[${value.map(spelled).join()}]`;
@@ -124,7 +129,7 @@ function plain(schema: Readonly<Record<string, unknown>>, spend: Expansion["spen
   };
 }
 
-/** What values are told says of types, too. */
+/** Returns the types of an alternative. If the schema names no types, they follow from its values. */
 function typesOf(
   types: readonly unknown[] | undefined,
   values: readonly unknown[] | undefined,
@@ -133,7 +138,7 @@ function typesOf(
   return values === undefined ? undefined : new Set(values.map(typeOf));
 }
 
-/** What fits both. */
+/** Returns the alternative that a value matches if it matches both. */
 function both(a: Alternative, b: Alternative): Alternative {
   const properties = new Map(a.properties);
   for (const [name, schema] of b.properties)
@@ -179,7 +184,7 @@ function typeOf(value: unknown): string {
   return Number.isInteger(value) ? "integer" : typeof value;
 }
 
-/** What a reference into the same document points to. */
+/** Resolves a reference into the same document; undefined if it leads nowhere. */
 function targetOf(reference: unknown, root: JsonSchema): JsonSchema | undefined {
   if (typeof reference !== "string" || !/^#(\/|$)/.test(reference)) return undefined;
   let at: unknown = root;

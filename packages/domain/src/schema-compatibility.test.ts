@@ -16,37 +16,45 @@ const nullable = { type: ["string", "null"] };
 const tree = (label: object) =>
   object({ label, children: { type: "array", items: { $ref: "#" } } }, ["label"]);
 
-describe("receivers can read the new version where", () => {
+describe("a change is compatible:", () => {
   test.each<[string, JsonSchema, JsonSchema]>([
-    ["nothing changed", object({ a: text }, ["a"]), object({ a: text }, ["a"])],
+    ["nothing changes", object({ a: text }, ["a"]), object({ a: text }, ["a"])],
     ["a property is new", object({ a: text }), object({ a: text, b: number }, ["b"])],
     [
-      "a property is new where none else was allowed",
+      "a property is new in an object that allowed no others",
       object({}, [], { additionalProperties: false }),
       object({ a: text }),
     ],
-    ["a property is now required", object({ a: text }), object({ a: text }, ["a"])],
-    ["a type is narrower", object({ a: nullable, n: number }), object({ a: text, n: { type: "integer" } })],
-    ["an enumeration is shorter", object({ a: { enum: ["x", "y"] } }), object({ a: { const: "x" } })],
-    ["a text became an enumeration of texts", object({ a: text }), object({ a: { enum: ["x"] } })],
-    ["anything became something", object({ a: {} }), object({ a: text })],
+    ["a property becomes required", object({ a: text }), object({ a: text }, ["a"])],
     [
-      "bounds and words are other ones",
+      "a type becomes narrower",
+      object({ a: nullable, n: number }),
+      object({ a: text, n: { type: "integer" } }),
+    ],
+    ["an enumeration becomes shorter", object({ a: { enum: ["x", "y"] } }), object({ a: { const: "x" } })],
+    ["a string becomes an enumeration of strings", object({ a: text }), object({ a: { enum: ["x"] } })],
+    ["a property of any type becomes a string", object({ a: {} }), object({ a: text })],
+    [
+      "bounds and annotations change",
       object({ a: { ...text, maxLength: 5 } }),
       object({ a: { ...text, title: "A" } }),
     ],
-    ["a definition was moved", { $ref: "#/$defs/a", $defs: { a: object({ x: text }) } }, object({ x: text })],
     [
-      "an object was split",
+      "a definition is inlined",
+      { $ref: "#/$defs/a", $defs: { a: object({ x: text }) } },
+      object({ x: text }),
+    ],
+    [
+      "an object is split into two parts of an allOf",
       object({ a: text, b: number }, ["a"]),
       { allOf: [object({ a: text }, ["a"]), object({ b: number })] },
     ],
-    ["alternatives became a list of types", { anyOf: [text, { type: "null" }] }, nullable],
-    ["a list of types became alternatives", nullable, { oneOf: [text, { type: "null" }] }],
-    ["an alternative is gone", { anyOf: [text, number] }, number],
-    ["a schema contains itself", tree(text), tree({ const: "x" })],
+    ["alternatives become a list of types", { anyOf: [text, { type: "null" }] }, nullable],
+    ["a list of types becomes alternatives", nullable, { oneOf: [text, { type: "null" }] }],
+    ["an alternative is removed", { anyOf: [text, number] }, number],
+    ["a recursive schema becomes narrower", tree(text), tree({ const: "x" })],
     [
-      "a map became narrower",
+      "the values of a map become narrower",
       object({}, [], { additionalProperties: nullable }),
       object({ a: text }, [], { additionalProperties: text }),
     ],
@@ -55,87 +63,97 @@ describe("receivers can read the new version where", () => {
   });
 
   test.each(EVENT_TYPES.map((type) => [type.code, type.schema] as const))(
-    "it is the same, as for %s",
+    "the schema of %s does not change",
     (_code, schema) => {
       expect(schemaBreaks(schema, structuredClone(schema))).toEqual([]);
     },
   );
 });
 
-describe("receivers cannot rely on what they knew where", () => {
+describe("a change breaks receivers:", () => {
   test.each<[string, JsonSchema, JsonSchema, string[]]>([
-    ["a property is gone", object({ a: text, "b/c": text }), object({ a: text }), ["/b~1c is gone"]],
-    ["a required property is gone", object({ a: text }, ["a"]), object({}), ["/a is gone"]],
-    ["a property is forbidden", object({ a: text }), object({ a: false }), ["/a is gone"]],
+    ["a property is removed", object({ a: text, "b/c": text }), object({ a: text }), ["/b~1c was removed"]],
+    ["a required property is removed", object({ a: text }, ["a"]), object({}), ["/a was removed"]],
+    ["a property becomes forbidden", object({ a: text }), object({ a: false }), ["/a was removed"]],
     [
-      "a property may be missing",
+      "a property becomes optional",
       object({ a: text }, ["a"]),
       object({ a: text }),
       ["/a is no longer required"],
     ],
-    ["what is only required may be missing", { required: ["a"] }, {}, ["/a is no longer required"]],
-    ["a type is wider", object({ a: text }), object({ a: nullable }), ["/a may be null, and was string"]],
     [
-      "a whole number is any number",
+      "a required property without a schema becomes optional",
+      { required: ["a"] },
+      {},
+      ["/a is no longer required"],
+    ],
+    [
+      "a type becomes wider",
+      object({ a: text }),
+      object({ a: nullable }),
+      ["/a may now be null (was string)"],
+    ],
+    [
+      "an integer becomes any number",
       { type: "integer" },
       number,
-      ["the snapshot may be number, and was integer"],
+      ["the snapshot may now be number (was integer)"],
     ],
-    ["a type is gone", object({ a: text }), object({ a: {} }), ["/a may be of any type, and was string"]],
+    ["a type is removed", object({ a: text }), object({ a: {} }), ["/a may now have any type (was string)"]],
     [
-      "an enumeration is longer",
+      "an enumeration becomes longer",
       { enum: ["x"] },
       { enum: ["x", "y"] },
-      ['the snapshot may be "y", which was not in its enumeration'],
+      ['the snapshot may now be "y", which was not in its enumeration'],
     ],
     [
-      "an enumeration is gone",
+      "an enumeration is removed",
       { enum: ["x"] },
       text,
-      ["the snapshot may have any value, and was one of an enumeration"],
+      ["the snapshot may now have any value (was an enumeration)"],
     ],
     [
-      "an item is wider",
+      "the items of a list become wider",
       object({ l: { type: "array", items: object({ p: text }) } }),
       object({ l: { type: "array", items: object({ p: nullable }) } }),
-      ["/l/*/p may be null, and was string"],
+      ["/l/*/p may now be null (was string)"],
     ],
     [
-      "one place of a list is wider",
+      "the type of a prefix item changes",
       { prefixItems: [text] },
       { prefixItems: [number] },
-      ["/0 may be number, and was string"],
+      ["/0 may now be number (was string)"],
     ],
     [
-      "a map has other values",
+      "a map gets a property of another type",
       object({}, [], { additionalProperties: text }),
       object({ a: number }, [], { additionalProperties: text }),
-      ["/a may be number, and was string"],
+      ["/a may now be number (was string)"],
     ],
     [
       "an alternative is new",
       { anyOf: [text, number] },
       { anyOf: [text, number, { type: "null" }] },
-      ["the snapshot may be something that fits none of its alternatives of before"],
+      ["the snapshot may now have a value that matches none of its previous alternatives"],
     ],
     [
-      "what is behind a reference is wider",
+      "the target of a reference becomes wider",
       { $ref: "#/$defs/a", $defs: { a: text } },
       { $ref: "#/$defs/a", $defs: { a: nullable } },
-      ["the snapshot may be null, and was string"],
+      ["the snapshot may now be null (was string)"],
     ],
     [
-      "a schema that contains itself is wider",
+      "a recursive schema becomes wider",
       tree(text),
       tree(nullable),
-      ["/label may be null, and was string", "/children/*/label may be null, and was string"],
+      ["/label may now be null (was string)", "/children/*/label may now be null (was string)"],
     ],
   ])("%s", (_title, before, after, breaks) => {
     expect(schemaBreaks(before, after)).toEqual(breaks);
   });
 });
 
-describe("what would take forever to compare counts as a break:", () => {
+describe("a comparison that would take too long counts as a break:", () => {
   const $defs = (one: (next: object) => object) =>
     Object.fromEntries(
       Array.from({ length: 40 }, (_item, i) => [`a${i}`, one({ $ref: `#/$defs/a${i + 1}` })]),
@@ -148,23 +166,23 @@ describe("what would take forever to compare counts as a break:", () => {
   test.each<[string, JsonSchema]>([
     ["properties that multiply", from((next) => object({ x: next, y: next }), text)],
     ["alternatives that multiply", from((anyOf) => ({ anyOf: many(anyOf) }), text)],
-    ["alternatives that never fit", from((anyOf) => ({ anyOf: many(anyOf) }), false)],
+    ["alternatives that never match", from((anyOf) => ({ anyOf: many(anyOf) }), false)],
     [
       "alternatives of alternatives inside lists",
       from((items) => ({ anyOf: [{ items }, { prefixItems: many(items) }] }), text),
     ],
-    ["a circle of alternatives", { anyOf: many({ $ref: "#" }) }],
-    ["a circle of parts", { allOf: many({ $ref: "#" }) }],
+    ["a cycle of anyOf", { anyOf: many({ $ref: "#" }) }],
+    ["a cycle of allOf", { allOf: many({ $ref: "#" }) }],
   ])("%s", (_title, schema) => {
     const computedMs = countComputing();
     expect(schemaBreaks(schema, { ...(schema as object), title: "another" })).toEqual([
-      expect.stringMatching(/too many alternatives/),
+      expect.stringMatching(/too many (nested )?alternatives/),
     ]);
-    // Half a second on a busy machine, and for ever where nothing bounds it.
+    // Half a second on a busy machine; without a bound, it would never end.
     expect(computedMs()).toBeLessThan(5_000);
   });
 
-  test("large enumerations take no longer than they are", () => {
+  test("a comparison of large enumerations takes linear time", () => {
     const numbers = Array.from({ length: 20_000 }, (_item, i) => i);
     expect(schemaBreaks({ enum: numbers }, { enum: [...numbers].reverse() })).toEqual([]);
   });

@@ -8,28 +8,30 @@ import {
 } from "./schema-alternatives.ts";
 
 /**
- * Steps of one comparison: some 50 ms. Schemas that people write take some hundred; alternatives inside alternatives
- * multiply.
+ * Steps of one comparison, at most: about 50 ms. Schemas written by hand take a few hundred steps, but nested
+ * alternatives multiply them.
  */
 const STEPS_MAX = 50_000;
-/** What is told of a value. */
+/** How much of a value a sentence quotes. */
 const VALUE_CHARS_MAX = 40;
 
 /**
- * What receivers that were written for one version of a schema could not rely on in another: sentences that begin with
- * a JSON Pointer, in which `*` stands for any item. An empty list: they can read what the new one describes.
+ * Returns the changes between two versions of a schema that break receivers written for the version before.
+ * Each is a sentence that begins with a JSON Pointer, in which `*` stands for any item. An empty list means
+ * that the versions are compatible.
  *
- * Broken is: a property that is gone or no longer required, a type or an enumeration that is wider. Not looked at are
- * bounds, patterns and formats, which receivers seldom depend on, and `not`, `if`, and what depends on other properties.
+ * A change breaks receivers if it removes a property, makes it optional, or widens a type or an enumeration.
+ * The comparison ignores bounds, patterns and formats, on which receivers seldom depend, and also `not`, `if`
+ * and keywords that depend on other properties.
  *
- * @param before is known to be a JSON Schema, as is `after`
+ * @param before a valid JSON Schema, like `after`
  */
 export function schemaBreaks(before: JsonSchema, after: JsonSchema): string[] {
   try {
     return [...new Set(createComparison(before, after)(before, after, ""))];
   } catch (error) {
     if (!(error instanceof TooInvolved)) throw error;
-    return ["the schemas have too many alternatives inside alternatives to be compared"];
+    return ["the schemas have too many nested alternatives to compare"];
   }
 }
 
@@ -40,7 +42,10 @@ class TooInvolved extends Error {
 type Compare = (before: JsonSchema, after: JsonSchema, path: string) => string[];
 
 function createComparison(rootBefore: JsonSchema, rootAfter: JsonSchema): Compare {
-  /** Pairs that are being compared: meeting one again adds nothing, so schemas that contain themselves come to an end. */
+  /**
+   * Pairs that are being compared. Skipping a pair that is already here ends the recursion of recursive
+   * schemas.
+   */
   const open = new Map<JsonSchema, Set<JsonSchema>>();
   let left = STEPS_MAX;
   const spend = (steps: number) => {
@@ -62,17 +67,17 @@ function createComparison(rootBefore: JsonSchema, rootAfter: JsonSchema): Compar
     if (old === undefined || now === undefined) {
       return spelled(before) === spelled(after)
         ? []
-        : [`${placeOf(path)} has too many alternatives to be compared`];
+        : [`${placeOf(path)} has too many alternatives to compare`];
     }
     const [only] = old;
     if (only !== undefined && old.length === 1) {
-      return now.flatMap((one) => breaksBetween(only, one, path, compare));
+      return now.flatMap((alternative) => breaksBetween(only, alternative, path, compare));
     }
-    const isKnown = (one: Alternative) =>
-      old.some((each) => breaksBetween(each, one, path, compare).length === 0);
+    const isKnown = (alternative: Alternative) =>
+      old.some((each) => breaksBetween(each, alternative, path, compare).length === 0);
     return now.flatMap(splitByType).every(isKnown)
       ? []
-      : [`${placeOf(path)} may be something that fits none of its alternatives of before`];
+      : [`${placeOf(path)} may now have a value that matches none of its previous alternatives`];
   };
   return compare;
 }
@@ -88,16 +93,17 @@ function breaksBetween(old: Alternative, now: Alternative, path: string, compare
 function typeBreaks(old: Alternative, now: Alternative, path: string): string[] {
   const { types, values } = old;
   if (types !== undefined) {
-    if (now.types === undefined) return [`${placeOf(path)} may be of any type, and was ${listed(types)}`];
+    if (now.types === undefined) return [`${placeOf(path)} may now have any type (was ${listed(types)})`];
     const added = [...now.types].filter((type) => !isWithin(type, types));
-    if (added.length > 0) return [`${placeOf(path)} may be ${listed(added)}, and was ${listed(types)}`];
+    if (added.length > 0) return [`${placeOf(path)} may now be ${listed(added)} (was ${listed(types)})`];
   }
   if (values === undefined) return [];
-  if (now.values === undefined) return [`${placeOf(path)} may have any value, and was one of an enumeration`];
+  if (now.values === undefined) return [`${placeOf(path)} may now have any value (was an enumeration)`];
   return [...now.values]
     .filter(([key]) => !values.has(key))
     .map(
-      ([key]) => `${placeOf(path)} may be ${key.slice(0, VALUE_CHARS_MAX)}, which was not in its enumeration`,
+      ([key]) =>
+        `${placeOf(path)} may now be ${key.slice(0, VALUE_CHARS_MAX)}, which was not in its enumeration`,
     );
 }
 
@@ -107,13 +113,14 @@ function objectBreaks(old: Alternative, now: Alternative, path: string, compare:
     const at = `${path}/${escaped(name)}`;
     const after = now.properties.get(name) ?? false;
     if (before === false) continue;
-    found.push(...(after === false ? [`${at} is gone`] : compare(before, after, at)));
+    found.push(...(after === false ? [`${at} was removed`] : compare(before, after, at)));
   }
   for (const name of old.required) {
     const isGone = old.properties.has(name) && (now.properties.get(name) ?? false) === false;
     if (!now.required.has(name) && !isGone) found.push(`${path}/${escaped(name)} is no longer required`);
   }
-  // Of an object that is used as a map, any name is read in the same way.
+  // Receivers read every property of a map in the same way, so new names must match the old schema of the
+  // values.
   if (typeof old.additional === "boolean") return found;
   for (const [name, after] of now.properties) {
     if (!old.properties.has(name)) found.push(...compare(old.additional, after, `${path}/${escaped(name)}`));

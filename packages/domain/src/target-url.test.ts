@@ -6,7 +6,7 @@ test.each([
   ["HTTPS://YourSite.COM", "https://yoursite.com/"],
   ["http://yoursite.com:8080/a?b=c&d=%20", "http://yoursite.com:8080/a?b=c&d=%20"],
   ["https://münchen.example/ü", "https://xn--mnchen-3ya.example/%C3%BC"],
-])("%s is taken as %s", (text, url) => {
+])("%s is normalised to %s", (text, url) => {
   expect(parseTargetUrl(text)).toBe(url);
 });
 
@@ -35,7 +35,7 @@ test("a refusal never repeats a password", () => {
   expect(() => parseTargetUrl("https://me:hush@yoursite.com/")).not.toThrow(/hush/);
 });
 
-test("a URL in a log has no query", () => {
+test("withoutQuery removes the query", () => {
   expect(withoutQuery("https://yoursite.com/a?key=hush")).toBe("https://yoursite.com/a");
   expect(withoutQuery("https://yoursite.com/a")).toBe("https://yoursite.com/a");
 });

@@ -1,12 +1,12 @@
 import { Refusal } from "./refusal.ts";
 
-/** The longest target URL, in characters: what browsers, proxies and the published contract agree on. */
+/** The longest target URL, in characters: the published contract's limit, which most proxies accept. */
 export const TARGET_URL_CHARS_MAX = 2048;
 
 /**
  * Checks and normalises a target URL: absolute, `http` or `https`, no credentials, no fragment.
- * Returns it as the WHATWG URL standard writes it, so that two spellings of one URL are one.
  *
+ * @returns the URL as the WHATWG URL standard serialises it, so that different spellings of one URL are equal
  * @throws Refusal `invalid`, or `unprocessable_url` for a well-formed URL that may not be called
  */
 export function parseTargetUrl(text: string): string {
@@ -15,25 +15,25 @@ export function parseTargetUrl(text: string): string {
   if (text.length > TARGET_URL_CHARS_MAX) {
     throw refuse(
       "invalid",
-      `target_url has ${text.length} characters; at most ${TARGET_URL_CHARS_MAX} are possible`,
+      `target_url has ${text.length} characters; at most ${TARGET_URL_CHARS_MAX} are allowed`,
     );
   }
-  // The URL parser strips these silently, so the stored URL would not be the one that was sent.
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is looked for
+  // The URL parser strips these characters silently: the stored URL would differ from the request's.
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: the expression must match control characters
   if (/[\u0000-\u0020\u007f]/.test(text)) {
     throw refuse("invalid", "target_url contains white space or a control character; percent-encode it");
   }
   if (!URL.canParse(text)) {
     throw refuse(
       "invalid",
-      "target_url is not an absolute URL; send one such as https://yoursite.com/yourpage",
+      "target_url is not an absolute URL; send a URL such as https://yoursite.com/yourpage",
     );
   }
   const url = new URL(text);
   if (url.protocol !== "https:" && url.protocol !== "http:") {
     throw refuse(
       "unprocessable_url",
-      `target_url starts with ${url.protocol}; only https: and http: can be called`,
+      `target_url starts with ${url.protocol}; only https: and http: are allowed`,
     );
   }
   if (url.username !== "" || url.password !== "") {
@@ -43,18 +43,18 @@ export function parseTargetUrl(text: string): string {
     );
   }
   if (url.hash !== "" || text.includes("#")) {
-    throw refuse("unprocessable_url", "target_url has a fragment (#…), which is never sent; leave it out");
+    throw refuse("unprocessable_url", "target_url has a fragment (#…), which is never sent; remove it");
   }
   if (url.href.length > TARGET_URL_CHARS_MAX) {
     throw refuse(
       "invalid",
-      `target_url has over ${TARGET_URL_CHARS_MAX} characters once it is percent-encoded`,
+      `target_url has more than ${TARGET_URL_CHARS_MAX} characters after percent-encoding`,
     );
   }
   return url.href;
 }
 
-/** The URL without its query, for logs: a query often carries a credential. */
+/** Returns the URL without its query, for logs: a query often contains a credential. */
 export function withoutQuery(targetUrl: string): string {
   const end = targetUrl.indexOf("?");
   return end === -1 ? targetUrl : targetUrl.slice(0, end);

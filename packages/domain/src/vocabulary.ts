@@ -1,12 +1,12 @@
 /**
- * The closed vocabulary. A new state or outcome is added here first; every mapping is written with
- * `satisfies Record<…>` and so fails to compile until it knows the new word.
+ * The closed vocabulary. Add a new state or outcome here first: every mapping is written with `satisfies
+ * Record<…>` and does not compile until it covers the new word.
  */
 
 declare const brand: unique symbol;
 type Branded<T, B extends string> = T & { readonly [brand]: B };
 
-/** A tenant's number; `UserIDFK` in the REST gateway. */
+/** The number of an account (tenant); `UserIDFK` in the REST gateway. */
 export type AccountId = Branded<number, "AccountId">;
 /** A token's number. */
 export type TokenId = Branded<number, "TokenId">;
@@ -14,22 +14,22 @@ export type TokenId = Branded<number, "TokenId">;
 export type SubscriptionId = Branded<number, "SubscriptionId">;
 /** `evt_` and a ULID; sent to receivers as `webhook-id`. */
 export type EventId = Branded<string, "EventId">;
-/** `dlv_` and a ULID, so ids sort by the time of ingest. */
+/** `dlv_` and a ULID, so that ids sort by time of creation. */
 export type DeliveryId = Branded<string, "DeliveryId">;
 
 /**
- * A subscription's life.
+ * The states of a subscription.
  *
  *     active ⇄ paused     (by its owner)
- *     active ⇄ disabled   (by failing)
- *     any    → ended      (deleted, or the receiver said 410; terminal)
+ *     active ⇄ disabled   (kept failing)
+ *     any    → ended      (deleted, or the receiver answered 410; terminal)
  */
 export const SUBSCRIPTION_STATES = ["active", "paused", "disabled", "ended"] as const;
 export type SubscriptionState = (typeof SUBSCRIPTION_STATES)[number];
 
 /**
- * A delivery's life. Which event leads from which state to which is written once, in the store's
- * `deliveries/transitions.ts`; `docs/architecture.md` shows its picture.
+ * The states of a delivery. The store's `deliveries/transitions.ts` defines all transitions;
+ * `docs/architecture.md` shows them as a diagram.
  */
 export const DELIVERY_STATES = [
   "pending",
@@ -42,7 +42,7 @@ export const DELIVERY_STATES = [
 ] as const;
 export type DeliveryState = (typeof DELIVERY_STATES)[number];
 
-/** A state that nothing leaves. */
+/** A final state: no transition leaves it. */
 export type TerminalState = Extract<DeliveryState, "succeeded" | "exhausted" | "cancelled" | "blocked">;
 
 const TERMINAL = {
@@ -55,7 +55,7 @@ const TERMINAL = {
   blocked: true,
 } as const satisfies Record<DeliveryState, boolean>;
 
-/** Whether nothing more will happen to a delivery in this state. */
+/** Returns whether the state is final. */
 export function isTerminal(state: DeliveryState): state is TerminalState {
   return TERMINAL[state];
 }
@@ -64,9 +64,9 @@ export function isTerminal(state: DeliveryState): state is TerminalState {
 export const CREATION_CAUSES = [
   /** The first delivery of an ingested event. */
   "ingested",
-  /** A further delivery of an ingested event. */
+  /** Any further delivery of an ingested event. */
   "fanned_out",
-  /** The one delivery of a test event. */
+  /** The only delivery of a test event. */
   "tested",
   "resent",
   "recovered",
@@ -74,7 +74,7 @@ export const CREATION_CAUSES = [
 ] as const;
 export type CreationCause = (typeof CREATION_CAUSES)[number];
 
-/** What happens to a delivery once it exists. */
+/** The events that move a delivery from one state to another. */
 export const DELIVERY_EVENTS = [
   "claim",
   "renew_claim",
@@ -99,7 +99,10 @@ export type DeliveryEvent = (typeof DELIVERY_EVENTS)[number];
 
 /** A recovery's number. */
 export type RecoveryId = Branded<number, "RecoveryId">;
-/** What a recovery makes deliveries of: deliveries that failed, or events that had none. */
+/**
+ * What a recovery sends: `recover` repeats failed deliveries, `replay` delivers events that have no delivery
+ * yet.
+ */
 export const RECOVERY_KINDS = ["recover", "replay"] as const;
 export type RecoveryKind = (typeof RECOVERY_KINDS)[number];
 export const RECOVERY_STATES = ["running", "paused", "completed", "cancelled"] as const;
@@ -109,21 +112,21 @@ export type RecoveryState = (typeof RECOVERY_STATES)[number];
 export type ErasureId = Branded<number, "ErasureId">;
 
 /**
- * How a delivery's first attempt is made. `workflow`: by its workflow, from the start. `direct`: straight from the claimed row,
- * and what fails goes on as a workflow.
+ * How the first attempt runs. `workflow`: in the delivery's workflow. `direct`: without a workflow, straight
+ * from the claimed row; only a delivery whose first attempt failed gets a workflow.
  */
 export const LANES = ["workflow", "direct"] as const;
 export type Lane = (typeof LANES)[number];
 
-/** Which answers of a receiver count as delivered. */
+/** Which statuses of a receiver count as delivered: only 200, or any 2xx. */
 export const ACCEPTANCES = ["OK_ONLY", "ANY_2XX"] as const;
 export type Acceptance = (typeof ACCEPTANCES)[number];
 
-/** What becomes of an ingested event that does not fit its type's schema. */
+/** What happens to an ingested event that does not match the schema of its event type. */
 export const SCHEMA_CHECKS = ["OFF", "WARN", "REJECT"] as const;
 export type SchemaCheck = (typeof SCHEMA_CHECKS)[number];
 
-/** What a token may do. `admin` sees and changes every account. */
+/** What a token allows. `admin` may read and change every account. */
 export const SCOPES = [
   "subscriptions:read",
   "subscriptions:write",

@@ -1,7 +1,7 @@
 import type { Dispatcher } from "undici";
 import { headerPairs } from "./header-pairs.ts";
 
-/** How much of an answer's body is kept: enough for any error page's first screen. */
+/** How much of a response body is kept: enough for the first screen of an error page. */
 export const RESPONSE_BODY_BYTES_MAX = 16_384;
 
 export type Answer = {
@@ -12,11 +12,11 @@ export type Answer = {
 };
 
 /**
- * Takes in one answer as the parser gives it. Of a longer body the first part is the answer: the rest is not waited for,
- * and its connection is given up with it, for reading on to the next answer could take for ever.
+ * Collects one response from the parser. If the body is longer than the limit, it resolves with the first
+ * part and closes the connection, because reading the rest could take forever.
  */
 export class AnswerReader implements Dispatcher.DispatchHandler {
-  /** Whether anything of an answer has come. */
+  /** Whether any part of the response has arrived. */
   hasBegun = false;
   readonly #onAnswer: (answer: Answer) => void;
   readonly #onFailed: (error: Error) => void;
@@ -31,7 +31,7 @@ export class AnswerReader implements Dispatcher.DispatchHandler {
   }
 
   onRequestStart(): void {
-    // undici refuses a handler without it.
+    // undici requires this method.
   }
 
   onResponseStarted(): void {
@@ -48,7 +48,7 @@ export class AnswerReader implements Dispatcher.DispatchHandler {
     this.#size += chunk.length;
     if (this.#size <= RESPONSE_BODY_BYTES_MAX) return;
     this.#finish();
-    controller.abort(new Error("enough"));
+    controller.abort(new Error("the body is longer than the limit"));
   }
 
   onResponseEnd(): void {

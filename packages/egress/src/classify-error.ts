@@ -1,7 +1,9 @@
 import type { Outcome } from "@posthaste/domain";
 import { ProxyFault } from "./connect.ts";
 
-/** What an error of the HTTP client means: something the receiver or its network did, or a fault of ours. */
+/**
+ * The meaning of an error of the HTTP client: an outcome that the receiver or its network caused, or a fault.
+ */
 export type Classified = { readonly outcome: Outcome; readonly detail: string } | "fault";
 
 const BY_CODE: Readonly<Record<string, Outcome>> = {
@@ -33,23 +35,23 @@ const BY_CODE: Readonly<Record<string, Outcome>> = {
   HOSTNAME_MISMATCH: "tls",
   UND_ERR_HEADERS_OVERFLOW: "invalid_response",
   UND_ERR_RES_CONTENT_LENGTH_MISMATCH: "invalid_response",
-  // undici asserts what a server sends: a status from 100 on, and no answer after a change of protocols.
+  // undici asserts that a server sends a status of at least 100, and no response after a protocol switch.
   ERR_ASSERTION: "invalid_response",
 };
 
-/** Prefixes of families of codes: OpenSSL and Node's TLS, and the HTTP parser. */
+/** Outcomes by prefix of the code: Node's TLS, OpenSSL, and the HTTP parser. */
 const BY_PREFIX: readonly (readonly [string, Outcome])[] = [
   ["ERR_TLS", "tls"],
   ["ERR_SSL", "tls"],
   ["HPE_", "invalid_response"],
 ];
 
-/** This process or machine ran out of something, or was programmed wrongly: not the receiver's doing. */
+/** Codes of faults: this process or machine is out of a resource, or the program has a bug. */
 const OURS = new Set(["EMFILE", "ENFILE", "ENOBUFS", "ENOMEM", "EADDRNOTAVAIL", "UND_ERR_INVALID_ARG"]);
 
 /**
- * Decides what an error of an attempt means. An unknown one counts as the receiver's, `unreachable` with its code in
- * the detail: seen in the log and retried on the schedule, it cannot loop unseen.
+ * Classifies the error of an attempt. An unknown code counts as `unreachable`, with the code in the detail,
+ * and not as a fault: it is then visible in the attempt log, and the schedule limits its retries.
  */
 export function classifyError(error: unknown): Classified {
   if (error instanceof ProxyFault) return "fault";
@@ -60,13 +62,17 @@ export function classifyError(error: unknown): Classified {
   return { outcome, detail: code };
 }
 
-/** The code of the error, of what it wraps, or of the first of several (one for each address that was dialled). */
+/**
+ * Returns the code of the error, of its cause, or of the first of several errors (one for each dialled
+ * address).
+ */
 function codeOf(error: unknown): string | undefined {
   if (typeof error !== "object" || error === null) return undefined;
-  // undici's parser gives a code only to some of its errors.
+  // Not all errors of undici's parser have a code.
   if (error instanceof Error && error.name === "HTTPParserError") return "HPE_INVALID";
   if ("code" in error && typeof error.code === "string") {
-    // undici's own timeout is later than any deadline. What it calls one here wraps how each address failed.
+    // undici's connect timeout is later than any deadline. One with a cause wraps the errors of all
+    // addresses.
     const wrapsOthers = error.code === "UND_ERR_CONNECT_TIMEOUT" && "cause" in error;
     return wrapsOthers ? codeOf(error.cause) : error.code;
   }

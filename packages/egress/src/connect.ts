@@ -6,29 +6,34 @@ import { requirePermitted } from "./resolve-target.ts";
 
 export type Route = {
   readonly rules: EgressRules;
-  /** Checked already; nothing else is dialled. */
+  /** The addresses that have been checked. No other address is dialled. */
   readonly addresses: readonly LookupAddress[];
-  /** PEM. Undefined: Node's own authorities. */
+  /** PEM. Undefined: Node's default authorities. */
   readonly ca: string | undefined;
-  /** When a connection that has not come about is let go of; later than any deadline, which is the clock. */
+  /** The connect timeout. It only cleans up: it is later than any deadline of an attempt. */
   readonly abandonMs: number;
   readonly signal: AbortSignal;
-  /** Told where the connection that came about leads to. */
+  /** Called with the remote address of an established connection. */
   readonly onDialled: (address: string, port: number) => void;
 };
 
 /**
- * undici offers HTTP/2 unless told otherwise. Over it, a connection would carry many requests at once, and
- * answers would come without the raw headers that the log keeps.
+ * By default, undici offers HTTP/2. An HTTP/2 connection would carry many requests at once, and its responses
+ * have no raw headers, which the attempt log keeps.
  */
 const HTTP_1_ONLY = { allowH2: false };
 
-/** The proxy cannot be reached or wants another password: the operator's affair, not the receiver's. */
+/**
+ * The proxy is unreachable or refuses its credentials. This is a fault: the operator must fix it, not the
+ * receiver.
+ */
 export class ProxyFault extends Error {
   override readonly name = "ProxyFault";
 }
 
-/** Connects to one of the checked addresses; TLS is made out to the URL's host. */
+/**
+ * Returns a connector to one of the checked addresses. TLS verifies the certificate against the URL's host.
+ */
 export function directly({ rules, addresses, ca, abandonMs, onDialled }: Route): buildConnector.connector {
   const connect = buildConnector({ ...HTTP_1_ONLY, timeout: abandonMs, lookup: onlyThese(addresses), ca });
   return (options, callback) =>
@@ -36,7 +41,7 @@ export function directly({ rules, addresses, ca, abandonMs, onDialled }: Route):
       if (error !== null) return callback(error, null);
       const { remoteAddress = "", remotePort = 0 } = socket;
       try {
-        // Whatever was checked before: this is who is at the other end.
+        // Check the actual remote address once more, before anything is sent.
         requirePermitted(rules, remoteAddress);
       } catch (blocked) {
         socket.destroy();
@@ -48,8 +53,8 @@ export function directly({ rules, addresses, ca, abandonMs, onDialled }: Route):
 }
 
 /**
- * Connects through an HTTP proxy (CONNECT, RFC 9110 section 9.3.6). The tunnel goes to an address that was
- * checked, so the proxy resolves nothing; TLS is made out to the URL's host.
+ * Returns a connector through an HTTP proxy (CONNECT, RFC 9110 section 9.3.6). The tunnel leads to a checked
+ * address, so the proxy resolves no names. TLS verifies the certificate against the URL's host.
  */
 export function through(proxy: URL, route: Route): buildConnector.connector {
   const secure = buildConnector({ ...HTTP_1_ONLY, timeout: route.abandonMs, ca: route.ca });
@@ -65,7 +70,7 @@ export function through(proxy: URL, route: Route): buildConnector.connector {
   };
 }
 
-/** The first address that the proxy reaches. */
+/** Opens a tunnel to the first address that the proxy can reach. */
 async function tunnelToOne(proxy: URL, route: Route, port: number): Promise<Socket> {
   let failure: unknown;
   for (const { address } of route.addresses) {
@@ -95,10 +100,10 @@ async function tunnel(proxy: URL, authority: string, { abandonMs, signal }: Rout
       });
     if (statusCode === 200) return socket as Socket;
     socket.on("error", () => {}).destroy();
-    if (statusCode === 407) throw new ProxyFault("the outbound proxy wants other credentials");
+    if (statusCode === 407) throw new ProxyFault("the outbound proxy refuses the credentials");
     throw Object.assign(new Error("no tunnel"), { code: `PROXY_${statusCode}` });
   } finally {
-    // The socket of a tunnel has left the client and outlives it.
+    // A tunnel's socket no longer belongs to the client, so it stays open.
     client.destroy().catch(() => {});
   }
 }
@@ -109,7 +114,7 @@ function credentials({ username, password }: URL): Record<string, string> {
   return { "proxy-authorization": `Basic ${Buffer.from(pair, "utf8").toString("base64")}` };
 }
 
-/** Answers every question with the addresses that were checked. */
+/** Returns a lookup that answers every query with the checked addresses. */
 function onlyThese(addresses: readonly LookupAddress[]): LookupFunction {
   return (_hostname, options, callback) => {
     const [first] = addresses;
@@ -118,7 +123,7 @@ function onlyThese(addresses: readonly LookupAddress[]): LookupFunction {
   };
 }
 
-/** As people write it. */
+/** Formats an address and port for people, with brackets around an IPv6 address. */
 export function endpoint(address: string, port: number): string {
   return address.includes(":") ? `[${address}]:${port}` : `${address}:${port}`;
 }

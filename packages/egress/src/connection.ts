@@ -4,9 +4,9 @@ import { type Answer, AnswerReader } from "./answer.ts";
 import { classifyError } from "./classify-error.ts";
 import { directly, endpoint, type Route, through } from "./connect.ts";
 
-/** All headers of an answer together; Node's own default, written down. */
+/** The size of all headers of a response, at most. The same as Node's default. */
 const RESPONSE_HEADERS_BYTES_MAX = 16_384;
-/** How much sooner than a receiver says that it closes an idle connection it is closed here. */
+/** How long before the receiver's announced `keep-alive` timeout an idle connection is closed here. */
 const HINT_MARGIN_MS = 1_000;
 
 export type Message = {
@@ -16,26 +16,26 @@ export type Message = {
 };
 
 export type ConnectionOptions = Omit<Route, "signal" | "onDialled"> & {
-  /** Scheme, host and port: what its TLS is made out to and its requests are addressed to. */
+  /** Scheme, host and port of the connection's requests. TLS verifies the certificate against this host. */
   readonly origin: string;
   readonly proxy: URL | undefined;
   readonly idleMs: number;
-  /** Told once when it is of no more use. */
+  /** Called once, when the connection has closed. */
   readonly onClosed: (connection: Connection) => void;
 };
 
 /**
- * The other end gave the connection up between two requests, and nothing came back to the one that was sent meanwhile:
- * most likely it was never read.
+ * The other end closed a reused connection before any part of the response arrived. Most likely it closed the
+ * idle connection and never read the request.
  */
 export class WentStale extends Error {
   override readonly name = "WentStale";
 }
 
-/** One connection to one receiver, for one request at a time. It is made once, with its first request. */
+/** One connection to one receiver, for one request at a time. It connects once, with its first request. */
 export class Connection {
   readonly origin: string;
-  /** By the clock that never goes back. */
+  /** When the connection was created, in milliseconds of a monotonic clock. */
   readonly madeAt: number;
   readonly #client: Client;
   readonly #connecting = new AbortController();
@@ -54,19 +54,20 @@ export class Connection {
       },
     };
     const connect = options.proxy === undefined ? directly(route) : through(options.proxy, route);
-    let wasAsked = false;
+    let hasConnected = false;
     this.#client = new Client(options.origin, {
       connect: (target, callback) => {
-        // undici would connect again when the other end has closed: to addresses that were checked a while ago.
-        if (wasAsked) return callback(closed(), null);
-        wasAsked = true;
+        // undici would reconnect after the other end has closed, to addresses that were checked some time
+        // ago.
+        if (hasConnected) return callback(closed(), null);
+        hasConnected = true;
         connect(target, (...[error, socket]) => {
           if (error !== null) return callback(error, null);
           this.#socket = socket;
           callback(null, socket);
         });
       },
-      // The attempt's deadline is the only clock: another one would not know what it gives back.
+      // The attempt's deadline is the only timeout, because it may be extended.
       headersTimeout: 0,
       bodyTimeout: 0,
       keepAliveTimeout: options.idleMs,
@@ -78,22 +79,29 @@ export class Connection {
     this.#client.once("disconnect", () => options.onClosed(this));
   }
 
-  /** The address that is at the other end; undefined where no connection came about. */
+  /** The remote address; undefined if no connection was established. */
   get address(): string | undefined {
     return this.#dialled?.address;
   }
 
-  /** The same with its port, for people. */
+  /** The remote address and port, for people; null if no connection was established. */
   get endpoint(): string | null {
     return this.#dialled === undefined ? null : endpoint(this.#dialled.address, this.#dialled.port);
   }
 
-  /** Whether another request may go over it: it is open, and all of the one before has left. */
+  /**
+   * Whether another request may use the connection: it is open, and the previous request has been written.
+   */
   get isFree(): boolean {
     return this.#socket !== undefined && !this.#socket.destroyed && this.#socket.writableLength === 0;
   }
 
-  /** @throws WentStale, or what the HTTP client or the guard found */
+  /**
+   * Sends a POST and returns its response.
+   *
+   * @throws WentStale if the request may be repeated over a new connection; otherwise, an error of the HTTP
+   *   client, or TargetBlocked
+   */
   exchange({ path, headers, body }: Message): Promise<Answer> {
     return new Promise((resolve, reject) => {
       const reader = new AnswerReader(
@@ -108,7 +116,8 @@ export class Connection {
   }
 
   destroy(): void {
-    // Where the receiver closes each connection, the errors that these two make would cost as much as the request.
+    // If the receiver closes every connection, the errors of the calls below would cost as much as the
+    // request.
     if (this.#socket?.destroyed === true) return;
     if (this.#socket === undefined) this.#connecting.abort();
     this.#client.destroy().catch(() => {});
@@ -116,7 +125,7 @@ export class Connection {
 }
 
 function closed(): Error {
-  return Object.assign(new Error("it was closed"), { code: "ECONNRESET" });
+  return Object.assign(new Error("the connection was closed"), { code: "ECONNRESET" });
 }
 
 function isReset(error: Error): boolean {

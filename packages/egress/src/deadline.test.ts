@@ -5,10 +5,10 @@ import { expect, test } from "vitest";
 import { createEgress } from "./egress.ts";
 
 const TIMEOUT_MS = 500;
-/** Longer than the time and what is given back of it. */
+/** Longer than the deadline and its extension together. */
 const ASLEEP_MS = 3 * TIMEOUT_MS;
 
-/** A receiver in a thread of its own, that goes on while this one sleeps. */
+/** A receiver in another thread, which runs while this thread is frozen. */
 const RECEIVER = `
   const { createServer } = require("node:http");
   const { parentPort, workerData } = require("node:worker_threads");
@@ -17,17 +17,17 @@ const RECEIVER = `
   });
   server.listen(0, "127.0.0.1", () => parentPort.postMessage(server.address().port));
 `;
-/** What SIGSTOP does, as far as timers and sockets can tell. */
+/** Freezes this thread. For timers and sockets, the effect is that of SIGSTOP. */
 const freeze = () => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ASLEEP_MS);
 
 const egress = createEgress({ rules: { allow: parseNetworks("127.0.0.1"), ports: EGRESS_PORTS_DEFAULT } });
 
 test.each([
-  ["was never asked in that time", { answers: true, before: true }, "accepted"],
-  ["answered in that time", { answers: true, before: false }, "accepted"],
-  ["does not answer after that time either", { answers: false, before: false }, "timeout"],
+  ["did not get the request before the freeze", { answers: true, before: true }, "accepted"],
+  ["answered during the freeze", { answers: true, before: false }, "accepted"],
+  ["does not answer after the freeze either", { answers: false, before: false }, "timeout"],
 ] as const)(
-  "where this process slept, a receiver that %s: %o is %s",
+  "after this process was frozen, the outcome of a receiver that %s (%o) is %s",
   async (_what, { answers, before }, outcome) => {
     const thread = new Worker(RECEIVER, { eval: true, workerData: { answers } });
     try {
@@ -39,7 +39,8 @@ test.each([
         acceptance: "OK_ONLY",
         timeoutMs: TIMEOUT_MS,
       });
-      // The answer is not read before the sleep: nothing of this process runs between the request's leaving and that.
+      // Nothing else runs in this process between the request and the freeze, so the response is read only
+      // afterwards.
       if (!before) await new Promise((resolve) => setImmediate(resolve));
       freeze();
       expect(await result).toMatchObject({ outcome });

@@ -1,18 +1,23 @@
-/** A timer is always a little late; by this much only where the process did not run. */
+/** A timer that fires later than this shows that the process did not run. */
 const LATE_MS = 250;
 
 export type Deadline = {
   hasPassed(): boolean;
-  /** What a promise comes to, unless the time is over first: then its late end is dropped. One promise at a time. */
+  /**
+   * Settles like the promise, or rejects at the deadline and ignores the promise's later result. Bind one
+   * promise at a time.
+   */
   bound<T>(promise: Promise<T>): Promise<T>;
   clear(): void;
 };
 
 /**
- * Is over after a time, of which what this process slept through (it was paused, its machine had no time for it) is
- * given back, up to as much again. Timers come before sockets when a process wakes up: without this, a receiver that
- * answered in time, or was never asked, would have the blame, an attempt less and ten minutes' wait. Given back only
- * once, so that an attempt ends however often that happens.
+ * Starts a deadline. It is extended once, by at most its own length, if the timer fires late because this
+ * process did not run (it was suspended, or its machine was overloaded).
+ *
+ * When a process resumes, its timers fire before its sockets are read. Without the extension, a receiver that
+ * answered in time, or never got the request, would get the outcome `timeout` and lose one of its attempts.
+ * The deadline is extended only once, so that an attempt always ends.
  */
 export function startDeadline(timeoutMs: number): Deadline {
   let passed = false;
@@ -31,7 +36,7 @@ export function startDeadline(timeoutMs: number): Deadline {
     hasPassed: () => passed,
     bound: (promise) =>
       new Promise((resolve, reject) => {
-        onPassed = () => reject(new Error("too late"));
+        onPassed = () => reject(new Error("the deadline has passed"));
         promise.then(resolve, reject);
         if (passed) onPassed();
       }),

@@ -22,11 +22,11 @@ const send = (options: Partial<PostRequest> = {}) =>
     timeoutMs: 10_000,
     ...options,
   });
-/** Short, for receivers that never finish: the outcome is what counts, not how long it took. */
+/** A short timeout, for receivers that never finish. */
 const SHORT_MS = 300;
 
-describe("what the receiver does becomes an outcome", () => {
-  test("200 is accepted, with what was answered and the address that was dialled", async () => {
+describe("the receiver's behaviour becomes an outcome", () => {
+  test("200 is accepted, with the response and the address that was dialled", async () => {
     receiver.answer({ kind: "status", status: 200, headers: { "X-Seen": "yes" }, body: "thanks" });
     const result = await send();
     expect(result).toMatchObject({
@@ -47,13 +47,13 @@ describe("what the receiver does becomes an outcome", () => {
     [404, "status"],
     [410, "gone"],
     [500, "status"],
-  ] as const)("%i is %s where only 200 counts", async (status, outcome) => {
+  ] as const)("%i is %s if only 200 counts", async (status, outcome) => {
     receiver.answer({ kind: "status", status, headers: { location: "http://127.0.0.1:1/elsewhere" } });
     expect(await send()).toMatchObject({ outcome, status });
     expect(receiver.requests).toHaveLength(1);
   });
 
-  test("204 is accepted where any 2xx counts, and 302 still is not", async () => {
+  test("204 is accepted if any 2xx counts, and 302 is not", async () => {
     receiver.answer({ kind: "status", status: 204 });
     expect(await send({ acceptance: "ANY_2XX" })).toMatchObject({ outcome: "accepted", status: 204 });
     receiver.answer({ kind: "status", status: 302 });
@@ -63,11 +63,11 @@ describe("what the receiver does becomes an outcome", () => {
   test.each([
     ["that never answers", { kind: "hang" }, "timeout"],
     ["whose headers never end", { kind: "slow_headers" }, "timeout"],
-    ["whose body drips for ever", { kind: "drip", status: 200, everyMs: 10 }, "timeout"],
-    ["that closes without a word", { kind: "close" }, "reset"],
-    ["that resets in mid-answer", { kind: "reset" }, "reset"],
+    ["whose body never ends", { kind: "drip", status: 200, everyMs: 10 }, "timeout"],
+    ["that closes the connection without a response", { kind: "close" }, "reset"],
+    ["that resets the connection during the response", { kind: "reset" }, "reset"],
     ["that does not speak HTTP", { kind: "garbage" }, "invalid_response"],
-  ] as const)("one %s: %o is %s", async (_title, behaviour, outcome) => {
+  ] as const)("the outcome of a receiver %s (%o) is %s", async (_title, behaviour, outcome) => {
     receiver.answer(behaviour);
     const result = await send({ timeoutMs: outcome === "timeout" ? SHORT_MS : 10_000 });
     expect(result).toMatchObject({ outcome, status: null });
@@ -78,7 +78,7 @@ describe("what the receiver does becomes an outcome", () => {
     ["a status of 000", "HTTP/1.1 000 Nothing\r\ncontent-length: 0\r\n\r\n"],
     ["a status of 099", "HTTP/1.1 099 Nothing\r\ncontent-length: 0\r\n\r\n"],
     [
-      "a change of protocols, and then an answer",
+      "a protocol switch followed by a response",
       "HTTP/1.1 101 Switching Protocols\r\n\r\nHTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n",
     ],
   ])("%s is an invalid response", async (_what, text) => {
@@ -94,20 +94,20 @@ describe("what the receiver does becomes an outcome", () => {
     }
   });
 
-  test("headers over the bound are an invalid response", async () => {
+  test("headers over the limit are an invalid response", async () => {
     receiver.answer({ kind: "status", status: 200, headers: { "x-large": "x".repeat(20_000) } });
     expect(await send()).toMatchObject({ outcome: "invalid_response" });
   });
 
-  test("a refused connection", async () => {
+  test("a refused connection is refused", async () => {
     expect(await send({ url: await refusedUrl() })).toMatchObject({ outcome: "refused", address: null });
   });
 
-  test("a name that does not resolve", async () => {
+  test("a name that does not resolve is dns", async () => {
     expect(await send({ url: "http://nowhere.invalid/" })).toMatchObject({ outcome: "dns", address: null });
   });
 
-  test("a certificate that nobody vouches for", async () => {
+  test("an untrusted certificate is tls, and nothing is sent", async () => {
     const tls = await startReceiver({ tls: await certificateFor("localhost") });
     try {
       expect(await send({ url: tls.url })).toMatchObject({ outcome: "tls", status: null });
@@ -117,30 +117,30 @@ describe("what the receiver does becomes an outcome", () => {
     }
   });
 
-  test("TLS spoken to a plain HTTP port", async () => {
+  test("TLS to a plain HTTP port is tls", async () => {
     expect(await send({ url: receiver.url.replace("http:", "https:") })).toMatchObject({ outcome: "tls" });
   });
 });
 
-describe("what an answer may cost", () => {
-  test("of a body without end only the first 16 KiB are read, and the answer still counts", async () => {
+describe("the cost of a response is bounded", () => {
+  test("only the first 16 KiB of a huge body are read, and the response still counts", async () => {
     receiver.answer({ kind: "huge", status: 200, bytes: 10 * 1024 ** 3 });
     const result = await send();
     expect(result).toMatchObject({ outcome: "accepted", responseTruncated: true });
     expect(result.responseBody).toHaveLength(RESPONSE_BODY_BYTES_MAX);
-    // What was on its way when the connection was closed is in the kernel's buffers, some megabytes.
+    // When the connection closed, the kernel's buffers contained some megabytes.
     await expect.poll(() => receiver.open()).toBe(0);
     expect(receiver.sentBytes()).toBeLessThan(20 * 1024 ** 2);
   });
 
-  test("a body of exactly 16 KiB is whole", async () => {
+  test("a body of exactly 16 KiB is not truncated", async () => {
     receiver.answer({ kind: "status", status: 200, body: "x".repeat(RESPONSE_BODY_BYTES_MAX) });
     const result = await send();
     expect(result.responseBody).toHaveLength(RESPONSE_BODY_BYTES_MAX);
     expect(result.responseTruncated).toBe(false);
   });
 
-  test("a compressed body is kept as it came, never inflated", async () => {
+  test("a compressed body is not decompressed", async () => {
     receiver.answer({
       kind: "status",
       status: 200,
@@ -151,7 +151,7 @@ describe("what an answer may cost", () => {
   });
 });
 
-test("path and query reach the receiver as they stand in the URL", async () => {
+test("path and query reach the receiver unchanged", async () => {
   await send({ url: `http://127.0.0.1:${receiver.port}/a%20b?key=1&key=2` });
   expect(receiver.requests[0]).toMatchObject({ method: "POST", path: "/a%20b?key=1&key=2" });
 });

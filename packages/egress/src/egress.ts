@@ -12,7 +12,7 @@ export type PostRequest = {
   readonly headers: Readonly<Record<string, string>>;
   readonly body: Uint8Array;
   readonly acceptance: Acceptance;
-  /** The whole attempt: name resolution, connect, TLS, headers and body. */
+  /** The timeout of the whole attempt: name resolution, connect, TLS, headers and body. */
   readonly timeoutMs: number;
 };
 
@@ -22,39 +22,39 @@ export type PostResult = {
   readonly responseHeaders: [string, string][];
   readonly responseBody: Uint8Array;
   readonly responseTruncated: boolean;
-  /** The address and port dialled; null where no connection came about. */
+  /** The address and port dialled; null if no connection was established. */
   readonly address: string | null;
-  /** A code such as `ECONNREFUSED`, where no complete answer came. */
+  /** The reason, such as `ECONNREFUSED`, if there was no complete response; null otherwise. */
   readonly detail: string | null;
-  /** Why it was `blocked`, for the operator only: it may be an address inside the operator's network. */
+  /** What was `blocked`, for the operator only, as it may be an address inside the operator's network. */
   readonly blockedFor: string | null;
 };
 
 export type EgressOptions = {
   readonly rules: EgressRules;
-  /** An HTTP proxy that every request goes through; its URL may carry credentials. Default: none. */
+  /** The HTTP proxy for all requests; its URL may contain credentials. Default: none. */
   readonly proxy?: URL | undefined;
-  /** The certificate authorities to trust, as PEM. Default: Node's own, and what `NODE_EXTRA_CA_CERTS` adds. */
+  /** The certificate authorities to trust, as PEM. Default: Node's, including `NODE_EXTRA_CA_CERTS`. */
   readonly ca?: string;
   /** Default: the operating system's resolver. */
   readonly lookup?: Lookup;
   /** Default: {@link EGRESS_LIMITS}. */
   readonly limits?: Partial<EgressLimits>;
-  /** Milliseconds of a clock that never goes back. Default: the process's. */
+  /** Milliseconds of a monotonic clock. Default: `performance.now`. */
   readonly now?: () => number;
 };
 
-/** The way out: the only code that reaches what subscribers name. */
+/** Sends one POST to a URL that a subscriber chose. No other code does. */
 export type Egress = (request: PostRequest) => Promise<PostResult>;
 
 /**
- * Makes POSTs to permitted addresses only: no redirects, no decompression, no more than
- * 16 KiB of an answer's body kept, and over at their deadline whatever the receiver does. Whatever the receiver
- * did is returned as a value; the egress throws for a fault of ours, such as being out of file descriptors.
+ * Creates a client that sends POSTs to permitted addresses only. It follows no redirects, decompresses
+ * nothing, keeps at most 16 KiB of a response body, and ends every attempt at its deadline. The receiver's
+ * behaviour is returned as a value; `post` throws only for a fault, such as a lack of file descriptors.
  *
- * Each POST checks its target anew, by what its name stood for {@link EgressLimits.answerMs} ago at most. It goes over
- * a connection that an earlier one to the same origin left, where that leads to one of the addresses just checked, and
- * over one of its own otherwise. The address in the log is the one at the other end.
+ * Each POST checks its target again, with addresses resolved at most {@link EgressLimits.answerMs} ago. It
+ * reuses an idle connection to the same origin if that connection leads to one of these addresses; otherwise
+ * it opens a new one. The returned address is the actual remote address.
  */
 export function createEgress(options: EgressOptions): { post: Egress; close(): void } {
   const { rules, proxy, ca, lookup = systemLookup, now = () => performance.now() } = options;
@@ -76,7 +76,7 @@ export function createEgress(options: EgressOptions): { post: Egress; close(): v
         proxy,
         ca,
         idleMs: limits.idleMs,
-        // A deadline gives back its own length at most.
+        // A deadline is extended by at most its own length.
         abandonMs: 2 * request.timeoutMs + 1_000,
         onClosed: idle.drop,
       };
@@ -104,13 +104,14 @@ export function createEgress(options: EgressOptions): { post: Egress; close(): v
         return { ...NO_ANSWER, outcome: "blocked", detail: error.message, blockedFor: error.found };
       }
       const classified = deadline.hasPassed()
-        ? { outcome: "timeout" as const, detail: `no complete answer within ${request.timeoutMs} ms` }
+        ? { outcome: "timeout" as const, detail: `no complete response within ${request.timeoutMs} ms` }
         : classifyError(error);
       if (classified === "fault") throw error;
       return { ...NO_ANSWER, ...classified, address: connection?.endpoint ?? null };
     } finally {
       deadline.clear();
-      // Whatever is still open is of no more use; waiting for it would let the receiver hold us.
+      // A connection that is still here cannot be reused. It is closed at once: the receiver might keep it
+      // open.
       connection?.destroy();
     }
   };

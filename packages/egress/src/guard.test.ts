@@ -31,7 +31,7 @@ const post = async (options: EgressOptions, url: string) => {
   }
 };
 
-/** What names stand for here; no real resolver answers like this when it is wanted. */
+/** The addresses of names in these tests. A real resolver cannot be made to answer like this. */
 const NAMES: Readonly<Record<string, readonly string[]>> = {
   "private.example": ["10.0.0.5"],
   "loopback.example": ["127.0.0.1"],
@@ -44,7 +44,7 @@ const NAMES: Readonly<Record<string, readonly string[]>> = {
   "xn--mnchen-3ya.example": ["127.0.0.1"],
   "trailing.example.": ["127.0.0.1"],
   "nat64.example": ["64:ff9b::7f00:1"],
-  // As the machine's own resolver answers; below it is asked itself.
+  // As the system's resolver answers. Another test below uses that resolver itself.
   localhost: ["127.0.0.1", "::1"],
   "localhost.": ["::1"],
   "anything.localhost": ["127.0.0.1"],
@@ -52,12 +52,12 @@ const NAMES: Readonly<Record<string, readonly string[]>> = {
 const named: Lookup = async (hostname) =>
   (NAMES[hostname] ?? []).map((address) => ({ address, family: address.includes(":") ? 6 : 4 }));
 
-describe("nothing private is reached", () => {
+describe("no private address is reached", () => {
   let listener: Server;
   let port: number;
   let connections = 0;
   beforeAll(async () => {
-    // On every address of this machine, of both families.
+    // Listens on every address of this machine, IPv4 and IPv6.
     listener = createServer((socket) => {
       connections += 1;
       socket.destroy();
@@ -68,11 +68,14 @@ describe("nothing private is reached", () => {
   });
   afterAll(() => listener.close());
 
-  /** At subscription: not a URL, refused, or taken because only its name's addresses will tell. */
+  /**
+   * At subscription, a host is not valid in a URL, refused, or accepted because its name must first be
+   * resolved.
+   */
   const HOSTS: readonly (readonly [
     what: string,
     host: string,
-    atSubscription: "invalid" | "refused" | "taken",
+    atSubscription: "invalid" | "refused" | "accepted",
   ])[] = [
     ["loopback", "127.0.0.1", "refused"],
     ["another loopback", "127.255.255.254", "refused"],
@@ -139,20 +142,20 @@ describe("nothing private is reached", () => {
     ["a password before it", "yoursite.com:443@127.0.0.1", "refused"],
     ["a backslash", "127.0.0.1\\@yoursite.com", "refused"],
     ["a tab inside", "127.0.\t0.1", "invalid"],
-    ["a name for private", "private.example", "taken"],
-    ["a name for loopback", "loopback.example", "taken"],
-    ["a name for IPv6 loopback", "loopback6.example", "taken"],
-    ["a name for one public and one private", "both.example", "taken"],
-    ["the same with a mapped one", "both6.example", "taken"],
-    ["a name for metadata", "metadata.internal.example", "taken"],
-    ["a name for a compatible address", "compatible.example", "taken"],
-    ["a name for an address with a zone", "zone.example", "taken"],
-    ["an international name", "münchen.example", "taken"],
-    ["a name with a trailing dot", "trailing.example.", "taken"],
-    ["a name for NAT64", "nat64.example", "taken"],
+    ["a name of a private address", "private.example", "accepted"],
+    ["a name of loopback", "loopback.example", "accepted"],
+    ["a name of IPv6 loopback", "loopback6.example", "accepted"],
+    ["a name of a public and a private address", "both.example", "accepted"],
+    ["a name of a public and a mapped private address", "both6.example", "accepted"],
+    ["a name of metadata", "metadata.internal.example", "accepted"],
+    ["a name of a compatible address", "compatible.example", "accepted"],
+    ["a name of an address with a zone", "zone.example", "accepted"],
+    ["an international name", "münchen.example", "accepted"],
+    ["a name with a trailing dot", "trailing.example.", "accepted"],
+    ["a name of NAT64", "nat64.example", "accepted"],
   ];
 
-  test("the list is as long as was promised", () => {
+  test("the list has at least 60 hosts", () => {
     expect(new Set(HOSTS.map(([, host]) => host)).size).toBeGreaterThanOrEqual(60);
   });
 
@@ -163,7 +166,7 @@ describe("nothing private is reached", () => {
       : `http://${host}:${port}/`;
     expect(atSubscription(text)).toBe(expected);
     if (!URL.canParse(text)) return;
-    // As if it had been subscribed before the rule was there.
+    // As if the subscription were older than the check.
     expect(await post({ rules: RULES, lookup: named }, text)).toMatchObject({
       outcome: "blocked",
       address: null,
@@ -173,25 +176,25 @@ describe("nothing private is reached", () => {
   });
 
   test.each([
-    ["the machine's own resolver and localhost", (at: number) => `http://localhost:${at}/`],
+    ["localhost with the system's resolver", (at: number) => `http://localhost:${at}/`],
     ["the same through TLS", (at: number) => `https://localhost:${at}/`],
     ["another scheme", () => "ftp://8.8.8.8/"],
     ["a port of another protocol", () => "http://8.8.8.8:25/"],
-  ])("%s", async (_what, urlAt) => {
+  ])("%s is blocked", async (_what, urlAt) => {
     expect(await post({ rules: RULES }, urlAt(port))).toMatchObject({ outcome: "blocked", address: null });
     expect(connections).toBe(0);
   });
 
-  test("what the log tells the subscriber is not which address a name has inside", async () => {
+  test("the detail for the subscriber does not name the private address", async () => {
     const result = await post({ rules: RULES, lookup: named }, `http://private.example:${port}/`);
     expect(result.detail).toBe("the target's address is not on the public internet");
     expect(result.blockedFor).toBe("10.0.0.5");
   });
 
-  function atSubscription(text: string): "invalid" | "refused" | "taken" {
+  function atSubscription(text: string): "invalid" | "refused" | "accepted" {
     try {
       requireCallable(RULES, parseTargetUrl(text));
-      return "taken";
+      return "accepted";
     } catch (error) {
       if (error instanceof Refusal) return error.code === "invalid" ? "invalid" : "refused";
       throw error;
@@ -199,7 +202,7 @@ describe("nothing private is reached", () => {
   }
 });
 
-describe("public look-alikes pass", () => {
+describe("public addresses that look private are permitted", () => {
   test.each([
     ["http://[::ffff:8.8.8.8]/", ["::ffff:808:808"]],
     ["http://134744072/", ["8.8.8.8"]],
@@ -221,7 +224,7 @@ describe("the address dialled is the address checked", () => {
   });
   afterEach(() => receiver.stop());
 
-  test("a name that changes after it was checked is not asked again, and is checked anew at the next attempt", async () => {
+  test("a name is resolved once per attempt, and checked again at the next attempt", async () => {
     // The receiver listens on 127.0.0.1 only, which is not allowed; 127.0.0.2 refuses.
     const answers = ["127.0.0.2", "127.0.0.1", "127.0.0.1"];
     const lookup: Lookup = async () => [{ address: answers.shift() ?? "", family: 4 }];
@@ -233,7 +236,7 @@ describe("the address dialled is the address checked", () => {
     expect(receiver.requests).toHaveLength(0);
   });
 
-  test("a redirect to loopback is a failure, and nobody goes there", async () => {
+  test("a redirect to loopback is a failure and is not followed", async () => {
     const inside = await startReceiver();
     try {
       receiver.answer({ kind: "status", status: 307, headers: { location: inside.url } });
@@ -245,7 +248,7 @@ describe("the address dialled is the address checked", () => {
     }
   });
 
-  test("a name with several addresses is tried until one answers", async () => {
+  test("the addresses of a name are tried until one answers", async () => {
     const lookup: Lookup = async () => [
       { address: "127.0.0.9", family: 4 },
       { address: "127.0.0.1", family: 4 },
@@ -257,16 +260,16 @@ describe("the address dialled is the address checked", () => {
     });
   });
 
-  test("whoever is at the other end after all is checked once more, before anything is sent", async () => {
+  test("the remote address is checked once more before anything is sent", async () => {
     const connect = directly({
       rules: RULES,
-      // As if the checks before had let it through.
+      // As if the earlier check had permitted it.
       addresses: [{ address: "127.0.0.1", family: 4 }],
       ca: undefined,
       abandonMs: 5_000,
       signal: new AbortController().signal,
       onDialled: () => {
-        throw new Error("it was dialled");
+        throw new Error("the address was dialled");
       },
     });
     const client = new Client(`http://anything.example:${receiver.port}`, { connect });
@@ -276,7 +279,7 @@ describe("the address dialled is the address checked", () => {
     expect(receiver.requests).toHaveLength(0);
   });
 
-  test("a resolver that does not answer is over at the deadline", async () => {
+  test("a resolver that does not answer leads to a timeout at the deadline", async () => {
     const lookup: Lookup = () => new Promise(() => {});
     const egress = createEgress({ rules: RULES, lookup });
     const request = { url: "http://slow.example/", headers: {}, body: BODY, acceptance: "OK_ONLY" as const };
@@ -302,7 +305,7 @@ describe("through a proxy", () => {
   });
   const options = (): EgressOptions => ({ rules: { ...RULES, allow }, lookup, proxy: proxy.url });
 
-  test("the tunnel goes to the address that was checked, and the request names the host", async () => {
+  test("the tunnel leads to the checked address, and the request names the host", async () => {
     const url = `http://yoursite.example:${receiver.port}/hook`;
     expect(await post(options(), url)).toMatchObject({
       outcome: "accepted",
@@ -313,7 +316,7 @@ describe("through a proxy", () => {
     expect(receiver.requests[0]?.headers["proxy-authorization"]).toBeUndefined();
   });
 
-  test("TLS is made out to the host: its certificate is taken, another one's is not", async () => {
+  test("TLS accepts the certificate of the URL's host and no other", async () => {
     const certificate = await certificateFor("yoursite.example");
     const secure = await startReceiver({ tls: certificate });
     try {
@@ -328,7 +331,7 @@ describe("through a proxy", () => {
     }
   });
 
-  test("a blocked target is blocked before the proxy is asked", async () => {
+  test("a blocked target does not reach the proxy", async () => {
     expect(await post({ ...options(), rules: RULES }, receiver.url)).toMatchObject({ outcome: "blocked" });
     expect(proxy.authorities).toHaveLength(0);
   });
@@ -346,18 +349,18 @@ describe("through a proxy", () => {
     await expect.poll(() => receiver.open()).toBe(0);
   });
 
-  test("a proxy that is away, or wants other credentials, is a fault of ours", async () => {
+  test("a proxy that is unreachable or refuses the credentials is a fault", async () => {
     const wrong = new URL(proxy.url);
     wrong.password = "other";
     await expect(post({ ...options(), proxy: wrong }, receiver.url)).rejects.toThrow(
-      "wants other credentials",
+      "refuses the credentials",
     );
     const gone = new URL(await refusedUrl());
     await expect(post({ ...options(), proxy: gone }, receiver.url)).rejects.toThrow("cannot be reached");
   });
 });
 
-test("without a proxy, too, TLS is made out to the host", async () => {
+test("TLS without a proxy accepts the certificate of the URL's host and no other", async () => {
   const certificate = await certificateFor("yoursite.example");
   const secure = await startReceiver({ tls: certificate });
   try {

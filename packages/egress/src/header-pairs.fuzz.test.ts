@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { headerPairs } from "./header-pairs.ts";
 
-test("whatever a receiver sends as headers becomes pairs, every byte of a value kept", () => {
+test("any headers become pairs, with every byte of each value", () => {
   const raw = fc.array(
     fc.uint8Array({ maxLength: 60 }).map((bytes) => Buffer.from(bytes)),
     { maxLength: 12 },
@@ -15,7 +15,7 @@ test("whatever a receiver sends as headers becomes pairs, every byte of a value 
       for (const [i, [name, value]] of pairs.entries()) {
         expect(name).toBe(name.toLowerCase());
         expect(Buffer.from(value, "latin1").equals(list[2 * i + 1] ?? Buffer.alloc(0))).toBe(true);
-        // What is stored is JSON, and comes back as it was.
+        // The pairs are stored as JSON and must survive the round trip.
         expect(JSON.parse(JSON.stringify([name, value]))).toEqual([name, value]);
       }
     }),

@@ -1,4 +1,4 @@
-/** Names in lower case and values, in the order they came, from the raw list that the HTTP parser gives. */
+/** Returns pairs of a lower-case name and a value, in the order of the HTTP parser's raw list. */
 export function headerPairs(raw: readonly (Buffer | string)[]): [string, string][] {
   const pairs: [string, string][] = [];
   for (let i = 0; i + 1 < raw.length; i += 2) {

@@ -2,29 +2,36 @@ import type { LookupAddress } from "node:dns";
 import type { Connection } from "./connection.ts";
 import type { EgressLimits } from "./limits.ts";
 
-/** Connections that nobody uses now, by origin. What is in use is not here: its number is the attempts under way. */
+/**
+ * A pool of idle connections, by origin. Connections in use are not in it; each belongs to one attempt in
+ * flight.
+ */
 export type IdleConnections = {
-  /** One that is connected to one of these addresses, which the caller has just checked; it is the caller's then. */
+  /**
+   * Removes and returns a connection to one of these addresses, which the caller has just checked. Undefined
+   * if there is none.
+   */
   take(origin: string, addresses: readonly LookupAddress[]): Connection | undefined;
-  /** Takes one that has answered, or closes it. */
+  /** Adds a connection whose response is complete, or closes it if it cannot be reused. */
   keep(connection: Connection): void;
-  /** Forgets one that was closed. */
+  /** Removes a closed connection. */
   drop(connection: Connection): void;
-  /** Closes all, and whatever is kept from now on. */
+  /** Closes all connections, including those that are kept later. */
   close(): void;
 };
 
 /**
- * Where there is no room, the connection that was idle for longest is closed: first of the same origin, so that no one
- * host has the others' places. An attempt never waits for a connection; where none is idle it makes one.
+ * Creates a pool. If an origin or the pool is full, the connection that has been idle for longest is closed.
+ * The limit per origin keeps one host from occupying the whole pool. An attempt never waits for a connection:
+ * if none is idle, it opens a new one.
  *
- * @param now milliseconds of a clock that never goes back
+ * @param now milliseconds of a monotonic clock
  */
 export function createIdleConnections(
   limits: Pick<EgressLimits, "idleMax" | "idlePerOriginMax" | "lifetimeMs">,
   now: () => number,
 ): IdleConnections {
-  /** Both in the order in which they became idle. */
+  /** Both collections are in the order in which the connections became idle. */
   const all = new Set<Connection>();
   const byOrigin = new Map<string, Connection[]>();
   let isClosed = false;
@@ -44,7 +51,7 @@ export function createIdleConnections(
 
   return {
     take(origin, addresses) {
-      // The one that was used last is the least likely to be stale, and the others may grow old.
+      // The last one used is the least likely to be stale; the others may reach their idle limit.
       for (;;) {
         const connection = byOrigin.get(origin)?.at(-1);
         if (connection === undefined) return undefined;

@@ -1,32 +1,46 @@
-/** What is kept of one attempt for those that follow. */
+/** The limits of the connection pool and of the lookup cache. */
 export type EgressLimits = {
   /**
-   * How long a connection may be idle. Default: 15 s, less than common proxies and address translators allow; a
-   * receiver that allows less mostly says so in `keep-alive`, which is heeded.
+   * How long a connection may be idle. Default: 15 s, less than most proxies and address translators allow. A
+   * shorter timeout in the receiver's `keep-alive` header is respected.
    */
   readonly idleMs: number;
   /**
-   * How old a connection may be when an attempt takes it. Default: 60 s, so that a receiver can move us to another of
-   * its machines; a handshake a minute costs nothing.
+   * How old a connection may be when an attempt takes it. Default: 60 s, so that a receiver can move traffic
+   * to another machine. One handshake per minute costs next to nothing.
    */
   readonly lifetimeMs: number;
-  /** Idle connections to one origin. Default: 256, about what a process has under way by default. */
+  /**
+   * Idle connections to one origin. Default: 256, about the default number of attempts in flight in a
+   * process.
+   */
   readonly idlePerOriginMax: number;
-  /** Idle connections in all. Default: 512, with TLS some 40 MB; no origin can have more than half of them. */
+  /**
+   * Idle connections in total. Default: 512, which take about 40 MB with TLS. One origin can have half of
+   * them.
+   */
   readonly idleMax: number;
-  /** How long an answer of the resolver counts. Default: 30 s, a common time to live of names that are meant to move. */
+  /**
+   * How long the resolver's answer is cached. Default: 30 s, a common TTL of names whose addresses change.
+   */
   readonly answerMs: number;
-  /** How long a failure to resolve a name counts: as long as it took to fail, but at least this. Default: 1 s. */
+  /** How long a failed lookup is cached: as long as the lookup took, but at least this long. Default: 1 s. */
   readonly failureMsMin: number;
-  /** The same, at most. Default: 30 s. */
+  /** The maximum of the same time. Default: 30 s. */
   readonly failureMsMax: number;
-  /** Names that are remembered. Default: 10,000, some 5 MB. */
+  /** Cached names. Default: 10,000, about 5 MB. */
   readonly namesMax: number;
-  /** Look-ups at once of names that were never asked for. Default: 16 of the 32 that 64 threads can do. */
+  /** Concurrent lookups of uncached names. Default: 16 of the 32 lookups that 64 threads allow. */
   readonly newNamesMax: number;
-  /** Look-ups at once of names that failed last time. Default: 8 of those 32; the rest is for names that answer. */
+  /**
+   * Concurrent lookups of names whose last lookup failed. Default: 8 of these 32; the rest is for working
+   * names.
+   */
   readonly failedNamesMax: number;
-  /** Names that wait in either line. Default: 1,000, more than the attempts that a process has under way by default. */
+  /**
+   * Names waiting in each queue. Default: 1,000, more than the default number of attempts in flight in a
+   * process.
+   */
   readonly waitingNamesMax: number;
 };
 

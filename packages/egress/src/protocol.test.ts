@@ -15,7 +15,7 @@ const spoken: string[] = [];
 
 beforeAll(async () => {
   certificate = await certificateFor(HOST);
-  // As common web servers do: HTTP/2 with whoever offers it, and HTTP/1.1 with everybody else.
+  // Like most web servers, this one prefers HTTP/2 but also speaks HTTP/1.1.
   receiver = createSecureServer({ ...certificate, allowHTTP1: true }, (request, response) => {
     spoken.push(request.httpVersion);
     response.setHeader("x-seen", "yes");
@@ -29,31 +29,34 @@ afterAll(async () => {
   await new Promise((resolve) => receiver.close(resolve));
 });
 
-test.each(["directly", "through a proxy"])("HTTP/1.1 is spoken with who prefers HTTP/2, %s", async (way) => {
-  const egress = createEgress({
-    rules: { allow: parseNetworks("127.0.0.1"), ports: EGRESS_PORTS_DEFAULT },
-    lookup: async () => [{ address: "127.0.0.1", family: 4 }],
-    ca: certificate.cert,
-    proxy: way === "directly" ? undefined : proxy.url,
-  });
-  spoken.length = 0;
-  try {
-    const result = await egress.post({
-      url: `https://${HOST}:${(receiver.address() as AddressInfo).port}/hook`,
-      headers: {},
-      body: Buffer.from("{}"),
-      acceptance: "OK_ONLY",
-      timeoutMs: 5_000,
+test.each(["directly", "through a proxy"])(
+  "a receiver that prefers HTTP/2 gets HTTP/1.1, %s",
+  async (way) => {
+    const egress = createEgress({
+      rules: { allow: parseNetworks("127.0.0.1"), ports: EGRESS_PORTS_DEFAULT },
+      lookup: async () => [{ address: "127.0.0.1", family: 4 }],
+      ca: certificate.cert,
+      proxy: way === "directly" ? undefined : proxy.url,
     });
-    expect(spoken).toEqual(["1.1"]);
-    expect(result.responseHeaders).toContainEqual(["x-seen", "yes"]);
-    expect(result).toMatchObject({ outcome: "accepted", status: 200, responseBody: Buffer.from("thanks") });
-  } finally {
-    egress.close();
-  }
-});
+    spoken.length = 0;
+    try {
+      const result = await egress.post({
+        url: `https://${HOST}:${(receiver.address() as AddressInfo).port}/hook`,
+        headers: {},
+        body: Buffer.from("{}"),
+        acceptance: "OK_ONLY",
+        timeoutMs: 5_000,
+      });
+      expect(spoken).toEqual(["1.1"]);
+      expect(result.responseHeaders).toContainEqual(["x-seen", "yes"]);
+      expect(result).toMatchObject({ outcome: "accepted", status: 200, responseBody: Buffer.from("thanks") });
+    } finally {
+      egress.close();
+    }
+  },
+);
 
-test("and with a proxy that prefers it", async () => {
+test("a proxy that prefers HTTP/2 gets HTTP/1.1", async () => {
   const own = await certificateFor("localhost");
   const trusted = getCACertificates();
   setDefaultCACertificates([...trusted, own.cert]);

@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import { EGRESS_LIMITS, type EgressLimits } from "./limits.ts";
 import { rememberLookups } from "./remembered-lookup.ts";
 
-/** A resolver that is asked, and answered for by the test. */
+/** Creates a lookup whose resolver the test answers for. */
 function setup(limits: Partial<EgressLimits> = {}) {
   const asked: string[] = [];
   const open = new Map<string, { resolve(found: LookupAddress[]): void; reject(error: Error): void }>();
@@ -16,7 +16,7 @@ function setup(limits: Partial<EgressLimits> = {}) {
     { ...EGRESS_LIMITS, ...limits },
     () => nowMs,
   );
-  /** Lets everything that is waiting for promises go on. */
+  /** Waits until all settled promises have been handled. */
   const settle = () => new Promise<void>((resolve) => setImmediate(resolve));
   return {
     asked,
@@ -40,7 +40,7 @@ function setup(limits: Partial<EgressLimits> = {}) {
   };
 }
 
-test("an answer counts for its time, and then the resolver is asked anew", async () => {
+test("an answer is cached for its time, and then resolved again", async () => {
   const { ask, asked, answer, pass } = setup();
   const first = ask("a.example");
   await answer("a.example", "192.0.2.1");
@@ -55,7 +55,7 @@ test("an answer counts for its time, and then the resolver is asked anew", async
   expect(asked).toHaveLength(2);
 });
 
-test("whoever asks for a name meanwhile shares its look-up", async () => {
+test("concurrent calls for one name share one lookup", async () => {
   const { ask, asked, answer, pass } = setup();
   const all = [ask("a.example"), ask("a.example")];
   pass(10 * EGRESS_LIMITS.answerMs);
@@ -74,7 +74,7 @@ test.each([
   ["at once", 0, EGRESS_LIMITS.failureMsMin],
   ["after ten seconds", 10_000, 10_000],
   ["after minutes", 300_000, EGRESS_LIMITS.failureMsMax],
-])("a failure %s is remembered for as long as it took, within bounds", async (_when, tookMs, keptMs) => {
+])("a failure %s is cached for as long as its lookup took, within bounds", async (_when, tookMs, keptMs) => {
   const { ask, asked, fail, pass } = setup();
   const first = ask("a.example");
   pass(tookMs);
@@ -88,7 +88,7 @@ test.each([
   expect(asked).toHaveLength(2);
 });
 
-test("only so many names are remembered; the one whose look-up is longest ago is forgotten", async () => {
+test("if the cache is full, the name with the oldest lookup is evicted", async () => {
   const { ask, asked, answer, pass } = setup({ namesMax: 2 });
   const find = async (name: string) => {
     const found = ask(name);
@@ -108,7 +108,7 @@ test("only so many names are remembered; the one whose look-up is longest ago is
   expect(asked).toEqual(["b.example"]);
 });
 
-test("names that do not answer leave room for those that did, and new ones for those that failed", async () => {
+test("working names do not queue, and new names and failed names have separate queues", async () => {
   const { ask, asked, answer, fail, pass, settle } = setup({ newNamesMax: 1, failedNamesMax: 1 });
   for (const name of ["good.example", "bad.example", "worse.example"]) {
     const found = ask(name);
@@ -121,7 +121,7 @@ test("names that do not answer leave room for those that did, and new ones for t
   const inOrder = [ask("bad.example"), ask("worse.example"), ask("new1.example"), ask("new2.example")];
   void ask("good.example");
   expect(asked).toEqual(["bad.example", "new1.example", "good.example"]);
-  // Each line goes on by itself, in its order.
+  // Each queue continues independently, in its order.
   await answer("new1.example", "192.0.2.2");
   await fail("bad.example");
   await settle();
@@ -131,7 +131,7 @@ test("names that do not answer leave room for those that did, and new ones for t
   expect(await Promise.all(inOrder)).toEqual(["no such name", "192.0.2.3", "192.0.2.2", "192.0.2.4"]);
 });
 
-test("a line that is too long turns names away, which is a fault of ours and is not remembered", async () => {
+test("a full queue refuses further names, and the refusal is not cached", async () => {
   const { ask, asked, answer } = setup({ newNamesMax: 1, waitingNamesMax: 1 });
   void ask("a.example");
   void ask("b.example");

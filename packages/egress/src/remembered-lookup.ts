@@ -5,81 +5,83 @@ type Found = ReturnType<Lookup>;
 
 type Remembered = {
   readonly answer: Found;
-  /** Infinity while it is looked up. */
+  /** When the entry expires; infinity while its lookup is in progress. */
   until: number;
   hasFailed: boolean;
 };
 
 /**
- * Remembers what a resolver answers, for a fixed time: the operating system's tells no time to live, but knows the
- * hosts file and search domains. A failure is remembered for as long as it took to come about.
+ * Caches a resolver's answers for a fixed time, because the operating system's resolver, which knows the
+ * hosts file and search domains, does not report a TTL. A failure is cached for as long as its lookup took.
  *
- * A look-up holds one of few threads until the name's servers answer or are given up, tens of seconds later, and cannot
- * be told to stop. So that names without an answer leave threads to the others, everybody who asks for a name meanwhile
- * shares its look-up, and those of names that are new, or that failed last time, wait for each other in a line apart.
+ * A lookup occupies one of few threads until the name servers answer or time out, which can take tens of
+ * seconds, and it cannot be cancelled. To keep slow names from occupying all threads, concurrent calls for
+ * one name share one lookup, and there are separate queues for new names and for names whose last lookup
+ * failed. Names that resolved last time do not queue.
  *
- * @param now milliseconds of a clock that never goes back
+ * @param now milliseconds of a monotonic clock
+ * @returns a lookup that also rejects if the name's queue is full
  */
 export function rememberLookups(lookup: Lookup, limits: EgressLimits, now: () => number): Lookup {
-  /** In the order in which they were looked up. */
+  /** In the order of their last lookups. */
   const names = new Map<string, Remembered>();
-  const newNames = createLine(limits.newNamesMax, limits.waitingNamesMax);
-  const failedNames = createLine(limits.failedNamesMax, limits.waitingNamesMax);
+  const newNames = createQueue(limits.newNamesMax, limits.waitingNamesMax);
+  const failedNames = createQueue(limits.failedNamesMax, limits.waitingNamesMax);
 
-  const ask = (hostname: string, line: Line | undefined): Remembered => {
+  const ask = (hostname: string, queue: Queue | undefined): Remembered => {
     let begunAt = now();
     const begin = () => {
       begunAt = now();
       return lookup(hostname);
     };
-    const asked: Remembered = {
-      answer: line === undefined ? begin() : line.begin(begin),
+    const entry: Remembered = {
+      answer: queue === undefined ? begin() : queue.begin(begin),
       until: Number.POSITIVE_INFINITY,
       hasFailed: false,
     };
-    asked.answer.then(
+    entry.answer.then(
       () => {
-        asked.until = now() + limits.answerMs;
+        entry.until = now() + limits.answerMs;
       },
       () => {
         const tookMs = now() - begunAt;
-        asked.until = now() + Math.min(limits.failureMsMax, Math.max(limits.failureMsMin, tookMs));
-        asked.hasFailed = true;
+        entry.until = now() + Math.min(limits.failureMsMax, Math.max(limits.failureMsMin, tookMs));
+        entry.hasFailed = true;
       },
     );
-    return asked;
+    return entry;
   };
 
   return (hostname) => {
     const known = names.get(hostname);
     if (known !== undefined && now() < known.until) return known.answer;
-    const line = known === undefined ? newNames : known.hasFailed ? failedNames : undefined;
-    if (line?.isFull()) return Promise.reject(new Error("too many names wait to be looked up"));
-    const asked = ask(hostname, line);
+    const queue = known === undefined ? newNames : known.hasFailed ? failedNames : undefined;
+    if (queue?.isFull()) return Promise.reject(new Error("too many names wait to be looked up"));
+    const entry = ask(hostname, queue);
     names.delete(hostname);
-    names.set(hostname, asked);
+    names.set(hostname, entry);
     if (names.size > limits.namesMax) names.delete(names.keys().next().value ?? "");
-    return asked.answer;
+    return entry.answer;
   };
 }
 
-type Line = { isFull(): boolean; begin(lookup: () => Found): Found };
+type Queue = { isFull(): boolean; begin(lookup: () => Found): Found };
 
-/** Lets so many begin at once; others wait, in the order in which they came. */
-function createLine(max: number, waitingMax: number): Line {
+/** Creates a queue that runs at most `max` lookups at once; further lookups wait in order of arrival. */
+function createQueue(max: number, waitingMax: number): Queue {
   const waiting: (() => void)[] = [];
-  let underWay = 0;
+  let running = 0;
   return {
     isFull: () => waiting.length >= waitingMax,
     async begin(lookup) {
-      if (underWay >= max) await new Promise<void>((resolve) => waiting.push(resolve));
-      else underWay += 1;
+      if (running >= max) await new Promise<void>((resolve) => waiting.push(resolve));
+      else running += 1;
       try {
         return await lookup();
       } finally {
         const next = waiting.shift();
-        if (next === undefined) underWay -= 1;
-        // Its place goes over.
+        if (next === undefined) running -= 1;
+        // The next lookup takes over this one's place.
         else next();
       }
     },

@@ -3,19 +3,19 @@ import { lookup } from "node:dns/promises";
 import { isIPv6 } from "node:net";
 import { type EgressRules, literalAddress, permitsAddress, permitsPort, portOf } from "@posthaste/domain";
 
-/** All addresses that a name stands for, in the order in which to try them. */
+/** Resolves a name to all its addresses, in the order in which to try them. */
 export type Lookup = (hostname: string) => Promise<readonly LookupAddress[]>;
 
-/** The operating system's resolver, hosts file included. */
+/** The operating system's resolver, including the hosts file. */
 export const systemLookup: Lookup = (hostname) => lookup(hostname, { all: true, order: "verbatim" });
 
 /**
- * The target may not be called. What it says goes into the attempt log, which the subscriber reads: never an address
- * that a name stands for inside the operator's network.
+ * The target may not be called. The message goes into the attempt log, which the subscriber can read, so it
+ * must not contain an address inside the operator's network.
  */
 export class TargetBlocked extends Error {
   override readonly name = "TargetBlocked";
-  /** What was found, for the operator's log. */
+  /** The blocked address, port or scheme, for the operator's log. */
   readonly found: string;
 
   constructor(message: string, found: string) {
@@ -25,8 +25,9 @@ export class TargetBlocked extends Error {
 }
 
 /**
- * Finds the addresses to dial for a URL: its literal, or what its name stands for now. All of them must be permitted,
- * or a name with one public and one private address would be a coin toss.
+ * Returns the addresses to dial for a URL: its literal address, or all addresses of its name. All of them
+ * must be permitted; otherwise, whether a name with a public and a private address is blocked would depend on
+ * chance.
  *
  * @throws TargetBlocked, or the resolver's error
  */
@@ -36,17 +37,17 @@ export async function resolveTarget(
   resolve: Lookup,
 ): Promise<readonly LookupAddress[]> {
   if (url.protocol !== "https:" && url.protocol !== "http:") {
-    throw new TargetBlocked("only http and https are called", url.protocol);
+    throw new TargetBlocked("only http and https are allowed", url.protocol);
   }
   const port = portOf(url);
-  if (!permitsPort(rules, port)) throw new TargetBlocked(`port ${port} is not called`, `port ${port}`);
+  if (!permitsPort(rules, port)) throw new TargetBlocked(`port ${port} is not allowed`, `port ${port}`);
   const literal = literalAddress(url);
   const addresses =
     literal === undefined
       ? await resolve(url.hostname)
       : [{ address: literal, family: isIPv6(literal) ? 6 : 4 }];
   for (const { address } of addresses) requirePermitted(rules, address);
-  if (addresses.length === 0) throw Object.assign(new Error("no address"), { code: "ENODATA" });
+  if (addresses.length === 0) throw Object.assign(new Error("the name has no address"), { code: "ENODATA" });
   return addresses;
 }
 

@@ -11,10 +11,10 @@ import { EGRESS_LIMITS } from "./limits.ts";
 
 const RULES = { allow: parseNetworks("127.0.0.0/8"), ports: EGRESS_PORTS_DEFAULT };
 const TIMEOUT_MS = 5_000;
-/** For receivers that do not answer: enough for the request to arrive on a busy machine. */
+/** A short timeout, for receivers that do not answer: the request still arrives, even on a busy machine. */
 const SHORT_MS = 300;
 
-/** What to do with one request; `nth` counts those of its connection from 1. */
+/** Handles one request; `nth` is its number on its connection, from 1. */
 type Serve = (at: { nth: number; path: string; response: ServerResponse; socket: Socket }) => void;
 const ok: Serve = ({ response, path }) => void response.end(path);
 
@@ -23,7 +23,7 @@ afterEach(async () => {
   for (const stop of stops.splice(0).reverse()) await stop();
 });
 
-/** A receiver that keeps connections open, and tells them apart. */
+/** Starts a receiver that keeps its connections open and numbers them. */
 async function keepingReceiver(
   serve: Serve = ok,
   tls?: { key: string; cert: string },
@@ -68,7 +68,7 @@ async function keepingReceiver(
   };
 }
 
-/** An egress with a clock that stands until it is moved. */
+/** Creates an egress whose clock the test moves. */
 function setup(options: Partial<EgressOptions> = {}) {
   let nowMs = 0;
   const egress = createEgress({
@@ -88,8 +88,8 @@ function setup(options: Partial<EgressOptions> = {}) {
   };
 }
 
-describe("a connection serves the attempts that follow", () => {
-  test.each(["http", "https"])("to any path of the same origin, by %s", async (scheme) => {
+describe("a connection is reused by later attempts", () => {
+  test.each(["http", "https"])("to any path of the same origin, over %s", async (scheme) => {
     const certificate = await certificateFor("yoursite.example");
     const receiver = await keepingReceiver(ok, scheme === "https" ? certificate : undefined);
     const { post } = setup({ ca: certificate.cert });
@@ -101,7 +101,7 @@ describe("a connection serves the attempts that follow", () => {
     expect(receiver.connections()).toEqual([1, 1, 1]);
   });
 
-  test("to the same host only: another name at the same address has its own, and so has TLS", async () => {
+  test("only to the same origin: another host name or scheme at the same address gets its own", async () => {
     const certificate = await certificateFor("one.example");
     const receiver = await keepingReceiver(ok, certificate);
     const { post } = setup({ ca: certificate.cert });
@@ -118,7 +118,7 @@ describe("a connection serves the attempts that follow", () => {
     expect(plain.connections()).toEqual([1, 2]);
   });
 
-  test("one at a time: attempts at once have one each, never wait, and each has its own answer", async () => {
+  test("one at a time: concurrent attempts use separate connections and do not wait", async () => {
     const hanging: ServerResponse[] = [];
     const receiver = await keepingReceiver(({ path, response }) => {
       if (path === "/hang") hanging.push(response);
@@ -142,7 +142,7 @@ describe("a connection serves the attempts that follow", () => {
     await Promise.all(hung);
   });
 
-  test("through a proxy, too: the tunnel is the connection", async () => {
+  test("through a proxy, where the tunnel is reused", async () => {
     const receiver = await keepingReceiver();
     const proxy = await startConnectProxy();
     stops.push(() => proxy.stop());
@@ -156,8 +156,8 @@ describe("a connection serves the attempts that follow", () => {
   });
 });
 
-describe("what is kept is bounded", () => {
-  test("in age", async () => {
+describe("the idle connections are bounded", () => {
+  test("by their age", async () => {
     const receiver = await keepingReceiver();
     const { post, pass } = setup();
     await post(receiver.url);
@@ -169,7 +169,7 @@ describe("what is kept is bounded", () => {
     await expect.poll(receiver.open).toBe(1);
   });
 
-  test("in the time that it is idle", async () => {
+  test("by their idle time", async () => {
     const receiver = await keepingReceiver();
     const { post } = setup({ limits: { idleMs: 50 } });
     await post(receiver.url);
@@ -177,7 +177,7 @@ describe("what is kept is bounded", () => {
     expect(await post(receiver.url)).toMatchObject({ outcome: "accepted" });
   });
 
-  test("in that time by the receiver's word, where that is shorter", async () => {
+  test("by the receiver's keep-alive timeout, if it is shorter", async () => {
     const receiver = await keepingReceiver(({ response }) => {
       response.setHeader("keep-alive", "timeout=1").end();
     });
@@ -186,7 +186,7 @@ describe("what is kept is bounded", () => {
     await expect.poll(receiver.open).toBe(0);
   });
 
-  test("in number for each origin", async () => {
+  test("in number per origin", async () => {
     const receiver = await keepingReceiver();
     const { post } = setup({ limits: { idlePerOriginMax: 2 } });
     await Promise.all(Array.from({ length: 6 }, () => post(receiver.url)));
@@ -194,7 +194,7 @@ describe("what is kept is bounded", () => {
     await expect.poll(receiver.open).toBe(2);
   });
 
-  test("in number in all: the one that was idle for longest goes first", async () => {
+  test("in total number, and the connection that has been idle for longest closes first", async () => {
     const receiver = await keepingReceiver();
     const { post } = setup({ limits: { idleMax: 2 } });
     const to = (host: string) => post(`http://${host}.example:${receiver.port}/`);
@@ -205,18 +205,18 @@ describe("what is kept is bounded", () => {
     expect(receiver.connections()).toEqual([1, 2, 1, 3, 1, 4]);
   });
 
-  test("to nothing once the egress is closed, what is under way included", async () => {
+  test("to none after the egress is closed, including connections in use", async () => {
     const receiver = await keepingReceiver();
     const { post, close } = setup();
     await post(receiver.url);
-    const underWay = Promise.all([post(receiver.url), post(receiver.url)]);
+    const inFlight = Promise.all([post(receiver.url), post(receiver.url)]);
     close();
-    expect(await underWay).toMatchObject([{ outcome: "accepted" }, { outcome: "accepted" }]);
+    expect(await inFlight).toMatchObject([{ outcome: "accepted" }, { outcome: "accepted" }]);
     await expect.poll(receiver.open).toBe(0);
   });
 });
 
-describe("a connection is kept only where nothing of an answer is outstanding", () => {
+describe("a connection is reused only if its exchange is complete:", () => {
   const twice = async (serve: Serve) => {
     const receiver = await keepingReceiver(serve);
     const { post } = setup();
@@ -229,7 +229,7 @@ describe("a connection is kept only where nothing of an answer is outstanding", 
     expect(receiver.connections()).toEqual([1, 1]);
   });
 
-  test("not after a longer one, of which the rest is not read", async () => {
+  test("not after a longer body, whose rest is not read", async () => {
     const { receiver, results } = await twice(({ response }) =>
       response.end("x".repeat(RESPONSE_BODY_BYTES_MAX + 1)),
     );
@@ -237,12 +237,12 @@ describe("a connection is kept only where nothing of an answer is outstanding", 
     expect(receiver.connections()).toEqual([1, 2]);
   });
 
-  test("not where the receiver says so", async () => {
+  test("not if the receiver sends connection: close", async () => {
     const { receiver } = await twice(({ response }) => response.setHeader("connection", "close").end());
     expect(receiver.connections()).toEqual([1, 2]);
   });
 
-  test("not after a timeout, whose late answer would be the next one's", async () => {
+  test("not after a timeout, because the late response would answer the next request", async () => {
     let late: ServerResponse | undefined;
     const receiver = await keepingReceiver(({ path, response }) => {
       if (path === "/late") late = response;
@@ -256,7 +256,7 @@ describe("a connection is kept only where nothing of an answer is outstanding", 
     expect(receiver.connections()).toEqual([1, 1, 2]);
   });
 
-  test("not where the answer came before the request was taken, which would hold up the next one", async () => {
+  test("not if the response came before the whole request was sent, which would delay the next one", async () => {
     let connections = 0;
     const hasty = createNetServer((socket) => {
       connections += 1;
@@ -271,14 +271,14 @@ describe("a connection is kept only where nothing of an answer is outstanding", 
     const address = hasty.address();
     const url = `http://127.0.0.1:${typeof address === "object" ? address?.port : 0}/`;
     const { post } = setup();
-    // More than the kernel's buffers take.
+    // More than the kernel's buffers can hold.
     const body = Buffer.alloc(16 * 1024 ** 2, " ");
     expect(await post(url, TIMEOUT_MS, body)).toMatchObject({ outcome: "accepted" });
     expect(await post(url)).toMatchObject({ outcome: "accepted" });
     expect(connections).toBe(2);
   });
 
-  test("not where an answer came that nobody asked for", async () => {
+  test("not after an unsolicited response", async () => {
     const receiver = await keepingReceiver();
     const { post } = setup();
     await post(receiver.url);
@@ -304,7 +304,7 @@ describe("a connection that went stale", () => {
   });
 
   test.each(endings)(
-    "%s just as the request came: it is sent again at once, over a new one",
+    "%s as the request arrives: the request is sent again at once over a new connection",
     async (_how, end) => {
       const receiver = await keepingReceiver(({ nth, response, socket }) => {
         if (nth === 1) response.end();
@@ -317,7 +317,7 @@ describe("a connection that went stale", () => {
     },
   );
 
-  test("the same through TLS", async () => {
+  test("closed as the request arrives over TLS: the request is sent again over a new connection", async () => {
     const certificate = await certificateFor("yoursite.example");
     const receiver = await keepingReceiver(({ nth, response, socket }) => {
       if (nth === 1) response.end();
@@ -330,7 +330,7 @@ describe("a connection that went stale", () => {
     expect(receiver.connections()).toEqual([1, 1, 2]);
   });
 
-  test("it is sent again once only, however many connections are idle", async () => {
+  test("a request is sent again only once, however many connections are idle", async () => {
     let isUp = true;
     const receiver = await keepingReceiver(({ response, socket }) => {
       if (isUp) response.end();
@@ -343,14 +343,14 @@ describe("a connection that went stale", () => {
     expect(receiver.requests).toHaveLength(5);
   });
 
-  test("over a new connection nothing is sent again", async () => {
+  test("a request over a new connection is not sent again", async () => {
     const receiver = await keepingReceiver(({ socket }) => socket.destroy());
     const { post } = setup();
     expect(await post(receiver.url)).toMatchObject({ outcome: "reset" });
     expect(receiver.requests).toHaveLength(1);
   });
 
-  test("nothing is sent again once anything of an answer came", async () => {
+  test("a request is not sent again after any part of its response has arrived", async () => {
     const receiver = await keepingReceiver(({ nth, response, socket }) => {
       if (nth === 1) response.end();
       else socket.end("HTTP/1.1 200 OK\r\n");
@@ -373,7 +373,7 @@ describe("a connection that went stale", () => {
   });
 });
 
-describe("the guard is asked at each attempt, whatever is kept", () => {
+describe("each attempt checks its target, despite caches and idle connections", () => {
   test("a connection to an address that the name no longer has is closed", async () => {
     const answers = ["127.0.0.1", "127.0.0.2"];
     const lookup = async () => [{ address: answers.shift() ?? "", family: 4 }];
@@ -386,7 +386,7 @@ describe("the guard is asked at each attempt, whatever is kept", () => {
     await expect.poll(receiver.open).toBe(0);
   });
 
-  test("nor is an address dialled that it no longer has, where the connection turns out to be closed", async () => {
+  test("a replacement for a closed connection does not dial an address that the name no longer has", async () => {
     const before = await keepingReceiver(ok, undefined, { host: "127.0.0.2", port: 0 });
     const { port } = before;
     const gone = await keepingReceiver(ok, undefined, { host: "127.0.0.3", port });
@@ -396,14 +396,15 @@ describe("the guard is asked at each attempt, whatever is kept", () => {
     const url = `http://moving.example:${port}/`;
     expect(await post(url)).toMatchObject({ address: `127.0.0.2:${port}` });
     pass(EGRESS_LIMITS.answerMs);
-    // Closed here, the end is not noticed when the connection is taken, but before anything is sent.
+    // Stopped at this moment, the receiver's close is noticed after the connection is taken but before
+    // anything is sent.
     await new Promise((resolve) => setImmediate(resolve));
     before.stop();
     expect(await post(url)).toMatchObject({ outcome: "refused" });
     expect(gone.requests).toHaveLength(0);
   });
 
-  test("a name that stands for an inner address now is blocked, although a connection is open", async () => {
+  test("a name that now has a private address is blocked, although a connection is open", async () => {
     const answers = [["127.0.0.1"], ["127.0.0.1", "10.0.0.5"]];
     const lookup = async () => (answers.shift() ?? []).map((address) => ({ address, family: 4 }));
     const receiver = await keepingReceiver();
@@ -416,7 +417,7 @@ describe("the guard is asked at each attempt, whatever is kept", () => {
     expect(receiver.requests).toHaveLength(2);
   });
 
-  test("what the rules no longer allow is blocked, although its answer and its connection are kept", async () => {
+  test("a target that the rules no longer allow is blocked, despite an idle connection", async () => {
     const rules = { ...RULES, allow: [...RULES.allow] };
     const receiver = await keepingReceiver();
     const { post } = setup({ rules });
@@ -429,7 +430,7 @@ describe("the guard is asked at each attempt, whatever is kept", () => {
   });
 });
 
-test("a name for which there is no room to be looked up is a fault of ours, not the receiver's", async () => {
+test("a full lookup queue is a fault, not an outcome of the receiver", async () => {
   const { post } = setup({ limits: { waitingNamesMax: 0 } });
   await expect(post("http://yoursite.example/")).rejects.toThrow("too many names");
 });

@@ -232,9 +232,9 @@ describe("a new version", () => {
     const answer = await update({ schema });
     expect(answer).toMatchObject(refused("failed_precondition", /allow_breaking/));
     expect(answer.body.message).toMatch(
-      /\/ParcelID may be null, and was integer; \/Carrier is gone; \/p0 is gone/,
+      /\/ParcelID may now be null \(was integer\); \/Carrier was removed; \/p0 was removed/,
     );
-    expect(answer.body.message).toMatch(/\/p7 is gone; and 5 more/);
+    expect(answer.body.message).toMatch(/\/p7 was removed; and 5 more/);
     expect(answer.body.details[0].debug.violations).toHaveLength(10);
     expect((await update({ schema, allowBreaking: true })).body.eventType).toMatchObject({ version: 3 });
   });

@@ -306,7 +306,7 @@ export function deliverSuite(lane: Lane): void {
       dataJson: '{ "ContactID" : 7 }',
     });
     expect(gone).toMatchObject({
-      delivery: { state: DeliveryState.EXHAUSTED, endedReason: "a test is tried once" },
+      delivery: { state: DeliveryState.EXHAUSTED, endedReason: "a test event gets only one attempt" },
       attempt: { outcome: Outcome.GONE, status: 410 },
     });
     expect(receiver.requests.at(-1)?.body.toString()).toBe('[{ "ContactID" : 7 }]');

@@ -9,26 +9,30 @@ import { type AttemptDeps, makeAttempt, paceOf } from "./make-attempt.ts";
 import { patiently } from "./patiently.ts";
 
 /**
- * Makes one attempt of a delivery, or finds that none is to be made.
+ * Runs one attempt of a delivery, unless the delivery's row says that no attempt is due.
  *
- * The row and the attempt log are the truth, Temporal is the clock. The row's attempts and Temporal's attempt number
- * meet in one of four ways:
+ * The row and the attempt log are the source of truth; Temporal is only the clock. The number of attempts in
+ * the row and Temporal's attempt number allow four cases:
  *
- * - `number ≤ attempts`: the log knows this attempt. It was made before a fault of ours or by a workflow that is gone.
- *   No request: the logged failure is thrown again, at once for old ones, with what is left of the wait for the last.
- * - `number = attempts + 1`, and the row's time has come: POST, classify, write, and let the policy time the
- *   next.
- * - `number = attempts + 1` before the row's time: Temporal handed the retry out early. No request. The
- *   workflow runs the activity again, and the replay waits for what is left.
- * - `number > attempts + 1`: Temporal counted something the log does not know (an operator's doing, a worker that did
- *   not know the activity). A fault: the activity is run again, and its replay brings both in step.
+ * - `number ≤ attempts`: the log already contains this attempt, from before a fault or from a previous
+ *   workflow. There is no request. The activity fails again with the logged outcome: at once for an older
+ *   attempt, and with the rest of the wait for the last one.
+ * - `number = attempts + 1`, and the attempt is due: the activity sends the POST, classifies the response and
+ *   writes the attempt. Temporal's retry policy times the next one.
+ * - `number = attempts + 1`, but the attempt is not due: Temporal dispatched the retry too early. There is no
+ *   request. The workflow runs the activity again, which replays the log and waits for the rest of the time.
+ * - `number > attempts + 1`: Temporal has counted an attempt that the log does not contain, because of an
+ *   operator's action or a worker that did not know the activity. This is a fault: the workflow runs the
+ *   activity again, which replays the log until both numbers agree.
  *
- * Two runs of one attempt may overlap (a worker paused and taken for dead wakes up). Both POST; the first to write
- * wins; the other finds its number taken and goes by the log.
+ * Two runs of one attempt may overlap, for example if a suspended worker that counted as dead resumes. Both
+ * send the POST. The first run to write its attempt wins; the other finds the number in use and follows the
+ * log.
  *
- * @param number Temporal's attempt number, 1 for the first
+ * @param number Temporal's attempt number, from 1
  * @returns how the delivery ended
- * @throws ApplicationFailure: the receiver's failure (Temporal's policy goes on), a failed end, or a fault of ours
+ * @throws ApplicationFailure for a failure of the receiver (Temporal's policy retries it), for an exhausted
+ *   or blocked delivery, for an attempt that must wait, and for a fault
  */
 export async function attemptDelivery(
   deps: AttemptDeps,
@@ -39,10 +43,10 @@ export async function attemptDelivery(
   try {
     const context = await deps.ledger.load(deliveryId, await deps.now());
     if (context === undefined)
-      return { state: "cancelled", attempts: 0, summary: "cancelled: no such delivery" };
+      return { state: "cancelled", attempts: 0, summary: "cancelled: delivery not found" };
     const { attempts } = context.delivery;
     if (needsNoAttempt(context) || number <= attempts) return await goByTheLog(deps, context, number);
-    if (number > attempts + 1) throw fault(`Temporal counts ${number} attempts, the log ${attempts}`);
+    if (number > attempts + 1) throw fault(`Temporal is at attempt ${number}, but the log has ${attempts}`);
     await refuseEarly(deps, context, log);
     const instead = await insteadOfAttempt(deps, context);
     if (instead !== undefined) return resultInstead(deps, context, instead);
@@ -64,14 +68,14 @@ export async function attemptDelivery(
 }
 
 /**
- * Sends no retry before the row's time, whatever Temporal hands out.
+ * Refuses a retry that Temporal dispatches before it is due.
  *
- * It does so after a restart of its matching service: that keeps for up to a minute which tasks of its
- * backlog are done (`matching.updateAckInterval`), hands the others out again, and history lets a stale task
- * start an activity that waits in its backoff (`system.enableActivityRetryStampIncrement`, off in server
- * 1.32). See docs/design/delivering.md.
+ * Temporal does so after a restart of its matching service. That service persists its progress through a
+ * backlog up to a minute late (`matching.updateAckInterval`), so it dispatches completed tasks again. The
+ * history service accepts a stale task for an activity that is waiting in its backoff
+ * (`system.enableActivityRetryStampIncrement` is off in server 1.32). See docs/design/delivering.md.
  *
- * @throws ApplicationFailure for a retry that is not due
+ * @throws ApplicationFailure if the retry is not due
  */
 async function refuseEarly(
   { now, observer }: AttemptDeps,
@@ -79,14 +83,14 @@ async function refuseEarly(
   log: Log,
 ): Promise<void> {
   const { attempts, nextAttemptAt, subscriptionId } = delivery;
-  // A first attempt is due since its ingest, by the clock of another machine.
+  // A first attempt is always due: its time was set at ingest, by another machine's clock.
   if (attempts === 0 || nextAttemptAt === null || isDue(nextAttemptAt, await now())) return;
   log.warn("delivery.early", { subscriptionId, dueAt: nextAttemptAt });
   observer?.handedOutEarly();
   throw handedOutEarly(nextAttemptAt);
 }
 
-/** Nothing is to be requested: answer from the row and its log. */
+/** Ends the activity without a request, with the result that the row and the log dictate. */
 async function goByTheLog(
   deps: AttemptDeps,
   context: AttemptContext,
@@ -95,7 +99,7 @@ async function goByTheLog(
   const { delivery, lastAttempt } = context;
   if (isTerminal(delivery.state)) return ended(delivery.state, delivery.attempts, lastAttempt);
   if (delivery.state === "parked") return parked(delivery.attempts);
-  if (lastAttempt === undefined) throw fault("the log has no attempt to go by");
+  if (lastAttempt === undefined) throw fault("the row counts an attempt, but the log has none");
   if (number < delivery.attempts) throw attemptFailed(lastAttempt, delivery.nextAttemptAt, 1);
   const now = await deps.now();
   const dueMs = Math.max(now, delivery.nextAttemptAt ?? 0);
@@ -103,7 +107,7 @@ async function goByTheLog(
   throw attemptFailed(lastAttempt, nextAttemptAt, Math.max(1, nextAttemptAt - now));
 }
 
-/** When a retry that is due then is to be made, among the others of its subscription. */
+/** Reserves a turn for a retry among the subscription's other attempts, and returns when it may start. */
 async function reserve(deps: AttemptDeps, context: AttemptContext, dueMs: number): Promise<number> {
   const { id, subscriptionId } = context.delivery;
   const now = await deps.now();
@@ -112,7 +116,7 @@ async function reserve(deps: AttemptDeps, context: AttemptContext, dueMs: number
   );
 }
 
-/** @throws ApplicationFailure where a retry has to wait for its turn */
+/** @throws ApplicationFailure if a retry must wait for its turn */
 function resultInstead(
   { log, observer }: AttemptDeps,
   { delivery, lastAttempt }: AttemptContext,
@@ -128,7 +132,7 @@ function resultInstead(
       return {
         state: "pending",
         attempts,
-        summary: "waits for its turn: the subscription's rate is used up",
+        summary: "waiting for its turn: the subscription's rate or concurrency limit is reached",
       };
     case "wait":
       log.info("delivery.waits", { deliveryId, subscriptionId, untilMs: instead.untilMs });
@@ -140,11 +144,11 @@ function resultInstead(
 const parked = (attempts: number): DeliverResult => ({
   state: "parked",
   attempts,
-  summary: "parked until its subscription is active again",
+  summary: "parked until the subscription is active again",
 });
 
 async function reload({ ledger, now }: AttemptDeps, { delivery }: AttemptContext): Promise<AttemptContext> {
   const context = await ledger.load(delivery.id, await now());
-  if (context === undefined) throw fault("the delivery vanished while it was attempted");
+  if (context === undefined) throw fault("the delivery's row disappeared during the attempt");
   return context;
 }

@@ -2,24 +2,25 @@ import type { DeliveryId } from "@posthaste/domain";
 import { insteadOfAttempt, needsNoAttempt } from "./instead-of-attempt.ts";
 import { type AttemptDeps, makeAttempt } from "./make-attempt.ts";
 
-/** What came of a first attempt without a workflow. */
+/** The result of a first attempt without a workflow. */
 export type Direct =
-  /** Nothing more is to be done by whoever claimed the delivery. */
+  /** The claimant has nothing more to do. */
   | { readonly kind: "over" }
-  /** The delivery goes on as a workflow, which replays the log and waits until then. */
+  /** A workflow must continue the delivery. It replays the log and waits until `nextAttemptAt`. */
   | { readonly kind: "hand_over"; readonly nextAttemptAt: number }
-  /** A fault of ours: nothing is known to have been written. */
+  /** A fault: it is unknown whether the attempt was written. */
   | { readonly kind: "faulted" };
 
 /**
- * Makes a claimed delivery's first attempt without a workflow: the direct lane.
+ * Runs the first attempt of a claimed delivery without a workflow: the direct lane.
  *
- * What it does is what the workflow's first attempt does, by the same code: the claim's lease stands for the workflow until
- * the attempt is written. A crash before that leaves the row pending, and after its lease another worker makes the attempt
- * again. A failure is written as `started`, with a time soon at which the reconciler starts its workflow, so that a crash
- * between the write and the start costs some seconds and nothing else.
+ * It shares its code with the first attempt of a workflow; the claim's lease takes the workflow's place until
+ * the attempt is written. After a crash before the write, the row is still pending, and another worker
+ * repeats the attempt when the lease has expired. A failed attempt moves the row to `started` and sets an
+ * early time at which the reconciler starts the workflow, so a crash between the write and the start delays
+ * the workflow by only a few seconds.
  *
- * Not guaranteed: that an attempt whose lease ran out while this process hung is not made twice. The first to write wins.
+ * If the lease expires while this process hangs, the attempt may run twice. The first run to write wins.
  */
 export async function attemptDirectly(deps: AttemptDeps, deliveryId: DeliveryId): Promise<Direct> {
   const log = deps.log.with({ deliveryId, attempt: 1 });
@@ -27,7 +28,7 @@ export async function attemptDirectly(deps: AttemptDeps, deliveryId: DeliveryId)
     const context = await deps.ledger.load(deliveryId, await deps.now());
     if (context === undefined || needsNoAttempt(context)) return { kind: "over" };
     const { attempts, nextAttemptAt } = context.delivery;
-    // Somebody else made it, and sees to the rest.
+    // Another worker has already run the first attempt.
     if (attempts > 0) return nextAttemptAt === null ? { kind: "over" } : { kind: "hand_over", nextAttemptAt };
     if ((await insteadOfAttempt(deps, context)) !== undefined) return { kind: "over" };
     const attempted = await makeAttempt(deps, context, { number: 1, log, awaitsWorkflow: true });

@@ -3,13 +3,13 @@ import type { EraseInput, EraseStep } from "../names.ts";
 import { fault } from "./failures.ts";
 import type { AttemptDeps } from "./make-attempt.ts";
 
-/** Transactions that one activity makes. */
+/** The number of transactions in one activity. */
 const STEPS_AT_ONCE = 20;
 
 /**
- * Makes an erasure's next steps.
+ * Runs the next steps of an erasure.
  *
- * @throws ApplicationFailure, retried for ever
+ * @throws ApplicationFailure, which Temporal retries without limit
  */
 export async function eraseStep(
   { store, log, now }: Pick<AttemptDeps, "store" | "log" | "now">,
@@ -17,13 +17,13 @@ export async function eraseStep(
 ): Promise<EraseStep> {
   try {
     let erasure: Erasure | undefined;
-    for (let made = 0; made < STEPS_AT_ONCE && erasure?.state !== "completed"; made++) {
+    for (let steps = 0; steps < STEPS_AT_ONCE && erasure?.state !== "completed"; steps++) {
       erasure = await advanceErasure(store, { id: erasureId, now: await now() });
-      if (erasure === undefined) return { isOver: true, summary: "there is no such erasure" };
+      if (erasure === undefined) return { isOver: true, summary: "erasure not found" };
     }
-    if (erasure === undefined) throw new Error("an erasure without a step");
+    if (erasure === undefined) throw new Error("the erasure took no step");
     const { state, examined, events, deliveries, attempts } = erasure;
-    const summary = `${state}: of ${examined} events, ${events} erased with ${deliveries} deliveries and ${attempts} attempts`;
+    const summary = `${state}: examined ${examined} events, erased ${events} events, ${deliveries} deliveries and ${attempts} attempts`;
     log.info("erasure.advanced", { erasureId, state, examined, events, deliveries, attempts });
     return { isOver: state === "completed", summary };
   } catch (error) {

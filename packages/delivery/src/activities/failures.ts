@@ -4,9 +4,11 @@ import { ATTEMPT_FAILED, DELIVERY_FAILED, type DeliverResult, FAULT, NOT_YET } f
 import type { Tried } from "./make-attempt.ts";
 
 /**
- * The receiver failed; Temporal's policy times the next attempt, or `nextRetryDelayMs` where that is given.
+ * Returns the failure of an attempt that the receiver failed.
  *
- * @param nextAttemptAt for people; Temporal's UI shows the message beside the pending activity
+ * @param nextAttemptAt when the next attempt is due, in epoch milliseconds. It is only part of the message,
+ *   which Temporal's UI shows next to the pending activity
+ * @param nextRetryDelayMs overrides the wait of Temporal's retry policy. Default: the policy's wait
  */
 export function attemptFailed(
   tried: Tried,
@@ -22,39 +24,45 @@ export function attemptFailed(
   });
 }
 
-/** Nobody failed: the subscription's rate or concurrency lets the attempt in later. */
+/** Returns the failure of an attempt that must wait for the subscription's rate or concurrency limit. */
 export function notYet(untilMs: number): ApplicationFailure {
-  return waits(`for its turn until ${clockTime(untilMs)}: the subscription's rate or concurrency is used up`);
+  return waits(untilMs, "the subscription's rate or concurrency limit is reached");
 }
 
-/** Nobody failed: Temporal handed the retry out before it is due. */
+/** Returns the failure of a retry that Temporal dispatched before it is due. */
 export function handedOutEarly(dueAt: number): ApplicationFailure {
-  return waits(`until ${clockTime(dueAt)}, when it is due: it was handed out early`);
+  return waits(dueAt, "Temporal dispatched the retry before it is due");
 }
 
 /**
- * The workflow runs the activity again, whose replay brings Temporal's count and wait in step with the log.
+ * Returns a failure that makes the workflow run the activity again. The activity then replays the log, so
+ * that Temporal's attempt number and wait agree with the log.
  */
-function waits(how: string): ApplicationFailure {
+function waits(untilMs: number, reason: string): ApplicationFailure {
   return withoutStack({
     type: NOT_YET,
-    message: `waits ${how}`,
+    message: `waiting until ${clockTime(untilMs)}: ${reason}`,
     category: ApplicationFailureCategory.BENIGN,
     nonRetryable: true,
   });
 }
 
-/** A fault of ours. What it was is in the worker's log: its text may quote a query or an address. */
+/**
+ * Returns the failure of a fault. The error itself is only in the worker's log, because its text may quote a
+ * query or an address.
+ */
 export function fault(what: string): ApplicationFailure {
   return withoutStack({
     type: FAULT,
-    message: `a fault of ours, not the receiver's: ${what}; the worker's log says more`,
+    message: `internal error, not caused by the receiver: ${what}; see the worker's log`,
   });
 }
 
 /**
- * How a delivery's end reaches Temporal: succeeded and cancelled complete the workflow, exhausted and blocked fail
- * it, so that the list of workflows shows by its status column which deliveries did not arrive.
+ * Ends a delivery's workflow: succeeded and cancelled complete it, exhausted and blocked fail it. The status
+ * column of Temporal's workflow list therefore shows which deliveries did not arrive.
+ *
+ * @throws ApplicationFailure if the state is exhausted or blocked
  */
 export function ended(state: TerminalState, attempts: number, last: Tried | undefined): DeliverResult {
   const summary =
@@ -83,12 +91,15 @@ function count(attempts: number): string {
   return attempts === 1 ? "1 attempt" : `${attempts} attempts`;
 }
 
-/** As people read it, to the second. */
+/** Formats a time for operators, to the second. */
 function clockTime(ms: number): string {
   return `${new Date(ms).toISOString().slice(0, 19).replace("T", " ")} UTC`;
 }
 
-/** What people read in Temporal's UI: without a stack, since it tells of no defect, and paths are nobody's business. */
+/**
+ * Creates a failure without a stack trace: it indicates no defect, and Temporal's UI should not show file
+ * paths.
+ */
 function withoutStack(options: Parameters<typeof ApplicationFailure.create>[0]): ApplicationFailure {
   const failure = ApplicationFailure.create(options);
   failure.stack = "";

@@ -19,10 +19,10 @@ import type { AttemptDeps, AttemptObserver } from "./make-attempt.ts";
 import { recoverStep } from "./recover-step.ts";
 import { RETENTION_AGES, retainStep } from "./retain-step.ts";
 
-/** How often a running attempt says that its worker is alive; a fifth of the workflow's heartbeat timeout. */
+/** The interval of an attempt's heartbeats: a fifth of the workflow's heartbeat timeout. */
 const HEARTBEAT_MS = 1_000;
 
-/** The activities of the workflows, by the names that Temporal knows them by. */
+/** The activities of all workflows, by activity type. */
 export type Activities = {
   [ATTEMPT_ACTIVITY](input: DeliverInput): Promise<DeliverResult>;
   [RECOVER_ACTIVITY](input: RecoverInput): Promise<RecoverStep>;
@@ -31,16 +31,16 @@ export type Activities = {
 };
 
 /**
- * Binds the activities to what they work with.
+ * Creates the activities with their dependencies.
  *
- * An attempt that has begun is not cut off when Temporal cancels it (a pause by "retry now" looks like that, too): it
- * is bounded by its own timeout, and its result is worth having.
+ * A running attempt ignores cancellation by Temporal, which includes the pause of a "retry now": its own
+ * timeout bounds it, and its outcome must be logged.
  */
 export function createActivities(deps: AttemptDeps): Activities {
   return {
     async [ATTEMPT_ACTIVITY](input) {
       const { attempt, isLocal } = activityInfo();
-      // One that is made within its workflow's task lives and dies with that.
+      // A local activity has no heartbeat: it ends with its workflow task.
       if (isLocal) return await attemptDelivery(deps, input, attempt);
       const beat = setInterval(() => heartbeat(), HEARTBEAT_MS);
       try {

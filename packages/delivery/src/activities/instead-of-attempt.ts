@@ -3,25 +3,25 @@ import { ATTEMPT_TIMEOUT_MS, isTerminal } from "@posthaste/domain";
 import { type AttemptContext, cancelDelivery, parkDelivery, takeTurn } from "@posthaste/store";
 import { type AttemptDeps, paceOf } from "./make-attempt.ts";
 
-/** Why an attempt is not made. */
+/** Why an attempt does not run now. */
 export type Instead =
   | { readonly kind: "cancelled" }
   | { readonly kind: "parked" }
-  /** A first attempt whose turn is not near: it is pending again, and the dispatcher claims it anew. */
+  /** A first attempt whose turn is not near. The delivery is pending again, and will be claimed later. */
   | { readonly kind: "unclaimed" }
-  /** A retry's turn, written down as its next attempt. */
+  /** A retry must wait for its turn. `untilMs` is also written to the row as the time of the next attempt. */
   | { readonly kind: "wait"; readonly untilMs: number };
 
-/** Nothing more is to be requested for it, or not now. */
+/** Returns whether the delivery has ended or is parked. */
 export function needsNoAttempt({ delivery }: AttemptContext): boolean {
   return isTerminal(delivery.state) || delivery.state === "parked";
 }
 
 /**
- * Does what is to be done where an attempt that is due must not be made: its subscription has ended, is paused or disabled, or
- * its rate is used up. A turn that is near is waited for.
+ * Cancels, parks or defers a due attempt if its subscription has ended, is paused or disabled, or has reached
+ * its rate or concurrency limit. If the attempt's turn is near, waits for it.
  *
- * @returns undefined: the attempt is to be made now
+ * @returns undefined if the attempt must run now
  */
 export async function insteadOfAttempt(
   deps: AttemptDeps,
@@ -36,7 +36,7 @@ export async function insteadOfAttempt(
     return { kind: "cancelled" };
   }
   const isPaused = state === "paused" || state === "disabled";
-  // Tests are sent also while the subscription is paused.
+  // Test events are sent even if the subscription is paused.
   if (isPaused && !delivery.isTest) {
     if (await parkDelivery(store, { id, subscriptionId, now: await deps.now() })) return { kind: "parked" };
   }
@@ -45,7 +45,7 @@ export async function insteadOfAttempt(
 
 async function untilItsTurn(deps: AttemptDeps, context: AttemptContext): Promise<Instead | undefined> {
   const { delivery, subscription, isClaimed } = context;
-  // Let in when it was claimed, and nothing says when it is to be sent.
+  // The attempt already holds one of the concurrency's places, and there is no rate to wait for.
   if (isClaimed && subscription.rate === null) return undefined;
   const turn = await takeTurn(deps.store, {
     deliveryId: delivery.id,

@@ -26,38 +26,38 @@ import { webhookBody, webhookHeaders } from "./webhook-request.ts";
 
 export type AttemptDeps = {
   readonly store: Store;
-  /** Of the same store, shared by all that make attempts in this process. */
+  /** The ledger of the same store, shared by all attempts in this process. */
   readonly ledger: AttemptLedger;
   readonly log: Log;
   readonly egress: Egress;
-  /** Epoch milliseconds. In tests the time-skipping server's clock, which can only be asked for. */
+  /** Epoch milliseconds. Asynchronous in tests, which query the clock of the time-skipping server. */
   readonly now: () => number | Promise<number>;
-  /** Default: nobody is told. */
+  /** Default: none. */
   readonly observer?: AttemptObserver;
-  /** Default: nothing is traced. */
+  /** Default: no tracing. */
   readonly tracer?: Tracer;
-  /** Attempts of one subscription under way at once, where its owner chose no number. */
+  /** Attempts of one subscription in flight at once, if its owner has not chosen a number. */
   readonly concurrencyDefault: number;
-  /** How old what is stored may become. Default: {@link RETENTION_AGES}. */
+  /** The age at which rows are deleted. Default: `RETENTION_AGES`. */
   readonly retention?: RetentionAges;
-  /** When a subscription that keeps failing is disabled. Default: domain's. */
+  /** When a failing subscription is disabled. Default: the domain's `DISABLE_RULE`. */
   readonly disableRule?: DisableRule;
 };
 
-/** What the activities tell as it happens, beside their log. */
+/** Callbacks of the activities, for metrics and for the dispatcher. */
 export type AttemptObserver = {
-  /** An attempt was written: its subscription may have room for its next delivery. */
+  /** An attempt was written, so its subscription may have a free slot for another delivery. */
   readonly attempted: (attempt: {
     readonly outcome: Outcome;
     readonly durationMs: number;
-    /** The delivery's state after it. */
+    /** The delivery's state after the attempt. */
     readonly state: DeliveryState;
   }) => void;
-  /** A fault of ours cut an attempt off; it is made again. */
+  /** A fault interrupted an attempt, which will be repeated. */
   readonly faulted: () => void;
-  /** A retry has to wait for its turn. */
+  /** A retry must wait for its turn. */
   readonly waited: () => void;
-  /** Temporal handed out a retry before it was due. */
+  /** Temporal dispatched a retry before it was due. */
   readonly handedOutEarly: () => void;
   /** A recovery or replay created deliveries. */
   readonly recovered: () => void;
@@ -65,37 +65,39 @@ export type AttemptObserver = {
   readonly deleted: (kind: RetentionKind, count: number) => void;
 };
 
-/** What came of an attempt, in the words that people are told. */
+/** The part of an attempt that messages to operators describe. */
 export type Tried = { readonly number: number; readonly outcome: Outcome; readonly status: number | null };
 
 export type Attempted =
   | { readonly kind: "ended"; readonly state: TerminalState; readonly tried: Tried }
-  /** The next attempt is made then; `waitMs` is what is left until then, where the schedule alone does not say so. */
+  /** Another attempt follows. `waitMs` is the wait until then if it differs from the schedule's. */
   | {
       readonly kind: "failed";
       readonly tried: Tried;
       readonly nextAttemptAt: number;
       readonly waitMs: number | undefined;
     }
-  /** Somebody else made this attempt, too, and wrote it first. */
+  /** Another run of the same attempt was written first. */
   | { readonly kind: "came_second" };
 
 export type AttemptToMake = {
-  /** 1 for the first. */
+  /** From 1. */
   readonly number: number;
   readonly log: Log;
-  /** Of what asked for the attempt; undefined: where the event was ingested. */
+  /** The trace context of the request for this attempt. Default: that of the event's ingest. */
   readonly traceparent?: string | undefined;
-  /** No workflow carries the delivery yet. */
+  /** The delivery has no workflow yet. Default: false. */
   readonly awaitsWorkflow?: boolean;
 };
 
-/** How fast a subscription is sent to: what its owner chose, or the default. */
+/** Returns the subscription's rate and concurrency. The rate has no default. */
 export function paceOf({ concurrencyDefault }: AttemptDeps, { subscription }: AttemptContext): Pace {
   return { rate: subscription.rate, concurrency: subscription.concurrency ?? concurrencyDefault };
 }
 
-/** Makes an attempt that is due: POST, classify, write. As a span of its own, in the tree of its event's ingest. */
+/**
+ * Runs a due attempt in a span of its own: sends the POST, classifies the response and writes the attempt.
+ */
 export async function makeAttempt(
   deps: AttemptDeps,
   context: AttemptContext,
@@ -143,7 +145,7 @@ async function postAndRecord(
     targetUrl: withoutQuery(subscription.targetUrl),
     retryAfterMs: retryAfterMs ?? null,
   };
-  // The receiver has answered: asking it again because our database blinked would be our fault.
+  // The receiver has already answered: a short failure of the database must not cause a second request.
   const { kind: recorded, nextAttemptAt } = await patiently(() =>
     deps.ledger.record({
       deliveryId: delivery.id,
@@ -187,7 +189,7 @@ async function postAndRecord(
   };
 }
 
-/** Sends the request, as a span of its own that the receiver may go on from. */
+/** Sends the request in a span of its own, whose trace context the receiver gets. */
 async function post(
   { egress, tracer = noTracer }: AttemptDeps,
   { subscription }: AttemptContext,
@@ -223,11 +225,11 @@ async function post(
 function endedReason(state: TerminalState, number: number, isTest: boolean): string | null {
   switch (state) {
     case "exhausted":
-      return isTest ? "a test is tried once" : `all ${number} attempts of the schedule failed`;
+      return isTest ? "a test event gets only one attempt" : `all ${number} attempts of the schedule failed`;
     case "cancelled":
       return "the receiver answered 410, which ends the subscription";
     case "blocked":
-      return "the target may not be called";
+      return "deliveries may not reach the target's address";
     case "succeeded":
       return null;
   }

@@ -1,23 +1,23 @@
 import { expect, test, vi } from "vitest";
 import { patiently } from "./patiently.ts";
 
-test("an operation that fails is tried again, until it succeeds", async () => {
+test("a failing operation is retried until it succeeds", async () => {
   const operation = vi
     .fn<() => Promise<string>>()
-    .mockRejectedValueOnce(new Error("away"))
+    .mockRejectedValueOnce(new Error("unavailable"))
     .mockResolvedValue("done");
   expect(await patiently(operation)).toBe("done");
   expect(operation).toHaveBeenCalledTimes(2);
 });
 
-test("tries that take long themselves are fewer: none begins once the time is over", async () => {
+test("slow tries are fewer: none begins after the time limit", async () => {
   let now = 0;
   vi.spyOn(performance, "now").mockImplementation(() => now);
   const operation = vi.fn(async () => {
-    // A silent database's statement, until it is found to be away.
+    // The deadline of a statement to a database that does not respond.
     now += 20_000;
-    throw new Error("away");
+    throw new Error("unavailable");
   });
-  await expect(patiently(operation)).rejects.toThrow("away");
+  await expect(patiently(operation)).rejects.toThrow("unavailable");
   expect(operation).toHaveBeenCalledTimes(2);
 });

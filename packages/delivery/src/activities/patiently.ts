@@ -1,20 +1,21 @@
 import { setTimeout as sleep } from "node:timers/promises";
 
 /**
- * The pauses between tries, in milliseconds: 25 s in all, longer than a database's failover commonly takes.
+ * The pauses between tries, in milliseconds. Their total, 25 s, is longer than a typical failover of a
+ * database.
  */
 const PAUSES_MS = [100, 400, 1_500, 3_000, 5_000, 7_000, 8_000];
 /**
- * No try begins later than this, in milliseconds. It matters where a try takes long itself, since only a
- * deadline tells that a silent database is away. The activity's timeout allows for as much.
+ * No try begins later than this, in milliseconds after the first. The limit matters if the tries themselves
+ * take long: only a deadline detects a database that does not respond. The activity's timeout allows for it.
  */
 const BEGUN_WITHIN_MS = 30_000;
 
 /**
- * Tries an operation on our own database again while it fails: for 30 s at most, and as long as the last try
- * takes.
+ * Retries an operation on Posthaste's own database until it succeeds, for at most 30 s plus the duration of
+ * the last try.
  *
- * @throws the last error, when patience is over
+ * @throws the error of the last try
  */
 export async function patiently<T>(operation: () => Promise<T>): Promise<T> {
   const endAt = performance.now() + BEGUN_WITHIN_MS;

@@ -4,13 +4,13 @@ import type { RecoverInput, RecoverStep } from "../names.ts";
 import { fault } from "./failures.ts";
 import type { AttemptDeps } from "./make-attempt.ts";
 
-/** Deliveries made, or events looked at, in one transaction at most. */
+/** Deliveries created or events examined in one transaction, at most. */
 const STEP_MAX = 500;
 
 /**
- * Makes a recovery's next step.
+ * Runs the next step of a recovery or replay.
  *
- * @throws ApplicationFailure, retried for ever
+ * @throws ApplicationFailure, which Temporal retries without limit
  */
 export async function recoverStep(
   { store, log, now, observer }: Pick<AttemptDeps, "store" | "log" | "now" | "observer">,
@@ -18,8 +18,7 @@ export async function recoverStep(
 ): Promise<RecoverStep> {
   try {
     const recovery = await advanceRecovery(store, { id: recoveryId, limit: STEP_MAX, now: await now() });
-    if (recovery === undefined)
-      return { state: "cancelled", waitMs: 0, summary: "there is no such recovery" };
+    if (recovery === undefined) return { state: "cancelled", waitMs: 0, summary: "recovery not found" };
     if (recovery.madeNow > 0) observer?.recovered();
     const summary = summaryOf(recovery);
     log.info("recovery.advanced", { recoveryId, state: recovery.state, summary });
@@ -33,7 +32,7 @@ export async function recoverStep(
 }
 
 function summaryOf({ kind, state, made, examined, leftOut, isDryRun }: Recovery): string {
-  const what = kind === "recover" ? "failed deliveries" : "events";
-  const did = isDryRun ? "would be sent" : "sent again";
-  return `${state}: of ${examined} ${what}, ${made} ${did}, ${leftOut} left out`;
+  const [items, verb] = kind === "recover" ? ["failed deliveries", "recover"] : ["events", "replay"];
+  const done = isDryRun ? `would ${verb}` : `${verb}ed`;
+  return `${state}: examined ${examined} ${items}, ${done} ${made}, skipped ${leftOut}`;
 }

@@ -6,7 +6,7 @@ const answer = (body: string, header = "") => ({
   responseBody: Buffer.from(body),
 });
 
-test("a credential that the receiver shows is taken out, plain and as Basic", () => {
+test("a credential in a response is redacted, in plain text and as Basic", () => {
   const basic = Buffer.from("hüsh:1").toString("base64");
   const { responseHeaders, responseBody } = redact(
     answer(`{"authorization":"Basic ${basic}","was":"hüsh:1, hüsh:1"}`, `Basic ${basic}`),
@@ -18,7 +18,7 @@ test("a credential that the receiver shows is taken out, plain and as Basic", ()
   expect(responseHeaders).toEqual([["x-echo", "Basic [redacted]"]]);
 });
 
-test("everything else is left as it is, byte for byte", () => {
+test("everything else stays unchanged, byte for byte", () => {
   const bytes = Buffer.from([0, 255, 10, 195, 40, 128]);
   const result = { responseHeaders: [] as [string, string][], responseBody: bytes };
   expect(Buffer.from(redact(result, { credential: "hush", headers: {} }).responseBody).equals(bytes)).toBe(
@@ -27,7 +27,7 @@ test("everything else is left as it is, byte for byte", () => {
   expect(redact(result, { credential: null, headers: { "x-short": "1" } })).toBe(result);
 });
 
-test("so is a header of the owner's own, where it may be a secret", () => {
+test("a custom header's value in a response is redacted if it is long enough to be a secret", () => {
   const { responseBody } = redact(answer('{"x-api-key":"0123456789","n":1}'), {
     credential: null,
     headers: { "x-api-key": "0123456789", "x-version": "1" },
@@ -35,7 +35,7 @@ test("so is a header of the owner's own, where it may be a secret", () => {
   expect(Buffer.from(responseBody).toString()).toBe('{"x-api-key":"[redacted]","n":1}');
 });
 
-test("of what was sent, the credential and what its owner's headers hold are not shown", () => {
+test("the shown request headers hide the credential and the custom headers' values", () => {
   const sent = { "x-api-key": "0", authorization: "Basic x", "webhook-id": "evt_1", accept: "*/*" };
   expect(shownHeaders(sent, { headers: { "x-api-key": "0" } })).toEqual([
     ["x-api-key", "[redacted]"],

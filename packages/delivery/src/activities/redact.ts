@@ -3,12 +3,15 @@ import type { AttemptContext } from "@posthaste/store";
 
 const REDACTED = "[redacted]";
 
-/** A shorter value is no secret that is worth the name, and would tear holes into what the log shows. */
+/**
+ * The shortest header value to redact. A shorter value is hardly a secret, and could match unrelated text.
+ */
 const SECRET_CHARS_MIN = 8;
 
 /**
- * Takes what was sent to a receiver as a secret (its credential, its owner's headers) out of its answer: a receiver that
- * shows what it was sent would otherwise put it into the attempt log, in plain text and for every reader of deliveries.
+ * Removes the subscription's secrets (its credential and its custom headers) from a response. Without this, a
+ * receiver that echoes the request would put them into the attempt log, which everyone with access to
+ * deliveries can read.
  */
 export function redact<R extends Pick<PostResult, "responseHeaders" | "responseBody">>(
   result: R,
@@ -24,12 +27,14 @@ export function redact<R extends Pick<PostResult, "responseHeaders" | "responseB
   return {
     ...result,
     responseHeaders: result.responseHeaders.map(([name, value]) => [name, clean(value)]),
-    // Bytes as latin1, so that any body goes through unchanged.
+    // latin1 maps every byte to one character and back, so any body survives unchanged.
     responseBody: Buffer.from(clean(Buffer.from(result.responseBody).toString("latin1")), "latin1"),
   };
 }
 
-/** What was sent, without what is a secret in it: the credential, and whatever its owner's headers hold. */
+/**
+ * Returns the headers of a request for the attempt log, with the credential and all custom headers redacted.
+ */
 export function shownHeaders(
   sent: Readonly<Record<string, string>>,
   { headers }: Pick<AttemptContext["subscription"], "headers">,

@@ -4,7 +4,7 @@ import { fault } from "./failures.ts";
 import type { AttemptDeps } from "./make-attempt.ts";
 
 const DAY_MS = 86_400_000;
-/** Kept for a quarter of a year, a month and a week; changes for as long as a follower may be away over a weekend. */
+/** The default ages. Changes are kept for three days, so that a follower may be down over a weekend. */
 export const RETENTION_AGES: RetentionAges = {
   events: 90 * DAY_MS,
   attempts: 30 * DAY_MS,
@@ -12,13 +12,16 @@ export const RETENTION_AGES: RetentionAges = {
   changes: 3 * DAY_MS,
 };
 
-/** How many transactions one activity makes: an activity costs Temporal as much as a hundred small deletions cost the database. */
+/**
+ * The number of transactions in one activity. An activity costs Temporal as much as 100 small deletions cost
+ * the database.
+ */
 const TRANSACTIONS_AT_ONCE = 20;
 
 /**
- * Deletes some of what is too old.
+ * Deletes some of the rows that have reached their age.
  *
- * @throws ApplicationFailure, retried for as long as the run may last
+ * @throws ApplicationFailure, which Temporal retries until the run's time limit
  */
 export async function retainStep(
   { store, log, now, observer }: Pick<AttemptDeps, "store" | "log" | "now" | "observer">,
@@ -30,7 +33,7 @@ export async function retainStep(
     let cursor: string | undefined = from;
     let deleted = 0;
     const olderThan = (await now()) - ages[kind];
-    for (let made = 0; made < TRANSACTIONS_AT_ONCE && cursor !== undefined; made++) {
+    for (let count = 0; count < TRANSACTIONS_AT_ONCE && cursor !== undefined; count++) {
       const step = await retain(store, { kind, before: olderThan, cursor });
       deleted += step.deleted;
       cursor = step.cursor;
@@ -40,7 +43,7 @@ export async function retainStep(
       observer?.deleted(kind, deleted);
     }
     const total = { ...before, [kind]: (before?.[kind] ?? 0) + deleted };
-    const summary = `deleted for their age: ${RETENTION_KINDS.map((name) => `${total[name] ?? 0} ${name}`).join(", ")}`;
+    const summary = `deleted by retention: ${RETENTION_KINDS.map((name) => `${total[name] ?? 0} ${name}`).join(", ")}`;
     if (cursor !== undefined) return { next: { kind, cursor, deleted: total }, summary };
     const following = RETENTION_KINDS[RETENTION_KINDS.indexOf(kind) + 1];
     return following === undefined

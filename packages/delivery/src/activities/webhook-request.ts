@@ -1,23 +1,23 @@
 import { createSigner, type Signer, type WebhookToSign } from "@posthaste/signature";
 import type { AttemptContext } from "@posthaste/store";
 
-/** Sent as `user-agent`; a test holds it against the package's version. */
+/** The `user-agent` header. A test compares it with the package's version. */
 export const USER_AGENT = "Posthaste/0.1.0";
 
-/** Subscriptions whose keys are kept ready to sign: those that are sent to again and again are few. */
+/** The number of cached signers, one per subscription. Few subscriptions get most of the deliveries. */
 const SIGNERS_MAX = 500;
 
 const ARRAY_OPEN = Buffer.from("[");
 const ARRAY_CLOSE = Buffer.from("]");
 
-/** The body: a JSON array with exactly one item, the snapshot byte for byte as it was ingested. */
+/** Returns the request body: a JSON array with exactly one item, the snapshot byte for byte as ingested. */
 export function webhookBody(data: Uint8Array): Uint8Array {
   return Buffer.concat([ARRAY_OPEN, data, ARRAY_CLOSE]);
 }
 
 /**
- * The headers of one attempt, by Standard Webhooks: every live key signs. `webhook-id` is the event's id, the same on
- * every attempt, so receivers can drop repetitions by it.
+ * Returns the headers of one attempt, as Standard Webhooks defines them: every live key signs. `webhook-id`
+ * is the id of the event and the same for every attempt, so receivers can use it to drop duplicates.
  */
 export async function webhookHeaders(
   context: AttemptContext,
@@ -29,7 +29,7 @@ export async function webhookHeaders(
   const { delivery, event, subscription } = context;
   const timestamp = Math.floor(nowMs / 1000);
   const headers: Record<string, string> = {
-    // First, so that nothing of ours is replaced, whatever they are called.
+    // First, so that no custom header can replace a header of Posthaste.
     ...subscription.headers,
     "content-type": "application/json",
     accept: "*/*",
@@ -49,7 +49,10 @@ export async function webhookHeaders(
   return headers;
 }
 
-/** By the keys themselves, so that a rotated key is never used again; the one longest unused goes first. */
+/**
+ * Signers by their keys, so that a rotated key is never used again. In order of last use: the first is
+ * evicted.
+ */
 const signers = new Map<string, Promise<Signer>>();
 
 async function signed(webhook: WebhookToSign, keys: readonly string[]): Promise<string> {

@@ -5,14 +5,17 @@ import { loadClientConnectConfig } from "@temporalio/envconfig";
 export type TemporalOptions = ReturnType<typeof loadClientConnectConfig>;
 
 /**
- * Reads Temporal's own variables and profile file (`TEMPORAL_ADDRESS`, `TEMPORAL_NAMESPACE`, `TEMPORAL_API_KEY`,
- * `TEMPORAL_TLS…`, `TEMPORAL_PROFILE`), so that what works for Temporal's CLI works here.
+ * Reads the environment variables and the profile file of Temporal's CLI: `TEMPORAL_ADDRESS`,
+ * `TEMPORAL_NAMESPACE`, `TEMPORAL_API_KEY`, `TEMPORAL_TLS…`, `TEMPORAL_PROFILE`.
  */
 export function temporalOptions(): TemporalOptions {
   return loadClientConnectConfig();
 }
 
-/** A client that connects at its first call: the API starts and ingests while Temporal is away. */
+/**
+ * Returns a client that connects on its first call, so that the API can start and ingest while Temporal is
+ * down.
+ */
 export function connectTemporal(options: TemporalOptions): Client {
   const connection = Connection.lazy(options.connectionOptions ?? {});
   return new Client({

@@ -3,7 +3,7 @@ import type { Client } from "@temporalio/client";
 import { ERASE_WORKFLOW, type EraseInput, erasureWorkflowIdOf, TASK_QUEUE } from "../names.ts";
 import { bounded } from "./bounded.ts";
 
-/** Starts the workflow of an erasure; where it runs, that one is used. */
+/** Starts the workflow of an erasure, unless it is already running. */
 export async function startErasure(client: Client, id: ErasureId): Promise<void> {
   const options = {
     workflowId: erasureWorkflowIdOf(id),
@@ -11,7 +11,7 @@ export async function startErasure(client: Client, id: ErasureId): Promise<void>
     args: [{ erasureId: id } satisfies EraseInput],
     workflowIdConflictPolicy: "USE_EXISTING" as const,
     workflowIdReusePolicy: "ALLOW_DUPLICATE" as const,
-    staticSummary: "somebody's data is erased",
+    staticSummary: "erases personal data",
   };
   await bounded(client, () => client.workflow.start(ERASE_WORKFLOW, options));
 }

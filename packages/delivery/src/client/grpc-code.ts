@@ -1,8 +1,11 @@
 import { isGrpcServiceError } from "@temporalio/client";
 
-/** The gRPC status codes that are told apart here. */
+/** The gRPC status codes that this package distinguishes. */
 export const GRPC = {
-  /** Beside `DEADLINE_EXCEEDED`, what a call on a worker's own connection ends with when its time is over. */
+  /**
+   * On a worker's connection, a call past its deadline may fail with this code instead of
+   * `DEADLINE_EXCEEDED`.
+   */
   CANCELLED: 1,
   INVALID_ARGUMENT: 3,
   DEADLINE_EXCEEDED: 4,
@@ -13,18 +16,18 @@ export const GRPC = {
 } as const;
 
 /**
- * How many causes are looked through. Temporal's client wraps once; a chain that leads back to itself must
- * end.
+ * The number of causes to examine. Temporal's client wraps an error once; the limit ends a circular chain of
+ * causes.
  */
 const CAUSES_MAX = 5;
 
 /**
- * The gRPC status that a call to Temporal failed with. Raw services (`workflowService`, `operatorService`)
- * throw it as it is; the calls of `client.workflow` and `client.schedule` throw an error of the SDK's that
- * has it as its cause.
+ * Returns the gRPC status code of a failed call to Temporal. Raw services (`workflowService`,
+ * `operatorService`) throw the gRPC error itself; `client.workflow` and `client.schedule` throw an SDK error
+ * whose cause is the gRPC error.
  *
- * @returns undefined where the error is not a server's, or is one for which the SDK has a class:
- *   `WorkflowNotFoundError`, `NamespaceNotFoundError`, `ScheduleAlreadyRunning` have no code
+ * @returns undefined if the error does not come from a server, or if the SDK has its own class for it, such
+ *   as `WorkflowNotFoundError`, `NamespaceNotFoundError` or `ScheduleAlreadyRunning`
  */
 export function grpcCodeOf(error: unknown): number | undefined {
   let current = error;

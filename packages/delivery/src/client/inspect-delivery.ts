@@ -4,17 +4,21 @@ import { ATTEMPT_ACTIVITY, workflowIdOf } from "../names.ts";
 import { bounded } from "./bounded.ts";
 import { RETRY_NOW_REASON } from "./retry-now.ts";
 
-/** What Temporal knows of a delivery, as far as the reconciler has to tell cases apart. */
+/** The state of a delivery's workflow, as far as the reconciler must distinguish it. */
 export type Standing =
-  /** No workflow, or it closed in a way that no operator chose. */
+  /** There is no workflow, or it closed without an operator's action. */
   | { readonly kind: "gone" }
-  /** An operator terminated or cancelled it. */
+  /** An operator terminated or cancelled the workflow. */
   | { readonly kind: "ended_by_hand" }
-  /** Its activity is paused: by a "retry now" that crashed between its two calls, or by an operator. */
+  /** The activity is paused, either by an operator or by a "retry now" that crashed between its two calls. */
   | { readonly kind: "paused"; readonly by: "retry_now" | "operator" }
-  /** It runs; where its activity waits, until when. */
+  /**
+   * The workflow is running. `nextAttemptAt` is undefined unless the activity is waiting for its next
+   * attempt.
+   */
   | { readonly kind: "running"; readonly nextAttemptAt: number | undefined };
 
+/** Returns the state of a delivery's workflow, from Temporal. */
 export async function inspectDelivery(client: Client, deliveryId: DeliveryId): Promise<Standing> {
   let description: Awaited<ReturnType<ReturnType<Client["workflow"]["getHandle"]>["describe"]>>;
   try {

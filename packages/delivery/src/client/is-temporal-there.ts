@@ -1,8 +1,9 @@
 import type { Client } from "@temporalio/client";
 
-/** Probes ask every few seconds; a server that takes longer is as good as away. */
+/** A server that takes longer counts as unreachable: probes call every few seconds. */
 const ANSWER_WITHIN_MS = 1_000;
 
+/** Returns whether Temporal answers within a second. */
 export async function isTemporalThere(client: Client): Promise<boolean> {
   return await client
     .withDeadline(Date.now() + ANSWER_WITHIN_MS, () => client.workflowService.getSystemInfo({}))

@@ -9,7 +9,7 @@ import {
 } from "../names.ts";
 import { bounded } from "./bounded.ts";
 
-/** Starts the workflow of a recovery; where it runs, that one is used. */
+/** Starts the workflow of a recovery or replay, unless it is already running. */
 export async function startRecovery(
   client: Client,
   { id, kind }: { id: RecoveryId; kind: string },
@@ -20,16 +20,18 @@ export async function startRecovery(
     args: [{ recoveryId: id } satisfies RecoverInput],
     workflowIdConflictPolicy: "USE_EXISTING" as const,
     workflowIdReusePolicy: "ALLOW_DUPLICATE" as const,
-    staticSummary: kind === "recover" ? "failed deliveries are sent again" : "events are replayed",
+    staticSummary: kind === "recover" ? "recovers failed deliveries" : "replays events",
   };
   await bounded(client, () => client.workflow.start(RECOVER_WORKFLOW, options));
 }
 
-/** Wakes a recovery up that was paused; without this it would look for itself after a while. */
+/**
+ * Tells the workflow of a paused recovery to check its row now. Without the signal, it checks every minute.
+ */
 export async function signalRecovery(client: Client, id: RecoveryId): Promise<void> {
   const handle = client.workflow.getHandle(recoveryWorkflowIdOf(id));
   await bounded(client, () => handle.signal(RECOVERY_CHANGED_SIGNAL)).catch((error: unknown) => {
-    // Not started yet: it will see for itself.
+    // The workflow has not started yet; it will read the row when it does.
     if (!(error instanceof WorkflowNotFoundError)) throw error;
   });
 }

@@ -2,16 +2,17 @@ import { type Client, ScheduleAlreadyRunning, ScheduleOverlapPolicy } from "@tem
 import { RETAIN_WORKFLOW, RETENTION_SCHEDULE, type RetainInput, TASK_QUEUE } from "../names.ts";
 import { bounded } from "./bounded.ts";
 
-/** A run that was missed is not made up for: the next one deletes the same. */
+/** A missed run is not caught up: the next run deletes the same rows. */
 const CATCHUP_WINDOW_MS = 60_000;
 
 /**
- * Has Temporal start the retention every so often. Every worker says so at its start, and the last one's
- * interval holds; later each only makes up for a schedule that is gone, and leaves one that is there as its
- * operators want it.
+ * Creates the Temporal schedule that starts retention. Every worker calls this at its start, so the interval
+ * of the last worker to start applies. Later, workers only recreate a missing schedule, and do not overwrite
+ * an operator's changes.
  *
- * @param ifThere what becomes of a schedule that is there. Default: `update`, it gets this interval
- * @throws where Temporal is away
+ * @param everyMs the interval between runs
+ * @param ifThere whether to update an existing schedule to this interval. Default: `update`
+ * @throws if Temporal is unreachable
  */
 export async function scheduleRetention(
   client: Client,

@@ -4,10 +4,10 @@ import { ATTEMPT_ACTIVITY, workflowIdOf } from "../names.ts";
 import { bounded } from "./bounded.ts";
 import { GRPC, grpcCodeOf } from "./grpc-code.ts";
 
-/** Marks a pause as a step of "retry now", so that the reconciler knows which pauses it may undo. */
+/** The reason of a pause by "retry now", which tells the reconciler that it may undo the pause. */
 export const RETRY_NOW_REASON = "posthaste: retry now";
 
-/** There is nothing to pause: no such workflow or activity, or not in a state to be paused. */
+/** The codes of a pause that failed because the workflow or activity does not exist or cannot be paused. */
 const NOTHING_TO_PAUSE: ReadonlySet<number | undefined> = new Set([
   GRPC.INVALID_ARGUMENT,
   GRPC.NOT_FOUND,
@@ -15,12 +15,13 @@ const NOTHING_TO_PAUSE: ReadonlySet<number | undefined> = new Set([
 ]);
 
 /**
- * Makes a waiting activity's next attempt due now: pause, then unpause. That keeps the attempt count and so the
- * schedule; `resetActivity` would restart it. Once the caller has written `next_attempt_at = now`, a crash anywhere
- * in here is harmless, for the reconciler compares the row with Temporal and does it again.
+ * Makes the next attempt of a waiting activity due now, by pausing and unpausing the activity. This keeps the
+ * attempt number and therefore the schedule; `resetActivity` would restart them. The caller must write
+ * `next_attempt_at = now` first: after a crash in this function, the reconciler compares that row with
+ * Temporal and repeats the operation.
  *
- * @returns false where no activity was there to be paused: the workflow is gone, or between two runs of its activity
- *   after a fault of ours, and the row will be gone by
+ * @returns false if there was no activity to pause: the workflow does not exist, or it is between two runs of
+ *   its activity after a fault. In the latter case, the next run takes its time from the row
  */
 export async function retryNow(client: Client, deliveryId: DeliveryId): Promise<boolean> {
   try {
@@ -34,7 +35,7 @@ export async function retryNow(client: Client, deliveryId: DeliveryId): Promise<
   return true;
 }
 
-/** The second half of {@link retryNow}: the attempt is made at once. */
+/** Unpauses the activity, which starts its next attempt at once: the second half of {@link retryNow}. */
 export async function unpause(client: Client, deliveryId: DeliveryId): Promise<void> {
   await bounded(client, () => client.workflowService.unpauseActivity(target(client, deliveryId)));
 }

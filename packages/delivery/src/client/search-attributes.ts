@@ -3,7 +3,10 @@ import { defineSearchAttributeKey, SearchAttributeType, TypedSearchAttributes } 
 import { bounded } from "./bounded.ts";
 import { GRPC, grpcCodeOf } from "./grpc-code.ts";
 
-/** What operators find a delivery by in Temporal's UI and CLI. Five of the ten keywords that SQL visibility has. */
+/**
+ * The search attributes by which operators find a delivery in Temporal's UI and CLI. They use five of the ten
+ * Keyword attributes that SQL visibility supports.
+ */
 const KEYS = {
   account: defineSearchAttributeKey("PosthasteAccount", SearchAttributeType.KEYWORD),
   subscription: defineSearchAttributeKey("PosthasteSubscription", SearchAttributeType.KEYWORD),
@@ -16,23 +19,23 @@ const INDEXED_KEYWORD = 2;
 
 export type Searchable = Readonly<Record<keyof typeof KEYS, string>>;
 
-/** Part of a start's options. */
+/** The part of a start's options that contains the search attributes. */
 type StartAttributes = { readonly typedSearchAttributes?: TypedSearchAttributes };
 
 /**
- * Gives workflows their search attributes as far as the server has them. Where they are missing, operators
- * lack their filters; no delivery waits for them.
+ * Starts workflows with search attributes if the server knows them, and without them otherwise. No delivery
+ * waits for search attributes; without them, operators only lack the filters.
  */
 export type Searchability = {
   /**
-   * Makes a start with the attributes, or without them where the server does not know them.
+   * Calls `start` with the attributes. If the server does not know them, calls it without them.
    *
-   * @throws what the start threw; where it was made both ways, what it threw without them
+   * @throws the error of the last call of `start`
    */
   start(values: Searchable, start: (attributes: StartAttributes) => Promise<unknown>): Promise<void>;
   /**
-   * Resolves when none of its own calls is under way. Were the connection closed before, the SDK's retry
-   * would throw.
+   * Resolves when none of its own calls is in flight. Wait for it before you close the connection: otherwise,
+   * a retry of the SDK would throw.
    */
   stop(): Promise<void>;
 };
@@ -40,31 +43,28 @@ export type Searchability = {
 export type SearchabilityOptions = {
   readonly now: () => number;
   /**
-   * A workflow was started without its attributes, and why. Called once for all that follow, until one was
-   * started with them again.
+   * Called when a workflow was started without its attributes, with the reason. Called again only after
+   * another workflow was started with them.
    */
   readonly onMissing: (why: unknown) => void;
 };
 
 /**
- * The least time between two looks at what is registered. A server takes some seconds to know a new
- * attribute, and many starts at once find out that it does not.
+ * The minimum time between two registrations. A server takes some seconds to accept a new attribute, and in
+ * the meantime it may refuse many starts at once.
  */
-const LOOK_AGAIN_MS = 10_000;
-/** The same where Temporal or the namespace was away: the look found nothing out. */
-const LOOK_AGAIN_AWAY_MS = 1_000;
+const PAUSE_MS = 10_000;
+/** The minimum time after a registration that failed because Temporal or the namespace was unreachable. */
+const PAUSE_UNREACHABLE_MS = 1_000;
 /**
- * The same where registering was refused. A cloud always does, and an operator may make the attributes at any
- * time.
+ * The minimum time after a refused registration. A managed Temporal service refuses all; an operator may
+ * create the attributes at any time.
  */
-const LOOK_AGAIN_REFUSED_MS = 60_000;
-/**
- * A server that refuses attributes so soon after they were registered does not know them yet; nobody is told
- * of that.
- */
-const NOTICED_WITHIN_MS = 60_000;
+const PAUSE_REFUSED_MS = 60_000;
+/** If the server refuses the attributes within this time of their registration, `onMissing` is not called. */
+const KNOWN_WITHIN_MS = 60_000;
 
-const AWAY: ReadonlySet<number | undefined> = new Set([
+const UNREACHABLE: ReadonlySet<number | undefined> = new Set([
   GRPC.CANCELLED,
   GRPC.DEADLINE_EXCEEDED,
   GRPC.NOT_FOUND,
@@ -72,55 +72,58 @@ const AWAY: ReadonlySet<number | undefined> = new Set([
 ]);
 
 /**
- * Registers the attributes at the first start, which waits for that, and again whenever the server turns out
- * not to know them: it has lost its data, or somebody removed one.
+ * Creates a {@link Searchability}. It registers the attributes on the first start, which waits for the
+ * registration, and again whenever the server refuses them, because it lost its data or because somebody
+ * removed an attribute.
  */
 export function createSearchability(client: Client, { now, onMissing }: SearchabilityOptions): Searchability {
   let isKnown = false;
   /**
-   * Looks begun so far. What a start finds out counts only where none began meanwhile: it is old otherwise.
+   * Registrations begun so far. A start's result is outdated if another registration began during the start.
    */
-  let looks = 0;
-  let lookAfter = 0;
-  let firstLook: Promise<void> | undefined;
-  let lastLook: Promise<void> | undefined;
+  let registrations = 0;
+  let registerAfter = 0;
+  let firstRegistration: Promise<void> | undefined;
+  let lastRegistration: Promise<void> | undefined;
   let why: unknown;
-  let isTold = false;
-  /** Set by registering; undefined again once a workflow was given the attributes. */
-  let noticedBy: number | undefined;
+  let isReported = false;
+  /**
+   * When the server should know the attributes: set by a registration, cleared by a start with attributes.
+   */
+  let knownBy: number | undefined;
 
-  const look = async () => {
-    let pauseMs = LOOK_AGAIN_MS;
+  const register = async () => {
+    let pauseMs = PAUSE_MS;
     try {
-      if ((await registerSearchAttributes(client)) > 0) noticedBy ??= now() + NOTICED_WITHIN_MS;
+      if ((await registerSearchAttributes(client)) > 0) knownBy ??= now() + KNOWN_WITHIN_MS;
       isKnown = true;
     } catch (error) {
       why = error;
-      pauseMs = AWAY.has(grpcCodeOf(error)) ? LOOK_AGAIN_AWAY_MS : LOOK_AGAIN_REFUSED_MS;
+      pauseMs = UNREACHABLE.has(grpcCodeOf(error)) ? PAUSE_UNREACHABLE_MS : PAUSE_REFUSED_MS;
     }
-    lookAfter = now() + pauseMs;
+    registerAfter = now() + pauseMs;
   };
-  const lookIfDue = () => {
-    if (isKnown || now() < lookAfter) return;
-    looks += 1;
-    lookAfter = Number.POSITIVE_INFINITY;
-    lastLook = look();
-    firstLook ??= lastLook;
+  const registerIfDue = () => {
+    if (isKnown || now() < registerAfter) return;
+    registrations += 1;
+    registerAfter = Number.POSITIVE_INFINITY;
+    lastRegistration = register();
+    firstRegistration ??= lastRegistration;
   };
 
   return {
     async start(values, start) {
-      lookIfDue();
-      // Later looks are not waited for: starts go on without the attributes.
-      await firstLook;
-      const begunAfter = looks;
+      registerIfDue();
+      // Starts wait only for the first registration. During later ones, they continue without the attributes.
+      await firstRegistration;
+      const begunAfter = registrations;
       let refusal: unknown;
       if (isKnown) {
         try {
           await start({ typedSearchAttributes: attributesOf(values) });
-          if (isKnown && looks === begunAfter) {
-            isTold = false;
-            noticedBy = undefined;
+          if (isKnown && registrations === begunAfter) {
+            isReported = false;
+            knownBy = undefined;
           }
           return;
         } catch (error) {
@@ -129,19 +132,19 @@ export function createSearchability(client: Client, { now, onMissing }: Searchab
         }
       }
       await start({});
-      if (looks !== begunAfter) return;
+      if (registrations !== begunAfter) return;
       if (refusal !== undefined) {
-        // Without them it was taken, so the attributes were what the server refused.
+        // The start succeeded without the attributes, so the attributes were the reason of the refusal.
         why = refusal;
         isKnown = false;
-        lookIfDue();
+        registerIfDue();
       }
-      if (isTold || (noticedBy !== undefined && now() < noticedBy)) return;
-      isTold = true;
+      if (isReported || (knownBy !== undefined && now() < knownBy)) return;
+      isReported = true;
       onMissing(why);
     },
     async stop() {
-      await lastLook;
+      await lastRegistration;
     },
   };
 }
@@ -152,10 +155,11 @@ function attributesOf(values: Searchable): TypedSearchAttributes {
 }
 
 /**
- * Registers what is missing with the namespace.
+ * Registers the missing attributes with the namespace.
  *
  * @returns how many attributes were missing
- * @throws where Temporal is away, or does not let this client (a cloud wants its own tool for it)
+ * @throws if Temporal is unreachable or refuses the registration (a managed service requires its own tool for
+ *   it)
  */
 async function registerSearchAttributes(client: Client): Promise<number> {
   const { namespace } = client.options;
@@ -168,7 +172,7 @@ async function registerSearchAttributes(client: Client): Promise<number> {
     searchAttributes: Object.fromEntries(missing.map((key) => [key.name, INDEXED_KEYWORD])),
   };
   await bounded(client, () => operatorService.addSearchAttributes(request)).catch((error: unknown) => {
-    // Another worker was first.
+    // Another worker has registered them at the same time.
     if (grpcCodeOf(error) !== GRPC.ALREADY_EXISTS) throw error;
   });
   return missing.length;

@@ -4,10 +4,10 @@ import { DELIVER_WORKFLOW, type DeliverInput, TASK_QUEUE, workflowIdOf } from ".
 import { bounded } from "./bounded.ts";
 import type { Searchability } from "./search-attributes.ts";
 
-/** Temporal takes summaries of up to 400 bytes; a host name has at most 253. */
+/** Temporal accepts summaries of up to 400 bytes; a host name has at most 253. */
 const SUMMARY_CHARS_MAX = 380;
 
-/** What a delivery's workflow shows of it to operators. */
+/** What a delivery's workflow needs, and shows to operators. */
 export type DeliveryToStart = {
   readonly deliveryId: DeliveryId;
   readonly accountId: AccountId;
@@ -15,27 +15,28 @@ export type DeliveryToStart = {
   readonly eventId: EventId;
   readonly eventType: string;
   readonly targetUrl: string;
-  /** See {@link DeliverInput}. */
+  /** See {@link DeliverInput}. Default: false. */
   readonly isFailing?: boolean;
-  /** Of the start. Default: none. */
+  /** The trace context of the start. Default: none. */
   readonly startTraceparent?: string | undefined;
 };
 
 export type StartOptions = {
-  /** Gives the workflow its search attributes. Default: it gets none. */
+  /** Adds the search attributes. Default: none are added. */
   readonly searchability?: Searchability;
   /**
-   * Have the server answer with the workflow's first task, for a worker on the client's own connection: it need not be
-   * polled for. Wants a client on a `NativeConnection`. Default: false.
+   * Requests an eager start: the server returns the workflow's first task directly to a worker on the same
+   * connection, which saves a poll. Requires a client on a `NativeConnection`. Default: false.
    */
   readonly isEager?: boolean;
 };
 
 /**
- * Starts the workflow of a delivery. Starting twice is harmless: a running one is used, and one started after the
- * first has closed finds by the row that nothing is to be done.
+ * Starts the workflow of a delivery. Starting twice is harmless: if the workflow is running, nothing happens;
+ * if it has closed, the new workflow reads the row and finds nothing to do.
  *
- * The subscription is its fairness key: a server that keeps to those lets none of them wait behind another's backlog.
+ * The subscription is the fairness key, so on a server with fairness, no subscription waits behind another's
+ * backlog.
  */
 export async function startDelivery(
   client: Client,

@@ -1,7 +1,7 @@
 import type { DeliveryId } from "@posthaste/domain";
 import { workflowIdOf } from "../names.ts";
 
-/** A delivery's page in Temporal's UI; empty where nobody says where that is. */
+/** Returns the URL of a delivery's page in Temporal's UI; empty if the UI's address is not configured. */
 export function workflowUrl(ui: URL | null, namespace: string, id: DeliveryId): string {
   if (ui === null) return "";
   const path = `namespaces/${encodeURIComponent(namespace)}/workflows/${encodeURIComponent(workflowIdOf(id))}`;

@@ -8,39 +8,47 @@ export type DeliveryWorkerOptions = {
   readonly namespace: string;
   readonly workflowBundle: WorkflowBundleOption;
   readonly deps: AttemptDeps;
-  /** First attempts under way at once in this process, and half as many retries; each may hold a socket and 15 s. Default: 200. */
+  /**
+   * First attempts in flight at once in this process; retries have half as many places in addition. Each may
+   * hold a socket for 15 s. Default: 200.
+   */
   readonly attemptsMax?: number;
   /**
-   * This code's version as a Temporal worker deployment, which operators make current when it may take over. Default: none,
-   * and any worker takes any workflow.
+   * The version of this code in Temporal's worker deployment. It gets work when an operator makes it current.
+   * Default: no versioning, so any worker takes any workflow.
    */
   readonly buildId?: string;
 };
 
 const ATTEMPTS_MAX = 200;
-/** Workflow tasks for what is not a first attempt: replays, recoveries, ends. */
+/** Additional workflow tasks that do not run a first attempt, such as those of retries and recoveries. */
 const BESIDE_ATTEMPTS = 50;
-/** What operators call the workers of all versions together. */
+/** The name of the worker deployment, which comprises the workers of all versions. */
 const DEPLOYMENT = "posthaste";
-/** Longer than the longest attempt (30 s) and the writing of its result, so that a stop cuts none off. */
+/**
+ * Longer than the longest attempt (30 s) and the write of its result, so that a shutdown interrupts no
+ * attempt.
+ */
 const SHUTDOWN_GRACE_MS = 40_000;
-/** Temporal's own limit on a shutdown, for a worker that hangs: a little later than the grace. */
+/** When Temporal's SDK gives up on a worker that hangs: a little later than the grace time. */
 const SHUTDOWN_FORCE_MS = 50_000;
 
-/** What polls Temporal for a process: first attempts and all workflows on one task queue, retries on another. */
+/**
+ * The Temporal workers of one process: workflows and first attempts on one task queue, retries on another.
+ */
 export type DeliveryWorker = {
-  /** Resolves when it was shut down and has finished what was under way. */
+  /** Polls Temporal. Resolves after a shutdown, when all work in flight is done. */
   run(): Promise<void>;
   shutdown(): void;
   isRunning(): boolean;
 };
 
-/** A client on the worker's own connection, whose starts may be eager. */
+/** Returns a client on the worker's connection, which eager starts require. */
 export function clientOn(connection: NativeConnection, namespace: string): Client {
   return new Client({ connection, namespace });
 }
 
-/** Makes what polls Temporal; nothing is polled before it is run. */
+/** Creates the workers, which do not poll before `run`. */
 export async function createDeliveryWorker(options: DeliveryWorkerOptions): Promise<DeliveryWorker> {
   const { attemptsMax = ATTEMPTS_MAX } = options;
   const shared = {
@@ -48,7 +56,8 @@ export async function createDeliveryWorker(options: DeliveryWorkerOptions): Prom
     namespace: options.namespace,
     activities: createActivities(options.deps),
     ...versioned(options.buildId),
-    // Heartbeats are throttled to 80 % of their timeout by default, too near to it on a busy machine.
+    // By default, heartbeats are throttled to 80 % of their timeout, which is too close to it on a busy
+    // machine.
     maxHeartbeatThrottleInterval: "1s",
     shutdownGraceTime: SHUTDOWN_GRACE_MS,
     shutdownForceTime: SHUTDOWN_FORCE_MS,
@@ -58,13 +67,13 @@ export async function createDeliveryWorker(options: DeliveryWorkerOptions): Prom
       ...shared,
       taskQueue: TASK_QUEUE,
       workflowBundle: options.workflowBundle,
-      // First attempts are local activities, and each holds its workflow's task meanwhile.
+      // First attempts are local activities: each occupies a workflow task as well.
       maxConcurrentLocalActivityExecutions: attemptsMax,
       maxConcurrentWorkflowTaskExecutions: attemptsMax + BESIDE_ATTEMPTS,
       maxConcurrentActivityTaskExecutions: attemptsMax,
-      // A task that waits for a worker that is gone is given to another after this; twice the time is the default.
+      // After this time, a task that waits for a stopped worker goes to another one. The default is 10 s.
       stickyQueueScheduleToStartTimeout: "5s",
-      // A cached workflow costs some 30 kB; one that is evicted costs a replay of a short history.
+      // A cached workflow takes about 30 kB; an evicted one costs the replay of a short history.
       maxCachedWorkflows: 1_000,
     }),
     await Worker.create({
@@ -78,9 +87,9 @@ export async function createDeliveryWorker(options: DeliveryWorkerOptions): Prom
   };
   return {
     async run() {
-      // Neither is of use without the other.
-      const ended = await Promise.allSettled(workers.map((worker) => worker.run().finally(shutdown)));
-      for (const one of ended) if (one.status === "rejected") throw one.reason;
+      // If one worker ends, the other shuts down: neither is useful alone.
+      const results = await Promise.allSettled(workers.map((worker) => worker.run().finally(shutdown)));
+      for (const result of results) if (result.status === "rejected") throw result.reason;
     },
     shutdown,
     isRunning: () => workers.every((worker) => worker.getState() === "RUNNING"),
@@ -93,7 +102,7 @@ function versioned(buildId: string | undefined) {
     workerDeploymentOptions: {
       useWorkerVersioning: true,
       version: { deploymentName: DEPLOYMENT, buildId },
-      // Deliveries live for days: they go on with the current version, which replays what earlier ones wrote.
+      // Deliveries live for days, so they move to the current version, which replays their earlier history.
       defaultVersioningBehavior: "AUTO_UPGRADE",
     },
   } as const;

@@ -3,8 +3,8 @@ import { fileURLToPath } from "node:url";
 import { bundleWorkflowCode, type WorkflowBundleOption } from "@temporalio/worker";
 
 /**
- * The workflows as one script for Temporal's sandbox: the file that the build made, or, when running from source,
- * bundled now (some seconds).
+ * Returns the workflows as one script for Temporal's sandbox: the build's bundle if there is one, or else,
+ * when run from source, a new bundle (which takes some seconds).
  */
 export async function workflowCode(): Promise<WorkflowBundleOption> {
   const built = fileURLToPath(new URL("../workflow-bundle.js", import.meta.url));
@@ -12,7 +12,11 @@ export async function workflowCode(): Promise<WorkflowBundleOption> {
   return await bundleWorkflows(fileURLToPath(new URL("../workflows/index.ts", import.meta.url)), ["source"]);
 }
 
-/** @param conditions further export conditions to resolve workspace packages by */
+/**
+ * Bundles the workflows.
+ *
+ * @param conditions additional export conditions for resolving workspace packages
+ */
 export async function bundleWorkflows(
   workflowsPath: string,
   conditions: readonly string[] = [],

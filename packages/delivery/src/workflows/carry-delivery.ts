@@ -20,27 +20,27 @@ import {
 } from "../names.ts";
 import { RETRY_POLICY } from "./retry-policy.ts";
 
-/** The longest attempt (30 s) and patience with the database while its result is written (30 s), doubled. */
+/** Twice the sum of the longest attempt (30 s) and the retries of its database write (30 s). */
 const START_TO_CLOSE_MS = 120_000;
-/** The activity beats every second. A worker that is gone is noticed after this. */
+/** How long it takes to detect that a worker has died. The activity sends a heartbeat every second. */
 const HEARTBEAT_TIMEOUT_MS = 5_000;
-/** The first pause after a fault of ours; it doubles with each further one. */
+/** The pause after the first fault. It doubles with each further fault. */
 const FAULT_PAUSE_MS = 1_000;
-/** The longest pause: a minute after an outage of ours, every delivery goes on. */
+/** The longest pause, and so the longest delay of a delivery after an outage of Posthaste. */
 const FAULT_PAUSE_MAX_MS = 60_000;
-/** An activity that ran for this long had recovered from the faults before it. */
+/** If an activity ran for this long before a fault, earlier faults no longer count. */
 const FAULTS_FORGOTTEN_AFTER_MS = 5 * 60_000;
 
 /**
- * The first attempt, within the workflow's own task. If it succeeds, the workflow is one task, which costs the server
- * half of what an activity of its own would.
+ * Runs the first attempt as a local activity, inside the workflow task. A workflow whose first attempt
+ * succeeds has only that one task, which costs the server half as much as a regular activity.
  */
 const inPlace = proxyLocalActivities<Activities>({
   startToCloseTimeout: START_TO_CLOSE_MS,
   retry: { maximumAttempts: 1 },
 }).attemptDelivery;
 
-/** A retry that waits is a pending activity, which operators see, pause and unpause. */
+/** Runs the retries as a regular activity, which operators can see, pause and unpause while it waits. */
 const retries = proxyActivities<Activities>({
   startToCloseTimeout: START_TO_CLOSE_MS,
   heartbeatTimeout: HEARTBEAT_TIMEOUT_MS,
@@ -49,21 +49,21 @@ const retries = proxyActivities<Activities>({
 }).attemptDelivery;
 
 /**
- * Carries one delivery to its end: makes the first attempt within its own task and, once that has failed, lets one
- * activity carry the rest.
+ * Carries one delivery to its end: runs the first attempt in its own task and, if that attempt fails, all
+ * retries in one activity.
  *
- * That activity replays the log, so that Temporal's attempt numbers are the log's. Its retry policy is the schedule and
- * nothing else: no timer here competes with it. This code adds that faults of ours (a database away, a worker killed,
- * a bug) cost the receiver none of its attempts. Such a failure is not retryable for the policy. It is caught here,
- * and after a short pause the activity runs again: it replays the log's attempts without a request, and waits for
- * what is left of the last wait.
+ * The activity replays the attempt log, so that Temporal's attempt numbers equal the log's. Its retry policy
+ * is the schedule; no timer of the workflow competes with it. The workflow adds one rule: a fault of
+ * Posthaste (the database is unreachable, a worker was killed, a bug) uses up no attempt. The policy does not
+ * retry a fault. The workflow catches it and, after a short pause, runs the activity again, which replays the
+ * logged attempts without a request and waits for the rest of the last wait.
  *
- * Not guaranteed: that an attempt cut off in the middle of its POST is not made again. Delivery is at least once.
+ * An attempt that is interrupted during its POST may be repeated: delivery is at least once.
  */
 export async function carryDelivery(input: DeliverInput): Promise<DeliverResult> {
   const again = () => continueAsNew<typeof carryDelivery>({ ...input, isFailing: true });
   let faults = 0;
-  // An endpoint that fails may hang: it waits with the retries, and not in a task that others need.
+  // A failing receiver may hang: its attempts run with the retries, where they block no workflow task.
   let attempt = input.isFailing === true ? retries : inPlace;
   for (;;) {
     const begunAt = Date.now();
@@ -74,7 +74,7 @@ export async function carryDelivery(input: DeliverInput): Promise<DeliverResult>
         attempt = retries;
         continue;
       }
-      // The row has the time of its turn; the replay waits for it.
+      // The row contains the time of the attempt's turn, until which the replay waits.
       if (hasType(error, NOT_YET)) {
         if (workflowInfo().continueAsNewSuggested) await again();
         continue;
@@ -99,13 +99,13 @@ function hasType(error: unknown, type: string): boolean {
   return cause instanceof ApplicationFailure && cause.type === type;
 }
 
-/** The activity's own words, without Temporal's "Activity task failed" around them. */
+/** Returns the activity's own failure, without Temporal's wrapper "Activity task failed". */
 function rootOf(error: unknown): unknown {
   const cause = causeOf(error);
   return cause instanceof ApplicationFailure ? cause : error;
 }
 
-/** A local activity's failure comes bare, another's within an `ActivityFailure`. */
+/** Unwraps the failure of a regular activity. The failure of a local activity is not wrapped. */
 function causeOf(error: unknown): unknown {
   return error instanceof ActivityFailure ? error.cause : error;
 }

@@ -2,16 +2,16 @@ import { continueAsNew, proxyActivities, setCurrentDetails, workflowInfo } from 
 import type { Activities } from "../activities/index.ts";
 import type { EraseInput } from "../names.ts";
 
-/** Some steps make one activity; this is for a database that is slow, or away. */
+/** An activity runs a few short transactions; the timeout allows for a slow or unreachable database. */
 const STEP_TIMEOUT_MS = 60_000;
 
 const { advanceErasure } = proxyActivities<Activities>({
   startToCloseTimeout: STEP_TIMEOUT_MS,
-  // For ever: what was promised to be erased is.
+  // Without a limit: an accepted erasure must be completed.
   retry: { initialInterval: 1_000, backoffCoefficient: 2, maximumInterval: 60_000 },
 });
 
-/** Carries an erasure to its end, step by step; where it is stands in its row. */
+/** Carries an erasure to its end, step by step. Its row contains its progress. */
 export async function erase(input: EraseInput): Promise<string> {
   for (;;) {
     const { isOver, summary } = await advanceErasure(input);

@@ -11,20 +11,21 @@ import {
 import type { Activities } from "../activities/index.ts";
 import { RECOVERY_CHANGED_SIGNAL, type RecoverInput } from "../names.ts";
 
-/** One step is one transaction; this is for a database that is slow, or away. */
+/** A step is one transaction; the timeout allows for a slow or unreachable database. */
 const STEP_TIMEOUT_MS = 60_000;
-/** A paused recovery looks for itself whether it is to go on, should the signal be lost. */
-const LOOK_EVERY_MS = 60_000;
+/** How often a paused recovery checks its row, in case the signal is lost. */
+const CHECK_EVERY_MS = 60_000;
 
 const { advanceRecovery } = proxyActivities<Activities>({
   startToCloseTimeout: STEP_TIMEOUT_MS,
-  // For ever: what fails here is ours to mend, and every step goes on where the one before was written.
+  // Without a limit: only a fault can fail a step, and each step continues where the last committed step
+  // ended.
   retry: { initialInterval: 1_000, backoffCoefficient: 2, maximumInterval: 60_000 },
 });
 
 /**
- * Carries a recovery or a replay to its end, step by step. Where it stands is in its row, which each step moves in the
- * same transaction as the deliveries it makes; this workflow is what keeps it moving, at its rate.
+ * Carries a recovery or replay to its end, step by step and at its rate. Its row contains its progress: each
+ * step updates the row in the same transaction in which it creates deliveries.
  */
 export async function recover(input: RecoverInput): Promise<string> {
   let changed = false;
@@ -36,7 +37,7 @@ export async function recover(input: RecoverInput): Promise<string> {
     const { state, waitMs, summary } = await advanceRecovery(input);
     setCurrentDetails(summary);
     if (state === "completed" || state === "cancelled") return summary;
-    if (state === "paused") await condition(() => changed, LOOK_EVERY_MS);
+    if (state === "paused") await condition(() => changed, CHECK_EVERY_MS);
     else if (waitMs > 0) await sleep(waitMs);
     if (workflowInfo().continueAsNewSuggested) await continueAsNew<typeof recover>(input);
   }

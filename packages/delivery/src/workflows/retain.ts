@@ -2,9 +2,9 @@ import { continueAsNew, proxyActivities, setCurrentDetails, workflowInfo } from 
 import type { Activities } from "../activities/index.ts";
 import type { RetainInput } from "../names.ts";
 
-/** One step is a short transaction; this is for a database that is slow, or away. */
+/** An activity runs a few short transactions; the timeout allows for a slow or unreachable database. */
 const STEP_TIMEOUT_MS = 60_000;
-/** Then the schedule's next run takes over. */
+/** The time limit of a step with all its retries. After it, the schedule's next run takes over. */
 const RUN_TIMEOUT_MS = 6 * 3_600_000;
 
 const { retainStep } = proxyActivities<Activities>({
@@ -13,7 +13,9 @@ const { retainStep } = proxyActivities<Activities>({
   retry: { initialInterval: 1_000, backoffCoefficient: 2, maximumInterval: 60_000 },
 });
 
-/** Deletes what is too old, step by step, kind after kind. The activity decides what that is, and where it is. */
+/**
+ * Deletes rows that have reached their age, step by step and kind by kind. The activity keeps the position.
+ */
 export async function retain(input: RetainInput): Promise<string> {
   let at = input;
   for (;;) {

@@ -5,8 +5,9 @@ import { FAULT, NOT_YET } from "../names.ts";
 /**
  * The published schedule as Temporal's own retry policy.
  *
- * Faults of ours must not spend a receiver's attempts, so they are not retried here: the workflow catches them and
- * runs the activity again; and so it does where the subscription lets the attempt in later. `TemporalTimeout:` entries name timeouts of the server (supported since server 1.29; the
+ * It does not retry faults, because they must not use up the receiver's attempts, and it does not retry
+ * attempts that must wait for their turn. In both cases, the workflow runs the activity again. The
+ * `TemporalTimeout:` entries are timeouts that the server detects (supported since server 1.29; the
  * time-skipping test server ignores them).
  */
 export const RETRY_POLICY: RetryPolicy = {

@@ -6,7 +6,7 @@ import { EVENT_TYPES, OPERATIONAL_EVENT_TYPES } from "./index.ts";
 const ajv = addFormats.default(new Ajv2020({ strict: true, allowUnionTypes: true, allErrors: true }));
 
 describe("the built-in catalogue", () => {
-  test("holds the 24 known events, in alphabetical order", () => {
+  test("contains the 24 known event types, in alphabetical order", () => {
     const crud = (entity: string) => [`${entity}_created`, `${entity}_deleted`, `${entity}_updated`];
     const known = [
       ...["company", "contact", "invoice", "estimate", "project", "task", "timesheet"].flatMap(crud),
@@ -19,7 +19,7 @@ describe("the built-in catalogue", () => {
   });
 
   test.each([...EVENT_TYPES, ...OPERATIONAL_EVENT_TYPES].map((type) => [type.code, type] as const))(
-    "%s: its sample fits its schema, and a wrong one does not",
+    "the schema of %s accepts its sample and rejects an empty object",
     (_code, type) => {
       const validate = ajv.compile(type.schema);
       validate(type.sample);
@@ -47,13 +47,13 @@ describe("the built-in catalogue", () => {
       "TaskID Title ProjectIDFK SectionIDFK TaskStatusCode AssignedToUserIDFK DateDue PercentComplete isCompleteStatus Tags",
     ],
     ["project_created", "ProjectID Title CompanyIDFK ProjectStatusCode StartDate EndDate Notes isArchived"],
-  ])("%s has the fields that integrations know, to the letter", (code, fields) => {
+  ])("%s has exactly the fields that integrations rely on", (code, fields) => {
     const type = EVENT_TYPES.find((candidate) => candidate.code === code);
     expect(Object.keys(type?.sample ?? {})).toEqual(fields.split(" "));
     expect(Object.keys(type?.schema["properties"] ?? {})).toEqual(fields.split(" "));
   });
 
-  test("is data: it survives being written and read", () => {
+  test("survives a JSON round trip", () => {
     expect(JSON.parse(JSON.stringify(EVENT_TYPES))).toEqual(EVENT_TYPES);
   });
 });

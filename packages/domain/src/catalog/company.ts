@@ -2,21 +2,23 @@ import type { EventType } from "../event-type.ts";
 import { id, list, object, snapshotSchema, text, url } from "./snapshot-schema.ts";
 
 const schema = snapshotSchema("Company", ["CompanyID", "CompanyName"], {
-  CompanyID: id("The company's number."),
-  CompanyName: text("Its name."),
-  BillingAddress: text("Street and number of its billing address."),
-  BillingAddressCity: text("City of its billing address."),
-  BillingAddressState: text("State or region of its billing address."),
-  BillingAddressPostcode: text("Postcode of its billing address."),
-  BillingAddressCountry: text("Country of its billing address."),
-  CurrencyCode: text("The currency it is invoiced in (ISO 4217).", { pattern: "^[A-Z]{3}$" }),
-  TaxNumber: text("Its tax number."),
-  website: url("Its website."),
+  CompanyID: id("The company's ID."),
+  CompanyName: text("The company's name."),
+  BillingAddress: text("Billing address: street and number."),
+  BillingAddressCity: text("Billing address: city."),
+  BillingAddressState: text("Billing address: state or region."),
+  BillingAddressPostcode: text("Billing address: postcode."),
+  BillingAddressCountry: text("Billing address: country."),
+  CurrencyCode: text("The currency of the company's invoices (ISO 4217).", { pattern: "^[A-Z]{3}$" }),
+  TaxNumber: text("The company's tax number."),
+  website: url("The company's website."),
   Contacts: list(
-    "The people who work there.",
-    object("One of them.", { ContactID: id("The contact's number."), Email: text("Their e-mail address.") }, [
-      "ContactID",
-    ]),
+    "The company's contacts.",
+    object(
+      "A contact.",
+      { ContactID: id("The contact's ID."), Email: text("The contact's e-mail address.") },
+      ["ContactID"],
+    ),
   ),
 });
 

@@ -2,16 +2,16 @@ import type { EventType } from "../event-type.ts";
 import { id, reference, snapshotSchema, text } from "./snapshot-schema.ts";
 
 const schema = snapshotSchema("Contact", ["ContactID"], {
-  ContactID: id("The contact's number."),
-  CompanyIDFK: reference("The number of the company they work for."),
-  CompanyName: text("That company's name."),
-  Firstname: text("Their first name."),
-  Lastname: text("Their last name."),
-  Email: text("Their e-mail address.", { format: "email" }),
-  Phone: text("Their telephone number."),
-  Mobile: text("Their mobile number."),
-  PositionTitle: text("What they do there."),
-  TimeZone: text("Their time zone, by its IANA name."),
+  ContactID: id("The contact's ID."),
+  CompanyIDFK: reference("The ID of the company that the contact works for."),
+  CompanyName: text("The company's name."),
+  Firstname: text("The contact's first name."),
+  Lastname: text("The contact's last name."),
+  Email: text("The contact's e-mail address.", { format: "email" }),
+  Phone: text("The contact's telephone number."),
+  Mobile: text("The contact's mobile number."),
+  PositionTitle: text("The contact's position in the company."),
+  TimeZone: text("The contact's time zone, as an IANA name."),
 });
 
 const sample = {

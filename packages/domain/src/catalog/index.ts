@@ -7,7 +7,10 @@ import { TASK_EVENTS } from "./task.ts";
 import { TIMESHEET_EVENTS } from "./timesheet.ts";
 import { TRANSACTION_EVENTS } from "./transaction.ts";
 
-/** What platforms have to tell: the built-in event types (those made at run time are rows), as data, in alphabetical order of their codes. */
+/**
+ * The built-in event types that platforms ingest, in alphabetical order of their codes. Event types defined
+ * at run time are rows in the database.
+ */
 export const EVENT_TYPES: readonly EventType[] = [
   ...COMPANY_EVENTS,
   ...CONTACT_EVENTS,
@@ -17,12 +20,15 @@ export const EVENT_TYPES: readonly EventType[] = [
   ...TRANSACTION_EVENTS,
 ].sort((a, b) => (a.code < b.code ? -1 : 1));
 
-/** What Posthaste itself has to tell, in alphabetical order. */
+/** The event types that Posthaste itself raises, in alphabetical order of their codes. */
 export const OPERATIONAL_EVENT_TYPES: readonly EventType[] = OPERATIONAL_EVENTS;
 
 const OPERATIONAL: ReadonlySet<string> = new Set(OPERATIONAL_EVENT_TYPES.map((type) => type.code));
 
-/** Whether Posthaste itself raises events of this type: nobody ingests them, and `*` leaves them out. */
+/**
+ * Returns whether Posthaste itself raises events of this type. They cannot be ingested, and `*` does not
+ * match them.
+ */
 export function isOperational(code: string): boolean {
   return OPERATIONAL.has(code);
 }

@@ -2,24 +2,24 @@ import type { EventType } from "../event-type.ts";
 import { id, type Property, snapshotSchema, text, time, url } from "./snapshot-schema.ts";
 
 /*
- * What Posthaste itself has to tell an account. Raised by the platform alone, never part of `*`, and their own
- * deliveries raise none.
+ * The operational event types: what Posthaste reports to an account. Only Posthaste raises them, `*` does not
+ * match them, and their deliveries raise no operational events.
  */
 
-/** What is told of a subscription. */
+/** The snapshot of a subscription in an operational event. */
 export type SubscriptionSnapshot = {
   readonly SubscriptionID: number;
   /** Without its query. */
   readonly TargetURL: string;
   readonly State: string;
-  /** ISO 8601; null where it is not failing. */
+  /** ISO 8601; null if the subscription is not failing. */
   readonly FailingSince: string | null;
   /** Deliveries exhausted since the last success. */
   readonly ExhaustedDeliveries: number;
   readonly Reason: string;
 };
 
-/** What is told of a delivery. */
+/** The snapshot of a delivery in an operational event. */
 export type DeliverySnapshot = {
   readonly DeliveryID: string;
   readonly EventID: string;
@@ -33,16 +33,16 @@ export type DeliverySnapshot = {
 };
 
 const subscriptionProperties: Readonly<Record<string, Property>> = {
-  SubscriptionID: id("The subscription's number."),
-  TargetURL: url("Where it sends to, without the query."),
-  State: text("Its state after what happened."),
-  FailingSince: time("When it began to fail; null where it does not."),
+  SubscriptionID: id("The subscription's ID."),
+  TargetURL: url("The target URL, without the query."),
+  State: text("The subscription's state after the event."),
+  FailingSince: time("When the subscription began to fail; null if it is not failing."),
   ExhaustedDeliveries: {
     description: "Deliveries exhausted since the last success.",
     type: "integer",
     minimum: 0,
   },
-  Reason: text("Why, in words."),
+  Reason: text("The reason, in words."),
 };
 const subscriptionSchema = snapshotSchema(
   "Subscription",
@@ -59,15 +59,15 @@ const subscription: SubscriptionSnapshot = {
 };
 
 const deliverySchema = snapshotSchema("Delivery", ["DeliveryID", "EventID", "EventType", "SubscriptionID"], {
-  DeliveryID: text("The delivery's id."),
-  EventID: text("The id of the event it carried."),
-  EventType: text("That event's type."),
-  SubscriptionID: id("The number of the subscription it was for."),
-  TargetURL: url("Where it was sent to, without the query."),
-  Attempts: { description: "How many attempts were made.", type: "integer", minimum: 1 },
-  LastOutcome: text("What the last attempt came to."),
+  DeliveryID: text("The delivery's ID."),
+  EventID: text("The ID of the delivered event."),
+  EventType: text("The type of the delivered event."),
+  SubscriptionID: id("The ID of the delivery's subscription."),
+  TargetURL: url("The target URL, without the query."),
+  Attempts: { description: "The number of attempts.", type: "integer", minimum: 1 },
+  LastOutcome: text("The outcome of the last attempt."),
   LastStatus: {
-    description: "The status of the last answer; null where none came.",
+    description: "The HTTP status of the last attempt; null if the receiver sent no complete response.",
     type: ["integer", "null"],
   },
 });
@@ -75,7 +75,7 @@ const deliverySchema = snapshotSchema("Delivery", ["DeliveryID", "EventID", "Eve
 export const OPERATIONAL_EVENTS: readonly EventType[] = [
   {
     code: "delivery_exhausted",
-    description: "A delivery failed in every attempt and is given up.",
+    description: "A delivery failed on every attempt and will not be retried.",
     schema: deliverySchema,
     sample: {
       DeliveryID: "dlv_01jdh2m7v0q4x8r3n5t6w9y1zb",
@@ -91,14 +91,15 @@ export const OPERATIONAL_EVENTS: readonly EventType[] = [
   },
   {
     code: "subscription_disabled",
-    description: "A subscription kept failing and is disabled; its events are parked until it is resumed.",
+    description:
+      "A subscription kept failing and was disabled; its deliveries are parked until it is resumed.",
     schema: subscriptionSchema,
     sample: subscription,
     operational: true,
   },
   {
     code: "subscription_ended",
-    description: "A receiver answered 410, which ended its subscription.",
+    description: "A receiver answered 410, which ended the subscription.",
     schema: subscriptionSchema,
     sample: {
       ...subscription,
@@ -111,7 +112,7 @@ export const OPERATIONAL_EVENTS: readonly EventType[] = [
   },
   {
     code: "subscription_recovered",
-    description: "A subscription that had been failing delivered again.",
+    description: "A subscription that had been failing delivered successfully again.",
     schema: subscriptionSchema,
     sample: { ...subscription, State: "active", Reason: "a delivery succeeded" },
     operational: true,

@@ -2,14 +2,14 @@ import type { EventType } from "../event-type.ts";
 import { date, flag, id, reference, snapshotSchema, text } from "./snapshot-schema.ts";
 
 const schema = snapshotSchema("Project", ["ProjectID", "Title"], {
-  ProjectID: id("The project's number."),
-  Title: text("What it is called."),
-  CompanyIDFK: reference("The number of the company it is for."),
-  ProjectStatusCode: text("Where it stands, such as INPROGRESS or COMPLETED."),
-  StartDate: date("The day it begins."),
-  EndDate: date("The day it ends."),
+  ProjectID: id("The project's ID."),
+  Title: text("The project's title."),
+  CompanyIDFK: reference("The ID of the company that the project is for."),
+  ProjectStatusCode: text("The project's status, such as INPROGRESS or COMPLETED."),
+  StartDate: date("The project's first day."),
+  EndDate: date("The project's last day."),
   Notes: text("Notes."),
-  isArchived: flag("Whether it has been put away."),
+  isArchived: flag("Whether the project is archived."),
 });
 
 const sample = {

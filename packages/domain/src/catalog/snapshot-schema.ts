@@ -1,8 +1,8 @@
-/** How the built-in catalogue writes its schemas: short, in one way. */
+/** Builders for the schemas of the built-in catalogue. */
 
 export type Property = Readonly<Record<string, unknown>> & { readonly description: string };
 
-/** A property's value; null where it is not known. */
+/** Describes a string, or null if the value is not known. */
 export function text(description: string, rules: Readonly<Record<string, unknown>> = {}): Property {
   return { description, type: ["string", "null"], ...rules };
 }
@@ -39,7 +39,7 @@ export function object(
 }
 
 /**
- * A JSON Schema (2020-12) of a snapshot. Platforms may add fields, so unknown ones are allowed.
+ * Returns the JSON Schema (2020-12) of a snapshot. It allows unknown fields, since platforms may add some.
  */
 export function snapshotSchema(
   title: string,

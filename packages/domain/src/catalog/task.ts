@@ -2,21 +2,21 @@ import type { EventType } from "../event-type.ts";
 import { date, flag, id, list, reference, snapshotSchema, text } from "./snapshot-schema.ts";
 
 const schema = snapshotSchema("Task", ["TaskID", "Title"], {
-  TaskID: id("The task's number."),
-  Title: text("What is to be done."),
-  ProjectIDFK: reference("The number of the project it belongs to."),
-  SectionIDFK: reference("The number of the project's section it stands in."),
-  TaskStatusCode: text("Where it stands, such as NOTSTARTED or COMPLETED."),
-  AssignedToUserIDFK: text("The numbers of the users who do it, as text, separated by commas."),
-  DateDue: date("The day it is due."),
+  TaskID: id("The task's ID."),
+  Title: text("The task's title."),
+  ProjectIDFK: reference("The ID of the task's project."),
+  SectionIDFK: reference("The ID of the task's section in the project."),
+  TaskStatusCode: text("The task's status, such as NOTSTARTED or COMPLETED."),
+  AssignedToUserIDFK: text("The IDs of the assigned users, as a comma-separated string."),
+  DateDue: date("The due date."),
   PercentComplete: {
-    description: "How far it is, 0 to 100.",
+    description: "The progress, 0 to 100 per cent.",
     type: ["number", "null"],
     minimum: 0,
     maximum: 100,
   },
-  isCompleteStatus: flag("Whether its status counts as done."),
-  Tags: list("Its tags.", { type: "string" }),
+  isCompleteStatus: flag("Whether the task's status counts as complete."),
+  Tags: list("The task's tags.", { type: "string" }),
 });
 
 const sample = {

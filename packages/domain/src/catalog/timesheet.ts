@@ -2,18 +2,18 @@ import type { EventType } from "../event-type.ts";
 import { date, flag, id, reference, snapshotSchema, text, time } from "./snapshot-schema.ts";
 
 const schema = snapshotSchema("Timesheet entry", ["TimeSheetEntryID", "Duration", "EntryDate"], {
-  TimeSheetEntryID: id("The entry's number."),
-  Duration: { description: "How long, in hours.", type: "number", minimum: 0 },
-  EntryDate: date("The day it is for."),
-  UserIDFK: reference("The number of the user whose time it is."),
-  ProjectIDFK: reference("The number of the project it was spent on."),
-  TimeSheetCategoryIDFK: reference("The number of its category."),
+  TimeSheetEntryID: id("The entry's ID."),
+  Duration: { description: "The duration, in hours.", type: "number", minimum: 0 },
+  EntryDate: date("The day on which the time was spent."),
+  UserIDFK: reference("The ID of the user who spent the time."),
+  ProjectIDFK: reference("The ID of the project that the time was spent on."),
+  TimeSheetCategoryIDFK: reference("The ID of the entry's category."),
   Notes: text("Notes."),
-  TimeSheetEntryApprovalStatusCode: text("Where its approval stands, such as PENDING or APPROVED."),
-  isBillable: flag("Whether it is to be invoiced."),
-  isInvoiced: flag("Whether it has been."),
-  DateCreated: time("When it was entered."),
-  DateUpdated: time("When it was last changed."),
+  TimeSheetEntryApprovalStatusCode: text("The entry's approval status, such as PENDING or APPROVED."),
+  isBillable: flag("Whether the time is billable."),
+  isInvoiced: flag("Whether the time has been invoiced."),
+  DateCreated: time("When the entry was created."),
+  DateUpdated: time("When the entry was last changed."),
 });
 
 const sample = {

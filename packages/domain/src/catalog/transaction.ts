@@ -15,32 +15,32 @@ import {
 /** Invoices, estimates and bills share one shape. */
 function transactionSchema(title: string) {
   return snapshotSchema(title, ["TransactionID", "TransactionStatusCode", "TotalAmount"], {
-    TransactionID: id("The document's number in the system."),
-    InvoiceNumber: text("Its number on paper."),
-    TransactionPrefix: text("What stands before that number."),
-    TransactionStatusCode: text("Where it stands, such as DRAFT, SENT or PAID."),
-    CompanyIDFK: reference("The number of the company it is for, or from."),
-    CompanyName: text("That company's name."),
-    CurrencyCode: text("The currency of its amounts (ISO 4217).", { pattern: "^[A-Z]{3}$" }),
-    DateIssued: date("The day it bears."),
-    DueDate: date("The day it is due."),
-    DateSent: time("When it was sent; null: it was not yet."),
-    TotalAmount: amount("Its total, tax included."),
-    TaxAmount: amount("The tax in it."),
-    Balance: amount("What is still to be paid."),
+    TransactionID: id("The document's ID in the system."),
+    InvoiceNumber: text("The document's printed number, without the prefix."),
+    TransactionPrefix: text("The prefix of the printed number."),
+    TransactionStatusCode: text("The document's status, such as DRAFT, SENT or PAID."),
+    CompanyIDFK: reference("The ID of the client or supplier company."),
+    CompanyName: text("The company's name."),
+    CurrencyCode: text("The currency of all amounts (ISO 4217).", { pattern: "^[A-Z]{3}$" }),
+    DateIssued: date("The issue date."),
+    DueDate: date("The due date."),
+    DateSent: time("When the document was sent; null if it has not been sent."),
+    TotalAmount: amount("The total, including tax."),
+    TaxAmount: amount("The tax included in the total."),
+    Balance: amount("The amount still to be paid."),
     LineItems: list(
-      "What it is for.",
-      object("One line.", {
-        Description: text("What it says."),
-        Quantity: amount("How many."),
-        UnitAmount: amount("For each."),
-        TotalAmount: amount("For all."),
+      "The line items.",
+      object("A line item.", {
+        Description: text("The description of the line item."),
+        Quantity: amount("The quantity."),
+        UnitAmount: amount("The price of one unit."),
+        TotalAmount: amount("The amount of the whole line."),
       }),
     ),
-    Links: object("Where it can be looked at.", {
-      ClientView: url("By the client."),
-      Edit: url("To change it."),
-      View: url("By its owner."),
+    Links: object("Links to the document.", {
+      ClientView: url("The client's view."),
+      Edit: url("The page to edit the document."),
+      View: url("The owner's view."),
     }),
   });
 }
@@ -124,7 +124,7 @@ export const TRANSACTION_EVENTS: readonly EventType[] = [
   },
   {
     code: "invoice_updated",
-    description: "An invoice was changed, a payment included.",
+    description: "An invoice was changed or paid.",
     schema: invoiceSchema,
     sample: { ...invoice, TransactionStatusCode: "PAID", DateSent: "2026-03-02T09:30:00Z", Balance: 0 },
   },
