@@ -19,7 +19,7 @@ const REQUEST_TIMEOUT_MS = 5_000;
  * Starts the worker's HTTP server for internal callers: nudges from the API, health checks and metrics
  * scrapes. A nudge carries no data and starts nothing that the dispatcher's timer would not start.
  *
- * @throws if the port is taken or not permitted; the message names `POSTHASTE_WORKER_PORT`
+ * @throws StartError if the port is in use
  */
 export async function listen(options: ListenOptions): Promise<{ url: string; stop(): Promise<void> }> {
   const server = createServer(

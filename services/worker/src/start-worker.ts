@@ -91,7 +91,7 @@ const DISPATCHERS = ["dispatcher", "failing_dispatcher", "direct_dispatcher"] as
  * worker connects as soon as it is, and again after each interruption.
  *
  * @returns the HTTP server's URL, and `stop`, which finishes the work in flight
- * @throws if the HTTP port is taken or not permitted
+ * @throws StartError if the HTTP server's port is in use
  */
 export async function startWorker(options: WorkerOptions): Promise<Running & { url: string }> {
   const { store, log } = options;
