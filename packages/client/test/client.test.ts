@@ -132,7 +132,7 @@ describe.each(["connect", "grpc"] as const)("a client over %s", (protocol) => {
     expect(await codeOf(client.events.ingestEvent(event))).toBe("DeadlineExceeded");
   });
 
-  test("a stream and a test event have longer deadlines, and a call's own timeout overrides them", async () => {
+  test("a stream and a test event have longer deadlines, which a call can override", async () => {
     const left: (number | undefined)[] = [];
     const url = await serve(protocol, (router) => {
       router.rpc(SubscriptionService.method.sendTestEvent, (_request, context) => {
