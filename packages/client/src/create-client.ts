@@ -25,8 +25,8 @@ export type PosthasteClientOptions = {
   /** The URL of Posthaste's API, such as `https://posthaste.internal`. */
   readonly baseUrl: string;
   /**
-   * Sent as `Authorization: Bearer`. Use HTTPS or a network that you trust: anyone who sees the token can use
-   * it.
+   * Sent as `Authorization: Bearer`. Use HTTPS or a network that you trust: anyone who sees the token
+   * can use it.
    */
   readonly token: string;
   /** `connect` (default) is HTTP/1.1 and works through any proxy; `grpc` needs HTTP/2 end to end. */
@@ -65,8 +65,8 @@ const CONNECTIONS_MAX = 100;
 /** How long an HTTP/2 connection may be silent before it is pinged. */
 const PING_INTERVAL_MS = 3_000;
 /**
- * How long a ping may take before its connection is replaced. With the interval, half of the default
- * deadline.
+ * How long a ping may take before its connection is replaced. With the interval, half of
+ * the default deadline.
  */
 const PING_TIMEOUT_MS = 2_000;
 
@@ -136,8 +136,8 @@ function connectTo(shared: Shared): { transport: Transport; close: () => void } 
 }
 
 /**
- * Creates a transport over one HTTP/2 connection, which is pinged: a silent connection would fail every later
- * call.
+ * Creates a transport over one HTTP/2 connection, which is pinged: a silent connection would fail
+ * every later call.
  */
 function grpcTo(shared: Shared): { transport: Transport; close: () => void } {
   const sessionManager = new Http2SessionManager(shared.baseUrl, {

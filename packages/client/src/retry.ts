@@ -14,8 +14,8 @@ export type RetryOptions = {
 };
 
 /**
- * The bound of the first pause. It doubles with each retry, and each pause is a random part of it ("full
- * jitter").
+ * The bound of the first pause. It doubles with each retry, and each pause is a random part of
+ * it ("full jitter").
  */
 const PAUSE_MS = 100;
 /** The largest bound of a pause. */
@@ -45,8 +45,8 @@ export function retrySafely(options: RetryOptions): Interceptor {
 }
 
 /**
- * Node's error codes for a broken connection. Invalid certificates are not among them: a retry would not
- * help.
+ * Node's error codes for a broken connection. Invalid certificates are not among them: a retry
+ * would not help.
  */
 const BROKEN_CONNECTION: ReadonlySet<unknown> = new Set([
   "ECONNRESET",

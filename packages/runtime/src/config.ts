@@ -14,8 +14,8 @@ export type Setting<T> = {
 export type Settings = Record<string, Setting<unknown>>;
 
 /**
- * A service cannot start for a reason that its operator can fix. The message says what is wrong and what to
- * do.
+ * A service cannot start for a reason that its operator can fix. The message says what is wrong and
+ * what to do.
  */
 export class StartError extends Error {
   override readonly name: string = "StartError";
@@ -80,8 +80,8 @@ export function readConfig<S extends Settings>(
 }
 
 /**
- * Defines a setting that is a whole number within bounds (inclusive). `undefined` as fallback makes it
- * required.
+ * Defines a setting that is a whole number within bounds (inclusive). `undefined` as fallback
+ * makes it required.
  */
 export function integer(
   about: string,

@@ -16,8 +16,8 @@ import {
 import { StartError } from "./config.ts";
 
 /**
- * A span's position in a trace, in W3C Trace Context format. Other processes use it as the parent of their
- * spans.
+ * A span's position in a trace, in W3C Trace Context format. Other processes use it as the parent
+ * of their spans.
  */
 export type Traceparent = string;
 
@@ -58,8 +58,8 @@ const KINDS = {
 } as const;
 
 /**
- * The most spans that wait to be sent. Beyond it spans are dropped, which bounds the cost of a collector's
- * outage.
+ * The most spans that wait to be sent. Beyond it spans are dropped, which bounds the cost of
+ * a collector's outage.
  */
 const QUEUE_MAX = 4_096;
 const EXPORT_TIMEOUT_MS = 5_000;

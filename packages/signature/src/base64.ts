@@ -1,6 +1,6 @@
 /**
- * Decodes standard Base64 with padding. Returns undefined for any other text, and for a non-canonical
- * encoding.
+ * Decodes standard Base64 with padding. Returns undefined for any other text, and for
+ * a non-canonical encoding.
  */
 export function fromBase64(text: string): Uint8Array<ArrayBuffer> | undefined {
   if (text.length % 4 !== 0 || !/^[A-Za-z0-9+/]*={0,2}$/.test(text)) return undefined;

@@ -26,8 +26,8 @@ export async function sign(webhook: WebhookToSign, keys: readonly string[]): Pro
 export type Signer = (webhook: WebhookToSign) => Promise<string>;
 
 /**
- * Imports keys once to sign many webhooks: importing a key takes longer than signing with it. See {@link
- * sign}.
+ * Imports keys once to sign many webhooks: importing a key takes longer than signing with
+ * it. See {@link sign}.
  *
  * @throws SignatureError `bad_key`
  */

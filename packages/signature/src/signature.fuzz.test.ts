@@ -136,8 +136,8 @@ test("the dots that separate id, time and body cannot be moved", async () => {
         "webhook-timestamp": String(NOW_S),
         "webhook-signature": signature,
       };
-      // Both sign the same bytes, so an id must not contain a dot: Posthaste's are letters, digits and
-      // underscores.
+      // Both sign the same bytes, so an id must not contain a dot: Posthaste's are letters,
+      // digits and underscores.
       const accepted = await verify({ headers, body: moved }, [key], OPTIONS).catch(() => undefined);
       expect(accepted?.id ?? webhookId).toBe(webhookId);
     }),

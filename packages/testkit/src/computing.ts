@@ -1,6 +1,6 @@
 /**
- * Starts to measure the processor time of this process. Unlike elapsed time, it does not depend on the
- * machine's load.
+ * Starts to measure the processor time of this process. Unlike elapsed time, it does not depend on
+ * the machine's load.
  *
  * @returns a function that returns the processor time since then, in milliseconds
  */

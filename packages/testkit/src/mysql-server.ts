@@ -78,8 +78,8 @@ export async function startOwnMysql(
   const args = [
     ...["--no-defaults", ...user, `--datadir=${data}`, `--socket=${join(dir, "socket")}`],
     ...["--bind-address=127.0.0.1", `--port=${port}`, `--pid-file=${join(dir, "pid")}`],
-    // A starting server deletes stale files from its temporary folder; in a shared folder, another server may
-    // use them.
+    // A starting server deletes stale files from its temporary folder; in a shared folder, another server
+    // may use them.
     `--tmpdir=${dir}`,
     // Tests need many small databases quickly, and most need no durability.
     ...[`--innodb-flush-log-at-trx-commit=${durable ? 1 : 2}`, "--innodb-buffer-pool-size=128M"],

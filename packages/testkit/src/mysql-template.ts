@@ -9,8 +9,8 @@ type Template = { readonly tables: readonly string[]; readonly rows: Readonly<Re
 type Rows = readonly Readonly<Record<string, unknown>>[];
 
 /**
- * The folder of the test run's template, shared by its processes. If unset, each process creates its own
- * template.
+ * The folder of the test run's template, shared by its processes. If unset, each process creates
+ * its own template.
  */
 const TEMPLATE_DIR_VARIABLE = "POSTHASTE_TEST_TEMPLATES";
 

@@ -7,8 +7,8 @@ import { sql } from "kysely";
  * and the others do not.
  *
  * @param options.condition an SQL condition on the row, `new`, such as `new.event_id = 'evt_1'`
- * @param options.hangsForS MySQL only: delays each such row by this many seconds instead of refusing it.
- *   Default: refuse
+ * @param options.hangsForS MySQL only: delays each such row by this many seconds instead of refusing
+ *   it. Default: refuse
  * @returns `heal`, which accepts the rows again
  */
 export async function poison(

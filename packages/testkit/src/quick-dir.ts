@@ -12,8 +12,8 @@ const PREFIX = "posthaste-";
 
 /**
  * Creates a directory for files that need not survive a reboot: in memory if there is room, else in the
- * folder for temporary files. In memory, a database's flushes cost nothing. In both, the files survive a
- * killed process.
+ * folder for temporary files. In memory, a database's flushes cost nothing. In both, the files survive
+ * a killed process.
  *
  * @param name the purpose, in lower-case letters
  * @returns the directory's path
@@ -23,8 +23,8 @@ export function makeQuickDir(name: string): string {
 }
 
 /**
- * Removes the directories in memory that killed processes have left. Otherwise they stay until the next
- * reboot.
+ * Removes the directories in memory that killed processes have left. Otherwise they stay until
+ * the next reboot.
  */
 export function removeLeftQuickDirs(memory: string = IN_MEMORY): void {
   if (!existsSync(memory)) return;

@@ -11,8 +11,8 @@ export type TcpProxy = {
    * Forwards nothing any more, as if packets were dropped. Open connections stay open and dead: not even
    * their end is forwarded. New connections are accepted and get no data.
    *
-   * @param what `server` drops only the server's data, so the server still receives its clients' data.
-   *   Default: `both`
+   * @param what `server` drops only the server's data, so the server still receives its clients'
+   *   data. Default: `both`
    */
   silence(what?: "both" | "server"): void;
   /**

@@ -45,7 +45,7 @@ export const WORKER_SETTINGS = {
     { min: 1, max: 8_760 },
   ),
   POSTHASTE_DISABLE_AFTER_EXHAUSTED: integer(
-    "Exhausted deliveries since a subscription's last success that are required, with `POSTHASTE_DISABLE_AFTER_HOURS`, to disable it",
+    "How many deliveries must be exhausted since a subscription's last success before it is disabled; `POSTHASTE_DISABLE_AFTER_HOURS` must have passed too",
     DISABLE_RULE.exhausted,
     { min: 1, max: 1_000_000 },
   ),
@@ -56,7 +56,7 @@ export const WORKER_SETTINGS = {
     "letters, digits, `.`, `_` and `-`",
   ),
   POSTHASTE_ATTEMPTS_MAX: integer(
-    "The most first attempts in flight at once in one process; retries get half as many places of their own",
+    "The most first attempts in flight at once in one process; the limit for retries is separate, half as high",
     200,
     { min: 1, max: 10_000 },
   ),
@@ -99,5 +99,5 @@ export const WORKER_SETTINGS = {
     "none",
     httpUrl,
   ),
-  POSTHASTE_LOG_LEVEL: oneOf("The least important lines to log", "info", LOG_LEVELS),
+  POSTHASTE_LOG_LEVEL: oneOf("The lowest level that is logged", "info", LOG_LEVELS),
 } as const;

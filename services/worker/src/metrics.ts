@@ -90,7 +90,7 @@ export function createWorkerMetrics(
   const backlog = fresh(() => measureBacklog(store, now()), now);
   metrics.gauge(
     "posthaste_backlog_deliveries",
-    "Waiting deliveries, by state; `overdue` means that the next attempt is minutes late. Counted up to 100,000.",
+    "Waiting deliveries, by state; `overdue`: the next attempt is minutes late. Counted up to 100,000.",
     ["state"],
     async () => {
       const { oldestPendingAt: _, ...counts } = await backlog();
@@ -147,8 +147,8 @@ export function createWorkerMetrics(
 }
 
 /**
- * Caches a measurement, and runs at most one at a time: scrapes that arrive during a slow one share its
- * result.
+ * Caches a measurement, and runs at most one at a time: scrapes that arrive during a slow one
+ * share its result.
  */
 function fresh(measure: () => Promise<Backlog>, now: () => number): () => Promise<Backlog> {
   let last: { readonly at: number; readonly backlog: Promise<Backlog> } | undefined;

@@ -67,16 +67,11 @@ export type WorkerOptions = {
 const DISPATCH_INTERVAL_MS = 250;
 /** Deliveries claimed in one round: enough to amortise it, few enough that none waits long for the others. */
 const DISPATCH_BATCH = 100;
-/**
- * How often delivery changes are put in order, so that they do not accumulate while no client follows them.
- */
+/** How often delivery changes are numbered, so that they do not accumulate while no client follows them. */
 const CHANGES_INTERVAL_MS = 1_000;
 /** How often delivery changes are counted: the console's counters lag by up to this. */
 const COUNT_INTERVAL_MS = 1_000;
-/**
- * How often the worker checks that the retention schedule exists, unless the retention itself is more
- * frequent.
- */
+/** How often the worker checks that the retention schedule exists, unless retention runs more often. */
 const RETENTION_CHECK_MAX_MS = 60_000;
 /** How long a recovery, replay or erasure waits for its workflow without a nudge. */
 const WORKFLOWS_INTERVAL_MS = 1_000;

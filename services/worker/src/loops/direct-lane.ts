@@ -28,15 +28,12 @@ export type DirectLane = {
   /** Begins the first attempts of claimed deliveries and returns at once. */
   begin(claimed: readonly ClaimedDelivery[]): void;
   /**
-   * Resolves when every attempt and hand-over in flight has ended. The caller begins no attempts after this
-   * call.
+   * Resolves when every attempt and hand-over in flight has ended. Do not call `begin` after this.
    */
   stop(): Promise<void>;
 };
 
-/**
- * Concurrent hand-overs. Few, because their next attempts are minutes away and must not delay first attempts.
- */
+/** Concurrent hand-overs: few, so that they do not delay first attempts; their retries are minutes away. */
 const HAND_OVERS_AT_ONCE = 4;
 /**
  * Hand-overs that may wait in memory, so an outage of Temporal costs a bounded amount. The reconciler finds
@@ -47,8 +44,8 @@ const HAND_OVERS_WAITING_MAX = 1_000;
 const RENEWALS_IN_A_LEASE = 3;
 
 /**
- * Creates the direct lane: it makes first attempts from the claimed rows and hands failed deliveries to
- * workflows.
+ * Creates the direct lane: it makes first attempts from the claimed rows and hands failed
+ * deliveries to workflows.
  */
 export function createDirectLane(options: DirectLaneOptions): DirectLane {
   const { store, ledger, log, now, owner, leaseMs, attemptsMax } = options;
@@ -67,10 +64,7 @@ export function createDirectLane(options: DirectLaneOptions): DirectLane {
     );
   }, leaseMs / RENEWALS_IN_A_LEASE);
 
-  /**
-   * Calls `onRoom` once for all attempts that end in one turn of the event loop, because claims are batched
-   * too.
-   */
+  /** Calls `onRoom` once for all attempts that end in one turn of the event loop: claims are batched too. */
   const announceRoom = () => {
     if (isRoomAnnounced) return;
     isRoomAnnounced = true;

@@ -47,9 +47,9 @@ const FAILURES_MAX = 3;
  * After the start, the row is still pending and is claimed and started again. The second start finds the
  * running workflow. If that workflow has ended, a new one runs, finds the row's state and returns.
  *
- * @param health which subscriptions to claim for. Failing subscriptions get a loop of their own, so that
- *   deliveries to a healthy endpoint never wait for the start of one to a failing endpoint. Default: all
- *   subscriptions
+ * @param health which subscriptions to claim for. Failing subscriptions get a loop of their own, so
+ *   that deliveries to a healthy endpoint never wait for the start of one to a failing endpoint.
+ *   Default: all subscriptions
  */
 export function createDispatchRound(
   options: DispatchOptions,
@@ -84,9 +84,9 @@ export function createDispatchRound(
 }
 
 /**
- * Creates the direct lane's round. It is separate from the workflow lane's round, so it does not wait when
- * Temporal accepts no starts. The round begins attempts without waiting for them; the lane wakes it when
- * attempts end.
+ * Creates the direct lane's round. It is separate from the workflow lane's round, so it does not wait
+ * when Temporal accepts no starts. The round begins attempts without waiting for them; the lane wakes it
+ * when attempts end.
  */
 export function createDirectRound(
   options: DispatchOptions,
@@ -113,8 +113,8 @@ export function createDirectRound(
 }
 
 /**
- * Creates a function that claims the deliveries of one loop. Each call continues after the last subscription
- * served.
+ * Creates a function that claims the deliveries of one loop. Each call continues after the
+ * last subscription served.
  */
 function createClaimer(
   options: DispatchOptions,
@@ -150,8 +150,8 @@ async function startAll(
   const queue = claimed.values();
   const starter = async () => {
     for (const delivery of queue) {
-      // If Temporal is unavailable, the remaining starts need not time out one by one. A single refused start
-      // stops nothing.
+      // If Temporal is unavailable, the remaining starts need not time out one by one. A single refused
+      // start stops nothing.
       if (failed.length >= FAILURES_MAX) {
         failed.push(delivery.deliveryId);
         continue;

@@ -74,8 +74,8 @@ function startLoop(name: string, { intervalMs, round }: LoopPlan, log: Log, onFa
         onFailure();
       }
       if (stopped) return;
-      // A nudge must not end the pause of a failing loop: the unavailable dependency would see a call per
-      // nudge.
+      // A nudge must not end the pause of a failing loop: the unavailable dependency would see a
+      // call per nudge.
       if (failures > 0) await pause(Math.min(intervalMs * 2 ** (failures - 1), FAILURE_PAUSE_MAX_MS));
       else if (!more && !wanted) await pause(intervalMs);
       endPause = undefined;

@@ -18,14 +18,14 @@ const PATIENCE_MS = 1_000;
 /** The longest time set aside, so repaired work continues within five minutes. */
 const PATIENCE_MAX_MS = 5 * 60_000;
 /**
- * The most keys remembered, about 100 bytes each. Beyond it the oldest is dropped, and its work is tried
- * sooner.
+ * The most keys remembered, about 100 bytes each. Beyond it the oldest is dropped, and its work
+ * is tried sooner.
  */
 const KEYS_MAX = 10_000;
 
 /**
- * Creates a guard that sets aside a piece of work that throws, for a growing time, so that the others
- * continue.
+ * Creates a guard that sets aside a piece of work that throws, for a growing time, so that
+ * the others continue.
  *
  * The state is in memory, per process: a restarted process tries everything at once.
  *

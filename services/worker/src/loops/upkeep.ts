@@ -29,8 +29,8 @@ export type Upkeep = {
   /** Runs one round; see {@link createUpkeep}. */
   round(): Promise<"more" | "done">;
   /**
-   * Returns whether a drain is in progress. Its next deliveries become pending as earlier deliveries are
-   * sent.
+   * Returns whether a drain is in progress. Its next deliveries become pending as earlier
+   * deliveries are sent.
    */
   isDraining(): boolean;
 };
