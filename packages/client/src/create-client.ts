@@ -36,7 +36,7 @@ export type PosthasteClientOptions = {
    * 60,000. A test event gets at least 20 s, and a stream 11 minutes.
    */
   readonly deadlineMs?: number;
-  /** The most requests for one call, including the first. Default: 4; 1 turns retries off. */
+  /** The maximum number of requests for one call, including the first. Default: 4; 1 turns retries off. */
   readonly attemptsMax?: number;
 };
 
@@ -60,7 +60,7 @@ const TEST_EVENT_DEADLINE_MS = 20_000;
 /** The server ends a stream after 10 minutes; a longer stream has lost its connection. */
 const STREAM_DEADLINE_MS = 11 * 60_000;
 const ATTEMPTS_MAX = 4;
-/** The most calls in flight over Connect; further calls wait for a connection. */
+/** The maximum number of calls in flight over Connect. Further calls wait for a connection. */
 const CONNECTIONS_MAX = 100;
 /** How long an HTTP/2 connection may be silent before it is pinged. */
 const PING_INTERVAL_MS = 3_000;

@@ -3,7 +3,7 @@ import { MethodOptions_IdempotencyLevel as Idempotency } from "@bufbuild/protobu
 import { Code, ConnectError, type Interceptor } from "@connectrpc/connect";
 
 export type RetryOptions = {
-  /** The most requests for one call, including the first. */
+  /** The maximum number of requests for one call, including the first. */
   readonly attemptsMax: number;
   /** Aborted when the client is closed; no retry follows. */
   readonly closed: AbortSignal;
@@ -18,7 +18,7 @@ export type RetryOptions = {
  * it ("full jitter").
  */
 const PAUSE_MS = 100;
-/** The largest bound of a pause. */
+/** The upper limit of that bound. */
 const PAUSE_MAX_MS = 2_000;
 
 /**

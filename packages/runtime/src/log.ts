@@ -48,7 +48,7 @@ function wrap(logger: pino.Logger): Log {
 /** A log that writes nothing, for tests and for commands whose output people read. */
 export const silentLog: Log = createLog("silent", {});
 
-/** The most causes logged of one error. It bounds errors that cause themselves. */
+/** The maximum number of causes logged for one error: an error may, directly or not, be its own cause. */
 const CAUSES_MAX = 5;
 
 /**

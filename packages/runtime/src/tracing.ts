@@ -58,7 +58,7 @@ const KINDS = {
 } as const;
 
 /**
- * The most spans that wait to be sent. Beyond it spans are dropped, which bounds the cost of
+ * The maximum number of spans that wait to be sent. Further spans are dropped, which bounds the cost of
  * a collector's outage.
  */
 const QUEUE_MAX = 4_096;

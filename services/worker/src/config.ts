@@ -30,7 +30,7 @@ export const WORKER_SETTINGS = {
     { min: 1_000, max: 600_000 },
   ),
   POSTHASTE_IN_FLIGHT_MAX: integer(
-    "The most attempts of one subscription in flight at once, unless the subscription sets its own `concurrency`. It keeps a receiver that hangs from using up the worker's capacity",
+    "The maximum number of attempts of one subscription in flight at once, unless the subscription sets its own `concurrency`. It keeps a receiver that hangs from using up the worker's capacity",
     32,
     { min: 1, max: 10_000 },
   ),
@@ -56,7 +56,7 @@ export const WORKER_SETTINGS = {
     "letters, digits, `.`, `_` and `-`",
   ),
   POSTHASTE_ATTEMPTS_MAX: integer(
-    "The most first attempts in flight at once in one process; the limit for retries is separate, half as high",
+    "The maximum number of first attempts in flight at once in one process; the limit for retries is separate, half as high",
     200,
     { min: 1, max: 10_000 },
   ),

@@ -70,7 +70,7 @@ describe.each(["sqlite", "mysql"] as const)("upkeep, on %s", (database) => {
       deliveriesMax,
       events: [{ eventType: "invoice_sent", data: Buffer.from("{}"), idempotencyKey: null }],
     });
-    if (event === undefined) throw new Error("ingest gave no event");
+    if (event === undefined) throw new Error("ingest returned no event");
     return event.eventId;
   };
   const countOf = async (eventId: EventId) => {

@@ -12,7 +12,7 @@ export type DirectLaneOptions = {
   readonly attempt: (id: DeliveryId) => Promise<Direct>;
   /** Starts a delivery's workflow. Starting it twice is harmless. */
   readonly start: (delivery: ClaimedDelivery) => Promise<void>;
-  /** The most attempts in flight at once. */
+  /** The maximum number of attempts in flight at once. */
   readonly attemptsMax: number;
   /** Identifies this process in its leases. */
   readonly owner: string;

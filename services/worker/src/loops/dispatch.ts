@@ -18,11 +18,11 @@ export type DispatchOptions = {
   readonly start: (delivery: ClaimedDelivery) => Promise<void>;
   /** Identifies this process in its leases. */
   readonly owner: string;
-  /** The most deliveries claimed in one round. */
+  /** The maximum number of deliveries claimed in one round. */
   readonly batch: number;
   /** The length of a lease, in milliseconds. */
   readonly leaseMs: number;
-  /** The most attempts of one subscription in flight at once, unless the subscription sets a number. */
+  /** The maximum number of attempts in flight for one subscription, unless the subscription sets one. */
   readonly inFlightMax: number;
   /** First attempts per second of a subscription that is draining. */
   readonly drainPerSecond?: number;

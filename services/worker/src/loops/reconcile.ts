@@ -33,7 +33,7 @@ export type ReconcileOptions = {
   readonly onReconciled?: (action: ReconcileAction) => void;
 };
 
-/** The most deliveries examined in one round. If more are overdue, the next round begins at once. */
+/** The maximum number of deliveries examined in one round. If more are overdue, the next begins at once. */
 const BATCH = 100;
 /** How long until an examined delivery is examined again, if it is still overdue. */
 const LOOK_AGAIN_MS = 2 * 60_000;

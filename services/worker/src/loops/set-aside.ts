@@ -18,8 +18,8 @@ const PATIENCE_MS = 1_000;
 /** The longest time set aside, so repaired work continues within five minutes. */
 const PATIENCE_MAX_MS = 5 * 60_000;
 /**
- * The most keys remembered, about 100 bytes each. Beyond it the oldest is dropped, and its work
- * is tried sooner.
+ * The maximum number of keys remembered, about 100 bytes each. Beyond it, the oldest key is dropped, and its
+ * work is tried again sooner.
  */
 const KEYS_MAX = 10_000;
 

@@ -58,7 +58,7 @@ export type UpkeepWork = "fan_out" | "drain" | "strays";
 
 const NOTHING: Step = { pending: 0, goesOn: false };
 
-/** The most pieces of one kind in a round, one step each, before the next kind's turn. */
+/** The maximum number of pieces of one kind in a round, one step each, before the next kind's turn. */
 const PIECES_AT_ONCE = 64;
 /** Pending deliveries that end a kind's turn: as many as one step of a fan-out creates, in about 20 ms. */
 const PENDING_PER_TURN = 500;
