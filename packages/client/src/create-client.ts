@@ -22,18 +22,21 @@ import { addIdempotencyKeys } from "./idempotency-keys.ts";
 import { retrySafely } from "./retry.ts";
 
 export type PosthasteClientOptions = {
-  /** Where Posthaste's API is, such as `https://posthaste.internal`. */
+  /** The URL of Posthaste's API, such as `https://posthaste.internal`. */
   readonly baseUrl: string;
-  /** Sent as `Authorization: Bearer`. Use https, or a network that you trust: whoever sees it can use it. */
+  /**
+   * Sent as `Authorization: Bearer`. Use HTTPS or a network that you trust: anyone who sees the token
+   * can use it.
+   */
   readonly token: string;
-  /** `connect` (the default) is HTTP/1.1 and goes through any proxy; `grpc` needs HTTP/2 all the way. */
+  /** `connect` (default) is HTTP/1.1 and works through any proxy; `grpc` needs HTTP/2 end to end. */
   readonly protocol?: "connect" | "grpc";
   /**
-   * The whole call with all its retries, in milliseconds. Default: 10,000; sensible: 1,000 to 60,000. A test event has 20 s
-   * at least, and a stream the time that the server gives it.
+   * The deadline of a call including its retries, in milliseconds. Default: 10,000; sensible: 1,000 to
+   * 60,000. A test event gets at least 20 s, and a stream 11 minutes.
    */
   readonly deadlineMs?: number;
-  /** Requests made for one call at most, the first included. Default: 4; 1 switches retries off. */
+  /** The maximum number of requests for one call, including the first. Default: 4; 1 turns retries off. */
   readonly attemptsMax?: number;
 };
 
@@ -47,27 +50,30 @@ export type PosthasteClient = {
   readonly accounts: Client<typeof AccountService>;
   readonly sessions: Client<typeof SessionService>;
   readonly inboxes: Client<typeof InboxService>;
-  /** Lets go of the connections. Calls under way fail, and so do later ones, with the code `canceled`. */
+  /** Closes the connections. Calls in flight and later calls fail with the code `canceled`. */
   close(): Promise<void>;
 };
 
 const DEADLINE_MS = 10_000;
-/** The server waits 15 s for what comes of a test event. */
+/** The server waits up to 15 s for the outcome of a test event. */
 const TEST_EVENT_DEADLINE_MS = 20_000;
-/** The server ends a stream after 10 minutes; one that lasts longer has gone silent. */
+/** The server ends a stream after 10 minutes; a longer stream has lost its connection. */
 const STREAM_DEADLINE_MS = 11 * 60_000;
 const ATTEMPTS_MAX = 4;
-/** Calls under way at once over Connect; more wait for a connection. */
+/** The maximum number of calls in flight over Connect. Further calls wait for a connection. */
 const CONNECTIONS_MAX = 100;
-/** An HTTP/2 connection that said nothing for so long is asked whether it is alive. */
+/** How long an HTTP/2 connection may be silent before it is pinged. */
 const PING_INTERVAL_MS = 3_000;
-/** One that does not answer by then is replaced; with the interval, half of the usual deadline. */
+/**
+ * How long a ping may take before its connection is replaced. With the interval, half of
+ * the default deadline.
+ */
 const PING_TIMEOUT_MS = 2_000;
 
 /**
- * Makes clients that are safe to call without thought: each call has a deadline; one that may be repeated is repeated
- * while the server is unavailable; and each event gets an idempotency key, the same in every repetition, where the
- * caller gives none.
+ * Creates a client for every service. Each call has a deadline. Calls that the contract declares repeatable
+ * are retried while the server is unavailable. An event without an idempotency key gets one, which stays the
+ * same in every retry.
  *
  * Errors are `ConnectError`s with the server's code and message.
  */
@@ -105,7 +111,7 @@ export function createPosthasteClient(options: PosthasteClientOptions): Posthast
 
 type Shared = { baseUrl: string; interceptors: Interceptor[] };
 
-/** Gives each call its deadline, where the caller gives none. */
+/** Sets a call's deadline if the caller sets none. */
 function withDeadlines({ unary, stream }: Transport, deadlineMs: number): Transport {
   const isLong = (method: DescMethod) => method === SubscriptionService.method.sendTestEvent;
   return {
@@ -121,7 +127,7 @@ function withDeadlines({ unary, stream }: Transport, deadlineMs: number): Transp
   };
 }
 
-/** Over HTTP/1.1 with connections that are kept: what every proxy and load balancer speaks. */
+/** Creates a transport over HTTP/1.1 with keep-alive, which every proxy and load balancer supports. */
 function connectTo(shared: Shared): { transport: Transport; close: () => void } {
   const Agent = new URL(shared.baseUrl).protocol === "https:" ? HttpsAgent : HttpAgent;
   const agent = new Agent({ keepAlive: true, maxSockets: CONNECTIONS_MAX });
@@ -129,7 +135,10 @@ function connectTo(shared: Shared): { transport: Transport; close: () => void } 
   return { transport, close: () => agent.destroy() };
 }
 
-/** Over one HTTP/2 connection, which is looked after: one that went silent would take every later call with it. */
+/**
+ * Creates a transport over one HTTP/2 connection, which is pinged: a silent connection would fail
+ * every later call.
+ */
 function grpcTo(shared: Shared): { transport: Transport; close: () => void } {
   const sessionManager = new Http2SessionManager(shared.baseUrl, {
     pingIntervalMs: PING_INTERVAL_MS,
@@ -141,7 +150,10 @@ function grpcTo(shared: Shared): { transport: Transport; close: () => void } {
   };
 }
 
-/** A call after the end would open a connection that nobody closes; one under way would see only that its own broke. */
+/**
+ * Fails calls after `close`, which would open a connection that is never closed. A call in flight fails with
+ * the same error instead of a broken connection.
+ */
 function untilClosed(closed: AbortSignal): Interceptor {
   const canceled = (cause?: unknown) =>
     new ConnectError("this client is closed", Code.Canceled, undefined, undefined, cause);

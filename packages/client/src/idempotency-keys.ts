@@ -8,8 +8,8 @@ import {
 } from "@posthaste/contracts/event_ingest";
 
 /**
- * Gives each event an idempotency key where the caller gave none. It must come before the retries, so that every
- * repetition of a call carries the same keys. The caller's message is not changed.
+ * Adds an idempotency key to each event without one. It must run before the retries, so that every retry of a
+ * call carries the same keys. The caller's message is not modified.
  */
 export function addIdempotencyKeys(newKey: () => string = () => crypto.randomUUID()): Interceptor {
   const withKey = (event: IngestEventRequest): IngestEventRequest =>

@@ -6,11 +6,13 @@ import { expect, test } from "vitest";
 import { type RetryOptions, retrySafely } from "./retry.ts";
 
 const { ingestEvent } = EventIngestService.method;
-const unavailable = () => new ConnectError("away", Code.Unavailable);
+const unavailable = () => new ConnectError("unavailable", Code.Unavailable);
 const nodeError = (code: string) =>
   new ConnectError("broken", Code.Internal, undefined, undefined, Object.assign(new Error(code), { code }));
 
-/** Calls a method that fails as often as there are errors; tells its requests and pauses. */
+/**
+ * Calls a method that fails with each of the errors in turn; returns its requests, pauses and final error.
+ */
 async function call(
   errors: readonly Error[],
   options: Partial<RetryOptions> & { method?: DescMethodUnary; signal?: AbortSignal } = {},
@@ -42,7 +44,7 @@ async function call(
   return { requests, pauses, error };
 }
 
-test("the bound of the pause doubles, and the pause is a random part of it", async () => {
+test("the bound of a pause doubles, and the pause is a random part of it", async () => {
   const errors = Array.from({ length: 7 }, unavailable);
   expect((await call(errors, { attemptsMax: 8 })).pauses).toEqual([100, 200, 400, 800, 1_600, 2_000, 2_000]);
   expect((await call(errors.slice(0, 2), { random: () => 0.25 })).pauses).toEqual([25, 50]);
@@ -55,33 +57,33 @@ test("after the last attempt the last error is thrown", async () => {
 });
 
 test.each(["ECONNRESET", "EPIPE", "ERR_HTTP2_STREAM_ERROR", "ERR_HTTP2_GOAWAY_SESSION"])(
-  "a connection that broke (%s) is worth another request",
+  "a broken connection (%s) is retried",
   async (code) => expect(await call([nodeError(code)])).toMatchObject({ requests: 2, error: undefined }),
 );
 
 test.each(["ERR_TLS_CERT_ALTNAME_INVALID", "DEPTH_ZERO_SELF_SIGNED_CERT"])(
-  "a certificate that is wrong (%s) is not: it stays wrong",
+  "an invalid certificate (%s) is not retried",
   async (code) => expect((await call([nodeError(code)])).requests).toBe(1),
 );
 
 test.each([Code.InvalidArgument, Code.AlreadyExists, Code.ResourceExhausted, Code.Internal, Code.Aborted])(
-  "what the server said with the code %i is not asked again",
+  "an error from the server with the code %i is not retried",
   async (code) => expect((await call([new ConnectError("no", code)])).requests).toBe(1),
 );
 
-test("a method without an idempotency level is not repeated", async () => {
+test("a method without an idempotency level is not retried", async () => {
   const { createSubscription } = SubscriptionService.method;
   for (const error of [unavailable(), nodeError("ECONNRESET"), new ConnectError("ended", Code.Canceled)]) {
     expect((await call([error], { method: createSubscription })).requests).toBe(1);
   }
 });
 
-test("nothing is repeated once the deadline is over, the caller canceled, or the client is closed", async () => {
+test("no retry follows a passed deadline, a cancelled call or a closed client", async () => {
   expect((await call([unavailable()], { signal: AbortSignal.abort() })).requests).toBe(1);
   expect((await call([unavailable()], { closed: AbortSignal.abort() })).requests).toBe(1);
 });
 
-test("a pause ends early with the deadline", async () => {
+test("the deadline ends a pause early", async () => {
   const deadline = new AbortController();
   const failing = call([unavailable()], {
     signal: deadline.signal,

@@ -3,23 +3,28 @@ import { MethodOptions_IdempotencyLevel as Idempotency } from "@bufbuild/protobu
 import { Code, ConnectError, type Interceptor } from "@connectrpc/connect";
 
 export type RetryOptions = {
-  /** Requests made for one call at most, the first included. */
+  /** The maximum number of requests for one call, including the first. */
   readonly attemptsMax: number;
-  /** Aborted when the client is closed; nothing is repeated after it. */
+  /** Aborted when the client is closed; no retry follows. */
   readonly closed: AbortSignal;
-  /** A number from 0 up to 1. */
+  /** Returns a number from 0 up to 1. Default: `Math.random`. */
   readonly random?: () => number;
+  /** Waits for `ms`, or less if the signal aborts. Default: a timer. */
   readonly pause?: (ms: number, signal: AbortSignal) => Promise<void>;
 };
 
-/** The longest first pause; it doubles with each retry, and the pause is drawn from 0 to it ("full jitter"). */
+/**
+ * The bound of the first pause. It doubles with each retry, and each pause is a random part of
+ * it ("full jitter").
+ */
 const PAUSE_MS = 100;
+/** The upper limit of that bound. */
 const PAUSE_MAX_MS = 2_000;
 
 /**
- * Repeats a call while the server is unavailable or its connection breaks, if the contract says that it may be
- * repeated (NO_SIDE_EFFECTS or IDEMPOTENT). Nothing else is repeated: what the server refused once it refuses again.
- * The call's deadline covers all of it.
+ * Retries a call while the server is unavailable or the connection breaks, if the contract declares the
+ * method NO_SIDE_EFFECTS or IDEMPOTENT. Other errors are not retried: a refusal would only repeat itself. The
+ * call's deadline covers all retries.
  */
 export function retrySafely(options: RetryOptions): Interceptor {
   const { attemptsMax, closed, random = Math.random, pause = wait } = options;
@@ -30,8 +35,8 @@ export function retrySafely(options: RetryOptions): Interceptor {
       try {
         return await next(request);
       } catch (error) {
-        const over = request.signal.aborted || closed.aborted;
-        if (over || attempt >= attemptsMax || !mayPass(error)) throw error;
+        const isEnded = request.signal.aborted || closed.aborted;
+        if (isEnded || attempt >= attemptsMax || !mayPass(error)) throw error;
       }
       const bound = Math.min(PAUSE_MS * 2 ** (attempt - 1), PAUSE_MAX_MS);
       await pause(random() * bound, AbortSignal.any([request.signal, closed]));
@@ -39,7 +44,10 @@ export function retrySafely(options: RetryOptions): Interceptor {
   };
 }
 
-/** What Node calls a connection that broke. A certificate that is wrong is not among them: it stays wrong. */
+/**
+ * Node's error codes for a broken connection. Invalid certificates are not among them: a retry
+ * would not help.
+ */
 const BROKEN_CONNECTION: ReadonlySet<unknown> = new Set([
   "ECONNRESET",
   "EPIPE",
@@ -53,9 +61,9 @@ const BROKEN_CONNECTION: ReadonlySet<unknown> = new Set([
 ]);
 
 /**
- * Whether the same call may fare better in a moment. A server that dies in the middle of a call does not say
- * `unavailable`: the transport finds its connection reset (`aborted`, or `internal` for a stream) or ended
- * (`canceled`, although nobody canceled it).
+ * Returns whether the same call may succeed shortly. If a server dies during a call, the code is not
+ * `unavailable`: the transport reports a reset connection as `aborted` (`internal` for a stream), and an
+ * ended one as `canceled`.
  */
 export function mayPass(reason: unknown): boolean {
   const error = ConnectError.from(reason);
@@ -66,6 +74,6 @@ export function mayPass(reason: unknown): boolean {
 
 async function wait(ms: number, signal: AbortSignal): Promise<void> {
   await sleep(ms, undefined, { signal }).catch(() => {
-    // The deadline is over, or the client is closed: the next request says so in the protocol's own words.
+    // The deadline passed or the client was closed: the next request fails with the protocol's error for it.
   });
 }

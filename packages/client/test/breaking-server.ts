@@ -5,24 +5,26 @@ import { connectNodeAdapter } from "@connectrpc/connect-node";
 import { EventIngestService } from "@posthaste/contracts/event_ingest";
 import { SubscriptionService } from "@posthaste/contracts/subscription";
 
-/** A real server, and connections to it that a test breaks. */
+/** A real server whose connections a test can break. */
 export type BreakingServer = {
   readonly url: string;
-  /** What arrived: an ingest's idempotency key, or the name of another RPC. */
+  /** The calls received: the idempotency key of an ingest, or the name of another RPC. */
   readonly calls: string[];
-  /** How many connections were made. */
+  /** Returns how many connections were opened. */
   connections(): number;
   /**
-   * Breaks every connection: `reset` as when the server's process is killed, `end` as when it exits, `silence` as when
-   * a cable is pulled.
+   * Breaks every connection: `reset` as if the server's process was killed, `end` as if it exited, `silence`
+   * as if a cable was pulled.
    */
   break(how: "reset" | "end" | "silence"): void;
   close(): Promise<void>;
 };
 
 /**
- * @param behave runs in every call, numbered from 1, before it is answered
- * @param connected runs with each new connection, numbered from 1; true: it goes no further
+ * Starts the server behind a proxy that breaks connections.
+ *
+ * @param behave runs in every call before the response; calls are numbered from 1
+ * @param connected runs for each new connection, numbered from 1; if it returns true, nothing is forwarded
  */
 export async function startBreakingServer(
   protocol: "connect" | "grpc",
@@ -49,9 +51,9 @@ export async function startBreakingServer(
   const far = new Set<Socket>();
   const front = createServer((socket) => {
     connections += 1;
-    kept(socket, near);
+    track(socket, near);
     if (connected(socket, connections)) return;
-    const upstream = kept(connect(httpPort, "127.0.0.1"), far);
+    const upstream = track(connect(httpPort, "127.0.0.1"), far);
     socket.pipe(upstream).pipe(socket);
   });
   const url = `http://127.0.0.1:${await listen(front)}`;
@@ -68,7 +70,7 @@ export async function startBreakingServer(
       if (how === "silence") for (const socket of far) socket.unpipe();
     },
     async close() {
-      const closed = [front, http].map((one) => new Promise((resolve) => one.close(resolve)));
+      const closed = [front, http].map((listener) => new Promise((resolve) => listener.close(resolve)));
       for (const socket of [...near, ...far]) socket.destroy();
       await Promise.all(closed);
     },
@@ -76,11 +78,11 @@ export async function startBreakingServer(
   return server;
 }
 
-function kept(socket: Socket, among: Set<Socket>): Socket {
-  among.add(socket);
-  // Breaking is what they are for.
+/** Adds a socket to a set until it closes, and ignores its errors: tests break sockets on purpose. */
+function track(socket: Socket, sockets: Set<Socket>): Socket {
+  sockets.add(socket);
   socket.on("error", () => {});
-  return socket.once("close", () => among.delete(socket));
+  return socket.once("close", () => sockets.delete(socket));
 }
 
 async function listen(server: Server): Promise<number> {

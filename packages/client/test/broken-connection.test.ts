@@ -36,7 +36,7 @@ const breakFirst =
 
 describe.each(["connect", "grpc"] as const)("over %s", (protocol) => {
   test.each(["reset", "end"] as const)(
-    "an ingest is repeated with its key where the connection breaks in the middle of it (%s)",
+    "an ingest is retried with the same key if the connection breaks during it (%s)",
     async (how) => {
       const { server, client } = await setup(protocol, breakFirst(2, how));
       expect((await client.events.ingestEvent(EVENT)).eventId).toBe("evt_1");
@@ -45,7 +45,7 @@ describe.each(["connect", "grpc"] as const)("over %s", (protocol) => {
     },
   );
 
-  test("an ingest is repeated where connections end before a word is said", async () => {
+  test("an ingest is retried if its connection ends before any data is sent", async () => {
     const { server, client } = await setup(protocol, undefined, (socket, n) => {
       if (n === 1) socket.destroy();
       else if (n === 2) socket.resetAndDestroy();
@@ -55,7 +55,7 @@ describe.each(["connect", "grpc"] as const)("over %s", (protocol) => {
     expect(server.connections()).toBe(3);
   });
 
-  test("a call after a break between two calls finds its way", async () => {
+  test("a call succeeds after the connection broke between two calls", async () => {
     const { server, client } = await setup(protocol);
     for (const how of ["reset", "end", "reset"] as const) {
       await client.events.ingestEvent(EVENT);
@@ -65,7 +65,7 @@ describe.each(["connect", "grpc"] as const)("over %s", (protocol) => {
     expect(server.calls).toHaveLength(4);
   });
 
-  test("what may not be repeated is not, however the connection broke", async () => {
+  test("a method that is not repeatable is not retried, however the connection breaks", async () => {
     for (const how of ["reset", "end"] as const) {
       const { server, client } = await setup(protocol, breakFirst(1, how));
       await errorOf(client.subscriptions.createSubscription(SUBSCRIPTION));
@@ -73,7 +73,7 @@ describe.each(["connect", "grpc"] as const)("over %s", (protocol) => {
     }
   });
 
-  test("a call that its caller cancels is not repeated", async () => {
+  test("a call that its caller cancels is not retried", async () => {
     const cancel = new AbortController();
     const { server, client } = await setup(protocol, () => {
       cancel.abort();
@@ -84,7 +84,7 @@ describe.each(["connect", "grpc"] as const)("over %s", (protocol) => {
     expect(server.calls).toHaveLength(1);
   });
 
-  test("closing ends the call under way, and none is made after it", async () => {
+  test("close ends the call in flight, and later calls send no request", async () => {
     const { server, client } = await setup(protocol, () => {
       void client.close();
       return forever();
@@ -98,7 +98,7 @@ describe.each(["connect", "grpc"] as const)("over %s", (protocol) => {
   });
 });
 
-test("over grpc, a connection that has gone silent is noticed, and the ingest repeated on a new one", async () => {
+test("over grpc, a silent connection is detected, and the ingest is retried on a new one", async () => {
   const { server, client } = await setup("grpc", breakFirst(1, "silence"));
   expect((await client.events.ingestEvent(EVENT)).eventId).toBe("evt_1");
   expect(server.connections()).toBe(2);

@@ -16,7 +16,7 @@ afterEach(async () => {
   cleanups = [];
 });
 
-/** A real server whose answers the test decides. */
+/** Starts a real server with the test's routes, and returns its URL. */
 async function serve(protocol: "connect" | "grpc", routes: (router: ConnectRouter) => void): Promise<string> {
   if (protocol === "connect") {
     const server = createServer(connectNodeAdapter({ routes }));
@@ -53,14 +53,14 @@ const codeOf = (call: Promise<unknown>) =>
   );
 
 describe.each(["connect", "grpc"] as const)("a client over %s", (protocol) => {
-  test("sends its token, and an event's idempotency key is the same in every repetition", async () => {
+  test("sends its token, and the same idempotency key in every retry of an event", async () => {
     const keys: string[] = [];
     const tokens = new Set<string | null>();
     const url = await serve(protocol, (router) =>
       router.rpc(EventIngestService.method.ingestEvent, (request, context) => {
         keys.push(request.idempotencyKey);
         tokens.add(context.requestHeader.get("authorization"));
-        if (keys.length < 3) throw new ConnectError("away", Code.Unavailable);
+        if (keys.length < 3) throw new ConnectError("unavailable", Code.Unavailable);
         return { eventId: "evt_1", deliveryCount: 1 };
       }),
     );
@@ -72,11 +72,11 @@ describe.each(["connect", "grpc"] as const)("a client over %s", (protocol) => {
     expect(tokens).toEqual(new Set(["Bearer pht_test"]));
   });
 
-  test("gives each event of a batch a key of its own, keeps the caller's, and leaves the caller's message alone", async () => {
+  test("adds a different key to each event of a batch, and keeps the caller's keys and message", async () => {
     const seen: string[] = [];
     const url = await serve(protocol, (router) =>
       router.rpc(EventIngestService.method.ingestEvents, (request) => {
-        seen.push(...request.events.map((one) => one.idempotencyKey));
+        seen.push(...request.events.map(({ idempotencyKey }) => idempotencyKey));
         return {};
       }),
     );
@@ -88,23 +88,23 @@ describe.each(["connect", "grpc"] as const)("a client over %s", (protocol) => {
     expect(without.idempotencyKey).toBe("");
   });
 
-  test("gives up after its attempts with the server's own error", async () => {
+  test("gives up after `attemptsMax` requests with the server's error", async () => {
     let calls = 0;
     const url = await serve(protocol, (router) =>
       router.rpc(EventIngestService.method.ingestEvent, () => {
         calls += 1;
-        throw new ConnectError("the database is away", Code.Unavailable);
+        throw new ConnectError("the database is unavailable", Code.Unavailable);
       }),
     );
     const failing = clientTo(url, { protocol, attemptsMax: 2 }).events.ingestEvent(event);
     await expect(failing).rejects.toMatchObject({
       code: Code.Unavailable,
-      rawMessage: "the database is away",
+      rawMessage: "the database is unavailable",
     });
     expect(calls).toBe(2);
   });
 
-  test("repeats nothing that the server refused, and nothing that may not be repeated", async () => {
+  test("retries neither a refused call nor a method that is not repeatable", async () => {
     let calls = 0;
     const url = await serve(protocol, (router) => {
       router.rpc(EventIngestService.method.ingestEvent, () => {
@@ -113,7 +113,7 @@ describe.each(["connect", "grpc"] as const)("a client over %s", (protocol) => {
       });
       router.rpc(SubscriptionService.method.createSubscription, () => {
         calls += 1;
-        throw new ConnectError("away", Code.Unavailable);
+        throw new ConnectError("unavailable", Code.Unavailable);
       });
     });
     const client = clientTo(url, { protocol });
@@ -124,7 +124,7 @@ describe.each(["connect", "grpc"] as const)("a client over %s", (protocol) => {
     expect(calls).toBe(2);
   });
 
-  test("a server that never answers costs the deadline, retries included", async () => {
+  test("a call to a server that never answers ends at the deadline, including retries", async () => {
     const url = await serve(protocol, (router) =>
       router.rpc(EventIngestService.method.ingestEvent, () => new Promise(() => {})),
     );
@@ -132,7 +132,7 @@ describe.each(["connect", "grpc"] as const)("a client over %s", (protocol) => {
     expect(await codeOf(client.events.ingestEvent(event))).toBe("DeadlineExceeded");
   });
 
-  test("a stream and a test event, which wait for somebody else, have longer than the usual deadline", async () => {
+  test("a stream and a test event have longer deadlines, which a call can override", async () => {
     const left: (number | undefined)[] = [];
     const url = await serve(protocol, (router) => {
       router.rpc(SubscriptionService.method.sendTestEvent, (_request, context) => {
@@ -148,20 +148,20 @@ describe.each(["connect", "grpc"] as const)("a client over %s", (protocol) => {
     await client.subscriptions.sendTestEvent({ subscriptionId: 1 });
     for await (const { cursor } of client.deliveries.watchDeliveries({})) expect(cursor).toBe("1.1");
     await client.subscriptions.sendTestEvent({ subscriptionId: 1 }, { timeoutMs: 5_000 });
-    const [test = 0, stream = 0, own = 0] = left;
+    const [test = 0, stream = 0, overridden = 0] = left;
     expect(test).toBeGreaterThan(15_000);
     expect(stream).toBeGreaterThan(10 * 60_000);
-    expect(own).toBeLessThanOrEqual(5_000);
+    expect(overridden).toBeLessThanOrEqual(5_000);
   });
 
-  test("a refused connection is Unavailable, and the next call finds a server that came back", async () => {
+  test("a refused connection fails with Unavailable", async () => {
     const url = new URL(await refusedUrl()).origin;
     const client = clientTo(url, { protocol, attemptsMax: 2 });
     expect(await codeOf(client.events.ingestEvent(event))).toBe("Unavailable");
   });
 });
 
-test("something else that speaks HTTP is an error, not a hang", async () => {
+test("a server that is not Posthaste's causes an error, not a hang", async () => {
   const server = createServer((_request, response) => response.end("hello"));
   const url = await listen(server);
   cleanups.push(() => {

@@ -8,7 +8,7 @@ const settings = {
   WORKERS: urls("the workers", []),
 };
 
-test("settings are read, and what is not set or empty has its default", () => {
+test("settings are read, and an unset or empty variable gets the default", () => {
   expect(
     readConfig(settings, { DATABASE_URL: "sqlite:x.db", PORT: "", WORKERS: "http://a:1, http://b:2" }),
   ).toEqual({
@@ -19,7 +19,7 @@ test("settings are read, and what is not set or empty has its default", () => {
   });
 });
 
-test("every problem is named at once, and no value is repeated", () => {
+test("the error lists every problem and contains no value", () => {
   const env = { DATABASE_URL: "postgres://me:hush@db", PORT: "70000", LEVEL: "loud", WORKERS: "ftp://hush" };
   let caught: unknown;
   try {
@@ -38,6 +38,6 @@ test("every problem is named at once, and no value is repeated", () => {
   expect(message).not.toMatch(/hush|70000|loud/);
 });
 
-test("a required setting that is missing says what it is for", () => {
+test("the error for a missing required setting describes the setting", () => {
   expect(() => readConfig(settings, {})).toThrow("DATABASE_URL is not set: the database");
 });

@@ -1,32 +1,39 @@
-/** One setting: how to read it from the environment, and what to tell an operator about it. */
+/** One setting: how to read it from the environment, and its description for operators. */
 export type Setting<T> = {
-  /** What the setting does; the docs' table is made of these. */
+  /** What the setting does. `docs/configuration.md` is generated from this text. */
   readonly about: string;
-  /** Used where the variable is not set or empty; undefined: the setting is required. */
+  /** The value if the variable is unset or empty; undefined = the setting is required. */
   readonly fallback: T | undefined;
-  /** How the fallback reads in the docs, where the value itself would not. */
+  /** The fallback as shown in the docs, if the value itself is not readable. */
   readonly fallbackText?: string;
-  /** Turns the text into a value, or throws an Error that says what was expected. */
+  /** Parses the variable's text. Throws an Error that says what is expected. */
   readonly parse: (text: string) => T;
 };
 
-/** Settings by the name of their variable. */
+/** Settings, keyed by the name of their variable. */
 export type Settings = Record<string, Setting<unknown>>;
 
-/** A service cannot start, for a reason that its operator can mend: the message says which, and what to do. */
+/**
+ * A service cannot start for a reason that its operator can fix. The message says what is wrong and
+ * what to do.
+ */
 export class StartError extends Error {
   override readonly name: string = "StartError";
 }
 
-/** Turns "the port is taken" into a {@link StartError}; `setting` is what chooses another. Anything else stays as it is. */
+/**
+ * Turns the error of a port that is in use into a {@link StartError}. Returns any other error unchanged.
+ *
+ * @param setting the variable that chooses the port
+ */
 export function portProblem(error: unknown, port: number, setting: string): unknown {
-  const taken = error instanceof Error && "code" in error && error.code === "EADDRINUSE";
-  return taken
+  const isInUse = error instanceof Error && "code" in error && error.code === "EADDRINUSE";
+  return isInUse
     ? new StartError(`port ${port} is in use: choose another with ${setting}`, { cause: error })
     : error;
 }
 
-/** The environment was not what it should be; `problems` holds every one of them, a line each. */
+/** The environment has invalid or missing settings. `problems` lists every one, a line each. */
 export class ConfigError extends StartError {
   override readonly name = "ConfigError";
   readonly problems: readonly string[];
@@ -44,9 +51,10 @@ export type Values<S extends Settings> = {
 };
 
 /**
- * Reads settings from the environment, keyed by their variable's name.
+ * Reads settings from the environment.
  *
- * @throws ConfigError naming every problem at once; values are not repeated in it, since they may be secrets
+ * @returns the values, keyed by the name of their variable
+ * @throws ConfigError that lists every problem; it does not contain the values, which may be secrets
  */
 export function readConfig<S extends Settings>(
   settings: S,
@@ -71,6 +79,10 @@ export function readConfig<S extends Settings>(
   return values as Values<S>;
 }
 
+/**
+ * Defines a setting that is a whole number within bounds (inclusive). `undefined` as fallback
+ * makes it required.
+ */
 export function integer(
   about: string,
   fallback: number | undefined,
@@ -89,6 +101,12 @@ export function integer(
   };
 }
 
+/**
+ * Defines a setting that is text. `undefined` as fallback makes it required.
+ *
+ * @param pattern what the text must match; default: anything
+ * @param expected the pattern in words, for the error message
+ */
 export function text(
   about: string,
   fallback: string | undefined,
@@ -106,6 +124,7 @@ export function text(
   };
 }
 
+/** Defines a setting that is one of some values. `undefined` as fallback makes it required. */
 export function oneOf<const T extends string>(
   about: string,
   fallback: T | undefined,
@@ -122,7 +141,12 @@ export function oneOf<const T extends string>(
   };
 }
 
-/** Anything that has a reader of its own, which throws an Error that says what was expected. */
+/**
+ * Defines a setting with a custom parser. `undefined` as fallback makes it required.
+ *
+ * @param fallbackText the fallback as shown in the docs
+ * @param parse throws an Error that says what is expected, without the text itself
+ */
 export function parsed<T>(
   about: string,
   fallback: T | undefined,
@@ -132,14 +156,18 @@ export function parsed<T>(
   return { about, fallback, fallbackText, parse };
 }
 
-/** A list of http addresses, separated by commas. */
+/** Defines a setting that is a list of HTTP addresses, separated by commas; a trailing slash is removed. */
 export function urls(about: string, fallback: readonly string[]): Setting<readonly string[]> {
   return parsed(about, fallback, fallback.length === 0 ? "none" : fallback.join(","), (value) =>
     value.split(",").map((part) => httpUrl(part.trim()).href.replace(/\/$/, "")),
   );
 }
 
-/** @throws Error that says what was expected; it does not repeat the text, which may hold a password */
+/**
+ * Parses an `http:` or `https:` address.
+ *
+ * @throws Error that says what is expected; it does not contain the text, which may hold a password
+ */
 export function httpUrl(text: string): URL {
   if (!/^https?:\/\/[^/]/.test(text) || !URL.canParse(text)) {
     throw new Error("expected an address such as http://HOST:PORT");

@@ -7,7 +7,7 @@ function recording() {
   return { log, parsed: () => lines.map((line) => JSON.parse(line)), text: () => lines.join("") };
 }
 
-test("a line holds its event, its time and the fields bound to the log and to the line", () => {
+test("a line holds its event, its time, the log's fields and its own fields", () => {
   const { log, parsed } = recording();
   log.with({ deliveryId: "dlv_1" }).info("delivery.attempted", { status: 200 });
   expect(parsed()).toEqual([
@@ -22,7 +22,7 @@ test("a line holds its event, its time and the fields bound to the log and to th
   ]);
 });
 
-test("an error is logged with its code, stack and causes, and without what a driver hangs on it", () => {
+test("an error is logged with its code, stack and causes, and without a driver's extra fields", () => {
   const { log, parsed, text } = recording();
   const driver = Object.assign(new Error("lost"), {
     code: "ECONNRESET",
@@ -39,13 +39,13 @@ test("an error is logged with its code, stack and causes, and without what a dri
   expect(text()).not.toContain("hush");
 });
 
-test("an error that causes itself, or is none, is logged all the same", () => {
+test("an error that causes itself is logged, and so is a thrown text", () => {
   const { log, parsed } = recording();
-  const circle = new Error("round");
-  circle.cause = circle;
-  log.error("x", circle);
+  const circular = new Error("circular");
+  circular.cause = circular;
+  log.error("x", circular);
   log.error("y", "just a text");
-  expect(parsed()).toMatchObject([{ error: { message: "round" } }, { error: { message: "just a text" } }]);
+  expect(parsed()).toMatchObject([{ error: { message: "circular" } }, { error: { message: "just a text" } }]);
 });
 
 test("lines below the level are not written", () => {

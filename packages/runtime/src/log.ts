@@ -1,19 +1,25 @@
 import { type DestinationStream, pino } from "pino";
 
-/** Writes one wide JSON line per unit of work, such as `delivery.attempted`. */
+/** Writes one wide JSON line for each unit of work, such as `delivery.attempted`. */
 export type Log = {
   info(event: string, fields?: Readonly<Record<string, unknown>>): void;
   warn(event: string, fields?: Readonly<Record<string, unknown>>): void;
-  /** `error` is logged with its stack and causes. */
+  /** Logs `error` with its code, stack and causes. */
   error(event: string, error: unknown, fields?: Readonly<Record<string, unknown>>): void;
-  /** The same log with fields bound once. */
+  /** Returns a log that adds these fields to every line. */
   with(fields: Readonly<Record<string, unknown>>): Log;
 };
 
 export const LOG_LEVELS = ["debug", "info", "warn", "error", "silent"] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
 
-/** @param to where lines go; default: standard output */
+/**
+ * Creates a log.
+ *
+ * @param level the least important level that is written
+ * @param fields fields of every line
+ * @param to where lines are written; default: standard output
+ */
 export function createLog(
   level: LogLevel,
   fields: Readonly<Record<string, unknown>>,
@@ -39,15 +45,15 @@ function wrap(logger: pino.Logger): Log {
   };
 }
 
-/** For tests and commands that print for people. */
+/** A log that writes nothing, for tests and for commands whose output people read. */
 export const silentLog: Log = createLog("silent", {});
 
-/** Causes followed at most; a chain that is longer is a circle. */
+/** The maximum number of causes logged for one error: an error may, directly or not, be its own cause. */
 const CAUSES_MAX = 5;
 
 /**
- * What is logged of an error: only fields that are known not to carry data. Drivers hang whole statements on theirs,
- * with payloads and secrets written out.
+ * Returns the loggable fields of an error: only those that never carry data. Database drivers attach whole
+ * statements to their errors, with payloads and secrets in them.
  */
 function describeError(error: unknown, depth = 0): unknown {
   if (!(error instanceof Error)) return { type: typeof error, message: String(error) };

@@ -5,16 +5,16 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-test("a gauge that cannot be measured, or takes too long, is left out and holds nothing else up", async () => {
+test("a gauge that fails or times out is left out and does not delay the others", async () => {
   vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
   const metrics = createMetrics();
   metrics.gauge("hangs", "It hangs.", [], () => new Promise(() => {}));
   metrics.gauge("fails", "It fails.", [], async () => {
-    throw new Error("away");
+    throw new Error("unavailable");
   });
   metrics.gauge("answers", "It answers.", [], async () => [{ labels: {}, value: 7 }]);
   const rendering = metrics.render();
-  // Less than Prometheus waits for all of it.
+  // Less than Prometheus' default scrape timeout of 10 s.
   await vi.advanceTimersByTimeAsync(9_000);
   const text = await rendering;
   expect(text).toMatch(/^answers 7$/m);

@@ -4,25 +4,26 @@ import { portProblem } from "./config.ts";
 import type { Log } from "./log.ts";
 import type { Running } from "./run-service.ts";
 
-/** Labels by name. Their values come from closed sets: what a caller or a receiver may choose never becomes a series. */
+/** Labels by name. Values come from closed sets, so neither a caller nor a receiver can create a series. */
 type Labels<L extends string> = Readonly<Record<L, string>>;
 
-/** What a process counts and measures, in Prometheus' terms. */
+/** A process's Prometheus metrics. Each method registers one metric; the returned function updates it. */
 export type Metrics = {
+  /** Registers a counter; each call adds `by` (default 1). */
   counter<L extends string = never>(
     name: string,
     help: string,
     labels?: readonly L[],
   ): (labels: Labels<L>, by?: number) => void;
-  /** In seconds. */
+  /** Registers a histogram of durations in seconds, with buckets from 1 ms to 30 s. */
   histogram<L extends string = never>(
     name: string,
     help: string,
     labels?: readonly L[],
   ): (labels: Labels<L>, seconds: number) => void;
   /**
-   * Measured when it is asked for. What fails, or takes more than 5 s, is left out, so that the rest is told
-   * when it matters most.
+   * Registers a gauge that is measured at each scrape. A measurement that fails or takes more than 5 s is
+   * left out of that scrape, so an outage does not hide the other metrics.
    */
   gauge<L extends string = never>(
     name: string,
@@ -30,16 +31,16 @@ export type Metrics = {
     labels: readonly L[],
     measure: () => Promise<readonly { readonly labels: Labels<L>; readonly value: number }[]>,
   ): void;
-  /** As Prometheus reads it. */
+  /** Returns all metrics in Prometheus' text format. */
   render(): Promise<string>;
 };
 
 export const METRICS_CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8";
 
-/** From a commit to the longest attempt. */
+/** Bounds in seconds, from a database commit to the longest attempt. */
 const BUCKETS_S = [0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30];
 
-/** A process's metrics, with those of Node itself. */
+/** Creates a process's metrics, including Node's default metrics. */
 export function createMetrics(): Metrics {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
@@ -67,7 +68,7 @@ export function createMetrics(): Metrics {
         registers,
         async collect() {
           const measured = await inTime(measure()).catch(() => []);
-          // What cannot be measured is not told: neither an old value nor the one that a gauge begins with, 0.
+          // After a failed measurement the gauge has no value: neither the last one nor its initial 0.
           gauge.reset();
           if (labelNames.length === 0) gauge.remove();
           for (const { labels, value } of measured) gauge.set(labels, value);
@@ -78,21 +79,30 @@ export function createMetrics(): Metrics {
   };
 }
 
-/** Half of the time that Prometheus waits for a whole answer by default. */
+/** The deadline of one measurement: half of Prometheus' default scrape timeout. */
 const MEASURED_WITHIN_MS = 5_000;
 
-/** @throws Error where it takes too long; the measuring goes on, and its result is dropped */
-async function inTime<T>(measuring: Promise<T>): Promise<T> {
+/**
+ * Waits for a measurement until its deadline.
+ *
+ * @throws Error after the deadline; the measurement continues, and its result is dropped
+ */
+async function inTime<T>(measurement: Promise<T>): Promise<T> {
   return await new Promise<T>((resolve, reject) => {
-    const timer = setTimeout(() => reject(new Error("it takes too long")), MEASURED_WITHIN_MS);
-    measuring.then(resolve, reject).finally(() => clearTimeout(timer));
+    const timer = setTimeout(() => reject(new Error("the measurement timed out")), MEASURED_WITHIN_MS);
+    measurement.then(resolve, reject).finally(() => clearTimeout(timer));
   });
 }
 
-/** How long a scraper may take to ask. */
+/** How long a scraper may take to send its request. */
 const REQUEST_TIMEOUT_MS = 5_000;
 
-/** Serves `/metrics` on a port of its own, for a process whose other port is open to the world. */
+/**
+ * Serves `/metrics` on a separate port, for a process whose main port is public.
+ *
+ * @param options.setting the variable that chooses the port, named in the error if the port is in use
+ * @throws StartError if the port is in use
+ */
 export async function serveMetrics(
   metrics: Metrics,
   { host, port, setting, log }: { host: string; port: number; setting: string; log: Log },

@@ -1,27 +1,30 @@
 import { readConfig, type Setting, type Settings, StartError, type Values } from "./config.ts";
 import { createLog, type Log, type LogLevel } from "./log.ts";
 
-/** What a service's start leaves behind. */
+/** A service that has started. */
 export type Running = {
-  /** Stops taking work, finishes what was begun, and lets go of everything. */
+  /** Stops accepting work, finishes the work in progress, and releases all resources. */
   stop(): Promise<void>;
 };
 
 export type Service<C extends Settings & { POSTHASTE_LOG_LEVEL: Setting<LogLevel> }> = {
-  /** What its log lines and complaints call it. */
+  /** The service's name in log lines and error messages. */
   readonly name: string;
   readonly settings: C;
-  /** How long a stop may take before the process is ended all the same. */
+  /** Returns how long a stop may take before the process exits without it, in milliseconds. */
   readonly stopTimeoutMs: (config: Values<C>) => number;
   readonly start: (config: Values<C>, log: Log) => Promise<Running>;
 };
 
 /**
- * Runs a service with settings from the environment until SIGTERM or SIGINT, or until a parent that holds an IPC channel
- * to it is gone, so that a killed `npm run up` leaves nothing behind. A second signal, or a stop that takes longer than
- * its time, ends the process at once: what it leaves unfinished is finished by whoever starts next.
+ * Runs a service with settings from the environment until SIGTERM or SIGINT.
  *
- * A start that fails for a reason an operator can mend ({@link StartError}) is one plain message and exit code 1.
+ * A service with a parent on an IPC channel also stops when the parent exits, so a killed `npm run up` leaves
+ * no process behind. A second signal, or a stop that exceeds its timeout, ends the process at once. The next
+ * process to start finishes the interrupted work.
+ *
+ * A start that fails with a {@link StartError}, which an operator can fix, prints one message; any failed
+ * start exits with code 1.
  */
 export async function runService<C extends Settings & { POSTHASTE_LOG_LEVEL: Setting<LogLevel> }>(
   service: Service<C>,
@@ -30,11 +33,11 @@ export async function runService<C extends Settings & { POSTHASTE_LOG_LEVEL: Set
     const config = readConfig(service.settings, process.env);
     const log = createLog(config.POSTHASTE_LOG_LEVEL as LogLevel, { service: service.name });
     process.on("unhandledRejection", (error) => log.error("process.unhandled_rejection", error));
-    const tethered = process.connected;
+    const hasParent = process.connected;
     const running = await service.start(config, log);
     stopOnSignal(running, log, service.stopTimeoutMs(config));
-    // The parent may be gone since before anybody listened.
-    if (tethered && !process.connected) process.emit("disconnect");
+    // The parent may have exited before the listener above was added.
+    if (hasParent && !process.connected) process.emit("disconnect");
   } catch (error) {
     console.error(error instanceof StartError ? `posthaste ${service.name}: ${error.message}` : error);
     process.exit(1);

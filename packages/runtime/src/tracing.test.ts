@@ -5,7 +5,7 @@ import { startTracing } from "./tracing.ts";
 
 const PARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
 
-test("without an endpoint nothing is recorded, and there is nothing to go on from", async () => {
+test("without an endpoint a span has no traceparent and no trace id", async () => {
   const { tracer, stop } = startTracing("test", {});
   await tracer.span("work", { parent: PARENT }, async (span) => {
     expect(span.traceparent).toBeUndefined();
@@ -14,12 +14,12 @@ test("without an endpoint nothing is recorded, and there is nothing to go on fro
   await stop();
 });
 
-test("a share that is none is refused, and says so", () => {
+test("a share that is not a number from 0 to 1 is refused", () => {
   const env = { OTEL_EXPORTER_OTLP_ENDPOINT: "http://127.0.0.1:1", OTEL_TRACES_SAMPLER_ARG: "half" };
   expect(() => startTracing("test", env)).toThrow("from 0 to 1");
 });
 
-test("a span goes on from its parent, and one of nonsense begins a trace", async () => {
+test("a span continues its parent's trace, and a span with a malformed parent begins a trace", async () => {
   const { tracer, stop } = startTracing("test", { OTEL_EXPORTER_OTLP_ENDPOINT: "http://127.0.0.1:1" });
   expect(tracer.begin("work", { parent: PARENT }).traceId).toBe("0af7651916cd43dd8448eb211c80319c");
   for (const parent of ["", "x", PARENT.replace("0af7651916cd43dd8448eb211c80319c", "0".repeat(32))]) {
@@ -30,7 +30,7 @@ test("a span goes on from its parent, and one of nonsense begins a trace", async
   await stop();
 });
 
-test("what the caller did not sample is not sampled here, and of our own traces the share", () => {
+test("a caller's sampling decision holds, and new traces are sampled by the share", () => {
   const none = { OTEL_EXPORTER_OTLP_ENDPOINT: "http://127.0.0.1:1", OTEL_TRACES_SAMPLER_ARG: "0" };
   const { tracer } = startTracing("test", none);
   expect(tracer.begin("work").traceparent).toMatch(/-00$/);
@@ -41,7 +41,7 @@ test("what the caller did not sample is not sampled here, and of our own traces 
 test.each([
   [{}, "test"],
   [{ OTEL_SERVICE_NAME: "named" }, "named"],
-])("spans carry the attributes of the environment, and the process's name: %j", async (env, name) => {
+])("spans carry the environment's attributes and the service name: %j", async (env, name) => {
   let sent = "";
   const collector = createServer((request, response) => {
     request.setEncoding("utf8").on("data", (text) => {
@@ -68,7 +68,7 @@ test.each([
   }
 });
 
-test("a collector that hangs keeps neither the work nor the end waiting for ever", async () => {
+test("a collector that hangs blocks neither the work nor the stop", async () => {
   const collector = createServer(() => {});
   await new Promise<void>((resolve) => collector.listen(0, "127.0.0.1", resolve));
   process.env["OTEL_EXPORTER_OTLP_ENDPOINT"] =

@@ -15,13 +15,17 @@ import {
 } from "@opentelemetry/sdk-trace";
 import { StartError } from "./config.ts";
 
-/** A span's place in a trace, by W3C Trace Context: what other processes go on from. */
+/**
+ * A span's position in a trace, in W3C Trace Context format. Other processes use it as the parent
+ * of their spans.
+ */
 export type Traceparent = string;
 
-/** A unit of work in a trace. Without tracing it is there and does nothing. */
+/** A unit of work in a trace. If tracing is off, its methods do nothing. */
 export type Span = {
-  /** Undefined where nothing is recorded. */
+  /** Undefined if tracing is off. */
   readonly traceparent: Traceparent | undefined;
+  /** Undefined if tracing is off. */
   readonly traceId: string | undefined;
   rename(name: string): void;
   set(attributes: Attributes): void;
@@ -30,16 +34,17 @@ export type Span = {
 };
 
 export type SpanOptions = {
-  /** Undefined or not a traceparent: the span begins a trace. */
+  /** If undefined or malformed, the span begins a new trace. */
   readonly parent?: Traceparent | undefined;
   readonly kind?: "server" | "client" | "producer" | "consumer";
-  /** What it was about; never a payload, a secret or a URL's query. */
+  /** Details of the work; never a payload, a secret or a URL's query. */
   readonly attributes?: Attributes;
 };
 
 export type Tracer = {
+  /** Begins a span; the caller ends it. */
   begin(name: string, options?: SpanOptions): Span;
-  /** A span around a piece of work; what it throws fails it. */
+  /** Runs `body` in a span and ends the span. If `body` throws, the span is marked as failed. */
   span<T>(name: string, options: SpanOptions, body: (span: Span) => Promise<T>): Promise<T>;
 };
 
@@ -52,17 +57,25 @@ const KINDS = {
   consumer: SpanKind.CONSUMER,
 } as const;
 
-/** Spans that wait to be sent; more are dropped, so that a collector that is away costs no more than this. */
+/**
+ * The maximum number of spans that wait to be sent. Further spans are dropped, which bounds the cost of
+ * a collector's outage.
+ */
 const QUEUE_MAX = 4_096;
 const EXPORT_TIMEOUT_MS = 5_000;
 const SEND_EVERY_MS = 2_000;
 
 /**
- * Sets tracing up by OpenTelemetry's own variables: `OTEL_EXPORTER_OTLP_ENDPOINT` (or `…_TRACES_ENDPOINT`) turns it on,
- * `OTEL_TRACES_SAMPLER_ARG` is the share of traces that begin here and are kept (default 1), `OTEL_SERVICE_NAME` and
- * `OTEL_RESOURCE_ATTRIBUTES` name the process. Without an endpoint nothing is recorded, and no `traceparent` is sent.
+ * Sets up tracing from OpenTelemetry's standard variables:
  *
- * @throws StartError
+ * - `OTEL_EXPORTER_OTLP_ENDPOINT` or `OTEL_EXPORTER_OTLP_TRACES_ENDPOINT` turns it on. Without an endpoint
+ *   nothing is recorded, and no `traceparent` is sent.
+ * - `OTEL_SDK_DISABLED=true` turns it off.
+ * - `OTEL_TRACES_SAMPLER_ARG` is the share of new traces that are recorded, from 0 to 1 (default 1).
+ * - `OTEL_SERVICE_NAME` and `OTEL_RESOURCE_ATTRIBUTES` describe the process.
+ *
+ * @param serviceName the service's name, unless `OTEL_SERVICE_NAME` sets another
+ * @throws StartError if the share is not a number from 0 to 1
  */
 export function startTracing(
   serviceName: string,
@@ -103,7 +116,7 @@ export function startTracing(
   };
   return {
     tracer: { begin, span: around(begin) },
-    // A collector that is away must not keep a process from ending.
+    // An unavailable collector must not keep the process from stopping.
     stop: () => provider.shutdown().catch(() => {}),
   };
 }
@@ -117,7 +130,7 @@ const noSpan: Span = {
   end() {},
 };
 
-/** Records nothing. */
+/** A tracer that records nothing. */
 export const noTracer: Tracer = { begin: () => noSpan, span: (_name, _options, body) => body(noSpan) };
 
 function around(begin: Tracer["begin"]): Tracer["span"] {

@@ -4,7 +4,7 @@ import { SignatureError } from "./signature-error.ts";
 /** `v1`: HMAC-SHA256 with a shared secret. `v1a`: Ed25519, verified with a public key. */
 export type Scheme = "v1" | "v1a";
 
-/** Web Crypto's own type, by whatever name the platform's declarations have it. */
+/** Web Crypto's key type, whose name differs between the platforms' type declarations. */
 type Key = Awaited<ReturnType<typeof crypto.subtle.importKey>>;
 
 export type ImportedKey = { readonly scheme: Scheme; readonly key: Key };
@@ -14,11 +14,14 @@ const SECRET_BYTES_MIN = 24;
 const SECRET_BYTES_MAX = 64;
 /** Length of an Ed25519 seed and of a public key (RFC 8032). */
 const ED25519_KEY_BYTES = 32;
-/** What stands before the seed in PKCS #8 (RFC 8410), the only form in which Web Crypto takes a private key's bytes. */
+/**
+ * The PKCS #8 prefix of a seed (RFC 8410). Web Crypto imports the bytes of a private key only in this format.
+ */
 const ED25519_PKCS8_START = [0x30, 0x2e, 2, 1, 0, 0x30, 5, 6, 3, 0x2b, 0x65, 0x70, 4, 0x22, 4, 0x20];
 
 /**
- * Reads a key to sign with: `whsec_…` (shared secret) or `whsk_…` (Ed25519 seed), each followed by Base64.
+ * Imports a signing key: `whsec_` (shared secret) or `whsk_` (Ed25519 seed), followed by Base64. A shared
+ * secret may omit its prefix.
  *
  * @throws SignatureError `bad_key`
  */
@@ -32,8 +35,8 @@ export async function signingKey(text: string): Promise<ImportedKey> {
 }
 
 /**
- * Reads a key to verify with: `whsec_…` (shared secret) or `whpk_…` (Ed25519 public key), each followed by Base64. A
- * shared secret may come without its prefix, as the specification's older examples have it.
+ * Imports a verification key: `whsec_` (shared secret) or `whpk_` (Ed25519 public key), followed by Base64. A
+ * shared secret may omit its prefix, as in the specification's older examples.
  *
  * @throws SignatureError `bad_key`
  */
@@ -58,7 +61,10 @@ function bytesOf(text: string, prefix: string, min: number, max: number): Uint8A
   const bytes = fromBase64(text.startsWith(prefix) ? text.slice(prefix.length) : text);
   if (bytes === undefined || bytes.length < min || bytes.length > max) {
     const length = min === max ? `${min}` : `${min} to ${max}`;
-    throw new SignatureError("bad_key", `a key is ${prefix} and the Base64 of ${length} bytes`);
+    throw new SignatureError(
+      "bad_key",
+      `expected a key of the form ${prefix} followed by ${length} bytes in Base64`,
+    );
   }
   return bytes;
 }

@@ -7,26 +7,27 @@ export type WebhookToSign = {
   readonly id: string;
   /** Sent as `webhook-timestamp`: whole seconds since the epoch. */
   readonly timestamp: number;
-  /** The body's bytes as they will be sent; a text stands for its UTF-8. */
+  /** The body's bytes exactly as sent; a string is encoded as UTF-8. */
   readonly body: Uint8Array | string;
 };
 
 /**
- * Makes the value of `webhook-signature`: one signature for each key, separated by spaces, so that a secret can be
- * replaced while both are live.
+ * Signs a webhook.
  *
- * @param keys `whsec_…` for v1, `whsk_…` for v1a
+ * @param keys `whsec_…` for v1, `whsk_…` for v1a; several while a key is being replaced
+ * @returns the value of `webhook-signature`: one signature for each key, separated by spaces
  * @throws SignatureError `bad_key`
  */
 export async function sign(webhook: WebhookToSign, keys: readonly string[]): Promise<string> {
   return await (await createSigner(keys))(webhook);
 }
 
-/** Makes the value of `webhook-signature` for one webhook. */
+/** Returns the value of `webhook-signature` for a webhook. */
 export type Signer = (webhook: WebhookToSign) => Promise<string>;
 
 /**
- * Reads keys once, for whoever signs many webhooks with them; reading one takes longer than signing with it. See {@link sign}.
+ * Imports keys once to sign many webhooks: importing a key takes longer than signing with
+ * it. See {@link sign}.
  *
  * @throws SignatureError `bad_key`
  */

@@ -1,15 +1,15 @@
-/** Why a webhook was not accepted. */
+/** Why a webhook is refused. */
 export type SignatureErrorCode =
-  /** A header is missing, or has not the form it should have. */
+  /** A header is missing, repeated or has the wrong form. */
   | "malformed"
-  /** It was signed too long ago, or in the future: a replay, or a clock that is wrong. */
+  /** The timestamp is too old or in the future: a replay, or a wrong clock. */
   | "expired"
-  /** No signature fits the body and any of the keys. */
+  /** No signature matches the body under any of the keys. */
   | "no_match"
-  /** A key of the receiver's own is not one. */
+  /** One of the caller's keys is invalid. */
   | "bad_key";
 
-/** The only error this package throws, whatever a sender put into its headers. */
+/** The only error that this package throws, whatever the headers contain. */
 export class SignatureError extends Error {
   override readonly name = "SignatureError";
   readonly code: SignatureErrorCode;

@@ -19,7 +19,7 @@ const secret = fc
   .map((bytes) => `whsec_${Buffer.from(bytes).toString("base64")}`);
 const id = fc.string({ unit: fc.constantFrom(..."abcXYZ019_-."), minLength: 1, maxLength: 40 });
 const body = fc.uint8Array({ maxLength: 300 });
-/** Looks like something, and is mostly not quite it. */
+/** Resembles a signature header, but is rarely a valid one. */
 const signatureLike = fc
   .array(
     fc.oneof(
@@ -38,7 +38,7 @@ const headerValue = fc.oneof(
   fc.array(fc.string(), { maxLength: 3 }),
 );
 
-test("whatever is in the headers, the body and the keys, the one documented error comes of it", async () => {
+test("random headers, bodies and keys cause no error other than a SignatureError", async () => {
   const timestamp = fc.oneof(fc.integer().map(String), fc.string(), fc.constant(String(NOW_S)));
   const key = fc.oneof(
     secret,
@@ -70,13 +70,13 @@ test("whatever is in the headers, the body and the keys, the one documented erro
   );
 });
 
-describe.each(["v1", "v1a"] as const)("what was signed with %s", (scheme) => {
+describe.each(["v1", "v1a"] as const)("a webhook signed with %s", (scheme) => {
   const keysOf = (shared: string) =>
     scheme === "v1"
       ? { signing: shared, verifying: shared }
       : { signing: PAIR.private, verifying: PAIR.public };
 
-  test("is accepted as it is, and not once a bit of it was changed", async () => {
+  test("is accepted unchanged, and refused after any change", async () => {
     await fc.assert(
       fc.asyncProperty(secret, id, body, fc.nat(), async (shared, webhookId, content, at) => {
         const { signing, verifying } = keysOf(shared);
@@ -126,7 +126,7 @@ describe.each(["v1", "v1a"] as const)("what was signed with %s", (scheme) => {
   });
 });
 
-test("the dot between id, time and body cannot be moved", async () => {
+test("the dots that separate id, time and body cannot be moved", async () => {
   await fc.assert(
     fc.asyncProperty(secret, id, body, async (key, webhookId, content) => {
       const signature = await sign({ id: `${webhookId}.${NOW_S}`, timestamp: NOW_S, body: content }, [key]);
@@ -136,7 +136,8 @@ test("the dot between id, time and body cannot be moved", async () => {
         "webhook-timestamp": String(NOW_S),
         "webhook-signature": signature,
       };
-      // The same bytes are signed, so ids must not hold a dot: ours are letters, digits and an underscore.
+      // Both sign the same bytes, so an id must not contain a dot: Posthaste's are letters,
+      // digits and underscores.
       const accepted = await verify({ headers, body: moved }, [key], OPTIONS).catch(() => undefined);
       expect(accepted?.id ?? webhookId).toBe(webhookId);
     }),
@@ -145,7 +146,7 @@ test("the dot between id, time and body cannot be moved", async () => {
 });
 
 describe("Base64", () => {
-  test("is Node's, there and back", () => {
+  test("encodes and decodes as Node does", () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 200 }), (bytes) => {
         const text = toBase64(bytes);
@@ -156,7 +157,7 @@ describe("Base64", () => {
     );
   });
 
-  test("that is none is none, and what is read is spelled in one way only", () => {
+  test("is decoded only in its canonical encoding", () => {
     fc.assert(
       fc.property(fc.oneof(fc.string({ unit: "binary" }), fc.base64String(), fc.string()), (text) => {
         const bytes = fromBase64(text);

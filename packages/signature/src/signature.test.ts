@@ -4,7 +4,7 @@ import { SignatureError } from "./signature-error.ts";
 import { type VerifyOptions, verify } from "./verify.ts";
 import { verifyRequest } from "./verify-request.ts";
 
-/** Published with the specification. */
+/** The test vector published with the specification. */
 const VECTOR = {
   key: "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
   id: "msg_p5jXN8AQM9LWM0D4loKWxJek",
@@ -41,7 +41,7 @@ describe("v1", () => {
     expect(await check({}, [VECTOR.key.replace("whsec_", "")])).toMatchObject({ id: VECTOR.id });
   });
 
-  test("takes a Headers object, and bytes that are not UTF-8", async () => {
+  test("accepts a Headers object, and a body that is not UTF-8", async () => {
     const body = Uint8Array.from([0xff, 0x00, 0xfe]);
     const signature = await sign({ ...VECTOR, body }, [VECTOR.key]);
     const headers = new Headers(headersWith({ "webhook-signature": signature }) as Record<string, string>);
@@ -62,7 +62,7 @@ describe("a Request", () => {
     });
   const options = { now: VECTOR.timestamp * 1000 };
 
-  test("is verified with its body's bytes, which are handed on", async () => {
+  test("is verified, and its body's bytes are returned", async () => {
     const { id, body } = await verifyRequest(request(VECTOR.body), [VECTOR.key], options);
     expect(id).toBe(VECTOR.id);
     expect(new TextDecoder().decode(body)).toBe(VECTOR.body);
@@ -74,7 +74,7 @@ describe("a Request", () => {
 });
 
 describe("v1a", () => {
-  test("is verified with the public key alone, and Ed25519 makes the same signature each time", async () => {
+  test("needs only the public key to verify, and signs deterministically", async () => {
     const signature = await sign(VECTOR, [SEED]);
     expect(signature).toMatch(/^v1a,[A-Za-z0-9+/]{86}==$/);
     expect(await sign(VECTOR, [SEED])).toBe(signature);
@@ -85,8 +85,8 @@ describe("v1a", () => {
   });
 });
 
-describe("while a secret is replaced", () => {
-  test("both sign, and a receiver with either one accepts", async () => {
+describe("while a secret is being replaced", () => {
+  test("both secrets sign, and a receiver with either accepts", async () => {
     const signature = await sign(VECTOR, [OTHER, VECTOR.key, SEED]);
     expect(signature.split(" ")).toHaveLength(3);
     for (const keys of [[OTHER], [VECTOR.key], [PUBLIC], [OTHER, PUBLIC]]) {
@@ -95,7 +95,7 @@ describe("while a secret is replaced", () => {
   });
 });
 
-describe("what is not right is refused with the one documented error", () => {
+describe("an invalid webhook or key is refused with a SignatureError", () => {
   test.each([
     ["another body", { body: `${VECTOR.body} ` }, {}, "no_match"],
     ["another id", {}, { "webhook-id": "msg_other" }, "no_match"],
@@ -112,18 +112,23 @@ describe("what is not right is refused with the one documented error", () => {
       { "webhook-signature": VECTOR.signature.replace("g0", "g1") },
       "no_match",
     ],
-    ["a later version only", {}, { "webhook-signature": VECTOR.signature.replace("v1", "v2") }, "malformed"],
+    [
+      "only an unknown version",
+      {},
+      { "webhook-signature": VECTOR.signature.replace("v1", "v2") },
+      "malformed",
+    ],
     ["no signature", {}, { "webhook-signature": undefined }, "malformed"],
     ["an empty id", {}, { "webhook-id": "" }, "malformed"],
-    ["a header without end", {}, { "webhook-signature": "v1,".padEnd(10_000, "A") }, "malformed"],
-    ["a time that is none", {}, { "webhook-timestamp": "1e9" }, "malformed"],
+    ["an overlong header", {}, { "webhook-signature": "v1,".padEnd(10_000, "A") }, "malformed"],
+    ["a time that is not a whole number", {}, { "webhook-timestamp": "1e9" }, "malformed"],
     ["a negative time", {}, { "webhook-timestamp": "-5" }, "malformed"],
     ["commas and spaces", {}, { "webhook-signature": " ,, v1, ,v1 v1,= v1a,====" }, "malformed"],
   ])("%s", async (_title, options, headers, code) => {
     await expect(check(headers, [VECTOR.key], options)).rejects.toEqual(refused(code));
   });
 
-  test("five minutes either way are fine, and one second more is not", async () => {
+  test("five minutes either way are accepted, and one second more is refused", async () => {
     const at = VECTOR.timestamp * 1000;
     for (const now of [at - 300_000, at + 300_000])
       expect(await check({}, [VECTOR.key], { now })).toBeDefined();
@@ -134,7 +139,7 @@ describe("what is not right is refused with the one documented error", () => {
   });
 
   test.each(["", "whsec_", "whsec_c2hvcnQ=", "whsec_!!", "whpk_AAAA", `whsec_${"A".repeat(100)}`])(
-    "a key that is none: %s",
+    "an invalid key: %s",
     async (key) => {
       await expect(check({}, [key])).rejects.toEqual(refused("bad_key"));
       await expect(sign(VECTOR, [key])).rejects.toBeInstanceOf(SignatureError);

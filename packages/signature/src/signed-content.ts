@@ -1,4 +1,4 @@
-/** What is signed: `id.timestamp.body`, with the body's bytes as they are. */
+/** Returns the bytes that are signed: `id.timestamp.body`, with the body's bytes unchanged. */
 export function signedContent(
   id: string,
   timestamp: string,

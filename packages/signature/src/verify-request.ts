@@ -1,16 +1,16 @@
 import { type Verified, type VerifyOptions, verify } from "./verify.ts";
 
-/** A request that was found to be right, with the body that was signed. */
+/** A verified request, with the body that was signed. */
 export type VerifiedRequest = Verified & {
-  /** The bytes as they came: parse these, the request's own body has been read. */
+  /** The body's bytes as received. Parse these: the request's own body is already consumed. */
   readonly body: Uint8Array<ArrayBuffer>;
 };
 
 /**
- * The same as {@link verify}, for runtimes that hand over a `Request` (Deno, Bun, edge functions, service workers).
- * Bound the body's size before, where your runtime does not.
+ * Reads and verifies a `Request`, as Deno, Bun, edge functions and service workers have it; see {@link
+ * verify}. If your runtime does not limit the body's size, check it before this call.
  *
- * @throws SignatureError; and what reading the body throws, such as a connection that breaks
+ * @throws SignatureError; also any error from reading the body, such as a broken connection
  */
 export async function verifyRequest(
   request: Request,

@@ -4,40 +4,40 @@ import { SignatureError } from "./signature-error.ts";
 import { signedContent } from "./signed-content.ts";
 
 export type WebhookToVerify = {
-  /** The request's headers: a `Headers`, or an object with lower-case names as Node gives it. */
+  /** The request's headers: a `Headers`, or an object with lower-case names, as in Node. */
   readonly headers: Headers | Readonly<Record<string, string | readonly string[] | undefined>>;
-  /** The body's bytes as they came. Not a parsed and written copy: its bytes would differ. */
+  /** The body's bytes as received. The bytes of a parsed and re-serialised copy may differ. */
   readonly body: Uint8Array | string;
 };
 
 export type VerifyOptions = {
-  /** How old, or how far in the future, a webhook may be. Default: 5 minutes, as the specification advises. */
+  /** How far the timestamp may be from `now`, in ms. Default: 5 minutes, as the specification advises. */
   readonly toleranceMs?: number;
   /** Epoch milliseconds. Default: now. */
   readonly now?: number;
 };
 
-/** What a webhook said of itself, once its signature was found to be right. */
+/** The signed metadata of a verified webhook. */
 export type Verified = {
-  /** The same in every repetition: drop what you have seen. */
+  /** The webhook's id, the same in every repetition: use it to drop repetitions. */
   readonly id: string;
   /** Epoch milliseconds. */
   readonly signedAt: number;
 };
 
 const TOLERANCE_MS = 5 * 60_000;
-/** Two live secrets of two schemes are four signatures; more than this is somebody trying. */
+/** Two live keys in each of two schemes make four signatures. Beyond this bound, signatures are ignored. */
 const SIGNATURES_MAX = 16;
 const HEADER_CHARS_MAX = 4_096;
 const SIGNATURE_BYTES: Readonly<Record<Scheme, number>> = { v1: 32, v1a: 64 };
 
 /**
- * Checks that a webhook was signed with one of the keys, a short while ago.
+ * Verifies that a webhook was signed with one of the keys, within the tolerance.
  *
- * Signatures are compared by Web Crypto, in constant time. Versions that are not known are passed over.
+ * Web Crypto compares signatures in constant time. Signatures of unknown versions are ignored.
  *
- * @param keys `whsec_…` for v1, `whpk_…` for v1a; several while one is being replaced
- * @throws SignatureError for everything that is wrong with the request or a key, and nothing else
+ * @param keys `whsec_…` for v1, `whpk_…` for v1a; several while a key is being replaced
+ * @throws SignatureError if anything is wrong with the webhook or a key; no other error
  */
 export async function verify(
   webhook: WebhookToVerify,
@@ -51,9 +51,9 @@ export async function verify(
   const imported = await Promise.all(keys.map(verifyingKey));
   const content = signedContent(id, timestamp, webhook.body);
   for (const key of imported) {
-    for (const signature of signatures) if (await fits(key, signature, content)) return { id, signedAt };
+    for (const signature of signatures) if (await matches(key, signature, content)) return { id, signedAt };
   }
-  throw new SignatureError("no_match", "no signature fits this body and any of the keys");
+  throw new SignatureError("no_match", "no signature matches this body under any of the keys");
 }
 
 type Signature = { readonly scheme: Scheme; readonly bytes: Uint8Array<ArrayBuffer> };
@@ -68,7 +68,7 @@ function parseSignatures(header: string): Signature[] {
     if (bytes?.length === SIGNATURE_BYTES[scheme]) signatures.push({ scheme, bytes });
   }
   if (signatures.length > 0) return signatures;
-  throw new SignatureError("malformed", "webhook-signature holds no signature of version v1 or v1a");
+  throw new SignatureError("malformed", "webhook-signature has no valid signature of version v1 or v1a");
 }
 
 function checkTimestamp(
@@ -80,14 +80,11 @@ function checkTimestamp(
   }
   const signedAt = Number(text) * 1000;
   if (Math.abs(now - signedAt) <= toleranceMs) return signedAt;
-  const when = signedAt < now ? "too long ago" : "in the future";
-  throw new SignatureError(
-    "expired",
-    `webhook-timestamp lies ${when}; is a clock wrong, or is this a replay?`,
-  );
+  const when = signedAt < now ? "too old" : "in the future";
+  throw new SignatureError("expired", `webhook-timestamp is ${when}: this is a replay, or a clock is wrong`);
 }
 
-async function fits(
+async function matches(
   key: ImportedKey,
   signature: Signature,
   content: Uint8Array<ArrayBuffer>,

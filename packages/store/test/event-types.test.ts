@@ -94,7 +94,7 @@ onEachDatabase("an event type", (bench) => {
     const large = { sampleJson: `{"a":"${"x".repeat(700_000)}"}` };
     await create(accountId, "one", large);
     const { id } = await create(accountId, "two", large);
-    const full = { code: "too_many", message: expect.stringContaining("at most 1500000") };
+    const full = { code: "too_many", message: expect.stringContaining("the maximum is 1500000") };
     await expect(create(accountId, "three", large)).rejects.toMatchObject(full);
     const grown = { sampleJson: `{"a":"${"x".repeat(900_000)}"}` };
     const update = { id, owner: accountId, basedOn: 1, ...TEXTS, ...grown, now: NOW };

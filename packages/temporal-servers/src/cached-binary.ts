@@ -5,14 +5,14 @@ import { dirname, join } from "node:path";
 import { pipeline } from "node:stream/promises";
 
 /*
- * A kept binary is a folder with two files: the program, and its SHA-256. The folder is made elsewhere and renamed into
- * place, so it is there whole or not at all. Where two processes make it at once, the later one uses what the first
- * left. A folder that does not match its hash is thrown away and made again.
+ * A cached binary is a folder with two files: the program and its SHA-256. The folder is built elsewhere and
+ * renamed into place, so it is complete or absent. If two processes build it at once, the later one uses the
+ * first one's folder. A folder whose program does not match the hash is removed and built again.
  */
 
 const HASH_FILE = "sha256";
 
-/** The kept binary's path, where one is kept and undamaged. */
+/** Returns the path of the cached binary, or undefined if there is none. Removes a damaged one. */
 export async function cachedBinary(
   place: string,
   name: string,
@@ -23,20 +23,22 @@ export async function cachedBinary(
   if (recorded === undefined) return undefined;
   const actual = await sha256Of(path).catch(() => "unreadable");
   if (actual === recorded.trim()) return path;
-  progress(`the kept copy of ${name} is damaged; getting it again`);
+  progress(`the cached copy of ${name} is damaged: fetching it again`);
   await discard(place);
   return undefined;
 }
 
 /**
- * Keeps what `make` puts into the folder it is given.
+ * Builds a binary in a scratch folder and moves it into the cache.
  *
- * @param make resolves with the path of the program it made, inside that folder
+ * @param place the binary's folder in the cache
+ * @param build puts the program into the folder that it gets, and resolves with the program's path
+ * @returns the path of the cached binary
  */
 export async function keepBinary(
   place: string,
   name: string,
-  make: (dir: string) => Promise<string>,
+  build: (dir: string) => Promise<string>,
 ): Promise<string> {
   const scratch = `${place}.${randomUUID()}`;
   const whole = join(scratch, "whole");
@@ -44,8 +46,8 @@ export async function keepBinary(
   try {
     const work = join(scratch, "work");
     await mkdir(work);
-    const made = await make(work);
-    await rename(made, join(whole, name));
+    const built = await build(work);
+    await rename(built, join(whole, name));
     await chmod(join(whole, name), 0o755);
     await writeFile(join(whole, HASH_FILE), `${await sha256Of(join(whole, name))}\n`);
     await moveInto(whole, place, name);
@@ -60,7 +62,7 @@ async function moveInto(whole: string, place: string, name: string): Promise<voi
   try {
     await rename(whole, place);
   } catch (error) {
-    // Another process was first; what it left is as good as ours, if it is undamaged.
+    // Another process was first: its binary serves as well, if it is undamaged.
     if ((await cachedBinary(place, name, () => {})) !== undefined) return;
     await discard(place);
     await rename(whole, place).catch(() => {
@@ -69,15 +71,16 @@ async function moveInto(whole: string, place: string, name: string): Promise<voi
   }
 }
 
-/** Renames before it removes, so that nobody sees half a folder. */
+/** Removes a folder. It is renamed first, so that no process sees half of it. */
 async function discard(place: string): Promise<void> {
-  const away = `${place}.${randomUUID()}`;
-  await rename(place, away).catch(() => {
-    // Somebody else was faster to throw it away.
+  const discarded = `${place}.${randomUUID()}`;
+  await rename(place, discarded).catch(() => {
+    // Another process has removed it.
   });
-  await rm(away, { recursive: true, force: true });
+  await rm(discarded, { recursive: true, force: true });
 }
 
+/** Returns the SHA-256 of a file, in hexadecimal. */
 export async function sha256Of(path: string): Promise<string> {
   const hash = createHash("sha256");
   await pipeline(createReadStream(path), hash);

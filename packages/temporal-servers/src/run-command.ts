@@ -1,22 +1,22 @@
 import { spawn } from "node:child_process";
 
 export type CommandResult = {
-  /** The exit code; null where it was ended for its time, or by a signal. */
+  /** The exit code; null if a signal ended the command, as after a timeout. */
   readonly code: number | null;
-  /** What it wrote to standard output and error, in the order it came. */
+  /** Standard output and standard error, interleaved as they arrived. */
   readonly output: string;
 };
 
 export type CommandOptions = {
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly cwd?: string;
-  /** It is ended (SIGKILL) after this long. */
+  /** The time in milliseconds after which the command is killed (SIGKILL). */
   readonly withinMs: number;
-  /** Ends it earlier. */
+  /** Kills the command when it aborts. */
   readonly signal?: AbortSignal;
 };
 
-/** Runs a command to its end. A command that is not there has the code 127, as in a shell. */
+/** Runs a command until it ends. A command that is not found has the code 127, as in a shell. */
 export function runCommand(
   command: string,
   args: readonly string[],
@@ -46,7 +46,7 @@ export function runCommand(
   });
 }
 
-/** The last line that says something, for a message of one line. */
+/** Returns the last line that is not blank, for a message of one line. */
 export function lastLine(output: string): string {
   return output.trim().split("\n").at(-1)?.trim() ?? "";
 }

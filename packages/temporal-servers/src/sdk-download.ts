@@ -4,11 +4,11 @@ import { fileURLToPath } from "node:url";
 import { lastLine, runCommand } from "./run-command.ts";
 import type { Source } from "./source.ts";
 
-/** A download that adds no byte for this long has stalled: a network that drops what it does not allow. */
+/** How long a download may add no byte. A network that drops packets stalls it without an error. */
 const STALLED_AFTER_MS = 20_000;
 const WITHIN_MS = 300_000;
 
-/** The SDK downloads only on the way to starting a server, so start one and stop it. */
+/** The SDK downloads a server only to start it, so this script starts one and stops it. */
 const PROGRAM = `
 const { TestWorkflowEnvironment } = require("@temporalio/testing");
 const [kind, downloadDir] = process.argv.slice(1);
@@ -20,7 +20,7 @@ start.call(TestWorkflowEnvironment, { server }).then((env) => env.teardown()).ca
 });
 `;
 
-/** The version that the SDK thinks best for itself, from Temporal's own download site. */
+/** Downloads the version that the SDK chooses, from Temporal's download site. */
 export const downloadBySdk: Source = async (program, { dir, env, progress }) => {
   progress(`downloading ${program.name} through the Temporal SDK`);
   const stalled = new AbortController();
@@ -32,17 +32,19 @@ export const downloadBySdk: Source = async (program, { dir, env, progress }) => 
     signal: stalled.signal,
   }).finally(() => watch.stop());
   if (code !== 0) {
-    const why = code === null ? "it came to a standstill" : shortened(lastLine(output));
+    const why = code === null ? "the download stalled" : shortened(lastLine(output));
     throw new Error(`the Temporal SDK could not download ${program.name}: ${why}`);
   }
   const [name, ...others] = (await readdir(dir)).filter((file) => file.startsWith("temporal"));
   if (name === undefined || others.length > 0) {
-    throw new Error(`the Temporal SDK left no single program behind for ${program.name}`);
+    throw new Error(`the Temporal SDK did not leave exactly one program for ${program.name}`);
   }
   return join(dir, name);
 };
 
-/** The SDK's message repeats the address for every layer; the last part is the cause. */
+/**
+ * Returns the end of the SDK's message, which is the cause; the start repeats the address for every layer.
+ */
 function shortened(message: string): string {
   return message.split(": ").slice(-2).join(": ");
 }

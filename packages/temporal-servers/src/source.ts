@@ -1,6 +1,6 @@
 import type { Program } from "./programs.ts";
 
-/** A place programs come from: puts one into the empty folder `dir`, and resolves with its path. */
+/** Fetches a program into the empty folder `dir`, and resolves with its path. */
 export type Source = (
   program: Program,
   to: {

@@ -14,7 +14,7 @@ afterEach(() => {
   rmSync(dir, { recursive: true, force: true });
 });
 
-test("the browser that CHROMIUM_PATH names is taken, or one on PATH", async () => {
+test("CHROMIUM_PATH chooses the browser; without it, one on PATH is used", async () => {
   vi.stubEnv("PATH", dir);
   vi.stubEnv("CHROMIUM_PATH", "");
   expect(await chromiumPath()).toBe(join(dir, "chromium-browser"));
@@ -22,9 +22,9 @@ test("the browser that CHROMIUM_PATH names is taken, or one on PATH", async () =
   expect(await chromiumPath()).toBe(process.execPath);
 });
 
-test("a CHROMIUM_PATH that leads nowhere is one line that names the way out", async () => {
+test("a CHROMIUM_PATH without a file is an error of one line that says what to do", async () => {
   vi.stubEnv("CHROMIUM_PATH", join(dir, "nothing"));
   await expect(chromiumPath()).rejects.toThrow(
-    /^tests need a browser, and CHROMIUM_PATH names none: install chromium, or set CHROMIUM_PATH to a Chromium or Chrome$/,
+    /^tests need a browser, and CHROMIUM_PATH does not exist: install chromium, or set CHROMIUM_PATH to a Chromium or Chrome$/,
   );
 });

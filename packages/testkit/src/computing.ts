@@ -1,8 +1,8 @@
 /**
- * Starts to count what this process computes. What else the machine does has no part in it, as it has in the
- * time.
+ * Starts to measure the processor time of this process. Unlike elapsed time, it does not depend on
+ * the machine's load.
  *
- * @returns milliseconds of a processor since then
+ * @returns a function that returns the processor time since then, in milliseconds
  */
 export function countComputing(): () => number {
   const begun = process.cpuUsage();

@@ -1,15 +1,19 @@
 import { createServer } from "node:http";
 import { connect, type Socket } from "node:net";
 
-/** An HTTP proxy that makes tunnels (CONNECT). */
+/** An HTTP proxy for tunnels (CONNECT). */
 export type ConnectProxy = {
   readonly url: URL;
-  /** Where tunnels were asked to, in the order they were. */
+  /** The target of each tunnel, as `HOST:PORT`, in order of request. */
   readonly authorities: readonly string[];
   stop(): Promise<void>;
 };
 
-/** @param options.credentials `user:password`, without which it answers 407 */
+/**
+ * Starts the proxy on a free loopback port.
+ *
+ * @param options.credentials `user:password`; requests without them get 407. Default: none are required
+ */
 export async function startConnectProxy(options: { credentials?: string } = {}): Promise<ConnectProxy> {
   const authorities: string[] = [];
   const sockets = new Set<Socket>();

@@ -36,7 +36,9 @@ export type DeliverySetup = {
   readonly env: TestWorkflowEnvironment;
   readonly accountId: AccountId;
   readonly log: Log;
-  /** Ingests one event for a new subscription of the receiver (or of `targetUrl`), and starts its workflow. */
+  /**
+   * Ingests one event for a new subscription to the receiver (or to `targetUrl`), and starts its workflow.
+   */
   deliver(options?: {
     targetUrl?: string;
     data?: string;
@@ -45,7 +47,7 @@ export type DeliverySetup = {
   }): Promise<Started>;
   startWorker(options?: { buildId?: string }): Promise<RunningWorker>;
   stopWorkers(): Promise<void>;
-  /** The fields of every log line with this name so far. */
+  /** Returns the fields of every log line so far with this event name. */
   logged(event: string): Readonly<Record<string, unknown>>[];
   dispose(): Promise<void>;
 };
@@ -54,7 +56,7 @@ export type Started = {
   readonly deliveryId: DeliveryId;
   readonly eventId: EventId;
   readonly subscriptionId: SubscriptionId;
-  /** When its workflow was started, by the environment's clock. */
+  /** When the workflow was started, on the environment's clock (epoch milliseconds). */
   readonly startedAt: number;
 };
 
@@ -62,6 +64,11 @@ export type RunningWorker = { stop(): Promise<void> };
 
 let bundle: Awaited<ReturnType<typeof workflowCode>> | undefined;
 
+/**
+ * Starts a Temporal server, a receiver and a store with one account.
+ *
+ * @param kind `time-skipping` for a server whose clock skips waits, `dev-server` for one in real time
+ */
 export async function setupDelivery(kind: "time-skipping" | "dev-server"): Promise<DeliverySetup> {
   quietTemporal();
   const env = await startEnvironment(kind);
@@ -108,7 +115,7 @@ export async function setupDelivery(kind: "time-skipping" | "dev-server"): Promi
           },
         ],
       });
-      if (event === undefined) throw new Error("ingest gave no event");
+      if (event === undefined) throw new Error("ingest returned no event");
       const { claimed } = await claimDeliveries(store, {
         owner: "test",
         limit: 10,
@@ -119,7 +126,7 @@ export async function setupDelivery(kind: "time-skipping" | "dev-server"): Promi
       for (const delivery of claimed) await startDelivery(env.client, delivery);
       await markStarted(store, { ids: claimed.map((delivery) => delivery.deliveryId), now: at });
       const [delivery] = await listDeliveries(store, { accountId, eventId: event.eventId, limit: 1 });
-      if (delivery === undefined) throw new Error("ingest made no delivery");
+      if (delivery === undefined) throw new Error("ingest created no delivery");
       return {
         deliveryId: delivery.id,
         eventId: event.eventId,

@@ -1,5 +1,5 @@
 import { vi } from "vitest";
 
-// Test files share a process, which has its dependencies loaded once. What our own modules keep, such as the
-// last id that was made, begins anew with each file.
+// Test files share a process, which loads its dependencies once. This resets the state of the repository's
+// modules, such as the last id created, for each file.
 vi.resetModules();

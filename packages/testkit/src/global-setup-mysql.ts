@@ -3,8 +3,8 @@ import { acquireMysql } from "./mysql-server.ts";
 import { makeQuickDir, removeLeftQuickDirs } from "./quick-dir.ts";
 
 /**
- * One MySQL server for a whole run of tests; they find it by its variable and make databases of their own.
- * The first writes down how a migrated one looks, for the others.
+ * Provides one MySQL server for a whole test run. Tests find it through `POSTHASTE_TEST_MYSQL_URL`, and each
+ * creates its own databases. The first test to migrate a database stores a template for the others.
  */
 export async function setup(): Promise<() => Promise<void>> {
   removeLeftQuickDirs();
@@ -21,7 +21,9 @@ export async function setup(): Promise<() => Promise<void>> {
   };
 }
 
-/** Sets variables for this process and those that it starts. Returns what puts back what was there. */
+/**
+ * Sets variables for this process and its child processes. Returns a function that restores the old values.
+ */
 function setVariables(values: Readonly<Record<string, string>>): () => void {
   const before = Object.keys(values).map((name) => [name, process.env[name]] as const);
   Object.assign(process.env, values);

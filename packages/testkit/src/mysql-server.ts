@@ -11,11 +11,11 @@ import { quietPort } from "./quiet-port.ts";
 
 const run = promisify(execFile);
 
-/** A server that speaks MySQL's protocol, for tests. */
+/** A MySQL or MariaDB server for tests. */
 export type MysqlServer = {
-  /** With the right to create databases, and without one chosen: `mysql://USER@HOST:PORT`. */
+  /** `mysql://USER@HOST:PORT`, without a database; the user may create databases. */
   readonly url: string;
-  /** Ends it, if it was started here, and removes its data. */
+  /** Ends the server and removes its data, if this process started it. */
   release(): Promise<void>;
 };
 
@@ -24,11 +24,9 @@ const GREETS_WITHIN_MS = 5_000;
 const DEBIAN_PACKAGES = ["mariadb-server-core", "mariadb-client-core"];
 
 /**
- * Gets a server: the one that `POSTHASTE_TEST_MYSQL_URL` names; else one of the machine's own programs,
- * started with data of its own on a free loopback port; else the same after installing it from Debian, where
- * that may be done.
+ * Returns the server at `POSTHASTE_TEST_MYSQL_URL`, or starts one; see {@link startOwnMysql}.
  *
- * @throws Error with one line that names the ways out; it never goes on without a server
+ * @throws Error whose message is one line that says what to install or set
  */
 export async function acquireMysql(progress: (line: string) => void = () => {}): Promise<MysqlServer> {
   const given = process.env["POSTHASTE_TEST_MYSQL_URL"];
@@ -36,22 +34,24 @@ export async function acquireMysql(progress: (line: string) => void = () => {}):
   return await startOwnMysql({ progress });
 }
 
-/** A server of the caller's own, that can be made to fail. */
+/** A server that only the caller uses, and that can be made to fail. */
 export type OwnMysqlServer = MysqlServer & {
-  /** Ends it without any chance to tidy up, and waits until it is gone. */
+  /** Kills the server (SIGKILL) and waits until its process has exited. */
   kill(): Promise<void>;
   /** Starts it again on the same data and port, and waits until it answers. */
   restart(): Promise<void>;
-  /** Freezes it: its sockets stay open and answer nothing. */
+  /** Freezes the process (SIGSTOP): its sockets stay open and answer nothing. */
   pause(): void;
+  /** Continues a frozen process. */
   resume(): void;
 };
 
 /**
- * Starts one of the machine's own programs, installing it from Debian where it is missing and that may be
- * done.
+ * Starts the machine's `mariadbd` or `mysqld` with new data on a free loopback port. If neither exists, it
+ * first installs MariaDB from Debian, as root.
  *
- * @param options.durable keeps what was committed through a power cut, too; slower
+ * @param options.durable if true, commits survive a power cut, at the cost of speed. Default: false
+ * @throws Error whose message is one line that says what to install or set
  */
 export async function startOwnMysql(
   options: { durable?: boolean; progress?: (line: string) => void } = {},
@@ -65,10 +65,10 @@ export async function startOwnMysql(
   if (isMaria) {
     const installDb = findProgram("mariadb-install-db") ?? findProgram("mysql_install_db");
     if (installDb === undefined)
-      throw new Error(`${server} is there, but not mariadb-install-db; ${WAYS_OUT}`);
+      throw new Error(`${server} exists, but mariadb-install-db does not: ${WAYS_OUT}`);
     const options = ["--auth-root-authentication-method=normal", "--skip-test-db", "--skip-name-resolve"];
-    // It, too, deletes what it takes for leftovers, and fails where another run's installation has deleted
-    // its own.
+    // The installation deletes stale files from its temporary folder. In a shared folder, concurrent
+    // installations delete each other's files and fail.
     options.push(`--tmpdir=${dir}`);
     await run(installDb, ["--no-defaults", ...user, `--datadir=${data}`, ...options]);
   } else {
@@ -78,39 +78,39 @@ export async function startOwnMysql(
   const args = [
     ...["--no-defaults", ...user, `--datadir=${data}`, `--socket=${join(dir, "socket")}`],
     ...["--bind-address=127.0.0.1", `--port=${port}`, `--pid-file=${join(dir, "pid")}`],
-    // A server that starts deletes what it takes for leftovers where temporary tables are: another one may
-    // use them.
+    // A starting server deletes stale files from its temporary folder; in a shared folder, another server
+    // may use them.
     `--tmpdir=${dir}`,
-    // Tests want many small databases, quickly, and most of them none back after a power cut.
+    // Tests need many small databases quickly, and most need no durability.
     ...[`--innodb-flush-log-at-trx-commit=${durable ? 1 : 2}`, "--innodb-buffer-pool-size=128M"],
     ...["--max-connections=300", ...(isMaria ? [] : ["--mysqlx=OFF"])],
   ];
   const url = `mysql://root@127.0.0.1:${port}`;
   let child: ChildProcess | undefined;
   const launch = async () => {
-    let said = "";
+    let output = "";
     child = spawn(server, args, { stdio: ["ignore", "ignore", "pipe"] });
     child.stderr?.on("data", (chunk: Buffer) => {
-      said = `${said}${chunk}`.slice(-2_000);
+      output = `${output}${chunk}`.slice(-2_000);
     });
     try {
       await untilItAnswers(child, port);
     } catch (error) {
-      throw new Error(`${server} did not start: ${said.trim().split("\n").at(-1)}`, { cause: error });
+      throw new Error(`${server} did not start: ${output.trim().split("\n").at(-1)}`, { cause: error });
     }
   };
   const kill = async () => {
     if (child !== undefined) await end(child);
   };
-  // A run of tests that is stopped ends without a word to whoever holds the server.
-  const endWithUs = () => {
+  // An interrupted test run exits without calling `release`.
+  const endWithProcess = () => {
     child?.kill("SIGKILL");
     rmSync(dir, { recursive: true, force: true });
   };
-  process.on("exit", endWithUs);
+  process.on("exit", endWithProcess);
   const release = async () => {
     await kill();
-    process.off("exit", endWithUs);
+    process.off("exit", endWithProcess);
     rmSync(dir, { recursive: true, force: true });
   };
   try {
@@ -132,29 +132,29 @@ export async function startOwnMysql(
 async function untilItAnswers(child: ChildProcess, port: number): Promise<void> {
   const endAt = Date.now() + STARTS_WITHIN_MS;
   while (!(await greets(port))) {
-    if (child.exitCode !== null || Date.now() > endAt) throw new Error("it does not answer");
+    if (child.exitCode !== null || Date.now() > endAt) throw new Error("the server does not answer");
     await sleep(50);
   }
 }
 
 /**
- * A server speaks first, as soon as it can be used. Asked without a driver: the tests' setup runs before any
- * build.
+ * Returns whether the server sends its greeting, which it does as soon as it is usable. No driver is used,
+ * because the tests' setup runs before any build.
  */
 async function greets(port: number): Promise<boolean> {
   const socket = connect({ host: "127.0.0.1", port, timeout: GREETS_WITHIN_MS });
-  const answer = new Promise<boolean>((resolve) => {
+  const greeting = new Promise<boolean>((resolve) => {
     socket.once("data", () => resolve(true));
     for (const event of ["error", "timeout", "close"]) socket.once(event, () => resolve(false));
   });
-  return await answer.finally(() => socket.destroy());
+  return await greeting.finally(() => socket.destroy());
 }
 
 async function end(child: ChildProcess): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return;
-  const gone = new Promise((resolve) => child.once("exit", resolve));
+  const exit = new Promise((resolve) => child.once("exit", resolve));
   child.kill("SIGKILL");
-  await gone;
+  await exit;
 }
 
 const WAYS_OUT =
@@ -164,11 +164,10 @@ async function install(progress: (line: string) => void): Promise<string> {
   try {
     await installFromDebian(DEBIAN_PACKAGES, progress);
   } catch (error) {
-    const reason =
-      error instanceof NotInstallable ? "there is none on this machine" : "it could not be installed";
+    const reason = error instanceof NotInstallable ? "this machine has none" : "it could not be installed";
     throw new Error(`tests need a MySQL server, and ${reason}: ${WAYS_OUT}`, { cause: error });
   }
   const server = findProgram("mariadbd");
-  if (server === undefined) throw new Error(`${DEBIAN_PACKAGES[0]} brought no mariadbd; ${WAYS_OUT}`);
+  if (server === undefined) throw new Error(`${DEBIAN_PACKAGES[0]} installed no mariadbd: ${WAYS_OUT}`);
   return server;
 }

@@ -3,12 +3,13 @@ import type { Store } from "@posthaste/store";
 import { sql } from "kysely";
 
 /**
- * Has the database refuse certain rows, as it refuses one that breaks a rule of its own: the way to make one
- * piece of work throw and no other.
+ * Makes the database refuse certain rows, as if they violated a constraint, so that one piece of work throws
+ * and the others do not.
  *
- * @param options.hangsForS MySQL only: it does not refuse them, but takes so long with each, in seconds.
- *   Default: it refuses
- * @param options.condition SQL that names the row as `new`, such as `new.event_id = 'evt_1'`
+ * @param options.condition an SQL condition on the row, `new`, such as `new.event_id = 'evt_1'`
+ * @param options.hangsForS MySQL only: delays each such row by this many seconds instead of refusing
+ *   it. Default: refuse
+ * @returns `heal`, which accepts the rows again
  */
 export async function poison(
   store: Store,

@@ -5,17 +5,17 @@ import { basename, join } from "node:path";
 import { expect, test } from "vitest";
 import { makeQuickDir, removeLeftQuickDirs } from "./quick-dir.ts";
 
-test("what a killed process left is removed, and nobody else's", () => {
+test("only the directories of killed processes are removed", () => {
   const memory = mkdtempSync(join(tmpdir(), "posthaste-memory-"));
-  const own = makeQuickDir("store");
+  const live = makeQuickDir("store");
   try {
     const { pid } = spawnSync(process.execPath, ["-e", ""]);
-    const kept = [basename(own), "another-thing", `posthaste-${pid}`];
+    const kept = [basename(live), "another-thing", `posthaste-${pid}`];
     for (const name of [...kept, `posthaste-store-${pid}-abc`]) mkdirSync(join(memory, name));
     removeLeftQuickDirs(memory);
     expect(readdirSync(memory).sort()).toEqual(kept.sort());
   } finally {
     rmSync(memory, { recursive: true });
-    rmSync(own, { recursive: true });
+    rmSync(live, { recursive: true });
   }
 });

@@ -2,28 +2,29 @@ import { accessSync, constants, existsSync, mkdtempSync, readdirSync, rmSync, st
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-/** A file system in memory, on Linux. */
+/** Linux's file system in memory. */
 const IN_MEMORY = "/dev/shm";
 /**
- * What a run's databases come to is under one; the rest is for what else uses it. Containers often have 64
- * MiB.
+ * The free space required there. A run's databases need less than 1 GiB; containers often have 64 MiB in all.
  */
 const FREE_BYTES = 4 * 1024 ** 3;
 const PREFIX = "posthaste-";
 
 /**
- * A new directory for what need not outlive the machine: in memory where there is room, else where temporary
- * files go. A database in it flushes at no cost. Its files survive a killed process in either place.
+ * Creates a directory for files that need not survive a reboot: in memory if there is room, else in the
+ * folder for temporary files. In memory, a database's flushes cost nothing. In both, the files survive
+ * a killed process.
  *
- * @param name what it is for, in small letters
+ * @param name the purpose, in lower-case letters
+ * @returns the directory's path
  */
 export function makeQuickDir(name: string): string {
   return mkdtempSync(join(hasRoomInMemory() ? IN_MEMORY : tmpdir(), `${PREFIX}${name}-${process.pid}-`));
 }
 
 /**
- * Removes from memory what processes that were killed have left there: it would stay until the machine is
- * started anew.
+ * Removes the directories in memory that killed processes have left. Otherwise they stay until
+ * the next reboot.
  */
 export function removeLeftQuickDirs(memory: string = IN_MEMORY): void {
   if (!existsSync(memory)) return;
@@ -39,7 +40,7 @@ function isRunning(pid: number): boolean {
     process.kill(pid, 0);
     return true;
   } catch (error) {
-    // Somebody else's, and there.
+    // EPERM means that the process exists and belongs to another user.
     return error instanceof Error && "code" in error && error.code === "EPERM";
   }
 }
@@ -50,7 +51,7 @@ function hasRoomInMemory(): boolean {
     const { bavail, bsize } = statfsSync(IN_MEMORY);
     return bavail * bsize >= FREE_BYTES;
   } catch {
-    // There is none on this system, or it is not ours to use.
+    // This system has none, or this process may not use it.
     return false;
   }
 }

@@ -2,14 +2,18 @@ import { randomInt } from "node:crypto";
 import { createServer } from "node:net";
 
 /**
- * Below the ports that systems give to outgoing connections and to whoever asks for any, and below those that
- * the services under test are given: nobody is given one of these between now and its use.
+ * Below the system's ephemeral ports and below the ports of the services under test, so that no other process
+ * is assigned a port of this range before the caller uses it.
  */
 const PORTS = { from: 4_000, to: 10_000 } as const;
-/** Tried before this machine is taken to have no free one. */
+/** Ports tried before the search fails. */
 const TRIES_MAX = 100;
 
-/** A port of the loopback address that nobody listens on, and nobody will but who knows it. */
+/**
+ * Returns a loopback port on which no process listens, from a range that the system does not assign.
+ *
+ * @throws Error if 100 tries find no free port
+ */
 export async function quietPort(): Promise<number> {
   for (let n = 0; n < TRIES_MAX; n++) {
     const port = randomInt(PORTS.from, PORTS.to);

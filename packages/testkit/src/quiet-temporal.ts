@@ -1,10 +1,9 @@
 import { IllegalStateError, Runtime } from "@temporalio/worker";
 
 /**
- * Keeps what Temporal's runtime says of itself out of a test's output.
+ * Keeps the logs of Temporal's runtime out of a test's output.
  *
- * A process has one runtime, and it stays as long as somebody uses it: another test file of this process may have
- * left it.
+ * A process has one runtime. If another test file of this process has installed it, nothing happens.
  */
 export function quietTemporal(): void {
   const drop = () => {};

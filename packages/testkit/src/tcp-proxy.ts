@@ -1,27 +1,27 @@
 import { connect, createServer, type Socket } from "node:net";
 
-/** Stands between clients and a server, and can be made to fail. */
+/** A proxy between clients and a server that can be made to fail. */
 export type TcpProxy = {
   readonly port: number;
-  /** Connections that clients have opened so far. */
+  /** Returns how many connections clients have opened so far. */
   opened(): number;
-  /** Breaks every connection and refuses new ones. */
+  /** Resets every connection, and every new one. */
   cut(): void;
   /**
-   * Passes nothing on any more, as where packets are dropped. Connections stay open and are dead for good:
-   * not even their end passes. New ones are accepted and hear nothing.
+   * Forwards nothing any more, as if packets were dropped. Open connections stay open and dead: not even
+   * their end is forwarded. New connections are accepted and get no data.
    *
-   * @param what `server`: only what the server says is dropped, and it still hears its clients. Default: both
-   *   ways
+   * @param what `server` drops only the server's data, so the server still receives its clients'
+   *   data. Default: `both`
    */
   silence(what?: "both" | "server"): void;
   /**
-   * Silences each new connection once the server has spoken so often: it greets first, then answers the
-   * login.
+   * Silences each new connection after the server has sent data `times` times. MySQL first sends its
+   * greeting, then the response to the login.
    */
   silenceAfter(times: number): void;
   /**
-   * New connections pass again. Those that were silenced stay dead, as after a failover to another server.
+   * Forwards new connections again. Silenced connections stay dead, as after a failover to another server.
    */
   mend(): void;
   stop(): Promise<void>;
@@ -29,6 +29,7 @@ export type TcpProxy = {
 
 type Pair = { readonly client: Socket; readonly upstream: Socket; isDead: boolean };
 
+/** Starts a proxy on a free loopback port. */
 export async function startTcpProxy(target: { host: string; port: number }): Promise<TcpProxy> {
   const sockets = new Set<Socket>();
   const pairs = new Set<Pair>();

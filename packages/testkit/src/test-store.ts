@@ -6,21 +6,22 @@ import { sql } from "kysely";
 import { migrateByTemplate } from "./mysql-template.ts";
 import { makeQuickDir } from "./quick-dir.ts";
 
-/** `POSTHASTE_SECRET_KEYS` of every test store. */
+/** The value of `POSTHASTE_SECRET_KEYS` for every test store. */
 export const TEST_SECRET_KEYS = `test:${Buffer.alloc(32, 7).toString("base64")}`;
 const secretKeys = parseSealingKeys(TEST_SECRET_KEYS);
 
 export type TestStore = {
   readonly store: Store;
-  /** What another process opens it by. */
+  /** The database's URL, for another process. */
   readonly url: string;
+  /** Closes the store and deletes the database. */
   dispose(): Promise<void>;
 };
 
 /**
- * A migrated database of its own, gone after `dispose`.
+ * Creates a new, migrated database.
  *
- * @param mysqlUrl the server to make it on. Default: the one of the test run
+ * @param mysqlUrl the MySQL server. Default: the test run's server
  */
 export async function createTestStore(backend: "sqlite" | "mysql", mysqlUrl?: string): Promise<TestStore> {
   if (backend === "mysql") {
@@ -28,12 +29,12 @@ export async function createTestStore(backend: "sqlite" | "mysql", mysqlUrl?: st
     await migrateByTemplate(test.store);
     return test;
   }
-  // Migrated once, then written out anew: that is some fifty times faster.
+  // Migrated once per process, then copied, which is about fifty times faster.
   template ??= migratedFile();
   return await openSqlite(await template);
 }
 
-/** The same without any table. */
+/** Creates a new database without tables. */
 export async function createEmptyStore(backend: "sqlite" | "mysql"): Promise<TestStore> {
   return backend === "sqlite" ? await openSqlite() : await createMysql();
 }
@@ -59,7 +60,7 @@ async function openSqlite(content?: Buffer): Promise<TestStore> {
 async function migratedFile(): Promise<Buffer> {
   const empty = await createEmptyStore("sqlite");
   await migrate(empty.store);
-  // Closed before it is read, so that the file holds what the log beside it did.
+  // Closed before the file is read, so that the write-ahead log is merged into it.
   await closeStore(empty.store);
   const content = readFileSync(empty.url.slice("sqlite:".length));
   await empty.dispose();
@@ -87,8 +88,8 @@ async function createMysql(
 }
 
 /**
- * Holds SQLite's write lock, so that others can read but their writes wait: the way to stop a process exactly
- * before it writes.
+ * Holds SQLite's write lock until `release`. Other connections can read, but their writes wait, so a process
+ * stops exactly before it writes.
  */
 export async function lockWrites(url: string): Promise<{ release(): Promise<void> }> {
   const store = await openStore({ url });
@@ -102,8 +103,8 @@ export async function lockWrites(url: string): Promise<{ release(): Promise<void
 }
 
 /**
- * Lets nobody mark a delivery as started, on SQLite: whoever has started its workflow gets no further than
- * that. Others write as ever, and nobody waits.
+ * Makes SQLite refuse to mark deliveries as started, until `allow`. A dispatcher that has started a workflow
+ * gets no further; all other writes succeed, and none waits.
  */
 export async function refuseMarks({ db }: Store): Promise<{ allow(): Promise<void> }> {
   await sql`

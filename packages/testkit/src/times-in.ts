@@ -3,9 +3,10 @@ import type { DeliveryState } from "@posthaste/domain";
 const RECONCILE_AFTER_MS = 120_000;
 
 /**
- * The time columns of a delivery that a test brings to a state by hand: those that the state holds, and no others.
+ * Returns the time columns of a delivery for a test that sets its state directly. Columns that the state does
+ * not have are null.
  *
- * @param at when its next attempt is due, if it has one
+ * @param at when the next attempt is due, if the state has one (epoch milliseconds)
  */
 export function timesIn(state: DeliveryState, at: number) {
   const isOpen = state === "pending" || state === "started";

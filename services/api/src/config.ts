@@ -58,7 +58,7 @@ export const API_SETTINGS = {
     max: 300_000,
   }),
   ...EGRESS_SETTINGS,
-  POSTHASTE_LOG_LEVEL: oneOf("The least important lines to log", "info", LOG_LEVELS),
+  POSTHASTE_LOG_LEVEL: oneOf("The lowest level that is logged", "info", LOG_LEVELS),
 } as const;
 
 /** @throws Error that says what was expected */

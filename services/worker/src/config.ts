@@ -5,54 +5,63 @@ import { DRAIN_PER_SECOND, STORE_SETTINGS } from "@posthaste/store";
 
 const HOUR_MS = 3_600_000;
 
-/** What the worker reads from its environment. Temporal's own variables (`TEMPORAL_…`) are read by its SDK. */
+/**
+ * The worker's settings, read from the environment. Temporal's SDK reads its own variables (`TEMPORAL_…`).
+ */
 export const WORKER_SETTINGS = {
   ...STORE_SETTINGS,
-  POSTHASTE_WORKER_HOST: text("The address on which the worker takes nudges and health checks", "127.0.0.1"),
-  POSTHASTE_WORKER_PORT: integer("The port for that; 0 takes a free one", 8081, { min: 0, max: 65535 }),
+  POSTHASTE_WORKER_HOST: text(
+    "The address on which the worker listens for nudges, health checks and metrics scrapes",
+    "127.0.0.1",
+  ),
+  POSTHASTE_WORKER_PORT: integer(
+    "The port on which the worker listens for nudges, health checks and metrics scrapes; 0 picks a free port",
+    8081,
+    { min: 0, max: 65535 },
+  ),
   POSTHASTE_LANE: oneOf(
-    "How first attempts are made for accounts that chose no lane: by a workflow from the start, or straight from the database, which does several times as many, with a workflow for what fails",
+    "The lane of accounts that set none. `workflow` starts a workflow for each delivery. `direct` makes first attempts straight from the database, which is several times faster, and starts a workflow only for a delivery whose first attempt fails",
     "workflow",
     LANES,
   ),
   POSTHASTE_DISPATCH_LEASE_MS: integer(
-    "How long a claimed delivery is left to the worker that claimed it, in milliseconds; after a crash, how long until another starts it",
+    "How long a claim on a delivery lasts, in milliseconds. After a worker crashes, another worker claims its deliveries when their leases expire",
     30_000,
     { min: 1_000, max: 600_000 },
   ),
   POSTHASTE_IN_FLIGHT_MAX: integer(
-    "Attempts of one subscription under way at once, where its owner chose no number, so that one that hangs leaves room for the others",
+    "The maximum number of attempts of one subscription in flight at once, unless the subscription sets its own `concurrency`. It keeps a receiver that hangs from using up the worker's capacity",
     32,
     { min: 1, max: 10_000 },
   ),
   POSTHASTE_DRAIN_PER_SECOND: integer(
-    "First attempts in a second of a subscription whose parked deliveries are drained, so that a receiver that was away is not flooded",
+    "First attempts per second of one subscription while its parked deliveries drain, so that a receiver that was down is not flooded",
     DRAIN_PER_SECOND,
     { min: 1, max: 1_000 },
   ),
   POSTHASTE_DISABLE_AFTER_HOURS: integer(
-    "A subscription without a success for so long is disabled, once deliveries were exhausted",
+    "Hours without a successful delivery after which a subscription is disabled, if at least `POSTHASTE_DISABLE_AFTER_EXHAUSTED` of its deliveries were exhausted since its last success",
     DISABLE_RULE.failingForMs / HOUR_MS,
     { min: 1, max: 8_760 },
   ),
   POSTHASTE_DISABLE_AFTER_EXHAUSTED: integer(
-    "How many deliveries must have been exhausted since the last success for that",
+    "How many deliveries must be exhausted since a subscription's last success before it is disabled; `POSTHASTE_DISABLE_AFTER_HOURS` must have passed too",
     DISABLE_RULE.exhausted,
     { min: 1, max: 1_000_000 },
   ),
   POSTHASTE_BUILD_ID: text(
-    "This code's version as a Temporal worker deployment (named `posthaste`), which has to be made current before it gets work; without it any worker takes any workflow",
+    "This build's version in the Temporal worker deployment `posthaste`. It receives work only after an operator sets it as the current version. If empty, workers are unversioned and any of them takes any workflow",
     "",
     /^[\w.-]{1,128}$/,
     "letters, digits, `.`, `_` and `-`",
   ),
   POSTHASTE_ATTEMPTS_MAX: integer(
-    "First attempts under way at once in one process, and half as many retries",
+    "The maximum number of first attempts in flight at once in one process; the limit for retries is separate, half as high",
     200,
     { min: 1, max: 10_000 },
   ),
   POSTHASTE_RETAIN_EVENTS_DAYS: integer(
-    "Days after which an event is deleted, with its payload and deliveries; one with an open delivery stays",
+    "Days after which an event is deleted, with its payload and deliveries. An event with an open delivery is kept",
     90,
     { min: 1, max: 36_500 },
   ),
@@ -64,29 +73,31 @@ export const WORKER_SETTINGS = {
       max: 36_500,
     },
   ),
-  POSTHASTE_RETAIN_KEYS_DAYS: integer("Days after which an idempotency key is forgotten", 7, {
+  POSTHASTE_RETAIN_KEYS_DAYS: integer("Days after which an idempotency key is deleted", 7, {
     min: 1,
     max: 36_500,
   }),
-  POSTHASTE_RETAIN_CHANGES_DAYS: integer("Days for which whoever follows deliveries may be away", 3, {
-    min: 1,
-    max: 36_500,
-  }),
-  POSTHASTE_RETENTION_INTERVAL_MS: integer("How often what is too old is deleted, in milliseconds", HOUR_MS, {
-    min: 1_000,
-    max: 30 * 24 * HOUR_MS,
-  }),
+  POSTHASTE_RETAIN_CHANGES_DAYS: integer(
+    "Days after which a delivery change is deleted: a client of `WatchDeliveries` can resume from a cursor up to this old",
+    3,
+    { min: 1, max: 36_500 },
+  ),
+  POSTHASTE_RETENTION_INTERVAL_MS: integer(
+    "How often rows past their retention are deleted, in milliseconds",
+    HOUR_MS,
+    { min: 1_000, max: 30 * 24 * HOUR_MS },
+  ),
   POSTHASTE_RECONCILE_INTERVAL_MS: integer(
-    "How often overdue deliveries are held against Temporal, in milliseconds",
+    "How often overdue deliveries are compared with their workflows in Temporal, in milliseconds",
     15_000,
     { min: 100, max: 3_600_000 },
   ),
   ...EGRESS_SETTINGS,
   POSTHASTE_EGRESS_PROXY: parsed(
-    "An HTTP proxy that every delivery goes through (CONNECT), as `http://USER:PASSWORD@HOST:PORT`; the proxy gets the address that was checked",
+    "An HTTP proxy for every delivery (CONNECT), as `http://USER:PASSWORD@HOST:PORT`. The proxy receives the IP address that the worker has checked, not the host name",
     null,
     "none",
     httpUrl,
   ),
-  POSTHASTE_LOG_LEVEL: oneOf("The least important lines to log", "info", LOG_LEVELS),
+  POSTHASTE_LOG_LEVEL: oneOf("The lowest level that is logged", "info", LOG_LEVELS),
 } as const;

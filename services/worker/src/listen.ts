@@ -4,20 +4,22 @@ import { METRICS_CONTENT_TYPE, portProblem } from "@posthaste/runtime";
 export type ListenOptions = {
   readonly host: string;
   readonly port: number;
-  /** A delivery is pending; called for `POST /nudge`. */
+  /** Called for each `POST /nudge`: deliveries are pending. */
   readonly onNudge: () => void;
-  /** As Prometheus reads it; `/metrics` answers with it. */
+  /** The body of `/metrics`, in Prometheus' text format. */
   readonly metrics: () => Promise<string>;
-  /** What the worker needs, and whether it is there; `/readyz` answers 503 with what is away. */
+  /** The state of each dependency, the body of `/readyz`. One that is `away` makes the status 503. */
   readonly checkReady: () => Promise<Readonly<Record<string, "ok" | "away">>>;
 };
 
-/** Long enough for any caller of these five routes. */
+/** Long enough for any caller of these four routes. */
 const REQUEST_TIMEOUT_MS = 5_000;
 
 /**
- * The worker's own small HTTP server, for its neighbours only: nudges from the API, and health checks. A nudge holds
- * nothing and starts nothing that the dispatcher's timer would not.
+ * Starts the worker's HTTP server for internal callers: nudges from the API, health checks and metrics
+ * scrapes. A nudge carries no data and starts nothing that the dispatcher's timer would not start.
+ *
+ * @throws StartError if the port is in use
  */
 export async function listen(options: ListenOptions): Promise<{ url: string; stop(): Promise<void> }> {
   const server = createServer(
@@ -30,7 +32,7 @@ export async function listen(options: ListenOptions): Promise<{ url: string; sto
       };
       switch (request.url) {
         case "/nudge":
-          if (request.method !== "POST") return answer(405, { error: "use POST" }, { allow: "POST" });
+          if (request.method !== "POST") return answer(405, { error: "Use POST" }, { allow: "POST" });
           options.onNudge();
           return answer(202, {});
         case "/healthz":
@@ -38,17 +40,17 @@ export async function listen(options: ListenOptions): Promise<{ url: string; sto
         case "/readyz":
           options.checkReady().then(
             (checks) => answer(Object.values(checks).every((check) => check === "ok") ? 200 : 503, checks),
-            () => answer(503, { error: "the check itself failed" }),
+            () => answer(503, { error: "The readiness check failed" }),
           );
           return;
         case "/metrics":
           options.metrics().then(
             (text) => response.writeHead(200, { "content-type": METRICS_CONTENT_TYPE }).end(text),
-            () => answer(500, { error: "the metrics could not be read" }),
+            () => answer(500, { error: "The metrics could not be read" }),
           );
           return;
         default:
-          return answer(404, { error: "the worker knows /nudge, /healthz, /readyz and /metrics" });
+          return answer(404, { error: "Not found. The paths are /nudge, /healthz, /readyz and /metrics" });
       }
     },
   );

@@ -1,5 +1,5 @@
 import { refuseUnsupportedNode } from "@posthaste/runtime/supported-node";
 
-// First and alone: the service imports what an old Node does not have.
+// Runs before the service is imported: its imports need modules that an old Node lacks.
 refuseUnsupportedNode();
 await import("./service.ts");

@@ -5,25 +5,30 @@ import { type Backlog, measureBacklog, type Store } from "@posthaste/store";
 import type { ReconcileAction } from "./loops/reconcile.ts";
 import type { UpkeepWork } from "./loops/upkeep.ts";
 
-/** Scrapers that come more often get the same answer: counting a large backlog is not free. */
+/** How long a measurement of the backlog is reused, because counting a large backlog is expensive. */
 const BACKLOG_FRESH_MS = 5_000;
 
-/** What the worker tells as it happens; the metrics count it. */
+/** The callbacks through which the worker reports what happens. */
 export type WorkerObserver = AttemptObserver & {
-  /** A round of the dispatcher started this many workflows. */
+  /** Called after a round of a dispatcher with the number of workflows started. */
   readonly started: (count: number) => void;
+  /** Called when a piece of upkeep is set aside. */
   readonly setAside: (work: UpkeepWork) => void;
+  /** Called for each delivery that the reconciler examines. */
   readonly reconciled: (action: ReconcileAction) => void;
-  /** A round of this loop failed. */
+  /** Called for each failed round, with the loop's name. */
   readonly loopFailed: (loop: string) => void;
-  /** The connection to Temporal broke. */
+  /** Called when the connection to Temporal breaks. */
   readonly disconnected: () => void;
 };
 
 /**
- * Counts what the worker tells, and measures what waits.
+ * Registers the worker's metrics: counters that the returned observer feeds, and gauges that measure the
+ * backlog and the dependencies at each scrape.
  *
- * @param temporalMetrics what Temporal's SDK measures, as Prometheus reads it
+ * @param metrics where the metrics are registered
+ * @param options.temporalMetrics returns the metrics of Temporal's SDK, in Prometheus' text format
+ * @returns the observer, and `render`, which returns all metrics in Prometheus' text format
  */
 export function createWorkerMetrics(
   metrics: Metrics,
@@ -39,55 +44,53 @@ export function createWorkerMetrics(
     temporalMetrics: () => Promise<string>;
   },
 ): { observer: WorkerObserver; render(): Promise<string> } {
-  const attempts = metrics.counter("posthaste_attempts_total", "Attempts made, by what they came to.", [
-    "outcome",
-  ]);
+  const attempts = metrics.counter("posthaste_attempts_total", "Attempts, by outcome.", ["outcome"]);
   const attemptSeconds = metrics.histogram(
     "posthaste_attempt_duration_seconds",
-    "How long attempts took, until the answer was complete or given up.",
+    "Duration of attempts, until the response was complete or abandoned.",
     ["outcome"],
   );
-  const ended = metrics.counter("posthaste_deliveries_ended_total", "Deliveries that ended, by how.", [
+  const ended = metrics.counter("posthaste_deliveries_ended_total", "Deliveries ended, by final state.", [
     "state",
   ]);
-  const started = metrics.counter("posthaste_deliveries_started_total", "Workflows of deliveries started.");
+  const started = metrics.counter("posthaste_deliveries_started_total", "Delivery workflows started.");
   const faults = metrics.counter(
     "posthaste_faults_total",
-    "Attempts that a fault of ours cut off; they are made again.",
+    "Attempts interrupted by an internal error; each runs again.",
   );
   const waits = metrics.counter(
     "posthaste_waits_total",
-    "Retries that had to wait for their turn, by their subscription's rate or concurrency.",
+    "Retries that waited for their turn under their subscription's rate limit or concurrency.",
   );
   const early = metrics.counter(
     "posthaste_early_attempts_total",
-    "Retries that Temporal handed out before they were due; none was sent.",
+    "Retries that Temporal dispatched before they were due; none was sent.",
   );
-  const failures = metrics.counter("posthaste_loop_failures_total", "Rounds that failed, by loop.", ["loop"]);
+  const failures = metrics.counter("posthaste_loop_failures_total", "Failed rounds, by loop.", ["loop"]);
   const setAside = metrics.counter(
     "posthaste_upkeep_set_aside_total",
-    "Pieces of upkeep that failed and were set aside for a while, by kind; the rest went on.",
+    "Pieces of upkeep that failed and were set aside, by kind; the others continued.",
     ["work"],
   );
   const reconciled = metrics.counter(
     "posthaste_reconciled_total",
-    "Overdue deliveries looked at, by what was done.",
+    "Overdue deliveries examined, by action taken.",
     ["action"],
   );
   const retained = metrics.counter(
     "posthaste_retention_deleted_total",
-    "Rows deleted for their age, by kind.",
+    "Rows deleted past their retention, by kind.",
     ["kind"],
   );
   const disconnected = metrics.counter(
     "posthaste_temporal_disconnects_total",
-    "Times the connection to Temporal broke.",
+    "Broken connections to Temporal.",
   );
 
   const backlog = fresh(() => measureBacklog(store, now()), now);
   metrics.gauge(
     "posthaste_backlog_deliveries",
-    "Deliveries that wait, by state; overdue ones should have moved minutes ago. Counted up to 100,000.",
+    "Waiting deliveries, by state; `overdue`: the next attempt is minutes late. Counted up to 100,000.",
     ["state"],
     async () => {
       const { oldestPendingAt: _, ...counts } = await backlog();
@@ -96,7 +99,7 @@ export function createWorkerMetrics(
   );
   metrics.gauge(
     "posthaste_backlog_age_seconds",
-    "How long the oldest pending delivery has waited for its first attempt.",
+    "How long the oldest pending delivery has waited.",
     [],
     async () => {
       const { oldestPendingAt } = await backlog();
@@ -107,7 +110,7 @@ export function createWorkerMetrics(
   );
   metrics.gauge(
     "posthaste_dependency_up",
-    "1 where what the worker needs is there.",
+    "1 if the dependency is available, otherwise 0.",
     ["dependency"],
     async () =>
       Object.entries(await checkReady()).map(([dependency, state]) => ({
@@ -126,7 +129,7 @@ export function createWorkerMetrics(
       faulted: () => faults({}),
       waited: () => waits({}),
       handedOutEarly: () => early({}),
-      // The API counts the deliveries that ingest creates; these are in the recovery itself.
+      // No metric: the recovery itself counts its deliveries.
       recovered: () => {},
       deleted: (kind, count) => retained({ kind }, count),
       started: (count) => started({}, count),
@@ -136,22 +139,25 @@ export function createWorkerMetrics(
       disconnected: () => disconnected({}),
     },
     async render() {
-      // What the SDK says may be away without hiding what we know.
-      const [own, sdk] = await Promise.all([metrics.render(), temporalMetrics().catch(() => "")]);
-      return `${own}${sdk}`;
+      // The worker's metrics are served even if the SDK's cannot be read.
+      const [worker, sdk] = await Promise.all([metrics.render(), temporalMetrics().catch(() => "")]);
+      return `${worker}${sdk}`;
     },
   };
 }
 
-/** Makes one measurement at a time, however slow. Scrapers who come meanwhile share it. */
+/**
+ * Caches a measurement, and runs at most one at a time: scrapes that arrive during a slow one
+ * share its result.
+ */
 function fresh(measure: () => Promise<Backlog>, now: () => number): () => Promise<Backlog> {
   let last: { readonly at: number; readonly backlog: Promise<Backlog> } | undefined;
-  let isUnderWay = false;
+  let isMeasuring = false;
   return () => {
-    if (last !== undefined && (isUnderWay || now() - last.at < BACKLOG_FRESH_MS)) return last.backlog;
-    isUnderWay = true;
+    if (last !== undefined && (isMeasuring || now() - last.at < BACKLOG_FRESH_MS)) return last.backlog;
+    isMeasuring = true;
     const backlog = measure().finally(() => {
-      isUnderWay = false;
+      isMeasuring = false;
     });
     last = { at: now(), backlog };
     return backlog;

@@ -6,12 +6,15 @@ import { WORKER_SETTINGS } from "./config.ts";
 import { startWorker } from "./start-worker.ts";
 import { measureTemporal } from "./temporal/temporal-metrics.ts";
 
-/** Longer than the longest drain of a Temporal worker. */
+/** Longer than a Temporal worker takes to finish its tasks. */
 const STOP_TIMEOUT_MS = 60_000;
 
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
-/** Node resolves names in half of its threads, of which it has four unless told otherwise before it starts. */
+/**
+ * The advised size of Node's thread pool. Name look-ups may use half of it, and it has four threads unless
+ * `UV_THREADPOOL_SIZE` is set before the process starts.
+ */
 const THREADS_MIN = 32;
 
 await runService({

@@ -45,7 +45,7 @@ export type WorkerOptions = {
   readonly workflowBundle: DeliveryWorkerOptions["workflowBundle"];
   readonly host: string;
   readonly port: number;
-  /** The lane of accounts that chose none. */
+  /** The lane of accounts that set none. */
   readonly lane: Lane;
   readonly dispatchLeaseMs: number;
   readonly inFlightMax: number;
@@ -54,26 +54,26 @@ export type WorkerOptions = {
   readonly retention: RetentionAges;
   readonly retentionIntervalMs: number;
   readonly attemptsMax: number;
-  /** Empty: none. */
+  /** This build's version in the Temporal worker deployment; empty = unversioned. */
   readonly buildId: string;
   readonly reconcileIntervalMs: number;
   readonly egress: EgressOptions;
   readonly tracer: Tracer;
-  /** What Temporal's SDK measures, in Prometheus' text format. */
+  /** Returns the metrics of Temporal's SDK, in Prometheus' text format. */
   readonly temporalMetrics: () => Promise<string>;
 };
 
-/** How often pending deliveries are looked for when no nudge comes. */
+/** How often the dispatchers and upkeep poll the database without a nudge. */
 const DISPATCH_INTERVAL_MS = 250;
-/** Deliveries claimed at once: their starts share a round, and none waits long for the last of them. */
+/** Deliveries claimed in one round: enough to amortise it, few enough that none waits long for the others. */
 const DISPATCH_BATCH = 100;
-/** How often changes are ordered where nobody follows them: they must not heap up. */
+/** How often delivery changes are numbered, so that they do not accumulate while no client follows them. */
 const CHANGES_INTERVAL_MS = 1_000;
-/** The console's counters lag behind by this. */
+/** How often delivery changes are counted: the console's counters lag by up to this. */
 const COUNT_INTERVAL_MS = 1_000;
-/** How often the worker checks that the retention's schedule exists, unless the retention is more frequent. */
+/** How often the worker checks that the retention schedule exists, unless retention runs more often. */
 const RETENTION_CHECK_MAX_MS = 60_000;
-/** How long a recovery or an erasure waits for its workflow when no nudge comes. */
+/** How long a recovery, replay or erasure waits for its workflow without a nudge. */
 const WORKFLOWS_INTERVAL_MS = 1_000;
 
 type TemporalClient = ReturnType<typeof connectTemporal>;
@@ -81,7 +81,13 @@ type LoopName = keyof ReturnType<typeof loopPlans>;
 /** The loops that claim pending deliveries. */
 const DISPATCHERS = ["dispatcher", "failing_dispatcher", "direct_dispatcher"] as const;
 
-/** Builds the worker, then starts its loops and its Temporal worker. Temporal may come later, or go and come back. */
+/**
+ * Starts the loops, the Temporal worker and the internal HTTP server. Temporal need not be available: the
+ * worker connects as soon as it is, and again after each interruption.
+ *
+ * @returns the HTTP server's URL, and `stop`, which finishes the work in flight
+ * @throws StartError if the HTTP server's port is in use
+ */
 export async function startWorker(options: WorkerOptions): Promise<Running & { url: string }> {
   const { store, log } = options;
   const now = () => Date.now();
@@ -140,7 +146,7 @@ export async function startWorker(options: WorkerOptions): Promise<Running & { u
   return {
     url: listener.url,
     async stop() {
-      // No new work first, then what is under way is finished.
+      // First no new work begins, then the work in flight ends.
       await running.stop();
       await Promise.all([directLane.stop(), temporalWorker.stop()]);
       await searchability.stop();
@@ -153,19 +159,20 @@ export async function startWorker(options: WorkerOptions): Promise<Running & { u
 
 function readiness(store: Store, client: TemporalClient, temporalWorker: TemporalWorker) {
   return async () => {
-    // The SDK's worker says that it runs for as long as it tries to poll, so Temporal itself is asked too.
-    const [database, isThere] = await Promise.all([
+    // The SDK's worker reports that it runs while it merely tries to poll, so Temporal is called too.
+    const [database, isTemporalUp] = await Promise.all([
       pingStore(store).then(
         () => "ok" as const,
         () => "away" as const,
       ),
       isTemporalThere(client),
     ]);
-    return { database, temporal: isThere && temporalWorker.polls() ? ("ok" as const) : ("away" as const) };
+    const isOk = isTemporalUp && temporalWorker.polls();
+    return { database, temporal: isOk ? ("ok" as const) : ("away" as const) };
   };
 }
 
-/** Makes what starts a delivery's workflow, traced as part of its event's ingest. */
+/** Creates the function that starts a delivery's workflow, in a span that belongs to its event's ingest. */
 function deliveryStarter({
   tracer,
   client,
@@ -182,9 +189,10 @@ function deliveryStarter({
     const attributes = { "posthaste.delivery.id": delivery.deliveryId };
     await tracer.span("start delivery", { kind: "producer", parent, attributes }, async (span) => {
       const toStart = { ...delivery, startTraceparent: span.traceparent };
-      const own = temporalWorker.client();
-      // On the worker's own connection, the answer to the start brings the first workflow task.
-      if (own !== undefined) await startDelivery(own, toStart, { searchability, isEager: true });
+      // An eager start on the worker's connection: the response carries the first workflow task.
+      const eagerClient = temporalWorker.client();
+      if (eagerClient !== undefined)
+        await startDelivery(eagerClient, toStart, { searchability, isEager: true });
       else await startDelivery(client, toStart, { searchability });
     });
   };
@@ -226,7 +234,7 @@ function dispatchOptions(
   };
 }
 
-/** Every loop of the worker. Its key names it in log lines and metrics. */
+/** Returns the plan of every loop. A loop's key is its name in log lines and metrics. */
 function loopPlans({
   options,
   start,
@@ -289,7 +297,10 @@ function createCountRound(store: Store, now: () => number): LoopPlan["round"] {
   };
 }
 
-/** Keeps the retention's schedule: Temporal may lose it. Only the first round sets this worker's interval. */
+/**
+ * Creates the round that recreates the retention schedule if Temporal has lost it. Only the first round sets
+ * this worker's interval on an existing schedule.
+ */
 function createScheduleRound(client: TemporalClient, intervalMs: number): LoopPlan["round"] {
   let isScheduled = false;
   return async () => {

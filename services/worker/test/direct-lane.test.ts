@@ -24,7 +24,7 @@ let bench: TestStore;
 let accountId: AccountId;
 let lane: DirectLane | undefined;
 let starts: DeliveryId[];
-/** What each attempt comes to, and when. */
+/** Runs one attempt; each test sets its result and its end. */
 let attempt: (id: DeliveryId) => Promise<Direct>;
 let start: (delivery: ClaimedDelivery) => Promise<void>;
 
@@ -73,16 +73,16 @@ function setup({ attemptsMax = 10 } = {}) {
   };
   const onRoom = vi.fn();
   const ledger = createAttemptLedger(store);
-  const made = createDirectLane({ ...options, ledger, attemptsMax, onRoom, attempt: (id) => attempt(id) });
-  lane = made;
+  const created = createDirectLane({ ...options, ledger, attemptsMax, onRoom, attempt: (id) => attempt(id) });
+  lane = created;
   const dispatch = { ...options, batch: 100, inFlightMax: 100, laneDefault: "direct" as const };
-  return { onRoom, lane: made, round: createDirectRound(dispatch, made) };
+  return { onRoom, lane: created, round: createDirectRound(dispatch, created) };
 }
 const claimable = async (now = Date.now()) =>
   (await claimDeliveries(bench.store, { owner: "other", limit: 100, inFlightMax: 100, leaseMs: 1, now }))
     .claimed.length;
 
-test("as many attempts are under way as there is room for, and the end of one makes room", async () => {
+test("at most `attemptsMax` attempts are in flight, and the end of one makes room for another", async () => {
   await pending(5);
   const ends: (() => void)[] = [];
   attempt = () => new Promise((resolve) => ends.push(() => resolve({ kind: "over" })));
@@ -99,20 +99,20 @@ test("as many attempts are under way as there is room for, and the end of one ma
   for (const end of ends) end();
 });
 
-test("an attempt under way keeps its claim beyond the lease, and one that is over does not", async () => {
+test("an attempt in flight keeps its claim beyond the lease, and an ended attempt loses it", async () => {
   await pending(1);
   let end = () => {};
   attempt = () => new Promise((resolve) => (end = () => resolve({ kind: "faulted" })));
   const { round } = setup();
   await round();
-  const leaseOver = Date.now() + LEASE_MS;
-  await vi.waitFor(() => expect(Date.now()).toBeGreaterThan(leaseOver), PATIENCE);
+  const leaseEnd = Date.now() + LEASE_MS;
+  await vi.waitFor(() => expect(Date.now()).toBeGreaterThan(leaseEnd), PATIENCE);
   expect(await claimable()).toBe(0);
   end();
   await vi.waitFor(async () => expect(await claimable()).toBe(1), PATIENCE);
 });
 
-test("what failed goes on as a workflow, and is then looked at when its next attempt is overdue", async () => {
+test("a failed delivery gets a workflow, and is reconciled once its retry is overdue", async () => {
   await pending(1);
   const dueAt = Date.now() + 10 * MINUTE_MS;
   attempt = failedUntil(dueAt);
@@ -124,11 +124,11 @@ test("what failed goes on as a workflow, and is then looked at when its next att
   expect(await overdueBy(dueAt + 3 * MINUTE_MS)).toBe(1);
 });
 
-test("where its workflow cannot be started, the reconciler finds it soon", async () => {
+test("the reconciler finds a failed delivery within a minute if its workflow does not start", async () => {
   await pending(1);
   const dueAt = Date.now() + 10 * MINUTE_MS;
   attempt = failedUntil(dueAt);
-  start = () => Promise.reject(new Error("Temporal is away"));
+  start = () => Promise.reject(new Error("Temporal is unavailable"));
   const { round } = setup();
   await round();
   await lane?.stop();

@@ -15,7 +15,7 @@ beforeEach(async () => {
 });
 afterEach(() => bench.dispose());
 
-/** A subscription for each of these hosts, and `events` events for all of them. */
+/** Creates a subscription for each host, and ingests `events` events that match all of them. */
 async function pending(hosts: readonly string[], events: number): Promise<void> {
   for (const host of hosts) {
     await createSubscription(bench.store, {
@@ -54,7 +54,7 @@ const roundWith = (start: DispatchOptions["start"], over: Partial<DispatchOption
 const inState = async (state: "pending" | "started") =>
   (await listDeliveries(bench.store, { accountId, state, limit: 500 })).length;
 
-test("what is pending is started once and marked, and then there is nothing more to do", async () => {
+test("a round starts each pending delivery once and marks it, and the next round finds none", async () => {
   await pending(["a.example", "b.example"], 3);
   const started: DeliveryId[] = [];
   const round = roundWith(async ({ deliveryId }) => void started.push(deliveryId));
@@ -65,25 +65,25 @@ test("what is pending is started once and marked, and then there is nothing more
   expect(await inState("started")).toBe(6);
 });
 
-test("while Temporal is away nothing is lost, and it is not asked for each delivery", async () => {
+test("an outage of Temporal loses no delivery, and a round gives up after a few failed starts", async () => {
   await pending(["a.example"], 100);
-  let asked = 0;
-  const away = roundWith(
+  let calls = 0;
+  const failingRound = roundWith(
     async () => {
-      asked += 1;
-      throw new Error("away");
+      calls += 1;
+      throw new Error("unavailable");
     },
     { inFlightMax: 100 },
   );
-  await expect(away()).rejects.toThrow("Temporal took 0 of 100 deliveries");
-  expect(asked).toBeLessThan(25);
+  await expect(failingRound()).rejects.toThrow("Temporal accepted 0 of 100 deliveries");
+  expect(calls).toBeLessThan(25);
   expect(await inState("pending")).toBe(100);
   const started: DeliveryId[] = [];
   await roundWith(async ({ deliveryId }) => void started.push(deliveryId), { inFlightMax: 100 })();
   expect(started).toHaveLength(100);
 });
 
-test("one delivery that cannot be started stops no other", async () => {
+test("a delivery that cannot be started does not stop the others", async () => {
   await pending(["a.example"], 10);
   const [poison] = await listDeliveries(bench.store, { accountId, limit: 1 });
   const round = roundWith(async ({ deliveryId }) => {
@@ -93,7 +93,7 @@ test("one delivery that cannot be started stops no other", async () => {
   expect(await inState("started")).toBe(9);
 });
 
-test("a subscription with a backlog leaves room for the others", async () => {
+test("a subscription with a backlog does not crowd out the others", async () => {
   await pending(["busy.example"], 50);
   await pending(["quiet.example"], 1);
   const hosts: string[] = [];

@@ -12,7 +12,7 @@ beforeEach(async () => {
 });
 afterEach(() => bench.dispose());
 
-test("are told while the database is away, but for what is counted in it", async () => {
+test("metrics are served during a database outage, except the backlog", async () => {
   let database: "ok" | "away" = "ok";
   const metrics = createWorkerMetrics(createMetrics(), {
     store: bench.store,
@@ -32,18 +32,18 @@ test("are told while the database is away, but for what is counted in it", async
   expect(text).not.toMatch(/^posthaste_backlog_/m);
 });
 
-test("measure the backlog once for all who ask meanwhile, however long it takes", async () => {
-  let asked = 0;
-  let letGo = () => {};
+test("scrapes during a slow measurement of the backlog share its result", async () => {
+  let queries = 0;
+  let release = () => {};
   const held = new Promise<void>((resolve) => {
-    letGo = resolve;
+    release = resolve;
   });
-  // The database's only connection is in use until the test says otherwise.
+  // Occupies the database's only connection until `release`.
   const holding = bench.store.db.connection().execute(async () => await held);
   const store = {
     ...bench.store,
     get db() {
-      asked += 1;
+      queries += 1;
       return bench.store.db;
     },
   };
@@ -54,14 +54,14 @@ test("measure the backlog once for all who ask meanwhile, however long it takes"
     temporalMetrics: async () => "",
   });
   const scrapes = [metrics.render()];
-  const once = asked;
+  const queriesOfOne = queries;
   for (let i = 0; i < 3; i++) {
     now += 60_000;
     scrapes.push(metrics.render());
   }
-  expect(asked).toBe(once);
-  expect(once).toBeGreaterThan(0);
-  letGo();
+  expect(queries).toBe(queriesOfOne);
+  expect(queriesOfOne).toBeGreaterThan(0);
+  release();
   await holding;
   for (const text of await Promise.all(scrapes)) expect(text).toMatch(/^posthaste_backlog_age_seconds 0$/m);
 });

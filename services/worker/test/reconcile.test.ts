@@ -12,7 +12,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { createReconcileRound } from "../src/loops/reconcile.ts";
 
 const PATIENCE = { timeout: 20_000, interval: 50 };
-/** Later than anything is due. */
+/** Later than any retry is due. */
 const A_DAY_MS = 86_400_000;
 
 let t: DeliverySetup;
@@ -28,8 +28,8 @@ const attemptsMade = (started: Started, count: number) =>
   vi.waitFor(async () => expect((await row(started))?.attempts).toBe(count), PATIENCE);
 const waiting = (started: Started) =>
   vi.waitFor(async () => {
-    const standing = await inspectDelivery(t.env.client, started.deliveryId);
-    expect(standing).toMatchObject({ kind: "running", nextAttemptAt: expect.any(Number) });
+    const workflow = await inspectDelivery(t.env.client, started.deliveryId);
+    expect(workflow).toMatchObject({ kind: "running", nextAttemptAt: expect.any(Number) });
   }, PATIENCE);
 const pause = (started: Started, reason: string) =>
   t.env.client.workflowService.pauseActivity({
@@ -39,7 +39,7 @@ const pause = (started: Started, reason: string) =>
     reason,
   });
 
-/** One round, as if it were `laterMs` later. */
+/** Runs one round on a clock that is `laterMs` ahead. */
 async function reconcile(laterMs: number): Promise<void> {
   const { client } = t.env;
   const round = createReconcileRound({
@@ -57,7 +57,7 @@ async function reconcile(laterMs: number): Promise<void> {
 }
 const actions = () => t.logged("delivery.reconciled").map((fields) => fields["action"]);
 
-/** A delivery whose first attempt failed and which waits for its second. */
+/** Starts a delivery whose first attempt fails, and waits until its retry is scheduled. */
 async function waitingDelivery(): Promise<Started> {
   t.receiver.answer((_request, n) => ({ kind: "status", status: n === 1 ? 500 : 200 }));
   const started = await t.deliver();
@@ -67,7 +67,7 @@ async function waitingDelivery(): Promise<Started> {
 }
 
 describe("the reconciler", () => {
-  test("makes a delivery cancelled whose workflow an operator terminated, once it is overdue", async () => {
+  test("cancels a delivery whose workflow an operator terminated, once the delivery is overdue", async () => {
     const started = await waitingDelivery();
     await handle(started).terminate("by hand");
     await reconcile(0);
@@ -77,7 +77,7 @@ describe("the reconciler", () => {
     expect(t.receiver.requests).toHaveLength(1);
   });
 
-  test("does the same for one that was cancelled by hand", async () => {
+  test("cancels a delivery whose workflow an operator cancelled", async () => {
     const started = await waitingDelivery();
     await handle(started).cancel();
     await handle(started)
@@ -87,7 +87,7 @@ describe("the reconciler", () => {
     expect((await row(started))?.state).toBe("cancelled");
   });
 
-  test("starts a workflow again that vanished, which goes on where the log stands", async () => {
+  test("restarts a workflow that vanished, and the workflow continues from the attempt log", async () => {
     const started = await waitingDelivery();
     await t.env.client.workflowService.deleteWorkflowExecution({
       namespace: "default",
@@ -103,7 +103,7 @@ describe("the reconciler", () => {
     expect(t.receiver.requests).toHaveLength(1);
   });
 
-  test("undoes a pause that a crashed retry now left behind, and the attempt is made", async () => {
+  test("undoes a pause that a crashed retry now left behind, and the attempt runs", async () => {
     const started = await waitingDelivery();
     await requestRetry(t.store, { accountId: t.accountId, id: started.deliveryId, now: Date.now() });
     await pause(started, RETRY_NOW_REASON);
@@ -122,7 +122,7 @@ describe("the reconciler", () => {
     expect((await row(started))?.state).toBe("succeeded");
   });
 
-  test("leaves an operator's own pause alone, and does not ask again at once", async () => {
+  test("leaves an operator's pause alone, and does not examine it again at once", async () => {
     const started = await waitingDelivery();
     await pause(started, "looking into it");
     await reconcile(A_DAY_MS);
@@ -131,7 +131,7 @@ describe("the reconciler", () => {
     expect(t.receiver.requests).toHaveLength(1);
   });
 
-  test("looks at nothing that is not overdue", async () => {
+  test("examines only overdue deliveries", async () => {
     await waitingDelivery();
     await reconcile(0);
     expect(actions()).toEqual([]);

@@ -18,14 +18,14 @@ afterEach(async () => {
 
 async function running(buildId = "") {
   const { store, log, env } = t;
-  const made = createTemporalWorker({
+  const created = createTemporalWorker({
     temporal: { connectionOptions: { address: env.address } },
     log,
     workflowBundle: await workflowCode(),
     buildId,
   });
-  worker = made;
-  made.start({
+  worker = created;
+  created.start({
     store,
     log,
     now: () => Date.now(),
@@ -33,14 +33,14 @@ async function running(buildId = "") {
     concurrencyDefault: 32,
     egress: () => Promise.reject(new Error("nothing is sent")),
   });
-  await vi.waitFor(() => expect(made.polls()).toBe(true), PATIENCE);
-  return made;
+  await vi.waitFor(() => expect(created.polls()).toBe(true), PATIENCE);
+  return created;
 }
 
-test("a worker's starts may be eager, on the connection that it polls on", async () => {
+test("an unversioned worker offers a client for eager starts", async () => {
   expect((await running()).client()).toBeDefined();
 });
 
-test("a version's may not: what is not current would get their first tasks", async () => {
+test("a versioned worker offers none: it would get first tasks even if it is not current", async () => {
   expect((await running("v2")).client()).toBeUndefined();
 });

@@ -70,7 +70,7 @@ describe.each(["sqlite", "mysql"] as const)("upkeep, on %s", (database) => {
       deliveriesMax,
       events: [{ eventType: "invoice_sent", data: Buffer.from("{}"), idempotencyKey: null }],
     });
-    if (event === undefined) throw new Error("ingest gave no event");
+    if (event === undefined) throw new Error("ingest returned no event");
     return event.eventId;
   };
   const countOf = async (eventId: EventId) => {
@@ -83,7 +83,7 @@ describe.each(["sqlite", "mysql"] as const)("upkeep, on %s", (database) => {
   };
   const setAsides = () =>
     lines.filter(({ event }) => event === "upkeep.set_aside").map(({ fields }) => fields["piece"]);
-  test("finishes wide fan-outs, tells of what became pending, and then has nothing more to do", async () => {
+  test("finishes wide fan-outs, reports pending deliveries, and then finds no more work", async () => {
     const accountId = await account("wide");
     await subscribe(accountId, 5);
     const eventId = await ingest(accountId, 2);
@@ -95,7 +95,7 @@ describe.each(["sqlite", "mysql"] as const)("upkeep, on %s", (database) => {
     expect(woken).toBe(1);
   });
 
-  test("a fan-out that throws is set aside: others are finished, everybody's deliveries are claimed", async () => {
+  test("sets aside a fan-out that throws; other fan-outs finish and deliveries are claimed", async () => {
     const [poisoned, well, narrow] = [
       await account("poisoned"),
       await account("well"),
@@ -130,7 +130,7 @@ describe.each(["sqlite", "mysql"] as const)("upkeep, on %s", (database) => {
     await dispatch();
     expect(started.sort()).toEqual([bad, good, good, good, single, single, single].sort());
 
-    // It is tried again with patience, and goes on once what is wrong is mended.
+    // The fan-out is tried again after growing pauses, and finishes once the table is healed.
     await round();
     expect(setAsides()).toEqual([bad]);
     now += 1_000;
@@ -147,7 +147,7 @@ describe.each(["sqlite", "mysql"] as const)("upkeep, on %s", (database) => {
   });
 
   if (database === "mysql") {
-    test("a fan-out whose statement takes too long is set aside, for the database answers others", async () => {
+    test("sets aside a fan-out whose statement is too slow, while the database answers others", async () => {
       const [slow, well] = [await account("slow"), await account("well")];
       for (const accountId of [slow, well]) await subscribe(accountId, 3);
       const bad = await ingest(slow, 1);
@@ -175,14 +175,14 @@ describe.each(["sqlite", "mysql"] as const)("upkeep, on %s", (database) => {
     });
   }
 
-  test("nothing is set aside for a database that is away: the round fails", async () => {
+  test("sets nothing aside if the database is unavailable: the round fails", async () => {
     const { round } = upkeep();
     await closeStore(store);
     await expect(round()).rejects.toThrow();
     expect(setAsides()).toEqual([]);
   });
 
-  test("a drain that throws is set aside, and the others go on", async () => {
+  test("sets aside a drain that throws, and the other drains continue", async () => {
     const accountId = await account("drained");
     const [bad, good] = await subscribe(accountId, 2);
     if (bad === undefined || good === undefined) throw new Error("two are needed");
@@ -198,7 +198,7 @@ describe.each(["sqlite", "mysql"] as const)("upkeep, on %s", (database) => {
     expect(pending.map(({ subscriptionId }) => subscriptionId)).toEqual([good]);
   });
 
-  test("wide fan-outs leave a drain its turn in every round", async () => {
+  test("gives a drain its turn in every round despite wide fan-outs", async () => {
     const [wide, drained] = [await account("wide"), await account("drained")];
     await subscribe(wide, 300);
     for (let n = 0; n < 5; n++) await ingest(wide, 1);
@@ -220,7 +220,7 @@ describe.each(["sqlite", "mysql"] as const)("upkeep, on %s", (database) => {
   });
 
   if (database === "mysql") {
-    test("a drain whose subscription somebody holds keeps none of the others", async () => {
+    test("continues other drains while a transaction locks one subscription", async () => {
       const accountId = await account("held");
       const [held, free] = await subscribe(accountId, 2);
       if (held === undefined || free === undefined) throw new Error("two are needed");
@@ -241,11 +241,11 @@ describe.each(["sqlite", "mysql"] as const)("upkeep, on %s", (database) => {
     });
   }
 
-  test("64 drains that wait for their receivers leave every other drain its turn", async () => {
+  test("gives another drain its turn while 64 drains wait for their receivers", async () => {
     const [slow, quick] = [await account("slow"), await account("quick")];
     const waiting = await subscribe(slow, 64);
     for (let n = 0; n < 17; n++) await ingest(slow);
-    // As they are in the middle of a drain: as much is pending as a drain keeps ahead.
+    // The state in the middle of a drain: as many deliveries are pending as a drain keeps ahead.
     await store.db.updateTable("subscriptions").set({ draining: 1 }).where("id", "in", waiting).execute();
     const [id] = await subscribe(quick, 1);
     if (id === undefined) throw new Error("one is needed");
@@ -258,7 +258,7 @@ describe.each(["sqlite", "mysql"] as const)("upkeep, on %s", (database) => {
     expect(delivery?.state).toBe("pending");
   });
 
-  test("parked deliveries that nobody drains are found, at an interval of their own", async () => {
+  test("finds parked deliveries that no drain covers, at the interval for strays", async () => {
     const accountId = await account("strays");
     await subscribe(accountId, 1);
     const eventId = await ingest(accountId);

@@ -56,7 +56,7 @@ describe.each(["api", "worker"] as const)("the %s", (service) => {
   test("says in one line that its Node is too old", async () => {
     const { status, said } = startOf(service, {}, await otherNode("old"));
     expect(status).toBe(1);
-    expect(said).toMatch(/^posthaste: this is Node 20\.\S+: it needs Node 22\.19 or newer \(.*\)$/);
+    expect(said).toMatch(/^posthaste: Node 20\.\S+ is not supported: use Node 22\.19 or newer \(.*\)$/);
   });
 
   test("says in one line that its database cannot be reached, without the password", async () => {

@@ -1,32 +1,32 @@
 import type { Socket } from "node:net";
 
-/** What a receiver does with one request. */
+/** How a receiver treats one request. */
 export type Behaviour =
-  /** Answers, completely and at once. */
+  /** Sends a complete response at once. */
   | {
       readonly kind: "status";
       readonly status: number;
       readonly headers?: Readonly<Record<string, string>>;
       readonly body?: string | Uint8Array;
     }
-  /** Takes the request and never answers. */
+  /** Reads the request and never responds. */
   | { readonly kind: "hang" }
-  /** Closes the connection without a word. */
+  /** Closes the connection without a response. */
   | { readonly kind: "close" }
-  /** Breaks the connection (TCP RST) in the middle of an answer. */
+  /** Resets the connection (TCP RST) in the middle of a response. */
   | { readonly kind: "reset" }
-  /** Answers with this status, then sends a byte of the body every so often, for ever. */
+  /** Sends the status, then one byte of the body every `everyMs`, without end. */
   | { readonly kind: "drip"; readonly status: number; readonly everyMs: number }
-  /** Sends the beginning of an answer's headers, then nothing. */
+  /** Sends the beginning of a response's headers, then nothing. */
   | { readonly kind: "slow_headers" }
-  /** Answers with a body of this many bytes, as fast as it is taken. */
+  /** Sends a body of this many bytes, as fast as the client reads it. */
   | { readonly kind: "huge"; readonly status: number; readonly bytes: number }
-  /** Answers with something that is not HTTP. */
+  /** Sends bytes that are not HTTP. */
   | { readonly kind: "garbage" };
 
 const CHUNK = Buffer.alloc(64 * 1024, "x");
 
-/** Plays a behaviour on a connection that has just sent a whole request. */
+/** Plays a behaviour on a connection that has sent a complete request. */
 export function play(behaviour: Behaviour, socket: Socket): void {
   switch (behaviour.kind) {
     case "status": {
@@ -42,7 +42,7 @@ export function play(behaviour: Behaviour, socket: Socket): void {
       socket.end();
       return;
     case "reset":
-      // The reset must follow the bytes, or it may overtake them.
+      // The reset waits until the bytes are written, or it may overtake them.
       socket.write(`${head(200, { "content-length": "1000" })}partial`, () => socket.resetAndDestroy());
       return;
     case "drip": {

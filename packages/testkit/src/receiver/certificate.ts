@@ -1,9 +1,8 @@
-/** A key and a self-signed certificate for these host names, as PEM. Nobody trusts it unless told to. */
+/** Creates a key and a self-signed certificate for these host names, as PEM. */
 export async function certificateFor(
   ...hostNames: readonly [string, ...string[]]
 ): Promise<{ key: string; cert: string }> {
-  // Here and not above: it takes a tenth of a second to load, and most tests that import this package need
-  // none.
+  // Imported on demand: it takes a tenth of a second to load, and few tests need it.
   const { generate } = await import("selfsigned");
   const [first] = hostNames;
   const { private: key, cert } = await generate([{ name: "commonName", value: first }], {

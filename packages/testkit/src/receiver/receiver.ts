@@ -4,7 +4,7 @@ import type { Server, Socket } from "node:net";
 import { quietPort } from "../quiet-port.ts";
 import { type Behaviour, play } from "./behaviour.ts";
 
-/** One request as it came in. */
+/** A request as received. `receivedAt` is in epoch milliseconds. */
 export type ReceivedRequest = {
   readonly method: string;
   readonly path: string;
@@ -13,32 +13,34 @@ export type ReceivedRequest = {
   readonly receivedAt: number;
 };
 
-/** What to do with the n-th request (1 for the first). */
+/** The behaviour for every request, or a function that chooses it; `n` is 1 for the first request. */
 export type Answer = Behaviour | ((request: ReceivedRequest, n: number) => Behaviour | Promise<Behaviour>);
 
-/** A real HTTP server on loopback that misbehaves on demand. It answers 200 until told otherwise. */
+/** A real HTTP server on loopback that misbehaves on demand. By default it responds with 200. */
 export type Receiver = {
   readonly url: string;
   readonly port: number;
   /** Every request so far. */
   readonly requests: readonly ReceivedRequest[];
+  /** Sets the behaviour for the following requests. */
   answer(answer: Answer): void;
-  /** Connections that are open now. */
+  /** Returns the number of open connections. */
   open(): number;
-  /** Bytes that clients took in all. */
+  /** Returns the bytes sent on all closed connections. */
   sentBytes(): number;
-  /** Resolves with the first `count` requests, as soon as they are there. */
+  /** Resolves with the first `count` requests as soon as they have arrived; rejects after `timeoutMs`. */
   waitFor(count: number, options: { timeoutMs: number }): Promise<readonly ReceivedRequest[]>;
   stop(): Promise<void>;
 };
 
 export type ReceiverOptions = {
-  /** PEM; makes it an HTTPS server. */
+  /** A key and certificate as PEM, for an HTTPS server. Default: HTTP. */
   readonly tls?: { readonly key: string; readonly cert: string };
-  /** Default: a free one. */
+  /** Default: a free port. */
   readonly port?: number;
 };
 
+/** Starts a receiver on 127.0.0.1. */
 export async function startReceiver(options: ReceiverOptions = {}): Promise<Receiver> {
   const requests: ReceivedRequest[] = [];
   const waiters = new Set<() => void>();
@@ -53,11 +55,11 @@ export async function startReceiver(options: ReceiverOptions = {}): Promise<Rece
     const behaviour = typeof current === "function" ? await current(request, n) : current;
     if (!incoming.socket.destroyed) play(behaviour, incoming.socket);
   };
-  // The response object is never used: behaviours write to the socket, so they can break the rules. So a connection
-  // serves one request.
+  // Behaviours write to the socket instead of the response object, so that they can violate HTTP. A
+  // connection therefore serves one request.
   const listener = (incoming: IncomingMessage) =>
     void onRequest(incoming).catch(() => {
-      // A request that was cut off has nobody to be answered.
+      // The request was cut off, so there is no one to respond to.
       incoming.socket.destroy();
     });
   const server =
@@ -94,7 +96,7 @@ export async function startReceiver(options: ReceiverOptions = {}): Promise<Rece
         };
         const timer = setTimeout(() => {
           waiters.delete(check);
-          reject(new Error(`${requests.length} of ${count} requests came within ${timeoutMs} ms`));
+          reject(new Error(`${requests.length} of ${count} requests arrived within ${timeoutMs} ms`));
         }, timeoutMs);
         waiters.add(check);
         check();
@@ -109,7 +111,7 @@ export async function startReceiver(options: ReceiverOptions = {}): Promise<Rece
   };
 }
 
-/** A URL whose port nobody listens on: connections to it are refused. */
+/** Returns a URL with a port on which no process listens, so connections are refused. */
 export async function refusedUrl(): Promise<string> {
   return `http://127.0.0.1:${await quietPort()}/hook`;
 }

@@ -10,75 +10,85 @@ export type DirectLaneOptions = {
   readonly now: () => number;
   /** Makes a claimed delivery's first attempt. */
   readonly attempt: (id: DeliveryId) => Promise<Direct>;
-  /** Starts a delivery's workflow; starting twice is harmless. */
+  /** Starts a delivery's workflow. Starting it twice is harmless. */
   readonly start: (delivery: ClaimedDelivery) => Promise<void>;
-  /** Attempts under way at once. */
+  /** The maximum number of attempts in flight at once. */
   readonly attemptsMax: number;
-  /** Names this process in the leases it takes, and how long they are. */
+  /** Identifies this process in its leases. */
   readonly owner: string;
+  /** The length of a lease, in milliseconds. */
   readonly leaseMs: number;
-  /** There is room again. */
+  /** Called when attempts have ended, so more may begin. */
   readonly onRoom: () => void;
 };
 
 export type DirectLane = {
-  /** How many attempts may begin now. */
+  /** Returns how many attempts may begin now. */
   room(): number;
+  /** Begins the first attempts of claimed deliveries and returns at once. */
   begin(claimed: readonly ClaimedDelivery[]): void;
-  /** Resolves when what is under way is over; nothing may be begun any more. */
+  /**
+   * Resolves when every attempt and hand-over in flight has ended. Do not call `begin` after this.
+   */
   stop(): Promise<void>;
 };
 
-/** Starts of workflows at once for what failed: their next attempts are minutes away, and first attempts are not to wait for them. */
+/** Concurrent hand-overs: few, so that they do not delay first attempts; their retries are minutes away. */
 const HAND_OVERS_AT_ONCE = 4;
-/** What waits beyond that is left to the reconciler, which finds it within seconds: an outage of Temporal costs no memory. */
+/**
+ * Hand-overs that may wait in memory, so an outage of Temporal costs a bounded amount. The reconciler finds
+ * the others within seconds.
+ */
 const HAND_OVERS_WAITING_MAX = 1_000;
-/** Leases are renewed when a third of them is over, so that two renewals may fail. */
+/** A lease is renewed each time a third of it has passed, so two renewals may fail. */
 const RENEWALS_IN_A_LEASE = 3;
 
-/** Makes first attempts straight from the claimed rows, and hands over what failed to a workflow. */
+/**
+ * Creates the direct lane: it makes first attempts from the claimed rows and hands failed
+ * deliveries to workflows.
+ */
 export function createDirectLane(options: DirectLaneOptions): DirectLane {
   const { store, ledger, log, now, owner, leaseMs, attemptsMax } = options;
-  const underWay = new Map<DeliveryId, { readonly begunAt: number; readonly over: Promise<void> }>();
+  const inFlight = new Map<DeliveryId, { readonly begunAt: number; readonly end: Promise<void> }>();
   const handOvers = createHandOvers(async (delivery, nextAttemptAt) => {
     await options.start(delivery);
     await ledger.handedOver({ id: delivery.deliveryId, nextAttemptAt, now: now() });
   }, log);
-  let isTold = false;
+  let isRoomAnnounced = false;
 
   const renewal = setInterval(() => {
     const before = now() - leaseMs / RENEWALS_IN_A_LEASE;
-    const ids = [...underWay].filter(([, { begunAt }]) => begunAt < before).map(([id]) => id);
+    const ids = [...inFlight].filter(([, { begunAt }]) => begunAt < before).map(([id]) => id);
     renewClaims(store, { owner, ids, until: now() + leaseMs, now: now() }).catch((error: unknown) =>
       log.error("direct_lane.failed", error),
     );
   }, leaseMs / RENEWALS_IN_A_LEASE);
 
-  /** Once for all attempts that end in one turn of the event loop: claims are made in batches, too. */
-  const tellOfRoom = () => {
-    if (isTold) return;
-    isTold = true;
+  /** Calls `onRoom` once for all attempts that end in one turn of the event loop: claims are batched too. */
+  const announceRoom = () => {
+    if (isRoomAnnounced) return;
+    isRoomAnnounced = true;
     setImmediate(() => {
-      isTold = false;
+      isRoomAnnounced = false;
       options.onRoom();
     });
   };
-  const carry = async (delivery: ClaimedDelivery) => {
+  const attempt = async (delivery: ClaimedDelivery) => {
     const direct = await options.attempt(delivery.deliveryId);
-    underWay.delete(delivery.deliveryId);
-    tellOfRoom();
+    inFlight.delete(delivery.deliveryId);
+    announceRoom();
     if (direct.kind === "hand_over") handOvers.add(delivery, direct.nextAttemptAt);
-    // After a fault the lease is left to run out: what is broken is not tried again at once.
+    // After a fault, the lease expires by itself: a broken dependency is not retried at once.
   };
   return {
-    room: () => Math.max(0, attemptsMax - underWay.size),
+    room: () => Math.max(0, attemptsMax - inFlight.size),
     begin(claimed) {
       for (const delivery of claimed) {
-        underWay.set(delivery.deliveryId, { begunAt: now(), over: carry(delivery) });
+        inFlight.set(delivery.deliveryId, { begunAt: now(), end: attempt(delivery) });
       }
     },
     async stop() {
-      await Promise.all([...underWay.values()].map(({ over }) => over));
+      await Promise.all([...inFlight.values()].map(({ end }) => end));
       clearInterval(renewal);
       await handOvers.stop();
     },
@@ -100,7 +110,8 @@ function createHandOvers(
         await handOver(delivery, nextAttemptAt);
         failed = 0;
       } catch (error) {
-        // The row says when the reconciler starts it. One line for an outage, not one for each delivery.
+        // The row holds the time at which the reconciler starts the workflow instead. An outage logs one
+        // line, not one for each delivery.
         failed += 1;
         if (failed === 1) log.error("hand_over.failed", error, { deliveryId: delivery.deliveryId });
       }
@@ -111,8 +122,8 @@ function createHandOvers(
       if (waiting.length >= HAND_OVERS_WAITING_MAX) return;
       waiting.push({ delivery, nextAttemptAt });
       if (running.size >= HAND_OVERS_AT_ONCE) return;
-      const one = run().finally(() => running.delete(one));
-      running.add(one);
+      const runner = run().finally(() => running.delete(runner));
+      running.add(runner);
     },
     async stop() {
       await Promise.all(running);

@@ -14,48 +14,53 @@ export type DispatchOptions = {
   readonly store: Store;
   readonly log: Log;
   readonly now: () => number;
-  /** Starts a delivery's workflow; starting twice is harmless. */
+  /** Starts a delivery's workflow. Starting it twice is harmless. */
   readonly start: (delivery: ClaimedDelivery) => Promise<void>;
-  /** Names this process in the leases it takes. */
+  /** Identifies this process in its leases. */
   readonly owner: string;
+  /** The maximum number of deliveries claimed in one round. */
   readonly batch: number;
+  /** The length of a lease, in milliseconds. */
   readonly leaseMs: number;
+  /** The maximum number of attempts in flight for one subscription, unless the subscription sets one. */
   readonly inFlightMax: number;
+  /** First attempts per second of a subscription that is draining. */
   readonly drainPerSecond?: number;
-  /** Of accounts that chose none. Default: `workflow`. */
+  /** The lane of accounts that set none. Default: `workflow`. */
   readonly laneDefault?: Lane;
-  /** Called with the number of workflows that a round started. */
+  /** Called after each successful round with the number of workflows started. */
   readonly onStarted?: (count: number) => void;
 };
 
-/** Starts under way at once: enough to hide the round trip, few enough not to queue up in a server of two cores. */
+/** Concurrent starts: enough to hide the round trip, few enough not to queue in a server with two cores. */
 const STARTS_AT_ONCE = 16;
-/** Of what fails: it is in no hurry, and Temporal is not to be busy with it when something else comes. */
+/** Concurrent starts for failing subscriptions, which are not urgent and must not keep Temporal busy. */
 const FAILING_STARTS_AT_ONCE = 2;
-/** Starts that may fail in one round before the rest are left for the next. */
+/** Failed starts after which a round leaves its remaining deliveries to the next round. */
 const FAILURES_MAX = 3;
 
 /**
- * Makes the dispatcher's round: claim pending deliveries under a lease, start a workflow for each, mark them
- * started.
+ * Creates the dispatcher's round: it claims pending deliveries under a lease, starts a workflow for each, and
+ * marks them started.
  *
- * A crash anywhere in between loses nothing. Before the start: the lease runs out, and another round claims the row.
- * After the start: the row is still pending, is claimed and started again, which finds the running workflow, or, if
- * that is over, runs one that looks at the row and returns.
+ * A crash at any point loses nothing. Before the start, the lease expires and another round claims the row.
+ * After the start, the row is still pending and is claimed and started again. The second start finds the
+ * running workflow. If that workflow has ended, a new one runs, finds the row's state and returns.
  *
- * @param of subscriptions that are well, or those that fail, which are in no hurry: a loop of their own starts them, so that a start is
- *   never what a healthy endpoint waits for. Default: both
+ * @param health which subscriptions to claim for. Failing subscriptions get a loop of their own, so
+ *   that deliveries to a healthy endpoint never wait for the start of one to a failing endpoint.
+ *   Default: all subscriptions
  */
 export function createDispatchRound(
   options: DispatchOptions,
-  of?: "well" | "failing",
+  health?: "well" | "failing",
 ): () => Promise<"more" | "done"> {
   const { store, log, now, start, batch } = options;
   const claim = createClaimer(options, {
     lane: "workflow",
-    ...(of === undefined ? {} : { isFailing: of === "failing" }),
+    ...(health === undefined ? {} : { isFailing: health === "failing" }),
   });
-  const startsAtOnce = of === "failing" ? FAILING_STARTS_AT_ONCE : STARTS_AT_ONCE;
+  const startsAtOnce = health === "failing" ? FAILING_STARTS_AT_ONCE : STARTS_AT_ONCE;
 
   return async () => {
     const claimed = await claim(batch);
@@ -66,7 +71,7 @@ export function createDispatchRound(
     if (failed.length > 0) {
       await releaseClaims(store, { ids: failed, now: now() });
       throw new Error(
-        `Temporal took ${started.length} of ${claimed.length} deliveries; the rest stay pending`,
+        `Temporal accepted ${started.length} of ${claimed.length} deliveries; the others stay pending`,
         {
           cause: firstError,
         },
@@ -79,8 +84,9 @@ export function createDispatchRound(
 }
 
 /**
- * Makes the round of the direct lane, apart from the other: what Temporal does not take does not keep this one waiting.
- * Its claims are begun, not waited for; who has room again wakes it.
+ * Creates the direct lane's round. It is separate from the workflow lane's round, so it does not wait
+ * when Temporal accepts no starts. The round begins attempts without waiting for them; the lane wakes it
+ * when attempts end.
  */
 export function createDirectRound(
   options: DispatchOptions,
@@ -94,22 +100,25 @@ export function createDirectRound(
     const claimed = room === 0 ? [] : await claim(room);
     if (claimed.length === 0) return "done";
     lane.begin(claimed.filter((delivery) => delivery.lane === "direct"));
-    // Retries that were parked go on by their log.
+    // These were parked between two attempts; their workflows continue from the attempt log.
     const { started } = await startAll(
       claimed.filter((delivery) => delivery.lane === "workflow"),
       start,
       STARTS_AT_ONCE,
     );
     await markStarted(store, { ids: started, now: now() });
-    // What Temporal did not take keeps its lease: claimed again at once, it would keep the first attempts waiting.
+    // A delivery that failed to start keeps its lease. Claimed again at once, it would delay first attempts.
     return "more";
   };
 }
 
-/** Claims what a loop is there for, going round the subscriptions from call to call. */
+/**
+ * Creates a function that claims the deliveries of one loop. Each call continues after the
+ * last subscription served.
+ */
 function createClaimer(
   options: DispatchOptions,
-  of: Pick<Claim, "lane" | "isFailing">,
+  filter: Pick<Claim, "lane" | "isFailing">,
 ): (limit: number) => Promise<ClaimedDelivery[]> {
   const { store, now, owner, leaseMs, inFlightMax, drainPerSecond, laneDefault } = options;
   let afterSubscription: SubscriptionId | undefined;
@@ -117,7 +126,7 @@ function createClaimer(
     const { claimed, lastSubscription } = await claimDeliveries(store, {
       owner,
       limit,
-      ...of,
+      ...filter,
       inFlightMax,
       leaseMs,
       now: now(),
@@ -141,7 +150,8 @@ async function startAll(
   const queue = claimed.values();
   const starter = async () => {
     for (const delivery of queue) {
-      // Where Temporal is away, the others need not wait for their own timeout; one that it refuses stops nobody.
+      // If Temporal is unavailable, the remaining starts need not time out one by one. A single refused
+      // start stops nothing.
       if (failed.length >= FAILURES_MAX) {
         failed.push(delivery.deliveryId);
         continue;

@@ -7,7 +7,7 @@ const NEVER_MS = 1_000_000;
 const start = (intervalMs: number, round: () => Promise<"more" | "done">) =>
   startLoops({ test: { intervalMs, round } }, { log: silentLog });
 
-/** Rounds that the test lets go one by one. */
+/** Returns a round that ends only when the test ends it, and the rounds begun so far. */
 function stepwise() {
   const begun: { finish: (result: "more" | "done") => void; fail: (error: Error) => void }[] = [];
   const round = () =>
@@ -23,7 +23,7 @@ function stepwise() {
   return { round, begun, begunRound };
 }
 
-test("a round that did all there was is followed by the next when somebody wakes the loop", async () => {
+test("after a round that finished its work, waking the loop begins the next round", async () => {
   const { round, begun, begunRound } = stepwise();
   const loops = start(NEVER_MS, round);
   (await begunRound(1)).finish("done");
@@ -34,7 +34,7 @@ test("a round that did all there was is followed by the next when somebody wakes
   await loops.stop();
 });
 
-test("a round that left something is followed by the next at once", async () => {
+test("after a round that left work, the next round begins at once", async () => {
   const { round, begunRound } = stepwise();
   const loops = start(NEVER_MS, round);
   (await begunRound(1)).finish("more");
@@ -42,7 +42,7 @@ test("a round that left something is followed by the next at once", async () => 
   await loops.stop();
 });
 
-test("any number of calls during a round make one more", async () => {
+test("any number of wake calls during a round cause one more round", async () => {
   const { round, begun, begunRound } = stepwise();
   const loops = start(NEVER_MS, round);
   const first = await begunRound(1);
@@ -54,7 +54,7 @@ test("any number of calls during a round make one more", async () => {
   await loops.stop();
 });
 
-test("without anyone waking it, the timer does", async () => {
+test("the timer begins the next round without a wake call", async () => {
   const { round, begunRound } = stepwise();
   const loops = start(1, round);
   (await begunRound(1)).finish("done");
@@ -62,10 +62,10 @@ test("without anyone waking it, the timer does", async () => {
   await loops.stop();
 });
 
-test("a round that fails is followed by another after a pause, and being woken does not shorten it", async () => {
+test("after a failed round the next begins after a pause, which a wake call does not shorten", async () => {
   const { round, begun, begunRound } = stepwise();
   const loops = start(20, round);
-  (await begunRound(1)).fail(new Error("away"));
+  (await begunRound(1)).fail(new Error("unavailable"));
   await new Promise((resolve) => setImmediate(resolve));
   loops.wake("test");
   await new Promise((resolve) => setImmediate(resolve));
@@ -74,7 +74,7 @@ test("a round that fails is followed by another after a pause, and being woken d
   await loops.stop();
 });
 
-test("stopping waits for the round under way and begins no other", async () => {
+test("stop waits for the current round and begins no other", async () => {
   const { round, begun, begunRound } = stepwise();
   const loops = start(1, round);
   const first = await begunRound(1);

@@ -1,28 +1,27 @@
 import type { Log } from "@posthaste/runtime";
 
-/** What a loop does, and how often. */
 export type LoopPlan = {
-  /** The pause between rounds when nobody wakes the loop. */
+  /** The pause between rounds unless `wake` ends it, in milliseconds. */
   readonly intervalMs: number;
-  /** One round. `more`: there is more to do, so the next round begins at once. */
+  /** Runs one round. `more` means that work remains, so the next round begins at once. */
   readonly round: () => Promise<"more" | "done">;
 };
 
 export type Loops<Name extends string> = {
-  /** Asks these loops for a round now. Asking often is cheap: any number of calls during a round cause one more. */
+  /** Runs a round of these loops now. Any number of calls during a round cause one more round. */
   wake(...names: readonly Name[]): void;
-  /** Ends all loops, each after the round under way. */
+  /** Stops all loops, each after its current round. */
   stop(): Promise<void>;
 };
 
-/** The pause after failed rounds doubles up to this, so that a dependency that is away is not hammered. */
+/** The pause doubles after each failed round, up to this bound, to spare a dependency that is unavailable. */
 const FAILURE_PAUSE_MAX_MS = 5_000;
 
 /**
- * Runs loops until they are stopped.
+ * Starts loops that run until `stop`.
  *
- * A round takes no input: it finds its work in the database, so recovery after a crash is the ordinary path. A round
- * that fails is logged as `<name>.failed`, and the next one begins after a growing pause.
+ * A round takes no input: it finds its work in the database, so a restart after a crash needs no special
+ * handling. A failed round is logged as `<name>.failed`, and the next round begins after a growing pause.
  *
  * @param options.onFailure called for each failed round, with the loop's name
  */
@@ -75,7 +74,8 @@ function startLoop(name: string, { intervalMs, round }: LoopPlan, log: Log, onFa
         onFailure();
       }
       if (stopped) return;
-      // Nudges must not wake a failing loop out of its pause, or they would hammer what is away.
+      // A nudge must not end the pause of a failing loop: the unavailable dependency would see a
+      // call per nudge.
       if (failures > 0) await pause(Math.min(intervalMs * 2 ** (failures - 1), FAILURE_PAUSE_MAX_MS));
       else if (!more && !wanted) await pause(intervalMs);
       endPause = undefined;

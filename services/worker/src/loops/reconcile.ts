@@ -9,7 +9,7 @@ import {
   type Store,
 } from "@posthaste/store";
 
-/** What the reconciler asks and does of Temporal; `@posthaste/delivery/client` provides it. */
+/** The reconciler's calls to Temporal, which `@posthaste/delivery/client` implements. */
 export type TemporalSide = {
   inspect(
     id: DeliveryId,
@@ -29,34 +29,34 @@ export type ReconcileOptions = {
   readonly log: Log;
   readonly now: () => number;
   readonly temporal: TemporalSide;
-  /** Called for each delivery that was looked at, with what was done. */
+  /** Called for each delivery examined, with the action taken. */
   readonly onReconciled?: (action: ReconcileAction) => void;
 };
 
-/** Deliveries looked at in one round; more are looked at in the next, at once. */
+/** The maximum number of deliveries examined in one round. If more are overdue, the next begins at once. */
 const BATCH = 100;
-/** A delivery that was looked at and left alone is looked at again after this. */
+/** How long until an examined delivery is examined again, if it is still overdue. */
 const LOOK_AGAIN_MS = 2 * 60_000;
-/** One for which Temporal did not answer is looked at again after this. Those that waited longer come first. */
+/** The same for a delivery whose call to Temporal failed. Deliveries that have waited longer come first. */
 const FAILED_LOOK_AGAIN_MS = 10_000;
-/** Failures that end a round: Temporal may be away, and each call that it does not answer takes 5 s. */
+/** Failures that end a round: Temporal may be unavailable, and each unanswered call takes 5 s. */
 const FAILURES_MAX = 3;
-/** Row and Temporal compute the same wait a moment apart; this much is not a difference. */
+/** The row and Temporal compute the same wait a moment apart; a difference up to this counts as none. */
 const WAIT_TOLERANCE_MS = 30_000;
 
 export type ReconcileAction = "started_again" | "cancelled" | "unpaused" | "retried" | "left_alone";
 
 /**
- * Makes the reconciler's round. It looks only at deliveries whose next attempt is overdue (by minutes; by seconds after
- * a "retry now"), never at everything, and holds each against Temporal:
+ * Creates the reconciler's round. It reads only deliveries whose next attempt is overdue (by minutes, or by
+ * seconds after a "retry now"), and compares each with its workflow:
  *
- * | Temporal says | then |
- * |---|---|
- * | terminated or cancelled by an operator | the delivery is cancelled |
- * | no workflow, or one that closed otherwise | it is started again, and its replay finds its place in the schedule |
- * | paused by a "retry now" that crashed half way | unpaused: the attempt is made |
- * | waiting longer than the row says | a "retry now" that crashed before its first call: done again |
- * | paused by an operator, or about to run | left alone |
+ * | workflow in Temporal | meaning | action |
+ * |---|---|---|
+ * | terminated or cancelled | an operator ended it | cancel the delivery |
+ * | missing, or closed otherwise | it vanished | start it again; the replayed log restores its place |
+ * | paused by "retry now" | the API crashed between its two calls | unpause it; the attempt runs |
+ * | waits longer than the row | a "retry now" crashed before its first call | retry it now |
+ * | paused by an operator, or about to run | nothing is wrong | none |
  */
 export function createReconcileRound(options: ReconcileOptions): () => Promise<"more" | "done"> {
   const { store, log, now } = options;
@@ -64,15 +64,15 @@ export function createReconcileRound(options: ReconcileOptions): () => Promise<"
     const beganAt = now();
     const overdue = await listOverdue(store, { now: beganAt, limit: BATCH });
     if (overdue.length === 0) return "done";
-    // Put off first: a delivery that makes this process crash must not be in the way of the others.
+    // Deferred first: a delivery that crashes this process must not block the others.
     const ids = overdue.map((row) => row.deliveryId);
-    const putOffTo = beganAt + LOOK_AGAIN_MS;
-    await deferReconcile(store, { ids, until: putOffTo, now: beganAt });
+    const deferredUntil = beganAt + LOOK_AGAIN_MS;
+    await deferReconcile(store, { ids, until: deferredUntil, now: beganAt });
     const failures: { id: DeliveryId; error: unknown }[] = [];
-    let lookedAt = 0;
+    let examined = 0;
     for (const row of overdue) {
       if (failures.length === FAILURES_MAX) break;
-      lookedAt += 1;
+      examined += 1;
       try {
         const action = await reconcile(options, row);
         log.info("delivery.reconciled", { deliveryId: row.deliveryId, attempts: row.attempts, action });
@@ -85,11 +85,11 @@ export function createReconcileRound(options: ReconcileOptions): () => Promise<"
     if (first === undefined) return overdue.length === BATCH ? "more" : "done";
     const failedUntil = now() + FAILED_LOOK_AGAIN_MS;
     const changes = [
-      // As overdue as before, so they come before those that failed.
-      ...overdue.slice(lookedAt).map((row) => ({ id: row.deliveryId, until: row.overdueSince })),
+      // Rows that were not examined get their old time back, so they come before the failed ones.
+      ...overdue.slice(examined).map((row) => ({ id: row.deliveryId, until: row.overdueSince })),
       ...failures.map(({ id }) => ({ id, until: failedUntil })),
     ];
-    await changeDeferral(store, { from: putOffTo, changes, now: now() });
+    await changeDeferral(store, { from: deferredUntil, changes, now: now() });
     throw first.error;
   };
 }
@@ -99,8 +99,8 @@ async function reconcile(
   row: OverdueDelivery,
 ): Promise<ReconcileAction> {
   const id = row.deliveryId;
-  const standing = await temporal.inspect(id);
-  switch (standing.kind) {
+  const workflow = await temporal.inspect(id);
+  switch (workflow.kind) {
     case "gone":
       await temporal.start(row);
       return "started_again";
@@ -108,12 +108,12 @@ async function reconcile(
       await cancelDelivery(store, { id, reason: "an operator ended its workflow", now: now() });
       return "cancelled";
     case "paused":
-      if (standing.by === "operator") return "left_alone";
+      if (workflow.by === "operator") return "left_alone";
       await temporal.unpause(id);
       return "unpaused";
     case "running": {
       const dueAt = row.nextAttemptAt ?? 0;
-      if (standing.nextAttemptAt === undefined || standing.nextAttemptAt - dueAt < WAIT_TOLERANCE_MS) {
+      if (workflow.nextAttemptAt === undefined || workflow.nextAttemptAt - dueAt < WAIT_TOLERANCE_MS) {
         return "left_alone";
       }
       await temporal.retryNow(id);

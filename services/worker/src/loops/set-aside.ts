@@ -1,32 +1,35 @@
-/** Failures of a piece of work in a row, and when it is tried again. */
+/** A piece of work that fails: its consecutive failures, and when it is tried again (epoch milliseconds). */
 type Failing = { readonly failures: number; readonly untilMs: number };
 
 export type SetAsideOptions = {
   /** Epoch milliseconds. */
   readonly now: () => number;
   /**
-   * Whether the error is everybody's, as of a database that is away: it is thrown on, and nothing is set
-   * aside.
+   * Resolves to true if the error would hit any piece of work, as when the database is unavailable. Such an
+   * error is rethrown, and nothing is set aside.
    */
   readonly isEverybodys: (error: unknown) => Promise<boolean>;
-  /** A piece of work threw; it is left alone until then. */
+  /** Called when a piece of work throws and is set aside. */
   readonly onSetAside: (key: string, error: unknown, failing: Failing) => void;
 };
 
-/** The patience after a first failure; it doubles with each further one. */
+/** How long work is set aside after its first failure. Each further failure in a row doubles this. */
 const PATIENCE_MS = 1_000;
-/** The longest: what was mended goes on five minutes later. */
+/** The longest time set aside, so repaired work continues within five minutes. */
 const PATIENCE_MAX_MS = 5 * 60_000;
-/** Keys remembered, some 100 bytes each. One that is forgotten is tried again sooner, and nothing else. */
+/**
+ * The maximum number of keys remembered, about 100 bytes each. Beyond it, the oldest key is dropped, and its
+ * work is tried again sooner.
+ */
 const KEYS_MAX = 10_000;
 
 /**
- * Keeps one piece of work that throws from stopping the others: it is set aside with growing patience, and
- * they go on.
+ * Creates a guard that sets aside a piece of work that throws, for a growing time, so that
+ * the others continue.
  *
- * Kept in memory, for each process of its own: a restart tries everything again at once.
+ * The state is in memory, per process: a restarted process tries everything at once.
  *
- * @returns a function that does the work, or returns undefined where it is set aside or throws
+ * @returns a function that runs the work; it resolves to undefined if the work is set aside or throws
  */
 export function createSetAside({
   now,

@@ -13,17 +13,18 @@ export type WorkflowsOptions = {
   readonly store: Store;
   readonly log: Log;
   readonly now: () => number;
-  /** Start a workflow; where it runs, nothing happens. */
+  /** Starts the workflow of a recovery or replay, unless it is running. */
   readonly startRecovery: (recovery: Recovery) => Promise<void>;
+  /** Starts the workflow of an erasure, unless it is running. */
   readonly startErasure: (id: ErasureId) => Promise<void>;
 };
 
-/** Of each kind, started in one round. */
+/** Workflows of each kind started in one round. */
 const BATCH = 10;
 
 /**
- * Makes the round that gives recoveries, replays and erasures their workflows: those that were just asked for, and those
- * that have been silent for a minute, whose workflow an operator may have terminated.
+ * Creates the round that starts the workflows of recoveries, replays and erasures. It starts those just
+ * requested, and those without progress for a minute, whose workflow an operator may have terminated.
  */
 export function createWorkflowsRound(options: WorkflowsOptions): () => Promise<"more" | "done"> {
   const { store, log, now, startRecovery, startErasure } = options;

@@ -17,37 +17,40 @@ export type UpkeepOptions = {
   readonly log: Log;
   /** Epoch milliseconds. */
   readonly now: () => number;
-  /** Deliveries became pending. */
+  /** Called when a round makes deliveries pending. */
   readonly onPending: () => void;
-  /** A piece of this work failed, and was set aside for a while. */
+  /** Called when a piece of upkeep fails and is set aside. */
   readonly onSetAside?: (work: UpkeepWork) => void;
-  /** How often it looks for parked deliveries that nobody drains. */
+  /** The pause between searches for parked deliveries that no drain covers, in milliseconds. */
   readonly straysIntervalMs: number;
 };
 
 export type Upkeep = {
-  /** Makes one round; see {@link createUpkeep}. */
+  /** Runs one round; see {@link createUpkeep}. */
   round(): Promise<"more" | "done">;
-  /** A drain is under way, whose next deliveries follow as those before them are sent. */
+  /**
+   * Returns whether a drain is in progress. Its next deliveries become pending as earlier
+   * deliveries are sent.
+   */
   isDraining(): boolean;
 };
 
-/** What upkeep consists of: pieces of work that have nothing to do with each other. */
+/** One kind of upkeep: a list of pieces that are independent of each other. */
 type Work<Id> = {
-  /** What the log and the metric call it. */
+  /** The kind's name in log lines and metrics. */
   readonly name: UpkeepWork;
-  /** Its pieces in their order, those after one, up to {@link PIECES_AT_ONCE}. */
+  /** Lists pieces in order, from the one after `after`, up to {@link PIECES_AT_ONCE}. */
   readonly list: (after: Id | undefined) => Promise<Id[]>;
-  /** One step of a piece, short. */
+  /** Does one short step of a piece. */
   readonly step: (id: Id) => Promise<Step>;
-  /** How long after the end of the list it begins anew. */
+  /** The pause between two passes through the list, in milliseconds. */
   readonly everyMs: number;
 };
 
 type Step = {
-  /** Deliveries that became pending. */
+  /** The number of deliveries that became pending. */
   readonly pending: number;
-  /** The next step may be made at once. */
+  /** Whether the next step may follow at once. */
   readonly goesOn: boolean;
 };
 
@@ -55,22 +58,21 @@ export type UpkeepWork = "fan_out" | "drain" | "strays";
 
 const NOTHING: Step = { pending: 0, goesOn: false };
 
-/** Pieces of each kind in one round, a step each, before the other kinds have their turn. */
+/** The maximum number of pieces of one kind in a round, one step each, before the next kind's turn. */
 const PIECES_AT_ONCE = 64;
-/** Deliveries after which a kind's turn is over: as many as one step of a fan-out makes, some 20 ms. */
+/** Pending deliveries that end a kind's turn: as many as one step of a fan-out creates, in about 20 ms. */
 const PENDING_PER_TURN = 500;
 /**
- * Subscriptions looked at in one step of a fan-out: a step is a transaction of some milliseconds, which
- * claims wait for.
+ * Subscriptions in one step of a fan-out. A step is a transaction of some milliseconds that claims wait for.
  */
 const FAN_OUT_PER_STEP = 500;
 
 /**
- * Makes the round of upkeep: what keeps the tables right without anybody waiting for it. It finishes wide
- * fan-outs, goes on with drains, and finds parked deliveries that nobody drains.
+ * Creates the round of upkeep, the work on the tables that no caller waits for. A round finishes wide
+ * fan-outs, continues drains, and finds parked deliveries that no drain covers.
  *
- * It has a loop of its own, so that nothing here stands before a claim. Pieces take turns, and one that
- * throws is set aside with growing patience and counted, while the rest go on.
+ * Upkeep has its own loop, so it never delays a claim. Pieces take turns. A piece that throws is set aside
+ * for a growing time and counted, and the others continue.
  */
 export function createUpkeep(options: UpkeepOptions): Upkeep {
   const { store, log, now, onPending, onSetAside, straysIntervalMs } = options;
@@ -78,8 +80,8 @@ export function createUpkeep(options: UpkeepOptions): Upkeep {
   const limit = PIECES_AT_ONCE;
   const setAside = createSetAside({
     now,
-    // The error alone does not tell: a piece whose statement is too slow, or whose lock is never had, says
-    // "away", too.
+    // The error alone is ambiguous: a statement that is too slow, or waits too long for a lock, also reports
+    // that the database is unavailable.
     isEverybodys: async () => !(await answers(store)),
     onSetAside: (key, error, { failures, untilMs }) => {
       const [work, piece] = key.split(" ");
@@ -110,7 +112,7 @@ export function createUpkeep(options: UpkeepOptions): Upkeep {
           if (after === undefined) isDraining = ids.length > 0;
           return ids;
         },
-        // It goes on as what is pending is sent.
+        // No next step at once: a drain continues as its pending deliveries are sent.
         step: async (id) => ({
           pending: await drainSubscription(store, { id, now: now() }),
           goesOn: false,
@@ -152,29 +154,29 @@ async function answers(store: Store): Promise<boolean> {
   );
 }
 
-/** Goes round the pieces of one kind, some in each turn, so that every one has its own. */
+/** Creates a function that steps through the pieces of one kind, some in each turn, until all had a step. */
 function rotation<Id>(
   { name, list, step, everyMs }: Work<Id>,
   { now, setAside }: { now: () => number; setAside: ReturnType<typeof createSetAside> },
 ): () => Promise<Step> {
   let after: Id | undefined;
-  let beginsAt = 0;
+  let nextPassAt = 0;
   return async () => {
-    if (after === undefined && now() < beginsAt) return NOTHING;
+    if (after === undefined && now() < nextPassAt) return NOTHING;
     const ids = (await setAside(name, () => list(after))) ?? [];
     let pending = 0;
     let goesOn = false;
     let isCut = false;
     for (const id of ids) {
-      const made = (await setAside(`${name} ${id}`, () => step(id))) ?? NOTHING;
-      pending += made.pending;
-      if (made.goesOn) goesOn = true;
+      const result = (await setAside(`${name} ${id}`, () => step(id))) ?? NOTHING;
+      pending += result.pending;
+      if (result.goesOn) goesOn = true;
       after = id;
       isCut = pending >= PENDING_PER_TURN && id !== ids.at(-1);
       if (isCut) break;
     }
     if (!isCut && ids.length < PIECES_AT_ONCE) after = undefined;
-    if (after === undefined) beginsAt = now() + everyMs;
+    if (after === undefined) nextPassAt = now() + everyMs;
     return { pending, goesOn: goesOn || after !== undefined };
   };
 }

@@ -4,9 +4,10 @@ import { Runtime } from "@temporalio/worker";
 const SCRAPE_TIMEOUT_MS = 2_000;
 
 /**
- * Has Temporal's SDK measure itself, on a port of its own on loopback. Must be called before anything else of the SDK.
+ * Turns on the metrics of Temporal's SDK, which serves them on a free loopback port. Call this before any
+ * other use of the SDK.
  *
- * @returns what reads it
+ * @returns a function that reads them, in Prometheus' text format; it rejects after 2 s without an answer
  */
 export async function measureTemporal(): Promise<() => Promise<string>> {
   const bindAddress = `127.0.0.1:${await freePort()}`;

@@ -12,26 +12,27 @@ import { NativeConnection } from "@temporalio/worker";
 export type TemporalWorkerOptions = Pick<DeliveryWorkerOptions, "workflowBundle" | "attemptsMax"> & {
   readonly temporal: TemporalOptions;
   readonly log: Log;
-  /** This code's version as a worker deployment; empty: none. */
+  /** This build's version in the worker deployment; empty = unversioned. */
   readonly buildId: string;
 };
 
 export type TemporalWorker = {
-  /** Connects as soon as Temporal is there, and again whenever the worker ends by itself. */
+  /** Connects as soon as Temporal is available, and reconnects whenever the worker ends before `stop`. */
   start(deps: DeliveryWorkerOptions["deps"], onDisconnected?: () => void): void;
-  /** Whether it polls for tasks. */
+  /** Returns whether the worker polls for tasks. */
   polls(): boolean;
   /**
-   * A client on the connection that it polls on, so that starts may be eager; undefined while there is no connection.
-   * Also undefined for a worker with a version: the server gives an eager start's first task to its caller, even
-   * where another version is the current one.
+   * Returns a client on the connection that polls, as eager starts require, or undefined while disconnected.
+   *
+   * It is also undefined for a worker with a version: the server would give the first task of an eager start
+   * to this worker even if another version is current.
    */
   client(): ReturnType<typeof clientOn> | undefined;
-  /** Finishes what is under way. */
+  /** Stops polling and resolves when the tasks in flight have ended. */
   stop(): Promise<void>;
 };
 
-/** The pause before connecting again, after Temporal was away or the worker broke. */
+/** The pause before a reconnect. */
 const RECONNECT_PAUSE_MS = 1_000;
 
 export function createTemporalWorker(options: TemporalWorkerOptions): TemporalWorker {
@@ -76,7 +77,7 @@ export function createTemporalWorker(options: TemporalWorkerOptions): TemporalWo
       }
       if (stopping.signal.aborted) return;
       await sleep(RECONNECT_PAUSE_MS, undefined, { signal: stopping.signal }).catch(() => {
-        // Stopped while waiting: the loop's condition sees it.
+        // `stop` aborted the pause; the loop's condition ends the loop.
       });
     }
   };
