@@ -39,17 +39,19 @@ export type DeliverySetup = {
   /**
    * Ingests one event for a new subscription to the receiver (or to `targetUrl`), and starts its workflow.
    */
-  deliver(options?: {
-    targetUrl?: string;
-    data?: string;
-    timeoutMs?: number;
-    secret?: string;
-  }): Promise<Started>;
+  deliver(options?: DeliverOptions): Promise<Started>;
   startWorker(options?: { buildId?: string }): Promise<RunningWorker>;
   stopWorkers(): Promise<void>;
   /** Returns the fields of every log line so far with this event name. */
   logged(event: string): Readonly<Record<string, unknown>>[];
   dispose(): Promise<void>;
+};
+
+type DeliverOptions = {
+  readonly targetUrl?: string;
+  readonly data?: string;
+  readonly timeoutMs?: number;
+  readonly secret?: string;
 };
 
 export type Started = {
@@ -91,49 +93,8 @@ export async function setupDelivery(kind: "time-skipping" | "dev-server"): Promi
     env,
     accountId: account.id,
     log,
-    async deliver({ targetUrl = receiver.url, data = '{"a":1}', timeoutMs, secret } = {}) {
-      const at = await now();
-      const accountId = account.id;
-      const subscription = await createSubscription(store, {
-        accountId,
-        targetUrl,
-        eventTypes: ["invoice_sent"],
-        credential: secret ?? null,
-        acceptance: "OK_ONLY",
-        timeoutMs: timeoutMs ?? null,
-        now: at,
-      });
-      const [event] = await ingestEvents(store, {
-        accountId,
-        now: at,
-        deliveriesMax: 10,
-        events: [
-          {
-            eventType: "invoice_sent",
-            data: Buffer.from(parseEventData(data, "data").json),
-            idempotencyKey: null,
-          },
-        ],
-      });
-      if (event === undefined) throw new Error("ingest returned no event");
-      const { claimed } = await claimDeliveries(store, {
-        owner: "test",
-        limit: 10,
-        inFlightMax: 10,
-        leaseMs: 1000,
-        now: at,
-      });
-      for (const delivery of claimed) await startDelivery(env.client, delivery);
-      await markStarted(store, { ids: claimed.map((delivery) => delivery.deliveryId), now: at });
-      const [delivery] = await listDeliveries(store, { accountId, eventId: event.eventId, limit: 1 });
-      if (delivery === undefined) throw new Error("ingest created no delivery");
-      return {
-        deliveryId: delivery.id,
-        eventId: event.eventId,
-        subscriptionId: subscription.id,
-        startedAt: at,
-      };
-    },
+    deliver: async (options = {}) =>
+      await deliver({ store, client: env.client, accountId: account.id, at: await now() }, receiver, options),
     async startWorker({ buildId } = {}) {
       const worker = await createDeliveryWorker({
         connection: env.nativeConnection,
@@ -170,6 +131,58 @@ export async function setupDelivery(kind: "time-skipping" | "dev-server"): Promi
       await env.teardown();
       await dispose();
     },
+  };
+}
+
+/** Subscribes a URL, ingests one event and starts its delivery, as the dispatcher does. */
+async function deliver(
+  {
+    store,
+    client,
+    accountId,
+    at,
+  }: { store: Store; client: DeliverySetup["env"]["client"]; accountId: AccountId; at: number },
+  receiver: Receiver,
+  { targetUrl = receiver.url, data = '{"a":1}', timeoutMs, secret }: DeliverOptions,
+): Promise<Started> {
+  const subscription = await createSubscription(store, {
+    accountId,
+    targetUrl,
+    eventTypes: ["invoice_sent"],
+    credential: secret ?? null,
+    acceptance: "OK_ONLY",
+    timeoutMs: timeoutMs ?? null,
+    now: at,
+  });
+  const [event] = await ingestEvents(store, {
+    accountId,
+    now: at,
+    deliveriesMax: 10,
+    events: [
+      {
+        eventType: "invoice_sent",
+        data: Buffer.from(parseEventData(data, "data").json),
+        idempotencyKey: null,
+      },
+    ],
+  });
+  if (event === undefined) throw new Error("ingest returned no event");
+  const { claimed } = await claimDeliveries(store, {
+    owner: "test",
+    limit: 10,
+    inFlightMax: 10,
+    leaseMs: 1000,
+    now: at,
+  });
+  for (const delivery of claimed) await startDelivery(client, delivery);
+  await markStarted(store, { ids: claimed.map((delivery) => delivery.deliveryId), now: at });
+  const [delivery] = await listDeliveries(store, { accountId, eventId: event.eventId, limit: 1 });
+  if (delivery === undefined) throw new Error("ingest created no delivery");
+  return {
+    deliveryId: delivery.id,
+    eventId: event.eventId,
+    subscriptionId: subscription.id,
+    startedAt: at,
   };
 }
 

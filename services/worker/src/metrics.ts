@@ -22,28 +22,38 @@ export type WorkerObserver = AttemptObserver & {
   readonly disconnected: () => void;
 };
 
+export type MetricsOptions = {
+  readonly store: Store;
+  readonly now: () => number;
+  readonly checkReady: () => Promise<Readonly<Record<string, "ok" | "away">>>;
+  /** Returns the metrics of Temporal's SDK, in Prometheus' text format. */
+  readonly temporalMetrics: () => Promise<string>;
+};
+
 /**
  * Registers the worker's metrics: counters that the returned observer feeds, and gauges that measure the
  * backlog and the dependencies at each scrape.
  *
  * @param metrics where the metrics are registered
- * @param options.temporalMetrics returns the metrics of Temporal's SDK, in Prometheus' text format
  * @returns the observer, and `render`, which returns all metrics in Prometheus' text format
  */
 export function createWorkerMetrics(
   metrics: Metrics,
-  {
-    store,
-    now,
-    checkReady,
-    temporalMetrics,
-  }: {
-    store: Store;
-    now: () => number;
-    checkReady: () => Promise<Readonly<Record<string, "ok" | "away">>>;
-    temporalMetrics: () => Promise<string>;
-  },
+  { store, now, checkReady, temporalMetrics }: MetricsOptions,
 ): { observer: WorkerObserver; render(): Promise<string> } {
+  measureBacklogAndDependencies(metrics, { store, now, checkReady });
+  return {
+    observer: createObserver(metrics),
+    async render() {
+      // The worker's metrics are served even if the SDK's cannot be read.
+      const [worker, sdk] = await Promise.all([metrics.render(), temporalMetrics().catch(() => "")]);
+      return `${worker}${sdk}`;
+    },
+  };
+}
+
+/** Registers the counters, and returns what feeds them. */
+function createObserver(metrics: Metrics): WorkerObserver {
   const attempts = metrics.counter("posthaste_attempts_total", "Attempts, by outcome.", ["outcome"]);
   const attemptSeconds = metrics.histogram(
     "posthaste_attempt_duration_seconds",
@@ -86,7 +96,31 @@ export function createWorkerMetrics(
     "posthaste_temporal_disconnects_total",
     "Broken connections to Temporal.",
   );
+  return {
+    attempted({ outcome, durationMs, state }) {
+      attempts({ outcome });
+      attemptSeconds({ outcome }, durationMs / 1_000);
+      if (isTerminal(state)) ended({ state });
+    },
+    faulted: () => faults({}),
+    waited: () => waits({}),
+    handedOutEarly: () => early({}),
+    // No metric: the recovery itself counts its deliveries.
+    recovered: () => {},
+    deleted: (kind, count) => retained({ kind }, count),
+    started: (count) => started({}, count),
+    setAside: (work) => setAside({ work }),
+    reconciled: (action) => reconciled({ action }),
+    loopFailed: (loop) => failures({ loop }),
+    disconnected: () => disconnected({}),
+  };
+}
 
+/** Registers the gauges. */
+function measureBacklogAndDependencies(
+  metrics: Metrics,
+  { store, now, checkReady }: Pick<MetricsOptions, "store" | "now" | "checkReady">,
+): void {
   const backlog = fresh(() => measureBacklog(store, now()), now);
   metrics.gauge(
     "posthaste_backlog_deliveries",
@@ -118,32 +152,6 @@ export function createWorkerMetrics(
         value: state === "ok" ? 1 : 0,
       })),
   );
-
-  return {
-    observer: {
-      attempted({ outcome, durationMs, state }) {
-        attempts({ outcome });
-        attemptSeconds({ outcome }, durationMs / 1_000);
-        if (isTerminal(state)) ended({ state });
-      },
-      faulted: () => faults({}),
-      waited: () => waits({}),
-      handedOutEarly: () => early({}),
-      // No metric: the recovery itself counts its deliveries.
-      recovered: () => {},
-      deleted: (kind, count) => retained({ kind }, count),
-      started: (count) => started({}, count),
-      setAside: (work) => setAside({ work }),
-      reconciled: (action) => reconciled({ action }),
-      loopFailed: (loop) => failures({ loop }),
-      disconnected: () => disconnected({}),
-    },
-    async render() {
-      // The worker's metrics are served even if the SDK's cannot be read.
-      const [worker, sdk] = await Promise.all([metrics.render(), temporalMetrics().catch(() => "")]);
-      return `${worker}${sdk}`;
-    },
-  };
 }
 
 /**
