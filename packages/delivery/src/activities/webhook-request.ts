@@ -1,5 +1,6 @@
 import { createSigner, type Signer, type WebhookToSign } from "@posthaste/signature";
 import type { AttemptContext } from "@posthaste/store";
+import { LRUCache } from "lru-cache";
 
 /** The `user-agent` header. A test compares it with the package's version. */
 export const USER_AGENT = "Posthaste/0.1.0";
@@ -49,17 +50,12 @@ export async function webhookHeaders(
   return headers;
 }
 
-/**
- * Signers by their keys, so that a rotated key is never used again. In order of last use: the first is
- * evicted.
- */
-const signers = new Map<string, Promise<Signer>>();
+/** Signers by their keys, so that a rotated key is never used again. */
+const signers = new LRUCache<string, Promise<Signer>>({ max: SIGNERS_MAX });
 
 async function signed(webhook: WebhookToSign, keys: readonly string[]): Promise<string> {
   const name = keys.join(" ");
   const signer = signers.get(name) ?? createSigner(keys);
-  signers.delete(name);
   signers.set(name, signer);
-  if (signers.size > SIGNERS_MAX) signers.delete(signers.keys().next().value ?? "");
   return await (await signer)(webhook);
 }

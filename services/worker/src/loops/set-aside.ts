@@ -1,3 +1,5 @@
+import { LRUCache } from "lru-cache";
+
 /** A piece of work that fails: its consecutive failures, and when it is tried again (epoch milliseconds). */
 type Failing = { readonly failures: number; readonly untilMs: number };
 
@@ -36,7 +38,7 @@ export function createSetAside({
   isEverybodys,
   onSetAside,
 }: SetAsideOptions): <T>(key: string, work: () => Promise<T>) => Promise<T | undefined> {
-  const failing = new Map<string, Failing>();
+  const failing = new LRUCache<string, Failing>({ max: KEYS_MAX });
   return async (key, work) => {
     const before = failing.get(key);
     if (before !== undefined && now() < before.untilMs) return undefined;
@@ -49,9 +51,6 @@ export function createSetAside({
       const failures = (before?.failures ?? 0) + 1;
       const patienceMs = Math.min(PATIENCE_MS * 2 ** (failures - 1), PATIENCE_MAX_MS);
       const after = { failures, untilMs: now() + patienceMs };
-      failing.delete(key);
-      const [oldest] = failing.keys();
-      if (failing.size === KEYS_MAX && oldest !== undefined) failing.delete(oldest);
       failing.set(key, after);
       onSetAside(key, error, after);
       return undefined;

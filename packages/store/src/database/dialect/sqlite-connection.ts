@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { CompiledQuery, DatabaseConnection, QueryResult, SqliteStatement } from "kysely";
+import { LRUCache } from "lru-cache";
 import { codeOf } from "./seam.ts";
 import type { SqliteFile } from "./sqlite-database.ts";
 import type { LogSync } from "./sync-log.ts";
@@ -66,17 +67,11 @@ export function sqliteConnection(
  * prepares a statement again if the tables have changed.
  */
 function keepPrepared(database: SqliteFile): (sql: string) => SqliteStatement {
-  const statements = new Map<string, SqliteStatement>();
+  const statements = new LRUCache<string, SqliteStatement>({ max: STATEMENTS_MAX });
   return (sql) => {
     const known = statements.get(sql);
-    if (known !== undefined) {
-      statements.delete(sql);
-      statements.set(sql, known);
-      return known;
-    }
+    if (known !== undefined) return known;
     const prepared = database.prepare(sql);
-    const oldest = statements.keys().next();
-    if (statements.size === STATEMENTS_MAX && oldest.done !== true) statements.delete(oldest.value);
     statements.set(sql, prepared);
     return prepared;
   };
