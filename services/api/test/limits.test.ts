@@ -95,7 +95,7 @@ describe("requests under way", () => {
     expect(headers.get("retry-after")).toBe("1");
     expect(body).toMatchObject({
       status: 503,
-      detail: "1 requests like this are under way; try again in a moment",
+      detail: "the limit of 1 concurrent requests of this kind is reached; try again in a moment",
     });
     expect(await t.rest("GET", "/healthz", { token: null })).toMatchObject({ status: 200 });
     expect(await t.rest("GET", "/readyz", { token: null })).toMatchObject({ status: 200 });
