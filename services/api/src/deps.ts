@@ -39,7 +39,9 @@ export type Deps = {
   readonly nudge: () => void;
   /** The page of a delivery's workflow in the Temporal UI; empty if no UI is configured. */
   readonly workflowUrl: (id: DeliveryId) => string;
-  /** Makes a delivery's waiting attempt due now, in Temporal. If the call fails, the reconciler repeats it. */
+  /**
+   * Makes a delivery's waiting attempt due now, in Temporal. If the call fails, the reconciler repeats it.
+   */
   readonly retryNow: (id: DeliveryId) => Promise<unknown>;
   /** Reported by `/readyz`; readiness does not depend on it. */
   readonly isTemporalThere: () => Promise<boolean>;

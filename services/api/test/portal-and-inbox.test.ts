@@ -38,7 +38,7 @@ describe("a portal link", () => {
     expect(own.body.session).toEqual(opened.body.session);
     expect((await openIt(code)).body).toMatchObject({
       code: "unauthenticated",
-      message: expect.stringContaining("opened before, or its time is over"),
+      message: expect.stringContaining("already used or has expired"),
     });
     expect(JSON.stringify(bench.logged("request.completed"))).not.toContain(code);
   });

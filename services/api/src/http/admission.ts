@@ -10,7 +10,9 @@ declare module "fastify" {
   }
 }
 
-/** Health checks are exempt: load balancers and supervisors must not mistake a busy process for a dead one. */
+/**
+ * Health checks are exempt: load balancers and supervisors must not mistake a busy process for a dead one.
+ */
 const PROBES: ReadonlySet<string | undefined> = new Set([
   "/healthz",
   "/readyz",

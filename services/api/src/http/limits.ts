@@ -62,7 +62,9 @@ const MIB = 1_048_576;
 
 /** Limits that follow from the contracts and protocols, not from the size of an installation. */
 export const FIXED_LIMITS: FixedLimits = {
-  /** Concurrent streams of one HTTP/2 connection. Clients wait for a free stream, as the protocol requires. */
+  /**
+   * Concurrent streams of one HTTP/2 connection. Clients wait for a free stream, as the protocol requires.
+   */
   streamsMax: 250,
   /** A request's body, except a batch of events: the largest snapshot (1 MiB) and its envelope. */
   bodyBytesMax: MIB + 65_536,

@@ -32,8 +32,8 @@ const HTTP2_PREFACE_START = Buffer.from("PRI");
  *
  * Node speaks one or the other on a port, not both. So Node's HTTP/1.1 server listens, with its connection
  * listener wrapped: the wrapper reads the first bytes, puts them back, and passes the connection to the
- * original listener or to an HTTP/2 server that never listens itself. The HTTP/1.1 server must be the one that
- * listens: its timeouts for slow headers and requests depend on its own connection list.
+ * original listener or to an HTTP/2 server that never listens itself. The HTTP/1.1 server must be the one
+ * that listens: its timeouts for slow headers and requests depend on its own connection list.
  */
 export function createOnePort(limits: Limits, handler: Handler): OnePort {
   let draining = false;
@@ -150,7 +150,9 @@ function boundArrival(request: Http2ServerRequest, withinMs: number): void {
   request.stream.once("close", settle);
 }
 
-/** Reads a connection's first bytes, puts them back, and reports the protocol. Destroys a silent connection. */
+/**
+ * Reads a connection's first bytes, puts them back, and reports the protocol. Destroys a silent connection.
+ */
 function decide(socket: Socket, withinMs: number, decided: (isHttp2: boolean) => void): void {
   const destroy = () => socket.destroy();
   socket.setTimeout(withinMs, destroy);

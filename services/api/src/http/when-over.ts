@@ -59,8 +59,8 @@ export function wakeWriters(response: Response): void {
  * Destroys closed streams that Node keeps, so that they emit `close`.
  *
  * Node keeps a stream that was reset with NO_ERROR until its body is read and its response is sent. But a
- * response that waits for the client's window is never sent, and nobody reads the body of an answered request.
- * Such a reset emits no event, so this polls.
+ * response that waits for the client's window is never sent, and nobody reads the body of an answered
+ * request. Such a reset emits no event, so this polls.
  */
 export function destroyClosed(streams: ReadonlySet<ServerHttp2Stream>): NodeJS.Timeout {
   // A stream that ended normally has until the next pass to deliver its last bytes.
