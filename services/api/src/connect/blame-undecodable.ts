@@ -54,7 +54,8 @@ function isUndecodable(
 }
 
 /**
- * Corrects a gRPC-Web response's first frame if it holds the trailers, as in a response that is only an error.
+ * Corrects a gRPC-Web response's first frame if it holds the trailers, as in a response that is only an
+ * error.
  */
 function correctFrame(frame: Uint8Array): Uint8Array {
   if (frame[0] !== TRAILER_FRAME) return frame;
