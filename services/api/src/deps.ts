@@ -33,7 +33,7 @@ export type Deps = {
   readonly ingest: (call: IngestCall) => Promise<IngestedEvent[]>;
   /** Test receivers; null if the installation has none. */
   readonly inboxes: Inboxes | null;
-  /** Most deliveries created within one ingest call. */
+  /** Maximum deliveries created within one ingest call. */
   readonly fanOutMax: number;
   /** Tells the workers that deliveries are pending. */
   readonly nudge: () => void;

@@ -24,7 +24,8 @@ import { startApi } from "./start-api.ts";
 /** The default timeout of an attempt. */
 const TEST_EVENT_WAIT_MS = 15_000;
 /**
- * Most deliveries one ingest call creates; other calls wait for its transaction. The worker creates the rest.
+ * Maximum deliveries created by one ingest call; other calls wait for its transaction. The worker creates the
+ * rest.
  */
 const FAN_OUT_MAX = 1_000;
 /** Time a shutdown may take in addition to draining. */

@@ -198,7 +198,7 @@ describe("with another account's token", () => {
   });
 });
 
-describe("whoever calls", () => {
+describe("with any token or none", () => {
   shareAccounts();
 
   test.each(callsThat("impossible"))("%s is not allowed and changes nothing", async (_name, call) => {

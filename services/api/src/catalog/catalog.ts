@@ -41,7 +41,7 @@ export type Catalog = {
 
 /** How long another process's change may stay unseen: hardly noticeable, yet many events share one read. */
 const FRESH_MS = 2_000;
-/** Most accounts cached; each takes about 200 bytes per event type. */
+/** Maximum cached accounts; each takes about 200 bytes per event type. */
 const ACCOUNTS_MAX = 1_000;
 
 type Known<T> = { readonly until: number; readonly value: Promise<T> };

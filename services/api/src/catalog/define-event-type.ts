@@ -27,7 +27,7 @@ import { structJson } from "./struct-json.ts";
 
 const DESCRIPTION_CHARS_MAX = 500;
 const SAMPLE_BYTES_MAX = 65_536;
-/** Most breaking changes a refusal names. */
+/** Maximum breaking changes named by a refusal. */
 const BREAKS_MAX = 10;
 /** Tries of an update, if others change the same event type concurrently. */
 const RUNS_MAX = 5;

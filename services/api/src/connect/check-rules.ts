@@ -5,7 +5,7 @@ import { Code, ConnectError, type Interceptor } from "@connectrpc/connect";
 import { createValidateInterceptor } from "@connectrpc/validate";
 
 /**
- * Most violations in an answer. Over gRPC the details travel in trailers, which clients bound (16 KiB in
+ * Maximum violations in an answer. Over gRPC the details travel in trailers, which clients bound (16 KiB in
  * Node): the violations of a batch of 1,000 would turn the answer into an internal error.
  */
 const VIOLATIONS_MAX = 5;

@@ -12,7 +12,7 @@ import { callerOf } from "./interceptors.ts";
 const HEARTBEAT_MS = 15_000;
 /** After this the client reconnects, and its token is checked again. */
 const STREAM_MAX_MS = 10 * 60_000;
-/** Most open streams, for all accounts together: a few for each inbox that is being watched. */
+/** Maximum open streams, for all accounts together: a few for each inbox that is being watched. */
 const WATCHES_MAX = 50;
 /** `Retry-After` if too many streams are open. */
 const RETRY_AFTER_MS = 30_000;

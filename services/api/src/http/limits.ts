@@ -8,27 +8,27 @@ export const LIMIT_SETTINGS = {
     { min: 1, max: 1_000_000 },
   ),
   POSTHASTE_REQUESTS_MAX: integer(
-    "Most requests with a token in flight; more are answered 503 with `Retry-After`. Each holds its body in memory",
+    "Maximum requests in flight that need a token; more are answered 503 with `Retry-After`. Each holds its body in memory",
     1_000,
     { min: 1, max: 100_000 },
   ),
   POSTHASTE_PUBLIC_REQUESTS_MAX: integer(
-    "Most requests in flight that need no token, including watched health statuses, which last as long as their client wants; more are answered 503. A separate bound, so that slow anonymous requests cannot take the places of the others",
+    "Maximum requests in flight that need no token, including watched health statuses, which last as long as their client wants; more are answered 503. A separate bound, so that slow anonymous requests cannot take the places of the others",
     100,
     { min: 1, max: 100_000 },
   ),
   POSTHASTE_CONNECTIONS_MAX: integer(
-    "Most open connections; more are closed on arrival. Each takes a file descriptor",
+    "Maximum open connections; more are closed on arrival. Each takes a file descriptor",
     10_000,
     { min: 1, max: 1_000_000 },
   ),
   POSTHASTE_WATCHES_MAX: integer(
-    "Most open streams of delivery changes; more are answered 429. Each polls the database four times a second",
+    "Maximum open streams of delivery changes; more are answered 429. Each polls the database four times a second",
     100,
     { min: 1, max: 10_000 },
   ),
   POSTHASTE_SUBSCRIPTIONS_MAX: integer(
-    "Most live subscriptions of one account; more are answered 429. One event may become a delivery to each",
+    "Maximum live subscriptions of one account; more are answered 429. One event may become a delivery to each",
     10_000,
     { min: 1, max: 1_000_000 },
   ),

@@ -25,9 +25,9 @@ export type InboxRequest = {
 
 export type Inboxes = {
   /**
-   * Creates an inbox. Replaces the account's oldest inbox if the account has as many as it may.
+   * Creates an inbox. Replaces the account's oldest inbox if the account is at its limit.
    *
-   * @throws Refusal `too_many` if all accounts together have as many as they may
+   * @throws Refusal `too_many` if all accounts together are at the limit
    */
   create(accountId: AccountId): Inbox;
   /** Returns an inbox; undefined if the account has no such inbox. */
@@ -38,7 +38,7 @@ export type Inboxes = {
   receive(id: string, request: ReceivedRequest): number | undefined;
   /** Returns the stored requests with a greater number. */
   after(id: string, number: number): readonly InboxRequest[];
-  /** Resolves when a request arrives or the signal aborts. */
+  /** Resolves when a request arrives or the signal aborts; immediately if there is no such inbox. */
   next(id: string, signal: AbortSignal): Promise<void>;
 };
 

@@ -32,7 +32,7 @@ export type AcceptedEvent = IngestedEvent & { readonly warnings: readonly Violat
 export type IngestParts = EventChecks & {
   /** Stores the events of one call, all or none. */
   readonly ingest: (call: IngestCall) => Promise<IngestedEvent[]>;
-  /** Most deliveries created within one call; the worker creates the rest. */
+  /** Maximum deliveries created within one call; the worker creates the rest. */
   readonly fanOutMax: number;
   /** Tells the workers that deliveries are pending. */
   readonly nudge: () => void;

@@ -6,12 +6,12 @@ import type { Validators } from "./validators.ts";
 import { sentenceOf, type Violation, violationsOf } from "./violations.ts";
 import { newWork, type Work, WorkExceeded } from "./work.ts";
 
-/** Most violations listed for one event, and named by a refusal. */
+/** Maximum violations listed for one event, or named by a refusal. */
 const VIOLATIONS_MAX = 10;
-/** Most warnings in one answer. A larger batch lists fewer for each event, but at least one. */
+/** Maximum warnings in one answer. A larger batch lists fewer for each event, but at least one. */
 const WARNINGS_MAX = 1_000;
 /**
- * Most bytes of violations in a refusal. Over gRPC it travels in trailers, which clients bound (16 KiB in
+ * Maximum bytes of violations in a refusal. Over gRPC it travels in trailers, which clients bound (16 KiB in
  * Node).
  */
 const REFUSAL_BYTES_MAX = 2_000;

@@ -10,7 +10,8 @@ import { uniqueItems } from "./unique-items.ts";
 import { charge, newWork, spending, type Work, WorkExceeded } from "./work.ts";
 
 /**
- * Most errors held at once. Errors of failed alternatives are dropped only once another alternative matches.
+ * Maximum errors held at once. Errors of failed alternatives are dropped only once another alternative
+ * matches.
  */
 const ERRORS_MAX = 10_000;
 /** Steps for listing all errors, in addition to those for finding the first. Each step may add an error. */

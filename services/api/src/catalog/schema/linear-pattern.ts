@@ -4,7 +4,7 @@ import { charge } from "./work.ts";
 
 /** Longest pattern, in characters. Patterns written by people have under 100. */
 const PATTERN_CHARS_MAX = 500;
-/** Most instructions a pattern may compile to; counted repetitions, such as `{1,500}`, are expanded. */
+/** Maximum instructions of a compiled pattern; counted repetitions, such as `{1,500}`, are expanded. */
 const PROGRAM_MAX = 1_000;
 /** Instructions times characters per step. */
 const INSTRUCTIONS_A_STEP = 32;

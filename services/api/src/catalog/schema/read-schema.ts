@@ -5,12 +5,12 @@ import { linearPattern } from "./linear-pattern.ts";
 /** The largest schema, in bytes of JSON. Schemas written by people have under 10 KiB. */
 export const SCHEMA_BYTES_MAX = 65_536;
 /**
- * Most schemas inside a schema, itself included; each property has one. Each becomes code, and the process
+ * Maximum schemas inside a schema, itself included; each property has one. Each becomes code, and the process
  * serves nothing else while it compiles them (up to 0.2 s for this many). Schemas written by people have
  * under 100.
  */
 export const SUBSCHEMAS_MAX = 500;
-/** Most schemas in one `anyOf` or `oneOf`: their code nests, and compiling it takes quadratic time. */
+/** Maximum schemas in one `anyOf` or `oneOf`: their code nests, and compiling it takes quadratic time. */
 const ALTERNATIVES_MAX = 100;
 
 /** The keyword that holds a schema's own steps, without those of its parts. Ajv runs it before all others. */

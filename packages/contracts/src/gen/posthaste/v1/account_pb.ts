@@ -225,7 +225,7 @@ export const CreateAccountResponseSchema: GenMessage<CreateAccountResponse> = /*
  */
 export type ListAccountsRequest = Message<"posthaste.v1.ListAccountsRequest"> & {
   /**
-   * The most items to return, 1 to 500. Default (0): 50.
+   * The maximum number of items to return, 1 to 500. Default (0): 50.
    *
    * @generated from field: int32 page_size = 1;
    */
@@ -359,7 +359,7 @@ export type ListTokensRequest = Message<"posthaste.v1.ListTokensRequest"> & {
   accountId: number;
 
   /**
-   * The most items to return, 1 to 500. Default (0): 50.
+   * The maximum number of items to return, 1 to 500. Default (0): 50.
    *
    * @generated from field: int32 page_size = 2;
    */

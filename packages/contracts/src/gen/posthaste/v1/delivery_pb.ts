@@ -445,7 +445,7 @@ export type ListDeliveriesRequest = Message<"posthaste.v1.ListDeliveriesRequest"
   createdBefore?: Timestamp | undefined;
 
   /**
-   * The most items to return, 1 to 500. Default (0): 50.
+   * The maximum number of items to return, 1 to 500. Default (0): 50.
    *
    * @generated from field: int32 page_size = 6;
    */
@@ -874,7 +874,7 @@ export type Recovery = Message<"posthaste.v1.Recovery"> & {
   dryRun: boolean;
 
   /**
-   * Most deliveries created per second.
+   * The maximum number of deliveries created per second.
    *
    * @generated from field: int32 rate_per_second = 8;
    */
@@ -973,7 +973,7 @@ export type RecoverDeliveriesRequest = Message<"posthaste.v1.RecoverDeliveriesRe
   dryRun: boolean;
 
   /**
-   * Most deliveries created per second, 1 to 1,000. Default (0): 100.
+   * The maximum number of deliveries created per second, 1 to 1,000. Default (0): 100.
    *
    * @generated from field: int32 rate_per_second = 5;
    */
@@ -1043,7 +1043,7 @@ export type ReplayEventsRequest = Message<"posthaste.v1.ReplayEventsRequest"> & 
   dryRun: boolean;
 
   /**
-   * Most deliveries created per second, 1 to 1,000. Default (0): 100.
+   * The maximum number of deliveries created per second, 1 to 1,000. Default (0): 100.
    *
    * @generated from field: int32 rate_per_second = 5;
    */
@@ -1253,7 +1253,7 @@ export const CancelRecoveryResponseSchema: GenMessage<CancelRecoveryResponse> = 
  */
 export type ListRecoveriesRequest = Message<"posthaste.v1.ListRecoveriesRequest"> & {
   /**
-   * The most items to return, 1 to 500. Default (0): 50.
+   * The maximum number of items to return, 1 to 500. Default (0): 50.
    *
    * @generated from field: int32 page_size = 1;
    */

@@ -59,7 +59,7 @@ export type Subscription = Message<"posthaste.v1.Subscription"> & {
   acceptance: Acceptance;
 
   /**
-   * The total time of one attempt: connecting, TLS, headers and body.
+   * The time limit of one attempt, in total: connecting, TLS, headers and body.
    *
    * @generated from field: google.protobuf.Duration timeout = 6;
    */
@@ -124,7 +124,7 @@ export type Subscription = Message<"posthaste.v1.Subscription"> & {
   rateLimit?: RateLimit | undefined;
 
   /**
-   * Most attempts in flight, for all workers together; 0 for the installation's default.
+   * The maximum number of attempts in flight, for all workers together; 0 for the installation's default.
    *
    * @generated from field: int32 concurrency = 15;
    */
@@ -489,7 +489,7 @@ export type CreateSubscriptionRequest = Message<"posthaste.v1.CreateSubscription
   acceptance: Acceptance;
 
   /**
-   * The total time of one attempt, 1 s to 30 s. Default: 15 s.
+   * The time limit of one attempt, in total, 1 s to 30 s. Default: 15 s.
    *
    * @generated from field: google.protobuf.Duration timeout = 5;
    */
@@ -524,7 +524,7 @@ export type CreateSubscriptionRequest = Message<"posthaste.v1.CreateSubscription
   rateLimit?: RateLimit | undefined;
 
   /**
-   * Most attempts in flight, 1 to 1,000. Default (0): the installation's default.
+   * The maximum number of attempts in flight, 1 to 1,000. Default (0): the installation's default.
    *
    * @generated from field: int32 concurrency = 10;
    */
@@ -615,7 +615,7 @@ export const GetSubscriptionResponseSchema: GenMessage<GetSubscriptionResponse> 
  */
 export type ListSubscriptionsRequest = Message<"posthaste.v1.ListSubscriptionsRequest"> & {
   /**
-   * The most items to return, 1 to 500. Default (0): 50.
+   * The maximum number of items to return, 1 to 500. Default (0): 50.
    *
    * @generated from field: int32 page_size = 1;
    */
@@ -720,7 +720,7 @@ export type UpdateSubscriptionRequest = Message<"posthaste.v1.UpdateSubscription
   acceptance: Acceptance;
 
   /**
-   * The total time of one attempt, 1 s to 30 s.
+   * The time limit of one attempt, in total, 1 s to 30 s.
    *
    * @generated from field: google.protobuf.Duration timeout = 6;
    */
@@ -755,7 +755,7 @@ export type UpdateSubscriptionRequest = Message<"posthaste.v1.UpdateSubscription
   rateLimit?: RateLimit | undefined;
 
   /**
-   * Most attempts in flight, 1 to 1,000; 0 for the installation's default.
+   * The maximum number of attempts in flight, 1 to 1,000; 0 for the installation's default.
    *
    * @generated from field: optional int32 concurrency = 11;
    */
