@@ -10,7 +10,7 @@ import type { ReportFault } from "./http/problem.ts";
 import type { ApiObserver } from "./http/request-line.ts";
 import type { Inboxes } from "./inbox/inboxes.ts";
 
-/** What every part of the API works with. */
+/** The dependencies of the API's rooms; each takes a `Pick` of them. */
 export type Deps = {
   readonly store: Store;
   readonly catalog: Catalog;
@@ -22,27 +22,29 @@ export type Deps = {
   readonly tracer: Tracer;
   /** Epoch milliseconds. */
   readonly now: () => number;
-  /** What a target URL may name; the worker goes by the same. */
+  /** The addresses and ports a target URL may use; the worker applies the same rules. */
   readonly egressRules: EgressRules;
-  /** How long a call that sends a test event waits for what comes of it. */
+  /** How long `SendTestEvent` waits for the outcome. */
   readonly testEventWaitMs: number;
   readonly limits: Limits;
   readonly authenticate: Authenticate;
   readonly rateLimit: RateLimit;
-  /** Stores what one call brings, all or none; calls that come together are committed together. */
+  /** Stores the events of one call, all or none. Concurrent calls share a commit. */
   readonly ingest: (call: IngestCall) => Promise<IngestedEvent[]>;
-  /** Receivers to try webhooks with; null: the installation has none. */
+  /** Test receivers; null if the installation has none. */
   readonly inboxes: Inboxes | null;
-  /** Deliveries made within one ingest call. */
+  /** Maximum deliveries created within one ingest call. */
   readonly fanOutMax: number;
   /** Tells the workers that deliveries are pending. */
   readonly nudge: () => void;
-  /** A delivery's workflow in Temporal's UI; empty where the installation does not name it. */
+  /** The page of a delivery's workflow in the Temporal UI; empty if no UI is configured. */
   readonly workflowUrl: (id: DeliveryId) => string;
-  /** Makes a delivery's waiting attempt due now, at Temporal; what fails here the reconciler completes. */
+  /**
+   * Makes a delivery's waiting attempt due now, in Temporal. If the call fails, the reconciler repeats it.
+   */
   readonly retryNow: (id: DeliveryId) => Promise<unknown>;
-  /** Told by `/readyz`; nothing waits for it. */
+  /** Reported by `/readyz`; readiness does not depend on it. */
   readonly isTemporalThere: () => Promise<boolean>;
-  /** Wakes a paused recovery up, at Temporal; where this fails it looks for itself within a minute. */
+  /** Wakes a recovery's workflow. If the call fails, the workflow polls its state within a minute. */
   readonly signalRecovery: (id: RecoveryId) => Promise<void>;
 };

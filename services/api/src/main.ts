@@ -1,5 +1,5 @@
 import { refuseUnsupportedNode } from "@posthaste/runtime/supported-node";
 
-// First and alone: the service imports what an old Node does not have.
+// Must run before the service is imported: its imports fail on an old Node.
 refuseUnsupportedNode();
 await import("./service.ts");

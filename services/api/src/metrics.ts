@@ -2,23 +2,24 @@ import type { Metrics } from "@posthaste/runtime";
 import type { RequestsUnderWay } from "./http/admission.ts";
 import type { ApiObserver } from "./http/request-line.ts";
 
-/** Counts requests, and what ingest calls store. */
+/** Counts requests, accepted events and created deliveries. */
 export function createApiMetrics(metrics: Metrics): ApiObserver {
   const requests = metrics.counter(
     "posthaste_requests_total",
-    "Requests answered, by RPC or route and by code: Connect's, or HTTP's for a route. Probes that succeed are left out.",
+    "Requests answered, by RPC or route and by code: Connect's, or HTTP's for a route. Successful probes are left out.",
     ["call", "code"],
   );
-  const seconds = metrics.histogram("posthaste_request_duration_seconds", "How long requests took.", [
-    "call",
-  ]);
+  const seconds = metrics.histogram("posthaste_request_duration_seconds", "Duration of requests.", ["call"]);
   const events = metrics.counter(
     "posthaste_events_total",
-    "Events accepted; a duplicate is one whose idempotency key was used before.",
+    "Events accepted; a duplicate is an event whose idempotency key was used before.",
     ["result"],
   );
-  const deliveries = metrics.counter("posthaste_deliveries_made_total", "Deliveries made by ingest calls.");
-  const faults = metrics.counter("posthaste_request_faults_total", "Requests that a fault of ours failed.");
+  const deliveries = metrics.counter(
+    "posthaste_deliveries_made_total",
+    "Deliveries created by ingest calls.",
+  );
+  const faults = metrics.counter("posthaste_request_faults_total", "Requests that failed with a fault.");
   return {
     completed({ call, code, durationMs, ingested }) {
       requests({ call, code });
@@ -32,17 +33,17 @@ export function createApiMetrics(metrics: Metrics): ApiObserver {
   };
 }
 
-/** Measures how many places for requests are taken: without it a lost place shows only when all are. */
+/** Reports the requests in flight. Without this gauge, a leaked place shows only once none is left. */
 export function measureRequests(metrics: Metrics, requestsUnderWay: () => RequestsUnderWay): void {
   metrics.gauge(
     "posthaste_requests_under_way",
-    "Requests under way, of those that need a token and of those that do not; each kind has its own bound.",
+    "Requests in flight, by whether they need a token; each kind has its own bound.",
     ["kind"],
     async () => {
-      const { token, public: forAnybody } = requestsUnderWay();
+      const { token, public: withoutToken } = requestsUnderWay();
       return [
         { labels: { kind: "token" }, value: token },
-        { labels: { kind: "public" }, value: forAnybody },
+        { labels: { kind: "public" }, value: withoutToken },
       ];
     },
   );

@@ -21,11 +21,14 @@ import { createNudge } from "./ingest/nudge.ts";
 import { createApiMetrics, measureRequests } from "./metrics.ts";
 import { startApi } from "./start-api.ts";
 
-/** As long as an attempt takes at most, unless its subscription says otherwise. */
+/** The default timeout of an attempt. */
 const TEST_EVENT_WAIT_MS = 15_000;
-/** Deliveries created within one ingest call. Other calls wait for its transaction; the worker creates the others. */
+/**
+ * Maximum deliveries created by one ingest call; other calls wait for its transaction. The worker creates the
+ * rest.
+ */
 const FAN_OUT_MAX = 1_000;
-/** What a stop may take beyond draining. */
+/** Time a shutdown may take in addition to draining. */
 const STOP_SLACK_MS = 5_000;
 
 await runService({

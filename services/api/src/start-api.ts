@@ -15,6 +15,7 @@ import { gateway } from "./gateway/gateway.ts";
 import { boundRequests, type RequestsUnderWay } from "./http/admission.ts";
 import { createOnePort, type OnePort } from "./http/one-port.ts";
 import { problemOf, sendProblem } from "./http/problem.ts";
+import { REFUSALS } from "./http/refusal-table.ts";
 import { beginLine, logRequests } from "./http/request-line.ts";
 import { isOver } from "./http/when-over.ts";
 import { inboxRoute } from "./inbox/inbox-route.ts";
@@ -22,9 +23,9 @@ import { inboxRoute } from "./inbox/inbox-route.ts";
 export type ApiOptions = {
   readonly deps: Deps;
   readonly host: string;
-  /** 0 takes a free one. */
+  /** 0 picks a free port. */
   readonly port: number;
-  /** How long a stop waits for requests in flight. */
+  /** How long a shutdown waits for requests in flight. */
   readonly drainMs: number;
   /** Default: no console is served. */
   readonly console?: ConsoleOptions;
@@ -35,7 +36,7 @@ export type Api = Running & {
   requestsUnderWay(): RequestsUnderWay;
 };
 
-/** Of one answer's end, before Node warns of a leak: twice its own 10. */
+/** Listeners on one response before Node warns of a leak: twice Node's default of 10. */
 const ANSWER_LISTENERS_MAX = 20;
 
 /** Serves everything on one port: Connect, gRPC, gRPC-Web, the REST gateway, the console, health. */
@@ -54,7 +55,7 @@ export async function startApi({ deps, host, port, drainMs, console: pages }: Ap
     routerOptions: { caseSensitive: false, ignoreTrailingSlash: true },
     return503OnClosing: true,
     genReqId: () => randomUUID(),
-    // What Fastify refuses before it looks for a route, such as a path that cannot be decoded.
+    // Errors before routing, such as a path that cannot be decoded.
     frameworkErrors: (error, request, reply) => {
       beginLine(request, reply, log);
       sendProblem(reply, problemOf(problems, error, request.id));
@@ -64,20 +65,20 @@ export async function startApi({ deps, host, port, drainMs, console: pages }: Ap
   logRequests(app, log, deps.tracer, deps.observer);
   const requestsUnderWay = boundRequests(app, limits, TOKEN_RPC_PATHS);
   app.addHook("onRequest", async (_request, reply) => {
-    // What is sent is what it says to be, and never a page that a browser has to guess at.
+    // Browsers must not guess a media type.
     reply.header("x-content-type-options", "nosniff");
-    // Where a file cannot be opened, eleven parts of ours and Fastify's listen to the end of its answer.
+    // If a file cannot be opened, eleven listeners of Posthaste and Fastify wait for the response's end.
     reply.raw.setMaxListeners(ANSWER_LISTENERS_MAX);
   });
   app.addHook("onSend", async (_request, reply, payload) => {
-    // Fastify closes a file at the answer's `close`. That may have come while the file was being opened.
+    // Fastify closes a file on the response's `close` event, which may have fired while the file was opening.
     if (!(payload instanceof Readable && isOver(reply.raw))) return payload;
-    // Whether it could be opened is told later, and nobody waits for it any more.
+    // An error from opening the file arrives later, when nothing handles it any more.
     payload.on("error", () => {}).destroy();
     return "";
   });
   const stopping = new AbortController();
-  // Each call in flight listens to it, and stops listening when it is answered.
+  // Every call in flight has a listener on this signal, so their number is not a leak.
   setMaxListeners(0, stopping.signal);
 
   await app.register(fastifyConnectPlugin, {
@@ -101,9 +102,9 @@ export async function startApi({ deps, host, port, drainMs, console: pages }: Ap
   health(app, deps);
   app.setNotFoundHandler((request, reply) =>
     sendProblem(reply, {
-      title: "There is no such thing",
+      title: REFUSALS.not_found.title,
       status: 404,
-      detail: `nothing is served at ${request.url.split("?")[0]?.slice(0, 200)}; see /api/docs`,
+      detail: `no route matches ${request.url.split("?")[0]?.slice(0, 200)}; see /api/docs`,
     }),
   );
   await app.listen({ host, port }).catch((error: unknown) => {
@@ -117,7 +118,7 @@ export async function startApi({ deps, host, port, drainMs, console: pages }: Ap
     requestsUnderWay,
     async stop() {
       const force = setTimeout(() => onePort?.destroy(), drainMs);
-      // Streams without an end (a watched health status) are ended; requests are not.
+      // Ends endless streams, such as a watched health status. Other requests may finish.
       stopping.abort();
       const closed = app.close();
       onePort?.drain();
@@ -133,7 +134,7 @@ function health(
 ): void {
   app.get("/healthz", async () => ({ status: "ok" }));
   app.get("/readyz", async (_request, reply) => {
-    // Both at once: whoever probes waits for a few seconds at most.
+    // In parallel: a probe times out after a few seconds.
     const [isDatabaseThere, isTemporal] = await Promise.all([
       pingStore(store).then(
         () => true,
@@ -141,7 +142,7 @@ function health(
       ),
       isTemporalThere(),
     ]);
-    // Events are accepted without Temporal.
+    // Readiness ignores Temporal: events are accepted without it.
     return await reply
       .code(isDatabaseThere ? 200 : 503)
       .send({ database: isDatabaseThere ? "ok" : "away", temporal: isTemporal ? "ok" : "away" });

@@ -31,7 +31,7 @@ describe("the console's files", () => {
     bench = await startBench({ console: { dir, frameAncestors: [] } });
   });
 
-  test("are served at its own addresses, under a policy that runs nothing written into the page", async () => {
+  test("are served at the console's paths, under a policy that forbids inline code", async () => {
     for (const path of [
       "/",
       "/portal",
@@ -56,7 +56,7 @@ describe("the console's files", () => {
     }
   });
 
-  test("that are named by their content are kept for a year", async () => {
+  test("with a content hash in their name are cached for a year", async () => {
     const { status, headers } = await get("/assets/index-x1.js");
     expect(status).toBe(200);
     expect(headers.get("content-type")).toContain("javascript");
@@ -64,7 +64,7 @@ describe("the console's files", () => {
     expect((await get("/assets/index-x2.js")).status).toBe(404);
   });
 
-  test("hide nothing else that is served, and nobody's address becomes theirs", async () => {
+  test("hide no other route, and unknown paths stay unknown", async () => {
     expect((await get("/healthz")).body).toEqual({ status: "ok" });
     expect((await get("/api/Webhook")).status).toBe(401);
     expect((await get("/api/openapi.json")).status).toBe(200);
@@ -80,7 +80,7 @@ describe("the console's files", () => {
     }
   });
 
-  test("are all that is read: no path leads out of their folder", async () => {
+  test("cannot be left: no path leads out of their folder", async () => {
     writeFileSync(join(dir, "secret.txt"), "secret");
     for (const path of [
       "/assets/../secret.txt",
@@ -90,7 +90,7 @@ describe("the console's files", () => {
       "/assets//secret.txt",
       "/secret.txt",
     ]) {
-      // Sent as it is written: `fetch` would put it right first.
+      // Sent unchanged; `fetch` would normalize the path.
       const { status, text } = await sendPath(path);
       expect([path, status >= 400, text.includes("secret.txt") || !text.includes("secret")]).toEqual([
         path,
@@ -101,32 +101,32 @@ describe("the console's files", () => {
   });
 });
 
-describe("a file is closed whose client left while it was opened", () => {
-  const asked = 200;
-  /** Of this process: what it has open beside the files hardly changes. */
+describe("a file is closed if its client left while it was being opened", () => {
+  const requests = 200;
+  /** Counts this process's open files; apart from the served files, the number hardly changes. */
   const openFiles = () => readdirSync("/dev/fd").length;
   let before: number;
   beforeEach(async () => {
     bench = await startBench({
       console: { dir, frameAncestors: [] },
-      limits: { publicRequestsMax: asked },
+      limits: { publicRequestsMax: requests },
     });
     before = openFiles();
   });
   const allClosed = async () => {
     const lines = () => bench.logged("request.completed").length;
-    await expect.poll(lines).toBe(asked);
-    await expect.poll(openFiles).toBeLessThan(before + asked / 10);
+    await expect.poll(lines).toBe(requests);
+    await expect.poll(openFiles).toBeLessThan(before + requests / 10);
   };
 
   test("over HTTP/2", async () => {
     const socket = rawSocket(bench.url);
-    const came = countFrames(socket);
+    const received = countFrames(socket);
     socket.write(preface(0));
-    await expect.poll(() => came(FRAME.settings)).toBeGreaterThan(0);
-    for (let id = 1; id < 2 * asked; id += 2) {
+    await expect.poll(() => received(FRAME.settings)).toBeGreaterThan(0);
+    for (let id = 1; id < 2 * requests; id += 2) {
       socket.write(headers(id, { ":method": "GET", ":path": "/assets/index-x1.js" }));
-      // A turn of the loop apart, so that the server comes to different points with each.
+      // A varying number of turns apart, so that the reset finds each request at a different point.
       for (let turns = id % 8; turns > 0; turns--) await new Promise(setImmediate);
       socket.write(reset(id, constants.NGHTTP2_CANCEL));
     }
@@ -137,7 +137,7 @@ describe("a file is closed whose client left while it was opened", () => {
   /** Clients that leave at different points of their requests. */
   async function comeAndLeave(): Promise<void> {
     const pipelined = 4;
-    for (let i = 0; i < asked / pipelined; i++) {
+    for (let i = 0; i < requests / pipelined; i++) {
       const socket = rawSocket(bench.url);
       await once(socket, "connect");
       socket.write("GET /assets/index-x1.js HTTP/1.1\r\nhost: a\r\n\r\n".repeat(pipelined));
@@ -146,13 +146,13 @@ describe("a file is closed whose client left while it was opened", () => {
     }
   }
 
-  test("over HTTP/1.1, while it waited for its turn", async () => {
+  test("over HTTP/1.1, while the request waited for its turn", async () => {
     await comeAndLeave();
     await allClosed();
   });
 
-  test("and one that cannot be opened by then ends nothing", async () => {
-    // The file is found, and then there is no descriptor left, or a newer build has taken its place.
+  test("and a file that can no longer be opened does no harm", async () => {
+    // As if, after the file was found, no descriptor were left or a newer build had replaced it.
     const { createReadStream } = fs;
     vi.spyOn(fs, "createReadStream").mockImplementation((path, options) =>
       createReadStream(`${path}.gone`, options),
@@ -168,14 +168,14 @@ describe("a file is closed whose client left while it was opened", () => {
   });
 });
 
-test("an origin that the operator lists may show the console in a frame, and no other", async () => {
+test("only origins that the operator lists may embed the console in a frame", async () => {
   bench = await startBench({ console: { dir, frameAncestors: ["https://app.example"] } });
   const { headers } = await get("/");
   expect(headers.get("content-security-policy")).toContain("frame-ancestors https://app.example");
   expect(headers.has("x-frame-options")).toBe(false);
 });
 
-test("without its files there is no console, and the API is as it was", async () => {
+test("without the console's files, only the API is served", async () => {
   bench = await startBench();
   expect(isConsoleThere(dir)).toBe(true);
   expect(isConsoleThere(join(dir, "assets"))).toBe(false);

@@ -26,7 +26,7 @@ import type { FastifyInstance, RouteOptions } from "fastify";
 import { accessTo } from "../src/connect/access.ts";
 import { type Bench, type RestAnswer, startBench } from "./fixture.ts";
 
-/** What a request can name of an account: an id of each kind, a target URL, and where a page of a list ended. */
+/** What a request can name of an account: one id of each kind, a target URL, and a page token. */
 export type Things = {
   readonly account: number | undefined;
   readonly token: number | undefined;
@@ -36,24 +36,24 @@ export type Things = {
   readonly recovery: number | undefined;
   readonly erasure: number | undefined;
   readonly inbox: string | undefined;
-  /** The code of an event type of the account's own. */
+  /** The code of an event type that only this account sees. */
   readonly eventType: string | undefined;
   readonly url: string | undefined;
   readonly page: string | undefined;
 };
 export type Thing = keyof Things;
 
-/** The values of the first account that are not ids, for requests that both accounts can make. */
+/** The first account's values other than ids, for requests that both accounts can send. */
 const FIRST = {
   targetUrl: "https://first.example/hook",
   eventType: "invoice_sent",
   dataJson: '{"InvoiceNumber":"INV-1"}',
   idempotencyKey: "inv-1-sent",
-  /** Of an event type that the first account has, and any other may have, too. */
+  /** The code of the first account's event type; other accounts may use the same code. */
   ownCode: "parcel_sent",
 } as const;
 
-/** What nobody has. */
+/** Ids and values that no account has. */
 export const NEVER: Things = {
   account: 719_999,
   token: 729_999,
@@ -71,14 +71,15 @@ export const NEVER: Things = {
 /** An account, its tokens and its things. */
 export type TestAccount = {
   readonly things: Things;
-  /** May do everything, an administrator's things too. */
+  /** A token with every scope, including `admin`. */
   readonly administrator: string;
-  /** Every scope but `admin`. */
+  /** A token with every scope except `admin`. */
   readonly token: string;
-  /** All that `token` has, but for reading (or for writing). */
+  /** A token with the scopes of `token`, except those for reading. */
   readonly onlyWrites: string;
+  /** A token with the scopes of `token`, except those for writing. */
   readonly onlyReads: string;
-  /** Whether a text has one of the account's ids in it. */
+  /** Tells whether a text contains one of the account's ids. */
   isShownIn(text: unknown): boolean;
 };
 
@@ -86,14 +87,17 @@ export type TwoAccounts = {
   readonly bench: Bench;
   readonly first: TestAccount;
   readonly second: TestAccount;
-  /** Every row of every table, also of tables that are still to come. */
+  /** Returns every row of every table, including tables added later. */
   rows(): Promise<string[]>;
-  /** Those that have one of the first account's ids in them. */
+  /** Returns the rows that contain one of the first account's ids. */
   rowsOfFirst(): Promise<string[]>;
   dispose(): Promise<void>;
 };
 
-/** Two accounts that each have all there is: tokens, subscriptions, events, deliveries, an attempt. */
+/**
+ * Starts a bench with two accounts that each have one of everything: tokens, subscriptions, events,
+ * deliveries, …
+ */
 export async function startTwoAccounts(): Promise<TwoAccounts> {
   const bench = await startBench();
   await numberFrom(bench, {
@@ -103,7 +107,7 @@ export async function startTwoAccounts(): Promise<TwoAccounts> {
     recoveries: 740_000,
     erasures: 750_000,
   });
-  // The second's delivery is the older one, so that it follows the first's in a list from the newest on.
+  // The second account's delivery is older, so that it follows the first account's in a list, newest first.
   const second = await accountAt(
     bench,
     ["https://second.example/hook"],
@@ -113,7 +117,7 @@ export async function startTwoAccounts(): Promise<TwoAccounts> {
   const first = await accountAt(bench, [FIRST.targetUrl, "https://first.example/other"], FIRST, [
     FIRST.ownCode,
   ]);
-  // Otherwise whoever follows deliveries first does it.
+  // Otherwise the first watcher of deliveries would order the changes.
   await orderChanges(bench.store);
   const rows = () => everyRow(bench);
   return {
@@ -126,7 +130,10 @@ export async function startTwoAccounts(): Promise<TwoAccounts> {
   };
 }
 
-/** Numbers that occur nowhere else, so that one in an answer or a row is an account's id and not a count. */
+/**
+ * Starts the tables' ids at unique numbers, so that such a number in an answer or a row is an id, not a
+ * count.
+ */
 async function numberFrom({ store }: Bench, starts: Readonly<Record<string, number>>): Promise<void> {
   const db = store.db.$extendTables<{ sqlite_sequence: { name: string; seq: number } }>();
   for (const [name, seq] of Object.entries(starts)) {
@@ -176,7 +183,7 @@ async function accountAt(
   });
   const { token: named } = await createToken(bench.store, {
     accountId,
-    name: "to be named in requests, and used by nobody",
+    name: "named in requests, never used",
     scopes: [],
     expiresAt: null,
     now: Date.now(),
@@ -212,7 +219,10 @@ async function accountAt(
   };
 }
 
-/** The oldest subscription's first delivery is tried, fails and waits: it can be retried, and shows an attempt. */
+/**
+ * Fails one attempt of the oldest subscription's first delivery, so that it can be retried and shows an
+ * attempt.
+ */
 async function tryOnce({ store }: Bench, accountId: AccountId) {
   const now = Date.now();
   const { id, event_id, subscription_id } = await store.db
@@ -279,8 +289,8 @@ async function everyRow({ store }: Bench): Promise<string[]> {
 }
 
 /**
- * What fields hold that are no ids, by their name: what the first account sent, wherever both could send the same.
- * Undefined leaves one out.
+ * The values of fields that are not ids, by name: the first account's values, if both accounts can send the
+ * same. Undefined leaves the field out.
  */
 const VALUES: Readonly<Record<string, unknown>> = {
   burst: undefined,
@@ -292,13 +302,13 @@ const VALUES: Readonly<Record<string, unknown>> = {
   event_type: FIRST.eventType,
   event_types: FIRST.eventType,
   idempotency_key: FIRST.idempotencyKey,
-  key_set: "of-nobody",
+  key_set: "unknown",
   name: "any name",
   page_size: undefined,
   range: undefined,
   after: undefined,
   pointer: "/none",
-  portal_code: "of-nobody",
+  portal_code: "unknown",
   rate_per_second: undefined,
   sample_json: "{}",
   schema_check: undefined,
@@ -313,11 +323,11 @@ const VALUES: Readonly<Record<string, unknown>> = {
   version: undefined,
 };
 
-/** Says whose thing a field names; undefined leaves the field out. */
+/** Returns the value of a field that names a thing; undefined leaves the field out. */
 export type Naming = (field: string, thing: Thing) => unknown;
-/** Names nothing. */
+/** Leaves out every such field. */
 export const nothing: Naming = () => undefined;
-/** Names these things, wherever one of their kind can be named. */
+/** Fills every such field with the thing of its kind. */
 export const thoseOf =
   (things: Things): Naming =>
   (_field, thing) =>
@@ -327,24 +337,24 @@ type Send = (bench: Bench, token: string | null) => Promise<RestAnswer>;
 export type Call = {
   /** `SubscriptionService/GetSubscription` or `GET /api/Webhook/:id`. */
   readonly name: string;
-  /** Changes nothing, and so needs a scope for reading. */
+  /** Whether it changes nothing, and thus needs a scope for reading. */
   readonly reads: boolean;
-  /** Asks for no scope. */
+  /** Whether it needs a token, but no scope. */
   readonly anyToken: boolean;
-  /** Sees every account, and so needs the scope `admin`. */
+  /** Whether it sees every account, and thus needs the scope `admin`. */
   readonly administers: boolean;
-  /** A request with every field that can be filled. `more` are further fields. */
+  /** Builds a request with every field filled. @param more further fields */
   request(naming: Naming, more?: object): Send;
 };
 
-/** What a call's request names, field by field. */
+/** Lists the fields of a call's request that name a thing. */
 export function idsNamedIn(call: Call): { field: string; thing: Thing }[] {
   const names: { field: string; thing: Thing }[] = [];
   call.request((field, thing) => void names.push({ field, thing }));
   return names;
 }
 
-/** What an answer says, told without the ids: so it must be the same for ids that nobody has. */
+/** Returns an answer's text with ids replaced by their kinds. It must be equal for ids that do not exist. */
 export function withoutIds({ status, body }: RestAnswer, things: Things): string {
   const ids = Object.entries(things).filter(([, id]) => id !== undefined && id !== things.page);
   return ids.reduce(
@@ -365,27 +375,33 @@ const KINDS = [
   "inbox",
 ] as const;
 
-/** What a field names: `delivery_id` says it, and for a bare `id` what it stands in does, the innermost first. */
+/**
+ * Returns the kind of thing a field names: from the field's name, as in `delivery_id`, or for a bare `id`
+ * from the names it is within, innermost first.
+ */
 function thingNamed(field: string, ...within: string[]): Thing | undefined {
   if (field === "page_token") return "page";
-  // A new one's is no id yet.
+  // The code of a new event type is not an id yet.
   if (field === "code" && !within[0]?.startsWith("Create")) return "eventType";
   const id = /^(?:(.*)_)?(?:ids?|uuids?|cursor)$/.exec(field);
   if (id === null) return undefined;
   for (const text of id[1] === undefined ? within : [id[1]]) {
-    // `deliveries`, too; a Webhook is a subscription, and an event type nobody's.
+    // Matches plurals, too. A Webhook is a subscription; `EventType` must not match `event`.
     const words = text.replace("EventType", "").replace("Webhook", "subscription").toLowerCase();
     const kinds = KINDS.filter((kind) => words.includes(kind.replace("y", "")));
     if (kinds.length === 1) return kinds[0];
   }
-  throw new Error(`${field} in ${within[0]} looks like an id, but of what? Teach thingNamed() to tell`);
+  throw new Error(`${field} in ${within[0]} looks like an id of an unknown kind; extend thingNamed()`);
 }
 
-/** What is no id has to be known, so that no field is left out only because it is new. */
+/**
+ * Returns the value of a field that is not an id. Throws for an unknown field, so that no new field is
+ * overlooked.
+ */
 function valueFor(field: string, within: string): unknown {
   if (Object.hasOwn(VALUES, field)) return VALUES[field];
   throw new Error(
-    `is ${field} in ${within} an id? Teach thingNamed() of what; else tell in VALUES what it holds`,
+    `${field} in ${within} is unknown; if it is an id, extend thingNamed(), otherwise add it to VALUES`,
   );
 }
 
@@ -400,21 +416,21 @@ function rpcCall(method: DescMethod): Call {
     administers: accessTo(method) === "admin",
     request(naming, more) {
       if (method.methodKind === "server_streaming")
-        return readingFirst(method, bodyOf(method.input, method.parent, naming));
+        return firstAnswer(method, bodyOf(method.input, method.parent, naming));
       if (method.methodKind === "bidi_streaming")
-        return readingFirst(method, bodyOf(method.input, method.parent, naming), "2");
-      if (method.methodKind !== "unary") throw new Error(`${name} is a stream: teach rpcCall() to read it`);
+        return firstAnswer(method, bodyOf(method.input, method.parent, naming), "2");
+      if (method.methodKind !== "unary") throw new Error(`${name} is a stream; extend rpcCall()`);
       const body = { ...bodyOf(method.input, method.parent, naming), ...more };
       return async (bench, token) => await bench.rpc(name, body, { token });
     },
   };
 }
 
-/** Where whoever follows deliveries sees all there are. */
+/** The cursor before the first change. */
 const FROM_THE_BEGINNING = "0.0";
 
-/** Opens a stream and takes what it answers first for its answer. A stream in both directions needs HTTP/2. */
-function readingFirst(
+/** Opens a stream and returns its first answer. A bidirectional stream needs HTTP/2. */
+function firstAnswer(
   method: DescMethod,
   body: Record<string, unknown>,
   httpVersion: "1.1" | "2" = "1.1",
@@ -458,7 +474,7 @@ function bodyOf(type: DescMessage, service: DescService, naming: Naming, path = 
   const body: Record<string, unknown> = {};
   for (const field of type.fields) {
     const thing = thingNamed(field.name, type.name, service.name);
-    // Of Google's own types no field names anything of an account.
+    // No field of Google's types names a thing of an account.
     const inner = field.message?.file.proto.package === "posthaste.v1" ? field.message : undefined;
     const at = `${path}${field.name}`;
     const value =
@@ -494,7 +510,7 @@ function restCall({ method, url, schema }: RouteOptions): Call {
         const thing = thingNamed(field, parent);
         return `/${parent}/${thing === undefined ? valueFor(field, url) : naming(name, thing)}`;
       });
-      // In a query, a URL selects what has it; in a body, it is a value.
+      // In a query, a URL selects subscriptions; in a body, it is a value.
       const query = [...filled(querystring, naming, "url"), ...Object.entries({ ...more })];
       const json = Object.fromEntries(filled(body, naming));
       const search = new URLSearchParams(
@@ -510,14 +526,14 @@ function restCall({ method, url, schema }: RouteOptions): Call {
   };
 }
 
-/** Every RPC of every service that the contracts export. */
+/** Lists every RPC of every service that the contracts export. */
 export async function everyRpc(): Promise<Call[]> {
   return (await everyService()).flatMap((service) => service.methods.map(rpcCall));
 }
 
 /**
- * Every route that the server has, as Fastify tells when it is made: those that the OpenAPI document hides, too. And
- * the RPCs among them.
+ * Lists every route that Fastify registers when the server starts, including routes that the OpenAPI document
+ * hides, and the names of the served RPCs.
  */
 export async function everyRoute(): Promise<{ routes: Call[]; served: string[] }> {
   const routes: RouteOptions[] = [];
@@ -538,7 +554,10 @@ export async function everyRoute(): Promise<{ routes: Call[]; served: string[] }
   };
 }
 
-/** HEAD is GET's own handler, and TRACE is what `fetch` never sends. gRPC's health protocol knows no accounts. */
+/**
+ * Tells whether a route belongs to the REST API. Skips HEAD, which uses GET's handler, TRACE, which `fetch`
+ * cannot send, and gRPC's health and reflection services, which know no accounts.
+ */
 function isRest({ method, url }: RouteOptions): boolean {
   return (
     ![RPC_PATH, "/grpc.health.v1.", "/grpc.reflection."].some((path) => url.startsWith(path)) &&
@@ -557,5 +576,5 @@ async function everyService(): Promise<DescService[]> {
   );
   return modules
     .flatMap((contract): unknown[] => Object.values(contract))
-    .filter((made) => (made as { kind?: unknown } | null)?.kind === "service") as DescService[];
+    .filter((value) => (value as { kind?: unknown } | null)?.kind === "service") as DescService[];
 }

@@ -17,12 +17,12 @@ import {
 import type { RestAnswer } from "./fixture.ts";
 
 /**
- * What becomes of a call with another account's token, and why that may be. A call that is not listed here has to be
- * refused, and to name what it wants by an id. So a new RPC, route or id is tried without a word here, or fails until
- * its reason stands here.
+ * The calls that succeed with another account's token, and why that is safe. A call that is not listed must
+ * name a thing by an id and must be refused. So a new RPC, route or id is tested automatically, or fails
+ * until it is listed here.
  */
 const ANSWERED = {
-  /** Makes something of the caller's own. */
+  /** Creates something for the caller's account. */
   creates: {
     "SubscriptionService/CreateSubscription": "a URL is unique within an account",
     "EventIngestService/IngestEvent": "an idempotency key is unique within an account",
@@ -30,46 +30,46 @@ const ANSWERED = {
     "EventCatalogService/CreateEventType": "a code is unique among what an account sees",
     "POST /api/Webhook": "a URL is unique within an account",
   },
-  /** Shows only the caller's own. */
+  /** Lists only the caller's own. */
   lists: {
-    "SubscriptionService/ListSubscriptions": "names nothing: shows only its own",
-    "DeliveryService/ListDeliveries": "its ids are filters: shows only its own",
-    "DeliveryService/WatchDeliveries": "its id is a filter: shows only its own",
-    "DeliveryService/ListRecoveries": "names nothing: shows only its own",
-    "EventCatalogService/ListEventTypes": "names nothing: shows what is everyone's, and its own",
-    "GET /api/Webhook": "names nothing: shows only its own",
+    "SubscriptionService/ListSubscriptions": "takes no id: lists only the caller's own",
+    "DeliveryService/ListDeliveries": "its ids are filters: lists only the caller's own",
+    "DeliveryService/WatchDeliveries": "its id is a filter: shows only the caller's own",
+    "DeliveryService/ListRecoveries": "takes no id: lists only the caller's own",
+    "EventCatalogService/ListEventTypes": "takes no id: lists shared types and the caller's own",
+    "GET /api/Webhook": "takes no id: lists only the caller's own",
   },
   /** Shows or changes the caller's account itself. */
   chooses: {
-    "EventCatalogService/GetSchemaCheck": "names nothing: it is the caller's own choice",
-    "EventCatalogService/SetSchemaCheck": "names nothing: it is the caller's own choice",
-    "SessionService/GetSession": "names nothing: it is the caller's own token",
-    "StatisticsService/GetStatistics": "names nothing: counts only its own",
-    "InboxService/CreateInbox": "names nothing: makes one of the caller's own, in memory",
+    "EventCatalogService/GetSchemaCheck": "takes no id: reads the caller's own setting",
+    "EventCatalogService/SetSchemaCheck": "takes no id: changes the caller's own setting",
+    "SessionService/GetSession": "takes no id: describes the caller's own token",
+    "StatisticsService/GetStatistics": "takes no id: counts only the caller's own",
+    "InboxService/CreateInbox": "takes no id: creates an inbox for the caller, in memory",
   },
-  /** Is denied to all but administrators, who see every account. */
+  /** Is denied to everyone except administrators, who see every account. */
   administers: {
-    "AccountService/CreateAccount": "names no account: it makes one",
-    "AccountService/SetLane": "for administrators, who see all of them",
-    "AccountService/ListAccounts": "names no account: it shows all of them",
+    "AccountService/CreateAccount": "takes no id: creates an account",
+    "AccountService/SetLane": "for administrators, who see every account",
+    "AccountService/ListAccounts": "takes no id: lists every account",
   },
   /** Answers 405. */
   impossible: {
-    "PUT /api/Webhook": "nothing is changed by REST",
-    "PATCH /api/Webhook": "nothing is changed by REST",
-    "PUT /api/Webhook/:id": "nothing is changed by REST",
-    "PATCH /api/Webhook/:id": "nothing is changed by REST",
+    "PUT /api/Webhook": "REST cannot change a subscription",
+    "PATCH /api/Webhook": "REST cannot change a subscription",
+    "PUT /api/Webhook/:id": "REST cannot change a subscription",
+    "PATCH /api/Webhook/:id": "REST cannot change a subscription",
     "POST /api/Webhook/:id": "a subscription is created in the collection",
   },
-  /** Needs no token. `*` stands for whatever follows. */
+  /** Needs no token. A trailing `*` matches any rest. */
   public: {
-    "OPTIONS /api/Webhook": "tells which methods there are",
-    "OPTIONS /api/Webhook/:id": "tells which methods there are",
-    "GET /.well-known/webhook-keys/:keySet": "is of public keys, by a name that nobody can guess",
-    "SessionService/OpenSession": "the code says whose it is, and nobody can guess one",
-    "POST /inbox/:inboxId": "is a receiver, at an address that nobody can guess",
-    "GET /healthz": "tells how the server is",
-    "GET /readyz": "tells how the server is",
+    "OPTIONS /api/Webhook": "lists the allowed methods",
+    "OPTIONS /api/Webhook/:id": "lists the allowed methods",
+    "GET /.well-known/webhook-keys/:keySet": "serves public keys, at a path that cannot be guessed",
+    "SessionService/OpenSession": "the code names the account and cannot be guessed",
+    "POST /inbox/:inboxId": "is a receiver, at a path that cannot be guessed",
+    "GET /healthz": "reports the server's health",
+    "GET /readyz": "reports the server's health",
     "GET /api/openapi.json": "is documentation",
     "GET /api/docs*": "is documentation",
   },
@@ -92,7 +92,9 @@ let t: TwoAccounts;
 const start = async () => {
   t = await startTwoAccounts();
 };
-/** For calls that change nothing: these tests hold them to it, and the public ones have nothing to change. */
+/**
+ * Shares the accounts among tests whose calls change nothing; the tests assert that, except for public calls.
+ */
 const shareAccounts = () => {
   beforeAll(start);
   afterAll(() => t.dispose());
@@ -107,37 +109,37 @@ describe("with another account's token", () => {
     const first = await firstsThings(call);
     const names = idsNamedIn(call);
     const named = names.filter(({ thing }) => thing !== "page");
-    expect(
-      named,
-      `${call.name} names nothing by an id: say in ANSWERED what becomes of it, and why`,
-    ).not.toEqual([]);
+    expect(named, `${call.name} names nothing by an id: add it to ANSWERED with a reason`).not.toEqual([]);
     const [rows, nudges] = [await t.rows(), bench.nudges()];
-    // An administrator's own calls see every account; all others are as closed to one as to anybody.
+    // Administrators' calls see every account. All other calls are closed even to administrators of other
+    // accounts.
     for (const token of [second.token, ...(call.administers ? [] : [second.administrator])]) {
       for (const only of [undefined, ...names]) {
-        // All ids are the first's, or one is, among ids of the caller's own.
+        // Either all ids are the first account's, or one is and the others are the caller's.
         const mixed = (things: Things) => (field: string, thing: Thing) =>
           (only === undefined || only.field === field ? things : second.things)[thing];
         const answer = await call.request(mixed(first))(bench, token);
         if (only?.thing === "page") {
-          // Where a page of the first's ended is no secret: it selects from what the caller may see.
+          // A page token of the first account is not a secret: it selects from what the caller may see.
           expect(answer.status < 300 && t.first.isShownIn(answer.body)).toBe(false);
           continue;
         }
         const tried = `with the first account's ${only?.field ?? "ids"}: ${JSON.stringify(answer.body)}`;
         expect(["not_found", "permission_denied", 404, 403], tried).toContain(codeOf(answer));
         const missing = await call.request(mixed({ ...NEVER, page: first.page }))(bench, token);
-        expect(withoutIds(answer, first), "told apart from what nobody has").toBe(withoutIds(missing, NEVER));
+        expect(withoutIds(answer, first), "differs from the answer for an unknown id").toBe(
+          withoutIds(missing, NEVER),
+        );
       }
     }
     expect(await t.rows()).toEqual(rows);
     expect([bench.nudges(), bench.retried]).toEqual([nudges, []]);
-    // And it is there: its owner gets at it, by the same request.
+    // The thing exists: its owner reaches it with the same request.
     await askAsOwner(call, thoseOf(first));
   });
 
   test.each(callsThat("lists"))(
-    "%s shows each account its own, whatever is asked for",
+    "%s shows each account only its own, whatever ids it names",
     async (_name, call) => {
       const first = await firstsThings(call);
       const alone = idsNamedIn(call).map(
@@ -161,7 +163,7 @@ describe("with another account's token", () => {
   );
 
   test.each(callsThat("creates"))(
-    "%s makes the caller its own, beside the same of another account",
+    "%s creates the caller's own, even if another account has the same",
     async (_name, call) => {
       const first = await firstsThings(call);
       const rows = await t.rowsOfFirst();
@@ -171,13 +173,13 @@ describe("with another account's token", () => {
       expect(t.first.isShownIn(answer.body)).toBe(false);
       expect(await t.rowsOfFirst()).toEqual(rows);
       expect((await t.rows()).length).toBeGreaterThan(before);
-      // And it is the same: the owner is told that it is there already.
+      // It is the same thing: for its owner, it already exists.
       const again = await call.request(thoseOf(first))(t.bench, t.first.token);
       expect(again.status === 409 || t.first.isShownIn(again.body)).toBe(true);
     },
   );
 
-  test.each(callsThat("chooses"))("%s leaves what another account chose", async (_name, call) => {
+  test.each(callsThat("chooses"))("%s leaves other accounts unchanged", async (_name, call) => {
     const rows = await t.rowsOfFirst();
     const answer = await call.request(nothing)(t.bench, t.second.token);
     expect(answer.status, JSON.stringify(answer.body)).toBeLessThan(300);
@@ -186,7 +188,7 @@ describe("with another account's token", () => {
     await askAsOwner(call, nothing);
   });
 
-  test.each(callsThat("administers"))("%s is denied, administrators excepted", async (_name, call) => {
+  test.each(callsThat("administers"))("%s is denied except to administrators", async (_name, call) => {
     const first = await firstsThings(call);
     const rows = await t.rows();
     const answer = await call.request(thoseOf(first))(t.bench, t.second.token);
@@ -196,10 +198,10 @@ describe("with another account's token", () => {
   });
 });
 
-describe("whoever asks", () => {
+describe("with any token or none", () => {
   shareAccounts();
 
-  test.each(callsThat("impossible"))("%s is not possible and changes nothing", async (_name, call) => {
+  test.each(callsThat("impossible"))("%s is not allowed and changes nothing", async (_name, call) => {
     const rows = await t.rows();
     for (const token of [null, t.second.token, t.first.token]) {
       expect((await call.request(thoseOf(t.first.things))(t.bench, token)).status).toBe(405);
@@ -207,7 +209,7 @@ describe("whoever asks", () => {
     expect(await t.rows()).toEqual(rows);
   });
 
-  test.each(callsThat("public"))("%s tells nothing of any account", async (_name, call) => {
+  test.each(callsThat("public"))("%s reveals nothing about any account", async (_name, call) => {
     for (const token of [null, t.second.token, t.first.token]) {
       const answer = await call.request(thoseOf(t.first.things))(t.bench, token);
       expect(t.first.isShownIn(answer.body)).toBe(false);
@@ -242,33 +244,33 @@ describe("even with the right ids", () => {
   });
 });
 
-describe("nothing is left out", () => {
-  test("every RPC of the contracts is served, and none besides", () => {
+describe("the list of calls is complete", () => {
+  test("exactly the RPCs of the contracts are served", () => {
     expect(RPCS.length).toBeGreaterThan(15);
     expect(SERVED).toEqual(RPCS.map(({ name }) => name).sort());
   });
 
   const entries = Object.values(ANSWERED).flatMap((calls): [string, string][] => Object.entries(calls));
-  test.each(entries)("%s is still there (%s)", (entry) => {
+  test.each(entries)("%s still exists (%s)", (entry) => {
     expect(CALLS.filter(isOf(entry))).not.toEqual([]);
   });
 });
 
-/** The first account's things, and the end of the first page that this call shows of them, if it has pages. */
+/** Returns the first account's things and, if the call has pages, the token of its second page. */
 async function firstsThings(call: Call): Promise<Things> {
   const { things } = t.first;
   if (!idsNamedIn(call).some(({ thing }) => thing === "page")) return things;
-  // Without filters, but with what has to be named.
+  // Leaves out filters, but not required ids.
   const naming = howOf(call) === "lists" ? nothing : thoseOf(things);
   const { body } = await askAsOwner(call, naming, { page_size: 1 });
-  expect(body.nextPageToken, `${call.name} gave the first account no second page`).toBeTruthy();
+  expect(body.nextPageToken, `${call.name} returned no second page to the first account`).toBeTruthy();
   return { ...things, page: body.nextPageToken };
 }
 
 async function askAsOwner(call: Call, naming: Naming, more = {}): Promise<RestAnswer> {
   const { administrator, token } = t.first;
   const answer = await call.request(naming, more)(t.bench, call.administers ? administrator : token);
-  const hint = "has VALUES one for each field that it needs?";
+  const hint = "VALUES may lack a field that it needs:";
   expect(
     answer.status,
     `${call.name} refused the owner; ${hint} ${JSON.stringify(answer.body)}`,

@@ -13,7 +13,7 @@ afterAll(async () => {
   await t.dispose();
 });
 
-/** The longest that a timer can wait, and what callers write who want none. */
+/** Deadlines around the longest delay of a timer, and deadlines that callers send to mean none. */
 test.each([
   ["connect-timeout-ms", "2147483647"],
   ["connect-timeout-ms", "2147483648"],
@@ -22,7 +22,7 @@ test.each([
   ["grpc-timeout", "2147484S"],
   ["grpc-timeout", "35792M"],
   ["grpc-timeout", "99999999H"],
-])("a deadline far away ends no call: %s: %s", async (name, value) => {
+])("a far deadline does not end a call: %s: %s", async (name, value) => {
   const grpc = name === "grpc-timeout";
   warned.length = 0;
   const response = await fetch(`${t.url}/posthaste.v1.EventCatalogService/ListEventTypes`, {
@@ -40,7 +40,7 @@ test.each([
   expect(warned).toEqual([]);
 });
 
-test("a deadline that is none is still told of", async () => {
+test("a malformed deadline is refused", async () => {
   const response = await fetch(`${t.url}/posthaste.v1.EventCatalogService/ListEventTypes`, {
     method: "POST",
     headers: {

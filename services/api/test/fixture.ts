@@ -20,22 +20,23 @@ export type Bench = {
   readonly store: Store;
   readonly databaseUrl: string;
   readonly accountId: AccountId;
-  /** Has every scope but `admin`. */
+  /** Has every scope except `admin`. */
   readonly token: string;
   readonly client: PosthasteClient;
-  /** What was asked of Temporal and of the workers. */
+  /** The deliveries whose attempt Temporal was asked to make due. */
   readonly retried: DeliveryId[];
+  /** Counts the nudges to the workers. */
   nudges(): number;
   requestsUnderWay(): RequestsUnderWay;
-  /** The fields of every log line with this name so far. */
+  /** Returns the fields of every log line with this name so far. */
   logged(event: string): Readonly<Record<string, unknown>>[];
   tokenWith(scopes: readonly Scope[], accountId?: AccountId): Promise<string>;
   accountWith(scopes: readonly Scope[]): Promise<{ accountId: AccountId; token: string }>;
-  /** One request of the REST gateway, with this bench's token unless told otherwise. */
+  /** Sends a request to the REST gateway. Default token: this bench's; null for none. */
   rest(method: string, path: string, options?: RestOptions): Promise<RestAnswer>;
-  /** One RPC as curl would send it. */
+  /** Calls an RPC with JSON over Connect, as curl would. */
   rpc(method: string, body: unknown, options?: { token?: string | null; raw?: string }): Promise<RestAnswer>;
-  /** How many rows each table has that a caller could fill. */
+  /** Counts the rows of the tables that callers fill. */
   stored(): Promise<{ subscriptions: number; events: number; deliveries: number }>;
   stop(): Promise<void>;
   dispose(): Promise<void>;
@@ -45,11 +46,11 @@ export type RestOptions = {
   readonly body?: string | Uint8Array;
   readonly json?: unknown;
   readonly type?: string;
-  /** What the request says in `content-encoding`; the body is sent as it is. */
+  /** The header `content-encoding`; the body is sent unchanged. */
   readonly encoding?: string;
   readonly token?: string | null;
 };
-// biome-ignore lint/suspicious/noExplicitAny: answers are looked at field by field
+// biome-ignore lint/suspicious/noExplicitAny: tests inspect answers field by field
 export type RestAnswer = { status: number; headers: Headers; body: any };
 
 export async function startBench(
@@ -78,7 +79,7 @@ export async function startBench(
       validators: createValidators(catalog),
       now: () => Date.now(),
       egressRules: { allow: [], ports: EGRESS_PORTS_DEFAULT },
-      // There is no worker that anything could come of.
+      // Short, because there is no worker to send the event.
       testEventWaitMs: 200,
       limits,
       authenticate: createAuthenticate(store, () => Date.now()),

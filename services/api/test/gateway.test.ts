@@ -33,7 +33,7 @@ describe("POST /api/Webhook", () => {
     expect(answer.headers.get("content-type")).toContain("application/json");
   });
 
-  test("takes a form, a wildcard, a secret of 255 characters and fields it does not know", async () => {
+  test("accepts a form, a wildcard, a secret of 255 characters and unknown fields", async () => {
     const form = new URLSearchParams({ target_url: URL_1, event: "*", secret: "é".repeat(255), extra: "1" });
     const answer = await t.rest("POST", "/api/Webhook", {
       body: form.toString(),
@@ -42,19 +42,20 @@ describe("POST /api/Webhook", () => {
     expect(answer.status).toBe(201);
   });
 
-  test("takes a body that says to be what it is, UTF-8 and not compressed", async () => {
-    const said = { type: 'application/json;charset="utf-8"', encoding: "identity" };
-    const answer = await t.rest("POST", "/api/Webhook", { json: { target_url: URL_1, event: "*" }, ...said });
+  test("accepts a body that is declared as UTF-8 and not compressed", async () => {
+    const declared = { type: 'application/json;charset="utf-8"', encoding: "identity" };
+    const json = { target_url: URL_1, event: "*" };
+    const answer = await t.rest("POST", "/api/Webhook", { json, ...declared });
     expect(answer.status).toBe(201);
   });
 
-  test("finds its way by another case and with a trailing slash", async () => {
+  test("matches its path in any case and with a trailing slash", async () => {
     expect((await t.rest("POST", "/api/webhook/", { json: { target_url: URL_1, event: "*" } })).status).toBe(
       201,
     );
   });
 
-  test("refuses a duplicate of account, URL and event, and takes it again once it was deleted", async () => {
+  test("refuses a duplicate of account, URL and event until the first is deleted", async () => {
     const id = await subscribe();
     const again = await t.rest("POST", "/api/Webhook", {
       json: { target_url: "HTTPS://YOURSITE.com/yourpage", event: "contact_created" },
@@ -66,7 +67,7 @@ describe("POST /api/Webhook", () => {
   });
 });
 
-describe("what is wrong with a request is said, and nothing is stored", () => {
+describe("an invalid request is refused with a reason, and nothing is stored:", () => {
   const json = (target_url: unknown, event: unknown = "contact_created", secret?: unknown): RestOptions => ({
     json: { target_url, event, ...(secret === undefined ? {} : { secret }) },
   });
@@ -82,12 +83,12 @@ describe("what is wrong with a request is said, and nothing is stored", () => {
       { body: `{"target_url":${'{"a":'.repeat(5_000)}1${"}".repeat(5_000)}}` },
       400,
       "target_url",
-      /text/,
+      /string/,
     ],
     ["bytes that are not UTF-8", { body: Buffer.from([0x7b, 0xff, 0x7d]) }, 400, undefined, /UTF-8/],
     ["no target_url", { json: { event: "contact_created" } }, 400, "target_url", /missing/],
     ["no event", { json: { target_url: URL_1 } }, 400, "event", /missing/],
-    ["a number as target_url", json(5), 400, "target_url", /text/],
+    ["a number as target_url", json(5), 400, "target_url", /string/],
     ["a relative target_url", json("/hook"), 400, "target_url", /absolute URL/],
     ["target_url for ftp", json("ftp://yoursite.com/"), 422, "target_url", /https: and http:/],
     ["target_url for javascript", json("javascript:alert(1)"), 422, "target_url", /https: and http:/],
@@ -116,18 +117,18 @@ describe("what is wrong with a request is said, and nothing is stored", () => {
       "secret",
       /Unicode/,
     ],
-    ["a number as secret", json(URL_1, "*", 5), 400, "secret", /text/],
+    ["a number as secret", json(URL_1, "*", 5), 400, "secret", /string/],
     ["a body over 1 MiB", json(URL_1, "*", "x".repeat(1_048_577)), 413, undefined, /over 1048576 bytes/],
     ["XML", { body: "<a/>", type: "application/xml" }, 415, undefined, /application\/json/],
     [
-      "JSON that says to be UTF-16",
+      "JSON declared as UTF-16",
       { ...json(URL_1), type: "application/json; charset=UTF-16" },
       415,
       undefined,
       /UTF-8/,
     ],
     [
-      "a form that says to be Latin-1",
+      "a form declared as Latin-1",
       { body: "target_url=x", type: 'application/x-www-form-urlencoded; charset="iso-8859-1"' },
       415,
       undefined,
@@ -145,14 +146,14 @@ describe("what is wrong with a request is said, and nothing is stored", () => {
       /UTF-8/,
     ],
     [
-      "a field twice in a form",
+      "a repeated field in a form",
       {
         body: "target_url=https://a.example/&target_url=https://b.example/&event=*",
         type: "application/x-www-form-urlencoded",
       },
       400,
       "target_url",
-      /once/,
+      /single string/,
     ],
     ["an empty form", { body: "", type: "application/x-www-form-urlencoded" }, 400, "target_url", /missing/],
   ])("%s", async (_title, options, status, field, detail) => {
@@ -191,12 +192,12 @@ describe("GET and DELETE", () => {
     expect((await t.rest("GET", "/api/Webhook/2")).body.Webhooks).toHaveLength(1);
   });
 
-  test("a list of more than one of the store's pages is whole", async () => {
+  test("list more subscriptions than one page of the store holds", async () => {
     for (let i = 0; i < 501; i++) await subscribe(`https://yoursite.com/${i}`);
     expect((await t.rest("GET", "/api/Webhook")).body.Webhooks).toHaveLength(501);
   });
 
-  test("deleting answers 200, and 200 again; what never existed, or is another's, is 404", async () => {
+  test("deleting twice answers 200 twice; an unknown ID, or another account's, answers 404", async () => {
     const id = await subscribe();
     const other = await t.accountWith(["subscriptions:read", "subscriptions:write"]);
     for (const path of [`/api/Webhook/${id}`, "/api/Webhook/999"]) {
@@ -209,7 +210,7 @@ describe("GET and DELETE", () => {
     expect((await t.rest("GET", `/api/Webhook/${id}`)).status).toBe(404);
   });
 
-  test("deleting by URL ends every subscription of the caller on it", async () => {
+  test("deleting by URL ends every subscription of the caller on that URL", async () => {
     await subscribe(URL_1, "contact_created");
     await subscribe(URL_1, "contact_updated");
     const kept = await subscribe("https://other.example/");
@@ -225,13 +226,13 @@ describe("GET and DELETE", () => {
     });
   });
 
-  test.each(["abc", "0", "-1", "2147483648", "1.5"])("the ID %s is not one", async (id) => {
+  test.each(["abc", "0", "-1", "2147483648", "1.5"])("the ID %s is refused", async (id) => {
     expect(await t.rest("GET", `/api/Webhook/${id}`)).toMatchObject({ status: 400, body: { field: "id" } });
   });
 });
 
-describe("who may", () => {
-  test("401 with WWW-Authenticate without a token or with a bad one, before the body is looked at", async () => {
+describe("access", () => {
+  test("without a valid token is answered 401 with WWW-Authenticate, before the body is read", async () => {
     for (const token of [null, "pht_wrong", "", "two words"]) {
       const answer = await t.rest("POST", "/api/Webhook", { body: "{", token });
       expect(answer.status).toBe(401);
@@ -239,7 +240,7 @@ describe("who may", () => {
     }
   });
 
-  test("403 without the scope, naming it", async () => {
+  test("without the scope is answered 403, naming the scope", async () => {
     const token = await t.tokenWith(["subscriptions:read"]);
     expect((await t.rest("GET", "/api/Webhook", { token })).status).toBe(200);
     const answer = await t.rest("POST", "/api/Webhook", { json: { target_url: URL_1, event: "*" }, token });
@@ -249,7 +250,7 @@ describe("who may", () => {
     });
   });
 
-  test("405 with Allow for other methods, and OPTIONS tells the same", async () => {
+  test("by other methods is answered 405 with Allow, and OPTIONS lists the same methods", async () => {
     for (const [method, path] of [
       ["PUT", "/api/Webhook"],
       ["PATCH", "/api/Webhook/1"],
@@ -265,8 +266,8 @@ describe("who may", () => {
   });
 });
 
-describe("what is around it", () => {
-  test("an OpenAPI 3.1 document names every route, and a page shows it", async () => {
+describe("documentation, problems and the log", () => {
+  test("an OpenAPI 3.1 document lists every route, and a page renders it", async () => {
     const { status, body } = await t.rest("GET", "/api/openapi.json", { token: null });
     expect(status).toBe(200);
     expect(body.openapi).toBe("3.1.0");
@@ -285,8 +286,8 @@ describe("what is around it", () => {
     ["an unknown path", "/api/nothing", {}, 404],
     ["a path that cannot be decoded", "/api/Webhook/%zz", {}, 400],
     ["a path with a part of 300 characters", `/api/Webhook/${"1".repeat(300)}`, {}, 414],
-    ["an RPC in a type that nobody speaks", RPC, { body: "<a/>", type: "application/xml" }, 415],
-  ])("%s is a problem, too", async (_title, path, options, status) => {
+    ["an RPC with an unsupported media type", RPC, { body: "<a/>", type: "application/xml" }, 415],
+  ])("%s is answered with a problem", async (_title, path, options, status) => {
     const answer = await t.rest(options.body === undefined ? "GET" : "POST", path, options);
     expect(answer).toMatchObject({ status, body: { type: "about:blank", status } });
     expect(answer.headers.get("content-type")).toContain("application/problem+json");

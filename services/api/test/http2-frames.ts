@@ -1,20 +1,23 @@
 import { connect, type Socket } from "node:net";
 
-/** Frames of HTTP/2 (RFC 9113), for what no client library does: to say when which byte is sent. */
+/**
+ * HTTP/2 frames (RFC 9113), for tests that control when each byte is sent, which client libraries do not
+ * allow.
+ */
 export const FRAME = { data: 0, headers: 1, rstStream: 3, settings: 4, goaway: 7 } as const;
 
 const HEAD_BYTES = 9;
 const END_STREAM = 1;
 const END_HEADERS = 4;
 const INITIAL_WINDOW_SIZE = 4;
-/** What fits into the first byte of an HPACK length. */
+/** The longest string whose length fits into the first byte of an HPACK length. */
 const STRING_BYTES_MAX = 126;
 
 export type Head = Readonly<Record<string, string>>;
 
 /**
- * How a connection begins, with the window that the client gives to each answer; the default is the
- * protocol's.
+ * The start of a connection. @param windowBytes the flow-control window of each answer; default: the
+ * protocol's
  */
 export function preface(windowBytes = 65_535): Buffer {
   const setting = Buffer.alloc(6);
@@ -26,7 +29,7 @@ export function preface(windowBytes = 65_535): Buffer {
   ]);
 }
 
-/** HEADERS that begin a stream; `:scheme` and `:authority` are added. */
+/** HEADERS that open a stream; adds `:scheme` and `:authority`. */
 export function headers(stream: number, head: Head, end = true): Buffer {
   const fields = Object.entries({ ":scheme": "http", ":authority": "x", ...head });
   const block = Buffer.concat(fields.map(([name, value]) => literal(name, value)));
@@ -43,19 +46,21 @@ export function reset(stream: number, code: number): Buffer {
   return frame(FRAME.rstStream, 0, stream, payload);
 }
 
-/** A client's polite goodbye. */
+/** A client's GOAWAY. */
 export function goaway(): Buffer {
   return frame(FRAME.goaway, 0, 0, Buffer.alloc(8));
 }
 
-/** A message as Connect's streams have it. */
+/** A message in the envelope of Connect's streams. */
 export function enveloped(json: string): Buffer {
   const head = Buffer.alloc(5);
   head.writeUInt32BE(Buffer.byteLength(json), 1);
   return Buffer.concat([head, Buffer.from(json)]);
 }
 
-/** A socket to a server. What comes is read and dropped; errors are the test's own doing. */
+/**
+ * Opens a socket to a server. Drops everything it receives, and ignores errors, because the tests cause them.
+ */
 export function rawSocket(url: string): Socket {
   const socket = connect(Number(new URL(url).port), "127.0.0.1");
   socket.on("error", () => {});
@@ -63,7 +68,7 @@ export function rawSocket(url: string): Socket {
   return socket;
 }
 
-/** Counts the frames of each type that come over a socket from now on. */
+/** Counts the frames of each type that a socket receives from now on. */
 export function countFrames(socket: Socket): (type: number) => number {
   const counts = new Map<number, number>();
   let rest = Buffer.alloc(0);
@@ -87,7 +92,7 @@ function frame(type: number, flags: number, stream: number, payload: Uint8Array)
   return Buffer.concat([head, payload]);
 }
 
-/** A field that enters no table (RFC 7541, section 6.2.2). */
+/** A header field without indexing (RFC 7541, section 6.2.2). */
 function literal(name: string, value: string): Buffer {
   return Buffer.concat([Buffer.from([0]), text(name), text(value)]);
 }

@@ -12,18 +12,18 @@ let server: Http2Server;
 let sessions: Http2Sessions;
 let url: string;
 let answer: () => void;
-/** Connections of which the server holds a session. */
+/** The server's open sessions. */
 let open: Set<object>;
-let asked: number;
+let requests: number;
 beforeEach(async () => {
   open = new Set();
-  asked = 0;
+  requests = 0;
   sessions = createHttp2Sessions(PING_MS);
   const held = new Promise<void>((resolve) => {
     answer = resolve;
   });
   server = createServer((request, response) => {
-    asked += 1;
+    requests += 1;
     if (request.url === "/quick") return void response.end("quick");
     void held.then(() => response.end("late"));
   });
@@ -59,7 +59,7 @@ async function ask(path: string): Promise<string> {
   return body;
 }
 
-test("streams that begin after a client's goodbye do no harm, in one write or in several", async () => {
+test("streams that begin after a client's GOAWAY do no harm, in one write or in several", async () => {
   const streams = (from: number, to: number) =>
     Array.from({ length: to - from }, (_, i) => headers(2 * (from + i) + 1, quick));
   const plans = [
@@ -84,10 +84,10 @@ test("streams that begin after a client's goodbye do no harm, in one write or in
   expect(await ask("/quick")).toBe("quick");
 });
 
-test("a client that says goodbye gets the answers that it waits for, and the session ends with the last", async () => {
+test("after a client's GOAWAY its open requests are answered, and the session ends with the last", async () => {
   const client = connect(url);
   const request = client.request({ ":path": "/slow" });
-  await vi.waitFor(() => expect(asked).toBe(1), PATIENCE);
+  await vi.waitFor(() => expect(requests).toBe(1), PATIENCE);
   client.close();
   let body = "";
   request.setEncoding("utf8").on("data", (text) => {
@@ -99,11 +99,11 @@ test("a client that says goodbye gets the answers that it waits for, and the ses
   await vi.waitFor(() => expect(open.size).toBe(0), PATIENCE);
 });
 
-test("a server that stops answers what is under way, tells the client, and ends the session", async () => {
+test("a stopping server sends GOAWAY, answers the requests in flight and ends the session", async () => {
   const client = connect(url);
   const goodbye = once(client, "goaway");
   const request = client.request({ ":path": "/slow" });
-  await vi.waitFor(() => expect(asked).toBe(1), PATIENCE);
+  await vi.waitFor(() => expect(requests).toBe(1), PATIENCE);
   sessions.end();
   await goodbye;
   answer();
@@ -113,7 +113,7 @@ test("a server that stops answers what is under way, tells the client, and ends 
   await vi.waitFor(() => expect(open.size).toBe(0), PATIENCE);
 });
 
-test("a client that answers no ping is gone; one that does stays", async () => {
+test("a client that does not answer pings is disconnected; a client that does stays connected", async () => {
   const client = connect(url);
   await once(client, "connect");
   const silent = rawSocket(url);

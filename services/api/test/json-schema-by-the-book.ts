@@ -4,16 +4,17 @@ type Schema = boolean | { readonly [keyword: string]: unknown };
 type Fields = { readonly [name: string]: unknown };
 
 /**
- * What a schema has evaluated of a value: names of properties, indexes of items; undefined: the value does
- * not fit.
+ * The names of properties and the indexes of items that a schema has evaluated; undefined if it does not
+ * match.
  */
 type Evaluated = ReadonlySet<string> | undefined;
 
 /**
- * Whether a value fits a schema: the specification (2020-12) word for word, slowly and without a compiler, to
- * hold others against. Knows the keywords that the property tests use, and throws at any other.
+ * Tells whether a value matches a schema. Follows the specification (2020-12) literally and slowly, without a
+ * compiler, as a reference for other implementations. Supports the keywords that the property tests use, and
+ * throws for any other.
  *
- * @param root is well-formed; its references point into itself, and not in circles
+ * @param root a valid schema; its references point into itself and are not circular
  */
 export function fitsByTheBook(root: Schema, value: unknown): boolean {
   return evaluate(root, value, root) !== undefined;
@@ -22,11 +23,11 @@ export function fitsByTheBook(root: Schema, value: unknown): boolean {
 function evaluate(schema: Schema, value: unknown, root: Schema): Evaluated {
   if (typeof schema === "boolean") return schema ? new Set() : undefined;
   const seen = new Set<string>();
-  // The two that ask what all the others have evaluated are last.
+  // The two unevaluated keywords come last: they read what all others have evaluated.
   const keywords = Object.keys(schema).sort((a, b) => rank(a) - rank(b));
   for (const keyword of keywords) {
     const rule = Object.hasOwn(RULES, keyword) ? RULES[keyword] : undefined;
-    if (rule === undefined) throw new Error(`${keyword} is not in the book`);
+    if (rule === undefined) throw new Error(`the keyword ${keyword} is not supported here`);
     const found = rule({
       held: schema[keyword],
       schema,
@@ -49,12 +50,12 @@ type Context = {
   readonly held: unknown;
   readonly schema: Exclude<Schema, boolean>;
   readonly value: unknown;
-  /** By the keywords before. */
+  /** What the keywords before have evaluated. */
   readonly seen: ReadonlySet<string>;
   readonly apply: (schema: Schema, value: unknown) => Evaluated;
   readonly root: Schema;
 };
-/** `true`: fits, and evaluates nothing. */
+/** `true` if the value matches and the keyword evaluates nothing. */
 type Rule = (context: Context) => Evaluated | true;
 
 const check = (fits: boolean): true | undefined => (fits ? true : undefined);
@@ -63,7 +64,7 @@ const isFields = (value: unknown): value is Fields =>
 const characters = (text: string) => [...text].length;
 
 const RULES: { readonly [keyword: string]: Rule | undefined } = {
-  // Others read them.
+  // Other keywords read these.
   ...Object.fromEntries(
     ["$defs", "then", "else", "minContains", "maxContains"].map((name) => [name, () => true]),
   ),
@@ -159,7 +160,7 @@ function eachItem(
   return eachPart(Object.entries(value), apply, (i) => wanted(Number(i)));
 }
 
-/** Those for which there is a schema, if they all fit. */
+/** Returns the parts for which there is a schema, if they all match. */
 function eachPart(
   parts: readonly (readonly [string, unknown])[],
   apply: Context["apply"],

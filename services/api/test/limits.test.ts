@@ -50,7 +50,7 @@ describe("the rate of a token", () => {
     },
   );
 
-  test("is shared by RPC and gateway, answered 429 there, and is each token's own", async () => {
+  test("is shared by RPCs and the gateway, which answers 429, and is separate for each token", async () => {
     await start({ ratePerSecond: 1 });
     for (let n = 0; n < 10; n++) expect(await t.rest("GET", "/api/Webhook")).toMatchObject({ status: 200 });
     const { status, headers, body } = await t.rest("GET", "/api/Webhook");
@@ -62,7 +62,7 @@ describe("the rate of a token", () => {
     expect(await t.rest("GET", "/api/Webhook", { token: other })).toMatchObject({ status: 200 });
   });
 
-  test("a token that is none is told so, not that it is too fast", async () => {
+  test("does not apply to an unknown token, which is answered 401", async () => {
     await start({ ratePerSecond: 1 });
     for (let n = 0; n < 12; n++) {
       expect(await t.rest("GET", "/api/Webhook", { token: "none" })).toMatchObject({ status: 401 });
@@ -70,8 +70,8 @@ describe("the rate of a token", () => {
   });
 });
 
-describe("requests under way", () => {
-  /** Takes the only place: its headers are there, its body never comes. */
+describe("requests in flight", () => {
+  /** Takes the only place with a request whose body never arrives. */
   const holdOne = async () => {
     const socket = connect(Number(new URL(t.url).port), "127.0.0.1");
     socket.on("error", () => {});
@@ -83,19 +83,19 @@ describe("requests under way", () => {
       "content-length: 100",
     ];
     socket.write(`${head.join("\r\n")}\r\n\r\n`);
-    // Its place is taken once others are refused.
+    // It holds its place once others are refused.
     await expect.poll(async () => (await t.rest("GET", "/api/Webhook")).status).toBe(503);
     return socket;
   };
 
-  test("over the bound are refused before their bodies are read, and let in again afterwards", async () => {
+  test("over the limit are refused before their bodies are read, until a place is free", async () => {
     await start({ requestsMax: 1 });
     const socket = await holdOne();
     const { headers, body } = await t.rest("POST", "/api/Webhook", { json: {} });
     expect(headers.get("retry-after")).toBe("1");
     expect(body).toMatchObject({
       status: 503,
-      detail: "1 requests like this are under way; try again in a moment",
+      detail: "the limit of 1 concurrent requests of this kind is reached; try again in a moment",
     });
     expect(await t.rest("GET", "/healthz", { token: null })).toMatchObject({ status: 200 });
     expect(await t.rest("GET", "/readyz", { token: null })).toMatchObject({ status: 200 });
@@ -103,7 +103,7 @@ describe("requests under way", () => {
     await expect.poll(async () => (await t.rest("GET", "/api/Webhook")).status).toBe(200);
   });
 
-  test("that need no token have a bound of their own, and take no place from the others", async () => {
+  test("that need no token have a separate limit and take no place from the others", async () => {
     await start({ publicRequestsMax: 1, requestsMax: 1 });
     const health = createClient(Health, createGrpcTransport({ baseUrl: t.url }));
     const leave = new AbortController();
@@ -112,12 +112,12 @@ describe("requests under way", () => {
     const refused = await failureOf(health.watch({})[Symbol.asyncIterator]().next());
     expect(refused.code).toBe(Code.Unavailable);
     expect(refused.metadata.get("retry-after")).toBe("1");
-    // Nowhere, too: its body would be waited for.
+    // An unknown path takes a place, too, because its body is awaited.
     expect(await t.rest("POST", "/nowhere", { json: {}, token: null })).toMatchObject({ status: 503 });
     expect(await t.rest("GET", "/api/openapi.json", { token: null })).toMatchObject({ status: 503 });
     expect(await t.rest("GET", "/api/Webhook")).toMatchObject({ status: 200 });
     expect(await t.rpc("EventCatalogService/ListEventTypes", {})).toMatchObject({ status: 200 });
-    // A probe is answered all the same.
+    // Probes are exempt.
     expect((await health.check({})).status).toBe(Status.SERVING);
     leave.abort();
     await failureOf(first.next());
@@ -127,7 +127,7 @@ describe("requests under way", () => {
   });
 
   test.each(Object.entries(transports))(
-    "over the bound are unavailable to %s clients",
+    "over the limit are unavailable to %s clients",
     async (_name, transportTo) => {
       await start({ requestsMax: 1 });
       const socket = await holdOne();
@@ -141,10 +141,10 @@ describe("requests under way", () => {
   );
 });
 
-describe("a caller whose token is none is told so before the body is there", () => {
+describe("an unknown token is refused before the body arrives", () => {
   const path = "/posthaste.v1.EventIngestService/IngestEvents";
 
-  test.each(["application/json", "application/proto"])("as Connect with %s", async (type) => {
+  test.each(["application/json", "application/proto"])("over Connect with %s", async (type) => {
     await start({});
     const socket = connect(Number(new URL(t.url).port), "127.0.0.1");
     const answer = new Promise<string>((resolve) => socket.once("data", (chunk) => resolve(String(chunk))));
@@ -156,7 +156,7 @@ describe("a caller whose token is none is told so before the body is there", () 
   });
 
   test.each(["application/grpc", "application/grpc+json", "application/grpc-web+proto"])(
-    "as %s",
+    "with %s",
     async (type) => {
       await start({});
       const session = connectHttp2(t.url);
@@ -187,7 +187,7 @@ describe("a caller whose token is none is told so before the body is there", () 
 });
 
 describe("streams", () => {
-  test("of one HTTP/2 connection are told to its client", async () => {
+  test("of one HTTP/2 connection are limited by its settings", async () => {
     await start({ streamsMax: 7 });
     const session = connectHttp2(t.url);
     const settings = await new Promise<{ maxConcurrentStreams?: number }>((resolve) =>
@@ -206,12 +206,12 @@ describe("connections", () => {
     socket.on("data", (chunk) => {
       answer += chunk;
     });
-    /** What it was answered in all, once it is closed. */
+    /** Everything it received, once it is closed. */
     const closed = new Promise<string>((resolve) => socket.once("close", () => resolve(answer)));
     return { socket, closed };
   };
 
-  test("over the bound are closed as they come", async () => {
+  test("over the limit are closed on arrival", async () => {
     await start({ connectionsMax: 1 });
     const first = open();
     await new Promise((resolve) => first.socket.once("connect", resolve));
@@ -227,16 +227,16 @@ describe("connections", () => {
   });
 
   test.each([
-    ["says nothing", ""],
-    ["sends half of its headers", "POST /api/Webhook HTTP/1.1\r\nhost: a\r\n"],
-  ])("one that %s is closed", async (_what, bytes) => {
+    ["no bytes", ""],
+    ["half of their headers", "POST /api/Webhook HTTP/1.1\r\nhost: a\r\n"],
+  ])("that send %s are closed", async (_what, bytes) => {
     await start({ headersTimeoutMs: 100, requestTimeoutMs: 60_000 });
     const { socket, closed } = open();
     socket.write(bytes);
     expect(await closed).toMatch(/^$|408/);
   });
 
-  test("one whose body never comes is closed, over HTTP/1.1 and over HTTP/2", async () => {
+  test("whose request body never arrives are closed, over HTTP/1.1 and over HTTP/2", async () => {
     await start({ requestTimeoutMs: 150, headersTimeoutMs: 100 });
     const { socket, closed } = open();
     socket.write(
@@ -259,7 +259,7 @@ describe("connections", () => {
 });
 
 describe("sizes", () => {
-  test("of bodies, batches and headers are what the operator set", async () => {
+  test("of bodies, batches and headers are limited", async () => {
     await start({
       bodyBytesMax: 2_000,
       batchBytesMax: 3_000,
@@ -294,7 +294,7 @@ describe("subscriptions of an account", () => {
       ...(token === undefined ? {} : { token }),
     });
 
-  test("end at the bound, also for many callers at once; a deleted one makes room", async () => {
+  test("are limited even for concurrent callers, and a deleted subscription makes room", async () => {
     await start({ subscriptionsMax: 3 });
     const answers = await Promise.all(Array.from({ length: 8 }, (_, n) => create(n)));
     expect(answers.map(({ status }) => status).sort()).toEqual([201, 201, 201, 429, 429, 429, 429, 429]);
@@ -305,8 +305,8 @@ describe("subscriptions of an account", () => {
     expect(await create(1, await t.tokenWith(["subscriptions:write"], other.id))).toMatchObject({
       status: 201,
     });
-    const [made] = answers.filter(({ status }) => status === 201);
-    await t.rest("DELETE", `/api/Webhook/${made?.body.ID}`);
+    const [created] = answers.filter(({ status }) => status === 201);
+    await t.rest("DELETE", `/api/Webhook/${created?.body.ID}`);
     expect(await create(9)).toMatchObject({ status: 201 });
   });
 });

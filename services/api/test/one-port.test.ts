@@ -42,7 +42,7 @@ describe("one port speaks", () => {
     }
   });
 
-  test("plain HTTP: health, readiness, and both fail apart", async () => {
+  test("plain HTTP, for health and readiness", async () => {
     expect((await fetch(`${t.url}/healthz`)).status).toBe(200);
     expect(await (await fetch(`${t.url}/readyz`)).json()).toEqual({ database: "ok", temporal: "ok" });
   });
@@ -74,16 +74,16 @@ describe("a connection that", () => {
     socket.write("P");
     await new Promise((resolve) => setImmediate(resolve));
     socket.write("RI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
-    // The server's first frame are its settings (type 4).
+    // The server's first frame is SETTINGS (type 4).
     const first = await new Promise<Buffer>((resolve) => socket.once("data", resolve));
     expect(first[3]).toBe(4);
     socket.destroy();
     await closed;
   });
 
-  test("sends nothing, or only half of its headers, is closed after the headers' time", async () => {
+  test("sends nothing, or only half of its headers, is closed after the headers' timeout", async () => {
     await t.dispose();
-    // Ten seconds by default.
+    // The default is ten seconds.
     t = await startBench({ limits: { headersTimeoutMs: 500 } });
     const silent = raw();
     const half = raw();
@@ -92,7 +92,7 @@ describe("a connection that", () => {
     expect(await half.closed).toMatch(/^$|408/);
   });
 
-  test("withdraws requests before it is asked for their bodies harms nobody", async () => {
+  test("resets requests before it is asked for their bodies does no harm", async () => {
     const { socket, closed } = raw();
     const head = { ":method": "POST", ":path": "/nowhere", expect: "100-continue" };
     const streams = Array.from({ length: 20 }, (_, i) => 2 * i + 1);
@@ -104,7 +104,7 @@ describe("a connection that", () => {
     await closed;
   });
 
-  test("sends something that is no HTTP gets 400 and is closed", async () => {
+  test("does not speak HTTP is answered 400 and closed", async () => {
     const { socket, closed } = raw();
     socket.write("HELLO\r\n\r\n");
     expect(await closed).toContain("400 Bad Request");
@@ -124,7 +124,7 @@ describe("stopping", () => {
       `POST /api/Webhook HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${t.token}\r\n` +
         `content-type: application/json\r\ncontent-length: ${body.length}\r\nexpect: 100-continue\r\n\r\n`,
     );
-    // The server says so when it has begun with the request.
+    // The server sends this once it handles the request.
     await expect.poll(() => answer).toContain("100 Continue");
     const stopped = t.stop();
     await expect(fetch(`${t.url}/healthz`)).rejects.toThrow();
@@ -135,9 +135,9 @@ describe("stopping", () => {
     await stopped;
   });
 
-  test("HTTP/2 connections are told to go away, and endless streams are ended", async () => {
+  test("HTTP/2 connections receive GOAWAY, and endless streams end", async () => {
     const session = connectHttp2(t.url);
-    const away = new Promise((resolve) => session.once("goaway", resolve));
+    const goaway = new Promise((resolve) => session.once("goaway", resolve));
     const health = createClient(Health, createGrpcTransport({ baseUrl: t.url }));
     const seen: Status[] = [];
     const watching = (async () => {
@@ -146,7 +146,7 @@ describe("stopping", () => {
     await new Promise((resolve) => session.once("remoteSettings", resolve));
     await expect.poll(() => seen).toEqual([Status.SERVING]);
     await t.stop();
-    await away;
+    await goaway;
     await watching;
   });
 });

@@ -16,7 +16,7 @@ const subscribe = async (more: object = {}) => {
     eventTypes: ["invoice_sent"],
     ...more,
   });
-  if (subscription === undefined) throw new Error("there is no subscription");
+  if (subscription === undefined) throw new Error("the answer holds no subscription");
   return subscription;
 };
 const ingest = () =>
@@ -24,7 +24,7 @@ const ingest = () =>
 const states = async () =>
   (await t.client.deliveries.listDeliveries({})).deliveries.map((delivery) => delivery.state);
 
-test("paused, a subscription has its events parked; resumed, the workers are told to drain them", async () => {
+test("a paused subscription's deliveries are parked; resuming it nudges the workers to drain them", async () => {
   const { id } = await subscribe();
   const paused = await t.client.subscriptions.pauseSubscription({ id });
   expect(paused.subscription).toMatchObject({ state: SubscriptionState.PAUSED, draining: false });
@@ -38,7 +38,7 @@ test("paused, a subscription has its events parked; resumed, the workers are tol
   expect(await states()).toEqual([DeliveryState.PARKED, DeliveryState.PARKED]);
 });
 
-test("twice does what once does, and an ended one is refused", async () => {
+test("pausing and resuming are idempotent, and refused for an ended subscription", async () => {
   const { id } = await subscribe();
   await t.client.subscriptions.pauseSubscription({ id });
   await t.client.subscriptions.pauseSubscription({ id });
@@ -51,22 +51,22 @@ test("twice does what once does, and an ended one is refused", async () => {
   });
 });
 
-test("a rate and a concurrency are stored, changed one by one, and removed", async () => {
-  const made = await subscribe({ rateLimit: { perSecond: 2.5 }, concurrency: 7 });
-  expect(made).toMatchObject({ rateLimit: { perSecond: 2.5, burst: 3 }, concurrency: 7 });
-  const { id } = made;
+test("a rate limit and a concurrency are stored, changed separately, and removed", async () => {
+  const created = await subscribe({ rateLimit: { perSecond: 2.5 }, concurrency: 7 });
+  expect(created).toMatchObject({ rateLimit: { perSecond: 2.5, burst: 3 }, concurrency: 7 });
+  const { id } = created;
   const faster = await t.client.subscriptions.updateSubscription({
     id,
     rateLimit: { perSecond: 10, burst: 20 },
   });
   expect(faster.subscription).toMatchObject({ rateLimit: { perSecond: 10, burst: 20 }, concurrency: 7 });
-  const free = await t.client.subscriptions.updateSubscription({
+  const unlimited = await t.client.subscriptions.updateSubscription({
     id,
     rateLimit: { perSecond: 0 },
     concurrency: 0,
   });
-  expect(free.subscription).toMatchObject({ concurrency: 0 });
-  expect(free.subscription?.rateLimit).toBeUndefined();
+  expect(unlimited.subscription).toMatchObject({ concurrency: 0 });
+  expect(unlimited.subscription?.rateLimit).toBeUndefined();
 });
 
 test.each([
@@ -74,11 +74,11 @@ test.each([
   [{ perSecond: 1001 }, "per_second"],
   [{ perSecond: Number.NaN }, "per_second"],
   [{ perSecond: 1, burst: -1 }, "burst"],
-])("a rate of %o is refused", async (rateLimit, what) => {
-  await expect(subscribe({ rateLimit })).rejects.toThrow(what);
+])("the rate limit %o is refused", async (rateLimit, message) => {
+  await expect(subscribe({ rateLimit })).rejects.toThrow(message);
 });
 
-test("health of a subscription that nothing was sent to says so", async () => {
+test("the health of a subscription without attempts is empty", async () => {
   const { id } = await subscribe();
   await ingest();
   const health = await t.client.subscriptions.getSubscriptionHealth({ id });
@@ -88,16 +88,16 @@ test("health of a subscription that nothing was sent to says so", async () => {
 });
 
 test.each(["delivery_exhausted", "subscription_disabled"])(
-  "%s may be subscribed to, and is raised by nobody but Posthaste",
+  "%s may be subscribed to, but not ingested by callers",
   async (eventType) => {
     await subscribe({ eventTypes: [eventType] });
     await expect(
       t.client.events.ingestEvent({ eventType, snapshot: { case: "dataJson", value: "{}" } }),
-    ).rejects.toThrow("raised by Posthaste itself");
+    ).rejects.toThrow("sent by Posthaste itself");
   },
 );
 
-test("a test event may be one of Posthaste's own, for who subscribed to nothing else", async () => {
+test("a test event may be one of Posthaste's own event types", async () => {
   const { id } = await subscribe({ eventTypes: ["subscription_disabled"] });
   const { delivery } = await t.client.subscriptions.sendTestEvent({ subscriptionId: id });
   expect(delivery).toMatchObject({ eventType: "subscription_disabled", test: true });

@@ -17,7 +17,7 @@ const at = (seconds: bigint, nanos = 0): Time => ({ seconds, nanos });
 const END_OF_9999_S = 253_402_300_799n;
 const YEAR_1_S = -62_135_596_800n;
 
-/** Protobuf's binary has times that its JSON does not have. */
+/** Calls in Protobuf's binary format, which can encode times that its JSON format cannot. */
 const calls = () => {
   const transport = createConnectTransport({ baseUrl: t.url, httpVersion: "1.1" });
   const headers = { authorization: `Bearer ${t.token}` };
@@ -47,8 +47,8 @@ const calls = () => {
 
 let urls = 0;
 async function subscribed(): Promise<{ subscriptionId: number }> {
-  const wish = { targetUrl: `https://receiver.example/${++urls}`, eventTypes: ["*"] };
-  const { body } = await t.rpc("SubscriptionService/CreateSubscription", wish);
+  const request = { targetUrl: `https://receiver.example/${++urls}`, eventTypes: ["*"] };
+  const { body } = await t.rpc("SubscriptionService/CreateSubscription", request);
   return { subscriptionId: (body as { subscription: { id: number } }).subscription.id };
 }
 
@@ -69,7 +69,7 @@ test.each([
   "since of a replay",
   "until of a replay",
   "expires_at",
-] as const)("a time that no calendar of ours has is the caller's mistake: %s", async (name) => {
+] as const)("a time outside the years 1 to 9999 is the caller's mistake: %s", async (name) => {
   const call = calls()[name];
   const beyond = [at(10_000_000_000_000n), at(100_000_000_000_000n), at(END_OF_9999_S + 1n)];
   const before = [at(-100_000_000_000_000n), at(YEAR_1_S - 1n)];
@@ -80,7 +80,7 @@ test.each([
   }
   expect(t.logged("request.faulted")).toEqual([]);
   expect(await failureOf(call(at(END_OF_9999_S, 999_000_000)))).toBeUndefined();
-  // The zero of some languages, and what is just older than anything here.
+  // The zero time of some languages, and a time just before 1970.
   for (const time of name === "expires_at" || name.startsWith("until") ? [] : [at(YEAR_1_S), at(-1n)]) {
     expect(await failureOf(call(time))).toBeUndefined();
   }

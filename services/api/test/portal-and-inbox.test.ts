@@ -24,7 +24,7 @@ describe("a portal link", () => {
   const openIt = (portalCode: string) =>
     bench.rpc("SessionService/OpenSession", { portalCode }, { token: null });
 
-  test("is opened once, without a token, for a session that says what it is", async () => {
+  test("opens once, without a token, a session that describes itself", async () => {
     const { body } = await create({ scopes });
     const code = String(body.path).split("#")[1] ?? "";
     const opened = await openIt(code);
@@ -34,16 +34,16 @@ describe("a portal link", () => {
     });
     const endsIn = Date.parse(opened.body.session.expiresAt) - Date.now();
     expect(Math.round(endsIn / 60_000)).toBe(60);
-    const own = await bench.rpc("SessionService/GetSession", {}, { token: opened.body.secret });
-    expect(own.body.session).toEqual(opened.body.session);
+    const read = await bench.rpc("SessionService/GetSession", {}, { token: opened.body.secret });
+    expect(read.body.session).toEqual(opened.body.session);
     expect((await openIt(code)).body).toMatchObject({
       code: "unauthenticated",
-      message: expect.stringContaining("opened before, or its time is over"),
+      message: expect.stringContaining("already used or has expired"),
     });
     expect(JSON.stringify(bench.logged("request.completed"))).not.toContain(code);
   });
 
-  test("never opens more than an account's own affairs, nor for as long as anybody likes", async () => {
+  test("is limited to one account, to scopes except admin, and in its lifetimes", async () => {
     expect((await create({ scopes: ["admin"] })).body).toMatchObject({ code: "invalid_argument" });
     expect((await create({ scopes: [] })).body).toMatchObject({ code: "invalid_argument" });
     expect((await create({ scopes, linkLifetime: "3601s" })).body.code).toBe("invalid_argument");
@@ -58,7 +58,7 @@ describe("an inbox", () => {
   const post = (path: string, body: string, headers: Record<string, string> = {}) =>
     fetch(`${bench.url}${path}`, { method: "POST", body, headers });
 
-  test("keeps what comes in, as it came, and shows it to its account as it comes", async () => {
+  test("stores requests unchanged and streams them to its account as they arrive", async () => {
     const { inbox } = await bench.client.inboxes.createInbox({});
     if (inbox === undefined) throw new Error("no inbox");
     await post(inbox.path, "[1]", { "content-type": "text/odd", "x-one": "1", cookie: "secret=1" });
@@ -84,7 +84,7 @@ describe("an inbox", () => {
     expect(seen).toEqual(["1 200 [1]", "2 503 [2]"]);
   });
 
-  test("that nobody has answers 410, so that a subscription to it ends", async () => {
+  test("that does not exist answers 410, so that a subscription to it ends", async () => {
     const answer = await post(`/inbox/${"0".repeat(32)}`, "[]");
     expect(answer.status).toBe(410);
     await expect(bench.client.inboxes.setInboxAnswer({ inboxId: "none", status: 200 })).rejects.toMatchObject(
@@ -97,14 +97,14 @@ describe("an inbox", () => {
     );
   });
 
-  test("takes no more than a request may have", async () => {
+  test("refuses a body over the limit", async () => {
     const { inbox } = await bench.client.inboxes.createInbox({});
     const tooMuch = "x".repeat(2 * 1_048_576);
     expect((await post(inbox?.path ?? "", tooMuch)).status).toBe(413);
   });
 });
 
-test("inboxes are bounded in number, in what they keep, and in time", () => {
+test("inboxes are bounded in number, in content and in time", () => {
   let now = 0;
   const inboxes = createInboxes(() => now);
   const [one, two] = [1 as typeof bench.accountId, 2 as typeof bench.accountId];
@@ -116,18 +116,18 @@ test("inboxes are bounded in number, in what they keep, and in time", () => {
   expect(kept.map(({ number }) => number)).toEqual(Array.from({ length: 30 }, (_, i) => i + 11));
   expect(kept.every(({ body, truncated }) => body.length === 16_384 && truncated)).toBe(true);
   expect(inboxes.get(two, first.id)).toBeUndefined();
-  // The account's oldest gives way.
+  // The account's oldest inbox is replaced.
   for (let i = 0; i < 3; i += 1) inboxes.create(one);
   expect(inboxes.get(one, first.id)).toBeUndefined();
   for (let account = 10; account < 107; account += 1) inboxes.create(account as typeof one);
-  expect(() => inboxes.create(two)).toThrow(/as many as may be/);
+  expect(() => inboxes.create(two)).toThrow(/the maximum/);
   now += 24 * 3_600_000;
   expect(
     inboxes.receive(inboxes.create(two).id, { method: "POST", headers: [], body: Buffer.alloc(0) }),
   ).toBe(200);
 });
 
-test("statistics have a bucket for each time, and what waits", async () => {
+test("statistics have buckets without gaps, and the backlog", async () => {
   const { buckets, bucket, total, backlog } = await bench.client.statistics.getStatistics({});
   expect(Number(bucket?.seconds)).toBe(900);
   expect([96, 97]).toContain(buckets.length);

@@ -13,13 +13,13 @@ beforeAll(async () => {
 });
 afterAll(() => t.dispose());
 
-type Asked = Exclude<ServerReflectionRequest["messageRequest"], { case: undefined }>;
+type Question = Exclude<ServerReflectionRequest["messageRequest"], { case: undefined }>;
 
-/** Asks on one stream, as tools do. */
-async function ask(service: typeof ServerReflection, asked: readonly Asked[]) {
+/** Sends the questions on one stream, as tools do. */
+async function ask(service: typeof ServerReflection, questions: readonly Question[]) {
   const client = createClient(service, createGrpcTransport({ baseUrl: t.url }));
   const requests = async function* () {
-    for (const messageRequest of asked) yield { host: "", messageRequest };
+    for (const messageRequest of questions) yield { host: "", messageRequest };
   };
   const answers = [];
   for await (const { messageResponse } of client.serverReflectionInfo(requests()))
@@ -35,7 +35,7 @@ test.each([
   ["v1", ServerReflection],
   ["v1alpha", ServerReflectionV1Alpha as unknown as typeof ServerReflection],
 ])(
-  "%s lists every service, and tells of each what it needs to be called, without a token",
+  "%s lists every service, with all descriptors needed to call it, without a token",
   async (_version, service) => {
     const [listed] = await ask(service, [{ case: "listServices", value: "" }]);
     const names = listed?.case === "listServicesResponse" ? listed.value.service.map(({ name }) => name) : [];
@@ -47,9 +47,9 @@ test.each([
     );
     for (const answer of answers) {
       const files = filesOf(answer);
-      const there = new Set(files.map((file) => file.name));
+      const included = new Set(files.map((file) => file.name));
       expect(files.length).toBeGreaterThan(0);
-      expect(files.flatMap((file) => file.dependency).filter((name) => !there.has(name))).toEqual([]);
+      expect(files.flatMap((file) => file.dependency).filter((name) => !included.has(name))).toEqual([]);
     }
   },
 );
@@ -65,7 +65,7 @@ test.each([
   expect(filesOf(answer).length).toBeGreaterThan(0);
 });
 
-test("a file is found by its name, and what is not served is said to be missing", async () => {
+test("a file is found by its name, and an unknown name is answered with NOT_FOUND", async () => {
   const answers = await ask(ServerReflection, [
     { case: "fileByFilename", value: "posthaste/v1/delivery.proto" },
     { case: "fileByFilename", value: "no/such.proto" },

@@ -21,11 +21,11 @@ const post = (path: string, body: string, type = "application/json") => t.rest("
 describe("one line is logged for", () => {
   test.each<[string, () => Promise<unknown>, Record<string, unknown>]>([
     [
-      "a request of the gateway",
+      "a request to the gateway",
       () => t.rest("GET", "/api/Webhook"),
       { route: "/api/Webhook", method: "GET", code: 200 },
     ],
-    ["a path that is not served", () => t.rest("GET", "/wp-login.php?x=hush"), { method: "GET", code: 404 }],
+    ["an unknown path", () => t.rest("GET", "/wp-login.php?x=hush"), { method: "GET", code: 404 }],
     ["a path that cannot be decoded", () => t.rest("GET", "/api/%zz"), { method: "GET", code: 400 }],
     [
       "an RPC",
@@ -33,7 +33,7 @@ describe("one line is logged for", () => {
       { rpc: INGEST, code: "ok" },
     ],
     [
-      "an RPC that is refused",
+      "a refused RPC",
       () => t.rpc("EventIngestService/IngestEvent", { eventType: "nope", dataJson: "{}" }),
       { rpc: INGEST, code: "InvalidArgument" },
     ],
@@ -42,13 +42,9 @@ describe("one line is logged for", () => {
       () => t.rpc("EventIngestService/IngestEvent", {}, { token: null }),
       { rpc: INGEST, code: "Unauthenticated" },
     ],
+    ["an RPC with an unreadable message", () => post(`/${INGEST}`, "{hush"), { rpc: INGEST, code: "unread" }],
     [
-      "an RPC whose message cannot be read",
-      () => post(`/${INGEST}`, "{hush"),
-      { rpc: INGEST, code: "unread" },
-    ],
-    [
-      "an RPC in a type that nobody speaks",
+      "an RPC with an unsupported media type",
       () => post(`/${INGEST}`, "<hush/>", "application/xml"),
       { route: `/${INGEST}`, code: 415 },
     ],
@@ -70,7 +66,7 @@ describe("one line is logged for", () => {
       ]);
   });
 
-  test("a request whose caller goes away", async () => {
+  test("a request whose caller leaves", async () => {
     const socket = connect(Number(new URL(t.url).port), "127.0.0.1");
     let answer = "";
     socket.on("data", (chunk) => {
@@ -85,22 +81,22 @@ describe("one line is logged for", () => {
     await expect
       .poll(lines)
       .toMatchObject([{ route: "/api/Webhook", aborted: true, accountId: t.accountId }]);
-    // Nobody's fault.
+    // This is not a fault.
     expect(t.logged("request.faulted")).toEqual([]);
   });
 });
 
-test("the caller is told the id that is in the log, of a fault, too", async () => {
+test("the answer to a fault carries the request id that the log has", async () => {
   await t.store.db.schema.dropTable("subscriptions").execute();
   const overRest = await t.rest("GET", "/api/Webhook");
   const overConnect = await t.rpc("SubscriptionService/ListSubscriptions", {});
-  const told = [overRest, overConnect].map(({ headers }) => headers.get("x-request-id"));
-  expect(new Set(told).size).toBe(2);
-  expect(t.logged("request.faulted").map((line) => line["requestId"])).toEqual(told);
-  await expect.poll(() => lines().map((line) => line["requestId"])).toEqual(told);
+  const ids = [overRest, overConnect].map(({ headers }) => headers.get("x-request-id"));
+  expect(new Set(ids).size).toBe(2);
+  expect(t.logged("request.faulted").map((line) => line["requestId"])).toEqual(ids);
+  await expect.poll(() => lines().map((line) => line["requestId"])).toEqual(ids);
 });
 
-test("probes are logged only where they fail", async () => {
+test("probes are logged only if they fail", async () => {
   const probe = () =>
     Promise.all([
       fetch(`${t.url}/healthz`),
@@ -122,7 +118,7 @@ test("probes are logged only where they fail", async () => {
 });
 
 describe("a browser", () => {
-  test("guesses at no content", async () => {
+  test("does not guess media types", async () => {
     const answers = [
       await t.rest("GET", "/api/Webhook"),
       await t.rest("GET", "/api/docs/"),
@@ -132,7 +128,7 @@ describe("a browser", () => {
     for (const { headers } of answers) expect(headers.get("x-content-type-options")).toBe("nosniff");
   });
 
-  test("is shown the docs without leaving the page's own server, over plain http, too", async () => {
+  test("loads the docs page from this server only, even over plain http", async () => {
     const { headers, body } = await t.rest("GET", "/api/docs/", { token: null });
     const policy = headers.get("content-security-policy") ?? "";
     expect(policy).toContain("default-src 'self'");

@@ -17,9 +17,9 @@ import {
 } from "./http2-frames.ts";
 
 const { NGHTTP2_CANCEL: CANCEL, NGHTTP2_NO_ERROR: NO_ERROR } = constants;
-/** Far fewer than a storm has requests: a few lost places are enough to be seen. */
+/** Far fewer than the requests of a storm, so that a few leaked places show. */
 const PLACES = 20;
-/** Of one connection, below what Node takes for an attack by itself (1,000 resets). */
+/** Requests of one connection; Node treats 1,000 resets as an attack. */
 const STORM = 200;
 const WATCH_HEALTH = "/grpc.health.v1.Health/Watch";
 const WATCH_DELIVERIES = "/posthaste.v1.DeliveryService/WatchDeliveries";
@@ -38,14 +38,14 @@ afterEach(async () => {
 
 const none = { token: 0, public: 0 };
 const bearer = (token: string) => ({ authorization: `Bearer ${token}` });
-/** What a storm asks for. */
-const asked: readonly (readonly [string, () => Head])[] = [
+/** The requests of a storm. */
+const targets: readonly (readonly [string, () => Head])[] = [
   ["a public route", () => ({ ":method": "GET", ":path": "/api/openapi.json" })],
   ["a token's route", () => ({ ":method": "GET", ":path": "/api/Webhook", ...bearer(t.token) })],
   ["a token's route with a bad token", () => ({ ":method": "GET", ":path": "/api/Webhook", ...bearer("x") })],
 ];
 
-/** Every one of so many requests has come to its end; only then is their count looked at. */
+/** Waits until this many requests are over, then asserts that every place is free. */
 const allOver = async (requests: number) => {
   await expect.poll(() => t.logged("request.completed").length).toBe(requests);
   expect(t.requestsUnderWay()).toEqual(none);
@@ -73,7 +73,7 @@ const watch = (path: string) => ({
   ...bearer(t.token),
 });
 
-describe.each(asked)("streams that ask for %s and are reset", (_name, head) => {
+describe.each(targets)("streams that request %s and are reset", (_name, head) => {
   test.each([
     ["CANCEL", CANCEL],
     ["NO_ERROR", NO_ERROR],
@@ -88,14 +88,14 @@ describe.each(asked)("streams that ask for %s and are reset", (_name, head) => {
     ["NO_ERROR", NO_ERROR],
   ])("with %s while their answers wait for the client give their places back", async (_code, code) => {
     const socket = open();
-    const came = countFrames(socket);
+    const received = countFrames(socket);
     socket.write(preface(0));
-    // From now on Node takes the frames from the socket as they come.
-    await expect.poll(() => came(FRAME.settings)).toBeGreaterThan(0);
+    // From now on, Node reads frames from the socket as they arrive.
+    await expect.poll(() => received(FRAME.settings)).toBeGreaterThan(0);
     for (let from = 0; from < 2 * PLACES; from += PLACES) {
       const some = ids(2 * PLACES).slice(from, from + PLACES);
       socket.write(Buffer.concat(some.map((id) => headers(id, head()))));
-      await expect.poll(() => came(FRAME.headers)).toBe(from + PLACES);
+      await expect.poll(() => received(FRAME.headers)).toBe(from + PLACES);
       socket.write(Buffer.concat(some.map((id) => reset(id, code))));
       await expect.poll(t.requestsUnderWay).toEqual(none);
     }
@@ -103,7 +103,7 @@ describe.each(asked)("streams that ask for %s and are reset", (_name, head) => {
   });
 
   test.each<[string, (cancel: () => void) => void]>([
-    ["at once", (cancel) => cancel()],
+    ["immediately", (cancel) => cancel()],
     ["a tick later", (cancel) => process.nextTick(cancel)],
     ["a turn of the loop later", (cancel) => setImmediate(cancel)],
   ])("by Node's client %s take no place", async (_when, whenever) => {
@@ -117,7 +117,7 @@ describe.each(asked)("streams that ask for %s and are reset", (_name, head) => {
         return new Promise((resolve) => stream.once("close", resolve));
       });
       await Promise.all(ended);
-      // Once this is answered, what was sent before it has been seen.
+      // Once this is answered, the server has seen everything sent before it.
       const probe = client.request({ ":path": "/healthz" });
       await new Promise((resolve) => probe.resume().once("end", resolve));
     }
@@ -127,34 +127,34 @@ describe.each(asked)("streams that ask for %s and are reset", (_name, head) => {
   });
 });
 
-test("what is withdrawn before anybody looks at it is not worked on", async () => {
+test("a request that is reset before it is handled is not worked on", async () => {
   await t.dispose();
   t = await startBench({ limits: { ratePerSecond: 1 } });
   const head = { ":method": "GET", ":path": "/api/Webhook", ...bearer(t.token) };
   const storm = ids(STORM).flatMap((id) => [headers(id, head), reset(id, CANCEL)]);
   open().write(Buffer.concat([preface(), ...storm]));
-  // Had its token been looked at, it would be over its rate.
+  // If the token had been checked for each, it would exceed its rate.
   await allOver(STORM);
 });
 
 describe("a client that", () => {
-  test("resets a stream without error whose body nobody reads any more gives its place back", async () => {
+  test("resets a stream with NO_ERROR after the server stopped reading it gives its place back", async () => {
     const socket = open();
-    const came = countFrames(socket);
+    const received = countFrames(socket);
     socket.write(preface(0));
-    // Refused for its length, which leaves the rest unread; its answer waits for the window.
+    // The server refuses the body for its length and leaves the rest unread; the answer waits for the window.
     const body = data(1, Buffer.concat([enveloped("x".repeat(8_000)), Buffer.alloc(8_000)]));
     socket.write(Buffer.concat([headers(1, watch(WATCH_HEALTH), false), body, body, body]));
-    await expect.poll(() => came(FRAME.headers)).toBe(1);
+    await expect.poll(() => received(FRAME.headers)).toBe(1);
     expect(t.requestsUnderWay()).toEqual({ token: 0, public: 1 });
     socket.write(reset(1, NO_ERROR));
     await allOver(1);
   });
 
   test.each([
-    ["a watched health", "public", WATCH_HEALTH],
+    ["a watched health status", "public", WATCH_HEALTH],
     ["watched deliveries", "token", WATCH_DELIVERIES],
-  ] as const)("leaves %s after the answer began gives its place back", async (_what, kind, path) => {
+  ] as const)("leaves %s after the answer started gives its place back", async (_what, kind, path) => {
     const client = await session();
     for (let i = 0; i < PLACES; i++) {
       const stream = client.request(watch(path));
@@ -169,8 +169,8 @@ describe("a client that", () => {
 
   test.each<[string, (socket: Socket) => void]>([
     ["ends its half of a connection", (socket) => socket.end()],
-    ["breaks a connection off", (socket) => socket.resetAndDestroy()],
-  ])("%s with streams open gives their places back", async (_how, depart) => {
+    ["resets a connection", (socket) => socket.resetAndDestroy()],
+  ])("%s with open streams gives their places back", async (_how, depart) => {
     for (const [kind, path] of [
       ["public", WATCH_HEALTH],
       ["token", WATCH_DELIVERIES],
@@ -193,7 +193,7 @@ describe("an HTTP/1.1 client that", () => {
     `${head} HTTP/1.1\r\nhost: a\r\nauthorization: Bearer ${t.token}\r\n${body}\r\n`;
   const departures: [string, (socket: Socket) => void][] = [
     ["leaves", (socket) => socket.end()],
-    ["breaks off", (socket) => socket.resetAndDestroy()],
+    ["resets the connection", (socket) => socket.resetAndDestroy()],
   ];
 
   test.each(departures)("%s in the middle of its requests gives their places back", async (_how, depart) => {
@@ -208,11 +208,11 @@ describe("an HTTP/1.1 client that", () => {
   });
 
   test.each(departures)(
-    "%s while requests wait for their turn gives their places back",
+    "%s while pipelined requests wait for their turn gives their places back",
     async (_how, depart) => {
       const socket = open();
       const message = enveloped("{}");
-      // The first is answered for as long as its client stays.
+      // The first request is a stream that lasts as long as its client stays.
       socket.write(
         request(
           `POST ${WATCH_HEALTH}`,
@@ -229,8 +229,8 @@ describe("an HTTP/1.1 client that", () => {
   );
 });
 
-describe("the bound holds", () => {
-  /** A request whose body is on its way. */
+describe("the limit holds", () => {
+  /** Sends a request whose body is incomplete until `end`. */
   const slow: Record<string, (path: string) => Promise<{ end(): void }>> = {
     "HTTP/1.1": async (path) => {
       const socket = open();
@@ -253,9 +253,8 @@ describe("the bound holds", () => {
       [protocol, "public", "/nowhere"] as const,
     ]),
   )(
-    "over %s for requests of the kind %s: one over it is refused, and let in when one is over",
-    async (...of) => {
-      const [protocol, kind, path] = of;
+    "over %s for requests of the kind %s: a further request is refused until a place is free",
+    async (protocol, kind, path) => {
       const send = () => slow[protocol]?.(path);
       const held = [];
       for (let i = 0; i < PLACES; i++) held.push(await send());
@@ -269,31 +268,31 @@ describe("the bound holds", () => {
       held.push(await send());
       await underWay(kind).toBe(PLACES);
       expect(await ask()).toMatchObject({ status: 503 });
-      for (const one of held) one?.end();
+      for (const request of held) request?.end();
       await expect.poll(t.requestsUnderWay).toEqual(none);
     },
   );
 });
 
-test("the metric tells how many requests of each kind are under way", async () => {
+test("the metric counts the requests in flight by kind", async () => {
   const metrics = createMetrics();
   measureRequests(metrics, t.requestsUnderWay);
-  const told = async () => {
+  const rendered = async () => {
     const lines = (await metrics.render()).split("\n");
     return lines.filter((line) => line.startsWith("posthaste_requests_under_way{"));
   };
-  const values = (token: number, forAnybody: number) => [
+  const values = (token: number, withoutToken: number) => [
     `posthaste_requests_under_way{kind="token"} ${token}`,
-    `posthaste_requests_under_way{kind="public"} ${forAnybody}`,
+    `posthaste_requests_under_way{kind="public"} ${withoutToken}`,
   ];
-  expect(await told()).toEqual(values(0, 0));
+  expect(await rendered()).toEqual(values(0, 0));
   const client = await session();
   for (const path of [WATCH_HEALTH, WATCH_DELIVERIES, WATCH_DELIVERIES]) {
     const stream = client.request(watch(path));
     stream.end(enveloped("{}"));
     await new Promise((resolve) => stream.once("data", resolve));
   }
-  expect(await told()).toEqual(values(2, 1));
+  expect(await rendered()).toEqual(values(2, 1));
   client.destroy();
-  await expect.poll(told).toEqual(values(0, 0));
+  await expect.poll(rendered).toEqual(values(0, 0));
 });

@@ -34,7 +34,7 @@ const refusal = async (call: Promise<unknown>) => {
 };
 
 describe("JSON over Connect, as curl sends it", () => {
-  test("ingests an event and tells its id and how many deliveries it was given", async () => {
+  test("ingests an event and returns its id and the number of its deliveries", async () => {
     await t.client.subscriptions.createSubscription({ targetUrl: URL_1, eventTypes: ["invoice_sent"] });
     const { status, body } = await t.rpc("EventIngestService/IngestEvent", {
       eventType: "invoice_sent",
@@ -46,14 +46,14 @@ describe("JSON over Connect, as curl sends it", () => {
     expect(t.nudges()).toBe(1);
   });
 
-  test("what is stored is byte for byte what was sent", async () => {
+  test("the snapshot is stored byte for byte", async () => {
     const json = String.raw`{ "z":12345678901234567890, "a" : 1.10,"u":"\u00e9\ud83d\ude80é🚀\u0000" }`;
     await ingest(json);
     const row = await t.store.db.selectFrom("events").select("data").executeTakeFirstOrThrow();
     expect(row.data.toString("utf8")).toBe(json);
   });
 
-  test("a Struct becomes JSON, exact or not at all", async () => {
+  test("a Struct becomes JSON exactly or is refused", async () => {
     const send = (data: object) =>
       t.rpc("EventIngestService/IngestEvent", { eventType: "invoice_sent", data });
     expect((await send({ n: 2 ** 53 - 1, d: 1.5, list: [null, true, { x: "y" }] })).status).toBe(200);
@@ -72,7 +72,7 @@ describe("JSON over Connect, as curl sends it", () => {
   });
 });
 
-describe("what is wrong with a call is said, and nothing is stored", () => {
+describe("an invalid call is refused with a reason, and nothing is stored:", () => {
   const event = (over: object) => ({ eventType: "invoice_sent", dataJson: "{}", ...over });
   const big = "x".repeat(1_048_577);
   test.each<[string, string, unknown, string, RegExp]>([
@@ -112,7 +112,7 @@ describe("what is wrong with a call is said, and nothing is stored", () => {
       /not valid JSON/,
     ],
     [
-      "data nested too deep",
+      "data nested too deeply",
       "EventIngestService/IngestEvent",
       event({ dataJson: `{"a":${"[".repeat(100_000)}` }),
       "invalid_argument",
@@ -204,14 +204,14 @@ describe("what is wrong with a call is said, and nothing is stored", () => {
       /event_types/,
     ],
     [
-      "a type twice",
+      "a repeated type",
       "SubscriptionService/CreateSubscription",
       { targetUrl: URL_1, eventTypes: ["a", "a"] },
       "invalid_argument",
       /event_types/,
     ],
     [
-      "* beside others",
+      "* with other types",
       "SubscriptionService/CreateSubscription",
       { targetUrl: URL_1, eventTypes: ["*", "invoice_sent"] },
       "invalid_argument",
@@ -239,7 +239,7 @@ describe("what is wrong with a call is said, and nothing is stored", () => {
       /timeout/,
     ],
     [
-      "a page of 501",
+      "a page size of 501",
       "SubscriptionService/ListSubscriptions",
       { pageSize: 501 },
       "invalid_argument",
@@ -275,7 +275,7 @@ describe("what is wrong with a call is said, and nothing is stored", () => {
       "moderately nested JSON",
       `{"eventType":"invoice_sent","data":${'{"a":'.repeat(200)}1${"}".repeat(200)}}`,
     ],
-    ["a number for a text", '{"eventType":5,"dataJson":"{}"}'],
+    ["a number instead of a string", '{"eventType":5,"dataJson":"{}"}'],
   ])("%s is the caller's mistake, not an internal error", async (_title, raw) => {
     const answer = await t.rpc("EventIngestService/IngestEvent", undefined, { raw });
     expect(answer.body.code).toBe("invalid_argument");
@@ -285,7 +285,7 @@ describe("what is wrong with a call is said, and nothing is stored", () => {
 });
 
 describe("idempotency", () => {
-  test("50 concurrent calls with one key make one event", async () => {
+  test("50 concurrent calls with one key create one event", async () => {
     const results = await Promise.all(Array.from({ length: 50 }, () => ingest('{"a":1}', "one")));
     expect(new Set(results.map((result) => result.eventId)).size).toBe(1);
     expect(results.filter((result) => !result.duplicate)).toHaveLength(1);
@@ -308,7 +308,7 @@ describe("idempotency", () => {
     expect((await t.stored()).events).toBe(1);
   });
 
-  test("a batch is stored whole or not at all", async () => {
+  test("a batch is stored completely or not at all", async () => {
     await ingest('{"a":1}', "taken");
     const batch = (last: string) =>
       t.client.events.ingestEvents({
@@ -329,7 +329,7 @@ describe("idempotency", () => {
 });
 
 describe("tokens and accounts", () => {
-  test("every RPC says who may call it, and nobody else may", async () => {
+  test("every RPC is refused without a token and without its scope", async () => {
     for (const service of SERVICES) {
       for (const method of service.methods) {
         const access = accessTo(method);
@@ -350,7 +350,7 @@ describe("tokens and accounts", () => {
     }
   });
 
-  test("another account's ids look as if they did not exist", async () => {
+  test("another account's ids are answered like ids that do not exist", async () => {
     const { subscription } = await t.client.subscriptions.createSubscription({
       targetUrl: URL_1,
       eventTypes: ["*"],
@@ -381,13 +381,13 @@ describe("tokens and accounts", () => {
     ).toBe(SubscriptionState.ACTIVE);
   });
 
-  test("an administrator makes accounts and tokens, whose secret is shown once and which can be revoked", async () => {
+  test("an administrator creates accounts and tokens; a token's secret is shown once", async () => {
     const admin = { token: await t.tokenWith(["admin"]) };
     const { body: created } = await t.rpc("AccountService/CreateAccount", { name: "Acme" }, admin);
     const wanted = { accountId: created.account.id, name: "ci", scopes: ["subscriptions:read"] };
-    const { body: made } = await t.rpc("AccountService/CreateToken", wanted, admin);
-    expect(made.secret).toMatch(/^pht_[0-9A-Za-z]{46}$/);
-    expect((await t.rpc("SubscriptionService/ListSubscriptions", {}, { token: made.secret })).status).toBe(
+    const { body: issued } = await t.rpc("AccountService/CreateToken", wanted, admin);
+    expect(issued.secret).toMatch(/^pht_[0-9A-Za-z]{46}$/);
+    expect((await t.rpc("SubscriptionService/ListSubscriptions", {}, { token: issued.secret })).status).toBe(
       200,
     );
     const { body: listed } = await t.rpc(
@@ -395,10 +395,10 @@ describe("tokens and accounts", () => {
       { accountId: created.account.id },
       admin,
     );
-    expect(listed.tokens).toMatchObject([{ id: made.token.id, hint: made.secret.slice(0, 8) }]);
-    expect(JSON.stringify(listed)).not.toContain(made.secret);
-    await t.rpc("AccountService/RevokeToken", { id: made.token.id }, admin);
-    expect((await t.rpc("SubscriptionService/ListSubscriptions", {}, { token: made.secret })).status).toBe(
+    expect(listed.tokens).toMatchObject([{ id: issued.token.id, hint: issued.secret.slice(0, 8) }]);
+    expect(JSON.stringify(listed)).not.toContain(issued.secret);
+    await t.rpc("AccountService/RevokeToken", { id: issued.token.id }, admin);
+    expect((await t.rpc("SubscriptionService/ListSubscriptions", {}, { token: issued.secret })).status).toBe(
       401,
     );
     expect((await t.rpc("AccountService/CreateToken", { ...wanted, accountId: 999 }, admin)).status).toBe(
@@ -408,7 +408,7 @@ describe("tokens and accounts", () => {
     expect((await t.rpc("AccountService/CreateToken", past, admin)).status).toBe(400);
   });
 
-  test("an administrator chooses an account's lane, and takes the choice back", async () => {
+  test("an administrator sets an account's lane and restores the default", async () => {
     const admin = { token: await t.tokenWith(["admin"]) };
     const setLane = (lane?: string, accountId: number = t.accountId) =>
       t.rpc("AccountService/SetLane", { accountId, lane }, admin);
@@ -424,7 +424,7 @@ describe("tokens and accounts", () => {
 });
 
 describe("subscriptions and deliveries", () => {
-  test("pages hold what was asked for and end", async () => {
+  test("pages have the requested size, and the last has no next page", async () => {
     for (let i = 0; i < 5; i++) {
       await t.client.subscriptions.createSubscription({ targetUrl: `${URL_1}/${i}`, eventTypes: ["*"] });
     }
@@ -444,7 +444,7 @@ describe("subscriptions and deliveries", () => {
     expect([deliveries, rest].map((page) => page.deliveries.length)).toEqual([4, 1]);
   });
 
-  test("an update changes what it names; a deleted one is ended and cannot be updated", async () => {
+  test("an update changes only the given fields, and is refused for a deleted subscription", async () => {
     const { subscription } = await t.client.subscriptions.createSubscription({
       targetUrl: URL_1,
       eventTypes: ["*"],
@@ -513,7 +513,7 @@ describe("subscriptions and deliveries", () => {
     return deliveryId;
   }
 
-  test("a delivery shows its attempts made and when the next is due, and its log what came back", async () => {
+  test("a delivery shows its attempts and when the next is due; its log shows the responses", async () => {
     const id = await waitingDelivery();
     const { delivery } = await t.client.deliveries.getDelivery({ id });
     expect(delivery).toMatchObject({ state: DeliveryState.STARTED, attempts: 1, lastStatus: 503 });
@@ -531,7 +531,7 @@ describe("subscriptions and deliveries", () => {
     expect(deliveries).toHaveLength(1);
   });
 
-  test("a retry is written down and asked of Temporal once, however often it is clicked", async () => {
+  test("a retry is stored and sent to Temporal once, however often it is requested", async () => {
     const id = await waitingDelivery();
     const { delivery } = await t.client.deliveries.retryDelivery({ id });
     expect(Number(delivery?.nextAttemptAt?.seconds)).toBeLessThanOrEqual(Date.now() / 1000);
@@ -539,7 +539,7 @@ describe("subscriptions and deliveries", () => {
     expect(t.retried).toEqual([id]);
   });
 
-  test("a retry of one that has ended is refused, saying where it stands", async () => {
+  test("a retry of an ended delivery is refused, naming its state", async () => {
     const id = await waitingDelivery();
     const { subscriptions } = await t.client.subscriptions.listSubscriptions({});
     await t.client.subscriptions.deleteSubscription({ id: subscriptions[0]?.id ?? 0 });
@@ -550,32 +550,32 @@ describe("subscriptions and deliveries", () => {
   });
 });
 
-test("a retry while Temporal is away is accepted: it is written down, and done later", async () => {
-  const away = await startBench({ retryNow: () => Promise.reject(new Error("Temporal is away")) });
+test("a retry while Temporal is unreachable is accepted and stored for later", async () => {
+  const bench = await startBench({ retryNow: () => Promise.reject(new Error("Temporal is unreachable")) });
   try {
-    await away.client.subscriptions.createSubscription({ targetUrl: URL_1, eventTypes: ["*"] });
-    const id = (await away.store.db.selectFrom("deliveries").select("id").executeTakeFirst())?.id;
+    await bench.client.subscriptions.createSubscription({ targetUrl: URL_1, eventTypes: ["*"] });
+    const id = (await bench.store.db.selectFrom("deliveries").select("id").executeTakeFirst())?.id;
     expect(id).toBeUndefined();
-    await away.client.events.ingestEvent({
+    await bench.client.events.ingestEvent({
       eventType: "invoice_sent",
       snapshot: { case: "dataJson", value: "{}" },
     });
-    await away.store.db
+    await bench.store.db
       .updateTable("deliveries")
       .set({ state: "started", ...timesIn("started", Date.now() + 600_000) })
       .execute();
-    const { deliveries } = await away.client.deliveries.listDeliveries({});
-    await away.client.deliveries.retryDelivery({ id: deliveries[0]?.id ?? "" });
-    expect(away.logged("delivery.retry_delayed")).toHaveLength(1);
+    const { deliveries } = await bench.client.deliveries.listDeliveries({});
+    await bench.client.deliveries.retryDelivery({ id: deliveries[0]?.id ?? "" });
+    expect(bench.logged("delivery.retry_delayed")).toHaveLength(1);
   } finally {
-    await away.dispose();
+    await bench.dispose();
   }
 });
 
-test("the catalogue is read by any token, and an unknown code is answered with near ones", async () => {
+test("any token may read the catalogue, and an unknown code is answered with similar codes", async () => {
   const token = await t.tokenWith(["events:write"]);
   const { body } = await t.rpc("EventCatalogService/ListEventTypes", {}, { token });
-  // 24 that platforms send, and 4 of Posthaste's own.
+  // 24 event types that platforms send, and 4 that Posthaste sends.
   expect(body.eventTypes).toHaveLength(28);
   const invoice = await t.client.catalog.getEventType({ code: "invoice_sent" });
   expect(JSON.parse(invoice.eventType?.sampleJson ?? "")).toHaveProperty("InvoiceNumber");
@@ -585,7 +585,7 @@ test("the catalogue is read by any token, and an unknown code is answered with n
   });
 });
 
-test("a fault of ours says nothing of itself to the caller, and all of it to the log", async () => {
+test("a fault is logged in full, and the caller sees only an internal error", async () => {
   await t.store.db.schema.dropTable("deliveries").execute();
   const answer = await t.rpc("DeliveryService/ListDeliveries", {});
   expect(answer).toMatchObject({ status: 500, body: { code: "internal", message: "internal error" } });

@@ -19,7 +19,7 @@ const create = async () => {
 };
 
 describe("signing keys through the typed API", () => {
-  test("are shown at creation, and afterwards to whoever may write subscriptions", async () => {
+  test("are shown at creation, and later to tokens with the scope subscriptions:write", async () => {
     const { id, signingKey } = await create();
     expect(signingKey).toMatchObject({
       secret: expect.stringMatching(/^whsec_/),
@@ -49,7 +49,7 @@ describe("signing keys through the typed API", () => {
     }
   });
 
-  test("rotated live side by side for a day, or as long as asked", async () => {
+  test("overlap after a rotation for a day, or for the given time", async () => {
     const { id, signingKey: first } = await create();
     const before = Date.now() / 1000;
     const { signingKey: second } = await t.client.subscriptions.rotateSecret({ id });
@@ -71,7 +71,7 @@ describe("signing keys through the typed API", () => {
     expect(body.message).toContain(field);
   });
 
-  test("a fourth key has to wait for the third to expire, and the answer says until when", async () => {
+  test("a fourth key is refused while three are live, and the answer says until when", async () => {
     const { id } = await create();
     await t.client.subscriptions.rotateSecret({ id });
     await t.client.subscriptions.rotateSecret({ id });
@@ -83,7 +83,7 @@ describe("signing keys through the typed API", () => {
     });
   });
 
-  test("of nobody or of an ended subscription are not rotated", async () => {
+  test("of an unknown or an ended subscription cannot be rotated", async () => {
     const { id } = await create();
     await expect(t.client.subscriptions.rotateSecret({ id: 99 })).rejects.toMatchObject({
       code: Code.NotFound,
@@ -97,7 +97,7 @@ describe("signing keys through the typed API", () => {
 });
 
 describe("public keys", () => {
-  test("need no token, may be kept for five minutes, and are spelled as RFC 8037 and as Standard Webhooks have it", async () => {
+  test("need no token, may be cached for five minutes, and follow RFC 8037 and Standard Webhooks", async () => {
     const { id, path } = await create();
     await t.client.subscriptions.rotateSecret({ id });
     const { status, headers, body } = await t.rest("GET", path, { token: null });
@@ -120,7 +120,7 @@ describe("public keys", () => {
     }
   });
 
-  test("of nobody, or of a subscription that has ended, are not there", async () => {
+  test("of an unknown or an ended subscription are not found", async () => {
     const { id, path } = await create();
     for (const unknown of [
       "/.well-known/webhook-keys/1",

@@ -5,7 +5,7 @@ import { startBench } from "./fixture.ts";
 const CALLERS = 10;
 
 test.each(["connect", "grpc"] as const)(
-  "a stop under load cuts no request over %s: what was stored was answered",
+  "a shutdown under load cuts off no request over %s: every stored event was answered",
   async (protocol) => {
     const t = await startBench();
     const client = createPosthasteClient({ baseUrl: t.url, token: t.token, protocol, attemptsMax: 1 });

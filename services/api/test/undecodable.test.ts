@@ -12,7 +12,7 @@ beforeEach(async () => {
 });
 afterEach(() => t.dispose());
 
-/** Protobuf's wire format, as far as these tests need it. */
+/** The parts of Protobuf's wire format that these tests need. */
 const varint = (n: number): number[] => (n < 128 ? [n] : [(n % 128) + 128, ...varint(Math.floor(n / 128))]);
 const lengthDelimited = (field: number, content: Buffer) =>
   Buffer.concat([Buffer.from([field * 8 + 2, ...varint(content.length)]), content]);
@@ -23,7 +23,7 @@ const envelope = (content: Buffer, isCompressed = false) => {
   return Buffer.concat([head, content]);
 };
 
-/** An event whose `data` is a list in a list in a list … */
+/** An event whose `data` is a list in a list in a list, 5,000 levels deep. */
 function nestedTooDeep(): Buffer {
   let value = Buffer.from([8, 0]);
   for (let i = 0; i < 5_000; i++) value = lengthDelimited(6, lengthDelimited(1, value));
@@ -40,10 +40,10 @@ const compressed = gzipSync(lengthDelimited(1, Buffer.from("invoice_sent")));
 const PAYLOADS: Readonly<Record<string, Payload>> = {
   "a field longer than the message": { body: Buffer.from([10, 255, 255, 255, 255, 15]) },
   "a text that is not UTF-8": { body: lengthDelimited(1, Buffer.from([0xc3, 0x28])) },
-  "a nesting that overflows parsers": { body: nestedTooDeep() },
-  "gzip that was cut off": { body: compressed.subarray(0, -10), isCompressed: true },
-  "gzip that is empty": { body: Buffer.alloc(0), isCompressed: true },
-  "gzip that is something else": { body: Buffer.from("no gzip"), isCompressed: true },
+  "nesting that overflows parsers": { body: nestedTooDeep() },
+  "truncated gzip": { body: compressed.subarray(0, -10), isCompressed: true },
+  "empty gzip": { body: Buffer.alloc(0), isCompressed: true },
+  "a body that claims to be gzip": { body: Buffer.from("no gzip"), isCompressed: true },
 };
 
 const post = (contentType: string, body: Buffer, headers: Readonly<Record<string, string>> = {}) =>
@@ -102,7 +102,7 @@ describe.each(Object.entries(PAYLOADS))("%s is the caller's mistake", (_name, pa
   });
 });
 
-test("a fault of ours stays a fault in every protocol", async () => {
+test("a fault is answered as an internal error in every protocol", async () => {
   await t.store.db.schema.dropTable("events").execute();
   const event = Buffer.concat([
     lengthDelimited(1, Buffer.from("invoice_sent")),

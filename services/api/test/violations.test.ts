@@ -14,7 +14,7 @@ beforeEach(async () => {
 });
 afterEach(() => t.dispose());
 
-describe("what breaks a rule of the contract is told in words that say what to do", () => {
+describe("a violation of the contract's rules is answered with what to do:", () => {
   const event = { eventType: "invoice_sent", dataJson: "{}" };
   test.each<[string, string, object, RegExp]>([
     ["no event type", "EventIngestService/IngestEvent", { dataJson: "{}" }, /^event_type is missing/],
@@ -38,13 +38,13 @@ describe("what breaks a rule of the contract is told in words that say what to d
     ],
     ["no events", "EventIngestService/IngestEvents", {}, /^events is missing$/],
     [
-      "several things",
+      "several violations",
       "SubscriptionService/CreateSubscription",
       { secret: "x".repeat(256) },
       /^target_url is missing; event_types is missing; secret must be at most 255 characters$/,
     ],
     [
-      "a page that is too large",
+      "a page size that is too large",
       "SubscriptionService/ListSubscriptions",
       { pageSize: 501 },
       /^page_size must be .* less than or equal to 500$/,
@@ -64,7 +64,7 @@ describe("what breaks a rule of the contract is told in words that say what to d
   });
 });
 
-describe("a thousand violations are answered in a size that every protocol carries", () => {
+describe("the answer to a thousand violations is small enough for every protocol", () => {
   const transports = {
     Connect: () => createConnectTransport({ baseUrl: t.url, httpVersion: "1.1" }),
     gRPC: () => createGrpcTransport({ baseUrl: t.url }),

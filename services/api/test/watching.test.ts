@@ -13,7 +13,7 @@ import { afterEach, expect, test } from "vitest";
 import { type Bench, startBench } from "./fixture.ts";
 
 const SUBSCRIPTIONS = 20;
-/** 10,000 state changes: 5,000 deliveries are made, and each is cancelled. */
+/** 10,000 state changes: 5,000 deliveries are created, and each is cancelled. */
 const DELIVERIES = 5_000;
 
 let t: Bench;
@@ -29,9 +29,9 @@ const subscribe = async (count: number) => {
 };
 const event = { eventType: "invoice_sent", snapshot: { case: "dataJson" as const, value: "{}" } };
 
-/** Makes deliveries and cancels them, in transactions of many sizes that overlap those of the other writer. */
+/** Creates and cancels deliveries, in transactions of varying size that overlap those of the other writer. */
 async function write(store: Store, accountId: AccountId, deliveries: number): Promise<void> {
-  for (let made = 0; made < deliveries; made += SUBSCRIPTIONS) {
+  for (let created = 0; created < deliveries; created += SUBSCRIPTIONS) {
     const now = Date.now();
     const [event] = await ingestEvents(store, {
       accountId,
@@ -45,7 +45,7 @@ async function write(store: Store, accountId: AccountId, deliveries: number): Pr
         },
       ],
     });
-    if (event === undefined) throw new Error("ingest gave no event");
+    if (event === undefined) throw new Error("ingest returned no event");
     const rows = await store.db
       .selectFrom("deliveries")
       .select("id")
@@ -56,7 +56,7 @@ async function write(store: Store, accountId: AccountId, deliveries: number): Pr
 }
 
 test.each(["mysql", "sqlite"] as const)(
-  "10,000 state changes of two writers, followed with breaks at random: each is seen, none skipped, on %s",
+  "a watcher that reconnects at random sees each of 10,000 state changes of two writers, on %s",
   async (database) => {
     t = await startBench({ database });
     await subscribe(SUBSCRIPTIONS);
@@ -75,7 +75,7 @@ test.each(["mysql", "sqlite"] as const)(
         write(t.store, t.accountId, DELIVERIES / 2),
         write(other, t.accountId, DELIVERIES / 2),
       ]);
-      // A worker puts changes in order, too.
+      // A worker orders changes, too.
       let isOver = false;
       const orderer = async () => {
         while (!isOver) await orderChanges(other);
@@ -91,7 +91,7 @@ test.each(["mysql", "sqlite"] as const)(
           for (const { deliveryId, state } of answer.changes) {
             seen.set(deliveryId, (seen.get(deliveryId) ?? new Set()).add(state));
           }
-          // As if the connection broke before this answer was worked on: its cursor is not kept every time.
+          // Sometimes discards the cursor, as if the connection broke before this answer was processed.
           if (Math.random() < 0.8) cursor = answer.cursor;
           if (--answers === 0 || count() === 2 * DELIVERIES) break;
         }
@@ -112,7 +112,7 @@ test.each(["mysql", "sqlite"] as const)(
   180_000,
 );
 
-test("of one subscription only its deliveries are followed, and the cursor moves past the others'", async () => {
+test("watching one subscription shows only its deliveries, and the cursor moves past all others", async () => {
   t = await startBench();
   await subscribe(2);
   const { subscriptions } = await t.client.subscriptions.listSubscriptions({});
@@ -141,7 +141,7 @@ test.each(["x", "1", "1.2.3", "-1.2", "1.1", "99999999999.1", beyondSafe])(
   },
 );
 
-test.each([2 ** 31 - 1, 10 ** 10 - 1])("a cursor is taken again past batch %i", async (batch) => {
+test.each([2 ** 31 - 1, 10 ** 10 - 1])("a cursor past batch %i is accepted", async (batch) => {
   t = await startBench();
   await subscribe(1);
   await t.store.db.updateTable("change_counter").set({ batch, oldest_batch: batch }).execute();
@@ -164,14 +164,14 @@ test.each([2 ** 31 - 1, 10 ** 10 - 1])("a cursor is taken again past batch %i", 
   expect(new Set(seen).size).toBe(3);
 });
 
-test("a cursor older than what is kept is refused, and says what to do", async () => {
+test("a cursor older than the stored changes is refused, and the answer says what to do", async () => {
   t = await startBench();
   await t.store.db.updateTable("change_counter").set({ batch: 10, oldest_batch: 5 }).execute();
   const stream = t.client.deliveries.watchDeliveries({ cursor: "4.1" });
   await expect(stream[Symbol.asyncIterator]().next()).rejects.toThrow("list the deliveries");
 });
 
-test("no more streams than may be are open at once, and one that ends makes room", async () => {
+test("streams over the limit are refused until another stream ends", async () => {
   t = await startBench({ limits: { watchesMax: 1 } });
   const leave = new AbortController();
   const open = t.client.deliveries.watchDeliveries({}, { signal: leave.signal })[Symbol.asyncIterator]();

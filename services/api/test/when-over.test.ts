@@ -15,7 +15,7 @@ const { NGHTTP2_CANCEL: CANCEL } = constants;
 const MORE_THAN_FITS_BYTES = 64 * 1_048_576;
 let port: OnePort;
 let url: string;
-/** What a test does with a request; the tests answer none of them before they say so. */
+/** The test's request handler; nothing is answered unless the test does so. */
 let handle: (response: Response) => void;
 const leave: (() => void)[] = [];
 beforeEach(async () => {
@@ -35,15 +35,15 @@ const open = (): Socket => {
   return socket;
 };
 const head = (method: string) => ({ ":method": method, ":path": "/" });
-/** How many the server has still open. */
+/** Counts the server's open connections. */
 const connections = () => new Promise<number>((resolve) => port.server.getConnections((_, n) => resolve(n)));
-/** The next request, as its handler gets it. */
+/** The response object of the next request. */
 const nextRequest = () => new Promise<Response>((resolve) => (handle = resolve));
 
-describe("it is told exactly once that a request is over", () => {
-  test("at once, where its stream was reset before anybody got to see it", async () => {
+describe("whenOver calls back exactly once", () => {
+  test("immediately, if the stream was reset before the request was emitted", async () => {
     const over = vi.fn();
-    const toldAtOnce = new Promise<boolean>((resolve) => {
+    const isCalledAtOnce = new Promise<boolean>((resolve) => {
       handle = (response) => {
         whenOver(response, over);
         resolve(over.mock.calls.length === 1);
@@ -51,13 +51,13 @@ describe("it is told exactly once that a request is over", () => {
     });
     const socket = open();
     socket.write(Buffer.concat([preface(), headers(1, head("GET")), reset(1, CANCEL)]));
-    expect(await toldAtOnce).toBe(true);
+    expect(await isCalledAtOnce).toBe(true);
     socket.destroy();
     await expect.poll(connections).toBe(0);
     expect(over).toHaveBeenCalledTimes(1);
   });
 
-  test("at once, where all of that has passed", async () => {
+  test("immediately, if the stream is already destroyed", async () => {
     const request = nextRequest();
     open().write(Buffer.concat([preface(), headers(1, head("GET")), reset(1, CANCEL)]));
     const response = await request;
@@ -68,7 +68,7 @@ describe("it is told exactly once that a request is over", () => {
     expect(over).toHaveBeenCalledTimes(1);
   });
 
-  test("where a HEAD request is reset before it is answered", async () => {
+  test("when a HEAD request is reset before it is answered", async () => {
     const request = nextRequest();
     const socket = open();
     socket.write(Buffer.concat([preface(), headers(1, head("HEAD"))]));
@@ -81,7 +81,7 @@ describe("it is told exactly once that a request is over", () => {
   test.each<[string, (socket: Socket) => void]>([
     ["HTTP/1.1", (socket) => socket.write("GET / HTTP/1.1\r\nhost: a\r\n\r\n")],
     ["HTTP/2", (socket) => socket.write(Buffer.concat([preface(), headers(1, head("GET"))]))],
-  ])("where it is answered, or its connection breaks, over %s", async (_protocol, send) => {
+  ])("when the request is answered, or its connection breaks, over %s", async (_protocol, send) => {
     for (const isAnswered of [true, false]) {
       const request = nextRequest();
       const socket = open();
@@ -100,7 +100,7 @@ describe("it is told exactly once that a request is over", () => {
     }
   });
 
-  test("where it is pipelined behind others that are answered or not", async () => {
+  test("when the connection of pipelined requests breaks, for each of them", async () => {
     const responses: Response[] = [];
     handle = (response) => responses.push(response);
     const socket = open();
@@ -114,7 +114,7 @@ describe("it is told exactly once that a request is over", () => {
     const calls = () => overs.map((over) => over.mock.calls.length);
     responses[0]?.end();
     await expect.poll(calls).toEqual([1, 0, 0, 0]);
-    // Out of its turn: it waits for the second.
+    // Out of order: this response waits for the second.
     responses[2]?.end();
     socket.resetAndDestroy();
     await expect.poll(calls).toEqual([1, 1, 1, 1]);
@@ -124,7 +124,7 @@ describe("it is told exactly once that a request is over", () => {
 test.each<[string, (socket: Socket) => void]>([
   ["HTTP/1.1", (socket) => socket.write("GET / HTTP/1.1\r\nhost: a\r\n\r\n")],
   ["HTTP/2", (socket) => socket.write(Buffer.concat([preface(), headers(1, head("GET"))]))],
-])("whoever waits for room to write on is woken when the client leaves, over %s", async (_protocol, send) => {
+])("a handler that waits for drain is woken when the client leaves, over %s", async (_protocol, send) => {
   const request = nextRequest();
   const socket = open();
   socket.pause();
@@ -132,9 +132,9 @@ test.each<[string, (socket: Socket) => void]>([
   const response = await request;
   const body = response as ServerResponse;
   body.writeHead(200);
-  // More than any buffer on the way holds.
+  // More than all buffers on the path hold.
   expect(body.write(Buffer.alloc(MORE_THAN_FITS_BYTES))).toBe(false);
-  // From Node 26 on, one of Node's own may come before the reset is seen.
+  // Since Node 26, Node itself may emit a `drain` before it sees the reset.
   const wasOver: boolean[] = [];
   body.on("drain", () => wasOver.push(isOver(response)));
   socket.resetAndDestroy();

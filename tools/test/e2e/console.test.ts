@@ -330,8 +330,8 @@ describe("a portal link", () => {
 
     const second = await show({ path });
     await second.page.getByText("This link cannot be opened").waitFor();
-    await second.page.getByText("This link was opened before, or its time is over").waitFor();
-    // The code occurs only in the fragment, which is not sent.
+    await second.page.getByText("This link was already used or has expired").waitFor();
+    // Nowhere but in the fragment, which is sent to nobody.
     for (const url of [...first.asked, ...second.asked]) expect(url.split("#")[0]).not.toContain(code);
     for (const log of [...stack.apis, ...stack.workers].map((child) => child.log())) {
       expect(log).not.toContain(code);

@@ -93,7 +93,7 @@ test(
     });
     const portalCode = portalPath.split("#")[1] ?? "";
     const { secret: sessionSecret } = await stack.client.sessions.openSession({ portalCode });
-    await expect(stack.client.sessions.openSession({ portalCode })).rejects.toThrow(/opened before/);
+    await expect(stack.client.sessions.openSession({ portalCode })).rejects.toThrow(/already used/);
     const { path: unopened } = await stack.client.accounts.createPortalLink({
       accountId: stack.accountId,
       scopes: ["deliveries:read"],

@@ -3,10 +3,10 @@ import type { Principal } from "@posthaste/store";
 import { RateLimiterMemory, RateLimiterRes } from "rate-limiter-flexible";
 import { RATE_WINDOW_S } from "../http/limits.ts";
 
-/** Counts one request of a token. @throws Refusal `too_many`, with the time after which to try again */
+/** Counts one request of a token. @throws Refusal `too_many`, with the time to wait */
 export type RateLimit = (principal: Principal) => Promise<void>;
 
-/** Each token gets its rate over a window; what it remembers is gone with the window. */
+/** Limits each token to `perSecond` requests, averaged over a window. Forgets a token with its window. */
 export function createRateLimit(perSecond: number): RateLimit {
   const limiter = new RateLimiterMemory({ points: perSecond * RATE_WINDOW_S, duration: RATE_WINDOW_S });
   return async ({ tokenId }) => {
@@ -16,7 +16,7 @@ export function createRateLimit(perSecond: number): RateLimit {
       if (!(rejected instanceof RateLimiterRes)) throw rejected;
       throw new Refusal(
         "too_many",
-        `this token made over ${perSecond} requests a second for ${RATE_WINDOW_S} s; wait, send events in batches, or ask the operator for more`,
+        `this token sent over ${perSecond} requests a second for ${RATE_WINDOW_S} s; wait, send events in batches, or ask the operator for a higher limit`,
         { retryAfterMs: rejected.msBeforeNext },
       );
     }

@@ -2,38 +2,38 @@ import { expect, test } from "vitest";
 import { shareLooks } from "./share-looks.ts";
 
 function setup() {
-  const ends: (() => void)[] = [];
-  const looked: string[] = [];
-  const look = shareLooks(async (key) => {
-    looked.push(key);
-    const number = looked.length;
-    await new Promise<void>((resolve) => ends.push(resolve));
+  const resolvers: (() => void)[] = [];
+  const started: string[] = [];
+  const lookUp = shareLooks(async (key) => {
+    started.push(key);
+    const number = started.length;
+    await new Promise<void>((resolve) => resolvers.push(resolve));
     return `${key} ${number}`;
   });
-  return { look, looked, ends };
+  return { lookUp, started, resolvers };
 }
 
-test("those who ask in one turn share a look; who asks once it has begun gets another", async () => {
-  const { look, looked, ends } = setup();
-  const first = [look("a"), look("a"), look("b")];
-  expect(looked).toEqual([]);
+test("calls in one turn share a look-up; a call after its start gets another", async () => {
+  const { lookUp, started, resolvers } = setup();
+  const first = [lookUp("a"), lookUp("a"), lookUp("b")];
+  expect(started).toEqual([]);
   await new Promise(setImmediate);
-  expect(looked).toEqual(["a", "b"]);
-  const later = look("a");
+  expect(started).toEqual(["a", "b"]);
+  const later = lookUp("a");
   await new Promise(setImmediate);
-  expect(looked).toEqual(["a", "b", "a"]);
-  for (const end of ends) end();
+  expect(started).toEqual(["a", "b", "a"]);
+  for (const resolve of resolvers) resolve();
   expect(await Promise.all([...first, later])).toEqual(["a 1", "a 1", "b 2", "a 3"]);
 });
 
-test("a look that fails fails for those who share it, and is not kept", async () => {
+test("a failed look-up rejects every call that shares it and is not cached", async () => {
   let fails = true;
-  const look = shareLooks(async (key) => {
-    if (fails) throw new Error("away");
+  const lookUp = shareLooks(async (key) => {
+    if (fails) throw new Error("unavailable");
     return key;
   });
-  const settled = await Promise.allSettled([look("a"), look("a")]);
-  expect(settled.map((one) => one.status)).toEqual(["rejected", "rejected"]);
+  const settled = await Promise.allSettled([lookUp("a"), lookUp("a")]);
+  expect(settled.map(({ status }) => status)).toEqual(["rejected", "rejected"]);
   fails = false;
-  expect(await look("a")).toBe("a");
+  expect(await lookUp("a")).toBe("a");
 });

@@ -1,17 +1,17 @@
 /**
- * Has calls that ask for the same thing in one turn of the event loop share one look. The look begins after all of them have
- * asked, so nobody gets an answer that is older than the question: what was revoked before is seen by every call after.
+ * Coalesces the look-ups for one key within a turn of the event loop. The look-up starts after all of them
+ * were requested, so no answer is older than its request: every later call sees an earlier revocation.
  */
-export function shareLooks<T>(look: (key: string) => Promise<T>): (key: string) => Promise<T> {
-  const asked = new Map<string, Promise<T>>();
+export function shareLooks<T>(lookUp: (key: string) => Promise<T>): (key: string) => Promise<T> {
+  const requested = new Map<string, Promise<T>>();
   return (key) => {
-    const before = asked.get(key);
-    if (before !== undefined) return before;
-    const begun = new Promise(setImmediate).then(() => {
-      asked.delete(key);
-      return look(key);
+    const shared = requested.get(key);
+    if (shared !== undefined) return shared;
+    const answer = new Promise(setImmediate).then(() => {
+      requested.delete(key);
+      return lookUp(key);
     });
-    asked.set(key, begun);
-    return begun;
+    requested.set(key, answer);
+    return answer;
   };
 }

@@ -9,39 +9,39 @@ import {
   type StoredEventType,
 } from "@posthaste/store";
 
-/** An event type as an account sees it, as of its latest version and without its texts. */
+/** An event type as an account sees it, at its latest version and without its texts. */
 export type CatalogEntry = {
   readonly code: string;
-  /** Null: built in. */
+  /** Null if the type is built in. */
   readonly stored: StoredEventType | null;
-  /** The latest, from 1. */
+  /** The latest version, from 1. */
   readonly version: number;
-  /** Null: it is not. */
+  /** Null if the type is not archived. */
   readonly archivedAt: number | null;
 };
 
-/** The texts of one version; its time is null where it is built in. */
+/** The texts of one version; `storedAt` is null for a built-in type. */
 export type CatalogTexts = Omit<EventTypeVersion, "storedAt"> & { readonly storedAt: number | null };
 
 /** The event types of each account: built in, shared, and its own. */
 export type Catalog = {
-  /** Archived ones, too. */
+  /** Finds an event type, even if archived. */
   find(accountId: AccountId, code: string): Promise<CatalogEntry | undefined>;
-  /** In alphabetical order, archived ones too. */
+  /** Returns all event types, archived types included, in alphabetical order. */
   all(accountId: AccountId): Promise<readonly CatalogEntry[]>;
-  /** Undefined: there is no such version. */
+  /** Returns the texts of a version (default: the latest); undefined if the version does not exist. */
   texts(entry: CatalogEntry, version?: number): Promise<CatalogTexts | undefined>;
-  /** Every entry's texts, in the order of {@link all}, read at once. */
+  /** Returns every entry with its texts, in the order of {@link all}, in one read. */
   allWithTexts(accountId: AccountId): Promise<readonly (readonly [CatalogEntry, CatalogTexts])[]>;
-  /** What becomes of an account's events that do not fit. */
+  /** Returns how the account handles events that do not match their schema. */
   schemaCheck(accountId: AccountId): Promise<SchemaCheck>;
-  /** Has what this process just changed seen at once. */
+  /** Drops the owner's cached types, so that this process sees its own change at once. */
   changed(owner: AccountId | "shared"): void;
 };
 
-/** How long another process's change may go unseen: what a person hardly notices, and few looks for many events. */
+/** How long another process's change may stay unseen: hardly noticeable, yet many events share one read. */
 const FRESH_MS = 2_000;
-/** Accounts that are remembered; each takes about 200 bytes for each of its event types. */
+/** Maximum cached accounts; each takes about 200 bytes per event type. */
 const ACCOUNTS_MAX = 1_000;
 
 type Known<T> = { readonly until: number; readonly value: Promise<T> };
@@ -65,39 +65,39 @@ const BUILT_IN_TEXTS: ReadonlyMap<string, CatalogTexts> = new Map(
   ]),
 );
 
-/** @param clockMs tells times apart, from any beginning; default: the process's own */
+/** @param clockMs a monotonic clock in milliseconds; default: `performance.now` */
 export function createCatalog(store: Store, clockMs: () => number = () => performance.now()): Catalog {
   const known = new Map<AccountId, Known<OwnTypes>>();
   let shared: Known<Entries> | undefined;
 
   const sharedEntries = async (): Promise<Entries> => {
     if (shared === undefined || shared.until <= clockMs()) {
-      const looked = { until: clockMs() + FRESH_MS, value: listEventTypes(store, "shared").then(entriesOf) };
-      shared = looked;
-      looked.value.catch(() => {
-        if (shared === looked) shared = undefined;
+      const read = { until: clockMs() + FRESH_MS, value: listEventTypes(store, "shared").then(entriesOf) };
+      shared = read;
+      read.value.catch(() => {
+        if (shared === read) shared = undefined;
       });
     }
     return await shared.value;
   };
-  const own = async (accountId: AccountId): Promise<OwnTypes> => {
-    const before = known.get(accountId);
-    if (before !== undefined && before.until > clockMs()) return await before.value;
-    // Set anew, so that the account that was looked at longest ago comes first.
+  const ownTypes = async (accountId: AccountId): Promise<OwnTypes> => {
+    const cached = known.get(accountId);
+    if (cached !== undefined && cached.until > clockMs()) return await cached.value;
+    // Deleting before setting keeps the map in order of reads, so its first account was read longest ago.
     known.delete(accountId);
     const oldest = known.keys().next();
     if (known.size >= ACCOUNTS_MAX && oldest.done !== true) known.delete(oldest.value);
-    const looked = { until: clockMs() + FRESH_MS, value: look(store, accountId) };
-    known.set(accountId, looked);
-    looked.value.catch(() => {
-      if (known.get(accountId) === looked) known.delete(accountId);
+    const read = { until: clockMs() + FRESH_MS, value: readOwnTypes(store, accountId) };
+    known.set(accountId, read);
+    read.value.catch(() => {
+      if (known.get(accountId) === read) known.delete(accountId);
     });
-    return await looked.value;
+    return await read.value;
   };
   const all = async (accountId: AccountId): Promise<readonly CatalogEntry[]> => {
-    const [everyones, { entries }] = await Promise.all([sharedEntries(), own(accountId)]);
-    return [BUILT_IN, everyones, entries]
-      .flatMap((some) => [...some.values()])
+    const [sharedTypes, { entries }] = await Promise.all([sharedEntries(), ownTypes(accountId)]);
+    return [BUILT_IN, sharedTypes, entries]
+      .flatMap((types) => [...types.values()])
       .sort((a, b) => (a.code < b.code ? -1 : 1));
   };
 
@@ -105,8 +105,8 @@ export function createCatalog(store: Store, clockMs: () => number = () => perfor
     async find(accountId, code) {
       const builtIn = BUILT_IN.get(code);
       if (builtIn !== undefined) return builtIn;
-      const [everyones, { entries }] = await Promise.all([sharedEntries(), own(accountId)]);
-      return everyones.get(code) ?? entries.get(code);
+      const [sharedTypes, { entries }] = await Promise.all([sharedEntries(), ownTypes(accountId)]);
+      return sharedTypes.get(code) ?? entries.get(code);
     },
     all,
     async texts(entry, version = entry.version) {
@@ -114,7 +114,7 @@ export function createCatalog(store: Store, clockMs: () => number = () => perfor
       return version === 1 ? BUILT_IN_TEXTS.get(entry.code) : undefined;
     },
     async allWithTexts(accountId) {
-      const [entries, everyones, its] = await Promise.all([
+      const [entries, sharedTexts, ownTexts] = await Promise.all([
         all(accountId),
         readEventTypes(store, "shared"),
         readEventTypes(store, accountId),
@@ -122,12 +122,14 @@ export function createCatalog(store: Store, clockMs: () => number = () => perfor
       return entries.flatMap((entry) => {
         const { code, stored } = entry;
         const texts =
-          stored === null ? BUILT_IN_TEXTS.get(code) : (stored.shared ? everyones : its).get(stored.id);
+          stored === null
+            ? BUILT_IN_TEXTS.get(code)
+            : (stored.shared ? sharedTexts : ownTexts).get(stored.id);
         return texts === undefined ? [] : [[entry, texts] as const];
       });
     },
     async schemaCheck(accountId) {
-      return (await own(accountId)).schemaCheck;
+      return (await ownTypes(accountId)).schemaCheck;
     },
     changed(owner) {
       if (owner === "shared") shared = undefined;
@@ -136,7 +138,7 @@ export function createCatalog(store: Store, clockMs: () => number = () => perfor
   };
 }
 
-async function look(store: Store, accountId: AccountId): Promise<OwnTypes> {
+async function readOwnTypes(store: Store, accountId: AccountId): Promise<OwnTypes> {
   const [types, schemaCheck] = await Promise.all([
     listEventTypes(store, accountId),
     getSchemaCheck(store, accountId),

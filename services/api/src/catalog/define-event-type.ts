@@ -27,12 +27,12 @@ import { structJson } from "./struct-json.ts";
 
 const DESCRIPTION_CHARS_MAX = 500;
 const SAMPLE_BYTES_MAX = 65_536;
-/** Breaks that a refusal names. */
+/** Maximum breaking changes named by a refusal. */
 const BREAKS_MAX = 10;
-/** Others who change the same event type at the same moment are waited for so often. */
+/** Tries of an update, if others change the same event type concurrently. */
 const RUNS_MAX = 5;
 
-/** What changes to the catalogue work with. */
+/** The dependencies of changes to the catalogue. */
 export type CatalogEditor = {
   readonly store: Store;
   readonly catalog: Catalog;
@@ -42,7 +42,7 @@ export type CatalogEditor = {
 type Defined = readonly [CatalogEntry, CatalogTexts];
 
 /**
- * Adds an event type to the account's catalogue, or to everyone's.
+ * Adds an event type to the account's catalogue or, if `shared`, to every account's.
  *
  * @throws Refusal
  */
@@ -72,7 +72,7 @@ export async function defineEventType(
 }
 
 /**
- * Stores a new version of an event type; what is not given stays.
+ * Stores a new version of an event type; undefined fields keep their values.
  *
  * @throws Refusal
  */
@@ -95,7 +95,7 @@ export async function redefineEventType(
       });
     }
     const before = await catalog.texts(entry);
-    if (before === undefined) throw new Error(`the event type ${wanted.code} has lost its version`);
+    if (before === undefined) throw new Error(`the event type ${wanted.code} has no texts`);
     const schemaBefore = JSON.parse(before.schemaJson) as JsonObject;
     const texts = checkTexts({
       description: wanted.description ?? before.description,
@@ -105,7 +105,7 @@ export async function redefineEventType(
     if (wanted.schema !== undefined && !wanted.allowBreaking) requireReadable(schemaBefore, wanted.schema);
     const { id, version: basedOn } = stored;
     const version = await updateEventType(store, { id, owner, basedOn, ...texts, now: now() });
-    // Also where another process was faster: then this one's catalogue is older than the database.
+    // Also if another process was faster: then the catalogue cached here is older than the database.
     catalog.changed(owner);
     if (version !== undefined) {
       return [
@@ -120,7 +120,7 @@ export async function redefineEventType(
 }
 
 /**
- * Archives an event type, or leaves it archived.
+ * Archives an event type. Archiving an archived type changes nothing.
  *
  * @throws Refusal
  */
@@ -134,7 +134,7 @@ export async function retireEventType(
   catalog.changed(owner);
   const entry = await requireEventType(catalog, principal.accountId, code, "code", "not_found");
   const texts = await catalog.texts(entry);
-  if (texts === undefined) throw new Error(`the event type ${code} has lost its version`);
+  if (texts === undefined) throw new Error(`the event type ${code} has no texts`);
   return [entry, texts];
 }
 
@@ -144,7 +144,7 @@ async function requireChangeable(catalog: Catalog, principal: Principal, code: s
   if (stored === null) {
     throw new Refusal(
       "wrong_state",
-      `the event type ${code} is built in: it is part of Posthaste and cannot be changed; add one of your own`,
+      `the event type ${code} is built in and cannot be changed; create an event type of your own`,
       { field: "code" },
     );
   }
@@ -153,7 +153,7 @@ async function requireChangeable(catalog: Catalog, principal: Principal, code: s
   return { entry, stored, owner };
 }
 
-/** @throws Refusal naming the field, and the path in it */
+/** @throws Refusal naming the field and the path in it */
 function checkTexts(texts: { description: string; schema: JsonObject; sampleJson: string }) {
   const description = plainText(texts.description, "description", DESCRIPTION_CHARS_MAX);
   const schemaJson = structJson(texts.schema, "schema");
@@ -168,7 +168,7 @@ function checkTexts(texts: { description: string; schema: JsonObject; sampleJson
     1,
   );
   if (wrong !== undefined) {
-    throw new Refusal("invalid", `sample_json does not fit the schema: ${sentenceOf(wrong)}`, {
+    throw new Refusal("invalid", `sample_json does not match the schema: ${sentenceOf(wrong)}`, {
       field: "sample_json",
     });
   }
@@ -180,7 +180,7 @@ function validateSample<T>(validate: () => T): T {
     return validate();
   } catch (error) {
     if (!(error instanceof WorkExceeded)) throw error;
-    throw new Refusal("invalid", "schema takes too many steps to check even the sample; simplify it", {
+    throw new Refusal("invalid", "schema takes too many steps to check the sample alone; simplify it", {
       field: "schema",
       cause: error,
     });
@@ -190,10 +190,10 @@ function validateSample<T>(validate: () => T): T {
 function requireBytes(text: string, field: string, bytesMax: number): void {
   const bytes = Buffer.byteLength(text);
   if (bytes <= bytesMax) return;
-  throw new Refusal("invalid", `${field} has ${bytes} bytes; at most ${bytesMax} are possible`, { field });
+  throw new Refusal("invalid", `${field} has ${bytes} bytes; at most ${bytesMax} are allowed`, { field });
 }
 
-/** @throws Refusal `wrong_state`, naming the first breaks */
+/** @throws Refusal `wrong_state`, naming the first breaking changes */
 function requireReadable(before: JsonObject, after: JsonObject): void {
   const breaks = schemaBreaks(before, after);
   if (breaks.length === 0) return;
@@ -201,7 +201,7 @@ function requireReadable(before: JsonObject, after: JsonObject): void {
   const more = breaks.length > named.length ? [`and ${breaks.length - named.length} more`] : [];
   throw new Refusal(
     "wrong_state",
-    `receivers of the version before could not read this: ${[...named, ...more].join("; ")}. Send allow_breaking to do it all the same`,
+    `receivers of the previous version could not read this: ${[...named, ...more].join("; ")}. Send allow_breaking to change it anyway`,
     { field: "schema", details: named.map((message) => ({ field: "schema", message })) },
   );
 }

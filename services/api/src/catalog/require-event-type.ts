@@ -8,9 +8,9 @@ import {
 import type { Catalog, CatalogEntry } from "./catalog.ts";
 
 /**
- * Finds an event type of the account's, also an archived one.
+ * Finds an event type of the account, even if archived.
  *
- * @throws Refusal `invalid` (or `otherwise`), naming near codes
+ * @throws Refusal `invalid` (or `otherwise`), naming similar codes
  */
 export async function requireEventType(
   catalog: Catalog,
@@ -27,9 +27,9 @@ export async function requireEventType(
 }
 
 /**
- * Finds an event type that an event may be sent of.
+ * Finds an event type that callers may ingest.
  *
- * @throws Refusal `invalid`; `wrong_state` for an archived one
+ * @throws Refusal `invalid`; `wrong_state` for an archived type
  */
 export async function requireIngestible(
   catalog: Catalog,
@@ -39,13 +39,13 @@ export async function requireIngestible(
 ): Promise<CatalogEntry> {
   const entry = await requireLive(catalog, accountId, code, field);
   if (!isOperational(code)) return entry;
-  throw new Refusal("invalid", `${code} is raised by Posthaste itself and cannot be sent`, { field });
+  throw new Refusal("invalid", `${code} is sent by Posthaste itself and cannot be ingested`, { field });
 }
 
 /**
  * Finds an event type that is not archived.
  *
- * @throws Refusal `invalid`; `wrong_state` for an archived one
+ * @throws Refusal `invalid`; `wrong_state` for an archived type
  */
 export async function requireLive(
   catalog: Catalog,
@@ -57,16 +57,16 @@ export async function requireLive(
   if (entry.archivedAt === null) return entry;
   throw new Refusal(
     "wrong_state",
-    `the event type ${code} is archived: no further events of it are accepted; use another one`,
+    `the event type ${code} is archived and accepts no new events; use another event type`,
     { field },
   );
 }
 
 /**
- * Checks the event types of a subscription: known ones, or `*` alone.
+ * Checks the event types of a subscription: known types, or `*` alone.
  *
- * @param options.had what the subscription has so far: it keeps those also where they are archived
- * @throws Refusal `invalid`; `wrong_state` for an archived one
+ * @param options.had the subscription's current types; it may keep them even if they are archived
+ * @throws Refusal `invalid`; `wrong_state` for an archived type
  */
 export async function requireSubscribable(
   catalog: Catalog,
@@ -76,7 +76,7 @@ export async function requireSubscribable(
 ): Promise<void> {
   const { field, had = async () => [] } = options;
   if (codes.length > 1 && codes.includes(ALL_EVENT_TYPES)) {
-    throw new Refusal("invalid", `${field} holds * beside others; * alone stands for all`, { field });
+    throw new Refusal("invalid", `${field} holds * and other types; send * alone for all types`, { field });
   }
   for (const code of codes) {
     if (code === ALL_EVENT_TYPES) continue;
@@ -84,7 +84,7 @@ export async function requireSubscribable(
     if (entry.archivedAt === null || (await had()).includes(code)) continue;
     throw new Refusal(
       "wrong_state",
-      `the event type ${code} is archived and cannot be subscribed to any more; use another one`,
+      `the event type ${code} is archived and accepts no new subscriptions; use another event type`,
       { field },
     );
   }

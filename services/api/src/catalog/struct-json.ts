@@ -1,15 +1,15 @@
 import type { JsonObject, JsonValue } from "@bufbuild/protobuf";
 import { EVENT_DATA_DEPTH_MAX, Refusal, requireUnicode } from "@posthaste/domain";
 
-/** How much of a long path a refusal repeats. */
+/** Longest path a refusal quotes. */
 const PATH_CHARS_MAX = 80;
 
 /**
- * The JSON text of a `google.protobuf.Struct`. Its numbers are doubles: a whole number beyond ±(2^53 − 1) has lost
- * its last digits on the way, perhaps, and JSON has no word for an infinite one (`1e400` is read as infinite, and
- * would be written as `null`), so these are refused rather than passed on changed.
+ * Returns the JSON text of a `google.protobuf.Struct`. Its numbers are doubles, so two kinds are refused
+ * rather than passed on changed: a whole number beyond ±(2^53 − 1) may have lost its last digits, and JSON
+ * cannot express infinity (`1e400` is read as infinite and would be written as `null`).
  *
- * @throws Refusal `invalid`, naming the place
+ * @throws Refusal `invalid`, naming the path
  */
 export function structJson(struct: JsonObject, field: string): string {
   check(struct, field, 0);
@@ -36,7 +36,7 @@ function check(value: JsonValue, path: string, depth: number): void {
 
 function checkNumber(value: number, path: string): void {
   if (!Number.isFinite(value)) {
-    throw refuse(path, "is not a number that JSON can hold; send a finite one, or data_json instead");
+    throw refuse(path, "is not a number that JSON can hold; send a finite number, or data_json instead");
   }
   if (Number.isInteger(value) && !Number.isSafeInteger(value)) {
     throw refuse(

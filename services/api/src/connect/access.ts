@@ -12,7 +12,7 @@ import { StatisticsService } from "@posthaste/contracts/statistics";
 import { SubscriptionService } from "@posthaste/contracts/subscription";
 import type { Access } from "../access/auth.ts";
 
-/** Every service that is served. */
+/** Every served service. */
 export const SERVICES = [
   SubscriptionService,
   EventIngestService,
@@ -29,7 +29,7 @@ export const SERVICES = [
 
 type Methods<S extends { method: object }> = Record<keyof S["method"], Access>;
 
-/** What each RPC asks of the caller's token. A new RPC does not compile before it stands here. */
+/** The access each RPC requires. A new RPC does not compile until it is listed here. */
 const ACCESS: Readonly<Record<string, Readonly<Record<string, Access>>>> = {
   [SubscriptionService.typeName]: {
     createSubscription: "subscriptions:write",
@@ -120,7 +120,7 @@ export const TOKEN_RPC_PATHS: ReadonlySet<string> = new Set(
   ),
 );
 
-/** What a method asks; one that is not in the table is nobody's. */
+/** Returns the access a method requires; `admin` for a method that is not listed. */
 export function accessTo(method: DescMethod): Access {
   return ACCESS[method.parent.typeName]?.[method.localName] ?? "admin";
 }

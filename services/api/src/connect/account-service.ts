@@ -32,9 +32,12 @@ import { numberPage } from "./page.ts";
 import { pointInTime } from "./point-in-time.ts";
 
 const NAME_CHARS_MAX = 100;
-/** Long enough to be sent on by a page that is being loaded, and for somebody who hesitates. */
+/** Default lifetime of a portal link: enough for a redirect, or for a user who hesitates. */
 const LINK_LIFETIME_MS = 15 * 60_000;
-/** As long as somebody looks into one failure; the platform's page makes another link as easily. */
+/**
+ * Default lifetime of a portal session: enough to investigate a failure. The platform can create another
+ * link.
+ */
 const SESSION_LIFETIME_MS = 3_600_000;
 
 export function accountService({
@@ -46,8 +49,8 @@ export function accountService({
     if ((await getAccount(store, id)) !== undefined) return;
     throw noAccount(id);
   };
-  const erase = async (what: { accountId: AccountId; key: EventKey | null }) => {
-    const erasure = await createErasure(store, { ...what, now: now() });
+  const erase = async (target: { accountId: AccountId; key: EventKey | null }) => {
+    const erasure = await createErasure(store, { ...target, now: now() });
     nudge();
     return { erasure: erasureTo(erasure) };
   };

@@ -5,22 +5,22 @@ type Answer = Awaited<ReturnType<Handler>>;
 type Body = NonNullable<Answer["body"]>;
 
 /**
- * How Connect begins its words for binary that cannot be decoded, and for compressed bytes that end too
- * early. A fault of ours says "internal error" instead.
+ * The prefixes of Connect's messages for binary that cannot be decoded, and for compressed bytes that end too
+ * early. The message of a fault is "internal error" instead.
  */
 const UNDECODABLE = ["parse binary: ", "decompression failed"];
 const INTERNAL = String(Code.Internal);
 const INVALID_ARGUMENT = String(Code.InvalidArgument);
-/** The first byte of the frame that ends a gRPC-Web answer. */
+/** The first byte of the last frame of a gRPC-Web response. */
 const TRAILER_FRAME = 128;
 const FRAME_HEAD_BYTES = 5;
 
 /**
- * Makes a message that cannot be decoded the caller's mistake in every protocol.
+ * Answers a message that cannot be decoded with INVALID_ARGUMENT in every protocol.
  *
- * Connect answers JSON that cannot be read with INVALID_ARGUMENT, and bytes that are no gzip as well. For
- * binary, and for gzip that was cut off, it says INTERNAL, and does so before any interceptor runs. So the
- * finished answer is corrected, in each protocol's own place for a status.
+ * Connect does so for invalid JSON and for bytes that are not gzip. For invalid binary and for truncated gzip
+ * it answers INTERNAL, before any interceptor runs. So this corrects the finished response, in the place
+ * where each protocol puts the status.
  */
 export function blameUndecodable(router: ConnectRouter): void {
   router.handlers.forEach((handler, i) => {
@@ -54,8 +54,8 @@ function isUndecodable(
 }
 
 /**
- * A gRPC-Web answer ends with its trailers in a frame of the body; an answer that is only an error begins
- * with it.
+ * Corrects a gRPC-Web response's first frame if it holds the trailers, as in a response that is only an
+ * error.
  */
 function correctFrame(frame: Uint8Array): Uint8Array {
   if (frame[0] !== TRAILER_FRAME) return frame;

@@ -7,7 +7,7 @@ import { checkRules } from "./check-rules.ts";
 
 const request = { stream: false, method: EventIngestService.method.ingestEvent } as unknown as UnaryRequest;
 
-test("a rule that fails by itself is our fault, not the caller's", async () => {
+test("a rule that cannot be evaluated is a fault, not the caller's mistake", async () => {
   const broken = new RuntimeError("the rule is wrong");
   const validator = { ...createValidator(), validate: () => ({ kind: "error", error: broken }) as never };
   const call = checkRules(createValidateInterceptor({ validator }))(() =>
@@ -16,7 +16,7 @@ test("a rule that fails by itself is our fault, not the caller's", async () => {
   await expect(call(request)).rejects.toBe(broken);
 });
 
-test("what the handler throws is left as it is, violations of its own, too", async () => {
+test("an error from the handler passes unchanged, even if it reports violations", async () => {
   const thrown = new ConnectError("no", Code.InvalidArgument);
   const validator = { ...createValidator(), validate: () => ({ kind: "valid" }) as never };
   const call = checkRules(createValidateInterceptor({ validator }))(() => Promise.reject(thrown));

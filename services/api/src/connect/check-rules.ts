@@ -5,14 +5,14 @@ import { Code, ConnectError, type Interceptor } from "@connectrpc/connect";
 import { createValidateInterceptor } from "@connectrpc/validate";
 
 /**
- * How many violations an answer names. Over gRPC the details travel in trailers, which clients bound (16 KiB in Node):
- * all of a batch of 1,000 would turn the answer into an internal error.
+ * Maximum violations in an answer. Over gRPC the details travel in trailers, which clients bound (16 KiB in
+ * Node): the violations of a batch of 1,000 would turn the answer into an internal error.
  */
 const VIOLATIONS_MAX = 5;
 
 /**
- * Checks requests against the contracts' rules, and says in what to do rather than in the rules' own terms. Of a stream of
- * requests each is its own matter, and its handler's.
+ * Checks requests against the contracts' rules, with messages that say what to do. Skips streams of requests:
+ * their handlers check each message.
  */
 export function checkRules(validate: Interceptor = createValidateInterceptor()): Interceptor {
   return (next) => async (request) => {
@@ -32,7 +32,7 @@ export function checkRules(validate: Interceptor = createValidateInterceptor()):
 
 const STREAMING_IN: ReadonlySet<string> = new Set(["client_streaming", "bidi_streaming"]);
 
-/** The same for one message. */
+/** Returns a check of one message against the contracts' rules. */
 export function ruleCheck(): (type: DescMessage, message: Message) => void {
   const validator = createValidator();
   return (type, message) => {
@@ -41,7 +41,10 @@ export function ruleCheck(): (type: DescMessage, message: Message) => void {
   };
 }
 
-/** A rule that cannot be evaluated blames the caller in the library, but the contract is ours. */
+/**
+ * Turns the library's error into an answer. The library blames the caller if a rule cannot be evaluated, but
+ * that is a fault of the contract, so its cause is returned.
+ */
 function explained(error: unknown): unknown {
   const cause = error instanceof ConnectError ? error.cause : error;
   if (!(cause instanceof ValidationError)) return cause;
@@ -70,7 +73,7 @@ function wordsFor({ field, ruleId, message }: Violation): string {
   }
 }
 
-/** The fields of the oneof that a path ends with: the name of the choice itself is in no request. */
+/** Names the fields of the oneof at the end of a path, because requests do not contain the oneof's name. */
 function choiceIn(path: Path): string | undefined {
   const last = path.at(-1);
   if (last?.kind !== "oneof") return undefined;

@@ -14,7 +14,7 @@ export function schemaCheckTo(check: SchemaCheck): ProtoSchemaCheck {
   return SCHEMA_CHECKS[check];
 }
 
-/** Unspecified is the default. */
+/** Converts a check; unspecified becomes the default, `OFF`. */
 export function schemaCheckFrom(check: ProtoSchemaCheck): SchemaCheck {
   const checks = Object.keys(SCHEMA_CHECKS) as SchemaCheck[];
   return checks.find((key) => SCHEMA_CHECKS[key] === check) ?? "OFF";

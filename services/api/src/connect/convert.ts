@@ -100,12 +100,12 @@ const RECOVERY_STATES = {
   cancelled: ProtoRecoveryState.CANCELLED,
 } as const satisfies Record<RecoveryState, ProtoRecoveryState>;
 
-/** Undefined: unspecified, the default or no change. */
+/** Returns undefined for unspecified: the default or no change. */
 export function acceptanceFrom(acceptance: ProtoAcceptance): Acceptance | undefined {
   return keyOf(ACCEPTANCES, acceptance);
 }
 
-/** Undefined: unspecified, any state. */
+/** Returns undefined for unspecified: any state. */
 export function deliveryStateFrom(state: ProtoDeliveryState): DeliveryState | undefined {
   return keyOf(DELIVERY_STATES, state);
 }
@@ -156,7 +156,7 @@ export function signingKeyTo(key: SigningKey) {
   });
 }
 
-/** @param workflowUrl empty for those who are not to see it */
+/** @param workflowUrl empty if the caller may not see it */
 export function deliveryTo(delivery: Delivery, workflowUrl = "") {
   return create(DeliverySchema, {
     id: delivery.id,
@@ -252,7 +252,7 @@ const LANES = {
   direct: ProtoLane.DIRECT,
 } as const satisfies Record<Lane, ProtoLane>;
 
-/** Null: the default. */
+/** Returns null for unspecified: the installation's default. */
 export function laneFrom(lane: ProtoLane): Lane | null {
   return (Object.keys(LANES) as Lane[]).find((name) => LANES[name] === lane) ?? null;
 }

@@ -104,7 +104,7 @@ export function deliveryService(parts: DeliveryParts): ServiceImpl<typeof Delive
       const retry = found(await requestRetry(store, { accountId, id, now: now() }), id);
       if (retry.requested) {
         await retryNow(id).catch((error: unknown) => {
-          // It is written down: the reconciler does it as soon as Temporal is there.
+          // The request is stored; the reconciler repeats it once Temporal is reachable.
           log.error("delivery.retry_delayed", error, { deliveryId: id });
         });
       }
@@ -132,15 +132,15 @@ export function deliveryService(parts: DeliveryParts): ServiceImpl<typeof Delive
       if (delivery.state !== "cancelled") {
         throw new Refusal(
           "wrong_state",
-          `delivery ${id} is ${delivery.state}; only an open one can be cancelled`,
+          `delivery ${id} is ${delivery.state}; only an open delivery can be cancelled`,
           {
             field: "id",
           },
         );
       }
       if (cancelled && before.state === "started") {
-        // The waiting attempt is made due: it finds the row cancelled and ends the workflow. Otherwise that happens
-        // when its time comes.
+        // Makes the waiting attempt due, which then finds the row cancelled and ends the workflow. If the
+        // call fails, this happens when the attempt is due.
         await retryNow(id).catch((error: unknown) => {
           log.error("delivery.cancel_delayed", error, { deliveryId: id });
         });

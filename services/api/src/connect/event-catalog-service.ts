@@ -26,9 +26,13 @@ export function eventCatalogService(editor: CatalogEditor): ServiceImpl<typeof E
       const entry = await requireEventType(catalog, accountId, code, "code", "not_found");
       const texts = await catalog.texts(entry, version === 0 ? entry.version : version);
       if (texts !== undefined) return { eventType: eventTypeTo(entry, texts) };
-      throw new Refusal("not_found", `${code} has the versions 1 to ${entry.version}, and no ${version}`, {
-        field: "version",
-      });
+      throw new Refusal(
+        "not_found",
+        `${code} has versions 1 to ${entry.version}, but no version ${version}`,
+        {
+          field: "version",
+        },
+      );
     },
 
     async createEventType(request, context) {

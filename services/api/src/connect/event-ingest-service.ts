@@ -34,7 +34,7 @@ export function eventIngestService(
       if (request.events.length > eventsMax) {
         throw new Refusal(
           "invalid",
-          `events has ${request.events.length} items; at most ${eventsMax} are possible`,
+          `events has ${request.events.length} items; at most ${eventsMax} are allowed`,
           {
             field: "events",
           },

@@ -2,16 +2,16 @@ import type { ConnectRouter } from "@connectrpc/connect";
 
 type Handler = ConnectRouter["handlers"][number];
 
-/** What a timer of Node's can wait, 24.8 days. It waits a millisecond where it is told more. */
+/** The longest delay of a Node timer, 24.8 days. A longer delay becomes one millisecond. */
 const TIMER_MS_MAX = 2 ** 31 - 1;
 
-/** gRPC's units, in milliseconds. The smaller ones never come to that much. */
+/** gRPC's units in milliseconds. Its smaller units cannot express a delay that long. */
 const UNIT_MS: Readonly<Record<string, number>> = { H: 3_600_000, M: 60_000, S: 1_000, m: 1 };
 
 /**
- * Gives a call no deadline where its own is further away than a timer can wait, as callers write who want
- * none. Connect hands it to a timer as it is, which is over at once: whoever follows deliveries would be cut
- * off.
+ * Removes a call's deadline if it is further away than a timer can wait; callers send such deadlines to mean
+ * none. Connect passes the deadline to a timer unchanged, and the timer would end the call, such as a stream
+ * of delivery changes, at once.
  */
 export function forgetFarDeadlines(router: ConnectRouter): void {
   router.handlers.forEach((handler, i) => {
@@ -24,7 +24,7 @@ export function forgetFarDeadlines(router: ConnectRouter): void {
   });
 }
 
-/** 0 where there is none, or none that Connect takes: it answers that itself. */
+/** Returns 0 if the header is missing or malformed; Connect itself answers a malformed header. */
 function connectMs(header: Headers): number {
   const [text = "0"] = /^\d{1,10}$/.exec(header.get("connect-timeout-ms") ?? "") ?? [];
   return Number(text);

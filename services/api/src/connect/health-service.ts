@@ -5,10 +5,10 @@ import { pingStore } from "@posthaste/store";
 import type { Deps } from "../deps.ts";
 import { SERVICES } from "./access.ts";
 
-/** How often a watched status is looked at. */
+/** How often a watched status is polled. */
 const WATCH_INTERVAL_MS = 2_000;
 
-/** gRPC's health protocol: serving while the database answers. */
+/** Implements gRPC's health protocol: SERVING while the database answers. */
 export function healthService({ store }: Pick<Deps, "store">): ServiceImpl<typeof Health> {
   const known = new Set(["", ...SERVICES.map((service) => service.typeName as string)]);
   const status = async () =>
@@ -18,7 +18,7 @@ export function healthService({ store }: Pick<Deps, "store">): ServiceImpl<typeo
     );
   return {
     async check({ service }) {
-      if (!known.has(service)) throw new ConnectError("there is no such service", Code.NotFound);
+      if (!known.has(service)) throw new ConnectError("unknown service", Code.NotFound);
       return { status: await status() };
     },
     async *watch({ service }, { signal }) {
@@ -28,7 +28,7 @@ export function healthService({ store }: Pick<Deps, "store">): ServiceImpl<typeo
         if (now !== last) yield { status: now };
         last = now;
         await sleep(WATCH_INTERVAL_MS, undefined, { signal }).catch(() => {
-          // The watcher left, or the server stops: the loop's condition sees it.
+          // The client left or the server is stopping; the loop's condition ends the stream.
         });
       }
     },

@@ -8,40 +8,44 @@ import { inboxPath } from "../inbox/inbox-route.ts";
 import type { Inbox, InboxRequest } from "../inbox/inboxes.ts";
 import { callerOf } from "./interceptors.ts";
 
-/** Told also where nothing comes, so that both sides see a dead connection. */
+/** An empty answer this often lets both sides notice a dead connection. */
 const HEARTBEAT_MS = 15_000;
-/** Then the client comes back, and its token is looked at again. */
+/** After this the client reconnects, and its token is checked again. */
 const STREAM_MAX_MS = 10 * 60_000;
-/** Streams open at once, of all accounts: a few for each inbox that somebody looks at. */
+/** Maximum open streams, for all accounts together: a few for each inbox that is being watched. */
 const WATCHES_MAX = 50;
-/** When there may be room again. */
+/** `Retry-After` if too many streams are open. */
 const RETRY_AFTER_MS = 30_000;
 
 export function inboxService({ inboxes }: Pick<Deps, "inboxes">): ServiceImpl<typeof InboxService> {
   let open = 0;
-  const there = () => {
+  const requireInboxes = () => {
     if (inboxes !== null) return inboxes;
     throw new Refusal(
       "wrong_state",
-      "this installation has no inboxes; its operator can set POSTHASTE_INBOX=on",
+      "inboxes are disabled on this installation; its operator can set POSTHASTE_INBOX=on",
     );
   };
   return {
     async createInbox(_request, context) {
-      return { inbox: inboxTo(there().create(callerOf(context).accountId)) };
+      return { inbox: inboxTo(requireInboxes().create(callerOf(context).accountId)) };
     },
 
     async setInboxAnswer({ inboxId, status }, context) {
-      const inbox = there().answer(callerOf(context).accountId, inboxId, status === 0 ? 200 : status);
+      const inbox = requireInboxes().answer(
+        callerOf(context).accountId,
+        inboxId,
+        status === 0 ? 200 : status,
+      );
       return { inbox: inboxTo(found(inbox, inboxId)) };
     },
 
     async *watchInbox({ inboxId, after }, context) {
       const { accountId } = callerOf(context);
-      const kept = there();
-      found(kept.get(accountId, inboxId), inboxId);
+      const all = requireInboxes();
+      found(all.get(accountId, inboxId), inboxId);
       if (open >= WATCHES_MAX) {
-        throw new Refusal("too_many", `${open} streams are open, as many as may be; try again later`, {
+        throw new Refusal("too_many", `${open} streams are open, the maximum; try again later`, {
           retryAfterMs: RETRY_AFTER_MS,
         });
       }
@@ -50,11 +54,11 @@ export function inboxService({ inboxes }: Pick<Deps, "inboxes">): ServiceImpl<ty
         const endAt = performance.now() + STREAM_MAX_MS;
         let seen = Number(after);
         while (!context.signal.aborted && performance.now() < endAt) {
-          const inbox = found(kept.get(accountId, inboxId), inboxId);
-          const requests = kept.after(inboxId, seen);
+          const inbox = found(all.get(accountId, inboxId), inboxId);
+          const requests = all.after(inboxId, seen);
           seen = requests.at(-1)?.number ?? seen;
           yield { inbox: inboxTo(inbox), requests: requests.map(requestTo) };
-          await kept.next(inboxId, AbortSignal.any([context.signal, AbortSignal.timeout(HEARTBEAT_MS)]));
+          await all.next(inboxId, AbortSignal.any([context.signal, AbortSignal.timeout(HEARTBEAT_MS)]));
         }
       } finally {
         open -= 1;

@@ -10,7 +10,7 @@ beforeEach(async () => {
 });
 afterEach(() => database.dispose());
 
-/** What a caller sees of a stream that yields one item and then throws. */
+/** Returns what a caller sees of a stream that yields one item and then throws. */
 async function endOf(thrown: unknown): Promise<{ items: number[]; error: unknown }> {
   async function* message() {
     yield 1;
@@ -27,10 +27,10 @@ async function endOf(thrown: unknown): Promise<{ items: number[]; error: unknown
   } catch (error) {
     return { items, error };
   }
-  throw new Error("the stream ended as if all were well");
+  throw new Error("the stream ended without an error");
 }
 
-test("what a stream refuses after its first item reaches its caller as that refusal", async () => {
+test("a refusal after a stream's first item reaches the caller with its code and message", async () => {
   const { items, error } = await endOf(new Refusal("too_many", "wait", { retryAfterMs: 1_500 }));
   expect(items).toEqual([1]);
   expect(error).toBeInstanceOf(ConnectError);
@@ -38,7 +38,7 @@ test("what a stream refuses after its first item reaches its caller as that refu
   expect((error as ConnectError).metadata.get("retry-after")).toBe("2");
 });
 
-test("and a fault of ours without its text", async () => {
+test("a fault after a stream's first item reaches the caller without its message", async () => {
   const { error } = await endOf(new Error("hush: select secret from x"));
   expect(error).toMatchObject({ code: Code.Internal, rawMessage: "internal error" });
 });

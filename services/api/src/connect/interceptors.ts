@@ -24,25 +24,28 @@ const LINE = createContextKey<RequestLine | undefined>(undefined);
 
 type Handler = ConnectRouter["handlers"][number];
 
-/** A flag and a length before each message of the streaming protocols. */
+/** The flag and the length before each message in the streaming protocols. */
 const ENVELOPE_HEAD_BYTES = 5;
 
-/** What a call starts with: the line that is logged when it is over. */
+/** Returns a call's context values, which hold the request's log line. */
 export function contextValuesFor(line: RequestLine): ContextValues {
   return createContextValues().set(LINE, line);
 }
 
-/** Who makes this call. Every method that is not public has been checked before its handler runs. */
+/**
+ * Returns the caller of a call. Every call of a method that is not public is authorized before its handler
+ * runs.
+ */
 export function callerOf(context: HandlerContext): Principal {
   return callerIn(context.values);
 }
 
-/** What spans of this call go on from; undefined where it is not traced. */
+/** Returns the `traceparent` of a call's span; undefined if the call is not traced. */
 export function traceparentOf(context: HandlerContext): string | undefined {
   return context.values.get(LINE)?.traceparent;
 }
 
-/** Notes for the call's line what it stored, beside what it stored before. */
+/** Adds the stored events to the counts in the call's log line. */
 export function noteIngested(context: HandlerContext, results: readonly IngestedEvent[]): void {
   const line = context.values.get(LINE);
   if (line === undefined) return;
@@ -59,15 +62,15 @@ export function noteIngested(context: HandlerContext, results: readonly Ingested
 
 function callerIn(values: ContextValues): Principal {
   const principal = values.get(PRINCIPAL);
-  if (principal === undefined) throw new Error("nobody asked who makes this call");
+  if (principal === undefined) throw new Error("this call was not authorized");
   return principal;
 }
 
 /**
- * Sees to a call's token before anything of its body is read: a caller without one does not get to send megabytes.
+ * Authorizes every call before its body is read, so that a caller without a token cannot send megabytes.
  *
- * What is refused goes on to its handler without its body, so that the answer is made where every other is, in the
- * protocol that was spoken.
+ * A refused call still reaches its handler, with an empty body, so that the refusal is answered in the call's
+ * protocol like any other error; see {@link refuse}.
  */
 export function authorizeFirst(router: ConnectRouter, parts: Pick<Deps, "authenticate" | "rateLimit">): void {
   router.handlers.forEach((handler, i) => {
@@ -100,11 +103,11 @@ async function admit(
   return principal;
 }
 
-/** The same call with the empty message, as each protocol writes it. */
+/** Returns the call with an empty message, as its protocol encodes it. */
 function withoutBody(request: Parameters<Handler>[0]): Parameters<Handler>[0] {
   if (request.method === "GET") return request;
   const header = new Headers(request.header);
-  // They told of the body that is left out.
+  // These headers described the removed body.
   header.delete("content-encoding");
   header.delete("content-length");
   const type = header.get("content-type") ?? "";
@@ -120,7 +123,7 @@ async function* once(bytes: Uint8Array): AsyncIterable<Uint8Array> {
   yield bytes;
 }
 
-/** Ends a call that was refused before its body was read. */
+/** Throws the error of a call that {@link authorizeFirst} refused. */
 export function refuse(): Interceptor {
   return (next) => async (request) => {
     const refused = request.contextValues.get(REFUSED);
@@ -130,7 +133,7 @@ export function refuse(): Interceptor {
   };
 }
 
-/** Turns what was thrown into what a caller may see, and notes the answer's code for the log. */
+/** Turns a thrown error into what the caller may see, and records the answer's code in the log line. */
 export function answer(parts: Pick<Deps, "store" | "reportFault">): Interceptor {
   return (next) => async (request) => {
     const line = request.contextValues.get(LINE);
@@ -145,7 +148,7 @@ export function answer(parts: Pick<Deps, "store" | "reportFault">): Interceptor 
     try {
       const response = await next(request);
       note("ok");
-      // What a stream throws comes only when it is read.
+      // A stream throws only while it is read.
       return response.stream ? { ...response, message: translated(response.message, refusing) } : response;
     } catch (error) {
       throw refusing(error);
@@ -161,7 +164,7 @@ async function* translated<T>(stream: AsyncIterable<T>, refusing: (error: unknow
   }
 }
 
-/** What a caller may see of an error. A fault is logged. */
+/** Returns what a caller may see of an error. Reports a fault. */
 export function errorFor(
   { store, reportFault }: Pick<Deps, "store" | "reportFault">,
   error: unknown,
@@ -179,6 +182,6 @@ export function errorFor(
   }
   reportFault(error, requestId);
   return isStoreAway(store, error)
-    ? new ConnectError("the database is away; try again in a moment", Code.Unavailable)
+    ? new ConnectError("the database is unavailable; try again in a moment", Code.Unavailable)
     : new ConnectError("internal error", Code.Internal);
 }

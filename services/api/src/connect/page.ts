@@ -2,7 +2,7 @@ import { decodePageToken, encodePageToken, PAGE_SIZE_DEFAULT, type PageKey } fro
 
 type PageRequest = { readonly pageSize: number; readonly pageToken: string };
 
-/** Reads one page of rows that are ordered by a growing number. */
+/** Reads one page of rows in ascending order of their number. */
 export async function numberPage<R extends { readonly id: number }>(
   request: PageRequest,
   list: (page: { after?: R["id"]; limit: number }) => Promise<R[]>,
@@ -12,7 +12,7 @@ export async function numberPage<R extends { readonly id: number }>(
   return await page(request, (limit) => list({ ...after, limit }));
 }
 
-/** Reads one row more than the page holds, to know whether another page follows. */
+/** Reads one page, plus one row to learn whether another page follows. */
 export async function page<R extends { readonly id: PageKey }>(
   request: PageRequest,
   list: (limit: number) => Promise<R[]>,
@@ -24,7 +24,9 @@ export async function page<R extends { readonly id: PageKey }>(
   return { rows: rows.slice(0, size), nextPageToken: encodePageToken(last.id) };
 }
 
-/** The same of a search that may have ended before the page was full: the next one goes on where it ended. */
+/**
+ * Reads one page of a search that may stop before the page is full. The next page resumes where it stopped.
+ */
 export async function partialPage<R extends { readonly id: PageKey }>(
   request: PageRequest,
   search: (limit: number) => Promise<{ rows: R[]; examinedTo: PageKey | undefined }>,

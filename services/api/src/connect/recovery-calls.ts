@@ -18,7 +18,7 @@ import { callerOf } from "./interceptors.ts";
 import { page } from "./page.ts";
 import { pointInTime } from "./point-in-time.ts";
 
-/** Where the caller says nothing: a receiver that was away gets to its feet first. */
+/** Default rate: gentle on a receiver that is recovering from an outage. */
 const RATE_PER_SECOND_DEFAULT = 100;
 
 type RecoveryCalls = Pick<
@@ -34,9 +34,9 @@ type RecoveryCalls = Pick<
 
 type RecoveryParts = Pick<Deps, "store" | "now" | "nudge" | "log" | "signalRecovery">;
 
-/** The calls about recoveries and replays: they write down what is wanted, and the worker's workflows do it. */
+/** The calls for recoveries and replays. They store the request; the worker's workflows carry it out. */
 export function recoveryCalls({ store, now, nudge, log, signalRecovery }: RecoveryParts): RecoveryCalls {
-  const make = async (
+  const start = async (
     kind: RecoveryKind,
     request: RecoverDeliveriesRequest | ReplayEventsRequest,
     context: HandlerContext,
@@ -69,8 +69,8 @@ export function recoveryCalls({ store, now, nudge, log, signalRecovery }: Recove
     return { recovery: recoveryTo(recovery) };
   };
   return {
-    recoverDeliveries: (request, context) => make("recover", request, context),
-    replayEvents: (request, context) => make("replay", request, context),
+    recoverDeliveries: (request, context) => start("recover", request, context),
+    replayEvents: (request, context) => start("replay", request, context),
     async getRecovery(request, context) {
       const id = request.id as RecoveryId;
       const { accountId } = callerOf(context);

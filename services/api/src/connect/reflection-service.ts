@@ -3,13 +3,13 @@ import { type DescriptorProto, FileDescriptorProtoSchema } from "@bufbuild/proto
 import type { ServiceImpl } from "@connectrpc/connect";
 import type { ServerReflection } from "@posthaste/contracts/reflection";
 
-/** gRPC's code for "there is no such thing". */
+/** gRPC's status codes. */
 const NOT_FOUND = 5;
 const UNIMPLEMENTED = 12;
 
 /**
- * gRPC server reflection: tells tools such as grpcurl and `buf curl` what is served. Everything it tells is in the published
- * contracts, so it needs no token.
+ * Implements gRPC server reflection, which lets tools such as grpcurl and `buf curl` discover the services.
+ * It needs no token: the contracts are public.
  */
 export function reflectionService(services: readonly DescService[]): ServiceImpl<typeof ServerReflection> {
   const files = new Map<string, DescFile>();
@@ -37,7 +37,7 @@ export function reflectionService(services: readonly DescService[]): ServiceImpl
             const file =
               asked.case === "fileByFilename" ? files.get(asked.value) : fileOfSymbol.get(asked.value);
             if (file === undefined) {
-              yield { ...answer, messageResponse: failure(NOT_FOUND, "nothing of that name is served") };
+              yield { ...answer, messageResponse: failure(NOT_FOUND, "unknown name") };
               continue;
             }
             const fileDescriptorProto = withDependencies(file);
@@ -50,7 +50,7 @@ export function reflectionService(services: readonly DescService[]): ServiceImpl
           default:
             yield {
               ...answer,
-              messageResponse: failure(UNIMPLEMENTED, "the contracts have no extensions of their own"),
+              messageResponse: failure(UNIMPLEMENTED, "the contracts define no extensions"),
             };
         }
       }
@@ -68,14 +68,14 @@ function addFile(files: Map<string, DescFile>, file: DescFile): void {
   for (const dependency of file.dependencies) addFile(files, dependency);
 }
 
-/** The file and all that it needs, as bytes: so one answer is enough. */
+/** Encodes the file with all its dependencies, so that one answer is enough. */
 function withDependencies(file: DescFile): Uint8Array<ArrayBuffer>[] {
   const files = new Map<string, DescFile>();
   addFile(files, file);
   return [...files.values()].map(({ proto }) => toBinary(FileDescriptorProtoSchema, proto));
 }
 
-/** Every name that the file defines, as the descriptor has them: entries of maps, too. */
+/** Lists every name in the file's descriptor, including the entry messages of maps. */
 function symbolsIn({ proto }: DescFile): string[] {
   return [
     ...proto.enumType.map(({ name }) => `${proto.package}.${name}`),
@@ -88,10 +88,10 @@ function symbolsIn({ proto }: DescFile): string[] {
 }
 
 function symbolsOf({ name, enumType, nestedType }: DescriptorProto, within: string): string[] {
-  const own = `${within}.${name}`;
+  const fullName = `${within}.${name}`;
   return [
-    own,
-    ...enumType.map((inner) => `${own}.${inner.name}`),
-    ...nestedType.flatMap((inner) => symbolsOf(inner, own)),
+    fullName,
+    ...enumType.map((inner) => `${fullName}.${inner.name}`),
+    ...nestedType.flatMap((inner) => symbolsOf(inner, fullName)),
   ];
 }

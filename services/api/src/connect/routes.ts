@@ -27,12 +27,12 @@ import { sessionService } from "./session-service.ts";
 import { statisticsService } from "./statistics-service.ts";
 import { subscriptionService } from "./subscription-service.ts";
 
-/** The interceptors every call passes, the outermost first. */
+/** The interceptors of every call, outermost first. */
 export function interceptors(deps: Deps) {
   return [answer(deps), refuse(), checkRules()];
 }
 
-/** It holds a name or a code, and anybody may send it. */
+/** The body of a call without a token: it holds a name or a code, and anyone may send it. */
 const PUBLIC_BODY_BYTES_MAX = 4_096;
 
 export function connectRoutes(deps: Deps): (router: ConnectRouter) => void {
@@ -53,7 +53,7 @@ export function connectRoutes(deps: Deps): (router: ConnectRouter) => void {
     router.service(Health, healthService(deps), { readMaxBytes: PUBLIC_BODY_BYTES_MAX });
     const reflection = reflectionService(SERVICES);
     router.service(ServerReflection, reflection, { readMaxBytes: PUBLIC_BODY_BYTES_MAX });
-    // What most tools still ask first; the two differ in nothing but their name.
+    // Most tools still call this version first; the two differ only in their name.
     router.service(
       ServerReflectionV1Alpha,
       reflection as unknown as ServiceImpl<typeof ServerReflectionV1Alpha>,

@@ -24,7 +24,7 @@ export function sessionService({
       if (opened === undefined) {
         throw new Refusal(
           "unauthenticated",
-          "this link was opened before, or its time is over; ask for a new one where you got it",
+          "this link was already used or has expired; ask for a new link where you got it",
         );
       }
       return { secret: opened.secret, session: await sessionTo(opened.token) };
@@ -32,7 +32,7 @@ export function sessionService({
 
     async getSession(_request, context) {
       const token = await getToken(store, callerOf(context).tokenId);
-      if (token === undefined) throw new Error("the token of this call is not there");
+      if (token === undefined) throw new Error("the token of this call does not exist");
       return { session: await sessionTo(token) };
     },
   };

@@ -27,7 +27,7 @@ type Range = { readonly lengthMs: number; readonly bucketMs: number; readonly sp
 
 const DAY: Range = { lengthMs: DAY_MS, bucketMs: 15 * MINUTE_MS, spanMs: 900_000 };
 
-/** About a hundred points of a chart each; at most 2,880 rows are read, for the month. */
+/** Each range has about 60 to 100 buckets, as many as a chart shows. A month reads the most rows: 2,880. */
 const RANGES = {
   [StatisticsRange.UNSPECIFIED]: DAY,
   [StatisticsRange.HOUR]: { lengthMs: HOUR_MS, bucketMs: MINUTE_MS, spanMs: 60_000 },

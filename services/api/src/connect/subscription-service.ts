@@ -34,7 +34,7 @@ import { acceptanceFrom, attemptTo, deliveryTo, healthTo, signingKeyTo, subscrip
 import { callerOf } from "./interceptors.ts";
 import { numberPage } from "./page.ts";
 
-/** One attempt in a hundred seconds: slower than that is what pausing is for. */
+/** The lowest rate, one attempt in 100 seconds. Pausing serves receivers that want less. */
 const RATE_PER_SECOND_MIN = 0.01;
 
 export function subscriptionService(
@@ -184,13 +184,13 @@ export function subscriptionService(
   };
 }
 
-/** Null: no rate. */
+/** Returns null for no rate. */
 function rateFrom(limit: RateLimit | undefined): Rate | null {
   if (limit === undefined || limit.perSecond === 0) return null;
   if (limit.perSecond < RATE_PER_SECOND_MIN) {
     throw new Refusal(
       "invalid",
-      `rate_limit.per_second must be at least ${RATE_PER_SECOND_MIN}, or 0 for no rate`,
+      `rate_limit.per_second must be at least ${RATE_PER_SECOND_MIN}, or 0 for no rate limit`,
       {
         field: "rate_limit.per_second",
       },

@@ -4,10 +4,12 @@ import { Violation, violationsToProto } from "@bufbuild/protovalidate";
 import type { ConnectError } from "@connectrpc/connect";
 import type { RefusedField } from "@posthaste/domain";
 
-/** What the `rule_id` of these violations is; the contract's own rules have others. */
+/** The `rule_id` of these violations; the contracts' own rules have other ids. */
 const RULE_ID = "schema";
 
-/** What is wrong with fields of a method's request, as details of its refusal, in the form of the contract's own rules. */
+/**
+ * Returns a refusal's field errors as error details, in the same form as violations of the contracts' rules.
+ */
 export function violationsDetail(
   method: DescMethod,
   fields: readonly RefusedField[],

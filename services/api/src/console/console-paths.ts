@@ -1,7 +1,7 @@
-/** Where a portal link leads to; its code follows `#`. */
+/** The path of portal links; the code follows `#`. */
 export const PORTAL_PATH = "/portal";
 
-/** The addresses that the console's page has; it finds its way among them by itself. */
+/** The paths at which the console's page is served; the page itself routes among them. */
 export const CONSOLE_PATHS = [
   "/",
   PORTAL_PATH,

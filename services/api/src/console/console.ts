@@ -6,27 +6,27 @@ import type { FastifyInstance } from "fastify";
 import { CONSOLE_PATHS } from "./console-paths.ts";
 
 export type ConsoleOptions = {
-  /** Where its built files are. */
+  /** The folder of its built files. */
   readonly dir: string;
-  /** Origins whose pages may show it in a frame; empty: none. */
+  /** Origins whose pages may embed it in a frame; empty for none. */
   readonly frameAncestors: readonly string[];
 };
 
-/** Where `npm run build` puts it. */
+/** The folder that `npm run build` writes the console to. */
 export const CONSOLE_DIR = fileURLToPath(new URL("../../../console/dist", import.meta.url));
 const ASSETS = "/assets";
-/** A year: the name of such a file changes with what is in it. */
+/** Cached for a year: an asset's name changes with its content. */
 const ASSET_AGE_MS = 365 * 24 * 3_600_000;
 const PAGE = "index.html";
 
-/** Whether the console was built. */
+/** Tells whether the console was built. */
 export function isConsoleThere(dir: string): boolean {
   return existsSync(join(dir, PAGE));
 }
 
 /**
- * Serves the console's files: its page at the addresses that it has, and what the page loads. Nothing else is touched:
- * an address that nobody serves stays one.
+ * Serves the console's page at its paths, and the files that the page loads. All other paths are left alone,
+ * so an unknown path is still answered 404.
  */
 export async function consolePages(
   app: FastifyInstance,
@@ -36,7 +36,7 @@ export async function consolePages(
   const headers = pageHeaders(frameAncestors);
   for (const path of CONSOLE_PATHS) {
     app.get(path, { schema: { hide: true } }, async (_request, reply) =>
-      // The page names its files by their content, so an old one would ask for what is gone.
+      // The page refers to assets by content hash, so a stale page would request files that no longer exist.
       reply.headers(headers).header("cache-control", "no-cache").sendFile(PAGE),
     );
   }
@@ -51,7 +51,7 @@ export async function consolePages(
   );
 }
 
-/** What the page may do: run and load what comes from here, and nothing that is written into it. */
+/** Returns headers that let the page run and load files from this origin only, and no inline code. */
 function pageHeaders(frameAncestors: readonly string[]): Readonly<Record<string, string>> {
   const policy = [
     "default-src 'none'",
@@ -69,7 +69,8 @@ function pageHeaders(frameAncestors: readonly string[]): Readonly<Record<string,
     "referrer-policy": "no-referrer",
     "permissions-policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
     "cross-origin-opener-policy": "same-origin",
-    // For what does not know frame-ancestors; it cannot name origins.
+    // For browsers without frame-ancestors. It cannot list origins, so it is sent only if none may embed the
+    // page.
     ...(frameAncestors.length === 0 ? { "x-frame-options": "DENY" } : {}),
   };
 }

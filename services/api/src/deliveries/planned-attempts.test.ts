@@ -12,7 +12,7 @@ const planned = (over: Partial<Delivery> = {}) =>
     (timestampMs(dueAt) - NOW) / MINUTE_MS,
   ]);
 
-test("what is still to come is the rest of the published schedule, from the next attempt on", () => {
+test("the planned attempts are the rest of the published schedule, from the next attempt on", () => {
   expect(planned().slice(0, 4)).toEqual([
     [2, 0],
     [3, 30],
@@ -23,7 +23,7 @@ test("what is still to come is the rest of the published schedule, from the next
   expect(planned({ attempts: 13 })).toEqual([[14, 0]]);
 });
 
-test("nothing is to come of what has ended, is parked, was not begun, or is a test", () => {
+test("a delivery that has ended, is parked, is unscheduled or is a test has no planned attempts", () => {
   expect(planned({ state: "exhausted" })).toEqual([]);
   expect(planned({ state: "parked" })).toEqual([]);
   expect(planned({ nextAttemptAt: null })).toEqual([]);

@@ -2,7 +2,10 @@ import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { isTerminal, SCHEDULE, scheduledWaitMs } from "@posthaste/domain";
 import type { Delivery } from "@posthaste/store";
 
-/** The attempts that are still to come if each fails; none where the delivery has ended, is parked or was not begun. */
+/**
+ * Returns the attempts still to come if each of them fails; none if the delivery has ended, is parked, is a
+ * test, or has no next attempt scheduled.
+ */
 export function plannedAttempts({ state, isTest, attempts, nextAttemptAt }: Delivery) {
   if (isTerminal(state) || state === "parked" || isTest || nextAttemptAt === null) return [];
   const planned = [];

@@ -9,13 +9,13 @@ import {
   type Store,
 } from "@posthaste/store";
 
-const LOOK_EVERY_MS = 250;
-/** Told also where nothing happens, so that both sides see a dead connection, and the cursor does not grow old. */
+const POLL_EVERY_MS = 250;
+/** An empty answer this often lets both sides notice a dead connection and keeps the cursor from expiring. */
 const HEARTBEAT_MS = 15_000;
-/** Then the client comes back with its cursor, and its token is looked at again. */
+/** After this the client reconnects with its cursor, and its token is checked again. */
 const STREAM_MAX_MS = 10 * 60_000;
 const CHANGES_AT_ONCE = 500;
-/** When there may be room again. */
+/** `Retry-After` if too many streams are open. */
 const RETRY_AFTER_MS = 30_000;
 
 export type Watch = (
@@ -24,10 +24,10 @@ export type Watch = (
 ) => AsyncGenerator<{ changes: DeliveryChange[]; cursor: string }>;
 
 /**
- * Follows an account's deliveries from a cursor on.
+ * Streams the changes of an account's deliveries, from a cursor on.
  *
- * @param watchesMax streams open at once in this process
- * @throws Refusal for a cursor that nobody gave out or that is too old, or where too many follow already
+ * @param watchesMax most open streams in this process
+ * @throws Refusal if the cursor is unknown or too old, or if too many streams are open
  */
 export function createWatch(store: Store, watchesMax: number): Watch {
   let open = 0;
@@ -35,14 +35,14 @@ export function createWatch(store: Store, watchesMax: number): Watch {
     const current = await currentCursor(store);
     let cursor = from === "" ? current : cursorFrom(from, current);
     if (open >= watchesMax) {
-      throw new Refusal("too_many", `${open} streams are open, as many as may be; try again later`, {
+      throw new Refusal("too_many", `${open} streams are open, the maximum; try again later`, {
         retryAfterMs: RETRY_AFTER_MS,
       });
     }
     open += 1;
     try {
       const endAt = performance.now() + STREAM_MAX_MS;
-      let toldAt = Number.NEGATIVE_INFINITY;
+      let sentAt = Number.NEGATIVE_INFINITY;
       while (!signal.aborted && performance.now() < endAt) {
         await orderChanges(store);
         const next = await listChanges(store, {
@@ -52,13 +52,13 @@ export function createWatch(store: Store, watchesMax: number): Watch {
           ...(subscriptionId === undefined ? {} : { subscriptionId }),
         });
         cursor = next.cursor;
-        if (next.changes.length > 0 || performance.now() - toldAt >= HEARTBEAT_MS) {
-          toldAt = performance.now();
+        if (next.changes.length > 0 || performance.now() - sentAt >= HEARTBEAT_MS) {
+          sentAt = performance.now();
           yield { changes: next.changes, cursor: cursorTo(cursor) };
         }
         if (next.changes.length < CHANGES_AT_ONCE) {
-          await sleep(LOOK_EVERY_MS, undefined, { signal }).catch(() => {
-            // The client left, or the server stops: the loop's condition sees it.
+          await sleep(POLL_EVERY_MS, undefined, { signal }).catch(() => {
+            // The client left or the server is stopping; the loop's condition ends the stream.
           });
         }
       }
@@ -72,11 +72,11 @@ function cursorTo({ batch, id }: ChangeCursor): string {
   return `${batch}.${id}`;
 }
 
-/** @param current nothing beyond it was given out */
+/** @param current the latest cursor; any later cursor is invalid */
 function cursorFrom(text: string, current: ChangeCursor): ChangeCursor {
   const [, batch, id] = (/^(\d{1,16})\.(\d{1,16})$/.exec(text) ?? []).map(Number);
   if (batch === undefined || id === undefined || batch > current.batch || !Number.isSafeInteger(id)) {
-    throw new Refusal("invalid", "cursor is not one that this server gave out; start again without it", {
+    throw new Refusal("invalid", "cursor does not come from this server; start again without it", {
       field: "cursor",
     });
   }

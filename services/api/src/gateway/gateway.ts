@@ -8,19 +8,19 @@ import { type WebhookParts, webhookRoutes } from "./webhook-routes.ts";
 
 declare module "fastify" {
   interface FastifyRequest {
-    /** Who makes the request, once it is known. */
+    /** The caller, once authenticated. */
     principal: Principal | undefined;
   }
 }
 
-/** The REST gateway: `/api/Webhook`, its OpenAPI document and the page that shows it. */
+/** The REST gateway: `/api/Webhook`, its OpenAPI document and the page that renders it. */
 export async function gateway(
   app: FastifyInstance,
   { parts, bodyBytesMax }: { parts: WebhookParts; bodyBytesMax: number },
 ): Promise<void> {
   app.decorateRequest("principal", undefined);
   readBodies(app, bodyBytesMax);
-  // Schemas are for the document. Requests are read by hand, so that errors say what to do.
+  // The schemas serve only the document. Handlers check requests themselves, so that errors say what to do.
   app.setValidatorCompiler(() => () => true);
   app.setSerializerCompiler(() => (body) => JSON.stringify(body));
 
@@ -30,7 +30,7 @@ export async function gateway(
       info: {
         title: "Posthaste",
         version: "0.1.0",
-        description: "Subscribe to events and get a snapshot of each by HTTP.",
+        description: "Subscribe to events and receive a snapshot of each over HTTP.",
       },
       components: { securitySchemes: { token: { type: "http", scheme: "bearer" } } },
     },
@@ -46,8 +46,8 @@ export async function gateway(
 }
 
 /**
- * The page's policy without what is not ours: no other site's pictures or styles, no frame around it, and no upgrade
- * to https, which the port behind a plain address does not speak.
+ * Tightens the page's content security policy: no images or styles of other sites, no frame around the page,
+ * and no upgrade to https, which the plaintext port does not speak.
  */
 function ownPage(policy: string): string {
   return policy

@@ -24,7 +24,7 @@ const jsonLike = fc.oneof(
     .map((json) => Buffer.from(json)),
 );
 
-/** What a route asks for: one text of the caller's own, or a refusal. */
+/** Asserts that reading a field yields a string from the body or throws a refusal. */
 function check(parse: (body: Buffer) => Fields, body: Buffer): void {
   let fields: Fields;
   try {
@@ -42,25 +42,25 @@ function check(parse: (body: Buffer) => Fields, body: Buffer): void {
       expect(error).toBeInstanceOf(Refusal);
     }
   }
-  // biome-ignore lint/suspicious/noExplicitAny: any property that should not be there
+  // biome-ignore lint/suspicious/noExplicitAny: checks for a polluted prototype
   expect(({} as any).event).toBeUndefined();
 }
 
-test("whatever is sent as JSON is an object's own fields, or is refused", () => {
+test("any JSON body yields the fields of its object or is refused", () => {
   fc.assert(
     fc.property(fc.oneof(bytes, jsonLike, formLike), (body) => check(fromJson, body)),
     fuzzing(),
   );
 });
 
-test("whatever is sent as a form is its fields, or is refused", () => {
+test("any form body yields its fields or is refused", () => {
   fc.assert(
     fc.property(fc.oneof(bytes, formLike, encodedForm, jsonLike), (body) => check(fromForm, body)),
     fuzzing(),
   );
 });
 
-test("what a form's reader elsewhere writes is read as it was meant", () => {
+test("a form written by URLSearchParams is read back unchanged", () => {
   const text = fc.string({ unit: "grapheme", maxLength: 40 }).filter((value) => !value.includes("\ufffd"));
   fc.assert(
     fc.property(text, text, (event, secret) => {

@@ -1,9 +1,9 @@
 import { Refusal } from "@posthaste/domain";
 
-/** The fields of a request, from either kind of body. Values are of any type until they are asked for. */
+/** The fields of a request, from JSON or a form. {@link textField} checks a value's type when it is read. */
 export type Fields = Readonly<Record<string, unknown>>;
 
-/** @throws Refusal `invalid` for a body that is not there */
+/** @throws Refusal `invalid` if there is no body */
 export function fieldsOf(body: unknown): Fields {
   if (typeof body !== "object" || body === null) {
     throw new Refusal(
@@ -14,7 +14,7 @@ export function fieldsOf(body: unknown): Fields {
   return body as Fields;
 }
 
-/** @throws Refusal `invalid` where the field is not a text, or is missing without a fallback */
+/** @throws Refusal `invalid` if the field is not a string, or is missing and has no fallback */
 export function textField(fields: Fields, name: string, fallback?: string): string {
   const value = Object.hasOwn(fields, name) ? fields[name] : undefined;
   if (value === undefined || value === null) {
@@ -22,10 +22,10 @@ export function textField(fields: Fields, name: string, fallback?: string): stri
     throw new Refusal("invalid", `${name} is missing`, { field: name });
   }
   if (typeof value === "string") return value;
-  throw new Refusal("invalid", `${name} must be a text, once`, { field: name });
+  throw new Refusal("invalid", `${name} must be a single string`, { field: name });
 }
 
-/** @throws Refusal `invalid` for what is no JSON object in UTF-8 */
+/** @throws Refusal `invalid` if the body is not a JSON object in UTF-8 */
 export function fromJson(body: Buffer): Fields {
   const text = decode(body);
   if (text.trim() === "") return fieldsOf(undefined);
@@ -45,16 +45,16 @@ export function fromJson(body: Buffer): Fields {
 }
 
 /**
- * A name that comes twice keeps both values, and so is refused where one text is asked for.
+ * Reads a form. A repeated field keeps all its values, so {@link textField} refuses it.
  *
- * @throws Refusal `invalid` for what is not UTF-8
+ * @throws Refusal `invalid` if the body is not UTF-8
  */
 export function fromForm(body: Buffer): Fields {
   const form = new URLSearchParams(decode(body));
   const fields: Record<string, unknown> = Object.create(null);
   for (const name of new Set(form.keys())) {
     const values = form.getAll(name);
-    // What a form's reader puts where bytes are not UTF-8; storing it would store another URL.
+    // URLSearchParams replaces invalid UTF-8 by this character; storing it would store a different URL.
     if (values.some((value) => value.includes("\ufffd"))) {
       throw new Refusal("invalid", `${name.slice(0, 80)} holds bytes that are not UTF-8`, {
         field: name.slice(0, 80),

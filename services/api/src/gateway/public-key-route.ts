@@ -5,23 +5,29 @@ import type { Deps } from "../deps.ts";
 import { publicKeysPath } from "../subscriptions/public-keys.ts";
 import { SCHEMAS } from "./schemas.ts";
 
-/** Short, for a key that was replaced without an overlap; long enough that receivers need not ask at each delivery. */
+/**
+ * Short enough for a key replaced without overlap, and long enough that receivers need not fetch per
+ * delivery.
+ */
 const MAX_AGE_S = 300;
 const KEY_SET_CHARS_MAX = 32;
 
-/** The public keys of a subscription, for receivers that share no secret. Public: who has the path may read it. */
+/**
+ * Serves a subscription's public keys to receivers that share no secret. Anyone who has the path may read
+ * them.
+ */
 export function publicKeyRoute(app: FastifyInstance, { store, now }: Pick<Deps, "store" | "now">): void {
   app.get(publicKeysPath(":keySet"), { schema: SCHEMAS.publicKeys }, async (request, reply) => {
     const { keySet } = request.params as { keySet: string };
     const keys =
       keySet.length <= KEY_SET_CHARS_MAX ? await listPublicKeys(store, { keySet, now: now() }) : undefined;
     if (keys === undefined) {
-      throw new Refusal("not_found", "no subscription has these keys, or it has ended");
+      throw new Refusal("not_found", "no live subscription has this key set");
     }
     return await reply
       .type("application/jwk-set+json")
       .header("cache-control", `public, max-age=${MAX_AGE_S}`)
-      // Receivers may be pages and edge functions of any origin, and there is nothing to hide.
+      // Receivers may be pages and edge functions of any origin, and the keys are public.
       .header("access-control-allow-origin", "*")
       .send(JSON.stringify({ keys: keys.map(jwkOf) }));
   });

@@ -1,7 +1,7 @@
 import { errorCodes, type FastifyInstance, type FastifyRequest } from "fastify";
 import { type Fields, fromForm, fromJson } from "./parse-body.ts";
 
-/** Takes `application/json` and forms; anything else becomes 415. */
+/** Accepts JSON and form bodies; any other media type is answered 415. */
 export function readBodies(app: FastifyInstance, bodyLimit: number): void {
   app.removeAllContentTypeParsers();
   const options = { parseAs: "buffer", bodyLimit } as const;
@@ -13,7 +13,7 @@ export function readBodies(app: FastifyInstance, bodyLimit: number): void {
   app.addContentTypeParser("application/x-www-form-urlencoded", options, read(fromForm));
 }
 
-/** Anything else would be read as what it is not. */
+/** Throws unless the body is unencoded UTF-8: any other encoding would be misread. */
 function requirePlainUtf8({ headers }: FastifyRequest): void {
   const encoding = headers["content-encoding"] ?? "identity";
   const charset = /;\s*charset="?([^";\s]*)/i.exec(headers["content-type"] ?? "")?.[1] ?? "utf-8";

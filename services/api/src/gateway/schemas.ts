@@ -1,12 +1,12 @@
-/** The gateway's shapes, as the OpenAPI document shows them. Requests are checked by the code that reads them. */
+/** The gateway's schemas for the OpenAPI document. The handlers check requests, not these schemas. */
 
 const subscriptionRow = {
   type: "object",
   required: ["SubscriptionID", "EventCode", "NotificationURL", "UserIDFK"],
   properties: {
     SubscriptionID: { type: "integer", format: "int32", description: "The subscription's ID." },
-    EventCode: { type: "string", description: "One of its event types; `*` stands for all." },
-    NotificationURL: { type: "string", format: "uri", description: "Where deliveries are sent." },
+    EventCode: { type: "string", description: "One of its event types; `*` means all." },
+    NotificationURL: { type: "string", format: "uri", description: "The URL that deliveries are sent to." },
     UserIDFK: { type: "integer", format: "int32", description: "The number of the token's owner." },
   },
 } as const;
@@ -19,7 +19,7 @@ const list = {
 } as const;
 
 const problem = {
-  description: "RFC 9457: what was wrong, where, and what to do.",
+  description: "A problem (RFC 9457): what is wrong, where, and what to do.",
   content: {
     "application/problem+json": {
       schema: {
@@ -44,7 +44,7 @@ const busy = {
   },
 } as const;
 
-/** The problems a route may answer with; every route may be asked too often, or find the server busy or away. */
+/** The problems of a route; every route may also answer 429 and 503. */
 const problems = (...codes: readonly number[]) => ({
   ...Object.fromEntries(codes.map((code) => [code, problem])),
   429: busy,
@@ -62,14 +62,17 @@ const id = {
 export const SCHEMAS = {
   publicKeys: {
     tags: ["Signatures"],
-    summary: "Public keys of a subscription",
+    summary: "Get the public keys of a subscription",
     description:
-      "The Ed25519 keys that its deliveries are signed with (`v1a`), newest first, as a JSON Web Key Set (RFC 7517, " +
-      "RFC 8037). Each has its `whpk_` spelling beside it. Fetch them anew when no key fits a delivery.",
+      "The Ed25519 keys that verify the `v1a` signatures of its deliveries, newest first, as a JSON Web Key " +
+      "Set (RFC 7517, RFC 8037). Each key also has its `whpk_` form. Fetch the keys again if none verifies a " +
+      "delivery.",
     params: {
       type: "object",
       required: ["keySet"],
-      properties: { keySet: { type: "string", description: "As in `public_keys` of the subscription." } },
+      properties: {
+        keySet: { type: "string", description: "The last segment of the subscription's `public_keys` path." },
+      },
     },
     response: {
       200: {
@@ -90,11 +93,12 @@ export const SCHEMAS = {
                       crv: { const: "Ed25519" },
                       alg: { const: "EdDSA" },
                       use: { const: "sig" },
-                      x: { type: "string", description: "Base64url of 32 bytes." },
-                      whpk: { type: "string", description: "The key as Standard Webhooks writes it." },
+                      x: { type: "string", description: "The 32 bytes of the key, as Base64url." },
+                      whpk: { type: "string", description: "The key in the form of Standard Webhooks." },
                       exp: {
                         type: "integer",
-                        description: "When it stops signing, in seconds; absent: current.",
+                        description:
+                          "When the key stops signing, in epoch seconds; absent for the current key.",
                       },
                     },
                   },
@@ -112,9 +116,9 @@ export const SCHEMAS = {
     security,
     summary: "Subscribe a URL to an event",
     description:
-      "From now on each such event is sent to `target_url` by POST: a JSON array with exactly one item, the " +
-      "entity's snapshot. Answer 200. Anything else is tried again after about 10 minutes, then another 30, 90, " +
-      "190 minutes and so on, up to 13 retries. Answer 410 to unsubscribe.",
+      "From now on, each such event is sent to `target_url` by POST. The body is a JSON array with exactly one " +
+      "item, the entity's snapshot. Answer 200. After any other answer, delivery is retried after about 10 " +
+      "minutes, then another 30, 90, 190 minutes and so on, up to 13 retries. Answer 410 to unsubscribe.",
     consumes: ["application/json", "application/x-www-form-urlencoded"],
     body: {
       type: "object",
@@ -129,13 +133,13 @@ export const SCHEMAS = {
         },
         event: {
           type: "string",
-          description: "An event type, or `*` for all.",
+          description: "An event type, or `*` for all event types.",
           examples: ["contact_created"],
         },
         secret: {
           type: "string",
           maxLength: 255,
-          description: "Sent to you as `Authorization: Basic base64(secret)`.",
+          description: "Sent with every delivery as `Authorization: Basic base64(secret)`.",
         },
       },
     },
@@ -146,16 +150,16 @@ export const SCHEMAS = {
         required: ["ID", "id"],
         properties: {
           ID: { type: "integer", format: "int32", description: "The new subscription's ID." },
-          id: { type: "integer", format: "int32", description: "The same." },
+          id: { type: "integer", format: "int32", description: "The same as `ID`." },
           signing_secret: {
             type: "string",
             description:
-              "Verifies the `v1` signature of every delivery (Standard Webhooks). Shown this once; keep it to yourself.",
+              "Verifies the `v1` signature of every delivery (Standard Webhooks). Shown only once; keep it secret.",
           },
           public_keys: {
             type: "string",
             description:
-              "The path of the public keys that verify the `v1a` signature, as a JSON Web Key Set. It needs no token.",
+              "The path of the public keys that verify the `v1a` signature, as a JSON Web Key Set. Needs no token.",
           },
         },
       },
@@ -171,7 +175,7 @@ export const SCHEMAS = {
   get: {
     tags,
     security,
-    summary: "Read one subscription",
+    summary: "Get one subscription",
     params: id,
     response: { 200: list, ...problems(400, 401, 403, 404) },
   },
@@ -179,14 +183,14 @@ export const SCHEMAS = {
     tags,
     security,
     summary: "Unsubscribe",
-    description: "Deleting what was deleted before answers 200 again.",
+    description: "Deleting a subscription again also answers 200.",
     params: id,
     response: { 200: { type: "object", description: "Unsubscribed." }, ...problems(400, 401, 403, 404) },
   },
   removeByUrl: {
     tags,
     security,
-    summary: "Unsubscribe a URL from everything",
+    summary: "Unsubscribe a URL from all events",
     querystring: {
       type: "object",
       required: ["target_url"],

@@ -18,17 +18,17 @@ import { SCHEMAS } from "./schemas.ts";
 
 const COLLECTION = "/api/Webhook";
 const ITEM = "/api/Webhook/:id";
-/** The list has no paging, so the store's pages are read one after another. */
+/** Rows per read. The list has no paging, so one request reads page after page. */
 const ROWS_AT_ONCE = 500;
 const INT32_MAX = 2_147_483_647;
 
-/** What {@link webhookRoutes} works with. */
+/** The dependencies of {@link webhookRoutes}. */
 export type WebhookParts = SubscribeParts & {
   readonly authenticate: Authenticate;
   readonly rateLimit: RateLimit;
 };
 
-/** The published REST gateway: what existing integrations rely on, in their words. */
+/** The published REST gateway, with the calls and field names that existing integrations rely on. */
 export function webhookRoutes(app: FastifyInstance, parts: WebhookParts): void {
   const { store, now } = parts;
   const caller = async (request: FastifyRequest, scope: Scope): Promise<Principal> => {
@@ -40,7 +40,7 @@ export function webhookRoutes(app: FastifyInstance, parts: WebhookParts): void {
   };
   const authorizedWith = (scope: Scope) => ({
     config: { needsToken: true },
-    // Before the body is read: a caller without a token does not get to send one.
+    // Before the body is read, so that a caller without a token cannot send one.
     onRequest: async (request: FastifyRequest) => {
       request.principal = await caller(request, scope);
     },
@@ -61,7 +61,7 @@ export function webhookRoutes(app: FastifyInstance, parts: WebhookParts): void {
       return await reply
         .code(201)
         .header("location", `${COLLECTION}/${id}`)
-        // The answer holds a secret: nothing on the way may keep it.
+        // The answer holds a secret, so no cache may store it.
         .header("cache-control", "no-store")
         .send({ ID: id, id, signing_secret: signingKey.secret, public_keys: publicKeysPath(keySet) });
     },
@@ -125,7 +125,7 @@ export function webhookRoutes(app: FastifyInstance, parts: WebhookParts): void {
   otherMethods(app, ITEM, ["GET", "HEAD", "DELETE"]);
 }
 
-/** OPTIONS tells what is allowed; everything else that is not is 405. */
+/** Answers OPTIONS with the allowed methods, and every other method with 405. */
 function otherMethods(app: FastifyInstance, url: string, allowed: readonly string[]): void {
   const allow = [...allowed, "OPTIONS"].join(", ");
   app.route({
@@ -142,9 +142,9 @@ function otherMethods(app: FastifyInstance, url: string, allowed: readonly strin
     onRequest: async (request, reply) => {
       reply.header("allow", allow);
       return sendProblem(reply, {
-        title: "This method is not allowed here",
+        title: "Method not allowed",
         status: 405,
-        detail: `${request.method} is not possible on ${url.replace(":id", "{id}")}; use ${allow}`,
+        detail: `${request.method} is not allowed on ${url.replace(":id", "{id}")}; use ${allow}`,
       });
     },
     handler: async () => {},
@@ -152,7 +152,7 @@ function otherMethods(app: FastifyInstance, url: string, allowed: readonly strin
 }
 
 function principalIn(request: FastifyRequest): Principal {
-  if (request.principal === undefined) throw new Error("a route without authorization asked for its caller");
+  if (request.principal === undefined) throw new Error("this route does not authorize its caller");
   return request.principal;
 }
 

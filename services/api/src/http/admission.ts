@@ -5,56 +5,58 @@ import { isOver, whenOver } from "./when-over.ts";
 
 declare module "fastify" {
   interface FastifyContextConfig {
-    /** The route sees to the caller's token before it reads the body. */
+    /** The route checks the caller's token before it reads the body. */
     needsToken?: boolean;
   }
 }
 
-/** Asked by load balancers and supervisors, who must not take a busy process for a dead one. */
+/**
+ * Health checks are exempt: load balancers and supervisors must not mistake a busy process for a dead one.
+ */
 const PROBES: ReadonlySet<string | undefined> = new Set([
   "/healthz",
   "/readyz",
   "/grpc.health.v1.Health/Check",
 ]);
 
-/** How many requests are under way, by what their route asks of the caller. */
+/** Requests in flight, by whether their route needs a token. */
 export type RequestsUnderWay = { readonly token: number; readonly public: number };
 
 /**
- * Bounds the requests under way, in whatever protocol, before anything of their bodies is read. A request
- * over the bound is answered 503, which the clients of every protocol take for "unavailable, try again".
+ * Bounds the requests in flight, in every protocol, before their bodies are read. A request over the bound is
+ * answered 503, which clients of every protocol understand as "unavailable, try again".
  *
- * Requests that need no token have a bound of their own: otherwise anybody could take every place by being
- * slow. Requests that need one cannot be slow without it: they are refused before their bodies are read.
+ * Requests that need no token have a separate bound: otherwise anyone could take every place by sending
+ * slowly. A request that needs a token is refused without one before its body is read.
  *
- * @param tokenPaths routes beside those with `needsToken` that see to the token first
- * @returns tells how many there are at the moment
+ * @param tokenPaths routes that check the token first, in addition to those with `needsToken`
+ * @returns a function that counts the requests in flight now
  */
 export function boundRequests(
   app: FastifyInstance,
   limits: Limits,
   tokenPaths: ReadonlySet<string>,
 ): () => RequestsUnderWay {
-  const withToken = { underWay: 0, max: limits.requestsMax };
-  const forAnybody = { underWay: 0, max: limits.publicRequestsMax };
+  const withToken = { inFlight: 0, max: limits.requestsMax };
+  const withoutToken = { inFlight: 0, max: limits.publicRequestsMax };
   app.addHook("onRequest", async (request, reply) => {
-    // Nobody waits for its answer, and it takes no place that would bound the work on it.
+    // Nobody waits for this response any more. Working on it without a place would escape the bound.
     if (isOver(reply.raw)) return void reply.hijack();
     if (PROBES.has(request.routeOptions.url)) return;
-    const places = needsToken(request, tokenPaths) ? withToken : forAnybody;
-    places.underWay += 1;
+    const places = needsToken(request, tokenPaths) ? withToken : withoutToken;
+    places.inFlight += 1;
     whenOver(reply.raw, () => {
-      places.underWay -= 1;
+      places.inFlight -= 1;
     });
-    if (places.underWay <= places.max) return;
+    if (places.inFlight <= places.max) return;
     return sendProblem(reply, {
-      title: "Busy",
+      title: "Server busy",
       status: 503,
-      detail: `${places.max} requests like this are under way; try again in a moment`,
+      detail: `the limit of ${places.max} concurrent requests of this kind is reached; try again in a moment`,
       retryAfterMs: BUSY_RETRY_AFTER_MS,
     });
   });
-  return () => ({ token: withToken.underWay, public: forAnybody.underWay });
+  return () => ({ token: withToken.inFlight, public: withoutToken.inFlight });
 }
 
 function needsToken({ routeOptions }: FastifyRequest, tokenPaths: ReadonlySet<string>): boolean {

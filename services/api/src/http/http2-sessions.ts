@@ -3,28 +3,28 @@ import type { Socket } from "node:net";
 import { HALF_CLOSED_MS, IDLE_SESSION_MS } from "./limits.ts";
 
 /**
- * How often a client is asked whether it is still there (PING, RFC 9113, section 6.7), and has to have
- * answered before. A session whose parser gave up on a frame reads nothing any more, not even that its client
- * has left: it would keep its places and its descriptor for ever.
+ * How often a client is pinged (RFC 9113, section 6.7). It must answer each PING before the next. A session
+ * whose parser gave up on a frame reads nothing more, not even its client's departure, and would hold its
+ * places and its descriptor forever.
  */
 const PING_EVERY_MS = 20_000;
-/** How long a session that is to end waits for its streams: as long as a request may take to arrive. */
+/** How long an ending session waits for its streams: as long as a request may take to arrive. */
 const ENDS_WITHIN_MS = 60_000;
 
 export type Http2Sessions = {
-  /** Takes charge of a new session. */
+  /** Manages a new session until it closes. */
   add(session: ServerHttp2Session, socket: Socket): void;
-  /** Tells every client that its connection ends, and ends it when what is under way is answered. */
+  /** Sends GOAWAY to every client and ends each session once its requests in flight are answered. */
   end(): void;
 };
 
 /**
- * Ends HTTP/2 sessions without Node's own `close`.
+ * Ends HTTP/2 sessions without Node's `close`.
  *
- * `close` marks the session, and a stream that begins after that is freed while its parser still uses it: the
- * process ends by a corrupt heap (Node 20.20). Node calls it itself for a client's GOAWAY, so that a client
- * which went on with HEADERS ended the API, without a token. Here the session stays unmarked, answers what
- * comes, and is destroyed once nothing is under way.
+ * `close` marks the session. A stream that begins after the mark is freed while the parser still uses it, and
+ * the process crashes with a corrupt heap (Node 20.20). Node itself calls `close` on a client's GOAWAY, so a
+ * client could crash the API, without a token, by sending HEADERS after GOAWAY. Here the session stays
+ * unmarked, answers new streams, and is destroyed once none is in flight.
  *
  * @param pingEveryMs default: {@link PING_EVERY_MS}
  */
@@ -35,7 +35,7 @@ export function createHttp2Sessions(pingEveryMs: number = PING_EVERY_MS): Http2S
       const streams = new Set<ServerHttp2Stream>();
       let timer: NodeJS.Timeout | undefined;
       const destroyIfIdle = () => {
-        // Not within the parser's callback.
+        // Deferred: the session must not be destroyed within the parser's callback.
         if (timer !== undefined) setImmediate(() => streams.size === 0 && session.destroy());
       };
       const end = () => {
@@ -45,7 +45,7 @@ export function createHttp2Sessions(pingEveryMs: number = PING_EVERY_MS): Http2S
         destroyIfIdle();
       };
       session.close = end;
-      // By its streams and not by its traffic: pings are traffic.
+      // Idleness counts streams, not traffic: pings are traffic, too.
       let idle = setTimeout(end, IDLE_SESSION_MS);
       session.on("stream", (stream) => {
         clearTimeout(idle);
@@ -71,7 +71,7 @@ export function createHttp2Sessions(pingEveryMs: number = PING_EVERY_MS): Http2S
         clearTimeout(idle);
         clearInterval(pinging);
         for (const stream of streams) stream.destroy();
-        // The session only ends its half of the connection; a client may keep the other half open for ever.
+        // The session ends only its half of the connection; a client may keep the other half open forever.
         setTimeout(() => socket.destroy(), HALF_CLOSED_MS);
       });
     },

@@ -13,9 +13,9 @@ import { destroyClosed, endUnheard, wakeWriters } from "./when-over.ts";
 
 export type OnePort = {
   readonly server: Server;
-  /** Lets requests in flight finish and takes no new ones on connections that are open. */
+  /** Lets requests in flight finish and accepts no new requests on open connections. */
   drain(): void;
-  /** Closes every connection, whatever is under way. */
+  /** Closes every connection, even with requests in flight. */
   destroy(): void;
 };
 
@@ -24,27 +24,24 @@ type Handler = (
   response: ServerResponse | Http2ServerResponse,
 ) => void;
 
-/**
- * How HTTP/2 without TLS begins (RFC 9113, section 3.4). No HTTP/1.1 method starts with these three letters.
- */
+/** The start of the HTTP/2 preface (RFC 9113, section 3.4). No HTTP/1.1 method starts with these letters. */
 const HTTP2_PREFACE_START = Buffer.from("PRI");
 
 /**
- * HTTP/1.1 and HTTP/2 (prior knowledge) on one plaintext port.
+ * Serves HTTP/1.1 and HTTP/2 (prior knowledge) on one plaintext port.
  *
- * Node speaks either on a port, not both. So the listener is Node's HTTP/1.1 server, with the function that
- * takes a new connection wrapped: the first bytes are looked at and put back, and the connection goes on to
- * that function or to an HTTP/2 server that never listens itself. The HTTP/1.1 server must stay the listener:
- * its timeouts for slow headers and requests are tied to its own connection list.
+ * Node speaks one or the other on a port, not both. So Node's HTTP/1.1 server listens, with its connection
+ * listener wrapped: the wrapper reads the first bytes, puts them back, and passes the connection to the
+ * original listener or to an HTTP/2 server that never listens itself. The HTTP/1.1 server must be the one
+ * that listens: its timeouts for slow headers and requests depend on its own connection list.
  */
 export function createOnePort(limits: Limits, handler: Handler): OnePort {
   let draining = false;
-  /** What is under way over HTTP/1.1, by its connection. */
+  /** HTTP/1.1 responses in flight, by connection. */
   const inFlight = new Map<Socket, Set<ServerResponse>>();
   const handleHttp1 = (request: IncomingMessage, response: ServerResponse) => {
-    // A broken connection is the client's affair here, too. From Node 24 on, handlers have taken their own
-    // listeners off by the time that Node emits the error of a request behind another, and it would end the
-    // process.
+    // A broken connection needs no handling. Since Node 24, handlers have removed their listeners by the time
+    // Node emits the error of a pipelined request, and an unhandled error would end the process.
     request.on("error", () => {});
     const ofConnection = inFlight.get(request.socket);
     ofConnection?.add(response);
@@ -68,7 +65,7 @@ export function createOnePort(limits: Limits, handler: Handler): OnePort {
   const handleHttp2 = (request: Http2ServerRequest, response: Http2ServerResponse) => {
     boundArrival(request, limits.requestTimeoutMs);
     streams.add(request.stream);
-    // Still to come, even if the stream is closed: Node hands out the request in an earlier tick.
+    // `close` is still to come even if the stream is closed: Node emits the request in an earlier tick.
     request.stream.once("close", () => {
       streams.delete(request.stream);
       wakeWriters(response);
@@ -85,26 +82,26 @@ export function createOnePort(limits: Limits, handler: Handler): OnePort {
     handleHttp2,
   );
   http2.on("checkContinue", (request: Http2ServerRequest, response: Http2ServerResponse) => {
-    // Without this listener Node does the same, but throws, where nobody catches it, if the stream is closed.
+    // Node's default does the same, but throws an uncaught error if the stream is closed.
     if (!request.stream.closed) response.writeContinue();
     handleHttp2(request, response);
   });
   const sessions = createHttp2Sessions();
   const http2Sockets = new Set<Socket>();
   const takeHttp2 = (socket: Socket) => {
-    // Node's HTTP/1.1 server leaves connections half open. An HTTP/2 client that ends its half has left.
+    // Node's HTTP/1.1 server allows half-open connections. An HTTP/2 client that ends its half has left.
     socket.allowHalfOpen = false;
-    // The session is made while the event is handled.
+    // The session is created synchronously by the `connection` event below.
     http2.once("session", (session) => sessions.add(session, socket));
     http2Sockets.add(socket);
     socket.once("close", () => http2Sockets.delete(socket));
     http2.emit("connection", socket);
   };
-  // A broken connection is the client's affair; its requests end with it.
+  // A broken connection needs no handling; its requests end with it.
   http2.on("sessionError", () => {});
 
   const [takeHttp1] = server.listeners("connection");
-  if (takeHttp1 === undefined) throw new Error("Node's HTTP server takes no connections");
+  if (takeHttp1 === undefined) throw new Error("Node's HTTP server has no connection listener");
   server.removeAllListeners("connection");
   server.maxConnections = limits.connectionsMax;
   const undecided = new Set<Socket>();
@@ -145,7 +142,7 @@ export function createOnePort(limits: Limits, handler: Handler): OnePort {
   };
 }
 
-/** What Node does for HTTP/1.1 by itself: a request whose body takes for ever is closed. */
+/** Closes a request whose body takes too long to arrive. Node does this itself for HTTP/1.1 only. */
 function boundArrival(request: Http2ServerRequest, withinMs: number): void {
   const timer = setTimeout(() => request.stream.close(constants.NGHTTP2_CANCEL), withinMs);
   const settle = () => clearTimeout(timer);
@@ -154,27 +151,27 @@ function boundArrival(request: Http2ServerRequest, withinMs: number): void {
 }
 
 /**
- * Waits for the first bytes, puts them back, and says what they are. Silence is not waited for without end.
+ * Reads a connection's first bytes, puts them back, and reports the protocol. Destroys a silent connection.
  */
 function decide(socket: Socket, withinMs: number, decided: (isHttp2: boolean) => void): void {
   const destroy = () => socket.destroy();
   socket.setTimeout(withinMs, destroy);
   socket.on("error", destroy);
-  // Left without a word: its half of the connection would keep a place until the time is over.
+  // The client left without sending anything; waiting for the timeout would hold its place.
   socket.on("end", destroy);
-  const look = () => {
+  const readStart = () => {
     const start: Buffer | null = socket.read();
     if (start === null) return;
     socket.unshift(start);
     const compared = Math.min(start.length, HTTP2_PREFACE_START.length);
     const fits = start.subarray(0, compared).equals(HTTP2_PREFACE_START.subarray(0, compared));
     if (fits && compared < HTTP2_PREFACE_START.length) return;
-    socket.off("readable", look);
+    socket.off("readable", readStart);
     socket.off("error", destroy);
     socket.off("end", destroy);
     socket.setTimeout(0);
     socket.off("timeout", destroy);
     decided(fits);
   };
-  socket.on("readable", look);
+  socket.on("readable", readStart);
 }

@@ -5,7 +5,7 @@ import type { FastifyReply } from "fastify";
 import { REFUSALS, retryAfterSeconds } from "./refusal-table.ts";
 import type { ApiObserver } from "./request-line.ts";
 
-/** An error as RFC 9457 wants it, plus the field at fault. */
+/** A problem (RFC 9457) with the field at fault. */
 export type Problem = {
   readonly type: string;
   readonly title: string;
@@ -14,7 +14,7 @@ export type Problem = {
   readonly field?: string;
 };
 
-/** Logs and counts a fault of ours that failed a request. */
+/** Logs and counts a fault that failed a request. */
 export type ReportFault = (error: unknown, requestId: string | undefined) => void;
 
 export function createReportFault(log: Log, observer?: ApiObserver): ReportFault {
@@ -24,7 +24,7 @@ export function createReportFault(log: Log, observer?: ApiObserver): ReportFault
   };
 }
 
-/** A problem, and when to try again, which goes into `Retry-After`. */
+/** A problem and the wait for its `Retry-After` header. */
 type ProblemToSend = Omit<Problem, "type"> & { readonly retryAfterMs?: number | undefined };
 
 export function sendProblem(reply: FastifyReply, { retryAfterMs, ...problem }: ProblemToSend): FastifyReply {
@@ -36,7 +36,7 @@ export function sendProblem(reply: FastifyReply, { retryAfterMs, ...problem }: P
     .send(JSON.stringify({ type: "about:blank", ...problem } satisfies Problem));
 }
 
-/** What a caller may see of an error. */
+/** Returns what a caller may see of an error. Reports a fault. */
 export function problemOf(
   { store, reportFault, bodyBytesMax }: { store: Store; reportFault: ReportFault; bodyBytesMax: number },
   error: unknown,
@@ -62,7 +62,7 @@ export function problemOf(
   }
   if (status === 415) {
     return {
-      title: "This media type is not understood",
+      title: "Unsupported media type",
       status,
       detail:
         "send the body as application/json or application/x-www-form-urlencoded, in UTF-8 and without content-encoding",
@@ -73,8 +73,12 @@ export function problemOf(
   }
   reportFault(error, requestId);
   return isStoreAway(store, error)
-    ? { title: "Away for a moment", status: 503, detail: "the database is away; try again in a moment" }
-    : { title: "A fault of ours", status: 500, detail: "internal error" };
+    ? {
+        title: "Temporarily unavailable",
+        status: 503,
+        detail: "the database is unavailable; try again in a moment",
+      }
+    : { title: "Internal error", status: 500, detail: "internal error" };
 }
 
 function statusOf(error: unknown): number {

@@ -3,30 +3,30 @@ import { type Log, noTracer, type Tracer } from "@posthaste/runtime";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { whenOver } from "./when-over.ts";
 
-/** What becomes known of a request on its way; logged when it is over. */
+/** The facts about a request, collected while it is handled and logged when it is over. */
 export type RequestLine = {
   readonly id: string;
-  /** The RPC that was called, such as `posthaste.v1.EventIngestService/IngestEvent`. */
+  /** The called RPC, such as `posthaste.v1.EventIngestService/IngestEvent`. */
   rpc?: string;
-  /** What an RPC was answered with; undefined where its message could not be read. */
+  /** The code an RPC was answered with; undefined if its message could not be read. */
   code?: string;
   accountId?: AccountId;
-  /** Of its span; undefined where it is not traced. */
+  /** The `traceparent` of the request's span; undefined if the request is not traced. */
   readonly traceparent?: string | undefined;
-  /** What an ingest call stored. */
+  /** Counts of what an ingest call stored. */
   ingested?: { events: number; duplicates: number; deliveries: number };
 };
 
-/** What the API tells of its requests as it happens, beside its log. */
+/** Receives the API's requests and faults as they happen, for metrics. */
 export type ApiObserver = {
   readonly completed: (request: {
-    /** The RPC's name or the route's pattern, and never what a caller wrote. */
+    /** The RPC's name or the route's pattern, never a caller's text. */
     readonly call: string;
     readonly code: string;
     readonly durationMs: number;
     readonly ingested: RequestLine["ingested"];
   }) => void;
-  /** A fault of ours failed a request. */
+  /** A fault failed a request. */
   readonly faulted: () => void;
 };
 
@@ -36,7 +36,7 @@ declare module "fastify" {
   }
 }
 
-/** Probes come every few seconds and say nothing new; those that fail are logged. */
+/** Probes arrive every few seconds, so only failed probes are logged. */
 const PROBES: ReadonlySet<string | undefined> = new Set([
   "/healthz",
   "/readyz",
@@ -44,15 +44,16 @@ const PROBES: ReadonlySet<string | undefined> = new Set([
 ]);
 
 /**
- * Logs one line for each request, whatever it was and however it ended, and tells its id to the caller
- * (`x-request-id`). No bodies, no query strings, no tokens. It must come before the routes.
+ * Logs one line for every request, however it ended, and returns its id to the caller (`x-request-id`). The
+ * line holds no bodies, query strings or tokens. Call this before routes are added.
  */
 export function logRequests(app: FastifyInstance, log: Log, tracer: Tracer, observer?: ApiObserver): void {
-  // The hook gives each request its own.
+  // The hook below sets a line for each request.
   app.decorateRequest("line", undefined as unknown as RequestLine);
   app.addHook("onRequest", async (request, reply) => beginLine(request, reply, log, { tracer, observer }));
 }
 
+/** Starts a request's line and span, and logs the line when the request is over. */
 export function beginLine(
   request: FastifyRequest,
   reply: FastifyReply,
@@ -70,7 +71,7 @@ export function beginLine(
   const line: RequestLine = { id: request.id, traceparent: span.traceparent };
   request.line = line;
   reply.header("x-request-id", line.id);
-  const begun = performance.now();
+  const startedAt = performance.now();
   whenOver(reply.raw, () => {
     const { statusCode, writableFinished } = reply.raw;
     const { rpc, accountId, ingested } = line;
@@ -83,9 +84,9 @@ export function beginLine(
     if (statusCode >= 500) span.fail(line.code ?? String(statusCode));
     span.end();
     if (PROBES.has(rpc ?? route) && (line.code ?? "ok") === "ok" && statusCode < 400) return;
-    const durationMs = Math.round(performance.now() - begun);
-    const answered = rpc === undefined ? String(statusCode) : (line.code ?? "unread");
-    observer?.completed({ call: rpc ?? route ?? "unmatched", code: answered, durationMs, ingested });
+    const durationMs = Math.round(performance.now() - startedAt);
+    const code = rpc === undefined ? String(statusCode) : (line.code ?? "unread");
+    observer?.completed({ call: rpc ?? route ?? "unmatched", code, durationMs, ingested });
     log.info("request.completed", {
       requestId: line.id,
       ...(rpc === undefined
@@ -95,7 +96,7 @@ export function beginLine(
       ...(accountId === undefined ? {} : { accountId }),
       ...ingested,
       ...(span.traceId === undefined ? {} : { traceId: span.traceId }),
-      // The caller went away before the answer did.
+      // The caller left before the response was complete.
       ...(writableFinished ? {} : { aborted: true }),
     });
   });

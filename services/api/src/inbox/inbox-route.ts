@@ -2,18 +2,20 @@ import type { FastifyInstance } from "fastify";
 import { sendProblem } from "../http/problem.ts";
 import type { Inboxes } from "./inboxes.ts";
 
-/** Where an inbox takes what is sent to it. */
+/** Returns the path at which an inbox receives webhooks. */
 export function inboxPath(id: string): string {
   return `/inbox/${id}`;
 }
 
-/** Takes webhooks for the inboxes. Whoever knows an inbox's address may send to it, as to any receiver. */
+/**
+ * Receives webhooks for the inboxes. Anyone who knows an inbox's address may send to it, as to any receiver.
+ */
 export async function inboxRoute(
   app: FastifyInstance,
   { inboxes, bodyBytesMax }: { inboxes: Inboxes; bodyBytesMax: number },
 ): Promise<void> {
   app.removeAllContentTypeParsers();
-  // Any media type, and as it came: its signature is over the bytes.
+  // Any media type, unparsed: the signature covers the bytes.
   app.addContentTypeParser(
     "*",
     { parseAs: "buffer", bodyLimit: bodyBytesMax },
@@ -28,11 +30,11 @@ export async function inboxRoute(
       body,
     });
     if (status === undefined) {
-      // 410: a subscription to it ends, instead of being tried for days.
+      // 410 ends a subscription to this inbox, instead of days of retries.
       return sendProblem(reply, {
-        title: "There is no such inbox",
+        title: "Gone",
         status: 410,
-        detail: "this inbox is gone, with what it kept; make a new one",
+        detail: "this inbox has expired with all its requests; create a new one",
       });
     }
     return await reply.code(status).type("text/plain; charset=utf-8").send(`answered with ${status}\n`);

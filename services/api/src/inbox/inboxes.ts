@@ -1,68 +1,75 @@
 import { randomBytes } from "node:crypto";
 import { type AccountId, Refusal } from "@posthaste/domain";
 
-/** A receiver to try webhooks with. */
+/** A test receiver. */
 export type Inbox = {
   readonly id: string;
   readonly accountId: AccountId;
-  /** What it answers. */
+  /** The status it answers with. */
   readonly status: number;
   readonly expiresAt: number;
 };
 
-/** A request that came in. */
+/** A received request. */
 export type InboxRequest = {
-  /** From 1. */
+  /** Counts the inbox's requests from 1. */
   readonly number: number;
   readonly receivedAt: number;
   readonly method: string;
   readonly headers: readonly (readonly [string, string])[];
   readonly body: Uint8Array;
   readonly truncated: boolean;
-  /** What it was answered with. */
+  /** The status it was answered with. */
   readonly status: number;
 };
 
 export type Inboxes = {
-  /** @throws Refusal `too_many` */
+  /**
+   * Creates an inbox. Replaces the account's oldest inbox if the account is at its limit.
+   *
+   * @throws Refusal `too_many` if all accounts together are at the limit
+   */
   create(accountId: AccountId): Inbox;
+  /** Returns an inbox; undefined if the account has no such inbox. */
   get(accountId: AccountId, id: string): Inbox | undefined;
+  /** Sets the status an inbox answers with; undefined if the account has no such inbox. */
   answer(accountId: AccountId, id: string, status: number): Inbox | undefined;
-  /** Keeps a request and returns what to answer; undefined: there is no such inbox. */
+  /** Stores a request and returns the status to answer; undefined if there is no such inbox. */
   receive(id: string, request: ReceivedRequest): number | undefined;
-  /** What is kept with a number greater than that. */
+  /** Returns the stored requests with a greater number. */
   after(id: string, number: number): readonly InboxRequest[];
-  /** Resolves when a request comes or the signal aborts. */
+  /** Resolves when a request arrives or the signal aborts; immediately if there is no such inbox. */
   next(id: string, signal: AbortSignal): Promise<void>;
 };
 
 type ReceivedRequest = Pick<InboxRequest, "method" | "headers" | "body">;
 type Kept = { inbox: Inbox; requests: InboxRequest[]; count: number; wake: Set<() => void> };
 
-/** Of all accounts, in one process: with what each keeps, at most 100 MB. */
+/** Inboxes of all accounts in this process. With their requests, they take at most 100 MB. */
 const INBOXES_MAX = 100;
-/** A person tries one or two. */
+/** Inboxes of one account; a person tries one or two. */
 const INBOXES_PER_ACCOUNT_MAX = 3;
-/** What a page shows. */
+/** Requests stored per inbox: what one page shows. */
 const REQUESTS_KEPT_MAX = 30;
-/** As much as the attempt log keeps of an answer; headers are bounded by the server. */
+/** Bytes stored of a body, as many as the attempt log keeps of a response. The server bounds the headers. */
 const BODY_BYTES_MAX = 16_384;
-/** A day of trying. */
+/** Lifetime of an inbox: a day of testing. */
 const AGE_MAX_MS = 24 * 3_600_000;
-/** 128 bits: whoever has the address may send, and nobody guesses it. */
+/** 128 bits, so that nobody guesses an address; anyone who has it may send. */
 const ID_BYTES = 16;
+/** `Retry-After` if there are too many inboxes. */
 const ROOM_RETRY_AFTER_MS = 3_600_000;
-/** Not shown to whoever may only read: a receiver's own credentials. */
+/** Headers that are not stored: callers who may only read must not see the receiver's credentials. */
 const LEFT_OUT: ReadonlySet<string> = new Set(["authorization", "cookie", "proxy-authorization"]);
 
-/** Keeps inboxes in memory: they are for trying, and gone with the process. */
+/** Creates the inboxes of this process. They live in memory and end with the process. */
 export function createInboxes(now: () => number): Inboxes {
-  // In the order of their making.
+  // In order of creation.
   const all = new Map<string, Kept>();
   const forgetOld = () => {
     for (const [id, { inbox }] of all) if (inbox.expiresAt <= now()) all.delete(id);
   };
-  const own = (accountId: AccountId, id: string) => {
+  const find = (accountId: AccountId, id: string) => {
     forgetOld();
     const kept = all.get(id);
     return kept?.inbox.accountId === accountId ? kept : undefined;
@@ -73,22 +80,18 @@ export function createInboxes(now: () => number): Inboxes {
       const owned = [...all.values()].filter(({ inbox }) => inbox.accountId === accountId);
       if (owned.length >= INBOXES_PER_ACCOUNT_MAX && owned[0] !== undefined) all.delete(owned[0].inbox.id);
       if (all.size >= INBOXES_MAX) {
-        throw new Refusal(
-          "too_many",
-          `there are ${INBOXES_MAX} inboxes, as many as may be; try again later`,
-          {
-            retryAfterMs: ROOM_RETRY_AFTER_MS,
-          },
-        );
+        throw new Refusal("too_many", `there are ${INBOXES_MAX} inboxes, the maximum; try again later`, {
+          retryAfterMs: ROOM_RETRY_AFTER_MS,
+        });
       }
       const id = randomBytes(ID_BYTES).toString("hex");
       const inbox: Inbox = { id, accountId, status: 200, expiresAt: now() + AGE_MAX_MS };
       all.set(id, { inbox, requests: [], count: 0, wake: new Set() });
       return inbox;
     },
-    get: (accountId, id) => own(accountId, id)?.inbox,
+    get: (accountId, id) => find(accountId, id)?.inbox,
     answer(accountId, id, status) {
-      const kept = own(accountId, id);
+      const kept = find(accountId, id);
       if (kept === undefined) return undefined;
       kept.inbox = { ...kept.inbox, status };
       return kept.inbox;
@@ -103,7 +106,7 @@ export function createInboxes(now: () => number): Inboxes {
         receivedAt: now(),
         method,
         headers: headers.filter(([name]) => !LEFT_OUT.has(name)),
-        // A copy: a slice would keep all of it in memory.
+        // A copy: a slice would hold the whole body in memory.
         body: Uint8Array.from(body.subarray(0, BODY_BYTES_MAX)),
         truncated: body.length > BODY_BYTES_MAX,
         status: kept.inbox.status,

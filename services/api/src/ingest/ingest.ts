@@ -15,23 +15,24 @@ import type { Violation } from "../catalog/schema/violations.ts";
 /** An event as a caller sends it. */
 export type IncomingEvent = {
   readonly eventType: string;
-  /** The snapshot's text, and the field it came in. */
+  /** The snapshot as JSON text. */
   readonly json: string;
+  /** The request field that held the snapshot. */
   readonly jsonField: string;
-  /** Empty: none. */
+  /** Empty for none. */
   readonly idempotencyKey: string;
-  /** Comes before field names in refusals, such as `events[3].`. */
+  /** The prefix of field names in refusals, such as `events[3].`. */
   readonly path: string;
 };
 
-/** An event that was stored, and how it does not fit its type's schema, where the account wants to know. */
+/** A stored event with its schema violations, if the account asks for warnings. */
 export type AcceptedEvent = IngestedEvent & { readonly warnings: readonly Violation[] };
 
-/** What {@link ingest} works with. */
+/** The dependencies of {@link ingest}. */
 export type IngestParts = EventChecks & {
-  /** Stores what one call brings, all or none. */
+  /** Stores the events of one call, all or none. */
   readonly ingest: (call: IngestCall) => Promise<IngestedEvent[]>;
-  /** Deliveries created within one call; the worker creates the others. */
+  /** Maximum deliveries created within one call; the worker creates the rest. */
   readonly fanOutMax: number;
   /** Tells the workers that deliveries are pending. */
   readonly nudge: () => void;
@@ -39,7 +40,7 @@ export type IngestParts = EventChecks & {
 };
 
 /**
- * Checks events and stores them, all or none; then the workers are nudged.
+ * Checks events, stores all or none of them, and nudges the workers.
  *
  * @throws Refusal naming the field at fault
  */
@@ -88,7 +89,7 @@ async function check(
 }
 
 /**
- * Checks a snapshot: Unicode, its size, that it is a JSON object.
+ * Checks a snapshot: valid Unicode, within the size limit, a JSON object.
  *
  * @throws Refusal naming the field
  */
@@ -98,7 +99,7 @@ export function checkSnapshot(json: string, field: string): { data: Buffer; snap
   if (data.length > EVENT_DATA_BYTES_MAX) {
     throw new Refusal(
       "too_large",
-      `${field} has ${data.length} bytes; at most ${EVENT_DATA_BYTES_MAX} are possible`,
+      `${field} has ${data.length} bytes; at most ${EVENT_DATA_BYTES_MAX} are allowed`,
       {
         field,
       },

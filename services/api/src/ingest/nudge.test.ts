@@ -3,7 +3,7 @@ import type { Log } from "@posthaste/runtime";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { createNudge } from "./nudge.ts";
 
-/** A worker's nudge address, which answers when the test says. */
+/** Starts a worker whose `/nudge` answers only when the test says so. */
 async function startWorker(port = 0) {
   const nudged: { request: IncomingMessage; response: ServerResponse }[] = [];
   const server = createServer((request, response) => nudged.push({ request, response }));
@@ -40,7 +40,7 @@ afterEach(async () => {
   await Promise.all(stops.map((stop) => stop()));
 });
 
-test("each worker is told by POST /nudge", async () => {
+test("a nudge is a POST /nudge to each worker", async () => {
   const workers = [await startWorker(), await startWorker()];
   createNudge(
     workers.map(({ url }) => url),
@@ -53,7 +53,7 @@ test("each worker is told by POST /nudge", async () => {
   }
 });
 
-test("while one is under way, many more become one", async () => {
+test("calls during a nudge coalesce into one more", async () => {
   const worker = await startWorker();
   const nudge = createNudge([worker.url], log);
   nudge();
@@ -62,14 +62,14 @@ test("while one is under way, many more become one", async () => {
   worker.answer(0);
   await expect.poll(() => worker.nudged).toHaveLength(2);
   worker.answer(1);
-  // A third that was still to come would be first.
+  // If a third nudge were outstanding, it would arrive before this one.
   nudge();
   await expect.poll(() => worker.nudged).toHaveLength(3);
   worker.answer(2);
   expect(lines).toEqual([]);
 });
 
-test("a worker that hangs is given up and delays no other", async () => {
+test("a nudge to a hanging worker times out and does not delay other workers", async () => {
   const [hanging, healthy] = [await startWorker(), await startWorker()];
   const nudge = createNudge([hanging.url, healthy.url], log);
   nudge();
@@ -82,18 +82,18 @@ test("a worker that hangs is given up and delays no other", async () => {
   expect(lines).toEqual(["nudge.failed"]);
 });
 
-test("a worker that is away is logged once, and once more when it is back", async () => {
-  const gone = await startWorker();
-  await gone.stop();
-  const nudge = createNudge([gone.url], log);
+test("an unreachable worker is logged once, and once more when it recovers", async () => {
+  const stopped = await startWorker();
+  await stopped.stop();
+  const nudge = createNudge([stopped.url], log);
   nudge();
   await expect.poll(() => lines).toEqual(["nudge.failed"]);
   nudge();
-  const back = await startWorker(gone.port);
+  const restarted = await startWorker(stopped.port);
   await expect
     .poll(() => {
       nudge();
-      back.answerAll();
+      restarted.answerAll();
       return lines;
     })
     .toEqual(["nudge.failed", "nudge.recovered"]);

@@ -1,11 +1,11 @@
 import type { Log } from "@posthaste/runtime";
 
-/** A worker that takes longer is busy or gone; its timer will find the delivery. */
+/** A worker that takes longer is busy or gone; its polling will find the delivery. */
 const NUDGE_TIMEOUT_MS = 1_000;
 
 /**
- * Tells workers that deliveries are pending, so that they need not wait for their timer. Best effort: at most one
- * nudge is under way to each worker, calls meanwhile make one more, and failures are only logged.
+ * Tells workers that deliveries are pending, so that they poll at once. Best effort: each worker has at most
+ * one nudge in flight, further calls coalesce into one more, and failures are only logged.
  */
 export function createNudge(workerUrls: readonly string[], log: Log): () => void {
   const nudges = workerUrls.map((url) => createOne(new URL("/nudge", url), log));
@@ -15,7 +15,7 @@ export function createNudge(workerUrls: readonly string[], log: Log): () => void
 }
 
 function createOne(url: URL, log: Log): () => void {
-  let underWay = false;
+  let inFlight = false;
   let again = false;
   let failing = false;
   const send = async () => {
@@ -25,21 +25,21 @@ function createOne(url: URL, log: Log): () => void {
       if (failing) log.info("nudge.recovered", { worker: url.host });
       failing = false;
     } catch {
-      // Said once: while a worker is away, every ingest would say it again.
+      // Logged once: every ingest would repeat it while the worker is unreachable.
       if (!failing) log.warn("nudge.failed", { worker: url.host });
       failing = true;
     }
   };
   const run = async () => {
-    underWay = true;
+    inFlight = true;
     do {
       again = false;
       await send();
     } while (again);
-    underWay = false;
+    inFlight = false;
   };
   return () => {
-    if (underWay) again = true;
+    if (inFlight) again = true;
     else void run();
   };
 }

@@ -1,7 +1,7 @@
-/** Where public keys are found: with the other well-known things (RFC 8615), whatever the gateway is called. */
+/** The path of all public keys: a well-known URI (RFC 8615), independent of the gateway's paths. */
 export const PUBLIC_KEYS_PREFIX = "/.well-known/webhook-keys";
 
-/** The path of a subscription's public keys, on this API. */
+/** Returns the path of a subscription's public keys on this API. */
 export function publicKeysPath(keySet: string): string {
   return `${PUBLIC_KEYS_PREFIX}/${keySet}`;
 }

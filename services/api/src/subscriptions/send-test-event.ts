@@ -13,9 +13,9 @@ import type { Catalog } from "../catalog/catalog.ts";
 import { requireLive } from "../catalog/require-event-type.ts";
 import { checkSnapshot } from "../ingest/ingest.ts";
 
-const LOOK_EVERY_MS = 100;
+const POLL_EVERY_MS = 100;
 
-/** What {@link sendTestEvent} works with. */
+/** The dependencies of {@link sendTestEvent}. */
 export type TestEventParts = {
   readonly store: Store;
   readonly catalog: Catalog;
@@ -27,12 +27,12 @@ export type TestEventParts = {
 };
 
 /**
- * Sends one event to one subscription and waits for what comes of it. It is tried once and marked as a test; nobody else
- * gets it.
+ * Sends one event to one subscription and waits for the outcome. The event is marked as a test, is sent once,
+ * and goes to no other subscription.
  *
- * @param wanted.eventType empty: the first that the subscription wants
- * @param wanted.json empty: the catalogue's sample
- * @returns the attempt, unless none was made in time: then the delivery tells later
+ * @param wanted.eventType if empty, the subscription's first event type
+ * @param wanted.json if empty, the catalogue's sample
+ * @returns the delivery and its attempt; no attempt if none was made in time
  * @throws Refusal
  */
 export async function sendTestEvent(
@@ -47,16 +47,16 @@ export async function sendTestEvent(
   const type = await requireLive(catalog, accountId, code, "event_type");
   const json = wanted.json || ((await catalog.texts(type))?.sampleJson ?? "{}");
   const { data } = checkSnapshot(json, "data_json");
-  const made = await createTestDelivery(store, {
+  const created = await createTestDelivery(store, {
     accountId,
     subscriptionId: wanted.id,
     eventType: type.code,
     data,
     now: now(),
   });
-  if (made === undefined) throw unknown(wanted.id);
+  if (created === undefined) throw unknown(wanted.id);
   nudge();
-  const delivery = await waitForEnd({ store, testEventWaitMs }, accountId, made, signal);
+  const delivery = await waitForEnd({ store, testEventWaitMs }, accountId, created, signal);
   const attempts = await listAttempts(store, { accountId, deliveryId: delivery.id });
   return { delivery, attempt: attempts?.[0] };
 }
@@ -64,14 +64,14 @@ export async function sendTestEvent(
 async function waitForEnd(
   { store, testEventWaitMs }: Pick<TestEventParts, "store" | "testEventWaitMs">,
   accountId: AccountId,
-  made: Delivery,
+  created: Delivery,
   signal: AbortSignal,
 ): Promise<Delivery> {
   const endAt = performance.now() + testEventWaitMs;
-  for (let delivery = made; ; ) {
+  for (let delivery = created; ; ) {
     if (isTerminal(delivery.state) || performance.now() >= endAt || signal.aborted) return delivery;
-    await sleep(LOOK_EVERY_MS);
-    delivery = (await getDelivery(store, { accountId, id: made.id })) ?? delivery;
+    await sleep(POLL_EVERY_MS);
+    delivery = (await getDelivery(store, { accountId, id: created.id })) ?? delivery;
   }
 }
 

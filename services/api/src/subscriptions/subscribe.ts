@@ -13,26 +13,26 @@ import type { Catalog } from "../catalog/catalog.ts";
 import { requireSubscribable } from "../catalog/require-event-type.ts";
 import type { Limits } from "../http/limits.ts";
 
-/** The longest `secret` of a caller, in characters, as published. */
+/** The longest `secret`, in characters, as published. */
 const CREDENTIAL_CHARS_MAX = 255;
 const DESCRIPTION_CHARS_MAX = 255;
 const METADATA_KEY_CHARS_MAX = 64;
 const METADATA_VALUE_CHARS_MAX = 500;
 
-/** What {@link subscribe} works with. */
+/** The dependencies of {@link subscribe}. */
 export type SubscribeParts = {
   readonly store: Store;
   readonly catalog: Catalog;
-  /** What a target URL may name. */
+  /** The addresses and ports a target URL may use. */
   readonly egressRules: EgressRules;
   readonly limits: Pick<Limits, "subscriptionsMax">;
   readonly now: () => number;
 };
 
 /**
- * Checks what a caller wants to subscribe, and stores it.
+ * Checks a new subscription and stores it.
  *
- * @param wanted.eventTypesField what the caller's own contract calls the event types
+ * @param wanted.eventTypesField the name of the event types' field in the caller's contract, for refusals
  * @throws Refusal naming the field at fault
  */
 export async function subscribe(
@@ -42,7 +42,7 @@ export async function subscribe(
     targetUrl: string;
     eventTypes: readonly string[];
     eventTypesField: string;
-    /** Empty: none. */
+    /** Empty for none. */
     secret: string;
     acceptance?: Acceptance;
     timeoutMs?: number;
@@ -72,12 +72,12 @@ export async function subscribe(
   });
 }
 
-/** The receiver's own credential, `secret` in both contracts. @returns null for the empty one */
+/** Checks the receiver's credential, `secret` in both contracts. @returns null if it is empty */
 export function checkCredential(secret: string): string | null {
   return secret === "" ? null : plainText(secret, "secret", CREDENTIAL_CHARS_MAX);
 }
 
-/** @throws Refusal for what is no target URL, or may plainly not be called */
+/** @throws Refusal if the text is not a target URL, or if the egress rules forbid its host or port */
 export function callableUrl(rules: EgressRules, text: string): string {
   const targetUrl = parseTargetUrl(text);
   requireCallable(rules, targetUrl);

@@ -6,29 +6,32 @@ import type { Validators } from "./validators.ts";
 import { sentenceOf, type Violation, violationsOf } from "./violations.ts";
 import { newWork, type Work, WorkExceeded } from "./work.ts";
 
-/** Violations that one event is told of, and that a refusal names. */
+/** Maximum violations listed for one event, or named by a refusal. */
 const VIOLATIONS_MAX = 10;
-/** Violations that one answer lists as warnings: a batch of more events lists fewer for each, at least one. */
+/** Maximum warnings in one answer. A larger batch lists fewer for each event, but at least one. */
 const WARNINGS_MAX = 1_000;
-/** What a refusal says of violations, in bytes: over gRPC it travels in trailers, which clients bound (16 KiB in Node). */
+/**
+ * Maximum bytes of violations in a refusal. Over gRPC it travels in trailers, which clients bound (16 KiB in
+ * Node).
+ */
 const REFUSAL_BYTES_MAX = 2_000;
 
-/** An event to be held against its type's schema. */
+/** An event to check against its type's schema. */
 export type EventToCheck = {
   readonly entry: CatalogEntry;
   readonly snapshot: unknown;
-  /** The field that the snapshot came in. */
+  /** The request field that held the snapshot. */
   readonly field: string;
 };
 
-/** What {@link checkEvents} works with. */
+/** The dependencies of {@link checkEvents}. */
 export type EventChecks = { readonly catalog: Catalog; readonly validators: Validators; readonly log: Log };
 
 /**
- * Holds events against their types' schemas, as their account has chosen.
+ * Checks events against their types' schemas, as the account's {@link SchemaCheck} says.
  *
- * @returns what does not fit, for each event
- * @throws Refusal `invalid`, naming the first violations, where the account wants such events refused
+ * @returns each event's violations
+ * @throws Refusal `invalid`, naming the first violations, if the account rejects events that violate a schema
  */
 export async function checkEvents(
   { catalog, validators, log }: EventChecks,
@@ -60,7 +63,7 @@ async function violationsIn(
     return violationsOf(validate(snapshot, work), max);
   } catch (error) {
     if (!(error instanceof WorkExceeded)) throw error;
-    const message = `cannot be held against the schema of ${entry.code}: it takes too many steps; simplify it, or send fewer events at once`;
+    const message = `cannot be checked: the schema of ${entry.code} takes too many steps; simplify the schema, or send fewer events in one call`;
     return [{ path: "", message }];
   }
 }

@@ -9,26 +9,31 @@ import { COST, type Cost, FORMATS, readSchema } from "./read-schema.ts";
 import { uniqueItems } from "./unique-items.ts";
 import { charge, newWork, spending, type Work, WorkExceeded } from "./work.ts";
 
-/** Errors held at once; those of alternatives that fail are dropped only when another one fits. */
+/**
+ * Maximum errors held at once. Errors of failed alternatives are dropped only once another alternative
+ * matches.
+ */
 const ERRORS_MAX = 10_000;
-/** Steps for listing what is wrong, beside those for telling whether anything is. Each may be an error to remember. */
+/** Steps for listing all errors, in addition to those for finding the first. Each step may add an error. */
 const LISTING_STEPS_MAX = 50_000;
-/** A text that is longer is of no format. */
+/** Longest text that a format can match. */
 const FORMAT_CHARS_MAX = 2_048;
-/** Characters of a text that cost as much as one step, where its length is all that matters. */
+/** Characters of a text per step, for checks that take time in proportion to its length. */
 const CHARS_A_STEP = 64;
 
-/** What the code that Ajv makes calls its list of errors so far, or null. */
+/** The variable in Ajv's generated code that holds the errors so far, or null. */
 const ERRORS = new Name("vErrors");
 
-/** Says what of a snapshot does not fit; an empty list: it fits. */
+/** Returns a snapshot's errors; none if it matches. @throws WorkExceeded */
 export type Validate = (snapshot: unknown, work: Work) => readonly ErrorObject[];
 
-/** Says what a schema itself must be. Its own patterns and formats are known to be harmless. */
+/**
+ * Validates schemas themselves, against the meta-schema, whose patterns and formats are known to be harmless.
+ */
 const meta = new Ajv2020({ strict: false, validateFormats: false, logger: false, allErrors: false });
 
 /**
- * Compiles a schema that anybody may have sent. Whatever it is, checking by it ends: every step is charged.
+ * Compiles an untrusted schema. Every step of checking by it is charged, so checking always ends.
  *
  * @throws Refusal `invalid`, field `schema`
  */
@@ -36,10 +41,10 @@ export function compileSchema(schema: JsonObject): Validate {
   const readable = readSchema(schema);
   if (meta.validateSchema(schema) !== true) {
     const [error] = meta.errors ?? [];
-    throw refuse(`${error?.instancePath ?? ""} ${error?.message ?? "is no schema"}`.trim());
+    throw refuse(`${error?.instancePath ?? ""} ${error?.message ?? "is not a schema"}`.trim());
   }
   const isRight = compile(readable, { allErrors: false });
-  // Most snapshots are right, so the code that lists all that is wrong is made when it is needed.
+  // Most snapshots match, so the code that lists every error is compiled only when it is needed.
   let listing: ValidateFunction | undefined;
   return (snapshot, work) => {
     if (spending(work, () => isRight(snapshot))) return [];
@@ -57,7 +62,7 @@ export function compileSchema(schema: JsonObject): Validate {
 }
 
 function compile(schema: AnySchemaObject, { allErrors }: { allErrors: boolean }): ValidateFunction {
-  // Ajv keeps what it has compiled for as long as it lives, so each schema has its own.
+  // An Ajv instance keeps everything it has compiled, so each schema gets an instance of its own.
   const ajv = new Ajv2020({
     allErrors,
     strict: false,
@@ -72,7 +77,7 @@ function compile(schema: AnySchemaObject, { allErrors }: { allErrors: boolean })
   });
   ajv.removeKeyword("uniqueItems");
   ajv.addKeyword(uniqueItems);
-  // Without it, what has been evaluated costs nothing.
+  // Tracking what has been evaluated costs time, so it is on only for schemas that need it.
   const tracks = (schema[COST] as Cost | undefined)?.tracks === true;
   ajv.opts.unevaluated = tracks;
   mendKeywords(ajv);
@@ -90,7 +95,7 @@ function compile(schema: AnySchemaObject, { allErrors }: { allErrors: boolean })
   try {
     return ajv.compile(schema);
   } catch (error) {
-    // Ajv says what is wrong with a schema by plain errors; any other is a fault of ours.
+    // Ajv reports a bad schema with a plain Error; any other error is a fault.
     if (!(error instanceof Error) || error.name !== "Error" || error instanceof Refusal) throw error;
     throw refuse(error.message, error);
   }
@@ -111,7 +116,7 @@ function formats(): Record<string, Format> {
 }
 
 function bounded(name: FormatName): Format {
-  // The exact ones of dates look at the calendar; of the others they take longer than their texts.
+  // Exact formats of dates check the calendar. Other exact formats may take more than linear time.
   const exact = name.startsWith("date") || name === "time";
   const format = addFormats.default.get(name, exact ? "full" : "fast");
   return (text: string) => text.length <= FORMAT_CHARS_MAX && fits(format, text);
@@ -125,7 +130,7 @@ function fits(format: Format, text: string): boolean {
     if (validate instanceof RegExp) return validate.test(text);
     if (typeof validate === "function") return validate(text as never) === true;
   }
-  throw new Error("a format is of a kind that is not known");
+  throw new Error("unknown kind of format");
 }
 
 function refuse(why: string, cause?: unknown): Refusal {

@@ -2,23 +2,23 @@ import { Refusal } from "@posthaste/domain";
 import { RE2JS } from "re2js";
 import { charge } from "./work.ts";
 
-/** Characters of a pattern. Those that people write have under 100. */
+/** Longest pattern, in characters. Patterns written by people have under 100. */
 const PATTERN_CHARS_MAX = 500;
-/** Instructions that a pattern compiles to; counted repetitions, such as `{1,500}`, are written out. */
+/** Maximum instructions of a compiled pattern; counted repetitions, such as `{1,500}`, are expanded. */
 const PROGRAM_MAX = 1_000;
-/** Instructions over characters that cost as much as one step. */
+/** Instructions times characters per step. */
 const INSTRUCTIONS_A_STEP = 32;
 
-/** A regular expression as Ajv wants one. */
+/** A regular expression in the form Ajv expects. */
 export type LinearPattern = {
   test(text: string): boolean;
-  /** Ajv takes two patterns for one where this is the same. */
+  /** Ajv treats patterns with equal strings as the same pattern. */
   toString(): string;
 };
 
 /**
- * A regular expression that takes time in proportion to its text, whatever it is: RE2's algorithm, without look-around
- * and back-references. JavaScript's own takes exponential time for `^(a+)+$`.
+ * Compiles a regular expression that takes time in proportion to its text: RE2's algorithm, without
+ * look-around or back-references. JavaScript's own engine takes exponential time for `^(a+)+$`.
  *
  * @throws Refusal `invalid`, field `schema`
  */
@@ -29,7 +29,7 @@ export function linearPattern(pattern: string): LinearPattern {
       cause,
     });
   if (pattern.length > PATTERN_CHARS_MAX) {
-    throw refuse(`has ${pattern.length} characters; at most ${PATTERN_CHARS_MAX} are possible`);
+    throw refuse(`has ${pattern.length} characters; at most ${PATTERN_CHARS_MAX} are allowed`);
   }
   const compiled = compile(pattern, refuse);
   const size = compiled.programSize();

@@ -19,7 +19,7 @@ const leaf: fc.Arbitrary<JsonObject | boolean> = fc.oneof(
   ),
 );
 
-/** Little else than what evaluates, and what asks for it: these meet each other in every second schema. */
+/** Schemas mostly of keywords that evaluate and keywords that read it; every second schema has both. */
 function schemas(depth: number): fc.Arbitrary<JsonObject | boolean> {
   if (depth === 0) return leaf;
   const inner = fc.oneof(schemas(depth - 1), leaf);
@@ -40,13 +40,13 @@ function schemas(depth: number): fc.Arbitrary<JsonObject | boolean> {
     ...each(["minContains", "maxContains"], fc.constantFrom(0, 1, 2)),
     ...each(["$ref"], fc.constantFrom("#/$defs/x", "#/$defs/y")),
   );
-  const asks = fc.oneof(
+  const unevaluated = fc.oneof(
     fc.constant({}),
     ...each(["unevaluatedProperties", "unevaluatedItems"], fc.oneof(fc.constant(false), inner)),
   );
   return fc
-    .tuple(fc.array(one, { minLength: 1, maxLength: 2 }), asks)
-    .map(([parts, asked]) => Object.assign({}, ...parts, asked) as JsonObject);
+    .tuple(fc.array(one, { minLength: 1, maxLength: 2 }), unevaluated)
+    .map(([parts, last]) => Object.assign({}, ...parts, last) as JsonObject);
 }
 
 const values = fc.letrec((tie) => ({
@@ -58,7 +58,7 @@ const values = fc.letrec((tie) => ({
   ),
 }))["value"];
 
-/** Definitions refer to none before them, so that nothing goes round in circles. */
+/** Definitions refer only to later definitions, so that no schema is circular. */
 const withDefinitions = fc.tuple(schemas(3), schemas(1), leaf).map(([schema, x, y]) => ({
   ...(typeof schema === "boolean" ? { allOf: [schema] } : schema),
   $defs: { x: withoutItself(x), y },
@@ -68,7 +68,7 @@ function withoutItself(schema: JsonObject | boolean): JsonObject | boolean {
   return JSON.parse(JSON.stringify(schema).replaceAll("#/$defs/x", "#/$defs/y")) as JsonObject | boolean;
 }
 
-test("what has been evaluated is told as the specification says, of any value and of one after another", () => {
+test("unevaluated keywords agree with the specification for any value and for values in turn", () => {
   fc.assert(
     fc.property(withDefinitions, fc.array(values, { minLength: 1, maxLength: 4 }), (schema, snapshots) => {
       const validate = compileSchema(schema);

@@ -15,11 +15,11 @@ const pattern = { patternProperties: { "^a": {} } };
 const then = (schema: JsonObject): JsonObject =>
   Object.fromEntries(["then"].map((keyword) => [keyword, schema]));
 
-/** What each is about, a schema, and values with whether they fit. */
-type Case = [title: string, schema: JsonObject, ...values: [value: unknown, fits: boolean][]];
+/** A title, a schema, and values with whether they match. */
+type Case = [title: string, schema: JsonObject, ...values: [value: unknown, isValid: boolean][]];
 const CASES: Case[] = [
   [
-    "an alternative that does not fit, before a pattern",
+    "an alternative that does not match, before a pattern",
     { allOf: [{ ...pattern, anyOf: [NO_MORE] }] },
     [{ a: {} }, false],
   ],
@@ -34,45 +34,45 @@ const CASES: Case[] = [
     [{ a: {}, b: 1 }, true],
   ],
   [
-    "a reference that does not fit, before a pattern",
+    "a reference that does not match, before a pattern",
     { $defs: { x: hasB }, anyOf: [{ $ref: "#/$defs/x", ...pattern }], ...NO_MORE },
     [{ a: 1 }, false],
     [{ a: 1, b: 1 }, true],
   ],
   [
-    "a clause that is not taken, before a pattern",
+    "a then that does not apply, before a pattern",
     { if: hasB, ...then(a), ...pattern, ...NO_MORE },
     [{ a: 1 }, true],
     [{ c: 1 }, false],
   ],
   [
-    "a dependency that is not there, before a pattern",
+    "a dependent schema that does not apply, before a pattern",
     { dependentSchemas: { b: hasA }, patternProperties: { "^b": true }, ...NO_MORE },
     [{ b: 1 }, false],
     [{ b: 1, a: 1 }, true],
     [{ a: 1 }, false],
   ],
   [
-    "what the item before has evaluated",
+    "properties that the previous item has evaluated",
     { items: { anyOf: [hasA, { type: "object" }], ...NO_MORE } },
     [[{ a: 1 }], true],
     [[{ a: 1 }, {}], true],
     [[{ b: 1 }], false],
   ],
   [
-    "an alternative that fitted the item before",
+    "an alternative that matched the previous item",
     { items: { anyOf: [{ ...a, required: ["b"] }, { properties: { b: true } }], ...NO_MORE } },
     [[{ a: 1, b: 1 }, { b: 1 }], true],
     [[{ a: 1, b: 1 }, { a: 1 }], false],
   ],
   [
-    "names that every object has",
+    "names that every JavaScript object has",
     { anyOf: [hasA, { type: "object" }], ...NO_MORE },
     [{ constructor: 1 }, false],
     [{ toString: 1, a: 1 }, false],
   ],
   [
-    "a reference beside properties, which are its own",
+    "a reference beside properties",
     {
       $defs: { x: { ...a, anyOf: [{ properties: { c: true } }, true] } },
       items: {
@@ -98,8 +98,8 @@ const CASES: Case[] = [
     [{ a: 1 }, false],
     [{ a: 1, b: 1 }, true],
   ],
-  ["a condition on its own", { if: hasA, ...NO_MORE }, [{ a: 1 }, true], [{ b: 1 }, false]],
-  ["what is denied", { not: { not: a }, ...NO_MORE }, [{ a: 1 }, false]],
+  ["an if without then and else", { if: hasA, ...NO_MORE }, [{ a: 1 }, true], [{ b: 1 }, false]],
+  ["a double negation", { not: { not: a }, ...NO_MORE }, [{ a: 1 }, false]],
   [
     "alternatives for all items",
     { anyOf: [{ items: { type: "integer" } }], ...NONE_LEFT },
@@ -123,43 +123,43 @@ const CASES: Case[] = [
     [[1, 2], false],
   ],
   [
-    "items that others contain",
+    "items that contains has evaluated",
     { contains: { type: "integer" }, ...NONE_LEFT },
     [[1, 2], true],
     [[1, "x"], false],
     [["x"], false],
   ],
   [
-    "items that others contain, and the rest",
+    "items that a nested contains has evaluated, and the rest",
     { anyOf: [{ contains: { type: "integer" } }], unevaluatedItems: { type: "string" } },
     [[1, "x", 2], true],
     [[1, null], false],
     [["x"], false],
   ],
   [
-    "items that need not be there",
+    "contains with minContains 0",
     { contains: { const: 1 }, minContains: 0, maxContains: 2, ...NONE_LEFT },
     [[], true],
     [[1, 1], true],
     [[1, 1, 1], false],
     [[2], false],
   ],
-  ["any item", { contains: true, ...NONE_LEFT }, [[1, "x"], true], [[], false]],
+  ["contains that matches any item", { contains: true, ...NONE_LEFT }, [[1, "x"], true], [[], false]],
   [
-    "properties are no items",
+    "evaluated properties, which are not items",
     { allOf: [{ additionalProperties: true }, { contains: { const: 1 } }], ...NONE_LEFT },
     [[1], true],
     [[1, 2], false],
   ],
   [
-    "an array in another, which is shorter than the one before",
+    "a nested array that is shorter than the previous one",
     { items: { contains: { const: 1 } } },
     [[[1]], true],
     [[[1], []], false],
     [[[1], [2]], false],
   ],
   [
-    "an array that ends before the first items do",
+    "an array that is shorter than prefixItems",
     { prefixItems: [{ type: "integer" }, { type: "integer" }], contains: { const: 1 }, uniqueItems: true },
     [[1], true],
     [[2], false],
@@ -167,14 +167,14 @@ const CASES: Case[] = [
   ],
 ];
 
-describe("a schema says what the specification says:", () => {
+describe("validation agrees with the specification:", () => {
   test.each(CASES.map(([title, schema, ...values]) => ({ title, schema, values })))(
     "$title",
     ({ schema, values }) => {
       const validate = compileSchema(schema);
-      for (const [value, fits] of values) {
-        expect([value, validate(value, newWork()).length === 0]).toEqual([value, fits]);
-        expect([value, fitsByTheBook(schema, value)]).toEqual([value, fits]);
+      for (const [value, isValid] of values) {
+        expect([value, validate(value, newWork()).length === 0]).toEqual([value, isValid]);
+        expect([value, fitsByTheBook(schema, value)]).toEqual([value, isValid]);
       }
     },
   );

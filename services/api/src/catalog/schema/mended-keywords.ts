@@ -1,28 +1,28 @@
 import { _, type CodeKeywordDefinition, type KeywordCxt, Name } from "ajv";
 import type { Ajv2020 } from "ajv/dist/2020.js";
 
-/** How Ajv is told that `dataProp` is an index: its `Type.Num`. */
+/** Ajv's `Type.Num`: marks `dataProp` as an index. */
 const AN_INDEX = 0;
 
 /**
- * Replaces those of Ajv's keywords (8.20) whose code throws, or says something else than the specification.
+ * Replaces those keywords of Ajv (8.20) whose generated code throws or deviates from the specification.
  *
- * Ajv's code declares some variables where they are first needed, which may be in a branch that is not taken,
- * or not taken this time around a loop. Code after it then meets `undefined`, or what an earlier item left
- * behind. This concerns the variables for what has been evaluated, which `unevaluatedProperties` and
- * `unevaluatedItems` ask for: here each schema has its own from the start (see `beginTracking`). It also
- * concerns `prefixItems` and `contains`, which assign nothing where an array is too short. Moreover:
+ * The generated code declares some variables at their first use. If that is in a branch or in a pass of a
+ * loop that does not run, later code reads `undefined` or the value of an earlier item. This affects the
+ * variables that hold what has been evaluated, which `unevaluatedProperties` and `unevaluatedItems` read:
+ * here each schema declares them at its start (see `beginTracking`). It also affects `prefixItems` and
+ * `contains`, which assign nothing if an array is too short. In addition:
  *
- * - `if` evaluates only where it holds, and does so without `then` and `else`, too;
- * - `contains` evaluates the items that fit, where Ajv takes all or none;
- * - `unevaluatedItems` understands an alternative that has evaluated all items.
+ * - `if` evaluates only when its condition holds, and also does so without `then` and `else`;
+ * - `contains` evaluates the items that match; Ajv evaluates all or none;
+ * - `unevaluatedItems` handles an alternative that has evaluated all items.
  */
 export function mendKeywords(ajv: Ajv2020): void {
   change(ajv, "additionalProperties", ({ code }) => ({ code: evaluatesAll(code) }));
   change(ajv, "if", () => ({ code: codeOfIf }));
   change(ajv, "prefixItems", () => ({ code: codeOfPrefixItems }));
   change(ajv, "contains", () => ({ code: codeOfContains }));
-  // Ajv calls last what was added last, and these ask what the others have evaluated.
+  // Ajv runs keywords in the order they were added, and these two read what the others have evaluated.
   change(ajv, "unevaluatedProperties", ({ code }) => ({ code: evaluatesAll(code) }));
   change(ajv, "unevaluatedItems", () => ({
     error: { message: "must NOT have unevaluated items" },
@@ -30,11 +30,15 @@ export function mendKeywords(ajv: Ajv2020): void {
   }));
 }
 
-/** Declares what a schema has evaluated; called before its first keyword, where anything asks for it. */
+/**
+ * Declares the variables for what a schema has evaluated. Called before its first keyword, if any keyword of
+ * the whole schema reads them.
+ */
 export function beginTracking({ gen, it }: KeywordCxt): void {
-  // Of an array, these are the indexes of the items that it contains. Every other object has a "constructor".
+  // Names of properties or, for an array, indexes of matching items. Without a prototype, so that no name is
+  // preset.
   it.props = gen.var("props", _`Object.create(null)`);
-  // How many of the first items, or true: all.
+  // The number of first items that are evaluated, or true for all.
   it.items = gen.var("items", 0);
 }
 
@@ -47,13 +51,16 @@ function change(
 ): void {
   const definition = ajv.getKeyword(keyword);
   if (typeof definition !== "object" || !("code" in definition)) {
-    throw new Error(`Ajv makes no code of ${keyword}`);
+    throw new Error(`Ajv generates no code for ${keyword}`);
   }
   ajv.removeKeyword(keyword);
   ajv.addKeyword({ ...definition, ...by(definition), keyword });
 }
 
-/** Ajv puts the constant `true` in the variable's place, which would then be true of arrays as well. */
+/**
+ * Assigns `true` to the variable. Ajv replaces the variable by the constant `true`, which would also cover
+ * arrays.
+ */
 function evaluatesAll(code: Code): Code {
   return (cxt) => {
     const props = propsOf(cxt);
@@ -110,7 +117,7 @@ function codeOfContains(cxt: KeywordCxt): void {
   const fits = gen.name("fits");
   gen.forRange("i", 0, _`${data}.length`, (i) => {
     cxt.subschema({ keyword: "contains", dataProp: i, dataPropType: AN_INDEX, compositeRule: true }, fits);
-    // What is wrong with the items that do not fit says nothing of the array.
+    // Errors of the items that do not match are not errors of the array.
     cxt.reset();
     gen.if(fits, () => {
       gen.code(_`${count}++`);

@@ -2,18 +2,18 @@ import type { JsonObject, JsonValue } from "@bufbuild/protobuf";
 import { Refusal } from "@posthaste/domain";
 import { linearPattern } from "./linear-pattern.ts";
 
-/** The largest schema, in bytes as JSON. Those that people write have under 10 KiB. */
+/** The largest schema, in bytes of JSON. Schemas written by people have under 10 KiB. */
 export const SCHEMA_BYTES_MAX = 65_536;
 /**
- * Schemas inside a schema, itself included: each becomes code, and nobody else is served while it is compiled
- * (up to
- * 0.2 s for this many). Each property is one; those that people write have under 100.
+ * Maximum schemas inside a schema, itself included; each property has one. Each becomes code, and the process
+ * serves nothing else while it compiles them (up to 0.2 s for this many). Schemas written by people have
+ * under 100.
  */
 export const SUBSCHEMAS_MAX = 500;
-/** Schemas in one `anyOf` or `oneOf`: the code for them nests, and compiling it takes quadratic time. */
+/** Maximum schemas in one `anyOf` or `oneOf`: their code nests, and compiling it takes quadratic time. */
 const ALTERNATIVES_MAX = 100;
 
-/** The steps that a schema costs, before what its parts do. Ajv calls it before every other keyword. */
+/** The keyword that holds a schema's own steps, without those of its parts. Ajv runs it before all others. */
 export const COST = "posthaste:cost";
 export type Cost = {
   readonly steps: number;
@@ -23,14 +23,14 @@ export type Cost = {
   readonly perItem: number;
   /** Steps for an object, if `perProperty` is not 0. */
   readonly perObject: number;
-  /** Whether it must be known what has been evaluated. The same in all of a schema. */
+  /** Whether evaluated properties and items must be tracked. Equal in all parts of a schema. */
   readonly tracks: boolean;
 };
 
 type Writable<T> = { -readonly [K in keyof T]: T[K] };
 
 const DIALECT = "https://json-schema.org/draft/2020-12/schema";
-/** The formats that are checked; each in time that is in proportion to its text. */
+/** The supported formats; each takes time in proportion to its text. */
 export const FORMATS = [
   "date",
   "time",
@@ -44,7 +44,9 @@ export const FORMATS = [
   "uuid",
 ] as const;
 
-/** What each keyword holds. One that is not here is refused, so that nothing is silently not checked. */
+/**
+ * The kind of value each keyword holds. An unknown keyword is refused, so that no check is silently skipped.
+ */
 const KEYWORDS: ReadonlyMap<string, "value" | "note" | "schema" | "list" | "map"> = new Map([
   ...["$comment", "title", "description", "default", "examples", "deprecated", "readOnly", "writeOnly"].map(
     (keyword) => [keyword, "note"] as const,
@@ -79,10 +81,10 @@ const LOOPING = [
 ];
 
 /**
- * Makes a schema that Ajv may compile of one that anybody sent: with known keywords only, references into
- * itself only, patterns that take linear time, and the cost of each of its parts written into it.
+ * Turns an untrusted schema into one that Ajv may compile: with known keywords, references into itself and
+ * patterns of linear time only, and with the cost of each part written into it.
  *
- * @param schema is known to be well-formed and not nested deeply
+ * @param schema must be well-formed and not deeply nested
  * @throws Refusal `invalid`, field `schema`
  */
 export function readSchema(schema: JsonObject): JsonObject {
@@ -98,7 +100,7 @@ export function readSchema(schema: JsonObject): JsonObject {
     if (places.size > SUBSCHEMAS_MAX) throw refuse(`has more than ${SUBSCHEMAS_MAX} schemas inside it`);
     if (typeof value === "boolean") return value;
     if (!isObject(value)) throw refuse(`must be a schema: an object, true or false`, path);
-    const made: JsonObject = {};
+    const result: JsonObject = {};
     const perProperty = LOOPING.some((keyword) => keyword in value) ? 1 : 0;
     const cost = { steps: 1, perProperty, perItem: 0, perObject: 0, tracks: false };
     for (const [keyword, held] of Object.entries(value)) {
@@ -109,40 +111,40 @@ export function readSchema(schema: JsonObject): JsonObject {
           break;
         case "value":
           cost.steps += sizeOf(held);
-          made[keyword] = keyword === "$ref" ? reference(held, at) : checkedValue(keyword, held, at);
+          result[keyword] = keyword === "$ref" ? reference(held, at) : checkedValue(keyword, held, at);
           break;
         case "schema":
-          made[keyword] = read(held, at);
+          result[keyword] = read(held, at);
           break;
         case "list":
           if (!Array.isArray(held)) throw refuse("must be a list of schemas", at);
           if (keyword.endsWith("Of") && keyword !== "allOf" && held.length > ALTERNATIVES_MAX) {
-            throw refuse(`has more than ${ALTERNATIVES_MAX} alternatives; use an enum, or fewer`, at);
+            throw refuse(`has more than ${ALTERNATIVES_MAX} alternatives; use an enum or fewer`, at);
           }
           cost.steps += held.length;
-          made[keyword] = held.map((item, i) => read(item, `${at}/${i}`));
+          result[keyword] = held.map((item, i) => read(item, `${at}/${i}`));
           break;
         case "map":
-          made[keyword] = readMap(keyword, held, at, cost);
+          result[keyword] = readMap(keyword, held, at, cost);
           break;
         default:
-          throw refuse(`is a keyword that is not supported; leave it out, or name it x-…`, at);
+          throw refuse(`is not a supported keyword; remove it, or rename it to x-…`, at);
       }
     }
-    if (Object.keys(made).length === 0) return made;
+    if (Object.keys(result).length === 0) return result;
     priced.push(cost);
-    tracks ||= "unevaluatedProperties" in made || "unevaluatedItems" in made;
-    contains ||= "contains" in made;
-    return { [COST]: cost, ...made };
+    tracks ||= "unevaluatedProperties" in result || "unevaluatedItems" in result;
+    contains ||= "contains" in result;
+    return { [COST]: cost, ...result };
   };
   const readMap = (keyword: string, held: JsonValue, at: string, cost: { steps: number }): JsonObject => {
     if (!isObject(held)) throw refuse("must be an object of schemas", at);
     const entries = Object.entries(held).map(([name, item]) => {
-      const itself = `${at}/${escaped(name)}`;
-      // JavaScript takes it for the object's prototype.
-      if (name === "__proto__") throw refuse("is a name that is not supported", itself);
+      const itemPath = `${at}/${escaped(name)}`;
+      // In JavaScript, this name would set the object's prototype.
+      if (name === "__proto__") throw refuse("is not a supported name", itemPath);
       if (keyword === "patternProperties") linearPattern(name);
-      return [name, read(item, itself)] as const;
+      return [name, read(item, itemPath)] as const;
     });
     if (!keyword.startsWith("d") && keyword !== "$defs") names += entries.length;
     if (keyword !== "$defs" && keyword !== "definitions") cost.steps += entries.length;
@@ -155,12 +157,12 @@ export function readSchema(schema: JsonObject): JsonObject {
     return `#${to.split("/").map(encodeURIComponent).join("/")}`;
   };
 
-  const made = read(schema, "");
+  const readable = read(schema, "");
   for (const { from, to } of references) {
-    if (!places.has(to)) throw refuse(`points to ${to.slice(0, 80) || "#"}, where no schema is`, from);
+    if (!places.has(to)) throw refuse(`points to ${to.slice(0, 80) || "#"}, which is not a schema`, from);
   }
   if (tracks) {
-    // What a schema has evaluated is copied into what the schema around it has: names, patterns' properties,
+    // Each schema copies what it has evaluated into the schema around it: names, matches of patterns,
     // indexes.
     for (const cost of priced) {
       cost.tracks = true;
@@ -169,10 +171,10 @@ export function readSchema(schema: JsonObject): JsonObject {
       cost.perObject = names;
     }
   }
-  return made as JsonObject;
+  return readable as JsonObject;
 }
 
-/** Says who wrote a schema, or what for: nothing to check by. */
+/** Tells whether a keyword only describes the schema, so that no check needs it. */
 function isLeftOut(keyword: string, held: JsonValue, path: string): boolean {
   if (keyword.startsWith("x-")) return true;
   if (path !== "" || (keyword !== "$schema" && keyword !== "$id")) return false;
@@ -185,12 +187,12 @@ function isLeftOut(keyword: string, held: JsonValue, path: string): boolean {
 function checkedValue(keyword: string, held: JsonValue, at: string): JsonValue {
   if (keyword === "pattern" && typeof held === "string") linearPattern(held);
   if (keyword === "format" && !FORMATS.some((format) => format === held)) {
-    throw refuse(`must be one of ${FORMATS.join(", ")}; describe others in words`, at);
+    throw refuse(`must be one of ${FORMATS.join(", ")}; put others into the description`, at);
   }
   return held;
 }
 
-/** The JSON Pointer of a reference into the same document; undefined: it is another kind of reference. */
+/** Returns the JSON Pointer of a reference into the same document; undefined for any other reference. */
 function pointerOf(reference: string): string | undefined {
   if (reference === "#") return "";
   if (!reference.startsWith("#/")) return undefined;
@@ -205,7 +207,7 @@ function escaped(name: string): string {
   return name.replaceAll("~", "~0").replaceAll("/", "~1");
 }
 
-/** How many values there are in a value, itself included. */
+/** Counts the values inside a value, itself included. */
 function sizeOf(value: JsonValue): number {
   if (typeof value !== "object" || value === null) return 1;
   return Object.values(value).reduce<number>((size, item) => size + sizeOf(item), 1);

@@ -1,21 +1,24 @@
 import type { FuncKeywordDefinition, SchemaValidateFunction } from "ajv";
 import { charge } from "./work.ts";
 
-/** Characters of a text that cost as much as one step. */
+/** Characters of a text per step. */
 const CHARS_A_STEP = 16;
 
-/** Whether no item comes twice. Ajv's own compares each with each, which takes hours for a snapshot of numbers. */
+/**
+ * Checks `uniqueItems` in linear time. Ajv compares all pairs, which takes hours for a snapshot full of
+ * numbers.
+ */
 const areUnique: SchemaValidateFunction = (wanted: boolean, items: readonly unknown[]) => {
   if (!wanted) return true;
   const seen = new Map<string, number>();
   for (const [i, item] of items.entries()) {
     const spelled = spell(item);
-    const before = seen.get(spelled);
-    if (before !== undefined) {
+    const first = seen.get(spelled);
+    if (first !== undefined) {
       areUnique.errors = [
         {
           keyword: "uniqueItems",
-          message: `must NOT have duplicate items (${before} and ${i} are the same)`,
+          message: `must NOT have duplicate items (${first} and ${i} are the same)`,
         },
       ];
       return false;
@@ -32,7 +35,7 @@ export const uniqueItems: FuncKeywordDefinition = {
   validate: areUnique,
 };
 
-/** The same for equal values. */
+/** Returns a text that is equal for equal values. */
 function spell(value: unknown): string {
   charge(1);
   if (Array.isArray(value)) return `[${value.map(spell).join()}]`;
@@ -41,6 +44,6 @@ function spell(value: unknown): string {
     return `{${members.map(([key, member]) => `${JSON.stringify(key)}:${spell(member)}`).join()}}`;
   }
   if (typeof value === "string") charge(Math.floor(value.length / CHARS_A_STEP));
-  // JSON has no word for what is beyond the doubles.
+  // Not JSON.stringify, which writes an infinite number as null.
   return typeof value === "number" ? String(value) : JSON.stringify(value);
 }

@@ -2,52 +2,54 @@ import type { JsonObject } from "@bufbuild/protobuf";
 import type { Catalog, CatalogEntry } from "../catalog.ts";
 import { compileSchema, type Validate } from "./compile-schema.ts";
 
-/** Compiled schemas that are kept, by the length of their texts; compiled, one takes some 20 times as much. */
+/**
+ * Total length of the cached schemas' texts. A compiled schema takes about 20 times the memory of its text.
+ */
 const KEPT_CHARS_MAX = 2 * 1024 * 1024;
-/** What even an empty one counts as. */
+/** Characters counted for each schema in addition to its text. */
 const EACH_CHARS = 1_024;
 
-/** Compiled schemas of event types' versions. */
+/** Caches the compiled schemas of event types' versions. */
 export type Validators = {
-  /** Of the version that the entry says. */
+  /** Returns the compiled schema of the entry's version. */
   of(entry: CatalogEntry): Promise<Validate>;
 };
 
-/** Keeps the ones that were used last; a version never changes, so none is ever stale. */
+/** Caches the schemas used most recently. A version never changes, so no entry is ever stale. */
 export function createValidators(catalog: Catalog, keptCharsMax = KEPT_CHARS_MAX): Validators {
   const kept = new Map<string, { readonly validate: Validate; readonly chars: number }>();
   let chars = 0;
   return {
     async of(entry) {
-      // A stored type's number is its account and its code in one.
+      // A stored type's id stands for both its account and its code.
       const key = `${entry.stored?.id ?? entry.code} ${entry.version}`;
-      const before = kept.get(key);
-      if (before !== undefined) {
+      const cached = kept.get(key);
+      if (cached !== undefined) {
         kept.delete(key);
-        kept.set(key, before);
-        return before.validate;
+        kept.set(key, cached);
+        return cached.validate;
       }
       const texts = await catalog.texts(entry);
-      if (texts === undefined) throw new Error(`the event type ${entry.code} has lost a version`);
-      const made = {
+      if (texts === undefined) throw new Error(`the event type ${entry.code} has no texts`);
+      const added = {
         validate: compileStored(entry.code, texts.schemaJson),
         chars: EACH_CHARS + texts.schemaJson.length,
       };
-      // Another call may have been as fast.
-      if (kept.has(key)) return made.validate;
-      kept.set(key, made);
-      chars += made.chars;
+      // A concurrent call may have added the schema already.
+      if (kept.has(key)) return added.validate;
+      kept.set(key, added);
+      chars += added.chars;
       for (const [oldest, { chars: freed }] of kept) {
         if (chars <= keptCharsMax || oldest === key) break;
         kept.delete(oldest);
         chars -= freed;
       }
-      return made.validate;
+      return added.validate;
     },
   };
 }
 
-/** It compiled when it was stored, so where it does not any more the fault is ours and not the caller's. */
+/** Compiles a stored schema. It compiled when it was stored, so a failure now is a fault, not a refusal. */
 function compileStored(code: string, schemaJson: string): Validate {
   try {
     return compileSchema(JSON.parse(schemaJson) as JsonObject);

@@ -1,8 +1,8 @@
 import type { ErrorObject } from "ajv";
 
-/** One way in which a snapshot does not fit. */
+/** One way in which a snapshot violates its schema. */
 export type Violation = {
-  /** A JSON Pointer; empty: the snapshot itself. */
+  /** A JSON Pointer; empty for the snapshot itself. */
   readonly path: string;
   readonly message: string;
 };
@@ -10,7 +10,7 @@ export type Violation = {
 const PATH_CHARS_MAX = 100;
 const MESSAGE_CHARS_MAX = 200;
 
-/** What a caller is told, without the values of the snapshot. */
+/** Returns the first errors as a caller may see them, without values of the snapshot. */
 export function violationsOf(errors: readonly ErrorObject[], max: number): Violation[] {
   return errors.slice(0, max).map((error) => ({
     path: cut(error.instancePath, PATH_CHARS_MAX),
@@ -18,12 +18,12 @@ export function violationsOf(errors: readonly ErrorObject[], max: number): Viola
   }));
 }
 
-/** One violation in a sentence. */
+/** Returns a violation as a sentence. */
 export function sentenceOf({ path, message }: Violation): string {
   return `${path === "" ? "the snapshot" : path} ${message}`;
 }
 
-function messageOf({ keyword, message = "does not fit", params }: ErrorObject): string {
+function messageOf({ keyword, message = "does not match", params }: ErrorObject): string {
   switch (keyword) {
     case "additionalProperties":
       return `${message}, such as ${JSON.stringify(params["additionalProperty"])}`;
@@ -34,7 +34,7 @@ function messageOf({ keyword, message = "does not fit", params }: ErrorObject): 
     case "const":
       return `${message} ${JSON.stringify(params["allowedValue"])}`;
     case "false schema":
-      return "must not be there";
+      return "is not allowed";
     default:
       return message;
   }

@@ -43,7 +43,7 @@ export type Account = Message<"posthaste.v1.Account"> & {
   createdAt?: Timestamp | undefined;
 
   /**
-   * How first attempts of its deliveries are made; LANE_UNSPECIFIED: as the installation says (`POSTHASTE_LANE`).
+   * The lane of its deliveries; LANE_UNSPECIFIED means the installation's default (`POSTHASTE_LANE`).
    *
    * @generated from field: posthaste.v1.Lane lane = 4;
    */
@@ -58,7 +58,7 @@ export const AccountSchema: GenMessage<Account> = /*@__PURE__*/
   messageDesc(file_posthaste_v1_account, 0);
 
 /**
- * A choice of lane.
+ * The lane to set.
  *
  * @generated from message posthaste.v1.SetLaneRequest
  */
@@ -71,7 +71,7 @@ export type SetLaneRequest = Message<"posthaste.v1.SetLaneRequest"> & {
   accountId: number;
 
   /**
-   * The lane. Default: LANE_UNSPECIFIED, which undoes an earlier choice.
+   * The lane. Default: LANE_UNSPECIFIED, which restores the installation's default.
    *
    * @generated from field: posthaste.v1.Lane lane = 2;
    */
@@ -134,7 +134,7 @@ export type Token = Message<"posthaste.v1.Token"> & {
   name: string;
 
   /**
-   * The secret's first characters, enough to recognise it in a list.
+   * The secret's first characters, to recognise the token in a list.
    *
    * @generated from field: string hint = 4;
    */
@@ -148,14 +148,14 @@ export type Token = Message<"posthaste.v1.Token"> & {
   scopes: string[];
 
   /**
-   * When it stops working; absent: never.
+   * When it stops working; absent if never.
    *
    * @generated from field: google.protobuf.Timestamp expires_at = 6;
    */
   expiresAt?: Timestamp | undefined;
 
   /**
-   * When it was revoked; absent: it was not.
+   * When it was revoked; absent if it was not.
    *
    * @generated from field: google.protobuf.Timestamp revoked_at = 7;
    */
@@ -177,7 +177,7 @@ export const TokenSchema: GenMessage<Token> = /*@__PURE__*/
   messageDesc(file_posthaste_v1_account, 3);
 
 /**
- * What a new account needs.
+ * An account to create.
  *
  * @generated from message posthaste.v1.CreateAccountRequest
  */
@@ -225,14 +225,14 @@ export const CreateAccountResponseSchema: GenMessage<CreateAccountResponse> = /*
  */
 export type ListAccountsRequest = Message<"posthaste.v1.ListAccountsRequest"> & {
   /**
-   * How many to return at most, 1 to 500. Default (0): 50.
+   * The maximum number of items to return, 1 to 500. Default (0): 50.
    *
    * @generated from field: int32 page_size = 1;
    */
   pageSize: number;
 
   /**
-   * `next_page_token` of the page before; empty: the first page.
+   * The `next_page_token` of the previous page; empty for the first page.
    *
    * @generated from field: string page_token = 2;
    */
@@ -260,7 +260,7 @@ export type ListAccountsResponse = Message<"posthaste.v1.ListAccountsResponse"> 
   accounts: Account[];
 
   /**
-   * Pass it as `page_token` for the next page; empty: this was the last.
+   * Pass it as `page_token` to get the next page; empty on the last page.
    *
    * @generated from field: string next_page_token = 2;
    */
@@ -275,7 +275,7 @@ export const ListAccountsResponseSchema: GenMessage<ListAccountsResponse> = /*@_
   messageDesc(file_posthaste_v1_account, 7);
 
 /**
- * What a new token needs.
+ * A token to create.
  *
  * @generated from message posthaste.v1.CreateTokenRequest
  */
@@ -303,7 +303,7 @@ export type CreateTokenRequest = Message<"posthaste.v1.CreateTokenRequest"> & {
   scopes: string[];
 
   /**
-   * When it stops working, in the future and before the year 10,000; absent: never.
+   * When it stops working, in the future and before the year 10,000. Default: never.
    *
    * @generated from field: google.protobuf.Timestamp expires_at = 4;
    */
@@ -331,7 +331,7 @@ export type CreateTokenResponse = Message<"posthaste.v1.CreateTokenResponse"> & 
   token?: Token | undefined;
 
   /**
-   * The secret, shown this once: send it as `Authorization: Bearer`.
+   * The secret, shown only once. Send it as `Authorization: Bearer`.
    *
    * @generated from field: string secret = 2;
    */
@@ -346,7 +346,7 @@ export const CreateTokenResponseSchema: GenMessage<CreateTokenResponse> = /*@__P
   messageDesc(file_posthaste_v1_account, 9);
 
 /**
- * Names an account.
+ * An account and a page of its tokens.
  *
  * @generated from message posthaste.v1.ListTokensRequest
  */
@@ -359,14 +359,14 @@ export type ListTokensRequest = Message<"posthaste.v1.ListTokensRequest"> & {
   accountId: number;
 
   /**
-   * How many to return at most, 1 to 500. Default (0): 50.
+   * The maximum number of items to return, 1 to 500. Default (0): 50.
    *
    * @generated from field: int32 page_size = 2;
    */
   pageSize: number;
 
   /**
-   * `next_page_token` of the page before; empty: the first page.
+   * The `next_page_token` of the previous page; empty for the first page.
    *
    * @generated from field: string page_token = 3;
    */
@@ -394,7 +394,7 @@ export type ListTokensResponse = Message<"posthaste.v1.ListTokensResponse"> & {
   tokens: Token[];
 
   /**
-   * Pass it as `page_token` for the next page; empty: this was the last.
+   * Pass it as `page_token` to get the next page; empty on the last page.
    *
    * @generated from field: string next_page_token = 2;
    */
@@ -409,7 +409,7 @@ export const ListTokensResponseSchema: GenMessage<ListTokensResponse> = /*@__PUR
   messageDesc(file_posthaste_v1_account, 11);
 
 /**
- * Names the token to revoke.
+ * The token to revoke.
  *
  * @generated from message posthaste.v1.RevokeTokenRequest
  */
@@ -430,7 +430,7 @@ export const RevokeTokenRequestSchema: GenMessage<RevokeTokenRequest> = /*@__PUR
   messageDesc(file_posthaste_v1_account, 12);
 
 /**
- * The token, no longer valid.
+ * The revoked token.
  *
  * @generated from message posthaste.v1.RevokeTokenResponse
  */
@@ -451,7 +451,7 @@ export const RevokeTokenResponseSchema: GenMessage<RevokeTokenResponse> = /*@__P
   messageDesc(file_posthaste_v1_account, 13);
 
 /**
- * Whom a portal link is for, and what for.
+ * A portal link to create.
  *
  * @generated from message posthaste.v1.CreatePortalLinkRequest
  */
@@ -464,14 +464,14 @@ export type CreatePortalLinkRequest = Message<"posthaste.v1.CreatePortalLinkRequ
   accountId: number;
 
   /**
-   * What the session may do, at least one of a token's scopes but `admin`.
+   * What the session may do: at least one of a token's scopes, except `admin`.
    *
    * @generated from field: repeated string scopes = 2;
    */
   scopes: string[];
 
   /**
-   * How long the link may be opened, 10 s to 1 hour. Default: 15 minutes.
+   * How long the link can be opened, 10 s to 1 hour. Default: 15 minutes.
    *
    * @generated from field: google.protobuf.Duration link_lifetime = 3;
    */
@@ -499,8 +499,8 @@ export const CreatePortalLinkRequestSchema: GenMessage<CreatePortalLinkRequest> 
  */
 export type CreatePortalLinkResponse = Message<"posthaste.v1.CreatePortalLinkResponse"> & {
   /**
-   * Its path on this API: `/portal#` and a one-time code. What follows `#` is a secret until it was used; browsers send it to no
-   * server. Put the address at which your customers reach the console before it.
+   * Its path on this API: `/portal#` and a one-time code. The code is a secret until it is used; browsers do
+   * not send what follows `#` to a server. Prepend the address at which your customers reach the console.
    *
    * @generated from field: string path = 1;
    */
@@ -522,7 +522,7 @@ export const CreatePortalLinkResponseSchema: GenMessage<CreatePortalLinkResponse
   messageDesc(file_posthaste_v1_account, 15);
 
 /**
- * The erasing of an account or of events; once completed, the receipt of it.
+ * The erasure of an account or of events; once completed, its receipt.
  *
  * @generated from message posthaste.v1.Erasure
  */
@@ -542,28 +542,29 @@ export type Erasure = Message<"posthaste.v1.Erasure"> & {
   accountId: number;
 
   /**
-   * Where the events have the value; empty: the whole account.
+   * The place of the value in the events, as a JSON Pointer; empty if the whole account is erased.
    *
    * @generated from field: string pointer = 3;
    */
   pointer: string;
 
   /**
-   * The SHA-256 of the value, in hexadecimal; the value itself is not kept. Empty: the whole account.
+   * The SHA-256 of the value, in hexadecimal; the value itself is not stored. Empty if the whole account is
+   * erased.
    *
    * @generated from field: string value_sha256 = 4;
    */
   valueSha256: string;
 
   /**
-   * Where it stands.
+   * Its state.
    *
    * @generated from field: posthaste.v1.ErasureState state = 5;
    */
   state: ErasureState;
 
   /**
-   * Events looked at.
+   * Events examined.
    *
    * @generated from field: int64 examined = 6;
    */
@@ -591,14 +592,15 @@ export type Erasure = Message<"posthaste.v1.Erasure"> & {
   attempts: bigint;
 
   /**
-   * A SHA-256 over the ids of the erased events in their order, in hexadecimal: proves later which they were.
+   * A SHA-256 over the ids of the erased events in their order, in hexadecimal. It proves later which events
+   * were erased.
    *
    * @generated from field: string digest = 10;
    */
   digest: string;
 
   /**
-   * When it was asked for.
+   * When it was requested.
    *
    * @generated from field: google.protobuf.Timestamp created_at = 11;
    */
@@ -612,7 +614,7 @@ export type Erasure = Message<"posthaste.v1.Erasure"> & {
   endedAt?: Timestamp | undefined;
 
   /**
-   * Its workflow at Temporal.
+   * The id of its workflow in Temporal.
    *
    * @generated from field: string workflow_id = 13;
    */
@@ -627,7 +629,7 @@ export const ErasureSchema: GenMessage<Erasure> = /*@__PURE__*/
   messageDesc(file_posthaste_v1_account, 16);
 
 /**
- * Names the account to erase.
+ * The account to erase.
  *
  * @generated from message posthaste.v1.EraseAccountRequest
  */
@@ -654,7 +656,7 @@ export const EraseAccountRequestSchema: GenMessage<EraseAccountRequest> = /*@__P
  */
 export type EraseAccountResponse = Message<"posthaste.v1.EraseAccountResponse"> & {
   /**
-   * As it begins.
+   * In its initial state.
    *
    * @generated from field: posthaste.v1.Erasure erasure = 1;
    */
@@ -669,7 +671,7 @@ export const EraseAccountResponseSchema: GenMessage<EraseAccountResponse> = /*@_
   messageDesc(file_posthaste_v1_account, 18);
 
 /**
- * Which events to erase.
+ * The events to erase.
  *
  * @generated from message posthaste.v1.EraseEventsRequest
  */
@@ -682,15 +684,16 @@ export type EraseEventsRequest = Message<"posthaste.v1.EraseEventsRequest"> & {
   accountId: number;
 
   /**
-   * The place in the snapshot: a JSON Pointer (RFC 6901) such as `/ContactID`, at most 256 characters. Required.
+   * The place in the snapshot: a JSON Pointer (RFC 6901) such as `/ContactID`, at most 256 characters.
+   * Required.
    *
    * @generated from field: string pointer = 2;
    */
   pointer: string;
 
   /**
-   * What stands there: a string's characters, or a number, `true`, `false` or `null` as it is written. At most 1,024
-   * characters. Required.
+   * The value at that place: a string's characters, or a number, `true`, `false` or `null` as it is written
+   * in JSON. At most 1,024 characters. Required.
    *
    * @generated from field: string value = 3;
    */
@@ -711,7 +714,7 @@ export const EraseEventsRequestSchema: GenMessage<EraseEventsRequest> = /*@__PUR
  */
 export type EraseEventsResponse = Message<"posthaste.v1.EraseEventsResponse"> & {
   /**
-   * As it begins.
+   * In its initial state.
    *
    * @generated from field: posthaste.v1.Erasure erasure = 1;
    */
@@ -726,7 +729,7 @@ export const EraseEventsResponseSchema: GenMessage<EraseEventsResponse> = /*@__P
   messageDesc(file_posthaste_v1_account, 20);
 
 /**
- * Names an erasure.
+ * The erasure to read.
  *
  * @generated from message posthaste.v1.GetErasureRequest
  */
@@ -747,7 +750,7 @@ export const GetErasureRequestSchema: GenMessage<GetErasureRequest> = /*@__PURE_
   messageDesc(file_posthaste_v1_account, 21);
 
 /**
- * The erasure asked for.
+ * The requested erasure.
  *
  * @generated from message posthaste.v1.GetErasureResponse
  */
@@ -768,27 +771,29 @@ export const GetErasureResponseSchema: GenMessage<GetErasureResponse> = /*@__PUR
   messageDesc(file_posthaste_v1_account, 22);
 
 /**
- * How a delivery's first attempt is made. What follows, a receiver sees and the log tells are the same in both.
+ * How a delivery's first attempt is made. Retries, the requests a receiver sees and the attempt log are the
+ * same in both lanes.
  *
  * @generated from enum posthaste.v1.Lane
  */
 export enum Lane {
   /**
-   * As the installation says.
+   * The installation's default.
    *
    * @generated from enum value: LANE_UNSPECIFIED = 0;
    */
   UNSPECIFIED = 0,
 
   /**
-   * By a workflow from the start: each delivery is one in Temporal.
+   * By a workflow: each delivery is a workflow in Temporal from its first attempt.
    *
    * @generated from enum value: LANE_WORKFLOW = 1;
    */
   WORKFLOW = 1,
 
   /**
-   * Straight from the database, several times as many on the same machine; what fails goes on as a workflow.
+   * Directly from the database, several times as fast on the same machine. A delivery whose first attempt
+   * fails continues as a workflow.
    *
    * @generated from enum value: LANE_DIRECT = 2;
    */
@@ -802,7 +807,7 @@ export const LaneSchema: GenEnum<Lane> = /*@__PURE__*/
   enumDesc(file_posthaste_v1_account, 0);
 
 /**
- * Where an erasure stands.
+ * The state of an erasure.
  *
  * @generated from enum posthaste.v1.ErasureState
  */
@@ -815,14 +820,14 @@ export enum ErasureState {
   UNSPECIFIED = 0,
 
   /**
-   * It is being done.
+   * In progress.
    *
    * @generated from enum value: ERASURE_STATE_RUNNING = 1;
    */
   RUNNING = 1,
 
   /**
-   * It is done. Terminal.
+   * Everything is erased. Terminal.
    *
    * @generated from enum value: ERASURE_STATE_COMPLETED = 2;
    */
@@ -836,13 +841,13 @@ export const ErasureStateSchema: GenEnum<ErasureState> = /*@__PURE__*/
   enumDesc(file_posthaste_v1_account, 1);
 
 /**
- * Tenants and the tokens that act for them. Needs the scope `admin`, which sees every account.
+ * Manages accounts (tenants) and their tokens. Needs the scope `admin`, which sees every account.
  *
  * @generated from service posthaste.v1.AccountService
  */
 export const AccountService: GenService<{
   /**
-   * Creates an account: subscriptions, events and deliveries of one are invisible to all others.
+   * Creates an account. Its subscriptions, events and deliveries are invisible to all other accounts.
    *
    * @generated from rpc posthaste.v1.AccountService.CreateAccount
    */
@@ -862,7 +867,7 @@ export const AccountService: GenService<{
     output: typeof ListAccountsResponseSchema;
   },
   /**
-   * Chooses how first attempts of an account's deliveries are made, from the next claim on; what is under way stays as it is.
+   * Sets the lane of an account's deliveries, from the next claim on. Claimed deliveries keep their lane.
    * Errors: NOT_FOUND.
    *
    * @generated from rpc posthaste.v1.AccountService.SetLane
@@ -873,7 +878,7 @@ export const AccountService: GenService<{
     output: typeof SetLaneResponseSchema;
   },
   /**
-   * Creates a token. Its secret is in this answer and nowhere else.
+   * Creates a token. Only this answer holds its secret.
    *
    * @generated from rpc posthaste.v1.AccountService.CreateToken
    */
@@ -883,7 +888,7 @@ export const AccountService: GenService<{
     output: typeof CreateTokenResponseSchema;
   },
   /**
-   * Lists an account's tokens, oldest first, revoked and expired ones included.
+   * Lists an account's tokens, oldest first, including revoked and expired tokens.
    *
    * @generated from rpc posthaste.v1.AccountService.ListTokens
    */
@@ -903,8 +908,8 @@ export const AccountService: GenService<{
     output: typeof RevokeTokenResponseSchema;
   },
   /**
-   * Makes a link into the console that a platform hands to its own customer: it is good once, for a short time, and
-   * opens a session of this account that may do just what is said here. Errors: NOT_FOUND.
+   * Creates a link into the console, for a platform to give to its own customer. The link works once, for a
+   * short time, and opens a session of this account with the given scopes. Errors: NOT_FOUND.
    *
    * @generated from rpc posthaste.v1.AccountService.CreatePortalLink
    */
@@ -914,8 +919,8 @@ export const AccountService: GenService<{
     output: typeof CreatePortalLinkResponseSchema;
   },
   /**
-   * Erases an account for good: its tokens stop working at once, its subscriptions end, and its events, deliveries, attempts and
-   * all else are deleted. Its number stays. Errors: NOT_FOUND.
+   * Erases an account permanently. Its tokens stop working at once, its subscriptions end, and its events,
+   * deliveries, attempts and all other data are deleted. Its number is not reused. Errors: NOT_FOUND.
    *
    * @generated from rpc posthaste.v1.AccountService.EraseAccount
    */
@@ -925,8 +930,9 @@ export const AccountService: GenService<{
     output: typeof EraseAccountResponseSchema;
   },
   /**
-   * Erases an account's events that have a value in a place, such as all of one contact, with their deliveries and
-   * attempts, also open ones. Looks at every event of the account. Errors: NOT_FOUND.
+   * Erases the events of an account that hold a given value at a given place, such as all events of one
+   * contact, with their deliveries (even open deliveries) and attempts. Examines every event of the account.
+   * Errors: NOT_FOUND.
    *
    * @generated from rpc posthaste.v1.AccountService.EraseEvents
    */
@@ -936,7 +942,7 @@ export const AccountService: GenService<{
     output: typeof EraseEventsResponseSchema;
   },
   /**
-   * Reads how far an erasure is; once completed, its receipt. Errors: NOT_FOUND.
+   * Reads the progress of an erasure or, once it is completed, its receipt. Errors: NOT_FOUND.
    *
    * @generated from rpc posthaste.v1.AccountService.GetErasure
    */

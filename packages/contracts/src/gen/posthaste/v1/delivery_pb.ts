@@ -22,7 +22,7 @@ export const file_posthaste_v1_delivery: GenFile = /*@__PURE__*/
  */
 export type Delivery = Message<"posthaste.v1.Delivery"> & {
   /**
-   * `dlv_` and 26 characters, ordered by time.
+   * `dlv_` and 26 characters. Ids sort by time.
    *
    * @generated from field: string id = 1;
    */
@@ -50,7 +50,7 @@ export type Delivery = Message<"posthaste.v1.Delivery"> & {
   subscriptionId: number;
 
   /**
-   * Where it stands.
+   * Its state.
    *
    * @generated from field: posthaste.v1.DeliveryState state = 5;
    */
@@ -64,28 +64,28 @@ export type Delivery = Message<"posthaste.v1.Delivery"> & {
   attempts: number;
 
   /**
-   * When the next attempt is due; absent where none is.
+   * When the next attempt is due; absent if none is.
    *
    * @generated from field: google.protobuf.Timestamp next_attempt_at = 7;
    */
   nextAttemptAt?: Timestamp | undefined;
 
   /**
-   * What the last attempt came to.
+   * The outcome of the last attempt.
    *
    * @generated from field: posthaste.v1.Outcome last_outcome = 8;
    */
   lastOutcome: Outcome;
 
   /**
-   * The status of the last answer; 0 where there was none.
+   * The status of the last answer; 0 if there was none.
    *
    * @generated from field: int32 last_status = 9;
    */
   lastStatus: number;
 
   /**
-   * When the event was accepted.
+   * When the delivery was created.
    *
    * @generated from field: google.protobuf.Timestamp created_at = 10;
    */
@@ -99,28 +99,29 @@ export type Delivery = Message<"posthaste.v1.Delivery"> & {
   endedAt?: Timestamp | undefined;
 
   /**
-   * Why the delivery ended as it did, in words; empty while it is open.
+   * Why the delivery ended, in words; empty while it is open.
    *
    * @generated from field: string ended_reason = 12;
    */
   endedReason: string;
 
   /**
-   * True for a test event's: tried once, and marked `webhook-test: true`.
+   * True for the delivery of a test event: sent once and marked `webhook-test: true`.
    *
    * @generated from field: bool test = 13;
    */
   test: boolean;
 
   /**
-   * Its workflow at Temporal.
+   * The id of its workflow in Temporal. The workflow need not exist; see `Lane`.
    *
    * @generated from field: string workflow_id = 14;
    */
   workflowId: string;
 
   /**
-   * Its workflow's page in Temporal's UI; empty unless the token has the scope `admin` and the installation names its UI.
+   * The URL of its workflow in the Temporal UI; empty unless the token has the scope `admin` and the
+   * installation configures the UI.
    *
    * @generated from field: string workflow_url = 15;
    */
@@ -135,7 +136,7 @@ export const DeliverySchema: GenMessage<Delivery> = /*@__PURE__*/
   messageDesc(file_posthaste_v1_delivery, 0);
 
 /**
- * One HTTP request of a delivery, and what came back.
+ * One HTTP request of a delivery and its response.
  *
  * @generated from message posthaste.v1.Attempt
  */
@@ -148,35 +149,35 @@ export type Attempt = Message<"posthaste.v1.Attempt"> & {
   number: number;
 
   /**
-   * When the request was begun.
+   * When the request started.
    *
    * @generated from field: google.protobuf.Timestamp started_at = 2;
    */
   startedAt?: Timestamp | undefined;
 
   /**
-   * How long it took, until the answer was complete or given up.
+   * How long it took, until the answer was complete or the attempt was given up.
    *
    * @generated from field: google.protobuf.Duration duration = 3;
    */
   duration?: Duration | undefined;
 
   /**
-   * What it came to.
+   * Its outcome.
    *
    * @generated from field: posthaste.v1.Outcome outcome = 4;
    */
   outcome: Outcome;
 
   /**
-   * The rule of acceptance that was applied.
+   * The acceptance rule that was applied.
    *
    * @generated from field: string acceptance = 5;
    */
   acceptance: string;
 
   /**
-   * The answer's status; 0 where there was none.
+   * The answer's status; 0 if there was none.
    *
    * @generated from field: int32 status = 6;
    */
@@ -197,21 +198,21 @@ export type Attempt = Message<"posthaste.v1.Attempt"> & {
   responseBody: Uint8Array;
 
   /**
-   * True if the answer's body was longer than what was kept.
+   * True if the answer's body was longer than the stored part.
    *
    * @generated from field: bool response_truncated = 9;
    */
   responseTruncated: boolean;
 
   /**
-   * The address and port that were dialled, such as `203.0.113.7:443`; empty where none was.
+   * The address and port the worker connected to, such as `203.0.113.7:443`; empty if none.
    *
    * @generated from field: string address = 10;
    */
   address: string;
 
   /**
-   * What went wrong, in words; empty where nothing did.
+   * What went wrong, in words; empty if nothing did.
    *
    * @generated from field: string detail = 11;
    */
@@ -225,8 +226,8 @@ export type Attempt = Message<"posthaste.v1.Attempt"> & {
   targetUrl: string;
 
   /**
-   * The headers that were sent, with the values of credentials and of its owner's own headers left out. Empty: it was made before
-   * they were kept.
+   * The headers that were sent, without the values of credentials and custom headers. Empty for attempts from
+   * before request headers were stored.
    *
    * @generated from field: repeated posthaste.v1.Header request_headers = 13;
    */
@@ -269,7 +270,7 @@ export const HeaderSchema: GenMessage<Header> = /*@__PURE__*/
   messageDesc(file_posthaste_v1_delivery, 2);
 
 /**
- * An attempt that is still to come, if those before it fail.
+ * A future attempt, made only if all attempts before it fail.
  *
  * @generated from message posthaste.v1.PlannedAttempt
  */
@@ -282,7 +283,8 @@ export type PlannedAttempt = Message<"posthaste.v1.PlannedAttempt"> & {
   number: number;
 
   /**
-   * When it is due by the schedule; what comes after the next one may be later, where a receiver asks for that.
+   * When it is due by the schedule. Attempts after the next may come later if the receiver asks for a longer
+   * wait.
    *
    * @generated from field: google.protobuf.Timestamp due_at = 2;
    */
@@ -297,7 +299,7 @@ export const PlannedAttemptSchema: GenMessage<PlannedAttempt> = /*@__PURE__*/
   messageDesc(file_posthaste_v1_delivery, 3);
 
 /**
- * Names one event.
+ * The event to read.
  *
  * @generated from message posthaste.v1.GetEventRequest
  */
@@ -318,7 +320,7 @@ export const GetEventRequestSchema: GenMessage<GetEventRequest> = /*@__PURE__*/
   messageDesc(file_posthaste_v1_delivery, 4);
 
 /**
- * The event asked for.
+ * The requested event.
  *
  * @generated from message posthaste.v1.GetEventResponse
  */
@@ -338,7 +340,7 @@ export type GetEventResponse = Message<"posthaste.v1.GetEventResponse"> & {
   eventType: string;
 
   /**
-   * The snapshot, as JSON text: the bytes that were ingested. A receiver gets them inside `[` and `]`.
+   * The snapshot as JSON text, byte for byte as ingested. A receiver gets it inside `[` and `]`.
    *
    * @generated from field: string data_json = 3;
    */
@@ -360,7 +362,7 @@ export const GetEventResponseSchema: GenMessage<GetEventResponse> = /*@__PURE__*
   messageDesc(file_posthaste_v1_delivery, 5);
 
 /**
- * Names one delivery.
+ * The delivery to read.
  *
  * @generated from message posthaste.v1.GetDeliveryRequest
  */
@@ -381,7 +383,7 @@ export const GetDeliveryRequestSchema: GenMessage<GetDeliveryRequest> = /*@__PUR
   messageDesc(file_posthaste_v1_delivery, 6);
 
 /**
- * The delivery asked for.
+ * The requested delivery.
  *
  * @generated from message posthaste.v1.GetDeliveryResponse
  */
@@ -408,56 +410,56 @@ export const GetDeliveryResponseSchema: GenMessage<GetDeliveryResponse> = /*@__P
  */
 export type ListDeliveriesRequest = Message<"posthaste.v1.ListDeliveriesRequest"> & {
   /**
-   * Only those of this subscription; 0: of all.
+   * Only deliveries to this subscription; 0 for all.
    *
    * @generated from field: int32 subscription_id = 1;
    */
   subscriptionId: number;
 
   /**
-   * Only those of this event; empty: of all.
+   * Only deliveries of this event; empty for all.
    *
    * @generated from field: string event_id = 2;
    */
   eventId: string;
 
   /**
-   * Only those in this state; unspecified: in any.
+   * Only deliveries in this state; unspecified for all.
    *
    * @generated from field: posthaste.v1.DeliveryState state = 3;
    */
   state: DeliveryState;
 
   /**
-   * Only those created at this time or later, in the years 1 to 9999.
+   * Only deliveries created at this time or later, in the years 1 to 9999.
    *
    * @generated from field: google.protobuf.Timestamp created_from = 4;
    */
   createdFrom?: Timestamp | undefined;
 
   /**
-   * Only those created before this time, in the years 1 to 9999.
+   * Only deliveries created before this time, in the years 1 to 9999.
    *
    * @generated from field: google.protobuf.Timestamp created_before = 5;
    */
   createdBefore?: Timestamp | undefined;
 
   /**
-   * How many to return at most, 1 to 500. Default (0): 50.
+   * The maximum number of items to return, 1 to 500. Default (0): 50.
    *
    * @generated from field: int32 page_size = 6;
    */
   pageSize: number;
 
   /**
-   * `next_page_token` of the page before; empty: the first page.
+   * The `next_page_token` of the previous page; empty for the first page.
    *
    * @generated from field: string page_token = 7;
    */
   pageToken: string;
 
   /**
-   * Only those of this event type; empty: of all.
+   * Only deliveries of this event type; empty for all.
    *
    * @generated from field: string event_type = 8;
    */
@@ -485,7 +487,7 @@ export type ListDeliveriesResponse = Message<"posthaste.v1.ListDeliveriesRespons
   deliveries: Delivery[];
 
   /**
-   * Pass it as `page_token` for the next page; empty: this was the last.
+   * Pass it as `page_token` to get the next page; empty on the last page.
    *
    * @generated from field: string next_page_token = 2;
    */
@@ -500,7 +502,7 @@ export const ListDeliveriesResponseSchema: GenMessage<ListDeliveriesResponse> = 
   messageDesc(file_posthaste_v1_delivery, 9);
 
 /**
- * Names one delivery.
+ * The delivery whose attempts to list.
  *
  * @generated from message posthaste.v1.ListAttemptsRequest
  */
@@ -534,7 +536,8 @@ export type ListAttemptsResponse = Message<"posthaste.v1.ListAttemptsResponse"> 
   attempts: Attempt[];
 
   /**
-   * Those that are still to come by the schedule, if each fails; empty where the delivery has ended or is parked.
+   * The attempts still to come by the schedule if each of them fails; empty if the delivery has ended or is
+   * parked.
    *
    * @generated from field: repeated posthaste.v1.PlannedAttempt planned = 2;
    */
@@ -549,7 +552,7 @@ export const ListAttemptsResponseSchema: GenMessage<ListAttemptsResponse> = /*@_
   messageDesc(file_posthaste_v1_delivery, 11);
 
 /**
- * Names the delivery to try at once.
+ * The delivery to retry now.
  *
  * @generated from message posthaste.v1.RetryDeliveryRequest
  */
@@ -570,7 +573,7 @@ export const RetryDeliveryRequestSchema: GenMessage<RetryDeliveryRequest> = /*@_
   messageDesc(file_posthaste_v1_delivery, 12);
 
 /**
- * The delivery, its next attempt due now.
+ * The delivery, with its next attempt due now.
  *
  * @generated from message posthaste.v1.RetryDeliveryResponse
  */
@@ -591,7 +594,7 @@ export const RetryDeliveryResponseSchema: GenMessage<RetryDeliveryResponse> = /*
   messageDesc(file_posthaste_v1_delivery, 13);
 
 /**
- * Names the delivery to send again.
+ * The delivery to send again.
  *
  * @generated from message posthaste.v1.ResendDeliveryRequest
  */
@@ -612,7 +615,7 @@ export const ResendDeliveryRequestSchema: GenMessage<ResendDeliveryRequest> = /*
   messageDesc(file_posthaste_v1_delivery, 14);
 
 /**
- * The new delivery, or the one that is open.
+ * The new delivery, or the open delivery.
  *
  * @generated from message posthaste.v1.ResendDeliveryResponse
  */
@@ -625,7 +628,7 @@ export type ResendDeliveryResponse = Message<"posthaste.v1.ResendDeliveryRespons
   delivery?: Delivery | undefined;
 
   /**
-   * True if it was made by this call.
+   * True if this call created the delivery.
    *
    * @generated from field: bool resent = 2;
    */
@@ -640,7 +643,7 @@ export const ResendDeliveryResponseSchema: GenMessage<ResendDeliveryResponse> = 
   messageDesc(file_posthaste_v1_delivery, 15);
 
 /**
- * Names the delivery to cancel.
+ * The delivery to cancel.
  *
  * @generated from message posthaste.v1.CancelDeliveryRequest
  */
@@ -661,7 +664,7 @@ export const CancelDeliveryRequestSchema: GenMessage<CancelDeliveryRequest> = /*
   messageDesc(file_posthaste_v1_delivery, 16);
 
 /**
- * The delivery, cancelled.
+ * The cancelled delivery.
  *
  * @generated from message posthaste.v1.CancelDeliveryResponse
  */
@@ -682,20 +685,20 @@ export const CancelDeliveryResponseSchema: GenMessage<CancelDeliveryResponse> = 
   messageDesc(file_posthaste_v1_delivery, 17);
 
 /**
- * What to follow.
+ * The deliveries to watch.
  *
  * @generated from message posthaste.v1.WatchDeliveriesRequest
  */
 export type WatchDeliveriesRequest = Message<"posthaste.v1.WatchDeliveriesRequest"> & {
   /**
-   * Only deliveries to this subscription; 0: to all.
+   * Only deliveries to this subscription; 0 for all.
    *
    * @generated from field: int32 subscription_id = 1;
    */
   subscriptionId: number;
 
   /**
-   * Where to go on: a `cursor` of an answer; empty: what comes from now on.
+   * The `cursor` of an earlier answer, to continue from it; empty to start now.
    *
    * @generated from field: string cursor = 2;
    */
@@ -710,20 +713,21 @@ export const WatchDeliveriesRequestSchema: GenMessage<WatchDeliveriesRequest> = 
   messageDesc(file_posthaste_v1_delivery, 18);
 
 /**
- * What became of deliveries.
+ * Changes of deliveries.
  *
  * @generated from message posthaste.v1.WatchDeliveriesResponse
  */
 export type WatchDeliveriesResponse = Message<"posthaste.v1.WatchDeliveriesResponse"> & {
   /**
-   * In their order, at most 500; empty at the beginning and every 15 s where nothing happens.
+   * The changes in their order, at most 500. Empty in the first answer if there are none, and every 15 s
+   * without changes.
    *
    * @generated from field: repeated posthaste.v1.DeliveryChange changes = 1;
    */
   changes: DeliveryChange[];
 
   /**
-   * Where to go on after these changes.
+   * The cursor to continue from after these changes.
    *
    * @generated from field: string cursor = 2;
    */
@@ -738,7 +742,7 @@ export const WatchDeliveriesResponseSchema: GenMessage<WatchDeliveriesResponse> 
   messageDesc(file_posthaste_v1_delivery, 19);
 
 /**
- * A state that a delivery came to.
+ * A delivery's change to a state.
  *
  * @generated from message posthaste.v1.DeliveryChange
  */
@@ -772,7 +776,7 @@ export type DeliveryChange = Message<"posthaste.v1.DeliveryChange"> & {
   subscriptionId: number;
 
   /**
-   * The state.
+   * The new state.
    *
    * @generated from field: posthaste.v1.DeliveryState state = 5;
    */
@@ -786,21 +790,21 @@ export type DeliveryChange = Message<"posthaste.v1.DeliveryChange"> & {
   attempts: number;
 
   /**
-   * What the last attempt came to.
+   * The outcome of the last attempt.
    *
    * @generated from field: posthaste.v1.Outcome last_outcome = 7;
    */
   lastOutcome: Outcome;
 
   /**
-   * The status of the last answer; 0 where there was none.
+   * The status of the last answer; 0 if there was none.
    *
    * @generated from field: int32 last_status = 8;
    */
   lastStatus: number;
 
   /**
-   * When it came to this state.
+   * When the delivery reached this state.
    *
    * @generated from field: google.protobuf.Timestamp changed_at = 9;
    */
@@ -828,84 +832,85 @@ export type Recovery = Message<"posthaste.v1.Recovery"> & {
   id: number;
 
   /**
-   * What it makes deliveries of.
+   * What it sends.
    *
    * @generated from field: posthaste.v1.RecoveryKind kind = 2;
    */
   kind: RecoveryKind;
 
   /**
-   * The subscription it is for; 0: every subscription of the account.
+   * The subscription it is for; 0 for every subscription of the account.
    *
    * @generated from field: int32 subscription_id = 3;
    */
   subscriptionId: number;
 
   /**
-   * Where it stands.
+   * Its state.
    *
    * @generated from field: posthaste.v1.RecoveryState state = 4;
    */
   state: RecoveryState;
 
   /**
-   * From when on.
+   * The start of its time range.
    *
    * @generated from field: google.protobuf.Timestamp since = 5;
    */
   since?: Timestamp | undefined;
 
   /**
-   * Until when, exclusive.
+   * The end of its time range, exclusive.
    *
    * @generated from field: google.protobuf.Timestamp until = 6;
    */
   until?: Timestamp | undefined;
 
   /**
-   * True: it only counts.
+   * True if it only counts.
    *
    * @generated from field: bool dry_run = 7;
    */
   dryRun: boolean;
 
   /**
-   * Deliveries made in a second, at most.
+   * The maximum number of deliveries created per second.
    *
    * @generated from field: int32 rate_per_second = 8;
    */
   ratePerSecond: number;
 
   /**
-   * Failed deliveries, or events, looked at so far.
+   * Failed deliveries (of a replay: events) examined so far.
    *
    * @generated from field: int64 examined = 9;
    */
   examined: bigint;
 
   /**
-   * Deliveries made so far; in a dry run, that would be made.
+   * Deliveries created so far; in a dry run, deliveries that would be created.
    *
    * @generated from field: int64 made = 10;
    */
   made: bigint;
 
   /**
-   * Looked at and left out so far: sent again since, of an ended subscription, of a test, or erased.
+   * Deliveries or events left out so far: already sent again, of an ended subscription, of a test, or erased.
    *
    * @generated from field: int64 left_out = 11;
    */
   leftOut: bigint;
 
   /**
-   * Deliveries that were parked when it began, drained where a subscription was named and this is no dry run.
+   * Deliveries that were parked when it began. They drain if a subscription is named and this is not a dry
+   * run.
    *
    * @generated from field: int64 parked = 12;
    */
   parked: bigint;
 
   /**
-   * When it was asked for.
+   * When it was requested.
    *
    * @generated from field: google.protobuf.Timestamp created_at = 13;
    */
@@ -919,7 +924,7 @@ export type Recovery = Message<"posthaste.v1.Recovery"> & {
   endedAt?: Timestamp | undefined;
 
   /**
-   * Its workflow at Temporal.
+   * The id of its workflow in Temporal.
    *
    * @generated from field: string workflow_id = 15;
    */
@@ -934,41 +939,41 @@ export const RecoverySchema: GenMessage<Recovery> = /*@__PURE__*/
   messageDesc(file_posthaste_v1_delivery, 21);
 
 /**
- * Which deliveries to send again.
+ * The deliveries to send again.
  *
  * @generated from message posthaste.v1.RecoverDeliveriesRequest
  */
 export type RecoverDeliveriesRequest = Message<"posthaste.v1.RecoverDeliveriesRequest"> & {
   /**
-   * Only those of this subscription; 0: of every subscription of the account.
+   * Only deliveries to this subscription; 0 for every subscription of the account.
    *
    * @generated from field: int32 subscription_id = 1;
    */
   subscriptionId: number;
 
   /**
-   * Only those created at this time or later, in the years 1 to 9999. Required.
+   * Only deliveries created at this time or later, in the years 1 to 9999. Required.
    *
    * @generated from field: google.protobuf.Timestamp since = 2;
    */
   since?: Timestamp | undefined;
 
   /**
-   * Only those created before this time, in the years 1 to 9999. Default: now.
+   * Only deliveries created before this time, in the years 1 to 9999. Default: now.
    *
    * @generated from field: google.protobuf.Timestamp until = 3;
    */
   until?: Timestamp | undefined;
 
   /**
-   * True: count only, change nothing.
+   * True to count only and change nothing.
    *
    * @generated from field: bool dry_run = 4;
    */
   dryRun: boolean;
 
   /**
-   * Deliveries made in a second, 1 to 1,000. Default (0): 100.
+   * The maximum number of deliveries created per second, 1 to 1,000. Default (0): 100.
    *
    * @generated from field: int32 rate_per_second = 5;
    */
@@ -989,7 +994,7 @@ export const RecoverDeliveriesRequestSchema: GenMessage<RecoverDeliveriesRequest
  */
 export type RecoverDeliveriesResponse = Message<"posthaste.v1.RecoverDeliveriesResponse"> & {
   /**
-   * As it begins.
+   * In its initial state.
    *
    * @generated from field: posthaste.v1.Recovery recovery = 1;
    */
@@ -1004,41 +1009,41 @@ export const RecoverDeliveriesResponseSchema: GenMessage<RecoverDeliveriesRespon
   messageDesc(file_posthaste_v1_delivery, 23);
 
 /**
- * Which events to send.
+ * The events to send.
  *
  * @generated from message posthaste.v1.ReplayEventsRequest
  */
 export type ReplayEventsRequest = Message<"posthaste.v1.ReplayEventsRequest"> & {
   /**
-   * The subscription that gets them. Required.
+   * The subscription to send them to. Required.
    *
    * @generated from field: int32 subscription_id = 1;
    */
   subscriptionId: number;
 
   /**
-   * Only those accepted at this time or later, in the years 1 to 9999. Required.
+   * Only events accepted at this time or later, in the years 1 to 9999. Required.
    *
    * @generated from field: google.protobuf.Timestamp since = 2;
    */
   since?: Timestamp | undefined;
 
   /**
-   * Only those accepted before this time, in the years 1 to 9999. Default: now.
+   * Only events accepted before this time, in the years 1 to 9999. Default: now.
    *
    * @generated from field: google.protobuf.Timestamp until = 3;
    */
   until?: Timestamp | undefined;
 
   /**
-   * True: count only, change nothing.
+   * True to count only and change nothing.
    *
    * @generated from field: bool dry_run = 4;
    */
   dryRun: boolean;
 
   /**
-   * Deliveries made in a second, 1 to 1,000. Default (0): 100.
+   * The maximum number of deliveries created per second, 1 to 1,000. Default (0): 100.
    *
    * @generated from field: int32 rate_per_second = 5;
    */
@@ -1059,7 +1064,7 @@ export const ReplayEventsRequestSchema: GenMessage<ReplayEventsRequest> = /*@__P
  */
 export type ReplayEventsResponse = Message<"posthaste.v1.ReplayEventsResponse"> & {
   /**
-   * As it begins.
+   * In its initial state.
    *
    * @generated from field: posthaste.v1.Recovery recovery = 1;
    */
@@ -1074,7 +1079,7 @@ export const ReplayEventsResponseSchema: GenMessage<ReplayEventsResponse> = /*@_
   messageDesc(file_posthaste_v1_delivery, 25);
 
 /**
- * Names the recovery to read.
+ * The recovery to read.
  *
  * @generated from message posthaste.v1.GetRecoveryRequest
  */
@@ -1116,7 +1121,7 @@ export const GetRecoveryResponseSchema: GenMessage<GetRecoveryResponse> = /*@__P
   messageDesc(file_posthaste_v1_delivery, 27);
 
 /**
- * Names the recovery to pause.
+ * The recovery to pause.
  *
  * @generated from message posthaste.v1.PauseRecoveryRequest
  */
@@ -1158,7 +1163,7 @@ export const PauseRecoveryResponseSchema: GenMessage<PauseRecoveryResponse> = /*
   messageDesc(file_posthaste_v1_delivery, 29);
 
 /**
- * Names the recovery to resume.
+ * The recovery to resume.
  *
  * @generated from message posthaste.v1.ResumeRecoveryRequest
  */
@@ -1200,7 +1205,7 @@ export const ResumeRecoveryResponseSchema: GenMessage<ResumeRecoveryResponse> = 
   messageDesc(file_posthaste_v1_delivery, 31);
 
 /**
- * Names the recovery to cancel.
+ * The recovery to cancel.
  *
  * @generated from message posthaste.v1.CancelRecoveryRequest
  */
@@ -1248,14 +1253,14 @@ export const CancelRecoveryResponseSchema: GenMessage<CancelRecoveryResponse> = 
  */
 export type ListRecoveriesRequest = Message<"posthaste.v1.ListRecoveriesRequest"> & {
   /**
-   * How many to return at most, 1 to 500. Default (0): 50.
+   * The maximum number of items to return, 1 to 500. Default (0): 50.
    *
    * @generated from field: int32 page_size = 1;
    */
   pageSize: number;
 
   /**
-   * `next_page_token` of the page before; empty: the first page.
+   * The `next_page_token` of the previous page; empty for the first page.
    *
    * @generated from field: string page_token = 2;
    */
@@ -1283,7 +1288,7 @@ export type ListRecoveriesResponse = Message<"posthaste.v1.ListRecoveriesRespons
   recoveries: Recovery[];
 
   /**
-   * Pass it as `page_token` for the next page; empty: this was the last.
+   * Pass it as `page_token` to get the next page; empty on the last page.
    *
    * @generated from field: string next_page_token = 2;
    */
@@ -1298,7 +1303,7 @@ export const ListRecoveriesResponseSchema: GenMessage<ListRecoveriesResponse> = 
   messageDesc(file_posthaste_v1_delivery, 35);
 
 /**
- * Where a delivery stands.
+ * The state of a delivery.
  *
  * @generated from enum posthaste.v1.DeliveryState
  */
@@ -1311,14 +1316,14 @@ export enum DeliveryState {
   UNSPECIFIED = 0,
 
   /**
-   * Accepted, its workflow not started yet.
+   * It waits for its first attempt, or to be claimed.
    *
    * @generated from enum value: DELIVERY_STATE_PENDING = 1;
    */
   PENDING = 1,
 
   /**
-   * Its workflow runs: the first attempt is being made, or the next one is waited for.
+   * Its first attempt was made or its workflow runs; it waits for its next attempt.
    *
    * @generated from enum value: DELIVERY_STATE_STARTED = 2;
    */
@@ -1346,14 +1351,14 @@ export enum DeliveryState {
   CANCELLED = 5,
 
   /**
-   * The target's address may not be called. Terminal.
+   * The egress rules forbid the target's address. Terminal.
    *
    * @generated from enum value: DELIVERY_STATE_BLOCKED = 6;
    */
   BLOCKED = 6,
 
   /**
-   * Its subscription is paused or disabled; it waits for it.
+   * Its subscription is paused, disabled or draining; it waits for its turn.
    *
    * @generated from enum value: DELIVERY_STATE_PARKED = 7;
    */
@@ -1367,7 +1372,7 @@ export const DeliveryStateSchema: GenEnum<DeliveryState> = /*@__PURE__*/
   enumDesc(file_posthaste_v1_delivery, 0);
 
 /**
- * What one attempt came to.
+ * The outcome of one attempt.
  *
  * @generated from enum posthaste.v1.Outcome
  */
@@ -1380,14 +1385,14 @@ export enum Outcome {
   UNSPECIFIED = 0,
 
   /**
-   * The receiver accepted it: 200, or any 2xx where the subscription says so.
+   * The receiver accepted it: status 200, or any 2xx if the subscription says so.
    *
    * @generated from enum value: OUTCOME_ACCEPTED = 1;
    */
   ACCEPTED = 1,
 
   /**
-   * It answered with a status that does not count as delivered.
+   * It answered with a status that does not count as accepted.
    *
    * @generated from enum value: OUTCOME_STATUS = 2;
    */
@@ -1408,7 +1413,7 @@ export enum Outcome {
   GONE = 4,
 
   /**
-   * The attempt's time was over before the answer was complete.
+   * The attempt timed out before the answer was complete.
    *
    * @generated from enum value: OUTCOME_TIMEOUT = 5;
    */
@@ -1429,14 +1434,14 @@ export enum Outcome {
   RESET = 7,
 
   /**
-   * The host's name could not be resolved.
+   * The host name could not be resolved.
    *
    * @generated from enum value: OUTCOME_DNS = 8;
    */
   DNS = 8,
 
   /**
-   * TLS failed: an untrusted or expired certificate, another name, no common protocol.
+   * TLS failed: an untrusted or expired certificate, a wrong host name, or no common protocol.
    *
    * @generated from enum value: OUTCOME_TLS = 9;
    */
@@ -1457,7 +1462,7 @@ export enum Outcome {
   INVALID_RESPONSE = 11,
 
   /**
-   * The address may not be called.
+   * The egress rules forbid the address.
    *
    * @generated from enum value: OUTCOME_BLOCKED = 12;
    */
@@ -1471,7 +1476,7 @@ export const OutcomeSchema: GenEnum<Outcome> = /*@__PURE__*/
   enumDesc(file_posthaste_v1_delivery, 1);
 
 /**
- * What a recovery makes deliveries of.
+ * What a recovery sends.
  *
  * @generated from enum posthaste.v1.RecoveryKind
  */
@@ -1484,14 +1489,14 @@ export enum RecoveryKind {
   UNSPECIFIED = 0,
 
   /**
-   * Of deliveries that failed or were cancelled.
+   * Events whose deliveries failed or were cancelled.
    *
    * @generated from enum value: RECOVERY_KIND_RECOVER = 1;
    */
   RECOVER = 1,
 
   /**
-   * Of events that the subscription had no delivery of.
+   * Events that the subscription has had no delivery of.
    *
    * @generated from enum value: RECOVERY_KIND_REPLAY = 2;
    */
@@ -1505,7 +1510,7 @@ export const RecoveryKindSchema: GenEnum<RecoveryKind> = /*@__PURE__*/
   enumDesc(file_posthaste_v1_delivery, 2);
 
 /**
- * Where a recovery stands.
+ * The state of a recovery.
  *
  * @generated from enum posthaste.v1.RecoveryState
  */
@@ -1518,7 +1523,7 @@ export enum RecoveryState {
   UNSPECIFIED = 0,
 
   /**
-   * It makes deliveries.
+   * It creates deliveries.
    *
    * @generated from enum value: RECOVERY_STATE_RUNNING = 1;
    */
@@ -1532,7 +1537,7 @@ export enum RecoveryState {
   PAUSED = 2,
 
   /**
-   * It has come to its end. Terminal.
+   * It has created all its deliveries. Terminal.
    *
    * @generated from enum value: RECOVERY_STATE_COMPLETED = 3;
    */
@@ -1553,10 +1558,10 @@ export const RecoveryStateSchema: GenEnum<RecoveryState> = /*@__PURE__*/
   enumDesc(file_posthaste_v1_delivery, 3);
 
 /**
- * What became of each event at each subscriber.
+ * Reads and controls deliveries: one event on its way to one subscription.
  *
- * Reading needs the scope `deliveries:read`, changing `deliveries:write`. Only deliveries of the token's account are
- * seen; another account's ids answer NOT_FOUND.
+ * Reading needs the scope `deliveries:read`, changing needs `deliveries:write`. A caller sees only deliveries
+ * of its own account; ids of other accounts answer NOT_FOUND.
  *
  * @generated from service posthaste.v1.DeliveryService
  */
@@ -1572,8 +1577,8 @@ export const DeliveryService: GenService<{
     output: typeof GetDeliveryResponseSchema;
   },
   /**
-   * Lists deliveries, newest first, by any combination of filters. A call looks at a bounded number of them: where few are
-   * of the event type asked for, a page is short, or empty, and the next one goes on.
+   * Lists deliveries, newest first, by any combination of filters. A call examines a bounded number of
+   * deliveries: with a rare event type, a page may be short or empty although more pages follow.
    *
    * @generated from rpc posthaste.v1.DeliveryService.ListDeliveries
    */
@@ -1583,7 +1588,7 @@ export const DeliveryService: GenService<{
     output: typeof ListDeliveriesResponseSchema;
   },
   /**
-   * Lists a delivery's attempts, first to last; there are 14 at most, so they come in one piece.
+   * Lists a delivery's attempts, first to last. There are at most 14, so there is no paging.
    *
    * @generated from rpc posthaste.v1.DeliveryService.ListAttempts
    */
@@ -1593,7 +1598,7 @@ export const DeliveryService: GenService<{
     output: typeof ListAttemptsResponseSchema;
   },
   /**
-   * Reads one event: what its deliveries carry. Errors: NOT_FOUND, also for one that was deleted for its age.
+   * Reads one event with its snapshot. Errors: NOT_FOUND, also if the event was deleted by retention.
    *
    * @generated from rpc posthaste.v1.DeliveryService.GetEvent
    */
@@ -1603,9 +1608,9 @@ export const DeliveryService: GenService<{
     output: typeof GetEventResponseSchema;
   },
   /**
-   * Makes a waiting delivery's next attempt now instead of at `next_attempt_at`. It is numbered next, and the wait
-   * after it is the schedule's. Calling twice makes one attempt. Errors: FAILED_PRECONDITION (the delivery has
-   * ended, or is parked).
+   * Makes a waiting delivery's next attempt now instead of at `next_attempt_at`. The attempt takes the next
+   * number, and the schedule's wait follows it. Calling twice makes one attempt. Errors: FAILED_PRECONDITION
+   * (the delivery has ended or is parked).
    *
    * @generated from rpc posthaste.v1.DeliveryService.RetryDelivery
    */
@@ -1615,9 +1620,9 @@ export const DeliveryService: GenService<{
     output: typeof RetryDeliveryResponseSchema;
   },
   /**
-   * Makes a new delivery of the same event to the same subscription, with attempts and a schedule of its own; its
-   * receiver sees the same `webhook-id`. While a delivery of this event to this subscription is open, that one is the
-   * answer. Errors: FAILED_PRECONDITION (the subscription has ended).
+   * Creates a new delivery of the same event to the same subscription. It starts the schedule again, and the
+   * receiver sees the same `webhook-id`. If a delivery of this event to this subscription is still open,
+   * returns that delivery. Errors: FAILED_PRECONDITION (the subscription has ended).
    *
    * @generated from rpc posthaste.v1.DeliveryService.ResendDelivery
    */
@@ -1627,8 +1632,8 @@ export const DeliveryService: GenService<{
     output: typeof ResendDeliveryResponseSchema;
   },
   /**
-   * Ends an open delivery: no further attempt begins. An attempt under way is finished and logged. Cancelling twice
-   * succeeds. Errors: FAILED_PRECONDITION (the delivery has ended in another way).
+   * Ends an open delivery: no further attempt starts. An attempt in flight finishes and is logged. Cancelling
+   * twice succeeds. Errors: FAILED_PRECONDITION (the delivery has ended in another state).
    *
    * @generated from rpc posthaste.v1.DeliveryService.CancelDelivery
    */
@@ -1638,11 +1643,12 @@ export const DeliveryService: GenService<{
     output: typeof CancelDeliveryResponseSchema;
   },
   /**
-   * Follows what becomes of deliveries: every state that each comes to, at least once, none skipped. The first answer
-   * comes at once and tells the cursor; go on with the last cursor after a break. A stream ends after ten minutes, so that
-   * its token is looked at again.
+   * Streams changes of deliveries: every state each delivery reaches, at least once, without gaps. The first
+   * answer comes at once and holds the cursor. After a disconnect, continue from the last cursor. A stream
+   * ends after ten minutes, so that its token is checked again.
    *
-   * Errors: FAILED_PRECONDITION (the cursor is older than what is kept), RESOURCE_EXHAUSTED (too many streams).
+   * Errors: FAILED_PRECONDITION (the cursor is older than the stored changes), RESOURCE_EXHAUSTED (too many
+   * streams).
    *
    * @generated from rpc posthaste.v1.DeliveryService.WatchDeliveries
    */
@@ -1652,12 +1658,12 @@ export const DeliveryService: GenService<{
     output: typeof WatchDeliveriesResponseSchema;
   },
   /**
-   * Sends again what failed or was cancelled since a time, after an outage of a receiver: one new delivery for each event
-   * whose newest delivery to the subscription is exhausted, blocked or cancelled. Where one paused or disabled
-   * subscription is named it is resumed, so that what is parked is drained. Goes on by itself however many there are;
-   * calling it twice sends nothing twice.
+   * Sends events again after a receiver's outage: creates one new delivery for each event whose newest
+   * delivery to the subscription is exhausted, blocked or cancelled. If a paused or disabled subscription is
+   * named, it is resumed, so that its parked deliveries drain. Runs in the background, however many
+   * deliveries there are. Calling twice sends nothing twice.
    *
-   * Errors: NOT_FOUND (no such subscription), FAILED_PRECONDITION (it has ended).
+   * Errors: NOT_FOUND (no such subscription), FAILED_PRECONDITION (the subscription has ended).
    *
    * @generated from rpc posthaste.v1.DeliveryService.RecoverDeliveries
    */
@@ -1667,10 +1673,11 @@ export const DeliveryService: GenService<{
     output: typeof RecoverDeliveriesResponseSchema;
   },
   /**
-   * Sends events from before a subscription to it, of the types it wants, in the order of their ingest. Events that it or
-   * another subscription of its URL has had a delivery of are left out, so calling it twice sends nothing twice.
+   * Sends earlier events to a subscription: events of its types, in the order they were ingested. Leaves out
+   * events that already have a delivery to this subscription or to another subscription with the same URL, so
+   * calling twice sends nothing twice.
    *
-   * Errors: NOT_FOUND (no such subscription), FAILED_PRECONDITION (it has ended).
+   * Errors: NOT_FOUND (no such subscription), FAILED_PRECONDITION (the subscription has ended).
    *
    * @generated from rpc posthaste.v1.DeliveryService.ReplayEvents
    */
@@ -1680,7 +1687,7 @@ export const DeliveryService: GenService<{
     output: typeof ReplayEventsResponseSchema;
   },
   /**
-   * Reads how far a recovery or replay is.
+   * Reads the progress of a recovery or replay.
    *
    * @generated from rpc posthaste.v1.DeliveryService.GetRecovery
    */
@@ -1700,7 +1707,8 @@ export const DeliveryService: GenService<{
     output: typeof ListRecoveriesResponseSchema;
   },
   /**
-   * Has a recovery or replay make no more deliveries until it is resumed. Errors: FAILED_PRECONDITION (it has ended).
+   * Pauses a recovery or replay: it creates no deliveries until it is resumed. Errors: FAILED_PRECONDITION
+   * (it has ended).
    *
    * @generated from rpc posthaste.v1.DeliveryService.PauseRecovery
    */
@@ -1710,7 +1718,7 @@ export const DeliveryService: GenService<{
     output: typeof PauseRecoveryResponseSchema;
   },
   /**
-   * Has a paused recovery or replay go on where it stopped. Errors: FAILED_PRECONDITION (it has ended).
+   * Resumes a paused recovery or replay where it stopped. Errors: FAILED_PRECONDITION (it has ended).
    *
    * @generated from rpc posthaste.v1.DeliveryService.ResumeRecovery
    */
@@ -1720,7 +1728,8 @@ export const DeliveryService: GenService<{
     output: typeof ResumeRecoveryResponseSchema;
   },
   /**
-   * Ends a recovery or replay; deliveries already made stay. Errors: FAILED_PRECONDITION (it has completed).
+   * Cancels a recovery or replay. Deliveries it has created remain. Errors: FAILED_PRECONDITION (it has
+   * completed).
    *
    * @generated from rpc posthaste.v1.DeliveryService.CancelRecovery
    */

@@ -29,7 +29,7 @@ export type EventType = Message<"posthaste.v1.EventType"> & {
   code: string;
 
   /**
-   * What happened when this event is sent, in one sentence.
+   * What the event reports, in one sentence.
    *
    * @generated from field: string description = 2;
    */
@@ -43,49 +43,49 @@ export type EventType = Message<"posthaste.v1.EventType"> & {
   schema?: JsonObject | undefined;
 
   /**
-   * A snapshot as a receiver would find it inside the array, as JSON text.
+   * A sample snapshot as JSON text, as a receiver finds it inside the array.
    *
    * @generated from field: string sample_json = 4;
    */
   sampleJson: string;
 
   /**
-   * The version that this is, from 1; built-in ones are always 1.
+   * This version's number, from 1; always 1 for a built-in event type.
    *
    * @generated from field: int32 version = 5;
    */
   version: number;
 
   /**
-   * True if it comes with Posthaste; it cannot be changed.
+   * True if it is part of Posthaste and cannot be changed.
    *
    * @generated from field: bool built_in = 6;
    */
   builtIn: boolean;
 
   /**
-   * True if every account has it, as with built-in ones; false: it is the account's own.
+   * True if every account sees it, as with built-in event types; false if only this account does.
    *
    * @generated from field: bool shared = 7;
    */
   shared: boolean;
 
   /**
-   * When its first version was stored; absent: it is built in.
+   * When its first version was stored; absent if it is built in.
    *
    * @generated from field: google.protobuf.Timestamp created_at = 8;
    */
   createdAt?: Timestamp | undefined;
 
   /**
-   * When it was archived; absent: it was not.
+   * When it was archived; absent if it was not.
    *
    * @generated from field: google.protobuf.Timestamp archived_at = 9;
    */
   archivedAt?: Timestamp | undefined;
 
   /**
-   * When this version was stored; absent: it is built in.
+   * When this version was stored; absent if it is built in.
    *
    * @generated from field: google.protobuf.Timestamp updated_at = 10;
    */
@@ -100,13 +100,13 @@ export const EventTypeSchema: GenMessage<EventType> = /*@__PURE__*/
   messageDesc(file_posthaste_v1_event_catalog, 0);
 
 /**
- * Asks for the whole catalogue.
+ * A request for the whole catalogue.
  *
  * @generated from message posthaste.v1.ListEventTypesRequest
  */
 export type ListEventTypesRequest = Message<"posthaste.v1.ListEventTypesRequest"> & {
   /**
-   * True: archived ones, too. Default: false.
+   * True to include archived event types. Default: false.
    *
    * @generated from field: bool include_archived = 1;
    */
@@ -127,7 +127,7 @@ export const ListEventTypesRequestSchema: GenMessage<ListEventTypesRequest> = /*
  */
 export type ListEventTypesResponse = Message<"posthaste.v1.ListEventTypesResponse"> & {
   /**
-   * In alphabetical order of their codes, each in its latest version.
+   * In alphabetical order of their codes, each at its latest version.
    *
    * @generated from field: repeated posthaste.v1.EventType event_types = 1;
    */
@@ -142,7 +142,7 @@ export const ListEventTypesResponseSchema: GenMessage<ListEventTypesResponse> = 
   messageDesc(file_posthaste_v1_event_catalog, 2);
 
 /**
- * Names one event type.
+ * The event type to read.
  *
  * @generated from message posthaste.v1.GetEventTypeRequest
  */
@@ -170,7 +170,7 @@ export const GetEventTypeRequestSchema: GenMessage<GetEventTypeRequest> = /*@__P
   messageDesc(file_posthaste_v1_event_catalog, 3);
 
 /**
- * The event type asked for.
+ * The requested event type.
  *
  * @generated from message posthaste.v1.GetEventTypeResponse
  */
@@ -191,43 +191,46 @@ export const GetEventTypeResponseSchema: GenMessage<GetEventTypeResponse> = /*@_
   messageDesc(file_posthaste_v1_event_catalog, 4);
 
 /**
- * What a new event type needs.
+ * An event type to create.
  *
  * @generated from message posthaste.v1.CreateEventTypeRequest
  */
 export type CreateEventTypeRequest = Message<"posthaste.v1.CreateEventTypeRequest"> & {
   /**
-   * Its code, 1 to 64 small letters, digits and `_`, a letter first. Unique among what the account sees. Required.
+   * Its code: 1 to 64 lower-case letters, digits and `_`, starting with a letter. Unique among the event
+   * types the account sees. Required.
    *
    * @generated from field: string code = 1;
    */
   code: string;
 
   /**
-   * What happened when this event is sent, in one sentence, up to 500 characters.
+   * What the event reports, in one sentence, up to 500 characters.
    *
    * @generated from field: string description = 2;
    */
   description: string;
 
   /**
-   * A JSON Schema (2020-12) of the snapshot, up to 65,536 bytes as JSON, nested up to 64 levels, with up to 500
-   * schemas inside it and 100 alternatives in one `anyOf` or `oneOf`. `$ref` may point into the same schema only; `pattern` is RE2's syntax (no look-around, no
-   * back-references), up to 500 characters. Default: any object.
+   * A JSON Schema (2020-12) of the snapshot: up to 65,536 bytes as JSON, nested up to 64 levels, with up to
+   * 500 schemas inside it and up to 100 alternatives in one `anyOf` or `oneOf`. `$ref` may point only into
+   * the same schema. `pattern` uses RE2's syntax (no look-around, no back-references) and has up to 500
+   * characters. Default: any object.
    *
    * @generated from field: google.protobuf.Struct schema = 3;
    */
   schema?: JsonObject | undefined;
 
   /**
-   * A snapshot that fits the schema, a JSON object as text, up to 65,536 bytes. Required.
+   * A sample snapshot that matches the schema: a JSON object as text, up to 65,536 bytes. Required.
    *
    * @generated from field: string sample_json = 4;
    */
   sampleJson: string;
 
   /**
-   * True: for every account; needs the scope `admin`, and a code that no account has. Default: for this account.
+   * True to create it for every account, which needs the scope `admin` and a code that no account uses.
+   * Default: for this account.
    *
    * @generated from field: bool shared = 5;
    */
@@ -263,7 +266,7 @@ export const CreateEventTypeResponseSchema: GenMessage<CreateEventTypeResponse> 
   messageDesc(file_posthaste_v1_event_catalog, 6);
 
 /**
- * What to change of an event type. What is absent stays as it is.
+ * Changes to an event type. Absent fields stay unchanged.
  *
  * @generated from message posthaste.v1.UpdateEventTypeRequest
  */
@@ -283,21 +286,21 @@ export type UpdateEventTypeRequest = Message<"posthaste.v1.UpdateEventTypeReques
   description?: string | undefined;
 
   /**
-   * The new schema; bounds as in CreateEventTypeRequest.
+   * The new schema; limits as in CreateEventTypeRequest.
    *
    * @generated from field: google.protobuf.Struct schema = 3;
    */
   schema?: JsonObject | undefined;
 
   /**
-   * The new sample. The one that results, new or not, has to fit the schema that results.
+   * The new sample. The resulting sample must match the resulting schema, even if only one of them changes.
    *
    * @generated from field: optional string sample_json = 4;
    */
   sampleJson?: string | undefined;
 
   /**
-   * True: also where receivers that were written for the version before may not be able to read it. Default: false.
+   * True to allow changes that may break receivers written for the previous version. Default: false.
    *
    * @generated from field: bool allow_breaking = 5;
    */
@@ -312,7 +315,7 @@ export const UpdateEventTypeRequestSchema: GenMessage<UpdateEventTypeRequest> = 
   messageDesc(file_posthaste_v1_event_catalog, 7);
 
 /**
- * The event type in its new version.
+ * The event type at its new version.
  *
  * @generated from message posthaste.v1.UpdateEventTypeResponse
  */
@@ -333,7 +336,7 @@ export const UpdateEventTypeResponseSchema: GenMessage<UpdateEventTypeResponse> 
   messageDesc(file_posthaste_v1_event_catalog, 8);
 
 /**
- * Names the event type to archive.
+ * The event type to archive.
  *
  * @generated from message posthaste.v1.ArchiveEventTypeRequest
  */
@@ -354,7 +357,7 @@ export const ArchiveEventTypeRequestSchema: GenMessage<ArchiveEventTypeRequest> 
   messageDesc(file_posthaste_v1_event_catalog, 9);
 
 /**
- * The event type, archived.
+ * The archived event type.
  *
  * @generated from message posthaste.v1.ArchiveEventTypeResponse
  */
@@ -375,7 +378,7 @@ export const ArchiveEventTypeResponseSchema: GenMessage<ArchiveEventTypeResponse
   messageDesc(file_posthaste_v1_event_catalog, 10);
 
 /**
- * Asks for the account's own choice.
+ * A request for the account's setting.
  *
  * @generated from message posthaste.v1.GetSchemaCheckRequest
  */
@@ -390,13 +393,13 @@ export const GetSchemaCheckRequestSchema: GenMessage<GetSchemaCheckRequest> = /*
   messageDesc(file_posthaste_v1_event_catalog, 11);
 
 /**
- * The account's choice.
+ * The account's setting.
  *
  * @generated from message posthaste.v1.GetSchemaCheckResponse
  */
 export type GetSchemaCheckResponse = Message<"posthaste.v1.GetSchemaCheckResponse"> & {
   /**
-   * What becomes of events that do not fit.
+   * How events are handled that do not match their schema.
    *
    * @generated from field: posthaste.v1.SchemaCheck schema_check = 1;
    */
@@ -411,13 +414,13 @@ export const GetSchemaCheckResponseSchema: GenMessage<GetSchemaCheckResponse> = 
   messageDesc(file_posthaste_v1_event_catalog, 12);
 
 /**
- * Chooses for the account.
+ * The account's new setting.
  *
  * @generated from message posthaste.v1.SetSchemaCheckRequest
  */
 export type SetSchemaCheckRequest = Message<"posthaste.v1.SetSchemaCheckRequest"> & {
   /**
-   * What shall become of events that do not fit. Default: OFF.
+   * How to handle events that do not match their schema. Default: OFF.
    *
    * @generated from field: posthaste.v1.SchemaCheck schema_check = 1;
    */
@@ -432,13 +435,13 @@ export const SetSchemaCheckRequestSchema: GenMessage<SetSchemaCheckRequest> = /*
   messageDesc(file_posthaste_v1_event_catalog, 13);
 
 /**
- * The account's choice, as stored.
+ * The account's setting, as stored.
  *
  * @generated from message posthaste.v1.SetSchemaCheckResponse
  */
 export type SetSchemaCheckResponse = Message<"posthaste.v1.SetSchemaCheckResponse"> & {
   /**
-   * What becomes of events that do not fit.
+   * How events are handled that do not match their schema.
    *
    * @generated from field: posthaste.v1.SchemaCheck schema_check = 1;
    */
@@ -453,7 +456,7 @@ export const SetSchemaCheckResponseSchema: GenMessage<SetSchemaCheckResponse> = 
   messageDesc(file_posthaste_v1_event_catalog, 14);
 
 /**
- * What becomes of an ingested event that does not fit its type's schema.
+ * How an ingested event is handled that does not match its type's schema.
  *
  * @generated from enum posthaste.v1.SchemaCheck
  */
@@ -466,21 +469,21 @@ export enum SchemaCheck {
   UNSPECIFIED = 0,
 
   /**
-   * It is accepted; schemas are documentation. The default.
+   * It is accepted unchecked; schemas are documentation only. The default.
    *
    * @generated from enum value: SCHEMA_CHECK_OFF = 1;
    */
   OFF = 1,
 
   /**
-   * It is accepted, and the answer lists what does not fit as `warnings`.
+   * It is accepted, and the answer lists the violations as `warnings`.
    *
    * @generated from enum value: SCHEMA_CHECK_WARN = 2;
    */
   WARN = 2,
 
   /**
-   * It is refused with INVALID_ARGUMENT, and the error names what does not fit.
+   * It is refused with INVALID_ARGUMENT, and the error names the violations.
    *
    * @generated from enum value: SCHEMA_CHECK_REJECT = 3;
    */
@@ -494,18 +497,18 @@ export const SchemaCheckSchema: GenEnum<SchemaCheck> = /*@__PURE__*/
   enumDesc(file_posthaste_v1_event_catalog, 0);
 
 /**
- * What can happen: the event types that may be ingested and subscribed to. Some are built in, some are everyone's
- * ("shared"), and an account may add its own, which no other account sees.
+ * Manages the event types that can be ingested and subscribed to. Some are built in, some are shared by all
+ * accounts, and an account may add its own, which no other account sees.
  *
- * Any valid token may read; changing needs the scope `catalog:write`, and for what is shared `admin`. A change is
- * seen by other processes of the API within two seconds.
+ * Any valid token may read. Changing needs the scope `catalog:write`; changing a shared event type needs
+ * `admin`. Other processes of the API see a change within two seconds.
  *
  * @generated from service posthaste.v1.EventCatalogService
  */
 export const EventCatalogService: GenService<{
   /**
-   * Lists every event type that the account may ingest, in alphabetical order. The catalogue is small and comes in
-   * one piece.
+   * Lists every event type that the account sees, in alphabetical order. The catalogue is small, so there is
+   * no paging.
    *
    * @generated from rpc posthaste.v1.EventCatalogService.ListEventTypes
    */
@@ -515,7 +518,8 @@ export const EventCatalogService: GenService<{
     output: typeof ListEventTypesResponseSchema;
   },
   /**
-   * Reads one event type, also an archived one. Errors: NOT_FOUND, naming the nearest codes, or the version.
+   * Reads one event type, even if it is archived. Errors: NOT_FOUND, naming the most similar codes or the
+   * version.
    *
    * @generated from rpc posthaste.v1.EventCatalogService.GetEventType
    */
@@ -525,9 +529,9 @@ export const EventCatalogService: GenService<{
     output: typeof GetEventTypeResponseSchema;
   },
   /**
-   * Adds an event type, as version 1. Errors: ALREADY_EXISTS (the code is taken, also by an archived one),
-   * INVALID_ARGUMENT (the schema is none, or the sample does not fit it), PERMISSION_DENIED (`shared` without the
-   * scope `admin`), RESOURCE_EXHAUSTED (the account's catalogue is full).
+   * Creates an event type as version 1. Errors: ALREADY_EXISTS (the code is taken, even if by an archived
+   * event type), INVALID_ARGUMENT (the schema is invalid, or the sample does not match it), PERMISSION_DENIED
+   * (`shared` without the scope `admin`), RESOURCE_EXHAUSTED (the account's catalogue is full).
    *
    * @generated from rpc posthaste.v1.EventCatalogService.CreateEventType
    */
@@ -537,10 +541,10 @@ export const EventCatalogService: GenService<{
     output: typeof CreateEventTypeResponseSchema;
   },
   /**
-   * Stores a new version of an event type. What receivers rely on must stay: no property removed, none that was
-   * required made optional, no type and no enum widened; new properties are fine. Errors: FAILED_PRECONDITION (it
-   * breaks receivers, with the first ten breaks; it is built in; it is archived), NOT_FOUND, INVALID_ARGUMENT,
-   * PERMISSION_DENIED, RESOURCE_EXHAUSTED as for CreateEventType.
+   * Stores a new version of an event type. A change must not break receivers: it may not remove a property,
+   * make a required property optional, or widen a type or an enum. It may add properties. Errors:
+   * FAILED_PRECONDITION (the change breaks receivers, naming the first ten breaks; the event type is built in
+   * or archived), NOT_FOUND, INVALID_ARGUMENT, PERMISSION_DENIED, RESOURCE_EXHAUSTED as for CreateEventType.
    *
    * @generated from rpc posthaste.v1.EventCatalogService.UpdateEventType
    */
@@ -550,9 +554,9 @@ export const EventCatalogService: GenService<{
     output: typeof UpdateEventTypeResponseSchema;
   },
   /**
-   * Ends an event type: it can no longer be ingested or newly subscribed to. Subscriptions that have it keep it, and
-   * its code stays taken. Archiving twice succeeds. Errors: FAILED_PRECONDITION (it is built in), NOT_FOUND,
-   * PERMISSION_DENIED.
+   * Archives an event type: it accepts no new events and no new subscriptions. Existing subscriptions keep
+   * it, and its code stays taken. Archiving twice succeeds. Errors: FAILED_PRECONDITION (the event type is
+   * built in), NOT_FOUND, PERMISSION_DENIED.
    *
    * @generated from rpc posthaste.v1.EventCatalogService.ArchiveEventType
    */
@@ -562,7 +566,7 @@ export const EventCatalogService: GenService<{
     output: typeof ArchiveEventTypeResponseSchema;
   },
   /**
-   * Tells whether the account's events are held against their types' schemas.
+   * Reads whether the account's events are checked against their types' schemas.
    *
    * @generated from rpc posthaste.v1.EventCatalogService.GetSchemaCheck
    */
@@ -572,7 +576,7 @@ export const EventCatalogService: GenService<{
     output: typeof GetSchemaCheckResponseSchema;
   },
   /**
-   * Chooses whether the account's events are held against their types' schemas when they are ingested.
+   * Sets whether the account's events are checked against their types' schemas when they are ingested.
    *
    * @generated from rpc posthaste.v1.EventCatalogService.SetSchemaCheck
    */

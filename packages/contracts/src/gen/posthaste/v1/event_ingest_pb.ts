@@ -28,14 +28,14 @@ export type IngestEventRequest = Message<"posthaste.v1.IngestEventRequest"> & {
   eventType: string;
 
   /**
-   * The entity's snapshot, a JSON object. Exactly one of the two is required.
+   * The entity's snapshot, a JSON object. Exactly one of the two fields is required.
    *
    * @generated from oneof posthaste.v1.IngestEventRequest.snapshot
    */
   snapshot: {
     /**
-     * As a structure. Its numbers are IEEE 754 doubles, so a whole number beyond ±(2^53 − 1) is refused rather
-     * than rounded: send `data_json` instead.
+     * The snapshot as a Struct. Its numbers are IEEE 754 doubles, so a whole number beyond ±(2^53 − 1) is
+     * refused rather than rounded; send `data_json` instead.
      *
      * @generated from field: google.protobuf.Struct data = 2;
      */
@@ -43,8 +43,8 @@ export type IngestEventRequest = Message<"posthaste.v1.IngestEventRequest"> & {
     case: "data";
   } | {
     /**
-     * As JSON text (RFC 8259), 2 to 1,048,576 bytes of UTF-8. It reaches the receiver byte for byte: no number,
-     * escape or key order changes on the way.
+     * The snapshot as JSON text (RFC 8259), 2 to 1,048,576 bytes of UTF-8. It reaches the receiver byte for
+     * byte: numbers, escapes and the order of keys do not change.
      *
      * @generated from field: string data_json = 3;
      */
@@ -53,10 +53,11 @@ export type IngestEventRequest = Message<"posthaste.v1.IngestEventRequest"> & {
   } | { case: undefined; value?: undefined };
 
   /**
-   * Makes the call safe to repeat: the same key with the same content answers with the first event's id, the same
-   * key with other content is refused with ALREADY_EXISTS. 1 to 255 characters, unique within the account; empty:
-   * every call is a new event. Content is compared as canonical JSON (white space and key order do not count); once the
-   * first event has been erased or deleted for its age, byte by byte.
+   * Makes the call safe to repeat. The same key with the same content answers with the first event's id; the
+   * same key with other content is refused with ALREADY_EXISTS. 1 to 255 characters, unique within the
+   * account. If it is empty, every call creates a new event. Content is compared as canonical JSON (white
+   * space and key order do not count) or, after the first event has been erased or deleted by retention, byte
+   * by byte.
    *
    * @generated from field: string idempotency_key = 4;
    */
@@ -71,7 +72,7 @@ export const IngestEventRequestSchema: GenMessage<IngestEventRequest> = /*@__PUR
   messageDesc(file_posthaste_v1_event_ingest, 0);
 
 /**
- * What became of one event.
+ * The result for one event.
  *
  * @generated from message posthaste.v1.IngestEventResponse
  */
@@ -84,8 +85,8 @@ export type IngestEventResponse = Message<"posthaste.v1.IngestEventResponse"> & 
   eventId: string;
 
   /**
-   * How many deliveries the event has been given in this call. A fan-out wider than one call's cap goes on in the
-   * background, and counts only what was made before the answer.
+   * The deliveries created by this call. If an event matches more subscriptions than one call's limit, the
+   * rest are created in the background and are not counted here.
    *
    * @generated from field: int32 delivery_count = 2;
    */
@@ -99,8 +100,8 @@ export type IngestEventResponse = Message<"posthaste.v1.IngestEventResponse"> & 
   duplicate: boolean;
 
   /**
-   * How the snapshot does not fit its type's schema, where the account has chosen WARN: up to ten of them, fewer for
-   * each event of a batch of more than 100. Empty: it fits, or nothing was checked.
+   * The snapshot's schema violations, if the account's schema check is WARN: up to ten, or fewer for each
+   * event in a batch of more than 100. Empty if the snapshot matches or was not checked.
    *
    * @generated from field: repeated posthaste.v1.SchemaViolation warnings = 4;
    */
@@ -115,14 +116,14 @@ export const IngestEventResponseSchema: GenMessage<IngestEventResponse> = /*@__P
   messageDesc(file_posthaste_v1_event_ingest, 1);
 
 /**
- * One way in which a snapshot does not fit its type's schema.
+ * One way in which a snapshot violates its type's schema.
  *
  * @generated from message posthaste.v1.SchemaViolation
  */
 export type SchemaViolation = Message<"posthaste.v1.SchemaViolation"> & {
   /**
-   * The place in the snapshot as a JSON Pointer (RFC 6901), such as `/LineItems/0/Price`; empty: the snapshot itself.
-   * Up to 100 characters; a longer one is cut and ends with `…`.
+   * The place in the snapshot as a JSON Pointer (RFC 6901), such as `/LineItems/0/Price`; empty for the
+   * snapshot itself. Up to 100 characters; a longer pointer is cut and ends with `…`.
    *
    * @generated from field: string path = 1;
    */
@@ -144,13 +145,13 @@ export const SchemaViolationSchema: GenMessage<SchemaViolation> = /*@__PURE__*/
   messageDesc(file_posthaste_v1_event_ingest, 2);
 
 /**
- * Several events for one transaction.
+ * A batch of events for one transaction.
  *
  * @generated from message posthaste.v1.IngestEventsRequest
  */
 export type IngestEventsRequest = Message<"posthaste.v1.IngestEventsRequest"> & {
   /**
-   * The events in their order, 1 to 1,000. The whole request may have 4 MiB.
+   * The events in their order, 1 to 1,000. The whole request may have up to 4 MiB.
    *
    * @generated from field: repeated posthaste.v1.IngestEventRequest events = 1;
    */
@@ -165,13 +166,13 @@ export const IngestEventsRequestSchema: GenMessage<IngestEventsRequest> = /*@__P
   messageDesc(file_posthaste_v1_event_ingest, 3);
 
 /**
- * What became of several events.
+ * The results for a batch.
  *
  * @generated from message posthaste.v1.IngestEventsResponse
  */
 export type IngestEventsResponse = Message<"posthaste.v1.IngestEventsResponse"> & {
   /**
-   * One result an event, in the order of the request.
+   * One result per event, in the order of the request.
    *
    * @generated from field: repeated posthaste.v1.IngestEventResponse results = 1;
    */
@@ -186,10 +187,10 @@ export const IngestEventsResponseSchema: GenMessage<IngestEventsResponse> = /*@_
   messageDesc(file_posthaste_v1_event_ingest, 4);
 
 /**
- * Takes what happened in the platform and promises its delivery.
+ * Accepts events from the platform and guarantees their delivery.
  *
- * Needs the scope `events:write`. The answer is a database commit: once it is there, every matching subscription
- * is owed a delivery, whatever happens to this process, to a worker or to Temporal.
+ * Needs the scope `events:write`. The answer confirms a database commit: from then on, every matching
+ * subscription is owed a delivery, whatever happens to this process, to a worker or to Temporal.
  *
  * @generated from service posthaste.v1.EventIngestService
  */
@@ -197,10 +198,10 @@ export const EventIngestService: GenService<{
   /**
    * Accepts one event.
    *
-   * Errors: INVALID_ARGUMENT (an unknown event type, data that is not a JSON object, a whole number past 2^53 in
-   * `data`, data that does not fit its type's schema where the account has chosen REJECT), FAILED_PRECONDITION (the
-   * event type is archived), ALREADY_EXISTS (the idempotency key was used with other content), RESOURCE_EXHAUSTED
-   * (the request is larger than the server takes).
+   * Errors: INVALID_ARGUMENT (an unknown event type, data that is not a JSON object, a whole number past 2^53
+   * in `data`, data that does not match its type's schema if the account's schema check is REJECT),
+   * FAILED_PRECONDITION (the event type is archived), ALREADY_EXISTS (the idempotency key was used with other
+   * content), RESOURCE_EXHAUSTED (the request is too large).
    *
    * @generated from rpc posthaste.v1.EventIngestService.IngestEvent
    */
@@ -210,7 +211,7 @@ export const EventIngestService: GenService<{
     output: typeof IngestEventResponseSchema;
   },
   /**
-   * Accepts up to 1,000 events in one transaction: all of them, or none.
+   * Accepts up to 1,000 events in one transaction: all or none.
    *
    * Errors: as for IngestEvent; the message names the index of the event at fault.
    *

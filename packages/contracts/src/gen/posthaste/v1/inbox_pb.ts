@@ -18,7 +18,7 @@ export const file_posthaste_v1_inbox: GenFile = /*@__PURE__*/
   fileDesc("Chhwb3N0aGFzdGUvdjEvaW5ib3gucHJvdG8SDHBvc3RoYXN0ZS52MSJhCgVJbmJveBIKCgJpZBgBIAEoCRIMCgRwYXRoGAIgASgJEg4KBnN0YXR1cxgDIAEoBRIuCgpleHBpcmVzX2F0GAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCK3AQoMSW5ib3hSZXF1ZXN0Eg4KBm51bWJlchgBIAEoAxIvCgtyZWNlaXZlZF9hdBgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDgoGbWV0aG9kGAMgASgJEiUKB2hlYWRlcnMYBCADKAsyFC5wb3N0aGFzdGUudjEuSGVhZGVyEgwKBGJvZHkYBSABKAwSEQoJdHJ1bmNhdGVkGAYgASgIEg4KBnN0YXR1cxgHIAEoBSIUChJDcmVhdGVJbmJveFJlcXVlc3QiOQoTQ3JlYXRlSW5ib3hSZXNwb25zZRIiCgVpbmJveBgBIAEoCzITLnBvc3RoYXN0ZS52MS5JbmJveCKjAQoVU2V0SW5ib3hBbnN3ZXJSZXF1ZXN0EhsKCGluYm94X2lkGAEgASgJQgm6SAZyBBABGEASbQoGc3RhdHVzGAIgASgFQl26SFq6AVcKDGluYm94LnN0YXR1cxIcbXVzdCBiZSAwIG9yIGZyb20gMjAwIHRvIDU5ORopdGhpcyA9PSAwIHx8ICh0aGlzID49IDIwMCAmJiB0aGlzIDw9IDU5OSkiPAoWU2V0SW5ib3hBbnN3ZXJSZXNwb25zZRIiCgVpbmJveBgBIAEoCzITLnBvc3RoYXN0ZS52MS5JbmJveCJIChFXYXRjaEluYm94UmVxdWVzdBIbCghpbmJveF9pZBgBIAEoCUIJukgGcgQQARhAEhYKBWFmdGVyGAIgASgDQge6SAQiAigAImYKEldhdGNoSW5ib3hSZXNwb25zZRIiCgVpbmJveBgBIAEoCzITLnBvc3RoYXN0ZS52MS5JbmJveBIsCghyZXF1ZXN0cxgCIAMoCzIaLnBvc3RoYXN0ZS52MS5JbmJveFJlcXVlc3QynAIKDEluYm94U2VydmljZRJSCgtDcmVhdGVJbmJveBIgLnBvc3RoYXN0ZS52MS5DcmVhdGVJbmJveFJlcXVlc3QaIS5wb3N0aGFzdGUudjEuQ3JlYXRlSW5ib3hSZXNwb25zZRJgCg5TZXRJbmJveEFuc3dlchIjLnBvc3RoYXN0ZS52MS5TZXRJbmJveEFuc3dlclJlcXVlc3QaJC5wb3N0aGFzdGUudjEuU2V0SW5ib3hBbnN3ZXJSZXNwb25zZSIDkAICElYKCldhdGNoSW5ib3gSHy5wb3N0aGFzdGUudjEuV2F0Y2hJbmJveFJlcXVlc3QaIC5wb3N0aGFzdGUudjEuV2F0Y2hJbmJveFJlc3BvbnNlIgOQAgEwAWIGcHJvdG8z", [file_buf_validate_validate, file_google_protobuf_timestamp, file_posthaste_v1_delivery]);
 
 /**
- * A receiver to try webhooks with.
+ * A test receiver.
  *
  * @generated from message posthaste.v1.Inbox
  */
@@ -31,7 +31,7 @@ export type Inbox = Message<"posthaste.v1.Inbox"> & {
   id: string;
 
   /**
-   * Its path on this API: `/inbox/…`. Whoever has it may send to it, without a token.
+   * Its path on this API: `/inbox/…`. Anyone who knows it may send to it, without a token.
    *
    * @generated from field: string path = 2;
    */
@@ -45,7 +45,7 @@ export type Inbox = Message<"posthaste.v1.Inbox"> & {
   status: number;
 
   /**
-   * When it is forgotten, with all that it keeps.
+   * When it is deleted with all its requests.
    *
    * @generated from field: google.protobuf.Timestamp expires_at = 4;
    */
@@ -60,7 +60,7 @@ export const InboxSchema: GenMessage<Inbox> = /*@__PURE__*/
   messageDesc(file_posthaste_v1_inbox, 0);
 
 /**
- * A request that came in.
+ * A received request.
  *
  * @generated from message posthaste.v1.InboxRequest
  */
@@ -73,7 +73,7 @@ export type InboxRequest = Message<"posthaste.v1.InboxRequest"> & {
   number: bigint;
 
   /**
-   * When it came.
+   * When it arrived.
    *
    * @generated from field: google.protobuf.Timestamp received_at = 2;
    */
@@ -87,21 +87,21 @@ export type InboxRequest = Message<"posthaste.v1.InboxRequest"> & {
   method: string;
 
   /**
-   * Its headers, in their order, without `authorization` and `cookie`.
+   * Its headers, in their order, without `authorization`, `proxy-authorization` and `cookie`.
    *
    * @generated from field: repeated posthaste.v1.Header headers = 4;
    */
   headers: Header[];
 
   /**
-   * The first 16 KiB of its body, as they came.
+   * The first 16 KiB of its body, unchanged.
    *
    * @generated from field: bytes body = 5;
    */
   body: Uint8Array;
 
   /**
-   * True if its body was longer than what was kept.
+   * True if its body was longer than the stored part.
    *
    * @generated from field: bool truncated = 6;
    */
@@ -123,7 +123,7 @@ export const InboxRequestSchema: GenMessage<InboxRequest> = /*@__PURE__*/
   messageDesc(file_posthaste_v1_inbox, 1);
 
 /**
- * Asks for a new inbox.
+ * A request for a new inbox.
  *
  * @generated from message posthaste.v1.CreateInboxRequest
  */
@@ -144,7 +144,7 @@ export const CreateInboxRequestSchema: GenMessage<CreateInboxRequest> = /*@__PUR
  */
 export type CreateInboxResponse = Message<"posthaste.v1.CreateInboxResponse"> & {
   /**
-   * As made; it answers 200.
+   * As created; it answers 200.
    *
    * @generated from field: posthaste.v1.Inbox inbox = 1;
    */
@@ -159,7 +159,7 @@ export const CreateInboxResponseSchema: GenMessage<CreateInboxResponse> = /*@__P
   messageDesc(file_posthaste_v1_inbox, 3);
 
 /**
- * What an inbox is to answer.
+ * The new status of an inbox.
  *
  * @generated from message posthaste.v1.SetInboxAnswerRequest
  */
@@ -208,7 +208,7 @@ export const SetInboxAnswerResponseSchema: GenMessage<SetInboxAnswerResponse> = 
   messageDesc(file_posthaste_v1_inbox, 5);
 
 /**
- * Which inbox to follow.
+ * The inbox to watch.
  *
  * @generated from message posthaste.v1.WatchInboxRequest
  */
@@ -221,7 +221,7 @@ export type WatchInboxRequest = Message<"posthaste.v1.WatchInboxRequest"> & {
   inboxId: string;
 
   /**
-   * Only requests with a greater number; 0: all that are kept.
+   * Only requests with a greater number; 0 for all stored requests.
    *
    * @generated from field: int64 after = 2;
    */
@@ -236,7 +236,7 @@ export const WatchInboxRequestSchema: GenMessage<WatchInboxRequest> = /*@__PURE_
   messageDesc(file_posthaste_v1_inbox, 6);
 
 /**
- * What came in.
+ * An inbox and its new requests.
  *
  * @generated from message posthaste.v1.WatchInboxResponse
  */
@@ -249,7 +249,8 @@ export type WatchInboxResponse = Message<"posthaste.v1.WatchInboxResponse"> & {
   inbox?: Inbox | undefined;
 
   /**
-   * In their order; empty at the beginning where there are none, and every 15 s where nothing comes.
+   * The requests in their order. Empty in the first answer if there are none, and every 15 s without
+   * requests.
    *
    * @generated from field: repeated posthaste.v1.InboxRequest requests = 2;
    */
@@ -264,17 +265,19 @@ export const WatchInboxResponseSchema: GenMessage<WatchInboxResponse> = /*@__PUR
   messageDesc(file_posthaste_v1_inbox, 7);
 
 /**
- * Receivers to try webhooks with: an address on this API that keeps what is sent to it for a while. Off unless the
- * installation has them. One process keeps them in its memory.
+ * Manages inboxes: test receivers, each an address on this API that stores the webhooks sent to it for a
+ * while. Disabled unless the installation enables them. They live in the memory of one process.
  *
- * Making one needs the scope `subscriptions:write`, reading `subscriptions:read`. Another account's ids answer NOT_FOUND.
+ * Creating and changing an inbox needs the scope `subscriptions:write`, reading needs `subscriptions:read`.
+ * Ids of other accounts answer NOT_FOUND.
  *
  * @generated from service posthaste.v1.InboxService
  */
 export const InboxService: GenService<{
   /**
-   * Makes an inbox. The account's oldest one gives way where it has as many as it may. Errors: FAILED_PRECONDITION (this
-   * installation has no inboxes), RESOURCE_EXHAUSTED (all accounts together have as many as there may be).
+   * Creates an inbox. If the account has the maximum number of inboxes, replaces its oldest. Errors:
+   * FAILED_PRECONDITION (inboxes are disabled), RESOURCE_EXHAUSTED (all accounts together have the maximum
+   * number of inboxes).
    *
    * @generated from rpc posthaste.v1.InboxService.CreateInbox
    */
@@ -284,7 +287,7 @@ export const InboxService: GenService<{
     output: typeof CreateInboxResponseSchema;
   },
   /**
-   * Chooses what an inbox answers from now on. Errors: NOT_FOUND.
+   * Sets the status an inbox answers with from now on. Errors: NOT_FOUND.
    *
    * @generated from rpc posthaste.v1.InboxService.SetInboxAnswer
    */
@@ -294,8 +297,9 @@ export const InboxService: GenService<{
     output: typeof SetInboxAnswerResponseSchema;
   },
   /**
-   * Follows an inbox: first what it keeps, at once, then each request as it comes. A stream ends after ten minutes; go on
-   * after the last request's number. Errors: NOT_FOUND, RESOURCE_EXHAUSTED (too many streams).
+   * Streams an inbox's requests: first the stored requests, then each new request as it arrives. A stream
+   * ends after ten minutes; continue after the last request's number. Errors: NOT_FOUND, RESOURCE_EXHAUSTED
+   * (too many streams).
    *
    * @generated from rpc posthaste.v1.InboxService.WatchInbox
    */

@@ -16,7 +16,7 @@ export const file_posthaste_v1_session: GenFile = /*@__PURE__*/
   fileDesc("Chpwb3N0aGFzdGUvdjEvc2Vzc2lvbi5wcm90bxIMcG9zdGhhc3RlLnYxIoQBCgdTZXNzaW9uEhIKCmFjY291bnRfaWQYASABKAUSFAoMYWNjb3VudF9uYW1lGAIgASgJEg4KBnNjb3BlcxgDIAMoCRIuCgpleHBpcmVzX2F0GAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIPCgdpbmJveGVzGAUgASgIIjUKEk9wZW5TZXNzaW9uUmVxdWVzdBIfCgtwb3J0YWxfY29kZRgBIAEoCUIKukgHcgUQARiAASJNChNPcGVuU2Vzc2lvblJlc3BvbnNlEg4KBnNlY3JldBgBIAEoCRImCgdzZXNzaW9uGAIgASgLMhUucG9zdGhhc3RlLnYxLlNlc3Npb24iEwoRR2V0U2Vzc2lvblJlcXVlc3QiPAoSR2V0U2Vzc2lvblJlc3BvbnNlEiYKB3Nlc3Npb24YASABKAsyFS5wb3N0aGFzdGUudjEuU2Vzc2lvbjK6AQoOU2Vzc2lvblNlcnZpY2USUgoLT3BlblNlc3Npb24SIC5wb3N0aGFzdGUudjEuT3BlblNlc3Npb25SZXF1ZXN0GiEucG9zdGhhc3RlLnYxLk9wZW5TZXNzaW9uUmVzcG9uc2USVAoKR2V0U2Vzc2lvbhIfLnBvc3RoYXN0ZS52MS5HZXRTZXNzaW9uUmVxdWVzdBogLnBvc3RoYXN0ZS52MS5HZXRTZXNzaW9uUmVzcG9uc2UiA5ACAWIGcHJvdG8z", [file_buf_validate_validate, file_google_protobuf_timestamp]);
 
 /**
- * What a token stands for.
+ * A token's account and scopes.
  *
  * @generated from message posthaste.v1.Session
  */
@@ -43,14 +43,14 @@ export type Session = Message<"posthaste.v1.Session"> & {
   scopes: string[];
 
   /**
-   * When it stops working; absent: never.
+   * When it stops working; absent if never.
    *
    * @generated from field: google.protobuf.Timestamp expires_at = 4;
    */
   expiresAt?: Timestamp | undefined;
 
   /**
-   * True if this installation has inboxes to try webhooks with.
+   * True if this installation enables inboxes.
    *
    * @generated from field: bool inboxes = 5;
    */
@@ -71,7 +71,7 @@ export const SessionSchema: GenMessage<Session> = /*@__PURE__*/
  */
 export type OpenSessionRequest = Message<"posthaste.v1.OpenSessionRequest"> & {
   /**
-   * What follows `#` in the link. Required.
+   * The part of the link after `#`. Required.
    *
    * @generated from field: string portal_code = 1;
    */
@@ -92,14 +92,14 @@ export const OpenSessionRequestSchema: GenMessage<OpenSessionRequest> = /*@__PUR
  */
 export type OpenSessionResponse = Message<"posthaste.v1.OpenSessionResponse"> & {
   /**
-   * The token's secret, shown this once: send it as `Authorization: Bearer`.
+   * The token's secret, shown only once. Send it as `Authorization: Bearer`.
    *
    * @generated from field: string secret = 1;
    */
   secret: string;
 
   /**
-   * What it stands for.
+   * Its account and scopes.
    *
    * @generated from field: posthaste.v1.Session session = 2;
    */
@@ -114,7 +114,7 @@ export const OpenSessionResponseSchema: GenMessage<OpenSessionResponse> = /*@__P
   messageDesc(file_posthaste_v1_session, 2);
 
 /**
- * Asks for the caller's own.
+ * A request for the caller's session.
  *
  * @generated from message posthaste.v1.GetSessionRequest
  */
@@ -135,7 +135,7 @@ export const GetSessionRequestSchema: GenMessage<GetSessionRequest> = /*@__PURE_
  */
 export type GetSessionResponse = Message<"posthaste.v1.GetSessionResponse"> & {
   /**
-   * What the token stands for.
+   * The account and scopes of the caller's token.
    *
    * @generated from field: posthaste.v1.Session session = 1;
    */
@@ -150,15 +150,15 @@ export const GetSessionResponseSchema: GenMessage<GetSessionResponse> = /*@__PUR
   messageDesc(file_posthaste_v1_session, 4);
 
 /**
- * Who a token stands for, and how a portal link becomes a token. For the console, and for platforms that show one of
- * their own.
+ * Describes the caller's token and exchanges portal links for tokens. For the console, and for platforms that
+ * show a console of their own.
  *
  * @generated from service posthaste.v1.SessionService
  */
 export const SessionService: GenService<{
   /**
-   * Exchanges the one-time code of a portal link for a session: a token that expires. Needs no token. A code is good
-   * once, and for a short time. Errors: UNAUTHENTICATED (the code is unknown, used or expired).
+   * Exchanges the one-time code of a portal link for a session: a token that expires. Needs no token. A code
+   * works once, for a short time. Errors: UNAUTHENTICATED (the code is unknown, used or expired).
    *
    * @generated from rpc posthaste.v1.SessionService.OpenSession
    */
@@ -168,7 +168,7 @@ export const SessionService: GenService<{
     output: typeof OpenSessionResponseSchema;
   },
   /**
-   * Tells what the caller's token may do, and for which account. Any valid token may ask.
+   * Reads the caller's account and scopes. Any valid token may call it.
    *
    * @generated from rpc posthaste.v1.SessionService.GetSession
    */

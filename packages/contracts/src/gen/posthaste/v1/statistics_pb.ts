@@ -16,13 +16,13 @@ export const file_posthaste_v1_statistics: GenFile = /*@__PURE__*/
   fileDesc("Ch1wb3N0aGFzdGUvdjEvc3RhdGlzdGljcy5wcm90bxIMcG9zdGhhc3RlLnYxIk4KFEdldFN0YXRpc3RpY3NSZXF1ZXN0EjYKBXJhbmdlGAEgASgOMh0ucG9zdGhhc3RlLnYxLlN0YXRpc3RpY3NSYW5nZUIIukgFggECEAEi9wEKEFN0YXRpc3RpY3NCdWNrZXQSKAoEZnJvbRgBIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDgoGZXZlbnRzGAIgASgDEhIKCmRlbGl2ZXJpZXMYAyABKAMSEQoJc3VjY2VlZGVkGAQgASgDEg4KBmZhaWxlZBgFIAEoAxIQCghhdHRlbXB0cxgGIAEoAxIQCghhY2NlcHRlZBgHIAEoAxImCgNwNTAYCCABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SJgoDcDk1GAkgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uInkKDkFjY291bnRCYWNrbG9nEg8KB3BlbmRpbmcYASABKAUSNQoRb2xkZXN0X3BlbmRpbmdfYXQYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg8KB3N0YXJ0ZWQYAyABKAUSDgoGcGFya2VkGAQgASgFItEBChVHZXRTdGF0aXN0aWNzUmVzcG9uc2USLwoHYnVja2V0cxgBIAMoCzIeLnBvc3RoYXN0ZS52MS5TdGF0aXN0aWNzQnVja2V0EikKBmJ1Y2tldBgCIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhItCgV0b3RhbBgDIAEoCzIeLnBvc3RoYXN0ZS52MS5TdGF0aXN0aWNzQnVja2V0Ei0KB2JhY2tsb2cYBCABKAsyHC5wb3N0aGFzdGUudjEuQWNjb3VudEJhY2tsb2cqnwEKD1N0YXRpc3RpY3NSYW5nZRIgChxTVEFUSVNUSUNTX1JBTkdFX1VOU1BFQ0lGSUVEEAASGQoVU1RBVElTVElDU19SQU5HRV9IT1VSEAESGAoUU1RBVElTVElDU19SQU5HRV9EQVkQAhIZChVTVEFUSVNUSUNTX1JBTkdFX1dFRUsQAxIaChZTVEFUSVNUSUNTX1JBTkdFX01PTlRIEAQycgoRU3RhdGlzdGljc1NlcnZpY2USXQoNR2V0U3RhdGlzdGljcxIiLnBvc3RoYXN0ZS52MS5HZXRTdGF0aXN0aWNzUmVxdWVzdBojLnBvc3RoYXN0ZS52MS5HZXRTdGF0aXN0aWNzUmVzcG9uc2UiA5ACAWIGcHJvdG8z", [file_buf_validate_validate, file_google_protobuf_duration, file_google_protobuf_timestamp]);
 
 /**
- * Which time to count.
+ * The time range to read.
  *
  * @generated from message posthaste.v1.GetStatisticsRequest
  */
 export type GetStatisticsRequest = Message<"posthaste.v1.GetStatisticsRequest"> & {
   /**
-   * How far back to look. Default: a day.
+   * The time range. Default: DAY.
    *
    * @generated from field: posthaste.v1.StatisticsRange range = 1;
    */
@@ -37,41 +37,41 @@ export const GetStatisticsRequestSchema: GenMessage<GetStatisticsRequest> = /*@_
   messageDesc(file_posthaste_v1_statistics, 0);
 
 /**
- * What happened in a time.
+ * The counts of one time range.
  *
  * @generated from message posthaste.v1.StatisticsBucket
  */
 export type StatisticsBucket = Message<"posthaste.v1.StatisticsBucket"> & {
   /**
-   * Its beginning; absent in totals.
+   * Its start; absent in totals.
    *
    * @generated from field: google.protobuf.Timestamp from = 1;
    */
   from?: Timestamp | undefined;
 
   /**
-   * Events that deliveries were made of; those that nobody subscribed to are not counted.
+   * Events with at least one delivery; events without a subscriber are not counted.
    *
    * @generated from field: int64 events = 2;
    */
   events: bigint;
 
   /**
-   * Deliveries made.
+   * Deliveries created.
    *
    * @generated from field: int64 deliveries = 3;
    */
   deliveries: bigint;
 
   /**
-   * Deliveries that were accepted.
+   * Deliveries that succeeded.
    *
    * @generated from field: int64 succeeded = 4;
    */
   succeeded: bigint;
 
   /**
-   * Deliveries that were given up: exhausted or blocked.
+   * Deliveries that failed: exhausted or blocked.
    *
    * @generated from field: int64 failed = 5;
    */
@@ -92,14 +92,14 @@ export type StatisticsBucket = Message<"posthaste.v1.StatisticsBucket"> & {
   accepted: bigint;
 
   /**
-   * Half of the attempts took at most about so long; absent where there are none.
+   * The approximate median latency of the attempts; absent if there are none.
    *
    * @generated from field: google.protobuf.Duration p50 = 8;
    */
   p50?: Duration | undefined;
 
   /**
-   * 95 of a hundred attempts took at most about so long; absent where there are none.
+   * The approximate p95 latency of the attempts; absent if there are none.
    *
    * @generated from field: google.protobuf.Duration p95 = 9;
    */
@@ -114,34 +114,34 @@ export const StatisticsBucketSchema: GenMessage<StatisticsBucket> = /*@__PURE__*
   messageDesc(file_posthaste_v1_statistics, 1);
 
 /**
- * What waits, now.
+ * The deliveries that wait now.
  *
  * @generated from message posthaste.v1.AccountBacklog
  */
 export type AccountBacklog = Message<"posthaste.v1.AccountBacklog"> & {
   /**
-   * Deliveries that wait to be sent for the first time, 10,000 at most are counted.
+   * Pending deliveries, counted up to 10,000.
    *
    * @generated from field: int32 pending = 1;
    */
   pending: number;
 
   /**
-   * Since when the oldest of them waits; absent: none does.
+   * Since when the oldest pending delivery has waited; absent if none is pending.
    *
    * @generated from field: google.protobuf.Timestamp oldest_pending_at = 2;
    */
   oldestPendingAt?: Timestamp | undefined;
 
   /**
-   * Deliveries under way: their first attempt is being made, or a retry is waited for; 10,000 at most are counted.
+   * Started deliveries, counted up to 10,000.
    *
    * @generated from field: int32 started = 3;
    */
   started: number;
 
   /**
-   * Deliveries that wait for their subscription to be resumed, 10,000 at most are counted.
+   * Parked deliveries, counted up to 10,000.
    *
    * @generated from field: int32 parked = 4;
    */
@@ -156,34 +156,34 @@ export const AccountBacklogSchema: GenMessage<AccountBacklog> = /*@__PURE__*/
   messageDesc(file_posthaste_v1_statistics, 2);
 
 /**
- * The counters.
+ * Counts over time, and the backlog.
  *
  * @generated from message posthaste.v1.GetStatisticsResponse
  */
 export type GetStatisticsResponse = Message<"posthaste.v1.GetStatisticsResponse"> & {
   /**
-   * Oldest first, without gaps: a time in which nothing happened has zeros.
+   * Oldest first, without gaps: a bucket without events has zeros.
    *
    * @generated from field: repeated posthaste.v1.StatisticsBucket buckets = 1;
    */
   buckets: StatisticsBucket[];
 
   /**
-   * How long each of them is.
+   * The length of each bucket.
    *
    * @generated from field: google.protobuf.Duration bucket = 2;
    */
   bucket?: Duration | undefined;
 
   /**
-   * All of them together.
+   * All buckets together.
    *
    * @generated from field: posthaste.v1.StatisticsBucket total = 3;
    */
   total?: StatisticsBucket | undefined;
 
   /**
-   * What waits.
+   * The deliveries that wait now.
    *
    * @generated from field: posthaste.v1.AccountBacklog backlog = 4;
    */
@@ -198,41 +198,41 @@ export const GetStatisticsResponseSchema: GenMessage<GetStatisticsResponse> = /*
   messageDesc(file_posthaste_v1_statistics, 3);
 
 /**
- * How far back to look.
+ * A time range that ends now.
  *
  * @generated from enum posthaste.v1.StatisticsRange
  */
 export enum StatisticsRange {
   /**
-   * In a request: the default, a day.
+   * In a request: the default, DAY.
    *
    * @generated from enum value: STATISTICS_RANGE_UNSPECIFIED = 0;
    */
   UNSPECIFIED = 0,
 
   /**
-   * The last hour, by the minute.
+   * The last hour, in buckets of 1 minute.
    *
    * @generated from enum value: STATISTICS_RANGE_HOUR = 1;
    */
   HOUR = 1,
 
   /**
-   * The last 24 hours, by 15 minutes.
+   * The last 24 hours, in buckets of 15 minutes.
    *
    * @generated from enum value: STATISTICS_RANGE_DAY = 2;
    */
   DAY = 2,
 
   /**
-   * The last 7 days, by 2 hours.
+   * The last 7 days, in buckets of 2 hours.
    *
    * @generated from enum value: STATISTICS_RANGE_WEEK = 3;
    */
   WEEK = 3,
 
   /**
-   * The last 30 days, by 8 hours.
+   * The last 30 days, in buckets of 8 hours.
    *
    * @generated from enum value: STATISTICS_RANGE_MONTH = 4;
    */
@@ -246,14 +246,14 @@ export const StatisticsRangeSchema: GenEnum<StatisticsRange> = /*@__PURE__*/
   enumDesc(file_posthaste_v1_statistics, 0);
 
 /**
- * How an account's deliveries do over time. Reading needs the scope `deliveries:read`.
+ * Reads statistics of an account's deliveries over time. Needs the scope `deliveries:read`.
  *
  * @generated from service posthaste.v1.StatisticsService
  */
 export const StatisticsService: GenService<{
   /**
-   * Counts what happened in a time that ends now, and measures what waits. It reads counters that the worker keeps, a
-   * few hundred rows however many deliveries there were; what happened is counted within seconds.
+   * Reads the counts of a time range that ends now, and the current backlog. Reads counters that the worker
+   * maintains, so the cost is bounded however many deliveries there are. The counters lag by seconds.
    *
    * @generated from rpc posthaste.v1.StatisticsService.GetStatistics
    */

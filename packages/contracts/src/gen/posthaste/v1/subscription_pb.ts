@@ -18,7 +18,7 @@ export const file_posthaste_v1_subscription: GenFile = /*@__PURE__*/
   fileDesc("Ch9wb3N0aGFzdGUvdjEvc3Vic2NyaXB0aW9uLnByb3RvEgxwb3N0aGFzdGUudjEi+gQKDFN1YnNjcmlwdGlvbhIKCgJpZBgBIAEoBRISCgp0YXJnZXRfdXJsGAIgASgJEhMKC2V2ZW50X3R5cGVzGAMgAygJEi4KBXN0YXRlGAQgASgOMh8ucG9zdGhhc3RlLnYxLlN1YnNjcmlwdGlvblN0YXRlEiwKCmFjY2VwdGFuY2UYBSABKA4yGC5wb3N0aGFzdGUudjEuQWNjZXB0YW5jZRIqCgd0aW1lb3V0GAYgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEhIKCmhhc19zZWNyZXQYByABKAgSLgoKY3JlYXRlZF9hdBgIIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLgoKdXBkYXRlZF9hdBgJIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASGAoQcHVibGljX2tleXNfcGF0aBgKIAEoCRITCgtkZXNjcmlwdGlvbhgLIAEoCRI6CghtZXRhZGF0YRgMIAMoCzIoLnBvc3RoYXN0ZS52MS5TdWJzY3JpcHRpb24uTWV0YWRhdGFFbnRyeRIUCgxoZWFkZXJfbmFtZXMYDSADKAkSKwoKcmF0ZV9saW1pdBgOIAEoCzIXLnBvc3RoYXN0ZS52MS5SYXRlTGltaXQSEwoLY29uY3VycmVuY3kYDyABKAUSEAoIZHJhaW5pbmcYECABKAgSMQoNZmFpbGluZ19zaW5jZRgRIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAaLwoNTWV0YWRhdGFFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIlMKCVJhdGVMaW1pdBIrCgpwZXJfc2Vjb25kGAEgASgBQhe6SBQSEhkAAAAAAECPQCkAAAAAAAAAABIZCgVidXJzdBgCIAEoBUIKukgHGgUY6AcoACIvChhQYXVzZVN1YnNjcmlwdGlvblJlcXVlc3QSEwoCaWQYASABKAVCB7pIBBoCIAAiTQoZUGF1c2VTdWJzY3JpcHRpb25SZXNwb25zZRIwCgxzdWJzY3JpcHRpb24YASABKAsyGi5wb3N0aGFzdGUudjEuU3Vic2NyaXB0aW9uIjAKGVJlc3VtZVN1YnNjcmlwdGlvblJlcXVlc3QSEwoCaWQYASABKAVCB7pIBBoCIAAiTgoaUmVzdW1lU3Vic2NyaXB0aW9uUmVzcG9uc2USMAoMc3Vic2NyaXB0aW9uGAEgASgLMhoucG9zdGhhc3RlLnYxLlN1YnNjcmlwdGlvbiIzChxHZXRTdWJzY3JpcHRpb25IZWFsdGhSZXF1ZXN0EhMKAmlkGAEgASgFQge6SAQaAiAAIssCCh1HZXRTdWJzY3JpcHRpb25IZWFsdGhSZXNwb25zZRIQCghhdHRlbXB0cxgBIAEoBRIQCghhY2NlcHRlZBgCIAEoBRImCgNwNTAYAyABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SJgoDcDk1GAQgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEisKDGxhc3Rfb3V0Y29tZRgFIAEoDjIVLnBvc3RoYXN0ZS52MS5PdXRjb21lEjMKD2xhc3RfYXR0ZW1wdF9hdBgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASMwoPbmV4dF9hdHRlbXB0X2F0GAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIPCgdwZW5kaW5nGAggASgFEg4KBnBhcmtlZBgJIAEoBSKeAQoUU3Vic2NyaXB0aW9uTWV0YWRhdGESVwoGdmFsdWVzGAEgAygLMi4ucG9zdGhhc3RlLnYxLlN1YnNjcmlwdGlvbk1ldGFkYXRhLlZhbHVlc0VudHJ5Qhe6SBSaAREQFCIGcgQQARhAKgVyAxj0AxotCgtWYWx1ZXNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIoEBCg1DdXN0b21IZWFkZXJzEkEKBnZhbHVlcxgBIAMoCzInLnBvc3RoYXN0ZS52MS5DdXN0b21IZWFkZXJzLlZhbHVlc0VudHJ5Qgi6SAWaAQIQFBotCgtWYWx1ZXNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIpABCgpTaWduaW5nS2V5Eg4KBnNlY3JldBgBIAEoCRISCgpwdWJsaWNfa2V5GAIgASgJEi4KCmNyZWF0ZWRfYXQYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi4KCmV4cGlyZXNfYXQYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIsUDChlDcmVhdGVTdWJzY3JpcHRpb25SZXF1ZXN0Eh4KCnRhcmdldF91cmwYASABKAlCCrpIB3IFEAEYgBASKQoLZXZlbnRfdHlwZXMYAiADKAlCFLpIEZIBDggBEEAYASIGcgQQARhAEhgKBnNlY3JldBgDIAEoCUIIukgFcgMY/wESNgoKYWNjZXB0YW5jZRgEIAEoDjIYLnBvc3RoYXN0ZS52MS5BY2NlcHRhbmNlQgi6SAWCAQIQARI6Cgd0aW1lb3V0GAUgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQg66SAuqAQgiAggeMgIIARIdCgtkZXNjcmlwdGlvbhgGIAEoCUIIukgFcgMY/wESNAoIbWV0YWRhdGEYByABKAsyIi5wb3N0aGFzdGUudjEuU3Vic2NyaXB0aW9uTWV0YWRhdGESLAoHaGVhZGVycxgIIAEoCzIbLnBvc3RoYXN0ZS52MS5DdXN0b21IZWFkZXJzEisKCnJhdGVfbGltaXQYCSABKAsyFy5wb3N0aGFzdGUudjEuUmF0ZUxpbWl0Eh8KC2NvbmN1cnJlbmN5GAogASgFQgq6SAcaBRjoBygAIn0KGkNyZWF0ZVN1YnNjcmlwdGlvblJlc3BvbnNlEjAKDHN1YnNjcmlwdGlvbhgBIAEoCzIaLnBvc3RoYXN0ZS52MS5TdWJzY3JpcHRpb24SLQoLc2lnbmluZ19rZXkYAiABKAsyGC5wb3N0aGFzdGUudjEuU2lnbmluZ0tleSItChZHZXRTdWJzY3JpcHRpb25SZXF1ZXN0EhMKAmlkGAEgASgFQge6SAQaAiAAIksKF0dldFN1YnNjcmlwdGlvblJlc3BvbnNlEjAKDHN1YnNjcmlwdGlvbhgBIAEoCzIaLnBvc3RoYXN0ZS52MS5TdWJzY3JpcHRpb24ihQEKGExpc3RTdWJzY3JpcHRpb25zUmVxdWVzdBIdCglwYWdlX3NpemUYASABKAVCCrpIBxoFGPQDKAASHAoKcGFnZV90b2tlbhgCIAEoCUIIukgFcgMYgAQSDwoHZmFpbGluZxgDIAEoCBIbCgpldmVudF90eXBlGAQgASgJQge6SARyAhhAImcKGUxpc3RTdWJzY3JpcHRpb25zUmVzcG9uc2USMQoNc3Vic2NyaXB0aW9ucxgBIAMoCzIaLnBvc3RoYXN0ZS52MS5TdWJzY3JpcHRpb24SFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIqYEChlVcGRhdGVTdWJzY3JpcHRpb25SZXF1ZXN0EhMKAmlkGAEgASgFQge6SAQaAiAAEiMKCnRhcmdldF91cmwYAiABKAlCCrpIB3IFEAEYgBBIAIgBARInCgtldmVudF90eXBlcxgDIAMoCUISukgPkgEMEEAYASIGcgQQARhAEh0KBnNlY3JldBgEIAEoCUIIukgFcgMY/wFIAYgBARI2CgphY2NlcHRhbmNlGAUgASgOMhgucG9zdGhhc3RlLnYxLkFjY2VwdGFuY2VCCLpIBYIBAhABEjoKB3RpbWVvdXQYBiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CDrpIC6oBCCICCB4yAggBEiIKC2Rlc2NyaXB0aW9uGAcgASgJQgi6SAVyAxj/AUgCiAEBEjQKCG1ldGFkYXRhGAggASgLMiIucG9zdGhhc3RlLnYxLlN1YnNjcmlwdGlvbk1ldGFkYXRhEiwKB2hlYWRlcnMYCSABKAsyGy5wb3N0aGFzdGUudjEuQ3VzdG9tSGVhZGVycxIrCgpyYXRlX2xpbWl0GAogASgLMhcucG9zdGhhc3RlLnYxLlJhdGVMaW1pdBIkCgtjb25jdXJyZW5jeRgLIAEoBUIKukgHGgUY6AcoAEgDiAEBQg0KC190YXJnZXRfdXJsQgkKB19zZWNyZXRCDgoMX2Rlc2NyaXB0aW9uQg4KDF9jb25jdXJyZW5jeSJOChpVcGRhdGVTdWJzY3JpcHRpb25SZXNwb25zZRIwCgxzdWJzY3JpcHRpb24YASABKAsyGi5wb3N0aGFzdGUudjEuU3Vic2NyaXB0aW9uImYKE1JvdGF0ZVNlY3JldFJlcXVlc3QSEwoCaWQYASABKAVCB7pIBBoCIAASOgoHb3ZlcmxhcBgCIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkIOukgLqgEIIgQIgPUkMgAiRQoUUm90YXRlU2VjcmV0UmVzcG9uc2USLQoLc2lnbmluZ19rZXkYASABKAsyGC5wb3N0aGFzdGUudjEuU2lnbmluZ0tleSItChZMaXN0U2lnbmluZ0tleXNSZXF1ZXN0EhMKAmlkGAEgASgFQge6SAQaAiAAIkkKF0xpc3RTaWduaW5nS2V5c1Jlc3BvbnNlEi4KDHNpZ25pbmdfa2V5cxgBIAMoCzIYLnBvc3RoYXN0ZS52MS5TaWduaW5nS2V5ImgKFFNlbmRUZXN0RXZlbnRSZXF1ZXN0EiAKD3N1YnNjcmlwdGlvbl9pZBgBIAEoBUIHukgEGgIgABIbCgpldmVudF90eXBlGAIgASgJQge6SARyAhhAEhEKCWRhdGFfanNvbhgDIAEoCSJpChVTZW5kVGVzdEV2ZW50UmVzcG9uc2USKAoIZGVsaXZlcnkYASABKAsyFi5wb3N0aGFzdGUudjEuRGVsaXZlcnkSJgoHYXR0ZW1wdBgCIAEoCzIVLnBvc3RoYXN0ZS52MS5BdHRlbXB0IjAKGURlbGV0ZVN1YnNjcmlwdGlvblJlcXVlc3QSEwoCaWQYASABKAVCB7pIBBoCIAAiHAoaRGVsZXRlU3Vic2NyaXB0aW9uUmVzcG9uc2UqtAEKEVN1YnNjcmlwdGlvblN0YXRlEiIKHlNVQlNDUklQVElPTl9TVEFURV9VTlNQRUNJRklFRBAAEh0KGVNVQlNDUklQVElPTl9TVEFURV9BQ1RJVkUQARIdChlTVUJTQ1JJUFRJT05fU1RBVEVfUEFVU0VEEAISHwobU1VCU0NSSVBUSU9OX1NUQVRFX0RJU0FCTEVEEAMSHAoYU1VCU0NSSVBUSU9OX1NUQVRFX0VOREVEEAQqWAoKQWNjZXB0YW5jZRIaChZBQ0NFUFRBTkNFX1VOU1BFQ0lGSUVEEAASFgoSQUNDRVBUQU5DRV9PS19PTkxZEAESFgoSQUNDRVBUQU5DRV9BTllfMlhYEAIykAkKE1N1YnNjcmlwdGlvblNlcnZpY2USZwoSQ3JlYXRlU3Vic2NyaXB0aW9uEicucG9zdGhhc3RlLnYxLkNyZWF0ZVN1YnNjcmlwdGlvblJlcXVlc3QaKC5wb3N0aGFzdGUudjEuQ3JlYXRlU3Vic2NyaXB0aW9uUmVzcG9uc2USYwoPR2V0U3Vic2NyaXB0aW9uEiQucG9zdGhhc3RlLnYxLkdldFN1YnNjcmlwdGlvblJlcXVlc3QaJS5wb3N0aGFzdGUudjEuR2V0U3Vic2NyaXB0aW9uUmVzcG9uc2UiA5ACARJpChFMaXN0U3Vic2NyaXB0aW9ucxImLnBvc3RoYXN0ZS52MS5MaXN0U3Vic2NyaXB0aW9uc1JlcXVlc3QaJy5wb3N0aGFzdGUudjEuTGlzdFN1YnNjcmlwdGlvbnNSZXNwb25zZSIDkAIBEmwKElVwZGF0ZVN1YnNjcmlwdGlvbhInLnBvc3RoYXN0ZS52MS5VcGRhdGVTdWJzY3JpcHRpb25SZXF1ZXN0GigucG9zdGhhc3RlLnYxLlVwZGF0ZVN1YnNjcmlwdGlvblJlc3BvbnNlIgOQAgISVQoMUm90YXRlU2VjcmV0EiEucG9zdGhhc3RlLnYxLlJvdGF0ZVNlY3JldFJlcXVlc3QaIi5wb3N0aGFzdGUudjEuUm90YXRlU2VjcmV0UmVzcG9uc2USYwoPTGlzdFNpZ25pbmdLZXlzEiQucG9zdGhhc3RlLnYxLkxpc3RTaWduaW5nS2V5c1JlcXVlc3QaJS5wb3N0aGFzdGUudjEuTGlzdFNpZ25pbmdLZXlzUmVzcG9uc2UiA5ACAhJYCg1TZW5kVGVzdEV2ZW50EiIucG9zdGhhc3RlLnYxLlNlbmRUZXN0RXZlbnRSZXF1ZXN0GiMucG9zdGhhc3RlLnYxLlNlbmRUZXN0RXZlbnRSZXNwb25zZRJpChFQYXVzZVN1YnNjcmlwdGlvbhImLnBvc3RoYXN0ZS52MS5QYXVzZVN1YnNjcmlwdGlvblJlcXVlc3QaJy5wb3N0aGFzdGUudjEuUGF1c2VTdWJzY3JpcHRpb25SZXNwb25zZSIDkAICEmwKElJlc3VtZVN1YnNjcmlwdGlvbhInLnBvc3RoYXN0ZS52MS5SZXN1bWVTdWJzY3JpcHRpb25SZXF1ZXN0GigucG9zdGhhc3RlLnYxLlJlc3VtZVN1YnNjcmlwdGlvblJlc3BvbnNlIgOQAgISdQoVR2V0U3Vic2NyaXB0aW9uSGVhbHRoEioucG9zdGhhc3RlLnYxLkdldFN1YnNjcmlwdGlvbkhlYWx0aFJlcXVlc3QaKy5wb3N0aGFzdGUudjEuR2V0U3Vic2NyaXB0aW9uSGVhbHRoUmVzcG9uc2UiA5ACARJsChJEZWxldGVTdWJzY3JpcHRpb24SJy5wb3N0aGFzdGUudjEuRGVsZXRlU3Vic2NyaXB0aW9uUmVxdWVzdBooLnBvc3RoYXN0ZS52MS5EZWxldGVTdWJzY3JpcHRpb25SZXNwb25zZSIDkAICYgZwcm90bzM", [file_buf_validate_validate, file_google_protobuf_duration, file_google_protobuf_timestamp, file_posthaste_v1_delivery]);
 
 /**
- * A target URL and the event types it wants.
+ * A target URL and the event types it receives.
  *
  * @generated from message posthaste.v1.Subscription
  */
@@ -31,42 +31,43 @@ export type Subscription = Message<"posthaste.v1.Subscription"> & {
   id: number;
 
   /**
-   * Where deliveries are sent.
+   * The URL that deliveries are sent to.
    *
    * @generated from field: string target_url = 2;
    */
   targetUrl: string;
 
   /**
-   * The event types it wants, in alphabetical order; `*` stands for all.
+   * Its event types, in alphabetical order; `*` means all.
    *
    * @generated from field: repeated string event_types = 3;
    */
   eventTypes: string[];
 
   /**
-   * Where it stands.
+   * Its state.
    *
    * @generated from field: posthaste.v1.SubscriptionState state = 4;
    */
   state: SubscriptionState;
 
   /**
-   * Which answers count as delivered.
+   * The answers that count as accepted.
    *
    * @generated from field: posthaste.v1.Acceptance acceptance = 5;
    */
   acceptance: Acceptance;
 
   /**
-   * The time one attempt may take in all: connect, TLS, headers and body.
+   * The time limit of one attempt, in total: connecting, TLS, headers and body.
    *
    * @generated from field: google.protobuf.Duration timeout = 6;
    */
   timeout?: Duration | undefined;
 
   /**
-   * True if a `secret` was given, sent to the receiver as `Authorization: Basic`. The secret itself is never shown.
+   * True if it has a `secret`, sent to the receiver as `Authorization: Basic`. The secret itself is never
+   * shown.
    *
    * @generated from field: bool has_secret = 7;
    */
@@ -87,8 +88,8 @@ export type Subscription = Message<"posthaste.v1.Subscription"> & {
   updatedAt?: Timestamp | undefined;
 
   /**
-   * The path, on this API, of the public keys that verify its deliveries (`v1a`), as a JSON Web Key Set (RFC 7517).
-   * It needs no token and does not change with rotations.
+   * The path, on this API, of the public keys that verify its deliveries (`v1a`), as a JSON Web Key Set (RFC
+   * 7517). It needs no token and does not change with rotations.
    *
    * @generated from field: string public_keys_path = 10;
    */
@@ -102,42 +103,42 @@ export type Subscription = Message<"posthaste.v1.Subscription"> & {
   description: string;
 
   /**
-   * Its owner's own notes, by key.
+   * Its owner's metadata, by key.
    *
    * @generated from field: map<string, string> metadata = 12;
    */
   metadata: { [key: string]: string };
 
   /**
-   * The names of its owner's own headers, in lower case and alphabetical order. Their values are never shown.
+   * The names of its custom headers, in lower case and alphabetical order. Their values are never shown.
    *
    * @generated from field: repeated string header_names = 13;
    */
   headerNames: string[];
 
   /**
-   * How fast it may be sent to; absent: no rate.
+   * Its rate limit; absent if it has none.
    *
    * @generated from field: posthaste.v1.RateLimit rate_limit = 14;
    */
   rateLimit?: RateLimit | undefined;
 
   /**
-   * Attempts under way at once, for all workers together; 0: the installation's default.
+   * The maximum number of attempts in flight, for all workers together; 0 for the installation's default.
    *
    * @generated from field: int32 concurrency = 15;
    */
   concurrency: number;
 
   /**
-   * True from its resuming until everything that was parked has been sent; new deliveries wait behind that.
+   * True from its resumption until all parked deliveries have been sent. New deliveries wait behind them.
    *
    * @generated from field: bool draining = 16;
    */
   draining: boolean;
 
   /**
-   * The first failure since its last success; absent: it is not failing.
+   * The time of the first failure since its last success; absent if it is not failing.
    *
    * @generated from field: google.protobuf.Timestamp failing_since = 17;
    */
@@ -152,21 +153,23 @@ export const SubscriptionSchema: GenMessage<Subscription> = /*@__PURE__*/
   messageDesc(file_posthaste_v1_subscription, 0);
 
 /**
- * How fast a subscription may be sent to, first attempts and retries together, by all workers together. A retry that has
- * to wait keeps its attempts; its place in line is its next attempt's time.
+ * The rate of a subscription's attempts: first attempts and retries, for all workers together. A retry that
+ * waits for the rate limit does not use up an attempt; waiting retries are ordered by the time of their next
+ * attempt.
  *
  * @generated from message posthaste.v1.RateLimit
  */
 export type RateLimit = Message<"posthaste.v1.RateLimit"> & {
   /**
-   * Attempts in a second on the long run, 0.01 to 1,000. In an update, 0 removes the rate.
+   * The average number of attempts per second, 0.01 to 1,000. In an update, 0 removes the rate limit.
    *
    * @generated from field: double per_second = 1;
    */
   perSecond: number;
 
   /**
-   * Attempts that may follow each other at once after a rest, 1 to 1,000. Default (0): those of one second.
+   * The number of attempts that may follow at once after a quiet time, 1 to 1,000. Default (0): `per_second`,
+   * rounded up.
    *
    * @generated from field: int32 burst = 2;
    */
@@ -181,7 +184,7 @@ export const RateLimitSchema: GenMessage<RateLimit> = /*@__PURE__*/
   messageDesc(file_posthaste_v1_subscription, 1);
 
 /**
- * Names the subscription to pause.
+ * The subscription to pause.
  *
  * @generated from message posthaste.v1.PauseSubscriptionRequest
  */
@@ -202,7 +205,7 @@ export const PauseSubscriptionRequestSchema: GenMessage<PauseSubscriptionRequest
   messageDesc(file_posthaste_v1_subscription, 2);
 
 /**
- * The subscription, paused.
+ * The paused subscription.
  *
  * @generated from message posthaste.v1.PauseSubscriptionResponse
  */
@@ -223,7 +226,7 @@ export const PauseSubscriptionResponseSchema: GenMessage<PauseSubscriptionRespon
   messageDesc(file_posthaste_v1_subscription, 3);
 
 /**
- * Names the subscription to resume.
+ * The subscription to resume.
  *
  * @generated from message posthaste.v1.ResumeSubscriptionRequest
  */
@@ -244,7 +247,7 @@ export const ResumeSubscriptionRequestSchema: GenMessage<ResumeSubscriptionReque
   messageDesc(file_posthaste_v1_subscription, 4);
 
 /**
- * The subscription, active.
+ * The active subscription.
  *
  * @generated from message posthaste.v1.ResumeSubscriptionResponse
  */
@@ -265,7 +268,7 @@ export const ResumeSubscriptionResponseSchema: GenMessage<ResumeSubscriptionResp
   messageDesc(file_posthaste_v1_subscription, 5);
 
 /**
- * Names a subscription.
+ * The subscription whose health to read.
  *
  * @generated from message posthaste.v1.GetSubscriptionHealthRequest
  */
@@ -286,69 +289,69 @@ export const GetSubscriptionHealthRequestSchema: GenMessage<GetSubscriptionHealt
   messageDesc(file_posthaste_v1_subscription, 6);
 
 /**
- * How a receiver has done of late: in the attempts of the subscription's last 500 deliveries.
+ * The recent performance of a receiver, from the attempts of the subscription's last 500 deliveries.
  *
  * @generated from message posthaste.v1.GetSubscriptionHealthResponse
  */
 export type GetSubscriptionHealthResponse = Message<"posthaste.v1.GetSubscriptionHealthResponse"> & {
   /**
-   * How many attempts that is.
+   * The number of these attempts.
    *
    * @generated from field: int32 attempts = 1;
    */
   attempts: number;
 
   /**
-   * How many of them were accepted.
+   * The number of these attempts that were accepted.
    *
    * @generated from field: int32 accepted = 2;
    */
   accepted: number;
 
   /**
-   * Half of them took at most so long; absent where there are none.
+   * The median latency; absent if there are no attempts.
    *
    * @generated from field: google.protobuf.Duration p50 = 3;
    */
   p50?: Duration | undefined;
 
   /**
-   * 95 of a hundred took at most so long; absent where there are none.
+   * The p95 latency; absent if there are no attempts.
    *
    * @generated from field: google.protobuf.Duration p95 = 4;
    */
   p95?: Duration | undefined;
 
   /**
-   * What the last one came to; unspecified where there are none.
+   * The outcome of the last attempt; unspecified if there are no attempts.
    *
    * @generated from field: posthaste.v1.Outcome last_outcome = 5;
    */
   lastOutcome: Outcome;
 
   /**
-   * When the last one was begun; absent where there are none.
+   * When the last attempt started; absent if there are no attempts.
    *
    * @generated from field: google.protobuf.Timestamp last_attempt_at = 6;
    */
   lastAttemptAt?: Timestamp | undefined;
 
   /**
-   * When the next attempt to it is due; absent where none is.
+   * When the subscription's next attempt is due; absent if none is.
    *
    * @generated from field: google.protobuf.Timestamp next_attempt_at = 7;
    */
   nextAttemptAt?: Timestamp | undefined;
 
   /**
-   * Deliveries that wait to be sent for the first time, 10,000 at most are counted.
+   * Pending deliveries, counted up to 10,000.
    *
    * @generated from field: int32 pending = 8;
    */
   pending: number;
 
   /**
-   * Deliveries that wait for it to be resumed, 10,000 at most are counted.
+   * Parked deliveries, counted up to 10,000.
    *
    * @generated from field: int32 parked = 9;
    */
@@ -363,13 +366,13 @@ export const GetSubscriptionHealthResponseSchema: GenMessage<GetSubscriptionHeal
   messageDesc(file_posthaste_v1_subscription, 7);
 
 /**
- * Its owner's own notes on a subscription.
+ * The owner's metadata of a subscription.
  *
  * @generated from message posthaste.v1.SubscriptionMetadata
  */
 export type SubscriptionMetadata = Message<"posthaste.v1.SubscriptionMetadata"> & {
   /**
-   * At most 20, with keys of 1 to 64 and values of at most 500 characters.
+   * At most 20 entries, with keys of 1 to 64 and values of at most 500 characters.
    *
    * @generated from field: map<string, string> values = 1;
    */
@@ -384,16 +387,16 @@ export const SubscriptionMetadataSchema: GenMessage<SubscriptionMetadata> = /*@_
   messageDesc(file_posthaste_v1_subscription, 8);
 
 /**
- * Headers that a receiver, or a gateway before it, asks for.
+ * Headers that a receiver, or a gateway in front of it, requires.
  *
  * @generated from message posthaste.v1.CustomHeaders
  */
 export type CustomHeaders = Message<"posthaste.v1.CustomHeaders"> & {
   /**
-   * Values by name, at most 20, with 4,096 characters in all. Names are letters, digits, - and _, at most 64, and none
-   * that Posthaste or the connection sets (`webhook-…`, `content-type`, `host`, `user-agent` …). Values are
-   * visible ASCII; they are sealed at rest, never shown again, and sent with every attempt. `authorization` gives way to
-   * `secret`.
+   * Values by name: at most 20, with at most 4,096 characters in all. A name has at most 64 letters, digits,
+   * `-` and `_`, and must not be a name that Posthaste or the connection sets (`webhook-…`, `content-type`,
+   * `host`, `user-agent` …). Values are visible ASCII. They are encrypted at rest, never shown again, and
+   * sent with every attempt. A `secret` overrides the header `authorization`.
    *
    * @generated from field: map<string, string> values = 1;
    */
@@ -408,34 +411,35 @@ export const CustomHeadersSchema: GenMessage<CustomHeaders> = /*@__PURE__*/
   messageDesc(file_posthaste_v1_subscription, 9);
 
 /**
- * What deliveries are signed with, by Standard Webhooks. Every live key signs each delivery twice: `v1` and `v1a`.
+ * A key that signs deliveries, by Standard Webhooks. Every live key signs each delivery twice: `v1` and
+ * `v1a`.
  *
  * @generated from message posthaste.v1.SigningKey
  */
 export type SigningKey = Message<"posthaste.v1.SigningKey"> & {
   /**
-   * `whsec_` and the Base64 of 32 bytes: verifies `v1` (HMAC-SHA256). Keep it to yourself.
+   * `whsec_` and the Base64 of 32 bytes: verifies `v1` (HMAC-SHA256). Keep it secret.
    *
    * @generated from field: string secret = 1;
    */
   secret: string;
 
   /**
-   * `whpk_` and the Base64 of 32 bytes: verifies `v1a` (Ed25519). Anyone may have it.
+   * `whpk_` and the Base64 of 32 bytes: verifies `v1a` (Ed25519). It is public.
    *
    * @generated from field: string public_key = 2;
    */
   publicKey: string;
 
   /**
-   * When it was made.
+   * When it was created.
    *
    * @generated from field: google.protobuf.Timestamp created_at = 3;
    */
   createdAt?: Timestamp | undefined;
 
   /**
-   * When it stops signing; absent: it is the current one.
+   * When it stops signing; absent for the current key.
    *
    * @generated from field: google.protobuf.Timestamp expires_at = 4;
    */
@@ -450,7 +454,7 @@ export const SigningKeySchema: GenMessage<SigningKey> = /*@__PURE__*/
   messageDesc(file_posthaste_v1_subscription, 10);
 
 /**
- * What a new subscription needs.
+ * A subscription to create.
  *
  * @generated from message posthaste.v1.CreateSubscriptionRequest
  */
@@ -463,29 +467,29 @@ export type CreateSubscriptionRequest = Message<"posthaste.v1.CreateSubscription
   targetUrl: string;
 
   /**
-   * 1 to 64 event types of the catalogue, or `*` alone for all, also those added later. Required.
+   * 1 to 64 event types of the catalogue, or `*` alone for all, including event types added later. Required.
    *
    * @generated from field: repeated string event_types = 2;
    */
   eventTypes: string[];
 
   /**
-   * A credential of the receiver's own, sent as `Authorization: Basic base64(secret)`. At most 255 characters;
-   * empty: none. Never used as a signing key and never shown again.
+   * The receiver's credential, sent as `Authorization: Basic base64(secret)`. At most 255 characters; empty
+   * for none. Never used as a signing key and never shown again.
    *
    * @generated from field: string secret = 3;
    */
   secret: string;
 
   /**
-   * Which answers count as delivered. Default: OK_ONLY.
+   * The answers that count as accepted. Default: OK_ONLY.
    *
    * @generated from field: posthaste.v1.Acceptance acceptance = 4;
    */
   acceptance: Acceptance;
 
   /**
-   * The time one attempt may take in all, 1 s to 30 s. Default: 15 s.
+   * The time limit of one attempt, in total, 1 s to 30 s. Default: 15 s.
    *
    * @generated from field: google.protobuf.Duration timeout = 5;
    */
@@ -499,28 +503,28 @@ export type CreateSubscriptionRequest = Message<"posthaste.v1.CreateSubscription
   description: string;
 
   /**
-   * Its owner's own notes. Default: none.
+   * Its owner's metadata. Default: none.
    *
    * @generated from field: posthaste.v1.SubscriptionMetadata metadata = 7;
    */
   metadata?: SubscriptionMetadata | undefined;
 
   /**
-   * Headers to send with every attempt. Default: none.
+   * Custom headers to send with every attempt. Default: none.
    *
    * @generated from field: posthaste.v1.CustomHeaders headers = 8;
    */
   headers?: CustomHeaders | undefined;
 
   /**
-   * How fast it may be sent to. Default: no rate.
+   * Its rate limit. Default: none.
    *
    * @generated from field: posthaste.v1.RateLimit rate_limit = 9;
    */
   rateLimit?: RateLimit | undefined;
 
   /**
-   * Attempts under way at once, 1 to 1,000. Default (0): the installation's.
+   * The maximum number of attempts in flight, 1 to 1,000. Default (0): the installation's default.
    *
    * @generated from field: int32 concurrency = 10;
    */
@@ -548,7 +552,7 @@ export type CreateSubscriptionResponse = Message<"posthaste.v1.CreateSubscriptio
   subscription?: Subscription | undefined;
 
   /**
-   * What its deliveries are signed with.
+   * The key that signs its deliveries.
    *
    * @generated from field: posthaste.v1.SigningKey signing_key = 2;
    */
@@ -563,7 +567,7 @@ export const CreateSubscriptionResponseSchema: GenMessage<CreateSubscriptionResp
   messageDesc(file_posthaste_v1_subscription, 12);
 
 /**
- * Names one subscription.
+ * The subscription to read.
  *
  * @generated from message posthaste.v1.GetSubscriptionRequest
  */
@@ -584,7 +588,7 @@ export const GetSubscriptionRequestSchema: GenMessage<GetSubscriptionRequest> = 
   messageDesc(file_posthaste_v1_subscription, 13);
 
 /**
- * The subscription asked for.
+ * The requested subscription.
  *
  * @generated from message posthaste.v1.GetSubscriptionResponse
  */
@@ -611,28 +615,28 @@ export const GetSubscriptionResponseSchema: GenMessage<GetSubscriptionResponse> 
  */
 export type ListSubscriptionsRequest = Message<"posthaste.v1.ListSubscriptionsRequest"> & {
   /**
-   * How many to return at most, 1 to 500. Default (0): 50.
+   * The maximum number of items to return, 1 to 500. Default (0): 50.
    *
    * @generated from field: int32 page_size = 1;
    */
   pageSize: number;
 
   /**
-   * `next_page_token` of the page before; empty: the first page.
+   * The `next_page_token` of the previous page; empty for the first page.
    *
    * @generated from field: string page_token = 2;
    */
   pageToken: string;
 
   /**
-   * True: only those that are failing. Default: all.
+   * True to list only failing subscriptions. Default: all.
    *
    * @generated from field: bool failing = 3;
    */
   failing: boolean;
 
   /**
-   * Only those that want this event type, by its name or by `*`; empty: all.
+   * Only subscriptions to this event type, by its code or by `*`; empty for all.
    *
    * @generated from field: string event_type = 4;
    */
@@ -660,7 +664,7 @@ export type ListSubscriptionsResponse = Message<"posthaste.v1.ListSubscriptionsR
   subscriptions: Subscription[];
 
   /**
-   * Pass it as `page_token` for the next page; empty: this was the last.
+   * Pass it as `page_token` to get the next page; empty on the last page.
    *
    * @generated from field: string next_page_token = 2;
    */
@@ -675,7 +679,7 @@ export const ListSubscriptionsResponseSchema: GenMessage<ListSubscriptionsRespon
   messageDesc(file_posthaste_v1_subscription, 16);
 
 /**
- * What to change. Absent fields stay as they are.
+ * Changes to a subscription. Absent fields stay unchanged.
  *
  * @generated from message posthaste.v1.UpdateSubscriptionRequest
  */
@@ -688,14 +692,14 @@ export type UpdateSubscriptionRequest = Message<"posthaste.v1.UpdateSubscription
   id: number;
 
   /**
-   * A new target URL, under the same rules as at creation.
+   * A new target URL; limits as in CreateSubscriptionRequest.
    *
    * @generated from field: optional string target_url = 2;
    */
   targetUrl?: string | undefined;
 
   /**
-   * The new event types, replacing the old ones; empty: unchanged.
+   * The new event types, replacing all old event types; unchanged if empty.
    *
    * @generated from field: repeated string event_types = 3;
    */
@@ -709,14 +713,14 @@ export type UpdateSubscriptionRequest = Message<"posthaste.v1.UpdateSubscription
   secret?: string | undefined;
 
   /**
-   * Which answers count as delivered; unspecified: unchanged.
+   * The answers that count as accepted; unchanged if unspecified.
    *
    * @generated from field: posthaste.v1.Acceptance acceptance = 5;
    */
   acceptance: Acceptance;
 
   /**
-   * The time one attempt may take in all, 1 s to 30 s; absent: unchanged.
+   * The time limit of one attempt, in total, 1 s to 30 s.
    *
    * @generated from field: google.protobuf.Duration timeout = 6;
    */
@@ -730,28 +734,28 @@ export type UpdateSubscriptionRequest = Message<"posthaste.v1.UpdateSubscription
   description?: string | undefined;
 
   /**
-   * New notes in place of all there are; absent: unchanged.
+   * New metadata, replacing all entries.
    *
    * @generated from field: posthaste.v1.SubscriptionMetadata metadata = 8;
    */
   metadata?: SubscriptionMetadata | undefined;
 
   /**
-   * New headers in place of all there are; absent: unchanged.
+   * New custom headers, replacing all headers.
    *
    * @generated from field: posthaste.v1.CustomHeaders headers = 9;
    */
   headers?: CustomHeaders | undefined;
 
   /**
-   * A new rate; `per_second` 0 removes it; absent: unchanged.
+   * A new rate limit; a `per_second` of 0 removes it.
    *
    * @generated from field: posthaste.v1.RateLimit rate_limit = 10;
    */
   rateLimit?: RateLimit | undefined;
 
   /**
-   * Attempts under way at once, 1 to 1,000; 0: the installation's default; absent: unchanged.
+   * The maximum number of attempts in flight, 1 to 1,000; 0 for the installation's default.
    *
    * @generated from field: optional int32 concurrency = 11;
    */
@@ -787,7 +791,7 @@ export const UpdateSubscriptionResponseSchema: GenMessage<UpdateSubscriptionResp
   messageDesc(file_posthaste_v1_subscription, 18);
 
 /**
- * Which subscription gets a new signing key.
+ * The subscription that gets a new signing key.
  *
  * @generated from message posthaste.v1.RotateSecretRequest
  */
@@ -800,7 +804,7 @@ export type RotateSecretRequest = Message<"posthaste.v1.RotateSecretRequest"> & 
   id: number;
 
   /**
-   * How long the key before goes on signing, 0 s to 7 days. Default: 24 hours.
+   * How long the previous key keeps signing, 0 s to 7 days. Default: 24 hours.
    *
    * @generated from field: google.protobuf.Duration overlap = 2;
    */
@@ -821,7 +825,7 @@ export const RotateSecretRequestSchema: GenMessage<RotateSecretRequest> = /*@__P
  */
 export type RotateSecretResponse = Message<"posthaste.v1.RotateSecretResponse"> & {
   /**
-   * Current from now on.
+   * The current key from now on.
    *
    * @generated from field: posthaste.v1.SigningKey signing_key = 1;
    */
@@ -836,7 +840,7 @@ export const RotateSecretResponseSchema: GenMessage<RotateSecretResponse> = /*@_
   messageDesc(file_posthaste_v1_subscription, 20);
 
 /**
- * Names a subscription.
+ * The subscription whose signing keys to list.
  *
  * @generated from message posthaste.v1.ListSigningKeysRequest
  */
@@ -863,7 +867,7 @@ export const ListSigningKeysRequestSchema: GenMessage<ListSigningKeysRequest> = 
  */
 export type ListSigningKeysResponse = Message<"posthaste.v1.ListSigningKeysResponse"> & {
   /**
-   * Newest first, at most three. Empty: the subscription has ended.
+   * Newest first, at most three. Empty if the subscription has ended.
    *
    * @generated from field: repeated posthaste.v1.SigningKey signing_keys = 1;
    */
@@ -878,7 +882,7 @@ export const ListSigningKeysResponseSchema: GenMessage<ListSigningKeysResponse> 
   messageDesc(file_posthaste_v1_subscription, 22);
 
 /**
- * What to send, and to whom.
+ * The event to send and its subscription.
  *
  * @generated from message posthaste.v1.SendTestEventRequest
  */
@@ -891,7 +895,7 @@ export type SendTestEventRequest = Message<"posthaste.v1.SendTestEventRequest"> 
   subscriptionId: number;
 
   /**
-   * The event type. Default: the first that the subscription wants.
+   * The event type. Default: the first of the subscription's event types.
    *
    * @generated from field: string event_type = 2;
    */
@@ -913,20 +917,20 @@ export const SendTestEventRequestSchema: GenMessage<SendTestEventRequest> = /*@_
   messageDesc(file_posthaste_v1_subscription, 23);
 
 /**
- * What came of a test event.
+ * The result of a test event.
  *
  * @generated from message posthaste.v1.SendTestEventResponse
  */
 export type SendTestEventResponse = Message<"posthaste.v1.SendTestEventResponse"> & {
   /**
-   * Its delivery; still open where nothing came of it in time.
+   * Its delivery; still open if it had no outcome in time.
    *
    * @generated from field: posthaste.v1.Delivery delivery = 1;
    */
   delivery?: Delivery | undefined;
 
   /**
-   * The one attempt; absent where none was made in time.
+   * Its only attempt; absent if none was made in time.
    *
    * @generated from field: posthaste.v1.Attempt attempt = 2;
    */
@@ -941,7 +945,7 @@ export const SendTestEventResponseSchema: GenMessage<SendTestEventResponse> = /*
   messageDesc(file_posthaste_v1_subscription, 24);
 
 /**
- * Names the subscription to end.
+ * The subscription to end.
  *
  * @generated from message posthaste.v1.DeleteSubscriptionRequest
  */
@@ -977,7 +981,7 @@ export const DeleteSubscriptionResponseSchema: GenMessage<DeleteSubscriptionResp
   messageDesc(file_posthaste_v1_subscription, 26);
 
 /**
- * Where a subscription stands.
+ * The state of a subscription.
  *
  * @generated from enum posthaste.v1.SubscriptionState
  */
@@ -997,14 +1001,14 @@ export enum SubscriptionState {
   ACTIVE = 1,
 
   /**
-   * Paused by its owner; events are parked.
+   * Paused by its owner; deliveries are parked.
    *
    * @generated from enum value: SUBSCRIPTION_STATE_PAUSED = 2;
    */
   PAUSED = 2,
 
   /**
-   * Disabled because it kept failing; events are parked.
+   * Disabled because it kept failing; deliveries are parked.
    *
    * @generated from enum value: SUBSCRIPTION_STATE_DISABLED = 3;
    */
@@ -1025,7 +1029,7 @@ export const SubscriptionStateSchema: GenEnum<SubscriptionState> = /*@__PURE__*/
   enumDesc(file_posthaste_v1_subscription, 0);
 
 /**
- * Which answers of the receiver count as delivered.
+ * The answers of a receiver that count as accepted.
  *
  * @generated from enum posthaste.v1.Acceptance
  */
@@ -1059,16 +1063,16 @@ export const AcceptanceSchema: GenEnum<Acceptance> = /*@__PURE__*/
   enumDesc(file_posthaste_v1_subscription, 1);
 
 /**
- * Who wants which events, and where.
+ * Manages subscriptions: target URLs and the event types they receive.
  *
- * Reading needs the scope `subscriptions:read`, changing `subscriptions:write`. Only subscriptions of the token's
- * account are seen; another account's ids answer NOT_FOUND.
+ * Reading needs the scope `subscriptions:read`, changing needs `subscriptions:write`. A caller sees only
+ * subscriptions of its own account; ids of other accounts answer NOT_FOUND.
  *
  * @generated from service posthaste.v1.SubscriptionService
  */
 export const SubscriptionService: GenService<{
   /**
-   * Subscribes a URL to event types. Events ingested from this moment on are delivered to it.
+   * Subscribes a URL to event types. Events ingested from now on are delivered to it.
    *
    * Errors: INVALID_ARGUMENT (a URL that may not be called, an unknown event type), ALREADY_EXISTS (a live
    * subscription of the account has this URL and one of these types).
@@ -1091,7 +1095,7 @@ export const SubscriptionService: GenService<{
     output: typeof GetSubscriptionResponseSchema;
   },
   /**
-   * Lists the account's subscriptions, oldest first, without the ended ones.
+   * Lists the account's subscriptions, oldest first, except ended subscriptions.
    *
    * @generated from rpc posthaste.v1.SubscriptionService.ListSubscriptions
    */
@@ -1101,8 +1105,8 @@ export const SubscriptionService: GenService<{
     output: typeof ListSubscriptionsResponseSchema;
   },
   /**
-   * Changes a subscription. Fields that are absent stay as they are; deliveries already made use the new URL from
-   * their next attempt on.
+   * Changes a subscription. Absent fields stay unchanged. Open deliveries use the new URL from their next
+   * attempt on.
    *
    * @generated from rpc posthaste.v1.SubscriptionService.UpdateSubscription
    */
@@ -1112,8 +1116,8 @@ export const SubscriptionService: GenService<{
     output: typeof UpdateSubscriptionResponseSchema;
   },
   /**
-   * Gives a subscription a new signing key. The key before it goes on signing for the overlap, so that receivers can
-   * change over; with an overlap of 0 every earlier key ends at once, as after a leak.
+   * Gives a subscription a new signing key. The previous key keeps signing for the overlap, so that receivers
+   * can switch. With an overlap of 0, as after a leak, every earlier key ends at once.
    *
    * Errors: FAILED_PRECONDITION (the subscription has ended, or three keys are live already).
    *
@@ -1125,8 +1129,8 @@ export const SubscriptionService: GenService<{
     output: typeof RotateSecretResponseSchema;
   },
   /**
-   * Lists a subscription's live signing keys with their secrets, newest first. Needs `subscriptions:write`, since who
-   * has a secret can sign in the platform's name.
+   * Lists a subscription's live signing keys with their secrets, newest first. Needs `subscriptions:write`,
+   * because the holder of a secret can sign in the platform's name.
    *
    * @generated from rpc posthaste.v1.SubscriptionService.ListSigningKeys
    */
@@ -1136,12 +1140,12 @@ export const SubscriptionService: GenService<{
     output: typeof ListSigningKeysResponseSchema;
   },
   /**
-   * Sends one event to this subscription, whatever types it wants, and waits for what comes of it, at most 15 s. It is
-   * tried once, for 12 s at most whatever the subscription's timeout, marked `webhook-test: true`, and no other
-   * subscription gets it. A 410 does not end the subscription.
+   * Sends one event to this subscription, whatever its event types, and waits at most 15 s for the outcome.
+   * The event is sent once, with a timeout of at most 12 s, and is marked `webhook-test: true`. No other
+   * subscription receives it, and a 410 does not end the subscription.
    *
-   * Errors: INVALID_ARGUMENT (an unknown event type, data that is no JSON object), FAILED_PRECONDITION (the subscription
-   * has ended).
+   * Errors: INVALID_ARGUMENT (an unknown event type, data that is not a JSON object), FAILED_PRECONDITION
+   * (the subscription has ended).
    *
    * @generated from rpc posthaste.v1.SubscriptionService.SendTestEvent
    */
@@ -1151,8 +1155,9 @@ export const SubscriptionService: GenService<{
     output: typeof SendTestEventResponseSchema;
   },
   /**
-   * Stops deliveries to a subscription. What is due and what comes is parked, not lost, until it is resumed. Pausing
-   * twice succeeds, and so does pausing a disabled one, which stays disabled. Errors: FAILED_PRECONDITION (it has ended).
+   * Pauses a subscription: its due and new deliveries are parked until it is resumed. Pausing twice succeeds.
+   * Pausing a disabled subscription succeeds and leaves it disabled. Errors: FAILED_PRECONDITION (it has
+   * ended).
    *
    * @generated from rpc posthaste.v1.SubscriptionService.PauseSubscription
    */
@@ -1162,9 +1167,9 @@ export const SubscriptionService: GenService<{
     output: typeof PauseSubscriptionResponseSchema;
   },
   /**
-   * Makes a paused or disabled subscription active again. What is parked is sent first, one first attempt at a time in
-   * the order of ingest and at a bounded rate; what comes meanwhile waits behind it. Resuming an active one succeeds.
-   * Errors: FAILED_PRECONDITION (it has ended).
+   * Makes a paused or disabled subscription active again. Parked deliveries are sent first: one first attempt
+   * at a time, in the order of ingest, at a bounded rate. New deliveries wait behind them. Resuming an active
+   * subscription succeeds. Errors: FAILED_PRECONDITION (it has ended).
    *
    * @generated from rpc posthaste.v1.SubscriptionService.ResumeSubscription
    */
@@ -1174,7 +1179,7 @@ export const SubscriptionService: GenService<{
     output: typeof ResumeSubscriptionResponseSchema;
   },
   /**
-   * Tells how a subscription's receiver has done of late.
+   * Reads the recent performance of a subscription's receiver.
    *
    * @generated from rpc posthaste.v1.SubscriptionService.GetSubscriptionHealth
    */
@@ -1184,7 +1189,7 @@ export const SubscriptionService: GenService<{
     output: typeof GetSubscriptionHealthResponseSchema;
   },
   /**
-   * Ends a subscription and cancels its open deliveries. Deleting one that has ended already succeeds.
+   * Ends a subscription and cancels its open deliveries. Deleting an ended subscription succeeds.
    *
    * @generated from rpc posthaste.v1.SubscriptionService.DeleteSubscription
    */
