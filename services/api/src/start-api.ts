@@ -81,24 +81,7 @@ export async function startApi({ deps, host, port, drainMs, console: pages }: Ap
   // Every call in flight has a listener on this signal, so their number is not a leak.
   setMaxListeners(0, stopping.signal);
 
-  await app.register(fastifyConnectPlugin, {
-    routes: connectRoutes(deps),
-    interceptors: interceptors(deps),
-    contextValues: ({ line, routeOptions }) => {
-      line.rpc = routeOptions.url?.slice(1) ?? "";
-      return contextValuesFor(line);
-    },
-    shutdownSignal: stopping.signal,
-  });
-  // biome-ignore lint/nursery/noMisusedPromises: Fastify takes asynchronous plugins and awaits them
-  await app.register(gateway, { parts: deps, bodyBytesMax: limits.gatewayBodyBytesMax });
-  if (deps.inboxes !== null) {
-    // biome-ignore lint/nursery/noMisusedPromises: Fastify takes asynchronous plugins and awaits them
-    await app.register(inboxRoute, { inboxes: deps.inboxes, bodyBytesMax: limits.bodyBytesMax });
-  }
-  if (pages !== undefined) {
-    await app.register(consolePages, pages);
-  }
+  await registerRoutes(app, deps, { stopping: stopping.signal, pages });
   health(app, deps);
   app.setNotFoundHandler((request, reply) =>
     sendProblem(reply, {
@@ -126,6 +109,30 @@ export async function startApi({ deps, host, port, drainMs, console: pages }: Ap
       clearTimeout(force);
     },
   };
+}
+
+async function registerRoutes(
+  app: FastifyInstance,
+  deps: Deps,
+  { stopping, pages }: { stopping: AbortSignal; pages: ConsoleOptions | undefined },
+): Promise<void> {
+  const { limits } = deps;
+  await app.register(fastifyConnectPlugin, {
+    routes: connectRoutes(deps),
+    interceptors: interceptors(deps),
+    contextValues: ({ line, routeOptions }) => {
+      line.rpc = routeOptions.url?.slice(1) ?? "";
+      return contextValuesFor(line);
+    },
+    shutdownSignal: stopping,
+  });
+  // biome-ignore lint/nursery/noMisusedPromises: Fastify takes asynchronous plugins and awaits them
+  await app.register(gateway, { parts: deps, bodyBytesMax: limits.gatewayBodyBytesMax });
+  if (deps.inboxes !== null) {
+    // biome-ignore lint/nursery/noMisusedPromises: Fastify takes asynchronous plugins and awaits them
+    await app.register(inboxRoute, { inboxes: deps.inboxes, bodyBytesMax: limits.bodyBytesMax });
+  }
+  if (pages !== undefined) await app.register(consolePages, pages);
 }
 
 function health(

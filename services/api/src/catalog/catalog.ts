@@ -8,6 +8,7 @@ import {
   type Store,
   type StoredEventType,
 } from "@posthaste/store";
+import { LRUCache } from "lru-cache";
 
 /** An event type as an account sees it, at its latest version and without its texts. */
 export type CatalogEntry = {
@@ -44,7 +45,6 @@ const FRESH_MS = 2_000;
 /** Maximum cached accounts; each takes about 200 bytes per event type. */
 const ACCOUNTS_MAX = 1_000;
 
-type Known<T> = { readonly until: number; readonly value: Promise<T> };
 type Entries = ReadonlyMap<string, CatalogEntry>;
 type OwnTypes = { readonly entries: Entries; readonly schemaCheck: SchemaCheck };
 
@@ -67,35 +67,27 @@ const BUILT_IN_TEXTS: ReadonlyMap<string, CatalogTexts> = new Map(
 
 /** @param clockMs a monotonic clock in milliseconds; default: `performance.now` */
 export function createCatalog(store: Store, clockMs: () => number = () => performance.now()): Catalog {
-  const known = new Map<AccountId, Known<OwnTypes>>();
-  let shared: Known<Entries> | undefined;
-
-  const sharedEntries = async (): Promise<Entries> => {
-    if (shared === undefined || shared.until <= clockMs()) {
-      const read = { until: clockMs() + FRESH_MS, value: listEventTypes(store, "shared").then(entriesOf) };
-      shared = read;
-      read.value.catch(() => {
-        if (shared === read) shared = undefined;
-      });
-    }
-    return await shared.value;
-  };
-  const ownTypes = async (accountId: AccountId): Promise<OwnTypes> => {
-    const cached = known.get(accountId);
-    if (cached !== undefined && cached.until > clockMs()) return await cached.value;
-    // Deleting before setting keeps the map in order of reads, so its first account was read longest ago.
-    known.delete(accountId);
-    const oldest = known.keys().next();
-    if (known.size >= ACCOUNTS_MAX && oldest.done !== true) known.delete(oldest.value);
-    const read = { until: clockMs() + FRESH_MS, value: readOwnTypes(store, accountId) };
-    known.set(accountId, read);
-    read.value.catch(() => {
-      if (known.get(accountId) === read) known.delete(accountId);
+  const cached = new LRUCache<AccountId | "shared", Promise<OwnTypes>>({
+    max: ACCOUNTS_MAX,
+    ttl: FRESH_MS,
+    ttlResolution: 0,
+    perf: { now: clockMs },
+  });
+  const typesOf = async (owner: AccountId | "shared"): Promise<OwnTypes> => {
+    const known = cached.get(owner);
+    if (known !== undefined) return await known;
+    const read = readTypes(store, owner);
+    cached.set(owner, read);
+    read.catch(() => {
+      if (cached.peek(owner) === read) cached.delete(owner);
     });
-    return await read.value;
+    return await read;
   };
   const all = async (accountId: AccountId): Promise<readonly CatalogEntry[]> => {
-    const [sharedTypes, { entries }] = await Promise.all([sharedEntries(), ownTypes(accountId)]);
+    const [{ entries: sharedTypes }, { entries }] = await Promise.all([
+      typesOf("shared"),
+      typesOf(accountId),
+    ]);
     return [BUILT_IN, sharedTypes, entries]
       .flatMap((types) => [...types.values()])
       .sort((a, b) => (a.code < b.code ? -1 : 1));
@@ -105,7 +97,10 @@ export function createCatalog(store: Store, clockMs: () => number = () => perfor
     async find(accountId, code) {
       const builtIn = BUILT_IN.get(code);
       if (builtIn !== undefined) return builtIn;
-      const [sharedTypes, { entries }] = await Promise.all([sharedEntries(), ownTypes(accountId)]);
+      const [{ entries: sharedTypes }, { entries }] = await Promise.all([
+        typesOf("shared"),
+        typesOf(accountId),
+      ]);
       return sharedTypes.get(code) ?? entries.get(code);
     },
     all,
@@ -129,19 +124,18 @@ export function createCatalog(store: Store, clockMs: () => number = () => perfor
       });
     },
     async schemaCheck(accountId) {
-      return (await ownTypes(accountId)).schemaCheck;
+      return (await typesOf(accountId)).schemaCheck;
     },
     changed(owner) {
-      if (owner === "shared") shared = undefined;
-      else known.delete(owner);
+      cached.delete(owner);
     },
   };
 }
 
-async function readOwnTypes(store: Store, accountId: AccountId): Promise<OwnTypes> {
+async function readTypes(store: Store, owner: AccountId | "shared"): Promise<OwnTypes> {
   const [types, schemaCheck] = await Promise.all([
-    listEventTypes(store, accountId),
-    getSchemaCheck(store, accountId),
+    listEventTypes(store, owner),
+    owner === "shared" ? ("OFF" as const) : getSchemaCheck(store, owner),
   ]);
   return { entries: entriesOf(types), schemaCheck };
 }

@@ -33,12 +33,12 @@ type DeliveryParts = Pick<
 >;
 
 export function deliveryService(parts: DeliveryParts): ServiceImpl<typeof DeliveryService> {
-  const { store, now, log, nudge, retryNow, workflowUrl } = parts;
+  const { store } = parts;
   const watch = createWatch(store, parts.limits.watchesMax);
-  const shown = (context: HandlerContext, delivery: Delivery) =>
-    deliveryTo(delivery, callerOf(context).scopes.includes("admin") ? workflowUrl(delivery.id) : "");
+  const shown = showTo(parts);
   return {
     ...recoveryCalls(parts),
+    ...actionCalls(parts),
 
     async *watchDeliveries({ subscriptionId, cursor }, context) {
       const { accountId } = callerOf(context);
@@ -97,7 +97,19 @@ export function deliveryService(parts: DeliveryParts): ServiceImpl<typeof Delive
       }
       return eventTo(event);
     },
+  };
+}
 
+type ActionCalls = Pick<
+  ServiceImpl<typeof DeliveryService>,
+  "retryDelivery" | "resendDelivery" | "cancelDelivery"
+>;
+
+/** The calls that change one delivery. */
+function actionCalls(parts: DeliveryParts): ActionCalls {
+  const { store, now, log, nudge, retryNow } = parts;
+  const shown = showTo(parts);
+  return {
     async retryDelivery(request, context) {
       const { accountId } = callerOf(context);
       const id = request.id as DeliveryId;
@@ -148,6 +160,12 @@ export function deliveryService(parts: DeliveryParts): ServiceImpl<typeof Delive
       return { delivery: shown(context, delivery) };
     },
   };
+}
+
+/** Converts a delivery for its reader: only an admin sees where its workflow is. */
+function showTo({ workflowUrl }: DeliveryParts) {
+  return (context: HandlerContext, delivery: Delivery) =>
+    deliveryTo(delivery, callerOf(context).scopes.includes("admin") ? workflowUrl(delivery.id) : "");
 }
 
 function found<T>(value: T | undefined, id: string, field = "id"): T {

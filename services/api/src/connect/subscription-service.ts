@@ -40,8 +40,11 @@ const RATE_PER_SECOND_MIN = 0.01;
 export function subscriptionService(
   parts: SubscribeParts & TestEventParts,
 ): ServiceImpl<typeof SubscriptionService> {
-  const { store, catalog, egressRules, now, nudge } = parts;
+  const { store, catalog, egressRules, now } = parts;
   return {
+    ...signingKeyCalls(parts),
+    ...lifecycleCalls(parts),
+
     async createSubscription(request, context) {
       const acceptance = acceptanceFrom(request.acceptance);
       const subscription = await subscribe(parts, callerOf(context).accountId, {
@@ -119,6 +122,33 @@ export function subscriptionService(
       return { subscription: subscriptionTo(found(subscription, id)) };
     },
 
+    async sendTestEvent(request, context) {
+      const { delivery, attempt } = await sendTestEvent(
+        parts,
+        callerOf(context).accountId,
+        {
+          id: request.subscriptionId as SubscriptionId,
+          eventType: request.eventType,
+          json: request.dataJson,
+        },
+        context.signal,
+      );
+      return {
+        delivery: deliveryTo(delivery),
+        ...(attempt === undefined ? {} : { attempt: attemptTo(attempt) }),
+      };
+    },
+  };
+}
+
+type Calls<Name extends keyof ServiceImpl<typeof SubscriptionService>> = Pick<
+  ServiceImpl<typeof SubscriptionService>,
+  Name
+>;
+
+/** The calls about what a subscription's deliveries are signed with. */
+function signingKeyCalls({ store, now }: SubscribeParts): Calls<"rotateSecret" | "listSigningKeys"> {
+  return {
     async rotateSecret(request, context) {
       const id = request.id as SubscriptionId;
       const signingKey = await rotateSigningKey(store, {
@@ -136,24 +166,18 @@ export function subscriptionService(
       const keys = await listSigningKeys(store, { accountId, id, now: now() });
       return { signingKeys: found(keys, id).map(signingKeyTo) };
     },
+  };
+}
 
-    async sendTestEvent(request, context) {
-      const { delivery, attempt } = await sendTestEvent(
-        parts,
-        callerOf(context).accountId,
-        {
-          id: request.subscriptionId as SubscriptionId,
-          eventType: request.eventType,
-          json: request.dataJson,
-        },
-        context.signal,
-      );
-      return {
-        delivery: deliveryTo(delivery),
-        ...(attempt === undefined ? {} : { attempt: attemptTo(attempt) }),
-      };
-    },
-
+/** The calls that stop a subscription, for a while or for good, and tell how it does. */
+function lifecycleCalls({
+  store,
+  now,
+  nudge,
+}: TestEventParts): Calls<
+  "pauseSubscription" | "resumeSubscription" | "getSubscriptionHealth" | "deleteSubscription"
+> {
+  return {
     async pauseSubscription(request, context) {
       const id = request.id as SubscriptionId;
       const { accountId } = callerOf(context);

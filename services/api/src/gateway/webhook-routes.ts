@@ -31,20 +31,7 @@ export type WebhookParts = SubscribeParts & {
 /** The published REST gateway, with the calls and field names that existing integrations rely on. */
 export function webhookRoutes(app: FastifyInstance, parts: WebhookParts): void {
   const { store, now } = parts;
-  const caller = async (request: FastifyRequest, scope: Scope): Promise<Principal> => {
-    const principal = await parts.authenticate(request.headers.authorization);
-    request.line.accountId = principal.accountId;
-    await parts.rateLimit(principal);
-    requireScope(principal, scope);
-    return principal;
-  };
-  const authorizedWith = (scope: Scope) => ({
-    config: { needsToken: true },
-    // Before the body is read, so that a caller without a token cannot send one.
-    onRequest: async (request: FastifyRequest) => {
-      request.principal = await caller(request, scope);
-    },
-  });
+  const authorizedWith = authorization(parts);
 
   app.post(
     COLLECTION,
@@ -66,26 +53,6 @@ export function webhookRoutes(app: FastifyInstance, parts: WebhookParts): void {
         .send({ ID: id, id, signing_secret: signingKey.secret, public_keys: publicKeysPath(keySet) });
     },
   );
-
-  app.get(COLLECTION, { ...authorizedWith("subscriptions:read"), schema: SCHEMAS.list }, async (request) => {
-    const { accountId } = principalIn(request);
-    const all: Subscription[] = [];
-    for (let page: Subscription[] = []; ; ) {
-      const last = all.at(-1);
-      const after = last === undefined ? {} : { after: last.id };
-      page = await listSubscriptions(store, { accountId, ...after, limit: ROWS_AT_ONCE });
-      all.push(...page);
-      if (page.length < ROWS_AT_ONCE) return { Webhooks: all.flatMap(rowsOf) };
-    }
-  });
-
-  app.get(ITEM, { ...authorizedWith("subscriptions:read"), schema: SCHEMAS.get }, async (request) => {
-    const { accountId } = principalIn(request);
-    const id = idIn(request);
-    const subscription = await getSubscription(store, { accountId, id });
-    if (subscription === undefined || subscription.state === "ended") throw notFound(id);
-    return { Webhooks: rowsOf(subscription) };
-  });
 
   app.delete(ITEM, { ...authorizedWith("subscriptions:write"), schema: SCHEMAS.remove }, async (request) => {
     const { accountId } = principalIn(request);
@@ -121,8 +88,51 @@ export function webhookRoutes(app: FastifyInstance, parts: WebhookParts): void {
     },
   );
 
+  readRoutes(app, parts);
   otherMethods(app, COLLECTION, ["GET", "HEAD", "POST", "DELETE"]);
   otherMethods(app, ITEM, ["GET", "HEAD", "DELETE"]);
+}
+
+function readRoutes(app: FastifyInstance, parts: WebhookParts): void {
+  const { store } = parts;
+  const authorizedWith = authorization(parts);
+  app.get(COLLECTION, { ...authorizedWith("subscriptions:read"), schema: SCHEMAS.list }, async (request) => {
+    const { accountId } = principalIn(request);
+    const all: Subscription[] = [];
+    for (let page: Subscription[] = []; ; ) {
+      const last = all.at(-1);
+      const after = last === undefined ? {} : { after: last.id };
+      page = await listSubscriptions(store, { accountId, ...after, limit: ROWS_AT_ONCE });
+      all.push(...page);
+      if (page.length < ROWS_AT_ONCE) return { Webhooks: all.flatMap(rowsOf) };
+    }
+  });
+
+  app.get(ITEM, { ...authorizedWith("subscriptions:read"), schema: SCHEMAS.get }, async (request) => {
+    const { accountId } = principalIn(request);
+    const id = idIn(request);
+    const subscription = await getSubscription(store, { accountId, id });
+    if (subscription === undefined || subscription.state === "ended") throw notFound(id);
+    return { Webhooks: rowsOf(subscription) };
+  });
+}
+
+/** Makes the options of a route that needs a scope. */
+function authorization({ authenticate, rateLimit }: WebhookParts) {
+  const caller = async (request: FastifyRequest, scope: Scope): Promise<Principal> => {
+    const principal = await authenticate(request.headers.authorization);
+    request.line.accountId = principal.accountId;
+    await rateLimit(principal);
+    requireScope(principal, scope);
+    return principal;
+  };
+  return (scope: Scope) => ({
+    config: { needsToken: true },
+    // Before the body is read, so that a caller without a token cannot send one.
+    onRequest: async (request: FastifyRequest) => {
+      request.principal = await caller(request, scope);
+    },
+  });
 }
 
 /** Answers OPTIONS with the allowed methods, and every other method with 405. */

@@ -36,22 +36,42 @@ const HTTP2_PREFACE_START = Buffer.from("PRI");
  * that listens: its timeouts for slow headers and requests depend on its own connection list.
  */
 export function createOnePort(limits: Limits, handler: Handler): OnePort {
-  let draining = false;
-  /** HTTP/1.1 responses in flight, by connection. */
-  const inFlight = new Map<Socket, Set<ServerResponse>>();
-  const handleHttp1 = (request: IncomingMessage, response: ServerResponse) => {
-    // A broken connection needs no handling. Since Node 24, handlers have removed their listeners by the time
-    // Node emits the error of a pipelined request, and an unhandled error would end the process.
-    request.on("error", () => {});
-    const ofConnection = inFlight.get(request.socket);
-    ofConnection?.add(response);
-    response.once("close", () => {
-      ofConnection?.delete(response);
-      wakeWriters(response);
+  const http1 = createHttp1(limits, handler);
+  const http2 = createHttp2(limits, handler);
+  const { server } = http1;
+  server.maxConnections = limits.connectionsMax;
+  const undecided = new Set<Socket>();
+  server.on("connection", (socket) => {
+    undecided.add(socket);
+    socket.once("close", () => undecided.delete(socket));
+    decide(socket, limits.headersTimeoutMs, (isHttp2) => {
+      undecided.delete(socket);
+      if (isHttp2) http2.take(socket);
+      else http1.take(socket);
     });
-    if (draining) response.setHeader("connection", "close");
-    handler(request, response);
+  });
+  server.once("close", http2.stop);
+
+  return {
+    server,
+    drain() {
+      http1.drain();
+      for (const socket of undecided) socket.destroy();
+      http2.drain();
+      server.closeIdleConnections();
+    },
+    destroy() {
+      http2.destroy();
+      server.closeAllConnections();
+    },
   };
+}
+
+/** Creates Node's HTTP/1.1 server without its connection listener, which `take` calls. */
+function createHttp1(limits: Limits, handler: Handler) {
+  let draining = false;
+  /** Responses in flight, by connection. */
+  const inFlight = new Map<Socket, Set<ServerResponse>>();
   const server = createServer(
     {
       maxHeaderSize: limits.headerBytesMax,
@@ -59,10 +79,47 @@ export function createOnePort(limits: Limits, handler: Handler): OnePort {
       requestTimeout: Math.max(limits.requestTimeoutMs, limits.headersTimeoutMs),
       connectionsCheckingInterval: Math.min(1_000, limits.headersTimeoutMs),
     },
-    handleHttp1,
+    (request: IncomingMessage, response: ServerResponse) => {
+      // A broken connection needs no handling. Since Node 24, handlers have removed their listeners by the time
+      // Node emits the error of a pipelined request, and an unhandled error would end the process.
+      request.on("error", () => {});
+      const ofConnection = inFlight.get(request.socket);
+      ofConnection?.add(response);
+      response.once("close", () => {
+        ofConnection?.delete(response);
+        wakeWriters(response);
+      });
+      if (draining) response.setHeader("connection", "close");
+      handler(request, response);
+    },
   );
+  const [takeConnection] = server.listeners("connection");
+  if (takeConnection === undefined) throw new Error("Node's HTTP server has no connection listener");
+  server.removeAllListeners("connection");
+  return {
+    server,
+    take(socket: Socket) {
+      const responses = new Set<ServerResponse>();
+      inFlight.set(socket, responses);
+      socket.once("close", () => {
+        inFlight.delete(socket);
+        endUnheard(responses);
+      });
+      takeConnection.call(server, socket);
+    },
+    drain() {
+      draining = true;
+      for (const response of [...inFlight.values()].flatMap((responses) => [...responses])) {
+        if (!response.headersSent) response.setHeader("connection", "close");
+      }
+    },
+  };
+}
+
+/** Creates an HTTP/2 server that never listens: `take` gives it its connections. */
+function createHttp2(limits: Limits, handler: Handler) {
   const streams = new Set<ServerHttp2Stream>();
-  const handleHttp2 = (request: Http2ServerRequest, response: Http2ServerResponse) => {
+  const handle = (request: Http2ServerRequest, response: Http2ServerResponse) => {
     boundArrival(request, limits.requestTimeoutMs);
     streams.add(request.stream);
     // `close` is still to come even if the stream is closed: Node emits the request in an earlier tick.
@@ -72,73 +129,33 @@ export function createOnePort(limits: Limits, handler: Handler): OnePort {
     });
     handler(request, response);
   };
-  const http2 = createHttp2Server(
-    {
-      settings: {
-        maxConcurrentStreams: limits.streamsMax,
-        maxHeaderListSize: limits.headerBytesMax,
-      },
-    },
-    handleHttp2,
-  );
-  http2.on("checkContinue", (request: Http2ServerRequest, response: Http2ServerResponse) => {
+  const settings = { maxConcurrentStreams: limits.streamsMax, maxHeaderListSize: limits.headerBytesMax };
+  const server = createHttp2Server({ settings }, handle);
+  server.on("checkContinue", (request: Http2ServerRequest, response: Http2ServerResponse) => {
     // Node's default does the same, but throws an uncaught error if the stream is closed.
     if (!request.stream.closed) response.writeContinue();
-    handleHttp2(request, response);
+    handle(request, response);
   });
-  const sessions = createHttp2Sessions();
-  const http2Sockets = new Set<Socket>();
-  const takeHttp2 = (socket: Socket) => {
-    // Node's HTTP/1.1 server allows half-open connections. An HTTP/2 client that ends its half has left.
-    socket.allowHalfOpen = false;
-    // The session is created synchronously by the `connection` event below.
-    http2.once("session", (session) => sessions.add(session, socket));
-    http2Sockets.add(socket);
-    socket.once("close", () => http2Sockets.delete(socket));
-    http2.emit("connection", socket);
-  };
   // A broken connection needs no handling; its requests end with it.
-  http2.on("sessionError", () => {});
-
-  const [takeHttp1] = server.listeners("connection");
-  if (takeHttp1 === undefined) throw new Error("Node's HTTP server has no connection listener");
-  server.removeAllListeners("connection");
-  server.maxConnections = limits.connectionsMax;
-  const undecided = new Set<Socket>();
-  server.on("connection", (socket) => {
-    undecided.add(socket);
-    socket.once("close", () => undecided.delete(socket));
-    decide(socket, limits.headersTimeoutMs, (isHttp2) => {
-      undecided.delete(socket);
-      if (isHttp2) return takeHttp2(socket);
-      const responses = new Set<ServerResponse>();
-      inFlight.set(socket, responses);
-      socket.once("close", () => {
-        inFlight.delete(socket);
-        endUnheard(responses);
-      });
-      takeHttp1.call(server, socket);
-    });
-  });
-
+  server.on("sessionError", () => {});
+  const sessions = createHttp2Sessions();
+  const sockets = new Set<Socket>();
   const destroying = destroyClosed(streams);
-  server.once("close", () => clearInterval(destroying));
-
   return {
-    server,
-    drain() {
-      draining = true;
-      for (const response of [...inFlight.values()].flatMap((responses) => [...responses])) {
-        if (!response.headersSent) response.setHeader("connection", "close");
-      }
-      for (const socket of undecided) socket.destroy();
-      sessions.end();
-      server.closeIdleConnections();
+    take(socket: Socket) {
+      // Node's HTTP/1.1 server allows half-open connections. An HTTP/2 client that ends its half has left.
+      socket.allowHalfOpen = false;
+      // The session is created synchronously by the `connection` event below.
+      server.once("session", (session) => sessions.add(session, socket));
+      sockets.add(socket);
+      socket.once("close", () => sockets.delete(socket));
+      server.emit("connection", socket);
     },
+    drain: () => sessions.end(),
     destroy() {
-      for (const socket of http2Sockets) socket.destroy();
-      server.closeAllConnections();
+      for (const socket of sockets) socket.destroy();
     },
+    stop: () => clearInterval(destroying),
   };
 }
 

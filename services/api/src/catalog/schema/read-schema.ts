@@ -88,90 +88,111 @@ const LOOPING = [
  * @throws Refusal `invalid`, field `schema`
  */
 export function readSchema(schema: JsonObject): JsonObject {
-  const places = new Set<string>();
-  const references: { from: string; to: string }[] = [];
-  let names = 0;
-  const priced: Writable<Cost>[] = [];
-  let tracks = false;
-  let contains = false;
-
-  const read = (value: JsonValue, path: string): JsonValue => {
-    places.add(path);
-    if (places.size > SUBSCHEMAS_MAX) throw refuse(`has more than ${SUBSCHEMAS_MAX} schemas inside it`);
-    if (typeof value === "boolean") return value;
-    if (!isObject(value)) throw refuse(`must be a schema: an object, true or false`, path);
-    const result: JsonObject = {};
-    const perProperty = LOOPING.some((keyword) => keyword in value) ? 1 : 0;
-    const cost = { steps: 1, perProperty, perItem: 0, perObject: 0, tracks: false };
-    for (const [keyword, held] of Object.entries(value)) {
-      if (isLeftOut(keyword, held, path)) continue;
-      const at = `${path}/${escaped(keyword)}`;
-      switch (KEYWORDS.get(keyword)) {
-        case "note":
-          break;
-        case "value":
-          cost.steps += sizeOf(held);
-          result[keyword] = keyword === "$ref" ? reference(held, at) : checkedValue(keyword, held, at);
-          break;
-        case "schema":
-          result[keyword] = read(held, at);
-          break;
-        case "list":
-          if (!Array.isArray(held)) throw refuse("must be a list of schemas", at);
-          if (keyword.endsWith("Of") && keyword !== "allOf" && held.length > ALTERNATIVES_MAX) {
-            throw refuse(`has more than ${ALTERNATIVES_MAX} alternatives; use an enum or fewer`, at);
-          }
-          cost.steps += held.length;
-          result[keyword] = held.map((item, i) => read(item, `${at}/${i}`));
-          break;
-        case "map":
-          result[keyword] = readMap(keyword, held, at, cost);
-          break;
-        default:
-          throw refuse(`is not a supported keyword; remove it, or rename it to x-…`, at);
-      }
-    }
-    if (Object.keys(result).length === 0) return result;
-    priced.push(cost);
-    tracks ||= "unevaluatedProperties" in result || "unevaluatedItems" in result;
-    contains ||= "contains" in result;
-    return { [COST]: cost, ...result };
+  const reading: Reading = {
+    places: new Set(),
+    references: [],
+    names: 0,
+    priced: [],
+    tracks: false,
+    contains: false,
   };
-  const readMap = (keyword: string, held: JsonValue, at: string, cost: { steps: number }): JsonObject => {
-    if (!isObject(held)) throw refuse("must be an object of schemas", at);
-    const entries = Object.entries(held).map(([name, item]) => {
-      const itemPath = `${at}/${escaped(name)}`;
-      // In JavaScript, this name would set the object's prototype.
-      if (name === "__proto__") throw refuse("is not a supported name", itemPath);
-      if (keyword === "patternProperties") linearPattern(name);
-      return [name, read(item, itemPath)] as const;
-    });
-    if (!keyword.startsWith("d") && keyword !== "$defs") names += entries.length;
-    if (keyword !== "$defs" && keyword !== "definitions") cost.steps += entries.length;
-    return Object.fromEntries(entries);
-  };
-  const reference = (held: JsonValue, at: string): string => {
-    const to = typeof held === "string" ? pointerOf(held) : undefined;
-    if (to === undefined) throw refuse("must point into the same schema, such as #/$defs/address", at);
-    references.push({ from: at, to });
-    return `#${to.split("/").map(encodeURIComponent).join("/")}`;
-  };
-
-  const readable = read(schema, "");
-  for (const { from, to } of references) {
-    if (!places.has(to)) throw refuse(`points to ${to.slice(0, 80) || "#"}, which is not a schema`, from);
+  const readable = read(reading, schema, "");
+  for (const { from, to } of reading.references) {
+    if (!reading.places.has(to))
+      throw refuse(`points to ${to.slice(0, 80) || "#"}, which is not a schema`, from);
   }
-  if (tracks) {
+  if (reading.tracks) {
     // Each schema copies what it has evaluated into the schema around it: names, matches of patterns,
     // indexes.
-    for (const cost of priced) {
+    for (const cost of reading.priced) {
       cost.tracks = true;
       cost.perProperty += 1;
-      cost.perItem = contains ? 1 : 0;
-      cost.perObject = names;
+      cost.perItem = reading.contains ? 1 : 0;
+      cost.perObject = reading.names;
     }
   }
   return readable as JsonObject;
+}
+
+/** What is known of a schema while it is read. */
+type Reading = {
+  /** The path of every schema inside it. */
+  readonly places: Set<string>;
+  readonly references: { readonly from: string; readonly to: string }[];
+  /** Names of properties and patterns, over all schemas. */
+  names: number;
+  readonly priced: Writable<Cost>[];
+  /** Some schema asks what others have evaluated. */
+  tracks: boolean;
+  contains: boolean;
+};
+
+function read(reading: Reading, value: JsonValue, path: string): JsonValue {
+  reading.places.add(path);
+  if (reading.places.size > SUBSCHEMAS_MAX) throw refuse(`has more than ${SUBSCHEMAS_MAX} schemas inside it`);
+  if (typeof value === "boolean") return value;
+  if (!isObject(value)) throw refuse(`must be a schema: an object, true or false`, path);
+  const result: JsonObject = {};
+  const perProperty = LOOPING.some((keyword) => keyword in value) ? 1 : 0;
+  const cost = { steps: 1, perProperty, perItem: 0, perObject: 0, tracks: false };
+  for (const [keyword, held] of Object.entries(value)) {
+    if (isLeftOut(keyword, held, path)) continue;
+    const at = `${path}/${escaped(keyword)}`;
+    switch (KEYWORDS.get(keyword)) {
+      case "note":
+        break;
+      case "value":
+        cost.steps += sizeOf(held);
+        result[keyword] = keyword === "$ref" ? reference(reading, held, at) : checkedValue(keyword, held, at);
+        break;
+      case "schema":
+        result[keyword] = read(reading, held, at);
+        break;
+      case "list":
+        if (!Array.isArray(held)) throw refuse("must be a list of schemas", at);
+        if (keyword.endsWith("Of") && keyword !== "allOf" && held.length > ALTERNATIVES_MAX) {
+          throw refuse(`has more than ${ALTERNATIVES_MAX} alternatives; use an enum or fewer`, at);
+        }
+        cost.steps += held.length;
+        result[keyword] = held.map((item, i) => read(reading, item, `${at}/${i}`));
+        break;
+      case "map":
+        result[keyword] = readMap(reading, { keyword, held, at }, cost);
+        break;
+      default:
+        throw refuse(`is not a supported keyword; remove it, or rename it to x-…`, at);
+    }
+  }
+  if (Object.keys(result).length === 0) return result;
+  reading.priced.push(cost);
+  reading.tracks ||= "unevaluatedProperties" in result || "unevaluatedItems" in result;
+  reading.contains ||= "contains" in result;
+  return { [COST]: cost, ...result };
+}
+
+function readMap(
+  reading: Reading,
+  { keyword, held, at }: { keyword: string; held: JsonValue; at: string },
+  cost: { steps: number },
+): JsonObject {
+  if (!isObject(held)) throw refuse("must be an object of schemas", at);
+  const entries = Object.entries(held).map(([name, item]) => {
+    const itemPath = `${at}/${escaped(name)}`;
+    // In JavaScript, this name would set the object's prototype.
+    if (name === "__proto__") throw refuse("is not a supported name", itemPath);
+    if (keyword === "patternProperties") linearPattern(name);
+    return [name, read(reading, item, itemPath)] as const;
+  });
+  if (!keyword.startsWith("d") && keyword !== "$defs") reading.names += entries.length;
+  if (keyword !== "$defs" && keyword !== "definitions") cost.steps += entries.length;
+  return Object.fromEntries(entries);
+}
+
+function reference(reading: Reading, held: JsonValue, at: string): string {
+  const to = typeof held === "string" ? pointerOf(held) : undefined;
+  if (to === undefined) throw refuse("must point into the same schema, such as #/$defs/address", at);
+  reading.references.push({ from: at, to });
+  return `#${to.split("/").map(encodeURIComponent).join("/")}`;
 }
 
 /** Tells whether a keyword only describes the schema, so that no check needs it. */

@@ -1,4 +1,5 @@
 import type { JsonObject } from "@bufbuild/protobuf";
+import { LRUCache } from "lru-cache";
 import type { Catalog, CatalogEntry } from "../catalog.ts";
 import { compileSchema, type Validate } from "./compile-schema.ts";
 
@@ -17,34 +18,21 @@ export type Validators = {
 
 /** Caches the schemas used most recently. A version never changes, so no entry is ever stale. */
 export function createValidators(catalog: Catalog, keptCharsMax = KEPT_CHARS_MAX): Validators {
-  const kept = new Map<string, { readonly validate: Validate; readonly chars: number }>();
-  let chars = 0;
+  const kept = new LRUCache<string, { readonly validate: Validate; readonly chars: number }>({
+    maxSize: keptCharsMax,
+    sizeCalculation: ({ chars }) => chars,
+  });
   return {
     async of(entry) {
       // A stored type's id stands for both its account and its code.
       const key = `${entry.stored?.id ?? entry.code} ${entry.version}`;
       const cached = kept.get(key);
-      if (cached !== undefined) {
-        kept.delete(key);
-        kept.set(key, cached);
-        return cached.validate;
-      }
+      if (cached !== undefined) return cached.validate;
       const texts = await catalog.texts(entry);
       if (texts === undefined) throw new Error(`the event type ${entry.code} has no texts`);
-      const added = {
-        validate: compileStored(entry.code, texts.schemaJson),
-        chars: EACH_CHARS + texts.schemaJson.length,
-      };
-      // A concurrent call may have added the schema already.
-      if (kept.has(key)) return added.validate;
-      kept.set(key, added);
-      chars += added.chars;
-      for (const [oldest, { chars: freed }] of kept) {
-        if (chars <= keptCharsMax || oldest === key) break;
-        kept.delete(oldest);
-        chars -= freed;
-      }
-      return added.validate;
+      const validate = compileStored(entry.code, texts.schemaJson);
+      kept.set(key, { validate, chars: EACH_CHARS + texts.schemaJson.length });
+      return validate;
     },
   };
 }
