@@ -40,7 +40,7 @@ const RATE_PER_SECOND_MIN = 0.01;
 export function subscriptionService(
   parts: SubscribeParts & TestEventParts,
 ): ServiceImpl<typeof SubscriptionService> {
-  const { store, catalog, egressRules, now } = parts;
+  const { store } = parts;
   return {
     ...signingKeyCalls(parts),
     ...lifecycleCalls(parts),
@@ -85,42 +85,7 @@ export function subscriptionService(
       return { subscriptions: rows.map(subscriptionTo), nextPageToken };
     },
 
-    async updateSubscription(request, context) {
-      const id = request.id as SubscriptionId;
-      const {
-        targetUrl,
-        eventTypes,
-        secret,
-        timeout,
-        description,
-        metadata,
-        headers,
-        rateLimit,
-        concurrency,
-      } = request;
-      const acceptance = acceptanceFrom(request.acceptance);
-      const { accountId } = callerOf(context);
-      await requireSubscribable(catalog, accountId, eventTypes, {
-        field: "event_types",
-        had: async () => (await getSubscription(store, { accountId, id }))?.eventTypes ?? [],
-      });
-      const subscription = await updateSubscription(store, {
-        accountId,
-        id,
-        now: now(),
-        ...(targetUrl === undefined ? {} : { targetUrl: callableUrl(egressRules, targetUrl) }),
-        ...(eventTypes.length === 0 ? {} : { eventTypes }),
-        ...(secret === undefined ? {} : { credential: checkCredential(secret) }),
-        ...(acceptance === undefined ? {} : { acceptance }),
-        ...(timeout === undefined ? {} : { timeoutMs: durationMs(timeout) }),
-        ...(description === undefined ? {} : { description: checkDescription(description) }),
-        ...(metadata === undefined ? {} : { metadata: checkMetadata(metadata.values) }),
-        ...(rateLimit === undefined ? {} : { rate: rateFrom(rateLimit) }),
-        ...(concurrency === undefined ? {} : { concurrency: concurrency === 0 ? null : concurrency }),
-        ...(headers === undefined ? {} : { headers: parseCustomHeaders(headers.values) }),
-      });
-      return { subscription: subscriptionTo(found(subscription, id)) };
-    },
+    updateSubscription: updateCall(parts),
 
     async sendTestEvent(request, context) {
       const { delivery, attempt } = await sendTestEvent(
@@ -138,6 +103,41 @@ export function subscriptionService(
         ...(attempt === undefined ? {} : { attempt: attemptTo(attempt) }),
       };
     },
+  };
+}
+
+function updateCall({
+  store,
+  catalog,
+  egressRules,
+  now,
+}: SubscribeParts): ServiceImpl<typeof SubscriptionService>["updateSubscription"] {
+  return async (request, context) => {
+    const id = request.id as SubscriptionId;
+    const { targetUrl, eventTypes, secret, timeout, description, metadata, headers, rateLimit, concurrency } =
+      request;
+    const acceptance = acceptanceFrom(request.acceptance);
+    const { accountId } = callerOf(context);
+    await requireSubscribable(catalog, accountId, eventTypes, {
+      field: "event_types",
+      had: async () => (await getSubscription(store, { accountId, id }))?.eventTypes ?? [],
+    });
+    const subscription = await updateSubscription(store, {
+      accountId,
+      id,
+      now: now(),
+      ...(targetUrl === undefined ? {} : { targetUrl: callableUrl(egressRules, targetUrl) }),
+      ...(eventTypes.length === 0 ? {} : { eventTypes }),
+      ...(secret === undefined ? {} : { credential: checkCredential(secret) }),
+      ...(acceptance === undefined ? {} : { acceptance }),
+      ...(timeout === undefined ? {} : { timeoutMs: durationMs(timeout) }),
+      ...(description === undefined ? {} : { description: checkDescription(description) }),
+      ...(metadata === undefined ? {} : { metadata: checkMetadata(metadata.values) }),
+      ...(rateLimit === undefined ? {} : { rate: rateFrom(rateLimit) }),
+      ...(concurrency === undefined ? {} : { concurrency: concurrency === 0 ? null : concurrency }),
+      ...(headers === undefined ? {} : { headers: parseCustomHeaders(headers.values) }),
+    });
+    return { subscription: subscriptionTo(found(subscription, id)) };
   };
 }
 
