@@ -3,7 +3,7 @@ import { createGrpcTransport } from "@connectrpc/connect-node";
 import { EventIngestService } from "@posthaste/contracts/event_ingest";
 import { countComputing } from "@posthaste/testkit";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { createCatalog } from "../src/catalog/catalog.ts";
+import { type CatalogEntry, createCatalog } from "../src/catalog/catalog.ts";
 import { createValidators } from "../src/catalog/schema/validators.ts";
 import { type Bench, startBench } from "./fixture.ts";
 
@@ -205,7 +205,8 @@ test("the least recently used validators are dropped and compiled again when nee
     return found;
   };
   const [parcel, invoice] = [await entry("parcel_sent"), await entry("invoice_sent")];
-  const validators = createValidators(catalog, 1);
+  const sizeOf = async (one: CatalogEntry) => 1_024 + ((await catalog.texts(one))?.schemaJson.length ?? 0);
+  const validators = createValidators(catalog, Math.max(await sizeOf(parcel), await sizeOf(invoice)));
   const first = await validators.of(parcel);
   expect(await validators.of(parcel)).toBe(first);
   await validators.of(invoice);
