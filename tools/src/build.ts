@@ -1,6 +1,6 @@
 import { fileURLToPath } from "node:url";
 import { runMain } from "@posthaste/runtime/terminal";
-import { build } from "./processes/build.ts";
+import { build } from "./suite/build.ts";
 import { listenForStop } from "./terminal/stop-signal.ts";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));

@@ -1,8 +1,8 @@
 import { fileURLToPath } from "node:url";
 import { Complaint, runMain, Stopped } from "@posthaste/runtime/terminal";
 import { temporalBinary } from "@posthaste/temporal-servers";
-import { build } from "./processes/build.ts";
-import { freePort, isFree } from "./processes/ports.ts";
+import { freePort, isFree } from "@posthaste/testkit";
+import { build } from "./suite/build.ts";
 import { showProgress } from "./terminal/progress.ts";
 import { listenForStop } from "./terminal/stop-signal.ts";
 import { claimDataFolder } from "./up/data-folder.ts";
@@ -33,7 +33,7 @@ async function up(options: UpOptions): Promise<number> {
     const folder = await claimDataFolder(options.dataDir, console.error);
     try {
       await checkPorts(options);
-      stack = createStack({ root, folder, env: process.env, signal });
+      stack = createStack({ folder, env: process.env, signal });
       await runUntilStopped(options, stack, signal);
     } finally {
       await folder.release();

@@ -1,5 +1,5 @@
+import { type Stack, type StackOptions, startStack } from "@posthaste/stack";
 import { type OwnMysqlServer, startOwnMysql } from "@posthaste/testkit";
-import { type Stack, type StackOptions, startStack } from "../stack/stack.ts";
 import type { MeasuredProcess } from "./measure/meter.ts";
 import { type BenchReceiver, startBenchReceiver } from "./receiver/receiver.ts";
 import type { Database, Lane } from "./report/results.ts";

@@ -1,7 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import type { Child, Stack } from "@posthaste/stack";
 import { lockWrites, type OwnMysqlServer } from "@posthaste/testkit";
-import type { Child } from "../stack/child.ts";
-import type { Stack } from "../stack/stack.ts";
 import type { Fault, Target } from "./plan.ts";
 
 /** What can be made to fail. */

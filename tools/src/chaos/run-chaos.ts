@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { isOperational, type Lane } from "@posthaste/domain";
 import { verify } from "@posthaste/signature";
+import { type Stack, startStack } from "@posthaste/stack";
 import { countChanges, orderChanges } from "@posthaste/store";
 import { type OwnMysqlServer, startOwnMysql } from "@posthaste/testkit";
-import { type Stack, startStack } from "../stack/stack.ts";
 import { injectFaults } from "./faults.ts";
 import { type Database, type Fault, planFaults } from "./plan.ts";
 import { type Character, type Seen, startReceivers } from "./receivers.ts";

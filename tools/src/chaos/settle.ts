@@ -1,5 +1,5 @@
-import { setTimeout as sleep } from "node:timers/promises";
-import type { Stack } from "../stack/stack.ts";
+import type { Stack } from "@posthaste/stack";
+import { poll } from "@posthaste/testkit";
 import type { Character } from "./receivers.ts";
 import { askedKey } from "./verdict.ts";
 
@@ -18,8 +18,7 @@ const ASK_EVERY_MS = 20_000;
 export async function settle(stack: Stack, characters: ReadonlyMap<number, Character>): Promise<Set<string>> {
   const asked = new Set<string>();
   const askedAt = new Map<string, number>();
-  const endAt = Date.now() + SETTLED_WITHIN_MS;
-  while (Date.now() < endAt) {
+  const isSettled = async () => {
     const open = await stack.store.db
       .selectFrom("deliveries")
       .select(["id", "subscription_id", "attempts"])
@@ -28,7 +27,6 @@ export async function settle(stack: Stack, characters: ReadonlyMap<number, Chara
     const waited = open.filter(
       (row) => row.attempts === 0 || characters.get(row.subscription_id) !== "failing",
     );
-    if (waited.length === 0) break;
     for (const { id, attempts } of waited) {
       if (attempts === 0 || Date.now() - (askedAt.get(id) ?? 0) < ASK_EVERY_MS) continue;
       askedAt.set(id, Date.now());
@@ -38,7 +36,8 @@ export async function settle(stack: Stack, characters: ReadonlyMap<number, Chara
       // The delivery may have moved on since it was read.
       if (answer?.delivery !== undefined) asked.add(askedKey(id, answer.delivery.attempts + 1));
     }
-    await sleep(LOOK_EVERY_MS);
-  }
+    return waited.length === 0;
+  };
+  await poll(isSettled, { withinMs: SETTLED_WITHIN_MS, everyMs: LOOK_EVERY_MS });
   return asked;
 }

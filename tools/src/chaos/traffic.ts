@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { createPosthasteClient, type PosthasteClient } from "@posthaste/client";
-import type { Stack } from "../stack/stack.ts";
+import type { Stack } from "@posthaste/stack";
 
 /** An event that was accepted: its number, and the id it got. */
 export type Accepted = { readonly n: number; readonly eventId: string };

@@ -1,5 +1,5 @@
 import { SCHEDULE } from "@posthaste/domain";
-import { earlyAttempts, type LoggedAttempt } from "../stack/early-attempts.ts";
+import { earlyAttempts, type LoggedAttempt } from "@posthaste/stack";
 import type { Character, Seen } from "./receivers.ts";
 import type { Accepted } from "./traffic.ts";
 

@@ -27,6 +27,7 @@ const USED_OTHERWISE: Readonly<Record<string, readonly string[]>> = {
 /** Nothing of these is installed in production: Vite takes the page's packages into what it builds. */
 const NOT_IN_PRODUCTION: ReadonlySet<string> = new Set([
   "services/console",
+  "packages/stack",
   "packages/temporal-servers",
   "packages/testkit",
   "tools",

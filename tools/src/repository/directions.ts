@@ -24,6 +24,7 @@ const WORKSPACE: Readonly<Record<string, readonly string[]>> = {
   "services/operator": ["domain", "runtime", "store"],
   "services/worker": ["delivery", "domain", "egress", "runtime", "store"],
   "packages/testkit": ["delivery", "domain", "egress", "runtime", "store", "temporal-servers"],
+  "packages/stack": ["client", "domain", "store", "temporal-servers", "testkit"],
   tools: [
     "client",
     "contracts",
@@ -31,6 +32,7 @@ const WORKSPACE: Readonly<Record<string, readonly string[]>> = {
     "domain",
     "runtime",
     "signature",
+    "stack",
     "store",
     "temporal-servers",
     "testkit",

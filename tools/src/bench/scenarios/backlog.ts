@@ -1,5 +1,4 @@
-import { setTimeout as sleep } from "node:timers/promises";
-import { until } from "../../stack/child.ts";
+import { poll, until } from "@posthaste/testkit";
 import { createMeter, peaksOf } from "../measure/meter.ts";
 import { plainFigure } from "../report/figure.ts";
 import type { Figure } from "../report/results.ts";
@@ -80,13 +79,13 @@ async function recover(room: Room, count: number): Promise<Figure> {
   const meter = createMeter(room.processes);
   meter.start();
   const begun = performance.now();
-  const elapsedS = () => (performance.now() - begun) / 1_000;
   let done = 0;
-  while (done < expected && elapsedS() < RECOVERY_WINDOW_S) {
-    await sleep(LOOK_EVERY_MS);
+  const isOver = async () => {
     done = await receiver.count("ok");
-  }
-  const seconds = elapsedS();
+    return done >= expected;
+  };
+  await poll(isOver, { withinMs: RECOVERY_WINDOW_S * 1_000, everyMs: LOOK_EVERY_MS });
+  const seconds = (performance.now() - begun) / 1_000;
   meter.stop(done);
   return figureOf(room, "recovery from the database", done / seconds, done, meter.costs());
 }
@@ -108,7 +107,9 @@ async function retry(room: Room, count: number): Promise<Figure> {
     for (const { id } of queue) await stack.client.deliveries.retryDelivery({ id });
   };
   await Promise.all(Array.from({ length: RETRIES_AT_ONCE }, caller));
-  await until(async () => (await receiver.count("fail")) - before >= rows.length, patienceMs(count));
+  await until(async () => (await receiver.count("fail")) - before >= rows.length, {
+    withinMs: patienceMs(count),
+  });
   const seconds = (performance.now() - begun) / 1_000;
   return figureOf(room, "retried now from Temporal", rows.length / seconds, rows.length, {
     cpuMs: {},

@@ -1,6 +1,6 @@
 import { connectTemporal, startDelivery } from "@posthaste/delivery/client";
+import type { Stack } from "@posthaste/stack";
 import { timesIn } from "@posthaste/testkit";
-import type { Stack } from "../../stack/stack.ts";
 import { ingestMany } from "./traffic.ts";
 
 const STARTS_AT_ONCE = 16;

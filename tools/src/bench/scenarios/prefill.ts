@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import type { DeliveryId, EventId, SubscriptionId } from "@posthaste/domain";
-import type { Stack } from "../../stack/stack.ts";
+import type { Stack } from "@posthaste/stack";
 import { dataJson } from "./traffic.ts";
 
 /** Events of one transaction: some hundred milliseconds, and little memory. */

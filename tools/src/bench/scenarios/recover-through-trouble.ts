@@ -1,8 +1,7 @@
-import { setTimeout as sleep } from "node:timers/promises";
 import { type Recovery, RecoveryState } from "@posthaste/contracts/delivery";
 import type { SubscriptionId } from "@posthaste/domain";
-import { type Receiver, startReceiver, timesIn } from "@posthaste/testkit";
-import type { Stack } from "../../stack/stack.ts";
+import type { Stack } from "@posthaste/stack";
+import { type Receiver, startReceiver, timesIn, until } from "@posthaste/testkit";
 
 /** Events of one ingest call. */
 const BATCH = 500;
@@ -30,6 +29,8 @@ export type RecoveryResult = {
  * way and resumes it, and looks what came of each event.
  */
 export async function recoverThroughTrouble(stack: Stack, count: number): Promise<RecoveryResult> {
+  const withinMs = Math.max(PATIENCE_MIN_MS, count * PATIENCE_MS_PER_DELIVERY);
+  const moving = { withinMs, everyMs: LOOK_EVERY_MS };
   const receiver = await startReceiver();
   try {
     const subscriptionId = await stack.subscribe(receiver.url);
@@ -42,17 +43,17 @@ export async function recoverThroughTrouble(stack: Stack, count: number): Promis
       ratePerSecond: Math.max(1, Math.min(1_000, Math.round(count / 10))),
     });
     const id = recovery?.id ?? 0;
-    await until(count, async () => (await standOf(stack, id)).made >= count / 3);
+    await until(async () => (await standOf(stack, id)).made >= count / 3, moving);
     const [worker] = stack.workers;
     await worker?.kill();
     await worker?.start();
-    await until(count, async () => (await standOf(stack, id)).made >= count / 2);
+    await until(async () => (await standOf(stack, id)).made >= count / 2, moving);
     const paused = await stack.client.deliveries.pauseRecovery({ id });
-    await until(count, async () => receiver.requests.length >= Number(paused.recovery?.made ?? 0));
+    await until(async () => receiver.requests.length >= Number(paused.recovery?.made ?? 0), moving);
     const madeWhilePaused = Number((await standOf(stack, id)).made - (paused.recovery?.made ?? 0n));
     await stack.client.deliveries.resumeRecovery({ id });
-    await until(count, async () => (await standOf(stack, id)).state === RecoveryState.COMPLETED);
-    await until(count, async () => (await open(stack, subscriptionId)) === 0);
+    await until(async () => (await standOf(stack, id)).state === RecoveryState.COMPLETED, moving);
+    await until(async () => (await open(stack, subscriptionId)) === 0, moving);
     const seconds = (performance.now() - begun) / 1_000;
     return { ...(await outcome(stack, subscriptionId, events, receiver)), madeWhilePaused, seconds };
   } finally {
@@ -131,12 +132,4 @@ async function open(stack: Stack, subscriptionId: SubscriptionId): Promise<numbe
     .where("state", "in", ["pending", "started", "parked"])
     .executeTakeFirstOrThrow();
   return Number(count);
-}
-
-async function until(count: number, condition: () => Promise<boolean>): Promise<void> {
-  const endAt = Date.now() + Math.max(PATIENCE_MIN_MS, count * PATIENCE_MS_PER_DELIVERY);
-  while (!(await condition())) {
-    if (Date.now() > endAt) throw new Error("the recovery does not move");
-    await sleep(LOOK_EVERY_MS);
-  }
 }

@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
-import { until } from "../../stack/child.ts";
-import type { Stack } from "../../stack/stack.ts";
+import type { Stack } from "@posthaste/stack";
+import { until } from "@posthaste/testkit";
 
 /** As long as an ordinary event. */
 const PADDING = "x".repeat(500);
@@ -61,7 +61,7 @@ export async function subscribeMany(
 
 /** Waits until no first attempt is under way or due. */
 export async function settled(stack: Stack, withinMs = SETTLED_WITHIN_MS): Promise<void> {
-  await until(async () => !(await hasUnfinished(stack)), withinMs);
+  await until(async () => !(await hasUnfinished(stack)), { withinMs });
 }
 
 async function hasUnfinished({ store: { db } }: Stack): Promise<boolean> {

@@ -1,6 +1,6 @@
 import { execFileSync } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
-import { poll } from "./poll.ts";
+import { poll } from "@posthaste/testkit";
 
 /** A process that can be recognised later, when its number may belong to another. */
 export type KnownProcess = {
