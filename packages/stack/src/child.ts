@@ -13,7 +13,7 @@ export type Child = {
   isReady(): Promise<boolean>;
   /** Ends it without any chance to tidy up. Resolves once it is gone. */
   kill(): Promise<void>;
-  /** Ends it as an operator would, and kills it after `patienceMs`. Resolves with its exit code; null: killed. */
+  /** Ends it as an operator would, and kills it after `patienceMs`. @returns its exit code, if any */
   stop(patienceMs?: number): Promise<number | null>;
   /** Freezes it: its sockets stay open and answer nothing. */
   pause(): void;
@@ -46,7 +46,7 @@ export type ChildOptions = Program & {
   /** What an earlier process left there is kept beside it, as `NAME.log.1`. */
   readonly logPath: string;
   readonly cwd: string;
-  /** In a session of its own: a terminal's Ctrl-C reaches it only through us, and a kill all that it started. */
+  /** In a session of its own: Ctrl-C reaches it only through us, and a kill reaches all that it started. */
   readonly detached?: boolean;
   /** Opens a channel whose end tells the child that we are gone; for programs that listen to it. */
   readonly tethered?: boolean;

@@ -72,8 +72,8 @@ export function servicePrograms(options: ServicesOptions): { apis: Program[]; wo
 }
 
 /**
- * A service, with the variables and flags that Node reads before a program's first line. The front door, which runs
- * before anything is installed, knows it for itself.
+ * A service, with the variables and flags that Node reads before a program's first line. The front door knows
+ * this for itself: it runs before anything is installed.
  *
  * @returns for Node
  */

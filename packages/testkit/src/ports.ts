@@ -6,7 +6,7 @@ import { connect, createServer } from "node:net";
  * Linux, 49,152 elsewhere): one of those may be given to somebody else before it is used.
  */
 const PORTS = { from: 10_000, to: 32_000 } as const;
-/** Below those, for what must stay free, or must not be in the way of a service that is given one of those. */
+/** Below those: for what must stay free, or must not be in the way of a service that is given one of them. */
 const QUIET_PORTS = { from: 4_000, to: 10_000 } as const;
 /** Ports tried before this machine is taken to have no free one. */
 const TRIES_MAX = 100;
