@@ -7,6 +7,6 @@ import { listenForStop } from "./terminal/stop-signal.ts";
 const root = fileURLToPath(new URL("../..", import.meta.url));
 
 await runMain(async () => {
-  const { signal } = listenForStop(() => process.exit(130));
+  const signal = listenForStop();
   return await runBench(process.argv.slice(2), { root, signal, prepare: () => build(root, signal) });
 });

@@ -28,7 +28,7 @@ await runMain(async () => {
 /** Runs everything until it is told to stop (0), or something of it dies (a complaint). */
 async function up(options: UpOptions): Promise<number> {
   let stack: Stack | undefined;
-  const { signal, unlisten } = listenForStop(() => stack?.kill());
+  const signal = listenForStop(() => stack?.kill());
   try {
     const folder = await claimDataFolder(options.dataDir, console.error);
     try {
@@ -42,8 +42,6 @@ async function up(options: UpOptions): Promise<number> {
   } catch (error) {
     if (error instanceof Stopped) return 0;
     throw error;
-  } finally {
-    unlisten();
   }
 }
 

@@ -1,5 +1,4 @@
-import { parseArgs } from "node:util";
-import { Complaint } from "@posthaste/runtime/terminal";
+import { Complaint, parseCommandLine, wholeNumber } from "@posthaste/runtime/terminal";
 import type { Database, Lane } from "./report/results.ts";
 import type { Scenario } from "./scenario.ts";
 import { SCENARIOS } from "./scenarios/index.ts";
@@ -49,7 +48,20 @@ ${SCENARIOS.map(({ name, about }) => `  ${name.padEnd(14)}${about}`).join("\n")}
 
 /** @throws Complaint */
 export function parseBenchOptions(args: readonly string[]): BenchOptions {
-  const { values, positionals } = parsed(args);
+  const { values, positionals } = parseCommandLine("bench", {
+    args,
+    allowPositionals: true,
+    options: {
+      quick: { type: "boolean" },
+      database: { type: "string" },
+      lane: { type: "string" },
+      json: { type: "string" },
+      compare: { type: "string" },
+      deliveries: { type: "string" },
+      profile: { type: "string" },
+      help: { type: "boolean", short: "h" },
+    },
+  });
   if (values.help === true) return { kind: "help" };
   if (positionals[0] === "page") {
     const [, file, ...rest] = positionals;
@@ -67,30 +79,8 @@ export function parseBenchOptions(args: readonly string[]): BenchOptions {
     json: values.json,
     compare: values.compare,
     profile: values.profile,
-    deliveries: numberOf("--deliveries", values.deliveries),
+    deliveries: wholeNumber("--deliveries", values.deliveries, { min: 1, max: DELIVERIES_MAX }),
   };
-}
-
-function parsed(args: readonly string[]) {
-  try {
-    return parseArgs({
-      args: [...args],
-      allowPositionals: true,
-      options: {
-        quick: { type: "boolean" },
-        database: { type: "string" },
-        lane: { type: "string" },
-        json: { type: "string" },
-        compare: { type: "string" },
-        deliveries: { type: "string" },
-        profile: { type: "string" },
-        help: { type: "boolean", short: "h" },
-      },
-    });
-  } catch (error) {
-    const reason = error instanceof Error ? (error.message.split(". ")[0] ?? "") : "";
-    throw new Complaint(`${reason}: see npm run bench -- --help`);
-  }
 }
 
 function scenarioOf(name: string): Scenario {
@@ -105,11 +95,4 @@ function choice<T extends string>(flag: string, text: string, all: readonly T[])
   const chosen = all.filter((one) => one === text);
   if (chosen.length === 0) throw new Complaint(`${flag} is "${text}": choose ${all.join(", ")} or both`);
   return chosen;
-}
-
-function numberOf(flag: string, text: string | undefined): number | undefined {
-  if (text === undefined) return undefined;
-  const value = Number(text);
-  if (/^\d+$/.test(text) && value >= 1 && value <= DELIVERIES_MAX) return value;
-  throw new Complaint(`${flag} is "${text}": give a whole number from 1 to ${DELIVERIES_MAX}`);
 }

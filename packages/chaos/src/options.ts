@@ -1,7 +1,6 @@
 import { randomInt } from "node:crypto";
-import { parseArgs } from "node:util";
 import { LANES, type Lane } from "@posthaste/domain";
-import { Complaint } from "@posthaste/runtime/terminal";
+import { Complaint, parseCommandLine, wholeNumber } from "@posthaste/runtime/terminal";
 import type { Database } from "./plan.ts";
 
 export type ChaosOptions = {
@@ -29,7 +28,16 @@ against what was accepted. Ends with 1 where anything was lost, came early or is
 
 /** @throws Complaint */
 export function parseChaosOptions(args: readonly string[]): ChaosOptions | "help" {
-  const values = parsed(args);
+  const { values } = parseCommandLine("chaos", {
+    args,
+    options: {
+      seconds: { type: "string" },
+      seed: { type: "string" },
+      database: { type: "string" },
+      lane: { type: "string" },
+      help: { type: "boolean", short: "h" },
+    },
+  });
   if (values.help === true) return "help";
   const { database = "both" } = values;
   const lane = LANES.find((name) => name === (values.lane ?? LANES[0]));
@@ -38,34 +46,9 @@ export function parseChaosOptions(args: readonly string[]): ChaosOptions | "help
     throw new Complaint(`--database is "${database}": choose sqlite, mysql or both`);
   }
   return {
-    seconds: numberOf("--seconds", values.seconds, 1, SECONDS_MAX) ?? SECONDS_DEFAULT,
-    seed: numberOf("--seed", values.seed, 0, SEED_MAX) ?? randomInt(SEED_MAX),
+    seconds: wholeNumber("--seconds", values.seconds, { min: 1, max: SECONDS_MAX }) ?? SECONDS_DEFAULT,
+    seed: wholeNumber("--seed", values.seed, { min: 0, max: SEED_MAX }) ?? randomInt(SEED_MAX),
     lane,
     databases: database === "both" ? ["sqlite", "mysql"] : [database],
   };
-}
-
-function parsed(args: readonly string[]) {
-  try {
-    return parseArgs({
-      args: [...args],
-      options: {
-        seconds: { type: "string" },
-        seed: { type: "string" },
-        database: { type: "string" },
-        lane: { type: "string" },
-        help: { type: "boolean", short: "h" },
-      },
-    }).values;
-  } catch (error) {
-    const reason = error instanceof Error ? (error.message.split(". ")[0] ?? "") : "";
-    throw new Complaint(`${reason}: see npm run chaos -- --help`);
-  }
-}
-
-function numberOf(flag: string, text: string | undefined, min: number, max: number): number | undefined {
-  if (text === undefined) return undefined;
-  const value = Number(text);
-  if (/^\d+$/.test(text) && value >= min && value <= max) return value;
-  throw new Complaint(`${flag} is "${text}": give a whole number from ${min} to ${max}`);
 }

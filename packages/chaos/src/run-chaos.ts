@@ -6,7 +6,7 @@ import { countChanges, orderChanges } from "@posthaste/store";
 import { type OwnMysqlServer, startOwnMysql } from "@posthaste/testkit";
 import { injectFaults } from "./faults.ts";
 import { type Database, type Fault, planFaults } from "./plan.ts";
-import { type Character, type Seen, startReceivers } from "./receivers.ts";
+import { type ChaosReceiver, type Character, type Seen, startReceivers } from "./receivers.ts";
 import { settle } from "./settle.ts";
 import { sendEvents, snapshotOf } from "./traffic.ts";
 import { type Counted, type Facts, judge, type Verdict } from "./verdict.ts";
@@ -62,17 +62,7 @@ export async function runChaos(options: {
       env: ENV,
       temporalSettings: FORGETFUL,
     });
-    const characters = new Map<number, Character>();
-    const secrets = new Map<Character, string>();
-    for (const { character, receiver } of receivers) {
-      const { subscription, signingKey } = await stack.client.subscriptions.createSubscription({
-        targetUrl: receiver.url,
-        eventTypes: ["invoice_sent"],
-        timeout: { seconds: ATTEMPT_TIMEOUT_S },
-      });
-      characters.set(subscription?.id ?? 0, character);
-      secrets.set(character, signingKey?.secret ?? "");
-    }
+    const { characters, secrets } = await subscribe(stack, receivers);
     const stop = new AbortController();
     const sending = sendEvents(stack, stop.signal);
     await suffer(stack, mysql, plan, seconds, note);
@@ -111,6 +101,22 @@ export async function runChaos(options: {
     await Promise.all(receivers.map(({ receiver }) => receiver.stop()));
     await mysql?.release();
   }
+}
+
+/** Who is behind which subscription, and what its requests are signed with. */
+async function subscribe({ client }: Stack, receivers: readonly ChaosReceiver[]) {
+  const characters = new Map<number, Character>();
+  const secrets = new Map<Character, string>();
+  for (const { character, receiver } of receivers) {
+    const { subscription, signingKey } = await client.subscriptions.createSubscription({
+      targetUrl: receiver.url,
+      eventTypes: ["invoice_sent"],
+      timeout: { seconds: ATTEMPT_TIMEOUT_S },
+    });
+    characters.set(subscription?.id ?? 0, character);
+    secrets.set(character, signingKey?.secret ?? "");
+  }
+  return { characters, secrets };
 }
 
 async function suffer(

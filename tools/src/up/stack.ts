@@ -68,13 +68,7 @@ export function createStack(options: { folder: DataFolder; env: Env; signal: Abo
     await folder.note(child.name, pid);
     return child;
   };
-  const untilReady = async (child: Child) => {
-    const over = new AbortController();
-    const asking = AbortSignal.any([signal, over.signal]);
-    const ready = poll(child.isReady, { withinMs: READY_WITHIN_MS, signal: asking });
-    if (await Promise.race([ready, death]).finally(() => over.abort())) return;
-    throw complaintOf(child, `was not ready within ${READY_WITHIN_MS / 1000} s`);
-  };
+  const untilReady = (child: Child) => becomeReady(child, death, signal);
 
   return {
     death,
@@ -117,6 +111,14 @@ export function createStack(options: { folder: DataFolder; env: Env; signal: Abo
       for (const child of children) void child.kill();
     },
   };
+}
+
+async function becomeReady(child: Child, death: Promise<never>, signal: AbortSignal): Promise<void> {
+  const over = new AbortController();
+  const asking = AbortSignal.any([signal, over.signal]);
+  const ready = poll(child.isReady, { withinMs: READY_WITHIN_MS, signal: asking });
+  if (await Promise.race([ready, death]).finally(() => over.abort())) return;
+  throw complaintOf(child, `was not ready within ${READY_WITHIN_MS / 1000} s`);
 }
 
 function isTemporal(child: Child): boolean {
