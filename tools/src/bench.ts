@@ -1,8 +1,12 @@
 import { fileURLToPath } from "node:url";
+import { runBench } from "@posthaste/bench";
 import { runMain } from "@posthaste/runtime/terminal";
-import { runBench } from "./bench/main.ts";
-import { build } from "./processes/build.ts";
+import { build } from "./suite/build.ts";
+import { listenForStop } from "./terminal/stop-signal.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 
-await runMain(() => runBench(root, process.argv.slice(2), (signal) => build(root, signal)));
+await runMain(async () => {
+  const signal = listenForStop();
+  return await runBench(process.argv.slice(2), { root, signal, prepare: () => build(root, signal) });
+});

@@ -1,7 +1,7 @@
 import { fileURLToPath } from "node:url";
+import { chaos } from "@posthaste/chaos";
 import { runMain } from "@posthaste/runtime/terminal";
-import { chaos } from "./chaos/main.ts";
-import { build } from "./processes/build.ts";
+import { build } from "./suite/build.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 

@@ -1,6 +1,5 @@
 import { fileURLToPath } from "node:url";
-import { parseArgs } from "node:util";
-import { Complaint, runMain } from "@posthaste/runtime/terminal";
+import { Complaint, parseCommandLine, runMain } from "@posthaste/runtime/terminal";
 import { runCommand } from "./suite/run-command.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
@@ -14,7 +13,14 @@ Tries every property (*.fuzz.test.ts, or those whose path has FILE in it) with N
 its seed; --seed repeats it.`;
 
 await runMain(async () => {
-  const { values, positionals } = parsed();
+  const { values, positionals } = parseCommandLine("fuzz", {
+    allowPositionals: true,
+    options: {
+      runs: { type: "string" },
+      seed: { type: "string" },
+      help: { type: "boolean", short: "h" },
+    },
+  });
   if (values.help === true) {
     console.log(USAGE);
     return 0;
@@ -35,20 +41,3 @@ await runMain(async () => {
   });
   return code ?? 1;
 });
-
-function parsed() {
-  try {
-    return parseArgs({
-      args: process.argv.slice(2),
-      allowPositionals: true,
-      options: {
-        runs: { type: "string" },
-        seed: { type: "string" },
-        help: { type: "boolean", short: "h" },
-      },
-    });
-  } catch (error) {
-    const reason = error instanceof Error ? (error.message.split(". ")[0] ?? "") : "";
-    throw new Complaint(`${reason}: see npm run fuzz -- --help`);
-  }
-}

@@ -1,8 +1,8 @@
 import { fileURLToPath } from "node:url";
 import { Complaint, runMain, Stopped } from "@posthaste/runtime/terminal";
 import { temporalBinary } from "@posthaste/temporal-servers";
-import { build } from "./processes/build.ts";
-import { freePort, isFree } from "./processes/ports.ts";
+import { freePort, isFree } from "@posthaste/testkit";
+import { build } from "./suite/build.ts";
 import { showProgress } from "./terminal/progress.ts";
 import { listenForStop } from "./terminal/stop-signal.ts";
 import { claimDataFolder } from "./up/data-folder.ts";
@@ -28,12 +28,12 @@ await runMain(async () => {
 /** Runs everything until it is told to stop (0), or something of it dies (a complaint). */
 async function up(options: UpOptions): Promise<number> {
   let stack: Stack | undefined;
-  const { signal, unlisten } = listenForStop(() => stack?.kill());
+  const signal = listenForStop(() => stack?.kill());
   try {
     const folder = await claimDataFolder(options.dataDir, console.error);
     try {
       await checkPorts(options);
-      stack = createStack({ root, folder, env: process.env, signal });
+      stack = createStack({ folder, env: process.env, signal });
       await runUntilStopped(options, stack, signal);
     } finally {
       await folder.release();
@@ -42,8 +42,6 @@ async function up(options: UpOptions): Promise<number> {
   } catch (error) {
     if (error instanceof Stopped) return 0;
     throw error;
-  } finally {
-    unlisten();
   }
 }
 

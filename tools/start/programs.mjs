@@ -51,6 +51,6 @@ export function programOf(root, command) {
  * @param {string} service `api` or `worker`
  * @returns {readonly string[]} for Node
  */
-export function serviceArgs(root, service) {
+function serviceArgs(root, service) {
   return [`--env-file=${join(root, "services/start.env")}`, join(root, "services", service, "dist/main.js")];
 }

@@ -1,8 +1,10 @@
 import { spawnSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
+import { serviceArgs } from "@posthaste/stack";
 import { expect, test } from "vitest";
 import { withDatabase } from "../../services/operator/src/database-url.ts";
 import { NO_DATABASE } from "../start/operator.mjs";
+import { programOf } from "../start/programs.mjs";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
 
@@ -28,6 +30,13 @@ test("a missing DATABASE_URL is said alike by the front door and by the operator
   await expect(withDatabase({}, async () => undefined)).rejects.toThrow(NO_DATABASE);
   expect(NO_DATABASE).toContain("DATABASE_URL is not set");
 });
+
+test.each(["api", "worker"] as const)(
+  "the %s is started alike by the front door and by a stack",
+  (service) => {
+    expect(serviceArgs(service)).toEqual(programOf(root, `start:${service}`)?.args);
+  },
+);
 
 test("histories without a label tells how it is used, and ends", () => {
   const { status, stderr } = run("histories");

@@ -15,10 +15,9 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { isAlive, knownProcess } from "@posthaste/stack";
+import { freePort, poll } from "@posthaste/testkit";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { isAlive, knownProcess } from "../src/processes/known-process.ts";
-import { poll } from "../src/processes/poll.ts";
-import { freePort } from "../src/processes/ports.ts";
 import { BUILT_OF, NO_DATABASE } from "../start/operator.mjs";
 import { PINNED } from "../start/pinned-nodes.mjs";
 import { otherNode } from "./other-nodes.ts";

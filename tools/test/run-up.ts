@@ -1,8 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { poll } from "../src/processes/poll.ts";
-import { freePort } from "../src/processes/ports.ts";
+import { freePort, poll } from "@posthaste/testkit";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
 const UP_WITHIN_MS = 180_000;

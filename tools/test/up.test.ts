@@ -4,10 +4,9 @@ import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { type AddressInfo, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { isAlive, type KnownProcess } from "@posthaste/stack";
+import { freePort, poll } from "@posthaste/testkit";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
-import { isAlive, type KnownProcess } from "../src/processes/known-process.ts";
-import { poll } from "../src/processes/poll.ts";
-import { freePort } from "../src/processes/ports.ts";
 import { runUp, type Up, type UpPorts, upPorts } from "./run-up.ts";
 
 /*

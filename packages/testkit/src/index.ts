@@ -4,6 +4,8 @@ export { type ConnectProxy, startConnectProxy } from "./connect-proxy.ts";
 export { fuzzing } from "./fuzzing.ts";
 export { type OwnMysqlServer, startOwnMysql } from "./mysql-server.ts";
 export { poison } from "./poison.ts";
+export { answersOk, poll, until } from "./poll.ts";
+export { accepts, freePort, isFree } from "./ports.ts";
 export type { Behaviour } from "./receiver/behaviour.ts";
 export { certificateFor } from "./receiver/certificate.ts";
 export {

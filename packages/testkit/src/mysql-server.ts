@@ -3,11 +3,11 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
 import { findProgram, installFromDebian, NotInstallable } from "./debian.ts";
+import { until } from "./poll.ts";
+import { quietPort } from "./ports.ts";
 import { makeQuickDir } from "./quick-dir.ts";
-import { quietPort } from "./quiet-port.ts";
 
 const run = promisify(execFile);
 
@@ -130,11 +130,11 @@ export async function startOwnMysql(
 }
 
 async function untilItAnswers(child: ChildProcess, port: number): Promise<void> {
-  const endAt = Date.now() + STARTS_WITHIN_MS;
-  while (!(await greets(port))) {
-    if (child.exitCode !== null || Date.now() > endAt) throw new Error("the server does not answer");
-    await sleep(50);
-  }
+  const answers = async () => {
+    if (child.exitCode !== null) throw new Error("it has ended");
+    return await greets(port);
+  };
+  await until(answers, { withinMs: STARTS_WITHIN_MS }, "it does not answer");
 }
 
 /**

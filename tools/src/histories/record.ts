@@ -1,5 +1,4 @@
 import { execFile } from "node:child_process";
-import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
 import {
   inspectDelivery,
@@ -23,12 +22,14 @@ import {
   rotateSigningKey,
 } from "@posthaste/store";
 import { temporalBinary } from "@posthaste/temporal-servers";
+import { until } from "@posthaste/testkit";
 import { type DeliverySetup, type Started, setupDelivery } from "@posthaste/testkit/delivery";
 
 /** By the workflow's type and what happened to it. */
 type Histories = Record<string, unknown>;
 
-const PATIENCE_MS = 30_000;
+/** For what a worker does at once. */
+const SOON = { withinMs: 30_000 };
 
 /** Runs every workflow through each of its ways on a real server, and takes down the histories. */
 export async function recordHistories(): Promise<Histories> {
@@ -67,7 +68,7 @@ async function faulted(t: DeliverySetup): Promise<unknown> {
   const started = await failedOnce(t, "faulted");
   await t.store.db.deleteFrom("signing_keys").where("subscription_id", "=", started.subscriptionId).execute();
   await retry(t, started);
-  await until(() => t.logged("delivery.faulted").length > 0);
+  await until(() => t.logged("delivery.faulted").length > 0, SOON);
   const { accountId, store } = t;
   await rotateSigningKey(store, { accountId, id: started.subscriptionId, overlapMs: 0, now: Date.now() });
   return await finished(t, started);
@@ -124,10 +125,10 @@ async function recovered(t: DeliverySetup): Promise<unknown> {
   const stand = async () => (await getRecovery(store, { accountId, id }))?.state;
   await changeRecovery(store, { accountId, id, to: "paused", now });
   await startRecovery(t.env.client, { id, kind });
-  await until(() => t.logged("recovery.advanced").length > 0);
+  await until(() => t.logged("recovery.advanced").length > 0, SOON);
   await changeRecovery(store, { accountId, id, to: "running", now });
   await t.env.client.workflow.getHandle(recoveryWorkflow(id)).signal("changed");
-  await until(async () => (await stand()) === "completed");
+  await until(async () => (await stand()) === "completed", SOON);
   return await historyOf(t, recoveryWorkflow(id));
 }
 
@@ -136,7 +137,7 @@ async function retained(t: DeliverySetup): Promise<unknown> {
   await scheduleRetention(client, 3_600_000);
   const handle = client.schedule.getHandle("posthaste-retention");
   await handle.trigger();
-  await until(async () => (await handle.describe()).info.recentActions.length > 0);
+  await until(async () => (await handle.describe()).info.recentActions.length > 0, SOON);
   const [run] = (await handle.describe()).info.recentActions;
   const workflowId = run?.action.workflow.workflowId ?? "";
   await client.workflow.getHandle(workflowId).result();
@@ -164,7 +165,7 @@ async function failedOnce(t: DeliverySetup, path: string): Promise<Started> {
   await until(async () => {
     const delivery = await getDelivery(t.store, { accountId: t.accountId, id: started.deliveryId });
     return delivery?.attempts === 1;
-  });
+  }, SOON);
   return started;
 }
 
@@ -175,7 +176,7 @@ async function retry(t: DeliverySetup, { deliveryId: id }: Started): Promise<voi
     if (standing.kind !== "running" || standing.nextAttemptAt === undefined) return false;
     await requestRetry(t.store, { accountId: t.accountId, id, now: Date.now() });
     return await retryNow(t.env.client, id);
-  });
+  }, SOON);
 }
 
 async function finished(t: DeliverySetup, { deliveryId, subscriptionId }: Started): Promise<unknown> {
@@ -204,12 +205,4 @@ function anonymous(json: string): string {
     .replaceAll(/"\d+@[^"]*"/g, '"worker"')
     .replaceAll(/"stackTrace": *"(?:[^"\\]|\\.)*"/g, '"stackTrace":""')
     .replaceAll(/"binaryChecksum": *"[^"]*"/g, '"binaryChecksum":""');
-}
-
-async function until(condition: () => Promise<boolean> | boolean): Promise<void> {
-  const endAt = Date.now() + PATIENCE_MS;
-  while (!(await condition())) {
-    if (Date.now() > endAt) throw new Error("what is to be recorded does not happen");
-    await sleep(50);
-  }
 }

@@ -20,13 +20,17 @@ const USED_OTHERWISE: Readonly<Record<string, readonly string[]>> = {
   "services/console": ["@vitejs/plugin-react", "vite"],
   // A program of its own, which it writes out, loads it.
   "packages/temporal-servers": ["@temporalio/testing"],
-  // tools/run.mjs loads it into the process that it starts.
+  // Loaded into a process that is started: its receiver's, and by tools/run.mjs every command's.
+  "packages/bench": ["tsx"],
   tools: ["tsx"],
 };
 
 /** Nothing of these is installed in production: Vite takes the page's packages into what it builds. */
 const NOT_IN_PRODUCTION: ReadonlySet<string> = new Set([
   "services/console",
+  "packages/bench",
+  "packages/chaos",
+  "packages/stack",
   "packages/temporal-servers",
   "packages/testkit",
   "tools",

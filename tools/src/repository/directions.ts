@@ -24,13 +24,18 @@ const WORKSPACE: Readonly<Record<string, readonly string[]>> = {
   "services/operator": ["domain", "runtime", "store"],
   "services/worker": ["delivery", "domain", "egress", "runtime", "store"],
   "packages/testkit": ["delivery", "domain", "egress", "runtime", "store", "temporal-servers"],
+  "packages/stack": ["client", "domain", "store", "temporal-servers", "testkit"],
+  "packages/bench": ["contracts", "delivery/client", "domain", "runtime", "stack", "testkit"],
+  "packages/chaos": ["client", "domain", "runtime", "signature", "stack", "store", "testkit"],
   tools: [
+    "bench",
+    "chaos",
     "client",
     "contracts",
     "delivery",
     "domain",
     "runtime",
-    "signature",
+    "stack",
     "store",
     "temporal-servers",
     "testkit",
@@ -40,18 +45,24 @@ const WORKSPACE: Readonly<Record<string, readonly string[]>> = {
 /** Packages of others that only these folders may import. */
 const CONFINED: readonly { readonly packages: RegExp; readonly to: readonly string[] }[] = [
   // The bench holds the product against bare drivers and clients.
-  { packages: /^(mysql2|node:sqlite)$/, to: ["packages/store", "tools/src/bench/yardsticks"] },
+  { packages: /^(mysql2|node:sqlite)$/, to: ["packages/store", "packages/bench/src/yardsticks"] },
   // The test kit creates and drops databases, which no product code does.
   { packages: /^kysely$/, to: ["packages/store", "packages/testkit"] },
   {
     packages: /^@temporalio\//,
-    to: ["packages/delivery", "services/worker", "packages/testkit", "tools"],
+    to: ["packages/delivery", "services/worker", "packages/testkit", "packages/bench/src/yardsticks"],
   },
   {
     packages: /^(@bufbuild\/.*|@connectrpc\/.*)$/,
-    to: ["packages/contracts", "packages/client", "services/api", "services/console", "tools/src/bench/load"],
+    to: [
+      "packages/contracts",
+      "packages/client",
+      "services/api",
+      "services/console",
+      "packages/bench/src/load",
+    ],
   },
-  { packages: /^undici$/, to: ["packages/egress", "tools/src/bench/load"] },
+  { packages: /^undici$/, to: ["packages/egress", "packages/bench/src/load"] },
   // Which addresses may be called is decided in one place.
   { packages: /^ipaddr\.js$/, to: ["packages/domain"] },
 ];

@@ -15,12 +15,7 @@ export async function runSuite(steps: readonly Step[], args: readonly string[]):
     console.log(usageOf(steps));
     return 0;
   }
-  const { signal, unlisten } = listenForStop(() => process.exit(130));
-  try {
-    return await runSteps(chosen, { root, signal, print: (text) => console.log(text) });
-  } finally {
-    unlisten();
-  }
+  return await runSteps(chosen, { root, signal: listenForStop(), print: (text) => console.log(text) });
 }
 
 function choose(steps: readonly Step[], args: readonly string[]): readonly Step[] | "help" {

@@ -4,7 +4,8 @@ import { delimiter, join } from "node:path";
 export type CommandOptions = {
   readonly root: string;
   readonly signal: AbortSignal;
-  readonly withinMs: number;
+  /** Default: as long as it takes. */
+  readonly withinMs?: number;
   /** Shows the output as it comes, instead of keeping it. */
   readonly live?: boolean;
 };
@@ -46,12 +47,13 @@ export async function runCommand(
     child.kill("SIGTERM");
     timers.push(setTimeout(() => child.kill("SIGKILL"), PATIENCE_MS));
   };
-  timers.push(
-    setTimeout(() => {
+  if (withinMs !== undefined) {
+    const late = () => {
       output += `\nended after ${withinMs / 1000} s\n`;
       end();
-    }, withinMs),
-  );
+    };
+    timers.push(setTimeout(late, withinMs));
+  }
   signal.addEventListener("abort", end, { once: true });
   const code = await new Promise<number | null>((resolve) => {
     child.once("error", (error) => {

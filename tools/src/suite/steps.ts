@@ -1,6 +1,7 @@
 import { temporalBinary, timeSkippingBinary } from "@posthaste/temporal-servers";
 import { chromiumPath } from "@posthaste/testkit";
 import { auditStep } from "./audit.ts";
+import { BUILD } from "./build.ts";
 import { generatedCodeStep } from "./generated-code.ts";
 import { runCommand } from "./run-command.ts";
 import type { Step } from "./step.ts";
@@ -10,7 +11,7 @@ const COMMAND_WITHIN_MS = 600_000;
 
 /** Everything that is checked, in the order that tells soonest what is wrong. */
 export const STEPS: readonly Step[] = [
-  commandStep("build", { quick: false }, "turbo", "run", "build", "--output-logs=errors-only"),
+  commandStep("build", { quick: false }, "turbo", ...BUILD),
   commandStep("lint", { quick: true }, "biome", "ci", "--colors=off", "."),
   commandStep("types", { quick: true }, "tsc", "-p", "tsconfig.json"),
   commandStep("types-console", { quick: true }, "tsc", "-p", "services/console/tsconfig.json"),

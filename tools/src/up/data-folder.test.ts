@@ -2,9 +2,9 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { knownProcess } from "@posthaste/stack";
+import { poll } from "@posthaste/testkit";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { knownProcess } from "../processes/known-process.ts";
-import { poll } from "../processes/poll.ts";
 import { claimDataFolder } from "./data-folder.ts";
 
 let dir: string;

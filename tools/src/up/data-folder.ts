@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import { link, mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { Complaint } from "@posthaste/runtime/terminal";
-import { endKnown, isAlive, type KnownProcess, knownProcess } from "../processes/known-process.ts";
+import { endKnown, isAlive, type KnownProcess, knownProcess } from "@posthaste/stack";
 
 /*
  * DATA/run.json says which `up` uses the folder and what it started. It is created exclusively, so of two that start at

@@ -2,9 +2,7 @@ import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { createPosthasteClient } from "@posthaste/client";
 import { Complaint } from "@posthaste/runtime/terminal";
-import { type ReceivedRequest, type Receiver, startReceiver } from "@posthaste/testkit";
-import { poll } from "../processes/poll.ts";
-import { freePort } from "../processes/ports.ts";
+import { freePort, poll, type ReceivedRequest, type Receiver, startReceiver } from "@posthaste/testkit";
 import { indentJson } from "./indent-json.ts";
 
 /** A receiver on this machine, to see a delivery arrive. */

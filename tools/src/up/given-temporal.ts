@@ -1,5 +1,5 @@
 import { Complaint } from "@posthaste/runtime/terminal";
-import { poll } from "../processes/poll.ts";
+import { poll } from "@posthaste/testkit";
 
 /** A server may be starting at the same moment. */
 const ANSWERS_WITHIN_MS = 5_000;

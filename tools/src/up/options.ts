@@ -1,6 +1,5 @@
 import { resolve } from "node:path";
-import { parseArgs } from "node:util";
-import { Complaint } from "@posthaste/runtime/terminal";
+import { Complaint, parseCommandLine } from "@posthaste/runtime/terminal";
 
 export type UpOptions = {
   readonly demo: boolean;
@@ -41,7 +40,17 @@ Environment:
  * @throws Complaint for anything that is not an option, or not a port
  */
 export function parseUpOptions(args: readonly string[], cwd: string): UpOptions | "help" {
-  const values = parsed(args);
+  const { values } = parseCommandLine("up", {
+    args,
+    options: {
+      demo: { type: "boolean" },
+      port: { type: "string" },
+      "temporal-port": { type: "string" },
+      "temporal-ui-port": { type: "string" },
+      data: { type: "string" },
+      help: { type: "boolean", short: "h" },
+    },
+  });
   if (values.help === true) return "help";
   const port = portOf("--port", values.port, PORT_DEFAULT);
   const temporalUiPort = portOf("--temporal-ui-port", values["temporal-ui-port"], TEMPORAL_UI_PORT_DEFAULT);
@@ -60,25 +69,6 @@ export function parseUpOptions(args: readonly string[], cwd: string): UpOptions 
     temporalUiPort,
     dataDir: resolve(cwd, values.data ?? ".posthaste"),
   };
-}
-
-function parsed(args: readonly string[]) {
-  try {
-    return parseArgs({
-      args: [...args],
-      options: {
-        demo: { type: "boolean" },
-        port: { type: "string" },
-        "temporal-port": { type: "string" },
-        "temporal-ui-port": { type: "string" },
-        data: { type: "string" },
-        help: { type: "boolean", short: "h" },
-      },
-    }).values;
-  } catch (error) {
-    const reason = error instanceof Error ? (error.message.split(". ")[0] ?? "") : "";
-    throw new Complaint(`${reason}: see npm run up -- --help`);
-  }
 }
 
 function portOf(flag: string, text: string | undefined, fallback: number): number {

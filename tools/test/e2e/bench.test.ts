@@ -1,8 +1,5 @@
+import { type Figure, ingest, openRoom, QUICK_SIZES } from "@posthaste/bench";
 import { expect, onTestFinished, test } from "vitest";
-import type { Figure } from "../../src/bench/report/results.ts";
-import { openRoom } from "../../src/bench/room.ts";
-import { QUICK_SIZES } from "../../src/bench/scenario.ts";
-import { ingest } from "../../src/bench/scenarios/ingest.ts";
 
 /** Some seconds, but on a machine that does much else. */
 const PATIENCE_MS = 120_000;

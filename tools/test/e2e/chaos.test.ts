@@ -1,6 +1,5 @@
+import { chaosTable, runChaos } from "@posthaste/chaos";
 import { expect, test } from "vitest";
-import { runChaos } from "../../src/chaos/run-chaos.ts";
-import { chaosTable } from "../../src/chaos/table.ts";
 
 /** Short, for every day: `npm run chaos` runs as long as you like. */
 const SECONDS = 10;

@@ -5,6 +5,7 @@ import { ConnectError } from "@connectrpc/connect";
 import { createPosthasteClient, type PosthasteClient } from "@posthaste/client";
 import { DeliveryState } from "@posthaste/contracts/delivery";
 import { type AccountId, SCOPES, type SubscriptionId } from "@posthaste/domain";
+import { type Stack, startStack } from "@posthaste/stack";
 import { createAccount, createToken } from "@posthaste/store";
 import { type Receiver, startReceiver } from "@posthaste/testkit";
 import axe from "axe-core";
@@ -15,7 +16,6 @@ import {
   type ConsolePage,
   startConsoleBrowser,
 } from "../../src/browser/console-browser.ts";
-import { type Stack, startStack } from "../../src/stack/stack.ts";
 import { insertDeliveries } from "./many-deliveries.ts";
 import { createTourAccount, type TourAccount } from "./tour-account.ts";
 

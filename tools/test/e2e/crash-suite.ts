@@ -4,11 +4,9 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { type Delivery, DeliveryState } from "@posthaste/contracts/delivery";
 import { connectTemporal, inspectDelivery, workflowIdOf } from "@posthaste/delivery/client";
 import type { DeliveryId, EventId, Lane, SubscriptionId } from "@posthaste/domain";
+import { type Child, earlyInLog, type Stack, startStack } from "@posthaste/stack";
 import { lockWrites, type Receiver, refuseMarks, startReceiver } from "@posthaste/testkit";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
-import type { Child } from "../../src/stack/child.ts";
-import { earlyInLog } from "../../src/stack/early-attempts.ts";
-import { type Stack, startStack } from "../../src/stack/stack.ts";
 
 /** All of it, with first attempts made in this lane. */
 export function crashSuite(lane: Lane): void {

@@ -5,9 +5,9 @@ import { DeliveryState, Outcome } from "@posthaste/contracts/delivery";
 import { SubscriptionState } from "@posthaste/contracts/subscription";
 import { connectTemporal, inspectDelivery } from "@posthaste/delivery/client";
 import type { DeliveryId, Lane } from "@posthaste/domain";
+import { type Stack, startStack } from "@posthaste/stack";
 import { certificateFor, type Receiver, refusedUrl, startReceiver } from "@posthaste/testkit";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
-import { type Stack, startStack } from "../../src/stack/stack.ts";
 import { endStack } from "./end-stack.ts";
 
 /** All of it, with first attempts made in this lane. */

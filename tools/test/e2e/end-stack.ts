@@ -1,6 +1,5 @@
+import { earlyInLog, type Stack } from "@posthaste/stack";
 import { expect } from "vitest";
-import { earlyInLog } from "../../src/stack/early-attempts.ts";
-import type { Stack } from "../../src/stack/stack.ts";
 
 const ended = new WeakSet<Stack>();
 

@@ -1,8 +1,8 @@
 import { once } from "node:events";
 import { connect } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
+import { type Stack, startStack } from "@posthaste/stack";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { type Stack, startStack } from "../../src/stack/stack.ts";
 import { endStack } from "./end-stack.ts";
 
 /*

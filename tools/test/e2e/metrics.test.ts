@@ -1,8 +1,8 @@
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
+import { type Stack, startStack } from "@posthaste/stack";
 import { startReceiver } from "@posthaste/testkit";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
-import { type Stack, startStack } from "../../src/stack/stack.ts";
 
 const PATIENCE = { timeout: 60_000, interval: 200 };
 const docs = (name: string) =>

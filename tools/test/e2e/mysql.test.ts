@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { createPosthasteClient } from "@posthaste/client";
 import { DeliveryState } from "@posthaste/contracts/delivery";
+import { type Stack, startStack } from "@posthaste/stack";
 import { type Receiver, startReceiver, startTcpProxy, type TcpProxy } from "@posthaste/testkit";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { type Stack, startStack } from "../../src/stack/stack.ts";
 import { endStack } from "./end-stack.ts";
 
 const AWAY_MS = 20_000;

@@ -1,8 +1,8 @@
 import { SubscriptionState } from "@posthaste/contracts/subscription";
 import type { SubscriptionId } from "@posthaste/domain";
+import { type Stack, startStack } from "@posthaste/stack";
 import { type Receiver, startReceiver } from "@posthaste/testkit";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from "vitest";
-import { type Stack, startStack } from "../../src/stack/stack.ts";
 
 /** A minute's work, on a machine that has much else to do. */
 const PATIENCE = { timeout: 400_000, interval: 100 };

@@ -1,8 +1,8 @@
+import { recoverThroughTrouble } from "@posthaste/bench/recover-through-trouble";
 import { RecoveryState } from "@posthaste/contracts/delivery";
+import { type Stack, startStack } from "@posthaste/stack";
 import { startReceiver } from "@posthaste/testkit";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
-import { recoverThroughTrouble } from "../../src/bench/scenarios/recover-through-trouble.ts";
-import { type Stack, startStack } from "../../src/stack/stack.ts";
 import { endStack } from "./end-stack.ts";
 
 const PATIENCE = { timeout: 60_000, interval: 100 };

@@ -1,6 +1,7 @@
 import { Code } from "@connectrpc/connect";
 import { connectTemporal, workflowIdOf } from "@posthaste/delivery/client";
 import type { DeliveryId } from "@posthaste/domain";
+import { type Stack, startStack } from "@posthaste/stack";
 import {
   type OwnMysqlServer,
   type Receiver,
@@ -10,7 +11,6 @@ import {
   timesIn,
 } from "@posthaste/testkit";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from "vitest";
-import { type Stack, startStack } from "../../src/stack/stack.ts";
 
 /*
  * The incidents of the runbook in docs/operations.md: that an operator sees what it says, and that what it says to do

@@ -1,9 +1,9 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { connectTemporal } from "@posthaste/delivery/client";
+import { type Stack, startStack } from "@posthaste/stack";
 import { type Receiver, refusedUrl, startReceiver, TEST_SECRET_KEYS } from "@posthaste/testkit";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import { type Stack, startStack } from "../../src/stack/stack.ts";
 
 const PATIENCE = { timeout: 60_000, interval: 50 };
 /** An attempt whose result cannot be written is a fault after 25 s. */

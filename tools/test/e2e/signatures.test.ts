@@ -1,9 +1,9 @@
 import { createPublicKey, type JsonWebKey, verify as verifyByNode } from "node:crypto";
 import { verify } from "@posthaste/signature";
+import { type Stack, startStack } from "@posthaste/stack";
 import { type ReceivedRequest, type Receiver, startReceiver } from "@posthaste/testkit";
 import { Webhook } from "standardwebhooks";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { type Stack, startStack } from "../../src/stack/stack.ts";
 
 let stack: Stack;
 let receiver: Receiver;

@@ -1,6 +1,7 @@
 import { Code } from "@connectrpc/connect";
 import { createPosthasteClient } from "@posthaste/client";
 import { DeliveryState } from "@posthaste/contracts/delivery";
+import { type Stack, startStack } from "@posthaste/stack";
 import {
   type OwnMysqlServer,
   type Receiver,
@@ -10,7 +11,6 @@ import {
   type TcpProxy,
 } from "@posthaste/testkit";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
-import { type Stack, startStack } from "../../src/stack/stack.ts";
 
 /*
  * A database whose connections stay open and say nothing: packets are dropped, as in a failover, or the

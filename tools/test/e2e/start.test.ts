@@ -2,9 +2,14 @@ import { spawnSync } from "node:child_process";
 import { createServer } from "node:http";
 import { fileURLToPath } from "node:url";
 import { createAccount, createSubscription } from "@posthaste/store";
-import { createEmptyStore, createTestStore, TEST_SECRET_KEYS, type TestStore } from "@posthaste/testkit";
+import {
+  createEmptyStore,
+  createTestStore,
+  freePort,
+  TEST_SECRET_KEYS,
+  type TestStore,
+} from "@posthaste/testkit";
 import { afterEach, describe, expect, test } from "vitest";
-import { freePort } from "../../src/processes/ports.ts";
 import { otherNode } from "../other-nodes.ts";
 
 const root = fileURLToPath(new URL("../../../", import.meta.url));

@@ -3,9 +3,9 @@ import { join } from "node:path";
 import { DeliveryState, RecoveryState } from "@posthaste/contracts/delivery";
 import { connectTemporal, inspectDelivery, workflowIdOf } from "@posthaste/delivery/client";
 import type { DeliveryId, Lane, RecoveryId } from "@posthaste/domain";
+import { type Stack, startStack } from "@posthaste/stack";
 import { type Receiver, startReceiver } from "@posthaste/testkit";
 import { afterEach, expect, test, vi } from "vitest";
-import { type Stack, startStack } from "../../src/stack/stack.ts";
 import { endStack } from "./end-stack.ts";
 
 /*

@@ -1,8 +1,8 @@
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
+import { type Stack, startStack } from "@posthaste/stack";
 import { type Receiver, startReceiver } from "@posthaste/testkit";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
-import { type Stack, startStack } from "../../src/stack/stack.ts";
 
 type CollectedSpan = {
   readonly traceId: string;

@@ -1,7 +1,7 @@
 import { DeliveryState } from "@posthaste/contracts/delivery";
+import { type Stack, startStack } from "@posthaste/stack";
 import { lockWrites, type Receiver, startReceiver } from "@posthaste/testkit";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import { type Stack, startStack } from "../../src/stack/stack.ts";
 import { endStack } from "./end-stack.ts";
 
 const PATIENCE = { timeout: 60_000, interval: 50 };

@@ -1,7 +1,7 @@
 import { createServer as createHttpServer, type IncomingMessage } from "node:http";
 import { createServer as createHttpsServer } from "node:https";
 import type { Server, Socket } from "node:net";
-import { quietPort } from "../quiet-port.ts";
+import { quietPort } from "../ports.ts";
 import { type Behaviour, play } from "./behaviour.ts";
 
 /** A request as received. `receivedAt` is in epoch milliseconds. */

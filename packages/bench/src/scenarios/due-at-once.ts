@@ -1,0 +1,67 @@
+import { connectTemporal, startDelivery } from "@posthaste/delivery/client";
+import type { Stack } from "@posthaste/stack";
+import { timesIn } from "@posthaste/testkit";
+import { ingestMany } from "./traffic.ts";
+
+const STARTS_AT_ONCE = 16;
+/** Workflows started and replayed in a second at least, with everything on two cores. */
+const STARTS_PER_SECOND = 20;
+/** For few deliveries, so that all are started before. */
+const AHEAD_MIN_MS = 5_000;
+/** When the reconciler may look at them: after the measurement. */
+const RECONCILE_AFTER_MS = 120_000;
+
+/** Makes deliveries whose first attempt failed and whose workflows wait for one moment. @returns that moment */
+export async function retriesDueAtOnce(
+  stack: Stack,
+  targetUrl: string,
+  eventType: string,
+  count: number,
+): Promise<number> {
+  const { db } = stack.store;
+  const subscriptionId = await stack.subscribe(targetUrl, eventType);
+  await stack.client.subscriptions.pauseSubscription({ id: subscriptionId });
+  await ingestMany(stack, eventType, count);
+  const dueAt = Date.now() + AHEAD_MIN_MS + (count / STARTS_PER_SECOND) * 1_000;
+  // As an outage leaves them; what is measured is what follows.
+  await db
+    .updateTable("deliveries")
+    .set({
+      state: "started",
+      ...timesIn("started", dueAt),
+      attempts: 1,
+      last_outcome: "timeout",
+      reconcile_after: dueAt + RECONCILE_AFTER_MS,
+    })
+    .where("subscription_id", "=", subscriptionId)
+    .execute();
+  await db
+    .updateTable("subscriptions")
+    .set({ state: "active", draining: 0 })
+    .where("id", "=", subscriptionId)
+    .execute();
+  const rows = await db
+    .selectFrom("deliveries")
+    .select(["id", "event_id"])
+    .where("subscription_id", "=", subscriptionId)
+    .execute();
+  const client = connectTemporal({ connectionOptions: { address: stack.temporalAddress } });
+  const queue = rows.values();
+  const starter = async () => {
+    for (const { id, event_id } of queue) {
+      await startDelivery(client, {
+        deliveryId: id,
+        accountId: stack.accountId,
+        subscriptionId,
+        eventId: event_id,
+        eventType,
+        targetUrl,
+      });
+    }
+  };
+  await Promise.all(Array.from({ length: STARTS_AT_ONCE }, starter));
+  await client.connection.close();
+  if (Date.now() > dueAt)
+    throw new Error("the machine is too slow: the retries came due before all were started");
+  return dueAt;
+}

@@ -1,0 +1,73 @@
+import { randomUUID } from "node:crypto";
+import type { Stack } from "@posthaste/stack";
+import { until } from "@posthaste/testkit";
+
+/** As long as an ordinary event. */
+const PADDING = "x".repeat(500);
+/** Events of one ingest call, where the call is not what is measured. */
+const BATCH = 500;
+const CALLS_AT_ONCE = 8;
+/** No delivery of a scenario takes this long after the last of its kind. */
+const SETTLED_WITHIN_MS = 60_000;
+
+/** The path of a single ingest over JSON. */
+export const INGEST_PATH = "/posthaste.v1.EventIngestService/IngestEvent";
+
+export const dataJson = JSON.stringify({ InvoiceNumber: "INV-1", Notes: PADDING });
+
+/** One event as it is sent, with a key of its own so that the call is safe to repeat. */
+export function eventOf(eventType: string) {
+  return {
+    eventType,
+    snapshot: { case: "dataJson" as const, value: dataJson },
+    idempotencyKey: randomUUID(),
+  };
+}
+
+/** The same as the JSON of a plain HTTP call. */
+export function eventBody(eventType: string): string {
+  return JSON.stringify({ eventType, dataJson, idempotencyKey: randomUUID() });
+}
+
+/** Has so many events accepted, as fast as batches can be. */
+export async function ingestMany(stack: Stack, eventType: string, count: number): Promise<void> {
+  const sizes = Array.from({ length: Math.ceil(count / BATCH) }, (_, i) =>
+    Math.min(BATCH, count - i * BATCH),
+  ).values();
+  const caller = async () => {
+    for (const size of sizes) {
+      await stack.client.events.ingestEvents({
+        events: Array.from({ length: size }, () => eventOf(eventType)),
+      });
+    }
+  };
+  await Promise.all(Array.from({ length: CALLS_AT_ONCE }, caller));
+}
+
+/** So many subscriptions to one event type, each to a target of its own. */
+export async function subscribeMany(
+  stack: Stack,
+  eventType: string,
+  targets: readonly string[],
+): Promise<number[]> {
+  const ids: number[] = [];
+  const queue = targets.values();
+  const caller = async () => {
+    for (const target of queue) ids.push(await stack.subscribe(target, eventType));
+  };
+  await Promise.all(Array.from({ length: CALLS_AT_ONCE }, caller));
+  return ids;
+}
+
+/** Waits until no first attempt is under way or due. */
+export async function settled(stack: Stack, withinMs = SETTLED_WITHIN_MS): Promise<void> {
+  await until(async () => !(await hasUnfinished(stack)), { withinMs });
+}
+
+async function hasUnfinished({ store: { db } }: Stack): Promise<boolean> {
+  const pending = db.selectFrom("deliveries").select("id").where("state", "=", "pending").limit(1);
+  const underWay = db.selectFrom("deliveries").select("id").where("in_flight_of", "is not", null).limit(1);
+  return (
+    (await pending.executeTakeFirst()) !== undefined || (await underWay.executeTakeFirst()) !== undefined
+  );
+}

@@ -1,0 +1,3 @@
+export { chaos } from "./main.ts";
+export { runChaos } from "./run-chaos.ts";
+export { chaosTable } from "./table.ts";

@@ -1,0 +1,146 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createPosthasteClient, type PosthasteClient } from "@posthaste/client";
+import { type AccountId, type Lane, SCOPES, type SubscriptionId } from "@posthaste/domain";
+import { createAccount, createToken, type Store } from "@posthaste/store";
+import { temporalBinary } from "@posthaste/temporal-servers";
+import { answersOk, createTestStore, freePort, TEST_SECRET_KEYS } from "@posthaste/testkit";
+import { type Child, createChild, type Program } from "./child.ts";
+import { ROOT, servicePrograms, temporalProgram, urlOf } from "./programs.ts";
+
+/**
+ * The whole product on real parts: a database, a Temporal server with its state in a file, API and worker
+ * processes.
+ */
+export type Stack = {
+  /** Where Temporal's files and the logs are. */
+  readonly dir: string;
+  readonly store: Store;
+  readonly databaseUrl: string;
+  readonly accountId: AccountId;
+  readonly token: string;
+  readonly apiUrl: string;
+  readonly client: PosthasteClient;
+  readonly temporalAddress: string;
+  readonly temporal: Child;
+  readonly apis: readonly Child[];
+  readonly apiUrls: readonly string[];
+  readonly workers: readonly Child[];
+  readonly workerUrls: readonly string[];
+  /** `POST /api/Webhook` as an external developer does; resolves with the subscription's ID. */
+  subscribe(targetUrl: string, event?: string): Promise<SubscriptionId>;
+  dispose(): Promise<void>;
+};
+
+export type StackOptions = {
+  readonly database?: "sqlite" | "mysql";
+  /** The MySQL server to make the database on. Default: the one of the test run. */
+  readonly mysqlUrl?: string | undefined;
+  /** Default: `workflow`. */
+  readonly lane?: Lane;
+  readonly apis?: number;
+  readonly workers?: number;
+  /** The Temporal server's dynamic configuration, such as `matching.updateAckInterval`; values are YAML. */
+  readonly temporalSettings?: Readonly<Record<string, string>>;
+  /** Environment for API and worker beside what the stack sets. */
+  readonly env?: Readonly<Record<string, string>>;
+  /** For Node, before the service's file, such as `--cpu-prof`. */
+  readonly nodeArgs?: readonly string[];
+  /** What API and worker connect to instead of the database's own URL, such as a proxy. */
+  readonly databaseUrl?: (url: string) => Promise<string>;
+};
+
+export async function startStack(options: StackOptions = {}): Promise<Stack> {
+  const dir = mkdtempSync(join(tmpdir(), "posthaste-e2e-"));
+  const { store, url, dispose } = await createTestStore(options.database ?? "sqlite", options.mysqlUrl);
+  const { accountId, token } = await accountWithToken(store);
+  const { temporal, apis, workers, ...where } = await processesIn(dir, url, options);
+  const end = async () => {
+    await Promise.all([...workers, ...apis, temporal].map((child) => child.kill()));
+    await dispose();
+    rmSync(dir, { recursive: true, force: true });
+  };
+  try {
+    await temporal.start();
+    await Promise.all([...workers, ...apis].map((child) => child.start()));
+  } catch (error) {
+    // One that does not start must not leave the others behind.
+    await end();
+    throw error;
+  }
+  const apiUrl = where.apiUrls[0] ?? "";
+  const client = createPosthasteClient({ baseUrl: apiUrl, token });
+  return {
+    ...{ dir, store, databaseUrl: url, accountId, token, apiUrl, client, temporal, apis, workers },
+    ...where,
+    async subscribe(targetUrl, event = "invoice_sent") {
+      const response = await fetch(`${apiUrl}/api/Webhook`, {
+        method: "POST",
+        headers: { authorization: `Bearer ${token}`, "content-type": "application/json" },
+        body: JSON.stringify({ target_url: targetUrl, event }),
+      });
+      if (response.status !== 201)
+        throw new Error(`subscribing answered ${response.status}: ${await response.text()}`);
+      return ((await response.json()) as { ID: SubscriptionId }).ID;
+    },
+    async dispose() {
+      await client.close();
+      await end();
+    },
+  };
+}
+
+async function accountWithToken(store: Store): Promise<{ accountId: AccountId; token: string }> {
+  const now = Date.now();
+  const { id: accountId } = await createAccount(store, { name: "e2e", now });
+  const scopes = [...SCOPES];
+  const { secret } = await createToken(store, { accountId, name: "e2e", scopes, expiresAt: null, now });
+  return { accountId, token: secret };
+}
+
+async function processesIn(dir: string, databaseUrl: string, options: StackOptions) {
+  const ports = (count: number) => Promise.all(Array.from({ length: count }, () => freePort()));
+  const [temporalPort, apiPorts, workerPorts] = [
+    await freePort(),
+    await ports(options.apis ?? 1),
+    await ports(options.workers ?? 1),
+  ];
+  const temporalAddress = `127.0.0.1:${temporalPort}`;
+  const own = { PATH: process.env["PATH"], HOME: process.env["HOME"] };
+  const child = (program: Program, log: string) =>
+    createChild({ ...program, cwd: ROOT, logPath: join(dir, `${log}.log`) });
+  const temporal = temporalProgram({
+    binary: await temporalBinary(),
+    env: own,
+    port: temporalPort,
+    databasePath: join(dir, "temporal.db"),
+    settings: options.temporalSettings ?? {},
+  });
+  const { apis, workers } = servicePrograms({
+    apiPorts,
+    workerPorts,
+    nodeArgs: options.nodeArgs ?? [],
+    env: {
+      ...own,
+      DATABASE_URL: (await options.databaseUrl?.(databaseUrl)) ?? databaseUrl,
+      TEMPORAL_ADDRESS: temporalAddress,
+      POSTHASTE_SECRET_KEYS: TEST_SECRET_KEYS,
+      POSTHASTE_EGRESS_ALLOW: "127.0.0.0/8",
+      POSTHASTE_LANE: options.lane ?? "workflow",
+      ...options.env,
+    },
+  });
+  const workerUrls = workerPorts.map(urlOf);
+  return {
+    temporalAddress,
+    temporal: child(temporal, "temporal"),
+    apiUrls: apiPorts.map(urlOf),
+    apis: apis.map((api, i) => child(api, `api-${i}`)),
+    workerUrls,
+    // Tests start one, too, while what it needs is away.
+    workers: workers.map((worker, i) =>
+      child({ ...worker, isReady: () => answersOk(`${workerUrls[i]}/healthz`) }, `worker-${i}`),
+    ),
+  };
+}
