@@ -33,8 +33,12 @@ function missingFiles({ path, text }: RepositoryFile, paths: readonly string[]):
 function missingExports({ path, text }: RepositoryFile, files: readonly RepositoryFile[]): readonly string[] {
   const manifest = files.find((file) => file.path === `${posix.dirname(path)}/package.json`);
   if (manifest === undefined) return [];
-  const { exports = {} } = JSON.parse(manifest.text) as { exports?: Record<string, unknown> };
+  const { name: packageName, exports = {} } = JSON.parse(manifest.text) as {
+    name: string;
+    exports?: Record<string, unknown>;
+  };
   return Object.keys(exports)
-    .filter((name) => name !== "." && !name.includes("*") && !text.includes(name))
+    .filter((name) => name !== "." && !name.includes("*"))
+    .filter((name) => !text.includes(name) && !text.includes(`${packageName}${name.slice(1)}`))
     .map((name) => `${path} does not name the export ${name}`);
 }
