@@ -37,7 +37,7 @@ test.each(RECORDED)("%s replays against the current code", async (name) => {
 });
 
 test("a history that does not match the code fails to replay", async () => {
-  const recorded = JSON.stringify(read(RECORDED.find((name) => name.includes("deliver-accepted")) ?? ""));
+  const recorded = JSON.stringify(read(RECORDED.find((name) => name.includes("deliver-retried")) ?? ""));
   const history = JSON.parse(
     recorded.replaceAll('"attemptDelivery"', '"anotherActivity"'),
   ) as RecordedHistory;

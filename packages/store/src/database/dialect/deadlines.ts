@@ -38,7 +38,7 @@ export class DeadlinePassed extends Error {
  * Calls `passed` after a time. Input that arrived by then is read first: a process that did not run for a
  * while finds the answer and the expired timer together, and the answer counts.
  *
- * @param ms infinite: never
+ * @param ms 0 or less: at once; infinite: never
  * @returns a function that cancels the deadline
  */
 export function startDeadline(ms: number, passed: () => void): () => void {
@@ -46,7 +46,7 @@ export function startDeadline(ms: number, passed: () => void): () => void {
   let last: NodeJS.Immediate | undefined;
   const timer = setTimeout(() => {
     last = setImmediate(passed);
-  }, ms);
+  }, Math.max(0, ms));
   return () => {
     clearTimeout(timer);
     clearImmediate(last);
