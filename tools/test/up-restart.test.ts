@@ -4,13 +4,13 @@ import { delimiter, join } from "node:path";
 import { createPosthasteClient, type PosthasteClient } from "@posthaste/client";
 import { connectTemporal, inspectDelivery } from "@posthaste/delivery/client";
 import type { DeliveryId } from "@posthaste/domain";
+import { MINUTE_MS } from "@posthaste/domain";
 import { temporalBinary } from "@posthaste/temporal-servers";
 import { type Receiver, startReceiver } from "@posthaste/testkit";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { runUp, type Up, upPorts } from "./run-up.ts";
 
 const PATIENCE = { timeout: 90_000, interval: 100 };
-const MINUTE_MS = 60_000;
 const WAITING = 20;
 
 let dir: string;

@@ -1,4 +1,5 @@
 import type { DeliveryId } from "@posthaste/domain";
+import { MINUTE_MS } from "@posthaste/domain";
 import { getDelivery, listAttempts, pauseSubscription, requestRetry } from "@posthaste/store";
 import { type DeliverySetup, type Started, setupDelivery } from "@posthaste/testkit/delivery";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
@@ -11,7 +12,6 @@ import {
 } from "../src/client/index.ts";
 import { clientOn } from "../src/worker/index.ts";
 
-const MINUTE_MS = 60_000;
 /** A generous limit for something that takes about a second. */
 const PATIENCE = { timeout: 20_000, interval: 50 };
 

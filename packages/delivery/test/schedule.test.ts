@@ -1,9 +1,9 @@
+import { MINUTE_MS } from "@posthaste/domain";
 import { getDelivery, getSubscription, listAttempts } from "@posthaste/store";
 import { type DeliverySetup, type Started, setupDelivery } from "@posthaste/testkit/delivery";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { workflowIdOf } from "../src/client/index.ts";
 
-const MINUTE_MS = 60_000;
 const SECOND_MS = 1_000;
 
 let t: DeliverySetup;

@@ -1,3 +1,4 @@
+import { DAY_MS } from "./durations.ts";
 /** The two thresholds that a failing subscription must reach to be disabled. */
 export type DisableRule = {
   /** Time since the subscription began to fail: since the first failure after its last success. */
@@ -10,7 +11,7 @@ export type DisableRule = {
  * The default. Five days are longer than a weekend and than three times a delivery's schedule (34 h); three
  * exhausted deliveries are not an accident.
  */
-export const DISABLE_RULE: DisableRule = { failingForMs: 5 * 86_400_000, exhausted: 3 };
+export const DISABLE_RULE: DisableRule = { failingForMs: 5 * DAY_MS, exhausted: 3 };
 
 /**
  * Returns whether to disable a subscription, given when it began to fail and how many deliveries it has

@@ -1,4 +1,5 @@
 import { describe, expect, test, vi } from "vitest";
+import { HOUR_MS, MINUTE_MS } from "./durations.ts";
 import {
   EARLY_TOLERANCE_MS,
   isDue,
@@ -9,8 +10,6 @@ import {
   waitAfterAttemptMs,
 } from "./schedule.ts";
 
-const MINUTE_MS = 60_000;
-const HOUR_MS = 60 * MINUTE_MS;
 const waits = Array.from({ length: SCHEDULE.maximumAttempts }, (_, i) => scheduledWaitMs(i + 1));
 
 describe("the published schedule", () => {

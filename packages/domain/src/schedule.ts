@@ -1,3 +1,4 @@
+import { DAY_MS, MINUTE_MS } from "./durations.ts";
 /**
  * The published schedule: "After approx 10 minutes, then 30, 90, 190 minutes etc; we will retry up to 13
  * times". That is the first attempt and 13 retries, 33 h 50 min in total. This is its only definition: the
@@ -5,11 +6,11 @@
  */
 export const SCHEDULE = {
   /** The wait after the first attempt. */
-  initialIntervalMs: 10 * 60_000,
+  initialIntervalMs: 10 * MINUTE_MS,
   /** Each wait is the previous wait times this factor, up to the maximum. */
   backoffCoefficient: 3,
   /** The longest wait. */
-  maximumIntervalMs: 190 * 60_000,
+  maximumIntervalMs: 190 * MINUTE_MS,
   /** The first attempt and 13 retries. */
   maximumAttempts: 14,
 } as const;
@@ -26,10 +27,10 @@ export const ATTEMPT_TIMEOUT_MS = 15_000;
 export const TEST_ATTEMPT_TIMEOUT_MS = 12_000;
 
 /** How long a replaced signing key continues to sign by default: 24 h. */
-export const SIGNING_OVERLAP_MS = 24 * 3_600_000;
+export const SIGNING_OVERLAP_MS = DAY_MS;
 
 /** The longest `Retry-After` that is honoured: 24 h. */
-export const RETRY_AFTER_MAX_MS = 24 * 3_600_000;
+export const RETRY_AFTER_MAX_MS = DAY_MS;
 
 /**
  * How early an attempt may be sent. The clock that times an attempt and the clock that checks it may differ a

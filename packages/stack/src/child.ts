@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { closeSync, existsSync, openSync, readFileSync, renameSync } from "node:fs";
+import { MINUTE_MS } from "@posthaste/domain";
 import { until } from "@posthaste/testkit";
 
 /** A process of ours, with its output in a file: started, ended and started again with the same command. */
@@ -52,9 +53,9 @@ export type ChildOptions = Program & {
   readonly tethered?: boolean;
 };
 
-const READY_WITHIN_MS = 60_000;
+const READY_WITHIN_MS = MINUTE_MS;
 /** The worker finishes its attempts, which take up to 40 s. */
-const PATIENCE_MS = 60_000;
+const PATIENCE_MS = MINUTE_MS;
 /** Of its log, in the error of one that ends as it starts. */
 const LOG_CHARS_SHOWN = 500;
 

@@ -1,8 +1,7 @@
-import { SCHEDULE } from "@posthaste/domain";
+import { MINUTE_MS, SCHEDULE } from "@posthaste/domain";
 import { expect, test } from "vitest";
 import { earlyAttempts, type LoggedAttempt } from "./early-attempts.ts";
 
-const MINUTE_MS = 60_000;
 const logged = (over: Partial<LoggedAttempt> = {}): LoggedAttempt => ({
   delivery_id: "dlv_1",
   number: 1,

@@ -1,4 +1,10 @@
-import { type DeliveryId, type Lane, type SubscriptionId, TEST_ATTEMPT_TIMEOUT_MS } from "@posthaste/domain";
+import {
+  type DeliveryId,
+  type Lane,
+  MINUTE_MS,
+  type SubscriptionId,
+  TEST_ATTEMPT_TIMEOUT_MS,
+} from "@posthaste/domain";
 import { expect, test } from "vitest";
 import { RECONCILE_GRACE_MS } from "../src/deliveries/transitions.ts";
 import {
@@ -21,7 +27,6 @@ import {
 } from "../src/index.ts";
 import { attempt, type Bench, NOW, onEachDatabase } from "./fixture.ts";
 
-const MINUTE_MS = 60_000;
 const claim = (store: Store, over: Partial<Claim> = {}) =>
   claimDeliveries(store, { owner: "me", limit: 100, inFlightMax: 1_000, leaseMs: 30_000, now: NOW, ...over });
 const ids = (result: Awaited<ReturnType<typeof claim>>) =>

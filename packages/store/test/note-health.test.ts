@@ -1,4 +1,5 @@
 import type { DeliveryId, DeliveryState, Outcome, SubscriptionId } from "@posthaste/domain";
+import { DAY_MS } from "@posthaste/domain";
 import { expect, test } from "vitest";
 import {
   claimDeliveries,
@@ -10,7 +11,6 @@ import {
 } from "../src/index.ts";
 import { attempt, type Bench, NOW, onEachDatabase } from "./fixture.ts";
 
-const DAY_MS = 86_400_000;
 const RULE = { failingForMs: 5 * DAY_MS, exhausted: 2 };
 
 /** One event of this type, and what its only attempt to this subscription comes to. */

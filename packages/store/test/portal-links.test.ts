@@ -1,8 +1,7 @@
+import { HOUR_MS } from "@posthaste/domain";
 import { expect, test } from "vitest";
 import { authenticate, createPortalLink, createToken, listTokens, openPortalLink } from "../src/index.ts";
 import { NOW, onEachDatabase } from "./fixture.ts";
-
-const HOUR_MS = 3_600_000;
 
 onEachDatabase("a portal link", (bench) => {
   const link = (over: Partial<Parameters<typeof createPortalLink>[1]> = {}) =>

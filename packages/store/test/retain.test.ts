@@ -1,4 +1,5 @@
 import type { DeliveryId, DeliveryState, SubscriptionId } from "@posthaste/domain";
+import { DAY_MS } from "@posthaste/domain";
 import { timesIn } from "@posthaste/testkit";
 import { beforeEach, expect, test } from "vitest";
 import {
@@ -13,8 +14,6 @@ import {
   type Store,
 } from "../src/index.ts";
 import { attempt, type Bench, NOW, onEachDatabase } from "./fixture.ts";
-
-const DAY_MS = 86_400_000;
 
 /** Each test's own time, since ids never go back within a process. */
 let now = NOW;

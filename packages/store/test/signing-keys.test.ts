@@ -1,3 +1,4 @@
+import { DAY_MS } from "@posthaste/domain";
 import { TEST_SECRET_KEYS } from "@posthaste/testkit";
 import { expect, test } from "vitest";
 import {
@@ -19,7 +20,6 @@ import {
 } from "../src/index.ts";
 import { deliveriesOf, NOW, onEachDatabase } from "./fixture.ts";
 
-const DAY_MS = 86_400_000;
 const OTHER_KEY = `other:${Buffer.alloc(32, 9).toString("base64")}`;
 
 /** Everything that the tables with secrets hold, as one text. */

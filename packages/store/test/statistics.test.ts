@@ -1,4 +1,5 @@
 import type { DeliveryId } from "@posthaste/domain";
+import { DAY_MS } from "@posthaste/domain";
 import { beforeEach, expect, test } from "vitest";
 import {
   accountBacklog,
@@ -23,7 +24,6 @@ import {
 import { attempt, type Bench, drainAll, NOW, onEachDatabase } from "./fixture.ts";
 
 const QUARTER_MS = 900_000;
-const DAY_MS = 24 * 3_600_000;
 
 // Ids of one process never go back, and tell since when a delivery waits: each test is later than the last.
 let now = NOW;

@@ -1,4 +1,5 @@
 import type { DeliveryId, Pace, SubscriptionId } from "@posthaste/domain";
+import { MINUTE_MS } from "@posthaste/domain";
 import { expect, test } from "vitest";
 import {
   claimDeliveries,
@@ -278,7 +279,6 @@ onEachDatabase("first attempts under a rate", (bench) => {
 });
 
 onEachDatabase("the time of a retry", (bench) => {
-  const MINUTE_MS = 60_000;
   const due = NOW + 10 * MINUTE_MS;
   const reserve = (subscriptionId: SubscriptionId, pace: Pace, dueMs = due, now = NOW) =>
     reserveTurn(bench().store, { subscriptionId, pace, dueMs, now });

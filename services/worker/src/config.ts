@@ -1,9 +1,7 @@
 import { EGRESS_SETTINGS } from "@posthaste/delivery/client";
-import { DISABLE_RULE, LANES } from "@posthaste/domain";
+import { DISABLE_RULE, HOUR_MS, LANES } from "@posthaste/domain";
 import { httpUrl, integer, LOG_LEVELS, oneOf, parsed, text } from "@posthaste/runtime";
 import { DRAIN_PER_SECOND, STORE_SETTINGS } from "@posthaste/store";
-
-const HOUR_MS = 3_600_000;
 
 /**
  * The worker's settings, read from the environment. Temporal's SDK reads its own variables (`TEMPORAL_…`).
@@ -90,7 +88,7 @@ export const WORKER_SETTINGS = {
   POSTHASTE_RECONCILE_INTERVAL_MS: integer(
     "How often overdue deliveries are compared with their workflows in Temporal, in milliseconds",
     15_000,
-    { min: 100, max: 3_600_000 },
+    { min: 100, max: HOUR_MS },
   ),
   ...EGRESS_SETTINGS,
   POSTHASTE_EGRESS_PROXY: parsed(

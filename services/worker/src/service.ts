@@ -1,5 +1,6 @@
 import { temporalOptions } from "@posthaste/delivery/client";
 import { workflowCode } from "@posthaste/delivery/worker";
+import { DAY_MS, HOUR_MS, MINUTE_MS } from "@posthaste/domain";
 import { runService, startTracing } from "@posthaste/runtime";
 import { closeStore, openMigratedStore } from "@posthaste/store";
 import { WORKER_SETTINGS } from "./config.ts";
@@ -7,10 +8,8 @@ import { startWorker } from "./start-worker.ts";
 import { measureTemporal } from "./temporal/temporal-metrics.ts";
 
 /** Longer than a Temporal worker takes to finish its tasks. */
-const STOP_TIMEOUT_MS = 60_000;
+const STOP_TIMEOUT_MS = MINUTE_MS;
 
-const HOUR_MS = 3_600_000;
-const DAY_MS = 24 * HOUR_MS;
 /**
  * The advised size of Node's thread pool. Name look-ups may use half of it, and it has four threads unless
  * `UV_THREADPOOL_SIZE` is set before the process starts.

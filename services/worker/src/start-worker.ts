@@ -17,6 +17,7 @@ import {
 } from "@posthaste/delivery/client";
 import type { DeliveryWorkerOptions } from "@posthaste/delivery/worker";
 import type { DisableRule, Lane } from "@posthaste/domain";
+import { MINUTE_MS } from "@posthaste/domain";
 import { createEgress, type Egress, type EgressOptions } from "@posthaste/egress";
 import { createMetrics, type Log, type Running, type Tracer } from "@posthaste/runtime";
 import {
@@ -72,7 +73,7 @@ const CHANGES_INTERVAL_MS = 1_000;
 /** How often delivery changes are counted: the console's counters lag by up to this. */
 const COUNT_INTERVAL_MS = 1_000;
 /** How often the worker checks that the retention schedule exists, unless retention runs more often. */
-const RETENTION_CHECK_MAX_MS = 60_000;
+const RETENTION_CHECK_MAX_MS = MINUTE_MS;
 /** How long a recovery, replay or erasure waits for its workflow without a nudge. */
 const WORKFLOWS_INTERVAL_MS = 1_000;
 

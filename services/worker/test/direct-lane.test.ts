@@ -1,5 +1,6 @@
 import type { Direct } from "@posthaste/delivery/activities";
 import type { AccountId, DeliveryId } from "@posthaste/domain";
+import { MINUTE_MS } from "@posthaste/domain";
 import { silentLog } from "@posthaste/runtime";
 import {
   type ClaimedDelivery,
@@ -18,7 +19,6 @@ import { createDirectRound } from "../src/loops/dispatch.ts";
 
 const PATIENCE = { timeout: 30_000, interval: 10 };
 const LEASE_MS = 300;
-const MINUTE_MS = 60_000;
 
 let bench: TestStore;
 let accountId: AccountId;

@@ -1,4 +1,5 @@
 import type { AccountId, DeliveryId } from "@posthaste/domain";
+import { MINUTE_MS } from "@posthaste/domain";
 import { silentLog } from "@posthaste/runtime";
 import { createAccount, createSubscription, ingestEvents, listDeliveries } from "@posthaste/store";
 import { createTestStore, type TestStore, timesIn } from "@posthaste/testkit";
@@ -10,7 +11,6 @@ import { createReconcileRound } from "../src/loops/reconcile.ts";
  * real server cannot fail for some workflows only.
  */
 
-const MINUTE_MS = 60_000;
 /** The deadline of every call to Temporal, set by `bounded`. */
 const DEADLINE_MS = 5_000;
 /** The loop's pause after a successful round, and after a failed round. */

@@ -6,6 +6,7 @@ import {
   unpause,
   workflowIdOf,
 } from "@posthaste/delivery/client";
+import { DAY_MS } from "@posthaste/domain";
 import { getDelivery, requestRetry } from "@posthaste/store";
 import { type DeliverySetup, type Started, setupDelivery } from "@posthaste/testkit/delivery";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
@@ -13,7 +14,6 @@ import { createReconcileRound } from "../src/loops/reconcile.ts";
 
 const PATIENCE = { timeout: 20_000, interval: 50 };
 /** Later than any retry is due. */
-const A_DAY_MS = 86_400_000;
 
 let t: DeliverySetup;
 beforeEach(async () => {
@@ -72,7 +72,7 @@ describe("the reconciler", () => {
     await handle(started).terminate("by hand");
     await reconcile(0);
     expect((await row(started))?.state).toBe("started");
-    await reconcile(A_DAY_MS);
+    await reconcile(DAY_MS);
     expect(await row(started)).toMatchObject({ state: "cancelled", nextAttemptAt: null, attempts: 1 });
     expect(t.receiver.requests).toHaveLength(1);
   });
@@ -83,7 +83,7 @@ describe("the reconciler", () => {
     await handle(started)
       .result()
       .catch(() => {});
-    await reconcile(A_DAY_MS);
+    await reconcile(DAY_MS);
     expect((await row(started))?.state).toBe("cancelled");
   });
 
@@ -97,7 +97,7 @@ describe("the reconciler", () => {
       async () => expect(await inspectDelivery(t.env.client, started.deliveryId)).toEqual({ kind: "gone" }),
       PATIENCE,
     );
-    await reconcile(A_DAY_MS);
+    await reconcile(DAY_MS);
     expect(actions()).toEqual(["started_again"]);
     await waiting(started);
     expect(t.receiver.requests).toHaveLength(1);
@@ -125,8 +125,8 @@ describe("the reconciler", () => {
   test("leaves an operator's pause alone, and does not examine it again at once", async () => {
     const started = await waitingDelivery();
     await pause(started, "looking into it");
-    await reconcile(A_DAY_MS);
-    await reconcile(A_DAY_MS);
+    await reconcile(DAY_MS);
+    await reconcile(DAY_MS);
     expect(actions()).toEqual(["left_alone"]);
     expect(t.receiver.requests).toHaveLength(1);
   });

@@ -4,6 +4,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { type Delivery, DeliveryState } from "@posthaste/contracts/delivery";
 import { connectTemporal, inspectDelivery, workflowIdOf } from "@posthaste/delivery/client";
 import type { DeliveryId, EventId, Lane, SubscriptionId } from "@posthaste/domain";
+import { MINUTE_MS } from "@posthaste/domain";
 import { type Child, earlyInLog, type Stack, startStack } from "@posthaste/stack";
 import { lockWrites, type Receiver, refuseMarks, startReceiver } from "@posthaste/testkit";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
@@ -12,7 +13,6 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi 
 export function crashSuite(lane: Lane): void {
   const PATIENCE = { timeout: 60_000, interval: 50 };
   const REQUEST_WITHIN = { timeoutMs: 60_000 };
-  const MINUTE_MS = 60_000;
   /** Longer than several waits of a test together. */
   const TEST_WITHIN_MS = 200_000;
 

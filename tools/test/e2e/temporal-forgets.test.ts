@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { DeliveryState, RecoveryState } from "@posthaste/contracts/delivery";
 import { connectTemporal, inspectDelivery, workflowIdOf } from "@posthaste/delivery/client";
 import type { DeliveryId, Lane, RecoveryId } from "@posthaste/domain";
+import { MINUTE_MS } from "@posthaste/domain";
 import { type Stack, startStack } from "@posthaste/stack";
 import { type Receiver, startReceiver } from "@posthaste/testkit";
 import { afterEach, expect, test, vi } from "vitest";
@@ -15,7 +16,6 @@ import { endStack } from "./end-stack.ts";
 
 const PATIENCE = { timeout: 120_000, interval: 100 };
 const TIMEOUT_MS = 300_000;
-const MINUTE_MS = 60_000;
 const EVENTS = 20;
 /** Events that a replay is under way with when Temporal loses it. */
 const REPLAYED = 15n;

@@ -3,6 +3,7 @@ import {
   type AccountId,
   type DeliveryId,
   type EventId,
+  MINUTE_MS,
   SCHEDULE,
   SCOPES,
   type SubscriptionId,
@@ -21,7 +22,6 @@ export type TourAccount = {
   dispose(): Promise<void>;
 };
 
-const MINUTE_MS = 60_000;
 const QUARTER_MS = 15 * MINUTE_MS;
 const TYPES = ["invoice_sent", "contact_created", "project_updated", "timesheet_created"];
 const ENDED = 60;

@@ -1,3 +1,4 @@
+import { MINUTE_MS } from "@posthaste/domain";
 import { poll, until } from "@posthaste/testkit";
 import { createMeter, peaksOf } from "../measure/meter.ts";
 import { plainFigure } from "../report/figure.ts";
@@ -20,7 +21,7 @@ const RETRIES_AT_ONCE = 8;
 const RECOVERY_WINDOW_S = 600;
 const LOOK_EVERY_MS = 250;
 const PATIENCE_MS_PER_DELIVERY = 200;
-const PATIENCE_MIN_MS = 60_000;
+const PATIENCE_MIN_MS = MINUTE_MS;
 
 const patienceMs = (count: number) => Math.max(PATIENCE_MIN_MS, count * PATIENCE_MS_PER_DELIVERY);
 

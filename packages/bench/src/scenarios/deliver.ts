@@ -1,3 +1,4 @@
+import { MINUTE_MS } from "@posthaste/domain";
 import { createJsonCaller } from "../load/json-caller.ts";
 import { inTurns, type Run } from "../measure/in-turns.ts";
 import { warmRate } from "../measure/warm-rate.ts";
@@ -15,7 +16,7 @@ const EVENTS_MIN = 60;
 const DELIVERIES_MAX = 20_000;
 /** For the slowest lane on a busy machine, and some. */
 const PATIENCE_MS_PER_DELIVERY = 200;
-const PATIENCE_MIN_MS = 60_000;
+const PATIENCE_MIN_MS = MINUTE_MS;
 
 /** How a run's events are accepted, and to how many subscriptions each goes. */
 type Way = {

@@ -1,3 +1,4 @@
+import { MINUTE_MS } from "@posthaste/domain";
 import { createJsonCaller, type JsonCaller } from "../load/json-caller.ts";
 import { steadily } from "../load/steady.ts";
 import type { Run } from "../measure/in-turns.ts";
@@ -17,7 +18,7 @@ const TRIAL_DELIVERIES = 60;
 const TRIAL_DELIVERIES_MAX = 4_000;
 /** So many that a percentile of one run is more than its few slowest. */
 const CALLS_MIN = 60;
-const ARRIVAL_WITHIN_MS = 60_000;
+const ARRIVAL_WITHIN_MS = MINUTE_MS;
 
 export const latency: Scenario = {
   name: "latency",

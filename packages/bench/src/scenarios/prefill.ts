@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import type { DeliveryId, EventId, SubscriptionId } from "@posthaste/domain";
+import { DAY_MS } from "@posthaste/domain";
 import type { Stack } from "@posthaste/stack";
 import { dataJson } from "./traffic.ts";
 
@@ -8,7 +9,7 @@ const EVENTS_AT_ONCE = 5_000;
 /** Rows of one statement: the widest table stays below SQLite's 32,766 variables. */
 const ROWS_AT_ONCE = 500;
 /** What is there has been there for a while, and came one a millisecond. */
-const AGE_MS = 24 * 3_600_000;
+const AGE_MS = DAY_MS;
 
 /** Whose deliveries they are. */
 export type Owner = { readonly subscriptionId: SubscriptionId; readonly eventType: string };

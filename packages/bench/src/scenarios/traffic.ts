@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import { MINUTE_MS } from "@posthaste/domain";
 import type { Stack } from "@posthaste/stack";
 import { until } from "@posthaste/testkit";
 
@@ -8,7 +9,7 @@ const PADDING = "x".repeat(500);
 const BATCH = 500;
 const CALLS_AT_ONCE = 8;
 /** No delivery of a scenario takes this long after the last of its kind. */
-const SETTLED_WITHIN_MS = 60_000;
+const SETTLED_WITHIN_MS = MINUTE_MS;
 
 /** The path of a single ingest over JSON. */
 export const INGEST_PATH = "/posthaste.v1.EventIngestService/IngestEvent";

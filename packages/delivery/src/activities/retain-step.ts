@@ -1,9 +1,9 @@
+import { DAY_MS } from "@posthaste/domain";
 import { RETENTION_KINDS, type RetentionAges, retain } from "@posthaste/store";
 import type { RetainInput, RetainStep } from "../names.ts";
 import { fault } from "./failures.ts";
 import type { AttemptDeps } from "./make-attempt.ts";
 
-const DAY_MS = 86_400_000;
 /** The default ages. Changes are kept for three days, so that a follower may be down over a weekend. */
 export const RETENTION_AGES: RetentionAges = {
   events: 90 * DAY_MS,

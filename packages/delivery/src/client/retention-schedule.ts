@@ -1,9 +1,10 @@
+import { MINUTE_MS } from "@posthaste/domain";
 import { type Client, ScheduleAlreadyRunning, ScheduleOverlapPolicy } from "@temporalio/client";
 import { RETAIN_WORKFLOW, RETENTION_SCHEDULE, type RetainInput, TASK_QUEUE } from "../names.ts";
 import { bounded } from "./bounded.ts";
 
 /** A missed run is not caught up: the next run deletes the same rows. */
-const CATCHUP_WINDOW_MS = 60_000;
+const CATCHUP_WINDOW_MS = MINUTE_MS;
 
 /**
  * Creates the Temporal schedule that starts retention. Every worker calls this at its start, so the interval

@@ -1,3 +1,4 @@
+import { MINUTE_MS } from "@posthaste/domain";
 import type { Client } from "@temporalio/client";
 import { defineSearchAttributeKey, SearchAttributeType, TypedSearchAttributes } from "@temporalio/common";
 import { bounded } from "./bounded.ts";
@@ -60,9 +61,9 @@ const PAUSE_UNREACHABLE_MS = 1_000;
  * The minimum time after a refused registration. A managed Temporal service refuses all; an operator may
  * create the attributes at any time.
  */
-const PAUSE_REFUSED_MS = 60_000;
+const PAUSE_REFUSED_MS = MINUTE_MS;
 /** If the server refuses the attributes within this time of their registration, `onMissing` is not called. */
-const KNOWN_WITHIN_MS = 60_000;
+const KNOWN_WITHIN_MS = MINUTE_MS;
 
 const UNREACHABLE: ReadonlySet<number | undefined> = new Set([
   GRPC.CANCELLED,

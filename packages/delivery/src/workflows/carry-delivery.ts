@@ -1,3 +1,4 @@
+import { MINUTE_MS } from "@posthaste/domain/durations";
 import {
   ActivityFailure,
   ApplicationFailure,
@@ -27,9 +28,9 @@ const HEARTBEAT_TIMEOUT_MS = 5_000;
 /** The pause after the first fault. It doubles with each further fault. */
 const FAULT_PAUSE_MS = 1_000;
 /** The longest pause, and so the longest delay of a delivery after an outage of Posthaste. */
-const FAULT_PAUSE_MAX_MS = 60_000;
+const FAULT_PAUSE_MAX_MS = MINUTE_MS;
 /** If an activity ran for this long before a fault, earlier faults no longer count. */
-const FAULTS_FORGOTTEN_AFTER_MS = 5 * 60_000;
+const FAULTS_FORGOTTEN_AFTER_MS = 5 * MINUTE_MS;
 
 /**
  * Runs the first attempt as a local activity, inside the workflow task. A workflow whose first attempt

@@ -1,3 +1,4 @@
+import { MINUTE_MS } from "@posthaste/domain/durations";
 import {
   condition,
   continueAsNew,
@@ -12,15 +13,15 @@ import type { Activities } from "../activities/index.ts";
 import { RECOVERY_CHANGED_SIGNAL, type RecoverInput } from "../names.ts";
 
 /** A step is one transaction; the timeout allows for a slow or unreachable database. */
-const STEP_TIMEOUT_MS = 60_000;
+const STEP_TIMEOUT_MS = MINUTE_MS;
 /** How often a paused recovery checks its row, in case the signal is lost. */
-const CHECK_EVERY_MS = 60_000;
+const CHECK_EVERY_MS = MINUTE_MS;
 
 const { advanceRecovery } = proxyActivities<Activities>({
   startToCloseTimeout: STEP_TIMEOUT_MS,
   // Without a limit: only a fault can fail a step, and each step continues where the last committed step
   // ended.
-  retry: { initialInterval: 1_000, backoffCoefficient: 2, maximumInterval: 60_000 },
+  retry: { initialInterval: 1_000, backoffCoefficient: 2, maximumInterval: MINUTE_MS },
 });
 
 /**

@@ -1,4 +1,4 @@
-import { type AccountId, SCOPES, type Scope } from "@posthaste/domain";
+import { type AccountId, DAY_MS, SCOPES, type Scope } from "@posthaste/domain";
 import type { Store } from "../database/store.ts";
 import { transact } from "../database/transact.ts";
 import { hashOf, newTokenSecret } from "./token-secret.ts";
@@ -8,7 +8,7 @@ import { insertToken, type Token } from "./tokens.ts";
  * How long an expired session is kept. A platform creates a link whenever its customer asks for the console,
  * and many links are never opened.
  */
-const SESSIONS_KEPT_MS = 24 * 3_600_000;
+const SESSIONS_KEPT_MS = DAY_MS;
 const CODE_PREFIX = "phl_";
 
 /**

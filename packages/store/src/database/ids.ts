@@ -1,5 +1,6 @@
 import { createHash, randomFillSync } from "node:crypto";
 import type { DeliveryId, EventId } from "@posthaste/domain";
+import { MINUTE_MS } from "@posthaste/domain";
 import { encodeTime, monotonicFactory } from "ulid";
 
 /**
@@ -42,7 +43,7 @@ export function leastEventId(at: number): EventId {
  * How far an id's time may be ahead of its row's `created_at`: ids of one process never go back, even if its
  * clock was set back.
  */
-export const ID_SLACK_MS = 60_000;
+export const ID_SLACK_MS = MINUTE_MS;
 
 /** The contracts give accounts, subscriptions, tokens, recoveries and erasures 32-bit numbers. */
 export const CONTRACT_ID_MAX = 2 ** 31 - 1;

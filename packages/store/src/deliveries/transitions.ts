@@ -1,4 +1,5 @@
 import type { DeliveryEvent, DeliveryState } from "@posthaste/domain";
+import { MINUTE_MS } from "@posthaste/domain";
 
 /*
  * # The life of a delivery
@@ -179,7 +180,7 @@ export const HELD = {
  * How long after its next attempt was due a delivery counts as overdue. Longer than any attempt and fault
  * takes.
  */
-export const RECONCILE_GRACE_MS = 2 * 60_000;
+export const RECONCILE_GRACE_MS = 2 * MINUTE_MS;
 
 /** A delivery that is neither parked nor ended. */
 export const OPEN_STATES = ["pending", "started", "parked"] as const satisfies readonly DeliveryState[];

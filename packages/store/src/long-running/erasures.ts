@@ -1,4 +1,4 @@
-import { type AccountId, type ErasureId, type EventKey, Refusal } from "@posthaste/domain";
+import { type AccountId, type ErasureId, type EventKey, MINUTE_MS, Refusal } from "@posthaste/domain";
 import type { Selectable } from "kysely";
 import { contractIdOf, sha256 } from "../database/ids.ts";
 import type { Store } from "../database/store.ts";
@@ -25,7 +25,7 @@ export type Erasure = {
 };
 
 /** A workflow that has been silent for this long is started again, which is harmless if it runs. */
-const WORKFLOW_CHECK_MS = 60_000;
+const WORKFLOW_CHECK_MS = MINUTE_MS;
 
 /** The seal context of the value to look for, which is personal data. */
 export const erasureContext = (id: number) => `erasure ${id}`;

@@ -1,5 +1,6 @@
 import {
   type AccountId,
+  MINUTE_MS,
   type RecoveryId,
   type RecoveryKind,
   type RecoveryState,
@@ -37,7 +38,7 @@ export type Recovery = {
 };
 
 /** A workflow that has been silent for this long is started again, which is harmless if it runs. */
-const WORKFLOW_CHECK_MS = 60_000;
+const WORKFLOW_CHECK_MS = MINUTE_MS;
 
 /**
  * Creates a recovery or replay, which the worker then carries out. Recovering a paused or disabled

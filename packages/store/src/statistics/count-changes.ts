@@ -2,8 +2,10 @@ import {
   type AccountId,
   CREATION_CAUSES,
   type CreationCause,
+  DAY_MS,
   type DeliveryEvent,
   type DeliveryState,
+  HOUR_MS,
   type Outcome,
 } from "@posthaste/domain";
 import { byIndex } from "../database/by-index.ts";
@@ -31,7 +33,7 @@ const CURSOR = 1;
 /** Maximum changes counted in one transaction. */
 const COUNTED_AT_ONCE = 500;
 /** How long each span's counters are kept: a little longer than they are shown. */
-const KEPT_MS: Readonly<Record<SpanMs, number>> = { 60000: 2 * 3_600_000, 900000: 31 * 24 * 3_600_000 };
+const KEPT_MS: Readonly<Record<SpanMs, number>> = { 60000: 2 * HOUR_MS, 900000: 31 * DAY_MS };
 
 type Change = {
   readonly id: number;

@@ -2,6 +2,7 @@ import {
   type Acceptance,
   type AccountId,
   ALL_EVENT_TYPES,
+  HOUR_MS,
   type Rate,
   Refusal,
   type SubscriptionId,
@@ -20,7 +21,7 @@ import { addSigningKey, newKeySet, type SigningKey } from "./signing-keys.ts";
 import { optionColumns, type SubscriptionOptions, visibleOptions } from "./subscription-options.ts";
 
 /** `Retry-After` of a full account, in which only deleting a subscription helps. */
-const ROOM_RETRY_AFTER_MS = 3_600_000;
+const ROOM_RETRY_AFTER_MS = HOUR_MS;
 
 /** A target URL and the event types it wants. Its secrets stay in the store until an attempt needs them. */
 export type Subscription = {

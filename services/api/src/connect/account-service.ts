@@ -5,6 +5,8 @@ import {
   type AccountId,
   type ErasureId,
   type EventKey,
+  HOUR_MS,
+  MINUTE_MS,
   parsePointer,
   plainText,
   Refusal,
@@ -33,12 +35,12 @@ import { pointInTime } from "./point-in-time.ts";
 
 const NAME_CHARS_MAX = 100;
 /** Default lifetime of a portal link: enough for a redirect, or for a user who hesitates. */
-const LINK_LIFETIME_MS = 15 * 60_000;
+const LINK_LIFETIME_MS = 15 * MINUTE_MS;
 /**
  * Default lifetime of a portal session: enough to investigate a failure. The platform can create another
  * link.
  */
-const SESSION_LIFETIME_MS = 3_600_000;
+const SESSION_LIFETIME_MS = HOUR_MS;
 
 export function accountService({
   store,

@@ -2,7 +2,7 @@ import { create } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import type { ServiceImpl } from "@connectrpc/connect";
 import { InboxSchema, type InboxService } from "@posthaste/contracts/inbox";
-import { Refusal } from "@posthaste/domain";
+import { MINUTE_MS, Refusal } from "@posthaste/domain";
 import type { Deps } from "../deps.ts";
 import { inboxPath } from "../inbox/inbox-route.ts";
 import type { Inbox, InboxRequest } from "../inbox/inboxes.ts";
@@ -11,7 +11,7 @@ import { callerOf } from "./interceptors.ts";
 /** An empty answer this often lets both sides notice a dead connection. */
 const HEARTBEAT_MS = 15_000;
 /** After this the client reconnects, and its token is checked again. */
-const STREAM_MAX_MS = 10 * 60_000;
+const STREAM_MAX_MS = 10 * MINUTE_MS;
 /** Maximum open streams, for all accounts together: a few for each inbox that is being watched. */
 const WATCHES_MAX = 50;
 /** `Retry-After` if too many streams are open. */

@@ -7,6 +7,7 @@ import {
   StatisticsRange,
   type StatisticsService,
 } from "@posthaste/contracts/statistics";
+import { DAY_MS, HOUR_MS, MINUTE_MS } from "@posthaste/domain";
 import {
   accountBacklog,
   addCounts,
@@ -18,10 +19,6 @@ import {
 } from "@posthaste/store";
 import type { Deps } from "../deps.ts";
 import { callerOf } from "./interceptors.ts";
-
-const MINUTE_MS = 60_000;
-const HOUR_MS = 60 * MINUTE_MS;
-const DAY_MS = 24 * HOUR_MS;
 
 type Range = { readonly lengthMs: number; readonly bucketMs: number; readonly spanMs: SpanMs };
 

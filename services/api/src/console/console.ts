@@ -2,6 +2,7 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import fastifyStatic from "@fastify/static";
+import { DAY_MS } from "@posthaste/domain";
 import type { FastifyInstance } from "fastify";
 import { CONSOLE_PATHS } from "./console-paths.ts";
 
@@ -16,7 +17,7 @@ export type ConsoleOptions = {
 export const CONSOLE_DIR = fileURLToPath(new URL("../../../console/dist", import.meta.url));
 const ASSETS = "/assets";
 /** Cached for a year: an asset's name changes with its content. */
-const ASSET_AGE_MS = 365 * 24 * 3_600_000;
+const ASSET_AGE_MS = 365 * DAY_MS;
 const PAGE = "index.html";
 
 /** Tells whether the console was built. */

@@ -1,10 +1,10 @@
 import { timestampMs } from "@bufbuild/protobuf/wkt";
+import { MINUTE_MS } from "@posthaste/domain";
 import type { Delivery } from "@posthaste/store";
 import { expect, test } from "vitest";
 import { plannedAttempts } from "./planned-attempts.ts";
 
 const NOW = 1_700_000_000_000;
-const MINUTE_MS = 60_000;
 const waiting = { state: "started", isTest: false, attempts: 1, nextAttemptAt: NOW } as Delivery;
 const planned = (over: Partial<Delivery> = {}) =>
   plannedAttempts({ ...waiting, ...over }).map(({ number, dueAt }) => [

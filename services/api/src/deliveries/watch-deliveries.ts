@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { type AccountId, Refusal, type SubscriptionId } from "@posthaste/domain";
+import { type AccountId, MINUTE_MS, Refusal, type SubscriptionId } from "@posthaste/domain";
 import {
   type ChangeCursor,
   currentCursor,
@@ -13,7 +13,7 @@ const POLL_EVERY_MS = 250;
 /** An empty answer this often lets both sides notice a dead connection and keeps the cursor from expiring. */
 const HEARTBEAT_MS = 15_000;
 /** After this the client reconnects with its cursor, and its token is checked again. */
-const STREAM_MAX_MS = 10 * 60_000;
+const STREAM_MAX_MS = 10 * MINUTE_MS;
 const CHANGES_AT_ONCE = 500;
 /** `Retry-After` if too many streams are open. */
 const RETRY_AFTER_MS = 30_000;

@@ -1,5 +1,6 @@
 import { constants, type ServerHttp2Session, type ServerHttp2Stream } from "node:http2";
 import type { Socket } from "node:net";
+import { MINUTE_MS } from "@posthaste/domain";
 import { HALF_CLOSED_MS, IDLE_SESSION_MS } from "./limits.ts";
 
 /**
@@ -9,7 +10,7 @@ import { HALF_CLOSED_MS, IDLE_SESSION_MS } from "./limits.ts";
  */
 const PING_EVERY_MS = 20_000;
 /** How long an ending session waits for its streams: as long as a request may take to arrive. */
-const ENDS_WITHIN_MS = 60_000;
+const ENDS_WITHIN_MS = MINUTE_MS;
 
 export type Http2Sessions = {
   /** Manages a new session until it closes. */

@@ -1,3 +1,4 @@
+import { MINUTE_MS } from "@posthaste/domain";
 import { integer, type Values } from "@posthaste/runtime";
 
 /** The configurable limits of one API process, each with its reason. */
@@ -101,7 +102,7 @@ export const RATE_WINDOW_S = 10;
 export const BUSY_RETRY_AFTER_MS = 1_000;
 
 /** How long an HTTP/2 connection without a request stays open; clients reconnect by themselves. */
-export const IDLE_SESSION_MS = 10 * 60_000;
+export const IDLE_SESSION_MS = 10 * MINUTE_MS;
 
 /** How long an HTTP/2 client may take to close its half of a connection after the server ended its own. */
 export const HALF_CLOSED_MS = 500;

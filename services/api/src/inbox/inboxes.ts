@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { type AccountId, Refusal } from "@posthaste/domain";
+import { type AccountId, DAY_MS, HOUR_MS, Refusal } from "@posthaste/domain";
 
 /** A test receiver. */
 export type Inbox = {
@@ -54,11 +54,11 @@ const REQUESTS_KEPT_MAX = 30;
 /** Bytes stored of a body, as many as the attempt log keeps of a response. The server bounds the headers. */
 const BODY_BYTES_MAX = 16_384;
 /** Lifetime of an inbox: a day of testing. */
-const AGE_MAX_MS = 24 * 3_600_000;
+const AGE_MAX_MS = DAY_MS;
 /** 128 bits, so that nobody guesses an address; anyone who has it may send. */
 const ID_BYTES = 16;
 /** `Retry-After` if there are too many inboxes. */
-const ROOM_RETRY_AFTER_MS = 3_600_000;
+const ROOM_RETRY_AFTER_MS = HOUR_MS;
 /** Headers that are not stored: callers who may only read must not see the receiver's credentials. */
 const LEFT_OUT: ReadonlySet<string> = new Set(["authorization", "cookie", "proxy-authorization"]);
 

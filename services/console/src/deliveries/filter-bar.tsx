@@ -7,12 +7,12 @@ import { targetName, useEventTypes, useSubscriptions } from "../api/subscription
 import { DELIVERY_STATES } from "../parts/badge.tsx";
 import { Choice } from "../parts/choice.tsx";
 import controls from "../parts/controls.module.css";
+import { DAY_MS } from "../parts/durations.ts";
 import { localInput } from "../parts/time.tsx";
 import styles from "./filter-bar.module.css";
 import { type Filters, SINCES, timesOf } from "./filters.ts";
 
 const STATES = Object.entries(DELIVERY_STATES).map(([id, [name]]) => ({ id, name }));
-const DAY_MS = 86_400_000;
 
 export function FilterBar({ filters, onChange }: { filters: Filters; onChange(filters: Filters): void }) {
   const subscriptions = useSubscriptions();

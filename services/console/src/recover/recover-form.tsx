@@ -11,12 +11,12 @@ import { targetName, useSubscriptions } from "../api/subscriptions.ts";
 import { Choice } from "../parts/choice.tsx";
 import { ConfirmButton } from "../parts/confirm.tsx";
 import controls from "../parts/controls.module.css";
+import { HOUR_MS } from "../parts/durations.ts";
 import { ErrorNote } from "../parts/error-note.tsx";
 import { localInput } from "../parts/time.tsx";
 import { Toggles } from "../parts/toggles.tsx";
 import styles from "./recover-form.module.css";
 
-const HOUR_MS = 3_600_000;
 const KINDS = [
   { id: "recover", name: "Failed deliveries" },
   { id: "replay", name: "Earlier events" },

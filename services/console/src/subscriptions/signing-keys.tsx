@@ -8,12 +8,12 @@ import { Choice } from "../parts/choice.tsx";
 import { ConfirmButton } from "../parts/confirm.tsx";
 import controls from "../parts/controls.module.css";
 import { CopyButton } from "../parts/copy-button.tsx";
+import { HOUR_MS } from "../parts/durations.ts";
 import { ErrorNote } from "../parts/error-note.tsx";
 import { Card, Skeleton } from "../parts/layout.tsx";
 import { Time } from "../parts/time.tsx";
 import styles from "./signing-keys.module.css";
 
-const HOUR_MS = 3_600_000;
 const OVERLAPS = [
   { id: "24", name: "Keeps signing for 24 hours" },
   { id: "168", name: "Keeps signing for 7 days" },

@@ -1,4 +1,5 @@
 import type { AccountId } from "@posthaste/domain";
+import { DAY_MS } from "@posthaste/domain";
 import { Complaint } from "@posthaste/runtime/terminal";
 import {
   type Account,
@@ -14,7 +15,6 @@ import {
 } from "@posthaste/store";
 import type { TokenCommand } from "./options.ts";
 
-const DAY_MS = 86_400_000;
 const PAGE = 500;
 
 /** Does it, and resolves with what to print. */

@@ -1,3 +1,4 @@
+import { DAY_MS } from "@posthaste/domain";
 import { authenticate } from "@posthaste/store";
 import { createTestStore, type TestStore } from "@posthaste/testkit";
 import { afterEach, beforeEach, expect, test } from "vitest";
@@ -5,7 +6,6 @@ import { parseTokenCommand } from "./options.ts";
 import { runTokenCommand } from "./run-token-command.ts";
 
 const now = 1_700_000_000_000;
-const DAY_MS = 86_400_000;
 let database: TestStore;
 beforeEach(async () => {
   database = await createTestStore("sqlite");

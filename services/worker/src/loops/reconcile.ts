@@ -1,4 +1,5 @@
 import type { DeliveryId } from "@posthaste/domain";
+import { MINUTE_MS } from "@posthaste/domain";
 import type { Log } from "@posthaste/runtime";
 import {
   cancelDelivery,
@@ -36,7 +37,7 @@ export type ReconcileOptions = {
 /** The maximum number of deliveries examined in one round. If more are overdue, the next begins at once. */
 const BATCH = 100;
 /** How long until an examined delivery is examined again, if it is still overdue. */
-const LOOK_AGAIN_MS = 2 * 60_000;
+const LOOK_AGAIN_MS = 2 * MINUTE_MS;
 /** The same for a delivery whose call to Temporal failed. Deliveries that have waited longer come first. */
 const FAILED_LOOK_AGAIN_MS = 10_000;
 /** Failures that end a round: Temporal may be unavailable, and each unanswered call takes 5 s. */

@@ -1,3 +1,4 @@
+import { MINUTE_MS } from "@posthaste/domain";
 import { LRUCache } from "lru-cache";
 
 /** A piece of work that fails: its consecutive failures, and when it is tried again (epoch milliseconds). */
@@ -18,7 +19,7 @@ export type SetAsideOptions = {
 /** How long work is set aside after its first failure. Each further failure in a row doubles this. */
 const PATIENCE_MS = 1_000;
 /** The longest time set aside, so repaired work continues within five minutes. */
-const PATIENCE_MAX_MS = 5 * 60_000;
+const PATIENCE_MAX_MS = 5 * MINUTE_MS;
 /**
  * The maximum number of keys remembered, about 100 bytes each. Beyond it, the oldest key is dropped, and its
  * work is tried again sooner.

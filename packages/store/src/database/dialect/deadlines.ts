@@ -44,9 +44,12 @@ export class DeadlinePassed extends Error {
 export function startDeadline(ms: number, passed: () => void): () => void {
   if (ms === Number.POSITIVE_INFINITY) return () => {};
   let last: NodeJS.Immediate | undefined;
-  const timer = setTimeout(() => {
-    last = setImmediate(passed);
-  }, Math.max(0, ms));
+  const timer = setTimeout(
+    () => {
+      last = setImmediate(passed);
+    },
+    Math.max(0, ms),
+  );
   return () => {
     clearTimeout(timer);
     clearImmediate(last);

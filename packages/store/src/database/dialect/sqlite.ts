@@ -1,6 +1,7 @@
 import { mkdirSync } from "node:fs";
 import { dirname } from "node:path";
 import { setImmediate as turn } from "node:timers/promises";
+import { MINUTE_MS } from "@posthaste/domain";
 import {
   CompiledQuery,
   type DatabaseConnection,
@@ -97,7 +98,7 @@ class TransactionalSqliteAdapter extends SqliteAdapter {
 }
 
 /** How long a caller waits for other callers of its process. A longer wait means that one of them hangs. */
-const PLACE_WAIT_MS = 60_000;
+const PLACE_WAIT_MS = MINUTE_MS;
 
 class PatientSqliteDriver extends SqliteDriver {
   readonly #database: SqliteFile;
