@@ -2,7 +2,7 @@ import { type Random, randomFor } from "./random.ts";
 
 export type Database = "sqlite" | "mysql";
 /** `lock`: SQLite has no process of its own; its write lock is held instead. */
-export type FaultKind = "kill" | "pause" | "lock";
+type FaultKind = "kill" | "pause" | "lock";
 export type Target = "api 1" | "api 2" | "worker 1" | "worker 2" | "temporal" | "database";
 
 /** One thing that goes wrong. */

@@ -3,7 +3,7 @@ import { type Behaviour, type ReceivedRequest, type Receiver, startReceiver } fr
 import { randomFor } from "./random.ts";
 
 /** What kind of receiver a subscription has, and so what its deliveries earn. */
-export const CHARACTERS = ["steady", "flaky", "slow", "failing", "leaving"] as const;
+const CHARACTERS = ["steady", "flaky", "slow", "failing", "leaving"] as const;
 export type Character = (typeof CHARACTERS)[number];
 
 /** One request as its receiver saw and answered it. */
@@ -45,7 +45,7 @@ export async function startReceivers(seed: number, leavesAt: number, seen: Seen[
 }
 
 /** The event's number, as traffic put it into the snapshot. */
-export function numberIn({ body }: ReceivedRequest): number {
+function numberIn({ body }: ReceivedRequest): number {
   const [snapshot] = JSON.parse(body.toString()) as [{ n: number }];
   return snapshot.n;
 }

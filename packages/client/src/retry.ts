@@ -65,7 +65,7 @@ const BROKEN_CONNECTION: ReadonlySet<unknown> = new Set([
  * `unavailable`: the transport reports a reset connection as `aborted` (`internal` for a stream), and an
  * ended one as `canceled`.
  */
-export function mayPass(reason: unknown): boolean {
+function mayPass(reason: unknown): boolean {
   const error = ConnectError.from(reason);
   if (error.code === Code.Unavailable || error.code === Code.Canceled) return true;
   const { cause } = error;

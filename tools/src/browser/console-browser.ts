@@ -8,7 +8,7 @@ export type ConsoleBrowser = {
   close(): Promise<void>;
 };
 
-export type OpenOptions = {
+type OpenOptions = {
   readonly token?: string;
   /** The first path to open. Default: `/`. */
   readonly path?: string;

@@ -1,7 +1,7 @@
 import type { RepositoryFile } from "./files.ts";
 
 /** What the formatter breaks code at. It leaves comments and long strings as they are. */
-export const COLUMNS_MAX = 110;
+const COLUMNS_MAX = 110;
 
 const STRINGS = /"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|`(?:[^`\\]|\\.)*`|\/(?:[^/\\\n]|\\.)+\/[dgimsuvy]*/g;
 

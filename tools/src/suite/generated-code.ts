@@ -33,7 +33,7 @@ export const generatedCodeStep: Step = {
 };
 
 /** The paths, relative to the folders, of files that are only in one of them or differ. */
-export async function differences(one: string, other: string): Promise<string[]> {
+async function differences(one: string, other: string): Promise<string[]> {
   const names = new Set([...(await filesIn(one)), ...(await filesIn(other))]);
   const different: string[] = [];
   for (const name of names) {

@@ -27,7 +27,7 @@ export type Stack = {
   kill(): void;
 };
 
-export type ServicesOptions = {
+type ServicesOptions = {
   readonly port: number;
   readonly databaseUrl: string;
   /** What secrets are sealed with. */

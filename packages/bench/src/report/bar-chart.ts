@@ -5,7 +5,7 @@ export type Bar = {
   /** Comes after its value. Default: nothing. */
   readonly note?: string;
 };
-export type BarPart = { readonly series: string; readonly value: number };
+type BarPart = { readonly series: string; readonly value: number };
 
 const WIDTH = 1_000;
 const LABEL_WIDTH = 420;

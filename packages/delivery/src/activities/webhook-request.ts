@@ -3,7 +3,7 @@ import type { AttemptContext } from "@posthaste/store";
 import { LRUCache } from "lru-cache";
 
 /** The `user-agent` header. A test compares it with the package's version. */
-export const USER_AGENT = "Posthaste/0.1.0";
+const USER_AGENT = "Posthaste/0.1.0";
 
 /** The number of cached signers, one per subscription. Few subscriptions get most of the deliveries. */
 const SIGNERS_MAX = 500;

@@ -18,7 +18,7 @@ const KEYS = {
 
 const INDEXED_KEYWORD = 2;
 
-export type Searchable = Readonly<Record<keyof typeof KEYS, string>>;
+type Searchable = Readonly<Record<keyof typeof KEYS, string>>;
 
 /** The part of a start's options that contains the search attributes. */
 type StartAttributes = { readonly typedSearchAttributes?: TypedSearchAttributes };

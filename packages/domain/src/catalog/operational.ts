@@ -7,7 +7,7 @@ import { id, type Property, snapshotSchema, text, time, url } from "./snapshot-s
  */
 
 /** The snapshot of a subscription in an operational event. */
-export type SubscriptionSnapshot = {
+type SubscriptionSnapshot = {
   readonly SubscriptionID: number;
   /** Without its query. */
   readonly TargetURL: string;
@@ -20,7 +20,7 @@ export type SubscriptionSnapshot = {
 };
 
 /** The snapshot of a delivery in an operational event. */
-export type DeliverySnapshot = {
+type DeliverySnapshot = {
   readonly DeliveryID: string;
   readonly EventID: string;
   readonly EventType: string;

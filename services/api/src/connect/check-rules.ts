@@ -1,6 +1,5 @@
-import type { DescMessage, Message } from "@bufbuild/protobuf";
 import { type Path, pathToString } from "@bufbuild/protobuf/reflect";
-import { createValidator, ValidationError, type Violation, violationsToProto } from "@bufbuild/protovalidate";
+import { ValidationError, type Violation, violationsToProto } from "@bufbuild/protovalidate";
 import { Code, ConnectError, type Interceptor } from "@connectrpc/connect";
 import { createValidateInterceptor } from "@connectrpc/validate";
 
@@ -11,12 +10,10 @@ import { createValidateInterceptor } from "@connectrpc/validate";
 const VIOLATIONS_MAX = 5;
 
 /**
- * Checks requests against the contracts' rules, with messages that say what to do. Skips streams of requests:
- * their handlers check each message.
+ * Checks requests against the contracts' rules, with messages that say what to do.
  */
 export function checkRules(validate: Interceptor = createValidateInterceptor()): Interceptor {
   return (next) => async (request) => {
-    if (STREAMING_IN.has(request.method.methodKind)) return await next(request);
     let passed = false;
     const checked = validate(async (valid) => {
       passed = true;
@@ -27,17 +24,6 @@ export function checkRules(validate: Interceptor = createValidateInterceptor()):
     } catch (error) {
       throw passed ? error : explained(error);
     }
-  };
-}
-
-const STREAMING_IN: ReadonlySet<string> = new Set(["client_streaming", "bidi_streaming"]);
-
-/** Returns a check of one message against the contracts' rules. */
-export function ruleCheck(): (type: DescMessage, message: Message) => void {
-  const validator = createValidator();
-  return (type, message) => {
-    const result = validator.validate(type, message);
-    if (result.kind !== "valid") throw explained(result.error);
   };
 }
 

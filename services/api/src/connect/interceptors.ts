@@ -165,7 +165,7 @@ async function* translated<T>(stream: AsyncIterable<T>, refusing: (error: unknow
 }
 
 /** Returns what a caller may see of an error. Reports a fault. */
-export function errorFor(
+function errorFor(
   { store, reportFault }: Pick<Deps, "store" | "reportFault">,
   error: unknown,
   method: DescMethod,

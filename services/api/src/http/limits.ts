@@ -62,7 +62,7 @@ type FixedLimits = Readonly<
 const MIB = 1_048_576;
 
 /** Limits that follow from the contracts and protocols, not from the size of an installation. */
-export const FIXED_LIMITS: FixedLimits = {
+const FIXED_LIMITS: FixedLimits = {
   /**
    * Concurrent streams of one HTTP/2 connection. Clients wait for a free stream, as the protocol requires.
    */

@@ -6,7 +6,7 @@ import { REFUSALS, retryAfterSeconds } from "./refusal-table.ts";
 import type { ApiObserver } from "./request-line.ts";
 
 /** A problem (RFC 9457) with the field at fault. */
-export type Problem = {
+type Problem = {
   readonly type: string;
   readonly title: string;
   readonly status: number;

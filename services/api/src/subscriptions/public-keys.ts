@@ -1,5 +1,5 @@
 /** The path of all public keys: a well-known URI (RFC 8615), independent of the gateway's paths. */
-export const PUBLIC_KEYS_PREFIX = "/.well-known/webhook-keys";
+const PUBLIC_KEYS_PREFIX = "/.well-known/webhook-keys";
 
 /** Returns the path of a subscription's public keys on this API. */
 export function publicKeysPath(keySet: string): string {

@@ -20,7 +20,7 @@ export function ErrorNote({ error, onRetry }: { error: unknown; onRetry?: () => 
 }
 
 /** Adds a capital letter and a full stop to an error message. */
-export function sentence(text: string): string {
+function sentence(text: string): string {
   const whole = text === "" ? "unknown error" : text;
   return `${whole[0]?.toUpperCase()}${whole.slice(1)}${/[.!?]$/.test(whole) ? "" : "."}`;
 }

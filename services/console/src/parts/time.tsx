@@ -26,7 +26,7 @@ export function Time({ at, relative = false }: { at: Timestamp | undefined; rela
   );
 }
 
-export function relativeTo(at: number, now: number): string {
+function relativeTo(at: number, now: number): string {
   let amount = Math.round((at - now) / 1000);
   for (const [unit, size] of STEPS) {
     if (Math.abs(amount) < size) return RELATIVE.format(amount, unit);

@@ -11,7 +11,7 @@ import {
 } from "@posthaste/store";
 
 /** The reconciler's calls to Temporal, which `@posthaste/delivery/client` implements. */
-export type TemporalSide = {
+type TemporalSide = {
   inspect(
     id: DeliveryId,
   ): Promise<

@@ -9,7 +9,7 @@ export const SCHEMA_BYTES_MAX = 65_536;
  * serves nothing else while it compiles them (up to 0.2 s for this many). Schemas written by people have
  * under 100.
  */
-export const SUBSCHEMAS_MAX = 500;
+const SUBSCHEMAS_MAX = 500;
 /** Maximum schemas in one `anyOf` or `oneOf`: their code nests, and compiling it takes quadratic time. */
 const ALTERNATIVES_MAX = 100;
 

@@ -3,7 +3,7 @@
  * them block the process for up to 0.2 s. A batch of 4 MiB with schemas written by people takes about
  * 500,000.
  */
-export const STEPS_MAX = 1_000_000;
+const STEPS_MAX = 1_000_000;
 
 /** A schema costs more steps than a call may spend, so it is unknown whether the snapshot matches. */
 export class WorkExceeded extends Error {
