@@ -85,7 +85,7 @@ export async function openPortalLink(
     const secret = newTokenSecret();
     const scopes = link.scopes.split(" ");
     const token = await insertToken(tx, secret, {
-      accountId: link.account_id as AccountId,
+      accountId: link.account_id,
       name: "portal session",
       scopes: SCOPES.filter((scope) => scopes.includes(scope)),
       expiresAt: now + link.session_ms,

@@ -131,7 +131,7 @@ async function ofKind(
     .where("s.id", "in", ids)
     .orderBy("s.id")
     .execute();
-  return rows.filter((row) => isOfKind(kindOf(row, claim), claim)).map(({ id }) => id as SubscriptionId);
+  return rows.filter((row) => isOfKind(kindOf(row, claim), claim)).map(({ id }) => id);
 }
 
 type Kind = { readonly lane: Lane; readonly isFailing: boolean };

@@ -75,7 +75,7 @@ async function readNext(store: Store, after: number): Promise<{ ids: Subscriptio
     .orderBy("subscription_id")
     .execute();
   const read = rows.reduce((sum, { counted }) => sum + Number(counted), 0);
-  return { ids: rows.map(({ id }) => id as SubscriptionId), isLast: read < ROWS_AT_ONCE };
+  return { ids: rows.map(({ id }) => id), isLast: read < ROWS_AT_ONCE };
 }
 
 /**

@@ -47,7 +47,7 @@ export async function noteHealth(
 ): Promise<"park" | "cancel" | undefined> {
   const success = finding.outcome === "accepted";
   if (success && finding.wasHealthy) return undefined;
-  const id = finding.delivery.subscription_id as SubscriptionId;
+  const id = finding.delivery.subscription_id;
   const before = await lockSubscription(store, tx, "any", id);
   if (before === undefined || before.state === "ended") return undefined;
   const { now } = finding;

@@ -173,7 +173,7 @@ export async function listPublicKeys(
     .where("state", "!=", "ended")
     .executeTakeFirst();
   if (subscription === undefined) return undefined;
-  const rows = await liveKeys(store, [subscription.id as SubscriptionId], now);
+  const rows = await liveKeys(store, [subscription.id], now);
   return rows.map((row) => ({
     publicKey: row.public_key,
     createdAt: row.created_at,
