@@ -354,7 +354,7 @@ export function deliverSuite(lane: Lane): void {
       expect(delivery?.state).toBe(DeliveryState.SUCCEEDED);
     }, PATIENCE);
     await expect(stack.client.deliveries.cancelDelivery({ id: second?.id ?? "" })).rejects.toMatchObject({
-      rawMessage: expect.stringContaining("only an open one can be cancelled"),
+      rawMessage: expect.stringContaining("only an open delivery can be cancelled"),
     });
     await stack.client.subscriptions.deleteSubscription({ id });
   });
