@@ -1,23 +1,19 @@
 import { create, type JsonObject } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { EventTypeSchema, SchemaCheck as ProtoSchemaCheck } from "@posthaste/contracts/event_catalog";
-import type { SchemaCheck } from "@posthaste/domain";
+import { SCHEMA_CHECKS, type SchemaCheck } from "@posthaste/domain";
 import type { CatalogEntry, CatalogTexts } from "../catalog/catalog.ts";
+import { enumOf, nameOf } from "./enum-of.ts";
 
-const SCHEMA_CHECKS = {
-  OFF: ProtoSchemaCheck.OFF,
-  WARN: ProtoSchemaCheck.WARN,
-  REJECT: ProtoSchemaCheck.REJECT,
-} as const satisfies Record<SchemaCheck, ProtoSchemaCheck>;
+const PROTO_SCHEMA_CHECKS = enumOf(SCHEMA_CHECKS, ProtoSchemaCheck);
 
 export function schemaCheckTo(check: SchemaCheck): ProtoSchemaCheck {
-  return SCHEMA_CHECKS[check];
+  return PROTO_SCHEMA_CHECKS[check];
 }
 
 /** Converts a check; unspecified becomes the default, `OFF`. */
 export function schemaCheckFrom(check: ProtoSchemaCheck): SchemaCheck {
-  const checks = Object.keys(SCHEMA_CHECKS) as SchemaCheck[];
-  return checks.find((key) => SCHEMA_CHECKS[key] === check) ?? "OFF";
+  return nameOf(PROTO_SCHEMA_CHECKS, check) ?? "OFF";
 }
 
 export function eventTypeTo(entry: CatalogEntry, texts: CatalogTexts) {

@@ -27,14 +27,17 @@ import {
 } from "@posthaste/contracts/subscription";
 import { erasureWorkflowIdOf, recoveryWorkflowIdOf, workflowIdOf } from "@posthaste/delivery/client";
 import {
+  ACCEPTANCES,
   type Acceptance,
   ATTEMPT_TIMEOUT_MS,
+  DELIVERY_STATES,
   type DeliveryState,
+  LANES,
   type Lane,
-  type Outcome,
-  type RecoveryKind,
-  type RecoveryState,
-  type SubscriptionState,
+  OUTCOMES,
+  RECOVERY_KINDS,
+  RECOVERY_STATES,
+  SUBSCRIPTION_STATES,
 } from "@posthaste/domain";
 import type {
   Account,
@@ -50,64 +53,24 @@ import type {
   Token,
 } from "@posthaste/store";
 import { publicKeysPath } from "../subscriptions/public-keys.ts";
+import { enumOf, nameOf } from "./enum-of.ts";
 
-const SUBSCRIPTION_STATES = {
-  active: ProtoSubscriptionState.ACTIVE,
-  paused: ProtoSubscriptionState.PAUSED,
-  disabled: ProtoSubscriptionState.DISABLED,
-  ended: ProtoSubscriptionState.ENDED,
-} as const satisfies Record<SubscriptionState, ProtoSubscriptionState>;
-
-const DELIVERY_STATES = {
-  pending: ProtoDeliveryState.PENDING,
-  started: ProtoDeliveryState.STARTED,
-  succeeded: ProtoDeliveryState.SUCCEEDED,
-  exhausted: ProtoDeliveryState.EXHAUSTED,
-  cancelled: ProtoDeliveryState.CANCELLED,
-  blocked: ProtoDeliveryState.BLOCKED,
-  parked: ProtoDeliveryState.PARKED,
-} as const satisfies Record<DeliveryState, ProtoDeliveryState>;
-
-const OUTCOMES = {
-  accepted: ProtoOutcome.ACCEPTED,
-  status: ProtoOutcome.STATUS,
-  redirect: ProtoOutcome.REDIRECT,
-  gone: ProtoOutcome.GONE,
-  timeout: ProtoOutcome.TIMEOUT,
-  refused: ProtoOutcome.REFUSED,
-  reset: ProtoOutcome.RESET,
-  dns: ProtoOutcome.DNS,
-  tls: ProtoOutcome.TLS,
-  unreachable: ProtoOutcome.UNREACHABLE,
-  invalid_response: ProtoOutcome.INVALID_RESPONSE,
-  blocked: ProtoOutcome.BLOCKED,
-} as const satisfies Record<Outcome, ProtoOutcome>;
-
-const ACCEPTANCES = {
-  OK_ONLY: ProtoAcceptance.OK_ONLY,
-  ANY_2XX: ProtoAcceptance.ANY_2XX,
-} as const satisfies Record<Acceptance, ProtoAcceptance>;
-
-const RECOVERY_KINDS = {
-  recover: ProtoRecoveryKind.RECOVER,
-  replay: ProtoRecoveryKind.REPLAY,
-} as const satisfies Record<RecoveryKind, ProtoRecoveryKind>;
-
-const RECOVERY_STATES = {
-  running: ProtoRecoveryState.RUNNING,
-  paused: ProtoRecoveryState.PAUSED,
-  completed: ProtoRecoveryState.COMPLETED,
-  cancelled: ProtoRecoveryState.CANCELLED,
-} as const satisfies Record<RecoveryState, ProtoRecoveryState>;
+const PROTO_SUBSCRIPTION_STATES = enumOf(SUBSCRIPTION_STATES, ProtoSubscriptionState);
+const PROTO_DELIVERY_STATES = enumOf(DELIVERY_STATES, ProtoDeliveryState);
+const PROTO_OUTCOMES = enumOf(OUTCOMES, ProtoOutcome);
+const PROTO_ACCEPTANCES = enumOf(ACCEPTANCES, ProtoAcceptance);
+const PROTO_RECOVERY_KINDS = enumOf(RECOVERY_KINDS, ProtoRecoveryKind);
+const PROTO_RECOVERY_STATES = enumOf(RECOVERY_STATES, ProtoRecoveryState);
+const PROTO_LANES = enumOf(LANES, ProtoLane);
 
 /** Returns undefined for unspecified: the default or no change. */
 export function acceptanceFrom(acceptance: ProtoAcceptance): Acceptance | undefined {
-  return keyOf(ACCEPTANCES, acceptance);
+  return nameOf(PROTO_ACCEPTANCES, acceptance);
 }
 
 /** Returns undefined for unspecified: any state. */
 export function deliveryStateFrom(state: ProtoDeliveryState): DeliveryState | undefined {
-  return keyOf(DELIVERY_STATES, state);
+  return nameOf(PROTO_DELIVERY_STATES, state);
 }
 
 export function subscriptionTo(subscription: Subscription) {
@@ -115,8 +78,8 @@ export function subscriptionTo(subscription: Subscription) {
     id: subscription.id,
     targetUrl: subscription.targetUrl,
     eventTypes: [...subscription.eventTypes],
-    state: SUBSCRIPTION_STATES[subscription.state],
-    acceptance: ACCEPTANCES[subscription.acceptance],
+    state: PROTO_SUBSCRIPTION_STATES[subscription.state],
+    acceptance: PROTO_ACCEPTANCES[subscription.acceptance],
     timeout: durationFromMs(subscription.timeoutMs ?? ATTEMPT_TIMEOUT_MS),
     hasSecret: subscription.hasCredential,
     createdAt: timestampFromMs(subscription.createdAt),
@@ -139,7 +102,7 @@ export function healthTo(health: SubscriptionHealth) {
     accepted,
     ...(p50Ms === null ? {} : { p50: durationFromMs(p50Ms) }),
     ...(p95Ms === null ? {} : { p95: durationFromMs(p95Ms) }),
-    lastOutcome: lastOutcome === null ? ProtoOutcome.UNSPECIFIED : OUTCOMES[lastOutcome],
+    lastOutcome: lastOutcome === null ? ProtoOutcome.UNSPECIFIED : PROTO_OUTCOMES[lastOutcome],
     ...optional("lastAttemptAt", health.lastAttemptAt),
     ...optional("nextAttemptAt", health.nextAttemptAt),
     pending,
@@ -163,9 +126,10 @@ export function deliveryTo(delivery: Delivery, workflowUrl = "") {
     eventId: delivery.eventId,
     eventType: delivery.eventType,
     subscriptionId: delivery.subscriptionId,
-    state: DELIVERY_STATES[delivery.state],
+    state: PROTO_DELIVERY_STATES[delivery.state],
     attempts: delivery.attempts,
-    lastOutcome: delivery.lastOutcome === null ? ProtoOutcome.UNSPECIFIED : OUTCOMES[delivery.lastOutcome],
+    lastOutcome:
+      delivery.lastOutcome === null ? ProtoOutcome.UNSPECIFIED : PROTO_OUTCOMES[delivery.lastOutcome],
     lastStatus: delivery.lastStatus ?? 0,
     createdAt: timestampFromMs(delivery.createdAt),
     endedReason: delivery.endedReason ?? "",
@@ -183,9 +147,9 @@ export function changeTo(change: DeliveryChange) {
     eventId: change.eventId,
     eventType: change.eventType,
     subscriptionId: change.subscriptionId,
-    state: DELIVERY_STATES[change.state],
+    state: PROTO_DELIVERY_STATES[change.state],
     attempts: change.attempts,
-    lastOutcome: change.lastOutcome === null ? ProtoOutcome.UNSPECIFIED : OUTCOMES[change.lastOutcome],
+    lastOutcome: change.lastOutcome === null ? ProtoOutcome.UNSPECIFIED : PROTO_OUTCOMES[change.lastOutcome],
     lastStatus: change.lastStatus ?? 0,
     changedAt: timestampFromMs(change.changedAt),
   });
@@ -196,7 +160,7 @@ export function attemptTo(attempt: Attempt) {
     number: attempt.number,
     startedAt: timestampFromMs(attempt.startedAt),
     duration: durationFromMs(attempt.durationMs),
-    outcome: OUTCOMES[attempt.outcome],
+    outcome: PROTO_OUTCOMES[attempt.outcome],
     acceptance: attempt.acceptance,
     status: attempt.status ?? 0,
     requestHeaders: (attempt.requestHeaders ?? []).map(([name, value]) => ({ name, value })),
@@ -221,9 +185,9 @@ export function eventTo(event: StoredEvent) {
 export function recoveryTo(recovery: Recovery) {
   return create(RecoverySchema, {
     id: recovery.id,
-    kind: RECOVERY_KINDS[recovery.kind],
+    kind: PROTO_RECOVERY_KINDS[recovery.kind],
     subscriptionId: recovery.subscriptionId ?? 0,
-    state: RECOVERY_STATES[recovery.state],
+    state: PROTO_RECOVERY_STATES[recovery.state],
     since: timestampFromMs(recovery.sinceAt),
     until: timestampFromMs(recovery.untilAt),
     dryRun: recovery.isDryRun,
@@ -242,19 +206,14 @@ export function accountTo(account: Account) {
   return create(AccountSchema, {
     id: account.id,
     name: account.name,
-    lane: account.lane === null ? ProtoLane.UNSPECIFIED : LANES[account.lane],
+    lane: account.lane === null ? ProtoLane.UNSPECIFIED : PROTO_LANES[account.lane],
     createdAt: timestampFromMs(account.createdAt),
   });
 }
 
-const LANES = {
-  workflow: ProtoLane.WORKFLOW,
-  direct: ProtoLane.DIRECT,
-} as const satisfies Record<Lane, ProtoLane>;
-
 /** Returns null for unspecified: the installation's default. */
 export function laneFrom(lane: ProtoLane): Lane | null {
-  return (Object.keys(LANES) as Lane[]).find((name) => LANES[name] === lane) ?? null;
+  return nameOf(PROTO_LANES, lane) ?? null;
 }
 
 export function erasureTo(erasure: Erasure) {
@@ -291,8 +250,4 @@ export function tokenTo(token: Token) {
 
 function optional<K extends string>(key: K, at: number | null) {
   return at === null ? {} : ({ [key]: timestampFromMs(at) } as Record<K, Timestamp>);
-}
-
-function keyOf<K extends string, V>(table: Readonly<Record<K, V>>, value: V): K | undefined {
-  return (Object.keys(table) as K[]).find((key) => table[key] === value);
 }

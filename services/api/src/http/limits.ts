@@ -36,7 +36,7 @@ export const LIMIT_SETTINGS = {
 } as const;
 
 /** The limits of one API process. {@link LIMIT_SETTINGS} explains those that are not fixed. */
-export type Limits = FixedLimits & {
+export type Limits = Readonly<typeof FIXED_LIMITS> & {
   readonly ratePerSecond: number;
   readonly requestsMax: number;
   readonly publicRequestsMax: number;
@@ -45,24 +45,10 @@ export type Limits = FixedLimits & {
   readonly subscriptionsMax: number;
 };
 
-type FixedLimits = Readonly<
-  Record<
-    | "streamsMax"
-    | "bodyBytesMax"
-    | "batchBytesMax"
-    | "batchEventsMax"
-    | "gatewayBodyBytesMax"
-    | "headerBytesMax"
-    | "headersTimeoutMs"
-    | "requestTimeoutMs",
-    number
-  >
->;
-
 const MIB = 1_048_576;
 
 /** Limits that follow from the contracts and protocols, not from the size of an installation. */
-const FIXED_LIMITS: FixedLimits = {
+const FIXED_LIMITS = {
   /**
    * Concurrent streams of one HTTP/2 connection. Clients wait for a free stream, as the protocol requires.
    */
