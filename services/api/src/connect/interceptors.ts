@@ -13,7 +13,7 @@ import { Refusal } from "@posthaste/domain";
 import { type IngestedEvent, isStoreAway, type Principal } from "@posthaste/store";
 import { type Access, requireScope } from "../access/auth.ts";
 import type { Deps } from "../deps.ts";
-import { REFUSALS, retryAfterSeconds } from "../http/refusal-table.ts";
+import { CHALLENGE, REFUSALS, retryAfterSeconds } from "../http/refusal-table.ts";
 import type { RequestLine } from "../http/request-line.ts";
 import { accessTo } from "./access.ts";
 import { violationsDetail } from "./violations-detail.ts";
@@ -177,7 +177,7 @@ function errorFor(
     const refused = new ConnectError(error.message, REFUSALS[error.code].connect, undefined, details);
     if (error.retryAfterMs !== undefined)
       refused.metadata.set("retry-after", retryAfterSeconds(error.retryAfterMs));
-    if (error.code === "unauthenticated") refused.metadata.set("www-authenticate", "Bearer");
+    if (error.code === "unauthenticated") refused.metadata.set("www-authenticate", CHALLENGE);
     return refused;
   }
   reportFault(error, requestId);

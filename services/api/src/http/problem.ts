@@ -2,7 +2,7 @@ import { Refusal } from "@posthaste/domain";
 import type { Log } from "@posthaste/runtime";
 import { isStoreAway, type Store } from "@posthaste/store";
 import type { FastifyReply } from "fastify";
-import { REFUSALS, retryAfterSeconds } from "./refusal-table.ts";
+import { CHALLENGE, REFUSALS, retryAfterSeconds } from "./refusal-table.ts";
 import type { ApiObserver } from "./request-line.ts";
 
 /** A problem (RFC 9457) with the field at fault. */
@@ -29,7 +29,7 @@ type ProblemToSend = Omit<Problem, "type"> & { readonly retryAfterMs?: number | 
 
 export function sendProblem(reply: FastifyReply, { retryAfterMs, ...problem }: ProblemToSend): FastifyReply {
   if (retryAfterMs !== undefined) reply.header("retry-after", retryAfterSeconds(retryAfterMs));
-  if (problem.status === 401) reply.header("www-authenticate", 'Bearer realm="posthaste"');
+  if (problem.status === 401) reply.header("www-authenticate", CHALLENGE);
   return reply
     .code(problem.status)
     .type("application/problem+json")

@@ -14,6 +14,9 @@ export const REFUSALS = {
   unprocessable_url: { connect: Code.InvalidArgument, http: 422, title: "URL not allowed" },
 } as const satisfies Record<RefusalCode, { connect: Code; http: number; title: string }>;
 
+/** `WWW-Authenticate` of an unauthenticated request (RFC 6750). */
+export const CHALLENGE = 'Bearer realm="posthaste"';
+
 /** Returns the value of `Retry-After`: whole seconds, rounded up so that a retry is never too early. */
 export function retryAfterSeconds(retryAfterMs: number): string {
   return String(Math.ceil(retryAfterMs / 1000));
