@@ -11,7 +11,10 @@ type Victim = {
   resume(): void;
 };
 
-/** A start fails while a dependency is unavailable. Like a supervisor, the restart tries again after this pause. */
+/**
+ * A start fails while a dependency is unavailable. Like a supervisor, the restart tries again after this
+ * pause.
+ */
 const RESTART_PAUSE_MS = 500;
 const RESTARTS_MAX = 60;
 

@@ -84,7 +84,9 @@ export function findingsFrom(facts: Facts): Findings {
   };
 }
 
-/** Returns the accepted events that are not stored as they were sent, or that lack a delivery to a subscriber. */
+/**
+ * Returns the accepted events that are not stored as they were sent, or that lack a delivery to a subscriber.
+ */
 function lostEvents({ accepted, snapshotOf, characters, events, deliveries }: Facts): string[] {
   const stored = new Map(events.map((event) => [event.id, Buffer.from(event.data).toString()]));
   const owed = groupBy(deliveries, (delivery) => delivery.event_id);
@@ -123,7 +125,10 @@ function lostDeliveries(
   });
 }
 
-/** Returns the events and deliveries that nobody requested or that exist twice, and requests with another body. */
+/**
+ * Returns the events and deliveries that nobody requested or that exist twice, and requests with another
+ * body.
+ */
 function unrequested({ accepted, events, deliveries, seen, snapshotOf }: Facts): string[] {
   const numberOf = new Map(accepted.map(({ n, eventId }) => [eventId, n]));
   const wrong: string[] = [];
@@ -160,7 +165,9 @@ function miscounted({ counted, deliveries, attempts }: Facts): string[] {
     .map((name) => `the statistics count ${counted[name]} ${name}, the log ${logged[name]}`);
 }
 
-/** Attempts must be numbered 1, 2, 3 …, as many as the delivery counts, at most as many as the schedule has. */
+/**
+ * Attempts must be numbered 1, 2, 3 …, as many as the delivery counts, at most as many as the schedule has.
+ */
 function wrongNumbers(delivery: StoredDelivery, attempts: readonly StoredAttempt[]): string[] {
   const numbers = attempts.map((attempt) => attempt.number).sort((a, b) => a - b);
   const isRight =
@@ -173,8 +180,8 @@ function wrongNumbers(delivery: StoredDelivery, attempts: readonly StoredAttempt
 }
 
 /**
- * Returns a line if the log has an answer that the receiver never gave. An attempt without an answer is not checked:
- * the faults cause these, too.
+ * Returns a line if the log has an answer that the receiver never gave. An attempt without an answer is not
+ * checked: the faults cause these, too.
  */
 function phantom(attempt: StoredAttempt, seen: readonly Seen[]): string[] {
   if (attempt.status === null) return [];

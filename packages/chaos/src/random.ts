@@ -10,8 +10,8 @@ export type Random = {
 };
 
 /**
- * Creates a source of choices for one purpose. Each purpose has a separate source, so that one purpose's draws do
- * not shift those of another: under faults, processes never act in the same order twice.
+ * Creates a source of choices for one purpose. Each purpose has a separate source, so that one purpose's
+ * draws do not shift those of another: under faults, processes never act in the same order twice.
  */
 export function randomFor(seed: number, ...purpose: readonly (string | number)[]): Random {
   const digest = createHash("sha256")

@@ -26,8 +26,8 @@ export type ChaosRun = {
 /** Short times, so that the deliveries that a killed worker had claimed are started within the run. */
 const ENV = { POSTHASTE_DISPATCH_LEASE_MS: "2000", POSTHASTE_RECONCILE_INTERVAL_MS: "1000" };
 /**
- * Makes every restart of Temporal hand out every waiting retry early: its matching service forgets which tasks of
- * its backlog are done, here those of the last hour rather than of the last minute (the default).
+ * Makes every restart of Temporal hand out every waiting retry early: its matching service forgets which
+ * tasks of its backlog are done, here those of the last hour rather than of the last minute (the default).
  */
 const FORGETFUL = { "matching.updateAckInterval": '"1h"' };
 /** The subscriptions' timeout: how long an attempt to a receiver that hangs takes. */
@@ -103,7 +103,10 @@ export async function runChaos(options: {
   }
 }
 
-/** Creates a subscription for each receiver. Returns the characters by subscription, and the secrets by character. */
+/**
+ * Creates a subscription for each receiver. Returns the characters by subscription, and the secrets by
+ * character.
+ */
 async function subscribe({ client }: Stack, receivers: readonly ChaosReceiver[]) {
   const characters = new Map<number, Character>();
   const secrets = new Map<Character, string>();

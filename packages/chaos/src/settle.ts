@@ -3,16 +3,19 @@ import { poll } from "@posthaste/testkit";
 import { askedKey } from "./findings.ts";
 import type { Character } from "./receivers.ts";
 
-/** Twice the two minutes after which the reconciler checks an overdue delivery; nothing takes longer than that. */
+/**
+ * Twice the two minutes after which the reconciler checks an overdue delivery; nothing takes longer than
+ * that.
+ */
 const SETTLED_WITHIN_MS = 240_000;
 const POLL_EVERY_MS = 500;
 /** How long a requested attempt may take before it is requested again. */
 const ASK_EVERY_MS = 20_000;
 
 /**
- * Waits until every delivery has got as far as its receiver allows, at most four minutes. Requests the retries that
- * the published schedule would send ten minutes later. Also resolves if the time is up: the findings show what is
- * missing.
+ * Waits until every delivery has got as far as its receiver allows, at most four minutes. Requests the
+ * retries that the published schedule would send ten minutes later. Also resolves if the time is up: the
+ * findings show what is missing.
  *
  * @returns the attempts that were requested: {@link askedKey} of each
  */

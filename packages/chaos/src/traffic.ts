@@ -20,8 +20,8 @@ export function snapshotOf(n: number): string {
 }
 
 /**
- * Sends events at a steady rate until `stop` aborts. Each event is sent by a caller that repeats the call, with one
- * idempotency key and to both APIs in turn, until the event is accepted.
+ * Sends events at a steady rate until `stop` aborts. Each event is sent by a caller that repeats the call,
+ * with one idempotency key and to both APIs in turn, until the event is accepted.
  *
  * @returns the accepted events, in no order
  * @throws the last call's error if an event is not accepted within a minute of `stop`

@@ -1,6 +1,8 @@
 import { type ParseArgsConfig, parseArgs } from "node:util";
 
-/** Something a person can put right; the message is one line that names the way out. Shown without a stack. */
+/**
+ * Something a person can put right; the message is one line that names the way out. Shown without a stack.
+ */
 export class Complaint extends Error {
   override readonly name = "Complaint";
   /** Longer text to show before the message, such as the last lines of a log. */
@@ -53,9 +55,9 @@ export function wholeNumber(
 const STOPPED_CODE = 130;
 
 /**
- * Runs a command's main function and makes its end the process's: the exit code, the complaint and 1, or 130 where
- * somebody asked for the end. What it imported may keep timers and connections, which would keep a process that has
- * nothing more to do.
+ * Runs a command's main function and makes its end the process's: the exit code, the complaint and 1, or 130
+ * where somebody asked for the end. What it imported may keep timers and connections, which would keep a
+ * process that has nothing more to do.
  */
 export async function runMain(main: () => Promise<number>): Promise<void> {
   process.exit(await codeOf(main));

@@ -15,7 +15,9 @@ export function knownProcess(pid: number): KnownProcess | undefined {
   return born === undefined ? undefined : { pid, born };
 }
 
-/** Whether this very process is still there. A zombie is not: nobody has collected it, but it runs no more. */
+/**
+ * Whether this very process is still there. A zombie is not: nobody has collected it, but it runs no more.
+ */
 export function isAlive(known: KnownProcess): boolean {
   return bornOf(known.pid) === known.born;
 }

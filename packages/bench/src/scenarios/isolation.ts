@@ -9,7 +9,7 @@ import type { Scenario } from "../scenario.ts";
 import { retriesDueAtOnce } from "./due-at-once.ts";
 import { eventBody, INGEST_PATH, ingestMany, settled } from "./traffic.ts";
 
-/** To healthy endpoints: a load that leaves the machine room. */
+/** The load to healthy receivers, low enough to leave the machine spare capacity. */
 const PROBES_PER_SECOND = 5;
 const PROBES = 300;
 const QUICK_PROBES = 60;
@@ -24,7 +24,7 @@ const FAILING_TYPE = "invoice_created";
 
 export const isolation: Scenario = {
   name: "isolation",
-  about: "what 98 healthy receivers notice of one that hangs and one that fails",
+  about: "the effect on 98 healthy receivers of one that hangs and one that fails",
   inLanes: true,
   async *run(room, sizes, note) {
     const { stack, receiver } = room;
@@ -36,7 +36,7 @@ export const isolation: Scenario = {
       connections: 3 * PROBE_CALLERS,
     });
     try {
-      note(`${HEALTHY} healthy receivers, each with an event type of its own`);
+      note(`creating ${HEALTHY} healthy receivers, each with its own event type`);
       await subscribeHealthy(room);
       await probe(room, caller, WARM_UP_PROBES);
       const probed = async (when: string, alsoTo?: readonly string[]) => {
@@ -46,7 +46,7 @@ export const isolation: Scenario = {
       const quiet = await probed("quiet");
       yield figureOf(room, "quiet", quiet, quiet);
 
-      // The same load to two more that are well: what is told is what their illness does, not what their load does.
+      // First the same load to two more healthy receivers: the difference is the effect of the failures.
       const others = [HANGING_TYPE, FAILING_TYPE];
       const subscribeOthers = (...targets: readonly string[]) =>
         Promise.all(targets.map((target, i) => stack.subscribe(target, others[i])));
@@ -55,12 +55,12 @@ export const isolation: Scenario = {
         await settled(stack, ARRIVAL_WITHIN_MS);
       };
       const well = await subscribeOthers(receiver.url("well", 0), receiver.url("well", 1));
-      const amongWell = "as much again to each of two others that are well";
+      const amongWell = "the same load to each of two more healthy ones";
       const quietAmongThree = await probed(amongWell, others);
       yield figureOf(room, amongWell, quietAmongThree, quietAmongThree);
       await end(well);
       const ill = await subscribeOthers(receiver.url("hang"), receiver.url("fail"));
-      const amongIll = "as much again to one that hangs and to one that fails";
+      const amongIll = "the same load to one that hangs and one that fails";
       yield figureOf(room, amongIll, await probed(amongIll, others), quietAmongThree);
       await end(ill);
 
@@ -85,15 +85,15 @@ const healthyType = (n: number) => `bench_${n % HEALTHY}`;
 async function subscribeHealthy({ stack, receiver }: Room): Promise<void> {
   for (let n = 0; n < HEALTHY; n++) {
     const code = healthyType(n);
-    await stack.client.catalog.createEventType({ code, description: "Of a benchmark.", sampleJson: "{}" });
+    await stack.client.catalog.createEventType({ code, description: "For a benchmark.", sampleJson: "{}" });
     await stack.subscribe(receiver.url("ok", n), code);
   }
 }
 
 /**
- * Milliseconds from each ingest to its arrival at a healthy receiver.
+ * Measures the milliseconds from each ingest to its arrival at a healthy receiver.
  *
- * @param alsoTo types of which an event is sent beside each healthy one
+ * @param alsoTo further event types; an event of each is sent along with each event to a healthy receiver
  */
 async function probe(
   { receiver }: Room,

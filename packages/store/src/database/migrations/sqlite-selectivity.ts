@@ -1,9 +1,9 @@
 import { type Kysely, sql } from "kysely";
 
 /**
- * Tells SQLite's planner how selective the indexes of `deliveries` are. SQLite gathers no statistics by itself, and
- * assumes ten rows in each state: asked for a hundred named deliveries that are pending, it would scan all pending
- * ones. MySQL samples the index before it plans.
+ * Tells SQLite's planner how selective the indexes of `deliveries` are. SQLite gathers no statistics by
+ * itself, and assumes ten rows in each state: asked for a hundred named deliveries that are pending, it would
+ * scan all pending ones. MySQL samples the index before it plans.
  *
  * Orders of magnitude are enough. Fixed numbers keep the plans the same whatever the table holds.
  */
