@@ -8,7 +8,8 @@ const BUSY_SHARE = 0.25;
 /** Returns a warning if other programs keep the machine busy, else undefined. */
 export function busyness({ loadBefore, cores }: Machine): string | undefined {
   if (loadBefore <= cores * BUSY_SHARE) return undefined;
-  return `the machine is busy (load ${loadBefore.toFixed(1)} on ${cores} cores): ratios are more reliable than rates`;
+  const load = `${loadBefore.toFixed(1)} on ${cores} cores`;
+  return `the machine is busy (load ${load}): ratios are more reliable than rates`;
 }
 
 /** Describes this machine and its load over the last minute. */

@@ -30,9 +30,9 @@ const DELIVERIES_MAX = 1_000_000;
 export const BENCH_USAGE = `npm run bench -- [scenario …] [options]
 npm run bench -- page FILE
 
-Measures the product and, in turns, what its parts can do alone. API, worker, Temporal, database, receiver and load
-generator share the cores of this machine. Each figure comes with its ratio to a yardstick of the same minutes.
-"page" writes docs/benchmarks/results.md and its charts from the results that --json has written.
+Measures the product and, in turns, what its parts can do alone. API, worker, Temporal, database, receiver
+and load generator share the cores of this machine. Each figure comes with its ratio to a yardstick of the
+same minutes. "page" writes docs/benchmarks/results.md and its charts from results that --json has written.
 
 ${SCENARIOS.map(({ name, about }) => `  ${name.padEnd(14)}${about}`).join("\n")}
   (none)        all scenarios: takes hours, or a minute or two each with --quick

@@ -17,8 +17,9 @@ const SEED_MAX = 2 ** 31 - 1;
 
 export const CHAOS_USAGE = `npm run chaos -- [options]
 
-Sends events at a steady rate, and kills and pauses APIs, workers, Temporal and the database at random. Then compares
-what the receivers got with what was accepted. Exits with 1 if anything was lost, early or wrong.
+Sends events at a steady rate, and kills and pauses APIs, workers, Temporal and the database at random.
+Then compares what the receivers got with what was accepted. Exits with 1 if anything was lost, early or
+wrong.
 
   --seconds N     how long faults are injected, on each database (default ${SECONDS_DEFAULT}, at most ${SECONDS_MAX})
   --seed S        repeats the faults and the receivers' behaviour of an earlier run (default random)
