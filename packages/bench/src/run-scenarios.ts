@@ -33,8 +33,7 @@ export async function runScenarios(
     const where = `${scenario.name} on ${database}${scenario.inLanes ? `, ${lane} lane` : ""}`;
     onNote(where);
     let room: Room | undefined;
-    // Closing the room makes its scenario fail. An error of the closing itself appears in the `finally`
-    // below.
+    // Closing the room makes its scenario fail. The `finally` below throws an error of the closing.
     const stop = () => void room?.close().catch(() => {});
     try {
       room = await openRoom({

@@ -11,10 +11,7 @@ type Victim = {
   resume(): void;
 };
 
-/**
- * A start fails while a dependency is unavailable. Like a supervisor, the restart tries again after this
- * pause.
- */
+/** A restart that fails, since a dependency is unavailable, is repeated as by a supervisor. */
 const RESTART_PAUSE_MS = 500;
 const RESTARTS_MAX = 60;
 

@@ -125,10 +125,7 @@ function lostDeliveries(
   });
 }
 
-/**
- * Returns the events and deliveries that nobody requested or that exist twice, and requests with another
- * body.
- */
+/** Returns events and deliveries that nobody requested or that exist twice, and wrong request bodies. */
 function unrequested({ accepted, events, deliveries, seen, snapshotOf }: Facts): string[] {
   const numberOf = new Map(accepted.map(({ n, eventId }) => [eventId, n]));
   const wrong: string[] = [];
@@ -165,9 +162,7 @@ function miscounted({ counted, deliveries, attempts }: Facts): string[] {
     .map((name) => `the statistics count ${counted[name]} ${name}, the log ${logged[name]}`);
 }
 
-/**
- * Attempts must be numbered 1, 2, 3 …, as many as the delivery counts, at most as many as the schedule has.
- */
+/** The numbers must be 1, 2, 3 … up to the delivery's count, which is at most that of the schedule. */
 function wrongNumbers(delivery: StoredDelivery, attempts: readonly StoredAttempt[]): string[] {
   const numbers = attempts.map((attempt) => attempt.number).sort((a, b) => a - b);
   const isRight =

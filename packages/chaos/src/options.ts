@@ -21,7 +21,8 @@ Sends events at a steady rate, and kills and pauses APIs, workers, Temporal and 
 Then compares what the receivers got with what was accepted. Exits with 1 if anything was lost, early or
 wrong.
 
-  --seconds N     how long faults are injected, on each database (default ${SECONDS_DEFAULT}, at most ${SECONDS_MAX})
+  --seconds N     how long faults are injected on each database
+                  (default ${SECONDS_DEFAULT}, at most ${SECONDS_MAX})
   --seed S        repeats the faults and the receivers' behaviour of an earlier run (default random)
   --database D    sqlite, mysql or both (default both)
   --lane L        ${LANES.join(" or ")} (default ${LANES[0]})

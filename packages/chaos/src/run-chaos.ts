@@ -103,10 +103,7 @@ export async function runChaos(options: {
   }
 }
 
-/**
- * Creates a subscription for each receiver. Returns the characters by subscription, and the secrets by
- * character.
- */
+/** Subscribes each receiver. Returns the characters by subscription, and the secrets by character. */
 async function subscribe({ client }: Stack, receivers: readonly ChaosReceiver[]) {
   const characters = new Map<number, Character>();
   const secrets = new Map<Character, string>();

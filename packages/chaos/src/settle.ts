@@ -3,10 +3,7 @@ import { poll } from "@posthaste/testkit";
 import { askedKey } from "./findings.ts";
 import type { Character } from "./receivers.ts";
 
-/**
- * Twice the two minutes after which the reconciler checks an overdue delivery; nothing takes longer than
- * that.
- */
+/** Twice the two minutes after which the reconciler checks an overdue delivery, the slowest repair. */
 const SETTLED_WITHIN_MS = 240_000;
 const POLL_EVERY_MS = 500;
 /** How long a requested attempt may take before it is requested again. */

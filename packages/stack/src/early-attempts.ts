@@ -11,7 +11,7 @@ export type LoggedAttempt = {
 };
 
 /** The request of one attempt, as the receiver got it or the worker logged it. */
-export type MadeAttempt = {
+export type AttemptRequest = {
   readonly deliveryId: string;
   /** 1 for the first. */
   readonly number: number;
@@ -22,25 +22,25 @@ export type MadeAttempt = {
 /**
  * Returns a line for each request before the published schedule's time.
  *
- * @param made the requests to check
+ * @param requests the requests to check
  * @param log the logged attempts, which decide when the requests were due
  * @param isAskedFor whether somebody requested this attempt ("retry now"), which may then come at any time
  */
 export function earlyAttempts(
-  made: readonly MadeAttempt[],
+  requests: readonly AttemptRequest[],
   log: readonly LoggedAttempt[],
-  isAskedFor: (attempt: MadeAttempt) => boolean = () => false,
+  isAskedFor: (request: AttemptRequest) => boolean = () => false,
 ): string[] {
   const logged = new Map(log.map((attempt) => [keyOf(attempt.delivery_id, attempt.number), attempt]));
-  return made.flatMap((attempt) => {
-    const { deliveryId, number, at } = attempt;
-    if (number === 1 || isAskedFor(attempt)) return [];
+  return requests.flatMap((request) => {
+    const { deliveryId, number, at } = request;
+    if (number === 1 || isAskedFor(request)) return [];
     const before = logged.get(keyOf(deliveryId, number - 1));
     if (before === undefined)
       return [`${deliveryId} attempt ${number}: the attempt before it is not in the log`];
     const dueAt = dueAfter(before);
     if (dueAt - at <= EARLY_TOLERANCE_MS) return [];
-    return [`${deliveryId} attempt ${number} came ${dueAt - at} ms before it was due`];
+    return [`${deliveryId} attempt ${number} was ${dueAt - at} ms early`];
   });
 }
 
@@ -57,8 +57,12 @@ export async function earlyInLog(
     .selectFrom("attempts")
     .select(["delivery_id", "number", "started_at", "duration_ms", "retry_after_ms"])
     .execute();
-  const made = log.map(({ delivery_id: deliveryId, number, started_at: at }) => ({ deliveryId, number, at }));
-  return earlyAttempts(made, log, ({ deliveryId }) => askedFor.has(deliveryId));
+  const requests = log.map(({ delivery_id: deliveryId, number, started_at: at }) => ({
+    deliveryId,
+    number,
+    at,
+  }));
+  return earlyAttempts(requests, log, ({ deliveryId }) => askedFor.has(deliveryId));
 }
 
 /**

@@ -15,10 +15,7 @@ export function knownProcess(pid: number): KnownProcess | undefined {
   return born === undefined ? undefined : { pid, born };
 }
 
-/**
- * Returns whether this process still runs. A zombie does not: it has ended, and its parent has not collected
- * it.
- */
+/** Returns whether this process still runs. A zombie (ended, but not yet collected) does not. */
 export function isAlive(known: KnownProcess): boolean {
   return bornOf(known.pid) === known.born;
 }

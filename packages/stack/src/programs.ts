@@ -26,8 +26,7 @@ export function temporalProgram(options: {
     args: [
       ...["server", "start-dev", "--db-filename", databasePath, "--ip", LOCALHOST, "--port", String(port)],
       ...(uiPort === undefined ? ["--headless"] : ["--ui-port", String(uiPort)]),
-      // No sync at every commit: the rows of the deliveries decide, and the reconciler repairs lost
-      // workflows.
+      // No sync at every commit: if workflows are lost, the reconciler restores them from the deliveries.
       ...["--sqlite-pragma", "journal_mode=wal", "--sqlite-pragma", "synchronous=normal"],
       ...["--log-level", "error"],
       ...Object.entries(settings).flatMap(([name, value]) => ["--dynamic-config-value", `${name}=${value}`]),

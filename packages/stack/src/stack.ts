@@ -9,10 +9,7 @@ import { answersOk, createTestStore, freePort, TEST_SECRET_KEYS } from "@posthas
 import { type Child, createChild, type Program } from "./child.ts";
 import { ROOT, servicePrograms, temporalProgram, urlOf } from "./programs.ts";
 
-/**
- * The whole product, without mocks: a database, a Temporal server that keeps its state in a file, and API and
- * worker processes.
- */
+/** The whole product without mocks: a database, a Temporal server, and API and worker processes. */
 export type Stack = {
   /** The folder with Temporal's files and the logs. */
   readonly dir: string;

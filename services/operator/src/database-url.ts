@@ -9,10 +9,7 @@ import {
   type Store,
 } from "@posthaste/store";
 
-/**
- * Longer than a probe's deadline: the database may be far away, or a service that starts when it is first
- * used.
- */
+/** Longer than a probe's deadline: the database may be far away, or start only when it is first used. */
 const ANSWERS_WITHIN_MS = 15_000;
 
 /**

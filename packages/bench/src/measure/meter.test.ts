@@ -29,8 +29,8 @@ test("the CPU and memory of a process are measured, and those of an ended proces
 test("a meter adds up the costs of the runs per item, without those between the runs", () => {
   const meter = createMeter([
     thisProcess,
-    { name: "gone", pid: () => NO_PID },
-    { name: "never", pid: () => undefined },
+    { name: "ended", pid: () => NO_PID },
+    { name: "not started", pid: () => undefined },
   ]);
   for (let run = 0; run < 2; run++) {
     meter.start();

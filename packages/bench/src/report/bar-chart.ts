@@ -17,10 +17,7 @@ const TOP = 64;
 const BOTTOM = 16;
 const COLOURS = ["#2563eb", "#d97706", "#059669", "#9333ea", "#dc2626", "#64748b"];
 
-/**
- * Draws horizontal bars as a static SVG, which code hosts display. The white background suits dark pages,
- * too.
- */
+/** Draws horizontal bars as a static SVG, which code hosts display; on white, to be legible on dark pages. */
 export function barChart(title: string, unit: string, bars: readonly Bar[]): string {
   const series = [...new Set(bars.flatMap(({ parts }) => parts.map((part) => part.series)))];
   const colourOf = (name: string) => COLOURS[series.indexOf(name) % COLOURS.length] ?? "#64748b";

@@ -12,10 +12,7 @@ const QUICK_DELIVERIES = 500;
 const IN_TEMPORAL_SHARE = 0.1;
 const FAILING_TYPE = "invoice_sent";
 const WAITING_TYPE = "invoice_created";
-/**
- * Each event of the backlog goes to this many subscriptions, so that no subscription's limit is what is
- * measured.
- */
+/** Subscriptions per event of the backlog: so many that the limit of a single one does not slow it down. */
 const SUBSCRIPTIONS = 100;
 const FAILING_SUBSCRIPTIONS = 10;
 const RETRIES_AT_ONCE = 8;
@@ -123,10 +120,7 @@ async function retry(room: Room, count: number): Promise<Figure> {
   });
 }
 
-/**
- * Returns the peak memory of API and worker: of the two workers, before and after the restart, the larger
- * one.
- */
+/** Returns the peak memory of API and worker; for the worker, the larger of its two processes. */
 function memoryOf(room: Room, workerBefore: number, count: number): Figure[] {
   const peaks = peaksOf(room.processes);
   const most = { api: peaks["api"], worker: Math.max(peaks["worker"] ?? Number.NaN, workerBefore) };

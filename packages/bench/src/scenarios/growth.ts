@@ -86,10 +86,7 @@ function growthOf(room: Room, all: readonly { rows: number; figures: readonly Fi
   });
 }
 
-/**
- * Sends a fixed number of events rather than for a fixed time, so that a fast run does not grow the tables
- * more.
- */
+/** Sends a fixed number of events, not for a fixed time: a fast run must not grow the tables more. */
 async function acceptMany(caller: JsonCaller, count: number) {
   const queue = Array.from({ length: count }).values();
   const begun = performance.now();

@@ -54,25 +54,25 @@ export const isolation: Scenario = {
         for (const id of ids) await stack.client.subscriptions.deleteSubscription({ id });
         await settled(stack, ARRIVAL_WITHIN_MS);
       };
-      const well = await subscribeOthers(receiver.url("well", 0), receiver.url("well", 1));
-      const amongWell = "the same load to each of two more healthy ones";
-      const quietAmongThree = await probed(amongWell, others);
-      yield figureOf(room, amongWell, quietAmongThree, quietAmongThree);
-      await end(well);
-      const ill = await subscribeOthers(receiver.url("hang"), receiver.url("fail"));
-      const amongIll = "the same load to one that hangs and one that fails";
-      yield figureOf(room, amongIll, await probed(amongIll, others), quietAmongThree);
-      await end(ill);
+      const healthy = await subscribeOthers(receiver.url("well", 0), receiver.url("well", 1));
+      const amongHealthy = "the same load to two more healthy receivers";
+      const quietAmongThree = await probed(amongHealthy, others);
+      yield figureOf(room, amongHealthy, quietAmongThree, quietAmongThree);
+      await end(healthy);
+      const unhealthy = await subscribeOthers(receiver.url("hang"), receiver.url("fail"));
+      const amongUnhealthy = "the same load to a receiver that hangs and one that fails";
+      yield figureOf(room, amongUnhealthy, await probed(amongUnhealthy, others), quietAmongThree);
+      await end(unhealthy);
 
       const pendingTo = await stack.subscribe(receiver.url("hang", 1), HANGING_TYPE);
       await ingestMany(stack, HANGING_TYPE, pending);
-      const withPending = `${pending} pending to one that hangs`;
+      const withPending = `${pending} deliveries pending to a receiver that hangs`;
       yield figureOf(room, withPending, await probed(withPending), quiet);
       await end([pendingTo]);
 
       const dueAt = await retriesDueAtOnce(stack, receiver.url("hang", 2), HANGING_TYPE, pending);
       await sleep(Math.max(0, dueAt - Date.now()));
-      const withRetries = `${pending} retries to one that hangs come due`;
+      const withRetries = `${pending} retries to a receiver that hangs come due`;
       yield figureOf(room, withRetries, await probed(withRetries), quiet);
     } finally {
       await caller.close();

@@ -106,14 +106,16 @@ async function outcome(
     .where("subscription_id", "=", subscriptionId)
     .where("state", "!=", "exhausted")
     .execute();
-  const made = new Map<string, string[]>();
-  for (const row of rows) made.set(row.event_id, [...(made.get(row.event_id) ?? []), row.state]);
+  const statesByEvent = new Map<string, string[]>();
+  for (const row of rows) {
+    statesByEvent.set(row.event_id, [...(statesByEvent.get(row.event_id) ?? []), row.state]);
+  }
   const got = receiver.requests.map((request) => request.headers["webhook-id"] ?? "");
   const arrived = new Set(got);
   return {
     deliveries: events.size,
-    missed: [...events].filter((id) => made.get(id)?.[0] !== "succeeded" || !arrived.has(id)).length,
-    twice: [...made.values()].filter((states) => states.length > 1).length,
+    missed: [...events].filter((id) => statesByEvent.get(id)?.[0] !== "succeeded" || !arrived.has(id)).length,
+    twice: [...statesByEvent.values()].filter((states) => states.length > 1).length,
     repeatedRequests: got.length - arrived.size,
   };
 }
