@@ -11,7 +11,10 @@ type Victim = {
   resume(): void;
 };
 
-/** A restart that fails, since a dependency is unavailable, is repeated as by a supervisor. */
+/**
+ * The pause before a failed restart is repeated, as a supervisor would: a start fails while a dependency is
+ * unavailable.
+ */
 const RESTART_PAUSE_MS = 500;
 const RESTARTS_MAX = 60;
 

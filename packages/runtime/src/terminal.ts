@@ -14,7 +14,7 @@ export class Complaint extends Error {
   }
 }
 
-/** Ends a command that the user has stopped. */
+/** Thrown to end a command that the user has stopped. */
 export class Stopped extends Error {
   override readonly name = "Stopped";
 }

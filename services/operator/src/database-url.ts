@@ -15,8 +15,8 @@ const ANSWERS_WITHIN_MS = 15_000;
 /**
  * Opens the database that DATABASE_URL names, runs a function on it, and closes it.
  *
- * @throws Complaint if the variable is not set or not valid, if the database does not answer, or if a secret
- * cannot   be sealed or opened
+ * @throws Complaint if the variable is not set or not valid, the database does not answer, or a secret cannot
+ * be sealed or opened
  */
 export async function withDatabase<T>(
   env: Readonly<Record<string, string | undefined>>,

@@ -10,6 +10,7 @@ export type JsonCaller = {
   close(): Promise<void>;
 };
 
+/** Creates a caller. It sends the token, if there is one, with every request. */
 export function createJsonCaller(options: {
   readonly baseUrl: string;
   readonly connections: number;

@@ -13,7 +13,11 @@ export type RpcCaller = {
   close(): void;
 };
 
-/** @param options.protocol Connect over HTTP/1.1, or gRPC over one HTTP/2 connection without TLS */
+/**
+ * Creates the clients.
+ *
+ * @param options.protocol Connect over HTTP/1.1, or gRPC over one HTTP/2 connection without TLS
+ */
 export function createRpcCaller(options: {
   readonly baseUrl: string;
   readonly token: string;

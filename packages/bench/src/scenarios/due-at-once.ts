@@ -4,11 +4,11 @@ import { timesIn } from "@posthaste/testkit";
 import { ingestMany } from "./traffic.ts";
 
 const STARTS_AT_ONCE = 16;
-/** The workflows that are started and replayed per second at least, with everything on two cores. */
+/** A lower bound of the workflows started and replayed per second, with everything on two cores. */
 const STARTS_PER_SECOND = 20;
-/** The minimum lead time, so that few deliveries are also started before they are due. */
+/** The minimum lead time, for a small number of deliveries. */
 const AHEAD_MIN_MS = 5_000;
-/** How long after their time the reconciler may check them: after the measurement. */
+/** How long after the due time the reconciler may check the deliveries: longer than the measurement takes. */
 const RECONCILE_AFTER_MS = 120_000;
 
 /**

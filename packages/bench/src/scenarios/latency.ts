@@ -36,17 +36,17 @@ export const latency: Scenario = {
     });
     const count = Math.max(CALLS_MIN, Math.round(perSecond * sizes.seconds));
     const acks: number[][] = [];
-    const ends: number[][] = [];
+    const endToEnd: number[][] = [];
     const noops: number[][] = [];
     const meter = createMeter(room.processes);
     try {
-      await endToEnd(room, caller, perSecond, CALLS_MIN);
+      await measureRound(room, caller, perSecond, CALLS_MIN);
       for (let round = 0; round < sizes.rounds; round++) {
         meter.start();
-        const { acksMs, endToEndMs } = await endToEnd(room, caller, perSecond, count);
+        const { acksMs, endToEndMs } = await measureRound(room, caller, perSecond, count);
         meter.stop(count);
         acks.push(acksMs);
-        ends.push(endToEndMs);
+        endToEnd.push(endToEndMs);
         noops.push(await noopsMs(caller, perSecond, count));
       }
     } finally {
@@ -73,9 +73,9 @@ export const latency: Scenario = {
       {
         unit: "ms",
         better: "less",
-        values: p50s(ends),
-        latency: latencyOf(ends.flat()),
-        yardsticks: noop(ends),
+        values: p50s(endToEnd),
+        latency: latencyOf(endToEnd.flat()),
+        yardsticks: noop(endToEnd),
         ...meter.costs(),
       },
     );
@@ -94,7 +94,7 @@ async function deliverAll({ stack, receiver }: Room, count: number): Promise<Run
 }
 
 /** Sends events at a steady pace. Returns the times until they are accepted and until they arrive, in ms. */
-async function endToEnd({ receiver }: Room, caller: JsonCaller, perSecond: number, count: number) {
+async function measureRound({ receiver }: Room, caller: JsonCaller, perSecond: number, count: number) {
   await receiver.reset();
   const calls = await steadily({
     perSecond,
