@@ -75,5 +75,5 @@ test.each(["migrate", "token", "reseal"])("%s tells how it is used without a dat
 test("they say in one line that their Node is too old", async () => {
   const { status, err } = operator(["migrate"], {}, await otherNode("old"));
   expect(status).toBe(1);
-  expect(err).toMatch(/^posthaste: this is Node 20\.\S+: it needs Node 22\.19 or newer \(.*\)\n$/);
+  expect(err).toMatch(/^posthaste: Node 20\.\S+ is not supported: use Node 22\.19 or newer \(.*\)\n$/);
 });
