@@ -6,7 +6,7 @@ import type { Accepted } from "./traffic.ts";
 /** What is known after a run: what was accepted, what is stored, and what the receivers saw. */
 export type Facts = {
   readonly accepted: readonly Accepted[];
-  /** Returns the snapshot that an event was sent with, by its number. */
+  /** Returns the snapshot that event number `n` was sent with. */
   readonly snapshotOf: (n: number) => string;
   readonly characters: ReadonlyMap<number, Character>;
   readonly events: readonly { readonly id: string; readonly data: Uint8Array }[];

@@ -56,9 +56,8 @@ export function wholeNumber(
 const STOPPED_CODE = 130;
 
 /**
- * Runs a command's main function, then exits with its exit code, with 1 after an error, or with 130 if the
- * user stopped it. The exit is explicit, since timers and connections of imported modules keep a process
- * alive.
+ * Runs a command's main function, then exits: with its exit code, with 1 after an error, or with 130 after
+ * {@link Stopped}. The exit is explicit, since timers and connections of imported modules may never end.
  */
 export async function runMain(main: () => Promise<number>): Promise<void> {
   process.exit(await codeOf(main));

@@ -14,7 +14,7 @@ const logged = (over: Partial<LoggedAttempt> = {}): LoggedAttempt => ({
 const second = (at: number) => ({ deliveryId: "dlv_1", number: 2, at });
 const DUE = 6_000 + 10 * MINUTE_MS;
 
-test("a first attempt is never early, and neither is a retry at or after its time", () => {
+test("a first attempt is never early, and neither is a retry within the tolerance or after its time", () => {
   const requests = [
     { deliveryId: "dlv_1", number: 1, at: 5_000 },
     second(DUE - 1_000),

@@ -33,13 +33,13 @@ export const backlog: Scenario = {
     const { stack } = room;
     const inDatabase = sizes.deliveries ?? (sizes.quick ? QUICK_DELIVERIES : DELIVERIES);
     const inTemporal = Math.ceil(inDatabase * IN_TEMPORAL_SHARE);
-    note(`${inTemporal} deliveries fail and wait in Temporal`);
+    note(`creating ${inTemporal} deliveries that fail and wait in Temporal`);
     yield await waitInTemporal(room, inTemporal);
 
     const [worker] = stack.workers;
     const peakBefore = peaksOf(room.processes)["worker"] ?? Number.NaN;
     await worker?.stop();
-    note(`${inDatabase} deliveries wait in the database`);
+    note(`creating ${inDatabase} deliveries that wait in the database`);
     await fillDatabase(room, inDatabase);
     await worker?.start();
     note("recovering");
