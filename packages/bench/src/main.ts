@@ -9,17 +9,24 @@ import { writePage } from "./report/page.ts";
 import { type BenchResults, formatResults, parseResults, resultsOf } from "./report/results.ts";
 import { runScenarios } from "./run-scenarios.ts";
 
+/** The exit code of a run that was stopped, as a shell reports Ctrl-C (SIGINT). */
 const STOPPED = 130;
 
 export type BenchPlace = {
   /** The repository's folder. */
   readonly root: string;
-  /** Aborted: no more is measured. */
+  /** Stops the measuring when it aborts. */
   readonly signal: AbortSignal;
-  /** Builds what is measured. */
+  /** Builds the product. */
   readonly prepare: () => Promise<void>;
 };
 
+/**
+ * Runs the command.
+ *
+ * @returns the exit code: 0, or 1 if a scenario failed, or 130 if the run was stopped
+ * @throws Complaint if the command line is not valid, or a file cannot be read or written
+ */
 export async function runBench(args: readonly string[], place: BenchPlace): Promise<number> {
   const options = parseBenchOptions(args);
   switch (options.kind) {
@@ -38,7 +45,7 @@ export async function runBench(args: readonly string[], place: BenchPlace): Prom
 async function measure(options: MeasureOptions, { root, signal, prepare }: BenchPlace): Promise<number> {
   const earlier = options.compare === undefined ? undefined : readResults(options.compare);
   const { json } = options;
-  // Hours of measuring are not to end with a folder that is not there; what the file holds stays until then.
+  // Checks before hours of measuring that the file can be written. Until then it keeps its content.
   if (json !== undefined) attempt(json, () => appendFileSync(json, ""));
   const machine = thisMachine();
   await prepare();

@@ -5,7 +5,7 @@ import { SCENARIOS } from "./scenarios/index.ts";
 
 export type BenchOptions =
   | { readonly kind: "help" }
-  /** Writes the docs' pages from a file of results. */
+  /** Writes the pages of `docs/benchmarks/` from a file of results. */
   | { readonly kind: "page"; readonly file: string }
   | MeasureOptions;
 
@@ -15,12 +15,13 @@ export type MeasureOptions = {
   readonly quick: boolean;
   readonly databases: readonly Database[];
   readonly lanes: readonly Lane[];
-  /** Where the results are written. */
+  /** The file to write the results to. */
   readonly json: string | undefined;
-  /** Earlier results to hold these against. */
+  /** The file with earlier results to compare with. */
   readonly compare: string | undefined;
-  /** A folder for CPU profiles of API and worker. */
+  /** The folder for CPU profiles of API and worker. */
   readonly profile: string | undefined;
+  /** The size of the backlog; undefined = the scenario's default. */
   readonly deliveries: number | undefined;
 };
 
@@ -29,24 +30,23 @@ const DELIVERIES_MAX = 1_000_000;
 export const BENCH_USAGE = `npm run bench -- [scenario …] [options]
 npm run bench -- page FILE
 
-Measures the product beside what its parts could do alone, in turns on this machine: API, worker, Temporal, database,
-receiver and load generator share its cores, and every figure has its ratio to a yardstick of the same minutes.
-page writes docs/benchmarks/results.md and its charts from results that were kept with --json.
+Measures the product and, in turns, what its parts can do alone. API, worker, Temporal, database, receiver
+and load generator share the cores of this machine. Each figure comes with its ratio to a yardstick of the
+same minutes. "page" writes docs/benchmarks/results.md and its charts from results that --json has written.
 
 ${SCENARIOS.map(({ name, about }) => `  ${name.padEnd(14)}${about}`).join("\n")}
-  (none)        all of them, which takes hours; a minute or two each with --quick
+  (none)        all scenarios: takes hours, or a minute or two each with --quick
 
-  --quick         few and short runs, on SQLite and in the workflow lane unless the options below say otherwise:
-                  for a look, not for the record
-  --database D    sqlite, mysql or both, each with durable settings (default both)
+  --quick         fewer and shorter runs for a first impression, by default on SQLite and in the workflow lane
+  --database D    sqlite, mysql or both, with durable settings (default both)
   --lane L        workflow, direct or both (default both)
-  --json FILE     keeps the results
-  --compare FILE  shows each figure's change against results that were kept
-  --deliveries N  of the scenarios with a backlog: isolation, recovery and backlog (default what they say)
-  --profile DIR   keeps CPU profiles of API and worker; the figures are slower then
-  --help          this text`;
+  --json FILE     writes the results to a file
+  --compare FILE  shows the change of each figure since the results in a file
+  --deliveries N  the size of the backlog in isolation, recovery and backlog (default: see each scenario)
+  --profile DIR   writes CPU profiles of API and worker, which slows them down
+  --help          shows this text`;
 
-/** @throws Complaint */
+/** @throws Complaint if the command line is not valid */
 export function parseBenchOptions(args: readonly string[]): BenchOptions {
   const { values, positionals } = parseCommandLine("bench", {
     args,
@@ -66,7 +66,7 @@ export function parseBenchOptions(args: readonly string[]): BenchOptions {
   if (positionals[0] === "page") {
     const [, file, ...rest] = positionals;
     if (file === undefined || rest.length > 0)
-      throw new Complaint("page wants one file: npm run bench -- page FILE");
+      throw new Complaint("page needs one file: npm run bench -- page FILE");
     return { kind: "page", file };
   }
   const { quick = false } = values;
@@ -87,7 +87,7 @@ function scenarioOf(name: string): Scenario {
   const found = SCENARIOS.find((scenario) => scenario.name === name);
   if (found !== undefined) return found;
   const names = SCENARIOS.map((scenario) => scenario.name).join(", ");
-  throw new Complaint(`there is no scenario "${name}": choose among ${names}`);
+  throw new Complaint(`there is no scenario "${name}": choose from ${names}`);
 }
 
 function choice<T extends string>(flag: string, text: string, all: readonly T[]): readonly T[] {

@@ -6,14 +6,16 @@ import type { Database, Lane } from "./report/results.ts";
 import { type BareDatabase, openBareDatabase } from "./yardsticks/bare-database.ts";
 import { createYardsticks, type Yardsticks } from "./yardsticks/yardsticks.ts";
 
-/** Everything that one scenario is measured in, started anew for it: what came before leaves no memory and no rows. */
+/**
+ * The environment of one scenario. Each scenario gets a new one, without memory or rows of earlier scenarios.
+ */
 export type Room = {
   readonly database: Database;
   readonly lane: Lane;
   readonly stack: Stack;
   readonly receiver: BenchReceiver;
   readonly yardsticks: Yardsticks;
-  /** Which database it is, with its durable settings. */
+  /** The database's version and its durable settings. */
   readonly databaseSettings: string;
   readonly processes: readonly MeasuredProcess[];
   close(): Promise<void>;
@@ -22,16 +24,24 @@ export type Room = {
 export type RoomOptions = {
   readonly database: Database;
   readonly lane: Lane;
+  /** Default: 1. */
   readonly workers?: number;
+  /** How long a yardstick runs in each turn. */
   readonly yardstickSeconds: number;
-  /** Settings of the services beside the room's own. */
+  /** Further settings of the services, which override the room's. */
   readonly env?: Readonly<Record<string, string>>;
+  /** Arguments for Node, such as `--cpu-prof`. */
   readonly nodeArgs?: readonly string[];
 };
 
-/** What is measured is what the parts can do, not what an operator lets a token do or an account have. */
+/** Lifts the limits per token and per account, which would otherwise be what is measured. */
 const UNLIMITED = { POSTHASTE_RATE_PER_SECOND: "1000000", POSTHASTE_SUBSCRIPTIONS_MAX: "100000" };
 
+/**
+ * Starts everything that a scenario needs. If one part fails to start, the others are closed.
+ *
+ * @throws the error of the part that failed
+ */
 export async function openRoom(options: RoomOptions): Promise<Room> {
   const { database, lane, workers = 1 } = options;
   const opened: { close(): Promise<unknown> }[] = [];
@@ -82,7 +92,12 @@ export async function openRoom(options: RoomOptions): Promise<Room> {
   }
 }
 
-/** In the reverse order, since whoever came later may use what came before; one that fails does not keep the others. */
+/**
+ * Closes all parts in reverse order, since later parts use earlier ones. An error does not stop the others
+ * from being closed.
+ *
+ * @throws the first error, at the end
+ */
 async function closeAll(opened: readonly { close(): Promise<unknown> }[]): Promise<void> {
   const errors: unknown[] = [];
   for (const one of [...opened].reverse()) await one.close().catch((error) => errors.push(error));

@@ -5,16 +5,16 @@ import { FULL_SIZES, QUICK_SIZES, type Scenario, type Sizes } from "./scenario.t
 
 export type ScenarioRuns = {
   readonly figures: readonly Figure[];
-  /** Which server and settings, by database. */
+  /** The server's or library's version and settings, by database. */
   readonly databases: Readonly<Partial<Record<Database, string>>>;
-  /** One line for each scenario that could not be measured, or found something wrong. */
+  /** A line for each scenario that could not be measured or that found a problem. */
   readonly failures: readonly string[];
 };
 
-/** Half a microsecond's samples would double what is measured. */
+/** The sampling interval of a profile. A much shorter one would distort what is measured. */
 const PROFILE_INTERVAL_US = 1_000;
 
-/** Runs scenarios one after another, each in rooms of its own. One that fails does not cost the others their figures. */
+/** Runs scenarios one after another, each in separate rooms. If one fails, the others keep their figures. */
 export async function runScenarios(
   options: MeasureOptions,
   hooks: {
@@ -33,8 +33,12 @@ export async function runScenarios(
     const where = `${scenario.name} on ${database}${scenario.inLanes ? `, ${lane} lane` : ""}`;
     onNote(where);
     let room: Room | undefined;
-    // What is measured in the room fails then; whoever closes it at the end hears of what else failed.
+    // Closing the room makes its scenario fail.
     const stop = () => void room?.close().catch(() => {});
+    const fail = (error: unknown) => {
+      const why = signal.aborted ? "stopped" : error instanceof Error ? error.message : "failed";
+      failures.push(`${where}: ${why}`);
+    };
     try {
       room = await openRoom({
         database,
@@ -52,20 +56,17 @@ export async function runScenarios(
       }
       if (options.profile !== undefined) await endGently(room);
     } catch (error) {
-      failures.push(
-        `${where}: ${signal.aborted ? "stopped" : error instanceof Error ? error.message : "failed"}`,
-      );
-    } finally {
-      signal.removeEventListener("abort", stop);
-      await room?.close();
+      fail(error);
     }
+    signal.removeEventListener("abort", stop);
+    await room?.close().catch(fail);
   }
   return { figures, databases, failures };
 }
 
 type Place = { readonly scenario: Scenario; readonly database: Database; readonly lane: Lane };
 
-/** A scenario that no lane changes is measured once for each database. */
+/** Lists what to measure. A scenario that does not depend on the lane runs once per database. */
 function placesOf({ scenarios, databases, lanes }: MeasureOptions): Place[] {
   return scenarios.flatMap((scenario) =>
     databases.flatMap((database) =>
@@ -79,7 +80,7 @@ function profiling(folder: string | undefined): string[] {
   return ["--cpu-prof", `--cpu-prof-dir=${folder}`, `--cpu-prof-interval=${PROFILE_INTERVAL_US}`];
 }
 
-/** A profile is written when its process ends by itself. */
+/** Stops API and worker with SIGTERM, since a process writes its profile only at a regular exit. */
 async function endGently({ stack }: Room): Promise<void> {
   await Promise.all([...stack.apis, ...stack.workers].map((child) => child.stop()));
 }

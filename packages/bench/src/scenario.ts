@@ -1,16 +1,16 @@
 import type { Figure } from "./report/results.ts";
 import type { Room } from "./room.ts";
 
-/** How much is measured. */
+/** How much to measure. */
 export type Sizes = {
   readonly quick: boolean;
-  /** Runs where one takes less than 30 s. */
+  /** The number of runs, if one takes less than 30 s. */
   readonly rounds: number;
-  /** Of one run, where a run is bounded by time. */
+  /** The duration of a run that is bounded by time. */
   readonly seconds: number;
-  /** Of one turn of a yardstick. */
+  /** The duration of a yardstick in each turn. */
   readonly yardstickSeconds: number;
-  /** Of scenarios that have a backlog; undefined: as many as the scenario thinks right. */
+  /** The size of a backlog; undefined = the scenario's default. */
   readonly deliveries: number | undefined;
 };
 
@@ -29,14 +29,15 @@ export const QUICK_SIZES: Sizes = {
   deliveries: undefined,
 };
 
-/** Something to measure. */
+/** A measurement of one aspect of the product. */
 export type Scenario = {
   readonly name: string;
-  /** For the usage text. */
+  /** The description in the `--help` text. */
   readonly about: string;
-  /** Whether it is measured once in each lane; else in the default one. */
+  /** Whether it is measured in each lane, rather than only in the first. */
   readonly inLanes: boolean;
+  /** Default: 1. */
   readonly workers?: number;
-  /** Yields each figure as soon as it is there, so that a later failure does not cost it. */
+  /** Yields each figure as soon as it is measured, so that a later failure does not discard it. */
   run(room: Room, sizes: Sizes, note: (line: string) => void): AsyncIterable<Figure>;
 };

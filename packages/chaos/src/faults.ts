@@ -3,7 +3,7 @@ import type { Child, Stack } from "@posthaste/stack";
 import { lockWrites, type OwnMysqlServer } from "@posthaste/testkit";
 import type { Fault, Target } from "./plan.ts";
 
-/** What can be made to fail. */
+/** A process that can be killed and paused. */
 type Victim = {
   kill(): Promise<void>;
   restart(): Promise<void>;
@@ -11,11 +11,14 @@ type Victim = {
   resume(): void;
 };
 
-/** A start may fail while what it depends on is away; a supervisor would try again, and so it is done here. */
+/**
+ * The pause before a failed restart is repeated, as a supervisor would: a start fails while a dependency is
+ * unavailable.
+ */
 const RESTART_PAUSE_MS = 500;
 const RESTARTS_MAX = 60;
 
-/** Carries out a plan. Resolves once everything that failed runs again. */
+/** Carries out a plan. Resolves once every killed or paused process runs again. */
 export async function injectFaults(
   stack: Stack,
   mysql: OwnMysqlServer | undefined,
@@ -64,13 +67,13 @@ function victimOf(stack: Stack, mysql: OwnMysqlServer | undefined, target: Targe
     case "temporal":
       return processOf(stack.temporal);
     case "database":
-      if (mysql === undefined) throw new Error("SQLite is no process");
+      if (mysql === undefined) throw new Error("SQLite has no process of its own");
       return mysql;
   }
 }
 
 function processOf(child: Child | undefined): Victim {
-  if (child === undefined) throw new Error("two APIs and two workers are needed");
+  if (child === undefined) throw new Error("the plan needs two APIs and two workers");
   return {
     kill: () => child.kill(),
     pause: () => child.pause(),

@@ -1,11 +1,16 @@
+import type { Findings } from "./findings.ts";
 import { CHAOS_USAGE, parseChaosOptions } from "./options.ts";
 import { type ChaosRun, runChaos } from "./run-chaos.ts";
 import { chaosTable } from "./table.ts";
-import type { Verdict } from "./verdict.ts";
 
+/** Problems shown per run. */
 const SHOWN_MAX = 20;
 
-/** @returns 0 only where nothing was lost, early or wrong */
+/**
+ * Runs the command.
+ *
+ * @returns the exit code: 0 if nothing was lost, early or wrong, else 1
+ */
 export async function chaos(args: readonly string[], prepare: () => Promise<void>): Promise<number> {
   const options = parseChaosOptions(args);
   if (options === "help") {
@@ -20,16 +25,16 @@ export async function chaos(args: readonly string[], prepare: () => Promise<void
     runs.push(await runChaos({ database, lane, seconds, seed, note: (line) => console.log(`  ${line}`) }));
   }
   console.log(`\n${chaosTable(runs)}\n`);
-  const failed = runs.filter(({ verdict }) => faultsOf(verdict).length > 0);
-  for (const { database, verdict } of failed) {
-    for (const line of faultsOf(verdict).slice(0, SHOWN_MAX)) console.log(`${database}: ${line}`);
+  const failed = runs.filter(({ findings }) => problemsIn(findings).length > 0);
+  for (const { database, findings } of failed) {
+    for (const line of problemsIn(findings).slice(0, SHOWN_MAX)) console.log(`${database}: ${line}`);
     console.log(
-      `again: npm run chaos -- --seconds ${seconds} --seed ${seed} --database ${database} --lane ${lane}`,
+      `to repeat: npm run chaos -- --seconds ${seconds} --seed ${seed} --database ${database} --lane ${lane}`,
     );
   }
   return failed.length === 0 ? 0 : 1;
 }
 
-function faultsOf({ lost, early, wrong }: Verdict): string[] {
+function problemsIn({ lost, early, wrong }: Findings): string[] {
   return [...lost, ...early, ...wrong];
 }

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { parseChaosOptions } from "./options.ts";
 
-test("what is not said is a minute on both databases, with a seed of its own", () => {
+test("the default is a minute on both databases with a random seed", () => {
   const options = parseChaosOptions([]);
   expect(options).toMatchObject({
     seconds: 60,

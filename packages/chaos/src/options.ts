@@ -4,7 +4,7 @@ import { Complaint, parseCommandLine, wholeNumber } from "@posthaste/runtime/ter
 import type { Database } from "./plan.ts";
 
 export type ChaosOptions = {
-  /** Of faults, on each database. */
+  /** How long faults are injected, on each database. */
   readonly seconds: number;
   readonly seed: number;
   readonly databases: readonly Database[];
@@ -17,16 +17,18 @@ const SEED_MAX = 2 ** 31 - 1;
 
 export const CHAOS_USAGE = `npm run chaos -- [options]
 
-Kills and pauses APIs, workers, Temporal and the database at random under steady ingest, then holds what receivers got
-against what was accepted. Ends with 1 where anything was lost, came early or is wrong.
+Sends events at a steady rate, and kills and pauses APIs, workers, Temporal and the database at random.
+Then compares what the receivers got with what was accepted. Exits with 1 if anything was lost, early or
+wrong.
 
-  --seconds N     how long things fail, on each database (default ${SECONDS_DEFAULT}, at most ${SECONDS_MAX})
-  --seed S        repeats the faults and the receivers' behaviour of another run (default a random one)
+  --seconds N     how long faults are injected on each database
+                  (default ${SECONDS_DEFAULT}, at most ${SECONDS_MAX})
+  --seed S        repeats the faults and the receivers' behaviour of an earlier run (default random)
   --database D    sqlite, mysql or both (default both)
   --lane L        ${LANES.join(" or ")} (default ${LANES[0]})
-  --help          this text`;
+  --help          shows this text`;
 
-/** @throws Complaint */
+/** @throws Complaint if the command line is not valid */
 export function parseChaosOptions(args: readonly string[]): ChaosOptions | "help" {
   const { values } = parseCommandLine("chaos", {
     args,

@@ -4,12 +4,12 @@ import { planFaults } from "./plan.ts";
 describe.each(["sqlite", "mysql"] as const)("the faults of a run on %s", (database) => {
   const plan = planFaults({ seed: 7, seconds: 300, database });
 
-  test("are the same for the same seed, and others for another", () => {
+  test("are the same for the same seed, and different for another seed", () => {
     expect(planFaults({ seed: 7, seconds: 300, database })).toEqual(plan);
     expect(planFaults({ seed: 8, seconds: 300, database })).not.toEqual(plan);
   });
 
-  test("hit everything there is, in every way, with workers paused beyond their heartbeat", () => {
+  test("hit every target in every way, and pause workers for longer than their heartbeat timeout", () => {
     const kinds = new Set(plan.map(({ kind, target }) => `${kind} ${target}`));
     for (const target of ["api 1", "api 2", "worker 1", "worker 2", "temporal"]) {
       expect(kinds).toContain(`kill ${target}`);
@@ -23,18 +23,18 @@ describe.each(["sqlite", "mysql"] as const)("the faults of a run on %s", (databa
     expect(zombies.length).toBeGreaterThan(0);
   });
 
-  test("come one at a time for each target, within the time", () => {
+  test("start within the run and never overlap for one target", () => {
     for (const target of new Set(plan.map((fault) => fault.target))) {
-      const own = plan.filter((fault) => fault.target === target);
-      for (const [i, fault] of own.entries()) {
+      const ofTarget = plan.filter((fault) => fault.target === target);
+      for (const [i, fault] of ofTarget.entries()) {
         expect(fault.at).toBeLessThan(300_000);
-        const next = own[i + 1];
+        const next = ofTarget[i + 1];
         if (next !== undefined) expect(next.at).toBeGreaterThanOrEqual(fault.at + fault.forMs);
       }
     }
   });
 
-  test("are over before SQLite's writers give up", () => {
+  test("end before SQLite's writers give up", () => {
     if (database === "sqlite") for (const { forMs } of plan) expect(forMs).toBeLessThan(10_000);
   });
 });

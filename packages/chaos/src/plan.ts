@@ -1,41 +1,41 @@
 import { type Random, randomFor } from "./random.ts";
 
 export type Database = "sqlite" | "mysql";
-/** `lock`: SQLite has no process of its own; its write lock is held instead. */
+/** `lock` holds SQLite's write lock, since SQLite has no process that could be killed or paused. */
 type FaultKind = "kill" | "pause" | "lock";
 export type Target = "api 1" | "api 2" | "worker 1" | "worker 2" | "temporal" | "database";
 
-/** One thing that goes wrong. */
+/** One injected fault. */
 export type Fault = {
-  /** Milliseconds after the beginning. */
+  /** Milliseconds after the start of the run. */
   readonly at: number;
   readonly target: Target;
   readonly kind: FaultKind;
-  /** How long it stays so: until it is started again, resumed, or let go. */
+  /** Milliseconds until the process is restarted or resumed, or the lock is released. */
   readonly forMs: number;
 };
 
-/** Between faults: short enough that they overlap, long enough that something gets done. */
+/** The time between faults: short enough that they overlap, long enough that work gets done. */
 const GAP_MS = [700, 3_000] as const;
 const KILLED_MS = [100, 3_000] as const;
-/** Some of a worker's pauses outlast its heartbeat's timeout (5 s), so that it wakes up as a zombie. */
+/** Some pauses of a worker outlast its heartbeat timeout (5 s), so that it wakes up as a zombie. */
 const PAUSED_MS = { min: 300, max: 9_000 };
-/** SQLite's writers wait 10 s for each other; somebody who is paused may hold the lock. */
+/** SQLite's writers wait 10 s for the lock, which a paused process may hold. */
 const PAUSED_SQLITE_MS_MAX = 7_000;
 const LOCKED_MS = [300, 5_000] as const;
-/** A process needs a while to come back before it can fail again. */
+/** The time a process gets to recover before it can fail again. */
 const RECOVERY_MS = 4_000;
 
 const TARGETS: readonly [Target, ...Target[]] = [
   "api 1",
   "api 2",
-  // Twice: an attempt cut in the middle is what matters most.
+  // Twice, because an attempt that is cut off in the middle matters most.
   ...(["worker 1", "worker 2", "worker 1", "worker 2"] as const),
   "temporal",
   "database",
 ];
 
-/** The faults of a run, the same for the same seed. No target has two at once. */
+/** Plans the faults of a run; the same seed gives the same plan. No target has two faults at once. */
 export function planFaults(options: { seed: number; seconds: number; database: Database }): Fault[] {
   const { seed, seconds, database } = options;
   const random = randomFor(seed, "faults", database);

@@ -2,16 +2,16 @@ import { createHash } from "node:crypto";
 import { uniformInt } from "pure-rand/distribution/uniformInt";
 import { xoroshiro128plus } from "pure-rand/generator/xoroshiro128plus";
 
-/** Choices that are the same for the same seed. */
+/** A source of choices that are the same for the same seed. */
 export type Random = {
-  /** A whole number from `min` to `max`, both included. */
+  /** Returns a whole number from `min` to `max`, both included. */
   between(min: number, max: number): number;
   pick<T>(choices: readonly [T, ...T[]]): T;
 };
 
 /**
- * A source of choices for one purpose. Each purpose has its own, so that what one draws does not shift what another
- * gets: processes under faults do nothing in the same order twice.
+ * Creates a source of choices for one purpose. Each purpose has a separate source, so that one purpose's
+ * draws do not shift those of another: under faults, processes never act in the same order twice.
  */
 export function randomFor(seed: number, ...purpose: readonly (string | number)[]): Random {
   const digest = createHash("sha256")

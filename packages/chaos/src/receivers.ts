@@ -2,7 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { type Behaviour, type ReceivedRequest, type Receiver, startReceiver } from "@posthaste/testkit";
 import { randomFor } from "./random.ts";
 
-/** What kind of receiver a subscription has, and so what its deliveries earn. */
+/** The kinds of receiver. The kind decides how far a delivery can get. */
 const CHARACTERS = ["steady", "flaky", "slow", "failing", "leaving"] as const;
 export type Character = (typeof CHARACTERS)[number];
 
@@ -13,13 +13,18 @@ export type Seen = {
   readonly deliveryId: string;
   readonly attempt: number;
   readonly request: ReceivedRequest;
-  /** The status of a whole and honest answer; null for every other. */
+  /** The status, if the answer was complete and valid; else null. */
   readonly answered: number | null;
 };
 
 export type ChaosReceiver = { readonly character: Character; readonly receiver: Receiver };
 
-/** A receiver of each character; what they see is added to `seen`. */
+/**
+ * Starts a receiver of each character.
+ *
+ * @param leavesAt the number of the first event that the leaving receiver answers with 410
+ * @param seen gets every request
+ */
 export async function startReceivers(seed: number, leavesAt: number, seen: Seen[]): Promise<ChaosReceiver[]> {
   return await Promise.all(
     CHARACTERS.map(async (character) => {
@@ -44,7 +49,7 @@ export async function startReceivers(seed: number, leavesAt: number, seen: Seen[
   );
 }
 
-/** The event's number, as traffic put it into the snapshot. */
+/** Returns the event's number, which `snapshotOf` put into the snapshot. */
 function numberIn({ body }: ReceivedRequest): number {
   const [snapshot] = JSON.parse(body.toString()) as [{ n: number }];
   return snapshot.n;
@@ -52,21 +57,22 @@ function numberIn({ body }: ReceivedRequest): number {
 
 const OK: Behaviour = { kind: "status", status: 200 };
 
-/** Decided by the seed, the event and the attempt alone, so that a run can be repeated. */
+/** Depends only on the seed, the event and the attempt, so that a run can be repeated. */
 function behaviourOf(
   seed: number,
-  of: { character: Character; n: number; attempt: number; leavesAt: number },
+  request: { character: Character; n: number; attempt: number; leavesAt: number },
 ): Behaviour {
-  switch (of.character) {
+  const { character, n, attempt, leavesAt } = request;
+  switch (character) {
     case "steady":
     case "slow":
       return OK;
     case "failing":
       return { kind: "status", status: 500 };
     case "leaving":
-      return of.n < of.leavesAt ? OK : { kind: "status", status: 410 };
+      return n < leavesAt ? OK : { kind: "status", status: 410 };
     case "flaky":
-      return of.attempt > 1 ? OK : randomFor(seed, "flaky", of.n).pick(MISCHIEF);
+      return attempt > 1 ? OK : randomFor(seed, "flaky", n).pick(MISCHIEF);
   }
 }
 
@@ -81,7 +87,7 @@ const MISCHIEF: readonly [Behaviour, ...Behaviour[]] = [
   { kind: "drip", status: 200, everyMs: 50 },
   { kind: "slow_headers" },
   { kind: "garbage" },
-  // A lie: more was promised than comes.
+  // The body is shorter than announced.
   { kind: "status", status: 200, headers: { "content-length": "1000" }, body: "less" },
 ];
 

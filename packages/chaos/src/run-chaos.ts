@@ -5,11 +5,11 @@ import { type Stack, startStack } from "@posthaste/stack";
 import { countChanges, orderChanges } from "@posthaste/store";
 import { type OwnMysqlServer, startOwnMysql } from "@posthaste/testkit";
 import { injectFaults } from "./faults.ts";
+import { type Counted, type Facts, type Findings, findingsFrom } from "./findings.ts";
 import { type Database, type Fault, planFaults } from "./plan.ts";
 import { type ChaosReceiver, type Character, type Seen, startReceivers } from "./receivers.ts";
 import { settle } from "./settle.ts";
 import { sendEvents, snapshotOf } from "./traffic.ts";
-import { type Counted, type Facts, judge, type Verdict } from "./verdict.ts";
 
 export type ChaosRun = {
   readonly database: Database;
@@ -20,24 +20,24 @@ export type ChaosRun = {
   readonly attempts: number;
   readonly requests: number;
   readonly faults: readonly Fault[];
-  readonly verdict: Verdict;
+  readonly findings: Findings;
 };
 
-/** So that a claimed delivery of a killed worker is started again within the run. */
+/** Short times, so that the deliveries that a killed worker had claimed are started within the run. */
 const ENV = { POSTHASTE_DISPATCH_LEASE_MS: "2000", POSTHASTE_RECONCILE_INTERVAL_MS: "1000" };
 /**
- * Temporal's matching service forgets at every restart what was done of its backlog, however long ago; by
- * default what was done in the last minute. So it hands out every waiting retry early.
+ * Makes every restart of Temporal hand out every waiting retry early: its matching service forgets which
+ * tasks of its backlog are done, here those of the last hour rather than of the last minute (the default).
  */
 const FORGETFUL = { "matching.updateAckInterval": '"1h"' };
-/** The subscription's own: a receiver that hangs takes this long. */
+/** The subscriptions' timeout: how long an attempt to a receiver that hangs takes. */
 const ATTEMPT_TIMEOUT_S = 2n;
-/** The statistics of a quarter of an hour are kept for a month. */
+/** The span of the statistics to sum: a quarter of an hour. These are kept for a month. */
 const COUNTED_SPAN_MS = 900_000;
-/** Ingest goes on for a while after the last fault began. */
+/** How much longer events are sent than faults are injected. */
 const CALM_MS = 1_000;
 
-/** Runs the whole product under faults on one database, and judges what came of it. */
+/** Runs the whole product under faults on one database, and returns the findings. */
 export async function runChaos(options: {
   database: Database;
   lane: Lane;
@@ -49,7 +49,7 @@ export async function runChaos(options: {
   const plan = planFaults(options);
   const mysql = database === "mysql" ? await startOwnMysql({ durable: true, progress: note }) : undefined;
   const seen: Seen[] = [];
-  // Half-way through, as traffic is steady.
+  // The receiver leaves half-way: four events are sent per second.
   const receivers = await startReceivers(seed, seconds * 2, seen);
   let stack: Stack | undefined;
   try {
@@ -65,11 +65,11 @@ export async function runChaos(options: {
     const { characters, secrets } = await subscribe(stack, receivers);
     const stop = new AbortController();
     const sending = sendEvents(stack, stop.signal);
-    await suffer(stack, mysql, plan, seconds, note);
+    await runFaults(stack, mysql, plan, seconds, note);
     stop.abort();
     const accepted = await sending;
     note(
-      `${accepted.length} events accepted; waiting until every delivery came as far as its receiver lets it`,
+      `${accepted.length} events accepted; waiting until every delivery has got as far as its receiver allows`,
     );
     const asked = await settle(stack, characters);
 
@@ -94,7 +94,7 @@ export async function runChaos(options: {
       attempts: stored.attempts.length,
       requests: seen.length,
       faults: plan,
-      verdict: judge(facts),
+      findings: findingsFrom(facts),
     };
   } finally {
     await stack?.dispose();
@@ -103,7 +103,7 @@ export async function runChaos(options: {
   }
 }
 
-/** Who is behind which subscription, and what its requests are signed with. */
+/** Subscribes each receiver. Returns the characters by subscription, and the secrets by character. */
 async function subscribe({ client }: Stack, receivers: readonly ChaosReceiver[]) {
   const characters = new Map<number, Character>();
   const secrets = new Map<Character, string>();
@@ -119,18 +119,18 @@ async function subscribe({ client }: Stack, receivers: readonly ChaosReceiver[])
   return { characters, secrets };
 }
 
-async function suffer(
+async function runFaults(
   stack: Stack,
   mysql: OwnMysqlServer | undefined,
   plan: readonly Fault[],
   seconds: number,
   note: (line: string) => void,
 ): Promise<void> {
-  const over = sleep(seconds * 1_000 + CALM_MS);
+  const runTime = sleep(seconds * 1_000 + CALM_MS);
   await injectFaults(stack, mysql, plan, ({ at, kind, target, forMs }) =>
     note(`${(at / 1_000).toFixed(1)} s: ${kind} ${target} for ${(forMs / 1_000).toFixed(1)} s`),
   );
-  await over;
+  await runTime;
 }
 
 async function storedIn({
@@ -138,7 +138,7 @@ async function storedIn({
 }: Stack): Promise<Pick<Facts, "events" | "deliveries" | "attempts">> {
   const events = await db.selectFrom("events").select(["id", "event_type", "data"]).execute();
   return {
-    // What Posthaste itself has to tell, such as that a receiver left, nobody sent.
+    // Operational events, for example that a receiver left, come from Posthaste and not from the traffic.
     events: events.filter((event) => !isOperational(event.event_type)),
     deliveries: await db
       .selectFrom("deliveries")
@@ -154,7 +154,7 @@ async function storedIn({
   };
 }
 
-/** Brings the statistics up to date, which the workers do within a second, and sums them. */
+/** Brings the statistics up to date, as the workers would within a second, and sums them. */
 async function countedIn({ store }: Stack): Promise<Counted> {
   while ((await orderChanges(store)) > 0);
   while ((await countChanges(store)) > 0);
@@ -180,6 +180,7 @@ async function countedIn({ store }: Stack): Promise<Counted> {
   };
 }
 
+/** Returns the requests whose signature does not verify. */
 async function unsignedIn(seen: readonly Seen[], secrets: ReadonlyMap<Character, string>): Promise<Seen[]> {
   const unsigned: Seen[] = [];
   for (const one of seen) {

@@ -1,19 +1,20 @@
 import type { Stack } from "@posthaste/stack";
 import { poll } from "@posthaste/testkit";
+import { askedKey } from "./findings.ts";
 import type { Character } from "./receivers.ts";
-import { askedKey } from "./verdict.ts";
 
-/** The reconciler looks at what is overdue by two minutes; nothing takes longer. */
+/** Twice the two minutes after which the reconciler checks an overdue delivery, the slowest repair. */
 const SETTLED_WITHIN_MS = 240_000;
-const LOOK_EVERY_MS = 500;
-/** An attempt that was asked for is given this time before it is asked for again. */
+const POLL_EVERY_MS = 500;
+/** How long a requested attempt may take before it is requested again. */
 const ASK_EVERY_MS = 20_000;
 
 /**
- * Waits until every delivery has come as far as its receiver lets it, asking for the retries that the published
- * schedule would make ten minutes later. Resolves where that takes too long, too: the verdict says what is missing.
+ * Waits until every delivery has got as far as its receiver allows, at most four minutes. Requests the
+ * retries that the published schedule would send ten minutes later. Also resolves if the time is up: the
+ * findings show what is missing.
  *
- * @returns the attempts that were asked for
+ * @returns the attempts that were requested: {@link askedKey} of each
  */
 export async function settle(stack: Stack, characters: ReadonlyMap<number, Character>): Promise<Set<string>> {
   const asked = new Set<string>();
@@ -24,20 +25,20 @@ export async function settle(stack: Stack, characters: ReadonlyMap<number, Chara
       .select(["id", "subscription_id", "attempts"])
       .where("state", "in", ["pending", "started", "parked"])
       .execute();
-    const waited = open.filter(
+    const unsettled = open.filter(
       (row) => row.attempts === 0 || characters.get(row.subscription_id) !== "failing",
     );
-    for (const { id, attempts } of waited) {
+    for (const { id, attempts } of unsettled) {
       if (attempts === 0 || Date.now() - (askedAt.get(id) ?? 0) < ASK_EVERY_MS) continue;
       askedAt.set(id, Date.now());
       asked.add(askedKey(id, attempts + 1));
-      // A call that failed is made again; what never comes is in the verdict.
+      // A failed call is repeated later. A delivery that never moves is in the findings.
       const answer = await stack.client.deliveries.retryDelivery({ id }).catch(() => undefined);
       // The delivery may have moved on since it was read.
       if (answer?.delivery !== undefined) asked.add(askedKey(id, answer.delivery.attempts + 1));
     }
-    return waited.length === 0;
+    return unsettled.length === 0;
   };
-  await poll(isSettled, { withinMs: SETTLED_WITHIN_MS, everyMs: LOOK_EVERY_MS });
+  await poll(isSettled, { withinMs: SETTLED_WITHIN_MS, everyMs: POLL_EVERY_MS });
   return asked;
 }

@@ -1,6 +1,6 @@
 import type { ChaosRun } from "./run-chaos.ts";
 
-/** One table of what a run came to, one column for each database. */
+/** Formats the results of the runs as a table with a column for each run. */
 export function chaosTable(runs: readonly ChaosRun[]): string {
   const kinds = [
     ...new Set(runs.flatMap(({ faults }) => faults.map(({ kind, target }) => nameOf(kind, target)))),
@@ -19,10 +19,10 @@ export function chaosTable(runs: readonly ChaosRun[]): string {
         String(faults.filter((fault) => nameOf(fault.kind, fault.target) === kind).length),
       ),
     ]),
-    ["duplicates", ...runs.map(({ verdict }) => String(verdict.duplicates))],
-    ["early", ...runs.map(({ verdict }) => String(verdict.early.length))],
-    ["wrong", ...runs.map(({ verdict }) => String(verdict.wrong.length))],
-    ["lost", ...runs.map(({ verdict }) => String(verdict.lost.length))],
+    ["duplicates", ...runs.map(({ findings }) => String(findings.duplicates))],
+    ["early", ...runs.map(({ findings }) => String(findings.early.length))],
+    ["wrong", ...runs.map(({ findings }) => String(findings.wrong.length))],
+    ["lost", ...runs.map(({ findings }) => String(findings.lost.length))],
   ];
   const width = Math.max(...rows.map(([name]) => name.length));
   return rows
@@ -30,7 +30,7 @@ export function chaosTable(runs: readonly ChaosRun[]): string {
     .join("\n");
 }
 
-/** Without the number: two of a kind are one row. */
+/** Names a row, such as "worker killed". The number is left out: both workers share a row. */
 function nameOf(kind: string, target: string): string {
   const verb = { kill: "killed", pause: "paused", lock: "locked" }[kind] ?? kind;
   return `${target.replace(/ \d$/, "")} ${verb}`;

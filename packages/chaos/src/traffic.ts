@@ -2,44 +2,46 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { createPosthasteClient, type PosthasteClient } from "@posthaste/client";
 import type { Stack } from "@posthaste/stack";
 
-/** An event that was accepted: its number, and the id it got. */
+/** An accepted event: its number in the traffic, and its id. */
 export type Accepted = { readonly n: number; readonly eventId: string };
 
-/** What this machine delivers several times over, beside everything else that runs on it. */
+/** A small part of what two cores deliver with everything running on them. */
 const EVENTS_PER_SECOND = 4;
-/** Callers that wait for a faulty API; more would only queue. */
-const UNDER_WAY_MAX = 100;
+/** Callers that wait for a faulty API at once; more would only queue. */
+const IN_FLIGHT_MAX = 100;
 const CALL_DEADLINE_MS = 4_000;
 const REPEAT_PAUSE_MS = 200;
-/** After the faults are over, everything is accepted within this. */
+/** How long an event may take to be accepted after the sending has stopped. */
 const ACCEPTED_WITHIN_MS = 60_000;
 
+/** Returns the snapshot that event number `n` is sent with. */
 export function snapshotOf(n: number): string {
   return `{"n":${n},"Notes":"chaos é ${"x".repeat(n % 50)}"}`;
 }
 
 /**
- * Sends events at a steady rate until told to stop, each by a caller that repeats it, with its idempotency key and at
- * either API, until it is accepted.
+ * Sends events at a steady rate until `stop` aborts. Each event is sent by a caller that repeats the call,
+ * with one idempotency key and to both APIs in turn, until the event is accepted.
  *
- * @returns what was accepted, in no order; rejects where one is not, though everything runs
+ * @returns the accepted events, in no order
+ * @throws the last call's error if an event is not accepted within a minute of `stop`
  */
 export async function sendEvents(stack: Stack, stop: AbortSignal): Promise<Accepted[]> {
   const clients = stack.apiUrls.map((baseUrl) =>
     createPosthasteClient({ baseUrl, token: stack.token, deadlineMs: CALL_DEADLINE_MS, attemptsMax: 1 }),
   );
   const accepted: Accepted[] = [];
-  const underWay = new Set<Promise<void>>();
+  const inFlight = new Set<Promise<void>>();
   for (let n = 0; !stop.aborted; n++) {
     const sent = send(clients, n, stop).then((eventId) => {
       accepted.push({ n, eventId });
-      underWay.delete(sent);
+      inFlight.delete(sent);
     });
-    underWay.add(sent);
+    inFlight.add(sent);
     await sleep(1_000 / EVENTS_PER_SECOND);
-    if (underWay.size >= UNDER_WAY_MAX) await Promise.race(underWay);
+    if (inFlight.size >= IN_FLIGHT_MAX) await Promise.race(inFlight);
   }
-  await Promise.all(underWay);
+  await Promise.all(inFlight);
   await Promise.all(clients.map((client) => client.close()));
   return accepted;
 }

@@ -1,9 +1,11 @@
 import { type ParseArgsConfig, parseArgs } from "node:util";
 
-/** Something a person can put right; the message is one line that names the way out. Shown without a stack. */
+/**
+ * An error that the user can fix. Its message is one line that says how. It is shown without a stack trace.
+ */
 export class Complaint extends Error {
   override readonly name = "Complaint";
-  /** Longer text to show before the message, such as the last lines of a log. */
+  /** Further text to show before the message, such as the last lines of a log. */
   readonly details: string | undefined;
 
   constructor(message: string, details?: string) {
@@ -12,31 +14,32 @@ export class Complaint extends Error {
   }
 }
 
-/** Why the work was given up: somebody asked for it. */
+/** Thrown to end a command that the user has stopped. */
 export class Stopped extends Error {
   override readonly name = "Stopped";
 }
 
 /**
- * The flags and words behind a command.
+ * Parses the command line of an npm script with `parseArgs`.
  *
- * @param command as after `npm run`
- * @throws Complaint that points to the command's help
+ * @param command the script's name, as in `npm run NAME`
+ * @throws Complaint that refers to the command's `--help`
  */
 export function parseCommandLine<T extends ParseArgsConfig>(command: string, config: T) {
   try {
     return parseArgs(config);
   } catch (error) {
-    // Of what Node says, the first sentence is for a person.
+    // The first sentence of Node's message is the cause. The rest is advice for programmers.
     const reason = error instanceof Error ? (error.message.split(". ")[0] ?? "") : "";
     throw new Complaint(`${reason}: see npm run ${command} -- --help`);
   }
 }
 
 /**
- * A flag's value; undefined where the flag was not given.
+ * Parses the value of a flag as a whole number.
  *
- * @throws Complaint
+ * @returns the number; undefined without the flag
+ * @throws Complaint if it is not a whole number from `min` to `max`, both included
  */
 export function wholeNumber(
   flag: string,
@@ -49,13 +52,12 @@ export function wholeNumber(
   throw new Complaint(`${flag} is "${text}": give a whole number from ${min} to ${max}`);
 }
 
-/** What a shell makes of the end by a Ctrl-C (SIGINT). */
+/** The exit code that a shell reports after Ctrl-C (SIGINT). */
 const STOPPED_CODE = 130;
 
 /**
- * Runs a command's main function and makes its end the process's: the exit code, the complaint and 1, or 130 where
- * somebody asked for the end. What it imported may keep timers and connections, which would keep a process that has
- * nothing more to do.
+ * Runs a command's main function, then exits: with its exit code, with 1 after an error, or with 130 after
+ * {@link Stopped}. The exit is explicit, since timers and connections of imported modules may never end.
  */
 export async function runMain(main: () => Promise<number>): Promise<void> {
   process.exit(await codeOf(main));

@@ -29,7 +29,7 @@ function childOf(program: string, more: Partial<ChildOptions> = {}): Child {
   return child;
 }
 
-test("it is killed and started again with the same command, and its log goes on", async () => {
+test("a killed child restarts with the same command and appends to its log", async () => {
   const child = childOf(STAYS);
   expect([child.running(), child.pid()]).toEqual([false, undefined]);
   await child.start();
@@ -41,25 +41,25 @@ test("it is killed and started again with the same command, and its log goes on"
   expect(child.pid()).not.toBe(first);
 });
 
-test("another child's log at the same place is kept beside its own", async () => {
-  await childOf('console.log("up of before");').launch();
+test("the log of an earlier child at the same path is renamed, and kept", async () => {
+  await childOf('console.log("up earlier");').launch();
   await children[0]?.ended();
   await childOf(STAYS).start();
-  expect(readFileSync(join(dir, "child.log.1"), "utf8")).toBe("up of before\n");
+  expect(readFileSync(join(dir, "child.log.1"), "utf8")).toBe("up earlier\n");
 });
 
-test("one that ends as it starts says how, with its log", async () => {
+test("the error of a child that ends during its start has its exit code and its log", async () => {
   const child = childOf('console.error("no database"); process.exit(3);', { isReady: async () => false });
   await expect(child.start()).rejects.toThrow("child ended with exit code 3: no database");
 });
 
-test("a program that is not there says so", async () => {
+test("a program that does not exist is an error that names the cause", async () => {
   const child = childOf("", { command: join(dir, "nothing") });
   await expect(child.launch()).rejects.toThrow(/^child could not be started: .*ENOENT/);
   expect(child.running()).toBe(false);
 });
 
-test("it is stopped with its exit code, and killed once patience is over", async () => {
+test("a stopped child returns its exit code, and is killed if it does not end in time", async () => {
   const polite = childOf(`process.on("SIGTERM", () => process.exit(7)); ${STAYS}`);
   await polite.start();
   expect(await polite.stop()).toBe(7);
@@ -69,7 +69,7 @@ test("it is stopped with its exit code, and killed once patience is over", async
   expect(await deaf.ended()).toBe("was ended by SIGKILL");
 });
 
-test("one that is tethered hears when its parent is gone; the others have no such channel", async () => {
+test("only a tethered child has a channel to its parent", async () => {
   const says = `console.log(process.connected ?? false); ${STAYS}`;
   const tethered = childOf(says, { tethered: true });
   await tethered.start();

@@ -3,62 +3,73 @@ import { closeSync, existsSync, openSync, readFileSync, renameSync } from "node:
 import { MINUTE_MS } from "@posthaste/domain";
 import { until } from "@posthaste/testkit";
 
-/** A process of ours, with its output in a file: started, ended and started again with the same command. */
+/** A child process that can be started repeatedly with the same command. Its output goes to a file. */
 export type Child = {
   readonly name: string;
   readonly logPath: string;
-  /** Starts it, and waits until it is ready. */
+  /**
+   * Starts the process, and resolves once it is ready.
+   *
+   * @throws Error with the end of its log if it ends first, or if it is not ready within a minute
+   */
   start(): Promise<void>;
-  /** Starts it without waiting. Resolves with its number. */
+  /** Starts the process without waiting until it is ready. Resolves with its process number. */
   launch(): Promise<number>;
   isReady(): Promise<boolean>;
-  /** Ends it without any chance to tidy up. Resolves once it is gone. */
+  /** Ends it with SIGKILL. Resolves once it has ended. */
   kill(): Promise<void>;
-  /** Ends it as an operator would, and kills it after `patienceMs`. @returns its exit code, if any */
+  /**
+   * Ends it with SIGTERM, and with SIGKILL after `patienceMs` (default: a minute).
+   *
+   * @returns its exit code; null if a signal ended it
+   */
   stop(patienceMs?: number): Promise<number | null>;
-  /** Freezes it: its sockets stay open and answer nothing. */
+  /** Suspends it (SIGSTOP): its sockets stay open and do not answer. */
   pause(): void;
   resume(): void;
   running(): boolean;
-  /** Undefined: it was not started yet. */
+  /** The process number of the latest start; undefined before the first. */
   pid(): number | undefined;
-  /** Resolves with words that say how it ended, since it was started last. */
+  /** Resolves once the latest process has ended, with a description such as "was ended by SIGKILL". */
   ended(): Promise<string>;
-  /** What it has written so far. */
+  /** Returns the output so far. */
   log(): string;
 };
 
-/** What is started, and how one knows that it can be used. */
+/** A program to start, and the check whether it is ready. */
 export type Program = {
-  /** For a person. */
+  /** The name in messages. */
   readonly name: string;
   readonly command: string;
   readonly args: readonly string[];
-  /** All of it: nothing is taken from this process's own. */
+  /** The complete environment: nothing is inherited from this process. */
   readonly env: Env;
   /** Never rejects. */
   readonly isReady: () => Promise<boolean>;
 };
 
-/** An environment; undefined: the variable is not set. */
+/** An environment; undefined = not set. */
 export type Env = Readonly<Record<string, string | undefined>>;
 
 export type ChildOptions = Program & {
-  /** What an earlier process left there is kept beside it, as `NAME.log.1`. */
+  /** The file for the output. An existing file is renamed to `NAME.log.1` at the first start. */
   readonly logPath: string;
   readonly cwd: string;
-  /** In a session of its own: Ctrl-C reaches it only through us, and a kill reaches all that it started. */
+  /**
+   * Runs it in a new session: Ctrl-C does not reach it, and `kill` also ends the processes it has started.
+   */
   readonly detached?: boolean;
-  /** Opens a channel whose end tells the child that we are gone; for programs that listen to it. */
+  /** Opens a channel that closes when this process ends, for programs that listen to it. */
   readonly tethered?: boolean;
 };
 
 const READY_WITHIN_MS = MINUTE_MS;
-/** The worker finishes its attempts, which take up to 40 s. */
+/** Long enough for a worker to finish its attempts, which take up to 40 s. */
 const PATIENCE_MS = MINUTE_MS;
-/** Of its log, in the error of one that ends as it starts. */
+/** Characters of the log in the error of a child that ends during its start. */
 const LOG_CHARS_SHOWN = 500;
 
+/** Creates a child without starting it. */
 export function createChild(options: ChildOptions): Child {
   const { name, command, args, env, cwd, logPath, isReady, detached = false, tethered = false } = options;
   let child: ChildProcess | undefined;
@@ -75,7 +86,7 @@ export function createChild(options: ChildOptions): Child {
   const log = () => (existsSync(logPath) ? readFileSync(logPath, "utf8") : "");
   const launch = async () => {
     if (child === undefined && existsSync(logPath)) renameSync(logPath, `${logPath}.1`);
-    // Written by the child itself: what goes through this process would cost it time that it measures.
+    // The child writes to the file directly: output through this process would take time that it measures.
     const output = openSync(logPath, "a", 0o600);
     child = spawn(command, args, {
       cwd,
@@ -130,12 +141,12 @@ async function endOf(child: ChildProcess): Promise<string> {
   });
 }
 
-/** With whatever it started itself. */
+/** Kills a process and the processes that it has started. */
 function killGroup(pid: number | undefined): void {
   if (pid === undefined) return;
   try {
     process.kill(-pid, "SIGKILL");
   } catch {
-    // It ended just now.
+    // It has already ended.
   }
 }

@@ -13,29 +13,33 @@ const logged = (over: Partial<LoggedAttempt> = {}): LoggedAttempt => ({
 const second = (at: number) => ({ deliveryId: "dlv_1", number: 2, at });
 const DUE = 6_000 + 10 * MINUTE_MS;
 
-test("a first attempt is never early, and a retry is not from its time on", () => {
-  const made = [{ deliveryId: "dlv_1", number: 1, at: 5_000 }, second(DUE - 1_000), second(DUE + MINUTE_MS)];
-  expect(earlyAttempts(made, [logged()])).toEqual([]);
+test("a first attempt is never early, and neither is a retry within the tolerance or after its time", () => {
+  const requests = [
+    { deliveryId: "dlv_1", number: 1, at: 5_000 },
+    second(DUE - 1_000),
+    second(DUE + MINUTE_MS),
+  ];
+  expect(earlyAttempts(requests, [logged()])).toEqual([]);
 });
 
-test("a retry that comes more than the tolerance before its time is early", () => {
-  expect(earlyAttempts([second(DUE - 1_001)], [logged()])).toEqual([
-    "dlv_1 attempt 2 came 1001 ms before it was due",
-  ]);
+test("a retry is early if it comes before its time by more than the tolerance", () => {
+  expect(earlyAttempts([second(DUE - 1_001)], [logged()])).toEqual(["dlv_1 attempt 2 was 1001 ms early"]);
 });
 
-test("each wait of the schedule counts, and a longer Retry-After", () => {
+test("each wait of the schedule counts, and so does a longer Retry-After", () => {
   const third = { deliveryId: "dlv_1", number: 3, at: DUE };
   expect(earlyAttempts([third], [logged(), logged({ number: 2 })])).toHaveLength(1);
   expect(earlyAttempts([second(DUE)], [logged({ retry_after_ms: 20 * MINUTE_MS })])).toHaveLength(1);
 });
 
-test("one that somebody asked for is not early", () => {
+test("a requested retry is not early", () => {
   expect(earlyAttempts([second(7_000)], [logged()], ({ number }) => number === 2)).toEqual([]);
 });
 
-test("one whose predecessor is not logged is early, and so is one beyond the schedule", () => {
-  expect(earlyAttempts([second(DUE)], [])).toEqual(["dlv_1 attempt 2: the one before it is not in the log"]);
+test("a retry without a logged predecessor is early, and so is one beyond the schedule", () => {
+  expect(earlyAttempts([second(DUE)], [])).toEqual([
+    "dlv_1 attempt 2: the attempt before it is not in the log",
+  ]);
   const last = SCHEDULE.maximumAttempts;
   const beyond = { deliveryId: "dlv_1", number: last + 1, at: 1e15 };
   expect(earlyAttempts([beyond], [logged({ number: last })])).toHaveLength(1);

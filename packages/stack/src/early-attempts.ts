@@ -1,7 +1,7 @@
 import { EARLY_TOLERANCE_MS, waitAfterAttemptMs } from "@posthaste/domain";
 import type { Stack } from "./stack.ts";
 
-/** A logged attempt, with what says when the next one is due. */
+/** A logged attempt, with the times that decide when the next one is due. */
 export type LoggedAttempt = {
   readonly delivery_id: string;
   readonly number: number;
@@ -10,8 +10,8 @@ export type LoggedAttempt = {
   readonly retry_after_ms: number | null;
 };
 
-/** A request of one attempt, as its receiver got it or its worker logged it. */
-export type MadeAttempt = {
+/** The request of one attempt, as the receiver got it or the worker logged it. */
+export type AttemptRequest = {
   readonly deliveryId: string;
   /** 1 for the first. */
   readonly number: number;
@@ -20,31 +20,34 @@ export type MadeAttempt = {
 };
 
 /**
- * Requests that came before the published schedule's time: a line for each.
+ * Returns a line for each request before the published schedule's time.
  *
- * @param isAskedFor whether somebody asked for this attempt ("retry now"): that one may come at any time
+ * @param requests the requests to check
+ * @param log the logged attempts, which decide when the requests were due
+ * @param isAskedFor whether somebody requested this attempt ("retry now"), which may then come at any time
  */
 export function earlyAttempts(
-  made: readonly MadeAttempt[],
+  requests: readonly AttemptRequest[],
   log: readonly LoggedAttempt[],
-  isAskedFor: (attempt: MadeAttempt) => boolean = () => false,
+  isAskedFor: (request: AttemptRequest) => boolean = () => false,
 ): string[] {
   const logged = new Map(log.map((attempt) => [keyOf(attempt.delivery_id, attempt.number), attempt]));
-  return made.flatMap((attempt) => {
-    const { deliveryId, number, at } = attempt;
-    if (number === 1 || isAskedFor(attempt)) return [];
+  return requests.flatMap((request) => {
+    const { deliveryId, number, at } = request;
+    if (number === 1 || isAskedFor(request)) return [];
     const before = logged.get(keyOf(deliveryId, number - 1));
-    if (before === undefined) return [`${deliveryId} attempt ${number}: the one before it is not in the log`];
+    if (before === undefined)
+      return [`${deliveryId} attempt ${number}: the attempt before it is not in the log`];
     const dueAt = dueAfter(before);
     if (dueAt - at <= EARLY_TOLERANCE_MS) return [];
-    return [`${deliveryId} attempt ${number} came ${dueAt - at} ms before it was due`];
+    return [`${deliveryId} attempt ${number} was ${dueAt - at} ms early`];
   });
 }
 
 /**
- * The same of all that a stack's workers have logged.
+ * Returns a line for each attempt in a stack's log that was sent before the published schedule's time.
  *
- * @param askedFor deliveries of which somebody asked for a retry; they are left out
+ * @param askedFor the deliveries for which somebody requested a retry; they are not checked
  */
 export async function earlyInLog(
   { store }: Pick<Stack, "store">,
@@ -54,11 +57,17 @@ export async function earlyInLog(
     .selectFrom("attempts")
     .select(["delivery_id", "number", "started_at", "duration_ms", "retry_after_ms"])
     .execute();
-  const made = log.map(({ delivery_id: deliveryId, number, started_at: at }) => ({ deliveryId, number, at }));
-  return earlyAttempts(made, log, ({ deliveryId }) => askedFor.has(deliveryId));
+  const requests = log.map(({ delivery_id: deliveryId, number, started_at: at }) => ({
+    deliveryId,
+    number,
+    at,
+  }));
+  return earlyAttempts(requests, log, ({ deliveryId }) => askedFor.has(deliveryId));
 }
 
-/** After the last attempt of the schedule none is due any more. */
+/**
+ * Returns when the next attempt is due, in epoch milliseconds; infinity after the schedule's last attempt.
+ */
 function dueAfter({ number, started_at, duration_ms, retry_after_ms }: LoggedAttempt): number {
   const waitMs = waitAfterAttemptMs(number, retry_after_ms ?? undefined);
   return waitMs === undefined ? Number.POSITIVE_INFINITY : started_at + duration_ms + waitMs;

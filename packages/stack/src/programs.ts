@@ -8,12 +8,12 @@ export const ROOT = fileURLToPath(new URL("../../../", import.meta.url));
 
 const LOCALHOST = "127.0.0.1";
 
-/** Temporal's dev server, with its state in a file. */
+/** Returns Temporal's development server, which keeps its state in a file. */
 export function temporalProgram(options: {
   readonly binary: string;
   readonly env: Env;
   readonly port: number;
-  /** Default: without a UI. */
+  /** The port of the UI. Default: no UI. */
   readonly uiPort?: number;
   readonly databasePath: string;
   /** Dynamic configuration, such as `matching.updateAckInterval`; values are YAML. */
@@ -26,7 +26,7 @@ export function temporalProgram(options: {
     args: [
       ...["server", "start-dev", "--db-filename", databasePath, "--ip", LOCALHOST, "--port", String(port)],
       ...(uiPort === undefined ? ["--headless"] : ["--ui-port", String(uiPort)]),
-      // Fair without a sync at every step: the deliveries' rows are the truth, and the reconciler repairs.
+      // No sync at every commit: if workflows are lost, the reconciler restores them from the deliveries.
       ...["--sqlite-pragma", "journal_mode=wal", "--sqlite-pragma", "synchronous=normal"],
       ...["--log-level", "error"],
       ...Object.entries(settings).flatMap(([name, value]) => ["--dynamic-config-value", `${name}=${value}`]),
@@ -37,23 +37,23 @@ export function temporalProgram(options: {
 }
 
 export type ServicesOptions = {
-  /** One API for each; it calls all the workers. */
+  /** Each port gets an API, which calls all workers. */
   readonly apiPorts: readonly number[];
   readonly workerPorts: readonly number[];
-  /** What both have in their environment beside what is said here. */
+  /** The environment of API and worker, apart from hosts, ports and worker URLs. */
   readonly env: Env;
-  /** For Node, before the service's file, such as `--cpu-prof`. */
+  /** Arguments for Node, such as `--cpu-prof`. */
   readonly nodeArgs?: readonly string[];
 };
 
-/** API and worker, as they were built. Each is ready once what it needs is there, too. */
+/** Returns the built APIs and workers. Each is ready once its dependencies are available, too. */
 export function servicePrograms(options: ServicesOptions): { apis: Program[]; workers: Program[] } {
   const { apiPorts, workerPorts, env, nodeArgs = [] } = options;
-  const program = (service: "api" | "worker", port: number, own: Env): Program => ({
+  const program = (service: "api" | "worker", port: number, settings: Env): Program => ({
     name: service === "api" ? "API" : service,
     command: process.execPath,
     args: [...nodeArgs, ...serviceArgs(service)],
-    env: { ...env, ...own },
+    env: { ...env, ...settings },
     isReady: () => answersOk(`${urlOf(port)}/readyz`),
   });
   return {
@@ -72,16 +72,14 @@ export function servicePrograms(options: ServicesOptions): { apis: Program[]; wo
 }
 
 /**
- * A service, with the variables and flags that Node reads before a program's first line. The front door knows
- * this for itself: it runs before anything is installed.
- *
- * @returns for Node
+ * Returns Node's arguments for a service, with the file of variables that Node reads before the program
+ * starts. `tools/start/` has a copy of this, since it runs before anything is installed.
  */
 export function serviceArgs(service: "api" | "worker"): readonly string[] {
   return [`--env-file=${join(ROOT, "services/start.env")}`, join(ROOT, "services", service, "dist/main.js")];
 }
 
-/** Of a process of ours. */
+/** Returns the URL of a process on this machine. */
 export function urlOf(port: number): string {
   return `http://${LOCALHOST}:${port}`;
 }

@@ -9,12 +9,9 @@ import { answersOk, createTestStore, freePort, TEST_SECRET_KEYS } from "@posthas
 import { type Child, createChild, type Program } from "./child.ts";
 import { ROOT, servicePrograms, temporalProgram, urlOf } from "./programs.ts";
 
-/**
- * The whole product on real parts: a database, a Temporal server with its state in a file, API and worker
- * processes.
- */
+/** The whole product without mocks: a database, a Temporal server, and API and worker processes. */
 export type Stack = {
-  /** Where Temporal's files and the logs are. */
+  /** The folder with Temporal's files and the logs. */
   readonly dir: string;
   readonly store: Store;
   readonly databaseUrl: string;
@@ -28,34 +25,41 @@ export type Stack = {
   readonly apiUrls: readonly string[];
   readonly workers: readonly Child[];
   readonly workerUrls: readonly string[];
-  /** `POST /api/Webhook` as an external developer does; resolves with the subscription's ID. */
+  /**
+   * Subscribes with `POST /api/Webhook`, as an external developer does. Resolves with the subscription's ID.
+   */
   subscribe(targetUrl: string, event?: string): Promise<SubscriptionId>;
+  /** Kills all processes, and deletes the database and the folder. */
   dispose(): Promise<void>;
 };
 
 export type StackOptions = {
+  /** Default: `sqlite`. */
   readonly database?: "sqlite" | "mysql";
-  /** The MySQL server to make the database on. Default: the one of the test run. */
+  /** The MySQL server to create the database on. Default: that of the test run. */
   readonly mysqlUrl?: string | undefined;
   /** Default: `workflow`. */
   readonly lane?: Lane;
+  /** Default: 1. */
   readonly apis?: number;
+  /** Default: 1. */
   readonly workers?: number;
   /** The Temporal server's dynamic configuration, such as `matching.updateAckInterval`; values are YAML. */
   readonly temporalSettings?: Readonly<Record<string, string>>;
-  /** Environment for API and worker beside what the stack sets. */
+  /** Further environment of API and worker, which overrides the stack's. */
   readonly env?: Readonly<Record<string, string>>;
-  /** For Node, before the service's file, such as `--cpu-prof`. */
+  /** Arguments for Node, such as `--cpu-prof`. */
   readonly nodeArgs?: readonly string[];
-  /** What API and worker connect to instead of the database's own URL, such as a proxy. */
+  /** Returns the URL that API and worker connect to instead of the database's, such as that of a proxy. */
   readonly databaseUrl?: (url: string) => Promise<string>;
 };
 
+/** Starts a stack. If a process does not start, the others are ended. */
 export async function startStack(options: StackOptions = {}): Promise<Stack> {
   const dir = mkdtempSync(join(tmpdir(), "posthaste-e2e-"));
   const { store, url, dispose } = await createTestStore(options.database ?? "sqlite", options.mysqlUrl);
   const { accountId, token } = await accountWithToken(store);
-  const { temporal, apis, workers, ...where } = await processesIn(dir, url, options);
+  const { temporal, apis, workers, ...addresses } = await processesIn(dir, url, options);
   const end = async () => {
     await Promise.all([...workers, ...apis, temporal].map((child) => child.kill()));
     await dispose();
@@ -65,15 +69,15 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
     await temporal.start();
     await Promise.all([...workers, ...apis].map((child) => child.start()));
   } catch (error) {
-    // One that does not start must not leave the others behind.
+    // A process that does not start must not leave the others running.
     await end();
     throw error;
   }
-  const apiUrl = where.apiUrls[0] ?? "";
+  const apiUrl = addresses.apiUrls[0] ?? "";
   const client = createPosthasteClient({ baseUrl: apiUrl, token });
   return {
     ...{ dir, store, databaseUrl: url, accountId, token, apiUrl, client, temporal, apis, workers },
-    ...where,
+    ...addresses,
     async subscribe(targetUrl, event = "invoice_sent") {
       const response = await fetch(`${apiUrl}/api/Webhook`, {
         method: "POST",
@@ -107,12 +111,12 @@ async function processesIn(dir: string, databaseUrl: string, options: StackOptio
     await ports(options.workers ?? 1),
   ];
   const temporalAddress = `127.0.0.1:${temporalPort}`;
-  const own = { PATH: process.env["PATH"], HOME: process.env["HOME"] };
+  const inherited = { PATH: process.env["PATH"], HOME: process.env["HOME"] };
   const child = (program: Program, log: string) =>
     createChild({ ...program, cwd: ROOT, logPath: join(dir, `${log}.log`) });
   const temporal = temporalProgram({
     binary: await temporalBinary(),
-    env: own,
+    env: inherited,
     port: temporalPort,
     databasePath: join(dir, "temporal.db"),
     settings: options.temporalSettings ?? {},
@@ -122,7 +126,7 @@ async function processesIn(dir: string, databaseUrl: string, options: StackOptio
     workerPorts,
     nodeArgs: options.nodeArgs ?? [],
     env: {
-      ...own,
+      ...inherited,
       DATABASE_URL: (await options.databaseUrl?.(databaseUrl)) ?? databaseUrl,
       TEMPORAL_ADDRESS: temporalAddress,
       POSTHASTE_SECRET_KEYS: TEST_SECRET_KEYS,
@@ -138,7 +142,7 @@ async function processesIn(dir: string, databaseUrl: string, options: StackOptio
     apiUrls: apiPorts.map(urlOf),
     apis: apis.map((api, i) => child(api, `api-${i}`)),
     workerUrls,
-    // Tests start one, too, while what it needs is away.
+    // The check is /healthz, since tests also start a worker while its dependencies are unavailable.
     workers: workers.map((worker, i) =>
       child({ ...worker, isReady: () => answersOk(`${workerUrls[i]}/healthz`) }, `worker-${i}`),
     ),

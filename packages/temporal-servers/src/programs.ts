@@ -1,4 +1,4 @@
-/** A program of Temporal's, and its copy that is pinned by hash. */
+/** A Temporal program, and its copy on PyPI that is pinned by hash. */
 export type Program = {
   /** The file's name on PATH and inside the wheel. */
   readonly name: "temporal" | "temporal-test-server";

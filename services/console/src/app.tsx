@@ -25,7 +25,7 @@ export function App() {
     setStage({ kind: "signed out", why });
   }, []);
   // Each session gets a new client, so that no data of the previous account remains.
-  // biome-ignore lint/correctness/useExhaustiveDependencies: a session begins and ends when the stage's kind changes
+  // biome-ignore lint/correctness/useExhaustiveDependencies: a new stage begins or ends a session
   const queries = useMemo(
     () => createQueries(() => signOut("Your session has ended. Sign in again.")),
     [signOut, stage.kind],

@@ -9,16 +9,14 @@ import {
   type Store,
 } from "@posthaste/store";
 
-/**
- * Whoever runs a command is more patient than a probe: the database may be far away, or asleep until it is
- * asked.
- */
+/** Longer than a probe's deadline: the database may be far away, or start only when it is first used. */
 const ANSWERS_WITHIN_MS = 15_000;
 
 /**
- * Runs something on the database that DATABASE_URL names, and lets go of it.
+ * Opens the database that DATABASE_URL names, runs a function on it, and closes it.
  *
- * @throws Complaint where the variable is missing, names no database of ours, or one that does not answer
+ * @throws Complaint if the variable is not set or not valid, the database does not answer, or a secret cannot
+ * be sealed or opened
  */
 export async function withDatabase<T>(
   env: Readonly<Record<string, string | undefined>>,
@@ -50,8 +48,10 @@ export async function withDatabase<T>(
 }
 
 /**
- * @returns undefined where they are not set: most of what is done to a database needs none
- * @throws Complaint
+ * Parses the sealing keys in POSTHASTE_SECRET_KEYS.
+ *
+ * @returns the keys; undefined if the variable is not set, since most commands need none
+ * @throws Complaint if they are not valid
  */
 export function readSecretKeys(text: string | undefined): SealingKeys | undefined {
   if (text === undefined || text === "") return undefined;

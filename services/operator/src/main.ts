@@ -1,10 +1,12 @@
 import { refuseUnsupportedNode } from "@posthaste/runtime/supported-node";
 import { Complaint, runMain } from "@posthaste/runtime/terminal";
 
-/** Resolves with the exit code. */
+/** A command. It resolves with the exit code. */
 type Command = (args: readonly string[]) => Promise<number>;
 
-/** Each is imported only when it is run: the store imports what an old Node does not have. */
+/**
+ * Each command is imported only when it runs, since the store imports modules that an old Node does not have.
+ */
 const COMMANDS: ReadonlyMap<string, () => Promise<Command>> = new Map([
   ["migrate", async () => (await import("./migrate.ts")).migrateCommand],
   ["token", async () => (await import("./token/token.ts")).tokenCommand],

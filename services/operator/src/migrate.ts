@@ -4,7 +4,8 @@ import { withDatabase } from "./database-url.ts";
 
 const USAGE = `npm run migrate
 
-Brings the database that DATABASE_URL names up to date. Safe while services run on it, and safe to run twice at once.`;
+Brings the database that DATABASE_URL names up to date. It is safe to run while services use the
+database, and safe to run twice at once.`;
 
 export async function migrateCommand([argument]: readonly string[]): Promise<number> {
   if (argument === "--help" || argument === "-h") {
@@ -12,7 +13,7 @@ export async function migrateCommand([argument]: readonly string[]): Promise<num
     return 0;
   }
   if (argument !== undefined)
-    throw new Complaint(`npm run migrate takes no arguments, and got "${argument}"`);
+    throw new Complaint(`npm run migrate takes no arguments, but got "${argument}"`);
   const applied = await withDatabase(process.env, migrate);
   console.log(applied.length === 0 ? "the database is up to date" : `applied ${applied.join(", ")}`);
   return 0;

@@ -18,9 +18,9 @@ test.each([
   "nothing is lost, early or wrong while everything is killed and paused, on %s in the %s lane",
   async (database, lane) => {
     const run = await runChaos({ database, lane, seconds: SECONDS, seed: SEED, note: () => {} });
-    expect(run.verdict.lost, chaosTable([run])).toEqual([]);
-    expect(run.verdict.early, chaosTable([run])).toEqual([]);
-    expect(run.verdict.wrong, chaosTable([run])).toEqual([]);
+    expect(run.findings.lost, chaosTable([run])).toEqual([]);
+    expect(run.findings.early, chaosTable([run])).toEqual([]);
+    expect(run.findings.wrong, chaosTable([run])).toEqual([]);
     expect(run.events).toBeGreaterThan(SECONDS);
     expect(run.faults.length).toBeGreaterThan(3);
     expect(run.faults).toContainEqual(expect.objectContaining({ target: "temporal", kind: "kill" }));

@@ -56,8 +56,8 @@ test("they bring a new database to a first token that works, and seal what it ho
 });
 
 test.each([
-  [["migrate", "now"], 'npm run migrate takes no arguments, and got "now"'],
-  [["reseal", "now"], 'npm run reseal takes no arguments, and got "now"'],
+  [["migrate", "now"], 'npm run migrate takes no arguments, but got "now"'],
+  [["reseal", "now"], 'npm run reseal takes no arguments, but got "now"'],
   [["token", "destroy"], 'there is no command "destroy": see npm run token -- --help'],
   [["destroy"], 'there is no command "destroy": choose from migrate, token, reseal'],
   [[], 'there is no command "": choose from migrate, token, reseal'],

@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import { closedLoop } from "./closed-loop.ts";
 import { steadily } from "./steady.ts";
 
-test("everything that callers did at once is counted", async () => {
+test("the calls of all callers are counted", async () => {
   let calls = 0;
   const run = await closedLoop({
     callers: 8,
@@ -24,7 +24,7 @@ test("a call that fails ends the run", async () => {
   await expect(closedLoop({ callers: 2, seconds: 10, call })).rejects.toThrow("refused");
 });
 
-test("calls are made at their pace, and wait counts from when one was due", async () => {
+test("calls keep their pace, and their latency counts from the time they were due", async () => {
   let release = () => {};
   const held = new Promise<void>((resolve) => {
     release = resolve;
@@ -42,6 +42,6 @@ test("calls are made at their pace, and wait counts from when one was due", asyn
     },
   });
   expect(calls.map(({ answer }) => answer)).toEqual([0, 1, 2, 3, 4]);
-  // The second was due 5 ms after the first, and was kept waiting by it.
+  // The second call was due 5 ms after the first, and waited for it.
   expect((calls[1]?.answeredAt ?? 0) - (calls[1]?.dueAt ?? 0)).toBeGreaterThan(80);
 });

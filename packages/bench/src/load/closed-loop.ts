@@ -1,13 +1,14 @@
 import type { Run } from "../measure/in-turns.ts";
 
-/** More would only cost memory; what comes after is counted without its latency. */
+/** Bounds the memory: further calls are counted without their latency. */
 const SAMPLES_MAX = 1_000_000;
 
 /**
- * Has callers make call after call, each as soon as its last was answered, for a bounded time.
+ * Runs callers for a bounded time. Each sends its next call as soon as the last was answered.
  *
- * @param options.call one that fails ends the run, since a benchmark of errors says nothing
- * @param options.items that one call does. Default: 1
+ * @param options.call the first failure ends the run, since a benchmark of errors says nothing
+ * @param options.items the items that one call processes. Default: 1
+ * @throws the error of the first call that fails
  */
 export async function closedLoop(options: {
   readonly callers: number;

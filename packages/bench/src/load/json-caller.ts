@@ -1,12 +1,16 @@
 import { Pool } from "undici";
 
-/** Makes plain HTTP/1.1 POSTs over connections that are kept, as light as a caller can be. */
+/** Sends plain HTTP/1.1 POSTs over persistent connections, at the lowest possible cost to the caller. */
 export type JsonCaller = {
-  /** @returns the answer's body; rejects where it is not 200 */
+  /**
+   * @returns the body of the answer
+   * @throws Error if the status is not 200
+   */
   post(path: string, body: string): Promise<string>;
   close(): Promise<void>;
 };
 
+/** Creates a caller. It sends the token, if there is one, with every request. */
 export function createJsonCaller(options: {
   readonly baseUrl: string;
   readonly connections: number;

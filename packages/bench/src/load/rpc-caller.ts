@@ -4,14 +4,20 @@ import { createConnectTransport, createGrpcTransport, Http2SessionManager } from
 import { EventIngestService } from "@posthaste/contracts/event_ingest";
 import { Health } from "@posthaste/contracts/health";
 
-/** Typed clients that speak protobuf, without the retries and keys that would cost the generator more. */
+/**
+ * Typed protobuf clients. They omit retries and idempotency keys, which would cost the load generator more.
+ */
 export type RpcCaller = {
   readonly events: Client<typeof EventIngestService>;
   readonly health: Client<typeof Health>;
   close(): void;
 };
 
-/** @param options.protocol Connect over HTTP/1.1, or gRPC over one HTTP/2 connection without TLS */
+/**
+ * Creates the clients.
+ *
+ * @param options.protocol Connect over HTTP/1.1, or gRPC over one HTTP/2 connection without TLS
+ */
 export function createRpcCaller(options: {
   readonly baseUrl: string;
   readonly token: string;

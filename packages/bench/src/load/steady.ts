@@ -1,11 +1,11 @@
 import { setTimeout as sleep } from "node:timers/promises";
 
-/** A call made at a steady pace: when it was due, and when it was answered, in milliseconds since the epoch. */
+/** A call sent at a steady pace: when it was due and when it was answered, in epoch milliseconds. */
 export type SteadyCall = { readonly dueAt: number; readonly answeredAt: number };
 
 /**
- * Makes calls at a steady pace over a few callers. Each counts from when it was due, so that a caller that is kept
- * waiting does not hide what the ones behind it would have seen.
+ * Sends calls at a steady pace through a few callers. Each call counts from the time it was due, so that a
+ * call that waits does not hide those behind it.
  */
 export async function steadily<Answer>(options: {
   readonly perSecond: number;
@@ -24,7 +24,7 @@ export async function steadily<Answer>(options: {
       const due = begun + (n * 1_000) / perSecond;
       const early = due - performance.now();
       if (early > 0) await sleep(early);
-      // A timer may come late; that is the generator's fault, not that of what is measured.
+      // A timer that fires late is the generator's delay, and must not count against the product.
       const dueAt = performance.timeOrigin + (early > 0 ? performance.now() : due);
       const answer = await call(n);
       done.push({ dueAt, answeredAt: performance.timeOrigin + performance.now(), answer });

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { inTurns } from "./in-turns.ts";
 
-test("what is measured and its yardsticks take turns, and a run is over once nothing of it goes on", async () => {
+test("runs and yardsticks take turns, and a yardstick starts only once the run has settled", async () => {
   const order: string[] = [];
   let round = 0;
   const measured = await inTurns({

@@ -1,7 +1,7 @@
 import type { Yardstick } from "../yardsticks/yardstick.ts";
 import { type Costs, createMeter, type MeasuredProcess } from "./meter.ts";
 
-/** One run: how many items were done in which time, and how long each took where that was seen. */
+/** One run: how many items it processed in how many seconds, and their latencies if they were measured. */
 export type Run = {
   readonly count: number;
   readonly seconds: number;
@@ -9,23 +9,23 @@ export type Run = {
 };
 
 export type Measured = {
-  /** Items a second, run by run. */
+  /** The items per second of each run. */
   readonly perSecond: readonly number[];
   readonly latenciesMs: readonly number[];
   readonly costs: Costs;
-  /** Run by run, in the order of what was asked for, each followed by its parts. */
+  /** The rates of each yardstick, run by run, in the given order. Each yardstick is followed by its parts. */
   readonly yardsticks: readonly { readonly name: string; readonly perSecond: readonly number[] }[];
 };
 
 /**
- * Measures something and its yardsticks in turns, so that the ratio of a round holds although the machine's speed
- * drifts. The meter runs until everything that a run began is done.
+ * Measures a run and its yardsticks in turns, so that the ratio within a round holds even if the machine's
+ * speed drifts. The meter runs until all work that the run started has ended.
  */
 export async function inTurns(options: {
   readonly rounds: number;
   readonly processes: readonly MeasuredProcess[];
   readonly run: () => Promise<Run>;
-  /** Resolves once nothing of the run goes on. */
+  /** Resolves once all work of the run has ended. Default: at once. */
   readonly settle?: () => Promise<void>;
   readonly yardsticks: readonly Yardstick[];
 }): Promise<Measured> {

@@ -2,11 +2,11 @@ import { expect, test } from "vitest";
 import { createMeter, peaksOf } from "./meter.ts";
 import { usageOf } from "./process-usage.ts";
 
-/** No system gives this number to a process. */
+/** No process can have this number. */
 const NO_PID = 2 ** 31 - 1;
-const own = { name: "own", pid: () => process.pid };
+const thisProcess = { name: "own", pid: () => process.pid };
 
-/** Keeps a core busy, which is what is to be seen. */
+/** Keeps a core busy for this much CPU time. */
 function work(ms: number): void {
   const before = process.cpuUsage();
   for (;;) {
@@ -15,7 +15,7 @@ function work(ms: number): void {
   }
 }
 
-test("a process is seen to have worked, and one that is gone is not seen", () => {
+test("the CPU and memory of a process are measured, and those of an ended process are undefined", () => {
   const before = usageOf(process.pid);
   work(60);
   const after = usageOf(process.pid);
@@ -26,11 +26,11 @@ test("a process is seen to have worked, and one that is gone is not seen", () =>
   expect(usageOf(NO_PID)).toBeUndefined();
 });
 
-test("a meter adds up what runs cost, item by item, and not what goes on between them", () => {
+test("a meter adds up the costs of the runs per item, without those between the runs", () => {
   const meter = createMeter([
-    own,
-    { name: "gone", pid: () => NO_PID },
-    { name: "never", pid: () => undefined },
+    thisProcess,
+    { name: "ended", pid: () => NO_PID },
+    { name: "not started", pid: () => undefined },
   ]);
   for (let run = 0; run < 2; run++) {
     meter.start();
@@ -40,13 +40,13 @@ test("a meter adds up what runs cost, item by item, and not what goes on between
   }
   const { cpuMs } = meter.costs();
   expect(Object.keys(cpuMs)).toEqual(["own"]);
-  // Twice 60 ms for twice 3 items, as exactly as the system counts, which is by 10 ms.
+  // Twice 60 ms for twice 3 items. The system counts in steps of 10 ms.
   expect(cpuMs["own"]).toBeGreaterThan(13);
   expect(cpuMs["own"]).toBeLessThan(35);
-  expect(Object.keys(peaksOf([own]))).toEqual(["own"]);
+  expect(Object.keys(peaksOf([thisProcess]))).toEqual(["own"]);
 });
 
-test("a process that was started anew says nothing about the run", () => {
+test("a process that was restarted during the run is left out", () => {
   const pids = [process.pid, process.ppid].values();
   const meter = createMeter([{ name: "restarted", pid: () => pids.next().value }]);
   meter.start();

@@ -1,20 +1,22 @@
 import { usageOf } from "./process-usage.ts";
 
-/** A process that is measured, by what it is to the product. */
+/**
+ * A process to measure, named after its part in the product. Its number is undefined while it does not run.
+ */
 export type MeasuredProcess = { readonly name: string; readonly pid: () => number | undefined };
 
-/** What one item cost, by process. A process that cannot be seen is left out. */
+/** The cost of one item, by process. A process that cannot be observed is left out. */
 export type Costs = {
   readonly cpuMs: Readonly<Record<string, number>>;
   readonly writtenBytes: Readonly<Record<string, number>>;
 };
 
-/** Adds up what processes use while it runs, over several runs. */
+/** Adds up what processes use during several runs. */
 export type Meter = {
   start(): void;
-  /** @param items that were done since the start */
+  /** @param items the items processed since the start */
   stop(items: number): void;
-  /** For one item, over all runs. */
+  /** Returns the cost of one item, over all runs. */
   costs(): Costs;
 };
 
@@ -32,7 +34,7 @@ export function createMeter(processes: readonly MeasuredProcess[]): Meter {
       for (const one of processes) {
         const from = before.get(one.name);
         const to = snapshot(one);
-        // One that was started anew counts from nothing, and says nothing about this run.
+        // A restarted process counts from zero, so its usage is not that of the run.
         if (from === undefined || to === undefined || from.pid !== to.pid) continue;
         add(cpuMs, one.name, to.cpuMs - from.cpuMs);
         if (to.writtenBytes !== undefined && from.writtenBytes !== undefined)
@@ -43,7 +45,7 @@ export function createMeter(processes: readonly MeasuredProcess[]): Meter {
   };
 }
 
-/** The most memory that each process ever had, in bytes. */
+/** Returns the peak resident memory of each process since its start, in bytes. */
 export function peaksOf(processes: readonly MeasuredProcess[]): Readonly<Record<string, number>> {
   return Object.fromEntries(
     processes.flatMap((one) => {

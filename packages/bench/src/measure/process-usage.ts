@@ -1,21 +1,21 @@
 import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 
-/** What a process has used since it started. */
+/** The resources that a process has used since it started. */
 export type ProcessUsage = {
-  /** Of all its threads, in user and kernel mode. */
+  /** User and kernel time of all its threads. */
   readonly cpuMs: number;
-  /** What it caused to be written to disk; undefined where that may not be seen. */
+  /** The bytes it has given the file system to write; undefined if this process may not read them. */
   readonly writtenBytes: number | undefined;
-  /** The most memory that was resident at once. */
+  /** The largest resident size; undefined if unknown. */
   readonly peakBytes: number | undefined;
 };
 
-/** @returns undefined where the process is gone, or on systems without /proc */
+/** Returns the usage of a process, or undefined if it has ended or the system has no /proc. */
 export function usageOf(pid: number): ProcessUsage | undefined {
   const stat = read(`/proc/${pid}/stat`);
   if (stat === undefined) return undefined;
-  // The second field is the program's name in brackets, and may hold spaces and brackets itself.
+  // The second field is the program's name in brackets, which may contain spaces and brackets.
   const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
   const ticks = Number(fields[11]) + Number(fields[12]);
   return {
@@ -44,7 +44,7 @@ function read(path: string): string | undefined {
   try {
     return readFileSync(path, "utf8");
   } catch {
-    // The process is gone, or belongs to somebody else, or this system has no such file.
+    // The process has ended, belongs to another user, or the system has no such file.
     return undefined;
   }
 }

@@ -1,23 +1,24 @@
-/** What latencies came to. */
+/** The percentiles of a set of latencies. */
 export type Latency = {
   readonly p50Ms: number;
   readonly p99Ms: number;
   readonly p999Ms: number;
-  /** The longest. */
   readonly maxMs: number;
+  /** The number of latencies. */
   readonly samples: number;
 };
 
-/** NaN where there are none. Of an even number, the lower of the two in the middle, which was measured. */
+/** Returns the median, or NaN without values. Of an even number of values it is the lower middle one. */
 export function median(values: readonly number[]): number {
   return percentile(sorted(values), 0.5);
 }
 
-/** The smallest value that at least this share of them does not exceed. */
+/** Returns the smallest value that at least this share (0 to 1) of the values does not exceed. */
 export function percentile(ascending: ArrayLike<number>, share: number): number {
   return ascending[Math.max(0, Math.ceil(share * ascending.length) - 1)] ?? Number.NaN;
 }
 
+/** Returns the percentiles of latencies in any order. */
 export function latencyOf(samplesMs: readonly number[]): Latency {
   const ascending = Float64Array.from(samplesMs).sort();
   return {
@@ -29,12 +30,14 @@ export function latencyOf(samplesMs: readonly number[]): Latency {
   };
 }
 
-/** What parts that take turns for each item let through, at the rates that each has alone. */
+/**
+ * Returns the combined rate of parts that process each item one after another, from the rate of each alone.
+ */
 export function oneAfterAnother(...rates: readonly number[]): number {
   return 1 / rates.reduce((seconds, rate) => seconds + 1 / rate, 0);
 }
 
-/** The median of the ratios within each round, in which both were measured: a machine's speed drifts between rounds. */
+/** Returns the median of the ratios within each round, since the machine's speed drifts between rounds. */
 export function ratioOf(values: readonly number[], yardstick: readonly number[]): number {
   return median(values.map((value, i) => value / (yardstick[i] ?? Number.NaN)));
 }

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { warmRate } from "./warm-rate.ts";
 
-/** Takes a while to begin, and longer the first time. */
+/** Takes 0.2 s to start, and ten times as long in the first run. */
 function runOf(perSecond: number, sizes: number[]) {
   return async (size: number) => {
     sizes.push(size);
@@ -9,13 +9,13 @@ function runOf(perSecond: number, sizes: number[]) {
   };
 }
 
-test("runs grow until one is long enough, so that its beginning hardly counts", async () => {
+test("runs grow until one is so long that its start hardly counts", async () => {
   const sizes: number[] = [];
   expect(await warmRate(runOf(1_000, sizes), 50, 10_000)).toBeCloseTo(800);
   expect(sizes).toEqual([50, 50, 200, 800]);
 });
 
-test("a slow one is not made to run longer than it must, nor a fast one for ever", async () => {
+test("a slow run does not grow, and a fast one grows up to the maximum", async () => {
   const slow: number[] = [];
   await warmRate(runOf(30, slow), 50, 10_000);
   expect(slow).toEqual([50, 50]);

@@ -1,14 +1,16 @@
 import type { Run } from "./in-turns.ts";
 
-/** A shorter run says more of how it begins than of how fast it is. */
-const TELLING_S = 1;
+/** The shortest run whose rate counts: in a shorter one the start weighs too much. */
+const LONG_ENOUGH_S = 1;
+/** How much larger the next run is. */
 const GROWTH = 4;
 
 /**
- * What a run does in a second once it is warm: after one for nothing, runs grow until one is long enough to tell.
+ * Measures the items per second of a warm system. After one run to warm up, runs grow until one takes at
+ * least a second.
  *
- * @param size of the first
- * @param sizeMax of the last, however short it was
+ * @param size the items of the first run
+ * @param sizeMax the items of the last run, even if it takes less than a second
  */
 export async function warmRate(
   run: (size: number) => Promise<Run>,
@@ -18,6 +20,6 @@ export async function warmRate(
   await run(size);
   for (let next = size; ; next = Math.min(next * GROWTH, sizeMax)) {
     const { count, seconds } = await run(next);
-    if (seconds >= TELLING_S || next >= sizeMax) return count / seconds;
+    if (seconds >= LONG_ENOUGH_S || next >= sizeMax) return count / seconds;
   }
 }

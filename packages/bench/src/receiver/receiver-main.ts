@@ -1,21 +1,21 @@
 import { createServer, type ServerResponse } from "node:http";
-import type { Ask, Behaviour, Told } from "./receiver.ts";
+import type { Answer, Behaviour, Command } from "./receiver.ts";
 
 /*
- * The receiver's own process: it counts, notes when each event came first, and answers by the first part of the path.
- * It keeps no request, so that it is never what limits a measurement.
+ * The receiver's process. It counts requests, records when each event first arrived, and answers according to
+ * the first part of the path. It stores no request, so that it never limits a measurement.
  */
 
-/** Of one measurement; what is beyond is only counted. */
+/** Arrivals recorded per measurement; further events are only counted. */
 const ARRIVALS_MAX = 200_000;
-/** Longer than any pause of a measurement: that a connection is kept is the sender's matter. */
+/** Longer than any pause of a measurement, so that only the sender closes connections. */
 const KEEP_ALIVE_MS = 120_000;
-/** A behaviour that nobody planned is the bench's own fault. */
+/** The answer to an unknown path, which is an error in the bench. */
 const UNKNOWN_STATUS = 404;
 
 const counts: Record<Behaviour, number> = { ok: 0, well: 0, fail: 0, hang: 0 };
 const arrivals = new Map<string, number>();
-let waiting: { behaviour: Behaviour; count: number; told: () => void }[] = [];
+let waiting: { behaviour: Behaviour; count: number; done: () => void }[] = [];
 let healed = false;
 
 function answer(behaviour: Behaviour, response: ServerResponse): void {
@@ -40,16 +40,16 @@ const server = createServer({ keepAliveTimeout: KEEP_ALIVE_MS }, (request, respo
     answer(behaviour, response);
     if (waiting.length === 0) return;
     waiting = waiting.filter((one) => {
-      const isDue = one.behaviour === behaviour && counts[behaviour] >= one.count;
-      if (isDue) one.told();
-      return !isDue;
+      const isReached = one.behaviour === behaviour && counts[behaviour] >= one.count;
+      if (isReached) one.done();
+      return !isReached;
     });
   });
 });
 
-process.on("message", ({ id, ask }: { id: number; ask: Ask }) => {
-  const done = (answer: Told["answer"] = null) => process.send?.({ id, answer } satisfies Told);
-  switch (ask.kind) {
+process.on("message", ({ id, command }: { id: number; command: Command }) => {
+  const done = (value: Answer["value"] = null) => process.send?.({ id, value } satisfies Answer);
+  switch (command.kind) {
     case "reset":
       for (const behaviour of Object.keys(counts) as Behaviour[]) counts[behaviour] = 0;
       arrivals.clear();
@@ -60,22 +60,22 @@ process.on("message", ({ id, ask }: { id: number; ask: Ask }) => {
       done();
       break;
     case "count":
-      done(counts[ask.behaviour]);
+      done(counts[command.behaviour]);
       break;
     case "arrivals":
       done([...arrivals]);
       break;
     case "wait":
-      if (counts[ask.behaviour] >= ask.count) done();
-      else waiting.push({ ...ask, told: done });
+      if (counts[command.behaviour] >= command.count) done();
+      else waiting.push({ ...command, done });
       break;
   }
 });
-// Without its parent nobody needs it.
+// The parent has ended, so the receiver is no longer needed.
 process.once("disconnect", () => process.exit(0));
 
 server.listen(0, "127.0.0.1", () => {
   const address = server.address();
   const port = typeof address === "object" ? (address?.port ?? 0) : 0;
-  process.send?.({ id: 0, answer: port } satisfies Told);
+  process.send?.({ id: 0, value: port } satisfies Answer);
 });

@@ -3,7 +3,7 @@ import { startBenchReceiver } from "./receiver.ts";
 
 const WITHIN = { withinMs: 20_000 };
 
-test("each path is answered in its way, counted apart, and waited for", async () => {
+test("each path has its own answer and count, and can be waited for", async () => {
   const receiver = await startBenchReceiver();
   onTestFinished(() => receiver.stop());
   const post = (url: string, eventId: string) =>
@@ -23,14 +23,14 @@ test("each path is answered in its way, counted apart, and waited for", async ()
   expect(arrivals.get("evt_1")).toBeLessThan(Date.now() + 100);
   expect((await post(`${receiver.origin}/elsewhere`, "evt_3")).status).toBe(404);
 
-  await expect(receiver.waitFor(3, { withinMs: 20 })).rejects.toThrow("2 of 3 requests came within 20 ms");
+  await expect(receiver.waitFor(3, { withinMs: 20 })).rejects.toThrow("2 of 3 requests arrived within 20 ms");
   await receiver.reset();
   expect(await receiver.count("ok")).toBe(0);
   await receiver.heal();
   expect((await post(receiver.url("fail"), "evt_4")).status).toBe(200);
 });
 
-test("one that hangs answers nobody", async () => {
+test("a path that hangs never answers", async () => {
   const receiver = await startBenchReceiver();
   onTestFinished(() => receiver.stop());
   const call = fetch(receiver.url("hang"), { method: "POST", signal: AbortSignal.timeout(1_000) });

@@ -1,63 +1,71 @@
 import { fork } from "node:child_process";
 import { fileURLToPath } from "node:url";
 
-/** How it answers: 200 (`well` is counted apart from `ok`), 500, or never. By the first part of the path. */
+/**
+ * How the receiver answers, named by the first part of the path: `ok` and `well` with 200 (counted
+ * separately), `fail` with 500, `hang` never.
+ */
 export type Behaviour = "ok" | "well" | "fail" | "hang";
 
-/** What its process is asked. */
-export type Ask =
+/** A command to the receiver's process. */
+export type Command =
   | { readonly kind: "reset" }
   | { readonly kind: "heal" }
   | { readonly kind: "count"; readonly behaviour: Behaviour }
   | { readonly kind: "arrivals" }
   | { readonly kind: "wait"; readonly behaviour: Behaviour; readonly count: number };
 
-/** What it says. */
-export type Told = { readonly id: number; readonly answer: number | [string, number][] | null };
+/** The answer to a command, with its number. Number 0 reports the port at the start. */
+export type Answer = { readonly id: number; readonly value: number | [string, number][] | null };
 
-/** A receiver in a process of its own, so that it shares nothing but the machine with what is measured. */
+/** A receiver in a separate process, so that it shares only the machine with the measured processes. */
 export type BenchReceiver = {
   readonly pid: number | undefined;
   readonly origin: string;
-  /** @param n tells targets of one behaviour apart */
+  /** @param n distinguishes several targets with the same behaviour. Default: 0 */
   url(behaviour: Behaviour, n?: number): string;
-  /** Forgets everything that came. */
+  /** Resets the counts and the arrivals. */
   reset(): Promise<void>;
-  /** From now on everything is answered with 200. */
+  /** From now on, answers every request with 200. */
   heal(): Promise<void>;
   count(behaviour: Behaviour): Promise<number>;
-  /** When each event came first, in milliseconds since the epoch, among those answered with 200 from the beginning. */
+  /** Returns when each event first arrived at `ok`, in epoch milliseconds. */
   arrivals(): Promise<ReadonlyMap<string, number>>;
-  /** Resolves as soon as so many came since the last reset. */
+  /**
+   * Resolves as soon as this many requests have arrived since the last reset. The default behaviour is `ok`.
+   *
+   * @throws Error if fewer arrive within `withinMs`
+   */
   waitFor(count: number, options: { behaviour?: Behaviour; withinMs: number }): Promise<void>;
   stop(): Promise<void>;
 };
 
+/** Starts the receiver on a free port. */
 export async function startBenchReceiver(): Promise<BenchReceiver> {
   const child = fork(fileURLToPath(new URL("receiver-main.ts", import.meta.url)), {
     execArgv: ["--import", "tsx"],
     stdio: ["ignore", "ignore", "inherit", "ipc"],
   });
-  const waiting = new Map<number, { resolve: (told: Told) => void; reject: (error: Error) => void }>();
+  const waiting = new Map<number, { resolve: (answer: Answer) => void; reject: (error: Error) => void }>();
   const next = (id: number) =>
-    new Promise<Told>((resolve, reject) => waiting.set(id, { resolve, reject })).finally(() =>
+    new Promise<Answer>((resolve, reject) => waiting.set(id, { resolve, reject })).finally(() =>
       waiting.delete(id),
     );
-  child.on("message", (told: Told) => waiting.get(told.id)?.resolve(told));
-  const gone = new Promise<void>((resolve) =>
+  child.on("message", (answer: Answer) => waiting.get(answer.id)?.resolve(answer));
+  const ended = new Promise<void>((resolve) =>
     child.once("exit", () => {
       for (const { reject } of waiting.values()) reject(new Error("the receiver's process has ended"));
       resolve();
     }),
   );
   let lastId = 0;
-  const ask = async (what: Ask) => {
+  const ask = async (command: Command) => {
     lastId += 1;
-    const told = next(lastId);
-    child.send({ id: lastId, ask: what });
-    return (await told).answer;
+    const answer = next(lastId);
+    child.send({ id: lastId, command });
+    return (await answer).value;
   };
-  const origin = `http://127.0.0.1:${(await next(0)).answer}`;
+  const origin = `http://127.0.0.1:${(await next(0)).value}`;
   return {
     pid: child.pid,
     origin,
@@ -79,12 +87,12 @@ export async function startBenchReceiver(): Promise<BenchReceiver> {
         clearTimeout(timer),
       );
       if (first !== "late") return;
-      const came = await ask({ kind: "count", behaviour });
-      throw new Error(`${came} of ${count} requests came within ${withinMs} ms`);
+      const arrived = await ask({ kind: "count", behaviour });
+      throw new Error(`${arrived} of ${count} requests arrived within ${withinMs} ms`);
     },
     async stop() {
       child.kill("SIGKILL");
-      await gone;
+      await ended;
     },
   };
 }

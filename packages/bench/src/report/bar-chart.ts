@@ -1,8 +1,8 @@
-/** A bar of one value, or of parts on top of each other. */
+/** A bar with one or more parts, drawn one after another. */
 export type Bar = {
   readonly label: string;
   readonly parts: readonly BarPart[];
-  /** Comes after its value. Default: nothing. */
+  /** The text after the value. Default: none. */
   readonly note?: string;
 };
 type BarPart = { readonly series: string; readonly value: number };
@@ -17,7 +17,7 @@ const TOP = 64;
 const BOTTOM = 16;
 const COLOURS = ["#2563eb", "#d97706", "#059669", "#9333ea", "#dc2626", "#64748b"];
 
-/** Horizontal bars as a static SVG, which code hosts show as it is; on white, so that it can be read on a dark page. */
+/** Draws horizontal bars as a static SVG, which code hosts display; on white, to be legible on dark pages. */
 export function barChart(title: string, unit: string, bars: readonly Bar[]): string {
   const series = [...new Set(bars.flatMap(({ parts }) => parts.map((part) => part.series)))];
   const colourOf = (name: string) => COLOURS[series.indexOf(name) % COLOURS.length] ?? "#64748b";

@@ -3,29 +3,29 @@ import { type Bar, barChart } from "./bar-chart.ts";
 import { placeOf } from "./format.ts";
 import { type BenchResults, type Figure, productCpuMs } from "./results.ts";
 
-/** A file of the page. */
+/** A chart of the results page. */
 export type Chart = { readonly fileName: string; readonly title: string; readonly svg: string };
 
-/** What there are figures for. */
+/** Returns the charts that have at least one measured figure. */
 export function chartsOf({ figures }: BenchResults): readonly Chart[] {
   const measured = figures.filter(({ values }) => values.length > 0);
   const of = (scenario: string) => measured.filter((figure) => figure.scenario === scenario);
   return [
-    chart("ingest-rate.svg", "Events accepted", "a second, median", of("ingest").map(valueBar)),
-    chart("deliver-rate.svg", "Deliveries", "a second, median", of("deliver").map(valueBar)),
+    chart("ingest-rate.svg", "Accepted events", "per second, median", of("ingest").map(valueBar)),
+    chart("deliver-rate.svg", "Deliveries", "per second, median", of("deliver").map(valueBar)),
     chart(
       "ratios.svg",
-      "Of what the yardstick does in the same minutes",
+      "Rates relative to their yardsticks",
       "ratio",
       measured.filter(({ unit, yardsticks }) => unit.endsWith("/s") && yardsticks.length > 0).map(ratioBar),
     ),
     chart(
       "cpu.svg",
-      "CPU of one delivery",
+      "CPU per delivery",
       "milliseconds",
       [...of("deliver"), ...of("growth")].filter(({ item }) => item === "delivery").map(cpuBar),
     ),
-    chart("latency.svg", "At 20 % load", "milliseconds", of("latency").map(latencyBar)),
+    chart("latency.svg", "Latency at 20 % load", "milliseconds", of("latency").map(latencyBar)),
   ].filter((one) => one !== undefined);
 }
 
@@ -49,7 +49,7 @@ function cpuBar(figure: Figure): Bar {
   return { label: labelOf(figure), parts };
 }
 
-/** The p50, and what the p99 adds to it. */
+/** Shows the p50, and the distance from it to the p99. */
 function latencyBar(figure: Figure): Bar {
   const { p50Ms = 0, p99Ms = 0 } = figure.latency ?? {};
   return {

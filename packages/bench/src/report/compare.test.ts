@@ -4,18 +4,20 @@ import { exampleFigure, exampleResults } from "./example-results.ts";
 
 const bare = (ratio: number) => [{ name: "bare workflow", values: [40], ratio }];
 
-test("a slower machine is not a slower product: ratios to the yardstick are compared", () => {
+test("ratios to a common yardstick are compared, so a slower machine is not a slower product", () => {
   const before = exampleResults(exampleFigure({ values: [60], yardsticks: bare(1.5) }));
   const now = exampleResults(exampleFigure({ values: [30], yardsticks: bare(1.5) }));
   expect(compareResults(before, now)).toMatchObject([
-    { by: "of bare workflow", before: 1.5, now: 1.5, share: 0, verdict: "the same" },
+    { by: "of bare workflow", before: 1.5, now: 1.5, share: 0, direction: "the same" },
   ]);
 });
 
-test("figures without a common yardstick are compared by themselves", () => {
+test("figures without a common yardstick are compared directly", () => {
   const before = exampleResults(exampleFigure({ values: [60], yardsticks: bare(1.5) }));
   const now = exampleResults(exampleFigure({ values: [90], yardsticks: [] }));
-  expect(compareResults(before, now)).toMatchObject([{ by: "deliveries/s", share: 0.5, verdict: "better" }]);
+  expect(compareResults(before, now)).toMatchObject([
+    { by: "deliveries/s", share: 0.5, direction: "better" },
+  ]);
 });
 
 test.each([
@@ -24,13 +26,13 @@ test.each([
   ["less", 2, "worse"],
   ["less", 1, "better"],
   ["more", 1.55, "the same"],
-] as const)("where %s is better, a ratio of %s instead of 1.5 is %s", (better, ratio, verdict) => {
+] as const)("if %s is better, a ratio of %s instead of 1.5 is %s", (better, ratio, direction) => {
   const before = exampleResults(exampleFigure({ better, yardsticks: bare(1.5) }));
   const now = exampleResults(exampleFigure({ better, yardsticks: bare(ratio) }));
-  expect(compareResults(before, now)).toMatchObject([{ verdict }]);
+  expect(compareResults(before, now)).toMatchObject([{ direction }]);
 });
 
-test("only the same figure at the same place is compared, and what is left is told", () => {
+test("only figures with the same name, database and lane are compared, and the others are counted", () => {
   const before = exampleResults(
     exampleFigure(),
     exampleFigure({ database: "mysql" }),
@@ -45,15 +47,15 @@ test("only the same figure at the same place is compared, and what is left is to
     "deliver · 1 subscription · sqlite · workflow",
   ]);
   expect(comparisonLines(before, now)).toEqual([
-    "against 0123456789ab of 2026-01-02:",
+    "compared with 0123456789ab of 2026-01-02:",
     expect.stringMatching(
       /^deliver · 1 subscription · sqlite · workflow +1\.50 → 1\.50 +\+0 % +the same +of bare workflow +CPU ms 39\.0 → 39\.0$/,
     ),
-    "nothing to hold against: 2 of 3 figures",
+    "nothing to compare with: 2 of 3 figures",
   ]);
 });
 
-test("CPU is told beside it, of the product alone, where both runs saw it", () => {
+test("the CPU of the product alone is shown if both runs measured it", () => {
   const before = exampleResults(exampleFigure({ cpuMs: { api: 1, worker: 12, generator: 100 } }));
   const now = exampleResults(exampleFigure({ cpuMs: { api: 1, worker: 2, receiver: 100 } }));
   expect(compareResults(before, now)).toMatchObject([{ cpuMsBefore: 13, cpuMsNow: 3 }]);

@@ -2,26 +2,27 @@ import { median } from "../measure/statistics.ts";
 import { formatNumber } from "./format.ts";
 import { type BenchResults, type Figure, keyOf, productCpuMsOf } from "./results.ts";
 
-/** How one figure changed. */
+/** The change of one figure between two runs. */
 export type Change = {
   readonly key: string;
+  /** The compared quantity: a ratio such as `of bare workflow`, or the figure's unit. */
   readonly by: string;
   readonly before: number;
   readonly now: number;
-  /** 0.1: a tenth more. */
+  /** The relative change: 0.1 = a tenth more. */
   readonly share: number;
-  readonly verdict: "better" | "worse" | "the same";
-  /** Of the product, for one item; NaN where it was not seen. A busy machine changes it least. */
+  readonly direction: "better" | "worse" | "the same";
+  /** The product's CPU per item, in ms; NaN if it was not measured. A busy machine hardly changes it. */
   readonly cpuMsBefore: number;
   readonly cpuMsNow: number;
 };
 
-/** Smaller changes are what two runs of one program differ by. */
+/** Two runs of the same program differ by up to this share, so smaller changes count as none. */
 const NOISE_SHARE = 0.1;
 
 /**
- * Holds figures against those of an earlier run: by their ratio to the yardstick where both have it, since machines
- * differ and drift; by themselves otherwise.
+ * Compares figures with those of an earlier run: by their ratio to the first yardstick if both runs have it,
+ * since machines differ and drift, else directly. Figures that only one run has are left out.
  */
 export function compareResults(before: BenchResults, now: BenchResults): readonly Change[] {
   const earlier = new Map(before.figures.map((figure) => [keyOf(figure), figure]));
@@ -32,7 +33,7 @@ export function compareResults(before: BenchResults, now: BenchResults): readonl
   });
 }
 
-/** One line for each figure, and what cannot be compared. */
+/** Formats the comparison: a line for each figure, and the number of figures that cannot be compared. */
 export function comparisonLines(before: BenchResults, now: BenchResults): readonly string[] {
   const changes = compareResults(before, now);
   const width = Math.max(0, ...changes.map(({ key }) => key.length));
@@ -41,18 +42,18 @@ export function comparisonLines(before: BenchResults, now: BenchResults): readon
       change.key.padEnd(width),
       `${formatNumber(change.before)} → ${formatNumber(change.now)}`.padStart(18),
       `${change.share < 0 ? "−" : "+"}${Math.abs(change.share * 100).toFixed(0)} %`.padStart(7),
-      change.verdict.padEnd(8),
+      change.direction.padEnd(8),
       change.by,
       ...(Number.isNaN(change.cpuMsBefore + change.cpuMsNow)
         ? []
         : [`CPU ms ${formatNumber(change.cpuMsBefore)} → ${formatNumber(change.cpuMsNow)}`]),
     ].join("  "),
   );
-  const left = now.figures.length - changes.length;
+  const uncompared = now.figures.length - changes.length;
   return [
-    `against ${before.commit} of ${before.at.slice(0, 10)}${before.quick === now.quick ? "" : ", one of them a quick run"}:`,
+    `compared with ${before.commit} of ${before.at.slice(0, 10)}${before.quick === now.quick ? "" : ", one of them a quick run"}:`,
     ...lines,
-    ...(left === 0 ? [] : [`nothing to hold against: ${left} of ${now.figures.length} figures`]),
+    ...(uncompared === 0 ? [] : [`nothing to compare with: ${uncompared} of ${now.figures.length} figures`]),
   ];
 }
 
@@ -72,6 +73,6 @@ function changeOf(old: Figure, figure: Figure): Change {
     share,
     cpuMsBefore: productCpuMsOf(old),
     cpuMsNow: productCpuMsOf(figure),
-    verdict: Math.abs(share) < NOISE_SHARE ? "the same" : isBetter ? "better" : "worse",
+    direction: Math.abs(share) < NOISE_SHARE ? "the same" : isBetter ? "better" : "worse",
   };
 }

@@ -1,6 +1,6 @@
 import { type BenchResults, type Figure, resultsOf } from "./results.ts";
 
-/** A figure for tests, with what they say of it. */
+/** Returns a figure for tests, with the given parts replaced. */
 export function exampleFigure(parts: Partial<Figure> = {}): Figure {
   return {
     scenario: "deliver",

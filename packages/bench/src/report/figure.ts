@@ -4,17 +4,17 @@ import { latencyOf, ratioOf } from "../measure/statistics.ts";
 import type { Room } from "../room.ts";
 import type { Figure, YardstickFigure } from "./results.ts";
 
-/** What a scenario says of a figure; the rest comes from where it was measured. */
+/** How a scenario names a figure. The database and the lane come from the room. */
 export type FigureName = {
   readonly scenario: string;
   readonly name: string;
   readonly item: string;
-  /** False: the lane makes no difference. */
+  /** Whether the figure depends on the lane. */
   readonly inLanes: boolean;
   readonly note?: string;
 };
 
-/** A rate that was measured in turns with its yardsticks. */
+/** Returns the figure of a rate that was measured in turns with its yardsticks. */
 export function rateFigure(room: Room, naming: FigureName, measured: Measured): Figure {
   return {
     ...whereOf(room, naming),
@@ -30,7 +30,7 @@ export function rateFigure(room: Room, naming: FigureName, measured: Measured): 
   };
 }
 
-/** Anything else that has one number, or one for each run. */
+/** Returns any other figure, with one number or one for each run. */
 export function plainFigure(
   room: Room,
   naming: FigureName,
@@ -47,7 +47,7 @@ export function plainFigure(
   };
 }
 
-/** None where either was not measured. */
+/** Returns the ratio of values to a yardstick, or nothing if either was not measured. */
 export function yardstickOf(
   name: string,
   values: readonly number[],

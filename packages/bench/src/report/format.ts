@@ -1,6 +1,6 @@
 import type { Figure } from "./results.ts";
 
-/** Three digits that mean something. */
+/** Formats a number with three significant digits, or as an integer from 100. */
 export function formatNumber(value: number): string {
   if (!Number.isFinite(value)) return "n/a";
   const size = Math.abs(value);
@@ -9,6 +9,7 @@ export function formatNumber(value: number): string {
   return value.toFixed(2);
 }
 
+/** Formats bytes as kB, MB or GB (powers of ten). */
 export function formatBytes(bytes: number): string {
   if (!Number.isFinite(bytes)) return "n/a";
   if (bytes >= 1e9) return `${(bytes / 1e9).toFixed(1)} GB`;
@@ -16,13 +17,13 @@ export function formatBytes(bytes: number): string {
   return `${formatNumber(bytes / 1e3)} kB`;
 }
 
-/** The least and the most of several runs; empty for one. */
+/** Formats the minimum and the maximum of several runs; empty for one run. */
 export function formatSpread(values: readonly number[]): string {
   if (values.length < 2) return "";
   return `${formatNumber(Math.min(...values))}–${formatNumber(Math.max(...values))}`;
 }
 
-/** By process, without those that had no part in it; n/a on systems that do not tell. */
+/** Formats values by process, without those that round to zero; "n/a" if the system measured none. */
 export function formatByProcess(
   values: Readonly<Record<string, number>>,
   format: (value: number) => string,
@@ -32,7 +33,7 @@ export function formatByProcess(
   return known.length === 0 ? "n/a" : parts.length === 0 ? "none" : parts.join(", ");
 }
 
-/** Where a figure was measured. */
+/** Formats the database and the lane of a figure. */
 export function placeOf({ database, lane }: Pick<Figure, "database" | "lane">): string {
   const name = { sqlite: "SQLite", mysql: "MySQL" }[database];
   return lane === null ? name : `${name}, ${lane} lane`;

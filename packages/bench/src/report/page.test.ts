@@ -7,7 +7,7 @@ import { pageOf, writePage } from "./page.ts";
 
 const latency = { p50Ms: 8, p99Ms: 20.5, p999Ms: 100, maxMs: 100, samples: 300 };
 
-test("the page tells where it was measured, each figure with its yardstick, and what it cost", () => {
+test("the page shows the machine, and each figure with its yardstick and its costs", () => {
   const page = pageOf(exampleResults(exampleFigure({ latency }))).get("results.md");
   expect(page).toContain("2 × Example CPU, 8.0 GB, Linux 6.1, Node 20.19.0");
   expect(page).toContain("the machine is busy (load 1.5 on 2 cores)");
@@ -21,14 +21,14 @@ test("the page tells where it was measured, each figure with its yardstick, and 
   );
 });
 
-test("what was not measured is said, with its reason, and costs nothing", () => {
+test("a figure that was not measured is listed with the reason and without costs", () => {
   const figure = exampleFigure({ name: "streamed", values: [], yardsticks: [], note: "it is not served" });
   const page = pageOf(exampleResults(figure)).get("results.md") ?? "";
   expect(page.match(/\| streamed \|/g)).toHaveLength(1);
   expect(page).toContain("| not measured |  |  |  | it is not served |");
 });
 
-test("every chart is on the page, is well-formed, and shows the product only", () => {
+test("every chart is on the page, escapes its texts, and shows the product alone", () => {
   const files = pageOf(exampleResults(exampleFigure({ name: "a < b & c" })));
   const charts = [...files.keys()].filter((name) => name.endsWith(".svg"));
   expect(charts).toEqual(["deliver-rate.svg", "ratios.svg", "cpu.svg"]);
@@ -40,7 +40,7 @@ test("every chart is on the page, is well-formed, and shows the product only", (
   expect(files.get("cpu.svg")).not.toContain("generator");
 });
 
-test("a chart that is no more is removed; other files are left alone", () => {
+test("an obsolete chart is removed, and other files stay", () => {
   const folder = mkdtempSync(join(tmpdir(), "posthaste-page-"));
   onTestFinished(() => rmSync(folder, { recursive: true }));
   for (const name of ["old.svg", "results.json"]) writeFileSync(join(folder, name), "");

@@ -6,7 +6,7 @@ import { chartsOf } from "./charts.ts";
 import { formatByProcess, formatBytes, formatNumber, formatSpread, placeOf } from "./format.ts";
 import type { BenchResults, Figure } from "./results.ts";
 
-/** The page's text and its charts, by file name. */
+/** Returns the results page and its charts, by file name. */
 export function pageOf(results: BenchResults): ReadonlyMap<string, string> {
   const charts = chartsOf(results);
   const scenarios = [...new Set(results.figures.map(({ scenario }) => scenario))];
@@ -15,14 +15,14 @@ export function pageOf(results: BenchResults): ReadonlyMap<string, string> {
   const lines = [
     "# Benchmark results",
     "",
-    "Written by `npm run bench -- page FILE` from one run's results; [what they say](../benchmarks.md) is told apart from them.",
+    "Written by `npm run bench -- page FILE` from the results of one run. [Benchmarks](../benchmarks.md) explains them.",
     "",
     `- **Machine** ${machine.cores} × ${machine.cpu}, ${formatBytes(machine.memoryBytes)}, ${machine.os}, Node ${machine.node}`,
     `- **Commit** ${results.commit}, ${results.at.slice(0, 10)}${results.quick ? ", a quick run" : ""}`,
     ...Object.entries(results.databases).map(([name, settings]) => `- **${titleOf(name)}** ${settings}`),
-    ...(busy === undefined ? [] : [`- **Beside it** ${busy}`]),
+    ...(busy === undefined ? [] : [`- **Load** ${busy}`]),
     "",
-    "Load generator, receiver, API, worker, Temporal and the database share the machine's cores. Values are medians of the runs, with their spread; a ratio is the median of the ratios within each run. CPU, bytes and memory are by process; n/a where the system does not tell.",
+    "Load generator, receiver, API, worker, Temporal and the database share the machine's cores. A value is the median of the runs, with minimum and maximum as its spread. A ratio is the median of the ratios within each run. CPU, written bytes and memory are by process, and n/a if the system does not report them.",
     ...charts.flatMap(({ fileName, title }) => ["", `![${title}](${fileName})`]),
     ...scenarios.flatMap((scenario) => sectionOf(scenario, results.figures)),
     "",
@@ -33,7 +33,7 @@ export function pageOf(results: BenchResults): ReadonlyMap<string, string> {
   ]);
 }
 
-/** Writes the page into a folder, and removes charts that it has no more. */
+/** Writes the page into a folder, and removes its obsolete charts. Returns the file names. */
 export function writePage(results: BenchResults, folder: string): readonly string[] {
   const files = pageOf(results);
   mkdirSync(folder, { recursive: true });
@@ -50,11 +50,11 @@ function sectionOf(scenario: string, all: readonly Figure[]): string[] {
     "",
     `## ${titleOf(scenario)}`,
     "",
-    "| what | where | median | spread | p50 / p99 / p99.9 ms | beside its yardsticks | note |",
+    "| figure | where | median | spread | p50 / p99 / p99.9 ms | ratio to its yardsticks | note |",
     "|---|---|---|---|---|---|---|",
     ...figures.map(valueRow),
     "",
-    "| what | where | CPU ms each | written each | peak memory |",
+    "| figure | where | CPU ms per item | written per item | peak memory |",
     "|---|---|---|---|---|",
     ...figures.filter(({ values }) => values.length > 0).map(costRow),
   ];

@@ -1,39 +1,39 @@
 import { Complaint } from "@posthaste/runtime/terminal";
 import type { Latency } from "../measure/statistics.ts";
 
-/** Of the file's shape. A file of another version is refused. */
+/** The version of the file format. Other versions are refused. */
 const SCHEMA = 1;
 
 export type Database = "sqlite" | "mysql";
 export type Lane = "workflow" | "direct";
 
-/** A figure's value beside what a part of it could do alone, run by run. */
+/** A yardstick's rates, run by run, and the figure's ratio to them. */
 export type YardstickFigure = {
   readonly name: string;
   readonly values: readonly number[];
-  /** The median of each run's own ratio. */
+  /** The median of the ratios within each run. */
   readonly ratio: number;
 };
 
-/** One thing that was measured. */
+/** One measured figure. */
 export type Figure = {
   readonly scenario: string;
   readonly name: string;
   readonly database: Database;
-  /** Null: the lane makes no difference. */
+  /** Null = the figure does not depend on the lane. */
   readonly lane: Lane | null;
   readonly unit: string;
   readonly better: "more" | "less";
-  /** Run by run; empty where it could not be measured, and the note says why. */
+  /** One value per run. Empty if it could not be measured; the note then says why. */
   readonly values: readonly number[];
   readonly latency: Latency | null;
-  /** What one item is, such as `delivery`: costs are by it. */
+  /** The item that the costs refer to, such as `delivery`. */
   readonly item: string;
-  /** By process. */
+  /** Milliseconds per item, by process. */
   readonly cpuMs: Readonly<Record<string, number>>;
   readonly writtenBytes: Readonly<Record<string, number>>;
   readonly peakBytes: Readonly<Record<string, number>>;
-  /** The first is the one that the figure is compared by. */
+  /** `--compare` uses the first. */
   readonly yardsticks: readonly YardstickFigure[];
   readonly note: string;
 };
@@ -44,19 +44,20 @@ export type Machine = {
   readonly memoryBytes: number;
   readonly os: string;
   readonly node: string;
-  /** Processes that wanted a core in the minute before, on average: what else ran there. */
+  /** The load average of the minute before the run, caused by other programs. */
   readonly loadBefore: number;
 };
 
-/** What a run of the bench found, as it is kept. */
+/** The results of one run, as they are stored in a file. */
 export type BenchResults = {
   readonly schema: typeof SCHEMA;
+  /** When the run started, in ISO 8601. */
   readonly at: string;
-  /** `+` at its end: with changes that were not committed. */
+  /** Ends with `+` if the work tree had uncommitted changes. */
   readonly commit: string;
   readonly quick: boolean;
   readonly machine: Machine;
-  /** Which server and settings, by database. */
+  /** The server's or library's version and settings, by database. */
   readonly databases: Readonly<Partial<Record<Database, string>>>;
   readonly figures: readonly Figure[];
 };
@@ -67,13 +68,15 @@ export function resultsOf(parts: Omit<BenchResults, "schema">): BenchResults {
 
 export function formatResults(results: BenchResults): string {
   const text = JSON.stringify(results, (_, value) => (typeof value === "number" ? rounded(value) : value), 2);
-  // The runs of a figure on one line, as the repository's formatter has them.
+  // The values of a figure stay on one line, as the repository's formatter puts them.
   return `${text.replaceAll(/\[([\d\s.,e+-]+)\]/g, (_, list: string) => `[${list.trim().replaceAll(/\s+/g, " ")}]`)}\n`;
 }
 
 /**
- * @param name of the file, for the complaint
- * @throws Complaint where it is not what {@link formatResults} wrote
+ * Parses a file of results.
+ *
+ * @param name the file's name, for the error
+ * @throws Complaint if {@link formatResults} did not write the text
  */
 export function parseResults(text: string, name: string): BenchResults {
   let value: unknown;
@@ -84,35 +87,37 @@ export function parseResults(text: string, name: string): BenchResults {
   }
   const { schema, figures } = (value ?? {}) as Partial<BenchResults>;
   if (!Array.isArray(figures)) {
-    throw new Complaint(`${name} holds no figures: give a file that npm run bench wrote with --json`);
+    throw new Complaint(
+      `${name} holds no figures: give a file that npm run bench -- --json FILE has written`,
+    );
   }
   if (schema !== SCHEMA) {
     throw new Complaint(
-      `${name} has the schema ${schema}, and this version reads ${SCHEMA}: measure anew with --json`,
+      `${name} has schema ${schema}, but this version reads schema ${SCHEMA}: measure again with --json`,
     );
   }
   return value as BenchResults;
 }
 
-/** By what a figure is found again in another run. */
+/** Returns the key that identifies a figure in every run. */
 export function keyOf({ scenario, name, database, lane }: Figure): string {
   return [scenario, name, database, ...(lane === null ? [] : [lane])].join(" · ");
 }
 
 const LOAD = new Set(["receiver", "generator"]);
 
-/** What one item costs the product, by process: what it costs those who make the load is nobody's concern. */
+/** Returns the CPU per item of the product's processes, without those of load generator and receiver. */
 export function productCpuMs({ cpuMs }: Figure): ReadonlyMap<string, number> {
   return new Map(Object.entries(cpuMs).filter(([name]) => !LOAD.has(name)));
 }
 
-/** All of the product together; NaN where nothing was seen. */
+/** Returns the CPU per item of the whole product, in ms; NaN if none was measured. */
 export function productCpuMsOf(figure: Figure): number {
   const parts = [...productCpuMs(figure).values()];
   return parts.length === 0 ? Number.NaN : parts.reduce((sum, ms) => sum + ms, 0);
 }
 
-/** More digits than a measurement has would only make the file's changes hard to read. */
+/** Rounds to five significant digits: more than a measurement has, and easy to read in a diff. */
 function rounded(value: number): number {
   return Number.isFinite(value) ? Number(value.toPrecision(5)) : value;
 }

@@ -9,17 +9,18 @@ import { ingestMany, subscribeMany } from "./traffic.ts";
 
 const DELIVERIES = 100_000;
 const QUICK_DELIVERIES = 500;
-/** Of those in the database: so many wait in Temporal besides. */
+/** The deliveries waiting in Temporal, as a share of those in the database. */
 const IN_TEMPORAL_SHARE = 0.1;
 const FAILING_TYPE = "invoice_sent";
 const WAITING_TYPE = "invoice_created";
-/** Events of the backlog go to so many subscriptions each, so that no single one's bound is what is measured. */
+/** Subscriptions per event of the backlog: so many that the limit of a single one does not slow it down. */
 const SUBSCRIPTIONS = 100;
 const FAILING_SUBSCRIPTIONS = 10;
 const RETRIES_AT_ONCE = 8;
-/** A recovery that takes longer is cut off, and its rate told from what was done. */
+/** A longer recovery is cut off. Its rate is computed from the deliveries sent until then. */
 const RECOVERY_WINDOW_S = 600;
-const LOOK_EVERY_MS = 250;
+const POLL_EVERY_MS = 250;
+/** Allows for the slowest lane on a busy machine. */
 const PATIENCE_MS_PER_DELIVERY = 200;
 const PATIENCE_MIN_MS = MINUTE_MS;
 
@@ -27,30 +28,30 @@ const patienceMs = (count: number) => Math.max(PATIENCE_MIN_MS, count * PATIENCE
 
 export const backlog: Scenario = {
   name: "backlog",
-  about: "100,000 deliveries waiting in the database and 10,000 in Temporal, memory, and the recovery",
+  about: "100,000 deliveries waiting in the database and 10,000 in Temporal: memory, and the recovery",
   inLanes: true,
   async *run(room, sizes, note) {
     const { stack } = room;
     const inDatabase = sizes.deliveries ?? (sizes.quick ? QUICK_DELIVERIES : DELIVERIES);
     const inTemporal = Math.ceil(inDatabase * IN_TEMPORAL_SHARE);
-    note(`${inTemporal} deliveries fail and wait in Temporal`);
+    note(`creating ${inTemporal} deliveries that fail and wait in Temporal`);
     yield await waitInTemporal(room, inTemporal);
 
     const [worker] = stack.workers;
     const peakBefore = peaksOf(room.processes)["worker"] ?? Number.NaN;
     await worker?.stop();
-    note(`${inDatabase} deliveries wait in the database`);
+    note(`creating ${inDatabase} deliveries that wait in the database`);
     await fillDatabase(room, inDatabase);
     await worker?.start();
     note("recovering");
     yield await recover(room, inDatabase);
-    note("retrying what waits in Temporal");
+    note("retrying the deliveries that wait in Temporal");
     yield await retry(room, inTemporal);
     yield* memoryOf(room, peakBefore, inDatabase);
   },
 };
 
-/** Deliveries whose first attempt failed, and how fast that went. */
+/** Creates deliveries whose first attempt fails, and measures how fast that goes. */
 async function waitInTemporal(room: Room, count: number): Promise<Figure> {
   const { stack, receiver } = room;
   const targets = Array.from({ length: FAILING_SUBSCRIPTIONS }, (_, i) => receiver.url("fail", i));
@@ -67,6 +68,7 @@ async function waitInTemporal(room: Room, count: number): Promise<Figure> {
   return figureOf(room, "first attempts that fail", expected / seconds, expected, meter.costs());
 }
 
+/** Creates deliveries while no worker runs, so that they wait in the database. */
 async function fillDatabase({ stack, receiver }: Room, count: number): Promise<void> {
   const targets = Array.from({ length: SUBSCRIPTIONS }, (_, i) => receiver.url("ok", i));
   await subscribeMany(stack, WAITING_TYPE, targets);
@@ -74,6 +76,7 @@ async function fillDatabase({ stack, receiver }: Room, count: number): Promise<v
   await ingestMany(stack, WAITING_TYPE, Math.ceil(count / SUBSCRIPTIONS));
 }
 
+/** Measures how fast the deliveries in the database are sent once a worker runs. */
 async function recover(room: Room, count: number): Promise<Figure> {
   const { receiver } = room;
   const expected = Math.ceil(count / SUBSCRIPTIONS) * SUBSCRIPTIONS;
@@ -81,17 +84,17 @@ async function recover(room: Room, count: number): Promise<Figure> {
   meter.start();
   const begun = performance.now();
   let done = 0;
-  const isOver = async () => {
+  const isRecovered = async () => {
     done = await receiver.count("ok");
     return done >= expected;
   };
-  await poll(isOver, { withinMs: RECOVERY_WINDOW_S * 1_000, everyMs: LOOK_EVERY_MS });
+  await poll(isRecovered, { withinMs: RECOVERY_WINDOW_S * 1_000, everyMs: POLL_EVERY_MS });
   const seconds = (performance.now() - begun) / 1_000;
   meter.stop(done);
   return figureOf(room, "recovery from the database", done / seconds, done, meter.costs());
 }
 
-/** As an operator who has them retried once the receiver is well again. */
+/** Retries the failed deliveries as an operator would once the receiver works again. */
 async function retry(room: Room, count: number): Promise<Figure> {
   const { stack, receiver } = room;
   const rows = await stack.store.db
@@ -118,7 +121,7 @@ async function retry(room: Room, count: number): Promise<Figure> {
   });
 }
 
-/** The most that API and worker needed, whichever worker needed more: the one before the backlog or the one after. */
+/** Returns the peak memory of API and worker; for the worker, the larger of its two processes. */
 function memoryOf(room: Room, workerBefore: number, count: number): Figure[] {
   const peaks = peaksOf(room.processes);
   const most = { api: peaks["api"], worker: Math.max(peaks["worker"] ?? Number.NaN, workerBefore) };
@@ -139,7 +142,7 @@ function figureOf(
   count: number,
   costs: Pick<Figure, "cpuMs" | "writtenBytes">,
 ): Figure {
-  const naming = { scenario: "backlog", name, item: "delivery", inLanes: true, note: `${count} of them` };
+  const naming = { scenario: "backlog", name, item: "delivery", inLanes: true, note: `${count} deliveries` };
   return plainFigure(room, naming, {
     unit: "deliveries/s",
     better: "more",

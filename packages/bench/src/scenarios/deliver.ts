@@ -11,14 +11,15 @@ import { eventBody, INGEST_PATH, ingestMany, settled, subscribeMany } from "./tr
 
 const SINGLE = { eventType: "invoice_sent", subscriptions: 1 };
 const MANY = { eventType: "invoice_created", subscriptions: 100 };
-/** As few as say something, and what is kept in the receiver's memory at most. */
+/** The fewest deliveries of a run that give a meaningful rate. */
 const EVENTS_MIN = 60;
+/** Bounds the arrivals in the receiver's memory. */
 const DELIVERIES_MAX = 20_000;
-/** For the slowest lane on a busy machine, and some. */
+/** Allows for the slowest lane on a busy machine. */
 const PATIENCE_MS_PER_DELIVERY = 200;
 const PATIENCE_MIN_MS = MINUTE_MS;
 
-/** How a run's events are accepted, and to how many subscriptions each goes. */
+/** How a run sends its events, and to how many subscriptions each goes. */
 type Way = {
   readonly name: string;
   readonly eventType: string;
@@ -47,7 +48,7 @@ export const deliver: Scenario = {
       { ...MANY, name: "100 subscriptions, batches", send: inBatches(MANY.eventType) },
       {
         ...SINGLE,
-        name: `1 subscription, one a call, ${CALLERS} callers`,
+        name: `1 subscription, one per call, ${CALLERS} callers`,
         send: async (events) => {
           const queue = Array.from({ length: events }).values();
           const one = async () => {
@@ -70,15 +71,15 @@ export const deliver: Scenario = {
 
 async function measure(room: Room, sizes: Sizes, way: Way): Promise<Figure> {
   const { yardsticks, lane, stack } = room;
-  const least = Math.ceil(EVENTS_MIN / way.subscriptions);
+  const eventsMin = Math.ceil(EVENTS_MIN / way.subscriptions);
   const run = async (count: number) => {
     const done = await deliverAll(room, way, count);
     await settled(stack);
     return done;
   };
-  const perSecond = await warmRate(run, least, DELIVERIES_MAX / way.subscriptions);
+  const perSecond = await warmRate(run, eventsMin, DELIVERIES_MAX / way.subscriptions);
   const wanted = Math.min(DELIVERIES_MAX, perSecond * sizes.seconds);
-  const events = Math.max(least, Math.round(wanted / way.subscriptions));
+  const events = Math.max(eventsMin, Math.round(wanted / way.subscriptions));
   const measured = await inTurns({
     rounds: sizes.rounds,
     processes: room.processes,
@@ -89,7 +90,7 @@ async function measure(room: Room, sizes: Sizes, way: Way): Promise<Figure> {
         ? [yardsticks.bareWay(), yardsticks.bareWorkflow()]
         : [yardsticks.bareWorkflow(), yardsticks.bareWay()],
   });
-  const note = `${events * way.subscriptions} a run`;
+  const note = `${events * way.subscriptions} per run`;
   return rateFigure(
     room,
     { scenario: "deliver", name: way.name, item: "delivery", inLanes: true, note },
@@ -97,7 +98,7 @@ async function measure(room: Room, sizes: Sizes, way: Way): Promise<Figure> {
   );
 }
 
-/** From the first ingest to the last request. */
+/** Measures the time from the first ingest to the last request. */
 async function deliverAll({ receiver }: Room, way: Way, events: number): Promise<Run> {
   const count = events * way.subscriptions;
   await receiver.reset();

@@ -4,14 +4,19 @@ import { timesIn } from "@posthaste/testkit";
 import { ingestMany } from "./traffic.ts";
 
 const STARTS_AT_ONCE = 16;
-/** Workflows started and replayed in a second at least, with everything on two cores. */
+/** A lower bound of the workflows started and replayed per second, with everything on two cores. */
 const STARTS_PER_SECOND = 20;
-/** For few deliveries, so that all are started before. */
+/** The minimum lead time, for a small number of deliveries. */
 const AHEAD_MIN_MS = 5_000;
-/** When the reconciler may look at them: after the measurement. */
+/** How long after the due time the reconciler may check the deliveries: longer than the measurement takes. */
 const RECONCILE_AFTER_MS = 120_000;
 
-/** Makes deliveries whose first attempt failed and whose workflows wait for one moment. @returns that moment */
+/**
+ * Creates deliveries whose first attempt has failed and whose workflows wait for the same moment.
+ *
+ * @returns that moment, in epoch milliseconds
+ * @throws Error if the moment comes before all workflows are started
+ */
 export async function retriesDueAtOnce(
   stack: Stack,
   targetUrl: string,
@@ -23,7 +28,7 @@ export async function retriesDueAtOnce(
   await stack.client.subscriptions.pauseSubscription({ id: subscriptionId });
   await ingestMany(stack, eventType, count);
   const dueAt = Date.now() + AHEAD_MIN_MS + (count / STARTS_PER_SECOND) * 1_000;
-  // As an outage leaves them; what is measured is what follows.
+  // The rows as an outage leaves them. The measurement covers only what follows.
   await db
     .updateTable("deliveries")
     .set({

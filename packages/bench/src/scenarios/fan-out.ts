@@ -8,21 +8,21 @@ import type { Room } from "../room.ts";
 import type { Scenario, Sizes } from "../scenario.ts";
 import { eventBody, INGEST_PATH, settled, subscribeMany } from "./traffic.ts";
 
-/** A width for each event type, so that the wider has none of the narrower's subscriptions. */
+/** Each width has its own event type, so that the widths share no subscriptions. */
 const WIDTHS = [
   { eventType: "invoice_sent", subscriptions: 1_000 },
   { eventType: "invoice_created", subscriptions: 10_000 },
 ] as const;
 const QUICK_WIDTHS = [{ eventType: "invoice_sent", subscriptions: 500 }] as const;
-/** Nobody subscribes to it: what another caller sends meanwhile. */
+/** The type of the other caller's events, to which nobody subscribes. */
 const OTHER = "contact_created";
 const OTHER_EVERY_MS = 5;
-/** The slowest lane on a busy machine, and some. */
+/** Allows for the slowest lane on a busy machine. */
 const PATIENCE_MS_PER_DELIVERY = 200;
 
 export const fanOut: Scenario = {
   name: "fan-out",
-  about: "1 event to 1,000 and to 10,000 subscriptions, and how long it blocks another caller",
+  about: "1 event to 1,000 and to 10,000 subscriptions, and how long another caller has to wait",
   inLanes: true,
   async *run(room, sizes, note) {
     const caller = createJsonCaller({
@@ -86,30 +86,30 @@ async function measure(
       room,
       {
         ...naming,
-        name: `${wide}: another call, longest`,
+        name: `${wide}: longest call of another caller`,
         item: "event",
-        note: `${othersMs.length} calls of one event meanwhile; the yardstick is the longest before it`,
+        note: `${othersMs.length} calls with one event each; the yardstick is the longest call before the fan-out`,
       },
       {
         unit: "ms",
         better: "less",
         values: [longest(othersMs)],
         latency: latencyOf(othersMs),
-        yardsticks: yardstickOf("the same when quiet", [longest(othersMs)], [longest(bareMs)]),
+        yardsticks: yardstickOf("the same while quiet", [longest(othersMs)], [longest(bareMs)]),
       },
     ),
   ];
 }
 
-/** How long single events took to be accepted, one at a time, until something is over. */
+/** Sends single events one at a time until a promise settles. Returns how long each took, in ms. */
 async function otherCalls(caller: JsonCaller, until: Promise<unknown>): Promise<number[]> {
-  let isOver = false;
-  const over = () => {
-    isOver = true;
+  let isSettled = false;
+  const settle = () => {
+    isSettled = true;
   };
-  until.then(over, over);
+  until.then(settle, settle);
   const tookMs: number[] = [];
-  while (!isOver) {
+  while (!isSettled) {
     const sentAt = performance.now();
     await caller.post(INGEST_PATH, eventBody(OTHER));
     tookMs.push(performance.now() - sentAt);

@@ -20,7 +20,7 @@ const ARRIVAL_WITHIN_MS = 120_000;
 
 export const growth: Scenario = {
   name: "growth",
-  about: "what an event and a delivery cost with 10,000, 100,000 and 1,000,000 of them in the tables",
+  about: "the cost of an event and of a delivery with 10,000, 100,000 and 1,000,000 of them in the tables",
   inLanes: true,
   async *run(room, sizes, note) {
     const subscriptionId = await room.stack.subscribe(room.receiver.url("ok"), DELIVERED);
@@ -42,7 +42,7 @@ export const growth: Scenario = {
         all.push({ rows, figures });
         yield* figures;
       }
-      yield* grown(room, all);
+      yield* growthOf(room, all);
     } finally {
       await caller.close();
     }
@@ -73,20 +73,20 @@ async function measure(room: Room, sizes: Sizes, caller: JsonCaller, rows: numbe
   ];
 }
 
-/** What an item costs with the most rows, of what it costs with the fewest. */
-function grown(room: Room, all: readonly { rows: number; figures: readonly Figure[] }[]): Figure[] {
+/** Returns the cost of an item with the most rows, relative to that with the fewest. */
+function growthOf(room: Room, all: readonly { rows: number; figures: readonly Figure[] }[]): Figure[] {
   const [first, last] = [all[0], all.at(-1)];
   return (first?.figures ?? []).flatMap((fewest, i) => {
     const most = last?.figures[i];
     const ratio = most === undefined ? Number.NaN : productCpuMsOf(most) / productCpuMsOf(fewest);
     if (Number.isNaN(ratio)) return [];
-    const name = `CPU of one ${fewest.item} at ${last?.rows} rows, of that at ${first?.rows}`;
+    const name = `CPU per ${fewest.item} at ${last?.rows} rows, relative to ${first?.rows}`;
     const naming = { scenario: "growth", name, item: fewest.item, inLanes: true };
     return plainFigure(room, naming, { unit: "×", better: "less", values: [ratio] });
   });
 }
 
-/** By their number, not by time: what is measured must not be what makes the tables grow. */
+/** Sends a fixed number of events, not for a fixed time: a fast run must not grow the tables more. */
 async function acceptMany(caller: JsonCaller, count: number) {
   const queue = Array.from({ length: count }).values();
   const begun = performance.now();

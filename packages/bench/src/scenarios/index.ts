@@ -8,7 +8,7 @@ import { isolation } from "./isolation.ts";
 import { latency } from "./latency.ts";
 import { recovery } from "./recovery.ts";
 
-/** In the order in which they are run. */
+/** All scenarios, in the order in which they run. */
 export const SCENARIOS: readonly Scenario[] = [
   ingest,
   deliver,

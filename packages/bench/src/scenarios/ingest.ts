@@ -10,18 +10,18 @@ import type { Yardstick } from "../yardsticks/yardstick.ts";
 import { CALLERS } from "../yardsticks/yardsticks.ts";
 import { eventBody, eventOf, INGEST_PATH } from "./traffic.ts";
 
-/** Nobody subscribes to it. */
+/** Has no subscription. */
 const UNHEARD = "invoice_sent";
-/** One subscription, which is paused: an event makes a delivery, which goes nowhere. */
+/** Has one subscription, which is paused: an event creates a delivery that is not sent. */
 const PARKED = "invoice_created";
 const BATCH_EVENTS = 100;
 const BATCH_CALLERS = 4;
 
-/** A way to have events accepted. */
+/** A way to send events. */
 type Way = {
   readonly name: string;
   readonly callers: number;
-  /** Events of one call. */
+  /** Events per call. */
   readonly items: number;
   readonly call: () => Promise<unknown>;
   readonly yardsticks: readonly Yardstick[];
@@ -29,7 +29,7 @@ type Way = {
 
 export const ingest: Scenario = {
   name: "ingest",
-  about: "events accepted: one a call over JSON, Connect and gRPC, and in batches of 100",
+  about: "accepted events: one per call over JSON, Connect and gRPC, and in batches of 100",
   inLanes: false,
   async *run(room, sizes, note) {
     const { stack, yardsticks } = room;
@@ -44,25 +44,25 @@ export const ingest: Scenario = {
     const ways: Way[] = [
       {
         ...single,
-        name: "one a call, JSON",
+        name: "one per call, JSON",
         call: () => json.post(INGEST_PATH, eventBody(UNHEARD)),
         yardsticks: [yardsticks.noopRpc("json"), commit],
       },
       {
         ...single,
-        name: "one a call, JSON, with a delivery",
+        name: "one per call, JSON, with a delivery",
         call: () => json.post(INGEST_PATH, eventBody(PARKED)),
         yardsticks: [yardsticks.noopRpc("json"), commit],
       },
       {
         ...single,
-        name: "one a call, Connect",
+        name: "one per call, Connect",
         call: () => connect.events.ingestEvent(eventOf(UNHEARD)),
         yardsticks: [yardsticks.noopRpc("connect"), commit],
       },
       {
         ...single,
-        name: "one a call, gRPC",
+        name: "one per call, gRPC",
         call: () => grpc.events.ingestEvent(eventOf(UNHEARD)),
         yardsticks: [yardsticks.noopRpc("grpc"), commit],
       },

@@ -9,7 +9,7 @@ import type { Scenario } from "../scenario.ts";
 import { retriesDueAtOnce } from "./due-at-once.ts";
 import { eventBody, INGEST_PATH, ingestMany, settled } from "./traffic.ts";
 
-/** To healthy endpoints: a load that leaves the machine room. */
+/** The load to healthy receivers, low enough to leave the machine spare capacity. */
 const PROBES_PER_SECOND = 5;
 const PROBES = 300;
 const QUICK_PROBES = 60;
@@ -24,7 +24,7 @@ const FAILING_TYPE = "invoice_created";
 
 export const isolation: Scenario = {
   name: "isolation",
-  about: "what 98 healthy receivers notice of one that hangs and one that fails",
+  about: "the effect on 98 healthy receivers of one that hangs and one that fails",
   inLanes: true,
   async *run(room, sizes, note) {
     const { stack, receiver } = room;
@@ -36,7 +36,7 @@ export const isolation: Scenario = {
       connections: 3 * PROBE_CALLERS,
     });
     try {
-      note(`${HEALTHY} healthy receivers, each with an event type of its own`);
+      note(`creating ${HEALTHY} healthy receivers, each with its own event type`);
       await subscribeHealthy(room);
       await probe(room, caller, WARM_UP_PROBES);
       const probed = async (when: string, alsoTo?: readonly string[]) => {
@@ -46,7 +46,7 @@ export const isolation: Scenario = {
       const quiet = await probed("quiet");
       yield figureOf(room, "quiet", quiet, quiet);
 
-      // The same load to two more that are well: what is told is what their illness does, not what their load does.
+      // First the same load to two more healthy receivers: the difference is the effect of the failures.
       const others = [HANGING_TYPE, FAILING_TYPE];
       const subscribeOthers = (...targets: readonly string[]) =>
         Promise.all(targets.map((target, i) => stack.subscribe(target, others[i])));
@@ -54,25 +54,25 @@ export const isolation: Scenario = {
         for (const id of ids) await stack.client.subscriptions.deleteSubscription({ id });
         await settled(stack, ARRIVAL_WITHIN_MS);
       };
-      const well = await subscribeOthers(receiver.url("well", 0), receiver.url("well", 1));
-      const amongWell = "as much again to each of two others that are well";
-      const quietAmongThree = await probed(amongWell, others);
-      yield figureOf(room, amongWell, quietAmongThree, quietAmongThree);
-      await end(well);
-      const ill = await subscribeOthers(receiver.url("hang"), receiver.url("fail"));
-      const amongIll = "as much again to one that hangs and to one that fails";
-      yield figureOf(room, amongIll, await probed(amongIll, others), quietAmongThree);
-      await end(ill);
+      const healthy = await subscribeOthers(receiver.url("well", 0), receiver.url("well", 1));
+      const amongHealthy = "the same load to two more healthy receivers";
+      const quietAmongThree = await probed(amongHealthy, others);
+      yield figureOf(room, amongHealthy, quietAmongThree, quietAmongThree);
+      await end(healthy);
+      const unhealthy = await subscribeOthers(receiver.url("hang"), receiver.url("fail"));
+      const amongUnhealthy = "the same load to a receiver that hangs and one that fails";
+      yield figureOf(room, amongUnhealthy, await probed(amongUnhealthy, others), quietAmongThree);
+      await end(unhealthy);
 
       const pendingTo = await stack.subscribe(receiver.url("hang", 1), HANGING_TYPE);
       await ingestMany(stack, HANGING_TYPE, pending);
-      const withPending = `${pending} pending to one that hangs`;
+      const withPending = `${pending} deliveries pending to a receiver that hangs`;
       yield figureOf(room, withPending, await probed(withPending), quiet);
       await end([pendingTo]);
 
       const dueAt = await retriesDueAtOnce(stack, receiver.url("hang", 2), HANGING_TYPE, pending);
       await sleep(Math.max(0, dueAt - Date.now()));
-      const withRetries = `${pending} retries to one that hangs come due`;
+      const withRetries = `${pending} retries to a receiver that hangs come due`;
       yield figureOf(room, withRetries, await probed(withRetries), quiet);
     } finally {
       await caller.close();
@@ -85,15 +85,15 @@ const healthyType = (n: number) => `bench_${n % HEALTHY}`;
 async function subscribeHealthy({ stack, receiver }: Room): Promise<void> {
   for (let n = 0; n < HEALTHY; n++) {
     const code = healthyType(n);
-    await stack.client.catalog.createEventType({ code, description: "Of a benchmark.", sampleJson: "{}" });
+    await stack.client.catalog.createEventType({ code, description: "For a benchmark.", sampleJson: "{}" });
     await stack.subscribe(receiver.url("ok", n), code);
   }
 }
 
 /**
- * Milliseconds from each ingest to its arrival at a healthy receiver.
+ * Measures the milliseconds from each ingest to its arrival at a healthy receiver.
  *
- * @param alsoTo types of which an event is sent beside each healthy one
+ * @param alsoTo further event types; an event of each is sent along with each event to a healthy receiver
  */
 async function probe(
   { receiver }: Room,

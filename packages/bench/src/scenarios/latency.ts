@@ -12,24 +12,24 @@ import { eventBody, INGEST_PATH, ingestMany, settled } from "./traffic.ts";
 
 const EVENT_TYPE = "invoice_sent";
 const CONNECTIONS = 4;
-/** Of what is delivered at most: a load that leaves the machine room. */
+/** The load, as a share of the maximum rate: low enough to leave the machine spare capacity. */
 const LOAD_SHARE = 0.2;
 const TRIAL_DELIVERIES = 60;
 const TRIAL_DELIVERIES_MAX = 4_000;
-/** So many that a percentile of one run is more than its few slowest. */
+/** Enough that a percentile of one run is not just its slowest calls. */
 const CALLS_MIN = 60;
 const ARRIVAL_WITHIN_MS = MINUTE_MS;
 
 export const latency: Scenario = {
   name: "latency",
-  about: "4 connections at 20 % load: until an event is accepted, and until it is there",
+  about: "4 connections at 20 % load: the time until an event is accepted, and until it arrives",
   inLanes: true,
   async *run(room, sizes, note) {
     const { stack, receiver } = room;
     await stack.subscribe(receiver.url("ok"), EVENT_TYPE);
     const most = await warmRate((size) => deliverAll(room, size), TRIAL_DELIVERIES, TRIAL_DELIVERIES_MAX);
     const perSecond = Math.max(1, most * LOAD_SHARE);
-    note(`${perSecond.toFixed(1)} events a second`);
+    note(`${perSecond.toFixed(1)} events per second`);
     const caller = createJsonCaller({
       baseUrl: stack.apiUrl,
       token: stack.token,
@@ -37,17 +37,17 @@ export const latency: Scenario = {
     });
     const count = Math.max(CALLS_MIN, Math.round(perSecond * sizes.seconds));
     const acks: number[][] = [];
-    const ways: number[][] = [];
+    const endToEnd: number[][] = [];
     const noops: number[][] = [];
     const meter = createMeter(room.processes);
     try {
-      await onWay(room, caller, perSecond, CALLS_MIN);
+      await measureRound(room, caller, perSecond, CALLS_MIN);
       for (let round = 0; round < sizes.rounds; round++) {
         meter.start();
-        const { acksMs, waysMs } = await onWay(room, caller, perSecond, count);
+        const { acksMs, endToEndMs } = await measureRound(room, caller, perSecond, count);
         meter.stop(count);
         acks.push(acksMs);
-        ways.push(waysMs);
+        endToEnd.push(endToEndMs);
         noops.push(await noopsMs(caller, perSecond, count));
       }
     } finally {
@@ -74,16 +74,16 @@ export const latency: Scenario = {
       {
         unit: "ms",
         better: "less",
-        values: p50s(ways),
-        latency: latencyOf(ways.flat()),
-        yardsticks: noop(ways),
+        values: p50s(endToEnd),
+        latency: latencyOf(endToEnd.flat()),
+        yardsticks: noop(endToEnd),
         ...meter.costs(),
       },
     );
   },
 };
 
-/** Deliveries, all at once, from the first ingest to the last request. */
+/** Sends events all at once, and measures the time from the first ingest to the last request. */
 async function deliverAll({ stack, receiver }: Room, count: number): Promise<Run> {
   await receiver.reset();
   const begun = performance.now();
@@ -94,7 +94,8 @@ async function deliverAll({ stack, receiver }: Room, count: number): Promise<Run
   return { count, seconds };
 }
 
-async function onWay({ receiver }: Room, caller: JsonCaller, perSecond: number, count: number) {
+/** Sends events at a steady pace. Returns the times until they are accepted and until they arrive, in ms. */
+async function measureRound({ receiver }: Room, caller: JsonCaller, perSecond: number, count: number) {
   await receiver.reset();
   const calls = await steadily({
     perSecond,
@@ -109,10 +110,11 @@ async function onWay({ receiver }: Room, caller: JsonCaller, perSecond: number, 
   const arrivals = await receiver.arrivals();
   return {
     acksMs: calls.map(({ dueAt, answeredAt }) => answeredAt - dueAt),
-    waysMs: calls.map(({ dueAt, answer }) => (arrivals.get(answer) ?? Number.NaN) - dueAt),
+    endToEndMs: calls.map(({ dueAt, answer }) => (arrivals.get(answer) ?? Number.NaN) - dueAt),
   };
 }
 
+/** Sends no-op RPCs at the same pace. Returns how long each took, in ms. */
 async function noopsMs(caller: JsonCaller, perSecond: number, count: number): Promise<number[]> {
   const calls = await steadily({
     perSecond,

@@ -4,21 +4,22 @@ import { DAY_MS } from "@posthaste/domain";
 import type { Stack } from "@posthaste/stack";
 import { dataJson } from "./traffic.ts";
 
-/** Events of one transaction: some hundred milliseconds, and little memory. */
+/** Events per transaction: a few hundred milliseconds, and little memory. */
 const EVENTS_AT_ONCE = 5_000;
-/** Rows of one statement: the widest table stays below SQLite's 32,766 variables. */
+/** Rows per statement: the widest table stays below SQLite's limit of 32,766 variables. */
 const ROWS_AT_ONCE = 500;
-/** What is there has been there for a while, and came one a millisecond. */
+/** The age of the first event. The others follow one per millisecond. */
 const AGE_MS = DAY_MS;
 
-/** Whose deliveries they are. */
+/** The subscription that the deliveries belong to, and their event type. */
 export type Owner = { readonly subscriptionId: SubscriptionId; readonly eventType: string };
 
 /**
- * Adds events that were delivered a day ago, each with its key, its delivery, that one's attempt and its changes, as
- * rows: what the tables hold after a while, without the while.
+ * Fills the tables as if they had been in use for a while. Inserts events that were delivered a day ago, each
+ * with its idempotency key, delivery, attempt and changes.
  *
- * @param from how many there are already
+ * @param from the number of events already there
+ * @param to the number of events after it
  */
 export async function prefill(stack: Stack, owner: Owner, from: number, to: number): Promise<void> {
   const origin = { accountId: stack.accountId, at: Date.now() - AGE_MS, ...owner };
@@ -60,7 +61,7 @@ const data = Buffer.from(dataJson);
 const nothing = Buffer.alloc(0);
 const sha256 = (text: string) => createHash("sha256").update(text).digest();
 
-/** Everything that one delivered event leaves. */
+/** Returns all rows of one delivered event. */
 function rowsOf({ accountId, subscriptionId, eventType, at }: Origin, n: number) {
   const eventId = `evt_${idOf(at + n, n)}` as EventId;
   const deliveryId = `dlv_${idOf(at + n, n)}` as DeliveryId;
@@ -133,7 +134,7 @@ const ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz";
 const TIME_CHARS = 10;
 const RANDOM_CHARS = 16;
 
-/** Shaped as ids are: the time first, then what tells those of one moment apart. */
+/** Returns an id in the usual shape: the time, then what distinguishes ids of the same moment. */
 function idOf(at: number, n: number): string {
   return `${base32(at, TIME_CHARS)}${base32(n, RANDOM_CHARS)}`;
 }

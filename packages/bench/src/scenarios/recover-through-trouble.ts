@@ -3,34 +3,34 @@ import type { SubscriptionId } from "@posthaste/domain";
 import type { Stack } from "@posthaste/stack";
 import { type Receiver, startReceiver, timesIn, until } from "@posthaste/testkit";
 
-/** Events of one ingest call. */
+/** Events per ingest call. */
 const BATCH = 500;
-const LOOK_EVERY_MS = 200;
-/** For ten deliveries a second, the slowest that was seen, and some. */
+const POLL_EVERY_MS = 200;
+/** Allows for ten deliveries per second, which is slower than the slowest rate measured. */
 const PATIENCE_MS_PER_DELIVERY = 100;
 const PATIENCE_MIN_MS = 120_000;
 
-/** What a recovery came to. */
+/** The outcome of a recovery. */
 export type RecoveryResult = {
   readonly deliveries: number;
-  /** Events that no new delivery was made of, or whose new delivery did not succeed. */
+  /** Events without a new delivery, or whose new delivery did not succeed. */
   readonly missed: number;
-  /** Events that more than one new delivery was made of. */
+  /** Events with more than one new delivery. */
   readonly twice: number;
-  /** Requests that the receiver got more than once: an attempt that the kill cut off is repeated. */
+  /** Requests beyond the first for an event: an attempt that the kill cuts off is repeated. */
   readonly repeatedRequests: number;
-  /** Made while it was paused. */
+  /** Deliveries created while the recovery was paused. */
   readonly madeWhilePaused: number;
   readonly seconds: number;
 };
 
 /**
- * Has so many failed deliveries recovered, kills a worker a third of the way and starts it again, pauses the recovery half
- * way and resumes it, and looks what came of each event.
+ * Recovers `count` failed deliveries. Kills a worker after a third of them and restarts it, pauses the
+ * recovery half-way and resumes it, then checks every event.
  */
 export async function recoverThroughTrouble(stack: Stack, count: number): Promise<RecoveryResult> {
   const withinMs = Math.max(PATIENCE_MIN_MS, count * PATIENCE_MS_PER_DELIVERY);
-  const moving = { withinMs, everyMs: LOOK_EVERY_MS };
+  const moving = { withinMs, everyMs: POLL_EVERY_MS };
   const receiver = await startReceiver();
   try {
     const subscriptionId = await stack.subscribe(receiver.url);
@@ -43,16 +43,16 @@ export async function recoverThroughTrouble(stack: Stack, count: number): Promis
       ratePerSecond: Math.max(1, Math.min(1_000, Math.round(count / 10))),
     });
     const id = recovery?.id ?? 0;
-    await until(async () => (await standOf(stack, id)).made >= count / 3, moving);
+    await until(async () => (await recoveryOf(stack, id)).made >= count / 3, moving);
     const [worker] = stack.workers;
     await worker?.kill();
     await worker?.start();
-    await until(async () => (await standOf(stack, id)).made >= count / 2, moving);
+    await until(async () => (await recoveryOf(stack, id)).made >= count / 2, moving);
     const paused = await stack.client.deliveries.pauseRecovery({ id });
     await until(async () => receiver.requests.length >= Number(paused.recovery?.made ?? 0), moving);
-    const madeWhilePaused = Number((await standOf(stack, id)).made - (paused.recovery?.made ?? 0n));
+    const madeWhilePaused = Number((await recoveryOf(stack, id)).made - (paused.recovery?.made ?? 0n));
     await stack.client.deliveries.resumeRecovery({ id });
-    await until(async () => (await standOf(stack, id)).state === RecoveryState.COMPLETED, moving);
+    await until(async () => (await recoveryOf(stack, id)).state === RecoveryState.COMPLETED, moving);
     await until(async () => (await open(stack, subscriptionId)) === 0, moving);
     const seconds = (performance.now() - begun) / 1_000;
     return { ...(await outcome(stack, subscriptionId, events, receiver)), madeWhilePaused, seconds };
@@ -61,7 +61,7 @@ export async function recoverThroughTrouble(stack: Stack, count: number): Promis
   }
 }
 
-/** Events whose deliveries are exhausted, as an outage would have left them. */
+/** Creates events whose deliveries are exhausted, as an outage would leave them. Returns the event ids. */
 async function failedEvents(
   stack: Stack,
   subscriptionId: SubscriptionId,
@@ -78,7 +78,7 @@ async function failedEvents(
     });
     for (const { eventId } of results) ids.add(eventId);
   }
-  // 34 hours of failing attempts cannot be waited for; their end is what the recovery reads.
+  // A test cannot wait for 34 hours of failing attempts. The recovery reads only their result.
   await stack.store.db
     .updateTable("deliveries")
     .set({
@@ -106,21 +106,23 @@ async function outcome(
     .where("subscription_id", "=", subscriptionId)
     .where("state", "!=", "exhausted")
     .execute();
-  const made = new Map<string, string[]>();
-  for (const row of rows) made.set(row.event_id, [...(made.get(row.event_id) ?? []), row.state]);
+  const statesByEvent = new Map<string, string[]>();
+  for (const row of rows) {
+    statesByEvent.set(row.event_id, [...(statesByEvent.get(row.event_id) ?? []), row.state]);
+  }
   const got = receiver.requests.map((request) => request.headers["webhook-id"] ?? "");
   const arrived = new Set(got);
   return {
     deliveries: events.size,
-    missed: [...events].filter((id) => made.get(id)?.[0] !== "succeeded" || !arrived.has(id)).length,
-    twice: [...made.values()].filter((states) => states.length > 1).length,
+    missed: [...events].filter((id) => statesByEvent.get(id)?.[0] !== "succeeded" || !arrived.has(id)).length,
+    twice: [...statesByEvent.values()].filter((states) => states.length > 1).length,
     repeatedRequests: got.length - arrived.size,
   };
 }
 
-async function standOf(stack: Stack, id: number): Promise<Recovery> {
+async function recoveryOf(stack: Stack, id: number): Promise<Recovery> {
   const { recovery } = await stack.client.deliveries.getRecovery({ id });
-  if (recovery === undefined) throw new Error(`there is no recovery ${id}`);
+  if (recovery === undefined) throw new Error(`recovery ${id} was not found`);
   return recovery;
 }
 

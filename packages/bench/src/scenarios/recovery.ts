@@ -21,10 +21,10 @@ export const recovery: Scenario = {
     const { missed, twice, madeWhilePaused, repeatedRequests, seconds } = result;
     if (missed + twice + madeWhilePaused > 0) {
       throw new Complaint(
-        `of ${count} events ${missed} were missed and ${twice} recovered twice; ${madeWhilePaused} deliveries were made while the recovery was paused`,
+        `of ${count} events, ${missed} were missed and ${twice} recovered twice; ${madeWhilePaused} deliveries were created while the recovery was paused`,
       );
     }
-    const note = `${count} of them, none missed, none twice; ${repeatedRequests} requests repeated by the kill`;
+    const note = `${count} deliveries, none missed, none twice; ${repeatedRequests} requests repeated by the kill`;
     const naming = { scenario: "recovery", name: "recovered", item: "delivery", inLanes: true, note };
     const rate = { unit: "deliveries/s", better: "more" as const, values: [count / seconds] };
     yield plainFigure(room, naming, { ...rate, ...meter.costs() });

@@ -3,12 +3,12 @@ import { MINUTE_MS } from "@posthaste/domain";
 import type { Stack } from "@posthaste/stack";
 import { until } from "@posthaste/testkit";
 
-/** As long as an ordinary event. */
+/** Gives the event an ordinary size. */
 const PADDING = "x".repeat(500);
-/** Events of one ingest call, where the call is not what is measured. */
+/** Events per ingest call, if the call itself is not measured. */
 const BATCH = 500;
 const CALLS_AT_ONCE = 8;
-/** No delivery of a scenario takes this long after the last of its kind. */
+/** Longer than any scenario needs to finish its deliveries. */
 const SETTLED_WITHIN_MS = MINUTE_MS;
 
 /** The path of a single ingest over JSON. */
@@ -16,7 +16,7 @@ export const INGEST_PATH = "/posthaste.v1.EventIngestService/IngestEvent";
 
 export const dataJson = JSON.stringify({ InvoiceNumber: "INV-1", Notes: PADDING });
 
-/** One event as it is sent, with a key of its own so that the call is safe to repeat. */
+/** Returns an event for an ingest call. Its new idempotency key makes the call safe to repeat. */
 export function eventOf(eventType: string) {
   return {
     eventType,
@@ -25,12 +25,12 @@ export function eventOf(eventType: string) {
   };
 }
 
-/** The same as the JSON of a plain HTTP call. */
+/** Returns such an event as the JSON body of a plain HTTP call. */
 export function eventBody(eventType: string): string {
   return JSON.stringify({ eventType, dataJson, idempotencyKey: randomUUID() });
 }
 
-/** Has so many events accepted, as fast as batches can be. */
+/** Sends `count` events as fast as possible, in batches. */
 export async function ingestMany(stack: Stack, eventType: string, count: number): Promise<void> {
   const sizes = Array.from({ length: Math.ceil(count / BATCH) }, (_, i) =>
     Math.min(BATCH, count - i * BATCH),
@@ -45,7 +45,7 @@ export async function ingestMany(stack: Stack, eventType: string, count: number)
   await Promise.all(Array.from({ length: CALLS_AT_ONCE }, caller));
 }
 
-/** So many subscriptions to one event type, each to a target of its own. */
+/** Creates a subscription to the event type for each target. Returns the ids, in no order. */
 export async function subscribeMany(
   stack: Stack,
   eventType: string,
@@ -60,15 +60,15 @@ export async function subscribeMany(
   return ids;
 }
 
-/** Waits until no first attempt is under way or due. */
+/** Waits until no first attempt is in flight or due. */
 export async function settled(stack: Stack, withinMs = SETTLED_WITHIN_MS): Promise<void> {
   await until(async () => !(await hasUnfinished(stack)), { withinMs });
 }
 
 async function hasUnfinished({ store: { db } }: Stack): Promise<boolean> {
   const pending = db.selectFrom("deliveries").select("id").where("state", "=", "pending").limit(1);
-  const underWay = db.selectFrom("deliveries").select("id").where("in_flight_of", "is not", null).limit(1);
+  const inFlight = db.selectFrom("deliveries").select("id").where("in_flight_of", "is not", null).limit(1);
   return (
-    (await pending.executeTakeFirst()) !== undefined || (await underWay.executeTakeFirst()) !== undefined
+    (await pending.executeTakeFirst()) !== undefined || (await inFlight.executeTakeFirst()) !== undefined
   );
 }

@@ -5,23 +5,29 @@ import { DatabaseSync, type StatementSync } from "node:sqlite";
 import { createConnection } from "mysql2/promise";
 import type { Database as DatabaseName } from "../report/results.ts";
 
-/** A table of our own beside the product's, under the same driver and the same durable settings. */
+/** A table beside the product's, with the same driver and the same durable settings. */
 export type BareDatabase = {
-  /** Which server or library, and what it keeps through a power cut. */
+  /** The version of the server or library, and its durable settings. */
   readonly settings: string;
-  /** Of the database's own process; undefined where it has none. */
+  /** The number of the database's process; undefined without one on this machine. */
   readonly pid: number | undefined;
-  /** Inserts so many rows in one transaction, with one statement. */
+  /** Inserts rows in one transaction, with one statement. */
   insert(rows: number): Promise<void>;
   close(): Promise<void>;
 };
 
-/** As an ordinary event. */
+/** The size of an ordinary event. */
 const ROW_BYTES = 500;
 const data = Buffer.alloc(ROW_BYTES, "x");
 const rowOf = () => [randomBytes(13).toString("hex"), data];
 
-/** @param where.dir for SQLite's file, on the disk that holds the product's */
+/**
+ * Creates the table.
+ *
+ * @param where.dir the folder for SQLite's file, on the same disk as the product's
+ * @param where.url the URL of the MySQL database
+ * @throws Error if the MySQL server does not flush every commit to disk
+ */
 export async function openBareDatabase(
   database: DatabaseName,
   where: { readonly dir: string; readonly url: string },
@@ -59,7 +65,7 @@ async function openMysql(url: string): Promise<BareDatabase> {
     { version: string; pidFile: string; flush: number; binlog: number; logs: number }[],
     unknown,
   ];
-  if (server?.flush !== 1) throw new Error("the server does not keep commits through a power cut");
+  if (server?.flush !== 1) throw new Error("the MySQL server does not flush every commit to disk");
   return {
     settings: `${server.version}, innodb_flush_log_at_trx_commit=1, ${server.logs ? `sync_binlog=${server.binlog}` : "no binary log"}`,
     pid: pidIn(server.pidFile),
@@ -78,7 +84,7 @@ function pidIn(path: string): number | undefined {
   try {
     return Number(readFileSync(path, "utf8"));
   } catch {
-    // The server runs elsewhere; it is not measured then.
+    // The server runs on another machine, so its CPU and memory are not measured.
     return undefined;
   }
 }

@@ -3,20 +3,22 @@ import { connectTemporal } from "@posthaste/delivery/client";
 import { bundleWorkflowCode, DefaultLogger, NativeConnection, Runtime, Worker } from "@temporalio/worker";
 
 const TASK_QUEUE = "bench-bare";
-/** As many as the dispatcher starts at once. */
+/** The same number as the dispatcher starts at once. */
 const STARTS_AT_ONCE = 16;
 let isInstalled = false;
 
-/** Bare workflows, each with one regular activity that does nothing, on the same Temporal server. */
+/**
+ * Runs bare workflows, each with one regular activity that does nothing, on the product's Temporal server.
+ */
 export type BareWorkflows = {
-  /** Runs `count` of them and tells how many were done a second. */
+  /** Runs `count` workflows. Returns the workflows completed per second. */
   perSecond(count: number): Promise<number>;
   close(): Promise<void>;
 };
 
 export async function openBareWorkflows(address: string): Promise<BareWorkflows> {
   const logger = new DefaultLogger("ERROR");
-  // One for a process, whatever number of servers it is used with.
+  // The runtime is installed once per process, however many servers it connects to.
   if (!isInstalled) Runtime.install({ logger, shutdownSignals: [] });
   isInstalled = true;
   const connection = await NativeConnection.connect({ address });

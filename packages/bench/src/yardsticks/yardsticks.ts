@@ -7,23 +7,24 @@ import type { BareDatabase } from "./bare-database.ts";
 import { openBareWorkflows } from "./bare-workflows.ts";
 import type { Yardstick } from "./yardstick.ts";
 
-/** What parts of the product could do alone, in the same room. Each is opened when it is first used. */
+/** What the parts of the product can do alone, in the same room. Each is opened at its first use. */
 export type Yardsticks = {
-  /** A health check, which asks the database whether it is there, as a caller of this kind makes it. */
+  /** A health check, which pings the database, sent by this kind of caller. */
   noopRpc(caller: "json" | "connect" | "grpc"): Yardstick;
-  /** Rows inserted and committed so many at a time, one transaction after another. */
+  /** Transactions one after another, each inserting this many rows. */
   bareInsert(rows: number): Yardstick;
   /** A POST of the same size to the same receiver. */
   barePost(): Yardstick;
   /** A workflow with one regular activity that does nothing. */
   bareWorkflow(): Yardstick;
-  /** What a no-op RPC, a commit and a POST let through one after another. */
+  /** The rate of a no-op RPC, a commit and a POST one after another. */
   bareWay(): Yardstick;
   close(): Promise<void>;
 };
 
-/** As many as the product's callers, and its requests to one receiver, in the scenarios that these are for. */
+/** The number of callers in the scenarios that use these yardsticks. */
 export const CALLERS = 50;
+/** The product's requests in flight to one receiver. */
 const POSTS_AT_ONCE = 32;
 const WORKFLOWS_FIRST = 20;
 
@@ -73,7 +74,7 @@ export function createYardsticks(room: {
       name: "bare workflow",
       async perSecond() {
         const bare = await workflows();
-        // The first are slower, and say how many there should be.
+        // The first workflows are slower. Their rate decides how many to run.
         workflowRate ??= await bare.perSecond(WORKFLOWS_FIRST);
         workflowRate = await bare.perSecond(
           Math.max(WORKFLOWS_FIRST, Math.round(workflowRate * seconds * 2)),

@@ -80,8 +80,8 @@ function createHttp1(limits: Limits, handler: Handler) {
       connectionsCheckingInterval: Math.min(1_000, limits.headersTimeoutMs),
     },
     (request: IncomingMessage, response: ServerResponse) => {
-      // A broken connection needs no handling. Since Node 24, handlers have removed their listeners by the time
-      // Node emits the error of a pipelined request, and an unhandled error would end the process.
+      // A broken connection needs no handling. Since Node 24, handlers have removed their listeners by the
+      // time Node emits the error of a pipelined request, and an unhandled error would end the process.
       request.on("error", () => {});
       const ofConnection = inFlight.get(request.socket);
       ofConnection?.add(response);

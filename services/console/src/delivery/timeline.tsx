@@ -158,7 +158,7 @@ export function Headers({ headers, label }: { headers: readonly Header[]; label:
         <caption>{label}</caption>
         <tbody>
           {headers.map(({ name, value }, i) => (
-            // biome-ignore lint/suspicious/noArrayIndexKey: a header can occur twice, and the order never changes
+            // biome-ignore lint/suspicious/noArrayIndexKey: names can repeat, and the order never changes
             <tr key={i} data-signed={name.startsWith("webhook-")}>
               <th scope="row">{name}</th>
               <td>{value}</td>

@@ -1,6 +1,6 @@
 /*
- * Stores the token in session storage: a reload keeps it, and closing the tab deletes it. If the browser denies
- * storage, for example inside another site's frame, the token is kept in memory.
+ * Stores the token in session storage: a reload keeps it, and closing the tab deletes it. If the browser
+ * denies storage, for example inside another site's frame, the token is kept in memory.
  */
 
 const KEY = "posthaste.token";

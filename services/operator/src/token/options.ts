@@ -2,14 +2,14 @@ import { parseArgs } from "node:util";
 import { SCOPES, type Scope, type TokenId } from "@posthaste/domain";
 import { Complaint } from "@posthaste/runtime/terminal";
 
-/** What a person asked for. An account is named by its name or its number. */
+/** A parsed command. An account is given by its name or its number. */
 export type TokenCommand =
   | {
       readonly kind: "create";
       readonly account: string;
       readonly name: string;
       readonly scopes: readonly Scope[];
-      /** Undefined: never. */
+      /** Undefined = the token never expires. */
       readonly expiresInDays: number | undefined;
     }
   | { readonly kind: "list"; readonly account: string }
@@ -19,27 +19,31 @@ export type TokenCommand =
 export const TOKEN_USAGE = `npm run token -- COMMAND
 
   create --account NAME|ID --name NAME --scope SCOPE [--scope SCOPE …] [--expires DAYS]
-      makes a token and prints its secret, this once; an account of a new name is made as well
+      creates a token, and its account if the name is new; prints the secret, which is never shown again
   list --account NAME|ID
-      the account's tokens, without their secrets
+      lists the account's tokens, without their secrets
   revoke ID
-      ends a token at once
+      revokes a token immediately
 
 Scopes: ${SCOPES.join(", ")}.
-The database is the one that DATABASE_URL names.`;
+Uses the database that DATABASE_URL names.`;
 
 const DAYS_MAX = 3_650;
 
-/** @throws Complaint for anything that is not one of the commands above */
+/**
+ * Parses the command line.
+ *
+ * @throws Complaint if it is not one of the commands above
+ */
 export function parseTokenCommand(args: readonly string[]): TokenCommand {
   const { values, positionals } = parsed(args);
   const [kind, ...others] = positionals;
   if (values.help === true || kind === "help") return { kind: "help" };
   const onlyFor = (flags: readonly (keyof typeof values)[]) => {
     const stray = (Object.keys(values) as (keyof typeof values)[]).find((flag) => !flags.includes(flag));
-    if (stray !== undefined) throw wrong(`--${stray} does not belong to "${kind}"`);
+    if (stray !== undefined) throw wrong(`"${kind}" does not take --${stray}`);
     const extra = kind === "revoke" ? others[1] : others[0];
-    if (extra !== undefined) throw wrong(`"${extra}" is one word too many`);
+    if (extra !== undefined) throw wrong(`unexpected argument "${extra}"`);
   };
   switch (kind) {
     case "create":
@@ -58,7 +62,7 @@ export function parseTokenCommand(args: readonly string[]): TokenCommand {
       onlyFor([]);
       return { kind, id: tokenIdOf(others[0]) };
     default:
-      throw wrong(kind === undefined ? "no command was given" : `there is no command "${kind}"`);
+      throw wrong(kind === undefined ? "no command given" : `there is no command "${kind}"`);
   }
 }
 

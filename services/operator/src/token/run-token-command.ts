@@ -17,7 +17,13 @@ import type { TokenCommand } from "./options.ts";
 
 const PAGE = 500;
 
-/** Does it, and resolves with what to print. */
+/**
+ * Runs a command.
+ *
+ * @param now epoch milliseconds
+ * @returns the lines to print
+ * @throws Complaint if the database is not up to date, or the account or token is not found or ambiguous
+ */
 export async function runTokenCommand(
   store: Store,
   command: Exclude<TokenCommand, { kind: "help" }>,
@@ -59,7 +65,12 @@ export async function runTokenCommand(
   }
 }
 
-/** By number where it looks like one, else by name; two of one name are told apart by number only. */
+/**
+ * Finds an account: by number if the text is one, else by name.
+ *
+ * @returns the account; undefined if no account has this name
+ * @throws Complaint if no account has this number, or several accounts have this name
+ */
 async function findAccount(store: Store, account: string): Promise<Account | undefined> {
   if (/^\d{1,15}$/.test(account)) {
     const found = await getAccount(store, Number(account) as AccountId);
@@ -75,7 +86,7 @@ async function findAccount(store: Store, account: string): Promise<Account | und
   }
   if (found.length > 1) {
     const ids = found.map(({ id }) => id).join(", ");
-    throw new Complaint(`several accounts are named "${account}" (${ids}): give the number`);
+    throw new Complaint(`several accounts are named "${account}" (${ids}): give the number instead`);
   }
   return found[0];
 }

@@ -1,14 +1,14 @@
 import { type Kysely, sql } from "kysely";
 
 /**
- * Tells SQLite's planner how selective the indexes of `deliveries` are. SQLite gathers no statistics by itself, and
- * assumes ten rows in each state: asked for a hundred named deliveries that are pending, it would scan all pending
- * ones. MySQL samples the index before it plans.
+ * Tells SQLite's planner how selective the indexes of `deliveries` are. SQLite gathers no statistics by
+ * itself and assumes ten rows per state. A query for a hundred pending deliveries by id would therefore scan
+ * all pending deliveries. MySQL needs no help: it samples the index before it plans.
  *
- * Orders of magnitude are enough. Fixed numbers keep the plans the same whatever the table holds.
+ * Orders of magnitude are enough. Fixed numbers keep the plans the same whatever the table contains.
  */
 export async function describeDeliveries(db: Kysely<unknown>): Promise<void> {
-  // Creates sqlite_stat1 where it is missing, and gathers nothing about these tables.
+  // Creates sqlite_stat1 if it does not exist. Gathers no statistics about these tables.
   const readStatistics = sql.raw("ANALYZE sqlite_schema");
   await readStatistics.execute(db);
   await sql.raw("DELETE FROM sqlite_stat1 WHERE tbl = 'deliveries'").execute(db);
@@ -24,7 +24,7 @@ const OF_STATE = 200_000;
 const OF_ACCOUNT = 10_000;
 const OF_SUBSCRIPTION = 1_000;
 
-/** By index: all rows, then those that agree in its first column, in its first two, and so on. */
+/** For each index: all rows, then the rows with the same first column, with the same first two, and so on. */
 const SELECTIVITY: Readonly<Record<string, readonly number[]>> = {
   sqlite_autoindex_deliveries_1: [ROWS, 1],
   deliveries_once: [ROWS, 4, 1],

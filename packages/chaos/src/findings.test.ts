@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
+import { askedKey, type Facts, findingsFrom, type StoredAttempt, type StoredDelivery } from "./findings.ts";
 import type { Seen } from "./receivers.ts";
-import { askedKey, type Facts, judge, type StoredAttempt, type StoredDelivery } from "./verdict.ts";
 
 const NOW = 1_000;
 const snapshotOf = (n: number) => `{"n":${n}}`;
@@ -39,7 +39,7 @@ const attempt = (over: Partial<StoredAttempt> = {}): StoredAttempt => ({
   ...over,
 });
 
-/** One event to one steady receiver, as it should be. */
+/** One event to one steady receiver, without a problem. */
 const FACTS: Facts = {
   accepted: [{ n: 0, eventId: "evt_0" }],
   snapshotOf,
@@ -53,30 +53,38 @@ const FACTS: Facts = {
   asked: new Set(),
   now: NOW,
 };
-const verdictOn = (over: Partial<Facts>) => judge({ ...FACTS, ...over });
+const findingsWith = (over: Partial<Facts>) => findingsFrom({ ...FACTS, ...over });
 
-test("what is as it should be is", () => {
-  expect(judge(FACTS)).toEqual({ lost: [], early: [], wrong: [], duplicates: 0 });
+test("a run without a problem has no findings", () => {
+  expect(findingsFrom(FACTS)).toEqual({ lost: [], early: [], wrong: [], duplicates: 0 });
 });
 
-describe("lost is", () => {
+describe("a run has lost", () => {
   test.each<[string, Partial<Facts>, RegExp]>([
     ["an accepted event that is not stored", { events: [] }, /is not stored/],
     [
-      "one that is stored otherwise",
+      "an event that is stored with another snapshot",
       { events: [{ id: "evt_0", data: Buffer.from("{}") }] },
       /is not stored as/,
     ],
-    ["one without its delivery", { deliveries: [], attempts: [], seen: [] }, /has no delivery to the steady/],
+    [
+      "an event without its delivery",
+      { deliveries: [], attempts: [], seen: [] },
+      /has no delivery to the steady/,
+    ],
     [
       "a delivery that is pending",
       { deliveries: [delivery({ state: "pending", attempts: 0 })], attempts: [] },
       /pending after 0/,
     ],
-    ["one that succeeded nowhere", { seen: [seen({ answered: 500 })] }, /arrived: false/],
-    ["one that is exhausted", { deliveries: [delivery({ state: "exhausted" })] }, /is exhausted/],
     [
-      "one to a failing receiver that is not tried again",
+      "a delivery that succeeded without a request that was answered with 200",
+      { seen: [seen({ answered: 500 })] },
+      /arrived: false/,
+    ],
+    ["a delivery that is exhausted", { deliveries: [delivery({ state: "exhausted" })] }, /is exhausted/],
+    [
+      "a delivery to a failing receiver that has no next attempt",
       {
         characters: new Map([[1, "failing"]]),
         deliveries: [delivery({ state: "started", next_attempt_at: NOW - 1 })],
@@ -84,28 +92,28 @@ describe("lost is", () => {
       /failing receiver is started/,
     ],
     [
-      "one to a leaving receiver that stays open",
+      "a delivery to a leaving receiver that stays open",
       { characters: new Map([[1, "leaving"]]), deliveries: [delivery({ state: "started" })] },
       /leaving/,
     ],
   ])("%s", (_what, facts, words) => {
-    expect(verdictOn(facts).lost).toEqual([expect.stringMatching(words)]);
+    expect(findingsWith(facts).lost).toEqual([expect.stringMatching(words)]);
   });
 
-  test("not what its receiver earned", () => {
+  test("not the deliveries that got as far as their receiver allows", () => {
     const waits = {
       characters: new Map([[1, "failing" as const]]),
       deliveries: [delivery({ state: "started", next_attempt_at: NOW + 1 })],
     };
-    const left = {
+    const cancelled = {
       characters: new Map([[1, "leaving" as const]]),
       deliveries: [delivery({ state: "cancelled" })],
     };
-    for (const facts of [waits, left]) expect(verdictOn(facts).lost).toEqual([]);
+    for (const facts of [waits, cancelled]) expect(findingsWith(facts).lost).toEqual([]);
   });
 });
 
-describe("wrong is", () => {
+describe("a run is wrong in case of", () => {
   test.each<[string, Partial<Facts>, RegExp]>([
     [
       "an event that nobody sent",
@@ -117,31 +125,39 @@ describe("wrong is", () => {
       { deliveries: [delivery(), delivery({ id: "dlv_1", attempts: 0 })] },
       /two deliveries/,
     ],
-    ["a number twice", { attempts: [attempt(), attempt()] }, /has the numbers 1, 1/],
+    ["an attempt number that occurs twice", { attempts: [attempt(), attempt()] }, /has the numbers 1, 1/],
     [
-      "a gap",
+      "a gap in the attempt numbers",
       { attempts: [attempt({ number: 2 })], seen: [seen({ attempt: 2 }), seen()] },
       /has the numbers 2/,
     ],
-    ["a number that is not counted", { deliveries: [delivery({ attempts: 2 })] }, /counts 2 attempts/],
-    ["an answer that nobody gave", { attempts: [attempt({ status: 204 })] }, /a 204 that nobody gave/],
+    [
+      "an attempt that is counted and not logged",
+      { deliveries: [delivery({ attempts: 2 })] },
+      /counts 2 attempts/,
+    ],
+    [
+      "an answer that no receiver gave",
+      { attempts: [attempt({ status: 204 })] },
+      /a 204 that no receiver gave/,
+    ],
     ["another body", { seen: [seen({ body: "[{}]" })] }, /another body/],
     [
-      "a delivery that is not known",
+      "a request of an unknown delivery",
       { seen: [seen(), seen({ deliveryId: "dlv_9" })] },
-      /dlv_9 of evt_0, which is not known/,
+      /the unknown dlv_9 of evt_0/,
     ],
-    ["a signature that does not fit", { unsigned: [seen()] }, /signature does not fit/],
+    ["a signature that does not verify", { unsigned: [seen()] }, /signature does not verify/],
   ])("%s", (_what, facts, words) => {
-    expect(verdictOn(facts).wrong).toContainEqual(expect.stringMatching(words));
+    expect(findingsWith(facts).wrong).toContainEqual(expect.stringMatching(words));
   });
 });
 
-test("a request beyond those in the log is a duplicate, and nothing worse", () => {
-  expect(verdictOn({ seen: [seen(), seen()] })).toEqual({ lost: [], early: [], wrong: [], duplicates: 1 });
+test("a request beyond the log is a duplicate and no problem", () => {
+  expect(findingsWith({ seen: [seen(), seen()] })).toEqual({ lost: [], early: [], wrong: [], duplicates: 1 });
 });
 
-test("an attempt that never reached its receiver is none", () => {
+test("an attempt that never reached its receiver is no duplicate", () => {
   const facts = {
     deliveries: [delivery({ attempts: 2 })],
     attempts: [attempt({ outcome: "refused", status: null }), attempt({ number: 2 })],
@@ -149,27 +165,27 @@ test("an attempt that never reached its receiver is none", () => {
     asked: new Set([askedKey("dlv_0", 2)]),
     counted: { ...FACTS.counted, attempts: 2 },
   };
-  expect(verdictOn(facts)).toEqual({ lost: [], early: [], wrong: [], duplicates: 0 });
+  expect(findingsWith(facts)).toEqual({ lost: [], early: [], wrong: [], duplicates: 0 });
 });
 
-test("early is a retry that nobody asked for before its time", () => {
+test("a retry before its time is early unless it was requested", () => {
   const facts = {
     deliveries: [delivery({ attempts: 2 })],
     attempts: [attempt({ outcome: "status", status: 503 }), attempt({ number: 2 })],
     seen: [seen({ answered: 503 }), seen({ attempt: 2 })],
     counted: { ...FACTS.counted, attempts: 2 },
   };
-  expect(verdictOn(facts)).toMatchObject({
+  expect(findingsWith(facts)).toMatchObject({
     lost: [],
     wrong: [],
-    early: [expect.stringMatching(/attempt 2 came/)],
+    early: [expect.stringMatching(/attempt 2 was \d+ ms early/)],
   });
-  expect(verdictOn({ ...facts, asked: new Set([askedKey("dlv_0", 2)]) }).early).toEqual([]);
+  expect(findingsWith({ ...facts, asked: new Set([askedKey("dlv_0", 2)]) }).early).toEqual([]);
 });
 
-test("statistics that count other than the log are wrong", () => {
+test("statistics that differ from the log are wrong", () => {
   const counted = { ...FACTS.counted, succeeded: 2, attempts: 2 };
-  expect(verdictOn({ counted }).wrong).toEqual([
+  expect(findingsWith({ counted }).wrong).toEqual([
     "the statistics count 2 succeeded, the log 1",
     "the statistics count 2 attempts, the log 1",
   ]);

@@ -3,21 +3,21 @@ import { earlyAttempts, type LoggedAttempt } from "@posthaste/stack";
 import type { Character, Seen } from "./receivers.ts";
 import type { Accepted } from "./traffic.ts";
 
-/** All that is known after a run: what was promised, what is stored, and what receivers saw. */
+/** What is known after a run: what was accepted, what is stored, and what the receivers saw. */
 export type Facts = {
   readonly accepted: readonly Accepted[];
-  /** What each accepted number was sent with. */
+  /** Returns the snapshot that event number `n` was sent with. */
   readonly snapshotOf: (n: number) => string;
   readonly characters: ReadonlyMap<number, Character>;
   readonly events: readonly { readonly id: string; readonly data: Uint8Array }[];
   readonly deliveries: readonly StoredDelivery[];
   readonly attempts: readonly StoredAttempt[];
   readonly seen: readonly Seen[];
-  /** Deliveries whose signature did not fit, as the receivers found them. */
+  /** Requests whose signature did not verify. */
   readonly unsigned: readonly Seen[];
   /** The account's statistics, summed over all time. */
   readonly counted: Counted;
-  /** Attempts that the run itself asked for: {@link askedKey} of each. */
+  /** Attempts that the run itself requested: {@link askedKey} of each. */
   readonly asked: ReadonlySet<string>;
   readonly now: number;
 };
@@ -40,23 +40,24 @@ export type StoredAttempt = LoggedAttempt & {
   readonly status: number | null;
 };
 
-export type Verdict = {
-  /** Deliveries that an accepted event is owed and that did not come as far as their receiver let them. */
+/** What a run found. No promise is broken if the three lists are empty. */
+export type Findings = {
+  /** Accepted events without a delivery, and deliveries that did not get as far as their receiver allows. */
   readonly lost: readonly string[];
-  /** Requests that came before the schedule's time, though nobody had asked for them. */
+  /** Requests before the schedule's time that nobody had requested. */
   readonly early: readonly string[];
-  /** Everything else that must not be. */
+  /** Everything else that breaks a promise. */
   readonly wrong: readonly string[];
-  /** Requests beyond those in the log: at least once, and how often more than that. */
+  /** Requests beyond the log. Delivery is at least once; this counts the surplus. */
   readonly duplicates: number;
 };
 
-/** Names one attempt of a delivery. */
+/** Identifies one attempt of a delivery. */
 export function askedKey(deliveryId: string, number: number): string {
   return `${deliveryId} ${number}`;
 }
 
-export function judge(facts: Facts): Verdict {
+export function findingsFrom(facts: Facts): Findings {
   const attemptsOf = groupBy(facts.attempts, (attempt) => attempt.delivery_id);
   const seenOf = groupBy(facts.seen, (seen) => seen.deliveryId);
   return {
@@ -71,19 +72,21 @@ export function judge(facts: Facts): Verdict {
       ({ deliveryId, number }) => facts.asked.has(askedKey(deliveryId, number)),
     ),
     wrong: [
-      ...strangers(facts),
+      ...unrequested(facts),
       ...miscounted(facts),
       ...facts.deliveries.flatMap((delivery) => wrongNumbers(delivery, attemptsOf.get(delivery.id) ?? [])),
       ...facts.attempts.flatMap((attempt) => phantom(attempt, seenOf.get(attempt.delivery_id) ?? [])),
       ...facts.unsigned.map(
-        (seen) => `${seen.deliveryId} attempt ${seen.attempt}: its signature does not fit`,
+        (seen) => `${seen.deliveryId} attempt ${seen.attempt}: its signature does not verify`,
       ),
     ],
     duplicates: facts.seen.length - facts.attempts.filter(reachedItsReceiver(seenOf)).length,
   };
 }
 
-/** What was accepted is stored, as it was sent, and is owed a delivery to everyone who had subscribed. */
+/**
+ * Returns the accepted events that are not stored as they were sent, or that lack a delivery to a subscriber.
+ */
 function lostEvents({ accepted, snapshotOf, characters, events, deliveries }: Facts): string[] {
   const stored = new Map(events.map((event) => [event.id, Buffer.from(event.data).toString()]));
   const owed = groupBy(deliveries, (delivery) => delivery.event_id);
@@ -93,13 +96,14 @@ function lostEvents({ accepted, snapshotOf, characters, events, deliveries }: Fa
     const reached = new Set((owed.get(eventId) ?? []).map((delivery) => delivery.subscription_id));
     return (
       [...characters]
-        // A receiver that left has no deliveries of later events.
+        // A receiver that left gets no deliveries of later events.
         .filter(([id, character]) => character !== "leaving" && !reached.has(id))
         .map(([, character]) => `event ${n} (${eventId}) has no delivery to the ${character} receiver`)
     );
   });
 }
 
+/** Returns the deliveries that did not get as far as their receiver allows. */
 function lostDeliveries(
   { characters, deliveries, now }: Facts,
   seenOf: ReadonlyMap<string, readonly Seen[]>,
@@ -121,11 +125,11 @@ function lostDeliveries(
   });
 }
 
-/** Events and deliveries that nobody asked for, or that came twice. */
-function strangers({ accepted, events, deliveries, seen, snapshotOf }: Facts): string[] {
+/** Returns events and deliveries that nobody requested or that exist twice, and wrong request bodies. */
+function unrequested({ accepted, events, deliveries, seen, snapshotOf }: Facts): string[] {
   const numberOf = new Map(accepted.map(({ n, eventId }) => [eventId, n]));
   const wrong: string[] = [];
-  if (numberOf.size !== accepted.length) wrong.push("two accepted events have one id");
+  if (numberOf.size !== accepted.length) wrong.push("two accepted events have the same id");
   for (const { id } of events)
     if (!numberOf.has(id)) wrong.push(`event ${id} was stored twice, or never sent`);
   const pairs = new Set(deliveries.map((delivery) => `${delivery.event_id} ${delivery.subscription_id}`));
@@ -134,14 +138,14 @@ function strangers({ accepted, events, deliveries, seen, snapshotOf }: Facts): s
   for (const { eventId, deliveryId, request } of seen) {
     const n = numberOf.get(eventId);
     if (n === undefined || !known.has(deliveryId))
-      wrong.push(`a receiver got ${deliveryId} of ${eventId}, which is not known`);
+      wrong.push(`a receiver got the unknown ${deliveryId} of ${eventId}`);
     else if (request.body.toString() !== `[${snapshotOf(n)}]`)
       wrong.push(`${deliveryId} arrived with another body`);
   }
   return wrong;
 }
 
-/** The statistics have to equal the log, whatever crashed. */
+/** Compares the statistics with the log: they must be equal, whatever crashed. */
 function miscounted({ counted, deliveries, attempts }: Facts): string[] {
   const inState = (...states: string[]) => deliveries.filter(({ state }) => states.includes(state)).length;
   const logged: Counted = {
@@ -158,7 +162,7 @@ function miscounted({ counted, deliveries, attempts }: Facts): string[] {
     .map((name) => `the statistics count ${counted[name]} ${name}, the log ${logged[name]}`);
 }
 
-/** 1, 2, 3 … without a gap or a repetition, as many as the delivery counts and the schedule has. */
+/** The numbers must be 1, 2, 3 … up to the delivery's count, which is at most that of the schedule. */
 function wrongNumbers(delivery: StoredDelivery, attempts: readonly StoredAttempt[]): string[] {
   const numbers = attempts.map((attempt) => attempt.number).sort((a, b) => a - b);
   const isRight =
@@ -170,13 +174,16 @@ function wrongNumbers(delivery: StoredDelivery, attempts: readonly StoredAttempt
     : [`${delivery.id} counts ${delivery.attempts} attempts and has the numbers ${numbers.join(", ")}`];
 }
 
-/** A logged answer that its receiver never gave. What was not answered may have many causes, faults among them. */
+/**
+ * Returns a line if the log has an answer that the receiver never gave. An attempt without an answer is not
+ * checked: the faults cause these, too.
+ */
 function phantom(attempt: StoredAttempt, seen: readonly Seen[]): string[] {
   if (attempt.status === null) return [];
-  const given = seen.some((one) => one.attempt === attempt.number && one.answered === attempt.status);
-  return given
+  const wasGiven = seen.some((one) => one.attempt === attempt.number && one.answered === attempt.status);
+  return wasGiven
     ? []
-    : [`${attempt.delivery_id} attempt ${attempt.number} has a ${attempt.status} that nobody gave`];
+    : [`${attempt.delivery_id} attempt ${attempt.number} has a ${attempt.status} that no receiver gave`];
 }
 
 function reachedItsReceiver(seenOf: ReadonlyMap<string, readonly Seen[]>) {
