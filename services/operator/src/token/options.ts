@@ -1,6 +1,5 @@
-import { parseArgs } from "node:util";
 import { SCOPES, type Scope, type TokenId } from "@posthaste/domain";
-import { Complaint } from "@posthaste/runtime/terminal";
+import { Complaint, parseCommandLine, wholeNumber } from "@posthaste/runtime/terminal";
 
 /** A parsed command. An account is given by its name or its number. */
 export type TokenCommand =
@@ -36,7 +35,17 @@ const DAYS_MAX = 3_650;
  * @throws Complaint if it is not one of the commands above
  */
 export function parseTokenCommand(args: readonly string[]): TokenCommand {
-  const { values, positionals } = parsed(args);
+  const { values, positionals } = parseCommandLine("token", {
+    args: [...args],
+    allowPositionals: true,
+    options: {
+      account: { type: "string" },
+      name: { type: "string" },
+      scope: { type: "string", multiple: true },
+      expires: { type: "string" },
+      help: { type: "boolean", short: "h" },
+    },
+  });
   const [kind, ...others] = positionals;
   if (values.help === true || kind === "help") return { kind: "help" };
   const onlyFor = (flags: readonly (keyof typeof values)[]) => {
@@ -53,7 +62,7 @@ export function parseTokenCommand(args: readonly string[]): TokenCommand {
         account: required("--account", values.account),
         name: required("--name", values.name),
         scopes: scopesOf(values.scope ?? []),
-        expiresInDays: daysOf(values.expires),
+        expiresInDays: wholeNumber("--expires", values.expires, { min: 1, max: DAYS_MAX }),
       };
     case "list":
       onlyFor(["account"]);
@@ -63,24 +72,6 @@ export function parseTokenCommand(args: readonly string[]): TokenCommand {
       return { kind, id: tokenIdOf(others[0]) };
     default:
       throw wrong(kind === undefined ? "no command given" : `there is no command "${kind}"`);
-  }
-}
-
-function parsed(args: readonly string[]) {
-  try {
-    return parseArgs({
-      args: [...args],
-      allowPositionals: true,
-      options: {
-        account: { type: "string" },
-        name: { type: "string" },
-        scope: { type: "string", multiple: true },
-        expires: { type: "string" },
-        help: { type: "boolean", short: "h" },
-      },
-    });
-  } catch (error) {
-    throw wrong(error instanceof Error ? (error.message.split(". ")[0] ?? "") : "");
   }
 }
 
@@ -97,15 +88,6 @@ function scopesOf(texts: readonly string[]): readonly Scope[] {
     if (scope === undefined) throw wrong(`there is no scope "${text}": choose from ${SCOPES.join(", ")}`);
     return scope;
   });
-}
-
-function daysOf(text: string | undefined): number | undefined {
-  if (text === undefined) return undefined;
-  const days = Number(text);
-  if (!/^\d+$/.test(text) || days < 1 || days > DAYS_MAX) {
-    throw wrong(`--expires is "${text}": give whole days from 1 to ${DAYS_MAX}`);
-  }
-  return days;
 }
 
 function tokenIdOf(text: string | undefined): TokenId {
