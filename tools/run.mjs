@@ -1,6 +1,6 @@
-// The front door of every `npm run` command. It provides a supported Node and the dependencies, then hands over
-// to tools/src/COMMAND.ts or to a built service. It runs before anything is installed, so it is plain JavaScript
-// without dependencies and runs on old versions of Node.
+// The front door of every `npm run` command. It provides a supported Node and the dependencies, then hands
+// over to tools/src/COMMAND.ts or to a built service. It runs before anything is installed, so it is plain
+// JavaScript without dependencies and runs on old versions of Node.
 import { existsSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";

@@ -104,8 +104,8 @@ async function start(options: UpOptions, stack: Stack, signal: AbortSignal) {
 }
 
 /**
- * Builds the packages. Unless TEMPORAL_ADDRESS names a server, finds or downloads a Temporal server at the same
- * time: the build needs the processor and the download needs the network.
+ * Builds the packages. Unless TEMPORAL_ADDRESS names a server, finds or downloads a Temporal server at the
+ * same time: the build needs the processor and the download needs the network.
  *
  * @returns the path of the Temporal server's program; undefined if TEMPORAL_ADDRESS names a server
  */

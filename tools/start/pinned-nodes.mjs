@@ -8,7 +8,8 @@
 /**
  * The build that the front door downloads for each platform: the packages that the npm package `node` depends
  * on. Not every release was published for every platform, so each platform gets its newest release of line
- * 24. Apple silicon gets line 26, because its only release of line 24 is 24.0, which lacks two years of fixes.
+ * 24. Apple silicon gets line 26, because its only release of line 24 is 24.0, which lacks two years of
+ * fixes.
  *
  * @type {Readonly<Record<string, PinnedNode>>}
  */

@@ -4,13 +4,12 @@ import { fileURLToPath } from "node:url";
 import { STOP_SIGNALS, Stopped } from "./stopped.mjs";
 
 /**
- * Runs a program to its end and captures its output. `node` comes first on the program's PATH, because npm and
- * the scripts it starts begin with `#!/usr/bin/env node`. Stop signals to this process are forwarded.
+ * Runs a program to its end and captures its output. `node` comes first on the program's PATH, because npm
+ * and the scripts it starts begin with `#!/usr/bin/env node`. Stop signals to this process are forwarded.
  *
  * @param {readonly string[]} command
- * @param {{ cwd: string, node?: string, withinMs: number, env?: NodeJS.ProcessEnv }} options
- *   withinMs: the program gets SIGTERM after this time, and the output says so; env: added to this process's
- *   environment
+ * @param {{ cwd: string, node?: string, withinMs: number, env?: NodeJS.ProcessEnv }} options withinMs: the
+ *   program gets SIGTERM after this time, and the output says so; env: added to this process's environment
  * @returns {Promise<{ code: number | null, output: string }>} code: 127 if the program could not be started
  * @throws Stopped after this process got a stop signal and the program has ended
  */

@@ -1,5 +1,5 @@
-// node tethered.mjs PROGRAM [ARGUMENT …]: runs a program, and ends it on a stop signal or when the process that
-// started this one dies. The IPC channel to that process reports its death.
+// node tethered.mjs PROGRAM [ARGUMENT …]: runs a program, and ends it on a stop signal or when the process
+// that started this one dies. The IPC channel to that process reports its death.
 import { spawn } from "node:child_process";
 import { codeOfSignal, STOP_SIGNALS } from "./stopped.mjs";
 

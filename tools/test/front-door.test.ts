@@ -23,8 +23,8 @@ import { PINNED } from "../start/pinned-nodes.mjs";
 import { otherNode } from "./other-nodes.ts";
 
 /*
- * The real tools/run.mjs runs in a temporary repository, with a stand-in for npm that records its calls. Only a
- * download of Node uses the real npm, with another registry, hash or platform if the test calls for one.
+ * The real tools/run.mjs runs in a temporary repository, with a stand-in for npm that records its calls. Only
+ * a download of Node uses the real npm, with another registry, hash or platform if the test calls for one.
  */
 
 const repository = fileURLToPath(new URL("../../", import.meta.url));
@@ -57,9 +57,9 @@ afterEach(async () => {
 });
 
 /**
- * Writes the stand-in for npm. It empties node_modules, links the one dependency that the front door needs, adds
- * the stand-in for turbo, and runs the code `ending`. In any other folder (a download of Node), it calls the
- * real npm.
+ * Writes the stand-in for npm. It empties node_modules, links the one dependency that the front door needs,
+ * adds the stand-in for turbo, and runs the code `ending`. In any other folder (a download of Node), it calls
+ * the real npm.
  */
 async function writeNpm(ending: string): Promise<void> {
   const tsx = join(repository, "node_modules/tsx");
@@ -429,8 +429,8 @@ test("the front door checks the sources of every package that the operator's com
 });
 
 /**
- * Prints the signals it gets. Ends with code 5 shortly after SIGTERM, because a signal sent earlier may arrive
- * later.
+ * Prints the signals it gets. Ends with code 5 shortly after SIGTERM, because a signal sent earlier may
+ * arrive later.
  */
 const LISTENING = `
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, () => console.log(signal));

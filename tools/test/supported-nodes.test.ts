@@ -10,8 +10,8 @@ import { otherNode } from "./other-nodes.ts";
 import { runUp, type Up, upPorts } from "./run-up.ts";
 
 /*
- * The other tests run on one Node. These run the oldest and the newest supported Node: they start `up`, deliver in
- * each lane, call each service, and stop.
+ * The other tests run on one Node. These run the oldest and the newest supported Node: they start `up`,
+ * deliver in each lane, call each service, and stop.
  */
 
 test("package.json, the front door and the services agree on the supported Nodes", async () => {

@@ -28,9 +28,9 @@ afterEach(async () => {
 });
 
 /**
- * Creates a folder for PATH with the real Temporal server, configured to dispatch every waiting retry again after a
- * restart. By default Temporal repeats only those dispatched since it last saved its progress, which it does once a
- * minute.
+ * Creates a folder for PATH with the real Temporal server, configured to dispatch every waiting retry again
+ * after a restart. By default Temporal repeats only those dispatched since it last saved its progress, which
+ * it does once a minute.
  */
 async function forgetfulTemporal(): Promise<string> {
   const bin = join(dir, "bin");

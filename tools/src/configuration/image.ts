@@ -5,7 +5,9 @@ export const IMAGE_PATH = "proto/image.binpb";
 
 const WITHIN_MS = 120_000;
 
-/** Writes an image of the contracts in proto/posthaste and their imports, without the other vendored files. */
+/**
+ * Writes an image of the contracts in proto/posthaste and their imports, without the other vendored files.
+ */
 export async function buildImage(root: string, to: string, signal: AbortSignal): Promise<void> {
   const args = ["build", "--path", "proto/posthaste", "--exclude-source-info", "-o", to];
   const { code, output } = await runCommand("buf", args, { root, signal, withinMs: WITHIN_MS });

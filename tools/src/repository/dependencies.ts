@@ -37,10 +37,10 @@ const NOT_IN_PRODUCTION: ReadonlySet<string> = new Set([
 ]);
 
 /**
- * Lists the dependencies that are declared but not imported, or imported but not declared. Packages that run in
- * production belong in dependencies and all others in devDependencies, so that `npm ci --omit=dev` installs
- * exactly what production needs. Tests may also import the root's devDependencies and undeclared workspace
- * packages, because declaring testkit everywhere would create cycles.
+ * Lists the dependencies that are declared but not imported, or imported but not declared. Packages that run
+ * in production belong in dependencies and all others in devDependencies, so that `npm ci --omit=dev`
+ * installs exactly what production needs. Tests may also import the root's devDependencies and undeclared
+ * workspace packages, because declaring testkit everywhere would create cycles.
  */
 export function wrongDependencies(files: readonly RepositoryFile[]): readonly string[] {
   const root = manifestOf("package.json");

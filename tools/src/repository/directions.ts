@@ -2,13 +2,13 @@ import { isTest, packageFolderOf, type RepositoryFile } from "./files.ts";
 import { type Import, importsOf } from "./imports.ts";
 
 /*
- * The allowed imports between packages. An import that is not listed is refused. A folder without a row may import
- * no workspace package, so each new package needs a decision.
+ * The allowed imports between packages. An import that is not listed is refused. A folder without a row may
+ * import no workspace package, so each new package needs a decision.
  */
 
 /**
- * The workspace packages that a folder may import, without their scope. An entry with a `/subpath` allows only that
- * subpath.
+ * The workspace packages that a folder may import, without their scope. An entry with a `/subpath` allows
+ * only that subpath.
  */
 const WORKSPACE: Readonly<Record<string, readonly string[]>> = {
   "packages/domain": [],
@@ -70,7 +70,9 @@ const CONFINED: readonly { readonly packages: RegExp; readonly to: readonly stri
   { packages: /^ipaddr\.js$/, to: ["packages/domain"] },
 ];
 
-/** Folders that may not import Node's modules, because their code runs in the workflow sandbox or in browsers. */
+/**
+ * Folders that may not import Node's modules, because their code runs in the workflow sandbox or in browsers.
+ */
 const WITHOUT_NODE = [
   "packages/domain",
   "packages/signature",

@@ -63,9 +63,9 @@ function compare(one: readonly number[], other: readonly number[]): number {
 }
 
 /**
- * Lists the packages that another package depends on but the lock file omits. Two causes are known: the registry
- * lacks a build for some platform, and `npm ci` then rejects the lock file on every platform; or the package's
- * version is overridden, and `npm ci` then silently installs without it.
+ * Lists the packages that another package depends on but the lock file omits. Two causes are known: the
+ * registry lacks a build for some platform, and `npm ci` then rejects the lock file on every platform; or the
+ * package's version is overridden, and `npm ci` then silently installs without it.
  */
 export function missingPackages(lockText: string): readonly string[] {
   const { packages } = JSON.parse(lockText) as Lock;
@@ -76,7 +76,10 @@ export function missingPackages(lockText: string): readonly string[] {
   );
 }
 
-/** Lists the paths where Node looks for a package that the package at `path` imports, as it walks up the folders. */
+/**
+ * Lists the paths where Node looks for a package that the package at `path` imports, as it walks up the
+ * folders.
+ */
 function placesOf(name: string, path: string): readonly string[] {
   const parts = path.split("/");
   return [...parts.keys(), parts.length]

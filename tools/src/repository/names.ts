@@ -1,7 +1,10 @@
 import { basename } from "node:path";
 import type { RepositoryFile } from "./files.ts";
 
-/** Words that are vague or mean something else in other systems. `message` is allowed, for errors and protobuf. */
+/**
+ * Words that are vague or mean something else in other systems. `message` is allowed, for errors and
+ * protobuf.
+ */
 const BANNED = new Set([
   "job",
   "jobs",

@@ -4,7 +4,9 @@ import type { RepositoryFile } from "./files.ts";
 /** A file or folder in backticks, such as `retry-now.ts`, `loops/` or `client/index.ts`. */
 const NAMED = /`(\.?[\w-]+(?:\/[\w.-]+)*(?:\.(?:tsx?|mjs|md|proto)|\/))`/g;
 
-/** Lists the files that a README names but that are not in its folder, and the package exports that it omits. */
+/**
+ * Lists the files that a README names but that are not in its folder, and the package exports that it omits.
+ */
 export function untrueReadmes(files: readonly RepositoryFile[]): readonly string[] {
   const paths = files.map(({ path }) => path);
   return files

@@ -3,8 +3,9 @@ import { isTest } from "./files.ts";
 import { importsOf } from "./imports.ts";
 
 /*
- * The rooms of a package are the folders in its `src`. Each row lists the rooms that a room may import; all other
- * imports are refused. A file outside the rooms, such as `index.ts`, connects them and may import all of them.
+ * The rooms of a package are the folders in its `src`. Each row lists the rooms that a room may import; all
+ * other imports are refused. A file outside the rooms, such as `index.ts`, connects them and may import all
+ * of them.
  */
 export const ROOMS: Readonly<Record<string, Readonly<Record<string, readonly string[]>>>> = {
   "packages/store/src": {

@@ -2,8 +2,8 @@ import { Stopped } from "@posthaste/runtime/terminal";
 import type { Step, StepResult } from "./step.ts";
 
 /**
- * Runs steps one after another. Continues after a failed step, so that one run reports every failure. Prints a
- * summary whose last line is `N passed, N failed`.
+ * Runs steps one after another. Continues after a failed step, so that one run reports every failure. Prints
+ * a summary whose last line is `N passed, N failed`.
  *
  * @returns the exit code: 0 only if something passed and nothing failed
  */

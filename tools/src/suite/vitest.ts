@@ -57,8 +57,8 @@ export function testsStep(files: readonly string[]): Step {
 }
 
 /**
- * Counts the tests of a run. A skipped test counts as failed. A file that cannot be loaded counts as one failed
- * test, and so does a run that fails although no test failed.
+ * Counts the tests of a run. A skipped test counts as failed. A file that cannot be loaded counts as one
+ * failed test, and so does a run that fails although no test failed.
  *
  * @param code vitest's exit code; null if vitest was ended
  * @param report undefined if vitest left no report

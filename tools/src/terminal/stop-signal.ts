@@ -5,8 +5,8 @@ import { STOP_SIGNALS } from "../../start/stopped.mjs";
 const STOPPED_CODE = 130;
 
 /**
- * Returns a signal that is aborted with `Stopped` by the first of: Ctrl-C, SIGTERM, a closed terminal, the death
- * of the parent process. Each further one calls `onAgain`, which ends the process by default.
+ * Returns a signal that is aborted with `Stopped` by the first of: Ctrl-C, SIGTERM, a closed terminal, the
+ * death of the parent process. Each further one calls `onAgain`, which ends the process by default.
  */
 export function listenForStop(onAgain: () => void = () => process.exit(STOPPED_CODE)): AbortSignal {
   const controller = new AbortController();

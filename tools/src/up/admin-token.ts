@@ -5,9 +5,9 @@ import { Complaint } from "@posthaste/runtime/terminal";
 import { authenticate, createAccount, createToken, listAccounts, type Store } from "@posthaste/store";
 
 /**
- * Returns a token with every scope for the first account: the preset token, or else the token kept in the data
- * folder, or else a new token. A new token is kept in the data folder, readable only by its owner. Creates the
- * account if there is none.
+ * Returns a token with every scope for the first account: the preset token, or else the token kept in the
+ * data folder, or else a new token. A new token is kept in the data folder, readable only by its owner.
+ * Creates the account if there is none.
  *
  * @throws Complaint if the preset token cannot be used
  */

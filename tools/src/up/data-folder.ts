@@ -5,9 +5,9 @@ import { Complaint } from "@posthaste/runtime/terminal";
 import { endKnown, isAlive, type KnownProcess, knownProcess } from "@posthaste/stack";
 
 /*
- * DATA/run.json records which `up` uses the folder and the processes it started. The file is created exclusively, so
- * only one of two simultaneous starts succeeds. The process's ID and start time tell whether the `up` that wrote the
- * file is still alive.
+ * DATA/run.json records which `up` uses the folder and the processes it started. The file is created
+ * exclusively, so only one of two simultaneous starts succeeds. The process's ID and start time tell whether
+ * the `up` that wrote the file is still alive.
  */
 
 /** A folder that belongs to this process until it is released. */
@@ -67,7 +67,9 @@ export async function claimDataFolder(dir: string, progress: (line: string) => v
   };
 }
 
-/** Creates the file as a link to a complete file, so that no reader sees a partial one. False if it exists. */
+/**
+ * Creates the file as a link to a complete file, so that no reader sees a partial one. False if it exists.
+ */
 async function createExclusively(path: string, run: Run): Promise<boolean> {
   const finished = `${path}.${randomUUID()}`;
   await writeFile(finished, JSON.stringify(run), { mode: 0o600 });

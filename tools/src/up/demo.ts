@@ -15,7 +15,9 @@ export type Demo = {
 const EVENT = "invoice_sent";
 const DELIVERED_WITHIN_MS = 30_000;
 
-/** Starts the receiver. Keeps its port in the data folder, so that an earlier run's subscription still works. */
+/**
+ * Starts the receiver. Keeps its port in the data folder, so that an earlier run's subscription still works.
+ */
 export async function startDemo({ dataDir }: { dataDir: string }): Promise<Demo> {
   const path = join(dataDir, "demo-receiver-port");
   const kept = Number(await readFile(path, "utf8").catch(() => "0"));

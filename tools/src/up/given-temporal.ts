@@ -12,8 +12,8 @@ const PORT_MAX = 65_535;
 const REASON_CHARS_MAX = 160;
 
 /**
- * Waits up to 5 s for an answer of the Temporal server at TEMPORAL_ADDRESS. Without this check the services would
- * wait much longer and fail with long logs.
+ * Waits up to 5 s for an answer of the Temporal server at TEMPORAL_ADDRESS. Without this check the services
+ * would wait much longer and fail with long logs.
  *
  * @throws Complaint if no Temporal server answers, or the address is malformed
  */

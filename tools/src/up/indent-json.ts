@@ -2,8 +2,8 @@
 const TOKEN = /"(?:[^"\\]|\\.)*"|[{}[\],:]|[^\s{}[\],:"]+/g;
 
 /**
- * Indents JSON text. Changes only white space: parsing and printing the text would round its numbers and change its
- * escapes.
+ * Indents JSON text. Changes only white space: parsing and printing the text would round its numbers and
+ * change its escapes.
  */
 export function indentJson(text: string): string {
   let depth = 0;

@@ -18,22 +18,22 @@ const TEMPORAL_UI_PORT_DEFAULT = 8233;
 
 export const UP_USAGE = `npm run up -- [options]
 
-Installs dependencies, builds, and runs everything on this machine: a Temporal server with its UI, the API and the
-worker, with SQLite. Ctrl-C stops everything. The data stays, and the next run uses it again.
+Installs dependencies, builds, and runs everything on this machine: a Temporal server with its UI, the API and
+the worker, with SQLite. Ctrl-C stops everything. The data stays, and the next run uses it again.
 
   --demo                    also delivers a sample event to a sample receiver and prints the received request
   --port PORT               the API's port (default ${PORT_DEFAULT})
-  --temporal-port PORT      the Temporal server's port (default ${TEMPORAL_PORT_DEFAULT}, or a free port if that is in use)
+  --temporal-port PORT      Temporal's port (default ${TEMPORAL_PORT_DEFAULT}, or a free port if that is in use)
   --temporal-ui-port PORT   the Temporal UI's port (default ${TEMPORAL_UI_PORT_DEFAULT})
   --data DIR                the folder for all data and logs (default .posthaste)
   --help                    shows this text
 
 Environment:
-  POSTHASTE_ADMIN_TOKEN     the admin token; if unset, a token is created once and kept in DIR/admin-token
-  POSTHASTE_SECRET_KEYS     the keys that encrypt secrets; if unset, a key is created once and kept in DIR/secret-keys
+  POSTHASTE_ADMIN_TOKEN     the admin token; if unset, one is created and kept in DIR/admin-token
+  POSTHASTE_SECRET_KEYS     the keys that encrypt secrets; if unset, one is created and kept in DIR/secret-keys
   POSTHASTE_INBOX           on or off: inboxes in the console, to receive test webhooks (default on)
   POSTHASTE_EGRESS_ALLOW    networks that deliveries may reach besides the public internet (default loopback)
-  TEMPORAL_ADDRESS          a Temporal server to use instead of starting one; the SDK's other variables apply too`;
+  TEMPORAL_ADDRESS          a Temporal server to use instead of starting one; the SDK's other variables apply`;
 
 /**
  * Parses the command line of `npm run up`.

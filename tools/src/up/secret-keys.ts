@@ -5,8 +5,9 @@ import { join } from "node:path";
 const KEY_BYTES = 32;
 
 /**
- * Returns the preset POSTHASTE_SECRET_KEYS, or else the key kept in the data folder, or else a new key. A new key is
- * kept in the data folder, readable only by its owner. If it is lost, so are the secrets in the folder's database.
+ * Returns the preset POSTHASTE_SECRET_KEYS, or else the key kept in the data folder, or else a new key. A new
+ * key is kept in the data folder, readable only by its owner. If it is lost, so are the secrets in the
+ * folder's database.
  */
 export async function secretKeys({
   dataDir,

@@ -25,8 +25,8 @@ Posthaste is running.
 
 ${table}
 
-To see a first delivery, create an inbox in the console and send it a test event. Or subscribe your own URL and
-ingest an event:
+To see a first delivery, create an inbox in the console and send it a test event. Or subscribe your own URL
+and ingest an event:
 
   curl -s ${apiUrl}/api/Webhook \\
     -H 'authorization: Bearer ${token}' -H 'content-type: application/json' \\

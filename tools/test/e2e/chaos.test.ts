@@ -4,8 +4,8 @@ import { expect, test } from "vitest";
 /** Short, for every test run. `npm run chaos` takes the duration as an option. */
 const SECONDS = 10;
 /**
- * With this seed, Temporal is killed while retries wait, on either database. After its restart Temporal dispatches
- * retries early, and the test shows that none of them is sent.
+ * With this seed, Temporal is killed while retries wait, on either database. After its restart Temporal
+ * dispatches retries early, and the test shows that none of them is sent.
  */
 const SEED = 7837;
 

@@ -6,8 +6,8 @@ const ended = new WeakSet<Stack>();
 /**
  * Disposes a stack and then asserts that no retry was sent before its time.
  *
- * @param stack the stack; undefined or already ended if this test's stack could not be started, whose error must
- *   stay visible
+ * @param stack the stack; undefined or already ended if this test's stack could not be started, whose error
+ *   must stay visible
  * @param askedFor deliveries for which a test requested a retry
  */
 export async function endStack(stack: Stack | undefined, askedFor?: ReadonlySet<string>): Promise<void> {

@@ -6,8 +6,8 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { endStack } from "./end-stack.ts";
 
 /*
- * The API's process survives whatever callers without a token do to their connections. This is an end-to-end test,
- * because an unhandled error would end the process.
+ * The API's process survives whatever callers without a token do to their connections. This is an end-to-end
+ * test, because an unhandled error would end the process.
  */
 
 let stack: Stack;
@@ -24,7 +24,9 @@ const post = (path: string, length: number, body: string) =>
 /** With the bug that this test reproduces, the process always ended by the 300th connection. */
 const CONNECTIONS = 400;
 
-/** Sends the text on a new connection, then closes it after the given milliseconds, or resets it at once if 0. */
+/**
+ * Sends the text on a new connection, then closes it after the given milliseconds, or resets it at once if 0.
+ */
 async function sendAndLeave(text: string, afterMs: number): Promise<void> {
   const socket = connect(Number(new URL(stack.apiUrl).port), "127.0.0.1");
   socket.on("error", () => {}).resume();

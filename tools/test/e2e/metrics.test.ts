@@ -78,7 +78,8 @@ describe("metrics", () => {
         expect(total).toBeGreaterThanOrEqual(203);
       }, PATIENCE);
       const after = [series(await worker()), series(await api())];
-      // Temporal's SDK adds series at run time. None of them may name things whose number grows without bound.
+      // Temporal's SDK adds series at run time. None of them may name things whose number grows without
+      // bound.
       const text = `${await worker()}${await api()}`;
       expect(text).not.toMatch(
         /dlv_|evt_|delivery\/|recovery\/|127\.0\.0\.\d+[^"]*"|no_such|run_id|workflow_id/,

@@ -36,7 +36,9 @@ const subscribe = async (more: object = {}) => {
   if (subscription === undefined) throw new Error("there is no subscription");
   return subscription.id as SubscriptionId;
 };
-/** Waits until all first attempts of a subscription have ended, because a retry request ignores one in flight. */
+/**
+ * Waits until all first attempts of a subscription have ended, because a retry request ignores one in flight.
+ */
 const attempted = (subscriptionId: number, count: number) =>
   vi.waitFor(async () => {
     const { deliveries } = await stack.client.deliveries.listDeliveries({ subscriptionId, pageSize: 100 });
@@ -46,7 +48,7 @@ const attempted = (subscriptionId: number, count: number) =>
 const numbers = () => receiver.requests.map((request) => JSON.parse(request.body.toString())[0].n as number);
 const end = (id: number) => stack.client.subscriptions.deleteSubscription({ id });
 
-/** Five times a drain's batch, so the drain must continue by itself several times. */
+/** Five times the deliveries that a drain unparks at once, so it must continue by itself several times. */
 const PARKED = 160;
 
 test(
@@ -64,7 +66,8 @@ test(
     const health = await stack.client.subscriptions.getSubscriptionHealth({ id });
     expect(health).toMatchObject({ parked: PARKED, pending: 0 });
     expect(receiver.requests).toHaveLength(0);
-    // Every fiftieth first attempt fails. Its retry is due in ten minutes, and later deliveries do not wait for it.
+    // Every fiftieth first attempt fails. Its retry is due in ten minutes, and later deliveries do not wait
+    // for it.
     receiver.answer((_request, n) => ({ kind: "status", status: n % 50 === 0 ? 500 : 200 }));
     await stack.client.subscriptions.resumeSubscription({ id });
     await ingest(PARKED, 5);
@@ -86,9 +89,9 @@ test(
     const id = await subscribe({ rateLimit: { perSecond, burst } });
     const tooSoon: string[] = [];
     /*
-     * From the start until any moment, no more requests may arrive than the rate and its burst allow. The test
-     * does not count within single seconds, because a worker that is delayed between its turn and its POST sends
-     * late and then faster. The store's tests check the distance between turns without a clock.
+     * From the start until any moment, no more requests may arrive than the rate and its burst allow. The
+     * test does not count within single seconds, because a worker that is delayed between its turn and its
+     * POST sends late and then faster. The store's tests check the distance between turns without a clock.
      */
     const checkRate = (beganAt: number, from: number) => {
       for (const [n, { receivedAt }] of receiver.requests.slice(from).entries()) {

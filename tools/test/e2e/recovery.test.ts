@@ -13,7 +13,10 @@ beforeAll(async () => {
 });
 afterAll(() => endStack(stack));
 
-/** The recovery takes a tenth of these per second, so it needs about ten steps, between which the trouble happens. */
+/**
+ * The recovery takes a tenth of these per second, so it needs about ten steps, between which the trouble
+ * happens.
+ */
 const FAILED = 300;
 
 test("a recovery misses no failed delivery and repeats none, although it is paused and a worker is killed", async () => {

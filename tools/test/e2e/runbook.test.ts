@@ -13,8 +13,8 @@ import {
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from "vitest";
 
 /*
- * The incidents in the runbook of docs/operations.md. The tests show that an operator sees the documented signs, and
- * that the documented steps solve the problem.
+ * The incidents in the runbook of docs/operations.md. The tests show that an operator sees the documented
+ * signs, and that the documented steps solve the problem.
  */
 
 const PATIENCE = { timeout: 90_000, interval: 200 };

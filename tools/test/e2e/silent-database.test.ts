@@ -13,8 +13,8 @@ import {
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 
 /*
- * The database's connections stay open but get no answer: packets are dropped, as in a failover, or the server is
- * stopped. The processes detect this, report it, and recover by themselves.
+ * The database's connections stay open but get no answer: packets are dropped, as in a failover, or the
+ * server is stopped. The processes detect this, report it, and recover by themselves.
  */
 
 const PATIENCE = { timeout: 60_000, interval: 100 };
@@ -44,8 +44,8 @@ beforeAll(async () => {
 });
 afterAll(async () => {
   mysql.resume();
-  // The proxy stops first. It closes connections that are still in a transaction at the server, which would keep
-  // the database from being dropped.
+  // The proxy stops first. It closes connections that are still in a transaction at the server, which would
+  // keep the database from being dropped.
   await proxy.stop();
   await stack.dispose();
   await mysql.release();

@@ -9,8 +9,8 @@ import { afterEach, expect, test, vi } from "vitest";
 import { endStack } from "./end-stack.ts";
 
 /*
- * Temporal loses what a worker registered at its start (search attributes, the retention schedule) or the workflows
- * themselves, and nobody restarts the worker.
+ * Temporal loses what a worker registered at its start (search attributes, the retention schedule) or the
+ * workflows themselves, and nobody restarts the worker.
  */
 
 const PATIENCE = { timeout: 120_000, interval: 100 };
@@ -56,7 +56,10 @@ async function deliveryOf(eventId: string) {
   if (delivery === undefined) throw new Error("there is no delivery");
   return { ...delivery, id: delivery.id as DeliveryId };
 }
-/** Waits until a delivery's first attempt has failed and Temporal has scheduled the next one; returns its time. */
+/**
+ * Waits until a delivery's first attempt has failed and Temporal has scheduled the next one; returns its
+ * time.
+ */
 const waiting = (id: DeliveryId) =>
   vi.waitFor(async () => {
     const standing = await inspectDelivery(temporal, id);

@@ -12,7 +12,8 @@ beforeEach(async () => {
   receiver = await startReceiver();
   stack = await startStack({
     workers: 2,
-    // Half of Temporal's default. After this time, Temporal gives a silent worker's attempt to another worker.
+    // Half of Temporal's default. After this time, Temporal gives a silent worker's attempt to another
+    // worker.
     temporalSettings: { "history.defaultWorkflowTaskTimeout": '"5s"' },
   });
 });
@@ -40,7 +41,8 @@ test("a worker that resumes in the middle of an attempt after it counted as dead
     snapshot: { case: "dataJson", value: '{"InvoiceNumber":"INV-1"}' },
   });
   await receiver.waitFor(1, { timeoutMs: 30_000 });
-  // Paused while it holds SQLite's write lock, the worker would block everyone; so the test takes the lock first.
+  // Paused while it holds SQLite's write lock, the worker would block everyone; so the test takes the lock
+  // first.
   const lock = await lockWrites(stack.databaseUrl);
   zombie.pause();
   await lock.release();
