@@ -72,8 +72,9 @@ ${temporalRows.join("\n")}
 ## \`npm run up\`
 
 \`up\` sets all of the above for the processes it starts. It runs everything on one machine, with SQLite and
-on loopback. It reads \`POSTHASTE_ADMIN_TOKEN\` (a token to use instead of a new one) and \`TEMPORAL_ADDRESS\` (a
-Temporal server to use instead of starting one). \`npm run up -- --help\` lists its options and variables.
+on loopback. It reads \`POSTHASTE_ADMIN_TOKEN\` (a token to use instead of a new one) and
+\`TEMPORAL_ADDRESS\` (a Temporal server to use instead of starting one). \`npm run up -- --help\` lists its
+options and variables.
 
 \`up\` and the tests use the first Temporal server that they find, in this order:
 

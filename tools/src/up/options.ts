@@ -23,7 +23,7 @@ the worker, with SQLite. Ctrl-C stops everything. The data stays, and the next r
 
   --demo                    also delivers a sample event to a sample receiver and prints the received request
   --port PORT               the API's port (default ${PORT_DEFAULT})
-  --temporal-port PORT      Temporal's port (default ${TEMPORAL_PORT_DEFAULT}, or a free port if that is in use)
+  --temporal-port PORT      Temporal's port (default ${TEMPORAL_PORT_DEFAULT}, or a free one if in use)
   --temporal-ui-port PORT   the Temporal UI's port (default ${TEMPORAL_UI_PORT_DEFAULT})
   --data DIR                the folder for all data and logs (default .posthaste)
   --help                    shows this text
@@ -33,7 +33,7 @@ Environment:
   POSTHASTE_SECRET_KEYS     the keys that encrypt secrets; if unset, one is created and kept in DIR/secret-keys
   POSTHASTE_INBOX           on or off: inboxes in the console, to receive test webhooks (default on)
   POSTHASTE_EGRESS_ALLOW    networks that deliveries may reach besides the public internet (default loopback)
-  TEMPORAL_ADDRESS          a Temporal server to use instead of starting one; the SDK's other variables apply`;
+  TEMPORAL_ADDRESS          a Temporal server to use instead of a new one; the SDK's other variables apply`;
 
 /**
  * Parses the command line of `npm run up`.
