@@ -50,9 +50,7 @@ function take(path) {
     return create(path);
   } catch (error) {
     const { code } = /** @type {NodeJS.ErrnoException} */ (error);
-    throw new StartError(
-      `${dirname(path)} is not writable (${code}): the commands keep their downloads there`,
-    );
+    throw new StartError(`${dirname(path)} is not writable (${code}): the commands keep their files there`);
   }
 }
 

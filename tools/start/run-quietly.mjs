@@ -27,7 +27,7 @@ export function runQuietly([program = "", ...args], { cwd, node = process.execPa
     for (const signal of STOP_SIGNALS) process.on(signal, passOn);
     const timer = setTimeout(() => {
       output += `\nended after ${withinMs / 1000} s\n`;
-      // Not SIGKILL: a tethered program would not be ended with its parent.
+      // Not SIGKILL, after which tethered.mjs could not end its program.
       child.kill("SIGTERM");
     }, withinMs);
     const settle = (/** @type {number | null} */ code) => {
