@@ -29,11 +29,11 @@ the worker, with SQLite. Ctrl-C stops everything. The data stays, and the next r
   --help                    shows this text
 
 Environment:
-  POSTHASTE_ADMIN_TOKEN     the admin token; if unset, one is created and kept in DIR/admin-token
-  POSTHASTE_SECRET_KEYS     the keys that encrypt secrets; if unset, one is created and kept in DIR/secret-keys
+  POSTHASTE_ADMIN_TOKEN     admin token; if unset, one is created and kept in DIR/admin-token
+  POSTHASTE_SECRET_KEYS     keys that encrypt secrets; if unset, one is created and kept in DIR/secret-keys
   POSTHASTE_INBOX           on or off: inboxes in the console, to receive test webhooks (default on)
-  POSTHASTE_EGRESS_ALLOW    networks that deliveries may reach besides the internet (default loopback)
-  TEMPORAL_ADDRESS          a Temporal server to use instead of a new one, with the SDK's other variables`;
+  POSTHASTE_EGRESS_ALLOW    networks that deliveries may reach besides the public internet (default loopback)
+  TEMPORAL_ADDRESS          a Temporal server to use instead of a new one; the SDK's other variables apply`;
 
 /**
  * Parses the command line of `npm run up`.
