@@ -93,11 +93,11 @@ test(
      * test does not count within single seconds, because a worker that is delayed between its turn and its
      * POST sends late and then faster. The store's tests check the distance between turns without a clock.
      */
-    const checkRate = (beganAt: number, from: number) => {
+    const checkRate = (sinceAt: number, from: number) => {
       for (const [n, { receivedAt }] of receiver.requests.slice(from).entries()) {
         const earliest = ((n - burst) / perSecond) * 1_000;
-        if (receivedAt - beganAt < earliest)
-          tooSoon.push(`${from + n} after ${receivedAt - beganAt} ms, not ${earliest}`);
+        if (receivedAt - sinceAt < earliest)
+          tooSoon.push(`${from + n} after ${receivedAt - sinceAt} ms, not ${earliest}`);
       }
     };
     receiver.answer((request) => ({

@@ -22,7 +22,7 @@ afterEach(async () => {
   await endStack(stack);
 });
 
-test("a worker that resumes in the middle of an attempt after it counted as dead does not record it a second time", async () => {
+test("a worker that resumes mid-attempt after it counted as dead does not record the attempt a second time", async () => {
   const [heir, zombie] = stack.workers;
   if (heir === undefined || zombie === undefined) throw new Error("two workers are needed");
   let release = () => {};
