@@ -1,6 +1,6 @@
-// The front door of every `npm run` command: plain JavaScript without dependencies that old Nodes can read,
-// since it runs before anything is installed. It sees to Node and the dependencies, then hands over to
-// tools/src/COMMAND.ts, or to what is built of a service.
+// The front door of every `npm run` command. It provides a supported Node and the dependencies, then hands
+// over to tools/src/COMMAND.ts or to a built service. It runs before anything is installed, so it is plain
+// JavaScript without dependencies and runs on old versions of Node.
 import { existsSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -28,9 +28,9 @@ async function main() {
     return complain(`there is no command "${command}"; see the scripts in package.json`);
   }
   if (program.missing !== undefined) return complain(program.missing);
-  // What never builds runs anywhere.
+  // A command that never builds works in such a folder.
   if (program.installs && /[#?]/.test(root))
-    return complain(`${root} has a # or ? in it, where Vite cannot build: use another folder`);
+    return complain(`${root}: Vite cannot build in a folder whose path contains # or ?: use another folder`);
   const isNodeFit = isSupported(process.versions.node);
   const isBuilt = !program.operates || isOperatorBuilt(root);
   const isThere = program.installs

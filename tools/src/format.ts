@@ -12,7 +12,7 @@ await runMain(async () => {
     ["buf", "format", "-w"],
   ]) {
     const { code } = await runCommand(command, args, { root, signal, withinMs: WITHIN_MS, live: true });
-    if (code !== 0) throw new Complaint(`${command} could not put all of it in order; what it said is above`);
+    if (code !== 0) throw new Complaint(`${command} could not fix everything; its output is above`);
   }
   return 0;
 });

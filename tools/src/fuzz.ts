@@ -9,8 +9,8 @@ const TEST_WITHIN_MS = 3_600_000;
 
 const USAGE = `npm run fuzz -- [--runs N] [--seed S] [FILE…]
 
-Tries every property (*.fuzz.test.ts, or those whose path has FILE in it) with N cases each (default ${RUNS_DEFAULT}). One that fails prints
-its seed; --seed repeats it.`;
+Checks every property (each *.fuzz.test.ts, or the test files whose path contains FILE) with N random cases
+(default ${RUNS_DEFAULT}). A failure prints its seed; --seed repeats it.`;
 
 await runMain(async () => {
   const { values, positionals } = parseCommandLine("fuzz", {
@@ -26,9 +26,10 @@ await runMain(async () => {
     return 0;
   }
   const runs = values.runs ?? String(RUNS_DEFAULT);
-  if (!/^[1-9]\d{0,8}$/.test(runs)) throw new Complaint(`--runs is "${runs}": give a number of cases`);
+  if (!/^[1-9]\d{0,8}$/.test(runs))
+    throw new Complaint(`--runs is "${runs}": give a number of cases from 1 to 999999999`);
   if (values.seed !== undefined && !/^-?\d{1,10}$/.test(values.seed)) {
-    throw new Complaint(`--seed is "${values.seed}": give the number that the failure printed`);
+    throw new Complaint(`--seed is "${values.seed}": give the seed that a failure printed`);
   }
   process.env["POSTHASTE_FUZZ_RUNS"] = runs;
   if (values.seed !== undefined) process.env["POSTHASTE_FUZZ_SEED"] = values.seed;

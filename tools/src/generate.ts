@@ -14,13 +14,16 @@ await runMain(async () => {
   const { signal } = new AbortController();
   const { code, output } = await runCommand("buf", ["generate"], { root, signal, withinMs: WITHIN_MS });
   if (code !== 0)
-    throw new Complaint("the contracts could not be generated; what buf said is above", output.trim());
+    throw new Complaint(
+      "the code could not be generated from the contracts; buf's output is above",
+      output.trim(),
+    );
   for (const { path, text } of generatedDocuments()) await writeFile(join(root, path), text);
   if (existsSync(join(root, IMAGE_PATH))) {
     const broken = await breakingChanges(root, signal);
     if (broken !== "") {
       throw new Complaint(
-        `the contracts break what was promised (above): undo that, or where it is meant, remove ${IMAGE_PATH} and generate again`,
+        `the contracts have breaking changes (above): undo them, or if they are intended, remove ${IMAGE_PATH} and generate again`,
         broken,
       );
     }

@@ -6,12 +6,12 @@ import { Complaint, runMain } from "@posthaste/runtime/terminal";
 const FOLDER = fileURLToPath(new URL("../../packages/delivery/test/histories/", import.meta.url));
 const USAGE = `npm run histories -- LABEL
 
-Records what every workflow does, in each way it can go, into the folder LABEL (a date) of the delivery package's
-recorded histories. Its tests replay all of them against the code of the day.`;
+Records a history for each path through each workflow, in the folder LABEL (a date) of
+packages/delivery/test/histories. The replay tests run all recorded histories against the current code.`;
 
 await runMain(async () => {
-  const [label, ...more] = process.argv.slice(2);
-  if (label === undefined || more.length > 0 || !/^\w[\w.-]*$/.test(label)) throw new Complaint(USAGE);
+  const [label, ...extra] = process.argv.slice(2);
+  if (label === undefined || extra.length > 0 || !/^\w[\w.-]*$/.test(label)) throw new Complaint(USAGE);
   const { recordHistories } = await import("./histories/record.ts");
   const folder = join(FOLDER, label);
   mkdirSync(folder, { recursive: true });

@@ -25,7 +25,12 @@ await runMain(async () => {
   return await up(options);
 });
 
-/** Runs everything until it is told to stop (0), or something of it dies (a complaint). */
+/**
+ * Runs everything until a stop signal.
+ *
+ * @returns the exit code 0
+ * @throws Complaint if a process dies or the start fails
+ */
 async function up(options: UpOptions): Promise<number> {
   let stack: Stack | undefined;
   const signal = listenForStop(() => stack?.kill());
@@ -45,7 +50,7 @@ async function up(options: UpOptions): Promise<number> {
   }
 }
 
-/** @throws Stopped, in the end; or a Complaint */
+/** @throws Stopped after a stop signal; Complaint if a process dies or the start fails */
 async function runUntilStopped(options: UpOptions, stack: Stack, signal: AbortSignal): Promise<void> {
   let demo: Demo | undefined;
   try {
@@ -59,7 +64,7 @@ async function runUntilStopped(options: UpOptions, stack: Stack, signal: AbortSi
     }
     await Promise.race([aborted(signal), stack.death]);
   } finally {
-    const note = signal.aborted ? " (once more ends everything at once)" : "";
+    const note = signal.aborted ? " (again: kill everything at once)" : "";
     await showProgress(`stopping${note}`, () => stack.stop());
     await demo?.stop();
   }
@@ -92,22 +97,24 @@ async function start(options: UpOptions, stack: Stack, signal: AbortSignal) {
       temporalUiUrl,
     }),
   );
-  const temporalUi = ownTemporal ? `http://127.0.0.1:${options.temporalUiPort}` : `your own, at ${address}`;
+  const temporalUi = ownTemporal
+    ? `http://127.0.0.1:${options.temporalUiPort}`
+    : `the UI of your own server (${address})`;
   return { token, temporalUi };
 }
 
 /**
- * Builds, and meanwhile gets a Temporal server where one is wanted: the one waits for the processor, the
- * other for the network.
+ * Builds the packages. Unless TEMPORAL_ADDRESS names a server, finds or downloads a Temporal server at the
+ * same time: the build needs the processor and the download needs the network.
  *
- * @returns the server's program
+ * @returns the path of the Temporal server's program; undefined if TEMPORAL_ADDRESS names a server
  */
 async function prepare(ownTemporal: boolean, signal: AbortSignal): Promise<string | undefined> {
   if (!ownTemporal) {
     await showProgress("building", () => build(root, signal));
     return undefined;
   }
-  return await showProgress("building, and looking for a Temporal server", async (note) => {
+  return await showProgress("building, and getting a Temporal server", async (note) => {
     const failed = new AbortController();
     try {
       const [binary] = await Promise.all([
@@ -118,7 +125,7 @@ async function prepare(ownTemporal: boolean, signal: AbortSignal): Promise<strin
       ]);
       return binary;
     } catch (error) {
-      // Whichever failed, the other is not waited for.
+      // If one fails, the command does not wait for the other.
       failed.abort(error);
       throw error;
     }
@@ -130,8 +137,8 @@ async function startTemporal(
   { port: apiPort, temporalPort, temporalUiPort: uiPort }: UpOptions,
   stack: Stack,
 ): Promise<string> {
-  const isWanted = [apiPort, uiPort].includes(TEMPORAL_PORT_DEFAULT);
-  const port = temporalPort ?? (await freePort(isWanted ? 0 : TEMPORAL_PORT_DEFAULT));
+  const isDefaultTaken = [apiPort, uiPort].includes(TEMPORAL_PORT_DEFAULT);
+  const port = temporalPort ?? (await freePort(isDefaultTaken ? 0 : TEMPORAL_PORT_DEFAULT));
   return await showProgress("starting the Temporal server", () =>
     stack.startTemporal({ binary, port, uiPort }),
   );
@@ -144,9 +151,9 @@ async function checkPorts({ port, temporalPort, temporalUiPort }: UpOptions): Pr
   await requireFree(temporalUiPort, "Temporal UI", "--temporal-ui-port");
 }
 
-async function requireFree(port: number, who: string, flag: string): Promise<void> {
+async function requireFree(port: number, server: string, flag: string): Promise<void> {
   if (await isFree(port)) return;
-  throw new Complaint(`port ${port} is in use: give the ${who} another with ${flag}`);
+  throw new Complaint(`port ${port} is in use: choose another port for the ${server} with ${flag}`);
 }
 
 function aborted(signal: AbortSignal): Promise<never> {

@@ -8,20 +8,22 @@ import { StartError } from "./start-error.mjs";
 
 const BY_HAND = `install ${SUPPORTED}, from nodejs.org or with your version manager`;
 
-/** 50 MB, over a slow line as well. npm waits for ever where it cannot make its own folders. */
+/** Enough for 50 MB over a slow line. Bounded, because npm waits forever if it cannot create its folders. */
 const FETCH_WITHIN_MS = 600_000;
 const VERSION_WITHIN_MS = 30_000;
 
 /**
- * A Node that runs the repository, from the npm registry: fetched once, then kept in `.cache`. npm itself
- * does it, so that a registry, proxy or certificate that is set up for npm counts here, too; its lock file
- * holds the pinned hash, and no script of the package is run.
+ * Returns a Node that can run the repository. Fetches it from the npm registry once and keeps it in `.cache`.
+ * npm does the download, so the registry, proxy and certificates configured for npm apply. A lock file holds
+ * the pinned hash, and the package's scripts do not run.
+ *
+ * @typedef {Readonly<Record<string, import("./pinned-nodes.mjs").PinnedNode>>} Builds by platform, such as
+ *   `linux-x64`
  *
  * @param {string} root
- * @param {{ builds?: Readonly<Record<string, import("./pinned-nodes.mjs").PinnedNode>>, progress?: NodeJS.WritableStream }} options
- *   builds: by platform, such as `linux-x64`
+ * @param {{ builds?: Builds, progress?: NodeJS.WritableStream }} options
  * @returns {Promise<string>} the path of the program `node`
- * @throws StartError
+ * @throws StartError if there is no build for this platform, the download fails, or the program does not run
  */
 export async function fetchNode(root, options = {}) {
   const { builds = PINNED, progress = process.stderr } = options;
@@ -29,7 +31,7 @@ export async function fetchNode(root, options = {}) {
   const pinned = builds[platform];
   if (pinned === undefined) {
     throw new StartError(
-      `this is Node ${process.versions.node}, and the npm registry has no newer one for ${platform}: ${BY_HAND}`,
+      `Node ${process.versions.node} is not supported, and the npm registry has no newer one for ${platform}: ${BY_HAND}`,
     );
   }
   const dir = join(root, ".cache", `${pinned.name}-${pinned.version}`);
@@ -37,10 +39,10 @@ export async function fetchNode(root, options = {}) {
   const isThere = async () => existsSync(nodeIn(dir)) && (await whyNot(nodeIn(dir), pinned)) === undefined;
   if (await isThere()) return nodeIn(dir);
   return await withLock(`${dir}.lock`, async () => {
-    // Another command may have fetched it meanwhile.
+    // Another command may have fetched it during the wait for the lock.
     if (await isThere()) return nodeIn(dir);
     progress.write(
-      `this is Node ${process.versions.node}, which is not supported: fetching Node ${pinned.version} for this folder alone, into .cache (50 MB) …\n`,
+      `Node ${process.versions.node} is not supported: downloading Node ${pinned.version} into .cache, for this repository only (50 MB) …\n`,
     );
     const partial = `${dir}.partial`;
     rmSync(partial, { recursive: true, force: true });
@@ -49,7 +51,7 @@ export async function fetchNode(root, options = {}) {
       const reason = await whyNot(nodeIn(partial), pinned);
       if (reason !== undefined) {
         throw new StartError(
-          `Node ${pinned.version} was fetched and does not run here (${reason}): ${BY_HAND}`,
+          `Node ${pinned.version} was downloaded but does not run here (${reason}): ${BY_HAND}`,
         );
       }
       rmSync(dir, { recursive: true, force: true });
@@ -62,11 +64,12 @@ export async function fetchNode(root, options = {}) {
 }
 
 /**
- * Why a Node does not run here, or is another one. What was kept may have been cut off by a power cut, and a
- * file that is empty counts as a script that does nothing.
+ * Explains why a program is not the pinned Node or does not run here. A power cut may have truncated the kept
+ * copy; the version check also catches an empty file, which runs as a script that does nothing.
  *
  * @param {string} node
  * @param {import("./pinned-nodes.mjs").PinnedNode} pinned
+ * @returns {Promise<string | undefined>} undefined if it is the pinned Node and runs
  */
 async function whyNot(node, { version }) {
   const { code, output } = await runQuietly([node, "--version"], {
@@ -83,7 +86,7 @@ async function whyNot(node, { version }) {
  */
 async function unpack(root, { name, version, integrity }, dir) {
   mkdirSync(dir, { recursive: true });
-  // A registry may be set for the repository alone.
+  // The repository's .npmrc may name a registry of its own.
   if (existsSync(join(root, ".npmrc"))) cpSync(join(root, ".npmrc"), join(dir, ".npmrc"));
   const dependencies = { [name]: version };
   const packages = { "": { dependencies }, [`node_modules/${name}`]: { version, integrity } };
@@ -94,14 +97,14 @@ async function unpack(root, { name, version, integrity }, dir) {
     [...npm, "ci", "--ignore-scripts", "--no-fund", "--no-audit", "--loglevel=error"],
     { cwd: dir, withinMs: FETCH_WITHIN_MS },
   );
-  // It may hold a password for the registry, which is not to be kept twice.
+  // It may hold a registry password, so no second copy is kept.
   rmSync(join(dir, ".npmrc"), { force: true });
   if (code === 0) return;
   const reason = /EINTEGRITY/.test(output)
-    ? "what the registry has is not what was pinned"
+    ? "the registry's package does not match the pinned hash"
     : reasonIn(output);
   throw new StartError(
-    `Node ${version} could not be fetched from the npm registry (${reason}): is it reachable? Else ${BY_HAND}`,
+    `Node ${version} could not be downloaded from the npm registry (${reason}): check that it is reachable, or ${BY_HAND}`,
   );
 }
 
@@ -114,13 +117,14 @@ function write(path, value) {
 }
 
 /**
- * Of many lines, the one that tells most: npm begins with a code and ends with advice and where its log is.
+ * Returns the most informative line. npm's output begins with an error code and ends with advice and the path
+ * of its log.
  *
  * @param {string} output
  */
 function reasonIn(output) {
   const lines = output.split("\n").map((line) => line.replace(/^npm (error|ERR!) /, "").trim());
-  const telling =
+  const reason =
     lines.find((line) => line.includes("reason: ")) ?? lines.find((line) => line.startsWith("code "));
-  return telling ?? lines.filter((line) => line !== "").at(-1) ?? "it said nothing";
+  return reason ?? lines.filter((line) => line !== "").at(-1) ?? "no output";
 }

@@ -2,19 +2,17 @@ import { spawn } from "node:child_process";
 import { withNode } from "./run-quietly.mjs";
 import { codeOfSignal, STOP_SIGNALS } from "./stopped.mjs";
 
-/**
- * One Ctrl-C reaches this process several times: from the terminal, and from every npm and shell above it.
- */
+/** One Ctrl-C arrives several times: from the terminal, and from each npm and shell above this process. */
 const ECHO_MS = 1_000;
 
 /**
- * Runs a program with a Node and resolves with its exit code. The child is in a session of its own, so a
- * signal reaches it only from here, and so once: echoes within a second are swallowed, a later one counts
- * again. An IPC channel tells it when this process is gone without a word.
+ * Runs a program with a Node and resolves with its exit code. The child runs in its own session, so signals
+ * reach it only from here. A signal is forwarded once: repeats within one second are dropped. The IPC channel
+ * closes if this process is killed, which tells the child to end.
  *
  * @param {string} node
- * @param {readonly string[]} args for it
- * @param {{ cwd: string, name: string }} what
+ * @param {readonly string[]} args for Node
+ * @param {{ cwd: string, name: string }} options name: the command, for error messages
  * @returns {Promise<number>}
  */
 export async function handOver(node, args, { cwd, name }) {

@@ -7,9 +7,8 @@ import { StartError } from "./start-error.mjs";
 import { startTicker } from "./ticker.mjs";
 
 /**
- * Whether node_modules is what package-lock.json asks for, on this platform. True as well where somebody ran
- * npm by hand: npm's own record of what it installed is then held against the lock, so that nothing is
- * installed twice.
+ * Tells whether node_modules matches package-lock.json on this platform. An install that somebody ran by hand
+ * counts: npm's record of the installed packages is compared with the lock file, to avoid a second install.
  *
  * @param {string} root
  */
@@ -23,7 +22,7 @@ export function isInstalled(root) {
 }
 
 /**
- * Whether another command installs at the moment, or was killed while it did.
+ * Tells whether another command is installing dependencies, or was killed during an install.
  *
  * @param {string} root
  */
@@ -31,19 +30,20 @@ export function isInstalling(root) {
   return existsSync(lockPath(root));
 }
 
-/** Hundreds of megabytes, over a slow line as well. */
+/** Enough for hundreds of megabytes over a slow line. */
 const INSTALL_WITHIN_MS = 1_800_000;
 
 /**
- * Runs `npm ci`, unless another command does so at the moment: then it waits for that. What npm says is kept,
- * and shown only if it fails.
+ * Runs `npm ci`. If another command is already running it, waits for that one. Shows npm's output only on
+ * failure.
  *
  * @param {string} root
- * @param {{ node: string, progress?: NodeJS.WritableStream & { isTTY?: boolean } }} options node: that npm is run with
- * @throws StartError
+ * @param {{ node: string, progress?: NodeJS.WritableStream & { isTTY?: boolean } }} options
+ *   node: runs npm
+ * @throws StartError if the install fails or is incomplete
  */
 export async function install(root, { node, progress = process.stderr }) {
-  const onWait = () => progress.write("another command installs the dependencies: waiting …\n");
+  const onWait = () => progress.write("waiting for another command to install the dependencies …\n");
   await withLock(
     lockPath(root),
     async () => {
@@ -60,26 +60,26 @@ export async function install(root, { node, progress = process.stderr }) {
  */
 async function runInstall(root, node, progress) {
   const ticker = startTicker(progress, "installing dependencies (npm ci)");
-  // All of it, also where npm is told to leave something out: build and tests are among it.
+  // Overrides npm settings that omit packages: the build and the tests need all of them.
   const all = ["--include=dev", "--include=optional"];
   const command = [...npmCommand(node), "ci", ...all, "--no-fund", "--no-audit"];
   /** @type {Awaited<ReturnType<typeof runQuietly>> | undefined} */
-  let said;
+  let result;
   try {
-    said = await runQuietly(command, { cwd: root, node, withinMs: INSTALL_WITHIN_MS });
+    result = await runQuietly(command, { cwd: root, node, withinMs: INSTALL_WITHIN_MS });
   } finally {
-    ticker.stop(said?.code === 0);
+    ticker.stop(result?.code === 0);
   }
-  const { code, output } = said;
+  const { code, output } = result;
   if (code !== 0) {
     progress.write(`${output.trimEnd()}\n`);
     throw new StartError(
-      `the dependencies could not be installed (npm ci, exit code ${code}; what it said is above): is the package registry reachable?`,
+      `npm ci could not install the dependencies (exit code ${code}; its output is above): is the package registry reachable?`,
     );
   }
   if (!agreesWithLock(root)) {
     throw new StartError(
-      "npm ci went well and left out what package-lock.json names: is it told to, in one of its own settings?",
+      "npm ci succeeded but left out packages of package-lock.json: check npm's settings for one that omits packages",
     );
   }
   writeFileSync(stampPath(root), stampOf(root));
@@ -96,8 +96,8 @@ function stampPath(root) {
 }
 
 /**
- * Of what is asked for, and of npm's own record of what is there: it changes when somebody prunes or adds by
- * hand.
+ * Identifies an install by the lock file, npm's record of the installed packages, and the platform. The stamp
+ * changes when somebody prunes or adds packages by hand.
  *
  * @param {string} root
  */
@@ -112,7 +112,7 @@ function recordPath(root) {
   return join(root, "node_modules", ".package-lock.json");
 }
 
-/** Programs come compiled for one of these; nothing is compiled for a version of Node. */
+/** Native packages are built per platform; none is built for a particular version of Node. */
 function platform() {
   return `${process.platform}-${process.arch}`;
 }
@@ -125,11 +125,11 @@ function agreesWithLock(root) {
   const names = new Set([...Object.keys(installed), ...Object.keys(wanted)]);
   for (const name of names) {
     if (!name.includes("node_modules/")) continue;
-    const [here, there] = [installed[name], wanted[name]];
-    // Other platforms' builds are in the lock and not here.
-    if (here === undefined && there?.optional) continue;
-    if (here === undefined || there === undefined) return false;
-    if (here.version !== there.version || here.integrity !== there.integrity) return false;
+    const [actual, expected] = [installed[name], wanted[name]];
+    // The lock file also lists builds for other platforms.
+    if (actual === undefined && expected?.optional) continue;
+    if (actual === undefined || expected === undefined) return false;
+    if (actual.version !== expected.version || actual.integrity !== expected.integrity) return false;
     if (!existsSync(join(root, name))) return false;
   }
   return true;

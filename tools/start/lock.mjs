@@ -3,25 +3,27 @@ import { dirname } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { StartError } from "./start-error.mjs";
 
-/** How often the holder says that it is still there. */
+/** How often the holder refreshes the lock folder's time. */
 const BEAT_MS = 1_000;
 /**
- * Without a word for so long, it was killed. It is a process of its own that says it, so a busy machine may
- * take some.
+ * A holder that has not refreshed the lock for this long counts as killed. The bound is generous because a
+ * busy machine may delay a living holder.
  */
 const SILENT_MS = 20_000;
-const LOOK_MS = 200;
+const POLL_MS = 200;
 
 /**
- * Runs something while no other process does that holds the same lock: a folder, whose time tells that its
- * holder is there. Not its number, which may be another process's in another container.
+ * Runs a function under a lock that is shared between processes. The lock is a folder; its holder refreshes
+ * the folder's time to show that it is alive. A process ID would not do: in another container it may name
+ * another process.
  *
  * @template T
  * @param {string} path
  * @param {() => Promise<T>} run
- * @param {{ silentMs?: number, onWait?: () => void }} options onWait: called once, where somebody else holds it
+ * @param {{ silentMs?: number, onWait?: () => void }} options silentMs: when to take over a lock that is not
+ *   refreshed, 20 s by default; onWait: called once if another process holds the lock
  * @returns {Promise<T>}
- * @throws StartError where the folder cannot be made
+ * @throws StartError if the folder cannot be created
  */
 export async function withLock(path, run, { silentMs = SILENT_MS, onWait } = {}) {
   let seen = { at: 0, since: 0 };
@@ -30,7 +32,7 @@ export async function withLock(path, run, { silentMs = SILENT_MS, onWait } = {})
     const at = lastBeat(path);
     if (at !== seen.at) seen = { at, since: performance.now() };
     else if (performance.now() - seen.since > silentMs) rmSync(path, { recursive: true, force: true });
-    await sleep(LOOK_MS);
+    await sleep(POLL_MS);
   }
   const beating = setInterval(() => beat(path), BEAT_MS);
   try {
@@ -45,15 +47,15 @@ export async function withLock(path, run, { silentMs = SILENT_MS, onWait } = {})
 function take(path) {
   try {
     mkdirSync(dirname(path), { recursive: true });
-    return make(path);
+    return create(path);
   } catch (error) {
     const { code } = /** @type {NodeJS.ErrnoException} */ (error);
-    throw new StartError(`${dirname(path)} cannot be written to (${code}): it keeps what the commands need`);
+    throw new StartError(`${dirname(path)} is not writable (${code}): the commands keep their files there`);
   }
 }
 
 /** @param {string} path */
-function make(path) {
+function create(path) {
   try {
     mkdirSync(path);
     return true;
@@ -74,6 +76,6 @@ function beat(path) {
   try {
     utimesSync(path, now, now);
   } catch {
-    // Somebody took it away by hand. What runs goes on.
+    // Somebody removed the lock by hand; the holder continues.
   }
 }

@@ -1,8 +1,12 @@
-/** What a person reads of it. package.json's `engines` and `@posthaste/runtime` say the same; a test holds them to it. */
+/**
+ * The supported versions, as shown to users. A test keeps them equal to package.json's `engines` and to
+ * `@posthaste/runtime`.
+ */
 export const SUPPORTED = "Node 22.19 or newer (22, 24, 26 and later lines)";
 
 /**
- * Whether a line of Node gets fixes for years, and the dependencies support the release: undici 8 asks for 22.19.
+ * Tells whether a release of Node is supported: its release line gets long-term support, and the dependencies
+ * accept it. undici 8 needs 22.19.
  *
  * @param {string} version such as `24.21.0`
  * @returns {boolean}

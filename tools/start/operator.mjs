@@ -6,13 +6,13 @@ import { runQuietly, tethered } from "./run-quietly.mjs";
 import { StartError } from "./start-error.mjs";
 import { startTicker } from "./ticker.mjs";
 
-/** The service and the packages that it imports; a test holds this to their package.json. */
+/** The service and the workspace packages it imports; a test compares the list with their package.json. */
 export const BUILT_OF = ["services/operator", "packages/domain", "packages/runtime", "packages/store"];
 
-/** The operator's command says the same once it runs; a test holds them to it. */
+/** The operator's own message for the same mistake; a test keeps the two equal. */
 export const NO_DATABASE = "DATABASE_URL is not set: mysql://USER:PASSWORD@HOST:PORT/NAME, or sqlite:PATH";
 
-/** Four packages on a machine that is busy with something else. */
+/** Enough for four packages on a busy machine. */
 const BUILD_WITHIN_MS = 600_000;
 
 /**
@@ -21,13 +21,13 @@ const BUILD_WITHIN_MS = 600_000;
  * @returns {readonly string[]} for Node
  */
 export function operatorArgs(root, command) {
-  // Node 22 says of its SQLite that it may still change.
+  // Node 22 warns that its SQLite module is experimental.
   return ["--disable-warning=ExperimentalWarning", mainPath(root), command];
 }
 
 /**
- * Whether the commands can be run as they are. In a clone that can build, a source that is newer than the build counts,
- * too: after a pull, `npm run migrate` would else apply the migrations of before and say that all is well.
+ * Tells whether the operator's commands are built. If the clone can build, the build must also be newer than
+ * the sources: after a pull, `npm run migrate` would otherwise apply the old migrations and report success.
  *
  * @param {string} root
  */
@@ -39,7 +39,8 @@ export function isOperatorBuilt(root) {
 }
 
 /**
- * Whether it is not built and cannot be: a production install has nothing to build with.
+ * Tells whether the operator's commands are neither built nor buildable, as in a production install without
+ * the build tools.
  *
  * @param {string} root
  */
@@ -49,10 +50,10 @@ export function isOperatorMissing(root) {
 }
 
 /**
- * What would make the command fail once everything has been installed and built for it.
+ * Explains why the command would fail even after everything is installed and built for it.
  *
  * @param {readonly string[]} args of the command
- * @returns {string | undefined} for a person
+ * @returns {string | undefined} a message for the user; undefined if nothing is missing
  */
 export function whyNotPrepare(args) {
   const asksForHelp = args.some((arg) => /^(--help|-h|help)$/.test(arg));
@@ -60,15 +61,16 @@ export function whyNotPrepare(args) {
 }
 
 /**
- * Builds the operator's commands and what they import, unless another command does so at the moment: then it waits for
- * that. What the build says is kept, and shown only if it fails.
+ * Builds the operator's commands and the packages they import. If another command is already building them,
+ * waits for that one. Shows the build's output only on failure.
  *
  * @param {string} root
- * @param {{ node: string, progress?: NodeJS.WritableStream & { isTTY?: boolean } }} options node: that the build runs with
- * @throws StartError
+ * @param {{ node: string, progress?: NodeJS.WritableStream & { isTTY?: boolean } }} options
+ *   node: runs the build
+ * @throws StartError if the build fails
  */
 export async function buildOperator(root, { node, progress = process.stderr }) {
-  const onWait = () => progress.write("another command builds services/operator: waiting …\n");
+  const onWait = () => progress.write("waiting for another command to build services/operator …\n");
   await withLock(
     join(root, ".cache/build-operator.lock"),
     async () => {
@@ -94,22 +96,23 @@ async function runBuild(root, node, progress) {
     "--output-logs=errors-only",
   ];
   /** @type {Awaited<ReturnType<typeof runQuietly>> | undefined} */
-  let said;
+  let result;
   try {
-    said = await runQuietly(tethered(build), {
+    result = await runQuietly(tethered(build), {
       cwd: root,
       node,
       withinMs: BUILD_WITHIN_MS,
       env: { TURBO_TELEMETRY_DISABLED: "1" },
     });
   } finally {
-    ticker.stop(said?.code === 0);
+    ticker.stop(result?.code === 0);
   }
-  if (said.code !== 0 || !existsSync(mainPath(root))) {
-    progress.write(`${said.output.trimEnd()}\n`);
-    throw new StartError("services/operator could not be built; what the build said is above");
+  if (result.code !== 0 || !existsSync(mainPath(root))) {
+    progress.write(`${result.output.trimEnd()}\n`);
+    throw new StartError("services/operator could not be built; the build's output is above");
   }
-  // Turbo leaves alone what came out the same. What is saved while it builds is newer than this.
+  // Turbo does not rewrite unchanged output, so a stamp records the time of the build. It is the build's
+  // start: a source that is saved during the build counts as newer.
   writeFileSync(stampPath(root), "");
   utimesSync(stampPath(root), startedAt, startedAt);
 }
@@ -120,7 +123,7 @@ function mainPath(root) {
 }
 
 /**
- * Its time says how new the sources were that were built last.
+ * The stamp's time is the start of the last build.
  *
  * @param {string} root
  */
@@ -139,7 +142,8 @@ function canBuild(root) {
 }
 
 /**
- * When something in a folder changed last: a folder changes, too, where a file comes or goes.
+ * Returns the time of the last change in a folder, in milliseconds. Folders count as well: a folder's time
+ * changes when a file in it is added or removed.
  *
  * @param {string} folder
  */

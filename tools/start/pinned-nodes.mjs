@@ -2,13 +2,14 @@
  * @typedef {object} PinnedNode a build of Node that the npm registry carries for one platform
  * @property {string} name of the package
  * @property {string} version
- * @property {string} integrity as in a lock file: what does not match is refused
+ * @property {string} integrity the hash, as in a lock file; npm refuses a package that does not match
  */
 
 /**
- * What the front door fetches, by platform: the packages that the npm package `node` points to. Not every
- * release was published for every platform, so each has the newest of line 24. Apple's own processors have
- * only 24.0 of it, which lacks two years of fixes, and so get line 26.
+ * The build that the front door downloads for each platform: the packages that the npm package `node` depends
+ * on. Not every release was published for every platform, so each platform gets its newest release of line
+ * 24. Apple silicon gets line 26, because its only release of line 24 is 24.0, which lacks two years of
+ * fixes.
  *
  * @type {Readonly<Record<string, PinnedNode>>}
  */

@@ -3,20 +3,22 @@ import { join } from "node:path";
 import { isOperatorMissing, operatorArgs } from "./operator.mjs";
 
 /**
- * @typedef {object} Program what a command of the front door runs
+ * @typedef {object} Program the program that a command runs
  * @property {readonly string[]} args for Node
- * @property {boolean} installs whether dependencies are installed anew where they are not what the lock file says
- * @property {boolean} [operates] whether it is one of services/operator, which is built first where it is not
- * @property {string} [missing] why it cannot be run, for a person
+ * @property {boolean} installs true: dependencies that differ from the lock file are installed first
+ * @property {boolean} [operates] true: a command of services/operator, which is built first if necessary
+ * @property {string} [missing] why the command cannot run, as a message for the user
  */
 
-/** They run in production as well, where nobody wants an install as a side effect. */
+/** These commands also run in production, so they do not reinstall dependencies as a side effect. */
 const OPERATORS_COMMANDS = new Set(["migrate", "token", "reseal"]);
 
 /**
+ * Returns the program that a command runs.
+ *
  * @param {string} root
  * @param {string} command
- * @returns {Program | undefined} undefined where there is no such command
+ * @returns {Program | undefined} undefined if there is no such command
  */
 export function programOf(root, command) {
   const service = /^start:(api|worker)$/.exec(command)?.[1];
@@ -44,12 +46,12 @@ export function programOf(root, command) {
 }
 
 /**
- * API or worker, with the variables and flags that Node reads before a program's first line. What the
- * environment sets already counts.
+ * Returns Node's arguments for the API or the worker. services/start.env holds the variables and flags that
+ * Node reads at its start; a variable that is already set in the environment takes precedence.
  *
  * @param {string} root
  * @param {string} service `api` or `worker`
- * @returns {readonly string[]} for Node
+ * @returns {readonly string[]}
  */
 function serviceArgs(root, service) {
   return [`--env-file=${join(root, "services/start.env")}`, join(root, "services", service, "dist/main.js")];

@@ -4,14 +4,14 @@ import { fileURLToPath } from "node:url";
 import { STOP_SIGNALS, Stopped } from "./stopped.mjs";
 
 /**
- * Runs a program to its end and keeps what it says. `node` is what it finds as `node` on PATH, too, since npm
- * and what npm starts begin with `#!/usr/bin/env node`. A signal to this process is passed on, and ends both.
+ * Runs a program to its end and captures its output. `node` comes first on the program's PATH, because npm
+ * and the scripts it starts begin with `#!/usr/bin/env node`. Stop signals to this process are forwarded.
  *
  * @param {readonly string[]} command
- * @param {{ cwd: string, node?: string, withinMs: number, env?: NodeJS.ProcessEnv }} where withinMs: then it is ended,
- *   and says so; env: beside what this process has
- * @returns {Promise<{ code: number | null, output: string }>}
- * @throws Stopped once the program has ended by such a signal
+ * @param {{ cwd: string, node?: string, withinMs: number, env?: NodeJS.ProcessEnv }} options withinMs: the
+ *   program gets SIGTERM after this time, and the output says so; env: added to this process's environment
+ * @returns {Promise<{ code: number | null, output: string }>} code: 127 if the program could not be started
+ * @throws Stopped after this process got a stop signal and the program has ended
  */
 export function runQuietly([program = "", ...args], { cwd, node = process.execPath, withinMs, env = {} }) {
   return new Promise((resolve, reject) => {
@@ -27,7 +27,7 @@ export function runQuietly([program = "", ...args], { cwd, node = process.execPa
     for (const signal of STOP_SIGNALS) process.on(signal, passOn);
     const timer = setTimeout(() => {
       output += `\nended after ${withinMs / 1000} s\n`;
-      // Not SIGKILL, which what is tethered would not hear of.
+      // Not SIGKILL, after which tethered.mjs could not end its program.
       child.kill("SIGTERM");
     }, withinMs);
     const settle = (/** @type {number | null} */ code) => {
@@ -50,7 +50,8 @@ export function runQuietly([program = "", ...args], { cwd, node = process.execPa
 }
 
 /**
- * The environment in which `node` is this one. What npm says of the Node that runs it is set right as well.
+ * Returns this process's environment with the given Node first on PATH, and in the variables in which npm
+ * names the Node that runs it.
  *
  * @param {string} node
  * @returns {NodeJS.ProcessEnv}
@@ -66,10 +67,7 @@ export function withNode(node) {
   };
 }
 
-/**
- * What says where and what the npm that called us works on, and what it leaves out: not meant for another
- * npm.
- */
+/** Settings with which the calling npm chooses its folder and packages. They must not reach another npm. */
 const CALLERS_SETTINGS = new Set(
   ["global", "location", "dry_run", "workspace", "workspaces", "include_workspace_root", "omit", "include"]
     .concat(["only", "production", "package_lock", "package_lock_only"])
@@ -84,20 +82,20 @@ function withoutCallersSettings(env) {
 }
 
 /**
- * The npm that is running us, else the one on PATH. It is ended where this process is killed: it would go on in a
- * folder that the next command begins to install in.
+ * Returns the command for the npm that started this process, or else for the npm on PATH. It is tethered: if
+ * this process is killed, npm must not go on in the folder in which the next command starts an install.
  *
- * @param {string} node that is to run it
+ * @param {string} node runs npm
  * @returns {readonly string[]}
  */
 export function npmCommand(node) {
   const path = process.env["npm_execpath"];
-  // Other package managers name themselves here, too.
+  // Other package managers set this variable too.
   return tethered(path?.endsWith("npm-cli.js") ? [node, path] : ["npm"]);
 }
 
 /**
- * The same command, ended where this process is killed.
+ * Wraps a command so that it ends if this process is killed.
  *
  * @param {readonly string[]} command
  * @returns {readonly string[]}

@@ -1,4 +1,4 @@
-/** What a command needs cannot be had; the message is one line for a person. */
+/** A prerequisite of a command is missing. The message is one line for the user. */
 export class StartError extends Error {
   /** @override */
   name = "StartError";

@@ -1,7 +1,7 @@
-/** How a person, a supervisor or a terminal that closes asks a command to end. */
+/** The signals with which a user, a supervisor or a closing terminal asks a command to end. */
 export const STOP_SIGNALS = /** @type {const} */ (["SIGINT", "SIGTERM", "SIGHUP"]);
 
-/** Somebody asked for the end. There is nothing to explain. */
+/** A stop signal ended the command; it needs no error message. */
 export class Stopped extends Error {
   /** @param {NodeJS.Signals} signal */
   constructor(signal) {
@@ -12,7 +12,7 @@ export class Stopped extends Error {
 }
 
 /**
- * What a shell makes of the end by a signal.
+ * Returns the exit code that a shell reports for a process ended by a signal: 128 plus the signal's number.
  *
  * @param {NodeJS.Signals | null} signal
  */

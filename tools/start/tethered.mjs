@@ -1,12 +1,12 @@
-// node tethered.mjs PROGRAM [ARGUMENT …]: runs a program and ends it when it is told to, and when the process that
-// began this one is gone without a word.
+// node tethered.mjs PROGRAM [ARGUMENT …]: runs a program, and ends it on a stop signal or when the process
+// that started this one dies. The IPC channel to that process reports its death.
 import { spawn } from "node:child_process";
 import { codeOfSignal, STOP_SIGNALS } from "./stopped.mjs";
 
-/** npm ends at once; what does not is not waited for longer. */
+/** The time from SIGTERM to SIGKILL. npm ends at once. */
 const PATIENCE_MS = 5_000;
 
-// An old Node may hear of that before this module runs.
+// In an old Node, the channel may close before this module runs.
 if (process.connected === false) process.exit(codeOfSignal("SIGTERM"));
 const [program = "", ...args] = process.argv.slice(2);
 const child = spawn(program, args, { stdio: "inherit" });

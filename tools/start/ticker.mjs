@@ -1,5 +1,6 @@
 /**
- * Says what goes on and for how long: on a terminal in place, elsewhere a line now and then.
+ * Shows what is in progress and for how long: updated in place every second on a terminal, and as a new line
+ * every 15 s elsewhere.
  *
  * @param {NodeJS.WritableStream & { isTTY?: boolean }} to
  * @param {string} what

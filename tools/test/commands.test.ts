@@ -18,7 +18,7 @@ function run(...args: string[]) {
 }
 
 test.each(["up", "test", "bench", "migrate", "token", "reseal"])(
-  "%s tells how it is used, and ends",
+  "%s --help prints the usage and exits with 0",
   (command) => {
     const { status, stdout } = run(command, "--help");
     expect(status).toBe(0);
@@ -26,31 +26,31 @@ test.each(["up", "test", "bench", "migrate", "token", "reseal"])(
   },
 );
 
-test("a missing DATABASE_URL is said alike by the front door and by the operator's commands", async () => {
+test("the front door and the operator's commands report a missing DATABASE_URL in the same words", async () => {
   await expect(withDatabase({}, async () => undefined)).rejects.toThrow(NO_DATABASE);
   expect(NO_DATABASE).toContain("DATABASE_URL is not set");
 });
 
 test.each(["api", "worker"] as const)(
-  "the %s is started alike by the front door and by a stack",
+  "the front door and a stack start the %s with the same arguments",
   (service) => {
     expect(serviceArgs(service)).toEqual(programOf(root, `start:${service}`)?.args);
   },
 );
 
-test("histories without a label tells how it is used, and ends", () => {
+test("histories without a label prints the usage and exits with 1", () => {
   const { status, stderr } = run("histories");
   expect(status).toBe(1);
   expect(stderr).toMatch(/^posthaste: npm run histories -- LABEL/);
 });
 
-test("test runs the files that are named, and counts them", () => {
+test("npm test with file names runs those files and counts their tests", () => {
   const { status, stdout } = run("test", "packages/domain/src/schedule.test.ts");
   expect(stdout.trimEnd().split("\n").at(-1)).toMatch(/^[1-9]\d* passed, 0 failed$/);
   expect(status).toBe(0);
 });
 
-test("test refuses what it does not know, and shows what there is", () => {
+test("npm test refuses an unknown step and lists the known ones", () => {
   const { status, stderr } = run("test", "--only", "nothing");
   expect(status).toBe(1);
   expect(stderr).toMatch(/^posthaste: there is no step "nothing": choose from build, lint, /);

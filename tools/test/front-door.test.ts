@@ -23,18 +23,18 @@ import { PINNED } from "../start/pinned-nodes.mjs";
 import { otherNode } from "./other-nodes.ts";
 
 /*
- * The real tools/run.mjs in a repository of its own, with a stand-in for npm that writes down its calls. What
- * fetches a Node is the real npm: with another registry, hash or platform where that is what a test is about.
+ * The real tools/run.mjs runs in a temporary repository, with a stand-in for npm that records its calls. Only
+ * a download of Node uses the real npm, with another registry, hash or platform if the test calls for one.
  */
 
 const repository = fileURLToPath(new URL("../../", import.meta.url));
-const GOES_WELL = "process.exit(0)";
+const SUCCEEDS = "process.exit(0)";
 const realNpm = process.env["npm_execpath"] ?? "npm";
-/** Writes down its calls, and makes a build of the operator by copying its source. */
+/** A stand-in for turbo. It records its calls, and "builds" the operator by copying its source. */
 const TURBO = `#!/usr/bin/env node
 const fs = require("node:fs");
 fs.appendFileSync("turbo-calls", process.argv.slice(2).join(" ") + "\\n");
-console.log("what the build says");
+console.log("output of the build");
 fs.mkdirSync("services/operator/dist", { recursive: true });
 fs.copyFileSync("services/operator/src/main.js", "services/operator/dist/main.js");
 `;
@@ -48,7 +48,7 @@ beforeEach(async () => {
   await cp(join(repository, "tools/start"), join(root, "tools/start"), { recursive: true });
   await writeFile(join(root, "package.json"), '{"type":"module"}');
   await writeLock("1.0.0");
-  await writeNpm(GOES_WELL);
+  await writeNpm(SUCCEEDS);
   await command("hello", `console.log("hello", ...process.argv.slice(2)); process.exitCode = 7;`);
 });
 afterEach(async () => {
@@ -57,8 +57,9 @@ afterEach(async () => {
 });
 
 /**
- * npm ci: empties node_modules, links the one dependency that the front door needs, puts a stand-in for turbo beside it,
- * and ends as `ending` says. For another folder, where a Node is fetched, it is the real npm.
+ * Writes the stand-in for npm. It empties node_modules, links the one dependency that the front door needs,
+ * adds the stand-in for turbo, and runs the code `ending`. In any other folder (a download of Node), it calls
+ * the real npm.
  */
 async function writeNpm(ending: string): Promise<void> {
   const tsx = join(repository, "node_modules/tsx");
@@ -81,8 +82,8 @@ writeFileSync("node_modules/.bin/turbo", ${JSON.stringify(TURBO)}, { mode: 0o755
 const { packages } = JSON.parse(readFileSync("package-lock.json", "utf8"));
 delete packages["node_modules/other-platform"];
 writeFileSync("npm-settings", Object.keys(process.env).filter((name) => name.startsWith("npm_config_")).join(" "));
-if (${ending === GOES_WELL}) writeFileSync("node_modules/.package-lock.json", JSON.stringify({ packages }));
-console.log("what npm says");
+if (${ending === SUCCEEDS}) writeFileSync("node_modules/.package-lock.json", JSON.stringify({ packages }));
+console.log("output of npm");
 ${ending}`,
   );
 }
@@ -105,7 +106,7 @@ async function command(name: string, code: string): Promise<void> {
   await writeFile(join(root, "tools/src", `${name}.ts`), code);
 }
 
-/** What services/operator is built to, or where `where` says so, what it is built from. */
+/** Writes the main file of services/operator: the built one, or with `where` "src" the source. */
 async function operator(code: string, where: "dist" | "src" = "dist"): Promise<void> {
   await mkdir(join(root, "services/operator", where), { recursive: true });
   await writeFile(join(root, "services/operator", where, "main.js"), code);
@@ -154,17 +155,17 @@ async function linesOf(name: string): Promise<string[]> {
   return text.split("\n").filter((line) => line !== "");
 }
 
-test("it installs what is missing, once, and hands over arguments and exit code", async () => {
+test("the front door installs missing dependencies once, and passes on arguments and the exit code", async () => {
   const first = await run("hello", "--flag", "two words");
   expect(first).toMatchObject({ code: 7, out: "hello --flag two words\n" });
   expect(first.err).toContain("installing dependencies (npm ci) …");
-  expect(first.err).not.toContain("what npm says");
+  expect(first.err).not.toContain("output of npm");
   const second = await run("hello");
   expect(second).toMatchObject({ code: 7, out: "hello\n", err: "" });
   expect(await npmCalls()).toEqual(["ci --include=dev --include=optional --no-fund --no-audit"]);
 });
 
-test("two commands at once install once, and both go on", async () => {
+test("two simultaneous commands install once, and both continue", async () => {
   const both = await Promise.all([run("hello", "one"), run("hello", "two")]);
   expect(both.map(({ code, out }) => [code, out])).toEqual([
     [7, "hello one\n"],
@@ -173,7 +174,7 @@ test("two commands at once install once, and both go on", async () => {
   expect(await npmCalls()).toHaveLength(1);
 });
 
-test("it installs all, whatever the npm that called it leaves out or works on", async () => {
+test("every package is installed, whatever packages the calling npm omits or works on", async () => {
   const env = { npm_config_omit: "dev", npm_config_dry_run: "true", npm_config_workspace: "tools" };
   expect((await runWith({ env: { ...env, npm_config_loglevel: "warn" } }, "hello")).code).toBe(7);
   const settings = (await readFile(join(root, "npm-settings"), "utf8")).split(" ");
@@ -181,26 +182,26 @@ test("it installs all, whatever the npm that called it leaves out or works on", 
   for (const name of Object.keys(env)) expect(settings).not.toContain(name);
 });
 
-test("an install that left something out is one line, and is not taken for done", async () => {
+test("an incomplete install is reported in one line and does not count as installed", async () => {
   await writeNpm("process.exitCode = 0;");
   for (const calls of [1, 2]) {
     const { code, err } = await run("hello");
     expect(code).toBe(1);
-    expect(err.trimEnd().split("\n").at(-1)).toMatch(/^posthaste: npm ci went well and left out what /);
+    expect(err.trimEnd().split("\n").at(-1)).toMatch(/^posthaste: npm ci succeeded but left out /);
     expect(await npmCalls()).toHaveLength(calls);
   }
 });
 
-test("a folder in which Vite cannot build is one line", async () => {
+test("a folder in which Vite cannot build is refused in one line", async () => {
   const odd = `${root}/my c#`;
   await cp(join(root, "tools"), join(odd, "tools"), { recursive: true });
   await writeFile(join(odd, "package.json"), '{"type":"module"}');
   const { status, stderr } = spawnSync(process.execPath, [join(odd, "tools/run.mjs"), "hello"]);
   expect(status).toBe(1);
   expect(String(stderr)).toBe(
-    `posthaste: ${odd} has a # or ? in it, where Vite cannot build: use another folder\n`,
+    `posthaste: ${odd}: Vite cannot build in a folder whose path contains # or ?: use another folder\n`,
   );
-  // What never builds runs there.
+  // A command that never builds works there.
   await mkdir(join(odd, "node_modules"));
   await mkdir(join(odd, "services/operator/dist"), { recursive: true });
   await writeFile(join(odd, "services/operator/dist/main.js"), `console.log("migrated");`);
@@ -208,14 +209,14 @@ test("a folder in which Vite cannot build is one line", async () => {
   expect([migrated.status, migrated.stdout]).toEqual([0, "migrated\n"]);
 });
 
-test("it installs again once the lock file has changed", async () => {
+test("a changed lock file causes another install", async () => {
   await run("hello");
   await writeLock("1.0.1");
   await run("hello");
   expect(await npmCalls()).toHaveLength(2);
 });
 
-test("it leaves alone what somebody installed by hand, if it is what the lock file says", async () => {
+test("an install by hand counts if it matches the lock file", async () => {
   await mkdir(join(root, "node_modules"));
   await symlink(join(repository, "node_modules/tsx"), join(root, "node_modules/tsx"));
   const { packages } = JSON.parse(lockOf("1.0.0"));
@@ -224,7 +225,7 @@ test("it leaves alone what somebody installed by hand, if it is what the lock fi
   expect((await run("hello")).code).toBe(7);
   expect(await npmCalls()).toEqual([]);
 
-  // As `npm prune --omit=dev` leaves it.
+  // The state after `npm prune --omit=dev`.
   await writeFile(join(root, "node_modules/.package-lock.json"), JSON.stringify({ packages: {} }));
   await run("hello");
   expect(await npmCalls()).toHaveLength(1);
@@ -234,7 +235,7 @@ test("it leaves alone what somebody installed by hand, if it is what the lock fi
   expect(await npmCalls()).toHaveLength(2);
 });
 
-test("it installs again for another platform", async () => {
+test("an install for another platform does not count", async () => {
   await run("hello");
   const stamp = join(root, "node_modules/.posthaste-installed");
   await writeFile(stamp, (await readFile(stamp, "utf8")).replace(/ \S+$/, " plan9-x64"));
@@ -242,19 +243,19 @@ test("it installs again for another platform", async () => {
   expect(await npmCalls()).toHaveLength(2);
 });
 
-test("an install that fails shows what npm said and one line, and leaves no stamp", async () => {
+test("a failed install shows npm's output and one line, and leaves no stamp", async () => {
   await writeNpm("process.exit(3)");
   const { code, err } = await run("hello");
   expect(code).toBe(1);
-  expect(err).toContain("what npm says");
+  expect(err).toContain("output of npm");
   expect(err.trimEnd().split("\n").at(-1)).toMatch(
-    /^posthaste: the dependencies could not be installed .*registry reachable\?$/,
+    /^posthaste: npm ci could not install the dependencies .*registry reachable\?$/,
   );
   await run("hello");
   expect(await npmCalls()).toHaveLength(2);
 });
 
-test.each(["", "nothing", "../up", "UP"])("a command %j that is not there is one line", async (name) => {
+test.each(["", "nothing", "../up", "UP"])("an unknown command %j is refused in one line", async (name) => {
   const { code, err } = await run(name);
   expect(code).toBe(1);
   expect(err).toBe(`posthaste: there is no command "${name}"; see the scripts in package.json\n`);
@@ -265,7 +266,7 @@ console.log("installing");
 writeFileSync("npm-pid", String(process.pid));
 await new Promise((resolve) => setTimeout(resolve, 600_000));`;
 
-/** A first command whose npm is at it. */
+/** Starts a command and waits until its npm is installing. */
 async function startInstalling() {
   await writeNpm(HANGS);
   const running = start(["hello"]);
@@ -273,7 +274,7 @@ async function startInstalling() {
   expect(await poll(async () => (await pidOf()) !== "", { withinMs: 60_000 })).toBe(true);
   const npm = knownProcess(Number(await pidOf()));
   if (npm === undefined) throw new Error("npm does not run");
-  await writeNpm(GOES_WELL);
+  await writeNpm(SUCCEEDS);
   return { ...running, npm };
 }
 
@@ -288,18 +289,18 @@ test.each([
   expect(text.err).not.toContain("posthaste:");
   const next = await run("hello");
   expect(next).toMatchObject({ code: 7, out: "hello\n" });
-  expect(next.err).not.toContain("another command");
+  expect(next.err).not.toContain("waiting for another command");
 });
 
-test("npm does not outlive a front door that was killed", async () => {
+test("npm ends if the front door is killed", async () => {
   const { child, npm } = await startInstalling();
   child.kill("SIGKILL");
   expect(await poll(() => !isAlive(npm), { withinMs: 30_000 })).toBe(true);
 });
 
-test("npm does not begin where the front door was killed before it could", async () => {
+test("npm does not start if the front door is killed first", async () => {
   const program = join(root, "tools/start/tethered.mjs");
-  // As an old Node loads modules: the channel's end comes before the program.
+  // In an old Node, the channel may close before the program runs.
   const slowly = "data:text/javascript,await new Promise((end) => process.once('disconnect', end))";
   const begun = join(root, "begun");
   const npm = [process.execPath, "-e", `require("node:fs").writeFileSync(${JSON.stringify(begun)}, "")`];
@@ -312,7 +313,7 @@ test("npm does not begin where the front door was killed before it could", async
   expect(await readdir(root)).not.toContain("begun");
 });
 
-test("migrate does not install over what is there", async () => {
+test("migrate does not replace installed dependencies", async () => {
   await run("hello");
   await writeLock("1.0.1");
   await operator(MIGRATES);
@@ -324,7 +325,7 @@ const MIGRATES = `console.log("migrated", ...process.argv.slice(2));`;
 const DATABASE = { env: { DATABASE_URL: "sqlite:x.db" } };
 const NO_DATABASE_URL = { env: { DATABASE_URL: "" } };
 
-test("migrate on a fresh clone asks for its database first, then installs and builds what it needs, once", async () => {
+test("migrate on a fresh clone first requires a database, then installs and builds once", async () => {
   await operator(MIGRATES, "src");
   expect(await runWith(NO_DATABASE_URL, "migrate")).toEqual({
     code: 1,
@@ -338,18 +339,18 @@ test("migrate on a fresh clone asks for its database first, then installs and bu
     [0, "migrated migrate\n"],
     [0, "migrated token list --x\n"],
   ]);
-  const said = both.map(({ err }) => err).join("");
-  expect(said.match(/^building services\/operator …$/gm)).toHaveLength(1);
-  expect(said).not.toContain("what the build says");
+  const progress = both.map(({ err }) => err).join("");
+  expect(progress.match(/^building services\/operator …$/gm)).toHaveLength(1);
+  expect(progress).not.toContain("output of the build");
   expect(await npmCalls()).toHaveLength(1);
   expect(await turboCalls()).toEqual(["run build --filter=@posthaste/operator --output-logs=errors-only"]);
 
-  // Where nothing has to be prepared, the command itself says what is missing.
+  // If nothing has to be prepared, the command itself reports the missing database.
   expect(await runWith(NO_DATABASE_URL, "migrate")).toEqual({ code: 0, out: "migrated migrate\n", err: "" });
 });
 
 test.each(["--help", "-h", "create --help"])(
-  "token %s needs no database, also on a fresh clone",
+  "token %s needs no database, even on a fresh clone",
   async (text) => {
     await operator(MIGRATES, "src");
     const { code, out } = await runWith(NO_DATABASE_URL, "token", ...text.split(" "));
@@ -357,14 +358,16 @@ test.each(["--help", "-h", "create --help"])(
   },
 );
 
-test("migrate waits for the install that another command began, then builds", async () => {
+test("migrate waits for another command's install, then builds", async () => {
   await operator(MIGRATES, "src");
   const { child, ended } = await startInstalling();
-  // Programs are linked last.
+  // npm links programs last.
   await rm(join(root, "node_modules/.bin"), { recursive: true });
   const waiting = start(["migrate"], DATABASE);
   expect(
-    await poll(() => waiting.text.err.includes("another command installs"), { withinMs: 20_000 }),
+    await poll(() => waiting.text.err.includes("waiting for another command to install"), {
+      withinMs: 20_000,
+    }),
     waiting.text.err,
   ).toBe(true);
   child.kill("SIGTERM");
@@ -373,31 +376,31 @@ test("migrate waits for the install that another command began, then builds", as
   expect(waiting.text.out).toBe("migrated migrate\n");
 });
 
-test("migrate is built again where a source is newer than the build, and only then", async () => {
+test("migrate is rebuilt only if a source is newer than the build", async () => {
   await operator(MIGRATES, "src");
   await runWith(DATABASE, "migrate");
-  // A second later, since a clock that is read twice may say the same.
+  // One second later, because two readings of the clock may be equal.
   const later = new Date(Date.now() + 1_000);
-  await operator(`console.log("anew");`, "src");
+  await operator(`console.log("rebuilt");`, "src");
   await utimes(join(root, "services/operator/src/main.js"), later, later);
-  expect((await runWith(DATABASE, "migrate")).out).toBe("anew\n");
+  expect((await runWith(DATABASE, "migrate")).out).toBe("rebuilt\n");
   expect(await turboCalls()).toHaveLength(2);
 });
 
-test("a build that fails shows what it said and one line, and is tried again", async () => {
+test("a failed build shows its output and one line, and is tried again", async () => {
   await run("hello");
   for (const calls of [1, 2]) {
     const { code, err } = await runWith(DATABASE, "migrate");
     expect(code).toBe(1);
-    expect(err).toContain("what the build says");
+    expect(err).toContain("output of the build");
     expect(err.trimEnd().split("\n").at(-1)).toBe(
-      "posthaste: services/operator could not be built; what the build said is above",
+      "posthaste: services/operator could not be built; the build's output is above",
     );
     expect(await turboCalls()).toHaveLength(calls);
   }
 });
 
-test("a production install builds nothing: it runs what is built, or says in one line that it is not", async () => {
+test("a production install never builds: it runs an existing build, or reports in one line that there is none", async () => {
   await mkdir(join(root, "node_modules"));
   await operator(MIGRATES, "src");
   expect(await runWith(DATABASE, "migrate")).toEqual({
@@ -412,9 +415,9 @@ test("a production install builds nothing: it runs what is built, or says in one
   expect(await npmCalls()).toEqual([]);
 });
 
-test("the front door looks at the sources of all that the operator's commands are built of", async () => {
+test("the front door checks the sources of every package that the operator's commands are built from", async () => {
   const found = new Set(["services/operator"]);
-  // A set goes on to what is added to it meanwhile.
+  // Iterating over a set includes the elements added during the iteration.
   for (const folder of found) {
     const { dependencies = {} } = JSON.parse(
       await readFile(join(repository, folder, "package.json"), "utf8"),
@@ -425,7 +428,10 @@ test("the front door looks at the sources of all that the operator's commands ar
   expect([...found].sort()).toEqual([...BUILT_OF].sort());
 });
 
-/** Says what reaches it, and ends with 5 a little after SIGTERM: a signal sent before may arrive after it. */
+/**
+ * Prints the signals it gets. Ends with code 5 shortly after SIGTERM, because a signal sent earlier may
+ * arrive later.
+ */
 const LISTENING = `
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, () => console.log(signal));
 process.on("SIGTERM", () => setTimeout(() => process.exit(5), 200));
@@ -443,7 +449,7 @@ async function startListening() {
   return { ...running, known };
 }
 
-test("a Ctrl-C that comes from several sides reaches the command once, and another signal again", async () => {
+test("a Ctrl-C that arrives several times reaches the command once; another signal reaches it too", async () => {
   const { child, text, ended } = await startListening();
   child.kill("SIGINT");
   child.kill("SIGINT");
@@ -454,28 +460,28 @@ test("a Ctrl-C that comes from several sides reaches the command once, and anoth
   expect(text.out.split("\n").slice(1)).toEqual(["SIGINT", "SIGTERM", ""]);
 });
 
-test("a command whose front door was killed is told", async () => {
+test("a command ends if its front door is killed", async () => {
   const { child, known } = await startListening();
   child.kill("SIGKILL");
   expect(await poll(() => !isAlive(known), { withinMs: 10_000 })).toBe(true);
 });
 
-test("the end of a command by a signal is its exit code", async () => {
+test("a command that a signal ended exits with 128 plus the signal's number", async () => {
   await command("die", `process.kill(process.pid, "SIGKILL"); setInterval(() => {}, 1000);`);
   expect((await run("die")).code).toBe(137);
 });
 
-const saysNode = `console.log(process.version, process.env.NODE === process.execPath);
+const PRINTS_NODE = `console.log(process.version, process.env.NODE === process.execPath);
 import { execFileSync } from "node:child_process";
 console.log(String(execFileSync("node", ["--version"])));`;
 
-test("two commands at once on an old Node fetch a supported one, once, and npm and they run with it", async () => {
+test("two simultaneous commands on an old Node download a supported one once; npm and both commands run with it", async () => {
   const node = await otherNode("old");
   const { name, version } = PINNED[`${process.platform}-${process.arch}`] ?? { name: "", version: "" };
-  await command("hello", saysNode);
+  await command("hello", PRINTS_NODE);
   await writeFile(join(root, ".npmrc"), "//registry.example/:_authToken=secret\n");
   const dir = join(root, ".cache", `${name}-${version}`);
-  // What a power cut and a killed command leave: an empty file counts as a script that does nothing.
+  // The leftovers of a power cut and a killed command. An empty file runs as a script that does nothing.
   await mkdir(join(dir, "node_modules", name, "bin"), { recursive: true });
   await writeFile(join(dir, "node_modules", name, "bin/node"), "", { mode: 0o755 });
   await mkdir(`${dir}.partial/node_modules`, { recursive: true });
@@ -484,18 +490,18 @@ test("two commands at once on an old Node fetch a supported one, once, and npm a
   const out = `v${version} true\nv${version}\n\n`;
   expect(both.map(({ code, out }) => ({ code, out }))).toEqual(Array(2).fill({ code: 0, out }));
   const old = node.includes("20.20.2") ? "20.20.2" : "20.18.1";
-  const says = `this is Node ${old}, which is not supported: fetching Node ${version} for this folder alone, into .cache (50 MB) …`;
+  const progress = `Node ${old} is not supported: downloading Node ${version} into .cache, for this repository only (50 MB) …`;
   const lines = both.flatMap(({ err }) => err.split("\n"));
-  expect(lines.filter((line) => line === says)).toHaveLength(1);
-  // Also npm, which was called once.
+  expect(lines.filter((line) => line === progress)).toHaveLength(1);
+  // npm ran once, with the downloaded Node.
   expect(await readFile(join(root, "npm-nodes"), "utf8")).toBe(`v${version}\n`);
   expect(await readdir(join(root, ".cache"))).toEqual([`${name}-${version}`]);
-  // The registry's password is not kept twice.
+  // No second copy of the registry's password is kept.
   expect(await readdir(dir)).not.toContain(".npmrc");
   expect(await runWith({ node }, "hello")).toEqual({ code: 0, out, err: "" });
 });
 
-test("a service starts with the threads and flags of services/start.env, and what the environment sets counts", async () => {
+test("a service starts with the variables of services/start.env, which the environment overrides", async () => {
   await mkdir(join(root, "node_modules"));
   await mkdir(join(root, "services/worker/dist"), { recursive: true });
   await cp(join(repository, "services/start.env"), join(root, "services/start.env"));
@@ -507,21 +513,21 @@ console.log(process.env.UV_THREADPOOL_SIZE, process.env.NODE_OPTIONS);`,
   );
   const flags = "--disable-warning=ExperimentalWarning";
   expect((await run("start:worker")).out).toBe(`64 ${flags}\n`);
-  const own = await runWith(
+  const overridden = await runWith(
     { env: { UV_THREADPOOL_SIZE: "7", NODE_OPTIONS: "--no-warnings" } },
     "start:worker",
   );
-  expect(own.out).toBe("7 --no-warnings\n");
+  expect(overridden.out).toBe("7 --no-warnings\n");
 });
 
-test("a service that is not built is one line", async () => {
+test("a service that is not built is reported in one line", async () => {
   expect(await run("start:api")).toMatchObject({
     code: 1,
     err: "posthaste: services/api is not built: npm run build\n",
   });
 });
 
-test("a signal to npm, as a supervisor sends it, reaches the command, and npm waits for its end", async () => {
+test("a supervisor's signal to npm reaches the command, and npm waits for its end", async () => {
   const { scripts } = JSON.parse(await readFile(join(repository, "package.json"), "utf8"));
   await writeFile(join(root, "package.json"), JSON.stringify({ type: "module", scripts }));
   await mkdir(join(root, "node_modules"));
@@ -544,14 +550,14 @@ test("a signal to npm, as a supervisor sends it, reaches the command, and npm wa
   expect(known !== undefined && isAlive(known)).toBe(false);
 });
 
-/** The pinned Nodes of this repository, changed. */
+/** Changes the pinned Nodes of the temporary repository. */
 async function repin(change: (text: string) => string): Promise<void> {
   const path = join(root, "tools/start/pinned-nodes.mjs");
   await writeFile(path, change(await readFile(path, "utf8")));
 }
 
-/** npm as on a machine that has fetched nothing, with a registry where nobody listens. */
-async function nobodyListens(): Promise<Readonly<Record<string, string>>> {
+/** Settings that give npm an empty cache and an unreachable registry. */
+async function unreachableRegistry(): Promise<Readonly<Record<string, string>>> {
   return {
     npm_config_registry: `http://127.0.0.1:${await freePort()}/`,
     npm_config_cache: join(root, "npm-cache"),
@@ -561,33 +567,33 @@ async function nobodyListens(): Promise<Readonly<Record<string, string>>> {
 
 test.each<[string, () => Promise<Readonly<Record<string, string>>>, RegExp]>([
   [
-    "a registry that is not reached",
-    nobodyListens,
-    /^posthaste: Node \S+ could not be fetched from the npm registry \(.*ECONNREFUSED.*install Node 22\.19 or newer/,
+    "an unreachable registry",
+    unreachableRegistry,
+    /^posthaste: Node \S+ could not be downloaded from the npm registry \(.*ECONNREFUSED.*install Node 22\.19 or newer/,
   ],
   [
-    "a Node that is not what was pinned",
+    "a Node that does not match the pinned hash",
     async () => {
       await repin((text) => text.replaceAll(/sha512-..../g, "sha512-AAAA"));
       return {};
     },
-    /^posthaste: Node \S+ could not be fetched .*\(what the registry has is not what was pinned\)/,
+    /^posthaste: Node \S+ could not be downloaded .*\(the registry's package does not match the pinned hash\)/,
   ],
   [
-    "a platform for which there is none",
+    "a platform without a pinned Node",
     async () => {
       await repin((text) => text.replaceAll(`"${process.platform}-${process.arch}"`, '"plan9-x64"'));
       return {};
     },
-    /^posthaste: this is Node \S+, and the npm registry has no newer one for \S+: install Node 22\.19/,
+    /^posthaste: Node \S+ is not supported, and the npm registry has no newer one for \S+: install Node 22\.19/,
   ],
-])("%s is one line that names the way out, and leaves nothing behind", async (_what, prepare, line) => {
+])("%s is reported in one line that says what to do, and leaves no files", async (_cause, prepare, line) => {
   const node = await otherNode("old");
   const env = await prepare();
   const { code, err } = await runWith({ node, env }, "hello");
   expect(code).toBe(1);
   expect(err.trimEnd().split("\n").at(-1)).toMatch(line);
-  expect(err.split("\n").filter((text) => !text.startsWith("this is Node"))).toHaveLength(2);
+  expect(err.split("\n").filter((text) => !text.startsWith("Node "))).toHaveLength(2);
   expect(await readdir(join(root, ".cache")).catch(() => [])).toEqual([]);
   expect(await npmCalls()).toEqual([]);
 });

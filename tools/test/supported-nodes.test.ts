@@ -10,11 +10,11 @@ import { otherNode } from "./other-nodes.ts";
 import { runUp, type Up, upPorts } from "./run-up.ts";
 
 /*
- * The whole suite runs on one Node. The oldest and the newest that are supported are shown to work: `up`, a
- * delivery in each lane, a call to each service, and the end.
+ * The other tests run on one Node. These run the oldest and the newest supported Node: they start `up`,
+ * deliver in each lane, call each service, and stop.
  */
 
-test("which Nodes are supported is said alike to npm, by the front door and by the services", async () => {
+test("package.json, the front door and the services agree on the supported Nodes", async () => {
   const nodes = ["18.20.0", "20.20.2", "21.7.0", "22.18.9", "22.19.0", "22.23.1", "23.11.0"];
   nodes.push("24.0.0", "24.21.0", "25.9.0", "26.0.0", "27.1.0", "30.0.0");
   const supported = ["22.19.0", "22.23.1", "24.0.0", "24.21.0", "26.0.0", "27.1.0", "30.0.0"];
@@ -40,7 +40,7 @@ afterEach(async () => {
 });
 
 test.each(["oldest", "newest"] as const)(
-  "the %s supported Node runs all of it",
+  "the %s supported Node runs everything",
   { timeout: 300_000 },
   async (which) => {
     const node = await otherNode(which);

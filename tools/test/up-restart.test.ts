@@ -28,9 +28,9 @@ afterEach(async () => {
 });
 
 /**
- * A folder for PATH with the real Temporal server in it, set so that a restart makes it hand out every
- * waiting retry. By default it does that with those whose last attempt was made since it last wrote down its
- * progress: within a minute.
+ * Creates a folder for PATH with the real Temporal server, configured to dispatch every waiting retry again
+ * after a restart. By default Temporal repeats only those dispatched since it last saved its progress, which
+ * it does once a minute.
  */
 async function forgetfulTemporal(): Promise<string> {
   const bin = join(dir, "bin");
@@ -48,7 +48,7 @@ esac
 }
 
 test.each(["workflow", "direct"])(
-  "Ctrl-C and another up on the same data: no retry is sent early, and none is spent, in the %s lane",
+  "a restart of up on the same data sends no retry early and spends no attempt, in the %s lane",
   { timeout: 400_000 },
   async (lane) => {
     const { api, flags } = await upPorts();
@@ -74,7 +74,7 @@ test.each(["workflow", "direct"])(
         expect(deliveries.map(({ attempts }) => attempts)).toEqual(Array.from({ length: WAITING }, () => 1));
         return deliveries;
       }, PATIENCE);
-    /** Temporal, too, waits for the retry of each. */
+    /** Waits until Temporal has scheduled the retry of each delivery more than a minute ahead. */
     const waitingAtTemporal = async (ids: readonly string[]) => {
       const profile = readFileSync(join(data, "temporal-profile.toml"), "utf8");
       const address = /address = "(.*)"/.exec(profile)?.[1] ?? "";
@@ -88,7 +88,7 @@ test.each(["workflow", "direct"])(
       }
       await temporal.connection.close();
     };
-    const handedOutEarly = () => {
+    const dispatchedEarly = () => {
       const log = join(data, "logs", "worker.log");
       return existsSync(log) ? readFileSync(log, "utf8").split('"delivery.early"').length - 1 : 0;
     };
@@ -108,7 +108,7 @@ test.each(["workflow", "direct"])(
 
     const second = await upAgain();
     await vi.waitFor(() => {
-      expect(handedOutEarly() + receiver.requests.length).toBeGreaterThanOrEqual(2 * WAITING);
+      expect(dispatchedEarly() + receiver.requests.length).toBeGreaterThanOrEqual(2 * WAITING);
     }, PATIENCE);
     expect(receiver.requests).toHaveLength(WAITING);
     expect(await waiting(second)).toEqual(before);

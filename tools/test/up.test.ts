@@ -10,8 +10,8 @@ import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import { runUp, type Up, type UpPorts, upPorts } from "./run-up.ts";
 
 /*
- * The real `npm run up`, from the front door on, in a data folder of its own and on free ports. The tests share the
- * folder and follow one another: a folder's life is what they are about.
+ * Runs the real `npm run up` through its front door, in a temporary data folder and on free ports. The tests
+ * depend on their order: they share the folder and follow it from its first run on.
  */
 
 const DOWN_WITHIN_MS = 60_000;
@@ -58,7 +58,7 @@ async function subscriptions(token: string): Promise<unknown[]> {
 
 let firstToken = "";
 
-test("--demo delivers a sample; a second up is refused; Ctrl-C ends every process", {
+test("--demo delivers a sample, a second up on the same folder is refused, and Ctrl-C ends every process", {
   timeout: 300_000,
 }, async () => {
   const running = up("--demo", ...here());
@@ -94,7 +94,7 @@ test("--demo delivers a sample; a second up is refused; Ctrl-C ends every proces
   expect([itself, ...started].filter(isAlive)).toEqual([]);
 });
 
-test("the next up goes on with the same data, and ends what a killed one left", {
+test("the next up uses the same data, and ends the processes that a killed up left behind", {
   timeout: 300_000,
 }, async () => {
   const killed = up(...here());
@@ -111,7 +111,7 @@ test("the next up goes on with the same data, and ends what a killed one left", 
   await running.says("webhook-attempt: 1");
   expect(await allGone(temporal)).toBe(true);
   expect(running.output()).toContain("that an earlier run left behind");
-  expect(running.output()).toContain("it was subscribed before");
+  expect(running.output()).toContain("it is already subscribed");
   expect(running.token()).toBe(firstToken);
   expect(await subscriptions(firstToken)).toHaveLength(1);
 
@@ -130,7 +130,7 @@ test.each([
   ["--port", "API"],
   ["--temporal-port", "Temporal server"],
   ["--temporal-ui-port", "Temporal UI"],
-])("a port in use is one line that names %s", async (flag, who) => {
+])("a port in use is reported in one line that names %s", async (flag, role) => {
   const taken = await freePort();
   const server = createServer();
   await new Promise<void>((resolve) => server.listen(taken, "127.0.0.1", resolve));
@@ -138,7 +138,7 @@ test.each([
     const refused = up(...here(), flag, String(taken));
     expect(await refused.ended).toBe(1);
     expect(refused.output()).toBe(
-      `posthaste: port ${taken} is in use: give the ${who} another with ${flag}\n`,
+      `posthaste: port ${taken} is in use: choose another port for the ${role} with ${flag}\n`,
     );
   } finally {
     await new Promise((resolve) => server.close(resolve));
@@ -152,14 +152,14 @@ async function refusesTemporalAt(address: string, line: RegExp) {
   expect(refused.output()).not.toContain("starting API");
 }
 
-test("a TEMPORAL_ADDRESS where nothing listens is one line", async () => {
+test("a TEMPORAL_ADDRESS at which nothing listens is reported in one line", async () => {
   await refusesTemporalAt(
     "127.0.0.1:1",
-    /^posthaste: no Temporal server answers at 127\.0\.0\.1:1, which TEMPORAL_ADDRESS names \(.*\): start that server, or unset the variable$/m,
+    /^posthaste: no Temporal server answers at TEMPORAL_ADDRESS 127\.0\.0\.1:1 \(.*\): start that server, or unset the variable$/m,
   );
 });
 
-test("a TEMPORAL_ADDRESS where something listens that says nothing is one line", async () => {
+test("a TEMPORAL_ADDRESS that accepts connections but never answers is reported in one line", async () => {
   const server = createServer().listen(0, "127.0.0.1");
   await once(server, "listening");
   const address = `127.0.0.1:${(server.address() as AddressInfo).port}`;
@@ -171,13 +171,13 @@ test("a TEMPORAL_ADDRESS where something listens that says nothing is one line",
 });
 
 test.each([":7233", "http://127.0.0.1:7233", "127.0.0.1:0", "127.0.0.1:65536", "::1:7233"])(
-  "a TEMPORAL_ADDRESS of %s is one line",
+  "the malformed TEMPORAL_ADDRESS %s is reported in one line",
   async (address) => {
     await refusesTemporalAt(address, /^posthaste: TEMPORAL_ADDRESS is ".*": give HOST:PORT$/m);
   },
 );
 
-test("an unknown flag is one line", async () => {
+test("an unknown flag is reported in one line", async () => {
   const refused = up("--colour");
   expect(await refused.ended).toBe(1);
   expect(refused.output()).toBe("posthaste: Unknown option '--colour': see npm run up -- --help\n");

@@ -22,7 +22,7 @@ export type ConsolePage = {
   readonly context: BrowserContext;
   /** The browser's errors so far: violations of the page's policy and uncaught errors. */
   readonly complaints: readonly string[];
-  /** Every URL requested so far. */
+  /** Every URL that the page has requested so far. */
   readonly asked: readonly string[];
   /** Opens another path of the console with a full page load. */
   go(path: string): Promise<void>;

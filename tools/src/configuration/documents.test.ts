@@ -8,13 +8,13 @@ import { documentedSettings } from "./settings.ts";
 const root = fileURLToPath(new URL("../../../", import.meta.url));
 
 test.each(generatedDocuments())(
-  "$path says what the code does (else run npm run generate)",
+  "$path is up to date with the code (otherwise run npm run generate)",
   async ({ path, text }) => {
     expect(await readFile(join(root, path), "utf8")).toBe(text);
   },
 );
 
-test("a setting that both services read is described once, with one meaning", () => {
+test("a setting that both services read is listed once", () => {
   const settings = documentedSettings();
   expect(settings.find(({ name }) => name === "DATABASE_URL")?.readBy).toEqual(["API", "worker"]);
   expect(new Set(settings.map(({ name }) => name)).size).toBe(settings.length);

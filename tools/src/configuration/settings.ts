@@ -11,7 +11,7 @@ export type DocumentedSetting = {
   readonly fallback: string | undefined;
 };
 
-/** Every setting of the services, in the order of their code; what both read comes once. */
+/** Lists every setting of the services, in the order of the code. A setting that both read is listed once. */
 export function documentedSettings(): readonly DocumentedSetting[] {
   const settings = new Map<string, DocumentedSetting>();
   for (const [service, table] of [

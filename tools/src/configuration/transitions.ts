@@ -11,7 +11,7 @@ type Transition = {
 };
 const TABLE: Readonly<Record<DeliveryEvent, Transition>> = DELIVERY_TRANSITIONS;
 
-/** Replaces what a page has between its marks with the picture and the table of a delivery's life. */
+/** Replaces the text between a page's marks with the diagram and the table of a delivery's transitions. */
 export function withTransitions(page: string): string {
   const begin = page.indexOf(BEGIN);
   const end = page.indexOf(END);
@@ -19,7 +19,7 @@ export function withTransitions(page: string): string {
   return `${page.slice(0, begin + BEGIN.length)}\n${picture()}\n${table()}\n${page.slice(end)}`;
 }
 
-/** Only what changes the state; events that lead the same way share an arrow. */
+/** Draws the transitions that change the state. Events with the same transition share an arrow. */
 function picture(): string {
   const arrows = new Map<string, DeliveryEvent[]>();
   for (const event of DELIVERY_EVENTS) {
@@ -49,14 +49,14 @@ function picture(): string {
     "| column | means |",
     "|---|---|",
     "| `next_attempt_at` | no attempt is sent before this time |",
-    "| `reconcile_after` | the reconciler leaves a started delivery alone until then |",
-    "| `turn_at` | the time reserved for a retry among the retries of its subscription |",
-    "| `lease_until` | pending: nobody else claims it before then; started: its place is free again after that |",
-    "| `in_flight_of` | the subscription among whose attempts it occupies a place |",
+    "| `reconcile_after` | the reconciler ignores a started delivery until this time |",
+    "| `turn_at` | the time reserved for the delivery's retry among the retries of its subscription |",
+    "| `lease_until` | pending: no other worker claims the delivery before this time; started: its in-flight place is free after this time |",
+    "| `in_flight_of` | the subscription whose in-flight place the delivery occupies |",
     "",
-    "An event sets (**=**) or clears (**∅**) these columns, and leaves the others as they are. A delivery that is parked or",
-    "has ended holds none of them. An event in a state that its row does not name comes late and changes nothing, or is",
-    "a fault: `transitions.ts` says which.",
+    "An event sets (**=**) or clears (**∅**) these columns and leaves the others unchanged. In a delivery that is parked or",
+    "has ended, all of them are empty. In a state that an event's row does not name, the event is either late and changes",
+    "nothing, or a fault; `transitions.ts` defines which.",
     "",
   ].join("\n");
 }
@@ -79,7 +79,7 @@ function table(): string {
   ].join("\n");
 }
 
-/** `pending, parked → started`, and `stays cancelled`. */
+/** Describes the transitions of an event, such as `pending, parked → started` or `stays cancelled`. */
 function waysOf(to: Transition["to"]): string[] {
   const from = new Map<string, string[]>();
   for (const [before, state] of Object.entries(to)) {

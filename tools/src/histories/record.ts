@@ -25,13 +25,13 @@ import { temporalBinary } from "@posthaste/temporal-servers";
 import { until } from "@posthaste/testkit";
 import { type DeliverySetup, type Started, setupDelivery } from "@posthaste/testkit/delivery";
 
-/** By the workflow's type and what happened to it. */
+/** Histories by the workflow's type and its path. */
 type Histories = Record<string, unknown>;
 
-/** For what a worker does at once. */
+/** The time limit for work that a worker does at once. */
 const SOON = { withinMs: 30_000 };
 
-/** Runs every workflow through each of its ways on a real server, and takes down the histories. */
+/** Runs every workflow along each of its paths on a real Temporal server, and returns the histories. */
 export async function recordHistories(): Promise<Histories> {
   const t = await setupDelivery("dev-server");
   try {
@@ -64,7 +64,7 @@ async function retried(t: DeliverySetup): Promise<unknown> {
 }
 
 async function faulted(t: DeliverySetup): Promise<unknown> {
-  // Nothing is sent unsigned: a subscription without a key is a fault of ours.
+  // A subscription without a signing key is a fault, because no request is sent unsigned.
   const started = await failedOnce(t, "faulted");
   await t.store.db.deleteFrom("signing_keys").where("subscription_id", "=", started.subscriptionId).execute();
   await retry(t, started);
@@ -122,13 +122,13 @@ async function recovered(t: DeliverySetup): Promise<unknown> {
     ratePerSecond: 1,
     now,
   });
-  const stand = async () => (await getRecovery(store, { accountId, id }))?.state;
+  const state = async () => (await getRecovery(store, { accountId, id }))?.state;
   await changeRecovery(store, { accountId, id, to: "paused", now });
   await startRecovery(t.env.client, { id, kind });
   await until(() => t.logged("recovery.advanced").length > 0, SOON);
   await changeRecovery(store, { accountId, id, to: "running", now });
   await t.env.client.workflow.getHandle(recoveryWorkflow(id)).signal("changed");
-  await until(async () => (await stand()) === "completed", SOON);
+  await until(async () => (await state()) === "completed", SOON);
   return await historyOf(t, recoveryWorkflow(id));
 }
 
@@ -155,7 +155,7 @@ async function erased(t: DeliverySetup): Promise<unknown> {
 
 const recoveryWorkflow = (id: RecoveryId) => `recovery/${id}`;
 
-/** A delivery whose first attempt was answered with 500; what follows is accepted. */
+/** Starts a delivery and waits for its first attempt, which gets a 500. Later attempts are accepted. */
 async function failedOnce(t: DeliverySetup, path: string): Promise<Started> {
   t.receiver.answer((request) => ({
     kind: "status",
@@ -171,7 +171,7 @@ async function failedOnce(t: DeliverySetup, path: string): Promise<Started> {
 
 async function retry(t: DeliverySetup, { deliveryId: id }: Started): Promise<void> {
   await until(async () => {
-    // An attempt that Temporal takes to be under way cannot be made due.
+    // A retry cannot be made due while Temporal considers an attempt to be in progress.
     const standing = await inspectDelivery(t.env.client, id);
     if (standing.kind !== "running" || standing.nextAttemptAt === undefined) return false;
     await requestRetry(t.store, { accountId: t.accountId, id, now: Date.now() });
@@ -182,10 +182,10 @@ async function retry(t: DeliverySetup, { deliveryId: id }: Started): Promise<voi
 async function finished(t: DeliverySetup, { deliveryId, subscriptionId }: Started): Promise<unknown> {
   const handle = t.env.client.workflow.getHandle(workflowIdOf(deliveryId));
   await handle.result().catch(() => {
-    // Its history is wanted, however it ended.
+    // The history of a failed workflow is recorded as well.
   });
   t.receiver.answer({ kind: "status", status: 200 });
-  // Or it would get the next one's event, too.
+  // Otherwise this subscription would also get the next delivery's event.
   const { accountId, store } = t;
   await endSubscription(store, { accountId, id: subscriptionId, reason: "recorded", now: Date.now() });
   return await historyOf(t, workflowIdOf(deliveryId));
@@ -198,7 +198,7 @@ async function historyOf(t: DeliverySetup, workflowId: string): Promise<unknown>
   return JSON.parse(anonymous(stdout));
 }
 
-/** Without the names of the machine that it was recorded on. */
+/** Removes everything that identifies the machine on which the history was recorded. */
 function anonymous(json: string): string {
   return json
     .replaceAll(/"identity": *"[^"]*"/g, '"identity":"worker"')

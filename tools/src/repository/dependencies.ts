@@ -12,20 +12,20 @@ type Manifest = {
   readonly version: string;
 };
 
-/** Used without an import, by who says so. */
+/** Packages that a folder uses without importing them. */
 const USED_OTHERWISE: Readonly<Record<string, readonly string[]>> = {
-  // buf.gen.yaml names it.
+  // Named in buf.gen.yaml.
   "packages/contracts": ["@bufbuild/protoc-gen-es"],
-  // Its vite.config.ts names them.
+  // Imported by its vite.config.ts, which is outside src.
   "services/console": ["@vitejs/plugin-react", "vite"],
-  // A program of its own, which it writes out, loads it.
+  // Imported by a program that the package writes to a file and runs.
   "packages/temporal-servers": ["@temporalio/testing"],
-  // Loaded into a process that is started: its receiver's, and by tools/run.mjs every command's.
+  // Loaded with --import into the bench's receiver, and by tools/run.mjs into every command.
   "packages/bench": ["tsx"],
   tools: ["tsx"],
 };
 
-/** Nothing of these is installed in production: Vite takes the page's packages into what it builds. */
+/** Packages without production dependencies. The console is one, because Vite bundles its packages. */
 const NOT_IN_PRODUCTION: ReadonlySet<string> = new Set([
   "services/console",
   "packages/bench",
@@ -37,10 +37,10 @@ const NOT_IN_PRODUCTION: ReadonlySet<string> = new Set([
 ]);
 
 /**
- * A sentence for each dependency that is declared and not imported, or imported and not declared. What runs
- * in production has its packages in dependencies, and everything else in devDependencies, so that `npm ci
- * --omit=dev` installs what runs and no more. Tests may import what the root declares, and workspace packages
- * without a declaration: testkit's own imports would make it a circle.
+ * Lists the dependencies that are declared but not imported, or imported but not declared. Packages that run
+ * in production belong in dependencies and all others in devDependencies, so that `npm ci --omit=dev`
+ * installs exactly what production needs. Tests may also import the root's devDependencies and undeclared
+ * workspace packages, because declaring testkit everywhere would create cycles.
  */
 export function wrongDependencies(files: readonly RepositoryFile[]): readonly string[] {
   const root = manifestOf("package.json");
@@ -65,24 +65,24 @@ export function wrongDependencies(files: readonly RepositoryFile[]): readonly st
     return [
       ...[...shipped]
         .filter((name) => name !== manifest.name && !(name in declared))
-        .map((name) => wrong(`${name} is imported and not in dependencies`)),
+        .map((name) => wrong(`${name} is imported but not in dependencies`)),
       ...[...inSources]
         .filter((name) => name !== manifest.name && !shipped.has(name) && !known(name))
-        .map((name) => wrong(`${name} is imported and not in devDependencies`)),
+        .map((name) => wrong(`${name} is imported but not in devDependencies`)),
       ...[...inTests]
         .filter((name) => !name.startsWith("@posthaste/") && !known(name))
-        .map((name) => wrong(`${name} is imported by tests and not in devDependencies`)),
+        .map((name) => wrong(`${name} is imported by tests but not in devDependencies`)),
       ...Object.keys(declared)
         .filter((name) => !shipped.has(name) && !isUsedOtherwise(folder, name) && !isPeerOf(name, shipped))
         .filter((name) => !isTypesOf(name, shipped))
-        .map((name) => wrong(`${name} is in dependencies and not imported`)),
+        .map((name) => wrong(`${name} is in dependencies but not imported`)),
       ...Object.keys(dev)
         .filter((name) => !inSources.has(name) && !inTests.has(name) && !isUsedOtherwise(folder, name))
         .filter((name) => !isTypesOf(name, inSources) && !isPeerOf(name, inSources))
-        .map((name) => wrong(`${name} is in devDependencies and not imported`)),
+        .map((name) => wrong(`${name} is in devDependencies but not imported`)),
       ...Object.entries({ ...declared, ...dev })
         .filter(([name, version]) => name.startsWith("@posthaste/") && version !== root.version)
-        .map(([name, version]) => wrong(`${name} is ${version} and the workspace is ${root.version}`)),
+        .map(([name, version]) => wrong(`${name} is ${version}, but the workspace is ${root.version}`)),
     ];
   });
 }
@@ -95,7 +95,7 @@ function isGenerated({ path }: RepositoryFile): boolean {
   return path.includes("/src/gen/");
 }
 
-/** What runs in production, or is part of the build's result. */
+/** Tells whether a file runs in production or becomes part of a build. */
 function isShipped(file: RepositoryFile): boolean {
   return !isTest(file) && file.path.includes("/src/");
 }
@@ -109,7 +109,7 @@ function isUsedOtherwise(folder: string, name: string): boolean {
   return USED_OTHERWISE[folder]?.includes(name) ?? false;
 }
 
-/** A peer is there for the package that asks for it. */
+/** Tells whether an imported package requires this one as a peer, which justifies its declaration. */
 function isPeerOf(name: string, imported: ReadonlySet<string>): boolean {
   return [...imported].some((other) => {
     const path = join("node_modules", other, "package.json");

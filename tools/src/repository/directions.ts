@@ -2,11 +2,14 @@ import { isTest, packageFolderOf, type RepositoryFile } from "./files.ts";
 import { type Import, importsOf } from "./imports.ts";
 
 /*
- * Who may import whom. What is not in a row is refused; a folder that is in no row may import no workspace package, so
- * a new package has to be thought about.
+ * The allowed imports between packages. An import that is not listed is refused. A folder without a row may
+ * import no workspace package, so each new package needs a decision.
  */
 
-/** Workspace packages (without their scope; with `/subpath` where only that) by the folder that imports them. */
+/**
+ * The workspace packages that a folder may import, without their scope. An entry with a `/subpath` allows
+ * only that subpath.
+ */
 const WORKSPACE: Readonly<Record<string, readonly string[]>> = {
   "packages/domain": [],
   "packages/signature": [],
@@ -42,11 +45,11 @@ const WORKSPACE: Readonly<Record<string, readonly string[]>> = {
   ],
 };
 
-/** Packages of others that only these folders may import. */
+/** Third-party packages that only these folders may import. */
 const CONFINED: readonly { readonly packages: RegExp; readonly to: readonly string[] }[] = [
-  // The bench holds the product against bare drivers and clients.
+  // The bench compares the product with plain drivers and clients.
   { packages: /^(mysql2|node:sqlite)$/, to: ["packages/store", "packages/bench/src/yardsticks"] },
-  // The test kit creates and drops databases, which no product code does.
+  // The test kit creates and drops databases; product code never does.
   { packages: /^kysely$/, to: ["packages/store", "packages/testkit"] },
   {
     packages: /^@temporalio\//,
@@ -63,11 +66,13 @@ const CONFINED: readonly { readonly packages: RegExp; readonly to: readonly stri
     ],
   },
   { packages: /^undici$/, to: ["packages/egress", "packages/bench/src/load"] },
-  // Which addresses may be called is decided in one place.
+  // One place decides which addresses may be called.
   { packages: /^ipaddr\.js$/, to: ["packages/domain"] },
 ];
 
-/** Where nothing of Node may be imported: the workflow sandbox runs it, or browsers do. */
+/**
+ * Folders that may not import Node's modules, because their code runs in the workflow sandbox or in browsers.
+ */
 const WITHOUT_NODE = [
   "packages/domain",
   "packages/signature",
@@ -75,7 +80,7 @@ const WITHOUT_NODE = [
   "services/console/src",
 ];
 
-/** A sentence for each import that goes the wrong way. */
+/** Lists the imports that are not allowed. */
 export function wrongImports(file: RepositoryFile): readonly string[] {
   return importsOf(file).flatMap((one) => {
     const why = isTest(file) ? whyWrongInTest(file, one) : (whyWrong(file, one) ?? whyWrongInTest(file, one));
@@ -91,11 +96,12 @@ function whyWrong(file: RepositoryFile, one: Import): string | undefined {
     const allowed = rowFor(path);
     const imported = one.specifier.slice("@posthaste/".length);
     if (allowed?.some((row) => imported === row || imported.startsWith(`${row}/`))) return undefined;
-    return `only ${allowed?.join(", ") || "packages of others"} may be imported here`;
+    return `only ${allowed?.join(", ") || "third-party packages"} may be imported here`;
   }
   const confined = CONFINED.find(({ packages }) => packages.test(name));
-  if (confined !== undefined && !isIn(path, confined.to)) return `it belongs to ${confined.to.join(", ")}`;
-  if (name.startsWith("node:") && isIn(path, WITHOUT_NODE)) return "nothing of Node may be imported here";
+  if (confined !== undefined && !isIn(path, confined.to))
+    return `only ${confined.to.join(", ")} may import it`;
+  if (name.startsWith("node:") && isIn(path, WITHOUT_NODE)) return "Node's modules may not be imported here";
   return undefined;
 }
 
@@ -103,19 +109,19 @@ function whyWrongRelative(file: RepositoryFile, path: string, typeOnly: boolean)
   const workflows = "packages/delivery/src/workflows/";
   const names = "packages/delivery/src/names.ts";
   if (file.path.startsWith(workflows) && !path.startsWith(workflows) && path !== names && !typeOnly) {
-    return "a workflow takes only types and names from outside its folder";
+    return "a workflow may import only types and names.ts from outside its folder";
   }
   return undefined;
 }
 
-/** What goes for tests as well: services never see each other, and no file reaches into another package. */
+/** The rule for tests as well: no file imports a file of another package or service by its path. */
 function whyWrongInTest(file: RepositoryFile, { path }: Import): string | undefined {
   const from = packageFolderOf(file);
   if (path === undefined || from === "tools" || from === undefined) return undefined;
-  return path.startsWith(`${from}/`) ? undefined : "another package is imported by its name";
+  return path.startsWith(`${from}/`) ? undefined : "import another package by its name";
 }
 
-/** The most specific row. */
+/** Returns the most specific row for a path. */
 function rowFor(path: string): readonly string[] | undefined {
   const folders = Object.keys(WORKSPACE).filter((folder) => isIn(path, [folder]));
   const folder = folders.sort((a, b) => b.length - a.length)[0];

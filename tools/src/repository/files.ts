@@ -3,13 +3,13 @@ import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
-/** The repository's folder, with a slash at its end. */
+/** The repository's root folder, with a trailing slash. */
 export const ROOT = fileURLToPath(new URL("../../../", import.meta.url));
 
-/** A file of ours, by its path from the root. */
+/** A text file of the repository; its path is relative to the root. */
 export type RepositoryFile = { readonly path: string; readonly text: string };
 
-/** What is committed or about to be, without what git ignores and what is not text. */
+/** Reads every text file that is committed or untracked, except the files that git ignores. */
 export function repositoryFiles(): readonly RepositoryFile[] {
   const listed = execFileSync("git", ["ls-files", "--cached", "--others", "--exclude-standard", "-z"], {
     cwd: ROOT,
@@ -22,12 +22,12 @@ export function repositoryFiles(): readonly RepositoryFile[] {
     .map((path) => ({ path, text: readFileSync(join(ROOT, path), "utf8") }));
 }
 
-/** Code that people write: TypeScript and JavaScript, without what is generated. */
+/** Tells whether a file is handwritten TypeScript or JavaScript. */
 export function isSource({ path }: RepositoryFile): boolean {
   return /\.(ts|tsx|mts|mjs|js)$/.test(path) && !path.includes("/src/gen/");
 }
 
-/** Tests, and what only they use. */
+/** Tells whether a file is a test or is used only by tests. */
 export function isTest({ path }: RepositoryFile): boolean {
   return (
     /\.test\.ts$/.test(path) ||
@@ -36,7 +36,7 @@ export function isTest({ path }: RepositoryFile): boolean {
   );
 }
 
-/** The folder of the workspace package that a file is in, such as `packages/domain`; undefined: the root. */
+/** Returns the folder of a file's workspace package, such as `packages/domain`; undefined for the root. */
 export function packageFolderOf({ path }: RepositoryFile): string | undefined {
   return /^(?:(?:packages|services)\/[^/]+|tools)(?=\/)/.exec(path)?.[0];
 }

@@ -1,20 +1,21 @@
 import { posix } from "node:path";
 import type { RepositoryFile } from "./files.ts";
 
-/** One import or re-export of a module. */
+/** An import or re-export. */
 export type Import = {
-  /** As it is written. */
+  /** As written in the source. */
   readonly specifier: string;
-  /** For a relative one, the imported file's path from the root; undefined for a package. */
+  /** The imported file's path from the root, for a relative import; undefined for a package. */
   readonly path: string | undefined;
-  /** The package's name, such as `@scope/name` or `node:fs`; undefined for a relative one. */
+  /** The package's name, such as `@scope/name` or `node:fs`; undefined for a relative import. */
   readonly packageName: string | undefined;
-  /** Gone once compiled. */
+  /** True for `import type` and `export type`, which disappear when compiled. */
   readonly typeOnly: boolean;
 };
 
-/** Statements that begin a line, and dynamic imports anywhere. */
+/** Finds import and export statements at the beginning of a line. */
 const STATEMENT = /^(?:import|export)\s+(type\s)?(?:[^;"'`]*?\sfrom\s+)?"([^"]+)"/gm;
+/** Finds dynamic imports anywhere. */
 const DYNAMIC = /\b(?:import|require\.resolve)\(\s*"([^"]+)"/g;
 
 export function importsOf({ path, text }: RepositoryFile): readonly Import[] {

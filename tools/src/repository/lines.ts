@@ -1,16 +1,16 @@
 import type { RepositoryFile } from "./files.ts";
 
-/** What the formatter breaks code at. It leaves comments and long strings as they are. */
+/** The formatter's line width. The formatter does not wrap comments and long strings. */
 const COLUMNS_MAX = 110;
 
 const STRINGS = /"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|`(?:[^`\\]|\\.)*`|\/(?:[^/\\\n]|\\.)+\/[dgimsuvy]*/g;
 
-/** The lines that are too long, but for those that hold a string or an expression which cannot be broken. */
+/** Lists the lines that are too long, except code whose excess is a string or a regular expression. */
 export function longLines({ path, text }: RepositoryFile): readonly string[] {
   return text.split("\n").flatMap((line, i) => {
     if (line.length <= COLUMNS_MAX) return [];
     const isComment = /^\s*(\/\/|\/?\*)/.test(line);
-    // A template may begin above this line and end below it.
+    // A template literal may begin or end on another line.
     const isText =
       /^[^"'`]*`[^`]*$|^[^`]*`[^"'`]*$/.test(line) || line.replace(STRINGS, "''").length <= COLUMNS_MAX;
     return isText && !isComment ? [] : [`${path}:${i + 1} has ${line.length} columns`];

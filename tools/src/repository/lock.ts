@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from "node:util";
 
-/** The oldest Node that is promised to work. */
+/** The oldest supported Node. */
 const OLDEST = [22, 19, 0] as const;
 
 type Lock = { readonly packages: Readonly<Record<string, LockedPackage>> };
@@ -12,7 +12,7 @@ type LockedPackage = {
   readonly optionalDependencies?: Readonly<Record<string, string>>;
 };
 
-/** A sentence for each package of the lock file that does not accept the oldest Node. */
+/** Lists the packages of the lock file that do not accept the oldest supported Node. */
 export function tooNewForNode(lockText: string): readonly string[] {
   const { packages } = JSON.parse(lockText) as Lock;
   return Object.entries(packages).flatMap(([path, { version, engines }]) => {
@@ -26,7 +26,7 @@ function nodeRangeOf(engines: unknown): string | undefined {
   return typeof engines.node === "string" ? engines.node : undefined;
 }
 
-/** The ranges that packages write: comparators side by side, alternatives between `||`. */
+/** Tells whether a range accepts the oldest supported Node. Reads comparators, and alternatives with `||`. */
 export function acceptsOldest(range: string): boolean {
   return range.split("||").some((alternative) => {
     const comparators = [
@@ -49,7 +49,7 @@ export function acceptsOldest(range: string): boolean {
   });
 }
 
-/** A part that is left out, or any, begins at 0. */
+/** An omitted part or a wildcard counts as 0. */
 function numberOf(part: string | undefined): number {
   return part === undefined || part === "x" || part === "*" ? 0 : Number(part);
 }
@@ -63,20 +63,23 @@ function compare(one: readonly number[], other: readonly number[]): number {
 }
 
 /**
- * A sentence for each package that another one asks for and the lock file leaves out: a build for another
- * platform, where the registry does not carry it (`npm ci` then refuses the lock file, everywhere), or one
- * whose version is overridden (then it does not, and the package is missing where it is used).
+ * Lists the packages that another package depends on but the lock file omits. Two causes are known: the
+ * registry lacks a build for some platform, and `npm ci` then rejects the lock file on every platform; or the
+ * package's version is overridden, and `npm ci` then silently installs without it.
  */
 export function missingPackages(lockText: string): readonly string[] {
   const { packages } = JSON.parse(lockText) as Lock;
   return Object.entries(packages).flatMap(([path, { dependencies = {}, optionalDependencies = {} }]) =>
     Object.entries({ ...dependencies, ...optionalDependencies })
       .filter(([name]) => !placesOf(name, path).some((place) => place in packages))
-      .map(([name, version]) => `${path} asks for ${name} ${version}, which is not in the lock file`),
+      .map(([name, version]) => `${path} needs ${name} ${version}, which is not in the lock file`),
   );
 }
 
-/** Where Node looks for a package, from one at a path: beside it, and in every folder above. */
+/**
+ * Lists the paths where Node looks for a package that the package at `path` imports, as it walks up the
+ * folders.
+ */
 function placesOf(name: string, path: string): readonly string[] {
   const parts = path.split("/");
   return [...parts.keys(), parts.length]
@@ -84,14 +87,14 @@ function placesOf(name: string, path: string): readonly string[] {
     .map((depth) => [...parts.slice(0, depth), "node_modules", name].join("/"));
 }
 
-/** What npm copies from a workspace's package.json into the lock file; it writes the file anew where they differ. */
+/** The fields that npm copies from a workspace's package.json into the lock file. */
 const COPIED = ["version", "engines", "dependencies", "devDependencies", "peerDependencies"] as const;
 
 /**
- * A sentence for each workspace that the lock file tells something else of. `npm ci` does not mind, and `npm prune`
- * then changes the lock file.
+ * Lists the workspaces whose package.json differs from their entry in the lock file. `npm ci` accepts the
+ * difference, but `npm prune` then rewrites the lock file.
  *
- * @param workspaces the text of each package.json, by its folder
+ * @param workspaces the text of each package.json, by folder
  */
 export function staleWorkspaces(
   lockText: string,
@@ -102,7 +105,7 @@ export function staleWorkspaces(
     const manifest = JSON.parse(text) as Manifest;
     return COPIED.filter((key) => !isDeepStrictEqual(manifest[key], packages[folder]?.[key])).map(
       (key) =>
-        `the lock file has other ${key} of ${folder} than its package.json: npm install --package-lock-only`,
+        `${key} of ${folder} differs between package.json and the lock file: npm install --package-lock-only`,
     );
   });
 }
@@ -110,22 +113,22 @@ export function staleWorkspaces(
 type Manifest = Readonly<Partial<Record<(typeof COPIED)[number], unknown>>>;
 
 /**
- * Packages with scripts that npm would run when it installs them, and why they work without: `.npmrc` leaves
- * them all out. npm installs their native parts as packages of their own.
+ * Packages with install scripts, and why they work without them. `.npmrc` disables all install scripts. npm
+ * installs the packages' native parts as separate packages.
  */
 const WORK_WITHOUT_THEIR_SCRIPTS: Readonly<Record<string, string>> = {
-  "@bufbuild/buf": "puts the program itself in the place of the script that calls it",
-  "@swc/core": "tells of a native part that is missing, and gets a slower one",
-  esbuild: "puts the program itself in the place of the script that calls it",
-  protobufjs: "complains of how others name its version",
+  "@bufbuild/buf": "the script only replaces a launcher by the native program",
+  "@swc/core": "the script only reports a missing native part and installs a slower substitute",
+  esbuild: "the script only replaces a launcher by the native program",
+  protobufjs: "the script only warns about how dependents specify its version",
 };
 
-/** A sentence for each package of the lock file that may not work, since its script is not run. */
+/** Lists the packages of the lock file that may not work because their install script does not run. */
 export function unknownInstallScripts(lockText: string): readonly string[] {
   const { packages } = JSON.parse(lockText) as Lock;
   return Object.entries(packages)
     .filter(([, { hasInstallScript }]) => hasInstallScript === true)
     .map(([path, { version }]) => ({ name: path.replace(/^.*node_modules\//, ""), version }))
     .filter(({ name }) => !(name in WORK_WITHOUT_THEIR_SCRIPTS))
-    .map(({ name, version }) => `${name} ${version} has an install script, which .npmrc leaves out`);
+    .map(({ name, version }) => `${name} ${version} has an install script, which .npmrc disables`);
 }

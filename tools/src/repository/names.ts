@@ -1,7 +1,10 @@
 import { basename } from "node:path";
 import type { RepositoryFile } from "./files.ts";
 
-/** Words that say nothing, or mean another thing in somebody's system. `message` is left to errors and protobuf. */
+/**
+ * Words that are vague or mean something else in other systems. `message` is allowed, for errors and
+ * protobuf.
+ */
 const BANNED = new Set([
   "job",
   "jobs",
@@ -16,7 +19,7 @@ const BANNED = new Set([
   "common",
 ]);
 
-/** Terms of others, as their interfaces spell them. */
+/** Names from third-party interfaces. */
 const TERMS = new Set([
   "taskQueue",
   "TASK_QUEUE",
@@ -25,14 +28,14 @@ const TERMS = new Set([
   "sessionManager",
 ]);
 
-/** The catalogue is written in the words of the events it describes, `task_created` among them. */
+/** The catalogue is exempt: it uses the names of its event types, such as `task_created`. */
 const CATALOGUE = "packages/domain/src/catalog/";
 
-/** What introduces a name: a declaration, or a property with its type or value. */
+/** Names are introduced by declarations, and by properties with a type or value. */
 const DECLARATION = /\b(?:const|let|function\*?|class|type|interface|enum)\s+([A-Za-z_$][\w$]*)/g;
 const PROPERTY = /^\s*(?:readonly\s+)?([A-Za-z_$][\w$]*)\??:\s/gm;
 
-/** A sentence for each name with a banned word in it. */
+/** Lists the names that contain a banned word. */
 export function bannedNames(file: RepositoryFile): readonly string[] {
   if (file.path.startsWith(CATALOGUE)) return [];
   const fileName = basename(file.path).replace(/\..*$/, "");
@@ -42,11 +45,11 @@ export function bannedNames(file: RepositoryFile): readonly string[] {
   );
   return [...new Set([fileName, ...names])].flatMap((name) => {
     const word = wordsOf(name).find((candidate) => BANNED.has(candidate));
-    return word === undefined || TERMS.has(name) ? [] : [`${file.path}: "${name}" says "${word}"`];
+    return word === undefined || TERMS.has(name) ? [] : [`${file.path}: "${name}" contains "${word}"`];
   });
 }
 
-/** `retryNow`, `TASK_QUEUE` and `kebab-case` in lower-case words. */
+/** Splits names such as `retryNow`, `TASK_QUEUE` and `kebab-case` into lower-case words. */
 function wordsOf(name: string): readonly string[] {
   return name
     .replaceAll(/([a-z\d])([A-Z])/g, "$1 $2")

@@ -2,13 +2,13 @@ import { existsSync, readFileSync } from "node:fs";
 import { join, posix } from "node:path";
 import { type RepositoryFile, ROOT } from "./files.ts";
 
-/** A path of ours in prose: it begins with one of the top folders. */
+/** A repository path in prose: it begins with one of the top-level folders. */
 const PATH = /(?<![\w/.@-])(?:packages|services|tools|proto|docs|\.ci)\/[\w./-]*[\w/]/g;
 const LINK = /\]\(([^)\s]+)\)/g;
-/** `npm test` and the like are npm's; what `npm run` names is ours. */
+/** Only `npm run NAME` names a script of the repository; `npm test` and the like are npm's own commands. */
 const SCRIPT = /\bnpm run ([a-z][a-z:]*)/g;
 
-/** A sentence for each path, link or script that a comment or a page names and that is not there. */
+/** Lists the paths, links and scripts that a comment or a page names but that do not exist. */
 export function deadPointers(file: RepositoryFile): readonly string[] {
   const prose = file.path.endsWith(".md") ? file.text : commentsOf(file.text);
   const paths = [...prose.matchAll(PATH)].map(([path]) => path).filter((path) => !isThere(path));
@@ -17,15 +17,15 @@ export function deadPointers(file: RepositoryFile): readonly string[] {
     .map(([, name = ""]) => name)
     .filter((name) => !(name in scriptsOfRoot()));
   return [
-    ...paths.map((path) => `${file.path} points to ${path}`),
-    ...links.map((link) => `${file.path} links to ${link}`),
-    ...scripts.map((name) => `${file.path} names npm run ${name}`),
+    ...paths.map((path) => `${file.path} names ${path}, which does not exist`),
+    ...links.map((link) => `${file.path} links to ${link}, which does not exist`),
+    ...scripts.map((name) => `${file.path} names npm run ${name}, which does not exist`),
   ];
 }
 
-/** What a build or a run makes is there once it has been made. */
+/** Tells whether a path exists. For a build's output, only the package's folder must exist. */
 function isThere(path: string): boolean {
-  // A word in capitals stands for any name.
+  // A word in capitals is a placeholder.
   if (/\/(?!README|LICENSE)[A-Z]+(?=[./]|$)/.test(path)) return true;
   if (/\/(dist|node_modules)(\/|$)/.test(path))
     return existsSync(join(ROOT, path.replace(/\/(dist|node_modules)(\/.*)?$/, "")));

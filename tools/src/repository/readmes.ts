@@ -1,12 +1,11 @@
 import { posix } from "node:path";
 import type { RepositoryFile } from "./files.ts";
 
-/** A file or folder of ours in prose: `retry-now.ts`, `loops/` or `client/index.ts` in backticks. */
+/** A file or folder in backticks, such as `retry-now.ts`, `loops/` or `client/index.ts`. */
 const NAMED = /`(\.?[\w-]+(?:\/[\w.-]+)*(?:\.(?:tsx?|mjs|md|proto)|\/))`/g;
 
 /**
- * A sentence for each file that a README names and that is not in its folder, and for each export of a package that
- * its README leaves out.
+ * Lists the files that a README names but that are not in its folder, and the package exports that it omits.
  */
 export function untrueReadmes(files: readonly RepositoryFile[]): readonly string[] {
   const paths = files.map(({ path }) => path);

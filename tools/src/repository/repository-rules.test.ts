@@ -16,7 +16,7 @@ import { ROOMS, unknownRooms, wrongRoomImports } from "./rooms.ts";
 
 const file = (path: string, ...lines: string[]) => ({ path, text: `${lines.join("\n")}\n` });
 
-test("imports are found however they are written", () => {
+test("every form of import is found", () => {
   const code = file(
     "packages/x/src/a/one.ts",
     'import { a } from "kysely";',
@@ -38,7 +38,7 @@ test("imports are found however they are written", () => {
   ]);
 });
 
-describe("an import goes the wrong way", () => {
+describe("an import is refused", () => {
   test.each([
     ["packages/domain/src/x.ts", "@posthaste/store"],
     ["packages/domain/src/x.ts", "node:crypto"],
@@ -61,7 +61,7 @@ describe("an import goes the wrong way", () => {
   });
 });
 
-describe("an import goes the right way", () => {
+describe("an import is allowed", () => {
   test.each([
     ["packages/store/src/x.ts", "@posthaste/domain"],
     ["packages/delivery/src/workflows/x.ts", "../names.ts"],
@@ -73,7 +73,7 @@ describe("an import goes the right way", () => {
     expect(wrongImports(file(path, `import { x } from "${specifier}";`))).toEqual([]);
   });
 
-  test("where a workflow takes the activities' types", () => {
+  test("if a workflow imports only the activities' types", () => {
     const path = "packages/delivery/src/workflows/x.ts";
     expect(wrongImports(file(path, 'import type { A } from "../activities/index.ts";'))).toEqual([]);
   });
@@ -103,7 +103,7 @@ describe("an import between rooms", () => {
   });
 });
 
-test("a room without a row, and a row without a room, are named", () => {
+test("a room without a row and a row without a room are reported", () => {
   const rooms = Object.entries(ROOMS).flatMap(([root, rows]) =>
     Object.keys(rows).map((room) => file(`${root}/${room}/x.ts`, "")),
   );
@@ -116,7 +116,7 @@ test("a room without a row, and a row without a room, are named", () => {
   ]);
 });
 
-test("a README that names what is not there, or leaves out an export, is untrue", () => {
+test("a README that names a missing file or omits an export is reported", () => {
   const manifest = file("packages/x/package.json", '{"exports":{".":{},"./sub":{},"./gen/*":{}}}');
   const code = file("packages/x/src/rooms/a.ts", "");
   const readme = (text: string) => untrueReadmes([manifest, code, file("packages/x/README.md", text)]);
@@ -128,7 +128,7 @@ test("a README that names what is not there, or leaves out an export, is untrue"
   ]);
 });
 
-test("a line is too long unless a string or an expression makes it so", () => {
+test("a long line is allowed only because of a string or a regular expression", () => {
   const long = "x".repeat(120);
   const fits = [`const a = "${long}";`, `const b = /${long}/g;`, `const c = \`${long}`, `${long}\`;`];
   expect(longLines(file("packages/x/src/x.ts", ...fits))).toEqual([]);
@@ -136,7 +136,7 @@ test("a line is too long unless a string or an expression makes it so", () => {
   expect(longLines(file("packages/x/src/x.ts", ...code))).toHaveLength(3);
 });
 
-test("names that say nothing are found in declarations, properties and file names", () => {
+test("banned words are found in declarations, properties and file names", () => {
   expect(bannedNames(file("packages/x/src/date-utils.ts", "const x = 1;"))).toHaveLength(1);
   const code = [
     "function runJob() {}",
@@ -150,19 +150,19 @@ test("names that say nothing are found in declarations, properties and file name
   expect(bannedNames(file("packages/x/src/x.ts", ...fine))).toEqual([]);
 });
 
-test("pointers are followed in comments and pages", () => {
+test("missing paths, links and scripts are found in comments and pages", () => {
   const code = [
     "// see packages/domain/src/gone.ts",
     'const x = "packages/not/prose.ts";',
     "// npm run nowhere",
   ];
   expect(deadPointers(file("packages/x/src/x.ts", ...code))).toEqual([
-    "packages/x/src/x.ts points to packages/domain/src/gone.ts",
-    "packages/x/src/x.ts names npm run nowhere",
+    "packages/x/src/x.ts names packages/domain/src/gone.ts, which does not exist",
+    "packages/x/src/x.ts names npm run nowhere, which does not exist",
   ]);
   expect(
     deadPointers(file("docs/x.md", "[a](gone.md) [b](architecture.md#storage) [c](https://example.com)")),
-  ).toEqual(["docs/x.md links to gone.md"]);
+  ).toEqual(["docs/x.md links to gone.md, which does not exist"]);
   expect(
     deadPointers(file("docs/x.md", "`services/api/dist/main.js`, tools/src/COMMAND.ts, `npm run up`")),
   ).toEqual([]);
@@ -182,26 +182,26 @@ test.each([
   ["^20.19.0 || >=24", false],
   [">=20 <22", false],
   ["^20.0.0", false],
-])("engines %j accepts the oldest Node: %j", (range, accepts) => {
+])("whether engines %j accepts the oldest supported Node: %j", (range, accepts) => {
   expect(acceptsOldest(range)).toBe(accepts);
 });
 
-test("a package that is too new for the oldest Node is named", () => {
+test("a package that does not accept the oldest supported Node is reported", () => {
   const lock = { packages: { "": {}, "node_modules/a": { version: "3.0.0", engines: { node: ">=24" } } } };
   expect(tooNewForNode(JSON.stringify(lock))).toEqual(["node_modules/a 3.0.0 needs Node >=24"]);
 });
 
-test("a build for another platform that the lock file leaves out is named", () => {
+test("a build for another platform that the lock file omits is reported", () => {
   const optionalDependencies = { "a-linux": "1.0.0", "a-darwin": "1.0.0" };
   const lock = {
     packages: { "": {}, "node_modules/a": { optionalDependencies }, "node_modules/a-linux": {} },
   };
   expect(missingPackages(JSON.stringify(lock))).toEqual([
-    "node_modules/a asks for a-darwin 1.0.0, which is not in the lock file",
+    "node_modules/a needs a-darwin 1.0.0, which is not in the lock file",
   ]);
 });
 
-test("a package that the lock file leaves out is named, wherever Node would look for it", () => {
+test("a package is reported only if it is missing from every folder where Node would look for it", () => {
   const dependencies = { b: "^1.0.0" };
   const lockOf = (where: string) =>
     JSON.stringify({ packages: { "services/x/node_modules/@s/a": { dependencies }, [where]: {} } });
@@ -212,27 +212,27 @@ test("a package that the lock file leaves out is named, wherever Node would look
   ];
   for (const place of places) expect(missingPackages(lockOf(place))).toEqual([]);
   expect(missingPackages(lockOf("services/y/node_modules/b"))).toEqual([
-    "services/x/node_modules/@s/a asks for b ^1.0.0, which is not in the lock file",
+    "services/x/node_modules/@s/a needs b ^1.0.0, which is not in the lock file",
   ]);
 });
 
-test("a package that may need its install script is named", () => {
+test("a package that may need its install script is reported", () => {
   const packages = {
     "node_modules/a/node_modules/esbuild": { version: "1.0.0", hasInstallScript: true },
     "node_modules/@s/b": { version: "2.0.0", hasInstallScript: true },
     "node_modules/c": { version: "3.0.0" },
   };
   expect(unknownInstallScripts(JSON.stringify({ packages }))).toEqual([
-    "@s/b 2.0.0 has an install script, which .npmrc leaves out",
+    "@s/b 2.0.0 has an install script, which .npmrc disables",
   ]);
 });
 
-test("a workspace that the lock file tells something else of is named", () => {
+test("a workspace that differs from its entry in the lock file is reported", () => {
   const packages = { "packages/a": { version: "1.0.0", engines: { node: ">=22" } } };
   const stale = (manifest: object) =>
     staleWorkspaces(JSON.stringify({ packages }), { "packages/a": JSON.stringify(manifest) });
   expect(stale({ version: "1.0.0", engines: { node: ">=22" }, scripts: {} })).toEqual([]);
   expect(stale({ version: "1.0.0", engines: { node: ">=20" } })).toEqual([
-    "the lock file has other engines of packages/a than its package.json: npm install --package-lock-only",
+    "engines of packages/a differs between package.json and the lock file: npm install --package-lock-only",
   ]);
 });

@@ -3,8 +3,9 @@ import { isTest } from "./files.ts";
 import { importsOf } from "./imports.ts";
 
 /*
- * The rooms of a package: the folders of its `src`. Each row names the rooms that a room may import; what is not in a
- * row is refused. A file beside the rooms, such as `index.ts`, puts them together and may import every one of them.
+ * The rooms of a package are the folders in its `src`. Each row lists the rooms that a room may import; all
+ * other imports are refused. A file outside the rooms, such as `index.ts`, connects them and may import all
+ * of them.
  */
 export const ROOMS: Readonly<Record<string, Readonly<Record<string, readonly string[]>>>> = {
   "packages/store/src": {
@@ -38,11 +39,11 @@ export const ROOMS: Readonly<Record<string, Readonly<Record<string, readonly str
   },
 };
 
-/** The types of what a service is put together from, which its outermost rooms name. */
+/** The types of a service's dependencies. Only its outermost rooms may import them. */
 const PARTS = "services/api/src/deps.ts";
 const NAME_PARTS: ReadonlySet<string> = new Set(["services/api/src/connect", "services/api/src/gateway"]);
 
-/** A sentence for each import between rooms that is in no row. */
+/** Lists the imports between rooms that no row allows. */
 export function wrongRoomImports(file: RepositoryFile): readonly string[] {
   if (isTest(file)) return [];
   const from = placeOf(file.path);
@@ -59,7 +60,7 @@ export function wrongRoomImports(file: RepositoryFile): readonly string[] {
   });
 }
 
-/** Rooms without a row, and rows without a room. */
+/** Lists the rooms without a row and the rows without a room. */
 export function unknownRooms(files: readonly RepositoryFile[]): readonly string[] {
   return Object.entries(ROOMS).flatMap(([root, rows]) => {
     const found = new Set(
@@ -76,7 +77,7 @@ export function unknownRooms(files: readonly RepositoryFile[]): readonly string[
   });
 }
 
-/** The package's source folder and the room that a file is in; `room` undefined: beside the rooms. */
+/** Returns the source folder and the room of a file; `room` is undefined for a file outside the rooms. */
 function placeOf(path: string): { root: string; room: string | undefined } | undefined {
   const root = Object.keys(ROOMS).find((one) => path.startsWith(`${one}/`));
   if (root === undefined) return undefined;

@@ -4,11 +4,11 @@ import { judgeAudit } from "./audit.ts";
 const report = (total: number, vulnerabilities = {}) =>
   `npm warn something\n${JSON.stringify({ vulnerabilities, metadata: { vulnerabilities: { total } } }, null, 2)}\nnpm notice`;
 
-test("no known vulnerability passes", () => {
+test("a report without vulnerabilities passes", () => {
   expect(judgeAudit(report(0))).toEqual({ passed: 1, failed: 0 });
 });
 
-test("one fails and is named", () => {
+test("a vulnerability fails the audit and is named", () => {
   expect(judgeAudit(report(1, { "left-pad": { severity: "high" } }))).toMatchObject({
     failed: 1,
     details: expect.stringContaining("left-pad (high)"),
@@ -16,12 +16,12 @@ test("one fails and is named", () => {
 });
 
 test.each(["", 'npm error audit endpoint returned an error\n{\n"statusCode": 405\n}\n', "{ broken"])(
-  "a registry that does not answer is said, and neither passes nor fails: %j",
+  "an audit without an answer neither passes nor fails, and says so: %j",
   (output) => {
     expect(judgeAudit(output)).toMatchObject({
       passed: 0,
       failed: 0,
-      details: expect.stringContaining("nothing was audited"),
+      details: expect.stringContaining("no audit"),
     });
   },
 );

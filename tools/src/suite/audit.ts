@@ -2,10 +2,10 @@ import { runCommand } from "./run-command.ts";
 import type { Step, StepResult } from "./step.ts";
 
 const WITHIN_MS = 120_000;
-/** What runs in production, or in a customer's process. */
+/** The workspaces that run in production or in a customer's process. */
 const SHIPPED = ["services/api", "services/worker", "packages/client", "packages/signature"];
 
-/** No dependency that is shipped has a known vulnerability. */
+/** Checks that no shipped dependency has a known vulnerability. */
 export const auditStep: Step = {
   name: "audit",
   quick: false,
@@ -20,13 +20,13 @@ export const auditStep: Step = {
   },
 };
 
-/** Reads what `npm audit --json` printed, which may have npm's own lines around it. */
+/** Reads the output of `npm audit --json`, which may have npm's log lines before and after the JSON. */
 export function judgeAudit(output: string): StepResult {
   const report = reportIn(output);
   const total = report?.metadata?.vulnerabilities?.total;
   if (total === undefined) {
-    // Mirrors of a registry often carry packages only.
-    return { passed: 0, failed: 0, details: "nothing was audited: the registry does not answer audits" };
+    // Registry mirrors often serve packages only.
+    return { passed: 0, failed: 0, details: "no audit: the registry does not support audits" };
   }
   if (total === 0) return { passed: 1, failed: 0 };
   const names = Object.entries(report?.vulnerabilities ?? {}).map(

@@ -1,11 +1,15 @@
 import { Complaint } from "@posthaste/runtime/terminal";
 import { runCommand } from "./run-command.ts";
 
-/** For turbo: every package that changed since the last time. */
+/** turbo's arguments. It rebuilds every package that changed since the last build. */
 export const BUILD = ["run", "build", "--output-logs=errors-only"] as const;
 
-/** @throws Complaint with what the build said */
+/**
+ * Builds every package that changed.
+ *
+ * @throws Complaint with the build's output if the build fails
+ */
 export async function build(root: string, signal: AbortSignal): Promise<void> {
   const { code, output } = await runCommand("turbo", BUILD, { root, signal });
-  if (code !== 0) throw new Complaint("the build failed; what it said is above", output.trimEnd());
+  if (code !== 0) throw new Complaint("the build failed; its output is above", output.trimEnd());
 }

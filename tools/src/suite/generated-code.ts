@@ -8,7 +8,7 @@ import type { Step } from "./step.ts";
 const GENERATED = "packages/contracts/src/gen";
 const WITHIN_MS = 120_000;
 
-/** The committed code and image are what the contracts generate today. */
+/** Checks that the committed code and image match the contracts. */
 export const generatedCodeStep: Step = {
   name: "generated",
   quick: true,
@@ -32,7 +32,7 @@ export const generatedCodeStep: Step = {
   },
 };
 
-/** The paths, relative to the folders, of files that are only in one of them or differ. */
+/** Lists the files that differ between two folders or exist in only one, by their path in the folder. */
 async function differences(one: string, other: string): Promise<string[]> {
   const names = new Set([...(await filesIn(one)), ...(await filesIn(other))]);
   const different: string[] = [];

@@ -8,7 +8,12 @@ import { testsStep } from "./vitest.ts";
 
 const root = fileURLToPath(new URL("../../../", import.meta.url));
 
-/** Runs steps, or with `--only NAME` (which may be repeated) some of them, or the test files that are named. */
+/**
+ * Runs all the steps, the steps chosen with `--only NAME` (repeatable), or the named test files.
+ *
+ * @returns the exit code: 0 only if something passed and nothing failed
+ * @throws Complaint for an unknown option or step
+ */
 export async function runSuite(steps: readonly Step[], args: readonly string[]): Promise<number> {
   const chosen = choose(steps, args);
   if (chosen === "help") {
@@ -22,7 +27,8 @@ function choose(steps: readonly Step[], args: readonly string[]): readonly Step[
   const { names, files, help } = parsed(steps, args);
   if (help) return "help";
   if (files.length > 0) {
-    if (names.length > 0) throw new Complaint("--only chooses steps, and files are all of one: give either");
+    if (names.length > 0)
+      throw new Complaint("--only cannot be combined with test files: give one of the two");
     return [testsStep(files)];
   }
   if (names.length === 0) return steps;
@@ -54,9 +60,9 @@ function parsed(steps: readonly Step[], args: readonly string[]) {
 function usageOf(steps: readonly Step[]): string {
   return `npm test -- [--only STEP …] [FILE …]
 
-Runs every check, and ends with "N passed, N failed".
+Runs every check and ends with "N passed, N failed".
 
-  --only STEP     only this one, and may be repeated: ${steps.map(({ name }) => name).join(", ")}
-  FILE            only these test files, by their path or a part of it; the end-to-end tests want a build first
-  --help          this text`;
+  --only STEP     runs only this step; repeatable: ${steps.map(({ name }) => name).join(", ")}
+  FILE            runs only the test files whose path contains FILE; the end-to-end tests need a build
+  --help          shows this text`;
 }

@@ -4,22 +4,26 @@ import { delimiter, join } from "node:path";
 export type CommandOptions = {
   readonly root: string;
   readonly signal: AbortSignal;
-  /** Default: as long as it takes. */
+  /** The time limit. Default: none. */
   readonly withinMs?: number;
-  /** Shows the output as it comes, instead of keeping it. */
+  /** True: prints the output as it arrives, instead of capturing it. */
   readonly live?: boolean;
 };
 
 export type CommandResult = {
-  /** Null where it was ended: for its time, or by a signal. */
+  /** Null if a signal or the time limit ended the command, or if it could not be started. */
   readonly code: number | null;
   readonly output: string;
 };
 
-/** SIGTERM first, so that test runners end what they started. */
+/** The time from SIGTERM to SIGKILL, in which a test runner ends its child processes. */
 const PATIENCE_MS = 10_000;
 
-/** Runs a command in the repository, with the programs of node_modules at hand. */
+/**
+ * Runs a command in the repository, with the programs of node_modules on PATH.
+ *
+ * @throws the signal's reason if it is aborted, after the command has ended
+ */
 export async function runCommand(
   command: string,
   args: readonly string[],
@@ -48,11 +52,11 @@ export async function runCommand(
     timers.push(setTimeout(() => child.kill("SIGKILL"), PATIENCE_MS));
   };
   if (withinMs !== undefined) {
-    const late = () => {
+    const timeOut = () => {
       output += `\nended after ${withinMs / 1000} s\n`;
       end();
     };
-    timers.push(setTimeout(late, withinMs));
+    timers.push(setTimeout(timeOut, withinMs));
   }
   signal.addEventListener("abort", end, { once: true });
   const code = await new Promise<number | null>((resolve) => {

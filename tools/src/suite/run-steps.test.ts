@@ -17,13 +17,13 @@ async function run(...steps: Step[]): Promise<{ code: number; lines: string[] }>
   return { code, lines };
 }
 
-test("the last line says how many passed, and the exit code is 0", async () => {
+test("the last line counts the passed tests, and the exit code is 0", async () => {
   const { code, lines } = await run(passing, passing);
   expect(code).toBe(0);
   expect(lines.at(-1)).toBe("6 passed, 0 failed");
 });
 
-test("steps go on after one that fails or breaks, and the exit code tells", async () => {
+test("steps continue after one that fails or throws, and the exit code is 1", async () => {
   const { code, lines } = await run(failing, breaking, passing);
   expect(code).toBe(1);
   expect(lines.at(-1)).toBe("4 passed, 3 failed");
@@ -31,7 +31,7 @@ test("steps go on after one that fails or breaks, and the exit code tells", asyn
   expect(lines.join("\n")).toContain("out of order");
 });
 
-test("nothing that ran is not a success", async () => {
+test("a run without any test fails", async () => {
   const { code, lines } = await run();
   expect(code).toBe(1);
   expect(lines.at(-1)).toBe("0 passed, 0 failed");
@@ -44,13 +44,13 @@ const file = (statuses: string[], status = "passed"): VitestReport["testResults"
   assertionResults: statuses.map((one) => ({ fullName: `a ${one} test`, status: one })),
 });
 
-test("tests that were not run count as failed", () => {
+test("skipped tests count as failed", () => {
   const result = countTests(0, { testResults: [file(["passed", "skipped", "todo"])] });
   expect(result).toMatchObject({ passed: 1, failed: 2 });
-  expect(result.details).toContain("skipped, which counts as failed: a skipped test");
+  expect(result.details).toContain("skipped (counts as failed): a skipped test");
 });
 
-test("a failed test is named with its file and what it said", () => {
+test("a failed test is listed with its file and its error", () => {
   const failed = {
     fullName: "a list is empty",
     status: "failed",
@@ -64,7 +64,7 @@ test("a failed test is named with its file and what it said", () => {
   });
 });
 
-test("a file that could not be loaded is a failed test", () => {
+test("a file that cannot be loaded counts as one failed test", () => {
   const result = countTests(1, { testResults: [file(["passed"]), file([], "failed")] });
   expect(result).toMatchObject({
     passed: 1,
@@ -73,12 +73,12 @@ test("a file that could not be loaded is a failed test", () => {
   });
 });
 
-test("a run that failed by something else than its tests fails", () => {
+test("a run that fails without a failed test counts as one failed test", () => {
   expect(countTests(1, { testResults: [file(["passed"])] })).toMatchObject({ passed: 1, failed: 1 });
   expect(countTests(null, undefined)).toMatchObject({ passed: 0, failed: 1 });
   expect(countTests(0, { testResults: [] })).toMatchObject({ passed: 0, failed: 1 });
 });
 
-test("a run without blemish passes", () => {
+test("a run without failures passes", () => {
   expect(countTests(0, { testResults: [file(["passed", "passed"])] })).toEqual({ passed: 2, failed: 0 });
 });

@@ -2,8 +2,8 @@ import { Stopped } from "@posthaste/runtime/terminal";
 import type { Step, StepResult } from "./step.ts";
 
 /**
- * Runs steps one after another, also after one that fails, so that one run tells everything. Ends with a summary whose
- * last line is `N passed, N failed`.
+ * Runs steps one after another. Continues after a failed step, so that one run reports every failure. Prints
+ * a summary whose last line is `N passed, N failed`.
  *
  * @returns the exit code: 0 only if something passed and nothing failed
  */
@@ -34,7 +34,7 @@ export async function runSteps(
   return failed === 0 && passed > 0 ? 0 : 1;
 }
 
-/** A step that breaks is a failed test; a stop ends the run. */
+/** A step that throws counts as one failed test; a stop signal ends the run. */
 function faultOf(error: unknown): StepResult {
   if (error instanceof Stopped) throw error;
   return {

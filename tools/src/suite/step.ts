@@ -1,16 +1,16 @@
-/** What a step of the suite came to. */
+/** The result of a step of the suite. */
 export type StepResult = {
   readonly passed: number;
   readonly failed: number;
-  /** What a person needs to see of a failure; printed as it is. */
+  /** An explanation for the user, such as the output of a failed command; printed unchanged. */
   readonly details?: string;
 };
 
-/** One thing that `npm test` runs. Most count as one test; the test suites contribute their own. */
+/** A part of `npm test`. Most steps count as one test; the step `tests` counts every test of the suite. */
 export type Step = {
-  /** As in `npm test -- --only NAME`. */
+  /** The name for `npm test -- --only NAME`. */
   readonly name: string;
-  /** Needs neither a build nor a server: part of `npm run check`. */
+  /** True: the step needs neither a build nor a server, and `npm run check` includes it. */
   readonly quick: boolean;
   run(context: { root: string; signal: AbortSignal }): Promise<StepResult>;
 };

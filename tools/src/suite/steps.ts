@@ -9,7 +9,7 @@ import { vitestStep } from "./vitest.ts";
 
 const COMMAND_WITHIN_MS = 600_000;
 
-/** Everything that is checked, in the order that tells soonest what is wrong. */
+/** Every step of `npm test`. Those that find mistakes fastest come first. */
 export const STEPS: readonly Step[] = [
   commandStep("build", { quick: false }, "turbo", ...BUILD),
   commandStep("lint", { quick: true }, "biome", "ci", "--colors=off", "."),
@@ -23,7 +23,7 @@ export const STEPS: readonly Step[] = [
   {
     name: "temporal",
     quick: false,
-    // Here rather than by whichever test is first, so that its failure is one clear line.
+    // Downloads the servers before the tests, so that a failure is one clear line and not a failed test.
     run: async () => {
       await temporalBinary({ progress: console.log });
       await timeSkippingBinary({ progress: console.log });
@@ -41,7 +41,7 @@ export const STEPS: readonly Step[] = [
   vitestStep,
 ];
 
-/** A command that is one test: it passes by its exit code. */
+/** Creates a step that runs one command and counts as one test, which passes if the exit code is 0. */
 function commandStep(
   name: string,
   { quick }: { quick: boolean },

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { runCommand } from "./run-command.ts";
 import type { Step, StepResult } from "./step.ts";
 
-/** The part of vitest's JSON report that counts. */
+/** The part of vitest's JSON report that is read here. */
 export type VitestReport = {
   readonly testResults: readonly {
     readonly name: string;
@@ -21,13 +21,17 @@ type TestReport = {
 };
 
 const WITHIN_MS = 1_500_000;
-/** Of what a failed test said: enough for its error and where that was. The whole is further above. */
-const SAID_CHARS_MAX = 3_000;
+/** Enough for a failed test's error and its place. vitest's own output, further above, has the full text. */
+const FAILURE_CHARS_MAX = 3_000;
 
 /** Every test file of every package. */
 export const vitestStep: Step = testsStep([]);
 
-/** @param files paths or parts of them; none: every one */
+/**
+ * Creates a step that runs test files.
+ *
+ * @param files paths or parts of them; empty for all test files
+ */
 export function testsStep(files: readonly string[]): Step {
   return {
     name: "tests",
@@ -53,12 +57,15 @@ export function testsStep(files: readonly string[]): Step {
 }
 
 /**
- * Counts what a run came to. A test that was not run counts as failed, a file that could not be loaded as one failed
- * test, and so does a run that fails by anything but its tests.
+ * Counts the tests of a run. A skipped test counts as failed. A file that cannot be loaded counts as one
+ * failed test, and so does a run that fails although no test failed.
+ *
+ * @param code vitest's exit code; null if vitest was ended
+ * @param report undefined if vitest left no report
  */
 export function countTests(code: number | null, report: VitestReport | undefined): StepResult {
   if (report === undefined) {
-    return { passed: 0, failed: 1, details: `vitest ended with ${code} and left no report` };
+    return { passed: 0, failed: 1, details: `vitest exited with code ${code} and left no report` };
   }
   let passed = 0;
   const failures: string[] = [];
@@ -66,8 +73,9 @@ export function countTests(code: number | null, report: VitestReport | undefined
     const before = failures.length;
     for (const test of file.assertionResults) {
       if (test.status === "passed") passed += 1;
-      else if (test.status === "failed") failures.push(`failed: ${file.name}: ${test.fullName}${said(test)}`);
-      else failures.push(`${test.status}, which counts as failed: ${test.fullName}`);
+      else if (test.status === "failed")
+        failures.push(`failed: ${file.name}: ${test.fullName}${errorOf(test)}`);
+      else failures.push(`${test.status} (counts as failed): ${test.fullName}`);
     }
     if (file.status === "failed" && failures.length === before) {
       failures.push(`failed to run: ${file.name}: ${file.message?.split("\n")[0] ?? ""}`);
@@ -75,13 +83,13 @@ export function countTests(code: number | null, report: VitestReport | undefined
   }
   if (passed + failures.length === 0) failures.push("vitest found no tests");
   else if (code !== 0 && failures.length === 0)
-    failures.push(`vitest ended with ${code} though no test failed`);
+    failures.push(`vitest exited with code ${code} although no test failed`);
   const counts = { passed, failed: failures.length };
   return failures.length === 0 ? counts : { ...counts, details: failures.join("\n") };
 }
 
-/** Beside the title, since of a long run's output often only the end is kept. */
-function said({ failureMessages = [] }: TestReport): string {
-  const text = failureMessages.join("\n").slice(0, SAID_CHARS_MAX);
+/** Returns a test's error for the summary, because often only the end of a long run's output is kept. */
+function errorOf({ failureMessages = [] }: TestReport): string {
+  const text = failureMessages.join("\n").slice(0, FAILURE_CHARS_MAX);
   return text === "" ? "" : `\n${text.replaceAll(/^/gm, "  ")}`;
 }

@@ -1,12 +1,12 @@
-/** Where progress is written: a terminal is overwritten in place, anything else gets whole lines. */
+/** A destination for progress. A terminal's line is updated in place; anything else gets new lines. */
 export type ProgressOutput = { readonly isTTY?: boolean; write(text: string): unknown };
 
 const TERMINAL_TICK_MS = 1_000;
 const LINE_TICK_MS = 15_000;
-/** A step that takes less is not worth a figure. */
-const WORTH_TELLING_MS = 1_000;
+/** The duration is shown only for steps that take at least this long. */
+const DURATION_SHOWN_MS = 1_000;
 
-/** Shows what goes on and for how long, while `run` runs. `note` shows a line about it in between. */
+/** Shows a title and the elapsed time while `run` runs. `run` prints a line of its own with `note`. */
 export async function showProgress<T>(
   title: string,
   run: (note: (line: string) => void) => Promise<T>,
@@ -29,7 +29,7 @@ export async function showProgress<T>(
   } finally {
     clearInterval(timer);
     output.write(
-      `${clear}${title} … ${ending}${elapsedMs() < WORTH_TELLING_MS ? "" : ` after ${seconds()}`}\n`,
+      `${clear}${title} … ${ending}${elapsedMs() < DURATION_SHOWN_MS ? "" : ` after ${seconds()}`}\n`,
     );
   }
 }

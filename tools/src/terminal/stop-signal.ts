@@ -1,13 +1,12 @@
 import { Stopped } from "@posthaste/runtime/terminal";
 import { STOP_SIGNALS } from "../../start/stopped.mjs";
 
-/** What a shell makes of the end by a Ctrl-C. */
+/** The exit code that a shell reports after Ctrl-C. */
 const STOPPED_CODE = 130;
 
 /**
- * Turns every way a person or a parent ends a command (Ctrl-C, SIGTERM, a closed terminal, a parent that is
- * gone) into one signal. It is aborted at the first; at each further one `onAgain` is called: by default, the
- * process ends.
+ * Returns a signal that is aborted with `Stopped` by the first of: Ctrl-C, SIGTERM, a closed terminal, the
+ * death of the parent process. Each further one calls `onAgain`, which ends the process by default.
  */
 export function listenForStop(onAgain: () => void = () => process.exit(STOPPED_CODE)): AbortSignal {
   const controller = new AbortController();

@@ -22,7 +22,7 @@ afterEach(async () => {
 
 const get = (preset?: string) => adminToken(database.store, { dataDir, preset, now });
 
-test("it is made once, may do everything, and is kept for its owner's eyes only", async () => {
+test("the admin token is created once, has every scope, and is kept in a file that only its owner can read", async () => {
   const token = await get();
   expect(await get()).toBe(token);
   expect((await authenticate(database.store, token, now))?.scopes).toEqual([...SCOPES]);
@@ -32,7 +32,7 @@ test("it is made once, may do everything, and is kept for its owner's eyes only"
   expect(await listAccounts(database.store, { limit: 10 })).toHaveLength(1);
 });
 
-test("a preset one is used as it is, and not kept", async () => {
+test("a preset token is used unchanged and not kept", async () => {
   const preset = "a-preset-token-of-enough-length";
   expect(await get(preset)).toBe(preset);
   expect(await get(preset)).toBe(preset);
@@ -40,14 +40,14 @@ test("a preset one is used as it is, and not kept", async () => {
   await expect(readFile(join(dataDir, "admin-token"))).rejects.toThrow(/ENOENT/);
 });
 
-test("a preset one that could be guessed is refused", async () => {
+test("a preset token that is too short is refused", async () => {
   await expect(get("short")).rejects.toThrow(/the admin token cannot be used: .*20 to 255/);
 });
 
-test("a kept one that was revoked is replaced, a preset one is complained about", async () => {
+test("a revoked token is replaced if it was kept, and refused if it was preset", async () => {
   const first = await get();
   const principal = await authenticate(database.store, first, now);
-  if (principal === undefined) throw new Error("the token is of no use");
+  if (principal === undefined) throw new Error("the token is not valid");
   await revokeToken(database.store, { id: principal.tokenId, now });
   const second = await get();
   expect(second).not.toBe(first);

@@ -5,29 +5,30 @@ import { Complaint } from "@posthaste/runtime/terminal";
 import { authenticate, createAccount, createToken, listAccounts, type Store } from "@posthaste/store";
 
 /**
- * A token that may do everything in the first account, which is made where there is none: the preset one, else the one
- * kept in the data folder, else a new one, which is kept there for its owner's eyes only.
+ * Returns a token with every scope for the first account: the preset token, or else the token kept in the
+ * data folder, or else a new token. A new token is kept in the data folder, readable only by its owner.
+ * Creates the account if there is none.
  *
- * @throws Complaint where the preset one may not be used
+ * @throws Complaint if the preset token cannot be used
  */
 export async function adminToken(
   store: Store,
   { dataDir, preset, now }: { dataDir: string; preset: string | undefined; now: number },
 ): Promise<string> {
   if (preset !== undefined && preset !== "") {
-    if (await makeUsable(store, preset, now)) return preset;
+    if (await ensureUsable(store, preset, now)) return preset;
     throw new Complaint("POSTHASTE_ADMIN_TOKEN was revoked or has expired: set another, or unset it");
   }
   const path = join(dataDir, "admin-token");
   const kept = (await readFile(path, "utf8").catch(() => "")).trim();
-  if (kept !== "" && (await makeUsable(store, kept, now))) return kept;
+  if (kept !== "" && (await ensureUsable(store, kept, now))) return kept;
   const { secret } = await createToken(store, await adminOf(store, now));
   await writeFile(path, `${secret}\n`, { mode: 0o600 });
   return secret;
 }
 
-/** Stores the secret where it is new; false where it is known and of no use any more. */
-async function makeUsable(store: Store, secret: string, now: number): Promise<boolean> {
+/** Creates the token if it is new. Returns false if it was revoked or has expired. */
+async function ensureUsable(store: Store, secret: string, now: number): Promise<boolean> {
   try {
     await createToken(store, { ...(await adminOf(store, now)), secret });
   } catch (error) {

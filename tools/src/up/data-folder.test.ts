@@ -19,7 +19,7 @@ afterEach(async () => {
   await rm(dir, { recursive: true, force: true });
 });
 
-/** A process that runs until it is ended. */
+/** Starts a process that runs until it is killed. */
 function runForever(): ChildProcess & { pid: number } {
   const child = spawn(process.execPath, ["-e", "setInterval(() => {}, 1000)"], { stdio: "ignore" });
   processes.push(child);
@@ -27,13 +27,14 @@ function runForever(): ChildProcess & { pid: number } {
   return child as ChildProcess & { pid: number };
 }
 
-async function diedBefore(up: { pid: number; born: string }, started: object[] = []): Promise<void> {
+/** Writes the file that a killed `up` leaves in the data folder. */
+async function leaveRunFile(up: { pid: number; born: string }, started: object[] = []): Promise<void> {
   await writeFile(join(dir, "run.json"), JSON.stringify({ up, started }));
 }
 
-const gone = { pid: 999_999_999, born: "long ago" };
+const dead = { pid: 999_999_999, born: "long ago" };
 
-test("a second claim is refused while the first holds, and granted after", async () => {
+test("a second claim is refused until the first is released", async () => {
   const first = await claimDataFolder(dir, silent);
   await expect(claimDataFolder(dir, silent)).rejects.toThrow(
     /another `up` \(process \d+\) is using .*--data/,
@@ -43,25 +44,25 @@ test("a second claim is refused while the first holds, and granted after", async
   expect(await readdir(dir)).toEqual(["logs"]);
 });
 
-test("of many claims at once exactly one is granted", async () => {
-  await diedBefore(gone);
+test("exactly one of many simultaneous claims is granted", async () => {
+  await leaveRunFile(dead);
   const claims = await Promise.allSettled(Array.from({ length: 10 }, () => claimDataFolder(dir, silent)));
   expect(claims.filter((claim) => claim.status === "fulfilled")).toHaveLength(1);
 });
 
-test("what a killed run left behind is ended", async () => {
+test("a claim ends the processes that a killed run left behind", async () => {
   const orphan = runForever();
   const known = knownProcess(orphan.pid);
-  await diedBefore(gone, [{ name: "Temporal", ...known }]);
+  await leaveRunFile(dead, [{ name: "Temporal", ...known }]);
   const lines: string[] = [];
   await claimDataFolder(dir, (line) => lines.push(line));
   expect(await poll(() => orphan.signalCode !== null, { withinMs: 30_000 })).toBe(true);
   expect(lines).toEqual([`ending the Temporal (process ${orphan.pid}) that an earlier run left behind`]);
 });
 
-test("a process that only has the number of one of ours is left alone", async () => {
+test("a claim ends no other process that has the same process ID", async () => {
   const stranger = runForever();
-  await diedBefore({ pid: process.pid, born: "long ago" }, [
+  await leaveRunFile({ pid: process.pid, born: "long ago" }, [
     { name: "Temporal", pid: stranger.pid, born: "long ago" },
   ]);
   await claimDataFolder(dir, silent);
@@ -69,12 +70,12 @@ test("a process that only has the number of one of ours is left alone", async ()
   expect(stranger.signalCode).toBeNull();
 });
 
-test("a file that a crash cut off does not lock the folder", async () => {
+test("a truncated file does not lock the folder", async () => {
   await writeFile(join(dir, "run.json"), '{"up":{"pid":');
   await (await claimDataFolder(dir, silent)).release();
 });
 
-test("what is started is noted with its birth", async () => {
+test("a started process is recorded with its start time", async () => {
   const child = runForever();
   const folder = await claimDataFolder(dir, silent);
   await folder.note("worker", child.pid);

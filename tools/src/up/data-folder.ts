@@ -5,33 +5,34 @@ import { Complaint } from "@posthaste/runtime/terminal";
 import { endKnown, isAlive, type KnownProcess, knownProcess } from "@posthaste/stack";
 
 /*
- * DATA/run.json says which `up` uses the folder and what it started. It is created exclusively, so of two that start at
- * once one wins; and a file left by an `up` that was killed is told from a living one by the process's number and birth.
+ * DATA/run.json records which `up` uses the folder and the processes it started. The file is created
+ * exclusively, so only one of two simultaneous starts succeeds. The process's ID and start time tell whether
+ * the `up` that wrote the file is still alive.
  */
 
-/** A folder that is this process's alone until it is released. */
+/** A folder that belongs to this process until it is released. */
 export type DataFolder = {
   readonly dir: string;
-  /** Notes a process that must not outlive us; the next `up` ends it if we could not. */
+  /** Records a started process. If this `up` is killed before it ends that process, the next `up` ends it. */
   note(name: string, pid: number): Promise<void>;
   release(): Promise<void>;
 };
 
 type Run = { readonly up: KnownProcess; readonly started: readonly (KnownProcess & { name: string })[] };
 
-/** What an orphan gets to write its state down, before it is killed. */
+/** The time that a left-behind process gets to save its state before it is killed. */
 const ORPHAN_PATIENCE_MS = 15_000;
 
 /**
- * Takes the folder, and ends what an earlier `up` was killed too hard to end.
+ * Claims the folder, and ends the processes that an earlier, killed `up` left behind.
  *
- * @throws Complaint where another `up` is using it
+ * @throws Complaint if another `up` is using the folder
  */
 export async function claimDataFolder(dir: string, progress: (line: string) => void): Promise<DataFolder> {
   await mkdir(join(dir, "logs"), { recursive: true, mode: 0o700 });
   const path = join(dir, "run.json");
   const up = knownProcess(process.pid);
-  if (up === undefined) throw new Error("this process cannot see itself");
+  if (up === undefined) throw new Error("this process is not in the system's list of processes");
   let run: Run = { up, started: [] };
 
   for (;;) {
@@ -41,10 +42,10 @@ export async function claimDataFolder(dir: string, progress: (line: string) => v
     const earlier = parseRun(text);
     if (earlier !== undefined && isAlive(earlier.up)) {
       throw new Complaint(
-        `another \`up\` (process ${earlier.up.pid}) is using ${dir}: stop that one, or give this one its own folder with --data`,
+        `another \`up\` (process ${earlier.up.pid}) is using ${dir}: stop it, or choose another folder with --data`,
       );
     }
-    await putAway(path, text);
+    await removeStale(path, text);
     for (const orphan of earlier?.started ?? []) {
       if (!isAlive(orphan)) continue;
       progress(`ending the ${orphan.name} (process ${orphan.pid}) that an earlier run left behind`);
@@ -66,7 +67,9 @@ export async function claimDataFolder(dir: string, progress: (line: string) => v
   };
 }
 
-/** By a link to a finished file, so that nobody ever reads half of it. */
+/**
+ * Creates the file as a link to a complete file, so that no reader sees a partial one. False if it exists.
+ */
 async function createExclusively(path: string, run: Run): Promise<boolean> {
   const finished = `${path}.${randomUUID()}`;
   await writeFile(finished, JSON.stringify(run), { mode: 0o600 });
@@ -81,18 +84,18 @@ async function createExclusively(path: string, run: Run): Promise<boolean> {
   }
 }
 
-/** Removes the file that was judged dead, and not one that somebody else has put there since. */
-async function putAway(path: string, judged: string): Promise<void> {
+/** Removes the file with the given text, but not a file that another `up` has created since. */
+async function removeStale(path: string, stale: string): Promise<void> {
   const away = `${path}.${randomUUID()}`;
   await rename(path, away).catch(() => {
-    // Another `up` was faster; the next round meets its file.
+    // Another `up` has removed it already.
   });
   const text = await readFile(away, "utf8").catch(() => undefined);
-  if (text !== undefined && text !== judged) await rename(away, path);
+  if (text !== undefined && text !== stale) await rename(away, path);
   else await rm(away, { force: true });
 }
 
-/** Undefined for a file that a crash cut off: it has no living owner. */
+/** Returns undefined for a truncated file. Only a crash leaves one, so its owner is dead. */
 function parseRun(text: string): Run | undefined {
   try {
     return JSON.parse(text) as Run;

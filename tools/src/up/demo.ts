@@ -5,9 +5,9 @@ import { Complaint } from "@posthaste/runtime/terminal";
 import { freePort, poll, type ReceivedRequest, type Receiver, startReceiver } from "@posthaste/testkit";
 import { indentJson } from "./indent-json.ts";
 
-/** A receiver on this machine, to see a delivery arrive. */
+/** A receiver on this machine that shows a first delivery. */
 export type Demo = {
-  /** Subscribes the receiver, sends an invoice, and prints the request that comes of it. */
+  /** Subscribes the receiver, ingests a sample event, and prints the request that arrives. */
   deliverSample(options: { apiUrl: string; token: string; signal: AbortSignal }): Promise<void>;
   stop(): Promise<void>;
 };
@@ -15,7 +15,9 @@ export type Demo = {
 const EVENT = "invoice_sent";
 const DELIVERED_WITHIN_MS = 30_000;
 
-/** Its port is kept in the data folder, so that the subscription of the last run still reaches it. */
+/**
+ * Starts the receiver. Keeps its port in the data folder, so that an earlier run's subscription still works.
+ */
 export async function startDemo({ dataDir }: { dataDir: string }): Promise<Demo> {
   const path = join(dataDir, "demo-receiver-port");
   const kept = Number(await readFile(path, "utf8").catch(() => "0"));
@@ -32,9 +34,9 @@ async function deliverSample(
   receiver: Receiver,
   { apiUrl, token, signal }: { apiUrl: string; token: string; signal: AbortSignal },
 ): Promise<void> {
-  console.log(`Demo: a sample receiver listens on ${receiver.url}`);
+  console.log(`Demo: a sample receiver is listening on ${receiver.url}`);
   const subscribed = await subscribe(apiUrl, token, receiver.url);
-  console.log(`Demo: ${subscribed} for ${EVENT} through POST /api/Webhook`);
+  console.log(`Demo: ${subscribed}`);
 
   const client = createPosthasteClient({ baseUrl: apiUrl, token });
   try {
@@ -42,14 +44,14 @@ async function deliverSample(
       eventType: EVENT,
       snapshot: { case: "dataJson", value: await sampleInvoice(client) },
     });
-    console.log(`Demo: ingested ${eventId} through the typed client`);
+    console.log(`Demo: ingested the event ${eventId} with the typed client`);
     const arrived = () => receiver.requests.find((request) => request.headers["webhook-id"] === eventId);
     if (!(await poll(() => arrived() !== undefined, { withinMs: DELIVERED_WITHIN_MS, signal }))) {
       throw new Complaint(
-        `the demo's event did not reach its receiver within ${DELIVERED_WITHIN_MS / 1000} s: see the logs in the data folder`,
+        `the demo's event did not reach the receiver within ${DELIVERED_WITHIN_MS / 1000} s: see the logs in the data folder`,
       );
     }
-    console.log(`Demo: the receiver got\n\n${readable(arrived())}\n`);
+    console.log(`Demo: the receiver got this request\n\n${readable(arrived())}\n`);
   } finally {
     await client.close();
   }
@@ -62,14 +64,14 @@ async function subscribe(apiUrl: string, token: string, targetUrl: string): Prom
     body: JSON.stringify({ target_url: targetUrl, event: EVENT }),
   });
   const body = await response.text();
-  if (response.status === 201) return `subscribed it (${body})`;
-  if (response.status === 409) return "it was subscribed before";
+  if (response.status === 201) return `subscribed it to ${EVENT} with POST /api/Webhook (${body})`;
+  if (response.status === 409) return `it is already subscribed to ${EVENT}`;
   throw new Complaint(
     `the demo could not subscribe its receiver: POST /api/Webhook answered ${response.status} ${body}`,
   );
 }
 
-/** The catalogue's own sample. */
+/** Returns the catalogue's sample payload for the event type. */
 async function sampleInvoice(client: ReturnType<typeof createPosthasteClient>): Promise<string> {
   const { eventType } = await client.catalog.getEventType({ code: EVENT });
   return eventType?.sampleJson ?? "{}";

@@ -1,25 +1,25 @@
 import { Complaint } from "@posthaste/runtime/terminal";
 import { poll } from "@posthaste/testkit";
 
-/** A server may be starting at the same moment. */
+/** The server may still be starting. */
 const ANSWERS_WITHIN_MS = 5_000;
-/** The longest wait for one answer: a port may accept connections and say nothing. */
+/** The limit for one answer, because a port may accept connections but never answer. */
 const ANSWER_MS = 2_000;
-/** HOST or HOST:PORT; an IPv6 address is written in brackets. */
+/** HOST or HOST:PORT, with an IPv6 address in brackets. */
 const ADDRESS = /^(?:\[[\da-fA-F:.]+\]|[^\s:/[\]]+)(?::(\d{1,5}))?$/;
 const PORT_MAX = 65_535;
-/** A complaint is one line. */
+/** Keeps the complaint to about one line. */
 const REASON_CHARS_MAX = 160;
 
 /**
- * Waits until the Temporal server that TEMPORAL_ADDRESS names answers. The services would wait for longer and say
- * more.
+ * Waits up to 5 s for an answer of the Temporal server at TEMPORAL_ADDRESS. Without this check the services
+ * would wait much longer and fail with long logs.
  *
- * @throws Complaint where no Temporal server answers, or the address is malformed
+ * @throws Complaint if no Temporal server answers, or the address is malformed
  */
 export async function requireTemporal(address: string, signal: AbortSignal): Promise<void> {
   checkAddress(address);
-  // Loaded only here: the SDK takes a while, and most starts bring their own server.
+  // Imported only here, because the SDK loads slowly and most runs start their own server.
   const { connectTemporal, temporalOptions } = await import("@posthaste/delivery/client");
   const client = connectTemporal(temporalOptions());
   let why = "";
@@ -38,7 +38,7 @@ export async function requireTemporal(address: string, signal: AbortSignal): Pro
     await client.connection.close();
   }
   throw new Complaint(
-    `no Temporal server answers at ${address}, which TEMPORAL_ADDRESS names (${why}): start that server, or unset the variable`,
+    `no Temporal server answers at TEMPORAL_ADDRESS ${address} (${why}): start that server, or unset the variable`,
   );
 }
 
@@ -49,7 +49,7 @@ function checkAddress(address: string): void {
   throw new Complaint(`TEMPORAL_ADDRESS is "${address}": give HOST:PORT`);
 }
 
-/** gRPC's own words, in which several causes follow each other. */
+/** Returns the first line of gRPC's message, or of the error that caused it. */
 function reasonFor(error: unknown): string {
   const deepest = error instanceof Error && error.cause instanceof Error ? error.cause : error;
   const words = deepest instanceof Error ? deepest.message : String(deepest);

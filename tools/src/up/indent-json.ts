@@ -1,9 +1,9 @@
-/** Strings, brackets and the rest of JSON's tokens, without the white space between them. */
+/** A token of JSON: a string, a bracket, a separator, or a number or literal. */
 const TOKEN = /"(?:[^"\\]|\\.)*"|[{}[\],:]|[^\s{}[\],:"]+/g;
 
 /**
- * Lays JSON text out for the eye. Only white space changes: parsing and printing it again would round its numbers and
- * unfold its escapes.
+ * Indents JSON text. Changes only white space: parsing and printing the text would round its numbers and
+ * change its escapes.
  */
 export function indentJson(text: string): string {
   let depth = 0;

@@ -3,7 +3,7 @@ import { parseUpOptions } from "./options.ts";
 
 const parse = (...args: string[]) => parseUpOptions(args, "/somewhere");
 
-test("the defaults are the published ports and a folder where the command was given", () => {
+test("the defaults are the documented ports and a folder in the current directory", () => {
   expect(parse()).toEqual({
     demo: false,
     port: 8080,
@@ -13,7 +13,7 @@ test("the defaults are the published ports and a folder where the command was gi
   });
 });
 
-test("every option is read", () => {
+test("every option is parsed", () => {
   expect(
     parse("--demo", "--port=9000", "--temporal-port=9002", "--temporal-ui-port=9001", "--data", "/data"),
   ).toEqual({
@@ -35,9 +35,9 @@ test.each([
   [["--port", "8080.5"], /--port is "8080.5"/],
   [["--temporal-ui-port", "http"], /--temporal-ui-port is "http"/],
   [["--data", ""], /--data is empty/],
-  [["--port", "8233"], /--port and --temporal-ui-port are both 8233: choose two/],
+  [["--port", "8233"], /--port and --temporal-ui-port are both 8233: choose different ports/],
   [["--temporal-port", "8080"], /--port and --temporal-port are both 8080/],
-] as const)("%j is refused with one line", (args, message) => {
+] as const)("%j is refused in one line", (args, message) => {
   expect(() => parse(...args)).toThrow(message);
   expect(() => parse(...args)).not.toThrow(/\n/);
 });

@@ -3,12 +3,12 @@ import { Complaint, parseCommandLine } from "@posthaste/runtime/terminal";
 
 export type UpOptions = {
   readonly demo: boolean;
-  /** Of the API. */
+  /** The API's port. */
   readonly port: number;
-  /** Of the Temporal server; undefined: its usual one, or another where that is in use. */
+  /** The Temporal server's port; undefined: 7233, or a free port if that one is in use. */
   readonly temporalPort: number | undefined;
   readonly temporalUiPort: number;
-  /** Absolute. */
+  /** An absolute path. */
   readonly dataDir: string;
 };
 
@@ -18,26 +18,28 @@ const TEMPORAL_UI_PORT_DEFAULT = 8233;
 
 export const UP_USAGE = `npm run up -- [options]
 
-Installs, builds and runs everything on this machine: a Temporal server with its UI, the API and the worker, on SQLite.
-Ctrl-C stops all of it; the next run goes on with the same data.
+Installs dependencies, builds, and runs everything on this machine: a Temporal server with its UI, the API and
+the worker, with SQLite. Ctrl-C stops everything. The data stays, and the next run uses it again.
 
-  --demo                    also deliver a sample event to a sample receiver, and print the request it gets
+  --demo                    also delivers a sample event to a sample receiver and prints the received request
   --port PORT               the API's port (default ${PORT_DEFAULT})
-  --temporal-port PORT      the Temporal server's port (default ${TEMPORAL_PORT_DEFAULT}, or another where that is in use)
+  --temporal-port PORT      Temporal's port (default ${TEMPORAL_PORT_DEFAULT}, or a free one if in use)
   --temporal-ui-port PORT   the Temporal UI's port (default ${TEMPORAL_UI_PORT_DEFAULT})
-  --data DIR                where all data is kept (default .posthaste)
-  --help                    this text
+  --data DIR                the folder for all data and logs (default .posthaste)
+  --help                    shows this text
 
 Environment:
-  POSTHASTE_ADMIN_TOKEN     the token to use; without it one is made once and kept in DIR/admin-token
-  POSTHASTE_SECRET_KEYS     what secrets are sealed with; without it a key is made once and kept in DIR/secret-keys
-  POSTHASTE_INBOX           on or off: receivers to try webhooks with, in the console (default on)
-  POSTHASTE_EGRESS_ALLOW    networks that deliveries may reach beside the public internet (default loopback)
-  TEMPORAL_ADDRESS          a Temporal server to use instead of starting one, with the SDK's other TEMPORAL_… variables`;
+  POSTHASTE_ADMIN_TOKEN     admin token; if unset, one is created and kept in DIR/admin-token
+  POSTHASTE_SECRET_KEYS     keys that encrypt secrets; if unset, one is created and kept in DIR/secret-keys
+  POSTHASTE_INBOX           on or off: inboxes in the console, to receive test webhooks (default on)
+  POSTHASTE_EGRESS_ALLOW    networks that deliveries may reach besides the public internet (default loopback)
+  TEMPORAL_ADDRESS          a Temporal server to use instead of a new one; the SDK's other variables apply`;
 
 /**
- * @param cwd what a relative --data is relative to
- * @throws Complaint for anything that is not an option, or not a port
+ * Parses the command line of `npm run up`.
+ *
+ * @param cwd the folder to which a relative --data is relative
+ * @throws Complaint for an unknown option, an invalid port, or a port that is given twice
  */
 export function parseUpOptions(args: readonly string[], cwd: string): UpOptions | "help" {
   const { values } = parseCommandLine("up", {
@@ -85,7 +87,8 @@ function requireDistinct(ports: Readonly<Record<string, number | undefined>>): v
   for (const [flag, port] of Object.entries(ports)) {
     if (port === undefined) continue;
     const other = flags.get(port);
-    if (other !== undefined) throw new Complaint(`${other} and ${flag} are both ${port}: choose two`);
+    if (other !== undefined)
+      throw new Complaint(`${other} and ${flag} are both ${port}: choose different ports`);
     flags.set(port, flag);
   }
 }

@@ -2,7 +2,7 @@ import { closeStore, migrate, openStore } from "@posthaste/store";
 import { readSecretKeys } from "../../../services/operator/src/database-url.ts";
 import { adminToken } from "./admin-token.ts";
 
-/** Brings the database up to date and sees to the admin token, which it resolves with. */
+/** Migrates the database, and resolves with the admin token, which it creates if necessary. */
 export async function prepareDatabase(options: {
   url: string;
   secretKeys: string;

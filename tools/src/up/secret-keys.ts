@@ -5,8 +5,9 @@ import { join } from "node:path";
 const KEY_BYTES = 32;
 
 /**
- * POSTHASTE_SECRET_KEYS as it is set, else the key kept in the data folder, else a new one, which is kept there for its
- * owner's eyes only. Without it, the secrets in the same folder's database are lost.
+ * Returns the preset POSTHASTE_SECRET_KEYS, or else the key kept in the data folder, or else a new key. A new
+ * key is kept in the data folder, readable only by its owner. If it is lost, so are the secrets in the
+ * folder's database.
  */
 export async function secretKeys({
   dataDir,
@@ -19,7 +20,7 @@ export async function secretKeys({
   const path = join(dataDir, "secret-keys");
   const kept = (await readFile(path, "utf8").catch(() => "")).trim();
   if (kept !== "") return kept;
-  const made = `local:${randomBytes(KEY_BYTES).toString("base64")}`;
-  await writeFile(path, `${made}\n`, { mode: 0o600 });
-  return made;
+  const created = `local:${randomBytes(KEY_BYTES).toString("base64")}`;
+  await writeFile(path, `${created}\n`, { mode: 0o600 });
+  return created;
 }

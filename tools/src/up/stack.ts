@@ -13,35 +13,35 @@ import {
 import { freePort, poll } from "@posthaste/testkit";
 import type { DataFolder } from "./data-folder.ts";
 
-/** The processes of one `up`. */
+/** The processes of one run of `up`. */
 export type Stack = {
   /** Starts Temporal's dev server with its state in the data folder. Resolves with its address. */
   startTemporal(options: { binary: string; port: number; uiPort: number }): Promise<string>;
-  /** Starts API and worker from their builds, and waits until both are ready. */
+  /** Starts the built API and worker, and waits until both are ready. */
   startServices(options: ServicesOptions): Promise<void>;
-  /** Rejects, with the end of its log, as soon as one of them ends that was not asked to. */
+  /** Rejects with a Complaint, which has the end of the log, when a process ends before `stop` is called. */
   readonly death: Promise<never>;
-  /** Stops everything; what must be asked to first comes first. */
+  /** Stops everything: first the services, then Temporal. */
   stop(): Promise<void>;
-  /** Ends everything at once. */
+  /** Kills everything at once. */
   kill(): void;
 };
 
 type ServicesOptions = {
   readonly port: number;
   readonly databaseUrl: string;
-  /** What secrets are sealed with. */
+  /** The value of POSTHASTE_SECRET_KEYS. */
   readonly secretKeys: string;
-  /** Undefined: what the environment says. */
+  /** The address of the Temporal server that was started; undefined: the environment's settings apply. */
   readonly temporalAddress: string | undefined;
-  /** Where our own Temporal's UI is; undefined: the environment says. */
+  /** The UI of the Temporal server that was started; undefined: the environment's setting applies. */
   readonly temporalUiUrl: string | undefined;
 };
 
 const READY_WITHIN_MS = 90_000;
 const TEMPORAL_PATIENCE_MS = 15_000;
 const LOG_LINES_SHOWN = 15;
-/** What a person tries out runs on the same machine. */
+/** `up` lets deliveries reach this machine, because a user's first receiver usually runs on it. */
 export const LOOPBACK = "127.0.0.0/8,::1/128";
 
 export function createStack(options: { folder: DataFolder; env: Env; signal: AbortSignal }): Stack {
@@ -52,7 +52,7 @@ export function createStack(options: { folder: DataFolder; env: Env; signal: Abo
   const death = new Promise<never>((_resolve, reject) => {
     die = reject;
   });
-  // Whoever awaits it is told; until somebody does, it is no unhandled rejection.
+  // Prevents an unhandled rejection while nobody awaits it.
   death.catch(() => {});
 
   const start = async (program: Program) => {
@@ -88,7 +88,7 @@ export function createStack(options: { folder: DataFolder; env: Env; signal: Abo
           DATABASE_URL: databaseUrl,
           POSTHASTE_SECRET_KEYS: secretKeys,
           POSTHASTE_EGRESS_ALLOW: env["POSTHASTE_EGRESS_ALLOW"] || LOOPBACK,
-          // A newcomer has no receiver yet.
+          // A new user has no receiver yet.
           POSTHASTE_INBOX: env["POSTHASTE_INBOX"] || "on",
           ...(temporalUiUrl !== undefined && { POSTHASTE_TEMPORAL_UI_URL: temporalUiUrl }),
         },
@@ -104,7 +104,7 @@ export function createStack(options: { folder: DataFolder; env: Env; signal: Abo
         children.filter((child) => !isTemporal(child)),
       ];
       await Promise.all(services.map((child) => child.stop()));
-      // Last: the worker drains through it.
+      // Temporal stops last, because the worker needs it to drain.
       await Promise.all(temporal.map((child) => child.stop(TEMPORAL_PATIENCE_MS)));
     },
     kill() {
@@ -114,10 +114,10 @@ export function createStack(options: { folder: DataFolder; env: Env; signal: Abo
 }
 
 async function becomeReady(child: Child, death: Promise<never>, signal: AbortSignal): Promise<void> {
-  const over = new AbortController();
-  const asking = AbortSignal.any([signal, over.signal]);
-  const ready = poll(child.isReady, { withinMs: READY_WITHIN_MS, signal: asking });
-  if (await Promise.race([ready, death]).finally(() => over.abort())) return;
+  const done = new AbortController();
+  const stopPolling = AbortSignal.any([signal, done.signal]);
+  const ready = poll(child.isReady, { withinMs: READY_WITHIN_MS, signal: stopPolling });
+  if (await Promise.race([ready, death]).finally(() => done.abort())) return;
   throw complaintOf(child, `was not ready within ${READY_WITHIN_MS / 1000} s`);
 }
 
@@ -125,7 +125,7 @@ function isTemporal(child: Child): boolean {
   return child.name === "Temporal";
 }
 
-/** With the last lines of its log, for a person who wants to know why. */
+/** Creates a complaint that shows the last lines of the process's log. */
 function complaintOf(child: Child, what: string): Complaint {
   return new Complaint(
     `the ${child.name} ${what}; the end of its log (${child.logPath}) is above`,
@@ -134,8 +134,8 @@ function complaintOf(child: Child, what: string): Complaint {
 }
 
 /**
- * Points the SDK at our server, and away from every other setting a person may have for a cluster: in the
- * environment, or in a profile file, for which ours takes the place (an empty one would make the SDK throw).
+ * Points the SDK to the Temporal server that `up` started. Clears the user's other TEMPORAL_… variables, and
+ * replaces the user's profile file with one of its own, because an empty file would make the SDK throw.
  */
 function temporalEnv(env: Env, dataDir: string, address: string): Env {
   const profile = join(dataDir, "temporal-profile.toml");

@@ -1,11 +1,11 @@
-/** What a person needs to know once everything runs. */
+/** Returns the text that `up` prints when everything runs. */
 export function welcome(where: {
   apiUrl: string;
-  /** An address to open, or a sentence where Temporal is not ours. */
+  /** The UI's URL, or a note if `up` did not start Temporal. */
   temporalUi: string;
   token: string;
   dataDir: string;
-  /** Networks that deliveries may reach beside the public internet. */
+  /** Networks that deliveries may reach besides the public internet. */
   egressAllow: string;
 }): string {
   const { apiUrl, temporalUi, token, dataDir, egressAllow } = where;
@@ -25,7 +25,8 @@ Posthaste is running.
 
 ${table}
 
-See a first delivery in the console: make an inbox, and send it a test event. Or subscribe a URL of yours:
+To see a first delivery, create an inbox in the console and send it a test event. Or subscribe your own URL
+and ingest an event:
 
   curl -s ${apiUrl}/api/Webhook \\
     -H 'authorization: Bearer ${token}' -H 'content-type: application/json' \\

@@ -1,12 +1,12 @@
 import { type Figure, ingest, openRoom, QUICK_SIZES } from "@posthaste/bench";
 import { expect, onTestFinished, test } from "vitest";
 
-/** Some seconds, but on a machine that does much else. */
+/** The test takes a few seconds; the limit is for a busy machine. */
 const PATIENCE_MS = 120_000;
-/** Enough to see that everything is there and counts; the figures say nothing. */
+/** Enough to see that every measurement works; the figures themselves mean nothing. */
 const TINY = { ...QUICK_SIZES, seconds: 0.5, yardstickSeconds: 0.3 };
 
-test("a scenario measures every way beside its yardsticks, with what each process used", {
+test("a scenario measures every figure with its yardsticks and the CPU time of each process", {
   timeout: PATIENCE_MS,
 }, async () => {
   const room = await openRoom({
@@ -29,7 +29,7 @@ test("a scenario measures every way beside its yardsticks, with what each proces
     .selectFrom("events")
     .select((eb) => eb.fn.countAll().as("events"))
     .executeTakeFirstOrThrow();
-  // What was counted was accepted, and more was accepted to warm up.
+  // Every counted event was accepted, and the warm-up's events were accepted in addition.
   expect(Number(events)).toBeGreaterThan(
     measured.reduce((sum, { latency }) => sum + (latency?.samples ?? 0), 0),
   );

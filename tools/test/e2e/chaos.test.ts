@@ -1,11 +1,11 @@
 import { chaosTable, runChaos } from "@posthaste/chaos";
 import { expect, test } from "vitest";
 
-/** Short, for every day: `npm run chaos` runs as long as you like. */
+/** Short, for every test run. `npm run chaos` takes the duration as an option. */
 const SECONDS = 10;
 /**
- * Kills Temporal on either database while retries wait: what it then hands out early shows whether it is
- * sent.
+ * With this seed, Temporal is killed while retries wait, on either database. After its restart Temporal
+ * dispatches retries early, and the test shows that none of them is sent.
  */
 const SEED = 7837;
 
@@ -15,7 +15,7 @@ test.each([
   ["mysql", "workflow"],
   ["mysql", "direct"],
 ] as const)(
-  "nothing is lost, early or wrong while everything is killed and paused, on %s in the %s lane",
+  "no delivery is lost, early or wrong while processes are killed and paused, on %s in the %s lane",
   async (database, lane) => {
     const run = await runChaos({ database, lane, seconds: SECONDS, seed: SEED, note: () => {} });
     expect(run.findings.lost, chaosTable([run])).toEqual([]);

@@ -9,11 +9,11 @@ import { type Child, earlyInLog, type Stack, startStack } from "@posthaste/stack
 import { lockWrites, type Receiver, refuseMarks, startReceiver } from "@posthaste/testkit";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
 
-/** All of it, with first attempts made in this lane. */
+/** Defines the crash tests with first attempts in one lane. */
 export function crashSuite(lane: Lane): void {
   const PATIENCE = { timeout: 60_000, interval: 50 };
   const REQUEST_WITHIN = { timeoutMs: 60_000 };
-  /** Longer than several waits of a test together. */
+  /** Longer than the sum of several waits. */
   const TEST_WITHIN_MS = 200_000;
 
   vi.setConfig({ testTimeout: TEST_WITHIN_MS });
@@ -22,22 +22,22 @@ export function crashSuite(lane: Lane): void {
   let receiver: Receiver;
   let worker: Child;
   let subscriptionId: SubscriptionId;
-  /** Deliveries of which the test asked for a retry. */
+  /** Deliveries for which a test requested a retry. */
   const askedFor = new Set<string>();
-  /** One for the tests of a group: each leaves it running, with nothing that waits. */
+  /** Starts one stack for a group of tests. Each test leaves it running and without open deliveries. */
   const shareStack = () => {
     beforeAll(async () => {
       stack = await startStack({
         lane,
         env: {
-          // Waited for after a kill; longer than a busy machine keeps a worker from renewing it.
+          // Tests wait for this lease after a kill. It must outlast a busy machine's delay in renewing it.
           POSTHASTE_DISPATCH_LEASE_MS: "5000",
           POSTHASTE_RECONCILE_INTERVAL_MS: "500",
         },
         temporalSettings: {
-          // A server that starts again hands out every waiting retry, however long ago its last attempt was.
+          // A restarted server dispatches every waiting retry, whenever its last attempt was.
           "matching.updateAckInterval": '"1h"',
-          // The half of Temporal's own, after which another worker is given the task of a first attempt.
+          // Half of Temporal's default. After this time, Temporal gives a first attempt to another worker.
           "history.defaultWorkflowTaskTimeout": '"5s"',
         },
       });
@@ -53,13 +53,13 @@ export function crashSuite(lane: Lane): void {
   });
   afterEach(async () => {
     await receiver.stop();
-    // A test that failed in the middle may have left something standing still, or dead.
+    // A test that failed halfway may have left a process paused or dead.
     stack.temporal.resume();
     for (const child of [stack.temporal, ...stack.apis, worker]) if (!child.running()) await child.start();
     expect(await earlyInLog(stack, askedFor)).toEqual([]);
     await endAll();
   });
-  /** Nothing of a test is left that a Temporal of the next one could hand out. */
+  /** Ends all open deliveries, so that Temporal dispatches none of them during the next test. */
   async function endAll(): Promise<void> {
     await stack.client.subscriptions.deleteSubscription({ id: subscriptionId });
     const client = connectTemporal({ connectionOptions: { address: stack.temporalAddress } });
@@ -67,13 +67,13 @@ export function crashSuite(lane: Lane): void {
       .selectFrom("deliveries")
       .select("id")
       .where("subscription_id", "=", subscriptionId)
-      // What succeeded is over at Temporal, too.
+      // The workflows of succeeded deliveries have ended.
       .where("state", "!=", "succeeded")
       .execute();
     for (const { id } of ids) {
       const handle = client.workflow.getHandle(workflowIdOf(id));
       await handle.terminate().catch((error: Error) => {
-        // One that was not begun yet will find its row cancelled, and end.
+        // A workflow that starts later finds its delivery cancelled and ends.
         if (error.name !== "WorkflowNotFoundError") throw error;
       });
     }
@@ -98,7 +98,7 @@ export function crashSuite(lane: Lane): void {
       expect(delivery.attempts).toBe(count);
       return delivery;
     }, PATIENCE);
-  /** The dispatcher has written its lease and goes on to start the workflow. */
+  /** Waits until the dispatcher has claimed the delivery, before it starts the workflow. */
   const claimed = (eventId: EventId) =>
     vi.waitFor(async () => {
       const row = await stack.store.db
@@ -108,29 +108,26 @@ export function crashSuite(lane: Lane): void {
         .executeTakeFirst();
       expect(row?.lease_until).not.toBeNull();
     }, PATIENCE);
-  /** Answers that the test gives when it is ready. */
+  /** Holds the receiver's answers until the returned function is called. */
   function heldAnswers(status: number) {
-    let letGo = () => {};
+    let release = () => {};
     const held = new Promise<void>((resolve) => {
-      letGo = resolve;
+      release = resolve;
     });
     receiver.answer(async () => {
       await held;
       return { kind: "status", status };
     });
-    return () => letGo();
+    return () => release();
   }
-  /**
-   * As if the seconds were over in which the reconciler leaves what failed directly to the worker that made
-   * it.
-   */
-  const handOver = (eventId: EventId) =>
+  /** Ends the time in which the reconciler leaves a failed direct attempt to the worker that sent it. */
+  const endGrace = (eventId: EventId) =>
     stack.store.db
       .updateTable("deliveries")
       .set({ reconcile_after: Date.now() - 1 })
       .where("event_id", "=", eventId)
       .execute();
-  /** When Temporal will make the next attempt. */
+  /** Returns the time at which Temporal will start the next attempt. */
   async function nextAtTemporal(eventId: EventId): Promise<number> {
     const client = connectTemporal({ connectionOptions: { address: stack.temporalAddress } });
     try {
@@ -139,7 +136,7 @@ export function crashSuite(lane: Lane): void {
         const standing = await inspectDelivery(client, id as DeliveryId);
         if (standing.kind !== "running" || standing.nextAttemptAt === undefined)
           throw new Error(standing.kind);
-        // A replay passes through short waits before it comes to the schedule's.
+        // A restarted workflow passes through short waits before it reaches the scheduled one.
         expect(standing.nextAttemptAt - Date.now()).toBeGreaterThan(MINUTE_MS);
         return standing.nextAttemptAt;
       }, PATIENCE);
@@ -152,7 +149,7 @@ export function crashSuite(lane: Lane): void {
     shareStack();
 
     if (lane === "workflow") {
-      test("between claim and start: another takes the delivery when the lease is over", async () => {
+      test("between claim and start: the delivery is claimed again after the lease ends", async () => {
         stack.temporal.pause();
         const eventId = await ingest();
         await claimed(eventId);
@@ -163,28 +160,28 @@ export function crashSuite(lane: Lane): void {
         expect(receiver.requests).toHaveLength(1);
       });
 
-      test("between start and mark: the delivery is claimed again and its workflow goes on", async () => {
-        const letGo = heldAnswers(200);
+      test("between start and mark: the delivery is claimed again and its workflow continues", async () => {
+        const release = heldAnswers(200);
         const marks = await refuseMarks(stack.store);
         const eventId = await ingest();
         await receiver.waitFor(1, REQUEST_WITHIN);
         await worker.kill();
         await marks.allow();
         expect(await deliveryOf(eventId)).toMatchObject({ state: DeliveryState.PENDING, attempts: 0 });
-        letGo();
+        release();
         await worker.start();
         expect(await attempts(eventId, 1)).toMatchObject({ state: DeliveryState.SUCCEEDED });
         expect(receiver.requests.map((request) => request.headers["webhook-attempt"])).toEqual(["1", "1"]);
       });
     } else {
-      test("while Temporal is away: first attempts are made all the same, and what failed is started later", async () => {
+      test("while Temporal is unavailable: first attempts are still sent, and failed deliveries get a workflow later", async () => {
         receiver.answer((_request, n) => ({ kind: "status", status: n === 1 ? 200 : 500 }));
         stack.temporal.pause();
         expect(await attempts(await ingest(), 1)).toMatchObject({ state: DeliveryState.SUCCEEDED });
         const failed = await ingest();
         const { nextAttemptAt } = await attempts(failed, 1);
         await worker.kill();
-        await handOver(failed);
+        await endGrace(failed);
         stack.temporal.resume();
         await worker.start();
         const due = Number(nextAttemptAt?.seconds) * 1000;
@@ -205,14 +202,14 @@ export function crashSuite(lane: Lane): void {
     });
 
     test("between POST and write: that request is repeated, and no attempt is spent", async () => {
-      const letGo = heldAnswers(500);
+      const release = heldAnswers(500);
       const eventId = await ingest();
       await receiver.waitFor(1, REQUEST_WITHIN);
-      const underWay = lane === "direct" ? DeliveryState.PENDING : DeliveryState.STARTED;
-      await vi.waitFor(async () => expect((await deliveryOf(eventId)).state).toBe(underWay), PATIENCE);
+      const inFlight = lane === "direct" ? DeliveryState.PENDING : DeliveryState.STARTED;
+      await vi.waitFor(async () => expect((await deliveryOf(eventId)).state).toBe(inFlight), PATIENCE);
       const lock = await lockWrites(stack.databaseUrl);
-      letGo();
-      // The answer is on its way to a worker that cannot write it down.
+      release();
+      // The worker gets the answer but cannot write the result.
       await vi.waitFor(() => expect(receiver.open()).toBe(0), PATIENCE);
       await worker.kill();
       await lock.release();
@@ -223,15 +220,15 @@ export function crashSuite(lane: Lane): void {
     });
 
     test("after the write: nothing is repeated, and the next attempt is still due at its time", async () => {
-      const letGo = heldAnswers(500);
+      const release = heldAnswers(500);
       const eventId = await ingest();
       await receiver.waitFor(1, REQUEST_WITHIN);
-      // Temporal must not learn of the attempt from this worker.
+      // Keeps this worker from reporting the attempt to Temporal.
       stack.temporal.pause();
-      letGo();
+      release();
       const delivery = await attempts(eventId, 1);
       await worker.kill();
-      if (lane === "direct") await handOver(eventId);
+      if (lane === "direct") await endGrace(eventId);
       stack.temporal.resume();
       await worker.start();
       const due = Number(delivery.nextAttemptAt?.seconds) * 1000;
@@ -269,21 +266,18 @@ export function crashSuite(lane: Lane): void {
     test.each([
       ["killed", "kill"],
       ["stopped", "stop"],
-    ] as const)(
-      "%s and started again: no retry is sent before its time, and none is spent",
-      async (_, end) => {
-        const { events, waiting } = await allWaiting();
-        await stack.temporal[end]();
-        await stack.temporal.start();
-        await vi.waitFor(async () => {
-          expect((await refusedEarly()) + receiver.requests.length).toBeGreaterThanOrEqual(2 * WAITING);
-        }, PATIENCE);
-        expect(receiver.requests).toHaveLength(WAITING);
-        await expectWaiting(events, waiting);
-      },
-    );
+    ] as const)("%s and restarted: no retry is sent early, and no attempt is spent", async (_, end) => {
+      const { events, waiting } = await allWaiting();
+      await stack.temporal[end]();
+      await stack.temporal.start();
+      await vi.waitFor(async () => {
+        expect((await refusedEarly()) + receiver.requests.length).toBeGreaterThanOrEqual(2 * WAITING);
+      }, PATIENCE);
+      expect(receiver.requests).toHaveLength(WAITING);
+      await expectWaiting(events, waiting);
+    });
 
-    test("restored from a backup that knows less than the log: nothing is sent before its time", async () => {
+    test("restored from a backup older than the attempt log: no retry is sent early", async () => {
       const { events } = await allWaiting();
       await stack.temporal.kill();
       const files = readdirSync(stack.dir).filter((name) => name.startsWith("temporal.db"));
@@ -308,7 +302,7 @@ export function crashSuite(lane: Lane): void {
   describe("under load", () => {
     shareStack();
 
-    test("Temporal and the API are killed: ingest goes on without Temporal, and every accepted event arrives", async () => {
+    test("Temporal, the API and a worker are killed: ingest works without Temporal, and every accepted event arrives", async () => {
       const accepted = new Set<string>();
       let stop = false;
       const caller = async (name: number) => {
@@ -318,7 +312,7 @@ export function crashSuite(lane: Lane): void {
             snapshot: { case: "dataJson" as const, value: `{"InvoiceNumber":"INV-${name}-${i}"}` },
             idempotencyKey: `${name}-${i}`,
           };
-          // A caller that got no answer asks again with the same key, until it has one.
+          // A caller without an answer repeats the call with the same key.
           for (let answered = false; !answered; ) {
             try {
               accepted.add((await stack.client.events.ingestEvent(event)).eventId);
@@ -327,7 +321,7 @@ export function crashSuite(lane: Lane): void {
               await sleep(50);
             }
           }
-          // Fast enough that every kill meets some, and few enough to be delivered soon.
+          // Fast enough that every kill interrupts some calls, and slow enough that all are delivered soon.
           await sleep(100);
         }
       };
@@ -355,7 +349,7 @@ export function crashSuite(lane: Lane): void {
         interval: 200,
       });
       expect([...accepted].filter((id) => !arrived().has(id))).toEqual([]);
-      // No phantom: what arrived was accepted.
+      // No phantom: every event that arrived was accepted.
       expect([...arrived()].filter((id) => !accepted.has(id))).toEqual([]);
     }, 300_000);
   });

@@ -10,7 +10,7 @@ import { certificateFor, type Receiver, refusedUrl, startReceiver } from "@posth
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
 import { endStack } from "./end-stack.ts";
 
-/** All of it, with first attempts made in this lane. */
+/** Defines the delivery tests with first attempts in one lane. */
 export function deliverSuite(lane: Lane): void {
   const PATIENCE = { timeout: 30_000, interval: 50 };
 
@@ -18,7 +18,7 @@ export function deliverSuite(lane: Lane): void {
   let receiver: Receiver;
   let wrongName: Receiver;
   let certificates: string;
-  /** Deliveries of which a test asked for a retry. */
+  /** Deliveries for which a test requested a retry. */
   const askedFor = new Set<string>();
 
   beforeAll(async () => {
@@ -26,7 +26,7 @@ export function deliverSuite(lane: Lane): void {
     certificates = mkdtempSync(join(tmpdir(), "posthaste-ca-"));
     writeFileSync(join(certificates, "ca.pem"), certificate.cert);
     wrongName = await startReceiver({ tls: certificate });
-    // The worker trusts the certificate; what is wrong with it is only its name.
+    // The worker trusts the certificate's issuer, so only the name is wrong.
     stack = await startStack({ lane, env: { NODE_EXTRA_CA_CERTS: join(certificates, "ca.pem") } });
   });
   afterAll(async () => {
@@ -46,7 +46,7 @@ export function deliverSuite(lane: Lane): void {
     });
   }
 
-  /** The delivery of an event to a subscription, once it satisfies the condition. */
+  /** Waits until the delivery of an event to a subscription has this number of attempts, and returns it. */
   async function deliveryWhere(eventId: string, subscriptionId: number, attempts: number) {
     return await vi.waitFor(async () => {
       const { deliveries } = await stack.client.deliveries.listDeliveries({ eventId, subscriptionId });
@@ -56,7 +56,7 @@ export function deliverSuite(lane: Lane): void {
     }, PATIENCE);
   }
 
-  /** One event to one new subscription on this URL, until its first attempt is logged. */
+  /** Delivers an event to a new subscription on this URL, and returns the first attempt from the log. */
   async function firstAttempt(targetUrl: string, timeoutSeconds?: number) {
     const created = await stack.client.subscriptions.createSubscription({
       targetUrl,
@@ -71,8 +71,8 @@ export function deliverSuite(lane: Lane): void {
     return { delivery, attempt: attempts[0] };
   }
 
-  describe("an event's way, through the real gateway and the real server", () => {
-    test("the receiver gets an array with exactly one item whose bytes are the ingested ones", async () => {
+  describe("an event, through the real gateway and the real Temporal server", () => {
+    test("reaches the receiver as an array with one item, whose bytes equal the ingested ones", async () => {
       const json = String.raw`{ "z":12345678901234567890, "a" : 1.10,"u":"\u00e9\ud83d\ude80é🚀","e":1E+2,"nested":{"b":[1,2 ],"a":{}} }`;
       const id = await stack.subscribe(receiver.url);
       const { eventId, deliveryCount } = await ingest(json);
@@ -102,7 +102,7 @@ export function deliverSuite(lane: Lane): void {
       await stack.client.subscriptions.deleteSubscription({ id });
     });
 
-    test("a secret given at the gateway reaches the receiver as Basic credentials", async () => {
+    test("carries the subscription's secret as Basic credentials", async () => {
       const response = await fetch(`${stack.apiUrl}/api/Webhook`, {
         method: "POST",
         headers: {
@@ -124,7 +124,7 @@ export function deliverSuite(lane: Lane): void {
       await stack.client.subscriptions.deleteSubscription({ id });
     });
 
-    test("a wildcard subscription gets every type, and one URL gets one event once", async () => {
+    test("reaches a wildcard subscription, and a URL with two matching subscriptions only once", async () => {
       const all = await stack.subscribe(receiver.url, "*");
       const one = await stack.subscribe(receiver.url, "contact_created");
       const { deliveryCount } = await ingest('{"ContactID":1}', "contact_created");
@@ -139,11 +139,11 @@ export function deliverSuite(lane: Lane): void {
       await stack.client.subscriptions.deleteSubscription({ id: one });
     });
 
-    test("an event that nobody wants is accepted and delivered to nobody", async () => {
+    test("without a matching subscription is accepted and has no deliveries", async () => {
       expect(await ingest('{"TaskID":1}', "task_created")).toMatchObject({ deliveryCount: 0 });
     });
 
-    test("410 ends the delivery and the subscription", async () => {
+    test("that is answered with 410 ends the delivery and the subscription", async () => {
       receiver.answer({ kind: "status", status: 410 });
       const id = await stack.subscribe(receiver.url);
       const { eventId } = await ingest('{"InvoiceNumber":"INV-3"}');
@@ -156,7 +156,7 @@ export function deliverSuite(lane: Lane): void {
     });
   });
 
-  describe("what is not 200 is its own outcome in the log", () => {
+  describe("the log has a distinct outcome for", () => {
     test.each([
       [201, Outcome.STATUS],
       [204, Outcome.STATUS],
@@ -205,7 +205,7 @@ export function deliverSuite(lane: Lane): void {
   });
 
   describe("retry now", () => {
-    test("through the API makes the next attempt at once, one however often it is clicked", async () => {
+    test("starts the next attempt at once, and only one however often it is clicked", async () => {
       receiver.answer({ kind: "status", status: 500 });
       const id = await stack.subscribe(receiver.url);
       const { eventId } = await ingest('{"InvoiceNumber":"INV-5"}');
@@ -213,7 +213,7 @@ export function deliverSuite(lane: Lane): void {
       askedFor.add(waiting?.id ?? "");
       const click = () => stack.client.deliveries.retryDelivery({ id: waiting?.id ?? "" });
       const clicks = Promise.all([click(), click(), click()]);
-      // A click that came only after the attempt would ask for the next one.
+      // A click after the attempt would request another one.
       receiver.answer(async () => {
         await clicks;
         return { kind: "status", status: 500 };
@@ -230,10 +230,10 @@ export function deliverSuite(lane: Lane): void {
   });
 
   describe("stopping", () => {
-    test("a worker that is told to stop finishes its attempt first, and none is repeated", async () => {
-      let letGo = () => {};
+    test("a worker finishes its attempt first, and no request is repeated", async () => {
+      let release = () => {};
       const held = new Promise<void>((resolve) => {
-        letGo = resolve;
+        release = resolve;
       });
       receiver.answer(async () => {
         await held;
@@ -243,7 +243,7 @@ export function deliverSuite(lane: Lane): void {
       const { eventId } = await ingest('{"InvoiceNumber":"INV-4"}');
       await receiver.waitFor(1, { timeoutMs: 30_000 });
       const stopped = stack.workers[0]?.stop();
-      letGo();
+      release();
       expect(await stopped).toBe(0);
       expect(await deliveryWhere(eventId, id, 1)).toMatchObject({ state: DeliveryState.SUCCEEDED });
       await stack.workers[0]?.start();
@@ -252,7 +252,7 @@ export function deliverSuite(lane: Lane): void {
     });
   });
 
-  test("its owner's headers go with every attempt, and replace none of ours", async () => {
+  test("a subscription's custom headers are sent with every attempt and replace none of Posthaste's", async () => {
     const { subscription } = await stack.client.subscriptions.createSubscription({
       targetUrl: receiver.url,
       eventTypes: ["invoice_sent"],
@@ -286,7 +286,7 @@ export function deliverSuite(lane: Lane): void {
     await stack.client.subscriptions.deleteSubscription({ id });
   });
 
-  test("a test event goes to one subscription, once, marked, and tells in its answer what came of it", async () => {
+  test("a test event is sent to one subscription once and marked as a test, and its call returns the outcome", async () => {
     const other = await startReceiver();
     const ids = [await stack.subscribe(receiver.url), await stack.subscribe(other.url)];
     const id = ids[0] ?? 0;
@@ -321,7 +321,7 @@ export function deliverSuite(lane: Lane): void {
     await other.stop();
   });
 
-  test("a delivery that is cancelled ends its workflow, and sent again it arrives under the same webhook-id", async () => {
+  test("a cancelled delivery ends its workflow, and arrives under the same webhook-id when it is resent", async () => {
     receiver.answer({ kind: "status", status: 500 });
     const id = await stack.subscribe(receiver.url);
     const { eventId } = await ingest('{"InvoiceNumber":"INV-9"}');

@@ -4,10 +4,11 @@ import { expect } from "vitest";
 const ended = new WeakSet<Stack>();
 
 /**
- * Ends a stack, whatever its log says, and then holds it to this: no retry was made before its time.
+ * Disposes a stack and then asserts that no retry was sent before its time.
  *
- * @param stack undefined, or one of before, where this test's did not come to be: what kept it is the error to be seen
- * @param askedFor deliveries of which a test asked for a retry
+ * @param stack the stack; undefined or already ended if this test's stack could not be started, whose error
+ *   must stay visible
+ * @param askedFor deliveries for which a test requested a retry
  */
 export async function endStack(stack: Stack | undefined, askedFor?: ReadonlySet<string>): Promise<void> {
   if (stack === undefined || ended.has(stack)) return;

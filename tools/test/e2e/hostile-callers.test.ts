@@ -6,8 +6,8 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { endStack } from "./end-stack.ts";
 
 /*
- * What callers without a token can do to a connection, and the API's process goes on. Here and not among the
- * API's own tests, since an error that nobody listens for ends a process.
+ * The API's process survives whatever callers without a token do to their connections. This is an end-to-end
+ * test, because an unhandled error would end the process.
  */
 
 let stack: Stack;
@@ -21,10 +21,12 @@ const HEALTH = "/grpc.health.v1.Health/Check";
 const post = (path: string, length: number, body: string) =>
   `POST ${path} HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\ncontent-length: ${length}\r\n\r\n${body}`;
 
-/** How many connections: with the fault, the process had ended by the 300th on every run. */
+/** With the bug that this test reproduces, the process always ended by the 300th connection. */
 const CONNECTIONS = 400;
 
-/** Sends all of it on a new connection, and leaves: by a reset, or after so many milliseconds. */
+/**
+ * Sends the text on a new connection, then closes it after the given milliseconds, or resets it at once if 0.
+ */
 async function sendAndLeave(text: string, afterMs: number): Promise<void> {
   const socket = connect(Number(new URL(stack.apiUrl).port), "127.0.0.1");
   socket.on("error", () => {}).resume();
@@ -36,10 +38,10 @@ async function sendAndLeave(text: string, afterMs: number): Promise<void> {
 }
 
 test.each([
-  ["an RPC that wants a token", post(INGEST, 2, "{}")],
-  ["one that wants none", post(HEALTH, 2, "{}")],
+  ["an RPC that needs a token", post(INGEST, 2, "{}")],
+  ["an RPC that needs no token", post(HEALTH, 2, "{}")],
   ["a page of the REST gateway", "GET /api/docs HTTP/1.1\r\nhost: a\r\n\r\n"],
-])("a request whose body does not come, behind %s, on connections that are left", async (_what, first) => {
+])("the API survives abandoned connections with an incomplete request after %s", async (_name, first) => {
   const [api] = stack.apis;
   for (let i = 0; i < CONNECTIONS && api?.running(); i++) {
     await sendAndLeave(first + post(INGEST, 1_000, "{"), i % 4);

@@ -5,10 +5,10 @@ import type { Store } from "@posthaste/store";
 const AT_ONCE = 500;
 const CHARS = "0123456789abcdefghjkmnpqrstvwxyz";
 const TYPES = ["invoice_sent", "contact_created", "project_updated"];
-/** One every second. */
+/** The time between deliveries. */
 const EVERY_MS = 1_000;
 
-/** Writes ended deliveries into the table, the newest made just now: far more than could be sent in a test. */
+/** Inserts ended deliveries up to the present. A test could not send as many. */
 export async function insertDeliveries(
   store: Store,
   {
@@ -18,7 +18,7 @@ export async function insertDeliveries(
   }: { accountId: AccountId; subscriptionId: SubscriptionId; count: number },
 ): Promise<void> {
   const now = Date.now();
-  // At once: a commit for each few hundred would take longer than all else.
+  // One transaction, because a commit for every batch would dominate the time.
   await store.db.transaction().execute(async (tx) => {
     for (let from = 0; from < count; from += AT_ONCE) {
       const rows = Array.from({ length: Math.min(AT_ONCE, count - from) }, (_, i) => {
@@ -47,7 +47,7 @@ export async function insertDeliveries(
   });
 }
 
-/** A ULID's time: ten characters of Crockford's base 32. */
+/** Encodes a time in milliseconds as in a ULID: ten characters of Crockford's base 32. */
 export function idTime(at: number): string {
   let rest = at;
   let chars = "";

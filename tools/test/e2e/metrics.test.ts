@@ -23,7 +23,7 @@ const api = async () => {
     .find((text) => text.includes('"metrics.started"'));
   return await scrape(JSON.parse(line ?? "{}").url);
 };
-/** Each series of ours, without its value. */
+/** Returns every series of Posthaste, without its value. */
 const series = (text: string) =>
   new Set(
     text
@@ -44,7 +44,7 @@ const valueIn = (text: string, name: string) =>
 const traffic = async (from: number, count: number, receiverUrl: string) => {
   for (let i = from; i < from + count; i++) {
     await stack.client.subscriptions.createSubscription({
-      // Names of loopback's own network: hosts that are all different.
+      // Loopback has many addresses, so each subscription gets a different host.
       targetUrl: `http://127.0.0.${(i % 200) + 1}:${new URL(receiverUrl).port}/${i}`,
       eventTypes: ["contact_updated"],
     });
@@ -66,7 +66,7 @@ describe("metrics", () => {
     const receiver = await startReceiver();
     try {
       await traffic(0, 3, receiver.url);
-      // It is counted once it is written, which is after its request.
+      // A delivery is counted when its result is written, after the request.
       await vi.waitFor(async () => {
         expect(await worker()).toContain('posthaste_deliveries_ended_total{state="succeeded"}');
       }, PATIENCE);
@@ -74,16 +74,17 @@ describe("metrics", () => {
       await traffic(3, 200, receiver.url);
       await vi.waitFor(async () => {
         const attempts = (await worker()).match(/^posthaste_attempts_total\{.*\} (\d+)$/gm) ?? [];
-        const made = attempts.reduce((sum, line) => sum + Number(line.split(" ").at(-1)), 0);
-        expect(made).toBeGreaterThanOrEqual(203);
+        const total = attempts.reduce((sum, line) => sum + Number(line.split(" ").at(-1)), 0);
+        expect(total).toBeGreaterThanOrEqual(203);
       }, PATIENCE);
       const after = [series(await worker()), series(await api())];
-      // Temporal's SDK grows its series by what it meets; none may name what there is more and more of.
-      const told = `${await worker()}${await api()}`;
-      expect(told).not.toMatch(
+      // Temporal's SDK adds series at run time. None of them may name things whose number grows without
+      // bound.
+      const text = `${await worker()}${await api()}`;
+      expect(text).not.toMatch(
         /dlv_|evt_|delivery\/|recovery\/|127\.0\.0\.\d+[^"]*"|no_such|run_id|workflow_id/,
       );
-      // Other hosts refuse: one outcome more, and its buckets.
+      // The receiver listens on one address only, so the others add one outcome, "refused", and its buckets.
       const isNew = (all: Set<string>, old: Set<string>) => [...all].filter((one) => !old.has(one));
       expect(isNew(after[1] as Set<string>, before[1] as Set<string>)).toEqual([]);
       const grown = isNew(after[0] as Set<string>, before[0] as Set<string>);
@@ -94,8 +95,8 @@ describe("metrics", () => {
     }
   }, 120_000);
 
-  test("tell of the backlog, the dependencies, the process and Temporal's SDK", async () => {
-    // The backlog is counted anew every few seconds.
+  test("cover the backlog, the dependencies, the process and Temporal's SDK", async () => {
+    // The backlog is recounted every few seconds.
     const text = await vi.waitFor(async () => {
       const now = await worker();
       expect(valueIn(now, "posthaste_backlog_age_seconds")).toBe(0);
@@ -107,7 +108,7 @@ describe("metrics", () => {
     expect(text).toMatch(/^temporal_[a-z_]+/m);
   });
 
-  test("are all in the docs, and the docs, alerts and dashboard name no other", async () => {
+  test("are all in the docs; the docs, alerts and dashboard name no others", async () => {
     const exposed = new Set(
       [...names(await worker()), ...names(await api())].map((name) =>
         name.replace(/(_seconds)_(bucket|sum|count)$/, "$1"),
@@ -118,7 +119,7 @@ describe("metrics", () => {
     expect(used.map((name) => name.replace(/_bucket$/, "")).filter((name) => !exposed.has(name))).toEqual([]);
   });
 
-  test("each alert names a section of the runbook that is there", () => {
+  test("have alerts that name existing sections of the runbook", () => {
     const headings = docs("operations.md")
       .split("\n")
       .filter((line) => line.startsWith("### "))

@@ -6,7 +6,7 @@ import { type Receiver, startReceiver, startTcpProxy, type TcpProxy } from "@pos
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { endStack } from "./end-stack.ts";
 
-const AWAY_MS = 20_000;
+const OUTAGE_MS = 20_000;
 const PATIENCE = { timeout: 120_000, interval: 200 };
 
 let stack: Stack;
@@ -26,7 +26,7 @@ const event = (n: number) => ({
   snapshot: { case: "dataJson" as const, value: `{"InvoiceNumber":"INV-${n}"}` },
 });
 
-test("two APIs and two workers on one MySQL: no delivery is started twice, none is missed", async () => {
+test("two APIs and two workers on one MySQL start no delivery twice and miss none", async () => {
   stack = await startStack({ database: "mysql", apis: 2, workers: 2 });
   await stack.subscribe(receiver.url);
   const clients = stack.apiUrls.map((baseUrl) => createPosthasteClient({ baseUrl, token: stack.token }));
@@ -50,14 +50,14 @@ test("two APIs and two workers on one MySQL: no delivery is started twice, none 
     });
     expect(deliveries).toHaveLength(200);
   }, PATIENCE);
-  // One request each: a delivery that had been started twice would have made two.
+  // One request each. A delivery that was started twice would cause two.
   expect(receiver.requests).toHaveLength(200);
   expect(new Set(receiver.requests.map((request) => request.headers["webhook-id"]))).toEqual(
     new Set(accepted),
   );
 }, 180_000);
 
-describe("a database that is away for 20 seconds", () => {
+describe("a database that is unreachable for 20 seconds", () => {
   beforeEach(async () => {
     stack = await startStack({
       database: "mysql",
@@ -79,10 +79,10 @@ describe("a database that is away for 20 seconds", () => {
   const attemptNumbers = () =>
     new Set(receiver.requests.map((request) => request.headers["webhook-attempt"]));
 
-  test("when an attempt's result is to be written, spends no attempt and repeats at most one request", async () => {
-    let letGo = () => {};
+  test("while a result is written: no attempt is spent, and at most one request is repeated", async () => {
+    let release = () => {};
     const held = new Promise<void>((resolve) => {
-      letGo = resolve;
+      release = resolve;
     });
     receiver.answer(async (_request, n) => {
       if (n === 1) await held;
@@ -91,21 +91,21 @@ describe("a database that is away for 20 seconds", () => {
     await stack.client.events.ingestEvent(event(1));
     await receiver.waitFor(1, { timeoutMs: 30_000 });
     proxy?.cut();
-    letGo();
+    release();
     const refused = await fetch(`${stack.apiUrl}/api/Webhook`, {
       headers: { authorization: `Bearer ${stack.token}` },
     });
     expect(refused.status).toBe(503);
     expect((await fetch(`${stack.apiUrl}/readyz`)).status).toBe(503);
-    // How long it is away is the point here.
-    await sleep(AWAY_MS);
+    // A fixed wait, because the test is about the length of the outage.
+    await sleep(OUTAGE_MS);
     proxy?.mend();
     await firstAttemptLogged();
     expect(receiver.requests.length).toBeLessThanOrEqual(2);
     expect(attemptNumbers()).toEqual(new Set(["1"]));
   }, 180_000);
 
-  test("when an attempt is to begin, spends no attempt: the first request is made when it is back", async () => {
+  test("while an attempt begins: no attempt is spent, and the first request is sent after the outage", async () => {
     receiver.answer({ kind: "status", status: 500 });
     stack.temporal.pause();
     await stack.client.events.ingestEvent(event(1));
@@ -115,7 +115,7 @@ describe("a database that is away for 20 seconds", () => {
     }, PATIENCE);
     proxy?.cut();
     stack.temporal.resume();
-    await sleep(AWAY_MS);
+    await sleep(OUTAGE_MS);
     expect(receiver.requests).toHaveLength(0);
     proxy?.mend();
     await firstAttemptLogged();

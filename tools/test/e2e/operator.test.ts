@@ -5,7 +5,7 @@ import { createEmptyStore, TEST_SECRET_KEYS, type TestStore } from "@posthaste/t
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { otherNode } from "../other-nodes.ts";
 
-/* The operator's commands as production has them: built, and run by Node alone. */
+/* Runs the operator's commands as production does: built, and by Node without the front door. */
 
 const main = fileURLToPath(new URL("../../../services/operator/dist/main.js", import.meta.url));
 let database: TestStore;
@@ -27,7 +27,7 @@ function operator(args: readonly string[], env: Record<string, string> = {}, nod
   return { status, out: stdout, err: stderr };
 }
 
-test("they bring a new database to a first token that works, and seal what it holds", async () => {
+test("the operator's commands migrate a new database, create a working token and reseal the secrets", async () => {
   const create = ["token", "create", "--account", "acme", "--name", "first", "--scope", "admin"];
   expect(operator(create)).toEqual({
     status: 1,
@@ -62,17 +62,17 @@ test.each([
   [["destroy"], 'there is no command "destroy": choose from migrate, token, reseal'],
   [[], 'there is no command "": choose from migrate, token, reseal'],
   [["migrate"], "DATABASE_URL is not set: mysql://USER:PASSWORD@HOST:PORT/NAME, or sqlite:PATH"],
-])("%j without a database is one line that says what to put right", (args, line) => {
+])("%j without a database is refused in one line that says what to correct", (args, line) => {
   expect(operator(args, { DATABASE_URL: "" })).toEqual({ status: 1, out: "", err: `posthaste: ${line}\n` });
 });
 
-test.each(["migrate", "token", "reseal"])("%s tells how it is used without a database", (command) => {
+test.each(["migrate", "token", "reseal"])("%s --help prints the usage without a database", (command) => {
   const { status, out, err } = operator([command, "--help"], { DATABASE_URL: "" });
   expect({ status, err }).toEqual({ status: 0, err: "" });
   expect(out).toMatch(new RegExp(`^npm run ${command}\\b`));
 });
 
-test("they say in one line that their Node is too old", async () => {
+test("a Node that is too old is reported in one line", async () => {
   const { status, err } = operator(["migrate"], {}, await otherNode("old"));
   expect(status).toBe(1);
   expect(err).toMatch(/^posthaste: Node 20\.\S+ is not supported: use Node 22\.19 or newer \(.*\)\n$/);

@@ -4,7 +4,7 @@ import { type Stack, startStack } from "@posthaste/stack";
 import { type Receiver, startReceiver } from "@posthaste/testkit";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from "vitest";
 
-/** A minute's work, on a machine that has much else to do. */
+/** The tests take about a minute; the limit is for a busy machine. */
 const PATIENCE = { timeout: 400_000, interval: 100 };
 const TIMEOUT_MS = 500_000;
 
@@ -36,7 +36,9 @@ const subscribe = async (more: object = {}) => {
   if (subscription === undefined) throw new Error("there is no subscription");
   return subscription.id as SubscriptionId;
 };
-/** All of a subscription, once their first attempts are over: of one under way a retry changes nothing. */
+/**
+ * Waits until all first attempts of a subscription have ended, because a retry request ignores one in flight.
+ */
 const attempted = (subscriptionId: number, count: number) =>
   vi.waitFor(async () => {
     const { deliveries } = await stack.client.deliveries.listDeliveries({ subscriptionId, pageSize: 100 });
@@ -46,14 +48,14 @@ const attempted = (subscriptionId: number, count: number) =>
 const numbers = () => receiver.requests.map((request) => JSON.parse(request.body.toString())[0].n as number);
 const end = (id: number) => stack.client.subscriptions.deleteSubscription({ id });
 
-/** Five times what a drain has ahead of it: it has to go on by itself, again and again. */
+/** Five times the deliveries that a drain unparks at once, so it must continue by itself several times. */
 const PARKED = 160;
 
 test(
-  "events that come while a subscription is disabled: all parked, all delivered after resuming, first attempts in order",
+  "the events of a disabled subscription are parked, and all are delivered in order after it resumes",
   async () => {
     const id = await subscribe();
-    // What disables it is tested where it is decided; here it matters what follows.
+    // The rules for disabling are tested elsewhere; this test is about what follows.
     await stack.store.db
       .updateTable("subscriptions")
       .set({ state: "disabled" })
@@ -64,7 +66,8 @@ test(
     const health = await stack.client.subscriptions.getSubscriptionHealth({ id });
     expect(health).toMatchObject({ parked: PARKED, pending: 0 });
     expect(receiver.requests).toHaveLength(0);
-    // One in fifty fails at first: its retry is in ten minutes, and those behind it do not wait for it.
+    // Every fiftieth first attempt fails. Its retry is due in ten minutes, and later deliveries do not wait
+    // for it.
     receiver.answer((_request, n) => ({ kind: "status", status: n % 50 === 0 ? 500 : 200 }));
     await stack.client.subscriptions.resumeSubscription({ id });
     await ingest(PARKED, 5);
@@ -80,44 +83,43 @@ test(
 );
 
 test(
-  "10 a second and the burst are not exceeded by two workers, over first attempts and retries",
+  "two workers together keep a limit of 10 per second and its burst, over first attempts and retries",
   async () => {
     const [perSecond, burst] = [10, 5];
     const id = await subscribe({ rateLimit: { perSecond, burst } });
     const tooSoon: string[] = [];
     /*
-     * Since a beginning no more may have come than the rate and its burst let through. Counted like this, and
-     * not within any one second: a worker that is held up between its turn and its POST sends late, and what
-     * it sends then comes closer together. That each turn has its distance from the last is held in the
-     * store's tests, without a clock.
+     * From the start until any moment, no more requests may arrive than the rate and its burst allow. The
+     * test does not count within single seconds, because a worker that is delayed between its turn and its
+     * POST sends late and then faster. The store's tests check the distance between turns without a clock.
      */
-    const holdToRate = (beganAt: number, from: number) => {
+    const checkRate = (sinceAt: number, from: number) => {
       for (const [n, { receivedAt }] of receiver.requests.slice(from).entries()) {
         const earliest = ((n - burst) / perSecond) * 1_000;
-        if (receivedAt - beganAt < earliest)
-          tooSoon.push(`${from + n} after ${receivedAt - beganAt} ms, not ${earliest}`);
+        if (receivedAt - sinceAt < earliest)
+          tooSoon.push(`${from + n} after ${receivedAt - sinceAt} ms, not ${earliest}`);
       }
     };
     receiver.answer((request) => ({
       kind: "status",
       status: request.headers["webhook-attempt"] === "1" ? 500 : 200,
     }));
-    const beganAt = Date.now();
+    const startedAt = Date.now();
     await ingest(0, 40);
     const deliveries = await attempted(id, 40);
     expect(receiver.requests).toHaveLength(40);
-    holdToRate(beganAt, 0);
-    // Every retry comes due at once, as after an outage, while new events come in.
-    const beganAgainAt = Date.now();
+    checkRate(startedAt, 0);
+    // All retries become due at once, as after an outage, while new events arrive.
+    const retriedAt = Date.now();
     await Promise.all([
       ingest(40, 10),
       ...deliveries.map((delivery) => stack.client.deliveries.retryDelivery({ id: delivery.id })),
     ]);
     await vi.waitFor(() => expect(new Set(numbers()).size).toBe(50), PATIENCE);
     await vi.waitFor(() => expect(receiver.requests.length).toBe(90), PATIENCE);
-    holdToRate(beganAgainAt, 40);
+    checkRate(retriedAt, 40);
     expect(tooSoon).toEqual([]);
-    // Nobody was sent more than once in vain, and no attempt was spent on waiting.
+    // Each failed delivery was retried once, and no attempt was spent on waiting.
     const attempts = receiver.requests.map((request) => request.headers["webhook-attempt"]);
     expect(attempts.filter((attempt) => attempt === "1")).toHaveLength(50);
     expect(attempts.filter((attempt) => attempt === "2")).toHaveLength(40);
@@ -127,17 +129,17 @@ test(
 );
 
 test(
-  "a concurrency of 3 holds for two workers together, for first attempts and retries",
+  "two workers together keep a concurrency of 3, over first attempts and retries",
   async () => {
     const id = await subscribe({ concurrency: 3 });
     let most = 0;
-    let underWay = 0;
+    let inFlight = 0;
     receiver.answer(async (request) => {
-      // Until it is answered; how long its connection is open then is the systems' affair.
-      underWay += 1;
-      most = Math.max(most, underWay);
+      // Counts a request until it is answered. Its connection may stay open longer.
+      inFlight += 1;
+      most = Math.max(most, inFlight);
       await new Promise((resolve) => setTimeout(resolve, 50));
-      underWay -= 1;
+      inFlight -= 1;
       return { kind: "status", status: request.headers["webhook-attempt"] === "1" ? 500 : 200 };
     });
     await ingest(0, 30);

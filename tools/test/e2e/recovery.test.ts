@@ -13,18 +13,21 @@ beforeAll(async () => {
 });
 afterAll(() => endStack(stack));
 
-/** At a tenth of them in a second: some ten steps of the recovery, with the trouble in between. */
+/**
+ * The recovery takes a tenth of these per second, so it needs about ten steps, between which the trouble
+ * happens.
+ */
 const FAILED = 300;
 
-test("failed deliveries are recovered, none missed and none twice, though a worker is killed and it is paused", async () => {
+test("a recovery misses no failed delivery and repeats none, although it is paused and a worker is killed", async () => {
   const { seconds, repeatedRequests, ...result } = await recoverThroughTrouble(stack, FAILED);
   expect(result).toEqual({ deliveries: FAILED, missed: 0, twice: 0, madeWhilePaused: 0 });
-  // Only what was under way when the worker was killed.
+  // Only the requests in flight when the worker was killed.
   expect(repeatedRequests).toBeLessThan(100);
   expect(seconds).toBeGreaterThan(0);
 }, 400_000);
 
-test("a replay sends what was before the subscription, and shows its progress", async () => {
+test("a replay sends the events from before the subscription, and shows its progress", async () => {
   const receiver = await startReceiver();
   try {
     const events = Array.from({ length: 20 }, (_, i) => ({

@@ -13,8 +13,8 @@ import {
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from "vitest";
 
 /*
- * The incidents of the runbook in docs/operations.md: that an operator sees what it says, and that what it says to do
- * is enough.
+ * The incidents in the runbook of docs/operations.md. The tests show that an operator sees the documented
+ * signs, and that the documented steps solve the problem.
  */
 
 const PATIENCE = { timeout: 90_000, interval: 200 };
@@ -65,7 +65,7 @@ const attempted = async (eventId: string, attempts: number) =>
     expect(delivery.attempts).toBe(attempts);
     return delivery;
   }, PATIENCE);
-/** A delivery whose first attempt failed and which waits, for a subscription of its own. */
+/** Creates a subscription and a delivery whose first attempt failed and whose retry is scheduled. */
 const waiting = async (eventType: string) => {
   receiver.answer({ kind: "status", status: 500 });
   const subscriptionId = await stack.subscribe(receiver.url, eventType);
@@ -85,7 +85,7 @@ const pending = async (id: DeliveryId) => {
 };
 
 test(
-  "no worker answers: events are accepted and wait, and a worker that is started delivers them",
+  "no worker answers: events are accepted and wait, and a new worker delivers them",
   async () => {
     await stack.subscribe(receiver.url, "company_created");
     await worker()?.kill();
@@ -99,7 +99,7 @@ test(
 );
 
 test(
-  "the backlog grows old: its age is seen, and the subscription that is slow is found",
+  "the backlog ages: the metrics show its age, and the slow subscription can be found",
   async () => {
     const { subscription } = await stack.client.subscriptions.createSubscription({
       targetUrl: receiver.url,
@@ -120,7 +120,7 @@ test(
 );
 
 test(
-  "the database is away: the API says so, nothing accepted is lost, and all goes on when it is back",
+  "the database is unavailable: the API reports it, and deliveries continue after the database returns",
   async () => {
     await stack.subscribe(receiver.url, "company_deleted");
     await mysql.kill();
@@ -143,7 +143,7 @@ test(
 );
 
 test(
-  "Temporal is away: events are accepted and wait, and are delivered when it is back",
+  "Temporal is unavailable: events are accepted and wait, and are delivered after Temporal returns",
   async () => {
     await stack.subscribe(receiver.url, "contact_created");
     const failuresBefore = dispatcherFailures();
@@ -163,7 +163,7 @@ test(
 );
 
 test(
-  "deliveries are overdue: one whose activity an operator paused is left alone, and goes on when it is unpaused",
+  "deliveries are overdue: a delivery whose activity an operator paused continues only when it is unpaused",
   async () => {
     const { id, eventId } = await waiting("contact_updated");
     const client = temporal();
@@ -191,7 +191,7 @@ test(
 );
 
 test(
-  "attempts are cut off by faults of ours: they are counted, cost no attempt, and are made when that is mended",
+  "internal errors interrupt attempts: they are counted, spend no attempt, and the attempt follows the repair",
   async () => {
     const subscriptionId = await stack.subscribe(receiver.url, "contact_deleted");
     const keys = await stack.store.db
@@ -212,7 +212,7 @@ test(
 );
 
 test(
-  "most attempts fail: the outcome tells whose fault it is, and a recovery makes up for it",
+  "most attempts fail: the outcome names the cause, and a recovery sends the deliveries again",
   async () => {
     const subscriptionId = await stack.subscribe(await refusedUrl(), "invoice_created");
     const eventId = await ingest("invoice_created");
@@ -234,12 +234,12 @@ test(
 );
 
 test(
-  "a receiver was down for days: its owner is told, what was parked is sent when it is resumed",
+  "a receiver was down for days: its owner is notified, and parked deliveries are sent after a resume",
   async () => {
-    const told = await startReceiver();
-    await stack.subscribe(told.url, "subscription_disabled");
+    const owner = await startReceiver();
+    await stack.subscribe(owner.url, "subscription_disabled");
     const { subscriptionId, id } = await waiting("invoice_updated");
-    // The days before: what an exhausted schedule leaves.
+    // Simulates six days of failures and exhausted deliveries.
     await stack.store.db
       .updateTable("subscriptions")
       .set({ failing_since: Date.now() - 6 * 86_400_000, exhausted: 2 })
@@ -257,7 +257,7 @@ test(
       .set({ state: "pending", ...timesIn("pending", Date.now()) })
       .where("id", "=", id)
       .execute();
-    const [notice] = await told.waitFor(1, { timeoutMs: 90_000 });
+    const [notice] = await owner.waitFor(1, { timeoutMs: 90_000 });
     expect(JSON.parse(notice?.body.toString() ?? "[]")[0]).toMatchObject({
       SubscriptionID: subscriptionId,
       State: "disabled",
@@ -268,21 +268,21 @@ test(
     await stack.client.subscriptions.resumeSubscription({ id: subscriptionId });
     await receiver.waitFor(before + 1, { timeoutMs: 60_000 });
     await client.connection.close();
-    await told.stop();
+    await owner.stop();
   },
   TIMEOUT_MS,
 );
 
 test(
-  "callers are told to come back later: the code and the account are in the log, and Retry-After says when",
+  "callers are rate-limited: the log has the code and the account, and Retry-After the time to wait",
   async () => {
     const list = () =>
       fetch(`${stack.apiUrl}/api/Webhook`, { headers: { authorization: `Bearer ${stack.token}` } });
-    // More than are let through, however slow this machine is: 500 in ten seconds.
+    // Repeats until the limit is exceeded, even on a slow machine: 500 calls in ten seconds are allowed.
     const refused = await vi.waitFor(async () => {
       const answers = await Promise.all(Array.from({ length: 200 }, list));
       const one = answers.find((answer) => answer.status === 429);
-      if (one === undefined) throw new Error("all were let through");
+      if (one === undefined) throw new Error("no call was refused");
       return one;
     }, PATIENCE);
     expect(Number(refused.headers.get("retry-after"))).toBeGreaterThan(0);

@@ -6,7 +6,7 @@ import { type Receiver, refusedUrl, startReceiver, TEST_SECRET_KEYS } from "@pos
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 
 const PATIENCE = { timeout: 60_000, interval: 50 };
-/** An attempt whose result cannot be written is a fault after 25 s. */
+/** Long, because an attempt whose result cannot be written becomes a fault only after 25 s. */
 const TEST_WITHIN_MS = 120_000;
 const PAYLOAD = "payload-canary-4f1c";
 const QUERY = "query-canary-77ab";
@@ -49,18 +49,18 @@ const ingest = () =>
     snapshot: { case: "dataJson", value: JSON.stringify({ Notes: PAYLOAD }) },
   });
 
-/** A table that is not there makes every error text that the database has. */
-async function without(table: string, meanwhile: () => Promise<void>): Promise<void> {
+/** Runs a function while a table is missing, which causes the database's own error texts. */
+async function without(table: string, run: () => Promise<void>): Promise<void> {
   await stack.store.db.schema.alterTable(table).renameTo("hidden").execute();
-  await meanwhile();
+  await run();
   await stack.store.db.schema.alterTable("hidden").renameTo(table).execute();
 }
 
 test(
-  "no token, secret, payload or query string is in a log, in Temporal, or readable in the database",
+  "logs and Temporal contain no token, secret, payload or query string; the database contains no readable secret",
   async () => {
-    // What succeeds, and what fails in every way, with the same secrets everywhere.
-    const made = await subscribe(receiver.url);
+    // Deliveries that succeed and deliveries that fail in every way, with the same secrets.
+    const created = await subscribe(receiver.url);
     receiver.answer({
       kind: "status",
       status: 500,
@@ -75,8 +75,8 @@ test(
     ]) {
       await subscribe(url);
     }
-    const { signingKey } = await stack.client.subscriptions.rotateSecret({ id: made.ID });
-    for (const id of [made.ID, failing]) {
+    const { signingKey } = await stack.client.subscriptions.rotateSecret({ id: created.ID });
+    for (const id of [created.ID, failing]) {
       await stack.client.subscriptions.updateSubscription({
         id,
         headers: { values: { "x-api-key": HEADER } },
@@ -104,7 +104,7 @@ test(
     await ingest();
     await receiver.waitFor(4, { timeoutMs: 60_000 });
 
-    // What callers get wrong.
+    // Mistakes of callers.
     const bad = `{"target_url": "https://me:${CREDENTIAL}@yoursite.example/?${QUERY}", "event": "${PAYLOAD}"`;
     for (const [method, path] of [
       ["POST", "/api/Webhook"],
@@ -113,12 +113,12 @@ test(
       ["GET", `/nothing/?${QUERY}`],
       ["POST", "/posthaste.v1.EventIngestService/IngestEvent"],
     ] as const) {
-      for (const as of [stack.token, FALSE_TOKEN]) {
-        await rest(method, path, method === "POST" ? bad : undefined, as);
-        if (method === "POST") await rest(method, path, `${bad}}`, as);
+      for (const bearer of [stack.token, FALSE_TOKEN]) {
+        await rest(method, path, method === "POST" ? bad : undefined, bearer);
+        if (method === "POST") await rest(method, path, `${bad}}`, bearer);
       }
     }
-    // What goes wrong with us, in the API and in the worker.
+    // Faults in the API and in the worker.
     await without("events", async () => {
       expect(
         (
@@ -151,19 +151,19 @@ test(
 
     const logs = [...stack.apis, ...stack.workers, stack.temporal].map((child) => child.log()).join("\n");
     const temporal = bytesOf(join(stack.dir, "temporal.db"));
-    const visible = await whatOperatorsSee();
+    const visible = await visibleToOperators();
     const database = bytesOf(stack.databaseUrl.slice("sqlite:".length));
     const secrets = {
       token: stack.token,
       "another token": token,
       "a false token": FALSE_TOKEN,
       "a portal link's code": portalCode,
-      "a portal link's code that nobody opened": unopened.split("#")[1] ?? "",
+      "the code of an unopened portal link": unopened.split("#")[1] ?? "",
       "a session": sessionSecret,
       credential: CREDENTIAL,
       "custom header": HEADER,
-      "the same as Basic": Buffer.from(CREDENTIAL).toString("base64"),
-      "signing secret": made.signing_secret.slice("whsec_".length),
+      "credential in Base64": Buffer.from(CREDENTIAL).toString("base64"),
+      "signing secret": created.signing_secret.slice("whsec_".length),
       "signing secret after its rotation": signingKey?.secret.slice("whsec_".length) ?? "",
       "sealing key": TEST_SECRET_KEYS.slice("test:".length),
     };
@@ -178,7 +178,7 @@ test(
       if (database.includes(text)) found.push(`${what} in the database`);
     expect(found).toEqual([]);
 
-    // Were it there, it would be found.
+    // The search works: it finds texts that are expected.
     const id = deliveries[0]?.id ?? "";
     for (const content of [logs, temporal, visible]) expect(content).toContain(id);
     expect(database).toContain(PAYLOAD);
@@ -187,7 +187,7 @@ test(
   TEST_WITHIN_MS,
 );
 
-/** A database's file and its log: of Temporal's, that is histories, search attributes and all. */
+/** Reads a database's files, including its write-ahead log. */
 function bytesOf(path: string): string {
   return readdirSync(dirname(path))
     .filter((file) => file.startsWith(basename(path)))
@@ -195,8 +195,8 @@ function bytesOf(path: string): string {
     .join("\n");
 }
 
-/** What the list of workflows shows, and each history, with what is inside its payloads. */
-async function whatOperatorsSee(): Promise<string> {
+/** Returns the list of workflows and every history, with the decoded payloads. */
+async function visibleToOperators(): Promise<string> {
   const client = connectTemporal({ connectionOptions: { address: stack.temporalAddress } });
   const texts: string[] = [];
   try {

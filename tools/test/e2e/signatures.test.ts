@@ -16,7 +16,7 @@ afterEach(async () => {
   await receiver.stop();
 });
 
-/** What an external developer has in hand after subscribing. */
+/** Subscribes, and returns what an external developer gets. */
 async function subscribe(): Promise<{ ID: number; signing_secret: string; public_keys: string }> {
   const response = await fetch(`${stack.apiUrl}/api/Webhook`, {
     method: "POST",
@@ -36,11 +36,11 @@ async function deliver(json: string, n: number): Promise<ReceivedRequest> {
   return request;
 }
 
-/** By the specification's own JavaScript library, which shares no code with ours. */
+/** Verifies with the specification's own JavaScript library, which shares no code with Posthaste. */
 const verifiedByOthers = (secret: string, { body, headers }: ReceivedRequest) =>
   new Webhook(secret).verify(body.toString(), { ...headers });
 
-test("deliveries are verified by an independent library, by the package, and by the public keys, through a rotation", async () => {
+test("an independent library, the package and the public keys verify deliveries before and after a rotation", async () => {
   const { ID: id, signing_secret: first, public_keys: path } = await subscribe();
   const json = String.raw`{ "InvoiceNumber":"INV-1", "TotalAmount" : 1.10,"Notes":"\u00e9🚀" }`;
   const request = await deliver(json, 1);
@@ -66,11 +66,11 @@ test("deliveries are verified by an independent library, by the package, and by 
     both.body,
   ]);
   for (const key of keys) {
-    const fits = signatures
+    const verified = signatures
       .filter((signature) => signature.startsWith("v1a,"))
       .map((signature) => Buffer.from(signature.slice("v1a,".length), "base64"))
       .filter((raw) => verifyByNode(null, content, createPublicKey({ key: { ...key }, format: "jwk" }), raw));
-    expect(fits).toHaveLength(1);
+    expect(verified).toHaveLength(1);
   }
 
   await stack.client.subscriptions.rotateSecret({ id, overlap: { seconds: 0n } });

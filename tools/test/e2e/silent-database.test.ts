@@ -13,8 +13,8 @@ import {
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 
 /*
- * A database whose connections stay open and say nothing: packets are dropped, as in a failover, or the
- * server is stopped. The processes notice, say so, and go on by themselves when it is over.
+ * The database's connections stay open but get no answer: packets are dropped, as in a failover, or the
+ * server is stopped. The processes detect this, report it, and recover by themselves.
  */
 
 const PATIENCE = { timeout: 60_000, interval: 100 };
@@ -31,7 +31,7 @@ beforeAll(async () => {
   stack = await startStack({
     database: "mysql",
     mysqlUrl: mysql.url,
-    // The shortest there is; 15 s unless told otherwise.
+    // The shortest allowed timeout; the default is 15 s.
     env: { POSTHASTE_DATABASE_TIMEOUT_MS: "6000" },
     databaseUrl: async (url) => {
       const target = new URL(url);
@@ -44,8 +44,8 @@ beforeAll(async () => {
 });
 afterAll(async () => {
   mysql.resume();
-  // First: a connection that fell silent in a transaction is still open at the server, and the database could
-  // not be dropped.
+  // The proxy stops first. It closes connections that are still in a transaction at the server, which would
+  // keep the database from being dropped.
   await proxy.stop();
   await stack.dispose();
   await mysql.release();
@@ -73,7 +73,7 @@ describe.each([
   { how: "is stopped", silence: () => mysql.pause(), mend: () => mysql.resume() },
 ])("a database that $how", ({ how, silence, mend }) => {
   const keys = Array.from({ length: CALLERS }, (_, i) => `${how} ${i}`);
-  // Each call is one try, so that the answer is the server's.
+  // Without retries, so that each result is the server's answer.
   const ingestAll = async () => {
     const { token, apiUrl: baseUrl } = stack;
     const client = createPosthasteClient({ baseUrl, token, attemptsMax: 1, deadlineMs: TIMEOUT_MS });
@@ -87,7 +87,7 @@ describe.each([
   };
 
   test(
-    "is said to be away by every probe and to every caller, and in the logs",
+    "is reported as unavailable by every probe, to every caller and in the logs",
     async () => {
       expect(await health()).toEqual({ status: "SERVING" });
       silence();
@@ -114,7 +114,7 @@ describe.each([
   );
 
   test(
-    "is used again when it is back, and what was accepted is delivered",
+    "is used again after it recovers, and every accepted event is delivered",
     async () => {
       mend();
       await vi.waitFor(async () => {
@@ -122,15 +122,15 @@ describe.each([
         expect(await readiness(stack.workerUrls[0])).toMatchObject({ status: 200, database: "ok" });
         expect(await metrics()).toMatch(/^posthaste_dependency_up\{dependency="database"\} 1$/m);
       }, PATIENCE);
-      // What was answered "unavailable" may have been stored: the keys tell.
+      // An event may have been stored although its call failed; the idempotency keys prevent duplicates.
       const accepted = (await ingestAll()).map((answer) => {
         if (answer.status === "rejected") throw answer.reason;
         return answer.value.eventId;
       });
       expect(new Set(accepted).size).toBe(CALLERS);
       await vi.waitFor(async () => {
-        const told = new Set(receiver.requests.map((request) => request.headers["webhook-id"]));
-        expect(accepted.filter((eventId) => !told.has(eventId))).toEqual([]);
+        const received = new Set(receiver.requests.map((request) => request.headers["webhook-id"]));
+        expect(accepted.filter((eventId) => !received.has(eventId))).toEqual([]);
         const { deliveries } = await stack.client.deliveries.listDeliveries({ pageSize: 500 });
         expect(new Set(deliveries.map(({ state }) => state))).toEqual(new Set([DeliveryState.SUCCEEDED]));
       }, PATIENCE);
@@ -140,7 +140,7 @@ describe.each([
 });
 
 test(
-  "a process whose database is silent stops when it is told to",
+  "a process whose database does not answer stops on request",
   async () => {
     proxy.silence();
     expect(await readiness(stack.workerUrls[0])).toMatchObject({ status: 503, database: "away" });

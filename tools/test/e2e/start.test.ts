@@ -23,19 +23,19 @@ const urlOf = (store: TestStore) => {
   return store.url;
 };
 
-/** Starts a service that is expected to give up, and returns what it said. */
+/** Starts a service that is expected to fail, and returns its exit code and stderr. */
 function startOf(service: "api" | "worker", env: Record<string, string>, node = process.execPath) {
   const { status, stderr } = spawnSync(node, [`${root}services/${service}/dist/main.js`], {
     env: { POSTHASTE_SECRET_KEYS: TEST_SECRET_KEYS, ...env },
     encoding: "utf8",
     timeout: 30_000,
   });
-  return { status, said: stderr.trim() };
+  return { status, output: stderr.trim() };
 }
 
 describe.each(["api", "worker"] as const)("the %s", (service) => {
-  test("names every setting that is wrong at once", () => {
-    const { status, said } = startOf(service, {
+  test("reports all invalid settings together", () => {
+    const { status, output } = startOf(service, {
       POSTHASTE_LOG_LEVEL: "loud",
       POSTHASTE_DATABASE_POOL_SIZE: "0",
       POSTHASTE_SECRET_KEYS: "k1:hush",
@@ -43,7 +43,7 @@ describe.each(["api", "worker"] as const)("the %s", (service) => {
       POSTHASTE_EGRESS_PORTS: "http",
     });
     expect(status).toBe(1);
-    const names = said
+    const names = output
       .split("\n")
       .slice(1)
       .map((line) => line.trim().split(/[ :]/)[0]);
@@ -55,31 +55,31 @@ describe.each(["api", "worker"] as const)("the %s", (service) => {
       "POSTHASTE_LOG_LEVEL",
       "POSTHASTE_SECRET_KEYS",
     ]);
-    expect(said).not.toContain("hush");
+    expect(output).not.toContain("hush");
   });
 
-  test("says in one line that its Node is too old", async () => {
-    const { status, said } = startOf(service, {}, await otherNode("old"));
+  test("reports in one line that its Node is too old", async () => {
+    const { status, output } = startOf(service, {}, await otherNode("old"));
     expect(status).toBe(1);
-    expect(said).toMatch(/^posthaste: Node 20\.\S+ is not supported: use Node 22\.19 or newer \(.*\)$/);
+    expect(output).toMatch(/^posthaste: Node 20\.\S+ is not supported: use Node 22\.19 or newer \(.*\)$/);
   });
 
-  test("says in one line that its database cannot be reached, without the password", async () => {
-    const { status, said } = startOf(service, {
+  test("reports in one line that its database is unreachable, without the password", async () => {
+    const { status, output } = startOf(service, {
       DATABASE_URL: `mysql://me:hush@127.0.0.1:${await freePort()}/x`,
     });
-    expect({ status, said }).toEqual({
+    expect({ status, output }).toEqual({
       status: 1,
-      said: `posthaste ${service}: the database cannot be reached (ECONNREFUSED): check DATABASE_URL`,
+      output: `posthaste ${service}: the database cannot be reached (ECONNREFUSED): check DATABASE_URL`,
     });
   });
 
-  test("says in one line that its database is not up to date", async () => {
-    const { said } = startOf(service, { DATABASE_URL: urlOf(await createEmptyStore("sqlite")) });
-    expect(said).toBe(`posthaste ${service}: the database lacks 0001-initial: run npm run migrate`);
+  test("reports in one line that its database is not up to date", async () => {
+    const { output } = startOf(service, { DATABASE_URL: urlOf(await createEmptyStore("sqlite")) });
+    expect(output).toBe(`posthaste ${service}: the database lacks 0001-initial: run npm run migrate`);
   });
 
-  test("says in one line that its keys are not those that the database was used with", async () => {
+  test("reports in one line that it lacks a key with which the database was used", async () => {
     const test = await createTestStore("sqlite");
     const { id: accountId } = await createAccount(test.store, { name: "test", now: 0 });
     await createSubscription(test.store, {
@@ -91,28 +91,28 @@ describe.each(["api", "worker"] as const)("the %s", (service) => {
       timeoutMs: null,
       now: 0,
     });
-    const { said } = startOf(service, {
+    const { output } = startOf(service, {
       DATABASE_URL: urlOf(test),
       POSTHASTE_SECRET_KEYS: `other:${Buffer.alloc(32).toString("base64")}`,
     });
-    expect(said).toBe(
+    expect(output).toBe(
       `posthaste ${service}: a secret was sealed with the key test, which POSTHASTE_SECRET_KEYS does not hold: set the keys that this database was used with`,
     );
   });
 
-  test("says in one line that its port is in use, and by which setting to choose another", async () => {
+  test("reports in one line that its port is in use, and names the setting for another port", async () => {
     const port = await freePort();
     const taken = createServer();
     await new Promise<void>((resolve) => taken.listen(port, "127.0.0.1", resolve));
     try {
       const setting = service === "api" ? "POSTHASTE_PORT" : "POSTHASTE_WORKER_PORT";
-      const { said } = startOf(service, {
+      const { output } = startOf(service, {
         DATABASE_URL: urlOf(await createTestStore("sqlite")),
         TEMPORAL_ADDRESS: "127.0.0.1:1",
         [setting]: String(port),
         POSTHASTE_LOG_LEVEL: "silent",
       });
-      expect(said).toBe(`posthaste ${service}: port ${port} is in use: choose another with ${setting}`);
+      expect(output).toBe(`posthaste ${service}: port ${port} is in use: choose another with ${setting}`);
     } finally {
       await new Promise((resolve) => taken.close(resolve));
     }

@@ -10,14 +10,14 @@ import { afterEach, expect, test, vi } from "vitest";
 import { endStack } from "./end-stack.ts";
 
 /*
- * Temporal loses what a worker told it once (search attributes, the retention's schedule) or was trusted with
- * (workflows), and nobody restarts the worker.
+ * Temporal loses what a worker registered at its start (search attributes, the retention schedule) or the
+ * workflows themselves, and nobody restarts the worker.
  */
 
 const PATIENCE = { timeout: 120_000, interval: 100 };
 const TIMEOUT_MS = 300_000;
 const EVENTS = 20;
-/** Events that a replay is under way with when Temporal loses it. */
+/** The events of the replay that is in progress when Temporal loses its workflow. */
 const REPLAYED = 15n;
 const ATTRIBUTES = ["Account", "Event", "EventType", "Host", "Subscription"].map(
   (name) => `Posthaste${name}`,
@@ -32,16 +32,13 @@ afterEach(async () => {
   await endStack(stack);
 });
 
-/**
- * A whole product, and a receiver that refuses everything: in either lane, a delivery to it comes to have a
- * workflow.
- */
+/** Starts a stack, and a receiver that answers 500, so that each delivery gets a workflow in either lane. */
 async function setUp(lane: Lane): Promise<void> {
   receiver = await startReceiver();
   receiver.answer({ kind: "status", status: 500 });
   stack = await startStack({
     lane,
-    // A schedule that is gone is noticed as often as it is to run, if that is more often than once a minute.
+    // A missing schedule is detected after one retention interval, or after one minute if that is shorter.
     env: { POSTHASTE_RECONCILE_INTERVAL_MS: "500", POSTHASTE_RETENTION_INTERVAL_MS: "5000" },
   });
   temporal = connectTemporal({ connectionOptions: { address: stack.temporalAddress } });
@@ -59,7 +56,10 @@ async function deliveryOf(eventId: string) {
   if (delivery === undefined) throw new Error("there is no delivery");
   return { ...delivery, id: delivery.id as DeliveryId };
 }
-/** Waits until a delivery's first attempt has failed and Temporal holds the next one. */
+/**
+ * Waits until a delivery's first attempt has failed and Temporal has scheduled the next one; returns its
+ * time.
+ */
 const waiting = (id: DeliveryId) =>
   vi.waitFor(async () => {
     const standing = await inspectDelivery(temporal, id);
@@ -67,7 +67,7 @@ const waiting = (id: DeliveryId) =>
     expect((standing.nextAttemptAt ?? 0) - Date.now()).toBeGreaterThan(MINUTE_MS);
     return standing.nextAttemptAt ?? 0;
   }, PATIENCE);
-/** Begins deliveries until one has all of its search attributes. */
+/** Starts deliveries until the workflow of one has every search attribute. */
 const searchable = () =>
   vi.waitFor(async () => {
     const { id } = await deliveryOf(await ingest());
@@ -79,7 +79,7 @@ const searchable = () =>
 const complaints = () => stack.workers[0]?.log().match(/"temporal\.no_search_attributes"/g)?.length ?? 0;
 
 test.each(["workflow", "direct"] as const)(
-  "in the %s lane a search attribute that was removed keeps no delivery, is complained of once, and comes back",
+  "a removed search attribute blocks no delivery, is logged once and is restored, in the %s lane",
   async (lane) => {
     await setUp(lane);
     await stack.subscribe(receiver.url);
@@ -89,7 +89,7 @@ test.each(["workflow", "direct"] as const)(
       searchAttributes: ["PosthasteHost"],
     });
 
-    // Until the server has noticed, too.
+    // Waits until the server has noticed the removal.
     await vi.waitFor(async () => {
       await waiting((await deliveryOf(await ingest())).id);
       expect(complaints()).toBe(1);
@@ -97,26 +97,26 @@ test.each(["workflow", "direct"] as const)(
     for (const eventId of await ingestMany()) await waiting((await deliveryOf(eventId)).id);
     await searchable();
     expect(complaints()).toBe(1);
-    // What was given the attribute while it was there goes on.
+    // A workflow that got the attribute before its removal continues.
     expect(await inspectDelivery(temporal, before)).toMatchObject({ kind: "running" });
   },
   TIMEOUT_MS,
 );
 
 test(
-  "all of Temporal's data is wiped: what comes is delivered, and what was begun goes on",
+  "after all of Temporal's data is wiped, new events are delivered, and started deliveries and replays continue",
   async () => {
     await setUp("workflow");
     const schedule = temporal.schedule.getHandle("posthaste-retention");
     await vi.waitFor(() => schedule.describe(), PATIENCE);
     for (let n = 0n; n < REPLAYED; n++) await ingest("contact_created");
-    const begun = await stack.subscribe(receiver.url).then(searchable);
-    const dueAt = await waiting(begun);
-    const replay = await replayUnderWay(await stack.subscribe(receiver.url, "contact_created"));
+    const started = await stack.subscribe(receiver.url).then(searchable);
+    const dueAt = await waiting(started);
+    const replay = await startReplay(await stack.subscribe(receiver.url, "contact_created"));
 
     await wipeTemporal();
     await vi.waitFor(async () => {
-      expect(await inspectDelivery(temporal, begun)).toEqual({ kind: "gone" });
+      expect(await inspectDelivery(temporal, started)).toEqual({ kind: "gone" });
     }, PATIENCE);
 
     await searchable();
@@ -126,7 +126,7 @@ test(
       for (const eventId of eventIds) expect((await deliveryOf(eventId)).state).toBe(DeliveryState.SUCCEEDED);
     }, PATIENCE);
 
-    // As if the replay had been silent for more than a minute, and the other's next attempt due minutes ago.
+    // Simulates that the replay has been silent for two minutes and that the delivery may be reconciled now.
     await stack.store.db
       .updateTable("recoveries")
       .set({ workflow_at: Date.now() - 2 * MINUTE_MS })
@@ -135,9 +135,9 @@ test(
     await stack.store.db
       .updateTable("deliveries")
       .set({ reconcile_after: Date.now() - 1 })
-      .where("id", "=", begun)
+      .where("id", "=", started)
       .execute();
-    expect(Math.abs((await waiting(begun)) - dueAt)).toBeLessThan(5_000);
+    expect(Math.abs((await waiting(started)) - dueAt)).toBeLessThan(5_000);
     await vi.waitFor(() => schedule.describe(), PATIENCE);
     await vi.waitFor(async () => {
       const { recovery } = await stack.client.deliveries.getRecovery({ id: replay });
@@ -147,8 +147,8 @@ test(
   TIMEOUT_MS,
 );
 
-/** A replay that has made its first delivery and has the most before it. */
-async function replayUnderWay(subscriptionId: number): Promise<RecoveryId> {
+/** Starts a replay and waits for its first delivery, while most are still to come. */
+async function startReplay(subscriptionId: number): Promise<RecoveryId> {
   const { recovery } = await stack.client.deliveries.replayEvents({
     subscriptionId,
     since: { seconds: 0n },

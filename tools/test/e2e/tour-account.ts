@@ -27,8 +27,8 @@ const TYPES = ["invoice_sent", "contact_created", "project_updated", "timesheet_
 const ENDED = 60;
 
 /**
- * Creates the account. Its attempts and responses are written to the tables, because its receivers' host names
- * do not exist and the events would take hours. Only the inbox gets a real delivery.
+ * Creates the account. Its attempts and responses are written to the tables, because its receivers' host
+ * names do not exist and the events would take hours. Only the inbox gets a real delivery.
  */
 export async function createTourAccount(store: Store, apiUrl: string): Promise<TourAccount> {
   const now = Date.now();

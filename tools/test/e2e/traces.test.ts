@@ -56,7 +56,7 @@ const spansOf = async (traceId: string, count: number) =>
 const traceOf = (traceparent: string | undefined) => traceparent?.split("-")[1] ?? "";
 const RPC = "posthaste.v1.EventIngestService/IngestEvent";
 
-test("from the ingest call through the workflow to each POST, all spans of a delivery are in one tree", async () => {
+test("all spans of a delivery, from the ingest call through the workflow to each POST, form one tree", async () => {
   await stack.subscribe(`${receiver.url}hook?token=hidden`);
   receiver.answer((_request, n) => ({ kind: "status", status: n === 1 ? 500 : 200 }));
   const eventId = await ingest();
@@ -84,7 +84,7 @@ test("from the ingest call through the workflow to each POST, all spans of a del
     };
     expect(parentOf(span)).toBe(parents[span.name]);
   }
-  // The receiver goes on from the POST that reached it.
+  // Each request names its POST span as the parent for the receiver's own spans.
   for (const request of receiver.requests) {
     const [, , spanId = ""] = request.headers["traceparent"]?.split("-") ?? [];
     expect(byId.get(spanId)?.name).toBe("POST");
@@ -92,7 +92,7 @@ test("from the ingest call through the workflow to each POST, all spans of a del
   expect(JSON.stringify(tree)).not.toContain("hidden");
 });
 
-test("a caller's trace is gone on with", async () => {
+test("an ingest call continues the caller's trace", async () => {
   const before = receiver.requests.length;
   await ingest({ traceparent: `00-${CALLER.traceId}-${CALLER.spanId}-01` });
   await receiver.waitFor(before + 1, { timeoutMs: 30_000 });

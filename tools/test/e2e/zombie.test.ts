@@ -12,7 +12,8 @@ beforeEach(async () => {
   receiver = await startReceiver();
   stack = await startStack({
     workers: 2,
-    // Half of Temporal's own: after this another worker is given the attempt of one that says nothing.
+    // Half of Temporal's default. After this time, Temporal gives a silent worker's attempt to another
+    // worker.
     temporalSettings: { "history.defaultWorkflowTaskTimeout": '"5s"' },
   });
 });
@@ -21,18 +22,18 @@ afterEach(async () => {
   await endStack(stack);
 });
 
-test("a worker that was taken for dead and wakes up in mid-attempt: the number is taken once", async () => {
+test("a worker that resumes mid-attempt after it counted as dead does not record the attempt a second time", async () => {
   const [heir, zombie] = stack.workers;
   if (heir === undefined || zombie === undefined) throw new Error("two workers are needed");
-  let letGo = () => {};
+  let release = () => {};
   const held = new Promise<void>((resolve) => {
-    letGo = resolve;
+    release = resolve;
   });
   receiver.answer(async (_request, n) => {
     if (n === 1) await held;
     return { kind: "status", status: n === 1 ? 503 : 500 };
   });
-  // Only one worker is there, so the attempt is its own.
+  // Only one worker runs, so it gets the attempt.
   await heir.kill();
   await stack.subscribe(receiver.url);
   await stack.client.events.ingestEvent({
@@ -40,7 +41,8 @@ test("a worker that was taken for dead and wakes up in mid-attempt: the number i
     snapshot: { case: "dataJson", value: '{"InvoiceNumber":"INV-1"}' },
   });
   await receiver.waitFor(1, { timeoutMs: 30_000 });
-  // It may be about to write something else, too. Stopped with SQLite's lock it would stop everybody.
+  // Paused while it holds SQLite's write lock, the worker would block everyone; so the test takes the lock
+  // first.
   const lock = await lockWrites(stack.databaseUrl);
   zombie.pause();
   await lock.release();
@@ -52,7 +54,7 @@ test("a worker that was taken for dead and wakes up in mid-attempt: the number i
     return deliveries[0];
   }, PATIENCE);
 
-  letGo();
+  release();
   zombie.resume();
   await vi.waitFor(() => expect(zombie.log()).toContain('"recorded":"already_recorded"'), PATIENCE);
   const { attempts } = await stack.client.deliveries.listAttempts({ deliveryId: delivery?.id ?? "" });

@@ -20,26 +20,26 @@ import { deadPointers } from "../../src/repository/pointers.ts";
 import { untrueReadmes } from "../../src/repository/readmes.ts";
 import { ROOMS, unknownRooms, wrongRoomImports } from "../../src/repository/rooms.ts";
 
-/** The rules' own tests are full of what is wrong. */
+/** The tests of the rules contain violations on purpose. */
 const EXAMPLES = "tools/src/repository/repository-rules.test.ts";
 const files = repositoryFiles().filter(({ path }) => path !== EXAMPLES);
 const lockText = files.find(({ path }) => path === "package-lock.json")?.text ?? "";
 const sources = files.filter(isSource);
 
-/** Past these a file has more than one subject. */
+/** A file beyond these limits has more than one subject. */
 const LINES_MAX = 400;
 const TEST_LINES_MAX = 800;
 const README_LINES_MAX = 60;
 
 const linesOf = ({ text }: RepositoryFile) => text.split("\n").length - 1;
 const pathsOf = (found: readonly RepositoryFile[]) => found.map(({ path }) => path);
-/** The files and line numbers where a pattern is found. */
+/** Lists the files and line numbers at which a pattern matches. */
 const places = (among: readonly RepositoryFile[], pattern: RegExp) =>
   among.flatMap(({ path, text }) =>
     text.split("\n").flatMap((line, i) => (pattern.test(line) ? [`${path}:${i + 1}: ${line.trim()}`] : [])),
   );
 
-test("the checks see the repository", () => {
+test("the checks see the repository's files", () => {
   expect(new Set(sources.map(packageFolderOf))).toContain("packages/domain");
   expect(new Set(sources.map(packageFolderOf))).toContain("services/worker");
   expect(pathsOf(files)).toContain("package-lock.json");
@@ -51,18 +51,18 @@ describe("files", () => {
     expect(long.map((file) => `${file.path}: ${linesOf(file)}`)).toEqual([]);
   });
 
-  test(`of the name README.md in a package have at most ${README_LINES_MAX} lines`, () => {
+  test(`named README.md in a package have at most ${README_LINES_MAX} lines`, () => {
     const readmes = files.filter(
       (file) => packageFolderOf(file) !== undefined && file.path.endsWith("/README.md"),
     );
     expect(pathsOf(readmes.filter((file) => linesOf(file) > README_LINES_MAX))).toEqual([]);
   });
 
-  test("end their lines at 110 columns, comments too", () => {
+  test("have no line longer than 110 columns, comments included", () => {
     expect(sources.flatMap(longLines)).toEqual([]);
   });
 
-  test("of the name README.md name what is there, and every export", () => {
+  test("named README.md name only existing files, and every export", () => {
     expect(untrueReadmes(files)).toEqual([]);
   });
 
@@ -75,11 +75,11 @@ describe("files", () => {
 });
 
 describe("rooms", () => {
-  test("import only the rooms that they may", () => {
+  test("import only the rooms that their row allows", () => {
     expect(sources.flatMap(wrongRoomImports)).toEqual([]);
   });
 
-  test("are those that have a row, and say in a README what they promise", () => {
+  test("all have a row and a README", () => {
     expect(unknownRooms(files)).toEqual([]);
     const readmes = Object.entries(ROOMS).flatMap(([root, rooms]) =>
       Object.keys(rooms).map((room) => `${root}/${room}/README.md`),
@@ -87,35 +87,33 @@ describe("rooms", () => {
     expect(pathsOf(files)).toEqual(expect.arrayContaining(readmes));
   });
 
-  test("leave it to one file to change a delivery's row", () => {
+  test("change a delivery's row in one file only", () => {
     const product = sources.filter(
       (file) => !isTest(file) && /^(packages\/store|services)\//.test(file.path),
     );
-    const changing = product.filter(({ text }) =>
-      /updateTable\("deliveries"\)|update deliveries/i.test(text),
-    );
-    expect(pathsOf(changing)).toEqual(["packages/store/src/deliveries/move.ts"]);
+    const writers = product.filter(({ text }) => /updateTable\("deliveries"\)|update deliveries/i.test(text));
+    expect(pathsOf(writers)).toEqual(["packages/store/src/deliveries/move.ts"]);
   });
 });
 
 describe("imports", () => {
-  test("go only where they may", () => {
+  test("follow the allowed directions", () => {
     expect(sources.flatMap(wrongImports)).toEqual([]);
   });
 
-  test("are what the package declares, and all that it declares", () => {
+  test("match the dependencies that the package declares", () => {
     expect(wrongDependencies(files)).toEqual([]);
   });
 
-  test("come from packages that accept the oldest Node", () => {
+  test("come from packages that accept the oldest supported Node", () => {
     expect(tooNewForNode(lockText)).toEqual([]);
   });
 
-  test("come from a lock file that npm ci takes", () => {
+  test("come from a lock file that is complete", () => {
     expect(missingPackages(lockText)).toEqual([]);
   });
 
-  test("are in the lock file as each workspace asks for them", () => {
+  test("come from a lock file that matches each workspace's package.json", () => {
     const manifests = files.filter(({ path }) => /^(packages|services)\/[^/]+\/package\.json$/.test(path));
     expect(manifests.length).toBeGreaterThan(5);
     const byFolder = manifests.map(({ path, text }) => [path.replace("/package.json", ""), text]);
@@ -126,44 +124,44 @@ describe("imports", () => {
     expect(unknownInstallScripts(lockText)).toEqual([]);
   });
 
-  test("name their file with its ending", () => {
+  test("name a file with its extension", () => {
     expect(places(sources, /^(import|export)\b.*\sfrom "\.[^"]*(?<!\.ts|\.tsx|\.mjs|\.css)";/)).toEqual([]);
   });
 });
 
 describe("code", () => {
-  test("has no name with a word that says nothing", () => {
+  test("has no name with a banned word", () => {
     expect(sources.flatMap(bannedNames)).toEqual([]);
   });
 
-  test("has no `export *`, and no default export but for tools that ask for one", () => {
-    const own = sources.filter(({ path }) => !path.endsWith(".config.ts"));
-    expect(places(own, /^export (\*|default\b)/)).toEqual([]);
+  test("has no `export *`, and no default export except in configuration files", () => {
+    const code = sources.filter(({ path }) => !path.endsWith(".config.ts"));
+    expect(places(code, /^export (\*|default\b)/)).toEqual([]);
   });
 
-  test("has no test that is left out or alone", () => {
+  test("has no skipped, exclusive or retried test", () => {
     expect(
       places(sources.filter(isTest), /\b(test|it|describe)\.(only|skip|todo|skipIf|runIf|fails)\b/),
     ).toEqual([]);
     expect(places(sources.filter(isTest), /\bretry: \d/)).toEqual([]);
   });
 
-  test("puts nothing off", () => {
+  test("has no marker of unfinished work", () => {
     const marks = ["TO" + "DO", "FIX" + "ME", "XX" + "X", "HA" + "CK"];
     expect(places(sources, new RegExp(`\\b(${marks.join("|")})\\b`))).toEqual([]);
   });
 });
 
 describe("words", () => {
-  test("in comments and pages point to what is there", () => {
+  test("in comments and pages name only existing paths, links and scripts", () => {
     const prose = files.filter((file) => isSource(file) || file.path.endsWith(".md"));
     expect(prose.filter(({ path }) => !path.startsWith("proto/third_party/")).flatMap(deadPointers)).toEqual(
       [],
     );
   });
 
-  test("name no machine's folder and no registry's host", () => {
-    // Written apart, so that this file does not name them either.
+  test("name no folder of a particular machine and no registry host", () => {
+    // Split, so that this file does not match either.
     const parts = [
       "/wo" + "rk/(main|shared)",
       "/ro" + "ot/",
@@ -176,7 +174,7 @@ describe("words", () => {
     expect(places(files, new RegExp(parts.join("|")))).toEqual([]);
   });
 
-  test("of the lock file name no host", () => {
+  test("in the lock file name no host", () => {
     expect(
       places(
         [{ path: "package-lock.json", text: lockText }],
