@@ -50,7 +50,7 @@ const succeed = async ({ store }: Bench, deliveryId: DeliveryId, now = NOW) => {
 const of = (bench: Bench, id: SubscriptionId) => ({ accountId: bench.accountId, id, now: NOW });
 
 onEachDatabase("a paused subscription", (bench) => {
-  test("has what is pending parked, and what comes; nothing is claimed of it", async () => {
+  test("has its pending and its new deliveries parked, and none is claimed", async () => {
     const { store, subscribe, ingest } = bench();
     const { id } = await subscribe();
     await ingest();
@@ -60,7 +60,7 @@ onEachDatabase("a paused subscription", (bench) => {
     expect(await claim(bench())).toEqual([]);
   });
 
-  test("parks what an ingest under way made pending, as soon as somebody wants to claim it", async () => {
+  test("parks a delivery of a concurrent ingest when a claim finds it pending", async () => {
     const { store, subscribe, ingest } = bench();
     const { id } = await subscribe();
     await ingest();
@@ -73,11 +73,11 @@ onEachDatabase("a paused subscription", (bench) => {
     expect(await states(bench())).toEqual(["parked"]);
   });
 
-  test("leaves alone what is under way, which is sent once also where it is resumed meanwhile", async () => {
+  test("leaves a claimed delivery alone, and a resume meanwhile does not send it twice", async () => {
     const { store, subscribe, ingest } = bench();
     const { id } = await subscribe();
     await ingest();
-    const [underWay] = await claim(bench());
+    const [claimed] = await claim(bench());
     await pauseSubscription(store, of(bench(), id));
     expect(await claim(bench())).toEqual([]);
     await resumeSubscription(store, of(bench(), id));
@@ -86,7 +86,7 @@ onEachDatabase("a paused subscription", (bench) => {
     await pauseSubscription(store, of(bench(), id));
     expect(await claim(bench(), { now: NOW + 30_001 })).toEqual([]);
     expect(await listDeliveries(store, { accountId: bench().accountId, limit: 1 })).toMatchObject([
-      { id: underWay, state: "parked" },
+      { id: claimed, state: "parked" },
     ]);
   });
 
@@ -125,7 +125,7 @@ onEachDatabase("a paused subscription", (bench) => {
     expect(await claim(bench())).toHaveLength(1);
   });
 
-  test("that ends has what was parked cancelled, and can be neither paused nor resumed", async () => {
+  test("that ends has its parked deliveries cancelled, and can be neither paused nor resumed", async () => {
     const { store, subscribe, ingest } = bench();
     const { id } = await subscribe();
     await pauseSubscription(store, of(bench(), id));
@@ -136,7 +136,7 @@ onEachDatabase("a paused subscription", (bench) => {
     await expect(resumeSubscription(store, of(bench(), id))).rejects.toMatchObject({ code: "wrong_state" });
   });
 
-  test("of another account is not there", async () => {
+  test("of another account is not found", async () => {
     const { store, subscribe } = bench();
     const { id } = await subscribe();
     const foreign = { accountId: 999 as never, id, now: NOW };
@@ -147,7 +147,7 @@ onEachDatabase("a paused subscription", (bench) => {
 });
 
 onEachDatabase("a resumed subscription", (bench) => {
-  test("gets its first attempts one at a time in the order of ingest, those that came while it drains last", async () => {
+  test("gets first attempts one at a time in ingest order, also of events ingested during the drain", async () => {
     const { store, accountId, subscribe, ingest } = bench();
     const { id } = await subscribe();
     await pauseSubscription(store, of(bench(), id));
@@ -159,7 +159,7 @@ onEachDatabase("a resumed subscription", (bench) => {
       await drainAll(store, now);
       const claimed = await claim(bench(), { now });
       expect(claimed.length).toBeLessThanOrEqual(1);
-      // While one is under way no other is let in.
+      // No other delivery is claimed while one is in flight.
       expect(await claim(bench(), { now: now + 1 })).toEqual([]);
       for (const deliveryId of claimed) await succeed(bench(), deliveryId, now);
       order.push(...claimed);
@@ -172,24 +172,24 @@ onEachDatabase("a resumed subscription", (bench) => {
     expect(await claim(bench(), { now: NOW + 3_000 })).toHaveLength(5);
   });
 
-  test("is drained no faster than it may", async () => {
+  test("is drained no faster than the drain rate", async () => {
     const { store, subscribe, ingest } = bench();
     const { id } = await subscribe();
     await pauseSubscription(store, of(bench(), id));
     for (let i = 0; i < 10; i++) await ingest();
     await resumeSubscription(store, of(bench(), id));
     await drainAll(store, NOW);
-    let made = 0;
+    let sent = 0;
     for (let now = NOW; now < NOW + 1_000; now += 20) {
       for (const deliveryId of await claim(bench(), { drainPerSecond: 5, now })) {
         await succeed(bench(), deliveryId, now);
-        made += 1;
+        sent += 1;
       }
     }
-    expect(made).toBe(5);
+    expect(sent).toBe(5);
   });
 
-  test("is drained beside retries that are under way and others that stand in line", async () => {
+  test("is drained beside retries in flight and retries in line", async () => {
     const { store, accountId, subscribe, ingest } = bench();
     const { id: subscriptionId } = await subscribe();
     const pace = { rate: null, concurrency: 3 };
@@ -232,7 +232,7 @@ onEachDatabase("a resumed subscription", (bench) => {
     expect(await drainAll(store, NOW)).toBe(0);
   });
 
-  test("loses none that an ingest under way parked after the drain was over", async () => {
+  test("drains a stray that a concurrent ingest parked after the drain had ended", async () => {
     const { store, subscribe, ingest } = bench();
     await subscribe();
     await ingest();
@@ -247,7 +247,7 @@ onEachDatabase("a resumed subscription", (bench) => {
     expect(await drainAll(store, NOW)).toBe(1);
   });
 
-  test("drained by two workers at once has each delivery made pending once, and in order", async () => {
+  test("drained by two workers at once gets each delivery once and in order", async () => {
     const { store, url, subscribe, ingest } = bench();
     const { id } = await subscribe();
     await pauseSubscription(store, of(bench(), id));
@@ -275,7 +275,7 @@ onEachDatabase("a resumed subscription", (bench) => {
 });
 
 onEachDatabase("an operational event", (bench) => {
-  test("is no part of `*`, and reaches who asked for it by name", async () => {
+  test("is not part of `*`, and reaches only those who subscribe to it by name", async () => {
     const { store, accountId, subscribe } = bench();
     await subscribe({ eventTypes: ["*"] });
     const named = await subscribe({ eventTypes: ["delivery_exhausted"] });
