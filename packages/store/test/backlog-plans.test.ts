@@ -22,8 +22,8 @@ import { gatherStatistics, insertDeliveries, insertSubscriptions, type Rows } fr
 
 const LOTS = 100_000;
 /**
- * Enough to find the subscriptions of the next thousand rows, to read thirty rows of each of 64 of them at most,
- * and to claim 100.
+ * Enough to find the subscriptions of the next thousand rows, to read at most thirty rows of each of 64
+ * subscriptions, and to claim 100.
  */
 const READ_BY_CLAIM_MAX = 12_000;
 /** Enough to find each of the 470 subscriptions that share the backlog. */

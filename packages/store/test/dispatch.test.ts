@@ -46,7 +46,7 @@ const failed = (deliveryId: DeliveryId, number: number) => ({
 });
 
 onEachDatabase("a claim", (bench) => {
-  test("takes pending deliveries with the data to start them, and skips them while the lease lasts", async () => {
+  test("takes pending deliveries with their start data, and skips them during the lease", async () => {
     const { store, subscribe, ingest } = bench();
     await subscribe({ targetUrl: "https://receiver.example/x" });
     await ingest();
@@ -71,7 +71,7 @@ onEachDatabase("a claim", (bench) => {
     expect(ids(await claim(store, { owner: "other" }))).toEqual(first);
   });
 
-  test("stays within a subscription's in-flight limit, which covers claimed and started deliveries", async () => {
+  test("stays within a subscription's in-flight limit of claimed and started deliveries", async () => {
     const { store, subscribe, ingest } = bench();
     await subscribe();
     for (let i = 0; i < 10; i++) await ingest();
@@ -233,7 +233,7 @@ onEachDatabase("a request to retry now", (bench) => {
 });
 
 onEachDatabase("an attempt of a test delivery", (bench) => {
-  test("times out early enough for the call that waits for it, and sooner if its subscription says so", async () => {
+  test("times out in time for the waiting call, and sooner if its subscription says so", async () => {
     const { store, accountId, subscribe } = bench();
     const { id: subscriptionId } = await subscribe();
     const data = Buffer.from("{}");

@@ -38,7 +38,7 @@ const countRows = async ({ store }: Bench, accountId: AccountId) => {
 };
 
 onEachDatabase("erasing events with a key", (bench) => {
-  test("deletes only those events with their deliveries, and leaves a receipt without the value", async () => {
+  test("deletes only those events and their deliveries, and leaves a receipt without the value", async () => {
     const { store, accountId, subscribe, ingest } = bench();
     await subscribe();
     await subscribe();

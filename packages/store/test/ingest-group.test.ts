@@ -70,7 +70,7 @@ onEachDatabase("concurrent ingest calls", (bench) => {
     }
   });
 
-  test("with the same key and content get one event; a call with other content is refused, alone", async () => {
+  test("with one key and equal content get one event; a call with other content is refused", async () => {
     const { store, accountId } = bench();
     const ingest = createIngest(store);
     const settled = await Promise.allSettled([

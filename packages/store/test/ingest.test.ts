@@ -41,7 +41,7 @@ onEachDatabase("an ingest", (bench) => {
     expect(rows.map((row) => row.state)).toEqual(["pending", "pending"]);
   });
 
-  test("reaches each URL of an account once, through an active subscription rather than a paused one", async () => {
+  test("reaches each URL once, and prefers an active subscription to a paused one", async () => {
     const { store, subscribe, ingest } = bench();
     const targetUrl = "https://receiver.example/same";
     const paused = await subscribe({ targetUrl, eventTypes: ["invoice_sent"] });
@@ -154,7 +154,7 @@ onEachDatabase("an idempotency key", (bench) => {
     expect(await count(store, "events")).toBe(2);
   });
 
-  test("of a deleted event accepts the same bytes, and refuses other bytes, which it cannot compare", async () => {
+  test("of a deleted event accepts the same bytes only: others cannot be compared", async () => {
     const { store, ingest } = bench();
     const first = await ingest({ key: "k", json: '{"a":1}' });
     await store.db.deleteFrom("events").execute();
@@ -193,7 +193,7 @@ onEachDatabase("an idempotency key", (bench) => {
     expect(await count(store, "events")).toBe(1);
   });
 
-  test("in 50 concurrent calls through two stores creates one event, and every call gets its id", async () => {
+  test("in 50 concurrent calls through two stores creates one event for all", async () => {
     const { store, url, subscribe, ingest } = bench();
     await subscribe();
     const second = await openStore({ url });

@@ -54,7 +54,7 @@ const exhausted = (now: number) => ({ outcome: "status" as const, state: "exhaus
 const succeeded = (now: number) => ({ outcome: "accepted" as const, state: "succeeded" as const, now });
 
 onEachDatabase("a subscription that keeps failing", (bench) => {
-  test("is disabled once enough deliveries are exhausted over long enough, and its pending ones are parked", async () => {
+  test("is disabled once enough deliveries are exhausted, and its pending ones are parked", async () => {
     const { store, accountId, subscribe, ingest } = bench();
     const { id } = await subscribe();
     const state = async () => (await getSubscription(store, { accountId, id }))?.state;

@@ -147,7 +147,7 @@ onEachDatabase("a paused subscription", (bench) => {
 });
 
 onEachDatabase("a resumed subscription", (bench) => {
-  test("gets first attempts one at a time in ingest order, also of events ingested during the drain", async () => {
+  test("gets first attempts one at a time in ingest order, new events last", async () => {
     const { store, accountId, subscribe, ingest } = bench();
     const { id } = await subscribe();
     await pauseSubscription(store, of(bench(), id));
