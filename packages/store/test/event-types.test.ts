@@ -23,17 +23,17 @@ onEachDatabase("an event type", (bench) => {
 
   test("is visible to its account only, with its texts as written", async () => {
     const { store, accountId } = bench();
-    const made = await create(accountId);
-    expect(made).toMatchObject({ code: "parcel_sent", shared: false, version: 1, archivedAt: null });
-    expect(await listEventTypes(store, accountId)).toMatchObject([{ id: made.id, version: 1 }]);
-    expect(await readEventType(store, { id: made.id, version: 1 })).toEqual({
+    const created = await create(accountId);
+    expect(created).toMatchObject({ code: "parcel_sent", shared: false, version: 1, archivedAt: null });
+    expect(await listEventTypes(store, accountId)).toMatchObject([{ id: created.id, version: 1 }]);
+    expect(await readEventType(store, { id: created.id, version: 1 })).toEqual({
       ...TEXTS,
       version: 1,
       storedAt: NOW,
     });
     const second = await other();
     expect(await listEventTypes(store, second)).toEqual([]);
-    expect((await create(second)).id).not.toBe(made.id);
+    expect((await create(second)).id).not.toBe(created.id);
   });
 
   test("has a code that is unique for each account, shared types included", async () => {
@@ -53,10 +53,11 @@ onEachDatabase("an event type", (bench) => {
     for (let round = 0; round < 5; round++) {
       const code = `parcel_${round}`;
       const owners = ["shared", accountId, second] as const;
-      const made = await Promise.allSettled(owners.map((owner) => create(owner, code)));
-      const [shared, ...owns] = made.map(({ status }) => status === "fulfilled");
+      const results = await Promise.allSettled(owners.map((owner) => create(owner, code)));
+      const [shared, ...owns] = results.map(({ status }) => status === "fulfilled");
       expect(shared ? owns : owns.map((own) => !own)).toEqual([false, false]);
-      for (const one of made) if (one.status === "rejected") expect(one.reason).toMatchObject(alreadyExists);
+      for (const result of results)
+        if (result.status === "rejected") expect(result.reason).toMatchObject(alreadyExists);
     }
     expect(await readEventTypes(store, "shared")).toBeInstanceOf(Map);
   });

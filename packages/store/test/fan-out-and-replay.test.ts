@@ -89,9 +89,9 @@ onEachDatabase("an unfinished fan-out and replays of its event", (bench) => {
         Promise.all(events.map((eventId) => finish(store, eventId, 2))),
         ...all.map((id) => replay(bench(), id, second)),
       ]);
-      const made = fannedOut.reduce((sum, one) => sum + one, 0);
+      const created = fannedOut.reduce((sum, one) => sum + one, 0);
       const replayed = replays.reduce((sum, one) => sum + (one?.made ?? 0), 0);
-      expect(before + made + replayed).toBe(events.length * all.length);
+      expect(before + created + replayed).toBe(events.length * all.length);
       for (const eventId of events) {
         expect(idsOf(await deliveriesOf(store, eventId))).toEqual(all);
         expect(await changesOf(bench(), eventId)).toHaveLength(all.length);

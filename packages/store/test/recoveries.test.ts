@@ -84,9 +84,9 @@ onEachDatabase("a recovery", (bench) => {
       made: 7,
       leftOut: 0,
     });
-    const made = await pending(bench());
-    expect(made.map((delivery) => delivery.eventId).sort()).toEqual([...failed].sort());
-    expect(made.every((delivery) => delivery.createdAt === LATER)).toBe(true);
+    const resent = await pending(bench());
+    expect(resent.map((delivery) => delivery.eventId).sort()).toEqual([...failed].sort());
+    expect(resent.every((delivery) => delivery.createdAt === LATER)).toBe(true);
   });
 
   test("run again resends nothing that is open, only what has failed since", async () => {
@@ -210,9 +210,9 @@ onEachDatabase("a recovery", (bench) => {
         while ((await advanceRecovery(through, { id, limit: 7, now: LATER }))?.state === "running");
       };
       await Promise.all([run(store), run(second)]);
-      const made = await pending(bench());
-      expect(made).toHaveLength(60);
-      expect(new Set(made.map((delivery) => delivery.eventId)).size).toBe(60);
+      const resent = await pending(bench());
+      expect(resent).toHaveLength(60);
+      expect(new Set(resent.map((delivery) => delivery.eventId)).size).toBe(60);
     } finally {
       await closeStore(second);
     }
@@ -226,9 +226,9 @@ onEachDatabase("a recovery", (bench) => {
     const second = await openStore({ url });
     try {
       await Promise.all([finish(store, both[0], 7), finish(second, both[1], 7)]);
-      const made = await pending(bench());
-      expect(made).toHaveLength(100);
-      expect(new Set(made.map((delivery) => delivery.eventId)).size).toBe(100);
+      const resent = await pending(bench());
+      expect(resent).toHaveLength(100);
+      expect(new Set(resent.map((delivery) => delivery.eventId)).size).toBe(100);
     } finally {
       await closeStore(second);
     }
@@ -258,8 +258,8 @@ onEachDatabase("a replay", (bench) => {
     const live = await ingest({ now: NOW + 10 });
     const replay = () => start(bench(), { kind: "replay", subscriptionId: id });
     expect(await finish(store, await replay(), 3)).toMatchObject({ state: "completed", made: 7, leftOut: 1 });
-    const made = await listDeliveries(store, { accountId, subscriptionId: id, limit: 50 });
-    expect(made.reverse().map((delivery) => delivery.eventId)).toEqual([live.eventId, ...events]);
+    const resent = await listDeliveries(store, { accountId, subscriptionId: id, limit: 50 });
+    expect(resent.reverse().map((delivery) => delivery.eventId)).toEqual([live.eventId, ...events]);
     expect(await finish(store, await replay())).toMatchObject({ made: 0, leftOut: 8 });
   });
 

@@ -40,9 +40,9 @@ onEachDatabase("a resend", (bench) => {
     await Promise.all(Array.from({ length: 10 }, () => sql`select 1`.execute(store.db)));
     const answers = await Promise.all(Array.from({ length: 10 }, resend));
     expect(answers.filter((answer) => answer?.resent)).toHaveLength(1);
-    const made = new Set(answers.map((answer) => answer?.delivery.id));
-    expect(made.size).toBe(1);
-    const [second] = made;
+    const resentIds = new Set(answers.map((answer) => answer?.delivery.id));
+    expect(resentIds.size).toBe(1);
+    const [second] = resentIds;
     await cancelDelivery(store, { id: second as DeliveryId, reason: "test", now: NOW });
     expect(await resend()).toMatchObject({ resent: true });
     expect(await listDeliveries(store, { accountId, eventId, limit: 10 })).toHaveLength(3);

@@ -62,7 +62,7 @@ onEachDatabase("a token", (bench) => {
     expect(await revokeToken(store, { id: 999 as TokenId, now: NOW })).toBeUndefined();
   });
 
-  test("with a preset secret is created once, even after its revocation; a short one is refused", async () => {
+  test("with a preset secret is created once, even after a revocation; a short one is refused", async () => {
     const secret = "preset-secret-of-enough-length";
     const first = await create({ secret });
     expect((await create({ secret })).token).toEqual(first.token);

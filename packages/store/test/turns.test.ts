@@ -336,7 +336,7 @@ onEachDatabase("the time of a retry", (bench) => {
     expect(Math.max(...times) - due).toBeGreaterThan(400_000);
   });
 
-  test("is not delayed by retries that are due much later, or by another subscription's retries", async () => {
+  test("is not delayed by retries due much later or by retries of another subscription", async () => {
     const { id } = await bench().subscribe();
     const { id: other } = await bench().subscribe();
     const pace: Pace = { rate: { perSecond: 1, burst: 1 }, concurrency: 32 };
