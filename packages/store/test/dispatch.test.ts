@@ -129,7 +129,7 @@ onEachDatabase("a claim", (bench) => {
     expect((await claim(store, { lane: "direct" })).claimed).toMatchObject([{ lane: "direct" }]);
   });
 
-  test("of a subscription with a huge backlog never hides another's delivery", async () => {
+  test("never lets a huge backlog hide the delivery of another subscription", async () => {
     const { store, accountId, subscribe, ingest } = bench();
     const busy = await subscribe({ eventTypes: ["invoice_sent"] });
     for (let i = 0; i < 200; i++) await ingest({ eventType: "invoice_sent" });
@@ -202,7 +202,7 @@ onEachDatabase("an overdue delivery", (bench) => {
     expect(await overdue(due + 100 * MINUTE_MS)).toEqual([]);
   });
 
-  test("may also be one that was started and never attempted", async () => {
+  test("is also one that was started and never attempted", async () => {
     const id = await startOne(bench());
     const rows = await listOverdue(bench().store, { now: NOW + RECONCILE_GRACE_MS, limit: 10 });
     expect(rows).toMatchObject([{ deliveryId: id, attempts: 0 }]);
@@ -210,7 +210,7 @@ onEachDatabase("an overdue delivery", (bench) => {
 });
 
 onEachDatabase("a request to retry now", (bench) => {
-  test("makes the next attempt due now, once", async () => {
+  test("makes the next attempt due at once, and a second request changes nothing", async () => {
     const { store, accountId } = bench();
     const id = await startOne(bench());
     await recordAttempt(store, failed(id, 1));
@@ -233,7 +233,7 @@ onEachDatabase("a request to retry now", (bench) => {
 });
 
 onEachDatabase("an attempt of a test delivery", (bench) => {
-  test("times out in time for the waiting call, and sooner if its subscription says so", async () => {
+  test("times out before the call that waits for it, and sooner if its subscription says so", async () => {
     const { store, accountId, subscribe } = bench();
     const { id: subscriptionId } = await subscribe();
     const data = Buffer.from("{}");

@@ -106,7 +106,7 @@ onEachDatabase("an event type", (bench) => {
 });
 
 onEachDatabase("the schema check", (bench) => {
-  test("is set for each account, and off by default", async () => {
+  test("is set per account, and is off by default", async () => {
     const { store, accountId } = bench();
     const { id: other } = await createAccount(store, { name: "other", now: NOW });
     expect(await getSchemaCheck(store, accountId)).toBe("OFF");

@@ -73,7 +73,7 @@ onEachDatabase("a paused subscription", (bench) => {
     expect(await states(bench())).toEqual(["parked"]);
   });
 
-  test("leaves a claimed delivery alone, and a resume meanwhile does not send it twice", async () => {
+  test("leaves a claimed delivery alone, and a resume does not send it a second time", async () => {
     const { store, subscribe, ingest } = bench();
     const { id } = await subscribe();
     await ingest();

@@ -62,7 +62,7 @@ describe.each(["sqlite", "mysql"] as const)("subscriptions with pending deliveri
     expect(await groupsFrom(7)).toEqual([]);
   });
 
-  test("of another loop do not hide the claimed loop's subscription behind thousands", async () => {
+  test("of another loop, even thousands, do not hide the one that a claim may take", async () => {
     await insertDeliveries(t.store, [{ count: 3_000, state: "pending", subscriptions: 3_000 }]);
     await insertSubscriptions(t.store);
     const failing = t.store.db.updateTable("subscriptions").set({ failing_since: NOW });

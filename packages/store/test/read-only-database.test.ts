@@ -31,7 +31,7 @@ const connections = async () => {
 };
 const write = () => createAccount(store, { name: "acme", now: 0 });
 
-test("a server that turns read-only counts as away, and its connections are replaced", async () => {
+test("a server that turns read-only counts as unavailable, and its connections are replaced", async () => {
   await Promise.all([write(), write()]);
   const before = await connections();
   expect(before).toHaveLength(2);

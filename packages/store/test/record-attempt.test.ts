@@ -182,7 +182,7 @@ onEachDatabase("an attempt", (bench) => {
 });
 
 onEachDatabase("the end of a subscription", (bench) => {
-  test("cancels its open deliveries and nobody else's", async () => {
+  test("cancels its open deliveries and no others", async () => {
     const { store, accountId, subscribe, ingest } = bench();
     const leaving = await subscribe({ eventTypes: ["invoice_sent"] });
     const staying = await subscribe({ eventTypes: ["invoice_sent"] });

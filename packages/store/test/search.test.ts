@@ -11,8 +11,8 @@ import {
 } from "../src/index.ts";
 import { attempt, NOW, onEachDatabase } from "./fixture.ts";
 
-onEachDatabase("a search for", (bench) => {
-  test("deliveries of an event type examines a bounded number, and continues where it ended", async () => {
+onEachDatabase("a search", (bench) => {
+  test("for deliveries of an event type examines a bounded number at a time", async () => {
     const { store, accountId, subscribe, ingest } = bench();
     await subscribe({ eventTypes: ["*"] });
     for (let i = 0; i < 14; i += 1) await ingest();
@@ -46,7 +46,7 @@ onEachDatabase("a search for", (bench) => {
     expect(frequent.examinedTo).toBeUndefined();
   });
 
-  test("subscriptions filters by a wanted event type and by failing", async () => {
+  test("for subscriptions filters by a wanted event type and by failing", async () => {
     const { store, accountId, subscribe } = bench();
     const wildcard = await subscribe({ eventTypes: ["*"] });
     const exact = await subscribe({ eventTypes: ["invoice_sent"] });
@@ -66,7 +66,7 @@ onEachDatabase("a search for", (bench) => {
     expect(await ids({})).toHaveLength(3);
   });
 
-  test("an event returns its bytes, to its own account only", async () => {
+  test("for an event returns its bytes, to its own account only", async () => {
     const { store, accountId, ingest } = bench();
     const json = '{"n": 12345678901234567890 }';
     const { eventId } = await ingest({ json });
@@ -76,7 +76,7 @@ onEachDatabase("a search for", (bench) => {
     expect(await getEvent(store, { accountId: other, id: eventId })).toBeUndefined();
   });
 
-  test("attempts returns the request headers of each", async () => {
+  test("for attempts returns the request headers of each", async () => {
     const { store, accountId, subscribe, ingest } = bench();
     await subscribe();
     const { eventId } = await ingest();

@@ -181,7 +181,7 @@ onEachDatabase("the counters", (bench) => {
     expect(await spans()).toEqual([]);
   });
 
-  test("of the backlog say how many deliveries wait, and since when", async () => {
+  test("include the backlog: how many deliveries wait, and since when", async () => {
     const { store, accountId, subscribe, ingest } = bench();
     expect(await accountBacklog(store, accountId)).toEqual({
       pending: 0,

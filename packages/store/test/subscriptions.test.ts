@@ -151,7 +151,7 @@ onEachDatabase("a subscription", (bench) => {
     expect((await ingest({ eventType: "task_created" })).deliveryCount).toBe(1);
   });
 
-  test("moved to another URL can be a duplicate there, and no longer is at its old URL", async () => {
+  test("moved to another URL is checked for duplicates there, and its old URL becomes free", async () => {
     const { store, accountId, subscribe, ingest } = bench();
     const moved = await subscribe({ targetUrl });
     const elsewhere = await subscribe({ targetUrl: "https://elsewhere.example/" });

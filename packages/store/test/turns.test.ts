@@ -47,7 +47,7 @@ const ask = (
 ) => takeTurn(store, { timeoutMs: 15_000, ...request, now: () => request.now ?? NOW });
 
 onEachDatabase("retries that come due at once", (bench) => {
-  test("wait position ÷ rate under a rate, and each then gets its turn", async () => {
+  test("under a rate wait for position ÷ rate, and each then gets its turn", async () => {
     const { subscriptionId, ids } = await dueRetries(bench(), 20);
     const pace: Pace = { rate: { perSecond: 10, burst: 2 }, concurrency: 100 };
     const turns = [];
