@@ -99,9 +99,9 @@ onEachDatabase("a claim", (bench) => {
       .where("id", "=", failing.id)
       .execute();
     const { claimed } = await claim(store);
-    const of = (id: SubscriptionId) => claimed.filter(({ subscriptionId }) => subscriptionId === id);
-    expect([of(failing.id).length, of(healthy.id).length]).toEqual([4, 10]);
-    expect(of(failing.id)[0]).toMatchObject({ isFailing: true, lane: "workflow" });
+    const claimedOf = (id: SubscriptionId) => claimed.filter(({ subscriptionId }) => subscriptionId === id);
+    expect([claimedOf(failing.id).length, claimedOf(healthy.id).length]).toEqual([4, 10]);
+    expect(claimedOf(failing.id)[0]).toMatchObject({ isFailing: true, lane: "workflow" });
   });
 
   test("in the direct lane leaves the deliveries of failing subscriptions to workflows", async () => {

@@ -47,14 +47,14 @@ const succeed = async ({ store }: Bench, deliveryId: DeliveryId, now = NOW) => {
     now,
   });
 };
-const of = (bench: Bench, id: SubscriptionId) => ({ accountId: bench.accountId, id, now: NOW });
+const target = (bench: Bench, id: SubscriptionId) => ({ accountId: bench.accountId, id, now: NOW });
 
 onEachDatabase("a paused subscription", (bench) => {
   test("has its pending and its new deliveries parked, and none is claimed", async () => {
     const { store, subscribe, ingest } = bench();
     const { id } = await subscribe();
     await ingest();
-    expect(await pauseSubscription(store, of(bench(), id))).toMatchObject({ state: "paused" });
+    expect(await pauseSubscription(store, target(bench(), id))).toMatchObject({ state: "paused" });
     await ingest();
     expect(await states(bench())).toEqual(["parked", "parked"]);
     expect(await claim(bench())).toEqual([]);
@@ -64,7 +64,7 @@ onEachDatabase("a paused subscription", (bench) => {
     const { store, subscribe, ingest } = bench();
     const { id } = await subscribe();
     await ingest();
-    await pauseSubscription(store, of(bench(), id));
+    await pauseSubscription(store, target(bench(), id));
     await store.db
       .updateTable("deliveries")
       .set({ state: "pending", ...timesIn("pending", NOW) })
@@ -78,12 +78,12 @@ onEachDatabase("a paused subscription", (bench) => {
     const { id } = await subscribe();
     await ingest();
     const [claimed] = await claim(bench());
-    await pauseSubscription(store, of(bench(), id));
+    await pauseSubscription(store, target(bench(), id));
     expect(await claim(bench())).toEqual([]);
-    await resumeSubscription(store, of(bench(), id));
+    await resumeSubscription(store, target(bench(), id));
     await drainAll(store, NOW);
     expect(await claim(bench())).toEqual([]);
-    await pauseSubscription(store, of(bench(), id));
+    await pauseSubscription(store, target(bench(), id));
     expect(await claim(bench(), { now: NOW + 30_001 })).toEqual([]);
     expect(await listDeliveries(store, { accountId: bench().accountId, limit: 1 })).toMatchObject([
       { id: claimed, state: "parked" },
@@ -105,7 +105,7 @@ onEachDatabase("a paused subscription", (bench) => {
       now: NOW,
     });
     expect(await parkDelivery(store, { id, subscriptionId, now: NOW })).toBe(false);
-    await pauseSubscription(store, of(bench(), subscriptionId));
+    await pauseSubscription(store, target(bench(), subscriptionId));
     expect(await parkDelivery(store, { id, subscriptionId, now: NOW })).toBe(true);
     const [parked] = await listDeliveries(store, { accountId: bench().accountId, limit: 1 });
     expect(parked).toMatchObject({ state: "parked", attempts: 1, nextAttemptAt: null });
@@ -114,7 +114,7 @@ onEachDatabase("a paused subscription", (bench) => {
   test("still gets test events", async () => {
     const { store, accountId, subscribe } = bench();
     const { id } = await subscribe();
-    await pauseSubscription(store, of(bench(), id));
+    await pauseSubscription(store, target(bench(), id));
     await createTestDelivery(store, {
       accountId,
       subscriptionId: id,
@@ -128,12 +128,16 @@ onEachDatabase("a paused subscription", (bench) => {
   test("that ends has its parked deliveries cancelled, and can be neither paused nor resumed", async () => {
     const { store, subscribe, ingest } = bench();
     const { id } = await subscribe();
-    await pauseSubscription(store, of(bench(), id));
+    await pauseSubscription(store, target(bench(), id));
     await ingest();
-    await endSubscription(store, { ...of(bench(), id), reason: "test" });
+    await endSubscription(store, { ...target(bench(), id), reason: "test" });
     expect(await states(bench())).toEqual(["cancelled"]);
-    await expect(pauseSubscription(store, of(bench(), id))).rejects.toMatchObject({ code: "wrong_state" });
-    await expect(resumeSubscription(store, of(bench(), id))).rejects.toMatchObject({ code: "wrong_state" });
+    await expect(pauseSubscription(store, target(bench(), id))).rejects.toMatchObject({
+      code: "wrong_state",
+    });
+    await expect(resumeSubscription(store, target(bench(), id))).rejects.toMatchObject({
+      code: "wrong_state",
+    });
   });
 
   test("of another account is not found", async () => {
@@ -150,9 +154,9 @@ onEachDatabase("a resumed subscription", (bench) => {
   test("gets first attempts one at a time in ingest order, new events last", async () => {
     const { store, accountId, subscribe, ingest } = bench();
     const { id } = await subscribe();
-    await pauseSubscription(store, of(bench(), id));
+    await pauseSubscription(store, target(bench(), id));
     for (let i = 0; i < 40; i++) await ingest({ now: NOW + i });
-    await resumeSubscription(store, of(bench(), id));
+    await resumeSubscription(store, target(bench(), id));
     await ingest({ now: NOW + 100 });
     const order: DeliveryId[] = [];
     for (let now = NOW + 1_000; order.length < 41; now += 10) {
@@ -175,9 +179,9 @@ onEachDatabase("a resumed subscription", (bench) => {
   test("is drained no faster than the drain rate", async () => {
     const { store, subscribe, ingest } = bench();
     const { id } = await subscribe();
-    await pauseSubscription(store, of(bench(), id));
+    await pauseSubscription(store, target(bench(), id));
     for (let i = 0; i < 10; i++) await ingest();
-    await resumeSubscription(store, of(bench(), id));
+    await resumeSubscription(store, target(bench(), id));
     await drainAll(store, NOW);
     let sent = 0;
     for (let now = NOW; now < NOW + 1_000; now += 20) {
@@ -205,9 +209,9 @@ onEachDatabase("a resumed subscription", (bench) => {
         now: NOW,
       });
     }
-    await pauseSubscription(store, of(bench(), subscriptionId));
+    await pauseSubscription(store, target(bench(), subscriptionId));
     await ingest();
-    await resumeSubscription(store, of(bench(), subscriptionId));
+    await resumeSubscription(store, target(bench(), subscriptionId));
     await drainAll(store, NOW);
     const retries = await listDeliveries(store, { accountId, state: "started", limit: 10 });
     for (const { id } of retries.slice(0, 2)) {
@@ -223,11 +227,11 @@ onEachDatabase("a resumed subscription", (bench) => {
   test("paused again in the middle keeps the rest parked", async () => {
     const { store, subscribe, ingest } = bench();
     const { id } = await subscribe();
-    await pauseSubscription(store, of(bench(), id));
+    await pauseSubscription(store, target(bench(), id));
     for (let i = 0; i < 40; i++) await ingest();
-    await resumeSubscription(store, of(bench(), id));
+    await resumeSubscription(store, target(bench(), id));
     expect(await drainAll(store, NOW)).toBe(32);
-    await pauseSubscription(store, of(bench(), id));
+    await pauseSubscription(store, target(bench(), id));
     expect(new Set(await states(bench()))).toEqual(new Set(["parked"]));
     expect(await drainAll(store, NOW)).toBe(0);
   });
@@ -250,9 +254,9 @@ onEachDatabase("a resumed subscription", (bench) => {
   test("drained by two workers at once gets each delivery once and in order", async () => {
     const { store, url, subscribe, ingest } = bench();
     const { id } = await subscribe();
-    await pauseSubscription(store, of(bench(), id));
+    await pauseSubscription(store, target(bench(), id));
     for (let i = 0; i < 20; i++) await ingest({ now: NOW + i });
-    await resumeSubscription(store, of(bench(), id));
+    await resumeSubscription(store, target(bench(), id));
     const second = await openStore({ url });
     try {
       const order: DeliveryId[] = [];

@@ -188,11 +188,11 @@ onEachDatabase("the end of a subscription", (bench) => {
     const staying = await subscribe({ eventTypes: ["invoice_sent"] });
     for (let i = 0; i < 12; i++) await ingest();
     await endSubscription(store, { accountId, id: leaving.id, reason: "test", now: NOW });
-    const of = async (subscriptionId: typeof leaving.id) =>
+    const statesOf = async (subscriptionId: typeof leaving.id) =>
       new Set(
         (await listDeliveries(store, { accountId, subscriptionId, limit: 100 })).map((row) => row.state),
       );
-    expect(await of(leaving.id)).toEqual(new Set(["cancelled"]));
-    expect(await of(staying.id)).toEqual(new Set(["pending"]));
+    expect(await statesOf(leaving.id)).toEqual(new Set(["cancelled"]));
+    expect(await statesOf(staying.id)).toEqual(new Set(["pending"]));
   });
 });

@@ -39,12 +39,12 @@ const count = async (store: Store, table: "events" | "deliveries" | "attempts" |
   return Number(n);
 };
 /** Ingests events with one delivery and one attempt each, and puts the deliveries into this state at `at`. */
-const deliveries = async (
+const createDeliveries = async (
   { store, ingest }: Bench,
-  many: number,
+  events: number,
   { state, at, endedAt = at }: { state: DeliveryState; at: number; endedAt?: number },
 ) => {
-  for (let i = 0; i < many; i++) {
+  for (let i = 0; i < events; i++) {
     const { eventId } = await ingest({ now: at, key: `${at}-${state}-${i}` });
     const { id } = await store.db
       .selectFrom("deliveries")
@@ -71,9 +71,9 @@ onEachDatabase("retention", (bench) => {
   test("deletes old events with their deliveries and attempts, except open ones", async () => {
     const { store, subscribe } = bench();
     await subscribe();
-    await deliveries(bench(), 3, { state: "succeeded", at: now });
-    await deliveries(bench(), 2, { state: "parked", at: now });
-    await deliveries(bench(), 1, { state: "succeeded", at: now + 5 * DAY_MS });
+    await createDeliveries(bench(), 3, { state: "succeeded", at: now });
+    await createDeliveries(bench(), 2, { state: "parked", at: now });
+    await createDeliveries(bench(), 1, { state: "succeeded", at: now + 5 * DAY_MS });
     expect(await run(store, "events", now + DAY_MS)).toBe(3);
     expect(await count(store, "events")).toBe(3);
     expect(await count(store, "deliveries")).toBe(3);
@@ -84,9 +84,9 @@ onEachDatabase("retention", (bench) => {
   test("deletes the attempts of deliveries that ended long ago, whenever they began", async () => {
     const { store, subscribe } = bench();
     await subscribe();
-    await deliveries(bench(), 2, { state: "succeeded", at: now });
-    await deliveries(bench(), 1, { state: "started", at: now });
-    await deliveries(bench(), 1, { state: "succeeded", at: now + 1, endedAt: now + 2 * DAY_MS });
+    await createDeliveries(bench(), 2, { state: "succeeded", at: now });
+    await createDeliveries(bench(), 1, { state: "started", at: now });
+    await createDeliveries(bench(), 1, { state: "succeeded", at: now + 1, endedAt: now + 2 * DAY_MS });
     expect(await run(store, "attempts", now + DAY_MS)).toBe(2);
     expect(await count(store, "attempts")).toBe(2);
     expect(await count(store, "deliveries")).toBe(4);

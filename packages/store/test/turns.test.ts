@@ -95,7 +95,7 @@ onEachDatabase("retries that come due at once", (bench) => {
     expect(times).toEqual([...times].sort((a, b) => a - b));
     const waiting = await listDeliveries(store, { accountId, limit: 50 });
     expect(waiting.every((delivery) => delivery.attempts === 1 && delivery.state === "started")).toBe(true);
-    // One ends: the next to ask gets its place.
+    // When one attempt ends, the next retry to ask gets its place.
     const [done, , , next] = ids as [DeliveryId, DeliveryId, DeliveryId, DeliveryId];
     await recordAttempt(store, {
       deliveryId: done,
