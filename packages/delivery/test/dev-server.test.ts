@@ -128,18 +128,18 @@ describe("retry now, on a real server", () => {
   });
 
   test("changes nothing during an attempt: that attempt counts, and the schedule's wait follows", async () => {
-    let letGo = () => {};
-    const held = new Promise<void>((resolve) => {
-      letGo = resolve;
+    let release = () => {};
+    const released = new Promise<void>((resolve) => {
+      release = resolve;
     });
     t.receiver.answer(async () => {
-      await held;
+      await released;
       return { kind: "status", status: 500 };
     });
     const started = await t.deliver();
     await t.receiver.waitFor(1, { timeoutMs: 20_000 });
     await retry(started);
-    letGo();
+    release();
     await attemptsMade(started, 1);
     expect((await waiting(started)) - Date.now()).toBeGreaterThan(9 * MINUTE_MS);
     expect(t.receiver.requests).toHaveLength(1);
@@ -153,8 +153,8 @@ describe("retry now, on a real server", () => {
 });
 
 describe("a retry that Temporal dispatches before it is due", () => {
-  /** Does what Temporal does after a restart: makes the activity due at once, without a change of the row. */
-  const handOutNow = async (started: Started) => {
+  /** Makes the activity due at once without changing the row, as Temporal does after a restart. */
+  const dispatchNow = async (started: Started) => {
     const target = {
       namespace: "default",
       execution: { workflowId: workflowIdOf(started.deliveryId) },
@@ -172,7 +172,7 @@ describe("a retry that Temporal dispatches before it is due", () => {
     const { nextAttemptAt: dueAt } = (await attemptsMade(started, 1)) ?? {};
     for (const count of [1, 2, 3]) {
       await waiting(started);
-      await handOutNow(started);
+      await dispatchNow(started);
       await refused(count);
     }
     await vi.waitFor(async () => {
@@ -190,7 +190,7 @@ describe("a retry that Temporal dispatches before it is due", () => {
     const started = await t.deliver();
     await attemptsMade(started, 1);
     await waiting(started);
-    await handOutNow(started);
+    await dispatchNow(started);
     await refused(1);
     await waiting(started);
     expect(await retry(started)).toBe(true);
@@ -212,7 +212,7 @@ describe("a retry that Temporal dispatches before it is due", () => {
       id: started.subscriptionId,
       now: Date.now(),
     });
-    await handOutNow(started);
+    await dispatchNow(started);
     await refused(1);
     await waiting(started);
     expect((await row(started))?.state).toBe("started");

@@ -95,17 +95,17 @@ async function refused(attributes: object): Promise<void> {
   const cause = Object.assign(new Error("no mapping"), { code: 3, details: "", metadata: {} });
   throw new ServiceError("Failed to start Workflow", { cause });
 }
-/** The same, but it fails only after the test calls `letGo`. */
-function heldRefusal() {
-  let letGo = () => {};
-  const held = new Promise<void>((resolve) => {
-    letGo = resolve;
+/** Like {@link refused}, but the start fails only after the test calls `release`. */
+function delayedRefusal() {
+  let release = () => {};
+  const released = new Promise<void>((resolve) => {
+    release = resolve;
   });
   const start = async (attributes: object) => {
-    await held;
+    await released;
     await refused(attributes);
   };
-  return { start, letGo: () => letGo() };
+  return { start, release: () => release() };
 }
 /** Starts deliveries until one has its attributes: a server takes some seconds to accept new ones. */
 const searchable = (searchability: Searchability) =>
@@ -189,14 +189,14 @@ test("a late refusal, after the attributes were registered again, is ignored", a
   complaints = [];
   at += A_WHILE_MS;
   const listed = vi.spyOn(operator(), "listSearchAttributes");
-  const late = heldRefusal();
+  const late = delayedRefusal();
   const lateStart = searchability.start(VALUES, late.start);
   await searchability.start(VALUES, refused);
   await vi.waitFor(() => expect(listed).toHaveBeenCalledTimes(1), PATIENCE);
   expect(complaints).toHaveLength(1);
   await searchability.stop();
   expect(await start(searchability)).toEqual(expect.arrayContaining(NAMES));
-  late.letGo();
+  late.release();
   await lateStart;
   expect(await start(searchability)).toEqual(expect.arrayContaining(NAMES));
   expect(complaints).toHaveLength(1);

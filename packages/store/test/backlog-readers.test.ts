@@ -25,8 +25,8 @@ import {
 } from "../src/index.ts";
 import { parkPending } from "../src/lifecycle/park-deliveries.ts";
 import { NOW } from "./fixture.ts";
-import { lookedAt } from "./looked-at.ts";
 import { gatherStatistics, insertDeliveries, insertSubscriptions, nthDelivery } from "./many-rows.ts";
+import { measureReads } from "./measure-reads.ts";
 
 const LOTS = 100_000;
 const accountId = 1 as AccountId;
@@ -35,26 +35,26 @@ const ending = 2 as SubscriptionId;
 const OF_ENDING = 10_000;
 const FIRST_STARTED = 1 + LOTS + OF_ENDING;
 
-/** What reads a few of many, by what it may read: the few, and what belongs to them. */
+/** Readers of a few rows among many, each with the most rows that it may read: the few, and their details. */
 const READERS: Readonly<Record<string, { max: number; call: (store: Store) => Promise<unknown> }>> = {
   "the reconciler's overdue deliveries": {
     max: 500,
     call: async (store) => expect(await listOverdue(store, { now: NOW, limit: 100 })).toHaveLength(100),
   },
-  "the parked that were left over": {
+  "stray parked deliveries": {
     max: 500,
     call: async (store) => expect(await listParked(store, { after: undefined, limit: 64 })).toHaveLength(1),
   },
-  "what a drain has ahead of it": {
+  "a step of a drain": {
     max: 500,
     call: async (store) => expect(await drainSubscription(store, { id: busy, now: NOW })).toBe(0),
   },
-  "a step of parking what is pending": {
+  "a step of parking pending deliveries": {
     max: 5_000,
     call: (store) =>
       store.db.transaction().execute(async (tx) => expect(await parkPending(store, tx, busy, NOW)).toBe(500)),
   },
-  "whether a first attempt waits": { max: 500, call: takeTurnOfRetry },
+  "a retry's turn while first attempts wait": { max: 500, call: takeTurnForRetry },
   "an account's deliveries in a state": {
     max: 100,
     call: async (store) =>
@@ -67,25 +67,25 @@ const READERS: Readonly<Record<string, { max: number; call: (store: Store) => Pr
         await listDeliveries(store, { accountId, subscriptionId: busy, state: "exhausted", limit: 50 }),
       ).toHaveLength(50),
   },
-  "what of an account waits": { max: 65_000, call: (store) => accountBacklog(store, accountId) },
-  "how a receiver has done": {
+  "an account's backlog": { max: 65_000, call: (store) => accountBacklog(store, accountId) },
+  "a subscription's health": {
     max: 50_000,
     call: (store) => subscriptionHealth(store, { accountId, id: busy }),
   },
   "a step of an account's recovery": { max: 3_000, call: (store) => recoverStep(store, null) },
   "a step of a subscription's recovery": { max: 3_000, call: (store) => recoverStep(store, busy) },
-  "the changes that have no place yet": {
+  "changes that have no batch yet": {
     max: 3_500,
     call: async (store) => expect(await orderChanges(store)).toBe(1_000),
   },
-  "the changes after a cursor": {
+  "changes after a cursor": {
     max: 1_000,
     call: async (store) => {
       const { changes } = await listChanges(store, { accountId, after: { batch: 7, id: 5 }, limit: 500 });
       expect(changes).toHaveLength(500);
     },
   },
-  "the changes to be counted": {
+  "changes not counted yet": {
     max: 2_000,
     call: async (store) => expect(await countChanges(store)).toBe(500),
   },
@@ -119,21 +119,21 @@ describe.each(["sqlite", "mysql"] as const)("beside a backlog of 100,000, on %s"
     await t.dispose();
   });
 
-  const title = "the oldest that waits is told, and what reads a few reads no more, by statistics %s";
-  test.each(["of before", "gathered"])(title, async (when) => {
-    await tellTheOldest();
-    if (when === "gathered") await gatherStatistics(store);
+  const title = "the oldest delivery is reported, and each reader stays within its rows, with %s statistics";
+  test.each(["stale", "fresh"])(title, async (statistics) => {
+    await expectOldestReported();
+    if (statistics === "fresh") await gatherStatistics(store);
     const tooMuch: unknown[] = [];
     for (const [what, { max, call }] of Object.entries(READERS)) {
-      const { rows, scans } = await lookedAt(t.url, store, () => call(store));
+      const { rows, scans } = await measureReads(t.url, store, () => call(store));
       if (rows > max || scans.length > 0) tooMuch.push({ what, rows, scans });
     }
     expect(tooMuch).toEqual([]);
   });
 });
 
-/** Also where the oldest is not among those that are counted. */
-async function tellTheOldest(): Promise<void> {
+/** Expects the oldest pending time to be reported even if the count stops before it reaches that delivery. */
+async function expectOldestReported(): Promise<void> {
   const oldestAt = NOW - 3_600_000;
   const [id, older] = [nthDelivery(0), newDeliveryId(oldestAt)];
   const rename = (from: DeliveryId, to: DeliveryId) =>
@@ -144,7 +144,7 @@ async function tellTheOldest(): Promise<void> {
   await rename(older, id);
 }
 
-/** A change for each delivery, all in their places but for the last few thousand. */
+/** Inserts a change for each delivery. All are in a batch, except those of the 5,000 parked deliveries. */
 async function insertChanges(): Promise<void> {
   await sql`
     insert into delivery_changes
@@ -157,24 +157,24 @@ async function insertChanges(): Promise<void> {
   await store.db.updateTable("change_counter").set({ batch: 9 }).execute();
 }
 
-/** A retry that asks while first attempts wait and half of the places are taken by retries. */
-async function takeTurnOfRetry({ db }: Store): Promise<void> {
+/** A retry asks for its turn while first attempts wait and retries hold half of the places. */
+async function takeTurnForRetry({ db }: Store): Promise<void> {
   const [first, second] = [nthDelivery(FIRST_STARTED), nthDelivery(FIRST_STARTED + 1)];
   await db.updateTable("deliveries").set({ attempts: 1 }).where("id", "in", [first, second]).execute();
   await db.updateTable("deliveries").set({ in_flight_of: busy }).where("id", "=", first).execute();
-  const ask = {
+  const request = {
     subscriptionId: busy,
     pace: { rate: null, concurrency: 2 },
     timeoutMs: 1_000,
     now: () => NOW,
   };
-  const turn = await takeTurn(store, { ...ask, deliveryId: second });
+  const turn = await takeTurn(store, { ...request, deliveryId: second });
   expect(turn.kind).toBe("wait");
 }
 
-async function recoverStep(of: Store, subscriptionId: SubscriptionId | null): Promise<void> {
+async function recoverStep(store: Store, subscriptionId: SubscriptionId | null): Promise<void> {
   const span = { sinceAt: NOW - 1_000, untilAt: NOW + 1_000, now: NOW + 1_000 };
-  const asked = { accountId, subscriptionId, isDryRun: false, ratePerSecond: 100, ...span };
-  const { id } = await createRecovery(of, { kind: "recover", ...asked });
-  expect(await advanceRecovery(of, { id, limit: 100, now: NOW + 2_000 })).toMatchObject({ examined: 100 });
+  const scope = { accountId, subscriptionId, isDryRun: false, ratePerSecond: 100, ...span };
+  const { id } = await createRecovery(store, { kind: "recover", ...scope });
+  expect(await advanceRecovery(store, { id, limit: 100, now: NOW + 2_000 })).toMatchObject({ examined: 100 });
 }

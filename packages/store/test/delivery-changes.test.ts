@@ -4,7 +4,7 @@ import { afterEach, beforeEach, expect, test } from "vitest";
 import { type ChangeCursor, createAccount, currentCursor, listChanges, orderChanges } from "../src/index.ts";
 import { NOW } from "./fixture.ts";
 
-// SQLite has one writer at a time: there, numbers are given in the order of the commits.
+// MySQL only: SQLite has one writer at a time, so its ids follow the order of the commits.
 let bench: TestStore;
 beforeEach(async () => {
   bench = await createTestStore("mysql");
@@ -23,7 +23,7 @@ const change = (accountId: AccountId, deliveryId: string) => ({
   changed_at: NOW,
 });
 
-test("a change that is committed after a later one was read is not passed over", async () => {
+test("a change that commits after a reader has passed its id is still read", async () => {
   const { store } = bench;
   const { id: accountId } = await createAccount(store, { name: "test", now: NOW });
   let cursor: ChangeCursor = await currentCursor(store);
@@ -31,19 +31,19 @@ test("a change that is committed after a later one was read is not passed over",
     await orderChanges(store);
     const next = await listChanges(store, { accountId, after: cursor, limit: 10 });
     cursor = next.cursor;
-    return next.changes.map((one) => one.deliveryId);
+    return next.changes.map(({ deliveryId }) => deliveryId);
   };
   const late = await store.db.startTransaction().execute();
   await late.insertInto("delivery_changes").values(change(accountId, "late")).execute();
   await store.db.insertInto("delivery_changes").values(change(accountId, "early")).execute();
   expect(await read()).toEqual(["early"]);
   await late.commit().execute();
-  // It has the smaller number of the two.
+  // Its id is the smaller of the two.
   expect(await read()).toEqual(["late"]);
   expect(await read()).toEqual([]);
 });
 
-test("a page that ends within a batch is gone on with, and misses none", async () => {
+test("a page that ends within a batch continues there and misses no change", async () => {
   const { store } = bench;
   const { id: accountId } = await createAccount(store, { name: "test", now: NOW });
   const { id: other } = await createAccount(store, { name: "other", now: NOW });
@@ -61,7 +61,7 @@ test("a page that ends within a batch is gone on with, and misses none", async (
   const seen: string[] = [];
   for (let after: ChangeCursor = { batch: 0, id: 0 }, pages = 0; pages < 4; pages++) {
     const { changes, cursor } = await listChanges(store, { accountId, after, limit: 3 });
-    seen.push(...changes.map((one) => one.deliveryId));
+    seen.push(...changes.map(({ deliveryId }) => deliveryId));
     after = cursor;
   }
   expect(seen).toEqual(["d0", "d1", "d2", "d3", "d4", "d5", "d6"]);

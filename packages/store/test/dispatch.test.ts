@@ -32,8 +32,8 @@ const claim = (store: Store, over: Partial<Claim> = {}) =>
 const ids = (result: Awaited<ReturnType<typeof claim>>) =>
   result.claimed.map((delivery) => delivery.deliveryId);
 
-/** One delivery, claimed and started. */
-async function started({ store, subscribe, ingest }: Bench): Promise<DeliveryId> {
+/** Creates one delivery, claims it and marks it started. */
+async function startOne({ store, subscribe, ingest }: Bench): Promise<DeliveryId> {
   await subscribe();
   await ingest();
   const [id] = ids(await claim(store));
@@ -51,7 +51,7 @@ const failed = (deliveryId: DeliveryId, number: number) => ({
 });
 
 onEachDatabase("a claim", (bench) => {
-  test("takes pending deliveries with what their start needs, and not twice while the lease lasts", async () => {
+  test("takes pending deliveries with their start data, and skips them during the lease", async () => {
     const { store, subscribe, ingest } = bench();
     await subscribe({ targetUrl: "https://receiver.example/x" });
     await ingest();
@@ -63,11 +63,11 @@ onEachDatabase("a claim", (bench) => {
     expect(ids(await claim(store, { now: NOW + 30_001 }))).toEqual(ids(first));
   });
 
-  test("finds nothing where nothing is pending", async () => {
+  test("finds nothing if nothing is pending", async () => {
     expect(await claim(bench().store)).toEqual({ claimed: [], lastSubscription: undefined });
   });
 
-  test("released is there for anyone at once", async () => {
+  test("that is released can be taken by any claimer at once", async () => {
     const { store, subscribe, ingest } = bench();
     await subscribe();
     await ingest();
@@ -76,7 +76,7 @@ onEachDatabase("a claim", (bench) => {
     expect(ids(await claim(store, { owner: "other" }))).toEqual(first);
   });
 
-  test("takes no more of one subscription than may be under way, counting claimed and started", async () => {
+  test("stays within a subscription's in-flight limit of claimed and started deliveries", async () => {
     const { store, subscribe, ingest } = bench();
     await subscribe();
     for (let i = 0; i < 10; i++) await ingest();
@@ -84,7 +84,7 @@ onEachDatabase("a claim", (bench) => {
     expect(first).toHaveLength(3);
     await markStarted(store, { ids: first, now: NOW });
     expect(ids(await claim(store, { inFlightMax: 3 }))).toEqual([]);
-    // The bound was lowered meanwhile.
+    // A lower limit than the number in flight.
     expect(ids(await claim(store, { inFlightMax: 1 }))).toEqual([]);
     const [done] = first;
     if (done === undefined) throw new Error("nothing was claimed");
@@ -92,10 +92,10 @@ onEachDatabase("a claim", (bench) => {
     expect(ids(await claim(store, { inFlightMax: 3 }))).toHaveLength(1);
   });
 
-  test("takes only a few at once of a subscription that fails, so that a round stays short for the others", async () => {
+  test("takes only four of a failing subscription, so that rounds stay short for the others", async () => {
     const { store, subscribe, ingest } = bench();
     const failing = await subscribe({ eventTypes: ["invoice_sent"] });
-    const well = await subscribe({ eventTypes: ["contact_created"] });
+    const healthy = await subscribe({ eventTypes: ["contact_created"] });
     for (let i = 0; i < 10; i++) await ingest({ eventType: "invoice_sent" });
     for (let i = 0; i < 10; i++) await ingest({ eventType: "contact_created" });
     await store.db
@@ -104,12 +104,12 @@ onEachDatabase("a claim", (bench) => {
       .where("id", "=", failing.id)
       .execute();
     const { claimed } = await claim(store);
-    const of = (id: SubscriptionId) => claimed.filter(({ subscriptionId }) => subscriptionId === id);
-    expect([of(failing.id).length, of(well.id).length]).toEqual([4, 10]);
-    expect(of(failing.id)[0]).toMatchObject({ isFailing: true, lane: "workflow" });
+    const claimedOf = (id: SubscriptionId) => claimed.filter(({ subscriptionId }) => subscriptionId === id);
+    expect([claimedOf(failing.id).length, claimedOf(healthy.id).length]).toEqual([4, 10]);
+    expect(claimedOf(failing.id)[0]).toMatchObject({ isFailing: true, lane: "workflow" });
   });
 
-  test("in the direct lane leaves what fails, and what was attempted before, to workflows", async () => {
+  test("in the direct lane leaves the deliveries of failing subscriptions to workflows", async () => {
     const { store, subscribe, ingest } = bench();
     const failing = await subscribe({ eventTypes: ["invoice_sent"] });
     await subscribe({ eventTypes: ["contact_created"] });
@@ -125,7 +125,7 @@ onEachDatabase("a claim", (bench) => {
     expect((await lane("workflow")).claimed).toMatchObject([{ eventType: "invoice_sent", lane: "workflow" }]);
   });
 
-  test("goes by the account's own lane before the default", async () => {
+  test("prefers the account's lane to the default", async () => {
     const { store, accountId, subscribe, ingest } = bench();
     await subscribe();
     await ingest();
@@ -134,23 +134,23 @@ onEachDatabase("a claim", (bench) => {
     expect((await claim(store, { lane: "direct" })).claimed).toMatchObject([{ lane: "direct" }]);
   });
 
-  test("of a subscription with a huge backlog never hides another's delivery", async () => {
+  test("never lets a huge backlog hide the delivery of another subscription", async () => {
     const { store, accountId, subscribe, ingest } = bench();
     const busy = await subscribe({ eventTypes: ["invoice_sent"] });
     for (let i = 0; i < 200; i++) await ingest({ eventType: "invoice_sent" });
     const quiet = await subscribe({ eventTypes: ["contact_created"] });
     await ingest({ eventType: "contact_created" });
     const { claimed } = await claim(store, { limit: 50, inFlightMax: 32 });
-    const of = await Promise.all(
+    const subscriptionIds = await Promise.all(
       claimed.map(
         async ({ deliveryId }) => (await getDelivery(store, { accountId, id: deliveryId }))?.subscriptionId,
       ),
     );
-    expect(of.filter((id) => id === busy.id)).toHaveLength(32);
-    expect(of.filter((id) => id === quiet.id)).toHaveLength(1);
+    expect(subscriptionIds.filter((id) => id === busy.id)).toHaveLength(32);
+    expect(subscriptionIds.filter((id) => id === quiet.id)).toHaveLength(1);
   });
 
-  test("goes on after the subscription where the last one ended, and comes round", async () => {
+  test("continues after the subscription where the last claim ended, and wraps around", async () => {
     const { store, subscribe, ingest } = bench();
     const all: SubscriptionId[] = [];
     for (let i = 0; i < 3; i++) all.push((await subscribe()).id);
@@ -163,7 +163,7 @@ onEachDatabase("a claim", (bench) => {
     expect(rest.claimed).toHaveLength(0);
   });
 
-  test("by two claimers at once splits 300 deliveries: none twice, none missed", async () => {
+  test("by two claimers at once takes each of 300 deliveries exactly once", async () => {
     const { store, url, subscribe, ingest } = bench();
     for (let i = 0; i < 3; i++) await subscribe();
     for (let i = 0; i < 100; i++) await ingest();
@@ -188,9 +188,9 @@ onEachDatabase("a claim", (bench) => {
 });
 
 onEachDatabase("an overdue delivery", (bench) => {
-  test("is one whose next attempt should have been made minutes ago, until it is put off or moves", async () => {
+  test("is one whose next attempt was due minutes ago, until it is deferred or attempted", async () => {
     const { store } = bench();
-    const id = await started(bench());
+    const id = await startOne(bench());
     await recordAttempt(store, failed(id, 1));
     const due = NOW + 10 * MINUTE_MS;
     const overdue = async (now: number) =>
@@ -207,17 +207,17 @@ onEachDatabase("an overdue delivery", (bench) => {
     expect(await overdue(due + 100 * MINUTE_MS)).toEqual([]);
   });
 
-  test("is one that was started and never attempted, too", async () => {
-    const id = await started(bench());
+  test("is also one that was started and never attempted", async () => {
+    const id = await startOne(bench());
     const rows = await listOverdue(bench().store, { now: NOW + RECONCILE_GRACE_MS, limit: 10 });
     expect(rows).toMatchObject([{ deliveryId: id, attempts: 0 }]);
   });
 });
 
 onEachDatabase("a request to retry now", (bench) => {
-  test("makes the next attempt due now, once", async () => {
+  test("makes the next attempt due at once, and a second request changes nothing", async () => {
     const { store, accountId } = bench();
-    const id = await started(bench());
+    const id = await startOne(bench());
     await recordAttempt(store, failed(id, 1));
     const now = NOW + MINUTE_MS;
     const first = await requestRetry(store, { accountId, id, now });
@@ -226,9 +226,9 @@ onEachDatabase("a request to retry now", (bench) => {
     expect(await listOverdue(store, { now: now + 15_000, limit: 10 })).toMatchObject([{ deliveryId: id }]);
   });
 
-  test("of a delivery that has ended is refused, and of another account's finds nothing", async () => {
+  test("is refused for an ended delivery, and finds nothing in another account", async () => {
     const { store, accountId } = bench();
-    const id = await started(bench());
+    const id = await startOne(bench());
     await recordAttempt(store, { ...failed(id, 1), state: "succeeded", nextAttemptAt: null });
     await expect(requestRetry(store, { accountId, id, now: NOW })).rejects.toMatchObject({
       code: "wrong_state",
@@ -237,12 +237,12 @@ onEachDatabase("a request to retry now", (bench) => {
   });
 });
 
-onEachDatabase("a test's attempt", (bench) => {
-  test("ends in time for the call that waits for it, and earlier where its subscription says so", async () => {
+onEachDatabase("an attempt of a test delivery", (bench) => {
+  test("times out before the call that waits for it, and sooner if its subscription says so", async () => {
     const { store, accountId, subscribe } = bench();
     const { id: subscriptionId } = await subscribe();
     const data = Buffer.from("{}");
-    const made = await createTestDelivery(store, {
+    const created = await createTestDelivery(store, {
       accountId,
       subscriptionId,
       eventType: "invoice_sent",
@@ -250,7 +250,7 @@ onEachDatabase("a test's attempt", (bench) => {
       now: NOW,
     });
     const timeoutMs = async () =>
-      (await loadForAttempt(store, made?.id as DeliveryId, NOW))?.subscription.timeoutMs;
+      (await loadForAttempt(store, created?.id as DeliveryId, NOW))?.subscription.timeoutMs;
     expect(await timeoutMs()).toBe(TEST_ATTEMPT_TIMEOUT_MS);
     for (const [chosen, applied] of [
       [30_000, TEST_ATTEMPT_TIMEOUT_MS],

@@ -23,22 +23,22 @@ const finish = async (store: Store, id: ErasureId): Promise<Erasure> => {
     const step = await advanceErasure(store, { id, now: NOW });
     if (step?.state === "completed") return step;
   }
-  throw new Error("it does not end");
+  throw new Error("the erasure does not end");
 };
-/** The rows of every table that name this account. */
-const rowsOf = async ({ store }: Bench, accountId: AccountId) => {
+/** Counts the rows with this account's id, by table. */
+const countRows = async ({ store }: Bench, accountId: AccountId) => {
   const db = store.db.$extendTables<Record<string, Record<string, unknown>>>();
-  const found: Record<string, number> = {};
+  const counts: Record<string, number> = {};
   for (const { name, columns } of await store.db.introspection.getTables()) {
     if (!columns.some((column) => column.name === "account_id")) continue;
     const rows = await db.selectFrom(name).selectAll().where("account_id", "=", accountId).execute();
-    if (rows.length > 0) found[name] = rows.length;
+    if (rows.length > 0) counts[name] = rows.length;
   }
-  return found;
+  return counts;
 };
 
 onEachDatabase("erasing events with a key", (bench) => {
-  test("deletes just those, with their deliveries, and gives a receipt without the value", async () => {
+  test("deletes only those events and their deliveries, and leaves a receipt without the value", async () => {
     const { store, accountId, subscribe, ingest } = bench();
     await subscribe();
     await subscribe();
@@ -70,7 +70,7 @@ onEachDatabase("erasing events with a key", (bench) => {
     expect(row.sealed_value).toBeNull();
   });
 
-  test("seals what is looked for while it looks, and done twice finds nothing more", async () => {
+  test("stores the searched value sealed, and a second erasure finds nothing more", async () => {
     const { store, accountId, ingest } = bench();
     await ingest({ json: '{"Email":"ada@example.com"}' });
     const key = { pointer: "/Email", value: "ada@example.com" };
@@ -83,7 +83,7 @@ onEachDatabase("erasing events with a key", (bench) => {
     expect(await finish(store, again.id)).toMatchObject({ examined: 0, events: 0 });
   });
 
-  test("is of one account's events only", async () => {
+  test("affects one account only", async () => {
     const { store, ingest } = bench();
     await ingest({ json: '{"Email":"ada@example.com"}' });
     const other = await createAccount(store, { name: "other", now: NOW });
@@ -96,7 +96,7 @@ onEachDatabase("erasing events with a key", (bench) => {
     expect(await store.db.selectFrom("events").select("id").execute()).toHaveLength(1);
   });
 
-  test("is to be given a workflow at once, and again when it has been silent", async () => {
+  test("is listed for a workflow start at once, and again after a minute without progress", async () => {
     const { store, accountId } = bench();
     const { id } = await createErasure(store, { accountId, key: null, now: NOW });
     const unstarted = async (now: number) =>
@@ -107,29 +107,29 @@ onEachDatabase("erasing events with a key", (bench) => {
     expect(await unstarted(NOW + 61_000)).toEqual([id]);
   });
 
-  test("of an account that is not there is refused", async () => {
+  test("is refused for an account that does not exist", async () => {
     const create = createErasure(bench().store, { accountId: 999 as AccountId, key: null, now: NOW });
     await expect(create).rejects.toMatchObject({ code: "not_found" });
   });
 });
 
 onEachDatabase("erasing an account", (bench) => {
-  test("leaves nothing of it in any table but its number and the receipt, and another account untouched", async () => {
+  test("leaves only its id and the receipt in any table, and does not touch another account", async () => {
     const { store, accountId, subscribe, ingest } = bench();
     const other = await createAccount(store, { name: "other", now: NOW });
-    for (const of of [accountId, other.id]) {
-      await subscribe({ accountId: of, targetUrl: `https://receiver.example/${of}` });
-      for (let i = 0; i < 3; i++) await ingest({ accountId: of, key: `k${i}` });
-      await createToken(store, { accountId: of, name: "t", scopes: [], expiresAt: null, now: NOW });
+    for (const owner of [accountId, other.id]) {
+      await subscribe({ accountId: owner, targetUrl: `https://receiver.example/${owner}` });
+      for (let i = 0; i < 3; i++) await ingest({ accountId: owner, key: `k${i}` });
+      await createToken(store, { accountId: owner, name: "t", scopes: [], expiresAt: null, now: NOW });
       await createPortalLink(store, {
-        accountId: of,
+        accountId: owner,
         scopes: [],
         expiresAt: NOW + 1,
         sessionMs: 1,
         now: NOW,
       });
       await createRecovery(store, {
-        accountId: of,
+        accountId: owner,
         kind: "recover",
         subscriptionId: null,
         sinceAt: 0,
@@ -141,13 +141,13 @@ onEachDatabase("erasing an account", (bench) => {
     }
     await orderChanges(store);
     await countChanges(store);
-    const before = await rowsOf(bench(), other.id);
+    const before = await countRows(bench(), other.id);
     const { id } = await createErasure(store, { accountId, key: null, now: NOW });
-    // At the last moment.
+    // A link created after the erasure was requested.
     await createPortalLink(store, { accountId, scopes: [], expiresAt: NOW + 1, sessionMs: 1, now: NOW });
     expect(await finish(store, id)).toMatchObject({ examined: 3, events: 3, deliveries: 3 });
-    expect(await rowsOf(bench(), accountId)).toEqual({ erasures: 1 });
-    expect(await rowsOf(bench(), other.id)).toEqual(before);
+    expect(await countRows(bench(), accountId)).toEqual({ erasures: 1 });
+    expect(await countRows(bench(), other.id)).toEqual(before);
     expect(await store.db.selectFrom("turns").selectAll().execute()).toHaveLength(1);
     expect(await store.db.selectFrom("signing_keys").selectAll().execute()).toHaveLength(1);
     const { name } = await store.db
@@ -158,7 +158,7 @@ onEachDatabase("erasing an account", (bench) => {
     expect(name).toBe("erased");
   });
 
-  test("revokes its tokens at once, and lets nobody in by a link", async () => {
+  test("revokes its tokens at once, and its portal links no longer open", async () => {
     const { store, accountId } = bench();
     const code = await createPortalLink(store, {
       accountId,

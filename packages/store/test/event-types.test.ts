@@ -19,49 +19,50 @@ onEachDatabase("an event type", (bench) => {
   const create = (owner: AccountId | "shared", code = "parcel_sent", over: Partial<typeof TEXTS> = {}) =>
     createEventType(bench().store, { owner, code, ...TEXTS, ...over, now: NOW });
   const other = async () => (await createAccount(bench().store, { name: "other", now: NOW })).id;
-  const taken = { code: "already_exists", field: "code" };
+  const alreadyExists = { code: "already_exists", field: "code" };
 
-  test("is its account's alone, as its author wrote it", async () => {
+  test("is visible to its account only, with its texts as written", async () => {
     const { store, accountId } = bench();
-    const made = await create(accountId);
-    expect(made).toMatchObject({ code: "parcel_sent", shared: false, version: 1, archivedAt: null });
-    expect(await listEventTypes(store, accountId)).toMatchObject([{ id: made.id, version: 1 }]);
-    expect(await readEventType(store, { id: made.id, version: 1 })).toEqual({
+    const created = await create(accountId);
+    expect(created).toMatchObject({ code: "parcel_sent", shared: false, version: 1, archivedAt: null });
+    expect(await listEventTypes(store, accountId)).toMatchObject([{ id: created.id, version: 1 }]);
+    expect(await readEventType(store, { id: created.id, version: 1 })).toEqual({
       ...TEXTS,
       version: 1,
       storedAt: NOW,
     });
     const second = await other();
     expect(await listEventTypes(store, second)).toEqual([]);
-    expect((await create(second)).id).not.toBe(made.id);
+    expect((await create(second)).id).not.toBe(created.id);
   });
 
-  test("has a code that means one thing to each account", async () => {
+  test("has a code that is unique for each account, shared types included", async () => {
     const { accountId } = bench();
     await create(accountId, "own");
-    await expect(create(accountId, "own")).rejects.toMatchObject(taken);
-    await expect(create("shared", "own")).rejects.toMatchObject(taken);
+    await expect(create(accountId, "own")).rejects.toMatchObject(alreadyExists);
+    await expect(create("shared", "own")).rejects.toMatchObject(alreadyExists);
     await create("shared", "everyones");
-    await expect(create("shared", "everyones")).rejects.toMatchObject(taken);
-    await expect(create(accountId, "everyones")).rejects.toMatchObject(taken);
-    await expect(create(await other(), "everyones")).rejects.toMatchObject(taken);
+    await expect(create("shared", "everyones")).rejects.toMatchObject(alreadyExists);
+    await expect(create(accountId, "everyones")).rejects.toMatchObject(alreadyExists);
+    await expect(create(await other(), "everyones")).rejects.toMatchObject(alreadyExists);
   });
 
-  test("is never both shared and an account's own, also where both are made at once", async () => {
+  test("is never both shared and an account's own, even if both are created at once", async () => {
     const { store, accountId } = bench();
     const second = await other();
     for (let round = 0; round < 5; round++) {
       const code = `parcel_${round}`;
       const owners = ["shared", accountId, second] as const;
-      const made = await Promise.allSettled(owners.map((owner) => create(owner, code)));
-      const [shared, ...owns] = made.map(({ status }) => status === "fulfilled");
+      const results = await Promise.allSettled(owners.map((owner) => create(owner, code)));
+      const [shared, ...owns] = results.map(({ status }) => status === "fulfilled");
       expect(shared ? owns : owns.map((own) => !own)).toEqual([false, false]);
-      for (const one of made) if (one.status === "rejected") expect(one.reason).toMatchObject(taken);
+      for (const result of results)
+        if (result.status === "rejected") expect(result.reason).toMatchObject(alreadyExists);
     }
     expect(await readEventTypes(store, "shared")).toBeInstanceOf(Map);
   });
 
-  test("gets a new version with each change, and keeps the ones before", async () => {
+  test("gets a new version with each change and keeps the earlier versions", async () => {
     const { store, accountId: owner } = bench();
     const { id } = await create(owner);
     const next = { id, owner, ...TEXTS, schemaJson: '{"title":"two"}', now: NOW + 5 };
@@ -77,7 +78,7 @@ onEachDatabase("an event type", (bench) => {
     );
   });
 
-  test("is changed by one of those who do so at once, by none once it is archived", async () => {
+  test("is changed by only one of several concurrent updates, and by none once it is archived", async () => {
     const { store, accountId: owner } = bench();
     const { id } = await create(owner);
     const update = (basedOn: number) => updateEventType(store, { id, owner, basedOn, ...TEXTS, now: NOW });
@@ -89,7 +90,7 @@ onEachDatabase("an event type", (bench) => {
     expect(await listEventTypes(store, owner)).toMatchObject([{ version: 2, archivedAt: NOW + 1 }]);
   });
 
-  test("is refused where its owner's catalogue is full, and takes no room then", async () => {
+  test("is refused if its owner's catalogue is full, and then takes up no space", async () => {
     const { store, accountId } = bench();
     const large = { sampleJson: `{"a":"${"x".repeat(700_000)}"}` };
     await create(accountId, "one", large);
@@ -104,8 +105,8 @@ onEachDatabase("an event type", (bench) => {
   });
 });
 
-onEachDatabase("whether events are held against their schemas", (bench) => {
-  test("is each account's own choice, and off before it chose", async () => {
+onEachDatabase("the schema check", (bench) => {
+  test("is set per account, and is off by default", async () => {
     const { store, accountId } = bench();
     const { id: other } = await createAccount(store, { name: "other", now: NOW });
     expect(await getSchemaCheck(store, accountId)).toBe("OFF");

@@ -11,7 +11,7 @@ import {
 } from "../src/index.ts";
 import { type Bench, deliveriesOf, idsOf, NOW, onEachDatabase } from "./fixture.ts";
 
-/** Soon enough that ids, which never go back within a process, still tell the times of these tests. */
+/** Close to NOW: ids never go back within a process, and must still carry the times of these tests. */
 const LATER = NOW + 30_000;
 
 async function subscribeAll({ subscribe }: Bench, count: number): Promise<SubscriptionId[]> {
@@ -20,7 +20,7 @@ async function subscribeAll({ subscribe }: Bench, count: number): Promise<Subscr
   return ids;
 }
 
-/** Those that a fan-out has not reached yet. */
+/** Returns the subscriptions that have no delivery of the event yet. */
 async function unserved(store: Store, eventId: EventId, all: readonly SubscriptionId[]) {
   const served = new Set(idsOf(await deliveriesOf(store, eventId)));
   return all.filter((id) => !served.has(id));
@@ -41,20 +41,20 @@ async function replay({ store, accountId }: Bench, subscriptionId: SubscriptionI
 }
 
 async function finish(store: Store, eventId: EventId, deliveriesMax = 3): Promise<number> {
-  let made = 0;
+  let created = 0;
   for (let goesOn = true; goesOn; ) {
     const step = await continueFanout(store, { eventId, now: LATER, deliveriesMax });
-    made += step.made;
+    created += step.made;
     goesOn = step.goesOn;
   }
-  return made;
+  return created;
 }
 
 const changesOf = async ({ store }: Bench, eventId: EventId) =>
   await store.db.selectFrom("delivery_changes").select("id").where("event_id", "=", eventId).execute();
 
-onEachDatabase("a fan-out that is not finished, and replays of its event", (bench) => {
-  test("leaves the deliveries that replays made meanwhile as they are, and makes the rest", async () => {
+onEachDatabase("an unfinished fan-out and replays of its event", (bench) => {
+  test("create each delivery once if the fan-out continues after the replays", async () => {
     const { store, ingest } = bench();
     const all = await subscribeAll(bench(), 12);
     const { eventId } = await ingest({ deliveriesMax: 2 });
@@ -68,7 +68,7 @@ onEachDatabase("a fan-out that is not finished, and replays of its event", (benc
     expect(await listFanouts(store, { after: undefined, limit: 10 })).toEqual([]);
   });
 
-  test("a replay that comes after it makes nothing more", async () => {
+  test("create each delivery once if the replays follow the fan-out", async () => {
     const { store, ingest } = bench();
     const all = await subscribeAll(bench(), 6);
     const { eventId } = await ingest({ deliveriesMax: 2 });
@@ -77,7 +77,7 @@ onEachDatabase("a fan-out that is not finished, and replays of its event", (benc
     expect(idsOf(await deliveriesOf(store, eventId))).toEqual(all);
   });
 
-  test("at the same time make each delivery once, and count it once", async () => {
+  test("create and count each delivery once if they run at the same time", async () => {
     const { store, url, ingest } = bench();
     const all = await subscribeAll(bench(), 20);
     const second = await openStore({ url });
@@ -89,9 +89,9 @@ onEachDatabase("a fan-out that is not finished, and replays of its event", (benc
         Promise.all(events.map((eventId) => finish(store, eventId, 2))),
         ...all.map((id) => replay(bench(), id, second)),
       ]);
-      const made = fannedOut.reduce((sum, one) => sum + one, 0);
+      const created = fannedOut.reduce((sum, one) => sum + one, 0);
       const replayed = replays.reduce((sum, one) => sum + (one?.made ?? 0), 0);
-      expect(before + made + replayed).toBe(events.length * all.length);
+      expect(before + created + replayed).toBe(events.length * all.length);
       for (const eventId of events) {
         expect(idsOf(await deliveriesOf(store, eventId))).toEqual(all);
         expect(await changesOf(bench(), eventId)).toHaveLength(all.length);

@@ -15,7 +15,7 @@ import {
 
 export const NOW = 1_700_000_000_000;
 
-/** A database of its own with one account, and short ways to put things into it. */
+/** A fresh database with one account, and shortcuts that fill it. */
 export type Bench = {
   readonly store: Store;
   readonly url: string;
@@ -37,8 +37,8 @@ export type Bench = {
   }): Promise<IngestedEvent>;
 };
 
-/** Runs the same behaviours on each database. */
-export function onEachDatabase(title: string, behaviours: (bench: () => Bench) => void): void {
+/** Runs the same tests on SQLite and on MySQL, each test on a fresh database. */
+export function onEachDatabase(title: string, tests: (bench: () => Bench) => void): void {
   describe.each(["sqlite", "mysql"] as const)(`${title}, on %s`, (backend) => {
     let test: TestStore;
     let bench: Bench;
@@ -48,7 +48,7 @@ export function onEachDatabase(title: string, behaviours: (bench: () => Bench) =
       bench = benchOf(test, account.id);
     });
     afterEach(() => test.dispose());
-    behaviours(() => bench);
+    tests(() => bench);
   });
 }
 
@@ -82,13 +82,13 @@ function benchOf({ store, url }: TestStore, accountId: AccountId): Bench {
           },
         ],
       });
-      if (event === undefined) throw new Error("ingest gave no event");
+      if (event === undefined) throw new Error("the ingest returned no event");
       return event;
     },
   };
 }
 
-/** One step of every drain that is under way; how many deliveries became pending. */
+/** Advances every drain in progress by one step. Returns how many deliveries became pending. */
 export async function drainAll(store: Store, now: number): Promise<number> {
   let pending = 0;
   for (const id of await listDraining(store, { after: undefined, limit: 100 })) {
@@ -97,7 +97,7 @@ export async function drainAll(store: Store, now: number): Promise<number> {
   return pending;
 }
 
-/** The first attempt of a delivery, or what is said of it. */
+/** A delivery's failed first attempt, with overrides. */
 export function attempt(over: Partial<Attempt> = {}): Attempt {
   return {
     number: 1,
@@ -118,7 +118,7 @@ export function attempt(over: Partial<Attempt> = {}): Attempt {
   };
 }
 
-/** Every row of a table that has these columns, for what has no question of its own. */
+/** Returns an event's deliveries, by subscription, straight from the table. */
 export async function deliveriesOf(store: Store, eventId: EventId) {
   return await store.db
     .selectFrom("deliveries")

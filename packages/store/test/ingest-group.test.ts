@@ -12,7 +12,7 @@ import { NOW, onEachDatabase } from "./fixture.ts";
 
 type Event = { json?: string; key?: string; eventType?: string };
 
-/** A call that brings these events. */
+/** Builds a call with these events. */
 const call = (accountId: AccountId, events: readonly Event[], deliveriesMax = 1_000): IngestCall => ({
   accountId,
   now: NOW,
@@ -37,8 +37,8 @@ const count = async (
 
 const statusOf = (settled: readonly PromiseSettledResult<unknown>[]) => settled.map((one) => one.status);
 
-onEachDatabase("calls that come together", (bench) => {
-  test("are each stored for their own account and subscribers, with their deliveries and the log of them", async () => {
+onEachDatabase("concurrent ingest calls", (bench) => {
+  test("are stored for their own accounts, with their deliveries and changes", async () => {
     const { store, accountId, subscribe } = bench();
     const other = await createAccount(store, { name: "other", now: NOW });
     await subscribe();
@@ -70,7 +70,7 @@ onEachDatabase("calls that come together", (bench) => {
     }
   });
 
-  test("with one key and the same content get one event; with other content the later one is refused alone", async () => {
+  test("with one key and equal content get one event; a call with other content is refused", async () => {
     const { store, accountId } = bench();
     const ingest = createIngest(store);
     const settled = await Promise.allSettled([
@@ -85,13 +85,13 @@ onEachDatabase("calls that come together", (bench) => {
       value: [{ ...(first?.status === "fulfilled" ? first.value[0] : {}), duplicate: true }],
     });
     expect(refused?.status === "rejected" && refused.reason).toBeInstanceOf(Refusal);
-    // The refused call's other event, and its key, are nobody's.
+    // The refused call stored neither its other event nor that event's key.
     expect(later).toMatchObject({ value: [{ duplicate: false }] });
     expect(await count(store, "events")).toBe(2);
     expect(await count(store, "idempotency_keys")).toBe(2);
   });
 
-  test("do not fail with one that the database cannot take", async () => {
+  test("succeed even if the database rejects one of them", async () => {
     const { store, accountId } = bench();
     const ingest = createIngest(store);
     const poison = { ...call(accountId, [{}]), now: "no number" as unknown as number };
@@ -104,7 +104,7 @@ onEachDatabase("calls that come together", (bench) => {
     expect(await count(store, "events")).toBe(2);
   });
 
-  test("are all stored where they are more than one transaction takes", async () => {
+  test("are all stored if they exceed one transaction", async () => {
     const { store, accountId, subscribe } = bench();
     for (let i = 0; i < 30; i++) await subscribe();
     const ingest = createIngest(store);
@@ -118,7 +118,7 @@ onEachDatabase("calls that come together", (bench) => {
     expect(await count(store, "delivery_changes")).toBe(290 * 30);
   });
 
-  test("in two processes, with the same keys in opposite order, make one event for each key", async () => {
+  test("of two processes with the same keys in opposite order create one event for each key", async () => {
     const { store, url, accountId } = bench();
     const second = await openStore({ url });
     try {
@@ -138,7 +138,7 @@ onEachDatabase("calls that come together", (bench) => {
     }
   });
 
-  test("with many events in each are stored whole or not at all", async () => {
+  test("with many events each are stored whole or not at all", async () => {
     const { store, accountId, subscribe, ingest: alone } = bench();
     await subscribe();
     await alone({ key: "taken", json: '{"other":1}' });

@@ -24,10 +24,10 @@ const count = async (
 };
 
 onEachDatabase("an ingest", (bench) => {
-  test("makes a delivery for each subscription that wants the event, and for no other", async () => {
+  test("creates a delivery for each subscription that wants the event, and for no other", async () => {
     const { store, subscribe, ingest } = bench();
-    const wants = await subscribe();
-    const wantsAll = await subscribe({ eventTypes: ["*"] });
+    const exact = await subscribe();
+    const wildcard = await subscribe({ eventTypes: ["*"] });
     await subscribe({ eventTypes: ["contact_created"] });
     const ended = await subscribe();
     await endSubscription(store, { accountId: ended.accountId, id: ended.id, reason: "test", now: NOW });
@@ -37,11 +37,11 @@ onEachDatabase("an ingest", (bench) => {
     const event = await ingest();
     expect(event).toMatchObject({ deliveryCount: 2, duplicate: false });
     const rows = await deliveriesOf(store, event.eventId);
-    expect(idsOf(rows)).toEqual([wants.id, wantsAll.id]);
+    expect(idsOf(rows)).toEqual([exact.id, wildcard.id]);
     expect(rows.map((row) => row.state)).toEqual(["pending", "pending"]);
   });
 
-  test("reaches one URL of an account once: an active subscription before a paused one, then the oldest", async () => {
+  test("reaches each URL once, and prefers an active subscription to a paused one", async () => {
     const { store, subscribe, ingest } = bench();
     const targetUrl = "https://receiver.example/same";
     const paused = await subscribe({ targetUrl, eventTypes: ["invoice_sent"] });
@@ -77,7 +77,7 @@ onEachDatabase("an ingest", (bench) => {
     expect(Buffer.from(context?.event.data ?? []).equals(Buffer.from(json))).toBe(true);
   });
 
-  test("a megabyte in each of four events goes through", async () => {
+  test("accepts four events of a megabyte each", async () => {
     const { store, accountId, subscribe } = bench();
     await subscribe();
     const data = Buffer.from(`{"x":"${"é".repeat(500_000)}"}`);
@@ -91,7 +91,7 @@ onEachDatabase("an ingest", (bench) => {
     expect(rows.map((row) => row.data.equals(data))).toEqual([true, true, true, true]);
   });
 
-  test("of a thousand events stores all, or none", async () => {
+  test("stores a thousand events or none of them", async () => {
     const { store, accountId, subscribe, ingest } = bench();
     await subscribe();
     await ingest({ key: "taken", json: '{"other":1}' });
@@ -114,7 +114,7 @@ onEachDatabase("an ingest", (bench) => {
 });
 
 onEachDatabase("an idempotency key", (bench) => {
-  test("used again with the same content answers with the first event and stores nothing", async () => {
+  test("used again with the same content returns the first event and stores nothing", async () => {
     const { store, subscribe, ingest } = bench();
     await subscribe();
     const first = await ingest({ key: "k" });
@@ -130,7 +130,7 @@ onEachDatabase("an idempotency key", (bench) => {
     expect(await count(store, "events")).toBe(1);
   });
 
-  test("used again with the same content in other words answers with the first event, also within one batch", async () => {
+  test("ignores JSON spelling: equal content returns the first event, even within one batch", async () => {
     const { store, accountId, ingest } = bench();
     const first = await ingest({ key: "k", json: '{"a":1.10,"b":"é"}' });
     const respelled = String.raw`{ "b":"\u00e9", "a":11e-1 }`;
@@ -138,7 +138,7 @@ onEachDatabase("an idempotency key", (bench) => {
     const event = (json: string) => ({
       eventType: "invoice_sent",
       data: Buffer.from(json),
-      idempotencyKey: "of one batch",
+      idempotencyKey: "within a batch",
     });
     const [one, two] = await ingestEvents(store, {
       accountId,
@@ -154,7 +154,7 @@ onEachDatabase("an idempotency key", (bench) => {
     expect(await count(store, "events")).toBe(2);
   });
 
-  test("of a deleted event is known by the same bytes, and other bytes cannot be compared", async () => {
+  test("of a deleted event accepts the same bytes only: others cannot be compared", async () => {
     const { store, ingest } = bench();
     const first = await ingest({ key: "k", json: '{"a":1}' });
     await store.db.deleteFrom("events").execute();
@@ -163,7 +163,7 @@ onEachDatabase("an idempotency key", (bench) => {
     expect(await count(store, "events")).toBe(0);
   });
 
-  test("is the account's own, and exact to the last space and case", async () => {
+  test("belongs to one account, and every space, letter case and accent counts", async () => {
     const { store, ingest } = bench();
     const other = await createAccount(store, { name: "other", now: NOW });
     const events = [
@@ -176,7 +176,7 @@ onEachDatabase("an idempotency key", (bench) => {
     expect(events.map((event) => event.duplicate)).toEqual([false, false, false, false, false]);
   });
 
-  test("used twice in one batch makes one event", async () => {
+  test("used twice in one batch creates one event", async () => {
     const { store, accountId } = bench();
     const event = {
       eventType: "invoice_sent",
@@ -193,7 +193,7 @@ onEachDatabase("an idempotency key", (bench) => {
     expect(await count(store, "events")).toBe(1);
   });
 
-  test("in 50 concurrent calls through two connections makes one event, and all get its id", async () => {
+  test("in 50 concurrent calls through two stores creates one event for all", async () => {
     const { store, url, subscribe, ingest } = bench();
     await subscribe();
     const second = await openStore({ url });
@@ -211,8 +211,8 @@ onEachDatabase("an idempotency key", (bench) => {
   });
 });
 
-onEachDatabase("a fan-out wider than one call's cap", (bench) => {
-  test("is finished later by two workers at once, as of ingest, each URL once", async () => {
+onEachDatabase("a fan-out wider than one call's limit", (bench) => {
+  test("is finished by two workers at once, with the subscriptions as of the ingest, each once", async () => {
     const { store, url, accountId, subscribe, ingest } = bench();
     const wide: SubscriptionId[] = [];
     for (let i = 0; i < 60; i++) wide.push((await subscribe({ targetUrl: `https://wide.example/${i}` })).id);
@@ -220,11 +220,11 @@ onEachDatabase("a fan-out wider than one call's cap", (bench) => {
     expect(event.deliveryCount).toBe(20);
     const served = new Set(idsOf(await deliveriesOf(store, event.eventId)));
 
-    // Meanwhile some subscribe, one leaves for good, and one only stops wanting this type.
+    // Before the fan-out continues, ten subscribe, one ends, and one no longer wants this event type.
     for (let i = 0; i < 10; i++) await subscribe({ targetUrl: `https://wide.example/later/${i}` });
-    const [left, changed] = wide.filter((id) => !served.has(id));
-    if (left === undefined || changed === undefined) throw new Error("nobody is left");
-    await endSubscription(store, { accountId, id: left, reason: "test", now: NOW + 1 });
+    const [ended, changed] = wide.filter((id) => !served.has(id));
+    if (ended === undefined || changed === undefined) throw new Error("no subscription is left");
+    await endSubscription(store, { accountId, id: ended, reason: "test", now: NOW + 1 });
     await updateSubscription(store, {
       accountId,
       id: changed,
@@ -243,10 +243,10 @@ onEachDatabase("a fan-out wider than one call's cap", (bench) => {
       await closeStore(second);
     }
     const reached = idsOf(await deliveriesOf(store, event.eventId));
-    expect(reached).toEqual(wide.filter((id) => id !== left));
+    expect(reached).toEqual(wide.filter((id) => id !== ended));
   });
 
-  test("leaves nothing behind where the cap was just enough", async () => {
+  test("leaves no row behind if the limit is exactly enough", async () => {
     const { store, subscribe, ingest } = bench();
     await subscribe();
     await subscribe();

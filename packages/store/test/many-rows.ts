@@ -3,7 +3,7 @@ import { sql } from "kysely";
 import type { Store } from "../src/index.ts";
 import { NOW } from "./fixture.ts";
 
-/** Rows of one kind: `count` deliveries, dealt out to `subscriptions` from number `first` on. */
+/** `count` deliveries in one state, spread evenly over `subscriptions` whose ids start at `first`. */
 export type Rows = {
   readonly count: number;
   readonly state: "pending" | "started" | "parked" | "succeeded" | "exhausted";
@@ -14,7 +14,7 @@ export type Rows = {
 
 const ID_PREFIX = "dlv_01hf7yat000000000000";
 
-/** The n-th delivery that was made, from 0. */
+/** Returns the id of the n-th inserted delivery, counted from 0. */
 export function nthDelivery(n: number): DeliveryId {
   return `${ID_PREFIX}${100_000 + n}` as DeliveryId;
 }
@@ -22,13 +22,13 @@ export function nthDelivery(n: number): DeliveryId {
 const DIGITS = Array.from({ length: 10 }, (_, digit) => `select ${digit} as d`).join(" union all ");
 const PLACES = ["d0", "d1", "d2", "d3", "d4", "d5"];
 
-/** Fills the table, in a second or two for 100,000 rows: the database makes them, they do not travel. */
+/** Inserts deliveries, 100,000 rows in a second or two: the database generates them itself. */
 export async function insertDeliveries(store: Store, kinds: readonly Rows[]): Promise<void> {
   const n = PLACES.map((place, i) => `${10 ** i} * ${place}.d`).join(" + ");
   const digits = PLACES.map((place) => `(${DIGITS}) ${place}`).join(", ");
-  let made = 0;
+  let inserted = 0;
   for (const { count, state, subscriptions, first = 1 } of kinds) {
-    const id = (prefix: string) => `concat('${prefix}${ID_PREFIX.slice(4)}', ${100_000 + made} + n.n)`;
+    const id = (prefix: string) => `concat('${prefix}${ID_PREFIX.slice(4)}', ${100_000 + inserted} + n.n)`;
     const isWaiting = state === "pending" || state === "started";
     await sql`
       insert into deliveries
@@ -39,11 +39,11 @@ export async function insertDeliveries(store: Store, kinds: readonly Rows[]): Pr
         ${state}, 0, ${isWaiting ? NOW : null}, ${state === "started" ? NOW : null}, 0, ${NOW}
       from (select ${sql.raw(n)} as n from ${sql.raw(digits)}) as n where n.n < ${sql.lit(count)}
     `.execute(store.db);
-    made += count;
+    inserted += count;
   }
 }
 
-/** The subscriptions of those deliveries, as far as a claim needs them. */
+/** Inserts the subscriptions of the inserted deliveries, with only what a claim needs. */
 export async function insertSubscriptions(store: Store): Promise<void> {
   await sql`
     insert into subscriptions
@@ -58,7 +58,7 @@ export async function insertSubscriptions(store: Store): Promise<void> {
   `.execute(store.db);
 }
 
-/** What an operator, or the database by itself, may do at any time. */
+/** Refreshes the planner's statistics, as an operator or the database itself may do at any time. */
 export async function gatherStatistics(store: Store): Promise<void> {
   const statement = store.seam.name === "mysql" ? "analyze table deliveries, delivery_changes" : "analyze";
   await sql.raw(statement).execute(store.db);

@@ -13,7 +13,7 @@ import { attempt, type Bench, NOW, onEachDatabase } from "./fixture.ts";
 
 const RULE = { failingForMs: 5 * DAY_MS, exhausted: 2 };
 
-/** One event of this type, and what its only attempt to this subscription comes to. */
+/** Ingests one event and records one attempt of its delivery to this subscription. */
 async function deliver(
   { store, accountId, ingest }: Bench,
   subscriptionId: SubscriptionId,
@@ -29,7 +29,7 @@ async function deliver(
     now,
   });
   const [delivery] = await listDeliveries(store, { accountId, subscriptionId, limit: 1 });
-  if (delivery === undefined) throw new Error("there is no delivery");
+  if (delivery === undefined) throw new Error("no delivery");
   const others = claimed.map(({ deliveryId }) => deliveryId).filter((id) => id !== delivery.id);
   await releaseClaims(store, { ids: others, now });
   await markStarted(store, { ids: [delivery.id], now });
@@ -44,7 +44,7 @@ async function deliver(
   });
   return delivery.id;
 }
-/** What was raised, oldest first. */
+/** Returns the operational events, oldest first. */
 const raised = async ({ store }: Bench) =>
   (await store.db.selectFrom("events").selectAll().orderBy("id").execute())
     .filter((event) => /^(delivery|subscription)_/.test(event.event_type))
@@ -54,7 +54,7 @@ const exhausted = (now: number) => ({ outcome: "status" as const, state: "exhaus
 const succeeded = (now: number) => ({ outcome: "accepted" as const, state: "succeeded" as const, now });
 
 onEachDatabase("a subscription that keeps failing", (bench) => {
-  test("is disabled when enough deliveries were exhausted over long enough, and what waits is parked", async () => {
+  test("is disabled once enough deliveries are exhausted, and its pending ones are parked", async () => {
     const { store, accountId, subscribe, ingest } = bench();
     const { id } = await subscribe();
     const state = async () => (await getSubscription(store, { accountId, id }))?.state;
@@ -83,7 +83,7 @@ onEachDatabase("a subscription that keeps failing", (bench) => {
     });
   });
 
-  test("is not for one unlucky delivery, however long ago its first failure was", async () => {
+  test("is not disabled for one exhausted delivery, however old its first failure is", async () => {
     const { store, accountId, subscribe } = bench();
     const { id } = await subscribe();
     await deliver(bench(), id, { outcome: "timeout", state: "started", now: NOW });
@@ -91,7 +91,7 @@ onEachDatabase("a subscription that keeps failing", (bench) => {
     expect(await getSubscription(store, { accountId, id })).toMatchObject({ state: "active" });
   });
 
-  test("is not while any delivery succeeds", async () => {
+  test("is not disabled as long as some deliveries succeed", async () => {
     const { store, accountId, subscribe } = bench();
     const { id } = await subscribe();
     await deliver(bench(), id, exhausted(NOW));
@@ -105,7 +105,7 @@ onEachDatabase("a subscription that keeps failing", (bench) => {
     });
   });
 
-  test("counts from its first failed attempt, also where that was no exhausted delivery's", async () => {
+  test("counts from its first failed attempt, even if that delivery is not exhausted", async () => {
     const { store, accountId, subscribe } = bench();
     const { id } = await subscribe();
     await deliver(bench(), id, { outcome: "timeout", state: "started", now: NOW });
@@ -114,7 +114,7 @@ onEachDatabase("a subscription that keeps failing", (bench) => {
     expect(await getSubscription(store, { accountId, id })).toMatchObject({ state: "disabled" });
   });
 
-  test("tells that it recovered, where its owner was told of a delivery given up", async () => {
+  test("reports its recovery only after it has reported an exhausted delivery", async () => {
     const { subscribe } = bench();
     const { id } = await subscribe();
     await deliver(bench(), id, { outcome: "status", state: "started", now: NOW });
@@ -127,16 +127,16 @@ onEachDatabase("a subscription that keeps failing", (bench) => {
 });
 
 onEachDatabase("operational events", (bench) => {
-  test("reach who subscribed to them, and their own deliveries raise none", async () => {
+  test("reach their subscribers, and their own deliveries raise none", async () => {
     const { store, accountId, subscribe } = bench();
     const { id } = await subscribe();
     const watcher = await subscribe({ eventTypes: ["delivery_exhausted"] });
     await deliver(bench(), id, exhausted(NOW));
-    const [told] = await listDeliveries(store, { accountId, subscriptionId: watcher.id, limit: 1 });
-    expect(told).toMatchObject({ eventType: "delivery_exhausted", state: "pending" });
-    if (told === undefined) throw new Error("nobody was told");
+    const [delivery] = await listDeliveries(store, { accountId, subscriptionId: watcher.id, limit: 1 });
+    expect(delivery).toMatchObject({ eventType: "delivery_exhausted", state: "pending" });
+    if (delivery === undefined) throw new Error("no delivery");
     await recordAttempt(store, {
-      deliveryId: told.id,
+      deliveryId: delivery.id,
       attempt: attempt(),
       state: "exhausted",
       nextAttemptAt: null,
@@ -146,7 +146,7 @@ onEachDatabase("operational events", (bench) => {
     expect(await types(bench())).toEqual(["delivery_exhausted"]);
   });
 
-  test("tell of a receiver's 410", async () => {
+  test("report a subscription that a 410 ended", async () => {
     const { store, accountId, subscribe } = bench();
     const { id } = await subscribe();
     await deliver(bench(), id, { outcome: "gone", state: "succeeded", now: NOW });
@@ -156,7 +156,7 @@ onEachDatabase("operational events", (bench) => {
     ]);
   });
 
-  test("hold no query of a URL, which may be a secret", async () => {
+  test("omit the query of a URL, which may hold a secret", async () => {
     const { subscribe } = bench();
     const { id } = await subscribe({ targetUrl: "https://receiver.example/x?token=hidden" });
     await deliver(bench(), id, exhausted(NOW));

@@ -47,24 +47,24 @@ const succeed = async ({ store }: Bench, deliveryId: DeliveryId, now = NOW) => {
     now,
   });
 };
-const of = (bench: Bench, id: SubscriptionId) => ({ accountId: bench.accountId, id, now: NOW });
+const target = (bench: Bench, id: SubscriptionId) => ({ accountId: bench.accountId, id, now: NOW });
 
 onEachDatabase("a paused subscription", (bench) => {
-  test("has what is pending parked, and what comes; nothing is claimed of it", async () => {
+  test("has its pending and its new deliveries parked, and none is claimed", async () => {
     const { store, subscribe, ingest } = bench();
     const { id } = await subscribe();
     await ingest();
-    expect(await pauseSubscription(store, of(bench(), id))).toMatchObject({ state: "paused" });
+    expect(await pauseSubscription(store, target(bench(), id))).toMatchObject({ state: "paused" });
     await ingest();
     expect(await states(bench())).toEqual(["parked", "parked"]);
     expect(await claim(bench())).toEqual([]);
   });
 
-  test("parks what an ingest under way made pending, as soon as somebody wants to claim it", async () => {
+  test("parks a delivery of a concurrent ingest when a claim finds it pending", async () => {
     const { store, subscribe, ingest } = bench();
     const { id } = await subscribe();
     await ingest();
-    await pauseSubscription(store, of(bench(), id));
+    await pauseSubscription(store, target(bench(), id));
     await store.db
       .updateTable("deliveries")
       .set({ state: "pending", ...timesIn("pending", NOW) })
@@ -73,20 +73,20 @@ onEachDatabase("a paused subscription", (bench) => {
     expect(await states(bench())).toEqual(["parked"]);
   });
 
-  test("leaves alone what is under way, which is sent once also where it is resumed meanwhile", async () => {
+  test("leaves a claimed delivery alone, and a resume does not send it a second time", async () => {
     const { store, subscribe, ingest } = bench();
     const { id } = await subscribe();
     await ingest();
-    const [underWay] = await claim(bench());
-    await pauseSubscription(store, of(bench(), id));
+    const [claimed] = await claim(bench());
+    await pauseSubscription(store, target(bench(), id));
     expect(await claim(bench())).toEqual([]);
-    await resumeSubscription(store, of(bench(), id));
+    await resumeSubscription(store, target(bench(), id));
     await drainAll(store, NOW);
     expect(await claim(bench())).toEqual([]);
-    await pauseSubscription(store, of(bench(), id));
+    await pauseSubscription(store, target(bench(), id));
     expect(await claim(bench(), { now: NOW + 30_001 })).toEqual([]);
     expect(await listDeliveries(store, { accountId: bench().accountId, limit: 1 })).toMatchObject([
-      { id: underWay, state: "parked" },
+      { id: claimed, state: "parked" },
     ]);
   });
 
@@ -105,7 +105,7 @@ onEachDatabase("a paused subscription", (bench) => {
       now: NOW,
     });
     expect(await parkDelivery(store, { id, subscriptionId, now: NOW })).toBe(false);
-    await pauseSubscription(store, of(bench(), subscriptionId));
+    await pauseSubscription(store, target(bench(), subscriptionId));
     expect(await parkDelivery(store, { id, subscriptionId, now: NOW })).toBe(true);
     const [parked] = await listDeliveries(store, { accountId: bench().accountId, limit: 1 });
     expect(parked).toMatchObject({ state: "parked", attempts: 1, nextAttemptAt: null });
@@ -114,7 +114,7 @@ onEachDatabase("a paused subscription", (bench) => {
   test("still gets test events", async () => {
     const { store, accountId, subscribe } = bench();
     const { id } = await subscribe();
-    await pauseSubscription(store, of(bench(), id));
+    await pauseSubscription(store, target(bench(), id));
     await createTestDelivery(store, {
       accountId,
       subscriptionId: id,
@@ -125,18 +125,22 @@ onEachDatabase("a paused subscription", (bench) => {
     expect(await claim(bench())).toHaveLength(1);
   });
 
-  test("that ends has what was parked cancelled, and can be neither paused nor resumed", async () => {
+  test("that ends has its parked deliveries cancelled, and can be neither paused nor resumed", async () => {
     const { store, subscribe, ingest } = bench();
     const { id } = await subscribe();
-    await pauseSubscription(store, of(bench(), id));
+    await pauseSubscription(store, target(bench(), id));
     await ingest();
-    await endSubscription(store, { ...of(bench(), id), reason: "test" });
+    await endSubscription(store, { ...target(bench(), id), reason: "test" });
     expect(await states(bench())).toEqual(["cancelled"]);
-    await expect(pauseSubscription(store, of(bench(), id))).rejects.toMatchObject({ code: "wrong_state" });
-    await expect(resumeSubscription(store, of(bench(), id))).rejects.toMatchObject({ code: "wrong_state" });
+    await expect(pauseSubscription(store, target(bench(), id))).rejects.toMatchObject({
+      code: "wrong_state",
+    });
+    await expect(resumeSubscription(store, target(bench(), id))).rejects.toMatchObject({
+      code: "wrong_state",
+    });
   });
 
-  test("of another account is not there", async () => {
+  test("of another account is not found", async () => {
     const { store, subscribe } = bench();
     const { id } = await subscribe();
     const foreign = { accountId: 999 as never, id, now: NOW };
@@ -147,19 +151,19 @@ onEachDatabase("a paused subscription", (bench) => {
 });
 
 onEachDatabase("a resumed subscription", (bench) => {
-  test("gets its first attempts one at a time in the order of ingest, those that came while it drains last", async () => {
+  test("gets first attempts one at a time in ingest order, new events last", async () => {
     const { store, accountId, subscribe, ingest } = bench();
     const { id } = await subscribe();
-    await pauseSubscription(store, of(bench(), id));
+    await pauseSubscription(store, target(bench(), id));
     for (let i = 0; i < 40; i++) await ingest({ now: NOW + i });
-    await resumeSubscription(store, of(bench(), id));
+    await resumeSubscription(store, target(bench(), id));
     await ingest({ now: NOW + 100 });
     const order: DeliveryId[] = [];
     for (let now = NOW + 1_000; order.length < 41; now += 10) {
       await drainAll(store, now);
       const claimed = await claim(bench(), { now });
       expect(claimed.length).toBeLessThanOrEqual(1);
-      // While one is under way no other is let in.
+      // No other delivery is claimed while one is in flight.
       expect(await claim(bench(), { now: now + 1 })).toEqual([]);
       for (const deliveryId of claimed) await succeed(bench(), deliveryId, now);
       order.push(...claimed);
@@ -172,24 +176,24 @@ onEachDatabase("a resumed subscription", (bench) => {
     expect(await claim(bench(), { now: NOW + 3_000 })).toHaveLength(5);
   });
 
-  test("is drained no faster than it may", async () => {
+  test("is drained no faster than the drain rate", async () => {
     const { store, subscribe, ingest } = bench();
     const { id } = await subscribe();
-    await pauseSubscription(store, of(bench(), id));
+    await pauseSubscription(store, target(bench(), id));
     for (let i = 0; i < 10; i++) await ingest();
-    await resumeSubscription(store, of(bench(), id));
+    await resumeSubscription(store, target(bench(), id));
     await drainAll(store, NOW);
-    let made = 0;
+    let sent = 0;
     for (let now = NOW; now < NOW + 1_000; now += 20) {
       for (const deliveryId of await claim(bench(), { drainPerSecond: 5, now })) {
         await succeed(bench(), deliveryId, now);
-        made += 1;
+        sent += 1;
       }
     }
-    expect(made).toBe(5);
+    expect(sent).toBe(5);
   });
 
-  test("is drained beside retries that are under way and others that stand in line", async () => {
+  test("is drained beside retries in flight and retries in line", async () => {
     const { store, accountId, subscribe, ingest } = bench();
     const { id: subscriptionId } = await subscribe();
     const pace = { rate: null, concurrency: 3 };
@@ -205,9 +209,9 @@ onEachDatabase("a resumed subscription", (bench) => {
         now: NOW,
       });
     }
-    await pauseSubscription(store, of(bench(), subscriptionId));
+    await pauseSubscription(store, target(bench(), subscriptionId));
     await ingest();
-    await resumeSubscription(store, of(bench(), subscriptionId));
+    await resumeSubscription(store, target(bench(), subscriptionId));
     await drainAll(store, NOW);
     const retries = await listDeliveries(store, { accountId, state: "started", limit: 10 });
     for (const { id } of retries.slice(0, 2)) {
@@ -223,16 +227,16 @@ onEachDatabase("a resumed subscription", (bench) => {
   test("paused again in the middle keeps the rest parked", async () => {
     const { store, subscribe, ingest } = bench();
     const { id } = await subscribe();
-    await pauseSubscription(store, of(bench(), id));
+    await pauseSubscription(store, target(bench(), id));
     for (let i = 0; i < 40; i++) await ingest();
-    await resumeSubscription(store, of(bench(), id));
+    await resumeSubscription(store, target(bench(), id));
     expect(await drainAll(store, NOW)).toBe(32);
-    await pauseSubscription(store, of(bench(), id));
+    await pauseSubscription(store, target(bench(), id));
     expect(new Set(await states(bench()))).toEqual(new Set(["parked"]));
     expect(await drainAll(store, NOW)).toBe(0);
   });
 
-  test("loses none that an ingest under way parked after the drain was over", async () => {
+  test("drains a stray that a concurrent ingest parked after the drain had ended", async () => {
     const { store, subscribe, ingest } = bench();
     await subscribe();
     await ingest();
@@ -247,12 +251,12 @@ onEachDatabase("a resumed subscription", (bench) => {
     expect(await drainAll(store, NOW)).toBe(1);
   });
 
-  test("drained by two workers at once has each delivery made pending once, and in order", async () => {
+  test("drained by two workers at once gets each delivery once and in order", async () => {
     const { store, url, subscribe, ingest } = bench();
     const { id } = await subscribe();
-    await pauseSubscription(store, of(bench(), id));
+    await pauseSubscription(store, target(bench(), id));
     for (let i = 0; i < 20; i++) await ingest({ now: NOW + i });
-    await resumeSubscription(store, of(bench(), id));
+    await resumeSubscription(store, target(bench(), id));
     const second = await openStore({ url });
     try {
       const order: DeliveryId[] = [];
@@ -275,7 +279,7 @@ onEachDatabase("a resumed subscription", (bench) => {
 });
 
 onEachDatabase("an operational event", (bench) => {
-  test("is no part of `*`, and reaches who asked for it by name", async () => {
+  test("is not part of `*`, and reaches only those who subscribe to it by name", async () => {
     const { store, accountId, subscribe } = bench();
     await subscribe({ eventTypes: ["*"] });
     const named = await subscribe({ eventTypes: ["delivery_exhausted"] });

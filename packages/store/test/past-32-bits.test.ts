@@ -28,10 +28,10 @@ import {
 import { deliveriesOf, idsOf, NOW, onEachDatabase } from "./fixture.ts";
 
 const INT32_MAX = 2 ** 31 - 1;
-/** Past what a signed and what an unsigned number of 32 bits can be. */
+/** The first numbers beyond a signed and an unsigned 32-bit integer. */
 const BORDERS = [2 ** 31, 2 ** 32];
 
-/** The next rows of a table get the number before the border, and on from there. */
+/** Gives the table's next row the id `border - 1`, and the following rows the ids after it. */
 async function advance({ db, seam }: Store, table: string, border: number): Promise<void> {
   if (seam.name === "mysql") {
     await sql.raw(`alter table ${table} auto_increment = ${border - 1}`).execute(db);
@@ -41,8 +41,8 @@ async function advance({ db, seam }: Store, table: string, border: number): Prom
   await sql`insert into sqlite_sequence (name, seq) values (${table}, ${border - 2})`.execute(db);
 }
 
-onEachDatabase("past the numbers of 32 bits", (bench) => {
-  test.each(BORDERS)("changes are ordered, followed and counted across %i", async (border) => {
+onEachDatabase("beyond 32-bit ids", (bench) => {
+  test.each(BORDERS)("changes are ordered, listed and counted across %i", async (border) => {
     const { store, accountId, subscribe, ingest } = bench();
     await advance(store, "delivery_changes", border);
     await store.db
@@ -56,7 +56,7 @@ onEachDatabase("past the numbers of 32 bits", (bench) => {
     await subscribe();
     await subscribe();
     let cursor = await currentCursor(store);
-    const seen: { deliveryId: string; cursor: ChangeCursor }[] = [];
+    const pages: { deliveryId: string; cursor: ChangeCursor }[] = [];
     for (let i = 0; i < 4; i++) {
       await ingest();
       expect(await orderChanges(store)).toBe(2);
@@ -64,11 +64,11 @@ onEachDatabase("past the numbers of 32 bits", (bench) => {
         const next = await listChanges(store, { accountId, after: cursor, limit: 1 });
         cursor = next.cursor;
         if (next.changes[0] === undefined) break;
-        seen.push({ deliveryId: next.changes[0].deliveryId, cursor });
+        pages.push({ deliveryId: next.changes[0].deliveryId, cursor });
       }
     }
-    expect(new Set(seen.map(({ deliveryId }) => deliveryId)).size).toBe(8);
-    expect(seen.map((one) => one.cursor)).toMatchObject([
+    expect(new Set(pages.map(({ deliveryId }) => deliveryId)).size).toBe(8);
+    expect(pages.map((page) => page.cursor)).toMatchObject([
       { batch: border - 1, id: border - 1 },
       { batch: border - 1, id: border },
       { batch: border },
@@ -82,7 +82,7 @@ onEachDatabase("past the numbers of 32 bits", (bench) => {
     expect(await countChanges(store)).toBe(0);
   });
 
-  test.each(BORDERS)("counters go on counting across %i", async (border) => {
+  test.each(BORDERS)("counters count across %i", async (border) => {
     const { store, accountId, subscribe, ingest } = bench();
     await subscribe();
     const deliveries = async () => {
@@ -102,35 +102,41 @@ onEachDatabase("past the numbers of 32 bits", (bench) => {
     expect(await deliveries()).toBe(border);
   });
 
-  test.each(BORDERS)("a wide fan-out goes on as of a wish before %i", async (border) => {
-    const { store, subscribe, ingest } = bench();
-    await advance(store, "subscription_event_types", border);
-    const wanting = [await subscribe(), await subscribe(), await subscribe()];
-    const { eventId } = await ingest({ deliveriesMax: 1 });
-    await subscribe();
-    while ((await continueFanout(store, { eventId, now: NOW, deliveriesMax: 1 })).goesOn);
-    const served = await deliveriesOf(store, eventId);
-    expect(idsOf(served)).toEqual(wanting.map(({ id }) => id));
-  });
+  test.each(BORDERS)(
+    "a wide fan-out keeps to the subscriptions as of its ingest across %i",
+    async (border) => {
+      const { store, subscribe, ingest } = bench();
+      await advance(store, "subscription_event_types", border);
+      const wanting = [await subscribe(), await subscribe(), await subscribe()];
+      const { eventId } = await ingest({ deliveriesMax: 1 });
+      await subscribe();
+      while ((await continueFanout(store, { eventId, now: NOW, deliveriesMax: 1 })).goesOn);
+      const served = await deliveriesOf(store, eventId);
+      expect(idsOf(served)).toEqual(wanting.map(({ id }) => id));
+    },
+  );
 
-  test.each(BORDERS)("a portal's sessions open across %i, and a token is refused there", async (border) => {
-    const { store, accountId } = bench();
-    await advance(store, "tokens", border);
-    await advance(store, "portal_links", border);
-    for (let i = 0; i < 3; i++) {
-      const link = { accountId, scopes: [], expiresAt: NOW + 1_000, sessionMs: 1_000, now: NOW };
-      const opened = await openPortalLink(store, { code: await createPortalLink(store, link), now: NOW });
-      expect(opened?.token.id).toBe(border - 1 + i);
-      expect(await authenticate(store, opened?.secret ?? "", NOW)).toMatchObject({ accountId });
-    }
-    const token = createToken(store, { accountId, name: "x", scopes: [], expiresAt: null, now: NOW });
-    await expect(token).rejects.toThrow(`number ${border + 2} is past ${INT32_MAX}`);
-    // The contract could not carry the others.
-    const listed = await listTokens(store, { accountId, limit: 10 });
-    expect(listed.map(({ id }) => id)).toEqual(border - 1 > INT32_MAX ? [] : [border - 1]);
-  });
+  test.each(BORDERS)(
+    "portal sessions open across %i, but a token beyond 32 bits is refused",
+    async (border) => {
+      const { store, accountId } = bench();
+      await advance(store, "tokens", border);
+      await advance(store, "portal_links", border);
+      for (let i = 0; i < 3; i++) {
+        const link = { accountId, scopes: [], expiresAt: NOW + 1_000, sessionMs: 1_000, now: NOW };
+        const opened = await openPortalLink(store, { code: await createPortalLink(store, link), now: NOW });
+        expect(opened?.token.id).toBe(border - 1 + i);
+        expect(await authenticate(store, opened?.secret ?? "", NOW)).toMatchObject({ accountId });
+      }
+      const token = createToken(store, { accountId, name: "x", scopes: [], expiresAt: null, now: NOW });
+      await expect(token).rejects.toThrow(`number ${border + 2} is past ${INT32_MAX}`);
+      // The contract cannot carry larger ids.
+      const listed = await listTokens(store, { accountId, limit: 10 });
+      expect(listed.map(({ id }) => id)).toEqual(border - 1 > INT32_MAX ? [] : [border - 1]);
+    },
+  );
 
-  test.each(BORDERS)("signing keys and event types are made across %i", async (border) => {
+  test.each(BORDERS)("signing keys and event types are created across %i", async (border) => {
     const { store, accountId, subscribe } = bench();
     await advance(store, "signing_keys", border);
     await advance(store, "event_types", border);
@@ -139,30 +145,30 @@ onEachDatabase("past the numbers of 32 bits", (bench) => {
     for (const [i, code] of ["one", "two", "three"].entries()) {
       const key = await rotateSigningKey(store, { accountId, id, overlapMs: 0, now: NOW });
       expect(await listSigningKeys(store, { accountId, id, now: NOW })).toEqual([key]);
-      const made = await createEventType(store, { owner: accountId, code, ...texts });
-      expect(made.id).toBe(border - 1 + i);
-      await updateEventType(store, { id: made.id, owner: accountId, basedOn: 1, ...texts });
-      expect(await readEventType(store, { id: made.id, version: 2 })).toMatchObject({ version: 2 });
+      const created = await createEventType(store, { owner: accountId, code, ...texts });
+      expect(created.id).toBe(border - 1 + i);
+      await updateEventType(store, { id: created.id, owner: accountId, basedOn: 1, ...texts });
+      expect(await readEventType(store, { id: created.id, version: 2 })).toMatchObject({ version: 2 });
     }
   });
 
-  test("what the contracts name by 32 bits is refused beyond them, and not stored", async () => {
+  test("rows whose ids are 32-bit in the contracts are refused beyond 32 bits, and not stored", async () => {
     const { store, accountId, subscribe } = bench();
     const { id: subscriptionId } = await subscribe();
     const span = { sinceAt: NOW, untilAt: NOW, now: NOW };
     const recovery = { accountId, subscriptionId, isDryRun: true, ratePerSecond: 1, ...span };
-    const make = {
+    const create = {
       accounts: () => createAccount(store, { name: "x", now: NOW }),
       subscriptions: () => subscribe(),
       tokens: () => createToken(store, { accountId, name: "x", scopes: [], expiresAt: null, now: NOW }),
       recoveries: () => createRecovery(store, { kind: "recover", ...recovery }),
       erasures: () => createErasure(store, { accountId, key: { pointer: "/a", value: "1" }, now: NOW }),
     };
-    for (const table of Object.keys(make) as (keyof typeof make)[]) {
+    for (const table of Object.keys(create) as (keyof typeof create)[]) {
       await advance(store, table, INT32_MAX + 1);
-      const last = await make[table]();
+      const last = await create[table]();
       expect("token" in last ? last.token.id : last.id).toBe(INT32_MAX);
-      await expect(make[table]()).rejects.toThrow(`number ${INT32_MAX + 1} is past ${INT32_MAX}`);
+      await expect(create[table]()).rejects.toThrow(`number ${INT32_MAX + 1} is past ${INT32_MAX}`);
       const { greatest } = await store.db
         .selectFrom(table)
         .select((eb) => eb.fn.max("id").as("greatest"))
@@ -171,7 +177,7 @@ onEachDatabase("past the numbers of 32 bits", (bench) => {
     }
   });
 
-  test("a duplicate subscription uses up no number", async () => {
+  test("a duplicate subscription uses up no id", async () => {
     const { subscribe } = bench();
     const targetUrl = "https://receiver.example/same";
     const { id } = await subscribe({ targetUrl });
@@ -182,35 +188,35 @@ onEachDatabase("past the numbers of 32 bits", (bench) => {
   });
 });
 
-/** Columns of 32 bits, with what bounds them. */
+/** The columns of 32 bits or less, grouped by what bounds their values. */
 const BOUNDED = [
-  // An event goes to each subscription once.
+  // At most one delivery for each subscription.
   "idempotency_keys.delivery_count",
-  // Attempts of a delivery, and how long one may take.
+  // The number of attempts of a delivery, and the duration of one.
   "attempts.number",
   "attempts.duration_ms",
   "delivery_changes.attempt_ms",
   "deliveries.attempts",
   "delivery_changes.attempts",
   "turns.hold_ms",
-  // Statuses of HTTP.
+  // HTTP status codes.
   "attempts.status",
   "deliveries.last_status",
   "delivery_changes.last_status",
-  // What an owner may choose.
+  // Settings, whose ranges are validated.
   "subscriptions.timeout_ms",
   "subscriptions.rate_per_1000s",
   "subscriptions.rate_burst",
   "subscriptions.concurrency",
   "recoveries.rate_per_second",
   "portal_links.session_ms",
-  // Limits of the catalogue.
+  // Catalogue limits.
   "event_types.version",
   "event_types.bytes",
   "event_type_versions.version",
-  // One of two spans.
+  // One of two constants.
   "statistics.span_ms",
-  // Yes or no; tables of one row.
+  // Booleans, and the ids of single-row tables.
   "attempts.response_truncated",
   "deliveries.test",
   "recoveries.dry_run",
@@ -223,7 +229,7 @@ const BOUNDED = [
 ];
 
 describe("on mysql", () => {
-  test("no column has 32 bits but those that something bounds", async () => {
+  test("only columns with bounded values have 32 bits or less", async () => {
     const t = await createEmptyStore("mysql");
     try {
       await migrate(t.store);

@@ -8,7 +8,7 @@ import { insertDeliveries, insertSubscriptions, type Rows } from "./many-rows.ts
 
 let t: TestStore;
 
-/** All numbers from one on, by the groups they came in. */
+/** Returns the subscription ids in the groups in which the generator yields them. */
 async function groupsFrom(start: number): Promise<number[][]> {
   const groups: number[][] = [];
   for await (const ids of pendingSubscriptions(t.store, start)) groups.push([...ids]);
@@ -17,7 +17,7 @@ async function groupsFrom(start: number): Promise<number[][]> {
 
 const from = (first: number, count: number) => Array.from({ length: count }, (_, i) => first + i);
 
-/** Neighbours with few rows each, neighbours with many, and some far from each other. */
+/** Adjacent ids with few rows each, adjacent ids with many rows, and ids far apart. */
 const ROWS: readonly Rows[] = [
   { count: 300, state: "pending", subscriptions: 100, first: 1 },
   { count: 40_000, state: "pending", subscriptions: 100, first: 201 },
@@ -32,14 +32,14 @@ const ROWS: readonly Rows[] = [
 ];
 const PENDING = [...from(1, 100), ...from(201, 100), 1_000, 5_000, 5_020, 9_000];
 
-describe.each(["sqlite", "mysql"] as const)("subscriptions with something pending, on %s", (backend) => {
+describe.each(["sqlite", "mysql"] as const)("subscriptions with pending deliveries, on %s", (backend) => {
   beforeEach(async () => {
     t = await createTestStore(backend);
     await createAccount(t.store, { name: "first", now: NOW });
   });
   afterEach(() => t.dispose());
 
-  test("are each found once, in order, from any one on and round to it", async () => {
+  test("are each found once, in id order from any start, wrapping around", async () => {
     await insertDeliveries(t.store, ROWS);
     for (const start of [0, 1, 50, 100, 150, 230, 300, 1_000, 5_010, 9_000, 10_000]) {
       const round = [...PENDING.filter((id) => id > start), ...PENDING.filter((id) => id <= start)];
@@ -47,7 +47,7 @@ describe.each(["sqlite", "mysql"] as const)("subscriptions with something pendin
     }
   });
 
-  test("that have many rows are jumped over by groups, but for the first look", async () => {
+  test("with many rows are found by index jumps, in groups of up to 64 after the first", async () => {
     await insertDeliveries(t.store, [{ count: 40_000, state: "pending", subscriptions: 100 }]);
     const [first, second, third, ...rest] = await groupsFrom(0);
     expect(first).toEqual([1, 2, 3]);
@@ -56,13 +56,13 @@ describe.each(["sqlite", "mysql"] as const)("subscriptions with something pendin
     expect(rest).toEqual([]);
   });
 
-  test("are none where nothing is pending", async () => {
+  test("are none if nothing is pending", async () => {
     await insertDeliveries(t.store, [{ count: 10, state: "started", subscriptions: 1 }]);
     expect(await groupsFrom(0)).toEqual([]);
     expect(await groupsFrom(7)).toEqual([]);
   });
 
-  test("that are another loop's do not keep a claim from its own behind thousands of them", async () => {
+  test("of another loop, even thousands, do not hide the one that a claim may take", async () => {
     await insertDeliveries(t.store, [{ count: 3_000, state: "pending", subscriptions: 3_000 }]);
     await insertSubscriptions(t.store);
     const failing = t.store.db.updateTable("subscriptions").set({ failing_since: NOW });

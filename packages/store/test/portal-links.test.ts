@@ -14,7 +14,7 @@ onEachDatabase("a portal link", (bench) => {
       ...over,
     });
 
-  test("opens a session that may do what it says, until its time is over", async () => {
+  test("opens a session with the scopes of the link, until the session expires", async () => {
     const { store, accountId } = bench();
     const code = await link();
     expect(code).toMatch(/^phl_\w{46}$/);
@@ -25,11 +25,11 @@ onEachDatabase("a portal link", (bench) => {
       scopes: ["deliveries:read"],
     });
     expect(await authenticate(store, secret, NOW + 1 + HOUR_MS)).toBeUndefined();
-    // The code itself is no token, and is stored nowhere.
+    // The code is not a token.
     expect(await authenticate(store, code, NOW)).toBeUndefined();
   });
 
-  test("is opened by one of many that try at once, and by nobody later", async () => {
+  test("opens for only one of many concurrent callers, and never again", async () => {
     const { store } = bench();
     const codes = await Promise.all(Array.from({ length: 6 }, () => link()));
     const tries = await Promise.all(
@@ -39,19 +39,19 @@ onEachDatabase("a portal link", (bench) => {
     for (const code of codes) expect(await openPortalLink(store, { code, now: NOW })).toBeUndefined();
   });
 
-  test("that is late, or that nobody made, opens nothing", async () => {
+  test("that has expired or does not exist opens nothing", async () => {
     const { store } = bench();
     expect(await openPortalLink(store, { code: await link(), now: NOW + 900_000 })).toBeUndefined();
-    expect(await openPortalLink(store, { code: "phl_of-nobody", now: NOW })).toBeUndefined();
+    expect(await openPortalLink(store, { code: "phl_unknown", now: NOW })).toBeUndefined();
   });
 
-  test("takes away what has run out of those before it, and nothing else", async () => {
+  test("deletes expired links and sessions when it is created, and nothing else", async () => {
     const { store, accountId } = bench();
     await link({ expiresAt: NOW + 1 });
     await openPortalLink(store, { code: await link(), now: NOW });
     await createToken(store, {
       accountId,
-      name: "their own",
+      name: "expired token",
       scopes: [],
       expiresAt: NOW + 1,
       now: NOW,
@@ -59,7 +59,7 @@ onEachDatabase("a portal link", (bench) => {
     await link({ now: NOW + 26 * HOUR_MS, expiresAt: NOW + 27 * HOUR_MS });
     expect(await store.db.selectFrom("portal_links").select("id").execute()).toHaveLength(1);
     expect((await listTokens(store, { accountId, limit: 10 })).map(({ name }) => name)).toEqual([
-      "their own",
+      "expired token",
     ]);
   });
 });

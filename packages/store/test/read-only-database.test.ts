@@ -31,14 +31,14 @@ const connections = async () => {
 };
 const write = () => createAccount(store, { name: "acme", now: 0 });
 
-test("a server that takes no writes any more is away, and none of its connections is used again", async () => {
+test("a server that turns read-only counts as unavailable, and its connections are replaced", async () => {
   await Promise.all([write(), write()]);
   const before = await connections();
   expect(before).toHaveLength(2);
   await sql.raw("set global read_only = 1").execute(admin.store.db);
   const refused = await write().catch((error: unknown) => error);
   expect(isStoreAway(store, refused)).toBe(true);
-  // What its name leads to now takes writes.
+  // As after a failover: the same address now leads to a writable server.
   await sql.raw("set global read_only = 0").execute(admin.store.db);
   await Promise.all([write(), write()]);
   const after = await connections();

@@ -16,15 +16,15 @@ import {
 } from "../src/index.ts";
 import { attempt, type Bench, NOW, onEachDatabase } from "./fixture.ts";
 
-async function pending({ store, accountId, subscribe, ingest }: Bench): Promise<DeliveryId> {
+async function pendingDelivery({ store, accountId, subscribe, ingest }: Bench): Promise<DeliveryId> {
   await subscribe();
   const { eventId } = await ingest();
   const [delivery] = await listDeliveries(store, { accountId, eventId, limit: 1 });
   if (delivery === undefined) throw new Error("no delivery");
   return delivery.id;
 }
-/** Another of the same subscription. */
-async function pendingOf({ store, accountId, ingest }: Bench): Promise<DeliveryId> {
+/** Creates another pending delivery of the same subscription. */
+async function nextDelivery({ store, accountId, ingest }: Bench): Promise<DeliveryId> {
   const { eventId } = await ingest();
   const [delivery] = await listDeliveries(store, { accountId, eventId, limit: 1 });
   return delivery?.id as DeliveryId;
@@ -40,9 +40,9 @@ const record = (deliveryId: DeliveryId, over: Partial<AttemptToRecord> = {}): At
 });
 
 onEachDatabase("an attempt", (bench) => {
-  test("is logged with all that came back, and the delivery moves on", async () => {
+  test("is logged with its whole response, and the delivery moves on", async () => {
     const { store, accountId } = bench();
-    const id = await pending(bench());
+    const id = await pendingDelivery(bench());
     const full = attempt({
       responseHeaders: [
         ["set-cookie", "a"],
@@ -68,9 +68,9 @@ onEachDatabase("an attempt", (bench) => {
     });
   });
 
-  test("that ends the delivery says why and leaves nothing due", async () => {
+  test("that ends the delivery sets the end time and leaves nothing due", async () => {
     const { store, accountId } = bench();
-    const id = await pending(bench());
+    const id = await pendingDelivery(bench());
     await recordAttempt(
       store,
       record(id, {
@@ -86,9 +86,9 @@ onEachDatabase("an attempt", (bench) => {
     });
   });
 
-  test("made twice is logged once: the second to write learns that its number is taken", async () => {
+  test("recorded twice is logged once, and the second call learns it is already recorded", async () => {
     const { store, url, accountId } = bench();
-    const id = await pending(bench());
+    const id = await pendingDelivery(bench());
     const second = await openStore({ url });
     try {
       const results = await Promise.all([
@@ -102,9 +102,9 @@ onEachDatabase("an attempt", (bench) => {
     }
   });
 
-  test("that failed has the time of its retry reserved, once also where it was made twice", async () => {
+  test("that failed reserves a turn for its retry, only once even if recorded twice", async () => {
     const { store, accountId } = bench();
-    const id = await pending(bench());
+    const id = await pendingDelivery(bench());
     const pace = { rate: { perSecond: 0.1, burst: 1 }, concurrency: 1 };
     const dueMs = NOW + 600_000;
     expect(await recordAttempt(store, record(id, { pace }))).toEqual({
@@ -114,7 +114,7 @@ onEachDatabase("an attempt", (bench) => {
     await recordAttempt(store, record(id, { pace }));
     const slots = await store.db.selectFrom("turn_slots").select("taken").execute();
     expect(slots).toEqual([{ taken: 1 }]);
-    const next = await pendingOf(bench());
+    const next = await nextDelivery(bench());
     expect(await recordAttempt(store, record(next, { pace }))).toEqual({
       kind: "recorded",
       nextAttemptAt: dueMs + 10_000,
@@ -124,9 +124,9 @@ onEachDatabase("an attempt", (bench) => {
     });
   });
 
-  test("out of its turn is not logged", async () => {
+  test("out of sequence is not logged", async () => {
     const { store, accountId } = bench();
-    const id = await pending(bench());
+    const id = await pendingDelivery(bench());
     expect(await recordAttempt(store, record(id, { attempt: attempt({ number: 2 }) }))).toEqual({
       kind: "already_recorded",
       nextAttemptAt: null,
@@ -134,9 +134,9 @@ onEachDatabase("an attempt", (bench) => {
     expect(await listAttempts(store, { accountId, deliveryId: id })).toEqual([]);
   });
 
-  test("of a delivery that was cancelled meanwhile is logged, and the delivery stays cancelled", async () => {
+  test("of a cancelled delivery is logged, and the delivery stays cancelled", async () => {
     const { store, accountId } = bench();
-    const id = await pending(bench());
+    const id = await pendingDelivery(bench());
     await cancelDelivery(store, { id, reason: "by hand", now: NOW });
     expect(await recordAttempt(store, record(id, { state: "succeeded", nextAttemptAt: null }))).toMatchObject(
       {
@@ -151,9 +151,9 @@ onEachDatabase("an attempt", (bench) => {
     });
   });
 
-  test("answered with 410 ends the subscription, and what else was open for it is cancelled", async () => {
+  test("answered with 410 ends the subscription and cancels its other open deliveries", async () => {
     const { store, accountId, ingest } = bench();
-    const id = await pending(bench());
+    const id = await pendingDelivery(bench());
     const other = await ingest();
     const before = await getDelivery(store, { accountId, id });
     await recordAttempt(
@@ -171,9 +171,9 @@ onEachDatabase("an attempt", (bench) => {
     expect((await ingest()).deliveryCount).toBe(0);
   });
 
-  test("logged before the start was marked is not undone by the mark", async () => {
+  test("recorded before the start is marked is not undone by the mark", async () => {
     const { store, accountId } = bench();
-    const id = await pending(bench());
+    const id = await pendingDelivery(bench());
     await claimDeliveries(store, { owner: "me", limit: 1, inFlightMax: 1, leaseMs: 1_000, now: NOW });
     await recordAttempt(store, record(id, { state: "succeeded", nextAttemptAt: null }));
     await markStarted(store, { ids: [id], now: NOW });
@@ -182,17 +182,17 @@ onEachDatabase("an attempt", (bench) => {
 });
 
 onEachDatabase("the end of a subscription", (bench) => {
-  test("cancels its open deliveries and nobody else's", async () => {
+  test("cancels its open deliveries and no others", async () => {
     const { store, accountId, subscribe, ingest } = bench();
     const leaving = await subscribe({ eventTypes: ["invoice_sent"] });
     const staying = await subscribe({ eventTypes: ["invoice_sent"] });
     for (let i = 0; i < 12; i++) await ingest();
     await endSubscription(store, { accountId, id: leaving.id, reason: "test", now: NOW });
-    const of = async (subscriptionId: typeof leaving.id) =>
+    const statesOf = async (subscriptionId: typeof leaving.id) =>
       new Set(
         (await listDeliveries(store, { accountId, subscriptionId, limit: 100 })).map((row) => row.state),
       );
-    expect(await of(leaving.id)).toEqual(new Set(["cancelled"]));
-    expect(await of(staying.id)).toEqual(new Set(["pending"]));
+    expect(await statesOf(leaving.id)).toEqual(new Set(["cancelled"]));
+    expect(await statesOf(staying.id)).toEqual(new Set(["pending"]));
   });
 });

@@ -19,7 +19,7 @@ import {
 } from "../src/index.ts";
 import { type Bench, NOW, onEachDatabase } from "./fixture.ts";
 
-/** Soon enough that ids, which never go back within a process, still tell the times of these tests. */
+/** Close to NOW: ids never go back within a process, and must still carry the times of these tests. */
 const LATER = NOW + 30_000;
 
 const start = (
@@ -50,10 +50,10 @@ const finish = async (store: Store, recovery: Recovery, limit = 500) => {
     const step = await advanceRecovery(store, { id: recovery.id, limit, now: LATER });
     if (step === undefined || step.state !== "running") return step;
   }
-  throw new Error("it does not end");
+  throw new Error("the recovery does not end");
 };
-/** Events whose deliveries are all in this state, made this long after {@link NOW}. */
-const past = async ({ store, ingest }: Bench, count: number, state: DeliveryState, at = 0) => {
+/** Ingests events from `at` ms after {@link NOW} on, and puts all their deliveries into this state. */
+const ingestIn = async ({ store, ingest }: Bench, count: number, state: DeliveryState, at = 0) => {
   const ids: EventId[] = [];
   for (let i = 0; i < count; i++) ids.push((await ingest({ now: NOW + at + i })).eventId);
   await store.db
@@ -67,16 +67,16 @@ const pending = async ({ store, accountId }: Bench) =>
   await listDeliveries(store, { accountId, state: "pending", limit: 500 });
 
 onEachDatabase("a recovery", (bench) => {
-  test("sends again what was exhausted, blocked or cancelled, each once, and nothing that arrived or is open", async () => {
+  test("resends each exhausted, blocked or cancelled delivery once, and no other", async () => {
     const { store, subscribe } = bench();
     await subscribe();
     const failed = [
-      ...(await past(bench(), 3, "exhausted")),
-      ...(await past(bench(), 2, "cancelled")),
-      ...(await past(bench(), 2, "blocked")),
+      ...(await ingestIn(bench(), 3, "exhausted")),
+      ...(await ingestIn(bench(), 2, "cancelled")),
+      ...(await ingestIn(bench(), 2, "blocked")),
     ];
-    await past(bench(), 2, "succeeded");
-    await past(bench(), 2, "started");
+    await ingestIn(bench(), 2, "succeeded");
+    await ingestIn(bench(), 2, "started");
     const recovery = await start(bench());
     expect(await finish(store, recovery, 2)).toMatchObject({
       state: "completed",
@@ -84,15 +84,15 @@ onEachDatabase("a recovery", (bench) => {
       made: 7,
       leftOut: 0,
     });
-    const made = await pending(bench());
-    expect(made.map((delivery) => delivery.eventId).sort()).toEqual([...failed].sort());
-    expect(made.every((delivery) => delivery.createdAt === LATER)).toBe(true);
+    const resent = await pending(bench());
+    expect(resent.map((delivery) => delivery.eventId).sort()).toEqual([...failed].sort());
+    expect(resent.every((delivery) => delivery.createdAt === LATER)).toBe(true);
   });
 
-  test("twice sends nothing twice, also where what it sent has failed meanwhile and while", async () => {
+  test("run again resends nothing that is open, only what has failed since", async () => {
     const { store, subscribe } = bench();
     await subscribe();
-    await past(bench(), 5, "exhausted");
+    await ingestIn(bench(), 5, "exhausted");
     await finish(store, await start(bench()));
     expect(await finish(store, await start(bench()))).toMatchObject({ made: 0, leftOut: 5 });
     await store.db
@@ -100,7 +100,7 @@ onEachDatabase("a recovery", (bench) => {
       .set({ state: "blocked", ...timesIn("blocked", LATER) })
       .where("state", "=", "pending")
       .execute();
-    // Made at the moment of this one: not its own to recover.
+    // Created in the same millisecond as this recovery: out of its range.
     expect(await finish(store, await start(bench()))).toMatchObject({ made: 0 });
     expect(await finish(store, await start(bench(), { now: LATER + 1, untilAt: LATER + 1 }))).toMatchObject({
       made: 5,
@@ -108,11 +108,11 @@ onEachDatabase("a recovery", (bench) => {
     });
   });
 
-  test("keeps to its times and its subscription", async () => {
+  test("keeps to its time range and its subscription", async () => {
     const { store, subscribe } = bench();
     const { id } = await subscribe();
     await subscribe();
-    await past(bench(), 10, "exhausted");
+    await ingestIn(bench(), 10, "exhausted");
     const recovery = await start(bench(), { subscriptionId: id, sinceAt: NOW + 2, untilAt: NOW + 6 });
     expect(await finish(store, recovery)).toMatchObject({ examined: 4, made: 4 });
     expect(new Set((await pending(bench())).map((delivery) => delivery.subscriptionId))).toEqual(
@@ -120,14 +120,14 @@ onEachDatabase("a recovery", (bench) => {
     );
   });
 
-  test("leaves out tests, and what was for a subscription that has ended since", async () => {
+  test("leaves out test deliveries and those of an ended subscription", async () => {
     const { store, accountId, subscribe } = bench();
     const { id } = await subscribe();
-    await past(bench(), 2, "exhausted");
-    const kept = await subscribe();
+    await ingestIn(bench(), 2, "exhausted");
+    const active = await subscribe();
     await createTestDelivery(store, {
       accountId,
-      subscriptionId: kept.id,
+      subscriptionId: active.id,
       eventType: "invoice_sent",
       data: Buffer.from("{}"),
       now: NOW,
@@ -141,12 +141,12 @@ onEachDatabase("a recovery", (bench) => {
     await expect(start(bench(), { subscriptionId: id })).rejects.toMatchObject({ code: "wrong_state" });
   });
 
-  test("as a dry run counts and changes nothing", async () => {
+  test("that is a dry run counts and changes nothing", async () => {
     const { store, accountId, subscribe } = bench();
     const { id } = await subscribe();
-    await past(bench(), 3, "exhausted");
+    await ingestIn(bench(), 3, "exhausted");
     await pauseSubscription(store, { accountId, id, now: NOW });
-    await past(bench(), 2, "parked");
+    await ingestIn(bench(), 2, "parked");
     const recovery = await start(bench(), { subscriptionId: id, isDryRun: true });
     expect(recovery.parked).toBe(2);
     expect(await finish(store, recovery, 2)).toMatchObject({ made: 3 });
@@ -155,12 +155,12 @@ onEachDatabase("a recovery", (bench) => {
     expect(await getSubscription(store, { accountId, id })).toMatchObject({ state: "paused" });
   });
 
-  test("of a paused subscription has it drained; what is sent again comes after what was parked", async () => {
+  test("of a paused subscription starts a drain, and parks its resends behind", async () => {
     const { store, accountId, subscribe } = bench();
     const { id } = await subscribe();
-    await past(bench(), 3, "exhausted");
+    await ingestIn(bench(), 3, "exhausted");
     await pauseSubscription(store, { accountId, id, now: NOW });
-    await past(bench(), 2, "parked");
+    await ingestIn(bench(), 2, "parked");
     const recovery = await start(bench(), { subscriptionId: id });
     expect(await getSubscription(store, { accountId, id })).toMatchObject({
       state: "active",
@@ -170,19 +170,19 @@ onEachDatabase("a recovery", (bench) => {
     expect(await listDeliveries(store, { accountId, state: "parked", limit: 10 })).toHaveLength(5);
   });
 
-  test("makes no more at once than its rate of one second", async () => {
+  test("creates no more in one step than its rate allows in a second", async () => {
     const { store, subscribe } = bench();
     await subscribe();
-    await past(bench(), 10, "exhausted");
+    await ingestIn(bench(), 10, "exhausted");
     const recovery = await start(bench(), { ratePerSecond: 4 });
     const step = await advanceRecovery(store, { id: recovery.id, limit: 500, now: LATER });
     expect(step).toMatchObject({ state: "running", madeNow: 4 });
   });
 
-  test("paused makes none, resumed goes on where it was, cancelled is over", async () => {
+  test("creates nothing while paused, continues when resumed, and ends when cancelled", async () => {
     const { store, accountId, subscribe } = bench();
     await subscribe();
-    await past(bench(), 6, "exhausted");
+    await ingestIn(bench(), 6, "exhausted");
     const { id } = await start(bench(), { ratePerSecond: 2 });
     const step = () => advanceRecovery(store, { id, limit: 500, now: LATER });
     const change = (to: "running" | "paused" | "cancelled") =>
@@ -199,10 +199,10 @@ onEachDatabase("a recovery", (bench) => {
     expect(await pending(bench())).toHaveLength(4);
   });
 
-  test("advanced by two workers at once makes each delivery once", async () => {
+  test("advanced by two workers at once creates each delivery once", async () => {
     const { store, url, subscribe } = bench();
     await subscribe();
-    await past(bench(), 60, "exhausted");
+    await ingestIn(bench(), 60, "exhausted");
     const { id } = await start(bench());
     const second = await openStore({ url });
     try {
@@ -210,31 +210,31 @@ onEachDatabase("a recovery", (bench) => {
         while ((await advanceRecovery(through, { id, limit: 7, now: LATER }))?.state === "running");
       };
       await Promise.all([run(store), run(second)]);
-      const made = await pending(bench());
-      expect(made).toHaveLength(60);
-      expect(new Set(made.map((delivery) => delivery.eventId)).size).toBe(60);
+      const resent = await pending(bench());
+      expect(resent).toHaveLength(60);
+      expect(new Set(resent.map((delivery) => delivery.eventId)).size).toBe(60);
     } finally {
       await closeStore(second);
     }
   });
 
-  test("asked for twice at once makes each delivery once", async () => {
+  test("requested twice at once creates each delivery once", async () => {
     const { store, url, subscribe } = bench();
     await subscribe();
-    await past(bench(), 100, "exhausted");
+    await ingestIn(bench(), 100, "exhausted");
     const both = [await start(bench()), await start(bench())] as const;
     const second = await openStore({ url });
     try {
       await Promise.all([finish(store, both[0], 7), finish(second, both[1], 7)]);
-      const made = await pending(bench());
-      expect(made).toHaveLength(100);
-      expect(new Set(made.map((delivery) => delivery.eventId)).size).toBe(100);
+      const resent = await pending(bench());
+      expect(resent).toHaveLength(100);
+      expect(new Set(resent.map((delivery) => delivery.eventId)).size).toBe(100);
     } finally {
       await closeStore(second);
     }
   });
 
-  test("is to be given a workflow at once, and again when it has been silent", async () => {
+  test("is listed for a workflow start at once, and again after a minute without progress", async () => {
     const { store } = bench();
     const { id } = await start(bench());
     const unstarted = async (now: number) =>
@@ -249,7 +249,7 @@ onEachDatabase("a recovery", (bench) => {
 });
 
 onEachDatabase("a replay", (bench) => {
-  test("sends the events from before a subscription of the types it wants, in order, each once", async () => {
+  test("sends each wanted event from before its subscription once, in order", async () => {
     const { store, accountId, subscribe, ingest } = bench();
     const events: string[] = [];
     for (let i = 0; i < 7; i++) events.push((await ingest({ now: NOW + i })).eventId);
@@ -258,12 +258,12 @@ onEachDatabase("a replay", (bench) => {
     const live = await ingest({ now: NOW + 10 });
     const replay = () => start(bench(), { kind: "replay", subscriptionId: id });
     expect(await finish(store, await replay(), 3)).toMatchObject({ state: "completed", made: 7, leftOut: 1 });
-    const made = await listDeliveries(store, { accountId, subscriptionId: id, limit: 50 });
-    expect(made.reverse().map((delivery) => delivery.eventId)).toEqual([live.eventId, ...events]);
+    const resent = await listDeliveries(store, { accountId, subscriptionId: id, limit: 50 });
+    expect(resent.reverse().map((delivery) => delivery.eventId)).toEqual([live.eventId, ...events]);
     expect(await finish(store, await replay())).toMatchObject({ made: 0, leftOut: 8 });
   });
 
-  test("to a subscription of `*` leaves out tests and operational events", async () => {
+  test("to a subscription of `*` leaves out test and operational events", async () => {
     const { store, accountId, subscribe, ingest } = bench();
     const other = await subscribe();
     await createTestDelivery(store, {
@@ -280,7 +280,7 @@ onEachDatabase("a replay", (bench) => {
     });
   });
 
-  test("of another account's subscription finds none", async () => {
+  test("of another account's subscription is refused as not found", async () => {
     const { store, subscribe } = bench();
     const { id } = await subscribe();
     await expect(

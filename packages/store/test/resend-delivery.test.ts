@@ -10,9 +10,9 @@ import {
 } from "../src/index.ts";
 import { NOW, onEachDatabase } from "./fixture.ts";
 
-onEachDatabase("sending a delivery again", (bench) => {
-  /** One event at one subscription, whose delivery was cancelled. */
-  const cancelled = async () => {
+onEachDatabase("a resend", (bench) => {
+  /** Creates one event with one delivery and cancels the delivery. */
+  const cancelledDelivery = async () => {
     const { store, accountId, subscribe, ingest } = bench();
     const { id: subscriptionId } = await subscribe();
     const { eventId } = await ingest();
@@ -22,8 +22,8 @@ onEachDatabase("sending a delivery again", (bench) => {
     return { store, accountId, subscriptionId, eventId, id };
   };
 
-  test("makes another of the same event, with attempts of its own", async () => {
-    const { store, accountId, subscriptionId, eventId, id } = await cancelled();
+  test("creates another delivery of the same event, without attempts", async () => {
+    const { store, accountId, subscriptionId, eventId, id } = await cancelledDelivery();
     const answer = await resendDelivery(store, { accountId, id, now: NOW + 1 });
     expect(answer).toMatchObject({
       resent: true,
@@ -33,22 +33,22 @@ onEachDatabase("sending a delivery again", (bench) => {
     expect(await getDelivery(store, { accountId, id })).toMatchObject({ state: "cancelled" });
   });
 
-  test("by ten callers at once makes one, and again once that has ended", async () => {
-    const { store, accountId, eventId, id } = await cancelled();
+  test("by ten callers at once creates one delivery, and another only once that has ended", async () => {
+    const { store, accountId, eventId, id } = await cancelledDelivery();
     const resend = () => resendDelivery(store, { accountId, id, now: NOW + 1 });
-    // Each has its connection, so that nobody waits for one while the first is done.
+    // Opens a connection for each caller, so that none waits for one while the first resend finishes.
     await Promise.all(Array.from({ length: 10 }, () => sql`select 1`.execute(store.db)));
     const answers = await Promise.all(Array.from({ length: 10 }, resend));
     expect(answers.filter((answer) => answer?.resent)).toHaveLength(1);
-    const made = new Set(answers.map((answer) => answer?.delivery.id));
-    expect(made.size).toBe(1);
-    const [second] = made;
+    const resentIds = new Set(answers.map((answer) => answer?.delivery.id));
+    expect(resentIds.size).toBe(1);
+    const [second] = resentIds;
     await cancelDelivery(store, { id: second as DeliveryId, reason: "test", now: NOW });
     expect(await resend()).toMatchObject({ resent: true });
     expect(await listDeliveries(store, { accountId, eventId, limit: 10 })).toHaveLength(3);
   });
 
-  test("that is open is that delivery", async () => {
+  test("of an open delivery returns that delivery", async () => {
     const { store, accountId, subscribe, ingest } = bench();
     await subscribe();
     const { eventId } = await ingest();
@@ -60,8 +60,8 @@ onEachDatabase("sending a delivery again", (bench) => {
     });
   });
 
-  test("waits, parked, where its subscription is paused", async () => {
-    const { store, accountId, subscriptionId, id } = await cancelled();
+  test("is parked if its subscription is paused", async () => {
+    const { store, accountId, subscriptionId, id } = await cancelledDelivery();
     await store.db
       .updateTable("subscriptions")
       .set({ state: "paused" })
@@ -72,8 +72,8 @@ onEachDatabase("sending a delivery again", (bench) => {
     });
   });
 
-  test("is refused once its subscription has ended, and unknown is unknown", async () => {
-    const { store, accountId, subscriptionId, id } = await cancelled();
+  test("is refused once its subscription has ended, and finds no unknown delivery", async () => {
+    const { store, accountId, subscriptionId, id } = await cancelledDelivery();
     await endSubscription(store, { accountId, id: subscriptionId, reason: "test", now: NOW });
     await expect(resendDelivery(store, { accountId, id, now: NOW })).rejects.toMatchObject({
       code: "wrong_state",

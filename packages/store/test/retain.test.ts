@@ -15,7 +15,7 @@ import {
 } from "../src/index.ts";
 import { attempt, type Bench, NOW, onEachDatabase } from "./fixture.ts";
 
-/** Each test's own time, since ids never go back within a process. */
+/** Moves forward for each test, because ids never go back within a process. */
 let now = NOW;
 beforeEach(() => {
   now += 100 * DAY_MS;
@@ -37,13 +37,13 @@ const count = async (store: Store, table: "events" | "deliveries" | "attempts" |
     .executeTakeFirstOrThrow();
   return Number(n);
 };
-/** Events with one attempt each, whose deliveries are in this state since then. */
-const deliveries = async (
+/** Ingests events with one delivery and one attempt each, and puts the deliveries into this state at `at`. */
+const createDeliveries = async (
   { store, ingest }: Bench,
-  many: number,
+  events: number,
   { state, at, endedAt = at }: { state: DeliveryState; at: number; endedAt?: number },
 ) => {
-  for (let i = 0; i < many; i++) {
+  for (let i = 0; i < events; i++) {
     const { eventId } = await ingest({ now: at, key: `${at}-${state}-${i}` });
     const { id } = await store.db
       .selectFrom("deliveries")
@@ -67,12 +67,12 @@ const deliveries = async (
 };
 
 onEachDatabase("retention", (bench) => {
-  test("deletes old events with their deliveries and attempts, and leaves what is open or young", async () => {
+  test("deletes old events with their deliveries and attempts, except open ones", async () => {
     const { store, subscribe } = bench();
     await subscribe();
-    await deliveries(bench(), 3, { state: "succeeded", at: now });
-    await deliveries(bench(), 2, { state: "parked", at: now });
-    await deliveries(bench(), 1, { state: "succeeded", at: now + 5 * DAY_MS });
+    await createDeliveries(bench(), 3, { state: "succeeded", at: now });
+    await createDeliveries(bench(), 2, { state: "parked", at: now });
+    await createDeliveries(bench(), 1, { state: "succeeded", at: now + 5 * DAY_MS });
     expect(await run(store, "events", now + DAY_MS)).toBe(3);
     expect(await count(store, "events")).toBe(3);
     expect(await count(store, "deliveries")).toBe(3);
@@ -80,18 +80,18 @@ onEachDatabase("retention", (bench) => {
     expect(await run(store, "events", now + DAY_MS)).toBe(0);
   });
 
-  test("deletes the attempts of deliveries that ended long ago, not of open ones, nor by when they began", async () => {
+  test("deletes the attempts of deliveries that ended long ago, whenever they began", async () => {
     const { store, subscribe } = bench();
     await subscribe();
-    await deliveries(bench(), 2, { state: "succeeded", at: now });
-    await deliveries(bench(), 1, { state: "started", at: now });
-    await deliveries(bench(), 1, { state: "succeeded", at: now + 1, endedAt: now + 2 * DAY_MS });
+    await createDeliveries(bench(), 2, { state: "succeeded", at: now });
+    await createDeliveries(bench(), 1, { state: "started", at: now });
+    await createDeliveries(bench(), 1, { state: "succeeded", at: now + 1, endedAt: now + 2 * DAY_MS });
     expect(await run(store, "attempts", now + DAY_MS)).toBe(2);
     expect(await count(store, "attempts")).toBe(2);
     expect(await count(store, "deliveries")).toBe(4);
   });
 
-  test("forgets old idempotency keys: the same key is a new event then", async () => {
+  test("deletes old idempotency keys, after which the same key creates a new event", async () => {
     const { store, subscribe, ingest } = bench();
     await subscribe();
     const first = await ingest({ key: "k", now });
@@ -102,7 +102,7 @@ onEachDatabase("retention", (bench) => {
     expect(again.eventId).not.toBe(first.eventId);
   });
 
-  test("goes on from step to step however much there is", async () => {
+  test("continues from step to step until everything old is deleted", async () => {
     const { store, ingest } = bench();
     for (let i = 0; i < 450; i++) await ingest({ now, key: `k${i}` });
     const first = await retain(store, { kind: "events", before: now + DAY_MS, cursor: "" });
@@ -111,10 +111,10 @@ onEachDatabase("retention", (bench) => {
     expect(await run(store, "idempotency_keys", now + DAY_MS)).toBe(450);
   });
 
-  test("deletes an event's thousands of deliveries in small steps, and the event with the last", async () => {
+  test("deletes thousands of an event's deliveries in small steps, then the event", async () => {
     const { store, accountId, ingest } = bench();
     const { eventId } = await ingest({ now, json: '{"Email":"ada@example.com"}' });
-    const sent = Array.from({ length: 2_500 }, (_, i) => ({
+    const rows = Array.from({ length: 2_500 }, (_, i) => ({
       id: `dlv_${String(i).padStart(26, "0")}` as DeliveryId,
       account_id: accountId,
       event_id: eventId,
@@ -126,7 +126,7 @@ onEachDatabase("retention", (bench) => {
       test: 0,
       created_at: now,
     }));
-    await store.db.insertInto("deliveries").values(sent).execute();
+    await store.db.insertInto("deliveries").values(rows).execute();
     expect(await retain(store, { kind: "events", before: now + DAY_MS, cursor: "" })).toMatchObject({
       deleted: 0,
       cursor: "",
@@ -152,7 +152,7 @@ onEachDatabase("retention", (bench) => {
     expect(await count(store, "events")).toBe(0);
   });
 
-  test("deletes old changes, and who wants them is told so", async () => {
+  test("deletes old changes, and refuses a cursor before them", async () => {
     const { store, accountId, subscribe, ingest } = bench();
     await subscribe();
     const read = (after: { batch: number; id: number }) =>
@@ -164,7 +164,7 @@ onEachDatabase("retention", (bench) => {
     await orderChanges(store);
     expect(await run(store, "changes", now + DAY_MS)).toBe(1);
     await expect(read({ batch: 0, id: 0 })).rejects.toMatchObject({ code: "wrong_state" });
-    // Who has read all that was deleted goes on.
+    // A reader that had read all deleted changes continues.
     expect((await read(cursor)).changes).toHaveLength(1);
     expect((await read(await currentCursor(store))).changes).toEqual([]);
   });

@@ -11,12 +11,12 @@ import {
 } from "../src/index.ts";
 import { attempt, NOW, onEachDatabase } from "./fixture.ts";
 
-onEachDatabase("looking for", (bench) => {
-  test("deliveries of an event type looks at a bounded number, and goes on where it ended", async () => {
+onEachDatabase("a search", (bench) => {
+  test("for deliveries of an event type examines a bounded number at a time", async () => {
     const { store, accountId, subscribe, ingest } = bench();
     await subscribe({ eventTypes: ["*"] });
     for (let i = 0; i < 14; i += 1) await ingest();
-    // The first that the second page looks at.
+    // The first delivery that the second page examines.
     const rare = await ingest({ eventType: "contact_created" });
     for (let i = 0; i < 10; i += 1) await ingest();
     const search = (before?: DeliveryId, limit = 5) =>
@@ -46,27 +46,27 @@ onEachDatabase("looking for", (bench) => {
     expect(frequent.examinedTo).toBeUndefined();
   });
 
-  test("subscriptions finds who wants an event type, and who is failing", async () => {
+  test("for subscriptions filters by a wanted event type and by failing", async () => {
     const { store, accountId, subscribe } = bench();
-    const every = await subscribe({ eventTypes: ["*"] });
-    const one = await subscribe({ eventTypes: ["invoice_sent"] });
+    const wildcard = await subscribe({ eventTypes: ["*"] });
+    const exact = await subscribe({ eventTypes: ["invoice_sent"] });
     await subscribe({ eventTypes: ["contact_created"] });
     const { id: other } = await createAccount(store, { name: "other", now: NOW });
     await subscribe({ accountId: other, eventTypes: ["invoice_sent"] });
     const ids = async (over: { failing?: boolean; eventType?: string }) =>
       (await listSubscriptions(store, { accountId, limit: 10, ...over })).map(({ id }) => id);
-    expect(await ids({ eventType: "invoice_sent" })).toEqual([every.id, one.id]);
+    expect(await ids({ eventType: "invoice_sent" })).toEqual([wildcard.id, exact.id]);
     expect(await ids({ failing: true })).toEqual([]);
     await store.db
       .updateTable("subscriptions")
       .set({ failing_since: NOW })
-      .where("id", "=", one.id)
+      .where("id", "=", exact.id)
       .execute();
-    expect(await ids({ failing: true })).toEqual([one.id]);
+    expect(await ids({ failing: true })).toEqual([exact.id]);
     expect(await ids({})).toHaveLength(3);
   });
 
-  test("an event finds its bytes, and only the account's own", async () => {
+  test("for an event returns its bytes, to its own account only", async () => {
     const { store, accountId, ingest } = bench();
     const json = '{"n": 12345678901234567890 }';
     const { eventId } = await ingest({ json });
@@ -76,7 +76,7 @@ onEachDatabase("looking for", (bench) => {
     expect(await getEvent(store, { accountId: other, id: eventId })).toBeUndefined();
   });
 
-  test("an attempt finds the headers that were sent with it", async () => {
+  test("for attempts returns the request headers of each", async () => {
     const { store, accountId, subscribe, ingest } = bench();
     await subscribe();
     const { eventId } = await ingest();

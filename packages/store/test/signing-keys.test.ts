@@ -22,8 +22,8 @@ import { deliveriesOf, NOW, onEachDatabase } from "./fixture.ts";
 
 const OTHER_KEY = `other:${Buffer.alloc(32, 9).toString("base64")}`;
 
-/** Everything that the tables with secrets hold, as one text. */
-async function stored(store: Store): Promise<string> {
+/** Returns all values of the tables with secrets as one text. */
+async function storedText(store: Store): Promise<string> {
   const rows = [
     ...(await store.db.selectFrom("subscriptions").selectAll().execute()),
     ...(await store.db.selectFrom("signing_keys").selectAll().execute()),
@@ -33,7 +33,7 @@ async function stored(store: Store): Promise<string> {
 const textOf = (value: unknown) => (Buffer.isBuffer(value) ? value.toString("latin1") : String(value));
 
 onEachDatabase("the signing keys of a subscription", (bench) => {
-  test("begin with one, whose secret is nowhere in the database", async () => {
+  test("start with one key, whose secret is not stored in the clear", async () => {
     const { store, accountId, subscribe } = bench();
     const { id, keySet, signingKey } = await subscribe();
     expect(signingKey.secret).toMatch(/^whsec_[A-Za-z0-9+/]{43}=$/);
@@ -42,10 +42,10 @@ onEachDatabase("the signing keys of a subscription", (bench) => {
     expect(await listPublicKeys(store, { keySet, now: NOW })).toEqual([
       { publicKey: signingKey.publicKey, createdAt: NOW, expiresAt: null },
     ]);
-    expect(await stored(store)).not.toContain(signingKey.secret.slice("whsec_".length));
+    expect(await storedText(store)).not.toContain(signingKey.secret.slice("whsec_".length));
   });
 
-  test("are two after a rotation, until the overlap is over", async () => {
+  test("are two after a rotation, until the overlap ends", async () => {
     const { store, accountId, subscribe, ingest } = bench();
     const { id, keySet, signingKey: first } = await subscribe();
     const second = await rotateSigningKey(store, { accountId, id, overlapMs: DAY_MS, now: NOW + 1 });
@@ -65,7 +65,7 @@ onEachDatabase("the signing keys of a subscription", (bench) => {
     expect(await listPublicKeys(store, { keySet, now: NOW + 1 + DAY_MS })).toHaveLength(1);
   });
 
-  test("are one at once after a rotation without overlap, however many there were", async () => {
+  test("are reduced to one at once by a rotation without overlap", async () => {
     const { store, accountId, subscribe } = bench();
     const { id } = await subscribe();
     const rotate = (overlapMs: number, now: number) =>
@@ -74,13 +74,13 @@ onEachDatabase("the signing keys of a subscription", (bench) => {
     await expect(rotate(DAY_MS, NOW + 10)).rejects.toMatchObject({ code: "wrong_state", field: "overlap" });
     const last = await rotate(0, NOW + 11);
     expect(await listSigningKeys(store, { accountId, id, now: NOW + 11 })).toEqual([last]);
-    // Those that expired make room.
+    // Expired keys do not count.
     await rotate(1, NOW + 12);
     for (let n = 0; n < 5; n++) await rotate(1, NOW + 20 + n);
     expect(await listSigningKeys(store, { accountId, id, now: NOW + 30 })).toHaveLength(1);
   });
 
-  test("rotated by ten callers at once stay within their bound, with one current", async () => {
+  test("stay within their limit under ten concurrent rotations, with one current key", async () => {
     const { store, accountId, subscribe } = bench();
     const { id } = await subscribe();
     const results = await Promise.allSettled(
@@ -93,7 +93,7 @@ onEachDatabase("the signing keys of a subscription", (bench) => {
     expect(keys?.filter(({ expiresAt }) => expiresAt === null)).toHaveLength(1);
   });
 
-  test("are erased with the subscription's end, and so is its credential", async () => {
+  test("are erased when the subscription ends, as is its credential", async () => {
     const { store, accountId } = bench();
     const { id, keySet } = await createSubscription(store, {
       accountId,
@@ -115,7 +115,7 @@ onEachDatabase("the signing keys of a subscription", (bench) => {
     });
   });
 
-  test("are there for every attempt of a subscription that has not ended, also while it ends", async () => {
+  test("are present for every attempt while the subscription has not ended", async () => {
     const { store, accountId, subscribe, ingest } = bench();
     for (let n = 0; n < 20; n++) {
       const { id } = await subscribe();
@@ -133,7 +133,7 @@ onEachDatabase("the signing keys of a subscription", (bench) => {
     }
   });
 
-  test("that are gone from a live subscription stop its attempts, rather than send them unsigned", async () => {
+  test("stop the attempts of a live subscription if they are missing: none is sent unsigned", async () => {
     const { store, subscribe, ingest } = bench();
     const { id } = await subscribe();
     const { eventId } = await ingest();
@@ -144,7 +144,7 @@ onEachDatabase("the signing keys of a subscription", (bench) => {
     );
   });
 
-  test("are another account's as little as the subscription is", async () => {
+  test("are not found from another account", async () => {
     const { store, subscribe } = bench();
     const { id, signingKey } = await subscribe();
     const { id: accountId } = await createAccount(store, { name: "other", now: NOW });
@@ -155,13 +155,13 @@ onEachDatabase("the signing keys of a subscription", (bench) => {
   });
 });
 
-onEachDatabase("the keys that secrets are sealed with", (bench) => {
-  test("can be replaced while services run, by resealing", async () => {
+onEachDatabase("the sealing keys", (bench) => {
+  test("can be replaced by resealing while services run", async () => {
     const { store, url, accountId, subscribe } = bench();
     const { id, signingKey } = await subscribe();
     const headers = { "x-api-key": "hush-hush" };
     await updateSubscription(store, { accountId, id, now: NOW, credential: "hush", headers });
-    expect(await stored(store)).not.toContain("hush");
+    expect(await storedText(store)).not.toContain("hush");
     const both = await openStore({ url, secretKeys: parseSealingKeys(`${OTHER_KEY},${TEST_SECRET_KEYS}`) });
     const newOnly = await openStore({ url, secretKeys: parseSealingKeys(OTHER_KEY) });
     try {
@@ -177,7 +177,7 @@ onEachDatabase("the keys that secrets are sealed with", (bench) => {
     }
   });
 
-  test("are looked at when a service starts", async () => {
+  test("are checked when a service starts", async () => {
     const { url, subscribe } = bench();
     const secretKeys = parseSealingKeys(OTHER_KEY);
     await closeStore(await openMigratedStore({ url, secretKeys }));

@@ -27,7 +27,7 @@ import { ingestCallsIn } from "../src/ingest/ingest-events.ts";
 import { NOW } from "./fixture.ts";
 
 const POOL_SIZE = 2;
-/** Short, so that a test is; long enough that a busy machine's own server is not taken for silent. */
+/** Short for quick tests, but long enough that a live server on a busy machine does not count as silent. */
 const DEADLINES = { statementMs: 1_500, connectMs: 1_500, acquireMs: 3_000, pingMs: 1_500 };
 
 const secretKeys = parseSealingKeys(TEST_SECRET_KEYS);
@@ -53,11 +53,11 @@ afterEach(async () => {
 
 const statement = (through: Store = store) => sql`select 1`.execute(through.db);
 const insert = (name: string) => createAccount(store, { name, now: NOW });
-/** What it fails with; a promise that is kept fails the test. */
+/** Returns the error of a rejected promise. A fulfilled promise fails the test. */
 const failureOf = async (call: Promise<unknown>): Promise<Error> =>
   await call.then(
     () => {
-      throw new Error("it was answered");
+      throw new Error("the call succeeded");
     },
     (error: Error) => error,
   );
@@ -66,9 +66,9 @@ const expectAway = async (call: Promise<unknown>) => {
   expect(isStoreAway(store, error), String(error.stack)).toBe(true);
   return error;
 };
-/** Where a connection is free, a statement is sent in the turn of the event loop in which it is asked for. */
-const isSent = () => new Promise((resolve) => setImmediate(resolve));
-/** Every connection of the pool is in use at once: none was lost to a caller that gave up. */
+/** Waits until a statement is sent. With a free connection, that takes one turn of the event loop. */
+const statementSent = () => new Promise((resolve) => setImmediate(resolve));
+/** Uses every connection of the pool at once, which fails if a caller that gave up has leaked one. */
 async function expectWholePool(): Promise<void> {
   let inUse = 0;
   let allInUse = () => {};
@@ -86,7 +86,7 @@ async function expectWholePool(): Promise<void> {
 }
 
 describe("a database that falls silent", () => {
-  test("is away for a statement, and for all that wait for its connection", async () => {
+  test("fails a statement, and all that wait for its connection, as unavailable", async () => {
     await expectWholePool();
     proxy.silence();
     const calls = Array.from({ length: 3 * POOL_SIZE }, () => statement());
@@ -95,9 +95,9 @@ describe("a database that falls silent", () => {
     await expectWholePool();
   });
 
-  test("costs one deadline: connections that have not answered since are not used again", async () => {
+  test("costs one deadline, after which idle connections are not reused", async () => {
     await expectWholePool();
-    // Each connection is dead, and new ones are not, as after a failover.
+    // As after a failover: the open connections are dead, but new ones work.
     proxy.silence();
     proxy.mend();
     await expectAway(statement());
@@ -105,7 +105,7 @@ describe("a database that falls silent", () => {
     await expectWholePool();
   });
 
-  test("is away for a statement that is prepared", async () => {
+  test("fails a prepared statement as unavailable", async () => {
     const ingest = createIngest(store);
     const { id: accountId } = await insert("first");
     const call = (idempotencyKey: string) =>
@@ -122,7 +122,7 @@ describe("a database that falls silent", () => {
     await expect(call("b")).resolves.toMatchObject([{ duplicate: false }]);
   });
 
-  test("in the middle of a transaction, takes all of it back and leaves the rest of it unsaid", async () => {
+  test("in a transaction rolls it back, and its other statements are not sent", async () => {
     let runs = 0;
     const begun = transact(store, async (tx) => {
       runs += 1;
@@ -139,7 +139,7 @@ describe("a database that falls silent", () => {
     await expectWholePool();
   });
 
-  test("when a refusal is to be rolled back, does not hide the refusal", async () => {
+  test("during the rollback after an error does not hide that error", async () => {
     const begun = transact(store, async (tx) => {
       await sql`select 1`.execute(tx);
       proxy.silence();
@@ -150,7 +150,7 @@ describe("a database that falls silent", () => {
     await expectWholePool();
   });
 
-  test("when it has heard of a commit, does not say what became of it; an idempotency key tells", async () => {
+  test("during a commit leaves its result unknown until a retry with the same key", async () => {
     const { id: accountId } = await insert("first");
     const call = (extra: (tx: Tx) => void = () => {}) =>
       transact(store, async (tx) => {
@@ -173,7 +173,7 @@ describe("a database that falls silent", () => {
     await expectWholePool();
   });
 
-  test("is away for who connects", async () => {
+  test("fails a new connection as unavailable", async () => {
     proxy.silence();
     await expectAway(statement());
     proxy.mend();
@@ -184,36 +184,36 @@ describe("a database that falls silent", () => {
     await statement();
     proxy.silence();
     const call = expectAway(statement());
-    await isSent();
+    await statementSent();
     await closeStore(store);
     await call;
   });
 });
 
-test("a connection that is not had in time is away, and comes back to the pool all the same", async () => {
-  let letGo = () => {};
-  const held = new Promise<void>((resolve) => {
-    letGo = resolve;
+test("a wait for a connection fails as unavailable at its deadline, and the pool stays whole", async () => {
+  let release = () => {};
+  const released = new Promise<void>((resolve) => {
+    release = resolve;
   });
   const holding = Array.from({ length: POOL_SIZE }, () =>
     transact(store, async (tx) => {
       await sql`select 1`.execute(tx);
-      await held;
+      await released;
     }),
   );
   const error = await expectAway(statement());
   expect(error.message).toContain("no connection");
-  letGo();
+  release();
   await Promise.all(holding);
   await expectWholePool();
 });
 
-test("a connection that is made too late for its caller goes to the next", async () => {
+test("a connection that opens too late for its caller goes to the next caller", async () => {
   const pool = createBoundedPool({
     driver: { uri: direct.url },
     size: 1,
     deadlines: { ...DEADLINES, connectMs: 30_000, acquireMs: 50 },
-    // What makes it late.
+    // Delays the connection.
     session: ["select sleep(0.5)"],
   });
   const acquire = () =>
@@ -229,7 +229,7 @@ test("a connection that is made too late for its caller goes to the next", async
   }
 });
 
-test("a connection that breaks in the middle of a transaction is away, too", async () => {
+test("a connection that breaks in a transaction fails it as unavailable", async () => {
   const begun = transact(store, async (tx) => {
     await sql`select 1`.execute(tx);
     proxy.cut();
@@ -241,12 +241,12 @@ test("a connection that breaks in the middle of a transaction is away, too", asy
   await expectWholePool();
 });
 
-test("many pings at once ask once, and none is waited for longer than a probe waits", async () => {
+test("concurrent pings of a silent database open no connection and all fail as unavailable", async () => {
   await statement();
   const before = proxy.opened();
   proxy.silence();
   await Promise.all(Array.from({ length: 20 }, () => expectAway(pingStore(store))));
-  // The connection that was there did for all of them.
+  // All pings shared the open connection.
   expect(proxy.opened() - before).toBe(0);
   proxy.mend();
   await expectWholePool();
@@ -257,29 +257,29 @@ test.each([
   ["answers the login", 1],
   ["answers the first statement of the session", 2],
   ["answers the last statement of the session", 5],
-])("a server that falls silent before it %s is away", async (_, times) => {
+])("a server that falls silent before it %s counts as unavailable", async (_, times) => {
   proxy.silenceAfter(times);
   await expectAway(statement());
   proxy.mend();
   await expectWholePool();
 });
 
-test("an answer that came while the process stood still counts", async () => {
-  // Past the proxy, which stands still with this process.
-  const still = await openStore({ url: direct.url, deadlines: DEADLINES });
+test("an answer that arrives while the process is blocked still counts", async () => {
+  // Bypasses the proxy, which runs in this process and would be blocked too.
+  const unproxied = await openStore({ url: direct.url, deadlines: DEADLINES });
   try {
-    await statement(still);
-    const call = sql`select sleep(0.1)`.execute(still.db);
-    await isSent();
-    // Nothing is read meanwhile, and then the time is over.
+    await statement(unproxied);
+    const call = sql`select sleep(0.1)`.execute(unproxied.db);
+    await statementSent();
+    // Blocks past the deadline, so that the answer waits unread when the timer fires.
     Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 2 * DEADLINES.statementMs);
     await expect(call).resolves.toBeDefined();
   } finally {
-    await closeStore(still);
+    await closeStore(unproxied);
   }
 });
 
-test("migrations take as long as they take", async () => {
+test("migrations have no statement deadline", async () => {
   const empty = await createEmptyStore("mysql");
   const hasty = await openStore({ url: empty.url, secretKeys, deadlines: { statementMs: 1 } });
   try {
@@ -291,25 +291,25 @@ test("migrations take as long as they take", async () => {
   }
 });
 
-test("a session whose client is not heard any more ends, and its locks with it", async () => {
+test("the server ends a session, and releases its locks, after 60 s of silence", async () => {
   const { rows } = await sql<{ s: number }>`select @@session.wait_timeout as s`.execute(store.db);
   expect(rows).toEqual([{ s: 60 }]);
 });
 
-test("SQLite's only connection, held by somebody who waits for another process, does not hold up a ping", async () => {
+test("a ping fails in time while a waiting writer holds SQLite's only connection", async () => {
   const { store, url, dispose } = await createTestStore("sqlite");
   const hasty = await openStore({ url, deadlines: { pingMs: 100 } });
   const lock = await lockWrites(url);
   try {
-    let isOver = false;
-    const waits = createAccount(hasty, { name: "waits", now: NOW }).finally(() => {
-      isOver = true;
+    let isDone = false;
+    const waiting = createAccount(hasty, { name: "waiting", now: NOW }).finally(() => {
+      isDone = true;
     });
     const error = await failureOf(pingStore(hasty));
     expect(isStoreAway(hasty, error)).toBe(true);
-    expect(isOver).toBe(false);
+    expect(isDone).toBe(false);
     await lock.release();
-    await waits;
+    await waiting;
     await pingStore(hasty);
     await pingStore(store);
   } finally {
@@ -318,6 +318,6 @@ test("SQLite's only connection, held by somebody who waits for another process, 
   }
 });
 
-test("by default a statement has 15 s, a connection 10 s, 5 of them to be made, and a ping 2 s", () => {
+test("the default deadlines are statement 15 s, new connection 5 s, wait for one 10 s, ping 2 s", () => {
   expect(DEFAULTS).toEqual({ statementMs: 15_000, connectMs: 5_000, acquireMs: 10_000, pingMs: 2_000 });
 });

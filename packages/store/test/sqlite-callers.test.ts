@@ -11,7 +11,7 @@ afterEach(() => t.dispose());
 
 const CALLERS = 100;
 
-test("callers do not wait for each other's turn of the event loop", async () => {
+test("100 callers at once need fewer than 50 turns of the event loop", async () => {
   let turns = 0;
   let next = setImmediate(function count() {
     turns += 1;
@@ -22,7 +22,7 @@ test("callers do not wait for each other's turn of the event loop", async () => 
   expect(turns).toBeLessThan(CALLERS / 2);
 });
 
-test("a caller's transaction is its own, and the next begins when it has ended, also badly", async () => {
+test("transactions run one after another, even if one fails", async () => {
   const { db } = t.store;
   let open = 0;
   const one = async (i: number) =>
@@ -39,24 +39,24 @@ test("a caller's transaction is its own, and the next begins when it has ended, 
   );
 });
 
-test("callers who wait while the store is closed are told so, and a transaction fails as it would have", async () => {
+test("closing the store fails waiting callers, and a running transaction keeps its own error", async () => {
   const { db } = t.store;
-  let isIn = (): void => {};
-  const inside = new Promise<void>((resolve) => (isIn = resolve));
-  let goOn = (): void => {};
-  const goingOn = new Promise<void>((resolve) => (goOn = resolve));
+  let enter = (): void => {};
+  const entered = new Promise<void>((resolve) => (enter = resolve));
+  let resume = (): void => {};
+  const resumed = new Promise<void>((resolve) => (resume = resolve));
   const transaction = db.transaction().execute(async () => {
-    isIn();
-    await goingOn;
+    enter();
+    await resumed;
     throw new Error("changed its mind");
   });
-  await inside;
+  await entered;
   const waiting = sql`select 1`.execute(db);
   const outcomes = Promise.allSettled([waiting, transaction]);
-  // The waiting caller has to be in line before the store is closed.
+  // The waiting caller must be in line before the store closes.
   await new Promise((resolve) => setImmediate(resolve));
   await closeStore(t.store);
-  goOn();
+  resume();
   expect(await outcomes).toMatchObject([
     { status: "rejected", reason: { message: "the database is closed" } },
     { status: "rejected", reason: { message: "changed its mind" } },

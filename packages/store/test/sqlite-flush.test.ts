@@ -8,7 +8,7 @@ import { NOW } from "./fixture.ts";
 let t: TestStore;
 beforeEach(async () => {
   t = await createTestStore("sqlite");
-  // From the first look on the log is there; without its name it can be written to, but not flushed.
+  // The first read creates the write-ahead log. Once unlinked, the log can be written but not flushed.
   await getAccount(t.store, 1 as AccountId);
   unlinkSync(`${t.url.slice("sqlite:".length)}-wal`);
 });
@@ -27,7 +27,7 @@ const errorOf = async (write: Promise<unknown>): Promise<unknown> =>
     (error: unknown) => error,
   );
 
-test("a write that could not be flushed to the disk is not told as done, and the database counts as away", async () => {
+test("a write whose flush fails is reported as failed, and the database counts as unavailable", async () => {
   for (const write of [
     () => createAccount(t.store, { name: "a", now: NOW }),
     () => ingestEvents(t.store, call),
@@ -47,6 +47,6 @@ test("a group whose flush failed is not committed again call by call", async () 
     .selectFrom("events")
     .select((eb) => eb.fn.countAll().as("n"))
     .executeTakeFirstOrThrow();
-  // They are there, though nobody was told: a caller that asks again with its key gets them.
+  // Both events are stored although their calls failed: a retry with an idempotency key returns them.
   expect(Number(n)).toBe(2);
 });

@@ -27,21 +27,20 @@ afterEach(async () => {
   await t.dispose();
 });
 
-// Node frees a prepared statement only when it collects all garbage, so every further text costs memory for
-// long.
-test("a number of rows that comes for the first time needs no statement that others did not need", async () => {
-  // Inserts have a power of two of rows, and this many need each of them.
-  for (const count of [31, 32, 17]) await liveThrough(count);
+// Node frees a prepared statement only in a full garbage collection, so each new text costs memory for long.
+test("a new number of rows needs no new statement text", async () => {
+  // Inserts are split into powers of two of rows; these counts need each power up to 32.
+  for (const count of [31, 32, 17]) await runLifecycle(count);
   const prepare = vi.spyOn(DatabaseSync.prototype, "prepare");
-  for (const count of [18, 21, 26, 30]) await liveThrough(count);
+  for (const count of [18, 21, 26, 30]) await runLifecycle(count);
   expect(prepare.mock.calls.map(([text]) => text.slice(0, 200))).toEqual([]);
 });
 
 /**
- * What becomes of an event that has this many subscribers, each of several event types, and of as many other
- * events.
+ * Takes an event from ingest to its counted attempts. The event has `count` subscribers, each of them with
+ * `count` event types, and its batch holds `count` events.
  */
-async function liveThrough(count: number): Promise<void> {
+async function runLifecycle(count: number): Promise<void> {
   const { store } = t;
   const now = NOW + count * 1_000;
   const { id: accountId } = await createAccount(store, { name: `with ${count}`, now });
@@ -49,7 +48,7 @@ async function liveThrough(count: number): Promise<void> {
   for (let i = 0; i < count; i++)
     await subscribe(accountId, `https://receiver.example/${count}/${i}`, eventTypes, now);
   await listSubscriptions(store, { accountId, limit: count });
-  await ingest(accountId, ["type_1", ...eventTypes.slice(1).map(() => "nobodys_type")], now);
+  await ingest(accountId, ["type_1", ...eventTypes.slice(1).map(() => "unwanted_type")], now);
   const claim = { owner: "me", limit: 2 * count, inFlightMax: 10, leaseMs: 60_000, now };
   const { claimed } = await claimDeliveries(store, claim);
   const ids = claimed.map(({ deliveryId }) => deliveryId);
@@ -80,8 +79,14 @@ async function subscribe(
   eventTypes: readonly string[],
   now: number,
 ) {
-  const made = { targetUrl, eventTypes, credential: null, acceptance: "OK_ONLY" as const, timeoutMs: null };
-  await createSubscription(t.store, { accountId, ...made, now });
+  const options = {
+    targetUrl,
+    eventTypes,
+    credential: null,
+    acceptance: "OK_ONLY" as const,
+    timeoutMs: null,
+  };
+  await createSubscription(t.store, { accountId, ...options, now });
 }
 
 async function ingest(accountId: AccountId, eventTypes: readonly string[], now: number) {

@@ -25,13 +25,13 @@ import { attempt, type Bench, drainAll, NOW, onEachDatabase } from "./fixture.ts
 
 const QUARTER_MS = 900_000;
 
-// Ids of one process never go back, and tell since when a delivery waits: each test is later than the last.
+// Ids never go back within a process and carry the time of a delivery, so each test is later than the last.
 let now = NOW;
 beforeEach(() => {
   now += 60 * DAY_MS;
 });
 
-/** What happened, as of now, to the account. */
+/** Counts all changes and returns the account's totals, by default for the half hour around now. */
 async function counted({ store, accountId }: Bench, fromAt = now - QUARTER_MS, untilAt = now + QUARTER_MS) {
   while ((await orderChanges(store)) > 0);
   while ((await countChanges(store)) > 0);
@@ -45,8 +45,8 @@ async function counted({ store, accountId }: Bench, fromAt = now - QUARTER_MS, u
   return buckets.reduce((sum, { counts }) => addCounts(sum, counts), NO_COUNTS);
 }
 
-/** Makes an attempt of the account's oldest open delivery. */
-async function tryOne(
+/** Records an attempt of the account's oldest open delivery. */
+async function attemptOldest(
   { store, accountId }: Bench,
   over: { state?: "succeeded" | "exhausted" | "started"; durationMs?: number; number?: number } = {},
 ): Promise<DeliveryId> {
@@ -73,15 +73,15 @@ async function tryOne(
 }
 
 onEachDatabase("the counters", (bench) => {
-  test("count events, deliveries, attempts and their ends, each once, however often they are asked to", async () => {
+  test("count each event, delivery, attempt and outcome once, however often they run", async () => {
     const { subscribe, ingest, store, accountId } = bench();
     await subscribe();
     await subscribe();
     await ingest({ now });
     await ingest({ now });
-    await tryOne(bench());
-    await tryOne(bench(), { state: "exhausted", durationMs: 3_000 });
-    const id = await tryOne(bench(), { state: "started" });
+    await attemptOldest(bench());
+    await attemptOldest(bench(), { state: "exhausted", durationMs: 3_000 });
+    const id = await attemptOldest(bench(), { state: "started" });
     expect(await counted(bench())).toMatchObject({
       events: 2,
       deliveries: 4,
@@ -92,11 +92,11 @@ onEachDatabase("the counters", (bench) => {
     });
     await cancelDelivery(store, { id, reason: "enough", now: now + 1_000 });
     await resendDelivery(store, { accountId, id, now: now + 1_000 });
-    // Another delivery, of an event that was counted; and cancelling is no attempt.
+    // The resend adds a delivery of an event already counted, and the cancellation adds no attempt.
     expect(await counted(bench())).toMatchObject({ events: 2, deliveries: 5, attempts: 3 });
   });
 
-  test("count an event whose deliveries are all created later, once", async () => {
+  test("count an event once if all its deliveries are created later", async () => {
     const { subscribe, ingest, store } = bench();
     for (const eventTypes of [["other"], ["other"], ["invoice_sent"], ["invoice_sent"]]) {
       await subscribe({ eventTypes });
@@ -106,7 +106,7 @@ onEachDatabase("the counters", (bench) => {
     expect(await counted(bench())).toMatchObject({ events: 1, deliveries: 2 });
   });
 
-  test("count an attempt once that was recorded before its workflow's start was", async () => {
+  test("count an attempt once if it is recorded before its start is marked", async () => {
     const { subscribe, ingest, store, accountId } = bench();
     await subscribe();
     await ingest({ now });
@@ -127,7 +127,7 @@ onEachDatabase("the counters", (bench) => {
     expect(delivery).toMatchObject({ state: "succeeded", attempts: 1 });
   });
 
-  test("count what is parked and let go again once", async () => {
+  test("count a delivery once that is parked and drained", async () => {
     const { store, accountId, subscribe, ingest } = bench();
     const { id } = await subscribe();
     await ingest({ now });
@@ -138,7 +138,7 @@ onEachDatabase("the counters", (bench) => {
     expect(await accountBacklog(store, accountId)).toMatchObject({ pending: 1, parked: 0 });
   });
 
-  test("are an account's own, and stand in the time in which it happened", async () => {
+  test("are kept by account and by the time of the change", async () => {
     const { subscribe, ingest, store } = bench();
     const other = await createAccount(store, { name: "other", now });
     await subscribe();
@@ -149,7 +149,7 @@ onEachDatabase("the counters", (bench) => {
     expect(await counted({ ...bench(), accountId: other.id })).toEqual(NO_COUNTS);
   });
 
-  test("have a bucket for each time, also where nothing happened", async () => {
+  test("have a bucket for each interval, even if nothing happened in it", async () => {
     const { store, accountId, subscribe, ingest } = bench();
     await subscribe();
     await ingest({ now });
@@ -164,7 +164,7 @@ onEachDatabase("the counters", (bench) => {
     expect(buckets.map(({ counts }) => counts.deliveries)).toEqual([0, 0, 0, 1]);
   });
 
-  test("are forgotten when they are too old to be shown", async () => {
+  test("are deleted when they are too old to be shown", async () => {
     const { store, subscribe, ingest } = bench();
     await subscribe();
     await ingest({ now });
@@ -181,7 +181,7 @@ onEachDatabase("the counters", (bench) => {
     expect(await spans()).toEqual([]);
   });
 
-  test("of what waits tell how much, and since when", async () => {
+  test("include the backlog: how many deliveries wait, and since when", async () => {
     const { store, accountId, subscribe, ingest } = bench();
     expect(await accountBacklog(store, accountId)).toEqual({
       pending: 0,
@@ -196,15 +196,15 @@ onEachDatabase("the counters", (bench) => {
   });
 });
 
-test("a quantile of how long attempts took lies where they are", () => {
+test("a quantile of attempt durations lies within the bucket that holds it", () => {
   const took = (...counts: [place: number, count: number][]) => ({
     ...NO_COUNTS,
     took: NO_COUNTS.took.map((_zero, i) => counts.find(([place]) => place === i)?.[1] ?? 0),
   });
   expect(quantileMs(NO_COUNTS, 0.5)).toBeNull();
-  // From 25 to 50 ms.
+  // All in the bucket from 25 to 50 ms.
   expect(quantileMs(took([3, 100]), 0.5)).toBe(38);
-  // 94 quick ones, and six that took 2.5 to 5 s.
+  // 94 of 25 to 50 ms, and six of 2.5 to 5 s.
   expect(quantileMs(took([3, 94], [9, 6]), 0.95)).toBe(2_917);
   expect(quantileMs(took([13, 1]), 0.95)).toBe(30_000);
 });

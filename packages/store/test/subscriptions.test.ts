@@ -19,7 +19,7 @@ import { NOW, onEachDatabase } from "./fixture.ts";
 const targetUrl = "https://receiver.example/hook";
 
 onEachDatabase("a subscription", (bench) => {
-  test("is stored as it was wanted, its secret kept to itself", async () => {
+  test("is stored as requested and does not reveal its credential", async () => {
     const { store, accountId } = bench();
     const created = await createSubscription(store, {
       accountId,
@@ -44,7 +44,7 @@ onEachDatabase("a subscription", (bench) => {
     expect(JSON.stringify(created)).not.toContain("hush");
   });
 
-  test("keeps what its owner says of it, and changes only what is given", async () => {
+  test("keeps its description, metadata and headers until they are changed", async () => {
     const { store, accountId, subscribe } = bench();
     const { id } = await subscribe();
     const update = (options: Partial<SubscriptionOptions>) =>
@@ -69,7 +69,7 @@ onEachDatabase("a subscription", (bench) => {
     });
   });
 
-  test("with the URL and a type of a live one is refused; of an ended one it is not", async () => {
+  test("is refused if a live one has the same URL and type, but not if that one has ended", async () => {
     const { store, accountId, subscribe } = bench();
     const first = await subscribe({ targetUrl, eventTypes: ["invoice_sent", "invoice_created"] });
     await expect(subscribe({ targetUrl, eventTypes: ["invoice_created"] })).rejects.toMatchObject({
@@ -84,7 +84,7 @@ onEachDatabase("a subscription", (bench) => {
     expect(await listSubscriptions(store, { accountId, limit: 10 })).toHaveLength(2);
   });
 
-  test("has room up to the account's bound, also for many callers at once", async () => {
+  test("is refused beyond the account's limit, even for many concurrent callers", async () => {
     const { store, accountId } = bench();
     const create = (n: number) =>
       createSubscription(store, {
@@ -104,7 +104,7 @@ onEachDatabase("a subscription", (bench) => {
     }
   });
 
-  test("made by ten callers at once through two connections is made once", async () => {
+  test("requested by ten callers at once through two stores is created once", async () => {
     const { store, url, accountId } = bench();
     const second = await openStore({ url, secretKeys: parseSealingKeys(TEST_SECRET_KEYS) });
     try {
@@ -131,7 +131,7 @@ onEachDatabase("a subscription", (bench) => {
     }
   });
 
-  test("changes what is given and keeps the rest", async () => {
+  test("changes only the given fields", async () => {
     const { store, accountId, subscribe, ingest } = bench();
     const { id } = await subscribe({ targetUrl, eventTypes: ["invoice_sent", "contact_created"] });
     const changed = await updateSubscription(store, {
@@ -151,7 +151,7 @@ onEachDatabase("a subscription", (bench) => {
     expect((await ingest({ eventType: "task_created" })).deliveryCount).toBe(1);
   });
 
-  test("moved to another URL is a duplicate there, and none where it was", async () => {
+  test("moved to another URL is checked for duplicates there, and its old URL becomes free", async () => {
     const { store, accountId, subscribe, ingest } = bench();
     const moved = await subscribe({ targetUrl });
     const elsewhere = await subscribe({ targetUrl: "https://elsewhere.example/" });
@@ -163,7 +163,7 @@ onEachDatabase("a subscription", (bench) => {
     expect((await ingest()).deliveryCount).toBe(3);
   });
 
-  test("of another account looks as if it did not exist", async () => {
+  test("of another account is not found", async () => {
     const { store, subscribe } = bench();
     const { id } = await subscribe();
     const other = await createAccount(store, { name: "other", now: NOW });
@@ -174,7 +174,7 @@ onEachDatabase("a subscription", (bench) => {
     expect(await listSubscriptions(store, { accountId: other.id, limit: 10 })).toEqual([]);
   });
 
-  test("once ended stays so, keeps what it wanted, and cannot be changed", async () => {
+  test("stays ended, keeps its event types, and cannot be changed", async () => {
     const { store, accountId, subscribe } = bench();
     const { id } = await subscribe();
     const first = await endSubscription(store, { accountId, id, reason: "test", now: NOW + 1 });
@@ -188,7 +188,7 @@ onEachDatabase("a subscription", (bench) => {
     });
   });
 
-  test("is ended with every other on its URL", async () => {
+  test("is ended by URL together with the others there", async () => {
     const { store, accountId, subscribe } = bench();
     await subscribe({ targetUrl, eventTypes: ["invoice_sent"] });
     await subscribe({ targetUrl, eventTypes: ["contact_created"] });
@@ -201,7 +201,7 @@ onEachDatabase("a subscription", (bench) => {
 });
 
 onEachDatabase("a list of deliveries", (bench) => {
-  test("is newest first, page by page, by any filter", async () => {
+  test("is sorted newest first, and supports pages and filters", async () => {
     const { store, accountId, subscribe, ingest } = bench();
     const one = await subscribe({ eventTypes: ["invoice_sent"] });
     const two = await subscribe({ eventTypes: ["*"] });

@@ -16,7 +16,7 @@ import {
 } from "../src/index.ts";
 import { NOW, onEachDatabase } from "./fixture.ts";
 
-/** Every migration there is. */
+/** All migrations. */
 const ALL = ["0001-initial"];
 
 onEachDatabase("a token", (bench) => {
@@ -30,7 +30,7 @@ onEachDatabase("a token", (bench) => {
       ...(over.secret === undefined ? {} : { secret: over.secret }),
     });
 
-  test("authenticates by its secret, which is nowhere stored", async () => {
+  test("authenticates by its secret, which is not stored", async () => {
     const { store, accountId } = bench();
     const { token, secret } = await create();
     expect(looksLikeToken(secret)).toBe(true);
@@ -49,7 +49,7 @@ onEachDatabase("a token", (bench) => {
     expect(token.hint).toBe(secret.slice(0, 8));
   });
 
-  test("does not once it is revoked or has expired, and an unknown one never does", async () => {
+  test("does not authenticate if it is revoked, expired or unknown", async () => {
     const { store } = bench();
     const revoked = await create();
     const first = await revokeToken(store, { id: revoked.token.id, now: NOW + 1 });
@@ -62,7 +62,7 @@ onEachDatabase("a token", (bench) => {
     expect(await revokeToken(store, { id: 999 as TokenId, now: NOW })).toBeUndefined();
   });
 
-  test("preset twice is one token; also once it was revoked; a short one is refused", async () => {
+  test("with a preset secret is created once, even after a revocation; a short one is refused", async () => {
     const secret = "preset-secret-of-enough-length";
     const first = await create({ secret });
     expect((await create({ secret })).token).toEqual(first.token);
@@ -72,7 +72,7 @@ onEachDatabase("a token", (bench) => {
     await expect(create({ secret: "short" })).rejects.toMatchObject({ code: "invalid" });
   });
 
-  test("is listed with the others of its account, page by page", async () => {
+  test("is listed with the others of its account, by page", async () => {
     const { store, accountId } = bench();
     for (let i = 0; i < 3; i++) await create();
     const [first, ...rest] = await listTokens(store, { accountId, limit: 10 });
@@ -89,12 +89,12 @@ onEachDatabase("a token", (bench) => {
   });
 });
 
-test("a text whose checksum is wrong does not look like a token", () => {
+test("a text with a wrong checksum does not look like a token", () => {
   expect(looksLikeToken(`pht_${"a".repeat(46)}`)).toBe(false);
 });
 
 describe.each(["sqlite", "mysql"] as const)("migrating on %s", (backend) => {
-  test("an empty database from two processes at once applies each migration once", async () => {
+  test("an empty database through two stores at once applies each migration once", async () => {
     const empty = await createEmptyStore(backend);
     const second = await openStore({ url: empty.url });
     try {
@@ -110,7 +110,7 @@ describe.each(["sqlite", "mysql"] as const)("migrating on %s", (backend) => {
   });
 });
 
-test("a database URL of another kind is refused without showing its password", async () => {
+test("a database URL with another scheme is refused without revealing its password", async () => {
   await expect(openStore({ url: "postgres://me:hush@db/x" })).rejects.toThrow(/mysql:\/\/.*sqlite:/);
   await expect(openStore({ url: "postgres://me:hush@db/x" })).rejects.not.toThrow(/hush/);
 });

@@ -6,7 +6,7 @@ import { ImpossibleTransition, lockDeliveries, type Move, move } from "../src/de
 import { TIME_COLUMNS, TRANSITIONS } from "../src/deliveries/transitions.ts";
 import { type Bench, NOW, onEachDatabase } from "./fixture.ts";
 
-/** The table, as the checks read it. */
+/** The transition table, with a type that allows any event and state. */
 const TABLE: Readonly<
   Record<
     DeliveryEvent,
@@ -14,7 +14,7 @@ const TABLE: Readonly<
   >
 > = TRANSITIONS;
 const CASES = DELIVERY_EVENTS.flatMap((event) => DELIVERY_STATES.map((state) => ({ event, state })));
-const isIn = (kind: "to" | "late" | "none") => (one: { event: DeliveryEvent; state: DeliveryState }) => {
+const hasEffect = (kind: "to" | "late" | "none") => (one: { event: DeliveryEvent; state: DeliveryState }) => {
   const { to, late } = TABLE[one.event];
   if (to[one.state] !== undefined) return kind === "to";
   return kind === (late.includes(one.state) ? "late" : "none");
@@ -22,7 +22,7 @@ const isIn = (kind: "to" | "late" | "none") => (one: { event: DeliveryEvent; sta
 
 let types = 0;
 
-/** A delivery in a state, with the time columns that the state holds. */
+/** Creates a delivery in a state, with the time columns that the state requires. */
 async function deliveryIn({ store, subscribe, ingest }: Bench, state: DeliveryState) {
   const eventType = `type_${++types}`;
   await subscribe({ eventTypes: [eventType] });
@@ -43,7 +43,7 @@ async function deliveryIn({ store, subscribe, ingest }: Bench, state: DeliverySt
       .where("cause", "!=", "ingested")
       .orderBy("id")
       .execute();
-  const happens = (event: DeliveryEvent, set: Move["set"] = valuesFor(event)) =>
+  const apply = (event: DeliveryEvent, set: Move["set"] = valuesFor(event)) =>
     transact(store, async (tx) => {
       const rows = await lockDeliveries(store, tx, [id]);
       return await move(
@@ -52,10 +52,10 @@ async function deliveryIn({ store, subscribe, ingest }: Bench, state: DeliverySt
         NOW + 1,
       );
     });
-  return { row, changes, happens };
+  return { row, changes, apply };
 }
 
-/** A value for each column that the event sets. An attempt is counted, too. */
+/** Returns a value for each column that the event sets; for an attempt, also its count. */
 function valuesFor(event: DeliveryEvent): Move["set"] {
   const times = Object.entries(TABLE[event].columns)
     .filter(([column, effect]) => effect === "set" && column !== "in_flight_of")
@@ -64,10 +64,10 @@ function valuesFor(event: DeliveryEvent): Move["set"] {
 }
 
 onEachDatabase("a delivery", (bench) => {
-  test("follows the table", async () => {
-    for (const { event, state } of CASES.filter(isIn("to"))) {
-      const { row, changes, happens } = await deliveryIn(bench(), state);
-      const moved = await happens(event);
+  test("follows the transition table", async () => {
+    for (const { event, state } of CASES.filter(hasEffect("to"))) {
+      const { row, changes, apply } = await deliveryIn(bench(), state);
+      const moved = await apply(event);
       const after = await row();
       expect(after.state, `${state} at ${event}`).toBe(TABLE[event].to[state]);
       expect(moved).toHaveLength(1);
@@ -81,36 +81,36 @@ onEachDatabase("a delivery", (bench) => {
     }
   });
 
-  test("ignores what comes late", async () => {
-    for (const { event, state } of CASES.filter(isIn("late"))) {
-      const { row, changes, happens } = await deliveryIn(bench(), state);
+  test("ignores late events", async () => {
+    for (const { event, state } of CASES.filter(hasEffect("late"))) {
+      const { row, changes, apply } = await deliveryIn(bench(), state);
       const before = await row();
-      expect(await happens(event), `${state} at ${event}`).toEqual([]);
+      expect(await apply(event), `${state} at ${event}`).toEqual([]);
       expect(await row()).toEqual(before);
       expect(await changes()).toEqual([]);
     }
   });
 
-  test("fails loudly at every transition that is not in the table", async () => {
-    const missing = CASES.filter(isIn("none"));
+  test("throws on every transition that is not in the table", async () => {
+    const missing = CASES.filter(hasEffect("none"));
     expect(missing.length).toBeGreaterThan(20);
     for (const { event, state } of missing) {
-      const { row, changes, happens } = await deliveryIn(bench(), state);
+      const { row, changes, apply } = await deliveryIn(bench(), state);
       const before = await row();
-      await expect(happens(event), `${state} at ${event}`).rejects.toThrow(ImpossibleTransition);
+      await expect(apply(event), `${state} at ${event}`).rejects.toThrow(ImpossibleTransition);
       expect(await row()).toEqual(before);
       expect(await changes()).toEqual([]);
     }
   });
 
-  test("fails loudly at an event that does not say a time which it sets", async () => {
-    const { happens } = await deliveryIn(bench(), "started");
-    await expect(happens("defer_reconcile", {})).rejects.toThrow("does not say its reconcile_after");
+  test("throws on an event without a value for a time column that it sets", async () => {
+    const { apply } = await deliveryIn(bench(), "started");
+    await expect(apply("defer_reconcile", {})).rejects.toThrow("does not say its reconcile_after");
   });
 
-  test("fails loudly where it would hold a time that its state does not have", async () => {
-    const { row, happens } = await deliveryIn(bench(), "pending");
-    await expect(happens("claim", { ...valuesFor("claim"), reconcile_after: NOW })).rejects.toThrow(
+  test("throws on a time column that its new state does not have", async () => {
+    const { row, apply } = await deliveryIn(bench(), "pending");
+    await expect(apply("claim", { ...valuesFor("claim"), reconcile_after: NOW })).rejects.toThrow(
       "is pending and has a reconcile_after",
     );
     expect(await row()).toMatchObject({ reconcile_after: null, lease_until: null });

@@ -16,8 +16,8 @@ import {
 } from "../src/index.ts";
 import { attempt, type Bench, NOW, onEachDatabase } from "./fixture.ts";
 
-/** Deliveries whose first attempt failed and whose retry is due. */
-async function retriesDue({ store, accountId, subscribe, ingest }: Bench, count: number) {
+/** Creates deliveries whose first attempt failed and whose retry is due at {@link NOW}. */
+async function dueRetries({ store, accountId, subscribe, ingest }: Bench, count: number) {
   const { id: subscriptionId } = await subscribe();
   for (let i = 0; i < count; i++) await ingest();
   const { claimed } = await claimDeliveries(store, {
@@ -44,12 +44,12 @@ async function retriesDue({ store, accountId, subscribe, ingest }: Bench, count:
 }
 const ask = (
   { store }: Bench,
-  of: { deliveryId: DeliveryId; subscriptionId: SubscriptionId; pace: Pace; now?: number },
-) => takeTurn(store, { timeoutMs: 15_000, ...of, now: () => of.now ?? NOW });
+  request: { deliveryId: DeliveryId; subscriptionId: SubscriptionId; pace: Pace; now?: number },
+) => takeTurn(store, { timeoutMs: 15_000, ...request, now: () => request.now ?? NOW });
 
 onEachDatabase("retries that come due at once", (bench) => {
-  test("under a rate wait their turn by position ÷ rate, and each gets it", async () => {
-    const { subscriptionId, ids } = await retriesDue(bench(), 20);
+  test("under a rate wait for position ÷ rate, and each then gets its turn", async () => {
+    const { subscriptionId, ids } = await dueRetries(bench(), 20);
     const pace: Pace = { rate: { perSecond: 10, burst: 2 }, concurrency: 100 };
     const turns = [];
     for (const deliveryId of ids) turns.push(await ask(bench(), { deliveryId, subscriptionId, pace }));
@@ -68,8 +68,8 @@ onEachDatabase("retries that come due at once", (bench) => {
     }
   });
 
-  test("and come late in a heap are still sent no faster than the rate and its burst", async () => {
-    const { subscriptionId, ids } = await retriesDue(bench(), 20);
+  test("are sent no faster than the rate and its burst even if all ask late", async () => {
+    const { subscriptionId, ids } = await dueRetries(bench(), 20);
     const pace: Pace = { rate: { perSecond: 10, burst: 2 }, concurrency: 100 };
     for (const deliveryId of ids) await ask(bench(), { deliveryId, subscriptionId, pace });
     const late = NOW + 60_000;
@@ -84,9 +84,9 @@ onEachDatabase("retries that come due at once", (bench) => {
     }
   });
 
-  test("are under way no more at once than the concurrency says; the others hold no place and spend no attempt", async () => {
+  test("stay within the concurrency, and waiting ones spend no attempt", async () => {
     const { store, accountId } = bench();
-    const { subscriptionId, ids } = await retriesDue(bench(), 12);
+    const { subscriptionId, ids } = await dueRetries(bench(), 12);
     const pace: Pace = { rate: null, concurrency: 3 };
     const turns = [];
     for (const deliveryId of ids) turns.push(await ask(bench(), { deliveryId, subscriptionId, pace }));
@@ -96,7 +96,7 @@ onEachDatabase("retries that come due at once", (bench) => {
     expect(times).toEqual([...times].sort((a, b) => a - b));
     const waiting = await listDeliveries(store, { accountId, limit: 50 });
     expect(waiting.every((delivery) => delivery.attempts === 1 && delivery.state === "started")).toBe(true);
-    // One is done: the next that asks has its place.
+    // When one attempt ends, the next retry to ask gets its place.
     const [done, , , next] = ids as [DeliveryId, DeliveryId, DeliveryId, DeliveryId];
     await recordAttempt(store, {
       deliveryId: done,
@@ -109,9 +109,9 @@ onEachDatabase("retries that come due at once", (bench) => {
     expect(await ask(bench(), { deliveryId: next, subscriptionId, pace })).toMatchObject({ kind: "go" });
   });
 
-  test("leave half of the places to first attempts, and the other way round", async () => {
+  test("leave half of the places to first attempts", async () => {
     const { store, ingest } = bench();
-    const { subscriptionId, ids } = await retriesDue(bench(), 12);
+    const { subscriptionId, ids } = await dueRetries(bench(), 12);
     const pace: Pace = { rate: null, concurrency: 4 };
     for (const deliveryId of ids) await ask(bench(), { deliveryId, subscriptionId, pace });
     for (const deliveryId of ids.slice(0, 4)) {
@@ -135,8 +135,8 @@ onEachDatabase("retries that come due at once", (bench) => {
     expect(claimed).toHaveLength(2);
   });
 
-  test("whose worker died give their place back when its lease is over", async () => {
-    const { subscriptionId, ids } = await retriesDue(bench(), 2);
+  test("give their place back when the lease of a dead worker expires", async () => {
+    const { subscriptionId, ids } = await dueRetries(bench(), 2);
     const pace: Pace = { rate: null, concurrency: 1 };
     const [first, second] = ids as [DeliveryId, DeliveryId];
     expect(await ask(bench(), { deliveryId: first, subscriptionId, pace })).toMatchObject({ kind: "go" });
@@ -149,9 +149,9 @@ onEachDatabase("retries that come due at once", (bench) => {
 });
 
 onEachDatabase("a subscription's places", (bench) => {
-  test("are taken by retries no more than half while first attempts wait, and the other way round", async () => {
+  test("are split evenly between retries and first attempts if both wait", async () => {
     const { store, ingest } = bench();
-    const { subscriptionId, ids } = await retriesDue(bench(), 12);
+    const { subscriptionId, ids } = await dueRetries(bench(), 12);
     const pace: Pace = { rate: null, concurrency: 4 };
     const firsts = async () =>
       (
@@ -165,7 +165,7 @@ onEachDatabase("a subscription's places", (bench) => {
       ).claimed.length;
     for (const deliveryId of ids.slice(0, 6)) await ask(bench(), { deliveryId, subscriptionId, pace });
     for (let i = 0; i < 10; i++) await ingest();
-    // Four retries are under way and two in line; two of the four are done.
+    // Four retries are in flight and two in line; then two of the four end.
     expect(await firsts()).toBe(0);
     for (const deliveryId of ids.slice(0, 2)) {
       await recordAttempt(store, {
@@ -183,9 +183,9 @@ onEachDatabase("a subscription's places", (bench) => {
     expect(await firsts()).toBe(0);
   });
 
-  test("are not held by a retry whose attempt was cut off, once its lease is over", async () => {
+  test("are freed by a retry whose attempt was cut off when its lease expires", async () => {
     const { store } = bench();
-    const { subscriptionId, ids } = await retriesDue(bench(), 2);
+    const { subscriptionId, ids } = await dueRetries(bench(), 2);
     const pace: Pace = { rate: null, concurrency: 1 };
     const [cutOff, other] = ids as [DeliveryId, DeliveryId];
     await ask(bench(), { deliveryId: cutOff, subscriptionId, pace });
@@ -200,23 +200,23 @@ onEachDatabase("a subscription's places", (bench) => {
     });
   });
 
-  test("that a first attempt lost are given by the dispatcher anew: it has no log to wait by", async () => {
+  test("are not waited for by a first attempt, which goes back to the dispatcher", async () => {
     const { store, accountId, subscribe, ingest } = bench();
     const { id: subscriptionId } = await subscribe();
     const pace: Pace = { rate: null, concurrency: 1 };
     await ingest();
     await ingest();
-    const [first, lost] = (await listDeliveries(store, { accountId, limit: 2 }))
+    const [first, second] = (await listDeliveries(store, { accountId, limit: 2 }))
       .map((delivery) => delivery.id)
       .sort() as [DeliveryId, DeliveryId];
-    // Its start was taken for failed, and was not.
+    // Unclaimed although its workflow runs, as after a start that was wrongly considered failed.
     expect(await ask(bench(), { deliveryId: first, subscriptionId, pace })).toMatchObject({ kind: "go" });
-    expect(await ask(bench(), { deliveryId: lost, subscriptionId, pace })).toEqual({ kind: "unclaimed" });
+    expect(await ask(bench(), { deliveryId: second, subscriptionId, pace })).toEqual({ kind: "unclaimed" });
   });
 });
 
 onEachDatabase("first attempts under a rate", (bench) => {
-  test("are claimed no faster than it, whoever claims", async () => {
+  test("are claimed no faster than the rate by all claimers together", async () => {
     const { store, subscribe, ingest } = bench();
     await subscribe();
     await store.db.updateTable("subscriptions").set({ rate_per_1000s: 10_000, rate_burst: 2 }).execute();
@@ -238,7 +238,7 @@ onEachDatabase("first attempts under a rate", (bench) => {
     expect(claimedAt.length).toBeGreaterThanOrEqual(10);
   });
 
-  test("that could not be sent in time are pending again", async () => {
+  test("become pending again if their turn is not free", async () => {
     const { store, accountId, subscribe, ingest } = bench();
     const { id: subscriptionId } = await subscribe();
     const pace: Pace = { rate: { perSecond: 0.1, burst: 1 }, concurrency: 10 };
@@ -256,15 +256,15 @@ onEachDatabase("first attempts under a rate", (bench) => {
     expect(await ask(bench(), { deliveryId: second, subscriptionId, pace })).toEqual({ kind: "unclaimed" });
     const rows = await listDeliveries(store, { accountId, state: "pending", limit: 10 });
     expect(rows.map((delivery) => delivery.id)).toContain(second);
-    // The dispatcher that started it may come to mark it only now; its workflow is over.
+    // The dispatcher may mark the start only now, although the workflow has already ended.
     await markStarted(store, { ids: [first, second], now: NOW });
     const [after] = await listDeliveries(store, { accountId, state: "pending", limit: 10 });
     expect(after?.id).toBe(second);
   });
 
-  test("and retries go on at once under a faster one", async () => {
+  test("and retries proceed at once after a change to a faster rate", async () => {
     const { store, accountId } = bench();
-    const { subscriptionId, ids } = await retriesDue(bench(), 20);
+    const { subscriptionId, ids } = await dueRetries(bench(), 20);
     const slow: Pace = { rate: { perSecond: 0.01, burst: 1 }, concurrency: 10 };
     for (const deliveryId of ids) await ask(bench(), { deliveryId, subscriptionId, pace: slow });
     const rate = { perSecond: 10, burst: 2 };
@@ -284,7 +284,7 @@ onEachDatabase("the time of a retry", (bench) => {
     reserveTurn(bench().store, { subscriptionId, pace, dueMs, now });
   const slots = async () => await bench().store.db.selectFrom("turn_slots").selectAll().execute();
 
-  test("is when it is due, while few others are", async () => {
+  test("is its due time if few others are due", async () => {
     const { id } = await bench().subscribe();
     for (let i = 0; i < 5; i++) {
       const at = await reserve(id, { rate: null, concurrency: 32 });
@@ -293,13 +293,13 @@ onEachDatabase("the time of a retry", (bench) => {
     }
   });
 
-  test("is by position ÷ rate where many are due at once: no more in any second than get done", async () => {
+  test("follows position ÷ rate if many are due at once", async () => {
     const { id } = await bench().subscribe();
     const pace: Pace = { rate: { perSecond: 5, burst: 1 }, concurrency: 32 };
     const times: number[] = [];
     for (let i = 0; i < 200; i++) times.push(await reserve(id, pace));
     expect(Math.min(...times)).toBeGreaterThanOrEqual(due);
-    // The slot that the time lies in is partly over: what was counted for its beginning comes at once.
+    // Part of the first slot may have passed, and the retries counted for that part are due at once.
     const later = times.filter((at) => at >= due + 10_000);
     expect(Math.max(...times) - due).toBeGreaterThan(29_000);
     expect(Math.max(...times) - due).toBeLessThan(45_000);
@@ -308,7 +308,7 @@ onEachDatabase("the time of a retry", (bench) => {
     }
   });
 
-  test("is behind everybody's where more than a day is full", async () => {
+  test("follows all others if the slots of more than a day are full", async () => {
     const { id } = await bench().subscribe();
     const pace: Pace = { rate: { perSecond: 0.1, burst: 1 }, concurrency: 32 };
     const SLOTS = 10_050;
@@ -327,16 +327,16 @@ onEachDatabase("the time of a retry", (bench) => {
     expect(second).toBeGreaterThan(first);
   });
 
-  test("without a rate is by how long the attempts take of late", async () => {
+  test("without a rate follows the duration of recent attempts", async () => {
     const { id } = await bench().subscribe();
     await bench().store.db.updateTable("turns").set({ hold_ms: 15_000 }).execute();
     const times: number[] = [];
     for (let i = 0; i < 100; i++) times.push(await reserve(id, { rate: null, concurrency: 3 }));
-    // Three at once, fifteen seconds each: a hundred take 500 s.
+    // Three at a time, 15 s each: a hundred take 500 s.
     expect(Math.max(...times) - due).toBeGreaterThan(400_000);
   });
 
-  test("is not put off by retries that are due much later, nor by another subscription's", async () => {
+  test("is not delayed by retries due much later or by retries of another subscription", async () => {
     const { id } = await bench().subscribe();
     const { id: other } = await bench().subscribe();
     const pace: Pace = { rate: { perSecond: 1, burst: 1 }, concurrency: 32 };
@@ -347,7 +347,7 @@ onEachDatabase("the time of a retry", (bench) => {
     expect((await reserve(id, pace)) - due).toBeLessThan(1_000);
   });
 
-  test("is given once to each of two workers that ask at once", async () => {
+  test("differs for each reservation of two concurrent workers", async () => {
     const { id } = await bench().subscribe();
     const second = await openStore({ url: bench().url });
     try {
@@ -365,7 +365,7 @@ onEachDatabase("the time of a retry", (bench) => {
     }
   });
 
-  test("leaves nothing behind when it has passed, or its subscription has ended", async () => {
+  test("leaves no slot behind once it has passed or its subscription has ended", async () => {
     const { id } = await bench().subscribe();
     const pace: Pace = { rate: null, concurrency: 32 };
     await reserve(id, pace);

@@ -64,7 +64,7 @@ describe("the console's files", () => {
     expect((await get("/assets/index-x2.js")).status).toBe(404);
   });
 
-  test("hide no other route, and unknown paths stay unknown", async () => {
+  test("hide no other route, and unknown paths are not found", async () => {
     expect((await get("/healthz")).body).toEqual({ status: "ok" });
     expect((await get("/api/Webhook")).status).toBe(401);
     expect((await get("/api/openapi.json")).status).toBe(200);
@@ -80,7 +80,7 @@ describe("the console's files", () => {
     }
   });
 
-  test("cannot be left: no path leads out of their folder", async () => {
+  test("are served from their folder only", async () => {
     writeFileSync(join(dir, "secret.txt"), "secret");
     for (const path of [
       "/assets/../secret.txt",
@@ -134,8 +134,8 @@ describe("a file is closed if its client left while it was being opened", () => 
     socket.destroy();
   });
 
-  /** Clients that leave at different points of their requests. */
-  async function comeAndLeave(): Promise<void> {
+  /** Sends requests over connections that the client closes at different points. */
+  async function leaveDuringRequests(): Promise<void> {
     const pipelined = 4;
     for (let i = 0; i < requests / pipelined; i++) {
       const socket = rawSocket(bench.url);
@@ -147,7 +147,7 @@ describe("a file is closed if its client left while it was being opened", () => 
   }
 
   test("over HTTP/1.1, while the request waited for its turn", async () => {
-    await comeAndLeave();
+    await leaveDuringRequests();
     await allClosed();
   });
 
@@ -160,7 +160,7 @@ describe("a file is closed if its client left while it was being opened", () => 
     const warned: string[] = [];
     const onWarning = ({ message }: Error) => void warned.push(message);
     process.on("warning", onWarning);
-    await comeAndLeave();
+    await leaveDuringRequests();
     await allClosed();
     expect((await get("/healthz")).status).toBe(200);
     process.off("warning", onWarning);

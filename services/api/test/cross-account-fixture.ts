@@ -68,7 +68,7 @@ export const NEVER: Things = {
   page: undefined,
 };
 
-/** An account, its tokens and its things. */
+/** An account, its tokens, and one id of each kind. */
 export type TestAccount = {
   readonly things: Things;
   /** A token with every scope, including `admin`. */

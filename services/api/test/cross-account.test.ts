@@ -30,21 +30,21 @@ const ANSWERED = {
     "EventCatalogService/CreateEventType": "a code is unique among what an account sees",
     "POST /api/Webhook": "a URL is unique within an account",
   },
-  /** Lists only the caller's own. */
+  /** Lists only what belongs to the caller's account. */
   lists: {
-    "SubscriptionService/ListSubscriptions": "takes no id: lists only the caller's own",
-    "DeliveryService/ListDeliveries": "its ids are filters: lists only the caller's own",
-    "DeliveryService/WatchDeliveries": "its id is a filter: shows only the caller's own",
-    "DeliveryService/ListRecoveries": "takes no id: lists only the caller's own",
-    "EventCatalogService/ListEventTypes": "takes no id: lists shared types and the caller's own",
-    "GET /api/Webhook": "takes no id: lists only the caller's own",
+    "SubscriptionService/ListSubscriptions": "takes no id: lists only the caller's subscriptions",
+    "DeliveryService/ListDeliveries": "its ids are filters: lists only the caller's deliveries",
+    "DeliveryService/WatchDeliveries": "its id is a filter: shows only the caller's deliveries",
+    "DeliveryService/ListRecoveries": "takes no id: lists only the caller's recoveries",
+    "EventCatalogService/ListEventTypes": "takes no id: lists the shared types and the caller's",
+    "GET /api/Webhook": "takes no id: lists only the caller's subscriptions",
   },
   /** Shows or changes the caller's account itself. */
   chooses: {
-    "EventCatalogService/GetSchemaCheck": "takes no id: reads the caller's own setting",
-    "EventCatalogService/SetSchemaCheck": "takes no id: changes the caller's own setting",
-    "SessionService/GetSession": "takes no id: describes the caller's own token",
-    "StatisticsService/GetStatistics": "takes no id: counts only the caller's own",
+    "EventCatalogService/GetSchemaCheck": "takes no id: reads the caller's setting",
+    "EventCatalogService/SetSchemaCheck": "takes no id: changes the caller's setting",
+    "SessionService/GetSession": "takes no id: describes the caller's token",
+    "StatisticsService/GetStatistics": "takes no id: counts only the caller's events",
     "InboxService/CreateInbox": "takes no id: creates an inbox for the caller, in memory",
   },
   /** Is denied to everyone except administrators, who see every account. */
@@ -139,7 +139,7 @@ describe("with another account's token", () => {
   });
 
   test.each(callsThat("lists"))(
-    "%s shows each account only its own, whatever ids it names",
+    "%s shows each account only its own data, whatever ids the request names",
     async (_name, call) => {
       const first = await firstsThings(call);
       const alone = idsNamedIn(call).map(
@@ -163,7 +163,7 @@ describe("with another account's token", () => {
   );
 
   test.each(callsThat("creates"))(
-    "%s creates the caller's own, even if another account has the same",
+    "%s creates a thing for the caller, even if another account has an equal one",
     async (_name, call) => {
       const first = await firstsThings(call);
       const rows = await t.rowsOfFirst();

@@ -278,11 +278,11 @@ describe("an archived event type", () => {
     });
     expect(rest).toMatchObject({ status: 409, body: { detail: expect.stringContaining("archived") } });
     const { id } = body.subscription;
-    const kept = await t.rpc("SubscriptionService/UpdateSubscription", {
+    const updated = await t.rpc("SubscriptionService/UpdateSubscription", {
       id,
       eventTypes: ["parcel_sent", "invoice_sent"],
     });
-    expect(kept.body.subscription.eventTypes).toEqual(["invoice_sent", "parcel_sent"]);
+    expect(updated.body.subscription.eventTypes).toEqual(["invoice_sent", "parcel_sent"]);
     expect(await call("UpdateEventType", { code: "parcel_sent" })).toMatchObject(archived);
     expect(await create()).toMatchObject(refused("already_exists", /parcel_sent/));
     expect(codesIn(await call("ListEventTypes"))).not.toContain("parcel_sent");

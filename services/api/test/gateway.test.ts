@@ -213,12 +213,12 @@ describe("GET and DELETE", () => {
   test("deleting by URL ends every subscription of the caller on that URL", async () => {
     await subscribe(URL_1, "contact_created");
     await subscribe(URL_1, "contact_updated");
-    const kept = await subscribe("https://other.example/");
+    const remaining = await subscribe("https://other.example/");
     const byUrl = `/api/Webhook?target_url=${encodeURIComponent(URL_1)}`;
     expect((await t.rest("DELETE", byUrl)).status).toBe(200);
     expect((await t.rest("DELETE", byUrl)).status).toBe(200);
     const { body } = await t.rest("GET", "/api/Webhook");
-    expect(body.Webhooks).toMatchObject([{ SubscriptionID: kept }]);
+    expect(body.Webhooks).toMatchObject([{ SubscriptionID: remaining }]);
     expect((await t.rest("DELETE", "/api/Webhook?target_url=https://never.example/")).status).toBe(404);
     expect(await t.rest("DELETE", "/api/Webhook")).toMatchObject({
       status: 400,

@@ -19,13 +19,13 @@ beforeEach(async () => {
   open = new Set();
   requests = 0;
   sessions = createHttp2Sessions(PING_MS);
-  const held = new Promise<void>((resolve) => {
+  const answered = new Promise<void>((resolve) => {
     answer = resolve;
   });
   server = createServer((request, response) => {
     requests += 1;
     if (request.url === "/quick") return void response.end("quick");
-    void held.then(() => response.end("late"));
+    void answered.then(() => response.end("late"));
   });
   server.on("sessionError", () => {});
   let socket: Socket | undefined;

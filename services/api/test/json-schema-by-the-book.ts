@@ -29,7 +29,7 @@ function evaluate(schema: Schema, value: unknown, root: Schema): Evaluated {
     const rule = Object.hasOwn(RULES, keyword) ? RULES[keyword] : undefined;
     if (rule === undefined) throw new Error(`the keyword ${keyword} is not supported here`);
     const found = rule({
-      held: schema[keyword],
+      operand: schema[keyword],
       schema,
       value,
       seen,
@@ -47,10 +47,11 @@ function rank(keyword: string): number {
 }
 
 type Context = {
-  readonly held: unknown;
+  /** The keyword's value in the schema. */
+  readonly operand: unknown;
   readonly schema: Exclude<Schema, boolean>;
   readonly value: unknown;
-  /** What the keywords before have evaluated. */
+  /** What the earlier keywords have evaluated. */
   readonly seen: ReadonlySet<string>;
   readonly apply: (schema: Schema, value: unknown) => Evaluated;
   readonly root: Schema;
@@ -68,72 +69,78 @@ const RULES: { readonly [keyword: string]: Rule | undefined } = {
   ...Object.fromEntries(
     ["$defs", "then", "else", "minContains", "maxContains"].map((name) => [name, () => true]),
   ),
-  type: ({ held, value }) => check([held].flat().some((type) => isOfType(value, type as string))),
-  const: ({ held, value }) => check(isDeepStrictEqual(held, value)),
-  enum: ({ held, value }) => check((held as unknown[]).some((one) => isDeepStrictEqual(one, value))),
-  minimum: ({ held, value }) => check(typeof value !== "number" || value >= (held as number)),
-  minLength: ({ held, value }) => check(typeof value !== "string" || characters(value) >= (held as number)),
-  maxLength: ({ held, value }) => check(typeof value !== "string" || characters(value) <= (held as number)),
-  pattern: ({ held, value }) =>
-    check(typeof value !== "string" || new RegExp(held as string, "u").test(value)),
-  required: ({ held, value }) =>
-    check(!isFields(value) || (held as string[]).every((name) => Object.hasOwn(value, name))),
-  minProperties: ({ held, value }) =>
-    check(!isFields(value) || Object.keys(value).length >= (held as number)),
-  uniqueItems: ({ held, value }) =>
+  type: ({ operand, value }) => check([operand].flat().some((type) => isOfType(value, type as string))),
+  const: ({ operand, value }) => check(isDeepStrictEqual(operand, value)),
+  enum: ({ operand, value }) => check((operand as unknown[]).some((one) => isDeepStrictEqual(one, value))),
+  minimum: ({ operand, value }) => check(typeof value !== "number" || value >= (operand as number)),
+  minLength: ({ operand, value }) =>
+    check(typeof value !== "string" || characters(value) >= (operand as number)),
+  maxLength: ({ operand, value }) =>
+    check(typeof value !== "string" || characters(value) <= (operand as number)),
+  pattern: ({ operand, value }) =>
+    check(typeof value !== "string" || new RegExp(operand as string, "u").test(value)),
+  required: ({ operand, value }) =>
+    check(!isFields(value) || (operand as string[]).every((name) => Object.hasOwn(value, name))),
+  minProperties: ({ operand, value }) =>
+    check(!isFields(value) || Object.keys(value).length >= (operand as number)),
+  uniqueItems: ({ operand, value }) =>
     check(
-      held !== true ||
+      operand !== true ||
         !Array.isArray(value) ||
         value.every((item, i) => value.slice(0, i).every((before) => !isDeepStrictEqual(before, item))),
     ),
-  propertyNames: ({ held, value, apply }) =>
-    check(!isFields(value) || Object.keys(value).every((name) => apply(held as Schema, name) !== undefined)),
+  propertyNames: ({ operand, value, apply }) =>
+    check(
+      !isFields(value) || Object.keys(value).every((name) => apply(operand as Schema, name) !== undefined),
+    ),
 
-  properties: ({ held, value, apply }) =>
-    eachField(value, apply, (name) => (Object.hasOwn(held as Fields, name) ? [(held as Fields)[name]] : [])),
-  patternProperties: ({ held, value, apply }) =>
+  properties: ({ operand, value, apply }) =>
     eachField(value, apply, (name) =>
-      Object.entries(held as Fields).flatMap(([pattern, schema]) =>
+      Object.hasOwn(operand as Fields, name) ? [(operand as Fields)[name]] : [],
+    ),
+  patternProperties: ({ operand, value, apply }) =>
+    eachField(value, apply, (name) =>
+      Object.entries(operand as Fields).flatMap(([pattern, schema]) =>
         new RegExp(pattern, "u").test(name) ? [schema] : [],
       ),
     ),
-  additionalProperties: ({ held, schema, value, apply }) =>
+  additionalProperties: ({ operand, schema, value, apply }) =>
     eachField(value, apply, (name) => {
       const patterns = Object.keys((schema["patternProperties"] ?? {}) as Fields);
       const named = Object.hasOwn((schema["properties"] ?? {}) as Fields, name);
-      return named || patterns.some((pattern) => new RegExp(pattern, "u").test(name)) ? [] : [held];
+      return named || patterns.some((pattern) => new RegExp(pattern, "u").test(name)) ? [] : [operand];
     }),
-  unevaluatedProperties: ({ held, value, seen, apply }) =>
-    eachField(value, apply, (name) => (seen.has(name) ? [] : [held])),
+  unevaluatedProperties: ({ operand, value, seen, apply }) =>
+    eachField(value, apply, (name) => (seen.has(name) ? [] : [operand])),
 
-  prefixItems: ({ held, value, apply }) =>
-    eachItem(value, apply, (i) => (i < (held as unknown[]).length ? [(held as unknown[])[i]] : [])),
-  items: ({ held, schema, value, apply }) =>
-    eachItem(value, apply, (i) => (i < ((schema["prefixItems"] ?? []) as unknown[]).length ? [] : [held])),
-  unevaluatedItems: ({ held, value, seen, apply }) =>
-    eachItem(value, apply, (i) => (seen.has(String(i)) ? [] : [held])),
-  contains: ({ held, schema, value, apply }) => {
+  prefixItems: ({ operand, value, apply }) =>
+    eachItem(value, apply, (i) => (i < (operand as unknown[]).length ? [(operand as unknown[])[i]] : [])),
+  items: ({ operand, schema, value, apply }) =>
+    eachItem(value, apply, (i) => (i < ((schema["prefixItems"] ?? []) as unknown[]).length ? [] : [operand])),
+  unevaluatedItems: ({ operand, value, seen, apply }) =>
+    eachItem(value, apply, (i) => (seen.has(String(i)) ? [] : [operand])),
+  contains: ({ operand, schema, value, apply }) => {
     if (!Array.isArray(value)) return true;
     const found = new Set<string>();
     for (const [i, item] of value.entries())
-      if (apply(held as Schema, item) !== undefined) found.add(String(i));
+      if (apply(operand as Schema, item) !== undefined) found.add(String(i));
     const { minContains = 1, maxContains = Number.POSITIVE_INFINITY } = schema;
     return found.size >= Number(minContains) && found.size <= Number(maxContains) ? found : undefined;
   },
 
-  $ref: ({ held, value, apply, root }) => apply(schemaAt(root, held as string), value),
+  $ref: ({ operand, value, apply, root }) => apply(schemaAt(root, operand as string), value),
   allOf: (context) => union(context, (fitting, all) => fitting === all),
   anyOf: (context) => union(context, (fitting) => fitting > 0),
   oneOf: (context) => union(context, (fitting) => fitting === 1),
-  not: ({ held, value, apply }) => check(apply(held as Schema, value) === undefined),
-  if: ({ held, schema, value, apply }) => {
-    const holds = apply(held as Schema, value);
+  not: ({ operand, value, apply }) => check(apply(operand as Schema, value) === undefined),
+  if: ({ operand, schema, value, apply }) => {
+    const holds = apply(operand as Schema, value);
     const clause = apply((schema[holds === undefined ? "else" : "then"] ?? true) as Schema, value);
     return clause === undefined ? undefined : new Set([...(holds ?? []), ...clause]);
   },
-  dependentSchemas: ({ held, value, apply }) => {
+  dependentSchemas: ({ operand, value, apply }) => {
     if (!isFields(value)) return true;
-    const schemas = Object.entries(held as Fields).filter(([name]) => Object.hasOwn(value, name));
+    const schemas = Object.entries(operand as Fields).filter(([name]) => Object.hasOwn(value, name));
     return merged(schemas.map(([, schema]) => apply(schema as Schema, value)));
   },
 };
@@ -176,8 +183,11 @@ function eachPart(
   return seen;
 }
 
-function union({ held, value, apply }: Context, fits: (fitting: number, all: number) => boolean): Evaluated {
-  const found = (held as Schema[]).map((schema) => apply(schema, value));
+function union(
+  { operand, value, apply }: Context,
+  fits: (fitting: number, all: number) => boolean,
+): Evaluated {
+  const found = (operand as Schema[]).map((schema) => apply(schema, value));
   const fitting = found.filter((one) => one !== undefined);
   return fits(fitting.length, found.length) ? merged(fitting) : undefined;
 }

@@ -60,7 +60,7 @@ describe("a connection that", () => {
     return { socket, closed };
   };
 
-  test("sends its first request byte by byte is understood", async () => {
+  test("sends its first request byte by byte is served", async () => {
     const { socket, closed } = raw();
     for (const byte of "GET /healthz HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n") {
       socket.write(byte);
@@ -69,7 +69,7 @@ describe("a connection that", () => {
     expect(await closed).toContain("200 OK");
   });
 
-  test("sends the HTTP/2 preface in pieces is understood", async () => {
+  test("sends the HTTP/2 preface in pieces is served", async () => {
     const { socket, closed } = raw();
     socket.write("P");
     await new Promise((resolve) => setImmediate(resolve));

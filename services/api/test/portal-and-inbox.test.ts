@@ -24,7 +24,7 @@ describe("a portal link", () => {
   const openIt = (portalCode: string) =>
     bench.rpc("SessionService/OpenSession", { portalCode }, { token: null });
 
-  test("opens once, without a token, a session that describes itself", async () => {
+  test("opens a session once, without a token, and the session describes itself", async () => {
     const { body } = await create({ scopes });
     const code = String(body.path).split("#")[1] ?? "";
     const opened = await openIt(code);

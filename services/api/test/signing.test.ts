@@ -34,7 +34,7 @@ describe("signing keys through the typed API", () => {
     });
   });
 
-  test("are in no other answer", async () => {
+  test("appear in no other answer", async () => {
     const { id, signingKey } = await create();
     const answers = [
       await t.rpc("SubscriptionService/GetSubscription", { id }),

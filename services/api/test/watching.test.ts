@@ -76,9 +76,9 @@ test.each(["mysql", "sqlite"] as const)(
         write(other, t.accountId, DELIVERIES / 2),
       ]);
       // A worker orders changes, too.
-      let isOver = false;
+      let areWritersDone = false;
       const orderer = async () => {
-        while (!isOver) await orderChanges(other);
+        while (!areWritersDone) await orderChanges(other);
       };
       const ordering = orderer();
       while (count() < 2 * DELIVERIES) {
@@ -98,7 +98,7 @@ test.each(["mysql", "sqlite"] as const)(
         leave.abort();
         breaks += 1;
       }
-      isOver = true;
+      areWritersDone = true;
       await Promise.all([writers, ordering]);
       expect(seen.size).toBe(DELIVERIES);
       for (const states of seen.values()) {

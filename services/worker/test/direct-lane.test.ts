@@ -54,7 +54,6 @@ async function pending(events: number): Promise<void> {
   const event = {
     eventType: "invoice_sent",
     data: Buffer.from("{}"),
-    contentHash: Buffer.alloc(32),
     idempotencyKey: null,
   };
   const all = Array.from({ length: events }, () => event);

@@ -35,11 +35,11 @@ test("metrics are served during a database outage, except the backlog", async ()
 test("scrapes during a slow measurement of the backlog share its result", async () => {
   let queries = 0;
   let release = () => {};
-  const held = new Promise<void>((resolve) => {
+  const released = new Promise<void>((resolve) => {
     release = resolve;
   });
   // Occupies the database's only connection until `release`.
-  const holding = bench.store.db.connection().execute(async () => await held);
+  const holding = bench.store.db.connection().execute(async () => await released);
   const store = {
     ...bench.store,
     get db() {

@@ -18,7 +18,7 @@ const PAUSE_MS = { ordinary: 15_000, failed: 5_000 };
 
 let bench: TestStore;
 let accountId: AccountId;
-const began = Date.now();
+const START = Date.now();
 let now: number;
 
 /**
@@ -75,7 +75,7 @@ describe.each(["sqlite", "mysql"] as const)(
   (backend) => {
     beforeEach(async () => {
       bench = await createTestStore(backend);
-      now = began;
+      now = START;
       accountId = (await createAccount(bench.store, { name: "test", now })).id;
     });
     afterEach(() => bench.dispose());
@@ -113,12 +113,12 @@ describe.each(["sqlite", "mysql"] as const)(
           }
           if (!inspectedAt.has(id)) inspectedAt.set(id, now);
         });
-        while (now < began + 30 * MINUTE_MS) {
+        while (now < START + 30 * MINUTE_MS) {
           const end = await round().catch(() => "failed" as const);
           now += end === "failed" ? PAUSE_MS.failed : PAUSE_MS.ordinary;
         }
         const late = ids.filter((id, n) => {
-          const dueAt = began + Math.max(0, n - 20) * MINUTE_MS;
+          const dueAt = START + Math.max(0, n - 20) * MINUTE_MS;
           return !dead.has(id) && (inspectedAt.get(id) ?? Number.POSITIVE_INFINITY) > dueAt + 3 * MINUTE_MS;
         });
         expect(late).toEqual([]);
@@ -127,7 +127,7 @@ describe.each(["sqlite", "mysql"] as const)(
 
     test("keeps the new time of a delivery that moved on during a failed round", async () => {
       const ids = await overdue(8, 8);
-      const later = began + 32 * MINUTE_MS;
+      const later = START + 32 * MINUTE_MS;
       const moved = [ids[0], ids[7]] as [DeliveryId, DeliveryId];
       const round = roundWith(async () => {
         for (const id of moved) await moveTo(id, later);

@@ -96,19 +96,19 @@ describe.each(["sqlite", "mysql"] as const)("upkeep, on %s", (database) => {
   });
 
   test("sets aside a fan-out that throws; other fan-outs finish and deliveries are claimed", async () => {
-    const [poisoned, well, narrow] = [
+    const [poisoned, healthy, narrow] = [
       await account("poisoned"),
-      await account("well"),
+      await account("healthy"),
       await account("narrow"),
     ];
-    for (const accountId of [poisoned, well, narrow]) await subscribe(accountId, 3);
+    for (const accountId of [poisoned, healthy, narrow]) await subscribe(accountId, 3);
     const bad = await ingest(poisoned, 1);
     const { heal } = await poison(store, {
       table: "deliveries",
       on: "insert",
       condition: `new.event_id = '${bad}'`,
     });
-    const good = await ingest(well, 1);
+    const good = await ingest(healthy, 1);
     const single = await ingest(narrow);
     const { round } = upkeep();
     await round();
@@ -148,10 +148,10 @@ describe.each(["sqlite", "mysql"] as const)("upkeep, on %s", (database) => {
 
   if (database === "mysql") {
     test("sets aside a fan-out whose statement is too slow, while the database answers others", async () => {
-      const [slow, well] = [await account("slow"), await account("well")];
-      for (const accountId of [slow, well]) await subscribe(accountId, 3);
+      const [slow, healthy] = [await account("slow"), await account("healthy")];
+      for (const accountId of [slow, healthy]) await subscribe(accountId, 3);
       const bad = await ingest(slow, 1);
-      const good = await ingest(well, 1);
+      const good = await ingest(healthy, 1);
       await poison(store, {
         table: "deliveries",
         on: "insert",
@@ -221,14 +221,14 @@ describe.each(["sqlite", "mysql"] as const)("upkeep, on %s", (database) => {
 
   if (database === "mysql") {
     test("continues other drains while a transaction locks one subscription", async () => {
-      const accountId = await account("held");
-      const [held, free] = await subscribe(accountId, 2);
-      if (held === undefined || free === undefined) throw new Error("two are needed");
-      for (const id of [held, free]) await pauseSubscription(store, { accountId, id, now });
+      const accountId = await account("locked");
+      const [locked, free] = await subscribe(accountId, 2);
+      if (locked === undefined || free === undefined) throw new Error("two are needed");
+      for (const id of [locked, free]) await pauseSubscription(store, { accountId, id, now });
       await ingest(accountId);
-      for (const id of [held, free]) await resumeSubscription(store, { accountId, id, now });
+      for (const id of [locked, free]) await resumeSubscription(store, { accountId, id, now });
       const holder = await store.db.startTransaction().execute();
-      await holder.selectFrom("subscriptions").select("id").where("id", "=", held).forUpdate().execute();
+      await holder.selectFrom("subscriptions").select("id").where("id", "=", locked).forUpdate().execute();
       const { round } = upkeep();
       await round();
       const states = async () =>

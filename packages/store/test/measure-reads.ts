@@ -3,20 +3,20 @@ import { sql } from "kysely";
 import { vi } from "vitest";
 import type { Store } from "../src/index.ts";
 
-export type Looked = {
-  /** Rows and index entries that were read; 0 on SQLite, which does not tell. */
+export type Reads = {
+  /** Rows and index entries read. Always 0 on SQLite, which does not count them. */
   readonly rows: number;
-  /** How SQLite looked for deliveries or their changes otherwise than by a key of few rows; none on MySQL. */
+  /** Plan steps in which SQLite searches deliveries or their changes without a narrow key. Empty on MySQL. */
   readonly scans: readonly string[];
 };
 
 /**
- * What a call makes the database look at: MySQL counts for each connection what it read, SQLite tells how it
- * means to find the rows of a statement.
+ * Measures what the database reads during a call. MySQL counts the rows that each connection reads; SQLite
+ * explains how it plans to find the rows of a statement.
  *
- * @param store has one connection
+ * @param store must have exactly one connection
  */
-export async function lookedAt(url: string, store: Store, call: () => Promise<unknown>): Promise<Looked> {
+export async function measureReads(url: string, store: Store, call: () => Promise<unknown>): Promise<Reads> {
   if (store.seam.name === "sqlite") return { rows: 0, scans: await scansOf(url, call) };
   const before = await rowsRead(store);
   await call();
@@ -28,7 +28,7 @@ async function rowsRead(store: Store): Promise<number> {
   return rows.reduce((sum, { Value }) => sum + Number(Value), 0);
 }
 
-/** Keys that lead to few rows, or to where the wanted ones begin. */
+/** Conditions of an index search that lead to few rows, or to the first row of the wanted range. */
 const NARROW = new RegExp(
   [
     "\\b(row|event_|delivery_)?id[=<>]",
@@ -41,10 +41,10 @@ const NARROW = new RegExp(
 );
 
 async function scansOf(url: string, call: () => Promise<unknown>): Promise<string[]> {
-  const run = await statementsOf(call);
+  const statements = await statementsOf(call);
   const database = new DatabaseSync(url.slice("sqlite:".length), { readOnly: true });
   const scans: string[] = [];
-  for (const [text, values] of run) {
+  for (const [text, values] of statements) {
     for (const row of database.prepare(`explain query plan ${text}`).all(...values)) {
       const detail = String(row["detail"]);
       if (/^(SCAN|SEARCH) (deliveries|delivery_changes)\b/.test(detail) && !NARROW.test(detail)) {
@@ -56,9 +56,9 @@ async function scansOf(url: string, call: () => Promise<unknown>): Promise<strin
   return scans;
 }
 
-/** What is run meanwhile, by its text, with values: a plan may depend on them. */
+/** Returns the statements that a call runs: each text with its last values, on which the plan may depend. */
 async function statementsOf(call: () => Promise<unknown>): Promise<Map<string, SQLInputValue[]>> {
-  const run = new Map<string, SQLInputValue[]>();
+  const statements = new Map<string, SQLInputValue[]>();
   const prepare = DatabaseSync.prototype.prepare;
   const spy = vi.spyOn(DatabaseSync.prototype, "prepare").mockImplementation(function (
     this: DatabaseSync,
@@ -67,15 +67,15 @@ async function statementsOf(call: () => Promise<unknown>): Promise<Map<string, S
     const statement = prepare.call(this, text);
     for (const method of ["all", "run"] as const) {
       const original: (...values: SQLInputValue[]) => unknown = statement[method].bind(statement);
-      const noting = (...values: SQLInputValue[]) => {
-        run.set(text, values);
+      const recorded = (...values: SQLInputValue[]) => {
+        statements.set(text, values);
         return original(...values);
       };
-      Object.assign(statement, { [method]: noting });
+      Object.assign(statement, { [method]: recorded });
     }
     return statement;
   });
   await call();
   spy.mockRestore();
-  return run;
+  return statements;
 }
