@@ -1,6 +1,5 @@
 export { type Account, createAccount, getAccount, listAccounts, setLane } from "./accounts/accounts.ts";
 export { createPortalLink, openPortalLink } from "./accounts/portal-links.ts";
-export { looksLikeToken } from "./accounts/token-secret.ts";
 export {
   authenticate,
   createToken,
@@ -12,12 +11,11 @@ export {
 } from "./accounts/tokens.ts";
 export { type AttemptLedger, createAttemptLedger } from "./attempts/attempt-ledger.ts";
 export { type Attempt, listAttempts } from "./attempts/attempts.ts";
-export { type AttemptContext, loadForAttempt } from "./attempts/load-for-attempt.ts";
+export type { AttemptContext } from "./attempts/load-for-attempt.ts";
 export {
   type AttemptToRecord,
   markHandedOver,
   type RecordedAttempt,
-  recordAttempt,
 } from "./attempts/record-attempt.ts";
 export {
   archiveEventType,

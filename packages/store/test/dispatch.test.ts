@@ -5,6 +5,7 @@ import {
   type SubscriptionId,
   TEST_ATTEMPT_TIMEOUT_MS,
 } from "@posthaste/domain";
+import { loadForAttempt, recordAttempt } from "@posthaste/testkit";
 import { expect, test } from "vitest";
 import { RECONCILE_GRACE_MS } from "../src/deliveries/transitions.ts";
 import {
@@ -15,10 +16,8 @@ import {
   deferReconcile,
   getDelivery,
   listOverdue,
-  loadForAttempt,
   markStarted,
   openStore,
-  recordAttempt,
   releaseClaims,
   requestRetry,
   type Store,

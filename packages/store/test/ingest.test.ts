@@ -1,4 +1,5 @@
 import { Refusal, type SubscriptionId } from "@posthaste/domain";
+import { loadForAttempt } from "@posthaste/testkit";
 import { expect, test } from "vitest";
 import {
   closeStore,
@@ -6,7 +7,6 @@ import {
   createAccount,
   endSubscription,
   ingestEvents,
-  loadForAttempt,
   openStore,
   updateSubscription,
 } from "../src/index.ts";

@@ -1,12 +1,12 @@
 import type { DeliveryId, DeliveryState, Outcome, SubscriptionId } from "@posthaste/domain";
 import { DAY_MS } from "@posthaste/domain";
+import { recordAttempt } from "@posthaste/testkit";
 import { expect, test } from "vitest";
 import {
   claimDeliveries,
   getSubscription,
   listDeliveries,
   markStarted,
-  recordAttempt,
   releaseClaims,
 } from "../src/index.ts";
 import { attempt, type Bench, NOW, onEachDatabase } from "./fixture.ts";

@@ -1,5 +1,5 @@
 import type { DeliveryId, Line, SubscriptionId } from "@posthaste/domain";
-import { timesIn } from "@posthaste/testkit";
+import { recordAttempt, timesIn } from "@posthaste/testkit";
 import { expect, test } from "vitest";
 import {
   claimDeliveries,
@@ -15,7 +15,6 @@ import {
   openStore,
   parkDelivery,
   pauseSubscription,
-  recordAttempt,
   resumeSubscription,
   subscriptionHealth,
   takeTurn,

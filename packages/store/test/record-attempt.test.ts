@@ -1,4 +1,5 @@
 import type { DeliveryId } from "@posthaste/domain";
+import { recordAttempt } from "@posthaste/testkit";
 import { expect, test } from "vitest";
 import {
   type AttemptToRecord,
@@ -12,7 +13,6 @@ import {
   listDeliveries,
   markStarted,
   openStore,
-  recordAttempt,
 } from "../src/index.ts";
 import { attempt, type Bench, NOW, onEachDatabase } from "./fixture.ts";
 

@@ -1,6 +1,6 @@
 import type { DeliveryId, DeliveryState, SubscriptionId } from "@posthaste/domain";
 import { DAY_MS } from "@posthaste/domain";
-import { timesIn } from "@posthaste/testkit";
+import { recordAttempt, timesIn } from "@posthaste/testkit";
 import { beforeEach, expect, test } from "vitest";
 import {
   advanceErasure,
@@ -9,7 +9,6 @@ import {
   listChanges,
   orderChanges,
   type RetentionKind,
-  recordAttempt,
   retain,
   type Store,
 } from "../src/index.ts";

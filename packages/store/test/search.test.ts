@@ -1,4 +1,5 @@
 import type { DeliveryId } from "@posthaste/domain";
+import { recordAttempt } from "@posthaste/testkit";
 import { expect, test } from "vitest";
 import {
   createAccount,
@@ -7,7 +8,6 @@ import {
   listDeliveries,
   listDeliveriesOfType,
   listSubscriptions,
-  recordAttempt,
 } from "../src/index.ts";
 import { attempt, NOW, onEachDatabase } from "./fixture.ts";
 

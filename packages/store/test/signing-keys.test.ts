@@ -1,5 +1,5 @@
 import { DAY_MS } from "@posthaste/domain";
-import { TEST_SECRET_KEYS } from "@posthaste/testkit";
+import { loadForAttempt, TEST_SECRET_KEYS } from "@posthaste/testkit";
 import { expect, test } from "vitest";
 import {
   closeStore,
@@ -9,7 +9,6 @@ import {
   LIVE_SIGNING_KEYS_MAX,
   listPublicKeys,
   listSigningKeys,
-  loadForAttempt,
   openMigratedStore,
   openStore,
   parseSealingKeys,

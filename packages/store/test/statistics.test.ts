@@ -1,5 +1,6 @@
 import type { DeliveryId } from "@posthaste/domain";
 import { DAY_MS } from "@posthaste/domain";
+import { recordAttempt } from "@posthaste/testkit";
 import { beforeEach, expect, test } from "vitest";
 import {
   accountBacklog,
@@ -17,7 +18,6 @@ import {
   pauseSubscription,
   quantileMs,
   readStatistics,
-  recordAttempt,
   resendDelivery,
   resumeSubscription,
 } from "../src/index.ts";

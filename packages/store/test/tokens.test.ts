@@ -1,3 +1,4 @@
+import { crc32 } from "node:zlib";
 import { SCOPES, type TokenId } from "@posthaste/domain";
 import { createEmptyStore } from "@posthaste/testkit";
 import { describe, expect, test } from "vitest";
@@ -8,7 +9,6 @@ import {
   createToken,
   listAccounts,
   listTokens,
-  looksLikeToken,
   migrate,
   openStore,
   pendingMigrations,
@@ -30,10 +30,17 @@ onEachDatabase("a token", (bench) => {
       ...(over.secret === undefined ? {} : { secret: over.secret }),
     });
 
+  test("ends with the CRC-32 of its random part, so that secret scanners recognize it", async () => {
+    const { secret } = await create();
+    expect(secret).toMatch(/^pht_[0-9A-Za-z]{46}$/);
+    const digits = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+    const checksum = [...secret.slice(-6)].reduce((value, digit) => value * 62 + digits.indexOf(digit), 0);
+    expect(checksum).toBe(crc32(secret.slice(4, -6)));
+  });
+
   test("authenticates by its secret, which is not stored", async () => {
     const { store, accountId } = bench();
     const { token, secret } = await create();
-    expect(looksLikeToken(secret)).toBe(true);
     expect(await authenticate(store, secret, NOW)).toEqual({
       tokenId: token.id,
       accountId,
@@ -87,10 +94,6 @@ onEachDatabase("a token", (bench) => {
     ]);
     expect(SCOPES).toContain(first?.scopes[0]);
   });
-});
-
-test("a text with a wrong checksum does not look like a token", () => {
-  expect(looksLikeToken(`pht_${"a".repeat(46)}`)).toBe(false);
 });
 
 describe.each(["sqlite", "mysql"] as const)("migrating on %s", (backend) => {

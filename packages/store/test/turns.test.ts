@@ -1,15 +1,14 @@
 import type { DeliveryId, Pace, SubscriptionId } from "@posthaste/domain";
 import { MINUTE_MS } from "@posthaste/domain";
+import { loadForAttempt, recordAttempt } from "@posthaste/testkit";
 import { expect, test } from "vitest";
 import {
   claimDeliveries,
   closeStore,
   endSubscription,
   listDeliveries,
-  loadForAttempt,
   markStarted,
   openStore,
-  recordAttempt,
   reserveTurn,
   takeTurn,
   updateSubscription,

@@ -20,8 +20,8 @@ import {
   createToken,
   markStarted,
   orderChanges,
-  recordAttempt,
 } from "@posthaste/store";
+import { recordAttempt } from "@posthaste/testkit";
 import type { FastifyInstance, RouteOptions } from "fastify";
 import { accessTo } from "../src/connect/access.ts";
 import { type Bench, type RestAnswer, startBench } from "./fixture.ts";

@@ -10,9 +10,8 @@ import {
   createSubscription,
   ingestEvents,
   listOverdue,
-  recordAttempt,
 } from "@posthaste/store";
-import { createTestStore, type TestStore } from "@posthaste/testkit";
+import { createTestStore, recordAttempt, type TestStore } from "@posthaste/testkit";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { createDirectLane, type DirectLane } from "../src/loops/direct-lane.ts";
 import { createDirectRound } from "../src/loops/dispatch.ts";

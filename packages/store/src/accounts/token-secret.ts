@@ -18,12 +18,6 @@ export function newTokenSecret(): string {
   return `${PREFIX}${random}${checksumOf(random)}`;
 }
 
-/** Returns whether a text has the form of a token and a correct checksum. */
-export function looksLikeToken(text: string): boolean {
-  const match = /^pht_([0-9A-Za-z]{40})([0-9A-Za-z]{6})$/.exec(text);
-  return match !== null && checksumOf(match[1] ?? "") === match[2];
-}
-
 export function hintOf(secret: string): string {
   return secret.slice(0, HINT_CHARS);
 }

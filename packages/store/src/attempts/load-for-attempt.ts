@@ -50,17 +50,6 @@ export type AttemptContext = {
     | undefined;
 };
 
-/** Loads one delivery for its attempt; undefined: no such delivery. See {@link loadForAttempts}. */
-export async function loadForAttempt(
-  store: Store,
-  deliveryId: DeliveryId,
-  now: number,
-): Promise<AttemptContext | undefined> {
-  const context = (await loadForAttempts(store, [deliveryId], now)).get(deliveryId);
-  if (context !== undefined && "error" in context) throw context.error;
-  return context?.result;
-}
-
 /**
  * Loads all data that attempts of these deliveries need, and leaves out deliveries that do not exist. If a
  * live subscription has no signing key, its deliveries get an error: nothing is sent unsigned.

@@ -63,14 +63,6 @@ export type RecordedAttempt = {
  */
 const HAND_OVER_GRACE_MS = 15_000;
 
-/** Records one attempt; see {@link recordAttempts}. */
-export async function recordAttempt(store: Store, record: AttemptToRecord): Promise<RecordedAttempt> {
-  const [settled] = await recordAttempts(store, [record]);
-  if (settled === undefined) throw new Error("the attempt was not recorded");
-  if ("error" in settled) throw settled.error;
-  return settled.result;
-}
-
 /**
  * Records attempts and their consequences, in one transaction.
  *
