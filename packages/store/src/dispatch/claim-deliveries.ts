@@ -170,7 +170,7 @@ async function readSubscriptions(tx: Tx, ids: readonly SubscriptionId[], claim: 
     .orderBy("s.id")
     .execute();
   return rows
-    .map((row) => ({ ...row, ...kindOf(row, claim), id: row.id }))
+    .map((row) => ({ ...row, ...kindOf(row, claim) }))
     .filter((row) => isOfKind(row, claim));
 }
 
