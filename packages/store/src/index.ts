@@ -78,12 +78,8 @@ export { type Turn, takeTurn } from "./dispatch/take-turn.ts";
 export { continueFanout, listFanouts } from "./ingest/continue-fanouts.ts";
 export { createTestDelivery } from "./ingest/create-test-delivery.ts";
 export { getEvent, type StoredEvent } from "./ingest/events.ts";
-export {
-  type EventToIngest,
-  type IngestCall,
-  type IngestedEvent,
-  ingestEvents,
-} from "./ingest/ingest-events.ts";
+export type { EventToIngest, IngestCall, IngestedEvent } from "./ingest/ingest-call.ts";
+export { ingestEvents } from "./ingest/ingest-events.ts";
 export { createIngest } from "./ingest/ingest-group.ts";
 export { resendDelivery } from "./ingest/resend-delivery.ts";
 export { endSubscription, endSubscriptionsByUrl } from "./lifecycle/end-subscription.ts";

@@ -169,9 +169,7 @@ async function readSubscriptions(tx: Tx, ids: readonly SubscriptionId[], claim: 
     .where("s.id", "in", ids)
     .orderBy("s.id")
     .execute();
-  return rows
-    .map((row) => ({ ...row, ...kindOf(row, claim) }))
-    .filter((row) => isOfKind(row, claim));
+  return rows.map((row) => ({ ...row, ...kindOf(row, claim) })).filter((row) => isOfKind(row, claim));
 }
 
 /** Visits these subscriptions in their order until the limit is reached. */

@@ -1,34 +1,11 @@
-import { type AccountId, type EventId, Refusal } from "@posthaste/domain";
+import { Refusal } from "@posthaste/domain";
 import type { Settled } from "../database/group-commit.ts";
 import { insertRows } from "../database/insert-rows.ts";
 import type { Store } from "../database/store.ts";
 import { Contended, type Tx, transact } from "../database/transact.ts";
 import { insertDeliveries } from "../deliveries/new-deliveries.ts";
+import type { IngestCall, IngestedEvent } from "./ingest-call.ts";
 import { beginPlan, type IngestRows, planCall } from "./plan-ingest.ts";
-
-export type EventToIngest = {
-  readonly eventType: string;
-  /** The bytes of the snapshot, JSON, as receivers get them. */
-  readonly data: Uint8Array;
-  readonly idempotencyKey: string | null;
-};
-
-export type IngestedEvent = {
-  readonly eventId: EventId;
-  readonly deliveryCount: number;
-  /** The key was used before with the same content, so nothing new was stored. */
-  readonly duplicate: boolean;
-};
-
-export type IngestCall = {
-  readonly accountId: AccountId;
-  readonly events: readonly EventToIngest[];
-  /** Maximum deliveries created in this call; {@link continueFanout} creates the others. */
-  readonly deliveriesMax: number;
-  readonly now: number;
-  /** The call's trace context (W3C). Default: none. */
-  readonly traceparent?: string | undefined;
-};
 
 /**
  * Stores events and a delivery for each matching subscription, in one transaction: all or none. Once this

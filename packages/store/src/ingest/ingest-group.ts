@@ -1,7 +1,8 @@
 import { createGroupCommit } from "../database/group-commit.ts";
 import type { Store } from "../database/store.ts";
 import { transact } from "../database/transact.ts";
-import { type IngestCall, type IngestedEvent, ingestCallsIn } from "./ingest-events.ts";
+import type { IngestCall, IngestedEvent } from "./ingest-call.ts";
+import { ingestCallsIn } from "./ingest-events.ts";
 
 /**
  * # Ingest calls commit together

@@ -6,7 +6,7 @@ import type { Tx } from "../database/transact.ts";
 import { deliveryRow } from "../deliveries/new-deliveries.ts";
 import { FIRST_HASH, type Match, matchSubscriptions } from "../subscriptions/match-subscriptions.ts";
 import { compareContent, contentHash, keyId, readUsedKeys, type UsedKey } from "./idempotency-keys.ts";
-import type { EventToIngest, IngestCall, IngestedEvent } from "./ingest-events.ts";
+import type { EventToIngest, IngestCall, IngestedEvent } from "./ingest-call.ts";
 
 /**
  * The rows that the calls of one transaction will insert, and the data that was read once for all of them.

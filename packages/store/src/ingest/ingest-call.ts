@@ -1,0 +1,25 @@
+import type { AccountId, EventId } from "@posthaste/domain";
+
+export type EventToIngest = {
+  readonly eventType: string;
+  /** The bytes of the snapshot, JSON, as receivers get them. */
+  readonly data: Uint8Array;
+  readonly idempotencyKey: string | null;
+};
+
+export type IngestedEvent = {
+  readonly eventId: EventId;
+  readonly deliveryCount: number;
+  /** The key was used before with the same content, so nothing new was stored. */
+  readonly duplicate: boolean;
+};
+
+export type IngestCall = {
+  readonly accountId: AccountId;
+  readonly events: readonly EventToIngest[];
+  /** Maximum deliveries created in this call; `continueFanout` creates the others. */
+  readonly deliveriesMax: number;
+  readonly now: number;
+  /** The call's trace context (W3C). Default: none. */
+  readonly traceparent?: string | undefined;
+};
