@@ -54,9 +54,9 @@ function picture(): string {
     "| `lease_until` | pending: no other worker claims the delivery before this time; started: its in-flight place is free after this time |",
     "| `in_flight_of` | the subscription whose in-flight place the delivery occupies |",
     "",
-    "An event sets (**=**) or clears (**∅**) these columns and leaves the others unchanged. In a delivery that is parked or",
-    "has ended, all of them are empty. In a state that an event's row does not name, the event is either late and changes",
-    "nothing, or a fault; `transitions.ts` defines which.",
+    "An event is what happens to a delivery. It sets (**=**) or clears (**∅**) these columns and leaves the others",
+    "unchanged. In a delivery that is parked or has ended, all of them are empty. In a state that the table does not list",
+    "for an event, the event comes too late and changes nothing, or it is a bug and fails: `transitions.ts` says which.",
     "",
   ].join("\n");
 }

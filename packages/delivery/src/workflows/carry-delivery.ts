@@ -54,7 +54,7 @@ const retries = proxyActivities<Activities>({
  * retries in one activity.
  *
  * The activity replays the attempt log, so that Temporal's attempt numbers equal the log's. Its retry policy
- * is the schedule; no timer of the workflow competes with it. The workflow adds one rule: a fault of
+ * is the schedule. The workflow adds one rule: a fault of
  * Posthaste (the database is unreachable, a worker was killed, a bug) uses up no attempt. The policy does not
  * retry a fault. The workflow catches it and, after a short pause, runs the activity again, which replays the
  * logged attempts without a request and waits for the rest of the last wait.
