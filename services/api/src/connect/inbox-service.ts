@@ -2,23 +2,18 @@ import { create } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import type { ServiceImpl } from "@connectrpc/connect";
 import { InboxSchema, type InboxService } from "@posthaste/contracts/inbox";
-import { MINUTE_MS, Refusal } from "@posthaste/domain";
+import { type AccountId, Refusal } from "@posthaste/domain";
 import type { Deps } from "../deps.ts";
+import { createStreamGate, STREAM_HEARTBEAT_MS, STREAM_MAX_MS } from "../http/stream-gate.ts";
 import { inboxPath } from "../inbox/inbox-route.ts";
-import type { Inbox, InboxRequest } from "../inbox/inboxes.ts";
+import type { Inbox, Inboxes, InboxRequest } from "../inbox/inboxes.ts";
 import { callerOf } from "./interceptors.ts";
 
-/** An empty answer this often lets both sides notice a dead connection. */
-const HEARTBEAT_MS = 15_000;
-/** After this the client reconnects, and its token is checked again. */
-const STREAM_MAX_MS = 10 * MINUTE_MS;
 /** Maximum open streams, for all accounts together: a few for each inbox that is being watched. */
 const WATCHES_MAX = 50;
-/** `Retry-After` if too many streams are open. */
-const RETRY_AFTER_MS = 30_000;
 
 export function inboxService({ inboxes }: Pick<Deps, "inboxes">): ServiceImpl<typeof InboxService> {
-  let open = 0;
+  const gate = createStreamGate(WATCHES_MAX);
   const requireInboxes = () => {
     if (inboxes !== null) return inboxes;
     throw new Refusal(
@@ -41,30 +36,26 @@ export function inboxService({ inboxes }: Pick<Deps, "inboxes">): ServiceImpl<ty
     },
 
     async *watchInbox({ inboxId, after }, context) {
-      const { accountId } = callerOf(context);
-      const all = requireInboxes();
-      found(all.get(accountId, inboxId), inboxId);
-      if (open >= WATCHES_MAX) {
-        throw new Refusal("too_many", `${open} streams are open, the maximum; try again later`, {
-          retryAfterMs: RETRY_AFTER_MS,
-        });
-      }
-      open += 1;
-      try {
-        const endAt = performance.now() + STREAM_MAX_MS;
-        let seen = Number(after);
-        while (!context.signal.aborted && performance.now() < endAt) {
-          const inbox = found(all.get(accountId, inboxId), inboxId);
-          const requests = all.after(inboxId, seen);
-          seen = requests.at(-1)?.number ?? seen;
-          yield { inbox: inboxTo(inbox), requests: requests.map(requestTo) };
-          await all.next(inboxId, AbortSignal.any([context.signal, AbortSignal.timeout(HEARTBEAT_MS)]));
-        }
-      } finally {
-        open -= 1;
-      }
+      const watched = { ...callerOf(context), inboxId, after: Number(after) };
+      yield* gate(requestsOf(requireInboxes(), watched, context.signal));
     },
   };
+}
+
+async function* requestsOf(
+  inboxes: Inboxes,
+  { accountId, inboxId, after }: { accountId: AccountId; inboxId: string; after: number },
+  signal: AbortSignal,
+) {
+  const endAt = performance.now() + STREAM_MAX_MS;
+  let seen = after;
+  while (!signal.aborted && performance.now() < endAt) {
+    const inbox = found(inboxes.get(accountId, inboxId), inboxId);
+    const requests = inboxes.after(inboxId, seen);
+    seen = requests.at(-1)?.number ?? seen;
+    yield { inbox: inboxTo(inbox), requests: requests.map(requestTo) };
+    await inboxes.next(inboxId, AbortSignal.any([signal, AbortSignal.timeout(STREAM_HEARTBEAT_MS)]));
+  }
 }
 
 function inboxTo({ id, status, expiresAt }: Inbox) {
