@@ -28,7 +28,7 @@ export {
   updateEventType,
 } from "./catalog/event-types.ts";
 export { getSchemaCheck, setSchemaCheck } from "./catalog/schema-check.ts";
-export { migrate, pendingMigrations } from "./database/migrate.ts";
+export { migrate, pendingMigrations, UnknownMigrations } from "./database/migrate.ts";
 export { parseSealingKeys, SealError, type SealingKeys } from "./database/sealer.ts";
 export { STORE_SETTINGS } from "./database/settings.ts";
 export {

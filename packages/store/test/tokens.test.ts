@@ -1,7 +1,7 @@
 import { readdirSync } from "node:fs";
 import { crc32 } from "node:zlib";
 import { SCOPES, type TokenId } from "@posthaste/domain";
-import { createEmptyStore } from "@posthaste/testkit";
+import { createEmptyStore, createTestStore, markLater } from "@posthaste/testkit";
 import { describe, expect, test } from "vitest";
 import {
   authenticate,
@@ -116,6 +116,21 @@ describe.each(["sqlite", "mysql"] as const)("migrating on %s", (backend) => {
     }
   });
 });
+
+test.each(["sqlite", "mysql"] as const)(
+  "a database of another release is refused, on %s",
+  async (backend) => {
+    const { store, dispose } = await createTestStore(backend);
+    try {
+      await markLater(store);
+      const refused = "the database has migrations of another release (9999-later): use that release";
+      await expect(pendingMigrations(store)).rejects.toThrow(refused);
+      await expect(migrate(store)).rejects.toThrow(refused);
+    } finally {
+      await dispose();
+    }
+  },
+);
 
 test("a database URL with another scheme is refused without revealing its password", async () => {
   await expect(openStore({ url: "postgres://me:hush@db/x" })).rejects.toThrow(/mysql:\/\/.*sqlite:/);

@@ -22,6 +22,7 @@ export {
   createEmptyStore,
   createTestStore,
   lockWrites,
+  markLater,
   refuseMarks,
   TEST_SECRET_KEYS,
   type TestStore,

@@ -114,3 +114,8 @@ export async function refuseMarks({ db }: Store): Promise<{ allow(): Promise<voi
   `.execute(db);
   return { allow: async () => void (await sql`drop trigger refuse_marks`.execute(db)) };
 }
+
+/** Marks a database as migrated by a later release, with the migration `9999-later`. */
+export async function markLater({ db }: Store): Promise<void> {
+  await sql`insert into kysely_migration (name, timestamp) values ('9999-later', '')`.execute(db);
+}

@@ -57,7 +57,7 @@ export async function startApi({ deps, host, port, drainMs, console: pages }: Ap
     genReqId: () => randomUUID(),
     // Errors before routing, such as a path that cannot be decoded.
     frameworkErrors: (error, request, reply) => {
-      beginLine(request, reply, log);
+      beginLine(request, reply, log, { observer: deps.observer });
       sendProblem(reply, problemOf(problems, error, request.id));
     },
   });

@@ -28,6 +28,8 @@ export type Bench = {
   /** Counts the nudges to the workers. */
   nudges(): number;
   requestsUnderWay(): RequestsUnderWay;
+  /** The requests that the metrics count. */
+  readonly counted: readonly { readonly call: string; readonly code: string }[];
   /** Returns the fields of every log line with this name so far. */
   logged(event: string): Readonly<Record<string, unknown>>[];
   tokenWith(scopes: readonly Scope[], accountId?: AccountId): Promise<string>;
@@ -66,6 +68,7 @@ export async function startBench(
   const account = await createAccount(store, { name: "test", now: Date.now() });
   const lines: { event: string; fields: Readonly<Record<string, unknown>> }[] = [];
   const retried: DeliveryId[] = [];
+  const counted: { call: string; code: string }[] = [];
   let nudges = 0;
   const catalog = createCatalog(store);
   const log = recordingLog(lines);
@@ -74,6 +77,7 @@ export async function startBench(
       store,
       log,
       reportFault: createReportFault(log),
+      observer: { completed: ({ call, code }) => counted.push({ call, code }), faulted: () => {} },
       tracer: noTracer,
       catalog,
       validators: createValidators(catalog),
@@ -128,6 +132,7 @@ export async function startBench(
   return {
     url: api.url,
     store,
+    counted,
     databaseUrl,
     accountId: account.id,
     token,

@@ -18,7 +18,7 @@ afterEach(() => t.dispose());
 const lines = () => t.logged("request.completed");
 const post = (path: string, body: string, type = "application/json") => t.rest("POST", path, { body, type });
 
-describe("one line is logged for", () => {
+describe("one line is logged and one request counted for", () => {
   test.each<[string, () => Promise<unknown>, Record<string, unknown>]>([
     [
       "a request to the gateway",
@@ -53,6 +53,9 @@ describe("one line is logged for", () => {
     await expect.poll(lines).toHaveLength(1);
     expect(lines()[0]).toMatchObject({ ...line, requestId: expect.stringMatching(UUID) });
     expect(lines()[0]?.["durationMs"]).toBeTypeOf("number");
+    expect(t.counted).toEqual([
+      { call: line["rpc"] ?? line["route"] ?? "unmatched", code: String(line["code"]) },
+    ]);
     expect(JSON.stringify(lines())).not.toMatch(/hush|pht_/);
   });
 

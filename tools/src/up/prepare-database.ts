@@ -1,4 +1,5 @@
-import { closeStore, migrate, openStore } from "@posthaste/store";
+import { Complaint } from "@posthaste/runtime/terminal";
+import { closeStore, migrate, openStore, UnknownMigrations } from "@posthaste/store";
 import { readSecretKeys } from "../../../services/operator/src/database-url.ts";
 import { adminToken } from "./admin-token.ts";
 
@@ -11,7 +12,11 @@ export async function prepareDatabase(options: {
 }): Promise<string> {
   const store = await openStore({ url: options.url, secretKeys: readSecretKeys(options.secretKeys) });
   try {
-    await migrate(store);
+    await migrate(store).catch((error: unknown) => {
+      throw error instanceof UnknownMigrations
+        ? new Complaint(`${options.dataDir}: ${error.message}`)
+        : error;
+    });
     return await adminToken(store, {
       dataDir: options.dataDir,
       preset: options.presetToken,

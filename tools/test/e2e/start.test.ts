@@ -6,6 +6,7 @@ import {
   createEmptyStore,
   createTestStore,
   freePort,
+  markLater,
   TEST_SECRET_KEYS,
   type TestStore,
 } from "@posthaste/testkit";
@@ -77,6 +78,14 @@ describe.each(["api", "worker"] as const)("the %s", (service) => {
   test("reports in one line that its database is not up to date", async () => {
     const { output } = startOf(service, { DATABASE_URL: urlOf(await createEmptyStore("sqlite")) });
     expect(output).toBe(`posthaste ${service}: the database lacks 0001-initial: run npm run migrate`);
+  });
+
+  test("reports in one line that its database belongs to another release", async () => {
+    const test = await createTestStore("sqlite");
+    await markLater(test.store);
+    expect(startOf(service, { DATABASE_URL: urlOf(test) }).output).toBe(
+      `posthaste ${service}: the database has migrations of another release (9999-later): use that release, or a newer one`,
+    );
   });
 
   test("reports in one line that it lacks a key with which the database was used", async () => {

@@ -1,5 +1,5 @@
-import { Kysely } from "kysely";
-import { type Migration, Migrator } from "kysely/migration";
+import { Kysely, sql } from "kysely";
+import { DEFAULT_MIGRATION_TABLE, type Migration, Migrator } from "kysely/migration";
 import type { Seam } from "./dialect/seam.ts";
 import { up as initial } from "./migrations/0001-initial.ts";
 import type { Store } from "./store.ts";
@@ -10,13 +10,26 @@ const MIGRATIONS: Readonly<Record<string, (db: Kysely<unknown>, seam: Seam) => P
   "0001-initial": initial,
 };
 
+/** The database holds migrations that this release lacks: it belongs to another release. */
+export class UnknownMigrations extends Error {
+  override readonly name = "UnknownMigrations";
+
+  constructor(names: readonly string[]) {
+    super(
+      `the database has migrations of another release (${names.join(", ")}): use that release, or a newer one`,
+    );
+  }
+}
+
 /**
  * Applies the pending migrations. Several processes may call this at once: they take turns under a lock, and
  * all except the first find nothing to do.
  *
  * @returns the names of the applied migrations
+ * @throws UnknownMigrations
  */
 export async function migrate(store: Store): Promise<readonly string[]> {
+  await refuseUnknown(store);
   const { migrationDialect } = store.seam;
   const separate = migrationDialect && new Kysely<Tables>({ dialect: migrationDialect() });
   const { error, results = [] } = await migratorOf(store, separate ?? store.db).migrateToLatest();
@@ -25,10 +38,26 @@ export async function migrate(store: Store): Promise<readonly string[]> {
   return results.filter((result) => result.status === "Success").map((result) => result.migrationName);
 }
 
-/** Returns the names of the migrations that {@link migrate} would apply. */
+/**
+ * Returns the names of the migrations that {@link migrate} would apply.
+ *
+ * @throws UnknownMigrations
+ */
 export async function pendingMigrations(store: Store): Promise<readonly string[]> {
+  await refuseUnknown(store);
   const all = await migratorOf(store, store.db).getMigrations();
   return all.filter((migration) => migration.executedAt === undefined).map((migration) => migration.name);
+}
+
+/** Kysely would report them as corrupted, and only when it migrates. */
+async function refuseUnknown({ db }: Store): Promise<void> {
+  const tables = await db.introspection.getTables({ withInternalKyselyTables: true });
+  if (!tables.some(({ name }) => name === DEFAULT_MIGRATION_TABLE)) return;
+  const { rows } = await sql<{
+    name: string;
+  }>`select name from ${sql.table(DEFAULT_MIGRATION_TABLE)}`.execute(db);
+  const unknown = rows.map(({ name }) => name).filter((name) => !(name in MIGRATIONS));
+  if (unknown.length > 0) throw new UnknownMigrations(unknown.sort());
 }
 
 function migratorOf({ seam }: Store, db: Store["db"]): Migrator {
