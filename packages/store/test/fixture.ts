@@ -44,15 +44,16 @@ export function onEachDatabase(title: string, tests: (bench: () => Bench) => voi
     let bench: Bench;
     beforeEach(async () => {
       test = await createTestStore(backend);
-      const account = await createAccount(test.store, { name: "first", now: NOW });
-      bench = benchOf(test, account.id);
+      bench = await benchOn(test);
     });
     afterEach(() => test.dispose());
     tests(() => bench);
   });
 }
 
-function benchOf({ store, url }: TestStore, accountId: AccountId): Bench {
+/** Creates the bench's account in a database. */
+export async function benchOn({ store, url }: TestStore): Promise<Bench> {
+  const { id: accountId } = await createAccount(store, { name: "first", now: NOW });
   let urls = 0;
   return {
     store,

@@ -11,7 +11,14 @@ import type { Settled } from "../database/group-commit.ts";
 import { insertRows } from "../database/insert-rows.ts";
 import type { Store } from "../database/store.ts";
 import { type Tx, transact } from "../database/transact.ts";
-import { eventOf, type LockedDelivery, lockDeliveries, type Move, move } from "../deliveries/move.ts";
+import {
+  eventOf,
+  type LockedDelivery,
+  lockAndMove,
+  lockDeliveries,
+  type Move,
+  move,
+} from "../deliveries/move.ts";
 import { RECONCILE_GRACE_MS } from "../deliveries/transitions.ts";
 import { reserveIn } from "../dispatch/reserve-turn.ts";
 import { cancelOpenDeliveries } from "../lifecycle/end-subscription.ts";
@@ -114,16 +121,14 @@ export type HandedOver = { readonly id: DeliveryId; readonly nextAttemptAt: numb
 export async function markHandedOver(store: Store, handed: readonly HandedOver[]): Promise<void> {
   const now = Math.max(...handed.map((one) => one.now));
   const dueOf = new Map(handed.map(({ id, nextAttemptAt }) => [id, nextAttemptAt]));
-  await transact(store, async (tx) => {
-    const rows = await lockDeliveries(store, tx, [...dueOf.keys()]);
-    const moves = rows.flatMap((row) => {
+  await lockAndMove(store, [...dueOf.keys()], now, (rows) =>
+    rows.flatMap((row) => {
       const dueAt = dueOf.get(row.id);
       // A delivery with another time has moved since.
       if (dueAt === undefined || row.next_attempt_at !== dueAt) return [];
       return eventOf("hand_over", row, { reconcile_after: dueAt + RECONCILE_GRACE_MS });
-    });
-    await move(tx, moves, now);
-  });
+    }),
+  );
 }
 
 type Written = {

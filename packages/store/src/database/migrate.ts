@@ -29,13 +29,17 @@ export class UnknownMigrations extends Error {
  * @throws UnknownMigrations
  */
 export async function migrate(store: Store): Promise<readonly string[]> {
-  await refuseUnknown(store);
   const { migrationDialect } = store.seam;
   const separate = migrationDialect && new Kysely<Tables>({ dialect: migrationDialect() });
-  const { error, results = [] } = await migratorOf(store, separate ?? store.db).migrateToLatest();
-  await separate?.destroy();
-  if (error !== undefined) throw new Error("the database could not be migrated", { cause: error });
-  return results.filter((result) => result.status === "Success").map((result) => result.migrationName);
+  const db = separate ?? store.db;
+  try {
+    await refuseUnknown(db);
+    const { error, results = [] } = await migratorOf(store, db).migrateToLatest();
+    if (error !== undefined) throw new Error("the database could not be migrated", { cause: error });
+    return results.filter((result) => result.status === "Success").map((result) => result.migrationName);
+  } finally {
+    await separate?.destroy();
+  }
 }
 
 /**
@@ -44,13 +48,13 @@ export async function migrate(store: Store): Promise<readonly string[]> {
  * @throws UnknownMigrations
  */
 export async function pendingMigrations(store: Store): Promise<readonly string[]> {
-  await refuseUnknown(store);
+  await refuseUnknown(store.db);
   const all = await migratorOf(store, store.db).getMigrations();
   return all.filter((migration) => migration.executedAt === undefined).map((migration) => migration.name);
 }
 
 /** Kysely would report them as corrupted, and only when it migrates. */
-async function refuseUnknown({ db }: Store): Promise<void> {
+async function refuseUnknown(db: Store["db"]): Promise<void> {
   const tables = await db.introspection.getTables({ withInternalKyselyTables: true });
   if (!tables.some(({ name }) => name === DEFAULT_MIGRATION_TABLE)) return;
   const { rows } = await sql<{

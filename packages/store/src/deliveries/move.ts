@@ -4,7 +4,7 @@ import { insertRows } from "../database/insert-rows.ts";
 import { lockRows } from "../database/lock-rows.ts";
 import type { Store } from "../database/store.ts";
 import type { Tables } from "../database/tables.ts";
-import type { Tx } from "../database/transact.ts";
+import { type Tx, transact } from "../database/transact.ts";
 import { HELD, TIME_COLUMNS, type TimeColumn, TRANSITIONS } from "./transitions.ts";
 
 /** The columns that {@link move} needs. */
@@ -73,6 +73,9 @@ export async function moveAll<E extends DeliveryEvent>(
   );
 }
 
+/** MariaDB sorts 1,000 ids or more only after it has locked their rows in another order. */
+const LOCKED_AT_ONCE = 500;
+
 /**
  * Reads deliveries and locks them until the end of the transaction. They are locked in the order of their
  * ids, so that two transactions that share rows do not deadlock.
@@ -82,9 +85,30 @@ export async function lockDeliveries(
   tx: Tx,
   ids: readonly DeliveryId[],
 ): Promise<LockedDelivery[]> {
-  if (ids.length === 0) return [];
-  const query = tx.selectFrom("deliveries").select(MOVED_COLUMNS).where("id", "in", ids).orderBy("id");
-  return await lockRows(store, query).execute();
+  const sorted = [...ids].sort();
+  const rows: LockedDelivery[] = [];
+  for (let from = 0; from < sorted.length; from += LOCKED_AT_ONCE) {
+    const some = sorted.slice(from, from + LOCKED_AT_ONCE);
+    const query = tx.selectFrom("deliveries").select(MOVED_COLUMNS).where("id", "in", some).orderBy("id");
+    rows.push(...(await lockRows(store, query).execute()));
+  }
+  return rows;
+}
+
+/**
+ * Locks deliveries in a transaction of its own, and moves them as `plan` says; see {@link move}. Without ids,
+ * there is no transaction: it would wait for other writers.
+ */
+export async function lockAndMove(
+  store: Store,
+  ids: readonly DeliveryId[],
+  now: number,
+  plan: (rows: readonly LockedDelivery[]) => readonly Move[],
+): Promise<void> {
+  if (ids.length === 0) return;
+  await transact(store, async (tx) => {
+    await move(tx, plan(await lockDeliveries(store, tx, ids)), now);
+  });
 }
 
 /** An event that the table of transitions does not have for the delivery's state. */

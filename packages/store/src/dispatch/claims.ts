@@ -1,7 +1,6 @@
 import type { DeliveryId } from "@posthaste/domain";
 import type { Store } from "../database/store.ts";
-import { transact } from "../database/transact.ts";
-import { lockDeliveries, moveAll } from "../deliveries/move.ts";
+import { eventOf, lockAndMove } from "../deliveries/move.ts";
 import { RECONCILE_GRACE_MS } from "../deliveries/transitions.ts";
 
 /**
@@ -12,12 +11,13 @@ export async function markStarted(
   store: Store,
   { ids, now }: { ids: readonly DeliveryId[]; now: number },
 ): Promise<void> {
-  await transact(store, async (tx) => {
-    // If a delivery's turn had not come, its workflow unclaimed it and has ended.
-    const claimed = (await lockDeliveries(store, tx, ids)).filter((row) => row.lease_owner !== null);
-    const times = { reconcile_after: now + RECONCILE_GRACE_MS };
-    await moveAll(tx, "start", claimed, times, now, { started_at: now });
-  });
+  const times = { reconcile_after: now + RECONCILE_GRACE_MS };
+  await lockAndMove(store, ids, now, (rows) =>
+    rows
+      // If a delivery's turn had not come, its workflow unclaimed it and has ended.
+      .filter((row) => row.lease_owner !== null)
+      .map((row) => eventOf("start", row, times, { started_at: now })),
+  );
 }
 
 /**
@@ -28,9 +28,7 @@ export async function releaseClaims(
   store: Store,
   { ids, now }: { ids: readonly DeliveryId[]; now: number },
 ): Promise<void> {
-  await transact(store, async (tx) => {
-    await moveAll(tx, "release_claim", await lockDeliveries(store, tx, ids), {}, now);
-  });
+  await lockAndMove(store, ids, now, (rows) => rows.map((row) => eventOf("release_claim", row, {})));
 }
 
 /** Extends the claims that this owner still holds until `until`. */
@@ -38,8 +36,9 @@ export async function renewClaims(
   store: Store,
   { owner, ids, until, now }: { owner: string; ids: readonly DeliveryId[]; until: number; now: number },
 ): Promise<void> {
-  await transact(store, async (tx) => {
-    const own = (await lockDeliveries(store, tx, ids)).filter((row) => row.lease_owner === owner);
-    await moveAll(tx, "renew_claim", own, { lease_until: until }, now);
-  });
+  await lockAndMove(store, ids, now, (rows) =>
+    rows
+      .filter((row) => row.lease_owner === owner)
+      .map((row) => eventOf("renew_claim", row, { lease_until: until })),
+  );
 }

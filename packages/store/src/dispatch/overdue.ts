@@ -1,8 +1,7 @@
 import type { AccountId, DeliveryId, EventId, SubscriptionId } from "@posthaste/domain";
 import { byIndex } from "../database/by-index.ts";
 import type { Store } from "../database/store.ts";
-import { transact } from "../database/transact.ts";
-import { eventOf, lockDeliveries, move, moveAll } from "../deliveries/move.ts";
+import { eventOf, lockAndMove } from "../deliveries/move.ts";
 
 export type OverdueDelivery = {
   readonly deliveryId: DeliveryId;
@@ -70,11 +69,11 @@ export async function deferReconcile(
   store: Store,
   { ids, until, now }: { ids: readonly DeliveryId[]; until: number; now: number },
 ): Promise<void> {
-  await transact(store, async (tx) => {
-    const rows = await lockDeliveries(store, tx, ids);
-    const overdue = rows.filter(({ reconcile_after: at }) => at !== null && at <= now);
-    await moveAll(tx, "defer_reconcile", overdue, { reconcile_after: until }, now);
-  });
+  await lockAndMove(store, ids, now, (rows) =>
+    rows
+      .filter(({ reconcile_after: at }) => at !== null && at <= now)
+      .map((row) => eventOf("defer_reconcile", row, { reconcile_after: until })),
+  );
 }
 
 /** Changes deferrals that end at `from`. A delivery that moved meanwhile has another time and keeps it. */
@@ -91,11 +90,9 @@ export async function changeDeferral(
   },
 ): Promise<void> {
   const untilOf = new Map(changes.map(({ id, until }) => [id, until]));
-  await transact(store, async (tx) => {
-    const rows = await lockDeliveries(store, tx, [...untilOf.keys()]);
-    const moves = rows
+  await lockAndMove(store, [...untilOf.keys()], now, (rows) =>
+    rows
       .filter((row) => row.reconcile_after === from)
-      .map((row) => eventOf("defer_reconcile", row, { reconcile_after: untilOf.get(row.id) ?? from }));
-    await move(tx, moves, now);
-  });
+      .map((row) => eventOf("defer_reconcile", row, { reconcile_after: untilOf.get(row.id) ?? from })),
+  );
 }

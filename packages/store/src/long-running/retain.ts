@@ -142,8 +142,9 @@ export async function deleteEventsAndDeliveries(
     .limit(DELIVERIES_AT_ONCE)
     .execute();
   const deliveryIds = rows.map((row) => row.id);
-  const attempts = await deleteAttemptsOf(tx, deliveryIds);
+  // The deliveries first: this waits for an attempt that is being recorded, which would else outlive them.
   if (rows.length > 0) await tx.deleteFrom("deliveries").where("id", "in", deliveryIds).execute();
+  const attempts = await deleteAttemptsOf(tx, deliveryIds);
   const isAll = rows.length < DELIVERIES_AT_ONCE;
   if (isAll) await tx.deleteFrom("events").where("id", "in", ids).execute();
   return { isAll, deliveries: rows.length, attempts };

@@ -50,7 +50,8 @@ export type StatisticsBucket = Message<"posthaste.v1.StatisticsBucket"> & {
   from?: Timestamp | undefined;
 
   /**
-   * Events with at least one delivery; events without a subscriber are not counted.
+   * Events whose ingest created at least one delivery. Events without a subscriber are not counted, even if a
+   * replay delivers them later.
    *
    * @generated from field: int64 events = 2;
    */
