@@ -35,12 +35,12 @@ describe("one line is logged and one request counted for", () => {
     [
       "a refused RPC",
       () => t.rpc("EventIngestService/IngestEvent", { eventType: "nope", dataJson: "{}" }),
-      { rpc: INGEST, code: "InvalidArgument" },
+      { rpc: INGEST, code: "invalid_argument" },
     ],
     [
       "an RPC without a token",
       () => t.rpc("EventIngestService/IngestEvent", {}, { token: null }),
-      { rpc: INGEST, code: "Unauthenticated" },
+      { rpc: INGEST, code: "unauthenticated" },
     ],
     ["an RPC with an unreadable message", () => post(`/${INGEST}`, "{hush"), { rpc: INGEST, code: "unread" }],
     [

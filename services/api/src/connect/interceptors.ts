@@ -9,6 +9,7 @@ import {
   type HandlerContext,
   type Interceptor,
 } from "@connectrpc/connect";
+import { codeToString } from "@connectrpc/connect/protocol-connect";
 import { Refusal } from "@posthaste/domain";
 import { type IngestedEvent, isStoreAway, type Principal } from "@posthaste/store";
 import { type Access, requireScope } from "../access/auth.ts";
@@ -142,7 +143,7 @@ export function answer(parts: Pick<Deps, "store" | "reportFault">): Interceptor 
     };
     const refusing = (error: unknown) => {
       const answered = errorFor(parts, error, request.method, line?.id);
-      note(Code[answered.code]);
+      note(codeToString(answered.code));
       return answered;
     };
     try {

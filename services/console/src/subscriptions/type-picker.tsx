@@ -26,7 +26,7 @@ export function TypePicker(props: {
       <legend>Event types</legend>
       <div className={styles.typesHead}>
         <Tick isSelected={isEvery} onChange={(every) => onChange(every ? [EVERY] : [])}>
-          All types, including future types
+          All types that platforms send, including future types
         </Tick>
         <SearchField
           aria-label="Find an event type"

@@ -467,7 +467,8 @@ export type CreateSubscriptionRequest = Message<"posthaste.v1.CreateSubscription
   targetUrl: string;
 
   /**
-   * 1 to 64 event types of the catalogue, or `*` alone for all, including event types added later. Required.
+   * 1 to 64 event types of the catalogue, or `*` alone for all, including event types added later, except the
+   * four that Posthaste itself sends, such as `subscription_ended`. Required.
    *
    * @generated from field: repeated string event_types = 2;
    */
