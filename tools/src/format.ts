@@ -1,11 +1,13 @@
 import { fileURLToPath } from "node:url";
-import { Complaint, runMain } from "@posthaste/runtime/terminal";
+import { askedForHelp, Complaint, runMain } from "@posthaste/runtime/terminal";
 import { runCommand } from "./suite/run-command.ts";
 
+const ABOUT = "Formats the code and the contracts, and fixes what the linter can fix.";
 const root = fileURLToPath(new URL("../../", import.meta.url));
 const WITHIN_MS = 120_000;
 
 await runMain(async () => {
+  if (askedForHelp("format", ABOUT, process.argv.slice(2))) return 0;
   const { signal } = new AbortController();
   for (const [command = "", ...args] of [
     ["biome", "check", "--write", "."],

@@ -2,15 +2,18 @@ import { existsSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { Complaint, runMain } from "@posthaste/runtime/terminal";
+import { askedForHelp, Complaint, runMain } from "@posthaste/runtime/terminal";
 import { generatedDocuments } from "./configuration/documents.ts";
 import { breakingChanges, buildImage, IMAGE_PATH } from "./configuration/image.ts";
 import { runCommand } from "./suite/run-command.ts";
 
+const ABOUT =
+  "Generates the code from the contracts, and the documents from the settings and the transitions.";
 const root = fileURLToPath(new URL("../../", import.meta.url));
 const WITHIN_MS = 120_000;
 
 await runMain(async () => {
+  if (askedForHelp("generate", ABOUT, process.argv.slice(2))) return 0;
   const { signal } = new AbortController();
   const { code, output } = await runCommand("buf", ["generate"], { root, signal, withinMs: WITHIN_MS });
   if (code !== 0)

@@ -38,6 +38,15 @@ test.each(["api", "worker"] as const)(
   },
 );
 
+test.each(["format", "generate", "build"])(
+  "%s explains itself, or refuses an argument, and does nothing",
+  (name) => {
+    expect(run(name, "--help").stdout).toMatch(new RegExp(`^npm run ${name}\\n\\n[A-Z].*\\.\\n$`));
+    const { status, stderr } = run(name, "now");
+    expect([status, stderr]).toEqual([1, `posthaste: npm run ${name} takes no arguments, but got "now"\n`]);
+  },
+);
+
 test("histories without a label prints the usage and exits with 1", () => {
   const { status, stderr } = run("histories");
   expect(status).toBe(1);

@@ -36,6 +36,21 @@ export function parseCommandLine<T extends ParseArgsConfig>(command: string, con
 }
 
 /**
+ * Reads the command line of an npm script that takes no arguments. `--help` prints what it does.
+ *
+ * @returns true: help was asked for, and nothing else is to be done
+ * @throws Complaint if there is an argument
+ */
+export function askedForHelp(command: string, about: string, [argument]: readonly string[]): boolean {
+  if (argument === undefined) return false;
+  if (argument !== "--help" && argument !== "-h") {
+    throw new Complaint(`npm run ${command} takes no arguments, but got "${argument}"`);
+  }
+  console.log(`npm run ${command}\n\n${about}`);
+  return true;
+}
+
+/**
  * Parses the value of a flag as a whole number.
  *
  * @returns the number; undefined without the flag

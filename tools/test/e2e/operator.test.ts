@@ -66,6 +66,14 @@ test.each([
   expect(operator(args, { DATABASE_URL: "" })).toEqual({ status: 1, out: "", err: `posthaste: ${line}\n` });
 });
 
+test("reseal without a key is refused in one line", () => {
+  expect(operator(["reseal"], { POSTHASTE_SECRET_KEYS: "" })).toEqual({
+    status: 1,
+    out: "",
+    err: "posthaste: POSTHASTE_SECRET_KEYS is not set: its first key seals the secrets\n",
+  });
+});
+
 test.each(["migrate", "token", "reseal"])("%s --help prints the usage without a database", (command) => {
   const { status, out, err } = operator([command, "--help"], { DATABASE_URL: "" });
   expect({ status, err }).toEqual({ status: 0, err: "" });
