@@ -8,7 +8,7 @@ import { connect, createServer } from "node:net";
 const PORTS = { from: 10_000, to: 32_000 } as const;
 /** Ports tried before this machine is taken to have no free one. */
 const TRIES_MAX = 100;
-/** Packets to a host that is not there are dropped without a word. */
+/** A server that is too busy to accept drops what comes without a word. */
 const CONNECTS_WITHIN_MS = 5_000;
 
 /** Whether a server could listen on this port of the loopback address. */
@@ -41,9 +41,9 @@ function nextPort(): number {
 }
 
 /** Whether something accepts connections there, within five seconds. */
-export async function accepts(port: number, host = "127.0.0.1"): Promise<boolean> {
+export async function accepts(port: number): Promise<boolean> {
   return await new Promise((resolve) => {
-    const socket = connect({ port, host, timeout: CONNECTS_WITHIN_MS });
+    const socket = connect({ port, host: "127.0.0.1", timeout: CONNECTS_WITHIN_MS });
     const settle = (answer: boolean) => {
       socket.destroy();
       resolve(answer);
