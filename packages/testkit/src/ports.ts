@@ -6,14 +6,14 @@ import { connect, createServer } from "node:net";
  * Linux, 49,152 elsewhere): one of those may be given to somebody else before it is used.
  */
 const PORTS = { from: 10_000, to: 32_000 } as const;
-/** Below those: for what must stay free, or must not be in the way of a service that is given one of them. */
+/** Ports below those, for receivers that must stay away and for servers that must not take a service's port. */
 const QUIET_PORTS = { from: 4_000, to: 10_000 } as const;
 /** Ports tried before this machine is taken to have no free one. */
 const TRIES_MAX = 100;
-/** Packets to a host that is not there are dropped without a word. */
+/** A server whose queue of connections is full drops new ones silently. */
 const CONNECTS_WITHIN_MS = 5_000;
 
-/** Whether a server could listen on this port of the loopback address. */
+/** Returns whether a server could listen on this port of the loopback address. */
 export async function isFree(port: number): Promise<boolean> {
   const server = createServer();
   return await new Promise((resolve) => {
@@ -22,22 +22,23 @@ export async function isFree(port: number): Promise<boolean> {
   });
 }
 
-/** A port of the loopback address that was free a moment ago: `wish`, if that is. */
+/** Returns a free port of the loopback address: `wish`, if it is free. */
 export async function freePort(wish = 0): Promise<number> {
   return wish !== 0 && (await isFree(wish)) ? wish : await firstFree(nextPort);
 }
 
-/** A port of the loopback address that nobody listens on, and nobody will but who knows it. */
+/** Returns a free port of the loopback address that {@link freePort} never returns. */
 export async function quietPort(): Promise<number> {
   return await firstFree(() => randomInt(QUIET_PORTS.from, QUIET_PORTS.to));
 }
 
-/** Of the process, and not of this module, which a test run loads anew with each file. */
+/** Kept by the process and not by this module, which a test run loads again for each file. */
 const ofProcess = globalThis as { posthasteNextPort?: number };
 
 /**
- * From a place that each process draws, one port after another. A port is free until it is used, so two that
- * drew each time would be told the same one now and then: hundreds are asked for in a run of the tests.
+ * Returns one port after another, from a random start for each process. A port counts as free until it is
+ * used, so two processes that drew every port at random would sometimes get the same one: a run of the tests
+ * asks for hundreds.
  */
 function nextPort(): number {
   const span = PORTS.to - PORTS.from;
@@ -46,10 +47,10 @@ function nextPort(): number {
   return PORTS.from + next;
 }
 
-/** Whether something accepts connections there, within five seconds. */
-export async function accepts(port: number, host = "127.0.0.1"): Promise<boolean> {
+/** Returns whether something accepts connections on this port within five seconds. */
+export async function accepts(port: number): Promise<boolean> {
   return await new Promise((resolve) => {
-    const socket = connect({ port, host, timeout: CONNECTS_WITHIN_MS });
+    const socket = connect({ port, host: "127.0.0.1", timeout: CONNECTS_WITHIN_MS });
     const settle = (answer: boolean) => {
       socket.destroy();
       resolve(answer);

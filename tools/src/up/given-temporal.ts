@@ -20,12 +20,12 @@ const REASON_CHARS_MAX = 160;
 export async function requireTemporal(address: string, signal: AbortSignal): Promise<void> {
   checkAddress(address);
   // Imported only here, because the SDK loads slowly and most runs start their own server.
-  const { connectTemporal, temporalOptions } = await import("@posthaste/delivery/client");
+  const { askTemporal, connectTemporal, temporalOptions } = await import("@posthaste/delivery/client");
   const client = connectTemporal(temporalOptions());
   let why = "";
   const answers = async () => {
     try {
-      await client.withDeadline(Date.now() + ANSWER_MS, () => client.workflowService.getSystemInfo({}));
+      await askTemporal(client, ANSWER_MS);
       return true;
     } catch (error) {
       why = reasonFor(error);

@@ -3,7 +3,7 @@ export { connectTemporal, type TemporalOptions, temporalOptions } from "./connec
 export { EGRESS_SETTINGS } from "./egress-settings.ts";
 export { startErasure } from "./erasure.ts";
 export { inspectDelivery, type Standing } from "./inspect-delivery.ts";
-export { isTemporalThere } from "./is-temporal-there.ts";
+export { askTemporal, isTemporalThere } from "./is-temporal-there.ts";
 export { signalRecovery, startRecovery } from "./recovery.ts";
 export { scheduleRetention } from "./retention-schedule.ts";
 export { RETRY_NOW_REASON, retryNow, unpause } from "./retry-now.ts";

@@ -5,10 +5,17 @@ const ANSWER_WITHIN_MS = 1_000;
 
 /** Returns whether Temporal answers within a second. */
 export async function isTemporalThere(client: Client): Promise<boolean> {
-  return await client
-    .withDeadline(Date.now() + ANSWER_WITHIN_MS, () => client.workflowService.getSystemInfo({}))
-    .then(
-      () => true,
-      () => false,
-    );
+  return await askTemporal(client, ANSWER_WITHIN_MS).then(
+    () => true,
+    () => false,
+  );
+}
+
+/**
+ * Calls the server, to find out whether it answers.
+ *
+ * @throws the SDK's error if there is no answer within that time
+ */
+export async function askTemporal(client: Client, withinMs: number): Promise<void> {
+  await client.withDeadline(Date.now() + withinMs, () => client.workflowService.getSystemInfo({}));
 }
