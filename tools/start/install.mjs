@@ -2,9 +2,8 @@ import { createHash } from "node:crypto";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { withLock } from "./lock.mjs";
-import { npmCommand, runQuietly } from "./run-quietly.mjs";
+import { npmCommand, runShown } from "./run-quietly.mjs";
 import { StartError } from "./start-error.mjs";
-import { startTicker } from "./ticker.mjs";
 
 /**
  * Tells whether node_modules matches package-lock.json on this platform. An install that somebody ran by hand
@@ -59,20 +58,12 @@ export async function install(root, { node, progress = process.stderr }) {
  * @param {NodeJS.WritableStream & { isTTY?: boolean }} progress
  */
 async function runInstall(root, node, progress) {
-  const ticker = startTicker(progress, "installing dependencies (npm ci)");
   // Overrides npm settings that omit packages: the build and the tests need all of them.
   const all = ["--include=dev", "--include=optional"];
   const command = [...npmCommand(node), "ci", ...all, "--no-fund", "--no-audit"];
-  /** @type {Awaited<ReturnType<typeof runQuietly>> | undefined} */
-  let result;
-  try {
-    result = await runQuietly(command, { cwd: root, node, withinMs: INSTALL_WITHIN_MS });
-  } finally {
-    ticker.stop(result?.code === 0);
-  }
-  const { code, output } = result;
+  const where = { cwd: root, node, withinMs: INSTALL_WITHIN_MS };
+  const code = await runShown(progress, "installing dependencies (npm ci)", command, where);
   if (code !== 0) {
-    progress.write(`${output.trimEnd()}\n`);
     throw new StartError(
       `npm ci could not install the dependencies (exit code ${code}; its output is above): is the package registry reachable?`,
     );

@@ -2,9 +2,8 @@ import { existsSync, readdirSync, statSync, utimesSync, writeFileSync } from "no
 import { join } from "node:path";
 import { isInstalling } from "./install.mjs";
 import { withLock } from "./lock.mjs";
-import { runQuietly, tethered } from "./run-quietly.mjs";
+import { runShown, tethered } from "./run-quietly.mjs";
 import { StartError } from "./start-error.mjs";
-import { startTicker } from "./ticker.mjs";
 
 /** The service and the workspace packages it imports; a test compares the list with their package.json. */
 export const BUILT_OF = ["services/operator", "packages/domain", "packages/runtime", "packages/store"];
@@ -87,7 +86,6 @@ export async function buildOperator(root, { node, progress = process.stderr }) {
  */
 async function runBuild(root, node, progress) {
   const startedAt = new Date();
-  const ticker = startTicker(progress, "building services/operator");
   const build = [
     turboPath(root),
     "run",
@@ -95,20 +93,13 @@ async function runBuild(root, node, progress) {
     "--filter=@posthaste/operator",
     "--output-logs=errors-only",
   ];
-  /** @type {Awaited<ReturnType<typeof runQuietly>> | undefined} */
-  let result;
-  try {
-    result = await runQuietly(tethered(build), {
-      cwd: root,
-      node,
-      withinMs: BUILD_WITHIN_MS,
-      env: { TURBO_TELEMETRY_DISABLED: "1" },
-    });
-  } finally {
-    ticker.stop(result?.code === 0);
-  }
-  if (result.code !== 0 || !existsSync(mainPath(root))) {
-    progress.write(`${result.output.trimEnd()}\n`);
+  const code = await runShown(progress, "building services/operator", tethered(build), {
+    cwd: root,
+    node,
+    withinMs: BUILD_WITHIN_MS,
+    env: { TURBO_TELEMETRY_DISABLED: "1" },
+  });
+  if (code !== 0 || !existsSync(mainPath(root))) {
     throw new StartError("services/operator could not be built; the build's output is above");
   }
   // Turbo does not rewrite unchanged output, so a stamp records the time of the build. It is the build's

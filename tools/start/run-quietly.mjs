@@ -2,6 +2,7 @@ import { spawn } from "node:child_process";
 import { delimiter, dirname } from "node:path";
 import { fileURLToPath } from "node:url";
 import { STOP_SIGNALS, Stopped } from "./stopped.mjs";
+import { startTicker } from "./ticker.mjs";
 
 /**
  * Runs a program to its end and captures its output. `node` comes first on the program's PATH, because npm
@@ -47,6 +48,29 @@ export function runQuietly([program = "", ...args], { cwd, node = process.execPa
     });
     child.on("close", settle);
   });
+}
+
+/**
+ * Runs a program as {@link runQuietly} does, and shows what is in progress and for how long. Shows the
+ * program's output only on failure.
+ *
+ * @param {NodeJS.WritableStream & { isTTY?: boolean }} progress
+ * @param {string} what
+ * @param {readonly string[]} command
+ * @param {Parameters<typeof runQuietly>[1]} where
+ * @returns {Promise<number | null>} the exit code
+ */
+export async function runShown(progress, what, command, where) {
+  const ticker = startTicker(progress, what);
+  /** @type {Awaited<ReturnType<typeof runQuietly>> | undefined} */
+  let result;
+  try {
+    result = await runQuietly(command, where);
+  } finally {
+    ticker.stop(result?.code === 0);
+  }
+  if (result.code !== 0) progress.write(`${result.output.trimEnd()}\n`);
+  return result.code;
 }
 
 /**

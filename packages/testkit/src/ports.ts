@@ -6,7 +6,7 @@ import { connect, createServer } from "node:net";
  * Linux, 49,152 elsewhere): one of those may be given to somebody else before it is used.
  */
 const PORTS = { from: 10_000, to: 32_000 } as const;
-/** Ports below those, for receivers that must stay away and for servers that must not take a service's port. */
+/** Ports below those: for receivers that must stay away, and servers that must not take a service's port. */
 const QUIET_PORTS = { from: 4_000, to: 10_000 } as const;
 /** Ports tried before this machine is taken to have no free one. */
 const TRIES_MAX = 100;
