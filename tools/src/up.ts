@@ -15,6 +15,8 @@ import { createStack, LOOPBACK, type Stack } from "./up/stack.ts";
 import { welcome } from "./up/welcome.ts";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
+/** The address of the user's Temporal server; undefined: this command starts one. */
+const givenTemporal = process.env["TEMPORAL_ADDRESS"] || undefined;
 
 await runMain(async () => {
   const options = parseUpOptions(process.argv.slice(2), process.env["INIT_CWD"] ?? root);
@@ -38,6 +40,7 @@ async function up(options: UpOptions): Promise<number> {
     const folder = await claimDataFolder(options.dataDir, console.error);
     try {
       await checkPorts(options);
+      if (givenTemporal !== undefined) await requireTemporal(givenTemporal, signal);
       stack = createStack({ folder, env: process.env, signal });
       await runUntilStopped(options, stack, signal);
     } finally {
@@ -71,9 +74,7 @@ async function runUntilStopped(options: UpOptions, stack: Stack, signal: AbortSi
 }
 
 async function start(options: UpOptions, stack: Stack, signal: AbortSignal) {
-  const address = process.env["TEMPORAL_ADDRESS"];
-  const ownTemporal = address === undefined || address === "";
-  if (!ownTemporal) await requireTemporal(address, signal);
+  const ownTemporal = givenTemporal === undefined;
   const binary = await prepare(ownTemporal, signal);
   const temporalAddress = binary === undefined ? undefined : await startTemporal(binary, options, stack);
   const temporalUiUrl = ownTemporal ? `http://127.0.0.1:${options.temporalUiPort}` : undefined;
@@ -99,7 +100,7 @@ async function start(options: UpOptions, stack: Stack, signal: AbortSignal) {
   );
   const temporalUi = ownTemporal
     ? `http://127.0.0.1:${options.temporalUiPort}`
-    : `the UI of your own server (${address})`;
+    : `the UI of your own server (${givenTemporal})`;
   return { token, temporalUi };
 }
 
@@ -146,7 +147,7 @@ async function startTemporal(
 
 async function checkPorts({ port, temporalPort, temporalUiPort }: UpOptions): Promise<void> {
   await requireFree(port, "API", "--port");
-  if (process.env["TEMPORAL_ADDRESS"]) return;
+  if (givenTemporal !== undefined) return;
   if (temporalPort !== undefined) await requireFree(temporalPort, "Temporal server", "--temporal-port");
   await requireFree(temporalUiPort, "Temporal UI", "--temporal-ui-port");
 }

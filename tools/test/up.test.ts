@@ -145,17 +145,17 @@ test.each([
   }
 });
 
-async function refusesTemporalAt(address: string, line: RegExp) {
-  const refused = upWith({ TEMPORAL_ADDRESS: address }, ...here());
+async function refusesTemporalAt(address: string, line: RegExp, env: Readonly<Record<string, string>> = {}) {
+  const refused = upWith({ ...env, TEMPORAL_ADDRESS: address }, ...here());
   expect(await refused.ended).toBe(1);
   expect(refused.output()).toMatch(line);
-  expect(refused.output()).not.toContain("starting API");
+  expect(refused.output().split("\n")).toHaveLength(2);
 }
 
 test("a TEMPORAL_ADDRESS at which nothing listens is reported in one line", async () => {
   await refusesTemporalAt(
     "127.0.0.1:1",
-    /^posthaste: no Temporal server answers at TEMPORAL_ADDRESS 127\.0\.0\.1:1 \(.*\): start that server, or unset the variable$/m,
+    /^posthaste: no Temporal server answers at TEMPORAL_ADDRESS 127\.0\.0\.1:1 \(no answer within 2 s\): start that server, or unset the variable$/m,
   );
 });
 
@@ -170,12 +170,32 @@ test("a TEMPORAL_ADDRESS that accepts connections but never answers is reported 
   }
 });
 
-test.each([":7233", "http://127.0.0.1:7233", "127.0.0.1:0", "127.0.0.1:65536", "::1:7233"])(
-  "the malformed TEMPORAL_ADDRESS %s is reported in one line",
+const MALFORMED = [
+  ":7233",
+  "127.0.0.1:0",
+  "127.0.0.1:65536",
+  "::1:7233",
+  "me:pass@127.0.0.1:7233",
+  "me@host:1",
+];
+
+test.each(["http://127.0.0.1:7233", ...MALFORMED])(
+  "the malformed TEMPORAL_ADDRESS %s is reported in one line that does not quote it",
   async (address) => {
-    await refusesTemporalAt(address, /^posthaste: TEMPORAL_ADDRESS is ".*": give HOST:PORT$/m);
+    await refusesTemporalAt(
+      address,
+      /^posthaste: TEMPORAL_ADDRESS is malformed: give HOST:PORT, without a scheme, user or path$/m,
+    );
   },
 );
+
+test("an unusable setting for Temporal is reported in one line that does not quote it", async () => {
+  await refusesTemporalAt(
+    "127.0.0.1:1",
+    /^posthaste: Temporal's settings: the API key [^\n]*, such as a line break$/m,
+    { TEMPORAL_API_KEY: "secret-key\n" },
+  );
+});
 
 test("an unknown flag is reported in one line", async () => {
   const refused = up("--colour");

@@ -1,3 +1,4 @@
+import { StartError } from "@posthaste/runtime";
 import { Complaint } from "@posthaste/runtime/terminal";
 import { poll } from "@posthaste/testkit";
 
@@ -6,7 +7,7 @@ const ANSWERS_WITHIN_MS = 5_000;
 /** The limit for one answer, because a port may accept connections but never answer. */
 const ANSWER_MS = 2_000;
 /** HOST or HOST:PORT, with an IPv6 address in brackets. */
-const ADDRESS = /^(?:\[[\da-fA-F:.]+\]|[^\s:/[\]]+)(?::(\d{1,5}))?$/;
+const ADDRESS = /^(?:\[[\da-fA-F:.]+\]|[^\s:/@[\]]+)(?::(\d{1,5}))?$/;
 const PORT_MAX = 65_535;
 /** Keeps the complaint to about one line. */
 const REASON_CHARS_MAX = 160;
@@ -15,20 +16,23 @@ const REASON_CHARS_MAX = 160;
  * Waits up to 5 s for an answer of the Temporal server at TEMPORAL_ADDRESS. Without this check the services
  * would wait much longer and fail with long logs.
  *
- * @throws Complaint if no Temporal server answers, or the address is malformed
+ * @throws Complaint if no Temporal server answers, or a setting is malformed
  */
 export async function requireTemporal(address: string, signal: AbortSignal): Promise<void> {
   checkAddress(address);
   // Imported only here, because the SDK loads slowly and most runs start their own server.
-  const { askTemporal, connectTemporal, temporalOptions } = await import("@posthaste/delivery/client");
-  const client = connectTemporal(temporalOptions());
+  const { askTemporal, connectTemporal, GRPC, grpcCodeOf, temporalOptions } = await import(
+    "@posthaste/delivery/client"
+  );
+  const client = usable(() => connectTemporal(temporalOptions()));
   let why = "";
   const answers = async () => {
     try {
       await askTemporal(client, ANSWER_MS);
       return true;
     } catch (error) {
-      why = reasonFor(error);
+      const isLate = grpcCodeOf(error) === GRPC.DEADLINE_EXCEEDED;
+      why = isLate ? `no answer within ${ANSWER_MS / 1000} s` : reasonFor(error);
       return false;
     }
   };
@@ -46,12 +50,22 @@ function checkAddress(address: string): void {
   const match = ADDRESS.exec(address);
   const port = match?.[1];
   if (match !== null && (port === undefined || (Number(port) > 0 && Number(port) <= PORT_MAX))) return;
-  throw new Complaint(`TEMPORAL_ADDRESS is "${address}": give HOST:PORT`);
+  // Not quoted, because a URL may hold a password.
+  throw new Complaint("TEMPORAL_ADDRESS is malformed: give HOST:PORT, without a scheme, user or path");
 }
 
-/** Returns the first line of gRPC's message, or of the error that caused it. */
+/** Turns an error that the user can fix into a {@link Complaint}. */
+function usable<T>(make: () => T): T {
+  try {
+    return make();
+  } catch (error) {
+    throw error instanceof StartError ? new Complaint(error.message) : error;
+  }
+}
+
+/** Returns the first line of gRPC's message. Its other lines, and control characters, may garble a terminal. */
 function reasonFor(error: unknown): string {
-  const deepest = error instanceof Error && error.cause instanceof Error ? error.cause : error;
-  const words = deepest instanceof Error ? deepest.message : String(deepest);
-  return (words.split("\n")[0] ?? "").slice(0, REASON_CHARS_MAX);
+  const words = error instanceof Error ? error.message : String(error);
+  const line = words.split("\n")[0] ?? "";
+  return line.replaceAll(/[\p{Cc}\p{Cf}]/gu, "").slice(0, REASON_CHARS_MAX);
 }

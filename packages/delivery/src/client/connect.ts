@@ -1,3 +1,4 @@
+import { StartError } from "@posthaste/runtime";
 import { Client, Connection } from "@temporalio/client";
 import { loadClientConnectConfig } from "@temporalio/envconfig";
 
@@ -7,19 +8,57 @@ export type TemporalOptions = ReturnType<typeof loadClientConnectConfig>;
 /**
  * Reads the environment variables and the profile file of Temporal's CLI: `TEMPORAL_ADDRESS`,
  * `TEMPORAL_NAMESPACE`, `TEMPORAL_API_KEY`, `TEMPORAL_TLS…`, `TEMPORAL_PROFILE`.
+ *
+ * @throws StartError if they cannot be used. Its message quotes neither a key nor a line of the file.
  */
 export function temporalOptions(): TemporalOptions {
-  return loadClientConnectConfig();
+  const options = explained(loadClientConnectConfig);
+  const { apiKey, metadata = {} } = options.connectionOptions ?? {};
+  if (apiKey !== undefined)
+    requireHeader("the API key (TEMPORAL_API_KEY, or api_key in the profile)", apiKey);
+  for (const [name, value] of Object.entries(metadata)) requireHeader(`the header ${name}`, value);
+  return options;
 }
 
 /**
  * Returns a client that connects on its first call, so that the API can start and ingest while Temporal is
  * down.
+ *
+ * @throws StartError if a certificate or key is malformed
  */
 export function connectTemporal(options: TemporalOptions): Client {
-  const connection = Connection.lazy(options.connectionOptions ?? {});
-  return new Client({
-    connection,
-    ...(options.namespace === undefined ? {} : { namespace: options.namespace }),
-  });
+  const { connectionOptions = {}, namespace } = options;
+  const connection = explained(() => Connection.lazy({ ...connectionOptions, ...withoutProxy(options) }));
+  return new Client({ connection, ...(namespace === undefined ? {} : { namespace }) });
+}
+
+const LOOPBACK = /^(localhost|127(\.\d+){3}|\[::1\])(:\d+)?$/i;
+
+/** The proxy in `http_proxy`, which gRPC would use, cannot reach a server on this machine. */
+function withoutProxy({ connectionOptions }: TemporalOptions) {
+  const isLoopback = LOOPBACK.test(connectionOptions?.address ?? "localhost");
+  return isLoopback ? { channelArgs: { "grpc.enable_http_proxy": 0 } } : {};
+}
+
+/** gRPC's text values: printable ASCII. */
+const HEADER = /^[ -~]+$/;
+
+function requireHeader(name: string, value: unknown): void {
+  if (typeof value === "string" && HEADER.test(value)) return;
+  throw new StartError(
+    `Temporal's settings: ${name} is empty or has a character that a header cannot carry, such as a line break`,
+  );
+}
+
+/** Turns an error in the settings into a {@link StartError}. The rest of its message may quote the file. */
+function explained<T>(use: () => T): T {
+  try {
+    return use();
+  } catch (error) {
+    const { message = "", line, column } = error as { message?: string; line?: number; column?: number };
+    const where = line === undefined ? "" : ` (line ${line}, column ${column})`;
+    throw new StartError(
+      `Temporal's settings cannot be used: ${message.split("\n")[0]}${where}; check the variables TEMPORAL_… and the profile file`,
+    );
+  }
 }

@@ -2,6 +2,7 @@ export { erasureWorkflowIdOf, recoveryWorkflowIdOf, TASK_QUEUE, workflowIdOf } f
 export { connectTemporal, type TemporalOptions, temporalOptions } from "./connect.ts";
 export { EGRESS_SETTINGS } from "./egress-settings.ts";
 export { startErasure } from "./erasure.ts";
+export { GRPC, grpcCodeOf } from "./grpc-code.ts";
 export { inspectDelivery, type Standing } from "./inspect-delivery.ts";
 export { askTemporal, isTemporalThere } from "./is-temporal-there.ts";
 export { signalRecovery, startRecovery } from "./recovery.ts";
