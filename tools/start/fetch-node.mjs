@@ -3,7 +3,7 @@ import { dirname, join } from "node:path";
 import { withLock } from "./lock.mjs";
 import { SUPPORTED } from "./node-version.mjs";
 import { PINNED } from "./pinned-nodes.mjs";
-import { npmCommand, runQuietly } from "./run-quietly.mjs";
+import { CHECKS_HASHES, npmCommand, runQuietly } from "./run-quietly.mjs";
 import { StartError } from "./start-error.mjs";
 
 const BY_HAND = `install ${SUPPORTED}, from nodejs.org or with your version manager`;
@@ -38,7 +38,7 @@ export async function fetchNode(root, options = {}) {
   const nodeIn = (/** @type {string} */ folder) => join(folder, "node_modules", pinned.name, "bin", "node");
   const isThere = async () => existsSync(nodeIn(dir)) && (await whyNot(nodeIn(dir), pinned)) === undefined;
   if (await isThere()) return nodeIn(dir);
-  return await withLock(`${dir}.lock`, async () => {
+  return await withLock(`${dir}.lock`, async (lost) => {
     // Another command may have fetched it during the wait for the lock.
     if (await isThere()) return nodeIn(dir);
     progress.write(
@@ -47,7 +47,7 @@ export async function fetchNode(root, options = {}) {
     const partial = `${dir}.partial`;
     rmSync(partial, { recursive: true, force: true });
     try {
-      await unpack(root, pinned, partial);
+      await unpack(root, pinned, partial, lost);
       const reason = await whyNot(nodeIn(partial), pinned);
       if (reason !== undefined) {
         throw new StartError(
@@ -83,8 +83,9 @@ async function whyNot(node, { version }) {
  * @param {string} root
  * @param {import("./pinned-nodes.mjs").PinnedNode} pinned
  * @param {string} dir
+ * @param {AbortSignal} signal
  */
-async function unpack(root, { name, version, integrity }, dir) {
+async function unpack(root, { name, version, integrity }, dir, signal) {
   mkdirSync(dir, { recursive: true });
   // The repository's .npmrc may name a registry of its own.
   if (existsSync(join(root, ".npmrc"))) cpSync(join(root, ".npmrc"), join(dir, ".npmrc"));
@@ -94,8 +95,8 @@ async function unpack(root, { name, version, integrity }, dir) {
   write(join(dir, "package-lock.json"), { lockfileVersion: 3, requires: true, packages });
   const npm = npmCommand(process.execPath);
   const { code, output } = await runQuietly(
-    [...npm, "ci", "--ignore-scripts", "--no-fund", "--no-audit", "--loglevel=error"],
-    { cwd: dir, withinMs: FETCH_WITHIN_MS },
+    [...npm, "ci", CHECKS_HASHES, "--ignore-scripts", "--no-fund", "--no-audit", "--loglevel=error"],
+    { cwd: dir, withinMs: FETCH_WITHIN_MS, signal },
   );
   // It may hold a registry password, so no second copy is kept.
   rmSync(join(dir, ".npmrc"), { force: true });

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { withLock } from "./lock.mjs";
-import { npmCommand, runShown } from "./run-quietly.mjs";
+import { CHECKS_HASHES, npmCommand, runShown } from "./run-quietly.mjs";
 import { StartError } from "./start-error.mjs";
 
 /**
@@ -45,8 +45,8 @@ export async function install(root, { node, progress = process.stderr }) {
   const onWait = () => progress.write("waiting for another command to install the dependencies …\n");
   await withLock(
     lockPath(root),
-    async () => {
-      if (!isInstalled(root)) await runInstall(root, node, progress);
+    async (lost) => {
+      if (!isInstalled(root)) await runInstall(root, node, progress, lost);
     },
     { onWait },
   );
@@ -56,12 +56,13 @@ export async function install(root, { node, progress = process.stderr }) {
  * @param {string} root
  * @param {string} node
  * @param {NodeJS.WritableStream & { isTTY?: boolean }} progress
+ * @param {AbortSignal} signal
  */
-async function runInstall(root, node, progress) {
+async function runInstall(root, node, progress, signal) {
   // Overrides npm settings that omit packages: the build and the tests need all of them.
   const all = ["--include=dev", "--include=optional"];
-  const command = [...npmCommand(node), "ci", ...all, "--no-fund", "--no-audit"];
-  const where = { cwd: root, node, withinMs: INSTALL_WITHIN_MS };
+  const command = [...npmCommand(node), "ci", CHECKS_HASHES, ...all, "--no-fund", "--no-audit"];
+  const where = { cwd: root, node, withinMs: INSTALL_WITHIN_MS, signal };
   const code = await runShown(progress, "installing dependencies (npm ci)", command, where);
   if (code !== 0) {
     throw new StartError(

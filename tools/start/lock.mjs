@@ -1,5 +1,6 @@
-import { mkdirSync, rmSync, statSync, utimesSync } from "node:fs";
-import { dirname } from "node:path";
+import { randomUUID } from "node:crypto";
+import { mkdirSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { StartError } from "./start-error.mjs";
 
@@ -17,50 +18,100 @@ const POLL_MS = 200;
  * the folder's time to show that it is alive. A process ID would not do: in another container it may name
  * another process.
  *
+ * A holder that is suspended for longer than that (Ctrl-Z, a paused container) loses the lock to a waiting
+ * process. When it resumes, it must end what it runs, and it leaves the other's lock in place.
+ *
  * @template T
  * @param {string} path
- * @param {() => Promise<T>} run
+ * @param {(lost: AbortSignal) => Promise<T>} run `lost` aborts when another process has taken over the lock
  * @param {{ silentMs?: number, onWait?: () => void }} options silentMs: when to take over a lock that is not
  *   refreshed, 20 s by default; onWait: called once if another process holds the lock
  * @returns {Promise<T>}
- * @throws StartError if the folder cannot be created
+ * @throws StartError if the folder cannot be created, or another process has taken over the lock
  */
 export async function withLock(path, run, { silentMs = SILENT_MS, onWait } = {}) {
+  const token = randomUUID();
   let seen = { at: 0, since: 0 };
-  while (!take(path)) {
+  while (!take(path, token)) {
     if (seen.since === 0) onWait?.();
     const at = lastBeat(path);
     if (at !== seen.at) seen = { at, since: performance.now() };
     else if (performance.now() - seen.since > silentMs) rmSync(path, { recursive: true, force: true });
     await sleep(POLL_MS);
   }
-  const beating = setInterval(() => beat(path), BEAT_MS);
+  const lost = new AbortController();
+  const beating = setInterval(() => {
+    if (isTakenOver(path, token)) lost.abort();
+    else beat(path);
+  }, BEAT_MS);
   try {
-    return await run();
+    return await run(lost.signal);
   } finally {
     clearInterval(beating);
-    rmSync(path, { recursive: true, force: true });
+    release(path, token);
+  }
+}
+
+/**
+ * @param {string} path
+ * @param {string} token
+ */
+function release(path, token) {
+  if (isTakenOver(path, token)) {
+    throw new StartError(
+      "this command was suspended, and another one has taken over its work: run it again when that one has ended",
+    );
+  }
+  rmSync(path, { recursive: true, force: true });
+}
+
+/**
+ * Tells whether the lock has another holder. Without a holder, somebody removed it by hand, and its last
+ * holder continues.
+ *
+ * @param {string} path
+ * @param {string} token
+ */
+function isTakenOver(path, token) {
+  try {
+    return readFileSync(holderPath(path), "utf8") !== token;
+  } catch {
+    return false;
   }
 }
 
 /** @param {string} path */
-function take(path) {
+function holderPath(path) {
+  return join(path, "holder");
+}
+
+/**
+ * @param {string} path
+ * @param {string} token
+ */
+function take(path, token) {
   try {
     mkdirSync(dirname(path), { recursive: true });
-    return create(path);
+    return create(path, token);
   } catch (error) {
     const { code } = /** @type {NodeJS.ErrnoException} */ (error);
     throw new StartError(`${dirname(path)} is not writable (${code}): the commands keep their files there`);
   }
 }
 
-/** @param {string} path */
-function create(path) {
+/**
+ * @param {string} path
+ * @param {string} token
+ */
+function create(path, token) {
   try {
     mkdirSync(path);
+    writeFileSync(holderPath(path), token, { flag: "wx" });
     return true;
   } catch (error) {
-    if (/** @type {NodeJS.ErrnoException} */ (error).code === "EEXIST") return false;
+    const { code } = /** @type {NodeJS.ErrnoException} */ (error);
+    // ENOENT: another process removed the folder, which it took for an old one.
+    if (code === "EEXIST" || code === "ENOENT") return false;
     throw error;
   }
 }

@@ -72,8 +72,8 @@ export async function buildOperator(root, { node, progress = process.stderr }) {
   const onWait = () => progress.write("waiting for another command to build services/operator …\n");
   await withLock(
     join(root, ".cache/build-operator.lock"),
-    async () => {
-      if (!isOperatorBuilt(root)) await runBuild(root, node, progress);
+    async (lost) => {
+      if (!isOperatorBuilt(root)) await runBuild(root, node, progress, lost);
     },
     { onWait },
   );
@@ -83,8 +83,9 @@ export async function buildOperator(root, { node, progress = process.stderr }) {
  * @param {string} root
  * @param {string} node
  * @param {NodeJS.WritableStream & { isTTY?: boolean }} progress
+ * @param {AbortSignal} signal
  */
-async function runBuild(root, node, progress) {
+async function runBuild(root, node, progress, signal) {
   const startedAt = new Date();
   const build = [
     turboPath(root),
@@ -97,6 +98,7 @@ async function runBuild(root, node, progress) {
     cwd: root,
     node,
     withinMs: BUILD_WITHIN_MS,
+    signal,
     env: { TURBO_TELEMETRY_DISABLED: "1" },
   });
   if (code !== 0 || !existsSync(mainPath(root))) {

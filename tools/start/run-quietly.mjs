@@ -9,31 +9,36 @@ import { startTicker } from "./ticker.mjs";
  * and the scripts it starts begin with `#!/usr/bin/env node`. Stop signals to this process are forwarded.
  *
  * @param {readonly string[]} command
- * @param {{ cwd: string, node?: string, withinMs: number, env?: NodeJS.ProcessEnv }} options withinMs: the
- *   program gets SIGTERM after this time, and the output says so; env: added to this process's environment
+ * @param {{ cwd: string, node?: string, withinMs: number, env?: NodeJS.ProcessEnv, signal?: AbortSignal }}
+ *   options withinMs: the program gets SIGTERM after this time, and the output says so; env: added to this
+ *   process's environment; signal: the program gets SIGTERM when it aborts
  * @returns {Promise<{ code: number | null, output: string }>} code: 127 if the program could not be started
  * @throws Stopped after this process got a stop signal and the program has ended
  */
-export function runQuietly([program = "", ...args], { cwd, node = process.execPath, withinMs, env = {} }) {
+export function runQuietly([program = "", ...args], options) {
+  const { cwd, node = process.execPath, withinMs, env = {}, signal } = options;
   return new Promise((resolve, reject) => {
     const allEnv = { ...withoutCallersSettings(withNode(node)), ...env };
     const child = spawn(program, args, { cwd, env: allEnv, stdio: ["ignore", "pipe", "pipe", "ipc"] });
     let output = "";
     /** @type {NodeJS.Signals | undefined} */
     let stoppedBy;
-    const passOn = (/** @type {NodeJS.Signals} */ signal) => {
-      stoppedBy = signal;
-      child.kill(signal);
+    const passOn = (/** @type {NodeJS.Signals} */ received) => {
+      stoppedBy = received;
+      child.kill(received);
     };
-    for (const signal of STOP_SIGNALS) process.on(signal, passOn);
+    for (const name of STOP_SIGNALS) process.on(name, passOn);
     const timer = setTimeout(() => {
       output += `\nended after ${withinMs / 1000} s\n`;
       // Not SIGKILL, after which tethered.mjs could not end its program.
       child.kill("SIGTERM");
     }, withinMs);
+    const abort = () => child.kill("SIGTERM");
+    signal?.addEventListener("abort", abort);
     const settle = (/** @type {number | null} */ code) => {
       clearTimeout(timer);
-      for (const signal of STOP_SIGNALS) process.off(signal, passOn);
+      signal?.removeEventListener("abort", abort);
+      for (const name of STOP_SIGNALS) process.off(name, passOn);
       if (stoppedBy === undefined) resolve({ code, output });
       else reject(new Stopped(stoppedBy));
     };
@@ -91,7 +96,10 @@ export function withNode(node) {
   };
 }
 
-/** Settings with which the calling npm chooses its folder and packages. They must not reach another npm. */
+/**
+ * Settings with which the calling npm chooses its folder and packages. They must not reach another npm, which
+ * reads their names in any case, with `-` or `_`.
+ */
 const CALLERS_SETTINGS = new Set(
   ["global", "location", "dry_run", "workspace", "workspaces", "include_workspace_root", "omit", "include"]
     .concat(["only", "production", "package_lock", "package_lock_only"])
@@ -101,9 +109,12 @@ const CALLERS_SETTINGS = new Set(
 /** @param {NodeJS.ProcessEnv} env */
 function withoutCallersSettings(env) {
   return Object.fromEntries(
-    Object.entries(env).filter(([name]) => !CALLERS_SETTINGS.has(name.toLowerCase())),
+    Object.entries(env).filter(([name]) => !CALLERS_SETTINGS.has(name.toLowerCase().replaceAll("-", "_"))),
   );
 }
+
+/** npm compares a package with its hash in the lock file only if it installs in this way. */
+export const CHECKS_HASHES = "--install-strategy=hoisted";
 
 /**
  * Returns the command for the npm that started this process, or else for the npm on PATH. It is tethered: if

@@ -81,7 +81,7 @@ mkdirSync("node_modules/.bin");
 writeFileSync("node_modules/.bin/turbo", ${JSON.stringify(TURBO)}, { mode: 0o755 });
 const { packages } = JSON.parse(readFileSync("package-lock.json", "utf8"));
 delete packages["node_modules/other-platform"];
-writeFileSync("npm-settings", Object.keys(process.env).filter((name) => name.startsWith("npm_config_")).join(" "));
+writeFileSync("npm-settings", Object.keys(process.env).filter((name) => /^npm_config_/i.test(name)).join(" "));
 if (${ending === SUCCEEDS}) writeFileSync("node_modules/.package-lock.json", JSON.stringify({ packages }));
 console.log("output of npm");
 ${ending}`,
@@ -162,7 +162,9 @@ test("the front door installs missing dependencies once, and passes on arguments
   expect(first.err).not.toContain("output of npm");
   const second = await run("hello");
   expect(second).toMatchObject({ code: 7, out: "hello\n", err: "" });
-  expect(await npmCalls()).toEqual(["ci --include=dev --include=optional --no-fund --no-audit"]);
+  expect(await npmCalls()).toEqual([
+    "ci --install-strategy=hoisted --include=dev --include=optional --no-fund --no-audit",
+  ]);
 });
 
 test("two simultaneous commands install once, and both continue", async () => {
@@ -175,7 +177,7 @@ test("two simultaneous commands install once, and both continue", async () => {
 });
 
 test("every package is installed, whatever packages the calling npm omits or works on", async () => {
-  const env = { npm_config_omit: "dev", npm_config_dry_run: "true", npm_config_workspace: "tools" };
+  const env = { npm_config_omit: "dev", "npm_config_dry-run": "true", NPM_CONFIG_WORKSPACE: "tools" };
   expect((await runWith({ env: { ...env, npm_config_loglevel: "warn" } }, "hello")).code).toBe(7);
   const settings = (await readFile(join(root, "npm-settings"), "utf8")).split(" ");
   expect(settings).toContain("npm_config_loglevel");
@@ -576,6 +578,15 @@ test.each<[string, () => Promise<Readonly<Record<string, string>>>, RegExp]>([
     async () => {
       await repin((text) => text.replaceAll(/sha512-..../g, "sha512-AAAA"));
       return {};
+    },
+    /^posthaste: Node \S+ could not be downloaded .*\(the registry's package does not match the pinned hash\)/,
+  ],
+  [
+    "a Node that does not match the pinned hash, if npm is told to install packages as links",
+    async () => {
+      await repin((text) => text.replaceAll(/sha512-..../g, "sha512-AAAA"));
+      await writeFile(join(root, ".npmrc"), "install-strategy=linked\n");
+      return { npm_config_install_strategy: "linked" };
     },
     /^posthaste: Node \S+ could not be downloaded .*\(the registry's package does not match the pinned hash\)/,
   ],

@@ -1,3 +1,4 @@
+import { once } from "node:events";
 import { mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -41,6 +42,34 @@ test("a lock that is not refreshed is taken over", async () => {
   void withLock(path, () => new Promise(() => {}));
   // The holder refreshes the lock once a second.
   expect(await withLock(path, async () => "taken", { silentMs: 100 })).toBe("taken");
+});
+
+test("a holder that was suspended ends its work when it resumes, and leaves the next holder's lock", async () => {
+  let suspended: AbortSignal | undefined;
+  const first = withLock(path, async (lost) => {
+    suspended = lost;
+    await once(lost, "abort");
+  });
+  first.catch(() => {});
+  // A patience below the holder's beat makes the holder look suspended.
+  const second = withLock(
+    path,
+    async () => {
+      await expect(first).rejects.toThrow(/^this command was suspended, .*: run it again/);
+      return await readdir(join(dir, "cache"));
+    },
+    { silentMs: 100 },
+  );
+  expect(await second).toEqual(["a.lock"]);
+  expect(suspended?.aborted).toBe(true);
+  expect(await readdir(join(dir, "cache"))).toEqual([]);
+});
+
+test("a lock that was removed by hand stays removed, and its holder finishes", async () => {
+  expect(await withLock(path, async () => await rm(path, { recursive: true }).then(() => "done"))).toBe(
+    "done",
+  );
+  expect(await readdir(join(dir, "cache"))).toEqual([]);
 });
 
 test("a lock folder that cannot be created is reported in one line", async () => {
