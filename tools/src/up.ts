@@ -60,7 +60,7 @@ async function runUntilStopped(options: UpOptions, stack: Stack, signal: AbortSi
     const { token, temporalUi } = await start(options, stack, signal);
     const apiUrl = `http://127.0.0.1:${options.port}`;
     const egressAllow = process.env["POSTHASTE_EGRESS_ALLOW"] || LOOPBACK;
-    console.log(welcome({ apiUrl, temporalUi, token, dataDir: options.dataDir, egressAllow }));
+    console.log(welcome({ apiUrl, temporalUi, token, egressAllow, ...options }));
     if (options.demo) {
       demo = await startDemo({ dataDir: options.dataDir });
       await Promise.race([demo.deliverSample({ apiUrl, token, signal }), stack.death]);

@@ -63,7 +63,7 @@ function usable<T>(make: () => T): T {
   }
 }
 
-/** Returns the first line of gRPC's message. Its other lines, and control characters, may garble a terminal. */
+/** Returns the first line of gRPC's message, without the characters that may garble a terminal. */
 function reasonFor(error: unknown): string {
   const words = error instanceof Error ? error.message : String(error);
   const line = words.split("\n")[0] ?? "";

@@ -1,3 +1,5 @@
+const INBOX = "To see a first delivery, create an inbox in the console and send it a test event.\n\n";
+
 /** Returns the text that `up` prints when everything runs. */
 export function welcome(where: {
   apiUrl: string;
@@ -7,8 +9,10 @@ export function welcome(where: {
   dataDir: string;
   /** Networks that deliveries may reach besides the public internet. */
   egressAllow: string;
+  /** A first delivery follows by itself. */
+  demo: boolean;
 }): string {
-  const { apiUrl, temporalUi, token, dataDir, egressAllow } = where;
+  const { apiUrl, temporalUi, token, dataDir, egressAllow, demo } = where;
   const rows = [
     ["Console", `${apiUrl}/ (sign in with the token below)`],
     ["API", `${apiUrl} (Connect, gRPC, gRPC-Web)`],
@@ -25,12 +29,13 @@ Posthaste is running.
 
 ${table}
 
-To see a first delivery, create an inbox in the console and send it a test event. Or subscribe your own URL
-and ingest an event:
+${demo ? "" : INBOX}To receive on this machine, start a receiver, subscribe it and ingest an event:
+
+  node -e 'require("http").createServer((q, a) => { q.pipe(process.stdout); a.end() }).listen(9000)'
 
   curl -s ${apiUrl}/api/Webhook \\
     -H 'authorization: Bearer ${token}' -H 'content-type: application/json' \\
-    -d '{"target_url": "https://example.com/hook", "event": "invoice_sent"}'
+    -d '{"target_url": "http://127.0.0.1:9000/hook", "event": "invoice_sent"}'
 
   curl -s ${apiUrl}/posthaste.v1.EventIngestService/IngestEvent \\
     -H 'authorization: Bearer ${token}' -H 'content-type: application/json' \\
