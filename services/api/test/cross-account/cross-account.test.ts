@@ -1,20 +1,16 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import type { RestAnswer } from "../fixture.ts";
 import {
   type Call,
   everyRoute,
   everyRpc,
   idsNamedIn,
   type Naming,
-  NEVER,
   nothing,
-  startTwoAccounts,
-  type Thing,
-  type Things,
-  type TwoAccounts,
   thoseOf,
   withoutIds,
-} from "./cross-account-fixture.ts";
-import type { RestAnswer } from "./fixture.ts";
+} from "./calls.ts";
+import { NEVER, startTwoAccounts, type Thing, type Things, type TwoAccounts } from "./two-accounts.ts";
 
 /**
  * The calls that succeed with another account's token, and why that is safe. A call that is not listed must
