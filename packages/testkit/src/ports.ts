@@ -2,13 +2,13 @@ import { randomInt } from "node:crypto";
 import { connect, createServer } from "node:net";
 
 /**
- * Below the ports that systems give to outgoing connections and to whoever asks for any (from 32,768 on
- * Linux, 49,152 elsewhere): one of those may be given to somebody else before it is used.
+ * Systems assign higher ports to outgoing connections and to servers that ask for any port (from 32,768 on
+ * Linux, 49,152 elsewhere). Such a port may be taken before the caller uses it.
  */
 const PORTS = { from: 10_000, to: 32_000 } as const;
-/** Ports below those: for receivers that must stay away, and servers that must not take a service's port. */
+/** For receivers that must stay down, and for servers that must not take a service's port. */
 const QUIET_PORTS = { from: 4_000, to: 10_000 } as const;
-/** Ports tried before this machine is taken to have no free one. */
+/** The machine has no free port after this many tries. */
 const TRIES_MAX = 100;
 /** A server whose queue of connections is full drops new ones silently. */
 const CONNECTS_WITHIN_MS = 5_000;
@@ -32,13 +32,12 @@ export async function quietPort(): Promise<number> {
   return await firstFree(() => randomInt(QUIET_PORTS.from, QUIET_PORTS.to));
 }
 
-/** Kept by the process and not by this module, which a test run loads again for each file. */
+/** State of the process, because a test run loads this module again for each file. */
 const ofProcess = globalThis as { posthasteNextPort?: number };
 
 /**
- * Returns one port after another, from a random start for each process. A port counts as free until it is
- * used, so two processes that drew every port at random would sometimes get the same one: a run of the tests
- * asks for hundreds.
+ * Returns consecutive ports, from a random start for each process. A port counts as free until it is used, so
+ * processes that drew each port at random would sometimes draw the same: a run of the tests asks for hundreds.
  */
 function nextPort(): number {
   const span = PORTS.to - PORTS.from;

@@ -11,7 +11,7 @@ const FREE_BYTES = 4 * 1024 ** 3;
 const PREFIX = "posthaste-";
 
 /**
- * Creates a directory for files that need not survive a reboot: in memory if there is room, else in the
+ * Creates a directory for files that need not survive a reboot: in memory if enough is free, else in the
  * folder for temporary files. In memory, a database's flushes cost nothing. In both, the files survive
  * a killed process.
  *
