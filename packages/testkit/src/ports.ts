@@ -36,8 +36,9 @@ export async function quietPort(): Promise<number> {
 const ofProcess = globalThis as { posthasteNextPort?: number };
 
 /**
- * Returns consecutive ports, from a random start for each process. A port counts as free until it is used, so
- * processes that drew each port at random would sometimes draw the same: a run of the tests asks for hundreds.
+ * Returns consecutive ports, from a random start for each process. A port counts as free until it is used.
+ * So processes that drew each port at random would sometimes draw the same one: a run of the tests asks for
+ * hundreds.
  */
 function nextPort(): number {
   const span = PORTS.to - PORTS.from;
