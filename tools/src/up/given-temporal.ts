@@ -6,9 +6,6 @@ import { poll } from "@posthaste/testkit";
 const ANSWERS_WITHIN_MS = 5_000;
 /** The limit for one answer, because a port may accept connections but never answer. */
 const ANSWER_MS = 2_000;
-/** HOST or HOST:PORT, with an IPv6 address in brackets. */
-const ADDRESS = /^(?:\[[\da-fA-F:.]+\]|[^\s:/@[\]]+)(?::(\d{1,5}))?$/;
-const PORT_MAX = 65_535;
 /** Keeps the complaint to about one line. */
 const REASON_CHARS_MAX = 160;
 
@@ -19,7 +16,6 @@ const REASON_CHARS_MAX = 160;
  * @throws Complaint if no Temporal server answers, or a setting is malformed
  */
 export async function requireTemporal(address: string, signal: AbortSignal): Promise<void> {
-  checkAddress(address);
   // Imported only here, because the SDK loads slowly and most runs start their own server.
   const { askTemporal, connectTemporal, GRPC, grpcCodeOf, temporalOptions } = await import(
     "@posthaste/delivery/client"
@@ -44,14 +40,6 @@ export async function requireTemporal(address: string, signal: AbortSignal): Pro
   throw new Complaint(
     `no Temporal server answers at TEMPORAL_ADDRESS ${address} (${why}): start that server, or unset the variable`,
   );
-}
-
-function checkAddress(address: string): void {
-  const match = ADDRESS.exec(address);
-  const port = match?.[1];
-  if (match !== null && (port === undefined || (Number(port) > 0 && Number(port) <= PORT_MAX))) return;
-  // Not quoted, because a URL may hold a password.
-  throw new Complaint("TEMPORAL_ADDRESS is malformed: give HOST:PORT, without a scheme, user or path");
 }
 
 /** Turns an error that the user can fix into a {@link Complaint}. */

@@ -33,6 +33,12 @@ function refusal(): string {
   throw new Error("nothing was thrown");
 }
 
+test("a malformed address is refused without quoting it", () => {
+  vi.stubEnv("TEMPORAL_ADDRESS", "me:secret-key@127.0.0.1:7233");
+  expect(refusal()).toMatch(/the address .* is malformed: give HOST:PORT$/);
+  expect(refusal()).not.toContain("secret-key");
+});
+
 test("an API key that a header cannot carry is refused without quoting it", () => {
   vi.stubEnv("TEMPORAL_API_KEY", "secret-key\n");
   expect(refusal()).toMatch(/the API key \(TEMPORAL_API_KEY, .*a character that a header cannot carry/);

@@ -9,11 +9,12 @@ export type TemporalOptions = ReturnType<typeof loadClientConnectConfig>;
  * Reads the environment variables and the profile file of Temporal's CLI: `TEMPORAL_ADDRESS`,
  * `TEMPORAL_NAMESPACE`, `TEMPORAL_API_KEY`, `TEMPORAL_TLS…`, `TEMPORAL_PROFILE`.
  *
- * @throws StartError if they cannot be used. Its message quotes neither a key nor a line of the file.
+ * @throws StartError if they cannot be used. Its message quotes no address, no key and no line of the file.
  */
 export function temporalOptions(): TemporalOptions {
   const options = explained(loadClientConnectConfig);
-  const { apiKey, metadata = {} } = options.connectionOptions ?? {};
+  const { address, apiKey, metadata = {} } = options.connectionOptions ?? {};
+  if (address !== undefined) requireAddress(address);
   if (apiKey !== undefined)
     requireHeader("the API key (TEMPORAL_API_KEY, or api_key in the profile)", apiKey);
   for (const [name, value] of Object.entries(metadata)) requireHeader(`the header ${name}`, value);
@@ -38,6 +39,20 @@ const LOOPBACK = /^(localhost|127(\.\d+){3}|\[::1\])(:\d+)?$/i;
 function withoutProxy({ connectionOptions }: TemporalOptions) {
   const isLoopback = LOOPBACK.test(connectionOptions?.address ?? "localhost");
   return isLoopback ? { channelArgs: { "grpc.enable_http_proxy": 0 } } : {};
+}
+
+/** HOST or HOST:PORT, with an IPv6 address in brackets. */
+const ADDRESS = /^(?:\[[\da-fA-F:.]+\]|[^\s:/@[\]]+)(?::(\d{1,5}))?$/;
+const PORT_MAX = 65_535;
+
+function requireAddress(address: string): void {
+  const match = ADDRESS.exec(address);
+  const port = match?.[1];
+  if (match !== null && (port === undefined || (Number(port) > 0 && Number(port) <= PORT_MAX))) return;
+  // Not quoted, because a URL may hold a password.
+  throw new StartError(
+    "Temporal's settings: the address (TEMPORAL_ADDRESS, or address in the profile) is malformed: give HOST:PORT",
+  );
 }
 
 /** gRPC's text values: printable ASCII. */

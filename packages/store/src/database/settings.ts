@@ -1,14 +1,15 @@
-import { integer, parsed, text } from "@posthaste/runtime";
+import { integer, parsed } from "@posthaste/runtime";
 import { DEADLINES } from "./dialect/deadlines.ts";
 import { parseSealingKeys } from "./sealer.ts";
+import { databaseUrl } from "./store.ts";
 
 /** The settings of every service that opens the database. */
 export const STORE_SETTINGS = {
-  DATABASE_URL: text(
+  DATABASE_URL: parsed(
     "The database: `mysql://USER:PASSWORD@HOST:PORT/NAME`, or `sqlite:PATH`",
     undefined,
-    /^(mysql|sqlite):/,
-    "mysql://… or sqlite:PATH",
+    "",
+    databaseUrl,
   ),
   POSTHASTE_DATABASE_POOL_SIZE: integer("Connections to MySQL per process", 10, { min: 1, max: 200 }),
   POSTHASTE_DATABASE_TIMEOUT_MS: integer(

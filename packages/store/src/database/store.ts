@@ -31,7 +31,7 @@ const POOL_SIZE_DEFAULT = 10;
 /**
  * Opens a database. MySQL is connected to at the first query; SQLite's file is created if it does not exist.
  *
- * @throws Error for any other kind of URL; the message does not repeat the URL, which may hold a password
+ * @throws Error for any other kind of URL; see {@link databaseUrl}
  */
 export async function openStore(options: StoreOptions): Promise<Store> {
   const deadlines = { ...DEADLINES, ...options.deadlines };
@@ -73,9 +73,28 @@ export function isStoreAway(store: Store, error: unknown): boolean {
   return store.seam.isAway(error);
 }
 
+/**
+ * Checks a database's URL.
+ *
+ * @returns the URL unchanged
+ * @throws Error that says what is expected; it does not repeat the URL, which may hold a password
+ */
+export function databaseUrl(url: string): string {
+  if (/^sqlite:./.test(url) || (url.startsWith("mysql://") && canDecode(url))) return url;
+  throw new Error("expected mysql://USER:PASSWORD@HOST:PORT/NAME or sqlite:PATH");
+}
+
+/** The driver decodes the user, the password and the name. */
+function canDecode(url: string): boolean {
+  try {
+    decodeURIComponent(new URL(url).href);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 function seamFor({ url, poolSize = POOL_SIZE_DEFAULT }: StoreOptions, deadlines: Deadlines): Seam {
-  if (url.startsWith("sqlite:") && url.length > "sqlite:".length)
-    return sqliteSeam(url.slice("sqlite:".length));
-  if (url.startsWith("mysql://") && URL.canParse(url)) return mysqlSeam(url, poolSize, deadlines);
-  throw new Error("the database URL must be mysql://USER:PASSWORD@HOST:PORT/NAME or sqlite:PATH");
+  const [scheme] = databaseUrl(url).split(":", 1);
+  return scheme === "sqlite" ? sqliteSeam(url.slice("sqlite:".length)) : mysqlSeam(url, poolSize, deadlines);
 }
