@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { closeSync, existsSync, openSync, readFileSync, renameSync } from "node:fs";
 import { MINUTE_MS } from "@posthaste/domain";
 import { until } from "@posthaste/testkit";
+import { killGroup } from "./known-process.ts";
 
 /** A child process that can be started repeatedly with the same command. Its output goes to a file. */
 export type Child = {
@@ -139,14 +140,4 @@ async function endOf(child: ChildProcess): Promise<string> {
     });
     child.once("error", (error) => resolve(`could not be started: ${error.message}`));
   });
-}
-
-/** Kills a process and the processes that it has started. */
-function killGroup(pid: number | undefined): void {
-  if (pid === undefined) return;
-  try {
-    process.kill(-pid, "SIGKILL");
-  } catch {
-    // It has already ended.
-  }
 }

@@ -1,5 +1,6 @@
 import { spawn } from "node:child_process";
 import { delimiter, join } from "node:path";
+import { killGroup } from "@posthaste/stack";
 
 export type CommandOptions = {
   readonly root: string;
@@ -20,7 +21,8 @@ export type CommandResult = {
 const PATIENCE_MS = 10_000;
 
 /**
- * Runs a command in the repository, with the programs of node_modules on PATH.
+ * Runs a command in the repository, with the programs of node_modules on PATH. When it has ended, kills the
+ * processes that it left: a test runner that is stopped ends its tests before they end what they started.
  *
  * @throws the signal's reason if it is aborted, after the command has ended
  */
@@ -39,6 +41,8 @@ export async function runCommand(
       TURBO_TELEMETRY_DISABLED: "1",
     },
     stdio: live ? "inherit" : ["ignore", "pipe", "pipe"],
+    // It leads a process group of its own.
+    detached: true,
   });
   let output = "";
   for (const stream of [child.stdout, child.stderr]) {
@@ -64,6 +68,7 @@ export async function runCommand(
       output += error.message;
       resolve(null);
     });
+    child.once("exit", () => killGroup(child.pid));
     child.once("close", resolve);
   });
   for (const timer of timers) clearTimeout(timer);
