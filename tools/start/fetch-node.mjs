@@ -1,5 +1,5 @@
-import { cpSync, existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { cpSync, existsSync, mkdtempSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
 import { withLock } from "./lock.mjs";
 import { SUPPORTED } from "./node-version.mjs";
 import { PINNED } from "./pinned-nodes.mjs";
@@ -38,14 +38,15 @@ export async function fetchNode(root, options = {}) {
   const nodeIn = (/** @type {string} */ folder) => join(folder, "node_modules", pinned.name, "bin", "node");
   const isThere = async () => existsSync(nodeIn(dir)) && (await whyNot(nodeIn(dir), pinned)) === undefined;
   if (await isThere()) return nodeIn(dir);
-  return await withLock(`${dir}.lock`, async (lost) => {
+  return await withLock(`${dir}.lock`, async ({ lost, confirm }) => {
     // Another command may have fetched it during the wait for the lock.
     if (await isThere()) return nodeIn(dir);
     progress.write(
       `Node ${process.versions.node} is not supported: downloading Node ${pinned.version} into .cache, for this repository only (50 MB) …\n`,
     );
-    const partial = `${dir}.partial`;
-    rmSync(partial, { recursive: true, force: true });
+    removeLeft(dir);
+    // Of its own, because a suspended command may still have one.
+    const partial = mkdtempSync(`${dir}${PARTIAL}`);
     try {
       await unpack(root, pinned, partial, lost);
       const reason = await whyNot(nodeIn(partial), pinned);
@@ -54,6 +55,7 @@ export async function fetchNode(root, options = {}) {
           `Node ${pinned.version} was downloaded but does not run here (${reason}): ${BY_HAND}`,
         );
       }
+      confirm();
       rmSync(dir, { recursive: true, force: true });
       renameSync(partial, dir);
       return nodeIn(dir);
@@ -61,6 +63,21 @@ export async function fetchNode(root, options = {}) {
       rmSync(partial, { recursive: true, force: true });
     }
   });
+}
+
+/** What the name of a folder with an unfinished download adds to the name of the finished one. */
+const PARTIAL = ".partial-";
+
+/**
+ * Removes the folders that killed commands have left.
+ *
+ * @param {string} dir
+ */
+function removeLeft(dir) {
+  for (const name of readdirSync(dirname(dir))) {
+    if (!name.startsWith(`${basename(dir)}${PARTIAL}`)) continue;
+    rmSync(join(dirname(dir), name), { recursive: true, force: true });
+  }
 }
 
 /**
@@ -86,7 +103,6 @@ async function whyNot(node, { version }) {
  * @param {AbortSignal} signal
  */
 async function unpack(root, { name, version, integrity }, dir, signal) {
-  mkdirSync(dir, { recursive: true });
   // The repository's .npmrc may name a registry of its own.
   if (existsSync(join(root, ".npmrc"))) cpSync(join(root, ".npmrc"), join(dir, ".npmrc"));
   const dependencies = { [name]: version };

@@ -45,7 +45,7 @@ export async function install(root, { node, progress = process.stderr }) {
   const onWait = () => progress.write("waiting for another command to install the dependencies …\n");
   await withLock(
     lockPath(root),
-    async (lost) => {
+    async ({ lost }) => {
       if (!isInstalled(root)) await runInstall(root, node, progress, lost);
     },
     { onWait },

@@ -14,6 +14,13 @@ const SILENT_MS = 20_000;
 const POLL_MS = 200;
 
 /**
+ * @typedef Hold
+ * @property {AbortSignal} lost aborts within a second after another process has taken over the lock
+ * @property {() => void} confirm throws StartError if another process has taken over the lock: to call before
+ *   the work is published
+ */
+
+/**
  * Runs a function under a lock that is shared between processes. The lock is a folder; its holder refreshes
  * the folder's time to show that it is alive. A process ID would not do: in another container it may name
  * another process.
@@ -23,7 +30,7 @@ const POLL_MS = 200;
  *
  * @template T
  * @param {string} path
- * @param {(lost: AbortSignal) => Promise<T>} run `lost` aborts when another process has taken over the lock
+ * @param {(hold: Hold) => Promise<T>} run
  * @param {{ silentMs?: number, onWait?: () => void }} options silentMs: when to take over a lock that is not
  *   refreshed, 20 s by default; onWait: called once if another process holds the lock
  * @returns {Promise<T>}
@@ -40,15 +47,17 @@ export async function withLock(path, run, { silentMs = SILENT_MS, onWait } = {})
     await sleep(POLL_MS);
   }
   const lost = new AbortController();
+  const confirm = () => requireHeld(path, token);
   const beating = setInterval(() => {
     if (isTakenOver(path, token)) lost.abort();
     else beat(path);
   }, BEAT_MS);
   try {
-    return await run(lost.signal);
+    return await run({ lost: lost.signal, confirm });
   } finally {
     clearInterval(beating);
-    release(path, token);
+    confirm();
+    rmSync(path, { recursive: true, force: true });
   }
 }
 
@@ -56,13 +65,11 @@ export async function withLock(path, run, { silentMs = SILENT_MS, onWait } = {})
  * @param {string} path
  * @param {string} token
  */
-function release(path, token) {
-  if (isTakenOver(path, token)) {
-    throw new StartError(
-      "this command was suspended, and another one has taken over its work: run it again when that one has ended",
-    );
-  }
-  rmSync(path, { recursive: true, force: true });
+function requireHeld(path, token) {
+  if (!isTakenOver(path, token)) return;
+  throw new StartError(
+    "this command was suspended, and another one has taken over its work: run it again when that one has ended",
+  );
 }
 
 /**

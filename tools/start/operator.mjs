@@ -72,7 +72,7 @@ export async function buildOperator(root, { node, progress = process.stderr }) {
   const onWait = () => progress.write("waiting for another command to build services/operator …\n");
   await withLock(
     join(root, ".cache/build-operator.lock"),
-    async (lost) => {
+    async ({ lost }) => {
       if (!isOperatorBuilt(root)) await runBuild(root, node, progress, lost);
     },
     { onWait },

@@ -486,7 +486,7 @@ test("two simultaneous commands on an old Node download a supported one once; np
   // The leftovers of a power cut and a killed command. An empty file runs as a script that does nothing.
   await mkdir(join(dir, "node_modules", name, "bin"), { recursive: true });
   await writeFile(join(dir, "node_modules", name, "bin/node"), "", { mode: 0o755 });
-  await mkdir(`${dir}.partial/node_modules`, { recursive: true });
+  await mkdir(`${dir}.partial-abc/node_modules`, { recursive: true });
 
   const both = await Promise.all([runWith({ node }, "hello"), runWith({ node }, "hello")]);
   const out = `v${version} true\nv${version}\n\n`;
