@@ -11,7 +11,11 @@ import { openNewestSecret } from "./subscriptions/signing-keys.ts";
  * @throws StartError that says what is wrong and what to do
  */
 export async function openMigratedStore(options: StoreOptions): Promise<Store> {
-  const store = await openStore(options);
+  const store = await openStore(options).catch((error: Error) => {
+    throw new StartError(`the database cannot be opened (${error.message}): check DATABASE_URL`, {
+      cause: error,
+    });
+  });
   try {
     const pending = await pendingMigrations(store);
     if (pending.length > 0) {

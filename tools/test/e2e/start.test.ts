@@ -75,6 +75,22 @@ describe.each(["api", "worker"] as const)("the %s", (service) => {
     });
   });
 
+  test("reports in one line that its database cannot be opened", () => {
+    expect(startOf(service, { DATABASE_URL: `sqlite:${root}` }).output).toBe(
+      `posthaste ${service}: the database cannot be opened (unable to open database file): check DATABASE_URL`,
+    );
+  });
+
+  test("reports in one line that a setting for Temporal is unusable, without the setting", async () => {
+    const { status, output } = startOf(service, {
+      DATABASE_URL: urlOf(await createTestStore("sqlite")),
+      TEMPORAL_API_KEY: "hush\n",
+    });
+    expect(status).toBe(1);
+    expect(output).toMatch(/^posthaste \w+: Temporal's settings: the API key \(TEMPORAL_API_KEY\) .*$/);
+    expect(output).not.toContain("hush");
+  });
+
   test("reports in one line that its database is not up to date", async () => {
     const { output } = startOf(service, { DATABASE_URL: urlOf(await createEmptyStore("sqlite")) });
     expect(output).toBe(`posthaste ${service}: the database lacks 0001-initial: run npm run migrate`);

@@ -1,25 +1,27 @@
+import { once } from "node:events";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { createServer } from "node:net";
+import { type AddressInfo, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { StartError } from "@posthaste/runtime";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import { connectTemporal, temporalOptions } from "./connect.ts";
+import { connectTemporal } from "./connect.ts";
 import { askTemporal } from "./is-temporal-there.ts";
+import { temporalOptions } from "./temporal-options.ts";
 
 let dir: string;
 beforeEach(async () => {
   dir = await mkdtemp(join(tmpdir(), "posthaste-connect-"));
-  // Without it, the profile file of the user who runs the tests would apply.
-  await profile("");
+  // Otherwise the profile file of the user who runs the tests would apply.
+  await file("[profile.default]");
 });
 afterEach(async () => {
   vi.unstubAllEnvs();
   await rm(dir, { recursive: true, force: true });
 });
 
-async function profile(lines: string): Promise<void> {
-  await writeFile(join(dir, "temporal.toml"), `[profile.default]\n${lines}\n`);
+async function file(text: string): Promise<void> {
+  await writeFile(join(dir, "temporal.toml"), text);
   vi.stubEnv("TEMPORAL_CONFIG_FILE", join(dir, "temporal.toml"));
 }
 
@@ -33,58 +35,75 @@ function refusal(): string {
   throw new Error("nothing was thrown");
 }
 
-test("a malformed address is refused without quoting it", () => {
-  vi.stubEnv("TEMPORAL_ADDRESS", "me:secret-key@127.0.0.1:7233");
-  expect(refusal()).toMatch(/the address .* is malformed: give HOST:PORT$/);
-  expect(refusal()).not.toContain("secret-key");
+const KEY = "-----BEGIN PRIVATE KEY----- secret";
+
+test.each<[string, Readonly<Record<string, string>>, RegExp]>([
+  ["an API key with a line break", { TEMPORAL_API_KEY: "secret\n" }, /^the API key .*such as a line break$/],
+  ["an address with a password", { TEMPORAL_ADDRESS: "me:secret@h:1" }, /^the address .*: give HOST:PORT$/],
+  ["a header with a line break", { TEMPORAL_GRPC_META_X: "secret\n" }, /^the header x .*line break$/],
+  ["a name that is not a header's", { "TEMPORAL_GRPC_META_A SECRET": "x" }, /^a header .* has a name that/],
+  ["a header of bytes", { TEMPORAL_GRPC_META_SECRET_BIN: "x" }, /^a header .* has a name that gRPC/],
+  [
+    "a key where its path belongs",
+    { TEMPORAL_TLS_CLIENT_CERT_PATH: "/etc/hostname", TEMPORAL_TLS_CLIENT_KEY_PATH: KEY },
+    /^a file of .* cannot be read \(ENOENT\)$/,
+  ],
+  [
+    "a malformed certificate",
+    { TEMPORAL_TLS_CLIENT_CERT_DATA: "secret", TEMPORAL_TLS_CLIENT_KEY_DATA: "secret" },
+    /^the certificate or the key of TEMPORAL_TLS_CLIENT_… is malformed \(ERR_\w+\)$/,
+  ],
+  ["a profile that is not there", { TEMPORAL_PROFILE: "secret" }, /^the profile file lacks the profile/],
+])("%s is refused without quoting it", (_what, env, problem) => {
+  for (const [name, value] of Object.entries(env)) vi.stubEnv(name, value);
+  const message = refusal();
+  expect(message.replace("Temporal's settings: ", "")).toMatch(problem);
+  expect(message).not.toMatch(/secret|PRIVATE/i);
 });
 
-test("an API key that a header cannot carry is refused without quoting it", () => {
-  vi.stubEnv("TEMPORAL_API_KEY", "secret-key\n");
-  expect(refusal()).toMatch(/the API key \(TEMPORAL_API_KEY, .*a character that a header cannot carry/);
-  expect(refusal()).not.toContain("secret-key");
+test.each<[string, string, RegExp]>([
+  ["that is not TOML", '[profile.default]\napi_key = "secret', /is not valid TOML \(line 2, column \d+\)$/],
+  ["without profiles", "", /lacks the profile/],
+  ["whose profile is a text", '[profile]\ndefault = "secret"', /lacks the profile .* wrong type/],
+  ["whose address is a table", "[profile.default]\naddress = { secret = 1 }", /^the address .* HOST:PORT$/],
+  ["whose address is a number", "[profile.default]\naddress = 7233", /^the address .* HOST:PORT$/],
+  ["whose namespace is a list", '[profile.default]\nnamespace = ["secret"]', /^the namespace .* not a text/],
+  ["whose server has a number", "[profile.default.tls]\nserver_name = 5", /^the server's name .* not a text/],
+])("a profile file %s is refused without quoting it", async (_what, text, problem) => {
+  await file(text);
+  vi.stubEnv("TEMPORAL_GRPC_META_X", "y");
+  const message = refusal();
+  expect(message.replace("Temporal's settings: ", "")).toMatch(problem);
+  expect(message).not.toContain("secret");
 });
 
-test("a header that gRPC cannot carry is refused without quoting it", () => {
-  vi.stubEnv("TEMPORAL_GRPC_META_AUTHORIZATION", "Bearer secret-key\n");
-  expect(refusal()).toMatch(/the header authorization .* a header cannot carry/);
-  expect(refusal()).not.toContain("secret-key");
-});
+test.each(["localhost", "127.0.0.1:7233", "[::1]:7233", "a_b.example.:443", "xn--bcher-kva.example:1"])(
+  "the address %s is taken",
+  (address) => {
+    vi.stubEnv("TEMPORAL_ADDRESS", address);
+    expect(temporalOptions().connectionOptions?.address).toBe(address);
+  },
+);
 
-test("a profile file that is not TOML is refused by line and column, without quoting it", async () => {
-  await profile('api_key = "secret-key');
-  expect(refusal()).toMatch(
-    /^Temporal's settings cannot be used: Invalid TOML document.*\(line 2, column \d+\)/,
-  );
-  expect(refusal()).not.toContain("secret-key");
-});
-
-test("a missing certificate is refused with its path", () => {
-  vi.stubEnv("TEMPORAL_TLS_CLIENT_CERT_PATH", join(dir, "nowhere.pem"));
-  vi.stubEnv("TEMPORAL_TLS_CLIENT_KEY_PATH", join(dir, "nowhere.key"));
-  expect(refusal()).toMatch(/ENOENT: .*nowhere\.(pem|key)'; check the variables TEMPORAL_…/);
-});
-
-test("a malformed certificate is refused without quoting it", () => {
-  vi.stubEnv("TEMPORAL_TLS_CLIENT_CERT_DATA", "secret-key");
-  vi.stubEnv("TEMPORAL_TLS_CLIENT_KEY_DATA", "secret-key");
-  expect(refusal()).toMatch(/^Temporal's settings cannot be used: /);
-  expect(refusal()).not.toContain("secret-key");
+test("an empty variable counts as not set", () => {
+  vi.stubEnv("TEMPORAL_ADDRESS", "");
+  vi.stubEnv("TEMPORAL_API_KEY", "");
+  vi.stubEnv("TEMPORAL_NAMESPACE", "");
+  expect(temporalOptions()).toEqual({ connectionOptions: {} });
 });
 
 test("calls to this machine do not go through the proxy of the environment", async () => {
-  const proxied: string[] = [];
+  let connections = 0;
   const proxy = createServer((socket) => {
-    proxied.push("a connection");
+    connections += 1;
     socket.destroy();
   }).listen(0, "127.0.0.1");
-  await vi.waitFor(() => expect(proxy.address()).not.toBeNull());
-  const { port } = proxy.address() as { port: number };
-  vi.stubEnv("http_proxy", `http://127.0.0.1:${port}`);
+  await once(proxy, "listening");
+  vi.stubEnv("http_proxy", `http://127.0.0.1:${(proxy.address() as AddressInfo).port}`);
   vi.stubEnv("no_proxy", "");
   const client = connectTemporal({ connectionOptions: { address: "127.0.0.1:1" } });
   await expect(askTemporal(client, 500)).rejects.toThrow();
   await client.connection.close();
   proxy.close();
-  expect(proxied).toEqual([]);
+  expect(connections).toBe(0);
 });

@@ -1,5 +1,5 @@
 export { erasureWorkflowIdOf, recoveryWorkflowIdOf, TASK_QUEUE, workflowIdOf } from "../names.ts";
-export { connectTemporal, type TemporalOptions, temporalOptions } from "./connect.ts";
+export { connectTemporal } from "./connect.ts";
 export { EGRESS_SETTINGS } from "./egress-settings.ts";
 export { startErasure } from "./erasure.ts";
 export { GRPC, grpcCodeOf } from "./grpc-code.ts";
@@ -10,4 +10,5 @@ export { scheduleRetention } from "./retention-schedule.ts";
 export { RETRY_NOW_REASON, retryNow, unpause } from "./retry-now.ts";
 export { createSearchability, type Searchability } from "./search-attributes.ts";
 export { type DeliveryToStart, type StartOptions, startDelivery } from "./start-delivery.ts";
+export { type TemporalOptions, temporalOptions } from "./temporal-options.ts";
 export { workflowUrl } from "./workflow-url.ts";

@@ -20,9 +20,12 @@ test.each(["postgres://me:secret@host/name", ...MALFORMED])(
   },
 );
 
-test.each(["mysql://me:secret@host/name", "sqlite:file.db", "sqlite::memory:"])(
-  "the database URL %s is taken",
-  (url) => {
-    expect(readConfig({ DATABASE_URL }, { DATABASE_URL: url })).toEqual({ DATABASE_URL: url });
-  },
-);
+test.each([
+  "mysql://me:secret@host/name?x=50%",
+  "mysql://me:a%25b@[::1]:3306/name",
+  "mysql:///name?user=me&socketPath=/run/s",
+  "sqlite:file.db",
+  "sqlite::memory:",
+])("the database URL %s is taken", (url) => {
+  expect(readConfig({ DATABASE_URL }, { DATABASE_URL: url })).toEqual({ DATABASE_URL: url });
+});

@@ -80,15 +80,16 @@ export function isStoreAway(store: Store, error: unknown): boolean {
  * @throws Error that says what is expected; it does not repeat the URL, which may hold a password
  */
 export function databaseUrl(url: string): string {
-  if (/^sqlite:./.test(url) || (url.startsWith("mysql://") && canDecode(url))) return url;
+  if (/^sqlite:./.test(url) || (url.startsWith("mysql://") && isComplete(url))) return url;
   throw new Error("expected mysql://USER:PASSWORD@HOST:PORT/NAME or sqlite:PATH");
 }
 
-/** The driver decodes the user, the password and the name. */
-function canDecode(url: string): boolean {
+function isComplete(url: string): boolean {
   try {
-    decodeURIComponent(new URL(url).href);
-    return true;
+    const { hostname, pathname, username, password, searchParams } = new URL(url);
+    // The driver decodes these.
+    for (const part of [pathname, username, password]) decodeURIComponent(part);
+    return (hostname !== "" || searchParams.has("socketPath")) && pathname.length > 1;
   } catch {
     return false;
   }

@@ -1,0 +1,75 @@
+import { StartError } from "@posthaste/runtime";
+import { loadClientConnectConfig } from "@temporalio/envconfig";
+
+/** The connection to Temporal: address, TLS, API key and namespace. */
+export type TemporalOptions = ReturnType<typeof loadClientConnectConfig>;
+
+/** HOST or HOST:PORT, with an IPv6 address in brackets. */
+const ADDRESS = /^(?:\[[\da-fA-F:.]+\]|[^\s:/@[\]]+)(?::(\d{1,5}))?$/;
+const PORT_MAX = 65_535;
+/** gRPC's names of headers. Those that end with -bin hold bytes. */
+const HEADER_NAME = /^(?!.*-bin$)[0-9a-z_.-]+$/;
+/** gRPC's text values: printable ASCII. */
+const HEADER_VALUE = /^[ -~]*$/;
+
+/**
+ * Reads the environment variables and the profile file of Temporal's CLI: `TEMPORAL_ADDRESS`,
+ * `TEMPORAL_NAMESPACE`, `TEMPORAL_API_KEY`, `TEMPORAL_TLS…`, `TEMPORAL_PROFILE`. An empty variable counts as
+ * not set.
+ *
+ * @throws StartError if they cannot be used. Its message quotes no value: any of them may hold a secret, if
+ *   only by mistake
+ */
+export function temporalOptions(): TemporalOptions {
+  const options = load();
+  const { address, apiKey, metadata, tls } = options.connectionOptions ?? {};
+  const serverName = typeof tls === "object" ? tls?.serverNameOverride : undefined;
+  requireThat(isAddress(address), "the address (TEMPORAL_ADDRESS) is malformed: give HOST:PORT");
+  requireThat(isHeader(options.namespace), `the namespace (TEMPORAL_NAMESPACE) ${ODD}`);
+  requireThat(isHeader(apiKey), `the API key (TEMPORAL_API_KEY) ${ODD}`);
+  requireThat(isHeader(serverName), `the server's name (TEMPORAL_TLS_SERVER_NAME) ${ODD}`);
+  for (const [name, value] of Object.entries(metadata ?? {})) {
+    requireThat(HEADER_NAME.test(name), "a header (TEMPORAL_GRPC_META_…) has a name that gRPC cannot carry");
+    requireThat(isHeader(value), `the header ${name} (TEMPORAL_GRPC_META_…) ${ODD}`);
+  }
+  return options;
+}
+
+const ODD = "is not a text, or has a character that a header cannot carry, such as a line break";
+
+function requireThat(isMet: boolean, problem: string): void {
+  if (!isMet) throw new StartError(`Temporal's settings: ${problem}`);
+}
+
+/** The profile file may hold values of any type. */
+function isHeader(value: unknown): boolean {
+  return value === undefined || (typeof value === "string" && HEADER_VALUE.test(value));
+}
+
+function isAddress(value: unknown): boolean {
+  if (value === undefined) return true;
+  const match = typeof value === "string" ? ADDRESS.exec(value) : null;
+  const port = Number(match?.[1] ?? PORT_MAX);
+  return match !== null && port > 0 && port <= PORT_MAX;
+}
+
+function load(): TemporalOptions {
+  const variables = Object.entries(process.env).filter(([, value]) => value !== undefined && value !== "");
+  try {
+    return loadClientConnectConfig({
+      overrideEnvVars: Object.fromEntries(variables) as Record<string, string>,
+    });
+  } catch (error) {
+    throw new StartError(`Temporal's settings: ${problemIn(error)}`);
+  }
+}
+
+/** Explains an error of the file system, the parser or the SDK without its message, which quotes values. */
+function problemIn(error: unknown): string {
+  const { code, line, column } = error as { code?: string; line?: number; column?: number };
+  if (code !== undefined) {
+    return `a file of TEMPORAL_CONFIG_FILE or TEMPORAL_TLS_…_PATH cannot be read (${code})`;
+  }
+  if (line !== undefined) return `the profile file is not valid TOML (line ${line}, column ${column})`;
+  return "the profile file lacks the profile TEMPORAL_PROFILE, or has a value of a wrong type in it";
+}
