@@ -1,4 +1,5 @@
-import { cpSync, existsSync, mkdtempSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { randomUUID } from "node:crypto";
+import { cpSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { withLock } from "./lock.mjs";
 import { SUPPORTED } from "./node-version.mjs";
@@ -46,7 +47,8 @@ export async function fetchNode(root, options = {}) {
     );
     removeLeft(dir);
     // Of its own, because a suspended command may still have one.
-    const partial = mkdtempSync(`${dir}${PARTIAL}`);
+    const partial = `${dir}${PARTIAL}${randomUUID()}`;
+    mkdirSync(partial);
     try {
       await unpack(root, pinned, partial, lost);
       const reason = await whyNot(nodeIn(partial), pinned);
