@@ -7,6 +7,8 @@ const { DATABASE_URL } = STORE_SETTINGS;
 const MALFORMED = [
   "mysql://me:secret@host:99999/name",
   "mysql://me:secret%zz@host/name",
+  "mysql://me:secret@host",
+  "mysql://secret",
   "sqlite:",
   "secret",
 ];
