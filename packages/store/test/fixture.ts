@@ -1,5 +1,5 @@
 import type { AccountId, EventId, SubscriptionId } from "@posthaste/domain";
-import { createTestStore, type TestStore } from "@posthaste/testkit";
+import { createTestStore, failedAttempt, type TestStore } from "@posthaste/testkit";
 import { afterEach, beforeEach, describe } from "vitest";
 import {
   type Attempt,
@@ -100,23 +100,7 @@ export async function drainAll(store: Store, now: number): Promise<number> {
 
 /** A delivery's failed first attempt, with overrides. */
 export function attempt(over: Partial<Attempt> = {}): Attempt {
-  return {
-    number: 1,
-    startedAt: NOW,
-    durationMs: 12,
-    outcome: "status",
-    acceptance: "OK_ONLY",
-    status: 500,
-    requestHeaders: [["webhook-attempt", "1"]],
-    responseHeaders: [["content-type", "text/plain"]],
-    responseBody: Buffer.from("no"),
-    responseTruncated: false,
-    address: "203.0.113.7:443",
-    detail: null,
-    targetUrl: "https://receiver.example/1",
-    retryAfterMs: null,
-    ...over,
-  };
+  return failedAttempt({ startedAt: NOW, ...over });
 }
 
 /** Returns an event's deliveries, by subscription, straight from the table. */

@@ -3,7 +3,7 @@ export { countComputing } from "./computing.ts";
 export { type ConnectProxy, startConnectProxy } from "./connect-proxy.ts";
 export { fuzzing } from "./fuzzing.ts";
 export { type OwnMysqlServer, startOwnMysql } from "./mysql-server.ts";
-export { loadForAttempt, recordAttempt } from "./one-attempt.ts";
+export { failedAttempt, loadForAttempt, recordAttempt } from "./one-attempt.ts";
 export { poison } from "./poison.ts";
 export { answersOk, poll, until } from "./poll.ts";
 export { accepts, freePort, isFree } from "./ports.ts";

@@ -3,7 +3,7 @@ import { DeliveryState } from "@posthaste/contracts/delivery";
 import { SubscriptionState } from "@posthaste/contracts/subscription";
 import { type DeliveryId, SCOPES } from "@posthaste/domain";
 import { claimDeliveries, markStarted } from "@posthaste/store";
-import { recordAttempt, timesIn } from "@posthaste/testkit";
+import { failedAttempt, recordAttempt, timesIn } from "@posthaste/testkit";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { accessTo, SERVICES } from "../src/connect/access.ts";
 import { type Bench, startBench } from "./fixture.ts";
@@ -489,22 +489,15 @@ describe("subscriptions and deliveries", () => {
     await markStarted(t.store, { ids: [deliveryId], now });
     await recordAttempt(t.store, {
       deliveryId,
-      attempt: {
-        number: 1,
+      attempt: failedAttempt({
         startedAt: now,
         durationMs: 5,
-        outcome: "status",
-        acceptance: "OK_ONLY",
         status: 503,
-        requestHeaders: [],
         responseHeaders: [["retry-after", "1"]],
         responseBody: Buffer.from("later"),
-        responseTruncated: false,
-        address: "203.0.113.7:443",
-        detail: null,
         targetUrl: URL_1,
         retryAfterMs: 1_000,
-      },
+      }),
       state: "started",
       nextAttemptAt: now + 600_000,
       endedReason: null,

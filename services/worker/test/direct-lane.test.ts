@@ -11,7 +11,7 @@ import {
   ingestEvents,
   listOverdue,
 } from "@posthaste/store";
-import { createTestStore, recordAttempt, type TestStore } from "@posthaste/testkit";
+import { createTestStore, failedAttempt, recordAttempt, type TestStore } from "@posthaste/testkit";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { createDirectLane, type DirectLane } from "../src/loops/direct-lane.ts";
 import { createDirectRound } from "../src/loops/dispatch.ts";
@@ -139,22 +139,7 @@ function failedUntil(nextAttemptAt: number): typeof attempt {
   return async (deliveryId) => {
     await recordAttempt(bench.store, {
       deliveryId,
-      attempt: {
-        number: 1,
-        startedAt: Date.now(),
-        durationMs: 5,
-        outcome: "status",
-        acceptance: "OK_ONLY",
-        status: 500,
-        requestHeaders: [],
-        responseHeaders: [],
-        responseBody: Buffer.alloc(0),
-        responseTruncated: false,
-        address: null,
-        detail: null,
-        targetUrl: "https://receiver.example/",
-        retryAfterMs: null,
-      },
+      attempt: failedAttempt({ startedAt: Date.now() }),
       state: "started",
       nextAttemptAt,
       awaitsWorkflow: true,

@@ -7,7 +7,7 @@ import {
   markStarted,
   orderChanges,
 } from "@posthaste/store";
-import { recordAttempt } from "@posthaste/testkit";
+import { failedAttempt, recordAttempt } from "@posthaste/testkit";
 import { type Bench, startBench } from "../fixture.ts";
 
 /** What a request can name of an account: one id of each kind, a target URL, and a page token. */
@@ -221,22 +221,7 @@ async function tryOnce({ store }: Bench, accountId: AccountId) {
   await markStarted(store, { ids: [deliveryId], now });
   await recordAttempt(store, {
     deliveryId,
-    attempt: {
-      number: 1,
-      startedAt: now,
-      durationMs: 5,
-      outcome: "status",
-      acceptance: "OK_ONLY",
-      status: 503,
-      requestHeaders: [],
-      responseHeaders: [],
-      responseBody: Buffer.from("later"),
-      responseTruncated: false,
-      address: "203.0.113.7:443",
-      detail: null,
-      targetUrl: FIRST.targetUrl,
-      retryAfterMs: null,
-    },
+    attempt: failedAttempt({ startedAt: now, targetUrl: FIRST.targetUrl }),
     state: "started",
     nextAttemptAt: now + 600_000,
     endedReason: null,
