@@ -1,4 +1,5 @@
 import { readFileSync } from "node:fs";
+import { COLUMNS_MAX } from "../repository/lines.ts";
 import { type DocumentedSetting, documentedSettings } from "./settings.ts";
 import { withTransitions } from "./transitions.ts";
 
@@ -90,11 +91,11 @@ options and variables.
 function envExample(settings: readonly DocumentedSetting[]): string {
   const blocks = settings.map(({ name, readBy, about, fallback }) => {
     const line = fallback === undefined ? `${name}=` : `# ${name}=${fallback === "none" ? "" : fallback}`;
-    return `# ${about}. Read by: ${readBy.join(", ")}.\n${line}\n`;
+    return `${comment(`${about}. Read by: ${readBy.join(", ")}.`)}\n${line}\n`;
   });
   const temporal = TEMPORAL.map(([name, about, fallback]) => {
     const value = ["none", "the system's"].includes(fallback) ? "" : fallback;
-    return `# ${about}.\n# ${name}=${value}\n`;
+    return `${comment(`${about}.`)}\n# ${name}=${value}\n`;
   });
   return `# Written by \`npm run generate\`. A line that is commented out shows the default. Copy this file to
 # .env and start a service with
@@ -104,6 +105,20 @@ ${blocks.join("\n")}
 # Temporal: its SDK reads these.
 
 ${temporal.join("\n")}`;
+}
+
+/** Wraps a text into comment lines, and keeps code in backticks whole. */
+function comment(text: string): string {
+  const full: string[] = [];
+  let line = "#";
+  for (const word of text.match(/(?:`[^`]*`|[^\s`])+/g) ?? []) {
+    if (`${line} ${word}`.length > COLUMNS_MAX) {
+      full.push(line);
+      line = "#";
+    }
+    line += ` ${word}`;
+  }
+  return [...full, line].join("\n");
 }
 
 function cell(text: string): string {

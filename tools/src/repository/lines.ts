@@ -1,7 +1,7 @@
 import type { RepositoryFile } from "./files.ts";
 
 /** The formatter's line width. The formatter does not wrap comments and long strings. */
-const COLUMNS_MAX = 110;
+export const COLUMNS_MAX = 110;
 
 const STRINGS = /"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|`(?:[^`\\]|\\.)*`|\/(?:[^/\\\n]|\\.)+\/[dgimsuvy]*/g;
 
@@ -9,7 +9,7 @@ const STRINGS = /"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|`(?:[^`\\]|\\.)*`|\/(?:[^/\
 export function longLines({ path, text }: RepositoryFile): readonly string[] {
   return text.split("\n").flatMap((line, i) => {
     if (line.length <= COLUMNS_MAX) return [];
-    const isComment = /^\s*(\/\/|\/?\*)/.test(line);
+    const isComment = /^\s*(\/\/|\{?\/\*|\*|# )/.test(line);
     // A template literal may begin or end on another line.
     const isText =
       /^[^"'`]*`[^`]*$|^[^`]*`[^"'`]*$/.test(line) || line.replace(STRINGS, "''").length <= COLUMNS_MAX;

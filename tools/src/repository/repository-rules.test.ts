@@ -132,8 +132,8 @@ test("a long line is allowed only because of a string or a regular expression", 
   const long = "x".repeat(120);
   const fits = [`const a = "${long}";`, `const b = /${long}/g;`, `const c = \`${long}`, `${long}\`;`];
   expect(longLines(file("packages/x/src/x.ts", ...fits))).toEqual([]);
-  const code = [`// ${long}`, ` * "${long}"`, `const ${long} = 1;`];
-  expect(longLines(file("packages/x/src/x.ts", ...code))).toHaveLength(3);
+  const code = [`// ${long}`, ` * "${long}"`, `{/* "${long}" */}`, `# "${long}"`, `const ${long} = 1;`];
+  expect(longLines(file("packages/x/src/x.ts", ...code))).toHaveLength(5);
 });
 
 test("banned words are found in declarations, properties and file names", () => {

@@ -59,7 +59,8 @@ describe("files", () => {
   });
 
   test("have no line longer than 110 columns, comments included", () => {
-    expect(sources.flatMap(longLines)).toEqual([]);
+    const others = files.filter(({ path }) => /\.css$|^proto\/posthaste\/|^\.env\.example$/.test(path));
+    expect([...sources, ...others].flatMap(longLines)).toEqual([]);
   });
 
   test("named README.md name only existing files, and every export", () => {

@@ -30,7 +30,7 @@ export function TextBlock({ text, label, note }: { text: string; label: string; 
           {text !== "" && <CopyButton text={text} label={`Copy ${label}`} />}
         </span>
       </figcaption>
-      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: a scrollable region has to be reachable by keyboard */}
+      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: scrollable regions need the keyboard */}
       <section tabIndex={0} aria-label={label} className={styles.scroll}>
         <pre>{shown === "" ? <span className={styles.none}>empty</span> : shown}</pre>
       </section>
