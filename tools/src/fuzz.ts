@@ -1,6 +1,7 @@
 import { fileURLToPath } from "node:url";
 import { Complaint, parseCommandLine, runMain } from "@posthaste/runtime/terminal";
 import { runCommand } from "./suite/run-command.ts";
+import { listenForStop } from "./terminal/stop-signal.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const RUNS_DEFAULT = 100_000;
@@ -36,7 +37,7 @@ await runMain(async () => {
   const files = positionals.length === 0 ? [".fuzz."] : positionals;
   const { code } = await runCommand("vitest", ["run", `--testTimeout=${TEST_WITHIN_MS}`, ...files], {
     root,
-    signal: new AbortController().signal,
+    signal: listenForStop(),
     withinMs: WITHIN_MS,
     live: true,
   });

@@ -6,6 +6,7 @@ import { askedForHelp, Complaint, runMain } from "@posthaste/runtime/terminal";
 import { generatedDocuments } from "./configuration/documents.ts";
 import { breakingChanges, buildImage, IMAGE_PATH } from "./configuration/image.ts";
 import { runCommand } from "./suite/run-command.ts";
+import { listenForStop } from "./terminal/stop-signal.ts";
 
 const ABOUT =
   "Generates the code from the contracts, and the documents from the settings and the transitions.";
@@ -14,7 +15,7 @@ const WITHIN_MS = 120_000;
 
 await runMain(async () => {
   if (askedForHelp("generate", ABOUT, process.argv.slice(2))) return 0;
-  const { signal } = new AbortController();
+  const signal = listenForStop();
   const { code, output } = await runCommand("buf", ["generate"], { root, signal, withinMs: WITHIN_MS });
   if (code !== 0)
     throw new Complaint(

@@ -74,10 +74,10 @@ async function runUntilStopped(options: UpOptions, stack: Stack, signal: AbortSi
 }
 
 async function start(options: UpOptions, stack: Stack, signal: AbortSignal) {
-  const ownTemporal = givenTemporal === undefined;
-  const binary = await prepare(ownTemporal, signal);
+  const binary = await prepare(signal);
   const temporalAddress = binary === undefined ? undefined : await startTemporal(binary, options, stack);
-  const temporalUiUrl = ownTemporal ? `http://127.0.0.1:${options.temporalUiPort}` : undefined;
+  const temporalUiUrl =
+    givenTemporal === undefined ? `http://127.0.0.1:${options.temporalUiPort}` : undefined;
   const databaseUrl = `sqlite:${options.dataDir}/posthaste.db`;
   const sealing = await secretKeys({
     dataDir: options.dataDir,
@@ -98,10 +98,7 @@ async function start(options: UpOptions, stack: Stack, signal: AbortSignal) {
       temporalUiUrl,
     }),
   );
-  const temporalUi = ownTemporal
-    ? `http://127.0.0.1:${options.temporalUiPort}`
-    : `the UI of your own server (${givenTemporal})`;
-  return { token, temporalUi };
+  return { token, temporalUi: temporalUiUrl ?? `the UI of your own server (${givenTemporal})` };
 }
 
 /**
@@ -110,8 +107,8 @@ async function start(options: UpOptions, stack: Stack, signal: AbortSignal) {
  *
  * @returns the path of the Temporal server's program; undefined if TEMPORAL_ADDRESS names a server
  */
-async function prepare(ownTemporal: boolean, signal: AbortSignal): Promise<string | undefined> {
-  if (!ownTemporal) {
+async function prepare(signal: AbortSignal): Promise<string | undefined> {
+  if (givenTemporal !== undefined) {
     await showProgress("building", () => build(root, signal));
     return undefined;
   }

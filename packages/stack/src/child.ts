@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { closeSync, existsSync, openSync, readFileSync, renameSync } from "node:fs";
 import { MINUTE_MS } from "@posthaste/domain";
 import { until } from "@posthaste/testkit";
-import { killGroup } from "./known-process.ts";
+import { killGroup } from "./kill-group.ts";
 
 /** A child process that can be started repeatedly with the same command. Its output goes to a file. */
 export type Child = {

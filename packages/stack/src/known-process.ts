@@ -32,20 +32,6 @@ export async function endKnown(known: KnownProcess, patienceMs: number): Promise
   await poll(hasEnded, { withinMs: KILLED_WITHIN_MS });
 }
 
-/**
- * Kills every process of a group, if any is left.
- *
- * @param pid the process that leads the group; undefined: it was not started
- */
-export function killGroup(pid: number | undefined): void {
-  if (pid === undefined) return;
-  try {
-    process.kill(-pid, "SIGKILL");
-  } catch {
-    // All have ended.
-  }
-}
-
 function bornOf(pid: number): string | undefined {
   return existsSync("/proc/self/stat") ? bornByProc(pid) : bornByPs(pid);
 }

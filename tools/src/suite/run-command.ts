@@ -1,6 +1,7 @@
 import { spawn } from "node:child_process";
 import { delimiter, join } from "node:path";
-import { killGroup } from "@posthaste/stack";
+// Not from the package, which loads the whole product.
+import { killGroup } from "../../../packages/stack/src/kill-group.ts";
 
 export type CommandOptions = {
   readonly root: string;

@@ -1,4 +1,3 @@
-import { StartError } from "@posthaste/runtime";
 import { Complaint } from "@posthaste/runtime/terminal";
 import { poll } from "@posthaste/testkit";
 
@@ -13,14 +12,14 @@ const REASON_CHARS_MAX = 160;
  * Waits up to 5 s for an answer of the Temporal server at TEMPORAL_ADDRESS. Without this check the services
  * would wait much longer and fail with long logs.
  *
- * @throws Complaint if no Temporal server answers, or a setting is malformed
+ * @throws Complaint if no Temporal server answers; StartError if a setting is malformed
  */
 export async function requireTemporal(address: string, signal: AbortSignal): Promise<void> {
   // Imported only here, because the SDK loads slowly and most runs start their own server.
   const { askTemporal, connectTemporal, GRPC, grpcCodeOf, temporalOptions } = await import(
     "@posthaste/delivery/client"
   );
-  const client = usable(() => connectTemporal(temporalOptions()));
+  const client = connectTemporal(temporalOptions());
   let why = "";
   const answers = async () => {
     try {
@@ -40,15 +39,6 @@ export async function requireTemporal(address: string, signal: AbortSignal): Pro
   throw new Complaint(
     `no Temporal server answers at TEMPORAL_ADDRESS ${address} (${why}): start that server, or unset the variable`,
   );
-}
-
-/** Turns an error that the user can fix into a {@link Complaint}. */
-function usable<T>(make: () => T): T {
-  try {
-    return make();
-  } catch (error) {
-    throw error instanceof StartError ? new Complaint(error.message) : error;
-  }
 }
 
 /** Returns the first line of gRPC's message, without the characters that may garble a terminal. */
