@@ -1,4 +1,5 @@
 import { type ParseArgsConfig, parseArgs } from "node:util";
+import { StartError } from "./config.ts";
 
 /**
  * An error that the user can fix. Its message is one line that says how. It is shown without a stack trace.
@@ -83,8 +84,8 @@ async function codeOf(main: () => Promise<number>): Promise<number> {
     return await main();
   } catch (error) {
     if (error instanceof Stopped) return STOPPED_CODE;
-    if (error instanceof Complaint) {
-      if (error.details !== undefined) console.error(error.details);
+    if (error instanceof Complaint || error instanceof StartError) {
+      if (error instanceof Complaint && error.details !== undefined) console.error(error.details);
       console.error(`posthaste: ${error.message}`);
     } else {
       console.error(error);

@@ -1,6 +1,6 @@
 import { StartError } from "@posthaste/runtime";
 import { codeOf } from "./database/dialect/seam.ts";
-import { pendingMigrations, UnknownMigrations } from "./database/migrate.ts";
+import { pendingMigrations } from "./database/migrate.ts";
 import { SealError } from "./database/sealer.ts";
 import { closeStore, isStoreAway, openStore, type Store, type StoreOptions } from "./database/store.ts";
 import { openNewestSecret } from "./subscriptions/signing-keys.ts";
@@ -25,7 +25,6 @@ export async function openMigratedStore(options: StoreOptions): Promise<Store> {
     return store;
   } catch (error) {
     await closeStore(store);
-    if (error instanceof UnknownMigrations) throw new StartError(error.message, { cause: error });
     if (error instanceof SealError) {
       throw new StartError(`${error.message}: set the keys that this database was used with`, {
         cause: error,

@@ -7,7 +7,6 @@ import {
   SealError,
   type SealingKeys,
   type Store,
-  UnknownMigrations,
 } from "@posthaste/store";
 
 /** Longer than a probe's deadline: the database may be far away, or start only when it is first used. */
@@ -16,8 +15,8 @@ const ANSWERS_WITHIN_MS = 15_000;
 /**
  * Opens the database that DATABASE_URL names, runs a function on it, and closes it.
  *
- * @throws Complaint if the variable is not set or not valid, the database does not answer or belongs to
- *   another release, or a secret cannot be sealed or opened
+ * @throws Complaint if the variable is not set or not valid, the database does not answer, or a secret cannot
+ *   be sealed or opened; UnknownMigrations if the database belongs to another release
  */
 export async function withDatabase<T>(
   env: Readonly<Record<string, string | undefined>>,
@@ -41,7 +40,7 @@ export async function withDatabase<T>(
     });
     return await run(store);
   } catch (error) {
-    if (error instanceof SealError || error instanceof UnknownMigrations) throw new Complaint(error.message);
+    if (error instanceof SealError) throw new Complaint(error.message);
     throw error;
   } finally {
     await closeStore(store);

@@ -1,3 +1,4 @@
+import { StartError } from "@posthaste/runtime";
 import { Kysely, sql } from "kysely";
 import { DEFAULT_MIGRATION_TABLE, type Migration, Migrator } from "kysely/migration";
 import type { Seam } from "./dialect/seam.ts";
@@ -11,7 +12,7 @@ const MIGRATIONS: Readonly<Record<string, (db: Kysely<unknown>, seam: Seam) => P
 };
 
 /** The database holds migrations that this release lacks: it belongs to another release. */
-export class UnknownMigrations extends Error {
+export class UnknownMigrations extends StartError {
   override readonly name = "UnknownMigrations";
 
   constructor(names: readonly string[]) {
