@@ -1,5 +1,5 @@
 import { EGRESS_SETTINGS } from "@posthaste/delivery/client";
-import { DISABLE_RULE, HOUR_MS, LANES } from "@posthaste/domain";
+import { DAY_MS, DISABLE_RULE, HOUR_MS, LANES } from "@posthaste/domain";
 import { httpUrl, integer, LOG_LEVELS, oneOf, parsed, text } from "@posthaste/runtime";
 import { DRAIN_PER_SECOND, STORE_SETTINGS } from "@posthaste/store";
 
@@ -83,7 +83,7 @@ export const WORKER_SETTINGS = {
   POSTHASTE_RETENTION_INTERVAL_MS: integer(
     "How often rows past their retention are deleted, in milliseconds",
     HOUR_MS,
-    { min: 1_000, max: 30 * 24 * HOUR_MS },
+    { min: 1_000, max: 30 * DAY_MS },
   ),
   POSTHASTE_RECONCILE_INTERVAL_MS: integer(
     "How often overdue deliveries are compared with their workflows in Temporal, in milliseconds",

@@ -1,5 +1,5 @@
 import type { ConnectRouter } from "@connectrpc/connect";
-import { HOUR_MS } from "@posthaste/domain";
+import { HOUR_MS, MINUTE_MS } from "@posthaste/domain";
 
 type Handler = ConnectRouter["handlers"][number];
 
@@ -7,7 +7,7 @@ type Handler = ConnectRouter["handlers"][number];
 const TIMER_MS_MAX = 2 ** 31 - 1;
 
 /** gRPC's units in milliseconds. Its smaller units cannot express a delay that long. */
-const UNIT_MS: Readonly<Record<string, number>> = { H: HOUR_MS, M: 60_000, S: 1_000, m: 1 };
+const UNIT_MS: Readonly<Record<string, number>> = { H: HOUR_MS, M: MINUTE_MS, S: 1_000, m: 1 };
 
 /**
  * Removes a call's deadline if it is further away than a timer can wait; callers send such deadlines to mean

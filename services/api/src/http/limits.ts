@@ -66,7 +66,7 @@ const FIXED_LIMITS = {
   /** Time for a connection to send a request's headers, else it is closed (slowloris). */
   headersTimeoutMs: 10_000,
   /** Time for a whole request to arrive, else it is closed: 1 MiB over a slow mobile line. */
-  requestTimeoutMs: 60_000,
+  requestTimeoutMs: MINUTE_MS,
 };
 
 export function limitsFrom(settings: Values<typeof LIMIT_SETTINGS>): Limits {

@@ -1,5 +1,6 @@
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { DeliveryState } from "@posthaste/contracts/delivery";
+import { DAY_MS, HOUR_MS } from "../parts/durations.ts";
 
 /** The filters of the delivery list. The page's URL holds them, so that a reader can share the list. */
 export type Filters = {
@@ -23,9 +24,9 @@ export type Since = string;
 
 const LENGTHS_MS: Readonly<Record<string, number>> = {
   "15m": 900_000,
-  "1h": 3_600_000,
-  "24h": 86_400_000,
-  "7d": 7 * 86_400_000,
+  "1h": HOUR_MS,
+  "24h": DAY_MS,
+  "7d": 7 * DAY_MS,
 };
 
 const STATES = Object.values(DeliveryState).filter(

@@ -18,20 +18,17 @@ export type Validators = {
 
 /** Caches the schemas used most recently. A version never changes, so no entry is ever stale. */
 export function createValidators(catalog: Catalog, keptCharsMax = KEPT_CHARS_MAX): Validators {
-  const kept = new LRUCache<string, { readonly validate: Validate; readonly chars: number }>({
-    maxSize: keptCharsMax,
-    sizeCalculation: ({ chars }) => chars,
-  });
+  const kept = new LRUCache<string, Validate>({ maxSize: keptCharsMax });
   return {
     async of(entry) {
       // A stored type's id stands for both its account and its code.
       const key = `${entry.stored?.id ?? entry.code} ${entry.version}`;
       const cached = kept.get(key);
-      if (cached !== undefined) return cached.validate;
+      if (cached !== undefined) return cached;
       const texts = await catalog.texts(entry);
       if (texts === undefined) throw new Error(`the event type ${entry.code} has no texts`);
       const validate = compileStored(entry.code, texts.schemaJson);
-      kept.set(key, { validate, chars: EACH_CHARS + texts.schemaJson.length });
+      kept.set(key, validate, { size: EACH_CHARS + texts.schemaJson.length });
       return validate;
     },
   };
