@@ -12,10 +12,9 @@ export {
 export { type AttemptLedger, createAttemptLedger } from "./attempts/attempt-ledger.ts";
 export { type Attempt, listAttempts } from "./attempts/attempts.ts";
 export type { AttemptContext } from "./attempts/load-for-attempt.ts";
-export {
-  type AttemptToRecord,
-  markHandedOver,
-  type RecordedAttempt,
+export type {
+  AttemptToRecord,
+  RecordedAttempt,
 } from "./attempts/record-attempt.ts";
 export {
   archiveEventType,

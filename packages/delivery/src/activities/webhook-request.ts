@@ -55,7 +55,10 @@ const signers = new LRUCache<string, Promise<Signer>>({ max: SIGNERS_MAX });
 
 async function signed(webhook: WebhookToSign, keys: readonly string[]): Promise<string> {
   const name = keys.join(" ");
-  const signer = signers.get(name) ?? createSigner(keys);
-  signers.set(name, signer);
+  let signer = signers.get(name);
+  if (signer === undefined) {
+    signer = createSigner(keys);
+    signers.set(name, signer);
+  }
   return await (await signer)(webhook);
 }

@@ -75,16 +75,15 @@ const HAND_OVER_GRACE_MS = 15_000;
  *
  * Two workers may have made the same attempt, if one was taken for dead. The row's `attempts` lets only one
  * of them write, and the other learns that it came second. Rows are read under their locks, so each decision
- * still holds when it is written. They are locked in the order of their ids, so that two groups that share
- * rows do not deadlock. A delivery that was cancelled during its attempt stays cancelled; its log still
- * records the receiver's answer.
+ * still holds when it is written. A delivery that was cancelled during its attempt stays cancelled; its log
+ * still records the receiver's answer.
  */
 export async function recordAttempts(
   store: Store,
   records: readonly AttemptToRecord[],
 ): Promise<Settled<RecordedAttempt>[]> {
   const { settled, follow } = await transact(store, async (tx) => {
-    const ids = [...new Set(records.map(({ deliveryId }) => deliveryId))].sort();
+    const ids = records.map(({ deliveryId }) => deliveryId);
     const rows = new Map((await lockDeliveries(store, tx, ids)).map((row) => [row.id, row]));
     const settled: Settled<RecordedAttempt>[] = [];
     const written: Written[] = [];

@@ -34,7 +34,7 @@ export async function migrate(store: Store): Promise<readonly string[]> {
   const separate = migrationDialect && new Kysely<Tables>({ dialect: migrationDialect() });
   const db = separate ?? store.db;
   try {
-    await refuseUnknown(db);
+    await appliedMigrations(db);
     const { error, results = [] } = await migratorOf(store, db).migrateToLatest();
     if (error !== undefined) throw new Error("the database could not be migrated", { cause: error });
     return results.filter((result) => result.status === "Success").map((result) => result.migrationName);
@@ -49,20 +49,21 @@ export async function migrate(store: Store): Promise<readonly string[]> {
  * @throws UnknownMigrations
  */
 export async function pendingMigrations(store: Store): Promise<readonly string[]> {
-  await refuseUnknown(store.db);
-  const all = await migratorOf(store, store.db).getMigrations();
-  return all.filter((migration) => migration.executedAt === undefined).map((migration) => migration.name);
+  const applied = await appliedMigrations(store.db);
+  return Object.keys(MIGRATIONS).filter((name) => !applied.has(name));
 }
 
-/** Kysely would report them as corrupted, and only when it migrates. */
-async function refuseUnknown(db: Store["db"]): Promise<void> {
+/** @throws UnknownMigrations; Kysely would report them as corrupted, and only when it migrates */
+async function appliedMigrations(db: Store["db"]): Promise<ReadonlySet<string>> {
   const tables = await db.introspection.getTables({ withInternalKyselyTables: true });
-  if (!tables.some(({ name }) => name === DEFAULT_MIGRATION_TABLE)) return;
+  if (!tables.some(({ name }) => name === DEFAULT_MIGRATION_TABLE)) return new Set();
   const { rows } = await sql<{
     name: string;
   }>`select name from ${sql.table(DEFAULT_MIGRATION_TABLE)}`.execute(db);
-  const unknown = rows.map(({ name }) => name).filter((name) => !(name in MIGRATIONS));
+  const names = rows.map(({ name }) => name);
+  const unknown = names.filter((name) => !(name in MIGRATIONS));
   if (unknown.length > 0) throw new UnknownMigrations(unknown.sort());
+  return new Set(names);
 }
 
 function migratorOf({ seam }: Store, db: Store["db"]): Migrator {

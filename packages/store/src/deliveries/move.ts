@@ -77,15 +77,15 @@ export async function moveAll<E extends DeliveryEvent>(
 const LOCKED_AT_ONCE = 500;
 
 /**
- * Reads deliveries and locks them until the end of the transaction. They are locked in the order of their
- * ids, so that two transactions that share rows do not deadlock.
+ * Reads deliveries, each once, and locks them until the end of the transaction. They are locked in the order
+ * of their ids, so that two transactions that share rows do not deadlock.
  */
 export async function lockDeliveries(
   store: Store,
   tx: Tx,
   ids: readonly DeliveryId[],
 ): Promise<LockedDelivery[]> {
-  const sorted = [...ids].sort();
+  const sorted = [...new Set(ids)].sort();
   const rows: LockedDelivery[] = [];
   for (let from = 0; from < sorted.length; from += LOCKED_AT_ONCE) {
     const some = sorted.slice(from, from + LOCKED_AT_ONCE);
