@@ -4,7 +4,7 @@ import { temporalBinary } from "@posthaste/temporal-servers";
 import { freePort, isFree } from "@posthaste/testkit";
 import { build } from "./suite/build.ts";
 import { showProgress } from "./terminal/progress.ts";
-import { listenForStop } from "./terminal/stop-signal.ts";
+import { listenForStop, untilStopped } from "./terminal/stop-signal.ts";
 import { claimDataFolder } from "./up/data-folder.ts";
 import { type Demo, startDemo } from "./up/demo.ts";
 import { requireTemporal } from "./up/given-temporal.ts";
@@ -65,7 +65,7 @@ async function runUntilStopped(options: UpOptions, stack: Stack, signal: AbortSi
       demo = await startDemo({ dataDir: options.dataDir });
       await Promise.race([demo.deliverSample({ apiUrl, token, signal }), stack.death]);
     }
-    await Promise.race([aborted(signal), stack.death]);
+    await Promise.race([untilStopped(signal), stack.death]);
   } finally {
     const note = signal.aborted ? " (again: kill everything at once)" : "";
     await showProgress(`stopping${note}`, () => stack.stop());
@@ -152,11 +152,4 @@ async function checkPorts({ port, temporalPort, temporalUiPort }: UpOptions): Pr
 async function requireFree(port: number, server: string, flag: string): Promise<void> {
   if (await isFree(port)) return;
   throw new Complaint(`port ${port} is in use: choose another port for the ${server} with ${flag}`);
-}
-
-function aborted(signal: AbortSignal): Promise<never> {
-  return new Promise((_resolve, reject) => {
-    if (signal.aborted) reject(signal.reason);
-    else signal.addEventListener("abort", () => reject(signal.reason), { once: true });
-  });
 }

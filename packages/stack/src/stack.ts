@@ -60,8 +60,13 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
   const { store, url, dispose } = await createTestStore(options.database ?? "sqlite", options.mysqlUrl);
   const { accountId, token } = await accountWithToken(store);
   const { temporal, apis, workers, ...addresses } = await processesIn(dir, url, options);
+  const killAll = () => Promise.all([...workers, ...apis, temporal].map((child) => child.kill()));
+  // A command that is stopped exits without calling `dispose`.
+  const killWithProcess = () => void killAll();
+  process.on("exit", killWithProcess);
   const end = async () => {
-    await Promise.all([...workers, ...apis, temporal].map((child) => child.kill()));
+    await killAll();
+    process.off("exit", killWithProcess);
     await dispose();
     rmSync(dir, { recursive: true, force: true });
   };

@@ -17,3 +17,11 @@ export function listenForStop(onAgain: () => void = () => process.exit(STOPPED_C
   for (const event of [...STOP_SIGNALS, "disconnect"]) process.on(event, stop);
   return controller.signal;
 }
+
+/** Waits for a signal of {@link listenForStop}, and rejects with its reason. */
+export function untilStopped(signal: AbortSignal): Promise<never> {
+  return new Promise((_resolve, reject) => {
+    if (signal.aborted) reject(signal.reason);
+    else signal.addEventListener("abort", () => reject(signal.reason), { once: true });
+  });
+}
