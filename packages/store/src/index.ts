@@ -54,6 +54,7 @@ export {
   orderChanges,
 } from "./deliveries/delivery-changes.ts";
 export {
+  holdsNoTime,
   TIME_COLUMNS,
   type TimeColumn,
   TRANSITIONS as DELIVERY_TRANSITIONS,

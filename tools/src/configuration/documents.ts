@@ -11,7 +11,8 @@ const TEMPORAL = [
   ["TEMPORAL_ADDRESS", "Temporal's frontend, as `HOST:PORT`", "localhost:7233"],
   ["TEMPORAL_NAMESPACE", "The namespace of the deliveries' workflows", "default"],
   ["TEMPORAL_API_KEY", "An API key for Temporal Cloud; enables TLS", "none"],
-  ["TEMPORAL_TLS", "`true` enables TLS without an API key", "none"],
+  ["TEMPORAL_TLS", "`true` or `1` enables TLS without an API key; `false` or `0` disables it", "none"],
+  ["TEMPORAL_TLS_SERVER_NAME", "The name that the server's certificate must have", "the address's host"],
   [
     "TEMPORAL_TLS_CLIENT_CERT_PATH",
     "A client certificate (PEM), with `TEMPORAL_TLS_CLIENT_KEY_PATH`",
@@ -72,10 +73,10 @@ ${temporalRows.join("\n")}
 
 ## \`npm run up\`
 
-\`up\` sets all of the above for the processes it starts. It runs everything on one machine, with SQLite and
-on loopback. It reads \`POSTHASTE_ADMIN_TOKEN\` (a token to use instead of a new one) and
-\`TEMPORAL_ADDRESS\` (a Temporal server to use instead of starting one). \`npm run up -- --help\` lists its
-options and variables.
+\`up\` runs everything on one machine, with SQLite and on loopback. It chooses the database, the ports and the
+keys, and passes every other variable above on. It also reads \`POSTHASTE_ADMIN_TOKEN\`, a token to use
+instead of a new one. With \`TEMPORAL_ADDRESS\` it uses that Temporal server instead of starting one.
+\`npm run up -- --help\` lists its options and variables.
 
 \`up\` and the tests use the first Temporal server that they find, in this order:
 
@@ -94,7 +95,7 @@ function envExample(settings: readonly DocumentedSetting[]): string {
     return `${comment(`${about}. Read by: ${readBy.join(", ")}.`)}\n${line}\n`;
   });
   const temporal = TEMPORAL.map(([name, about, fallback]) => {
-    const value = ["none", "the system's"].includes(fallback) ? "" : fallback;
+    const value = ["none", "the system's", "the address's host"].includes(fallback) ? "" : fallback;
     return `${comment(`${about}.`)}\n# ${name}=${value}\n`;
   });
   return `# Written by \`npm run generate\`. A line that is commented out shows the default. Copy this file to

@@ -1,5 +1,5 @@
 import { DELIVERY_EVENTS, DELIVERY_STATES, type DeliveryEvent, type DeliveryState } from "@posthaste/domain";
-import { DELIVERY_TRANSITIONS, TIME_COLUMNS, type TimeColumn } from "@posthaste/store";
+import { DELIVERY_TRANSITIONS, holdsNoTime, TIME_COLUMNS, type TimeColumn } from "@posthaste/store";
 
 const BEGIN = "<!-- transitions -->";
 const END = "<!-- /transitions -->";
@@ -54,22 +54,16 @@ function picture(): string {
     "| `lease_until` | pending: no other worker claims the delivery before this time; started: the delivery gives its in-flight place back at this time |",
     "| `in_flight_of` | the subscription whose in-flight place the delivery occupies |",
     "",
-    "An event is what happens to a delivery. It sets (**=**) or clears (**∅**) columns; a blank cell leaves the column",
-    "unchanged. An event that parks or ends the delivery clears all of them. In a state that the table does not list for",
-    "an event, the event comes too late and changes nothing, or it is a bug and fails: `transitions.ts` says which.",
+    "An event is what happens to a delivery. It sets (**=**) or clears (**∅**) columns; a blank cell leaves the",
+    "column unchanged. A delivery that is parked or has ended holds none of them. In a state that the table does",
+    "not list for an event, the event comes too late and changes nothing, or it is a bug and fails:",
+    "`transitions.ts` says which.",
     "",
   ].join("\n");
 }
 
 function table(): string {
-  const rows = DELIVERY_EVENTS.map((event) => {
-    const { meaning, to, columns } = TABLE[event];
-    const ways = waysOf(to).join("<br>");
-    const marks = TIME_COLUMNS.map(
-      (column) => ({ set: "**=**", clear: "**∅**", "": "" })[columns[column] ?? ""],
-    );
-    return `| \`${event}\` | ${meaning} | ${ways} | ${marks.join(" | ")} |`;
-  });
+  const rows = DELIVERY_EVENTS.flatMap((event) => rowsOf(event, TABLE[event]));
   const names = TIME_COLUMNS.map((column) => `\`${column}\``).join(" | ");
   return [
     `| event | when | state | ${names} |`,
@@ -79,10 +73,22 @@ function table(): string {
   ].join("\n");
 }
 
+/** Returns a row for the states whose columns the event sets, and one for those in which none is held. */
+function rowsOf(event: DeliveryEvent, { meaning, to, columns }: Transition): string[] {
+  return [false, true].flatMap((isEmpty) => {
+    const some = Object.entries(to).filter(([, state]) => holdsNoTime(state) === isEmpty);
+    if (some.length === 0) return [];
+    const marks = TIME_COLUMNS.map((column) => MARKS[isEmpty ? "clear" : (columns[column] ?? "keep")]);
+    return [`| \`${event}\` | ${meaning} | ${waysOf(some).join("<br>")} | ${marks.join(" | ")} |`];
+  });
+}
+
+const MARKS = { set: "**=**", clear: "**∅**", keep: "" } as const;
+
 /** Describes the transitions of an event, such as `pending, parked → started` or `stays cancelled`. */
-function waysOf(to: Transition["to"]): string[] {
+function waysOf(to: readonly (readonly [string, DeliveryState])[]): string[] {
   const from = new Map<string, string[]>();
-  for (const [before, state] of Object.entries(to)) {
+  for (const [before, state] of to) {
     const way = before === state ? "stays" : `→ ${state}`;
     from.set(way, [...(from.get(way) ?? []), before]);
   }

@@ -53,6 +53,7 @@ test.each<[string, Readonly<Record<string, string>>, RegExp]>([
     { TEMPORAL_TLS_CLIENT_CERT_DATA: "secret", TEMPORAL_TLS_CLIENT_KEY_DATA: "secret" },
     /^the certificate or the key of TEMPORAL_TLS_CLIENT_… is malformed \(ERR_\w+\)$/,
   ],
+  ["TLS that is neither on nor off", { TEMPORAL_TLS: "secret" }, /^TEMPORAL_TLS must be true or false$/],
   ["a profile that is not there", { TEMPORAL_PROFILE: "secret" }, /^the profile file lacks the profile/],
 ])("%s is refused without quoting it", (_what, env, problem) => {
   for (const [name, value] of Object.entries(env)) vi.stubEnv(name, value);

@@ -21,6 +21,10 @@ const HEADER_VALUE = /^[ -~]*$/;
  *   only by mistake
  */
 export function temporalOptions(): TemporalOptions {
+  for (const name of ["TEMPORAL_TLS", "TEMPORAL_TLS_DISABLE_HOST_VERIFICATION"]) {
+    // The SDK takes anything else for false.
+    requireThat(/^(true|1|false|0|)$/.test(process.env[name] ?? ""), `${name} must be true or false`);
+  }
   const options = load();
   const { address, apiKey, metadata, tls } = options.connectionOptions ?? {};
   const serverName = typeof tls === "object" ? tls?.serverNameOverride : undefined;

@@ -1,11 +1,11 @@
-import { type DeliveryEvent, type DeliveryId, type DeliveryState, isTerminal } from "@posthaste/domain";
+import type { DeliveryEvent, DeliveryId, DeliveryState } from "@posthaste/domain";
 import type { Insertable, Selectable, Updateable } from "kysely";
 import { insertRows } from "../database/insert-rows.ts";
 import { lockRows } from "../database/lock-rows.ts";
 import type { Store } from "../database/store.ts";
 import type { Tables } from "../database/tables.ts";
 import { type Tx, transact } from "../database/transact.ts";
-import { HELD, TIME_COLUMNS, type TimeColumn, TRANSITIONS } from "./transitions.ts";
+import { HELD, holdsNoTime, TIME_COLUMNS, type TimeColumn, TRANSITIONS } from "./transitions.ts";
 
 /** The columns that {@link move} needs. */
 export const MOVED_COLUMNS = [
@@ -170,11 +170,10 @@ function timesAfter(
   state: DeliveryState,
   set: Updateable<Tables["deliveries"]>,
 ): Updateable<Tables["deliveries"]> {
-  const holdsNone = state === "parked" || isTerminal(state);
   const effects: Columns & Partial<Record<TimeColumn, "set" | "clear">> = TRANSITIONS[event].columns;
   const times: Updateable<Tables["deliveries"]> = {};
   for (const column of TIME_COLUMNS) {
-    if (holdsNone || effects[column] === "clear") times[column] = null;
+    if (holdsNoTime(state) || effects[column] === "clear") times[column] = null;
     else if (effects[column] === "set" && column === "in_flight_of") times[column] = row.subscription_id;
     else if (effects[column] === "set" && set[column] === undefined) {
       throw new ImpossibleTransition(`${event} of delivery ${row.id} does not say its ${column}`);

@@ -1,5 +1,4 @@
-import type { DeliveryEvent, DeliveryState } from "@posthaste/domain";
-import { MINUTE_MS } from "@posthaste/domain";
+import { type DeliveryEvent, type DeliveryState, isTerminal, MINUTE_MS } from "@posthaste/domain";
 
 /*
  * # The life of a delivery
@@ -7,7 +6,7 @@ import { MINUTE_MS } from "@posthaste/domain";
  * Every change of a row in `deliveries` is one of the events below, applied by `move.ts`. The table says from
  * which state to which an event leads, and which of the five time columns it sets or clears:
  *
- *   next_attempt_at   No attempt is sent before this time.
+ *   next_attempt_at   No retry is sent more than a second before this time.
  *   reconcile_after   The reconciler leaves a started delivery alone until then.
  *   turn_at           The time reserved for a retry among the retries of its subscription.
  *   lease_until       Pending: nobody else claims the delivery before this time.
@@ -28,6 +27,11 @@ export const TIME_COLUMNS = [
   "in_flight_of",
 ] as const;
 export type TimeColumn = (typeof TIME_COLUMNS)[number];
+
+/** Returns whether a delivery in this state holds none of the time columns. */
+export function holdsNoTime(state: DeliveryState): boolean {
+  return state === "parked" || isTerminal(state);
+}
 
 type Transition = {
   /** What happened, for the documentation. */
@@ -83,7 +87,7 @@ export const TRANSITIONS = {
     columns: { reconcile_after: "set", lease_until: "clear" },
   },
   unclaim: {
-    meaning: "its first attempt has to wait for another claim",
+    meaning: "its first attempt finds no free place, and waits to be claimed again",
     to: { pending: "pending", started: "pending" },
     late: ["parked", ...ENDED],
     columns: { reconcile_after: "clear", turn_at: "clear", lease_until: "clear", in_flight_of: "clear" },
