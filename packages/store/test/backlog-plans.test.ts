@@ -70,7 +70,7 @@ describe.each(["sqlite", "mysql"] as const)("a claim in a backlog of 100,000, on
         const ids = first.claimed.map(({ deliveryId }) => deliveryId);
         await renewClaims(store, { owner: "me", ids, until: NOW + 1, now: NOW });
         await markStarted(store, { ids: ids.slice(0, 50), now: NOW });
-        await releaseClaims(store, { ids: ids.slice(50), now: NOW });
+        await releaseClaims(store, { owner: "me", ids: ids.slice(50), now: NOW });
       });
       expect(reads.scans).toEqual([]);
       expect(reads.rows).toBeLessThan(READ_BY_CLAIM_MAX);

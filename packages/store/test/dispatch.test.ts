@@ -71,7 +71,7 @@ onEachDatabase("a claim", (bench) => {
     await subscribe();
     await ingest();
     const first = ids(await claim(store));
-    await releaseClaims(store, { ids: first, now: NOW });
+    await releaseClaims(store, { owner: "me", ids: first, now: NOW });
     expect(ids(await claim(store, { owner: "other" }))).toEqual(first);
   });
 

@@ -31,7 +31,7 @@ async function deliver(
   const [delivery] = await listDeliveries(store, { accountId, subscriptionId, limit: 1 });
   if (delivery === undefined) throw new Error("no delivery");
   const others = claimed.map(({ deliveryId }) => deliveryId).filter((id) => id !== delivery.id);
-  await releaseClaims(store, { ids: others, now });
+  await releaseClaims(store, { owner: "me", ids: others, now });
   await markStarted(store, { ids: [delivery.id], now });
   await recordAttempt(store, {
     deliveryId: delivery.id,

@@ -54,7 +54,7 @@ async function runLifecycle(count: number): Promise<void> {
   const ids = claimed.map(({ deliveryId }) => deliveryId);
   expect(ids).toHaveLength(count);
   await renewClaims(store, { owner: "me", ids, until: now + 90_000, now });
-  await releaseClaims(store, { ids, now });
+  await releaseClaims(store, { owner: "me", ids, now });
   await markStarted(store, { ids, now });
   await loadForAttempts(store, ids, now);
   const settled = await recordAttempts(

@@ -100,8 +100,9 @@ export const TRANSITIONS = {
   },
   reserve_turn: {
     meaning: "its retry waits for its turn",
-    to: { started: "started" },
-    late: ["pending", "parked", ...ENDED],
+    // A drained delivery's workflow may reserve before its start is written.
+    to: { pending: "started", started: "started" },
+    late: ["parked", ...ENDED],
     columns: WAITS_FOR_RETRY,
   },
   attempt_failed: {

@@ -21,14 +21,16 @@ export async function markStarted(
 }
 
 /**
- * Releases claims after their workflows could not be started, so that any worker may claim the deliveries
- * again.
+ * Releases the claims that this owner still holds after their workflows could not be started, so that any
+ * worker may claim the deliveries again.
  */
 export async function releaseClaims(
   store: Store,
-  { ids, now }: { ids: readonly DeliveryId[]; now: number },
+  { owner, ids, now }: { owner: string; ids: readonly DeliveryId[]; now: number },
 ): Promise<void> {
-  await lockAndMove(store, ids, now, (rows) => rows.map((row) => eventOf("release_claim", row, {})));
+  await lockAndMove(store, ids, now, (rows) =>
+    rows.filter((row) => row.lease_owner === owner).map((row) => eventOf("release_claim", row, {})),
+  );
 }
 
 /** Extends the claims that this owner still holds until `until`. */

@@ -69,7 +69,7 @@ export function createDispatchRound(
     const { started, failed, firstError } = await startAll(claimed, start, startsAtOnce);
     await markStarted(store, { ids: started, now: now() });
     if (failed.length > 0) {
-      await releaseClaims(store, { ids: failed, now: now() });
+      await releaseClaims(store, { owner: options.owner, ids: failed, now: now() });
       throw new Error(
         `Temporal accepted ${started.length} of ${claimed.length} deliveries; the others stay pending`,
         {
