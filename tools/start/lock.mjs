@@ -26,7 +26,8 @@ const POLL_MS = 200;
  * another process.
  *
  * A holder that is suspended for longer than that (Ctrl-Z, a paused container) loses the lock to a waiting
- * process. When it resumes, it must end what it runs, and it leaves the other's lock in place.
+ * process. When it resumes, it must end what it runs, and it leaves the other's lock in place. A program that
+ * resumes with it may do harm for a second before it is ended.
  *
  * @template T
  * @param {string} path
@@ -38,19 +39,27 @@ const POLL_MS = 200;
  */
 export async function withLock(path, run, { silentMs = SILENT_MS, onWait } = {}) {
   const token = randomUUID();
-  let seen = { at: 0, since: 0 };
+  /** @type {{ at: number, since: number } | undefined} */
+  let seen;
   while (!take(path, token)) {
-    if (seen.since === 0) onWait?.();
+    if (seen === undefined) onWait?.();
     const at = lastBeat(path);
-    if (at !== seen.at) seen = { at, since: performance.now() };
+    if (at !== seen?.at) seen = { at, since: performance.now() };
     else if (performance.now() - seen.since > silentMs) rmSync(path, { recursive: true, force: true });
     await sleep(POLL_MS);
   }
   const lost = new AbortController();
-  const confirm = () => requireHeld(path, token);
+  let beatAt = performance.now();
+  // After such a silence, a lock that is gone was taken over, and its next holder has ended.
+  const isLost = () =>
+    lost.signal.aborted || isTakenOver(path, token, performance.now() - beatAt > silentMs / 2);
+  const confirm = () => {
+    if (isLost()) throw new StartError(LOST);
+  };
   const beating = setInterval(() => {
-    if (isTakenOver(path, token)) lost.abort();
-    else beat(path);
+    if (isLost()) return lost.abort();
+    beatAt = performance.now();
+    beat(path);
   }, BEAT_MS);
   try {
     return await run({ lost: lost.signal, confirm });
@@ -61,29 +70,22 @@ export async function withLock(path, run, { silentMs = SILENT_MS, onWait } = {})
   }
 }
 
-/**
- * @param {string} path
- * @param {string} token
- */
-function requireHeld(path, token) {
-  if (!isTakenOver(path, token)) return;
-  throw new StartError(
-    "this command was suspended, and another one has taken over its work: run it again when that one has ended",
-  );
-}
+const LOST =
+  "this command was suspended, and another one has taken over its work: run it again when that one has ended";
 
 /**
- * Tells whether the lock has another holder. Without a holder, somebody removed it by hand, and its last
- * holder continues.
+ * Tells whether the lock has another holder. If it has none, somebody removed it by hand and its last holder
+ * continues, unless that one was silent.
  *
  * @param {string} path
  * @param {string} token
+ * @param {boolean} wasSilent
  */
-function isTakenOver(path, token) {
+function isTakenOver(path, token, wasSilent) {
   try {
     return readFileSync(holderPath(path), "utf8") !== token;
   } catch {
-    return false;
+    return wasSilent;
   }
 }
 

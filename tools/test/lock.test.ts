@@ -67,6 +67,18 @@ test("a holder that was suspended ends its work when it resumes, and leaves the 
   expect(await readdir(join(dir, "cache"))).toEqual([]);
 });
 
+test("a holder that was suspended until its successor had ended learns of it", async () => {
+  const first = withLock(
+    path,
+    async ({ confirm }) => {
+      await withLock(path, async () => {}, { silentMs: 100 });
+      expect(confirm).toThrow(/^this command was suspended/);
+    },
+    { silentMs: 100 },
+  );
+  await expect(first).rejects.toThrow(/^this command was suspended/);
+});
+
 test("a lock that was removed by hand stays removed, and its holder finishes", async () => {
   expect(await withLock(path, async () => await rm(path, { recursive: true }).then(() => "done"))).toBe(
     "done",
