@@ -32,6 +32,7 @@ export { parseSealingKeys, SealError, type SealingKeys } from "./database/sealer
 export { STORE_SETTINGS } from "./database/settings.ts";
 export {
   closeStore,
+  databaseUrl,
   isStoreAway,
   openStore,
   pingStore,
@@ -112,7 +113,7 @@ export {
 } from "./long-running/recoveries.ts";
 export { resealSecrets } from "./long-running/reseal.ts";
 export { RETENTION_KINDS, type RetentionAges, type RetentionKind, retain } from "./long-running/retain.ts";
-export { openMigratedStore } from "./open-migrated-store.ts";
+export { notOpened, openMigratedStore } from "./open-migrated-store.ts";
 export { countChanges, forgetOldCounts } from "./statistics/count-changes.ts";
 export {
   type AccountBacklog,

@@ -11,10 +11,8 @@ import { openNewestSecret } from "./subscriptions/signing-keys.ts";
  * @throws StartError that says what is wrong and what to do
  */
 export async function openMigratedStore(options: StoreOptions): Promise<Store> {
-  const store = await openStore(options).catch((error: Error) => {
-    throw new StartError(`the database cannot be opened (${error.message}): check DATABASE_URL`, {
-      cause: error,
-    });
+  const store = await openStore(options).catch((error: unknown) => {
+    throw notOpened("opened", error);
   });
   try {
     const pending = await pendingMigrations(store);
@@ -30,9 +28,14 @@ export async function openMigratedStore(options: StoreOptions): Promise<Store> {
         cause: error,
       });
     }
-    if (!isStoreAway(store, error)) throw error;
-    throw new StartError(`the database cannot be reached (${codeOf(error)}): check DATABASE_URL`, {
-      cause: error,
-    });
+    if (isStoreAway(store, error)) throw notOpened("reached", error);
+    throw codeOf(error) === "" ? error : notOpened("opened", error);
   }
+}
+
+/** Explains why a database was not opened by the error's code. Its message may hold a part of the URL. */
+export function notOpened(what: "opened" | "reached", error: unknown): StartError {
+  if (error instanceof StartError) return error;
+  const code = codeOf(error) && ` (${codeOf(error)})`;
+  return new StartError(`the database cannot be ${what}${code}: check DATABASE_URL`, { cause: error });
 }

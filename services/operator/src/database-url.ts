@@ -1,6 +1,8 @@
 import { Complaint } from "@posthaste/runtime/terminal";
 import {
   closeStore,
+  databaseUrl,
+  notOpened,
   openStore,
   parseSealingKeys,
   pingStore,
@@ -27,16 +29,16 @@ export async function withDatabase<T>(
     throw new Complaint("DATABASE_URL is not set: mysql://USER:PASSWORD@HOST:PORT/NAME, or sqlite:PATH");
   }
   const store = await openStore({
-    url,
+    url: checked(url),
     poolSize: 2,
     secretKeys: readSecretKeys(env["POSTHASTE_SECRET_KEYS"]),
     deadlines: { pingMs: ANSWERS_WITHIN_MS },
-  }).catch((error: Error) => {
-    throw new Complaint(`DATABASE_URL cannot be used: ${error.message}`);
+  }).catch((error: unknown) => {
+    throw notOpened("opened", error);
   });
   try {
-    await pingStore(store).catch((error: Error) => {
-      throw new Complaint(`the database does not answer: ${error.message}`);
+    await pingStore(store).catch((error: unknown) => {
+      throw notOpened("reached", error);
     });
     return await run(store);
   } catch (error) {
@@ -44,6 +46,14 @@ export async function withDatabase<T>(
     throw error;
   } finally {
     await closeStore(store);
+  }
+}
+
+function checked(url: string): string {
+  try {
+    return databaseUrl(url);
+  } catch (error) {
+    throw new Complaint(`DATABASE_URL cannot be used: ${error instanceof Error ? error.message : ""}`);
   }
 }
 

@@ -77,7 +77,7 @@ describe.each(["api", "worker"] as const)("the %s", (service) => {
 
   test("reports in one line that its database cannot be opened", () => {
     expect(startOf(service, { DATABASE_URL: `sqlite:${root}` }).output).toBe(
-      `posthaste ${service}: the database cannot be opened (unable to open database file): check DATABASE_URL`,
+      `posthaste ${service}: the database cannot be opened (SQLITE_CANTOPEN): check DATABASE_URL`,
     );
   });
 

@@ -40,6 +40,11 @@ const KEY = "-----BEGIN PRIVATE KEY----- secret";
 test.each<[string, Readonly<Record<string, string>>, RegExp]>([
   ["an API key with a line break", { TEMPORAL_API_KEY: "secret\n" }, /^the API key .*such as a line break$/],
   ["an address with a password", { TEMPORAL_ADDRESS: "me:secret@h:1" }, /^the address .*: give HOST:PORT$/],
+  [
+    "a key for an address",
+    { TEMPORAL_ADDRESS: `eyJ.secret${"x".repeat(99)}.x` },
+    /^the address .*HOST:PORT$/,
+  ],
   ["a header with a line break", { TEMPORAL_GRPC_META_X: "secret\n" }, /^the header x .*line break$/],
   ["a name that is not a header's", { "TEMPORAL_GRPC_META_A SECRET": "x" }, /^a header .* has a name that/],
   ["a header of bytes", { TEMPORAL_GRPC_META_SECRET_BIN: "x" }, /^a header .* has a name that gRPC/],

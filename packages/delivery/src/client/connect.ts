@@ -22,9 +22,9 @@ function lazily(options: Parameters<typeof Connection.lazy>[0]): Connection {
   try {
     return Connection.lazy(options);
   } catch (error) {
-    const { code } = error as { code?: string };
+    const { code, name } = error as { code?: string; name?: string };
     throw new StartError(
-      `Temporal's settings: the certificate or the key of TEMPORAL_TLS_CLIENT_… is malformed (${code})`,
+      `Temporal's settings: the certificate or the key of TEMPORAL_TLS_CLIENT_… is malformed (${code ?? name})`,
     );
   }
 }

@@ -4,8 +4,8 @@ import { loadClientConnectConfig } from "@temporalio/envconfig";
 /** The connection to Temporal: address, TLS, API key and namespace. */
 export type TemporalOptions = ReturnType<typeof loadClientConnectConfig>;
 
-/** HOST or HOST:PORT, with an IPv6 address in brackets. */
-const ADDRESS = /^(?:\[[\da-fA-F:.]+\]|[^\s:/@[\]]+)(?::(\d{1,5}))?$/;
+/** HOST or HOST:PORT, with an IPv6 address in brackets. A label of a name has at most 63 characters. */
+const ADDRESS = /^(?:\[[\da-fA-F:.]+\]|[^\s:/?#@[\].]{1,63}(?:\.[^\s:/?#@[\].]{1,63})*\.?)(?::(\d{1,5}))?$/;
 const PORT_MAX = 65_535;
 /** gRPC's names of headers. Those that end with -bin hold bytes. */
 const HEADER_NAME = /^(?!.*-bin$)[0-9a-z_.-]+$/;

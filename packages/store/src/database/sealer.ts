@@ -55,7 +55,7 @@ export function parseSealingKeys(text: string): SealingKeys {
         "expected ID:KEY, or several separated by commas, with KEY the Base64 of 32 random bytes (openssl rand -base64 32)",
       );
     }
-    if (keys.has(id)) throw new Error(`the key id ${id} appears twice`);
+    if (keys.has(id)) throw new Error("a key id appears twice");
     keys.set(id, key);
   }
   const [current = ""] = keys.keys();

@@ -9,6 +9,8 @@ const MALFORMED = [
   "mysql://me:secret%zz@host/name",
   "mysql://me:secret@host",
   "mysql://secret",
+  "mysql://me:123/hun?secret@host/name",
+  "mysql://me:123/hun#secret@host/name",
   "sqlite:",
   "secret",
 ];

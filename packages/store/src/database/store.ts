@@ -86,10 +86,12 @@ export function databaseUrl(url: string): string {
 
 function isComplete(url: string): boolean {
   try {
-    const { hostname, pathname, username, password, searchParams } = new URL(url);
+    const { hostname, pathname, username, password, searchParams, search, hash } = new URL(url);
+    // What follows a / or ? of a password that is not percent-encoded would pass for options.
+    if (search.includes("@") || hash !== "" || !/^\/[^/@]+$/.test(pathname)) return false;
     // The driver decodes these.
     for (const part of [pathname, username, password]) decodeURIComponent(part);
-    return (hostname !== "" || searchParams.has("socketPath")) && pathname.length > 1;
+    return hostname !== "" || searchParams.has("socketPath");
   } catch {
     return false;
   }

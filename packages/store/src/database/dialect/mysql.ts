@@ -35,6 +35,8 @@ const SESSION = [
 ];
 
 const AWAY = new Set([
+  // Of a socket file.
+  "ENOENT",
   "ECONNREFUSED",
   "ECONNRESET",
   "EPIPE",

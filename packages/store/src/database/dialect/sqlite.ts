@@ -2,6 +2,7 @@ import { mkdirSync } from "node:fs";
 import { dirname } from "node:path";
 import { setImmediate as turn } from "node:timers/promises";
 import { MINUTE_MS } from "@posthaste/domain";
+import { StartError } from "@posthaste/runtime";
 import {
   CompiledQuery,
   type DatabaseConnection,
@@ -27,7 +28,7 @@ export function sqliteSeam(path: string): Seam {
   mkdirSync(dirname(path), { recursive: true });
   const database = openSqliteFile(path);
   const journal = database.pragma("journal_mode = WAL");
-  if (journal !== "wal") throw new Error(`SQLite cannot keep a write-ahead log next to ${path}`);
+  if (journal !== "wal") throw new StartError("SQLite cannot keep a write-ahead log beside its file");
   // An accepted event must survive a power cut. NORMAL alone would lose the last commits, so `sync-log.ts`
   // flushes them.
   database.pragma("synchronous = NORMAL");
