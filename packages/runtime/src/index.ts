@@ -13,6 +13,6 @@ export {
   type Values,
 } from "./config.ts";
 export { createLog, LOG_LEVELS, type Log, type LogLevel, silentLog } from "./log.ts";
-export { createMetrics, METRICS_CONTENT_TYPE, type Metrics, serveMetrics } from "./metrics.ts";
+export { createMetrics, METRICS_CONTENT_TYPE, type Metrics, measureClock, serveMetrics } from "./metrics.ts";
 export { type Running, runService, type Service } from "./run-service.ts";
 export { noTracer, type Span, startTracing, type Traceparent, type Tracer, type Tracing } from "./tracing.ts";

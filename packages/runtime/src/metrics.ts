@@ -94,6 +94,19 @@ async function inTime<T>(measurement: Promise<T>): Promise<T> {
   });
 }
 
+/**
+ * Registers how far this machine's clock is from the installation's; every process that compares times
+ * reports it.
+ */
+export function measureClock(metrics: Metrics, { aheadMs }: { readonly aheadMs: () => number }): void {
+  metrics.gauge(
+    "posthaste_clock_ahead_seconds",
+    "How far this machine's clock is ahead of the database's; negative: behind. Posthaste goes by the database's.",
+    [],
+    async () => [{ labels: {}, value: aheadMs() / 1_000 }],
+  );
+}
+
 /** How long a scraper may take to send its request. */
 const REQUEST_TIMEOUT_MS = 5_000;
 

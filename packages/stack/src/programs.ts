@@ -44,24 +44,40 @@ export type ServicesOptions = {
   readonly env: Env;
   /** Arguments for Node, such as `--cpu-prof`. */
   readonly nodeArgs?: readonly string[];
+  /** See {@link MachinesAhead}. */
+  readonly machinesAheadMs?: MachinesAhead;
 };
+
+/**
+ * How far the clock of each process's machine is ahead of the real time, in milliseconds; negative: behind.
+ * Default: 0.
+ */
+export type MachinesAhead = { readonly apis?: readonly number[]; readonly workers?: readonly number[] };
 
 /** Returns the built APIs and workers. Each is ready once its dependencies are available, too. */
 export function servicePrograms(options: ServicesOptions): { apis: Program[]; workers: Program[] } {
-  const { apiPorts, workerPorts, env, nodeArgs = [] } = options;
-  const program = (service: "api" | "worker", port: number, settings: Env): Program => ({
+  const { apiPorts, workerPorts, env, nodeArgs = [], machinesAheadMs: ahead = {} } = options;
+  const program = (
+    service: "api" | "worker",
+    port: number,
+    aheadMs: number | undefined,
+    settings: Env,
+  ): Program => ({
     name: service === "api" ? "API" : service,
     command: process.execPath,
-    args: [...nodeArgs, ...serviceArgs(service)],
+    args: [...nodeArgs, ...clockArgs(aheadMs ?? 0), ...serviceArgs(service)],
     env: { ...env, ...settings },
     isReady: () => answersOk(`${urlOf(port)}/readyz`),
   });
   return {
-    workers: workerPorts.map((port) =>
-      program("worker", port, { POSTHASTE_WORKER_HOST: LOCALHOST, POSTHASTE_WORKER_PORT: String(port) }),
+    workers: workerPorts.map((port, i) =>
+      program("worker", port, ahead.workers?.[i], {
+        POSTHASTE_WORKER_HOST: LOCALHOST,
+        POSTHASTE_WORKER_PORT: String(port),
+      }),
     ),
-    apis: apiPorts.map((port) =>
-      program("api", port, {
+    apis: apiPorts.map((port, i) =>
+      program("api", port, ahead.apis?.[i], {
         POSTHASTE_HOST: LOCALHOST,
         POSTHASTE_PORT: String(port),
         POSTHASTE_METRICS_PORT: env["POSTHASTE_METRICS_PORT"] || "0",
@@ -69,6 +85,18 @@ export function servicePrograms(options: ServicesOptions): { apis: Program[]; wo
       }),
     ),
   };
+}
+
+/** Returns the arguments for a Node whose `Date` is ahead of the machine's clock. */
+function clockArgs(aheadMs: number): readonly string[] {
+  if (aheadMs === 0) return [];
+  const code = `
+    const Real = Date;
+    globalThis.Date = class Date extends Real {
+      constructor(...given) { given.length === 0 ? super(Real.now() + ${aheadMs}) : super(...given); }
+      static now() { return Real.now() + ${aheadMs}; }
+    };`;
+  return ["--import", `data:text/javascript,${encodeURIComponent(code)}`];
 }
 
 /**

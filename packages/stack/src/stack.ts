@@ -7,7 +7,7 @@ import { createAccount, createToken, type Store } from "@posthaste/store";
 import { temporalBinary } from "@posthaste/temporal-servers";
 import { answersOk, createTestStore, freePort, TEST_SECRET_KEYS } from "@posthaste/testkit";
 import { type Child, createChild, type Program } from "./child.ts";
-import { ROOT, servicePrograms, temporalProgram, urlOf } from "./programs.ts";
+import { type MachinesAhead, ROOT, servicePrograms, temporalProgram, urlOf } from "./programs.ts";
 
 /** The whole product without mocks: a database, a Temporal server, and API and worker processes. */
 export type Stack = {
@@ -50,6 +50,7 @@ export type StackOptions = {
   readonly env?: Readonly<Record<string, string>>;
   /** Arguments for Node, such as `--cpu-prof`. */
   readonly nodeArgs?: readonly string[];
+  readonly machinesAheadMs?: MachinesAhead;
   /** Returns the URL that API and worker connect to instead of the database's, such as that of a proxy. */
   readonly databaseUrl?: (url: string) => Promise<string>;
 };
@@ -130,6 +131,7 @@ async function processesIn(dir: string, databaseUrl: string, options: StackOptio
     apiPorts,
     workerPorts,
     nodeArgs: options.nodeArgs ?? [],
+    machinesAheadMs: options.machinesAheadMs ?? {},
     env: {
       ...inherited,
       DATABASE_URL: (await options.databaseUrl?.(databaseUrl)) ?? databaseUrl,

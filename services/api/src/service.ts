@@ -6,8 +6,8 @@ import {
   temporalOptions,
   workflowUrl,
 } from "@posthaste/delivery/client";
-import { createMetrics, runService, serveMetrics, startTracing } from "@posthaste/runtime";
-import { closeStore, createIngest, openMigratedStore } from "@posthaste/store";
+import { createMetrics, measureClock, runService, serveMetrics, startTracing } from "@posthaste/runtime";
+import { closeStore, createIngest, openMigratedStore, startClock } from "@posthaste/store";
 import { createAuthenticate } from "./access/auth.ts";
 import { createRateLimit } from "./access/rate-limit.ts";
 import { createCatalog } from "./catalog/catalog.ts";
@@ -54,7 +54,9 @@ await runService({
     log.info("metrics.started", { url: metricsServer.url });
     const consoleDir = config.POSTHASTE_CONSOLE_DIR;
     if (!isConsoleThere(consoleDir)) log.warn("console.not_built", { dir: consoleDir });
-    const now = () => Date.now();
+    const clock = await startClock(store, { log });
+    const { now } = clock;
+    measureClock(metrics, clock);
     const catalog = createCatalog(store);
     const temporal = connectTemporal(temporalOptions());
     const api = await startApi({
@@ -70,7 +72,7 @@ await runService({
         egressRules: { allow: config.POSTHASTE_EGRESS_ALLOW, ports: config.POSTHASTE_EGRESS_PORTS },
         testEventWaitMs: TEST_EVENT_WAIT_MS,
         limits: limitsFrom(config),
-        authenticate: createAuthenticate(store, () => Date.now()),
+        authenticate: createAuthenticate(store, now),
         rateLimit: createRateLimit(config.POSTHASTE_RATE_PER_SECOND),
         ingest: createIngest(store),
         fanOutMax: FAN_OUT_MAX,
@@ -95,6 +97,7 @@ await runService({
         await metricsServer.stop();
         await tracing.stop();
         await temporal.connection.close();
+        await clock.stop();
         await closeStore(store);
       },
     };

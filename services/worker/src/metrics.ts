@@ -1,7 +1,7 @@
 import type { AttemptObserver } from "@posthaste/delivery/activities";
 import { isTerminal } from "@posthaste/domain";
-import type { Metrics } from "@posthaste/runtime";
-import { type Backlog, measureBacklog, type Store } from "@posthaste/store";
+import { type Metrics, measureClock } from "@posthaste/runtime";
+import { type Backlog, type Clock, measureBacklog, type Store } from "@posthaste/store";
 import type { ReconcileAction } from "./loops/reconcile.ts";
 import type { UpkeepWork } from "./loops/upkeep.ts";
 
@@ -24,7 +24,7 @@ export type WorkerObserver = AttemptObserver & {
 
 export type MetricsOptions = {
   readonly store: Store;
-  readonly now: () => number;
+  readonly clock: Clock;
   readonly checkReady: () => Promise<Readonly<Record<string, "ok" | "away">>>;
   /** Returns the metrics of Temporal's SDK, in Prometheus' text format. */
   readonly temporalMetrics: () => Promise<string>;
@@ -39,9 +39,10 @@ export type MetricsOptions = {
  */
 export function createWorkerMetrics(
   metrics: Metrics,
-  { store, now, checkReady, temporalMetrics }: MetricsOptions,
+  { store, clock, checkReady, temporalMetrics }: MetricsOptions,
 ): { observer: WorkerObserver; render(): Promise<string> } {
-  measureBacklogAndDependencies(metrics, { store, now, checkReady });
+  measureBacklogAndDependencies(metrics, { store, now: clock.now, checkReady });
+  measureClock(metrics, clock);
   return {
     observer: createObserver(metrics),
     async render() {
@@ -119,7 +120,7 @@ function createObserver(metrics: Metrics): WorkerObserver {
 /** Registers the gauges. */
 function measureBacklogAndDependencies(
   metrics: Metrics,
-  { store, now, checkReady }: Pick<MetricsOptions, "store" | "now" | "checkReady">,
+  { store, now, checkReady }: Pick<MetricsOptions, "store" | "checkReady"> & Pick<Clock, "now">,
 ): void {
   const backlog = fresh(() => measureBacklog(store, now()), now);
   metrics.gauge(

@@ -18,7 +18,7 @@ import {
 import type { DeliveryWorkerOptions } from "@posthaste/delivery/worker";
 import type { DisableRule, Lane } from "@posthaste/domain";
 import { MINUTE_MS } from "@posthaste/domain";
-import { createEgress, type Egress, type EgressOptions } from "@posthaste/egress";
+import { createEgress, type EgressOptions } from "@posthaste/egress";
 import { createMetrics, type Log, type Running, type Tracer } from "@posthaste/runtime";
 import {
   countChanges,
@@ -28,6 +28,7 @@ import {
   pingStore,
   type RetentionAges,
   type Store,
+  startClock,
 } from "@posthaste/store";
 import { listen } from "./listen.ts";
 import { createDirectLane, type DirectLane } from "./loops/direct-lane.ts";
@@ -91,14 +92,15 @@ const DISPATCHERS = ["dispatcher", "failing_dispatcher", "direct_dispatcher"] as
  */
 export async function startWorker(options: WorkerOptions): Promise<Running & { url: string }> {
   const { store, log } = options;
-  const now = () => Date.now();
+  const clock = await startClock(store, { log });
+  const { now } = clock;
   let loops: Loops<LoopName> | undefined;
   const wake = (...names: LoopName[]) => loops?.wake(...names);
 
   const client = connectTemporal(options.temporal);
   const temporalWorker = createTemporalWorker(options);
   const checkReady = readiness(store, client, temporalWorker);
-  const metrics = createWorkerMetrics(createMetrics(), { ...options, now, checkReady });
+  const metrics = createWorkerMetrics(createMetrics(), { ...options, clock, checkReady });
   const { observer } = metrics;
   const searchability = createSearchability(client, {
     now,
@@ -114,16 +116,19 @@ export async function startWorker(options: WorkerOptions): Promise<Running & { u
     onPending: () => wake(...DISPATCHERS),
     onSetAside: observer.setAside,
   });
-  const attempts = attemptDeps(options, egress.post, {
-    ...observer,
-    attempted(attempt) {
-      observer.attempted(attempt);
-      wake("dispatcher", "failing_dispatcher");
-      if (upkeep.isDraining()) wake("upkeep");
+  const attempts = attemptDeps(
+    { ...options, now, egress: egress.post },
+    {
+      ...observer,
+      attempted(attempt) {
+        observer.attempted(attempt);
+        wake("dispatcher", "failing_dispatcher");
+        if (upkeep.isDraining()) wake("upkeep");
+      },
+      recovered: () => wake(...DISPATCHERS),
     },
-    recovered: () => wake(...DISPATCHERS),
-  });
-  const dispatch = dispatchOptions(options, start, observer);
+  );
+  const dispatch = dispatchOptions({ ...options, now, start }, observer);
   const directLane = createDirectLane({
     ...dispatch,
     ledger: attempts.ledger,
@@ -154,6 +159,7 @@ export async function startWorker(options: WorkerOptions): Promise<Running & { u
       egress.close();
       await listener.stop();
       await client.connection.close();
+      await clock.stop();
     },
   };
 }
@@ -199,13 +205,16 @@ function deliveryStarter({
   };
 }
 
-function attemptDeps(options: WorkerOptions, egress: Egress, observer: WorkerObserver): AttemptDeps {
-  const { store, log, tracer, disableRule, retention } = options;
+function attemptDeps(
+  options: Omit<WorkerOptions, "egress"> & Pick<AttemptDeps, "now" | "egress">,
+  observer: WorkerObserver,
+): AttemptDeps {
+  const { store, log, now, tracer, disableRule, retention, egress } = options;
   return {
     store,
     ledger: createAttemptLedger(store),
     log,
-    now: () => Date.now(),
+    now,
     tracer,
     concurrencyDefault: options.inFlightMax,
     disableRule,
@@ -216,15 +225,14 @@ function attemptDeps(options: WorkerOptions, egress: Egress, observer: WorkerObs
 }
 
 function dispatchOptions(
-  options: WorkerOptions,
-  start: DispatchOptions["start"],
+  options: WorkerOptions & Pick<DispatchOptions, "now" | "start">,
   observer: WorkerObserver,
 ): DispatchOptions {
   return {
     store: options.store,
     log: options.log,
-    now: () => Date.now(),
-    start,
+    now: options.now,
+    start: options.start,
     owner: randomUUID(),
     laneDefault: options.lane,
     batch: DISPATCH_BATCH,

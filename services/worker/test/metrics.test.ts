@@ -16,13 +16,14 @@ test("metrics are served during a database outage, except the backlog", async ()
   let database: "ok" | "away" = "ok";
   const metrics = createWorkerMetrics(createMetrics(), {
     store: bench.store,
-    now: () => now,
+    clock: { now: () => now, aheadMs: () => -1_500, stop: async () => {} },
     checkReady: async () => ({ database, temporal: "ok" }),
     temporalMetrics: async () => "",
   });
   const before = await metrics.render();
   expect(before).toMatch(/^posthaste_backlog_deliveries\{state="pending"\} 0$/m);
   expect(before).toMatch(/^posthaste_backlog_age_seconds 0$/m);
+  expect(before).toMatch(/^posthaste_clock_ahead_seconds -1.5$/m);
   await closeStore(bench.store);
   database = "away";
   now += 5_000;
@@ -49,7 +50,7 @@ test("scrapes during a slow measurement of the backlog share its result", async 
   };
   const metrics = createWorkerMetrics(createMetrics(), {
     store,
-    now: () => now,
+    clock: { now: () => now, aheadMs: () => -1_500, stop: async () => {} },
     checkReady: async () => ({ database: "ok" }),
     temporalMetrics: async () => "",
   });

@@ -1,5 +1,5 @@
 import { Complaint } from "@posthaste/runtime/terminal";
-import { closeStore, migrate, openStore, UnknownMigrations } from "@posthaste/store";
+import { closeStore, migrate, openStore, readTime, UnknownMigrations } from "@posthaste/store";
 import { readSecretKeys } from "../../../services/operator/src/database-url.ts";
 import { adminToken } from "./admin-token.ts";
 
@@ -20,7 +20,7 @@ export async function prepareDatabase(options: {
     return await adminToken(store, {
       dataDir: options.dataDir,
       preset: options.presetToken,
-      now: Date.now(),
+      now: await readTime(store),
     });
   } finally {
     await closeStore(store);

@@ -1,3 +1,4 @@
+import { readTime } from "@posthaste/store";
 import { withDatabase } from "../database-url.ts";
 import { parseTokenCommand, TOKEN_USAGE } from "./options.ts";
 import { runTokenCommand } from "./run-token-command.ts";
@@ -8,7 +9,9 @@ export async function tokenCommand(args: readonly string[]): Promise<number> {
     console.log(TOKEN_USAGE);
     return 0;
   }
-  const lines = await withDatabase(process.env, (store) => runTokenCommand(store, command, Date.now()));
+  const lines = await withDatabase(process.env, async (store) =>
+    runTokenCommand(store, command, await readTime(store)),
+  );
   for (const line of lines) console.log(line);
   return 0;
 }

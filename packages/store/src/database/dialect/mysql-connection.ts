@@ -7,8 +7,8 @@ import { codeOf } from "./seam.ts";
 
 /** A connection whose statements are answered in time or fail. */
 export type BoundedConnection = Pick<MysqlPoolConnection, "query" | "release"> & {
-  /** Runs a statement without parameters, for the pool itself. */
-  run(text: string, withinMs: number): Promise<void>;
+  /** Runs a statement without parameters, for the pool itself. Returns the driver's result. */
+  run(text: string, withinMs: number): Promise<unknown>;
   /** When the server last answered, on the clock of `performance.now`. */
   answeredAt(): number;
   /** Closes the connection at once. Statements in flight fail with `why`. */
@@ -103,7 +103,7 @@ export function boundConnection(raw: PoolConnection, options: BoundedConnectionO
     }) as MysqlPoolConnection["query"],
     run: (text, withinMs) =>
       new Promise((resolve, reject) =>
-        send(text, [], withinMs, (error) => (error === null ? resolve() : reject(error))),
+        send(text, [], withinMs, (error, result) => (error === null ? resolve(result) : reject(error))),
       ),
     release() {
       raw.release();

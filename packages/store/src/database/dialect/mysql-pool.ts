@@ -3,6 +3,7 @@ import { DeadlinePassed, startDeadline } from "./deadlines.ts";
 import type { BoundedConnection } from "./mysql-connection.ts";
 import { type ConnectionsOptions, createConnections } from "./mysql-connections.ts";
 import { createPlaces } from "./places.ts";
+import type { ClockReading } from "./seam.ts";
 
 /** A pool in which no caller waits forever. */
 export type BoundedPool = MysqlPool & {
@@ -11,9 +12,14 @@ export type BoundedPool = MysqlPool & {
    * unavailable database.
    */
   ping(): Promise<void>;
+  /** Reads the server's clock, ahead of other callers, too. */
+  readClock(): Promise<ClockReading>;
   /** Closes every connection, including those in use. */
   close(): Promise<void>;
 };
+
+/** The session's time zone does not matter: in a local one, an hour of each autumn comes twice. */
+const READ_CLOCK = "select timestampdiff(microsecond, '1970-01-01', utc_timestamp(6)) as micros";
 
 /**
  * Creates a pool with the deadlines that the driver's own pool lacks.
@@ -69,6 +75,14 @@ export function createBoundedPool(options: ConnectionsOptions): BoundedPool {
     async ping() {
       const connection = await acquire({ isFirst: true });
       await connection.run("select 1", pingMs).finally(() => connection.release());
+    },
+    async readClock() {
+      const connection = await acquire({ isFirst: true });
+      // Getting a connection does not count: it would make the reading less exact.
+      const askedAt = performance.now();
+      const rows = await connection.run(READ_CLOCK, pingMs).finally(() => connection.release());
+      const [row] = rows as { micros: number }[];
+      return { databaseMs: Number(row?.micros) / 1_000, askedAt, answeredAt: performance.now() };
     },
     end(done) {
       close().then(() => done(undefined), done);

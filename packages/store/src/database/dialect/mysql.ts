@@ -83,6 +83,7 @@ export function mysqlSeam(url: string, poolSize: number, deadlines: Deadlines): 
     migrationDialect: () =>
       new BoundedMysqlDialect({ pool: async () => poolOf(1, Number.POSITIVE_INFINITY) }),
     ping: pool.ping,
+    readClock: pool.readClock,
     close: pool.close,
     locksRows: true,
     isDuplicate: (error) => codeOf(error) === "ER_DUP_ENTRY",

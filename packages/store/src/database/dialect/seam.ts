@@ -11,6 +11,8 @@ export type Seam = {
   readonly migrationDialect?: () => Dialect;
   /** Queries the database, ahead of other callers. Default: an ordinary query. */
   readonly ping?: () => Promise<void>;
+  /** Reads the database's clock. Null: it has none of its own, and its processes share one machine's. */
+  readonly readClock: (() => Promise<ClockReading>) | null;
   /** Closes what Kysely leaves open if nothing was queried through it. Closing twice is harmless. */
   readonly close: () => Promise<void>;
   /** True: `FOR UPDATE` locks rows. False: writers take turns as a whole, and no lock is needed. */
@@ -26,6 +28,15 @@ export type Seam = {
   /** SQL after a table's name that makes the planner use this index; see `by-index.ts`. */
   readonly byIndex: (index: string) => string;
   readonly columns: ColumnTypes;
+};
+
+/** The database's clock, read between two moments of this process. */
+export type ClockReading = {
+  /** Epoch milliseconds. */
+  readonly databaseMs: number;
+  /** On the clock of `performance.now`. */
+  readonly askedAt: number;
+  readonly answeredAt: number;
 };
 
 /** How the migrations spell column types. */

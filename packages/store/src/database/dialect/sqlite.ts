@@ -36,6 +36,7 @@ export function sqliteSeam(path: string): Seam {
   return {
     name: "sqlite",
     dialect: new PatientSqliteDialect({ database, syncLog }),
+    readClock: null,
     close: async () => void database.close(),
     locksRows: false,
     isDuplicate: (error) => /^SQLITE_CONSTRAINT_(UNIQUE|PRIMARYKEY)$/.test(codeOf(error)),
