@@ -68,6 +68,7 @@ export {
   claimDeliveries,
   DRAIN_PER_SECOND,
 } from "./dispatch/claim-deliveries.ts";
+export { type ClaimRotation, createClaimRotation } from "./dispatch/claim-rotation.ts";
 export { markStarted, releaseClaims, renewClaims } from "./dispatch/claims.ts";
 export {
   changeDeferral,
@@ -75,6 +76,7 @@ export {
   listOverdue,
   type OverdueDelivery,
 } from "./dispatch/overdue.ts";
+export { listInFlight } from "./dispatch/places.ts";
 export { reserveTurn } from "./dispatch/reserve-turn.ts";
 export { type Turn, takeTurn } from "./dispatch/take-turn.ts";
 export { continueFanout, listFanouts } from "./ingest/continue-fanouts.ts";

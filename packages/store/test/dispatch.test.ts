@@ -1,4 +1,5 @@
 import {
+  type AccountId,
   type DeliveryId,
   type Lane,
   MINUTE_MS,
@@ -12,6 +13,8 @@ import {
   type Claim,
   claimDeliveries,
   closeStore,
+  createAccount,
+  createClaimRotation,
   createTestDelivery,
   deferReconcile,
   getDelivery,
@@ -28,8 +31,7 @@ import { attempt, type Bench, NOW, onEachDatabase } from "./fixture.ts";
 
 const claim = (store: Store, over: Partial<Claim> = {}) =>
   claimDeliveries(store, { owner: "me", limit: 100, inFlightMax: 1_000, leaseMs: 30_000, now: NOW, ...over });
-const ids = (result: Awaited<ReturnType<typeof claim>>) =>
-  result.claimed.map((delivery) => delivery.deliveryId);
+const ids = (result: Awaited<ReturnType<typeof claim>>) => result.map((delivery) => delivery.deliveryId);
 
 /** Creates one delivery, claims it and marks it started. */
 async function startOne({ store, subscribe, ingest }: Bench): Promise<DeliveryId> {
@@ -55,15 +57,13 @@ onEachDatabase("a claim", (bench) => {
     await subscribe({ targetUrl: "https://receiver.example/x" });
     await ingest();
     const first = await claim(store);
-    expect(first.claimed).toMatchObject([
-      { eventType: "invoice_sent", targetUrl: "https://receiver.example/x" },
-    ]);
+    expect(first).toMatchObject([{ eventType: "invoice_sent", targetUrl: "https://receiver.example/x" }]);
     expect(ids(await claim(store, { now: NOW + 29_999 }))).toEqual([]);
     expect(ids(await claim(store, { now: NOW + 30_001 }))).toEqual(ids(first));
   });
 
   test("finds nothing if nothing is pending", async () => {
-    expect(await claim(bench().store)).toEqual({ claimed: [], lastSubscription: undefined });
+    expect(await claim(bench().store)).toEqual([]);
   });
 
   test("that is released can be taken by any claimer at once", async () => {
@@ -102,7 +102,7 @@ onEachDatabase("a claim", (bench) => {
       .set({ failing_since: NOW })
       .where("id", "=", failing.id)
       .execute();
-    const { claimed } = await claim(store);
+    const claimed = await claim(store);
     const claimedOf = (id: SubscriptionId) => claimed.filter(({ subscriptionId }) => subscriptionId === id);
     expect([claimedOf(failing.id).length, claimedOf(healthy.id).length]).toEqual([4, 10]);
     expect(claimedOf(failing.id)[0]).toMatchObject({ isFailing: true, lane: "workflow" });
@@ -120,8 +120,8 @@ onEachDatabase("a claim", (bench) => {
       .where("id", "=", failing.id)
       .execute();
     const lane = (name: Lane) => claim(store, { lane: name, laneDefault: "direct" });
-    expect((await lane("direct")).claimed).toMatchObject([{ eventType: "contact_created", lane: "direct" }]);
-    expect((await lane("workflow")).claimed).toMatchObject([{ eventType: "invoice_sent", lane: "workflow" }]);
+    expect(await lane("direct")).toMatchObject([{ eventType: "contact_created", lane: "direct" }]);
+    expect(await lane("workflow")).toMatchObject([{ eventType: "invoice_sent", lane: "workflow" }]);
   });
 
   test("prefers the account's lane to the default", async () => {
@@ -129,8 +129,8 @@ onEachDatabase("a claim", (bench) => {
     await subscribe();
     await ingest();
     await setLane(store, { id: accountId, lane: "direct" });
-    expect((await claim(store, { lane: "workflow" })).claimed).toEqual([]);
-    expect((await claim(store, { lane: "direct" })).claimed).toMatchObject([{ lane: "direct" }]);
+    expect(await claim(store, { lane: "workflow" })).toEqual([]);
+    expect(await claim(store, { lane: "direct" })).toMatchObject([{ lane: "direct" }]);
   });
 
   test("never lets a huge backlog hide the delivery of another subscription", async () => {
@@ -139,7 +139,7 @@ onEachDatabase("a claim", (bench) => {
     for (let i = 0; i < 200; i++) await ingest({ eventType: "invoice_sent" });
     const quiet = await subscribe({ eventTypes: ["contact_created"] });
     await ingest({ eventType: "contact_created" });
-    const { claimed } = await claim(store, { limit: 50, inFlightMax: 32 });
+    const claimed = await claim(store, { limit: 50, inFlightMax: 32 });
     const subscriptionIds = await Promise.all(
       claimed.map(
         async ({ deliveryId }) => (await getDelivery(store, { accountId, id: deliveryId }))?.subscriptionId,
@@ -149,17 +149,19 @@ onEachDatabase("a claim", (bench) => {
     expect(subscriptionIds.filter((id) => id === quiet.id)).toHaveLength(1);
   });
 
-  test("continues after the subscription where the last claim ended, and wraps around", async () => {
+  test("goes round the subscriptions of an account from claim to claim", async () => {
     const { store, subscribe, ingest } = bench();
     const all: SubscriptionId[] = [];
     for (let i = 0; i < 3; i++) all.push((await subscribe()).id);
-    await ingest();
-    const first = await claim(store, { limit: 1 });
-    expect(first.lastSubscription).toBe(all[0]);
-    const second = await claim(store, { limit: 5, afterSubscription: all[1] as SubscriptionId });
-    expect(second.claimed).toHaveLength(2);
-    const rest = await claim(store, { limit: 5, afterSubscription: all[2] as SubscriptionId });
-    expect(rest.claimed).toHaveLength(0);
+    for (let i = 0; i < 4; i++) await ingest();
+    const rotation = createClaimRotation();
+    const served: SubscriptionId[] = [];
+    for (let i = 0; i < 6; i++) {
+      const claimed = await claim(store, { limit: 2, rotation });
+      served.push(...claimed.map(({ subscriptionId }) => subscriptionId));
+    }
+    expect(served).toEqual([...all, ...all, ...all, ...all]);
+    expect(await claim(store, { rotation })).toEqual([]);
   });
 
   test("by two claimers at once takes each of 300 deliveries exactly once", async () => {
@@ -183,6 +185,71 @@ onEachDatabase("a claim", (bench) => {
     } finally {
       await closeStore(second);
     }
+  });
+});
+
+onEachDatabase("a claim for several accounts", (bench) => {
+  /** Creates accounts with so many subscriptions each, and ingests so many events for each. */
+  async function accountsWith(
+    kinds: readonly { subscriptions: number; events: number }[],
+  ): Promise<AccountId[]> {
+    const { store, subscribe, ingest } = bench();
+    const accounts: AccountId[] = [];
+    for (const { subscriptions, events } of kinds) {
+      const { id: accountId } = await createAccount(store, { name: "one", now: NOW });
+      for (let i = 0; i < subscriptions; i++) await subscribe({ accountId });
+      for (let i = 0; i < events; i++) await ingest({ accountId });
+      accounts.push(accountId);
+    }
+    return accounts;
+  }
+  const countsOf = (accounts: readonly AccountId[], claimed: Awaited<ReturnType<typeof claim>>) =>
+    accounts.map((id) => claimed.filter(({ accountId }) => accountId === id).length);
+
+  test("gives each an equal part, and what one does not need to the others", async () => {
+    const accounts = await accountsWith([
+      { subscriptions: 20, events: 4 },
+      { subscriptions: 1, events: 50 },
+      { subscriptions: 1, events: 3 },
+    ]);
+    const claimed = await claim(bench().store, { limit: 43 });
+    expect(countsOf(accounts, claimed)).toEqual([20, 20, 3]);
+  });
+
+  test("gives one that is alone everything", async () => {
+    const accounts = await accountsWith([{ subscriptions: 10, events: 5 }]);
+    expect(countsOf(accounts, await claim(bench().store, { limit: 50 }))).toEqual([50]);
+  });
+
+  test("starts with the deliveries of everyone before anyone's second", async () => {
+    const accounts = await accountsWith([
+      { subscriptions: 3, events: 2 },
+      { subscriptions: 1, events: 1 },
+    ]);
+    const claimed = await claim(bench().store, { limit: 10 });
+    expect(new Set(claimed.slice(0, 2).map(({ accountId }) => accountId))).toEqual(new Set(accounts));
+  });
+
+  test("serves those first that the last one left out", async () => {
+    const accounts = await accountsWith(Array.from({ length: 5 }, () => ({ subscriptions: 2, events: 2 })));
+    const rotation = createClaimRotation();
+    const served: AccountId[] = [];
+    for (let i = 0; i < 5; i++) {
+      const claimed = await claim(bench().store, { limit: 2, rotation });
+      served.push(...claimed.map(({ accountId }) => accountId));
+    }
+    expect(served).toEqual([...accounts, ...accounts]);
+  });
+
+  test("takes no more of an account than it has room for, and does not let that hide the others", async () => {
+    const accounts = await accountsWith([
+      { subscriptions: 5, events: 5 },
+      { subscriptions: 5, events: 5 },
+      { subscriptions: 1, events: 1 },
+    ]);
+    const rooms = new Map(accounts.map((id, i) => [id, [0, 7, 100][i] ?? 0]));
+    const roomOf = (id: AccountId) => rooms.get(id) ?? 0;
+    expect(countsOf(accounts, await claim(bench().store, { limit: 50, roomOf }))).toEqual([0, 7, 1]);
   });
 });
 

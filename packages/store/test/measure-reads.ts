@@ -35,6 +35,7 @@ const NARROW = new RegExp(
     "subscription_id[=>]",
     "in_flight_of=",
     "account_id=\\? AND state=",
+    "state=\\? AND account_id>",
     "reconcile_after<",
     "batch[=>]",
   ].join("|"),

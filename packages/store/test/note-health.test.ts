@@ -21,7 +21,7 @@ async function deliver(
   eventType = "invoice_sent",
 ): Promise<DeliveryId> {
   await ingest({ eventType, now });
-  const { claimed } = await claimDeliveries(store, {
+  const claimed = await claimDeliveries(store, {
     owner: "me",
     limit: 100,
     inFlightMax: 100,

@@ -34,7 +34,7 @@ const claim = async ({ store }: Bench, over: { drainPerSecond?: number; now?: nu
       drainPerSecond: 1_000,
       ...over,
     })
-  ).claimed.map((delivery) => delivery.deliveryId);
+  ).map((delivery) => delivery.deliveryId);
 const succeed = async ({ store }: Bench, deliveryId: DeliveryId, now = NOW) => {
   await markStarted(store, { ids: [deliveryId], now });
   await recordAttempt(store, {

@@ -50,7 +50,7 @@ async function runLifecycle(count: number): Promise<void> {
   await listSubscriptions(store, { accountId, limit: count });
   await ingest(accountId, ["type_1", ...eventTypes.slice(1).map(() => "unwanted_type")], now);
   const claim = { owner: "me", limit: 2 * count, inFlightMax: 10, leaseMs: 60_000, now };
-  const { claimed } = await claimDeliveries(store, claim);
+  const claimed = await claimDeliveries(store, claim);
   const ids = claimed.map(({ deliveryId }) => deliveryId);
   expect(ids).toHaveLength(count);
   await renewClaims(store, { owner: "me", ids, until: now + 90_000, now });

@@ -111,7 +111,7 @@ onEachDatabase("the counters", (bench) => {
     await subscribe();
     await ingest({ now });
     const claim = { owner: "x", limit: 10, inFlightMax: 10, leaseMs: 1_000, now };
-    const [claimed] = (await claimDeliveries(store, claim)).claimed;
+    const [claimed] = await claimDeliveries(store, claim);
     if (claimed === undefined) throw new Error("nothing was claimed");
     await recordAttempt(store, {
       deliveryId: claimed.deliveryId,

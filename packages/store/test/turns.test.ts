@@ -19,7 +19,7 @@ import { attempt, type Bench, NOW, onEachDatabase } from "./fixture.ts";
 async function dueRetries({ store, accountId, subscribe, ingest }: Bench, count: number) {
   const { id: subscriptionId } = await subscribe();
   for (let i = 0; i < count; i++) await ingest();
-  const { claimed } = await claimDeliveries(store, {
+  const claimed = await claimDeliveries(store, {
     owner: "me",
     limit: count,
     inFlightMax: count,
@@ -124,7 +124,7 @@ onEachDatabase("retries that come due at once", (bench) => {
       });
     }
     for (let i = 0; i < 10; i++) await ingest();
-    const { claimed } = await claimDeliveries(store, {
+    const claimed = await claimDeliveries(store, {
       owner: "me",
       limit: 10,
       inFlightMax: 4,
@@ -161,7 +161,7 @@ onEachDatabase("a subscription's places", (bench) => {
           leaseMs: 60_000,
           now: NOW,
         })
-      ).claimed.length;
+      ).length;
     for (const deliveryId of ids.slice(0, 6)) await ask(bench(), { deliveryId, subscriptionId, pace });
     for (let i = 0; i < 10; i++) await ingest();
     // Four retries are in flight and two in line; then two of the four end.
@@ -223,7 +223,7 @@ onEachDatabase("first attempts under a rate", (bench) => {
     const claimedAt: number[] = [];
     for (let now = NOW; now < NOW + 1_000; now += 50) {
       for (const owner of ["a", "b"]) {
-        const { claimed } = await claimDeliveries(store, {
+        const claimed = await claimDeliveries(store, {
           owner,
           limit: 100,
           inFlightMax: 100,
@@ -243,7 +243,7 @@ onEachDatabase("first attempts under a rate", (bench) => {
     const pace: Pace = { rate: { perSecond: 0.1, burst: 1 }, concurrency: 10 };
     await ingest();
     await ingest();
-    const { claimed } = await claimDeliveries(store, {
+    const claimed = await claimDeliveries(store, {
       owner: "me",
       limit: 2,
       inFlightMax: 10,
@@ -273,7 +273,7 @@ onEachDatabase("first attempts under a rate", (bench) => {
     expect(turn).toEqual({ kind: "go", atMs: NOW });
     await bench().ingest();
     const claim = { owner: "me", limit: 10, inFlightMax: 10, leaseMs: 60_000, now: NOW + 1_000 };
-    expect((await claimDeliveries(store, claim)).claimed).toHaveLength(1);
+    expect(await claimDeliveries(store, claim)).toHaveLength(1);
   });
 });
 

@@ -1,3 +1,4 @@
+import { createShares } from "@posthaste/delivery/activities";
 import { startDelivery } from "@posthaste/delivery/client";
 import { createDeliveryWorker, workflowCode } from "@posthaste/delivery/worker";
 import {
@@ -107,6 +108,7 @@ export async function setupDelivery(kind: "time-skipping" | "dev-server"): Promi
           now,
           ledger: createAttemptLedger(store),
           concurrencyDefault: 32,
+          shares: { first: createShares(200), retries: createShares(100) },
           egress: egress.post,
         },
       });
@@ -167,7 +169,7 @@ async function deliver(
     ],
   });
   if (event === undefined) throw new Error("ingest returned no event");
-  const { claimed } = await claimDeliveries(store, {
+  const claimed = await claimDeliveries(store, {
     owner: "test",
     limit: 10,
     inFlightMax: 10,

@@ -476,7 +476,7 @@ describe("subscriptions and deliveries", () => {
     await t.client.subscriptions.createSubscription({ targetUrl: URL_1, eventTypes: ["*"] });
     await ingest("{}");
     const now = Date.now();
-    const { claimed } = await claimDeliveries(t.store, {
+    const claimed = await claimDeliveries(t.store, {
       owner: "x",
       limit: 1,
       inFlightMax: 1,

@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { type AttemptDeps, attemptDirectly } from "@posthaste/delivery/activities";
+import { type AttemptDeps, attemptDirectly, createShares } from "@posthaste/delivery/activities";
 import {
   connectTemporal,
   createSearchability,
@@ -116,8 +116,9 @@ export async function startWorker(options: WorkerOptions): Promise<Running & { u
     onPending: () => wake(...DISPATCHERS),
     onSetAside: observer.setAside,
   });
+  const shares = createAllShares(options.attemptsMax);
   const attempts = attemptDeps(
-    { ...options, now, egress: egress.post },
+    { ...options, now, shares, egress: egress.post },
     {
       ...observer,
       attempted(attempt) {
@@ -131,13 +132,22 @@ export async function startWorker(options: WorkerOptions): Promise<Running & { u
   const dispatch = dispatchOptions({ ...options, now, start }, observer);
   const directLane = createDirectLane({
     ...dispatch,
+    shares: shares.direct,
     ledger: attempts.ledger,
     attempt: (id) => attemptDirectly(attempts, id),
-    attemptsMax: options.attemptsMax,
     onRoom: () => wake("direct_dispatcher"),
   });
 
-  const plans = loopPlans({ options, start, dispatch, directLane, upkeep: upkeep.round, client, observer });
+  const plans = loopPlans({
+    options,
+    start,
+    dispatch,
+    shares,
+    directLane,
+    upkeep: upkeep.round,
+    client,
+    observer,
+  });
   loops = startLoops(plans, { log, onFailure: observer.loopFailed });
   temporalWorker.start(attempts, observer.disconnected);
   const listener = await listen({
@@ -205,16 +215,27 @@ function deliveryStarter({
   };
 }
 
+/** Creates the places of each kind of attempt. */
+function createAllShares(attemptsMax: number) {
+  return {
+    first: createShares(attemptsMax),
+    direct: createShares(attemptsMax),
+    // Retries are not urgent, and most of them fail.
+    retries: createShares(Math.ceil(attemptsMax / 2)),
+  };
+}
+
 function attemptDeps(
-  options: Omit<WorkerOptions, "egress"> & Pick<AttemptDeps, "now" | "egress">,
+  options: Omit<WorkerOptions, "egress"> & Pick<AttemptDeps, "now" | "shares" | "egress">,
   observer: WorkerObserver,
 ): AttemptDeps {
-  const { store, log, now, tracer, disableRule, retention, egress } = options;
+  const { store, log, now, tracer, disableRule, retention, egress, shares } = options;
   return {
     store,
     ledger: createAttemptLedger(store),
     log,
     now,
+    shares,
     tracer,
     concurrencyDefault: options.inFlightMax,
     disableRule,
@@ -227,7 +248,7 @@ function attemptDeps(
 function dispatchOptions(
   options: WorkerOptions & Pick<DispatchOptions, "now" | "start">,
   observer: WorkerObserver,
-): DispatchOptions {
+): Omit<DispatchOptions, "shares"> {
   return {
     store: options.store,
     log: options.log,
@@ -248,6 +269,7 @@ function loopPlans({
   options,
   start,
   dispatch,
+  shares,
   directLane,
   upkeep,
   client,
@@ -255,7 +277,8 @@ function loopPlans({
 }: {
   options: WorkerOptions;
   start: ReturnType<typeof deliveryStarter>;
-  dispatch: DispatchOptions;
+  dispatch: Omit<DispatchOptions, "shares">;
+  shares: ReturnType<typeof createAllShares>;
   directLane: DirectLane;
   upkeep: LoopPlan["round"];
   client: TemporalClient;
@@ -273,10 +296,18 @@ function loopPlans({
     retryNow: (id: Parameters<typeof retryNow>[1]) => retryNow(client, id),
     unpause: (id: Parameters<typeof unpause>[1]) => unpause(client, id),
   };
+  const of = (place: keyof typeof shares) => ({ ...dispatch, shares: shares[place] });
   return {
-    dispatcher: { intervalMs: DISPATCH_INTERVAL_MS, round: createDispatchRound(dispatch, "well") },
-    failing_dispatcher: { intervalMs: DISPATCH_INTERVAL_MS, round: createDispatchRound(dispatch, "failing") },
-    direct_dispatcher: { intervalMs: DISPATCH_INTERVAL_MS, round: createDirectRound(dispatch, directLane) },
+    dispatcher: { intervalMs: DISPATCH_INTERVAL_MS, round: createDispatchRound(of("first"), "well") },
+    // Attempts for failing subscriptions are made among the retries.
+    failing_dispatcher: {
+      intervalMs: DISPATCH_INTERVAL_MS,
+      round: createDispatchRound(of("retries"), "failing"),
+    },
+    direct_dispatcher: {
+      intervalMs: DISPATCH_INTERVAL_MS,
+      round: createDirectRound(of("direct"), directLane),
+    },
     upkeep: { intervalMs: DISPATCH_INTERVAL_MS, round: upkeep },
     workflow_starter: {
       intervalMs: WORKFLOWS_INTERVAL_MS,

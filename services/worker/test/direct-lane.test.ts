@@ -1,4 +1,5 @@
 import type { Direct } from "@posthaste/delivery/activities";
+import { createShares } from "@posthaste/delivery/activities";
 import type { AccountId, DeliveryId } from "@posthaste/domain";
 import { MINUTE_MS } from "@posthaste/domain";
 import { silentLog } from "@posthaste/runtime";
@@ -71,26 +72,28 @@ function setup({ attemptsMax = 10 } = {}) {
   };
   const onRoom = vi.fn();
   const ledger = createAttemptLedger(store);
-  const created = createDirectLane({ ...options, ledger, attemptsMax, onRoom, attempt: (id) => attempt(id) });
+  const shares = createShares(attemptsMax);
+  const created = createDirectLane({ ...options, ledger, shares, onRoom, attempt: (id) => attempt(id) });
   lane = created;
-  const dispatch = { ...options, batch: 100, inFlightMax: 100, laneDefault: "direct" as const };
-  return { onRoom, lane: created, round: createDirectRound(dispatch, created) };
+  const dispatch = { ...options, batch: 100, inFlightMax: 100, laneDefault: "direct" as const, shares };
+  return { onRoom, shares, round: createDirectRound(dispatch, created) };
 }
 const claimable = async (now = Date.now()) =>
   (await claimDeliveries(bench.store, { owner: "other", limit: 100, inFlightMax: 100, leaseMs: 1, now }))
-    .claimed.length;
+    .length;
 
-test("at most `attemptsMax` attempts are in flight, and the end of one makes room for another", async () => {
+test("an account has at most its share of attempts in flight, and the end of one makes room", async () => {
   await pending(5);
   const ends: (() => void)[] = [];
   attempt = () => new Promise((resolve) => ends.push(() => resolve({ kind: "over" })));
-  const { round, lane, onRoom } = setup({ attemptsMax: 3 });
+  const { round, shares, onRoom } = setup({ attemptsMax: 3 });
   await round();
-  expect(lane.room()).toBe(0);
+  expect(ends).toHaveLength(3);
+  expect(shares.roomOf(accountId)).toBe(0);
   expect(await round()).toBe("done");
   ends.shift()?.();
   await vi.waitFor(() => expect(onRoom).toHaveBeenCalled(), PATIENCE);
-  expect(lane.room()).toBe(1);
+  expect(shares.roomOf(accountId)).toBe(1);
   attempt = async () => ({ kind: "over" });
   await round();
   expect(starts).toEqual([]);

@@ -1,3 +1,4 @@
+import { createShares } from "@posthaste/delivery/activities";
 import type { AccountId, DeliveryId } from "@posthaste/domain";
 import { silentLog } from "@posthaste/runtime";
 import { createAccount, createSubscription, ingestEvents, listDeliveries } from "@posthaste/store";
@@ -49,6 +50,7 @@ const roundWith = (start: DispatchOptions["start"], over: Partial<DispatchOption
     batch: 100,
     leaseMs: 30_000,
     inFlightMax: 10,
+    shares: createShares(200),
     ...over,
   });
 const inState = async (state: "pending" | "started") =>

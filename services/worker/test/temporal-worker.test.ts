@@ -1,3 +1,4 @@
+import { createShares } from "@posthaste/delivery/activities";
 import { workflowCode } from "@posthaste/delivery/worker";
 import { createAttemptLedger } from "@posthaste/store";
 import { type DeliverySetup, setupDelivery } from "@posthaste/testkit/delivery";
@@ -31,6 +32,7 @@ async function running(buildId = "") {
     now: () => Date.now(),
     ledger: createAttemptLedger(store),
     concurrencyDefault: 32,
+    shares: { first: createShares(10), retries: createShares(10) },
     egress: () => Promise.reject(new Error("nothing is sent")),
   });
   await vi.waitFor(() => expect(created.polls()).toBe(true), PATIENCE);

@@ -1,3 +1,4 @@
+import { createShares } from "@posthaste/delivery/activities";
 import type { AccountId, EventId, SubscriptionId } from "@posthaste/domain";
 import type { Log } from "@posthaste/runtime";
 import {
@@ -126,6 +127,7 @@ describe.each(["sqlite", "mysql"] as const)("upkeep, on %s", (database) => {
       batch: 100,
       leaseMs: 30_000,
       inFlightMax: 10,
+      shares: createShares(100),
     });
     await dispatch();
     expect(started.sort()).toEqual([bad, good, good, good, single, single, single].sort());
@@ -277,7 +279,7 @@ describe.each(["sqlite", "mysql"] as const)("upkeep, on %s", (database) => {
     await round();
     await round();
     expect(await state()).toBe("pending");
-    const { claimed } = await claimDeliveries(store, {
+    const claimed = await claimDeliveries(store, {
       owner: "test",
       limit: 10,
       inFlightMax: 10,

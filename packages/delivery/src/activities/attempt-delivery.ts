@@ -7,6 +7,7 @@ import { attemptFailed, ended, fault, handedOutEarly, notYet } from "./failures.
 import { type Instead, insteadOfAttempt, needsNoAttempt } from "./instead-of-attempt.ts";
 import { type AttemptDeps, makeAttempt, paceOf } from "./make-attempt.ts";
 import { patiently } from "./patiently.ts";
+import type { Shares } from "./shares.ts";
 
 /**
  * Runs one attempt of a delivery, unless the delivery's row says that no attempt is due.
@@ -29,7 +30,8 @@ import { patiently } from "./patiently.ts";
  * send the POST. The first run to write its attempt wins; the other finds the number in use and follows the
  * log.
  *
- * @param number Temporal's attempt number, from 1
+ * @param run.number Temporal's attempt number, from 1
+ * @param run.shares the places that this attempt needs one of
  * @returns how the delivery ended
  * @throws ApplicationFailure for a failure of the receiver (Temporal's policy retries it), for an exhausted
  *   or blocked delivery, for an attempt that must wait, and for a fault
@@ -37,7 +39,7 @@ import { patiently } from "./patiently.ts";
 export async function attemptDelivery(
   deps: AttemptDeps,
   { deliveryId, traceparent }: DeliverInput,
-  number: number,
+  { number, shares }: { number: number; shares: Shares },
 ): Promise<DeliverResult> {
   const log = deps.log.with({ deliveryId, attempt: number });
   try {
@@ -48,6 +50,7 @@ export async function attemptDelivery(
     if (needsNoAttempt(context) || number <= attempts) return await goByTheLog(deps, context, number);
     if (number > attempts + 1) throw fault(`Temporal is at attempt ${number}, but the log has ${attempts}`);
     await refuseEarly(deps, context, log);
+    await takeShare(deps, context, shares);
     const instead = await insteadOfAttempt(deps, context);
     if (instead !== undefined) return resultInstead(deps, context, instead);
     const attempted = await makeAttempt(deps, context, { number, log, traceparent });
@@ -64,6 +67,24 @@ export async function attemptDelivery(
     log.error("delivery.faulted", error);
     deps.observer?.faulted();
     throw fault("the worker or its database failed");
+  } finally {
+    shares.end(deliveryId);
+  }
+}
+
+/**
+ * Takes a place for the attempt among those of this process. A first attempt was admitted when it was
+ * claimed.
+ *
+ * @throws ApplicationFailure if a retry must wait because its account holds its part
+ */
+async function takeShare(deps: AttemptDeps, context: AttemptContext, shares: Shares): Promise<void> {
+  const { id, accountId, attempts } = context.delivery;
+  if (attempts === 0) shares.begin(id, accountId);
+  else if (!shares.tryToBegin(id, accountId)) {
+    const untilMs = await reserve(deps, context, shares.nextRoomAt(accountId, await deps.now()));
+    deps.observer?.waited();
+    throw notYet(untilMs, "the account's other attempts hold its part of the worker");
   }
 }
 
@@ -137,7 +158,7 @@ function resultInstead(
     case "wait":
       log.info("delivery.waits", { deliveryId, subscriptionId, untilMs: instead.untilMs });
       observer?.waited();
-      throw notYet(instead.untilMs);
+      throw notYet(instead.untilMs, "the subscription's rate or concurrency limit is reached");
   }
 }
 

@@ -24,9 +24,9 @@ export function attemptFailed(
   });
 }
 
-/** Returns the failure of an attempt that must wait for the subscription's rate or concurrency limit. */
-export function notYet(untilMs: number): ApplicationFailure {
-  return waits(untilMs, "the subscription's rate or concurrency limit is reached");
+/** Returns the failure of an attempt that must wait for its turn. */
+export function notYet(untilMs: number, reason: string): ApplicationFailure {
+  return waits(untilMs, reason);
 }
 
 /** Returns the failure of a retry that Temporal dispatched before it is due. */

@@ -41,10 +41,10 @@ export function createActivities(deps: AttemptDeps): Activities {
     async [ATTEMPT_ACTIVITY](input) {
       const { attempt, isLocal } = activityInfo();
       // A local activity has no heartbeat: it ends with its workflow task.
-      if (isLocal) return await attemptDelivery(deps, input, attempt);
+      if (isLocal) return await attemptDelivery(deps, input, { number: attempt, shares: deps.shares.first });
       const beat = setInterval(() => heartbeat(), HEARTBEAT_MS);
       try {
-        return await attemptDelivery(deps, input, attempt);
+        return await attemptDelivery(deps, input, { number: attempt, shares: deps.shares.retries });
       } finally {
         clearInterval(beat);
       }
@@ -56,4 +56,5 @@ export function createActivities(deps: AttemptDeps): Activities {
 }
 
 export { attemptDirectly, type Direct } from "./attempt-directly.ts";
+export { createShares, type Shares } from "./shares.ts";
 export type { AttemptDeps, AttemptObserver };

@@ -22,6 +22,7 @@ import type {
 } from "@posthaste/store";
 import { patiently } from "./patiently.ts";
 import { redact, shownHeaders } from "./redact.ts";
+import type { Shares } from "./shares.ts";
 import { webhookBody, webhookHeaders } from "./webhook-request.ts";
 
 export type AttemptDeps = {
@@ -32,6 +33,8 @@ export type AttemptDeps = {
   readonly egress: Egress;
   /** Epoch milliseconds. Asynchronous in tests, which query the clock of the time-skipping server. */
   readonly now: () => number | Promise<number>;
+  /** The places of this process's attempts in workflows. */
+  readonly shares: { readonly first: Shares; readonly retries: Shares };
   /** Default: none. */
   readonly observer?: AttemptObserver;
   /** Default: no tracing. */

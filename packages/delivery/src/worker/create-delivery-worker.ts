@@ -7,12 +7,8 @@ export type DeliveryWorkerOptions = {
   readonly connection: NativeConnection;
   readonly namespace: string;
   readonly workflowBundle: WorkflowBundleOption;
+  /** Its `shares` are the places of this process's attempts. Each may hold a socket for 15 s. */
   readonly deps: AttemptDeps;
-  /**
-   * First attempts in flight at once in this process; retries have half as many places in addition. Each may
-   * hold a socket for 15 s. Default: 200.
-   */
-  readonly attemptsMax?: number;
   /**
    * The version of this code in Temporal's worker deployment. It gets work when an operator makes it current.
    * Default: no versioning, so any worker takes any workflow.
@@ -20,9 +16,12 @@ export type DeliveryWorkerOptions = {
   readonly buildId?: string;
 };
 
-const ATTEMPTS_MAX = 200;
 /** Additional workflow tasks that do not run a first attempt, such as those of retries and recoveries. */
 const BESIDE_ATTEMPTS = 50;
+/** Retries that are told to come again, or only replay the log: they end at once, and need no place. */
+const WITHOUT_PLACE = 50;
+/** Steps of recoveries, erasures and retention in flight at once. */
+const STEPS_MAX = 50;
 /** The name of the worker deployment, which comprises the workers of all versions. */
 const DEPLOYMENT = "posthaste";
 /**
@@ -50,7 +49,7 @@ export function clientOn(connection: NativeConnection, namespace: string): Clien
 
 /** Creates the workers, which do not poll before `run`. */
 export async function createDeliveryWorker(options: DeliveryWorkerOptions): Promise<DeliveryWorker> {
-  const { attemptsMax = ATTEMPTS_MAX } = options;
+  const { first, retries } = options.deps.shares;
   const shared = {
     connection: options.connection,
     namespace: options.namespace,
@@ -68,9 +67,9 @@ export async function createDeliveryWorker(options: DeliveryWorkerOptions): Prom
       taskQueue: TASK_QUEUE,
       workflowBundle: options.workflowBundle,
       // First attempts are local activities: each occupies a workflow task as well.
-      maxConcurrentLocalActivityExecutions: attemptsMax,
-      maxConcurrentWorkflowTaskExecutions: attemptsMax + BESIDE_ATTEMPTS,
-      maxConcurrentActivityTaskExecutions: attemptsMax,
+      maxConcurrentLocalActivityExecutions: first.size,
+      maxConcurrentWorkflowTaskExecutions: first.size + BESIDE_ATTEMPTS,
+      maxConcurrentActivityTaskExecutions: STEPS_MAX,
       // After this time, a task that waits for a stopped worker goes to another one. The default is 10 s.
       stickyQueueScheduleToStartTimeout: "5s",
       // A cached workflow takes about 30 kB; an evicted one costs the replay of a short history.
@@ -79,7 +78,7 @@ export async function createDeliveryWorker(options: DeliveryWorkerOptions): Prom
     await Worker.create({
       ...shared,
       taskQueue: RETRY_QUEUE,
-      maxConcurrentActivityTaskExecutions: Math.ceil(attemptsMax / 2),
+      maxConcurrentActivityTaskExecutions: retries.size + WITHOUT_PLACE,
     }),
   ];
   const shutdown = () => {

@@ -3,12 +3,14 @@ import { Kysely, sql } from "kysely";
 import { DEFAULT_MIGRATION_TABLE, type Migration, Migrator } from "kysely/migration";
 import type { Seam } from "./dialect/seam.ts";
 import { up as initial } from "./migrations/0001-initial.ts";
+import { up as byAccount } from "./migrations/0002-by-account.ts";
 import type { Store } from "./store.ts";
 import type { Tables } from "./tables.ts";
 
 /** Every migration, in order. A static list survives bundling. Migrations only go forward. */
 const MIGRATIONS: Readonly<Record<string, (db: Kysely<unknown>, seam: Seam) => Promise<void>>> = {
   "0001-initial": initial,
+  "0002-by-account": byAccount,
 };
 
 /** The database holds migrations that this release lacks: it belongs to another release. */

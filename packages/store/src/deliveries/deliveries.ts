@@ -136,7 +136,7 @@ function tableFor(store: Store, { eventId, subscriptionId, state }: DeliveryFilt
   const scope = subscriptionId === undefined ? "account" : "subscription";
   const index = {
     account: state === undefined ? "deliveries_by_account" : "deliveries_by_account_state",
-    subscription: state === undefined ? "deliveries_by_subscription" : "deliveries_by_state",
+    subscription: state === undefined ? "deliveries_by_subscription" : "deliveries_by_state_and_account",
   } as const;
   return store.db.selectFrom(byIndex(store, "deliveries", index[scope]));
 }

@@ -15,11 +15,13 @@ import { padded } from "../database/dialect/few-texts.ts";
 import { lockRows } from "../database/lock-rows.ts";
 import type { Store } from "../database/store.ts";
 import { type Tx, transact } from "../database/transact.ts";
-import { MOVED_COLUMNS, moveAll } from "../deliveries/move.ts";
+import { type LockedDelivery, MOVED_COLUMNS, moveAll } from "../deliveries/move.ts";
 import { parkPending } from "../lifecycle/park-deliveries.ts";
 import { lockAllTurns, ownPaceOf, type Turns, writeTurns } from "../subscriptions/pace.ts";
-import { pendingSubscriptions } from "./pending-subscriptions.ts";
+import { type ClaimRotation, createClaimRotation, noteServed } from "./claim-rotation.ts";
+import { inTurns, type Pending, pendingSubscriptions } from "./pending-subscriptions.ts";
 import { halfOf, inFlightOf } from "./places.ts";
+import { roundRobin } from "./round-robin.ts";
 
 export type ClaimedDelivery = {
   readonly deliveryId: DeliveryId;
@@ -56,8 +58,10 @@ export type Claim = {
   readonly lane?: Lane;
   /** True: only failing subscriptions. False: only healthy ones. Default: both. */
   readonly isFailing?: boolean;
-  /** Continues after this subscription, so that all get their turn. */
-  readonly afterSubscription?: SubscriptionId;
+  /** Whose turn it is, kept from claim to claim. Default: everyone's, in the order of their ids. */
+  readonly rotation?: ClaimRotation;
+  /** How many more deliveries of this account may be claimed. Default: any number. */
+  readonly roomOf?: (id: AccountId) => number;
 };
 
 /**
@@ -84,54 +88,62 @@ const VISITS_MAX = 16;
 const EXAMINED_MAX = 4_096;
 
 /**
- * Claims pending deliveries under a lease, fairly: subscription by subscription, the oldest few of each. A
- * subscription with a huge backlog, or one that hangs, therefore never hides another. Two claimers never get
- * the same row, and together they respect a subscription's rate and concurrency. Pending deliveries of a
- * paused or disabled subscription are parked.
- *
- * @returns the claimed deliveries, and the subscription to continue after
+ * Claims pending deliveries under a lease, fairly: account by account, subscription by subscription, the
+ * oldest few of each. While others wait, none gets more than its part; alone, it may have all. A subscription
+ * with a huge backlog, or one that hangs, therefore never hides another, and no number of them hides another
+ * account. Two claimers never get the same row, and together they respect a subscription's rate and
+ * concurrency. Pending deliveries of a paused or disabled subscription are parked.
  */
-export async function claimDeliveries(
-  store: Store,
-  claim: Claim,
-): Promise<{ claimed: ClaimedDelivery[]; lastSubscription: SubscriptionId | undefined }> {
+export async function claimDeliveries(store: Store, claim: Claim): Promise<ClaimedDelivery[]> {
+  const { rotation = createClaimRotation(), roomOf = unlimited } = claim;
   const claimed: ClaimedDelivery[] = [];
-  let last: SubscriptionId | undefined;
+  const roomLeftOf = (id: AccountId) => roomOf(id) - claimed.filter((one) => one.accountId === id).length;
+  const served = new Set<AccountId>();
+  const waiting = new Set<AccountId>();
+  const order: AccountId[] = [];
   let visits = 0;
   let examined = 0;
-  for await (const ids of pendingSubscriptions(store, claim.afterSubscription ?? 0)) {
-    const wanted = await ofKind(store, ids, claim);
+  search: for await (const group of pendingSubscriptions(store, rotation, (id) => roomLeftOf(id) > 0)) {
+    const wanted = await ofKind(store, inTurns(group), claim);
+    for (const { accountId } of wanted) if (!served.has(accountId)) waiting.add(accountId);
+    order.push(...group.keys());
     for (let i = 0; i < wanted.length; i += SUBSCRIPTIONS_AT_ONCE) {
-      const left = { ...claim, limit: claim.limit - claimed.length };
+      const left = { ...claim, limit: claim.limit - claimed.length, roomOf: roomLeftOf };
       const visited = wanted.slice(i, i + SUBSCRIPTIONS_AT_ONCE);
       const more = await transact(store, (tx) => claimOf(store, tx, visited, left));
       claimed.push(...more.claimed);
-      if (claimed.length >= claim.limit) return { claimed, lastSubscription: more.last };
-      last = visited.at(-1);
+      for (const accountId of noteServed(rotation, visited, more.leftOut)) {
+        served.add(accountId);
+        waiting.delete(accountId);
+      }
       visits += 1;
-      if (visits === VISITS_MAX) return { claimed, lastSubscription: last };
+      if (claimed.length >= claim.limit || visits === VISITS_MAX) break search;
     }
-    last = ids.at(-1);
-    examined += ids.length;
+    examined += [...group.values()].reduce((sum, ids) => sum + ids.length, 0);
     if (examined >= EXAMINED_MAX) break;
   }
-  return { claimed, lastSubscription: last };
+  // Accounts that got nothing come first the next time.
+  const firstWaiting = order.findIndex((id) => waiting.has(id));
+  const last = order.at(firstWaiting < 0 ? -1 : firstWaiting - 1);
+  if (last !== undefined && firstWaiting !== 0) rotation.servedAccount(last);
+  return claimed;
 }
 
 /** Returns the subscriptions that the claim asks for. The others need no lock. */
-async function ofKind(
-  { db }: Store,
-  ids: readonly SubscriptionId[],
-  claim: Claim,
-): Promise<SubscriptionId[]> {
+async function ofKind({ db }: Store, pending: readonly Pending[], claim: Claim): Promise<Pending[]> {
+  if (pending.length === 0) return [];
   const rows = await db
     .selectFrom("subscriptions as s")
     .innerJoin("accounts as a", "a.id", "s.account_id")
     .select(["s.id", "s.failing_since", "a.lane"])
-    .where("s.id", "in", ids)
-    .orderBy("s.id")
+    .where(
+      "s.id",
+      "in",
+      pending.map(({ id }) => id),
+    )
     .execute();
-  return rows.filter((row) => isOfKind(kindOf(row, claim), claim)).map(({ id }) => id);
+  const ofKind = new Set(rows.filter((row) => isOfKind(kindOf(row, claim), claim)).map(({ id }) => id));
+  return pending.filter(({ id }) => ofKind.has(id));
 }
 
 type Kind = { readonly lane: Lane; readonly isFailing: boolean };
@@ -150,13 +162,14 @@ function isOfKind({ lane, isFailing }: Kind, claim: Claim): boolean {
 /** A subscription with pending deliveries. */
 type Visited = Awaited<ReturnType<typeof readSubscriptions>>[number];
 
-/** Reads the subscriptions that the claim (still) asks for, in the order of their ids. */
+/** Reads the subscriptions that the claim (still) asks for, in this order. */
 async function readSubscriptions(tx: Tx, ids: readonly SubscriptionId[], claim: Claim) {
   const rows = await tx
     .selectFrom("subscriptions as s")
     .innerJoin("accounts as a", "a.id", "s.account_id")
     .select([
       "s.id",
+      "s.account_id",
       "s.state",
       "s.target_url",
       "s.draining",
@@ -167,32 +180,43 @@ async function readSubscriptions(tx: Tx, ids: readonly SubscriptionId[], claim: 
       "a.lane",
     ])
     .where("s.id", "in", ids)
-    .orderBy("s.id")
     .execute();
-  return rows.map((row) => ({ ...row, ...kindOf(row, claim) })).filter((row) => isOfKind(row, claim));
+  const byId = new Map(rows.map((row) => [row.id, { ...row, ...kindOf(row, claim) }]));
+  return ids.flatMap((id) => byId.get(id) ?? []).filter((row) => isOfKind(row, claim));
 }
 
-/** Visits these subscriptions in their order until the limit is reached. */
+/**
+ * Visits these subscriptions.
+ *
+ * @returns what was claimed, by turns of accounts and subscriptions; and the subscriptions that were left out
+ *   although they had something to claim
+ */
 async function claimOf(
   store: Store,
   tx: Tx,
-  ids: readonly SubscriptionId[],
+  pending: readonly Pending[],
   claim: Claim,
-): Promise<{ claimed: ClaimedDelivery[]; last: SubscriptionId | undefined }> {
+): Promise<{ claimed: ClaimedDelivery[]; leftOut: ReadonlySet<SubscriptionId> }> {
   const { owner, leaseMs, now } = claim;
+  const ids = pending.map(({ id }) => id);
   const lines = await lockAllTurns(store, tx, ids);
   // Read under the lock. A claim that waited for it would otherwise use outdated data.
   const visited = await readSubscriptions(tx, ids, claim);
-  if (visited.length === 0) return { claimed: [], last: undefined };
+  if (visited.length === 0) return { claimed: [], leftOut: new Set() };
   const rooms = await roomsOf(store, tx, visited, lines, claim);
-  const oldest = (await oldestOf(store, tx, rooms, now)).slice(0, claim.limit);
-  const isAtLimit = oldest.length === claim.limit;
-  const last = isAtLimit ? oldest.at(-1)?.subscriptionId : rooms.at(-1)?.subscription.id;
-  const rows = await lockPending(store, tx, oldest, now);
-  if (rows.length === 0) return { claimed: [], last };
-  await moveAll(tx, "claim", rows, { lease_until: now + leaseMs }, now, { lease_owner: owner });
+  const oldest = await oldestOf(store, tx, rooms, now);
+  const chosen = shareOut(oldest, claim);
+  const rows = await lockPending(store, tx, chosen, now);
+  const leftOut = new Set(
+    oldest.filter(({ ids: some }) => some.length > 0).map(({ subscription }) => subscription.id),
+  );
+  for (const row of chosen) leftOut.delete(row.subscriptionId);
+  if (rows.size === 0) return { claimed: [], leftOut };
+  await moveAll(tx, "claim", [...rows.values()], { lease_until: now + leaseMs }, now, { lease_owner: owner });
   for (const { subscription, rate, turns, rateColumn } of rooms) {
-    const count = rows.filter((row) => row.subscription_id === subscription.id).length;
+    const count = chosen.filter(
+      (one) => one.subscriptionId === subscription.id && rows.has(one.deliveryId),
+    ).length;
     if (rate === null || count === 0) continue;
     await writeTurns(tx, subscription.id, {
       ...turns,
@@ -200,13 +224,14 @@ async function claimOf(
     });
   }
   const byId = new Map<number, Visited>(visited.map((subscription) => [subscription.id, subscription]));
-  const claimed = rows.flatMap((row) => {
-    const subscription = byId.get(row.subscription_id);
-    if (subscription === undefined) return [];
+  const claimed = chosen.flatMap(({ deliveryId, subscriptionId }) => {
+    const row = rows.get(deliveryId);
+    const subscription = byId.get(subscriptionId);
+    if (row === undefined || subscription === undefined) return [];
     return {
-      deliveryId: row.id,
+      deliveryId,
       accountId: row.account_id,
-      subscriptionId: subscription.id,
+      subscriptionId,
       eventId: row.event_id,
       eventType: row.event_type,
       targetUrl: subscription.target_url,
@@ -216,7 +241,28 @@ async function claimOf(
       traceparent: row.traceparent,
     };
   });
-  return { claimed, last };
+  return { claimed, leftOut };
+}
+
+/**
+ * Chooses among the oldest deliveries: one of each account, then the next of each, and so on; of an account,
+ * one of each subscription, and so on. Whoever has fewer than a part leaves the rest of it to the others.
+ */
+function shareOut(oldest: readonly OldestOf[], { limit, roomOf = unlimited }: Claim): Chosen[] {
+  const ofAccount = new Map<AccountId, Chosen[][]>();
+  for (const { subscription, ids } of oldest) {
+    const lists = ofAccount.get(subscription.account_id) ?? [];
+    lists.push(ids.map((deliveryId) => ({ deliveryId, subscriptionId: subscription.id })));
+    ofAccount.set(subscription.account_id, lists);
+  }
+  const lists = [...ofAccount].map(([id, ofSubscriptions]) =>
+    [...roundRobin(ofSubscriptions)].slice(0, Math.max(0, Math.min(limit, roomOf(id)))),
+  );
+  return [...roundRobin(lists)].slice(0, limit);
+}
+
+function unlimited(): number {
+  return Number.POSITIVE_INFINITY;
 }
 
 /** How many deliveries of a subscription may be claimed. */
@@ -269,17 +315,21 @@ async function roomsOf(
   return rooms.map((room) => ({ ...room, count: Math.min(room.count, share) }));
 }
 
+/** The oldest deliveries that a subscription may have claimed. */
+type OldestOf = { readonly subscription: Visited; readonly ids: readonly DeliveryId[] };
+
 /** Returns the oldest pending deliveries of each subscription, in the order of the visits. */
-async function oldestOf(store: Store, tx: Tx, rooms: readonly Room[], now: number): Promise<Oldest[]> {
+async function oldestOf(store: Store, tx: Tx, rooms: readonly Room[], now: number): Promise<OldestOf[]> {
   const wanted = rooms.filter(({ count }) => count > 0);
   if (wanted.length === 0) return [];
-  const byState = sql.raw(store.seam.byIndex("deliveries_by_state"));
+  const byState = sql.raw(store.seam.byIndex("deliveries_by_state_and_account"));
   // Padding gives one text for several numbers of subscriptions. The last subscription is repeated with a
   // limit of 0.
   const oldest = padded(wanted).map(
-    ({ subscription: { id }, count }, i) => sql`select * from (
+    ({ subscription, count }, i) => sql`select * from (
       select id, subscription_id from deliveries ${byState}
-      where state = 'pending' and subscription_id = ${id} and (lease_until is null or lease_until < ${now})
+      where state = 'pending' and account_id = ${subscription.account_id}
+        and subscription_id = ${subscription.id} and (lease_until is null or lease_until < ${now})
       order by id limit ${i < wanted.length ? count : 0}
     ) as oldest`,
   );
@@ -293,28 +343,30 @@ async function oldestOf(store: Store, tx: Tx, rooms: readonly Room[], now: numbe
     deliveryIds.push(row.id);
     bySubscription.set(row.subscription_id, deliveryIds);
   }
-  return wanted.flatMap(({ subscription: { id } }) =>
-    (bySubscription.get(id) ?? []).sort().map((deliveryId) => ({ deliveryId, subscriptionId: id })),
-  );
+  return wanted.map(({ subscription }) => ({
+    subscription,
+    ids: (bySubscription.get(subscription.id) ?? []).sort(),
+  }));
 }
 
-type Oldest = { readonly deliveryId: DeliveryId; readonly subscriptionId: SubscriptionId };
+type Chosen = { readonly deliveryId: DeliveryId; readonly subscriptionId: SubscriptionId };
 
 /** Locks those of these deliveries that are still pending and that no other transaction holds. */
-async function lockPending(store: Store, tx: Tx, oldest: readonly Oldest[], now: number) {
-  if (oldest.length === 0) return [];
+async function lockPending(store: Store, tx: Tx, chosen: readonly Chosen[], now: number) {
+  if (chosen.length === 0) return new Map<DeliveryId, LockedDelivery>();
   const query = tx
     .selectFrom("deliveries")
     .select(MOVED_COLUMNS)
     .where(
       "id",
       "in",
-      oldest.map(({ deliveryId }) => deliveryId),
+      chosen.map(({ deliveryId }) => deliveryId),
     )
     .where("state", "=", "pending")
     .where((eb) => eb.or([eb("lease_until", "is", null), eb("lease_until", "<", now)]))
     .orderBy("id");
-  return await lockRows(store, query, "skip").execute();
+  const rows = await lockRows(store, query, "skip").execute();
+  return new Map<DeliveryId, LockedDelivery>(rows.map((row) => [row.id, row]));
 }
 
 /**

@@ -1,7 +1,15 @@
-import type { SubscriptionId } from "@posthaste/domain";
-import { sql } from "kysely";
-import { byIndex } from "../database/by-index.ts";
+import type { AccountId, SubscriptionId } from "@posthaste/domain";
+import { type RawBuilder, sql } from "kysely";
+import { padded } from "../database/dialect/few-texts.ts";
 import type { Store } from "../database/store.ts";
+import type { ClaimRotation } from "./claim-rotation.ts";
+import { roundRobin } from "./round-robin.ts";
+
+/** A subscription with pending deliveries. */
+export type Pending = { readonly accountId: AccountId; readonly id: SubscriptionId };
+
+/** Accounts in the order of their turns, and for each some of its subscriptions with pending deliveries. */
+export type PendingGroup = ReadonlyMap<AccountId, readonly SubscriptionId[]>;
 
 /**
  * Pending rows read at once: this takes half a millisecond, and without a backlog there are hardly more. They
@@ -9,90 +17,228 @@ import type { Store } from "../database/store.ts";
  * into a table to join.
  */
 const ROWS_AT_ONCE = 900;
+/** Accounts that share one claim. Each further one costs jumps, and the next claim continues after them. */
+const ACCOUNTS_AT_ONCE = 16;
 /** With jumps, as many subscriptions are found as one transaction visits. */
 const FOUND_AT_ONCE = 64;
 /** Jumps per statement. Sixteen cost little more than one, of which the round trip is most. */
 const JUMPS_AT_ONCE = 16;
+/** Statements with jumps for one group. Where ids are far apart, each statement may find only one. */
+const STATEMENTS_MAX = 8;
 
 /**
- * Yields the subscriptions with pending deliveries, hundreds at a time: from the one after `start` to the
- * last, then from the first to `start`. The cost depends neither on the number of pending rows nor on the
- * database's statistics.
+ * Yields the subscriptions with pending deliveries, account by account: from the account whose turn it is, to
+ * the last, then from the first; and in the same way the subscriptions of each. The cost depends neither on
+ * the number of pending rows nor on the database's statistics.
  *
- * Without a backlog, reading the next rows once shows all of these subscriptions. If the rows belong to few
- * subscriptions, each has many rows, and the search jumps over them to find more. After the very first read
- * it does not jump: a few subscriptions with that many rows are mostly enough.
+ * Without a backlog, reading the first rows once shows all of these subscriptions. Otherwise some
+ * subscriptions have many rows, and the search jumps over them to find the others.
+ *
+ * @param isWanted whether the subscriptions of an account are wanted; asked again before each of its groups
  */
 export async function* pendingSubscriptions(
   store: Store,
-  start: number,
-): AsyncGenerator<readonly SubscriptionId[], void> {
-  let atLeast = 1;
+  rotation: ClaimRotation,
+  isWanted: (id: AccountId) => boolean = () => true,
+): AsyncGenerator<PendingGroup, void> {
+  const first = await firstRows(store);
+  if (first.count < ROWS_AT_ONCE) {
+    const { found } = first;
+    const group = new Map(
+      rotation
+        .accountsInTurn([...found.keys()])
+        .filter(isWanted)
+        .map((id) => [id, rotation.subscriptionsInTurn(id, found.get(id) ?? [])]),
+    );
+    if (group.size > 0) yield group;
+    return;
+  }
+  const start = rotation.afterAccount;
   const laps = [{ from: start, upTo: Number.POSITIVE_INFINITY }];
   if (start > 0) laps.push({ from: 0, upTo: start });
   for (const { from, upTo } of laps) {
     for (let after: number | undefined = from; after !== undefined; ) {
-      const { ids, isLast } = await pendingAfter(store, after, atLeast);
-      atLeast = FOUND_AT_ONCE;
-      const within = ids.filter((id) => id <= upTo);
-      if (within.length > 0) yield within;
-      after = isLast || within.length < ids.length ? undefined : ids.at(-1);
+      const accounts: AccountId[] = (await nextAccounts(store, after)).filter((id) => id <= upTo);
+      yield* subscriptionsOf(store, accounts.filter(isWanted), { rotation, isWanted, first });
+      after = accounts.at(-1);
     }
   }
 }
 
-/** Returns the next subscriptions, at least `atLeast` if there are as many. `isLast`: no more follow. */
-async function pendingAfter(
+/** Yields the subscriptions of these accounts, some of each at a time, until each had its whole round. */
+async function* subscriptionsOf(
   store: Store,
-  after: number,
-  atLeast: number,
-): Promise<{ ids: SubscriptionId[]; isLast: boolean }> {
-  const { ids, isLast } = await readNext(store, after);
-  const read = ids.length;
-  if (isLast) return { ids, isLast };
-  for (let last = ids.at(-1); ids.length < atLeast && last !== undefined; last = ids.at(-1)) {
-    const found = await jumpFrom(store, last);
-    if (found.length === 0) return { ids, isLast: true };
-    ids.push(...found);
+  accounts: readonly AccountId[],
+  {
+    rotation,
+    isWanted,
+    first,
+  }: { rotation: ClaimRotation; isWanted: (id: AccountId) => boolean; first: PendingRows },
+): AsyncGenerator<PendingGroup, void> {
+  let searches = accounts.map((id): Search => {
+    const start = rotation.afterSubscription(id);
+    return { accountId: id, start, after: start, isSecondLap: start === 0 };
+  });
+  while (searches.length > 0) {
+    const { group, ended } = await nextGroup(store, searches, first);
+    if (group.size > 0) yield group;
+    searches = searches.filter((search) => !ended.has(search) && isWanted(search.accountId));
   }
-  return { ids: ids.slice(0, Math.max(atLeast, read)), isLast: false };
 }
 
-/** Returns the subscriptions of the next pending rows. */
-async function readNext(store: Store, after: number): Promise<{ ids: SubscriptionId[]; isLast: boolean }> {
-  const some = store.db
-    .selectFrom(byIndex(store, "deliveries", "deliveries_by_state"))
-    .select("subscription_id")
-    .where("state", "=", "pending")
-    .where("subscription_id", ">", after as SubscriptionId)
-    .orderBy("subscription_id")
-    .orderBy("id")
-    .limit(ROWS_AT_ONCE);
-  const rows = await store.db
-    .selectFrom(some.as("some"))
-    .select((eb) => ["subscription_id as id", eb.fn.countAll().as("counted")])
-    .groupBy("subscription_id")
-    .orderBy("subscription_id")
-    .execute();
-  const read = rows.reduce((sum, { counted }) => sum + Number(counted), 0);
-  return { ids: rows.map(({ id }) => id), isLast: read < ROWS_AT_ONCE };
+/** Returns the first subscription of each account, then the second of each, and so on. */
+export function inTurns(group: PendingGroup): Pending[] {
+  return [...roundRobin([...group].map(([accountId, ids]) => ids.map((id) => ({ accountId, id }))))];
+}
+
+/** How far the search for an account's subscriptions has come. */
+type Search = {
+  readonly accountId: AccountId;
+  /** Where it began. The second lap, from the account's first subscription, ends here. */
+  readonly start: number;
+  after: number;
+  isSecondLap: boolean;
+};
+
+async function nextGroup(
+  store: Store,
+  searches: readonly Search[],
+  first: PendingRows,
+): Promise<{ group: PendingGroup; ended: ReadonlySet<Search> }> {
+  const group = new Map<AccountId, SubscriptionId[]>();
+  const ended = new Set<Search>();
+  const take = (search: Search, found: readonly SubscriptionId[], isLast: boolean) => {
+    const { accountId, start, isSecondLap } = search;
+    const ids = isSecondLap && start > 0 ? found.filter((id) => id <= start) : found;
+    search.after = ids.at(-1) ?? search.after;
+    if (ids.length > 0) group.set(accountId, [...(group.get(accountId) ?? []), ...ids]);
+    if (!isLast && ids.length === found.length) return;
+    if (isSecondLap) ended.add(search);
+    else Object.assign(search, { isSecondLap: true, after: 0 });
+  };
+  // The first rows of some accounts are known.
+  const isKnown = ({ accountId, after }: Search) => after === 0 && first.found.has(accountId);
+  const unknown = searches.filter((search) => !isKnown(search));
+  const limit = Math.ceil(ROWS_AT_ONCE / Math.max(1, unknown.length));
+  const next = await nextRows(store, unknown, limit);
+  const cutOff = [...first.found.keys()].at(-1);
+  for (const search of searches) {
+    const { accountId } = search;
+    if (isKnown(search)) take(search, first.found.get(accountId) ?? [], accountId !== cutOff);
+    else take(search, next.found.get(accountId) ?? [], next.countOf(accountId) < limit);
+  }
+  for (let statements = 0; statements < STATEMENTS_MAX; statements++) {
+    const open = searches.filter((search) => !ended.has(search));
+    const count = [...group.values()].reduce((sum, ids) => sum + ids.length, 0);
+    if (open.length === 0 || count >= FOUND_AT_ONCE) break;
+    const jumped = await jumpToSubscriptions(store, open);
+    for (const search of open) {
+      const ids = jumped.get(search.accountId) ?? [];
+      take(search, ids, ids.length === 0);
+    }
+  }
+  return { group, ended };
+}
+
+/** Pending rows, by account and subscription. */
+type PendingRows = {
+  readonly found: ReadonlyMap<AccountId, readonly SubscriptionId[]>;
+  /** How many rows of the account were read. */
+  readonly countOf: (id: AccountId) => number;
+  readonly count: number;
+};
+
+/** Reads the first pending rows of all accounts. */
+async function firstRows(store: Store): Promise<PendingRows> {
+  return await readRows(store, [{ where: sql`account_id > 0`, limit: ROWS_AT_ONCE }]);
+}
+
+/** Reads the next pending rows of these accounts. */
+async function nextRows(store: Store, searches: readonly Search[], limit: number): Promise<PendingRows> {
+  const ofEach = searches.map(({ accountId, after }) => ({
+    where: sql`account_id = ${accountId} and subscription_id > ${after}`,
+    limit,
+  }));
+  return await readRows(store, ofEach);
+}
+
+async function readRows(
+  store: Store,
+  parts: readonly { readonly where: RawBuilder<unknown>; readonly limit: number }[],
+): Promise<PendingRows> {
+  if (parts.length === 0) return { found: new Map(), countOf: () => 0, count: 0 };
+  const byState = sql.raw(store.seam.byIndex("deliveries_by_state_and_account"));
+  const selects = padded(parts).map(
+    ({ where, limit }, i) => sql`select * from (
+      select account_id, subscription_id from deliveries ${byState} where state = 'pending' and ${where}
+      order by account_id, subscription_id, id limit ${i < parts.length ? limit : 0}
+    ) as part`,
+  );
+  const { rows } = await sql<{ account_id: AccountId; subscription_id: SubscriptionId; counted: number }>`
+    select account_id, subscription_id, count(*) as counted from (${sql.join(selects, sql` union all `)}) as parts
+    group by account_id, subscription_id order by account_id, subscription_id
+  `.execute(store.db);
+  const found = new Map<AccountId, SubscriptionId[]>();
+  const counts = new Map<AccountId, number>();
+  for (const { account_id: accountId, subscription_id: id, counted } of rows) {
+    const ids = found.get(accountId) ?? [];
+    ids.push(id);
+    found.set(accountId, ids);
+    counts.set(accountId, (counts.get(accountId) ?? 0) + Number(counted));
+  }
+  const count = [...counts.values()].reduce((sum, counted) => sum + counted, 0);
+  return { found, countOf: (id) => counts.get(id) ?? 0, count };
 }
 
 /**
- * Jumps over all rows of this subscription to the next one, and on. A jump needs the number that it starts
- * from, so several jumps at once start from consecutive numbers, like the ids of subscriptions: at least one
- * subscription is found, and mostly as many as there are jumps.
+ * Jumps over all rows of one account or subscription to the next one, and on. A jump needs the number that it
+ * starts from, so several jumps at once start from consecutive numbers, like the ids themselves: at least one
+ * is found, and mostly as many as there are jumps.
  *
  * Each database answers a `min` with constant conditions by one access to the index. MySQL does not do so if
  * the number comes from another row, as in a recursive query, or if it groups and expects small groups.
  */
-async function jumpFrom(store: Store, after: number): Promise<SubscriptionId[]> {
-  const jumps = Array.from(
-    { length: JUMPS_AT_ONCE },
-    (_, i) => sql`
-      select min(subscription_id) as id from deliveries
-      where state = 'pending' and subscription_id > ${after + i}`,
+async function nextAccounts(store: Store, after: number): Promise<AccountId[]> {
+  const found: AccountId[] = [];
+  for (let statements = 0; statements < STATEMENTS_MAX && found.length < ACCOUNTS_AT_ONCE; statements++) {
+    const from: number = found.at(-1) ?? after;
+    const jumps = Array.from(
+      { length: JUMPS_AT_ONCE },
+      (_, i) => sql`
+        select min(account_id) as id from deliveries where state = 'pending' and account_id > ${from + i}`,
+    );
+    const { rows } = await sql<{ id: number | null }>`${sql.join(jumps, sql` union `)}`.execute(store.db);
+    const ids = rows.flatMap(({ id }) => (id === null ? [] : [Number(id) as AccountId]));
+    if (ids.length === 0) break;
+    found.push(...ids.sort((a, b) => a - b));
+  }
+  return found.slice(0, ACCOUNTS_AT_ONCE);
+}
+
+/** Does the same for subscriptions; at least one of each account is found that has more. */
+async function jumpToSubscriptions(
+  store: Store,
+  searches: readonly Search[],
+): Promise<Map<AccountId, SubscriptionId[]>> {
+  const each = Math.max(1, Math.floor(JUMPS_AT_ONCE / searches.length));
+  const jumps: RawBuilder<unknown>[] = padded(searches).flatMap(({ accountId, after }) =>
+    Array.from(
+      { length: each },
+      (_, i) => sql`
+        select ${accountId} as account_id, min(subscription_id) as id from deliveries
+        where state = 'pending' and account_id = ${accountId} and subscription_id > ${after + i}`,
+    ),
   );
-  const { rows } = await sql<{ id: number | null }>`${sql.join(jumps, sql` union `)}`.execute(store.db);
-  return rows.flatMap(({ id }) => (id === null ? [] : (Number(id) as SubscriptionId))).sort((a, b) => a - b);
+  const { rows } = await sql<{
+    account_id: number;
+    id: number | null;
+  }>`${sql.join(jumps, sql` union `)}`.execute(store.db);
+  const found = new Map<AccountId, SubscriptionId[]>();
+  for (const row of rows) {
+    if (row.id === null) continue;
+    const accountId = Number(row.account_id) as AccountId;
+    found.set(accountId, [...(found.get(accountId) ?? []), Number(row.id) as SubscriptionId]);
+  }
+  for (const ids of found.values()) ids.sort((a, b) => a - b);
+  return found;
 }

@@ -1,5 +1,6 @@
-import type { SubscriptionId } from "@posthaste/domain";
+import type { DeliveryId, SubscriptionId } from "@posthaste/domain";
 import type { Selectable } from "kysely";
+import type { Store } from "../database/store.ts";
 import type { Tables } from "../database/tables.ts";
 import type { Tx } from "../database/transact.ts";
 
@@ -32,6 +33,17 @@ export async function inFlightOf(
     rows.map((row) => [row.in_flight_of, { total: Number(row.total), firstAttempts: Number(row.firsts) }]),
   );
   return (id) => found.get(id) ?? { total: 0, firstAttempts: 0 };
+}
+
+/** Returns which of these deliveries occupy a place among their subscription's attempts. */
+export async function listInFlight({ db }: Store, ids: readonly DeliveryId[]): Promise<DeliveryId[]> {
+  const rows = await db
+    .selectFrom("deliveries")
+    .select("id")
+    .where("id", "in", ids)
+    .where("in_flight_of", "is not", null)
+    .execute();
+  return rows.map(({ id }) => id);
 }
 
 /**

@@ -8,7 +8,7 @@ import {
   type SubscriptionId,
   stretched,
 } from "@posthaste/domain";
-import { byIndex } from "../database/by-index.ts";
+import { inState } from "../database/by-index.ts";
 import type { Store } from "../database/store.ts";
 import { type Tx, transact } from "../database/transact.ts";
 import { type LockedDelivery, lockDeliveries, moveAll } from "../deliveries/move.ts";
@@ -99,11 +99,8 @@ async function isFullFor(
   const { total, firstAttempts } = (await inFlightOf(tx, [subscriptionId], now))(subscriptionId);
   if (total >= pace.concurrency) return true;
   if (isFirst || pace.rate !== null || total - firstAttempts < halfOf(pace.concurrency)) return false;
-  const waiting = await tx
-    .selectFrom(byIndex(store, "deliveries", "deliveries_by_state"))
+  const waiting = await inState(store, tx, { subscriptionId, state: "pending" })
     .select("id")
-    .where("state", "=", "pending")
-    .where("subscription_id", "=", subscriptionId)
     .where((eb) => eb.or([eb("lease_until", "is", null), eb("lease_until", "<", now)]))
     .limit(1)
     .executeTakeFirst();

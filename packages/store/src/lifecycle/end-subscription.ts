@@ -1,5 +1,5 @@
 import type { AccountId, SubscriptionId } from "@posthaste/domain";
-import { byIndex } from "../database/by-index.ts";
+import { inState } from "../database/by-index.ts";
 import { sha256 } from "../database/ids.ts";
 import type { Store } from "../database/store.ts";
 import { type Tx, transact } from "../database/transact.ts";
@@ -84,11 +84,8 @@ export async function endIn(tx: Tx, id: SubscriptionId, reason: string, now: num
 export async function cancelOpenDeliveries(store: Store, id: SubscriptionId, now: number): Promise<void> {
   for (const state of OPEN_STATES) {
     for (;;) {
-      const rows = await store.db
-        .selectFrom(byIndex(store, "deliveries", "deliveries_by_state"))
+      const rows = await inState(store, store.db, { subscriptionId: id, state })
         .select("id")
-        .where("state", "=", state)
-        .where("subscription_id", "=", id)
         .limit(CANCEL_AT_ONCE)
         .execute();
       if (rows.length === 0) break;

@@ -1,6 +1,7 @@
 import type { AccountId, DeliveryId, SubscriptionId } from "@posthaste/domain";
 import { Refusal } from "@posthaste/domain";
-import { byIndex } from "../database/by-index.ts";
+import { sql } from "kysely";
+import { inState } from "../database/by-index.ts";
 import type { Store } from "../database/store.ts";
 import { type Tx, transact } from "../database/transact.ts";
 import { lockDeliveries, moveAll } from "../deliveries/move.ts";
@@ -169,26 +170,56 @@ export async function drainSubscription(
 }
 
 /**
- * Returns the subscriptions after `after` that have parked deliveries. Finding each takes one jump along the
- * index.
+ * Returns the subscriptions after `after` that have parked deliveries, account by account. Finding each takes
+ * one or two jumps along the index.
  */
 export async function listParked(
   store: Store,
   { after, limit }: { after: SubscriptionId | undefined; limit: number },
 ): Promise<SubscriptionId[]> {
   const found: SubscriptionId[] = [];
-  for (let cursor = after ?? (0 as SubscriptionId); found.length < limit; ) {
-    const { next } = await store.db
-      .selectFrom("deliveries")
-      .select((eb) => eb.fn.min("subscription_id").as("next"))
-      .where("state", "=", "parked")
-      .where("subscription_id", ">", cursor)
-      .executeTakeFirstOrThrow();
-    if (next === null) break;
-    cursor = Number(next) as SubscriptionId;
+  let accountId = after === undefined ? undefined : await accountOf(store, after);
+  let cursor = after ?? (0 as SubscriptionId);
+  while (found.length < limit) {
+    const next = accountId && (await firstParked(store, "subscription_id", { accountId, after: cursor }));
+    if (next == null) {
+      // The account has no more: on to the next one that has any.
+      accountId = ((await firstParked(store, "account_id", { after: accountId ?? 0 })) ?? undefined) as
+        | AccountId
+        | undefined;
+      if (accountId === undefined) break;
+      cursor = 0 as SubscriptionId;
+      continue;
+    }
+    cursor = next as SubscriptionId;
     found.push(cursor);
   }
   return found;
+}
+
+async function accountOf({ db }: Store, id: SubscriptionId): Promise<AccountId | undefined> {
+  const row = await db
+    .selectFrom("subscriptions")
+    .select("account_id")
+    .where("id", "=", id)
+    .executeTakeFirst();
+  return row?.account_id;
+}
+
+/** Returns the least number after `after` among the parked deliveries, of all accounts or of one. */
+async function firstParked(
+  { db }: Store,
+  column: "account_id" | "subscription_id",
+  { accountId, after }: { accountId?: AccountId; after: number },
+): Promise<number | null> {
+  let query = db
+    .selectFrom("deliveries")
+    .select((eb) => eb.fn.min<number | null>(column).as("next"))
+    .where("state", "=", "parked")
+    .where(sql<number>`${sql.ref(column)}`, ">", after);
+  if (accountId !== undefined) query = query.where("account_id", "=", accountId);
+  const { next } = await query.executeTakeFirstOrThrow();
+  return next === null ? null : Number(next);
 }
 
 /**
@@ -209,11 +240,8 @@ export async function drainStrays(store: Store, id: SubscriptionId): Promise<boo
 }
 
 async function pendingOf(store: Store, db: Pick<Tx, "selectFrom">, id: SubscriptionId): Promise<number> {
-  const rows = await db
-    .selectFrom(byIndex(store, "deliveries", "deliveries_by_state"))
+  const rows = await inState(store, db, { subscriptionId: id, state: "pending" })
     .select("id")
-    .where("state", "=", "pending")
-    .where("subscription_id", "=", id)
     .limit(DRAIN_AHEAD)
     .execute();
   return rows.length;
@@ -221,13 +249,7 @@ async function pendingOf(store: Store, db: Pick<Tx, "selectFrom">, id: Subscript
 
 /** Returns a query for the oldest deliveries of a subscription in a state. */
 function oldest(store: Store, tx: Tx, id: SubscriptionId, state: "pending" | "parked", limit: number) {
-  return tx
-    .selectFrom(byIndex(store, "deliveries", "deliveries_by_state"))
-    .select("id")
-    .where("state", "=", state)
-    .where("subscription_id", "=", id)
-    .orderBy("id")
-    .limit(limit);
+  return inState(store, tx, { subscriptionId: id, state }).select("id").orderBy("id").limit(limit);
 }
 
 function hasEnded(id: SubscriptionId): Refusal {

@@ -122,21 +122,20 @@ async function failedIn(
 ): Promise<
   Pick<Selectable<Tables["deliveries"]>, "id" | "event_id" | "event_type" | "subscription_id" | "test">[]
 > {
-  const index = row.subscription_id === null ? "deliveries_by_account_state" : "deliveries_by_state";
+  const index =
+    row.subscription_id === null ? "deliveries_by_account_state" : "deliveries_by_state_and_account";
   let query = tx
     .selectFrom(byIndex(store, "deliveries", index))
     .select(["id", "event_id", "event_type", "subscription_id", "test"])
     .where("state", "=", state)
+    .where("account_id", "=", row.account_id)
     .where("id", ">", row.cursor_id as DeliveryId)
     .where("id", "<", leastDeliveryId(row.until_at + ID_SLACK_MS))
     .where("created_at", ">=", row.since_at)
     .where("created_at", "<", row.until_at)
     .orderBy("id")
     .limit(limit);
-  query =
-    row.subscription_id === null
-      ? query.where("account_id", "=", row.account_id)
-      : query.where("subscription_id", "=", row.subscription_id);
+  if (row.subscription_id !== null) query = query.where("subscription_id", "=", row.subscription_id);
   return await query.execute();
 }
 

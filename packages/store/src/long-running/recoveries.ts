@@ -8,6 +8,7 @@ import {
   type SubscriptionId,
 } from "@posthaste/domain";
 import type { Selectable } from "kysely";
+import { inState } from "../database/by-index.ts";
 import { contractIdOf, ID_SLACK_MS, leastDeliveryId, leastEventId } from "../database/ids.ts";
 import type { Store } from "../database/store.ts";
 import type { Tables } from "../database/tables.ts";
@@ -74,11 +75,8 @@ export async function createRecovery(
           field: "subscription_id",
         });
       }
-      const { counted } = await tx
-        .selectFrom("deliveries")
+      const { counted } = await inState(store, tx, { subscriptionId, state: "parked" })
         .select((eb) => eb.fn.countAll().as("counted"))
-        .where("state", "=", "parked")
-        .where("subscription_id", "=", subscriptionId)
         .executeTakeFirstOrThrow();
       parked = Number(counted);
       if (kind === "recover" && !isDryRun && subscription.state !== "active") {

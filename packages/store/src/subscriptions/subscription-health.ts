@@ -1,5 +1,5 @@
 import type { AccountId, Outcome, SubscriptionId } from "@posthaste/domain";
-import { byIndex } from "../database/by-index.ts";
+import { byIndex, inState } from "../database/by-index.ts";
 import type { Store } from "../database/store.ts";
 
 /** A receiver's recent attempts, and its deliveries that wait. */
@@ -45,19 +45,11 @@ export async function subscriptionHealth(
     .innerJoin("attempts as a", "a.delivery_id", "d.id")
     .select(["a.duration_ms", "a.outcome", "a.started_at"])
     .execute();
-  const { next } = await db
-    .selectFrom(byIndex(store, "deliveries", "deliveries_by_state"))
+  const { next } = await inState(store, db, { subscriptionId: id, state: "started" })
     .select((eb) => eb.fn.min("next_attempt_at").as("next"))
-    .where("state", "=", "started")
-    .where("subscription_id", "=", id)
     .executeTakeFirstOrThrow();
   const count = async (state: "pending" | "parked") => {
-    const some = db
-      .selectFrom(byIndex(store, "deliveries", "deliveries_by_state"))
-      .select("id")
-      .where("state", "=", state)
-      .where("subscription_id", "=", id)
-      .limit(COUNTED_MAX);
+    const some = inState(store, db, { subscriptionId: id, state }).select("id").limit(COUNTED_MAX);
     const { counted } = await db
       .selectFrom(some.as("some"))
       .select((eb) => eb.fn.countAll().as("counted"))

@@ -1,7 +1,8 @@
-import type { Direct } from "@posthaste/delivery/activities";
+import type { Direct, Shares } from "@posthaste/delivery/activities";
 import type { DeliveryId } from "@posthaste/domain";
 import type { Log } from "@posthaste/runtime";
 import { type AttemptLedger, type ClaimedDelivery, renewClaims, type Store } from "@posthaste/store";
+import { createFairQueue } from "./fair-queue.ts";
 
 export type DirectLaneOptions = {
   readonly store: Store;
@@ -12,8 +13,8 @@ export type DirectLaneOptions = {
   readonly attempt: (id: DeliveryId) => Promise<Direct>;
   /** Starts a delivery's workflow. Starting it twice is harmless. */
   readonly start: (delivery: ClaimedDelivery) => Promise<void>;
-  /** The maximum number of attempts in flight at once. */
-  readonly attemptsMax: number;
+  /** The places of its attempts. */
+  readonly shares: Shares;
   /** Identifies this process in its leases. */
   readonly owner: string;
   /** The length of a lease, in milliseconds. */
@@ -23,8 +24,6 @@ export type DirectLaneOptions = {
 };
 
 export type DirectLane = {
-  /** Returns how many attempts may begin now. */
-  room(): number;
   /** Begins the first attempts of claimed deliveries and returns at once. */
   begin(claimed: readonly ClaimedDelivery[]): void;
   /**
@@ -48,7 +47,7 @@ const RENEWALS_IN_A_LEASE = 3;
  * deliveries to workflows.
  */
 export function createDirectLane(options: DirectLaneOptions): DirectLane {
-  const { store, ledger, log, now, owner, leaseMs, attemptsMax } = options;
+  const { store, ledger, log, now, owner, leaseMs, shares } = options;
   const inFlight = new Map<DeliveryId, { readonly begunAt: number; readonly end: Promise<void> }>();
   const handOvers = createHandOvers(async (delivery, nextAttemptAt) => {
     await options.start(delivery);
@@ -76,14 +75,15 @@ export function createDirectLane(options: DirectLaneOptions): DirectLane {
   const attempt = async (delivery: ClaimedDelivery) => {
     const direct = await options.attempt(delivery.deliveryId);
     inFlight.delete(delivery.deliveryId);
+    shares.end(delivery.deliveryId);
     announceRoom();
     if (direct.kind === "hand_over") handOvers.add(delivery, direct.nextAttemptAt);
     // After a fault, the lease expires by itself: a broken dependency is not retried at once.
   };
   return {
-    room: () => Math.max(0, attemptsMax - inFlight.size),
     begin(claimed) {
       for (const delivery of claimed) {
+        shares.begin(delivery.deliveryId, delivery.accountId);
         inFlight.set(delivery.deliveryId, { begunAt: now(), end: attempt(delivery) });
       }
     },
@@ -99,12 +99,14 @@ function createHandOvers(
   handOver: (delivery: ClaimedDelivery, nextAttemptAt: number) => Promise<void>,
   log: Log,
 ) {
-  const waiting: { readonly delivery: ClaimedDelivery; readonly nextAttemptAt: number }[] = [];
+  const waiting = createFairQueue<{ readonly delivery: ClaimedDelivery; readonly nextAttemptAt: number }>({
+    max: HAND_OVERS_WAITING_MAX,
+  });
   const running = new Set<Promise<void>>();
   let failed = 0;
 
   const run = async () => {
-    for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
+    for (let next = waiting.next(); next !== undefined; next = waiting.next()) {
       const { delivery, nextAttemptAt } = next;
       try {
         await handOver(delivery, nextAttemptAt);
@@ -119,8 +121,7 @@ function createHandOvers(
   };
   return {
     add(delivery: ClaimedDelivery, nextAttemptAt: number) {
-      if (waiting.length >= HAND_OVERS_WAITING_MAX) return;
-      waiting.push({ delivery, nextAttemptAt });
+      waiting.add(delivery.accountId, { delivery, nextAttemptAt });
       if (running.size >= HAND_OVERS_AT_ONCE) return;
       const runner = run().finally(() => running.delete(runner));
       running.add(runner);

@@ -1,9 +1,12 @@
-import type { DeliveryId, Lane, SubscriptionId } from "@posthaste/domain";
+import type { Shares } from "@posthaste/delivery/activities";
+import type { DeliveryId, Lane } from "@posthaste/domain";
 import type { Log } from "@posthaste/runtime";
 import {
   type Claim,
   type ClaimedDelivery,
   claimDeliveries,
+  createClaimRotation,
+  listInFlight,
   markStarted,
   releaseClaims,
   type Store,
@@ -26,6 +29,8 @@ export type DispatchOptions = {
   readonly inFlightMax: number;
   /** First attempts per second of a subscription that is draining. */
   readonly drainPerSecond?: number;
+  /** The places of the attempts that a round leads to; none is claimed that has no place. */
+  readonly shares: Shares;
   /** The lane of accounts that set none. Default: `workflow`. */
   readonly laneDefault?: Lane;
   /** Called after each successful round with the number of workflows started. */
@@ -55,7 +60,7 @@ export function createDispatchRound(
   options: DispatchOptions,
   health?: "well" | "failing",
 ): () => Promise<"more" | "done"> {
-  const { store, log, now, start, batch } = options;
+  const { store, log, now, start, batch, shares } = options;
   const claim = createClaimer(options, {
     lane: "workflow",
     ...(health === undefined ? {} : { isFailing: health === "failing" }),
@@ -63,12 +68,15 @@ export function createDispatchRound(
   const startsAtOnce = health === "failing" ? FAILING_STARTS_AT_ONCE : STARTS_AT_ONCE;
 
   return async () => {
-    const claimed = await claim(batch);
+    await giveBackEnded(store, shares);
+    const claimed = await claim(Math.min(batch, shares.free()));
     if (claimed.length === 0) return "done";
+    for (const { deliveryId, accountId } of claimed) shares.reserve(deliveryId, accountId);
 
     const { started, failed, firstError } = await startAll(claimed, start, startsAtOnce);
     await markStarted(store, { ids: started, now: now() });
     if (failed.length > 0) {
+      for (const id of failed) shares.end(id);
       await releaseClaims(store, { owner: options.owner, ids: failed, now: now() });
       throw new Error(
         `Temporal accepted ${started.length} of ${claimed.length} deliveries; the others stay pending`,
@@ -83,6 +91,17 @@ export function createDispatchRound(
   };
 }
 
+/** After this time, an attempt that was started here and has not begun here is likely another process's. */
+const RESERVED_MS = 1_000;
+
+/** Gives back the places of deliveries whose attempts ended in another process. */
+async function giveBackEnded(store: Store, shares: Shares): Promise<void> {
+  const reserved = shares.reservedFor(RESERVED_MS);
+  if (reserved.length === 0) return;
+  const inFlight = new Set(await listInFlight(store, reserved));
+  for (const id of reserved) if (!inFlight.has(id)) shares.end(id);
+}
+
 /**
  * Creates the direct lane's round. It is separate from the workflow lane's round, so it does not wait
  * when Temporal accepts no starts. The round begins attempts without waiting for them; the lane wakes it
@@ -90,14 +109,13 @@ export function createDispatchRound(
  */
 export function createDirectRound(
   options: DispatchOptions,
-  lane: Pick<DirectLane, "room" | "begin">,
+  lane: Pick<DirectLane, "begin">,
 ): () => Promise<"more" | "done"> {
-  const { store, now, start, batch } = options;
+  const { store, now, start, batch, shares } = options;
   const claim = createClaimer(options, { lane: "direct" });
 
   return async () => {
-    const room = Math.min(batch, lane.room());
-    const claimed = room === 0 ? [] : await claim(room);
+    const claimed = await claim(Math.min(batch, shares.free()));
     if (claimed.length === 0) return "done";
     lane.begin(claimed.filter((delivery) => delivery.lane === "direct"));
     // These were parked between two attempts; their workflows continue from the attempt log.
@@ -112,30 +130,27 @@ export function createDirectRound(
   };
 }
 
-/**
- * Creates a function that claims the deliveries of one loop. Each call continues after the
- * last subscription served.
- */
+/** Creates a function that claims the deliveries of one loop. Everyone gets a turn, from call to call. */
 function createClaimer(
   options: DispatchOptions,
   filter: Pick<Claim, "lane" | "isFailing">,
 ): (limit: number) => Promise<ClaimedDelivery[]> {
-  const { store, now, owner, leaseMs, inFlightMax, drainPerSecond, laneDefault } = options;
-  let afterSubscription: SubscriptionId | undefined;
+  const { store, now, owner, leaseMs, inFlightMax, drainPerSecond, laneDefault, shares } = options;
+  const rotation = createClaimRotation();
   return async (limit) => {
-    const { claimed, lastSubscription } = await claimDeliveries(store, {
+    if (limit === 0) return [];
+    return await claimDeliveries(store, {
       owner,
       limit,
       ...filter,
       inFlightMax,
       leaseMs,
       now: now(),
+      rotation,
+      roomOf: shares.roomOf,
       ...(laneDefault === undefined ? {} : { laneDefault }),
       ...(drainPerSecond === undefined ? {} : { drainPerSecond }),
-      ...(afterSubscription === undefined ? {} : { afterSubscription }),
     });
-    afterSubscription = lastSubscription;
-    return claimed;
   };
 }
 

@@ -9,7 +9,7 @@ import {
 import type { Log } from "@posthaste/runtime";
 import { NativeConnection } from "@temporalio/worker";
 
-export type TemporalWorkerOptions = Pick<DeliveryWorkerOptions, "workflowBundle" | "attemptsMax"> & {
+export type TemporalWorkerOptions = Pick<DeliveryWorkerOptions, "workflowBundle"> & {
   readonly temporal: TemporalOptions;
   readonly log: Log;
   /** This build's version in the worker deployment; empty = unversioned. */
@@ -36,7 +36,7 @@ export type TemporalWorker = {
 const RECONNECT_PAUSE_MS = 1_000;
 
 export function createTemporalWorker(options: TemporalWorkerOptions): TemporalWorker {
-  const { temporal, log, workflowBundle, attemptsMax, buildId } = options;
+  const { temporal, log, workflowBundle, buildId } = options;
   const version = buildId === "" ? {} : { buildId };
   const stopping = new AbortController();
   let worker: DeliveryWorker | undefined;
@@ -47,13 +47,11 @@ export function createTemporalWorker(options: TemporalWorkerOptions): TemporalWo
     const connection = await NativeConnection.connect(temporal.connectionOptions ?? {});
     const namespace = temporal.namespace ?? "default";
     try {
-      const bounds = attemptsMax === undefined ? {} : { attemptsMax };
       worker = await createDeliveryWorker({
         connection,
         namespace,
         workflowBundle,
         deps,
-        ...bounds,
         ...version,
       });
       if (buildId === "") client = clientOn(connection, namespace);

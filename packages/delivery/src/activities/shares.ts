@@ -1,0 +1,117 @@
+import { type AccountId, type DeliveryId, EMPTY_LINE, endMs, type Line, stretched } from "@posthaste/domain";
+import { LRUCache } from "lru-cache";
+
+/**
+ * The attempts under way in this process, as places that accounts share.
+ *
+ * An account may hold four times as many places as are free (the dynamic threshold of shared switch buffers,
+ * Choudhury and Hahne 1998). Alone it gets four fifths, which is `attemptsMax`; two that want everything get
+ * four ninths each, and so on. Whoever needs less leaves the rest to the others. What stays free is for
+ * whoever comes next: an attempt may last as long as its timeout, so a newcomer must not have to wait until
+ * one ends.
+ */
+export type Shares = {
+  /** All places. */
+  readonly size: number;
+  /** Returns how many places are free. */
+  readonly free: () => number;
+  /** Returns how many more attempts of this account may begin now. */
+  readonly roomOf: (id: AccountId) => number;
+  /**
+   * Takes a place for a delivery whose attempt will begin soon, such as one that was claimed. A delivery that
+   * has a place keeps it.
+   */
+  readonly reserve: (id: DeliveryId, accountId: AccountId) => void;
+  /** Takes a place for an attempt that begins now, or the place that was reserved for it. */
+  readonly begin: (id: DeliveryId, accountId: AccountId) => void;
+  /** Takes a place as `begin` does, if its account has room or one was reserved. Returns whether it did. */
+  readonly tryToBegin: (id: DeliveryId, accountId: AccountId) => boolean;
+  /** Gives the delivery's place back. */
+  readonly end: (id: DeliveryId) => void;
+  /** Returns the deliveries whose places were reserved this long ago, without an attempt that began here. */
+  readonly reservedFor: (ms: number) => DeliveryId[];
+  /** Returns when an attempt that found no room is likely to find one, behind those that were told before. */
+  readonly nextRoomAt: (id: AccountId, nowMs: number) => number;
+};
+
+/** See {@link Shares}. */
+const TIMES_FREE = 4;
+/** How long an attempt is assumed to take until one of the account's has ended. */
+const HOLD_DEFAULT_MS = 1_000;
+/** The weight of the latest attempt in the average duration. */
+const LATEST_WEIGHT = 0.25;
+
+type Place = {
+  readonly accountId: AccountId;
+  /** When it was taken or its attempt began, on the clock of `performance.now`. */
+  readonly since: number;
+  readonly isUnderWay: boolean;
+};
+
+/** How long an account's attempts take, and the end of the line of those that were told to come again. */
+type Waiting = { readonly holdMs: number; readonly line: Line };
+
+/** Accounts whose {@link Waiting} is remembered, about 100 bytes each. A forgotten one begins anew. */
+const ACCOUNTS_MAX = 10_000;
+
+/** @param attemptsMax the places of an account that is alone */
+export function createShares(attemptsMax: number): Shares {
+  const size = Math.ceil((attemptsMax * (TIMES_FREE + 1)) / TIMES_FREE);
+  const places = new Map<DeliveryId, Place>();
+  const held = new Map<AccountId, number>();
+  const waiting = new LRUCache<AccountId, Waiting>({ max: ACCOUNTS_MAX });
+
+  const heldBy = (id: AccountId) => held.get(id) ?? 0;
+  const waitingOf = (id: AccountId) => waiting.get(id) ?? { holdMs: HOLD_DEFAULT_MS, line: EMPTY_LINE };
+  const free = () => Math.max(0, size - places.size);
+  const roomOf = (id: AccountId) => {
+    // The largest number that, once taken, is still within the threshold.
+    const room = Math.floor((TIMES_FREE * free() - heldBy(id)) / (TIMES_FREE + 1));
+    return Math.max(room, heldBy(id) === 0 && free() > 0 ? 1 : 0);
+  };
+  const take = (id: DeliveryId, accountId: AccountId, isUnderWay: boolean) => {
+    const place = places.get(id);
+    if (place === undefined) {
+      places.set(id, { accountId, since: performance.now(), isUnderWay });
+      held.set(accountId, heldBy(accountId) + 1);
+    } else if (isUnderWay && !place.isUnderWay) {
+      places.set(id, { accountId, since: performance.now(), isUnderWay });
+    }
+  };
+  return {
+    size,
+    free,
+    roomOf,
+    reserve: (id, accountId) => take(id, accountId, false),
+    begin: (id, accountId) => take(id, accountId, true),
+    tryToBegin(id, accountId) {
+      if (!places.has(id) && roomOf(accountId) === 0) return false;
+      take(id, accountId, true);
+      return true;
+    },
+    end(id) {
+      const place = places.get(id);
+      if (place === undefined) return;
+      const { accountId, since, isUnderWay } = place;
+      places.delete(id);
+      if (heldBy(accountId) === 1) held.delete(accountId);
+      else held.set(accountId, heldBy(accountId) - 1);
+      if (!isUnderWay) return;
+      const { holdMs, line } = waitingOf(accountId);
+      const latestMs = performance.now() - since;
+      waiting.set(accountId, { holdMs: holdMs + (latestMs - holdMs) * LATEST_WEIGHT, line });
+    },
+    reservedFor(ms) {
+      const before = performance.now() - ms;
+      return [...places]
+        .filter(([, { isUnderWay, since }]) => !isUnderWay && since <= before)
+        .map(([id]) => id);
+    },
+    nextRoomAt(id, nowMs) {
+      const { holdMs, line } = waitingOf(id);
+      const longer = stretched(line, nowMs, holdMs / Math.max(1, heldBy(id)));
+      waiting.set(id, { holdMs, line: longer });
+      return Math.ceil(endMs(longer));
+    },
+  };
+}

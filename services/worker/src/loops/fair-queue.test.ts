@@ -1,0 +1,27 @@
+import type { AccountId } from "@posthaste/domain";
+import { expect, test } from "vitest";
+import { createFairQueue } from "./fair-queue.ts";
+
+const [A, B, C] = [1, 2, 3] as AccountId[] as [AccountId, AccountId, AccountId];
+const drained = <T>(next: () => T | undefined): T[] => {
+  const entries: T[] = [];
+  for (let entry = next(); entry !== undefined; entry = next()) entries.push(entry);
+  return entries;
+};
+
+test("accounts take turns, and each account's entries keep their order", () => {
+  const queue = createFairQueue<string>({ max: 10 });
+  for (const entry of ["a1", "a2", "a3"]) queue.add(A, entry);
+  queue.add(B, "b1");
+  for (const entry of ["c1", "c2"]) queue.add(C, entry);
+  expect(drained(queue.next)).toEqual(["a1", "b1", "c1", "a2", "c2", "a3"]);
+  expect(queue.size()).toBe(0);
+});
+
+test("a full queue drops the newest entry of the account with the most, whoever comes", () => {
+  const queue = createFairQueue<string>({ max: 3 });
+  for (const entry of ["a1", "a2", "a3", "a4"]) queue.add(A, entry);
+  queue.add(B, "b1");
+  expect(queue.size()).toBe(3);
+  expect(drained(queue.next)).toEqual(["a1", "b1", "a2"]);
+});

@@ -1,0 +1,43 @@
+import type { AccountId } from "@posthaste/domain";
+
+/** A bounded queue that accounts take turns in, so that nobody waits behind another's many entries. */
+export type FairQueue<T> = {
+  /**
+   * Adds an entry. If the queue is full, the newest entry of the account with the most is dropped, which may
+   * be this one.
+   */
+  readonly add: (accountId: AccountId, entry: T) => void;
+  /** Removes the oldest entry of the account whose turn it is; undefined: the queue is empty. */
+  readonly next: () => T | undefined;
+  readonly size: () => number;
+};
+
+export function createFairQueue<T>({ max }: { max: number }): FairQueue<T> {
+  // The accounts are in the order of their turns.
+  const queues = new Map<AccountId, T[]>();
+  let size = 0;
+  return {
+    add(accountId, entry) {
+      const queue = queues.get(accountId) ?? [];
+      queues.set(accountId, queue);
+      queue.push(entry);
+      size += 1;
+      if (size <= max) return;
+      const longest = [...queues.values()].reduce((most, one) => (one.length > most.length ? one : most));
+      longest.pop();
+      size -= 1;
+    },
+    next() {
+      for (const [accountId, queue] of queues) {
+        const entry = queue.shift();
+        queues.delete(accountId);
+        if (entry === undefined) continue;
+        size -= 1;
+        if (queue.length > 0) queues.set(accountId, queue);
+        return entry;
+      }
+      return undefined;
+    },
+    size: () => size,
+  };
+}
