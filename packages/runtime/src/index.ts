@@ -15,4 +15,5 @@ export {
 export { createLog, LOG_LEVELS, type Log, type LogLevel, silentLog } from "./log.ts";
 export { createMetrics, METRICS_CONTENT_TYPE, type Metrics, measureClock, serveMetrics } from "./metrics.ts";
 export { type Running, runService, type Service } from "./run-service.ts";
+export { createStopDeadline, type StopDeadline } from "./stop-deadline.ts";
 export { noTracer, type Span, startTracing, type Traceparent, type Tracer, type Tracing } from "./tracing.ts";

@@ -36,6 +36,18 @@ export function createLog(
   return wrap(to === undefined ? pino(options) : pino(options, to));
 }
 
+/** Tries to write while the reader of standard output is behind, a tenth of a second apart. */
+const TRIES_MAX = 10;
+
+/**
+ * Returns standard output, to which a line is written before the call returns: for the last lines of a
+ * process. The lines of other logs take a moment. If nobody reads the output for a second, lines are lost.
+ */
+export function immediateOutput(): DestinationStream {
+  let tries = 0;
+  return pino.destination({ fd: 1, sync: true, retryEAGAIN: () => ++tries <= TRIES_MAX });
+}
+
 function wrap(logger: pino.Logger): Log {
   return {
     info: (event, fields) => logger.info(fields ?? {}, event),

@@ -2,7 +2,6 @@ import { createServer } from "node:http";
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
 import { portProblem } from "./config.ts";
 import type { Log } from "./log.ts";
-import type { Running } from "./run-service.ts";
 
 /** Labels by name. Values come from closed sets, so neither a caller nor a receiver can create a series. */
 type Labels<L extends string> = Readonly<Record<L, string>>;
@@ -119,7 +118,7 @@ const REQUEST_TIMEOUT_MS = 5_000;
 export async function serveMetrics(
   metrics: Metrics,
   { host, port, setting, log }: { host: string; port: number; setting: string; log: Log },
-): Promise<Running & { url: string }> {
+): Promise<{ url: string; stop(): Promise<void> }> {
   const server = createServer({ requestTimeout: REQUEST_TIMEOUT_MS }, (request, response) => {
     if (request.url !== "/metrics") return void response.writeHead(404).end();
     metrics.render().then(

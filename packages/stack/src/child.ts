@@ -65,7 +65,7 @@ export type ChildOptions = Program & {
 };
 
 const READY_WITHIN_MS = MINUTE_MS;
-/** Long enough for a worker to finish its attempts, which take up to 40 s. */
+/** Longer than the deadline of any service's stop. */
 const PATIENCE_MS = MINUTE_MS;
 /** Characters of the log in the error of a child that ends during its start. */
 const LOG_CHARS_SHOWN = 500;

@@ -28,13 +28,13 @@ const TEST_EVENT_WAIT_MS = 15_000;
  * rest.
  */
 const FAN_OUT_MAX = 1_000;
-/** Time a shutdown may take in addition to draining. */
-const STOP_SLACK_MS = 5_000;
+/** How long a stop may take after `POSTHASTE_DRAIN_MS`, to send the last spans and to close the store. */
+const CLOSE_WITHIN_MS = 5_000;
 
 await runService({
   name: "api",
   settings: API_SETTINGS,
-  stopTimeoutMs: (config) => config.POSTHASTE_DRAIN_MS + STOP_SLACK_MS,
+  stopWithinMs: (config) => config.POSTHASTE_DRAIN_MS + CLOSE_WITHIN_MS,
   start: async (config, log) => {
     const store = await openMigratedStore({
       url: config.DATABASE_URL,
@@ -92,13 +92,13 @@ await runService({
     });
     measureRequests(metrics, api.requestsUnderWay);
     return {
-      stop: async () => {
-        await api.stop();
-        await metricsServer.stop();
-        await tracing.stop();
-        await temporal.connection.close();
-        await clock.stop();
-        await closeStore(store);
+      stop: async (deadline) => {
+        await deadline.waitFor("api", api.stop());
+        await deadline.waitFor("metrics", metricsServer.stop());
+        await deadline.waitFor("tracing", tracing.stop());
+        await deadline.waitFor("temporal_connection", temporal.connection.close());
+        await deadline.waitFor("clock", clock.stop());
+        await deadline.waitFor("store", closeStore(store));
       },
     };
   },

@@ -3,7 +3,7 @@ import { setMaxListeners } from "node:events";
 import type { ServerResponse } from "node:http";
 import { Readable } from "node:stream";
 import { fastifyConnectPlugin } from "@connectrpc/connect-fastify";
-import { portProblem, type Running } from "@posthaste/runtime";
+import { portProblem } from "@posthaste/runtime";
 import { pingStore } from "@posthaste/store";
 import fastify, { type FastifyInstance } from "fastify";
 import { TOKEN_RPC_PATHS } from "./connect/access.ts";
@@ -31,9 +31,11 @@ export type ApiOptions = {
   readonly console?: ConsoleOptions;
 };
 
-export type Api = Running & {
+export type Api = {
   readonly url: string;
   requestsUnderWay(): RequestsUnderWay;
+  /** Finishes the requests in flight, and cuts off those that take longer than `drainMs`. */
+  stop(): Promise<void>;
 };
 
 /** Listeners on one response before Node warns of a leak: twice Node's default of 10. */
@@ -100,7 +102,10 @@ export async function startApi({ deps, host, port, drainMs, console: pages }: Ap
     url,
     requestsUnderWay,
     async stop() {
-      const force = setTimeout(() => onePort?.destroy(), drainMs);
+      const force = setTimeout(() => {
+        log.warn("api.requests_cut", { drainMs, ...requestsUnderWay() });
+        onePort?.destroy();
+      }, drainMs);
       // Ends endless streams, such as a watched health status. Other requests may finish.
       stopping.abort();
       const closed = app.close();

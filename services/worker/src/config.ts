@@ -58,6 +58,11 @@ export const WORKER_SETTINGS = {
     200,
     { min: 1, max: 10_000 },
   ),
+  POSTHASTE_STOP_WITHIN_MS: integer(
+    "How long a stop of the worker may take, in milliseconds. It suffices for every attempt with the default timeout of 15 s. What is not done by then is cut off, and done by the next worker. Give the process 5 s more before you kill it: the default fits the 30 s that orchestrators usually wait",
+    25_000,
+    { min: 1_000, max: 600_000 },
+  ),
   POSTHASTE_RETAIN_EVENTS_DAYS: integer(
     "Days after which an event is deleted, with its payload and deliveries. An event with an open delivery is kept",
     90,

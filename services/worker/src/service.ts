@@ -1,14 +1,11 @@
 import { temporalOptions } from "@posthaste/delivery/client";
 import { workflowCode } from "@posthaste/delivery/worker";
-import { DAY_MS, HOUR_MS, MINUTE_MS } from "@posthaste/domain";
+import { DAY_MS, HOUR_MS } from "@posthaste/domain";
 import { runService, startTracing } from "@posthaste/runtime";
 import { closeStore, openMigratedStore } from "@posthaste/store";
 import { WORKER_SETTINGS } from "./config.ts";
 import { startWorker } from "./start-worker.ts";
 import { measureTemporal } from "./temporal/temporal-metrics.ts";
-
-/** Longer than a Temporal worker takes to finish its tasks. */
-const STOP_TIMEOUT_MS = MINUTE_MS;
 
 /**
  * The advised size of Node's thread pool. Name look-ups may use half of it, and it has four threads unless
@@ -19,7 +16,7 @@ const THREADS_MIN = 32;
 await runService({
   name: "worker",
   settings: WORKER_SETTINGS,
-  stopTimeoutMs: () => STOP_TIMEOUT_MS,
+  stopWithinMs: (config) => config.POSTHASTE_STOP_WITHIN_MS,
   start: async (config, log) => {
     const tracing = startTracing("posthaste-worker");
     const temporalMetrics = await measureTemporal();
@@ -57,6 +54,7 @@ await runService({
       },
       retentionIntervalMs: config.POSTHASTE_RETENTION_INTERVAL_MS,
       attemptsMax: config.POSTHASTE_ATTEMPTS_MAX,
+      stopWithinMs: config.POSTHASTE_STOP_WITHIN_MS,
       reconcileIntervalMs: config.POSTHASTE_RECONCILE_INTERVAL_MS,
       egress: {
         rules: { allow: config.POSTHASTE_EGRESS_ALLOW, ports: config.POSTHASTE_EGRESS_PORTS },
@@ -64,10 +62,10 @@ await runService({
       },
     });
     return {
-      stop: async () => {
-        await worker.stop();
-        await tracing.stop();
-        await closeStore(store);
+      stop: async (deadline) => {
+        await worker.stop(deadline);
+        await deadline.waitFor("tracing", tracing.stop());
+        await deadline.waitFor("store", closeStore(store));
       },
     };
   },

@@ -56,6 +56,8 @@ export type WorkerOptions = {
   readonly retention: RetentionAges;
   readonly retentionIntervalMs: number;
   readonly attemptsMax: number;
+  /** How long a stop may take, in milliseconds. */
+  readonly stopWithinMs: number;
   /** This build's version in the Temporal worker deployment; empty = unversioned. */
   readonly buildId: string;
   readonly reconcileIntervalMs: number;
@@ -98,7 +100,11 @@ export async function startWorker(options: WorkerOptions): Promise<Running & { u
   const wake = (...names: LoopName[]) => loops?.wake(...names);
 
   const client = connectTemporal(options.temporal);
-  const temporalWorker = createTemporalWorker(options);
+  const temporalWorker = createTemporalWorker({
+    ...options,
+    client,
+    shutdownWithinMs: options.stopWithinMs,
+  });
   const checkReady = readiness(store, client, temporalWorker);
   const metrics = createWorkerMetrics(createMetrics(), { ...options, clock, checkReady });
   const { observer } = metrics;
@@ -161,15 +167,16 @@ export async function startWorker(options: WorkerOptions): Promise<Running & { u
   const running = loops;
   return {
     url: listener.url,
-    async stop() {
+    async stop(deadline) {
       // First no new work begins, then the work in flight ends.
-      await running.stop();
-      await Promise.all([directLane.stop(), temporalWorker.stop()]);
-      await searchability.stop();
+      await deadline.waitFor("loops", running.stop());
+      await Promise.all([directLane.stop(deadline), temporalWorker.stop(deadline)]);
+      await deadline.waitFor("search_attributes", searchability.stop());
       egress.close();
-      await listener.stop();
-      await client.connection.close();
-      await clock.stop();
+      await deadline.waitFor("listener", listener.stop());
+      // A call that was cut off would fail on a closed connection. The end of the process closes it, too.
+      if (!deadline.signal.aborted) await deadline.waitFor("temporal_connection", client.connection.close());
+      await deadline.waitFor("clock", clock.stop());
     },
   };
 }

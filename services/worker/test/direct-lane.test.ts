@@ -2,7 +2,7 @@ import type { Direct } from "@posthaste/delivery/activities";
 import { createShares } from "@posthaste/delivery/activities";
 import type { AccountId, DeliveryId } from "@posthaste/domain";
 import { MINUTE_MS } from "@posthaste/domain";
-import { silentLog } from "@posthaste/runtime";
+import { createStopDeadline, type Log, silentLog } from "@posthaste/runtime";
 import {
   type ClaimedDelivery,
   claimDeliveries,
@@ -20,6 +20,8 @@ import { createDirectRound } from "../src/loops/dispatch.ts";
 const PATIENCE = { timeout: 30_000, interval: 10 };
 const LEASE_MS = 300;
 
+const inTime = () => createStopDeadline(60_000);
+
 let bench: TestStore;
 let accountId: AccountId;
 let lane: DirectLane | undefined;
@@ -36,7 +38,7 @@ beforeEach(async () => {
   start = async ({ deliveryId }) => void starts.push(deliveryId);
 });
 afterEach(async () => {
-  await lane?.stop();
+  await lane?.stop(inTime());
   await bench.dispose();
 });
 
@@ -60,11 +62,11 @@ async function pending(events: number): Promise<void> {
   await ingestEvents(bench.store, { accountId, now, deliveriesMax: 1_000, events: all });
 }
 
-function setup({ attemptsMax = 10 } = {}) {
+function setup({ attemptsMax = 10, log = silentLog }: { attemptsMax?: number; log?: Log } = {}) {
   const { store } = bench;
   const options = {
     store,
-    log: silentLog,
+    log,
     now: () => Date.now(),
     owner: "test",
     leaseMs: LEASE_MS,
@@ -120,7 +122,7 @@ test("a failed delivery gets a workflow, and is reconciled once its retry is ove
   const { round } = setup();
   await round();
   await vi.waitFor(() => expect(starts).toHaveLength(1), PATIENCE);
-  await lane?.stop();
+  await lane?.stop(inTime());
   expect(await overdueBy(dueAt)).toBe(0);
   expect(await overdueBy(dueAt + 3 * MINUTE_MS)).toBe(1);
 });
@@ -132,8 +134,56 @@ test("the reconciler finds a failed delivery within a minute if its workflow doe
   start = () => Promise.reject(new Error("Temporal is unavailable"));
   const { round } = setup();
   await round();
-  await lane?.stop();
+  await lane?.stop(inTime());
   expect(await overdueBy(Date.now() + MINUTE_MS)).toBe(1);
+});
+
+test("while the lane stops, the first hand-over that Temporal does not take ends all others, and says so", async () => {
+  await pending(10);
+  attempt = failedUntil(Date.now() + 10 * MINUTE_MS);
+  const refusals: (() => void)[] = [];
+  start = async ({ deliveryId }) => {
+    starts.push(deliveryId);
+    await new Promise<void>((_resolve, reject) => refusals.push(() => reject(new Error("no answer"))));
+  };
+  const { round, shares, onRoom } = setup();
+  await round();
+  // Four hand-overs are under way, and six wait.
+  await vi.waitFor(() => expect(starts).toHaveLength(4), PATIENCE);
+  await vi.waitFor(() => expect(shares.free()).toBe(shares.size), PATIENCE);
+  expect(onRoom).toHaveBeenCalled();
+  const deadline = inTime();
+  const stopped = lane?.stop(deadline);
+  // The stop has waited for the attempts before it begins with the hand-overs.
+  await new Promise(setImmediate);
+  for (const refuse of refusals) refuse();
+  await stopped;
+  expect(starts).toHaveLength(4);
+  expect(deadline.left()).toEqual({ hand_overs: 10 });
+  // All of them are in the rows, for the reconciler.
+  expect(await overdueBy(Date.now() + MINUTE_MS)).toBe(10);
+});
+
+test("a stop cuts attempts and hand-overs off at its deadline, and counts them", async () => {
+  await pending(7);
+  const failed = failedUntil(Date.now() + 10 * MINUTE_MS);
+  let attempts = 0;
+  attempt = async (id) => {
+    attempts += 1;
+    return attempts <= 5 ? await failed(id) : await new Promise<never>(() => {});
+  };
+  start = async ({ deliveryId }) => {
+    starts.push(deliveryId);
+    await new Promise<never>(() => {});
+  };
+  const { round, shares } = setup();
+  await round();
+  await vi.waitFor(() => expect(shares.free()).toBe(shares.size - 2), PATIENCE);
+  await vi.waitFor(() => expect(starts).toHaveLength(4), PATIENCE);
+  const deadline = createStopDeadline(1);
+  await lane?.stop(deadline);
+  lane = undefined;
+  expect(deadline.left()).toEqual({ direct_attempts: 2, hand_overs: 5 });
 });
 
 const overdueBy = async (now: number) => (await listOverdue(bench.store, { now, limit: 10 })).length;

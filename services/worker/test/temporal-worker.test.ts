@@ -1,5 +1,8 @@
+import { type AddressInfo, createServer } from "node:net";
 import { createShares } from "@posthaste/delivery/activities";
+import { connectTemporal } from "@posthaste/delivery/client";
 import { workflowCode } from "@posthaste/delivery/worker";
+import { createStopDeadline } from "@posthaste/runtime";
 import { createAttemptLedger } from "@posthaste/store";
 import { type DeliverySetup, setupDelivery } from "@posthaste/testkit/delivery";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
@@ -9,18 +12,26 @@ const PATIENCE = { timeout: 20_000, interval: 50 };
 
 let t: DeliverySetup;
 let worker: TemporalWorker | undefined;
+const clients: ReturnType<typeof connectTemporal>[] = [];
 beforeEach(async () => {
   t = await setupDelivery("dev-server");
 });
 afterEach(async () => {
-  await worker?.stop();
+  await worker?.stop(inTime());
+  await Promise.all(clients.splice(0).map((client) => client.connection.close()));
   await t.dispose();
 });
 
-async function running(buildId = "") {
-  const { store, log, env } = t;
+const inTime = () => createStopDeadline(60_000);
+
+async function started({ buildId = "", namespace = "default", address = t.env.address, log = t.log } = {}) {
+  const { store } = t;
+  const temporal = { connectionOptions: { address }, namespace };
+  const client = connectTemporal(temporal);
+  clients.push(client);
   const created = createTemporalWorker({
-    temporal: { connectionOptions: { address: env.address } },
+    temporal,
+    client,
     log,
     workflowBundle: await workflowCode(),
     buildId,
@@ -35,6 +46,11 @@ async function running(buildId = "") {
     shares: { first: createShares(10), retries: createShares(10) },
     egress: () => Promise.reject(new Error("nothing is sent")),
   });
+  return created;
+}
+
+async function running(buildId?: string) {
+  const created = await started(buildId === undefined ? {} : { buildId });
   await vi.waitFor(() => expect(created.polls()).toBe(true), PATIENCE);
   return created;
 }
@@ -45,4 +61,37 @@ test("an unversioned worker offers a client for eager starts", async () => {
 
 test("a versioned worker offers none: it would get first tasks even if it is not current", async () => {
   expect((await running("v2")).client()).toBeUndefined();
+});
+
+test("a worker whose namespace does not exist says so again and again, and begins no thread for it", async () => {
+  const threads: unknown[] = [];
+  const onThread = (thread: unknown) => void threads.push(thread);
+  process.on("worker", onThread);
+  try {
+    await started({ namespace: "nowhere" });
+    const failures = () => t.logged("temporal.disconnected");
+    await vi.waitFor(() => expect(failures().length).toBeGreaterThan(2), PATIENCE);
+    expect(String(failures()[0]?.["error"])).toContain("nowhere");
+    await worker?.stop(inTime());
+    expect(threads).toEqual([]);
+  } finally {
+    process.off("worker", onThread);
+  }
+});
+
+test("a stop does not wait for a Temporal that accepts connections and answers nothing", async () => {
+  const silent = createServer(() => {});
+  await new Promise<void>((resolve) => silent.listen(0, "127.0.0.1", resolve));
+  const asked = new Promise((resolve) => silent.once("connection", resolve));
+  try {
+    const { port } = silent.address() as AddressInfo;
+    const created = await started({ address: `127.0.0.1:${port}` });
+    await asked;
+    const deadline = inTime();
+    await created.stop(deadline);
+    expect(deadline.left()).toEqual({});
+    expect(t.logged("temporal.disconnected")).toEqual([]);
+  } finally {
+    silent.close();
+  }
 });

@@ -4,7 +4,7 @@ export { EGRESS_SETTINGS } from "./egress-settings.ts";
 export { startErasure } from "./erasure.ts";
 export { GRPC, grpcCodeOf } from "./grpc-code.ts";
 export { inspectDelivery, type Standing } from "./inspect-delivery.ts";
-export { askTemporal, isTemporalThere } from "./is-temporal-there.ts";
+export { askNamespace, askTemporal, isTemporalThere } from "./is-temporal-there.ts";
 export { signalRecovery, startRecovery } from "./recovery.ts";
 export { scheduleRetention } from "./retention-schedule.ts";
 export { RETRY_NOW_REASON, retryNow, unpause } from "./retry-now.ts";

@@ -10,6 +10,11 @@ export type DeliveryWorkerOptions = {
   /** Its `shares` are the places of this process's attempts. Each may hold a socket for 15 s. */
   readonly deps: AttemptDeps;
   /**
+   * How long a shutdown waits for the work in flight, in milliseconds. Nothing is interrupted before. The
+   * process should end then: an attempt that has not ended is repeated by another worker. Default: 25 s.
+   */
+  readonly shutdownWithinMs?: number;
+  /**
    * The version of this code in Temporal's worker deployment. It gets work when an operator makes it current.
    * Default: no versioning, so any worker takes any workflow.
    */
@@ -24,13 +29,9 @@ const WITHOUT_PLACE = 50;
 const STEPS_MAX = 50;
 /** The name of the worker deployment, which comprises the workers of all versions. */
 const DEPLOYMENT = "posthaste";
-/**
- * Longer than the longest attempt (30 s) and the write of its result, so that a shutdown interrupts no
- * attempt.
- */
-const SHUTDOWN_GRACE_MS = 40_000;
-/** When Temporal's SDK gives up on a worker that hangs: a little later than the grace time. */
-const SHUTDOWN_FORCE_MS = 50_000;
+const SHUTDOWN_WITHIN_MS = 25_000;
+/** When Temporal's SDK gives up on a worker that hangs: after its activities were interrupted. */
+const SHUTDOWN_FORCE_AFTER_MS = 5_000;
 
 /**
  * The Temporal workers of one process: workflows and first attempts on one task queue, retries on another.
@@ -47,9 +48,15 @@ export function clientOn(connection: NativeConnection, namespace: string): Clien
   return new Client({ connection, namespace });
 }
 
-/** Creates the workers, which do not poll before `run`. */
+/**
+ * Creates the workers, which do not poll before `run`.
+ *
+ * @throws the SDK's error if the namespace cannot be described. Check it before: the SDK keeps some of the
+ *   memory of every worker whose creation fails
+ */
 export async function createDeliveryWorker(options: DeliveryWorkerOptions): Promise<DeliveryWorker> {
-  const { first, retries } = options.deps.shares;
+  const { shares } = options.deps;
+  const { shutdownWithinMs = SHUTDOWN_WITHIN_MS } = options;
   const shared = {
     connection: options.connection,
     namespace: options.namespace,
@@ -58,29 +65,33 @@ export async function createDeliveryWorker(options: DeliveryWorkerOptions): Prom
     // By default, heartbeats are throttled to 80 % of their timeout, which is too close to it on a busy
     // machine.
     maxHeartbeatThrottleInterval: "1s",
-    shutdownGraceTime: SHUTDOWN_GRACE_MS,
-    shutdownForceTime: SHUTDOWN_FORCE_MS,
+    shutdownGraceTime: shutdownWithinMs,
+    shutdownForceTime: shutdownWithinMs + SHUTDOWN_FORCE_AFTER_MS,
   } as const;
-  const workers = [
-    await Worker.create({
-      ...shared,
-      taskQueue: TASK_QUEUE,
-      workflowBundle: options.workflowBundle,
-      // First attempts are local activities: each occupies a workflow task as well.
-      maxConcurrentLocalActivityExecutions: first.size,
-      maxConcurrentWorkflowTaskExecutions: first.size + BESIDE_ATTEMPTS,
-      maxConcurrentActivityTaskExecutions: STEPS_MAX,
-      // After this time, a task that waits for a stopped worker goes to another one. The default is 10 s.
-      stickyQueueScheduleToStartTimeout: "5s",
-      // A cached workflow takes about 30 kB; an evicted one costs the replay of a short history.
-      maxCachedWorkflows: 1_000,
-    }),
-    await Worker.create({
-      ...shared,
-      taskQueue: RETRY_QUEUE,
-      maxConcurrentActivityTaskExecutions: retries.size + WITHOUT_PLACE,
-    }),
-  ];
+  // This one first: if the creation of a worker fails, the SDK does not end the thread of its workflows, and
+  // this worker has none.
+  const retries = await Worker.create({
+    ...shared,
+    taskQueue: RETRY_QUEUE,
+    maxConcurrentActivityTaskExecutions: shares.retries.size + WITHOUT_PLACE,
+  });
+  const workflows = await Worker.create({
+    ...shared,
+    taskQueue: TASK_QUEUE,
+    workflowBundle: options.workflowBundle,
+    // First attempts are local activities: each occupies a workflow task as well.
+    maxConcurrentLocalActivityExecutions: shares.first.size,
+    maxConcurrentWorkflowTaskExecutions: shares.first.size + BESIDE_ATTEMPTS,
+    maxConcurrentActivityTaskExecutions: STEPS_MAX,
+    // After this time, a task that waits for a stopped worker goes to another one. The default is 10 s.
+    stickyQueueScheduleToStartTimeout: "5s",
+    // A cached workflow takes about 30 kB; an evicted one costs the replay of a short history.
+    maxCachedWorkflows: 1_000,
+  }).catch(async (error: unknown) => {
+    await endUnused(retries);
+    throw error;
+  });
+  const workers = [workflows, retries];
   const shutdown = () => {
     for (const worker of workers) if (worker.getState() === "RUNNING") worker.shutdown();
   };
@@ -93,6 +104,13 @@ export async function createDeliveryWorker(options: DeliveryWorkerOptions): Prom
     shutdown,
     isRunning: () => workers.every((worker) => worker.getState() === "RUNNING"),
   };
+}
+
+/** Releases a worker that has not run: the SDK does that only at the end of a run. */
+async function endUnused(worker: Worker): Promise<void> {
+  const run = worker.run();
+  worker.shutdown();
+  await run;
 }
 
 function versioned(buildId: string | undefined) {

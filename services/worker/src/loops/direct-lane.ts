@@ -1,6 +1,6 @@
 import type { Direct, Shares } from "@posthaste/delivery/activities";
 import type { DeliveryId } from "@posthaste/domain";
-import type { Log } from "@posthaste/runtime";
+import type { Log, StopDeadline } from "@posthaste/runtime";
 import { type AttemptLedger, type ClaimedDelivery, renewClaims, type Store } from "@posthaste/store";
 import { createFairQueue } from "./fair-queue.ts";
 
@@ -27,9 +27,15 @@ export type DirectLane = {
   /** Begins the first attempts of claimed deliveries and returns at once. */
   begin(claimed: readonly ClaimedDelivery[]): void;
   /**
-   * Resolves when every attempt and hand-over in flight has ended. Do not call `begin` after this.
+   * Resolves when every attempt and hand-over has ended, or when the deadline passes. Do not call `begin`
+   * after this.
+   *
+   * Nothing that it leaves is lost. An attempt that was cut off is repeated under the same number when its
+   * lease has run out. A delivery that was not handed over is `started` with a `reconcile_after`, so the
+   * reconciler of the next worker starts its workflow. Therefore the first hand-over that Temporal does not
+   * take while the lane stops ends all others: each of them would wait for Temporal's deadline.
    */
-  stop(): Promise<void>;
+  stop(deadline: StopDeadline): Promise<void>;
 };
 
 /** Concurrent hand-overs: few, so that they do not delay first attempts; their retries are minutes away. */
@@ -87,10 +93,11 @@ export function createDirectLane(options: DirectLaneOptions): DirectLane {
         inFlight.set(delivery.deliveryId, { begunAt: now(), end: attempt(delivery) });
       }
     },
-    async stop() {
-      await Promise.all([...inFlight.values()].map(({ end }) => end));
+    async stop(deadline) {
+      const ends = Promise.all([...inFlight.values()].map(({ end }) => end));
+      await deadline.waitFor("direct_attempts", ends, () => inFlight.size);
       clearInterval(renewal);
-      await handOvers.stop();
+      await handOvers.stop(deadline);
     },
   };
 }
@@ -104,6 +111,12 @@ function createHandOvers(
   });
   const running = new Set<Promise<void>>();
   let failed = 0;
+  let isStopping = false;
+  /** Hand-overs that a stop has left to the reconciler. */
+  let left = 0;
+  const leaveWaiting = () => {
+    while (waiting.next() !== undefined) left += 1;
+  };
 
   const run = async () => {
     for (let next = waiting.next(); next !== undefined; next = waiting.next()) {
@@ -116,18 +129,26 @@ function createHandOvers(
         // line, not one for each delivery.
         failed += 1;
         if (failed === 1) log.error("hand_over.failed", error, { deliveryId: delivery.deliveryId });
+        if (isStopping) {
+          left += 1;
+          leaveWaiting();
+        }
       }
     }
   };
   return {
     add(delivery: ClaimedDelivery, nextAttemptAt: number) {
+      if (isStopping) return;
       waiting.add(delivery.accountId, { delivery, nextAttemptAt });
       if (running.size >= HAND_OVERS_AT_ONCE) return;
       const runner = run().finally(() => running.delete(runner));
       running.add(runner);
     },
-    async stop() {
-      await Promise.all(running);
+    async stop(deadline: StopDeadline) {
+      isStopping = true;
+      await deadline.waitFor("hand_overs", Promise.all(running), () => running.size);
+      leaveWaiting();
+      deadline.leave("hand_overs", left);
     },
   };
 }

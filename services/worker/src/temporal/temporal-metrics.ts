@@ -11,7 +11,12 @@ const SCRAPE_TIMEOUT_MS = 2_000;
  */
 export async function measureTemporal(): Promise<() => Promise<string>> {
   const bindAddress = `127.0.0.1:${await freePort()}`;
-  Runtime.install({ telemetryOptions: { metrics: { prometheus: { bindAddress } } } });
+  Runtime.install({
+    telemetryOptions: { metrics: { prometheus: { bindAddress } } },
+    // The process stops its workers itself. By default, the SDK would do so at SIGTERM, and also at SIGUSR2
+    // and SIGQUIT, and it would keep SIGTERM from ending a process that is still starting.
+    shutdownSignals: [],
+  });
   return async () => {
     const response = await fetch(`http://${bindAddress}/metrics`, {
       signal: AbortSignal.timeout(SCRAPE_TIMEOUT_MS),

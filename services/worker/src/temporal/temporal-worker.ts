@@ -1,16 +1,18 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import type { TemporalOptions } from "@posthaste/delivery/client";
+import { askNamespace, GRPC, grpcCodeOf, type TemporalOptions } from "@posthaste/delivery/client";
 import {
   clientOn,
   createDeliveryWorker,
   type DeliveryWorker,
   type DeliveryWorkerOptions,
 } from "@posthaste/delivery/worker";
-import type { Log } from "@posthaste/runtime";
+import type { Log, StopDeadline } from "@posthaste/runtime";
 import { NativeConnection } from "@temporalio/worker";
 
-export type TemporalWorkerOptions = Pick<DeliveryWorkerOptions, "workflowBundle"> & {
+export type TemporalWorkerOptions = Pick<DeliveryWorkerOptions, "workflowBundle" | "shutdownWithinMs"> & {
   readonly temporal: TemporalOptions;
+  /** A client with the same options. */
+  readonly client: Parameters<typeof askNamespace>[0];
   readonly log: Log;
   /** This build's version in the worker deployment; empty = unversioned. */
   readonly buildId: string;
@@ -28,15 +30,19 @@ export type TemporalWorker = {
    * to this worker even if another version is current.
    */
   client(): ReturnType<typeof clientOn> | undefined;
-  /** Stops polling and resolves when the tasks in flight have ended. */
-  stop(): Promise<void>;
+  /**
+   * Stops polling, and resolves when the tasks in flight have ended or the deadline passes. Temporal gives a
+   * task that was cut off to another worker when its timeout has passed. A connection that is being made is
+   * abandoned.
+   */
+  stop(deadline: StopDeadline): Promise<void>;
 };
 
 /** The pause before a reconnect. */
 const RECONNECT_PAUSE_MS = 1_000;
 
 export function createTemporalWorker(options: TemporalWorkerOptions): TemporalWorker {
-  const { temporal, log, workflowBundle, buildId } = options;
+  const { temporal, log, workflowBundle, shutdownWithinMs, buildId } = options;
   const version = buildId === "" ? {} : { buildId };
   const stopping = new AbortController();
   let worker: DeliveryWorker | undefined;
@@ -44,6 +50,9 @@ export function createTemporalWorker(options: TemporalWorkerOptions): TemporalWo
   let running: Promise<void> | undefined;
 
   const connectAndRun = async (deps: DeliveryWorkerOptions["deps"]) => {
+    // Each failed creation of a worker costs memory that the SDK does not give back, and a connection to a
+    // server that does not answer cannot be abandoned for 30 s. So this asks first, in every round.
+    await options.client.withAbortSignal(stopping.signal, () => askNamespace(options.client));
     const connection = await NativeConnection.connect(temporal.connectionOptions ?? {});
     const namespace = temporal.namespace ?? "default";
     try {
@@ -52,12 +61,15 @@ export function createTemporalWorker(options: TemporalWorkerOptions): TemporalWo
         namespace,
         workflowBundle,
         deps,
+        ...(shutdownWithinMs === undefined ? {} : { shutdownWithinMs }),
         ...version,
       });
       if (buildId === "") client = clientOn(connection, namespace);
-      if (stopping.signal.aborted) return;
       log.info("temporal.connected");
-      await worker.run();
+      const run = worker.run();
+      // A worker that was created during the stop is released by the end of its run.
+      if (stopping.signal.aborted) worker.shutdown();
+      await run;
     } finally {
       worker = undefined;
       client = undefined;
@@ -70,6 +82,8 @@ export function createTemporalWorker(options: TemporalWorkerOptions): TemporalWo
       try {
         await connectAndRun(deps);
       } catch (error) {
+        // `stop` cancelled the question whether the namespace exists.
+        if (stopping.signal.aborted && grpcCodeOf(error) === GRPC.CANCELLED) return;
         log.error("temporal.disconnected", error);
         onDisconnected();
       }
@@ -86,10 +100,10 @@ export function createTemporalWorker(options: TemporalWorkerOptions): TemporalWo
     },
     polls: () => worker?.isRunning() ?? false,
     client: () => client,
-    async stop() {
+    async stop(deadline) {
       stopping.abort();
       worker?.shutdown();
-      await running;
+      if (running !== undefined) await deadline.waitFor("temporal_worker", running);
     },
   };
 }
