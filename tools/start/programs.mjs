@@ -46,13 +46,19 @@ export function programOf(root, command) {
 }
 
 /**
- * Returns Node's arguments for the API or the worker. services/start.env holds the variables and flags that
- * Node reads at its start; a variable that is already set in the environment takes precedence.
+ * Returns Node's arguments for the API or the worker. services/start.env, and for the worker
+ * services/worker/start.env, hold the variables and flags that Node reads at its start; a variable that is
+ * already set in the environment takes precedence.
  *
  * @param {string} root
  * @param {string} service `api` or `worker`
  * @returns {readonly string[]}
  */
 function serviceArgs(root, service) {
-  return [`--env-file=${join(root, "services/start.env")}`, join(root, "services", service, "dist/main.js")];
+  const files = service === "worker" ? ["start.env", "worker/start.env"] : ["start.env"];
+  const services = join(root, "services");
+  return [
+    ...files.map((file) => `--env-file=${join(services, file)}`),
+    join(services, service, "dist/main.js"),
+  ];
 }

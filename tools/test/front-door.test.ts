@@ -506,14 +506,16 @@ test("two simultaneous commands on an old Node download a supported one once; np
 test("a service starts with the variables of services/start.env, which the environment overrides", async () => {
   await mkdir(join(root, "node_modules"));
   await mkdir(join(root, "services/worker/dist"), { recursive: true });
-  await cp(join(repository, "services/start.env"), join(root, "services/start.env"));
+  for (const file of ["services/start.env", "services/worker/start.env"]) {
+    await cp(join(repository, file), join(root, file));
+  }
   await writeFile(
     join(root, "services/worker/dist/main.js"),
     `import { readdirSync, stat } from "node:fs";
 for (let i = 0; i < 200; i++) stat("/", () => {});
 console.log(process.env.UV_THREADPOOL_SIZE, process.env.NODE_OPTIONS);`,
   );
-  const flags = "--disable-warning=ExperimentalWarning";
+  const flags = "--disable-warning=ExperimentalWarning --max-old-space-size=1024 --max-semi-space-size=16";
   expect((await run("start:worker")).out).toBe(`64 ${flags}\n`);
   const overridden = await runWith(
     { env: { UV_THREADPOOL_SIZE: "7", NODE_OPTIONS: "--no-warnings" } },

@@ -48,6 +48,28 @@ const toStart = (started: Started) => ({
 });
 const handle = (id: DeliveryId) => t.env.client.workflow.getHandle(workflowIdOf(id));
 
+test("a delivery whose workflow was evicted from memory is replayed, and goes on where it was", async () => {
+  await t.stopWorkers();
+  await t.startWorker({ workflowsMax: 2 });
+  t.receiver.answer({ kind: "status", status: 500 });
+  const deliveries: Started[] = [];
+  // Each of these evicts the one before the last, which waits for its retry.
+  for (let i = 0; i < 5; i++) {
+    const started = await t.deliver({ targetUrl: `${t.receiver.url}${i}` });
+    await attemptsMade(started, 1);
+    await waiting(started);
+    deliveries.push(started);
+  }
+  t.receiver.answer({ kind: "status", status: 200 });
+  for (const started of deliveries) {
+    expect(await retry(started)).toBe(true);
+    expect(await handle(started.deliveryId).result()).toMatchObject({ state: "succeeded", attempts: 2 });
+    expect(await row(started)).toMatchObject({ state: "succeeded", attempts: 2 });
+    const { events } = await handle(started.deliveryId).fetchHistory();
+    expect(events?.filter((event) => event.workflowTaskFailedEventAttributes)).toEqual([]);
+  }
+});
+
 describe("retry now, on a real server", () => {
   test("sends the next attempt during each of the first waits, and the schedule's wait follows", async () => {
     t.receiver.answer({ kind: "status", status: 500 });

@@ -100,11 +100,16 @@ function clockArgs(aheadMs: number): readonly string[] {
 }
 
 /**
- * Returns Node's arguments for a service, with the file of variables that Node reads before the program
+ * Returns Node's arguments for a service, with the files of variables that Node reads before the program
  * starts. `tools/start/` has a copy of this, since it runs before anything is installed.
  */
 export function serviceArgs(service: "api" | "worker"): readonly string[] {
-  return [`--env-file=${join(ROOT, "services/start.env")}`, join(ROOT, "services", service, "dist/main.js")];
+  const files = service === "worker" ? ["start.env", "worker/start.env"] : ["start.env"];
+  const services = join(ROOT, "services");
+  return [
+    ...files.map((file) => `--env-file=${join(services, file)}`),
+    join(services, service, "dist/main.js"),
+  ];
 }
 
 /** Returns the URL of a process on this machine. */

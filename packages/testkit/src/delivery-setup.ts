@@ -41,7 +41,7 @@ export type DeliverySetup = {
    * Ingests one event for a new subscription to the receiver (or to `targetUrl`), and starts its workflow.
    */
   deliver(options?: DeliverOptions): Promise<Started>;
-  startWorker(options?: { buildId?: string }): Promise<RunningWorker>;
+  startWorker(options?: { buildId?: string; workflowsMax?: number }): Promise<RunningWorker>;
   stopWorkers(): Promise<void>;
   /** Returns the fields of every log line so far with this event name. */
   logged(event: string): Readonly<Record<string, unknown>>[];
@@ -96,12 +96,13 @@ export async function setupDelivery(kind: "time-skipping" | "dev-server"): Promi
     log,
     deliver: async (options = {}) =>
       await deliver({ store, client: env.client, accountId: account.id, at: await now() }, receiver, options),
-    async startWorker({ buildId } = {}) {
+    async startWorker({ buildId, workflowsMax } = {}) {
       const worker = await createDeliveryWorker({
         connection: env.nativeConnection,
         namespace: env.namespace ?? "default",
         workflowBundle,
         ...(buildId === undefined ? {} : { buildId }),
+        ...(workflowsMax === undefined ? {} : { workflowsMax }),
         deps: {
           store,
           log,

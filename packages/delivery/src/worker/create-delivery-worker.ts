@@ -2,6 +2,7 @@ import { Client } from "@temporalio/client";
 import { type NativeConnection, Worker, type WorkflowBundleOption } from "@temporalio/worker";
 import { type AttemptDeps, createActivities } from "../activities/index.ts";
 import { RETRY_QUEUE, TASK_QUEUE } from "../names.ts";
+import { heapBytesMax, workflowsAtOnce } from "./workflows-at-once.ts";
 
 export type DeliveryWorkerOptions = {
   readonly connection: NativeConnection;
@@ -9,6 +10,11 @@ export type DeliveryWorkerOptions = {
   readonly workflowBundle: WorkflowBundleOption;
   /** Its `shares` are the places of this process's attempts. Each may hold a socket for 15 s. */
   readonly deps: AttemptDeps;
+  /**
+   * Workflows that are kept in memory, and so the workflow tasks at once. Default: by the places of first
+   * attempts and the process's memory, see {@link workflowsAtOnce}.
+   */
+  readonly workflowsMax?: number;
   /**
    * How long a shutdown waits for the work in flight, in milliseconds. Nothing is interrupted before. The
    * process should end then: an attempt that has not ended is repeated by another worker. Default: 25 s.
@@ -21,8 +27,6 @@ export type DeliveryWorkerOptions = {
   readonly buildId?: string;
 };
 
-/** Additional workflow tasks that do not run a first attempt, such as those of retries and recoveries. */
-const BESIDE_ATTEMPTS = 50;
 /** Retries that are told to come again, or only replay the log: they end at once, and need no place. */
 const WITHOUT_PLACE = 50;
 /** Steps of recoveries, erasures and retention in flight at once. */
@@ -57,6 +61,7 @@ export function clientOn(connection: NativeConnection, namespace: string): Clien
 export async function createDeliveryWorker(options: DeliveryWorkerOptions): Promise<DeliveryWorker> {
   const { shares } = options.deps;
   const { shutdownWithinMs = SHUTDOWN_WITHIN_MS } = options;
+  const workflowsMax = options.workflowsMax ?? workflowsAtOnce(shares.first.size, heapBytesMax());
   const shared = {
     connection: options.connection,
     namespace: options.namespace,
@@ -81,12 +86,11 @@ export async function createDeliveryWorker(options: DeliveryWorkerOptions): Prom
     workflowBundle: options.workflowBundle,
     // First attempts are local activities: each occupies a workflow task as well.
     maxConcurrentLocalActivityExecutions: shares.first.size,
-    maxConcurrentWorkflowTaskExecutions: shares.first.size + BESIDE_ATTEMPTS,
+    maxConcurrentWorkflowTaskExecutions: workflowsMax,
     maxConcurrentActivityTaskExecutions: STEPS_MAX,
     // After this time, a task that waits for a stopped worker goes to another one. The default is 10 s.
     stickyQueueScheduleToStartTimeout: "5s",
-    // A cached workflow takes about 30 kB; an evicted one costs the replay of a short history.
-    maxCachedWorkflows: 1_000,
+    maxCachedWorkflows: workflowsMax,
   }).catch(async (error: unknown) => {
     await endUnused(retries);
     throw error;
