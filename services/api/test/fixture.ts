@@ -61,6 +61,8 @@ export async function startBench(
     limits?: Partial<Limits>;
     database?: "sqlite" | "mysql";
     console?: ConsoleOptions;
+    /** Default: 5 s. */
+    drainMs?: number;
   } = {},
 ): Promise<Bench> {
   const limits = { ...limitsFrom(readConfig(LIMIT_SETTINGS, {})), ...options.limits };
@@ -105,7 +107,7 @@ export async function startBench(
     },
     host: "127.0.0.1",
     port: 0,
-    drainMs: 5_000,
+    drainMs: options.drainMs ?? 5_000,
     ...(options.console === undefined ? {} : { console: options.console }),
   });
   const tokenWith = async (scopes: readonly Scope[], accountId = account.id) =>

@@ -135,6 +135,28 @@ describe("stopping", () => {
     await stopped;
   });
 
+  test("a request that outlasts the drain is cut off, and one line says how many were", async () => {
+    const bench = await startBench({ drainMs: 1 });
+    try {
+      const socket = connect(Number(new URL(bench.url).port), "127.0.0.1");
+      let answer = "";
+      socket.on("data", (chunk) => {
+        answer += chunk;
+      });
+      const closed = new Promise((resolve) => socket.once("close", resolve));
+      socket.write(
+        `POST /api/Webhook HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${bench.token}\r\n` +
+          "content-type: application/json\r\ncontent-length: 9\r\nexpect: 100-continue\r\n\r\n",
+      );
+      await expect.poll(() => answer).toContain("100 Continue");
+      await bench.stop();
+      await closed;
+      expect(bench.logged("api.requests_cut")).toEqual([{ drainMs: 1, token: 1, public: 0 }]);
+    } finally {
+      await bench.dispose();
+    }
+  });
+
   test("HTTP/2 connections receive GOAWAY, and endless streams end", async () => {
     const session = connectHttp2(t.url);
     const goaway = new Promise((resolve) => session.once("goaway", resolve));
