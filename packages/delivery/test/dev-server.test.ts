@@ -1,7 +1,14 @@
 import type { DeliveryId } from "@posthaste/domain";
 import { MINUTE_MS } from "@posthaste/domain";
-import { getDelivery, listAttempts, pauseSubscription, requestRetry } from "@posthaste/store";
+import {
+  createAttemptLedger,
+  getDelivery,
+  listAttempts,
+  pauseSubscription,
+  requestRetry,
+} from "@posthaste/store";
 import { type DeliverySetup, type Started, setupDelivery } from "@posthaste/testkit/delivery";
+import { NativeConnection } from "@temporalio/worker";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import {
   createSearchability,
@@ -10,7 +17,7 @@ import {
   startDelivery,
   workflowIdOf,
 } from "../src/client/index.ts";
-import { clientOn } from "../src/worker/index.ts";
+import { clientOn, createDeliveryWorker } from "../src/worker/index.ts";
 
 /** A generous limit for something that takes about a second. */
 const PATIENCE = { timeout: 20_000, interval: 50 };
@@ -47,6 +54,26 @@ const toStart = (started: Started) => ({
   targetUrl: t.receiver.url,
 });
 const handle = (id: DeliveryId) => t.env.client.workflow.getHandle(workflowIdOf(id));
+
+test("a worker whose creation fails half-way leaves nothing on its connection", async () => {
+  const connection = await NativeConnection.connect({ address: t.env.address });
+  const creation = createDeliveryWorker({
+    connection,
+    namespace: "default",
+    workflowBundle: { codePath: "no-such-bundle.js" },
+    deps: {
+      store: t.store,
+      log: t.log,
+      now: () => Date.now(),
+      ledger: createAttemptLedger(t.store),
+      concurrencyDefault: 1,
+      egress: () => Promise.reject(new Error("nothing is sent")),
+    },
+  });
+  await expect(creation).rejects.toThrow("no-such-bundle.js");
+  // The SDK refuses this while a worker holds the connection.
+  await connection.close();
+});
 
 test("a delivery whose workflow was evicted from memory is replayed, and goes on where it was", async () => {
   await t.stopWorkers();
