@@ -10,6 +10,7 @@ import {
 import { type DeliverySetup, type Started, setupDelivery } from "@posthaste/testkit/delivery";
 import { NativeConnection } from "@temporalio/worker";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { createShares } from "../src/activities/index.ts";
 import {
   createSearchability,
   inspectDelivery,
@@ -67,6 +68,7 @@ test("a worker whose creation fails half-way leaves nothing on its connection", 
       now: () => Date.now(),
       ledger: createAttemptLedger(t.store),
       concurrencyDefault: 1,
+      shares: { first: createShares(1), retries: createShares(1) },
       egress: () => Promise.reject(new Error("nothing is sent")),
     },
   });
