@@ -19,7 +19,7 @@ import type { DeliveryWorkerOptions } from "@posthaste/delivery/worker";
 import type { DisableRule, Lane } from "@posthaste/domain";
 import { MINUTE_MS } from "@posthaste/domain";
 import { createEgress, type EgressOptions } from "@posthaste/egress";
-import { createMetrics, type Log, type Running, type Tracer } from "@posthaste/runtime";
+import { createMetrics, type Log, type Running, type StopDeadline, type Tracer } from "@posthaste/runtime";
 import {
   countChanges,
   createAttemptLedger,
@@ -100,11 +100,8 @@ export async function startWorker(options: WorkerOptions): Promise<Running & { u
   const wake = (...names: LoopName[]) => loops?.wake(...names);
 
   const client = connectTemporal(options.temporal);
-  const temporalWorker = createTemporalWorker({
-    ...options,
-    client,
-    shutdownWithinMs: options.stopWithinMs,
-  });
+  const shutdown = { shutdownWithinMs: options.stopWithinMs };
+  const temporalWorker = createTemporalWorker({ ...options, ...shutdown, client });
   const checkReady = readiness(store, client, temporalWorker);
   const metrics = createWorkerMetrics(createMetrics(), { ...options, clock, checkReady });
   const { observer } = metrics;
@@ -164,21 +161,33 @@ export async function startWorker(options: WorkerOptions): Promise<Running & { u
     checkReady,
   });
   log.info("worker.started", { url: listener.url });
-  const running = loops;
-  return {
-    url: listener.url,
-    async stop(deadline) {
-      // First no new work begins, then the work in flight ends.
-      await deadline.waitFor("loops", running.stop());
-      await Promise.all([directLane.stop(deadline), temporalWorker.stop(deadline)]);
-      await deadline.waitFor("search_attributes", searchability.stop());
-      egress.close();
-      await deadline.waitFor("listener", listener.stop());
-      // A call that was cut off would fail on a closed connection. The end of the process closes it, too.
-      if (!deadline.signal.aborted) await deadline.waitFor("temporal_connection", client.connection.close());
-      await deadline.waitFor("clock", clock.stop());
-    },
-  };
+  const parts = { loops, directLane, temporalWorker, searchability, egress, listener, client, clock };
+  return { url: listener.url, stop: (deadline) => stopParts(parts, deadline) };
+}
+
+/** Stops the parts of a worker: first no new work begins, then the work in flight ends. */
+async function stopParts(
+  parts: {
+    readonly loops: Loops<LoopName>;
+    readonly directLane: DirectLane;
+    readonly temporalWorker: TemporalWorker;
+    readonly searchability: Searchability;
+    readonly egress: ReturnType<typeof createEgress>;
+    readonly listener: { stop(): Promise<void> };
+    readonly client: TemporalClient;
+    readonly clock: { stop(): Promise<void> };
+  },
+  deadline: StopDeadline,
+): Promise<void> {
+  await deadline.waitFor("loops", parts.loops.stop());
+  await Promise.all([parts.directLane.stop(deadline), parts.temporalWorker.stop(deadline)]);
+  await deadline.waitFor("search_attributes", parts.searchability.stop());
+  parts.egress.close();
+  await deadline.waitFor("listener", parts.listener.stop());
+  // A call that was cut off would fail on a closed connection. The end of the process closes it, too.
+  if (!deadline.signal.aborted)
+    await deadline.waitFor("temporal_connection", parts.client.connection.close());
+  await deadline.waitFor("clock", parts.clock.stop());
 }
 
 function readiness(store: Store, client: TemporalClient, temporalWorker: TemporalWorker) {
