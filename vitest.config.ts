@@ -26,7 +26,7 @@ export default defineConfig({
     pool: "forks",
     // Loading the dependencies anew for each file is a third of what the short files compute.
     isolate: false,
-    setupFiles: "packages/testkit/src/fresh-modules.ts",
+    setupFiles: ["packages/testkit/src/fresh-modules.ts", "packages/testkit/src/bounded-statements.ts"],
     // One more than two cores can run: many tests wait for processes, leases and timeouts rather than
     // compute.
     maxWorkers: 3,
