@@ -1,7 +1,11 @@
 import type { DeliveryId, DeliveryState, SubscriptionId } from "@posthaste/domain";
-import { DAY_MS } from "@posthaste/domain";
+import { DAY_MS, MINUTE_MS } from "@posthaste/domain";
 import { recordAttempt, timesIn } from "@posthaste/testkit";
 import { beforeEach, expect, test } from "vitest";
+import { attemptRow } from "../src/attempts/attempts.ts";
+import { leastDeliveryId } from "../src/database/ids.ts";
+import { insertRows } from "../src/database/insert-rows.ts";
+import { transact } from "../src/database/transact.ts";
 import {
   advanceErasure,
   createErasure,
@@ -90,6 +94,73 @@ onEachDatabase("retention", (bench) => {
     expect(await count(store, "deliveries")).toBe(4);
   });
 
+  test("keeps a delivery and its attempts for their age from its end, however long it was parked", async () => {
+    const { store, subscribe } = bench();
+    await subscribe();
+    const endedAt = now + 91 * DAY_MS;
+    await createDeliveries(bench(), 1, { state: "succeeded", at: now, endedAt });
+    const minuteLater = endedAt + MINUTE_MS;
+    expect(await run(store, "events", minuteLater - 90 * DAY_MS)).toBe(0);
+    expect(await run(store, "attempts", minuteLater - 30 * DAY_MS)).toBe(0);
+    expect(await count(store, "attempts")).toBe(1);
+    expect(await run(store, "attempts", endedAt + 1)).toBe(1);
+    expect(await run(store, "events", endedAt)).toBe(0);
+    expect(await run(store, "events", endedAt + 1)).toBe(1);
+    expect(await count(store, "deliveries")).toBe(0);
+  });
+
+  test("keeps an event until the last of its deliveries has its age", async () => {
+    const { store, subscribe, ingest } = bench();
+    const { id: first } = await subscribe();
+    await subscribe();
+    await ingest({ now });
+    const ended = { state: "succeeded" as const, ...timesIn("succeeded", now) };
+    await store.db
+      .updateTable("deliveries")
+      .set({ ...ended, ended_at: now + 9 })
+      .execute();
+    const ofFirst = store.db.updateTable("deliveries").where("subscription_id", "=", first);
+    await ofFirst.set({ ended_at: now }).execute();
+    expect(await run(store, "events", now + 9)).toBe(0);
+    expect(await count(store, "deliveries")).toBe(2);
+    expect(await run(store, "events", now + 10)).toBe(1);
+    expect(await count(store, "deliveries")).toBe(0);
+  });
+
+  test("deletes thousands of attempts in small steps", async () => {
+    const { store, accountId, ingest } = bench();
+    const { eventId } = await ingest({ now });
+    const deliveries = Array.from({ length: 100 }, (_, i) => ({
+      id: `${leastDeliveryId(now)}${String(i).padStart(16, "0")}` as DeliveryId,
+      account_id: accountId,
+      event_id: eventId,
+      event_type: "invoice_sent",
+      subscription_id: 1 as SubscriptionId,
+      target_key: Buffer.from(String(i).padStart(32, "0")),
+      state: "exhausted" as const,
+      attempts: 14,
+      test: 0,
+      created_at: now,
+      ended_at: now,
+    }));
+    const attempts = deliveries.flatMap((row) =>
+      Array.from({ length: 14 }, (_, i) => attemptRow(row, attempt({ number: i + 1 }))),
+    );
+    await transact(store, async (tx) => {
+      await insertRows(tx, "deliveries", deliveries);
+      await insertRows(tx, "attempts", attempts);
+    });
+    const deleted: number[] = [];
+    for (let cursor: string | undefined = ""; cursor !== undefined; ) {
+      const step = await retain(store, { kind: "attempts", before: now + DAY_MS, cursor });
+      deleted.push(step.deleted);
+      cursor = step.cursor;
+    }
+    // 36 deliveries have 504 attempts.
+    expect(deleted).toEqual([504, 504, 392]);
+    expect(await count(store, "attempts")).toBe(0);
+  });
+
   test("deletes old idempotency keys, after which the same key creates a new event", async () => {
     const { store, subscribe, ingest } = bench();
     await subscribe();
@@ -130,22 +201,24 @@ onEachDatabase("retention", (bench) => {
       deleted: 0,
       cursor: "",
     });
-    expect(await count(store, "deliveries")).toBe(1_500);
+    expect(await count(store, "deliveries")).toBe(2_000);
     expect(await count(store, "events")).toBe(1);
     const { id } = await createErasure(store, {
       accountId,
       key: { pointer: "/Email", value: "ada@example.com" },
       now,
     });
-    expect(await advanceErasure(store, { id, now })).toMatchObject({
-      state: "running",
-      events: 0,
-      deliveries: 1_000,
-    });
+    for (const deliveries of [500, 1_000, 1_500, 2_000]) {
+      expect(await advanceErasure(store, { id, now })).toMatchObject({
+        state: "running",
+        events: 0,
+        deliveries,
+      });
+    }
     expect(await advanceErasure(store, { id, now })).toMatchObject({
       state: "completed",
       events: 1,
-      deliveries: 1_500,
+      deliveries: 2_000,
     });
     expect(await count(store, "deliveries")).toBe(0);
     expect(await count(store, "events")).toBe(0);

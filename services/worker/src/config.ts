@@ -64,12 +64,12 @@ export const WORKER_SETTINGS = {
     { min: 1_000, max: 600_000 },
   ),
   POSTHASTE_RETAIN_EVENTS_DAYS: integer(
-    "Days after which an event is deleted, with its payload and deliveries. An event with an open delivery is kept",
+    "Days after the end of the last of its deliveries (or after its ingest, if it has none) after which an event is deleted, with its payload and deliveries",
     90,
     { min: 1, max: 36_500 },
   ),
   POSTHASTE_RETAIN_ATTEMPTS_DAYS: integer(
-    "Days after which the attempts of an ended delivery are deleted",
+    "Days after the end of a delivery after which its attempts are deleted",
     30,
     {
       min: 1,

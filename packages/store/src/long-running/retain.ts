@@ -1,4 +1,6 @@
 import { type DeliveryId, type EventId, isTerminal } from "@posthaste/domain";
+import { sql } from "kysely";
+import { deleteFirst } from "../database/delete-first.ts";
 import { ID_SLACK_MS, leastDeliveryId, leastEventId } from "../database/ids.ts";
 import type { Store } from "../database/store.ts";
 import { type Tx, transact } from "../database/transact.ts";
@@ -20,12 +22,16 @@ export type RetentionStep = {
 /** Maximum rows examined in one transaction, short enough that nothing waits for it. */
 const ROWS_AT_ONCE = 200;
 /** Maximum deliveries deleted in one transaction: one event may have gone to thousands of subscriptions. */
-const DELIVERIES_AT_ONCE = 1_000;
+const DELIVERIES_AT_ONCE = 500;
+/** Attempts deleted in one transaction after which no further delivery's are: each may have 16 KiB. */
+const ATTEMPTS_AT_ONCE = 500;
 const COUNTER = 1;
 
 /**
- * Deletes some rows that are older than `before`. Events and attempts of open deliveries stay, however old
- * they are.
+ * Deletes some rows that are older than `before`. The age of an event and of an attempt counts from the end
+ * of what is owed: an event's from the end of the last of its deliveries, or from its ingest if it has none;
+ * an attempt's from the end of its delivery. What belongs to an open delivery therefore has no age yet. The
+ * age of a key counts from its ingest, and that of a change from when it was made.
  *
  * @param cursor the cursor of the previous step; empty: from the beginning
  */
@@ -33,11 +39,11 @@ export async function retain(
   store: Store,
   { kind, before, cursor }: { kind: RetentionKind; before: number; cursor: string },
 ): Promise<RetentionStep> {
-  return await transact(store, (tx) => STEPS[kind](tx, before, cursor));
+  return await transact(store, (tx) => STEPS[kind](store, tx, before, cursor));
 }
 
 const STEPS: Readonly<
-  Record<RetentionKind, (tx: Tx, before: number, cursor: string) => Promise<RetentionStep>>
+  Record<RetentionKind, (store: Store, tx: Tx, before: number, cursor: string) => Promise<RetentionStep>>
 > = {
   idempotency_keys: deleteKeys,
   attempts: deleteAttempts,
@@ -45,25 +51,13 @@ const STEPS: Readonly<
   changes: deleteChanges,
 };
 
-async function deleteKeys(tx: Tx, before: number): Promise<RetentionStep> {
-  const rows = await tx
-    .selectFrom("idempotency_keys")
-    .select(["account_id", "key_hash"])
-    .where("created_at", "<", before)
-    .limit(ROWS_AT_ONCE)
-    .execute();
-  for (const accountId of new Set(rows.map((row) => row.account_id))) {
-    const hashes = rows.filter((row) => row.account_id === accountId).map((row) => row.key_hash);
-    await tx
-      .deleteFrom("idempotency_keys")
-      .where("account_id", "=", accountId)
-      .where("key_hash", "in", hashes)
-      .execute();
-  }
-  return { deleted: rows.length, cursor: rows.length < ROWS_AT_ONCE ? undefined : "more" };
+async function deleteKeys(store: Store, tx: Tx, before: number): Promise<RetentionStep> {
+  const rows = { table: "idempotency_keys", orderBy: "created_at", limit: ROWS_AT_ONCE } as const;
+  const deleted = await deleteFirst(store, tx, { ...rows, where: sql`created_at < ${before}` });
+  return { deleted, cursor: deleted < ROWS_AT_ONCE ? undefined : "more" };
 }
 
-async function deleteAttempts(tx: Tx, before: number, cursor: string): Promise<RetentionStep> {
+async function deleteAttempts(_store: Store, tx: Tx, before: number, cursor: string): Promise<RetentionStep> {
   const logged = await tx
     .selectFrom("attempts")
     .select("delivery_id")
@@ -77,19 +71,18 @@ async function deleteAttempts(tx: Tx, before: number, cursor: string): Promise<R
   if (ids.length === 0) return { deleted: 0, cursor: undefined };
   const deliveries = await tx
     .selectFrom("deliveries")
-    .select(["id", "state", "ended_at"])
+    .select(["id", "state", "ended_at", "attempts"])
     .where("id", "in", ids)
+    .orderBy("id")
     .execute();
-  const over = deliveries
-    .filter((row) => isTerminal(row.state) && (row.ended_at ?? 0) < before)
-    .map((row) => row.id);
-  return {
-    deleted: await deleteAttemptsOf(tx, over),
-    cursor: ids.length < ROWS_AT_ONCE ? undefined : ids.at(-1),
-  };
+  const over = deliveries.filter((row) => isTerminal(row.state) && (row.ended_at ?? 0) < before);
+  const some = withFewAttempts(over);
+  const deleted = await deleteAttemptsOf(tx, some);
+  if (some.length < over.length) return { deleted, cursor: some.at(-1) };
+  return { deleted, cursor: ids.length < ROWS_AT_ONCE ? undefined : ids.at(-1) };
 }
 
-async function deleteEvents(tx: Tx, before: number, cursor: string): Promise<RetentionStep> {
+async function deleteEvents(_store: Store, tx: Tx, before: number, cursor: string): Promise<RetentionStep> {
   const old = await tx
     .selectFrom("events")
     .select(["id", "created_at"])
@@ -99,25 +92,27 @@ async function deleteEvents(tx: Tx, before: number, cursor: string): Promise<Ret
     .limit(ROWS_AT_ONCE)
     .execute();
   const ids = old.filter((row) => row.created_at < before).map((row) => row.id);
-  const { deleted, isAll } = await deleteClosedEvents(tx, ids);
+  const { deleted, isAll } = await deleteClosedEvents(tx, ids, before);
   if (!isAll) return { deleted, cursor };
   return { deleted, cursor: old.length < ROWS_AT_ONCE ? undefined : old.at(-1)?.id };
 }
 
 /**
- * Deletes the events that have no open delivery and no unfinished fan-out, with their deliveries and
- * attempts.
+ * Deletes the events whose deliveries all ended before this time and that have no unfinished fan-out, with
+ * their deliveries and attempts. A delivery that was parked for months is thus shown as long as any other.
  */
 async function deleteClosedEvents(
   tx: Tx,
   ids: readonly EventId[],
+  before: number,
 ): Promise<{ deleted: number; isAll: boolean }> {
   if (ids.length === 0) return { deleted: 0, isAll: true };
   const open = await tx
     .selectFrom("deliveries")
     .select("event_id")
+    .distinct()
     .where("event_id", "in", ids)
-    .where("state", "in", OPEN_STATES)
+    .where((eb) => eb.or([eb("state", "in", OPEN_STATES), eb("ended_at", ">=", before)]))
     .execute();
   const unfinished = await tx.selectFrom("fanouts").select("event_id").where("event_id", "in", ids).execute();
   const kept = new Set([...open, ...unfinished].map((row) => row.event_id));
@@ -127,8 +122,8 @@ async function deleteClosedEvents(
 }
 
 /**
- * Deletes events with their deliveries and attempts, and counts the latter two. If there are too many
- * deliveries, it deletes some of them and no event; call it again with the same ids until `isAll`.
+ * Deletes events with their deliveries and attempts, and counts the latter two. If there are too many of
+ * them, it deletes some deliveries and no event; call it again with the same ids until `isAll`.
  */
 export async function deleteEventsAndDeliveries(
   tx: Tx,
@@ -137,34 +132,42 @@ export async function deleteEventsAndDeliveries(
   if (ids.length === 0) return { isAll: true, deliveries: 0, attempts: 0 };
   const rows = await tx
     .selectFrom("deliveries")
-    .select("id")
+    .select(["id", "attempts"])
     .where("event_id", "in", ids)
     .limit(DELIVERIES_AT_ONCE)
     .execute();
-  const deliveryIds = rows.map((row) => row.id);
+  const some = withFewAttempts(rows);
   // The deliveries first: this waits for an attempt that is being recorded, which would else outlive them.
-  if (rows.length > 0) await tx.deleteFrom("deliveries").where("id", "in", deliveryIds).execute();
-  const attempts = await deleteAttemptsOf(tx, deliveryIds);
-  const isAll = rows.length < DELIVERIES_AT_ONCE;
+  if (some.length > 0) await tx.deleteFrom("deliveries").where("id", "in", some).execute();
+  const attempts = await deleteAttemptsOf(tx, some);
+  const isAll = some.length === rows.length && rows.length < DELIVERIES_AT_ONCE;
   if (isAll) await tx.deleteFrom("events").where("id", "in", ids).execute();
-  return { isAll, deliveries: rows.length, attempts };
+  return { isAll, deliveries: some.length, attempts };
+}
+
+/** Returns the first of these deliveries, as many as have about {@link ATTEMPTS_AT_ONCE} attempts. */
+function withFewAttempts(rows: readonly { id: DeliveryId; attempts: number }[]): DeliveryId[] {
+  const some: DeliveryId[] = [];
+  let attempts = 0;
+  for (const row of rows) {
+    if (attempts >= ATTEMPTS_AT_ONCE) break;
+    some.push(row.id);
+    attempts += row.attempts;
+  }
+  return some;
 }
 
 async function deleteAttemptsOf(tx: Tx, ids: readonly DeliveryId[]): Promise<number> {
-  let deleted = 0;
-  // In chunks: one event may have thousands of deliveries.
-  for (let from = 0; from < ids.length; from += ROWS_AT_ONCE) {
-    const { numDeletedRows } = await tx
-      .deleteFrom("attempts")
-      .where("delivery_id", "in", ids.slice(from, from + ROWS_AT_ONCE))
-      .executeTakeFirstOrThrow();
-    deleted += Number(numDeletedRows);
-  }
-  return deleted;
+  if (ids.length === 0) return 0;
+  const { numDeletedRows } = await tx
+    .deleteFrom("attempts")
+    .where("delivery_id", "in", ids)
+    .executeTakeFirstOrThrow();
+  return Number(numDeletedRows);
 }
 
 /** Deletes changes by whole batches, so that it is clear which cursors are too old. */
-async function deleteChanges(tx: Tx, before: number): Promise<RetentionStep> {
+async function deleteChanges(_store: Store, tx: Tx, before: number): Promise<RetentionStep> {
   const { batch } = await tx
     .selectFrom("delivery_changes")
     .select((eb) => eb.fn.min("batch").as("batch"))

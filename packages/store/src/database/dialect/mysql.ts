@@ -4,6 +4,7 @@ import {
   MysqlDialect,
   type MysqlDialectConfig,
   MysqlDriver,
+  sql,
 } from "kysely";
 import type { Deadlines } from "./deadlines.ts";
 import { createBoundedPool } from "./mysql-pool.ts";
@@ -91,6 +92,7 @@ export function mysqlSeam(url: string, poolSize: number, deadlines: Deadlines): 
       ["ER_LOCK_DEADLOCK", "ER_LOCK_WAIT_TIMEOUT", "ER_CHECKREAD"].includes(codeOf(error)),
     isAway,
     byIndex: (index) => `force index (${index})`,
+    deleteFirst: (table, first) => sql`delete from ${table} ${first}`,
     columns: {
       serial: "BIGINT NOT NULL AUTO_INCREMENT PRIMARY KEY",
       long: "BIGINT",

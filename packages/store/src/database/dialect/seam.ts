@@ -1,4 +1,4 @@
-import type { Dialect } from "kysely";
+import type { Dialect, RawBuilder } from "kysely";
 
 /**
  * The differences between the two databases. Kysely compiles any clause for any dialect, even if the database
@@ -27,6 +27,8 @@ export type Seam = {
   readonly isAway: (error: unknown) => boolean;
   /** SQL after a table's name that makes the planner use this index; see `by-index.ts`. */
   readonly byIndex: (index: string) => string;
+  /** Deletes the rows of a table that a query beginning with `where` and ending with a limit would return. */
+  readonly deleteFirst: (table: RawBuilder<unknown>, first: RawBuilder<unknown>) => RawBuilder<unknown>;
   readonly columns: ColumnTypes;
 };
 

@@ -12,6 +12,7 @@ import {
   SqliteAdapter,
   SqliteDialect,
   SqliteDriver,
+  sql,
 } from "kysely";
 import { FewTextsCompiler } from "./few-texts.ts";
 import { createPlaces } from "./places.ts";
@@ -44,6 +45,9 @@ export function sqliteSeam(path: string): Seam {
     isContention: () => false,
     isAway: (error) => hasCode(error, (code) => AWAY.test(code)),
     byIndex: (index) => `indexed by ${index}`,
+    // Node's SQLite is built without limits of deletions.
+    deleteFirst: (table, first) =>
+      sql`delete from ${table} where rowid in (select rowid from ${table} ${first})`,
     columns: {
       serial: "INTEGER PRIMARY KEY AUTOINCREMENT",
       long: "INTEGER",
