@@ -86,9 +86,14 @@ export type { EventToIngest, IngestCall, IngestedEvent } from "./ingest/ingest-c
 export { ingestEvents } from "./ingest/ingest-events.ts";
 export { createIngest } from "./ingest/ingest-group.ts";
 export { resendDelivery } from "./ingest/resend-delivery.ts";
-export { endSubscription, endSubscriptionsByUrl } from "./lifecycle/end-subscription.ts";
 export {
-  drainStrays,
+  endSubscription,
+  endSubscriptionsByUrl,
+  finishEnd,
+  listEnding,
+} from "./lifecycle/end-subscription.ts";
+export {
+  adoptStrays,
   drainSubscription,
   listDraining,
   listParked,

@@ -2,7 +2,8 @@ import type { AccountId, DeliveryId, SubscriptionId } from "@posthaste/domain";
 import { createTestStore, type TestStore } from "@posthaste/testkit";
 import { sql } from "kysely";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { newDeliveryId } from "../src/database/ids.ts";
+import { leastDeliveryId } from "../src/database/ids.ts";
+import { transact } from "../src/database/transact.ts";
 import {
   accountBacklog,
   advanceRecovery,
@@ -19,11 +20,13 @@ import {
   measureBacklog,
   openStore,
   orderChanges,
+  retain,
   type Store,
   subscriptionHealth,
   takeTurn,
 } from "../src/index.ts";
 import { parkPending } from "../src/lifecycle/park-deliveries.ts";
+import { deleteTurnSlots } from "../src/subscriptions/pace.ts";
 import { NOW } from "./fixture.ts";
 import { gatherStatistics, insertDeliveries, insertSubscriptions, nthDelivery } from "./many-rows.ts";
 import { measureReads } from "./measure-reads.ts";
@@ -52,7 +55,11 @@ const READERS: Readonly<Record<string, { max: number; call: (store: Store) => Pr
   "a step of parking pending deliveries": {
     max: 5_000,
     call: (store) =>
-      store.db.transaction().execute(async (tx) => expect(await parkPending(store, tx, busy, NOW)).toBe(500)),
+      store.db
+        .transaction()
+        .execute(async (tx) =>
+          expect(await parkPending(store, tx, { id: busy, now: NOW, limit: 500 })).toBe(500),
+        ),
   },
   "a retry's turn while first attempts wait": { max: 500, call: takeTurnForRetry },
   "an account's deliveries in a state": {
@@ -71,6 +78,20 @@ const READERS: Readonly<Record<string, { max: number; call: (store: Store) => Pr
   "a subscription's health": {
     max: 50_000,
     call: (store) => subscriptionHealth(store, { accountId, id: busy }),
+  },
+  "a step of retention of events": {
+    max: 5_000,
+    call: async (store) => {
+      const step = await retain(store, { kind: "events", before: NOW + 1, cursor: "" });
+      expect(step).toMatchObject({ deleted: 200 });
+    },
+  },
+  "a new turn slot": {
+    max: 500,
+    call: (store) =>
+      transact(store, async (tx) =>
+        expect(await deleteTurnSlots(store, tx, { id: busy, limit: 50, before: 15_000 })).toBe(50),
+      ),
   },
   "a step of an account's recovery": { max: 3_000, call: (store) => recoverStep(store, null) },
   "a step of a subscription's recovery": { max: 3_000, call: (store) => recoverStep(store, busy) },
@@ -109,10 +130,13 @@ describe.each(["sqlite", "mysql"] as const)("beside a backlog of 100,000, on %s"
       { count: OF_ENDING, state: "pending", subscriptions: 1, first: ending },
       { count: 20_000, state: "started", subscriptions: 1 },
       { count: 5_000, state: "exhausted", subscriptions: 1 },
+      { count: 5_000, state: "succeeded", subscriptions: 1 },
       { count: 5_000, state: "parked", subscriptions: 1, first: 4 },
     ]);
     await insertSubscriptions(store);
     await insertChanges();
+    await insertEvents();
+    await insertSlots();
   });
   afterEach(async () => {
     await closeStore(store);
@@ -135,7 +159,7 @@ describe.each(["sqlite", "mysql"] as const)("beside a backlog of 100,000, on %s"
 /** Expects the oldest pending time to be reported even if the count stops before it reaches that delivery. */
 async function expectOldestReported(): Promise<void> {
   const oldestAt = NOW - 3_600_000;
-  const [id, older] = [nthDelivery(0), newDeliveryId(oldestAt)];
+  const [id, older] = [nthDelivery(0), `${leastDeliveryId(oldestAt)}${"0".repeat(16)}` as DeliveryId];
   const rename = (from: DeliveryId, to: DeliveryId) =>
     store.db.updateTable("deliveries").set({ id: to }).where("id", "=", from).execute();
   expect((await measureBacklog(store, NOW)).pending).toBe(LOTS);
@@ -155,6 +179,22 @@ async function insertChanges(): Promise<void> {
     from deliveries
   `.execute(store.db);
   await store.db.updateTable("change_counter").set({ batch: 9 }).execute();
+}
+
+/** Inserts the events of the 5,000 deliveries that have succeeded. */
+async function insertEvents(): Promise<void> {
+  await sql`
+    insert into events (id, account_id, event_type, data, created_at)
+    select event_id, account_id, event_type, ${Buffer.from("{}")}, ${NOW} from deliveries where state = 'succeeded'
+  `.execute(store.db);
+}
+
+/** Inserts a turn slot for each of the 20,000 started deliveries. */
+async function insertSlots(): Promise<void> {
+  await sql`
+    insert into turn_slots (subscription_id, account_id, slot, taken)
+    select ${busy}, ${accountId}, row_number() over (order by id), 1 from deliveries where state = 'started'
+  `.execute(store.db);
 }
 
 /** A retry asks for its turn while first attempts wait and retries hold half of the places. */

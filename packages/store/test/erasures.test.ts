@@ -1,10 +1,15 @@
-import type { AccountId, ErasureId } from "@posthaste/domain";
+import type { AccountId, DeliveryId, ErasureId, EventId, SubscriptionId } from "@posthaste/domain";
+import type { Insertable } from "kysely";
 import { expect, test } from "vitest";
+import { insertRows } from "../src/database/insert-rows.ts";
+import type { Tables } from "../src/database/tables.ts";
+import { transact } from "../src/database/transact.ts";
 import {
   advanceErasure,
   countChanges,
   createAccount,
   createErasure,
+  createEventType,
   createPortalLink,
   createRecovery,
   createToken,
@@ -35,6 +40,108 @@ const countRows = async ({ store }: Bench, accountId: AccountId) => {
     if (rows.length > 0) counts[name] = rows.length;
   }
   return counts;
+};
+
+/** The tables of which an account may have any number of rows that belong to no event. */
+const THOUSANDS = [
+  "tokens",
+  "portal_links",
+  "turn_slots",
+  "subscription_event_types",
+  "event_type_versions",
+  "idempotency_keys",
+  "recoveries",
+  "statistics",
+  "delivery_changes",
+] as const;
+
+/** Inserts 1,100 rows into each of these tables. */
+const insertThousands = async (
+  store: Store,
+  owner: { accountId: AccountId; subscriptionId: SubscriptionId; typeId: number },
+) => {
+  const account = { account_id: owner.accountId };
+  const ofSubscription = { ...account, subscription_id: owner.subscriptionId };
+  const hashOf = (i: number) => Buffer.from(String(i).padStart(32));
+  const none = { events: 0, deliveries: 0, attempts: 0 };
+  const rowOf: { [T in (typeof THOUSANDS)[number]]: (i: number) => Insertable<Tables[T]> } = {
+    tokens: (i) => ({
+      ...account,
+      name: "t",
+      secret_hash: hashOf(i),
+      hint: "",
+      scopes: "",
+      session: 0,
+      created_at: NOW,
+    }),
+    portal_links: (i) => ({
+      ...account,
+      code_hash: hashOf(i),
+      scopes: "",
+      session_ms: 1,
+      expires_at: NOW,
+      created_at: NOW,
+    }),
+    turn_slots: (slot) => ({ ...ofSubscription, slot, taken: 1 }),
+    subscription_event_types: () => ({ ...ofSubscription, event_type: "invoice_sent", removed_at: NOW }),
+    event_type_versions: (i) => ({
+      ...account,
+      event_type_id: owner.typeId,
+      version: i + 2,
+      description: "",
+      schema_json: "{}",
+      sample_json: "{}",
+      created_at: NOW,
+    }),
+    idempotency_keys: (i) => ({
+      ...account,
+      key_hash: hashOf(i),
+      content_hash: hashOf(i),
+      event_id: "evt_gone" as EventId,
+      delivery_count: 0,
+      created_at: NOW,
+    }),
+    recoveries: () => ({
+      ...account,
+      kind: "recover",
+      state: "completed",
+      since_at: NOW,
+      until_at: NOW,
+      dry_run: 0,
+      rate_per_second: 1,
+      cursor_id: "",
+      examined: 0,
+      made: 0,
+      left_out: 0,
+      parked: 0,
+      created_at: NOW,
+    }),
+    statistics: (i) => ({
+      ...account,
+      ...none,
+      span_ms: 60_000,
+      from_at: i,
+      succeeded: 0,
+      failed: 0,
+      accepted: 0,
+      took: "[]",
+    }),
+    delivery_changes: () => ({
+      ...ofSubscription,
+      delivery_id: "dlv_gone" as DeliveryId,
+      event_id: "evt_gone" as EventId,
+      event_type: "invoice_sent",
+      cause: "ingested",
+      state: "pending",
+      attempts: 0,
+      changed_at: NOW,
+    }),
+  };
+  const insert = async <T extends (typeof THOUSANDS)[number]>(table: T) => {
+    const rows = Array.from({ length: 1_100 }, (_, i) => rowOf[table](i));
+    await transact(store, (tx) => insertRows(tx, table, rows));
+  };
+  for (const table of THOUSANDS) await insert(table);
 };
 
 onEachDatabase("erasing events with a key", (bench) => {
@@ -156,6 +263,45 @@ onEachDatabase("erasing an account", (bench) => {
       .where("id", "=", accountId)
       .executeTakeFirstOrThrow();
     expect(name).toBe("erased");
+  });
+
+  test("deletes thousands of rows of each kind, no statement more than a thousand", async () => {
+    const { store, accountId, subscribe } = bench();
+    const { id: subscriptionId } = await subscribe();
+    const { id: typeId } = await createEventType(store, {
+      owner: accountId,
+      code: "own_type",
+      description: "",
+      schemaJson: "{}",
+      sampleJson: "{}",
+      now: NOW,
+    });
+    await insertThousands(store, { accountId, subscriptionId, typeId });
+    const before = await countRows(bench(), accountId);
+    for (const table of THOUSANDS) expect(before[table]).toBeGreaterThan(1_000);
+    const { id } = await createErasure(store, { accountId, key: null, now: NOW });
+    const { revoked } = await store.db
+      .selectFrom("tokens")
+      .select((eb) => eb.fn.count("revoked_at").as("revoked"))
+      .executeTakeFirstOrThrow();
+    expect(Number(revoked)).toBe(before["tokens"]);
+    expect(await finish(store, id)).toMatchObject({ state: "completed" });
+    expect(await countRows(bench(), accountId)).toEqual({ erasures: 1 });
+  });
+
+  test("leaves a line to each subscription that exists, after every step", async () => {
+    const { store, accountId, subscribe } = bench();
+    for (let i = 0; i < 45; i++) await subscribe();
+    const { id } = await createErasure(store, { accountId, key: null, now: NOW });
+    const counts: number[] = [];
+    for (let state = "running"; state === "running"; ) {
+      const lines = await store.db.selectFrom("turns").select("subscription_id").execute();
+      const existing = await store.db.selectFrom("subscriptions").select("id").execute();
+      expect(lines.map((row) => row.subscription_id).sort()).toEqual(existing.map((row) => row.id).sort());
+      counts.push(existing.length);
+      state = (await advanceErasure(store, { id, now: NOW }))?.state ?? "not found";
+    }
+    expect(counts.length).toBeGreaterThan(5);
   });
 
   test("revokes its tokens at once, and its portal links no longer open", async () => {

@@ -2,10 +2,10 @@ import type { DeliveryId, Line, SubscriptionId } from "@posthaste/domain";
 import { recordAttempt, timesIn } from "@posthaste/testkit";
 import { expect, test } from "vitest";
 import {
+  adoptStrays,
   claimDeliveries,
   closeStore,
   createTestDelivery,
-  drainStrays,
   endSubscription,
   getSubscription,
   ingestEvents,
@@ -245,7 +245,7 @@ onEachDatabase("a resumed subscription", (bench) => {
       .execute();
     expect(await drainAll(store, NOW)).toBe(0);
     const strays = await listParked(store, { after: undefined, limit: 10 });
-    for (const stray of strays) expect(await drainStrays(store, stray)).toBe(true);
+    for (const stray of strays) expect(await adoptStrays(store, stray)).toBe(true);
     expect(strays).toHaveLength(1);
     expect(await drainAll(store, NOW)).toBe(1);
   });

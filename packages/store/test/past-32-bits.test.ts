@@ -222,6 +222,7 @@ const BOUNDED = [
   "recoveries.dry_run",
   "fanouts.has_delivery",
   "subscriptions.draining",
+  "subscriptions.ending",
   "tokens.session",
   "change_counter.id",
   "statistics_cursor.id",

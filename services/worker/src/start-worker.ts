@@ -348,8 +348,7 @@ function loopPlans({
 function createCountRound(store: Store, now: () => number): LoopPlan["round"] {
   return async () => {
     if ((await countChanges(store)) > 0) return "more";
-    await forgetOldCounts(store, now());
-    return "done";
+    return (await forgetOldCounts(store, now())) > 0 ? "more" : "done";
   };
 }
 

@@ -6,6 +6,7 @@ import {
   closeStore,
   createAccount,
   createSubscription,
+  endSubscription,
   ingestEvents,
   listDeliveries,
   openStore,
@@ -287,5 +288,49 @@ describe.each(["sqlite", "mysql"] as const)("upkeep, on %s", (database) => {
       now,
     });
     expect(claimed).toHaveLength(1);
+  });
+
+  test("cancels what an ingest in flight parked behind a subscription that has ended", async () => {
+    const accountId = await account("late");
+    const [id] = await subscribe(accountId, 1);
+    if (id === undefined) throw new Error("one is needed");
+    const eventId = await ingest(accountId);
+    await endSubscription(store, { accountId, id, reason: "asked for", now });
+    await store.db
+      .updateTable("deliveries")
+      .set({ state: "parked", ...timesIn("parked", now), ended_at: null })
+      .execute();
+    const { round } = upkeep();
+    while ((await round()) === "more");
+    await round();
+    const [delivery] = await listDeliveries(store, { accountId, eventId, limit: 1 });
+    expect(delivery).toMatchObject({ state: "cancelled", endedReason: "its subscription has ended" });
+  });
+
+  test("finishes the end of a subscription with thousands of deliveries, after its caller has died", async () => {
+    const accountId = await account("ending");
+    const [id] = await subscribe(accountId, 1);
+    if (id === undefined) throw new Error("one is needed");
+    const events = Array.from({ length: 1_200 }, () => ({
+      eventType: "invoice_sent",
+      data: Buffer.from("{}"),
+      idempotencyKey: null,
+    }));
+    await ingestEvents(store, { accountId, now, deliveriesMax: 2_000, events });
+    const { heal } = await poison(store, {
+      table: "deliveries",
+      on: "update",
+      condition: "new.state = 'cancelled'",
+    });
+    await expect(endSubscription(store, { accountId, id, reason: "asked for", now })).rejects.toThrow();
+    await heal();
+    const { round } = upkeep();
+    const open = async () =>
+      (await listDeliveries(store, { accountId, state: "pending", limit: 2_000 })).length;
+    expect(await round()).toBe("more");
+    expect(await open()).toBe(700);
+    while ((await round()) === "more");
+    expect(await open()).toBe(0);
+    expect(setAsides()).toEqual([]);
   });
 });

@@ -1,6 +1,8 @@
 import { type AccountId, DAY_MS, SCOPES, type Scope } from "@posthaste/domain";
+import { sql } from "kysely";
+import { deleteFirst } from "../database/delete-first.ts";
 import type { Store } from "../database/store.ts";
-import { transact } from "../database/transact.ts";
+import { type Tx, transact } from "../database/transact.ts";
 import { hashOf, newTokenSecret } from "./token-secret.ts";
 import { insertToken, type Token } from "./tokens.ts";
 
@@ -9,11 +11,13 @@ import { insertToken, type Token } from "./tokens.ts";
  * and many links are never opened.
  */
 const SESSIONS_KEPT_MS = DAY_MS;
+/** Deleted with each new link: more than one, so that they become fewer however many there are. */
+const EXPIRED_AT_ONCE = 100;
 const CODE_PREFIX = "phl_";
 
 /**
- * Creates a link: a one-time code that opens a session of the account. Also deletes the account's expired
- * links, and its sessions that expired a day ago.
+ * Creates a link: a one-time code that opens a session of the account. Also deletes some of the account's
+ * expired links, and of its sessions that expired a day ago.
  *
  * @returns the code. Only its hash is stored, so it cannot be shown again
  */
@@ -32,17 +36,7 @@ export async function createPortalLink(
   // As hard to guess as a token, but recognizable as a link's code.
   const code = newTokenSecret().replace(/^pht_/, CODE_PREFIX);
   await transact(store, async (tx) => {
-    await tx
-      .deleteFrom("portal_links")
-      .where("account_id", "=", accountId)
-      .where("expires_at", "<=", now)
-      .execute();
-    await tx
-      .deleteFrom("tokens")
-      .where("account_id", "=", accountId)
-      .where("session", "=", 1)
-      .where("expires_at", "<=", now - SESSIONS_KEPT_MS)
-      .execute();
+    await deleteExpired(store, tx, accountId, now);
     await tx
       .insertInto("portal_links")
       .values({
@@ -56,6 +50,14 @@ export async function createPortalLink(
       .execute();
   });
   return code;
+}
+
+async function deleteExpired(store: Store, tx: Tx, accountId: AccountId, now: number): Promise<void> {
+  const limit = EXPIRED_AT_ONCE;
+  const expired = sql`account_id = ${accountId} and expires_at <= ${now}`;
+  await deleteFirst(store, tx, { table: "portal_links", where: expired, orderBy: "expires_at", limit });
+  const old = sql`account_id = ${accountId} and session = 1 and expires_at <= ${now - SESSIONS_KEPT_MS}`;
+  await deleteFirst(store, tx, { table: "tokens", where: old, orderBy: "id", limit });
 }
 
 /**

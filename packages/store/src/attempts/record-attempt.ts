@@ -21,9 +21,9 @@ import {
 } from "../deliveries/move.ts";
 import { RECONCILE_GRACE_MS } from "../deliveries/transitions.ts";
 import { reserveIn } from "../dispatch/reserve-turn.ts";
-import { cancelOpenDeliveries } from "../lifecycle/end-subscription.ts";
+import { finishEnd } from "../lifecycle/end-subscription.ts";
 import { noteHealth } from "../lifecycle/note-health.ts";
-import { parkAllPending } from "../lifecycle/park-deliveries.ts";
+import { parkSomePending } from "../lifecycle/park-deliveries.ts";
 import { noteHold } from "../subscriptions/pace.ts";
 import { type Attempt, attemptRow } from "./attempts.ts";
 
@@ -104,9 +104,9 @@ export async function recordAttempts(
     await writeAll(tx, written);
     return { settled, follow: await noteAll(store, tx, written) };
   });
-  for (const { next, subscriptionId, now } of follow) {
-    if (next === "cancel") await cancelOpenDeliveries(store, subscriptionId, now);
-    else await parkAllPending(store, subscriptionId, now);
+  // One step of each: other attempts wait to be recorded. Upkeep cancels the others, and claims park them.
+  for (const { next, id, now } of follow) {
+    await (next === "cancel" ? finishEnd : parkSomePending)(store, { id, now });
   }
   return settled;
 }
@@ -198,7 +198,7 @@ function moveOf({ record, row, nextAttemptAt }: Written): Move {
 
 type Follow = {
   readonly next: "cancel" | "park";
-  readonly subscriptionId: SubscriptionId;
+  readonly id: SubscriptionId;
   readonly now: number;
 };
 
@@ -221,7 +221,7 @@ async function noteAll(store: Store, tx: Tx, written: readonly Written[]): Promi
       rule: record.disableRule ?? DISABLE_RULE,
       now,
     });
-    if (next !== undefined) follow.push({ next, subscriptionId, now });
+    if (next !== undefined) follow.push({ next, id: subscriptionId, now });
   }
   return follow;
 }

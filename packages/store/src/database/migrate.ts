@@ -4,6 +4,7 @@ import { DEFAULT_MIGRATION_TABLE, type Migration, Migrator } from "kysely/migrat
 import type { Seam } from "./dialect/seam.ts";
 import { up as initial } from "./migrations/0001-initial.ts";
 import { up as byAccount } from "./migrations/0002-by-account.ts";
+import { up as endingSubscriptions } from "./migrations/0003-ending-subscriptions.ts";
 import type { Store } from "./store.ts";
 import type { Tables } from "./tables.ts";
 
@@ -11,6 +12,7 @@ import type { Tables } from "./tables.ts";
 const MIGRATIONS: Readonly<Record<string, (db: Kysely<unknown>, seam: Seam) => Promise<void>>> = {
   "0001-initial": initial,
   "0002-by-account": byAccount,
+  "0003-ending-subscriptions": endingSubscriptions,
 };
 
 /** The database holds migrations that this release lacks: it belongs to another release. */

@@ -22,7 +22,7 @@ import type { Generated } from "kysely";
 
 /**
  * The tables as they are stored. Row types stay inside this package. Columns that end in `_at`, `_after` or
- * `_until` are epoch milliseconds. 1 means yes and 0 means no. /
+ * `_until` are epoch milliseconds. 1 means yes and 0 means no.
  */
 export type Tables = {
   accounts: {
@@ -137,6 +137,8 @@ export type Tables = {
      * old ones until then.
      */
     draining: Generated<number>;
+    /** 1 from the subscription's end until its open deliveries are cancelled and its turn slots deleted. */
+    ending: Generated<number>;
     /** The first failure since the last success. */
     failing_since: number | null;
     /** Deliveries exhausted since the last success. */

@@ -71,6 +71,8 @@ export type Claim = {
 export const DRAIN_PER_SECOND = 50;
 /** Maximum subscriptions visited in one transaction. It locks their lines, so it must be short. */
 const SUBSCRIPTIONS_AT_ONCE = 64;
+/** Maximum deliveries parked in one transaction, of all visited subscriptions; the next visit continues. */
+const PARKED_AT_ONCE = 500;
 /** Maximum claims of a failing subscription per visit, so that the others do not wait for its attempts. */
 const OF_FAILING_MAX = 4;
 /**
@@ -290,11 +292,14 @@ async function roomsOf(
     now,
   );
   const rooms: Room[] = [];
+  let parkable = PARKED_AT_ONCE;
   for (const subscription of visited) {
     const turns = lines.get(subscription.id);
     if (turns === undefined) continue;
     const { id, state } = subscription;
-    if (state === "paused" || state === "disabled") await parkPending(store, tx, id, now);
+    if ((state === "paused" || state === "disabled") && parkable > 0) {
+      parkable -= await parkPending(store, tx, { id, now, limit: parkable });
+    }
     const own = ownPaceOf(subscription, claim.inFlightMax);
     const { rate, concurrency } = subscription.draining === 1 ? paceOfDrain(own, claim) : own;
     // Without an owner's rate, `line` is where retries stand, and the gate is unused.

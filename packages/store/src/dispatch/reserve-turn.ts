@@ -3,7 +3,7 @@ import type { Store } from "../database/store.ts";
 import { type Tx, transact } from "../database/transact.ts";
 import { lockDeliveries, moveAll } from "../deliveries/move.ts";
 import { waitUntil } from "../deliveries/transitions.ts";
-import { HOLD_DEFAULT_MS, lockTurns } from "../subscriptions/pace.ts";
+import { deleteTurnSlots, HOLD_DEFAULT_MS, lockTurns } from "../subscriptions/pace.ts";
 
 /** The retries of a subscription are spread over slots of this length. */
 const SLOT_MS = 10_000;
@@ -13,6 +13,8 @@ const SLOT_MS = 10_000;
 const SLOTS_AT_ONCE = 50;
 /** Slots examined, a day and more. If all are full, the retry stands behind the last of them. */
 const SLOTS_MAX = 10_000;
+/** Passed slots deleted with each new one. After a long backlog there may be thousands. */
+const PASSED_AT_ONCE = 50;
 
 /**
  * Reserves the time of a retry: when it is due or, if its subscription already has as many retries then as it
@@ -60,7 +62,7 @@ export async function reserveIn(
   const perSecond = Math.min(pace.rate?.perSecond ?? capacity, capacity);
   const perSlot = Math.max(1, Math.floor((perSecond * SLOT_MS) / 1_000));
   const { slot, taken } = await firstWithRoom(tx, subscriptionId, Math.floor(dueMs / SLOT_MS), perSlot);
-  if (taken === 0) await beginSlot(tx, { accountId, subscriptionId, slot }, Math.floor(now / SLOT_MS));
+  if (taken === 0) await beginSlot(store, tx, { accountId, subscriptionId, slot }, Math.floor(now / SLOT_MS));
   else {
     await tx
       .updateTable("turn_slots")
@@ -100,17 +102,15 @@ async function firstWithRoom(
   return { slot, taken: 0 };
 }
 
-/** Inserts a new slot, and deletes the slots that have passed. */
+/** Inserts a new slot, and deletes some slots that have passed: more than one, so that they become fewer. */
 async function beginSlot(
+  store: Store,
   tx: Tx,
   { accountId, subscriptionId, slot }: { accountId: AccountId; subscriptionId: SubscriptionId; slot: number },
   passed: number,
 ): Promise<void> {
-  await tx
-    .deleteFrom("turn_slots")
-    .where("subscription_id", "=", subscriptionId)
-    .where("slot", "<", Math.min(passed, slot))
-    .execute();
+  const before = Math.min(passed, slot);
+  await deleteTurnSlots(store, tx, { id: subscriptionId, limit: PASSED_AT_ONCE, before });
   await tx
     .insertInto("turn_slots")
     .values({ subscription_id: subscriptionId, account_id: accountId, slot, taken: 1 })

@@ -6,16 +6,23 @@ import { type Tx, transact } from "../database/transact.ts";
 import { cancel } from "../deliveries/deliveries.ts";
 import { OPEN_STATES } from "../deliveries/transitions.ts";
 import { lockSubscription } from "../subscriptions/lock-subscription.ts";
+import { deleteTurnSlots } from "../subscriptions/pace.ts";
 import { getSubscription, removeEventTypes, type Subscription } from "../subscriptions/subscriptions.ts";
 
-/** Maximum deliveries cancelled in one transaction, so that a large backlog does not hold locks for long. */
-const CANCEL_AT_ONCE = 500;
+/**
+ * Maximum deliveries cancelled, or turn slots deleted, in one transaction, so that a large backlog does not
+ * hold locks for long.
+ */
+const FINISHED_AT_ONCE = 500;
+/** Transactions that the caller of an end waits for: 5,000 deliveries, in about a second. */
+const STEPS_IN_CALL = 10;
 
 /**
  * Ends a subscription permanently and cancels its open deliveries. Ending it twice changes nothing.
  *
- * The subscription ends in one transaction; its deliveries are cancelled in later ones. A crash in between
- * leaves open deliveries, which are cancelled when their next attempt finds the subscription ended.
+ * The subscription ends in one transaction, which also marks it as `ending`. Its deliveries are cancelled in
+ * later ones: the first 5,000 in this call, further ones by the worker's upkeep, which also continues after a
+ * crash; see {@link finishEnd}.
  *
  * @returns undefined: not found
  */
@@ -25,11 +32,11 @@ export async function endSubscription(
 ): Promise<Subscription | undefined> {
   const known = await transact(store, async (tx) => {
     const row = await lockSubscription(store, tx, accountId, id);
-    if (row !== undefined && row.state !== "ended") await endIn(tx, id, reason, now);
+    if (row !== undefined && row.state !== "ended") await endIn(tx, [id], reason, now);
     return row !== undefined;
   });
   if (!known) return undefined;
-  await cancelOpenDeliveries(store, id, now);
+  for (let steps = 0; steps < STEPS_IN_CALL && (await finishEnd(store, { id, now })).goesOn; steps++);
   return await getSubscription(store, { accountId, id });
 }
 
@@ -47,19 +54,25 @@ export async function endSubscriptionsByUrl(
     now,
   }: { accountId: AccountId; targetUrl: string; reason: string; now: number },
 ): Promise<{ ended: number; known: boolean }> {
-  const rows = await store.db
+  const onUrl = store.db
     .selectFrom("subscriptions")
-    .select(["id", "state"])
+    .select("id")
     .where("account_id", "=", accountId)
-    .where("target_hash", "=", sha256(targetUrl))
-    .execute();
-  const live = rows.filter((row) => row.state !== "ended");
+    .where("target_hash", "=", sha256(targetUrl));
+  const known = await onUrl.limit(1).executeTakeFirst();
+  // No two share an event type, so there are at most as many as the account has event types.
+  const live = await onUrl.where("state", "!=", "ended").execute();
   for (const row of live) await endSubscription(store, { accountId, id: row.id, reason, now });
-  return { ended: live.length, known: rows.length > 0 };
+  return { ended: live.length, known: known !== undefined };
 }
 
-/** Marks a subscription as ended, within a transaction that holds its row. */
-export async function endIn(tx: Tx, id: SubscriptionId, reason: string, now: number): Promise<void> {
+/** Marks subscriptions as ended, within a transaction that holds their rows. */
+export async function endIn(
+  tx: Tx,
+  ids: readonly SubscriptionId[],
+  reason: string,
+  now: number,
+): Promise<void> {
   await tx
     .updateTable("subscriptions")
     .set({
@@ -70,27 +83,59 @@ export async function endIn(tx: Tx, id: SubscriptionId, reason: string, now: num
       credential: null,
       headers: null,
       draining: 0,
+      ending: 1,
     })
-    .where("id", "=", id)
+    .where("id", "in", ids)
     .where("state", "!=", "ended")
     .execute();
-  await removeEventTypes(tx, id, "all", now);
+  await removeEventTypes(tx, ids, "all", now);
   // Nothing more is sent, so nothing needs the keys.
-  await tx.deleteFrom("signing_keys").where("subscription_id", "=", id).execute();
-  await tx.deleteFrom("turn_slots").where("subscription_id", "=", id).execute();
+  await tx.deleteFrom("signing_keys").where("subscription_id", "in", ids).execute();
 }
 
-/** Cancels the open deliveries of an ended subscription. */
-export async function cancelOpenDeliveries(store: Store, id: SubscriptionId, now: number): Promise<void> {
+/** Returns the ended subscriptions after `after` whose end is not finished; see {@link finishEnd}. */
+export async function listEnding(
+  store: Store,
+  { after, limit }: { after: SubscriptionId | undefined; limit: number },
+): Promise<SubscriptionId[]> {
+  const rows = await store.db
+    .selectFrom("subscriptions")
+    .select("id")
+    .where("ending", "=", 1)
+    .where("id", ">", after ?? (0 as SubscriptionId))
+    .orderBy("id")
+    .limit(limit)
+    .execute();
+  return rows.map((row) => row.id);
+}
+
+/**
+ * Takes one step to finish the end of a subscription: cancels some of its open deliveries or, if there are
+ * none, deletes some of its turn slots. Several processes may do so at once.
+ *
+ * A delivery that an ingest in flight creates after the last step is ended as well: one that is pending is
+ * claimed, and its attempt cancels it; one that is parked is found by `adoptStrays`.
+ *
+ * @returns how many deliveries were cancelled, and whether there may be more to do
+ */
+export async function finishEnd(
+  store: Store,
+  { id, now }: { id: SubscriptionId; now: number },
+): Promise<{ moved: number; goesOn: boolean }> {
   for (const state of OPEN_STATES) {
-    for (;;) {
-      const rows = await inState(store, store.db, { subscriptionId: id, state })
-        .select("id")
-        .limit(CANCEL_AT_ONCE)
-        .execute();
-      if (rows.length === 0) break;
-      const ids = rows.map((row) => row.id);
-      await transact(store, (tx) => cancel(store, tx, ids, "its subscription has ended", now));
-    }
+    const rows = await inState(store, store.db, { subscriptionId: id, state })
+      .select("id")
+      .limit(FINISHED_AT_ONCE)
+      .execute();
+    if (rows.length === 0) continue;
+    const ids = rows.map((row) => row.id);
+    const moved = await transact(store, (tx) => cancel(store, tx, ids, "its subscription has ended", now));
+    return { moved, goesOn: true };
   }
+  return await transact(store, async (tx) => {
+    const slots = await deleteTurnSlots(store, tx, { id, limit: FINISHED_AT_ONCE });
+    const isAll = slots < FINISHED_AT_ONCE;
+    if (isAll) await tx.updateTable("subscriptions").set({ ending: 0 }).where("id", "=", id).execute();
+    return { moved: 0, goesOn: !isAll };
+  });
 }

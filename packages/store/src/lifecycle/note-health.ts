@@ -56,7 +56,7 @@ export async function noteHealth(
     await raiseEvent(store, tx, { accountId: finding.delivery.account_id as AccountId, event, now });
   };
   if (verdictOf(finding.outcome) === "end_subscription") {
-    await endIn(tx, id, "the receiver answered 410", now);
+    await endIn(tx, [id], "the receiver answered 410", now);
     await raise({
       type: "subscription_ended",
       data: subscriptionData(before, "ended", "the receiver answered 410"),

@@ -10,6 +10,8 @@ import { getSubscription, type Subscription } from "../subscriptions/subscriptio
 
 /** Maximum deliveries moved in one transaction, so that a large backlog does not hold locks for long. */
 const MOVED_AT_ONCE = 500;
+/** Transactions that the caller of a pause waits for: 5,000 deliveries, in about a second. */
+const STEPS_IN_CALL = 10;
 /**
  * How many pending deliveries a drain keeps ahead of the dispatcher. It adds more when half of them are left.
  */
@@ -41,7 +43,7 @@ export async function pauseSubscription(
     return true;
   });
   if (!known) return undefined;
-  await parkAllPending(store, id, now);
+  for (let steps = 0; steps < STEPS_IN_CALL && (await parkSomePending(store, { id, now })).goesOn; steps++);
   return await getSubscription(store, { accountId, id });
 }
 
@@ -92,18 +94,29 @@ export async function parkDelivery(
   });
 }
 
-/** Parks all pending deliveries except tests and claimed ones. */
-export async function parkAllPending(store: Store, id: SubscriptionId, now: number): Promise<void> {
-  while ((await transact(store, (tx) => parkPending(store, tx, id, now))) === MOVED_AT_ONCE);
+/**
+ * Parks some pending deliveries, in a transaction of its own; see {@link parkPending}. Claims park the
+ * others, also those of an ingest in flight and those that a crash left behind.
+ */
+export async function parkSomePending(
+  store: Store,
+  { id, now }: { id: SubscriptionId; now: number },
+): Promise<{ goesOn: boolean }> {
+  const found = await transact(store, (tx) => parkPending(store, tx, { id, now, limit: MOVED_AT_ONCE }));
+  return { goesOn: found === MOVED_AT_ONCE };
 }
 
 /**
- * Parks the oldest pending deliveries except tests and claimed ones, at most {@link MOVED_AT_ONCE}.
+ * Parks the oldest pending deliveries except tests and claimed ones.
  *
- * @returns how many were found
+ * @returns how many were found, at most `limit`
  */
-export async function parkPending(store: Store, tx: Tx, id: SubscriptionId, now: number): Promise<number> {
-  const rows = await oldest(store, tx, id, "pending", MOVED_AT_ONCE)
+export async function parkPending(
+  store: Store,
+  tx: Tx,
+  { id, now, limit }: { id: SubscriptionId; now: number; limit: number },
+): Promise<number> {
+  const rows = await oldest(store, tx, id, "pending", limit)
     // Tests are sent even while the subscription is paused.
     .where("test", "=", 0)
     .where((eb) => eb.or([eb("lease_until", "is", null), eb("lease_until", "<", now)]))
@@ -223,18 +236,27 @@ async function firstParked(
 }
 
 /**
- * Starts to drain an active subscription that has parked deliveries. An ingest that was in flight while the
- * subscription was resumed may have parked one after the drain had ended.
+ * Has upkeep look after a subscription's parked deliveries again, if nobody does: starts to drain an active
+ * subscription, and to finish the end of one that has ended. An ingest that was in flight while the
+ * subscription was resumed or ended may have parked one after the drain, or the end, was over.
  *
- * @returns whether the subscription was active and not draining
+ * @returns whether nobody looked after them
  */
-export async function drainStrays(store: Store, id: SubscriptionId): Promise<boolean> {
+export async function adoptStrays(store: Store, id: SubscriptionId): Promise<boolean> {
+  const row = await store.db
+    .selectFrom("subscriptions")
+    .select(["state", "draining", "ending"])
+    .where("id", "=", id)
+    .executeTakeFirst();
+  const mark = row?.state === "active" ? "draining" : row?.state === "ended" ? "ending" : undefined;
+  // Mostly somebody looks after them, and this check takes no lock.
+  if (row === undefined || mark === undefined || row[mark] === 1) return false;
   const { numUpdatedRows } = await store.db
     .updateTable("subscriptions")
-    .set({ draining: 1 })
+    .set({ [mark]: 1 })
     .where("id", "=", id)
-    .where("state", "=", "active")
-    .where("draining", "=", 0)
+    .where("state", "=", row.state)
+    .where(mark, "=", 0)
     .executeTakeFirstOrThrow();
   return numUpdatedRows > 0n;
 }

@@ -1,4 +1,4 @@
-import { type AccountId, type ErasureId, type EventId, matchesKey } from "@posthaste/domain";
+import { type ErasureId, type EventId, matchesKey } from "@posthaste/domain";
 import type { Selectable } from "kysely";
 import { byIndex } from "../database/by-index.ts";
 import { sha256 } from "../database/ids.ts";
@@ -7,14 +7,21 @@ import type { Store } from "../database/store.ts";
 import type { Tables } from "../database/tables.ts";
 import { type Tx, transact } from "../database/transact.ts";
 import { endIn } from "../lifecycle/end-subscription.ts";
+import { liveSubscriptionIds } from "../subscriptions/live-subscriptions.ts";
+import { deleteAccess, deleteRemainder } from "./delete-account.ts";
 import { type Erasure, erasureContext, erasureOf } from "./erasures.ts";
 import { deleteEventsAndDeliveries } from "./retain.ts";
 
 type Row = Selectable<Tables["erasures"]>;
 
-/** Maximum events examined in one transaction; their payloads are read. */
+/** Maximum events searched in one transaction: their payloads, of up to 1 MiB each, are in memory. */
+const MATCHED_AT_ONCE = 50;
+/** Maximum events deleted in one transaction. */
 const EVENTS_AT_ONCE = 100;
-const SUBSCRIPTIONS_AT_ONCE = 100;
+/** Maximum rows deleted in one transaction once the events are gone: some ten milliseconds. */
+const ROWS_AT_ONCE = 500;
+/** Maximum subscriptions ended in one transaction, with up to 64 event types each. */
+const SUBSCRIPTIONS_AT_ONCE = 10;
 
 /**
  * Takes one step of an erasure and counts it in the same transaction, so a crash repeats and skips nothing.
@@ -43,7 +50,11 @@ export async function advanceErasure(
 }
 
 async function eraseMatching(store: Store, tx: Tx, row: Row, now: number): Promise<Partial<Row>> {
-  const events = await eventsAfter(store, tx, row);
+  const events = await eventsOf(store, tx, row)
+    .select(["id", "data"])
+    .where("id", ">", row.cursor_id as EventId)
+    .limit(MATCHED_AT_ONCE)
+    .execute();
   const sealed = row.sealed_value;
   if (sealed === null) throw new Error(`erasure ${row.id} has no value to look for`);
   const key = { pointer: row.pointer ?? "", value: store.sealer.open(sealed, erasureContext(row.id)) };
@@ -51,71 +62,44 @@ async function eraseMatching(store: Store, tx: Tx, row: Row, now: number): Promi
   const { isAll, ...erased } = await erase(tx, row, ids, events.length);
   if (!isAll) return erased;
   // The receipt keeps only a hash of the value.
-  if (events.length < EVENTS_AT_ONCE) return { ...erased, ...completed(now), sealed_value: null };
+  if (events.length < MATCHED_AT_ONCE) return { ...erased, ...completed(now), sealed_value: null };
   return { ...erased, cursor_id: events.at(-1)?.id ?? row.cursor_id };
 }
 
 /**
- * Erases an account: ends its subscriptions first, so that nothing more is sent, then deletes its events and
- * deliveries, and finally everything else that belongs to it.
+ * Erases an account, a little in each step: deletes what gives access to it, ends its subscriptions, so that
+ * nothing more is sent, and deletes its events and deliveries, and then everything else that belongs to it.
+ * Each step begins with the first of these again, and so finds what was accepted at the last moment.
  */
 async function eraseAccount(store: Store, tx: Tx, row: Row, now: number): Promise<Partial<Row>> {
-  const live = await tx
-    .selectFrom("subscriptions")
-    .select("id")
-    .where("account_id", "=", row.account_id)
-    .where("state", "!=", "ended")
-    .limit(SUBSCRIPTIONS_AT_ONCE)
-    .execute();
-  for (const { id } of live) await endIn(tx, id, "its account is erased", now);
-  if (live.length > 0) return {};
-  // From the beginning each time: earlier events are already deleted, and one that was accepted at the last
-  // moment is found.
-  const events = await eventsAfter(store, tx, { ...row, cursor_id: "" });
+  const accountId = row.account_id;
+  const some = { owner: accountId, limit: ROWS_AT_ONCE };
+  if ((await deleteAccess(store, tx, some)) > 0) return {};
+  const live = await liveSubscriptionIds(store, tx, accountId).limit(SUBSCRIPTIONS_AT_ONCE).execute();
+  if (live.length > 0) {
+    const ids = live.map(({ id }) => id);
+    await endIn(tx, ids, "its account is erased", now);
+    return {};
+  }
+  const events = await eventsOf(store, tx, row).select("id").limit(EVENTS_AT_ONCE).execute();
   const ids = events.map((event) => event.id);
   if (ids.length > 0) {
     const { isAll: _, ...erased } = await erase(tx, row, ids, ids.length);
     return erased;
   }
-  await eraseRemainder(tx, row.account_id);
-  return completed(now);
-}
-
-async function eraseRemainder(tx: Tx, accountId: AccountId): Promise<void> {
-  const ofSubscriptions = tx.selectFrom("subscriptions").select("id").where("account_id", "=", accountId);
-  for (const table of ["turns", "turn_slots", "signing_keys"] as const) {
-    await tx.deleteFrom(table).where("subscription_id", "in", ofSubscriptions).execute();
-  }
-  const ofTypes = tx.selectFrom("event_types").select("id").where("account_id", "=", accountId);
-  await tx.deleteFrom("event_type_versions").where("event_type_id", "in", ofTypes).execute();
-  for (const table of [
-    "event_types",
-    "subscription_event_types",
-    "subscriptions",
-    "tokens",
-    "portal_links",
-    "statistics",
-    "idempotency_keys",
-    "fanouts",
-    "recoveries",
-    "delivery_changes",
-  ] as const) {
-    await tx.deleteFrom(table).where("account_id", "=", accountId).execute();
-  }
+  if ((await deleteRemainder(store, tx, some)) >= ROWS_AT_ONCE) return {};
   // The account's row stays, so that its number is never assigned again and the receipt refers to an existing
   // account.
   await tx.updateTable("accounts").set({ name: "erased" }).where("id", "=", accountId).execute();
+  return completed(now);
 }
 
-async function eventsAfter(store: Store, tx: Tx, row: Row): Promise<{ id: EventId; data: Buffer }[]> {
-  return await tx
+/** Returns a query for the events of the erasure's account, by their ids. */
+function eventsOf(store: Store, tx: Tx, row: Row) {
+  return tx
     .selectFrom(byIndex(store, "events", "events_by_account"))
-    .select(["id", "data"])
     .where("account_id", "=", row.account_id)
-    .where("id", ">", row.cursor_id as EventId)
-    .orderBy("id")
-    .limit(EVENTS_AT_ONCE)
-    .execute();
+    .orderBy("id");
 }
 
 async function erase(

@@ -1,9 +1,17 @@
-import { type AccountId, type ErasureId, type EventKey, MINUTE_MS, Refusal } from "@posthaste/domain";
+import {
+  type AccountId,
+  type ErasureId,
+  type EventKey,
+  MINUTE_MS,
+  Refusal,
+  type TokenId,
+} from "@posthaste/domain";
 import type { Selectable } from "kysely";
 import { contractIdOf, sha256 } from "../database/ids.ts";
 import type { Store } from "../database/store.ts";
 import type { Tables } from "../database/tables.ts";
-import { transact } from "../database/transact.ts";
+import { type Tx, transact } from "../database/transact.ts";
+import { deleteLinks } from "./delete-account.ts";
 
 /** An erasure of an account, or of those of its events that have a key. Once completed, it is the receipt. */
 export type Erasure = {
@@ -26,13 +34,15 @@ export type Erasure = {
 
 /** A workflow that has been silent for this long is started again, which is harmless if it runs. */
 const WORKFLOW_CHECK_MS = MINUTE_MS;
+/** Maximum tokens revoked, or links deleted, in one transaction: a platform creates thousands. */
+const REVOKED_AT_ONCE = 500;
 
 /** The seal context of the value to look for, which is personal data. */
 export const erasureContext = (id: number) => `erasure ${id}`;
 
 /**
- * Creates an erasure, which the worker then carries out. If it is of a whole account, the account's tokens
- * are revoked at once.
+ * Creates an erasure, which the worker then carries out. If it is of a whole account, all of the account's
+ * tokens are revoked when this returns.
  *
  * @throws Refusal `not_found` if the account does not exist
  */
@@ -40,53 +50,68 @@ export async function createErasure(
   store: Store,
   { accountId, key, now }: { accountId: AccountId; key: EventKey | null; now: number },
 ): Promise<Erasure> {
-  return await transact(store, async (tx) => {
-    const account = await tx
-      .selectFrom("accounts")
-      .select("id")
-      .where("id", "=", accountId)
-      .executeTakeFirst();
-    if (account === undefined) {
-      throw new Refusal("not_found", `there is no account ${accountId}`, { field: "account_id" });
-    }
-    if (key === null) {
-      // First, because this waits for a link that is being opened; the update below then revokes its token.
-      await tx.deleteFrom("portal_links").where("account_id", "=", accountId).execute();
-      await tx
-        .updateTable("tokens")
-        .set({ revoked_at: now })
-        .where("account_id", "=", accountId)
-        .where("revoked_at", "is", null)
-        .execute();
-    }
-    const { insertId } = await tx
-      .insertInto("erasures")
-      .values({
-        account_id: accountId,
-        pointer: key?.pointer ?? null,
-        sealed_value: null,
-        value_hash: key === null ? null : sha256(key.value),
-        state: "running",
-        cursor_id: "",
-        examined: 0,
-        events: 0,
-        deliveries: 0,
-        attempts: 0,
-        digest: sha256(),
-        workflow_at: null,
-        created_at: now,
-        ended_at: null,
-      })
-      .executeTakeFirstOrThrow();
-    const id = contractIdOf<ErasureId>(insertId);
-    if (key !== null) {
-      const sealed = store.sealer.seal(key.value, erasureContext(id));
-      await tx.updateTable("erasures").set({ sealed_value: sealed }).where("id", "=", id).execute();
-    }
-    return erasureOf(
-      await tx.selectFrom("erasures").selectAll().where("id", "=", id).executeTakeFirstOrThrow(),
-    );
-  });
+  const erasure = await transact(store, (tx) => insertErasure(store, tx, { accountId, key, now }));
+  // After it, so that an erasure that begins now deletes what a crash leaves.
+  if (key === null) await revokeAccess(store, accountId, now);
+  return erasure;
+}
+
+async function insertErasure(
+  store: Store,
+  tx: Tx,
+  { accountId, key, now }: { accountId: AccountId; key: EventKey | null; now: number },
+): Promise<Erasure> {
+  const account = await tx.selectFrom("accounts").select("id").where("id", "=", accountId).executeTakeFirst();
+  if (account === undefined) {
+    throw new Refusal("not_found", `there is no account ${accountId}`, { field: "account_id" });
+  }
+  const { insertId } = await tx
+    .insertInto("erasures")
+    .values({
+      account_id: accountId,
+      pointer: key?.pointer ?? null,
+      sealed_value: null,
+      value_hash: key === null ? null : sha256(key.value),
+      state: "running",
+      cursor_id: "",
+      examined: 0,
+      events: 0,
+      deliveries: 0,
+      attempts: 0,
+      digest: sha256(),
+      workflow_at: null,
+      created_at: now,
+      ended_at: null,
+    })
+    .executeTakeFirstOrThrow();
+  const id = contractIdOf<ErasureId>(insertId);
+  if (key !== null) {
+    const sealed = store.sealer.seal(key.value, erasureContext(id));
+    await tx.updateTable("erasures").set({ sealed_value: sealed }).where("id", "=", id).execute();
+  }
+  return erasureOf(
+    await tx.selectFrom("erasures").selectAll().where("id", "=", id).executeTakeFirstOrThrow(),
+  );
+}
+
+/** Deletes an account's links and revokes its tokens, in short transactions. */
+async function revokeAccess(store: Store, accountId: AccountId, now: number): Promise<void> {
+  // Links first, because this waits for a link that is being opened; its token is then revoked.
+  const some = { owner: accountId, limit: REVOKED_AT_ONCE };
+  while ((await transact(store, (tx) => deleteLinks(store, tx, some))) === REVOKED_AT_ONCE);
+  for (let after: TokenId | undefined = 0 as TokenId; after !== undefined; ) {
+    const from: TokenId = after;
+    after = await transact(store, async (tx) => {
+      const tokens = tx.selectFrom("tokens").select("id").where("account_id", "=", accountId);
+      const rows = await tokens.where("id", ">", from).orderBy("id").limit(REVOKED_AT_ONCE).execute();
+      const ids = rows.map(({ id }) => id);
+      if (ids.length > 0) {
+        const update = tx.updateTable("tokens").set({ revoked_at: now }).where("id", "in", ids);
+        await update.where("revoked_at", "is", null).execute();
+      }
+      return ids.length < REVOKED_AT_ONCE ? undefined : ids.at(-1);
+    });
+  }
 }
 
 export async function getErasure(store: Store, id: ErasureId): Promise<Erasure | undefined> {

@@ -12,7 +12,7 @@ import { inState } from "../database/by-index.ts";
 import { contractIdOf, ID_SLACK_MS, leastDeliveryId, leastEventId } from "../database/ids.ts";
 import type { Store } from "../database/store.ts";
 import type { Tables } from "../database/tables.ts";
-import { transact } from "../database/transact.ts";
+import { type Tx, transact } from "../database/transact.ts";
 import { resumeIn } from "../lifecycle/park-deliveries.ts";
 import { lockSubscription } from "../subscriptions/lock-subscription.ts";
 
@@ -33,6 +33,7 @@ export type Recovery = {
   readonly examined: number;
   readonly made: number;
   readonly leftOut: number;
+  /** At most {@link PARKED_COUNTED_MAX}. */
   readonly parked: number;
   readonly createdAt: number;
   readonly endedAt: number | null;
@@ -40,6 +41,11 @@ export type Recovery = {
 
 /** A workflow that has been silent for this long is started again, which is harmless if it runs. */
 const WORKFLOW_CHECK_MS = MINUTE_MS;
+/**
+ * Counting reads an index entry per delivery, while the subscription's row is locked, and beyond this the
+ * exact number says no more.
+ */
+const PARKED_COUNTED_MAX = 10_000;
 
 /**
  * Creates a recovery or replay, which the worker then carries out. Recovering a paused or disabled
@@ -75,10 +81,7 @@ export async function createRecovery(
           field: "subscription_id",
         });
       }
-      const { counted } = await inState(store, tx, { subscriptionId, state: "parked" })
-        .select((eb) => eb.fn.countAll().as("counted"))
-        .executeTakeFirstOrThrow();
-      parked = Number(counted);
+      parked = await countParked(store, tx, subscriptionId);
       if (kind === "recover" && !isDryRun && subscription.state !== "active") {
         await resumeIn(tx, subscriptionId, now);
       }
@@ -113,6 +116,17 @@ export async function createRecovery(
         .executeTakeFirstOrThrow(),
     );
   });
+}
+
+async function countParked(store: Store, tx: Tx, id: SubscriptionId): Promise<number> {
+  const some = inState(store, tx, { subscriptionId: id, state: "parked" })
+    .select("id")
+    .limit(PARKED_COUNTED_MAX);
+  const { counted } = await tx
+    .selectFrom(some.as("some"))
+    .select((eb) => eb.fn.countAll().as("counted"))
+    .executeTakeFirstOrThrow();
+  return Number(counted);
 }
 
 export async function getRecovery(

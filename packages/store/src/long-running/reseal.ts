@@ -1,4 +1,4 @@
-import type { SubscriptionId } from "@posthaste/domain";
+import type { ErasureId, SubscriptionId } from "@posthaste/domain";
 import type { Store } from "../database/store.ts";
 import { sealContextOf } from "../subscriptions/signing-keys.ts";
 import { erasureContext } from "./erasures.ts";
@@ -71,28 +71,34 @@ async function resealSigningKeys(store: Store): Promise<number> {
   }
 }
 
-/** Only running erasures have a sealed value, and they are few. */
+/** Only running erasures have a sealed value. */
 async function resealErasures(store: Store): Promise<number> {
   let resealed = 0;
-  const rows = await store.db
-    .selectFrom("erasures")
-    .select(["id", "sealed_value as sealed"])
-    .where("state", "=", "running")
-    .where("sealed_value", "is not", null)
-    .execute();
-  for (const { id, sealed } of rows) {
-    const next = sealed && sealAgain(store, sealed, erasureContext(id));
-    if (!next) continue;
-    await store.db
-      .updateTable("erasures")
-      .set({ sealed_value: next })
-      .where("id", "=", id)
-      // An erasure that has completed since keeps no value.
-      .where("sealed_value", "=", sealed)
+  for (let after = 0 as ErasureId; ; ) {
+    const rows = await store.db
+      .selectFrom("erasures")
+      .select(["id", "sealed_value as sealed"])
+      .where("id", ">", after)
+      .where("state", "=", "running")
+      .where("sealed_value", "is not", null)
+      .orderBy("id")
+      .limit(ROWS_AT_ONCE)
       .execute();
-    resealed += 1;
+    for (const { id, sealed } of rows) {
+      const next = sealed && sealAgain(store, sealed, erasureContext(id));
+      if (!next) continue;
+      await store.db
+        .updateTable("erasures")
+        .set({ sealed_value: next })
+        .where("id", "=", id)
+        // An erasure that has completed since keeps no value.
+        .where("sealed_value", "=", sealed)
+        .execute();
+      resealed += 1;
+    }
+    if (rows.length < ROWS_AT_ONCE) return resealed;
+    after = rows.at(-1)?.id ?? after;
   }
-  return resealed;
 }
 
 /** Seals a value with the current key; undefined: the current key has already sealed it. */

@@ -8,7 +8,9 @@ import {
   HOUR_MS,
   type Outcome,
 } from "@posthaste/domain";
+import { sql } from "kysely";
 import { byIndex } from "../database/by-index.ts";
+import { deleteFirst } from "../database/delete-first.ts";
 import { lockRows } from "../database/lock-rows.ts";
 import type { Store } from "../database/store.ts";
 import { type Tx, transact } from "../database/transact.ts";
@@ -32,6 +34,8 @@ import {
 const CURSOR = 1;
 /** Maximum changes counted in one transaction. */
 const COUNTED_AT_ONCE = 500;
+/** Maximum rows of each span deleted in one call: every account may have one for each minute. */
+const FORGOTTEN_AT_ONCE = 500;
 /** How long each span's counters are kept: a little longer than they are shown. */
 const KEPT_MS: Readonly<Record<SpanMs, number>> = { 60000: 2 * HOUR_MS, 900000: 31 * DAY_MS };
 
@@ -68,15 +72,19 @@ export async function countChanges(store: Store): Promise<number> {
   });
 }
 
-/** Deletes counters that are too old to be shown. */
-export async function forgetOldCounts(store: Store, now: number): Promise<void> {
+/**
+ * Deletes some of the counters that are too old to be shown.
+ *
+ * @returns how many were deleted; 0: none is too old
+ */
+export async function forgetOldCounts(store: Store, now: number): Promise<number> {
+  let deleted = 0;
   for (const spanMs of SPANS_MS) {
-    await store.db
-      .deleteFrom("statistics")
-      .where("span_ms", "=", spanMs)
-      .where("from_at", "<", now - KEPT_MS[spanMs])
-      .execute();
+    const where = sql`span_ms = ${spanMs} and from_at < ${now - KEPT_MS[spanMs]}`;
+    const old = { table: "statistics", where, orderBy: "from_at", limit: FORGOTTEN_AT_ONCE } as const;
+    deleted += await deleteFirst(store, store.db, old);
   }
+  return deleted;
 }
 
 async function changesAfter(store: Store, tx: Tx, batch: number, id: number): Promise<Change[]> {

@@ -89,8 +89,12 @@ export async function walkSubscriptions(
     .execute();
   const last = page.at(-1);
   if (last === undefined) return { matches: [], next: undefined };
-  // All subscriptions of the last URL belong to this step, because one of them is chosen.
-  const ofLast = await subscriptions.where("target_hash", "=", last.target_hash).execute();
+  // All live subscriptions of the last URL belong to this step, because one of them is chosen. No two of them
+  // share an event type, so they are few; any number may have ended.
+  const ofLast = await subscriptions
+    .where("target_hash", "=", last.target_hash)
+    .where("state", "!=", "ended")
+    .execute();
   const examined = [...page.filter((row) => !row.target_hash.equals(last.target_hash)), ...ofLast];
 
   const query = tx

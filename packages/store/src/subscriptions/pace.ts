@@ -7,13 +7,16 @@ import {
   type SubscriptionId,
 } from "@posthaste/domain";
 import { type Selectable, sql } from "kysely";
+import { deleteFirst } from "../database/delete-first.ts";
 import { lockRows } from "../database/lock-rows.ts";
 import type { Store } from "../database/store.ts";
 import type { Tables } from "../database/tables.ts";
-import type { Tx } from "../database/transact.ts";
+import { type Tx, transact } from "../database/transact.ts";
 
 /** Assumed duration of an attempt until one has been measured. */
 export const HOLD_DEFAULT_MS = 1_000;
+/** Slots deleted in one transaction. A subscription may have a slot for each ten seconds of two days. */
+const SLOTS_AT_ONCE = 500;
 
 /** The position of a subscription's attempts: `line` admits them, `gate` sends them. */
 export type Turns = {
@@ -102,11 +105,36 @@ export async function writeTurns(
 
 /**
  * Empties the line, so that no attempt waits by a rate that no longer applies. Attempts that already have a
- * time keep it.
+ * time keep it. The caller then empties the slots; see {@link clearSlots}.
  */
 export async function clearLine(tx: Tx, id: SubscriptionId): Promise<void> {
   await writeTurns(tx, id, { line: EMPTY_LINE, gate: EMPTY_LINE });
-  await tx.deleteFrom("turn_slots").where("subscription_id", "=", id).execute();
+}
+
+/**
+ * Empties the slots of retries, in short transactions. If a crash cuts this off, the slots that are left pass
+ * with time.
+ */
+export async function clearSlots(store: Store, id: SubscriptionId): Promise<void> {
+  while (
+    (await transact(store, (tx) => deleteTurnSlots(store, tx, { id, limit: SLOTS_AT_ONCE }))) ===
+    SLOTS_AT_ONCE
+  );
+}
+
+/**
+ * Deletes the first slots of a subscription, at most `limit`.
+ *
+ * @param slots.before leaves this slot and later ones. Default: all slots may be deleted
+ * @returns how many were deleted
+ */
+export async function deleteTurnSlots(
+  store: Store,
+  tx: Tx,
+  { id, limit, before = Number.MAX_SAFE_INTEGER }: { id: SubscriptionId; limit: number; before?: number },
+): Promise<number> {
+  const where = sql`subscription_id = ${id} and slot < ${before}`;
+  return await deleteFirst(store, tx, { table: "turn_slots", where, orderBy: "slot", limit });
 }
 
 /**

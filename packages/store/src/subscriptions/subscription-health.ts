@@ -11,6 +11,7 @@ export type SubscriptionHealth = {
   readonly p95Ms: number | null;
   readonly lastOutcome: Outcome | null;
   readonly lastAttemptAt: number | null;
+  /** Of its oldest {@link COUNTED_MAX} started deliveries. */
   readonly nextAttemptAt: number | null;
   /** This count and `parked` stop at {@link COUNTED_MAX}. */
   readonly pending: number;
@@ -45,7 +46,12 @@ export async function subscriptionHealth(
     .innerJoin("attempts as a", "a.delivery_id", "d.id")
     .select(["a.duration_ms", "a.outcome", "a.started_at"])
     .execute();
-  const { next } = await inState(store, db, { subscriptionId: id, state: "started" })
+  const waiting = inState(store, db, { subscriptionId: id, state: "started" })
+    .select("next_attempt_at")
+    .orderBy("id")
+    .limit(COUNTED_MAX);
+  const { next } = await db
+    .selectFrom(waiting.as("waiting"))
     .select((eb) => eb.fn.min("next_attempt_at").as("next"))
     .executeTakeFirstOrThrow();
   const count = async (state: "pending" | "parked") => {

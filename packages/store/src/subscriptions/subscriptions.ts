@@ -15,8 +15,9 @@ import { lockRows } from "../database/lock-rows.ts";
 import type { Store } from "../database/store.ts";
 import type { Tables } from "../database/tables.ts";
 import { type Tx, transact } from "../database/transact.ts";
+import { liveSubscriptionIds } from "./live-subscriptions.ts";
 import { lockSubscription } from "./lock-subscription.ts";
-import { clearLine, insertTurns } from "./pace.ts";
+import { clearLine, clearSlots, insertTurns } from "./pace.ts";
 import { addSigningKey, newKeySet, type SigningKey } from "./signing-keys.ts";
 import { optionColumns, type SubscriptionOptions, visibleOptions } from "./subscription-options.ts";
 
@@ -142,7 +143,9 @@ export async function updateSubscription(
     eventTypes?: readonly string[];
   } & Partial<SubscriptionOptions>,
 ): Promise<Subscription | undefined> {
-  return await refusingDuplicates(store, (tx) => updateIn(store, tx, input));
+  const updated = await refusingDuplicates(store, (tx) => updateIn(store, tx, input));
+  if (updated !== undefined && input.rate !== undefined) await clearSlots(store, input.id);
+  return updated;
 }
 
 async function createIn(
@@ -206,10 +209,8 @@ async function requireRoom(store: Store, tx: Tx, accountId: AccountId, max: numb
   const account = tx.selectFrom("accounts").select("id").where("id", "=", accountId);
   await lockRows(store, account).execute();
   const { live } = await tx
-    .selectFrom("subscriptions")
+    .selectFrom(liveSubscriptionIds(store, tx, accountId).limit(max).as("some"))
     .select((eb) => eb.fn.countAll().as("live"))
-    .where("account_id", "=", accountId)
-    .where("state", "!=", "ended")
     .executeTakeFirstOrThrow();
   if (Number(live) < max) return;
   throw new Refusal(
@@ -249,21 +250,21 @@ async function updateIn(
   const isNewUrl = targetUrl !== before.target_url;
   const removed = current.filter((type) => isNewUrl || !wanted.includes(type));
   const added = wanted.filter((type) => isNewUrl || !current.includes(type));
-  if (removed.length > 0) await removeEventTypes(tx, id, removed, now);
+  if (removed.length > 0) await removeEventTypes(tx, [id], removed, now);
   if (added.length > 0) await addEventTypes(tx, { accountId, id, targetUrl, eventTypes: added });
   return await read(tx, accountId, id);
 }
 
 export async function removeEventTypes(
   tx: Tx,
-  id: SubscriptionId,
+  ids: readonly SubscriptionId[],
   eventTypes: readonly string[] | "all",
   now: number,
 ): Promise<void> {
   const query = tx
     .updateTable("subscription_event_types")
     .set({ removed_at: now, live_key: null })
-    .where("subscription_id", "=", id)
+    .where("subscription_id", "in", ids)
     .where("removed_at", "is", null);
   await (eventTypes === "all" ? query : query.where("event_type", "in", eventTypes)).execute();
 }

@@ -1,10 +1,12 @@
 import type { EventId, SubscriptionId } from "@posthaste/domain";
 import type { Log } from "@posthaste/runtime";
 import {
+  adoptStrays,
   continueFanout,
-  drainStrays,
   drainSubscription,
+  finishEnd,
   listDraining,
+  listEnding,
   listFanouts,
   listParked,
   pingStore,
@@ -21,7 +23,7 @@ export type UpkeepOptions = {
   readonly onPending: () => void;
   /** Called when a piece of upkeep fails and is set aside. */
   readonly onSetAside?: (work: UpkeepWork) => void;
-  /** The pause between searches for parked deliveries that no drain covers, in milliseconds. */
+  /** The pause between searches for parked deliveries that nobody looks after, in milliseconds. */
   readonly straysIntervalMs: number;
 };
 
@@ -48,20 +50,22 @@ type Work<Id> = {
 };
 
 type Step = {
-  /** The number of deliveries that became pending. */
+  /** The number of deliveries that were created or moved. */
+  readonly moved: number;
+  /** How many of these became pending. */
   readonly pending: number;
   /** Whether the next step may follow at once. */
   readonly goesOn: boolean;
 };
 
-export type UpkeepWork = "fan_out" | "drain" | "strays";
+export type UpkeepWork = "fan_out" | "drain" | "end" | "strays";
 
-const NOTHING: Step = { pending: 0, goesOn: false };
+const NOTHING: Step = { moved: 0, pending: 0, goesOn: false };
 
 /** The maximum number of pieces of one kind in a round, one step each, before the next kind's turn. */
 const PIECES_AT_ONCE = 64;
-/** Pending deliveries that end a kind's turn: as many as one step of a fan-out creates, in about 20 ms. */
-const PENDING_PER_TURN = 500;
+/** Moved deliveries that end a kind's turn: as many as one step of a fan-out creates, in about 20 ms. */
+const MOVED_PER_TURN = 500;
 /**
  * Subscriptions in one step of a fan-out. A step is a transaction of some milliseconds that claims wait for.
  */
@@ -69,7 +73,8 @@ const FAN_OUT_PER_STEP = 500;
 
 /**
  * Creates the round of upkeep, the work on the tables that no caller waits for. A round finishes wide
- * fan-outs, continues drains, and finds parked deliveries that no drain covers.
+ * fan-outs, continues drains, finishes the ends of subscriptions, and finds parked deliveries that neither a
+ * drain nor an end looks after.
  *
  * Upkeep has its own loop, so it never delays a claim. Pieces take turns. A piece that throws is set aside
  * for a growing time and counted, and the others continue.
@@ -98,7 +103,7 @@ export function createUpkeep(options: UpkeepOptions): Upkeep {
         step: async (eventId) => {
           const options = { eventId, now: now(), deliveriesMax: FAN_OUT_PER_STEP };
           const { made, goesOn } = await continueFanout(store, options);
-          return { pending: made, goesOn };
+          return { moved: made, pending: made, goesOn };
         },
       },
       { now, setAside },
@@ -113,10 +118,19 @@ export function createUpkeep(options: UpkeepOptions): Upkeep {
           return ids;
         },
         // No next step at once: a drain continues as its pending deliveries are sent.
-        step: async (id) => ({
-          pending: await drainSubscription(store, { id, now: now() }),
-          goesOn: false,
-        }),
+        step: async (id) => {
+          const pending = await drainSubscription(store, { id, now: now() });
+          return { moved: pending, pending, goesOn: false };
+        },
+      },
+      { now, setAside },
+    ),
+    rotation<SubscriptionId>(
+      {
+        name: "end",
+        everyMs: 0,
+        list: (after) => listEnding(store, { after, limit }),
+        step: async (id) => ({ pending: 0, ...(await finishEnd(store, { id, now: now() })) }),
       },
       { now, setAside },
     ),
@@ -126,7 +140,7 @@ export function createUpkeep(options: UpkeepOptions): Upkeep {
         everyMs: straysIntervalMs,
         list: (after) => listParked(store, { after, limit }),
         step: async (id) => {
-          await drainStrays(store, id);
+          await adoptStrays(store, id);
           return NOTHING;
         },
       },
@@ -164,19 +178,21 @@ function rotation<Id>(
   return async () => {
     if (after === undefined && now() < nextPassAt) return NOTHING;
     const ids = (await setAside(name, () => list(after))) ?? [];
+    let moved = 0;
     let pending = 0;
     let goesOn = false;
     let isCut = false;
     for (const id of ids) {
       const result = (await setAside(`${name} ${id}`, () => step(id))) ?? NOTHING;
+      moved += result.moved;
       pending += result.pending;
       if (result.goesOn) goesOn = true;
       after = id;
-      isCut = pending >= PENDING_PER_TURN && id !== ids.at(-1);
+      isCut = moved >= MOVED_PER_TURN && id !== ids.at(-1);
       if (isCut) break;
     }
     if (!isCut && ids.length < PIECES_AT_ONCE) after = undefined;
     if (after === undefined) nextPassAt = now() + everyMs;
-    return { pending, goesOn: goesOn || after !== undefined };
+    return { moved, pending, goesOn: goesOn || after !== undefined };
   };
 }

@@ -902,8 +902,8 @@ export type Recovery = Message<"posthaste.v1.Recovery"> & {
   leftOut: bigint;
 
   /**
-   * Deliveries that were parked when it began. They drain if a subscription is named and this is not a dry
-   * run.
+   * Deliveries that were parked when it began; the count stops at 10,000. They drain if a subscription is
+   * named and this is not a dry run.
    *
    * @generated from field: int64 parked = 12;
    */

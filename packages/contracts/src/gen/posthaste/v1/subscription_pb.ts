@@ -337,7 +337,8 @@ export type GetSubscriptionHealthResponse = Message<"posthaste.v1.GetSubscriptio
   lastAttemptAt?: Timestamp | undefined;
 
   /**
-   * When the subscription's next attempt is due; absent if none is.
+   * When the subscription's next attempt is due, of its 10,000 oldest deliveries that wait for one; absent if
+   * none is.
    *
    * @generated from field: google.protobuf.Timestamp next_attempt_at = 7;
    */
