@@ -37,3 +37,11 @@ test("no second has more attempts than the rate plus the burst, whenever they ar
     ),
   );
 });
+
+test("a line ends at most a year from now, however many attempts wait at the lowest rate", () => {
+  const slowest: Rate = { perSecond: 0.001, burst: 1 };
+  const line = lineAfter(EMPTY_LINE, slowest, NOW, 10_000_000);
+  expect(nextTurnMs(line, slowest)).toBe(NOW + 365 * 86_400_000);
+  expect(nextTurnMs(lineAfter(line, slowest, NOW + 1), slowest)).toBe(NOW + 1 + 365 * 86_400_000);
+  expect(Number.isSafeInteger(line)).toBe(true);
+});

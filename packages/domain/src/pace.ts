@@ -1,3 +1,5 @@
+import { DAY_MS } from "./durations.ts";
+
 /** The limits of a subscription: its rate, and how many attempts may be in flight at once. */
 export type Pace = {
   /** Null: no rate limit. */
@@ -13,6 +15,11 @@ export type Rate = {
 };
 
 const US_PER_MS = 1_000;
+/**
+ * A turn in a year is as good as none. Without an end, ten million retries at the lowest rate would take the
+ * line past 2^53, the largest integer that JavaScript counts to: it is at 2^51 in 2041.
+ */
+const LINE_MAX_US = 365 * DAY_MS * US_PER_MS;
 
 /**
  * A queue of attempts as one number (the generic cell rate algorithm, ITU-T I.371): the time at which the
@@ -41,9 +48,10 @@ export function lineAfter(line: Line, rate: Rate, nowMs: number, count = 1): Lin
   return stretched(line, nowMs, (count * intervalUs(rate.perSecond)) / US_PER_MS);
 }
 
-/** Returns the line with one more entry, which occupies `byMs` milliseconds. */
+/** Returns the line with one more entry of `byMs` milliseconds. It ends at most a year from now. */
 export function stretched(line: Line, nowMs: number, byMs: number): Line {
-  return Math.round(Math.max(line, nowMs * US_PER_MS) + byMs * US_PER_MS) as Line;
+  const nowUs = nowMs * US_PER_MS;
+  return Math.round(Math.min(Math.max(line, nowUs) + byMs * US_PER_MS, nowUs + LINE_MAX_US)) as Line;
 }
 
 /** Returns the end of the line, in epoch milliseconds. */

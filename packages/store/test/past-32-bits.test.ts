@@ -1,7 +1,13 @@
-import { createEmptyStore } from "@posthaste/testkit";
+import type { EventId } from "@posthaste/domain";
+import { recordAttempt, timesIn } from "@posthaste/testkit";
 import { sql } from "kysely";
-import { describe, expect, test } from "vitest";
+import { expect, test } from "vitest";
+import { insertRows } from "../src/database/insert-rows.ts";
+import { transact } from "../src/database/transact.ts";
 import {
+  type AttemptToRecord,
+  advanceErasure,
+  advanceRecovery,
   authenticate,
   type ChangeCursor,
   continueFanout,
@@ -13,19 +19,20 @@ import {
   createRecovery,
   createToken,
   currentCursor,
+  getSubscription,
   listChanges,
   listSigningKeys,
   listTokens,
-  migrate,
   openPortalLink,
   orderChanges,
   readEventType,
   readStatistics,
+  reserveTurn,
   rotateSigningKey,
   type Store,
   updateEventType,
 } from "../src/index.ts";
-import { deliveriesOf, idsOf, NOW, onEachDatabase } from "./fixture.ts";
+import { attempt, deliveriesOf, idsOf, NOW, onEachDatabase } from "./fixture.ts";
 
 const INT32_MAX = 2 ** 31 - 1;
 /** The first numbers beyond a signed and an unsigned 32-bit integer. */
@@ -82,24 +89,146 @@ onEachDatabase("beyond 32-bit ids", (bench) => {
     expect(await countChanges(store)).toBe(0);
   });
 
-  test.each(BORDERS)("counters count across %i", async (border) => {
-    const { store, accountId, subscribe, ingest } = bench();
+  test.each(BORDERS)("every counter of a span of time counts across %i", async (border) => {
+    const { store, accountId, subscribe } = bench();
     await subscribe();
-    const deliveries = async () => {
-      await orderChanges(store);
-      await countChanges(store);
-      const spanMs = 900_000;
+    const spanMs = 900_000;
+    const counts = async () => {
+      while ((await orderChanges(store)) > 0);
+      while ((await countChanges(store)) > 0);
       const span = { spanMs, bucketMs: spanMs, fromAt: NOW, untilAt: NOW + 1 } as const;
-      return (await readStatistics(store, { accountId, ...span }))[0]?.counts.deliveries;
+      return (await readStatistics(store, { accountId, ...span }))[0]?.counts;
     };
-    await ingest();
-    expect(await deliveries()).toBe(1);
+    const deliver = async (over: Partial<AttemptToRecord>) => {
+      const { eventId } = await bench().ingest();
+      const [delivery] = await deliveriesOf(store, eventId);
+      if (delivery === undefined) throw new Error("there is no delivery");
+      const ended = { nextAttemptAt: null, endedReason: null, now: NOW };
+      const succeeded = {
+        attempt: attempt({ outcome: "accepted", status: 200 }),
+        state: "succeeded" as const,
+      };
+      await recordAttempt(store, { deliveryId: delivery.id, ...succeeded, ...ended, ...over });
+    };
+    await deliver({});
+    const took = (await counts())?.took ?? [];
+    const near = border - 1;
+    const sums = {
+      events: near,
+      deliveries: near,
+      succeeded: near,
+      failed: near,
+      attempts: near,
+      accepted: near,
+    };
+    const nearTook = took.map((count) => (count === 0 ? 0 : near));
     await store.db
       .updateTable("statistics")
-      .set({ deliveries: border - 1 })
+      .set({ ...sums, took: JSON.stringify(nearTook) })
       .execute();
-    await ingest();
-    expect(await deliveries()).toBe(border);
+    await deliver({});
+    await deliver({ attempt: attempt(), state: "exhausted" });
+    expect(await counts()).toEqual({
+      events: border + 1,
+      deliveries: border + 1,
+      succeeded: border,
+      failed: border,
+      attempts: border + 1,
+      accepted: border,
+      took: took.map((count) => (count === 0 ? 0 : border + 1)),
+    });
+  });
+
+  test.each(BORDERS)("exhausted deliveries are counted across %i, and told to the owner", async (border) => {
+    const { store, accountId, subscribe, ingest } = bench();
+    const { id } = await subscribe();
+    await subscribe({ eventTypes: ["subscription_disabled"] });
+    await store.db
+      .updateTable("subscriptions")
+      .set({ exhausted: border - 1, failing_since: 1 })
+      .where("id", "=", id)
+      .execute();
+    const { eventId } = await ingest();
+    const [delivery] = await deliveriesOf(store, eventId);
+    if (delivery === undefined) throw new Error("there is no delivery");
+    const exhausted = { state: "exhausted", nextAttemptAt: null, endedReason: null, now: NOW } as const;
+    await recordAttempt(store, { deliveryId: delivery.id, attempt: attempt(), ...exhausted });
+    expect(await getSubscription(store, { accountId, id })).toMatchObject({ state: "disabled" });
+    const told = await store.db
+      .selectFrom("events")
+      .select("data")
+      .where("event_type", "=", "subscription_disabled")
+      .executeTakeFirstOrThrow();
+    expect(JSON.parse(told.data.toString())).toMatchObject({ ExhaustedDeliveries: border });
+  });
+
+  test.each(BORDERS)("the last turn slot takes retries across %i", async (border) => {
+    const { store, accountId, subscribe } = bench();
+    const { id } = await subscribe();
+    const first = Math.floor(NOW / 10_000);
+    const slots = Array.from({ length: 10_000 }, (_, i) => ({
+      subscription_id: id,
+      account_id: accountId,
+      slot: first + i,
+      taken: border - 1,
+    }));
+    await transact(store, (tx) => insertRows(tx, "turn_slots", slots));
+    const pace = { rate: { perSecond: 1_000, burst: 1 }, concurrency: 1_000 };
+    const reserve = () => reserveTurn(store, { subscriptionId: id, pace, dueMs: NOW, now: NOW });
+    const [one, two] = [await reserve(), await reserve()];
+    expect(two).toBeGreaterThanOrEqual(one);
+    const { taken } = await store.db
+      .selectFrom("turn_slots")
+      .select("taken")
+      .where("slot", "=", first + 9_999)
+      .executeTakeFirstOrThrow();
+    expect(taken).toBe(border + 1);
+  });
+
+  test.each(BORDERS)("recoveries and erasures count across %i", async (border) => {
+    const { store, accountId, subscribe, ingest } = bench();
+    const near = border - 1;
+    await subscribe();
+    for (const state of ["exhausted", "exhausted", "cancelled"] as const) {
+      const { eventId } = await ingest({ json: '{"a":"1"}' });
+      const ended = { state, ...timesIn(state, NOW), ended_at: NOW };
+      await store.db.updateTable("deliveries").set(ended).where("event_id", "=", eventId).execute();
+    }
+    const [newest] = await store.db
+      .selectFrom("events")
+      .select("id")
+      .orderBy("id", "desc")
+      .limit(1)
+      .execute();
+    await store.db
+      .deleteFrom("events")
+      .where("id", "=", newest?.id ?? ("" as EventId))
+      .execute();
+    const span = { sinceAt: 0, untilAt: NOW + 1, isDryRun: false, ratePerSecond: 100, now: NOW + 1 };
+    const { id } = await createRecovery(store, { accountId, kind: "recover", subscriptionId: null, ...span });
+    await store.db
+      .updateTable("recoveries")
+      .set({ examined: near, made: near, left_out: near, parked: near })
+      .execute();
+    expect(await advanceRecovery(store, { id, limit: 10, now: NOW + 1 })).toMatchObject({
+      examined: near + 3,
+      made: near + 2,
+      leftOut: near + 1,
+      parked: near,
+    });
+
+    const key = { pointer: "/a", value: "1" };
+    const erasure = await createErasure(store, { accountId, key, now: NOW });
+    await store.db
+      .updateTable("erasures")
+      .set({ examined: near, events: near, deliveries: near, attempts: near })
+      .execute();
+    expect(await advanceErasure(store, { id: erasure.id, now: NOW })).toMatchObject({
+      examined: near + 2,
+      events: near + 2,
+      deliveries: near + 4,
+      attempts: near,
+    });
   });
 
   test.each(BORDERS)(
@@ -185,62 +314,5 @@ onEachDatabase("beyond 32-bit ids", (bench) => {
       await expect(subscribe({ targetUrl })).rejects.toMatchObject({ code: "already_exists" });
     }
     expect((await subscribe()).id).toBe(id + 1);
-  });
-});
-
-/** The columns of 32 bits or less, grouped by what bounds their values. */
-const BOUNDED = [
-  // At most one delivery for each subscription.
-  "idempotency_keys.delivery_count",
-  // The number of attempts of a delivery, and the duration of one.
-  "attempts.number",
-  "attempts.duration_ms",
-  "delivery_changes.attempt_ms",
-  "deliveries.attempts",
-  "delivery_changes.attempts",
-  "turns.hold_ms",
-  // HTTP status codes.
-  "attempts.status",
-  "deliveries.last_status",
-  "delivery_changes.last_status",
-  // Settings, whose ranges are validated.
-  "subscriptions.timeout_ms",
-  "subscriptions.rate_per_1000s",
-  "subscriptions.rate_burst",
-  "subscriptions.concurrency",
-  "recoveries.rate_per_second",
-  "portal_links.session_ms",
-  // Catalogue limits.
-  "event_types.version",
-  "event_types.bytes",
-  "event_type_versions.version",
-  // One of two constants.
-  "statistics.span_ms",
-  // Booleans, and the ids of single-row tables.
-  "attempts.response_truncated",
-  "deliveries.test",
-  "recoveries.dry_run",
-  "fanouts.has_delivery",
-  "subscriptions.draining",
-  "subscriptions.ending",
-  "tokens.session",
-  "change_counter.id",
-  "statistics_cursor.id",
-  "kysely_migration_lock.is_locked",
-];
-
-describe("on mysql", () => {
-  test("only columns with bounded values have 32 bits or less", async () => {
-    const t = await createEmptyStore("mysql");
-    try {
-      await migrate(t.store);
-      const { rows } = await sql<{ name: string }>`
-        select concat(table_name, '.', column_name) as name from information_schema.columns
-        where table_schema = database() and data_type in ('tinyint', 'smallint', 'mediumint', 'int')
-      `.execute(t.store.db);
-      expect(rows.map(({ name }) => name).sort()).toEqual([...BOUNDED].sort());
-    } finally {
-      await t.dispose();
-    }
   });
 });
