@@ -10,6 +10,7 @@ import {
   releaseClaims,
   reserveTurn,
   resumeSubscription,
+  takeTurn,
 } from "../src/index.ts";
 import { attempt, deliveriesOf, NOW, onEachDatabase } from "./fixture.ts";
 
@@ -73,6 +74,48 @@ onEachDatabase("a place among a subscription's attempts", (bench) => {
       expect(await claim("me", RETRY_AT)).toHaveLength(1);
     },
   );
+
+  test("is held for seconds only, not minutes, by a start that may have found a workflow about to end", async () => {
+    const { store, accountId, subscribe, ingest } = bench();
+    const { id: subscriptionId } = await subscribe();
+    await store.db.updateTable("subscriptions").set({ concurrency: 1 }).execute();
+    const pace = { rate: null, concurrency: 1 };
+    const reconcileAfter = async (now: number) => {
+      await claim("me", now);
+      await markStarted(store, { ids: [deliveryId], now });
+      const one = store.db.selectFrom("deliveries").select("reconcile_after").where("id", "=", deliveryId);
+      return (await one.executeTakeFirst())?.reconcile_after;
+    };
+    const deliveryId = await onlyDelivery();
+    expect(await reconcileAfter(NOW)).toBe(NOW + 120_000);
+
+    // Its attempt finds the only place taken, and its workflow ends.
+    await store.db
+      .updateTable("deliveries")
+      .set({ in_flight_of: null, lease_until: null })
+      .where("id", "=", deliveryId)
+      .execute();
+    await ingest();
+    await claim("me", NOW);
+    const turn = await takeTurn(store, {
+      deliveryId,
+      subscriptionId,
+      pace,
+      timeoutMs: 1,
+      now: () => NOW + 1,
+    });
+    expect(turn).toEqual({ kind: "unclaimed" });
+    await store.db.deleteFrom("deliveries").where("id", "!=", deliveryId).execute();
+    expect(await reconcileAfter(NOW + 50)).toBe(NOW + 5_050);
+
+    // Its subscription is paused and soon resumed.
+    const at = (now: number) => ({ accountId, id: subscriptionId, now });
+    await pauseSubscription(store, at(NOW + 100));
+    expect(await parkDelivery(store, { id: deliveryId, subscriptionId, now: NOW + 100 })).toBe(true);
+    await resumeSubscription(store, at(NOW + 150));
+    await drainSubscription(store, at(NOW + 150));
+    expect(await reconcileAfter(NOW + 150)).toBe(NOW + 5_150);
+  });
 
   test("is not given back by a worker whose claim has expired and was taken over", async () => {
     const { store, subscribe } = bench();

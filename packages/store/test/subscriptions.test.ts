@@ -1,4 +1,4 @@
-import { TEST_SECRET_KEYS } from "@posthaste/testkit";
+import { poison, TEST_SECRET_KEYS } from "@posthaste/testkit";
 import { expect, test } from "vitest";
 import {
   closeStore,
@@ -19,6 +19,28 @@ import { NOW, onEachDatabase } from "./fixture.ts";
 const targetUrl = "https://receiver.example/hook";
 
 onEachDatabase("a subscription", (bench) => {
+  test("and its line, without which nothing could be claimed, are created both or neither", async () => {
+    const { store, subscribe } = bench();
+    const lines = async () => {
+      const [subscriptions, turns] = [
+        await store.db.selectFrom("subscriptions").select("id").execute(),
+        await store.db.selectFrom("turns").select("subscription_id as id").execute(),
+      ];
+      expect(turns).toEqual(subscriptions);
+      return turns.length;
+    };
+    const { heal } = await poison(store, {
+      table: "subscription_event_types",
+      on: "insert",
+      condition: "new.event_type = 'invoice_sent'",
+    });
+    await expect(subscribe()).rejects.toThrow();
+    expect(await lines()).toBe(0);
+    await heal();
+    await subscribe();
+    expect(await lines()).toBe(1);
+  });
+
   test("is stored as requested and does not reveal its credential", async () => {
     const { store, accountId } = bench();
     const created = await createSubscription(store, {

@@ -7,7 +7,16 @@ import {
   workflowIdOf,
 } from "@posthaste/delivery/client";
 import { DAY_MS } from "@posthaste/domain";
-import { getDelivery, requestRetry } from "@posthaste/store";
+import {
+  claimDeliveries,
+  drainSubscription,
+  getDelivery,
+  markStarted,
+  parkDelivery,
+  pauseSubscription,
+  requestRetry,
+  resumeSubscription,
+} from "@posthaste/store";
 import { type DeliverySetup, type Started, setupDelivery } from "@posthaste/testkit/delivery";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { createReconcileRound } from "../src/loops/reconcile.ts";
@@ -101,6 +110,31 @@ describe("the reconciler", () => {
     expect(actions()).toEqual(["started_again"]);
     await waiting(started);
     expect(t.receiver.requests).toHaveLength(1);
+  });
+
+  test("soon starts a delivery that was resumed while the workflow that had parked it was closing", async () => {
+    const started = await waitingDelivery();
+    const { store, accountId } = t;
+    const id = started.deliveryId;
+    const subscriptionId = (await row(started))?.subscriptionId;
+    if (subscriptionId === undefined) throw new Error("the delivery is gone");
+    const subscription = () => ({ accountId, id: subscriptionId, now: Date.now() });
+    await pauseSubscription(store, subscription());
+    await parkDelivery(store, { id, subscriptionId, now: Date.now() });
+    await retryNow(t.env.client, id);
+    expect(await handle(started).result()).toMatchObject({ state: "parked" });
+    await resumeSubscription(store, subscription());
+    await drainSubscription(store, subscription());
+    const claim = { owner: "me", limit: 1, inFlightMax: 1, leaseMs: 30_000, now: Date.now() };
+    expect(await claimDeliveries(store, claim)).toMatchObject([{ deliveryId: id }]);
+    // The start found the old workflow still running, so there is no new one.
+    await markStarted(store, { ids: [id], now: Date.now() });
+    await reconcile(0);
+    expect(actions()).toEqual([]);
+    await reconcile(10_000);
+    expect(actions()).toEqual(["started_again"]);
+    await attemptsMade(started, 2);
+    expect((await row(started))?.state).toBe("succeeded");
   });
 
   test("undoes a pause that a crashed retry now left behind, and the attempt runs", async () => {

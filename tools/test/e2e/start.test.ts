@@ -93,7 +93,9 @@ describe.each(["api", "worker"] as const)("the %s", (service) => {
 
   test("reports in one line that its database is not up to date", async () => {
     const { output } = startOf(service, { DATABASE_URL: urlOf(await createEmptyStore("sqlite")) });
-    expect(output).toBe(`posthaste ${service}: the database lacks 0001-initial: run npm run migrate`);
+    expect(output.replace(/(, \d{4}-[\w-]+)+/, "")).toBe(
+      `posthaste ${service}: the database lacks 0001-initial: run npm run migrate`,
+    );
   });
 
   test("reports in one line that its database belongs to another release", async () => {

@@ -21,6 +21,7 @@ export const MOVED_COLUMNS = [
   "last_status",
   "test",
   "traceparent",
+  "created_at",
   ...TIME_COLUMNS,
 ] as const;
 

@@ -90,7 +90,13 @@ export const TRANSITIONS = {
     meaning: "its first attempt finds no free place, and waits to be claimed again",
     to: { pending: "pending", started: "pending" },
     late: ["parked", ...ENDED],
-    columns: { reconcile_after: "clear", turn_at: "clear", lease_until: "clear", in_flight_of: "clear" },
+    columns: {
+      next_attempt_at: "set",
+      reconcile_after: "clear",
+      turn_at: "clear",
+      lease_until: "clear",
+      in_flight_of: "clear",
+    },
   },
   take_turn: {
     meaning: "its attempt takes a place and is sent",

@@ -125,6 +125,6 @@ async function standInLine(
 }
 
 async function unclaim(tx: Tx, row: LockedDelivery, now: number): Promise<Turn> {
-  await moveAll(tx, "unclaim", [row], {}, now);
+  await moveAll(tx, "unclaim", [row], { next_attempt_at: now }, now);
   return { kind: "unclaimed" };
 }

@@ -55,7 +55,8 @@ export async function lockTurns(store: Store, tx: Tx, id: SubscriptionId): Promi
  * Reads and locks the lines of several subscriptions, in ascending order of their ids, so that two
  * transactions that lock many never wait for each other.
  *
- * @returns the lines in the order of `ids`; subscriptions without a line are left out
+ * @returns the lines in the order of `ids`, without those of subscriptions that were deleted: a line exists
+ *   as long as its subscription, because one transaction creates both and one deletes both
  */
 export async function lockAllTurns(
   store: Store,
