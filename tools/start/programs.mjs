@@ -11,7 +11,7 @@ import { isOperatorMissing, operatorArgs } from "./operator.mjs";
  */
 
 /** These commands also run in production, so they do not reinstall dependencies as a side effect. */
-const OPERATORS_COMMANDS = new Set(["migrate", "token", "reseal"]);
+const OPERATORS_COMMANDS = new Set(["migrate", "token", "installation", "reseal"]);
 
 /**
  * Returns the program that a command runs.

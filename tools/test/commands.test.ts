@@ -17,7 +17,7 @@ function run(...args: string[]) {
   return { status, stdout, stderr };
 }
 
-test.each(["up", "test", "bench", "migrate", "token", "reseal"])(
+test.each(["up", "test", "bench", "migrate", "token", "installation", "reseal"])(
   "%s --help prints the usage and exits with 0",
   (command) => {
     const { status, stdout } = run(command, "--help");

@@ -2,8 +2,8 @@ import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, wr
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { createPosthasteClient, type PosthasteClient } from "@posthaste/client";
-import { connectTemporal, inspectDelivery } from "@posthaste/delivery/client";
-import type { DeliveryId } from "@posthaste/domain";
+import { connectTemporal, inspectDelivery, namesOf } from "@posthaste/delivery/client";
+import type { DeliveryId, InstallationId } from "@posthaste/domain";
 import { MINUTE_MS } from "@posthaste/domain";
 import { temporalBinary } from "@posthaste/temporal-servers";
 import { type Receiver, startReceiver } from "@posthaste/testkit";
@@ -75,18 +75,20 @@ test.each(["workflow", "direct"])(
         return deliveries;
       }, PATIENCE);
     /** Waits until Temporal has scheduled the retry of each delivery more than a minute ahead. */
-    const waitingAtTemporal = async (ids: readonly string[]) => {
+    const waitingAtTemporal = async (deliveries: readonly { id: string; workflowId: string }[]) => {
       const profile = readFileSync(join(data, "temporal-profile.toml"), "utf8");
       const address = /address = "(.*)"/.exec(profile)?.[1] ?? "";
-      const temporal = connectTemporal({ connectionOptions: { address } });
-      for (const id of ids) {
+      const client = connectTemporal({ connectionOptions: { address } });
+      for (const { id, workflowId } of deliveries) {
+        const names = namesOf(workflowId.split("/")[0] as InstallationId);
+        expect(names.delivery(id as DeliveryId)).toBe(workflowId);
         await vi.waitFor(async () => {
-          const standing = await inspectDelivery(temporal, id as DeliveryId);
+          const standing = await inspectDelivery({ client, names }, id as DeliveryId);
           const nextAt = standing.kind === "running" ? (standing.nextAttemptAt ?? 0) : 0;
           expect(nextAt - Date.now()).toBeGreaterThan(MINUTE_MS);
         }, PATIENCE);
       }
-      await temporal.connection.close();
+      await client.connection.close();
     };
     const dispatchedEarly = () => {
       const log = join(data, "logs", "worker.log");
@@ -103,7 +105,7 @@ test.each(["workflow", "direct"])(
       })),
     });
     const before = await waiting(first);
-    await waitingAtTemporal(before.map(({ id }) => id));
+    await waitingAtTemporal(before);
     await down(first);
 
     const second = await upAgain();

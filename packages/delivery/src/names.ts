@@ -1,24 +1,66 @@
-import type { DeliveryId, ErasureId, RecoveryId, RecoveryState, TerminalState } from "@posthaste/domain";
-
-/** The task queue of all workflows and of all activities except retries. */
-export const TASK_QUEUE = "posthaste-deliveries";
+import type {
+  DeliveryId,
+  ErasureId,
+  InstallationId,
+  RecoveryId,
+  RecoveryState,
+  TerminalState,
+} from "@posthaste/domain";
 
 /**
- * The task queue of retries. It is separate, so that thousands of retries that come due at once do not delay
- * first attempts.
+ * What an installation is called in Temporal. Each name carries the installation's id, so installations that
+ * share a namespace never meet: none takes another's work, and no two ids are the same.
  */
-export const RETRY_QUEUE = "posthaste-retries";
+export type Names = {
+  /** The task queue of all workflows and of all activities except retries. */
+  readonly taskQueue: string;
+  /**
+   * The task queue of retries. It is separate, so that thousands of retries that come due at once do not
+   * delay first attempts.
+   */
+  readonly retryQueue: string;
+  /** The schedule that starts retention, and the id of the workflow that it starts. */
+  readonly retentionSchedule: string;
+  /** The worker deployment, which comprises the workers of all versions. */
+  readonly deployment: string;
+  /** The id of a delivery's workflow. A delivery has at most one open workflow at a time. */
+  delivery(id: DeliveryId): string;
+  /** The id of the workflow of a recovery or replay. */
+  recovery(id: RecoveryId): string;
+  /** The id of the workflow of an erasure. */
+  erasure(id: ErasureId): string;
+};
+
+const TASK_QUEUE = "posthaste-deliveries";
+const RETRY_QUEUE = "posthaste-retries";
+
+/**
+ * Returns the names of an installation. They must never change: open workflows keep the names that they were
+ * started under. An installation that is older than the ids has the empty id, and names without one.
+ */
+export function namesOf(installation: InstallationId): Names {
+  const [suffix, prefix] = installation === "" ? ["", ""] : [`-${installation}`, `${installation}/`];
+  return {
+    taskQueue: `${TASK_QUEUE}${suffix}`,
+    retryQueue: `${RETRY_QUEUE}${suffix}`,
+    retentionSchedule: `posthaste-retention${suffix}`,
+    deployment: `posthaste${suffix}`,
+    delivery: (id) => `${prefix}delivery/${id}`,
+    recovery: (id) => `${prefix}recovery/${id}`,
+    erasure: (id) => `${prefix}erasure/${id}`,
+  };
+}
+
+/** Returns the task queue of the retries of the workflows on a task queue. */
+export function retryQueueBeside(taskQueue: string): string {
+  return taskQueue.replace(TASK_QUEUE, RETRY_QUEUE);
+}
 
 /** The type of a delivery's workflow, as Temporal's UI shows it. */
 export const DELIVER_WORKFLOW = "carryDelivery";
 
 /** The type of the only activity in a delivery's workflow. */
 export const ATTEMPT_ACTIVITY = "attemptDelivery";
-
-/** Returns the id of a delivery's workflow. A delivery has at most one open workflow at a time. */
-export function workflowIdOf(deliveryId: DeliveryId): string {
-  return `delivery/${deliveryId}`;
-}
 
 /**
  * The input of a delivery's workflow. It contains the id but not the payload: Temporal retains, shows and
@@ -51,10 +93,6 @@ export const RECOVER_WORKFLOW = "recover";
 export const RECOVER_ACTIVITY = "advanceRecovery";
 export const RECOVERY_CHANGED_SIGNAL = "changed";
 
-export function recoveryWorkflowIdOf(id: RecoveryId): string {
-  return `recovery/${id}`;
-}
-
 export type RecoverInput = { readonly recoveryId: RecoveryId };
 
 /** The state of a recovery after a step. */
@@ -65,10 +103,9 @@ export type RecoverStep = {
   readonly summary: string;
 };
 
-/** The workflow that applies retention, its activity, and the schedule that starts it. */
+/** The workflow that applies retention, and its activity. */
 export const RETAIN_WORKFLOW = "retain";
 export const RETAIN_ACTIVITY = "retainStep";
-export const RETENTION_SCHEDULE = "posthaste-retention";
 
 /** The position of a run; empty at its beginning. */
 export type RetainInput = {
@@ -82,10 +119,6 @@ export type RetainStep = { readonly next?: RetainInput; readonly summary: string
 /** The workflow of an erasure, and its activity. */
 export const ERASE_WORKFLOW = "erase";
 export const ERASE_ACTIVITY = "advanceErasure";
-
-export function erasureWorkflowIdOf(id: ErasureId): string {
-  return `erasure/${id}`;
-}
 
 export type EraseInput = { readonly erasureId: ErasureId };
 export type EraseStep = { readonly isOver: boolean; readonly summary: string };

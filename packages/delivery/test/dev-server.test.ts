@@ -11,13 +11,7 @@ import { type DeliverySetup, type Started, setupDelivery } from "@posthaste/test
 import { NativeConnection } from "@temporalio/worker";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { createShares } from "../src/activities/index.ts";
-import {
-  createSearchability,
-  inspectDelivery,
-  retryNow,
-  startDelivery,
-  workflowIdOf,
-} from "../src/client/index.ts";
+import { createSearchability, inspectDelivery, retryNow, startDelivery } from "../src/client/index.ts";
 import { clientOn, createDeliveryWorker } from "../src/worker/index.ts";
 
 /** A generous limit for something that takes about a second. */
@@ -39,14 +33,14 @@ const attemptsMade = async (started: Started, count: number) =>
   }, PATIENCE);
 const waiting = async (started: Started) =>
   await vi.waitFor(async () => {
-    const standing = await inspectDelivery(t.env.client, started.deliveryId);
+    const standing = await inspectDelivery(t.temporal, started.deliveryId);
     if (standing.kind !== "running" || standing.nextAttemptAt === undefined)
       throw new Error(`is ${standing.kind}`);
     return standing.nextAttemptAt;
   }, PATIENCE);
 const retry = async (started: Started) => {
   await requestRetry(t.store, { accountId: t.accountId, id: started.deliveryId, now: Date.now() });
-  return await retryNow(t.env.client, started.deliveryId);
+  return await retryNow(t.temporal, started.deliveryId);
 };
 const toStart = (started: Started) => ({
   ...started,
@@ -54,13 +48,14 @@ const toStart = (started: Started) => ({
   eventType: "invoice_sent",
   targetUrl: t.receiver.url,
 });
-const handle = (id: DeliveryId) => t.env.client.workflow.getHandle(workflowIdOf(id));
+const handle = (id: DeliveryId) => t.env.client.workflow.getHandle(t.temporal.names.delivery(id));
 
 test("a worker whose creation fails half-way leaves nothing on its connection", async () => {
   const connection = await NativeConnection.connect({ address: t.env.address });
   const creation = createDeliveryWorker({
     connection,
     namespace: "default",
+    names: t.temporal.names,
     workflowBundle: { codePath: "no-such-bundle.js" },
     deps: {
       store: t.store,
@@ -148,11 +143,11 @@ describe("retry now, on a real server", () => {
     await waiting(started);
     await t.env.client.workflowService.pauseActivity({
       namespace: "default",
-      execution: { workflowId: workflowIdOf(started.deliveryId) },
+      execution: { workflowId: t.temporal.names.delivery(started.deliveryId) },
       type: "attemptDelivery",
       reason: "posthaste: retry now",
     });
-    expect(await inspectDelivery(t.env.client, started.deliveryId)).toEqual({
+    expect(await inspectDelivery(t.temporal, started.deliveryId)).toEqual({
       kind: "paused",
       by: "retry_now",
     });
@@ -168,11 +163,11 @@ describe("retry now, on a real server", () => {
     await waiting(started);
     await t.env.client.workflowService.pauseActivity({
       namespace: "default",
-      execution: { workflowId: workflowIdOf(started.deliveryId) },
+      execution: { workflowId: t.temporal.names.delivery(started.deliveryId) },
       type: "attemptDelivery",
       reason: "looking into it",
     });
-    expect(await inspectDelivery(t.env.client, started.deliveryId)).toEqual({
+    expect(await inspectDelivery(t.temporal, started.deliveryId)).toEqual({
       kind: "paused",
       by: "operator",
     });
@@ -198,7 +193,7 @@ describe("retry now, on a real server", () => {
 
   test("returns false if there is no workflow", async () => {
     for (const client of [t.env.client, clientOn(t.env.nativeConnection, "default")]) {
-      expect(await retryNow(client, "dlv_none" as DeliveryId)).toBe(false);
+      expect(await retryNow({ ...t.temporal, client }, "dlv_none" as DeliveryId)).toBe(false);
     }
   });
 });
@@ -208,7 +203,7 @@ describe("a retry that Temporal dispatches before it is due", () => {
   const dispatchNow = async (started: Started) => {
     const target = {
       namespace: "default",
-      execution: { workflowId: workflowIdOf(started.deliveryId) },
+      execution: { workflowId: t.temporal.names.delivery(started.deliveryId) },
       type: "attemptDelivery",
     };
     await t.env.client.workflowService.pauseActivity({ ...target, reason: "a test" });
@@ -280,12 +275,12 @@ describe("a workflow that does not exist", () => {
     await attemptsMade(started, 2);
     await waiting(started);
     await handle(started.deliveryId).terminate("simulates a lost workflow");
-    expect(await inspectDelivery(t.env.client, started.deliveryId)).toEqual({ kind: "ended_by_hand" });
+    expect(await inspectDelivery(t.temporal, started.deliveryId)).toEqual({ kind: "ended_by_hand" });
     // As if 23 of the 30 minutes had passed.
     const dueAt = Date.now() + 7 * MINUTE_MS;
     await t.store.db.updateTable("deliveries").set({ next_attempt_at: dueAt }).execute();
 
-    await startDelivery(t.env.client, toStart(started));
+    await startDelivery(t.temporal, toStart(started));
     await vi.waitFor(
       async () => expect(Math.abs((await waiting(started)) - dueAt)).toBeLessThan(5_000),
       PATIENCE,
@@ -302,7 +297,7 @@ describe("a workflow that does not exist", () => {
     const started = await t.deliver();
     await attemptsMade(started, 1);
     await handle(started.deliveryId).result();
-    await startDelivery(t.env.client, toStart(started));
+    await startDelivery(t.temporal, toStart(started));
     await expect(handle(started.deliveryId).result()).resolves.toMatchObject({
       state: "succeeded",
       attempts: 1,
@@ -311,7 +306,7 @@ describe("a workflow that does not exist", () => {
   });
 
   test("is reported as gone", async () => {
-    expect(await inspectDelivery(t.env.client, "dlv_none" as DeliveryId)).toEqual({ kind: "gone" });
+    expect(await inspectDelivery(t.temporal, "dlv_none" as DeliveryId)).toEqual({ kind: "gone" });
   });
 });
 
@@ -327,7 +322,7 @@ describe("operators", () => {
     // The server takes some seconds to accept new attributes; the worker's clock moves on at once.
     await vi.waitFor(async () => {
       at += MINUTE_MS;
-      await startDelivery(t.env.client, toStart(started), { searchability });
+      await startDelivery(t.temporal, toStart(started), { searchability });
       const { searchAttributes } = await handle(started.deliveryId).describe();
       const found = Object.keys(searchAttributes).length;
       if (found === 0) await handle(started.deliveryId).terminate("has no search attributes");
@@ -350,7 +345,7 @@ describe("operators", () => {
     for (const query of queries) {
       await vi.waitFor(async () => {
         expect(await found(`${query} AND ExecutionStatus = "Running"`)).toEqual([
-          workflowIdOf(started.deliveryId),
+          t.temporal.names.delivery(started.deliveryId),
         ]);
       }, PATIENCE);
     }
@@ -378,7 +373,7 @@ describe("a version of the worker deployment", () => {
     const describeDeployment = () =>
       t.env.client.workflowService.describeWorkerDeployment({
         namespace: "default",
-        deploymentName: "posthaste",
+        deploymentName: t.temporal.names.deployment,
       });
     await vi.waitFor(async () => {
       const { workerDeploymentInfo } = await describeDeployment();
@@ -387,7 +382,7 @@ describe("a version of the worker deployment", () => {
     expect(t.receiver.requests).toHaveLength(1);
     await t.env.client.workflowService.setWorkerDeploymentCurrentVersion({
       namespace: "default",
-      deploymentName: "posthaste",
+      deploymentName: t.temporal.names.deployment,
       buildId: "v2",
       identity: "an operator",
     });

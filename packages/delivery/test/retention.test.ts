@@ -2,7 +2,6 @@ import { createAccount, createSubscription, ingestEvents } from "@posthaste/stor
 import { type DeliverySetup, setupDelivery } from "@posthaste/testkit/delivery";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { scheduleRetention } from "../src/client/index.ts";
-import { RETENTION_SCHEDULE } from "../src/names.ts";
 
 const PATIENCE = { timeout: 20_000, interval: 50 };
 const YEAR_MS = 365 * 86_400_000;
@@ -52,9 +51,9 @@ test("Temporal's schedule deletes old rows and reports their number; several wor
   await events(500, YEAR_MS);
   await events(3, 0);
   const { client } = t.env;
-  await Promise.all([scheduleRetention(client, 3_600_000), scheduleRetention(client, 3_600_000)]);
-  await scheduleRetention(client, 7_200_000);
-  const handle = client.schedule.getHandle(RETENTION_SCHEDULE);
+  await Promise.all([scheduleRetention(t.temporal, 3_600_000), scheduleRetention(t.temporal, 3_600_000)]);
+  await scheduleRetention(t.temporal, 7_200_000);
+  const handle = client.schedule.getHandle(t.temporal.names.retentionSchedule);
   const { spec, policies } = await handle.describe();
   expect(spec.intervals?.map(({ every }) => every)).toEqual([7_200_000]);
   expect(policies.overlap).toBe("SKIP");
@@ -77,17 +76,17 @@ test("Temporal's schedule deletes old rows and reports their number; several wor
 
 test("a missing schedule is created again; an existing one keeps its operator's changes", async () => {
   const { client } = t.env;
-  const handle = client.schedule.getHandle(RETENTION_SCHEDULE);
-  await scheduleRetention(client, 3_600_000);
-  await scheduleRetention(client, 7_200_000, { ifThere: "leave" });
+  const handle = client.schedule.getHandle(t.temporal.names.retentionSchedule);
+  await scheduleRetention(t.temporal, 3_600_000);
+  await scheduleRetention(t.temporal, 7_200_000, { ifThere: "leave" });
   expect((await handle.describe()).spec.intervals).toMatchObject([{ every: 3_600_000 }]);
   await handle.pause("keep everything for now");
-  await scheduleRetention(client, 3_600_000, { ifThere: "leave" });
+  await scheduleRetention(t.temporal, 3_600_000, { ifThere: "leave" });
   expect((await handle.describe()).state.paused).toBe(true);
 
   await handle.delete();
   await vi.waitFor(async () => {
-    await scheduleRetention(client, 7_200_000, { ifThere: "leave" });
+    await scheduleRetention(t.temporal, 7_200_000, { ifThere: "leave" });
     expect((await handle.describe()).spec.intervals).toMatchObject([{ every: 7_200_000 }]);
   }, PATIENCE);
 });

@@ -2,7 +2,6 @@ import { MINUTE_MS } from "@posthaste/domain";
 import { getDelivery, getSubscription, listAttempts } from "@posthaste/store";
 import { type DeliverySetup, type Started, setupDelivery } from "@posthaste/testkit/delivery";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { workflowIdOf } from "../src/client/index.ts";
 
 const SECOND_MS = 1_000;
 
@@ -19,7 +18,7 @@ const minutesAfterStart = async (started: Started) => {
   return attempts.map((attempt) => (attempt.startedAt - started.startedAt) / MINUTE_MS);
 };
 const finished = (started: Started) =>
-  t.env.client.workflow.getHandle(workflowIdOf(started.deliveryId)).result();
+  t.env.client.workflow.getHandle(t.temporal.names.delivery(started.deliveryId)).result();
 const row = (started: Started) => getDelivery(t.store, { accountId: t.accountId, id: started.deliveryId });
 
 /**

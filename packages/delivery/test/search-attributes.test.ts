@@ -8,7 +8,6 @@ import {
   createSearchability,
   type Searchability,
   startDelivery,
-  workflowIdOf,
 } from "../src/client/index.ts";
 import { clientOn } from "../src/worker/index.ts";
 
@@ -78,8 +77,9 @@ const deliveryWith = (deliveryId: string) => ({
 /** Starts another delivery, and returns the names of its workflow's attributes. */
 async function start(searchability: Searchability): Promise<string[]> {
   const delivery = deliveryWith(`dlv_${nextId++}`);
-  await startDelivery(clientOn(t.env.nativeConnection, "default"), delivery, { searchability });
-  const handle = t.env.client.workflow.getHandle(workflowIdOf(delivery.deliveryId));
+  const temporal = { ...t.temporal, client: clientOn(t.env.nativeConnection, "default") };
+  await startDelivery(temporal, delivery, { searchability });
+  const handle = t.env.client.workflow.getHandle(t.temporal.names.delivery(delivery.deliveryId));
   return Object.keys((await handle.describe()).searchAttributes);
 }
 const VALUES = {
@@ -207,7 +207,7 @@ test("a start that is refused for another reason throws that error, and the attr
   await searchable(searchability);
   complaints = [];
   const tooLong = deliveryWith("x".repeat(2_000));
-  await expect(startDelivery(t.env.client, tooLong, { searchability })).rejects.toMatchObject({
+  await expect(startDelivery(t.temporal, tooLong, { searchability })).rejects.toMatchObject({
     cause: { message: expect.stringContaining("WorkflowId exceeds maximum allowed length") },
   });
   expect(complaints).toEqual([]);

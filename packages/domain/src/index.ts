@@ -76,6 +76,7 @@ export {
   type DeliveryState,
   type ErasureId,
   type EventId,
+  type InstallationId,
   isTerminal,
   LANES,
   type Lane,

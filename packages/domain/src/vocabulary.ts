@@ -97,6 +97,12 @@ export const DELIVERY_EVENTS = [
 ] as const;
 export type DeliveryEvent = (typeof DELIVERY_EVENTS)[number];
 
+/**
+ * The id of a database's installation: what its names in Temporal carry, so that two installations may share
+ * a namespace. Empty for an installation that is older than these ids.
+ */
+export type InstallationId = Branded<string, "InstallationId">;
+
 /** A recovery's number. */
 export type RecoveryId = Branded<number, "RecoveryId">;
 /**

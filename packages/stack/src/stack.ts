@@ -2,8 +2,14 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createPosthasteClient, type PosthasteClient } from "@posthaste/client";
-import { type AccountId, type Lane, SCOPES, type SubscriptionId } from "@posthaste/domain";
-import { createAccount, createToken, type Store } from "@posthaste/store";
+import {
+  type AccountId,
+  type InstallationId,
+  type Lane,
+  SCOPES,
+  type SubscriptionId,
+} from "@posthaste/domain";
+import { createAccount, createToken, readInstallation, type Store } from "@posthaste/store";
 import { temporalBinary } from "@posthaste/temporal-servers";
 import { answersOk, createTestStore, freePort, TEST_SECRET_KEYS } from "@posthaste/testkit";
 import { type Child, createChild, type Program } from "./child.ts";
@@ -15,6 +21,8 @@ export type Stack = {
   readonly dir: string;
   readonly store: Store;
   readonly databaseUrl: string;
+  /** Part of every name in Temporal. */
+  readonly installation: InstallationId;
   readonly accountId: AccountId;
   readonly token: string;
   readonly apiUrl: string;
@@ -60,6 +68,7 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
   const dir = mkdtempSync(join(tmpdir(), "posthaste-e2e-"));
   const { store, url, dispose } = await createTestStore(options.database ?? "sqlite", options.mysqlUrl);
   const { accountId, token } = await accountWithToken(store);
+  const installation = await readInstallation(store);
   const { temporal, apis, workers, ...addresses } = await processesIn(dir, url, options);
   const killAll = () => Promise.all([...workers, ...apis, temporal].map((child) => child.kill()));
   // A command that is stopped exits without calling `dispose`.
@@ -82,7 +91,19 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
   const apiUrl = addresses.apiUrls[0] ?? "";
   const client = createPosthasteClient({ baseUrl: apiUrl, token });
   return {
-    ...{ dir, store, databaseUrl: url, accountId, token, apiUrl, client, temporal, apis, workers },
+    ...{
+      dir,
+      store,
+      databaseUrl: url,
+      installation,
+      accountId,
+      token,
+      apiUrl,
+      client,
+      temporal,
+      apis,
+      workers,
+    },
     ...addresses,
     async subscribe(targetUrl, event = "invoice_sent") {
       const response = await fetch(`${apiUrl}/api/Webhook`, {

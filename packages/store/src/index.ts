@@ -28,6 +28,7 @@ export {
 } from "./catalog/event-types.ts";
 export { getSchemaCheck, setSchemaCheck } from "./catalog/schema-check.ts";
 export { type Clock, readTime, SKEW_MAX_MS, startClock } from "./database/clock.ts";
+export { readInstallation, renewInstallation } from "./database/installation.ts";
 export { migrate, pendingMigrations, UnknownMigrations } from "./database/migrate.ts";
 export { parseSealingKeys, SealError, type SealingKeys } from "./database/sealer.ts";
 export { STORE_SETTINGS } from "./database/settings.ts";

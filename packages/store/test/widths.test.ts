@@ -164,6 +164,7 @@ const BOUNDS: readonly Bound[] = [
       "subscriptions.ending",
       "tokens.session",
       "change_counter.id",
+      "installation.id",
       "statistics_cursor.id",
       "kysely_migration_lock.is_locked",
     ],

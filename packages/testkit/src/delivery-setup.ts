@@ -1,5 +1,5 @@
 import { createShares } from "@posthaste/delivery/activities";
-import { startDelivery } from "@posthaste/delivery/client";
+import { namesOf, startDelivery, type Temporal } from "@posthaste/delivery/client";
 import { createDeliveryWorker, workflowCode } from "@posthaste/delivery/worker";
 import {
   type AccountId,
@@ -20,6 +20,7 @@ import {
   ingestEvents,
   listDeliveries,
   markStarted,
+  readInstallation,
   type Store,
 } from "@posthaste/store";
 import { temporalBinary, timeSkippingBinary } from "@posthaste/temporal-servers";
@@ -35,6 +36,7 @@ export type DeliverySetup = {
   readonly store: Store;
   readonly receiver: Receiver;
   readonly env: TestWorkflowEnvironment;
+  readonly temporal: Temporal;
   readonly accountId: AccountId;
   readonly log: Log;
   /**
@@ -76,6 +78,7 @@ export async function setupDelivery(kind: "time-skipping" | "dev-server"): Promi
   quietTemporal();
   const env = await startEnvironment(kind);
   const { store, dispose } = await createTestStore("sqlite");
+  const temporal = { client: env.client, names: namesOf(await readInstallation(store)) };
   const receiver = await startReceiver();
   const now = () => (kind === "time-skipping" ? env.currentTimeMs() : Date.now());
   const account = await createAccount(store, { name: "test", now: await now() });
@@ -92,14 +95,16 @@ export async function setupDelivery(kind: "time-skipping" | "dev-server"): Promi
     store,
     receiver,
     env,
+    temporal,
     accountId: account.id,
     log,
     deliver: async (options = {}) =>
-      await deliver({ store, client: env.client, accountId: account.id, at: await now() }, receiver, options),
+      await deliver({ store, temporal, accountId: account.id, at: await now() }, receiver, options),
     async startWorker({ buildId, workflowsMax } = {}) {
       const worker = await createDeliveryWorker({
         connection: env.nativeConnection,
         namespace: env.namespace ?? "default",
+        names: temporal.names,
         workflowBundle,
         ...(buildId === undefined ? {} : { buildId }),
         ...(workflowsMax === undefined ? {} : { workflowsMax }),
@@ -139,12 +144,7 @@ export async function setupDelivery(kind: "time-skipping" | "dev-server"): Promi
 
 /** Subscribes a URL, ingests one event and starts its delivery, as the dispatcher does. */
 async function deliver(
-  {
-    store,
-    client,
-    accountId,
-    at,
-  }: { store: Store; client: DeliverySetup["env"]["client"]; accountId: AccountId; at: number },
+  { store, temporal, accountId, at }: { store: Store; temporal: Temporal; accountId: AccountId; at: number },
   receiver: Receiver,
   { targetUrl = receiver.url, data = '{"a":1}', timeoutMs, secret }: DeliverOptions,
 ): Promise<Started> {
@@ -177,7 +177,7 @@ async function deliver(
     leaseMs: 1000,
     now: at,
   });
-  for (const delivery of claimed) await startDelivery(client, delivery);
+  for (const delivery of claimed) await startDelivery(temporal, delivery);
   await markStarted(store, { ids: claimed.map((delivery) => delivery.deliveryId), now: at });
   const [delivery] = await listDeliveries(store, { accountId, eventId: event.eventId, limit: 1 });
   if (delivery === undefined) throw new Error("ingest created no delivery");

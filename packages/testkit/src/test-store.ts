@@ -1,7 +1,14 @@
 import { randomBytes } from "node:crypto";
 import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { closeStore, migrate, openStore, parseSealingKeys, type Store } from "@posthaste/store";
+import {
+  closeStore,
+  migrate,
+  openStore,
+  parseSealingKeys,
+  renewInstallation,
+  type Store,
+} from "@posthaste/store";
 import { sql } from "kysely";
 import { migrateByTemplate } from "./mysql-template.ts";
 import { makeQuickDir } from "./quick-dir.ts";
@@ -19,7 +26,7 @@ export type TestStore = {
 };
 
 /**
- * Creates a new, migrated database.
+ * Creates a new, migrated database, an installation of its own.
  *
  * @param mysqlUrl the MySQL server. Default: the test run's server
  */
@@ -27,11 +34,14 @@ export async function createTestStore(backend: "sqlite" | "mysql", mysqlUrl?: st
   if (backend === "mysql") {
     const test = await createMysql(mysqlUrl);
     await migrateByTemplate(test.store);
+    await renewInstallation(test.store);
     return test;
   }
   // Migrated once per process, then copied, which is about fifty times faster.
   template ??= migratedFile();
-  return await openSqlite(await template);
+  const test = await openSqlite(await template);
+  await renewInstallation(test.store);
+  return test;
 }
 
 /** Creates a new database without tables. */

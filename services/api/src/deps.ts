@@ -1,3 +1,4 @@
+import type { Names } from "@posthaste/delivery/client";
 import type { DeliveryId, EgressRules, RecoveryId } from "@posthaste/domain";
 import type { Log, Tracer } from "@posthaste/runtime";
 import type { IngestCall, IngestedEvent, Store } from "@posthaste/store";
@@ -37,6 +38,8 @@ export type Deps = {
   readonly fanOutMax: number;
   /** Tells the workers that deliveries are pending. */
   readonly nudge: () => void;
+  /** What the installation is called in Temporal. */
+  readonly names: Names;
   /** The page of a delivery's workflow in the Temporal UI; empty if no UI is configured. */
   readonly workflowUrl: (id: DeliveryId) => string;
   /**

@@ -1,13 +1,14 @@
 import {
   connectTemporal,
   isTemporalThere,
+  namesOf,
   retryNow,
   signalRecovery,
   temporalOptions,
   workflowUrl,
 } from "@posthaste/delivery/client";
 import { createMetrics, measureClock, runService, serveMetrics, startTracing } from "@posthaste/runtime";
-import { closeStore, createIngest, openMigratedStore, startClock } from "@posthaste/store";
+import { closeStore, createIngest, openMigratedStore, readInstallation, startClock } from "@posthaste/store";
 import { createAuthenticate } from "./access/auth.ts";
 import { createRateLimit } from "./access/rate-limit.ts";
 import { createCatalog } from "./catalog/catalog.ts";
@@ -58,7 +59,9 @@ await runService({
     const { now } = clock;
     measureClock(metrics, clock);
     const catalog = createCatalog(store);
-    const temporal = connectTemporal(temporalOptions());
+    const client = connectTemporal(temporalOptions());
+    const names = namesOf(await readInstallation(store));
+    const temporal = { client, names };
     const api = await startApi({
       deps: {
         store,
@@ -78,9 +81,11 @@ await runService({
         fanOutMax: FAN_OUT_MAX,
         inboxes: config.POSTHASTE_INBOX === "on" ? createInboxes(now) : null,
         nudge: createNudge(config.POSTHASTE_WORKER_URLS, log),
-        workflowUrl: (id) => workflowUrl(config.POSTHASTE_TEMPORAL_UI_URL, temporal.options.namespace, id),
+        names,
+        workflowUrl: (id) =>
+          workflowUrl(config.POSTHASTE_TEMPORAL_UI_URL, client.options.namespace, names.delivery(id)),
         retryNow: (id) => retryNow(temporal, id),
-        isTemporalThere: () => isTemporalThere(temporal),
+        isTemporalThere: () => isTemporalThere(client),
         signalRecovery: (id) => signalRecovery(temporal, id),
       },
       host: config.POSTHASTE_HOST,
@@ -96,7 +101,7 @@ await runService({
         await deadline.waitFor("api", api.stop());
         await deadline.waitFor("metrics", metricsServer.stop());
         await deadline.waitFor("tracing", tracing.stop());
-        await deadline.waitFor("temporal_connection", temporal.connection.close());
+        await deadline.waitFor("temporal_connection", client.connection.close());
         await deadline.waitFor("clock", clock.stop());
         await deadline.waitFor("store", closeStore(store));
       },

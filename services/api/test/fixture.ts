@@ -1,7 +1,8 @@
 import { createPosthasteClient, type PosthasteClient } from "@posthaste/client";
+import { namesOf } from "@posthaste/delivery/client";
 import { type AccountId, type DeliveryId, EGRESS_PORTS_DEFAULT, SCOPES, type Scope } from "@posthaste/domain";
 import { type Log, noTracer, readConfig } from "@posthaste/runtime";
-import { createAccount, createIngest, createToken, type Store } from "@posthaste/store";
+import { createAccount, createIngest, createToken, readInstallation, type Store } from "@posthaste/store";
 import { createTestStore } from "@posthaste/testkit";
 import { createAuthenticate } from "../src/access/auth.ts";
 import { createRateLimit } from "../src/access/rate-limit.ts";
@@ -93,6 +94,7 @@ export async function startBench(
       ingest: createIngest(store),
       inboxes: createInboxes(() => Date.now()),
       fanOutMax: 1_000,
+      names: namesOf(await readInstallation(store)),
       workflowUrl: (id) => `https://temporal.example/${id}`,
       isTemporalThere: async () => true,
       signalRecovery: async () => {},

@@ -10,6 +10,7 @@ type Command = (args: readonly string[]) => Promise<number>;
 const COMMANDS: ReadonlyMap<string, () => Promise<Command>> = new Map([
   ["migrate", async () => (await import("./migrate.ts")).migrateCommand],
   ["token", async () => (await import("./token/token.ts")).tokenCommand],
+  ["installation", async () => (await import("./installation.ts")).installationCommand],
   ["reseal", async () => (await import("./reseal.ts")).resealCommand],
 ]);
 

@@ -1,8 +1,8 @@
-import { temporalOptions } from "@posthaste/delivery/client";
+import { namesOf, temporalOptions } from "@posthaste/delivery/client";
 import { workflowCode } from "@posthaste/delivery/worker";
 import { DAY_MS, HOUR_MS } from "@posthaste/domain";
 import { runService, startTracing } from "@posthaste/runtime";
-import { closeStore, openMigratedStore } from "@posthaste/store";
+import { closeStore, openMigratedStore, readInstallation } from "@posthaste/store";
 import { WORKER_SETTINGS } from "./config.ts";
 import { startWorker } from "./start-worker.ts";
 import { measureTemporal } from "./temporal/temporal-metrics.ts";
@@ -34,6 +34,7 @@ await runService({
       store,
       log,
       temporal: temporalOptions(),
+      names: namesOf(await readInstallation(store)),
       workflowBundle: await workflowCode(),
       host: config.POSTHASTE_WORKER_HOST,
       port: config.POSTHASTE_WORKER_PORT,

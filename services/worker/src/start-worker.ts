@@ -6,12 +6,14 @@ import {
   type DeliveryToStart,
   inspectDelivery,
   isTemporalThere,
+  type Names,
   retryNow,
   type Searchability,
   scheduleRetention,
   startDelivery,
   startErasure,
   startRecovery,
+  type Temporal,
   type TemporalOptions,
   unpause,
 } from "@posthaste/delivery/client";
@@ -44,6 +46,7 @@ export type WorkerOptions = {
   readonly store: Store;
   readonly log: Log;
   readonly temporal: TemporalOptions;
+  readonly names: Names;
   readonly workflowBundle: DeliveryWorkerOptions["workflowBundle"];
   readonly host: string;
   readonly port: number;
@@ -100,6 +103,7 @@ export async function startWorker(options: WorkerOptions): Promise<Running & { u
   const wake = (...names: LoopName[]) => loops?.wake(...names);
 
   const client = connectTemporal(options.temporal);
+  const temporal = { client, names: options.names };
   const shutdown = { shutdownWithinMs: options.stopWithinMs };
   const temporalWorker = createTemporalWorker({ ...options, ...shutdown, client });
   const checkReady = readiness(store, client, temporalWorker);
@@ -109,7 +113,7 @@ export async function startWorker(options: WorkerOptions): Promise<Running & { u
     now,
     onMissing: (why) => log.error("temporal.no_search_attributes", why),
   });
-  const start = deliveryStarter({ ...options, client, temporalWorker, searchability });
+  const start = deliveryStarter({ ...options, temporal, temporalWorker, searchability });
   const egress = createEgress(options.egress);
   const upkeep = createUpkeep({
     store,
@@ -148,7 +152,7 @@ export async function startWorker(options: WorkerOptions): Promise<Running & { u
     shares,
     directLane,
     upkeep: upkeep.round,
-    client,
+    temporal,
     observer,
   });
   loops = startLoops(plans, { log, onFailure: observer.loopFailed });
@@ -160,7 +164,7 @@ export async function startWorker(options: WorkerOptions): Promise<Running & { u
     metrics: metrics.render,
     checkReady,
   });
-  log.info("worker.started", { url: listener.url });
+  log.info("worker.started", { url: listener.url, taskQueue: options.names.taskQueue });
   const parts = { loops, directLane, temporalWorker, searchability, egress, listener, client, clock };
   return { url: listener.url, stop: (deadline) => stopParts(parts, deadline) };
 }
@@ -208,12 +212,12 @@ function readiness(store: Store, client: TemporalClient, temporalWorker: Tempora
 /** Creates the function that starts a delivery's workflow, in a span that belongs to its event's ingest. */
 function deliveryStarter({
   tracer,
-  client,
+  temporal,
   temporalWorker,
   searchability,
 }: {
   tracer: Tracer;
-  client: TemporalClient;
+  temporal: Temporal;
   temporalWorker: TemporalWorker;
   searchability: Searchability;
 }) {
@@ -224,9 +228,10 @@ function deliveryStarter({
       const toStart = { ...delivery, startTraceparent: span.traceparent };
       // An eager start on the worker's connection: the response carries the first workflow task.
       const eagerClient = temporalWorker.client();
-      if (eagerClient !== undefined)
-        await startDelivery(eagerClient, toStart, { searchability, isEager: true });
-      else await startDelivery(client, toStart, { searchability });
+      if (eagerClient !== undefined) {
+        const eager = { ...temporal, client: eagerClient };
+        await startDelivery(eager, toStart, { searchability, isEager: true });
+      } else await startDelivery(temporal, toStart, { searchability });
     });
   };
 }
@@ -288,7 +293,7 @@ function loopPlans({
   shares,
   directLane,
   upkeep,
-  client,
+  temporal,
   observer,
 }: {
   options: WorkerOptions;
@@ -297,20 +302,20 @@ function loopPlans({
   shares: ReturnType<typeof createAllShares>;
   directLane: DirectLane;
   upkeep: LoopPlan["round"];
-  client: TemporalClient;
+  temporal: Temporal;
   observer: WorkerObserver;
 }) {
   const { store, log, reconcileIntervalMs, retentionIntervalMs } = options;
   const { now } = dispatch;
   const workflows = {
-    startRecovery: (recovery: Parameters<typeof startRecovery>[1]) => startRecovery(client, recovery),
-    startErasure: (id: Parameters<typeof startErasure>[1]) => startErasure(client, id),
+    startRecovery: (recovery: Parameters<typeof startRecovery>[1]) => startRecovery(temporal, recovery),
+    startErasure: (id: Parameters<typeof startErasure>[1]) => startErasure(temporal, id),
   };
-  const temporal = {
-    inspect: (id: Parameters<typeof inspectDelivery>[1]) => inspectDelivery(client, id),
+  const calls = {
+    inspect: (id: Parameters<typeof inspectDelivery>[1]) => inspectDelivery(temporal, id),
     start,
-    retryNow: (id: Parameters<typeof retryNow>[1]) => retryNow(client, id),
-    unpause: (id: Parameters<typeof unpause>[1]) => unpause(client, id),
+    retryNow: (id: Parameters<typeof retryNow>[1]) => retryNow(temporal, id),
+    unpause: (id: Parameters<typeof unpause>[1]) => unpause(temporal, id),
   };
   const of = (place: keyof typeof shares) => ({ ...dispatch, shares: shares[place] });
   return {
@@ -336,11 +341,11 @@ function loopPlans({
     change_counter: { intervalMs: COUNT_INTERVAL_MS, round: createCountRound(store, now) },
     retention_scheduler: {
       intervalMs: Math.min(RETENTION_CHECK_MAX_MS, retentionIntervalMs),
-      round: createScheduleRound(client, retentionIntervalMs),
+      round: createScheduleRound(temporal, retentionIntervalMs),
     },
     reconciler: {
       intervalMs: reconcileIntervalMs,
-      round: createReconcileRound({ store, log, now, temporal, onReconciled: observer.reconciled }),
+      round: createReconcileRound({ store, log, now, temporal: calls, onReconciled: observer.reconciled }),
     },
   } satisfies Record<string, LoopPlan>;
 }
@@ -356,10 +361,10 @@ function createCountRound(store: Store, now: () => number): LoopPlan["round"] {
  * Creates the round that recreates the retention schedule if Temporal has lost it. Only the first round sets
  * this worker's interval on an existing schedule.
  */
-function createScheduleRound(client: TemporalClient, intervalMs: number): LoopPlan["round"] {
+function createScheduleRound(temporal: Temporal, intervalMs: number): LoopPlan["round"] {
   let isScheduled = false;
   return async () => {
-    await scheduleRetention(client, intervalMs, { ifThere: isScheduled ? "leave" : "update" });
+    await scheduleRetention(temporal, intervalMs, { ifThere: isScheduled ? "leave" : "update" });
     isScheduled = true;
     return "done";
   };

@@ -4,7 +4,6 @@ import {
   retryNow,
   startDelivery,
   unpause,
-  workflowIdOf,
 } from "@posthaste/delivery/client";
 import { DAY_MS } from "@posthaste/domain";
 import {
@@ -32,34 +31,34 @@ beforeEach(async () => {
 afterEach(() => t.dispose());
 
 const row = (started: Started) => getDelivery(t.store, { accountId: t.accountId, id: started.deliveryId });
-const handle = (started: Started) => t.env.client.workflow.getHandle(workflowIdOf(started.deliveryId));
+const handle = (started: Started) =>
+  t.env.client.workflow.getHandle(t.temporal.names.delivery(started.deliveryId));
 const attemptsMade = (started: Started, count: number) =>
   vi.waitFor(async () => expect((await row(started))?.attempts).toBe(count), PATIENCE);
 const waiting = (started: Started) =>
   vi.waitFor(async () => {
-    const workflow = await inspectDelivery(t.env.client, started.deliveryId);
+    const workflow = await inspectDelivery(t.temporal, started.deliveryId);
     expect(workflow).toMatchObject({ kind: "running", nextAttemptAt: expect.any(Number) });
   }, PATIENCE);
 const pause = (started: Started, reason: string) =>
   t.env.client.workflowService.pauseActivity({
     namespace: "default",
-    execution: { workflowId: workflowIdOf(started.deliveryId) },
+    execution: { workflowId: t.temporal.names.delivery(started.deliveryId) },
     type: "attemptDelivery",
     reason,
   });
 
 /** Runs one round on a clock that is `laterMs` ahead. */
 async function reconcile(laterMs: number): Promise<void> {
-  const { client } = t.env;
   const round = createReconcileRound({
     store: t.store,
     log: t.log,
     now: () => Date.now() + laterMs,
     temporal: {
-      inspect: (id) => inspectDelivery(client, id),
-      start: (delivery) => startDelivery(client, delivery),
-      retryNow: (id) => retryNow(client, id),
-      unpause: (id) => unpause(client, id),
+      inspect: (id) => inspectDelivery(t.temporal, id),
+      start: (delivery) => startDelivery(t.temporal, delivery),
+      retryNow: (id) => retryNow(t.temporal, id),
+      unpause: (id) => unpause(t.temporal, id),
     },
   });
   await round();
@@ -100,10 +99,10 @@ describe("the reconciler", () => {
     const started = await waitingDelivery();
     await t.env.client.workflowService.deleteWorkflowExecution({
       namespace: "default",
-      workflowExecution: { workflowId: workflowIdOf(started.deliveryId) },
+      workflowExecution: { workflowId: t.temporal.names.delivery(started.deliveryId) },
     });
     await vi.waitFor(
-      async () => expect(await inspectDelivery(t.env.client, started.deliveryId)).toEqual({ kind: "gone" }),
+      async () => expect(await inspectDelivery(t.temporal, started.deliveryId)).toEqual({ kind: "gone" }),
       PATIENCE,
     );
     await reconcile(DAY_MS);
@@ -121,7 +120,7 @@ describe("the reconciler", () => {
     const subscription = () => ({ accountId, id: subscriptionId, now: Date.now() });
     await pauseSubscription(store, subscription());
     await parkDelivery(store, { id, subscriptionId, now: Date.now() });
-    await retryNow(t.env.client, id);
+    await retryNow(t.temporal, id);
     expect(await handle(started).result()).toMatchObject({ state: "parked" });
     await resumeSubscription(store, subscription());
     await drainSubscription(store, subscription());

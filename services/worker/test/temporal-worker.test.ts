@@ -30,6 +30,7 @@ async function started({ buildId = "", namespace = "default", address = t.env.ad
   const client = connectTemporal(temporal);
   clients.push(client);
   const created = createTemporalWorker({
+    names: t.temporal.names,
     temporal,
     client,
     log,

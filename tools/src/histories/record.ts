@@ -6,9 +6,8 @@ import {
   scheduleRetention,
   startErasure,
   startRecovery,
-  workflowIdOf,
 } from "@posthaste/delivery/client";
-import type { Line, RecoveryId } from "@posthaste/domain";
+import type { Line } from "@posthaste/domain";
 import {
   cancelDelivery,
   changeRecovery,
@@ -82,7 +81,7 @@ async function gone(t: DeliverySetup): Promise<unknown> {
 async function cancelled(t: DeliverySetup): Promise<unknown> {
   const started = await failedOnce(t, "cancelled");
   await cancelDelivery(t.store, { id: started.deliveryId, reason: "recorded", now: Date.now() });
-  await retryNow(t.env.client, started.deliveryId);
+  await retryNow(t.temporal, started.deliveryId);
   return await finished(t, started);
 }
 
@@ -124,18 +123,18 @@ async function recovered(t: DeliverySetup): Promise<unknown> {
   });
   const state = async () => (await getRecovery(store, { accountId, id }))?.state;
   await changeRecovery(store, { accountId, id, to: "paused", now });
-  await startRecovery(t.env.client, { id, kind });
+  await startRecovery(t.temporal, { id, kind });
   await until(() => t.logged("recovery.advanced").length > 0, SOON);
   await changeRecovery(store, { accountId, id, to: "running", now });
-  await t.env.client.workflow.getHandle(recoveryWorkflow(id)).signal("changed");
+  await t.env.client.workflow.getHandle(t.temporal.names.recovery(id)).signal("changed");
   await until(async () => (await state()) === "completed", SOON);
-  return await historyOf(t, recoveryWorkflow(id));
+  return await historyOf(t, t.temporal.names.recovery(id));
 }
 
 async function retained(t: DeliverySetup): Promise<unknown> {
   const { client } = t.env;
-  await scheduleRetention(client, 3_600_000);
-  const handle = client.schedule.getHandle("posthaste-retention");
+  await scheduleRetention(t.temporal, 3_600_000);
+  const handle = client.schedule.getHandle(t.temporal.names.retentionSchedule);
   await handle.trigger();
   await until(async () => (await handle.describe()).info.recentActions.length > 0, SOON);
   const [run] = (await handle.describe()).info.recentActions;
@@ -148,12 +147,10 @@ async function erased(t: DeliverySetup): Promise<unknown> {
   const { accountId, store } = t;
   const key = { pointer: "/a", value: "1" };
   const { id } = await createErasure(store, { accountId, key, now: Date.now() });
-  await startErasure(t.env.client, id);
-  await t.env.client.workflow.getHandle(`erasure/${id}`).result();
-  return await historyOf(t, `erasure/${id}`);
+  await startErasure(t.temporal, id);
+  await t.env.client.workflow.getHandle(t.temporal.names.erasure(id)).result();
+  return await historyOf(t, t.temporal.names.erasure(id));
 }
-
-const recoveryWorkflow = (id: RecoveryId) => `recovery/${id}`;
 
 /** Starts a delivery and waits for its first attempt, which gets a 500. Later attempts are accepted. */
 async function failedOnce(t: DeliverySetup, path: string): Promise<Started> {
@@ -172,15 +169,15 @@ async function failedOnce(t: DeliverySetup, path: string): Promise<Started> {
 async function retry(t: DeliverySetup, { deliveryId: id }: Started): Promise<void> {
   await until(async () => {
     // A retry cannot be made due while Temporal considers an attempt to be in progress.
-    const standing = await inspectDelivery(t.env.client, id);
+    const standing = await inspectDelivery(t.temporal, id);
     if (standing.kind !== "running" || standing.nextAttemptAt === undefined) return false;
     await requestRetry(t.store, { accountId: t.accountId, id, now: Date.now() });
-    return await retryNow(t.env.client, id);
+    return await retryNow(t.temporal, id);
   }, SOON);
 }
 
 async function finished(t: DeliverySetup, { deliveryId, subscriptionId }: Started): Promise<unknown> {
-  const handle = t.env.client.workflow.getHandle(workflowIdOf(deliveryId));
+  const handle = t.env.client.workflow.getHandle(t.temporal.names.delivery(deliveryId));
   await handle.result().catch(() => {
     // The history of a failed workflow is recorded as well.
   });
@@ -188,7 +185,7 @@ async function finished(t: DeliverySetup, { deliveryId, subscriptionId }: Starte
   // Otherwise this subscription would also get the next delivery's event.
   const { accountId, store } = t;
   await endSubscription(store, { accountId, id: subscriptionId, reason: "recorded", now: Date.now() });
-  return await historyOf(t, workflowIdOf(deliveryId));
+  return await historyOf(t, t.temporal.names.delivery(deliveryId));
 }
 
 async function historyOf(t: DeliverySetup, workflowId: string): Promise<unknown> {

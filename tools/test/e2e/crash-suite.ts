@@ -2,7 +2,7 @@ import { cpSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Delivery, DeliveryState } from "@posthaste/contracts/delivery";
-import { connectTemporal, inspectDelivery, workflowIdOf } from "@posthaste/delivery/client";
+import { connectTemporal, inspectDelivery, namesOf } from "@posthaste/delivery/client";
 import type { DeliveryId, EventId, Lane, SubscriptionId } from "@posthaste/domain";
 import { MINUTE_MS } from "@posthaste/domain";
 import { type Child, earlyInLog, type Stack, startStack } from "@posthaste/stack";
@@ -71,7 +71,7 @@ export function crashSuite(lane: Lane): void {
       .where("state", "!=", "succeeded")
       .execute();
     for (const { id } of ids) {
-      const handle = client.workflow.getHandle(workflowIdOf(id));
+      const handle = client.workflow.getHandle(namesOf(stack.installation).delivery(id));
       await handle.terminate().catch((error: Error) => {
         // A workflow that starts later finds its delivery cancelled and ends.
         if (error.name !== "WorkflowNotFoundError") throw error;
@@ -133,7 +133,10 @@ export function crashSuite(lane: Lane): void {
     try {
       const { id } = await deliveryOf(eventId);
       return await vi.waitFor(async () => {
-        const standing = await inspectDelivery(client, id as DeliveryId);
+        const standing = await inspectDelivery(
+          { client, names: namesOf(stack.installation) },
+          id as DeliveryId,
+        );
         if (standing.kind !== "running" || standing.nextAttemptAt === undefined)
           throw new Error(standing.kind);
         // A restarted workflow passes through short waits before it reaches the scheduled one.

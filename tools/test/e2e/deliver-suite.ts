@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DeliveryState, Outcome } from "@posthaste/contracts/delivery";
 import { SubscriptionState } from "@posthaste/contracts/subscription";
-import { connectTemporal, inspectDelivery } from "@posthaste/delivery/client";
+import { connectTemporal, inspectDelivery, namesOf } from "@posthaste/delivery/client";
 import type { DeliveryId, Lane } from "@posthaste/domain";
 import { type Stack, startStack } from "@posthaste/stack";
 import { certificateFor, type Receiver, refusedUrl, startReceiver } from "@posthaste/testkit";
@@ -331,11 +331,12 @@ export function deliverSuite(lane: Lane): void {
       state: DeliveryState.CANCELLED,
       endedReason: "cancelled by its owner",
     });
-    const temporal = connectTemporal({ connectionOptions: { address: stack.temporalAddress } });
+    const client = connectTemporal({ connectionOptions: { address: stack.temporalAddress } });
+    const temporal = { client, names: namesOf(stack.installation) };
     await vi.waitFor(async () => {
       expect(await inspectDelivery(temporal, first?.id as DeliveryId)).toEqual({ kind: "gone" });
     }, PATIENCE);
-    await temporal.connection.close();
+    await client.connection.close();
     expect(receiver.requests).toHaveLength(1);
 
     receiver.answer({ kind: "status", status: 200 });

@@ -38,6 +38,12 @@ test("the operator's commands migrate a new database, create a working token and
   expect(operator(["migrate"])).toEqual({ status: 0, out: migrations, err: "" });
   expect(operator(["migrate"])).toEqual({ status: 0, out: "the database is up to date\n", err: "" });
 
+  const id = operator(["installation"]).out.trim();
+  expect(id).toMatch(/^[a-z2-9]{8}$/);
+  const renewed = operator(["installation", "new-id"]).out;
+  expect(renewed).toMatch(new RegExp(`^[a-z2-9]{8} \\(before: ${id}\\)\n$`));
+  expect(operator(["installation"]).out.trim()).toBe(renewed.split(" ")[0]);
+
   const { status, out, err } = operator(create);
   expect({ status, err }).toEqual({ status: 0, err: "" });
   const [line, secret = ""] = out.trimEnd().split("\n");
@@ -59,9 +65,10 @@ test("the operator's commands migrate a new database, create a working token and
 test.each([
   [["migrate", "now"], 'npm run migrate takes no arguments, but got "now"'],
   [["reseal", "now"], 'npm run reseal takes no arguments, but got "now"'],
+  [["installation", "old"], 'unexpected argument "old": see npm run installation -- --help'],
   [["token", "destroy"], 'there is no command "destroy": see npm run token -- --help'],
-  [["destroy"], 'there is no command "destroy": choose from migrate, token, reseal'],
-  [[], 'there is no command "": choose from migrate, token, reseal'],
+  [["destroy"], 'there is no command "destroy": choose from migrate, token, installation, reseal'],
+  [[], 'there is no command "": choose from migrate, token, installation, reseal'],
   [["migrate"], "DATABASE_URL is not set: mysql://USER:PASSWORD@HOST:PORT/NAME, or sqlite:PATH"],
 ])("%j without a database is refused in one line that says what to correct", (args, line) => {
   expect(operator(args, { DATABASE_URL: "" })).toEqual({ status: 1, out: "", err: `posthaste: ${line}\n` });
@@ -75,11 +82,14 @@ test("reseal without a key is refused in one line", () => {
   });
 });
 
-test.each(["migrate", "token", "reseal"])("%s --help prints the usage without a database", (command) => {
-  const { status, out, err } = operator([command, "--help"], { DATABASE_URL: "" });
-  expect({ status, err }).toEqual({ status: 0, err: "" });
-  expect(out).toMatch(new RegExp(`^npm run ${command}\\b`));
-});
+test.each(["migrate", "token", "installation", "reseal"])(
+  "%s --help prints the usage without a database",
+  (command) => {
+    const { status, out, err } = operator([command, "--help"], { DATABASE_URL: "" });
+    expect({ status, err }).toEqual({ status: 0, err: "" });
+    expect(out).toMatch(new RegExp(`^npm run ${command}\\b`));
+  },
+);
 
 test("a Node that is too old is reported in one line", async () => {
   const { status, err } = operator(["migrate"], {}, await otherNode("old"));

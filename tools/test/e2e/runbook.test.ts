@@ -1,5 +1,5 @@
 import { Code } from "@connectrpc/connect";
-import { connectTemporal, workflowIdOf } from "@posthaste/delivery/client";
+import { connectTemporal, namesOf } from "@posthaste/delivery/client";
 import type { DeliveryId } from "@posthaste/domain";
 import { type Stack, startStack } from "@posthaste/stack";
 import {
@@ -77,7 +77,7 @@ const temporal = () => connectTemporal({ connectionOptions: { address: stack.tem
 const pending = async (id: DeliveryId) => {
   const client = temporal();
   try {
-    const { raw } = await client.workflow.getHandle(workflowIdOf(id)).describe();
+    const { raw } = await client.workflow.getHandle(namesOf(stack.installation).delivery(id)).describe();
     return raw.pendingActivities?.find((activity) => activity.nextAttemptScheduleTime != null);
   } finally {
     await client.connection.close();
@@ -169,7 +169,7 @@ test(
     const client = temporal();
     const target = {
       namespace: "default",
-      execution: { workflowId: workflowIdOf(id) },
+      execution: { workflowId: namesOf(stack.installation).delivery(id) },
       type: "attemptDelivery",
     };
     await client.workflowService.pauseActivity({ ...target, reason: "looking into it" });
@@ -251,7 +251,9 @@ test(
       .where("id", "=", id)
       .execute();
     const client = temporal();
-    await client.workflow.getHandle(workflowIdOf(id)).terminate("so that it is started again at 14");
+    await client.workflow
+      .getHandle(namesOf(stack.installation).delivery(id))
+      .terminate("so that it is started again at 14");
     await stack.store.db
       .updateTable("deliveries")
       .set({ state: "pending", ...timesIn("pending", Date.now()) })

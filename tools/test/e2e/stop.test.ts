@@ -1,5 +1,5 @@
 import { DeliveryState } from "@posthaste/contracts/delivery";
-import { connectTemporal, inspectDelivery } from "@posthaste/delivery/client";
+import { connectTemporal, inspectDelivery, namesOf } from "@posthaste/delivery/client";
 import type { DeliveryId } from "@posthaste/domain";
 import { MINUTE_MS } from "@posthaste/domain";
 import { type Child, type Stack, startStack } from "@posthaste/stack";
@@ -93,7 +93,8 @@ test(
     // The API's connection to Temporal is one of those that the silence has killed.
     await api.kill();
     await Promise.all([api.start(), worker.start()]);
-    const temporal = connectTemporal({ connectionOptions: { address: stack.temporalAddress } });
+    const client = connectTemporal({ connectionOptions: { address: stack.temporalAddress } });
+    const temporal = { client, names: namesOf(stack.installation) };
     try {
       for (const { id } of await allDeliveries()) {
         await vi.waitFor(async () => {
@@ -102,7 +103,7 @@ test(
         await stack.client.deliveries.retryDelivery({ id });
       }
     } finally {
-      await temporal.connection.close();
+      await client.connection.close();
     }
     await vi.waitFor(async () => {
       for (const { state } of await allDeliveries()) expect(state).toBe(DeliveryState.SUCCEEDED);

@@ -1,7 +1,7 @@
 import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { DeliveryState, RecoveryState } from "@posthaste/contracts/delivery";
-import { connectTemporal, inspectDelivery, workflowIdOf } from "@posthaste/delivery/client";
+import { connectTemporal, inspectDelivery, namesOf, type Temporal } from "@posthaste/delivery/client";
 import type { DeliveryId, Lane, RecoveryId } from "@posthaste/domain";
 import { MINUTE_MS } from "@posthaste/domain";
 import { type Stack, startStack } from "@posthaste/stack";
@@ -25,9 +25,9 @@ const ATTRIBUTES = ["Account", "Event", "EventType", "Host", "Subscription"].map
 
 let stack: Stack;
 let receiver: Receiver;
-let temporal: ReturnType<typeof connectTemporal>;
+let temporal: Temporal;
 afterEach(async () => {
-  await temporal?.connection.close();
+  await temporal?.client.connection.close();
   await receiver.stop();
   await endStack(stack);
 });
@@ -41,7 +41,8 @@ async function setUp(lane: Lane): Promise<void> {
     // A missing schedule is detected after one retention interval, or after one minute if that is shorter.
     env: { POSTHASTE_RECONCILE_INTERVAL_MS: "500", POSTHASTE_RETENTION_INTERVAL_MS: "5000" },
   });
-  temporal = connectTemporal({ connectionOptions: { address: stack.temporalAddress } });
+  const client = connectTemporal({ connectionOptions: { address: stack.temporalAddress } });
+  temporal = { client, names: namesOf(stack.installation) };
 }
 async function ingest(eventType = "invoice_sent"): Promise<string> {
   const { eventId } = await stack.client.events.ingestEvent({
@@ -72,7 +73,9 @@ const searchable = () =>
   vi.waitFor(async () => {
     const { id } = await deliveryOf(await ingest());
     await waiting(id);
-    const { searchAttributes } = await temporal.workflow.getHandle(workflowIdOf(id)).describe();
+    const { searchAttributes } = await temporal.client.workflow
+      .getHandle(temporal.names.delivery(id))
+      .describe();
     expect(Object.keys(searchAttributes)).toEqual(expect.arrayContaining(ATTRIBUTES));
     return id;
   }, PATIENCE);
@@ -84,7 +87,7 @@ test.each(["workflow", "direct"] as const)(
     await setUp(lane);
     await stack.subscribe(receiver.url);
     const before = await searchable();
-    await temporal.connection.operatorService.removeSearchAttributes({
+    await temporal.client.connection.operatorService.removeSearchAttributes({
       namespace: "default",
       searchAttributes: ["PosthasteHost"],
     });
@@ -107,7 +110,7 @@ test(
   "after all of Temporal's data is wiped, new events are delivered, and started deliveries and replays continue",
   async () => {
     await setUp("workflow");
-    const schedule = temporal.schedule.getHandle("posthaste-retention");
+    const schedule = temporal.client.schedule.getHandle(temporal.names.retentionSchedule);
     await vi.waitFor(() => schedule.describe(), PATIENCE);
     for (let n = 0n; n < REPLAYED; n++) await ingest("contact_created");
     const started = await stack.subscribe(receiver.url).then(searchable);

@@ -1,4 +1,4 @@
-import { connectTemporal, startDelivery } from "@posthaste/delivery/client";
+import { connectTemporal, namesOf, startDelivery } from "@posthaste/delivery/client";
 import type { Stack } from "@posthaste/stack";
 import { timesIn } from "@posthaste/testkit";
 import { ingestMany } from "./traffic.ts";
@@ -51,10 +51,11 @@ export async function retriesDueAtOnce(
     .where("subscription_id", "=", subscriptionId)
     .execute();
   const client = connectTemporal({ connectionOptions: { address: stack.temporalAddress } });
+  const temporal = { client, names: namesOf(stack.installation) };
   const queue = rows.values();
   const starter = async () => {
     for (const { id, event_id } of queue) {
-      await startDelivery(client, {
+      await startDelivery(temporal, {
         deliveryId: id,
         accountId: stack.accountId,
         subscriptionId,

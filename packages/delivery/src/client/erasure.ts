@@ -1,13 +1,13 @@
 import type { ErasureId } from "@posthaste/domain";
-import type { Client } from "@temporalio/client";
-import { ERASE_WORKFLOW, type EraseInput, erasureWorkflowIdOf, TASK_QUEUE } from "../names.ts";
+import { ERASE_WORKFLOW, type EraseInput } from "../names.ts";
 import { bounded } from "./bounded.ts";
+import type { Temporal } from "./temporal.ts";
 
 /** Starts the workflow of an erasure, unless it is already running. */
-export async function startErasure(client: Client, id: ErasureId): Promise<void> {
+export async function startErasure({ client, names }: Temporal, id: ErasureId): Promise<void> {
   const options = {
-    workflowId: erasureWorkflowIdOf(id),
-    taskQueue: TASK_QUEUE,
+    workflowId: names.erasure(id),
+    taskQueue: names.taskQueue,
     args: [{ erasureId: id } satisfies EraseInput],
     workflowIdConflictPolicy: "USE_EXISTING" as const,
     workflowIdReusePolicy: "ALLOW_DUPLICATE" as const,

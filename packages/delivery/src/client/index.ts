@@ -1,4 +1,4 @@
-export { erasureWorkflowIdOf, recoveryWorkflowIdOf, TASK_QUEUE, workflowIdOf } from "../names.ts";
+export { type Names, namesOf } from "../names.ts";
 export { connectTemporal } from "./connect.ts";
 export { EGRESS_SETTINGS } from "./egress-settings.ts";
 export { startErasure } from "./erasure.ts";
@@ -10,5 +10,6 @@ export { scheduleRetention } from "./retention-schedule.ts";
 export { RETRY_NOW_REASON, retryNow, unpause } from "./retry-now.ts";
 export { createSearchability, type Searchability } from "./search-attributes.ts";
 export { type DeliveryToStart, type StartOptions, startDelivery } from "./start-delivery.ts";
+export type { Temporal } from "./temporal.ts";
 export { type TemporalOptions, temporalOptions } from "./temporal-options.ts";
 export { workflowUrl } from "./workflow-url.ts";

@@ -1,8 +1,9 @@
 import type { DeliveryId } from "@posthaste/domain";
 import { type Client, WorkflowNotFoundError } from "@temporalio/client";
-import { ATTEMPT_ACTIVITY, workflowIdOf } from "../names.ts";
+import { ATTEMPT_ACTIVITY } from "../names.ts";
 import { bounded } from "./bounded.ts";
 import { RETRY_NOW_REASON } from "./retry-now.ts";
+import type { Temporal } from "./temporal.ts";
 
 /** The state of a delivery's workflow, as far as the reconciler must distinguish it. */
 export type Standing =
@@ -19,10 +20,14 @@ export type Standing =
   | { readonly kind: "running"; readonly nextAttemptAt: number | undefined };
 
 /** Returns the state of a delivery's workflow, from Temporal. */
-export async function inspectDelivery(client: Client, deliveryId: DeliveryId): Promise<Standing> {
+export async function inspectDelivery(
+  { client, names }: Temporal,
+  deliveryId: DeliveryId,
+): Promise<Standing> {
+  const handle = client.workflow.getHandle(names.delivery(deliveryId));
   let description: Awaited<ReturnType<ReturnType<Client["workflow"]["getHandle"]>["describe"]>>;
   try {
-    description = await bounded(client, () => client.workflow.getHandle(workflowIdOf(deliveryId)).describe());
+    description = await bounded(client, () => handle.describe());
   } catch (error) {
     if (error instanceof WorkflowNotFoundError) return { kind: "gone" };
     throw error;

@@ -1,22 +1,17 @@
 import type { RecoveryId } from "@posthaste/domain";
-import { type Client, WorkflowNotFoundError } from "@temporalio/client";
-import {
-  RECOVER_WORKFLOW,
-  RECOVERY_CHANGED_SIGNAL,
-  type RecoverInput,
-  recoveryWorkflowIdOf,
-  TASK_QUEUE,
-} from "../names.ts";
+import { WorkflowNotFoundError } from "@temporalio/client";
+import { RECOVER_WORKFLOW, RECOVERY_CHANGED_SIGNAL, type RecoverInput } from "../names.ts";
 import { bounded } from "./bounded.ts";
+import type { Temporal } from "./temporal.ts";
 
 /** Starts the workflow of a recovery or replay, unless it is already running. */
 export async function startRecovery(
-  client: Client,
+  { client, names }: Temporal,
   { id, kind }: { id: RecoveryId; kind: string },
 ): Promise<void> {
   const options = {
-    workflowId: recoveryWorkflowIdOf(id),
-    taskQueue: TASK_QUEUE,
+    workflowId: names.recovery(id),
+    taskQueue: names.taskQueue,
     args: [{ recoveryId: id } satisfies RecoverInput],
     workflowIdConflictPolicy: "USE_EXISTING" as const,
     workflowIdReusePolicy: "ALLOW_DUPLICATE" as const,
@@ -28,8 +23,8 @@ export async function startRecovery(
 /**
  * Tells the workflow of a paused recovery to check its row now. Without the signal, it checks every minute.
  */
-export async function signalRecovery(client: Client, id: RecoveryId): Promise<void> {
-  const handle = client.workflow.getHandle(recoveryWorkflowIdOf(id));
+export async function signalRecovery({ client, names }: Temporal, id: RecoveryId): Promise<void> {
+  const handle = client.workflow.getHandle(names.recovery(id));
   await bounded(client, () => handle.signal(RECOVERY_CHANGED_SIGNAL)).catch((error: unknown) => {
     // The workflow has not started yet; it will read the row when it does.
     if (!(error instanceof WorkflowNotFoundError)) throw error;

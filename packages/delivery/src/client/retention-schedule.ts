@@ -1,7 +1,8 @@
 import { MINUTE_MS } from "@posthaste/domain";
-import { type Client, ScheduleAlreadyRunning, ScheduleOverlapPolicy } from "@temporalio/client";
-import { RETAIN_WORKFLOW, RETENTION_SCHEDULE, type RetainInput, TASK_QUEUE } from "../names.ts";
+import { ScheduleAlreadyRunning, ScheduleOverlapPolicy } from "@temporalio/client";
+import { RETAIN_WORKFLOW, type RetainInput } from "../names.ts";
 import { bounded } from "./bounded.ts";
+import type { Temporal } from "./temporal.ts";
 
 /** A missed run is not caught up: the next run deletes the same rows. */
 const CATCHUP_WINDOW_MS = MINUTE_MS;
@@ -16,27 +17,28 @@ const CATCHUP_WINDOW_MS = MINUTE_MS;
  * @throws if Temporal is unreachable
  */
 export async function scheduleRetention(
-  client: Client,
+  { client, names }: Temporal,
   everyMs: number,
   { ifThere = "update" }: { readonly ifThere?: "update" | "leave" } = {},
 ): Promise<void> {
+  const scheduleId = names.retentionSchedule;
   const schedule = {
     spec: { intervals: [{ every: everyMs }] },
     policies: { overlap: ScheduleOverlapPolicy.SKIP, catchupWindow: CATCHUP_WINDOW_MS },
     action: {
       type: "startWorkflow" as const,
       workflowType: RETAIN_WORKFLOW,
-      workflowId: RETENTION_SCHEDULE,
-      taskQueue: TASK_QUEUE,
+      workflowId: scheduleId,
+      taskQueue: names.taskQueue,
       args: [{} satisfies RetainInput],
     },
   };
   try {
-    await bounded(client, () => client.schedule.create({ scheduleId: RETENTION_SCHEDULE, ...schedule }));
+    await bounded(client, () => client.schedule.create({ scheduleId, ...schedule }));
   } catch (error) {
     if (!(error instanceof ScheduleAlreadyRunning)) throw error;
     if (ifThere === "leave") return;
-    const handle = client.schedule.getHandle(RETENTION_SCHEDULE);
+    const handle = client.schedule.getHandle(scheduleId);
     await bounded(client, () => handle.update((before) => ({ ...before, ...schedule })));
   }
 }

@@ -1,8 +1,8 @@
 import type { DeliveryId } from "@posthaste/domain";
-import type { Client } from "@temporalio/client";
-import { ATTEMPT_ACTIVITY, workflowIdOf } from "../names.ts";
+import { ATTEMPT_ACTIVITY } from "../names.ts";
 import { bounded } from "./bounded.ts";
 import { GRPC, grpcCodeOf } from "./grpc-code.ts";
+import type { Temporal } from "./temporal.ts";
 
 /** The reason of a pause by "retry now", which tells the reconciler that it may undo the pause. */
 export const RETRY_NOW_REASON = "posthaste: retry now";
@@ -23,27 +23,28 @@ const NOTHING_TO_PAUSE: ReadonlySet<number | undefined> = new Set([
  * @returns false if there was no activity to pause: the workflow does not exist, or it is between two runs of
  *   its activity after a fault. In the latter case, the next run takes its time from the row
  */
-export async function retryNow(client: Client, deliveryId: DeliveryId): Promise<boolean> {
+export async function retryNow(temporal: Temporal, deliveryId: DeliveryId): Promise<boolean> {
   try {
-    const request = { ...target(client, deliveryId), reason: RETRY_NOW_REASON };
-    await bounded(client, () => client.workflowService.pauseActivity(request));
+    const request = { ...target(temporal, deliveryId), reason: RETRY_NOW_REASON };
+    await bounded(temporal.client, () => temporal.client.workflowService.pauseActivity(request));
   } catch (error) {
     if (NOTHING_TO_PAUSE.has(grpcCodeOf(error))) return false;
     throw error;
   }
-  await unpause(client, deliveryId);
+  await unpause(temporal, deliveryId);
   return true;
 }
 
 /** Unpauses the activity, which starts its next attempt at once: the second half of {@link retryNow}. */
-export async function unpause(client: Client, deliveryId: DeliveryId): Promise<void> {
-  await bounded(client, () => client.workflowService.unpauseActivity(target(client, deliveryId)));
+export async function unpause(temporal: Temporal, deliveryId: DeliveryId): Promise<void> {
+  const { client } = temporal;
+  await bounded(client, () => client.workflowService.unpauseActivity(target(temporal, deliveryId)));
 }
 
-function target(client: Client, deliveryId: DeliveryId) {
+function target({ client, names }: Temporal, deliveryId: DeliveryId) {
   return {
     namespace: client.options.namespace,
-    execution: { workflowId: workflowIdOf(deliveryId) },
+    execution: { workflowId: names.delivery(deliveryId) },
     identity: client.options.identity,
     type: ATTEMPT_ACTIVITY,
   };

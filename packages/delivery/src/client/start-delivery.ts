@@ -1,8 +1,8 @@
 import type { AccountId, DeliveryId, EventId, SubscriptionId } from "@posthaste/domain";
-import type { Client } from "@temporalio/client";
-import { DELIVER_WORKFLOW, type DeliverInput, TASK_QUEUE, workflowIdOf } from "../names.ts";
+import { DELIVER_WORKFLOW, type DeliverInput } from "../names.ts";
 import { bounded } from "./bounded.ts";
 import type { Searchability } from "./search-attributes.ts";
+import type { Temporal } from "./temporal.ts";
 
 /** Temporal accepts summaries of up to 400 bytes; a host name has at most 253. */
 const SUMMARY_CHARS_MAX = 380;
@@ -39,14 +39,14 @@ export type StartOptions = {
  * backlog.
  */
 export async function startDelivery(
-  client: Client,
+  { client, names }: Temporal,
   delivery: DeliveryToStart,
   { searchability, isEager = false }: StartOptions = {},
 ): Promise<void> {
   const { host } = new URL(delivery.targetUrl);
   const options = {
-    workflowId: workflowIdOf(delivery.deliveryId),
-    taskQueue: TASK_QUEUE,
+    workflowId: names.delivery(delivery.deliveryId),
+    taskQueue: names.taskQueue,
     args: [inputOf(delivery)],
     workflowIdConflictPolicy: "USE_EXISTING" as const,
     workflowIdReusePolicy: "ALLOW_DUPLICATE" as const,

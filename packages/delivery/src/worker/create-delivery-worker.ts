@@ -1,12 +1,13 @@
 import { Client } from "@temporalio/client";
 import { type NativeConnection, Worker, type WorkflowBundleOption } from "@temporalio/worker";
 import { type AttemptDeps, createActivities } from "../activities/index.ts";
-import { RETRY_QUEUE, TASK_QUEUE } from "../names.ts";
+import type { Names } from "../names.ts";
 import { heapBytesMax, workflowsAtOnce } from "./workflows-at-once.ts";
 
 export type DeliveryWorkerOptions = {
   readonly connection: NativeConnection;
   readonly namespace: string;
+  readonly names: Names;
   readonly workflowBundle: WorkflowBundleOption;
   /** Its `shares` are the places of this process's attempts. Each may hold a socket for 15 s. */
   readonly deps: AttemptDeps;
@@ -31,8 +32,6 @@ export type DeliveryWorkerOptions = {
 const WITHOUT_PLACE = 50;
 /** Steps of recoveries, erasures and retention in flight at once. */
 const STEPS_MAX = 50;
-/** The name of the worker deployment, which comprises the workers of all versions. */
-const DEPLOYMENT = "posthaste";
 const SHUTDOWN_WITHIN_MS = 25_000;
 /** When Temporal's SDK gives up on a worker that hangs: after its activities were interrupted. */
 const SHUTDOWN_FORCE_AFTER_MS = 5_000;
@@ -60,13 +59,13 @@ export function clientOn(connection: NativeConnection, namespace: string): Clien
  */
 export async function createDeliveryWorker(options: DeliveryWorkerOptions): Promise<DeliveryWorker> {
   const { shares } = options.deps;
-  const { shutdownWithinMs = SHUTDOWN_WITHIN_MS } = options;
+  const { names, shutdownWithinMs = SHUTDOWN_WITHIN_MS } = options;
   const workflowsMax = options.workflowsMax ?? workflowsAtOnce(shares.first.size, heapBytesMax());
   const shared = {
     connection: options.connection,
     namespace: options.namespace,
     activities: createActivities(options.deps),
-    ...versioned(options.buildId),
+    ...versioned(names.deployment, options.buildId),
     // By default, heartbeats are throttled to 80 % of their timeout, which is too close to it on a busy
     // machine.
     maxHeartbeatThrottleInterval: "1s",
@@ -77,12 +76,12 @@ export async function createDeliveryWorker(options: DeliveryWorkerOptions): Prom
   // this worker has none.
   const retries = await Worker.create({
     ...shared,
-    taskQueue: RETRY_QUEUE,
+    taskQueue: names.retryQueue,
     maxConcurrentActivityTaskExecutions: shares.retries.size + WITHOUT_PLACE,
   });
   const workflows = await Worker.create({
     ...shared,
-    taskQueue: TASK_QUEUE,
+    taskQueue: names.taskQueue,
     workflowBundle: options.workflowBundle,
     // First attempts are local activities: each occupies a workflow task as well.
     maxConcurrentLocalActivityExecutions: shares.first.size,
@@ -117,12 +116,12 @@ async function endUnused(worker: Worker): Promise<void> {
   await run;
 }
 
-function versioned(buildId: string | undefined) {
+function versioned(deploymentName: string, buildId: string | undefined) {
   if (buildId === undefined) return {};
   return {
     workerDeploymentOptions: {
       useWorkerVersioning: true,
-      version: { deploymentName: DEPLOYMENT, buildId },
+      version: { deploymentName, buildId },
       // Deliveries live for days, so they move to the current version, which replays their earlier history.
       defaultVersioningBehavior: "AUTO_UPGRADE",
     },

@@ -17,7 +17,7 @@ import {
   type DeliverResult,
   FAULT,
   NOT_YET,
-  RETRY_QUEUE,
+  retryQueueBeside,
 } from "../names.ts";
 import { RETRY_POLICY } from "./retry-policy.ts";
 
@@ -42,12 +42,13 @@ const inPlace = proxyLocalActivities<Activities>({
 }).attemptDelivery;
 
 /** Runs the retries as a regular activity, which operators can see, pause and unpause while it waits. */
-const retries = proxyActivities<Activities>({
-  startToCloseTimeout: START_TO_CLOSE_MS,
-  heartbeatTimeout: HEARTBEAT_TIMEOUT_MS,
-  retry: RETRY_POLICY,
-  taskQueue: RETRY_QUEUE,
-}).attemptDelivery;
+const retriesBeside = (taskQueue: string) =>
+  proxyActivities<Activities>({
+    startToCloseTimeout: START_TO_CLOSE_MS,
+    heartbeatTimeout: HEARTBEAT_TIMEOUT_MS,
+    retry: RETRY_POLICY,
+    taskQueue: retryQueueBeside(taskQueue),
+  }).attemptDelivery;
 
 /**
  * Carries one delivery to its end: runs the first attempt in its own task and, if that attempt fails, all
@@ -63,6 +64,7 @@ const retries = proxyActivities<Activities>({
  */
 export async function carryDelivery(input: DeliverInput): Promise<DeliverResult> {
   const again = () => continueAsNew<typeof carryDelivery>({ ...input, isFailing: true });
+  const retries = retriesBeside(workflowInfo().taskQueue);
   let faults = 0;
   // A failing receiver may hang: its attempts run with the retries, where they block no workflow task.
   let attempt = input.isFailing === true ? retries : inPlace;

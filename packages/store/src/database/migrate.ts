@@ -5,6 +5,7 @@ import type { Seam } from "./dialect/seam.ts";
 import { up as initial } from "./migrations/0001-initial.ts";
 import { up as byAccount } from "./migrations/0002-by-account.ts";
 import { up as endingSubscriptions } from "./migrations/0003-ending-subscriptions.ts";
+import { up as installation } from "./migrations/0004-installation.ts";
 import type { Store } from "./store.ts";
 import type { Tables } from "./tables.ts";
 
@@ -13,6 +14,7 @@ const MIGRATIONS: Readonly<Record<string, (db: Kysely<unknown>, seam: Seam) => P
   "0001-initial": initial,
   "0002-by-account": byAccount,
   "0003-ending-subscriptions": endingSubscriptions,
+  "0004-installation": installation,
 };
 
 /** The database holds migrations that this release lacks: it belongs to another release. */

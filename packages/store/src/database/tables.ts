@@ -7,6 +7,7 @@ import type {
   DeliveryState,
   ErasureId,
   EventId,
+  InstallationId,
   Lane,
   Line,
   Outcome,
@@ -25,6 +26,12 @@ import type { Generated } from "kysely";
  * `_until` are epoch milliseconds. 1 means yes and 0 means no.
  */
 export type Tables = {
+  /** One row. */
+  installation: {
+    id: number;
+    /** Part of every name in Temporal. Empty: the database is older than these ids. */
+    installation_id: InstallationId;
+  };
   accounts: {
     id: Generated<AccountId>;
     name: string;

@@ -46,7 +46,8 @@ export function accountService({
   store,
   now,
   nudge,
-}: Pick<Deps, "store" | "now" | "nudge">): ServiceImpl<typeof AccountService> {
+  names,
+}: Pick<Deps, "store" | "now" | "nudge" | "names">): ServiceImpl<typeof AccountService> {
   const requireAccount = async (id: AccountId) => {
     if ((await getAccount(store, id)) !== undefined) return;
     throw noAccount(id);
@@ -54,7 +55,7 @@ export function accountService({
   const erase = async (target: { accountId: AccountId; key: EventKey | null }) => {
     const erasure = await createErasure(store, { ...target, now: now() });
     nudge();
-    return { erasure: erasureTo(erasure) };
+    return { erasure: erasureTo(erasure, names) };
   };
   return {
     async createAccount(request) {
@@ -129,7 +130,7 @@ export function accountService({
     async getErasure({ id }) {
       const erasure = await getErasure(store, id as ErasureId);
       if (erasure === undefined) throw new Refusal("not_found", `there is no erasure ${id}`, { field: "id" });
-      return { erasure: erasureTo(erasure) };
+      return { erasure: erasureTo(erasure, names) };
     },
   };
 }

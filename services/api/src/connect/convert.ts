@@ -25,7 +25,7 @@ import {
   SigningKeySchema,
   SubscriptionSchema,
 } from "@posthaste/contracts/subscription";
-import { erasureWorkflowIdOf, recoveryWorkflowIdOf, workflowIdOf } from "@posthaste/delivery/client";
+import type { Names } from "@posthaste/delivery/client";
 import {
   ACCEPTANCES,
   type Acceptance,
@@ -120,7 +120,7 @@ export function signingKeyTo(key: SigningKey) {
 }
 
 /** @param workflowUrl empty if the caller may not see it */
-export function deliveryTo(delivery: Delivery, workflowUrl = "") {
+export function deliveryTo(delivery: Delivery, names: Names, workflowUrl = "") {
   return create(DeliverySchema, {
     id: delivery.id,
     eventId: delivery.eventId,
@@ -134,7 +134,7 @@ export function deliveryTo(delivery: Delivery, workflowUrl = "") {
     createdAt: timestampFromMs(delivery.createdAt),
     endedReason: delivery.endedReason ?? "",
     test: delivery.isTest,
-    workflowId: workflowIdOf(delivery.id),
+    workflowId: names.delivery(delivery.id),
     workflowUrl,
     ...optional("nextAttemptAt", delivery.nextAttemptAt),
     ...optional("endedAt", delivery.endedAt),
@@ -182,7 +182,7 @@ export function eventTo(event: StoredEvent) {
   });
 }
 
-export function recoveryTo(recovery: Recovery) {
+export function recoveryTo(recovery: Recovery, names: Names) {
   return create(RecoverySchema, {
     id: recovery.id,
     kind: PROTO_RECOVERY_KINDS[recovery.kind],
@@ -197,7 +197,7 @@ export function recoveryTo(recovery: Recovery) {
     leftOut: BigInt(recovery.leftOut),
     parked: BigInt(recovery.parked),
     createdAt: timestampFromMs(recovery.createdAt),
-    workflowId: recoveryWorkflowIdOf(recovery.id),
+    workflowId: names.recovery(recovery.id),
     ...optional("endedAt", recovery.endedAt),
   });
 }
@@ -216,7 +216,7 @@ export function laneFrom(lane: ProtoLane): Lane | null {
   return nameOf(PROTO_LANES, lane) ?? null;
 }
 
-export function erasureTo(erasure: Erasure) {
+export function erasureTo(erasure: Erasure, names: Names) {
   const { id, accountId, pointer, valueHash, state, digest } = erasure;
   return create(ErasureSchema, {
     id,
@@ -230,7 +230,7 @@ export function erasureTo(erasure: Erasure) {
     attempts: BigInt(erasure.attempts),
     digest: Buffer.from(digest).toString("hex"),
     createdAt: timestampFromMs(erasure.createdAt),
-    workflowId: erasureWorkflowIdOf(id),
+    workflowId: names.erasure(id),
     ...optional("endedAt", erasure.endedAt),
   });
 }

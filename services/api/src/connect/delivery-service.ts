@@ -29,7 +29,7 @@ import { recoveryCalls } from "./recovery-calls.ts";
 
 type DeliveryParts = Pick<
   Deps,
-  "store" | "now" | "log" | "nudge" | "retryNow" | "workflowUrl" | "signalRecovery" | "limits"
+  "store" | "now" | "log" | "nudge" | "names" | "retryNow" | "workflowUrl" | "signalRecovery" | "limits"
 >;
 
 export function deliveryService(parts: DeliveryParts): ServiceImpl<typeof DeliveryService> {
@@ -163,9 +163,11 @@ function actionCalls(parts: DeliveryParts): ActionCalls {
 }
 
 /** Converts a delivery for its reader: only an admin sees where its workflow is. */
-function showTo({ workflowUrl }: DeliveryParts) {
-  return (context: HandlerContext, delivery: Delivery) =>
-    deliveryTo(delivery, callerOf(context).scopes.includes("admin") ? workflowUrl(delivery.id) : "");
+function showTo({ names, workflowUrl }: DeliveryParts) {
+  return (context: HandlerContext, delivery: Delivery) => {
+    const isAdmin = callerOf(context).scopes.includes("admin");
+    return deliveryTo(delivery, names, isAdmin ? workflowUrl(delivery.id) : "");
+  };
 }
 
 function found<T>(value: T | undefined, id: string, field = "id"): T {

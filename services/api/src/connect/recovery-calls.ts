@@ -32,10 +32,11 @@ type RecoveryCalls = Pick<
   | "cancelRecovery"
 >;
 
-type RecoveryParts = Pick<Deps, "store" | "now" | "nudge" | "log" | "signalRecovery">;
+type RecoveryParts = Pick<Deps, "store" | "now" | "nudge" | "log" | "names" | "signalRecovery">;
 
 /** The calls for recoveries and replays. They store the request; the worker's workflows carry it out. */
-export function recoveryCalls({ store, now, nudge, log, signalRecovery }: RecoveryParts): RecoveryCalls {
+export function recoveryCalls(parts: RecoveryParts): RecoveryCalls {
+  const { store, now, nudge, log, names, signalRecovery } = parts;
   const start = async (
     kind: RecoveryKind,
     request: RecoverDeliveriesRequest | ReplayEventsRequest,
@@ -53,7 +54,7 @@ export function recoveryCalls({ store, now, nudge, log, signalRecovery }: Recove
       now: at,
     });
     nudge();
-    return { recovery: recoveryTo(recovery) };
+    return { recovery: recoveryTo(recovery, names) };
   };
   const change = async (
     to: Parameters<typeof changeRecovery>[1]["to"],
@@ -66,7 +67,7 @@ export function recoveryCalls({ store, now, nudge, log, signalRecovery }: Recove
     await signalRecovery(id).catch((error: unknown) => {
       log.error("recovery.signal_delayed", error, { recoveryId: id });
     });
-    return { recovery: recoveryTo(recovery) };
+    return { recovery: recoveryTo(recovery, names) };
   };
   return {
     recoverDeliveries: (request, context) => start("recover", request, context),
@@ -74,7 +75,7 @@ export function recoveryCalls({ store, now, nudge, log, signalRecovery }: Recove
     async getRecovery(request, context) {
       const id = request.id as RecoveryId;
       const { accountId } = callerOf(context);
-      return { recovery: recoveryTo(found(await getRecovery(store, { accountId, id }), id)) };
+      return { recovery: recoveryTo(found(await getRecovery(store, { accountId, id }), id), names) };
     },
     async listRecoveries(request, context) {
       const { accountId } = callerOf(context);
@@ -86,7 +87,7 @@ export function recoveryCalls({ store, now, nudge, log, signalRecovery }: Recove
           ...(pageToken === "" ? {} : { before: decodePageToken(pageToken, "number") as RecoveryId }),
         }),
       );
-      return { recoveries: rows.map(recoveryTo), nextPageToken };
+      return { recoveries: rows.map((row) => recoveryTo(row, names)), nextPageToken };
     },
     pauseRecovery: (request, context) => change("paused", request, context),
     resumeRecovery: (request, context) => change("running", request, context),

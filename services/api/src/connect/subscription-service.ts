@@ -21,6 +21,7 @@ import {
   updateSubscription,
 } from "@posthaste/store";
 import { requireSubscribable } from "../catalog/require-event-type.ts";
+import type { Deps } from "../deps.ts";
 import { sendTestEvent, type TestEventParts } from "../subscriptions/send-test-event.ts";
 import {
   callableUrl,
@@ -38,9 +39,9 @@ import { numberPage } from "./page.ts";
 const RATE_PER_SECOND_MIN = 0.01;
 
 export function subscriptionService(
-  parts: SubscribeParts & TestEventParts,
+  parts: SubscribeParts & TestEventParts & Pick<Deps, "names">,
 ): ServiceImpl<typeof SubscriptionService> {
-  const { store } = parts;
+  const { store, names } = parts;
   return {
     ...signingKeyCalls(parts),
     ...lifecycleCalls(parts),
@@ -99,7 +100,7 @@ export function subscriptionService(
         context.signal,
       );
       return {
-        delivery: deliveryTo(delivery),
+        delivery: deliveryTo(delivery, names),
         ...(attempt === undefined ? {} : { attempt: attemptTo(attempt) }),
       };
     },

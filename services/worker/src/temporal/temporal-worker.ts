@@ -9,7 +9,9 @@ import {
 import type { Log, StopDeadline } from "@posthaste/runtime";
 import { NativeConnection } from "@temporalio/worker";
 
-export type TemporalWorkerOptions = Pick<DeliveryWorkerOptions, "workflowBundle" | "shutdownWithinMs"> & {
+type Given = Pick<DeliveryWorkerOptions, "names" | "workflowBundle" | "shutdownWithinMs">;
+
+export type TemporalWorkerOptions = Given & {
   readonly temporal: TemporalOptions;
   /** A client with the same options. */
   readonly client: Parameters<typeof askNamespace>[0];
@@ -42,7 +44,7 @@ export type TemporalWorker = {
 const RECONNECT_PAUSE_MS = 1_000;
 
 export function createTemporalWorker(options: TemporalWorkerOptions): TemporalWorker {
-  const { temporal, log, workflowBundle, shutdownWithinMs, buildId } = options;
+  const { temporal, log, names, workflowBundle, shutdownWithinMs, buildId } = options;
   const version = buildId === "" ? {} : { buildId };
   const stopping = new AbortController();
   let worker: DeliveryWorker | undefined;
@@ -59,6 +61,7 @@ export function createTemporalWorker(options: TemporalWorkerOptions): TemporalWo
       worker = await createDeliveryWorker({
         connection,
         namespace,
+        names,
         workflowBundle,
         deps,
         ...(shutdownWithinMs === undefined ? {} : { shutdownWithinMs }),
