@@ -156,7 +156,7 @@ async function storedIn({
 
 /** Brings the statistics up to date, as the workers would within a second, and sums them. */
 async function countedIn({ store }: Stack): Promise<Counted> {
-  while ((await orderChanges(store)) > 0);
+  while ((await orderChanges(store, Date.now())) > 0);
   while ((await countChanges(store)) > 0);
   const sums = await store.db
     .selectFrom("statistics")

@@ -2,7 +2,7 @@ import type { AccountId, DeliveryId, EventId, SubscriptionId } from "@posthaste/
 import { createTestStore, type TestStore } from "@posthaste/testkit";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { type ChangeCursor, createAccount, currentCursor, listChanges, orderChanges } from "../src/index.ts";
-import { NOW } from "./fixture.ts";
+import { NOW, onEachDatabase } from "./fixture.ts";
 
 // MySQL only: SQLite has one writer at a time, so its ids follow the order of the commits.
 let bench: TestStore;
@@ -28,7 +28,7 @@ test("a change that commits after a reader has passed its id is still read", asy
   const { id: accountId } = await createAccount(store, { name: "test", now: NOW });
   let cursor: ChangeCursor = await currentCursor(store);
   const read = async () => {
-    await orderChanges(store);
+    await orderChanges(store, NOW);
     const next = await listChanges(store, { accountId, after: cursor, limit: 10 });
     cursor = next.cursor;
     return next.changes.map(({ deliveryId }) => deliveryId);
@@ -57,7 +57,7 @@ test("a page that ends within a batch continues there and misses no change", asy
       .values(change(other, `other${i}`))
       .execute();
   }
-  await orderChanges(store);
+  await orderChanges(store, NOW);
   const seen: string[] = [];
   for (let after: ChangeCursor = { batch: 0, id: 0 }, pages = 0; pages < 4; pages++) {
     const { changes, cursor } = await listChanges(store, { accountId, after, limit: 3 });
@@ -65,4 +65,45 @@ test("a page that ends within a batch continues there and misses no change", asy
     after = cursor;
   }
   expect(seen).toEqual(["d0", "d1", "d2", "d3", "d4", "d5", "d6"]);
+});
+
+onEachDatabase("a database that was restored from a backup", (bench) => {
+  const ordered = async (at: number) => {
+    const { store, ingest } = bench();
+    const { eventId } = await ingest({ now: at });
+    while ((await orderChanges(store, at)) > 0);
+    return eventId;
+  };
+  /** Undoes what was ordered after the backup, as a restore does. */
+  const restoreTo = async ({ batch }: ChangeCursor) => {
+    const { db } = bench().store;
+    await db.deleteFrom("delivery_changes").where("batch", ">", batch).execute();
+    await db.updateTable("change_counter").set({ batch }).execute();
+  };
+
+  test("refuses a cursor from the time that it lost, like one that is too old", async () => {
+    const { store, accountId, subscribe } = bench();
+    await subscribe();
+    await ordered(NOW);
+    const backup = await currentCursor(store);
+    await ordered(NOW + 1_000);
+    const cursor = await currentCursor(store);
+    await restoreTo(backup);
+    const refused = listChanges(store, { accountId, after: cursor, limit: 10 });
+    await expect(refused).rejects.toMatchObject({ code: "wrong_state" });
+    await expect(refused).rejects.toThrow("list the deliveries");
+  });
+
+  test("gives a reader with such a cursor every change since the restore", async () => {
+    const { store, accountId, subscribe } = bench();
+    await subscribe();
+    await ordered(NOW);
+    const backup = await currentCursor(store);
+    for (let lost = 1; lost <= 5; lost++) await ordered(NOW + lost);
+    const after = await currentCursor(store);
+    await restoreTo(backup);
+    const events = [await ordered(NOW + 1_000), await ordered(NOW + 1_000)];
+    const { changes } = await listChanges(store, { accountId, after, limit: 10 });
+    expect(changes.map(({ eventId }) => eventId)).toEqual(events);
+  });
 });

@@ -246,7 +246,7 @@ onEachDatabase("erasing an account", (bench) => {
         now: NOW,
       });
     }
-    await orderChanges(store);
+    await orderChanges(store, NOW);
     await countChanges(store);
     const before = await countRows(bench(), other.id);
     const { id } = await createErasure(store, { accountId, key: null, now: NOW });

@@ -66,7 +66,7 @@ onEachDatabase("beyond 32-bit ids", (bench) => {
     const pages: { deliveryId: string; cursor: ChangeCursor }[] = [];
     for (let i = 0; i < 4; i++) {
       await ingest();
-      expect(await orderChanges(store)).toBe(2);
+      expect(await orderChanges(store, 0)).toBe(2);
       for (;;) {
         const next = await listChanges(store, { accountId, after: cursor, limit: 1 });
         cursor = next.cursor;
@@ -94,7 +94,7 @@ onEachDatabase("beyond 32-bit ids", (bench) => {
     await subscribe();
     const spanMs = 900_000;
     const counts = async () => {
-      while ((await orderChanges(store)) > 0);
+      while ((await orderChanges(store, 0)) > 0);
       while ((await countChanges(store)) > 0);
       const span = { spanMs, bucketMs: spanMs, fromAt: NOW, untilAt: NOW + 1 } as const;
       return (await readStatistics(store, { accountId, ...span }))[0]?.counts;

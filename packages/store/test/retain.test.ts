@@ -230,10 +230,10 @@ onEachDatabase("retention", (bench) => {
     const read = (after: { batch: number; id: number }) =>
       listChanges(store, { accountId, after, limit: 10 });
     await ingest({ now });
-    await orderChanges(store);
+    await orderChanges(store, now);
     const { cursor } = await read({ batch: 0, id: 0 });
     await ingest({ now: now + 2 * DAY_MS });
-    await orderChanges(store);
+    await orderChanges(store, now);
     expect(await run(store, "changes", now + DAY_MS)).toBe(1);
     await expect(read({ batch: 0, id: 0 })).rejects.toMatchObject({ code: "wrong_state" });
     // A reader that had read all deleted changes continues.

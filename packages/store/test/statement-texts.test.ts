@@ -69,7 +69,7 @@ async function runLifecycle(count: number): Promise<void> {
     })),
   );
   expect(settled.flatMap((one) => ("error" in one ? one.error : []))).toEqual([]);
-  await orderChanges(store);
+  await orderChanges(store, NOW);
   await countChanges(store);
 }
 

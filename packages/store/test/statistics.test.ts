@@ -33,7 +33,7 @@ beforeEach(() => {
 
 /** Counts all changes and returns the account's totals, by default for the half hour around now. */
 async function counted({ store, accountId }: Bench, fromAt = now - QUARTER_MS, untilAt = now + QUARTER_MS) {
-  while ((await orderChanges(store)) > 0);
+  while ((await orderChanges(store, now)) > 0);
   while ((await countChanges(store)) > 0);
   const buckets = await readStatistics(store, {
     accountId,

@@ -336,7 +336,7 @@ function loopPlans({
     },
     change_orderer: {
       intervalMs: CHANGES_INTERVAL_MS,
-      round: async () => ((await orderChanges(store)) > 0 ? "more" : "done"),
+      round: async () => ((await orderChanges(store, now())) > 0 ? "more" : "done"),
     },
     change_counter: { intervalMs: COUNT_INTERVAL_MS, round: createCountRound(store, now) },
     retention_scheduler: {

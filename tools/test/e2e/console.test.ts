@@ -286,6 +286,26 @@ describe("subscriptions", () => {
   });
 });
 
+describe("after the database is restored from a backup", () => {
+  test("the list of deliveries refreshes itself and stays live", async () => {
+    const subscriptionId = await subscribe(receiver.url);
+    await deliveryOf(await ingest(), DeliveryState.SUCCEEDED);
+    const { page } = await show({ token: account.token, path: "/deliveries" });
+    const rows = page.locator("tbody tr");
+    await page.getByText("Live", { exact: true }).waitFor();
+    await expect.poll(() => rows.count(), PATIENCE).toBe(1);
+
+    // Rows without a change, as the restore brings them back.
+    await insertDeliveries(stack.store, { accountId: account.id, subscriptionId, count: 2 });
+    await stack.store.db.deleteFrom("delivery_changes").execute();
+    await stack.store.db.updateTable("change_counter").set({ batch: 0, oldest_batch: 0 }).execute();
+    await expect.poll(() => rows.count(), PATIENCE).toBe(3);
+    await page.getByText("Live", { exact: true }).waitFor();
+    await ingest();
+    await expect.poll(() => rows.count(), PATIENCE).toBe(4);
+  });
+});
+
 describe("a portal link", () => {
   async function portalLink(sessionSeconds = 3_600) {
     const { path } = await stack.client.accounts.createPortalLink({

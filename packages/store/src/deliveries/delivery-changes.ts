@@ -38,26 +38,24 @@ const COUNTER = 1;
  * committed later. Here callers take the counter's lock one after another. The changes that a caller numbers
  * are committed and visible before the next caller numbers more.
  *
+ * A batch's number is the time of its ordering, or the next number if that is taken. So a database that was
+ * restored from a backup never gives a number again that its lost future gave: a reader from that time finds
+ * every change since the restore after its cursor.
+ *
+ * @param now epoch milliseconds
  * @returns how many changes were ordered
  */
-export async function orderChanges(store: Store): Promise<number> {
+export async function orderChanges(store: Store, now: number): Promise<number> {
   // Mostly there are none, and this check takes no lock.
   if ((await unordered(store, store.db, 1)).length === 0) return 0;
   return await transact(store, async (tx) => {
     const query = tx.selectFrom("change_counter").select("batch").where("id", "=", COUNTER);
-    const { batch } = await lockRows(store, query).executeTakeFirstOrThrow();
+    const before = await lockRows(store, query).executeTakeFirstOrThrow();
+    const batch = Math.max(before.batch + 1, now);
     const ids = await unordered(store, tx, ORDERED_AT_ONCE);
     if (ids.length === 0) return 0;
-    await tx
-      .updateTable("delivery_changes")
-      .set({ batch: batch + 1 })
-      .where("id", "in", ids)
-      .execute();
-    await tx
-      .updateTable("change_counter")
-      .set({ batch: batch + 1 })
-      .where("id", "=", COUNTER)
-      .execute();
+    await tx.updateTable("delivery_changes").set({ batch }).where("id", "in", ids).execute();
+    await tx.updateTable("change_counter").set({ batch }).where("id", "=", COUNTER).execute();
     return ids.length;
   });
 }
@@ -72,7 +70,8 @@ export async function currentCursor(store: Store): Promise<ChangeCursor> {
  * Returns the account's changes after a cursor, in their order, and the cursor after them. A reader that
  * continues from cursor to cursor reads every change, however the writers' transactions overlapped.
  *
- * @throws Refusal `wrong_state` if the cursor is so old that changes after it have been deleted
+ * @throws Refusal `wrong_state` if the cursor is so old that changes after it have been deleted, or if it is
+ *   ahead of the log, because the database was restored from a backup
  */
 export async function listChanges(
   store: Store,
@@ -86,6 +85,9 @@ export async function listChanges(
   // Read before the changes, so that a cursor that jumps ahead does not skip changes that are ordered after
   // this.
   const { batch } = await counterOf(store);
+  if (after.batch > batch) {
+    throw startOver("is ahead of the stored changes: the database was restored from a backup");
+  }
   let query = store.db
     .selectFrom(byIndex(store, "delivery_changes", "delivery_changes_in_order"))
     .selectAll()
@@ -102,18 +104,14 @@ export async function listChanges(
   const { oldest_batch } = await counterOf(store);
   const isHalfway = after.batch === oldest_batch && oldest_batch > 0 && after.id !== Number.MAX_SAFE_INTEGER;
   if (after.batch < oldest_batch || isHalfway) {
-    throw new Refusal(
-      "wrong_state",
-      "cursor is too old: changes after it have been deleted; list the deliveries, then watch without a cursor",
-      { field: "cursor" },
-    );
+    throw startOver("is too old: changes after it have been deleted");
   }
   const last = rows.at(-1);
   const cursor =
     last !== undefined && rows.length === limit
       ? { batch: last.batch ?? after.batch, id: last.id }
       : // Everything up to this batch has been read, including other accounts' changes.
-        { batch: Math.max(batch, after.batch), id: Number.MAX_SAFE_INTEGER };
+        { batch, id: Number.MAX_SAFE_INTEGER };
   return {
     changes: rows.map((row) => ({
       deliveryId: row.delivery_id,
@@ -128,6 +126,11 @@ export async function listChanges(
     })),
     cursor,
   };
+}
+
+function startOver(problem: string): Refusal {
+  const advice = "list the deliveries, then watch without a cursor";
+  return new Refusal("wrong_state", `cursor ${problem}; ${advice}`, { field: "cursor" });
 }
 
 async function counterOf({ db }: Store): Promise<{ batch: number; oldest_batch: number }> {

@@ -34,7 +34,7 @@ type DeliveryParts = Pick<
 
 export function deliveryService(parts: DeliveryParts): ServiceImpl<typeof DeliveryService> {
   const { store } = parts;
-  const watch = createWatch(store, parts.limits.watchesMax);
+  const watch = createWatch(parts, parts.limits.watchesMax);
   const shown = showTo(parts);
   return {
     ...recoveryCalls(parts),

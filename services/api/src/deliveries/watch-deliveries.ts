@@ -13,6 +13,13 @@ import { createStreamGate, STREAM_HEARTBEAT_MS, STREAM_MAX_MS } from "../http/st
 const POLL_EVERY_MS = 250;
 const CHANGES_AT_ONCE = 500;
 
+/** The dependencies of {@link createWatch}. */
+type WatchParts = {
+  readonly store: Store;
+  /** Epoch milliseconds. */
+  readonly now: () => number;
+};
+
 export type Watch = (
   of: { accountId: AccountId; subscriptionId?: SubscriptionId; cursor: string },
   signal: AbortSignal,
@@ -23,24 +30,24 @@ export type Watch = (
  * expiring.
  *
  * @param watchesMax maximum open streams in this process
- * @throws Refusal if the cursor is unknown or too old, or if too many streams are open
+ * @throws Refusal if the cursor is malformed, too old or ahead of the database, or if too many streams are
+ *   open
  */
-export function createWatch(store: Store, watchesMax: number): Watch {
+export function createWatch(parts: WatchParts, watchesMax: number): Watch {
   const gate = createStreamGate(watchesMax);
-  return (of, signal) => gate(changesOf(store, of, signal));
+  return (of, signal) => gate(changesOf(parts, of, signal));
 }
 
 async function* changesOf(
-  store: Store,
+  { store, now }: WatchParts,
   { accountId, subscriptionId, cursor: from }: Parameters<Watch>[0],
   signal: AbortSignal,
 ): ReturnType<Watch> {
-  const current = await currentCursor(store);
-  let cursor = from === "" ? current : cursorFrom(from, current);
+  let cursor = from === "" ? await currentCursor(store) : cursorFrom(from);
   const endAt = performance.now() + STREAM_MAX_MS;
   let sentAt = Number.NEGATIVE_INFINITY;
   while (!signal.aborted && performance.now() < endAt) {
-    await orderChanges(store);
+    await orderChanges(store, now());
     const next = await listChanges(store, {
       accountId,
       after: cursor,
@@ -64,10 +71,9 @@ function cursorTo({ batch, id }: ChangeCursor): string {
   return `${batch}.${id}`;
 }
 
-/** @param current the latest cursor; any later cursor is invalid */
-function cursorFrom(text: string, current: ChangeCursor): ChangeCursor {
+function cursorFrom(text: string): ChangeCursor {
   const [, batch, id] = (/^(\d{1,16})\.(\d{1,16})$/.exec(text) ?? []).map(Number);
-  if (batch === undefined || id === undefined || batch > current.batch || !Number.isSafeInteger(id)) {
+  if (batch === undefined || id === undefined || !Number.isSafeInteger(Math.max(batch, id))) {
     throw new Refusal("invalid", "cursor does not come from this server; start again without it", {
       field: "cursor",
     });

@@ -102,7 +102,7 @@ export async function startTwoAccounts(): Promise<TwoAccounts> {
     FIRST.ownCode,
   ]);
   // Otherwise the first watcher of deliveries would order the changes.
-  await orderChanges(bench.store);
+  await orderChanges(bench.store, Date.now());
   const rows = () => everyRow(bench);
   return {
     bench,

@@ -11,21 +11,22 @@ const PAUSE_MAX_MS = 30_000;
 
 /**
  * Watches the account's deliveries while this tab is visible. After a stream ends, the next one resumes at
- * its cursor, so that no change is missed.
+ * its cursor, so that no change is missed. If the API cannot resume there, the next stream begins at the
+ * present, and `onChanges` gets an empty list: any delivery may have changed.
  *
  * @returns whether a stream is open
  */
 export function useWatch(onChanges: (changes: readonly DeliveryChange[]) => void): boolean {
   const [isLive, setLive] = useState(false);
   const isVisible = useVisible();
-  const cursor = useRef("");
+  const position = useRef({ cursor: "", hasGap: false });
   const latest = useRef(onChanges);
   latest.current = onChanges;
   useEffect(() => {
     if (!isVisible) return;
     const stop = new AbortController();
     void follow(
-      cursor,
+      position.current,
       (changes) => latest.current(changes),
       (live) => {
         if (!stop.signal.aborted) setLive(live);
@@ -41,7 +42,7 @@ export function useWatch(onChanges: (changes: readonly DeliveryChange[]) => void
 }
 
 async function follow(
-  cursor: { current: string },
+  position: { cursor: string; hasGap: boolean },
   onChanges: (changes: readonly DeliveryChange[]) => void,
   onLive: (isLive: boolean) => void,
   signal: AbortSignal,
@@ -49,18 +50,23 @@ async function follow(
   let pauseMs = PAUSE_MS;
   while (!signal.aborted) {
     try {
-      for await (const answer of deliveries.watchDeliveries({ cursor: cursor.current }, { signal })) {
-        cursor.current = answer.cursor;
+      for await (const answer of deliveries.watchDeliveries({ cursor: position.cursor }, { signal })) {
+        position.cursor = answer.cursor;
         pauseMs = PAUSE_MS;
         onLive(true);
-        if (answer.changes.length > 0) onChanges(answer.changes);
+        if (position.hasGap) onChanges([]);
+        else if (answer.changes.length > 0) onChanges(answer.changes);
+        position.hasGap = false;
       }
     } catch (error) {
       if (signal.aborted) return;
       const { code } = ConnectError.from(error);
       if (code === Code.PermissionDenied || code === Code.Unauthenticated) return onLive(false);
-      // The API no longer has the changes since this cursor: start at the present.
-      if (code === Code.FailedPrecondition) cursor.current = "";
+      // The API no longer has the changes since this cursor, or its database was restored to before it.
+      if (code === Code.FailedPrecondition) {
+        position.cursor = "";
+        position.hasGap = true;
+      }
       onLive(false);
       await new Promise((resolve) => setTimeout(resolve, pauseMs));
       pauseMs = Math.min(2 * pauseMs, PAUSE_MAX_MS);

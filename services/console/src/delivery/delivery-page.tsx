@@ -42,7 +42,7 @@ export function DeliveryPage({ id }: { id: string }) {
   useWatch(
     useCallback(
       (changes) => {
-        if (changes.some(({ deliveryId }) => deliveryId === id)) refresh();
+        if (changes.length === 0 || changes.some(({ deliveryId }) => deliveryId === id)) refresh();
       },
       [id, refresh],
     ),

@@ -1647,8 +1647,9 @@ export const DeliveryService: GenService<{
    * answer comes at once and holds the cursor. After a disconnect, continue from the last cursor. A stream
    * ends after ten minutes, so that its token is checked again.
    *
-   * Errors: FAILED_PRECONDITION (the cursor is older than the stored changes), RESOURCE_EXHAUSTED (too many
-   * streams).
+   * Errors: FAILED_PRECONDITION (the cursor is older than the stored changes, or ahead of them after the
+   * database was restored from a backup: list the deliveries, then watch without a cursor),
+   * RESOURCE_EXHAUSTED (too many streams).
    *
    * @generated from rpc posthaste.v1.DeliveryService.WatchDeliveries
    */
