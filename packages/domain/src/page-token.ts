@@ -26,8 +26,9 @@ export function decodePageToken<K extends "string" | "number">(
 ): K extends "string" ? string : number {
   try {
     const key: unknown = JSON.parse(atob(token.replaceAll("-", "+").replaceAll("_", "/")));
-
-    if (typeof key === kind && (typeof key !== "number" || Number.isSafeInteger(key))) return key as never;
+    // Ids have no space, and MySQL ignores one at their end.
+    const isKey = typeof key === "string" ? !key.includes(" ") : Number.isSafeInteger(key);
+    if (typeof key === kind && isKey) return key as never;
   } catch {
     // The refusal below covers every invalid token.
   }

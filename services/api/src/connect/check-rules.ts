@@ -52,6 +52,8 @@ function wordsFor({ field, ruleId, message }: Violation): string {
       return `${name} is missing`;
     case "string.pattern":
       return `${name} is missing or malformed; it ${message.replace("does not match", "must match")}`;
+    case "string.not_contains":
+      return `${name} must not contain a space`;
     case "enum.defined_only":
       return `${name} must be one of the values in the contract`;
     default:

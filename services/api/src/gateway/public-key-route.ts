@@ -10,7 +10,8 @@ import { SCHEMAS } from "./schemas.ts";
  * delivery.
  */
 const MAX_AGE_S = 300;
-const KEY_SET_CHARS_MAX = 32;
+/** MySQL would ignore a space at the end of any other text. */
+const KEY_SET = /^[\w-]{1,32}$/;
 
 /**
  * Serves a subscription's public keys to receivers that share no secret. Anyone who has the path may read
@@ -19,8 +20,7 @@ const KEY_SET_CHARS_MAX = 32;
 export function publicKeyRoute(app: FastifyInstance, { store, now }: Pick<Deps, "store" | "now">): void {
   app.get(publicKeysPath(":keySet"), { schema: SCHEMAS.publicKeys }, async (request, reply) => {
     const { keySet } = request.params as { keySet: string };
-    const keys =
-      keySet.length <= KEY_SET_CHARS_MAX ? await listPublicKeys(store, { keySet, now: now() }) : undefined;
+    const keys = KEY_SET.test(keySet) ? await listPublicKeys(store, { keySet, now: now() }) : undefined;
     if (keys === undefined) {
       throw new Refusal("not_found", "no live subscription has this key set");
     }

@@ -51,7 +51,10 @@ export type ColumnTypes = {
   readonly int: string;
   /** Epoch milliseconds. */
   readonly time: string;
-  /** Compared byte by byte on both databases. */
+  /**
+   * Compared byte by byte on both databases, but MySQL ignores spaces at the end. No text that is compared
+   * ends in one: callers' texts are refused before they get here.
+   */
   readonly text: (charsMax: number) => string;
   readonly longText: string;
   readonly bytes: string;
