@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { isAlive, type KnownProcess } from "@posthaste/stack";
 import { freePort, poll } from "@posthaste/testkit";
+import { setupDelivery } from "@posthaste/testkit/delivery";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import { runUp, type Up, type UpPorts, upPorts } from "./run-up.ts";
 
@@ -167,6 +168,19 @@ test("a TEMPORAL_ADDRESS that accepts connections but never answers is reported 
     await refusesTemporalAt(address, /^posthaste: no Temporal server answers at .*: start that server/m);
   } finally {
     server.close();
+  }
+});
+
+test("a TEMPORAL_NAMESPACE that the server does not have is reported in one line", async () => {
+  const t = await setupDelivery("dev-server");
+  try {
+    await refusesTemporalAt(
+      t.env.address,
+      /^posthaste: Temporal has no namespace "nowhere": create it, or set TEMPORAL_NAMESPACE to one that exists$/m,
+      { TEMPORAL_NAMESPACE: "nowhere" },
+    );
+  } finally {
+    await t.dispose();
   }
 });
 

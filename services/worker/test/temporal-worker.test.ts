@@ -1,9 +1,12 @@
+import { execFile } from "node:child_process";
 import { type AddressInfo, createServer } from "node:net";
+import { promisify } from "node:util";
 import { createShares } from "@posthaste/delivery/activities";
-import { connectTemporal } from "@posthaste/delivery/client";
+import { connectTemporal, scheduleRetention } from "@posthaste/delivery/client";
 import { workflowCode } from "@posthaste/delivery/worker";
 import { createStopDeadline } from "@posthaste/runtime";
 import { createAttemptLedger } from "@posthaste/store";
+import { temporalBinary } from "@posthaste/temporal-servers";
 import { type DeliverySetup, setupDelivery } from "@posthaste/testkit/delivery";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { createTemporalWorker, type TemporalWorker } from "../src/temporal/temporal-worker.ts";
@@ -55,6 +58,23 @@ async function running(buildId?: string) {
   await vi.waitFor(() => expect(created.polls()).toBe(true), PATIENCE);
   return created;
 }
+
+test("a worker whose namespace does not exist names the setting, and polls once it is created", async () => {
+  const created = await started({ namespace: "later" });
+  const problem =
+    'Temporal has no namespace "later": create it, or set TEMPORAL_NAMESPACE to one that exists';
+  await vi.waitFor(() => {
+    const [line] = t.logged("temporal.disconnected");
+    expect(line).toMatchObject({ error: { message: problem } });
+  }, PATIENCE);
+  const client = connectTemporal({ connectionOptions: { address: t.env.address }, namespace: "later" });
+  await expect(scheduleRetention({ ...t.temporal, client }, 3_600_000)).rejects.toThrow(problem);
+  await client.connection.close();
+
+  const create = ["operator", "namespace", "create", "--namespace", "later", "--address", t.env.address];
+  await promisify(execFile)(await temporalBinary(), create);
+  await vi.waitFor(() => expect(created.polls()).toBe(true), PATIENCE);
+});
 
 test("an unversioned worker offers a client for eager starts", async () => {
   expect((await running()).client()).toBeDefined();

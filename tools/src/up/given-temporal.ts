@@ -9,14 +9,15 @@ const ANSWER_MS = 2_000;
 const REASON_CHARS_MAX = 160;
 
 /**
- * Waits up to 5 s for an answer of the Temporal server at TEMPORAL_ADDRESS. Without this check the services
- * would wait much longer and fail with long logs.
+ * Waits up to 5 s for an answer of the Temporal server at TEMPORAL_ADDRESS, and checks that it has the
+ * namespace. Without this check the services would wait much longer and fail with long logs.
  *
- * @throws Complaint if no Temporal server answers; StartError if a setting is malformed
+ * @throws Complaint if no Temporal server answers, or if it lacks the namespace; StartError if a setting is
+ *   malformed
  */
 export async function requireTemporal(address: string, signal: AbortSignal): Promise<void> {
   // Imported only here, because the SDK loads slowly and most runs start their own server.
-  const { askTemporal, connectTemporal, GRPC, grpcCodeOf, temporalOptions } = await import(
+  const { askTemporal, connectTemporal, GRPC, grpcCodeOf, requireNamespace, temporalOptions } = await import(
     "@posthaste/delivery/client"
   );
   const client = connectTemporal(temporalOptions());
@@ -32,7 +33,13 @@ export async function requireTemporal(address: string, signal: AbortSignal): Pro
     }
   };
   try {
-    if (await poll(answers, { withinMs: ANSWERS_WITHIN_MS, signal })) return;
+    if (await poll(answers, { withinMs: ANSWERS_WITHIN_MS, signal })) {
+      await requireNamespace(client).catch((error: unknown) => {
+        // Whatever else it is, the worker meets it too, and tries again.
+        if (grpcCodeOf(error) === GRPC.NOT_FOUND) throw new Complaint((error as Error).message);
+      });
+      return;
+    }
   } finally {
     await client.connection.close();
   }

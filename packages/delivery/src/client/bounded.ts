@@ -1,9 +1,24 @@
-import type { Client } from "@temporalio/client";
+import { type Client, NamespaceNotFoundError } from "@temporalio/client";
 
 /** The deadline of one call to Temporal, including the SDK's retries. */
 const CALL_DEADLINE_MS = 5_000;
 
-/** Calls Temporal with a deadline of 5 s, so that a server that does not answer cannot block the caller. */
+/**
+ * Calls Temporal with a deadline of 5 s, so that a server that does not answer cannot block the caller.
+ *
+ * @throws Error that names the setting if Temporal has no such namespace; else the SDK's error
+ */
 export async function bounded<T>(client: Client, call: () => Promise<T>): Promise<T> {
-  return await client.withDeadline(Date.now() + CALL_DEADLINE_MS, call);
+  try {
+    return await client.withDeadline(Date.now() + CALL_DEADLINE_MS, call);
+  } catch (error) {
+    throw error instanceof NamespaceNotFoundError ? noNamespace(client, error) : error;
+  }
+}
+
+/** Explains to operators that Temporal does not have the client's namespace. */
+export function noNamespace(client: Client, cause: unknown): Error {
+  const name = JSON.stringify(client.options.namespace);
+  const advice = "create it, or set TEMPORAL_NAMESPACE to one that exists";
+  return new Error(`Temporal has no namespace ${name}: ${advice}`, { cause });
 }

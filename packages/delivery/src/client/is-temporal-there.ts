@@ -1,5 +1,4 @@
 import type { Client } from "@temporalio/client";
-import { bounded } from "./bounded.ts";
 
 /** A server that takes longer counts as unreachable: probes call every few seconds. */
 const ANSWER_WITHIN_MS = 1_000;
@@ -19,14 +18,4 @@ export async function isTemporalThere(client: Client): Promise<boolean> {
  */
 export async function askTemporal(client: Client, withinMs: number): Promise<void> {
   await client.withDeadline(Date.now() + withinMs, () => client.workflowService.getSystemInfo({}));
-}
-
-/**
- * Asks for the client's namespace, to find out whether it exists and may be used.
- *
- * @throws the SDK's error if it does not, or if there is no answer within 5 s
- */
-export async function askNamespace(client: Client): Promise<void> {
-  const { namespace } = client.options;
-  await bounded(client, () => client.workflowService.describeNamespace({ namespace }));
 }

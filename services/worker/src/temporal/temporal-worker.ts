@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { askNamespace, GRPC, grpcCodeOf, type TemporalOptions } from "@posthaste/delivery/client";
+import { GRPC, grpcCodeOf, requireNamespace, type TemporalOptions } from "@posthaste/delivery/client";
 import {
   clientOn,
   createDeliveryWorker,
@@ -14,7 +14,7 @@ type Given = Pick<DeliveryWorkerOptions, "names" | "workflowBundle" | "shutdownW
 export type TemporalWorkerOptions = Given & {
   readonly temporal: TemporalOptions;
   /** A client with the same options. */
-  readonly client: Parameters<typeof askNamespace>[0];
+  readonly client: Parameters<typeof requireNamespace>[0];
   readonly log: Log;
   /** This build's version in the worker deployment; empty = unversioned. */
   readonly buildId: string;
@@ -54,10 +54,12 @@ export function createTemporalWorker(options: TemporalWorkerOptions): TemporalWo
   const connectAndRun = async (deps: DeliveryWorkerOptions["deps"]) => {
     // Each failed creation of a worker costs memory that the SDK does not give back, and a connection to a
     // server that does not answer cannot be abandoned for 30 s. So this asks first, in every round.
-    await options.client.withAbortSignal(stopping.signal, () => askNamespace(options.client));
+    await options.client.withAbortSignal(stopping.signal, () => requireNamespace(options.client));
     const connection = await NativeConnection.connect(temporal.connectionOptions ?? {});
     const namespace = temporal.namespace ?? "default";
     try {
+      const connected = clientOn(connection, namespace);
+      await requireNamespace(connected);
       worker = await createDeliveryWorker({
         connection,
         namespace,

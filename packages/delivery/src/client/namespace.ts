@@ -1,0 +1,17 @@
+import type { Client } from "@temporalio/client";
+import { bounded, noNamespace } from "./bounded.ts";
+import { GRPC, grpcCodeOf } from "./grpc-code.ts";
+
+/**
+ * Checks that Temporal has the client's namespace.
+ *
+ * @throws Error that names the setting if it does not; the SDK's error if Temporal does not answer
+ */
+export async function requireNamespace(client: Client): Promise<void> {
+  const { namespace } = client.options;
+  try {
+    await bounded(client, () => client.workflowService.describeNamespace({ namespace }));
+  } catch (error) {
+    throw grpcCodeOf(error) === GRPC.NOT_FOUND ? noNamespace(client, error) : error;
+  }
+}
