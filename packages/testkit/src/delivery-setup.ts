@@ -1,5 +1,5 @@
 import { createShares } from "@posthaste/delivery/activities";
-import { namesOf, startDelivery, type Temporal } from "@posthaste/delivery/client";
+import { type Names, namesOf, startDelivery, type Temporal } from "@posthaste/delivery/client";
 import { createDeliveryWorker, workflowCode } from "@posthaste/delivery/worker";
 import {
   type AccountId,
@@ -43,7 +43,8 @@ export type DeliverySetup = {
    * Ingests one event for a new subscription to the receiver (or to `targetUrl`), and starts its workflow.
    */
   deliver(options?: DeliverOptions): Promise<Started>;
-  startWorker(options?: { buildId?: string; workflowsMax?: number }): Promise<RunningWorker>;
+  /** @param options.names default: those of the store's installation */
+  startWorker(options?: { buildId?: string; names?: Names; workflowsMax?: number }): Promise<RunningWorker>;
   stopWorkers(): Promise<void>;
   /** Returns the fields of every log line so far with this event name. */
   logged(event: string): Readonly<Record<string, unknown>>[];
@@ -100,11 +101,11 @@ export async function setupDelivery(kind: "time-skipping" | "dev-server"): Promi
     log,
     deliver: async (options = {}) =>
       await deliver({ store, temporal, accountId: account.id, at: await now() }, receiver, options),
-    async startWorker({ buildId, workflowsMax } = {}) {
+    async startWorker({ buildId, names = temporal.names, workflowsMax } = {}) {
       const worker = await createDeliveryWorker({
         connection: env.nativeConnection,
         namespace: env.namespace ?? "default",
-        names: temporal.names,
+        names,
         workflowBundle,
         ...(buildId === undefined ? {} : { buildId }),
         ...(workflowsMax === undefined ? {} : { workflowsMax }),

@@ -109,7 +109,7 @@ export async function startWorker(options: WorkerOptions): Promise<Running & { u
   const checkReady = readiness(store, client, temporalWorker);
   const metrics = createWorkerMetrics(createMetrics(), { ...options, clock, checkReady });
   const { observer } = metrics;
-  const searchability = createSearchability(client, {
+  const searchability = createSearchability(temporal.client, {
     now,
     onMissing: (why) => log.error("temporal.no_search_attributes", why),
   });

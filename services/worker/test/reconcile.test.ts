@@ -1,5 +1,6 @@
 import {
   inspectDelivery,
+  namesOf,
   RETRY_NOW_REASON,
   retryNow,
   startDelivery,
@@ -13,6 +14,7 @@ import {
   markStarted,
   parkDelivery,
   pauseSubscription,
+  renewInstallation,
   requestRetry,
   resumeSubscription,
 } from "@posthaste/store";
@@ -35,9 +37,9 @@ const handle = (started: Started) =>
   t.env.client.workflow.getHandle(t.temporal.names.delivery(started.deliveryId));
 const attemptsMade = (started: Started, count: number) =>
   vi.waitFor(async () => expect((await row(started))?.attempts).toBe(count), PATIENCE);
-const waiting = (started: Started) =>
+const waiting = (started: Started, temporal = t.temporal) =>
   vi.waitFor(async () => {
-    const workflow = await inspectDelivery(t.temporal, started.deliveryId);
+    const workflow = await inspectDelivery(temporal, started.deliveryId);
     expect(workflow).toMatchObject({ kind: "running", nextAttemptAt: expect.any(Number) });
   }, PATIENCE);
 const pause = (started: Started, reason: string) =>
@@ -49,16 +51,16 @@ const pause = (started: Started, reason: string) =>
   });
 
 /** Runs one round on a clock that is `laterMs` ahead. */
-async function reconcile(laterMs: number): Promise<void> {
+async function reconcile(laterMs: number, temporal = t.temporal): Promise<void> {
   const round = createReconcileRound({
     store: t.store,
     log: t.log,
     now: () => Date.now() + laterMs,
     temporal: {
-      inspect: (id) => inspectDelivery(t.temporal, id),
-      start: (delivery) => startDelivery(t.temporal, delivery),
-      retryNow: (id) => retryNow(t.temporal, id),
-      unpause: (id) => unpause(t.temporal, id),
+      inspect: (id) => inspectDelivery(temporal, id),
+      start: (delivery) => startDelivery(temporal, delivery),
+      retryNow: (id) => retryNow(temporal, id),
+      unpause: (id) => unpause(temporal, id),
     },
   });
   await round();
@@ -132,6 +134,18 @@ describe("the reconciler", () => {
     expect(actions()).toEqual([]);
     await reconcile(10_000);
     expect(actions()).toEqual(["started_again"]);
+  });
+
+  test("carries a delivery on under its installation's new id, from the attempt log", async () => {
+    const started = await waitingDelivery();
+    const renewed = { ...t.temporal, names: namesOf(await renewInstallation(t.store)) };
+    await t.startWorker({ names: renewed.names });
+    await reconcile(DAY_MS, renewed);
+    expect(actions()).toEqual(["started_again"]);
+    await waiting(started, renewed);
+    expect(t.receiver.requests).toHaveLength(1);
+    await requestRetry(t.store, { accountId: t.accountId, id: started.deliveryId, now: Date.now() });
+    await reconcile(60_000, renewed);
     await attemptsMade(started, 2);
     expect((await row(started))?.state).toBe("succeeded");
   });

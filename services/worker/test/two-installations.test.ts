@@ -1,14 +1,16 @@
-import { namesOf } from "@posthaste/delivery/client";
+import { namesOf, retryNow } from "@posthaste/delivery/client";
 import { workflowCode } from "@posthaste/delivery/worker";
 import {
   type AccountId,
   DISABLE_RULE,
   EGRESS_PORTS_DEFAULT,
   HOUR_MS,
+  type InstallationId,
   parseNetworks,
 } from "@posthaste/domain";
 import { createStopDeadline, noTracer, type Running, silentLog } from "@posthaste/runtime";
 import {
+  claimDeliveries,
   createAccount,
   createErasure,
   createRecovery,
@@ -17,7 +19,9 @@ import {
   getRecovery,
   ingestEvents,
   listDeliveries,
+  markStarted,
   readInstallation,
+  requestRetry,
   type Store,
 } from "@posthaste/store";
 import { createTestStore } from "@posthaste/testkit";
@@ -80,7 +84,7 @@ async function workerOn(store: Store, names: ReturnType<typeof namesOf>): Promis
   });
 }
 
-async function deliverToFailingReceiver(store: Store, accountId: AccountId): Promise<void> {
+async function ingestForFailingReceiver(store: Store, accountId: AccountId, count: number): Promise<void> {
   const now = Date.now();
   await createSubscription(store, {
     accountId,
@@ -92,14 +96,14 @@ async function deliverToFailingReceiver(store: Store, accountId: AccountId): Pro
     now,
   });
   const event = { eventType: "invoice_sent", data: Buffer.from("{}"), idempotencyKey: null };
-  const events = Array.from({ length: EVENTS }, () => event);
+  const events = Array.from({ length: count }, () => event);
   await ingestEvents(store, { accountId, now, deliveriesMax: 1_000, events });
 }
 
 test("two installations in one namespace make their first attempts, recoveries and erasures undisturbed", async () => {
   t.receiver.answer({ kind: "status", status: 500 });
   const both = [await installation(), await installation()];
-  await Promise.all(both.map(({ store, accountId }) => deliverToFailingReceiver(store, accountId)));
+  await Promise.all(both.map(({ store, accountId }) => ingestForFailingReceiver(store, accountId, EVENTS)));
   for (const { store, accountId } of both) {
     await vi.waitFor(async () => {
       const deliveries = await listDeliveries(store, { accountId, limit: 100 });
@@ -130,4 +134,42 @@ test("two installations in one namespace make their first attempts, recoveries a
     const { schedule } = t.env.client;
     await vi.waitFor(() => schedule.getHandle(names.retentionSchedule).describe(), PATIENCE);
   }
+});
+
+test("a worker carries on the workflows that a release without ids has started", async () => {
+  t.receiver.answer((_request, n) => ({ kind: "status", status: n === 1 ? 500 : 200 }));
+  const { store, dispose } = await createTestStore("sqlite");
+  ends.push(dispose);
+  // As the migration leaves a database that is in use.
+  await store.db
+    .updateTable("installation")
+    .set({ installation_id: "" as InstallationId })
+    .execute();
+  const { id: accountId } = await createAccount(store, { name: "test", now: Date.now() });
+  await ingestForFailingReceiver(store, accountId, 1);
+  const claim = { owner: "before", limit: 1, inFlightMax: 1, leaseMs: 60_000, now: Date.now() };
+  const claimed = await claimDeliveries(store, claim);
+  const ids = claimed.map(({ deliveryId }) => deliveryId);
+  for (const deliveryId of ids) {
+    const started = { workflowId: `delivery/${deliveryId}`, taskQueue: "posthaste-deliveries" };
+    await t.env.client.workflow.start("carryDelivery", { ...started, args: [{ deliveryId }] });
+  }
+  await markStarted(store, { ids, now: Date.now() });
+
+  const names = namesOf(await readInstallation(store));
+  const worker = await workerOn(store, names);
+  ends.push(() => worker.stop());
+  const attempts = async (count: number) =>
+    await vi.waitFor(async () => {
+      const deliveries = await listDeliveries(store, { accountId, limit: 100 });
+      expect(deliveries.map((delivery) => delivery.attempts)).toEqual([count]);
+    }, PATIENCE);
+  await attempts(1);
+  for (const id of ids) {
+    await requestRetry(store, { accountId, id, now: Date.now() });
+    await vi.waitFor(async () => {
+      expect(await retryNow({ client: t.env.client, names }, id)).toBe(true);
+    }, PATIENCE);
+  }
+  await attempts(2);
 });
