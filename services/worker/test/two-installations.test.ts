@@ -158,7 +158,7 @@ test("a worker carries on the workflows that a release without ids has started",
 
   const names = namesOf(await readInstallation(store));
   const worker = await workerOn(store, names);
-  ends.push(() => worker.stop());
+  ends.push(() => worker.stop(createStopDeadline(STOP_WITHIN_MS)));
   const attempts = async (count: number) =>
     await vi.waitFor(async () => {
       const deliveries = await listDeliveries(store, { accountId, limit: 100 });
