@@ -1,6 +1,5 @@
 import type { DeliveryId } from "@posthaste/domain";
-import { createTestStore, lockWrites, recordAttempt, type TestStore, until } from "@posthaste/testkit";
-import { sql } from "kysely";
+import { createTestStore, lockWrites, recordAttempt, type TestStore } from "@posthaste/testkit";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { newEventId } from "../src/database/ids.ts";
 import { insertRows } from "../src/database/insert-rows.ts";
@@ -16,6 +15,7 @@ import {
   type Store,
 } from "../src/index.ts";
 import { attempt, type Bench, benchOn, deliveriesOf, NOW } from "./fixture.ts";
+import { waitForLockWaits } from "./lock-waits.ts";
 
 let own: TestStore;
 let bench: Bench;
@@ -31,30 +31,25 @@ afterEach(async () => {
   await own.dispose();
 });
 
-/** Waits until this many transactions on this database wait for a lock. */
-async function waitForLockWaits(count: number): Promise<void> {
-  const waiting = async () => {
-    const { rows } = await sql<{ count: number }>`
-      select count(*) as count from information_schema.innodb_trx t
-      join information_schema.processlist p on p.id = t.trx_mysql_thread_id
-      where t.trx_state = 'LOCK WAIT' and p.db = database()`.execute(other.db);
-    return Number(rows[0]?.count) >= count;
-  };
-  // The server refreshes this view only if nobody has read it for 100 ms.
-  await until(waiting, { withinMs: 20_000, everyMs: 150 });
-}
-
 describe("on MySQL", () => {
   test("an erasure waits for an attempt that is being recorded, and erases it", async () => {
     const { store, accountId, subscribe, ingest } = bench;
-    await subscribe();
+    const { id: subscriptionId } = await subscribe();
     const { eventId } = await ingest({ json: '{"who":"me"}' });
     const [delivery] = await deliveriesOf(store, eventId);
     const { id } = await createErasure(store, { accountId, key: { pointer: "/who", value: "me" }, now: NOW });
 
-    // The recording has locked its delivery, and waits for the turns of its subscription.
-    const turns = await other.db.startTransaction().execute();
-    await turns.selectFrom("turns").selectAll().forUpdate().execute();
+    // The recording has locked its delivery, and waits for the slot in which its retry takes a place.
+    const slots = await other.db.startTransaction().execute();
+    await slots
+      .insertInto("turn_slots")
+      .values({
+        subscription_id: subscriptionId,
+        account_id: accountId,
+        slot: Math.floor(NOW / 10_000),
+        taken: 1,
+      })
+      .execute();
     const recording = recordAttempt(store, {
       deliveryId: delivery?.id as DeliveryId,
       attempt: attempt({ responseBody: Buffer.from("personal") }),
@@ -64,10 +59,10 @@ describe("on MySQL", () => {
       endedReason: null,
       now: NOW,
     });
-    await waitForLockWaits(1);
+    await waitForLockWaits(other, 1);
     const erasing = advanceErasure(store, { id, now: NOW });
-    await waitForLockWaits(2);
-    await turns.rollback().execute();
+    await waitForLockWaits(other, 2);
+    await slots.rollback().execute();
 
     expect(await recording).toMatchObject({ kind: "recorded" });
     await erasing;
@@ -97,7 +92,7 @@ describe("on MySQL", () => {
       .forUpdate()
       .execute();
     const locking = transact(store, (tx) => lockDeliveries(store, tx, [...ids].reverse()));
-    await waitForLockWaits(1);
+    await waitForLockWaits(other, 1);
     // It waits for the first one, so it cannot hold the last one yet.
     const last = await transact(other, (tx) =>
       tx

@@ -1,15 +1,17 @@
 import type { DeliveryId, DeliveryState, Outcome, SubscriptionId } from "@posthaste/domain";
 import { DAY_MS } from "@posthaste/domain";
-import { recordAttempt } from "@posthaste/testkit";
-import { expect, test } from "vitest";
+import { createTestStore, recordAttempt } from "@posthaste/testkit";
+import { describe, expect, test } from "vitest";
+import { recordAttempts } from "../src/attempts/record-attempt.ts";
 import {
+  type AttemptToRecord,
   claimDeliveries,
   getSubscription,
   listDeliveries,
   markStarted,
   releaseClaims,
 } from "../src/index.ts";
-import { attempt, type Bench, NOW, onEachDatabase } from "./fixture.ts";
+import { attempt, type Bench, benchOn, deliveriesOf, NOW, onEachDatabase } from "./fixture.ts";
 
 const RULE = { failingForMs: 5 * DAY_MS, exhausted: 2 };
 
@@ -163,5 +165,86 @@ onEachDatabase("operational events", (bench) => {
     await deliver(bench(), id, exhausted(NOW + 6 * DAY_MS));
     expect(await types(bench())).toContain("subscription_disabled");
     expect(JSON.stringify(await raised(bench()))).not.toContain("hidden");
+  });
+});
+
+onEachDatabase("of two attempts that overlap, the one recorded last", (bench) => {
+  /** Records the first attempt of a new delivery, which began when the subscription was healthy. */
+  async function first({ store, ingest }: Bench, outcome: Outcome, now: number): Promise<void> {
+    const { eventId } = await ingest({ now });
+    const [delivery] = await deliveriesOf(store, eventId);
+    await recordAttempt(store, {
+      deliveryId: delivery?.id as DeliveryId,
+      attempt: attempt({ outcome, status: outcome === "accepted" ? 200 : 500 }),
+      state: outcome === "accepted" ? "succeeded" : "started",
+      nextAttemptAt: outcome === "accepted" ? null : now + 600_000,
+      endedReason: null,
+      wasHealthy: true,
+      now,
+    });
+  }
+
+  test("decides whether the subscription is failing, even if both began while it was healthy", async () => {
+    const { store, accountId, subscribe } = bench();
+    const { id } = await subscribe();
+    const failingSince = async () => (await getSubscription(store, { accountId, id }))?.failingSince;
+    await first(bench(), "status", NOW);
+    expect(await failingSince()).toBe(NOW);
+    await first(bench(), "accepted", NOW + 1);
+    expect(await failingSince()).toBeNull();
+    await first(bench(), "status", NOW + 2);
+    expect(await failingSince()).toBe(NOW + 2);
+  });
+
+  test("decides within a group as well, and tells the owner of the recovery once", async () => {
+    const { store, accountId, subscribe, ingest } = bench();
+    const { id } = await subscribe({ eventTypes: ["invoice_sent", "subscription_recovered"] });
+    const outcomes = ["status", "accepted", "status", "accepted", "accepted"] as const;
+    const records: AttemptToRecord[] = [];
+    for (const outcome of outcomes) {
+      const { eventId } = await ingest();
+      const [delivery] = await deliveriesOf(store, eventId);
+      records.push({
+        deliveryId: delivery?.id as DeliveryId,
+        attempt: attempt({ outcome, status: outcome === "accepted" ? 200 : 500 }),
+        state: outcome === "accepted" ? "succeeded" : "exhausted",
+        nextAttemptAt: null,
+        endedReason: null,
+        wasHealthy: true,
+        now: NOW,
+      });
+    }
+    await recordAttempts(store, records.slice(0, 3));
+    expect((await getSubscription(store, { accountId, id }))?.failingSince).toBe(NOW);
+    await recordAttempts(store, records.slice(3));
+    expect((await getSubscription(store, { accountId, id }))?.failingSince).toBeNull();
+    expect((await types(bench())).filter((type) => type === "subscription_recovered")).toHaveLength(2);
+  });
+});
+
+describe("on MySQL", () => {
+  test("the success of a healthy subscription does not wait for the lock of its row", async () => {
+    const own = await createTestStore("mysql");
+    try {
+      const { store, subscribe, ingest } = await benchOn(own);
+      await subscribe();
+      const { eventId } = await ingest();
+      const [delivery] = await deliveriesOf(store, eventId);
+      const holder = await store.db.startTransaction().execute();
+      await holder.selectFrom("subscriptions").select("id").forUpdate().execute();
+      const recorded = await recordAttempt(store, {
+        deliveryId: delivery?.id as DeliveryId,
+        attempt: attempt({ outcome: "accepted", status: 200 }),
+        state: "succeeded",
+        nextAttemptAt: null,
+        endedReason: null,
+        wasHealthy: true,
+        now: NOW,
+      });
+      await holder.rollback().execute();
+      expect(recorded).toMatchObject({ kind: "recorded" });
+    } finally {
+      await own.dispose();
+    }
   });
 });

@@ -7,24 +7,27 @@ import {
   type SubscriptionId,
   type TerminalState,
 } from "@posthaste/domain";
+import { Contended } from "../database/contended.ts";
 import type { Settled } from "../database/group-commit.ts";
 import { insertRows } from "../database/insert-rows.ts";
+import { lockRows } from "../database/lock-rows.ts";
 import type { Store } from "../database/store.ts";
 import { type Tx, transact } from "../database/transact.ts";
 import {
   eventOf,
   type LockedDelivery,
   lockAndMove,
-  lockDeliveries,
+  MOVED_COLUMNS,
   type Move,
   move,
 } from "../deliveries/move.ts";
 import { RECONCILE_GRACE_MS } from "../deliveries/transitions.ts";
 import { reserveIn } from "../dispatch/reserve-turn.ts";
 import { finishEnd } from "../lifecycle/end-subscription.ts";
-import { noteHealth } from "../lifecycle/note-health.ts";
+import { type LockedSubscriptions, noteHealth } from "../lifecycle/note-health.ts";
 import { parkSomePending } from "../lifecycle/park-deliveries.ts";
-import { noteHold } from "../subscriptions/pace.ts";
+import { lockSubscriptions } from "../subscriptions/lock-subscription.ts";
+import { lockAllTurns, noteHold } from "../subscriptions/pace.ts";
 import { type Attempt, attemptRow } from "./attempts.ts";
 
 export type AttemptToRecord = {
@@ -41,7 +44,8 @@ export type AttemptToRecord = {
   readonly pace?: Pace;
   readonly endedReason: string | null;
   /**
-   * The subscription was not failing when the attempt began, so a success changes nothing. Default: false.
+   * The subscription was not failing when the attempt began, so a success most likely changes nothing and its
+   * row is not locked. If it has begun to fail since, the success still ends that. Default: false.
    */
   readonly wasHealthy?: boolean;
   /** Default: {@link DISABLE_RULE}. */
@@ -77,14 +81,26 @@ const HAND_OVER_GRACE_MS = 15_000;
  * of them write, and the other learns that it came second. Rows are read under their locks, so each decision
  * still holds when it is written. A delivery that was cancelled during its attempt stays cancelled; its log
  * still records the receiver's answer.
+ *
+ * All rows are locked before anything is written, in the order of `lock-rows.ts`: subscriptions whose health
+ * may change, lines in which a retry takes a place, deliveries. The first attempts of healthy subscriptions
+ * that succeed need only the last kind.
  */
 export async function recordAttempts(
   store: Store,
   records: readonly AttemptToRecord[],
 ): Promise<Settled<RecordedAttempt>[]> {
+  // Subscriptions that were found to be failing only after deliveries were locked. The next run begins with
+  // their lock.
+  const foundFailing = new Set<SubscriptionId>();
   const { settled, follow } = await transact(store, async (tx) => {
-    const ids = records.map(({ deliveryId }) => deliveryId);
-    const rows = new Map((await lockDeliveries(store, tx, ids)).map((row) => [row.id, row]));
+    const subscriptions = await lockParents(store, tx, records, foundFailing);
+    const rows = new Map((await lockWithHealth(store, tx, records)).map((row) => [row.id, row]));
+    const missed = failingButUnlocked(records, rows, subscriptions);
+    if (missed.length > 0) {
+      for (const id of missed) foundFailing.add(id);
+      throw new Contended("a subscription began to fail before this success was recorded");
+    }
     const settled: Settled<RecordedAttempt>[] = [];
     const written: Written[] = [];
     for (const record of records) {
@@ -102,7 +118,7 @@ export async function recordAttempts(
       }
     }
     await writeAll(tx, written);
-    return { settled, follow: await noteAll(store, tx, written) };
+    return { settled, follow: await noteAll(store, tx, written, subscriptions) };
   });
   // One step of each: other attempts wait to be recorded. Upkeep cancels the others, and claims park them.
   for (const { next, id, now } of follow) {
@@ -128,6 +144,84 @@ export async function markHandedOver(store: Store, handed: readonly HandedOver[]
       return eventOf("hand_over", row, { reconcile_after: dueAt + RECONCILE_GRACE_MS });
     }),
   );
+}
+
+/**
+ * Locks the subscriptions and lines that these records change. Their ids are read first, without a lock: the
+ * subscription of a delivery never changes.
+ */
+async function lockParents(
+  store: Store,
+  tx: Tx,
+  records: readonly AttemptToRecord[],
+  alsoLocked: ReadonlySet<SubscriptionId>,
+): Promise<LockedSubscriptions> {
+  const health = new Set(records.filter(concernsHealth).map(({ deliveryId }) => deliveryId));
+  const lines = new Set(records.filter(concernsLine).map(({ deliveryId }) => deliveryId));
+  const ids = [...new Set([...health, ...lines])];
+  const parents =
+    ids.length === 0
+      ? []
+      : await tx
+          .selectFrom("deliveries")
+          .select(["id", "subscription_id", "test"])
+          .where("id", "in", ids)
+          .execute();
+  // A test's outcome does not count towards the subscription's health.
+  const ofHealth = parents.filter((row) => health.has(row.id) && row.test === 0);
+  const subscriptions = await lockSubscriptions(store, tx, [
+    ...ofHealth.map((row) => row.subscription_id),
+    ...alsoLocked,
+  ]);
+  const ofLines = parents.filter((row) => lines.has(row.id)).map((row) => row.subscription_id);
+  if (ofLines.length > 0) await lockAllTurns(store, tx, [...new Set(ofLines)]);
+  return subscriptions;
+}
+
+function concernsHealth({ attempt, wasHealthy = false }: AttemptToRecord): boolean {
+  return attempt.outcome !== "accepted" || !wasHealthy;
+}
+
+function concernsLine({ attempt, nextAttemptAt, pace }: AttemptToRecord): boolean {
+  return attempt.number > 1 || (nextAttemptAt !== null && pace !== undefined);
+}
+
+/**
+ * Locks the deliveries in the order of their ids, and reads with them, without its lock, since when their
+ * subscription is failing. It costs no statement of its own.
+ */
+async function lockWithHealth(
+  store: Store,
+  tx: Tx,
+  records: readonly AttemptToRecord[],
+): Promise<(LockedDelivery & { failing_since: number | null })[]> {
+  const query = tx
+    .selectFrom("deliveries")
+    .select(MOVED_COLUMNS)
+    .select((eb) =>
+      eb
+        .selectFrom("subscriptions")
+        .select("subscriptions.failing_since")
+        .whereRef("subscriptions.id", "=", "deliveries.subscription_id")
+        .as("failing_since"),
+    )
+    .where("id", "in", [...new Set(records.map(({ deliveryId }) => deliveryId))].sort())
+    .orderBy("id");
+  return await lockRows(store, query).execute();
+}
+
+/** Returns the failing subscriptions whose health a success changes, and which are not locked. */
+function failingButUnlocked(
+  records: readonly AttemptToRecord[],
+  rows: ReadonlyMap<DeliveryId, LockedDelivery & { failing_since: number | null }>,
+  locked: LockedSubscriptions,
+): SubscriptionId[] {
+  return records.flatMap(({ deliveryId, attempt }) => {
+    const row = rows.get(deliveryId);
+    if (attempt.outcome !== "accepted" || row === undefined) return [];
+    const isMissed = row.failing_since !== null && row.test === 0 && !locked.has(row.subscription_id);
+    return isMissed ? [row.subscription_id] : [];
+  });
 }
 
 type Written = {
@@ -203,24 +297,28 @@ type Follow = {
 };
 
 /** Updates the health of the attempts' subscriptions. */
-async function noteAll(store: Store, tx: Tx, written: readonly Written[]): Promise<Follow[]> {
+async function noteAll(
+  store: Store,
+  tx: Tx,
+  written: readonly Written[],
+  subscriptions: LockedSubscriptions,
+): Promise<Follow[]> {
   const follow: Follow[] = [];
   for (const { record, row } of written) {
     const { attempt, now } = record;
     const subscriptionId = row.subscription_id;
     if (attempt.number > 1) await noteHold(tx, subscriptionId, attempt.durationMs);
-    // A test's outcome does not count towards the subscription's health.
     if (row.test === 1) continue;
-    const next = await noteHealth(store, tx, {
+    const finding = {
       delivery: row,
       outcome: attempt.outcome,
       status: attempt.status,
       number: attempt.number,
       isExhausted: record.state === "exhausted",
-      wasHealthy: record.wasHealthy ?? false,
       rule: record.disableRule ?? DISABLE_RULE,
       now,
-    });
+    };
+    const next = await noteHealth(store, tx, finding, subscriptions);
     if (next !== undefined) follow.push({ next, id: subscriptionId, now });
   }
   return follow;

@@ -1,4 +1,5 @@
 import { Kysely, sql } from "kysely";
+import { Contended } from "./contended.ts";
 import { DEADLINES, type Deadlines, within } from "./dialect/deadlines.ts";
 import { mysqlSeam } from "./dialect/mysql.ts";
 import type { Seam } from "./dialect/seam.ts";
@@ -67,10 +68,11 @@ function boundPing(ask: () => Promise<void>, pingMs: number): () => Promise<void
 }
 
 /**
- * Returns whether an error means that the database is unavailable, so that the same call may succeed later.
+ * Returns whether an error means that the database is unavailable, or that others kept coming first, so that
+ * the same call may succeed later.
  */
 export function isStoreAway(store: Store, error: unknown): boolean {
-  return store.seam.isAway(error);
+  return error instanceof Contended || store.seam.isAway(error);
 }
 
 /**

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Transaction } from "kysely";
+import { Contended } from "./contended.ts";
 import type { Store } from "./store.ts";
 import type { Tables } from "./tables.ts";
 
@@ -26,9 +27,4 @@ export async function transact<T>(store: Store, body: (tx: Tx) => Promise<T>): P
       await sleep(PAUSE_MS * 2 ** (run - 1) * (0.5 + Math.random()));
     }
   }
-}
-
-/** Thrown inside a transaction to roll it back and run it again: another transaction came first. */
-export class Contended extends Error {
-  override readonly name = "Contended";
 }

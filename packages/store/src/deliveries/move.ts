@@ -80,18 +80,22 @@ const LOCKED_AT_ONCE = 500;
 /**
  * Reads deliveries, each once, and locks them until the end of the transaction. They are locked in the order
  * of their ids, so that two transactions that share rows do not deadlock.
+ *
+ * @param ifLocked rows that another transaction holds: `wait` for them, or `skip` them as if they did not
+ *   exist. Default: `wait`
  */
 export async function lockDeliveries(
   store: Store,
   tx: Tx,
   ids: readonly DeliveryId[],
+  ifLocked: "wait" | "skip" = "wait",
 ): Promise<LockedDelivery[]> {
   const sorted = [...new Set(ids)].sort();
   const rows: LockedDelivery[] = [];
   for (let from = 0; from < sorted.length; from += LOCKED_AT_ONCE) {
     const some = sorted.slice(from, from + LOCKED_AT_ONCE);
     const query = tx.selectFrom("deliveries").select(MOVED_COLUMNS).where("id", "in", some).orderBy("id");
-    rows.push(...(await lockRows(store, query).execute()));
+    rows.push(...(await lockRows(store, query, ifLocked).execute()));
   }
   return rows;
 }

@@ -1,13 +1,14 @@
 import type { AccountId, CreationCause, EventId } from "@posthaste/domain";
 import type { Insertable } from "kysely";
+import { Contended } from "../database/contended.ts";
 import { newDeliveryId } from "../database/ids.ts";
 import { insertRows } from "../database/insert-rows.ts";
 import type { Store } from "../database/store.ts";
 import type { Tables } from "../database/tables.ts";
-import { Contended, type Tx } from "../database/transact.ts";
+import type { Tx } from "../database/transact.ts";
 import type { Match } from "../subscriptions/match-subscriptions.ts";
 
-type DeliveryRow = Insertable<Tables["deliveries"]>;
+export type DeliveryRow = Insertable<Tables["deliveries"]>;
 
 /** The event that a delivery is created for. */
 export type DeliveryOrigin = {
@@ -72,13 +73,27 @@ export async function insertMissingDeliveries(
 ): Promise<number> {
   const existing = await existingKeys(tx, rows);
   const missing = rows.filter((row) => !existing.has(keyOf(row)));
+  await insertUnlessTaken(store, tx, missing, cause);
+  return missing.length;
+}
+
+/**
+ * Inserts deliveries that did not exist when the caller looked.
+ *
+ * @throws Contended if another transaction inserted one of them meanwhile; the next run sees its row
+ */
+export async function insertUnlessTaken(
+  store: Store,
+  tx: Tx,
+  rows: readonly DeliveryRow[],
+  cause: CreationCause,
+): Promise<void> {
   try {
-    await insertDeliveries(tx, missing, cause);
+    await insertDeliveries(tx, rows, cause);
   } catch (error) {
     if (!store.seam.isDuplicate(error)) throw error;
     throw new Contended("another transaction created a delivery first", { cause: error });
   }
-  return missing.length;
 }
 
 async function existingKeys(tx: Tx, rows: readonly DeliveryRow[]): Promise<Set<string>> {

@@ -1,8 +1,9 @@
 import { Refusal } from "@posthaste/domain";
+import { Contended } from "../database/contended.ts";
 import type { Settled } from "../database/group-commit.ts";
 import { insertRows } from "../database/insert-rows.ts";
 import type { Store } from "../database/store.ts";
-import { Contended, type Tx, transact } from "../database/transact.ts";
+import { type Tx, transact } from "../database/transact.ts";
 import { insertDeliveries } from "../deliveries/new-deliveries.ts";
 import type { IngestCall, IngestedEvent } from "./ingest-call.ts";
 import { beginPlan, type IngestRows, planCall } from "./plan-ingest.ts";

@@ -13,7 +13,6 @@ import type { Store } from "../database/store.ts";
 import type { Tables } from "../database/tables.ts";
 import type { Tx } from "../database/transact.ts";
 import { type Raised, raiseEvent } from "../ingest/raise-event.ts";
-import { lockSubscription } from "../subscriptions/lock-subscription.ts";
 import { endIn } from "./end-subscription.ts";
 
 /** The facts about an attempt that its subscription's health depends on. */
@@ -27,36 +26,51 @@ export type AttemptFinding = {
   readonly number: number;
   /** The attempt was the last of the schedule. */
   readonly isExhausted: boolean;
-  /** The subscription was not failing, so a success changes nothing. */
-  readonly wasHealthy: boolean;
   readonly rule: DisableRule;
   readonly now: number;
 };
+
+type Health = Pick<
+  Selectable<Tables["subscriptions"]>,
+  "failing_since" | "exhausted" | "state" | "draining" | "updated_at"
+>;
+
+/** The subscriptions that a transaction has locked, as they are after what it has written. */
+export type LockedSubscriptions = Map<SubscriptionId, Selectable<Tables["subscriptions"]>>;
 
 /**
  * Updates a subscription's health after an attempt, within the attempt's transaction: it starts to fail,
  * recovers, is disabled or ends. Raises the operational events of these changes, except for deliveries of
  * operational events: a failing receiver of them would cause ever more of them.
  *
+ * What counts is the order in which attempts are recorded: a success that is recorded after a failure ends
+ * the failing, whichever of the two requests began first.
+ *
+ * @param locked must contain the attempt's subscription, unless it does not exist. It is kept up to date
  * @returns what must happen to the subscription's other deliveries
  */
 export async function noteHealth(
   store: Store,
   tx: Tx,
   finding: AttemptFinding,
+  locked: LockedSubscriptions,
 ): Promise<"park" | "cancel" | undefined> {
   const success = finding.outcome === "accepted";
-  if (success && finding.wasHealthy) return undefined;
   const id = finding.delivery.subscription_id;
-  const before = await lockSubscription(store, tx, "any", id);
+  const before = locked.get(id);
   if (before === undefined || before.state === "ended") return undefined;
   const { now } = finding;
+  const set = async (values: Partial<Health>) => {
+    locked.set(id, { ...before, ...locked.get(id), ...values });
+    await tx.updateTable("subscriptions").set(values).where("id", "=", id).execute();
+  };
   const raise = async (event: Raised) => {
     if (isOperational(finding.delivery.event_type)) return;
     await raiseEvent(store, tx, { accountId: finding.delivery.account_id as AccountId, event, now });
   };
   if (verdictOf(finding.outcome) === "end_subscription") {
     await endIn(tx, [id], "the receiver answered 410", now);
+    locked.set(id, { ...before, state: "ended" });
     await raise({
       type: "subscription_ended",
       data: subscriptionData(before, "ended", "the receiver answered 410"),
@@ -65,7 +79,7 @@ export async function noteHealth(
   }
   if (success) {
     if (before.failing_since === null) return undefined;
-    await set(tx, id, { failing_since: null, exhausted: 0 });
+    await set({ failing_since: null, exhausted: 0 });
     // A single failed attempt is normal. The owner was told only if a delivery was exhausted.
     if (before.exhausted > 0) {
       const data = {
@@ -81,12 +95,12 @@ export async function noteHealth(
     failing_since: before.failing_since ?? now,
     exhausted: before.exhausted + (finding.isExhausted ? 1 : 0),
   };
-  if (before.failing_since === null || finding.isExhausted) await set(tx, id, failing);
+  if (before.failing_since === null || finding.isExhausted) await set(failing);
   if (!finding.isExhausted) return undefined;
   await raise({ type: "delivery_exhausted", data: deliveryData(finding, before.target_url) });
   const since = { sinceMs: failing.failing_since, exhausted: failing.exhausted };
   if (before.state !== "active" || !isToBeDisabled(finding.rule, since, now)) return undefined;
-  await set(tx, id, { state: "disabled", draining: 0, updated_at: now });
+  await set({ state: "disabled", draining: 0, updated_at: now });
   const reason = `no delivery succeeded since ${new Date(since.sinceMs).toISOString()}`;
   await raise({
     type: "subscription_disabled",
@@ -121,17 +135,4 @@ function deliveryData({ delivery, outcome, status, number }: AttemptFinding, tar
     LastOutcome: outcome,
     LastStatus: status,
   };
-}
-
-async function set(
-  tx: Tx,
-  id: SubscriptionId,
-  values: Partial<
-    Pick<
-      Selectable<Tables["subscriptions"]>,
-      "failing_since" | "exhausted" | "state" | "draining" | "updated_at"
-    >
-  >,
-): Promise<void> {
-  await tx.updateTable("subscriptions").set(values).where("id", "=", id).execute();
 }

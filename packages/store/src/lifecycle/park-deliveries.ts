@@ -109,12 +109,18 @@ export async function parkSomePending(
 /**
  * Parks the oldest pending deliveries except tests and claimed ones.
  *
+ * @param options.ifLocked `skip`: leaves out those that another transaction holds. Default: `wait` for them
  * @returns how many were found, at most `limit`
  */
 export async function parkPending(
   store: Store,
   tx: Tx,
-  { id, now, limit }: { id: SubscriptionId; now: number; limit: number },
+  {
+    id,
+    now,
+    limit,
+    ifLocked = "wait",
+  }: { id: SubscriptionId; now: number; limit: number; ifLocked?: "wait" | "skip" },
 ): Promise<number> {
   const rows = await oldest(store, tx, id, "pending", limit)
     // Tests are sent even while the subscription is paused.
@@ -123,7 +129,7 @@ export async function parkPending(
     .execute();
   const ids = rows.map((row) => row.id);
   // A claimed delivery may be in flight. If it were parked and drained, it would be sent twice.
-  const unclaimed = (await lockDeliveries(store, tx, ids)).filter(
+  const unclaimed = (await lockDeliveries(store, tx, ids, ifLocked)).filter(
     (row) => row.state === "pending" && (row.lease_until === null || row.lease_until < now),
   );
   await moveAll(tx, "park", unclaimed, {}, now);

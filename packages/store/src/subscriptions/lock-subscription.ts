@@ -24,3 +24,22 @@ export async function lockSubscription(
   if (accountId !== "any") query = query.where("account_id", "=", accountId);
   return await lockRows(store, query, ifLocked).executeTakeFirst();
 }
+
+/**
+ * Reads subscriptions and locks them until the end of the transaction, in the order of their ids. Those that
+ * do not exist are left out.
+ */
+export async function lockSubscriptions(
+  store: Store,
+  tx: Tx,
+  ids: readonly SubscriptionId[],
+): Promise<Map<SubscriptionId, Selectable<Tables["subscriptions"]>>> {
+  if (ids.length === 0) return new Map();
+  const query = tx
+    .selectFrom("subscriptions")
+    .selectAll()
+    .where("id", "in", [...new Set(ids)])
+    .orderBy("id");
+  const rows = await lockRows(store, query).execute();
+  return new Map(rows.map((row) => [row.id, row]));
+}

@@ -1,0 +1,153 @@
+import { type DeliveryId, EMPTY_LINE, type Pace, type SubscriptionId } from "@posthaste/domain";
+import { createTestStore, type TestStore } from "@posthaste/testkit";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { type AttemptToRecord, recordAttempts } from "../src/attempts/record-attempt.ts";
+import {
+  claimDeliveries,
+  closeStore,
+  deferReconcile,
+  markStarted,
+  openStore,
+  parkDelivery,
+  pauseSubscription,
+  resumeSubscription,
+  type Store,
+  takeTurn,
+} from "../src/index.ts";
+import { attempt, type Bench, benchOn, drainAll, NOW } from "./fixture.ts";
+
+/*
+ * Two workers record groups of attempts, claim, take turns and park at the same time, on the same few
+ * subscriptions. Every transaction locks in the order of `lock-rows.ts`, so none is ever rolled back for a
+ * deadlock. Before they did, these tests counted several dozen.
+ */
+
+const SUBSCRIPTIONS = 6;
+const EVENTS = 40;
+const GROUP = 20;
+const PACE: Pace = { rate: null, concurrency: 8 };
+
+let own: TestStore;
+let bench: Bench;
+let workers: Store[];
+let deadlocks: string[];
+
+beforeEach(async () => {
+  own = await createTestStore("mysql");
+  bench = await benchOn(own);
+  deadlocks = [];
+  workers = [];
+  for (let n = 0; n < 2; n++) workers.push(counting(await openStore({ url: own.url })));
+});
+afterEach(async () => {
+  for (const worker of workers) await closeStore(worker);
+  await own.dispose();
+});
+
+/** Returns the store, with every transaction counted that the database rolled back for a deadlock. */
+function counting(store: Store): Store {
+  const isContention = (error: unknown) => {
+    if (error instanceof Error && "code" in error && error.code === "ER_LOCK_DEADLOCK") {
+      deadlocks.push(String("sql" in error ? error.sql : error.message).slice(0, 200));
+    }
+    return store.seam.isContention(error);
+  };
+  return { ...store, seam: { ...store.seam, isContention } };
+}
+
+/** Numbers from a seed: the same in every run. */
+function randomFrom(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (state * 1_664_525 + 1_013_904_223) % 2 ** 32;
+    return state / 2 ** 32;
+  };
+}
+
+function shuffled<T>(items: readonly T[], random: () => number): T[] {
+  return items
+    .map((item) => ({ item, at: random() }))
+    .sort((a, b) => a.at - b.at)
+    .map(({ item }) => item);
+}
+
+type Row = { id: DeliveryId; subscription_id: SubscriptionId; attempts: number };
+
+/** An attempt's record: most fail, some exhaust their delivery or succeed. */
+function recordOf(row: Row, random: () => number, now: number): AttemptToRecord {
+  const number = row.attempts + 1;
+  const kind = random();
+  const shared = { deliveryId: row.id, endedReason: null, now };
+  if (kind < 0.3) {
+    const accepted = attempt({ number, outcome: "accepted", status: 200 });
+    const wasHealthy = kind < 0.15;
+    return { ...shared, attempt: accepted, state: "succeeded", nextAttemptAt: null, wasHealthy };
+  }
+  if (kind < 0.5) return { ...shared, attempt: attempt({ number }), state: "exhausted", nextAttemptAt: null };
+  const next = { state: "started", nextAttemptAt: now + 600_000, pace: PACE } as const;
+  return { ...shared, attempt: attempt({ number }), ...next };
+}
+
+async function open(store: Store): Promise<Row[]> {
+  return await store.db
+    .selectFrom("deliveries")
+    .select(["id", "subscription_id", "attempts"])
+    .where("state", "in", ["pending", "started"])
+    .where("event_type", "=", "invoice_sent")
+    .orderBy("id")
+    .execute();
+}
+
+describe("on MySQL, two workers that share subscriptions", () => {
+  test.each([1, 2, 3])("record, claim and take turns without a deadlock, with seed %i", async (seed) => {
+    const { store, accountId, subscribe, ingest } = bench;
+    const ids: SubscriptionId[] = [];
+    const random = randomFrom(seed);
+    for (let n = 0; n < SUBSCRIPTIONS; n++) {
+      const { id } = await subscribe({
+        eventTypes: ["invoice_sent", "delivery_exhausted", "subscription_recovered"].slice(0, 1 + (n % 3)),
+      });
+      ids.push(id);
+    }
+    for (let n = 0; n < EVENTS; n++) await ingest();
+
+    for (let round = 0; round < 6; round++) {
+      const now = NOW + round * 60_000;
+      const rows = shuffled(await open(store), random);
+      const groups: AttemptToRecord[][] = [];
+      for (let from = 0; from < rows.length && groups.length < 8; from += GROUP) {
+        groups.push(rows.slice(from, from + GROUP).map((row) => recordOf(row, random, now)));
+      }
+      const [left = store, right = store] = workers;
+      // Its deliveries are parked meanwhile, and drained in the next round.
+      const paused = ids[round % ids.length] as SubscriptionId;
+      const pausing = { accountId, id: paused, now };
+      const others = rows.slice(0, 30);
+      await Promise.all([
+        ...groups.map((group, n) => recordAttempts(n % 2 === 0 ? left : right, group)),
+        ...workers.map(async (worker, n) => {
+          const claim = { owner: `worker ${n}`, limit: 40, inFlightMax: 8, leaseMs: 1_000, now };
+          const claimed = await claimDeliveries(worker, claim);
+          await markStarted(worker, { ids: claimed.map(({ deliveryId }) => deliveryId), now });
+        }),
+        ...others.map(async (row, n) => {
+          const worker = n % 2 === 0 ? left : right;
+          const ids = { deliveryId: row.id, subscriptionId: row.subscription_id };
+          if (n % 3 === 0)
+            await parkDelivery(worker, { id: row.id, subscriptionId: row.subscription_id, now });
+          else await takeTurn(worker, { ...ids, pace: PACE, timeoutMs: 1_000, now: () => now });
+        }),
+        pauseSubscription(right, pausing),
+        deferReconcile(left, { ids: others.map((row) => row.id), until: now + 1, now: now + 600_000 }),
+      ]);
+      await resumeSubscription(store, pausing);
+      await drainAll(store, now);
+    }
+
+    expect(deadlocks).toEqual([]);
+    const recorded = await store.db.selectFrom("attempts").select("delivery_id").execute();
+    expect(recorded.length).toBeGreaterThan(SUBSCRIPTIONS * EVENTS);
+    const lines = await store.db.selectFrom("turns").select("line_us").execute();
+    expect(lines.some((line) => line.line_us !== EMPTY_LINE)).toBe(true);
+  });
+});
