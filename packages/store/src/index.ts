@@ -11,6 +11,7 @@ export {
 } from "./accounts/tokens.ts";
 export { type AttemptLedger, createAttemptLedger } from "./attempts/attempt-ledger.ts";
 export { type Attempt, listAttempts } from "./attempts/attempts.ts";
+export { cancelOrphan, type Orphan } from "./attempts/cancel-orphan.ts";
 export type { AttemptContext } from "./attempts/load-for-attempt.ts";
 export type {
   AttemptToRecord,

@@ -69,6 +69,11 @@ function createObserver(metrics: Metrics): WorkerObserver {
     "posthaste_faults_total",
     "Attempts interrupted by an internal error; each runs again.",
   );
+  const givenUp = metrics.counter(
+    "posthaste_deliveries_given_up_total",
+    "Deliveries cancelled because of a fault that no repetition mends, by reason.",
+    ["reason"],
+  );
   const waits = metrics.counter(
     "posthaste_waits_total",
     "Retries that waited for their turn under their subscription's rate limit or concurrency.",
@@ -104,6 +109,7 @@ function createObserver(metrics: Metrics): WorkerObserver {
       if (isTerminal(state)) ended({ state });
     },
     faulted: () => faults({}),
+    gaveUp: (reason) => givenUp({ reason }),
     waited: () => waits({}),
     handedOutEarly: () => early({}),
     // No metric: the recovery itself counts its deliveries.

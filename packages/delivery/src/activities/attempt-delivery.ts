@@ -1,9 +1,10 @@
-import { isDue, isTerminal } from "@posthaste/domain";
+import { type DeliveryId, isDue, isTerminal } from "@posthaste/domain";
 import type { Log } from "@posthaste/runtime";
 import { type AttemptContext, reserveTurn } from "@posthaste/store";
 import { ApplicationFailure } from "@temporalio/common";
 import type { DeliverInput, DeliverResult } from "../names.ts";
 import { attemptFailed, ended, fault, handedOutEarly, notYet } from "./failures.ts";
+import { giveUpOrphan } from "./give-up.ts";
 import { type Instead, insteadOfAttempt, needsNoAttempt } from "./instead-of-attempt.ts";
 import { type AttemptDeps, makeAttempt, paceOf } from "./make-attempt.ts";
 import { patiently } from "./patiently.ts";
@@ -26,6 +27,8 @@ import type { Shares } from "./shares.ts";
  *   operator's action or a worker that did not know the activity. This is a fault: the workflow runs the
  *   activity again, which replays the log until both numbers agree.
  *
+ * A delivery without its event, or whose answer the database refuses to record, is given up (`give-up.ts`).
+ *
  * Two runs of one attempt may overlap, for example if a suspended worker that counted as dead resumes. Both
  * send the POST. The first run to write its attempt wins; the other finds the number in use and follows the
  * log.
@@ -44,8 +47,7 @@ export async function attemptDelivery(
   const log = deps.log.with({ deliveryId, attempt: number });
   try {
     const context = await deps.ledger.load(deliveryId, await deps.now());
-    if (context === undefined)
-      return { state: "cancelled", attempts: 0, summary: "cancelled: delivery not found" };
+    if (context === undefined) return await withoutContext(deps, deliveryId, log);
     const { attempts } = context.delivery;
     if (needsNoAttempt(context) || number <= attempts) return await goByTheLog(deps, context, number);
     if (number > attempts + 1) throw fault(`Temporal is at attempt ${number}, but the log has ${attempts}`);
@@ -59,6 +61,8 @@ export async function attemptDelivery(
         return ended(attempted.state, number, attempted.tried);
       case "failed":
         throw attemptFailed(attempted.tried, attempted.nextAttemptAt, attempted.waitMs);
+      case "given_up":
+        return givenUp(number);
       case "came_second":
         return await goByTheLog(deps, await reload(deps, context), number);
     }
@@ -111,6 +115,14 @@ async function refuseEarly(
   throw handedOutEarly(nextAttemptAt);
 }
 
+/** Ends a delivery that cannot be loaded. */
+async function withoutContext(deps: AttemptDeps, deliveryId: DeliveryId, log: Log): Promise<DeliverResult> {
+  const orphan = await giveUpOrphan(deps, deliveryId, log);
+  if (orphan.kind === "intact") throw fault("the delivery could not be loaded, and now can");
+  const reason = orphan.kind === "cancelled" ? orphan.reason : "delivery not found";
+  return { state: "cancelled", attempts: 0, summary: `cancelled: ${reason}` };
+}
+
 /** Ends the activity without a request, with the result that the row and the log dictate. */
 async function goByTheLog(
   deps: AttemptDeps,
@@ -161,6 +173,12 @@ function resultInstead(
       throw notYet(instead.untilMs, "the subscription's rate or concurrency limit is reached");
   }
 }
+
+const givenUp = (number: number): DeliverResult => ({
+  state: "cancelled",
+  attempts: number - 1,
+  summary: `cancelled: attempt ${number} was sent, but the database refuses to record it`,
+});
 
 const parked = (attempts: number): DeliverResult => ({
   state: "parked",

@@ -1,4 +1,5 @@
 import type { DeliveryId } from "@posthaste/domain";
+import { giveUpOrphan } from "./give-up.ts";
 import { insteadOfAttempt, needsNoAttempt } from "./instead-of-attempt.ts";
 import { type AttemptDeps, makeAttempt } from "./make-attempt.ts";
 
@@ -26,7 +27,11 @@ export async function attemptDirectly(deps: AttemptDeps, deliveryId: DeliveryId)
   const log = deps.log.with({ deliveryId, attempt: 1 });
   try {
     const context = await deps.ledger.load(deliveryId, await deps.now());
-    if (context === undefined || needsNoAttempt(context)) return { kind: "over" };
+    if (context === undefined) {
+      await giveUpOrphan(deps, deliveryId, log);
+      return { kind: "over" };
+    }
+    if (needsNoAttempt(context)) return { kind: "over" };
     const { attempts, nextAttemptAt } = context.delivery;
     // Another worker has already run the first attempt.
     if (attempts > 0) return nextAttemptAt === null ? { kind: "over" } : { kind: "hand_over", nextAttemptAt };

@@ -20,7 +20,7 @@ import type {
   RetentionKind,
   Store,
 } from "@posthaste/store";
-import { patiently } from "./patiently.ts";
+import { giveUpIfSent, recordAnswer } from "./give-up.ts";
 import { redact, shownHeaders } from "./redact.ts";
 import type { Shares } from "./shares.ts";
 import { webhookBody, webhookHeaders } from "./webhook-request.ts";
@@ -58,6 +58,11 @@ export type AttemptObserver = {
   }) => void;
   /** A fault interrupted an attempt, which will be repeated. */
   readonly faulted: () => void;
+  /**
+   * A delivery was cancelled because of a fault that no repetition mends; see `give-up.ts`. `orphaned`: it
+   * has no event or subscription. `unrecorded`: it was sent, and its answer cannot be recorded.
+   */
+  readonly gaveUp: (why: "orphaned" | "unrecorded") => void;
   /** A retry must wait for its turn. */
   readonly waited: () => void;
   /** Temporal dispatched a retry before it was due. */
@@ -81,7 +86,9 @@ export type Attempted =
       readonly waitMs: number | undefined;
     }
   /** Another run of the same attempt was written first. */
-  | { readonly kind: "came_second" };
+  | { readonly kind: "came_second" }
+  /** Its answer cannot be recorded, so the delivery was cancelled; see `give-up.ts`. */
+  | { readonly kind: "given_up" };
 
 export type AttemptToMake = {
   /** From 1. */
@@ -123,6 +130,7 @@ async function postAndRecord(
   span: Span,
 ): Promise<Attempted> {
   const { delivery, subscription, event } = context;
+  if (await giveUpIfSent(deps, { deliveryId: delivery.id, number }, log)) return { kind: "given_up" };
   const body = webhookBody(event.data);
   const startedAt = await deps.now();
   const begun = performance.now();
@@ -149,20 +157,21 @@ async function postAndRecord(
     retryAfterMs: retryAfterMs ?? null,
   };
   // The receiver has already answered: a short failure of the database must not cause a second request.
-  const { kind: recorded, nextAttemptAt } = await patiently(() =>
-    deps.ledger.record({
-      deliveryId: delivery.id,
-      attempt,
-      state: state ?? "started",
-      nextAttemptAt: waitMs === undefined ? null : now + waitMs,
-      pace: paceOf(deps, context),
-      endedReason: state === undefined ? null : endedReason(state, number, delivery.isTest),
-      awaitsWorkflow: awaitsWorkflow && state === undefined,
-      now,
-      wasHealthy: subscription.isHealthy,
-      ...(deps.disableRule === undefined ? {} : { disableRule: deps.disableRule }),
-    }),
-  );
+  const record = {
+    deliveryId: delivery.id,
+    attempt,
+    state: state ?? "started",
+    nextAttemptAt: waitMs === undefined ? null : now + waitMs,
+    pace: paceOf(deps, context),
+    endedReason: state === undefined ? null : endedReason(state, number, delivery.isTest),
+    awaitsWorkflow: awaitsWorkflow && state === undefined,
+    now,
+    wasHealthy: subscription.isHealthy,
+    ...(deps.disableRule === undefined ? {} : { disableRule: deps.disableRule }),
+  } as const;
+  const written = await recordAnswer(deps, record, log);
+  if (written.kind === "given_up") return written;
+  const { kind: recorded, nextAttemptAt } = written;
   log.info("delivery.attempted", {
     eventId: event.id,
     eventType: event.type,

@@ -15,15 +15,19 @@ const BEGUN_WITHIN_MS = 30_000;
  * Retries an operation on Posthaste's own database until it succeeds, for at most 30 s plus the duration of
  * the last try.
  *
+ * @param isFinal whether an error comes again however often the operation is tried. Default: none does
  * @throws the error of the last try
  */
-export async function patiently<T>(operation: () => Promise<T>): Promise<T> {
+export async function patiently<T>(
+  operation: () => Promise<T>,
+  isFinal: (error: unknown) => boolean = () => false,
+): Promise<T> {
   const endAt = performance.now() + BEGUN_WITHIN_MS;
   for (const pauseMs of PAUSES_MS) {
     try {
       return await operation();
     } catch (error) {
-      if (performance.now() + pauseMs > endAt) throw error;
+      if (isFinal(error) || performance.now() + pauseMs > endAt) throw error;
       await sleep(pauseMs);
     }
   }

@@ -15,7 +15,7 @@ import {
  * statement or one transaction.
  */
 export type AttemptLedger = {
-  /** Loads all that an attempt needs; undefined: no such delivery. */
+  /** Loads all that an attempt needs; undefined: no such delivery, or an orphan (see `cancel-orphan.ts`). */
   load(deliveryId: DeliveryId, now: number): Promise<AttemptContext | undefined>;
   record(record: AttemptToRecord): Promise<RecordedAttempt>;
   /** Notes that the delivery's workflow was started; see {@link markHandedOver}. */

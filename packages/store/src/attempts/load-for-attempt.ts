@@ -51,8 +51,9 @@ export type AttemptContext = {
 };
 
 /**
- * Loads all data that attempts of these deliveries need, and leaves out deliveries that do not exist. If a
- * live subscription has no signing key, its deliveries get an error: nothing is sent unsigned.
+ * Loads all data that attempts of these deliveries need, and leaves out deliveries that do not exist or have
+ * no event or subscription (see `cancel-orphan.ts`). If a live subscription has no signing key, its
+ * deliveries get an error: nothing is sent unsigned.
  */
 export async function loadForAttempts(
   store: Store,
@@ -101,7 +102,7 @@ async function load(
   for (const row of rows) {
     const delivery = deliveryOf(row);
     const subscription = subscriptions.get(delivery.subscriptionId);
-    if (subscription === undefined) throw new Error(`subscription ${delivery.subscriptionId} does not exist`);
+    if (subscription === undefined) continue;
     contexts.set(delivery.id, {
       delivery,
       subscription: delivery.isTest ? withTestTimeout(subscription) : subscription,

@@ -1,0 +1,169 @@
+import { type DeliveryId, EGRESS_PORTS_DEFAULT, parseNetworks, type SubscriptionId } from "@posthaste/domain";
+import { createEgress } from "@posthaste/egress";
+import type { Log } from "@posthaste/runtime";
+import {
+  claimDeliveries,
+  createAccount,
+  createAttemptLedger,
+  createSubscription,
+  getDelivery,
+  ingestEvents,
+  listAttempts,
+  listDeliveries,
+  resendDelivery,
+} from "@posthaste/store";
+import { createTestStore, poison, type Receiver, startReceiver, type TestStore } from "@posthaste/testkit";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { attemptDelivery } from "../src/activities/attempt-delivery.ts";
+import { attemptDirectly } from "../src/activities/attempt-directly.ts";
+import type { AttemptDeps } from "../src/activities/make-attempt.ts";
+import { createShares } from "../src/activities/shares.ts";
+
+describe.each(["sqlite", "mysql"] as const)(
+  "a delivery that no repetition can bring to its end, on %s",
+  (backend) => {
+    let database: TestStore;
+    let receiver: Receiver;
+    let egress: ReturnType<typeof createEgress>;
+    let deps: AttemptDeps;
+    let lines: { event: string; fields: Readonly<Record<string, unknown>> }[];
+    let counted: string[];
+    let accountId: Awaited<ReturnType<typeof createAccount>>["id"];
+    let subscriptionId: SubscriptionId;
+
+    beforeEach(async () => {
+      database = await createTestStore(backend);
+      receiver = await startReceiver();
+      egress = createEgress({ rules: { allow: parseNetworks("127.0.0.0/8"), ports: EGRESS_PORTS_DEFAULT } });
+      lines = [];
+      counted = [];
+      const add = (event: string, fields: Readonly<Record<string, unknown>> = {}) =>
+        void lines.push({ event, fields });
+      const log: Log = { info: add, warn: add, error: (event) => add(event), with: () => log };
+      const { store } = database;
+      deps = {
+        store,
+        ledger: createAttemptLedger(store),
+        log,
+        egress: egress.post,
+        now: () => Date.now(),
+        concurrencyDefault: 32,
+        shares: { first: createShares(10), retries: createShares(10) },
+        observer: {
+          attempted: () => {},
+          faulted: () => void counted.push("faulted"),
+          gaveUp: (why) => void counted.push(why),
+          waited: () => {},
+          handedOutEarly: () => {},
+          recovered: () => {},
+          deleted: () => {},
+        },
+      };
+      accountId = (await createAccount(store, { name: "test", now: Date.now() })).id;
+      const subscription = await createSubscription(store, {
+        accountId,
+        targetUrl: receiver.url,
+        eventTypes: ["invoice_sent"],
+        credential: null,
+        acceptance: "OK_ONLY",
+        timeoutMs: null,
+        now: Date.now(),
+      });
+      subscriptionId = subscription.id;
+    });
+    afterEach(async () => {
+      egress.close();
+      await receiver.stop();
+      await database.dispose();
+    });
+
+    async function claimedDelivery(): Promise<DeliveryId> {
+      const { store } = database;
+      const event = { eventType: "invoice_sent", data: Buffer.from('{"a":1}'), idempotencyKey: null };
+      const now = Date.now();
+      await ingestEvents(store, { accountId, now, deliveriesMax: 10, events: [event] });
+      await claimDeliveries(store, { owner: "test", limit: 10, inFlightMax: 10, leaseMs: 60_000, now });
+      const [delivery] = await listDeliveries(store, { accountId, subscriptionId, limit: 1 });
+      if (delivery === undefined) throw new Error("ingest created no delivery");
+      return delivery.id;
+    }
+    const stateOf = async (id: DeliveryId) => await getDelivery(database.store, { accountId, id });
+
+    for (const [lane, attempt] of [
+      [
+        "workflow",
+        async (id: DeliveryId) =>
+          void (await attemptDelivery(deps, { deliveryId: id }, { number: 1, shares: deps.shares.first })),
+      ],
+      ["direct", async (id: DeliveryId) => void (await attemptDirectly(deps, id))],
+    ] as const) {
+      test(`is cancelled with a reason if its event does not exist, in the lane ${lane}`, async () => {
+        const id = await claimedDelivery();
+        await database.store.db.deleteFrom("events").execute();
+        await attempt(id);
+        expect(await stateOf(id)).toMatchObject({
+          state: "cancelled",
+          endedReason: "its event does not exist",
+          attempts: 0,
+        });
+        expect(receiver.requests).toHaveLength(0);
+        expect(counted).toEqual(["orphaned"]);
+        expect(lines.map(({ event }) => event)).toContain("delivery.given_up");
+      });
+
+      test(`is sent once and cancelled if its answer cannot be recorded, in the lane ${lane}`, async () => {
+        const id = await claimedDelivery();
+        const { heal } = await poison(database.store, {
+          table: "attempts",
+          on: "insert",
+          condition: `new.delivery_id = '${id}'`,
+        });
+        for (let n = 0; n < 3; n++) await attempt(id);
+        expect(receiver.requests).toHaveLength(1);
+        expect(await stateOf(id)).toMatchObject({
+          state: "cancelled",
+          endedReason: expect.stringContaining("the database refuses to record it: the receiver accepted"),
+        });
+        expect(counted).toEqual(["unrecorded"]);
+
+        // Nothing is lost: it can be sent again.
+        await heal();
+        const again = await resendDelivery(database.store, { accountId, id, now: Date.now() });
+        expect(again).toMatchObject({ resent: true, delivery: { state: "pending" } });
+      });
+    }
+
+    test("is not sent again by the same process even if the database refuses to cancel it", async () => {
+      const id = await claimedDelivery();
+      const condition = `new.delivery_id = '${id}'`;
+      const attempts = await poison(database.store, { table: "attempts", on: "insert", condition });
+      const changes = await poison(database.store, { table: "delivery_changes", on: "insert", condition });
+      for (let n = 0; n < 3; n++) {
+        await expect(
+          attemptDelivery(deps, { deliveryId: id }, { number: 1, shares: deps.shares.first }),
+        ).rejects.toMatchObject({ type: "Fault" });
+      }
+      expect(receiver.requests).toHaveLength(1);
+      expect(await stateOf(id)).toMatchObject({ state: "pending", attempts: 0 });
+      await attempts.heal();
+      await changes.heal();
+      await attemptDelivery(deps, { deliveryId: id }, { number: 1, shares: deps.shares.first });
+      expect(receiver.requests).toHaveLength(1);
+      expect(await stateOf(id)).toMatchObject({ state: "cancelled" });
+    });
+
+    test("is recorded without its answer's content if the database refuses only that", async () => {
+      const id = await claimedDelivery();
+      const condition = `new.delivery_id = '${id}' and new.address is not null`;
+      await poison(database.store, { table: "attempts", on: "insert", condition });
+      await attemptDelivery(deps, { deliveryId: id }, { number: 1, shares: deps.shares.first });
+      expect(await stateOf(id)).toMatchObject({ state: "succeeded", attempts: 1 });
+      const logged = await listAttempts(database.store, { accountId, deliveryId: id });
+      expect(logged).toMatchObject([
+        { number: 1, outcome: "accepted", status: 200, responseHeaders: [], address: null },
+      ]);
+      expect(logged?.[0]?.detail).toContain("the database refused");
+      expect(counted).toEqual([]);
+    });
+  },
+);
