@@ -15,6 +15,7 @@ import {
   takeTurn,
 } from "../src/index.ts";
 import { attempt, type Bench, benchOn, drainAll, NOW } from "./fixture.ts";
+import { randomFrom } from "./random-from.ts";
 
 /*
  * Two workers record groups of attempts, claim, take turns and park at the same time, on the same few
@@ -53,15 +54,6 @@ function counting(store: Store): Store {
     return store.seam.isContention(error);
   };
   return { ...store, seam: { ...store.seam, isContention } };
-}
-
-/** Numbers from a seed: the same in every run. */
-function randomFrom(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state * 1_664_525 + 1_013_904_223) % 2 ** 32;
-    return state / 2 ** 32;
-  };
 }
 
 function shuffled<T>(items: readonly T[], random: () => number): T[] {

@@ -40,6 +40,7 @@ const BOUNDS: readonly Bound[] = [
     max: CONTRACT_ID_MAX,
     columns: [
       "deliveries.subscription_id",
+      "fanouts.after_subscription_id",
       "deliveries.in_flight_of",
       "delivery_changes.subscription_id",
       "recoveries.subscription_id",
@@ -94,7 +95,7 @@ const BOUNDS: readonly Bound[] = [
   {
     max: TIME_MS,
     columns: [
-      "accounts.created_at",
+      ...["created_at", "erased_at"].map((column) => `accounts.${column}`),
       ...["expires_at", "revoked_at", "created_at"].map((column) => `tokens.${column}`),
       ...["expires_at", "created_at"].map((column) => `portal_links.${column}`),
       ...["created_at", "updated_at", "archived_at"].map((column) => `event_types.${column}`),

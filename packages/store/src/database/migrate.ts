@@ -6,6 +6,8 @@ import { up as initial } from "./migrations/0001-initial.ts";
 import { up as byAccount } from "./migrations/0002-by-account.ts";
 import { up as endingSubscriptions } from "./migrations/0003-ending-subscriptions.ts";
 import { up as installation } from "./migrations/0004-installation.ts";
+import { up as fanOutCursor } from "./migrations/0005-fan-out-cursor.ts";
+import { up as erasedAccounts } from "./migrations/0006-erased-accounts.ts";
 import type { Store } from "./store.ts";
 import type { Tables } from "./tables.ts";
 
@@ -15,6 +17,8 @@ const MIGRATIONS: Readonly<Record<string, (db: Kysely<unknown>, seam: Seam) => P
   "0002-by-account": byAccount,
   "0003-ending-subscriptions": endingSubscriptions,
   "0004-installation": installation,
+  "0005-fan-out-cursor": fanOutCursor,
+  "0006-erased-accounts": erasedAccounts,
 };
 
 /** The database holds migrations that this release lacks: it belongs to another release. */

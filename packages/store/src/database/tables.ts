@@ -39,6 +39,8 @@ export type Tables = {
     schema_check: Generated<SchemaCheck | null>;
     /** Null: the default. */
     lane: Generated<Lane | null>;
+    /** When its erasure was requested. Since then, nothing is stored for it; null: never. */
+    erased_at: Generated<number | null>;
     created_at: number;
   };
   /** Event types defined at run time, each as of its latest version. */
@@ -118,7 +120,7 @@ export type Tables = {
     id: Generated<SubscriptionId>;
     account_id: AccountId;
     target_url: string;
-    /** SHA-256 of the URL. Two URLs are the same if these are; a wide fan-out walks along them. */
+    /** SHA-256 of the URL. Two URLs are the same if these are. */
     target_hash: Buffer;
     state: SubscriptionState;
     /** The credential that the receiver expects, sealed. */
@@ -227,7 +229,8 @@ export type Tables = {
     as_of_at: number;
     /** The largest `subscription_event_types.id` as of ingest. */
     as_of_row: number;
-    after_target_hash: Buffer;
+    /** The last subscription of the account whose URL was served or examined; 0: none yet. */
+    after_subscription_id: SubscriptionId;
     /** 1: a delivery was created, so the event is counted. */
     has_delivery: number;
   };

@@ -22,4 +22,9 @@ export type IngestCall = {
   readonly now: number;
   /** The call's trace context (W3C). Default: none. */
   readonly traceparent?: string | undefined;
+  /**
+   * The call is part of a transaction that holds a live subscription of the account. An erasure ends all of
+   * them before it deletes events. Default: false, and the account is looked at.
+   */
+  readonly holdsSubscription?: boolean;
 };

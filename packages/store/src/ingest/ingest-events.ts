@@ -47,7 +47,7 @@ export async function ingestCallsIn(
   for (const call of calls) {
     if (settled.length > 0 && rowCount(plan.rows) >= rowsMax) break;
     try {
-      settled.push({ result: await planCall(tx, plan, call) });
+      settled.push({ result: await planCall(store, tx, plan, call) });
     } catch (error) {
       if (!(error instanceof Refusal)) throw error;
       settled.push({ error });

@@ -1,10 +1,15 @@
 import { type AccountId, type EventId, Refusal } from "@posthaste/domain";
 import type { Insertable } from "kysely";
 import { newEventId, sha256 } from "../database/ids.ts";
+import type { Store } from "../database/store.ts";
 import type { Tables } from "../database/tables.ts";
 import type { Tx } from "../database/transact.ts";
 import { deliveryRow } from "../deliveries/new-deliveries.ts";
-import { FIRST_HASH, type Match, matchSubscriptions } from "../subscriptions/match-subscriptions.ts";
+import {
+  FIRST_SUBSCRIPTION,
+  matchSubscriptions,
+  type WalkedMatch,
+} from "../subscriptions/match-subscriptions.ts";
 import { compareContent, contentHash, keyId, readUsedKeys, type UsedKey } from "./idempotency-keys.ts";
 import type { EventToIngest, IngestCall, IngestedEvent } from "./ingest-call.ts";
 
@@ -14,7 +19,7 @@ import type { EventToIngest, IngestCall, IngestedEvent } from "./ingest-call.ts"
 export type IngestPlan = {
   readonly rows: IngestRows;
   readonly used: Map<string, UsedKey>;
-  readonly matches: Map<string, Match[]>;
+  readonly matches: Map<string, WalkedMatch[]>;
   /** The newest row of `subscription_event_types`; undefined: not read yet. */
   asOfRow: number | undefined;
 };
@@ -48,9 +53,14 @@ export async function beginPlan(tx: Tx, calls: readonly IngestCall[]): Promise<I
  * call that is refused midway leaves nothing behind.
  *
  * @throws Refusal `already_exists` if a key was used with different content; the field names the event's
- *   index
+ *   index; `unauthenticated` if the account's erasure has been requested
  */
-export async function planCall(tx: Tx, plan: IngestPlan, ingest: IngestCall): Promise<IngestedEvent[]> {
+export async function planCall(
+  store: Store,
+  tx: Tx,
+  plan: IngestPlan,
+  ingest: IngestCall,
+): Promise<IngestedEvent[]> {
   const { accountId, now, traceparent } = ingest;
   const results: IngestedEvent[] = [];
   const rows = newRows();
@@ -68,7 +78,7 @@ export async function planCall(tx: Tx, plan: IngestPlan, ingest: IngestCall): Pr
       results.push({ eventId: before.eventId, deliveryCount: before.deliveryCount, duplicate: true });
       continue;
     }
-    const matches = await matchesFor(tx, plan, ingest, eventType);
+    const matches = await matchesFor(store, tx, plan, ingest, eventType);
     const eventId = newEventId(now);
     const served = matches.slice(0, room);
     room -= served.length;
@@ -80,7 +90,7 @@ export async function planCall(tx: Tx, plan: IngestPlan, ingest: IngestCall): Pr
         event_type: eventType,
         as_of_at: now,
         as_of_row: plan.asOfRow,
-        after_target_hash: served.at(-1)?.targetHash ?? FIRST_HASH,
+        after_subscription_id: served.at(-1)?.metAt ?? FIRST_SUBSCRIPTION,
         has_delivery: served.length > 0 ? 1 : 0,
       });
     }
@@ -125,12 +135,23 @@ function addRows(to: IngestRows, rows: IngestRows): void {
  * Returns the subscriptions that get an event of this type: all of them, or one more than may be served now,
  * which shows that there are more.
  */
-async function matchesFor(tx: Tx, plan: IngestPlan, ingest: IngestCall, eventType: string): Promise<Match[]> {
-  const { accountId, deliveriesMax } = ingest;
+async function matchesFor(
+  store: Store,
+  tx: Tx,
+  plan: IngestPlan,
+  ingest: IngestCall,
+  eventType: string,
+): Promise<WalkedMatch[]> {
+  const { accountId, deliveriesMax, holdsSubscription = false } = ingest;
   const key = `${accountId} ${deliveriesMax} ${eventType}`;
   const known = plan.matches.get(key);
   if (known !== undefined) return known;
-  const found = await matchSubscriptions(tx, { accountId, eventType }, deliveriesMax + 1);
+  const found = await matchSubscriptions(
+    store,
+    tx,
+    { accountId, eventType, holdsSubscription },
+    deliveriesMax + 1,
+  );
   plan.matches.set(key, found);
   return found;
 }

@@ -14,7 +14,10 @@ export type Raised = {
   readonly [K in keyof OperationalSnapshots]: { readonly type: K; readonly data: OperationalSnapshots[K] };
 }[keyof OperationalSnapshots];
 
-/** Stores an operational event and its deliveries, within the transaction that causes it. */
+/**
+ * Stores an operational event and its deliveries, within the transaction that causes it. It holds the
+ * subscription that the event is about.
+ */
 export async function raiseEvent(
   store: Store,
   tx: Tx,
@@ -25,6 +28,7 @@ export async function raiseEvent(
     accountId,
     now,
     deliveriesMax: DELIVERIES_AT_ONCE,
+    holdsSubscription: true,
     events: [{ eventType: event.type, data, idempotencyKey: null }],
   });
 }

@@ -10,6 +10,7 @@ import { sha256 } from "../database/ids.ts";
 import type { Store } from "../database/store.ts";
 import { type Tx, transact } from "../database/transact.ts";
 import { type Delivery, deliveryOf } from "../deliveries/deliveries.ts";
+import { lockEvents } from "../deliveries/lock-events.ts";
 import { deliveryRow, insertDeliveries } from "../deliveries/new-deliveries.ts";
 import { OPEN_STATES } from "../deliveries/transitions.ts";
 import { lockSubscription } from "../subscriptions/lock-subscription.ts";
@@ -21,7 +22,7 @@ import { parks } from "../subscriptions/match-subscriptions.ts";
  * twice.
  *
  * @returns undefined: not found
- * @throws Refusal `wrong_state` if the subscription has ended
+ * @throws Refusal `wrong_state` if the subscription has ended, or the event was deleted
  */
 export async function resendDelivery(
   store: Store,
@@ -41,6 +42,11 @@ export async function resendDelivery(
     const subscription = await lockSubscription(store, tx, accountId, subscriptionId);
     if (subscription === undefined || subscription.state === "ended") {
       throw new Refusal("wrong_state", `the subscription ${subscriptionId} of delivery ${id} has ended`, {
+        field: "id",
+      });
+    }
+    if (!(await lockEvents(store, tx, [eventId])).has(eventId)) {
+      throw new Refusal("wrong_state", `the event ${eventId} of delivery ${id} has been deleted`, {
         field: "id",
       });
     }

@@ -6,6 +6,7 @@ import { lockRows } from "../database/lock-rows.ts";
 import type { Store } from "../database/store.ts";
 import type { Tables } from "../database/tables.ts";
 import { type Tx, transact } from "../database/transact.ts";
+import { lockEvents } from "../deliveries/lock-events.ts";
 import { endIn } from "../lifecycle/end-subscription.ts";
 import { liveSubscriptionIds } from "../subscriptions/live-subscriptions.ts";
 import { deleteAccess, deleteRemainder } from "./delete-account.ts";
@@ -59,7 +60,7 @@ async function eraseMatching(store: Store, tx: Tx, row: Row, now: number): Promi
   if (sealed === null) throw new Error(`erasure ${row.id} has no value to look for`);
   const key = { pointer: row.pointer ?? "", value: store.sealer.open(sealed, erasureContext(row.id)) };
   const ids = events.filter((event) => matchesKey(event.data.toString("utf8"), key)).map((event) => event.id);
-  const { isAll, ...erased } = await erase(tx, row, ids, events.length);
+  const { isAll, ...erased } = await erase(store, tx, row, ids, events.length);
   if (!isAll) return erased;
   // The receipt keeps only a hash of the value.
   if (events.length < MATCHED_AT_ONCE) return { ...erased, ...completed(now), sealed_value: null };
@@ -77,14 +78,15 @@ async function eraseAccount(store: Store, tx: Tx, row: Row, now: number): Promis
   if ((await deleteAccess(store, tx, some)) > 0) return {};
   const live = await liveSubscriptionIds(store, tx, accountId).limit(SUBSCRIPTIONS_AT_ONCE).execute();
   if (live.length > 0) {
-    const ids = live.map(({ id }) => id);
+    // In the order of their ids, as every transaction locks them.
+    const ids = live.map(({ id }) => id).sort((a, b) => a - b);
     await endIn(tx, ids, "its account is erased", now);
     return {};
   }
   const events = await eventsOf(store, tx, row).select("id").limit(EVENTS_AT_ONCE).execute();
   const ids = events.map((event) => event.id);
   if (ids.length > 0) {
-    const { isAll: _, ...erased } = await erase(tx, row, ids, ids.length);
+    const { isAll: _, ...erased } = await erase(store, tx, row, ids, ids.length);
     return erased;
   }
   if ((await deleteRemainder(store, tx, some)) >= ROWS_AT_ONCE) return {};
@@ -103,6 +105,7 @@ function eventsOf(store: Store, tx: Tx, row: Row) {
 }
 
 async function erase(
+  store: Store,
   tx: Tx,
   row: Row,
   ids: readonly EventId[],
@@ -110,6 +113,8 @@ async function erase(
 ): Promise<Partial<Row> & { isAll: boolean }> {
   // First, so that no fan-out continues meanwhile.
   if (ids.length > 0) await tx.deleteFrom("fanouts").where("event_id", "in", ids).execute();
+  // A resend or a recovery may be creating a delivery of one of them.
+  await lockEvents(store, tx, ids);
   const { isAll, deliveries, attempts } = await deleteEventsAndDeliveries(tx, ids);
   const counted = { deliveries: row.deliveries + deliveries, attempts: row.attempts + attempts };
   if (!isAll) return { isAll, ...counted };

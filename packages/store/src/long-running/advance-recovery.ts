@@ -7,18 +7,20 @@ import {
   type RecoveryId,
   type SubscriptionId,
 } from "@posthaste/domain";
-import type { Insertable, Selectable } from "kysely";
+import type { Selectable } from "kysely";
 import { byIndex } from "../database/by-index.ts";
 import { ID_SLACK_MS, leastDeliveryId, leastEventId, sha256 } from "../database/ids.ts";
 import { lockRows } from "../database/lock-rows.ts";
 import type { Store } from "../database/store.ts";
 import type { Tables } from "../database/tables.ts";
 import { type Tx, transact } from "../database/transact.ts";
-import { deliveryRow, insertMissingDeliveries } from "../deliveries/new-deliveries.ts";
+import { lockEvents } from "../deliveries/lock-events.ts";
+import { type DeliveryRow, deliveryRow, insertMissingDeliveries } from "../deliveries/new-deliveries.ts";
+import { OPEN_STATES } from "../deliveries/transitions.ts";
+import { lockSubscriptions } from "../subscriptions/lock-subscription.ts";
 import { parks } from "../subscriptions/match-subscriptions.ts";
 import { type Recovery, recoveryOf } from "./recoveries.ts";
 
-type DeliveryRow = Insertable<Tables["deliveries"]>;
 type Row = Selectable<Tables["recoveries"]>;
 type Subscription = Selectable<Tables["subscriptions"]>;
 
@@ -68,6 +70,12 @@ export async function advanceRecovery(
   });
 }
 
+/** A failed delivery that may be sent again. */
+type Candidate = Pick<
+  Selectable<Tables["deliveries"]>,
+  "id" | "event_id" | "event_type" | "subscription_id" | "test"
+>;
+
 type Bounds = { readonly limit: number; readonly now: number };
 
 async function recover(store: Store, tx: Tx, row: Row, { limit, now }: Bounds): Promise<Step> {
@@ -75,25 +83,23 @@ async function recover(store: Store, tx: Tx, row: Row, { limit, now }: Bounds): 
     await Promise.all(RECOVERABLE.map((state) => failedIn(store, tx, row, state, limit)))
   ).flat();
   const candidates = found.sort((a, b) => (a.id < b.id ? -1 : 1)).slice(0, limit);
-  const events = await intactEvents(
-    tx,
-    candidates.map((candidate) => candidate.event_id),
-  );
   const subscriptions = await liveSubscriptions(
     store,
     tx,
     candidates.map((candidate) => candidate.subscription_id),
   );
-  // Read while the subscriptions are locked, since another recovery or a resend may be creating a newer
-  // delivery.
-  const newest = await newestOf(
+  const events = await lockEvents(
+    store,
     tx,
     candidates.map((candidate) => candidate.event_id),
   );
+  // Read while the subscriptions are locked, since another recovery or a resend may be creating a newer
+  // delivery.
+  const newest = await newestOf(tx, candidates);
   const rows: DeliveryRow[] = [];
   for (const candidate of candidates) {
     const subscription = subscriptions.get(candidate.subscription_id);
-    const isNewest = newest.get(`${candidate.event_id} ${candidate.subscription_id}`) === candidate.id;
+    const isNewest = newest.get(pairOf(candidate)) === candidate.id;
     if (subscription === undefined || !isNewest || candidate.test === 1 || !events.has(candidate.event_id))
       continue;
     const origin = originOf(row, candidate.event_id, candidate.event_type, now);
@@ -119,9 +125,7 @@ async function failedIn(
   row: Row,
   state: (typeof RECOVERABLE)[number],
   limit: number,
-): Promise<
-  Pick<Selectable<Tables["deliveries"]>, "id" | "event_id" | "event_type" | "subscription_id" | "test">[]
-> {
+): Promise<Candidate[]> {
   const index =
     row.subscription_id === null ? "deliveries_by_account_state" : "deliveries_by_state_and_account";
   let query = tx
@@ -158,7 +162,7 @@ async function replay(store: Store, tx: Tx, row: Row, { limit, now }: Bounds): P
       wanted(event.event_type) && event.created_at >= row.since_at && event.created_at < row.until_at,
   );
   const ids = candidates.map((event) => event.id);
-  const intact = await intactEvents(tx, ids);
+  const intact = await lockEvents(store, tx, ids);
   const delivered = await eventsDelivered(tx, ids, subscription);
   const rows = candidates
     .filter((event) => intact.has(event.id) && !delivered.has(event.id))
@@ -206,49 +210,40 @@ async function wantedBy(tx: Tx, subscriptionId: SubscriptionId): Promise<(eventT
 }
 
 /**
- * Returns the newest delivery of each event to each subscription. Older deliveries have been sent again
- * since.
+ * Returns the newest delivery of each event to each subscription, if none is open: older ones have been sent
+ * again since. An open one may have a smaller id, since the clocks of two processes differ.
  */
-async function newestOf(tx: Tx, eventIds: readonly EventId[]): Promise<Map<string, string>> {
-  if (eventIds.length === 0) return new Map();
+async function newestOf(tx: Tx, candidates: readonly Candidate[]): Promise<Map<string, string>> {
+  if (candidates.length === 0) return new Map();
   const rows = await tx
     .selectFrom("deliveries")
     .select(["event_id", "subscription_id"])
-    .select((eb) => eb.fn.max("id").as("newest"))
-    .where("event_id", "in", [...new Set(eventIds)])
+    .select((eb) => [
+      eb.fn.max("id").as("newest"),
+      eb.fn.max(eb.case().when("state", "in", OPEN_STATES).then(1).else(0).end()).as("open"),
+    ])
+    .where("event_id", "in", [...new Set(candidates.map((candidate) => candidate.event_id))])
     .groupBy(["event_id", "subscription_id"])
     .execute();
-  return new Map(rows.map((row) => [`${row.event_id} ${row.subscription_id}`, row.newest]));
+  const ended = rows.filter(({ open }) => Number(open) === 0);
+  return new Map(ended.map((row) => [pairOf(row), row.newest]));
+}
+
+function pairOf(row: Pick<Candidate, "event_id" | "subscription_id">): string {
+  return `${row.event_id} ${row.subscription_id}`;
 }
 
 /**
- * Locks the live ones of these subscriptions, so that none ends or is paused before its deliveries are
- * created.
+ * Locks these subscriptions, so that none ends or is paused before its deliveries are created, and returns
+ * the live ones.
  */
 async function liveSubscriptions(
   store: Store,
   tx: Tx,
   ids: readonly SubscriptionId[],
 ): Promise<Map<SubscriptionId, Subscription>> {
-  if (ids.length === 0) return new Map();
-  const query = tx
-    .selectFrom("subscriptions")
-    .selectAll()
-    .where("id", "in", [...new Set(ids)])
-    .where("state", "!=", "ended")
-    .orderBy("id");
-  const rows = await lockRows(store, query).execute();
-  return new Map(rows.map((row) => [row.id, row]));
-}
-
-async function intactEvents(tx: Tx, ids: readonly EventId[]): Promise<Set<string>> {
-  if (ids.length === 0) return new Set();
-  const rows = await tx
-    .selectFrom("events")
-    .select("id")
-    .where("id", "in", [...new Set(ids)])
-    .execute();
-  return new Set(rows.map((row) => row.id));
+  const locked = await lockSubscriptions(store, tx, ids);
+  return new Map([...locked].filter(([, { state }]) => state !== "ended"));
 }
 
 function originOf(row: Row, eventId: string, eventType: string, now: number) {

@@ -41,8 +41,8 @@ const REVOKED_AT_ONCE = 500;
 export const erasureContext = (id: number) => `erasure ${id}`;
 
 /**
- * Creates an erasure, which the worker then carries out. If it is of a whole account, all of the account's
- * tokens are revoked when this returns.
+ * Creates an erasure, which the worker then carries out. If it is of a whole account, nothing can be stored
+ * for the account any more, and all of its tokens are revoked, when this returns.
  *
  * @throws Refusal `not_found` if the account does not exist
  */
@@ -64,6 +64,12 @@ async function insertErasure(
   const account = await tx.selectFrom("accounts").select("id").where("id", "=", accountId).executeTakeFirst();
   if (account === undefined) {
     throw new Refusal("not_found", `there is no account ${accountId}`, { field: "account_id" });
+  }
+  if (key === null) {
+    // Waits for the calls that are storing something for the account, and keeps out all later ones. What the
+    // erasure does not find then never comes.
+    const update = tx.updateTable("accounts").set({ erased_at: now }).where("id", "=", accountId);
+    await update.where("erased_at", "is", null).execute();
   }
   const { insertId } = await tx
     .insertInto("erasures")

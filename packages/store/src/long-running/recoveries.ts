@@ -8,6 +8,7 @@ import {
   type SubscriptionId,
 } from "@posthaste/domain";
 import type { Selectable } from "kysely";
+import { lockAccount } from "../accounts/lock-account.ts";
 import { inState } from "../database/by-index.ts";
 import { contractIdOf, ID_SLACK_MS, leastDeliveryId, leastEventId } from "../database/ids.ts";
 import type { Store } from "../database/store.ts";
@@ -51,7 +52,8 @@ const PARKED_COUNTED_MAX = 10_000;
  * Creates a recovery or replay, which the worker then carries out. Recovering a paused or disabled
  * subscription resumes it.
  *
- * @throws Refusal `not_found` if the subscription does not exist, `wrong_state` if it has ended
+ * @throws Refusal `not_found` if the subscription does not exist, `wrong_state` if it has ended,
+ *   `unauthenticated` if the account's erasure has been requested
  */
 export async function createRecovery(
   store: Store,
@@ -68,6 +70,7 @@ export async function createRecovery(
 ): Promise<Recovery> {
   const { accountId, kind, subscriptionId, sinceAt, isDryRun, now } = input;
   return await transact(store, async (tx) => {
+    await lockAccount(store, tx, accountId);
     let parked = 0;
     if (subscriptionId !== null) {
       const subscription = await lockSubscription(store, tx, accountId, subscriptionId);

@@ -4,6 +4,7 @@ import { deleteFirst } from "../database/delete-first.ts";
 import { ID_SLACK_MS, leastDeliveryId, leastEventId } from "../database/ids.ts";
 import type { Store } from "../database/store.ts";
 import { type Tx, transact } from "../database/transact.ts";
+import { lockEvents } from "../deliveries/lock-events.ts";
 import { OPEN_STATES } from "../deliveries/transitions.ts";
 
 /** The kinds of rows that are deleted for their age, in the order of a run. */
@@ -82,7 +83,7 @@ async function deleteAttempts(_store: Store, tx: Tx, before: number, cursor: str
   return { deleted, cursor: ids.length < ROWS_AT_ONCE ? undefined : ids.at(-1) };
 }
 
-async function deleteEvents(_store: Store, tx: Tx, before: number, cursor: string): Promise<RetentionStep> {
+async function deleteEvents(store: Store, tx: Tx, before: number, cursor: string): Promise<RetentionStep> {
   const old = await tx
     .selectFrom("events")
     .select(["id", "created_at"])
@@ -92,7 +93,7 @@ async function deleteEvents(_store: Store, tx: Tx, before: number, cursor: strin
     .limit(ROWS_AT_ONCE)
     .execute();
   const ids = old.filter((row) => row.created_at < before).map((row) => row.id);
-  const { deleted, isAll } = await deleteClosedEvents(tx, ids, before);
+  const { deleted, isAll } = await deleteClosedEvents(store, tx, ids, before);
   if (!isAll) return { deleted, cursor };
   return { deleted, cursor: old.length < ROWS_AT_ONCE ? undefined : old.at(-1)?.id };
 }
@@ -102,11 +103,14 @@ async function deleteEvents(_store: Store, tx: Tx, before: number, cursor: strin
  * their deliveries and attempts. A delivery that was parked for months is thus shown as long as any other.
  */
 async function deleteClosedEvents(
+  store: Store,
   tx: Tx,
   ids: readonly EventId[],
   before: number,
 ): Promise<{ deleted: number; isAll: boolean }> {
   if (ids.length === 0) return { deleted: 0, isAll: true };
+  // Before the open deliveries are read: a resend or a recovery may be creating one.
+  await lockEvents(store, tx, ids);
   const open = await tx
     .selectFrom("deliveries")
     .select("event_id")

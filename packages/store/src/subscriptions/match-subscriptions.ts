@@ -5,6 +5,10 @@ import {
   type SubscriptionId,
   type SubscriptionState,
 } from "@posthaste/domain";
+import { sql } from "kysely";
+import { isErased } from "../accounts/lock-account.ts";
+import { sharedInUnion } from "../database/lock-rows.ts";
+import type { Store } from "../database/store.ts";
 import type { Tx } from "../database/transact.ts";
 
 /** The subscription that gets an event: the one chosen for its URL. */
@@ -18,92 +22,183 @@ export type Match = {
   readonly targetHash: Buffer;
 };
 
+/** A match, where a walk along the subscriptions finds it. */
+export type WalkedMatch = Match & {
+  /** The first subscription of the URL that wants the event. It is mostly the chosen one. */
+  readonly metAt: SubscriptionId;
+  /** Every subscription of the URL that wants the event, with the chosen one, and when each was changed. */
+  readonly sharing: readonly { readonly id: SubscriptionId; readonly updatedAt: number }[];
+};
+
 /** The event to match. */
 export type Matched = { readonly accountId: AccountId; readonly eventType: string };
 
-/** Sorts before every hash. */
-export const FIRST_HASH: Buffer = Buffer.alloc(0);
+/** An event that is about to be stored. */
+export type MatchedToStore = Matched & {
+  /** The transaction holds a live subscription of the account, without whose end it is not erased. */
+  readonly holdsSubscription: boolean;
+};
 
-/** Subscriptions examined in one step of a walk: each step is a statement of a few milliseconds. */
+/** Comes before every subscription. */
+export const FIRST_SUBSCRIPTION = 0 as SubscriptionId;
+
+/** Maximum subscriptions examined in one step of a walk: four statements of a few milliseconds. */
 const EXAMINED_AT_ONCE = 500;
 
 /**
- * Finds the subscriptions that get an event now, in the order of their URLs' hashes. One event reaches one
- * URL of an account once. Of several subscriptions with the same URL, an active one comes before a paused or
- * disabled one, and then the oldest.
+ * Finds the subscriptions that get an event now, in the order of a walk (see {@link walkSubscriptions}). One
+ * event reaches one URL of an account once. Of several subscriptions with the same URL, an active one comes
+ * before a paused or disabled one, and then the oldest.
  *
  * Up to `limit` matches, one index gives exactly the subscriptions that want the event, and they are sorted
  * here. Beyond that, sorting all matches to take the first would cost more the more there are. Instead the
- * account's subscriptions are walked in the order of another index, and each is checked for the event type.
+ * account's subscriptions are walked, and each is checked for the event type.
+ *
+ * The same statement looks whether the account may store anything, and locks that until the end of the
+ * transaction: the receipt of an erasure says that the account's data is gone, and a call that was
+ * authenticated before must not store an event after it. A statement of its own would cost every call a round
+ * trip.
  *
  * @returns all matches, or at least the first `limit`
+ * @throws Refusal `unauthenticated` if the account's erasure has been requested
  */
-export async function matchSubscriptions(tx: Tx, event: Matched, limit: number): Promise<Match[]> {
-  const rows = await tx
+export async function matchSubscriptions(
+  store: Store,
+  tx: Tx,
+  event: MatchedToStore,
+  limit: number,
+): Promise<WalkedMatch[]> {
+  const found = await firstWanting(store, tx, event, limit);
+  const rows = found.filter((row) => row.id !== NO_SUBSCRIPTION);
+  if (!event.holdsSubscription && rows.length === found.length) throw isErased(event.accountId);
+  if (rows.length < limit) return matchesIn(rows);
+  const matches: WalkedMatch[] = [];
+  // A URL is met again at its other subscriptions.
+  const met = new Set<string>();
+  let after: SubscriptionId | undefined = FIRST_SUBSCRIPTION;
+  while (after !== undefined && matches.length < limit) {
+    const step: WalkStep = await walkSubscriptions(tx, event, { after, asOf: "now" });
+    for (const match of step.matches) {
+      const names = [String(match.subscriptionId), match.targetHash.toString("hex")];
+      if (!names.some((name) => met.has(name))) matches.push(match);
+      for (const name of names) met.add(name);
+    }
+    after = step.next;
+  }
+  return matches;
+}
+
+/** Stands for the account in the result of {@link firstWanting}. */
+const NO_SUBSCRIPTION = 0 as SubscriptionId;
+
+/**
+ * Returns up to `limit` subscriptions that want the event and, unless the transaction holds a subscription,
+ * one row more: {@link NO_SUBSCRIPTION}, if the account may store events.
+ */
+async function firstWanting(store: Store, tx: Tx, event: MatchedToStore, limit: number): Promise<Row[]> {
+  const wanting = tx
     .selectFrom("subscription_event_types as t")
     .innerJoin("subscriptions as s", "s.id", "t.subscription_id")
-    .select(["s.id", "s.state", "s.draining", "s.target_hash"])
+    .select(["s.id", "s.state", "s.draining", "s.target_hash", "s.updated_at"])
     .where("t.account_id", "=", event.accountId)
     .where("t.event_type", "in", wantedAs(event.eventType))
     .where("t.removed_at", "is", null)
     .where("s.state", "!=", "ended")
-    .limit(limit)
+    .limit(limit);
+  if (event.holdsSubscription) return await wanting.execute();
+  return await tx
+    .selectFrom(wanting.as("wanting"))
+    .select(["id", "state", "draining", "target_hash", "updated_at"])
+    .unionAll((eb) =>
+      sharedInUnion(
+        store,
+        eb,
+        eb
+          .selectFrom("accounts")
+          .select([
+            sql.lit(NO_SUBSCRIPTION).as("id"),
+            sql.lit<SubscriptionState>("ended").as("state"),
+            sql.lit(0).as("draining"),
+            sql<Buffer>`''`.as("target_hash"),
+            sql.lit(0).as("updated_at"),
+          ])
+          .where("id", "=", event.accountId)
+          .where("erased_at", "is", null),
+      ),
+    )
     .execute();
-  if (rows.length < limit) return matchesIn(rows);
-  const found: Match[] = [];
-  for (let after: Buffer | undefined = FIRST_HASH; after !== undefined && found.length < limit; ) {
-    const step: WalkStep = await walkSubscriptions(tx, event, { after, asOf: "now" });
-    found.push(...step.matches);
-    after = step.next;
-  }
-  return found;
 }
 
 type WalkStep = {
-  readonly matches: Match[];
+  readonly matches: WalkedMatch[];
   /** Where the next step starts; undefined: this was the last. */
-  readonly next: Buffer | undefined;
+  readonly next: SubscriptionId | undefined;
 };
 
 /**
- * Takes one step along an account's subscriptions, in the order of their URLs' hashes.
+ * Takes one step along an account's subscriptions, in the order of their ids. An id never changes, unlike a
+ * URL, so a walk that takes a while meets each subscription once.
+ *
+ * At the first subscription of a URL that wants the event, one of all its subscriptions is chosen, wherever
+ * along the walk the others are. At those, the URL is met again: the caller leaves out what it has served.
  *
  * @param from.asOf a moment in the past: leaves out event types that were subscribed to later, and keeps
  *   those that were unsubscribed later (but no subscription that has ended)
- * @param from.limit subscriptions examined; default: {@link EXAMINED_AT_ONCE}
+ * @param from.limit subscriptions examined; default and maximum: {@link EXAMINED_AT_ONCE}
  */
 export async function walkSubscriptions(
   tx: Tx,
-  { accountId, eventType }: Matched,
-  from: { after: Buffer; asOf: { row: number; at: number } | "now"; limit?: number },
+  event: Matched,
+  from: { after: SubscriptionId; asOf: AsOf; limit?: number },
 ): Promise<WalkStep> {
-  const { after, asOf, limit = EXAMINED_AT_ONCE } = from;
+  const limit = Math.min(from.limit ?? EXAMINED_AT_ONCE, EXAMINED_AT_ONCE);
   const subscriptions = tx
     .selectFrom("subscriptions")
-    .select(["id", "state", "draining", "target_hash"])
-    .where("account_id", "=", accountId);
-  const page = await subscriptions
-    .where("target_hash", ">", after)
-    .orderBy("target_hash")
-    .limit(limit)
-    .execute();
-  const last = page.at(-1);
-  if (last === undefined) return { matches: [], next: undefined };
-  // All live subscriptions of the last URL belong to this step, because one of them is chosen. No two of them
-  // share an event type, so they are few; any number may have ended.
-  const ofLast = await subscriptions
-    .where("target_hash", "=", last.target_hash)
+    .select(["id", "state", "draining", "target_hash", "updated_at"])
+    .where("account_id", "=", event.accountId);
+  const page = await subscriptions.where("id", ">", from.after).orderBy("id").limit(limit).execute();
+  const wanting = await wantingOf(tx, event, from.asOf, page);
+  const next = page.length < limit ? undefined : page.at(-1)?.id;
+  if (wanting.length === 0) return { matches: [], next };
+  const ofTheirUrls = await subscriptions
+    .where(
+      "target_hash",
+      "in",
+      wanting.map((row) => row.target_hash),
+    )
+    // No two live ones share an event type, so they are few; any number may have ended.
     .where("state", "!=", "ended")
     .execute();
-  const examined = [...page.filter((row) => !row.target_hash.equals(last.target_hash)), ...ofLast];
+  const known = new Set(page.map((row) => row.id));
+  const others = ofTheirUrls.filter((row) => !known.has(row.id));
+  const rows = [...wanting, ...(await wantingOf(tx, event, from.asOf, others))];
+  const isHere = new Set(wanting.map((row) => row.id));
+  return {
+    // A URL whose first subscription is on another page is met here at its first one on this page.
+    matches: matchesIn(rows, (row) => isHere.has(row.id)),
+    next,
+  };
+}
 
+/** A moment in the past, or the present. */
+type AsOf = { readonly row: number; readonly at: number } | "now";
+
+/** Returns which of these subscriptions have not ended and want the event. */
+async function wantingOf(
+  tx: Tx,
+  { eventType }: Matched,
+  asOf: AsOf,
+  examined: readonly Row[],
+): Promise<Row[]> {
+  const live = examined.filter((row) => row.state !== "ended");
+  if (live.length === 0) return [];
   const query = tx
     .selectFrom("subscription_event_types")
     .select("subscription_id")
     .where(
       "subscription_id",
       "in",
-      examined.map((row) => row.id),
+      live.map((row) => row.id),
     )
     .where("event_type", "in", wantedAs(eventType));
   const wanting = await (asOf === "now"
@@ -113,30 +208,45 @@ export async function walkSubscriptions(
         .where((eb) => eb.or([eb("removed_at", "is", null), eb("removed_at", ">", asOf.at)]))
   ).execute();
   const ids = new Set(wanting.map((row) => row.subscription_id));
-  return {
-    matches: matchesIn(examined.filter((row) => row.state !== "ended" && ids.has(row.id))),
-    next: page.length < limit ? undefined : last.target_hash,
-  };
+  return live.filter((row) => ids.has(row.id));
 }
 
-type Row = { id: SubscriptionId; state: SubscriptionState; draining: number; target_hash: Buffer };
+type Row = {
+  id: SubscriptionId;
+  state: SubscriptionState;
+  draining: number;
+  target_hash: Buffer;
+  updated_at: number;
+};
 
-/** Chooses one subscription for each URL, in order. */
-function matchesIn(rows: readonly Row[]): Match[] {
-  const rank = (row: Row) => (row.state === "active" ? 0 : 1);
-  const sorted = [...rows].sort(
-    (a, b) => a.target_hash.compare(b.target_hash) || rank(a) - rank(b) || a.id - b.id,
-  );
-  const matches: Match[] = [];
-  for (const row of sorted) {
-    if (matches.at(-1)?.targetHash.equals(row.target_hash)) continue;
-    matches.push({
-      subscriptionId: row.id,
-      parks: parks(row),
-      targetHash: row.target_hash,
-    });
+/**
+ * Chooses one subscription for each URL, in the order in which a walk meets the URLs.
+ *
+ * @param meets whether the walk meets the URL at this subscription. Default: at all of them
+ */
+function matchesIn(rows: readonly Row[], meets: (row: Row) => boolean = () => true): WalkedMatch[] {
+  const byUrl = new Map<string, Row[]>();
+  for (const row of [...rows].sort((a, b) => a.id - b.id)) {
+    const url = row.target_hash.toString("hex");
+    const sharing = byUrl.get(url);
+    if (sharing === undefined) byUrl.set(url, [row]);
+    else sharing.push(row);
   }
-  return matches;
+  const matches = [...byUrl.values()].flatMap((sharing): WalkedMatch[] => {
+    const first = sharing.find(meets);
+    const chosen = sharing.find((row) => row.state === "active") ?? sharing[0];
+    if (first === undefined || chosen === undefined) return [];
+    return [
+      {
+        subscriptionId: chosen.id,
+        parks: parks(chosen),
+        targetHash: chosen.target_hash,
+        metAt: first.id,
+        sharing: sharing.map((row) => ({ id: row.id, updatedAt: row.updated_at })),
+      },
+    ];
+  });
+  return matches.sort((a, b) => a.metAt - b.metAt);
 }
 
 /** Returns whether a new delivery of this subscription is parked. */

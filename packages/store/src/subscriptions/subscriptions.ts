@@ -9,9 +9,9 @@ import {
   type SubscriptionState,
 } from "@posthaste/domain";
 import type { Selectable } from "kysely";
+import { lockAccount } from "../accounts/lock-account.ts";
 import { contractIdOf, sha256 } from "../database/ids.ts";
 import { insertRows } from "../database/insert-rows.ts";
-import { lockRows } from "../database/lock-rows.ts";
 import type { Store } from "../database/store.ts";
 import type { Tables } from "../database/tables.ts";
 import { type Tx, transact } from "../database/transact.ts";
@@ -66,7 +66,8 @@ type Row = Selectable<Tables["subscriptions"]>;
  * Creates a subscription.
  *
  * @throws Refusal `already_exists` if a live subscription of the account has this URL and one of these event
- *   types, `too_many` if the account has `subscriptionsMax` live subscriptions
+ *   types, `too_many` if the account has `subscriptionsMax` live subscriptions, `unauthenticated` if its
+ *   erasure has been requested
  */
 export async function createSubscription(
   store: Store,
@@ -154,6 +155,8 @@ async function createIn(
   input: Parameters<typeof createSubscription>[1],
 ): Promise<NewSubscription> {
   const { accountId, targetUrl, now } = input;
+  // The lock also keeps two concurrent calls from both taking the last place.
+  await lockAccount(store, tx, accountId);
   if (input.subscriptionsMax !== undefined) await requireRoom(store, tx, accountId, input.subscriptionsMax);
   await requireFree(tx, input);
   const { insertId } = await tx
@@ -205,9 +208,6 @@ async function requireFree(tx: Tx, wanted: Wanted): Promise<void> {
 
 /** @throws Refusal `too_many` */
 async function requireRoom(store: Store, tx: Tx, accountId: AccountId, max: number): Promise<void> {
-  // The lock on the account's row keeps two concurrent calls from both taking the last place.
-  const account = tx.selectFrom("accounts").select("id").where("id", "=", accountId);
-  await lockRows(store, account).execute();
   const { live } = await tx
     .selectFrom(liveSubscriptionIds(store, tx, accountId).limit(max).as("some"))
     .select((eb) => eb.fn.countAll().as("live"))
@@ -245,12 +245,13 @@ async function updateIn(
   if (input.rate !== undefined) await clearLine(tx, id);
   const current = await liveEventTypes(tx, id);
   const wanted = input.eventTypes ?? current;
-  // A new URL changes the live key of every event type, so all of them are replaced. Otherwise only the
-  // changed ones are.
-  const isNewUrl = targetUrl !== before.target_url;
-  const removed = current.filter((type) => isNewUrl || !wanted.includes(type));
-  const added = wanted.filter((type) => isNewUrl || !current.includes(type));
+  const removed = current.filter((type) => !wanted.includes(type));
+  const added = wanted.filter((type) => !current.includes(type));
   if (removed.length > 0) await removeEventTypes(tx, [id], removed, now);
+  if (targetUrl !== before.target_url) {
+    const kept = current.filter((type) => wanted.includes(type));
+    await changeUrlOf(tx, { accountId, id, targetUrl, eventTypes: kept });
+  }
   if (added.length > 0) await addEventTypes(tx, { accountId, id, targetUrl, eventTypes: added });
   return await read(tx, accountId, id);
 }
@@ -281,6 +282,23 @@ async function addEventTypes(tx: Tx, wanted: Wanted & { id: SubscriptionId }): P
     live_key: keys[i] ?? null,
   }));
   await insertRows(tx, "subscription_event_types", rows);
+}
+
+/**
+ * Gives the live event types of a subscription the keys of its new URL. Their rows stay, since a fan-out in
+ * progress finds by them what the subscription wanted at the ingest, whichever URL it had.
+ */
+async function changeUrlOf(tx: Tx, wanted: Wanted & { id: SubscriptionId }): Promise<void> {
+  const keys = liveKeys(wanted);
+  for (const [i, eventType] of wanted.eventTypes.entries()) {
+    await tx
+      .updateTable("subscription_event_types")
+      .set({ live_key: keys[i] ?? null })
+      .where("subscription_id", "=", wanted.id)
+      .where("event_type", "=", eventType)
+      .where("removed_at", "is", null)
+      .execute();
+  }
 }
 
 /** Returns the live key of each event type; no two live rows may share one. */

@@ -3,7 +3,7 @@ import { codeOf, type Seam } from "../dialect/seam.ts";
 
 /** MySQL's errors for a table, an index and a column that already exist. */
 const ALREADY_EXISTS = new Set(["ER_TABLE_EXISTS_ERROR", "ER_DUP_KEYNAME", "ER_DUP_FIELDNAME"]);
-/** MySQL's error for an index that does not exist. */
+/** MySQL's error for an index or a column that does not exist. */
 const ALREADY_DROPPED = new Set(["ER_CANT_DROP_FIELD_OR_KEY"]);
 
 /**
@@ -22,6 +22,14 @@ export async function ensureNoIndex(
 ): Promise<void> {
   const ofTable = name === "mysql" ? ` ON ${table}` : "";
   await run(db, `DROP INDEX ${index}${ofTable}`, ALREADY_DROPPED);
+}
+
+/** Drops a column, unless that has been done. */
+export async function ensureNoColumn(
+  db: Kysely<unknown>,
+  { table, column }: { table: string; column: string },
+): Promise<void> {
+  await run(db, `ALTER TABLE ${table} DROP COLUMN ${column}`, ALREADY_DROPPED);
 }
 
 async function run(db: Kysely<unknown>, statement: string, done: ReadonlySet<string>): Promise<void> {

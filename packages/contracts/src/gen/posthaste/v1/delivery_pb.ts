@@ -1622,7 +1622,7 @@ export const DeliveryService: GenService<{
   /**
    * Creates a new delivery of the same event to the same subscription. It starts the schedule again, and the
    * receiver sees the same `webhook-id`. If a delivery of this event to this subscription is still open,
-   * returns that delivery. Errors: FAILED_PRECONDITION (the subscription has ended).
+   * returns that delivery. Errors: FAILED_PRECONDITION (the subscription has ended; the event was deleted).
    *
    * @generated from rpc posthaste.v1.DeliveryService.ResendDelivery
    */
