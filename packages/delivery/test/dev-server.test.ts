@@ -1,6 +1,7 @@
 import type { DeliveryId } from "@posthaste/domain";
 import { MINUTE_MS } from "@posthaste/domain";
 import {
+  cancelDelivery,
   createAttemptLedger,
   getDelivery,
   listAttempts,
@@ -11,7 +12,13 @@ import { type DeliverySetup, type Started, setupDelivery } from "@posthaste/test
 import { NativeConnection } from "@temporalio/worker";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { createShares } from "../src/activities/index.ts";
-import { createSearchability, inspectDelivery, retryNow, startDelivery } from "../src/client/index.ts";
+import {
+  createSearchability,
+  inspectDelivery,
+  retryNow,
+  startDelivery,
+  unpause,
+} from "../src/client/index.ts";
 import { clientOn, createDeliveryWorker } from "../src/worker/index.ts";
 
 /** A generous limit for something that takes about a second. */
@@ -113,7 +120,7 @@ describe("retry now, on a real server", () => {
       expect(last?.number).toBe(number);
       expect(Math.abs(nextAt - (last?.startedAt ?? 0) - minutes * MINUTE_MS)).toBeLessThan(5_000);
       expect(Math.abs(nextAt - (delivery?.nextAttemptAt ?? 0))).toBeLessThan(5_000);
-      if (number < 5) expect(await retry(started)).toBe(true);
+      if (number < 5) expect(await retry(started)).toBe("retried");
     }
     expect(t.receiver.requests.map((request) => request.headers["webhook-attempt"])).toEqual([
       "1",
@@ -151,12 +158,33 @@ describe("retry now, on a real server", () => {
       kind: "paused",
       by: "retry_now",
     });
-    expect(await retry(started)).toBe(true);
+    expect(await retry(started)).toBe("retried");
     await attemptsMade(started, 2);
     expect((await row(started))?.state).toBe("succeeded");
   });
 
-  test("is distinguished from an operator's pause", async () => {
+  test("leaves an operator's pause, and its attempt is sent when the operator unpauses", async () => {
+    t.receiver.answer((_request, n) => ({ kind: "status", status: n === 1 ? 500 : 200 }));
+    const started = await t.deliver();
+    await attemptsMade(started, 1);
+    await waiting(started);
+    await t.env.client.workflowService.pauseActivity({
+      namespace: "default",
+      execution: { workflowId: t.temporal.names.delivery(started.deliveryId) },
+      type: "attemptDelivery",
+      reason: "looking into it",
+    });
+    const held = { kind: "paused", by: "operator" };
+    expect(await inspectDelivery(t.temporal, started.deliveryId)).toEqual(held);
+    expect(await retry(started)).toBe("held_by_operator");
+    expect(await inspectDelivery(t.temporal, started.deliveryId)).toEqual(held);
+    expect(t.receiver.requests).toHaveLength(1);
+    await unpause(t.temporal, started.deliveryId);
+    await attemptsMade(started, 2);
+    expect((await row(started))?.state).toBe("succeeded");
+  });
+
+  test("lifts an operator's pause of a cancelled delivery, so that its workflow ends", async () => {
     t.receiver.answer({ kind: "status", status: 500 });
     const started = await t.deliver();
     await attemptsMade(started, 1);
@@ -167,10 +195,10 @@ describe("retry now, on a real server", () => {
       type: "attemptDelivery",
       reason: "looking into it",
     });
-    expect(await inspectDelivery(t.temporal, started.deliveryId)).toEqual({
-      kind: "paused",
-      by: "operator",
-    });
+    await cancelDelivery(t.store, { id: started.deliveryId, reason: "a test", now: Date.now() });
+    expect(await retryNow(t.temporal, started.deliveryId, { evenIfHeld: true })).toBe("retried");
+    expect(await handle(started.deliveryId).result()).toMatchObject({ state: "cancelled" });
+    expect(t.receiver.requests).toHaveLength(1);
   });
 
   test("changes nothing during an attempt: that attempt counts, and the schedule's wait follows", async () => {
@@ -191,9 +219,9 @@ describe("retry now, on a real server", () => {
     expect(t.receiver.requests).toHaveLength(1);
   });
 
-  test("returns false if there is no workflow", async () => {
+  test("reports that nothing waits if there is no workflow", async () => {
     for (const client of [t.env.client, clientOn(t.env.nativeConnection, "default")]) {
-      expect(await retryNow({ ...t.temporal, client }, "dlv_none" as DeliveryId)).toBe(false);
+      expect(await retryNow({ ...t.temporal, client }, "dlv_none" as DeliveryId)).toBe("nothing_waits");
     }
   });
 });
@@ -239,7 +267,7 @@ describe("a retry that Temporal dispatches before it is due", () => {
     await dispatchNow(started);
     await refused(1);
     await waiting(started);
-    expect(await retry(started)).toBe(true);
+    expect(await retry(started)).toBe("retried");
     const delivery = await attemptsMade(started, 2);
     expect((delivery?.nextAttemptAt ?? 0) - Date.now()).toBeGreaterThan(29 * MINUTE_MS);
     await vi.waitFor(async () => {

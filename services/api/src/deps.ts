@@ -1,4 +1,4 @@
-import type { Names } from "@posthaste/delivery/client";
+import type { Names, RetryNow } from "@posthaste/delivery/client";
 import type { DeliveryId, EgressRules, RecoveryId } from "@posthaste/domain";
 import type { Log, Tracer } from "@posthaste/runtime";
 import type { IngestCall, IngestedEvent, Store } from "@posthaste/store";
@@ -44,8 +44,9 @@ export type Deps = {
   readonly workflowUrl: (id: DeliveryId) => string;
   /**
    * Makes a delivery's waiting attempt due now, in Temporal. If the call fails, the reconciler repeats it.
+   * An operator's pause stays, unless `evenIfHeld`.
    */
-  readonly retryNow: (id: DeliveryId) => Promise<unknown>;
+  readonly retryNow: (id: DeliveryId, options?: { readonly evenIfHeld: boolean }) => Promise<RetryNow>;
   /** Reported by `/readyz`; readiness does not depend on it. */
   readonly isTemporalThere: () => Promise<boolean>;
   /** Wakes a recovery's workflow. If the call fails, the workflow polls its state within a minute. */

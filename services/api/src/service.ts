@@ -84,7 +84,7 @@ await runService({
         names,
         workflowUrl: (id) =>
           workflowUrl(config.POSTHASTE_TEMPORAL_UI_URL, client.options.namespace, names.delivery(id)),
-        retryNow: (id) => retryNow(temporal, id),
+        retryNow: (id, options) => retryNow(temporal, id, options),
         isTemporalThere: () => isTemporalThere(client),
         signalRecovery: (id) => signalRecovery(temporal, id),
       },

@@ -9,6 +9,7 @@ import { createRateLimit } from "../src/access/rate-limit.ts";
 import { createCatalog } from "../src/catalog/catalog.ts";
 import { createValidators } from "../src/catalog/schema/validators.ts";
 import type { ConsoleOptions } from "../src/console/console.ts";
+import type { Deps } from "../src/deps.ts";
 import type { RequestsUnderWay } from "../src/http/admission.ts";
 import { LIMIT_SETTINGS, type Limits, limitsFrom } from "../src/http/limits.ts";
 import { createReportFault } from "../src/http/problem.ts";
@@ -58,7 +59,7 @@ export type RestAnswer = { status: number; headers: Headers; body: any };
 
 export async function startBench(
   options: {
-    retryNow?: (id: DeliveryId) => Promise<unknown>;
+    retryNow?: Deps["retryNow"];
     limits?: Partial<Limits>;
     database?: "sqlite" | "mysql";
     console?: ConsoleOptions;
@@ -105,6 +106,7 @@ export async function startBench(
         options.retryNow ??
         (async (id) => {
           retried.push(id);
+          return "retried";
         }),
     },
     host: "127.0.0.1",

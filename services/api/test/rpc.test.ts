@@ -565,6 +565,40 @@ test("a retry while Temporal is unreachable is accepted and stored for later", a
   }
 });
 
+test("a retry of a delivery that an operator has paused says so, and is due when they unpause it", async () => {
+  const calls: ({ evenIfHeld: boolean } | undefined)[] = [];
+  const bench = await startBench({
+    retryNow: async (_id, options) => {
+      calls.push(options);
+      return "held_by_operator";
+    },
+  });
+  try {
+    await bench.client.subscriptions.createSubscription({ targetUrl: URL_1, eventTypes: ["*"] });
+    await bench.client.events.ingestEvent({
+      eventType: "invoice_sent",
+      snapshot: { case: "dataJson", value: "{}" },
+    });
+    await bench.store.db
+      .updateTable("deliveries")
+      .set({ state: "started", ...timesIn("started", Date.now() + 600_000) })
+      .execute();
+    const { deliveries } = await bench.client.deliveries.listDeliveries({});
+    const id = deliveries[0]?.id ?? "";
+    expect(await refusal(bench.client.deliveries.retryDelivery({ id }))).toEqual({
+      code: Code.FailedPrecondition,
+      message: expect.stringContaining("an operator has paused"),
+    });
+    const { delivery } = await bench.client.deliveries.getDelivery({ id });
+    expect(Number(delivery?.nextAttemptAt?.seconds)).toBeLessThanOrEqual(Date.now() / 1000);
+    // A cancelled delivery sends nothing, so its workflow need not wait for the operator.
+    await bench.client.deliveries.cancelDelivery({ id });
+    expect(calls).toEqual([undefined, { evenIfHeld: true }]);
+  } finally {
+    await bench.dispose();
+  }
+});
+
 test("any token may read the catalogue, and an unknown code is answered with similar codes", async () => {
   const token = await t.tokenWith(["events:write"]);
   const { body } = await t.rpc("EventCatalogService/ListEventTypes", {}, { token });

@@ -172,7 +172,7 @@ async function retry(t: DeliverySetup, { deliveryId: id }: Started): Promise<voi
     const standing = await inspectDelivery(t.temporal, id);
     if (standing.kind !== "running" || standing.nextAttemptAt === undefined) return false;
     await requestRetry(t.store, { accountId: t.accountId, id, now: Date.now() });
-    return await retryNow(t.temporal, id);
+    return (await retryNow(t.temporal, id)) === "retried";
   }, SOON);
 }
 

@@ -2,8 +2,10 @@ import type { DeliveryId } from "@posthaste/domain";
 import { type Client, WorkflowNotFoundError } from "@temporalio/client";
 import { ATTEMPT_ACTIVITY } from "../names.ts";
 import { bounded } from "./bounded.ts";
-import { RETRY_NOW_REASON } from "./retry-now.ts";
 import type { Temporal } from "./temporal.ts";
+
+/** The reason of a pause by "retry now", which tells the reconciler that it may undo the pause. */
+export const RETRY_NOW_REASON = "posthaste: retry now";
 
 /** The state of a delivery's workflow, as far as the reconciler must distinguish it. */
 export type Standing =

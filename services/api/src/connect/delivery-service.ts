@@ -115,10 +115,17 @@ function actionCalls(parts: DeliveryParts): ActionCalls {
       const id = request.id as DeliveryId;
       const retry = found(await requestRetry(store, { accountId, id, now: now() }), id);
       if (retry.requested) {
-        await retryNow(id).catch((error: unknown) => {
+        const result = await retryNow(id).catch((error: unknown) => {
           // The request is stored; the reconciler repeats it once Temporal is reachable.
           log.error("delivery.retry_delayed", error, { deliveryId: id });
         });
+        if (result === "held_by_operator") {
+          throw new Refusal(
+            "wrong_state",
+            `an operator has paused delivery ${id}; its next attempt is due now, and is sent when they unpause it`,
+            { field: "id" },
+          );
+        }
       }
       return { delivery: shown(context, retry.delivery) };
     },
@@ -153,7 +160,7 @@ function actionCalls(parts: DeliveryParts): ActionCalls {
       if (cancelled && before.state === "started") {
         // Makes the waiting attempt due, which then finds the row cancelled and ends the workflow. If the
         // call fails, this happens when the attempt is due.
-        await retryNow(id).catch((error: unknown) => {
+        await retryNow(id, { evenIfHeld: true }).catch((error: unknown) => {
           log.error("delivery.cancel_delayed", error, { deliveryId: id });
         });
       }

@@ -1610,7 +1610,8 @@ export const DeliveryService: GenService<{
   /**
    * Makes a waiting delivery's next attempt now instead of at `next_attempt_at`. The attempt takes the next
    * number, and the schedule's wait follows it. Calling twice makes one attempt. Errors: FAILED_PRECONDITION
-   * (the delivery has ended or is parked).
+   * (the delivery has ended or is parked, or an operator has paused its attempts in Temporal; the attempt is
+   * then sent when they resume it).
    *
    * @generated from rpc posthaste.v1.DeliveryService.RetryDelivery
    */
