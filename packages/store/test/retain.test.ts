@@ -1,6 +1,6 @@
 import type { DeliveryId, DeliveryState, SubscriptionId } from "@posthaste/domain";
 import { DAY_MS, MINUTE_MS } from "@posthaste/domain";
-import { recordAttempt, timesIn } from "@posthaste/testkit";
+import { poison, recordAttempt, timesIn } from "@posthaste/testkit";
 import { beforeEach, expect, test } from "vitest";
 import { attemptRow } from "../src/attempts/attempts.ts";
 import { leastDeliveryId } from "../src/database/ids.ts";
@@ -70,6 +70,40 @@ const createDeliveries = async (
 };
 
 onEachDatabase("retention", (bench) => {
+  test.each(["events", "attempts"] as const)(
+    "deletes all other %s if one cannot be deleted",
+    async (kind) => {
+      const { store, subscribe } = bench();
+      await subscribe();
+      await createDeliveries(bench(), 9, { state: "succeeded", at: now });
+      const rows = await store.db.selectFrom("deliveries").select(["id", "event_id"]).orderBy("id").execute();
+      const bad = rows[4];
+      const badId = kind === "events" ? bad?.event_id : bad?.id;
+      await poison(store, {
+        table: kind,
+        on: "delete",
+        condition: `old.${kind === "events" ? "id" : "delivery_id"} = '${badId}'`,
+      });
+      const leftOut: string[] = [];
+      let deleted = 0;
+      for (let cursor: string | undefined = ""; cursor !== undefined; ) {
+        const step = await retain(store, { kind, before: now + DAY_MS, cursor });
+        if (step.leftOut !== undefined) leftOut.push(step.leftOut.item);
+        deleted += step.deleted;
+        cursor = step.cursor;
+      }
+      expect([deleted, leftOut, await count(store, kind)]).toEqual([8, [badId], 1]);
+    },
+  );
+
+  test("fails if keys cannot be deleted: nothing can be left out", async () => {
+    const { store, subscribe } = bench();
+    await subscribe();
+    await createDeliveries(bench(), 2, { state: "succeeded", at: now });
+    await poison(store, { table: "idempotency_keys", on: "delete", condition: "1 = 1" });
+    await expect(run(store, "idempotency_keys", now + DAY_MS)).rejects.toThrow("poison");
+  });
+
   test("deletes old events with their deliveries and attempts, except open ones", async () => {
     const { store, subscribe } = bench();
     await subscribe();

@@ -6,14 +6,15 @@ import { sql } from "kysely";
  * Makes the database refuse certain rows, as if they violated a constraint, so that one piece of work throws
  * and the others do not.
  *
- * @param options.condition an SQL condition on the row, `new`, such as `new.event_id = 'evt_1'`
+ * @param options.condition an SQL condition on the row, `new` or (on delete) `old`, such as `new.event_id =
+ *   'evt_1'`
  * @param options.hangsForS MySQL only: delays each such row by this many seconds instead of refusing
  *   it. Default: refuse
  * @returns `heal`, which accepts the rows again
  */
 export async function poison(
   store: Store,
-  options: { table: string; on: "insert" | "update"; condition: string; hangsForS?: number },
+  options: { table: string; on: "insert" | "update" | "delete"; condition: string; hangsForS?: number },
 ): Promise<{ heal(): Promise<void> }> {
   const { table, on, condition, hangsForS } = options;
   const name = `poison_${randomBytes(4).toString("hex")}`;

@@ -1,5 +1,5 @@
 import { DAY_MS } from "@posthaste/domain";
-import { RETENTION_KINDS, type RetentionAges, retain } from "@posthaste/store";
+import { pingStore, RETENTION_KINDS, type RetentionAges, type RetentionKind, retain } from "@posthaste/store";
 import type { RetainInput, RetainStep } from "../names.ts";
 import { fault } from "./failures.ts";
 import type { AttemptDeps } from "./make-attempt.ts";
@@ -18,39 +18,56 @@ export const RETENTION_AGES: RetentionAges = {
  */
 const TRANSACTIONS_AT_ONCE = 20;
 
+type Deps = Pick<AttemptDeps, "store" | "log" | "now" | "observer">;
+
 /**
- * Deletes some of the rows that have reached their age.
+ * Deletes some of the rows that have reached their age. If rows of a kind cannot be deleted, the other kinds
+ * follow, and the next run tries again.
  *
- * @throws ApplicationFailure, which Temporal retries until the run's time limit
+ * @throws ApplicationFailure if the database is unavailable; Temporal retries it until the run's time limit
  */
 export async function retainStep(
-  { store, log, now, observer }: Pick<AttemptDeps, "store" | "log" | "now" | "observer">,
+  deps: Deps,
   ages: RetentionAges,
   { kind: wanted, cursor: from = "", deleted: before }: RetainInput,
 ): Promise<RetainStep> {
   const kind = RETENTION_KINDS.find((known) => known === wanted) ?? RETENTION_KINDS[0];
+  const { deleted, cursor } = await deleteSome(deps, { kind, age: ages[kind], from });
+  const total = { ...before, [kind]: (before?.[kind] ?? 0) + deleted };
+  const summary = `deleted by retention: ${RETENTION_KINDS.map((name) => `${total[name] ?? 0} ${name}`).join(", ")}`;
+  if (cursor !== undefined) return { next: { kind, cursor, deleted: total }, summary };
+  const following = RETENTION_KINDS[RETENTION_KINDS.indexOf(kind) + 1];
+  return following === undefined
+    ? { summary }
+    : { next: { kind: following, cursor: "", deleted: total }, summary };
+}
+
+/** Returns how many rows were deleted, and where the next step starts; undefined: with the next kind. */
+async function deleteSome(
+  { store, log, now, observer }: Deps,
+  { kind, age, from }: { kind: RetentionKind; age: number; from: string },
+): Promise<{ deleted: number; cursor: string | undefined }> {
+  let cursor: string | undefined = from;
+  let deleted = 0;
   try {
-    let cursor: string | undefined = from;
-    let deleted = 0;
-    const olderThan = (await now()) - ages[kind];
+    const before = (await now()) - age;
     for (let count = 0; count < TRANSACTIONS_AT_ONCE && cursor !== undefined; count++) {
-      const step = await retain(store, { kind, before: olderThan, cursor });
+      const step = await retain(store, { kind, before, cursor });
+      const { leftOut } = step;
+      if (leftOut !== undefined) log.error("retention.left_out", leftOut.error, { kind, id: leftOut.item });
       deleted += step.deleted;
       cursor = step.cursor;
     }
-    if (deleted > 0) {
-      log.info("retention.advanced", { kind, deleted });
-      observer?.deleted(kind, deleted);
-    }
-    const total = { ...before, [kind]: (before?.[kind] ?? 0) + deleted };
-    const summary = `deleted by retention: ${RETENTION_KINDS.map((name) => `${total[name] ?? 0} ${name}`).join(", ")}`;
-    if (cursor !== undefined) return { next: { kind, cursor, deleted: total }, summary };
-    const following = RETENTION_KINDS[RETENTION_KINDS.indexOf(kind) + 1];
-    return following === undefined
-      ? { summary }
-      : { next: { kind: following, cursor: "", deleted: total }, summary };
   } catch (error) {
     log.error("retention.faulted", error, { kind });
-    throw fault("the worker or its database failed");
+    await pingStore(store).catch(() => {
+      throw fault("the worker or its database failed");
+    });
+    cursor = undefined;
   }
+  if (deleted > 0) {
+    log.info("retention.advanced", { kind, deleted });
+    observer?.deleted(kind, deleted);
+  }
+  return { deleted, cursor };
 }

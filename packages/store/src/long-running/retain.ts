@@ -2,6 +2,7 @@ import { type DeliveryId, type EventId, isTerminal } from "@posthaste/domain";
 import { sql } from "kysely";
 import { deleteFirst } from "../database/delete-first.ts";
 import { ID_SLACK_MS, leastDeliveryId, leastEventId } from "../database/ids.ts";
+import { isEverybodys, type Refused } from "../database/in-parts.ts";
 import type { Store } from "../database/store.ts";
 import { type Tx, transact } from "../database/transact.ts";
 import { lockEvents } from "../deliveries/lock-events.ts";
@@ -18,6 +19,8 @@ export type RetentionStep = {
   readonly deleted: number;
   /** Where the next step starts; undefined: nothing older is left. */
   readonly cursor: string | undefined;
+  /** An event, or a delivery whose attempts are old, that could not be deleted. The next run tries again. */
+  readonly leftOut?: Refused<EventId | DeliveryId>;
 };
 
 /** Maximum rows examined in one transaction, short enough that nothing waits for it. */
@@ -34,17 +37,45 @@ const COUNTER = 1;
  * an attempt's from the end of its delivery. What belongs to an open delivery therefore has no age yet. The
  * age of a key counts from its ingest, and that of a change from when it was made.
  *
+ * An event that cannot be deleted, or a delivery whose attempts cannot, is left out: the others are deleted.
+ *
  * @param cursor the cursor of the previous step; empty: from the beginning
  */
 export async function retain(
   store: Store,
   { kind, before, cursor }: { kind: RetentionKind; before: number; cursor: string },
 ): Promise<RetentionStep> {
-  return await transact(store, (tx) => STEPS[kind](store, tx, before, cursor));
+  for (let limit = ROWS_AT_ONCE; ; limit = Math.ceil(limit / 2)) {
+    try {
+      return await transact(store, (tx) => STEPS[kind](store, tx, { before, cursor, limit }));
+    } catch (error) {
+      if (await isEverybodys(store, error)) throw error;
+      if (limit > 1) continue;
+      const item = await nextOf(store, kind, { before, cursor, limit });
+      if (item === undefined) throw error;
+      return { deleted: 0, cursor: item, leftOut: { item, error } };
+    }
+  }
+}
+
+/** What a step examines: rows older than `before`, after `cursor`, at most `limit`. */
+type Span = { readonly before: number; readonly cursor: string; readonly limit: number };
+
+/** Returns the row with which a step of one row begins; undefined: the kind has no cursor to pass it by. */
+async function nextOf({ db }: Store, kind: RetentionKind, span: Span) {
+  switch (kind) {
+    case "attempts":
+      return (await loggedDeliveries(db, span))[0];
+    case "events":
+      return (await eventsBefore(db, span))[0]?.id;
+    case "idempotency_keys":
+    case "changes":
+      return undefined;
+  }
 }
 
 const STEPS: Readonly<
-  Record<RetentionKind, (store: Store, tx: Tx, before: number, cursor: string) => Promise<RetentionStep>>
+  Record<RetentionKind, (store: Store, tx: Tx, span: Span) => Promise<RetentionStep>>
 > = {
   idempotency_keys: deleteKeys,
   attempts: deleteAttempts,
@@ -52,23 +83,15 @@ const STEPS: Readonly<
   changes: deleteChanges,
 };
 
-async function deleteKeys(store: Store, tx: Tx, before: number): Promise<RetentionStep> {
-  const rows = { table: "idempotency_keys", orderBy: "created_at", limit: ROWS_AT_ONCE } as const;
+async function deleteKeys(store: Store, tx: Tx, { before, limit }: Span): Promise<RetentionStep> {
+  const rows = { table: "idempotency_keys", orderBy: "created_at", limit } as const;
   const deleted = await deleteFirst(store, tx, { ...rows, where: sql`created_at < ${before}` });
-  return { deleted, cursor: deleted < ROWS_AT_ONCE ? undefined : "more" };
+  return { deleted, cursor: deleted < limit ? undefined : "more" };
 }
 
-async function deleteAttempts(_store: Store, tx: Tx, before: number, cursor: string): Promise<RetentionStep> {
-  const logged = await tx
-    .selectFrom("attempts")
-    .select("delivery_id")
-    .distinct()
-    .where("delivery_id", ">", cursor as DeliveryId)
-    .where("delivery_id", "<", leastDeliveryId(before))
-    .orderBy("delivery_id")
-    .limit(ROWS_AT_ONCE)
-    .execute();
-  const ids = logged.map((row) => row.delivery_id);
+async function deleteAttempts(_store: Store, tx: Tx, span: Span): Promise<RetentionStep> {
+  const { before, limit } = span;
+  const ids = await loggedDeliveries(tx, span);
   if (ids.length === 0) return { deleted: 0, cursor: undefined };
   const deliveries = await tx
     .selectFrom("deliveries")
@@ -80,22 +103,44 @@ async function deleteAttempts(_store: Store, tx: Tx, before: number, cursor: str
   const some = withFewAttempts(over);
   const deleted = await deleteAttemptsOf(tx, some);
   if (some.length < over.length) return { deleted, cursor: some.at(-1) };
-  return { deleted, cursor: ids.length < ROWS_AT_ONCE ? undefined : ids.at(-1) };
+  return { deleted, cursor: ids.length < limit ? undefined : ids.at(-1) };
 }
 
-async function deleteEvents(store: Store, tx: Tx, before: number, cursor: string): Promise<RetentionStep> {
-  const old = await tx
+async function loggedDeliveries(
+  db: Pick<Tx, "selectFrom">,
+  { before, cursor, limit }: Span,
+): Promise<DeliveryId[]> {
+  const rows = await db
+    .selectFrom("attempts")
+    .select("delivery_id")
+    .distinct()
+    .where("delivery_id", ">", cursor as DeliveryId)
+    .where("delivery_id", "<", leastDeliveryId(before))
+    .orderBy("delivery_id")
+    .limit(limit)
+    .execute();
+  return rows.map((row) => row.delivery_id);
+}
+
+async function deleteEvents(store: Store, tx: Tx, span: Span): Promise<RetentionStep> {
+  const { before, cursor, limit } = span;
+  const old = await eventsBefore(tx, span);
+  const ids = old.filter((row) => row.created_at < before).map((row) => row.id);
+  const { deleted, isAll } = await deleteClosedEvents(store, tx, ids, before);
+  if (!isAll) return { deleted, cursor };
+  return { deleted, cursor: old.length < limit ? undefined : old.at(-1)?.id };
+}
+
+/** Returns events that are roughly as old; their exact times are with them. */
+async function eventsBefore(db: Pick<Tx, "selectFrom">, { before, cursor, limit }: Span) {
+  return await db
     .selectFrom("events")
     .select(["id", "created_at"])
     .where("id", ">", cursor as EventId)
     .where("id", "<", leastEventId(before + ID_SLACK_MS))
     .orderBy("id")
-    .limit(ROWS_AT_ONCE)
+    .limit(limit)
     .execute();
-  const ids = old.filter((row) => row.created_at < before).map((row) => row.id);
-  const { deleted, isAll } = await deleteClosedEvents(store, tx, ids, before);
-  if (!isAll) return { deleted, cursor };
-  return { deleted, cursor: old.length < ROWS_AT_ONCE ? undefined : old.at(-1)?.id };
 }
 
 /**
@@ -171,7 +216,7 @@ async function deleteAttemptsOf(tx: Tx, ids: readonly DeliveryId[]): Promise<num
 }
 
 /** Deletes changes by whole batches, so that it is clear which cursors are too old. */
-async function deleteChanges(_store: Store, tx: Tx, before: number): Promise<RetentionStep> {
+async function deleteChanges(_store: Store, tx: Tx, { before }: Span): Promise<RetentionStep> {
   const { batch } = await tx
     .selectFrom("delivery_changes")
     .select((eb) => eb.fn.min("batch").as("batch"))

@@ -1,0 +1,52 @@
+import { isStoreAway, pingStore, type Store } from "./store.ts";
+
+/** An item for which a piece of work throws even if it is alone. */
+export type Refused<Item> = { readonly item: Item; readonly error: unknown };
+
+/**
+ * Does a piece of work for many items at once. If that throws, does it for each half, and so on: one bad item
+ * costs a few more statements and does not keep the others from their effect.
+ *
+ * @param work leaves nothing behind if it throws, as a transaction or a statement does
+ * @param isFatal whether an error leaves nothing to try, such as {@link isEverybodys}
+ * @returns the items for which `work` throws even if they are alone
+ * @throws the error of `work` if it is fatal
+ */
+export async function inParts<Item>(
+  items: readonly Item[],
+  work: (items: readonly Item[]) => Promise<void>,
+  isFatal: (error: unknown) => boolean | Promise<boolean>,
+): Promise<Refused<Item>[]> {
+  const [first] = items;
+  if (first === undefined) return [];
+  try {
+    await work(items);
+    return [];
+  } catch (error) {
+    if (await isFatal(error)) throw error;
+    if (items.length === 1) return [{ item: first, error }];
+    const middle = Math.ceil(items.length / 2);
+    return [
+      ...(await inParts(items.slice(0, middle), work, isFatal)),
+      ...(await inParts(items.slice(middle), work, isFatal)),
+    ];
+  }
+}
+
+/**
+ * Returns whether an error would hit any transaction. The error alone is ambiguous: a statement that is too
+ * slow, or waits too long for a lock, also reports that the database is unavailable. Not for use within a
+ * transaction, which may hold the only connection.
+ */
+export async function isEverybodys(store: Store, error: unknown): Promise<boolean> {
+  if (!isStoreAway(store, error)) return false;
+  return await pingStore(store).then(
+    () => false,
+    () => true,
+  );
+}
+
+/** Returns whether the database may have rolled back the transaction in which a statement failed. */
+export function endsTransaction({ seam }: Store, error: unknown): boolean {
+  return seam.isAway(error) || seam.isContention(error);
+}
