@@ -244,22 +244,25 @@ describe.each(["sqlite", "mysql"] as const)("upkeep, on %s", (database) => {
     });
   }
 
-  test("gives another drain its turn while 64 drains wait for their receivers", async () => {
-    const [slow, quick] = [await account("slow"), await account("quick")];
-    const waiting = await subscribe(slow, 64);
-    for (let n = 0; n < 17; n++) await ingest(slow);
-    // The state in the middle of a drain: as many deliveries are pending as a drain keeps ahead.
-    await store.db.updateTable("subscriptions").set({ draining: 1 }).where("id", "in", waiting).execute();
-    const [id] = await subscribe(quick, 1);
-    if (id === undefined) throw new Error("one is needed");
-    await pauseSubscription(store, { accountId: quick, id, now });
-    const eventId = await ingest(quick);
-    await resumeSubscription(store, { accountId: quick, id, now });
-    const { round } = upkeep();
-    while ((await round()) === "more");
-    const [delivery] = await listDeliveries(store, { accountId: quick, eventId, limit: 1 });
-    expect(delivery?.state).toBe("pending");
-  });
+  test.each([64, 150])(
+    "gives another drain its turn while %i drains wait for their receivers",
+    async (count) => {
+      const [slow, quick] = [await account("slow"), await account("quick")];
+      const waiting = await subscribe(slow, count);
+      for (let n = 0; n < 17; n++) await ingest(slow);
+      // The state in the middle of a drain: as many deliveries are pending as a drain keeps ahead.
+      await store.db.updateTable("subscriptions").set({ draining: 1 }).where("id", "in", waiting).execute();
+      const [id] = await subscribe(quick, 1);
+      if (id === undefined) throw new Error("one is needed");
+      await pauseSubscription(store, { accountId: quick, id, now });
+      const eventId = await ingest(quick);
+      await resumeSubscription(store, { accountId: quick, id, now });
+      const { round } = upkeep();
+      while ((await round()) === "more");
+      const [delivery] = await listDeliveries(store, { accountId: quick, eventId, limit: 1 });
+      expect(delivery?.state).toBe("pending");
+    },
+  );
 
   test("finds parked deliveries that no drain covers, at the interval for strays", async () => {
     const accountId = await account("strays");
