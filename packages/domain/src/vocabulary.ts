@@ -79,6 +79,7 @@ export const DELIVERY_EVENTS = [
   "claim",
   "renew_claim",
   "release_claim",
+  "set_aside",
   "start",
   "unclaim",
   "take_turn",

@@ -69,12 +69,16 @@ export {
   type ClaimedDelivery,
   claimDeliveries,
   DRAIN_PER_SECOND,
+  type RefusedClaims,
 } from "./dispatch/claim-deliveries.ts";
 export { type ClaimRotation, createClaimRotation } from "./dispatch/claim-rotation.ts";
-export { markStarted, releaseClaims, renewClaims } from "./dispatch/claims.ts";
+export { markStarted, releaseClaims, renewClaims, setAsideClaims } from "./dispatch/claims.ts";
 export {
+  cancelAsDeferred,
   changeDeferral,
+  type Deferral,
   deferReconcile,
+  isAsDeferred,
   listOverdue,
   type OverdueDelivery,
 } from "./dispatch/overdue.ts";

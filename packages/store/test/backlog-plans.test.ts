@@ -69,7 +69,7 @@ describe.each(["sqlite", "mysql"] as const)("a claim in a backlog of 100,000, on
         expect(first).toHaveLength(100);
         const ids = first.map(({ deliveryId }) => deliveryId);
         await renewClaims(store, { owner: "me", ids, until: NOW + 1, now: NOW });
-        await markStarted(store, { ids: ids.slice(0, 50), now: NOW });
+        await markStarted(store, { owner: "me", ids: ids.slice(0, 50), now: NOW });
         await releaseClaims(store, { owner: "me", ids: ids.slice(50), now: NOW });
       });
       expect(reads.scans).toEqual([]);

@@ -118,9 +118,10 @@ describe("on MySQL, two workers that share subscriptions", () => {
       await Promise.all([
         ...groups.map((group, n) => recordAttempts(n % 2 === 0 ? left : right, group)),
         ...workers.map(async (worker, n) => {
-          const claim = { owner: `worker ${n}`, limit: 40, inFlightMax: 8, leaseMs: 1_000, now };
+          const owner = `worker ${n}`;
+          const claim = { owner, limit: 40, inFlightMax: 8, leaseMs: 1_000, now };
           const claimed = await claimDeliveries(worker, claim);
-          await markStarted(worker, { ids: claimed.map(({ deliveryId }) => deliveryId), now });
+          await markStarted(worker, { owner, ids: claimed.map(({ deliveryId }) => deliveryId), now });
         }),
         ...others.map(async (row, n) => {
           const worker = n % 2 === 0 ? left : right;

@@ -39,7 +39,7 @@ async function startOne({ store, subscribe, ingest }: Bench): Promise<DeliveryId
   await ingest();
   const [id] = ids(await claim(store));
   if (id === undefined) throw new Error("nothing was claimed");
-  await markStarted(store, { ids: [id], now: NOW });
+  await markStarted(store, { owner: "me", ids: [id], now: NOW });
   return id;
 }
 const failed = (deliveryId: DeliveryId, number: number) => ({
@@ -81,7 +81,7 @@ onEachDatabase("a claim", (bench) => {
     for (let i = 0; i < 10; i++) await ingest();
     const first = ids(await claim(store, { inFlightMax: 3 }));
     expect(first).toHaveLength(3);
-    await markStarted(store, { ids: first, now: NOW });
+    await markStarted(store, { owner: "me", ids: first, now: NOW });
     expect(ids(await claim(store, { inFlightMax: 3 }))).toEqual([]);
     // A lower limit than the number in flight.
     expect(ids(await claim(store, { inFlightMax: 1 }))).toEqual([]);
@@ -175,7 +175,7 @@ onEachDatabase("a claim", (bench) => {
         for (;;) {
           const got = ids(await claim(through, { owner, limit: 20 }));
           if (got.length === 0) return mine;
-          await markStarted(through, { ids: got, now: NOW });
+          await markStarted(through, { owner, ids: got, now: NOW });
           mine.push(...got);
         }
       };

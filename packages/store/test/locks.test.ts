@@ -113,7 +113,7 @@ test("marking no delivery does not wait for other writers", async () => {
   const sqlite = await createTestStore("sqlite");
   const locked = await lockWrites(sqlite.url);
   try {
-    await markStarted(sqlite.store, { ids: [], now: NOW });
+    await markStarted(sqlite.store, { owner: "me", ids: [], now: NOW });
   } finally {
     await locked.release();
     await sqlite.dispose();

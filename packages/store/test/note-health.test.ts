@@ -34,7 +34,7 @@ async function deliver(
   if (delivery === undefined) throw new Error("no delivery");
   const others = claimed.map(({ deliveryId }) => deliveryId).filter((id) => id !== delivery.id);
   await releaseClaims(store, { owner: "me", ids: others, now });
-  await markStarted(store, { ids: [delivery.id], now });
+  await markStarted(store, { owner: "me", ids: [delivery.id], now });
   await recordAttempt(store, {
     deliveryId: delivery.id,
     attempt: attempt({ outcome, status: outcome === "accepted" ? 200 : 500 }),

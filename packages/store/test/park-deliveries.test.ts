@@ -36,7 +36,7 @@ const claim = async ({ store }: Bench, over: { drainPerSecond?: number; now?: nu
     })
   ).map((delivery) => delivery.deliveryId);
 const succeed = async ({ store }: Bench, deliveryId: DeliveryId, now = NOW) => {
-  await markStarted(store, { ids: [deliveryId], now });
+  await markStarted(store, { owner: "me", ids: [deliveryId], now });
   await recordAttempt(store, {
     deliveryId,
     attempt: attempt({ outcome: "accepted", status: 200 }),
@@ -94,7 +94,7 @@ onEachDatabase("a paused subscription", (bench) => {
     const { id: subscriptionId } = await subscribe();
     await ingest();
     const [id] = (await claim(bench())) as [DeliveryId];
-    await markStarted(store, { ids: [id], now: NOW });
+    await markStarted(store, { owner: "me", ids: [id], now: NOW });
     await recordAttempt(store, {
       deliveryId: id,
       attempt: attempt(),
@@ -198,7 +198,7 @@ onEachDatabase("a resumed subscription", (bench) => {
     const pace = { rate: null, concurrency: 3 };
     for (let i = 0; i < 5; i++) await ingest();
     for (const deliveryId of await claim(bench())) {
-      await markStarted(store, { ids: [deliveryId], now: NOW });
+      await markStarted(store, { owner: "me", ids: [deliveryId], now: NOW });
       await recordAttempt(store, {
         deliveryId,
         attempt: attempt(),

@@ -38,7 +38,7 @@ onEachDatabase("a place among a subscription's attempts", (bench) => {
       await store.db.updateTable("subscriptions").set({ concurrency: 1 }).execute();
       const deliveryId = await onlyDelivery();
       await claim("me", NOW);
-      await markStarted(store, { ids: [deliveryId], now: NOW });
+      await markStarted(store, { owner: "me", ids: [deliveryId], now: NOW });
       await recordAttempt(store, {
         deliveryId,
         attempt: attempt(),
@@ -57,7 +57,7 @@ onEachDatabase("a place among a subscription's attempts", (bench) => {
       await drainSubscription(store, subscription);
 
       expect(await claim("me", RETRY_AT)).toMatchObject([{ deliveryId, lane: "workflow" }]);
-      const start = () => markStarted(store, { ids: [deliveryId], now: RETRY_AT });
+      const start = () => markStarted(store, { owner: "me", ids: [deliveryId], now: RETRY_AT });
       if (order === "after") await start();
       const atMs = await reserveTurn(store, { ...turn, deliveryId });
       if (order === "before") await start();
@@ -82,7 +82,7 @@ onEachDatabase("a place among a subscription's attempts", (bench) => {
     const pace = { rate: null, concurrency: 1 };
     const reconcileAfter = async (now: number) => {
       await claim("me", now);
-      await markStarted(store, { ids: [deliveryId], now });
+      await markStarted(store, { owner: "me", ids: [deliveryId], now });
       const one = store.db.selectFrom("deliveries").select("reconcile_after").where("id", "=", deliveryId);
       return (await one.executeTakeFirst())?.reconcile_after;
     };

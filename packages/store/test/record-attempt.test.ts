@@ -176,7 +176,7 @@ onEachDatabase("an attempt", (bench) => {
     const id = await pendingDelivery(bench());
     await claimDeliveries(store, { owner: "me", limit: 1, inFlightMax: 1, leaseMs: 1_000, now: NOW });
     await recordAttempt(store, record(id, { state: "succeeded", nextAttemptAt: null }));
-    await markStarted(store, { ids: [id], now: NOW });
+    await markStarted(store, { owner: "me", ids: [id], now: NOW });
     expect(await getDelivery(store, { accountId, id })).toMatchObject({ state: "succeeded", attempts: 1 });
   });
 });

@@ -55,7 +55,7 @@ async function runLifecycle(count: number): Promise<void> {
   expect(ids).toHaveLength(count);
   await renewClaims(store, { owner: "me", ids, until: now + 90_000, now });
   await releaseClaims(store, { owner: "me", ids, now });
-  await markStarted(store, { ids, now });
+  await markStarted(store, { owner: "me", ids, now });
   await loadForAttempts(store, ids, now);
   const settled = await recordAttempts(
     store,

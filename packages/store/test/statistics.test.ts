@@ -55,7 +55,7 @@ async function attemptOldest(
   const open = await listDeliveries(store, { accountId, limit: 50 });
   const delivery = open.findLast((one) => one.state === "pending" || one.state === "started");
   if (delivery === undefined) throw new Error("nothing is open");
-  await markStarted(store, { ids: [delivery.id], now });
+  await markStarted(store, { owner: "x", ids: [delivery.id], now });
   await recordAttempt(store, {
     deliveryId: delivery.id,
     attempt: attempt({
@@ -121,7 +121,7 @@ onEachDatabase("the counters", (bench) => {
       endedReason: null,
       now: now + 5,
     });
-    await markStarted(store, { ids: [claimed.deliveryId], now: now + 10 });
+    await markStarted(store, { owner: "x", ids: [claimed.deliveryId], now: now + 10 });
     expect(await counted(bench())).toMatchObject({ deliveries: 1, succeeded: 1, attempts: 1, accepted: 1 });
     const [delivery] = await listDeliveries(store, { accountId, limit: 1 });
     expect(delivery).toMatchObject({ state: "succeeded", attempts: 1 });

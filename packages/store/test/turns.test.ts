@@ -27,7 +27,7 @@ async function dueRetries({ store, accountId, subscribe, ingest }: Bench, count:
     now: NOW,
   });
   const ids = claimed.map((delivery) => delivery.deliveryId);
-  await markStarted(store, { ids, now: NOW });
+  await markStarted(store, { owner: "me", ids, now: NOW });
   for (const deliveryId of ids) {
     await recordAttempt(store, {
       deliveryId,
@@ -256,7 +256,7 @@ onEachDatabase("first attempts under a rate", (bench) => {
     const rows = await listDeliveries(store, { accountId, state: "pending", limit: 10 });
     expect(rows.map((delivery) => delivery.id)).toContain(second);
     // The dispatcher may mark the start only now, although the workflow has already ended.
-    await markStarted(store, { ids: [first, second], now: NOW });
+    await markStarted(store, { owner: "me", ids: [first, second], now: NOW });
     const [after] = await listDeliveries(store, { accountId, state: "pending", limit: 10 });
     expect(after?.id).toBe(second);
   });

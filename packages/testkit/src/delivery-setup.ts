@@ -179,7 +179,8 @@ async function deliver(
     now: at,
   });
   for (const delivery of claimed) await startDelivery(temporal, delivery);
-  await markStarted(store, { ids: claimed.map((delivery) => delivery.deliveryId), now: at });
+  const ids = claimed.map((claim) => claim.deliveryId);
+  await markStarted(store, { owner: "test", ids, now: at });
   const [delivery] = await listDeliveries(store, { accountId, eventId: event.eventId, limit: 1 });
   if (delivery === undefined) throw new Error("ingest created no delivery");
   return {

@@ -486,7 +486,7 @@ describe("subscriptions and deliveries", () => {
     const [delivery] = claimed;
     if (delivery === undefined) throw new Error("no delivery");
     const { deliveryId } = delivery;
-    await markStarted(t.store, { ids: [deliveryId], now });
+    await markStarted(t.store, { owner: "x", ids: [deliveryId], now });
     await recordAttempt(t.store, {
       deliveryId,
       attempt: failedAttempt({

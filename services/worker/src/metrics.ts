@@ -3,6 +3,7 @@ import { isTerminal } from "@posthaste/domain";
 import { type Metrics, measureClock } from "@posthaste/runtime";
 import { type Backlog, type Clock, measureBacklog, type Store } from "@posthaste/store";
 import type { ReconcileAction } from "./loops/reconcile.ts";
+import type { SetAsideWork } from "./loops/report-set-aside.ts";
 import type { UpkeepWork } from "./loops/upkeep.ts";
 
 /** How long a measurement of the backlog is reused, because counting a large backlog is expensive. */
@@ -14,6 +15,8 @@ export type WorkerObserver = AttemptObserver & {
   readonly started: (count: number) => void;
   /** Called when a piece of upkeep is set aside. */
   readonly setAside: (work: UpkeepWork) => void;
+  /** Called when rows are set aside that a loop cannot handle, with their number. */
+  readonly rowsSetAside: (work: SetAsideWork, count: number) => void;
   /** Called for each delivery that the reconciler examines. */
   readonly reconciled: (action: ReconcileAction) => void;
   /** Called for each failed round, with the loop's name. */
@@ -88,6 +91,11 @@ function createObserver(metrics: Metrics): WorkerObserver {
     "Pieces of upkeep that failed and were set aside, by kind; the others continued.",
     ["work"],
   );
+  const rowsSetAside = metrics.counter(
+    "posthaste_rows_set_aside_total",
+    "Rows that a loop could not handle and set aside, by what it could not do; the others continued.",
+    ["work"],
+  );
   const reconciled = metrics.counter(
     "posthaste_reconciled_total",
     "Overdue deliveries examined, by action taken.",
@@ -117,6 +125,7 @@ function createObserver(metrics: Metrics): WorkerObserver {
     deleted: (kind, count) => retained({ kind }, count),
     started: (count) => started({}, count),
     setAside: (work) => setAside({ work }),
+    rowsSetAside: (work, count) => rowsSetAside({ work }, count),
     reconciled: (action) => reconciled({ action }),
     loopFailed: (loop) => failures({ loop }),
     disconnected: () => disconnected({}),

@@ -36,9 +36,11 @@ import { listen } from "./listen.ts";
 import { createDirectLane, type DirectLane } from "./loops/direct-lane.ts";
 import { createDirectRound, createDispatchRound, type DispatchOptions } from "./loops/dispatch.ts";
 import { type LoopPlan, type Loops, startLoops } from "./loops/loop.ts";
+import type { WhatIsAway } from "./loops/outage-log.ts";
 import { createReconcileRound } from "./loops/reconcile.ts";
+import { createReportSetAside, type ReportSetAside } from "./loops/report-set-aside.ts";
 import { createWorkflowsRound } from "./loops/start-workflows.ts";
-import { createUpkeep } from "./loops/upkeep.ts";
+import { createUpkeep, type Upkeep } from "./loops/upkeep.ts";
 import { createWorkerMetrics, type WorkerObserver } from "./metrics.ts";
 import { createTemporalWorker, type TemporalWorker } from "./temporal/temporal-worker.ts";
 
@@ -106,10 +108,10 @@ export async function startWorker(options: WorkerOptions): Promise<Running & { u
   const temporal = { client, names: options.names };
   const shutdown = { shutdownWithinMs: options.stopWithinMs };
   const temporalWorker = createTemporalWorker({ ...options, ...shutdown, client });
-  const checkReady = readiness(store, client, temporalWorker);
-  const metrics = createWorkerMetrics(createMetrics(), { ...options, clock, checkReady });
-  const { observer } = metrics;
-  const searchability = createSearchability(temporal.client, {
+  const whatIsAway = createWhatIsAway(store, client);
+  const checkReady = readiness(whatIsAway, temporalWorker);
+  const { observer, render } = createWorkerMetrics(createMetrics(), { ...options, clock, checkReady });
+  const searchability = createSearchability(client, {
     now,
     onMissing: (why) => log.error("temporal.no_search_attributes", why),
   });
@@ -141,27 +143,20 @@ export async function startWorker(options: WorkerOptions): Promise<Running & { u
     ...dispatch,
     shares: shares.direct,
     ledger: attempts.ledger,
+    whatIsAway,
     attempt: (id) => attemptDirectly(attempts, id),
     onRoom: () => wake("direct_dispatcher"),
   });
 
-  const plans = loopPlans({
-    options,
-    start,
-    dispatch,
-    shares,
-    directLane,
-    upkeep: upkeep.round,
-    temporal,
-    observer,
-  });
-  loops = startLoops(plans, { log, onFailure: observer.loopFailed });
+  const work = { start, dispatch, shares, directLane, upkeep, temporal, observer, whatIsAway };
+  const plans = loopPlans({ options, ...work });
+  loops = startLoops(plans, { log, onFailure: observer.loopFailed, whatIsAway });
   temporalWorker.start(attempts, observer.disconnected);
   const listener = await listen({
     host: options.host,
     port: options.port,
     onNudge: () => wake(...DISPATCHERS, "upkeep", "workflow_starter"),
-    metrics: metrics.render,
+    metrics: render,
     checkReady,
   });
   log.info("worker.started", { url: listener.url, taskQueue: options.names.taskQueue });
@@ -194,18 +189,28 @@ async function stopParts(
   await deadline.waitFor("clock", parts.clock.stop());
 }
 
-function readiness(store: Store, client: TemporalClient, temporalWorker: TemporalWorker) {
+function createWhatIsAway(store: Store, client: TemporalClient): WhatIsAway {
   return async () => {
-    // The SDK's worker reports that it runs while it merely tries to poll, so Temporal is called too.
-    const [database, isTemporalUp] = await Promise.all([
+    const [database, temporal] = await Promise.all([
       pingStore(store).then(
-        () => "ok" as const,
-        () => "away" as const,
+        () => true,
+        () => false,
       ),
       isTemporalThere(client),
     ]);
-    const isOk = isTemporalUp && temporalWorker.polls();
-    return { database, temporal: isOk ? ("ok" as const) : ("away" as const) };
+    return [...(database ? [] : ["database" as const]), ...(temporal ? [] : ["temporal" as const])];
+  };
+}
+
+function readiness(whatIsAway: WhatIsAway, temporalWorker: TemporalWorker) {
+  return async () => {
+    const away = await whatIsAway();
+    // The SDK's worker reports that it runs while it merely tries to poll, so Temporal is called too.
+    const isTemporalUp = !away.includes("temporal") && temporalWorker.polls();
+    return {
+      database: away.includes("database") ? ("away" as const) : ("ok" as const),
+      temporal: isTemporalUp ? ("ok" as const) : ("away" as const),
+    };
   };
 }
 
@@ -282,6 +287,7 @@ function dispatchOptions(
     inFlightMax: options.inFlightMax,
     drainPerSecond: options.drainPerSecond,
     onStarted: observer.started,
+    onSetAside: observer.rowsSetAside,
   };
 }
 
@@ -295,18 +301,23 @@ function loopPlans({
   upkeep,
   temporal,
   observer,
+  whatIsAway,
 }: {
   options: WorkerOptions;
   start: ReturnType<typeof deliveryStarter>;
   dispatch: Omit<DispatchOptions, "shares">;
   shares: ReturnType<typeof createAllShares>;
   directLane: DirectLane;
-  upkeep: LoopPlan["round"];
+  upkeep: Upkeep;
   temporal: Temporal;
   observer: WorkerObserver;
+  whatIsAway: WhatIsAway;
 }) {
   const { store, log, reconcileIntervalMs, retentionIntervalMs } = options;
   const { now } = dispatch;
+  const onSetAside = observer.rowsSetAside;
+  const shared = { store, log, now, whatIsAway, onSetAside };
+  const report = createReportSetAside(log, onSetAside);
   const workflows = {
     startRecovery: (recovery: Parameters<typeof startRecovery>[1]) => startRecovery(temporal, recovery),
     startErasure: (id: Parameters<typeof startErasure>[1]) => startErasure(temporal, id),
@@ -329,30 +340,39 @@ function loopPlans({
       intervalMs: DISPATCH_INTERVAL_MS,
       round: createDirectRound(of("direct"), directLane),
     },
-    upkeep: { intervalMs: DISPATCH_INTERVAL_MS, round: upkeep },
+    upkeep: { intervalMs: DISPATCH_INTERVAL_MS, round: upkeep.round },
     workflow_starter: {
       intervalMs: WORKFLOWS_INTERVAL_MS,
-      round: createWorkflowsRound({ store, log, now, ...workflows }),
+      round: createWorkflowsRound({ ...shared, ...workflows }),
     },
     change_orderer: {
       intervalMs: CHANGES_INTERVAL_MS,
-      round: async () => ((await orderChanges(store, now())) > 0 ? "more" : "done"),
+      round: async () => {
+        const count = await orderChanges(store, now(), (refused) => report("order_changes", refused));
+        return count > 0 ? "more" : "done";
+      },
     },
-    change_counter: { intervalMs: COUNT_INTERVAL_MS, round: createCountRound(store, now) },
+    change_counter: { intervalMs: COUNT_INTERVAL_MS, round: createCountRound(store, now, report) },
     retention_scheduler: {
       intervalMs: Math.min(RETENTION_CHECK_MAX_MS, retentionIntervalMs),
       round: createScheduleRound(temporal, retentionIntervalMs),
     },
     reconciler: {
       intervalMs: reconcileIntervalMs,
-      round: createReconcileRound({ store, log, now, temporal: calls, onReconciled: observer.reconciled }),
+      round: createReconcileRound({ ...shared, temporal: calls, onReconciled: observer.reconciled }),
     },
   } satisfies Record<string, LoopPlan>;
 }
 
-function createCountRound(store: Store, now: () => number): LoopPlan["round"] {
+function createCountRound(store: Store, now: () => number, report: ReportSetAside): LoopPlan["round"] {
   return async () => {
-    if ((await countChanges(store)) > 0) return "more";
+    const count = await countChanges(store, (uncounted) =>
+      report(
+        "count_changes",
+        uncounted.map(({ accountId, error }) => ({ item: accountId, error })),
+      ),
+    );
+    if (count > 0) return "more";
     return (await forgetOldCounts(store, now())) > 0 ? "more" : "done";
   };
 }

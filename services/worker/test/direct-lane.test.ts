@@ -12,10 +12,11 @@ import {
   ingestEvents,
   listOverdue,
 } from "@posthaste/store";
-import { createTestStore, failedAttempt, recordAttempt, type TestStore } from "@posthaste/testkit";
+import { createTestStore, failedAttempt, poison, recordAttempt, type TestStore } from "@posthaste/testkit";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { createDirectLane, type DirectLane } from "../src/loops/direct-lane.ts";
 import { createDirectRound } from "../src/loops/dispatch.ts";
+import type { Dependency } from "../src/loops/outage-log.ts";
 
 const PATIENCE = { timeout: 30_000, interval: 10 };
 const LEASE_MS = 300;
@@ -29,11 +30,20 @@ let starts: DeliveryId[];
 /** Runs one attempt; each test sets its result and its end. */
 let attempt: (id: DeliveryId) => Promise<Direct>;
 let start: (delivery: ClaimedDelivery) => Promise<void>;
+let away: readonly Dependency[];
+let lines: { event: string; fields: Readonly<Record<string, unknown>> }[];
+const log: Log = {
+  ...silentLog,
+  info: (event, fields = {}) => void lines.push({ event, fields }),
+  error: (event, _error, fields = {}) => void lines.push({ event, fields }),
+};
 
 beforeEach(async () => {
   bench = await createTestStore("sqlite");
   accountId = (await createAccount(bench.store, { name: "test", now: Date.now() })).id;
   starts = [];
+  away = [];
+  lines = [];
   attempt = async () => ({ kind: "over" });
   start = async ({ deliveryId }) => void starts.push(deliveryId);
 });
@@ -42,11 +52,11 @@ afterEach(async () => {
   await bench.dispose();
 });
 
-async function pending(events: number): Promise<void> {
+async function pending(events: number, host = "receiver.example"): Promise<void> {
   const now = Date.now();
   await createSubscription(bench.store, {
     accountId,
-    targetUrl: "https://receiver.example/",
+    targetUrl: `https://${host}/`,
     eventTypes: ["*"],
     credential: null,
     acceptance: "OK_ONLY",
@@ -62,14 +72,14 @@ async function pending(events: number): Promise<void> {
   await ingestEvents(bench.store, { accountId, now, deliveriesMax: 1_000, events: all });
 }
 
-function setup({ attemptsMax = 10, log = silentLog }: { attemptsMax?: number; log?: Log } = {}) {
-  const { store } = bench;
+function setup({ attemptsMax = 10, store = bench.store } = {}) {
   const options = {
     store,
     log,
     now: () => Date.now(),
     owner: "test",
     leaseMs: LEASE_MS,
+    whatIsAway: async () => away,
     start: (delivery: ClaimedDelivery) => start(delivery),
   };
   const onRoom = vi.fn();
@@ -184,6 +194,50 @@ test("a stop cuts attempts and hand-overs off at its deadline, and counts them",
   await lane?.stop(deadline);
   lane = undefined;
   expect(deadline.left()).toEqual({ direct_attempts: 2, hand_overs: 5 });
+});
+
+test("failed hand-overs log one line for an outage of Temporal, which says so, and one for its end", async () => {
+  await pending(12);
+  attempt = failedUntil(Date.now() + 10 * MINUTE_MS);
+  const events = () => lines.map(({ event }) => event).filter((event) => event.startsWith("hand_over"));
+  away = ["temporal"];
+  let failures = 0;
+  start = async () => {
+    failures += 1;
+    throw new Error(`Temporal is unavailable: ${failures}`);
+  };
+  const { round } = setup();
+  await round();
+  await vi.waitFor(() => expect(failures).toBe(10), PATIENCE);
+  start = async ({ deliveryId }) => void starts.push(deliveryId);
+  away = [];
+  // The first subscription is failing now, and so out of the lane.
+  await pending(1, "other.example");
+  await round();
+  await vi.waitFor(() => expect(events()).toEqual(["hand_over.failed", "hand_over.recovered"]), PATIENCE);
+  expect(lines.find(({ event }) => event === "hand_over.failed")?.fields).toMatchObject({
+    away: ["temporal"],
+  });
+});
+
+test("failed renewals log one line for an outage of the database", async () => {
+  await pending(1);
+  away = ["database"];
+  let end = () => {};
+  attempt = () => new Promise((resolve) => (end = () => resolve({ kind: "over" })));
+  const { store } = bench;
+  // SQLite cannot be unreachable.
+  const isAway = {
+    seam: { ...store.seam, isAway: () => true },
+    ping: () => Promise.reject(new Error("away")),
+  };
+  const { round } = setup({ store: { ...store, ...isAway } });
+  await round();
+  await poison(store, { table: "deliveries", on: "update", condition: "1 = 1" });
+  const failed = () => lines.filter(({ event }) => event === "claim_renewal.failed");
+  await vi.waitFor(() => expect(failed()).toHaveLength(1), PATIENCE);
+  expect(failed()[0]?.fields).toMatchObject({ failures: 1, away: ["database"] });
+  end();
 });
 
 const overdueBy = async (now: number) => (await listOverdue(bench.store, { now, limit: 10 })).length;

@@ -1,4 +1,5 @@
 import { createShares } from "@posthaste/delivery/activities";
+import { GRPC } from "@posthaste/delivery/client";
 import type { AccountId, DeliveryId } from "@posthaste/domain";
 import { silentLog } from "@posthaste/runtime";
 import { createAccount, createSubscription, ingestEvents, listDeliveries } from "@posthaste/store";
@@ -53,6 +54,9 @@ const roundWith = (start: DispatchOptions["start"], over: Partial<DispatchOption
     shares: createShares(200),
     ...over,
   });
+/** Temporal's error while it is unreachable. */
+const unavailable = () =>
+  Object.assign(new Error("unavailable"), { code: GRPC.UNAVAILABLE, details: "", metadata: {} });
 const inState = async (state: "pending" | "started") =>
   (await listDeliveries(bench.store, { accountId, state, limit: 500 })).length;
 
@@ -73,11 +77,11 @@ test("an outage of Temporal loses no delivery, and a round gives up after a few 
   const failingRound = roundWith(
     async () => {
       calls += 1;
-      throw new Error("unavailable");
+      throw unavailable();
     },
     { inFlightMax: 100 },
   );
-  await expect(failingRound()).rejects.toThrow("Temporal accepted 0 of 100 deliveries");
+  await expect(failingRound()).rejects.toThrow("Temporal accepted none of 100 deliveries");
   expect(calls).toBeLessThan(25);
   expect(await inState("pending")).toBe(100);
   const started: DeliveryId[] = [];
@@ -85,14 +89,51 @@ test("an outage of Temporal loses no delivery, and a round gives up after a few 
   expect(started).toHaveLength(100);
 });
 
-test("a delivery that cannot be started does not stop the others", async () => {
-  await pending(["a.example"], 10);
-  const [poison] = await listDeliveries(bench.store, { accountId, limit: 1 });
-  const round = roundWith(async ({ deliveryId }) => {
-    if (deliveryId === poison?.id) throw new Error("refused");
-  });
-  await expect(round()).rejects.toThrow("9 of 10");
-  expect(await inState("started")).toBe(9);
+test("deliveries that cannot be started are set aside for a growing time, and the others are started", async () => {
+  await pending(["a.example"], 100);
+  const all = await listDeliveries(bench.store, { accountId, limit: 100 });
+  // The oldest, so that they come first in every round.
+  const bad = new Set(all.slice(-60).map(({ id }) => id));
+  const tried: DeliveryId[] = [];
+  const setAside: [string, number][] = [];
+  const round = roundWith(
+    async ({ deliveryId }) => {
+      tried.push(deliveryId);
+      if (bad.has(deliveryId)) throw new TypeError("Invalid URL");
+    },
+    { batch: 20, inFlightMax: 100, onSetAside: (work, count) => setAside.push([work, count]) },
+  );
+  while ((await round()) === "more") now += 1;
+  expect(await inState("started")).toBe(40);
+  expect(new Set(tried)).toEqual(new Set(all.map(({ id }) => id)));
+  expect(setAside.reduce((sum, [, count]) => sum + count, 0)).toBe(60);
+  // A second after the first failure, and two seconds after the second.
+  for (const [passedMs, tries] of [
+    [900, 0],
+    [200, 60],
+    [1_800, 0],
+    [300, 60],
+  ] as const) {
+    tried.length = 0;
+    now += passedMs;
+    while ((await round()) === "more") now += 1;
+    expect(tried).toHaveLength(tries);
+  }
+});
+
+test("a start that the part of Temporal refuses which holds it is set aside, since others succeed", async () => {
+  await pending(["a.example"], 40);
+  const bad = new Set(
+    (await listDeliveries(bench.store, { accountId, limit: 40 })).slice(-10).map(({ id }) => id),
+  );
+  const round = roundWith(
+    async ({ deliveryId }) => {
+      if (bad.has(deliveryId)) throw unavailable();
+    },
+    { inFlightMax: 40 },
+  );
+  while ((await round()) === "more");
+  expect(await inState("started")).toBe(30);
 });
 
 test("a subscription with a backlog does not crowd out the others", async () => {

@@ -55,6 +55,7 @@ async function reconcile(laterMs: number, temporal = t.temporal): Promise<void> 
   const round = createReconcileRound({
     store: t.store,
     log: t.log,
+    whatIsAway: async () => [],
     now: () => Date.now() + laterMs,
     temporal: {
       inspect: (id) => inspectDelivery(temporal, id),
@@ -129,7 +130,7 @@ describe("the reconciler", () => {
     const claim = { owner: "me", limit: 1, inFlightMax: 1, leaseMs: 30_000, now: Date.now() };
     expect(await claimDeliveries(store, claim)).toMatchObject([{ deliveryId: id }]);
     // The start found the old workflow still running, so there is no new one.
-    await markStarted(store, { ids: [id], now: Date.now() });
+    await markStarted(store, { owner: "me", ids: [id], now: Date.now() });
     await reconcile(0);
     expect(actions()).toEqual([]);
     await reconcile(10_000);

@@ -154,7 +154,7 @@ test("a worker carries on the workflows that a release without ids has started",
     const started = { workflowId: `delivery/${deliveryId}`, taskQueue: "posthaste-deliveries" };
     await t.env.client.workflow.start("carryDelivery", { ...started, args: [{ deliveryId }] });
   }
-  await markStarted(store, { ids, now: Date.now() });
+  await markStarted(store, { owner: "before", ids, now: Date.now() });
 
   const names = namesOf(await readInstallation(store));
   const worker = await workerOn(store, names);

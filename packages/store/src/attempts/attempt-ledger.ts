@@ -51,10 +51,7 @@ export function createAttemptLedger(store: Store): AttemptLedger {
     itemsMax: LOADS_AT_ONCE,
   });
   const handedOver = createGroupCommit<HandedOver, void>({
-    commit: async (all) => {
-      await markHandedOver(store, all);
-      return all.map(() => ({ result: undefined }));
-    },
+    commit: (all) => markHandedOver(store, all),
     splits,
     itemsMax: RECORDS_AT_ONCE,
   });

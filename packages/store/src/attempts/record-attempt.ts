@@ -120,11 +120,25 @@ export async function recordAttempts(
     await writeAll(tx, written);
     return { settled, follow: await noteAll(store, tx, written, subscriptions) };
   });
-  // One step of each: other attempts wait to be recorded. Upkeep cancels the others, and claims park them.
-  for (const { next, id, now } of follow) {
-    await (next === "cancel" ? finishEnd : parkSomePending)(store, { id, now });
+  for (const one of follow) {
+    const error = await followUp(store, one);
+    // The attempt is recorded. Its caller tries again, and learns that.
+    if (error !== undefined) settled[records.indexOf(one.record)] = { error };
   }
   return settled;
+}
+
+/**
+ * Does one step of what follows from an attempt: other attempts wait to be recorded. Upkeep cancels the other
+ * deliveries, and claims park them. Returns the error if the step fails: other attempts of the group go on.
+ */
+async function followUp(store: Store, { next, record, id }: Follow): Promise<unknown> {
+  try {
+    await (next === "cancel" ? finishEnd : parkSomePending)(store, { id, now: record.now });
+    return undefined;
+  } catch (error) {
+    return error;
+  }
 }
 
 export type HandedOver = { readonly id: DeliveryId; readonly nextAttemptAt: number; readonly now: number };
@@ -133,10 +147,10 @@ export type HandedOver = { readonly id: DeliveryId; readonly nextAttemptAt: numb
  * Notes that the workflows of these deliveries were started. The reconciler then leaves each alone until its
  * next attempt is overdue.
  */
-export async function markHandedOver(store: Store, handed: readonly HandedOver[]): Promise<void> {
+export async function markHandedOver(store: Store, handed: readonly HandedOver[]): Promise<Settled<void>[]> {
   const now = Math.max(...handed.map((one) => one.now));
   const dueOf = new Map(handed.map(({ id, nextAttemptAt }) => [id, nextAttemptAt]));
-  await lockAndMove(store, [...dueOf.keys()], now, (rows) =>
+  const { refused } = await lockAndMove(store, [...dueOf.keys()], now, (rows) =>
     rows.flatMap((row) => {
       const dueAt = dueOf.get(row.id);
       // A delivery with another time has moved since.
@@ -144,6 +158,8 @@ export async function markHandedOver(store: Store, handed: readonly HandedOver[]
       return eventOf("hand_over", row, { reconcile_after: dueAt + RECONCILE_GRACE_MS });
     }),
   );
+  const errorOf = new Map(refused.map(({ item, error }) => [item, error]));
+  return handed.map(({ id }) => (errorOf.has(id) ? { error: errorOf.get(id) } : { result: undefined }));
 }
 
 /**
@@ -292,8 +308,8 @@ function moveOf({ record, row, nextAttemptAt }: Written): Move {
 
 type Follow = {
   readonly next: "cancel" | "park";
+  readonly record: AttemptToRecord;
   readonly id: SubscriptionId;
-  readonly now: number;
 };
 
 /** Updates the health of the attempts' subscriptions. */
@@ -319,7 +335,7 @@ async function noteAll(
       now,
     };
     const next = await noteHealth(store, tx, finding, subscriptions);
-    if (next !== undefined) follow.push({ next, id: subscriptionId, now });
+    if (next !== undefined) follow.push({ next, record, id: subscriptionId });
   }
   return follow;
 }

@@ -8,6 +8,7 @@ import {
   type SubscriptionId,
 } from "@posthaste/domain";
 import { byIndex } from "../database/by-index.ts";
+import { endsTransaction, inParts, type Refused } from "../database/in-parts.ts";
 import { lockRows } from "../database/lock-rows.ts";
 import type { Store } from "../database/store.ts";
 import { type Tx, transact } from "../database/transact.ts";
@@ -42,22 +43,37 @@ const COUNTER = 1;
  * restored from a backup never gives a number again that its lost future gave: a reader from that time finds
  * every change since the restore after its cursor.
  *
+ * A change whose row cannot be written stays without a number, and the others get theirs. Of such changes,
+ * {@link ORDERED_AT_ONCE} would hide all later ones.
+ *
  * @param now epoch milliseconds
+ * @param onRefused called with the changes that were left out, if any
  * @returns how many changes were ordered
  */
-export async function orderChanges(store: Store, now: number): Promise<number> {
+export async function orderChanges(
+  store: Store,
+  now: number,
+  onRefused: (refused: readonly Refused<number>[]) => void = () => {},
+): Promise<number> {
   // Mostly there are none, and this check takes no lock.
   if ((await unordered(store, store.db, 1)).length === 0) return 0;
-  return await transact(store, async (tx) => {
+  const { count, refused } = await transact(store, async (tx) => {
     const query = tx.selectFrom("change_counter").select("batch").where("id", "=", COUNTER);
     const before = await lockRows(store, query).executeTakeFirstOrThrow();
     const batch = Math.max(before.batch + 1, now);
     const ids = await unordered(store, tx, ORDERED_AT_ONCE);
-    if (ids.length === 0) return 0;
-    await tx.updateTable("delivery_changes").set({ batch }).where("id", "in", ids).execute();
-    await tx.updateTable("change_counter").set({ batch }).where("id", "=", COUNTER).execute();
-    return ids.length;
+    // In one transaction: a statement that fails leaves nothing behind.
+    const number = async (some: readonly number[]) => {
+      await tx.updateTable("delivery_changes").set({ batch }).where("id", "in", some).execute();
+    };
+    const refused = await inParts(ids, number, (error) => endsTransaction(store, error));
+    if (ids.length > refused.length) {
+      await tx.updateTable("change_counter").set({ batch }).where("id", "=", COUNTER).execute();
+    }
+    return { count: ids.length - refused.length, refused };
   });
+  if (refused.length > 0) onRefused(refused);
+  return count;
 }
 
 /** Returns the cursor for a reader that wants only changes from now on. */

@@ -1,5 +1,6 @@
 import type { DeliveryEvent, DeliveryId, DeliveryState } from "@posthaste/domain";
 import type { Insertable, Selectable, Updateable } from "kysely";
+import { inParts, isEverybodys, type Refused } from "../database/in-parts.ts";
 import { insertRows } from "../database/insert-rows.ts";
 import { lockRows } from "../database/lock-rows.ts";
 import type { Store } from "../database/store.ts";
@@ -101,19 +102,27 @@ export async function lockDeliveries(
 }
 
 /**
- * Locks deliveries in a transaction of its own, and moves them as `plan` says; see {@link move}. Without ids,
- * there is no transaction: it would wait for other writers.
+ * Locks deliveries in a transaction of its own, and moves them as `plan` says; see {@link move}. If that
+ * fails, the deliveries are moved in parts, so that one of them does not keep the others from it. Without
+ * ids, there is no transaction: it would wait for other writers.
+ *
+ * @returns the deliveries that were moved, as they are now, and those whose move failed
  */
 export async function lockAndMove(
   store: Store,
   ids: readonly DeliveryId[],
   now: number,
   plan: (rows: readonly LockedDelivery[]) => readonly Move[],
-): Promise<void> {
-  if (ids.length === 0) return;
-  await transact(store, async (tx) => {
-    await move(tx, plan(await lockDeliveries(store, tx, ids)), now);
-  });
+): Promise<{ moved: LockedDelivery[]; refused: Refused<DeliveryId>[] }> {
+  const moved: LockedDelivery[] = [];
+  const moveSome = async (some: readonly DeliveryId[]) => {
+    const rows = await transact(store, async (tx) =>
+      move(tx, plan(await lockDeliveries(store, tx, some)), now),
+    );
+    moved.push(...rows);
+  };
+  const refused = await inParts(ids, moveSome, (error) => isEverybodys(store, error));
+  return { moved, refused };
 }
 
 /** An event that the table of transitions does not have for the delivery's state. */
@@ -137,7 +146,8 @@ export async function move(tx: Tx, moves: readonly Move[], now: number): Promise
     const values = valuesAfter(one, before.row);
     if (values === undefined) continue;
     const row: LockedDelivery = { ...before.row, ...values };
-    assertTimes(one.event, row);
+    // A row that is wrong already can still be put off. Otherwise it would stay in front of the others.
+    if (!PUTS_OFF.has(one.event)) assertTimes(one.event, row);
     moved.set(row.id, { row, values: { ...before.values, ...values } });
     if (row.state !== before.row.state || row.attempts !== before.row.attempts) {
       changes.push(changeOf(one, row, now));
@@ -154,6 +164,39 @@ export async function move(tx: Tx, moves: readonly Move[], now: number): Promise
   await insertRows(tx, "delivery_changes", changes);
   return [...moved.values()].map(({ row }) => row);
 }
+
+/** A delivery to which an event cannot happen, because its row does not fit its state. */
+export type Misfit = Refused<DeliveryId> & { readonly row: LockedDelivery };
+
+/** Sorts rows by whether {@link move} would throw on the event: one bad row must not stop the others. */
+export function sortByFit<E extends DeliveryEvent>(
+  event: E,
+  rows: readonly LockedDelivery[],
+  times: SetColumns<E>,
+): { fitting: LockedDelivery[]; misfits: Misfit[] } {
+  const fitting: LockedDelivery[] = [];
+  const misfits: Misfit[] = [];
+  for (const row of rows) {
+    const error = misfitOf(eventOf(event, row, times));
+    if (error === undefined) fitting.push(row);
+    else misfits.push({ item: row.id, row, error });
+  }
+  return { fitting, misfits };
+}
+
+function misfitOf(one: Move): ImpossibleTransition | undefined {
+  try {
+    const values = valuesAfter(one, one.row);
+    if (values !== undefined) assertTimes(one.event, { ...one.row, ...values });
+    return undefined;
+  } catch (error) {
+    if (error instanceof ImpossibleTransition) return error;
+    throw error;
+  }
+}
+
+/** The events that only put a delivery off. */
+const PUTS_OFF: ReadonlySet<DeliveryEvent> = new Set(["set_aside", "defer_reconcile"]);
 
 /** Returns the columns that the event writes; undefined: it comes late. */
 function valuesAfter({ event, set }: Move, row: LockedDelivery): Partial<LockedDelivery> | undefined {

@@ -79,6 +79,12 @@ export const TRANSITIONS = {
     late: ["started", "parked", ...ENDED],
     columns: { lease_until: "clear", in_flight_of: "clear" },
   },
+  set_aside: {
+    meaning: "it cannot be claimed or started, and others must not wait for it",
+    to: { pending: "pending" },
+    late: ["started", "parked", ...ENDED],
+    columns: { lease_until: "set", in_flight_of: "clear" },
+  },
   start: {
     meaning: "its workflow was started",
     to: { pending: "started" },
@@ -169,7 +175,14 @@ export const TRANSITIONS = {
     meaning: "its subscription is active again",
     to: { parked: "pending" },
     late: ["started", ...ENDED],
-    columns: { next_attempt_at: "set" },
+    // The others are clear already. If one were not, it would keep the rest of the subscription parked.
+    columns: {
+      next_attempt_at: "set",
+      reconcile_after: "clear",
+      turn_at: "clear",
+      lease_until: "clear",
+      in_flight_of: "clear",
+    },
   },
   cancel: {
     meaning: "its owner cancelled it, or its subscription ended",

@@ -5,6 +5,7 @@ import {
   endMs,
   type Lane,
   lineAfter,
+  MINUTE_MS,
   type Pace,
   type Rate,
   type SubscriptionId,
@@ -12,10 +13,11 @@ import {
 } from "@posthaste/domain";
 import { sql } from "kysely";
 import { padded } from "../database/dialect/few-texts.ts";
+import { inParts, isEverybodys, type Refused } from "../database/in-parts.ts";
 import { lockRows } from "../database/lock-rows.ts";
 import type { Store } from "../database/store.ts";
 import { type Tx, transact } from "../database/transact.ts";
-import { type LockedDelivery, MOVED_COLUMNS, moveAll } from "../deliveries/move.ts";
+import { type LockedDelivery, type Misfit, MOVED_COLUMNS, moveAll, sortByFit } from "../deliveries/move.ts";
 import { parkPending } from "../lifecycle/park-deliveries.ts";
 import { lockAllTurns, ownPaceOf, type Turns, writeTurns } from "../subscriptions/pace.ts";
 import { type ClaimRotation, createClaimRotation, noteServed } from "./claim-rotation.ts";
@@ -62,6 +64,21 @@ export type Claim = {
   readonly rotation?: ClaimRotation;
   /** How many more deliveries of this account may be claimed. Default: any number. */
   readonly roomOf?: (id: AccountId) => number;
+  /** Leaves this subscription out. Default: none is left out. */
+  readonly isLeftOut?: (id: SubscriptionId) => boolean;
+  /** Called with what could not be claimed, if anything. */
+  readonly onRefused?: (refused: RefusedClaims) => void;
+};
+
+/** What a claim could not take. */
+export type RefusedClaims = {
+  /** Subscriptions whose claim failed: nothing of theirs was claimed. */
+  readonly subscriptions: readonly Refused<SubscriptionId>[];
+  /**
+   * Deliveries whose row does not fit its state. They are set aside for {@link MISFIT_SET_ASIDE_MS}; the
+   * others of their subscription are claimed.
+   */
+  readonly deliveries: readonly Refused<DeliveryId>[];
 };
 
 /**
@@ -73,6 +90,8 @@ export const DRAIN_PER_SECOND = 50;
 const SUBSCRIPTIONS_AT_ONCE = 64;
 /** Maximum deliveries parked in one transaction, of all visited subscriptions; the next visit continues. */
 const PARKED_AT_ONCE = 500;
+/** How long a delivery is set aside whose row does not fit its state: only a repair by hand helps it. */
+const MISFIT_SET_ASIDE_MS = 5 * MINUTE_MS;
 /** Maximum claims of a failing subscription per visit, so that the others do not wait for its attempts. */
 const OF_FAILING_MAX = 4;
 /**
@@ -95,6 +114,8 @@ const EXAMINED_MAX = 4_096;
  * with a huge backlog, or one that hangs, therefore never hides another, and no number of them hides another
  * account. Two claimers never get the same row, and together they respect a subscription's rate and
  * concurrency. Pending deliveries of a paused or disabled subscription are parked.
+ *
+ * A subscription or a delivery that cannot be claimed does not keep the others from it.
  */
 export async function claimDeliveries(store: Store, claim: Claim): Promise<ClaimedDelivery[]> {
   const { rotation = createClaimRotation(), roomOf = unlimited } = claim;
@@ -103,21 +124,29 @@ export async function claimDeliveries(store: Store, claim: Claim): Promise<Claim
   const served = new Set<AccountId>();
   const waiting = new Set<AccountId>();
   const order: AccountId[] = [];
+  const subscriptions: Refused<SubscriptionId>[] = [];
+  const deliveries: Refused<DeliveryId>[] = [];
   let visits = 0;
   let examined = 0;
+  const visit = async (visited: readonly Pending[]) => {
+    const left = { ...claim, limit: claim.limit - claimed.length, roomOf: roomLeftOf };
+    if (left.limit === 0) return;
+    const more = await transact(store, (tx) => claimOf(store, tx, visited, left));
+    claimed.push(...more.claimed);
+    deliveries.push(...more.misfits);
+    for (const accountId of noteServed(rotation, visited, more.leftOut)) {
+      served.add(accountId);
+      waiting.delete(accountId);
+    }
+  };
   search: for await (const group of pendingSubscriptions(store, rotation, (id) => roomLeftOf(id) > 0)) {
     const wanted = await ofKind(store, inTurns(group), claim);
     for (const { accountId } of wanted) if (!served.has(accountId)) waiting.add(accountId);
     order.push(...group.keys());
     for (let i = 0; i < wanted.length; i += SUBSCRIPTIONS_AT_ONCE) {
-      const left = { ...claim, limit: claim.limit - claimed.length, roomOf: roomLeftOf };
-      const visited = wanted.slice(i, i + SUBSCRIPTIONS_AT_ONCE);
-      const more = await transact(store, (tx) => claimOf(store, tx, visited, left));
-      claimed.push(...more.claimed);
-      for (const accountId of noteServed(rotation, visited, more.leftOut)) {
-        served.add(accountId);
-        waiting.delete(accountId);
-      }
+      const some = wanted.slice(i, i + SUBSCRIPTIONS_AT_ONCE);
+      const refused = await inParts(some, visit, (error) => isEverybodys(store, error));
+      subscriptions.push(...refused.map(({ item, error }) => ({ item: item.id, error })));
       visits += 1;
       if (claimed.length >= claim.limit || visits === VISITS_MAX) break search;
     }
@@ -128,6 +157,7 @@ export async function claimDeliveries(store: Store, claim: Claim): Promise<Claim
   const firstWaiting = order.findIndex((id) => waiting.has(id));
   const last = order.at(firstWaiting < 0 ? -1 : firstWaiting - 1);
   if (last !== undefined && firstWaiting !== 0) rotation.servedAccount(last);
+  if (subscriptions.length + deliveries.length > 0) claim.onRefused?.({ subscriptions, deliveries });
   return claimed;
 }
 
@@ -145,7 +175,7 @@ async function ofKind({ db }: Store, pending: readonly Pending[], claim: Claim):
     )
     .execute();
   const ofKind = new Set(rows.filter((row) => isOfKind(kindOf(row, claim), claim)).map(({ id }) => id));
-  return pending.filter(({ id }) => ofKind.has(id));
+  return pending.filter(({ id }) => ofKind.has(id) && claim.isLeftOut?.(id) !== true);
 }
 
 type Kind = { readonly lane: Lane; readonly isFailing: boolean };
@@ -198,23 +228,27 @@ async function claimOf(
   tx: Tx,
   pending: readonly Pending[],
   claim: Claim,
-): Promise<{ claimed: ClaimedDelivery[]; leftOut: ReadonlySet<SubscriptionId> }> {
+): Promise<{ claimed: ClaimedDelivery[]; misfits: Misfit[]; leftOut: ReadonlySet<SubscriptionId> }> {
   const { owner, leaseMs, now } = claim;
   const ids = pending.map(({ id }) => id);
   const lines = await lockAllTurns(store, tx, ids);
   // Read under the lock. A claim that waited for it would otherwise use outdated data.
   const visited = await readSubscriptions(tx, ids, claim);
-  if (visited.length === 0) return { claimed: [], leftOut: new Set() };
+  if (visited.length === 0) return { claimed: [], misfits: [], leftOut: new Set() };
   const rooms = await roomsOf(store, tx, visited, lines, claim);
   const oldest = await oldestOf(store, tx, rooms, now);
   const chosen = shareOut(oldest, claim);
-  const rows = await lockPending(store, tx, chosen, now);
+  const locked = await lockPending(store, tx, chosen, now);
+  const times = { lease_until: now + leaseMs };
+  const { fitting, misfits } = sortByFit("claim", locked, times);
+  await setAsideMisfits(tx, misfits, now);
+  const rows = new Map<DeliveryId, LockedDelivery>(fitting.map((row) => [row.id, row]));
   const leftOut = new Set(
     oldest.filter(({ ids: some }) => some.length > 0).map(({ subscription }) => subscription.id),
   );
   for (const row of chosen) leftOut.delete(row.subscriptionId);
-  if (rows.size === 0) return { claimed: [], leftOut };
-  await moveAll(tx, "claim", [...rows.values()], { lease_until: now + leaseMs }, now, { lease_owner: owner });
+  if (fitting.length === 0) return { claimed: [], misfits, leftOut };
+  await moveAll(tx, "claim", fitting, times, now, { lease_owner: owner });
   for (const { subscription, rate, turns, rateColumn } of rooms) {
     const count = chosen.filter(
       (one) => one.subscriptionId === subscription.id && rows.has(one.deliveryId),
@@ -243,7 +277,13 @@ async function claimOf(
       traceparent: row.traceparent,
     };
   });
-  return { claimed, leftOut };
+  return { claimed, misfits, leftOut };
+}
+
+async function setAsideMisfits(tx: Tx, misfits: readonly Misfit[], now: number): Promise<void> {
+  const rows = misfits.map(({ row }) => row);
+  const times = { lease_until: now + MISFIT_SET_ASIDE_MS };
+  await moveAll(tx, "set_aside", rows, times, now, { lease_owner: null });
 }
 
 /**
@@ -359,7 +399,7 @@ type Chosen = { readonly deliveryId: DeliveryId; readonly subscriptionId: Subscr
 
 /** Locks those of these deliveries that are still pending and that no other transaction holds. */
 async function lockPending(store: Store, tx: Tx, chosen: readonly Chosen[], now: number) {
-  if (chosen.length === 0) return new Map<DeliveryId, LockedDelivery>();
+  if (chosen.length === 0) return [];
   const query = tx
     .selectFrom("deliveries")
     .select(MOVED_COLUMNS)
@@ -371,8 +411,7 @@ async function lockPending(store: Store, tx: Tx, chosen: readonly Chosen[], now:
     .where("state", "=", "pending")
     .where((eb) => eb.or([eb("lease_until", "is", null), eb("lease_until", "<", now)]))
     .orderBy("id");
-  const rows = await lockRows(store, query, "skip").execute();
-  return new Map<DeliveryId, LockedDelivery>(rows.map((row) => [row.id, row]));
+  return await lockRows(store, query, "skip").execute();
 }
 
 /**

@@ -1,7 +1,14 @@
 import type { DeliveryId } from "@posthaste/domain";
+import type { Refused } from "../database/in-parts.ts";
 import type { Store } from "../database/store.ts";
 import { eventOf, lockAndMove } from "../deliveries/move.ts";
 import { RECONCILE_GRACE_MS } from "../deliveries/transitions.ts";
+
+/*
+ * What a claimer does with its claims. A claim that ran out may belong to another claimer by now, so each
+ * function changes only claims of `owner`. Each returns the deliveries whose row the database or the table of
+ * transitions refused to change, with the reasons: the others are changed.
+ */
 
 /**
  * How soon the reconciler examines the start of a delivery that had a workflow before. That workflow parked
@@ -12,16 +19,17 @@ const AGAIN_GRACE_MS = 5_000;
 
 /**
  * Notes that the workflows of these claimed deliveries were started. Deliveries that moved meanwhile stay as
- * they are.
+ * they are. If another worker has claimed one, that worker starts its workflow too, which is harmless, and
+ * marks it.
  */
 export async function markStarted(
   store: Store,
-  { ids, now }: { ids: readonly DeliveryId[]; now: number },
-): Promise<void> {
-  await lockAndMove(store, ids, now, (rows) =>
+  { owner, ids, now }: { owner: string; ids: readonly DeliveryId[]; now: number },
+): Promise<Refused<DeliveryId>[]> {
+  const { refused } = await lockAndMove(store, ids, now, (rows) =>
     rows
-      // If a delivery's turn had not come, its workflow unclaimed it and has ended.
-      .filter((row) => row.lease_owner !== null)
+      // Without an owner: its turn had not come, so its workflow unclaimed it and has ended.
+      .filter((row) => row.lease_owner === owner)
       .map((row) => {
         // A delivery that was parked or unclaimed is due since then.
         const isAgain = row.next_attempt_at !== row.created_at;
@@ -29,6 +37,7 @@ export async function markStarted(
         return eventOf("start", row, times, { started_at: now });
       }),
   );
+  return refused;
 }
 
 /**
@@ -38,20 +47,49 @@ export async function markStarted(
 export async function releaseClaims(
   store: Store,
   { owner, ids, now }: { owner: string; ids: readonly DeliveryId[]; now: number },
-): Promise<void> {
-  await lockAndMove(store, ids, now, (rows) =>
+): Promise<Refused<DeliveryId>[]> {
+  const { refused } = await lockAndMove(store, ids, now, (rows) =>
     rows.filter((row) => row.lease_owner === owner).map((row) => eventOf("release_claim", row, {})),
   );
+  return refused;
+}
+
+/**
+ * Releases claims that this owner still holds, and keeps every worker from claiming the deliveries until a
+ * time of their own: they would only fail again, in front of the others.
+ */
+export async function setAsideClaims(
+  store: Store,
+  {
+    owner,
+    claims,
+    now,
+  }: {
+    owner: string;
+    claims: readonly { readonly id: DeliveryId; readonly untilMs: number }[];
+    now: number;
+  },
+): Promise<Refused<DeliveryId>[]> {
+  const untilOf = new Map(claims.map(({ id, untilMs }) => [id, untilMs]));
+  const { refused } = await lockAndMove(store, [...untilOf.keys()], now, (rows) =>
+    rows
+      .filter((row) => row.lease_owner === owner)
+      .map((row) =>
+        eventOf("set_aside", row, { lease_until: untilOf.get(row.id) ?? now }, { lease_owner: null }),
+      ),
+  );
+  return refused;
 }
 
 /** Extends the claims that this owner still holds until `until`. */
 export async function renewClaims(
   store: Store,
   { owner, ids, until, now }: { owner: string; ids: readonly DeliveryId[]; until: number; now: number },
-): Promise<void> {
-  await lockAndMove(store, ids, now, (rows) =>
+): Promise<Refused<DeliveryId>[]> {
+  const { refused } = await lockAndMove(store, ids, now, (rows) =>
     rows
       .filter((row) => row.lease_owner === owner)
       .map((row) => eventOf("renew_claim", row, { lease_until: until })),
   );
+  return refused;
 }

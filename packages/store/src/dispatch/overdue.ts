@@ -1,7 +1,11 @@
+import { isDeepStrictEqual } from "node:util";
 import type { AccountId, DeliveryId, EventId, SubscriptionId } from "@posthaste/domain";
 import { byIndex } from "../database/by-index.ts";
+import type { Refused } from "../database/in-parts.ts";
 import type { Store } from "../database/store.ts";
-import { eventOf, lockAndMove } from "../deliveries/move.ts";
+import { transact } from "../database/transact.ts";
+import { cancel } from "../deliveries/deliveries.ts";
+import { eventOf, type LockedDelivery, lockAndMove, lockDeliveries } from "../deliveries/move.ts";
 
 export type OverdueDelivery = {
   readonly deliveryId: DeliveryId;
@@ -9,10 +13,10 @@ export type OverdueDelivery = {
   readonly subscriptionId: SubscriptionId;
   readonly eventId: EventId;
   readonly eventType: string;
-  readonly targetUrl: string;
+  /** Null: its subscription does not exist, which is a fault. */
+  readonly targetUrl: string | null;
   readonly traceparent: string | null;
   readonly attempts: number;
-  readonly nextAttemptAt: number | null;
   /** Since when the reconciler may examine it. */
   readonly overdueSince: number;
 };
@@ -34,7 +38,6 @@ export async function listOverdue(
       "traceparent",
       "event_type",
       "attempts",
-      "next_attempt_at",
       "reconcile_after",
     ])
     .where("state", "=", "started")
@@ -44,7 +47,8 @@ export async function listOverdue(
     .limit(limit);
   const rows = await store.db
     .selectFrom(overdue.as("d"))
-    .innerJoin("subscriptions as s", "s.id", "d.subscription_id")
+    // Not an inner join: a delivery that is left out would stay in front of the others, unnoticed.
+    .leftJoin("subscriptions as s", "s.id", "d.subscription_id")
     .selectAll("d")
     .select("s.target_url")
     .orderBy("d.reconcile_after")
@@ -59,24 +63,69 @@ export async function listOverdue(
     targetUrl: row.target_url,
     traceparent: row.traceparent,
     attempts: row.attempts,
-    nextAttemptAt: row.next_attempt_at,
     overdueSince: row.reconcile_after ?? now,
   }));
 }
 
-/** Defers overdue deliveries until a time, unless they move before. */
+/** A delivery as it was when a round of the reconciler deferred it. */
+export type Deferral = {
+  readonly id: DeliveryId;
+  readonly attempts: number;
+  readonly nextAttemptAt: number | null;
+  readonly deferredUntil: number | null;
+  readonly leaseUntil: number | null;
+};
+
+/**
+ * Defers overdue deliveries until a time. A delivery that moved or was deferred before stays as it is: of two
+ * rounds that found it, one gets it.
+ *
+ * @returns the deliveries that were deferred, and those whose row cannot be changed
+ */
 export async function deferReconcile(
   store: Store,
   { ids, until, now }: { ids: readonly DeliveryId[]; until: number; now: number },
-): Promise<void> {
-  await lockAndMove(store, ids, now, (rows) =>
+): Promise<{ deferred: Map<DeliveryId, Deferral>; refused: Refused<DeliveryId>[] }> {
+  const { moved, refused } = await lockAndMove(store, ids, now, (rows) =>
     rows
       .filter(({ reconcile_after: at }) => at !== null && at <= now)
       .map((row) => eventOf("defer_reconcile", row, { reconcile_after: until })),
   );
+  return { deferred: new Map(moved.map((row) => [row.id, deferralOf(row)])), refused };
 }
 
-/** Changes deferrals that end at `from`. A delivery that moved meanwhile has another time and keeps it. */
+/** Returns whether a delivery is still as it was when it was deferred. */
+export async function isAsDeferred(store: Store, deferral: Deferral): Promise<boolean> {
+  const row = await store.db
+    .selectFrom("deliveries")
+    .select(DEFERRAL_COLUMNS)
+    .where("id", "=", deferral.id)
+    .executeTakeFirst();
+  return row !== undefined && isUnmoved(row, deferral);
+}
+
+/**
+ * Cancels a delivery, unless it has moved since it was deferred.
+ *
+ * @returns whether it was cancelled
+ */
+export async function cancelAsDeferred(
+  store: Store,
+  deferral: Deferral,
+  { reason, now }: { reason: string; now: number },
+): Promise<boolean> {
+  return await transact(store, async (tx) => {
+    const [row] = await lockDeliveries(store, tx, [deferral.id]);
+    if (row === undefined || !isUnmoved(row, deferral)) return false;
+    return (await cancel(store, tx, [deferral.id], reason, now)) > 0;
+  });
+}
+
+/**
+ * Changes deferrals that end at `from`. A delivery that moved meanwhile has another time and keeps it.
+ *
+ * @returns the deliveries whose row cannot be changed
+ */
 export async function changeDeferral(
   store: Store,
   {
@@ -88,11 +137,36 @@ export async function changeDeferral(
     changes: readonly { readonly id: DeliveryId; readonly until: number }[];
     now: number;
   },
-): Promise<void> {
+): Promise<Refused<DeliveryId>[]> {
   const untilOf = new Map(changes.map(({ id, until }) => [id, until]));
-  await lockAndMove(store, [...untilOf.keys()], now, (rows) =>
+  const { refused } = await lockAndMove(store, [...untilOf.keys()], now, (rows) =>
     rows
       .filter((row) => row.reconcile_after === from)
       .map((row) => eventOf("defer_reconcile", row, { reconcile_after: untilOf.get(row.id) ?? from })),
   );
+  return refused;
+}
+
+const DEFERRAL_COLUMNS = [
+  "id",
+  "state",
+  "attempts",
+  "next_attempt_at",
+  "reconcile_after",
+  "lease_until",
+] as const;
+type DeferralRow = Pick<LockedDelivery, (typeof DEFERRAL_COLUMNS)[number]>;
+
+function deferralOf(row: DeferralRow): Deferral {
+  return {
+    id: row.id,
+    attempts: row.attempts,
+    nextAttemptAt: row.next_attempt_at,
+    deferredUntil: row.reconcile_after,
+    leaseUntil: row.lease_until,
+  };
+}
+
+function isUnmoved(row: DeferralRow, deferral: Deferral): boolean {
+  return row.state === "started" && isDeepStrictEqual(deferralOf(row), deferral);
 }

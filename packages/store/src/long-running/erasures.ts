@@ -125,17 +125,18 @@ export async function getErasure(store: Store, id: ErasureId): Promise<Erasure |
   return row && erasureOf(row);
 }
 
-/** Returns running erasures whose workflow is not known to run. */
+/** Returns running erasures after `after` whose workflow is not known to run. */
 export async function listUnstartedErasures(
   store: Store,
-  { now, limit }: { now: number; limit: number },
+  { now, after, limit }: { now: number; after?: ErasureId | undefined; limit: number },
 ): Promise<Erasure[]> {
   const rows = await store.db
     .selectFrom("erasures")
     .selectAll()
     .where("state", "=", "running")
     .where((eb) => eb.or([eb("workflow_at", "is", null), eb("workflow_at", "<", now - WORKFLOW_CHECK_MS)]))
-    .orderBy("workflow_at")
+    .where("id", ">", after ?? (0 as ErasureId))
+    .orderBy("id")
     .limit(limit)
     .execute();
   return rows.map(erasureOf);

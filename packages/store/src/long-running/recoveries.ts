@@ -189,19 +189,18 @@ export async function changeRecovery(
   return recovery;
 }
 
-/**
- * Returns running and paused recoveries whose workflow is not known to run, those silent for longest first.
- */
+/** Returns running and paused recoveries after `after` whose workflow is not known to run. */
 export async function listUnstartedRecoveries(
   store: Store,
-  { now, limit }: { now: number; limit: number },
+  { now, after, limit }: { now: number; after?: RecoveryId | undefined; limit: number },
 ): Promise<Recovery[]> {
   const rows = await store.db
     .selectFrom("recoveries")
     .selectAll()
     .where("state", "in", ["running", "paused"])
     .where((eb) => eb.or([eb("workflow_at", "is", null), eb("workflow_at", "<", now - WORKFLOW_CHECK_MS)]))
-    .orderBy("workflow_at")
+    .where("id", ">", after ?? (0 as RecoveryId))
+    .orderBy("id")
     .limit(limit)
     .execute();
   return rows.map(recoveryOf);

@@ -74,9 +74,7 @@ async function nextOf({ db }: Store, kind: RetentionKind, span: Span) {
   }
 }
 
-const STEPS: Readonly<
-  Record<RetentionKind, (store: Store, tx: Tx, span: Span) => Promise<RetentionStep>>
-> = {
+const STEPS: Readonly<Record<RetentionKind, (store: Store, tx: Tx, span: Span) => Promise<RetentionStep>>> = {
   idempotency_keys: deleteKeys,
   attempts: deleteAttempts,
   events: deleteEvents,

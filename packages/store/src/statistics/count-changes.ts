@@ -11,6 +11,7 @@ import {
 import { sql } from "kysely";
 import { byIndex } from "../database/by-index.ts";
 import { deleteFirst } from "../database/delete-first.ts";
+import { endsTransaction } from "../database/in-parts.ts";
 import { lockRows } from "../database/lock-rows.ts";
 import type { Store } from "../database/store.ts";
 import { type Tx, transact } from "../database/transact.ts";
@@ -50,26 +51,61 @@ type Change = {
   readonly changed_at: number;
 };
 
+/** Counters that cannot be written, and why. */
+export type Uncounted = { readonly accountId: AccountId; readonly fromAt: number; readonly error: unknown };
+
 /**
- * Counts the next changes.
+ * Counts the next changes. If an account's counters cannot be read or written, its changes are left out of
+ * them for good, so that the changes of all others are counted.
  *
- * @returns how many changes were counted
+ * @param onUncounted called with the counters that were left out, if any
+ * @returns how many changes were read
  */
-export async function countChanges(store: Store): Promise<number> {
+export async function countChanges(
+  store: Store,
+  onUncounted: (uncounted: readonly Uncounted[]) => void = () => {},
+): Promise<number> {
+  const { count, uncounted } = await countNext(store);
+  if (uncounted.length > 0) onUncounted(uncounted);
+  return count;
+}
+
+async function countNext(store: Store): Promise<{ count: number; uncounted: Uncounted[] }> {
   return await transact(store, async (tx) => {
     const query = tx.selectFrom("statistics_cursor").selectAll().where("id", "=", CURSOR);
     const after = await lockRows(store, query).executeTakeFirstOrThrow();
     const changes = await changesAfter(store, tx, after.batch, after.change_id);
     const last = changes.at(-1);
-    if (last === undefined) return 0;
-    for (const counted of countedBySpan(changes)) await add(tx, counted);
+    const uncounted: Uncounted[] = [];
+    if (last === undefined) return { count: 0, uncounted };
+    for (const counted of countedBySpan(changes)) {
+      const error = await addOrError(store, tx, counted);
+      if (error !== undefined)
+        uncounted.push({ accountId: counted.accountId, fromAt: counted.fromAt, error });
+    }
     await tx
       .updateTable("statistics_cursor")
       .set({ batch: last.batch ?? after.batch, change_id: last.id })
       .where("id", "=", CURSOR)
       .execute();
-    return changes.length;
+    return { count: changes.length, uncounted };
   });
+}
+
+/**
+ * Adds to one row of counters.
+ *
+ * @returns the error if that fails: each statement is one write, so a failed one leaves nothing behind
+ * @throws the error if the transaction has failed with it
+ */
+async function addOrError(store: Store, tx: Tx, counted: Counted): Promise<unknown> {
+  try {
+    await add(tx, counted);
+    return undefined;
+  } catch (error) {
+    if (endsTransaction(store, error)) throw error;
+    return error;
+  }
 }
 
 /**

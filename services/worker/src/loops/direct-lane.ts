@@ -3,6 +3,8 @@ import type { DeliveryId } from "@posthaste/domain";
 import type { Log, StopDeadline } from "@posthaste/runtime";
 import { type AttemptLedger, type ClaimedDelivery, renewClaims, type Store } from "@posthaste/store";
 import { createFairQueue } from "./fair-queue.ts";
+import { createOutageLog, type OutageLog, type WhatIsAway } from "./outage-log.ts";
+import { createReportSetAside, type SetAsideWork } from "./report-set-aside.ts";
 
 export type DirectLaneOptions = {
   readonly store: Store;
@@ -21,6 +23,10 @@ export type DirectLaneOptions = {
   readonly leaseMs: number;
   /** Called when attempts have ended, so more may begin. */
   readonly onRoom: () => void;
+  /** Asked after a renewal or a hand-over that failed. */
+  readonly whatIsAway: WhatIsAway;
+  /** Called when claims cannot be renewed, with their number. */
+  readonly onSetAside?: (work: SetAsideWork, count: number) => void;
 };
 
 export type DirectLane = {
@@ -53,19 +59,28 @@ const RENEWALS_IN_A_LEASE = 3;
  * deliveries to workflows.
  */
 export function createDirectLane(options: DirectLaneOptions): DirectLane {
-  const { store, ledger, log, now, owner, leaseMs, shares } = options;
+  const { store, ledger, log, now, owner, leaseMs, shares, whatIsAway } = options;
   const inFlight = new Map<DeliveryId, { readonly begunAt: number; readonly end: Promise<void> }>();
-  const handOvers = createHandOvers(async (delivery, nextAttemptAt) => {
-    await options.start(delivery);
-    await ledger.handedOver({ id: delivery.deliveryId, nextAttemptAt, now: now() });
-  }, log);
+  const handOvers = createHandOvers(
+    async (delivery, nextAttemptAt) => {
+      await options.start(delivery);
+      await ledger.handedOver({ id: delivery.deliveryId, nextAttemptAt, now: now() });
+    },
+    createOutageLog("hand_over", log, whatIsAway),
+  );
+  const renewals = createOutageLog("claim_renewal", log, whatIsAway);
+  const report = createReportSetAside(log, options.onSetAside);
   let isRoomAnnounced = false;
 
   const renewal = setInterval(() => {
     const before = now() - leaseMs / RENEWALS_IN_A_LEASE;
     const ids = [...inFlight].filter(([, { begunAt }]) => begunAt < before).map(([id]) => id);
-    renewClaims(store, { owner, ids, until: now() + leaseMs, now: now() }).catch((error: unknown) =>
-      log.error("direct_lane.failed", error),
+    renewClaims(store, { owner, ids, until: now() + leaseMs, now: now() }).then(
+      (refused) => {
+        report("lease", refused);
+        renewals.succeeded();
+      },
+      (error: unknown) => renewals.failed(error),
     );
   }, leaseMs / RENEWALS_IN_A_LEASE);
 
@@ -104,13 +119,12 @@ export function createDirectLane(options: DirectLaneOptions): DirectLane {
 
 function createHandOvers(
   handOver: (delivery: ClaimedDelivery, nextAttemptAt: number) => Promise<void>,
-  log: Log,
+  outages: OutageLog,
 ) {
   const waiting = createFairQueue<{ readonly delivery: ClaimedDelivery; readonly nextAttemptAt: number }>({
     max: HAND_OVERS_WAITING_MAX,
   });
   const running = new Set<Promise<void>>();
-  let failed = 0;
   let isStopping = false;
   /** Hand-overs that a stop has left to the reconciler. */
   let left = 0;
@@ -123,16 +137,14 @@ function createHandOvers(
       const { delivery, nextAttemptAt } = next;
       try {
         await handOver(delivery, nextAttemptAt);
-        failed = 0;
+        outages.succeeded();
       } catch (error) {
-        // The row holds the time at which the reconciler starts the workflow instead. An outage logs one
-        // line, not one for each delivery.
-        failed += 1;
-        if (failed === 1) log.error("hand_over.failed", error, { deliveryId: delivery.deliveryId });
+        // The row holds the time at which the reconciler starts the workflow instead.
         if (isStopping) {
           left += 1;
           leaveWaiting();
         }
+        await outages.failed(error, { deliveryId: delivery.deliveryId });
       }
     }
   };

@@ -1,4 +1,5 @@
 import type { Shares } from "@posthaste/delivery/activities";
+import { isOutage } from "@posthaste/delivery/client";
 import type { DeliveryId, Lane } from "@posthaste/domain";
 import type { Log } from "@posthaste/runtime";
 import {
@@ -8,10 +9,14 @@ import {
   createClaimRotation,
   listInFlight,
   markStarted,
+  type RefusedClaims,
   releaseClaims,
   type Store,
+  setAsideClaims,
 } from "@posthaste/store";
 import type { DirectLane } from "./direct-lane.ts";
+import { createReportSetAside, type Refused, type SetAsideWork } from "./report-set-aside.ts";
+import { createPatience, type Patience } from "./set-aside.ts";
 
 export type DispatchOptions = {
   readonly store: Store;
@@ -35,13 +40,15 @@ export type DispatchOptions = {
   readonly laneDefault?: Lane;
   /** Called after each successful round with the number of workflows started. */
   readonly onStarted?: (count: number) => void;
+  /** Called when deliveries or subscriptions are set aside, with their number. */
+  readonly onSetAside?: (work: SetAsideWork, count: number) => void;
 };
 
 /** Concurrent starts: enough to hide the round trip, few enough not to queue in a server with two cores. */
 const STARTS_AT_ONCE = 16;
 /** Concurrent starts for failing subscriptions, which are not urgent and must not keep Temporal busy. */
 const FAILING_STARTS_AT_ONCE = 2;
-/** Failed starts after which a round leaves its remaining deliveries to the next round. */
+/** Starts that fail before any succeeds: then the round ends. Each may have waited 5 s, its deadline. */
 const FAILURES_MAX = 3;
 
 /**
@@ -52,6 +59,10 @@ const FAILURES_MAX = 3;
  * After the start, the row is still pending and is claimed and started again. The second start finds the
  * running workflow. If that workflow has ended, a new one runs, finds the row's state and returns.
  *
+ * A delivery whose start is refused is set aside for a growing time, so that it keeps neither a place of its
+ * subscription nor the head of its line. During an outage of Temporal, nothing is set aside and the round
+ * fails.
+ *
  * @param health which subscriptions to claim for. Failing subscriptions get a loop of their own, so
  *   that deliveries to a healthy endpoint never wait for the start of one to a failing endpoint.
  *   Default: all subscriptions
@@ -60,12 +71,12 @@ export function createDispatchRound(
   options: DispatchOptions,
   health?: "well" | "failing",
 ): () => Promise<"more" | "done"> {
-  const { store, log, now, start, batch, shares } = options;
+  const { store, log, now, batch, shares } = options;
   const claim = createClaimer(options, {
     lane: "workflow",
     ...(health === undefined ? {} : { isFailing: health === "failing" }),
   });
-  const startsAtOnce = health === "failing" ? FAILING_STARTS_AT_ONCE : STARTS_AT_ONCE;
+  const startClaimed = createStarter(options, health === "failing" ? FAILING_STARTS_AT_ONCE : STARTS_AT_ONCE);
 
   return async () => {
     await giveBackEnded(store, shares);
@@ -73,19 +84,17 @@ export function createDispatchRound(
     if (claimed.length === 0) return "done";
     for (const { deliveryId, accountId } of claimed) shares.reserve(deliveryId, accountId);
 
-    const { started, failed, firstError } = await startAll(claimed, start, startsAtOnce);
-    await markStarted(store, { ids: started, now: now() });
-    if (failed.length > 0) {
-      for (const id of failed) shares.end(id);
-      await releaseClaims(store, { owner: options.owner, ids: failed, now: now() });
-      throw new Error(
-        `Temporal accepted ${started.length} of ${claimed.length} deliveries; the others stay pending`,
-        {
-          cause: firstError,
-        },
-      );
+    const { started, outage } = await startClaimed(claimed);
+    const isStarted = new Set(started);
+    for (const { deliveryId } of claimed) if (!isStarted.has(deliveryId)) shares.end(deliveryId);
+    if (outage !== undefined) {
+      const ids = claimed.map(({ deliveryId }) => deliveryId);
+      await releaseClaims(store, { owner: options.owner, ids, now: now() });
+      throw new Error(`Temporal accepted none of ${claimed.length} deliveries; they stay pending`, {
+        cause: outage.error,
+      });
     }
-    log.info("deliveries.started", { count: started.length });
+    if (started.length > 0) log.info("deliveries.started", { count: started.length });
     options.onStarted?.(started.length);
     return "more";
   };
@@ -111,35 +120,40 @@ export function createDirectRound(
   options: DispatchOptions,
   lane: Pick<DirectLane, "begin">,
 ): () => Promise<"more" | "done"> {
-  const { store, now, start, batch, shares } = options;
+  const { batch, shares } = options;
   const claim = createClaimer(options, { lane: "direct" });
+  const startClaimed = createStarter(options, STARTS_AT_ONCE);
 
   return async () => {
     const claimed = await claim(Math.min(batch, shares.free()));
     if (claimed.length === 0) return "done";
     lane.begin(claimed.filter((delivery) => delivery.lane === "direct"));
     // These were parked between two attempts; their workflows continue from the attempt log.
-    const { started } = await startAll(
-      claimed.filter((delivery) => delivery.lane === "workflow"),
-      start,
-      STARTS_AT_ONCE,
-    );
-    await markStarted(store, { ids: started, now: now() });
-    // A delivery that failed to start keeps its lease. Claimed again at once, it would delay first attempts.
+    // In an outage they keep their leases. Claimed again at once, they would delay first attempts.
+    await startClaimed(claimed.filter((delivery) => delivery.lane === "workflow"));
     return "more";
   };
 }
 
-/** Creates a function that claims the deliveries of one loop. Everyone gets a turn, from call to call. */
+/**
+ * Creates a function that claims the deliveries of one loop. Everyone gets a turn, from call to call. A
+ * subscription whose claim fails is set aside.
+ */
 function createClaimer(
   options: DispatchOptions,
   filter: Pick<Claim, "lane" | "isFailing">,
 ): (limit: number) => Promise<ClaimedDelivery[]> {
   const { store, now, owner, leaseMs, inFlightMax, drainPerSecond, laneDefault, shares } = options;
+  const report = createReportSetAside(options.log, options.onSetAside);
+  const patience = createPatience({ now });
   const rotation = createClaimRotation();
+  const onRefused = ({ subscriptions, deliveries }: RefusedClaims) => {
+    for (const { item } of subscriptions) patience.failed(item);
+    report("claim", [...subscriptions, ...deliveries]);
+  };
   return async (limit) => {
     if (limit === 0) return [];
-    return await claimDeliveries(store, {
+    const claimed = await claimDeliveries(store, {
       owner,
       limit,
       ...filter,
@@ -148,38 +162,80 @@ function createClaimer(
       now: now(),
       rotation,
       roomOf: shares.roomOf,
+      isLeftOut: (id) => patience.isSetAside(id),
+      onRefused,
       ...(laneDefault === undefined ? {} : { laneDefault }),
       ...(drainPerSecond === undefined ? {} : { drainPerSecond }),
     });
+    for (const { subscriptionId } of claimed) patience.succeeded(subscriptionId);
+    return claimed;
   };
 }
 
+/** What a starter did; see {@link createStarter}. */
+type Starts = {
+  readonly started: readonly DeliveryId[];
+  /** Set if Temporal accepted nothing because it is unavailable. Nothing was set aside then. */
+  readonly outage: { readonly error: unknown } | undefined;
+};
+
+/**
+ * Creates a function that starts the workflows of claimed deliveries, marks them started, and sets those
+ * aside whose start fails, each for a growing time.
+ */
+function createStarter(
+  options: DispatchOptions,
+  atOnce: number,
+): (claimed: readonly ClaimedDelivery[]) => Promise<Starts> {
+  const { store, owner, now } = options;
+  const report = createReportSetAside(options.log, options.onSetAside);
+  const patience = createPatience({ now });
+  return async (claimed) => {
+    const { started, failed, untried, isOver } = await startAll(claimed, options.start, atOnce);
+    for (const id of started) patience.succeeded(id);
+    report("lease", await markStarted(store, { owner, ids: started, now: now() }));
+    const [first] = failed;
+    if (isOver && first !== undefined) return { started, outage: first };
+    report("start", failed);
+    report("lease", await setAsideClaims(store, { owner, claims: untils(failed, patience), now: now() }));
+    report("lease", await releaseClaims(store, { owner, ids: untried, now: now() }));
+    return { started, outage: undefined };
+  };
+}
+
+function untils(failed: readonly Failed[], patience: Patience): { id: DeliveryId; untilMs: number }[] {
+  return failed.map(({ item: id }) => ({ id, untilMs: patience.failed(id).untilMs }));
+}
+
+type Failed = Refused & { readonly item: DeliveryId };
+
+/** Starts deliveries until all have been tried or, without a success, a few have met an outage. */
 async function startAll(
   claimed: readonly ClaimedDelivery[],
   start: (delivery: ClaimedDelivery) => Promise<void>,
   atOnce: number,
-): Promise<{ started: DeliveryId[]; failed: DeliveryId[]; firstError: unknown }> {
+): Promise<{ started: DeliveryId[]; failed: Failed[]; untried: DeliveryId[]; isOver: boolean }> {
   const started: DeliveryId[] = [];
-  const failed: DeliveryId[] = [];
-  let firstError: unknown;
+  const failed: Failed[] = [];
+  const untried: DeliveryId[] = [];
+  // One start that succeeds shows that the failed ones concern their deliveries only.
+  const isOutageSoFar = () => started.length === 0 && failed.every(({ error }) => isOutage(error));
   const queue = claimed.values();
   const starter = async () => {
     for (const delivery of queue) {
-      // If Temporal is unavailable, the remaining starts need not time out one by one. A single refused
-      // start stops nothing.
-      if (failed.length >= FAILURES_MAX) {
-        failed.push(delivery.deliveryId);
+      const id = delivery.deliveryId;
+      if (failed.length >= FAILURES_MAX && isOutageSoFar()) {
+        untried.push(id);
         continue;
       }
       try {
         await start(delivery);
-        started.push(delivery.deliveryId);
+        started.push(id);
       } catch (error) {
-        firstError ??= error;
-        failed.push(delivery.deliveryId);
+        failed.push({ item: id, error });
       }
     }
   };
   await Promise.all(Array.from({ length: atOnce }, starter));
-  return { started, failed, firstError };
+  return { started, failed, untried, isOver: failed.length > 0 && isOutageSoFar() };
 }

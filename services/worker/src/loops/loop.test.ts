@@ -1,6 +1,7 @@
-import { silentLog } from "@posthaste/runtime";
+import { type Log, silentLog } from "@posthaste/runtime";
 import { expect, test, vi } from "vitest";
-import { startLoops } from "./loop.ts";
+import { pauseAfterFailureMs, startLoops } from "./loop.ts";
+import type { Dependency } from "./outage-log.ts";
 
 const NEVER_MS = 1_000_000;
 
@@ -87,4 +88,72 @@ test("stop waits for the current round and begins no other", async () => {
   first.finish("more");
   await stopping;
   expect(begun).toHaveLength(1);
+});
+
+test("the pause after a failure begins short, and doubles up to the interval, or five seconds if longer", () => {
+  const pauses = (intervalMs: number) =>
+    [1, 2, 3, 4, 5, 6, 7, 8, 1_000, 2_000].map((failures) => pauseAfterFailureMs(intervalMs, failures));
+  expect(pauses(250)).toEqual([250, 500, 1_000, 2_000, 4_000, 5_000, 5_000, 5_000, 5_000, 5_000]);
+  expect(pauses(15_000)).toEqual([250, 500, 1_000, 2_000, 4_000, 8_000, 15_000, 15_000, 15_000, 15_000]);
+  expect(pauses(3_600_000).slice(-3)).toEqual([32_000, 3_600_000, 3_600_000]);
+  expect(pauses(100)).toEqual([100, 200, 400, 800, 1_600, 3_200, 5_000, 5_000, 5_000, 5_000]);
+});
+
+test("a loop that keeps failing pauses longer each time, and at its interval again after a success", async () => {
+  vi.useFakeTimers();
+  try {
+    const { round, begun } = stepwise();
+    const loops = start(15_000, round);
+    for (const [n, pauseMs] of [250, 500, 1_000].entries()) {
+      expect(begun).toHaveLength(n + 1);
+      begun[n]?.fail(new Error("unavailable"));
+      await vi.advanceTimersByTimeAsync(pauseMs - 1);
+      expect(begun).toHaveLength(n + 1);
+      await vi.advanceTimersByTimeAsync(1);
+    }
+    begun[3]?.finish("done");
+    await vi.advanceTimersByTimeAsync(14_999);
+    expect(begun).toHaveLength(4);
+    await vi.advanceTimersByTimeAsync(1);
+    expect(begun).toHaveLength(5);
+    begun[4]?.finish("done");
+    await loops.stop();
+  } finally {
+    vi.useRealTimers();
+  }
+});
+
+test("an outage is logged once, with what is away, and its end with the number of failed rounds", async () => {
+  const lines: object[] = [];
+  const log: Log = {
+    ...silentLog,
+    info: (event, fields) => void lines.push({ event, ...fields }),
+    error: (event, error, fields) => void lines.push({ event, error: String(error), ...fields }),
+  };
+  let away: readonly Dependency[] = ["temporal"];
+  const failures: string[] = [];
+  const { round, begunRound } = stepwise();
+  const loops = startLoops(
+    { test: { intervalMs: 1, round } },
+    { log, onFailure: (name) => failures.push(name), whatIsAway: async () => away },
+  );
+  for (const [n, message] of ["refused", "timed out", "timed out", "lost", "bug", "bug"].entries()) {
+    const current = await begunRound(n + 1);
+    if (n === 3) away = ["database", "temporal"];
+    if (n === 4) away = [];
+    current.fail(new Error(message));
+  }
+  (await begunRound(7)).finish("done");
+  (await begunRound(8)).fail(new Error("bug"));
+  (await begunRound(9)).finish("done");
+  await loops.stop();
+  expect(lines).toEqual([
+    { event: "test.failed", error: "Error: refused", failures: 1, away: ["temporal"] },
+    { event: "test.failed", error: "Error: lost", failures: 4, away: ["database", "temporal"] },
+    { event: "test.failed", error: "Error: bug", failures: 5, away: [] },
+    { event: "test.recovered", failures: 6 },
+    { event: "test.failed", error: "Error: bug", failures: 1, away: [] },
+    { event: "test.recovered", failures: 1 },
+  ]);
+  expect(failures).toHaveLength(7);
 });

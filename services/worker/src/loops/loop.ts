@@ -1,4 +1,5 @@
 import type { Log } from "@posthaste/runtime";
+import { createOutageLog, type OutageLog, type WhatIsAway } from "./outage-log.ts";
 
 export type LoopPlan = {
   /** The pause between rounds unless `wake` ends it, in milliseconds. */
@@ -14,24 +15,38 @@ export type Loops<Name extends string> = {
   stop(): Promise<void>;
 };
 
-/** The pause doubles after each failed round, up to this bound, to spare a dependency that is unavailable. */
+/** The pause after a first failure: many are over by then, such as a deadlock or a closed connection. */
+const FAILURE_PAUSE_MS = 250;
+/**
+ * The longest pause of a loop whose interval is shorter. Work waits for such a loop, so it must notice the
+ * end of an outage within seconds. One call every five seconds costs a dependency that returns nothing.
+ */
 const FAILURE_PAUSE_MAX_MS = 5_000;
 
 /**
  * Starts loops that run until `stop`.
  *
  * A round takes no input: it finds its work in the database, so a restart after a crash needs no special
- * handling. A failed round is logged as `<name>.failed`, and the next round begins after a growing pause.
+ * handling. After a failed round, the next begins after a growing pause; see {@link pauseAfterFailureMs}. The
+ * first failure of an outage is logged as `<name>.failed`, and the next success as `<name>.recovered`.
  *
  * @param options.onFailure called for each failed round, with the loop's name
+ * @param options.whatIsAway asked after each failed round. Default: every dependency answers
  */
 export function startLoops<Name extends string>(
   plans: Readonly<Record<Name, LoopPlan>>,
-  { log, onFailure = () => {} }: { log: Log; onFailure?: (name: Name) => void },
+  {
+    log,
+    onFailure = () => {},
+    whatIsAway = async () => [],
+  }: { log: Log; onFailure?: (name: Name) => void; whatIsAway?: WhatIsAway },
 ): Loops<Name> {
   const names = Object.keys(plans) as Name[];
   const loops = Object.fromEntries(
-    names.map((name) => [name, startLoop(name, plans[name], log, () => onFailure(name))]),
+    names.map((name) => [
+      name,
+      startLoop(plans[name], createOutageLog(name, log, whatIsAway), () => onFailure(name)),
+    ]),
   ) as Record<Name, Loop>;
   return {
     wake(...woken) {
@@ -43,9 +58,20 @@ export function startLoops<Name extends string>(
   };
 }
 
+/**
+ * Returns the pause after this many failed rounds in a row, in milliseconds. The work of the failed round
+ * still waits, so the pause begins short, even if the interval is long. It doubles up to the interval, or up
+ * to five seconds if the interval is shorter. A loop that keeps failing therefore spares its dependencies,
+ * and in the long run calls them no more often than a loop that works.
+ */
+export function pauseAfterFailureMs(intervalMs: number, failures: number): number {
+  const firstMs = Math.min(intervalMs, FAILURE_PAUSE_MS);
+  return Math.min(firstMs * 2 ** (failures - 1), Math.max(intervalMs, FAILURE_PAUSE_MAX_MS));
+}
+
 type Loop = { wake(): void; stop(): Promise<void> };
 
-function startLoop(name: string, { intervalMs, round }: LoopPlan, log: Log, onFailure: () => void): Loop {
+function startLoop({ intervalMs, round }: LoopPlan, outages: OutageLog, onFailure: () => void): Loop {
   let stopped = false;
   let wanted = false;
   let failures = 0;
@@ -66,17 +92,17 @@ function startLoop(name: string, { intervalMs, round }: LoopPlan, log: Log, onFa
       let more = false;
       try {
         more = (await round()) === "more";
-        if (failures > 0) log.info(`${name}.recovered`, { failures });
         failures = 0;
+        outages.succeeded();
       } catch (error) {
         failures += 1;
-        log.error(`${name}.failed`, error, { failures });
         onFailure();
+        await outages.failed(error);
       }
       if (stopped) return;
       // A nudge must not end the pause of a failing loop: the unavailable dependency would see a
       // call per nudge.
-      if (failures > 0) await pause(Math.min(intervalMs * 2 ** (failures - 1), FAILURE_PAUSE_MAX_MS));
+      if (failures > 0) await pause(pauseAfterFailureMs(intervalMs, failures));
       else if (!more && !wanted) await pause(intervalMs);
       endPause = undefined;
     }

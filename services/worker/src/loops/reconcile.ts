@@ -2,13 +2,18 @@ import type { DeliveryId } from "@posthaste/domain";
 import { MINUTE_MS } from "@posthaste/domain";
 import type { Log } from "@posthaste/runtime";
 import {
-  cancelDelivery,
+  cancelAsDeferred,
   changeDeferral,
+  type Deferral,
   deferReconcile,
+  isAsDeferred,
   listOverdue,
   type OverdueDelivery,
   type Store,
 } from "@posthaste/store";
+import type { WhatIsAway } from "./outage-log.ts";
+import { createReportSetAside, type Refused, type SetAsideWork } from "./report-set-aside.ts";
+import { createPatience } from "./set-aside.ts";
 
 /** The reconciler's calls to Temporal, which `@posthaste/delivery/client` implements. */
 type TemporalSide = {
@@ -20,32 +25,53 @@ type TemporalSide = {
     | { kind: "paused"; by: "retry_now" | "operator" }
     | { kind: "running"; nextAttemptAt: number | undefined }
   >;
-  start(delivery: OverdueDelivery): Promise<void>;
-  retryNow(id: DeliveryId): Promise<unknown>;
+  start(delivery: OverdueDelivery & { readonly targetUrl: string }): Promise<void>;
+  retryNow(id: DeliveryId): Promise<"retried" | "nothing_waits" | "held_by_operator">;
   unpause(id: DeliveryId): Promise<void>;
 };
 
 export type ReconcileOptions = {
   readonly store: Store;
   readonly log: Log;
+  /** Epoch milliseconds. */
   readonly now: () => number;
   readonly temporal: TemporalSide;
+  /** Asked after failures, to find out whether they concern their deliveries or all. */
+  readonly whatIsAway: WhatIsAway;
   /** Called for each delivery examined, with the action taken. */
   readonly onReconciled?: (action: ReconcileAction) => void;
+  /** Called when deliveries are set aside, with their number. */
+  readonly onSetAside?: (work: SetAsideWork, count: number) => void;
 };
 
 /** The maximum number of deliveries examined in one round. If more are overdue, the next begins at once. */
 const BATCH = 100;
+/**
+ * Deliveries examined at once. Enough that a batch of calls that all wait for their deadline of 5 s ends
+ * within about a minute, and few enough not to queue in a server that has just come back.
+ */
+const EXAMINED_AT_ONCE = 8;
 /** How long until an examined delivery is examined again, if it is still overdue. */
 const LOOK_AGAIN_MS = 2 * MINUTE_MS;
-/** The same for a delivery whose call to Temporal failed. Deliveries that have waited longer come first. */
+/**
+ * The same for a delivery whose examination failed. It doubles with each failure in a row. Deliveries that
+ * have waited longer come first, so any number of failing ones delays the others by no more than their own
+ * examination.
+ */
 const FAILED_LOOK_AGAIN_MS = 10_000;
-/** Failures that end a round: Temporal may be unavailable, and each unanswered call takes 5 s. */
-const FAILURES_MAX = 3;
+/** Failures in a row after which the round asks whether anything is away: each may have taken 5 s. */
+const FAILURES_IN_A_ROW_MAX = 3;
 /** The row and Temporal compute the same wait a moment apart; a difference up to this counts as none. */
 const WAIT_TOLERANCE_MS = 30_000;
 
-export type ReconcileAction = "started_again" | "cancelled" | "unpaused" | "retried" | "left_alone";
+export type ReconcileAction =
+  | "started_again"
+  | "cancelled"
+  | "unpaused"
+  | "retried"
+  | "left_alone"
+  /** It moved while it was examined: what was found no longer applies. */
+  | "moved_on";
 
 /**
  * Creates the reconciler's round. It reads only deliveries whose next attempt is overdue (by minutes, or by
@@ -58,67 +84,141 @@ export type ReconcileAction = "started_again" | "cancelled" | "unpaused" | "retr
  * | paused by "retry now" | the API crashed between its two calls | unpause it; the attempt runs |
  * | waits longer than the row | a "retry now" crashed before its first call | retry it now |
  * | paused by an operator, or about to run | nothing is wrong | none |
+ *
+ * A round defers its deliveries first, so that one that crashes this process does not block the others, and
+ * no other worker's round examines them too. Before it acts, it reads the delivery again: an attempt may have
+ * been made since. The remaining moment between that look and the action is harmless. A workflow is never
+ * started twice, and an attempt whose time has not come by its row is not sent.
+ *
+ * A delivery whose examination fails is set aside for a growing time. If Temporal or the database is
+ * unavailable, the round fails instead, and what it did not examine comes first in the next one.
  */
 export function createReconcileRound(options: ReconcileOptions): () => Promise<"more" | "done"> {
   const { store, log, now } = options;
+  const report = createReportSetAside(log, options.onSetAside);
+  const patience = createPatience({ now, firstMs: FAILED_LOOK_AGAIN_MS });
   return async () => {
     const beganAt = now();
     const overdue = await listOverdue(store, { now: beganAt, limit: BATCH });
     if (overdue.length === 0) return "done";
-    // Deferred first: a delivery that crashes this process must not block the others.
     const ids = overdue.map((row) => row.deliveryId);
     const deferredUntil = beganAt + LOOK_AGAIN_MS;
-    await deferReconcile(store, { ids, until: deferredUntil, now: beganAt });
-    const failures: { id: DeliveryId; error: unknown }[] = [];
-    let examined = 0;
-    for (const row of overdue) {
-      if (failures.length === FAILURES_MAX) break;
-      examined += 1;
+    const { deferred, refused } = await deferReconcile(store, { ids, until: deferredUntil, now: beganAt });
+    report("reconcile", refused);
+    const { examined, failed, untried, away } = await examineAll(options, overdue, deferred);
+    for (const id of examined) patience.succeeded(id);
+    if (away === undefined) report("reconcile", failed);
+    const changes = [
+      ...untried.map((row) => ({ id: row.deliveryId, until: row.overdueSince })),
+      ...failed.map(({ item: id }) => ({
+        id,
+        until: away === undefined ? patience.failed(id).untilMs : now() + FAILED_LOOK_AGAIN_MS,
+      })),
+    ];
+    await changeDeferral(store, { from: deferredUntil, changes, now: now() }).then(
+      (unchanged) => report("reconcile", unchanged),
+      (error: unknown) => {
+        // They are examined again when their deferral ends. The error below, of Temporal, came first.
+        log.error("reconciler.deferral_kept", error, { count: changes.length, until: deferredUntil });
+      },
+    );
+    if (away !== undefined) throw away.error;
+    return overdue.length === BATCH ? "more" : "done";
+  };
+}
+
+type Failed = Refused & { readonly item: DeliveryId };
+
+/** What a round found: see {@link examineAll}. */
+type Examined = {
+  readonly examined: readonly DeliveryId[];
+  readonly failed: readonly Failed[];
+  readonly untried: readonly OverdueDelivery[];
+  /** The first error, if Temporal or the database is unavailable. */
+  readonly away: { readonly error: unknown } | undefined;
+};
+
+/** Examines the deliveries that the round has deferred, until all were examined or something is away. */
+async function examineAll(
+  options: ReconcileOptions,
+  overdue: readonly OverdueDelivery[],
+  deferred: ReadonlyMap<DeliveryId, Deferral>,
+): Promise<Examined> {
+  const examined: DeliveryId[] = [];
+  const failed: Failed[] = [];
+  const untried: OverdueDelivery[] = [];
+  let failuresInARow = 0;
+  let isAway = false;
+  const queue = overdue.values();
+  const examiner = async () => {
+    for (const row of queue) {
+      const deferral = deferred.get(row.deliveryId);
+      // Another worker's round has it.
+      if (deferral === undefined) continue;
+      if (isAway) {
+        untried.push(row);
+        continue;
+      }
       try {
-        const action = await reconcile(options, row);
-        log.info("delivery.reconciled", { deliveryId: row.deliveryId, attempts: row.attempts, action });
-        options.onReconciled?.(action);
+        await examine(options, row, deferral);
+        examined.push(row.deliveryId);
+        failuresInARow = 0;
       } catch (error) {
-        failures.push({ id: row.deliveryId, error });
+        failed.push({ item: row.deliveryId, error });
+        failuresInARow += 1;
+        if (failuresInARow % FAILURES_IN_A_ROW_MAX === 0) isAway ||= await isAnythingAway(options);
       }
     }
-    const [first] = failures;
-    if (first === undefined) return overdue.length === BATCH ? "more" : "done";
-    const failedUntil = now() + FAILED_LOOK_AGAIN_MS;
-    const changes = [
-      // Rows that were not examined get their old time back, so they come before the failed ones.
-      ...overdue.slice(examined).map((row) => ({ id: row.deliveryId, until: row.overdueSince })),
-      ...failures.map(({ id }) => ({ id, until: failedUntil })),
-    ];
-    await changeDeferral(store, { from: deferredUntil, changes, now: now() });
-    throw first.error;
   };
+  await Promise.all(Array.from({ length: EXAMINED_AT_ONCE }, examiner));
+  if (failuresInARow > 0) isAway ||= await isAnythingAway(options);
+  const [first] = failed;
+  return { examined, failed, untried, away: isAway && first !== undefined ? first : undefined };
+}
+
+async function isAnythingAway({ whatIsAway }: ReconcileOptions): Promise<boolean> {
+  return (await whatIsAway()).length > 0;
+}
+
+async function examine(options: ReconcileOptions, row: OverdueDelivery, deferral: Deferral): Promise<void> {
+  const action = await reconcile(options, row, deferral);
+  const { deliveryId, attempts } = row;
+  options.log.info("delivery.reconciled", { deliveryId, attempts, action });
+  options.onReconciled?.(action);
 }
 
 async function reconcile(
   { store, now, temporal }: ReconcileOptions,
   row: OverdueDelivery,
+  deferral: Deferral,
 ): Promise<ReconcileAction> {
-  const id = row.deliveryId;
+  const { id } = deferral;
+  const ifAsDeferred = async (action: ReconcileAction, act: () => Promise<unknown>) => {
+    if (!(await isAsDeferred(store, deferral))) return "moved_on";
+    await act();
+    return action;
+  };
   const workflow = await temporal.inspect(id);
   switch (workflow.kind) {
-    case "gone":
-      await temporal.start(row);
-      return "started_again";
-    case "ended_by_hand":
-      await cancelDelivery(store, { id, reason: "an operator ended its workflow", now: now() });
-      return "cancelled";
+    case "gone": {
+      const { targetUrl } = row;
+      if (targetUrl === null) throw new Error(`the subscription of delivery ${id} does not exist`);
+      return await ifAsDeferred("started_again", () => temporal.start({ ...row, targetUrl }));
+    }
+    case "ended_by_hand": {
+      const reason = "an operator ended its workflow";
+      return (await cancelAsDeferred(store, deferral, { reason, now: now() })) ? "cancelled" : "moved_on";
+    }
     case "paused":
       if (workflow.by === "operator") return "left_alone";
-      await temporal.unpause(id);
-      return "unpaused";
+      return await ifAsDeferred("unpaused", () => temporal.unpause(id));
     case "running": {
-      const dueAt = row.nextAttemptAt ?? 0;
+      const dueAt = deferral.nextAttemptAt ?? 0;
       if (workflow.nextAttemptAt === undefined || workflow.nextAttemptAt - dueAt < WAIT_TOLERANCE_MS) {
         return "left_alone";
       }
-      await temporal.retryNow(id);
-      return "retried";
+      if (!(await isAsDeferred(store, deferral))) return "moved_on";
+      return (await temporal.retryNow(id)) === "retried" ? "retried" : "left_alone";
     }
   }
 }

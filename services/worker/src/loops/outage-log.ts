@@ -1,0 +1,41 @@
+import type { Log } from "@posthaste/runtime";
+
+/** A dependency of the worker that may be unavailable. */
+export type Dependency = "database" | "temporal";
+
+/** Resolves to the dependencies that do not answer now. */
+export type WhatIsAway = () => Promise<readonly Dependency[]>;
+
+/** Logs work that fails again and again: once, and not each time. */
+export type OutageLog = {
+  /** Logs `<name>.failed`, unless the previous failure has the same reason. */
+  failed(error: unknown, fields?: Readonly<Record<string, unknown>>): Promise<void>;
+  /** Logs `<name>.recovered` with the number of failures, if there were any. */
+  succeeded(): void;
+};
+
+/**
+ * Creates an {@link OutageLog}.
+ *
+ * An outage is one reason, however its errors read: they change as connections break, are refused and time
+ * out. If every dependency answers, each error message is a reason of its own.
+ */
+export function createOutageLog(name: string, log: Log, whatIsAway: WhatIsAway): OutageLog {
+  let failures = 0;
+  let lastReason: string | undefined;
+  return {
+    async failed(error, fields = {}) {
+      failures += 1;
+      const away = await whatIsAway();
+      const reason = away.length > 0 ? away.join(" ") : String(error);
+      if (reason === lastReason) return;
+      lastReason = reason;
+      log.error(`${name}.failed`, error, { ...fields, failures, away });
+    },
+    succeeded() {
+      if (failures > 0) log.info(`${name}.recovered`, { failures });
+      failures = 0;
+      lastReason = undefined;
+    },
+  };
+}
