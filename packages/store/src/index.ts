@@ -69,8 +69,8 @@ export {
   type ClaimedDelivery,
   claimDeliveries,
   DRAIN_PER_SECOND,
-  type RefusedClaims,
 } from "./dispatch/claim-deliveries.ts";
+export type { RefusedClaims } from "./dispatch/claim-fitting.ts";
 export { type ClaimRotation, createClaimRotation } from "./dispatch/claim-rotation.ts";
 export { markStarted, releaseClaims, renewClaims, setAsideClaims } from "./dispatch/claims.ts";
 export {

@@ -5,7 +5,6 @@ import {
   endMs,
   type Lane,
   lineAfter,
-  MINUTE_MS,
   type Pace,
   type Rate,
   type SubscriptionId,
@@ -17,9 +16,10 @@ import { inParts, isEverybodys, type Refused } from "../database/in-parts.ts";
 import { lockRows } from "../database/lock-rows.ts";
 import type { Store } from "../database/store.ts";
 import { type Tx, transact } from "../database/transact.ts";
-import { type LockedDelivery, type Misfit, MOVED_COLUMNS, moveAll, sortByFit } from "../deliveries/move.ts";
+import { type Misfit, MOVED_COLUMNS } from "../deliveries/move.ts";
 import { parkPending } from "../lifecycle/park-deliveries.ts";
 import { lockAllTurns, ownPaceOf, type Turns, writeTurns } from "../subscriptions/pace.ts";
+import { claimFitting, type RefusedClaims } from "./claim-fitting.ts";
 import { type ClaimRotation, createClaimRotation, noteServed } from "./claim-rotation.ts";
 import { inTurns, type Pending, pendingSubscriptions } from "./pending-subscriptions.ts";
 import { halfOf, inFlightOf } from "./places.ts";
@@ -70,17 +70,6 @@ export type Claim = {
   readonly onRefused?: (refused: RefusedClaims) => void;
 };
 
-/** What a claim could not take. */
-export type RefusedClaims = {
-  /** Subscriptions whose claim failed: nothing of theirs was claimed. */
-  readonly subscriptions: readonly Refused<SubscriptionId>[];
-  /**
-   * Deliveries whose row does not fit its state. They are set aside for {@link MISFIT_SET_ASIDE_MS}; the
-   * others of their subscription are claimed.
-   */
-  readonly deliveries: readonly Refused<DeliveryId>[];
-};
-
 /**
  * Maximum first attempts per second while a subscription is drained, so that a receiver that has just come
  * back is not flooded.
@@ -90,8 +79,6 @@ export const DRAIN_PER_SECOND = 50;
 const SUBSCRIPTIONS_AT_ONCE = 64;
 /** Maximum deliveries parked in one transaction, of all visited subscriptions; the next visit continues. */
 const PARKED_AT_ONCE = 500;
-/** How long a delivery is set aside whose row does not fit its state: only a repair by hand helps it. */
-const MISFIT_SET_ASIDE_MS = 5 * MINUTE_MS;
 /** Maximum claims of a failing subscription per visit, so that the others do not wait for its attempts. */
 const OF_FAILING_MAX = 4;
 /**
@@ -114,7 +101,6 @@ const EXAMINED_MAX = 4_096;
  * with a huge backlog, or one that hangs, therefore never hides another, and no number of them hides another
  * account. Two claimers never get the same row, and together they respect a subscription's rate and
  * concurrency. Pending deliveries of a paused or disabled subscription are parked.
- *
  * A subscription or a delivery that cannot be claimed does not keep the others from it.
  */
 export async function claimDeliveries(store: Store, claim: Claim): Promise<ClaimedDelivery[]> {
@@ -229,7 +215,7 @@ async function claimOf(
   pending: readonly Pending[],
   claim: Claim,
 ): Promise<{ claimed: ClaimedDelivery[]; misfits: Misfit[]; leftOut: ReadonlySet<SubscriptionId> }> {
-  const { owner, leaseMs, now } = claim;
+  const { now } = claim;
   const ids = pending.map(({ id }) => id);
   const lines = await lockAllTurns(store, tx, ids);
   // Read under the lock. A claim that waited for it would otherwise use outdated data.
@@ -238,17 +224,11 @@ async function claimOf(
   const rooms = await roomsOf(store, tx, visited, lines, claim);
   const oldest = await oldestOf(store, tx, rooms, now);
   const chosen = shareOut(oldest, claim);
-  const locked = await lockPending(store, tx, chosen, now);
-  const times = { lease_until: now + leaseMs };
-  const { fitting, misfits } = sortByFit("claim", locked, times);
-  await setAsideMisfits(tx, misfits, now);
-  const rows = new Map<DeliveryId, LockedDelivery>(fitting.map((row) => [row.id, row]));
+  const { rows, misfits } = await claimFitting(tx, await lockPending(store, tx, chosen, now), claim);
   const leftOut = new Set(
     oldest.filter(({ ids: some }) => some.length > 0).map(({ subscription }) => subscription.id),
   );
   for (const row of chosen) leftOut.delete(row.subscriptionId);
-  if (fitting.length === 0) return { claimed: [], misfits, leftOut };
-  await moveAll(tx, "claim", fitting, times, now, { lease_owner: owner });
   for (const { subscription, rate, turns, rateColumn } of rooms) {
     const count = chosen.filter(
       (one) => one.subscriptionId === subscription.id && rows.has(one.deliveryId),
@@ -278,12 +258,6 @@ async function claimOf(
     };
   });
   return { claimed, misfits, leftOut };
-}
-
-async function setAsideMisfits(tx: Tx, misfits: readonly Misfit[], now: number): Promise<void> {
-  const rows = misfits.map(({ row }) => row);
-  const times = { lease_until: now + MISFIT_SET_ASIDE_MS };
-  await moveAll(tx, "set_aside", rows, times, now, { lease_owner: null });
 }
 
 /**
