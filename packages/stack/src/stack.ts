@@ -61,6 +61,8 @@ export type StackOptions = {
   readonly machinesAheadMs?: MachinesAhead;
   /** Returns the URL that API and worker connect to instead of the database's, such as that of a proxy. */
   readonly databaseUrl?: (url: string) => Promise<string>;
+  /** Prepares the database before any process starts, for example with the user of `databaseUrl`. */
+  readonly beforeStart?: (store: Store) => Promise<void>;
 };
 
 /** Starts a stack. If a process does not start, the others are ended. */
@@ -69,6 +71,7 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
   const { store, url, dispose } = await createTestStore(options.database ?? "sqlite", options.mysqlUrl);
   const { accountId, token } = await accountWithToken(store);
   const installation = await readInstallation(store);
+  await options.beforeStart?.(store);
   const { temporal, apis, workers, ...addresses } = await processesIn(dir, url, options);
   const killAll = () => Promise.all([...workers, ...apis, temporal].map((child) => child.kill()));
   // A command that is stopped exits without calling `dispose`.

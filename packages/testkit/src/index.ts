@@ -24,6 +24,7 @@ export {
   lockWrites,
   markLater,
   refuseMarks,
+  runStatement,
   TEST_SECRET_KEYS,
   type TestStore,
 } from "./test-store.ts";

@@ -125,6 +125,14 @@ export async function refuseMarks({ db }: Store): Promise<{ allow(): Promise<voi
   return { allow: async () => void (await sql`drop trigger refuse_marks`.execute(db)) };
 }
 
+/**
+ * Runs a statement as it is written, for what the product never does: users and their limits, killed
+ * sessions, a server's variables.
+ */
+export async function runStatement({ db }: Store, text: string): Promise<readonly unknown[]> {
+  return (await sql.raw(text).execute(db)).rows;
+}
+
 /** Marks a database as migrated by a later release, with the migration `9999-later`. */
 export async function markLater({ db }: Store): Promise<void> {
   await sql`insert into kysely_migration (name, timestamp) values ('9999-later', '')`.execute(db);

@@ -28,10 +28,12 @@ function setup(statementMs: number) {
     release: vi.fn(),
   });
   const onSilent = vi.fn();
+  const onStale = vi.fn();
   const onRelease = vi.fn();
   const connection = boundConnection(driver as unknown as PoolConnection, {
     statementMs,
     onSilent,
+    onStale,
     onRelease,
     onClose: () => {},
   });
@@ -39,7 +41,7 @@ function setup(statementMs: number) {
     new Promise((resolve, reject) =>
       connection.query(text, [], (error, result) => (error === null ? resolve(result) : reject(error))),
     );
-  return { connection, driver, stream, sent, ask, onSilent, onRelease };
+  return { connection, driver, stream, sent, ask, onSilent, onStale, onRelease };
 }
 
 describe("a connection", () => {
@@ -78,6 +80,29 @@ describe("a connection", () => {
     sent[0]?.answer(error);
     sent[0]?.answer(error);
     expect(answer).toHaveBeenCalledExactlyOnceWith(error, undefined);
+  });
+
+  test("that is already closed when a statement reaches it fails the statement with a code", async () => {
+    const { ask, sent } = setup(NEVER_MS);
+    const failing = ask("select 1");
+    const message = "Can't add new command when connection is in closed state";
+    sent[0]?.answer(Object.assign(new Error(message), { fatal: true }));
+    await expect(failing).rejects.toMatchObject({
+      code: "PROTOCOL_CONNECTION_LOST",
+      cause: { message },
+    });
+    await expect(ask("select 2")).rejects.toThrow(ConnectionLost);
+  });
+
+  test("whose server is read-only fails its statement and is closed", async () => {
+    const { ask, sent, driver, onStale, onSilent } = setup(NEVER_MS);
+    const failing = ask("insert");
+    sent[0]?.answer(Object.assign(new Error("read-only"), { code: "ER_READ_ONLY_MODE", errno: 1836 }));
+    await expect(failing).rejects.toMatchObject({ code: "ER_READ_ONLY_MODE" });
+    expect(onStale).toHaveBeenCalledOnce();
+    expect(onSilent).not.toHaveBeenCalled();
+    expect(driver.destroy).toHaveBeenCalledOnce();
+    await expect(ask("rollback")).rejects.toThrow(ConnectionLost);
   });
 
   test("survives an error of the statement", async () => {

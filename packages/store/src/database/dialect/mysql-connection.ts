@@ -3,6 +3,7 @@ import type { MysqlPoolConnection } from "kysely";
 import type { ExecuteValues, PoolConnection } from "mysql2";
 import { DeadlinePassed, startDeadline } from "./deadlines.ts";
 import { isFixedStatement } from "./fixed-statement.ts";
+import { isFatal, isOfStaleConnection, withServerName } from "./mysql-errors.ts";
 import { codeOf } from "./seam.ts";
 
 /** A connection whose statements are answered in time or fail. */
@@ -20,8 +21,10 @@ export type BoundedConnection = Pick<MysqlPoolConnection, "query" | "release"> &
 export type BoundedConnectionOptions = {
   /** See `Deadlines`. */
   readonly statementMs: number;
-  /** The server is silent or read-only and must not be used. The connection is closed. */
+  /** The server fell silent. The connection is closed. */
   readonly onSilent: () => void;
+  /** The server refused what it, or another one, may allow a new connection. This one is closed. */
+  readonly onStale: () => void;
   /** The caller returned the connection. */
   readonly onRelease: () => void;
   readonly onClose: () => void;
@@ -74,10 +77,15 @@ export function boundConnection(raw: PoolConnection, options: BoundedConnectionO
       if (isFatal(error)) lost ??= error;
       if (lost === undefined) answeredAt = performance.now();
       // A fatal error without a code means that the connection was closed while the statement waited.
-      done(isFatal(error) && codeOf(error) === "" ? new ConnectionLost(error) : error, result);
-      if (!isReadOnly(error)) return;
-      options.onSilent();
-      destroy(new Error("the server of this connection is read-only", { cause: error }));
+      done(
+        isFatal(error) && codeOf(error) === "" ? new ConnectionLost(error) : withServerName(error),
+        result,
+      );
+      if (!isOfStaleConnection(error)) return;
+      options.onStale();
+      destroy(
+        new Error("the server refuses this connection what a new one may be allowed", { cause: error }),
+      );
     };
     const cancel = startDeadline(withinMs, () => {
       options.onSilent();
@@ -118,23 +126,4 @@ export function boundConnection(raw: PoolConnection, options: BoundedConnectionO
 /** The driver's types omit the socket. */
 function socketOf(raw: PoolConnection): Socket {
   return (raw as unknown as { readonly stream: Socket }).stream;
-}
-
-/** Whether the connection does not survive the error; the driver says so. */
-function isFatal(error: unknown): error is Error {
-  return error instanceof Error && "fatal" in error && error.fatal === true;
-}
-
-const READ_ONLY = new Set([
-  "ER_OPTION_PREVENTS_STATEMENT",
-  "ER_READ_ONLY_MODE",
-  "ER_CANT_EXECUTE_IN_READ_ONLY_TRANSACTION",
-]);
-
-/**
- * Whether the server refuses writes. After a failover the old server may stay up, read-only. Its connections
- * never break by themselves; a new connection resolves the host name again and finds the new server.
- */
-function isReadOnly(error: unknown): boolean {
-  return READ_ONLY.has(codeOf(error));
 }

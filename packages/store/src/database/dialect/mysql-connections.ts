@@ -1,6 +1,7 @@
 import { createPool, type Pool, type PoolConnection, type PoolOptions } from "mysql2";
 import { type Deadlines, startDeadline } from "./deadlines.ts";
 import { type BoundedConnection, boundConnection } from "./mysql-connection.ts";
+import { withServerName } from "./mysql-errors.ts";
 
 export type ConnectionsOptions = {
   readonly driver: Omit<PoolOptions, "connectionLimit" | "connectTimeout">;
@@ -9,6 +10,9 @@ export type ConnectionsOptions = {
   /** Statements that set up every new connection. */
   readonly session: readonly string[];
 };
+
+/** A connection that is set up, and when it was asked for, on the clock of `performance.now`. */
+type Known = { readonly connection: BoundedConnection; readonly dialledAt: number };
 
 export type Connections = {
   /** Returns an idle connection, or opens one and sets it up. */
@@ -47,16 +51,21 @@ export function createConnections(
     maxIdle: size,
   });
   // Kysely identifies connections by object identity.
-  const known = new WeakMap<PoolConnection, BoundedConnection>();
+  const known = new WeakMap<PoolConnection, Known>();
   const open = new Set<BoundedConnection>();
+  /** When a connection last fell silent, and when one was last found to be stale. */
   let silentAt = Number.NEGATIVE_INFINITY;
+  let staleAt = Number.NEGATIVE_INFINITY;
   let closed: Promise<void> | undefined;
 
-  const setUp = async (raw: PoolConnection) => {
+  const setUp = async (raw: PoolConnection, dialledAt: number) => {
     const connection: BoundedConnection = boundConnection(raw, {
       statementMs,
       onSilent: () => {
         silentAt = performance.now();
+      },
+      onStale: () => {
+        staleAt = performance.now();
       },
       onRelease,
       onClose: () => open.delete(connection),
@@ -68,7 +77,7 @@ export function createConnections(
       connection.destroy(new Error("the connection could not be set up", { cause: error }));
       throw error;
     }
-    known.set(raw, connection);
+    known.set(raw, { connection, dialledAt });
     return connection;
   };
   const endAll = async () => {
@@ -85,16 +94,26 @@ export function createConnections(
       else connection.destroy(new Error("the pool is closed"));
     }
   };
+  /**
+   * After a failover or a switchover all old connections lead to a server that is dead or read-only. A new
+   * connection resolves the host's name again, and costs milliseconds; a dead one may cost a deadline. A
+   * read-only server answers every read, so its answers prove nothing.
+   */
+  const whyNot = ({ connection, dialledAt }: Known): string | undefined => {
+    if (connection.answeredAt() <= silentAt) return "another connection to the database fell silent";
+    if (dialledAt <= staleAt) return "another connection to the database became stale";
+    return undefined;
+  };
   return {
     async checkOut() {
       for (;;) {
+        const askedAt = performance.now();
         const raw = await connectionOf(pool);
-        const connection = known.get(raw);
-        if (connection === undefined) return await setUp(raw);
-        if (connection.answeredAt() > silentAt) return connection;
-        // It has not answered since another connection fell silent, and after a failover all old connections
-        // lead to a dead server. A new connection costs milliseconds; this one may cost a deadline.
-        connection.destroy(new Error("another connection to the database fell silent"));
+        const old = known.get(raw);
+        if (old === undefined) return await setUp(raw, askedAt);
+        const why = whyNot(old);
+        if (why === undefined) return old.connection;
+        old.connection.destroy(new Error(why));
       }
     },
     async close() {
@@ -106,6 +125,8 @@ export function createConnections(
 
 async function connectionOf(pool: Pool): Promise<PoolConnection> {
   return await new Promise((resolve, reject) => {
-    pool.getConnection((error, connection) => (error === null ? resolve(connection) : reject(error)));
+    pool.getConnection((error, connection) =>
+      error === null ? resolve(connection) : reject(withServerName(error)),
+    );
   });
 }

@@ -7,8 +7,9 @@ import {
   sql,
 } from "kysely";
 import type { Deadlines } from "./deadlines.ts";
+import { isAway, isContention } from "./mysql-errors.ts";
 import { createBoundedPool } from "./mysql-pool.ts";
-import { codeOf, hasCode, type Seam } from "./seam.ts";
+import { codeOf, type Seam } from "./seam.ts";
 
 /** A longer wait for a lock means that its holder hangs. The transaction is then run again. */
 const LOCK_WAIT_S = 5;
@@ -34,33 +35,6 @@ const SESSION = [
   `set session innodb_lock_wait_timeout = ${LOCK_WAIT_S}`,
   `set session wait_timeout = ${SILENT_CLIENT_S}`,
 ];
-
-const AWAY = new Set([
-  // Of a socket file.
-  "ENOENT",
-  "ECONNREFUSED",
-  "ECONNRESET",
-  "EPIPE",
-  "ETIMEDOUT",
-  "EHOSTUNREACH",
-  "ENETUNREACH",
-  "ENOTFOUND",
-  "EAI_AGAIN",
-  "PROTOCOL_CONNECTION_LOST",
-  "ER_CON_COUNT_ERROR",
-  "ER_SERVER_SHUTDOWN",
-  "ER_CLIENT_INTERACTION_TIMEOUT",
-  "ER_HOST_IS_BLOCKED",
-  "ER_OPTION_PREVENTS_STATEMENT",
-  "ER_READ_ONLY_MODE",
-  "ER_CANT_EXECUTE_IN_READ_ONLY_TRANSACTION",
-  "ER_LOCK_WAIT_TIMEOUT",
-  "ER_LOCK_DEADLOCK",
-]);
-
-function isAway(error: unknown): boolean {
-  return hasCode(error, (code) => AWAY.has(code));
-}
 
 /** MySQL ≥ 8 or MariaDB ≥ 10.6. Uses only what both support. */
 export function mysqlSeam(url: string, poolSize: number, deadlines: Deadlines): Seam {
@@ -88,8 +62,7 @@ export function mysqlSeam(url: string, poolSize: number, deadlines: Deadlines): 
     close: pool.close,
     locksRows: true,
     isDuplicate: (error) => codeOf(error) === "ER_DUP_ENTRY",
-    isContention: (error) =>
-      ["ER_LOCK_DEADLOCK", "ER_LOCK_WAIT_TIMEOUT", "ER_CHECKREAD"].includes(codeOf(error)),
+    isContention,
     isAway,
     byIndex: (index) => `force index (${index})`,
     deleteFirst: (table, first) => sql`delete from ${table} ${first}`,

@@ -67,11 +67,11 @@ export type ColumnTypes = {
 /** Maximum depth of the search; a longer chain of causes is a cycle. */
 const CAUSES_MAX = 5;
 
-/** Returns whether an error, or one of its causes, has a code that `isMeant` accepts. */
-export function hasCode(error: unknown, isMeant: (code: string) => boolean): boolean {
+/** Returns whether `isMeant` accepts an error or one of its causes. */
+export function hasCause(error: unknown, isMeant: (cause: unknown) => boolean): boolean {
   let cause = error;
   for (let depth = 0; depth <= CAUSES_MAX; depth++) {
-    if (isMeant(codeOf(cause))) return true;
+    if (isMeant(cause)) return true;
     if (!(cause instanceof Error)) return false;
     cause = cause.cause;
   }

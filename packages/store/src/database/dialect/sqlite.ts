@@ -16,13 +16,16 @@ import {
 } from "kysely";
 import { FewTextsCompiler } from "./few-texts.ts";
 import { createPlaces } from "./places.ts";
-import { codeOf, hasCode, type Seam } from "./seam.ts";
+import { codeOf, hasCause, type Seam } from "./seam.ts";
 import { sqliteConnection } from "./sqlite-connection.ts";
 import { openSqliteFile, type SqliteFile } from "./sqlite-database.ts";
 import { type LogSync, syncLogOf } from "./sync-log.ts";
 
-/** SQLite's codes for an unavailable database, and the code of `DeadlinePassed`. */
-const AWAY = /^(SQLITE_(BUSY|LOCKED|IOERR|CANTOPEN|FULL|READONLY)|ETIMEDOUT$)/;
+/**
+ * SQLite's codes for an unavailable database, and the code of `DeadlinePassed`. Not of a damaged file, which
+ * does not mend by itself.
+ */
+const AWAY = /^(SQLITE_(BUSY|LOCKED|NOMEM|IOERR|CANTOPEN|FULL|READONLY|PROTOCOL)|ETIMEDOUT$)/;
 
 /** The embedded database: one file, shared by the API and the worker of one machine. */
 export function sqliteSeam(path: string): Seam {
@@ -43,7 +46,7 @@ export function sqliteSeam(path: string): Seam {
     isDuplicate: (error) => /^SQLITE_CONSTRAINT_(UNIQUE|PRIMARYKEY)$/.test(codeOf(error)),
     // Statements wait for the lock, and a transaction that has begun holds it.
     isContention: () => false,
-    isAway: (error) => hasCode(error, (code) => AWAY.test(code)),
+    isAway: (error) => hasCause(error, (cause) => AWAY.test(codeOf(cause))),
     byIndex: (index) => `indexed by ${index}`,
     // Node's SQLite is built without limits of deletions.
     deleteFirst: (table, first) =>

@@ -1,0 +1,29 @@
+import { createTestStore, type TestStore } from "@posthaste/testkit";
+import { sql } from "kysely";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { createAccount, isStoreAway } from "../src/index.ts";
+import { NOW } from "./fixture.ts";
+
+let t: TestStore;
+beforeEach(async () => {
+  t = await createTestStore("sqlite");
+});
+afterEach(() => t.dispose());
+
+const set = async (pragma: string) => void (await sql.raw(`pragma ${pragma}`).execute(t.store.db));
+const write = () => createAccount(t.store, { name: "a".repeat(200), now: NOW });
+
+test.each([
+  // The limit of a file behaves as a full disk does.
+  ["that cannot grow", "max_page_count = 1", "max_page_count = 1000000", "SQLITE_FULL"],
+  ["that may not be written", "query_only = 1", "query_only = 0", "SQLITE_READONLY"],
+])("a file %s counts as unavailable, and is used again when it can", async (_, refuse, allow, code) => {
+  await set(refuse);
+  const error = await (async () => {
+    for (;;) await write();
+  })().catch((reason: unknown) => reason);
+  expect(error).toMatchObject({ code });
+  expect(isStoreAway(t.store, error)).toBe(true);
+  await set(allow);
+  await write();
+});

@@ -1,0 +1,125 @@
+import { Code } from "@connectrpc/connect";
+import { createPosthasteClient } from "@posthaste/client";
+import { type Stack, startStack } from "@posthaste/stack";
+import {
+  type OwnMysqlServer,
+  type Receiver,
+  runStatement,
+  startOwnMysql,
+  startReceiver,
+} from "@posthaste/testkit";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+
+/*
+ * The database is there and refuses: its user's password is changed, or it turns read-only, under running
+ * processes. They say that it is unavailable, and go on by themselves when it takes them again.
+ */
+
+const PATIENCE = { timeout: 60_000, interval: 100 };
+const TIMEOUT_MS = 120_000;
+
+let mysql: OwnMysqlServer;
+let stack: Stack;
+let receiver: Receiver;
+beforeAll(async () => {
+  mysql = await startOwnMysql();
+  receiver = await startReceiver();
+  stack = await startStack({
+    database: "mysql",
+    mysqlUrl: mysql.url,
+    databaseUrl: async (url) => Object.assign(new URL(url), { username: "app", password: "secret" }).href,
+    beforeStart: async (store) => {
+      await runStatement(store, "create user app@'%' identified by 'secret'");
+      await runStatement(store, "grant select, insert, update, delete on *.* to app@'%'");
+    },
+  });
+  await stack.subscribe(receiver.url);
+});
+afterAll(async () => {
+  await stack.dispose();
+  await mysql.release();
+  await receiver.stop();
+});
+
+const asAdmin = (statement: string) => runStatement(stack.store, statement);
+const killSessions = async () => {
+  const sessions = await asAdmin("select id from information_schema.processlist where user = 'app'");
+  for (const { id } of sessions as { id: number }[]) {
+    // Some have ended meanwhile.
+    await asAdmin(`kill ${id}`).catch(() => {});
+  }
+};
+/** The lines of the worker's loops that failed with this error since `from`. */
+const failures = (code: string, from: number) =>
+  stack.workers[0]
+    ?.log()
+    .slice(from)
+    .split("\n")
+    .filter((line) => line.includes('.failed"') && line.includes(code)) ?? [];
+
+describe.each([
+  {
+    how: "changes its user's password",
+    code: "ER_ACCESS_DENIED_ERROR",
+    refuse: async () => {
+      await asAdmin("alter user app@'%' identified by 'other'");
+      await killSessions();
+    },
+    allow: () => asAdmin("alter user app@'%' identified by 'secret'"),
+  },
+  {
+    how: "has answered all that its user may ask in an hour",
+    code: "ER_USER_LIMIT_REACHED",
+    refuse: async () => {
+      await asAdmin("alter user app@'%' with max_queries_per_hour 1");
+      await killSessions();
+    },
+    allow: () => asAdmin("alter user app@'%' with max_queries_per_hour 0"),
+  },
+  {
+    how: "turns read-only",
+    code: "ER_OPTION_PREVENTS_STATEMENT",
+    refuse: () => asAdmin("set global read_only = 1"),
+    allow: () => asAdmin("set global read_only = 0"),
+  },
+])("a database that $how", ({ how, code, refuse, allow }) => {
+  test(
+    "answers every caller as unavailable, and is used again when it takes them",
+    async () => {
+      const from = stack.workers[0]?.log().length ?? 0;
+      const { token, apiUrl: baseUrl } = stack;
+      // Without retries, so that each result is the server's answer.
+      const client = createPosthasteClient({ baseUrl, token, attemptsMax: 1 });
+      const ingest = (idempotencyKey: string) =>
+        client.events.ingestEvent({
+          eventType: "invoice_sent",
+          snapshot: { case: "dataJson", value: "{}" },
+          idempotencyKey,
+        });
+      await refuse();
+      await expect(ingest(`${how}, refused`)).rejects.toMatchObject({
+        code: Code.Unavailable,
+        rawMessage: "the database is unavailable; try again in a moment",
+      });
+      const rest = await fetch(`${baseUrl}/api/Webhook`, {
+        method: "POST",
+        headers: { authorization: `Bearer ${token}`, "content-type": "application/json" },
+        body: JSON.stringify({ target_url: "https://receiver.example/", event: "invoice_sent" }),
+      });
+      expect(rest.status).toBe(503);
+      expect(await rest.json()).toMatchObject({
+        detail: "the database is unavailable; try again in a moment",
+      });
+      await vi.waitFor(() => expect(failures(code, from)).not.toEqual([]), PATIENCE);
+      await allow();
+      const { eventId } = await vi.waitFor(() => ingest(how), PATIENCE);
+      await vi.waitFor(() => {
+        const received = receiver.requests.map((request) => request.headers["webhook-id"]);
+        expect(received).toContain(eventId);
+      }, PATIENCE);
+      expect(stack.apis[0]?.log()).not.toContain('"code":"internal"');
+      await client.close();
+    },
+    TIMEOUT_MS,
+  );
+});
