@@ -29,11 +29,7 @@ const STATEMENTS_MAX = 1_024;
  * it. It waits for another process's write and for the disk without blocking this process: SQLite's own wait
  * would stop the event loop, and with it the heartbeats of attempts in flight.
  */
-export function sqliteConnection(
-  database: SqliteFile,
-  syncLog: LogSync,
-  streamQuery: DatabaseConnection["streamQuery"],
-): DatabaseConnection {
+export function sqliteConnection(database: SqliteFile, log: LogSync): DatabaseConnection {
   const prepare = keepPrepared(database);
   const run = <R>({ sql, parameters }: CompiledQuery): QueryResult<R> => {
     const statement = prepare(sql);
@@ -46,9 +42,11 @@ export function sqliteConnection(
       let endAt = 0;
       for (let pauseMs = BUSY_PAUSE_MS; ; pauseMs = Math.min(pauseMs * 2, BUSY_PAUSE_MAX_MS)) {
         try {
+          // Never within a transaction: only what ends one can fail to be flushed.
+          if (!log.isSound()) await makeSound(database, log);
           const result = run<R>(query);
           // The statement ended a write: it is a commit, or its own transaction.
-          if (result.numAffectedRows !== undefined && !database.isTransaction) await syncLog();
+          if (result.numAffectedRows !== undefined && !database.isTransaction) await log.flush();
           return result;
         } catch (error) {
           if (codeOf(error) !== "SQLITE_BUSY") throw error;
@@ -58,8 +56,27 @@ export function sqliteConnection(
         await sleep(pauseMs * (0.5 + Math.random() / 2));
       }
     },
-    streamQuery,
+    streamQuery() {
+      throw new Error("rows cannot be streamed: a stream would keep every other caller waiting");
+    },
   };
+}
+
+/**
+ * Makes the log sound under SQLite's write lock.
+ *
+ * @throws Error with the code SQLITE_BUSY if another process holds the lock
+ */
+async function makeSound(database: SqliteFile, log: LogSync): Promise<void> {
+  // A read creates the log's file, if it does not exist.
+  database.pragma("schema_version");
+  if (log.isEmpty()) return;
+  database.prepare("begin immediate").run([]);
+  try {
+    await log.makeSound();
+  } finally {
+    if (database.isTransaction) database.prepare("rollback").run([]);
+  }
 }
 
 /**

@@ -19,7 +19,7 @@ import { createPlaces } from "./places.ts";
 import { codeOf, hasCause, type Seam } from "./seam.ts";
 import { sqliteConnection } from "./sqlite-connection.ts";
 import { openSqliteFile, type SqliteFile } from "./sqlite-database.ts";
-import { type LogSync, syncLogOf } from "./sync-log.ts";
+import { type LogDisk, type LogSync, syncLogOf } from "./sync-log.ts";
 
 /**
  * SQLite's codes for an unavailable database, and the code of `DeadlinePassed`. Not of a damaged file, which
@@ -27,8 +27,12 @@ import { type LogSync, syncLogOf } from "./sync-log.ts";
  */
 const AWAY = /^(SQLITE_(BUSY|LOCKED|NOMEM|IOERR|CANTOPEN|FULL|READONLY|PROTOCOL)|ETIMEDOUT$)/;
 
-/** The embedded database: one file, shared by the API and the worker of one machine. */
-export function sqliteSeam(path: string): Seam {
+/**
+ * The embedded database: one file, shared by the API and the worker of one machine.
+ *
+ * @param disk Default: the disk that the file is on
+ */
+export function sqliteSeam(path: string, disk?: LogDisk): Seam {
   mkdirSync(dirname(path), { recursive: true });
   const database = openSqliteFile(path);
   const journal = database.pragma("journal_mode = WAL");
@@ -36,12 +40,12 @@ export function sqliteSeam(path: string): Seam {
   // An accepted event must survive a power cut. NORMAL alone would lose the last commits, so `sync-log.ts`
   // flushes them.
   database.pragma("synchronous = NORMAL");
-  const syncLog = syncLogOf(path);
+  const log = syncLogOf(path, disk);
   return {
     name: "sqlite",
-    dialect: new PatientSqliteDialect({ database, syncLog }),
+    dialect: new PatientSqliteDialect({ database, log }),
     readClock: null,
-    close: async () => void database.close(),
+    close: async () => close({ database, log }),
     locksRows: false,
     isDuplicate: (error) => /^SQLITE_CONSTRAINT_(UNIQUE|PRIMARYKEY)$/.test(codeOf(error)),
     // Statements wait for the lock, and a transaction that has begun holds it.
@@ -65,7 +69,15 @@ export function sqliteSeam(path: string): Seam {
   };
 }
 
-type SqliteParts = { readonly database: SqliteFile; readonly syncLog: LogSync };
+type SqliteParts = { readonly database: SqliteFile; readonly log: LogSync };
+
+/**
+ * Closes the database, which copies the log into it. A log that is not sound after a failed flush must not be
+ * copied: it stays as it is until the process has exited, and whoever opens it next makes it sound.
+ */
+function close({ database, log }: SqliteParts): void {
+  if (!log.hasFailed()) database.close();
+}
 
 class PatientSqliteDialect extends SqliteDialect {
   readonly #config: SqliteParts;
@@ -110,24 +122,19 @@ class TransactionalSqliteAdapter extends SqliteAdapter {
 const PLACE_WAIT_MS = MINUTE_MS;
 
 class PatientSqliteDriver extends SqliteDriver {
-  readonly #database: SqliteFile;
-  readonly #syncLog: LogSync;
+  readonly #parts: SqliteParts;
   readonly #place = createPlaces(1);
   #connection: DatabaseConnection | undefined;
 
-  constructor({ database, syncLog }: SqliteParts) {
-    super({ database });
-    this.#database = database;
-    this.#syncLog = syncLog;
+  constructor(parts: SqliteParts) {
+    super({ database: parts.database });
+    this.#parts = parts;
   }
 
   /** Waits for the only connection, which one caller holds at a time. */
   override async acquireConnection(): Promise<DatabaseConnection> {
     await this.#place.take({ withinMs: PLACE_WAIT_MS, isFirst: false });
-    const plain = await super.acquireConnection();
-    this.#connection ??= sqliteConnection(this.#database, this.#syncLog, (query, chunk) =>
-      plain.streamQuery(query, chunk),
-    );
+    this.#connection ??= sqliteConnection(this.#parts.database, this.#parts.log);
     return this.#connection;
   }
 
@@ -153,12 +160,12 @@ class PatientSqliteDriver extends SqliteDriver {
    * original error, not that there is nothing to roll back.
    */
   override async rollbackTransaction(connection: DatabaseConnection): Promise<void> {
-    if (this.#database.isTransaction) await super.rollbackTransaction(connection);
+    if (this.#parts.database.isTransaction) await super.rollbackTransaction(connection);
   }
 
   override async destroy(): Promise<void> {
     this.#place.close(new Error("the database is closed"));
-    await super.destroy();
-    this.#syncLog.close();
+    close(this.#parts);
+    this.#parts.log.close();
   }
 }
