@@ -13,6 +13,7 @@ export {
   type Values,
 } from "./config.ts";
 export { createLog, LOG_LEVELS, type Log, type LogLevel, silentLog } from "./log.ts";
+export { makeFolder } from "./make-folder.ts";
 export { createMetrics, METRICS_CONTENT_TYPE, type Metrics, measureClock, serveMetrics } from "./metrics.ts";
 export { type Running, runService, type Service } from "./run-service.ts";
 export { createStopDeadline, type StopDeadline } from "./stop-deadline.ts";

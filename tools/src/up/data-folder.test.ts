@@ -34,6 +34,13 @@ async function leaveRunFile(up: { pid: number; born: string }, started: object[]
 
 const dead = { pid: 999_999_999, born: "long ago" };
 
+test("a folder that cannot be created is refused in words", async () => {
+  await writeFile(join(dir, "file"), "");
+  await expect(claimDataFolder(join(dir, "file", "data"), silent)).rejects.toThrow(
+    /cannot be created \(ENOTDIR\): choose another folder with --data$/,
+  );
+});
+
 test("a second claim is refused until the first is released", async () => {
   const first = await claimDataFolder(dir, silent);
   await expect(claimDataFolder(dir, silent)).rejects.toThrow(

@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
-import { link, mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { link, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { makeFolder } from "@posthaste/runtime";
 import { Complaint } from "@posthaste/runtime/terminal";
 import { endKnown, isAlive, type KnownProcess, knownProcess } from "@posthaste/stack";
 
@@ -26,10 +27,10 @@ const ORPHAN_PATIENCE_MS = 15_000;
 /**
  * Claims the folder, and ends the processes that an earlier, killed `up` left behind.
  *
- * @throws Complaint if another `up` is using the folder
+ * @throws Complaint if the folder cannot be created, or another `up` is using it
  */
 export async function claimDataFolder(dir: string, progress: (line: string) => void): Promise<DataFolder> {
-  await mkdir(join(dir, "logs"), { recursive: true, mode: 0o700 });
+  createFolder(dir);
   const path = join(dir, "run.json");
   const up = knownProcess(process.pid);
   if (up === undefined) throw new Error("this process is not in the system's list of processes");
@@ -65,6 +66,15 @@ export async function claimDataFolder(dir: string, progress: (line: string) => v
     },
     release: () => rm(path, { force: true }),
   };
+}
+
+function createFolder(dir: string): void {
+  try {
+    makeFolder(join(dir, "logs"), 0o700);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    throw new Complaint(`${dir} cannot be created (${code}): choose another folder with --data`);
+  }
 }
 
 /**

@@ -81,6 +81,12 @@ describe.each(["api", "worker"] as const)("the %s", (service) => {
     );
   });
 
+  test("reports in one line that its database's folder cannot be created", () => {
+    expect(startOf(service, { DATABASE_URL: "sqlite:/proc/posthaste/a.db" }).output).toBe(
+      `posthaste ${service}: the database cannot be opened (ENOENT): check DATABASE_URL`,
+    );
+  });
+
   test("reports in one line that a setting for Temporal is unusable, without the setting", async () => {
     const { status, output } = startOf(service, {
       DATABASE_URL: urlOf(await createTestStore("sqlite")),

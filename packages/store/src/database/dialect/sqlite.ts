@@ -1,8 +1,7 @@
-import { mkdirSync } from "node:fs";
 import { dirname } from "node:path";
 import { setImmediate as turn } from "node:timers/promises";
 import { MINUTE_MS } from "@posthaste/domain";
-import { StartError } from "@posthaste/runtime";
+import { makeFolder, StartError } from "@posthaste/runtime";
 import {
   CompiledQuery,
   type DatabaseConnection,
@@ -33,7 +32,7 @@ const AWAY = /^(SQLITE_(BUSY|LOCKED|NOMEM|IOERR|CANTOPEN|FULL|READONLY|PROTOCOL)
  * @param disk Default: the disk that the file is on
  */
 export function sqliteSeam(path: string, disk?: LogDisk): Seam {
-  mkdirSync(dirname(path), { recursive: true });
+  makeFolder(dirname(path));
   const database = openSqliteFile(path);
   const journal = database.pragma("journal_mode = WAL");
   if (journal !== "wal") throw new StartError("SQLite cannot keep a write-ahead log beside its file");
