@@ -36,6 +36,7 @@ export { STORE_SETTINGS } from "./database/settings.ts";
 export {
   closeStore,
   databaseUrl,
+  durabilityWarning,
   isStoreAway,
   openStore,
   pingStore,

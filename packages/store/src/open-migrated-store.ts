@@ -1,16 +1,24 @@
-import { StartError } from "@posthaste/runtime";
+import { type Log, StartError } from "@posthaste/runtime";
 import { codeOf } from "./database/dialect/seam.ts";
 import { pendingMigrations } from "./database/migrate.ts";
 import { SealError } from "./database/sealer.ts";
-import { closeStore, isStoreAway, openStore, type Store, type StoreOptions } from "./database/store.ts";
+import {
+  closeStore,
+  durabilityWarning,
+  isStoreAway,
+  openStore,
+  type Store,
+  type StoreOptions,
+} from "./database/store.ts";
 import { openNewestSecret } from "./subscriptions/signing-keys.ts";
 
 /**
- * Opens a database for a service. The database must be reachable and up to date.
+ * Opens a database for a service. The database must be reachable and up to date. If its server would lose
+ * commits in a power cut, one line of the log says so.
  *
  * @throws StartError that says what is wrong and what to do
  */
-export async function openMigratedStore(options: StoreOptions): Promise<Store> {
+export async function openMigratedStore(options: StoreOptions, log: Log): Promise<Store> {
   const store = await openStore(options).catch((error: unknown) => {
     throw notOpened("opened", error);
   });
@@ -20,6 +28,8 @@ export async function openMigratedStore(options: StoreOptions): Promise<Store> {
       throw new StartError(`the database lacks ${pending.join(", ")}: run npm run migrate`);
     }
     await openNewestSecret(store);
+    const warning = await durabilityWarning(store);
+    if (warning !== undefined) log.warn("database.not_durable", { warning });
     return store;
   } catch (error) {
     await closeStore(store);

@@ -1,4 +1,5 @@
 import { DAY_MS } from "@posthaste/domain";
+import { silentLog } from "@posthaste/runtime";
 import { loadForAttempt, TEST_SECRET_KEYS } from "@posthaste/testkit";
 import { expect, test } from "vitest";
 import {
@@ -179,9 +180,9 @@ onEachDatabase("the sealing keys", (bench) => {
   test("are checked when a service starts", async () => {
     const { url, subscribe } = bench();
     const secretKeys = parseSealingKeys(OTHER_KEY);
-    await closeStore(await openMigratedStore({ url, secretKeys }));
+    await closeStore(await openMigratedStore({ url, secretKeys }, silentLog));
     await subscribe();
-    await expect(openMigratedStore({ url, secretKeys })).rejects.toThrow(
+    await expect(openMigratedStore({ url, secretKeys }, silentLog)).rejects.toThrow(
       /the key test, which .* does not hold: set the keys that this database was used with/,
     );
   });

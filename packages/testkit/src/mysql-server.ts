@@ -51,12 +51,13 @@ export type OwnMysqlServer = MysqlServer & {
  * first installs MariaDB from Debian, as root.
  *
  * @param options.durable if true, commits survive a power cut, at the cost of speed. Default: false
+ * @param options.args further arguments of the server, which override the others. Default: none
  * @throws Error whose message is one line that says what to install or set
  */
 export async function startOwnMysql(
-  options: { durable?: boolean; progress?: (line: string) => void } = {},
+  options: { durable?: boolean; args?: readonly string[]; progress?: (line: string) => void } = {},
 ): Promise<OwnMysqlServer> {
-  const { durable = false, progress = () => {} } = options;
+  const { durable = false, args: further = [], progress = () => {} } = options;
   const server = findProgram("mariadbd") ?? findProgram("mysqld") ?? (await install(progress));
   const dir = durable ? mkdtempSync(join(tmpdir(), "posthaste-mysql-")) : makeQuickDir("mysql");
   const data = join(dir, "data");
@@ -84,6 +85,7 @@ export async function startOwnMysql(
     // Tests need many small databases quickly, and most need no durability.
     ...[`--innodb-flush-log-at-trx-commit=${durable ? 1 : 2}`, "--innodb-buffer-pool-size=128M"],
     ...["--max-connections=300", ...(isMaria ? [] : ["--mysqlx=OFF"])],
+    ...further,
   ];
   const url = `mysql://root@127.0.0.1:${port}`;
   let child: ChildProcess | undefined;

@@ -37,12 +37,15 @@ await runService({
   settings: API_SETTINGS,
   stopWithinMs: (config) => config.POSTHASTE_DRAIN_MS + CLOSE_WITHIN_MS,
   start: async (config, log) => {
-    const store = await openMigratedStore({
-      url: config.DATABASE_URL,
-      poolSize: config.POSTHASTE_DATABASE_POOL_SIZE,
-      deadlines: { statementMs: config.POSTHASTE_DATABASE_TIMEOUT_MS },
-      secretKeys: config.POSTHASTE_SECRET_KEYS,
-    });
+    const store = await openMigratedStore(
+      {
+        url: config.DATABASE_URL,
+        poolSize: config.POSTHASTE_DATABASE_POOL_SIZE,
+        deadlines: { statementMs: config.POSTHASTE_DATABASE_TIMEOUT_MS },
+        secretKeys: config.POSTHASTE_SECRET_KEYS,
+      },
+      log,
+    );
     const tracing = startTracing("posthaste-api");
     const metrics = createMetrics();
     const observer = createApiMetrics(metrics);

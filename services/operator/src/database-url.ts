@@ -2,6 +2,7 @@ import { Complaint } from "@posthaste/runtime/terminal";
 import {
   closeStore,
   databaseUrl,
+  durabilityWarning,
   notOpened,
   openStore,
   parseSealingKeys,
@@ -15,7 +16,8 @@ import {
 const ANSWERS_WITHIN_MS = 15_000;
 
 /**
- * Opens the database that DATABASE_URL names, runs a function on it, and closes it.
+ * Opens the database that DATABASE_URL names, runs a function on it, and closes it. A line on standard error
+ * says what its server would lose in a power cut, if anything.
  *
  * @throws Complaint if the variable is not set or not valid, the database does not answer, or a secret cannot
  *   be sealed or opened; UnknownMigrations if the database belongs to another release
@@ -40,6 +42,8 @@ export async function withDatabase<T>(
     await pingStore(store).catch((error: unknown) => {
       throw notOpened("reached", error);
     });
+    const warning = await durabilityWarning(store);
+    if (warning !== undefined) console.error(`posthaste: warning: ${warning}`);
     return await run(store);
   } catch (error) {
     if (error instanceof SealError) throw new Complaint(error.message);

@@ -22,12 +22,15 @@ await runService({
     const temporalMetrics = await measureTemporal();
     const threads = Number(process.env["UV_THREADPOOL_SIZE"] ?? 4);
     if (threads < THREADS_MIN) log.warn("worker.few_threads", { threads, advised: THREADS_MIN });
-    const store = await openMigratedStore({
-      url: config.DATABASE_URL,
-      poolSize: config.POSTHASTE_DATABASE_POOL_SIZE,
-      deadlines: { statementMs: config.POSTHASTE_DATABASE_TIMEOUT_MS },
-      secretKeys: config.POSTHASTE_SECRET_KEYS,
-    });
+    const store = await openMigratedStore(
+      {
+        url: config.DATABASE_URL,
+        poolSize: config.POSTHASTE_DATABASE_POOL_SIZE,
+        deadlines: { statementMs: config.POSTHASTE_DATABASE_TIMEOUT_MS },
+        secretKeys: config.POSTHASTE_SECRET_KEYS,
+      },
+      log,
+    );
     const worker = await startWorker({
       temporalMetrics,
       tracer: tracing.tracer,

@@ -57,6 +57,18 @@ export async function pingStore(store: Store): Promise<void> {
   await store.ping();
 }
 
+/**
+ * Says what the database's server would lose in a power cut by its settings, in one sentence.
+ *
+ * @returns undefined if it would lose nothing, or does not tell its settings
+ */
+export async function durabilityWarning({ db, seam }: Store): Promise<string | undefined> {
+  const risks = await seam.durabilityRisks(db);
+  if (risks.length === 0) return undefined;
+  const each = risks.map(({ setting, value, loses, set }) => `${loses} (${setting} is ${value}: set ${set})`);
+  return `in a power cut the database's server would lose ${each.join("; and ")}`;
+}
+
 function boundPing(ask: () => Promise<void>, pingMs: number): () => Promise<void> {
   let pending: Promise<void> | undefined;
   return async () => {

@@ -7,6 +7,7 @@ import {
   sql,
 } from "kysely";
 import type { Deadlines } from "./deadlines.ts";
+import { durabilityRisks } from "./mysql-durability.ts";
 import { isAway, isContention } from "./mysql-errors.ts";
 import { createBoundedPool } from "./mysql-pool.ts";
 import { codeOf, type Seam } from "./seam.ts";
@@ -59,6 +60,7 @@ export function mysqlSeam(url: string, poolSize: number, deadlines: Deadlines): 
       new BoundedMysqlDialect({ pool: async () => poolOf(1, Number.POSITIVE_INFINITY) }),
     ping: pool.ping,
     readClock: pool.readClock,
+    durabilityRisks,
     close: pool.close,
     locksRows: true,
     isDuplicate: (error) => codeOf(error) === "ER_DUP_ENTRY",

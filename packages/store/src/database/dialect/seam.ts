@@ -1,4 +1,6 @@
-import type { Dialect, RawBuilder } from "kysely";
+import type { Dialect, Kysely, RawBuilder } from "kysely";
+import type { Tables } from "../tables.ts";
+import type { DurabilityRisk } from "./mysql-durability.ts";
 
 /**
  * The differences between the two databases. Kysely compiles any clause for any dialect, even if the database
@@ -13,6 +15,8 @@ export type Seam = {
   readonly ping?: () => Promise<void>;
   /** Reads the database's clock. Null: it has none of its own, and its processes share one machine's. */
   readonly readClock: (() => Promise<ClockReading>) | null;
+  /** Returns the server's settings that lose commits in a power cut. Never fails. */
+  readonly durabilityRisks: (db: Kysely<Tables>) => Promise<readonly DurabilityRisk[]>;
   /** Closes what Kysely leaves open if nothing was queried through it. Closing twice is harmless. */
   readonly close: () => Promise<void>;
   /** True: `FOR UPDATE` locks rows. False: writers take turns as a whole, and no lock is needed. */

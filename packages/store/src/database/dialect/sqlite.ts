@@ -44,6 +44,8 @@ export function sqliteSeam(path: string, disk?: LogDisk): Seam {
     name: "sqlite",
     dialect: new PatientSqliteDialect({ database, log }),
     readClock: null,
+    // It flushes by itself; see `sync-log.ts`.
+    durabilityRisks: async () => [],
     close: async () => close({ database, log }),
     locksRows: false,
     isDuplicate: (error) => /^SQLITE_CONSTRAINT_(UNIQUE|PRIMARYKEY)$/.test(codeOf(error)),
