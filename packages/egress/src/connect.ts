@@ -13,6 +13,8 @@ export type Route = {
   /** The connect timeout. It only cleans up: it is later than any deadline of an attempt. */
   readonly abandonMs: number;
   readonly signal: AbortSignal;
+  /** Called when the proxy has accepted a connection, and is asked for a tunnel. */
+  readonly onProxyReached: () => void;
   /** Called with the remote address of an established connection. */
   readonly onDialled: (address: string, port: number) => void;
 };
@@ -86,10 +88,16 @@ async function tunnelToOne(proxy: URL, route: Route, port: number): Promise<Sock
   throw failure;
 }
 
-async function tunnel(proxy: URL, authority: string, { abandonMs, signal }: Route): Promise<Socket> {
+async function tunnel(proxy: URL, authority: string, route: Route): Promise<Socket> {
+  const { abandonMs, signal, onProxyReached } = route;
+  const dial = buildConnector({ ...HTTP_1_ONLY, timeout: abandonMs });
   const client = new Client(proxy.origin, {
-    ...HTTP_1_ONLY,
-    connect: { timeout: abandonMs },
+    connect: (options, callback) =>
+      dial(options, (...[error, socket]) => {
+        if (error !== null) return callback(error, null);
+        onProxyReached();
+        callback(null, socket);
+      }),
     headersTimeout: 0,
   });
   try {

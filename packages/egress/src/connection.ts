@@ -15,7 +15,7 @@ export type Message = {
   readonly body: Uint8Array;
 };
 
-export type ConnectionOptions = Omit<Route, "signal" | "onDialled"> & {
+export type ConnectionOptions = Omit<Route, "signal" | "onProxyReached" | "onDialled"> & {
   /** Scheme, host and port of the connection's requests. TLS verifies the certificate against this host. */
   readonly origin: string;
   readonly proxy: URL | undefined;
@@ -32,6 +32,9 @@ export class WentStale extends Error {
   override readonly name = "WentStale";
 }
 
+/** What a connection through a proxy waits for. */
+export type ProxyStage = "accept" | "tunnel" | "none";
+
 /** One connection to one receiver, for one request at a time. It connects once, with its first request. */
 export class Connection {
   readonly origin: string;
@@ -42,14 +45,20 @@ export class Connection {
   #dialled: { readonly address: string; readonly port: number } | undefined;
   #socket: Socket | undefined;
   #answers = 0;
+  #proxyStage: ProxyStage;
 
   constructor(options: ConnectionOptions, madeAt: number) {
     this.origin = options.origin;
     this.madeAt = madeAt;
+    this.#proxyStage = options.proxy === undefined ? "none" : "accept";
     const route: Route = {
       ...options,
       signal: this.#connecting.signal,
+      onProxyReached: () => {
+        this.#proxyStage = "tunnel";
+      },
       onDialled: (address, port) => {
+        this.#proxyStage = "none";
         this.#dialled = { address, port };
       },
     };
@@ -77,6 +86,11 @@ export class Connection {
       pipelining: 1,
     });
     this.#client.once("disconnect", () => options.onClosed(this));
+  }
+
+  /** What the connection waits for from its proxy: that it accepts, or that it opens the tunnel. */
+  get proxyStage(): ProxyStage {
+    return this.#proxyStage;
   }
 
   /** The remote address; undefined if no connection was established. */

@@ -1,6 +1,7 @@
 import { type Acceptance, type EgressRules, type Outcome, outcomeOfStatus } from "@posthaste/domain";
-import { classifyError } from "./classify-error.ts";
-import { Connection, WentStale } from "./connection.ts";
+import { type Classified, classifyError } from "./classify-error.ts";
+import { ProxyFault } from "./connect.ts";
+import { Connection, type ProxyStage, WentStale } from "./connection.ts";
 import { startDeadline } from "./deadline.ts";
 import { createIdleConnections } from "./idle-connections.ts";
 import { EGRESS_LIMITS, type EgressLimits } from "./limits.ts";
@@ -59,7 +60,7 @@ export type Egress = (request: PostRequest) => Promise<PostResult>;
 export function createEgress(options: EgressOptions): { post: Egress; close(): void } {
   const { rules, proxy, ca, lookup = systemLookup, now = () => performance.now() } = options;
   const limits = { ...EGRESS_LIMITS, ...options.limits };
-  const resolve = rememberLookups(lookup, limits, now);
+  const lookups = rememberLookups(lookup, limits, now);
   const idle = createIdleConnections(limits, now);
 
   const post: Egress = async (request) => {
@@ -68,7 +69,7 @@ export function createEgress(options: EgressOptions): { post: Egress; close(): v
     const deadline = startDeadline(request.timeoutMs);
     let connection: Connection | undefined;
     try {
-      const addresses = await deadline.bound(resolveTarget(url, rules, resolve));
+      const addresses = await deadline.bound(resolveTarget(url, rules, lookups.resolve));
       const route = {
         origin: url.origin,
         rules,
@@ -104,7 +105,7 @@ export function createEgress(options: EgressOptions): { post: Egress; close(): v
         return { ...NO_ANSWER, outcome: "blocked", detail: error.message, blockedFor: error.found };
       }
       const classified = deadline.hasPassed()
-        ? { outcome: "timeout" as const, detail: `no complete response within ${request.timeoutMs} ms` }
+        ? timeoutOf(request, connection?.proxyStage ?? "none", lookups.isQueued(url.hostname))
         : classifyError(error);
       if (classified === "fault") throw error;
       return { ...NO_ANSWER, ...classified, address: connection?.endpoint ?? null };
@@ -116,6 +117,30 @@ export function createEgress(options: EgressOptions): { post: Egress; close(): v
     }
   };
   return { post, close: idle.close };
+}
+
+/**
+ * Says what an attempt that reached its deadline was waiting for.
+ *
+ * A proxy that has accepted the connection dials the receiver and may say nothing until it gives up, so its
+ * silence counts as the receiver's. Otherwise a receiver that drops packets would never be exhausted.
+ *
+ * @throws Error for a fault: the attempt waited for something of the operator's
+ */
+function timeoutOf(
+  { timeoutMs }: PostRequest,
+  stage: ProxyStage,
+  isQueued: boolean,
+): Exclude<Classified, "fault"> {
+  if (isQueued) throw new Error(`the name was not looked up within ${timeoutMs} ms: too many names are slow`);
+  switch (stage) {
+    case "accept":
+      throw new ProxyFault(`the outbound proxy did not accept a connection within ${timeoutMs} ms`);
+    case "tunnel":
+      return { outcome: "timeout", detail: `the outbound proxy opened no tunnel within ${timeoutMs} ms` };
+    case "none":
+      return { outcome: "timeout", detail: `no complete response within ${timeoutMs} ms` };
+  }
 }
 
 const NO_ANSWER = {

@@ -1,4 +1,5 @@
-import { createServer, type Server } from "node:net";
+import { once } from "node:events";
+import { type AddressInfo, createServer, type Server, type Socket } from "node:net";
 import {
   EGRESS_PORTS_DEFAULT,
   parseNetworks,
@@ -268,6 +269,7 @@ describe("the address dialled is the address checked", () => {
       ca: undefined,
       abandonMs: 5_000,
       signal: new AbortController().signal,
+      onProxyReached: () => {},
       onDialled: () => {
         throw new Error("the address was dialled");
       },
@@ -288,6 +290,17 @@ describe("the address dialled is the address checked", () => {
       address: null,
     });
   });
+});
+
+test("an attempt whose name was not looked up in time, because of other names, is a fault", async () => {
+  const lookup: Lookup = () => new Promise(() => {});
+  const egress = createEgress({ rules: RULES, lookup, limits: { newNamesMax: 1 } });
+  const request = { headers: {}, body: BODY, acceptance: "OK_ONLY" as const, timeoutMs: 100 };
+  const first = egress.post({ ...request, url: "http://slow.example/" });
+  await expect(egress.post({ ...request, url: "http://other.example/" })).rejects.toThrow(
+    "was not looked up",
+  );
+  expect(await first).toMatchObject({ outcome: "timeout" });
 });
 
 describe("through a proxy", () => {
@@ -357,6 +370,53 @@ describe("through a proxy", () => {
     );
     const gone = new URL(await refusedUrl());
     await expect(post({ ...options(), proxy: gone }, receiver.url)).rejects.toThrow("cannot be reached");
+  });
+});
+
+describe("through a proxy that accepts connections and stays silent", () => {
+  let silent: Server;
+  let open: Set<Socket>;
+  beforeEach(async () => {
+    open = new Set();
+    silent = createServer((socket) => {
+      open.add(socket);
+      // It reads what it gets, or it would not see that the other end closed.
+      socket
+        .on("error", () => {})
+        .once("close", () => open.delete(socket))
+        .resume();
+    });
+    await once(silent.listen(0, "127.0.0.1"), "listening");
+  });
+  afterEach(async () => {
+    await new Promise((resolve) => silent.close(resolve));
+  });
+  const lookup: Lookup = async () => [{ address: "203.0.113.1", family: 4 }];
+  const rules = { ...RULES, allow: parseNetworks("203.0.113.0/24") };
+  const postThrough = (scheme: string, url: string) => {
+    const proxy = new URL(`${scheme}://127.0.0.1:${(silent.address() as AddressInfo).port}`);
+    const request = { url, headers: {}, body: BODY, acceptance: "OK_ONLY" as const, timeoutMs: 300 };
+    return createEgress({ rules, lookup, proxy }).post(request);
+  };
+
+  test.each(["http", "https"])(
+    "an attempt over %s ends at its deadline, and its log says why",
+    async (to) => {
+      expect(await postThrough("http", `${to}://yoursite.example/`)).toMatchObject({
+        outcome: "timeout",
+        detail: "the outbound proxy opened no tunnel within 300 ms",
+        address: null,
+      });
+      await expect.poll(() => open.size).toBe(0);
+    },
+  );
+
+  test("an attempt is a fault, and not the receiver's, if not even the connection to the proxy is made", async () => {
+    // The handshake of TLS belongs to the connection.
+    await expect(postThrough("https", "http://yoursite.example/")).rejects.toThrow(
+      "the outbound proxy did not accept a connection within 300 ms",
+    );
+    await expect.poll(() => open.size).toBe(0);
   });
 });
 

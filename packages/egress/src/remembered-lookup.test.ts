@@ -8,7 +8,7 @@ function setup(limits: Partial<EgressLimits> = {}) {
   const asked: string[] = [];
   const open = new Map<string, { resolve(found: LookupAddress[]): void; reject(error: Error): void }>();
   let nowMs = 0;
-  const ask = rememberLookups(
+  const { resolve, isQueued } = rememberLookups(
     (name) => {
       asked.push(name);
       return new Promise((resolve, reject) => open.set(name, { resolve, reject }));
@@ -20,8 +20,9 @@ function setup(limits: Partial<EgressLimits> = {}) {
   const settle = () => new Promise<void>((resolve) => setImmediate(resolve));
   return {
     asked,
+    isQueued,
     ask: (name: string) =>
-      ask(name).then(
+      resolve(name).then(
         ([first]) => first?.address,
         (error: Error) => error.message,
       ),
@@ -129,6 +130,15 @@ test("working names do not queue, and new names and failed names have separate q
   await answer("worse.example", "192.0.2.3");
   await answer("new2.example", "192.0.2.4");
   expect(await Promise.all(inOrder)).toEqual(["no such name", "192.0.2.3", "192.0.2.2", "192.0.2.4"]);
+});
+
+test("a name is queued until the resolver is asked for it", async () => {
+  const { ask, isQueued, answer } = setup({ newNamesMax: 1 });
+  void ask("a.example");
+  void ask("b.example");
+  expect(["a.example", "b.example", "c.example"].map(isQueued)).toEqual([false, true, false]);
+  await answer("a.example", "192.0.2.1");
+  expect(isQueued("b.example")).toBe(false);
 });
 
 test("a full queue refuses further names, and the refusal is not cached", async () => {

@@ -8,6 +8,15 @@ type Remembered = {
   /** When the entry expires; infinity while its lookup is in progress. */
   until: number;
   hasFailed: boolean;
+  /** Whether its lookup waits for others to end. */
+  readonly isQueued: boolean;
+};
+
+export type RememberedLookups = {
+  /** Returns the cached or the resolver's answer. Also rejects if the name's queue is full. */
+  readonly resolve: Lookup;
+  /** Whether the resolver has not been asked for the name yet, because other names keep it busy. */
+  readonly isQueued: (hostname: string) => boolean;
 };
 
 /**
@@ -20,16 +29,15 @@ type Remembered = {
  * failed. Names that resolved last time do not queue.
  *
  * @param now milliseconds of a monotonic clock
- * @returns a lookup that also rejects if the name's queue is full
  */
-export function rememberLookups(lookup: Lookup, limits: EgressLimits, now: () => number): Lookup {
+export function rememberLookups(lookup: Lookup, limits: EgressLimits, now: () => number): RememberedLookups {
   /** In the order of their last lookups. */
   const names = new Map<string, Remembered>();
   const newNames = createQueue(limits.newNamesMax, limits.waitingNamesMax);
   const failedNames = createQueue(limits.failedNamesMax, limits.waitingNamesMax);
 
   const ask = (hostname: string, queue: Queue | undefined): Remembered => {
-    let begunAt = now();
+    let begunAt = Number.POSITIVE_INFINITY;
     const begin = () => {
       begunAt = now();
       return lookup(hostname);
@@ -38,6 +46,9 @@ export function rememberLookups(lookup: Lookup, limits: EgressLimits, now: () =>
       answer: queue === undefined ? begin() : queue.begin(begin),
       until: Number.POSITIVE_INFINITY,
       hasFailed: false,
+      get isQueued() {
+        return begunAt === Number.POSITIVE_INFINITY;
+      },
     };
     entry.answer.then(
       () => {
@@ -52,7 +63,7 @@ export function rememberLookups(lookup: Lookup, limits: EgressLimits, now: () =>
     return entry;
   };
 
-  return (hostname) => {
+  const resolve: Lookup = (hostname) => {
     const known = names.get(hostname);
     if (known !== undefined && now() < known.until) return known.answer;
     const queue = known === undefined ? newNames : known.hasFailed ? failedNames : undefined;
@@ -63,6 +74,7 @@ export function rememberLookups(lookup: Lookup, limits: EgressLimits, now: () =>
     if (names.size > limits.namesMax) names.delete(names.keys().next().value ?? "");
     return entry.answer;
   };
+  return { resolve, isQueued: (hostname) => names.get(hostname)?.isQueued ?? false };
 }
 
 type Queue = { isFull(): boolean; begin(lookup: () => Found): Found };
