@@ -1,7 +1,13 @@
 import { spawnSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { authenticate, closeStore, openStore } from "@posthaste/store";
-import { createEmptyStore, TEST_SECRET_KEYS, type TestStore } from "@posthaste/testkit";
+import {
+  createEmptyStore,
+  createTestStore,
+  startOwnMysql,
+  TEST_SECRET_KEYS,
+  type TestStore,
+} from "@posthaste/testkit";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { otherNode } from "../other-nodes.ts";
 
@@ -95,4 +101,19 @@ test("a Node that is too old is reported in one line", async () => {
   const { status, err } = operator(["migrate"], {}, await otherNode("old"));
   expect(status).toBe(1);
   expect(err).toMatch(/^posthaste: Node 20\.\S+ is not supported: use Node 22\.19 or newer \(.*\)\n$/);
+});
+
+test("a command says what the database's server would lose in a power cut", async () => {
+  const server = await startOwnMysql({ args: ["--innodb-flush-log-at-trx-commit=2"] });
+  const mysql = await createTestStore("mysql", server.url);
+  try {
+    expect(operator(["migrate"], { DATABASE_URL: mysql.url })).toMatchObject({
+      status: 0,
+      out: "the database is up to date\n",
+      err: expect.stringMatching(/^posthaste: warning: in a power cut .*trx_commit is 2: set 1\)\n$/),
+    });
+  } finally {
+    await mysql.dispose();
+    await server.release();
+  }
 });

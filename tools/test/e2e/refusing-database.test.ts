@@ -57,6 +57,13 @@ const failures = (code: string, from: number) =>
     .split("\n")
     .filter((line) => line.includes('.failed"') && line.includes(code)) ?? [];
 
+test("API and worker say at start what such a server would lose in a power cut", () => {
+  for (const child of [...stack.apis, ...stack.workers]) {
+    expect(child.log()).toContain('"database.not_durable"');
+    expect(child.log()).toContain("(innodb_flush_log_at_trx_commit is 2: set 1)");
+  }
+});
+
 describe.each([
   {
     how: "changes its user's password",

@@ -13,5 +13,5 @@ export { type RetryNow, retryNow, unpause } from "./retry-now.ts";
 export { createSearchability, type Searchability } from "./search-attributes.ts";
 export { type DeliveryToStart, type StartOptions, startDelivery } from "./start-delivery.ts";
 export type { Temporal } from "./temporal.ts";
-export { type TemporalOptions, temporalOptions } from "./temporal-options.ts";
+export { type TemporalOptions, temporalAddress, temporalOptions } from "./temporal-options.ts";
 export { workflowUrl } from "./workflow-url.ts";

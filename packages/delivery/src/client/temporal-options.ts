@@ -39,6 +39,21 @@ export function temporalOptions(): TemporalOptions {
   return options;
 }
 
+/** Temporal's default, which is also its CLI's. */
+const ADDRESS_DEFAULT = "localhost:7233";
+
+/** Where Temporal is expected, and the setting that says so, for log lines. */
+export function temporalAddress({ connectionOptions }: TemporalOptions): {
+  address: string;
+  setting: string;
+} {
+  const isInFile = connectionOptions?.address !== undefined && !process.env["TEMPORAL_ADDRESS"];
+  return {
+    address: connectionOptions?.address ?? ADDRESS_DEFAULT,
+    setting: isInFile ? "the profile in TEMPORAL_CONFIG_FILE" : "TEMPORAL_ADDRESS",
+  };
+}
+
 const ODD = "is not a text, or has a character that a header cannot carry, such as a line break";
 
 function requireThat(isMet: boolean, problem: string): void {

@@ -1,5 +1,11 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { GRPC, grpcCodeOf, requireNamespace, type TemporalOptions } from "@posthaste/delivery/client";
+import {
+  GRPC,
+  grpcCodeOf,
+  requireNamespace,
+  type TemporalOptions,
+  temporalAddress,
+} from "@posthaste/delivery/client";
 import {
   clientOn,
   createDeliveryWorker,
@@ -89,7 +95,7 @@ export function createTemporalWorker(options: TemporalWorkerOptions): TemporalWo
       } catch (error) {
         // `stop` cancelled the question whether the namespace exists.
         if (stopping.signal.aborted && grpcCodeOf(error) === GRPC.CANCELLED) return;
-        log.error("temporal.disconnected", error);
+        log.error("temporal.disconnected", error, temporalAddress(temporal));
         onDisconnected();
       }
       if (stopping.signal.aborted) return;
