@@ -38,6 +38,7 @@ beforeEach(async () => {
   t = await createTestStore("sqlite");
   disk = createDisk(fileOf(t.url));
   store = openOn(disk);
+  await createAccount(store, { name: "first", now: NOW });
 });
 afterEach(async () => {
   await closeStore(store);
