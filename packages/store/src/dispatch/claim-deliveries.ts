@@ -1,15 +1,4 @@
-import {
-  type AccountId,
-  type DeliveryId,
-  type EventId,
-  endMs,
-  type Lane,
-  lineAfter,
-  type Pace,
-  type Rate,
-  type SubscriptionId,
-  turnsNow,
-} from "@posthaste/domain";
+import { type AccountId, type DeliveryId, lineAfter, type SubscriptionId } from "@posthaste/domain";
 import { sql } from "kysely";
 import { padded } from "../database/dialect/few-texts.ts";
 import { inParts, isEverybodys, type Refused } from "../database/in-parts.ts";
@@ -17,74 +6,17 @@ import { lockRows } from "../database/lock-rows.ts";
 import type { Store } from "../database/store.ts";
 import { type Tx, transact } from "../database/transact.ts";
 import { type Misfit, MOVED_COLUMNS } from "../deliveries/move.ts";
-import { parkPending } from "../lifecycle/park-deliveries.ts";
-import { lockAllTurns, ownPaceOf, type Turns, writeTurns } from "../subscriptions/pace.ts";
-import { claimFitting, type RefusedClaims } from "./claim-fitting.ts";
-import { type ClaimRotation, createClaimRotation, noteServed } from "./claim-rotation.ts";
+import { lockAllTurns, writeTurns } from "../subscriptions/pace.ts";
+import type { Claim, ClaimedDelivery } from "./claim.ts";
+import { claimFitting } from "./claim-fitting.ts";
+import { type Room, roomsOf } from "./claim-rooms.ts";
+import { createClaimRotation, noteServed } from "./claim-rotation.ts";
+import { ofKind, readSubscriptions, type Visited } from "./claimed-subscriptions.ts";
 import { inTurns, type Pending, pendingSubscriptions } from "./pending-subscriptions.ts";
-import { halfOf, inFlightOf } from "./places.ts";
 import { roundRobin } from "./round-robin.ts";
 
-export type ClaimedDelivery = {
-  readonly deliveryId: DeliveryId;
-  readonly accountId: AccountId;
-  readonly subscriptionId: SubscriptionId;
-  readonly eventId: EventId;
-  readonly eventType: string;
-  readonly targetUrl: string;
-  /** How its attempt is made. */
-  readonly lane: Lane;
-  /** Its subscription is failing. */
-  readonly isFailing: boolean;
-  /** The trace context of its ingest; null: it was not traced. */
-  readonly traceparent: string | null;
-};
-
-export type Claim = {
-  /** Names the claimer in the lease. */
-  readonly owner: string;
-  /** Maximum deliveries to claim. */
-  readonly limit: number;
-  /**
-   * Maximum deliveries of one subscription claimed or in flight at once, if its owner chose no concurrency.
-   */
-  readonly inFlightMax: number;
-  /** Maximum first attempts per second of a draining subscription. Default: {@link DRAIN_PER_SECOND}. */
-  readonly drainPerSecond?: number;
-  /** How long the claim lasts. After that, another worker may claim the delivery. */
-  readonly leaseMs: number;
-  readonly now: number;
-  /** The lane of accounts that chose none. Default: `workflow`. */
-  readonly laneDefault?: Lane;
-  /** Claims only deliveries of this lane. Default: all. */
-  readonly lane?: Lane;
-  /** True: only failing subscriptions. False: only healthy ones. Default: both. */
-  readonly isFailing?: boolean;
-  /** Whose turn it is, kept from claim to claim. Default: everyone's, in the order of their ids. */
-  readonly rotation?: ClaimRotation;
-  /** How many more deliveries of this account may be claimed. Default: any number. */
-  readonly roomOf?: (id: AccountId) => number;
-  /** Leaves this subscription out. Default: none is left out. */
-  readonly isLeftOut?: (id: SubscriptionId) => boolean;
-  /** Called with what could not be claimed, if anything. */
-  readonly onRefused?: (refused: RefusedClaims) => void;
-};
-
-/**
- * Maximum first attempts per second while a subscription is drained, so that a receiver that has just come
- * back is not flooded.
- */
-export const DRAIN_PER_SECOND = 50;
 /** Maximum subscriptions visited in one transaction. It locks their lines, so it must be short. */
 const SUBSCRIPTIONS_AT_ONCE = 64;
-/** Maximum deliveries parked in one transaction, of all visited subscriptions; the next visit continues. */
-const PARKED_AT_ONCE = 500;
-/** Maximum claims of a failing subscription per visit, so that the others do not wait for its attempts. */
-const OF_FAILING_MAX = 4;
-/**
- * Claims that every subscription may have if many want some: reading more rows than are claimed costs little.
- */
-const SHARE_MIN = 32;
 /**
  * Maximum transactions per call. If a thousand subscriptions wait for an attempt to end, the next call
  * continues.
@@ -100,8 +32,8 @@ const EXAMINED_MAX = 4_096;
  * oldest few of each. While others wait, none gets more than its part; alone, it may have all. A subscription
  * with a huge backlog, or one that hangs, therefore never hides another, and no number of them hides another
  * account. Two claimers never get the same row, and together they respect a subscription's rate and
- * concurrency. Pending deliveries of a paused or disabled subscription are parked.
- * A subscription or a delivery that cannot be claimed does not keep the others from it.
+ * concurrency. Pending deliveries of a paused or disabled subscription are parked. A subscription or a
+ * delivery that cannot be claimed does not keep the others from it.
  */
 export async function claimDeliveries(store: Store, claim: Claim): Promise<ClaimedDelivery[]> {
   const { rotation = createClaimRotation(), roomOf = unlimited } = claim;
@@ -145,62 +77,6 @@ export async function claimDeliveries(store: Store, claim: Claim): Promise<Claim
   if (last !== undefined && firstWaiting !== 0) rotation.servedAccount(last);
   if (subscriptions.length + deliveries.length > 0) claim.onRefused?.({ subscriptions, deliveries });
   return claimed;
-}
-
-/** Returns the subscriptions that the claim asks for. The others need no lock. */
-async function ofKind({ db }: Store, pending: readonly Pending[], claim: Claim): Promise<Pending[]> {
-  if (pending.length === 0) return [];
-  const rows = await db
-    .selectFrom("subscriptions as s")
-    .innerJoin("accounts as a", "a.id", "s.account_id")
-    .select(["s.id", "s.failing_since", "a.lane"])
-    .where(
-      "s.id",
-      "in",
-      pending.map(({ id }) => id),
-    )
-    .execute();
-  const ofKind = new Set(rows.filter((row) => isOfKind(kindOf(row, claim), claim)).map(({ id }) => id));
-  return pending.filter(({ id }) => ofKind.has(id) && claim.isLeftOut?.(id) !== true);
-}
-
-type Kind = { readonly lane: Lane; readonly isFailing: boolean };
-
-function kindOf(row: { failing_since: number | null; lane: Lane | null }, claim: Claim): Kind {
-  const isFailing = row.failing_since !== null;
-  // Failing deliveries, which may hang, must not take the places of healthy ones.
-  const isDirect = (row.lane ?? claim.laneDefault) === "direct" && !isFailing;
-  return { lane: isDirect ? "direct" : "workflow", isFailing };
-}
-
-function isOfKind({ lane, isFailing }: Kind, claim: Claim): boolean {
-  return (claim.lane ?? lane) === lane && (claim.isFailing ?? isFailing) === isFailing;
-}
-
-/** A subscription with pending deliveries. */
-type Visited = Awaited<ReturnType<typeof readSubscriptions>>[number];
-
-/** Reads the subscriptions that the claim (still) asks for, in this order. */
-async function readSubscriptions(tx: Tx, ids: readonly SubscriptionId[], claim: Claim) {
-  const rows = await tx
-    .selectFrom("subscriptions as s")
-    .innerJoin("accounts as a", "a.id", "s.account_id")
-    .select([
-      "s.id",
-      "s.account_id",
-      "s.state",
-      "s.target_url",
-      "s.draining",
-      "s.failing_since",
-      "s.rate_per_1000s",
-      "s.rate_burst",
-      "s.concurrency",
-      "a.lane",
-    ])
-    .where("s.id", "in", ids)
-    .execute();
-  const byId = new Map(rows.map((row) => [row.id, { ...row, ...kindOf(row, claim) }]));
-  return ids.flatMap((id) => byId.get(id) ?? []).filter((row) => isOfKind(row, claim));
 }
 
 /**
@@ -281,60 +157,6 @@ function unlimited(): number {
   return Number.POSITIVE_INFINITY;
 }
 
-/** How many deliveries of a subscription may be claimed. */
-type Room = {
-  readonly subscription: Visited;
-  readonly turns: Turns;
-  readonly rate: Rate | null;
-  /** The column that keeps its rate. */
-  readonly rateColumn: "line" | "gate";
-  readonly count: number;
-};
-
-/** Returns how much room each subscription has, up to its share of the limit. */
-async function roomsOf(
-  store: Store,
-  tx: Tx,
-  visited: readonly Visited[],
-  lines: ReadonlyMap<SubscriptionId, Turns>,
-  claim: Claim,
-): Promise<Room[]> {
-  const { now } = claim;
-  const inFlight = await inFlightOf(
-    tx,
-    visited.map(({ id }) => id),
-    now,
-  );
-  const rooms: Room[] = [];
-  let parkable = PARKED_AT_ONCE;
-  for (const subscription of visited) {
-    const turns = lines.get(subscription.id);
-    if (turns === undefined) continue;
-    const { id, state } = subscription;
-    if ((state === "paused" || state === "disabled") && parkable > 0) {
-      // A claim waits for no delivery, since it locks them in another order than that of their ids.
-      parkable -= await parkPending(store, tx, { id, now, limit: parkable, ifLocked: "skip" });
-    }
-    const own = ownPaceOf(subscription, claim.inFlightMax);
-    const { rate, concurrency } = subscription.draining === 1 ? paceOfDrain(own, claim) : own;
-    // Without an owner's rate, `line` is where retries stand, and the gate is unused.
-    const rateColumn = own.rate === null ? "gate" : "line";
-    const retriesWait = own.rate === null && endMs(turns.line) > now;
-    const firstAttemptsMax = retriesWait ? halfOf(concurrency) : concurrency;
-    const { total, firstAttempts } = inFlight(id);
-    const byRate = rate === null ? claim.limit : turnsNow(turns[rateColumn], rate, now);
-    const atOnce = subscription.isFailing ? Math.min(OF_FAILING_MAX, claim.limit) : claim.limit;
-    const count = Math.max(
-      0,
-      Math.min(atOnce, own.concurrency - total, firstAttemptsMax - firstAttempts, byRate),
-    );
-    rooms.push({ subscription, turns, rate, rateColumn, count });
-  }
-  const withRoom = rooms.filter(({ count }) => count > 0).length;
-  const share = Math.max(SHARE_MIN, Math.ceil(claim.limit / withRoom));
-  return rooms.map((room) => ({ ...room, count: Math.min(room.count, share) }));
-}
-
 /** The oldest deliveries that a subscription may have claimed. */
 type OldestOf = { readonly subscription: Visited; readonly ids: readonly DeliveryId[] };
 
@@ -386,16 +208,4 @@ async function lockPending(store: Store, tx: Tx, chosen: readonly Chosen[], now:
     .where((eb) => eb.or([eb("lease_until", "is", null), eb("lease_until", "<", now)]))
     .orderBy("id");
   return await lockRows(store, query, "skip").execute();
-}
-
-/**
- * While parked deliveries are drained, they are sent in the order of their ingest: one first attempt at a
- * time.
- */
-function paceOfDrain(own: Pace, { drainPerSecond = DRAIN_PER_SECOND }: Claim): Pace {
-  const rate =
-    own.rate !== null && own.rate.perSecond <= drainPerSecond
-      ? own.rate
-      : { perSecond: drainPerSecond, burst: 1 };
-  return { rate, concurrency: 1 };
 }

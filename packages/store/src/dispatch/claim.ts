@@ -1,0 +1,48 @@
+import type { AccountId, DeliveryId, EventId, Lane, SubscriptionId } from "@posthaste/domain";
+import type { RefusedClaims } from "./claim-fitting.ts";
+import type { ClaimRotation } from "./claim-rotation.ts";
+
+export type ClaimedDelivery = {
+  readonly deliveryId: DeliveryId;
+  readonly accountId: AccountId;
+  readonly subscriptionId: SubscriptionId;
+  readonly eventId: EventId;
+  readonly eventType: string;
+  readonly targetUrl: string;
+  /** How its attempt is made. */
+  readonly lane: Lane;
+  /** Its subscription is failing. */
+  readonly isFailing: boolean;
+  /** The trace context of its ingest; null: it was not traced. */
+  readonly traceparent: string | null;
+};
+
+export type Claim = {
+  /** Names the claimer in the lease. */
+  readonly owner: string;
+  /** Maximum deliveries to claim. */
+  readonly limit: number;
+  /**
+   * Maximum deliveries of one subscription claimed or in flight at once, if its owner chose no concurrency.
+   */
+  readonly inFlightMax: number;
+  /** Maximum first attempts per second of a draining subscription. Default: {@link DRAIN_PER_SECOND}. */
+  readonly drainPerSecond?: number;
+  /** How long the claim lasts. After that, another worker may claim the delivery. */
+  readonly leaseMs: number;
+  readonly now: number;
+  /** The lane of accounts that chose none. Default: `workflow`. */
+  readonly laneDefault?: Lane;
+  /** Claims only deliveries of this lane. Default: all. */
+  readonly lane?: Lane;
+  /** True: only failing subscriptions. False: only healthy ones. Default: both. */
+  readonly isFailing?: boolean;
+  /** Whose turn it is, kept from claim to claim. Default: everyone's, in the order of their ids. */
+  readonly rotation?: ClaimRotation;
+  /** How many more deliveries of this account may be claimed. Default: any number. */
+  readonly roomOf?: (id: AccountId) => number;
+  /** Leaves this subscription out. Default: none is left out. */
+  readonly isLeftOut?: (id: SubscriptionId) => boolean;
+  /** Called with what could not be claimed, if anything. */
+  readonly onRefused?: (refused: RefusedClaims) => void;
+};
