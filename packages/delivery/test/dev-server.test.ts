@@ -93,7 +93,7 @@ test("a delivery whose workflow was evicted from memory is replayed, and goes on
   }
   t.receiver.answer({ kind: "status", status: 200 });
   for (const started of deliveries) {
-    expect(await retry(started)).toBe(true);
+    expect(await retry(started)).toBe("retried");
     expect(await handle(started.deliveryId).result()).toMatchObject({ state: "succeeded", attempts: 2 });
     expect(await row(started)).toMatchObject({ state: "succeeded", attempts: 2 });
     const { events } = await handle(started.deliveryId).fetchHistory();

@@ -168,7 +168,7 @@ test("a worker carries on the workflows that a release without ids has started",
   for (const id of ids) {
     await requestRetry(store, { accountId, id, now: Date.now() });
     await vi.waitFor(async () => {
-      expect(await retryNow({ client: t.env.client, names }, id)).toBe(true);
+      expect(await retryNow({ client: t.env.client, names }, id)).toBe("retried");
     }, PATIENCE);
   }
   await attempts(2);
