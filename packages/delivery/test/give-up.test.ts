@@ -13,7 +13,7 @@ import {
   resendDelivery,
 } from "@posthaste/store";
 import { createTestStore, poison, type Receiver, startReceiver, type TestStore } from "@posthaste/testkit";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { attemptDelivery } from "../src/activities/attempt-delivery.ts";
 import { attemptDirectly } from "../src/activities/attempt-directly.ts";
 import type { AttemptDeps } from "../src/activities/make-attempt.ts";
@@ -72,6 +72,7 @@ describe.each(["sqlite", "mysql"] as const)(
       subscriptionId = subscription.id;
     });
     afterEach(async () => {
+      vi.restoreAllMocks();
       egress.close();
       await receiver.stop();
       await database.dispose();
@@ -133,7 +134,7 @@ describe.each(["sqlite", "mysql"] as const)(
       });
     }
 
-    test("is not sent again by the same process even if the database refuses to cancel it", async () => {
+    test("is not sent again by the same process if nothing can be written, and is recorded later", async () => {
       const id = await claimedDelivery();
       const condition = `new.delivery_id = '${id}'`;
       const attempts = await poison(database.store, { table: "attempts", on: "insert", condition });
@@ -149,7 +150,30 @@ describe.each(["sqlite", "mysql"] as const)(
       await changes.heal();
       await attemptDelivery(deps, { deliveryId: id }, { number: 1, shares: deps.shares.first });
       expect(receiver.requests).toHaveLength(1);
-      expect(await stateOf(id)).toMatchObject({ state: "cancelled" });
+      expect(await stateOf(id)).toMatchObject({ state: "succeeded", attempts: 1 });
+    });
+
+    test("is kept if its answer cannot be recorded for a reason that does not blame the answer", async () => {
+      const id = await claimedDelivery();
+      const real = deps.ledger;
+      const steady = performance.now.bind(performance);
+      let laterMs = 0;
+      vi.spyOn(performance, "now").mockImplementation(() => steady() + laterMs);
+      const record = () => {
+        // No time is left to try again.
+        laterMs += 60_000;
+        return Promise.reject(new TypeError("a bug of ours, or a table of another release"));
+      };
+      deps = { ...deps, ledger: { ...real, record } };
+      const attempt = () =>
+        attemptDelivery(deps, { deliveryId: id }, { number: 1, shares: deps.shares.first });
+      await expect(attempt()).rejects.toMatchObject({ type: "Fault" });
+      expect(await stateOf(id)).toMatchObject({ state: "pending", attempts: 0 });
+      deps = { ...deps, ledger: real };
+      await attempt();
+      expect(receiver.requests).toHaveLength(1);
+      expect(await stateOf(id)).toMatchObject({ state: "succeeded", attempts: 1 });
+      expect(counted).toEqual(["faulted"]);
     });
 
     test("is recorded without its answer's content if the database refuses only that", async () => {

@@ -37,6 +37,7 @@ export {
   closeStore,
   databaseUrl,
   durabilityWarning,
+  isRowRefused,
   isStoreAway,
   openStore,
   pingStore,

@@ -6,7 +6,7 @@ import {
   type AttemptToRecord,
   cancelDelivery,
   cancelOrphan,
-  isStoreAway,
+  isRowRefused,
   type Orphan,
   type RecordedAttempt,
   type Store,
@@ -15,28 +15,40 @@ import { LRUCache } from "lru-cache";
 import { patiently } from "./patiently.ts";
 
 /*
- * # Faults that no repetition mends
+ * # Faults after the answer, and faults that no repetition mends
  *
- * A fault interrupts an attempt, which is then made again, without limit: the database will be back. Two
- * faults would go on for ever, and are ended here instead. The delivery is cancelled with a reason that says
- * what happened, counted in `posthaste_deliveries_given_up_total`, and can be resent or recovered.
+ * A fault interrupts an attempt, which is then made again, without limit: the database will be back. But a
+ * receiver that has answered must not get the request again and again.
  *
- * 1. The delivery has no event or no subscription, so there is nothing to send.
- * 2. The receiver has answered, and the database refuses to record it (a value that does not fit, a broken
- *    constraint). Each repetition would send the request again. So the answer is recorded without all that
- *    may be refused, and if that is refused, too, the delivery is given up. A request whose answer is
- *    refused is therefore sent once. If even giving up is refused, this process remembers the request and
- *    does not send it again; another process may, once.
- *
- * A database that is away or slow refuses nothing: see `patiently.ts`.
+ * 1. If the answer cannot be recorded, the process keeps it. When the attempt is made again in this process,
+ *    it sends nothing and records the answer that it has; another process may send the request once more.
+ * 2. If the database refuses the answer itself (a value that does not fit, a broken constraint), it is
+ *    recorded without all that may be refused. If that is refused, too, the delivery is given up: it is
+ *    cancelled with a reason that says what happened, counted in `posthaste_deliveries_given_up_total`, and
+ *    can be resent or recovered.
+ * 3. A delivery without its event or its subscription is given up as well: there is nothing to send.
  */
 
+/** What is to be recorded of an attempt whose request was answered. */
+export type Answer = AttemptToRecord & {
+  /** The address that the request may not go to; null: it may, or the answer is recorded later. */
+  readonly blockedFor: string | null;
+};
+
 /**
- * How many requests without a record a process remembers: some 200 bytes each. There are any only while the
- * database refuses every write to a delivery.
+ * Answers that a process keeps until they are recorded. There are any only while the database is away or
+ * broken; beyond this number, a request may be sent once more.
  */
-const REMEMBERED_MAX = 10_000;
-const unrecorded = new LRUCache<string, Pick<Attempt, "outcome" | "status">>({ max: REMEMBERED_MAX });
+const KEPT_MAX = 10_000;
+/** The bytes of the kept answers, whose bodies are up to 64 KiB each. */
+const KEPT_BYTES_MAX = 16 * 1024 * 1024;
+/** A kept answer without its body. */
+const ENTRY_BYTES = 4_096;
+const unrecorded = new LRUCache<string, Answer>({
+  max: KEPT_MAX,
+  maxSize: KEPT_BYTES_MAX,
+  sizeCalculation: ({ attempt }) => ENTRY_BYTES + attempt.responseBody.byteLength,
+});
 
 /** What an answer's entry in the log says if the answer itself is refused. */
 const NOT_STORED = "the database refused the answer's headers and body; see the worker's log";
@@ -51,63 +63,53 @@ type Deps = {
 /** A recorded attempt, or `given_up`: nothing was recorded, and the delivery is cancelled. */
 export type Recorded = RecordedAttempt | { readonly kind: "given_up" };
 
+/** Returns the answer of this attempt if this process has its answer, and could not record it. */
+export function keptAnswer(deliveryId: DeliveryId, number: number): Answer | undefined {
+  return unrecorded.get(nameOf(deliveryId, number));
+}
+
 /**
  * Records an attempt whose request was answered. See the top of this file.
  *
- * @throws the error of the database if it is away, or refuses every write to the delivery
+ * @throws the error of the database; the answer is kept for the next time
  */
-export async function recordAnswer(deps: Deps, record: AttemptToRecord, log: Log): Promise<Recorded> {
+export async function recordAnswer(deps: Deps, answer: Answer, log: Log): Promise<Recorded> {
   const { store, ledger } = deps;
-  const isRefused = (error: unknown) => !isStoreAway(store, error);
-  try {
-    return await patiently(() => ledger.record(record), isRefused);
-  } catch (error) {
-    if (!isRefused(error)) throw error;
-    log.error("attempt.record_refused", error, { outcome: record.attempt.outcome });
-  }
-  try {
-    return await patiently(() => ledger.record({ ...record, attempt: bare(record.attempt) }), isRefused);
-  } catch (error) {
-    if (!isRefused(error)) throw error;
-    log.error("attempt.record_refused", error, { outcome: record.attempt.outcome });
-  }
+  const { blockedFor: _, ...record } = answer;
   const { deliveryId, attempt } = record;
-  unrecorded.set(nameOf(deliveryId, attempt.number), { outcome: attempt.outcome, status: attempt.status });
-  await giveUpUnrecorded(deps, deliveryId, attempt.number, log);
-  return { kind: "given_up" };
-}
-
-/**
- * Gives a delivery up if this process has sent this attempt before, and could neither record it nor give the
- * delivery up.
- *
- * @returns whether it did
- */
-export async function giveUpIfSent(
-  deps: Deps,
-  { deliveryId, number }: { deliveryId: DeliveryId; number: number },
-  log: Log,
-): Promise<boolean> {
-  if (!unrecorded.has(nameOf(deliveryId, number))) return false;
-  await giveUpUnrecorded(deps, deliveryId, number, log);
-  return true;
-}
-
-async function giveUpUnrecorded(deps: Deps, deliveryId: DeliveryId, number: number, log: Log): Promise<void> {
-  const name = nameOf(deliveryId, number);
-  const answer = unrecorded.get(name);
-  const answered =
-    answer === undefined
-      ? ""
-      : `: the receiver ${describeOutcome(answer.outcome, answer.status ?? undefined)}`;
-  const reason = `attempt ${number} was sent, but the database refuses to record it${answered}`;
-  await patiently(
-    async () => cancelDelivery(deps.store, { id: deliveryId, reason, now: await deps.now() }),
-    (error) => !isStoreAway(deps.store, error),
-  );
+  const name = nameOf(deliveryId, attempt.number);
+  const isRefused = (error: unknown) => isRowRefused(store, error);
+  // Until it is recorded, whatever happens next.
+  unrecorded.set(name, answer);
+  let recorded: Recorded | undefined;
+  for (const one of [record, { ...record, attempt: bare(attempt) }]) {
+    try {
+      recorded = await patiently(() => ledger.record(one), isRefused);
+      break;
+    } catch (error) {
+      if (!isRefused(error)) throw error;
+      log.error("attempt.record_refused", error, { outcome: attempt.outcome });
+    }
+  }
+  recorded ??= await giveUpUnrecorded(deps, record, log);
   unrecorded.delete(name);
+  return recorded;
+}
+
+async function giveUpUnrecorded(
+  deps: Deps,
+  { deliveryId: id, attempt: { number, outcome, status } }: AttemptToRecord,
+  log: Log,
+): Promise<Recorded> {
+  const answered = describeOutcome(outcome, status ?? undefined);
+  const reason = `attempt ${number} was sent, but the database refuses to record it: the receiver ${answered}`;
+  await patiently(
+    async () => cancelDelivery(deps.store, { id, reason, now: await deps.now() }),
+    (error) => isRowRefused(deps.store, error),
+  );
   log.warn("delivery.given_up", { reason });
   deps.observer?.gaveUp("unrecorded");
+  return { kind: "given_up" };
 }
 
 /** Ends a delivery that could not be loaded, if it never can be. */

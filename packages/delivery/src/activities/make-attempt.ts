@@ -20,7 +20,7 @@ import type {
   RetentionKind,
   Store,
 } from "@posthaste/store";
-import { giveUpIfSent, recordAnswer } from "./give-up.ts";
+import { type Answer, keptAnswer, recordAnswer } from "./give-up.ts";
 import { redact, shownHeaders } from "./redact.ts";
 import type { Shares } from "./shares.ts";
 import { webhookBody, webhookHeaders } from "./webhook-request.ts";
@@ -126,11 +126,52 @@ export async function makeAttempt(
 async function postAndRecord(
   deps: AttemptDeps,
   context: AttemptContext,
-  { number, log, awaitsWorkflow = false }: AttemptToMake,
+  toMake: AttemptToMake,
   span: Span,
 ): Promise<Attempted> {
+  const { number, log } = toMake;
   const { delivery, subscription, event } = context;
-  if (await giveUpIfSent(deps, { deliveryId: delivery.id, number }, log)) return { kind: "given_up" };
+  const kept = keptAnswer(delivery.id, number);
+  const answer = kept ?? (await postForAnswer(deps, context, toMake, span));
+  // The receiver has already answered: a failure of the database must not cause a second request.
+  const written = await recordAnswer(deps, answer, log);
+  if (written.kind === "given_up") return written;
+  const { kind: recorded, nextAttemptAt } = written;
+  const { attempt, state, blockedFor } = answer;
+  const { outcome, status, detail, address, durationMs } = attempt;
+  log.info("delivery.attempted", {
+    eventId: event.id,
+    eventType: event.type,
+    subscriptionId: subscription.id,
+    ...{ outcome, status, detail, address },
+    ...(blockedFor === null ? {} : { blockedFor }),
+    ...{ durationMs, nextAttemptAt, state, recorded },
+  });
+  deps.observer?.attempted({ outcome, durationMs, state });
+
+  if (recorded === "already_recorded") return { kind: "came_second" };
+  const tried = { number, outcome, status };
+  if (state !== "started") return { kind: "ended", state, tried };
+  // The wait counts from the answer, not from its record: a moment later, it would be off the schedule.
+  const now = kept === undefined ? answer.now : await deps.now();
+  const toWaitMs = Math.max(1, (nextAttemptAt ?? now) - now);
+  const isOnSchedule = toWaitMs === waitAfterAttemptMs(number, undefined);
+  return {
+    kind: "failed",
+    tried,
+    nextAttemptAt: nextAttemptAt ?? now,
+    waitMs: isOnSchedule ? undefined : toWaitMs,
+  };
+}
+
+/** Sends the request, and returns what is to be recorded. */
+async function postForAnswer(
+  deps: AttemptDeps,
+  context: AttemptContext,
+  { number, awaitsWorkflow = false }: AttemptToMake,
+  span: Span,
+): Promise<Answer> {
+  const { delivery, subscription, event } = context;
   const body = webhookBody(event.data);
   const startedAt = await deps.now();
   const begun = performance.now();
@@ -156,8 +197,7 @@ async function postAndRecord(
     targetUrl: withoutQuery(subscription.targetUrl),
     retryAfterMs: retryAfterMs ?? null,
   };
-  // The receiver has already answered: a short failure of the database must not cause a second request.
-  const record = {
+  return {
     deliveryId: delivery.id,
     attempt,
     state: state ?? "started",
@@ -167,37 +207,8 @@ async function postAndRecord(
     awaitsWorkflow: awaitsWorkflow && state === undefined,
     now,
     wasHealthy: subscription.isHealthy,
+    blockedFor,
     ...(deps.disableRule === undefined ? {} : { disableRule: deps.disableRule }),
-  } as const;
-  const written = await recordAnswer(deps, record, log);
-  if (written.kind === "given_up") return written;
-  const { kind: recorded, nextAttemptAt } = written;
-  log.info("delivery.attempted", {
-    eventId: event.id,
-    eventType: event.type,
-    subscriptionId: subscription.id,
-    outcome: result.outcome,
-    status: result.status,
-    detail: result.detail,
-    address: result.address,
-    ...(blockedFor === null ? {} : { blockedFor }),
-    durationMs,
-    nextAttemptAt,
-    state: state ?? "started",
-    recorded,
-  });
-  deps.observer?.attempted({ outcome: result.outcome, durationMs, state: state ?? "started" });
-
-  if (recorded === "already_recorded") return { kind: "came_second" };
-  const tried = { number, outcome: result.outcome, status: result.status };
-  if (state !== undefined) return { kind: "ended", state, tried };
-  const toWaitMs = (nextAttemptAt ?? now) - now;
-  const isOnSchedule = toWaitMs === waitAfterAttemptMs(number, undefined);
-  return {
-    kind: "failed",
-    tried,
-    nextAttemptAt: nextAttemptAt ?? now,
-    waitMs: isOnSchedule ? undefined : toWaitMs,
   };
 }
 

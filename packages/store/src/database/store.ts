@@ -88,6 +88,14 @@ export function isStoreAway(store: Store, error: unknown): boolean {
 }
 
 /**
+ * Returns whether an error means that the database refuses a row itself (a value that does not fit, a broken
+ * constraint), and would refuse it again.
+ */
+export function isRowRefused(store: Store, error: unknown): boolean {
+  return store.seam.isRefusal(error);
+}
+
+/**
  * Checks a database's URL.
  *
  * @returns the URL unchanged

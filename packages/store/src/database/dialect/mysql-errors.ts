@@ -138,6 +138,28 @@ export function isAway(error: unknown): boolean {
   return hasCause(error, (cause) => isFatal(cause) || OUR_CODES.has(codeOf(cause)) || isIn(AWAY, cause));
 }
 
+/**
+ * Classes of SQLSTATE (ISO/IEC 9075) that blame a row: data exceptions, broken constraints and check options,
+ * and what a trigger signals.
+ */
+const REFUSAL_CLASSES: ReadonlySet<string> = new Set(["22", "23", "44", "45"]);
+/** Errors that blame a row and have a general SQLSTATE. */
+const REFUSALS: Names = {
+  139: "ER_TOO_BIG_ROWSIZE",
+  1118: "ER_TOO_BIG_ROWSIZE",
+  1153: "ER_NET_PACKET_TOO_LARGE",
+  1366: "ER_TRUNCATED_WRONG_VALUE_FOR_FIELD",
+  3819: "ER_CHECK_CONSTRAINT_VIOLATED",
+};
+
+/** Whether the server refuses the row of the statement, and would refuse it again. */
+export function isRefusal(error: unknown): boolean {
+  return hasCause(error, (cause) => {
+    const state = cause instanceof Error && "sqlState" in cause ? String(cause.sqlState) : "";
+    return REFUSAL_CLASSES.has(state.slice(0, 2)) || isIn(REFUSALS, cause);
+  });
+}
+
 /** The codes of `DeadlinePassed` and `ConnectionLost`. */
 const OUR_CODES = new Set(["ETIMEDOUT", "PROTOCOL_CONNECTION_LOST"]);
 

@@ -8,7 +8,7 @@ import {
 } from "kysely";
 import type { Deadlines } from "./deadlines.ts";
 import { durabilityRisks } from "./mysql-durability.ts";
-import { isAway, isContention } from "./mysql-errors.ts";
+import { isAway, isContention, isRefusal } from "./mysql-errors.ts";
 import { createBoundedPool } from "./mysql-pool.ts";
 import { codeOf, type Seam } from "./seam.ts";
 
@@ -66,6 +66,7 @@ export function mysqlSeam(url: string, poolSize: number, deadlines: Deadlines): 
     isDuplicate: (error) => codeOf(error) === "ER_DUP_ENTRY",
     isContention,
     isAway,
+    isRefusal,
     byIndex: (index) => `force index (${index})`,
     deleteFirst: (table, first) => sql`delete from ${table} ${first}`,
     columns: {

@@ -29,6 +29,8 @@ export type Seam = {
   readonly isContention: (error: unknown) => boolean;
   /** The database is unreachable or does not work at the moment; the statement is not to blame. */
   readonly isAway: (error: unknown) => boolean;
+  /** The database refuses the row itself: a value that does not fit, or a broken constraint. */
+  readonly isRefusal: (error: unknown) => boolean;
   /** SQL after a table's name that makes the planner use this index; see `by-index.ts`. */
   readonly byIndex: (index: string) => string;
   /** Deletes the rows of a table that a query beginning with `where` and ending with a limit would return. */

@@ -25,6 +25,8 @@ import { type LogDisk, type LogSync, syncLogOf } from "./sync-log.ts";
  * does not mend by itself.
  */
 const AWAY = /^(SQLITE_(BUSY|LOCKED|NOMEM|IOERR|CANTOPEN|FULL|READONLY|PROTOCOL)|ETIMEDOUT$)/;
+/** SQLite's codes for a row that it refuses. */
+const REFUSAL = /^SQLITE_(CONSTRAINT|MISMATCH|TOOBIG)/;
 
 /**
  * The embedded database: one file, shared by the API and the worker of one machine.
@@ -52,6 +54,7 @@ export function sqliteSeam(path: string, disk?: LogDisk): Seam {
     // Statements wait for the lock, and a transaction that has begun holds it.
     isContention: () => false,
     isAway: (error) => hasCause(error, (cause) => AWAY.test(codeOf(cause))),
+    isRefusal: (error) => hasCause(error, (cause) => REFUSAL.test(codeOf(cause))),
     byIndex: (index) => `indexed by ${index}`,
     // Node's SQLite is built without limits of deletions.
     deleteFirst: (table, first) =>
