@@ -1,7 +1,14 @@
 import type { AccountId, DeliveryId, EventId, SubscriptionId } from "@posthaste/domain";
 import { createTestStore, type TestStore } from "@posthaste/testkit";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { type ChangeCursor, createAccount, currentCursor, listChanges, orderChanges } from "../src/index.ts";
+import {
+  type ChangeCursor,
+  createAccount,
+  currentCursor,
+  listChanges,
+  orderChanges,
+  retain,
+} from "../src/index.ts";
 import { NOW, onEachDatabase } from "./fixture.ts";
 
 // MySQL only: SQLite has one writer at a time, so its ids follow the order of the commits.
@@ -65,6 +72,24 @@ test("a page that ends within a batch continues there and misses no change", asy
     after = cursor;
   }
   expect(seen).toEqual(["d0", "d1", "d2", "d3", "d4", "d5", "d6"]);
+});
+
+onEachDatabase("a reader whose last page ended within a batch", (bench) => {
+  test("is refused once the rest of that batch is deleted, and one that read all of it is not", async () => {
+    const { store, accountId, subscribe, ingest } = bench();
+    await subscribe();
+    for (let n = 0; n < 3; n++) await ingest();
+    await orderChanges(store, NOW);
+    const read = (after: ChangeCursor, limit: number) => listChanges(store, { accountId, after, limit });
+    const { cursor: within } = await read({ batch: 0, id: 0 }, 2);
+    const { cursor: behind } = await read(within, 2);
+    expect(within.batch).toBe(behind.batch);
+    await retain(store, { kind: "changes", before: NOW + 60_000, cursor: "" });
+    const refused = read(within, 2);
+    await expect(refused).rejects.toMatchObject({ code: "wrong_state" });
+    await expect(refused).rejects.toThrow("is too old");
+    expect((await read(behind, 2)).changes).toEqual([]);
+  });
 });
 
 onEachDatabase("a database that was restored from a backup", (bench) => {

@@ -1,15 +1,21 @@
 import type { EventId, SubscriptionId } from "@posthaste/domain";
-import { expect, test } from "vitest";
+import { createTestStore } from "@posthaste/testkit";
+import { describe, expect, test } from "vitest";
 import {
+  advanceErasure,
   advanceRecovery,
+  cancelDelivery,
   closeStore,
   continueFanout,
+  createErasure,
   createRecovery,
   listFanouts,
   openStore,
+  retain,
   type Store,
 } from "../src/index.ts";
-import { type Bench, deliveriesOf, idsOf, NOW, onEachDatabase } from "./fixture.ts";
+import { type Bench, benchOn, deliveriesOf, idsOf, NOW, onEachDatabase } from "./fixture.ts";
+import { overlap } from "./held-store.ts";
 
 /** Close to NOW: ids never go back within a process, and must still carry the times of these tests. */
 const LATER = NOW + 30_000;
@@ -98,6 +104,71 @@ onEachDatabase("an unfinished fan-out and replays of its event", (bench) => {
       }
     } finally {
       await closeStore(second);
+    }
+  });
+});
+
+onEachDatabase("the event of an unfinished fan-out", (bench) => {
+  /** Cancels the deliveries of an event. */
+  const cancelAll = async (eventId: EventId) => {
+    const { store } = bench();
+    for (const { id } of await deliveriesOf(store, eventId)) {
+      await cancelDelivery(store, { id, reason: "by hand", now: NOW });
+    }
+  };
+
+  test("is not deleted for its age, although all deliveries so far have ended", async () => {
+    const { store, ingest } = bench();
+    const all = await subscribeAll(bench(), 3);
+    const { eventId } = await ingest({ deliveriesMax: 1 });
+    await cancelAll(eventId);
+    const deleteOld = () => retain(store, { kind: "events", before: LATER + 60_000, cursor: "" });
+    expect(await deleteOld()).toMatchObject({ deleted: 0 });
+    await finish(store, eventId);
+    expect(idsOf(await deliveriesOf(store, eventId))).toEqual(all);
+    await cancelAll(eventId);
+    expect(await deleteOld()).toMatchObject({ deleted: 1 });
+  });
+
+  test.each([
+    ["its key", { pointer: "/who", value: "me" }],
+    ["its account", null],
+  ])("is erased by %s together with the fan-out, which creates nothing more", async (_how, key) => {
+    const { store, accountId, ingest } = bench();
+    await subscribeAll(bench(), 3);
+    const { eventId } = await ingest({ deliveriesMax: 1, json: '{"who":"me"}' });
+    const { id } = await createErasure(store, { accountId, key, now: LATER });
+    for (let state = "running", steps = 0; state === "running" && steps < 50; steps++) {
+      state = (await advanceErasure(store, { id, now: LATER }))?.state ?? "not found";
+    }
+    expect(await listFanouts(store, { after: undefined, limit: 10 })).toEqual([]);
+    const step = await continueFanout(store, { eventId, now: LATER, deliveriesMax: 10 });
+    expect(step).toEqual({ made: 0, goesOn: false });
+    expect(await deliveriesOf(store, eventId)).toEqual([]);
+  });
+});
+
+describe("on MySQL", () => {
+  test("an erasure waits for the step of a fan-out, and erases its deliveries", async () => {
+    const own = await createTestStore("mysql");
+    try {
+      const bench = await benchOn(own);
+      const { store, accountId, ingest } = bench;
+      await subscribeAll(bench, 3);
+      const { eventId } = await ingest({ deliveriesMax: 1, json: '{"who":"me"}' });
+      const key = { pointer: "/who", value: "me" };
+      const { id } = await createErasure(store, { accountId, key, now: LATER });
+      const { first, second } = await overlap(
+        bench,
+        /^insert into deliveries/,
+        (held) => continueFanout(held, { eventId, now: LATER, deliveriesMax: 10 }),
+        (other) => advanceErasure(other, { id, now: LATER }),
+      );
+      expect(first).toMatchObject({ made: 2 });
+      expect(second).toMatchObject({ state: "completed", events: 1, deliveries: 3 });
+      expect(await deliveriesOf(store, eventId)).toEqual([]);
+    } finally {
+      await own.dispose();
     }
   });
 });
