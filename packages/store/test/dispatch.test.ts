@@ -6,8 +6,8 @@ import {
   type SubscriptionId,
   TEST_ATTEMPT_TIMEOUT_MS,
 } from "@posthaste/domain";
-import { loadForAttempt, recordAttempt } from "@posthaste/testkit";
-import { expect, test } from "vitest";
+import { createTestStore, loadForAttempt, recordAttempt } from "@posthaste/testkit";
+import { describe, expect, test } from "vitest";
 import { RECONCILE_GRACE_MS } from "../src/deliveries/transitions.ts";
 import {
   type Claim,
@@ -27,7 +27,8 @@ import {
   setLane,
   updateSubscription,
 } from "../src/index.ts";
-import { attempt, type Bench, NOW, onEachDatabase } from "./fixture.ts";
+import { lockTurns } from "../src/subscriptions/pace.ts";
+import { attempt, type Bench, benchOn, NOW, onEachDatabase } from "./fixture.ts";
 
 const claim = (store: Store, over: Partial<Claim> = {}) =>
   claimDeliveries(store, { owner: "me", limit: 100, inFlightMax: 1_000, leaseMs: 30_000, now: NOW, ...over });
@@ -250,6 +251,27 @@ onEachDatabase("a claim for several accounts", (bench) => {
     const rooms = new Map(accounts.map((id, i) => [id, [0, 7, 100][i] ?? 0]));
     const roomOf = (id: AccountId) => rooms.get(id) ?? 0;
     expect(countsOf(accounts, await claim(bench().store, { limit: 50, roomOf }))).toEqual([0, 7, 1]);
+  });
+});
+
+describe("a claim on mysql", () => {
+  test("waits for no other process that holds the line of a subscription, and serves it first afterwards", async () => {
+    const test = await createTestStore("mysql");
+    try {
+      const { store, accountId, subscribe, ingest } = await benchOn(test);
+      const [held, free] = [await subscribe(), await subscribe()];
+      for (let i = 0; i < 3; i++) await ingest();
+      const rotation = createClaimRotation();
+      const other = await store.db.startTransaction().execute();
+      await lockTurns(store, other, held.id);
+      const claimed = await claim(store, { limit: 2, rotation });
+      expect(claimed.map(({ subscriptionId }) => subscriptionId)).toEqual([free.id, free.id]);
+      await other.rollback().execute();
+      const [next] = await claim(store, { limit: 1, rotation });
+      expect(next).toMatchObject({ accountId, subscriptionId: held.id });
+    } finally {
+      await test.dispose();
+    }
   });
 });
 

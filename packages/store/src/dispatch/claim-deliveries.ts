@@ -93,17 +93,17 @@ async function claimOf(
 ): Promise<{ claimed: ClaimedDelivery[]; misfits: Misfit[]; leftOut: ReadonlySet<SubscriptionId> }> {
   const { now } = claim;
   const ids = pending.map(({ id }) => id);
-  const lines = await lockAllTurns(store, tx, ids);
-  // Read under the lock. A claim that waited for it would otherwise use outdated data.
-  const visited = await readSubscriptions(tx, ids, claim);
-  if (visited.length === 0) return { claimed: [], misfits: [], leftOut: new Set() };
+  // A process that stops in the middle of its transaction holds its lines for a minute. The others go on.
+  const lines = await lockAllTurns(store, tx, ids, { ifLocked: "skip" });
+  const leftOut = new Set(ids.filter((id) => !lines.has(id)));
+  // Read under the lock. A claim would otherwise use outdated data.
+  const visited = await readSubscriptions(tx, [...lines.keys()], claim);
+  if (visited.length === 0) return { claimed: [], misfits: [], leftOut };
   const rooms = await roomsOf(store, tx, visited, lines, claim);
   const oldest = await oldestOf(store, tx, rooms, now);
   const chosen = shareOut(oldest, claim);
   const { rows, misfits } = await claimFitting(tx, await lockPending(store, tx, chosen, now), claim);
-  const leftOut = new Set(
-    oldest.filter(({ ids: some }) => some.length > 0).map(({ subscription }) => subscription.id),
-  );
+  for (const { subscription, ids: some } of oldest) if (some.length > 0) leftOut.add(subscription.id);
   for (const row of chosen) leftOut.delete(row.subscriptionId);
   for (const { subscription, rate, turns, rateColumn } of rooms) {
     const count = chosen.filter(

@@ -55,6 +55,7 @@ export async function lockTurns(store: Store, tx: Tx, id: SubscriptionId): Promi
  * Reads and locks the lines of several subscriptions, in ascending order of their ids, so that two
  * transactions that lock many never wait for each other.
  *
+ * @param options.ifLocked see {@link lockRows}
  * @returns the lines in the order of `ids`, without those of subscriptions that were deleted: a line exists
  *   as long as its subscription, because one transaction creates both and one deletes both
  */
@@ -62,13 +63,14 @@ export async function lockAllTurns(
   store: Store,
   tx: Tx,
   ids: readonly SubscriptionId[],
+  { ifLocked = "wait" }: { ifLocked?: "wait" | "skip" } = {},
 ): Promise<Map<SubscriptionId, Turns>> {
   const query = tx
     .selectFrom("turns")
     .selectAll()
     .where("subscription_id", "in", ids)
     .orderBy("subscription_id");
-  const rows = await lockRows(store, query).execute();
+  const rows = await lockRows(store, query, ifLocked).execute();
   const found = new Map<SubscriptionId, Turns>(
     rows.map((row) => [
       row.subscription_id,
