@@ -2,6 +2,7 @@ import type { AccountId, DeliveryId, EventId, RecoveryId, SubscriptionId } from 
 import { createTestStore, type TestStore } from "@posthaste/testkit";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { transact } from "../src/database/transact.ts";
+import { deliveryRow, insertDeliveries } from "../src/deliveries/new-deliveries.ts";
 import {
   advanceErasure,
   advanceRecovery,
@@ -149,6 +150,34 @@ describe("two callers on MySQL", () => {
   });
 });
 
+describe("a fan-out on MySQL", () => {
+  test("leaves out a delivery that another transaction has just created", async () => {
+    const { store, accountId, subscribe, ingest } = bench;
+    const all: SubscriptionId[] = [];
+    for (let n = 0; n < 4; n++) all.push((await subscribe()).id);
+    const { eventId } = await ingest({ deliveriesMax: 1 });
+    const served = idsOf(await deliveriesOf(store, eventId));
+    const { id: subscriptionId, target_hash: targetHash } = await store.db
+      .selectFrom("subscriptions")
+      .select(["id", "target_hash"])
+      .where("id", "not in", served)
+      .limit(1)
+      .executeTakeFirstOrThrow();
+    const origin = { accountId, eventId, eventType: "invoice_sent", now: LATER };
+    const row = deliveryRow(origin, { subscriptionId, parks: false, targetHash });
+    const { second } = await overlap(
+      bench,
+      /^insert into deliveries/,
+      (held) => transact(held, (tx) => insertDeliveries(tx, [row], "replayed")),
+      (other) => continueFanout(other, { eventId, now: LATER, deliveriesMax: 10 }),
+    );
+    expect(second).toEqual({ made: 2, goesOn: false });
+    expect(idsOf(await deliveriesOf(store, eventId))).toEqual(all);
+    const changes = store.db.selectFrom("delivery_changes").select("id").where("event_id", "=", eventId);
+    expect(await changes.execute()).toHaveLength(4);
+  });
+});
+
 describe("a recovery on MySQL", () => {
   test("that is cancelled while a step waits stays cancelled, and creates nothing", async () => {
     const { store, accountId, subscribe } = bench;
@@ -201,30 +230,6 @@ describe("a recovery on MySQL", () => {
     );
     expect(second).toMatchObject({ made: 1 });
     expect(await listDeliveries(store, { accountId, state: "parked", limit: 10 })).toHaveLength(1);
-  });
-
-  test("creates what a replay, which came first, has not created", async () => {
-    const { store, accountId, subscribe, ingest } = bench;
-    const all: SubscriptionId[] = [];
-    for (let n = 0; n < 4; n++) all.push((await subscribe()).id);
-    const { eventId } = await ingest({ deliveriesMax: 1 });
-    const served = idsOf(await deliveriesOf(store, eventId));
-    const [subscriptionId = null] = all.filter((id) => !served.includes(id));
-    const times = { sinceAt: 0, untilAt: LATER, now: LATER };
-    const options = { kind: "replay", isDryRun: false, ratePerSecond: 1_000 } as const;
-    const { id } = await createRecovery(store, { accountId, subscriptionId, ...options, ...times });
-    // The fan-out has looked for the deliveries that exist, and inserts one that a replay creates meanwhile.
-    const held = await holdAfter(own.url, /from deliveries.* target_key in/);
-    try {
-      const fanningOut = continueFanout(held.store, { eventId, now: LATER, deliveriesMax: 10 });
-      await held.stopped;
-      await advanceRecovery(store, { id, limit: 10, now: LATER });
-      held.goOn();
-      expect((await fanningOut).goesOn).toBe(false);
-      expect(idsOf(await deliveriesOf(store, eventId))).toEqual(all);
-    } finally {
-      await held.close();
-    }
   });
 });
 
