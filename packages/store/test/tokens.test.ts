@@ -16,6 +16,7 @@ import {
   revokeToken,
 } from "../src/index.ts";
 import { NOW, onEachDatabase } from "./fixture.ts";
+import { holdAfter } from "./held-store.ts";
 
 /** All migrations: a numbered file that `migrate.ts` does not list would never run. */
 const ALL = readdirSync(new URL("../src/database/migrations/", import.meta.url))
@@ -81,6 +82,23 @@ onEachDatabase("a token", (bench) => {
     expect((await create({ secret })).token).toMatchObject({ id: first.token.id, revokedAt: NOW });
     expect(await authenticate(bench().store, secret, NOW)).toBeUndefined();
     await expect(create({ secret: "short" })).rejects.toMatchObject({ code: "invalid" });
+  });
+
+  test("with a secret that two callers preset at once is created once, and both get it", async () => {
+    const { store, url, accountId } = bench();
+    const secret = "preset-secret-of-enough-length";
+    const preset = { accountId, name: "late", scopes: [], expiresAt: null, secret, now: NOW };
+    const held = await holdAfter(url, /from tokens/);
+    try {
+      const late = createToken(held.store, preset);
+      await held.stopped;
+      const { token } = await create({ secret });
+      held.goOn();
+      expect((await late).token).toEqual(token);
+      expect(await listTokens(store, { accountId, limit: 10 })).toEqual([token]);
+    } finally {
+      await held.close();
+    }
   });
 
   test("is listed with the others of its account, by page", async () => {

@@ -54,7 +54,15 @@ export async function createToken(
     const existing = await findBySecret(store, secret);
     if (existing !== undefined) return { token: existing, secret };
   }
-  return { token: await transact(store, (tx) => insertToken(tx, secret, input)), secret };
+  try {
+    return { token: await transact(store, (tx) => insertToken(tx, secret, input)), secret };
+  } catch (error) {
+    if (!store.seam.isDuplicate(error)) throw error;
+    // Another caller has just stored the same preset secret.
+    const existing = await findBySecret(store, secret);
+    if (existing === undefined) throw error;
+    return { token: existing, secret };
+  }
 }
 
 /** Stores a new token. */
