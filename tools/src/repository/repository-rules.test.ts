@@ -13,6 +13,7 @@ import { bannedNames } from "./names.ts";
 import { deadPointers } from "./pointers.ts";
 import { untrueReadmes } from "./readmes.ts";
 import { ROOMS, unknownRooms, wrongRoomImports } from "./rooms.ts";
+import { strayWrites } from "./writers.ts";
 
 const file = (path: string, ...lines: string[]) => ({ path, text: `${lines.join("\n")}\n` });
 
@@ -235,4 +236,54 @@ test("a workspace that differs from its entry in the lock file is reported", () 
   expect(stale({ version: "1.0.0", engines: { node: ">=20" } })).toEqual([
     "engines of packages/a differs between package.json and the lock file: npm install --package-lock-only",
   ]);
+});
+
+describe("a write of a delivery or of its log outside of its file is reported", () => {
+  test.each([
+    ['await tx.updateTable("deliveries").set({ state }).execute();', "update on deliveries"],
+    ['db.updateTable(\n  "deliveries as d",\n)', "update on deliveries"],
+    ['db.updateTable(["deliveries", "events"])', "a write of a table that is not named"],
+    ['await tx.insertInto("deliveries").values(row).execute();', "insert on deliveries"],
+    ['await tx.replaceInto("deliveries").values(row).execute();', "insert on deliveries"],
+    ['await insertRows(tx, "deliveries", rows);', "insert on deliveries"],
+    ['await tx.deleteFrom("deliveries").execute();', "delete on deliveries"],
+    ["await sql`update deliveries set attempts = 1`.execute(db);", "update on deliveries"],
+    ["await sql`UPDATE\n  deliveries d SET state = 'parked'`.execute(db);", "update on deliveries"],
+    ["await sql`update ignore deliveries set attempts = 1`.execute(db);", "update on deliveries"],
+    ['await sql.raw("update `deliveries` set attempts = 1").execute(db);', "update on deliveries"],
+    [`await sql\`update \${sql.table("deliveries")} set attempts = 1\`.execute(db);`, "update on deliveries"],
+    ["await sql`insert into deliveries (id) values (1)`.execute(db);", "insert on deliveries"],
+    ["await sql`INSERT IGNORE INTO deliveries (id) VALUES (1)`.execute(db);", "insert on deliveries"],
+    ["await sql`replace into deliveries (id) values (1)`.execute(db);", "insert on deliveries"],
+    ['CompiledQuery.raw("delete from deliveries where id = ?", [id])', "delete on deliveries"],
+    ['deleteFirst(store, tx, { table: "deliveries", where, orderBy: "id", limit })', "delete on deliveries"],
+    ['await insertRows(tx, "delivery_changes", changes);', "insert on delivery_changes"],
+    ['await tx.insertInto("delivery_changes").values(row).execute();', "insert on delivery_changes"],
+    ['await tx.updateTable("delivery_changes").set({ batch }).execute();', "update on delivery_changes"],
+    ["await tx.updateTable(table).set({ state }).execute();", "a write of a table that is not named"],
+  ])("%s", (code, found) => {
+    for (const path of [
+      "packages/store/src/dispatch/claims.ts",
+      "services/api/src/x.ts",
+      "packages/x/y.mjs",
+    ]) {
+      expect(strayWrites([file(path, code)])).toEqual([`${path}: ${found}`]);
+    }
+  });
+
+  test("but no read, no write of another table, no comment and no test", () => {
+    const allowed = [
+      'db.selectFrom("deliveries").where("state", "=", "pending")',
+      "sql`select id from deliveries for update`",
+      'db.updateTable("delivery_notes").set({ deliveries: 1 })',
+      "sql`create trigger t before update of state on deliveries`",
+      "// Nothing else may update deliveries.",
+      " * No other statement may insert into deliveries.",
+    ];
+    expect(strayWrites([file("packages/store/src/x.ts", ...allowed)])).toEqual([]);
+    const update = 'db.updateTable("deliveries").set({ state })';
+    expect(strayWrites([file("packages/store/test/x.test.ts", update)])).toEqual([]);
+    expect(strayWrites([file("packages/store/src/deliveries/move.ts", update)])).toEqual([]);
+    expect(strayWrites([file("packages/store/src/deliveries/new-deliveries.ts", update)])).toHaveLength(1);
+  });
 });

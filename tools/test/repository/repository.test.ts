@@ -19,6 +19,7 @@ import { bannedNames } from "../../src/repository/names.ts";
 import { deadPointers } from "../../src/repository/pointers.ts";
 import { untrueReadmes } from "../../src/repository/readmes.ts";
 import { ROOMS, unknownRooms, wrongRoomImports } from "../../src/repository/rooms.ts";
+import { strayWrites, unusedWriters } from "../../src/repository/writers.ts";
 
 /** The tests of the rules contain violations on purpose. */
 const EXAMPLES = "tools/src/repository/repository-rules.test.ts";
@@ -88,12 +89,9 @@ describe("rooms", () => {
     expect(pathsOf(files)).toEqual(expect.arrayContaining(readmes));
   });
 
-  test("change a delivery's row in one file only", () => {
-    const product = sources.filter(
-      (file) => !isTest(file) && /^(packages\/store|services)\//.test(file.path),
-    );
-    const writers = product.filter(({ text }) => /updateTable\("deliveries"\)|update deliveries/i.test(text));
-    expect(pathsOf(writers)).toEqual(["packages/store/src/deliveries/move.ts"]);
+  test("write deliveries and the log of their changes in one file for each way of writing", () => {
+    expect(strayWrites(files)).toEqual([]);
+    expect(unusedWriters(files)).toEqual([]);
   });
 });
 
