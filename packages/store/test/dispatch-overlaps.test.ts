@@ -1,4 +1,10 @@
-import type { DeliveryId, DeliveryState, Pace, SubscriptionId } from "@posthaste/domain";
+import {
+  type DeliveryId,
+  type DeliveryState,
+  EMPTY_LINE,
+  type Pace,
+  type SubscriptionId,
+} from "@posthaste/domain";
 import { createTestStore, recordAttempt, type TestStore, timesIn } from "@posthaste/testkit";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { markHandedOver } from "../src/attempts/record-attempt.ts";
@@ -20,6 +26,7 @@ import {
   reserveTurn,
   type Store,
   takeTurn,
+  updateSubscription,
 } from "../src/index.ts";
 import { parkSomePending } from "../src/lifecycle/park-deliveries.ts";
 import { attempt, type Bench, benchOn, deliveriesOf, NOW } from "./fixture.ts";
@@ -73,20 +80,25 @@ const claim = (store: Store, inFlightMax = 10) =>
   claimDeliveries(store, { owner: "me", limit: 10, inFlightMax, leaseMs: 60_000, now: LATER });
 
 describe("a claim on MySQL", () => {
-  test("that waits for a line sees what has become of the subscription meanwhile", async () => {
-    const id = await ingested();
-    const { second } = await overlap(
-      bench,
-      /^update subscriptions/,
-      (held) =>
-        transact(held, async (tx) => {
-          await tx.selectFrom("turns").select("subscription_id").forUpdate().execute();
-          await tx.updateTable("subscriptions").set({ state: "paused" }).execute();
-        }),
-      claim,
+  test("reads the rate after it has locked the line, so that no line keeps a rate that has changed", async () => {
+    const { store, accountId } = bench;
+    const rate = { perSecond: 10, burst: 2 };
+    await updateSubscription(store, { accountId, id: subscriptionId, rate, now: NOW });
+    await ingested();
+    // It stops between the two, whichever comes first.
+    const { first, hasWaited } = await overlap(bench, /from turns|s\.rate_per_1000s/, claim, (other) =>
+      updateSubscription(other, {
+        accountId,
+        id: subscriptionId,
+        rate: { perSecond: 0.001, burst: 1 },
+        now: LATER,
+      }),
     );
-    expect(second).toEqual([]);
-    expect((await rowOf(id)).state).toBe("parked");
+    expect(first).toHaveLength(1);
+    expect(hasWaited).toBe(true);
+    expect(await store.db.selectFrom("turns").select(["line_us", "gate_us"]).execute()).toEqual([
+      { line_us: EMPTY_LINE, gate_us: EMPTY_LINE },
+    ]);
   });
 
   test("keeps to the concurrency of a subscription together with another claim", async () => {
