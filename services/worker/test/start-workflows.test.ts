@@ -39,7 +39,9 @@ describe.each(["sqlite", "mysql"] as const)("the starter of workflows, on %s", (
         now,
       })
     ).id;
-  const erasure = async () => (await createErasure(bench.store, { accountId, key: null, now })).id;
+  // Of some events only: nothing could be requested for an account that is erased.
+  const key = { pointer: "/ContactID", value: "902" };
+  const erasure = async () => (await createErasure(bench.store, { accountId, key, now })).id;
   const start = async (name: string) => {
     if (bad.has(name)) throw new Error(`${name} is refused`);
     started.push(name);
