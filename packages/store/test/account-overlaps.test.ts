@@ -13,6 +13,7 @@ import {
   createRecovery,
   createSubscription,
   createTestDelivery,
+  createToken,
   endSubscription,
   getSubscription,
   LIVE_SIGNING_KEYS_MAX,
@@ -28,7 +29,7 @@ import {
   updateEventType,
   updateSubscription,
 } from "../src/index.ts";
-import { type Bench, benchOn, deliveriesOf, NOW } from "./fixture.ts";
+import { type Bench, benchOn, deliveriesOf, NOW, onEachDatabase } from "./fixture.ts";
 import { holdAfter, overlap } from "./held-store.ts";
 
 /*
@@ -267,6 +268,37 @@ describe("a portal link on MySQL", () => {
     const secret = first?.secret ?? "";
     expect(secret).not.toBe("");
     expect(await authenticate(bench.store, secret, NOW + 1)).toBeUndefined();
+  });
+});
+
+onEachDatabase("an account whose erasure was requested", (erased) => {
+  test("gets no new token, link or event type, which nothing would delete once it is erased", async () => {
+    const { store, accountId } = erased();
+    await createErasure(store, { accountId, key: null, now: NOW });
+    const refused = { code: "wrong_state", field: "account_id" };
+    const token = { accountId, name: "late", scopes: [], expiresAt: null, now: NOW };
+    expect(await failure(createToken(store, token))).toMatchObject(refused);
+    const link = { accountId, scopes: [], expiresAt: LATER, sessionMs: HOUR_MS, now: NOW };
+    expect(await failure(createPortalLink(store, link))).toMatchObject(refused);
+    const texts = { description: "", schemaJson: "{}", sampleJson: "{}" };
+    const type = { owner: accountId, code: "late", ...texts, now: NOW };
+    expect(await failure(createEventType(store, type))).toMatchObject({ code: "unauthenticated" });
+    for (const table of ["tokens", "portal_links", "event_types"] as const) {
+      expect(await store.db.selectFrom(table).select("id").execute(), table).toEqual([]);
+    }
+  });
+});
+
+describe("a token on MySQL", () => {
+  test("that is being created while the account's erasure is requested is revoked", async () => {
+    const { accountId } = bench;
+    const { first } = await overlap(
+      bench,
+      /^insert into tokens/,
+      (held) => createToken(held, { accountId, name: "late", scopes: [], expiresAt: null, now: NOW }),
+      (other) => createErasure(other, { accountId, key: null, now: NOW }),
+    );
+    expect(await authenticate(bench.store, first.secret, NOW + 1)).toBeUndefined();
   });
 });
 

@@ -11,6 +11,7 @@ import { markHandedOver } from "../src/attempts/record-attempt.ts";
 import { transact } from "../src/database/transact.ts";
 import { TIME_COLUMNS } from "../src/deliveries/transitions.ts";
 import {
+  cancelAsDeferred,
   cancelDelivery,
   changeDeferral,
   claimDeliveries,
@@ -304,6 +305,40 @@ describe("a delivery on MySQL", () => {
     } finally {
       await held.close();
     }
+  });
+
+  test("that is overdue is deferred by one of two rounds that have found it", async () => {
+    const id = await deliveryIn("started");
+    const now = LATER + 300_000;
+    const defer = (store: Store) => deferReconcile(store, { ids: [id], until: now + 60_000, now });
+    const { first, second } = await overlap(bench, /^update deliveries/, defer, defer);
+    expect([...first.deferred.keys()]).toEqual([id]);
+    expect([...second.deferred.keys()]).toEqual([]);
+  });
+
+  test("that is attempted is not cancelled for what was found before the attempt", async () => {
+    const id = await deliveryIn("started");
+    const now = LATER + 300_000;
+    const until = now + 60_000;
+    const { deferred } = await deferReconcile(bench.store, { ids: [id], until, now });
+    const deferral = deferred.get(id);
+    if (deferral === undefined) throw new Error("not deferred");
+    const { second } = await overlap(
+      bench,
+      /^update deliveries/,
+      (held) =>
+        recordAttempt(held, {
+          deliveryId: id,
+          attempt: attempt({ number: 2 }),
+          state: "started",
+          nextAttemptAt: until,
+          endedReason: null,
+          now,
+        }),
+      (other) => cancelAsDeferred(other, deferral, { reason: "no workflow", now }),
+    );
+    expect(second).toBe(false);
+    expect(await rowOf(id)).toMatchObject({ state: "started", attempts: 2 });
   });
 
   test("whose attempt is recorded by two workers at once has it once", async () => {

@@ -250,8 +250,18 @@ onEachDatabase("erasing an account", (bench) => {
     await countChanges(store);
     const before = await countRows(bench(), other.id);
     const { id } = await createErasure(store, { accountId, key: null, now: NOW });
-    // A link created after the erasure was requested.
-    await createPortalLink(store, { accountId, scopes: [], expiresAt: NOW + 1, sessionMs: 1, now: NOW });
+    // A link that was left when a crash cut the request off.
+    await store.db
+      .insertInto("portal_links")
+      .values({
+        account_id: accountId,
+        code_hash: Buffer.alloc(32),
+        scopes: "",
+        session_ms: 1,
+        expires_at: NOW + 1,
+        created_at: NOW,
+      })
+      .execute();
     expect(await finish(store, id)).toMatchObject({ examined: 3, events: 3, deliveries: 3 });
     expect(await countRows(bench(), accountId)).toEqual({ erasures: 1 });
     expect(await countRows(bench(), other.id)).toEqual(before);

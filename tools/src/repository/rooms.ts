@@ -11,7 +11,7 @@ export const ROOMS: Readonly<Record<string, Readonly<Record<string, readonly str
   "packages/store/src": {
     database: [],
     accounts: ["database"],
-    catalog: ["database"],
+    catalog: ["database", "accounts"],
     statistics: ["database"],
     subscriptions: ["database", "accounts"],
     deliveries: ["database", "subscriptions"],

@@ -7,15 +7,29 @@ import type { Tx } from "../database/transact.ts";
  * Locks an account's row until the end of the transaction, so that its erasure is not requested before the
  * transaction has stored what it stores.
  *
- * @throws Refusal `unauthenticated` if its erasure has been requested
+ * @param refusal what is thrown if its erasure has been requested. Default: {@link isErased}
  */
-export async function lockAccount(store: Store, tx: Tx, id: AccountId): Promise<void> {
+export async function lockAccount(
+  store: Store,
+  tx: Tx,
+  id: AccountId,
+  refusal: (id: AccountId) => Refusal = isErased,
+): Promise<void> {
   const query = tx.selectFrom("accounts").select("erased_at").where("id", "=", id);
   const account = await lockRows(store, query).executeTakeFirst();
-  if (account !== undefined && account.erased_at !== null) throw isErased(id);
+  if (account !== undefined && account.erased_at !== null) throw refusal(id);
 }
 
-/** The refusal of a call that would store something for an account whose erasure has been requested. */
+/** The refusal of an account's own call that would store something after its erasure has been requested. */
 export function isErased(id: AccountId): Refusal {
-  return new Refusal("unauthenticated", `account ${id} is erased; nothing can be stored for it any more`);
+  return new Refusal("unauthenticated", textOf(id));
+}
+
+/** The same, of a call of the platform, which names the account. */
+export function namesErased(id: AccountId): Refusal {
+  return new Refusal("wrong_state", textOf(id), { field: "account_id" });
+}
+
+function textOf(id: AccountId): string {
+  return `account ${id} is erased; nothing can be stored for it any more`;
 }

@@ -3,6 +3,7 @@ import { sql } from "kysely";
 import { deleteFirst } from "../database/delete-first.ts";
 import type { Store } from "../database/store.ts";
 import { type Tx, transact } from "../database/transact.ts";
+import { lockAccount, namesErased } from "./lock-account.ts";
 import { hashOf, newTokenSecret } from "./token-secret.ts";
 import { insertToken, type Token } from "./tokens.ts";
 
@@ -20,6 +21,7 @@ const CODE_PREFIX = "phl_";
  * expired links, and of its sessions that expired a day ago.
  *
  * @returns the code. Only its hash is stored, so it cannot be shown again
+ * @throws Refusal `wrong_state` if the account's erasure has been requested
  */
 export async function createPortalLink(
   store: Store,
@@ -36,6 +38,7 @@ export async function createPortalLink(
   // As hard to guess as a token, but recognizable as a link's code.
   const code = newTokenSecret().replace(/^pht_/, CODE_PREFIX);
   await transact(store, async (tx) => {
+    await lockAccount(store, tx, accountId, namesErased);
     await deleteExpired(store, tx, accountId, now);
     await tx
       .insertInto("portal_links")

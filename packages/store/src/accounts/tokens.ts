@@ -4,6 +4,7 @@ import { CONTRACT_ID_MAX, contractIdOf } from "../database/ids.ts";
 import type { Store } from "../database/store.ts";
 import type { Tables } from "../database/tables.ts";
 import { type Tx, transact } from "../database/transact.ts";
+import { lockAccount, namesErased } from "./lock-account.ts";
 import { hashOf, hintOf, newTokenSecret } from "./token-secret.ts";
 
 /** A credential of an account, without its secret. */
@@ -35,7 +36,8 @@ const PRESET_SECRET_CHARS_MAX = 255;
  *
  * @param input.secret presets the secret: 20 to 255 printable ASCII characters. If it is already stored, the
  *   existing token is returned
- * @throws Refusal `invalid` if a preset secret has another form
+ * @throws Refusal `invalid` if a preset secret has another form, `wrong_state` if the account's erasure has
+ *   been requested
  */
 export async function createToken(
   store: Store,
@@ -55,7 +57,11 @@ export async function createToken(
     if (existing !== undefined) return { token: existing, secret };
   }
   try {
-    return { token: await transact(store, (tx) => insertToken(tx, secret, input)), secret };
+    const token = await transact(store, async (tx) => {
+      await lockAccount(store, tx, input.accountId, namesErased);
+      return await insertToken(tx, secret, input);
+    });
+    return { token, secret };
   } catch (error) {
     if (!store.seam.isDuplicate(error)) throw error;
     // Another caller has just stored the same preset secret.

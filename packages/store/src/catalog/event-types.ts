@@ -1,5 +1,6 @@
 import { type AccountId, Refusal } from "@posthaste/domain";
 import type { Selectable } from "kysely";
+import { lockAccount } from "../accounts/lock-account.ts";
 import { lockRows } from "../database/lock-rows.ts";
 import type { Store } from "../database/store.ts";
 import type { Tables } from "../database/tables.ts";
@@ -45,7 +46,8 @@ type Owner = AccountId | "shared";
  * Stores an event type as version 1.
  *
  * @throws Refusal `already_exists` if the account or the shared catalogue has the code (for a shared event
- *   type: if any account has it), `too_many` if the owner's catalogue is full
+ *   type: if any account has it), `too_many` if the owner's catalogue is full, `unauthenticated` if the
+ *   account's erasure has been requested
  */
 export async function createEventType(
   store: Store,
@@ -54,6 +56,7 @@ export async function createEventType(
   const { owner, code, now } = input;
   try {
     return await transact(store, async (tx) => {
+      if (owner !== "shared") await lockAccount(store, tx, owner);
       const { insertId } = await tx
         .insertInto("event_types")
         .values({
