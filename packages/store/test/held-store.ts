@@ -76,20 +76,31 @@ function callingAfterEach(dialect: Dialect, then: (query: CompiledQuery) => Prom
  * statement, the second runs until it has ended or waits for a lock of the first, and the first goes on.
  *
  * @param stopAfter see {@link holdAfter}
- * @returns what both returned, or the error that they threw
+ * @returns what both returned, whether the second one had to wait, and how many transactions of the two the
+ *   database rolled back for their timing: none, if both lock in the same order
+ * @throws what either throws
  */
 export async function overlap<A, B>(
   { store, url }: Bench,
   stopAfter: RegExp,
   first: (store: Store) => Promise<A>,
   second: (store: Store) => Promise<B>,
-): Promise<{ first: A; second: B; hasWaited: boolean }> {
+): Promise<{ first: A; second: B; hasWaited: boolean; rolledBack: number }> {
   const held = await holdAfter(url, stopAfter);
+  let rolledBack = 0;
+  const counting = (counted: Store): Store => {
+    const isContention = (error: unknown) => {
+      const isCounted = counted.seam.isContention(error);
+      if (isCounted) rolledBack += 1;
+      return isCounted;
+    };
+    return { ...counted, seam: { ...counted.seam, isContention } };
+  };
   try {
-    const firstEnds = first(held.store);
+    const firstEnds = first(counting(held.store));
     await Promise.race([held.stopped, firstEnds.then(() => notStopped(stopAfter))]);
     let hasEnded = false;
-    const secondEnds = second(store).finally(() => {
+    const secondEnds = second(counting(store)).finally(() => {
       hasEnded = true;
     });
     // Handled below; until then, it is no unhandled rejection.
@@ -97,7 +108,7 @@ export async function overlap<A, B>(
     await waitForLockWaits(store, 1, () => hasEnded);
     const hasWaited = !hasEnded;
     held.goOn();
-    return { first: await firstEnds, second: await secondEnds, hasWaited };
+    return { first: await firstEnds, second: await secondEnds, hasWaited, rolledBack };
   } finally {
     await held.close();
   }

@@ -178,6 +178,47 @@ describe("a fan-out on MySQL", () => {
   });
 });
 
+describe("an event with an unfinished fan-out on MySQL", () => {
+  async function unfinished() {
+    const { store, subscribe, ingest } = bench;
+    const all: SubscriptionId[] = [];
+    for (let n = 0; n < 3; n++) all.push((await subscribe()).id);
+    const { eventId } = await ingest({ deliveriesMax: 1, json: '{"who":"me"}' });
+    for (const { id } of await deliveriesOf(store, eventId)) {
+      await cancelDelivery(store, { id, reason: "by hand", now: NOW });
+    }
+    const fanOut = (through: Bench["store"]) =>
+      continueFanout(through, { eventId, now: LATER, deliveriesMax: 10 });
+    return { all, eventId, fanOut };
+  }
+
+  test("keeps the deliveries of a step that comes while retention looks for open ones", async () => {
+    const { all, eventId, fanOut } = await unfinished();
+    const { first, second } = await overlap(
+      bench,
+      /^select distinct event_id from deliveries/,
+      (held) => retain(held, { kind: "events", before: LATER + 60_000, cursor: "" }),
+      fanOut,
+    );
+    expect(first).toMatchObject({ deleted: 0 });
+    expect(second).toEqual({ made: 2, goesOn: false });
+    expect(idsOf(await deliveriesOf(bench.store, eventId))).toEqual(all);
+  });
+
+  test("is erased after a step that has begun, and neither is rolled back for the other", async () => {
+    const { store, accountId } = bench;
+    const { eventId, fanOut } = await unfinished();
+    const key = { pointer: "/who", value: "me" };
+    const { id } = await createErasure(store, { accountId, key, now: LATER });
+    const { second, rolledBack } = await overlap(bench, /from fanouts/, fanOut, (other) =>
+      advanceErasure(other, { id, now: LATER }),
+    );
+    expect(second).toMatchObject({ state: "completed", events: 1, deliveries: 3 });
+    expect(rolledBack).toBe(0);
+    expect(await deliveriesOf(store, eventId)).toEqual([]);
+  });
+});
+
 describe("a recovery on MySQL", () => {
   test("that is cancelled while a step waits stays cancelled, and creates nothing", async () => {
     const { store, accountId, subscribe } = bench;
