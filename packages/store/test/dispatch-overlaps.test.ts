@@ -341,6 +341,47 @@ describe("a delivery on MySQL", () => {
     expect(await rowOf(id)).toMatchObject({ state: "started", attempts: 2 });
   });
 
+  /*
+   * Lines and subscriptions are locked before deliveries. In another order, each of the two would hold what the
+   * other needs next, and the database would roll one back.
+   */
+  const failed = (store: Store, deliveryId: DeliveryId) =>
+    recordAttempt(store, {
+      deliveryId,
+      attempt: attempt({ number: 2 }),
+      state: "started",
+      nextAttemptAt: LATER + 60_000,
+      pace: ONE_AT_A_TIME,
+      endedReason: null,
+      now: LATER,
+    });
+
+  test("takes its turn while an attempt of it is recorded, and none is rolled back", async () => {
+    const deliveryId = await deliveryIn("started");
+    const turn = { deliveryId, subscriptionId, pace: ONE_AT_A_TIME, timeoutMs: 1_000, now: () => LATER };
+    const { second, hasWaited, rolledBack } = await overlap(
+      bench,
+      /from turns/,
+      (held) => takeTurn(held, turn),
+      (other) => failed(other, deliveryId),
+    );
+    expect(second).toMatchObject({ kind: "recorded" });
+    expect({ hasWaited, rolledBack }).toEqual({ hasWaited: true, rolledBack: 0 });
+  });
+
+  test("is parked while an attempt of it is recorded, and none is rolled back", async () => {
+    const id = await deliveryIn("started");
+    await setSubscription(bench.store, { state: "paused" });
+    const { second, hasWaited, rolledBack } = await overlap(
+      bench,
+      /from subscriptions/,
+      (held) => parkDelivery(held, { id, subscriptionId, now: LATER }),
+      (other) => failed(other, id),
+    );
+    expect(second).toMatchObject({ kind: "recorded" });
+    expect({ hasWaited, rolledBack }).toEqual({ hasWaited: true, rolledBack: 0 });
+  });
+
   test("whose attempt is recorded by two workers at once has it once", async () => {
     const deliveryId = await deliveryIn("started");
     const record = (store: Store) =>
