@@ -219,6 +219,30 @@ describe("an event with an unfinished fan-out on MySQL", () => {
   });
 });
 
+describe("an erasure on MySQL", () => {
+  test.each(["resend", "recovery"])("waits for a %s, and erases its delivery", async (what) => {
+    const { store, accountId, subscribe } = bench;
+    await subscribe();
+    const [id] = (await cancelled(bench, 1)) as [DeliveryId];
+    const recoveryId = await recovery(bench);
+    const key = { pointer: "/who", value: "me" };
+    const { id: erasureId } = await createErasure(store, { accountId, key, now: LATER });
+    const { second } = await overlap(
+      bench,
+      /^insert into deliveries/,
+      async (held) =>
+        what === "resend"
+          ? await resendDelivery(held, { accountId, id, now: LATER })
+          : await advanceRecovery(held, { id: recoveryId, limit: 10, now: LATER }),
+      (other) => advanceErasure(other, { id: erasureId, now: LATER }),
+    );
+    expect(second).toMatchObject({ state: "completed", events: 1, deliveries: 2 });
+    for (const table of ["events", "deliveries"] as const) {
+      expect(await store.db.selectFrom(table).select("id").execute(), table).toEqual([]);
+    }
+  });
+});
+
 describe("a recovery on MySQL", () => {
   test("that is cancelled while a step waits stays cancelled, and creates nothing", async () => {
     const { store, accountId, subscribe } = bench;
