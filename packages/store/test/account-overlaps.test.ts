@@ -101,13 +101,14 @@ describe("a subscription on MySQL that is being ended", () => {
     const delivery = await cancelledDelivery();
     // `resumed` and `recovered` resume a paused one.
     await pauseSubscription(bench.store, of());
-    const { second } = await overlap(
+    const { second, rolledBack } = await overlap(
       bench,
       /^update subscriptions set state/,
       (held) => endSubscription(held, { ...of(), reason: "by hand" }),
       (other) => failure(act(other, delivery)),
     );
     expect(second).toMatchObject({ code: "wrong_state" });
+    expect(rolledBack).toBe(0);
     const { store, accountId } = bench;
     expect(await getSubscription(store, { accountId, id })).toMatchObject({
       state: "ended",
@@ -152,10 +153,14 @@ describe("two callers on MySQL", () => {
     const rotate = (through: Store) =>
       rotateSigningKey(through, { accountId, id, overlapMs: HOUR_MS, now: NOW });
     for (let keys = 1; keys < LIVE_SIGNING_KEYS_MAX - 1; keys++) await rotate(store);
-    const { second } = await overlap(bench, /^select expires_at from signing_keys/, rotate, (other) =>
-      failure(rotate(other)),
+    const { second, rolledBack } = await overlap(
+      bench,
+      /^select expires_at from signing_keys/,
+      rotate,
+      (other) => failure(rotate(other)),
     );
     expect(second).toMatchObject({ code: "wrong_state" });
+    expect(rolledBack).toBe(0);
     const keys = (await listSigningKeys(store, { accountId, id, now: NOW })) ?? [];
     expect(keys).toHaveLength(LIVE_SIGNING_KEYS_MAX);
     expect(keys.filter(({ expiresAt }) => expiresAt === null)).toHaveLength(1);
