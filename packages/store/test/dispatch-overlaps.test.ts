@@ -124,6 +124,21 @@ describe("a claim on MySQL", () => {
     expect(await rowOf(cancelled)).toMatchObject({ state: "cancelled", lease_owner: null });
   });
 
+  test("parks what nobody holds of a paused subscription, and does not wait for the rest", async () => {
+    const cancelled = await ingested();
+    const other = await ingested();
+    await setSubscription(bench.store, { state: "paused" });
+    const { second, hasWaited } = await overlap(
+      bench,
+      /^update deliveries/,
+      (held) => cancelDelivery(held, { id: cancelled, reason: "by hand", now: LATER }),
+      claim,
+    );
+    expect({ second, hasWaited }).toEqual({ second: [], hasWaited: false });
+    expect((await rowOf(other)).state).toBe("parked");
+    expect((await rowOf(cancelled)).state).toBe("cancelled");
+  });
+
   test("does not take a delivery that was moved after the claim had found it", async () => {
     const cancelled = await ingested();
     const other = await ingested();
