@@ -878,7 +878,8 @@ export const AccountService: GenService<{
     output: typeof SetLaneResponseSchema;
   },
   /**
-   * Creates a token. Only this answer holds its secret.
+   * Creates a token. Only this answer holds its secret. Errors: NOT_FOUND, FAILED_PRECONDITION (the account
+   * is erased).
    *
    * @generated from rpc posthaste.v1.AccountService.CreateToken
    */
@@ -909,7 +910,8 @@ export const AccountService: GenService<{
   },
   /**
    * Creates a link into the console, for a platform to give to its own customer. The link works once, for a
-   * short time, and opens a session of this account with the given scopes. Errors: NOT_FOUND.
+   * short time, and opens a session of this account with the given scopes. Errors: NOT_FOUND,
+   * FAILED_PRECONDITION (the account is erased).
    *
    * @generated from rpc posthaste.v1.AccountService.CreatePortalLink
    */
