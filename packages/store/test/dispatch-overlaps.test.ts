@@ -357,8 +357,8 @@ describe("a delivery on MySQL", () => {
   });
 
   /*
-   * Lines and subscriptions are locked before deliveries. In another order, each of the two would hold what the
-   * other needs next, and the database would roll one back.
+   * Lines and subscriptions are locked before deliveries. In another order, each of the two would hold what
+   * the other needs next, and the database would roll one back.
    */
   const failed = (store: Store, deliveryId: DeliveryId) =>
     recordAttempt(store, {
