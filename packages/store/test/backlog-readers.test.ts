@@ -93,8 +93,9 @@ const READERS: Readonly<Record<string, { max: number; call: (store: Store) => Pr
         expect(await deleteTurnSlots(store, tx, { id: busy, limit: 50, before: 15_000 })).toBe(50),
       ),
   },
-  "a step of an account's recovery": { max: 3_000, call: (store) => recoverStep(store, null) },
-  "a step of a subscription's recovery": { max: 3_000, call: (store) => recoverStep(store, busy) },
+  "a step of an account's recovery": { max: 3_000, call: (store) => recoverStep(store, null, 100) },
+  // The deliveries that the step before has sent again.
+  "a step of a subscription's recovery": { max: 3_000, call: (store) => recoverStep(store, busy, 0) },
   "changes that have no batch yet": {
     max: 3_500,
     call: async (store) => expect(await orderChanges(store, NOW)).toBe(1_000),
@@ -181,11 +182,12 @@ async function insertChanges(): Promise<void> {
   await store.db.updateTable("change_counter").set({ batch: 9 }).execute();
 }
 
-/** Inserts the events of the 5,000 deliveries that have succeeded. */
+/** Inserts the events of the 5,000 deliveries that have succeeded, and of the 5,000 that are exhausted. */
 async function insertEvents(): Promise<void> {
   await sql`
     insert into events (id, account_id, event_type, data, created_at)
-    select event_id, account_id, event_type, ${Buffer.from("{}")}, ${NOW} from deliveries where state = 'succeeded'
+    select event_id, account_id, event_type, ${Buffer.from("{}")}, ${NOW} from deliveries
+    where state in ('succeeded', 'exhausted')
   `.execute(store.db);
 }
 
@@ -212,9 +214,12 @@ async function takeTurnForRetry({ db }: Store): Promise<void> {
   expect(turn.kind).toBe("wait");
 }
 
-async function recoverStep(store: Store, subscriptionId: SubscriptionId | null): Promise<void> {
+async function recoverStep(store: Store, subscriptionId: SubscriptionId | null, made: number) {
   const span = { sinceAt: NOW - 1_000, untilAt: NOW + 1_000, now: NOW + 1_000 };
   const scope = { accountId, subscriptionId, isDryRun: false, ratePerSecond: 100, ...span };
   const { id } = await createRecovery(store, { kind: "recover", ...scope });
-  expect(await advanceRecovery(store, { id, limit: 100, now: NOW + 2_000 })).toMatchObject({ examined: 100 });
+  expect(await advanceRecovery(store, { id, limit: 100, now: NOW + 2_000 })).toMatchObject({
+    examined: 100,
+    made,
+  });
 }

@@ -59,25 +59,6 @@ export async function insertDeliveries(
 }
 
 /**
- * Inserts the deliveries that do not exist yet, since an event reaches a URL only once. A fan-out and a
- * replay may create the same delivery in either order, or at the same time.
- *
- * @returns how many were inserted
- * @throws Contended if another transaction inserted one of them meanwhile; the next run sees its row
- */
-export async function insertMissingDeliveries(
-  store: Store,
-  tx: Tx,
-  rows: readonly DeliveryRow[],
-  cause: CreationCause,
-): Promise<number> {
-  const existing = await existingKeys(tx, rows);
-  const missing = rows.filter((row) => !existing.has(keyOf(row)));
-  await insertUnlessTaken(store, tx, missing, cause);
-  return missing.length;
-}
-
-/**
  * Inserts deliveries that did not exist when the caller looked.
  *
  * @throws Contended if another transaction inserted one of them meanwhile; the next run sees its row
@@ -94,25 +75,6 @@ export async function insertUnlessTaken(
     if (!store.seam.isDuplicate(error)) throw error;
     throw new Contended("another transaction created a delivery first", { cause: error });
   }
-}
-
-async function existingKeys(tx: Tx, rows: readonly DeliveryRow[]): Promise<Set<string>> {
-  if (rows.length === 0) return new Set();
-  const found = await tx
-    .selectFrom("deliveries")
-    .select(["event_id", "target_key"])
-    .where("event_id", "in", [...new Set(rows.map((row) => row.event_id))])
-    .where(
-      "target_key",
-      "in",
-      rows.map((row) => row.target_key),
-    )
-    .execute();
-  return new Set(found.map(keyOf));
-}
-
-function keyOf(row: Pick<DeliveryRow, "event_id" | "target_key">): string {
-  return `${row.event_id} ${row.target_key.toString("hex")}`;
 }
 
 function changeRow(row: DeliveryRow, cause: CreationCause): Insertable<Tables["delivery_changes"]> {

@@ -15,7 +15,7 @@ import type { Store } from "../database/store.ts";
 import type { Tables } from "../database/tables.ts";
 import { type Tx, transact } from "../database/transact.ts";
 import { lockEvents } from "../deliveries/lock-events.ts";
-import { type DeliveryRow, deliveryRow, insertMissingDeliveries } from "../deliveries/new-deliveries.ts";
+import { type DeliveryRow, deliveryRow, insertUnlessTaken } from "../deliveries/new-deliveries.ts";
 import { OPEN_STATES } from "../deliveries/transitions.ts";
 import { lockSubscriptions } from "../subscriptions/lock-subscription.ts";
 import { parks } from "../subscriptions/match-subscriptions.ts";
@@ -55,7 +55,8 @@ export async function advanceRecovery(
     const atOnce = row.dry_run === 1 ? limit : Math.min(limit, row.rate_per_second);
     const { examined, rows, cursor } = await step(store, tx, row, { limit: atOnce, now });
     const cause = row.kind === "recover" ? "recovered" : "replayed";
-    const made = row.dry_run === 0 ? await insertMissingDeliveries(store, tx, rows, cause) : rows.length;
+    if (row.dry_run === 0) await insertUnlessTaken(store, tx, rows, cause);
+    const made = rows.length;
     const moved = {
       state: cursor === undefined ? ("completed" as const) : ("running" as const),
       cursor_id: cursor ?? row.cursor_id,
