@@ -92,6 +92,33 @@ onEachDatabase("a reader whose last page ended within a batch", (bench) => {
   });
 });
 
+onEachDatabase("a reader of one subscription's changes", (bench) => {
+  test("examines a bounded number of the account's changes in a call, and misses none of its own", async () => {
+    const { store, accountId } = bench();
+    for (let i = 0; i < 12; i++) {
+      const subscription_id = (i % 6 === 5 ? 2 : 1) as SubscriptionId;
+      const row = { ...change(accountId, `d${i}`), subscription_id };
+      await store.db.insertInto("delivery_changes").values(row).execute();
+      if (i === 6) await orderChanges(store, NOW);
+    }
+    await orderChanges(store, NOW);
+    const reader = { accountId, subscriptionId: 2 as SubscriptionId, limit: 10, examinedMax: 4 };
+    const seen: (readonly string[])[] = [];
+    let after: ChangeCursor = { batch: 0, id: 0 };
+    for (let goesOn = true; goesOn; ) {
+      const next = await listChanges(store, { ...reader, after });
+      seen.push(next.changes.map(({ deliveryId }) => deliveryId));
+      ({ cursor: after, goesOn } = next);
+    }
+    expect(seen).toEqual([[], ["d5"], ["d11"], []]);
+    expect(await listChanges(store, { ...reader, after })).toEqual({
+      changes: [],
+      cursor: after,
+      goesOn: false,
+    });
+  });
+});
+
 onEachDatabase("a database that was restored from a backup", (bench) => {
   const ordered = async (at: number) => {
     const { store, ingest } = bench();

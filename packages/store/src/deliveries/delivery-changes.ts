@@ -31,6 +31,11 @@ export type ChangeCursor = { readonly batch: number; readonly id: number };
 
 /** Maximum changes ordered in one transaction. */
 const ORDERED_AT_ONCE = 1_000;
+/**
+ * How many of the account's changes one call examines to find those of a subscription. There is no index by
+ * subscription, because every change would pay for it; reading this many takes some ten milliseconds.
+ */
+const EXAMINED_MAX = 10_000;
 const COUNTER = 1;
 
 /**
@@ -86,6 +91,10 @@ export async function currentCursor(store: Store): Promise<ChangeCursor> {
  * Returns the account's changes after a cursor, in their order, and the cursor after them. A reader that
  * continues from cursor to cursor reads every change, however the writers' transactions overlapped.
  *
+ * @param options.examinedMax how many of the account's changes are examined for those of a subscription.
+ *   Default: {@link EXAMINED_MAX}
+ * @returns `goesOn`: more changes may follow at once, because the call stopped at one of its bounds
+ *
  * @throws Refusal `wrong_state` if the cursor is so old that changes after it have been deleted, or if it is
  *   ahead of the log, because the database was restored from a backup
  */
@@ -96,24 +105,28 @@ export async function listChanges(
     subscriptionId,
     after,
     limit,
-  }: { accountId: AccountId; subscriptionId?: SubscriptionId; after: ChangeCursor; limit: number },
-): Promise<{ changes: DeliveryChange[]; cursor: ChangeCursor }> {
+    examinedMax = EXAMINED_MAX,
+  }: {
+    accountId: AccountId;
+    subscriptionId?: SubscriptionId;
+    after: ChangeCursor;
+    limit: number;
+    examinedMax?: number;
+  },
+): Promise<{ changes: DeliveryChange[]; cursor: ChangeCursor; goesOn: boolean }> {
   // Read before the changes, so that a cursor that jumps ahead does not skip changes that are ordered after
   // this.
   const { batch } = await counterOf(store);
   if (after.batch > batch) {
     throw startOver("is ahead of the stored changes: the database was restored from a backup");
   }
-  let query = store.db
-    .selectFrom(byIndex(store, "delivery_changes", "delivery_changes_in_order"))
-    .selectAll()
-    .where("account_id", "=", accountId)
-    .where("batch", ">=", after.batch)
-    .where("batch", "<=", batch)
-    .where((eb) => eb.or([eb("batch", ">", after.batch), eb("id", ">", after.id)]))
-    .orderBy("batch")
-    .orderBy("id")
-    .limit(limit);
+  const upTo = { batch, id: Number.MAX_SAFE_INTEGER };
+  const examined =
+    subscriptionId === undefined
+      ? undefined
+      : await lastOf(store, { accountId, after, upTo, count: examinedMax });
+  const end = examined ?? upTo;
+  let query = between(store, { accountId, after, upTo: end }).selectAll().limit(limit);
   if (subscriptionId !== undefined) query = query.where("subscription_id", "=", subscriptionId);
   const rows = await query.execute();
   // Read after the changes, so that changes deleted in between are noticed.
@@ -123,11 +136,9 @@ export async function listChanges(
     throw startOver("is too old: changes after it have been deleted");
   }
   const last = rows.at(-1);
-  const cursor =
-    last !== undefined && rows.length === limit
-      ? { batch: last.batch ?? after.batch, id: last.id }
-      : // Everything up to this batch has been read, including other accounts' changes.
-        { batch, id: Number.MAX_SAFE_INTEGER };
+  const isFull = last !== undefined && rows.length === limit;
+  // Not full: everything up to the end has been read, including other accounts' changes.
+  const cursor = isFull ? { batch: last.batch ?? after.batch, id: last.id } : end;
   return {
     changes: rows.map((row) => ({
       deliveryId: row.delivery_id,
@@ -141,7 +152,36 @@ export async function listChanges(
       changedAt: row.changed_at,
     })),
     cursor,
+    goesOn: isFull || examined !== undefined,
   };
+}
+
+type Span = { readonly accountId: AccountId; readonly after: ChangeCursor; readonly upTo: ChangeCursor };
+
+/** Returns a query for an account's changes after one cursor, up to another one, in their order. */
+function between(store: Store, { accountId, after, upTo }: Span) {
+  return store.db
+    .selectFrom(byIndex(store, "delivery_changes", "delivery_changes_in_order"))
+    .where("account_id", "=", accountId)
+    .where("batch", ">=", after.batch)
+    .where("batch", "<=", upTo.batch)
+    .where((eb) => eb.or([eb("batch", ">", after.batch), eb("id", ">", after.id)]))
+    .where((eb) => eb.or([eb("batch", "<", upTo.batch), eb("id", "<=", upTo.id)]))
+    .orderBy("batch")
+    .orderBy("id");
+}
+
+/** Returns where the first `count` of these changes end; undefined: there are fewer. */
+async function lastOf(
+  store: Store,
+  { count, ...span }: Span & { readonly count: number },
+): Promise<ChangeCursor | undefined> {
+  const row = await between(store, span)
+    .select(["batch", "id"])
+    .limit(1)
+    .offset(count - 1)
+    .executeTakeFirst();
+  return row && { batch: row.batch ?? span.after.batch, id: row.id };
 }
 
 function startOver(problem: string): Refusal {

@@ -59,7 +59,7 @@ async function* changesOf(
       sentAt = performance.now();
       yield { changes: next.changes, cursor: cursorTo(cursor) };
     }
-    if (next.changes.length < CHANGES_AT_ONCE) {
+    if (!next.goesOn) {
       await sleep(POLL_EVERY_MS, undefined, { signal }).catch(() => {
         // The client left or the server is stopping; the loop's condition ends the stream.
       });
