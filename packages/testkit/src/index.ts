@@ -1,6 +1,14 @@
 export { chromiumPath } from "./chromium.ts";
 export { countComputing } from "./computing.ts";
 export { type ConnectProxy, startConnectProxy } from "./connect-proxy.ts";
+export {
+  countRows,
+  type DiskUse,
+  measureDisk,
+  measureReads,
+  type Reads,
+  type RowCounts,
+} from "./database-measures.ts";
 export { fuzzing } from "./fuzzing.ts";
 export { type OwnMysqlServer, startOwnMysql } from "./mysql-server.ts";
 export { failedAttempt, loadForAttempt, recordAttempt } from "./one-attempt.ts";
