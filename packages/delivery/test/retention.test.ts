@@ -66,7 +66,9 @@ test("Temporal's schedule deletes old rows and reports their number; several wor
     const result = await client.workflow
       .getHandle(workflow.workflowId, workflow.firstExecutionRunId)
       .result();
-    expect(result).toBe("deleted by retention: 500 idempotency_keys, 0 attempts, 500 events, 0 changes");
+    expect(result).toBe(
+      "deleted by retention: 500 idempotency_keys, 0 attempts, 500 events, 0 changes, 0 removed_event_types",
+    );
   }, PATIENCE);
   expect(t.logged("retention.advanced")).toEqual([
     { kind: "idempotency_keys", deleted: 500 },

@@ -8,6 +8,7 @@ import { insertRows } from "../src/database/insert-rows.ts";
 import { transact } from "../src/database/transact.ts";
 import {
   advanceErasure,
+  continueFanout,
   createErasure,
   currentCursor,
   listChanges,
@@ -15,8 +16,9 @@ import {
   type RetentionKind,
   retain,
   type Store,
+  updateSubscription,
 } from "../src/index.ts";
-import { attempt, type Bench, NOW, onEachDatabase } from "./fixture.ts";
+import { attempt, type Bench, deliveriesOf, NOW, onEachDatabase } from "./fixture.ts";
 
 /** Moves forward for each test, because ids never go back within a process. */
 let now = NOW;
@@ -70,6 +72,28 @@ const createDeliveries = async (
 };
 
 onEachDatabase("retention", (bench) => {
+  test("deletes removed event types, except those that an unfinished fan-out may still match", async () => {
+    const { store, accountId, subscribe, ingest } = bench();
+    const ids: SubscriptionId[] = [];
+    for (let n = 0; n < 4; n++)
+      ids.push((await subscribe({ eventTypes: ["bill_paid", "invoice_sent"], now })).id);
+    const [first = never(), second = never()] = ids;
+    const unsubscribe = (id: SubscriptionId, at: number) =>
+      updateSubscription(store, { accountId, id, eventTypes: ["bill_paid"], now: at });
+    await unsubscribe(first, now);
+    const ingestedAt = now + 2 * MINUTE_MS;
+    const { eventId } = await ingest({ now: ingestedAt, deliveriesMax: 1 });
+    await unsubscribe(second, ingestedAt + MINUTE_MS);
+    const later = now + 90 * DAY_MS;
+    expect(await run(store, "removed_event_types", later)).toBe(1);
+    while ((await continueFanout(store, { eventId, now: ingestedAt, deliveriesMax: 2 })).goesOn);
+    expect((await deliveriesOf(store, eventId)).map((row) => row.subscription_id)).toEqual(ids.slice(1));
+    expect(await run(store, "removed_event_types", later)).toBe(1);
+    expect(await run(store, "removed_event_types", later)).toBe(0);
+    const live = await store.db.selectFrom("subscription_event_types").select("removed_at").execute();
+    expect(live).toEqual(Array.from({ length: 6 }, () => ({ removed_at: null })));
+  });
+
   test.each(["events", "attempts"] as const)(
     "deletes all other %s if one cannot be deleted",
     async (kind) => {
@@ -275,3 +299,7 @@ onEachDatabase("retention", (bench) => {
     expect((await read(await currentCursor(store))).changes).toEqual([]);
   });
 });
+
+function never(): never {
+  throw new Error("too few subscriptions");
+}

@@ -64,7 +64,7 @@ export const WORKER_SETTINGS = {
     { min: 1_000, max: 600_000 },
   ),
   POSTHASTE_RETAIN_EVENTS_DAYS: integer(
-    "Days after the end of the last of its deliveries (or after its ingest, if it has none) after which an event is deleted, with its payload and deliveries",
+    "Days after the end of the last of its deliveries (or after its ingest, if it has none) after which an event is deleted, with its payload and deliveries. An event type that a subscription no longer wants is deleted this many days after its removal",
     90,
     { min: 1, max: 36_500 },
   ),

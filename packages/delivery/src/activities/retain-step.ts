@@ -10,6 +10,7 @@ export const RETENTION_AGES: RetentionAges = {
   attempts: 30 * DAY_MS,
   idempotency_keys: 7 * DAY_MS,
   changes: 3 * DAY_MS,
+  removed_event_types: 90 * DAY_MS,
 };
 
 /**

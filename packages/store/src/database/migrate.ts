@@ -8,6 +8,7 @@ import { up as endingSubscriptions } from "./migrations/0003-ending-subscription
 import { up as installation } from "./migrations/0004-installation.ts";
 import { up as fanOutCursor } from "./migrations/0005-fan-out-cursor.ts";
 import { up as erasedAccounts } from "./migrations/0006-erased-accounts.ts";
+import { up as endedAndRemoved } from "./migrations/0007-ended-and-removed.ts";
 import type { Store } from "./store.ts";
 import type { Tables } from "./tables.ts";
 
@@ -19,6 +20,7 @@ const MIGRATIONS: Readonly<Record<string, (db: Kysely<unknown>, seam: Seam) => P
   "0004-installation": installation,
   "0005-fan-out-cursor": fanOutCursor,
   "0006-erased-accounts": erasedAccounts,
+  "0007-ended-and-removed": endedAndRemoved,
 };
 
 /** The database holds migrations that this release lacks: it belongs to another release. */

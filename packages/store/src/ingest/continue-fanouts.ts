@@ -47,6 +47,7 @@ export async function continueFanout(
     const isIntact = (await lockEvents(store, tx, [eventId])).has(eventId);
     const { matches, next } = isIntact
       ? await walkSubscriptions(
+          store,
           tx,
           { accountId: fanout.account_id, eventType: fanout.event_type },
           {

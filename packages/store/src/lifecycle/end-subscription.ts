@@ -1,10 +1,11 @@
 import type { AccountId, SubscriptionId } from "@posthaste/domain";
-import { inState } from "../database/by-index.ts";
+import { byIndex, inState } from "../database/by-index.ts";
 import { sha256 } from "../database/ids.ts";
 import type { Store } from "../database/store.ts";
 import { type Tx, transact } from "../database/transact.ts";
 import { cancel } from "../deliveries/deliveries.ts";
 import { OPEN_STATES } from "../deliveries/transitions.ts";
+import { LIVE_STATES } from "../subscriptions/live-subscriptions.ts";
 import { lockSubscription } from "../subscriptions/lock-subscription.ts";
 import { deleteTurnSlots } from "../subscriptions/pace.ts";
 import { getSubscription, removeEventTypes, type Subscription } from "../subscriptions/subscriptions.ts";
@@ -55,13 +56,13 @@ export async function endSubscriptionsByUrl(
   }: { accountId: AccountId; targetUrl: string; reason: string; now: number },
 ): Promise<{ ended: number; known: boolean }> {
   const onUrl = store.db
-    .selectFrom("subscriptions")
+    .selectFrom(byIndex(store, "subscriptions", "subscriptions_by_url"))
     .select("id")
     .where("account_id", "=", accountId)
     .where("target_hash", "=", sha256(targetUrl));
   const known = await onUrl.limit(1).executeTakeFirst();
   // No two share an event type, so there are at most as many as the account has event types.
-  const live = await onUrl.where("state", "!=", "ended").execute();
+  const live = await onUrl.where("state", "in", LIVE_STATES).execute();
   for (const row of live) await endSubscription(store, { accountId, id: row.id, reason, now });
   return { ended: live.length, known: known !== undefined };
 }

@@ -9,7 +9,13 @@ import { lockEvents } from "../deliveries/lock-events.ts";
 import { OPEN_STATES } from "../deliveries/transitions.ts";
 
 /** The kinds of rows that are deleted for their age, in the order of a run. */
-export const RETENTION_KINDS = ["idempotency_keys", "attempts", "events", "changes"] as const;
+export const RETENTION_KINDS = [
+  "idempotency_keys",
+  "attempts",
+  "events",
+  "changes",
+  "removed_event_types",
+] as const;
 export type RetentionKind = (typeof RETENTION_KINDS)[number];
 
 /** The maximum age of each kind, in milliseconds. */
@@ -35,7 +41,8 @@ const COUNTER = 1;
  * Deletes some rows that are older than `before`. The age of an event and of an attempt counts from the end
  * of what is owed: an event's from the end of the last of its deliveries, or from its ingest if it has none;
  * an attempt's from the end of its delivery. What belongs to an open delivery therefore has no age yet. The
- * age of a key counts from its ingest, and that of a change from when it was made.
+ * age of a key counts from its ingest, that of a change from when it was made, and that of an event type that
+ * a subscription no longer wants from its removal, unless an unfinished fan-out may still match it.
  *
  * An event that cannot be deleted, or a delivery whose attempts cannot, is left out: the others are deleted.
  *
@@ -70,6 +77,7 @@ async function nextOf({ db }: Store, kind: RetentionKind, span: Span) {
       return (await eventsBefore(db, span))[0]?.id;
     case "idempotency_keys":
     case "changes":
+    case "removed_event_types":
       return undefined;
   }
 }
@@ -79,6 +87,7 @@ const STEPS: Readonly<Record<RetentionKind, (store: Store, tx: Tx, span: Span) =
   attempts: deleteAttempts,
   events: deleteEvents,
   changes: deleteChanges,
+  removed_event_types: deleteRemovedEventTypes,
 };
 
 async function deleteKeys(store: Store, tx: Tx, { before, limit }: Span): Promise<RetentionStep> {
@@ -236,4 +245,27 @@ async function deleteChanges(_store: Store, tx: Tx, { before }: Span): Promise<R
     .where("id", "=", COUNTER)
     .execute();
   return { deleted: Number(numDeletedRows), cursor: "more" };
+}
+
+/**
+ * Deletes event types that subscriptions no longer want. A fan-out matches as of its ingest, so what was
+ * removed after the oldest unfinished one stays. One that begins now needs nothing that has an age.
+ */
+async function deleteRemovedEventTypes(
+  store: Store,
+  tx: Tx,
+  { before, limit }: Span,
+): Promise<RetentionStep> {
+  // The ids of events begin with their time, and differ from `as_of_at` by no more than clocks do.
+  const oldest = await tx
+    .selectFrom("fanouts")
+    .select("as_of_at")
+    .orderBy("event_id")
+    .limit(1)
+    .executeTakeFirst();
+  const neededSince = (oldest?.as_of_at ?? Number.POSITIVE_INFINITY) - ID_SLACK_MS;
+  const where = sql`removed_at < ${Math.min(before, neededSince)}`;
+  const rows = { table: "subscription_event_types", orderBy: "removed_at", limit } as const;
+  const deleted = await deleteFirst(store, tx, { ...rows, where });
+  return { deleted, cursor: deleted < limit ? undefined : "more" };
 }

@@ -1,9 +1,17 @@
-import { type AccountId, SUBSCRIPTION_STATES } from "@posthaste/domain";
+import {
+  type AccountId,
+  SUBSCRIPTION_STATES,
+  type SubscriptionId,
+  type SubscriptionState,
+} from "@posthaste/domain";
+import type { Selectable } from "kysely";
 import { byIndex } from "../database/by-index.ts";
 import type { Store } from "../database/store.ts";
+import type { Tables } from "../database/tables.ts";
 import type { Tx } from "../database/transact.ts";
 
-const LIVE_STATES = SUBSCRIPTION_STATES.filter((state) => state !== "ended");
+/** The states of a subscription that has not ended. */
+export const LIVE_STATES = SUBSCRIPTION_STATES.filter((state) => state !== "ended");
 
 /**
  * Returns a query for the ids of an account's live subscriptions, in no particular order. It reads none that
@@ -15,4 +23,69 @@ export function liveSubscriptionIds(store: Store, tx: Tx, accountId: AccountId) 
     .select("id")
     .where("account_id", "=", accountId)
     .where("state", "in", LIVE_STATES);
+}
+
+/** Which live subscriptions of an account a page holds. */
+export type LivePage = {
+  readonly accountId: AccountId;
+  /** The page begins after this subscription. */
+  readonly after: SubscriptionId;
+  readonly limit: number;
+  /** Only failing subscriptions. Default: all. */
+  readonly failing?: boolean;
+  /** Only subscriptions with one of these event types. Default: all. */
+  readonly wanting?: readonly string[];
+};
+
+/**
+ * Reads an account's live subscriptions in the order of their ids. Like {@link liveSubscriptionIds}, it
+ * reads none that has ended. The index gives the subscriptions of each state in this order, so a page is the
+ * first of the first of each.
+ *
+ * It is one statement: between two, a subscription that changes its state could be missed in both.
+ */
+export async function livePage(
+  store: Store,
+  db: Pick<Tx, "selectFrom">,
+  page: LivePage,
+): Promise<LiveSubscription[]> {
+  // Each is a table of its own, since a part of a union can have no order and limit.
+  const [first, ...others] = LIVE_STATES.map((state) =>
+    db.selectFrom(firstIn(store, db, page, state).as("first")).selectAll(),
+  );
+  if (first === undefined) return [];
+  const rows = await others.reduce((union, other) => union.unionAll(other), first).execute();
+  // The database would write them to another table to sort them.
+  return rows.sort((a, b) => a.id - b.id).slice(0, page.limit);
+}
+
+/** What a walk along subscriptions needs to know of each. */
+export const WALKED_COLUMNS = ["id", "state", "draining", "target_hash", "updated_at"] as const;
+
+export type LiveSubscription = Pick<Selectable<Tables["subscriptions"]>, (typeof WALKED_COLUMNS)[number]>;
+
+function firstIn(
+  store: Store,
+  db: Pick<Tx, "selectFrom">,
+  { accountId, after, limit, failing = false, wanting }: LivePage,
+  state: SubscriptionState,
+) {
+  let query = db
+    .selectFrom(byIndex(store, "subscriptions", "subscriptions_by_state"))
+    .select(WALKED_COLUMNS)
+    .where("account_id", "=", accountId)
+    .where("state", "=", state)
+    .where("id", ">", after)
+    .orderBy("id")
+    .limit(limit);
+  if (failing) query = query.where("failing_since", "is not", null);
+  if (wanting === undefined) return query;
+  return query.where("id", "in", (eb) =>
+    eb
+      .selectFrom("subscription_event_types")
+      .select("subscription_id")
+      .where("account_id", "=", accountId)
+      .where("event_type", "in", wanting)
+      .where("removed_at", "is", null),
+  );
 }

@@ -7,9 +7,11 @@ import {
 } from "@posthaste/domain";
 import { sql } from "kysely";
 import { isErased } from "../accounts/lock-account.ts";
+import { byIndex } from "../database/by-index.ts";
 import { sharedInUnion } from "../database/lock-rows.ts";
 import type { Store } from "../database/store.ts";
 import type { Tx } from "../database/transact.ts";
+import { LIVE_STATES, type LiveSubscription, livePage, WALKED_COLUMNS } from "./live-subscriptions.ts";
 
 /** The subscription that gets an event: the one chosen for its URL. */
 export type Match = {
@@ -77,7 +79,7 @@ export async function matchSubscriptions(
   const met = new Set<string>();
   let after: SubscriptionId | undefined = FIRST_SUBSCRIPTION;
   while (after !== undefined && matches.length < limit) {
-    const step: WalkStep = await walkSubscriptions(tx, event, { after, asOf: "now" });
+    const step: WalkStep = await walkSubscriptions(store, tx, event, { after, asOf: "now" });
     for (const match of step.matches) {
       const names = [String(match.subscriptionId), match.targetHash.toString("hex")];
       if (!names.some((name) => met.has(name))) matches.push(match);
@@ -136,8 +138,8 @@ type WalkStep = {
 };
 
 /**
- * Takes one step along an account's subscriptions, in the order of their ids. An id never changes, unlike a
- * URL, so a walk that takes a while meets each subscription once.
+ * Takes one step along an account's live subscriptions, in the order of their ids. An id never changes,
+ * unlike a URL, so a walk that takes a while meets each subscription once.
  *
  * At the first subscription of a URL that wants the event, one of all its subscriptions is chosen, wherever
  * along the walk the others are. At those, the URL is met again: the caller leaves out what it has served.
@@ -147,27 +149,28 @@ type WalkStep = {
  * @param from.limit subscriptions examined; default and maximum: {@link EXAMINED_AT_ONCE}
  */
 export async function walkSubscriptions(
+  store: Store,
   tx: Tx,
   event: Matched,
   from: { after: SubscriptionId; asOf: AsOf; limit?: number },
 ): Promise<WalkStep> {
   const limit = Math.min(from.limit ?? EXAMINED_AT_ONCE, EXAMINED_AT_ONCE);
-  const subscriptions = tx
-    .selectFrom("subscriptions")
-    .select(["id", "state", "draining", "target_hash", "updated_at"])
-    .where("account_id", "=", event.accountId);
-  const page = await subscriptions.where("id", ">", from.after).orderBy("id").limit(limit).execute();
+  const where = { accountId: event.accountId, after: from.after, limit };
+  const page = await livePage(store, tx, where);
   const wanting = await wantingOf(tx, event, from.asOf, page);
   const next = page.length < limit ? undefined : page.at(-1)?.id;
   if (wanting.length === 0) return { matches: [], next };
-  const ofTheirUrls = await subscriptions
+  const ofTheirUrls = await tx
+    .selectFrom(byIndex(store, "subscriptions", "subscriptions_by_url"))
+    .select(WALKED_COLUMNS)
+    .where("account_id", "=", event.accountId)
     .where(
       "target_hash",
       "in",
       wanting.map((row) => row.target_hash),
     )
     // No two live ones share an event type, so they are few; any number may have ended.
-    .where("state", "!=", "ended")
+    .where("state", "in", LIVE_STATES)
     .execute();
   const known = new Set(page.map((row) => row.id));
   const others = ofTheirUrls.filter((row) => !known.has(row.id));
@@ -211,13 +214,7 @@ async function wantingOf(
   return live.filter((row) => ids.has(row.id));
 }
 
-type Row = {
-  id: SubscriptionId;
-  state: SubscriptionState;
-  draining: number;
-  target_hash: Buffer;
-  updated_at: number;
-};
+type Row = LiveSubscription;
 
 /**
  * Chooses one subscription for each URL, in the order in which a walk meets the URLs.

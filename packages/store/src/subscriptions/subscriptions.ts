@@ -15,7 +15,7 @@ import { insertRows } from "../database/insert-rows.ts";
 import type { Store } from "../database/store.ts";
 import type { Tables } from "../database/tables.ts";
 import { type Tx, transact } from "../database/transact.ts";
-import { liveSubscriptionIds } from "./live-subscriptions.ts";
+import { livePage, liveSubscriptionIds } from "./live-subscriptions.ts";
 import { lockSubscription } from "./lock-subscription.ts";
 import { clearLine, clearSlots, insertTurns } from "./pace.ts";
 import { addSigningKey, newKeySet, type SigningKey } from "./signing-keys.ts";
@@ -106,25 +106,18 @@ export async function listSubscriptions(
   },
 ): Promise<Subscription[]> {
   const { accountId, after = 0 as SubscriptionId, limit, failing = false, eventType } = input;
-  let query = store.db
+  const wanting = eventType === undefined ? {} : { wanting: [eventType, ALL_EVENT_TYPES] };
+  const page = { accountId, after, limit, failing, ...wanting };
+  const ids = (await livePage(store, store.db, page)).map(({ id }) => id);
+  if (ids.length === 0) return [];
+  const rows = await store.db
     .selectFrom("subscriptions")
     .selectAll()
-    .where("account_id", "=", accountId)
-    .where("id", ">", after)
+    .where("id", "in", ids)
+    // One may have ended since.
     .where("state", "!=", "ended")
     .orderBy("id")
-    .limit(limit);
-  if (failing) query = query.where("failing_since", "is not", null);
-  if (eventType !== undefined) {
-    const wanting = store.db
-      .selectFrom("subscription_event_types")
-      .select("subscription_id")
-      .where("account_id", "=", accountId)
-      .where("event_type", "in", [eventType, ALL_EVENT_TYPES])
-      .where("removed_at", "is", null);
-    query = query.where("id", "in", wanting);
-  }
-  const rows = await query.execute();
+    .execute();
   return await withEventTypes(store.db, rows);
 }
 
@@ -340,7 +333,7 @@ async function withEventTypes(db: Store["db"], rows: readonly Row[]): Promise<Su
       "in",
       rows.map((row) => row.id),
     )
-    // For an ended subscription: the event types that it had when it ended.
+    // For an ended subscription: the event types that it had when it ended, until retention deletes them.
     .where((eb) =>
       eb.or([
         eb("removed_at", "is", null),
