@@ -30,6 +30,7 @@ const WORKSPACE: Readonly<Record<string, readonly string[]>> = {
   "packages/stack": ["client", "domain", "store", "temporal-servers", "testkit"],
   "packages/bench": ["contracts", "delivery/client", "domain", "runtime", "stack", "testkit"],
   "packages/chaos": ["client", "domain", "runtime", "signature", "stack", "store", "testkit"],
+  "packages/life": ["domain", "runtime", "store", "testkit"],
   tools: [
     "bench",
     "chaos",
@@ -37,6 +38,7 @@ const WORKSPACE: Readonly<Record<string, readonly string[]>> = {
     "contracts",
     "delivery",
     "domain",
+    "life",
     "runtime",
     "stack",
     "store",
