@@ -24,7 +24,7 @@ import {
 } from "@posthaste/store";
 import { accept, claim, deliverAll, exhaust } from "./deliver.ts";
 import { BULK, type Life, type Subscriber, subscribe, WIDE } from "./life.ts";
-import { INCIDENTS, ROUND_MS, ROUNDS_PER_MONTH } from "./scale.ts";
+import { AGES, INCIDENTS, ROUND_MS } from "./scale.ts";
 import { follow, upkeep } from "./upkeep.ts";
 
 /** Events in one ingest call. */
@@ -47,13 +47,14 @@ export async function liveRound(life: Life): Promise<void> {
   life.clock.now = Math.max(life.clock.now, beganAt + ROUND_MS);
 }
 
-/** Ingests and delivers events, spread over the first two thirds of the round. */
+/** Ingests and delivers events, in the first half of the round: what is refused needs 34 hours more. */
 async function bulk(life: Life): Promise<void> {
   const { busy, clock, events } = life;
-  const perCall = Math.min(EVENTS_AT_ONCE, Math.ceil(events / ROUNDS_PER_MONTH / busy.length));
-  const calls = Math.ceil(events / ROUNDS_PER_MONTH / perCall);
+  const perRound = (events * ROUND_MS) / AGES.events;
+  const perCall = Math.min(EVENTS_AT_ONCE, Math.ceil(perRound / busy.length));
+  const calls = Math.ceil(perRound / perCall);
   for (let n = 0; n < calls; n++) {
-    clock.now += Math.floor((ROUND_MS * 2) / 3 / calls);
+    clock.now += Math.floor(ROUND_MS / 2 / calls);
     const one = busy[n % busy.length];
     if (one !== undefined) await ingest(life, one, { count: perCall });
     if (n % busy.length < busy.length - 1 && n < calls - 1) continue;
