@@ -64,7 +64,7 @@ describe.each(["sqlite", "mysql"] as const)("a claim in a backlog of 100,000, on
     // Right after so many inserts, the planner's statistics still describe the empty table.
     for (const statistics of ["stale", "fresh"]) {
       if (statistics === "fresh") await gatherStatistics(store);
-      const reads = await measureReads(t.url, store, async () => {
+      const reads = await measureReads(store, async () => {
         const first = await claim();
         expect(first).toHaveLength(100);
         const ids = first.map(({ deliveryId }) => deliveryId);
@@ -75,7 +75,7 @@ describe.each(["sqlite", "mysql"] as const)("a claim in a backlog of 100,000, on
       expect(reads.scans).toEqual([]);
       expect(reads.rows).toBeLessThan(READ_BY_CLAIM_MAX);
       // The loop for failing subscriptions examines every subscription with a backlog and claims nothing.
-      const round = await measureReads(t.url, store, async () => {
+      const round = await measureReads(store, async () => {
         expect(await claim({ isFailing: true })).toEqual([]);
       });
       expect(round.scans).toEqual([]);

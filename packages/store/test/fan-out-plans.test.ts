@@ -55,12 +55,12 @@ describe.each(["sqlite", "mysql"] as const)("an event for 100,000 subscriptions,
       if (stored === undefined) throw new Error("nothing was stored");
       ({ eventId } = stored);
     };
-    const ingested = await measureReads(t.url, store, ingest);
+    const ingested = await measureReads(store, ingest);
     expect(ingested.scans).toEqual([]);
     expect(ingested.rows).toBeLessThan(READ_BY_INGEST_MAX);
     // Half-way, when thousands of deliveries of the event exist.
     for (let n = 0; n < 8; n++) {
-      const fannedOut = await measureReads(t.url, store, async () => {
+      const fannedOut = await measureReads(store, async () => {
         const step = await continueFanout(store, { eventId, now: NOW, deliveriesMax: PER_STEP });
         expect(step).toEqual({ made: PER_STEP, goesOn: true });
       });

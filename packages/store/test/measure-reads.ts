@@ -1,6 +1,4 @@
-import { DatabaseSync, type SQLInputValue } from "node:sqlite";
-import { sql } from "kysely";
-import { vi } from "vitest";
+import { measureReads as measure } from "@posthaste/testkit";
 import type { Store } from "../src/index.ts";
 
 export type Reads = {
@@ -16,17 +14,12 @@ export type Reads = {
  *
  * @param store must have exactly one connection
  */
-export async function measureReads(url: string, store: Store, call: () => Promise<unknown>): Promise<Reads> {
-  if (store.seam.name === "sqlite") return { rows: 0, scans: await scansOf(url, call) };
-  const before = await rowsRead(store);
-  await call();
-  return { rows: (await rowsRead(store)) - before, scans: [] };
+export async function measureReads(store: Store, call: () => Promise<unknown>): Promise<Reads> {
+  const { rows, plans } = await measure(store, call);
+  return { rows, scans: plans.filter((plan) => WIDE.test(plan) && !NARROW.test(plan)) };
 }
 
-async function rowsRead(store: Store): Promise<number> {
-  const { rows } = await sql<{ Value: string }>`show session status like 'Handler_read%'`.execute(store.db);
-  return rows.reduce((sum, { Value }) => sum + Number(Value), 0);
-}
+const WIDE = /^(SCAN|SEARCH) (deliveries|delivery_changes)\b/;
 
 /** Conditions of an index search that lead to few rows, or to the first row of the wanted range. */
 const NARROW = new RegExp(
@@ -40,43 +33,3 @@ const NARROW = new RegExp(
     "batch[=>]",
   ].join("|"),
 );
-
-async function scansOf(url: string, call: () => Promise<unknown>): Promise<string[]> {
-  const statements = await statementsOf(call);
-  const database = new DatabaseSync(url.slice("sqlite:".length), { readOnly: true });
-  const scans: string[] = [];
-  for (const [text, values] of statements) {
-    for (const row of database.prepare(`explain query plan ${text}`).all(...values)) {
-      const detail = String(row["detail"]);
-      if (/^(SCAN|SEARCH) (deliveries|delivery_changes)\b/.test(detail) && !NARROW.test(detail)) {
-        scans.push(`${detail}: ${text.slice(0, 100)}`);
-      }
-    }
-  }
-  database.close();
-  return scans;
-}
-
-/** Returns the statements that a call runs: each text with its last values, on which the plan may depend. */
-async function statementsOf(call: () => Promise<unknown>): Promise<Map<string, SQLInputValue[]>> {
-  const statements = new Map<string, SQLInputValue[]>();
-  const prepare = DatabaseSync.prototype.prepare;
-  const spy = vi.spyOn(DatabaseSync.prototype, "prepare").mockImplementation(function (
-    this: DatabaseSync,
-    text: string,
-  ) {
-    const statement = prepare.call(this, text);
-    for (const method of ["all", "run"] as const) {
-      const original: (...values: SQLInputValue[]) => unknown = statement[method].bind(statement);
-      const recorded = (...values: SQLInputValue[]) => {
-        statements.set(text, values);
-        return original(...values);
-      };
-      Object.assign(statement, { [method]: recorded });
-    }
-    return statement;
-  });
-  await call();
-  spy.mockRestore();
-  return statements;
-}
