@@ -38,7 +38,8 @@ export type Subscription = Message<"posthaste.v1.Subscription"> & {
   targetUrl: string;
 
   /**
-   * Its event types, in alphabetical order; `*` means all.
+   * Its event types, in alphabetical order; `*` means all. Those of an ended subscription are deleted at the
+   * age of events (90 days by default), and then this is empty.
    *
    * @generated from field: repeated string event_types = 3;
    */
