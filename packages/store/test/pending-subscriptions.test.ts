@@ -114,10 +114,10 @@ describe.each(["sqlite", "mysql"] as const)("subscriptions with pending deliveri
     expect(await groupsFrom({}, (id) => id !== 1)).toEqual([[[2, [20_000]]]]);
   });
 
-  test("with many rows are found by index jumps, in groups of about 64", async () => {
+  test("with many rows are found by index jumps, in groups of about 64 after the first", async () => {
     await insertDeliveries(t.store, [{ count: 40_000, state: "pending", subscriptions: 100 }]);
     const groups = await groupsFrom();
-    expect(groups.map((group) => group.flatMap(([, ids]) => ids).length)).toEqual([67, 33]);
+    expect(groups.map((group) => group.flatMap(([, ids]) => ids).length)).toEqual([3, 67, 30]);
   });
 
   test("are none if nothing is pending", async () => {

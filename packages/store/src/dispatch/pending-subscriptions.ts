@@ -79,8 +79,9 @@ async function* subscriptionsOf(
     const start = rotation.afterSubscription(id);
     return { accountId: id, start, after: start, isSecondLap: start === 0 };
   });
-  while (searches.length > 0) {
-    const { group, ended } = await nextGroup(store, searches, first);
+  // A few subscriptions with that many rows are mostly enough, so the first group takes no jumps.
+  for (let foundMin = 1; searches.length > 0; foundMin = FOUND_AT_ONCE) {
+    const { group, ended } = await nextGroup(store, searches, { first, foundMin });
     if (group.size > 0) yield group;
     searches = searches.filter((search) => !ended.has(search) && isWanted(search.accountId));
   }
@@ -103,7 +104,7 @@ type Search = {
 async function nextGroup(
   store: Store,
   searches: readonly Search[],
-  first: PendingRows,
+  { first, foundMin }: { first: PendingRows; foundMin: number },
 ): Promise<{ group: PendingGroup; ended: ReadonlySet<Search> }> {
   const group = new Map<AccountId, SubscriptionId[]>();
   const ended = new Set<Search>();
@@ -116,21 +117,26 @@ async function nextGroup(
     if (isSecondLap) ended.add(search);
     else Object.assign(search, { isSecondLap: true, after: 0 });
   };
-  // The first rows of some accounts are known.
-  const isKnown = ({ accountId, after }: Search) => after === 0 && first.found.has(accountId);
+  // The next rows of some accounts are among the first rows of all.
+  const cutOff = [...first.found.keys()].at(-1);
+  const knownOf = ({ accountId, after }: Search) => {
+    const ids = first.found.get(accountId)?.filter((id) => id > after);
+    return ids?.length === 0 && accountId === cutOff ? undefined : ids;
+  };
+  const isKnown = (search: Search) => knownOf(search) !== undefined;
   const unknown = searches.filter((search) => !isKnown(search));
   const limit = Math.ceil(ROWS_AT_ONCE / Math.max(1, unknown.length));
   const next = await nextRows(store, unknown, limit);
-  const cutOff = [...first.found.keys()].at(-1);
   for (const search of searches) {
     const { accountId } = search;
-    if (isKnown(search)) take(search, first.found.get(accountId) ?? [], accountId !== cutOff);
+    const known = knownOf(search);
+    if (known !== undefined) take(search, known, accountId !== cutOff);
     else take(search, next.found.get(accountId) ?? [], next.countOf(accountId) < limit);
   }
   for (let statements = 0; statements < STATEMENTS_MAX; statements++) {
     const open = searches.filter((search) => !ended.has(search));
     const count = [...group.values()].reduce((sum, ids) => sum + ids.length, 0);
-    if (open.length === 0 || count >= FOUND_AT_ONCE) break;
+    if (open.length === 0 || count >= foundMin) break;
     const jumped = await jumpToSubscriptions(store, open);
     for (const search of open) {
       const ids = jumped.get(search.accountId) ?? [];
