@@ -1,6 +1,7 @@
 import type { DeliveryId, DeliveryState, SubscriptionId } from "@posthaste/domain";
 import { DAY_MS, MINUTE_MS } from "@posthaste/domain";
-import { poison, recordAttempt, timesIn } from "@posthaste/testkit";
+import { measureReads, poison, recordAttempt, timesIn } from "@posthaste/testkit";
+import { sql } from "kysely";
 import { beforeEach, expect, test } from "vitest";
 import { attemptRow } from "../src/attempts/attempts.ts";
 import { leastDeliveryId } from "../src/database/ids.ts";
@@ -8,10 +9,12 @@ import { insertRows } from "../src/database/insert-rows.ts";
 import { transact } from "../src/database/transact.ts";
 import {
   advanceErasure,
+  closeStore,
   continueFanout,
   createErasure,
   currentCursor,
   listChanges,
+  openStore,
   orderChanges,
   type RetentionKind,
   retain,
@@ -72,6 +75,19 @@ const createDeliveries = async (
 };
 
 onEachDatabase("retention", (bench) => {
+  test("reads a bounded number of deliveries in a step, however wide the old events are", async () => {
+    const { store, url, ingest } = bench();
+    for (let n = 0; n < 60; n++) await ingest({ now });
+    await widen(store, 200);
+    const single = await openStore({ url, poolSize: 1 });
+    const step = () => retain(single, { kind: "events", before: now + DAY_MS, cursor: "" });
+    // The events of 2,000 deliveries, the deliveries themselves, and the first 500 of them to delete.
+    expect((await measureReads(single, step)).rows).toBeLessThan(10_000);
+    await closeStore(single);
+    expect(await run(store, "events", now + DAY_MS)).toBe(60);
+    expect(await count(store, "deliveries")).toBe(0);
+  });
+
   test("deletes removed event types, except those that an unfinished fan-out may still match", async () => {
     const { store, accountId, subscribe, ingest } = bench();
     const ids: SubscriptionId[] = [];
@@ -302,4 +318,18 @@ onEachDatabase("retention", (bench) => {
 
 function never(): never {
   throw new Error("too few subscriptions");
+}
+
+/** Gives each event as many deliveries, which have ended. */
+async function widen({ db, seam }: Store, deliveries: number): Promise<void> {
+  const digits = Array.from({ length: 10 }, (_, digit) => `select ${digit} as d`).join(" union all ");
+  const numbers = `select 100 * a.d + 10 * b.d + c.d as n from (${digits}) a, (${digits}) b, (${digits}) c`;
+  const binary = sql.raw(seam.name === "mysql" ? "binary" : "blob");
+  await sql`
+    insert into deliveries (id, account_id, event_id, event_type, subscription_id, target_key,
+      state, attempts, test, created_at, ended_at)
+    select concat('dlv_', substr(e.id, 9, 22), 1000 + n.n), e.account_id, e.id, e.event_type, 1,
+      cast(concat('a target key of 28 bytes, ..', 1000 + n.n) as ${binary}), 'succeeded', 1, 0, ${now}, ${now}
+    from events e, (${sql.raw(numbers)}) as n where n.n < ${deliveries}
+  `.execute(db);
 }

@@ -31,6 +31,11 @@ export type RetentionStep = {
 
 /** Maximum rows examined in one transaction, short enough that nothing waits for it. */
 const ROWS_AT_ONCE = 200;
+/**
+ * Maximum deliveries of a step's events that are examined for one that is open, unless the first event alone
+ * has more: 200 wide events may have millions.
+ */
+const EXAMINED_AT_ONCE = 2_000;
 /** Maximum deliveries deleted in one transaction: one event may have gone to thousands of subscriptions. */
 const DELIVERIES_AT_ONCE = 500;
 /** Attempts deleted in one transaction after which no further delivery's are: each may have 16 KiB. */
@@ -133,9 +138,27 @@ async function deleteEvents(store: Store, tx: Tx, span: Span): Promise<Retention
   const { before, cursor, limit } = span;
   const old = await eventsBefore(tx, span);
   const ids = old.filter((row) => row.created_at < before).map((row) => row.id);
-  const { deleted, isAll } = await deleteClosedEvents(store, tx, ids, before);
+  const some = await withFewDeliveries(tx, ids);
+  const { deleted, isAll } = await deleteClosedEvents(store, tx, some, before);
   if (!isAll) return { deleted, cursor };
+  if (some.length < ids.length) return { deleted, cursor: some.at(-1) };
   return { deleted, cursor: old.length < limit ? undefined : old.at(-1)?.id };
+}
+
+/** Returns the first of these events that have {@link EXAMINED_AT_ONCE} deliveries or fewer; at least one. */
+async function withFewDeliveries(tx: Tx, ids: readonly EventId[]): Promise<readonly EventId[]> {
+  if (ids.length === 0) return [];
+  const rows = await tx
+    .selectFrom("deliveries")
+    .select("event_id")
+    .where("event_id", "in", ids)
+    .orderBy("event_id")
+    .limit(EXAMINED_AT_ONCE)
+    .execute();
+  const last = rows.at(-1);
+  if (last === undefined || rows.length < EXAMINED_AT_ONCE) return ids;
+  // The last one may have more than were read.
+  return ids.slice(0, Math.max(1, ids.indexOf(last.event_id)));
 }
 
 /** Returns events that are roughly as old; their exact times are with them. */
