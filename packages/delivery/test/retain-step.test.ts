@@ -34,7 +34,7 @@ describe.each(["sqlite", "mysql"] as const)("a step of retention, on %s", (backe
       }
       at = next;
     }
-    expect(kinds).toEqual(["idempotency_keys", "attempts", "events", "changes"]);
+    expect(kinds).toEqual(["idempotency_keys", "attempts", "events", "changes", "removed_event_types"]);
   });
 
   test("fails if the database is unavailable, so that Temporal repeats it", async () => {
