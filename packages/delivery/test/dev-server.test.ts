@@ -57,6 +57,15 @@ const toStart = (started: Started) => ({
 });
 const handle = (id: DeliveryId) => t.env.client.workflow.getHandle(t.temporal.names.delivery(id));
 
+/** Pauses the activity of a delivery, as an operator or "retry now" does. */
+const pause = async ({ deliveryId }: Started, reason: string) =>
+  await t.env.client.workflowService.pauseActivity({
+    namespace: "default",
+    execution: { workflowId: t.temporal.names.delivery(deliveryId) },
+    type: "attemptDelivery",
+    reason,
+  });
+
 test("a worker whose creation fails half-way leaves nothing on its connection", async () => {
   const connection = await NativeConnection.connect({ address: t.env.address });
   const creation = createDeliveryWorker({
@@ -148,12 +157,7 @@ describe("retry now, on a real server", () => {
     const started = await t.deliver();
     await attemptsMade(started, 1);
     await waiting(started);
-    await t.env.client.workflowService.pauseActivity({
-      namespace: "default",
-      execution: { workflowId: t.temporal.names.delivery(started.deliveryId) },
-      type: "attemptDelivery",
-      reason: "posthaste: retry now",
-    });
+    await pause(started, "posthaste: retry now");
     expect(await inspectDelivery(t.temporal, started.deliveryId)).toEqual({
       kind: "paused",
       by: "retry_now",
@@ -168,12 +172,7 @@ describe("retry now, on a real server", () => {
     const started = await t.deliver();
     await attemptsMade(started, 1);
     await waiting(started);
-    await t.env.client.workflowService.pauseActivity({
-      namespace: "default",
-      execution: { workflowId: t.temporal.names.delivery(started.deliveryId) },
-      type: "attemptDelivery",
-      reason: "looking into it",
-    });
+    await pause(started, "looking into it");
     const held = { kind: "paused", by: "operator" };
     expect(await inspectDelivery(t.temporal, started.deliveryId)).toEqual(held);
     expect(await retry(started)).toBe("held_by_operator");
@@ -189,12 +188,7 @@ describe("retry now, on a real server", () => {
     const started = await t.deliver();
     await attemptsMade(started, 1);
     await waiting(started);
-    await t.env.client.workflowService.pauseActivity({
-      namespace: "default",
-      execution: { workflowId: t.temporal.names.delivery(started.deliveryId) },
-      type: "attemptDelivery",
-      reason: "looking into it",
-    });
+    await pause(started, "looking into it");
     await cancelDelivery(t.store, { id: started.deliveryId, reason: "a test", now: Date.now() });
     expect(await retryNow(t.temporal, started.deliveryId, { evenIfHeld: true })).toBe("retried");
     expect(await handle(started.deliveryId).result()).toMatchObject({ state: "cancelled" });

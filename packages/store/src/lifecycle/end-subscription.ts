@@ -5,6 +5,7 @@ import type { Store } from "../database/store.ts";
 import { type Tx, transact } from "../database/transact.ts";
 import { cancel } from "../deliveries/deliveries.ts";
 import { OPEN_STATES } from "../deliveries/transitions.ts";
+import { listMarked } from "../subscriptions/list-marked.ts";
 import { LIVE_STATES } from "../subscriptions/live-subscriptions.ts";
 import { lockSubscription } from "../subscriptions/lock-subscription.ts";
 import { deleteTurnSlots } from "../subscriptions/pace.ts";
@@ -97,17 +98,9 @@ export async function endIn(
 /** Returns the ended subscriptions after `after` whose end is not finished; see {@link finishEnd}. */
 export async function listEnding(
   store: Store,
-  { after, limit }: { after: SubscriptionId | undefined; limit: number },
+  page: { after: SubscriptionId | undefined; limit: number },
 ): Promise<SubscriptionId[]> {
-  const rows = await store.db
-    .selectFrom("subscriptions")
-    .select("id")
-    .where("ending", "=", 1)
-    .where("id", ">", after ?? (0 as SubscriptionId))
-    .orderBy("id")
-    .limit(limit)
-    .execute();
-  return rows.map((row) => row.id);
+  return await listMarked(store, "ending", page);
 }
 
 /**

@@ -5,6 +5,7 @@ import { inState } from "../database/by-index.ts";
 import type { Store } from "../database/store.ts";
 import { type Tx, transact } from "../database/transact.ts";
 import { lockDeliveries, moveAll } from "../deliveries/move.ts";
+import { listMarked } from "../subscriptions/list-marked.ts";
 import { lockSubscription } from "../subscriptions/lock-subscription.ts";
 import { getSubscription, type Subscription } from "../subscriptions/subscriptions.ts";
 
@@ -142,17 +143,9 @@ export async function parkPending(
  */
 export async function listDraining(
   store: Store,
-  { after, limit }: { after: SubscriptionId | undefined; limit: number },
+  page: { after: SubscriptionId | undefined; limit: number },
 ): Promise<SubscriptionId[]> {
-  const rows = await store.db
-    .selectFrom("subscriptions")
-    .select("id")
-    .where("draining", "=", 1)
-    .where("id", ">", after ?? (0 as SubscriptionId))
-    .orderBy("id")
-    .limit(limit)
-    .execute();
-  return rows.map((row) => row.id);
+  return await listMarked(store, "draining", page);
 }
 
 /**
