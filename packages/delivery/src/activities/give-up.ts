@@ -31,7 +31,7 @@ import { patiently } from "./patiently.ts";
 
 /** What is to be recorded of an attempt whose request was answered. */
 export type Answer = AttemptToRecord & {
-  /** The address that the request may not go to; null: it may, or the answer is recorded later. */
+  /** The address that the request may not go to; null: it may. */
   readonly blockedFor: string | null;
 };
 
@@ -82,9 +82,11 @@ export async function recordAnswer(deps: Deps, answer: Answer, log: Log): Promis
   // Until it is recorded, whatever happens next.
   unrecorded.set(name, answer);
   let recorded: Recorded | undefined;
-  for (const one of [record, { ...record, attempt: bare(attempt) }]) {
+  for (const content of ["whole", "bare"] as const) {
+    // Almost every answer is recorded whole.
+    const toRecord = content === "whole" ? record : { ...record, attempt: bare(attempt) };
     try {
-      recorded = await patiently(() => ledger.record(one), isRefused);
+      recorded = await patiently(() => ledger.record(toRecord), isRefused);
       break;
     } catch (error) {
       if (!isRefused(error)) throw error;

@@ -106,10 +106,11 @@ async function claimOf(
   for (const { subscription, ids: some } of oldest) if (some.length > 0) leftOut.add(subscription.id);
   for (const row of chosen) leftOut.delete(row.subscriptionId);
   for (const { subscription, rate, turns, rateColumn } of rooms) {
+    if (rate === null) continue;
     const count = chosen.filter(
       (one) => one.subscriptionId === subscription.id && rows.has(one.deliveryId),
     ).length;
-    if (rate === null || count === 0) continue;
+    if (count === 0) continue;
     await writeTurns(tx, subscription.id, {
       ...turns,
       [rateColumn]: lineAfter(turns[rateColumn], rate, now, count),
@@ -142,14 +143,14 @@ async function claimOf(
  * another: deliveries of few subscriptions are loaded and signed in less time.
  */
 function shareOut(oldest: readonly OldestOf[], { limit, roomOf = unlimited }: Claim): Chosen[] {
-  const ofAccount = new Map<AccountId, Chosen[][]>();
+  const ofAccount = new Map<AccountId, Chosen[]>();
   for (const { subscription, ids } of oldest) {
-    const lists = ofAccount.get(subscription.account_id) ?? [];
-    lists.push(ids.map((deliveryId) => ({ deliveryId, subscriptionId: subscription.id })));
-    ofAccount.set(subscription.account_id, lists);
+    const chosen = ofAccount.get(subscription.account_id) ?? [];
+    chosen.push(...ids.map((deliveryId) => ({ deliveryId, subscriptionId: subscription.id })));
+    ofAccount.set(subscription.account_id, chosen);
   }
-  const lists = [...ofAccount].map(([id, ofSubscriptions]) =>
-    ofSubscriptions.flat().slice(0, Math.max(0, Math.min(limit, roomOf(id)))),
+  const lists = [...ofAccount].map(([id, chosen]) =>
+    chosen.slice(0, Math.max(0, Math.min(limit, roomOf(id)))),
   );
   return [...roundRobin(lists)].slice(0, limit);
 }

@@ -123,8 +123,7 @@ async function nextGroup(
     const ids = first.found.get(accountId)?.filter((id) => id > after);
     return ids?.length === 0 && accountId === cutOff ? undefined : ids;
   };
-  const isKnown = (search: Search) => knownOf(search) !== undefined;
-  const unknown = searches.filter((search) => !isKnown(search));
+  const unknown = searches.filter((search) => knownOf(search) === undefined);
   const limit = Math.ceil(ROWS_AT_ONCE / Math.max(1, unknown.length));
   const next = await nextRows(store, unknown, limit);
   for (const search of searches) {
