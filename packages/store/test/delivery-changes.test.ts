@@ -3,6 +3,7 @@ import { createTestStore, type TestStore } from "@posthaste/testkit";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import {
   type ChangeCursor,
+  countChanges,
   createAccount,
   currentCursor,
   listChanges,
@@ -84,6 +85,7 @@ onEachDatabase("a reader whose last page ended within a batch", (bench) => {
     const { cursor: within } = await read({ batch: 0, id: 0 }, 2);
     const { cursor: behind } = await read(within, 2);
     expect(within.batch).toBe(behind.batch);
+    await countChanges(store);
     await retain(store, { kind: "changes", before: NOW + 60_000, cursor: "" });
     const refused = read(within, 2);
     await expect(refused).rejects.toMatchObject({ code: "wrong_state" });

@@ -333,6 +333,7 @@ describe("a reader of the changes on MySQL", () => {
     try {
       const reading = read(held.store, start).catch((error: unknown) => error);
       await held.stopped;
+      await countChanges(bench.store);
       expect((await retain(bench.store, { kind: "changes", before: LATER, cursor: "" })).deleted).toBe(2);
       held.goOn();
       expect(await reading).toMatchObject({ code: "wrong_state" });

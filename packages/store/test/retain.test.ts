@@ -11,12 +11,14 @@ import {
   advanceErasure,
   closeStore,
   continueFanout,
+  countChanges,
   createErasure,
   currentCursor,
   listChanges,
   openStore,
   orderChanges,
   type RetentionKind,
+  readStatistics,
   retain,
   type Store,
   updateSubscription,
@@ -308,11 +310,58 @@ onEachDatabase("retention", (bench) => {
     const { cursor } = await read({ batch: 0, id: 0 });
     await ingest({ now: now + 2 * DAY_MS });
     await orderChanges(store, now);
+    await countChanges(store);
     expect(await run(store, "changes", now + DAY_MS)).toBe(1);
     await expect(read({ batch: 0, id: 0 })).rejects.toMatchObject({ code: "wrong_state" });
     // A reader that had read all deleted changes continues.
     expect((await read(cursor)).changes).toHaveLength(1);
     expect((await read(await currentCursor(store))).changes).toEqual([]);
+  });
+
+  test("keeps old changes until the statistics have counted all of their batch", async () => {
+    const { store, accountId, subscribe, ingest } = bench();
+    // One event makes more changes than are counted at once, all in one batch.
+    for (let n = 0; n < 501; n++) await subscribe();
+    await ingest({ now });
+    expect(await orderChanges(store, now)).toBe(501);
+    const old = { kind: "changes", before: now + DAY_MS, cursor: "" } as const;
+    const kept = { deleted: 0, cursor: undefined, uncountedSince: now };
+    expect(await retain(store, old)).toEqual(kept);
+    expect(await countChanges(store)).toBe(500);
+    expect(await retain(store, old)).toEqual(kept);
+    expect(await countChanges(store)).toBe(1);
+    expect(await retain(store, old)).toEqual({ deleted: 501, cursor: "more" });
+    expect(await retain(store, old)).toEqual({ deleted: 0, cursor: undefined });
+    const span = { accountId, spanMs: 900_000, bucketMs: DAY_MS, fromAt: now, untilAt: now + 1 } as const;
+    const [{ counts } = never()] = await readStatistics(store, span);
+    expect(counts).toMatchObject({ events: 1, deliveries: 501 });
+  });
+
+  test("deletes counted changes although later ones are not counted", async () => {
+    const { store, subscribe, ingest } = bench();
+    await subscribe();
+    await ingest({ now });
+    await orderChanges(store, now);
+    await countChanges(store);
+    await ingest({ now: now + 1 });
+    await orderChanges(store, now);
+    expect(await run(store, "changes", now + DAY_MS)).toBe(1);
+    expect(await countChanges(store)).toBe(1);
+    expect(await run(store, "changes", now + DAY_MS)).toBe(1);
+  });
+
+  test("deletes uncounted changes a month later, when their counters would be deleted", async () => {
+    const { store, subscribe, ingest } = bench();
+    await subscribe();
+    await ingest({ now });
+    await ingest({ now: now + 1 });
+    await orderChanges(store, now);
+    const monthLater = now + 31 * DAY_MS;
+    expect(await run(store, "changes", monthLater + 1)).toBe(0);
+    expect(await run(store, "changes", monthLater + 2)).toBe(2);
+    await ingest({ now: monthLater });
+    await orderChanges(store, monthLater);
+    expect(await countChanges(store)).toBe(1);
   });
 });
 

@@ -19,7 +19,7 @@ export const ROOMS: Readonly<Record<string, Readonly<Record<string, readonly str
     lifecycle: ["database", "subscriptions", "deliveries", "ingest"],
     dispatch: ["database", "subscriptions", "deliveries", "lifecycle"],
     attempts: ["database", "subscriptions", "deliveries", "lifecycle", "dispatch"],
-    "long-running": ["database", "accounts", "subscriptions", "deliveries", "lifecycle"],
+    "long-running": ["database", "accounts", "statistics", "subscriptions", "deliveries", "lifecycle"],
   },
   "services/api/src": {
     http: [],

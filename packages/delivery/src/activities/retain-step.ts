@@ -54,8 +54,11 @@ async function deleteSome(
     const before = (await now()) - age;
     for (let count = 0; count < TRANSACTIONS_AT_ONCE && cursor !== undefined; count++) {
       const step = await retain(store, { kind, before, cursor });
-      const { leftOut } = step;
+      const { leftOut, uncountedSince } = step;
       if (leftOut !== undefined) log.error("retention.left_out", leftOut.error, { kind, id: leftOut.item });
+      if (uncountedSince !== undefined) {
+        log.warn("retention.uncounted", { kind, since: new Date(uncountedSince).toISOString() });
+      }
       deleted += step.deleted;
       cursor = step.cursor;
     }

@@ -7,6 +7,7 @@ import type { Store } from "../database/store.ts";
 import { type Tx, transact } from "../database/transact.ts";
 import { lockEvents } from "../deliveries/lock-events.ts";
 import { OPEN_STATES } from "../deliveries/transitions.ts";
+import { areCounted, COUNTS_KEPT_MS } from "../statistics/count-changes.ts";
 
 /** The kinds of rows that are deleted for their age, in the order of a run. */
 export const RETENTION_KINDS = [
@@ -27,6 +28,8 @@ export type RetentionStep = {
   readonly cursor: string | undefined;
   /** An event, or a delivery whose attempts are old, that could not be deleted. The next run tries again. */
   readonly leftOut?: Refused<EventId | DeliveryId>;
+  /** When the oldest changes were made, if they have reached their age but are not counted yet. */
+  readonly uncountedSince?: number;
 };
 
 /** Maximum rows examined in one transaction, short enough that nothing waits for it. */
@@ -47,7 +50,8 @@ const COUNTER = 1;
  * of what is owed: an event's from the end of the last of its deliveries, or from its ingest if it has none;
  * an attempt's from the end of its delivery. What belongs to an open delivery therefore has no age yet. The
  * age of a key counts from its ingest, that of a change from when it was made, and that of an event type that
- * a subscription no longer wants from its removal, unless an unfinished fan-out may still match it.
+ * a subscription no longer wants from its removal, unless an unfinished fan-out may still match it. A change
+ * stays until it is counted, at most for as long again as counters are kept.
  *
  * An event that cannot be deleted, or a delivery whose attempts cannot, is left out: the others are deleted.
  *
@@ -245,19 +249,27 @@ async function deleteAttemptsOf(tx: Tx, ids: readonly DeliveryId[]): Promise<num
   return Number(numDeletedRows);
 }
 
-/** Deletes changes by whole batches, so that it is clear which cursors are too old. */
+/**
+ * Deletes changes by whole batches, so that it is clear which cursors are too old. A batch that is not
+ * counted yet stays. It goes when its counters would go, so that the log is bounded even if counting fails.
+ */
 async function deleteChanges(_store: Store, tx: Tx, { before }: Span): Promise<RetentionStep> {
   const { batch } = await tx
     .selectFrom("delivery_changes")
     .select((eb) => eb.fn.min("batch").as("batch"))
     .executeTakeFirstOrThrow();
   if (batch === null) return { deleted: 0, cursor: undefined };
-  const { newest } = await tx
+  const last = await tx
     .selectFrom("delivery_changes")
-    .select((eb) => eb.fn.max("changed_at").as("newest"))
+    .select((eb) => [eb.fn.max("id").as("id"), eb.fn.max("changed_at").as("changed_at")])
     .where("batch", "=", Number(batch))
     .executeTakeFirstOrThrow();
-  if (Number(newest) >= before) return { deleted: 0, cursor: undefined };
+  const newestAt = Number(last.changed_at);
+  if (newestAt >= before) return { deleted: 0, cursor: undefined };
+  const isCounted = await areCounted(tx, { batch: Number(batch), id: Number(last.id) });
+  if (!isCounted && newestAt >= before - COUNTS_KEPT_MS) {
+    return { deleted: 0, cursor: undefined, uncountedSince: newestAt };
+  }
   const { numDeletedRows } = await tx
     .deleteFrom("delivery_changes")
     .where("batch", "=", Number(batch))

@@ -39,6 +39,8 @@ const COUNTED_AT_ONCE = 500;
 const FORGOTTEN_AT_ONCE = 500;
 /** How long each span's counters are kept: a little longer than they are shown. */
 const KEPT_MS: Readonly<Record<SpanMs, number>> = { 60000: 2 * HOUR_MS, 900000: 31 * DAY_MS };
+/** A change that is older than this need not be counted: its counters would be deleted at once. */
+export const COUNTS_KEPT_MS = Math.max(...Object.values(KEPT_MS));
 
 type Change = {
   readonly id: number;
@@ -68,6 +70,19 @@ export async function countChanges(
   const { count, uncounted } = await countNext(store);
   if (uncounted.length > 0) onUncounted(uncounted);
   return count;
+}
+
+/** Returns whether the changes up to this one, in their order, have been counted. */
+export async function areCounted(
+  tx: Tx,
+  upTo: { readonly batch: number; readonly id: number },
+): Promise<boolean> {
+  const cursor = await tx
+    .selectFrom("statistics_cursor")
+    .select(["batch", "change_id"])
+    .where("id", "=", CURSOR)
+    .executeTakeFirstOrThrow();
+  return cursor.batch > upTo.batch || (cursor.batch === upTo.batch && cursor.change_id >= upTo.id);
 }
 
 async function countNext(store: Store): Promise<{ count: number; uncounted: Uncounted[] }> {
