@@ -1,4 +1,11 @@
-import type { AccountId, DeliveryId, EventId, RecoveryId, SubscriptionId } from "@posthaste/domain";
+import type {
+  AccountId,
+  DeliveryId,
+  ErasureId,
+  EventId,
+  RecoveryId,
+  SubscriptionId,
+} from "@posthaste/domain";
 import { createTestStore, type TestStore } from "@posthaste/testkit";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { transact } from "../src/database/transact.ts";
@@ -104,6 +111,22 @@ describe("two callers on MySQL", () => {
     const counted = await overlap(bench, /from statistics_cursor/, countChanges, countChanges);
     expect(counted).toMatchObject({ first: 1, second: 0 });
     expect(await countersOf(bench)).toEqual({ events: 1, deliveries: 1 });
+  });
+
+  test("count the changes of an account and erase it, and no counters of it are left", async () => {
+    const { store, accountId, subscribe, ingest } = bench;
+    await subscribe();
+    await ingest();
+    await orderChanges(store, NOW);
+    await createErasure(store, { accountId, key: null, now: LATER });
+    const { first } = await overlap(bench, /from delivery_changes/, countChanges, async (other) => {
+      let state = "running";
+      while (state !== "completed") {
+        state = (await advanceErasure(other, { id: 1 as ErasureId, now: LATER }))?.state ?? "missing";
+      }
+    });
+    expect(first).toBe(1);
+    expect(await store.db.selectFrom("statistics").selectAll().execute()).toEqual([]);
   });
 
   test("advance a recovery one after another, and it counts what both did", async () => {

@@ -4,6 +4,7 @@ import { deleteFirst } from "../database/delete-first.ts";
 import type { Store } from "../database/store.ts";
 import type { Tables } from "../database/tables.ts";
 import type { Tx } from "../database/transact.ts";
+import { lockCounting } from "../statistics/count-changes.ts";
 import { deleteTurnSlots } from "../subscriptions/pace.ts";
 
 /** Rows of one owner in one table. */
@@ -65,6 +66,8 @@ export async function deleteAccess(store: Store, tx: Tx, { owner, limit }: OfAcc
  * @returns how many were deleted; fewer than `limit`: nothing is left
  */
 export async function deleteRemainder(store: Store, tx: Tx, { owner, limit }: OfAccount): Promise<number> {
+  // Else a worker that has read the account's changes would enter its counters again.
+  await lockCounting(store, tx);
   let deleted = await deleteEach(store, tx, RECORDS, { owner, limit });
   for (const some of [deleteSubscriptions, deleteEventTypes]) {
     for (let more = 1; more > 0 && deleted < limit; deleted += more) {

@@ -85,10 +85,15 @@ export async function areCounted(
   return cursor.batch > upTo.batch || (cursor.batch === upTo.batch && cursor.change_id >= upTo.id);
 }
 
+/** Lets nobody count until the transaction ends: what is being counted is finished first. */
+export async function lockCounting(store: Store, tx: Tx) {
+  const query = tx.selectFrom("statistics_cursor").selectAll().where("id", "=", CURSOR);
+  return await lockRows(store, query).executeTakeFirstOrThrow();
+}
+
 async function countNext(store: Store): Promise<{ count: number; uncounted: Uncounted[] }> {
   return await transact(store, async (tx) => {
-    const query = tx.selectFrom("statistics_cursor").selectAll().where("id", "=", CURSOR);
-    const after = await lockRows(store, query).executeTakeFirstOrThrow();
+    const after = await lockCounting(store, tx);
     const changes = await changesAfter(store, tx, after.batch, after.change_id);
     const last = changes.at(-1);
     const uncounted: Uncounted[] = [];
