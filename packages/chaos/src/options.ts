@@ -17,9 +17,10 @@ const SEED_MAX = 2 ** 31 - 1;
 
 export const CHAOS_USAGE = `npm run chaos -- [options]
 
-Sends events at a steady rate, and kills and pauses APIs, workers, Temporal and the database at random.
-Then compares what the receivers got with what was accepted. Exits with 1 if anything was lost, early or
-wrong.
+Runs two accounts, one of which gives trouble, while it kills and pauses APIs, workers, Temporal and the
+database at random, silences connections, fills disks and more. Then compares what the receivers got with
+what was accepted and what is stored. Exits with 1 if anything was lost, early, wrong, left open, or stood
+still.
 
   --seconds N     how long faults are injected on each database
                   (default ${SECONDS_DEFAULT}, at most ${SECONDS_MAX})

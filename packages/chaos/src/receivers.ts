@@ -1,10 +1,38 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Behaviour, type ReceivedRequest, type Receiver, startReceiver } from "@posthaste/testkit";
 import { randomFor } from "./random.ts";
+import { firstOf } from "./traffic/numbers.ts";
 
-/** The kinds of receiver. The kind decides how far a delivery can get. */
-const CHARACTERS = ["steady", "flaky", "slow", "failing", "leaving"] as const;
+/**
+ * The kinds of receiver. The kind decides how far a delivery can get:
+ *
+ * - `steady` is the well-behaved account's, and answers 200.
+ * - `flaky`, `slow`, `failing`, `hanging` and `leaving` are the hostile account's and give trouble
+ * themselves.
+ * - `pausing`, `moving`, `guest` and `wide` are its, too, and answer 200: what happens to their subscriptions
+ *   is the trouble.
+ * - `erased` belongs to the accounts that are erased.
+ */
+export const CHARACTERS = [
+  ...(["steady", "flaky", "slow", "failing", "hanging", "leaving"] as const),
+  ...(["pausing", "moving", "guest", "wide", "erased"] as const),
+] as const;
 export type Character = (typeof CHARACTERS)[number];
+
+export const OF_ACCOUNT = {
+  steady: "good",
+  flaky: "hostile",
+  slow: "hostile",
+  failing: "hostile",
+  hanging: "hostile",
+  leaving: "hostile",
+  pausing: "hostile",
+  moving: "hostile",
+  guest: "hostile",
+} as const satisfies Partial<Record<Character, "good" | "hostile">>;
+
+/** The receivers that never accept anything: their deliveries wait for a retry that is far away. */
+export const NEVER_ACCEPTS: ReadonlySet<Character> = new Set<Character>(["failing", "hanging"]);
 
 /** One request as its receiver saw and answered it. */
 export type Seen = {
@@ -17,23 +45,26 @@ export type Seen = {
   readonly answered: number | null;
 };
 
-export type ChaosReceiver = { readonly character: Character; readonly receiver: Receiver };
+export type Receivers = Readonly<Record<Character, Receiver>>;
 
 /**
  * Starts a receiver of each character.
  *
- * @param leavesAt the number of the first event that the leaving receiver answers with 410
+ * @param leavesAt the number of the first event that the leaving receiver answers with 410, of those that are
+ *   sent all the time
  * @param seen gets every request
  */
-export async function startReceivers(seed: number, leavesAt: number, seen: Seen[]): Promise<ChaosReceiver[]> {
-  return await Promise.all(
+export async function startReceivers(seed: number, leavesAt: number, seen: Seen[]): Promise<Receivers> {
+  const started = await Promise.all(
     CHARACTERS.map(async (character) => {
       const receiver = await startReceiver();
       receiver.answer(async (request) => {
         const n = numberIn(request);
         const attempt = Number(request.headers["webhook-attempt"]);
         const behaviour = behaviourOf(seed, { character, n, attempt, leavesAt });
-        if (character === "slow") await sleep(randomFor(seed, "slow", n, attempt).between(100, 1_500));
+        if (character === "slow" && attempt === 1) {
+          await sleep(randomFor(seed, "slow", n, attempt).between(...SLOW_MS));
+        }
         seen.push({
           character,
           eventId: request.headers["webhook-id"] ?? "",
@@ -44,10 +75,14 @@ export async function startReceivers(seed: number, leavesAt: number, seen: Seen[
         });
         return behaviour;
       });
-      return { character, receiver };
+      return [character, receiver] as const;
     }),
   );
+  return Object.fromEntries(started) as Receivers;
 }
+
+/** Some are longer than the subscriptions' timeout of 2 s. */
+const SLOW_MS = [500, 2_500] as const;
 
 /** Returns the event's number, which `snapshotOf` put into the snapshot. */
 function numberIn({ body }: ReceivedRequest): number {
@@ -66,11 +101,18 @@ function behaviourOf(
   switch (character) {
     case "steady":
     case "slow":
+    case "pausing":
+    case "moving":
+    case "guest":
+    case "wide":
+    case "erased":
       return OK;
     case "failing":
       return { kind: "status", status: 500 };
+    case "hanging":
+      return { kind: "hang" };
     case "leaving":
-      return n < leavesAt ? OK : { kind: "status", status: 410 };
+      return n < firstOf("hostile") + leavesAt ? OK : { kind: "status", status: 410 };
     case "flaky":
       return attempt > 1 ? OK : randomFor(seed, "flaky", n).pick(MISCHIEF);
   }

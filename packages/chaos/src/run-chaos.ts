@@ -1,18 +1,34 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { isOperational, type Lane } from "@posthaste/domain";
-import { verify } from "@posthaste/signature";
+import type { Lane } from "@posthaste/domain";
 import { type Stack, startStack } from "@posthaste/stack";
-import { countChanges, orderChanges } from "@posthaste/store";
-import { type OwnMysqlServer, startOwnMysql } from "@posthaste/testkit";
-import { injectFaults } from "./faults.ts";
-import { type Counted, type Facts, type Findings, findingsFrom } from "./findings.ts";
-import { type Database, type Fault, planFaults } from "./plan.ts";
-import { type ChaosReceiver, type Character, type Seen, startReceivers } from "./receivers.ts";
+import {
+  mountSmallDisk,
+  type OwnMysqlServer,
+  type SmallDisk,
+  startOwnMysql,
+  startTcpProxy,
+  type TcpProxy,
+} from "@posthaste/testkit";
+import { type Findings, findingsFrom, linesOf } from "./checks/findings.ts";
+import { gatherFacts, watchDeletions } from "./checks/gather.ts";
+import { injectFaults } from "./faults/faults.ts";
+import { refusableFlushes } from "./faults/refused-flush.ts";
+import { PIPED } from "./faults/stalled-log.ts";
+import { supervise } from "./faults/supervisor.ts";
+import { keepLogs } from "./keep-logs.ts";
+import { calmMs, type Database, type Fault, planFaults, planTraffic } from "./plan.ts";
+import { type Receivers, type Seen, startReceivers } from "./receivers.ts";
 import { settle } from "./settle.ts";
-import { sendEvents, snapshotOf } from "./traffic.ts";
+import { middleOf, sendEvents } from "./traffic/events.ts";
+import { prepareTraffic } from "./traffic/traffic.ts";
+import { callerFor, createCaller, emptyLedger, type Ledger, subscribe, type World } from "./world.ts";
 
 export type ChaosRun = {
   readonly database: Database;
+  readonly lane: Lane;
   readonly seed: number;
   readonly seconds: number;
   readonly events: number;
@@ -20,175 +36,168 @@ export type ChaosRun = {
   readonly attempts: number;
   readonly requests: number;
   readonly faults: readonly Fault[];
+  /** Acts of each kind of traffic. */
+  readonly acts: Ledger["acts"];
   readonly findings: Findings;
+  /** The folder with the logs and the stories of what was found; undefined: nothing was. */
+  readonly logDir: string | undefined;
 };
 
-/** Short times, so that the deliveries that a killed worker had claimed are started within the run. */
-const ENV = { POSTHASTE_DISPATCH_LEASE_MS: "2000", POSTHASTE_RECONCILE_INTERVAL_MS: "1000" };
+export type ChaosRunOptions = {
+  readonly database: Database;
+  readonly lane: Lane;
+  /** How long faults are injected. */
+  readonly seconds: number;
+  readonly seed: number;
+  /** The number of subscriptions that a fan-out goes to. Default: {@link WIDE}. */
+  readonly wide?: number;
+  readonly note: (line: string) => void;
+};
+
+/** Three times as many as one ingest call creates deliveries for. */
+const WIDE = 3_000;
+
+const ENV = {
+  // Short times, so that the deliveries that a killed worker had claimed are started within the run.
+  POSTHASTE_DISPATCH_LEASE_MS: "2000",
+  POSTHASTE_RECONCILE_INTERVAL_MS: "1000",
+  // The schedule of the retention is at work, too; its ages are days.
+  POSTHASTE_RETENTION_INTERVAL_MS: "5000",
+  // The shortest allowed: a silent connection is given up within a run.
+  POSTHASTE_DATABASE_TIMEOUT_MS: "6000",
+};
 /**
  * Makes every restart of Temporal hand out every waiting retry early: its matching service forgets which
  * tasks of its backlog are done, here those of the last hour rather than of the last minute (the default).
  */
 const FORGETFUL = { "matching.updateAckInterval": '"1h"' };
-/** The subscriptions' timeout: how long an attempt to a receiver that hangs takes. */
-const ATTEMPT_TIMEOUT_S = 2n;
-/** The span of the statistics to sum: a quarter of an hour. These are kept for a month. */
-const COUNTED_SPAN_MS = 900_000;
-/** How much longer events are sent than faults are injected. */
-const CALM_MS = 1_000;
+/** The clock of one worker's machine is wrong; only the database's may count. SQLite's is the machine's. */
+const AHEAD_MS = { workers: [0, 20_000] };
+/** A run of an hour needs less than half of it; a full disk is filled within a second. */
+const DATABASE_DISK_MEBIBYTES = 384;
+const LOG_DISK_MEBIBYTES = 128;
+/** The subscriptions that are there from the beginning; others come with the traffic. */
+const SUBSCRIBED = ["steady", "flaky", "slow", "failing", "hanging", "leaving"] as const;
 
-/** Runs the whole product under faults on one database, and returns the findings. */
-export async function runChaos(options: {
-  database: Database;
-  lane: Lane;
-  seconds: number;
-  seed: number;
-  note: (line: string) => void;
-}): Promise<ChaosRun> {
-  const { database, lane, seconds, seed, note } = options;
-  const plan = planFaults(options);
-  const mysql = database === "mysql" ? await startOwnMysql({ durable: true, progress: note }) : undefined;
+/** Runs the whole product under faults and traffic on one database, and returns the findings. */
+export async function runChaos(options: ChaosRunOptions): Promise<ChaosRun> {
+  const { seed, seconds } = options;
   const seen: Seen[] = [];
-  // The receiver leaves half-way: four events are sent per second.
-  const receivers = await startReceivers(seed, seconds * 2, seen);
-  let stack: Stack | undefined;
+  const receivers = await startReceivers(seed, middleOf("hostile", seconds), seen);
   try {
-    stack = await startStack({
-      database,
-      lane,
-      mysqlUrl: mysql?.url,
-      apis: 2,
-      workers: 2,
-      env: ENV,
-      temporalSettings: FORGETFUL,
-    });
-    const { characters, secrets } = await subscribe(stack, receivers);
-    const stop = new AbortController();
-    const sending = sendEvents(stack, stop.signal);
-    await runFaults(stack, mysql, plan, seconds, note);
-    stop.abort();
-    const accepted = await sending;
-    note(
-      `${accepted.length} events accepted; waiting until every delivery has got as far as its receiver allows`,
-    );
-    const asked = await settle(stack, characters);
-
-    const stored = await storedIn(stack);
-    const facts: Facts = {
-      ...stored,
-      counted: await countedIn(stack),
-      accepted,
-      snapshotOf,
-      characters,
-      seen,
-      unsigned: await unsignedIn(seen, secrets),
-      asked,
-      now: Date.now(),
-    };
-    return {
-      database,
-      seed,
-      seconds,
-      events: accepted.length,
-      deliveries: stored.deliveries.length,
-      attempts: stored.attempts.length,
-      requests: seen.length,
-      faults: plan,
-      findings: findingsFrom(facts),
-    };
+    return await withMachines(options, (machines) => runOn(machines, options, receivers, seen));
   } finally {
-    await stack?.dispose();
-    await Promise.all(receivers.map(({ receiver }) => receiver.stop()));
-    await mysql?.release();
+    await Promise.all(Object.values(receivers).map((receiver) => receiver.stop()));
   }
 }
 
-/** Subscribes each receiver. Returns the characters by subscription, and the secrets by character. */
-async function subscribe({ client }: Stack, receivers: readonly ChaosReceiver[]) {
-  const characters = new Map<number, Character>();
-  const secrets = new Map<Character, string>();
-  for (const { character, receiver } of receivers) {
-    const { subscription, signingKey } = await client.subscriptions.createSubscription({
-      targetUrl: receiver.url,
-      eventTypes: ["invoice_sent"],
-      timeout: { seconds: ATTEMPT_TIMEOUT_S },
+type Machines = {
+  readonly stack: Stack;
+  readonly mysql: OwnMysqlServer | undefined;
+  readonly proxy: TcpProxy | undefined;
+  readonly disks: { readonly database: SmallDisk; readonly log: SmallDisk } | undefined;
+  readonly flushesRefusedPath: string;
+};
+
+/** Starts the database, the proxy and the product, and ends all of them afterwards. */
+async function withMachines<T>(
+  { database, lane, note }: ChaosRunOptions,
+  run: (machines: Machines) => Promise<T>,
+): Promise<T> {
+  const ends: (() => Promise<unknown> | unknown)[] = [];
+  try {
+    const mysql = database === "mysql" ? await startOwnMysql({ durable: true, progress: note }) : undefined;
+    ends.push(() => mysql?.release());
+    const disks = mountDisks();
+    ends.push(() => [disks?.database.remove(), disks?.log.remove()]);
+    if (disks === undefined)
+      note("no disk is filled up: this process may not mount one (it takes Linux and root)");
+    let proxy: TcpProxy | undefined;
+    const dir = mkdtempSync(join(tmpdir(), "posthaste-chaos-"));
+    ends.push(() => rmSync(dir, { recursive: true }));
+    const flushesRefusedPath = join(dir, "flushes-refused");
+    const stack = await startStack({
+      ...{ database, lane, mysqlUrl: mysql?.url, apis: 2, workers: 2, env: ENV },
+      temporalSettings: FORGETFUL,
+      databaseDir: disks?.database.dir,
+      logDir: disks?.log.dir,
+      pipedLogs: [PIPED],
+      nodeArgs: refusableFlushes(flushesRefusedPath),
+      machinesAheadMs: database === "mysql" ? AHEAD_MS : {},
+      databaseUrl: async (url) => {
+        if (database === "sqlite") return url;
+        const target = new URL(url);
+        proxy = await startTcpProxy({ host: target.hostname, port: Number(target.port) });
+        target.port = String(proxy.port);
+        return target.href;
+      },
     });
-    characters.set(subscription?.id ?? 0, character);
-    secrets.set(character, signingKey?.secret ?? "");
+    // The proxy ends first: connections that are in a transaction keep the database from being dropped.
+    ends.push(() => stack.dispose());
+    ends.push(() => proxy?.stop());
+    return await run({ stack, mysql, proxy, disks, flushesRefusedPath });
+  } finally {
+    for (const end of ends.reverse()) await end();
   }
-  return { characters, secrets };
 }
 
-async function runFaults(
-  stack: Stack,
-  mysql: OwnMysqlServer | undefined,
-  plan: readonly Fault[],
-  seconds: number,
-  note: (line: string) => void,
-): Promise<void> {
-  const runTime = sleep(seconds * 1_000 + CALM_MS);
-  await injectFaults(stack, mysql, plan, ({ at, kind, target, forMs }) =>
+function mountDisks(): Machines["disks"] {
+  const database = mountSmallDisk(DATABASE_DISK_MEBIBYTES);
+  if (database === undefined) return undefined;
+  const log = mountSmallDisk(LOG_DISK_MEBIBYTES);
+  if (log === undefined) throw new Error("one small disk could be mounted, and another one could not");
+  return { database, log };
+}
+
+async function runOn(
+  machines: Machines,
+  { database, lane, seconds, seed, wide = WIDE, note }: ChaosRunOptions,
+  receivers: Receivers,
+  seen: Seen[],
+): Promise<ChaosRun> {
+  const { stack, disks } = machines;
+  const stop = new AbortController();
+  const ledger = emptyLedger();
+  const base = { stack, ledger, stop: stop.signal };
+  const callers = {
+    good: callerFor(base, stack.accountId, stack.token),
+    hostile: await createCaller(base, "hostile"),
+  };
+  const world: World = { ...base, seed, wide, receivers, callers };
+  await watchDeletions(stack.store);
+  for (const character of SUBSCRIBED) await subscribe(world, character);
+  const traffic = await prepareTraffic(world);
+
+  const plan = planFaults({ seed, seconds, database, hasDisks: disks !== undefined });
+  const supervisor = supervise(stack, ledger);
+  const sending = Promise.all([
+    sendEvents(world, "good"),
+    sendEvents(world, "hostile"),
+    traffic.run(planTraffic({ seed, seconds })),
+  ]);
+  const calm = sleep(seconds * 1_000 + calmMs(seconds));
+  await injectFaults({ ...machines, supervisor }, plan, ledger, ({ at, kind, target, forMs }) =>
     note(`${(at / 1_000).toFixed(1)} s: ${kind} ${target} for ${(forMs / 1_000).toFixed(1)} s`),
   );
-  await runTime;
-}
-
-async function storedIn({
-  store: { db },
-}: Stack): Promise<Pick<Facts, "events" | "deliveries" | "attempts">> {
-  const events = await db.selectFrom("events").select(["id", "event_type", "data"]).execute();
+  await calm;
+  stop.abort();
+  await sending;
+  note(`${ledger.accepted.length} events accepted; waiting until every delivery has got as far as it can`);
+  const asked = await settle(world);
+  const facts = await gatherFacts(world, seen, asked);
+  await supervisor.stop();
+  await Promise.all(Object.values(callers).map((caller) => caller.close()));
+  const findings = findingsFrom(facts);
+  const lines = linesOf(findings);
   return {
-    // Operational events, for example that a receiver left, come from Posthaste and not from the traffic.
-    events: events.filter((event) => !isOperational(event.event_type)),
-    deliveries: await db
-      .selectFrom("deliveries")
-      .select(["id", "event_id", "subscription_id", "state", "attempts", "next_attempt_at"])
-      .execute(),
-    attempts: await db
-      .selectFrom("attempts")
-      .select([
-        ...(["delivery_id", "number", "outcome", "status"] as const),
-        ...(["started_at", "duration_ms", "retry_after_ms"] as const),
-      ])
-      .execute(),
+    ...{ database, lane, seed, seconds },
+    events: ledger.accepted.length,
+    deliveries: facts.deliveries.length,
+    attempts: facts.attempts.length,
+    requests: seen.length,
+    faults: plan,
+    acts: ledger.acts,
+    findings,
+    logDir: lines.length === 0 ? undefined : keepLogs(stack, facts, lines),
   };
-}
-
-/** Brings the statistics up to date, as the workers would within a second, and sums them. */
-async function countedIn({ store }: Stack): Promise<Counted> {
-  while ((await orderChanges(store, Date.now())) > 0);
-  while ((await countChanges(store)) > 0);
-  const sums = await store.db
-    .selectFrom("statistics")
-    .select(({ fn }) => [
-      fn.sum("events").as("events"),
-      fn.sum("deliveries").as("deliveries"),
-      fn.sum("succeeded").as("succeeded"),
-      fn.sum("failed").as("failed"),
-      fn.sum("attempts").as("attempts"),
-      fn.sum("accepted").as("accepted"),
-    ])
-    .where("span_ms", "=", COUNTED_SPAN_MS)
-    .executeTakeFirstOrThrow();
-  return {
-    events: Number(sums.events),
-    deliveries: Number(sums.deliveries),
-    succeeded: Number(sums.succeeded),
-    failed: Number(sums.failed),
-    attempts: Number(sums.attempts),
-    accepted: Number(sums.accepted),
-  };
-}
-
-/** Returns the requests whose signature does not verify. */
-async function unsignedIn(seen: readonly Seen[], secrets: ReadonlyMap<Character, string>): Promise<Seen[]> {
-  const unsigned: Seen[] = [];
-  for (const one of seen) {
-    const { headers, body } = one.request;
-    const now = Number(headers["webhook-timestamp"]) * 1_000;
-    await verify({ headers, body }, [secrets.get(one.character) ?? ""], { now }).catch(() =>
-      unsigned.push(one),
-    );
-  }
-  return unsigned;
 }

@@ -1,44 +1,98 @@
-import type { Stack } from "@posthaste/stack";
 import { poll } from "@posthaste/testkit";
-import { askedKey } from "./findings.ts";
-import type { Character } from "./receivers.ts";
+import { attemptKey } from "./checks/facts.ts";
+import { NEVER_ACCEPTS } from "./receivers.ts";
+import type { World } from "./world.ts";
 
 /** Twice the two minutes after which the reconciler checks an overdue delivery, the slowest repair. */
 const SETTLED_WITHIN_MS = 240_000;
 const POLL_EVERY_MS = 500;
 /** How long a requested attempt may take before it is requested again. */
 const ASK_EVERY_MS = 20_000;
+/** Open deliveries looked at in one round. */
+const LOOKED_AT = 1_000;
+/** Attempts requested at once. */
+const ASKED_AT_ONCE = 10;
 
 /**
- * Waits until every delivery has got as far as its receiver allows, at most four minutes. Requests the
- * retries that the published schedule would send ten minutes later. Also resolves if the time is up: the
- * findings show what is missing.
+ * Waits until every delivery has got as far as its receiver allows and nothing else is unfinished, at most
+ * four minutes. Requests the retries that the published schedule would send ten minutes later. Also resolves
+ * if the time is up: the findings show what is missing.
  *
- * @returns the attempts that were requested: {@link askedKey} of each
+ * @returns the attempts that were requested: {@link attemptKey} of each
  */
-export async function settle(stack: Stack, characters: ReadonlyMap<number, Character>): Promise<Set<string>> {
+export async function settle(world: World): Promise<Set<string>> {
   const asked = new Set<string>();
   const askedAt = new Map<string, number>();
-  const isSettled = async () => {
-    const open = await stack.store.db
-      .selectFrom("deliveries")
-      .select(["id", "subscription_id", "attempts"])
-      .where("state", "in", ["pending", "started", "parked"])
-      .execute();
-    const unsettled = open.filter(
-      (row) => row.attempts === 0 || characters.get(row.subscription_id) !== "failing",
+  const ask = async ({ id, attempts }: Open) => {
+    askedAt.set(id, Date.now());
+    asked.add(attemptKey(id, attempts + 1));
+    // Erased accounts' deliveries are nobody's, and a call may fail: it is repeated later. A delivery that
+    // never moves is in the findings.
+    const answers = await Promise.allSettled(
+      Object.values(world.callers).map(({ insist }) =>
+        insist((client) => client.deliveries.retryDelivery({ id })),
+      ),
     );
-    for (const { id, attempts } of unsettled) {
-      if (attempts === 0 || Date.now() - (askedAt.get(id) ?? 0) < ASK_EVERY_MS) continue;
-      askedAt.set(id, Date.now());
-      asked.add(askedKey(id, attempts + 1));
-      // A failed call is repeated later. A delivery that never moves is in the findings.
-      const answer = await stack.client.deliveries.retryDelivery({ id }).catch(() => undefined);
+    for (const answer of answers) {
       // The delivery may have moved on since it was read.
-      if (answer?.delivery !== undefined) asked.add(askedKey(id, answer.delivery.attempts + 1));
+      const attemptsNow = answer.status === "fulfilled" ? answer.value.delivery?.attempts : undefined;
+      if (attemptsNow !== undefined) asked.add(attemptKey(id, attemptsNow + 1));
     }
-    return unsettled.length === 0;
+  };
+  const isSettled = async () => {
+    const open = await openOf(world);
+    const now = Date.now();
+    const toAsk = open.filter(
+      ({ id, state, attempts }) =>
+        state === "started" && attempts > 0 && now - (askedAt.get(id) ?? 0) >= ASK_EVERY_MS,
+    );
+    for (let from = 0; from < toAsk.length; from += ASKED_AT_ONCE) {
+      await Promise.all(toAsk.slice(from, from + ASKED_AT_ONCE).map(ask));
+    }
+    return open.length === 0 && !(await isUnfinished(world));
   };
   await poll(isSettled, { withinMs: SETTLED_WITHIN_MS, everyMs: POLL_EVERY_MS });
   return asked;
+}
+
+type Open = { readonly id: string; readonly state: string; readonly attempts: number };
+
+/** Returns the open deliveries, except those that wait for a receiver that never accepts anything. */
+async function openOf({ stack, ledger }: World): Promise<Open[]> {
+  const waiters = [...ledger.subscriptions]
+    .filter(([, { character }]) => NEVER_ACCEPTS.has(character))
+    .map(([id]) => id);
+  return await stack.store.db
+    .selectFrom("deliveries")
+    .select(["id", "state", "attempts"])
+    .where("state", "in", ["pending", "started", "parked"])
+    .where((eb) =>
+      eb.not(
+        eb.and([
+          eb("subscription_id", "in", waiters as never),
+          eb("state", "=", "started"),
+          eb("attempts", ">", 0),
+          eb("next_attempt_at", ">", Date.now()),
+        ]),
+      ),
+    )
+    .limit(LOOKED_AT)
+    .execute();
+}
+
+/** Returns whether a fan-out, a drain, an end, a recovery or an erasure is unfinished. */
+async function isUnfinished({ stack }: World): Promise<boolean> {
+  const { db } = stack.store;
+  const found = await Promise.all([
+    db.selectFrom("fanouts").select("event_id").limit(1).execute(),
+    db
+      .selectFrom("subscriptions")
+      .select("id")
+      .where((eb) => eb.or([eb("draining", "=", 1), eb("ending", "=", 1)]))
+      .limit(1)
+      .execute(),
+    db.selectFrom("recoveries").select("id").where("state", "in", ["running", "paused"]).limit(1).execute(),
+    db.selectFrom("erasures").select("id").where("state", "=", "running").limit(1).execute(),
+  ]);
+  return found.some((rows) => rows.length > 0);
 }

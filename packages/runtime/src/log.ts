@@ -33,7 +33,47 @@ export function createLog(
     timestamp: () => `,"time":"${new Date().toISOString()}"`,
     serializers: { error: (error: unknown) => describeError(error) },
   };
-  return wrap(to === undefined ? pino(options) : pino(options, to));
+  return wrap(to === undefined ? toOutput(options) : pino(options, to));
+}
+
+/**
+ * Maximum bytes of lines that wait for standard output, some ten thousand lines. More would take memory from
+ * the work, for as long as a disk is full or a pipe is not read.
+ */
+const WAITING_BYTES_MAX = 8 * 1024 * 1024;
+
+/**
+ * Returns a logger to standard output. No line is worth the process: if the output refuses lines (a full
+ * disk) or does not read them (a pipe that stalls), they wait and are written with the next ones. What does
+ * not fit is lost, and counted.
+ */
+function toOutput(options: pino.LoggerOptions): pino.Logger {
+  const output = pino.destination({ fd: 1, sync: false, maxLength: WAITING_BYTES_MAX });
+  const logger = pino(options, output);
+  let lost = 0;
+  let isRefused = false;
+  output.on("error", () => {
+    // The lines stay in the buffer. There is no other place to tell of it.
+    isRefused = true;
+  });
+  output.on("write", () => {
+    isRefused = false;
+  });
+  // Before pino's own listener, which would try again for ever and keep the process from ending.
+  const giveUp = () => {
+    if (isRefused) output.destroy();
+  };
+  process.prependListener("exit", giveUp).prependListener("beforeExit", giveUp);
+  output.on("drop", () => {
+    lost += 1;
+  });
+  output.on("drain", () => {
+    if (lost === 0) return;
+    const lines = lost;
+    lost = 0;
+    logger.warn({ lines }, "log.lines_lost");
+  });
+  return logger;
 }
 
 /** Tries to write while the reader of standard output is behind, a tenth of a second apart. */

@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { closeSync, existsSync, openSync, readFileSync, renameSync } from "node:fs";
+import { closeSync, createWriteStream, existsSync, openSync, readFileSync, renameSync } from "node:fs";
+import type { Writable } from "node:stream";
 import { MINUTE_MS } from "@posthaste/domain";
 import { until } from "@posthaste/testkit";
 import { killGroup } from "./kill-group.ts";
@@ -33,6 +34,9 @@ export type Child = {
   pid(): number | undefined;
   /** Resolves once the latest process has ended, with a description such as "was ended by SIGKILL". */
   ended(): Promise<string>;
+  /** Stops reading its output, if that goes through a pipe. What the pipe does not hold, it cannot write. */
+  stallOutput(): void;
+  readOutput(): void;
   /** Returns the output so far. */
   log(): string;
 };
@@ -60,6 +64,11 @@ export type ChildOptions = Program & {
    * Runs it in a new session: Ctrl-C does not reach it, and `kill` also ends the processes it has started.
    */
   readonly detached?: boolean;
+  /**
+   * Its output goes through a pipe to this process, which writes it into the file, so that it can stall.
+   * Default: it writes to the file directly.
+   */
+  readonly piped?: boolean;
   /** Opens a channel that closes when this process ends, for programs that listen to it. */
   readonly tethered?: boolean;
 };
@@ -72,8 +81,11 @@ const LOG_CHARS_SHOWN = 500;
 
 /** Creates a child without starting it. */
 export function createChild(options: ChildOptions): Child {
-  const { name, command, args, env, cwd, logPath, isReady, detached = false, tethered = false } = options;
+  const { name, command, args, env, cwd, logPath, isReady } = options;
+  const { detached = false, tethered = false, piped = false } = options;
   let child: ChildProcess | undefined;
+  let isStalled = false;
+  let flow: Flow | undefined;
   let ended: Promise<string> = Promise.resolve("was not started");
 
   const running = () => child !== undefined && child.exitCode === null && child.signalCode === null;
@@ -89,12 +101,19 @@ export function createChild(options: ChildOptions): Child {
     if (child === undefined && existsSync(logPath)) renameSync(logPath, `${logPath}.1`);
     // The child writes to the file directly: output through this process would take time that it measures.
     const output = openSync(logPath, "a", 0o600);
+    const to = piped ? "pipe" : output;
     child = spawn(command, args, {
       cwd,
       env,
       detached,
-      stdio: tethered ? ["ignore", output, output, "ipc"] : ["ignore", output, output],
+      stdio: tethered ? ["ignore", to, to, "ipc"] : ["ignore", to, to],
     });
+    if (piped) {
+      const file = createWriteStream(logPath, { flags: "a", mode: 0o600 });
+      child.once("close", () => file.end());
+      flow = outputOf(child, file);
+      if (!isStalled) flow.read();
+    }
     closeSync(output);
     ended = endOf(child);
     if (child.pid === undefined) throw new Error(`${name} ${await ended}`);
@@ -124,12 +143,35 @@ export function createChild(options: ChildOptions): Child {
       clearTimeout(timer);
       return child?.exitCode ?? null;
     },
+    stallOutput() {
+      isStalled = true;
+      flow?.stall();
+    },
+    readOutput() {
+      isStalled = false;
+      flow?.read();
+    },
     pause: () => send("SIGSTOP"),
     resume: () => send("SIGCONT"),
     running,
     pid: () => child?.pid,
     ended: () => ended,
     log,
+  };
+}
+
+type Flow = { read(): void; stall(): void };
+
+/** The way of a child's output into its file, at first stalled. */
+function outputOf({ stdout, stderr }: ChildProcess, file: Writable): Flow {
+  const streams = [stdout, stderr].filter((stream) => stream !== null);
+  return {
+    read() {
+      for (const stream of streams) stream.pipe(file, { end: false });
+    },
+    stall() {
+      for (const stream of streams) stream.unpipe(file).pause();
+    },
   };
 }
 

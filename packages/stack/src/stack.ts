@@ -59,6 +59,12 @@ export type StackOptions = {
   /** Arguments for Node, such as `--cpu-prof`. */
   readonly nodeArgs?: readonly string[];
   readonly machinesAheadMs?: MachinesAhead;
+  /** The folder for SQLite's file. Default: one of its own, in memory if there is room. */
+  readonly databaseDir?: string | undefined;
+  /** The folder for the logs of APIs and workers that are not piped. Default: the stack's. */
+  readonly logDir?: string | undefined;
+  /** The logs of the processes with these numbers go through a pipe that can stall; see {@link Child}. */
+  readonly pipedLogs?: readonly number[];
   /** Returns the URL that API and worker connect to instead of the database's, such as that of a proxy. */
   readonly databaseUrl?: (url: string) => Promise<string>;
   /** Prepares the database before any process starts, for example with the user of `databaseUrl`. */
@@ -68,7 +74,11 @@ export type StackOptions = {
 /** Starts a stack. If a process does not start, the others are ended. */
 export async function startStack(options: StackOptions = {}): Promise<Stack> {
   const dir = mkdtempSync(join(tmpdir(), "posthaste-e2e-"));
-  const { store, url, dispose } = await createTestStore(options.database ?? "sqlite", options.mysqlUrl);
+  const { store, url, dispose } = await createTestStore(
+    options.database ?? "sqlite",
+    options.mysqlUrl,
+    options.databaseDir,
+  );
   const { accountId, token } = await accountWithToken(store);
   const installation = await readInstallation(store);
   await options.beforeStart?.(store);
@@ -144,6 +154,11 @@ async function processesIn(dir: string, databaseUrl: string, options: StackOptio
   const inherited = { PATH: process.env["PATH"], HOME: process.env["HOME"] };
   const child = (program: Program, log: string) =>
     createChild({ ...program, cwd: ROOT, logPath: join(dir, `${log}.log`) });
+  const service = (program: Program, kind: "api" | "worker", i: number) => {
+    const piped = options.pipedLogs?.includes(i) ?? false;
+    const logDir = piped ? dir : (options.logDir ?? dir);
+    return createChild({ ...program, cwd: ROOT, logPath: join(logDir, `${kind}-${i}.log`), piped });
+  };
   const temporal = temporalProgram({
     binary: await temporalBinary(),
     env: inherited,
@@ -171,11 +186,11 @@ async function processesIn(dir: string, databaseUrl: string, options: StackOptio
     temporalAddress,
     temporal: child(temporal, "temporal"),
     apiUrls: apiPorts.map(urlOf),
-    apis: apis.map((api, i) => child(api, `api-${i}`)),
+    apis: apis.map((api, i) => service(api, "api", i)),
     workerUrls,
     // The check is /healthz, since tests also start a worker while its dependencies are unavailable.
     workers: workers.map((worker, i) =>
-      child({ ...worker, isReady: () => answersOk(`${workerUrls[i]}/healthz`) }, `worker-${i}`),
+      service({ ...worker, isReady: () => answersOk(`${workerUrls[i]}/healthz`) }, "worker", i),
     ),
   };
 }

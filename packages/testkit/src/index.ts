@@ -10,6 +10,7 @@ export {
   type RowCounts,
 } from "./database-measures.ts";
 export { fuzzing } from "./fuzzing.ts";
+export { keepDeleted, readAll } from "./keep-deleted.ts";
 export { type OwnMysqlServer, startOwnMysql } from "./mysql-server.ts";
 export { failedAttempt, loadForAttempt, recordAttempt } from "./one-attempt.ts";
 export { poison } from "./poison.ts";
@@ -25,6 +26,7 @@ export {
   refusedUrl,
   startReceiver,
 } from "./receiver/receiver.ts";
+export { mountSmallDisk, type SmallDisk } from "./small-disk.ts";
 export { startTcpProxy, type TcpProxy } from "./tcp-proxy.ts";
 export {
   createEmptyStore,

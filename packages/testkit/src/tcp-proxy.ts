@@ -24,6 +24,11 @@ export type TcpProxy = {
    * Forwards new connections again. Silenced connections stay dead, as after a failover to another server.
    */
   mend(): void;
+  /**
+   * Forwards everything again, also what silenced connections have sent meanwhile and that they ended: as TCP
+   * does when packets that were lost for a while get through again.
+   */
+  heal(): void;
   stop(): Promise<void>;
 };
 
@@ -33,6 +38,8 @@ type Pair = { readonly client: Socket; readonly upstream: Socket; isDead: boolea
 export async function startTcpProxy(target: { host: string; port: number }): Promise<TcpProxy> {
   const sockets = new Set<Socket>();
   const pairs = new Set<Pair>();
+  /** Connections that were accepted in silence and have no upstream. */
+  const mute = new Set<Socket>();
   let state: "open" | "cut" | "silent" = "open";
   let timesMax = Number.POSITIVE_INFINITY;
   let opened = 0;
@@ -41,11 +48,6 @@ export async function startTcpProxy(target: { host: string; port: number }): Pro
     socket.on("error", () => socket.destroy());
     socket.once("close", () => sockets.delete(socket));
   };
-  const silencePair = (pair: Pair, what: "both" | "server") => {
-    pair.isDead = true;
-    pair.upstream.unpipe(pair.client);
-    if (what === "both") pair.client.unpipe(pair.upstream);
-  };
   const server = createServer((client) => {
     opened += 1;
     if (state === "cut") {
@@ -53,14 +55,23 @@ export async function startTcpProxy(target: { host: string; port: number }): Pro
       return;
     }
     track(client);
-    if (state === "silent" || timesMax === 0) return;
+    if (state === "silent" || timesMax === 0) {
+      mute.add(client);
+      client.once("close", () => mute.delete(client));
+      return;
+    }
+    forward(client);
+  });
+  const forward = (client: Socket) => {
     const upstream = connect(target.port, target.host);
     track(upstream);
     const pair: Pair = { client, upstream, isDead: false };
     pairs.add(pair);
     const end = (other: Socket) => {
+      // The other end of a silenced connection does not learn of it before the proxy heals.
+      if (pair.isDead && !other.destroyed) return;
       pairs.delete(pair);
-      if (!pair.isDead) other.destroy();
+      other.destroy();
     };
     client.once("close", () => end(upstream));
     upstream.once("close", () => end(client));
@@ -70,7 +81,7 @@ export async function startTcpProxy(target: { host: string; port: number }): Pro
       left -= 1;
       if (left === 0) silencePair(pair, "both");
     });
-  });
+  };
   await new Promise<void>((resolve, reject) => {
     server.once("error", reject);
     server.listen(0, "127.0.0.1", resolve);
@@ -94,6 +105,14 @@ export async function startTcpProxy(target: { host: string; port: number }): Pro
     silenceAfter(times) {
       timesMax = times;
     },
+    heal() {
+      state = "open";
+      for (const pair of pairs) healPair(pair, pairs);
+      for (const client of mute) {
+        mute.delete(client);
+        if (!client.destroyed) forward(client);
+      }
+    },
     mend() {
       state = "open";
       timesMax = Number.POSITIVE_INFINITY;
@@ -104,4 +123,24 @@ export async function startTcpProxy(target: { host: string; port: number }): Pro
       await closed;
     },
   };
+}
+
+function silencePair(pair: Pair, what: "both" | "server"): void {
+  pair.isDead = true;
+  pair.upstream.unpipe(pair.client);
+  if (what === "both") pair.client.unpipe(pair.upstream);
+}
+
+/** Forwards what a silenced pair has sent, or the end of one of the two to the other. */
+function healPair(pair: Pair, pairs: Set<Pair>): void {
+  const { client, upstream } = pair;
+  if (!pair.isDead) return;
+  pair.isDead = false;
+  if (!client.destroyed && !upstream.destroyed) {
+    client.pipe(upstream).pipe(client);
+    return;
+  }
+  pairs.delete(pair);
+  client.destroy();
+  upstream.destroy();
 }

@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import {
   closeStore,
@@ -29,8 +29,14 @@ export type TestStore = {
  * Creates a new, migrated database, an installation of its own.
  *
  * @param mysqlUrl the MySQL server. Default: the test run's server
+ * @param parentDir the folder in which the folder for SQLite's file is created. Default: see
+ *   {@link makeQuickDir}
  */
-export async function createTestStore(backend: "sqlite" | "mysql", mysqlUrl?: string): Promise<TestStore> {
+export async function createTestStore(
+  backend: "sqlite" | "mysql",
+  mysqlUrl?: string,
+  parentDir?: string,
+): Promise<TestStore> {
   if (backend === "mysql") {
     const test = await createMysql(mysqlUrl);
     await migrateByTemplate(test.store);
@@ -39,7 +45,7 @@ export async function createTestStore(backend: "sqlite" | "mysql", mysqlUrl?: st
   }
   // Migrated once per process, then copied, which is about fifty times faster.
   template ??= migratedFile();
-  const test = await openSqlite(await template);
+  const test = await openSqlite(await template, parentDir);
   await renewInstallation(test.store);
   return test;
 }
@@ -51,8 +57,8 @@ export async function createEmptyStore(backend: "sqlite" | "mysql"): Promise<Tes
 
 let template: Promise<Buffer> | undefined;
 
-async function openSqlite(content?: Buffer): Promise<TestStore> {
-  const dir = makeQuickDir("store");
+async function openSqlite(content?: Buffer, parentDir?: string): Promise<TestStore> {
+  const dir = parentDir === undefined ? makeQuickDir("store") : mkdtempSync(join(parentDir, "store-"));
   const path = join(dir, "test.db");
   if (content !== undefined) writeFileSync(path, content);
   const url = `sqlite:${path}`;

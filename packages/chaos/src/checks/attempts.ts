@@ -1,0 +1,111 @@
+import { SCHEDULE } from "@posthaste/domain";
+import { earlyAttempts } from "@posthaste/stack";
+import type { Seen } from "../receivers.ts";
+import { attemptKey, type Check, type Facts, groupBy, isErased } from "./facts.ts";
+
+/**
+ * No request is sent before the schedule's time, unless somebody asked for it: the run did, or the
+ * subscription was resumed, which sends at once what waited.
+ */
+export const noneIsEarly: Check = (facts) => {
+  const drained = new Set(
+    facts.changes
+      .filter(({ cause }) => cause === "drain")
+      .map(({ delivery_id: id, attempts }) => attemptKey(id, attempts + 1)),
+  );
+  return earlyAttempts(
+    facts.seen.map(({ deliveryId, attempt, request }) => ({
+      deliveryId,
+      number: attempt,
+      at: request.receivedAt,
+    })),
+    facts.attempts,
+    ({ deliveryId, number }) => {
+      const key = attemptKey(deliveryId, number);
+      return facts.asked.has(key) || drained.has(key);
+    },
+  ).map((line) => `${line}: see posthaste_early_attempts_total and its log`);
+};
+
+/**
+ * The attempts of a delivery are numbered 1, 2, 3 … up to its count, which is at most that of the schedule.
+ */
+export const attemptsAreNumbered: Check = (facts) => {
+  const attemptsOf = groupBy(facts.attempts, (attempt) => attempt.delivery_id);
+  const ids = new Set(facts.deliveries.map(({ id }) => id));
+  const live = new Set(facts.deliveries.filter(({ isDeleted }) => !isDeleted).map(({ id }) => id));
+  const counted = facts.deliveries.flatMap((row) => {
+    const numbers = (attemptsOf.get(row.id) ?? []).map(({ number }) => number).sort((a, b) => a - b);
+    const isRight =
+      numbers.length === row.attempts &&
+      numbers.length <= SCHEDULE.maximumAttempts &&
+      numbers.every((number, i) => number === i + 1);
+    return isRight
+      ? []
+      : [`${row.id} counts ${row.attempts} attempts and has the numbers ${numbers.join(", ")}`];
+  });
+  const orphans = facts.attempts
+    .filter(({ isDeleted, delivery_id: id }) => !isDeleted && (!live.has(id) || !ids.has(id)))
+    .map(
+      ({ delivery_id: id, number }) => `attempt ${number} of ${id} has outlived its delivery: see attempts`,
+    );
+  return [...counted, ...orphans];
+};
+
+/**
+ * The log has no answer that no receiver gave. An attempt without an answer is not checked: the faults cause
+ * these, too.
+ */
+export const answersWereGiven: Check = ({ attempts, seen }) => {
+  const given = new Set(
+    seen.map(({ deliveryId, attempt, answered }) => `${attemptKey(deliveryId, attempt)} ${answered}`),
+  );
+  return attempts
+    .filter(({ status }) => status !== null)
+    .filter(({ delivery_id: id, number, status }) => !given.has(`${attemptKey(id, number)} ${status}`))
+    .map(
+      ({ delivery_id: id, number, status }) =>
+        `${id} attempt ${number} has a ${status} that no receiver gave`,
+    );
+};
+
+/** What arrives is the event, is signed, and belongs to a delivery. */
+export const requestsAreRight: Check = (facts) => {
+  const deliveries = new Map(facts.deliveries.map((row) => [row.id, row]));
+  const snapshots = new Map(facts.events.map((row) => [row.id, row.data]));
+  const wrong = facts.seen.flatMap(({ eventId, deliveryId, attempt, request }) => {
+    const row = deliveries.get(deliveryId);
+    if (row?.event_id !== eventId) return [`the receiver got the unknown ${deliveryId} of ${eventId}`];
+    const data = snapshots.get(eventId);
+    const isSame = data !== undefined && request.body.toString() === `[${Buffer.from(data).toString()}]`;
+    return isSame ? [] : [`${deliveryId} attempt ${attempt} of ${eventId} arrived with another body`];
+  });
+  const unsigned = facts.unsigned.map(
+    ({ deliveryId, attempt }) => `${deliveryId} attempt ${attempt}: its signature does not verify`,
+  );
+  return [...wrong, ...unsigned];
+};
+
+/** Returns how many requests are not in the log: delivery is at least once. */
+export function countDuplicates({ seen, attempts }: Facts): number {
+  const arrived = new Set(seen.map((one: Seen) => attemptKey(one.deliveryId, one.attempt)));
+  return seen.length - attempts.filter((row) => arrived.has(attemptKey(row.delivery_id, row.number))).length;
+}
+
+/** Nobody gets what nobody sent, or the same event twice without having asked for it. */
+export const nothingIsUnrequested: Check = (facts) => {
+  const accepted = new Set(facts.accepted.map(({ eventId }) => eventId));
+  const ofTheRun = new Set([...facts.known.values()].map(({ eventType }) => eventType));
+  const events = facts.events
+    .filter(
+      (row) => !isErased(facts, row.account_id) && ofTheRun.has(row.event_type) && !accepted.has(row.id),
+    )
+    .map(({ id }) => `event ${id} was stored twice, or never sent: see idempotency_keys`);
+  const first = facts.changes.filter(
+    (row) => ["ingested", "fanned_out", "replayed"].includes(row.cause) && !isErased(facts, row.account_id),
+  );
+  const twice = [...groupBy(first, (row) => `${row.event_id} to subscription ${row.subscription_id}`)]
+    .filter(([, rows]) => rows.length > 1)
+    .map(([pair, rows]) => `two deliveries of ${pair}: ${rows.map((row) => row.delivery_id).join(", ")}`);
+  return [...events, ...twice];
+};

@@ -1,0 +1,33 @@
+import { createSubscription } from "@posthaste/store";
+import { WIDE_EVENT_TYPE } from "../world.ts";
+import { eventOfAct, sendEvent } from "./events.ts";
+import type { TrafficMaker } from "./kind.ts";
+
+/** Subscriptions created at once. */
+const AT_ONCE = 20;
+
+/**
+ * Events of the hostile account to thousands of subscriptions: more than one ingest call creates deliveries
+ * for. Its subscriptions are created in the database, since the calls would take longer than the run.
+ */
+export const fanOuts: TrafficMaker = async (world) => {
+  const { stack, callers, receivers, ledger, wide } = world;
+  const { accountId } = callers.hostile;
+  const create = async (i: number) => {
+    const options = { acceptance: "OK_ONLY", credential: null, timeoutMs: null, now: Date.now() } as const;
+    const targetUrl = `${receivers.wide.url}/${i}`;
+    const { id, signingKey } = await createSubscription(stack.store, {
+      ...{ accountId, targetUrl, eventTypes: [WIDE_EVENT_TYPE], ...options },
+    });
+    const known = { character: "wide", account: "hostile", eventType: WIDE_EVENT_TYPE } as const;
+    ledger.subscriptions.set(id, { ...known, knownAt: Date.now(), secret: signingKey.secret });
+  };
+  for (let from = 0; from < wide; from += AT_ONCE) {
+    const some = Math.min(AT_ONCE, wide - from);
+    await Promise.all(Array.from({ length: some }, (_, i) => create(from + i)));
+  }
+  return {
+    act: async (n) =>
+      await sendEvent(world, "hostile", { n: eventOfAct("fan-out", n), eventType: WIDE_EVENT_TYPE }),
+  };
+};

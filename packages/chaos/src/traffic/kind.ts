@@ -1,0 +1,13 @@
+import type { Random } from "../random.ts";
+import type { World } from "../world.ts";
+
+/** A kind of traffic of one run. */
+export type Traffic = {
+  /** Does what is planned for one moment. `n`: 0 for the first time. */
+  act(n: number, random: Random): Promise<void>;
+  /** Ends what would never end by itself, such as a pause. Default: nothing does. */
+  end?(): Promise<void>;
+};
+
+/** Makes a kind of traffic ready, before the faults begin. */
+export type TrafficMaker = (world: World) => Promise<Traffic>;

@@ -1,0 +1,61 @@
+import { NEVER_ACCEPTS } from "../receivers.ts";
+import { isRefusal, type World } from "../world.ts";
+import type { TrafficMaker } from "./kind.ts";
+
+/** Deliveries that one act cancels. */
+const CANCELLED_AT_ONCE = 5;
+
+/**
+ * Cancels deliveries of the hostile account that wait for a retry, and recovers what was cancelled. Some
+ * recoveries are paused, and go on at the next act.
+ */
+export const recoveries: TrafficMaker = async (world) => {
+  const { insist } = world.callers.hostile;
+  let paused: number | undefined;
+  const resume = async () => {
+    const id = paused;
+    paused = undefined;
+    if (id !== undefined) await unlessRefused(insist((client) => client.deliveries.resumeRecovery({ id })));
+  };
+  return {
+    async act(_n, random) {
+      await resume();
+      for (const id of await waitingOf(world)) {
+        // Noted first: a call that is not answered may have cancelled it.
+        world.ledger.cancelled.add(id);
+        await unlessRefused(insist((client) => client.deliveries.cancelDelivery({ id })));
+      }
+      const { recovery } = await insist((client) =>
+        client.deliveries.recoverDeliveries({ since: { seconds: 0n }, ratePerSecond: random.between(1, 50) }),
+      );
+      const id = recovery?.id ?? 0;
+      if (random.between(0, 1) === 0) return;
+      await unlessRefused(insist((client) => client.deliveries.pauseRecovery({ id })));
+      paused = id;
+    },
+    end: resume,
+  };
+};
+
+/** Returns some deliveries that wait for receivers that never accept anything. */
+async function waitingOf({ stack, ledger }: World): Promise<string[]> {
+  const waiters = [...ledger.subscriptions].filter(([, { character }]) => NEVER_ACCEPTS.has(character));
+  const rows = await stack.store.db
+    .selectFrom("deliveries")
+    .select("id")
+    .where("state", "=", "started")
+    .where("attempts", ">", 0)
+    .where("subscription_id", "in", waiters.map(([id]) => id) as never)
+    .limit(CANCELLED_AT_ONCE)
+    .execute()
+    // The database may be what fails at the moment.
+    .catch(() => []);
+  return rows.map(({ id }) => id);
+}
+
+/** It may have ended, or completed, in the meantime. */
+async function unlessRefused(call: Promise<unknown>): Promise<void> {
+  await call.catch((error) => {
+    if (!isRefusal(error)) throw error;
+  });
+}
