@@ -1,0 +1,148 @@
+import { describe, expect, test } from "vitest";
+import type { Seen } from "../receivers.ts";
+import { snapshotOf } from "../traffic/numbers.ts";
+import type { Facts, StoredAttempt, StoredChange, StoredDelivery } from "./facts.ts";
+import { findingsFrom, type Kind, linesOf } from "./findings.ts";
+
+const NOW = 10_000_000;
+const AT = 9_000_000;
+const [GOOD, HOSTILE, ERASED] = [1, 2, 3];
+
+const delivery = (over: Partial<StoredDelivery & { isDeleted: boolean }> = {}) => ({
+  ...{ id: "dlv_0", account_id: GOOD, event_id: "evt_0", event_type: "invoice_sent", subscription_id: 1 },
+  ...{ state: "succeeded", attempts: 1, next_attempt_at: null, created_at: AT, started_at: null },
+  ...{ ended_reason: null, isDeleted: false },
+  ...over,
+});
+const attempt = (over: Partial<StoredAttempt> = {}) => ({
+  ...{ delivery_id: "dlv_0", number: 1, account_id: GOOD, outcome: "accepted", status: 200 },
+  ...{ started_at: AT, duration_ms: 5, retry_after_ms: null, isDeleted: false },
+  ...over,
+});
+const change = (over: Partial<StoredChange> = {}) => ({
+  ...{ id: 1, batch: 1, account_id: GOOD, delivery_id: "dlv_0", event_id: "evt_0", subscription_id: 1 },
+  ...{ cause: "ingested", state: "pending", attempts: 0, attempt_ms: null, last_outcome: null },
+  ...{ changed_at: AT, isDeleted: false },
+  ...over,
+});
+const succeeded = change({
+  ...{ id: 2, cause: "attempt_succeeded", state: "succeeded", attempts: 1 },
+  ...{ attempt_ms: 5, last_outcome: "accepted" },
+});
+const seen = (over: Partial<Seen> = {}, receivedAt = AT): Seen => ({
+  ...{ character: "steady", eventId: "evt_0", deliveryId: "dlv_0", attempt: 1, answered: 200 },
+  request: { method: "POST", path: "/", headers: {}, receivedAt, body: Buffer.from(`[${snapshotOf(0)}]`) },
+  ...over,
+});
+const event = { id: "evt_0", account_id: GOOD, event_type: "invoice_sent", created_at: AT, isDeleted: false };
+const counts = (spanMs: number, over: { attempts?: number } = {}) => ({
+  ...{ account_id: GOOD, span_ms: spanMs, from_at: Math.floor(AT / spanMs) * spanMs },
+  ...{ events: 1, deliveries: 1, succeeded: 1, failed: 0, attempts: 1, accepted: 1 },
+  ...over,
+});
+const subscription = { id: 1, account_id: GOOD, state: "active", draining: 0, ending: 0, ended_at: null };
+const known = { account: "good", eventType: "invoice_sent", knownAt: 0, secret: undefined } as const;
+
+/** One event to one steady receiver, without a problem. */
+const FACTS: Facts = {
+  accepted: [
+    { account: "good", n: 0, eventId: "evt_0", eventType: "invoice_sent", sentAt: AT, acceptedAt: AT },
+  ],
+  known: new Map([[1, { ...known, character: "steady" }]]),
+  accountIds: { good: GOOD, hostile: HOSTILE },
+  ...{ cancelled: new Set(), faults: [], acts: [], troubles: [], fanouts: [], recoveries: [], erasures: [] },
+  subscriptions: [subscription],
+  events: [{ ...event, data: Buffer.from(snapshotOf(0)) }],
+  deliveries: [delivery()],
+  attempts: [attempt()],
+  changes: [change(), succeeded],
+  statistics: [counts(60_000), counts(900_000)],
+  ...{ erasedRows: [], seen: [seen()], unsigned: [], asked: new Set(), now: NOW },
+};
+
+test("a run without a problem has no findings", () => {
+  expect(linesOf(findingsFrom(FACTS))).toEqual([]);
+});
+
+describe("a run finds", () => {
+  test.each<[Kind, string, Partial<Facts>, RegExp]>([
+    ["lost", "an accepted event that is not stored", { events: [] }, /not stored as it was sent/],
+    ["lost", "an event without its delivery", { deliveries: [] }, /has no delivery to the steady/],
+    ["lost", "a success that never arrived", { seen: [seen({ answered: 500 })] }, /arrived: false/],
+    ["lost", "a delivery given up", { deliveries: [delivery({ state: "exhausted" })] }, /is exhausted/],
+    ["lost", "one cancelled by nobody", { deliveries: [delivery({ state: "cancelled" })] }, /because/],
+    [
+      "early",
+      "a retry before its time",
+      {
+        attempts: [attempt({ outcome: "status", status: 500 }), attempt({ number: 2 })],
+        seen: [seen({ answered: 500 }), seen({ attempt: 2 })],
+      },
+      /attempt 2 was \d+ ms early/,
+    ],
+    ["wrong", "an event that nobody sent", { accepted: [] }, /stored twice, or never sent/],
+    ["wrong", "an attempt that was dropped", { attempts: [] }, /counts 1 attempts and has the numbers /],
+    ["wrong", "an answer that nobody gave", { attempts: [attempt({ status: 204 })] }, /no receiver gave/],
+    ["wrong", "a signature that does not verify", { unsigned: [seen()] }, /signature/],
+    ["wrong", "a change that was dropped", { changes: [change()] }, /its changes: ingested=pending/],
+    ["wrong", "an impossible change", { changes: [succeeded] }, /its changes/],
+    [
+      "wrong",
+      "a skipped statistics change",
+      { statistics: [counts(60_000, { attempts: 0 }), counts(900_000)] },
+      /60 s from \d+ count 0 attempts, the log 1/,
+    ],
+    [
+      "wrong",
+      "a row of an erased account",
+      { erasedRows: [{ table: "tokens", accountId: ERASED, rows: 1 }] },
+      /1 rows of the erased account 3/,
+    ],
+    ["wrong", "a process that ended by itself", { troubles: ["worker ended"] }, /worker ended/],
+    [
+      "open",
+      "a delivery left parked",
+      { deliveries: [delivery({ state: "parked" })] },
+      /dlv_0 is parked .* is active/,
+    ],
+    [
+      "open",
+      "an open delivery of an ended subscription",
+      {
+        subscriptions: [{ ...subscription, state: "ended", ended_at: NOW }],
+        deliveries: [delivery({ state: "started", next_attempt_at: NOW + 1 })],
+      },
+      /is ended/,
+    ],
+    ["open", "an unfinished fan-out", { fanouts: [{ event_id: "evt_0" }] }, /fan-out of evt_0/],
+    [
+      "open",
+      "an unfinished erasure",
+      { erasures: [{ id: 1, account_id: ERASED, state: "running", ended_at: null }] },
+      /erasure 1 of account 3/,
+    ],
+    ["stood still", "a delivery that waited", { seen: [seen({}, AT + 60_000)] }, /waited 60000 ms/],
+  ])("%s: %s", (kind, _what, facts, words) => {
+    expect(findingsFrom({ ...FACTS, ...facts }).broken[kind]).toContainEqual(expect.stringMatching(words));
+  });
+});
+
+test("a wait during a fault that hit the delivery is not held against anybody, and is reported", () => {
+  const fault = {
+    at: 0,
+    forMs: 60_000,
+    kind: "kill",
+    target: "temporal",
+    from: AT,
+    until: AT + 60_000,
+  } as const;
+  const { broken, waits } = findingsFrom({ ...FACTS, faults: [fault], seen: [seen({}, AT + 60_000)] });
+  expect(broken["stood still"]).toEqual([]);
+  expect(waits).toMatchObject({ longestMs: 60_000, besideFaultsMs: 0 });
+});
+
+test("a request beyond the log is a duplicate and no problem", () => {
+  const findings = findingsFrom({ ...FACTS, seen: [seen(), seen()] });
+  expect(linesOf(findings)).toEqual([]);
+  expect(findings.duplicates).toBe(1);
+});
