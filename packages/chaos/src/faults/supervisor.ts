@@ -37,6 +37,8 @@ export function supervise(stack: Stack, { troubles }: Pick<Ledger, "troubles">):
   const looking = look();
   return {
     async killFor(child, forMs) {
+      // An earlier fault may still be starting it: two starts at once would be two processes.
+      while (down.has(child)) await sleep(LOOKS_EVERY_MS);
       down.add(child);
       try {
         await child.kill();
