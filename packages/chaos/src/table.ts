@@ -30,6 +30,7 @@ export function chaosTable(runs: readonly ChaosRun[]): string {
     ["duplicates", ...runs.map(({ findings }) => String(findings.duplicates))],
     ["longest wait of the good, s", ...runs.map(({ findings }) => seconds(findings.waits.longestMs))],
     ["… beside faults, s", ...runs.map(({ findings }) => seconds(findings.waits.besideFaultsMs))],
+    ["… overtaken by", ...runs.map(({ findings }) => String(findings.waits.overtakenBy))],
     ...KINDS.map((kind): [string, ...string[]] => [
       kind,
       ...runs.map(({ findings }) => String(findings.broken[kind].length)),

@@ -34,6 +34,9 @@ const seen = (over: Partial<Seen> = {}, receivedAt = AT): Seen => ({
   request: { method: "POST", path: "/", headers: {}, receivedAt, body: Buffer.from(`[${snapshotOf(0)}]`) },
   ...over,
 });
+/** Requests to a receiver of the hostile account, a millisecond apart. */
+const others = (count: number) =>
+  Array.from({ length: count }, (_, i) => seen({ character: "wide", deliveryId: "dlv_1" }, AT + i));
 const event = { id: "evt_0", account_id: GOOD, event_type: "invoice_sent", created_at: AT, isDeleted: false };
 const counts = (spanMs: number, over: { attempts?: number } = {}) => ({
   ...{ account_id: GOOD, span_ms: spanMs, from_at: Math.floor(AT / spanMs) * spanMs },
@@ -121,10 +124,27 @@ describe("a run finds", () => {
       { erasures: [{ id: 1, account_id: ERASED, state: "running", ended_at: null }] },
       /erasure 1 of account 3/,
     ],
-    ["stood still", "a delivery that waited", { seen: [seen({}, AT + 60_000)] }, /waited 60000 ms/],
+    [
+      "stood still",
+      "a delivery that others overtook",
+      { seen: [seen({}, AT + 15_001), ...others(501)] },
+      /waited 15001 ms beside faults, while 501 requests of others arrived/,
+    ],
+    [
+      "stood still",
+      "a delivery that waited while nothing moved",
+      { seen: [seen({}, AT + 60_001)] },
+      /waited 60001 ms/,
+    ],
   ])("%s: %s", (kind, _what, facts, words) => {
     expect(findingsFrom({ ...FACTS, ...facts }).broken[kind]).toContainEqual(expect.stringMatching(words));
   });
+});
+
+test("a delivery that waits its turn on a slow machine does not stand still", () => {
+  const { broken, waits } = findingsFrom({ ...FACTS, seen: [seen({}, AT + 30_000), ...others(500)] });
+  expect(broken["stood still"]).toEqual([]);
+  expect(waits).toEqual({ longestMs: 30_000, besideFaultsMs: 30_000, overtakenBy: 500 });
 });
 
 test("a wait during a fault that hit the delivery is not held against anybody, and is reported", () => {
