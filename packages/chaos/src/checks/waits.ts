@@ -26,11 +26,14 @@ const STANDSTILL = {
   ms: 15_000,
   /**
    * … and this many requests of others arrived meanwhile: several times as many as two workers have under
-   * way, and a small part of three thousand deliveries of another account.
+   * way, and fewer than a single fan-out sends, also in a short run.
    */
-  overtakenBy: 500,
-  /** Nobody waits this long on a machine of any kind, in milliseconds: nothing moved at all. */
-  msAtMost: 60_000,
+  overtakenBy: 1_000,
+  /**
+   * Or it waited for this long, in milliseconds, whatever arrived: as long as the slowest repair, that of the
+   * reconciler. Temporal needs up to half a minute for a task that was lost more than once.
+   */
+  msAtMost: 120_000,
 } as const;
 
 type Wait = { readonly deliveryId: string; readonly ms: number; readonly besideFaultsMs: number } & Pick<
