@@ -50,6 +50,8 @@ const WAITING_BYTES_MAX = 8 * 1024 * 1024;
 function toOutput(options: pino.LoggerOptions): pino.Logger {
   const output = pino.destination({ fd: 1, sync: false, maxLength: WAITING_BYTES_MAX });
   const logger = pino(options, output);
+  // What Node or a library writes by itself, such as a warning, is not worth the process either.
+  for (const stream of [process.stdout, process.stderr]) stream.on("error", () => {});
   let lost = 0;
   let isRefused = false;
   output.on("error", () => {

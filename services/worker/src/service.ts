@@ -5,7 +5,7 @@ import { runService, startTracing } from "@posthaste/runtime";
 import { closeStore, openMigratedStore, readInstallation } from "@posthaste/store";
 import { WORKER_SETTINGS } from "./config.ts";
 import { startWorker } from "./start-worker.ts";
-import { measureTemporal } from "./temporal/temporal-metrics.ts";
+import { installTemporal } from "./temporal/temporal-runtime.ts";
 
 /**
  * The advised size of Node's thread pool. Name look-ups may use half of it, and it has four threads unless
@@ -19,7 +19,7 @@ await runService({
   stopWithinMs: (config) => config.POSTHASTE_STOP_WITHIN_MS,
   start: async (config, log) => {
     const tracing = startTracing("posthaste-worker");
-    const temporalMetrics = await measureTemporal();
+    const temporalMetrics = await installTemporal(log);
     const threads = Number(process.env["UV_THREADPOOL_SIZE"] ?? 4);
     if (threads < THREADS_MIN) log.warn("worker.few_threads", { threads, advised: THREADS_MIN });
     const store = await openMigratedStore(
