@@ -23,7 +23,7 @@ import {
   pingStore,
   type Store,
 } from "../src/index.ts";
-import { ingestCallsIn } from "../src/ingest/ingest-events.ts";
+import { ingestEventsIn } from "../src/ingest/ingest-events.ts";
 import { NOW } from "./fixture.ts";
 
 const POOL_SIZE = 2;
@@ -155,12 +155,7 @@ describe("a database that falls silent", () => {
     const call = (extra: (tx: Tx) => void = () => {}) =>
       transact(store, async (tx) => {
         const events = [{ eventType: "invoice_sent", data: Buffer.from("{}"), idempotencyKey: "a" }];
-        const [stored] = await ingestCallsIn(
-          store,
-          tx,
-          [{ accountId, now: NOW, deliveriesMax: 10, events }],
-          10,
-        );
+        const stored = await ingestEventsIn(store, tx, { accountId, now: NOW, deliveriesMax: 10, events });
         extra(tx);
         return stored;
       });
@@ -169,7 +164,7 @@ describe("a database that falls silent", () => {
     const stored = direct.store.db.selectFrom("events").select("id").where("account_id", "=", accountId);
     expect(await stored.execute()).toHaveLength(1);
     proxy.mend();
-    await expect(call()).resolves.toMatchObject({ result: [{ duplicate: true }] });
+    await expect(call()).resolves.toMatchObject([{ duplicate: true }]);
     await expectWholePool();
   });
 

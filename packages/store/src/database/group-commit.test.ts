@@ -2,7 +2,12 @@ import { describe, expect, test } from "vitest";
 import { createGroupCommit, type Settled } from "./group-commit.ts";
 
 /** A commit that ends when the test says so. */
-function setup({ itemsMax = 100, weightMax = 100, groupsMax = 1 } = {}) {
+function setup({
+  itemsMax = 100,
+  weightMax = 100,
+  groupsMax = 1,
+  ownerOf = undefined as ((item: string) => string | undefined) | undefined,
+} = {}) {
   const groups: string[][] = [];
   const ends: (() => void)[] = [];
   let onBegin = () => {};
@@ -10,6 +15,7 @@ function setup({ itemsMax = 100, weightMax = 100, groupsMax = 1 } = {}) {
     itemsMax,
     weightMax,
     groupsMax,
+    ...(ownerOf === undefined ? {} : { ownerOf }),
     weigh: (item) => item.length,
     splits: (error) => error === "one of them",
     commit: async (items) => {
@@ -59,6 +65,22 @@ describe("a group commit", () => {
     for (let i = 0; i < 5; i++) await endOne();
     await all;
     expect(groups).toEqual([["a", "b"], ["c", "dddd"], ["e"], ["ffffff"], ["g"]]);
+  });
+
+  test("takes one item of each owner before a second of any, and those left over first", async () => {
+    const { add, groups, endOne } = setup({ itemsMax: 2, ownerOf: (item) => item[0] });
+    const all = Promise.all(["a1", "a2", "a3", "a4", "b1", "b2", "c1"].map(add));
+    await endOne();
+    await new Promise(setImmediate);
+    const later = add("d1");
+    for (let i = 0; i < 3; i++) await endOne();
+    await Promise.all([all, later]);
+    expect(groups).toEqual([
+      ["a1", "b1"],
+      ["c1", "a2"],
+      ["b2", "a3"],
+      ["d1", "a4"],
+    ]);
   });
 
   test("starts the next commit with the items that the last one left out", async () => {

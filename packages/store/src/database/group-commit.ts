@@ -3,7 +3,7 @@ export type Settled<Result> = { readonly result: Result } | { readonly error: un
 
 export type GroupCommitOptions<Item, Result> = {
   /**
-   * Commits items in one transaction, in their order. It may leave out the last items, never the first; the
+   * Commits items in one transaction, in this order. It may leave out the last items, never the first; the
    * next transaction starts with them. Throws if everything was rolled back.
    */
   readonly commit: (items: readonly Item[]) => Promise<readonly Settled<Result>[]>;
@@ -20,6 +20,11 @@ export type GroupCommitOptions<Item, Result> = {
   readonly weightMax?: number;
   /** Maximum concurrent transactions. Default: 1. */
   readonly groupsMax?: number;
+  /**
+   * To whom an item belongs. If more wait than fit, a transaction takes the first of each owner, then the
+   * second of each, and so on. Default: all belong to one, and are committed in their order.
+   */
+  readonly ownerOf?: (item: Item) => unknown;
 };
 
 type Waiting<Item, Result> = {
@@ -42,11 +47,13 @@ export function createGroupCommit<Item, Result>(
   options: GroupCommitOptions<Item, Result>,
 ): (item: Item) => Promise<Result> {
   const { itemsMax, weigh = () => 0, weightMax = Number.POSITIVE_INFINITY, groupsMax = 1 } = options;
+  const { ownerOf } = options;
   let waiting: Waiting<Item, Result>[] = [];
   let groupsInFlight = 0;
   let arrived = 0;
 
   const takeGroup = () => {
+    if (ownerOf !== undefined) waiting = inTurns(waiting, ownerOf);
     let weight = 0;
     let count = 0;
     for (const { item } of waiting) {
@@ -83,6 +90,24 @@ export function createGroupCommit<Item, Result>(
       // Items from the same turn of the event loop share the first commit, too.
       setImmediate(() => void commitAll());
     });
+}
+
+/** Returns the first items of all owners, then the second ones, and so on, each in their order. */
+function inTurns<Item, Result>(
+  waiting: readonly Waiting<Item, Result>[],
+  ownerOf: (item: Item) => unknown,
+): Waiting<Item, Result>[] {
+  const turns: Waiting<Item, Result>[][] = [];
+  const taken = new Map<unknown, number>();
+  for (const one of waiting) {
+    const owner = ownerOf(one.item);
+    const turn = taken.get(owner) ?? 0;
+    taken.set(owner, turn + 1);
+    const others = turns[turn];
+    if (others === undefined) turns[turn] = [one];
+    else others.push(one);
+  }
+  return turns.flat();
 }
 
 /**

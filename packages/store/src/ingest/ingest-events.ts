@@ -6,7 +6,7 @@ import type { Store } from "../database/store.ts";
 import { type Tx, transact } from "../database/transact.ts";
 import { insertDeliveries } from "../deliveries/new-deliveries.ts";
 import type { IngestCall, IngestedEvent } from "./ingest-call.ts";
-import { beginPlan, type IngestRows, planCall } from "./plan-ingest.ts";
+import { beginPlan, type IngestPlan, type IngestRows, planCall, TOO_WIDE } from "./plan-ingest.ts";
 
 /**
  * Stores events and a delivery for each matching subscription, in one transaction: all or none. Once this
@@ -21,9 +21,11 @@ export async function ingestEvents(store: Store, ingest: IngestCall): Promise<In
 
 /** Ingests a call within a transaction; see {@link ingestEvents}. */
 export async function ingestEventsIn(store: Store, tx: Tx, ingest: IngestCall): Promise<IngestedEvent[]> {
-  const [settled] = await ingestCallsIn(store, tx, [ingest], Number.POSITIVE_INFINITY);
+  const unbounded = { rowsMax: Number.POSITIVE_INFINITY, callRowsMax: Number.POSITIVE_INFINITY };
+  const [settled] = await ingestCallsIn(store, tx, [ingest], unbounded);
   if (settled === undefined) throw new Error("the ingest call was not planned");
   if ("error" in settled) throw settled.error;
+  if (settled.result === TOO_WIDE) throw new Error("an ingest call without a bound was too wide");
   return settled.result;
 }
 
@@ -33,21 +35,23 @@ export async function ingestEventsIn(store: Store, tx: Tx, ingest: IngestCall): 
  * Two transactions may insert the same idempotency key. The second then finds the key used, is rolled back,
  * and runs again with the first one's result in sight.
  *
- * @param rowsMax maximum rows inserted, not counting the first call's; further calls are left out
+ * @param bounds.rowsMax events and deliveries after which further calls are left out
+ * @param bounds.callRowsMax maximum events and deliveries of a call; one with more stores nothing, and its
+ *   result is {@link TOO_WIDE}
  * @returns the result of each call, in their order
  */
 export async function ingestCallsIn(
   store: Store,
   tx: Tx,
   calls: readonly IngestCall[],
-  rowsMax: number,
-): Promise<Settled<IngestedEvent[]>[]> {
+  { rowsMax, callRowsMax }: { rowsMax: number; callRowsMax: number },
+): Promise<Settled<IngestedEvent[] | typeof TOO_WIDE>[]> {
   const plan = await beginPlan(tx, calls);
-  const settled: Settled<IngestedEvent[]>[] = [];
+  const settled: Settled<IngestedEvent[] | typeof TOO_WIDE>[] = [];
   for (const call of calls) {
-    if (settled.length > 0 && rowCount(plan.rows) >= rowsMax) break;
+    if (settled.length > 0 && rowCount(plan) >= rowsMax) break;
     try {
-      settled.push({ result: await planCall(store, tx, plan, call) });
+      settled.push({ result: await planCall(store, tx, plan, call, callRowsMax) });
     } catch (error) {
       if (!(error instanceof Refusal)) throw error;
       settled.push({ error });
@@ -57,8 +61,9 @@ export async function ingestCallsIn(
   return settled;
 }
 
-function rowCount({ events, deliveries }: IngestRows): number {
-  return events.length + deliveries.length;
+/** Returns how many rows keep the other calls of a plan waiting. */
+function rowCount({ rows: { events, deliveries }, readInVain }: IngestPlan): number {
+  return events.length + deliveries.length + readInVain;
 }
 
 async function insertAll(

@@ -2,7 +2,8 @@ import { createGroupCommit } from "../database/group-commit.ts";
 import type { Store } from "../database/store.ts";
 import { transact } from "../database/transact.ts";
 import type { IngestCall, IngestedEvent } from "./ingest-call.ts";
-import { ingestCallsIn } from "./ingest-events.ts";
+import { ingestCallsIn, ingestEvents } from "./ingest-events.ts";
+import { TOO_WIDE } from "./plan-ingest.ts";
 
 /**
  * # Ingest calls commit together
@@ -28,20 +29,40 @@ import { ingestCallsIn } from "./ingest-events.ts";
  * - **A call that the database rejects fails alone.** If a transaction fails and the database is available,
  *   its calls are committed one by one. If the database is unavailable, all fail: trying each would only take
  *   longer.
+ * - **A wide call holds up nobody else's.** How many rows a call has is known once its events are matched. A
+ *   call with more than {@link NARROW_ROWS_MAX} leaves its group with nothing stored, and gets a transaction
+ *   of its own. One of those is in flight at a time, while groups go on beside it. (SQLite has one writer,
+ *   which takes them in turns.) If more calls wait than fit, accounts take turns, too.
  * - **Matching is as of ingest.** The transaction that stores an event also reads which subscriptions want
  *   it, once for each account and event type of the group.
  *
  * Not promised: an order between overlapping calls, even of one account.
  */
 export function createIngest(store: Store): (ingest: IngestCall) => Promise<IngestedEvent[]> {
-  return createGroupCommit<IngestCall, IngestedEvent[]>({
-    commit: (calls) => transact(store, (tx) => ingestCallsIn(store, tx, calls, GROUP_ROWS_MAX)),
-    splits: (error) => !store.seam.isAway(error),
+  const splits = (error: unknown) => !store.seam.isAway(error);
+  const ownerOf = ({ accountId }: IngestCall) => accountId;
+  const bounds = { rowsMax: GROUP_ROWS_MAX, callRowsMax: NARROW_ROWS_MAX };
+  const narrow = createGroupCommit<IngestCall, IngestedEvent[] | typeof TOO_WIDE>({
+    commit: (calls) => transact(store, (tx) => ingestCallsIn(store, tx, calls, bounds)),
+    splits,
+    ownerOf,
     itemsMax: GROUP_CALLS_MAX,
     weigh: ({ events }) => events.reduce((bytes, { data }) => bytes + data.byteLength, 0),
     weightMax: GROUP_BYTES_MAX,
     groupsMax: store.seam.locksRows ? CONCURRENT_GROUPS : 1,
   });
+  const wide = createGroupCommit<IngestCall, IngestedEvent[]>({
+    // One at a time: its rows cost far more than the flush that it could share.
+    commit: async ([call]) => (call === undefined ? [] : [{ result: await ingestEvents(store, call) }]),
+    itemsMax: 1,
+    splits,
+    ownerOf,
+  });
+  return async (call) => {
+    if (call.events.length > NARROW_ROWS_MAX) return await wide(call);
+    const ingested = await narrow(call);
+    return ingested === TOO_WIDE ? await wide(call) : ingested;
+  };
 }
 
 /** Maximum calls per transaction. More do not make the flush measurably cheaper. */
@@ -50,11 +71,16 @@ const GROUP_CALLS_MAX = 256;
  * Events and deliveries in a transaction after which no further call joins it: as many as are written in
  * about 50 ms.
  */
-const GROUP_ROWS_MAX = 2_000;
+const GROUP_ROWS_MAX = 1_000;
+/**
+ * Maximum events and deliveries of a call that shares its transaction with others: a quarter of a group, so
+ * that no call fills one.
+ */
+const NARROW_ROWS_MAX = 250;
 /** Maximum bytes of snapshots per transaction: as many as one batch may have. */
 const GROUP_BYTES_MAX = 4 * 1024 * 1024;
 /**
- * Concurrent transactions on a database with several writers; SQLite has one. One, two and four were measured
- * to be equally fast. The second lets other calls proceed while one group waits for a key of another process.
+ * Concurrent groups on a database with several writers; SQLite has one. One, two and four were measured to be
+ * equally fast. The second lets other calls proceed while one group waits for a key of another process.
  */
 const CONCURRENT_GROUPS = 2;

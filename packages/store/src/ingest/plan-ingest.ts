@@ -7,6 +7,7 @@ import type { Tx } from "../database/transact.ts";
 import { deliveryRow } from "../deliveries/new-deliveries.ts";
 import {
   FIRST_SUBSCRIPTION,
+  matchFew,
   matchSubscriptions,
   type WalkedMatch,
 } from "../subscriptions/match-subscriptions.ts";
@@ -19,10 +20,25 @@ import type { EventToIngest, IngestCall, IngestedEvent } from "./ingest-call.ts"
 export type IngestPlan = {
   readonly rows: IngestRows;
   readonly used: Map<string, UsedKey>;
-  readonly matches: Map<string, WalkedMatch[]>;
+  readonly matches: Map<string, FoundMatches>;
+  /** Subscriptions that were read for calls that turned out to be too wide. */
+  readInVain: number;
   /** The newest row of `subscription_event_types`; undefined: not read yet. */
   asOfRow: number | undefined;
 };
+
+/** The first matches of an event type. */
+type FoundMatches = {
+  readonly found: readonly WalkedMatch[];
+  readonly isAll: boolean;
+  /** How many were looked for. */
+  readonly limit: number;
+  /** If there are as many: they were looked up, and not only counted. */
+  readonly isWalked: boolean;
+};
+
+/** Stands for the result of a call that would insert more rows than it may. */
+export const TOO_WIDE = Symbol("too wide");
 
 export type IngestRows = {
   readonly events: Insertable<Tables["events"]>[];
@@ -45,13 +61,15 @@ export async function beginPlan(tx: Tx, calls: readonly IngestCall[]): Promise<I
   for (const [accountId, keys] of keysOf) {
     for (const [id, key] of await readUsedKeys(tx, accountId, [...keys.values()])) used.set(id, key);
   }
-  return { rows: newRows(), used, matches: new Map(), asOfRow: undefined };
+  return { rows: newRows(), used, matches: new Map(), readInVain: 0, asOfRow: undefined };
 }
 
 /**
  * Plans one call: all of its rows or, if it throws, none. Everything is added to the plan at the end, so a
  * call that is refused midway leaves nothing behind.
  *
+ * @param rowsMax maximum events and deliveries of the call
+ * @returns {@link TOO_WIDE}: the call would have more, and nothing was planned
  * @throws Refusal `already_exists` if a key was used with different content; the field names the event's
  *   index; `unauthenticated` if the account's erasure has been requested
  */
@@ -60,7 +78,8 @@ export async function planCall(
   tx: Tx,
   plan: IngestPlan,
   ingest: IngestCall,
-): Promise<IngestedEvent[]> {
+  rowsMax: number,
+): Promise<IngestedEvent[] | typeof TOO_WIDE> {
   const { accountId, now, traceparent } = ingest;
   const results: IngestedEvent[] = [];
   const rows = newRows();
@@ -78,11 +97,13 @@ export async function planCall(
       results.push({ eventId: before.eventId, deliveryCount: before.deliveryCount, duplicate: true });
       continue;
     }
-    const matches = await matchesFor(store, tx, plan, ingest, eventType);
+    const rowsLeft = rowsMax - rows.events.length - rows.deliveries.length - 1;
+    const matches = await matchesFor(store, tx, plan, { ingest, eventType, room, rowsLeft });
+    if (matches === TOO_WIDE) return TOO_WIDE;
     const eventId = newEventId(now);
-    const served = matches.slice(0, room);
+    const served = matches.found.slice(0, room);
     room -= served.length;
-    if (served.length < matches.length) {
+    if (!matches.isAll || served.length < matches.found.length) {
       plan.asOfRow ??= await newestSubscribedRow(tx);
       rows.fanouts.push({
         event_id: eventId,
@@ -132,28 +153,41 @@ function addRows(to: IngestRows, rows: IngestRows): void {
 }
 
 /**
- * Returns the subscriptions that get an event of this type: all of them, or one more than may be served now,
- * which shows that there are more.
+ * Returns the subscriptions that get an event of this type: all of them, or as many as may be served now.
+ *
+ * @param of.room maximum deliveries of the call that may be created now
+ * @param of.rowsLeft maximum rows of the call. If more match, this returns {@link TOO_WIDE} after a statement
+ *   that has read no more than those
  */
 async function matchesFor(
   store: Store,
   tx: Tx,
   plan: IngestPlan,
-  ingest: IngestCall,
-  eventType: string,
-): Promise<WalkedMatch[]> {
-  const { accountId, deliveriesMax, holdsSubscription = false } = ingest;
-  const key = `${accountId} ${deliveriesMax} ${eventType}`;
-  const known = plan.matches.get(key);
-  if (known !== undefined) return known;
-  const found = await matchSubscriptions(
-    store,
-    tx,
-    { accountId, eventType, holdsSubscription },
-    deliveriesMax + 1,
-  );
-  plan.matches.set(key, found);
-  return found;
+  of: { ingest: IngestCall; eventType: string; room: number; rowsLeft: number },
+): Promise<FoundMatches | typeof TOO_WIDE> {
+  const { ingest, eventType, room, rowsLeft } = of;
+  if (rowsLeft < 0) return TOO_WIDE;
+  const { accountId, holdsSubscription = false } = ingest;
+  const limit = Math.min(room, rowsLeft) + 1;
+  // Whether anything is left for the worker's upkeep, or for a wide call, is told without a walk.
+  const isWalked = room > 0 && room <= rowsLeft;
+  const key = `${accountId} ${eventType}`;
+  let matches = plan.matches.get(key);
+  if (matches === undefined || !tells(matches, { limit, isWalked })) {
+    const event = { accountId, eventType, holdsSubscription };
+    const found = await (isWalked ? matchSubscriptions : matchFew)(store, tx, event, limit);
+    const isAll = found !== undefined && found.length < limit;
+    matches = { found: found ?? [], isAll, limit, isWalked };
+    plan.matches.set(key, matches);
+    if (!isAll && rowsLeft < room) plan.readInVain += limit;
+  }
+  const fits = room <= rowsLeft || (matches.isAll && matches.found.length <= rowsLeft);
+  return fits ? matches : TOO_WIDE;
+}
+
+/** Returns whether what was found says all that another search would. */
+function tells(known: FoundMatches, wanted: Pick<FoundMatches, "limit" | "isWalked">): boolean {
+  return known.isAll || (known.limit >= wanted.limit && (known.isWalked || !wanted.isWalked));
 }
 
 /** Returns the newest row of `subscription_event_types`. */

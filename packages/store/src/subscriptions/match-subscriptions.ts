@@ -70,10 +70,8 @@ export async function matchSubscriptions(
   event: MatchedToStore,
   limit: number,
 ): Promise<WalkedMatch[]> {
-  const found = await firstWanting(store, tx, event, limit);
-  const rows = found.filter((row) => row.id !== NO_SUBSCRIPTION);
-  if (!event.holdsSubscription && rows.length === found.length) throw isErased(event.accountId);
-  if (rows.length < limit) return matchesIn(rows);
+  const few = await matchFew(store, tx, event, limit);
+  if (few !== undefined) return few;
   const matches: WalkedMatch[] = [];
   // A URL is met again at its other subscriptions.
   const met = new Set<string>();
@@ -88,6 +86,24 @@ export async function matchSubscriptions(
     after = step.next;
   }
   return matches;
+}
+
+/**
+ * Does the first statement of {@link matchSubscriptions}, and no walk.
+ *
+ * @returns all matches; undefined: `limit` subscriptions or more want the event
+ * @throws Refusal `unauthenticated` if the account's erasure has been requested
+ */
+export async function matchFew(
+  store: Store,
+  tx: Tx,
+  event: MatchedToStore,
+  limit: number,
+): Promise<WalkedMatch[] | undefined> {
+  const found = await firstWanting(store, tx, event, limit);
+  const rows = found.filter((row) => row.id !== NO_SUBSCRIPTION);
+  if (!event.holdsSubscription && rows.length === found.length) throw isErased(event.accountId);
+  return rows.length < limit ? matchesIn(rows) : undefined;
 }
 
 /** Stands for the account in the result of {@link firstWanting}. */
