@@ -9,8 +9,10 @@ type Indexes = {
   deliveries:
     | "deliveries_by_state_and_account"
     | "deliveries_by_account"
+    | "deliveries_by_event"
     | "deliveries_by_account_state"
     | "deliveries_by_subscription"
+    | "deliveries_once"
     | "deliveries_overdue";
   delivery_changes: "delivery_changes_in_order" | "delivery_changes_by_batch";
   events: "events_by_account";

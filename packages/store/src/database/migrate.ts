@@ -9,6 +9,7 @@ import { up as installation } from "./migrations/0004-installation.ts";
 import { up as fanOutCursor } from "./migrations/0005-fan-out-cursor.ts";
 import { up as erasedAccounts } from "./migrations/0006-erased-accounts.ts";
 import { up as endedAndRemoved } from "./migrations/0007-ended-and-removed.ts";
+import { up as byEvent } from "./migrations/0008-by-event.ts";
 import type { Store } from "./store.ts";
 import type { Tables } from "./tables.ts";
 
@@ -21,6 +22,7 @@ const MIGRATIONS: Readonly<Record<string, (db: Kysely<unknown>, seam: Seam) => P
   "0005-fan-out-cursor": fanOutCursor,
   "0006-erased-accounts": erasedAccounts,
   "0007-ended-and-removed": endedAndRemoved,
+  "0008-by-event": byEvent,
 };
 
 /** The database holds migrations that this release lacks: it belongs to another release. */

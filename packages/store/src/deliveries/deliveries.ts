@@ -131,7 +131,10 @@ function filtered(store: Store, filter: DeliveryFilter) {
 
 /** Returns the table, read by the index that holds the rows of this filter in the order of their ids. */
 function tableFor(store: Store, { eventId, subscriptionId, state }: DeliveryFilter) {
-  // An event has few deliveries: the index on `event_id` finds them, and they are sorted.
+  if (eventId !== undefined && subscriptionId !== undefined) {
+    return store.db.selectFrom(byIndex(store, "deliveries", "deliveries_by_event"));
+  }
+  // Most events have few deliveries: an index on `event_id` finds them, and they are sorted.
   if (eventId !== undefined) return store.db.selectFrom("deliveries");
   const scope = subscriptionId === undefined ? "account" : "subscription";
   const index = {

@@ -1,7 +1,7 @@
 import { type EventId, MINUTE_MS, type SubscriptionId } from "@posthaste/domain";
 import type { Selectable } from "kysely";
 import { byIndex } from "../database/by-index.ts";
-import { leastDeliveryId, sha256 } from "../database/ids.ts";
+import { sha256 } from "../database/ids.ts";
 import { lockRows } from "../database/lock-rows.ts";
 import type { Store } from "../database/store.ts";
 import type { Tables } from "../database/tables.ts";
@@ -10,7 +10,7 @@ import { lockEvents } from "../deliveries/lock-events.ts";
 import { type DeliveryRow, deliveryRow, insertUnlessTaken } from "../deliveries/new-deliveries.ts";
 import { type WalkedMatch, walkSubscriptions } from "../subscriptions/match-subscriptions.ts";
 
-/** How far the clocks of two processes may differ; the id of a row may be as far ahead of its time. */
+/** How far the clocks of two processes may differ. */
 const CLOCKS_DIFFER_MS = MINUTE_MS;
 
 /** Returns events whose fan-out exceeded one ingest call's cap and is not finished, oldest first. */
@@ -121,15 +121,14 @@ async function servedBeforeTheyMoved(
   const changed = matches.flatMap(({ sharing }) => sharing.filter(({ updatedAt }) => updatedAt >= since));
   if (changed.length === 0) return new Set();
   const rows = await tx
-    .selectFrom(byIndex(store, "deliveries", "deliveries_by_subscription"))
+    .selectFrom(byIndex(store, "deliveries", "deliveries_by_event"))
     .select("subscription_id")
+    .where("event_id", "=", fanout.event_id)
     .where(
       "subscription_id",
       "in",
       changed.map(({ id }) => id),
     )
-    .where("id", ">=", leastDeliveryId(since))
-    .where("event_id", "=", fanout.event_id)
     .execute();
   return new Set(rows.map((row) => row.subscription_id));
 }

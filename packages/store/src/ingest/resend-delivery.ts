@@ -6,6 +6,7 @@ import {
   Refusal,
   type SubscriptionId,
 } from "@posthaste/domain";
+import { byIndex } from "../database/by-index.ts";
 import { sha256 } from "../database/ids.ts";
 import type { Store } from "../database/store.ts";
 import { type Tx, transact } from "../database/transact.ts";
@@ -50,7 +51,7 @@ export async function resendDelivery(
         field: "id",
       });
     }
-    const open = await openDelivery(tx, eventId, subscriptionId);
+    const open = await openDelivery(store, tx, eventId, subscriptionId);
     if (open !== undefined) return { delivery: open, resent: false };
     const row = deliveryRow(
       { accountId, eventId, eventType, now, traceparent: original.traceparent },
@@ -72,12 +73,13 @@ export async function resendDelivery(
 }
 
 async function openDelivery(
+  store: Store,
   tx: Tx,
   eventId: EventId,
   subscriptionId: SubscriptionId,
 ): Promise<Delivery | undefined> {
   const row = await tx
-    .selectFrom("deliveries")
+    .selectFrom(byIndex(store, "deliveries", "deliveries_by_event"))
     .selectAll()
     .where("event_id", "=", eventId)
     .where("subscription_id", "=", subscriptionId)

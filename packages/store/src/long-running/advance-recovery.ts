@@ -96,7 +96,7 @@ async function recover(store: Store, tx: Tx, row: Row, { limit, now }: Bounds): 
   );
   // Read while the subscriptions are locked, since another recovery or a resend may be creating a newer
   // delivery.
-  const newest = await newestOf(tx, candidates);
+  const newest = await newestOf(store, tx, candidates);
   const rows: DeliveryRow[] = [];
   for (const candidate of candidates) {
     const subscription = subscriptions.get(candidate.subscription_id);
@@ -164,7 +164,7 @@ async function replay(store: Store, tx: Tx, row: Row, { limit, now }: Bounds): P
   );
   const ids = candidates.map((event) => event.id);
   const intact = await lockEvents(store, tx, ids);
-  const delivered = await eventsDelivered(tx, ids, subscription);
+  const delivered = await eventsDelivered(store, tx, ids, subscription);
   const rows = candidates
     .filter((event) => intact.has(event.id) && !delivered.has(event.id))
     .map((event) =>
@@ -177,25 +177,42 @@ async function replay(store: Store, tx: Tx, row: Row, { limit, now }: Bounds): P
   return { examined: candidates.length, rows, cursor: events.length < limit ? undefined : events.at(-1)?.id };
 }
 
-/** Returns which of these events have a delivery to this subscription or its URL, or were tests. */
+/**
+ * Returns which of these events have a delivery to this subscription or its URL, or were tests. An event may
+ * have thousands of other deliveries, of which this reads one: if one is a test, all are.
+ */
 async function eventsDelivered(
+  store: Store,
   tx: Tx,
   ids: readonly EventId[],
   subscription: Subscription,
 ): Promise<Set<string>> {
   if (ids.length === 0) return new Set();
-  const rows = await tx
-    .selectFrom("deliveries")
+  const toSubscription = tx
+    .selectFrom(byIndex(store, "deliveries", "deliveries_by_event"))
     .select("event_id")
     .where("event_id", "in", ids)
-    .where((eb) =>
-      eb.or([
-        eb("subscription_id", "=", subscription.id),
-        eb("target_key", "=", subscription.target_hash),
-        eb("test", "=", 1),
-      ]),
-    )
-    .execute();
+    .where("subscription_id", "=", subscription.id);
+  const toUrl = tx
+    .selectFrom(byIndex(store, "deliveries", "deliveries_once"))
+    .select("event_id")
+    .where("event_id", "in", ids)
+    .where("target_key", "=", subscription.target_hash);
+  const tests = tx
+    .selectFrom("events as e")
+    .select("e.id as event_id")
+    .where("e.id", "in", ids)
+    .where(
+      (eb) =>
+        eb
+          .selectFrom("deliveries as first")
+          .select("first.test")
+          .whereRef("first.event_id", "=", "e.id")
+          .limit(1),
+      "=",
+      1,
+    );
+  const rows = await toSubscription.unionAll(toUrl).unionAll(tests).execute();
   return new Set(rows.map((row) => row.event_id));
 }
 
@@ -214,17 +231,31 @@ async function wantedBy(tx: Tx, subscriptionId: SubscriptionId): Promise<(eventT
  * Returns the newest delivery of each event to each subscription, if none is open: older ones have been sent
  * again since. An open one may have a smaller id, since the clocks of two processes differ.
  */
-async function newestOf(tx: Tx, candidates: readonly Candidate[]): Promise<Map<string, string>> {
+async function newestOf(
+  store: Store,
+  tx: Tx,
+  candidates: readonly Candidate[],
+): Promise<Map<string, string>> {
   if (candidates.length === 0) return new Map();
   const rows = await tx
-    .selectFrom("deliveries")
-    .select(["event_id", "subscription_id"])
+    .selectFrom("deliveries as candidate")
+    // An event may have thousands of deliveries to other subscriptions.
+    .innerJoin(byIndex(store, "deliveries", "deliveries_by_event"), (join) =>
+      join
+        .onRef("deliveries.event_id", "=", "candidate.event_id")
+        .onRef("deliveries.subscription_id", "=", "candidate.subscription_id"),
+    )
+    .select(["deliveries.event_id", "deliveries.subscription_id"])
     .select((eb) => [
-      eb.fn.max("id").as("newest"),
-      eb.fn.max(eb.case().when("state", "in", OPEN_STATES).then(1).else(0).end()).as("open"),
+      eb.fn.max("deliveries.id").as("newest"),
+      eb.fn.max(eb.case().when("deliveries.state", "in", OPEN_STATES).then(1).else(0).end()).as("open"),
     ])
-    .where("event_id", "in", [...new Set(candidates.map((candidate) => candidate.event_id))])
-    .groupBy(["event_id", "subscription_id"])
+    .where(
+      "candidate.id",
+      "in",
+      candidates.map(({ id }) => id),
+    )
+    .groupBy(["deliveries.event_id", "deliveries.subscription_id"])
     .execute();
   const ended = rows.filter(({ open }) => Number(open) === 0);
   return new Map(ended.map((row) => [pairOf(row), row.newest]));

@@ -28,6 +28,7 @@ const OF_SUBSCRIPTION = 1_000;
 const SELECTIVITY: Readonly<Record<string, readonly number[]>> = {
   sqlite_autoindex_deliveries_1: [ROWS, 1],
   deliveries_once: [ROWS, 4, 1],
+  deliveries_by_event: [ROWS, 4, 1],
   deliveries_by_state_and_account: [ROWS, OF_STATE, OF_ACCOUNT, OF_SUBSCRIPTION, 1],
   deliveries_in_flight: [ROWS, 100],
   deliveries_overdue: [ROWS, OF_STATE, 10],
