@@ -35,6 +35,7 @@ export type ChaosRun = {
   readonly deliveries: number;
   readonly attempts: number;
   readonly requests: number;
+  /** Those that took place. */
   readonly faults: readonly Fault[];
   /** Acts of each kind of traffic. */
   readonly acts: Ledger["acts"];
@@ -195,7 +196,7 @@ async function runOn(
     deliveries: facts.deliveries.length,
     attempts: facts.attempts.length,
     requests: seen.length,
-    faults: plan,
+    faults: ledger.faults,
     acts: ledger.acts,
     findings,
     logDir: lines.length === 0 ? undefined : keepLogs(stack, facts, lines),

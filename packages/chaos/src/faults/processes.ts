@@ -6,7 +6,8 @@ import type { Injection, Machinery } from "./injection.ts";
 /** Kills a process (SIGKILL), and starts it again. */
 export const killProcess: Injection = async (machinery, { target, forMs }) => {
   const { mysql, supervisor } = machinery;
-  if (target !== "database") return await supervisor.killFor(childOf(machinery, target), forMs);
+  const child = childOf(machinery, target);
+  if (child !== undefined) return await supervisor.killFor(child, forMs);
   await mysql?.kill();
   await sleep(forMs);
   await mysql?.restart();
@@ -17,16 +18,15 @@ export const beAway: Injection = killProcess;
 
 /** Suspends a process (SIGSTOP): its sockets stay open and answer nothing. */
 export const pauseProcess: Injection = async (machinery, { target, forMs }) => {
-  const victim = target === "database" ? machinery.mysql : childOf(machinery, target);
+  const victim = childOf(machinery, target) ?? machinery.mysql;
   victim?.pause();
   await sleep(forMs);
   victim?.resume();
 };
 
-function childOf({ stack }: Machinery, target: Target): Child {
+/** Returns the process that is a target; undefined: the target is none of the stack's processes. */
+export function childOf({ stack }: Machinery, target: Target): Child | undefined {
   const [kind, number] = target.split(" ");
-  const children = kind === "api" ? stack.apis : kind === "worker" ? stack.workers : [stack.temporal];
-  const child = children[Number(number ?? 1) - 1];
-  if (child === undefined) throw new Error(`there is no ${target}`);
-  return child;
+  const children = { api: stack.apis, worker: stack.workers, temporal: [stack.temporal] }[kind ?? ""];
+  return children?.[Number(number ?? 1) - 1];
 }

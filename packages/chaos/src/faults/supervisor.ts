@@ -14,6 +14,8 @@ const LOG_CHARS = 1_000;
 
 /** Keeps the processes of a stack running, and notes those that ended although nobody killed them. */
 export type Supervisor = {
+  /** Returns whether a process is being started, or was killed and is not started yet. */
+  isDown(child: Child): boolean;
   /** Kills a process, and starts it again after `forMs`. */
   killFor(child: Child, forMs: number): Promise<void>;
   stop(): Promise<void>;
@@ -36,9 +38,9 @@ export function supervise(stack: Stack, { troubles }: Pick<Ledger, "troubles">):
   };
   const looking = look();
   return {
+    isDown: (child) => down.has(child),
     async killFor(child, forMs) {
-      // An earlier fault may still be starting it: two starts at once would be two processes.
-      while (down.has(child)) await sleep(LOOKS_EVERY_MS);
+      if (down.has(child)) throw new Error(`${child.logPath}: two starts at once would be two processes`);
       down.add(child);
       try {
         await child.kill();

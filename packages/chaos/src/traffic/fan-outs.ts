@@ -1,3 +1,4 @@
+import type { Stack } from "@posthaste/stack";
 import { createSubscription } from "@posthaste/store";
 import { WIDE_EVENT_TYPE } from "../world.ts";
 import { eventOfAct, sendEvent } from "./events.ts";
@@ -5,6 +6,26 @@ import type { TrafficMaker } from "./kind.ts";
 
 /** Subscriptions created at once. */
 const AT_ONCE = 20;
+
+/** So many deliveries of earlier fan-outs may still be pending when the next one begins. */
+const PENDING_MAX = 500;
+
+/**
+ * Returns whether the last fan-out is still under way. A slow machine delivers fewer than the plan could ask
+ * for, and the run would end with more pending than can be delivered while it waits.
+ */
+async function isBehind({ store: { db } }: Stack): Promise<boolean> {
+  const pending = db
+    .selectFrom("deliveries")
+    .select("id")
+    .where("state", "=", "pending")
+    .where("event_type", "=", WIDE_EVENT_TYPE)
+    .limit(PENDING_MAX);
+  const under = await Promise.all([pending.execute(), db.selectFrom("fanouts").select("event_id").execute()])
+    // The database may be what fails at the moment.
+    .catch(() => undefined);
+  return under === undefined || under[0].length === PENDING_MAX || under[1].length > 0;
+}
 
 /**
  * Events of the hostile account to thousands of subscriptions: more than one ingest call creates deliveries
@@ -27,6 +48,7 @@ export const fanOuts: TrafficMaker = async (world) => {
     await Promise.all(Array.from({ length: some }, (_, i) => create(from + i)));
   }
   return {
+    isReady: async () => !(await isBehind(stack)),
     act: async (n) =>
       await sendEvent(world, "hostile", { n: eventOfAct("fan-out", n), eventType: WIDE_EVENT_TYPE }),
   };

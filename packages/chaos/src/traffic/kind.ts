@@ -3,6 +3,8 @@ import type { World } from "../world.ts";
 
 /** A kind of traffic of one run. */
 export type Traffic = {
+  /** Returns whether the next act may begin; if not, it is left out. Default: it always may. */
+  isReady?(): Promise<boolean>;
   /** Does what is planned for one moment. `n`: 0 for the first time. */
   act(n: number, random: Random): Promise<void>;
   /** Ends what would never end by itself, such as a pause. Default: nothing does. */

@@ -42,6 +42,7 @@ export async function prepareTraffic(world: World): Promise<{ run(acts: readonly
             }).catch(() => undefined);
             // Under faults, acts take longer than planned: those that come too late are left out.
             if (world.stop.aborted) break;
+            if ((await traffic.isReady?.()) === false) continue;
             const from = Date.now();
             await traffic.act(n, randomFor(world.seed, "act", kind, n));
             world.ledger.acts.push({ kind, n, from, until: Date.now() });
