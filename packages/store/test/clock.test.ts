@@ -12,7 +12,8 @@ import {
 } from "../src/index.ts";
 import { benchOn } from "./fixture.ts";
 
-const HOUR_MS = 3_600_000;
+const MINUTE_MS = 60_000;
+const HOUR_MS = 60 * MINUTE_MS;
 const quiet = { warn: () => {}, info: () => {} };
 
 let bench: TestStore;
@@ -110,6 +111,73 @@ describe("the clock of an installation on MySQL", () => {
     expect(clock.now()).toBeGreaterThanOrEqual(before);
     expect(Math.abs(clock.aheadMs())).toBeLessThan(SKEW_MAX_MS);
   });
+
+  /** Starts a clock that reads the database's only when it must, on a machine that can be suspended. */
+  async function steppedClock() {
+    const machine = { suspendedMs: 0, setMs: 0 };
+    let onReading = () => {};
+    const { readClock } = bench.store.seam;
+    if (readClock === null) throw new Error("MySQL has a clock");
+    const seam = {
+      ...bench.store.seam,
+      readClock: async () => {
+        onReading();
+        const reading = await readClock();
+        return { ...reading, databaseMs: reading.databaseMs + machine.suspendedMs };
+      },
+    };
+    const clock = await startClock(
+      { ...bench.store, seam },
+      {
+        log: quiet,
+        wall: () => Date.now() + machine.suspendedMs + machine.setMs,
+        uptimeMs: () => performance.now() + machine.suspendedMs,
+        everyMs: HOUR_MS,
+      },
+    );
+    clocks.push(clock);
+    const nextReading = () =>
+      new Promise<void>((resolve) => {
+        onReading = resolve;
+      });
+    return { clock, machine, nextReading };
+  }
+
+  test("adds a suspension of its machine at once, and reads the database's clock again", async () => {
+    const { clock, machine, nextReading } = await steppedClock();
+    const read = nextReading();
+    machine.suspendedMs = MINUTE_MS;
+    expect(Math.abs(clock.now() - Date.now() - MINUTE_MS)).toBeLessThan(SKEW_MAX_MS);
+    await read;
+    await clock.stop();
+    expect(Math.abs(clock.now() - Date.now() - MINUTE_MS)).toBeLessThan(SKEW_MAX_MS);
+  });
+
+  test("gives a machine that was suspended no delivery that another has claimed since", async () => {
+    const { subscribe, ingest } = await benchOn(bench);
+    await subscribe();
+    await ingest({ now: Date.now() });
+    const { clock, machine } = await steppedClock();
+    const lease = { limit: 10, inFlightMax: 10, leaseMs: 30_000 };
+    machine.suspendedMs = MINUTE_MS;
+    const late = await claimDeliveries(bench.store, { ...lease, owner: "suspended", now: clock.now() });
+    const now = Date.now() + MINUTE_MS;
+    const other = await claimDeliveries(bench.store, { ...lease, owner: "other", now });
+    expect([late.length, other.length]).toEqual([1, 0]);
+  });
+
+  test.each([MINUTE_MS, -MINUTE_MS])(
+    "stays the server's while its machine's time is set by %i ms, and reads it again",
+    async (setMs) => {
+      const { clock, machine, nextReading } = await steppedClock();
+      const read = nextReading();
+      machine.setMs = setMs;
+      expect(Math.abs(clock.now() - Date.now())).toBeLessThan(SKEW_MAX_MS);
+      await read;
+      await clock.stop();
+      expect(Math.abs(clock.aheadMs() - setMs)).toBeLessThan(SKEW_MAX_MS);
+    },
+  );
 
   test("follows a server that has another time after a failover", async () => {
     let serverAheadMs = 0;

@@ -51,9 +51,9 @@ async function deleteSome(
   let cursor: string | undefined = from;
   let deleted = 0;
   try {
-    const before = (await now()) - age;
+    const nowMs = await now();
     for (let count = 0; count < TRANSACTIONS_AT_ONCE && cursor !== undefined; count++) {
-      const step = await retain(store, { kind, before, cursor });
+      const step = await retain(store, { kind, before: nowMs - age, now: nowMs, cursor });
       const { leftOut, uncountedSince } = step;
       if (leftOut !== undefined) log.error("retention.left_out", leftOut.error, { kind, id: leftOut.item });
       if (uncountedSince !== undefined) {

@@ -1,3 +1,4 @@
+import { uptime } from "node:os";
 import type { Log } from "@posthaste/runtime";
 import type { ClockReading } from "./dialect/seam.ts";
 import type { Store } from "./store.ts";
@@ -20,6 +21,8 @@ export type ClockOptions = {
   readonly log: Pick<Log, "warn" | "info">;
   /** This machine's clock, in epoch milliseconds. Default: `Date.now`. */
   readonly wall?: () => number;
+  /** How long this machine has run, suspensions included, in milliseconds. Default: `os.uptime`. */
+  readonly uptimeMs?: () => number;
   /** The pause between two readings, in milliseconds. Default: {@link READ_EVERY_MS}. */
   readonly everyMs?: number;
 };
@@ -34,37 +37,74 @@ const READ_EVERY_MS = 2_000;
  * milliseconds, so a whole second means that one of the two has none.
  */
 export const SKEW_MAX_MS = 1_000;
+/**
+ * The machine's two clocks part by this much only if it was suspended, which the one that never jumps does
+ * not count, or if its time was set. Time servers correct smaller errors by running a clock faster.
+ */
+const PARTED_MIN_MS = 1_000;
 const SKEW_ADVICE =
   "this machine's clock differs from the database's, by which Posthaste goes: synchronise both by NTP";
 
 /**
  * Starts the installation's clock: the database's time at the last reading, carried on by a clock that never
- * jumps, so that setting the machine's time changes nothing. SQLite has no clock of its own: its processes
- * share the machine's.
+ * jumps, so that setting the machine's time changes nothing. That clock stands still while the machine is
+ * suspended, and leases run out meanwhile. So when the machine's clocks part, the suspension is added at
+ * once, and the database's clock is read again. SQLite has no clock of its own: its processes share the
+ * machine's.
  *
  * @throws Error if the first reading fails: without it, no lease would mean anything
  */
 export async function startClock(store: Store, options: ClockOptions): Promise<Clock> {
   const { log, wall = () => Date.now(), everyMs = READ_EVERY_MS } = options;
+  const { uptimeMs = () => uptime() * 1_000 } = options;
   const { readClock } = store.seam;
   if (readClock === null) return { now: () => wall(), aheadMs: () => 0, stop: async () => {} };
 
+  /** How far the machine's other clocks are ahead of the one that never jumps. */
+  const machineNow = () => {
+    const steadyMs = performance.now();
+    return { wallMs: wall() - steadyMs, uptimeMs: uptimeMs() - steadyMs };
+  };
+  let machine = machineNow();
   let offset = offsetOf(await readClock());
-  const now = () => Math.round(performance.now() + offset.ms);
+  let reading: Promise<void> | undefined;
+
+  const addSuspension = () => {
+    if (Math.abs(wall() - performance.now() - machine.wallMs) < PARTED_MIN_MS) return;
+    const before = machine;
+    machine = machineNow();
+    const suspendedMs = machine.uptimeMs - before.uptimeMs;
+    const isSuspension = suspendedMs >= PARTED_MIN_MS;
+    // Less exact than any reading.
+    offset = { ms: offset.ms + (isSuspension ? suspendedMs : 0), errorMs: PARTED_MIN_MS };
+    reading ??= read();
+  };
+  const now = () => {
+    addSuspension();
+    return Math.round(performance.now() + offset.ms);
+  };
   const aheadMs = () => Math.round(wall() - performance.now() - offset.ms);
   const report = createSkewReport(log);
-  report(aheadMs());
 
-  let reading: Promise<void> | undefined;
   const read = async () => {
     try {
-      offset = betterOf(offset, offsetOf(await readClock()));
+      const before = machine;
+      const next = offsetOf(await readClock());
+      addSuspension();
+      // A suspension during the reading is not part of its round trip: the answer may be that old.
+      if (machine === before) {
+        offset = betterOf(offset, next);
+        // What the clocks have drifted apart since is no step.
+        machine = machineNow();
+      } else offset = betterOf(offset, offsetOf(await readClock()));
       report(aheadMs());
     } catch {
       // The database is away, which is reported by whoever needs it. The clock goes on without it.
     }
     reading = undefined;
   };
+  addSuspension();
+  report(aheadMs());
   const timer = setInterval(() => {
     reading ??= read();
   }, everyMs);

@@ -10,14 +10,37 @@ import { encodeTime, monotonicFactory } from "ulid";
 const random = new Uint8Array(4_096);
 let drawn = random.length;
 
+const newFactory = () =>
+  monotonicFactory(() => {
+    if (drawn === random.length) {
+      randomFillSync(random);
+      drawn = 0;
+    }
+    return (random[drawn++] ?? 0) / 256;
+  });
+
+/**
+ * The installation's clock this far behind the ids was set back, by a failover or a time server, and the ids
+ * follow it. More than two calls of one moment differ by, and well within {@link ID_SLACK_MS}.
+ */
+const SET_BACK_MS = 30_000;
+
 // Monotonic within the process, so that the deliveries of one batch keep their order.
-const next = monotonicFactory(() => {
-  if (drawn === random.length) {
-    randomFillSync(random);
-    drawn = 0;
+let factory = newFactory();
+let latest = 0;
+
+/**
+ * Returns the next ULID. Its time is never more than {@link SET_BACK_MS} ahead of `now`: ranges of ids stand
+ * for ranges of time. Ids from before and after a step of the clock differ by their 80 random bits.
+ */
+function next(now: number): string {
+  if (now < latest - SET_BACK_MS) {
+    factory = newFactory();
+    latest = now;
   }
-  return (random[drawn++] ?? 0) / 256;
-});
+  latest = Math.max(latest, now);
+  return factory(now);
+}
 
 export function newEventId(now: number): EventId {
   return `evt_${next(now).toLowerCase()}` as EventId;
@@ -40,8 +63,8 @@ export function leastEventId(at: number): EventId {
 }
 
 /**
- * How far an id's time may be ahead of its row's `created_at`: ids of one process never go back, even if its
- * clock was set back.
+ * How far an id's time may be ahead of its row's `created_at`: ids of one process go back only with a clock
+ * that is set back by more than {@link SET_BACK_MS}.
  */
 export const ID_SLACK_MS = MINUTE_MS;
 

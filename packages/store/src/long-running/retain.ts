@@ -55,19 +55,25 @@ const COUNTER = 1;
  *
  * An event that cannot be deleted, or a delivery whose attempts cannot, is left out: the others are deleted.
  *
- * @param cursor the cursor of the previous step; empty: from the beginning
+ * @param options.now what was made later lies in the future, by a clock that was wrong. Default: nothing does
+ * @param options.cursor the cursor of the previous step; empty: from the beginning
  */
 export async function retain(
   store: Store,
-  { kind, before, cursor }: { kind: RetentionKind; before: number; cursor: string },
+  {
+    kind,
+    before,
+    now = Number.POSITIVE_INFINITY,
+    cursor,
+  }: { kind: RetentionKind; before: number; now?: number; cursor: string },
 ): Promise<RetentionStep> {
   for (let limit = ROWS_AT_ONCE; ; limit = Math.ceil(limit / 2)) {
     try {
-      return await transact(store, (tx) => STEPS[kind](store, tx, { before, cursor, limit }));
+      return await transact(store, (tx) => STEPS[kind](store, tx, { before, now, cursor, limit }));
     } catch (error) {
       if (await isEverybodys(store, error)) throw error;
       if (limit > 1) continue;
-      const item = await nextOf(store, kind, { before, cursor, limit });
+      const item = await nextOf(store, kind, { before, now, cursor, limit });
       if (item === undefined) throw error;
       return { deleted: 0, cursor: item, leftOut: { item, error } };
     }
@@ -75,7 +81,12 @@ export async function retain(
 }
 
 /** What a step examines: rows older than `before`, after `cursor`, at most `limit`. */
-type Span = { readonly before: number; readonly cursor: string; readonly limit: number };
+type Span = {
+  readonly before: number;
+  readonly now: number;
+  readonly cursor: string;
+  readonly limit: number;
+};
 
 /** Returns the row with which a step of one row begins; undefined: the kind has no cursor to pass it by. */
 async function nextOf({ db }: Store, kind: RetentionKind, span: Span) {
@@ -252,11 +263,20 @@ async function deleteAttemptsOf(tx: Tx, ids: readonly DeliveryId[]): Promise<num
 /**
  * Deletes changes by whole batches, so that it is clear which cursors are too old. A batch that is not
  * counted yet stays. It goes when its counters would go, so that the log is bounded even if counting fails.
+ *
+ * A batch from the future was numbered while the clock was wrong, and says nothing about its age. It is
+ * passed by, and goes after the first later batch that has reached its age.
  */
-async function deleteChanges(_store: Store, tx: Tx, { before }: Span): Promise<RetentionStep> {
+async function deleteChanges(_store: Store, tx: Tx, { before, now, cursor }: Span): Promise<RetentionStep> {
+  const { oldest_batch: gone } = await tx
+    .selectFrom("change_counter")
+    .select("oldest_batch")
+    .where("id", "=", COUNTER)
+    .executeTakeFirstOrThrow();
   const { batch } = await tx
     .selectFrom("delivery_changes")
     .select((eb) => eb.fn.min("batch").as("batch"))
+    .where("batch", ">", passedBatch(cursor))
     .executeTakeFirstOrThrow();
   if (batch === null) return { deleted: 0, cursor: undefined };
   const last = await tx
@@ -265,7 +285,8 @@ async function deleteChanges(_store: Store, tx: Tx, { before }: Span): Promise<R
     .where("batch", "=", Number(batch))
     .executeTakeFirstOrThrow();
   const newestAt = Number(last.changed_at);
-  if (newestAt >= before) return { deleted: 0, cursor: undefined };
+  const isOld = newestAt < before || Number(batch) < gone;
+  if (!isOld) return { deleted: 0, cursor: newestAt > now ? String(batch) : undefined };
   const isCounted = await areCounted(tx, { batch: Number(batch), id: Number(last.id) });
   if (!isCounted && newestAt >= before - COUNTS_KEPT_MS) {
     return { deleted: 0, cursor: undefined, uncountedSince: newestAt };
@@ -276,10 +297,18 @@ async function deleteChanges(_store: Store, tx: Tx, { before }: Span): Promise<R
     .executeTakeFirstOrThrow();
   await tx
     .updateTable("change_counter")
-    .set({ oldest_batch: Number(batch) })
+    .set({ oldest_batch: Math.max(gone, Number(batch)) })
     .where("id", "=", COUNTER)
     .execute();
-  return { deleted: Number(numDeletedRows), cursor: "more" };
+  return { deleted: Number(numDeletedRows), cursor: MORE_CHANGES };
+}
+
+/** The cursor after a deletion: batches that were passed by before may go now. */
+const MORE_CHANGES = "more";
+
+/** Returns the last batch that this run has passed by; 0: none. */
+function passedBatch(cursor: string): number {
+  return cursor === "" || cursor === MORE_CHANGES ? 0 : Number(cursor);
 }
 
 /**
