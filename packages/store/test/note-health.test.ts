@@ -6,8 +6,10 @@ import { recordAttempts } from "../src/attempts/record-attempt.ts";
 import {
   type AttemptToRecord,
   claimDeliveries,
+  continueFanout,
   getSubscription,
   listDeliveries,
+  listFanouts,
   markStarted,
   releaseClaims,
 } from "../src/index.ts";
@@ -146,6 +148,41 @@ onEachDatabase("operational events", (bench) => {
       now: NOW,
     });
     expect(await types(bench())).toEqual(["delivery_exhausted"]);
+  });
+
+  test("of many deliveries that are exhausted at once reach each receiver once, a few in the transaction", async () => {
+    const { store, accountId, subscribe, ingest } = bench();
+    const [EXHAUSTED, RECEIVERS] = [40, 30];
+    await subscribe();
+    for (let n = 0; n < RECEIVERS; n++) await subscribe({ eventTypes: ["delivery_exhausted"] });
+    const records: AttemptToRecord[] = [];
+    for (let n = 0; n < EXHAUSTED; n++) {
+      const [delivery] = await deliveriesOf(store, (await ingest()).eventId);
+      if (delivery === undefined) throw new Error("no delivery");
+      records.push({
+        ...{ deliveryId: delivery.id, attempt: attempt(), state: "exhausted", now: NOW },
+        ...{ nextAttemptAt: null, endedReason: "all attempts failed" },
+      });
+    }
+    await recordAttempts(store, records);
+    const notes = () =>
+      store.db
+        .selectFrom("deliveries")
+        .select(["event_id", "subscription_id"])
+        .where("event_type", "=", "delivery_exhausted")
+        .where("account_id", "=", accountId)
+        .execute();
+    expect(await notes()).toHaveLength(EXHAUSTED * 12);
+
+    for (const eventId of await listFanouts(store, { after: undefined, limit: 100 })) {
+      for (let goesOn = true; goesOn; ) {
+        ({ goesOn } = await continueFanout(store, { eventId, now: NOW, deliveriesMax: 100 }));
+      }
+    }
+    const pairs = (await notes()).map((row) => `${row.event_id} ${row.subscription_id}`);
+    expect(new Set(pairs).size).toBe(EXHAUSTED * RECEIVERS);
+    expect(pairs).toHaveLength(EXHAUSTED * RECEIVERS);
+    expect(await types(bench())).toEqual(Array(EXHAUSTED).fill("delivery_exhausted"));
   });
 
   test("report a subscription that a 410 ended", async () => {

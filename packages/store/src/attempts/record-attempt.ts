@@ -319,23 +319,22 @@ async function noteAll(
   written: readonly Written[],
   subscriptions: LockedSubscriptions,
 ): Promise<Follow[]> {
-  const follow: Follow[] = [];
   for (const { record, row } of written) {
-    const { attempt, now } = record;
-    const subscriptionId = row.subscription_id;
-    if (attempt.number > 1) await noteHold(tx, subscriptionId, attempt.durationMs);
-    if (row.test === 1) continue;
-    const finding = {
-      delivery: row,
-      outcome: attempt.outcome,
-      status: attempt.status,
-      number: attempt.number,
-      isExhausted: record.state === "exhausted",
-      rule: record.disableRule ?? DISABLE_RULE,
-      now,
-    };
-    const next = await noteHealth(store, tx, finding, subscriptions);
-    if (next !== undefined) follow.push({ next, record, id: subscriptionId });
+    if (record.attempt.number > 1) await noteHold(tx, row.subscription_id, record.attempt.durationMs);
   }
-  return follow;
+  const counting = written.filter(({ row }) => row.test === 0);
+  const findings = counting.map(({ record, row }) => ({
+    delivery: row,
+    outcome: record.attempt.outcome,
+    status: record.attempt.status,
+    number: record.attempt.number,
+    isExhausted: record.state === "exhausted",
+    rule: record.disableRule ?? DISABLE_RULE,
+    now: record.now,
+  }));
+  const following = await noteHealth(store, tx, findings, subscriptions);
+  return counting.flatMap(({ record, row }, i) => {
+    const next = following[i];
+    return next === undefined ? [] : [{ next, record, id: row.subscription_id }];
+  });
 }

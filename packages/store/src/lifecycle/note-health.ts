@@ -12,7 +12,7 @@ import type { Selectable } from "kysely";
 import type { Store } from "../database/store.ts";
 import type { Tables } from "../database/tables.ts";
 import type { Tx } from "../database/transact.ts";
-import { type Raised, raiseEvent } from "../ingest/raise-event.ts";
+import { type Raised, type RaisedFor, raiseEvents } from "../ingest/raise-events.ts";
 import { endIn } from "./end-subscription.ts";
 
 /** The facts about an attempt that its subscription's health depends on. */
@@ -39,22 +39,38 @@ type Health = Pick<
 export type LockedSubscriptions = Map<SubscriptionId, Selectable<Tables["subscriptions"]>>;
 
 /**
- * Updates a subscription's health after an attempt, within the attempt's transaction: it starts to fail,
- * recovers, is disabled or ends. Raises the operational events of these changes, except for deliveries of
- * operational events: a failing receiver of them would cause ever more of them.
+ * Updates the health of subscriptions after attempts, within the transaction that records them: one starts to
+ * fail, recovers, is disabled or ends. Raises the operational events of these changes, except for deliveries
+ * of operational events: a failing receiver of them would cause ever more of them.
  *
  * What counts is the order in which attempts are recorded: a success that is recorded after a failure ends
  * the failing, whichever of the two requests began first.
  *
- * @param locked must contain the attempt's subscription, unless it does not exist. It is kept up to date
- * @returns what must happen to the subscription's other deliveries
+ * @param locked must contain the attempts' subscriptions, unless they do not exist. It is kept up to date
+ * @returns for each finding, what must happen to the subscription's other deliveries
  */
 export async function noteHealth(
   store: Store,
   tx: Tx,
-  finding: AttemptFinding,
+  findings: readonly AttemptFinding[],
   locked: LockedSubscriptions,
-): Promise<"park" | "cancel" | undefined> {
+): Promise<Following[]> {
+  const raised: RaisedFor[] = [];
+  const following: Following[] = [];
+  for (const finding of findings) following.push(await noteOne(tx, finding, raised, locked));
+  // Together, since each has deliveries of its own.
+  await raiseEvents(store, tx, raised);
+  return following;
+}
+
+type Following = "park" | "cancel" | undefined;
+
+async function noteOne(
+  tx: Tx,
+  finding: AttemptFinding,
+  raised: RaisedFor[],
+  locked: LockedSubscriptions,
+): Promise<Following> {
   const success = finding.outcome === "accepted";
   const id = finding.delivery.subscription_id;
   const before = locked.get(id);
@@ -64,14 +80,14 @@ export async function noteHealth(
     locked.set(id, { ...before, ...locked.get(id), ...values });
     await tx.updateTable("subscriptions").set(values).where("id", "=", id).execute();
   };
-  const raise = async (event: Raised) => {
+  const raise = (event: Raised) => {
     if (isOperational(finding.delivery.event_type)) return;
-    await raiseEvent(store, tx, { accountId: finding.delivery.account_id as AccountId, event, now });
+    raised.push({ accountId: finding.delivery.account_id as AccountId, event, now });
   };
   if (verdictOf(finding.outcome) === "end_subscription") {
     await endIn(tx, [id], "the receiver answered 410", now);
     locked.set(id, { ...before, state: "ended" });
-    await raise({
+    raise({
       type: "subscription_ended",
       data: subscriptionData(before, "ended", "the receiver answered 410"),
     });
@@ -87,7 +103,7 @@ export async function noteHealth(
         FailingSince: null,
         ExhaustedDeliveries: 0,
       };
-      await raise({ type: "subscription_recovered", data });
+      raise({ type: "subscription_recovered", data });
     }
     return undefined;
   }
@@ -97,12 +113,12 @@ export async function noteHealth(
   };
   if (before.failing_since === null || finding.isExhausted) await set(failing);
   if (!finding.isExhausted) return undefined;
-  await raise({ type: "delivery_exhausted", data: deliveryData(finding, before.target_url) });
+  raise({ type: "delivery_exhausted", data: deliveryData(finding, before.target_url) });
   const since = { sinceMs: failing.failing_since, exhausted: failing.exhausted };
   if (before.state !== "active" || !isToBeDisabled(finding.rule, since, now)) return undefined;
   await set({ state: "disabled", draining: 0, updated_at: now });
   const reason = `no delivery succeeded since ${new Date(since.sinceMs).toISOString()}`;
-  await raise({
+  raise({
     type: "subscription_disabled",
     data: subscriptionData({ ...before, ...failing }, "disabled", reason),
   });
