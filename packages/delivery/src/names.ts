@@ -1,4 +1,5 @@
 import type {
+  AccountId,
   DeliveryId,
   ErasureId,
   InstallationId,
@@ -93,12 +94,13 @@ export const RECOVER_WORKFLOW = "recover";
 export const RECOVER_ACTIVITY = "advanceRecovery";
 export const RECOVERY_CHANGED_SIGNAL = "changed";
 
-export type RecoverInput = { readonly recoveryId: RecoveryId };
+/** `accountId`: whose steps these are. Absent in workflows that an earlier version started. */
+export type RecoverInput = { readonly recoveryId: RecoveryId; readonly accountId?: AccountId };
 
-/** The state of a recovery after a step. */
+/** The state of a recovery after a step, or `running` if the step must wait for its account's turn. */
 export type RecoverStep = {
   readonly state: RecoveryState;
-  /** How long to wait before the next step to keep to the recovery's rate, in milliseconds. */
+  /** How long to wait before the next step, in milliseconds: for the recovery's rate, and for others. */
   readonly waitMs: number;
   readonly summary: string;
 };
@@ -120,8 +122,14 @@ export type RetainStep = { readonly next?: RetainInput; readonly summary: string
 export const ERASE_WORKFLOW = "erase";
 export const ERASE_ACTIVITY = "advanceErasure";
 
-export type EraseInput = { readonly erasureId: ErasureId };
-export type EraseStep = { readonly isOver: boolean; readonly summary: string };
+/** `accountId`: whose steps these are. Absent in workflows that an earlier version started. */
+export type EraseInput = { readonly erasureId: ErasureId; readonly accountId?: AccountId };
+export type EraseStep = {
+  readonly isOver: boolean;
+  readonly summary: string;
+  /** How long to wait before the next step, in milliseconds. Absent in histories of an earlier version. */
+  readonly waitMs?: number;
+};
 
 /**
  * The failure type of a fault: Posthaste failed, not the receiver. It uses up none of the schedule's

@@ -1,4 +1,4 @@
-import type { DeliveryId, ErasureId, RecoveryId } from "@posthaste/domain";
+import type { AccountId, DeliveryId, ErasureId, RecoveryId } from "@posthaste/domain";
 import { startTcpProxy, type TcpProxy } from "@posthaste/testkit";
 import { type DeliverySetup, setupDelivery } from "@posthaste/testkit/delivery";
 import type { Client } from "@temporalio/client";
@@ -63,9 +63,10 @@ const CALLS: Readonly<Record<string, (temporal: Temporal) => Promise<unknown>>> 
   inspectDelivery: (temporal) => inspectDelivery(temporal, deliveryId),
   retryNow: (temporal) => retryNow(temporal, deliveryId),
   unpause: (temporal) => unpause(temporal, deliveryId),
-  startRecovery: (temporal) => startRecovery(temporal, { id: 1 as RecoveryId, kind: "recover" }),
+  startRecovery: (temporal) =>
+    startRecovery(temporal, { id: 1 as RecoveryId, accountId: 1 as AccountId, kind: "recover" }),
   signalRecovery: (temporal) => signalRecovery(temporal, 1 as RecoveryId),
-  startErasure: (temporal) => startErasure(temporal, 1 as ErasureId),
+  startErasure: (temporal) => startErasure(temporal, { id: 1 as ErasureId, accountId: 1 as AccountId }),
   scheduleRetention: (temporal) => scheduleRetention(temporal, 1_000_000),
 };
 /** What a call past its deadline fails with; see {@link GRPC}. */

@@ -122,6 +122,7 @@ export {
   listRecoveries,
   listUnstartedRecoveries,
   markRecoveryStarted,
+  RECOVERIES_MAX,
   type Recovery,
 } from "./long-running/recoveries.ts";
 export { resealSecrets } from "./long-running/reseal.ts";

@@ -11,6 +11,7 @@ import {
   createRecovery,
   listFanouts,
   openStore,
+  RECOVERIES_MAX,
   retain,
   type Store,
 } from "../src/index.ts";
@@ -85,7 +86,7 @@ onEachDatabase("an unfinished fan-out and replays of its event", (bench) => {
 
   test("create and count each delivery once if they run at the same time", async () => {
     const { store, url, ingest } = bench();
-    const all = await subscribeAll(bench(), 20);
+    const all = await subscribeAll(bench(), RECOVERIES_MAX);
     const second = await openStore({ url });
     try {
       const events: EventId[] = [];

@@ -1,10 +1,12 @@
-import type { DeliveryState, EventId, RecoveryKind, SubscriptionId } from "@posthaste/domain";
+import type { DeliveryState, EventId, RecoveryId, RecoveryKind, SubscriptionId } from "@posthaste/domain";
 import { timesIn } from "@posthaste/testkit";
 import { expect, test } from "vitest";
+import { newDeliveryId, sha256 } from "../src/database/ids.ts";
 import {
   advanceRecovery,
   changeRecovery,
   closeStore,
+  createAccount,
   createRecovery,
   createTestDelivery,
   endSubscription,
@@ -14,6 +16,7 @@ import {
   markRecoveryStarted,
   openStore,
   pauseSubscription,
+  RECOVERIES_MAX,
   type Recovery,
   type Store,
 } from "../src/index.ts";
@@ -231,6 +234,51 @@ onEachDatabase("a recovery", (bench) => {
       expect(new Set(resent.map((delivery) => delivery.eventId)).size).toBe(100);
     } finally {
       await closeStore(second);
+    }
+  });
+
+  test("is refused while ten of its account have not ended, whatever others do", async () => {
+    const { store, accountId } = bench();
+    const { id: other } = await createAccount(store, { name: "other", now: NOW });
+    for (let n = 0; n < 20; n++) {
+      await finish(store, await start(bench()));
+      if (n < RECOVERIES_MAX) await start({ ...bench(), accountId: other });
+    }
+    const all: Recovery[] = [];
+    for (let n = 0; n < RECOVERIES_MAX; n++) all.push(await start(bench(), { isDryRun: n % 2 === 0 }));
+    const [first, second] = all.map(({ id }) => id) as [RecoveryId, RecoveryId];
+    await changeRecovery(store, { accountId, id: first, to: "paused", now: LATER });
+    const message = expect.stringContaining("the maximum; wait until one ends, or cancel one");
+    await expect(start(bench())).rejects.toMatchObject({ code: "too_many", message });
+    await changeRecovery(store, { accountId, id: second, to: "cancelled", now: LATER });
+    const both = await Promise.allSettled([start(bench()), start(bench())]);
+    expect(both.map(({ status }) => status).sort()).toEqual(["fulfilled", "rejected"]);
+  });
+
+  test("examines fewer events in one step if they are wide, and each once", async () => {
+    const { store, accountId } = bench();
+    const { id: subscriptionId } = await bench().subscribe();
+    const WIDTH = 600;
+    const ids = await ingestIn(bench(), 10, "exhausted");
+    for (const [n, event] of ids.entries()) {
+      const rows = Array.from({ length: WIDTH }, (_, i) => ({
+        ...{ id: newDeliveryId(NOW), account_id: accountId, event_id: event, event_type: "invoice_sent" },
+        ...{ subscription_id: (1_000_000 + i) as SubscriptionId, target_key: sha256(`${n} ${i}`) },
+        ...{ state: "succeeded" as const, attempts: 1, test: 0, created_at: NOW, ended_at: NOW },
+      }));
+      await store.db.insertInto("deliveries").values(rows).execute();
+    }
+    for (const kind of ["recover", "replay"] as const) {
+      const recovery = await start(bench(), { kind, subscriptionId, isDryRun: true });
+      const examined: number[] = [];
+      for (let state = "running"; state === "running"; ) {
+        const step = await advanceRecovery(store, { id: recovery.id, limit: 500, now: LATER });
+        state = step?.state ?? "";
+        examined.push(step?.examined ?? 0);
+      }
+      // Three events have 1,803 deliveries, and four have more than a step may read. A step takes half as
+      // many events until they have few enough.
+      expect(examined, kind).toEqual([3, 5, 8, 10]);
     }
   });
 

@@ -320,7 +320,7 @@ function loopPlans({
   const report = createReportSetAside(log, onSetAside);
   const workflows = {
     startRecovery: (recovery: Parameters<typeof startRecovery>[1]) => startRecovery(temporal, recovery),
-    startErasure: (id: Parameters<typeof startErasure>[1]) => startErasure(temporal, id),
+    startErasure: (erasure: Parameters<typeof startErasure>[1]) => startErasure(temporal, erasure),
   };
   const calls = {
     inspect: (id: Parameters<typeof inspectDelivery>[1]) => inspectDelivery(temporal, id),

@@ -26,10 +26,11 @@ describe.each(["sqlite", "mysql"] as const)("the starter of workflows, on %s", (
   });
   afterEach(() => bench.dispose());
 
+  // Each of an account of its own, which may have only so many.
   const recovery = async () =>
     (
       await createRecovery(bench.store, {
-        accountId,
+        accountId: (await createAccount(bench.store, { name: "recovers", now })).id,
         kind: "recover",
         subscriptionId: null,
         sinceAt: now - MINUTE_MS,
@@ -52,7 +53,7 @@ describe.each(["sqlite", "mysql"] as const)("the starter of workflows, on %s", (
       log: silentLog,
       now: () => now,
       startRecovery: ({ id }) => start(`recovery ${id}`),
-      startErasure: (id) => start(`erasure ${id}`),
+      startErasure: ({ id }) => start(`erasure ${id}`),
       whatIsAway: async () => away,
       onSetAside: (work) => setAside.push(work),
     });

@@ -123,7 +123,7 @@ async function recovered(t: DeliverySetup): Promise<unknown> {
   });
   const state = async () => (await getRecovery(store, { accountId, id }))?.state;
   await changeRecovery(store, { accountId, id, to: "paused", now });
-  await startRecovery(t.temporal, { id, kind });
+  await startRecovery(t.temporal, { id, accountId, kind });
   await until(() => t.logged("recovery.advanced").length > 0, SOON);
   await changeRecovery(store, { accountId, id, to: "running", now });
   await t.env.client.workflow.getHandle(t.temporal.names.recovery(id)).signal("changed");
@@ -147,7 +147,7 @@ async function erased(t: DeliverySetup): Promise<unknown> {
   const { accountId, store } = t;
   const key = { pointer: "/a", value: "1" };
   const { id } = await createErasure(store, { accountId, key, now: Date.now() });
-  await startErasure(t.temporal, id);
+  await startErasure(t.temporal, { id, accountId });
   await t.env.client.workflow.getHandle(t.temporal.names.erasure(id)).result();
   return await historyOf(t, t.temporal.names.erasure(id));
 }

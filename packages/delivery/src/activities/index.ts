@@ -18,9 +18,13 @@ import { eraseStep } from "./erase-step.ts";
 import type { AttemptDeps, AttemptObserver } from "./make-attempt.ts";
 import { recoverStep } from "./recover-step.ts";
 import { RETENTION_AGES, retainStep } from "./retain-step.ts";
+import { createStepPlaces } from "./step-places.ts";
 
 /** The interval of an attempt's heartbeats: a fifth of the workflow's heartbeat timeout. */
 const HEARTBEAT_MS = 1_000;
+
+/** What Temporal's UI shows of an operation whose step is told to come again. */
+const WITHOUT_PLACE = "waits for its account's turn among the recoveries and erasures";
 
 /** The activities of all workflows, by activity type. */
 export type Activities = {
@@ -37,6 +41,7 @@ export type Activities = {
  * timeout bounds it, and its outcome must be logged.
  */
 export function createActivities(deps: AttemptDeps): Activities {
+  const places = createStepPlaces();
   return {
     async [ATTEMPT_ACTIVITY](input) {
       const { attempt, isLocal } = activityInfo();
@@ -49,8 +54,15 @@ export function createActivities(deps: AttemptDeps): Activities {
         clearInterval(beat);
       }
     },
-    [RECOVER_ACTIVITY]: (input) => recoverStep(deps, input),
-    [ERASE_ACTIVITY]: (input) => eraseStep(deps, input),
+    async [RECOVER_ACTIVITY](input) {
+      const { result, waitMs } = await places.run(input.accountId, () => recoverStep(deps, input));
+      if (result === undefined) return { state: "running", waitMs, summary: WITHOUT_PLACE };
+      return { ...result, waitMs: Math.max(result.waitMs, waitMs) };
+    },
+    async [ERASE_ACTIVITY](input) {
+      const { result, waitMs } = await places.run(input.accountId, () => eraseStep(deps, input));
+      return { ...(result ?? { isOver: false, summary: WITHOUT_PLACE }), waitMs };
+    },
     [RETAIN_ACTIVITY]: (input) => retainStep(deps, deps.retention ?? RETENTION_AGES, input),
   };
 }

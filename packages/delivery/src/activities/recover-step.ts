@@ -4,8 +4,13 @@ import type { RecoverInput, RecoverStep } from "../names.ts";
 import { fault } from "./failures.ts";
 import type { AttemptDeps } from "./make-attempt.ts";
 
-/** Deliveries created or events examined in one transaction, at most. */
+/** Deliveries created, and deliveries or events examined, in one transaction, at most. */
 const STEP_MAX = 500;
+/**
+ * Deliveries or events that a recovery examines in a second, at most, whatever it creates: a dry run creates
+ * nothing. A million take some two minutes, and others hardly notice 20 steps a second.
+ */
+const EXAMINED_PER_SECOND_MAX = 10_000;
 
 /**
  * Runs the next step of a recovery or replay.
@@ -22,7 +27,9 @@ export async function recoverStep(
     if (recovery.madeNow > 0) observer?.recovered();
     const summary = summaryOf(recovery);
     log.info("recovery.advanced", { recoveryId, state: recovery.state, summary });
-    const waitMs = Math.ceil((recovery.madeNow * 1_000) / recovery.ratePerSecond);
+    const makingMs = (recovery.madeNow * 1_000) / recovery.ratePerSecond;
+    const examiningMs = (recovery.examinedNow * 1_000) / EXAMINED_PER_SECOND_MAX;
+    const waitMs = Math.ceil(Math.max(makingMs, examiningMs));
     return { state: recovery.state, waitMs, summary };
   } catch (error) {
     if (error instanceof ApplicationFailure) throw error;

@@ -10,7 +10,7 @@ import { LRUCache } from "lru-cache";
  * whoever comes next: an attempt may last as long as its timeout, so a newcomer must not have to wait until
  * one ends.
  */
-export type Shares = {
+export type Shares<Id = DeliveryId> = {
   /** All places. */
   readonly size: number;
   /** Returns how many places are free. */
@@ -21,15 +21,15 @@ export type Shares = {
    * Takes a place for a delivery whose attempt will begin soon, such as one that was claimed. A delivery that
    * has a place keeps it.
    */
-  readonly reserve: (id: DeliveryId, accountId: AccountId) => void;
+  readonly reserve: (id: Id, accountId: AccountId) => void;
   /** Takes a place for an attempt that begins now, or the place that was reserved for it. */
-  readonly begin: (id: DeliveryId, accountId: AccountId) => void;
+  readonly begin: (id: Id, accountId: AccountId) => void;
   /** Takes a place as `begin` does, if its account has room or one was reserved. Returns whether it did. */
-  readonly tryToBegin: (id: DeliveryId, accountId: AccountId) => boolean;
+  readonly tryToBegin: (id: Id, accountId: AccountId) => boolean;
   /** Gives the delivery's place back. */
-  readonly end: (id: DeliveryId) => void;
+  readonly end: (id: Id) => void;
   /** Returns the deliveries whose places were reserved this long ago, without an attempt that began here. */
-  readonly reservedFor: (ms: number) => DeliveryId[];
+  readonly reservedFor: (ms: number) => Id[];
   /** Returns when an attempt that found no room is likely to find one, behind those that were told before. */
   readonly nextRoomAt: (id: AccountId, nowMs: number) => number;
 };
@@ -55,9 +55,9 @@ type Waiting = { readonly holdMs: number; readonly line: Line };
 const ACCOUNTS_MAX = 10_000;
 
 /** @param attemptsMax the places of an account that is alone */
-export function createShares(attemptsMax: number): Shares {
+export function createShares<Id = DeliveryId>(attemptsMax: number): Shares<Id> {
   const size = Math.ceil((attemptsMax * (TIMES_FREE + 1)) / TIMES_FREE);
-  const places = new Map<DeliveryId, Place>();
+  const places = new Map<Id, Place>();
   const held = new Map<AccountId, number>();
   const waiting = new LRUCache<AccountId, Waiting>({ max: ACCOUNTS_MAX });
 
@@ -69,7 +69,7 @@ export function createShares(attemptsMax: number): Shares {
     const room = Math.floor((TIMES_FREE * free() - heldBy(id)) / (TIMES_FREE + 1));
     return Math.max(room, heldBy(id) === 0 && free() > 0 ? 1 : 0);
   };
-  const take = (id: DeliveryId, accountId: AccountId, isUnderWay: boolean) => {
+  const take = (id: Id, accountId: AccountId, isUnderWay: boolean) => {
     const place = places.get(id);
     if (place === undefined) {
       places.set(id, { accountId, since: performance.now(), isUnderWay });

@@ -1,4 +1,4 @@
-import type { RecoveryId } from "@posthaste/domain";
+import type { AccountId, RecoveryId } from "@posthaste/domain";
 import { WorkflowNotFoundError } from "@temporalio/client";
 import { RECOVER_WORKFLOW, RECOVERY_CHANGED_SIGNAL, type RecoverInput } from "../names.ts";
 import { bounded } from "./bounded.ts";
@@ -7,12 +7,12 @@ import type { Temporal } from "./temporal.ts";
 /** Starts the workflow of a recovery or replay, unless it is already running. */
 export async function startRecovery(
   { client, names }: Temporal,
-  { id, kind }: { id: RecoveryId; kind: string },
+  { id, accountId, kind }: { id: RecoveryId; accountId: AccountId; kind: string },
 ): Promise<void> {
   const options = {
     workflowId: names.recovery(id),
     taskQueue: names.taskQueue,
-    args: [{ recoveryId: id } satisfies RecoverInput],
+    args: [{ recoveryId: id, accountId } satisfies RecoverInput],
     workflowIdConflictPolicy: "USE_EXISTING" as const,
     workflowIdReusePolicy: "ALLOW_DUPLICATE" as const,
     staticSummary: kind === "recover" ? "recovers failed deliveries" : "replays events",

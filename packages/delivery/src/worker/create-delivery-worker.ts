@@ -30,8 +30,11 @@ export type DeliveryWorkerOptions = {
 
 /** Retries that are told to come again, or only replay the log: they end at once, and need no place. */
 const WITHOUT_PLACE = 50;
-/** Steps of recoveries, erasures and retention in flight at once. */
-const STEPS_MAX = 50;
+/**
+ * Steps of recoveries, erasures and retention that are handed to this process at once. Few of them work, see
+ * `step-places.ts`: the others are told to come again, and end at once.
+ */
+const STEPS_MAX = 20;
 const SHUTDOWN_WITHIN_MS = 25_000;
 /** When Temporal's SDK gives up on a worker that hangs: after its activities were interrupted. */
 const SHUTDOWN_FORCE_AFTER_MS = 5_000;

@@ -1,5 +1,5 @@
 import { MINUTE_MS } from "@posthaste/domain/durations";
-import { continueAsNew, proxyActivities, setCurrentDetails, workflowInfo } from "@temporalio/workflow";
+import { continueAsNew, proxyActivities, setCurrentDetails, sleep, workflowInfo } from "@temporalio/workflow";
 import type { Activities } from "../activities/index.ts";
 import type { EraseInput } from "../names.ts";
 
@@ -15,9 +15,10 @@ const { advanceErasure } = proxyActivities<Activities>({
 /** Carries an erasure to its end, step by step. Its row contains its progress. */
 export async function erase(input: EraseInput): Promise<string> {
   for (;;) {
-    const { isOver, summary } = await advanceErasure(input);
+    const { isOver, summary, waitMs = 0 } = await advanceErasure(input);
     setCurrentDetails(summary);
     if (isOver) return summary;
+    if (waitMs > 0) await sleep(waitMs);
     if (workflowInfo().continueAsNewSuggested) await continueAsNew<typeof erase>(input);
   }
 }

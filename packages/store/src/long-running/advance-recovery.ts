@@ -25,10 +25,21 @@ type Row = Selectable<Tables["recoveries"]>;
 type Subscription = Selectable<Tables["subscriptions"]>;
 
 /**
- * The result of one step: the deliveries to create, and where the step ended. `cursor` undefined: it was the
- * last step.
+ * The result of one step: the deliveries to create, and where the step ended. `read`: what it examined,
+ * events outside of the recovery's types included. `cursor` undefined: it was the last step.
  */
-type Step = { readonly examined: number; readonly rows: DeliveryRow[]; readonly cursor: string | undefined };
+type Step = {
+  readonly read: number;
+  readonly examined: number;
+  readonly rows: DeliveryRow[];
+  readonly cursor: string | undefined;
+};
+
+/**
+ * Maximum deliveries of a step's events, unless they are of one event. Which of them went where is read from
+ * all of them, and 500 wide events may have millions.
+ */
+const DELIVERIES_AT_ONCE = 2_000;
 
 /**
  * The states that a recovery sends again: the schedule was used up, the target may not be called, or the
@@ -40,20 +51,21 @@ const RECOVERABLE = ["exhausted", "blocked", "cancelled"] as const;
  * Creates a recovery's next deliveries, at most as many as its rate allows in one second, and moves its
  * cursor in the same transaction. A crash repeats and skips nothing, and concurrent callers take turns.
  *
- * @returns the recovery, and how many deliveries this step created; undefined: not found
+ * @returns the recovery, and how many deliveries this step created, and deliveries or events it examined;
+ *   undefined: not found
  */
 export async function advanceRecovery(
   store: Store,
   { id, limit, now }: { id: RecoveryId; limit: number; now: number },
-): Promise<(Recovery & { readonly madeNow: number }) | undefined> {
+): Promise<(Recovery & { readonly madeNow: number; readonly examinedNow: number }) | undefined> {
   return await transact(store, async (tx) => {
     const query = tx.selectFrom("recoveries").selectAll().where("id", "=", id);
     const row = await lockRows(store, query).executeTakeFirst();
     if (row === undefined) return undefined;
-    if (row.state !== "running") return { ...recoveryOf(row), madeNow: 0 };
+    if (row.state !== "running") return { ...recoveryOf(row), madeNow: 0, examinedNow: 0 };
     const step = row.kind === "recover" ? recover : replay;
     const atOnce = row.dry_run === 1 ? limit : Math.min(limit, row.rate_per_second);
-    const { examined, rows, cursor } = await step(store, tx, row, { limit: atOnce, now });
+    const { read, examined, rows, cursor } = await step(store, tx, row, { limit: atOnce, now });
     const cause = row.kind === "recover" ? "recovered" : "replayed";
     if (row.dry_run === 0) await insertUnlessTaken(store, tx, rows, cause);
     const made = rows.length;
@@ -67,7 +79,8 @@ export async function advanceRecovery(
       ended_at: cursor === undefined ? now : null,
     };
     await tx.updateTable("recoveries").set(moved).where("id", "=", id).execute();
-    return { ...recoveryOf({ ...row, ...moved }), madeNow: row.dry_run === 0 ? made : 0 };
+    const madeNow = row.dry_run === 0 ? made : 0;
+    return { ...recoveryOf({ ...row, ...moved }), madeNow, examinedNow: read };
   });
 }
 
@@ -83,7 +96,8 @@ async function recover(store: Store, tx: Tx, row: Row, { limit, now }: Bounds): 
   const found = (
     await Promise.all(RECOVERABLE.map((state) => failedIn(store, tx, row, state, limit)))
   ).flat();
-  const candidates = found.sort((a, b) => (a.id < b.id ? -1 : 1)).slice(0, limit);
+  const first = found.sort((a, b) => (a.id < b.id ? -1 : 1)).slice(0, limit);
+  const candidates = await withFewDeliveries(tx, first, (candidate) => candidate.event_id);
   const subscriptions = await liveSubscriptions(
     store,
     tx,
@@ -113,11 +127,9 @@ async function recover(store: Store, tx: Tx, row: Row, { limit, now }: Bounds): 
       }),
     );
   }
-  return {
-    examined: candidates.length,
-    rows,
-    cursor: found.length < limit ? undefined : candidates.at(-1)?.id,
-  };
+  const examined = candidates.length;
+  const isLast = found.length < limit && examined === found.length;
+  return { read: examined, examined, rows, cursor: isLast ? undefined : candidates.at(-1)?.id };
 }
 
 async function failedIn(
@@ -147,7 +159,7 @@ async function failedIn(
 async function replay(store: Store, tx: Tx, row: Row, { limit, now }: Bounds): Promise<Step> {
   const id = row.subscription_id;
   const subscription = id === null ? undefined : (await liveSubscriptions(store, tx, [id])).get(id);
-  if (subscription === undefined) return { examined: 0, rows: [], cursor: undefined };
+  if (subscription === undefined) return { read: 0, examined: 0, rows: [], cursor: undefined };
   const wanted = await wantedBy(tx, subscription.id);
   const events = await tx
     .selectFrom(byIndex(store, "events", "events_by_account"))
@@ -158,10 +170,11 @@ async function replay(store: Store, tx: Tx, row: Row, { limit, now }: Bounds): P
     .orderBy("id")
     .limit(limit)
     .execute();
-  const candidates = events.filter(
+  const matching = events.filter(
     (event) =>
       wanted(event.event_type) && event.created_at >= row.since_at && event.created_at < row.until_at,
   );
+  const candidates = await withFewDeliveries(tx, matching, (event) => event.id);
   const ids = candidates.map((event) => event.id);
   const intact = await lockEvents(store, tx, ids);
   const delivered = await eventsDelivered(store, tx, ids, subscription);
@@ -174,7 +187,39 @@ async function replay(store: Store, tx: Tx, row: Row, { limit, now }: Bounds): P
         targetHash: subscription.target_hash,
       }),
     );
-  return { examined: candidates.length, rows, cursor: events.length < limit ? undefined : events.at(-1)?.id };
+  const step = { read: events.length, examined: candidates.length, rows };
+  if (candidates.length < matching.length) return { ...step, cursor: candidates.at(-1)?.id };
+  return { ...step, cursor: events.length < limit ? undefined : events.at(-1)?.id };
+}
+
+/** Returns the first of these whose events have {@link DELIVERIES_AT_ONCE}; at least those of one event. */
+async function withFewDeliveries<Item>(
+  tx: Tx,
+  items: readonly Item[],
+  eventOf: (item: Item) => EventId,
+): Promise<readonly Item[]> {
+  for (let some = items; ; ) {
+    const ids = [...new Set(some.map(eventOf))];
+    if (ids.length < 2 || !(await haveMany(tx, ids))) return some;
+    const kept = new Set(ids.slice(0, Math.ceil(ids.length / 2)));
+    some = some.slice(
+      0,
+      some.findIndex((item) => !kept.has(eventOf(item))),
+    );
+  }
+}
+
+async function haveMany(tx: Tx, ids: readonly EventId[]): Promise<boolean> {
+  const some = tx
+    .selectFrom("deliveries")
+    .select("id")
+    .where("event_id", "in", ids)
+    .limit(DELIVERIES_AT_ONCE + 1);
+  const { counted } = await tx
+    .selectFrom(some.as("some"))
+    .select((eb) => eb.fn.countAll().as("counted"))
+    .executeTakeFirstOrThrow();
+  return Number(counted) > DELIVERIES_AT_ONCE;
 }
 
 /**

@@ -9,7 +9,7 @@ import {
 } from "@posthaste/domain";
 import type { Selectable } from "kysely";
 import { lockAccount } from "../accounts/lock-account.ts";
-import { inState } from "../database/by-index.ts";
+import { byIndex, inState } from "../database/by-index.ts";
 import { contractIdOf, ID_SLACK_MS, leastDeliveryId, leastEventId } from "../database/ids.ts";
 import type { Store } from "../database/store.ts";
 import type { Tables } from "../database/tables.ts";
@@ -43,6 +43,13 @@ export type Recovery = {
 /** A workflow that has been silent for this long is started again, which is harmless if it runs. */
 const WORKFLOW_CHECK_MS = MINUTE_MS;
 /**
+ * Recoveries and replays of one account that have not ended. One examines thousands of deliveries a second,
+ * and those of an account share their turns, so more would end none of them sooner.
+ */
+export const RECOVERIES_MAX = 10;
+/** `Retry-After` of an account with that many: one of them may end soon. */
+const ROOM_RETRY_AFTER_MS = MINUTE_MS;
+/**
  * Counting reads an index entry per delivery, while the subscription's row is locked, and beyond this the
  * exact number says no more.
  */
@@ -52,8 +59,9 @@ const PARKED_COUNTED_MAX = 10_000;
  * Creates a recovery or replay, which the worker then carries out. Recovering a paused or disabled
  * subscription resumes it.
  *
- * @throws Refusal `not_found` if the subscription does not exist, `wrong_state` if it has ended,
- *   `unauthenticated` if the account's erasure has been requested
+ * @throws Refusal `not_found` if the subscription does not exist, `wrong_state` if it has ended, `too_many`
+ *   if {@link RECOVERIES_MAX} of the account have not ended, `unauthenticated` if its erasure has been
+ *   requested
  */
 export async function createRecovery(
   store: Store,
@@ -70,7 +78,9 @@ export async function createRecovery(
 ): Promise<Recovery> {
   const { accountId, kind, subscriptionId, sinceAt, isDryRun, now } = input;
   return await transact(store, async (tx) => {
+    // Held until the end: two calls do not both find the last room.
     await lockAccount(store, tx, accountId);
+    await requireRoom(store, tx, accountId);
     let parked = 0;
     if (subscriptionId !== null) {
       const subscription = await lockSubscription(store, tx, accountId, subscriptionId);
@@ -119,6 +129,23 @@ export async function createRecovery(
         .executeTakeFirstOrThrow(),
     );
   });
+}
+
+/** @throws Refusal `too_many` */
+async function requireRoom(store: Store, tx: Tx, accountId: AccountId): Promise<void> {
+  const unfinished = await tx
+    .selectFrom(byIndex(store, "recoveries", "recoveries_by_state"))
+    .select("id")
+    .where("state", "in", ["running", "paused"])
+    .where("account_id", "=", accountId)
+    .limit(RECOVERIES_MAX)
+    .execute();
+  if (unfinished.length < RECOVERIES_MAX) return;
+  throw new Refusal(
+    "too_many",
+    `this account has ${RECOVERIES_MAX} unfinished recoveries and replays, the maximum; wait until one ends, or cancel one`,
+    { retryAfterMs: ROOM_RETRY_AFTER_MS },
+  );
 }
 
 async function countParked(store: Store, tx: Tx, id: SubscriptionId): Promise<number> {

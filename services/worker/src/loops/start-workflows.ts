@@ -1,6 +1,7 @@
 import type { ErasureId, RecoveryId } from "@posthaste/domain";
 import type { Log } from "@posthaste/runtime";
 import {
+  type Erasure,
   listUnstartedErasures,
   listUnstartedRecoveries,
   markErasureStarted,
@@ -20,7 +21,7 @@ export type WorkflowsOptions = {
   /** Starts the workflow of a recovery or replay, unless it is running. */
   readonly startRecovery: (recovery: Recovery) => Promise<void>;
   /** Starts the workflow of an erasure, unless it is running. */
-  readonly startErasure: (id: ErasureId) => Promise<void>;
+  readonly startErasure: (erasure: Erasure) => Promise<void>;
   /** Asked after a failure, to find out whether it concerns one workflow or all. */
   readonly whatIsAway: WhatIsAway;
   /** Called when a recovery or erasure is set aside. */
@@ -56,8 +57,9 @@ export function createWorkflowsRound(options: WorkflowsOptions): () => Promise<"
     });
     const erasures = await listUnstartedErasures(store, { now: now(), after: afterErasure, limit: BATCH });
     afterErasure = erasures.length === BATCH ? erasures.at(-1)?.id : undefined;
-    await startAll("erasure", erasures, async ({ id }) => {
-      await startErasure(id);
+    await startAll("erasure", erasures, async (erasure) => {
+      const { id } = erasure;
+      await startErasure(erasure);
       await markErasureStarted(store, { id, now: now() });
       log.info("erasure.started", { erasureId: id });
     });

@@ -1665,7 +1665,9 @@ export const DeliveryService: GenService<{
    * named, it is resumed, so that its parked deliveries drain. Runs in the background, however many
    * deliveries there are. Calling twice sends nothing twice.
    *
-   * Errors: NOT_FOUND (no such subscription), FAILED_PRECONDITION (the subscription has ended).
+   * Errors: NOT_FOUND (no such subscription), FAILED_PRECONDITION (the subscription has ended),
+   * RESOURCE_EXHAUSTED (ten recoveries and replays of the account have not ended: wait for one, or cancel
+   * one).
    *
    * @generated from rpc posthaste.v1.DeliveryService.RecoverDeliveries
    */
@@ -1679,7 +1681,8 @@ export const DeliveryService: GenService<{
    * events that already have a delivery to this subscription or to another subscription with the same URL, so
    * calling twice sends nothing twice.
    *
-   * Errors: NOT_FOUND (no such subscription), FAILED_PRECONDITION (the subscription has ended).
+   * Errors: NOT_FOUND (no such subscription), FAILED_PRECONDITION (the subscription has ended),
+   * RESOURCE_EXHAUSTED as for RecoverDeliveries.
    *
    * @generated from rpc posthaste.v1.DeliveryService.ReplayEvents
    */

@@ -1,0 +1,59 @@
+import type { AccountId, RecoveryId } from "@posthaste/domain";
+import { silentLog } from "@posthaste/runtime";
+import { createAccount, createRecovery, createSubscription, ingestEvents } from "@posthaste/store";
+import { createTestStore, type TestStore, timesIn } from "@posthaste/testkit";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { recoverStep } from "../src/activities/recover-step.ts";
+
+const NOW = 1_700_000_000_000;
+const FAILED = 20;
+
+describe.each(["sqlite", "mysql"] as const)("a step of a recovery, on %s", (backend) => {
+  let bench: TestStore;
+  let accountId: AccountId;
+  beforeEach(async () => {
+    bench = await createTestStore(backend);
+    const { store } = bench;
+    accountId = (await createAccount(store, { name: "recovers", now: NOW })).id;
+    await createSubscription(store, {
+      ...{ accountId, targetUrl: "https://receiver.example/", eventTypes: ["*"], now: NOW },
+      ...{ credential: null, acceptance: "OK_ONLY", timeoutMs: null },
+    });
+    const event = { eventType: "invoice_sent", data: Buffer.from("{}"), idempotencyKey: null };
+    const events = Array.from({ length: FAILED }, () => event);
+    await ingestEvents(store, { accountId, now: NOW, deliveriesMax: FAILED, events });
+    await store.db
+      .updateTable("deliveries")
+      .set({ state: "exhausted", ...timesIn("exhausted", NOW) })
+      .execute();
+  });
+  afterEach(() => bench.dispose());
+
+  const start = (over: { isDryRun: boolean; ratePerSecond: number }) => {
+    const scope = { accountId, kind: "recover" as const, subscriptionId: null };
+    const times = { sinceAt: 0, untilAt: NOW + 1, now: NOW + 1 };
+    return createRecovery(bench.store, { ...scope, ...times, ...over });
+  };
+  const step = (recoveryId: RecoveryId) =>
+    recoverStep({ store: bench.store, log: silentLog, now: () => NOW + 1 }, { recoveryId });
+
+  test("waits for what it examined, though a dry run creates nothing", async () => {
+    const { id } = await start({ isDryRun: true, ratePerSecond: 1_000 });
+    // 10,000 a second.
+    expect(await step(id)).toMatchObject({ state: "completed", waitMs: 2 });
+  });
+
+  test("waits for what it created at the rate that its caller gave", async () => {
+    const { id } = await start({ isDryRun: false, ratePerSecond: 5 });
+    expect(await step(id)).toMatchObject({ state: "running", waitMs: 1_000 });
+  });
+
+  test("waits if everything was sent again before", async () => {
+    const first = await start({ isDryRun: false, ratePerSecond: 1_000 });
+    await step(first.id);
+    const { id } = await start({ isDryRun: false, ratePerSecond: 1_000 });
+    const { waitMs, summary } = await step(id);
+    expect(summary).toContain("recovered 0, skipped 20");
+    expect(waitMs).toBe(2);
+  });
+});
