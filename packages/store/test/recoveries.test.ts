@@ -1,7 +1,6 @@
 import type { DeliveryState, EventId, RecoveryId, RecoveryKind, SubscriptionId } from "@posthaste/domain";
 import { timesIn } from "@posthaste/testkit";
 import { expect, test } from "vitest";
-import { newDeliveryId, sha256 } from "../src/database/ids.ts";
 import {
   advanceRecovery,
   changeRecovery,
@@ -253,33 +252,6 @@ onEachDatabase("a recovery", (bench) => {
     await changeRecovery(store, { accountId, id: second, to: "cancelled", now: LATER });
     const both = await Promise.allSettled([start(bench()), start(bench())]);
     expect(both.map(({ status }) => status).sort()).toEqual(["fulfilled", "rejected"]);
-  });
-
-  test("examines fewer events in one step if they are wide, and each once", async () => {
-    const { store, accountId } = bench();
-    const { id: subscriptionId } = await bench().subscribe();
-    const WIDTH = 600;
-    const ids = await ingestIn(bench(), 10, "exhausted");
-    for (const [n, event] of ids.entries()) {
-      const rows = Array.from({ length: WIDTH }, (_, i) => ({
-        ...{ id: newDeliveryId(NOW), account_id: accountId, event_id: event, event_type: "invoice_sent" },
-        ...{ subscription_id: (1_000_000 + i) as SubscriptionId, target_key: sha256(`${n} ${i}`) },
-        ...{ state: "succeeded" as const, attempts: 1, test: 0, created_at: NOW, ended_at: NOW },
-      }));
-      await store.db.insertInto("deliveries").values(rows).execute();
-    }
-    for (const kind of ["recover", "replay"] as const) {
-      const recovery = await start(bench(), { kind, subscriptionId, isDryRun: true });
-      const examined: number[] = [];
-      for (let state = "running"; state === "running"; ) {
-        const step = await advanceRecovery(store, { id: recovery.id, limit: 500, now: LATER });
-        state = step?.state ?? "";
-        examined.push(step?.examined ?? 0);
-      }
-      // Three events have 1,803 deliveries, and four have more than a step may read. A step takes half as
-      // many events until they have few enough.
-      expect(examined, kind).toEqual([3, 5, 8, 10]);
-    }
   });
 
   test("is listed for a workflow start at once, and again after a minute without progress", async () => {

@@ -19,10 +19,12 @@ export async function ingestEvents(store: Store, ingest: IngestCall): Promise<In
   return await transact(store, (tx) => ingestEventsIn(store, tx, ingest));
 }
 
+/** For calls whose deliveries have a bound of their own. */
+export const UNBOUNDED = { rowsMax: Number.POSITIVE_INFINITY, callRowsMax: Number.POSITIVE_INFINITY };
+
 /** Ingests a call within a transaction; see {@link ingestEvents}. */
 export async function ingestEventsIn(store: Store, tx: Tx, ingest: IngestCall): Promise<IngestedEvent[]> {
-  const unbounded = { rowsMax: Number.POSITIVE_INFINITY, callRowsMax: Number.POSITIVE_INFINITY };
-  const [settled] = await ingestCallsIn(store, tx, [ingest], unbounded);
+  const [settled] = await ingestCallsIn(store, tx, [ingest], UNBOUNDED);
   if (settled === undefined) throw new Error("the ingest call was not planned");
   if ("error" in settled) throw settled.error;
   if (settled.result === TOO_WIDE) throw new Error("an ingest call without a bound was too wide");

@@ -1,7 +1,7 @@
 import type { AccountId, OperationalSnapshots } from "@posthaste/domain";
 import type { Store } from "../database/store.ts";
 import type { Tx } from "../database/transact.ts";
-import { ingestCallsIn } from "./ingest-events.ts";
+import { ingestCallsIn, UNBOUNDED } from "./ingest-events.ts";
 
 /** Deliveries of one event created in its transaction. The worker's upkeep creates the others. */
 const DELIVERIES_OF_ONE = 100;
@@ -31,7 +31,7 @@ export async function raiseEvents(store: Store, tx: Tx, raised: readonly RaisedF
     ...{ accountId, now, deliveriesMax, holdsSubscription: true },
     events: [{ eventType, data: Buffer.from(JSON.stringify(data)), idempotencyKey: null }],
   }));
-  for (const settled of await ingestCallsIn(store, tx, calls, Number.POSITIVE_INFINITY)) {
+  for (const settled of await ingestCallsIn(store, tx, calls, UNBOUNDED)) {
     if ("error" in settled) throw settled.error;
   }
 }

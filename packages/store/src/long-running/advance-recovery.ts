@@ -36,12 +36,6 @@ type Step = {
 };
 
 /**
- * Maximum deliveries of a step's events, unless they are of one event. Which of them went where is read from
- * all of them, and 500 wide events may have millions.
- */
-const DELIVERIES_AT_ONCE = 2_000;
-
-/**
  * The states that a recovery sends again: the schedule was used up, the target may not be called, or the
  * delivery was cancelled.
  */
@@ -96,8 +90,7 @@ async function recover(store: Store, tx: Tx, row: Row, { limit, now }: Bounds): 
   const found = (
     await Promise.all(RECOVERABLE.map((state) => failedIn(store, tx, row, state, limit)))
   ).flat();
-  const first = found.sort((a, b) => (a.id < b.id ? -1 : 1)).slice(0, limit);
-  const candidates = await withFewDeliveries(tx, first, (candidate) => candidate.event_id);
+  const candidates = found.sort((a, b) => (a.id < b.id ? -1 : 1)).slice(0, limit);
   const subscriptions = await liveSubscriptions(
     store,
     tx,
@@ -128,8 +121,7 @@ async function recover(store: Store, tx: Tx, row: Row, { limit, now }: Bounds): 
     );
   }
   const examined = candidates.length;
-  const isLast = found.length < limit && examined === found.length;
-  return { read: examined, examined, rows, cursor: isLast ? undefined : candidates.at(-1)?.id };
+  return { read: examined, examined, rows, cursor: found.length < limit ? undefined : candidates.at(-1)?.id };
 }
 
 async function failedIn(
@@ -170,11 +162,10 @@ async function replay(store: Store, tx: Tx, row: Row, { limit, now }: Bounds): P
     .orderBy("id")
     .limit(limit)
     .execute();
-  const matching = events.filter(
+  const candidates = events.filter(
     (event) =>
       wanted(event.event_type) && event.created_at >= row.since_at && event.created_at < row.until_at,
   );
-  const candidates = await withFewDeliveries(tx, matching, (event) => event.id);
   const ids = candidates.map((event) => event.id);
   const intact = await lockEvents(store, tx, ids);
   const delivered = await eventsDelivered(store, tx, ids, subscription);
@@ -187,39 +178,8 @@ async function replay(store: Store, tx: Tx, row: Row, { limit, now }: Bounds): P
         targetHash: subscription.target_hash,
       }),
     );
-  const step = { read: events.length, examined: candidates.length, rows };
-  if (candidates.length < matching.length) return { ...step, cursor: candidates.at(-1)?.id };
-  return { ...step, cursor: events.length < limit ? undefined : events.at(-1)?.id };
-}
-
-/** Returns the first of these whose events have {@link DELIVERIES_AT_ONCE}; at least those of one event. */
-async function withFewDeliveries<Item>(
-  tx: Tx,
-  items: readonly Item[],
-  eventOf: (item: Item) => EventId,
-): Promise<readonly Item[]> {
-  for (let some = items; ; ) {
-    const ids = [...new Set(some.map(eventOf))];
-    if (ids.length < 2 || !(await haveMany(tx, ids))) return some;
-    const kept = new Set(ids.slice(0, Math.ceil(ids.length / 2)));
-    some = some.slice(
-      0,
-      some.findIndex((item) => !kept.has(eventOf(item))),
-    );
-  }
-}
-
-async function haveMany(tx: Tx, ids: readonly EventId[]): Promise<boolean> {
-  const some = tx
-    .selectFrom("deliveries")
-    .select("id")
-    .where("event_id", "in", ids)
-    .limit(DELIVERIES_AT_ONCE + 1);
-  const { counted } = await tx
-    .selectFrom(some.as("some"))
-    .select((eb) => eb.fn.countAll().as("counted"))
-    .executeTakeFirstOrThrow();
-  return Number(counted) > DELIVERIES_AT_ONCE;
+  const cursor = events.length < limit ? undefined : events.at(-1)?.id;
+  return { read: events.length, examined: candidates.length, rows, cursor };
 }
 
 /**
