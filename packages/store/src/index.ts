@@ -66,11 +66,12 @@ export {
   TRANSITIONS as DELIVERY_TRANSITIONS,
 } from "./deliveries/transitions.ts";
 export { type Backlog, measureBacklog } from "./dispatch/backlog.ts";
-export type { Claim, ClaimedDelivery } from "./dispatch/claim.ts";
+export type { Claim } from "./dispatch/claim.ts";
 export { claimDeliveries } from "./dispatch/claim-deliveries.ts";
 export type { RefusedClaims } from "./dispatch/claim-fitting.ts";
 export { DRAIN_PER_SECOND } from "./dispatch/claim-rooms.ts";
 export { type ClaimRotation, createClaimRotation } from "./dispatch/claim-rotation.ts";
+export type { ClaimedDelivery } from "./dispatch/claimed-delivery.ts";
 export { markStarted, releaseClaims, renewClaims, setAsideClaims } from "./dispatch/claims.ts";
 export {
   cancelAsDeferred,

@@ -1,10 +1,14 @@
 import type { AccountId, SubscriptionId } from "@posthaste/domain";
 import { LRUCache } from "lru-cache";
+import type { ClaimedDelivery } from "./claimed-delivery.ts";
 
 /**
  * Whose turn it is in one loop's claims: accounts take turns and, within an account, its subscriptions.
  * Everyone who waits therefore gets something before anyone gets it twice. It is kept in memory: a new
  * process begins with the first account.
+ *
+ * A subscription whose line is locked at its turn has had its turn, so that it holds nobody up. It is *owed*
+ * one: each claim tries it again, beside those whose turn it is, until its line is free.
  */
 export type ClaimRotation = {
   /** The account that was served last; 0: none yet. */
@@ -19,6 +23,24 @@ export type ClaimRotation = {
   servedAccount(id: AccountId): void;
   /** Notes that the subscription was served last of its account. */
   servedSubscription(accountId: AccountId, id: SubscriptionId): void;
+  /** The subscriptions that are owed a turn, at most {@link OWED_MAX}, the longest owed first. */
+  owed(): Owed[];
+  /** Notes that the subscription's line was locked at its turn. An account is owed one turn at a time. */
+  foundLocked(accountId: AccountId, id: SubscriptionId): void;
+  /** Notes that a subscription was visited or need not be: it is owed nothing. */
+  settled(accountId: AccountId, id: SubscriptionId): void;
+  /** The claim that waits for a line, if one does; see `claimPatiently`. */
+  readonly patient: PatientClaim;
+};
+
+/** A subscription that is owed a turn, and how often its line was locked since. */
+export type Owed = { readonly accountId: AccountId; readonly id: SubscriptionId; readonly tries: number };
+
+/** What a claim that waits for a line leaves for the next call. */
+export type PatientClaim = {
+  isWaiting: boolean;
+  /** Its claims, with the end of their lease in epoch milliseconds. */
+  claims: { readonly delivery: ClaimedDelivery; readonly leaseUntil: number }[];
 };
 
 /**
@@ -26,10 +48,16 @@ export type ClaimRotation = {
  * first subscription again.
  */
 const ACCOUNTS_MAX = 10_000;
+/**
+ * Subscriptions that are owed a turn, one of each account. They share the first transaction of a claim with
+ * those whose turn it is, so they must be few. One that finds no room comes again at its next turn.
+ */
+const OWED_MAX = 16;
 
 export function createClaimRotation(): ClaimRotation {
   let afterAccount = 0;
   const afterSubscription = new LRUCache<AccountId, SubscriptionId>({ max: ACCOUNTS_MAX });
+  const owed = new Map<AccountId, Owed>();
   return {
     get afterAccount() {
       return afterAccount;
@@ -43,6 +71,17 @@ export function createClaimRotation(): ClaimRotation {
     servedSubscription(accountId, id) {
       afterSubscription.set(accountId, id);
     },
+    owed: () => [...owed.values()],
+    foundLocked(accountId, id) {
+      const known = owed.get(accountId);
+      if (known === undefined ? owed.size < OWED_MAX : known.id === id) {
+        owed.set(accountId, { accountId, id, tries: (known?.tries ?? 0) + 1 });
+      }
+    },
+    settled(accountId, id) {
+      if (owed.get(accountId)?.id === id) owed.delete(accountId);
+    },
+    patient: { isWaiting: false, claims: [] },
   };
 }
 
@@ -51,23 +90,19 @@ function inTurn<Id extends number>(ids: readonly Id[], after: number): Id[] {
 }
 
 /**
- * Notes which subscriptions had their turn. Each account's first one that was left out comes first the next
- * time.
+ * Moves each account's rotation on to the last subscription before the first that still waits for its turn.
  *
- * @returns the accounts with a subscription that had its turn
+ * @param group the subscriptions of each account, in the order of their turns
+ * @param hadTurn whether a subscription had its turn, or wants none from this loop
  */
-export function noteServed(
+export function noteTurns(
   rotation: ClaimRotation,
-  visited: readonly { readonly accountId: AccountId; readonly id: SubscriptionId }[],
-  leftOut: ReadonlySet<SubscriptionId>,
-): Set<AccountId> {
-  const stopped = new Set<AccountId>();
-  const served = new Set<AccountId>();
-  for (const { accountId, id } of visited) {
-    if (leftOut.has(id)) stopped.add(accountId);
-    if (stopped.has(accountId)) continue;
-    rotation.servedSubscription(accountId, id);
-    served.add(accountId);
+  group: ReadonlyMap<AccountId, readonly SubscriptionId[]>,
+  hadTurn: (id: SubscriptionId) => boolean,
+): void {
+  for (const [accountId, ids] of group) {
+    const firstWaiting = ids.findIndex((id) => !hadTurn(id));
+    const last = ids.at(firstWaiting < 0 ? -1 : firstWaiting - 1);
+    if (last !== undefined && firstWaiting !== 0) rotation.servedSubscription(accountId, last);
   }
-  return served;
 }

@@ -1,21 +1,6 @@
-import type { AccountId, DeliveryId, EventId, Lane, SubscriptionId } from "@posthaste/domain";
+import type { AccountId, Lane, SubscriptionId } from "@posthaste/domain";
 import type { RefusedClaims } from "./claim-fitting.ts";
 import type { ClaimRotation } from "./claim-rotation.ts";
-
-export type ClaimedDelivery = {
-  readonly deliveryId: DeliveryId;
-  readonly accountId: AccountId;
-  readonly subscriptionId: SubscriptionId;
-  readonly eventId: EventId;
-  readonly eventType: string;
-  readonly targetUrl: string;
-  /** How its attempt is made. */
-  readonly lane: Lane;
-  /** Its subscription is failing. */
-  readonly isFailing: boolean;
-  /** The trace context of its ingest; null: it was not traced. */
-  readonly traceparent: string | null;
-};
 
 export type Claim = {
   /** Names the claimer in the lease. */

@@ -1,0 +1,158 @@
+import { type AccountId, type DeliveryId, lineAfter, type SubscriptionId } from "@posthaste/domain";
+import { sql } from "kysely";
+import { padded } from "../database/dialect/few-texts.ts";
+import { lockRows } from "../database/lock-rows.ts";
+import type { Store } from "../database/store.ts";
+import type { Tx } from "../database/transact.ts";
+import { type Misfit, MOVED_COLUMNS } from "../deliveries/move.ts";
+import { lockAllTurns, writeTurns } from "../subscriptions/pace.ts";
+import type { Claim } from "./claim.ts";
+import { claimFitting } from "./claim-fitting.ts";
+import { type Room, roomsOf } from "./claim-rooms.ts";
+import type { ClaimedDelivery } from "./claimed-delivery.ts";
+import { readSubscriptions, type Visited } from "./claimed-subscriptions.ts";
+import type { Pending } from "./pending-subscriptions.ts";
+import { roundRobin } from "./round-robin.ts";
+
+/** What a visit to subscriptions did. */
+export type ClaimedOfVisited = {
+  /** What was claimed, by turns of accounts and subscriptions. */
+  readonly claimed: ClaimedDelivery[];
+  /** Deliveries that were set aside because their row does not fit its state. */
+  readonly misfits: Misfit[];
+  /** The subscriptions that got nothing because others came first, although they had something to claim. */
+  readonly leftOut: ReadonlySet<SubscriptionId>;
+  /** The subscriptions whose line was locked. */
+  readonly locked: ReadonlySet<SubscriptionId>;
+};
+
+/**
+ * Claims pending deliveries of these subscriptions, in one transaction. The first of them always gets
+ * something, if it has something to claim and its line is free.
+ *
+ * @param ifLocked lines that another transaction holds: `skip` them, or `wait` for them. A process that stops
+ *   in the middle of its transaction holds its lines for a minute, and others must not wait for that
+ */
+export async function claimVisited(
+  store: Store,
+  tx: Tx,
+  pending: readonly Pending[],
+  claim: Claim,
+  ifLocked: "skip" | "wait" = "skip",
+): Promise<ClaimedOfVisited> {
+  const { now } = claim;
+  const ids = pending.map(({ id }) => id);
+  const lines = await lockAllTurns(store, tx, ids, { ifLocked });
+  const leftOut = new Set<SubscriptionId>();
+  const locked = new Set(ids.filter((id) => !lines.has(id)));
+  // Read under the lock. A claim would otherwise use outdated data.
+  const visited = await readSubscriptions(tx, [...lines.keys()], claim);
+  if (visited.length === 0) return { claimed: [], misfits: [], leftOut, locked };
+  const rooms = await roomsOf(store, tx, visited, lines, claim);
+  const oldest = await oldestOf(store, tx, rooms, now);
+  const chosen = shareOut(oldest, claim);
+  const { rows, misfits } = await claimFitting(tx, await lockPending(store, tx, chosen, now), claim);
+  for (const { subscription, ids: some } of oldest) if (some.length > 0) leftOut.add(subscription.id);
+  for (const row of chosen) leftOut.delete(row.subscriptionId);
+  for (const { subscription, rate, turns, rateColumn } of rooms) {
+    if (rate === null) continue;
+    const count = chosen.filter(
+      (one) => one.subscriptionId === subscription.id && rows.has(one.deliveryId),
+    ).length;
+    if (count === 0) continue;
+    await writeTurns(tx, subscription.id, {
+      ...turns,
+      [rateColumn]: lineAfter(turns[rateColumn], rate, now, count),
+    });
+  }
+  const byId = new Map<number, Visited>(visited.map((subscription) => [subscription.id, subscription]));
+  const claimed = chosen.flatMap(({ deliveryId, subscriptionId }) => {
+    const row = rows.get(deliveryId);
+    const subscription = byId.get(subscriptionId);
+    if (row === undefined || subscription === undefined) return [];
+    return {
+      deliveryId,
+      accountId: row.account_id,
+      subscriptionId,
+      eventId: row.event_id,
+      eventType: row.event_type,
+      targetUrl: subscription.target_url,
+      // A delivery that was attempted before needs its log, which a workflow replays.
+      lane: row.attempts === 0 ? subscription.lane : ("workflow" as const),
+      isFailing: subscription.isFailing,
+      traceparent: row.traceparent,
+    };
+  });
+  return { claimed, misfits, leftOut, locked };
+}
+
+/**
+ * Chooses among the oldest deliveries: one of each account, then the next of each, and so on. Whoever has
+ * fewer than a part leaves the rest of it to the others. Of an account, it takes the subscriptions one after
+ * another: deliveries of few subscriptions are loaded and signed in less time.
+ */
+function shareOut(oldest: readonly OldestOf[], { limit, roomOf = () => limit }: Claim): Chosen[] {
+  const ofAccount = new Map<AccountId, Chosen[]>();
+  for (const { subscription, ids } of oldest) {
+    const chosen = ofAccount.get(subscription.account_id) ?? [];
+    chosen.push(...ids.map((deliveryId) => ({ deliveryId, subscriptionId: subscription.id })));
+    ofAccount.set(subscription.account_id, chosen);
+  }
+  const lists = [...ofAccount].map(([id, chosen]) =>
+    chosen.slice(0, Math.max(0, Math.min(limit, roomOf(id)))),
+  );
+  return [...roundRobin(lists)].slice(0, limit);
+}
+
+/** The oldest deliveries that a subscription may have claimed. */
+type OldestOf = { readonly subscription: Visited; readonly ids: readonly DeliveryId[] };
+
+/** Returns the oldest pending deliveries of each subscription, in the order of the visits. */
+async function oldestOf(store: Store, tx: Tx, rooms: readonly Room[], now: number): Promise<OldestOf[]> {
+  const wanted = rooms.filter(({ count }) => count > 0);
+  if (wanted.length === 0) return [];
+  const byState = sql.raw(store.seam.byIndex("deliveries_by_state_and_account"));
+  // Padding gives one text for several numbers of subscriptions. The last subscription is repeated with a
+  // limit of 0.
+  const oldest = padded(wanted).map(
+    ({ subscription, count }, i) => sql`select * from (
+      select id, subscription_id from deliveries ${byState}
+      where state = 'pending' and account_id = ${subscription.account_id}
+        and subscription_id = ${subscription.id} and (lease_until is null or lease_until < ${now})
+      order by id limit ${i < wanted.length ? count : 0}
+    ) as oldest`,
+  );
+  const { rows } = await sql<{
+    id: DeliveryId;
+    subscription_id: SubscriptionId;
+  }>`${sql.join(oldest, sql` union all `)}`.execute(tx);
+  const bySubscription = new Map<SubscriptionId, DeliveryId[]>();
+  for (const row of rows) {
+    const deliveryIds = bySubscription.get(row.subscription_id) ?? [];
+    deliveryIds.push(row.id);
+    bySubscription.set(row.subscription_id, deliveryIds);
+  }
+  return wanted.map(({ subscription }) => ({
+    subscription,
+    ids: (bySubscription.get(subscription.id) ?? []).sort(),
+  }));
+}
+
+type Chosen = { readonly deliveryId: DeliveryId; readonly subscriptionId: SubscriptionId };
+
+/** Locks those of these deliveries that are still pending and that no other transaction holds. */
+async function lockPending(store: Store, tx: Tx, chosen: readonly Chosen[], now: number) {
+  if (chosen.length === 0) return [];
+  const query = tx
+    .selectFrom("deliveries")
+    .select(MOVED_COLUMNS)
+    .where(
+      "id",
+      "in",
+      chosen.map(({ deliveryId }) => deliveryId),
+    )
+    .where("state", "=", "pending")
+    .where((eb) => eb.or([eb("lease_until", "is", null), eb("lease_until", "<", now)]))
+    .orderBy("id");
+  return await lockRows(store, query, "skip").execute();
+}

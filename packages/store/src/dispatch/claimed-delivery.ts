@@ -1,0 +1,16 @@
+import type { AccountId, DeliveryId, EventId, Lane, SubscriptionId } from "@posthaste/domain";
+
+export type ClaimedDelivery = {
+  readonly deliveryId: DeliveryId;
+  readonly accountId: AccountId;
+  readonly subscriptionId: SubscriptionId;
+  readonly eventId: EventId;
+  readonly eventType: string;
+  readonly targetUrl: string;
+  /** How its attempt is made. */
+  readonly lane: Lane;
+  /** Its subscription is failing. */
+  readonly isFailing: boolean;
+  /** The trace context of its ingest; null: it was not traced. */
+  readonly traceparent: string | null;
+};

@@ -1,0 +1,162 @@
+import type { AccountId, SubscriptionId } from "@posthaste/domain";
+import { createTestStore, type TestStore } from "@posthaste/testkit";
+import { sql } from "kysely";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { transact } from "../src/database/transact.ts";
+import {
+  type Claim,
+  claimDeliveries,
+  closeStore,
+  createAccount,
+  createClaimRotation,
+  openStore,
+  type Store,
+} from "../src/index.ts";
+import { lockTurns } from "../src/subscriptions/pace.ts";
+import { NOW } from "./fixture.ts";
+import { insertDeliveries, insertSubscriptions, type Rows } from "./many-rows.ts";
+
+/*
+ * Whose turn comes, and after how many claims: a line that somebody else holds, and subscriptions that belong
+ * to another loop, keep nobody's turn from coming.
+ */
+
+let t: TestStore;
+let store: Store;
+
+async function open(backend: "sqlite" | "mysql"): Promise<void> {
+  t = await createTestStore(backend);
+  ({ store } = t);
+  await createAccount(store, { name: "first", now: NOW });
+}
+
+async function fill(rows: readonly Omit<Rows, "state">[]): Promise<void> {
+  await insertDeliveries(
+    store,
+    rows.map((some) => ({ ...some, state: "pending" })),
+  );
+  await insertSubscriptions(store);
+}
+
+/** Creates a claimer whose calls share a rotation. */
+function createClaimer(over: Partial<Claim>) {
+  const claim = { owner: "me", limit: 1, inFlightMax: 1_000, leaseMs: 30_000, now: NOW, ...over };
+  const rotation = createClaimRotation();
+  return () => claimDeliveries(store, { ...claim, rotation });
+}
+
+/** Holds a subscription's line, as a process does that hangs in its transaction. */
+async function hold(id: SubscriptionId): Promise<() => Promise<void>> {
+  const tx = await store.db.startTransaction().execute();
+  await lockTurns(store, tx, id);
+  return async () => void (await tx.rollback().execute());
+}
+
+describe("a claim beside a line that is locked, on mysql", () => {
+  beforeEach(() => open("mysql"));
+  afterEach(() => t.dispose());
+
+  const ACCOUNTS = 20;
+  const first = 1 as SubscriptionId;
+  const each = (count: number) => Array.from({ length: count }, (_, i) => i + 1);
+  /** Fills accounts that have a subscription each, with the same id. */
+  const fillAccounts = async (count: number) => {
+    const rows = { count: count * ACCOUNTS, subscriptions: ACCOUNTS, state: "pending" as const };
+    await insertDeliveries(store, [rows]);
+    await sql`update deliveries set account_id = subscription_id`.execute(store.db);
+    await insertSubscriptions(store);
+  };
+
+  // More rows than one statement reads, and fewer.
+  test.each([60, 4])("serves every other account of %i deliveries within two laps", async (count) => {
+    await fillAccounts(count);
+    const release = await hold(first);
+    const claim = createClaimer({});
+    const served = new Set<AccountId>();
+    for (let n = 0; n < 2 * ACCOUNTS; n++) for (const { accountId } of await claim()) served.add(accountId);
+    expect([...served].sort((a, b) => a - b)).toEqual(each(ACCOUNTS).slice(1));
+    await release();
+  });
+
+  test("serves every other subscription of its account within two laps", async () => {
+    await fill([{ count: 1_200, subscriptions: ACCOUNTS }]);
+    const release = await hold(first);
+    const claim = createClaimer({});
+    const served = new Set<SubscriptionId>();
+    for (let n = 0; n < 2 * ACCOUNTS; n++)
+      for (const { subscriptionId } of await claim()) served.add(subscriptionId);
+    expect([...served].sort((a, b) => a - b)).toEqual(each(ACCOUNTS).slice(1));
+    await release();
+  });
+
+  test("serves its subscription in the first call after the line is free", async () => {
+    await fillAccounts(60);
+    const release = await hold(first);
+    const claim = createClaimer({});
+    for (let n = 0; n < 3; n++) expect(await claim()).not.toMatchObject([{ subscriptionId: first }]);
+    await release();
+    expect(await claim()).toMatchObject([{ subscriptionId: first }]);
+  });
+
+  test("serves a subscription whose line retries hand from one to the next all the time", async () => {
+    await fillAccounts(60);
+    const busy = await openStore({ url: t.url, poolSize: 8 });
+    let isOver = false;
+    const retries = each(8).map(async () => {
+      while (!isOver) await transact(busy, (tx) => lockTurns(busy, tx, first));
+    });
+    const claim = createClaimer({ limit: 10 });
+    const served = new Set<SubscriptionId>();
+    try {
+      await expect
+        .poll(
+          async () => {
+            for (const { subscriptionId } of await claim()) served.add(subscriptionId);
+            return [...served];
+          },
+          { timeout: 20_000, interval: 1 },
+        )
+        .toContain(first);
+    } finally {
+      isOver = true;
+      await Promise.all(retries);
+      await closeStore(busy);
+    }
+  });
+});
+
+describe.each(["sqlite", "mysql"] as const)("a claim behind thousands of failing ones, on %s", (backend) => {
+  beforeEach(() => open(backend));
+  afterEach(() => t.dispose());
+
+  test.each([
+    [1, 5_000, 2],
+    [1, 9_000, 3],
+    [3, 3_000, 4],
+  ])(
+    "of each of %i accounts, %i, finds the healthy one within %i calls",
+    async (accounts, failing, calls) => {
+      const firstOf = (n: number) => n * 10_000 + 1;
+      const ids = Array.from({ length: accounts }, (_, n) => n);
+      await fill(
+        ids.map((n) => ({
+          account: n + 1,
+          count: failing + 1,
+          subscriptions: failing + 1,
+          first: firstOf(n),
+        })),
+      );
+      const healthy = ids.map((n) => (firstOf(n) + failing) as SubscriptionId);
+      await store.db
+        .updateTable("subscriptions")
+        .set({ failing_since: NOW })
+        .where("id", "not in", healthy)
+        .execute();
+      const claim = createClaimer({ limit: 100, lane: "workflow", isFailing: false });
+      const served: SubscriptionId[] = [];
+      for (let n = 0; n < calls; n++)
+        served.push(...(await claim()).map(({ subscriptionId }) => subscriptionId));
+      expect(served.sort((a, b) => a - b)).toEqual(healthy);
+    },
+  );
+});
