@@ -28,6 +28,7 @@ import {
   listUnstartedRecoveries,
   measureBacklog,
   orderChanges,
+  piecesInTurns,
   RETENTION_KINDS,
   readStatistics,
   retain,
@@ -96,9 +97,9 @@ function delivering(life: Life): Calls {
     "claim of nothing": () => claim(life),
     "ingest of a wide event": () => ingest(wide, WIDE, 1),
     "a step of a fan-out": async () => {
-      const [eventId] = await listFanouts(store, { after: undefined, limit: 1 });
-      if (eventId === undefined) throw new Error("there is no fan-out");
-      await continueFanout(store, { eventId, now: clock.now, deliveriesMax: INCIDENTS.wideAtOnce });
+      const [piece] = piecesInTurns(await listFanouts(store, { limit: 1 }));
+      if (piece === undefined) throw new Error("there is no fan-out");
+      await continueFanout(store, { eventId: piece.id, now: clock.now, deliveriesMax: INCIDENTS.wideAtOnce });
     },
   };
 }
@@ -194,7 +195,7 @@ function subscribing({ store, clock, wide }: Life): Calls {
 }
 
 function upkeepOf({ store, clock }: Life): Calls {
-  const some = { after: undefined, limit: PAGE };
+  const some = { limit: PAGE };
   const step = (kind: (typeof RETENTION_KINDS)[number]) => () =>
     retain(store, { kind, before: clock.now - AGES[kind], cursor: "" });
   return {

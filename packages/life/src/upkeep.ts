@@ -10,6 +10,7 @@ import {
   listFanouts,
   listParked,
   orderChanges,
+  piecesInTurns,
   RETENTION_KINDS,
   type RetentionKind,
   retain,
@@ -26,18 +27,18 @@ const FAN_OUT_PER_STEP = 15;
 /** Does what the worker's upkeep does, until nothing is left to do. */
 export async function upkeep(life: Life): Promise<void> {
   const { store, clock } = life;
-  const some = { after: undefined, limit: PIECES_AT_ONCE };
+  const some = { limit: PIECES_AT_ONCE };
   for (;;) {
     const { now } = clock;
-    const fanouts = await listFanouts(store, some);
-    for (const eventId of fanouts) {
+    const fanouts = piecesInTurns(await listFanouts(store, some));
+    for (const { id: eventId } of fanouts) {
       await continueFanout(store, { eventId, now, deliveriesMax: FAN_OUT_PER_STEP });
     }
-    for (const id of await listParked(store, some)) await adoptStrays(store, id);
-    const draining = await listDraining(store, some);
-    for (const id of draining) await drainSubscription(store, { id, now });
-    const ending = await listEnding(store, some);
-    for (const id of ending) await finishEnd(store, { id, now });
+    for (const { id } of piecesInTurns(await listParked(store, some))) await adoptStrays(store, id);
+    const draining = piecesInTurns(await listDraining(store, some));
+    for (const { id } of draining) await drainSubscription(store, { id, now });
+    const ending = piecesInTurns(await listEnding(store, some));
+    for (const { id } of ending) await finishEnd(store, { id, now });
     await deliverAll(life);
     if (fanouts.length + draining.length + ending.length === 0) return;
   }

@@ -30,6 +30,7 @@ export {
 export { getSchemaCheck, setSchemaCheck } from "./catalog/schema-check.ts";
 export { type Clock, readTime, SKEW_MAX_MS, startClock } from "./database/clock.ts";
 export { readInstallation, renewInstallation } from "./database/installation.ts";
+export { type ListByAccount, type PageByAccount, piecesInTurns } from "./database/list-by-account.ts";
 export { migrate, pendingMigrations, UnknownMigrations } from "./database/migrate.ts";
 export { parseSealingKeys, SealError, type SealingKeys } from "./database/sealer.ts";
 export { STORE_SETTINGS } from "./database/settings.ts";

@@ -27,7 +27,7 @@ import {
 } from "../src/index.ts";
 import { parkPending } from "../src/lifecycle/park-deliveries.ts";
 import { deleteTurnSlots } from "../src/subscriptions/pace.ts";
-import { NOW } from "./fixture.ts";
+import { idsIn, NOW } from "./fixture.ts";
 import { gatherStatistics, insertDeliveries, insertSubscriptions, nthDelivery } from "./many-rows.ts";
 import { measureReads } from "./measure-reads.ts";
 
@@ -46,7 +46,7 @@ const READERS: Readonly<Record<string, { max: number; call: (store: Store) => Pr
   },
   "stray parked deliveries": {
     max: 500,
-    call: async (store) => expect(await listParked(store, { after: undefined, limit: 64 })).toHaveLength(1),
+    call: async (store) => expect(idsIn(await listParked(store, { limit: 64 }))).toHaveLength(1),
   },
   "a step of a drain": {
     max: 500,

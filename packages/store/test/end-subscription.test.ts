@@ -16,11 +16,11 @@ import {
 } from "../src/index.ts";
 import { ingestEventsIn } from "../src/ingest/ingest-events.ts";
 import { endIn } from "../src/lifecycle/end-subscription.ts";
-import { type Bench, NOW, onEachDatabase } from "./fixture.ts";
+import { type Bench, idsIn, NOW, onEachDatabase } from "./fixture.ts";
 import { insertDeliveries } from "./many-rows.ts";
 
 const ended = { reason: "asked for", now: NOW };
-const ending = (store: Store) => listEnding(store, { after: undefined, limit: 10 });
+const ending = async (store: Store) => idsIn(await listEnding(store, { limit: 10 }));
 const states = async ({ store, accountId }: Bench) =>
   (await listDeliveries(store, { accountId, limit: 500 })).map((delivery) => delivery.state);
 
@@ -123,7 +123,7 @@ onEachDatabase("the end of a subscription", (bench) => {
 
 async function adopted(store: Store): Promise<SubscriptionId[]> {
   const found: SubscriptionId[] = [];
-  for (const id of await listParked(store, { after: undefined, limit: 10 })) {
+  for (const id of idsIn(await listParked(store, { limit: 10 }))) {
     if (await adoptStrays(store, id)) found.push(id);
   }
   return found;

@@ -15,7 +15,7 @@ import {
   retain,
   type Store,
 } from "../src/index.ts";
-import { type Bench, benchOn, deliveriesOf, idsOf, NOW, onEachDatabase } from "./fixture.ts";
+import { type Bench, benchOn, deliveriesOf, idsIn, idsOf, NOW, onEachDatabase } from "./fixture.ts";
 import { overlap } from "./held-store.ts";
 
 /** Close to NOW: ids never go back within a process, and must still carry the times of these tests. */
@@ -72,7 +72,7 @@ onEachDatabase("an unfinished fan-out and replays of its event", (bench) => {
     expect(await finish(store, eventId)).toBe(12 - 2 - 4);
     expect(idsOf(await deliveriesOf(store, eventId))).toEqual(all);
     expect(await changesOf(bench(), eventId)).toHaveLength(12);
-    expect(await listFanouts(store, { after: undefined, limit: 10 })).toEqual([]);
+    expect(idsIn(await listFanouts(store, { limit: 10 }))).toEqual([]);
   });
 
   test("create each delivery once if the replays follow the fan-out", async () => {
@@ -142,7 +142,7 @@ onEachDatabase("the event of an unfinished fan-out", (bench) => {
     for (let state = "running", steps = 0; state === "running" && steps < 50; steps++) {
       state = (await advanceErasure(store, { id, now: LATER }))?.state ?? "not found";
     }
-    expect(await listFanouts(store, { after: undefined, limit: 10 })).toEqual([]);
+    expect(idsIn(await listFanouts(store, { limit: 10 }))).toEqual([]);
     const step = await continueFanout(store, { eventId, now: LATER, deliveriesMax: 10 });
     expect(step).toEqual({ made: 0, goesOn: false });
     expect(await deliveriesOf(store, eventId)).toEqual([]);

@@ -8,8 +8,10 @@ import {
   drainSubscription,
   type IngestedEvent,
   ingestEvents,
+  type ListByAccount,
   listDraining,
   type NewSubscription,
+  piecesInTurns,
   type Store,
 } from "../src/index.ts";
 
@@ -92,10 +94,15 @@ export async function benchOn({ store, url }: TestStore): Promise<Bench> {
 /** Advances every drain in progress by one step. Returns how many deliveries became pending. */
 export async function drainAll(store: Store, now: number): Promise<number> {
   let pending = 0;
-  for (const id of await listDraining(store, { after: undefined, limit: 100 })) {
+  for (const id of idsIn(await listDraining(store, { limit: 100 }))) {
     pending += await drainSubscription(store, { id, now });
   }
   return pending;
+}
+
+/** Returns the pieces of a list of upkeep's, in turns of their accounts. */
+export function idsIn<Id>(list: ListByAccount<Id>): Id[] {
+  return piecesInTurns(list).map(({ id }) => id);
 }
 
 /** A delivery's failed first attempt, with overrides. */

@@ -264,6 +264,61 @@ describe.each(["sqlite", "mysql"] as const)("upkeep, on %s", (database) => {
     },
   );
 
+  test("finishes an account's fan-out in the first round, behind a hundred", async () => {
+    const [many, few] = [await account("many"), await account("few")];
+    for (const accountId of [many, few]) await subscribe(accountId, 3);
+    for (let n = 0; n < 100; n++) await ingest(many, 1);
+    const eventId = await ingest(few, 1);
+    await upkeep().round();
+    expect(await countOf(eventId)).toBe(3);
+  });
+
+  test("continues a drain in every round, beside 150 drains of another account", async () => {
+    const [slow, quick] = [await account("slow"), await account("quick")];
+    const waiting = await subscribe(slow, 150);
+    for (let n = 0; n < 17; n++) await ingest(slow);
+    await store.db.updateTable("subscriptions").set({ draining: 1 }).where("id", "in", waiting).execute();
+    const [id] = await subscribe(quick, 1);
+    if (id === undefined) throw new Error("one is needed");
+    await pauseSubscription(store, { accountId: quick, id, now });
+    for (let n = 0; n < 100; n++) await ingest(quick);
+    await resumeSubscription(store, { accountId: quick, id, now });
+    const { round } = upkeep();
+    const drained: number[] = [];
+    for (let n = 0; n < 4; n++) {
+      await round();
+      // Its receiver accepts what is pending at once.
+      const pending = await listDeliveries(store, { accountId: quick, state: "pending", limit: 100 });
+      drained.push(pending.length);
+      await store.db
+        .updateTable("deliveries")
+        .set({ state: "succeeded", ...timesIn("succeeded", now) })
+        .where("account_id", "=", quick)
+        .where("state", "=", "pending")
+        .execute();
+    }
+    expect(drained).toEqual([32, 32, 32, 4]);
+  });
+
+  test("finishes the end of an account's subscription in the first round, behind a hundred", async () => {
+    const [many, few] = [await account("many"), await account("few")];
+    const ending = await subscribe(many, 100);
+    const [id] = await subscribe(few, 1);
+    if (id === undefined) throw new Error("one is needed");
+    await store.db
+      .updateTable("subscriptions")
+      .set({ state: "ended", ended_at: now, ended_reason: "asked for", ending: 1 })
+      .where("id", "in", [...ending, id])
+      .execute();
+    await upkeep().round();
+    const row = await store.db
+      .selectFrom("subscriptions")
+      .select("ending")
+      .where("id", "=", id)
+      .executeTakeFirst();
+    expect(row?.ending).toBe(0);
+  });
+
   test("finds parked deliveries that no drain covers, at the interval for strays", async () => {
     const accountId = await account("strays");
     await subscribe(accountId, 1);

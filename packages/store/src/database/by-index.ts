@@ -16,8 +16,13 @@ type Indexes = {
     | "deliveries_overdue";
   delivery_changes: "delivery_changes_in_order" | "delivery_changes_by_batch";
   events: "events_by_account";
+  fanouts: "fanouts_by_account";
   recoveries: "recoveries_by_state";
-  subscriptions: "subscriptions_by_state" | "subscriptions_by_url";
+  subscriptions:
+    | "subscriptions_by_state"
+    | "subscriptions_by_url"
+    | "subscriptions_draining_by_account"
+    | "subscriptions_ending_by_account";
 };
 
 /**

@@ -2,6 +2,7 @@ import { type AccountId, type DeliveryId, lineAfter, type SubscriptionId } from 
 import { sql } from "kysely";
 import { padded } from "../database/dialect/few-texts.ts";
 import { lockRows } from "../database/lock-rows.ts";
+import { roundRobin } from "../database/round-robin.ts";
 import type { Store } from "../database/store.ts";
 import type { Tx } from "../database/transact.ts";
 import { type Misfit, MOVED_COLUMNS } from "../deliveries/move.ts";
@@ -12,7 +13,6 @@ import { type Room, roomsOf } from "./claim-rooms.ts";
 import type { ClaimedDelivery } from "./claimed-delivery.ts";
 import { readSubscriptions, type Visited } from "./claimed-subscriptions.ts";
 import type { Pending } from "./pending-subscriptions.ts";
-import { roundRobin } from "./round-robin.ts";
 
 /** What a visit to subscriptions did. */
 export type ClaimedOfVisited = {

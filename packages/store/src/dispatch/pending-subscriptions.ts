@@ -1,9 +1,9 @@
 import type { AccountId, SubscriptionId } from "@posthaste/domain";
 import { type RawBuilder, sql } from "kysely";
 import { padded } from "../database/dialect/few-texts.ts";
+import { roundRobin } from "../database/round-robin.ts";
 import type { Store } from "../database/store.ts";
 import type { ClaimRotation } from "./claim-rotation.ts";
-import { roundRobin } from "./round-robin.ts";
 
 /** A subscription with pending deliveries. */
 export type Pending = { readonly accountId: AccountId; readonly id: SubscriptionId };

@@ -1,7 +1,8 @@
-import { type EventId, MINUTE_MS, type SubscriptionId } from "@posthaste/domain";
+import { type AccountId, type EventId, MINUTE_MS, type SubscriptionId } from "@posthaste/domain";
 import type { Selectable } from "kysely";
 import { byIndex } from "../database/by-index.ts";
 import { sha256 } from "../database/ids.ts";
+import { type ListByAccount, listByAccount, type PageByAccount } from "../database/list-by-account.ts";
 import { lockRows } from "../database/lock-rows.ts";
 import type { Store } from "../database/store.ts";
 import type { Tables } from "../database/tables.ts";
@@ -13,19 +14,36 @@ import { type WalkedMatch, walkSubscriptions } from "../subscriptions/match-subs
 /** How far the clocks of two processes may differ. */
 const CLOCKS_DIFFER_MS = MINUTE_MS;
 
-/** Returns events whose fan-out exceeded one ingest call's cap and is not finished, oldest first. */
+/** Lists events whose fan-out exceeded one ingest call's cap and is not finished, by account. */
 export async function listFanouts(
   store: Store,
-  { after, limit }: { after: EventId | undefined; limit: number },
-): Promise<EventId[]> {
-  const rows = await store.db
-    .selectFrom("fanouts")
-    .select("event_id")
-    .where("event_id", ">", after ?? ("" as EventId))
-    .orderBy("event_id")
-    .limit(limit)
-    .execute();
-  return rows.map((row) => row.event_id);
+  page: PageByAccount<EventId>,
+): Promise<ListByAccount<EventId>> {
+  const fanouts = () => store.db.selectFrom(byIndex(store, "fanouts", "fanouts_by_account"));
+  return await listByAccount(
+    {
+      async nextAccount(after) {
+        const row = await fanouts()
+          .select("account_id")
+          .where("account_id", ">", after as AccountId)
+          .orderBy("account_id")
+          .limit(1)
+          .executeTakeFirst();
+        return row?.account_id;
+      },
+      async piecesOf({ accountId, after, limit }) {
+        const rows = await fanouts()
+          .select("event_id")
+          .where("account_id", "=", accountId)
+          .where("event_id", ">", after ?? ("" as EventId))
+          .orderBy("event_id")
+          .limit(limit)
+          .execute();
+        return rows.map((row) => row.event_id);
+      },
+    },
+    page,
+  );
 }
 
 /**

@@ -1,6 +1,7 @@
 import type { AccountId, SubscriptionId } from "@posthaste/domain";
 import { byIndex, inState } from "../database/by-index.ts";
 import { sha256 } from "../database/ids.ts";
+import type { ListByAccount, PageByAccount } from "../database/list-by-account.ts";
 import type { Store } from "../database/store.ts";
 import { type Tx, transact } from "../database/transact.ts";
 import { cancel } from "../deliveries/deliveries.ts";
@@ -95,11 +96,11 @@ export async function endIn(
   await tx.deleteFrom("signing_keys").where("subscription_id", "in", ids).execute();
 }
 
-/** Returns the ended subscriptions after `after` whose end is not finished; see {@link finishEnd}. */
+/** Lists the ended subscriptions whose end is not finished, by account; see {@link finishEnd}. */
 export async function listEnding(
   store: Store,
-  page: { after: SubscriptionId | undefined; limit: number },
-): Promise<SubscriptionId[]> {
+  page: PageByAccount<SubscriptionId>,
+): Promise<ListByAccount<SubscriptionId>> {
   return await listMarked(store, "ending", page);
 }
 

@@ -2,6 +2,7 @@ import type { AccountId, DeliveryId, SubscriptionId } from "@posthaste/domain";
 import { Refusal } from "@posthaste/domain";
 import { sql } from "kysely";
 import { inState } from "../database/by-index.ts";
+import { type ListByAccount, listByAccount, type PageByAccount } from "../database/list-by-account.ts";
 import type { Store } from "../database/store.ts";
 import { type Tx, transact } from "../database/transact.ts";
 import { lockDeliveries, moveAll } from "../deliveries/move.ts";
@@ -138,13 +139,13 @@ export async function parkPending(
 }
 
 /**
- * Returns the draining subscriptions after `after`: they were resumed, and their deliveries are still parked
- * or were until just now.
+ * Lists the draining subscriptions, by account: they were resumed, and their deliveries are still parked or
+ * were until just now.
  */
 export async function listDraining(
   store: Store,
-  page: { after: SubscriptionId | undefined; limit: number },
-): Promise<SubscriptionId[]> {
+  page: PageByAccount<SubscriptionId>,
+): Promise<ListByAccount<SubscriptionId>> {
   return await listMarked(store, "draining", page);
 }
 
@@ -181,41 +182,30 @@ export async function drainSubscription(
   });
 }
 
-/**
- * Returns the subscriptions after `after` that have parked deliveries, account by account. Finding each takes
- * one or two jumps along the index.
- */
+/** Lists the subscriptions that have parked deliveries, by account. A jump along the index finds each. */
 export async function listParked(
   store: Store,
-  { after, limit }: { after: SubscriptionId | undefined; limit: number },
-): Promise<SubscriptionId[]> {
-  const found: SubscriptionId[] = [];
-  let accountId = after === undefined ? undefined : await accountOf(store, after);
-  let cursor = after ?? (0 as SubscriptionId);
-  while (found.length < limit) {
-    const next = accountId && (await firstParked(store, "subscription_id", { accountId, after: cursor }));
-    if (next == null) {
-      // The account has no more: on to the next one that has any.
-      accountId = ((await firstParked(store, "account_id", { after: accountId ?? 0 })) ?? undefined) as
-        | AccountId
-        | undefined;
-      if (accountId === undefined) break;
-      cursor = 0 as SubscriptionId;
-      continue;
-    }
-    cursor = next as SubscriptionId;
-    found.push(cursor);
-  }
-  return found;
-}
-
-async function accountOf({ db }: Store, id: SubscriptionId): Promise<AccountId | undefined> {
-  const row = await db
-    .selectFrom("subscriptions")
-    .select("account_id")
-    .where("id", "=", id)
-    .executeTakeFirst();
-  return row?.account_id;
+  page: PageByAccount<SubscriptionId>,
+): Promise<ListByAccount<SubscriptionId>> {
+  return await listByAccount(
+    {
+      async nextAccount(after) {
+        const next = await firstParked(store, "account_id", { after });
+        return next === null ? undefined : (next as AccountId);
+      },
+      async piecesOf({ accountId, after, limit }) {
+        const found: SubscriptionId[] = [];
+        while (found.length < limit) {
+          const last = found.at(-1) ?? after ?? 0;
+          const next = await firstParked(store, "subscription_id", { accountId, after: last });
+          if (next === null) break;
+          found.push(next as SubscriptionId);
+        }
+        return found;
+      },
+    },
+    page,
+  );
 }
 
 /** Returns the least number after `after` among the parked deliveries, of all accounts or of one. */
