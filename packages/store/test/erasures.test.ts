@@ -21,7 +21,7 @@ import {
   orderChanges,
   type Store,
 } from "../src/index.ts";
-import { type Bench, NOW, onEachDatabase } from "./fixture.ts";
+import { type Bench, idsIn, NOW, onEachDatabase } from "./fixture.ts";
 
 const finish = async (store: Store, id: ErasureId): Promise<Erasure> => {
   for (let i = 0; i < 100; i++) {
@@ -206,8 +206,7 @@ onEachDatabase("erasing events with a key", (bench) => {
   test("is listed for a workflow start at once, and again after a minute without progress", async () => {
     const { store, accountId } = bench();
     const { id } = await createErasure(store, { accountId, key: null, now: NOW });
-    const unstarted = async (now: number) =>
-      (await listUnstartedErasures(store, { now, limit: 10 })).map((erasure) => erasure.id);
+    const unstarted = async (now: number) => idsIn(await listUnstartedErasures(store, { now, limit: 10 }));
     expect(await unstarted(NOW)).toEqual([id]);
     await markErasureStarted(store, { id, now: NOW });
     expect(await unstarted(NOW + 59_000)).toEqual([]);

@@ -19,7 +19,7 @@ import {
   type Recovery,
   type Store,
 } from "../src/index.ts";
-import { type Bench, NOW, onEachDatabase } from "./fixture.ts";
+import { type Bench, idsIn, NOW, onEachDatabase } from "./fixture.ts";
 
 /** Close to NOW: ids never go back within a process, and must still carry the times of these tests. */
 const LATER = NOW + 30_000;
@@ -257,8 +257,7 @@ onEachDatabase("a recovery", (bench) => {
   test("is listed for a workflow start at once, and again after a minute without progress", async () => {
     const { store } = bench();
     const { id } = await start(bench());
-    const unstarted = async (now: number) =>
-      (await listUnstartedRecoveries(store, { now, limit: 10 })).map((recovery) => recovery.id);
+    const unstarted = async (now: number) => idsIn(await listUnstartedRecoveries(store, { now, limit: 10 }));
     expect(await unstarted(LATER)).toEqual([id]);
     await markRecoveryStarted(store, { id, now: LATER });
     expect(await unstarted(LATER + 59_000)).toEqual([]);

@@ -26,11 +26,11 @@ describe.each(["sqlite", "mysql"] as const)("the starter of workflows, on %s", (
   });
   afterEach(() => bench.dispose());
 
-  // Each of an account of its own, which may have only so many.
-  const recovery = async () =>
+  // By default, each is of an account of its own, which may have only so many.
+  const recovery = async (of?: AccountId) =>
     (
       await createRecovery(bench.store, {
-        accountId: (await createAccount(bench.store, { name: "recovers", now })).id,
+        accountId: of ?? (await createAccount(bench.store, { name: "recovers", now })).id,
         kind: "recover",
         subscriptionId: null,
         sinceAt: now - MINUTE_MS,
@@ -63,12 +63,25 @@ describe.each(["sqlite", "mysql"] as const)("the starter of workflows, on %s", (
       bad.add(`recovery ${await recovery()}`);
       bad.add(`erasure ${await erasure()}`);
     }
-    const good = [`recovery ${await recovery()}`, `erasure ${await erasure()}`];
+    const good = [`recovery ${await recovery(accountId)}`, `erasure ${await erasure()}`];
     const round = starter();
     while ((await round()) === "more");
     expect(started).toEqual(good);
     expect(setAside.filter((work) => work === "recovery")).toHaveLength(12);
     expect(setAside.filter((work) => work === "erasure")).toHaveLength(12);
+  });
+
+  test("starts each account's in the first round, however many another account has", async () => {
+    for (let n = 0; n < 10; n++) await recovery(accountId);
+    for (let n = 0; n < 30; n++) await erasure();
+    accountId = (await createAccount(bench.store, { name: "few", now })).id;
+    const few = [`recovery ${await recovery()}`, `erasure ${await erasure()}`];
+    const round = starter();
+    expect(await round()).toBe("more");
+    expect(started).toEqual(expect.arrayContaining(few));
+    while ((await round()) === "more");
+    expect(new Set(started).size).toBe(42);
+    expect(started).toHaveLength(42);
   });
 
   test("tries one that was refused again, after a second and then after growing pauses", async () => {

@@ -17,7 +17,7 @@ type Indexes = {
   delivery_changes: "delivery_changes_in_order" | "delivery_changes_by_batch";
   events: "events_by_account";
   fanouts: "fanouts_by_account";
-  recoveries: "recoveries_by_state";
+  recoveries: "recoveries_unstarted";
   subscriptions:
     | "subscriptions_by_state"
     | "subscriptions_by_url"

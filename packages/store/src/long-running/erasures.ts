@@ -1,17 +1,12 @@
-import {
-  type AccountId,
-  type ErasureId,
-  type EventKey,
-  MINUTE_MS,
-  Refusal,
-  type TokenId,
-} from "@posthaste/domain";
+import { type AccountId, type ErasureId, type EventKey, Refusal, type TokenId } from "@posthaste/domain";
 import type { Selectable } from "kysely";
 import { contractIdOf, sha256 } from "../database/ids.ts";
+import type { ListByAccount, PageByAccount } from "../database/list-by-account.ts";
 import type { Store } from "../database/store.ts";
 import type { Tables } from "../database/tables.ts";
 import { type Tx, transact } from "../database/transact.ts";
 import { deleteLinks } from "./delete-account.ts";
+import { listUnstarted } from "./list-unstarted.ts";
 
 /** An erasure of an account, or of those of its events that have a key. Once completed, it is the receipt. */
 export type Erasure = {
@@ -32,8 +27,6 @@ export type Erasure = {
   readonly endedAt: number | null;
 };
 
-/** A workflow that has been silent for this long is started again, which is harmless if it runs. */
-const WORKFLOW_CHECK_MS = MINUTE_MS;
 /** Maximum tokens revoked, or links deleted, in one transaction: a platform creates thousands. */
 const REVOKED_AT_ONCE = 500;
 
@@ -125,21 +118,12 @@ export async function getErasure(store: Store, id: ErasureId): Promise<Erasure |
   return row && erasureOf(row);
 }
 
-/** Returns running erasures after `after` whose workflow is not known to run. */
+/** Lists running erasures whose workflow is not known to run, by account. */
 export async function listUnstartedErasures(
   store: Store,
-  { now, after, limit }: { now: number; after?: ErasureId | undefined; limit: number },
-): Promise<Erasure[]> {
-  const rows = await store.db
-    .selectFrom("erasures")
-    .selectAll()
-    .where("state", "=", "running")
-    .where((eb) => eb.or([eb("workflow_at", "is", null), eb("workflow_at", "<", now - WORKFLOW_CHECK_MS)]))
-    .where("id", ">", after ?? (0 as ErasureId))
-    .orderBy("id")
-    .limit(limit)
-    .execute();
-  return rows.map(erasureOf);
+  { now, ...page }: PageByAccount<ErasureId> & { readonly now: number },
+): Promise<ListByAccount<ErasureId>> {
+  return await listUnstarted(store, { table: "erasures", states: ["running"], now }, page);
 }
 
 /** Notes that the erasure's workflow was started. */

@@ -11,11 +11,13 @@ import type { Selectable } from "kysely";
 import { lockAccount } from "../accounts/lock-account.ts";
 import { byIndex, inState } from "../database/by-index.ts";
 import { contractIdOf, ID_SLACK_MS, leastDeliveryId, leastEventId } from "../database/ids.ts";
+import type { ListByAccount, PageByAccount } from "../database/list-by-account.ts";
 import type { Store } from "../database/store.ts";
 import type { Tables } from "../database/tables.ts";
 import { type Tx, transact } from "../database/transact.ts";
 import { resumeIn } from "../lifecycle/park-deliveries.ts";
 import { lockSubscription } from "../subscriptions/lock-subscription.ts";
+import { listUnstarted } from "./list-unstarted.ts";
 
 /** A recovery of deliveries that failed, or a replay of events from before a subscription. */
 export type Recovery = {
@@ -40,8 +42,6 @@ export type Recovery = {
   readonly endedAt: number | null;
 };
 
-/** A workflow that has been silent for this long is started again, which is harmless if it runs. */
-const WORKFLOW_CHECK_MS = MINUTE_MS;
 /**
  * Recoveries and replays of one account that have not ended. One examines thousands of deliveries a second,
  * and those of an account share their turns, so more would end none of them sooner.
@@ -134,7 +134,7 @@ export async function createRecovery(
 /** @throws Refusal `too_many` */
 async function requireRoom(store: Store, tx: Tx, accountId: AccountId): Promise<void> {
   const unfinished = await tx
-    .selectFrom(byIndex(store, "recoveries", "recoveries_by_state"))
+    .selectFrom(byIndex(store, "recoveries", "recoveries_unstarted"))
     .select("id")
     .where("state", "in", ["running", "paused"])
     .where("account_id", "=", accountId)
@@ -216,21 +216,12 @@ export async function changeRecovery(
   return recovery;
 }
 
-/** Returns running and paused recoveries after `after` whose workflow is not known to run. */
+/** Lists running and paused recoveries whose workflow is not known to run, by account. */
 export async function listUnstartedRecoveries(
   store: Store,
-  { now, after, limit }: { now: number; after?: RecoveryId | undefined; limit: number },
-): Promise<Recovery[]> {
-  const rows = await store.db
-    .selectFrom("recoveries")
-    .selectAll()
-    .where("state", "in", ["running", "paused"])
-    .where((eb) => eb.or([eb("workflow_at", "is", null), eb("workflow_at", "<", now - WORKFLOW_CHECK_MS)]))
-    .where("id", ">", after ?? (0 as RecoveryId))
-    .orderBy("id")
-    .limit(limit)
-    .execute();
-  return rows.map(recoveryOf);
+  { now, ...page }: PageByAccount<RecoveryId> & { readonly now: number },
+): Promise<ListByAccount<RecoveryId>> {
+  return await listUnstarted(store, { table: "recoveries", states: ["running", "paused"], now }, page);
 }
 
 /** Notes that the recovery's workflow was started, or has just worked. */

@@ -10,9 +10,11 @@ export type Work<Id> = {
   /** Lists pieces account by account, in order. */
   readonly list: (page: PageByAccount<Id>) => Promise<ListByAccount<Id>>;
   /** Does one short step of a piece. */
-  readonly step: (id: Id) => Promise<Step>;
+  readonly step: (id: Id, accountId: AccountId) => Promise<Step>;
   /** The pause between two passes through all pieces, in milliseconds. */
   readonly everyMs: number;
+  /** Maximum pieces in a turn, one step each. Default: {@link PIECES_AT_ONCE}. */
+  readonly piecesAtOnce?: number;
 };
 
 export type Step = {
@@ -24,7 +26,7 @@ export type Step = {
   readonly goesOn: boolean;
 };
 
-/** The maximum number of pieces of one kind in a turn, one step each, before the next kind's turn. */
+/** Enough that finding the pieces costs less than their steps, and few enough for the next kind to wait. */
 const PIECES_AT_ONCE = 64;
 /** Moved deliveries that end a kind's turn: as many as one step of a fan-out creates, in about 20 ms. */
 const MOVED_PER_TURN = 500;
@@ -48,7 +50,7 @@ type Lap<Id> = { readonly after: Id | undefined; readonly doneIn: number };
  * A pass is over when every piece had a step. Accounts with few pieces get further steps meanwhile.
  */
 export function createAccountTurns<Id>(
-  { name, list, step, everyMs }: Work<Id>,
+  { name, list, step, everyMs, piecesAtOnce: limit = PIECES_AT_ONCE }: Work<Id>,
   { now, setAside }: { now: () => number; setAside: ReturnType<typeof createSetAside> },
 ): () => Promise<Step> {
   const laps = new LRUCache<AccountId, Lap<Id>>({ max: ACCOUNTS_MAX });
@@ -80,7 +82,7 @@ export function createAccountTurns<Id>(
 
   return async () => {
     if (isBetweenPasses && now() < nextPassAt) return { moved: 0, pending: 0, goesOn: false };
-    const page = { afterAccount, afterOf: (id: AccountId) => laps.get(id)?.after, limit: PIECES_AT_ONCE };
+    const page = { afterAccount, afterOf: (id: AccountId) => laps.get(id)?.after, limit };
     const found = (await setAside(name, () => list(page))) ?? { accounts: [], isLast: true };
     const counts = new Map<AccountId, number>();
     let moved = 0;
@@ -88,7 +90,7 @@ export function createAccountTurns<Id>(
     let goesOn = false;
     for (const { accountId, id } of piecesInTurns(found)) {
       if (moved >= MOVED_PER_TURN) break;
-      const result = await setAside(`${name} ${id}`, () => step(id));
+      const result = await setAside(`${name} ${id}`, () => step(id, accountId));
       counts.set(accountId, (counts.get(accountId) ?? 0) + 1);
       moved += result?.moved ?? 0;
       pending += result?.pending ?? 0;

@@ -2,6 +2,8 @@ import type { ErasureId, RecoveryId } from "@posthaste/domain";
 import type { Log } from "@posthaste/runtime";
 import {
   type Erasure,
+  getErasure,
+  getRecovery,
   listUnstartedErasures,
   listUnstartedRecoveries,
   markErasureStarted,
@@ -9,6 +11,7 @@ import {
   type Recovery,
   type Store,
 } from "@posthaste/store";
+import { createAccountTurns, type Step } from "./account-turns.ts";
 import type { WhatIsAway } from "./outage-log.ts";
 import { createReportSetAside, type SetAsideWork } from "./report-set-aside.ts";
 import { createSetAside } from "./set-aside.ts";
@@ -35,54 +38,67 @@ const BATCH = 10;
  * Creates the round that starts the workflows of recoveries, replays and erasures. It starts those just
  * requested, and those without progress for a minute, whose workflow an operator may have terminated.
  *
+ * Accounts take turns, so that nobody waits for another's many; see {@link createAccountTurns}.
+ *
  * One whose workflow cannot be started is set aside for a growing time, and the others are started. If
  * Temporal or the database is unavailable, the round fails.
  */
 export function createWorkflowsRound(options: WorkflowsOptions): () => Promise<"more" | "done"> {
   const { store, log, now, startRecovery, startErasure } = options;
-  const startAll = createStarter(options);
-  let afterRecovery: RecoveryId | undefined;
-  let afterErasure: ErasureId | undefined;
+  const shared = { everyMs: 0, piecesAtOnce: BATCH };
+  const guarded = { now, setAside: createGuard(options) };
+  const startRecoveries = createAccountTurns<RecoveryId>(
+    {
+      ...shared,
+      name: "recovery" satisfies SetAsideWork,
+      list: (page) => listUnstartedRecoveries(store, { ...page, now: now() }),
+      async step(id, accountId) {
+        const recovery = await getRecovery(store, { accountId, id });
+        if (recovery === undefined) return STARTED;
+        await startRecovery(recovery);
+        await markRecoveryStarted(store, { id, now: now() });
+        log.info("recovery.started", { recoveryId: id, kind: recovery.kind });
+        return STARTED;
+      },
+    },
+    guarded,
+  );
+  const startErasures = createAccountTurns<ErasureId>(
+    {
+      ...shared,
+      name: "erasure" satisfies SetAsideWork,
+      list: (page) => listUnstartedErasures(store, { ...page, now: now() }),
+      async step(id) {
+        const erasure = await getErasure(store, id);
+        if (erasure === undefined) return STARTED;
+        await startErasure(erasure);
+        await markErasureStarted(store, { id, now: now() });
+        log.info("erasure.started", { erasureId: id });
+        return STARTED;
+      },
+    },
+    guarded,
+  );
   return async () => {
-    const recoveries = await listUnstartedRecoveries(store, {
-      now: now(),
-      after: afterRecovery,
-      limit: BATCH,
-    });
-    afterRecovery = recoveries.length === BATCH ? recoveries.at(-1)?.id : undefined;
-    await startAll("recovery", recoveries, async (recovery) => {
-      await startRecovery(recovery);
-      await markRecoveryStarted(store, { id: recovery.id, now: now() });
-      log.info("recovery.started", { recoveryId: recovery.id, kind: recovery.kind });
-    });
-    const erasures = await listUnstartedErasures(store, { now: now(), after: afterErasure, limit: BATCH });
-    afterErasure = erasures.length === BATCH ? erasures.at(-1)?.id : undefined;
-    await startAll("erasure", erasures, async (erasure) => {
-      const { id } = erasure;
-      await startErasure(erasure);
-      await markErasureStarted(store, { id, now: now() });
-      log.info("erasure.started", { erasureId: id });
-    });
-    return recoveries.length === BATCH || erasures.length === BATCH ? "more" : "done";
+    const recoveries = await startRecoveries();
+    const erasures = await startErasures();
+    return recoveries.goesOn || erasures.goesOn ? "more" : "done";
   };
 }
 
-/** Creates a function that starts each of these, and sets those aside that throw. */
-function createStarter({ log, now, whatIsAway, onSetAside }: WorkflowsOptions) {
+/** A start moves no delivery, and is the only step of its piece. */
+const STARTED: Step = { moved: 0, pending: 0, goesOn: false };
+
+/** Creates the guard that sets those aside that cannot be started. */
+function createGuard({ log, now, whatIsAway, onSetAside }: WorkflowsOptions) {
   const report = createReportSetAside(log, onSetAside);
-  const setAside = createSetAside({
+  return createSetAside({
     now,
     isEverybodys: async () => (await whatIsAway()).length > 0,
     onSetAside: (key, error) => {
-      const [work, id] = key.split(" ") as ["recovery" | "erasure", string];
-      report(work, [{ item: id, error }]);
+      const [work, id] = key.split(" ") as ["recovery" | "erasure", string | undefined];
+      // Without an id, they could not be listed.
+      report(work, [{ item: id ?? "list", error }]);
     },
   });
-  return async <Item extends { readonly id: number }>(
-    work: "recovery" | "erasure",
-    items: readonly Item[],
-    start: (item: Item) => Promise<void>,
-  ) => {
-    for (const item of items) await setAside(`${work} ${item.id}`, () => start(item));
-  };
 }

@@ -18,4 +18,8 @@ export async function up(db: Kysely<unknown>, { name }: Pick<Seam, "name">): Pro
     );
     await ensureNoIndex(db, { name, table: "subscriptions", index: `subscriptions_${mark}` });
   }
+  for (const table of ["recoveries", "erasures"]) {
+    await ensure(db, `CREATE INDEX ${table}_unstarted ON ${table} (state, account_id, id, workflow_at)`);
+    await ensureNoIndex(db, { name, table, index: `${table}_by_state` });
+  }
 }
