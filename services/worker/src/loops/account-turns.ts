@@ -26,7 +26,10 @@ export type Step = {
   readonly goesOn: boolean;
 };
 
-/** Enough that finding the pieces costs less than their steps, and few enough for the next kind to wait. */
+/**
+ * Pieces of one kind in a turn, one step each: enough that finding them costs less than their steps, and few
+ * enough for the next kind to wait.
+ */
 const PIECES_AT_ONCE = 64;
 /** Moved deliveries that end a kind's turn: as many as one step of a fan-out creates, in about 20 ms. */
 const MOVED_PER_TURN = 500;
