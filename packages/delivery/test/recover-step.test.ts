@@ -1,8 +1,16 @@
 import type { AccountId, RecoveryId } from "@posthaste/domain";
 import { silentLog } from "@posthaste/runtime";
-import { createAccount, createRecovery, createSubscription, ingestEvents } from "@posthaste/store";
+import {
+  createAccount,
+  createAttemptLedger,
+  createErasure,
+  createRecovery,
+  createSubscription,
+  ingestEvents,
+} from "@posthaste/store";
 import { createTestStore, type TestStore, timesIn } from "@posthaste/testkit";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { createActivities, createShares } from "../src/activities/index.ts";
 import { recoverStep } from "../src/activities/recover-step.ts";
 
 const NOW = 1_700_000_000_000;
@@ -46,6 +54,26 @@ describe.each(["sqlite", "mysql"] as const)("a step of a recovery, on %s", (back
   test("waits for what it created at the rate that its caller gave", async () => {
     const { id } = await start({ isDryRun: false, ratePerSecond: 5 });
     expect(await step(id)).toMatchObject({ state: "running", waitMs: 1_000 });
+  });
+
+  test("works for one account in two places, however many of its operations ask, and for another", async () => {
+    const { store } = bench;
+    const other = await createAccount(store, { name: "other", now: NOW });
+    const { id: recoveryId } = await start({ isDryRun: true, ratePerSecond: 1_000 });
+    const key = { pointer: "/ContactID", value: "902" };
+    const { id: erasureId } = await createErasure(store, { accountId: other.id, key, now: NOW });
+    const { advanceRecovery, advanceErasure } = createActivities({
+      ...{ store, log: silentLog, now: () => NOW + 1, ledger: createAttemptLedger(store) },
+      ...{ concurrencyDefault: 1, shares: { first: createShares(1), retries: createShares(1) } },
+      egress: () => Promise.reject(new Error("nothing is sent")),
+    });
+    const asked = Array.from({ length: 50 }, () => advanceRecovery({ recoveryId, accountId }));
+    const erased = await advanceErasure({ erasureId, accountId: other.id });
+    const steps = await Promise.all(asked);
+    const turnedAway = steps.filter(({ summary }) => summary.startsWith("waits for its account's turn"));
+    expect(turnedAway).toHaveLength(48);
+    expect(turnedAway.every(({ state, waitMs }) => state === "running" && waitMs > 0)).toBe(true);
+    expect(erased).toMatchObject({ isOver: true, summary: expect.stringContaining("completed") });
   });
 
   test("waits if everything was sent again before", async () => {
