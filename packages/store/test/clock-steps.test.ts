@@ -3,14 +3,19 @@ import { expect, test } from "vitest";
 import {
   advanceRecovery,
   countChanges,
+  createErasure,
   createRecovery,
   listChanges,
   listDeliveries,
+  listUnstartedErasures,
+  listUnstartedRecoveries,
+  markErasureStarted,
+  markRecoveryStarted,
   orderChanges,
   retain,
   type Store,
 } from "../src/index.ts";
-import { deliveriesOf, NOW, onEachDatabase } from "./fixture.ts";
+import { deliveriesOf, idsIn, NOW, onEachDatabase } from "./fixture.ts";
 
 const YEAR_MS = 365 * DAY_MS;
 const SPAN = { sinceAt: NOW - 3 * MINUTE_MS, untilAt: NOW + 2 * MINUTE_MS };
@@ -98,6 +103,29 @@ onEachDatabase("after the installation's clock was a year ahead for a moment", (
     await countAll(store);
     const age = { before: NOW + 1, now: NOW + DAY_MS };
     expect(await retainAll("changes", age)).toBe(1);
+  });
+
+  test("a recovery and an erasure whose workflows last worked in that moment are started again", async () => {
+    const { store, accountId } = bench();
+    const times = { ...SPAN, now: NOW };
+    const scope = {
+      accountId,
+      kind: "recover",
+      subscriptionId: null,
+      isDryRun: true,
+      ratePerSecond: 1,
+    } as const;
+    const recovery = await createRecovery(store, { ...scope, ...times });
+    const erasure = await createErasure(store, { accountId, key: { pointer: "/a", value: "1" }, now: NOW });
+    const future = NOW + YEAR_MS;
+    await markRecoveryStarted(store, { id: recovery.id, now: future });
+    await markErasureStarted(store, { id: erasure.id, now: future });
+    const unstarted = async (now: number) => ({
+      recoveries: idsIn(await listUnstartedRecoveries(store, { now, limit: 10 })),
+      erasures: idsIn(await listUnstartedErasures(store, { now, limit: 10 })),
+    });
+    expect(await unstarted(future + MINUTE_MS)).toEqual({ recoveries: [], erasures: [] });
+    expect(await unstarted(NOW)).toEqual({ recoveries: [recovery.id], erasures: [erasure.id] });
   });
 
   test("events are deleted at their age again", async () => {

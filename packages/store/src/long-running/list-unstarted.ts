@@ -15,9 +15,11 @@ export async function listUnstarted<Id extends number>(
   { table, states, now }: { table: "recoveries" | "erasures"; states: readonly string[]; now: number },
   page: PageByAccount<Id>,
 ): Promise<ListByAccount<Id>> {
+  // A time in the future was written by a clock that was wrong, so it says nothing.
   const unstarted = (state: string) => sql`
     from ${sql.table(table)} ${sql.raw(seam.byIndex(`${table}_unstarted`))}
-    where state = ${state} and (workflow_at is null or workflow_at < ${now - WORKFLOW_CHECK_MS})`;
+    where state = ${state} and (workflow_at is null or workflow_at < ${now - WORKFLOW_CHECK_MS}
+      or workflow_at > ${now + WORKFLOW_CHECK_MS})`;
   return await listByAccount(
     {
       async nextAccount(after) {
