@@ -112,6 +112,20 @@ describe.each(["sqlite", "mysql"] as const)(
         expect(lines.map(({ event }) => event)).toContain("delivery.given_up");
       });
 
+      test(`is not sent once a 410 has ended its subscription, also before upkeep, in the lane ${lane}`, async () => {
+        const [first, second] = [await claimedDelivery(), await claimedDelivery()];
+        receiver.answer({ kind: "status", status: 410 });
+        await attempt(first);
+        expect(await stateOf(second)).toMatchObject({ state: "pending" });
+        await attempt(second);
+        expect(await stateOf(second)).toMatchObject({
+          state: "cancelled",
+          endedReason: "its subscription has ended",
+          attempts: 0,
+        });
+        expect(receiver.requests).toHaveLength(1);
+      });
+
       test(`is sent once and cancelled if its answer cannot be recorded, in the lane ${lane}`, async () => {
         const id = await claimedDelivery();
         const { heal } = await poison(database.store, {

@@ -3,7 +3,6 @@ import { createTestStore, type TestStore } from "@posthaste/testkit";
 import { sql } from "kysely";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { leastDeliveryId } from "../src/database/ids.ts";
-import { transact } from "../src/database/transact.ts";
 import {
   accountBacklog,
   advanceRecovery,
@@ -20,13 +19,13 @@ import {
   measureBacklog,
   openStore,
   orderChanges,
+  reserveTurn,
   retain,
   type Store,
   subscriptionHealth,
   takeTurn,
 } from "../src/index.ts";
 import { parkPending } from "../src/lifecycle/park-deliveries.ts";
-import { deleteTurnSlots } from "../src/subscriptions/pace.ts";
 import { idsIn, NOW } from "./fixture.ts";
 import { gatherStatistics, insertDeliveries, insertSubscriptions, nthDelivery } from "./many-rows.ts";
 import { measureReads } from "./measure-reads.ts";
@@ -36,6 +35,7 @@ const accountId = 1 as AccountId;
 const busy = 1 as SubscriptionId;
 const ending = 2 as SubscriptionId;
 const OF_ENDING = 10_000;
+const SLOT_MS = 10_000;
 const FIRST_STARTED = 1 + LOTS + OF_ENDING;
 
 /** Readers of a few rows among many, each with the most rows that it may read: the few, and their details. */
@@ -86,12 +86,9 @@ const READERS: Readonly<Record<string, { max: number; call: (store: Store) => Pr
       expect(step).toMatchObject({ deleted: 200 });
     },
   },
-  "a new turn slot": {
-    max: 500,
-    call: (store) =>
-      transact(store, async (tx) =>
-        expect(await deleteTurnSlots(store, tx, { id: busy, limit: 50, before: 15_000 })).toBe(50),
-      ),
+  "a retry's time, behind thousands of slots that have passed and before thousands that are full": {
+    max: 1_000,
+    call: (store) => reserveAmongSlots(store),
   },
   "a step of an account's recovery": { max: 3_000, call: (store) => recoverStep(store, null, 100) },
   // The deliveries that the step before has sent again.
@@ -212,6 +209,26 @@ async function takeTurnForRetry({ db }: Store): Promise<void> {
   };
   const turn = await takeTurn(store, { ...request, deliveryId: second });
   expect(turn.kind).toBe("wait");
+}
+
+/** 15,000 slots have passed, and 5,000 are full. */
+async function reserveAmongSlots(store: Store): Promise<void> {
+  const pace = { rate: { perSecond: 0.1, burst: 1 }, concurrency: 1 };
+  const now = 15_000 * SLOT_MS;
+  const atMs = await reserveTurn(store, { subscriptionId: busy, pace, dueMs: now, now });
+  expect(atMs).toBeGreaterThan(now + 100 * SLOT_MS);
+  const from = async (slot: number) =>
+    await store.db
+      .selectFrom("turn_slots")
+      .select("slot")
+      .where("subscription_id", "=", busy)
+      .where("slot", ">", slot)
+      .orderBy("slot")
+      .limit(1)
+      .executeTakeFirst();
+  // Some that have passed are gone, and some that are full are one.
+  expect((await from(0))?.slot).toBeGreaterThan(50);
+  expect((await from(15_000))?.slot).toBeGreaterThan(15_100);
 }
 
 async function recoverStep(store: Store, subscriptionId: SubscriptionId | null, made: number) {

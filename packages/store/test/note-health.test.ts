@@ -58,7 +58,7 @@ const exhausted = (now: number) => ({ outcome: "status" as const, state: "exhaus
 const succeeded = (now: number) => ({ outcome: "accepted" as const, state: "succeeded" as const, now });
 
 onEachDatabase("a subscription that keeps failing", (bench) => {
-  test("is disabled once enough deliveries are exhausted, and its pending ones are parked", async () => {
+  test("is disabled once enough deliveries are exhausted, and claims park its pending ones", async () => {
     const { store, accountId, subscribe, ingest } = bench();
     const { id } = await subscribe();
     const state = async () => (await getSubscription(store, { accountId, id }))?.state;
@@ -70,6 +70,8 @@ onEachDatabase("a subscription that keeps failing", (bench) => {
       (await listDeliveries(store, { accountId, limit: 2 }))[1]?.state;
     await deliver(bench(), id, exhausted(NOW + 5 * DAY_MS));
     expect(await state()).toBe("disabled");
+    const claim = { owner: "me", limit: 10, inFlightMax: 10, leaseMs: 1_000, now: NOW + 5 * DAY_MS };
+    expect(await claimDeliveries(store, claim)).toEqual([]);
     expect(await waiting()).toBe("parked");
     await ingest({ now: NOW + 6 * DAY_MS });
     expect((await listDeliveries(store, { accountId, limit: 1 }))[0]?.state).toBe("parked");

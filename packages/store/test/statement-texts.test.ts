@@ -57,18 +57,23 @@ async function runLifecycle(count: number): Promise<void> {
   await releaseClaims(store, { owner: "me", ids, now });
   await markStarted(store, { owner: "me", ids, now });
   await loadForAttempts(store, ids, now);
-  const settled = await recordAttempts(
-    store,
-    ids.map((deliveryId) => ({
-      deliveryId,
-      attempt: attempt({ startedAt: now }),
-      state: "started" as const,
-      nextAttemptAt: now + 600_000,
-      endedReason: null,
-      now,
-    })),
-  );
-  expect(settled.flatMap((one) => ("error" in one ? one.error : []))).toEqual([]);
+  const pace = { rate: { perSecond: 0.1, burst: 1 }, concurrency: 1 };
+  for (const number of [1, 2, 3]) {
+    const settled = await recordAttempts(
+      store,
+      ids.map((deliveryId, i) => ({
+        deliveryId,
+        attempt: attempt({ number, startedAt: now, durationMs: i }),
+        state: "started" as const,
+        // The last retries are in a block with the ones before, and those before that have passed.
+        nextAttemptAt: now + number * number * 10_000 + i,
+        pace,
+        endedReason: null,
+        now: now + number * 20_000 + i,
+      })),
+    );
+    expect(settled.flatMap((one) => ("error" in one ? one.error : []))).toEqual([]);
+  }
   await orderChanges(store, NOW);
   await countChanges(store);
 }

@@ -1,7 +1,9 @@
 import type { DeliveryId, Pace, SubscriptionId } from "@posthaste/domain";
-import { MINUTE_MS } from "@posthaste/domain";
+import { HOUR_MS, MINUTE_MS } from "@posthaste/domain";
 import { loadForAttempt, recordAttempt } from "@posthaste/testkit";
 import { expect, test } from "vitest";
+import { transact } from "../src/database/transact.ts";
+import { reserveIn } from "../src/dispatch/reserve-turn.ts";
 import {
   claimDeliveries,
   closeStore,
@@ -13,7 +15,9 @@ import {
   takeTurn,
   updateSubscription,
 } from "../src/index.ts";
+import { lockAllTurns } from "../src/subscriptions/pace.ts";
 import { attempt, type Bench, NOW, onEachDatabase } from "./fixture.ts";
+import { randomFrom } from "./random-from.ts";
 
 /** Creates deliveries whose first attempt failed and whose retry is due at {@link NOW}. */
 async function dueRetries({ store, accountId, subscribe, ingest }: Bench, count: number) {
@@ -308,22 +312,83 @@ onEachDatabase("the time of a retry", (bench) => {
   });
 
   test("follows all others if the slots of more than a day are full", async () => {
-    const { id } = await bench().subscribe();
+    const { store, accountId, subscribe } = bench();
+    const { id } = await subscribe();
     const pace: Pace = { rate: { perSecond: 0.1, burst: 1 }, concurrency: 32 };
-    const SLOTS = 10_050;
-    for (let from = 0; from < SLOTS; from += 1_005) {
-      const rows = Array.from({ length: 1_005 }, (_, i) => ({
-        subscription_id: id,
-        account_id: bench().accountId,
-        slot: due / 10_000 + from + i,
-        taken: 1,
-      }));
-      await bench().store.db.insertInto("turn_slots").values(rows).execute();
-    }
+    const slot = due / 10_000;
+    const full = { subscription_id: id, account_id: accountId, slot, last_slot: slot + 10_049 };
+    await store.db
+      .insertInto("turn_slots")
+      .values({ ...full, taken: 1, taken_before: 1 })
+      .execute();
     const first = await reserve(id, pace);
-    const second = await reserve(id, pace);
-    expect(first - due).toBeGreaterThanOrEqual(100_000_000);
-    expect(second).toBeGreaterThan(first);
+    const second = await reserve(id, pace, due + HOUR_MS);
+    expect(first - due).toBe(100_500_000);
+    expect(second).toBe(first + 10_000);
+    expect(await slots()).toHaveLength(1);
+  });
+
+  test("passes slots that an earlier release has filled one by one, a hundred at a time", async () => {
+    const { store, accountId, subscribe } = bench();
+    const { id } = await subscribe();
+    const pace: Pace = { rate: { perSecond: 0.1, burst: 1 }, concurrency: 32 };
+    const rows = Array.from({ length: 250 }, (_, i) => ({
+      subscription_id: id,
+      account_id: accountId,
+      slot: due / 10_000 + i,
+      taken: 1,
+    }));
+    await store.db.insertInto("turn_slots").values(rows).execute();
+    const times: number[] = [];
+    for (let i = 0; i < 4; i++) times.push((await reserve(id, pace)) - due);
+    // Those that find no end stand beside the last slot that they have read.
+    for (const [i, most] of [1_100_000, 2_100_000].entries()) {
+      expect(times[i]).toBeGreaterThan(most - 200_000);
+      expect(times[i]).toBeLessThan(most);
+    }
+    expect(times.slice(2)).toEqual([2_500_000, 2_510_000]);
+    expect(await slots()).toHaveLength(1);
+  });
+
+  test("is on time again once a receiver that was slow answers quickly", async () => {
+    const { store, subscribe } = bench();
+    const { id } = await subscribe();
+    const pace: Pace = { rate: null, concurrency: 1 };
+    await store.db.updateTable("turns").set({ hold_ms: 10_000 }).execute();
+    const slow: number[] = [];
+    for (let i = 0; i < 10; i++) slow.push(await reserve(id, pace));
+    expect(slow.at(-1)).toBe(due + 90_000);
+    await store.db.updateTable("turns").set({ hold_ms: 100 }).execute();
+    const quick: number[] = [];
+    for (let i = 0; i < 10; i++) quick.push(await reserve(id, pace, due + 40_000));
+    expect(quick).toEqual(Array.from({ length: 10 }, (_, i) => due + 40_100 + i * 100));
+  });
+
+  test("is the first one with room, also for many retries of one transaction", async () => {
+    const { store, subscribe } = bench();
+    const ids = [(await subscribe()).id, (await subscribe()).id];
+    const pace: Pace = { rate: { perSecond: 0.2, burst: 1 }, concurrency: 32 };
+    const random = randomFrom(1);
+    const taken = new Map<string, number>();
+    for (let round = 0; round < 10; round++) {
+      const wanted = Array.from({ length: 60 }, () => ({
+        subscriptionId: ids[random() < 0.3 ? 0 : 1] as SubscriptionId,
+        pace,
+        dueMs: due + Math.floor(random() * 200) * 10_000,
+      }));
+      const times = await transact(store, async (tx) =>
+        reserveIn(tx, wanted, await lockAllTurns(store, tx, ids), NOW),
+      );
+      const expected = wanted.map(({ subscriptionId, dueMs }) => {
+        const place = (at: number) => `${subscriptionId} ${at}`;
+        let at = dueMs;
+        while ((taken.get(place(at)) ?? 0) >= 2) at += 10_000;
+        const before = taken.get(place(at)) ?? 0;
+        taken.set(place(at), before + 1);
+        return at + before * 5_000;
+      });
+      expect(times).toEqual(expected);
+    }
   });
 
   test("without a rate follows the duration of recent attempts", async () => {
@@ -358,7 +423,10 @@ onEachDatabase("the time of a retry", (bench) => {
       );
       const later = times.filter((at) => at > due + 10_000);
       expect(new Set(later).size).toBe(later.length);
-      expect((await slots()).reduce((sum, { taken }) => sum + taken, 0)).toBe(40);
+      const places = (await slots()).map(
+        ({ slot, last_slot, taken, taken_before }) => taken + (last_slot - slot) * taken_before,
+      );
+      expect(places.reduce((sum, count) => sum + count, 0)).toBe(40);
     } finally {
       await closeStore(second);
     }

@@ -86,12 +86,12 @@ const BOUNDS: readonly Bound[] = [
       ...["examined", "made", "left_out", "parked"].map((column) => `recoveries.${column}`),
       ...["examined", "events", "deliveries", "attempts"].map((column) => `erasures.${column}`),
       "subscriptions.exhausted",
-      // The last slot takes all retries that found no room before it.
       "turn_slots.taken",
+      "turn_slots.taken_before",
     ],
   },
   // Ten seconds each.
-  { max: TIME_MS / 10_000, columns: ["turn_slots.slot"] },
+  { max: TIME_MS / 10_000, columns: ["turn_slots.slot", "turn_slots.last_slot"] },
   {
     max: TIME_MS,
     columns: [

@@ -102,10 +102,15 @@ const executor = Object.getPrototypeOf(DefaultQueryExecutor.prototype) as { exec
 
 /** Returns the statements that a call runs: each text with its last values, on which the plan may depend. */
 async function queriesOf(call: () => Promise<unknown>): Promise<Iterable<CompiledQuery>> {
-  const queries = new Map<string, CompiledQuery>();
+  return new Map((await listStatements(call)).map((query) => [query.sql, query])).values();
+}
+
+/** Returns every statement that a call runs, in order, except those that begin and end a transaction. */
+export async function listStatements(call: () => Promise<unknown>): Promise<CompiledQuery[]> {
+  const queries: CompiledQuery[] = [];
   const { executeQuery } = executor;
   executor.executeQuery = function (query, ...rest) {
-    queries.set(query.sql, query);
+    queries.push(query);
     return executeQuery.call(this, query, ...rest);
   };
   try {
@@ -113,5 +118,5 @@ async function queriesOf(call: () => Promise<unknown>): Promise<Iterable<Compile
   } finally {
     executor.executeQuery = executeQuery;
   }
-  return queries.values();
+  return queries;
 }

@@ -4,6 +4,7 @@ export { type ConnectProxy, startConnectProxy } from "./connect-proxy.ts";
 export {
   countRows,
   type DiskUse,
+  listStatements,
   measureDisk,
   measureReads,
   type Reads,

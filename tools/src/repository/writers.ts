@@ -48,7 +48,7 @@ function patternsOf(table: string, verb: Verb): readonly RegExp[] {
   return [
     new RegExp(`\\b(?:${methodsOf[verb]})\\(\\s*${name}`),
     new RegExp(`\\b${statementsOf[verb]}\\s+(?:["\`\\\\[]*${table}\\b|${byTable})`, "i"),
-    ...(verb === "insert" ? [new RegExp(`\\binsertRows(?:<[^>]*>)?\\(\\s*\\w+,\\s*${name}`)] : []),
+    ...(verb === "delete" ? [] : [new RegExp(`\\b${verb}Rows(?:<[^>]*>)?\\(\\s*\\w+,\\s*${name}`)]),
     ...(verb === "delete" ? [new RegExp(`\\btable:\\s*${name}[^;]*\\borderBy:`)] : []),
   ];
 }

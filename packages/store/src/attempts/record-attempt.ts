@@ -22,12 +22,10 @@ import {
   move,
 } from "../deliveries/move.ts";
 import { RECONCILE_GRACE_MS } from "../deliveries/transitions.ts";
-import { reserveIn } from "../dispatch/reserve-turn.ts";
-import { finishEnd } from "../lifecycle/end-subscription.ts";
+import { type Reservation, reserveIn } from "../dispatch/reserve-turn.ts";
 import { type LockedSubscriptions, noteHealth } from "../lifecycle/note-health.ts";
-import { parkSomePending } from "../lifecycle/park-deliveries.ts";
 import { lockSubscriptions } from "../subscriptions/lock-subscription.ts";
-import { lockAllTurns, noteHold } from "../subscriptions/pace.ts";
+import { lockAllTurns, noteHolds, type Turns } from "../subscriptions/pace.ts";
 import { type Attempt, attemptRow } from "./attempts.ts";
 
 export type AttemptToRecord = {
@@ -93,8 +91,8 @@ export async function recordAttempts(
   // Subscriptions that were found to be failing only after deliveries were locked. The next run begins with
   // their lock.
   const foundFailing = new Set<SubscriptionId>();
-  const { settled, follow } = await transact(store, async (tx) => {
-    const subscriptions = await lockParents(store, tx, records, foundFailing);
+  return await transact(store, async (tx) => {
+    const { subscriptions, lines } = await lockParents(store, tx, records, foundFailing);
     const rows = new Map((await lockWithHealth(store, tx, records)).map((row) => [row.id, row]));
     const missed = failingButUnlocked(records, rows, subscriptions);
     if (missed.length > 0) {
@@ -102,43 +100,27 @@ export async function recordAttempts(
       throw new Contended("a subscription began to fail before this success was recorded");
     }
     const settled: Settled<RecordedAttempt>[] = [];
-    const written: Written[] = [];
-    for (const record of records) {
+    const accepted: Accepted[] = [];
+    for (const [place, record] of records.entries()) {
       const row = rows.get(record.deliveryId);
-      if (row === undefined)
-        settled.push({ error: new Error(`delivery ${record.deliveryId} does not exist`) });
-      else if (row.attempts !== record.attempt.number - 1) {
-        settled.push({ result: { kind: "already_recorded", nextAttemptAt: null } });
-      } else {
-        const nextAttemptAt = await nextOf(store, tx, record, row);
-        settled.push({ result: { kind: "recorded", nextAttemptAt } });
-        written.push({ record, row: { ...row }, nextAttemptAt });
-        row.attempts = record.attempt.number;
-        if (!isTerminal(row.state)) row.state = record.state;
-      }
+      settled.push(
+        row === undefined
+          ? { error: new Error(`delivery ${record.deliveryId} does not exist`) }
+          : { result: { kind: "already_recorded", nextAttemptAt: null } },
+      );
+      if (row === undefined || row.attempts !== record.attempt.number - 1) continue;
+      accepted.push({ place, record, row: { ...row } });
+      row.attempts = record.attempt.number;
+      if (!isTerminal(row.state)) row.state = record.state;
+    }
+    const written = await withTimes(tx, accepted, lines);
+    for (const { place, nextAttemptAt } of written) {
+      settled[place] = { result: { kind: "recorded", nextAttemptAt } };
     }
     await writeAll(tx, written);
-    return { settled, follow: await noteAll(store, tx, written, subscriptions) };
+    await noteAll(store, tx, written, { subscriptions, lines });
+    return settled;
   });
-  for (const one of follow) {
-    const error = await followUp(store, one);
-    // The attempt is recorded. Its caller tries again, and learns that.
-    if (error !== undefined) settled[records.indexOf(one.record)] = { error };
-  }
-  return settled;
-}
-
-/**
- * Does one step of what follows from an attempt: other attempts wait to be recorded. Upkeep cancels the other
- * deliveries, and claims park them. Returns the error if the step fails: other attempts of the group go on.
- */
-async function followUp(store: Store, { next, record, id }: Follow): Promise<unknown> {
-  try {
-    await (next === "cancel" ? finishEnd : parkSomePending)(store, { id, now: record.now });
-    return undefined;
-  } catch (error) {
-    return error;
-  }
 }
 
 export type HandedOver = { readonly id: DeliveryId; readonly nextAttemptAt: number; readonly now: number };
@@ -162,6 +144,11 @@ export async function markHandedOver(store: Store, handed: readonly HandedOver[]
   return handed.map(({ id }) => (errorOf.has(id) ? { error: errorOf.get(id) } : { result: undefined }));
 }
 
+type LockedParents = {
+  readonly subscriptions: LockedSubscriptions;
+  readonly lines: ReadonlyMap<SubscriptionId, Turns>;
+};
+
 /**
  * Locks the subscriptions and lines that these records change. Their ids are read first, without a lock: the
  * subscription of a delivery never changes.
@@ -171,7 +158,7 @@ async function lockParents(
   tx: Tx,
   records: readonly AttemptToRecord[],
   alsoLocked: ReadonlySet<SubscriptionId>,
-): Promise<LockedSubscriptions> {
+): Promise<LockedParents> {
   const health = new Set(records.filter(concernsHealth).map(({ deliveryId }) => deliveryId));
   const lines = new Set(records.filter(concernsLine).map(({ deliveryId }) => deliveryId));
   const ids = [...new Set([...health, ...lines])];
@@ -189,9 +176,9 @@ async function lockParents(
     ...ofHealth.map((row) => row.subscription_id),
     ...alsoLocked,
   ]);
-  const ofLines = parents.filter((row) => lines.has(row.id)).map((row) => row.subscription_id);
-  if (ofLines.length > 0) await lockAllTurns(store, tx, [...new Set(ofLines)]);
-  return subscriptions;
+  const ofLines = new Set(parents.filter((row) => lines.has(row.id)).map((row) => row.subscription_id));
+  const locked = ofLines.size === 0 ? new Map() : await lockAllTurns(store, tx, [...ofLines]);
+  return { subscriptions, lines: locked };
 }
 
 function concernsHealth({ attempt, wasHealthy = false }: AttemptToRecord): boolean {
@@ -240,32 +227,41 @@ function failingButUnlocked(
   });
 }
 
-type Written = {
+/** An attempt that is the next one of its delivery. */
+type Accepted = {
+  /** Its place among the records. */
+  readonly place: number;
   readonly record: AttemptToRecord;
   /** The row before the attempt. */
   readonly row: LockedDelivery;
-  readonly nextAttemptAt: number | null;
 };
 
-async function nextOf(
-  store: Store,
+type Written = Accepted & { readonly nextAttemptAt: number | null };
+
+/** Reserves the turns of all retries at once. */
+async function withTimes(
   tx: Tx,
-  { pace, nextAttemptAt: dueMs, now }: AttemptToRecord,
-  row: LockedDelivery,
-): Promise<number | null> {
-  if (dueMs === null || pace === undefined || isTerminal(row.state)) return dueMs;
-  return await reserveIn(store, tx, {
-    subscriptionId: row.subscription_id,
-    pace,
-    dueMs,
-    now,
-  });
+  accepted: readonly Accepted[],
+  lines: LockedParents["lines"],
+): Promise<Written[]> {
+  const reservations = new Map<Accepted, Reservation>();
+  for (const one of accepted) {
+    const { pace, nextAttemptAt: dueMs } = one.record;
+    if (dueMs === null || pace === undefined || isTerminal(one.row.state)) continue;
+    reservations.set(one, { subscriptionId: one.row.subscription_id, pace, dueMs });
+  }
+  const times = await reserveIn(tx, [...reservations.values()], lines, nowOf(accepted));
+  const timeOf = new Map([...reservations.keys()].map((one, i) => [one, times[i] ?? null]));
+  return accepted.map((one) => ({ ...one, nextAttemptAt: timeOf.get(one) ?? one.record.nextAttemptAt }));
+}
+
+function nowOf(accepted: readonly Accepted[]): number {
+  return Math.max(...accepted.map(({ record }) => record.now));
 }
 
 async function writeAll(tx: Tx, written: readonly Written[]): Promise<void> {
   if (written.length === 0) return;
-  const now = Math.max(...written.map(({ record }) => record.now));
-  await move(tx, written.map(moveOf), now);
+  await move(tx, written.map(moveOf), nowOf(written));
   const attempts = written.map(({ record, row }) => attemptRow(row, record.attempt));
   await insertRows(tx, "attempts", attempts, (row) => row.response_body.length);
 }
@@ -306,24 +302,22 @@ function moveOf({ record, row, nextAttemptAt }: Written): Move {
   }
 }
 
-type Follow = {
-  readonly next: "cancel" | "park";
-  readonly record: AttemptToRecord;
-  readonly id: SubscriptionId;
-};
-
-/** Updates the health of the attempts' subscriptions. */
+/** Updates the health of the attempts' subscriptions, and how long their retries take. */
 async function noteAll(
   store: Store,
   tx: Tx,
   written: readonly Written[],
-  subscriptions: LockedSubscriptions,
-): Promise<Follow[]> {
-  for (const { record, row } of written) {
-    if (record.attempt.number > 1) await noteHold(tx, row.subscription_id, record.attempt.durationMs);
-  }
-  const counting = written.filter(({ row }) => row.test === 0);
-  const findings = counting.map(({ record, row }) => ({
+  { subscriptions, lines }: LockedParents,
+): Promise<void> {
+  const retries = written.filter(({ record }) => record.attempt.number > 1);
+  const holds = retries.map(({ record, row }) => ({
+    subscriptionId: row.subscription_id,
+    durationMs: record.attempt.durationMs,
+  }));
+  await noteHolds(tx, holds, lines);
+  // A test's outcome does not count.
+  const counted = written.filter(({ row }) => row.test === 0);
+  const findings = counted.map(({ record, row }) => ({
     delivery: row,
     outcome: record.attempt.outcome,
     status: record.attempt.status,
@@ -332,9 +326,5 @@ async function noteAll(
     rule: record.disableRule ?? DISABLE_RULE,
     now: record.now,
   }));
-  const following = await noteHealth(store, tx, findings, subscriptions);
-  return counting.flatMap(({ record, row }, i) => {
-    const next = following[i];
-    return next === undefined ? [] : [{ next, record, id: row.subscription_id }];
-  });
+  await noteHealth(store, tx, findings, subscriptions);
 }

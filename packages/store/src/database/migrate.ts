@@ -11,6 +11,7 @@ import { up as erasedAccounts } from "./migrations/0006-erased-accounts.ts";
 import { up as endedAndRemoved } from "./migrations/0007-ended-and-removed.ts";
 import { up as byEvent } from "./migrations/0008-by-event.ts";
 import { up as upkeepByAccount } from "./migrations/0009-upkeep-by-account.ts";
+import { up as blocksOfSlots } from "./migrations/0010-blocks-of-slots.ts";
 import type { Store } from "./store.ts";
 import type { Tables } from "./tables.ts";
 
@@ -25,6 +26,7 @@ const MIGRATIONS: Readonly<Record<string, (db: Kysely<unknown>, seam: Seam) => P
   "0007-ended-and-removed": endedAndRemoved,
   "0008-by-event": byEvent,
   "0009-upkeep-by-account": upkeepByAccount,
+  "0010-blocks-of-slots": blocksOfSlots,
 };
 
 /** The database holds migrations that this release lacks: it belongs to another release. */

@@ -182,13 +182,21 @@ export type Tables = {
     /** A moving average of how long its retries take. */
     hold_ms: number;
   };
-  /** How many retries of a subscription are due in each slot of ten seconds. */
+  /**
+   * How many retries of a subscription are due in each slot of ten seconds. Each row is a block of slots that
+   * follow each other; see `slot-blocks.ts`.
+   */
   turn_slots: {
     subscription_id: SubscriptionId;
-    /** Slots since the epoch. */
+    /** The first slot, counted since the epoch. */
     slot: number;
+    /** The last slot; before `slot`: the same as that. */
+    last_slot: Generated<number>;
     account_id: AccountId;
+    /** Retries in the last slot. */
     taken: number;
+    /** Retries in each slot before the last one, at most. */
+    taken_before: Generated<number>;
   };
   /**
    * The event types of each subscription, now and earlier. With the earlier ones, a fan-out that continues

@@ -1,11 +1,12 @@
 import type { DeliveryEvent, DeliveryId, DeliveryState } from "@posthaste/domain";
-import type { Insertable, Selectable, Updateable } from "kysely";
+import { type Insertable, type Selectable, sql, type Updateable } from "kysely";
 import { inParts, isEverybodys, type Refused } from "../database/in-parts.ts";
 import { insertRows } from "../database/insert-rows.ts";
 import { lockRows } from "../database/lock-rows.ts";
 import type { Store } from "../database/store.ts";
 import type { Tables } from "../database/tables.ts";
 import { type Tx, transact } from "../database/transact.ts";
+import { type NewValues, updateRows } from "../database/update-rows.ts";
 import { HELD, holdsNoTime, TIME_COLUMNS, type TimeColumn, TRANSITIONS } from "./transitions.ts";
 
 /** The columns that {@link move} needs. */
@@ -153,14 +154,8 @@ export async function move(tx: Tx, moves: readonly Move[], now: number): Promise
       changes.push(changeOf(one, row, now));
     }
   }
-  for (const { ids, values } of alike([...moved.values()])) {
-    const { in_flight_of: place, ...others } = values;
-    await tx
-      .updateTable("deliveries")
-      .set((eb) => (place == null ? values : { ...others, in_flight_of: eb.ref("subscription_id") }))
-      .where("id", "in", ids)
-      .execute();
-  }
+  const updates = [...moved].map(([key, { values }]) => ({ key, values: withOwnPlace(values) }));
+  await updateRows(tx, "deliveries", "id", updates);
   await insertRows(tx, "delivery_changes", changes);
   return [...moved.values()].map(({ row }) => row);
 }
@@ -240,22 +235,12 @@ function assertTimes(event: DeliveryEvent, row: LockedDelivery): void {
   }
 }
 
-/** Groups rows that get the same values, so that one statement moves them. Mostly that is all of them. */
-function alike(
-  moved: readonly { row: LockedDelivery; values: Updateable<Tables["deliveries"]> }[],
-): Iterable<{ ids: DeliveryId[]; values: Updateable<Tables["deliveries"]> }> {
-  const groups = new Map<string, { ids: DeliveryId[]; values: Updateable<Tables["deliveries"]> }>();
-  for (const { row, values } of moved) {
-    const key = JSON.stringify({
-      ...values,
-      in_flight_of: values.in_flight_of == null ? values.in_flight_of : "own",
-    });
-    const group = groups.get(key);
-    if (group === undefined) groups.set(key, { ids: [row.id], values });
-    else group.ids.push(row.id);
-  }
-  return groups.values();
+/** Lets deliveries of several subscriptions take their places by the same value. */
+function withOwnPlace(values: Updateable<Tables["deliveries"]>): NewValues<"deliveries"> {
+  return values.in_flight_of == null ? values : { ...values, in_flight_of: OWN_SUBSCRIPTION };
 }
+
+const OWN_SUBSCRIPTION = sql.ref("subscription_id");
 
 function changeOf(
   { event, attemptMs }: Move,

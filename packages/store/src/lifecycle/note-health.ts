@@ -12,8 +12,13 @@ import type { Selectable } from "kysely";
 import type { Store } from "../database/store.ts";
 import type { Tables } from "../database/tables.ts";
 import type { Tx } from "../database/transact.ts";
+import { updateRows } from "../database/update-rows.ts";
 import { type Raised, type RaisedFor, raiseEvents } from "../ingest/raise-events.ts";
 import { endIn } from "./end-subscription.ts";
+
+const GONE = "the receiver answered 410";
+/** Subscriptions ended in one statement, with up to 64 event types each. */
+const ENDED_AT_ONCE = 15;
 
 /** The facts about an attempt that its subscription's health depends on. */
 export type AttemptFinding = {
@@ -35,67 +40,76 @@ type Health = Pick<
   "failing_since" | "exhausted" | "state" | "draining" | "updated_at"
 >;
 
-/** The subscriptions that a transaction has locked, as they are after what it has written. */
+/** The subscriptions that a transaction has locked, as they are after what it has found. */
 export type LockedSubscriptions = Map<SubscriptionId, Selectable<Tables["subscriptions"]>>;
 
 /**
- * Updates the health of subscriptions after attempts, within the transaction that records them: one starts to
- * fail, recovers, is disabled or ends. Raises the operational events of these changes, except for deliveries
- * of operational events: a failing receiver of them would cause ever more of them.
+ * Updates subscriptions' health after attempts, within the attempts' transaction: they start to fail,
+ * recover, are disabled or end. Raises the operational events of these changes, except for deliveries of
+ * operational events: a failing receiver of them would cause ever more of them.
  *
  * What counts is the order in which attempts are recorded: a success that is recorded after a failure ends
  * the failing, whichever of the two requests began first.
  *
+ * The other deliveries of a subscription that is disabled or ends are moved later, since the attempts of
+ * others wait to be recorded: claims park them (see `claim-deliveries.ts`), and upkeep cancels them (see
+ * {@link finishEnd}).
+ *
  * @param locked must contain the attempts' subscriptions, unless they do not exist. It is kept up to date
- * @returns for each finding, what must happen to the subscription's other deliveries
  */
 export async function noteHealth(
   store: Store,
   tx: Tx,
   findings: readonly AttemptFinding[],
   locked: LockedSubscriptions,
-): Promise<Following[]> {
-  const raised: RaisedFor[] = [];
-  const following: Following[] = [];
-  for (const finding of findings) following.push(await noteOne(tx, finding, raised, locked));
-  // Together, since each has deliveries of its own.
-  await raiseEvents(store, tx, raised);
-  return following;
+): Promise<void> {
+  const noted: Noted = { health: new Map(), ended: new Set(), raised: [] };
+  for (const finding of findings) noteOne(finding, locked, noted);
+  const rows = [...noted.health].map(([key, values]) => ({ key, values }));
+  await updateRows(tx, "subscriptions", "id", rows);
+  const ended = [...noted.ended];
+  const now = Math.max(...findings.map((finding) => finding.now));
+  for (let from = 0; from < ended.length; from += ENDED_AT_ONCE) {
+    await endIn(tx, ended.slice(from, from + ENDED_AT_ONCE), GONE, now);
+  }
+  // After the states, by which their receivers are chosen. Together, since each has deliveries of its own.
+  await raiseEvents(store, tx, noted.raised);
 }
 
-type Following = "park" | "cancel" | undefined;
+/** What a group of attempts changes; it is written at once. */
+type Noted = {
+  readonly health: Map<SubscriptionId, Partial<Health>>;
+  readonly ended: Set<SubscriptionId>;
+  readonly raised: RaisedFor[];
+};
 
-async function noteOne(
-  tx: Tx,
+function noteOne(
   finding: AttemptFinding,
-  raised: RaisedFor[],
   locked: LockedSubscriptions,
-): Promise<Following> {
+  { health, ended, raised }: Noted,
+): void {
   const success = finding.outcome === "accepted";
   const id = finding.delivery.subscription_id;
   const before = locked.get(id);
-  if (before === undefined || before.state === "ended") return undefined;
+  if (before === undefined || before.state === "ended") return;
   const { now } = finding;
-  const set = async (values: Partial<Health>) => {
+  const set = (values: Partial<Health>) => {
     locked.set(id, { ...before, ...locked.get(id), ...values });
-    await tx.updateTable("subscriptions").set(values).where("id", "=", id).execute();
+    health.set(id, { ...health.get(id), ...values });
   };
   const raise = (event: Raised) => {
     if (isOperational(finding.delivery.event_type)) return;
     raised.push({ accountId: finding.delivery.account_id as AccountId, event, now });
   };
   if (verdictOf(finding.outcome) === "end_subscription") {
-    await endIn(tx, [id], "the receiver answered 410", now);
+    ended.add(id);
     locked.set(id, { ...before, state: "ended" });
-    raise({
-      type: "subscription_ended",
-      data: subscriptionData(before, "ended", "the receiver answered 410"),
-    });
-    return "cancel";
+    raise({ type: "subscription_ended", data: subscriptionData(before, "ended", GONE) });
+    return;
   }
   if (success) {
-    if (before.failing_since === null) return undefined;
-    await set({ failing_since: null, exhausted: 0 });
+    if (before.failing_since === null) return;
+    set({ failing_since: null, exhausted: 0 });
     // A single failed attempt is normal. The owner was told only if a delivery was exhausted.
     if (before.exhausted > 0) {
       const data = {
@@ -105,24 +119,23 @@ async function noteOne(
       };
       raise({ type: "subscription_recovered", data });
     }
-    return undefined;
+    return;
   }
   const failing = {
     failing_since: before.failing_since ?? now,
     exhausted: before.exhausted + (finding.isExhausted ? 1 : 0),
   };
-  if (before.failing_since === null || finding.isExhausted) await set(failing);
-  if (!finding.isExhausted) return undefined;
+  if (before.failing_since === null || finding.isExhausted) set(failing);
+  if (!finding.isExhausted) return;
   raise({ type: "delivery_exhausted", data: deliveryData(finding, before.target_url) });
   const since = { sinceMs: failing.failing_since, exhausted: failing.exhausted };
-  if (before.state !== "active" || !isToBeDisabled(finding.rule, since, now)) return undefined;
-  await set({ state: "disabled", draining: 0, updated_at: now });
+  if (before.state !== "active" || !isToBeDisabled(finding.rule, since, now)) return;
+  set({ state: "disabled", draining: 0, updated_at: now });
   const reason = `no delivery succeeded since ${new Date(since.sinceMs).toISOString()}`;
   raise({
     type: "subscription_disabled",
     data: subscriptionData({ ...before, ...failing }, "disabled", reason),
   });
-  return "park";
 }
 
 function subscriptionData(

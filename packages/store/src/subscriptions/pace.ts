@@ -12,6 +12,7 @@ import { lockRows } from "../database/lock-rows.ts";
 import type { Store } from "../database/store.ts";
 import type { Tables } from "../database/tables.ts";
 import { type Tx, transact } from "../database/transact.ts";
+import { updateRows } from "../database/update-rows.ts";
 
 /** Assumed duration of an attempt until one has been measured. */
 export const HOLD_DEFAULT_MS = 1_000;
@@ -128,26 +129,33 @@ export async function clearSlots(store: Store, id: SubscriptionId): Promise<void
 /**
  * Deletes the first slots of a subscription, at most `limit`.
  *
- * @param slots.before leaves this slot and later ones. Default: all slots may be deleted
  * @returns how many were deleted
  */
 export async function deleteTurnSlots(
   store: Store,
   tx: Tx,
-  { id, limit, before = Number.MAX_SAFE_INTEGER }: { id: SubscriptionId; limit: number; before?: number },
+  { id, limit }: { id: SubscriptionId; limit: number },
 ): Promise<number> {
-  const where = sql`subscription_id = ${id} and slot < ${before}`;
+  const where = sql`subscription_id = ${id}`;
   return await deleteFirst(store, tx, { table: "turn_slots", where, orderBy: "slot", limit });
 }
 
 /**
- * Updates the moving average of how long retries take. It lets retries in line get a time that is close to
+ * Updates the moving averages of how long retries take. They let retries in line get a time that is close to
  * reality.
+ *
+ * @param lines the locked lines of their subscriptions, without those of subscriptions that do not exist
  */
-export async function noteHold(tx: Tx, id: SubscriptionId, durationMs: number): Promise<void> {
-  await tx
-    .updateTable("turns")
-    .set({ hold_ms: sql<number>`round((hold_ms * 3 + ${durationMs}) / 4)` })
-    .where("subscription_id", "=", id)
-    .execute();
+export async function noteHolds(
+  tx: Tx,
+  retries: readonly { readonly subscriptionId: SubscriptionId; readonly durationMs: number }[],
+  lines: ReadonlyMap<SubscriptionId, Turns>,
+): Promise<void> {
+  const holds = new Map<SubscriptionId, number>();
+  for (const { subscriptionId, durationMs } of retries) {
+    const holdMs = holds.get(subscriptionId) ?? lines.get(subscriptionId)?.holdMs;
+    if (holdMs !== undefined) holds.set(subscriptionId, Math.round((holdMs * 3 + durationMs) / 4));
+  }
+  const rows = [...holds].map(([key, hold_ms]) => ({ key, values: { hold_ms } }));
+  await updateRows(tx, "turns", "subscription_id", rows);
 }
