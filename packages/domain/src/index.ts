@@ -62,6 +62,7 @@ export {
   waitAfterAttemptMs,
 } from "./schedule.ts";
 export { schemaBreaks } from "./schema-compatibility.ts";
+export { placesToShare, roomToShare } from "./share.ts";
 export { parseTargetUrl, TARGET_URL_CHARS_MAX, withoutQuery } from "./target-url.ts";
 export {
   ACCEPTANCES,

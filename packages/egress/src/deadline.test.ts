@@ -1,9 +1,10 @@
 import { once } from "node:events";
 import { Worker } from "node:worker_threads";
-import { EGRESS_PORTS_DEFAULT, parseNetworks } from "@posthaste/domain";
+import { type AccountId, EGRESS_PORTS_DEFAULT, parseNetworks } from "@posthaste/domain";
 import { expect, test } from "vitest";
 import { createEgress } from "./egress.ts";
 
+const ACCOUNT = 1 as AccountId;
 const TIMEOUT_MS = 500;
 /** Longer than the deadline and its extension together. */
 const ASLEEP_MS = 3 * TIMEOUT_MS;
@@ -37,6 +38,7 @@ test.each([
         headers: {},
         body: Buffer.from("[{}]"),
         acceptance: "OK_ONLY",
+        accountId: ACCOUNT,
         timeoutMs: TIMEOUT_MS,
       });
       // Nothing else runs in this process between the request and the freeze, so the response is read only

@@ -1,10 +1,12 @@
 import { once } from "node:events";
 import { type AddressInfo, createServer } from "node:net";
-import { EGRESS_PORTS_DEFAULT, parseNetworks } from "@posthaste/domain";
+import { type AccountId, EGRESS_PORTS_DEFAULT, parseNetworks } from "@posthaste/domain";
 import { certificateFor, type Receiver, refusedUrl, startReceiver } from "@posthaste/testkit";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { RESPONSE_BODY_BYTES_MAX } from "./answer.ts";
 import { createEgress, type PostRequest } from "./egress.ts";
+
+const ACCOUNT = 1 as AccountId;
 
 let receiver: Receiver;
 beforeEach(async () => {
@@ -19,6 +21,7 @@ const send = (options: Partial<PostRequest> = {}) =>
     headers: { "content-type": "application/json" },
     body: Buffer.from("[{}]"),
     acceptance: "OK_ONLY",
+    accountId: ACCOUNT,
     timeoutMs: 10_000,
     ...options,
   });

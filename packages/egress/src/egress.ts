@@ -1,11 +1,17 @@
-import { type Acceptance, type EgressRules, type Outcome, outcomeOfStatus } from "@posthaste/domain";
+import {
+  type Acceptance,
+  type AccountId,
+  type EgressRules,
+  type Outcome,
+  outcomeOfStatus,
+} from "@posthaste/domain";
 import { type Classified, classifyError } from "./classify-error.ts";
 import { ProxyFault } from "./connect.ts";
 import { Connection, type ProxyStage, WentStale } from "./connection.ts";
 import { startDeadline } from "./deadline.ts";
 import { createIdleConnections } from "./idle-connections.ts";
 import { EGRESS_LIMITS, type EgressLimits } from "./limits.ts";
-import { rememberLookups } from "./remembered-lookup.ts";
+import { type Resolution, rememberLookups } from "./remembered-lookup.ts";
 import { type Lookup, resolveTarget, systemLookup, TargetBlocked } from "./resolve-target.ts";
 
 export type PostRequest = {
@@ -13,6 +19,8 @@ export type PostRequest = {
   readonly headers: Readonly<Record<string, string>>;
   readonly body: Uint8Array;
   readonly acceptance: Acceptance;
+  /** The account that the request is for: accounts share the lookups of names. */
+  readonly accountId: AccountId;
   /** The timeout of the whole attempt: name resolution, connect, TLS, headers and body. */
   readonly timeoutMs: number;
 };
@@ -53,14 +61,15 @@ export type Egress = (request: PostRequest) => Promise<PostResult>;
  * nothing, keeps at most 16 KiB of a response body, and ends every attempt at its deadline. The receiver's
  * behaviour is returned as a value; `post` throws only for a fault, such as a lack of file descriptors.
  *
- * Each POST checks its target again, with addresses resolved at most {@link EgressLimits.answerMs} ago. It
- * reuses an idle connection to the same origin if that connection leads to one of these addresses; otherwise
- * it opens a new one. The returned address is the actual remote address.
+ * Each POST checks its target again, with addresses resolved at most {@link EgressLimits.answerMs} ago, or
+ * {@link EgressLimits.lastAnswerMs} ago while the resolver takes long to answer again. It reuses an idle
+ * connection to the same origin if that connection leads to one of these addresses; otherwise it opens a new
+ * one. The returned address is the actual remote address.
  */
 export function createEgress(options: EgressOptions): { post: Egress; close(): void } {
   const { rules, proxy, ca, lookup = systemLookup, now = () => performance.now() } = options;
   const limits = { ...EGRESS_LIMITS, ...options.limits };
-  const lookups = rememberLookups(lookup, limits, now);
+  const resolveName = rememberLookups(lookup, limits, now);
   const idle = createIdleConnections(limits, now);
 
   const post: Egress = async (request) => {
@@ -68,8 +77,13 @@ export function createEgress(options: EgressOptions): { post: Egress; close(): v
     const message = { path: url.pathname + url.search, headers: request.headers, body: request.body };
     const deadline = startDeadline(request.timeoutMs);
     let connection: Connection | undefined;
+    let resolution: Resolution | undefined;
     try {
-      const addresses = await deadline.bound(resolveTarget(url, rules, lookups.resolve));
+      const resolved = resolveTarget(url, rules, (hostname) => {
+        resolution = resolveName(hostname, request.accountId);
+        return resolution.answer;
+      });
+      const addresses = await deadline.bound(resolved);
       const route = {
         origin: url.origin,
         rules,
@@ -105,7 +119,7 @@ export function createEgress(options: EgressOptions): { post: Egress; close(): v
         return { ...NO_ANSWER, outcome: "blocked", detail: error.message, blockedFor: error.found };
       }
       const classified = deadline.hasPassed()
-        ? timeoutOf(request, connection?.proxyStage ?? "none", lookups.isQueued(url.hostname))
+        ? timeoutOf(request, connection?.proxyStage ?? "none", resolution?.queuedMs() ?? 0)
         : classifyError(error);
       if (classified === "fault") throw error;
       return { ...NO_ANSWER, ...classified, address: connection?.endpoint ?? null };
@@ -125,14 +139,19 @@ export function createEgress(options: EgressOptions): { post: Egress; close(): v
  * A proxy that has accepted the connection dials the receiver and may say nothing until it gives up, so its
  * silence counts as the receiver's. Otherwise a receiver that drops packets would never be exhausted.
  *
+ * If other names kept the resolver busy for more than half of the time, the receiver did not get its chance.
+ *
  * @throws Error for a fault: the attempt waited for something of the operator's
  */
 function timeoutOf(
   { timeoutMs }: PostRequest,
   stage: ProxyStage,
-  isQueued: boolean,
+  queuedMs: number,
 ): Exclude<Classified, "fault"> {
-  if (isQueued) throw new Error(`the name was not looked up within ${timeoutMs} ms: too many names are slow`);
+  if (queuedMs > timeoutMs / 2) {
+    const waited = `${Math.round(queuedMs)} of the attempt's ${timeoutMs} ms`;
+    throw new Error(`the name was not looked up for ${waited}, because too many names are slow`);
+  }
   switch (stage) {
     case "accept":
       throw new ProxyFault(`the outbound proxy did not accept a connection within ${timeoutMs} ms`);

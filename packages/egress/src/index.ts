@@ -5,3 +5,4 @@ export {
   type PostRequest,
   type PostResult,
 } from "./egress.ts";
+export { lookupsWith } from "./limits.ts";

@@ -30,19 +30,39 @@ export type EgressLimits = {
   readonly failureMsMax: number;
   /** Cached names. Default: 10,000, about 5 MB. */
   readonly namesMax: number;
-  /** Concurrent lookups of uncached names. Default: 16 of the 32 lookups that 64 threads allow. */
-  readonly newNamesMax: number;
   /**
-   * Concurrent lookups of names whose last lookup failed. Default: 8 of these 32; the rest is for working
-   * names.
+   * Lookups in progress, in all. Default: 30, which is {@link lookupsWith} 64 threads. More than that would
+   * wait for each other in Node, where accounts cannot take turns.
    */
-  readonly failedNamesMax: number;
+  readonly lookupsMax: number;
   /**
-   * Names waiting in each queue. Default: 1,000, more than the default number of attempts in flight in a
-   * process.
+   * Names waiting to be looked up, in each of the three queues. Default: 1,000, more than the default number
+   * of attempts in flight in a process. One account can have four fifths of them.
    */
   readonly waitingNamesMax: number;
+  /**
+   * How long attempts wait for a name that resolved last time to be resolved again before they use the last
+   * answer. Default: 1 s. A resolver that works answers in a tenth of that.
+   */
+  readonly refreshMs: number;
+  /**
+   * How old that last answer may be. Default: 5 min. The resolver gives up on silent name servers in much
+   * less, so their names fail by then; and an address that a receiver has given up seldom belongs to somebody
+   * else so soon.
+   */
+  readonly lastAnswerMs: number;
 };
+
+/** Lookups left to the process's own partners: the database, the outbound proxy, the trace collector. */
+const OWN_LOOKUPS = 2;
+
+/**
+ * Returns how many lookups may be in progress with this many threads (`UV_THREADPOOL_SIZE`). Node uses half
+ * of them for lookups, rounded up.
+ */
+export function lookupsWith(threads: number): number {
+  return Math.max(1, Math.ceil(threads / 2) - OWN_LOOKUPS);
+}
 
 export const EGRESS_LIMITS: EgressLimits = {
   idleMs: 15_000,
@@ -53,7 +73,8 @@ export const EGRESS_LIMITS: EgressLimits = {
   failureMsMin: 1_000,
   failureMsMax: 30_000,
   namesMax: 10_000,
-  newNamesMax: 16,
-  failedNamesMax: 8,
+  lookupsMax: lookupsWith(64),
   waitingNamesMax: 1_000,
+  refreshMs: 1_000,
+  lastAnswerMs: 300_000,
 };

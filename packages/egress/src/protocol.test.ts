@@ -2,11 +2,12 @@ import { createSecureServer, type Http2SecureServer } from "node:http2";
 import { createServer } from "node:https";
 import type { AddressInfo } from "node:net";
 import { getCACertificates, setDefaultCACertificates } from "node:tls";
-import { EGRESS_PORTS_DEFAULT, parseNetworks } from "@posthaste/domain";
+import { type AccountId, EGRESS_PORTS_DEFAULT, parseNetworks } from "@posthaste/domain";
 import { type ConnectProxy, certificateFor, startConnectProxy } from "@posthaste/testkit";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { createEgress } from "./egress.ts";
 
+const ACCOUNT = 1 as AccountId;
 const HOST = "yoursite.example";
 let certificate: Awaited<ReturnType<typeof certificateFor>>;
 let receiver: Http2SecureServer;
@@ -45,6 +46,7 @@ test.each(["directly", "through a proxy"])(
         headers: {},
         body: Buffer.from("{}"),
         acceptance: "OK_ONLY",
+        accountId: ACCOUNT,
         timeoutMs: 5_000,
       });
       expect(spoken).toEqual(["1.1"]);
@@ -75,6 +77,7 @@ test("a proxy that prefers HTTP/2 gets HTTP/1.1", async () => {
       headers: {},
       body: Buffer.from("{}"),
       acceptance: "OK_ONLY",
+      accountId: ACCOUNT,
       timeoutMs: 5_000,
     });
     expect(asked).toEqual(["http/1.1"]);

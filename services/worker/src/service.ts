@@ -1,6 +1,7 @@
 import { namesOf, temporalOptions } from "@posthaste/delivery/client";
 import { workflowCode } from "@posthaste/delivery/worker";
 import { DAY_MS, HOUR_MS } from "@posthaste/domain";
+import { lookupsWith } from "@posthaste/egress";
 import { runService, startTracing } from "@posthaste/runtime";
 import { closeStore, openMigratedStore, readInstallation } from "@posthaste/store";
 import { WORKER_SETTINGS } from "./config.ts";
@@ -20,7 +21,8 @@ await runService({
   start: async (config, log) => {
     const tracing = startTracing("posthaste-worker");
     const temporalMetrics = await installTemporal(log);
-    const threads = Number(process.env["UV_THREADPOOL_SIZE"] ?? 4);
+    // Like Node, which reads the digits at the beginning, and has one thread at least.
+    const threads = Number.parseInt(process.env["UV_THREADPOOL_SIZE"] ?? "4", 10) || 1;
     if (threads < THREADS_MIN) log.warn("worker.few_threads", { threads, advised: THREADS_MIN });
     const store = await openMigratedStore(
       {
@@ -64,6 +66,7 @@ await runService({
       egress: {
         rules: { allow: config.POSTHASTE_EGRESS_ALLOW, ports: config.POSTHASTE_EGRESS_PORTS },
         proxy: config.POSTHASTE_EGRESS_PROXY ?? undefined,
+        limits: { lookupsMax: lookupsWith(threads) },
       },
     });
     return {

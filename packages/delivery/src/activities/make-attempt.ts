@@ -215,7 +215,7 @@ async function postForAnswer(
 /** Sends the request in a span of its own, whose trace context the receiver gets. */
 async function post(
   { egress, tracer = noTracer }: AttemptDeps,
-  { subscription }: AttemptContext,
+  { delivery, subscription }: AttemptContext,
   body: Uint8Array,
   parent: Span,
   headersFor: (traceparent: string | undefined) => Promise<Record<string, string>>,
@@ -235,6 +235,7 @@ async function post(
         headers: await headersFor(span.traceparent),
         body,
         acceptance: subscription.acceptance,
+        accountId: delivery.accountId,
         timeoutMs: subscription.timeoutMs ?? ATTEMPT_TIMEOUT_MS,
       });
       span.set({ "posthaste.outcome": result.outcome });

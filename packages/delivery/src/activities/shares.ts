@@ -1,14 +1,21 @@
-import { type AccountId, type DeliveryId, EMPTY_LINE, endMs, type Line, stretched } from "@posthaste/domain";
+import {
+  type AccountId,
+  type DeliveryId,
+  EMPTY_LINE,
+  endMs,
+  type Line,
+  placesToShare,
+  roomToShare,
+  stretched,
+} from "@posthaste/domain";
 import { LRUCache } from "lru-cache";
 
 /**
  * The attempts under way in this process, as places that accounts share.
  *
- * An account may hold four times as many places as are free (the dynamic threshold of shared switch buffers,
- * Choudhury and Hahne 1998). Alone it gets four fifths, which is `attemptsMax`; two that want everything get
- * four ninths each, and so on. Whoever needs less leaves the rest to the others. What stays free is for
- * whoever comes next: an attempt may last as long as its timeout, so a newcomer must not have to wait until
- * one ends.
+ * An account may hold four times as many places as are free, which is `attemptsMax` if it is alone. What
+ * stays free is for whoever comes next: an attempt may last as long as its timeout, so a newcomer must not
+ * have to wait until one ends.
  */
 export type Shares<Id = DeliveryId> = {
   /** All places. */
@@ -34,8 +41,6 @@ export type Shares<Id = DeliveryId> = {
   readonly nextRoomAt: (id: AccountId, nowMs: number) => number;
 };
 
-/** See {@link Shares}. */
-const TIMES_FREE = 4;
 /** How long an attempt is assumed to take until one of the account's has ended. */
 const HOLD_DEFAULT_MS = 1_000;
 /** The weight of the latest attempt in the average duration. */
@@ -56,7 +61,7 @@ const ACCOUNTS_MAX = 10_000;
 
 /** @param attemptsMax the places of an account that is alone */
 export function createShares<Id = DeliveryId>(attemptsMax: number): Shares<Id> {
-  const size = Math.ceil((attemptsMax * (TIMES_FREE + 1)) / TIMES_FREE);
+  const size = placesToShare(attemptsMax);
   const places = new Map<Id, Place>();
   const held = new Map<AccountId, number>();
   const waiting = new LRUCache<AccountId, Waiting>({ max: ACCOUNTS_MAX });
@@ -64,11 +69,7 @@ export function createShares<Id = DeliveryId>(attemptsMax: number): Shares<Id> {
   const heldBy = (id: AccountId) => held.get(id) ?? 0;
   const waitingOf = (id: AccountId) => waiting.get(id) ?? { holdMs: HOLD_DEFAULT_MS, line: EMPTY_LINE };
   const free = () => Math.max(0, size - places.size);
-  const roomOf = (id: AccountId) => {
-    // The largest number that, once taken, is still within the threshold.
-    const room = Math.floor((TIMES_FREE * free() - heldBy(id)) / (TIMES_FREE + 1));
-    return Math.max(room, heldBy(id) === 0 && free() > 0 ? 1 : 0);
-  };
+  const roomOf = (id: AccountId) => roomToShare(heldBy(id), free());
   const take = (id: Id, accountId: AccountId, isUnderWay: boolean) => {
     const place = places.get(id);
     if (place === undefined) {
