@@ -3,6 +3,11 @@ import { headerPairs } from "./header-pairs.ts";
 
 /** How much of a response body is kept: enough for the first screen of an error page. */
 export const RESPONSE_BODY_BYTES_MAX = 16_384;
+/**
+ * Interim responses (1xx) before a response. Receivers send one or two hints (103), or say every few seconds
+ * that they work on it (102); each costs as much to read as a response.
+ */
+export const INTERIM_RESPONSES_MAX = 8;
 
 export type Answer = {
   readonly status: number;
@@ -23,6 +28,7 @@ export class AnswerReader implements Dispatcher.DispatchHandler {
   #status = 0;
   #headers: readonly (Buffer | string)[] = [];
   #chunks: Buffer[] = [];
+  #interim = 0;
   #size = 0;
 
   constructor(onAnswer: (answer: Answer) => void, onFailed: (error: Error) => void) {
@@ -38,9 +44,15 @@ export class AnswerReader implements Dispatcher.DispatchHandler {
     this.hasBegun = true;
   }
 
-  onResponseStart({ rawHeaders }: Dispatcher.DispatchController, status: number): void {
+  onResponseStart(controller: Dispatcher.DispatchController, status: number): void {
+    const { rawHeaders } = controller;
     this.#status = status;
     this.#headers = Array.isArray(rawHeaders) ? rawHeaders : [];
+    if (status >= 200) return;
+    this.#interim += 1;
+    if (this.#interim <= INTERIM_RESPONSES_MAX) return;
+    const code = "TOO_MANY_INTERIM_RESPONSES";
+    controller.abort(Object.assign(new Error("the response does not come"), { code }));
   }
 
   onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {

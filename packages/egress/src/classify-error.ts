@@ -35,6 +35,9 @@ const BY_CODE: Readonly<Record<string, Outcome>> = {
   HOSTNAME_MISMATCH: "tls",
   UND_ERR_HEADERS_OVERFLOW: "invalid_response",
   UND_ERR_RES_CONTENT_LENGTH_MISMATCH: "invalid_response",
+  // The errors of `answer.ts` and `connection.ts`.
+  TOO_MANY_INTERIM_RESPONSES: "invalid_response",
+  TOO_MUCH_FRAMING: "invalid_response",
   // undici asserts that a server sends a status of at least 100, and no response after a protocol switch.
   ERR_ASSERTION: "invalid_response",
 };

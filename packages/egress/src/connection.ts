@@ -6,6 +6,12 @@ import { directly, endpoint, type Route, through } from "./connect.ts";
 
 /** The size of all headers of a response, at most. The same as Node's default. */
 const RESPONSE_HEADERS_BYTES_MAX = 16_384;
+/**
+ * All bytes of a response that are read, at most; a longer body is cut off before. A body of 16 KiB takes
+ * 96 KiB in the smallest chunks, which have six bytes for each of its own. 16 KiB are for the headers, and as
+ * many for interim responses, extensions of chunks and the like.
+ */
+export const RESPONSE_BYTES_MAX = 131_072;
 /** How long before the receiver's announced `keep-alive` timeout an idle connection is closed here. */
 const HINT_MARGIN_MS = 1_000;
 
@@ -44,6 +50,8 @@ export class Connection {
   readonly #connecting = new AbortController();
   #dialled: { readonly address: string; readonly port: number } | undefined;
   #socket: Socket | undefined;
+  /** The bytes that had been read when the latest exchange began. */
+  #bytesBefore = 0;
   #answers = 0;
   #proxyStage: ProxyStage;
 
@@ -86,6 +94,8 @@ export class Connection {
       pipelining: 1,
     });
     this.#client.once("disconnect", () => options.onClosed(this));
+    // After undici's own listener, so that a body that is cut off is not counted, however fast it arrives.
+    this.#client.once("connect", () => this.#socket?.on("readable", () => this.#checkBytes()));
   }
 
   /** What the connection waits for from its proxy: that it accepts, or that it opens the tunnel. */
@@ -117,6 +127,7 @@ export class Connection {
    *   client, or TargetBlocked
    */
   exchange({ path, headers, body }: Message): Promise<Answer> {
+    this.#bytesBefore = this.#socket?.bytesRead ?? 0;
     return new Promise((resolve, reject) => {
       const reader = new AnswerReader(
         (answer) => {
@@ -127,6 +138,18 @@ export class Connection {
       );
       this.#client.dispatch({ method: "POST", path, headers, body }, reader);
     });
+  }
+
+  /**
+   * Closes the connection if too much was read since the latest exchange began. The parser counts the bytes
+   * of headers and bodies alone: a receiver could send it other bytes, such as extensions of chunks or, also
+   * between two responses, empty lines, and keep the process from doing anything else.
+   */
+  #checkBytes(): void {
+    const { bytesRead = 0 } = this.#socket ?? {};
+    if (bytesRead - this.#bytesBefore <= RESPONSE_BYTES_MAX) return;
+    const error = new Error("the response has too many bytes beside its headers and body");
+    this.#socket?.destroy(Object.assign(error, { code: "TOO_MUCH_FRAMING" }));
   }
 
   destroy(): void {

@@ -1,9 +1,15 @@
 import { once } from "node:events";
 import { type AddressInfo, createServer } from "node:net";
 import { type AccountId, EGRESS_PORTS_DEFAULT, parseNetworks } from "@posthaste/domain";
-import { certificateFor, type Receiver, refusedUrl, startReceiver } from "@posthaste/testkit";
+import {
+  certificateFor,
+  type Receiver,
+  refusedUrl,
+  startConnectProxy,
+  startReceiver,
+} from "@posthaste/testkit";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { RESPONSE_BODY_BYTES_MAX } from "./answer.ts";
+import { INTERIM_RESPONSES_MAX, RESPONSE_BODY_BYTES_MAX } from "./answer.ts";
 import { createEgress, type PostRequest } from "./egress.ts";
 
 const ACCOUNT = 1 as AccountId;
@@ -15,16 +21,15 @@ beforeEach(async () => {
 afterEach(() => receiver.stop());
 
 const egress = createEgress({ rules: { allow: parseNetworks("127.0.0.1"), ports: EGRESS_PORTS_DEFAULT } });
+const REQUEST: Omit<PostRequest, "url"> = {
+  headers: { "content-type": "application/json" },
+  body: Buffer.from("[{}]"),
+  acceptance: "OK_ONLY",
+  accountId: ACCOUNT,
+  timeoutMs: 10_000,
+};
 const send = (options: Partial<PostRequest> = {}) =>
-  egress.post({
-    url: receiver.url,
-    headers: { "content-type": "application/json" },
-    body: Buffer.from("[{}]"),
-    acceptance: "OK_ONLY",
-    accountId: ACCOUNT,
-    timeoutMs: 10_000,
-    ...options,
-  });
+  egress.post({ ...REQUEST, url: receiver.url, ...options });
 /** A short timeout, for receivers that never finish. */
 const SHORT_MS = 300;
 
@@ -134,6 +139,62 @@ describe("the cost of a response is bounded", () => {
     // When the connection closed, the kernel's buffers contained some megabytes.
     await expect.poll(() => receiver.open()).toBe(0);
     expect(receiver.sentBytes()).toBeLessThan(20 * 1024 ** 2);
+  });
+
+  const CHUNKED = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n";
+  const floods = [
+    ["interim responses", "", "HTTP/1.1 103 Early Hints\r\nlink: <a>\r\n\r\n"],
+    ["empty lines before a response", "", "\r\n"],
+    ["a chunk's extensions", `${CHUNKED}1;`, "a"],
+    ["the zeros of a chunk's size", CHUNKED, "0"],
+    ["chunks of one byte with extensions", CHUNKED, `1;${"a".repeat(1_000)}\r\nx\r\n`],
+  ] as const;
+
+  test.each(floods)(
+    "a receiver that sends %s without end is an invalid response",
+    async (_what, text, repeated) => {
+      receiver.answer({ kind: "flood", text, repeated });
+      expect(await send()).toMatchObject({ outcome: "invalid_response", status: null });
+      await expect.poll(() => receiver.open()).toBe(0);
+      // What was read, and some megabytes in the kernel's buffers.
+      expect(receiver.sentBytes()).toBeLessThan(20 * 1024 ** 2);
+    },
+  );
+
+  test.each(["directly", "through a proxy"])("the bytes of a flood over TLS are counted, %s", async (way) => {
+    const certificate = await certificateFor("localhost");
+    const tls = await startReceiver({ tls: certificate });
+    const proxy = await startConnectProxy();
+    const { post, close } = createEgress({
+      rules: { allow: parseNetworks("127.0.0.1"), ports: EGRESS_PORTS_DEFAULT },
+      lookup: async () => [{ address: "127.0.0.1", family: 4 }],
+      ca: certificate.cert,
+      proxy: way === "directly" ? undefined : proxy.url,
+    });
+    try {
+      tls.answer({ kind: "flood", text: `${CHUNKED}1;`, repeated: "a" });
+      const result = await post({ ...REQUEST, url: tls.url.replace("127.0.0.1", "localhost") });
+      expect(result).toMatchObject({ outcome: "invalid_response", detail: "TOO_MUCH_FRAMING" });
+    } finally {
+      close();
+      await proxy.stop();
+      await tls.stop();
+    }
+  });
+
+  test("a few interim responses come before a response", async () => {
+    const interim = "HTTP/1.1 103 Early Hints\r\nlink: <a>\r\n\r\n";
+    const text = `${interim.repeat(INTERIM_RESPONSES_MAX)}HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n`;
+    receiver.answer({ kind: "flood", text, repeated: "ok" });
+    expect(await send()).toMatchObject({ outcome: "accepted", status: 200 });
+  });
+
+  test("a body of exactly 16 KiB may come in chunks of one byte", async () => {
+    const text = `${CHUNKED}${"1\r\nx\r\n".repeat(RESPONSE_BODY_BYTES_MAX)}0\r\n\r\n`;
+    receiver.answer({ kind: "flood", text, repeated: "unread" });
+    const result = await send();
+    expect(result).toMatchObject({ outcome: "accepted", responseTruncated: false });
+    expect(result.responseBody).toHaveLength(RESPONSE_BODY_BYTES_MAX);
   });
 
   test("a body of exactly 16 KiB is not truncated", async () => {

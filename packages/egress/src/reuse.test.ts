@@ -6,6 +6,7 @@ import { type AccountId, EGRESS_PORTS_DEFAULT, parseNetworks } from "@posthaste/
 import { certificateFor, startConnectProxy } from "@posthaste/testkit";
 import { afterEach, describe, expect, test } from "vitest";
 import { RESPONSE_BODY_BYTES_MAX } from "./answer.ts";
+import { RESPONSE_BYTES_MAX } from "./connection.ts";
 import { createEgress, type EgressOptions } from "./egress.ts";
 import { EGRESS_LIMITS } from "./limits.ts";
 
@@ -277,6 +278,28 @@ describe("a connection is reused only if its exchange is complete:", () => {
     expect(await post(url, TIMEOUT_MS, body)).toMatchObject({ outcome: "accepted" });
     expect(await post(url)).toMatchObject({ outcome: "accepted" });
     expect(connections).toBe(2);
+  });
+
+  test("not after many unsolicited empty lines, which a parser skips", async () => {
+    const receiver = await keepingReceiver();
+    // They count, although the connection may be idle for long.
+    const { post } = setup({ limits: { idleMs: 600_000 } });
+    await post(receiver.url);
+    receiver.sockets[0]?.write("\r\n".repeat(1024 ** 2));
+    await expect.poll(receiver.open).toBe(0);
+    expect(await post(receiver.url)).toMatchObject({ outcome: "accepted" });
+  });
+
+  test("however many bytes its earlier responses had", async () => {
+    const receiver = await keepingReceiver(({ response }) =>
+      response.end("x".repeat(RESPONSE_BODY_BYTES_MAX)),
+    );
+    const { post } = setup();
+    const bytes = 2 * RESPONSE_BYTES_MAX;
+    for (let read = 0; read < bytes; read += RESPONSE_BODY_BYTES_MAX) {
+      expect(await post(receiver.url)).toMatchObject({ outcome: "accepted", responseTruncated: false });
+    }
+    expect(receiver.sockets).toHaveLength(1);
   });
 
   test("not after an unsolicited response", async () => {

@@ -21,6 +21,8 @@ export type Behaviour =
   | { readonly kind: "slow_headers" }
   /** Sends a body of this many bytes, as fast as the client reads it. */
   | { readonly kind: "huge"; readonly status: number; readonly bytes: number }
+  /** Sends the text, then the other text again and again, as fast as the client reads it. */
+  | { readonly kind: "flood"; readonly text: string; readonly repeated: string }
   /** Sends bytes that are not HTTP. */
   | { readonly kind: "garbage" };
 
@@ -58,18 +60,24 @@ export function play(behaviour: Behaviour, socket: Socket): void {
       socket.write(head(behaviour.status, { "content-length": String(behaviour.bytes) }));
       pour(socket, behaviour.bytes);
       return;
+    case "flood": {
+      const { text, repeated } = behaviour;
+      socket.write(text);
+      pour(socket, Number.POSITIVE_INFINITY, Buffer.from(repeated.repeat(CHUNK.length / repeated.length)));
+      return;
+    }
     case "garbage":
       socket.end("SSH-2.0-OpenSSH_9.2\r\n\r\n");
       return;
   }
 }
 
-function pour(socket: Socket, bytes: number): void {
+function pour(socket: Socket, bytes: number, from = CHUNK): void {
   if (socket.destroyed || bytes <= 0) return;
-  const chunk = bytes < CHUNK.length ? CHUNK.subarray(0, bytes) : CHUNK;
+  const chunk = bytes < from.length ? from.subarray(0, bytes) : from;
   const rest = bytes - chunk.length;
-  if (socket.write(chunk)) setImmediate(pour, socket, rest);
-  else socket.once("drain", () => pour(socket, rest));
+  if (socket.write(chunk)) setImmediate(pour, socket, rest, from);
+  else socket.once("drain", () => pour(socket, rest, from));
 }
 
 function head(status: number, headers: Readonly<Record<string, string>>): string {
