@@ -1,6 +1,7 @@
 import type { DeliveryId } from "@posthaste/domain";
 import { giveUpOrphan } from "./give-up.ts";
 import { insteadOfAttempt, needsNoAttempt } from "./instead-of-attempt.ts";
+import { loadAttempt } from "./load-attempt.ts";
 import { type AttemptDeps, makeAttempt } from "./make-attempt.ts";
 
 /** The result of a first attempt without a workflow. */
@@ -26,7 +27,7 @@ export type Direct =
 export async function attemptDirectly(deps: AttemptDeps, deliveryId: DeliveryId): Promise<Direct> {
   const log = deps.log.with({ deliveryId, attempt: 1 });
   try {
-    const context = await deps.ledger.load(deliveryId, await deps.now());
+    const context = await loadAttempt(deps, deliveryId);
     if (context === undefined) {
       await giveUpOrphan(deps, deliveryId, log);
       return { kind: "over" };

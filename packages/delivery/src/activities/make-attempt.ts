@@ -12,18 +12,12 @@ import {
 } from "@posthaste/domain";
 import type { Egress } from "@posthaste/egress";
 import { type Log, noTracer, type Span, type Tracer } from "@posthaste/runtime";
-import type {
-  Attempt,
-  AttemptContext,
-  AttemptLedger,
-  RetentionAges,
-  RetentionKind,
-  Store,
-} from "@posthaste/store";
+import type { Attempt, AttemptLedger, RetentionAges, RetentionKind, Store } from "@posthaste/store";
 import { type Answer, keptAnswer, recordAnswer } from "./give-up.ts";
+import type { LoadedAttempt } from "./load-attempt.ts";
 import { redact, shownHeaders } from "./redact.ts";
 import type { Shares } from "./shares.ts";
-import { webhookBody, webhookHeaders } from "./webhook-request.ts";
+import { webhookHeaders } from "./webhook-request.ts";
 
 export type AttemptDeps = {
   readonly store: Store;
@@ -101,7 +95,7 @@ export type AttemptToMake = {
 };
 
 /** Returns the subscription's rate and concurrency. The rate has no default. */
-export function paceOf({ concurrencyDefault }: AttemptDeps, { subscription }: AttemptContext): Pace {
+export function paceOf({ concurrencyDefault }: AttemptDeps, { subscription }: LoadedAttempt): Pace {
   return { rate: subscription.rate, concurrency: subscription.concurrency ?? concurrencyDefault };
 }
 
@@ -110,7 +104,7 @@ export function paceOf({ concurrencyDefault }: AttemptDeps, { subscription }: At
  */
 export async function makeAttempt(
   deps: AttemptDeps,
-  context: AttemptContext,
+  context: LoadedAttempt,
   attempt: AttemptToMake,
 ): Promise<Attempted> {
   const { tracer = noTracer } = deps;
@@ -125,7 +119,7 @@ export async function makeAttempt(
 
 async function postAndRecord(
   deps: AttemptDeps,
-  context: AttemptContext,
+  context: LoadedAttempt,
   toMake: AttemptToMake,
   span: Span,
 ): Promise<Attempted> {
@@ -167,17 +161,16 @@ async function postAndRecord(
 /** Sends the request, and returns what is to be recorded. */
 async function postForAnswer(
   deps: AttemptDeps,
-  context: AttemptContext,
+  context: LoadedAttempt,
   { number, awaitsWorkflow = false }: AttemptToMake,
   span: Span,
 ): Promise<Answer> {
-  const { delivery, subscription, event } = context;
-  const body = webhookBody(event.data);
+  const { delivery, subscription } = context;
   const startedAt = await deps.now();
   const begun = performance.now();
   let sent: Readonly<Record<string, string>> = {};
-  const { blockedFor, ...result } = await post(deps, context, body, span, async (traceparent) => {
-    sent = await webhookHeaders(context, body, number, startedAt, traceparent);
+  const { blockedFor, ...result } = await post(deps, context, span, async (traceparent) => {
+    sent = await webhookHeaders(context, number, startedAt, traceparent);
     return sent;
   });
   const durationMs = Math.round(performance.now() - begun);
@@ -215,8 +208,7 @@ async function postForAnswer(
 /** Sends the request in a span of its own, whose trace context the receiver gets. */
 async function post(
   { egress, tracer = noTracer }: AttemptDeps,
-  { delivery, subscription }: AttemptContext,
-  body: Uint8Array,
+  { delivery, subscription, body }: LoadedAttempt,
   parent: Span,
   headersFor: (traceparent: string | undefined) => Promise<Record<string, string>>,
 ): ReturnType<Egress> {

@@ -1,6 +1,6 @@
 import { createSigner, type Signer, type WebhookToSign } from "@posthaste/signature";
-import type { AttemptContext } from "@posthaste/store";
 import { LRUCache } from "lru-cache";
+import type { LoadedAttempt } from "./load-attempt.ts";
 
 /** The `user-agent` header. A test compares it with the package's version. */
 const USER_AGENT = "Posthaste/0.1.0";
@@ -8,26 +8,17 @@ const USER_AGENT = "Posthaste/0.1.0";
 /** The number of cached signers, one per subscription. Few subscriptions get most of the deliveries. */
 const SIGNERS_MAX = 500;
 
-const ARRAY_OPEN = Buffer.from("[");
-const ARRAY_CLOSE = Buffer.from("]");
-
-/** Returns the request body: a JSON array with exactly one item, the snapshot byte for byte as ingested. */
-export function webhookBody(data: Uint8Array): Uint8Array {
-  return Buffer.concat([ARRAY_OPEN, data, ARRAY_CLOSE]);
-}
-
 /**
  * Returns the headers of one attempt, as Standard Webhooks defines them: every live key signs. `webhook-id`
  * is the id of the event and the same for every attempt, so receivers can use it to drop duplicates.
  */
 export async function webhookHeaders(
-  context: AttemptContext,
-  body: Uint8Array,
+  context: LoadedAttempt,
   number: number,
   nowMs: number,
   traceparent?: string,
 ): Promise<Record<string, string>> {
-  const { delivery, event, subscription } = context;
+  const { delivery, event, subscription, body } = context;
   const timestamp = Math.floor(nowMs / 1000);
   const headers: Record<string, string> = {
     // First, so that no custom header can replace a header of Posthaste.
