@@ -15,8 +15,8 @@ export type Route = {
   readonly signal: AbortSignal;
   /** Called when the proxy has accepted a connection, and is asked for a tunnel. */
   readonly onProxyReached: () => void;
-  /** Called with the remote address of an established connection. */
-  readonly onDialled: (address: string, port: number) => void;
+  /** Called with an established connection, before TLS, and the remote address that it leads to. */
+  readonly onDialled: (socket: Socket, address: string, port: number) => void;
 };
 
 /**
@@ -37,9 +37,12 @@ export class ProxyFault extends Error {
  * Returns a connector to one of the checked addresses. TLS verifies the certificate against the URL's host.
  */
 export function directly({ rules, addresses, ca, abandonMs, onDialled }: Route): buildConnector.connector {
-  const connect = buildConnector({ ...HTTP_1_ONLY, timeout: abandonMs, lookup: onlyThese(addresses), ca });
-  return (options, callback) =>
-    connect(options, (error, socket) => {
+  const dial = buildConnector({ ...HTTP_1_ONLY, timeout: abandonMs, lookup: onlyThese(addresses) });
+  const secure = buildConnector({ ...HTTP_1_ONLY, timeout: abandonMs, ca });
+  return (options, callback) => {
+    // TLS is a step of its own, so that the bytes that arrive below it can be counted.
+    const target = { hostname: options.hostname, protocol: "http:", port: String(portOf(options)) };
+    return dial(target, (error, socket) => {
       if (error !== null) return callback(error, null);
       const { remoteAddress = "", remotePort = 0 } = socket;
       try {
@@ -49,9 +52,11 @@ export function directly({ rules, addresses, ca, abandonMs, onDialled }: Route):
         socket.destroy();
         return callback(blocked as Error, null);
       }
-      onDialled(remoteAddress, remotePort);
-      callback(null, socket);
+      onDialled(socket, remoteAddress, remotePort);
+      if (options.protocol === "https:") secure({ ...options, httpSocket: socket }, callback);
+      else callback(null, socket);
     });
+  };
 }
 
 /**
@@ -61,8 +66,7 @@ export function directly({ rules, addresses, ca, abandonMs, onDialled }: Route):
 export function through(proxy: URL, route: Route): buildConnector.connector {
   const secure = buildConnector({ ...HTTP_1_ONLY, timeout: route.abandonMs, ca: route.ca });
   return (options, callback) => {
-    const port = Number(options.port) || (options.protocol === "https:" ? 443 : 80);
-    tunnelToOne(proxy, route, port).then(
+    tunnelToOne(proxy, route, portOf(options)).then(
       (socket) => {
         if (options.protocol === "https:") secure({ ...options, httpSocket: socket }, callback);
         else callback(null, socket);
@@ -72,13 +76,17 @@ export function through(proxy: URL, route: Route): buildConnector.connector {
   };
 }
 
+function portOf({ port, protocol }: buildConnector.Options): number {
+  return Number(port) || (protocol === "https:" ? 443 : 80);
+}
+
 /** Opens a tunnel to the first address that the proxy can reach. */
 async function tunnelToOne(proxy: URL, route: Route, port: number): Promise<Socket> {
   let failure: unknown;
   for (const { address } of route.addresses) {
     try {
       const socket = await tunnel(proxy, endpoint(address, port), route);
-      route.onDialled(address, port);
+      route.onDialled(socket, address, port);
       return socket;
     } catch (error) {
       if (error instanceof ProxyFault) throw error;

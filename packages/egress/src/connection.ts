@@ -12,6 +12,8 @@ const RESPONSE_HEADERS_BYTES_MAX = 16_384;
  * many for interim responses, extensions of chunks and the like.
  */
 export const RESPONSE_BYTES_MAX = 131_072;
+/** How often bytes are counted that TLS does not pass on. A connection takes a microsecond each time. */
+const CHECK_INTERVAL_MS = 250;
 /** How long before the receiver's announced `keep-alive` timeout an idle connection is closed here. */
 const HINT_MARGIN_MS = 1_000;
 
@@ -48,7 +50,7 @@ export class Connection {
   readonly madeAt: number;
   readonly #client: Client;
   readonly #connecting = new AbortController();
-  #dialled: { readonly address: string; readonly port: number } | undefined;
+  #dialled: { readonly socket: Socket; readonly address: string; readonly port: number } | undefined;
   #socket: Socket | undefined;
   /** The bytes that had been read when the latest exchange began. */
   #bytesBefore = 0;
@@ -65,9 +67,10 @@ export class Connection {
       onProxyReached: () => {
         this.#proxyStage = "tunnel";
       },
-      onDialled: (address, port) => {
+      onDialled: (socket, address, port) => {
         this.#proxyStage = "none";
-        this.#dialled = { address, port };
+        this.#dialled = { socket, address, port };
+        if (options.origin.startsWith("https:")) this.#checkBytesNowAndThen(socket);
       },
     };
     const connect = options.proxy === undefined ? directly(route) : through(options.proxy, route);
@@ -127,7 +130,7 @@ export class Connection {
    *   client, or TargetBlocked
    */
   exchange({ path, headers, body }: Message): Promise<Answer> {
-    this.#bytesBefore = this.#socket?.bytesRead ?? 0;
+    this.#bytesBefore = this.#dialled?.socket.bytesRead ?? 0;
     return new Promise((resolve, reject) => {
       const reader = new AnswerReader(
         (answer) => {
@@ -143,13 +146,21 @@ export class Connection {
   /**
    * Closes the connection if too much was read since the latest exchange began. The parser counts the bytes
    * of headers and bodies alone: a receiver could send it other bytes, such as extensions of chunks or, also
-   * between two responses, empty lines, and keep the process from doing anything else.
+   * between two responses, empty lines, and keep the process from doing anything else. With TLS, the bytes
+   * below it count.
    */
   #checkBytes(): void {
-    const { bytesRead = 0 } = this.#socket ?? {};
+    const { bytesRead = 0 } = this.#dialled?.socket ?? {};
     if (bytesRead - this.#bytesBefore <= RESPONSE_BYTES_MAX) return;
     const error = new Error("the response has too many bytes beside its headers and body");
-    this.#socket?.destroy(Object.assign(error, { code: "TOO_MUCH_FRAMING" }));
+    const socket = this.#socket ?? this.#dialled?.socket;
+    socket?.destroy(Object.assign(error, { code: "TOO_MUCH_FRAMING" }));
+  }
+
+  /** Checks also if nothing arrives that TLS passes on: a receiver could send new keys and tickets only. */
+  #checkBytesNowAndThen(socket: Socket): void {
+    const timer = setInterval(() => this.#checkBytes(), CHECK_INTERVAL_MS).unref();
+    socket.once("close", () => clearInterval(timer));
   }
 
   destroy(): void {

@@ -1,5 +1,6 @@
 import { once } from "node:events";
 import { type AddressInfo, createServer } from "node:net";
+import tls from "node:tls";
 import { type AccountId, EGRESS_PORTS_DEFAULT, parseNetworks } from "@posthaste/domain";
 import {
   certificateFor,
@@ -116,12 +117,12 @@ describe("the receiver's behaviour becomes an outcome", () => {
   });
 
   test("an untrusted certificate is tls, and nothing is sent", async () => {
-    const tls = await startReceiver({ tls: await certificateFor("localhost") });
+    const secure = await startReceiver({ tls: await certificateFor("localhost") });
     try {
-      expect(await send({ url: tls.url })).toMatchObject({ outcome: "tls", status: null });
-      expect(tls.requests).toHaveLength(0);
+      expect(await send({ url: secure.url })).toMatchObject({ outcome: "tls", status: null });
+      expect(secure.requests).toHaveLength(0);
     } finally {
-      await tls.stop();
+      await secure.stop();
     }
   });
 
@@ -163,7 +164,7 @@ describe("the cost of a response is bounded", () => {
 
   test.each(["directly", "through a proxy"])("the bytes of a flood over TLS are counted, %s", async (way) => {
     const certificate = await certificateFor("localhost");
-    const tls = await startReceiver({ tls: certificate });
+    const secure = await startReceiver({ tls: certificate });
     const proxy = await startConnectProxy();
     const { post, close } = createEgress({
       rules: { allow: parseNetworks("127.0.0.1"), ports: EGRESS_PORTS_DEFAULT },
@@ -172,13 +173,40 @@ describe("the cost of a response is bounded", () => {
       proxy: way === "directly" ? undefined : proxy.url,
     });
     try {
-      tls.answer({ kind: "flood", text: `${CHUNKED}1;`, repeated: "a" });
-      const result = await post({ ...REQUEST, url: tls.url.replace("127.0.0.1", "localhost") });
+      secure.answer({ kind: "flood", text: `${CHUNKED}1;`, repeated: "a" });
+      const result = await post({ ...REQUEST, url: secure.url.replace("127.0.0.1", "localhost") });
       expect(result).toMatchObject({ outcome: "invalid_response", detail: "TOO_MUCH_FRAMING" });
     } finally {
       close();
       await proxy.stop();
-      await tls.stop();
+      await secure.stop();
+    }
+  });
+
+  test("a receiver that negotiates TLS without end, and sends nothing, is an invalid response", async () => {
+    const certificate = await certificateFor("localhost");
+    const limit = tls.CLIENT_RENEG_LIMIT;
+    Object.assign(tls, { CLIENT_RENEG_LIMIT: Number.POSITIVE_INFINITY });
+    const server = tls.createServer({ ...certificate, maxVersion: "TLSv1.2" }, (socket) => {
+      const again = () => {
+        if (!socket.destroyed) socket.renegotiate({}, () => setImmediate(again));
+      };
+      socket.on("error", () => socket.destroy()).once("data", again);
+    });
+    await once(server.listen(0, "127.0.0.1"), "listening");
+    const { post, close } = createEgress({
+      rules: { allow: parseNetworks("127.0.0.1"), ports: EGRESS_PORTS_DEFAULT },
+      lookup: async () => [{ address: "127.0.0.1", family: 4 }],
+      ca: certificate.cert,
+    });
+    try {
+      const { port } = server.address() as AddressInfo;
+      const result = await post({ ...REQUEST, url: `https://localhost:${port}/` });
+      expect(result).toMatchObject({ outcome: "invalid_response", detail: "TOO_MUCH_FRAMING" });
+    } finally {
+      Object.assign(tls, { CLIENT_RENEG_LIMIT: limit });
+      close();
+      server.close();
     }
   });
 
