@@ -53,7 +53,10 @@ export type EgressLimits = {
   readonly lastAnswerMs: number;
 };
 
-/** Lookups left to the process's own partners: the database, the outbound proxy, the trace collector. */
+/**
+ * Lookups left to the process's own partners: the database, the outbound proxy, the trace collector. If there
+ * are less than eight in all, it is a quarter.
+ */
 const OWN_LOOKUPS = 2;
 
 /**
@@ -61,7 +64,8 @@ const OWN_LOOKUPS = 2;
  * of them for lookups, rounded up.
  */
 export function lookupsWith(threads: number): number {
-  return Math.max(1, Math.ceil(threads / 2) - OWN_LOOKUPS);
+  const all = Math.ceil(threads / 2);
+  return all - Math.min(OWN_LOOKUPS, Math.floor(all / 4));
 }
 
 export const EGRESS_LIMITS: EgressLimits = {

@@ -1,5 +1,6 @@
 import type { AccountId } from "@posthaste/domain";
 import { expect, test } from "vitest";
+import { lookupsWith } from "./limits.ts";
 import { createLookupQueue, createLookupQueues } from "./lookup-queue.ts";
 
 const [A, B, C] = [1, 2, 3] as AccountId[] as [AccountId, AccountId, AccountId];
@@ -57,6 +58,16 @@ test("an account cannot take all waiting places", () => {
   const { add } = setup(1, 10);
   expect(add(A, 20, "a").filter(Boolean)).toHaveLength(1 + 8);
   expect(add(B, 2, "b")).toEqual([true, false]);
+});
+
+test.each([
+  [64, 30],
+  [16, 6],
+  [8, 3],
+  [4, 2],
+  [1, 1],
+])("with %i threads, there are %i lookups for receivers", (threads, lookups) => {
+  expect(lookupsWith(threads)).toBe(lookups);
 });
 
 test.each([1, 2, 3, 4, 5, 14, 30, 510])(
