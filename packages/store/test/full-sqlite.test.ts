@@ -1,8 +1,8 @@
 import { createTestStore, type TestStore } from "@posthaste/testkit";
 import { sql } from "kysely";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { createAccount, isStoreAway } from "../src/index.ts";
-import { NOW } from "./fixture.ts";
+import { claimDeliveries, createAccount, isDatabaseAway, isStoreAway, pingStore } from "../src/index.ts";
+import { benchOn, NOW } from "./fixture.ts";
 
 let t: TestStore;
 beforeEach(async () => {
@@ -24,6 +24,27 @@ test.each([
   })().catch((reason: unknown) => reason);
   expect(error).toMatchObject({ code });
   expect(isStoreAway(t.store, error)).toBe(true);
+  expect(await isDatabaseAway(t.store, error)).toBe(true);
+  await expect(pingStore(t.store)).rejects.toThrow("refuses every write");
   await set(allow);
   await write();
+});
+
+test("a claim on a file that may not be written sets no subscription aside", async () => {
+  const { subscribe, ingest } = await benchOn(t);
+  for (let n = 0; n < 3; n++) await subscribe();
+  await ingest();
+  const claim = () =>
+    claimDeliveries(t.store, {
+      owner: "me",
+      limit: 10,
+      inFlightMax: 10,
+      leaseMs: 30_000,
+      now: NOW,
+      onRefused: (refused) => expect.fail(`set aside: ${JSON.stringify(refused)}`),
+    });
+  await set("query_only = 1");
+  await expect(claim()).rejects.toMatchObject({ code: "SQLITE_READONLY" });
+  await set("query_only = 0");
+  expect(await claim()).toHaveLength(3);
 });

@@ -2,7 +2,15 @@ import { createTestStore, type OwnMysqlServer, startOwnMysql, type TestStore } f
 import { sql } from "kysely";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { type Tx, transact } from "../src/database/transact.ts";
-import { closeStore, createAccount, isStoreAway, openStore, type Store } from "../src/index.ts";
+import {
+  closeStore,
+  createAccount,
+  isDatabaseAway,
+  isStoreAway,
+  openStore,
+  pingStore,
+  type Store,
+} from "../src/index.ts";
 
 const POOL_SIZE = 18;
 
@@ -95,4 +103,29 @@ test("connections that a read-only server still answers are replaced after the f
   const after = await connections();
   expect(after).toHaveLength(POOL_SIZE);
   expect(after.filter((id) => before.includes(id))).toEqual([]);
+});
+
+test("a read-only server answers no ping, although nothing was written yet, and any when it is writable", async () => {
+  await pingStore(store);
+  await asAdmin("set global read_only = 1");
+  await expect(pingStore(store)).rejects.toThrow("read-only");
+  await asAdmin("set global read_only = 0");
+  await pingStore(store);
+});
+
+test.each([
+  ["of a read-only server", "set global read_only = 1", "set global read_only = 0"],
+  ["for want of a privilege", "revoke insert on *.* from app@'%'", "grant insert on *.* to app@'%'"],
+])("a refusal %s is everybody's, even if the server takes writes again by then", async (_, refuse, allow) => {
+  await asAdmin(refuse);
+  const refused = await write().catch((error: unknown) => error);
+  await asAdmin(allow);
+  await write();
+  expect(await isDatabaseAway(store, refused)).toBe(true);
+});
+
+test("a user who may not write any more counts as a database that is unavailable", async () => {
+  await asAdmin("revoke insert on *.* from app@'%'");
+  await write().catch(() => {});
+  await expect(pingStore(store)).rejects.toThrow("refuses every write");
 });

@@ -2,7 +2,16 @@ import type { AccountId } from "@posthaste/domain";
 import { createTestStore, type OwnMysqlServer, startOwnMysql, type TestStore } from "@posthaste/testkit";
 import { sql } from "kysely";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from "vitest";
-import { closeStore, createAccount, createIngest, isStoreAway, openStore, type Store } from "../src/index.ts";
+import {
+  closeStore,
+  createAccount,
+  createIngest,
+  isDatabaseAway,
+  isStoreAway,
+  openStore,
+  pingStore,
+  type Store,
+} from "../src/index.ts";
 import { NOW } from "./fixture.ts";
 
 /*
@@ -186,7 +195,10 @@ test("a table that cannot grow counts as unavailable", async () => {
   const fill = async () => {
     for (;;) await write();
   };
-  await expectAway(fill(), "ER_RECORD_FILE_FULL");
+  const full = await fill().catch((error: unknown) => error);
+  await expectAway(Promise.reject(full), "ER_RECORD_FILE_FULL");
+  expect(await isDatabaseAway(store, full)).toBe(true);
+  await expect(pingStore(store)).rejects.toThrow("refuses every write");
   await asAdmin("alter table accounts engine = innodb");
   await write();
 });

@@ -208,6 +208,7 @@ test("a connection that opens too late for its caller goes to the next caller", 
     driver: { uri: direct.url },
     size: 1,
     deadlines: { ...DEADLINES, connectMs: 30_000, acquireMs: 50 },
+    onError: () => {},
     // Delays the connection.
     session: ["select sleep(0.5)"],
   });

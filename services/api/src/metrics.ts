@@ -1,4 +1,5 @@
 import type { Metrics } from "@posthaste/runtime";
+import { isDatabaseAway, type Store } from "@posthaste/store";
 import type { RequestsUnderWay } from "./http/admission.ts";
 import type { ApiObserver } from "./http/request-line.ts";
 
@@ -46,5 +47,15 @@ export function measureRequests(metrics: Metrics, requestsUnderWay: () => Reques
         { labels: { kind: "public" }, value: withoutToken },
       ];
     },
+  );
+}
+
+/** Reports whether the database takes the API's calls: a worker with nothing to do would not notice. */
+export function measureDatabase(metrics: Metrics, store: Store): void {
+  metrics.gauge(
+    "posthaste_dependency_up",
+    "1 if the dependency is available, otherwise 0.",
+    ["dependency"],
+    async () => [{ labels: { dependency: "database" }, value: (await isDatabaseAway(store)) ? 0 : 1 }],
   );
 }

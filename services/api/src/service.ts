@@ -19,7 +19,7 @@ import { limitsFrom } from "./http/limits.ts";
 import { createReportFault } from "./http/problem.ts";
 import { createInboxes } from "./inbox/inboxes.ts";
 import { createNudge } from "./ingest/nudge.ts";
-import { createApiMetrics, measureRequests } from "./metrics.ts";
+import { createApiMetrics, measureDatabase, measureRequests } from "./metrics.ts";
 import { startApi } from "./start-api.ts";
 
 /** The default timeout of an attempt. */
@@ -61,6 +61,7 @@ await runService({
     const clock = await startClock(store, { log });
     const { now } = clock;
     measureClock(metrics, clock);
+    measureDatabase(metrics, store);
     const catalog = createCatalog(store);
     const client = connectTemporal(temporalOptions());
     const names = namesOf(await readInstallation(store));

@@ -4,7 +4,7 @@ import type { ServerResponse } from "node:http";
 import { Readable } from "node:stream";
 import { fastifyConnectPlugin } from "@connectrpc/connect-fastify";
 import { portProblem } from "@posthaste/runtime";
-import { pingStore } from "@posthaste/store";
+import { isDatabaseAway } from "@posthaste/store";
 import fastify, { type FastifyInstance } from "fastify";
 import { TOKEN_RPC_PATHS } from "./connect/access.ts";
 import { contextValuesFor } from "./connect/interceptors.ts";
@@ -147,17 +147,11 @@ function health(
   app.get("/healthz", async () => ({ status: "ok" }));
   app.get("/readyz", async (_request, reply) => {
     // In parallel: a probe times out after a few seconds.
-    const [isDatabaseThere, isTemporal] = await Promise.all([
-      pingStore(store).then(
-        () => true,
-        () => false,
-      ),
-      isTemporalThere(),
-    ]);
+    const [isAway, isTemporal] = await Promise.all([isDatabaseAway(store), isTemporalThere()]);
     // Readiness ignores Temporal: events are accepted without it.
     return await reply
-      .code(isDatabaseThere ? 200 : 503)
-      .send({ database: isDatabaseThere ? "ok" : "away", temporal: isTemporal ? "ok" : "away" });
+      .code(isAway ? 503 : 200)
+      .send({ database: isAway ? "away" : "ok", temporal: isTemporal ? "ok" : "away" });
   });
 }
 

@@ -26,8 +26,8 @@ import {
   countChanges,
   createAttemptLedger,
   forgetOldCounts,
+  isDatabaseAway,
   orderChanges,
-  pingStore,
   type RetentionAges,
   type Store,
   startClock,
@@ -190,15 +190,9 @@ async function stopParts(
 }
 
 function createWhatIsAway(store: Store, client: TemporalClient): WhatIsAway {
-  return async () => {
-    const [database, temporal] = await Promise.all([
-      pingStore(store).then(
-        () => true,
-        () => false,
-      ),
-      isTemporalThere(client),
-    ]);
-    return [...(database ? [] : ["database" as const]), ...(temporal ? [] : ["temporal" as const])];
+  return async (error) => {
+    const [isAway, isTemporalUp] = await Promise.all([isDatabaseAway(store, error), isTemporalThere(client)]);
+    return [...(isAway ? ["database" as const] : []), ...(isTemporalUp ? [] : ["temporal" as const])];
   };
 }
 

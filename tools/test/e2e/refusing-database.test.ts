@@ -130,3 +130,44 @@ describe.each([
     TIMEOUT_MS,
   );
 });
+
+const readiness = async (url: string | undefined) => {
+  const response = await fetch(`${url}/readyz`);
+  const { database } = (await response.json()) as { database: string };
+  return `${response.status} ${database}`;
+};
+const ready = async (of: Stack) => await Promise.all([...of.apiUrls, ...of.workerUrls].map(readiness));
+const databaseUp = async (of: Stack) => {
+  const text = await (await fetch(`${of.workerUrls[0]}/metrics`)).text();
+  return /^posthaste_dependency_up\{dependency="database"\} (.*)$/m.exec(text)?.[1];
+};
+
+test(
+  "a server that is read-only is not ready, and sets no work aside that was waiting for it",
+  async () => {
+    const subscriptions = await Promise.all(
+      Array.from({ length: 12 }, (_, n) => stack.subscribe(`${receiver.url}/${n}`, "project_created")),
+    );
+    const [worker] = stack.workers;
+    // All of them are pending when the server turns read-only.
+    await worker?.kill();
+    const from = worker?.log().length ?? 0;
+    const { eventId } = await stack.client.events.ingestEvent({
+      eventType: "project_created",
+      snapshot: { case: "dataJson", value: "{}" },
+    });
+    await asAdmin("set global read_only = 1");
+    await worker?.launch();
+    await vi.waitFor(() => expect(failures("ER_OPTION_PREVENTS_STATEMENT", from)).not.toEqual([]), PATIENCE);
+    expect(await ready(stack)).toEqual(["503 away", "503 away"]);
+    expect(await databaseUp(stack)).toBe("0");
+    await asAdmin("set global read_only = 0");
+    await vi.waitFor(async () => expect(await ready(stack)).toEqual(["200 ok", "200 ok"]), PATIENCE);
+    await vi.waitFor(() => {
+      const received = receiver.requests.filter(({ headers }) => headers["webhook-id"] === eventId);
+      expect(received).toHaveLength(subscriptions.length);
+    }, PATIENCE);
+    expect(worker?.log().slice(from)).not.toContain('"work.set_aside"');
+  },
+  TIMEOUT_MS,
+);

@@ -1,5 +1,11 @@
 import { DAY_MS } from "@posthaste/domain";
-import { pingStore, RETENTION_KINDS, type RetentionAges, type RetentionKind, retain } from "@posthaste/store";
+import {
+  isDatabaseAway,
+  RETENTION_KINDS,
+  type RetentionAges,
+  type RetentionKind,
+  retain,
+} from "@posthaste/store";
 import type { RetainInput, RetainStep } from "../names.ts";
 import { fault } from "./failures.ts";
 import type { AttemptDeps } from "./make-attempt.ts";
@@ -64,9 +70,7 @@ async function deleteSome(
     }
   } catch (error) {
     log.error("retention.faulted", error, { kind });
-    await pingStore(store).catch(() => {
-      throw fault("the worker or its database failed");
-    });
+    if (await isDatabaseAway(store, error)) throw fault("the worker or its database failed");
     cursor = undefined;
   }
   if (deleted > 0) {

@@ -34,12 +34,22 @@ export async function inParts<Item>(
 }
 
 /**
- * Returns whether an error would hit any transaction. The error alone is ambiguous: a statement that is too
- * slow, or waits too long for a lock, also reports that the database is unavailable. Not for use within a
- * transaction, which may hold the only connection.
+ * Returns whether an error would hit any transaction; see {@link isDatabaseAway}. An error that blames a row
+ * costs no ping. Not for use within a transaction, which may hold the only connection.
  */
 export async function isEverybodys(store: Store, error: unknown): Promise<boolean> {
-  if (!isStoreAway(store, error)) return false;
+  return isStoreAway(store, error) && (await isDatabaseAway(store, error));
+}
+
+/**
+ * Returns whether the database is unavailable to everybody. Some errors say so by themselves: it is read-only
+ * or full. Others are ambiguous: a statement that is too slow, or waits too long for a lock, also reports
+ * that the database is unavailable. So otherwise a ping decides.
+ *
+ * @param error why the caller asks. Default: nothing has failed
+ */
+export async function isDatabaseAway(store: Store, error?: unknown): Promise<boolean> {
+  if (store.seam.isEverybodys(error)) return true;
   return await pingStore(store).then(
     () => false,
     () => true,

@@ -39,7 +39,11 @@ export async function openStore(options: StoreOptions): Promise<Store> {
   const seam = seamFor(options, deadlines);
   const sealer = createSealer(options.secretKeys);
   const db = new Kysely<Tables>({ dialect: seam.dialect });
-  const ask = seam.ping ?? (async () => void (await sql`select 1`.execute(db)));
+  const ask = async () => {
+    seam.checkWrites();
+    if (seam.ping === undefined) await sql`select 1`.execute(db);
+    else await seam.ping();
+  };
   return { db, seam, sealer, ping: boundPing(ask, deadlines.pingMs) };
 }
 
@@ -50,8 +54,9 @@ export async function closeStore(store: Store): Promise<void> {
 }
 
 /**
- * Resolves if the database answers within {@link Deadlines.pingMs}. Concurrent callers share one query, so
- * probes of a silent database hold one connection, not one each.
+ * Resolves if the database answers within {@link Deadlines.pingMs}, and as far as is known would take a
+ * write: it is not read-only, and did not lately refuse one as it would refuse any. Concurrent callers share
+ * one query, so probes of a silent database hold one connection, not one each.
  */
 export async function pingStore(store: Store): Promise<void> {
   await store.ping();

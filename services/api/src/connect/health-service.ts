@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { Code, ConnectError, type ServiceImpl } from "@connectrpc/connect";
 import { type Health, HealthCheckResponse_ServingStatus as Status } from "@posthaste/contracts/health";
-import { pingStore } from "@posthaste/store";
+import { isDatabaseAway } from "@posthaste/store";
 import type { Deps } from "../deps.ts";
 import { SERVICES } from "./access.ts";
 
@@ -11,11 +11,7 @@ const WATCH_INTERVAL_MS = 2_000;
 /** Implements gRPC's health protocol: SERVING while the database answers. */
 export function healthService({ store }: Pick<Deps, "store">): ServiceImpl<typeof Health> {
   const known = new Set(["", ...SERVICES.map((service) => service.typeName as string)]);
-  const status = async () =>
-    await pingStore(store).then(
-      () => Status.SERVING,
-      () => Status.NOT_SERVING,
-    );
+  const status = async () => ((await isDatabaseAway(store)) ? Status.NOT_SERVING : Status.SERVING);
   return {
     async check({ service }) {
       if (!known.has(service)) throw new ConnectError("unknown service", Code.NotFound);

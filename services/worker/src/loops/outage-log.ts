@@ -3,8 +3,12 @@ import type { Log } from "@posthaste/runtime";
 /** A dependency of the worker that may be unavailable. */
 export type Dependency = "database" | "temporal";
 
-/** Resolves to the dependencies that do not answer now. */
-export type WhatIsAway = () => Promise<readonly Dependency[]>;
+/**
+ * Resolves to the dependencies that are unavailable now.
+ *
+ * @param error what made the caller ask: it may say by itself that the database refuses everybody
+ */
+export type WhatIsAway = (error?: unknown) => Promise<readonly Dependency[]>;
 
 /** Logs work that fails again and again: once, and not each time. */
 export type OutageLog = {
@@ -26,7 +30,7 @@ export function createOutageLog(name: string, log: Log, whatIsAway: WhatIsAway):
   return {
     async failed(error, fields = {}) {
       failures += 1;
-      const away = await whatIsAway();
+      const away = await whatIsAway(error);
       const reason = away.length > 0 ? away.join(" ") : String(error);
       if (reason === lastReason) return;
       lastReason = reason;

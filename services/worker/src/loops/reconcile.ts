@@ -166,18 +166,18 @@ async function examineAll(
       } catch (error) {
         failed.push({ item: row.deliveryId, error });
         failuresInARow += 1;
-        if (failuresInARow % FAILURES_IN_A_ROW_MAX === 0) isAway ||= await isAnythingAway(options);
+        if (failuresInARow % FAILURES_IN_A_ROW_MAX === 0) isAway ||= await isAnythingAway(options, error);
       }
     }
   };
   await Promise.all(Array.from({ length: EXAMINED_AT_ONCE }, examiner));
-  if (failuresInARow > 0) isAway ||= await isAnythingAway(options);
   const [first] = failed;
+  if (failuresInARow > 0) isAway ||= await isAnythingAway(options, failed.at(-1)?.error);
   return { examined, failed, untried, away: isAway && first !== undefined ? first : undefined };
 }
 
-async function isAnythingAway({ whatIsAway }: ReconcileOptions): Promise<boolean> {
-  return (await whatIsAway()).length > 0;
+async function isAnythingAway({ whatIsAway }: ReconcileOptions, error: unknown): Promise<boolean> {
+  return (await whatIsAway(error)).length > 0;
 }
 
 async function examine(options: ReconcileOptions, row: OverdueDelivery, deferral: Deferral): Promise<void> {

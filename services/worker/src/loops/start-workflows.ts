@@ -94,7 +94,7 @@ function createGuard({ log, now, whatIsAway, onSetAside }: WorkflowsOptions) {
   const report = createReportSetAside(log, onSetAside);
   return createSetAside({
     now,
-    isEverybodys: async () => (await whatIsAway()).length > 0,
+    isEverybodys: async (error) => (await whatIsAway(error)).length > 0,
     onSetAside: (key, error) => {
       const [work, id] = key.split(" ") as ["recovery" | "erasure", string | undefined];
       // Without an id, they could not be listed.

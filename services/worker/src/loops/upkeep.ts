@@ -5,11 +5,11 @@ import {
   continueFanout,
   drainSubscription,
   finishEnd,
+  isDatabaseAway,
   listDraining,
   listEnding,
   listFanouts,
   listParked,
-  pingStore,
   type Store,
 } from "@posthaste/store";
 import { createAccountTurns } from "./account-turns.ts";
@@ -59,9 +59,7 @@ export function createUpkeep(options: UpkeepOptions): Upkeep {
   let isDraining = false;
   const setAside = createSetAside({
     now,
-    // The error alone is ambiguous: a statement that is too slow, or waits too long for a lock, also reports
-    // that the database is unavailable.
-    isEverybodys: async () => !(await answers(store)),
+    isEverybodys: (error) => isDatabaseAway(store, error),
     onSetAside: (key, error, { failures, untilMs }) => {
       const [work, piece] = key.split(" ");
       log.error("upkeep.set_aside", error, { work, piece, failures, untilMs });
@@ -133,11 +131,4 @@ export function createUpkeep(options: UpkeepOptions): Upkeep {
       return hasMore ? "more" : "done";
     },
   };
-}
-
-async function answers(store: Store): Promise<boolean> {
-  return await pingStore(store).then(
-    () => true,
-    () => false,
-  );
 }

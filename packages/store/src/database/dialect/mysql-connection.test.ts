@@ -34,6 +34,7 @@ function setup(statementMs: number) {
     statementMs,
     onSilent,
     onStale,
+    onError: () => {},
     onRelease,
     onClose: () => {},
   });

@@ -25,6 +25,8 @@ export type BoundedConnectionOptions = {
   readonly onSilent: () => void;
   /** The server refused what it, or another one, may allow a new connection. This one is closed. */
   readonly onStale: () => void;
+  /** A statement failed. */
+  readonly onError: (error: unknown) => void;
   /** The caller returned the connection. */
   readonly onRelease: () => void;
   readonly onClose: () => void;
@@ -81,6 +83,8 @@ export function boundConnection(raw: PoolConnection, options: BoundedConnectionO
         isFatal(error) && codeOf(error) === "" ? new ConnectionLost(error) : withServerName(error),
         result,
       );
+      if (error === null) return;
+      options.onError(error);
       if (!isOfStaleConnection(error)) return;
       options.onStale();
       destroy(

@@ -7,6 +7,8 @@ export type ConnectionsOptions = {
   readonly driver: Omit<PoolOptions, "connectionLimit" | "connectTimeout">;
   readonly size: number;
   readonly deadlines: Deadlines;
+  /** Called with the error of each statement that fails. */
+  readonly onError: (error: unknown) => void;
   /** Statements that set up every new connection. */
   readonly session: readonly string[];
 };
@@ -35,7 +37,7 @@ const CLOSE_WITHIN_MS = 2_000;
 
 /** The driver's pool without its queue: it keeps connections and opens new ones. */
 export function createConnections(
-  { driver, size, deadlines, session }: ConnectionsOptions,
+  { driver, size, deadlines, session, onError }: ConnectionsOptions,
   onRelease: () => void,
 ): Connections {
   const { statementMs, connectMs } = deadlines;
@@ -67,6 +69,7 @@ export function createConnections(
       onStale: () => {
         staleAt = performance.now();
       },
+      onError,
       onRelease,
       onClose: () => open.delete(connection),
     });

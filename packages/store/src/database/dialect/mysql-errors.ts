@@ -6,23 +6,28 @@ import { codeOf, hasCause } from "./seam.ts";
  */
 type Names = Readonly<Record<number, string>>;
 
+/** This user, or this session, may read and not write. No variable of the server says so. */
+const NO_WRITES: Names = {
+  1036: "ER_OPEN_AS_READONLY",
+  1044: "ER_DBACCESS_DENIED_ERROR",
+  1142: "ER_TABLEACCESS_DENIED_ERROR",
+  1143: "ER_COLUMNACCESS_DENIED_ERROR",
+  1792: "ER_CANT_EXECUTE_IN_READ_ONLY_TRANSACTION",
+};
+
 /**
  * What a connection is refused and a new one may be allowed. After a switchover the old server may stay up,
  * read-only, and its connections never break by themselves. A session keeps the global privileges that its
  * user had at its login, and that the password had expired then.
  */
 const STALE: Names = {
-  1036: "ER_OPEN_AS_READONLY",
   1290: "ER_OPTION_PREVENTS_STATEMENT",
-  1792: "ER_CANT_EXECUTE_IN_READ_ONLY_TRANSACTION",
   1836: "ER_READ_ONLY_MODE",
   1874: "ER_INNODB_READ_ONLY",
+  ...NO_WRITES,
   // A node that has left its cluster: of Galera, and of group replication.
   1047: "ER_UNKNOWN_COM_ERROR",
   3100: "ER_RUN_HOOK_ERROR",
-  1044: "ER_DBACCESS_DENIED_ERROR",
-  1142: "ER_TABLEACCESS_DENIED_ERROR",
-  1143: "ER_COLUMNACCESS_DENIED_ERROR",
   1226: "ER_USER_LIMIT_REACHED",
   1820: "ER_MUST_CHANGE_PASSWORD",
 };
@@ -76,34 +81,47 @@ const ENDED: Names = {
   1969: "ER_STATEMENT_TIMEOUT",
 };
 
+/** No disk space is left. */
+const FULL: Names = {
+  3: "EE_WRITE",
+  20: "EE_DISK_FULL",
+  1021: "ER_DISK_FULL",
+  1026: "ER_ERROR_ON_WRITE",
+  // The tablespace cannot grow.
+  1114: "ER_RECORD_FILE_FULL",
+  1878: "ER_TEMP_FILE_WRITE_FAILURE",
+  3675: "ER_DISK_FULL_NOWAIT",
+};
+
 /** The server is out of disk, memory, threads, files or another resource that comes back. */
 const EXHAUSTED: Names = {
-  3: "EE_WRITE",
+  ...FULL,
   5: "EE_OUTOFMEMORY",
-  20: "EE_DISK_FULL",
   23: "EE_OUT_OF_FILERESOURCES",
   1015: "ER_CANT_LOCK",
   1016: "ER_CANT_OPEN_FILE",
-  1021: "ER_DISK_FULL",
   1024: "ER_ERROR_ON_READ",
-  1026: "ER_ERROR_ON_WRITE",
   // The storage engine's own errors, such as 28: no space is left.
   1030: "ER_GET_ERRNO",
   1037: "ER_OUTOFMEMORY",
   1038: "ER_OUT_OF_SORTMEMORY",
   1041: "ER_OUT_OF_RESOURCES",
-  // The tablespace cannot grow.
-  1114: "ER_RECORD_FILE_FULL",
   1135: "ER_CANT_CREATE_THREAD",
   1180: "ER_ERROR_DURING_COMMIT",
   1206: "ER_LOCK_TABLE_FULL",
   1461: "ER_MAX_PREPARED_STMT_COUNT_REACHED",
   1637: "ER_TOO_MANY_CONCURRENT_TRXS",
-  1878: "ER_TEMP_FILE_WRITE_FAILURE",
-  3675: "ER_DISK_FULL_NOWAIT",
 };
 
 const AWAY: Names = { ...STALE, ...CONTENTION, ...TURNED_AWAY, ...ENDED, ...EXHAUSTED };
+
+/**
+ * Errors of which no row is the cause. The others of {@link AWAY} may concern one statement alone: somebody
+ * killed it, it took too long, or it waited for a lock.
+ */
+const EVERYBODYS: Names = { ...STALE, ...TURNED_AWAY, ...FULL };
+/** A transaction that is too large for its cluster is refused with this, too. */
+const PERHAPS_OF_ONE: Names = { 3100: "ER_RUN_HOOK_ERROR" };
 
 /**
  * Gives a server's error its name as `code`, for logs. An error whose number the driver does not know gets
@@ -138,6 +156,16 @@ export function isAway(error: unknown): boolean {
   return hasCause(error, (cause) => isFatal(cause) || OUR_CODES.has(codeOf(cause)) || isIn(AWAY, cause));
 }
 
+/** Whether the server would refuse the same to any other statement of its kind, whatever the row. */
+export function isEverybodys(error: unknown): boolean {
+  return hasCause(error, (cause) => isIn(EVERYBODYS, cause) && !isIn(PERHAPS_OF_ONE, cause));
+}
+
+/** Whether a server that answers a ping refuses every write with this error. */
+export function refusesWrites(error: unknown): boolean {
+  return isIn(FULL, error) || isIn(NO_WRITES, error);
+}
+
 /**
  * Classes of SQLSTATE (ISO/IEC 9075) that blame a row: data exceptions, broken constraints and check options,
  * and what a trigger signals.
@@ -160,8 +188,8 @@ export function isRefusal(error: unknown): boolean {
   });
 }
 
-/** The codes of `DeadlinePassed` and `ConnectionLost`. */
-const OUR_CODES = new Set(["ETIMEDOUT", "PROTOCOL_CONNECTION_LOST"]);
+/** The codes of `DeadlinePassed`, `ConnectionLost` and `ReadOnly`. */
+const OUR_CODES = new Set(["ETIMEDOUT", "PROTOCOL_CONNECTION_LOST", "READ_ONLY"]);
 
 function isIn(names: Names, error: unknown): boolean {
   const number = numberOf(error);

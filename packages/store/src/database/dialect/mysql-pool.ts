@@ -8,8 +8,8 @@ import type { ClockReading } from "./seam.ts";
 /** A pool in which no caller waits forever. */
 export type BoundedPool = MysqlPool & {
   /**
-   * Resolves if the database answers. It goes ahead of other callers: a busy pool does not mean an
-   * unavailable database.
+   * Resolves if the database answers and is not read-only, as the old server is after a switchover. It goes
+   * ahead of other callers: a busy pool does not mean an unavailable database.
    */
   ping(): Promise<void>;
   /** Reads the server's clock, ahead of other callers, too. */
@@ -17,6 +17,16 @@ export type BoundedPool = MysqlPool & {
   /** Closes every connection, including those in use. */
   close(): Promise<void>;
 };
+
+/** The server answers reads alone. */
+class ReadOnly extends Error {
+  override readonly name = "ReadOnly";
+  readonly code = "READ_ONLY";
+}
+
+const READ_READ_ONLY = "select @@global.read_only as server, @@global.innodb_read_only as engine";
+/** How a server spells a variable that is off. */
+const OFF: ReadonlySet<unknown> = new Set([0, "0", "OFF"]);
 
 /** The session's time zone does not matter: in a local one, an hour of each autumn comes twice. */
 const READ_CLOCK = "select timestampdiff(microsecond, '1970-01-01', utc_timestamp(6)) as micros";
@@ -74,7 +84,9 @@ export function createBoundedPool(options: ConnectionsOptions): BoundedPool {
     },
     async ping() {
       const connection = await acquire({ isFirst: true });
-      await connection.run("select 1", pingMs).finally(() => connection.release());
+      const rows = await connection.run(READ_READ_ONLY, pingMs).finally(() => connection.release());
+      const [row] = rows as { server: unknown; engine: unknown }[];
+      if (!(OFF.has(row?.server) && OFF.has(row?.engine))) throw new ReadOnly("the database is read-only");
     },
     async readClock() {
       const connection = await acquire({ isFirst: true });

@@ -8,8 +8,9 @@ import {
 } from "kysely";
 import type { Deadlines } from "./deadlines.ts";
 import { durabilityRisks } from "./mysql-durability.ts";
-import { isAway, isContention, isRefusal } from "./mysql-errors.ts";
+import { isAway, isContention, isEverybodys, isRefusal, refusesWrites } from "./mysql-errors.ts";
 import { createBoundedPool } from "./mysql-pool.ts";
+import { createRefusedWrites } from "./refused-writes.ts";
 import { codeOf, type Seam } from "./seam.ts";
 
 /** A longer wait for a lock means that its holder hangs. The transaction is then run again. */
@@ -39,6 +40,7 @@ const SESSION = [
 
 /** MySQL ≥ 8 or MariaDB ≥ 10.6. Uses only what both support. */
 export function mysqlSeam(url: string, poolSize: number, deadlines: Deadlines): Seam {
+  const refusedWrites = createRefusedWrites(refusesWrites);
   const poolOf = (size: number, statementMs: number) =>
     createBoundedPool({
       driver: {
@@ -50,6 +52,7 @@ export function mysqlSeam(url: string, poolSize: number, deadlines: Deadlines): 
       size,
       deadlines: { ...deadlines, statementMs },
       session: SESSION,
+      onError: refusedWrites.note,
     });
   const pool = poolOf(poolSize, deadlines.statementMs);
   return {
@@ -59,6 +62,7 @@ export function mysqlSeam(url: string, poolSize: number, deadlines: Deadlines): 
     migrationDialect: () =>
       new BoundedMysqlDialect({ pool: async () => poolOf(1, Number.POSITIVE_INFINITY) }),
     ping: pool.ping,
+    checkWrites: refusedWrites.check,
     readClock: pool.readClock,
     durabilityRisks,
     close: pool.close,
@@ -66,6 +70,7 @@ export function mysqlSeam(url: string, poolSize: number, deadlines: Deadlines): 
     isDuplicate: (error) => codeOf(error) === "ER_DUP_ENTRY",
     isContention,
     isAway,
+    isEverybodys,
     isRefusal,
     byIndex: (index) => `force index (${index})`,
     deleteFirst: (table, first) => sql`delete from ${table} ${first}`,

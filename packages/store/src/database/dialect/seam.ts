@@ -13,6 +13,8 @@ export type Seam = {
   readonly migrationDialect?: () => Dialect;
   /** Queries the database, ahead of other callers. Default: an ordinary query. */
   readonly ping?: () => Promise<void>;
+  /** @throws Error if the database lately refused a write as it would refuse any; see `refused-writes.ts` */
+  readonly checkWrites: () => void;
   /** Reads the database's clock. Null: it has none of its own, and its processes share one machine's. */
   readonly readClock: (() => Promise<ClockReading>) | null;
   /** Returns the server's settings that lose commits in a power cut. Never fails. */
@@ -29,6 +31,11 @@ export type Seam = {
   readonly isContention: (error: unknown) => boolean;
   /** The database is unreachable or does not work at the moment; the statement is not to blame. */
   readonly isAway: (error: unknown) => boolean;
+  /**
+   * The database is read-only or full, or turns its user away: no row is the cause, and none would be
+   * taken. Of other errors of {@link isAway}, a ping tells whether they concern everybody.
+   */
+  readonly isEverybodys: (error: unknown) => boolean;
   /** The database refuses the row itself: a value that does not fit, or a broken constraint. */
   readonly isRefusal: (error: unknown) => boolean;
   /** SQL after a table's name that makes the planner use this index; see `by-index.ts`. */

@@ -24,12 +24,20 @@ const BUSY_PAUSE_MAX_MS = 25;
  */
 const STATEMENTS_MAX = 1_024;
 
+/** What a connection works with. */
+export type SqliteParts = {
+  readonly database: SqliteFile;
+  readonly log: LogSync;
+  /** Called with the error of each statement that fails. */
+  readonly onError: (error: unknown) => void;
+};
+
 /**
  * A connection that keeps its statements prepared, since preparing a statement mostly costs more than running
  * it. It waits for another process's write and for the disk without blocking this process: SQLite's own wait
  * would stop the event loop, and with it the heartbeats of attempts in flight.
  */
-export function sqliteConnection(database: SqliteFile, log: LogSync): DatabaseConnection {
+export function sqliteConnection({ database, log, onError }: SqliteParts): DatabaseConnection {
   const prepare = keepPrepared(database);
   const run = <R>({ sql, parameters }: CompiledQuery): QueryResult<R> => {
     const statement = prepare(sql);
@@ -49,7 +57,10 @@ export function sqliteConnection(database: SqliteFile, log: LogSync): DatabaseCo
           if (result.numAffectedRows !== undefined && !database.isTransaction) await log.flush();
           return result;
         } catch (error) {
-          if (codeOf(error) !== "SQLITE_BUSY") throw error;
+          if (codeOf(error) !== "SQLITE_BUSY") {
+            onError(error);
+            throw error;
+          }
           if (endAt === 0) endAt = performance.now() + BUSY_WAIT_MS;
           else if (performance.now() > endAt) throw error;
         }

@@ -15,16 +15,21 @@ import {
 } from "kysely";
 import { FewTextsCompiler } from "./few-texts.ts";
 import { createPlaces } from "./places.ts";
+import { createRefusedWrites } from "./refused-writes.ts";
 import { codeOf, hasCause, type Seam } from "./seam.ts";
-import { sqliteConnection } from "./sqlite-connection.ts";
-import { openSqliteFile, type SqliteFile } from "./sqlite-database.ts";
-import { type LogDisk, type LogSync, syncLogOf } from "./sync-log.ts";
+import { type SqliteParts, sqliteConnection } from "./sqlite-connection.ts";
+import { openSqliteFile } from "./sqlite-database.ts";
+import { type LogDisk, syncLogOf } from "./sync-log.ts";
 
 /**
  * SQLite's codes for an unavailable database, and the code of `DeadlinePassed`. Not of a damaged file, which
  * does not mend by itself.
  */
 const AWAY = /^(SQLITE_(BUSY|LOCKED|NOMEM|IOERR|CANTOPEN|FULL|READONLY|PROTOCOL)|ETIMEDOUT$)/;
+/** Those of them with which a file that can be read refuses every write. */
+const REFUSES_WRITES = /^SQLITE_(FULL|READONLY|CANTOPEN)/;
+/** Those of them of which no row is the cause. A failed flush is one: see `sync-log.ts`. */
+const EVERYBODYS = new RegExp(`${REFUSES_WRITES.source}|^SQLITE_IOERR_FSYNC$`);
 /** SQLite's codes for a row that it refuses. */
 const REFUSAL = /^SQLITE_(CONSTRAINT|MISMATCH|TOOBIG)/;
 
@@ -42,9 +47,11 @@ export function sqliteSeam(path: string, disk?: LogDisk): Seam {
   // flushes them.
   database.pragma("synchronous = NORMAL");
   const log = syncLogOf(path, disk);
+  const refusedWrites = createRefusedWrites((error) => REFUSES_WRITES.test(codeOf(error)));
   return {
     name: "sqlite",
-    dialect: new PatientSqliteDialect({ database, log }),
+    dialect: new PatientSqliteDialect({ database, log, onError: refusedWrites.note }),
+    checkWrites: refusedWrites.check,
     readClock: null,
     // It flushes by itself; see `sync-log.ts`.
     durabilityRisks: async () => [],
@@ -54,6 +61,7 @@ export function sqliteSeam(path: string, disk?: LogDisk): Seam {
     // Statements wait for the lock, and a transaction that has begun holds it.
     isContention: () => false,
     isAway: (error) => hasCause(error, (cause) => AWAY.test(codeOf(cause))),
+    isEverybodys: (error) => hasCause(error, (cause) => EVERYBODYS.test(codeOf(cause))),
     isRefusal: (error) => hasCause(error, (cause) => REFUSAL.test(codeOf(cause))),
     byIndex: (index) => `indexed by ${index}`,
     // Node's SQLite is built without limits of deletions.
@@ -73,13 +81,11 @@ export function sqliteSeam(path: string, disk?: LogDisk): Seam {
   };
 }
 
-type SqliteParts = { readonly database: SqliteFile; readonly log: LogSync };
-
 /**
  * Closes the database, which copies the log into it. A log that is not sound after a failed flush must not be
  * copied: it stays as it is until the process has exited, and whoever opens it next makes it sound.
  */
-function close({ database, log }: SqliteParts): void {
+function close({ database, log }: Pick<SqliteParts, "database" | "log">): void {
   if (!log.hasFailed()) database.close();
 }
 
@@ -138,7 +144,7 @@ class PatientSqliteDriver extends SqliteDriver {
   /** Waits for the only connection, which one caller holds at a time. */
   override async acquireConnection(): Promise<DatabaseConnection> {
     await this.#place.take({ withinMs: PLACE_WAIT_MS, isFirst: false });
-    this.#connection ??= sqliteConnection(this.#parts.database, this.#parts.log);
+    this.#connection ??= sqliteConnection(this.#parts);
     return this.#connection;
   }
 
