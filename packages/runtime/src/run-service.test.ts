@@ -22,6 +22,7 @@ afterEach(() => {
 async function service(stop: string, { start = "", stopWithinMs = 600_000 } = {}): Promise<ChildProcess> {
   const program = `
     import { pbkdf2 } from "node:crypto";
+    import { once } from "node:events";
     import { oneOf } from ${JSON.stringify(CONFIG.href)};
     import { runService } from ${JSON.stringify(RUN_SERVICE.href)};
     const never = new Promise(() => setInterval(() => {}, 1000));
@@ -97,6 +98,29 @@ test("a second signal ends the process at once, although a thread of Node's pool
   await printed("process.stopping");
   process.kill("SIGINT");
   expect(await ended()).toBe("SIGINT");
+});
+
+test("the same signal again is an echo, as of a supervisor that signals each process: the stop goes on", async () => {
+  const process = await service(
+    "const echo = once(process, 'SIGTERM'); process.kill(process.pid, 'SIGTERM'); await echo;",
+  );
+  await printed("started");
+  process.kill("SIGTERM");
+  expect(await ended()).toBe(0);
+  expect(lastLine()).toMatchObject({ event: "process.stopped", level: "info" });
+});
+
+test("the same signal a second later ends the process at once", async () => {
+  const process = await service(
+    `const now = performance.now.bind(performance);
+    performance.now = () => now() + 1000;
+    process.kill(process.pid, 'SIGTERM');
+    await never`,
+  );
+  await printed("started");
+  process.kill("SIGTERM");
+  expect(await ended()).toBe("SIGTERM");
+  expect(lastLine()).toMatchObject({ event: "process.stopping" });
 });
 
 test("a signal during the start ends the process at once", async () => {

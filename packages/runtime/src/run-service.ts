@@ -1,4 +1,5 @@
 import { readConfig, type Setting, type Settings, StartError, type Values } from "./config.ts";
+import { createEchoes } from "./echo.ts";
 import { createLog, immediateOutput, type Log, type LogLevel } from "./log.ts";
 import { createStopDeadline, type StopDeadline } from "./stop-deadline.ts";
 
@@ -27,8 +28,9 @@ const OVERRUN_MS = 1_000;
  * Runs a service with settings from the environment until SIGTERM or SIGINT.
  *
  * A service with a parent on an IPC channel also stops when the parent exits, so a killed `npm run up` leaves
- * no process behind. A second signal, or the deadline of the stop, ends the process at once. The next
- * process to start finishes the interrupted work. One line, `process.stopped`, says what was left undone.
+ * no process behind. A second signal, or the deadline of the stop, ends the process at once; the same signal
+ * within a second is an echo of the first. The next process to start finishes the interrupted work. One
+ * line, `process.stopped`, says what was left undone.
  *
  * A start that fails with a {@link StartError}, which an operator can fix, prints one message; any failed
  * start exits with code 1.
@@ -69,7 +71,12 @@ function onStopSignals(onSignal: (signal: StopSignal, isFirst: boolean) => void)
     isFirst = false;
     onSignal(signal, first);
   };
-  for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, () => take(signal));
+  const isEcho = createEchoes();
+  for (const signal of ["SIGTERM", "SIGINT"] as const) {
+    process.on(signal, () => {
+      if (!isEcho(signal)) take(signal);
+    });
+  }
   process.once("disconnect", () => {
     // A signal to the whole group of processes ends the parent, too: its end is no second signal.
     if (isFirst) take("disconnect");

@@ -1,6 +1,8 @@
 import { type ParseArgsConfig, parseArgs } from "node:util";
 import { StartError } from "./config.ts";
 
+export { createEchoes } from "./echo.ts";
+
 /**
  * An error that the user can fix. Its message is one line that says how. It is shown without a stack trace.
  */

@@ -1,4 +1,6 @@
-import { spawnSync } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
+import { readFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { fileURLToPath } from "node:url";
 import { createAccount, createSubscription } from "@posthaste/store";
@@ -10,7 +12,7 @@ import {
   TEST_SECRET_KEYS,
   type TestStore,
 } from "@posthaste/testkit";
-import { afterEach, describe, expect, test } from "vitest";
+import { afterEach, describe, expect, test, vi } from "vitest";
 import { otherNode } from "../other-nodes.ts";
 
 const root = fileURLToPath(new URL("../../../", import.meta.url));
@@ -132,6 +134,34 @@ describe.each(["api", "worker"] as const)("the %s", (service) => {
       `posthaste ${service}: a secret was sealed with the key test, which POSTHASTE_SECRET_KEYS does not hold: set the keys that this database was used with`,
     );
   });
+
+  test("stops in order if every process of its command is signalled, as systemd does", async () => {
+    const command = spawn(process.execPath, [`${root}tools/run.mjs`, `start:${service}`], {
+      env: {
+        PATH: process.env["PATH"],
+        DATABASE_URL: urlOf(await createTestStore("sqlite")),
+        TEMPORAL_ADDRESS: "127.0.0.1:1",
+        POSTHASTE_SECRET_KEYS: TEST_SECRET_KEYS,
+        POSTHASTE_PORT: String(await freePort()),
+        POSTHASTE_WORKER_PORT: String(await freePort()),
+        POSTHASTE_METRICS_PORT: String(await freePort()),
+      },
+      stdio: ["ignore", "pipe", "inherit"],
+    });
+    let output = "";
+    command.stdout.setEncoding("utf8").on("data", (text: string) => {
+      output += text;
+    });
+    try {
+      await vi.waitFor(() => expect(output).toContain(`"${service}.started"`), { timeout: 60_000 });
+      const children = readFileSync(`/proc/${command.pid}/task/${command.pid}/children`, "utf8");
+      for (const pid of [command.pid, ...children.trim().split(" ")]) process.kill(Number(pid), "SIGTERM");
+      expect(await once(command, "close")).toEqual([0, null]);
+      expect(output).toContain('"process.stopped"');
+    } finally {
+      command.kill("SIGKILL");
+    }
+  }, 90_000);
 
   test("reports in one line that its port is in use, and names the setting for another port", async () => {
     const port = await freePort();
