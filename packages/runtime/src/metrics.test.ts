@@ -20,3 +20,16 @@ test("a gauge that fails or times out is left out and does not delay the others"
   expect(text).toMatch(/^answers 7$/m);
   expect(text).not.toMatch(/^(hangs|fails) /m);
 });
+
+test("a counter is 0 from the start for each combination of the values of its labels", async () => {
+  const metrics = createMetrics();
+  metrics.counter("none", "It has no labels.");
+  metrics.counter("two", "It has two labels.", { a: ["1", "2"], b: ["x", "y"] });
+  const open = metrics.counter("open", "Its values are not listed.", { call: [], code: ["ok"] });
+  const lines = async () =>
+    (await metrics.render()).split("\n").filter((line) => /^(none|two|open)[ {]/.test(line));
+  const zeros = ['{a="1",b="x"}', '{a="1",b="y"}', '{a="2",b="x"}', '{a="2",b="y"}'];
+  expect(await lines()).toEqual(["none 0", ...zeros.map((labels) => `two${labels} 0`)]);
+  open({ call: "Ingest", code: "ok" });
+  expect(await lines()).toContain('open{call="Ingest",code="ok"} 1');
+});

@@ -8,11 +8,17 @@ type Labels<L extends string> = Readonly<Record<L, string>>;
 
 /** A process's Prometheus metrics. Each method registers one metric; the returned function updates it. */
 export type Metrics = {
-  /** Registers a counter; each call adds `by` (default 1). */
+  /**
+   * Registers a counter; each call adds `by` (default 1).
+   *
+   * @param values the values of each label. Each combination is 0 from the start: Prometheus takes a series
+   *   that begins at 1 for one that did not grow, and would miss what happens first. A label without values
+   *   has too many of them, and its series begin when they first count
+   */
   counter<L extends string = never>(
     name: string,
     help: string,
-    labels?: readonly L[],
+    values?: Readonly<Record<L, readonly string[]>>,
   ): (labels: Labels<L>, by?: number) => void;
   /** Registers a histogram of durations in seconds, with buckets from 1 ms to 30 s. */
   histogram<L extends string = never>(
@@ -45,9 +51,11 @@ export function createMetrics(): Metrics {
   collectDefaultMetrics({ register: registry });
   const registers = [registry];
   return {
-    counter(name, help, labelNames = []) {
-      const counter = new Counter({ name, help, labelNames: [...labelNames], registers });
-      return (labels, by = 1) => counter.inc(labels, by);
+    counter<L extends string>(name: string, help: string, values?: Readonly<Record<L, readonly string[]>>) {
+      const listed = Object.entries<readonly string[]>(values ?? {});
+      const counter = new Counter({ name, help, labelNames: listed.map(([label]) => label), registers });
+      for (const labels of combinations(listed)) counter.inc(labels, 0);
+      return (labels: Labels<L>, by = 1) => counter.inc(labels, by);
     },
     histogram(name, help, labelNames = []) {
       const histogram = new Histogram({
@@ -76,6 +84,14 @@ export function createMetrics(): Metrics {
     },
     render: () => registry.metrics(),
   };
+}
+
+/** Returns every combination of the values of labels. */
+function combinations(listed: readonly (readonly [string, readonly string[]])[]): Record<string, string>[] {
+  return listed.reduce<Record<string, string>[]>(
+    (all, [label, values]) => all.flatMap((one) => values.map((value) => ({ ...one, [label]: value }))),
+    [{}],
+  );
 }
 
 /** The deadline of one measurement: half of Prometheus' default scrape timeout. */

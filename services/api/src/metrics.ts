@@ -8,13 +8,13 @@ export function createApiMetrics(metrics: Metrics): ApiObserver {
   const requests = metrics.counter(
     "posthaste_requests_total",
     "Requests answered, by RPC or route and by code: Connect's, or HTTP's for a route. Successful probes are left out.",
-    ["call", "code"],
+    { call: [], code: [] },
   );
   const seconds = metrics.histogram("posthaste_request_duration_seconds", "Duration of requests.", ["call"]);
   const events = metrics.counter(
     "posthaste_events_total",
     "Events accepted; a duplicate is an event whose idempotency key was used before.",
-    ["result"],
+    { result: ["stored", "duplicate"] },
   );
   const deliveries = metrics.counter(
     "posthaste_deliveries_made_total",

@@ -1,10 +1,11 @@
-import type { AttemptObserver } from "@posthaste/delivery/activities";
-import { isTerminal } from "@posthaste/domain";
+import { type AttemptObserver, GIVE_UP_REASONS } from "@posthaste/delivery/activities";
+import { DELIVERY_STATES, isTerminal, OUTCOMES } from "@posthaste/domain";
 import { type Metrics, measureClock } from "@posthaste/runtime";
-import { type Backlog, type Clock, measureBacklog, type Store } from "@posthaste/store";
-import type { ReconcileAction } from "./loops/reconcile.ts";
-import type { SetAsideWork } from "./loops/report-set-aside.ts";
-import type { UpkeepWork } from "./loops/upkeep.ts";
+import { type Backlog, type Clock, measureBacklog, RETENTION_KINDS, type Store } from "@posthaste/store";
+import { LOOP_NAMES, type LoopName } from "./loops/loop-names.ts";
+import { RECONCILE_ACTIONS, type ReconcileAction } from "./loops/reconcile.ts";
+import { SET_ASIDE_WORK, type SetAsideWork } from "./loops/report-set-aside.ts";
+import { UPKEEP_WORK, type UpkeepWork } from "./loops/upkeep.ts";
 
 /** How long a measurement of the backlog is reused, because counting a large backlog is expensive. */
 const BACKLOG_FRESH_MS = 5_000;
@@ -20,7 +21,7 @@ export type WorkerObserver = AttemptObserver & {
   /** Called for each delivery that the reconciler examines. */
   readonly reconciled: (action: ReconcileAction) => void;
   /** Called for each failed round, with the loop's name. */
-  readonly loopFailed: (loop: string) => void;
+  readonly loopFailed: (loop: LoopName) => void;
   /** Called when the connection to Temporal breaks. */
   readonly disconnected: () => void;
 };
@@ -58,15 +59,17 @@ export function createWorkerMetrics(
 
 /** Registers the counters, and returns what feeds them. */
 function createObserver(metrics: Metrics): WorkerObserver {
-  const attempts = metrics.counter("posthaste_attempts_total", "Attempts, by outcome.", ["outcome"]);
+  const attempts = metrics.counter("posthaste_attempts_total", "Attempts, by outcome.", {
+    outcome: OUTCOMES,
+  });
   const attemptSeconds = metrics.histogram(
     "posthaste_attempt_duration_seconds",
     "Duration of attempts, until the response was complete or abandoned.",
     ["outcome"],
   );
-  const ended = metrics.counter("posthaste_deliveries_ended_total", "Deliveries ended, by final state.", [
-    "state",
-  ]);
+  const ended = metrics.counter("posthaste_deliveries_ended_total", "Deliveries ended, by final state.", {
+    state: DELIVERY_STATES.filter(isTerminal),
+  });
   const started = metrics.counter("posthaste_deliveries_started_total", "Delivery workflows started.");
   const faults = metrics.counter(
     "posthaste_faults_total",
@@ -75,7 +78,7 @@ function createObserver(metrics: Metrics): WorkerObserver {
   const givenUp = metrics.counter(
     "posthaste_deliveries_given_up_total",
     "Deliveries cancelled because of a fault that no repetition mends, by reason.",
-    ["reason"],
+    { reason: GIVE_UP_REASONS },
   );
   const waits = metrics.counter(
     "posthaste_waits_total",
@@ -85,26 +88,28 @@ function createObserver(metrics: Metrics): WorkerObserver {
     "posthaste_early_attempts_total",
     "Retries that Temporal dispatched before they were due; none was sent.",
   );
-  const failures = metrics.counter("posthaste_loop_failures_total", "Failed rounds, by loop.", ["loop"]);
+  const failures = metrics.counter("posthaste_loop_failures_total", "Failed rounds, by loop.", {
+    loop: LOOP_NAMES,
+  });
   const setAside = metrics.counter(
     "posthaste_upkeep_set_aside_total",
     "Pieces of upkeep that failed and were set aside, by kind; the others continued.",
-    ["work"],
+    { work: UPKEEP_WORK },
   );
   const rowsSetAside = metrics.counter(
     "posthaste_rows_set_aside_total",
     "Rows that a loop could not handle and set aside, by what it could not do; the others continued.",
-    ["work"],
+    { work: SET_ASIDE_WORK },
   );
   const reconciled = metrics.counter(
     "posthaste_reconciled_total",
     "Overdue deliveries examined, by action taken.",
-    ["action"],
+    { action: RECONCILE_ACTIONS },
   );
   const retained = metrics.counter(
     "posthaste_retention_deleted_total",
     "Rows deleted past their retention, by kind.",
-    ["kind"],
+    { kind: RETENTION_KINDS },
   );
   const disconnected = metrics.counter(
     "posthaste_temporal_disconnects_total",

@@ -36,6 +36,7 @@ import { listen } from "./listen.ts";
 import { createDirectLane, type DirectLane } from "./loops/direct-lane.ts";
 import { createDirectRound, createDispatchRound, type DispatchOptions } from "./loops/dispatch.ts";
 import { type LoopPlan, type Loops, startLoops } from "./loops/loop.ts";
+import type { LoopName } from "./loops/loop-names.ts";
 import type { WhatIsAway } from "./loops/outage-log.ts";
 import { createReconcileRound } from "./loops/reconcile.ts";
 import { createReportSetAside, type ReportSetAside } from "./loops/report-set-aside.ts";
@@ -86,7 +87,6 @@ const RETENTION_CHECK_MAX_MS = MINUTE_MS;
 const WORKFLOWS_INTERVAL_MS = 1_000;
 
 type TemporalClient = ReturnType<typeof connectTemporal>;
-type LoopName = keyof ReturnType<typeof loopPlans>;
 /** The loops that claim pending deliveries. */
 const DISPATCHERS = ["dispatcher", "failing_dispatcher", "direct_dispatcher"] as const;
 
@@ -285,7 +285,7 @@ function dispatchOptions(
   };
 }
 
-/** Returns the plan of every loop. A loop's key is its name in log lines and metrics. */
+/** Returns the plan of every loop. */
 function loopPlans({
   options,
   start,
@@ -355,7 +355,7 @@ function loopPlans({
       intervalMs: reconcileIntervalMs,
       round: createReconcileRound({ ...shared, temporal: calls, onReconciled: observer.reconciled }),
     },
-  } satisfies Record<string, LoopPlan>;
+  } satisfies Record<LoopName, LoopPlan>;
 }
 
 function createCountRound(store: Store, now: () => number, report: ReportSetAside): LoopPlan["round"] {

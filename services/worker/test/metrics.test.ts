@@ -33,6 +33,36 @@ test("metrics are served during a database outage, except the backlog", async ()
   expect(text).not.toMatch(/^posthaste_backlog_/m);
 });
 
+test("counters begin at 0 for every value of their labels, so that an alert sees what happens first", async () => {
+  const { observer, render } = createWorkerMetrics(createMetrics(), {
+    store: bench.store,
+    clock: { now: () => now, aheadMs: () => 0, stop: async () => {} },
+    checkReady: async () => ({ database: "ok", temporal: "ok" }),
+    temporalMetrics: async () => "",
+  });
+  const counters = async () =>
+    (await render()).split("\n").filter((line) => /^posthaste_\w+_total[ {]/.test(line));
+  const before = await counters();
+  expect(before).toContain('posthaste_deliveries_given_up_total{reason="unrecorded"} 0');
+  expect(before).toContain('posthaste_rows_set_aside_total{work="claim"} 0');
+  expect(before.filter((line) => !line.endsWith(" 0"))).toEqual([]);
+  observer.attempted({ outcome: "accepted", durationMs: 1, state: "succeeded" });
+  observer.faulted();
+  observer.gaveUp("orphaned");
+  observer.waited();
+  observer.handedOutEarly();
+  observer.deleted("events", 1);
+  observer.started(1);
+  observer.setAside("drain");
+  observer.rowsSetAside("lease", 1);
+  observer.reconciled("cancelled");
+  observer.loopFailed("upkeep");
+  observer.disconnected();
+  const after = await counters();
+  expect(after).toHaveLength(before.length);
+  expect(after.filter((line) => line.endsWith(" 1"))).toHaveLength(13);
+});
+
 test("scrapes during a slow measurement of the backlog share its result", async () => {
   let queries = 0;
   let release = () => {};

@@ -29,6 +29,13 @@ import { patiently } from "./patiently.ts";
  * 3. A delivery without its event or its subscription is given up as well: there is nothing to send.
  */
 
+/**
+ * Why a delivery is given up. `orphaned`: it has no event or subscription. `unrecorded`: it was sent, and its
+ * answer cannot be recorded.
+ */
+export const GIVE_UP_REASONS = ["orphaned", "unrecorded"] as const;
+export type GiveUpReason = (typeof GIVE_UP_REASONS)[number];
+
 /** What is to be recorded of an attempt whose request was answered. */
 export type Answer = AttemptToRecord & {
   /** The address that the request may not go to; null: it may. */
@@ -57,7 +64,7 @@ type Deps = {
   readonly store: Store;
   readonly ledger: AttemptLedger;
   readonly now: () => number | Promise<number>;
-  readonly observer?: { readonly gaveUp: (why: "orphaned" | "unrecorded") => void };
+  readonly observer?: { readonly gaveUp: (why: GiveUpReason) => void };
 };
 
 /** A recorded attempt, or `given_up`: nothing was recorded, and the delivery is cancelled. */

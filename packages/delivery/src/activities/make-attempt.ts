@@ -13,7 +13,7 @@ import {
 import type { Egress } from "@posthaste/egress";
 import { type Log, noTracer, type Span, type Tracer } from "@posthaste/runtime";
 import type { Attempt, AttemptLedger, RetentionAges, RetentionKind, Store } from "@posthaste/store";
-import { type Answer, keptAnswer, recordAnswer } from "./give-up.ts";
+import { type Answer, type GiveUpReason, keptAnswer, recordAnswer } from "./give-up.ts";
 import type { LoadedAttempt } from "./load-attempt.ts";
 import { redact, shownHeaders } from "./redact.ts";
 import type { Shares } from "./shares.ts";
@@ -52,11 +52,8 @@ export type AttemptObserver = {
   }) => void;
   /** A fault interrupted an attempt, which will be repeated. */
   readonly faulted: () => void;
-  /**
-   * A delivery was cancelled because of a fault that no repetition mends; see `give-up.ts`. `orphaned`: it
-   * has no event or subscription. `unrecorded`: it was sent, and its answer cannot be recorded.
-   */
-  readonly gaveUp: (why: "orphaned" | "unrecorded") => void;
+  /** A delivery was cancelled because of a fault that no repetition mends; see `give-up.ts`. */
+  readonly gaveUp: (why: GiveUpReason) => void;
   /** A retry must wait for its turn. */
   readonly waited: () => void;
   /** Temporal dispatched a retry before it was due. */

@@ -64,14 +64,17 @@ const FAILURES_IN_A_ROW_MAX = 3;
 /** The row and Temporal compute the same wait a moment apart; a difference up to this counts as none. */
 const WAIT_TOLERANCE_MS = 30_000;
 
-export type ReconcileAction =
-  | "started_again"
-  | "cancelled"
-  | "unpaused"
-  | "retried"
-  | "left_alone"
+/** What the reconciler did: the label `action` of log lines and metrics. */
+export const RECONCILE_ACTIONS = [
+  "started_again",
+  "cancelled",
+  "unpaused",
+  "retried",
+  "left_alone",
   /** It moved while it was examined: what was found no longer applies. */
-  | "moved_on";
+  "moved_on",
+] as const;
+export type ReconcileAction = (typeof RECONCILE_ACTIONS)[number];
 
 /**
  * Creates the reconciler's round. It reads only deliveries whose next attempt is overdue (by minutes, or by

@@ -1,23 +1,25 @@
 import type { Log } from "@posthaste/runtime";
 
 /** What could not be done for a row that was set aside: the label `work` of log lines and metrics. */
-export type SetAsideWork =
+export const SET_ASIDE_WORK = [
   /** A subscription's deliveries, or one of them, could not be claimed. */
-  | "claim"
+  "claim",
   /** A claim could not be renewed, released or marked as started. */
-  | "lease"
+  "lease",
   /** A delivery's workflow could not be started. */
-  | "start"
+  "start",
   /** An overdue delivery could not be examined or repaired. */
-  | "reconcile"
+  "reconcile",
   /** The workflow of a recovery or replay could not be started. */
-  | "recovery"
+  "recovery",
   /** The workflow of an erasure could not be started. */
-  | "erasure"
+  "erasure",
   /** A change could not be numbered. */
-  | "order_changes"
+  "order_changes",
   /** Changes could not be added to an account's counters. */
-  | "count_changes";
+  "count_changes",
+] as const;
+export type SetAsideWork = (typeof SET_ASIDE_WORK)[number];
 
 /** A row for which the work failed. */
 export type Refused = { readonly item: string | number; readonly error: unknown };

@@ -38,7 +38,9 @@ export type Upkeep = {
   isDraining(): boolean;
 };
 
-export type UpkeepWork = "fan_out" | "drain" | "end" | "strays";
+/** The kinds of upkeep: the label `work` of log lines and metrics. */
+export const UPKEEP_WORK = ["fan_out", "drain", "end", "strays"] as const;
+export type UpkeepWork = (typeof UPKEEP_WORK)[number];
 
 /**
  * Subscriptions in one step of a fan-out. A step is a transaction of some milliseconds that claims wait for.
