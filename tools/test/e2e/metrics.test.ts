@@ -68,7 +68,7 @@ describe("metrics", () => {
       await traffic(0, 3, receiver.url);
       // A delivery is counted when its result is written, after the request.
       await vi.waitFor(async () => {
-        expect(await worker()).toContain('posthaste_deliveries_ended_total{state="succeeded"}');
+        expect(await worker()).toMatch(/^posthaste_deliveries_ended_total\{state="succeeded"\} [1-9]/m);
       }, PATIENCE);
       const before = [series(await worker()), series(await api())];
       await traffic(3, 200, receiver.url);
@@ -117,23 +117,5 @@ describe("metrics", () => {
     expect([...names(docs("operations.md"))].sort()).toEqual([...exposed].sort());
     const used = [...names(docs("monitoring/alerts.yaml")), ...names(docs("monitoring/dashboard.json"))];
     expect(used.map((name) => name.replace(/_bucket$/, "")).filter((name) => !exposed.has(name))).toEqual([]);
-  });
-
-  test("have alerts that name existing sections of the runbook", () => {
-    const headings = docs("operations.md")
-      .split("\n")
-      .filter((line) => line.startsWith("### "))
-      .map((line) =>
-        line
-          .slice(4)
-          .toLowerCase()
-          .replaceAll(/[^a-z ]/g, "")
-          .replaceAll(" ", "-"),
-      );
-    const runbooks = [...docs("monitoring/alerts.yaml").matchAll(/runbook: operations\.md#(\S+)/g)].map(
-      ([, anchor]) => anchor,
-    );
-    expect(runbooks.length).toBeGreaterThan(8);
-    expect(runbooks.filter((anchor) => !headings.includes(anchor ?? ""))).toEqual([]);
   });
 });
