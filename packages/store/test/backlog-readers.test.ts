@@ -3,6 +3,7 @@ import { createTestStore, type TestStore } from "@posthaste/testkit";
 import { sql } from "kysely";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { leastDeliveryId } from "../src/database/ids.ts";
+import { searchOldestFree } from "../src/dispatch/backlog.ts";
 import {
   accountBacklog,
   advanceRecovery,
@@ -107,6 +108,16 @@ const READERS: Readonly<Record<string, { max: number; call: (store: Store) => Pr
   "changes not counted yet": {
     max: 2_000,
     call: async (store) => expect(await countChanges(store)).toBe(500),
+  },
+  "the oldest delivery that is not held back": {
+    max: 8_000,
+    async call(store) {
+      const hold = (draining: 0 | 1) =>
+        store.db.updateTable("subscriptions").set({ draining }).where("id", "!=", ending).execute();
+      await hold(1);
+      expect(await searchOldestFree(store, NOW)).toBe(nthDelivery(LOTS + 1));
+      await hold(0);
+    },
   },
   "the end of a subscription": {
     max: 8 * OF_ENDING,

@@ -154,7 +154,7 @@ function measureBacklogAndDependencies(
   );
   metrics.gauge(
     "posthaste_backlog_age_seconds",
-    "How long the oldest pending delivery has waited.",
+    "How long the oldest pending delivery has waited that neither its owner's rate nor a drain holds back.",
     [],
     async () => {
       const { oldestPendingAt } = await backlog();

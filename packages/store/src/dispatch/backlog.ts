@@ -1,7 +1,13 @@
-import type { DeliveryState } from "@posthaste/domain";
+import type { DeliveryId, DeliveryState, Line, SubscriptionId } from "@posthaste/domain";
+import { nextTurnMs } from "@posthaste/domain";
+import { sql } from "kysely";
 import { decodeTime } from "ulid";
 import { byIndex } from "../database/by-index.ts";
+import { padded } from "../database/dialect/few-texts.ts";
 import type { Store } from "../database/store.ts";
+import { rateOf } from "../subscriptions/pace.ts";
+import { createClaimRotation } from "./claim-rotation.ts";
+import { type Pending, pendingSubscriptions } from "./pending-subscriptions.ts";
 
 /** An overview of all deliveries that wait. */
 export type Backlog = {
@@ -11,12 +17,24 @@ export type Backlog = {
   readonly parked: number;
   /** Started deliveries whose `reconcile_after` has passed: they should have moved minutes ago. */
   readonly overdue: number;
-  /** When the oldest pending delivery was created; null: none is pending. */
+  /**
+   * When the oldest pending delivery was created that nothing holds back but Posthaste: neither the rate that
+   * its subscription's owner chose, nor the drain after a pause. Null: none is pending.
+   */
   readonly oldestPendingAt: number | null;
 };
 
 /** Counting reads an index entry per delivery, and beyond this the exact number says no more. */
 const COUNTED_MAX = 100_000;
+/**
+ * How long the turn of a subscription with a rate has passed until the rate no longer explains why it waits:
+ * a hundred rounds of a dispatcher.
+ */
+const TURN_MISSED_MS = 30_000;
+/** Maximum subscriptions examined if the oldest ones are held back; a claim examines as many. */
+const EXAMINED_MAX = 4_096;
+/** Subscriptions in one statement. */
+const AT_ONCE = 64;
 const ID_PREFIX = "dlv_";
 
 export async function measureBacklog(store: Store, now: number): Promise<Backlog> {
@@ -29,22 +47,92 @@ export async function measureBacklog(store: Store, now: number): Promise<Backlog
       .executeTakeFirstOrThrow();
     return Number(counted);
   };
-  // Pending deliveries have no `reconcile_after`. Index entries with equal keys are ordered by id, or by
-  // insertion.
-  const oldest = await store.db
-    .selectFrom(byIndex(store, "deliveries", "deliveries_overdue"))
-    .select("id")
-    .where("state", "=", "pending")
-    .orderBy("reconcile_after")
-    .limit(1)
-    .executeTakeFirst();
+  const oldest = await oldestFree(store, now);
   return {
     pending: await count(some("pending")),
     started: await count(some("started")),
     parked: await count(some("parked")),
     overdue: await count(some("started").where("reconcile_after", "<=", now)),
     // Ids begin with the time of their creation.
-    oldestPendingAt:
-      oldest === undefined ? null : decodeTime(oldest.id.slice(ID_PREFIX.length).toUpperCase()),
+    oldestPendingAt: oldest === null ? null : decodeTime(oldest.slice(ID_PREFIX.length).toUpperCase()),
   };
+}
+
+/**
+ * Returns the oldest pending delivery of a subscription that is not held back. Mostly it is the oldest of
+ * all.
+ */
+async function oldestFree(store: Store, now: number): Promise<DeliveryId | null> {
+  // Pending deliveries have no `reconcile_after`. Index entries with equal keys are ordered by id, or by
+  // insertion.
+  const first = await store.db
+    .selectFrom(byIndex(store, "deliveries", "deliveries_overdue"))
+    .select(["id", "account_id", "subscription_id"])
+    .where("state", "=", "pending")
+    .orderBy("reconcile_after")
+    .limit(1)
+    .executeTakeFirst();
+  if (first === undefined) return null;
+  const ofFirst = { accountId: first.account_id, id: first.subscription_id };
+  if ((await freeOf(store, [ofFirst], now)).length > 0) return first.id;
+  return await searchOldestFree(store, now);
+}
+
+/**
+ * Looks at each subscription: one that is held back may have a million deliveries that are older than the
+ * wanted one.
+ */
+export async function searchOldestFree(store: Store, now: number): Promise<DeliveryId | null> {
+  let oldest: DeliveryId | null = null;
+  let examined = 0;
+  for await (const group of pendingSubscriptions(store, createClaimRotation())) {
+    const all = [...group].flatMap(([accountId, ids]) => ids.map((id) => ({ accountId, id })));
+    for (let from = 0; from < all.length; from += AT_ONCE) {
+      const id = await oldestOf(store, await freeOf(store, all.slice(from, from + AT_ONCE), now));
+      if (id !== null && (oldest === null || id < oldest)) oldest = id;
+    }
+    examined += all.length;
+    if (examined >= EXAMINED_MAX) break;
+  }
+  return oldest;
+}
+
+/** Returns those of these subscriptions that neither their owner's rate nor a drain holds back. */
+async function freeOf(store: Store, pending: readonly Pending[], now: number): Promise<Pending[]> {
+  const rows = await store.db
+    .selectFrom("subscriptions as s")
+    .innerJoin("turns as t", "t.subscription_id", "s.id")
+    .select(["s.id", "s.draining", "s.rate_per_1000s", "s.rate_burst", "t.line_us"])
+    .where(
+      "s.id",
+      "in",
+      pending.map(({ id }) => id),
+    )
+    .execute();
+  const held = new Set<SubscriptionId>(rows.filter((row) => isHeld(row, now)).map(({ id }) => id));
+  return pending.filter(({ id }) => !held.has(id));
+}
+
+function isHeld(
+  row: { draining: number; rate_per_1000s: number | null; rate_burst: number | null; line_us: Line },
+  now: number,
+): boolean {
+  if (row.draining === 1) return true;
+  const rate = rateOf(row);
+  return rate !== null && nextTurnMs(row.line_us, rate) > now - TURN_MISSED_MS;
+}
+
+async function oldestOf(store: Store, pending: readonly Pending[]): Promise<DeliveryId | null> {
+  if (pending.length === 0) return null;
+  const byState = sql.raw(store.seam.byIndex("deliveries_by_state_and_account"));
+  const each = padded(pending).map(
+    ({ accountId, id }) => sql`
+      select min(id) as id from deliveries ${byState}
+      where state = 'pending' and account_id = ${accountId} and subscription_id = ${id}`,
+  );
+  const { rows } = await sql<{ id: DeliveryId | null }>`${sql.join(each, sql` union all `)}`.execute(
+    store.db,
+  );
+  const ids = rows.flatMap(({ id }) => id ?? []);
+  return ids.reduce<DeliveryId | null>((least, id) => (least === null || id < least ? id : least), null);
 }

@@ -1,0 +1,83 @@
+import type { Line, SubscriptionId } from "@posthaste/domain";
+import { DAY_MS, HOUR_MS, MINUTE_MS } from "@posthaste/domain";
+import { beforeEach, expect, test } from "vitest";
+import { claimDeliveries, measureBacklog, pauseSubscription, resumeSubscription } from "../src/index.ts";
+import { drainAll, NOW, onEachDatabase } from "./fixture.ts";
+
+/*
+ * The backlog's age wakes somebody up, so it tells only of what Posthaste could send now and does not. What
+ * an owner holds back is no backlog of that kind.
+ */
+
+/** A process creates no id that is older than its last one, so each test begins a day later. */
+let start = NOW;
+beforeEach(() => {
+  start += DAY_MS;
+});
+
+onEachDatabase("the age of the backlog", (bench) => {
+  const ageMs = async (now: number) => {
+    const { oldestPendingAt } = await measureBacklog(bench().store, now);
+    return oldestPendingAt === null ? null : now - oldestPendingAt;
+  };
+  const claim = (now: number) =>
+    claimDeliveries(bench().store, { owner: "me", limit: 10, inFlightMax: 10, leaseMs: MINUTE_MS, now });
+  const limitRate = (id: SubscriptionId) =>
+    bench()
+      .store.db.updateTable("subscriptions")
+      .set({ rate_per_1000s: 1_000, rate_burst: 1 })
+      .where("id", "=", id)
+      .execute();
+
+  test("counts from the ingest of a delivery that waits for a dispatcher", async () => {
+    const { subscribe, ingest } = bench();
+    expect(await ageMs(start)).toBeNull();
+    await subscribe();
+    await ingest({ now: start });
+    await ingest({ now: start + MINUTE_MS });
+    expect(await ageMs(start + 5 * MINUTE_MS)).toBe(5 * MINUTE_MS);
+  });
+
+  test("leaves out a subscription that is drained after a pause, and not the others", async () => {
+    const { store, accountId, subscribe, ingest } = bench();
+    const { id } = await subscribe();
+    await ingest({ now: start });
+    const at = { accountId, id, now: start + HOUR_MS };
+    await pauseSubscription(store, at);
+    await claim(start + HOUR_MS);
+    await resumeSubscription(store, at);
+    expect(await drainAll(store, start + HOUR_MS)).toBe(1);
+    expect((await measureBacklog(store, start + HOUR_MS)).pending).toBe(1);
+    expect(await ageMs(start + HOUR_MS)).toBeNull();
+    await subscribe({ eventTypes: ["invoice_paid"] });
+    await ingest({ eventType: "invoice_paid", now: start + HOUR_MS });
+    expect(await ageMs(start + HOUR_MS + MINUTE_MS)).toBe(MINUTE_MS);
+  });
+
+  test("leaves out a subscription whose owner's rate lets no more through, until it misses its turn", async () => {
+    const { subscribe, ingest } = bench();
+    const { id } = await subscribe();
+    await limitRate(id);
+    for (let n = 0; n < 3; n++) await ingest({ now: start });
+    expect(await claim(start + HOUR_MS)).toHaveLength(1);
+    expect(await ageMs(start + HOUR_MS)).toBeNull();
+    // Its next turn was a second after that, and nobody took it.
+    expect(await ageMs(start + HOUR_MS + MINUTE_MS)).toBe(HOUR_MS + MINUTE_MS);
+  });
+
+  test("finds the oldest delivery behind many that are held back", async () => {
+    const { subscribe, ingest } = bench();
+    const held = await Promise.all(Array.from({ length: 70 }, () => subscribe()));
+    await ingest({ now: start });
+    for (const { id } of held) await limitRate(id);
+    await claim(start + HOUR_MS);
+    await bench()
+      .store.db.updateTable("turns")
+      .set({ line_us: ((start + 2 * HOUR_MS) * 1_000) as Line })
+      .execute();
+    expect(await ageMs(start + HOUR_MS)).toBeNull();
+    await subscribe({ eventTypes: ["invoice_paid"] });
+    await ingest({ eventType: "invoice_paid", now: start + MINUTE_MS });
+    expect(await ageMs(start + HOUR_MS)).toBe(HOUR_MS - MINUTE_MS);
+  });
+});
