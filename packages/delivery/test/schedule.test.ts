@@ -122,7 +122,9 @@ describe("the published schedule, kept by Temporal", () => {
         detail: "the target's address is not on the public internet",
       },
     ]);
-    expect(t.logged("delivery.attempted")).toMatchObject([{ blockedFor: "10.0.0.1" }]);
+    expect(t.logged("delivery.attempted")).toMatchObject([
+      { accountId: t.accountId, blockedFor: "10.0.0.1", nextAttemptAt: null },
+    ]);
   });
 
   test("each attempt starts at the next_attempt_at that was shown", async () => {
@@ -135,7 +137,9 @@ describe("the published schedule, kept by Temporal", () => {
     await finished(started);
     const attempts =
       (await listAttempts(t.store, { accountId: t.accountId, deliveryId: started.deliveryId })) ?? [];
-    const promised = t.logged("delivery.attempted").map((fields) => Number(fields["nextAttemptAt"]));
+    const promised = t
+      .logged("delivery.attempted")
+      .map((fields) => Date.parse(String(fields["nextAttemptAt"])));
     const late = attempts.slice(1).map((attempt, i) => attempt.startedAt - (promised[i] ?? 0));
     expect(late).toHaveLength(4);
     for (const ms of late) {

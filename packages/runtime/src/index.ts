@@ -12,7 +12,7 @@ export {
   urls,
   type Values,
 } from "./config.ts";
-export { createLog, LOG_LEVELS, type Log, type LogLevel, silentLog } from "./log.ts";
+export { createLog, isoTime, LOG_LEVELS, type Log, type LogLevel, silentLog } from "./log.ts";
 export { makeFolder } from "./make-folder.ts";
 export { createMetrics, METRICS_CONTENT_TYPE, type Metrics, measureClock, serveMetrics } from "./metrics.ts";
 export { type Running, runService, type Service } from "./run-service.ts";

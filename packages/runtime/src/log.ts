@@ -116,3 +116,8 @@ function describeError(error: unknown, depth = 0): unknown {
     error.cause === undefined || depth === CAUSES_MAX ? {} : { cause: describeError(error.cause, depth + 1) };
   return { type: error.name, message: error.message, ...code, stack: error.stack, ...cause };
 }
+
+/** Returns a time as log lines show it, like their own. Null: there is none. */
+export function isoTime(epochMs: number | null): string | null {
+  return epochMs === null ? null : new Date(epochMs).toISOString();
+}

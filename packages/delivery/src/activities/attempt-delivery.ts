@@ -1,5 +1,5 @@
 import { type DeliveryId, isDue, isTerminal } from "@posthaste/domain";
-import type { Log } from "@posthaste/runtime";
+import { isoTime, type Log } from "@posthaste/runtime";
 import { reserveTurn } from "@posthaste/store";
 import { ApplicationFailure } from "@temporalio/common";
 import type { DeliverInput, DeliverResult } from "../names.ts";
@@ -111,7 +111,7 @@ async function refuseEarly(
   const { attempts, nextAttemptAt, subscriptionId } = delivery;
   // A first attempt is always due: its time was set at ingest, by another machine's clock.
   if (attempts === 0 || nextAttemptAt === null || isDue(nextAttemptAt, await now())) return;
-  log.warn("delivery.early", { subscriptionId, dueAt: nextAttemptAt });
+  log.warn("delivery.early", { subscriptionId, dueAt: isoTime(nextAttemptAt) });
   observer?.handedOutEarly();
   throw handedOutEarly(nextAttemptAt);
 }
@@ -165,7 +165,7 @@ function resultInstead(
         summary: "waiting for its turn: the subscription's rate or concurrency limit is reached",
       };
     case "wait":
-      log.info("delivery.waits", { deliveryId, subscriptionId, untilMs: instead.untilMs });
+      log.info("delivery.waits", { deliveryId, subscriptionId, until: isoTime(instead.untilMs) });
       observer?.waited();
       throw notYet(instead.untilMs, "the subscription's rate or concurrency limit is reached");
   }

@@ -11,7 +11,7 @@ import {
   withoutQuery,
 } from "@posthaste/domain";
 import type { Egress } from "@posthaste/egress";
-import { type Log, noTracer, type Span, type Tracer } from "@posthaste/runtime";
+import { isoTime, type Log, noTracer, type Span, type Tracer } from "@posthaste/runtime";
 import type { Attempt, AttemptLedger, RetentionAges, RetentionKind, Store } from "@posthaste/store";
 import { type Answer, type GiveUpReason, keptAnswer, recordAnswer } from "./give-up.ts";
 import type { LoadedAttempt } from "./load-attempt.ts";
@@ -131,12 +131,13 @@ async function postAndRecord(
   const { attempt, state, blockedFor } = answer;
   const { outcome, status, detail, address, durationMs } = attempt;
   log.info("delivery.attempted", {
+    accountId: delivery.accountId,
     eventId: event.id,
     eventType: event.type,
     subscriptionId: subscription.id,
     ...{ outcome, status, detail, address },
     ...(blockedFor === null ? {} : { blockedFor }),
-    ...{ durationMs, nextAttemptAt, state, recorded },
+    ...{ durationMs, nextAttemptAt: isoTime(nextAttemptAt), state, recorded },
   });
   deps.observer?.attempted({ outcome, durationMs, state });
 

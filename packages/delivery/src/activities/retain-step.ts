@@ -1,4 +1,5 @@
 import { DAY_MS } from "@posthaste/domain";
+import { isoTime } from "@posthaste/runtime";
 import {
   isDatabaseAway,
   RETENTION_KINDS,
@@ -63,7 +64,7 @@ async function deleteSome(
       const { leftOut, uncountedSince } = step;
       if (leftOut !== undefined) log.error("retention.left_out", leftOut.error, { kind, id: leftOut.item });
       if (uncountedSince !== undefined) {
-        log.warn("retention.uncounted", { kind, since: new Date(uncountedSince).toISOString() });
+        log.warn("retention.uncounted", { kind, since: isoTime(uncountedSince) });
       }
       deleted += step.deleted;
       cursor = step.cursor;

@@ -1,6 +1,6 @@
 import type { DeliveryId } from "@posthaste/domain";
 import { MINUTE_MS } from "@posthaste/domain";
-import type { Log } from "@posthaste/runtime";
+import { isoTime, type Log } from "@posthaste/runtime";
 import {
   cancelAsDeferred,
   changeDeferral,
@@ -122,7 +122,10 @@ export function createReconcileRound(options: ReconcileOptions): () => Promise<"
       (unchanged) => report("reconcile", unchanged),
       (error: unknown) => {
         // They are examined again when their deferral ends. The error below, of Temporal, came first.
-        log.error("reconciler.deferral_kept", error, { count: changes.length, until: deferredUntil });
+        log.error("reconciler.deferral_kept", error, {
+          count: changes.length,
+          until: isoTime(deferredUntil),
+        });
       },
     );
     if (away !== undefined) throw away.error;

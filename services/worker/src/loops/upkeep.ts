@@ -1,5 +1,5 @@
 import type { EventId, SubscriptionId } from "@posthaste/domain";
-import type { Log } from "@posthaste/runtime";
+import { isoTime, type Log } from "@posthaste/runtime";
 import {
   adoptStrays,
   continueFanout,
@@ -64,7 +64,7 @@ export function createUpkeep(options: UpkeepOptions): Upkeep {
     isEverybodys: (error) => isDatabaseAway(store, error),
     onSetAside: (key, error, { failures, untilMs }) => {
       const [work, piece] = key.split(" ");
-      log.error("upkeep.set_aside", error, { work, piece, failures, untilMs });
+      log.error("upkeep.set_aside", error, { work, piece, failures, until: isoTime(untilMs) });
       onSetAside?.(work as UpkeepWork);
     },
   });
