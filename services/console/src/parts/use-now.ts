@@ -24,7 +24,12 @@ function subscribe(listener: () => void): () => void {
 
 const never = () => () => {};
 
-/** Returns the current time, at most 5 seconds old if `ticks`. All components share one timer. */
+/**
+ * Returns the current time, and renders again every 5 seconds if `ticks`. All components share one timer. The
+ * time is read at each rendering: what is shown between two ticks may have happened since the last one, and
+ * would else lie in the future.
+ */
 export function useNow(ticks: boolean): number {
-  return useSyncExternalStore(ticks ? subscribe : never, () => now);
+  const last = useSyncExternalStore(ticks ? subscribe : never, () => now);
+  return ticks ? Math.max(last, Date.now()) : last;
 }
