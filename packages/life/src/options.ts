@@ -18,7 +18,8 @@ export const LIFE_USAGE = `npm run life -- [options]
 
 Lives an installation's months in fast forward, on the store alone: events and deliveries, failing and
 paused subscriptions, recoveries, erasures, retention. Exits with 1 if the database, the memory or what the
-hot statements read has grown from the first month of steady state to the last.
+hot statements read has grown from the first month of steady state to the last. The default takes hours;
+--events 20000 --database sqlite takes minutes.
 
   --months N      months of steady state, after one that fills the tables
                   (default ${MONTHS_DEFAULT}, at least 2)
