@@ -56,7 +56,9 @@ function configurationPage(settings: readonly DocumentedSetting[]): string {
 Both services read their settings from the environment once, when they start. If a setting is missing or
 invalid, the service does not start, and reports all such settings together. An empty variable counts as
 unset. Node can also read the settings from a file: copy \`.env.example\` to \`.env\` and start the
-service with \`node --env-file=services/start.env --env-file=.env services/api/dist/main.js\`.
+service with \`node --env-file=services/start.env --env-file=.env services/api/dist/main.js\`. The worker also
+needs \`services/worker/start.env\`, which limits its heaps: \`node --env-file=services/start.env
+--env-file=services/worker/start.env --env-file=.env services/worker/dist/main.js\`.
 
 | variable | read by | what it does | default |
 |---|---|---|---|
@@ -100,7 +102,9 @@ function envExample(settings: readonly DocumentedSetting[]): string {
   });
   return `# Written by \`npm run generate\`. A line that is commented out shows the default. Copy this file to
 # .env and start a service with
-#   node --env-file=services/start.env --env-file=.env services/api/dist/main.js (or services/worker/…)
+#   node --env-file=services/start.env --env-file=.env services/api/dist/main.js
+#   node --env-file=services/start.env --env-file=services/worker/start.env --env-file=.env \\
+#     services/worker/dist/main.js
 
 ${blocks.join("\n")}
 # Temporal: its SDK reads these.
