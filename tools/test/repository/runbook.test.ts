@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
 
@@ -32,4 +32,12 @@ test("every alert names a section of operations.md, and that section names the a
   expect(alerts.length).toBeGreaterThan(10);
   const wrong = alerts.filter(({ name, anchor }) => !sections.get(anchor)?.includes(`\`${name}\``));
   expect(wrong).toEqual([]);
+});
+
+test("every migration after the first has its row in the section on upgrades", () => {
+  const folder = new URL("../../../packages/store/src/database/migrations", import.meta.url);
+  const names = readdirSync(folder).flatMap((file) => /^(\d{4}-.*)\.ts$/.exec(file)?.[1] ?? []);
+  expect(names.length).toBeGreaterThan(5);
+  const later = names.filter((name) => name > "0002");
+  expect(later.filter((name) => !sections.get("upgrade")?.includes(`| \`${name}\` |`))).toEqual([]);
 });
