@@ -26,7 +26,7 @@ import { randomFrom } from "./random-from.ts";
 const SUBSCRIPTIONS = 6;
 const EVENTS = 40;
 const GROUP = 20;
-const PACE: Pace = { rate: null, concurrency: 8 };
+const PACE: Pace = { rate: null, concurrency: 2 };
 
 let own: TestStore;
 let bench: Bench;
@@ -44,6 +44,14 @@ afterEach(async () => {
   for (const worker of workers) await closeStore(worker);
   await own.dispose();
 });
+
+/** Records a group, and again what needed a row that another transaction held. */
+async function recordAll(store: Store, group: readonly AttemptToRecord[]): Promise<void> {
+  for (let left = group; left.length > 0; ) {
+    const settled = await recordAttempts(store, left);
+    left = left.filter((_, n) => "held" in (settled[n] ?? {}));
+  }
+}
 
 /** Returns the store, with every transaction counted that the database rolled back for a deadlock. */
 function counting(store: Store): Store {
@@ -116,7 +124,7 @@ describe("on MySQL, two workers that share subscriptions", () => {
       const pausing = { accountId, id: paused, now };
       const others = rows.slice(0, 30);
       await Promise.all([
-        ...groups.map((group, n) => recordAttempts(n % 2 === 0 ? left : right, group)),
+        ...groups.map((group, n) => recordAll(n % 2 === 0 ? left : right, group)),
         ...workers.map(async (worker, n) => {
           const owner = `worker ${n}`;
           const claim = { owner, limit: 40, inFlightMax: 8, leaseMs: 1_000, now };

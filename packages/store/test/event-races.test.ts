@@ -17,6 +17,7 @@ import {
   type Store,
 } from "../src/index.ts";
 import { attempt, type Bench, benchOn, deliveriesOf, NOW, onEachDatabase } from "./fixture.ts";
+import { overlap } from "./held-store.ts";
 import { waitForLockWaits } from "./lock-waits.ts";
 
 /** Close to NOW: ids never go back within a process, and must still carry the times of these tests. */
@@ -150,51 +151,19 @@ describe("while an old event is deleted, on MySQL", () => {
   test("an erasure of the account waits for an ingest call in flight, and erases its event", async () => {
     const { store, accountId, subscribe } = bench;
     await subscribe();
-    const key = Buffer.alloc(32, 1);
-    const holder = await other.db.startTransaction().execute();
     const event = { eventType: "invoice_sent", data: Buffer.from("{}"), idempotencyKey: "one" };
-    const call = { accountId, now: NOW, deliveriesMax: 10, events: [event] };
-    // The call waits for the end of another one with the same key.
-    const first = await holder
-      .insertInto("idempotency_keys")
-      .values({
-        account_id: accountId,
-        key_hash: await keyHashOf(store, call),
-        content_hash: key,
-        event_id: "evt_other" as EventId,
-        delivery_count: 0,
-        created_at: NOW,
-      })
-      .execute();
-    expect(first).toHaveLength(1);
-    const ingesting = ingestEvents(store, call);
-    await waitForLockWaits(other, 1);
-    let isErased = false;
-    const erasing = eraseAccount(other, bench).finally(() => {
-      isErased = true;
-    });
-    await waitForLockWaits(other, 2, () => isErased);
-    await holder.rollback().execute();
-
-    const [stored] = await ingesting;
-    expect(stored).toMatchObject({ duplicate: false, deliveryCount: 1 });
-    expect(await erasing).toMatchObject({ state: "completed", events: 1, deliveries: 1 });
+    const { first, second, hasWaited } = await overlap(
+      bench,
+      /^insert into events/,
+      (held) => ingestEvents(held, { accountId, now: NOW, deliveriesMax: 10, events: [event] }),
+      (other) => eraseAccount(other, bench),
+    );
+    expect(hasWaited).toBe(true);
+    expect(first).toMatchObject([{ duplicate: false, deliveryCount: 1 }]);
+    expect(second).toMatchObject({ state: "completed", events: 1, deliveries: 1 });
     expect(await store.db.selectFrom("events").select("id").execute()).toEqual([]);
   });
 });
-
-/** Returns the hash that an ingest call stores of its key. */
-async function keyHashOf(store: Store, call: Parameters<typeof ingestEvents>[1]): Promise<Buffer> {
-  await ingestEvents(store, call);
-  const { key_hash: hash } = await store.db
-    .selectFrom("idempotency_keys")
-    .select("key_hash")
-    .executeTakeFirstOrThrow();
-  for (const table of ["idempotency_keys", "deliveries", "delivery_changes", "events"] as const) {
-    await store.db.deleteFrom(table).execute();
-  }
-  return hash;
-}
 
 async function eraseAccount(store: Store, { accountId }: Bench) {
   const { id } = await createErasure(store, { accountId, key: null, now: LATER });

@@ -73,7 +73,8 @@ function callingAfterEach(dialect: Dialect, then: (query: CompiledQuery) => Prom
 
 /**
  * Runs two calls on one MySQL database so that they overlap in the worst way: the first stops right after a
- * statement, the second runs until it has ended or waits for a lock of the first, and the first goes on.
+ * statement, the second runs until it has ended, waits for a lock of the first or has to come again for one,
+ * and the first goes on.
  *
  * @param stopAfter see {@link holdAfter}
  * @returns what both returned, whether the second one had to wait, and how many transactions of the two the
@@ -88,6 +89,7 @@ export async function overlap<A, B>(
 ): Promise<{ first: A; second: B; hasWaited: boolean; rolledBack: number }> {
   const held = await holdAfter(url, stopAfter);
   let rolledBack = 0;
+  let comesAgain = false;
   const counting = (counted: Store): Store => {
     const isContention = (error: unknown) => {
       const isCounted = counted.seam.isContention(error);
@@ -100,12 +102,21 @@ export async function overlap<A, B>(
     const firstEnds = first(counting(held.store));
     await Promise.race([held.stopped, firstEnds.then(() => notStopped(stopAfter))]);
     let hasEnded = false;
-    const secondEnds = second(counting(store)).finally(() => {
+    const asked = new Set<string>();
+    const db: Store["db"] = new Kysely({
+      dialect: callingAfterEach(store.seam.dialect, async ({ sql, parameters }) => {
+        if (!/skip locked|nowait/i.test(sql)) return;
+        const statement = JSON.stringify([sql, parameters]);
+        if (asked.has(statement)) comesAgain = true;
+        asked.add(statement);
+      }),
+    });
+    const secondEnds = second(counting({ ...store, db })).finally(() => {
       hasEnded = true;
     });
     // Handled below; until then, it is no unhandled rejection.
     secondEnds.catch(() => {});
-    await waitForLockWaits(store, 1, () => hasEnded);
+    await waitForLockWaits(store, 1, () => hasEnded || comesAgain);
     const hasWaited = !hasEnded;
     held.goOn();
     return { first: await firstEnds, second: await secondEnds, hasWaited, rolledBack };

@@ -2,7 +2,14 @@ import { createShares } from "@posthaste/delivery/activities";
 import { GRPC } from "@posthaste/delivery/client";
 import type { AccountId, DeliveryId } from "@posthaste/domain";
 import { silentLog } from "@posthaste/runtime";
-import { createAccount, createSubscription, ingestEvents, listDeliveries } from "@posthaste/store";
+import {
+  closeStore,
+  createAccount,
+  createSubscription,
+  ingestEvents,
+  listDeliveries,
+  openStore,
+} from "@posthaste/store";
 import { createTestStore, type TestStore } from "@posthaste/testkit";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { createDispatchRound, type DispatchOptions } from "../src/loops/dispatch.ts";
@@ -143,4 +150,34 @@ test("a subscription with a backlog does not crowd out the others", async () => 
   await roundWith(async ({ targetUrl }) => void hosts.push(new URL(targetUrl).host), { inFlightMax: 5 })();
   expect(hosts.filter((host) => host === "busy.example")).toHaveLength(5);
   expect(hosts).toContain("quiet.example");
+});
+
+test("on MySQL, a delivery that another session holds does not keep a round from marking the others", async () => {
+  await bench.dispose();
+  bench = await createTestStore("mysql");
+  accountId = (await createAccount(bench.store, { name: "test", now })).id;
+  await pending(["a.example"], 5);
+  const other = await openStore({ url: bench.url });
+  const holder = await other.db.startTransaction().execute();
+  const ids: DeliveryId[] = [];
+  try {
+    const round = roundWith(async ({ deliveryId }) => {
+      ids.push(deliveryId);
+      if (ids.length > 1) return;
+      await holder.selectFrom("deliveries").select("id").where("id", "=", deliveryId).forUpdate().execute();
+    });
+    expect(await round()).toBe("more");
+    expect(await inState("started")).toBe(4);
+    expect(await inState("pending")).toBe(1);
+  } finally {
+    await holder.rollback().execute();
+    await closeStore(other);
+  }
+  // Its lease runs out, and it is started again, which is harmless.
+  now += 31_000;
+  const [held] = ids;
+  const again: DeliveryId[] = [];
+  await roundWith(async ({ deliveryId }) => void again.push(deliveryId))();
+  expect(again).toEqual([held]);
+  expect(await inState("started")).toBe(5);
 });

@@ -1,5 +1,6 @@
 import type { DeliveryId } from "@posthaste/domain";
 import { createGroupCommit } from "../database/group-commit.ts";
+import { concernsOne } from "../database/in-parts.ts";
 import type { Store } from "../database/store.ts";
 import { type AttemptContext, loadForAttempts } from "./load-for-attempt.ts";
 import {
@@ -31,7 +32,7 @@ const RECORDS_AT_ONCE = 100;
 const LOADS_AT_ONCE = 50;
 
 export function createAttemptLedger(store: Store): AttemptLedger {
-  const splits = (error: unknown) => !store.seam.isAway(error);
+  const splits = (error: unknown) => concernsOne(store, error);
   const record = createGroupCommit<AttemptToRecord, RecordedAttempt>({
     commit: (records) => recordAttempts(store, records),
     splits,

@@ -2,6 +2,7 @@ import type { DeliveryId } from "@posthaste/domain";
 import type { Store } from "../database/store.ts";
 import { transact } from "../database/transact.ts";
 import { cancel } from "../deliveries/deliveries.ts";
+import { lockDelivery } from "../deliveries/move.ts";
 
 /** What became of a delivery that could not be loaded. */
 export type Orphan =
@@ -32,7 +33,9 @@ export async function cancelOrphan(
     if (row === undefined) return { kind: "not_found" };
     if (row.event !== null && row.subscription !== null) return { kind: "intact" };
     const reason = row.event === null ? "its event does not exist" : "its subscription does not exist";
-    await cancel(store, tx, [id], reason, now);
+    const locked = await lockDelivery(store, tx, id);
+    if (locked === undefined) return { kind: "not_found" };
+    await cancel(tx, [locked], reason, now);
     return { kind: "cancelled", reason };
   });
 }

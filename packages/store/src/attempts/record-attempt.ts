@@ -10,23 +10,15 @@ import {
 import { Contended } from "../database/contended.ts";
 import type { Settled } from "../database/group-commit.ts";
 import { insertRows } from "../database/insert-rows.ts";
-import { lockRows } from "../database/lock-rows.ts";
 import type { Store } from "../database/store.ts";
 import { type Tx, transact } from "../database/transact.ts";
-import {
-  eventOf,
-  type LockedDelivery,
-  lockAndMove,
-  MOVED_COLUMNS,
-  type Move,
-  move,
-} from "../deliveries/move.ts";
+import { eventOf, type LockedDelivery, lockAndMove, type Move, move } from "../deliveries/move.ts";
 import { RECONCILE_GRACE_MS } from "../deliveries/transitions.ts";
 import { type Reservation, reserveIn } from "../dispatch/reserve-turn.ts";
-import { type LockedSubscriptions, noteHealth } from "../lifecycle/note-health.ts";
-import { lockSubscriptions } from "../subscriptions/lock-subscription.ts";
-import { lockAllTurns, noteHolds, type Turns } from "../subscriptions/pace.ts";
+import { noteHealth } from "../lifecycle/note-health.ts";
+import { noteHolds, type Turns } from "../subscriptions/pace.ts";
 import { type Attempt, attemptRow } from "./attempts.ts";
+import { type LockedForAttempts, lockForAttempts } from "./lock-for-attempts.ts";
 
 export type AttemptToRecord = {
   readonly deliveryId: DeliveryId;
@@ -83,6 +75,9 @@ const HAND_OVER_GRACE_MS = 15_000;
  * All rows are locked before anything is written, in the order of `lock-rows.ts`: subscriptions whose health
  * may change, lines in which a retry takes a place, deliveries. The first attempts of healthy subscriptions
  * that succeed need only the last kind.
+ *
+ * An attempt that needs a row which another transaction holds is settled as held, and nothing of it is
+ * written: the group has attempts of all accounts.
  */
 export async function recordAttempts(
   store: Store,
@@ -92,9 +87,8 @@ export async function recordAttempts(
   // their lock.
   const foundFailing = new Set<SubscriptionId>();
   return await transact(store, async (tx) => {
-    const { subscriptions, lines } = await lockParents(store, tx, records, foundFailing);
-    const rows = new Map((await lockWithHealth(store, tx, records)).map((row) => [row.id, row]));
-    const missed = failingButUnlocked(records, rows, subscriptions);
+    const locked = await lockForAttempts(store, tx, records, foundFailing);
+    const { lines, rows, held, missed } = locked;
     if (missed.length > 0) {
       for (const id of missed) foundFailing.add(id);
       throw new Contended("a subscription began to fail before this success was recorded");
@@ -103,6 +97,11 @@ export async function recordAttempts(
     const accepted: Accepted[] = [];
     for (const [place, record] of records.entries()) {
       const row = rows.get(record.deliveryId);
+      const heldBy = held.get(record.deliveryId);
+      if (heldBy !== undefined) {
+        settled.push({ held: heldBy });
+        continue;
+      }
       settled.push(
         row === undefined
           ? { error: new Error(`delivery ${record.deliveryId} does not exist`) }
@@ -118,7 +117,7 @@ export async function recordAttempts(
       settled[place] = { result: { kind: "recorded", nextAttemptAt } };
     }
     await writeAll(tx, written);
-    await noteAll(store, tx, written, { subscriptions, lines });
+    await noteAll(store, tx, written, locked);
     return settled;
   });
 }
@@ -144,89 +143,6 @@ export async function markHandedOver(store: Store, handed: readonly HandedOver[]
   return handed.map(({ id }) => (errorOf.has(id) ? { error: errorOf.get(id) } : { result: undefined }));
 }
 
-type LockedParents = {
-  readonly subscriptions: LockedSubscriptions;
-  readonly lines: ReadonlyMap<SubscriptionId, Turns>;
-};
-
-/**
- * Locks the subscriptions and lines that these records change. Their ids are read first, without a lock: the
- * subscription of a delivery never changes.
- */
-async function lockParents(
-  store: Store,
-  tx: Tx,
-  records: readonly AttemptToRecord[],
-  alsoLocked: ReadonlySet<SubscriptionId>,
-): Promise<LockedParents> {
-  const health = new Set(records.filter(concernsHealth).map(({ deliveryId }) => deliveryId));
-  const lines = new Set(records.filter(concernsLine).map(({ deliveryId }) => deliveryId));
-  const ids = [...new Set([...health, ...lines])];
-  const parents =
-    ids.length === 0
-      ? []
-      : await tx
-          .selectFrom("deliveries")
-          .select(["id", "subscription_id", "test"])
-          .where("id", "in", ids)
-          .execute();
-  // A test's outcome does not count towards the subscription's health.
-  const ofHealth = parents.filter((row) => health.has(row.id) && row.test === 0);
-  const subscriptions = await lockSubscriptions(store, tx, [
-    ...ofHealth.map((row) => row.subscription_id),
-    ...alsoLocked,
-  ]);
-  const ofLines = new Set(parents.filter((row) => lines.has(row.id)).map((row) => row.subscription_id));
-  const locked = ofLines.size === 0 ? new Map() : await lockAllTurns(store, tx, [...ofLines]);
-  return { subscriptions, lines: locked };
-}
-
-function concernsHealth({ attempt, wasHealthy = false }: AttemptToRecord): boolean {
-  return attempt.outcome !== "accepted" || !wasHealthy;
-}
-
-function concernsLine({ attempt, nextAttemptAt, pace }: AttemptToRecord): boolean {
-  return attempt.number > 1 || (nextAttemptAt !== null && pace !== undefined);
-}
-
-/**
- * Locks the deliveries in the order of their ids, and reads with them, without its lock, since when their
- * subscription is failing. It costs no statement of its own.
- */
-async function lockWithHealth(
-  store: Store,
-  tx: Tx,
-  records: readonly AttemptToRecord[],
-): Promise<(LockedDelivery & { failing_since: number | null })[]> {
-  const query = tx
-    .selectFrom("deliveries")
-    .select(MOVED_COLUMNS)
-    .select((eb) =>
-      eb
-        .selectFrom("subscriptions")
-        .select("subscriptions.failing_since")
-        .whereRef("subscriptions.id", "=", "deliveries.subscription_id")
-        .as("failing_since"),
-    )
-    .where("id", "in", [...new Set(records.map(({ deliveryId }) => deliveryId))].sort())
-    .orderBy("id");
-  return await lockRows(store, query).execute();
-}
-
-/** Returns the failing subscriptions whose health a success changes, and which are not locked. */
-function failingButUnlocked(
-  records: readonly AttemptToRecord[],
-  rows: ReadonlyMap<DeliveryId, LockedDelivery & { failing_since: number | null }>,
-  locked: LockedSubscriptions,
-): SubscriptionId[] {
-  return records.flatMap(({ deliveryId, attempt }) => {
-    const row = rows.get(deliveryId);
-    if (attempt.outcome !== "accepted" || row === undefined) return [];
-    const isMissed = row.failing_since !== null && row.test === 0 && !locked.has(row.subscription_id);
-    return isMissed ? [row.subscription_id] : [];
-  });
-}
-
 /** An attempt that is the next one of its delivery. */
 type Accepted = {
   /** Its place among the records. */
@@ -242,7 +158,7 @@ type Written = Accepted & { readonly nextAttemptAt: number | null };
 async function withTimes(
   tx: Tx,
   accepted: readonly Accepted[],
-  lines: LockedParents["lines"],
+  lines: ReadonlyMap<SubscriptionId, Turns>,
 ): Promise<Written[]> {
   const reservations = new Map<Accepted, Reservation>();
   for (const one of accepted) {
@@ -307,7 +223,7 @@ async function noteAll(
   store: Store,
   tx: Tx,
   written: readonly Written[],
-  { subscriptions, lines }: LockedParents,
+  { subscriptions, lines }: Pick<LockedForAttempts, "subscriptions" | "lines">,
 ): Promise<void> {
   const retries = written.filter(({ record }) => record.attempt.number > 1);
   const holds = retries.map(({ record, row }) => ({

@@ -43,6 +43,19 @@ export function byIndex<T extends keyof Indexes>(
 }
 
 /**
+ * Returns a table that a statement reads by its primary key. A statement that locks what it reads needs it:
+ * MySQL scans a small table as a whole, and would meet the locks of rows that the statement does not want.
+ */
+export function byPrimaryKey<T extends keyof Tables & string>(
+  { seam }: Pick<Store, "seam">,
+  table: T,
+): AliasedRawBuilder<Selectable<Tables[T]>, T> {
+  return sql<Selectable<Tables[T]>>`${sql.table(table)}`.as<T>(
+    sql`${sql.ref(table)} ${sql.raw(seam.byPrimaryKey)}`,
+  );
+}
+
+/**
  * Begins a query for a subscription's deliveries in one state. The index that leads to them in the order of
  * their ids begins with the account, whom claims serve first.
  */

@@ -1,4 +1,4 @@
-import { describe, expect, test } from "vitest";
+import { afterEach, describe, expect, test, vi } from "vitest";
 import { createGroupCommit, type Settled } from "./group-commit.ts";
 
 /** A commit that ends when the test says so. */
@@ -150,5 +150,54 @@ describe("a group commit", () => {
     for (let i = 0; i < 3; i++) await endOne();
     expect((await all).map((one) => one.status)).toEqual(["fulfilled", "rejected", "rejected"]);
     expect(groups).toEqual([["a", "poison, then away", "b"], ["a"], ["poison, then away"]]);
+  });
+});
+
+describe("an item that needs a row which another transaction holds", () => {
+  afterEach(() => {
+    vi.useRealTimers();
+  });
+  const HELD_MAX_MS = 10_000;
+
+  /** Commits at once, except items that are held. */
+  function withHeld() {
+    const held = new Set<string>();
+    const groups: string[][] = [];
+    const add = createGroupCommit<string, string>({
+      itemsMax: 2,
+      splits: () => true,
+      commit: async (items) => {
+        groups.push([...items]);
+        return items.map(
+          (item): Settled<string> =>
+            held.has(item) ? { held: new Error(`${item} is held`) } : { result: item },
+        );
+      },
+    });
+    return { held, groups, add };
+  }
+
+  test("is set aside, and tried again in groups of its own until the row is free", async () => {
+    const { held, groups, add } = withHeld();
+    held.add("held");
+    const waiting = add("held");
+    expect(await Promise.all(["a", "b", "c"].map(add))).toEqual(["a", "b", "c"]);
+    await vi.waitUntil(() => groups.filter((group) => group.includes("held")).length > 2);
+    held.delete("held");
+    expect(await waiting).toBe("held");
+    const [first, ...others] = groups.filter((group) => group.includes("held"));
+    expect(first).toEqual(["held", "a"]);
+    for (const group of others) expect(group).toEqual(["held"]);
+  });
+
+  test("fails after ten seconds, and is tried about four times a second until then", async () => {
+    vi.useFakeTimers();
+    const { held, groups, add } = withHeld();
+    held.add("held");
+    const failed = expect(add("held")).rejects.toThrow("held is held");
+    await vi.advanceTimersByTimeAsync(2 * HELD_MAX_MS);
+    await failed;
+    expect(groups.length).toBeGreaterThan(20);
+    expect(groups.length).toBeLessThan(120);
   });
 });

@@ -60,3 +60,11 @@ export async function isDatabaseAway(store: Store, error?: unknown): Promise<boo
 export function endsTransaction({ seam }: Store, error: unknown): boolean {
   return seam.isAway(error) || seam.isContention(error);
 }
+
+/**
+ * Returns whether a single item of a group may have caused the error, so that the others succeed without it:
+ * the database is available, or one of them has waited too long for a row.
+ */
+export function concernsOne({ seam }: Store, error: unknown): boolean {
+  return !seam.isAway(error) || seam.isLockTimeout(error);
+}

@@ -1,4 +1,5 @@
 import { type Expression, type ExpressionBuilder, type SelectQueryBuilder, sql } from "kysely";
+import { Held } from "./contended.ts";
 import type { Store } from "./store.ts";
 
 /*
@@ -19,6 +20,14 @@ import type { Store } from "./store.ts";
  * throws `Contended` and runs again (see `record-attempt.ts`). Rows that a transaction inserts are its own.
  * An insert waits only for a row with the same unique key: idempotency keys are inserted in their order, and
  * a delivery that someone else creates meanwhile makes its transaction run again.
+ *
+ * # Rows that another transaction holds
+ *
+ * The process that holds a row may be suspended. It then keeps the row until the database ends its session,
+ * after a minute. A transaction that serves several accounts, or that many callers begin at once, therefore
+ * waits for no row: it skips what is held, and either leaves that to a later round or throws {@link Held} to
+ * come again without a connection in hand. A row that is skipped looks as if it did not exist. Where that
+ * matters, a read without a lock tells.
  */
 
 /**
@@ -38,14 +47,50 @@ export function lockRows<DB, TB extends keyof DB, O>(
 }
 
 /**
+ * Locks the one row that a query reads, until the end of the transaction.
+ *
+ * @param name the row's name in the error
+ * @returns undefined: it does not exist
+ * @throws Held if another transaction holds it: this one then comes again for five seconds, and holds no
+ *   connection while it pauses
+ */
+export async function lockRow<DB, TB extends keyof DB, O>(
+  { seam }: Pick<Store, "seam">,
+  query: SelectQueryBuilder<DB, TB, O>,
+  name: string,
+): Promise<O | undefined> {
+  const row = await lockRows({ seam }, query, "skip").executeTakeFirst();
+  if (row !== undefined || !seam.locksRows) return row;
+  if ((await query.executeTakeFirst()) === undefined) return undefined;
+  throw new Held(`another transaction holds ${name}`);
+}
+
+/**
  * Locks the rows that one member of a union reads against changes, until the end of the transaction. Other
- * transactions may lock them in the same way. The rows that the union's other members read are not locked.
+ * transactions may lock them in the same way. Rows that another transaction is changing are skipped. The rows
+ * that the union's other members read are not locked.
  */
 export function sharedInUnion<DB, TB extends keyof DB, O>(
   { seam }: Pick<Store, "seam">,
   eb: ExpressionBuilder<DB, TB>,
   query: SelectQueryBuilder<DB, TB, O>,
 ): Expression<O> {
-  // MariaDB does not know FOR SHARE, and SQLite no parentheses here.
-  return seam.locksRows ? eb.parens(query.modifyEnd(sql`lock in share mode`)) : query;
+  // SQLite knows no parentheses here.
+  return seam.locksRows ? eb.parens(query.modifyEnd(sql.raw(shared("skip locked")))) : query;
+}
+
+/**
+ * Does the same for the rows of a query. If another transaction is changing one, or is about to insert it,
+ * the statement fails at once; see `isLockTimeout`.
+ */
+export function sharedOrFail<DB, TB extends keyof DB, O>(
+  { seam }: Pick<Store, "seam">,
+  query: SelectQueryBuilder<DB, TB, O>,
+): SelectQueryBuilder<DB, TB, O> {
+  return seam.locksRows ? query.modifyEnd(sql.raw(shared("nowait"))) : query;
+}
+
+/** MySQL spells it one way and MariaDB the other. Each takes the other's comment for a comment. */
+function shared(ifLocked: "skip locked" | "nowait"): string {
+  return `/*!80000 for share ${ifLocked} */ /*M! lock in share mode ${ifLocked} */`;
 }

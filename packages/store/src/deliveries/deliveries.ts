@@ -14,7 +14,7 @@ import { ID_SLACK_MS, leastDeliveryId } from "../database/ids.ts";
 import type { Store } from "../database/store.ts";
 import type { Tables } from "../database/tables.ts";
 import { type Tx, transact } from "../database/transact.ts";
-import { lockDeliveries, moveAll } from "./move.ts";
+import { type LockedDelivery, lockDelivery, moveAll } from "./move.ts";
 
 /** One event on its way to one subscription. */
 export type Delivery = {
@@ -157,9 +157,10 @@ export async function requestRetry(
 ): Promise<{ delivery: Delivery; requested: boolean } | undefined> {
   if ((await getDelivery(store, { accountId, id })) === undefined) return undefined;
   const requested = await transact(store, async (tx) => {
-    const waiting = (await lockDeliveries(store, tx, [id])).filter((row) => (row.next_attempt_at ?? 0) > now);
+    const row = await lockDelivery(store, tx, id);
+    if (row === undefined || (row.next_attempt_at ?? 0) <= now) return false;
     const times = { next_attempt_at: now, reconcile_after: now + RETRY_GRACE_MS };
-    return (await moveAll(tx, "request_retry", waiting, times, now)).length > 0;
+    return (await moveAll(tx, "request_retry", [row], times, now)).length > 0;
   });
   const delivery = await getDelivery(store, { accountId, id });
   if (delivery === undefined) return undefined;
@@ -180,22 +181,23 @@ export async function cancelDelivery(
   store: Store,
   { id, reason, now }: { id: DeliveryId; reason: string; now: number },
 ): Promise<boolean> {
-  return await transact(store, async (tx) => (await cancel(store, tx, [id], reason, now)) > 0);
+  return await transact(store, async (tx) => {
+    const row = await lockDelivery(store, tx, id);
+    return row !== undefined && (await cancel(tx, [row], reason, now)) > 0;
+  });
 }
 
 /**
- * Cancels several deliveries within a transaction.
+ * Cancels deliveries that the transaction has locked.
  *
  * @returns how many were cancelled
  */
 export async function cancel(
-  store: Store,
   tx: Tx,
-  ids: readonly DeliveryId[],
+  rows: readonly LockedDelivery[],
   reason: string,
   now: number,
 ): Promise<number> {
-  const rows = await lockDeliveries(store, tx, ids);
   const cancelled = await moveAll(tx, "cancel", rows, {}, now, { ended_at: now, ended_reason: reason });
   return cancelled.length;
 }

@@ -2,7 +2,7 @@ import type { DeliveryEvent, DeliveryId, DeliveryState } from "@posthaste/domain
 import { type Insertable, type Selectable, sql, type Updateable } from "kysely";
 import { inParts, isEverybodys, type Refused } from "../database/in-parts.ts";
 import { insertRows } from "../database/insert-rows.ts";
-import { lockRows } from "../database/lock-rows.ts";
+import { lockRow, lockRows } from "../database/lock-rows.ts";
 import type { Store } from "../database/store.ts";
 import type { Tables } from "../database/tables.ts";
 import { type Tx, transact } from "../database/transact.ts";
@@ -102,10 +102,21 @@ export async function lockDeliveries(
   return rows;
 }
 
+/** Reads a delivery and locks it until the end of the transaction; see {@link lockRow}. */
+export async function lockDelivery(
+  store: Store,
+  tx: Tx,
+  id: DeliveryId,
+): Promise<LockedDelivery | undefined> {
+  const query = tx.selectFrom("deliveries").select(MOVED_COLUMNS).where("id", "=", id);
+  return await lockRow(store, query, `delivery ${id}`);
+}
+
 /**
- * Locks deliveries in a transaction of its own, and moves them as `plan` says; see {@link move}. If that
- * fails, the deliveries are moved in parts, so that one of them does not keep the others from it. Without
- * ids, there is no transaction: it would wait for other writers.
+ * Locks deliveries in a transaction of its own, and moves them as `plan` says; see {@link move}. Deliveries
+ * that another transaction holds are left as they are: they may belong to another account. If that fails, the
+ * deliveries are moved in parts, so that one of them does not keep the others from it. Without ids, there is
+ * no transaction: it would wait for other writers.
  *
  * @returns the deliveries that were moved, as they are now, and those whose move failed
  */
@@ -118,7 +129,7 @@ export async function lockAndMove(
   const moved: LockedDelivery[] = [];
   const moveSome = async (some: readonly DeliveryId[]) => {
     const rows = await transact(store, async (tx) =>
-      move(tx, plan(await lockDeliveries(store, tx, some)), now),
+      move(tx, plan(await lockDeliveries(store, tx, some, "skip")), now),
     );
     moved.push(...rows);
   };

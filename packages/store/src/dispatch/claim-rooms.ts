@@ -52,8 +52,7 @@ export async function roomsOf(
     if (turns === undefined) continue;
     const { id, state } = subscription;
     if ((state === "paused" || state === "disabled") && parkable > 0) {
-      // A claim waits for no delivery, since it locks them in another order than that of their ids.
-      parkable -= await parkPending(store, tx, { id, now, limit: parkable, ifLocked: "skip" });
+      parkable -= await parkPending(store, tx, { id, now, limit: parkable });
     }
     const own = ownPaceOf(subscription, claim.inFlightMax);
     const { rate, concurrency } = subscription.draining === 1 ? paceOfDrain(own, claim) : own;

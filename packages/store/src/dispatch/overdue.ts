@@ -5,7 +5,7 @@ import type { Refused } from "../database/in-parts.ts";
 import type { Store } from "../database/store.ts";
 import { transact } from "../database/transact.ts";
 import { cancel } from "../deliveries/deliveries.ts";
-import { eventOf, type LockedDelivery, lockAndMove, lockDeliveries } from "../deliveries/move.ts";
+import { eventOf, type LockedDelivery, lockAndMove, lockDelivery } from "../deliveries/move.ts";
 
 export type OverdueDelivery = {
   readonly deliveryId: DeliveryId;
@@ -78,7 +78,7 @@ export type Deferral = {
 
 /**
  * Defers overdue deliveries until a time. A delivery that moved or was deferred before stays as it is: of two
- * rounds that found it, one gets it.
+ * rounds that found it, one gets it. Deliveries that another transaction holds are left to the next round.
  *
  * @returns the deliveries that were deferred, and those whose row cannot be changed
  */
@@ -115,9 +115,9 @@ export async function cancelAsDeferred(
   { reason, now }: { reason: string; now: number },
 ): Promise<boolean> {
   return await transact(store, async (tx) => {
-    const [row] = await lockDeliveries(store, tx, [deferral.id]);
+    const row = await lockDelivery(store, tx, deferral.id);
     if (row === undefined || !isUnmoved(row, deferral)) return false;
-    return (await cancel(store, tx, [deferral.id], reason, now)) > 0;
+    return (await cancel(tx, [row], reason, now)) > 0;
   });
 }
 

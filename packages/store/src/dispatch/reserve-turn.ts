@@ -1,8 +1,9 @@
 import type { DeliveryId, Pace, SubscriptionId } from "@posthaste/domain";
 import type { Store } from "../database/store.ts";
-import { type Tx, transact } from "../database/transact.ts";
-import { lockDeliveries, moveAll } from "../deliveries/move.ts";
+import type { Tx } from "../database/transact.ts";
+import { lockDelivery, moveAll } from "../deliveries/move.ts";
 import { waitUntil } from "../deliveries/transitions.ts";
+import { inLine } from "../subscriptions/in-line.ts";
 import { HOLD_DEFAULT_MS, lockTurns, type Turns } from "../subscriptions/pace.ts";
 import { takePlace } from "./slot-blocks.ts";
 import { readSlots, writeSlots } from "./turn-slots.ts";
@@ -31,7 +32,7 @@ export async function reserveTurn(
   reservation: Reservation & { readonly deliveryId?: DeliveryId; readonly now: number },
 ): Promise<number> {
   const { deliveryId, subscriptionId, now } = reservation;
-  return await transact(store, async (tx) => {
+  return await inLine(store, subscriptionId, async (tx) => {
     const turns = await lockTurns(store, tx, subscriptionId);
     const [atMs = reservation.dueMs] = await reserveIn(
       tx,
@@ -40,8 +41,8 @@ export async function reserveTurn(
       now,
     );
     if (deliveryId !== undefined) {
-      const rows = await lockDeliveries(store, tx, [deliveryId]);
-      await moveAll(tx, "reserve_turn", rows, waitUntil(atMs), now);
+      const row = await lockDelivery(store, tx, deliveryId);
+      await moveAll(tx, "reserve_turn", row === undefined ? [] : [row], waitUntil(atMs), now);
     }
     return atMs;
   });

@@ -10,9 +10,10 @@ import {
 } from "@posthaste/domain";
 import { inState } from "../database/by-index.ts";
 import type { Store } from "../database/store.ts";
-import { type Tx, transact } from "../database/transact.ts";
-import { type LockedDelivery, lockDeliveries, moveAll } from "../deliveries/move.ts";
+import type { Tx } from "../database/transact.ts";
+import { type LockedDelivery, lockDelivery, moveAll } from "../deliveries/move.ts";
 import { waitUntil } from "../deliveries/transitions.ts";
+import { inLine } from "../subscriptions/in-line.ts";
 import { HOLD_DEFAULT_MS, lockTurns, type Turns, writeTurns } from "../subscriptions/pace.ts";
 import { halfOf, hasPlace, inFlightOf } from "./places.ts";
 
@@ -54,7 +55,7 @@ export async function takeTurn(
     now: () => number | Promise<number>;
   },
 ): Promise<Turn> {
-  return await transact(store, async (tx) => {
+  return await inLine(store, ask.subscriptionId, async (tx) => {
     const turns = await lockTurns(store, tx, ask.subscriptionId);
     // The clock is read under the lock. Otherwise the attempts that waited for it would be sent all at once.
     return await turnOf(store, tx, { ...ask, now: await ask.now() }, turns);
@@ -65,7 +66,7 @@ type Ask = Omit<Parameters<typeof takeTurn>[1], "now"> & { readonly now: number 
 
 async function turnOf(store: Store, tx: Tx, ask: Ask, turns: Turns): Promise<Turn> {
   const { deliveryId, subscriptionId, pace, now } = ask;
-  const [row] = await lockDeliveries(store, tx, [deliveryId]);
+  const row = await lockDelivery(store, tx, deliveryId);
   if (row === undefined) throw new Error(`delivery ${deliveryId} does not exist`);
   const isFirst = row.attempts === 0;
   const later = async (isFull: boolean) =>

@@ -1,12 +1,27 @@
 import { Refusal } from "@posthaste/domain";
-import { Contended } from "../database/contended.ts";
+import { Contended, Held } from "../database/contended.ts";
 import type { Settled } from "../database/group-commit.ts";
 import { insertRows } from "../database/insert-rows.ts";
 import type { Store } from "../database/store.ts";
 import { type Tx, transact } from "../database/transact.ts";
 import { insertDeliveries } from "../deliveries/new-deliveries.ts";
 import type { IngestCall, IngestedEvent } from "./ingest-call.ts";
-import { beginPlan, type IngestPlan, type IngestRows, planCall, TOO_WIDE } from "./plan-ingest.ts";
+import {
+  beginPlan,
+  hasHeldKey,
+  type IngestPlan,
+  type IngestRows,
+  planCall,
+  TOO_WIDE,
+} from "./plan-ingest.ts";
+
+export type IngestBounds = { readonly rowsMax: number; readonly callRowsMax: number };
+
+/** For calls whose deliveries have a bound of their own. */
+export const UNBOUNDED: IngestBounds = {
+  rowsMax: Number.POSITIVE_INFINITY,
+  callRowsMax: Number.POSITIVE_INFINITY,
+};
 
 /**
  * Stores events and a delivery for each matching subscription, in one transaction: all or none. Once this
@@ -19,14 +34,12 @@ export async function ingestEvents(store: Store, ingest: IngestCall): Promise<In
   return await transact(store, (tx) => ingestEventsIn(store, tx, ingest));
 }
 
-/** For calls whose deliveries have a bound of their own. */
-export const UNBOUNDED = { rowsMax: Number.POSITIVE_INFINITY, callRowsMax: Number.POSITIVE_INFINITY };
-
 /** Ingests a call within a transaction; see {@link ingestEvents}. */
 export async function ingestEventsIn(store: Store, tx: Tx, ingest: IngestCall): Promise<IngestedEvent[]> {
   const [settled] = await ingestCallsIn(store, tx, [ingest], UNBOUNDED);
   if (settled === undefined) throw new Error("the ingest call was not planned");
   if ("error" in settled) throw settled.error;
+  if ("held" in settled) throw settled.held;
   if (settled.result === TOO_WIDE) throw new Error("an ingest call without a bound was too wide");
   return settled.result;
 }
@@ -37,26 +50,36 @@ export async function ingestEventsIn(store: Store, tx: Tx, ingest: IngestCall): 
  * Two transactions may insert the same idempotency key. The second then finds the key used, is rolled back,
  * and runs again with the first one's result in sight.
  *
+ * A call that needs a row which another transaction holds (its account, or one of its keys) is settled as
+ * held, and stores nothing.
+ *
  * @param bounds.rowsMax events and deliveries after which further calls are left out
  * @param bounds.callRowsMax maximum events and deliveries of a call; one with more stores nothing, and its
  *   result is {@link TOO_WIDE}
+ * @param heldKeys the keys that earlier runs of the transaction found to be held. Default: none
  * @returns the result of each call, in their order
  */
 export async function ingestCallsIn(
   store: Store,
   tx: Tx,
   calls: readonly IngestCall[],
-  { rowsMax, callRowsMax }: { rowsMax: number; callRowsMax: number },
+  { rowsMax, callRowsMax }: IngestBounds,
+  heldKeys = new Set<string>(),
 ): Promise<Settled<IngestedEvent[] | typeof TOO_WIDE>[]> {
-  const plan = await beginPlan(tx, calls);
+  const plan = await beginPlan(store, tx, calls, heldKeys);
   const settled: Settled<IngestedEvent[] | typeof TOO_WIDE>[] = [];
   for (const call of calls) {
     if (settled.length > 0 && rowCount(plan) >= rowsMax) break;
+    if (hasHeldKey(call, heldKeys)) {
+      settled.push({ held: new Held("another transaction holds one of the call's idempotency keys") });
+      continue;
+    }
     try {
       settled.push({ result: await planCall(store, tx, plan, call, callRowsMax) });
     } catch (error) {
-      if (!(error instanceof Refusal)) throw error;
-      settled.push({ error });
+      if (error instanceof Held) settled.push({ held: error });
+      else if (error instanceof Refusal) settled.push({ error });
+      else throw error;
     }
   }
   await insertAll(store, tx, plan.rows);

@@ -1,8 +1,9 @@
 import { createGroupCommit } from "../database/group-commit.ts";
+import { concernsOne } from "../database/in-parts.ts";
 import type { Store } from "../database/store.ts";
 import { transact } from "../database/transact.ts";
 import type { IngestCall, IngestedEvent } from "./ingest-call.ts";
-import { ingestCallsIn, ingestEvents } from "./ingest-events.ts";
+import { type IngestBounds, ingestCallsIn, UNBOUNDED } from "./ingest-events.ts";
 import { TOO_WIDE } from "./plan-ingest.ts";
 
 /**
@@ -26,6 +27,9 @@ import { TOO_WIDE } from "./plan-ingest.ts";
  *   looked up. The insert waits until the other transaction has committed, and then fails. The whole
  *   transaction is rolled back and runs again with a new plan, which sees the key. Keys are inserted in one
  *   order, so two groups that share several keys do not deadlock.
+ * - **Nobody waits for another's row.** A transaction of a suspended process may hold a key, or an account,
+ *   for a minute. Calls that need it are set aside, and the others are stored. They are tried again until the
+ *   row is free or ten seconds have passed; then they fail, and may be repeated.
  * - **A call that the database rejects fails alone.** If a transaction fails and the database is available,
  *   its calls are committed one by one. If the database is unavailable, all fail: trying each would only take
  *   longer.
@@ -39,11 +43,14 @@ import { TOO_WIDE } from "./plan-ingest.ts";
  * Not promised: an order between overlapping calls, even of one account.
  */
 export function createIngest(store: Store): (ingest: IngestCall) => Promise<IngestedEvent[]> {
-  const splits = (error: unknown) => !store.seam.isAway(error);
+  const splits = (error: unknown) => concernsOne(store, error);
   const ownerOf = ({ accountId }: IngestCall) => accountId;
-  const bounds = { rowsMax: GROUP_ROWS_MAX, callRowsMax: NARROW_ROWS_MAX };
+  const committing = (bounds: IngestBounds) => async (calls: readonly IngestCall[]) => {
+    const heldKeys = new Set<string>();
+    return await transact(store, (tx) => ingestCallsIn(store, tx, calls, bounds, heldKeys));
+  };
   const narrow = createGroupCommit<IngestCall, IngestedEvent[] | typeof TOO_WIDE>({
-    commit: (calls) => transact(store, (tx) => ingestCallsIn(store, tx, calls, bounds)),
+    commit: committing({ rowsMax: GROUP_ROWS_MAX, callRowsMax: NARROW_ROWS_MAX }),
     splits,
     ownerOf,
     itemsMax: GROUP_CALLS_MAX,
@@ -51,17 +58,19 @@ export function createIngest(store: Store): (ingest: IngestCall) => Promise<Inge
     weightMax: GROUP_BYTES_MAX,
     groupsMax: store.seam.locksRows ? CONCURRENT_GROUPS : 1,
   });
-  const wide = createGroupCommit<IngestCall, IngestedEvent[]>({
+  const wide = createGroupCommit<IngestCall, IngestedEvent[] | typeof TOO_WIDE>({
+    commit: committing(UNBOUNDED),
     // One at a time: its rows cost far more than the flush that it could share.
-    commit: async ([call]) => (call === undefined ? [] : [{ result: await ingestEvents(store, call) }]),
     itemsMax: 1,
     splits,
     ownerOf,
   });
   return async (call) => {
-    if (call.events.length > NARROW_ROWS_MAX) return await wide(call);
-    const ingested = await narrow(call);
-    return ingested === TOO_WIDE ? await wide(call) : ingested;
+    for (const group of call.events.length > NARROW_ROWS_MAX ? [wide] : [narrow, wide]) {
+      const ingested = await group(call);
+      if (ingested !== TOO_WIDE) return ingested;
+    }
+    throw new Error("an ingest call without a bound was too wide");
   };
 }
 
@@ -81,6 +90,7 @@ const NARROW_ROWS_MAX = 250;
 const GROUP_BYTES_MAX = 4 * 1024 * 1024;
 /**
  * Concurrent groups on a database with several writers; SQLite has one. One, two and four were measured to be
- * equally fast. The second lets other calls proceed while one group waits for a key of another process.
+ * equally fast. The second lets other calls proceed while one group waits for a key that another process has
+ * taken since it was looked up.
  */
 const CONCURRENT_GROUPS = 2;

@@ -1,5 +1,6 @@
 import { type AccountId, type EventId, Refusal } from "@posthaste/domain";
 import type { Insertable } from "kysely";
+import { Held } from "../database/contended.ts";
 import { newEventId, sha256 } from "../database/ids.ts";
 import type { Store } from "../database/store.ts";
 import type { Tables } from "../database/tables.ts";
@@ -11,7 +12,14 @@ import {
   matchSubscriptions,
   type WalkedMatch,
 } from "../subscriptions/match-subscriptions.ts";
-import { compareContent, contentHash, keyId, readUsedKeys, type UsedKey } from "./idempotency-keys.ts";
+import {
+  compareContent,
+  contentHash,
+  heldKeysOf,
+  keyId,
+  readUsedKeys,
+  type UsedKey,
+} from "./idempotency-keys.ts";
 import type { EventToIngest, IngestCall, IngestedEvent } from "./ingest-call.ts";
 
 /**
@@ -47,21 +55,54 @@ export type IngestRows = {
   readonly fanouts: Insertable<Tables["fanouts"]>[];
 };
 
-/** Begins a plan for these calls and reads which of their keys were used before. */
-export async function beginPlan(tx: Tx, calls: readonly IngestCall[]): Promise<IngestPlan> {
+/**
+ * Begins a plan for these calls and reads which of their keys were used before.
+ *
+ * @param heldKeys keys to leave out; see {@link hasHeldKey}. Those that are found to be held are added
+ * @throws Held if any was found: the transaction must be run again
+ */
+export async function beginPlan(
+  store: Store,
+  tx: Tx,
+  calls: readonly IngestCall[],
+  heldKeys: Set<string>,
+): Promise<IngestPlan> {
   const used = new Map<string, UsedKey>();
   const keysOf = new Map<AccountId, Map<string, Buffer>>();
   for (const { accountId, events } of calls) {
     for (const { idempotencyKey: key } of events) {
       if (key === null) continue;
+      const hash = sha256(key);
+      if (heldKeys.has(keyId(accountId, hash))) continue;
       const keys = keysOf.get(accountId) ?? new Map<string, Buffer>();
-      keysOf.set(accountId, keys.set(key, sha256(key)));
+      keysOf.set(accountId, keys.set(key, hash));
     }
   }
+  let cause: unknown;
   for (const [accountId, keys] of keysOf) {
-    for (const [id, key] of await readUsedKeys(tx, accountId, [...keys.values()])) used.set(id, key);
+    const hashes = [...keys.values()];
+    try {
+      for (const [id, key] of await readUsedKeys(store, tx, accountId, hashes)) used.set(id, key);
+    } catch (error) {
+      if (!store.seam.isLockTimeout(error)) throw error;
+      cause = error;
+      for (const hash of await heldKeysOf(store, tx, accountId, hashes)) heldKeys.add(keyId(accountId, hash));
+    }
   }
+  if (cause !== undefined)
+    throw new Held("another transaction uses an idempotency key and has not committed", { cause });
   return { rows: newRows(), used, matches: new Map(), readInVain: 0, asOfRow: undefined };
+}
+
+/**
+ * Returns whether a call has an idempotency key that another transaction has used without having committed.
+ * Whether the key was used before is not known until then.
+ */
+export function hasHeldKey({ accountId, events }: IngestCall, heldKeys: ReadonlySet<string>): boolean {
+  if (heldKeys.size === 0) return false;
+  return events.some(
+    ({ idempotencyKey: key }) => key !== null && heldKeys.has(keyId(accountId, sha256(key))),
+  );
 }
 
 /**
@@ -72,6 +113,7 @@ export async function beginPlan(tx: Tx, calls: readonly IngestCall[]): Promise<I
  * @returns {@link TOO_WIDE}: the call would have more, and nothing was planned
  * @throws Refusal `already_exists` if a key was used with different content; the field names the event's
  *   index; `unauthenticated` if the account's erasure has been requested
+ * @throws Held if another transaction is changing the account
  */
 export async function planCall(
   store: Store,

@@ -33,5 +33,6 @@ export async function raiseEvents(store: Store, tx: Tx, raised: readonly RaisedF
   }));
   for (const settled of await ingestCallsIn(store, tx, calls, UNBOUNDED)) {
     if ("error" in settled) throw settled.error;
+    if ("held" in settled) throw settled.held;
   }
 }

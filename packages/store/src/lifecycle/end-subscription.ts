@@ -5,11 +5,12 @@ import type { ListByAccount, PageByAccount } from "../database/list-by-account.t
 import type { Store } from "../database/store.ts";
 import { type Tx, transact } from "../database/transact.ts";
 import { cancel } from "../deliveries/deliveries.ts";
+import { lockDeliveries } from "../deliveries/move.ts";
 import { OPEN_STATES } from "../deliveries/transitions.ts";
 import { listMarked } from "../subscriptions/list-marked.ts";
 import { LIVE_STATES } from "../subscriptions/live-subscriptions.ts";
 import { lockSubscription } from "../subscriptions/lock-subscription.ts";
-import { deleteTurnSlots } from "../subscriptions/pace.ts";
+import { deleteTurnSlots, lockAllTurns } from "../subscriptions/pace.ts";
 import { getSubscription, removeEventTypes, type Subscription } from "../subscriptions/subscriptions.ts";
 
 /**
@@ -106,12 +107,13 @@ export async function listEnding(
 
 /**
  * Takes one step to finish the end of a subscription: cancels some of its open deliveries or, if there are
- * none, deletes some of its turn slots. Several processes may do so at once.
+ * none, deletes some of its turn slots. Several processes may do so at once. What another transaction holds
+ * is left to a later call: other subscriptions wait to be finished, too.
  *
  * A delivery that an ingest in flight creates after the last step is ended as well: one that is pending is
  * claimed, and its attempt cancels it; one that is parked is found by `adoptStrays`.
  *
- * @returns how many deliveries were cancelled, and whether there may be more to do
+ * @returns how many deliveries were cancelled, and whether there may be more to do now
  */
 export async function finishEnd(
   store: Store,
@@ -124,10 +126,15 @@ export async function finishEnd(
       .execute();
     if (rows.length === 0) continue;
     const ids = rows.map((row) => row.id);
-    const moved = await transact(store, (tx) => cancel(store, tx, ids, "its subscription has ended", now));
-    return { moved, goesOn: true };
+    const moved = await transact(store, async (tx) =>
+      cancel(tx, await lockDeliveries(store, tx, ids, "skip"), "its subscription has ended", now),
+    );
+    return { moved, goesOn: moved > 0 };
   }
   return await transact(store, async (tx) => {
+    const row = await lockSubscription(store, tx, "any", id, { ifLocked: "skip" });
+    const line = await lockAllTurns(store, tx, [id], { ifLocked: "skip" });
+    if (row === undefined || line.size === 0) return { moved: 0, goesOn: false };
     const slots = await deleteTurnSlots(store, tx, { id, limit: FINISHED_AT_ONCE });
     const isAll = slots < FINISHED_AT_ONCE;
     if (isAll) await tx.updateTable("subscriptions").set({ ending: 0 }).where("id", "=", id).execute();

@@ -5,7 +5,8 @@ import { inState } from "../database/by-index.ts";
 import { type ListByAccount, listByAccount, type PageByAccount } from "../database/list-by-account.ts";
 import type { Store } from "../database/store.ts";
 import { type Tx, transact } from "../database/transact.ts";
-import { lockDeliveries, moveAll } from "../deliveries/move.ts";
+import { lockDeliveries, lockDelivery, moveAll } from "../deliveries/move.ts";
+import { inLine } from "../subscriptions/in-line.ts";
 import { listMarked } from "../subscriptions/list-marked.ts";
 import { lockSubscription } from "../subscriptions/lock-subscription.ts";
 import { getSubscription, type Subscription } from "../subscriptions/subscriptions.ts";
@@ -88,10 +89,11 @@ export async function parkDelivery(
   store: Store,
   { id, subscriptionId, now }: { id: DeliveryId; subscriptionId: SubscriptionId; now: number },
 ): Promise<boolean> {
-  return await transact(store, async (tx) => {
-    const subscription = await lockSubscription(store, tx, "any", subscriptionId);
+  return await inLine(store, subscriptionId, async (tx) => {
+    const subscription = await lockSubscription(store, tx, "any", subscriptionId, { ifLocked: "come_again" });
     if (subscription?.state !== "paused" && subscription?.state !== "disabled") return false;
-    await moveAll(tx, "park", await lockDeliveries(store, tx, [id]), {}, now);
+    const row = await lockDelivery(store, tx, id);
+    await moveAll(tx, "park", row === undefined ? [] : [row], {}, now);
     return true;
   });
 }
@@ -109,20 +111,14 @@ export async function parkSomePending(
 }
 
 /**
- * Parks the oldest pending deliveries except tests and claimed ones.
+ * Parks the oldest pending deliveries except tests, claimed ones and those that another transaction holds.
  *
- * @param options.ifLocked `skip`: leaves out those that another transaction holds. Default: `wait` for them
  * @returns how many were found, at most `limit`
  */
 export async function parkPending(
   store: Store,
   tx: Tx,
-  {
-    id,
-    now,
-    limit,
-    ifLocked = "wait",
-  }: { id: SubscriptionId; now: number; limit: number; ifLocked?: "wait" | "skip" },
+  { id, now, limit }: { id: SubscriptionId; now: number; limit: number },
 ): Promise<number> {
   const rows = await oldest(store, tx, id, "pending", limit)
     // Tests are sent even while the subscription is paused.
@@ -131,7 +127,7 @@ export async function parkPending(
     .execute();
   const ids = rows.map((row) => row.id);
   // A claimed delivery may be in flight. If it were parked and drained, it would be sent twice.
-  const unclaimed = (await lockDeliveries(store, tx, ids, ifLocked)).filter(
+  const unclaimed = (await lockDeliveries(store, tx, ids, "skip")).filter(
     (row) => row.state === "pending" && (row.lease_until === null || row.lease_until < now),
   );
   await moveAll(tx, "park", unclaimed, {}, now);
@@ -153,8 +149,8 @@ export async function listDraining(
  * Continues to drain a subscription: a few of its oldest parked deliveries become pending at a time, until
  * none is left. New deliveries are parked behind them.
  *
- * If another transaction holds the subscription's row, nothing happens until the next call: other
- * subscriptions wait to be drained, too.
+ * If another transaction holds the subscription's row, nothing happens until the next call, and a delivery
+ * that is held is left out until then: other subscriptions wait to be drained, too.
  *
  * @returns how many became pending
  */
@@ -174,6 +170,7 @@ export async function drainSubscription(
       store,
       tx,
       rows.map(({ id: deliveryId }) => deliveryId),
+      "skip",
     );
     await moveAll(tx, "drain", parked, { next_attempt_at: now }, now);
     if (rows.length > 0 || (await pendingOf(store, tx, id)) > 0) return rows.length;
@@ -227,7 +224,8 @@ async function firstParked(
 /**
  * Has upkeep look after a subscription's parked deliveries again, if nobody does: starts to drain an active
  * subscription, and to finish the end of one that has ended. An ingest that was in flight while the
- * subscription was resumed or ended may have parked one after the drain, or the end, was over.
+ * subscription was resumed or ended may have parked one after the drain, or the end, was over. A subscription
+ * that another transaction holds is left to the next search.
  *
  * @returns whether nobody looked after them
  */
@@ -240,14 +238,16 @@ export async function adoptStrays(store: Store, id: SubscriptionId): Promise<boo
   const mark = row?.state === "active" ? "draining" : row?.state === "ended" ? "ending" : undefined;
   // Mostly somebody looks after them, and this check takes no lock.
   if (row === undefined || mark === undefined || row[mark] === 1) return false;
-  const { numUpdatedRows } = await store.db
-    .updateTable("subscriptions")
-    .set({ [mark]: 1 })
-    .where("id", "=", id)
-    .where("state", "=", row.state)
-    .where(mark, "=", 0)
-    .executeTakeFirstOrThrow();
-  return numUpdatedRows > 0n;
+  return await transact(store, async (tx) => {
+    const locked = await lockSubscription(store, tx, "any", id, { ifLocked: "skip" });
+    if (locked?.state !== row.state || locked[mark] === 1) return false;
+    await tx
+      .updateTable("subscriptions")
+      .set({ [mark]: 1 })
+      .where("id", "=", id)
+      .execute();
+    return true;
+  });
 }
 
 async function pendingOf(store: Store, db: Pick<Tx, "selectFrom">, id: SubscriptionId): Promise<number> {

@@ -5,7 +5,7 @@ import type { Store } from "../database/store.ts";
 import type { Tables } from "../database/tables.ts";
 import type { Tx } from "../database/transact.ts";
 import { lockCounting } from "../statistics/count-changes.ts";
-import { deleteTurnSlots } from "../subscriptions/pace.ts";
+import { deleteTurnSlots, lockAllTurns } from "../subscriptions/pace.ts";
 
 /** Rows of one owner in one table. */
 type Rows = {
@@ -85,8 +85,14 @@ async function deleteSubscriptions(store: Store, tx: Tx, { owner, limit }: OfAcc
     .where("account_id", "=", owner)
     .limit(OWNERS_AT_ONCE)
     .execute();
+  if (rows.length === 0) return 0;
   let deleted = 0;
   const emptied: SubscriptionId[] = [];
+  await lockAllTurns(
+    store,
+    tx,
+    rows.map(({ id }) => id),
+  );
   for (const { id } of rows) {
     deleted += await deleteTurnSlots(store, tx, { id, limit: limit - deleted });
     deleted += await deleteEach(store, tx, OF_SUBSCRIPTION, { owner: id, limit: limit - deleted });

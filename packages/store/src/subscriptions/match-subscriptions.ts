@@ -2,12 +2,14 @@ import {
   type AccountId,
   ALL_EVENT_TYPES,
   isOperational,
+  type Refusal,
   type SubscriptionId,
   type SubscriptionState,
 } from "@posthaste/domain";
 import { sql } from "kysely";
 import { isErased } from "../accounts/lock-account.ts";
 import { byIndex } from "../database/by-index.ts";
+import { Held } from "../database/contended.ts";
 import { sharedInUnion } from "../database/lock-rows.ts";
 import type { Store } from "../database/store.ts";
 import type { Tx } from "../database/transact.ts";
@@ -63,6 +65,7 @@ const EXAMINED_AT_ONCE = 500;
  *
  * @returns all matches, or at least the first `limit`
  * @throws Refusal `unauthenticated` if the account's erasure has been requested
+ * @throws Held if another transaction is changing the account
  */
 export async function matchSubscriptions(
   store: Store,
@@ -93,6 +96,7 @@ export async function matchSubscriptions(
  *
  * @returns all matches; undefined: `limit` subscriptions or more want the event
  * @throws Refusal `unauthenticated` if the account's erasure has been requested
+ * @throws Held if another transaction is changing the account
  */
 export async function matchFew(
   store: Store,
@@ -102,7 +106,7 @@ export async function matchFew(
 ): Promise<WalkedMatch[] | undefined> {
   const found = await firstWanting(store, tx, event, limit);
   const rows = found.filter((row) => row.id !== NO_SUBSCRIPTION);
-  if (!event.holdsSubscription && rows.length === found.length) throw isErased(event.accountId);
+  if (!event.holdsSubscription && rows.length === found.length) throw await whyNot(tx, event.accountId);
   return rows.length < limit ? matchesIn(rows) : undefined;
 }
 
@@ -145,6 +149,18 @@ async function firstWanting(store: Store, tx: Tx, event: MatchedToStore, limit: 
       ),
     )
     .execute();
+}
+
+/** Returns why {@link firstWanting} did not return the account. */
+async function whyNot(tx: Tx, accountId: AccountId): Promise<Refusal | Held> {
+  const account = await tx
+    .selectFrom("accounts")
+    .select("erased_at")
+    .where("id", "=", accountId)
+    .executeTakeFirst();
+  return account?.erased_at === null
+    ? new Held(`another transaction holds account ${accountId}`)
+    : isErased(accountId);
 }
 
 type WalkStep = {

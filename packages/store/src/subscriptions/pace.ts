@@ -8,7 +8,7 @@ import {
 } from "@posthaste/domain";
 import { type Selectable, sql } from "kysely";
 import { deleteFirst } from "../database/delete-first.ts";
-import { lockRows } from "../database/lock-rows.ts";
+import { lockRow, lockRows } from "../database/lock-rows.ts";
 import type { Store } from "../database/store.ts";
 import type { Tables } from "../database/tables.ts";
 import { type Tx, transact } from "../database/transact.ts";
@@ -45,11 +45,16 @@ export function rateOf(
   return { perSecond: row.rate_per_1000s / 1_000, burst: row.rate_burst ?? 1 };
 }
 
-/** Reads a subscription's line and locks it until the end of the transaction. */
+/** Reads a subscription's line and locks it until the end of the transaction; see {@link lockRow}. */
 export async function lockTurns(store: Store, tx: Tx, id: SubscriptionId): Promise<Turns> {
-  const turns = (await lockAllTurns(store, tx, [id])).get(id);
-  if (turns === undefined) throw new Error(`subscription ${id} has no line`);
-  return turns;
+  const query = tx.selectFrom("turns").selectAll().where("subscription_id", "=", id);
+  const row = await lockRow(store, query, `the line of subscription ${id}`);
+  if (row === undefined) throw new Error(`subscription ${id} has no line`);
+  return turnsOf(row);
+}
+
+function turnsOf(row: Selectable<Tables["turns"]>): Turns {
+  return { accountId: row.account_id, line: row.line_us, gate: row.gate_us, holdMs: row.hold_ms };
 }
 
 /**
@@ -72,12 +77,7 @@ export async function lockAllTurns(
     .where("subscription_id", "in", ids)
     .orderBy("subscription_id");
   const rows = await lockRows(store, query, ifLocked).execute();
-  const found = new Map<SubscriptionId, Turns>(
-    rows.map((row) => [
-      row.subscription_id,
-      { accountId: row.account_id, line: row.line_us, gate: row.gate_us, holdMs: row.hold_ms },
-    ]),
-  );
+  const found = new Map(rows.map((row) => [row.subscription_id, turnsOf(row)]));
   return new Map(
     ids.flatMap((id) => {
       const turns = found.get(id);
@@ -121,13 +121,16 @@ export async function clearLine(tx: Tx, id: SubscriptionId): Promise<void> {
  */
 export async function clearSlots(store: Store, id: SubscriptionId): Promise<void> {
   while (
-    (await transact(store, (tx) => deleteTurnSlots(store, tx, { id, limit: SLOTS_AT_ONCE }))) ===
-    SLOTS_AT_ONCE
+    (await transact(store, async (tx) => {
+      await lockAllTurns(store, tx, [id]);
+      return await deleteTurnSlots(store, tx, { id, limit: SLOTS_AT_ONCE });
+    })) === SLOTS_AT_ONCE
   );
 }
 
 /**
- * Deletes the first slots of a subscription, at most `limit`.
+ * Deletes the first slots of a subscription, at most `limit`. The transaction must hold its line: whoever
+ * reserves a slot holds it too, and waits for no slot.
  *
  * @returns how many were deleted
  */

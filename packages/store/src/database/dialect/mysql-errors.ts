@@ -32,10 +32,16 @@ const STALE: Names = {
   1820: "ER_MUST_CHANGE_PASSWORD",
 };
 
-/** The transaction was rolled back, or refused, because of its timing. */
-const CONTENTION: Names = {
-  1020: "ER_CHECKREAD",
+/** A row was locked for too long or, for MySQL's `NOWAIT`, at all. MariaDB has one number for both. */
+const LOCK_TIMEOUT: Names = {
   1205: "ER_LOCK_WAIT_TIMEOUT",
+  3572: "ER_LOCK_NOWAIT",
+};
+
+/** The transaction was rolled back, or its statement refused, because of its timing. */
+const CONTENTION: Names = {
+  ...LOCK_TIMEOUT,
+  1020: "ER_CHECKREAD",
   1213: "ER_LOCK_DEADLOCK",
   // Another node of the cluster came first.
   3101: "ER_TRANSACTION_ROLLBACK_DURING_COMMIT",
@@ -146,6 +152,11 @@ export function isOfStaleConnection(error: unknown): boolean {
 
 export function isContention(error: unknown): boolean {
   return isIn(CONTENTION, error);
+}
+
+/** Whether another transaction holds a row, and did not give it back in time. */
+export function isLockTimeout(error: unknown): boolean {
+  return isIn(LOCK_TIMEOUT, error);
 }
 
 /**

@@ -8,12 +8,19 @@ import {
 } from "kysely";
 import type { Deadlines } from "./deadlines.ts";
 import { durabilityRisks } from "./mysql-durability.ts";
-import { isAway, isContention, isEverybodys, isRefusal, refusesWrites } from "./mysql-errors.ts";
+import {
+  isAway,
+  isContention,
+  isEverybodys,
+  isLockTimeout,
+  isRefusal,
+  refusesWrites,
+} from "./mysql-errors.ts";
 import { createBoundedPool } from "./mysql-pool.ts";
 import { createRefusedWrites } from "./refused-writes.ts";
 import { codeOf, type Seam } from "./seam.ts";
 
-/** A longer wait for a lock means that its holder hangs. The transaction is then run again. */
+/** A longer wait for a lock means that its holder hangs. The transaction then fails; see `transact.ts`. */
 const LOCK_WAIT_S = 5;
 /**
  * The server ends a session that hears nothing from its client for this long, and rolls its transaction back.
@@ -69,10 +76,12 @@ export function mysqlSeam(url: string, poolSize: number, deadlines: Deadlines): 
     locksRows: true,
     isDuplicate: (error) => codeOf(error) === "ER_DUP_ENTRY",
     isContention,
+    isLockTimeout,
     isAway,
     isEverybodys,
     isRefusal,
     byIndex: (index) => `force index (${index})`,
+    byPrimaryKey: "force index (primary)",
     deleteFirst: (table, first) => sql`delete from ${table} ${first}`,
     columns: {
       serial: "BIGINT NOT NULL AUTO_INCREMENT PRIMARY KEY",

@@ -25,10 +25,15 @@ export type Seam = {
   readonly locksRows: boolean;
   readonly isDuplicate: (error: unknown) => boolean;
   /**
-   * The database rolled the transaction back because of its timing (a deadlock, a lock wait that timed out):
-   * run it again.
+   * The database rolled the transaction back, or refused its statement, because of its timing (a deadlock, a
+   * lock wait that timed out).
    */
   readonly isContention: (error: unknown) => boolean;
+  /**
+   * Another transaction holds a row, and did not give it back in time. This contention is not over a moment
+   * later.
+   */
+  readonly isLockTimeout: (error: unknown) => boolean;
   /** The database is unreachable or does not work at the moment; the statement is not to blame. */
   readonly isAway: (error: unknown) => boolean;
   /**
@@ -40,6 +45,8 @@ export type Seam = {
   readonly isRefusal: (error: unknown) => boolean;
   /** SQL after a table's name that makes the planner use this index; see `by-index.ts`. */
   readonly byIndex: (index: string) => string;
+  /** The same for the primary key. */
+  readonly byPrimaryKey: string;
   /** Deletes the rows of a table that a query beginning with `where` and ending with a limit would return. */
   readonly deleteFirst: (table: RawBuilder<unknown>, first: RawBuilder<unknown>) => RawBuilder<unknown>;
   readonly columns: ColumnTypes;

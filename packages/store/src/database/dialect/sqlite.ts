@@ -60,10 +60,12 @@ export function sqliteSeam(path: string, disk?: LogDisk): Seam {
     isDuplicate: (error) => /^SQLITE_CONSTRAINT_(UNIQUE|PRIMARYKEY)$/.test(codeOf(error)),
     // Statements wait for the lock, and a transaction that has begun holds it.
     isContention: () => false,
+    isLockTimeout: () => false,
     isAway: (error) => hasCause(error, (cause) => AWAY.test(codeOf(cause))),
     isEverybodys: (error) => hasCause(error, (cause) => EVERYBODYS.test(codeOf(cause))),
     isRefusal: (error) => hasCause(error, (cause) => REFUSAL.test(codeOf(cause))),
     byIndex: (index) => `indexed by ${index}`,
+    byPrimaryKey: "",
     // Node's SQLite is built without limits of deletions.
     deleteFirst: (table, first) =>
       sql`delete from ${table} where rowid in (select rowid from ${table} ${first})`,
