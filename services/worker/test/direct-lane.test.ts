@@ -52,10 +52,10 @@ afterEach(async () => {
   await bench.dispose();
 });
 
-async function pending(events: number, host = "receiver.example"): Promise<void> {
+async function pending(events: number, host = "receiver.example", owner = accountId): Promise<void> {
   const now = Date.now();
   await createSubscription(bench.store, {
-    accountId,
+    accountId: owner,
     targetUrl: `https://${host}/`,
     eventTypes: ["*"],
     credential: null,
@@ -69,7 +69,7 @@ async function pending(events: number, host = "receiver.example"): Promise<void>
     idempotencyKey: null,
   };
   const all = Array.from({ length: events }, () => event);
-  await ingestEvents(bench.store, { accountId, now, deliveriesMax: 1_000, events: all });
+  await ingestEvents(bench.store, { accountId: owner, now, deliveriesMax: 1_000, events: all });
 }
 
 function setup({ attemptsMax = 10, store = bench.store } = {}) {
@@ -88,7 +88,7 @@ function setup({ attemptsMax = 10, store = bench.store } = {}) {
   const created = createDirectLane({ ...options, ledger, shares, onRoom, attempt: (id) => attempt(id) });
   lane = created;
   const dispatch = { ...options, batch: 100, inFlightMax: 100, laneDefault: "direct" as const, shares };
-  return { onRoom, shares, round: createDirectRound(dispatch, created) };
+  return { onRoom, shares, lane: created, round: createDirectRound(dispatch, created) };
 }
 const claimable = async (now = Date.now()) =>
   (await claimDeliveries(bench.store, { owner: "other", limit: 100, inFlightMax: 100, leaseMs: 1, now }))
@@ -123,6 +123,89 @@ test("an attempt in flight keeps its claim beyond the lease, and an ended attemp
   expect(await claimable()).toBe(0);
   end();
   await vi.waitFor(async () => expect(await claimable()).toBe(1), PATIENCE);
+});
+
+test("a delivery that is claimed again while its attempt is under way is not attempted beside it", async () => {
+  await pending(2);
+  const attempted: DeliveryId[] = [];
+  const ends: (() => void)[] = [];
+  attempt = (id) => {
+    attempted.push(id);
+    return new Promise((resolve) => ends.push(() => resolve({ kind: "over" })));
+  };
+  const { lane, shares } = setup();
+  const claim = { owner: "test", limit: 10, inFlightMax: 10, leaseMs: 1, laneDefault: "direct" as const };
+  const claimed = await claimDeliveries(bench.store, { ...claim, now: Date.now() });
+  // Its lease could not be renewed, and ran out.
+  const again = await claimDeliveries(bench.store, { ...claim, now: Date.now() + LEASE_MS });
+  expect(again).toHaveLength(2);
+  lane.begin(claimed);
+  lane.begin(again);
+  expect(attempted).toEqual(claimed.map(({ deliveryId }) => deliveryId));
+  expect(shares.free()).toBe(shares.size - 2);
+  for (const end of ends) end();
+});
+
+/** Makes the account's pending deliveries such that were parked between two attempts. */
+async function attemptedBefore() {
+  await bench.store.db
+    .updateTable("deliveries")
+    .set({ attempts: 1, last_outcome: "status", last_status: 500 })
+    .where("account_id", "=", accountId)
+    .execute();
+}
+
+test("while Temporal is silent, first attempts begin beside deliveries that wait for their workflows", async () => {
+  await pending(40);
+  await attemptedBefore();
+  const other = (await createAccount(bench.store, { name: "other", now: Date.now() })).id;
+  const attempted: DeliveryId[] = [];
+  attempt = async (id) => {
+    attempted.push(id);
+    return { kind: "over" };
+  };
+  const silent: (() => void)[] = [];
+  start = ({ deliveryId }) =>
+    new Promise((resolve) => {
+      starts.push(deliveryId);
+      silent.push(resolve);
+    });
+  const { round, lane } = setup({ attemptsMax: 100 });
+  await round();
+  // As many as one account may have, and the others stay pending for everybody.
+  await vi.waitFor(() => expect(starts).toHaveLength(16), PATIENCE);
+  expect(lane.roomToStart(accountId)).toBe(0);
+  expect(lane.roomToStart(other)).toBeGreaterThan(0);
+  expect(await claimable()).toBe(24);
+  await pending(3, "other.example", other);
+  await round();
+  expect(attempted).toHaveLength(3);
+  // Temporal answers again. The starts go on as places become free.
+  start = async ({ deliveryId }) => void starts.push(deliveryId);
+  for (const answer of silent) answer();
+  await vi.waitFor(async () => {
+    await round();
+    expect(new Set(starts).size).toBe(40);
+  }, PATIENCE);
+  await lane.stop(inTime());
+  const states = await bench.store.db
+    .selectFrom("deliveries")
+    .select("state")
+    .where("account_id", "=", accountId)
+    .execute();
+  expect(states.map(({ state }) => state)).toEqual(Array.from({ length: 40 }, () => "started"));
+});
+
+test("a stop counts the starts that Temporal does not answer", async () => {
+  await pending(3);
+  await attemptedBefore();
+  start = () => new Promise<never>(() => {});
+  const { round, lane: created } = setup();
+  await round();
+  const deadline = createStopDeadline(1);
+  await created.stop(deadline);
+  lane = undefined;
+  expect(deadline.left()).toEqual({ direct_starts: 3 });
 });
 
 test("a failed delivery gets a workflow, and is reconciled once its retry is overdue", async () => {

@@ -36,10 +36,12 @@ const EXAMINED_MAX = 4_096;
  * {@link EXAMINED_MAX} subscriptions or all, and an account's next turn continues where its last one ended.
  */
 export async function claimDeliveries(store: Store, claim: Claim): Promise<ClaimedDelivery[]> {
-  const { rotation = createClaimRotation(), roomOf = () => Number.POSITIVE_INFINITY } = claim;
+  const { rotation = createClaimRotation(), roomOf = unlimited, roomToStart = unlimited } = claim;
   const claimed = takePatientClaims(rotation, claim);
   if (claimed.length >= claim.limit) return claimed;
   const roomLeftOf = (id: AccountId) => roomOf(id) - claimed.filter((one) => one.accountId === id).length;
+  const startsOf = (id: AccountId) =>
+    claimed.filter(({ accountId, lane }) => accountId === id && lane === "workflow").length;
   const served = new Set<AccountId>();
   const waiting = new Set<AccountId>();
   const hadTurn = new Set<SubscriptionId>();
@@ -55,7 +57,12 @@ export async function claimDeliveries(store: Store, claim: Claim): Promise<Claim
     waiting.delete(accountId);
   };
   const visit = async (visited: readonly Pending[]) => {
-    const left = { ...claim, limit: claim.limit - claimed.length, roomOf: roomLeftOf };
+    const left = {
+      ...claim,
+      limit: claim.limit - claimed.length,
+      roomOf: roomLeftOf,
+      roomToStart: (id: AccountId) => roomToStart(id) - startsOf(id),
+    };
     if (left.limit === 0) return;
     const more = await transact(store, (tx) => claimVisited(store, tx, visited, left));
     claimed.push(...more.claimed);
@@ -103,4 +110,8 @@ export async function claimDeliveries(store: Store, claim: Claim): Promise<Claim
     claim.onRefused?.({ subscriptions: refused, deliveries });
   }
   return claimed;
+}
+
+function unlimited(): number {
+  return Number.POSITIVE_INFINITY;
 }

@@ -49,7 +49,7 @@ export async function claimVisited(
   const visited = await readSubscriptions(tx, [...lines.keys()], claim);
   if (visited.length === 0) return { claimed: [], misfits: [], leftOut, locked };
   const rooms = await roomsOf(store, tx, visited, lines, claim);
-  const oldest = await oldestOf(store, tx, rooms, now);
+  const oldest = await oldestOf(store, tx, rooms, claim);
   const chosen = shareOut(oldest, claim);
   const { rows, misfits } = await claimFitting(tx, await lockPending(store, tx, chosen, now), claim);
   for (const { subscription, ids: some } of oldest) if (some.length > 0) leftOut.add(subscription.id);
@@ -107,8 +107,20 @@ function shareOut(oldest: readonly OldestOf[], { limit, roomOf = () => limit }: 
 /** The oldest deliveries that a subscription may have claimed. */
 type OldestOf = { readonly subscription: Visited; readonly ids: readonly DeliveryId[] };
 
-/** Returns the oldest pending deliveries of each subscription, in the order of the visits. */
-async function oldestOf(store: Store, tx: Tx, rooms: readonly Room[], now: number): Promise<OldestOf[]> {
+/** More than any delivery has. */
+const ATTEMPTS_MAX = 1_000;
+
+/**
+ * Returns the oldest pending deliveries of each subscription, in the order of the visits. Those that were
+ * attempted before are left out beyond their account's room to start them: first attempts behind them do not
+ * wait for it.
+ */
+async function oldestOf(
+  store: Store,
+  tx: Tx,
+  rooms: readonly Room[],
+  { now, roomToStart = () => Number.POSITIVE_INFINITY }: Claim,
+): Promise<OldestOf[]> {
   const wanted = rooms.filter(({ count }) => count > 0);
   if (wanted.length === 0) return [];
   const byState = sql.raw(store.seam.byIndex("deliveries_by_state_and_account"));
@@ -116,18 +128,26 @@ async function oldestOf(store: Store, tx: Tx, rooms: readonly Room[], now: numbe
   // limit of 0.
   const oldest = padded(wanted).map(
     ({ subscription, count }, i) => sql`select * from (
-      select id, subscription_id from deliveries ${byState}
+      select id, subscription_id, attempts from deliveries ${byState}
       where state = 'pending' and account_id = ${subscription.account_id}
         and subscription_id = ${subscription.id} and (lease_until is null or lease_until < ${now})
+        and attempts <= ${roomToStart(subscription.account_id) > 0 ? ATTEMPTS_MAX : 0}
       order by id limit ${i < wanted.length ? count : 0}
     ) as oldest`,
   );
   const { rows } = await sql<{
     id: DeliveryId;
     subscription_id: SubscriptionId;
+    attempts: number;
   }>`${sql.join(oldest, sql` union all `)}`.execute(tx);
   const bySubscription = new Map<SubscriptionId, DeliveryId[]>();
+  const accountOf = new Map(wanted.map(({ subscription }) => [subscription.id, subscription.account_id]));
+  const startsOf = new Map<AccountId | undefined, number>();
   for (const row of rows) {
+    const accountId = accountOf.get(row.subscription_id);
+    const starts = (startsOf.get(accountId) ?? 0) + (row.attempts > 0 ? 1 : 0);
+    if (row.attempts > 0 && accountId !== undefined && starts > roomToStart(accountId)) continue;
+    startsOf.set(accountId, starts);
     const deliveryIds = bySubscription.get(row.subscription_id) ?? [];
     deliveryIds.push(row.id);
     bySubscription.set(row.subscription_id, deliveryIds);

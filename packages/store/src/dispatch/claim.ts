@@ -26,6 +26,11 @@ export type Claim = {
   readonly rotation?: ClaimRotation;
   /** How many more deliveries of this account may be claimed. Default: any number. */
   readonly roomOf?: (id: AccountId) => number;
+  /**
+   * For the lane `direct`: how many more deliveries of this account may be claimed that were attempted
+   * before. The others are left out. They need a workflow, whatever the lane. Default: any number.
+   */
+  readonly roomToStart?: (id: AccountId) => number;
   /** Leaves this subscription out. Default: none is left out. */
   readonly isLeftOut?: (id: SubscriptionId) => boolean;
   /** Called with what could not be claimed, if anything. */

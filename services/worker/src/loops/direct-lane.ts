@@ -1,10 +1,11 @@
-import type { Direct, Shares } from "@posthaste/delivery/activities";
-import type { DeliveryId } from "@posthaste/domain";
+import { createShares, type Direct, type Shares } from "@posthaste/delivery/activities";
+import type { AccountId, DeliveryId } from "@posthaste/domain";
 import type { Log, StopDeadline } from "@posthaste/runtime";
 import { type AttemptLedger, type ClaimedDelivery, renewClaims, type Store } from "@posthaste/store";
 import { createFairQueue } from "./fair-queue.ts";
 import { createOutageLog, type OutageLog, type WhatIsAway } from "./outage-log.ts";
 import { createReportSetAside, type SetAsideWork } from "./report-set-aside.ts";
+import { createStarter, STARTS_AT_ONCE } from "./start-claimed.ts";
 
 export type DirectLaneOptions = {
   readonly store: Store;
@@ -30,16 +31,27 @@ export type DirectLaneOptions = {
 };
 
 export type DirectLane = {
-  /** Begins the first attempts of claimed deliveries and returns at once. */
+  /**
+   * Begins the first attempts of claimed deliveries, and starts the workflows of those that were attempted
+   * before: they were parked between two attempts, and their workflows continue from the attempt log. Returns
+   * at once. A delivery that is under way already is left alone: its lease ran out, and this process claimed
+   * it again.
+   */
   begin(claimed: readonly ClaimedDelivery[]): void;
   /**
-   * Resolves when every attempt and hand-over has ended, or when the deadline passes. Do not call `begin`
-   * after this.
+   * Returns how many more workflows may be started for deliveries of this account that were attempted before.
+   * While Temporal is silent, each start takes seconds to fail.
+   */
+  roomToStart(id: AccountId): number;
+  /**
+   * Resolves when every attempt, start and hand-over has ended, or when the deadline passes. Do not call
+   * `begin` after this.
    *
    * Nothing that it leaves is lost. An attempt that was cut off is repeated under the same number when its
-   * lease has run out. A delivery that was not handed over is `started` with a `reconcile_after`, so the
-   * reconciler of the next worker starts its workflow. Therefore the first hand-over that Temporal does not
-   * take while the lane stops ends all others: each of them would wait for Temporal's deadline.
+   * lease has run out, and so is a start. A delivery that was not handed over is `started` with a
+   * `reconcile_after`, so the reconciler of the next worker starts its workflow. Therefore the first
+   * hand-over that Temporal does not take while the lane stops ends all others: each of them would wait for
+   * Temporal's deadline.
    */
   stop(deadline: StopDeadline): Promise<void>;
 };
@@ -61,13 +73,15 @@ const RENEWALS_IN_A_LEASE = 3;
 export function createDirectLane(options: DirectLaneOptions): DirectLane {
   const { store, ledger, log, now, owner, leaseMs, shares, whatIsAway } = options;
   const inFlight = new Map<DeliveryId, { readonly begunAt: number; readonly end: Promise<void> }>();
-  const handOvers = createHandOvers(
-    async (delivery, nextAttemptAt) => {
-      await options.start(delivery);
-      await ledger.handedOver({ id: delivery.deliveryId, nextAttemptAt, now: now() });
-    },
-    createOutageLog("hand_over", log, whatIsAway),
-  );
+  const outages = createOutageLog("hand_over", log, whatIsAway);
+  const handOvers = createHandOvers(async (delivery, nextAttemptAt) => {
+    await options.start(delivery);
+    await ledger.handedOver({ id: delivery.deliveryId, nextAttemptAt, now: now() });
+  }, outages);
+  const startClaimed = createStarter(options, STARTS_AT_ONCE);
+  // Max-min shares: while they wait for Temporal, the deliveries of one account leave room for others'.
+  const startPlaces = createShares(STARTS_AT_ONCE);
+  const starts = new Map<DeliveryId, Promise<void>>();
   const renewals = createOutageLog("claim_renewal", log, whatIsAway);
   const report = createReportSetAside(log, options.onSetAside);
   let isRoomAnnounced = false;
@@ -101,17 +115,39 @@ export function createDirectLane(options: DirectLaneOptions): DirectLane {
     if (direct.kind === "hand_over") handOvers.add(delivery, direct.nextAttemptAt);
     // After a fault, the lease expires by itself: a broken dependency is not retried at once.
   };
+  const startAll = async (claimed: readonly ClaimedDelivery[]) => {
+    // In an outage they keep their leases. Claimed again at once, they would only fail again.
+    const failure = await startClaimed(claimed).then(
+      ({ outage }) => outage,
+      (error: unknown) => ({ error }),
+    );
+    for (const { deliveryId } of claimed) {
+      starts.delete(deliveryId);
+      startPlaces.end(deliveryId);
+    }
+    announceRoom();
+    if (failure === undefined) outages.succeeded();
+    else await outages.failed(failure.error);
+  };
   return {
     begin(claimed) {
-      for (const delivery of claimed) {
+      const isNew = ({ deliveryId: id }: ClaimedDelivery) => !inFlight.has(id) && !starts.has(id);
+      for (const delivery of claimed.filter((one) => one.lane === "direct" && isNew(one))) {
         shares.begin(delivery.deliveryId, delivery.accountId);
         inFlight.set(delivery.deliveryId, { begunAt: now(), end: attempt(delivery) });
       }
+      const attempted = claimed.filter((one) => one.lane === "workflow" && isNew(one));
+      if (attempted.length === 0) return;
+      for (const { deliveryId, accountId } of attempted) startPlaces.begin(deliveryId, accountId);
+      const started = startAll(attempted);
+      for (const { deliveryId } of attempted) starts.set(deliveryId, started);
     },
+    roomToStart: startPlaces.roomOf,
     async stop(deadline) {
       const ends = Promise.all([...inFlight.values()].map(({ end }) => end));
       await deadline.waitFor("direct_attempts", ends, () => inFlight.size);
       clearInterval(renewal);
+      await deadline.waitFor("direct_starts", Promise.all(starts.values()), () => starts.size);
       await handOvers.stop(deadline);
     },
   };

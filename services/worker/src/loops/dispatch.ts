@@ -1,31 +1,21 @@
 import type { Shares } from "@posthaste/delivery/activities";
-import { isOutage } from "@posthaste/delivery/client";
-import type { DeliveryId, Lane } from "@posthaste/domain";
-import type { Log } from "@posthaste/runtime";
+import type { Lane } from "@posthaste/domain";
 import {
   type Claim,
   type ClaimedDelivery,
   claimDeliveries,
   createClaimRotation,
   listInFlight,
-  markStarted,
   type RefusedClaims,
   releaseClaims,
   type Store,
-  setAsideClaims,
 } from "@posthaste/store";
 import type { DirectLane } from "./direct-lane.ts";
-import { createReportSetAside, type Refused, type SetAsideWork } from "./report-set-aside.ts";
-import { createPatience, type Patience } from "./set-aside.ts";
+import { createReportSetAside } from "./report-set-aside.ts";
+import { createPatience } from "./set-aside.ts";
+import { createStarter, STARTS_AT_ONCE, type StarterOptions } from "./start-claimed.ts";
 
-export type DispatchOptions = {
-  readonly store: Store;
-  readonly log: Log;
-  readonly now: () => number;
-  /** Starts a delivery's workflow. Starting it twice is harmless. */
-  readonly start: (delivery: ClaimedDelivery) => Promise<void>;
-  /** Identifies this process in its leases. */
-  readonly owner: string;
+export type DispatchOptions = StarterOptions & {
   /** The maximum number of deliveries claimed in one round. */
   readonly batch: number;
   /** The length of a lease, in milliseconds. */
@@ -40,16 +30,10 @@ export type DispatchOptions = {
   readonly laneDefault?: Lane;
   /** Called after each successful round with the number of workflows started. */
   readonly onStarted?: (count: number) => void;
-  /** Called when deliveries or subscriptions are set aside, with their number. */
-  readonly onSetAside?: (work: SetAsideWork, count: number) => void;
 };
 
-/** Concurrent starts: enough to hide the round trip, few enough not to queue in a server with two cores. */
-const STARTS_AT_ONCE = 16;
 /** Concurrent starts for failing subscriptions, which are not urgent and must not keep Temporal busy. */
 const FAILING_STARTS_AT_ONCE = 2;
-/** Starts that fail before any succeeds: then the round ends. Each may have waited 5 s, its deadline. */
-const FAILURES_MAX = 3;
 
 /**
  * Creates the dispatcher's round: it claims pending deliveries under a lease, starts a workflow for each, and
@@ -113,24 +97,20 @@ async function giveBackEnded(store: Store, shares: Shares): Promise<void> {
 
 /**
  * Creates the direct lane's round. It is separate from the workflow lane's round, so it does not wait
- * when Temporal accepts no starts. The round begins attempts without waiting for them; the lane wakes it
- * when attempts end.
+ * when Temporal accepts no starts. The round begins attempts and starts workflows without waiting for them;
+ * the lane wakes it when they end.
  */
 export function createDirectRound(
   options: DispatchOptions,
-  lane: Pick<DirectLane, "begin">,
+  lane: Pick<DirectLane, "begin" | "roomToStart">,
 ): () => Promise<"more" | "done"> {
   const { batch, shares } = options;
-  const claim = createClaimer(options, { lane: "direct" });
-  const startClaimed = createStarter(options, STARTS_AT_ONCE);
+  const claim = createClaimer(options, { lane: "direct", roomToStart: lane.roomToStart });
 
   return async () => {
     const claimed = await claim(Math.min(batch, shares.free()));
     if (claimed.length === 0) return "done";
-    lane.begin(claimed.filter((delivery) => delivery.lane === "direct"));
-    // These were parked between two attempts; their workflows continue from the attempt log.
-    // In an outage they keep their leases. Claimed again at once, they would delay first attempts.
-    await startClaimed(claimed.filter((delivery) => delivery.lane === "workflow"));
+    lane.begin(claimed);
     return "more";
   };
 }
@@ -141,7 +121,7 @@ export function createDirectRound(
  */
 function createClaimer(
   options: DispatchOptions,
-  filter: Pick<Claim, "lane" | "isFailing">,
+  filter: Pick<Claim, "lane" | "isFailing" | "roomToStart">,
 ): (limit: number) => Promise<ClaimedDelivery[]> {
   const { store, now, owner, leaseMs, inFlightMax, drainPerSecond, laneDefault, shares } = options;
   const report = createReportSetAside(options.log, options.onSetAside);
@@ -170,72 +150,4 @@ function createClaimer(
     for (const { subscriptionId } of claimed) patience.succeeded(subscriptionId);
     return claimed;
   };
-}
-
-/** What a starter did; see {@link createStarter}. */
-type Starts = {
-  readonly started: readonly DeliveryId[];
-  /** Set if Temporal accepted nothing because it is unavailable. Nothing was set aside then. */
-  readonly outage: { readonly error: unknown } | undefined;
-};
-
-/**
- * Creates a function that starts the workflows of claimed deliveries, marks them started, and sets those
- * aside whose start fails, each for a growing time.
- */
-function createStarter(
-  options: DispatchOptions,
-  atOnce: number,
-): (claimed: readonly ClaimedDelivery[]) => Promise<Starts> {
-  const { store, owner, now } = options;
-  const report = createReportSetAside(options.log, options.onSetAside);
-  const patience = createPatience({ now });
-  return async (claimed) => {
-    const { started, failed, untried, isOver } = await startAll(claimed, options.start, atOnce);
-    for (const id of started) patience.succeeded(id);
-    report("lease", await markStarted(store, { owner, ids: started, now: now() }));
-    const [first] = failed;
-    if (isOver && first !== undefined) return { started, outage: first };
-    report("start", failed);
-    report("lease", await setAsideClaims(store, { owner, claims: untils(failed, patience), now: now() }));
-    report("lease", await releaseClaims(store, { owner, ids: untried, now: now() }));
-    return { started, outage: undefined };
-  };
-}
-
-function untils(failed: readonly Failed[], patience: Patience): { id: DeliveryId; untilMs: number }[] {
-  return failed.map(({ item: id }) => ({ id, untilMs: patience.failed(id).untilMs }));
-}
-
-type Failed = Refused & { readonly item: DeliveryId };
-
-/** Starts deliveries until all have been tried or, without a success, a few have met an outage. */
-async function startAll(
-  claimed: readonly ClaimedDelivery[],
-  start: (delivery: ClaimedDelivery) => Promise<void>,
-  atOnce: number,
-): Promise<{ started: DeliveryId[]; failed: Failed[]; untried: DeliveryId[]; isOver: boolean }> {
-  const started: DeliveryId[] = [];
-  const failed: Failed[] = [];
-  const untried: DeliveryId[] = [];
-  // One start that succeeds shows that the failed ones concern their deliveries only.
-  const isOutageSoFar = () => started.length === 0 && failed.every(({ error }) => isOutage(error));
-  const queue = claimed.values();
-  const starter = async () => {
-    for (const delivery of queue) {
-      const id = delivery.deliveryId;
-      if (failed.length >= FAILURES_MAX && isOutageSoFar()) {
-        untried.push(id);
-        continue;
-      }
-      try {
-        await start(delivery);
-        started.push(id);
-      } catch (error) {
-        failed.push({ item: id, error });
-      }
-    }
-  };
-  await Promise.all(Array.from({ length: atOnce }, starter));
-  return { started, failed, untried, isOver: failed.length > 0 && isOutageSoFar() };
 }
