@@ -67,6 +67,18 @@ describe("a claim beside a line that is locked, on mysql", () => {
     await insertSubscriptions(store);
   };
 
+  test("whose subscriptions are all locked refuses none of them", async () => {
+    await fillAccounts(1);
+    const holder = await store.db.startTransaction().execute();
+    for (const id of each(ACCOUNTS)) await lockTurns(store, holder, id as SubscriptionId);
+    const refused: unknown[] = [];
+    const claim = createClaimer({ onRefused: (some) => refused.push(some) });
+    expect(await claim()).toEqual([]);
+    expect(refused).toEqual([]);
+    await holder.rollback().execute();
+    expect(await claim()).toHaveLength(1);
+  });
+
   // More rows than one statement reads, and fewer.
   test.each([60, 4])("serves every other account of %i deliveries within two laps", async (count) => {
     await fillAccounts(count);

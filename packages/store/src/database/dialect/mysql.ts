@@ -4,9 +4,11 @@ import {
   MysqlDialect,
   type MysqlDialectConfig,
   MysqlDriver,
+  type QueryCompiler,
   sql,
 } from "kysely";
 import type { Deadlines } from "./deadlines.ts";
+import { EmptyListsCompiler } from "./empty-lists.ts";
 import { durabilityRisks } from "./mysql-durability.ts";
 import {
   isAway,
@@ -109,6 +111,10 @@ class BoundedMysqlDialect extends MysqlDialect {
 
   override createDriver(): Driver {
     return new BoundedMysqlDriver(this.#config);
+  }
+
+  override createQueryCompiler(): QueryCompiler {
+    return new EmptyListsCompiler();
   }
 }
 
