@@ -104,7 +104,12 @@ test(
     const { subscription } = await stack.client.subscriptions.createSubscription({
       targetUrl: receiver.url,
       eventTypes: ["company_updated"],
-      rateLimit: { perSecond: 0.01, burst: 1 },
+      concurrency: 1,
+    });
+    const answered = Promise.withResolvers<void>();
+    receiver.answer(async () => {
+      await answered.promise;
+      return { kind: "status", status: 200 };
     });
     for (let i = 0; i < 3; i++) await ingest("company_updated");
     await vi.waitFor(async () => {
@@ -113,7 +118,7 @@ test(
     }, PATIENCE);
     const id = subscription?.id ?? 0;
     expect(await stack.client.subscriptions.getSubscriptionHealth({ id })).toMatchObject({ pending: 2 });
-    await stack.client.subscriptions.updateSubscription({ id, rateLimit: { perSecond: 0 } });
+    answered.resolve();
     await receiver.waitFor(3, { timeoutMs: 60_000 });
   },
   TIMEOUT_MS,
