@@ -184,7 +184,7 @@ async function runOn(
   stop.abort();
   await sending;
   note(`${ledger.accepted.length} events accepted; waiting until every delivery has got as far as it can`);
-  const asked = await settle(world);
+  const asked = await settle(world, note);
   const facts = await gatherFacts(world, seen, asked);
   await supervisor.stop();
   await Promise.all(Object.values(callers).map((caller) => caller.close()));

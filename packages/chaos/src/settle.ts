@@ -8,6 +8,7 @@ const SETTLED_WITHIN_MS = 240_000;
 const POLL_EVERY_MS = 500;
 /** How long a requested attempt may take before it is requested again. */
 const ASK_EVERY_MS = 20_000;
+const NOTE_EVERY_MS = 20_000;
 /** Open deliveries looked at in one round. */
 const LOOKED_AT = 1_000;
 /** Attempts requested at once. */
@@ -20,7 +21,7 @@ const ASKED_AT_ONCE = 10;
  *
  * @returns the attempts that were requested: {@link attemptKey} of each
  */
-export async function settle(world: World): Promise<Set<string>> {
+export async function settle(world: World, note: (line: string) => void): Promise<Set<string>> {
   const asked = new Set<string>();
   const askedAt = new Map<string, number>();
   const ask = async ({ id, attempts }: Open) => {
@@ -39,9 +40,14 @@ export async function settle(world: World): Promise<Set<string>> {
       if (attemptsNow !== undefined) asked.add(attemptKey(id, attemptsNow + 1));
     }
   };
+  let notedAt = Date.now();
   const isSettled = async () => {
     const open = await openOf(world);
     const now = Date.now();
+    if (now - notedAt >= NOTE_EVERY_MS) {
+      notedAt = now;
+      note(stillOpen(open));
+    }
     const toAsk = open.filter(
       ({ id, state, attempts }) =>
         state === "started" && attempts > 0 && now - (askedAt.get(id) ?? 0) >= ASK_EVERY_MS,
@@ -53,6 +59,13 @@ export async function settle(world: World): Promise<Set<string>> {
   };
   await poll(isSettled, { withinMs: SETTLED_WITHIN_MS, everyMs: POLL_EVERY_MS });
   return asked;
+}
+
+function stillOpen(open: readonly Open[]): string {
+  const [first] = open;
+  if (first === undefined) return "waiting for a fan-out, a drain, an end, a recovery or an erasure";
+  const { id, state, attempts } = first;
+  return `waiting for ${open.length} deliveries; ${id} is ${state} after ${attempts} attempts`;
 }
 
 type Open = { readonly id: string; readonly state: string; readonly attempts: number };

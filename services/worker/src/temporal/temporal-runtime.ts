@@ -18,7 +18,7 @@ export async function installTemporal(log: Log): Promise<() => Promise<string>> 
     telemetryOptions: {
       metrics: { prometheus: { bindAddress } },
       // What is not forwarded is written by native code, to an output that may be full.
-      logging: { forward: {}, filter: { core: "WARN", other: "ERROR" } },
+      logging: { forward: {}, filter: { core: "ERROR", other: "ERROR" } },
     },
     // The process stops its workers itself. By default, the SDK would do so at SIGTERM, and also at SIGUSR2
     // and SIGQUIT, and it would keep SIGTERM from ending a process that is still starting.
