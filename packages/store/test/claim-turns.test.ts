@@ -52,6 +52,30 @@ async function hold(id: SubscriptionId): Promise<() => Promise<void>> {
   return async () => void (await tx.rollback().execute());
 }
 
+describe.each(["sqlite", "mysql"] as const)("an account that was served last, on %s", (backend) => {
+  beforeEach(() => open(backend));
+  afterEach(() => t.dispose());
+
+  test.each([1, 3])(
+    "has its part of each claim, beside thousands of another's (%i of its own)",
+    async (own) => {
+      await fill([
+        { count: 60, subscriptions: own, account: 1 },
+        { count: 4_000, subscriptions: 2_000, first: 100, account: 2 },
+        { count: 4_000, subscriptions: 2_000, first: 3_000, account: 3 },
+      ]);
+      await createAccount(store, { name: "second", now: NOW });
+      await createAccount(store, { name: "third", now: NOW });
+      const claim = createClaimer({ limit: 30 });
+      for (let n = 0; n < 6; n++) {
+        const accounts = (await claim()).map(({ accountId }) => accountId);
+        const countOf = (id: number) => accounts.filter((one) => one === id).length;
+        expect([countOf(1), countOf(2), countOf(3)], `claim ${n}`).toEqual([10, 10, 10]);
+      }
+    },
+  );
+});
+
 describe("a claim beside a line that is locked, on mysql", () => {
   beforeEach(() => open("mysql"));
   afterEach(() => t.dispose());

@@ -53,16 +53,33 @@ export async function* pendingSubscriptions(
     if (group.size > 0) yield group;
     return;
   }
-  const start = rotation.afterAccount;
-  const laps = [{ from: start, upTo: Number.POSITIVE_INFINITY }];
-  if (start > 0) laps.push({ from: 0, upTo: start });
-  for (const { from, upTo } of laps) {
-    for (let after: number | undefined = from; after !== undefined; ) {
-      const accounts: AccountId[] = (await nextAccounts(store, after)).filter((id) => id <= upTo);
-      yield* subscriptionsOf(store, accounts.filter(isWanted), { rotation, isWanted, first });
-      after = accounts.at(-1);
+  for await (const accounts of accountsAfter(store, rotation.afterAccount)) {
+    yield* subscriptionsOf(store, accounts.filter(isWanted), { rotation, isWanted, first });
+  }
+}
+
+/**
+ * Yields all accounts with pending rows, some at a time: those after `start` and then, in a second lap, the
+ * others. The last of the first lap share a group with the first of the second, or the claim would be shared
+ * out among fewer.
+ */
+async function* accountsAfter(store: Store, start: number): AsyncGenerator<AccountId[], void> {
+  let group: AccountId[] = [];
+  const laps = [{ after: start, upTo: Number.POSITIVE_INFINITY }];
+  if (start > 0) laps.push({ after: 0, upTo: start });
+  for (const lap of laps) {
+    for (let isLast = false; !isLast; ) {
+      const found = await nextAccounts(store, lap.after, ACCOUNTS_AT_ONCE - group.length);
+      const ofLap = found.ids.filter((id) => id <= lap.upTo);
+      group.push(...ofLap);
+      lap.after = found.ids.at(-1) ?? lap.after;
+      isLast = found.isLast || ofLap.length < found.ids.length;
+      if (group.length < ACCOUNTS_AT_ONCE) continue;
+      yield group;
+      group = [];
     }
   }
+  if (group.length > 0) yield group;
 }
 
 /** Yields the subscriptions of these accounts, some of each at a time, until each had its whole round. */
@@ -123,14 +140,19 @@ async function nextGroup(
     const ids = first.found.get(accountId)?.filter((id) => id > after);
     return ids?.length === 0 && accountId === cutOff ? undefined : ids;
   };
-  const unknown = searches.filter((search) => knownOf(search) === undefined);
-  const limit = Math.ceil(ROWS_AT_ONCE / Math.max(1, unknown.length));
-  const next = await nextRows(store, unknown, limit);
-  for (const search of searches) {
-    const { accountId } = search;
-    const known = knownOf(search);
-    if (known !== undefined) take(search, known, accountId !== cutOff);
-    else take(search, next.found.get(accountId) ?? [], next.countOf(accountId) < limit);
+  // An account whose first lap holds nothing more begins its second at once: in the next group it would come
+  // too late, if the others fill the claim.
+  for (let left = searches; left.length > 0; ) {
+    const unknown = left.filter((search) => knownOf(search) === undefined);
+    const limit = Math.ceil(ROWS_AT_ONCE / Math.max(1, unknown.length));
+    const next = await nextRows(store, unknown, limit);
+    for (const search of left) {
+      const { accountId } = search;
+      const known = knownOf(search);
+      if (known !== undefined) take(search, known, accountId !== cutOff);
+      else take(search, next.found.get(accountId) ?? [], next.countOf(accountId) < limit);
+    }
+    left = left.filter((search) => !ended.has(search) && !group.has(search.accountId));
   }
   for (let statements = 0; statements < STATEMENTS_MAX; statements++) {
     const open = searches.filter((search) => !ended.has(search));
@@ -203,9 +225,13 @@ async function readRows(
  * Each database answers a `min` with constant conditions by one access to the index. MySQL does not do so if
  * the number comes from another row, as in a recursive query, or if it groups and expects small groups.
  */
-async function nextAccounts(store: Store, after: number): Promise<AccountId[]> {
+async function nextAccounts(
+  store: Store,
+  after: number,
+  limit: number,
+): Promise<{ ids: AccountId[]; isLast: boolean }> {
   const found: AccountId[] = [];
-  for (let statements = 0; statements < STATEMENTS_MAX && found.length < ACCOUNTS_AT_ONCE; statements++) {
+  for (let statements = 0; statements < STATEMENTS_MAX && found.length < limit; statements++) {
     const from: number = found.at(-1) ?? after;
     const jumps = Array.from(
       { length: JUMPS_AT_ONCE },
@@ -214,10 +240,11 @@ async function nextAccounts(store: Store, after: number): Promise<AccountId[]> {
     );
     const { rows } = await sql<{ id: number | null }>`${sql.join(jumps, sql` union `)}`.execute(store.db);
     const ids = rows.flatMap(({ id }) => (id === null ? [] : [Number(id) as AccountId]));
-    if (ids.length === 0) break;
     found.push(...ids.sort((a, b) => a - b));
+    // A jump that found nothing has gone beyond the last one.
+    if (ids.length < rows.length) return { ids: found.slice(0, limit), isLast: found.length <= limit };
   }
-  return found.slice(0, ACCOUNTS_AT_ONCE);
+  return { ids: found.slice(0, limit), isLast: false };
 }
 
 /** Does the same for subscriptions; at least one of each account is found that has more. */
