@@ -177,8 +177,22 @@ onEachDatabase("a recovery", (bench) => {
     await subscribe();
     await ingestIn(bench(), 10, "exhausted");
     const recovery = await start(bench(), { ratePerSecond: 4 });
+    const step = () => advanceRecovery(store, { id: recovery.id, limit: 500, now: LATER });
+    expect(await step()).toMatchObject({ state: "running", madeNow: 4, examined: 4 });
+    expect(await step()).toMatchObject({ state: "running", madeNow: 4, examined: 8 });
+    expect(await step()).toMatchObject({ state: "completed", madeNow: 2, examined: 10, leftOut: 0 });
+  });
+
+  test.each(["recover", "replay"] as const)("(%s) passes what needs nothing at any rate", async (kind) => {
+    const { store, subscribe } = bench();
+    const { id: subscriptionId } = await subscribe();
+    await ingestIn(bench(), 20, "exhausted");
+    await finish(store, await start(bench()));
+    await ingestIn(bench(), 1, "exhausted", 20);
+    const recovery = await start(bench(), { kind, subscriptionId, ratePerSecond: 1 });
     const step = await advanceRecovery(store, { id: recovery.id, limit: 500, now: LATER });
-    expect(step).toMatchObject({ state: "running", madeNow: 4 });
+    const made = kind === "recover" ? 1 : 0;
+    expect(step).toMatchObject({ state: "completed", examined: 21, made, leftOut: 21 - made });
   });
 
   test("creates nothing while paused, continues when resumed, and ends when cancelled", async () => {

@@ -36,6 +36,12 @@ type Step = {
 };
 
 /**
+ * Deliveries or events that a step examines, also if it may create fewer: most of them may need nothing, and
+ * a step for each would take longer than the rate asks for.
+ */
+const EXAMINED_AT_LEAST = 50;
+
+/**
  * The states that a recovery sends again: the schedule was used up, the target may not be called, or the
  * delivery was cancelled.
  */
@@ -58,8 +64,9 @@ export async function advanceRecovery(
     if (row === undefined) return undefined;
     if (row.state !== "running") return { ...recoveryOf(row), madeNow: 0, examinedNow: 0 };
     const step = row.kind === "recover" ? recover : replay;
-    const atOnce = row.dry_run === 1 ? limit : Math.min(limit, row.rate_per_second);
-    const { read, examined, rows, cursor } = await step(store, tx, row, { limit: atOnce, now });
+    const makeMax = row.dry_run === 1 ? limit : Math.min(limit, row.rate_per_second);
+    const bounds = { limit: Math.min(limit, Math.max(makeMax, EXAMINED_AT_LEAST)), makeMax, now };
+    const { read, examined, rows, cursor } = await step(store, tx, row, bounds);
     const cause = row.kind === "recover" ? "recovered" : "replayed";
     if (row.dry_run === 0) await insertUnlessTaken(store, tx, rows, cause);
     const made = rows.length;
@@ -84,9 +91,10 @@ type Candidate = Pick<
   "id" | "event_id" | "event_type" | "subscription_id" | "test"
 >;
 
-type Bounds = { readonly limit: number; readonly now: number };
+/** `limit`: of what is examined; `makeMax`: of what is created. */
+type Bounds = { readonly limit: number; readonly makeMax: number; readonly now: number };
 
-async function recover(store: Store, tx: Tx, row: Row, { limit, now }: Bounds): Promise<Step> {
+async function recover(store: Store, tx: Tx, row: Row, { limit, makeMax, now }: Bounds): Promise<Step> {
   const found = (
     await Promise.all(RECOVERABLE.map((state) => failedIn(store, tx, row, state, limit)))
   ).flat();
@@ -105,7 +113,10 @@ async function recover(store: Store, tx: Tx, row: Row, { limit, now }: Bounds): 
   // delivery.
   const newest = await newestOf(store, tx, candidates);
   const rows: DeliveryRow[] = [];
+  let examined = 0;
   for (const candidate of candidates) {
+    if (rows.length === makeMax) break;
+    examined += 1;
     const subscription = subscriptions.get(candidate.subscription_id);
     const isNewest = newest.get(pairOf(candidate)) === candidate.id;
     if (subscription === undefined || !isNewest || candidate.test === 1 || !events.has(candidate.event_id))
@@ -120,8 +131,8 @@ async function recover(store: Store, tx: Tx, row: Row, { limit, now }: Bounds): 
       }),
     );
   }
-  const examined = candidates.length;
-  return { read: examined, examined, rows, cursor: found.length < limit ? undefined : candidates.at(-1)?.id };
+  const isLast = found.length < limit && examined === found.length;
+  return { read: examined, examined, rows, cursor: isLast ? undefined : candidates[examined - 1]?.id };
 }
 
 async function failedIn(
@@ -148,7 +159,7 @@ async function failedIn(
   return await query.execute();
 }
 
-async function replay(store: Store, tx: Tx, row: Row, { limit, now }: Bounds): Promise<Step> {
+async function replay(store: Store, tx: Tx, row: Row, { limit, makeMax, now }: Bounds): Promise<Step> {
   const id = row.subscription_id;
   const subscription = id === null ? undefined : (await liveSubscriptions(store, tx, [id])).get(id);
   if (subscription === undefined) return { read: 0, examined: 0, rows: [], cursor: undefined };
@@ -169,17 +180,23 @@ async function replay(store: Store, tx: Tx, row: Row, { limit, now }: Bounds): P
   const ids = candidates.map((event) => event.id);
   const intact = await lockEvents(store, tx, ids);
   const delivered = await eventsDelivered(store, tx, ids, subscription);
-  const rows = candidates
-    .filter((event) => intact.has(event.id) && !delivered.has(event.id))
-    .map((event) =>
+  const rows: DeliveryRow[] = [];
+  let examined = 0;
+  for (const event of candidates) {
+    if (rows.length === makeMax) break;
+    examined += 1;
+    if (!intact.has(event.id) || delivered.has(event.id)) continue;
+    rows.push(
       deliveryRow(originOf(row, event.id, event.event_type, now), {
         subscriptionId: subscription.id,
         parks: parks(subscription),
         targetHash: subscription.target_hash,
       }),
     );
-  const cursor = events.length < limit ? undefined : events.at(-1)?.id;
-  return { read: events.length, examined: candidates.length, rows, cursor };
+  }
+  const step = { read: events.length, examined, rows };
+  if (examined < candidates.length) return { ...step, cursor: candidates[examined - 1]?.id };
+  return { ...step, cursor: events.length < limit ? undefined : events.at(-1)?.id };
 }
 
 /**
