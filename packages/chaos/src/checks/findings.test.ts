@@ -147,6 +147,17 @@ test("a delivery that waits its turn on a slow machine does not stand still", ()
   expect(waits).toEqual({ longestMs: 30_000, besideFaultsMs: 30_000, overtakenBy: 1_000 });
 });
 
+test("a delivery that a fault cut off waits for its repair while later ones are sent", () => {
+  const facts = {
+    ...FACTS,
+    deliveries: [delivery(), delivery({ id: "dlv_2", created_at: AT + 1_000 })],
+    seen: [seen({}, AT + 60_000), seen({ deliveryId: "dlv_2" }, AT + 1_100), ...others(1_001)],
+  };
+  const { broken, waits } = findingsFrom(facts);
+  expect(broken["stood still"]).toEqual([]);
+  expect(waits).toEqual({ longestMs: 60_000, besideFaultsMs: 60_000, overtakenBy: 1_001 });
+});
+
 test("a wait during a fault that hit the delivery is not held against anybody, and is reported", () => {
   const fault = {
     at: 0,

@@ -7,7 +7,10 @@ export type Waits = {
   readonly longestMs: number;
   /** The same without the times of faults that hit it: see {@link isHit}. */
   readonly besideFaultsMs: number;
-  /** The most requests of others that arrived while a delivery waited beside faults. */
+  /**
+   * The most requests of others that arrived while a delivery waited beside faults, and no later one of its
+   * account was sent either.
+   */
   readonly overtakenBy: number;
 };
 
@@ -18,11 +21,12 @@ export type Waits = {
 const FELT_FOR_MS = 10_000;
 
 /**
- * When a delivery stood still beside faults. A busy machine makes everybody wait, so that a time alone says
- * little: a delivery that waits its turn lets some others by, one that stands still lets all of them by.
+ * When an account stood still beside faults. A busy machine makes everybody wait, so that a time alone says
+ * little: an account that waits its turn lets some others by, one that stands still lets all of them by. A
+ * delivery that a fault has cut off waits for its repair, while later ones of its account are sent.
  */
 const STANDSTILL = {
-  /** It waited for this long, in milliseconds … */
+  /** A delivery, and what was due after it, waited for this long, in milliseconds … */
   ms: 15_000,
   /**
    * … and this many requests of others arrived meanwhile: several times as many as two workers have under
@@ -30,16 +34,21 @@ const STANDSTILL = {
    */
   overtakenBy: 1_000,
   /**
-   * Or it waited for this long, in milliseconds, whatever arrived: as long as the slowest repair, that of the
-   * reconciler. Temporal needs up to half a minute for a task that was lost more than once.
+   * Or the delivery alone waited for this long, in milliseconds, whatever arrived: as long as the slowest
+   * repair, that of the reconciler. Temporal needs up to half a minute for a task that was lost more than
+   * once.
    */
   msAtMost: 120_000,
 } as const;
 
-type Wait = { readonly deliveryId: string; readonly ms: number; readonly besideFaultsMs: number } & Pick<
-  Waits,
-  "overtakenBy"
->;
+type Wait = {
+  readonly deliveryId: string;
+  readonly ms: number;
+  readonly besideFaultsMs: number;
+  /** How long beside faults neither it nor a later one of its account was sent, in milliseconds. */
+  readonly stillMs: number;
+  readonly overtakenBy: number;
+};
 
 export function waitsOf(facts: Facts): Waits {
   const waits = waitsOfGood(facts);
@@ -55,8 +64,9 @@ export function waitsOf(facts: Facts): Waits {
 export const nobodyStandsStill: Check = (facts) =>
   waitsOfGood(facts)
     .filter(
-      ({ besideFaultsMs: ms, overtakenBy }) =>
-        ms > STANDSTILL.msAtMost || (ms > STANDSTILL.ms && overtakenBy > STANDSTILL.overtakenBy),
+      ({ besideFaultsMs, stillMs, overtakenBy }) =>
+        besideFaultsMs > STANDSTILL.msAtMost ||
+        (stillMs > STANDSTILL.ms && overtakenBy > STANDSTILL.overtakenBy),
     )
     .map(
       ({ deliveryId, besideFaultsMs, overtakenBy }) =>
@@ -72,19 +82,25 @@ function waitsOfGood(facts: Facts): Wait[] {
     .map(({ request }) => request.receivedAt)
     .filter((at) => !windows.some(({ from, until }) => from <= at && at < until))
     .sort((one, other) => one - other);
-  return facts.deliveries
+  const latestFirst = facts.deliveries
     .filter((row) => row.account_id === facts.accountIds.good)
-    .map(({ id, created_at: dueAt }) => {
-      const arrivedAt = (seenOf.get(id) ?? []).map(({ request }) => request.receivedAt);
-      // One that never arrived is lost, and found as such.
-      const sentAt = Math.min(...(arrivedAt.length === 0 ? [facts.now] : arrivedAt));
-      return {
-        deliveryId: id,
-        ms: sentAt - dueAt,
-        besideFaultsMs: sentAt - dueAt - overlap(windows, dueAt, sentAt),
-        overtakenBy: Math.max(0, countBefore(others, sentAt) - countBefore(others, dueAt)),
-      };
-    });
+    .sort((one, other) => other.created_at - one.created_at);
+  let laterSentAt = facts.now;
+  return latestFirst.map(({ id, created_at: dueAt }) => {
+    const arrivedAt = (seenOf.get(id) ?? []).map(({ request }) => request.receivedAt);
+    // One that never arrived is lost, and found as such.
+    const sentAt = Math.min(...(arrivedAt.length === 0 ? [facts.now] : arrivedAt));
+    const stillUntil = Math.max(dueAt, Math.min(sentAt, laterSentAt));
+    laterSentAt = Math.min(laterSentAt, sentAt);
+    const besideFaults = (until: number) => until - dueAt - overlap(windows, dueAt, until);
+    return {
+      deliveryId: id,
+      ms: sentAt - dueAt,
+      besideFaultsMs: besideFaults(sentAt),
+      stillMs: besideFaults(stillUntil),
+      overtakenBy: Math.max(0, countBefore(others, stillUntil) - countBefore(others, dueAt)),
+    };
+  });
 }
 
 /** Returns how many of the sorted times are before one. */
