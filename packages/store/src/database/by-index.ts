@@ -5,7 +5,7 @@ import type { Tables } from "./tables.ts";
 import type { Tx } from "./transact.ts";
 
 /** The indexes that statements name, by table. */
-type Indexes = {
+export type Indexes = {
   deliveries:
     | "deliveries_by_state_and_account"
     | "deliveries_by_account"
@@ -15,6 +15,7 @@ type Indexes = {
     | "deliveries_once"
     | "deliveries_overdue";
   delivery_changes: "delivery_changes_in_order" | "delivery_changes_by_batch";
+  erasures: "erasures_unstarted";
   events: "events_by_account";
   fanouts: "fanouts_by_account";
   recoveries: "recoveries_unstarted";

@@ -1,5 +1,8 @@
 import type { AccountId } from "@posthaste/domain";
+import { type RawBuilder, sql } from "kysely";
+import type { Indexes } from "./by-index.ts";
 import { roundRobin } from "./round-robin.ts";
+import type { Store } from "./store.ts";
 
 /** Where a list of pieces of work begins, so that accounts and each account's pieces take turns. */
 export type PageByAccount<Id> = {
@@ -63,6 +66,42 @@ export async function listByAccount<Id>(
     accounts.push({ accountId, ids: ids.slice(0, each), isAll: ids.length <= each });
   }
   return { accounts, isLast };
+}
+
+/**
+ * Finds pieces along an index that leads, under the condition, from account to account and in each from piece
+ * to piece.
+ *
+ * @param of.where which rows of the table are pieces. Default: all
+ * @param of.column the column with the piece's id
+ * @param of.least less than every id
+ */
+export function alongIndex<T extends keyof Indexes, Id>(
+  { db, seam }: Pick<Store, "db" | "seam">,
+  of: {
+    readonly table: T;
+    readonly index: Indexes[T];
+    readonly where?: RawBuilder<unknown>;
+    readonly column: string;
+    readonly least: Id;
+  },
+): ByAccount<Id> {
+  const { table, index, where = sql`1 = 1`, least } = of;
+  const column = sql.ref(of.column);
+  const pieces = sql`from ${sql.table(table)} ${sql.raw(seam.byIndex(index))} where ${where}`;
+  return {
+    async nextAccount(after) {
+      const query = sql<{ account_id: AccountId }>`
+        select account_id ${pieces} and account_id > ${after} order by account_id limit 1`;
+      return (await query.execute(db)).rows[0]?.account_id;
+    },
+    async piecesOf({ accountId, after = least, limit }) {
+      const query = sql<{ id: Id }>`
+        select ${column} as id ${pieces} and account_id = ${accountId} and ${column} > ${after}
+        order by ${column} limit ${limit}`;
+      return (await query.execute(db)).rows.map(({ id }) => id);
+    },
+  };
 }
 
 /** Returns the first piece of each account, then the second of each, and so on. */

@@ -1,8 +1,13 @@
-import { type AccountId, type EventId, MINUTE_MS, type SubscriptionId } from "@posthaste/domain";
+import { type EventId, MINUTE_MS, type SubscriptionId } from "@posthaste/domain";
 import type { Selectable } from "kysely";
 import { byIndex } from "../database/by-index.ts";
 import { sha256 } from "../database/ids.ts";
-import { type ListByAccount, listByAccount, type PageByAccount } from "../database/list-by-account.ts";
+import {
+  alongIndex,
+  type ListByAccount,
+  listByAccount,
+  type PageByAccount,
+} from "../database/list-by-account.ts";
 import { lockRows } from "../database/lock-rows.ts";
 import type { Store } from "../database/store.ts";
 import type { Tables } from "../database/tables.ts";
@@ -19,31 +24,9 @@ export async function listFanouts(
   store: Store,
   page: PageByAccount<EventId>,
 ): Promise<ListByAccount<EventId>> {
-  const fanouts = () => store.db.selectFrom(byIndex(store, "fanouts", "fanouts_by_account"));
-  return await listByAccount(
-    {
-      async nextAccount(after) {
-        const row = await fanouts()
-          .select("account_id")
-          .where("account_id", ">", after as AccountId)
-          .orderBy("account_id")
-          .limit(1)
-          .executeTakeFirst();
-        return row?.account_id;
-      },
-      async piecesOf({ accountId, after, limit }) {
-        const rows = await fanouts()
-          .select("event_id")
-          .where("account_id", "=", accountId)
-          .where("event_id", ">", after ?? ("" as EventId))
-          .orderBy("event_id")
-          .limit(limit)
-          .execute();
-        return rows.map((row) => row.event_id);
-      },
-    },
-    page,
-  );
+  const fanouts = { table: "fanouts", index: "fanouts_by_account" } as const;
+  const pieces = alongIndex(store, { ...fanouts, column: "event_id", least: "" as EventId });
+  return await listByAccount(pieces, page);
 }
 
 /**

@@ -1,6 +1,11 @@
 import { type AccountId, MINUTE_MS } from "@posthaste/domain";
 import { sql } from "kysely";
-import { type ListByAccount, listByAccount, type PageByAccount } from "../database/list-by-account.ts";
+import {
+  alongIndex,
+  type ListByAccount,
+  listByAccount,
+  type PageByAccount,
+} from "../database/list-by-account.ts";
 import type { Store } from "../database/store.ts";
 
 /** A workflow that has been silent for this long is started again, which is harmless if it runs. */
@@ -11,35 +16,35 @@ const WORKFLOW_CHECK_MS = MINUTE_MS;
  * holds all that this reads, so those whose workflow runs are passed quickly.
  */
 export async function listUnstarted<Id extends number>(
-  { db, seam }: Store,
+  store: Store,
   { table, states, now }: { table: "recoveries" | "erasures"; states: readonly string[]; now: number },
   page: PageByAccount<Id>,
 ): Promise<ListByAccount<Id>> {
-  // A time in the future was written by a clock that was wrong, so it says nothing.
-  const unstarted = (state: string) => sql`
-    from ${sql.table(table)} ${sql.raw(seam.byIndex(`${table}_unstarted`))}
-    where state = ${state} and (workflow_at is null or workflow_at < ${now - WORKFLOW_CHECK_MS}
-      or workflow_at > ${now + WORKFLOW_CHECK_MS})`;
+  const ofStates = states.map((state) =>
+    alongIndex(store, {
+      table,
+      index: `${table}_unstarted`,
+      // A time in the future was written by a clock that was wrong, so it says nothing.
+      where: sql`state = ${state} and (workflow_at is null or workflow_at < ${now - WORKFLOW_CHECK_MS}
+        or workflow_at > ${now + WORKFLOW_CHECK_MS})`,
+      column: "id",
+      least: 0 as Id,
+    }),
+  );
   return await listByAccount(
     {
       async nextAccount(after) {
         const found: AccountId[] = [];
-        for (const state of states) {
-          const query = sql<{ account_id: AccountId }>`
-            select account_id ${unstarted(state)} and account_id > ${after} order by account_id limit 1`;
-          found.push(...(await query.execute(db)).rows.map((row) => row.account_id));
+        for (const { nextAccount } of ofStates) {
+          const next = await nextAccount(after);
+          if (next !== undefined) found.push(next);
         }
         return found.sort((a, b) => a - b)[0];
       },
-      async piecesOf({ accountId, after = 0, limit }) {
+      async piecesOf(some) {
         const found: Id[] = [];
-        for (const state of states) {
-          const query = sql<{ id: Id }>`
-            select id ${unstarted(state)} and account_id = ${accountId} and id > ${after}
-            order by id limit ${limit}`;
-          found.push(...(await query.execute(db)).rows.map(({ id }) => id));
-        }
-        return found.sort((a, b) => a - b).slice(0, limit);
+        for (const { piecesOf } of ofStates) found.push(...(await piecesOf(some)));
+        return found.sort((a, b) => a - b).slice(0, some.limit);
       },
     },
     page,

@@ -1,6 +1,11 @@
-import type { AccountId, SubscriptionId } from "@posthaste/domain";
-import { byIndex } from "../database/by-index.ts";
-import { type ListByAccount, listByAccount, type PageByAccount } from "../database/list-by-account.ts";
+import type { SubscriptionId } from "@posthaste/domain";
+import { sql } from "kysely";
+import {
+  alongIndex,
+  type ListByAccount,
+  listByAccount,
+  type PageByAccount,
+} from "../database/list-by-account.ts";
 import type { Store } from "../database/store.ts";
 
 /** Lists the subscriptions that upkeep has something to do for, by account. */
@@ -9,32 +14,12 @@ export async function listMarked(
   mark: "draining" | "ending",
   page: PageByAccount<SubscriptionId>,
 ): Promise<ListByAccount<SubscriptionId>> {
-  const marked = () =>
-    store.db
-      .selectFrom(byIndex(store, "subscriptions", `subscriptions_${mark}_by_account`))
-      .where(mark, "=", 1);
-  return await listByAccount(
-    {
-      async nextAccount(after) {
-        const row = await marked()
-          .select("account_id")
-          .where("account_id", ">", after as AccountId)
-          .orderBy("account_id")
-          .limit(1)
-          .executeTakeFirst();
-        return row?.account_id;
-      },
-      async piecesOf({ accountId, after, limit }) {
-        const rows = await marked()
-          .select("id")
-          .where("account_id", "=", accountId)
-          .where("id", ">", after ?? (0 as SubscriptionId))
-          .orderBy("id")
-          .limit(limit)
-          .execute();
-        return rows.map(({ id }) => id);
-      },
-    },
-    page,
-  );
+  const marked = alongIndex(store, {
+    table: "subscriptions",
+    index: `subscriptions_${mark}_by_account`,
+    where: sql`${sql.ref(mark)} = 1`,
+    column: "id",
+    least: 0 as SubscriptionId,
+  });
+  return await listByAccount(marked, page);
 }
