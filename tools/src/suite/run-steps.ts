@@ -1,9 +1,12 @@
 import { Stopped } from "@posthaste/runtime/terminal";
 import type { Step, StepResult } from "./step.ts";
 
+/** Maximum failures that the summary names: with the counts, they fit in the last 3,000 characters. */
+const NAMED_MAX = 8;
+
 /**
  * Runs steps one after another. Continues after a failed step, so that one run reports every failure. Prints
- * a summary whose last line is `N passed, N failed`.
+ * a summary: the counts of each step, what failed, and `N passed, N failed` as the last line.
  *
  * @returns the exit code: 0 only if something passed and nothing failed
  */
@@ -29,9 +32,18 @@ export async function runSteps(
     const counts = `${result.passed} passed, ${result.failed} failed`;
     print(`  ${name.padEnd(14)}${counts.padEnd(24)}${seconds.toFixed(1).padStart(7)} s`);
   }
+  for (const line of namedFailures(rows)) print(line);
   if (passed + failed === 0) print("nothing ran");
   print(`${passed} passed, ${failed} failed`);
   return failed === 0 && passed > 0 ? 0 : 1;
+}
+
+function namedFailures(rows: readonly { name: string; result: StepResult }[]): string[] {
+  const failures = rows
+    .filter(({ result }) => result.failed > 0)
+    .flatMap(({ name, result }) => result.failures ?? [`failed: ${name}`]);
+  const more = failures.length - NAMED_MAX;
+  return [...failures.slice(0, NAMED_MAX), ...(more > 0 ? [`and ${more} more, further above`] : [])];
 }
 
 /** A step that throws counts as one failed test; a stop signal ends the run. */

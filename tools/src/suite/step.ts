@@ -4,6 +4,8 @@ export type StepResult = {
   readonly failed: number;
   /** An explanation for the user, such as the output of a failed command; printed unchanged. */
   readonly details?: string;
+  /** What failed, a line each; listed again below the counts, since often only a run's end is kept. */
+  readonly failures?: readonly string[];
 };
 
 /** A part of `npm test`. Most steps count as one test; the step `tests` counts every test of the suite. */
