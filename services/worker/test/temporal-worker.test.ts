@@ -27,7 +27,15 @@ afterEach(async () => {
 
 const inTime = () => createStopDeadline(60_000);
 
-async function started({ buildId = "", namespace = "default", address = t.env.address, log = t.log } = {}) {
+const sendsNothing = (): Promise<never> => Promise.reject(new Error("nothing is sent"));
+
+async function started({
+  buildId = "",
+  namespace = "default",
+  address = t.env.address,
+  log = t.log,
+  egress = sendsNothing,
+} = {}) {
   const { store } = t;
   const temporal = { connectionOptions: { address }, namespace };
   const client = connectTemporal(temporal);
@@ -48,7 +56,7 @@ async function started({ buildId = "", namespace = "default", address = t.env.ad
     ledger: createAttemptLedger(store),
     concurrencyDefault: 32,
     shares: { first: createShares(10), retries: createShares(10) },
-    egress: () => Promise.reject(new Error("nothing is sent")),
+    egress,
   });
   return created;
 }
@@ -115,4 +123,21 @@ test("a stop does not wait for a Temporal that accepts connections and answers n
   } finally {
     silent.close();
   }
+});
+
+test("a stop does not wait beyond its deadline for an attempt that does not end", async () => {
+  const begun = Promise.withResolvers<void>();
+  const ended = Promise.withResolvers<never>();
+  const created = await started({
+    egress: () => {
+      begun.resolve();
+      return ended.promise;
+    },
+  });
+  await t.deliver();
+  await begun.promise;
+  const deadline = createStopDeadline(1);
+  await created.stop(deadline);
+  expect(deadline.left()).toEqual({ temporal_worker: 1 });
+  ended.reject(new Error("the process ends"));
 });
