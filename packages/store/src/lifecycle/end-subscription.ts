@@ -8,7 +8,7 @@ import { cancel } from "../deliveries/deliveries.ts";
 import { lockDeliveries } from "../deliveries/move.ts";
 import { OPEN_STATES } from "../deliveries/transitions.ts";
 import { listMarked } from "../subscriptions/list-marked.ts";
-import { LIVE_STATES } from "../subscriptions/live-subscriptions.ts";
+import { liveOnUrl } from "../subscriptions/live-subscriptions.ts";
 import { lockSubscription } from "../subscriptions/lock-subscription.ts";
 import { deleteTurnSlots, lockAllTurns } from "../subscriptions/pace.ts";
 import { getSubscription, removeEventTypes, type Subscription } from "../subscriptions/subscriptions.ts";
@@ -58,14 +58,15 @@ export async function endSubscriptionsByUrl(
     now,
   }: { accountId: AccountId; targetUrl: string; reason: string; now: number },
 ): Promise<{ ended: number; known: boolean }> {
-  const onUrl = store.db
+  const targetHash = sha256(targetUrl);
+  const known = await store.db
     .selectFrom(byIndex(store, "subscriptions", "subscriptions_by_url"))
     .select("id")
     .where("account_id", "=", accountId)
-    .where("target_hash", "=", sha256(targetUrl));
-  const known = await onUrl.limit(1).executeTakeFirst();
-  // No two share an event type, so there are at most as many as the account has event types.
-  const live = await onUrl.where("state", "in", LIVE_STATES).execute();
+    .where("target_hash", "=", targetHash)
+    .limit(1)
+    .executeTakeFirst();
+  const live = await liveOnUrl(store, store.db, { accountId, targetHash }).execute();
   for (const row of live) await endSubscription(store, { accountId, id: row.id, reason, now });
   return { ended: live.length, known: known !== undefined };
 }

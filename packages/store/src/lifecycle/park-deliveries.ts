@@ -260,7 +260,7 @@ async function pendingOf(store: Store, db: Pick<Tx, "selectFrom">, id: Subscript
 
 /** Returns a query for the oldest deliveries of a subscription in a state. */
 function oldest(store: Store, tx: Tx, id: SubscriptionId, state: "pending" | "parked", limit: number) {
-  return inState(store, tx, { subscriptionId: id, state }).select("id").orderBy("id").limit(limit);
+  return inState(store, tx, { subscriptionId: id, state }).select("id").limit(limit);
 }
 
 function hasEnded(id: SubscriptionId): Refusal {

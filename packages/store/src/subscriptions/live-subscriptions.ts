@@ -4,7 +4,7 @@ import {
   type SubscriptionId,
   type SubscriptionState,
 } from "@posthaste/domain";
-import type { Selectable } from "kysely";
+import type { Selectable, SelectQueryBuilder } from "kysely";
 import { byIndex } from "../database/by-index.ts";
 import type { Store } from "../database/store.ts";
 import type { Tables } from "../database/tables.ts";
@@ -18,11 +18,47 @@ export const LIVE_STATES = SUBSCRIPTION_STATES.filter((state) => state !== "ende
  * has ended: those are never deleted, and an account may have any number of them.
  */
 export function liveSubscriptionIds(store: Store, tx: Tx, accountId: AccountId) {
-  return tx
-    .selectFrom(byIndex(store, "subscriptions", "subscriptions_by_state"))
-    .select("id")
-    .where("account_id", "=", accountId)
-    .where("state", "in", LIVE_STATES);
+  return idsInEachState((state) =>
+    tx
+      .selectFrom(byIndex(store, "subscriptions", "subscriptions_by_state"))
+      .select("id")
+      .where("account_id", "=", accountId)
+      .where("state", "=", state),
+  );
+}
+
+/**
+ * Returns a query for the ids of the live subscriptions on a URL. No two of them share an event type, so
+ * there are at most as many as the account has event types.
+ */
+export function liveOnUrl(
+  store: Store,
+  db: Pick<Tx, "selectFrom">,
+  { accountId, targetHash }: { accountId: AccountId; targetHash: Buffer },
+) {
+  return idsInEachState((state) =>
+    db
+      .selectFrom(byIndex(store, "subscriptions", "subscriptions_by_url"))
+      .select("id")
+      .where("account_id", "=", accountId)
+      .where("target_hash", "=", targetHash)
+      .where("state", "=", state),
+  );
+}
+
+/**
+ * Asks for one live state after another, in one statement. For several states at once, MySQL may read the
+ * subscriptions in all states.
+ */
+function idsInEachState<Query extends SelectQueryBuilder<Tables, "subscriptions", { id: SubscriptionId }>>(
+  inState: (state: SubscriptionState) => Query,
+) {
+  const [first, ...others] = LIVE_STATES.map(inState);
+  if (first === undefined) throw new Error("a subscription has no live state");
+  return others.reduce<SelectQueryBuilder<Tables, "subscriptions", { id: SubscriptionId }>>(
+    (union, other) => union.unionAll(other),
+    first,
+  );
 }
 
 /** Which live subscriptions of an account a page holds. */

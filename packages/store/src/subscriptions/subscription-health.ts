@@ -48,7 +48,6 @@ export async function subscriptionHealth(
     .execute();
   const waiting = inState(store, db, { subscriptionId: id, state: "started" })
     .select("next_attempt_at")
-    .orderBy("id")
     .limit(COUNTED_MAX);
   const { next } = await db
     .selectFrom(waiting.as("waiting"))
