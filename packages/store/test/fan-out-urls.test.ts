@@ -1,9 +1,10 @@
-import type { EventId, SubscriptionId } from "@posthaste/domain";
+import { type EventId, HOUR_MS, type SubscriptionId } from "@posthaste/domain";
 import { expect, test } from "vitest";
 import {
   advanceRecovery,
   continueFanout,
   createRecovery,
+  endSubscription,
   pauseSubscription,
   type Store,
   updateSubscription,
@@ -22,9 +23,14 @@ async function subscribeTo(
   return ids;
 }
 
-async function move({ store, accountId }: Bench, id: SubscriptionId | undefined, name: string | number) {
+async function move(
+  { store, accountId }: Bench,
+  id: SubscriptionId | undefined,
+  name: string | number,
+  now = NOW,
+) {
   if (id === undefined) throw new Error("no subscription");
-  await updateSubscription(store, { accountId, id, targetUrl: url(name), now: NOW });
+  await updateSubscription(store, { accountId, id, targetUrl: url(name), now });
 }
 
 async function finish(store: Store, eventId: EventId, deliveriesMax = 3): Promise<void> {
@@ -75,6 +81,32 @@ onEachDatabase("a fan-out during which URLs change", (bench) => {
     await move(bench(), first, "c");
     await finish(store, eventId);
     expect(await reached(store, eventId)).toEqual([url("b"), url("c")]);
+  });
+
+  test("goes on behind a URL that was left, then served again, and is met a third time", async () => {
+    const { store, ingest } = bench();
+    const [left] = await subscribeTo(bench(), ["u"]);
+    const [wild] = await subscribeTo(bench(), ["u"], ["*"]);
+    const [third, behind] = await subscribeTo(bench(), ["w", "z"]);
+    // Long after the others were changed.
+    const now = NOW + HOUR_MS;
+    const { eventId } = await ingest({ deliveriesMax: 1, now });
+    await move(bench(), left, "v", now);
+    await move(bench(), third, "u", now);
+    await finish(store, eventId, 1);
+    expect(idsOf(await deliveriesOf(store, eventId))).toEqual([left, wild, behind]);
+    expect(await reached(store, eventId)).toEqual(["u", "v", "z"].map(url));
+  });
+
+  test("serves a URL whose delivery was cancelled unsent, since its subscription ended", async () => {
+    const { store, accountId, ingest } = bench();
+    const [ended] = await subscribeTo(bench(), ["u"]);
+    const [wild, behind] = await subscribeTo(bench(), ["u", "z"], ["*"]);
+    const { eventId } = await ingest({ deliveriesMax: 1 });
+    if (ended === undefined) throw new Error("no subscription");
+    await endSubscription(store, { accountId, id: ended, reason: "test", now: NOW });
+    await finish(store, eventId, 1);
+    expect(idsOf(await deliveriesOf(store, eventId))).toEqual([ended, wild, behind]);
   });
 
   test("reaches a subscription once if a replay served it before its change", async () => {

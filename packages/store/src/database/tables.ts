@@ -293,7 +293,10 @@ export type Tables = {
     event_id: EventId;
     event_type: string;
     subscription_id: SubscriptionId;
-    /** The target URL's hash, unique per event: an event reaches a URL of an account once. */
+    /**
+     * Unique per event: the hash of the URL that the delivery is for, so that an event reaches a URL once. A
+     * resend and one that no longer serves the URL have another; see `deliveries/url-keys.ts`.
+     */
     target_key: Buffer;
     state: DeliveryState;
     /** Attempts logged. */

@@ -1,5 +1,6 @@
 import type { DeliveryEvent, DeliveryId, DeliveryState } from "@posthaste/domain";
 import { type Insertable, type Selectable, sql, type Updateable } from "kysely";
+import { sha256 } from "../database/ids.ts";
 import { inParts, isEverybodys, type Refused } from "../database/in-parts.ts";
 import { insertRows } from "../database/insert-rows.ts";
 import { lockRow, lockRows } from "../database/lock-rows.ts";
@@ -8,6 +9,7 @@ import type { Tables } from "../database/tables.ts";
 import { type Tx, transact } from "../database/transact.ts";
 import { type NewValues, updateRows } from "../database/update-rows.ts";
 import { HELD, holdsNoTime, TIME_COLUMNS, type TimeColumn, TRANSITIONS } from "./transitions.ts";
+import type { KeyHolder } from "./url-keys.ts";
 
 /** The columns that {@link move} needs. */
 export const MOVED_COLUMNS = [
@@ -169,6 +171,18 @@ export async function move(tx: Tx, moves: readonly Move[], now: number): Promise
   await updateRows(tx, "deliveries", "id", updates);
   await insertRows(tx, "delivery_changes", changes);
   return [...moved.values()].map(({ row }) => row);
+}
+
+/**
+ * Takes the keys of URLs from deliveries that do not serve them any more, and gives each a key of its own. It
+ * is no event of a delivery: what becomes of it does not depend on its key. See `url-keys.ts`.
+ *
+ * @param holders deliveries of events that the transaction has locked
+ */
+export async function passOnKeys(tx: Tx, holders: readonly KeyHolder[]): Promise<void> {
+  const updates = holders.map(({ id, key }) => ({ key: id, values: { target_key: sha256(key, id) } }));
+  updates.sort((a, b) => (a.key < b.key ? -1 : 1));
+  await updateRows(tx, "deliveries", "id", updates);
 }
 
 /** A delivery to which an event cannot happen, because its row does not fit its state. */

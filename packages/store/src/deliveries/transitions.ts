@@ -3,8 +3,9 @@ import { type DeliveryEvent, type DeliveryState, isTerminal, MINUTE_MS } from "@
 /*
  * # The life of a delivery
  *
- * Every change of a row in `deliveries` is one of the events below, applied by `move.ts`. The table says from
- * which state to which an event leads, and which of the five time columns it sets or clears:
+ * Every change of a row in `deliveries` is one of the events below, applied by `move.ts`. Only its key may
+ * pass to another row without an event; see `url-keys.ts`. The table says from which state to which an event
+ * leads, and which of the five time columns it sets or clears:
  *
  *   next_attempt_at   No retry is sent more than a second before this time.
  *   reconcile_after   The reconciler leaves a started delivery alone until then.

@@ -1,7 +1,6 @@
-import { type EventId, MINUTE_MS, type SubscriptionId } from "@posthaste/domain";
+import type { EventId, SubscriptionId } from "@posthaste/domain";
 import type { Selectable } from "kysely";
 import { byIndex } from "../database/by-index.ts";
-import { sha256 } from "../database/ids.ts";
 import {
   alongIndex,
   type ListByAccount,
@@ -13,11 +12,10 @@ import type { Store } from "../database/store.ts";
 import type { Tables } from "../database/tables.ts";
 import { type Tx, transact } from "../database/transact.ts";
 import { lockEvents } from "../deliveries/lock-events.ts";
+import { passOnKeys } from "../deliveries/move.ts";
 import { type DeliveryRow, deliveryRow, insertUnlessTaken } from "../deliveries/new-deliveries.ts";
+import { CLOCKS_DIFFER_MS, type KeyHolder, keyHolders } from "../deliveries/url-keys.ts";
 import { type WalkedMatch, walkSubscriptions } from "../subscriptions/match-subscriptions.ts";
-
-/** How far the clocks of two processes may differ. */
-const CLOCKS_DIFFER_MS = MINUTE_MS;
 
 /** Lists events whose fan-out exceeded one ingest call's cap and is not finished, by account. */
 export async function listFanouts(
@@ -58,7 +56,8 @@ export async function continueFanout(
           },
         )
       : { matches: [], next: undefined };
-    const rows = await missingRows(store, tx, fanout, matches, now);
+    const { rows, superseded } = await missingRows(store, tx, fanout, matches, now);
+    await passOnKeys(tx, superseded);
     await insertUnlessTaken(store, tx, rows, fanout.has_delivery === 1 ? "fanned_out" : "ingested");
     const made = rows.length;
     if (next === undefined) await tx.deleteFrom("fanouts").where("event_id", "=", eventId).execute();
@@ -78,9 +77,12 @@ type Fanout = Selectable<Tables["fanouts"]>;
 /**
  * Returns the deliveries of these matches that do not exist yet: ingest, this fan-out or a replay may have
  * created some. A delivery goes wherever its subscription points when it is sent, and subscriptions get other
- * URLs during a fan-out. A match is therefore served if its URL was (`target_key`), or if a subscription that
- * shares its URL now has a delivery from before it moved there. It is not served by a delivery to its URL
- * whose subscription has moved away.
+ * URLs during a fan-out. A match is therefore served by the holder of its URL's key, unless that does not
+ * serve the URL any more (`url-keys.ts`), or if a subscription that shares its URL now has a delivery from
+ * before it moved there.
+ *
+ * Each of them can be inserted. A key is free or held by one that is `superseded`, and no two matches of a
+ * step have the same URL.
  */
 async function missingRows(
   store: Store,
@@ -88,24 +90,22 @@ async function missingRows(
   fanout: Fanout,
   matches: readonly WalkedMatch[],
   now: number,
-): Promise<DeliveryRow[]> {
-  if (matches.length === 0) return [];
-  const origin = {
-    accountId: fanout.account_id,
-    eventId: fanout.event_id,
-    eventType: fanout.event_type,
-    now,
-  };
+): Promise<{ rows: DeliveryRow[]; superseded: KeyHolder[] }> {
+  const rows: DeliveryRow[] = [];
+  const superseded: KeyHolder[] = [];
+  if (matches.length === 0) return { rows, superseded };
+  const { account_id: accountId, event_id: eventId, event_type: eventType } = fanout;
   const served = await servedBeforeTheyMoved(store, tx, fanout, matches);
-  const taken = await takenKeys(tx, fanout, matches);
-  return matches.flatMap((match) => {
-    if (match.sharing.some(({ id }) => served.has(id))) return [];
-    const isLeft = taken.get(match.targetHash.toString("hex"));
-    if (isLeft === undefined) return [deliveryRow(origin, match)];
-    if (!isLeft) return [];
-    const targetHash = sha256(match.targetHash, String(match.subscriptionId));
-    return [deliveryRow(origin, { ...match, targetHash })];
-  });
+  const keys = matches.map((match) => match.targetHash);
+  const holders = await keyHolders(store, tx, { eventIds: [eventId], keys });
+  const holderOf = new Map(holders.map((holder) => [holder.key.toString("hex"), holder]));
+  for (const match of matches) {
+    const holder = holderOf.get(match.targetHash.toString("hex"));
+    if (holder?.serves || match.sharing.some(({ id }) => served.has(id))) continue;
+    if (holder !== undefined) superseded.push(holder);
+    rows.push(deliveryRow({ accountId, eventId, eventType, now }, match));
+  }
+  return { rows, superseded };
 }
 
 /**
@@ -132,29 +132,4 @@ async function servedBeforeTheyMoved(
     )
     .execute();
   return new Set(rows.map((row) => row.subscription_id));
-}
-
-/**
- * Returns which of the matches' URLs have a delivery of the event, and for each whether its subscription now
- * has another URL.
- */
-async function takenKeys(
-  tx: Tx,
-  fanout: Fanout,
-  matches: readonly WalkedMatch[],
-): Promise<Map<string, boolean>> {
-  const rows = await tx
-    .selectFrom("deliveries as d")
-    .innerJoin("subscriptions as s", "s.id", "d.subscription_id")
-    .select(["d.target_key", "s.target_hash"])
-    .where("d.event_id", "=", fanout.event_id)
-    .where(
-      "d.target_key",
-      "in",
-      matches.map((match) => match.targetHash),
-    )
-    .execute();
-  return new Map(
-    rows.map((row) => [row.target_key.toString("hex"), !row.target_hash.equals(row.target_key)]),
-  );
 }
