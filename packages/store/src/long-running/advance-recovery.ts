@@ -15,8 +15,11 @@ import type { Store } from "../database/store.ts";
 import type { Tables } from "../database/tables.ts";
 import { type Tx, transact } from "../database/transact.ts";
 import { lockEvents } from "../deliveries/lock-events.ts";
+import { passOnKeys } from "../deliveries/move.ts";
 import { type DeliveryRow, deliveryRow, insertUnlessTaken } from "../deliveries/new-deliveries.ts";
 import { OPEN_STATES } from "../deliveries/transitions.ts";
+import { CLOCKS_DIFFER_MS, type KeyHolder, keyHolders } from "../deliveries/url-keys.ts";
+import { LIVE_STATES } from "../subscriptions/live-subscriptions.ts";
 import { lockSubscriptions } from "../subscriptions/lock-subscription.ts";
 import { parks } from "../subscriptions/match-subscriptions.ts";
 import { type Recovery, recoveryOf } from "./recoveries.ts";
@@ -32,6 +35,8 @@ type Step = {
   readonly read: number;
   readonly examined: number;
   readonly rows: DeliveryRow[];
+  /** Deliveries from which some of `rows` take over the key of their URL. */
+  readonly superseded?: readonly KeyHolder[];
   readonly cursor: string | undefined;
 };
 
@@ -66,9 +71,12 @@ export async function advanceRecovery(
     const step = row.kind === "recover" ? recover : replay;
     const makeMax = row.dry_run === 1 ? limit : Math.min(limit, row.rate_per_second);
     const bounds = { limit: Math.min(limit, Math.max(makeMax, EXAMINED_AT_LEAST)), makeMax, now };
-    const { read, examined, rows, cursor } = await step(store, tx, row, bounds);
+    const { read, examined, rows, superseded = [], cursor } = await step(store, tx, row, bounds);
     const cause = row.kind === "recover" ? "recovered" : "replayed";
-    if (row.dry_run === 0) await insertUnlessTaken(store, tx, rows, cause);
+    if (row.dry_run === 0) {
+      await passOnKeys(tx, superseded);
+      await insertUnlessTaken(store, tx, rows, cause);
+    }
     const made = rows.length;
     const moved = {
       state: cursor === undefined ? ("completed" as const) : ("running" as const),
@@ -179,13 +187,18 @@ async function replay(store: Store, tx: Tx, row: Row, { limit, makeMax, now }: B
   );
   const ids = candidates.map((event) => event.id);
   const intact = await lockEvents(store, tx, ids);
-  const delivered = await eventsDelivered(store, tx, ids, subscription);
+  const delivered = await eventsDelivered(store, tx, ids, subscription, row.since_at);
+  const holders = await keyHolders(store, tx, { eventIds: ids, keys: [subscription.target_hash] });
+  const holderOf = new Map(holders.map((holder) => [holder.eventId, holder]));
   const rows: DeliveryRow[] = [];
+  const superseded: KeyHolder[] = [];
   let examined = 0;
   for (const event of candidates) {
     if (rows.length === makeMax) break;
     examined += 1;
-    if (!intact.has(event.id) || delivered.has(event.id)) continue;
+    const holder = holderOf.get(event.id);
+    if (!intact.has(event.id) || delivered.has(event.id) || holder?.serves) continue;
+    if (holder !== undefined) superseded.push(holder);
     rows.push(
       deliveryRow(originOf(row, event.id, event.event_type, now), {
         subscriptionId: subscription.id,
@@ -194,35 +207,70 @@ async function replay(store: Store, tx: Tx, row: Row, { limit, makeMax, now }: B
       }),
     );
   }
-  const step = { read: events.length, examined, rows };
+  const step = { read: events.length, examined, rows, superseded };
   if (examined < candidates.length) return { ...step, cursor: candidates[examined - 1]?.id };
   return { ...step, cursor: events.length < limit ? undefined : events.at(-1)?.id };
 }
 
+/** Maximum subscriptions in a statement that looks up each with each of a step's events: 10,000 pairs. */
+const SUBSCRIPTIONS_AT_ONCE = 20;
+
 /**
- * Returns which of these events have a delivery to this subscription or its URL, or were tests. An event may
- * have thousands of other deliveries, of which this reads one: if one is a test, all are.
+ * Returns which of these events were tests, or have a delivery to this subscription or to another one that
+ * was changed since and has its URL now. The others had this URL before, whose key tells (`url-keys.ts`).
+ * What has failed is for a recovery to send again.
+ *
+ * @param sinceAt when the first of the events was created, or before
  */
 async function eventsDelivered(
   store: Store,
   tx: Tx,
   ids: readonly EventId[],
   subscription: Subscription,
+  sinceAt: number,
 ): Promise<Set<string>> {
   if (ids.length === 0) return new Set();
-  const toSubscription = tx
-    .selectFrom(byIndex(store, "deliveries", "deliveries_by_event"))
-    .select("event_id")
-    .where("event_id", "in", ids)
-    .where("subscription_id", "=", subscription.id);
-  const toUrl = tx
-    .selectFrom(byIndex(store, "deliveries", "deliveries_once"))
-    .select("event_id")
-    .where("event_id", "in", ids)
-    .where("target_key", "=", subscription.target_hash);
-  const tests = tx
+  const receivers = [subscription.id, ...(await othersMovedTo(store, tx, subscription, sinceAt))];
+  const delivered = new Set(await testsAmong(tx, ids));
+  for (let from = 0; from < receivers.length; from += SUBSCRIPTIONS_AT_ONCE) {
+    const rows = await tx
+      .selectFrom(byIndex(store, "deliveries", "deliveries_by_event"))
+      .select("event_id")
+      .where("event_id", "in", ids)
+      .where("subscription_id", "in", receivers.slice(from, from + SUBSCRIPTIONS_AT_ONCE))
+      .execute();
+    for (const row of rows) delivered.add(row.event_id);
+  }
+  return delivered;
+}
+
+/** Returns the other live subscriptions that have this one's URL and may have had another one since. */
+async function othersMovedTo(
+  store: Store,
+  tx: Tx,
+  subscription: Subscription,
+  sinceAt: number,
+): Promise<SubscriptionId[]> {
+  const rows = await tx
+    .selectFrom(byIndex(store, "subscriptions", "subscriptions_by_url"))
+    .select("id")
+    .where("account_id", "=", subscription.account_id)
+    .where("target_hash", "=", subscription.target_hash)
+    .where("state", "in", LIVE_STATES)
+    .where("updated_at", ">=", sinceAt - CLOCKS_DIFFER_MS)
+    .where("id", "!=", subscription.id)
+    .execute();
+  return rows.map((row) => row.id);
+}
+
+/**
+ * Returns which of these events were tests. An event may have thousands of deliveries, of which this reads
+ * one: if one is a test, all are.
+ */
+async function testsAmong(tx: Tx, ids: readonly EventId[]): Promise<EventId[]> {
+  const rows = await tx
     .selectFrom("events as e")
-    .select("e.id as event_id")
+    .select("e.id")
     .where("e.id", "in", ids)
     .where(
       (eb) =>
@@ -233,9 +281,9 @@ async function eventsDelivered(
           .limit(1),
       "=",
       1,
-    );
-  const rows = await toSubscription.unionAll(toUrl).unionAll(tests).execute();
-  return new Set(rows.map((row) => row.event_id));
+    )
+    .execute();
+  return rows.map((row) => row.id);
 }
 
 async function wantedBy(tx: Tx, subscriptionId: SubscriptionId): Promise<(eventType: string) => boolean> {

@@ -895,7 +895,8 @@ export type Recovery = Message<"posthaste.v1.Recovery"> & {
   made: bigint;
 
   /**
-   * Deliveries or events left out so far: already sent again, of an ended subscription, of a test, or erased.
+   * Deliveries or events left out so far: already sent again (of a replay: events that already have a
+   * delivery), of an ended subscription, of a test, or erased.
    *
    * @generated from field: int64 left_out = 11;
    */
@@ -1679,8 +1680,10 @@ export const DeliveryService: GenService<{
   },
   /**
    * Sends earlier events to a subscription: events of its types, in the order they were ingested. Leaves out
-   * events that already have a delivery to this subscription or to another subscription with the same URL, so
-   * calling twice sends nothing twice.
+   * events that already have a delivery to this subscription, or to another one that has the same URL now, so
+   * calling twice sends nothing twice. That includes deliveries that have failed: RecoverDeliveries sends
+   * those again. Of subscriptions with the same URL that have ended, only deliveries that succeeded count. A
+   * new subscription thus gets what was not delivered before an earlier one with its URL was deleted.
    *
    * Errors: NOT_FOUND (no such subscription), FAILED_PRECONDITION (the subscription has ended),
    * RESOURCE_EXHAUSTED as for RecoverDeliveries.
