@@ -1,5 +1,5 @@
-import type { DeliveryId, DeliveryState, SubscriptionId } from "@posthaste/domain";
-import { DAY_MS, MINUTE_MS } from "@posthaste/domain";
+import type { AccountId, DeliveryId, DeliveryState, SubscriptionId } from "@posthaste/domain";
+import { DAY_MS, HOUR_MS, MINUTE_MS } from "@posthaste/domain";
 import { measureReads, poison, recordAttempt, timesIn } from "@posthaste/testkit";
 import { sql } from "kysely";
 import { beforeEach, expect, test } from "vitest";
@@ -12,6 +12,7 @@ import {
   closeStore,
   continueFanout,
   countChanges,
+  createAccount,
   createErasure,
   currentCursor,
   listChanges,
@@ -110,6 +111,31 @@ onEachDatabase("retention", (bench) => {
     expect(await run(store, "removed_event_types", later)).toBe(0);
     const live = await store.db.selectFrom("subscription_event_types").select("removed_at").execute();
     expect(live).toEqual(Array.from({ length: 6 }, () => ({ removed_at: null })));
+  });
+
+  test("deletes an account's removed event types whatever the fan-outs of another account", async () => {
+    const { store, subscribe, ingest } = bench();
+    const { id: otherId } = await createAccount(store, { name: "other", now });
+    /** More than one step examines, so that those that are kept fill the first ones. */
+    const KEPT = 450;
+    const unsubscribeAll = async (accountId: AccountId, count: number) => {
+      const { id } = await subscribe({ accountId, eventTypes: ["bill_paid"], now });
+      const rows = Array.from({ length: count }, (_, n) => ({
+        subscription_id: id,
+        account_id: accountId,
+        event_type: `type_${n}`,
+        removed_at: now + HOUR_MS + (n % 3),
+      }));
+      await store.db.insertInto("subscription_event_types").values(rows).execute();
+    };
+    for (const type of ["*", "invoice_sent"]) await subscribe({ eventTypes: [type], now });
+    const { eventId } = await ingest({ now, deliveriesMax: 1 });
+    await unsubscribeAll(bench().accountId, KEPT);
+    await unsubscribeAll(otherId, 3);
+    const later = now + 90 * DAY_MS;
+    expect(await run(store, "removed_event_types", later)).toBe(3);
+    while ((await continueFanout(store, { eventId, now, deliveriesMax: 2 })).goesOn);
+    expect(await run(store, "removed_event_types", later)).toBe(KEPT);
   });
 
   test.each(["events", "attempts"] as const)(

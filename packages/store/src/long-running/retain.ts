@@ -1,4 +1,4 @@
-import { type DeliveryId, type EventId, isTerminal } from "@posthaste/domain";
+import { type AccountId, type DeliveryId, type EventId, isTerminal } from "@posthaste/domain";
 import { sql } from "kysely";
 import { deleteFirst } from "../database/delete-first.ts";
 import { ID_SLACK_MS, leastDeliveryId, leastEventId } from "../database/ids.ts";
@@ -88,7 +88,7 @@ type Span = {
   readonly limit: number;
 };
 
-/** Returns the row with which a step of one row begins; undefined: the kind has no cursor to pass it by. */
+/** Returns the row with which a step of one row begins; undefined: the kind passes none by. */
 async function nextOf({ db }: Store, kind: RetentionKind, span: Span) {
   switch (kind) {
     case "attempts":
@@ -312,24 +312,50 @@ function passedBatch(cursor: string): number {
 }
 
 /**
- * Deletes event types that subscriptions no longer want. A fan-out matches as of its ingest, so what was
- * removed after the oldest unfinished one stays. One that begins now needs nothing that has an age.
+ * Deletes event types that subscriptions no longer want. A fan-out matches as of its ingest, so of its
+ * account, what was removed after the oldest unfinished one stays, and is passed by. One that begins now
+ * needs nothing that has an age.
  */
 async function deleteRemovedEventTypes(
-  store: Store,
+  _store: Store,
   tx: Tx,
-  { before, limit }: Span,
+  { before, cursor, limit }: Span,
 ): Promise<RetentionStep> {
-  // The ids of events begin with their time, and differ from `as_of_at` by no more than clocks do.
-  const oldest = await tx
+  const [afterAt = 0, afterId = 0] = cursor === "" ? [] : cursor.split(" ").map(Number);
+  const rows = await tx
+    .selectFrom("subscription_event_types")
+    .select(["id", "account_id", "removed_at"])
+    .where("removed_at", "<", before)
+    .where("removed_at", ">=", afterAt)
+    .where((eb) => eb.or([eb("removed_at", ">", afterAt), eb("id", ">", afterId)]))
+    .orderBy("removed_at")
+    .orderBy("id")
+    .limit(limit)
+    .execute();
+  const neededSince = await oldestFanouts(tx, [...new Set(rows.map((row) => row.account_id))]);
+  const isNeeded = ({ account_id: id, removed_at: at }: (typeof rows)[number]) =>
+    (at ?? Number.POSITIVE_INFINITY) >= (neededSince.get(id) ?? Number.POSITIVE_INFINITY) - ID_SLACK_MS;
+  const ids = rows.filter((row) => !isNeeded(row)).map((row) => row.id);
+  if (ids.length > 0) await tx.deleteFrom("subscription_event_types").where("id", "in", ids).execute();
+  const last = rows.at(-1);
+  const isOver = last === undefined || rows.length < limit;
+  return { deleted: ids.length, cursor: isOver ? undefined : `${last.removed_at} ${last.id}` };
+}
+
+/** Returns the time of the ingest of each account's oldest unfinished fan-out, if it has one. */
+async function oldestFanouts(tx: Tx, accounts: readonly AccountId[]): Promise<Map<AccountId, number>> {
+  if (accounts.length === 0) return new Map();
+  const rows = await tx
     .selectFrom("fanouts")
-    .select("as_of_at")
-    .orderBy("event_id")
-    .limit(1)
-    .executeTakeFirst();
-  const neededSince = (oldest?.as_of_at ?? Number.POSITIVE_INFINITY) - ID_SLACK_MS;
-  const where = sql`removed_at < ${Math.min(before, neededSince)}`;
-  const rows = { table: "subscription_event_types", orderBy: "removed_at", limit } as const;
-  const deleted = await deleteFirst(store, tx, { ...rows, where });
-  return { deleted, cursor: deleted < limit ? undefined : "more" };
+    .select(["account_id", "as_of_at"])
+    // The ids of events begin with their time, and differ from `as_of_at` by no more than clocks do.
+    .where("event_id", "in", (eb) =>
+      eb
+        .selectFrom("fanouts as of_account")
+        .select((min) => min.fn.min("of_account.event_id").as("event_id"))
+        .where("of_account.account_id", "in", accounts)
+        .groupBy("of_account.account_id"),
+    )
+    .execute();
+  return new Map(rows.map((row) => [row.account_id, row.as_of_at]));
 }
