@@ -27,19 +27,20 @@ export type Indexes = {
 };
 
 /**
- * Returns a table that a statement reads by one named index.
+ * Returns a table that a statement reads by one named index, under the table's name or as `alias`.
  *
  * If a statement wants the first few rows of a kind, one index leads straight to them. MySQL plans by
  * averages, from statistics that lag behind. In a backlog it expects such rows soon on any path, picks the
  * primary key or another index, and reads all other rows on the way. The statement therefore names its index.
  */
-export function byIndex<T extends keyof Indexes>(
+export function byIndex<T extends keyof Indexes, Alias extends string = T>(
   { seam }: Pick<Store, "seam">,
   table: T,
   index: Indexes[T],
-): AliasedRawBuilder<Selectable<Tables[T]>, T> {
-  return sql<Selectable<Tables[T]>>`${sql.table(table)}`.as<T>(
-    sql`${sql.ref(table)} ${sql.raw(seam.byIndex(index))}`,
+  alias?: Alias,
+): AliasedRawBuilder<Selectable<Tables[T]>, Alias> {
+  return sql<Selectable<Tables[T]>>`${sql.table(table)}`.as<Alias>(
+    sql`${sql.ref(alias ?? table)} ${sql.raw(seam.byIndex(index))}`,
   );
 }
 

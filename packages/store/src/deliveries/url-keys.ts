@@ -51,7 +51,7 @@ export async function keyHolders(
 ): Promise<KeyHolder[]> {
   if (eventIds.length === 0 || keys.length === 0) return [];
   const rows = await tx
-    .selectFrom("deliveries as held")
+    .selectFrom(byIndex(store, "deliveries", "deliveries_once", "held"))
     .innerJoin("subscriptions as s", "s.id", "held.subscription_id")
     .select(["held.id", "held.event_id", "held.target_key", "s.target_hash", "s.state"])
     .select((eb) =>
