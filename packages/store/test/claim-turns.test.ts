@@ -2,7 +2,6 @@ import type { AccountId, SubscriptionId } from "@posthaste/domain";
 import { createTestStore, type TestStore } from "@posthaste/testkit";
 import { sql } from "kysely";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { transact } from "../src/database/transact.ts";
 import {
   type Claim,
   claimDeliveries,
@@ -11,6 +10,7 @@ import {
   createClaimRotation,
   openStore,
   type Store,
+  takeTurn,
 } from "../src/index.ts";
 import { lockTurns } from "../src/subscriptions/pace.ts";
 import { NOW } from "./fixture.ts";
@@ -134,30 +134,39 @@ describe("a claim beside a line that is locked, on mysql", () => {
     expect(await claim()).toMatchObject([{ subscriptionId: first }]);
   });
 
-  test("serves a subscription whose line retries hand from one to the next all the time", async () => {
+  test("serves a subscription whose line the retries of two processes ask for all the time", async () => {
     await fillAccounts(60);
-    const busy = await openStore({ url: t.url, poolSize: 8 });
-    let isOver = false;
-    const retries = each(8).map(async () => {
-      while (!isOver) await transact(busy, (tx) => lockTurns(busy, tx, first));
+    await insertDeliveries(store, [{ count: 64, state: "started", subscriptions: 1 }], {
+      after: 60 * ACCOUNTS,
     });
-    const claim = createClaimer({ limit: 10 });
-    const served = new Set<SubscriptionId>();
+    await store.db.updateTable("deliveries").set({ attempts: 1 }).where("state", "=", "started").execute();
+    const retries = store.db.selectFrom("deliveries").select("id").where("state", "=", "started");
+    const ids = (await retries.execute()).map(({ id }) => id);
+    const processes = [await openStore({ url: t.url }), await openStore({ url: t.url })];
+    const pace = { rate: null, concurrency: 1 };
+    let asked = 0;
+    let isOver = false;
+    const asking = ids.map(async (deliveryId, i) => {
+      const process = processes[i % processes.length] as Store;
+      const ask = { deliveryId, subscriptionId: first, pace, timeoutMs: 30_000, now: () => NOW };
+      while (!isOver) {
+        await takeTurn(process, ask);
+        asked += 1;
+      }
+    });
+    const claim = createClaimer({});
+    let claims = 0;
+    let served: SubscriptionId | undefined;
     try {
-      await expect
-        .poll(
-          async () => {
-            for (const { subscriptionId } of await claim()) served.add(subscriptionId);
-            return [...served];
-          },
-          { timeout: 20_000, interval: 1 },
-        )
-        .toContain(first);
+      await expect.poll(() => asked, { timeout: 20_000, interval: 1 }).toBeGreaterThan(2 * ids.length);
+      for (; served !== first && claims < 20 * ACCOUNTS; claims++)
+        served = (await claim())[0]?.subscriptionId;
     } finally {
       isOver = true;
-      await Promise.all(retries);
-      await closeStore(busy);
+      await Promise.all(asking);
+      await Promise.all(processes.map((process) => closeStore(process)));
     }
+    expect(served).toBe(first);
   });
 });
 

@@ -27,11 +27,19 @@ const PLACES = ["d0", "d1", "d2", "d3", "d4", "d5"];
 /** Rows per statement: on a busy machine, a statement must not take longer than it may. */
 const ROWS_AT_ONCE = 20_000;
 
-/** Inserts deliveries, 100,000 rows in a second or two: the database generates them itself. */
-export async function insertDeliveries(store: Store, kinds: readonly Rows[]): Promise<void> {
+/**
+ * Inserts deliveries, 100,000 rows in a second or two: the database generates them itself.
+ *
+ * @param options.after how many were inserted before. Default: none
+ */
+export async function insertDeliveries(
+  store: Store,
+  kinds: readonly Rows[],
+  { after = 0 }: { after?: number } = {},
+): Promise<void> {
   const n = PLACES.map((place, i) => `${10 ** i} * ${place}.d`).join(" + ");
   const digits = PLACES.map((place) => `(${DIGITS}) ${place}`).join(", ");
-  let inserted = 0;
+  let inserted = after;
   const atOnce = kinds.flatMap(({ count, ...kind }) =>
     Array.from({ length: Math.ceil(count / ROWS_AT_ONCE) }, (_, i) => ({
       ...kind,

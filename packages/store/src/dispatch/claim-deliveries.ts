@@ -3,7 +3,6 @@ import { inParts, isEverybodys, type Refused } from "../database/in-parts.ts";
 import type { Store } from "../database/store.ts";
 import { transact } from "../database/transact.ts";
 import type { Claim } from "./claim.ts";
-import { claimPatiently, takePatientClaims } from "./claim-patiently.ts";
 import { createClaimRotation, noteTurns } from "./claim-rotation.ts";
 import { claimVisited } from "./claim-visited.ts";
 import type { ClaimedDelivery } from "./claimed-delivery.ts";
@@ -37,8 +36,7 @@ const EXAMINED_MAX = 4_096;
  */
 export async function claimDeliveries(store: Store, claim: Claim): Promise<ClaimedDelivery[]> {
   const { rotation = createClaimRotation(), roomOf = unlimited, roomToStart = unlimited } = claim;
-  const claimed = takePatientClaims(rotation, claim);
-  if (claimed.length >= claim.limit) return claimed;
+  const claimed: ClaimedDelivery[] = [];
   const roomLeftOf = (id: AccountId) => roomOf(id) - claimed.filter((one) => one.accountId === id).length;
   const startsOf = (id: AccountId) =>
     claimed.filter(({ accountId, lane }) => accountId === id && lane === "workflow").length;
@@ -104,7 +102,6 @@ export async function claimDeliveries(store: Store, claim: Claim): Promise<Claim
   const firstWaiting = order.findIndex((id) => waiting.has(id));
   const last = order.at(firstWaiting < 0 ? -1 : firstWaiting - 1);
   if (last !== undefined && firstWaiting !== 0) rotation.servedAccount(last);
-  claimPatiently(store, rotation, claim);
   if (subscriptions.length + deliveries.length > 0) {
     const refused = subscriptions.map(({ item, error }) => ({ item: item.id, error }));
     claim.onRefused?.({ subscriptions: refused, deliveries });

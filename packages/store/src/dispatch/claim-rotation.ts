@@ -1,6 +1,5 @@
 import type { AccountId, SubscriptionId } from "@posthaste/domain";
 import { LRUCache } from "lru-cache";
-import type { ClaimedDelivery } from "./claimed-delivery.ts";
 
 /**
  * Whose turn it is in one loop's claims: accounts take turns and, within an account, its subscriptions.
@@ -24,23 +23,11 @@ export type ClaimRotation = {
   /** Notes that the subscription was served last of its account. */
   servedSubscription(accountId: AccountId, id: SubscriptionId): void;
   /** The subscriptions that are owed a turn, at most {@link OWED_MAX}, the longest owed first. */
-  owed(): Owed[];
+  owed(): { accountId: AccountId; id: SubscriptionId }[];
   /** Notes that the subscription's line was locked at its turn. An account is owed one turn at a time. */
   foundLocked(accountId: AccountId, id: SubscriptionId): void;
   /** Notes that a subscription was visited or need not be: it is owed nothing. */
   settled(accountId: AccountId, id: SubscriptionId): void;
-  /** The claim that waits for a line, if one does; see `claimPatiently`. */
-  readonly patient: PatientClaim;
-};
-
-/** A subscription that is owed a turn, and how often its line was locked since. */
-export type Owed = { readonly accountId: AccountId; readonly id: SubscriptionId; readonly tries: number };
-
-/** What a claim that waits for a line leaves for the next call. */
-export type PatientClaim = {
-  isWaiting: boolean;
-  /** Its claims, with the end of their lease in epoch milliseconds. */
-  claims: { readonly delivery: ClaimedDelivery; readonly leaseUntil: number }[];
 };
 
 /**
@@ -57,7 +44,7 @@ const OWED_MAX = 16;
 export function createClaimRotation(): ClaimRotation {
   let afterAccount = 0;
   const afterSubscription = new LRUCache<AccountId, SubscriptionId>({ max: ACCOUNTS_MAX });
-  const owed = new Map<AccountId, Owed>();
+  const owed = new Map<AccountId, SubscriptionId>();
   return {
     get afterAccount() {
       return afterAccount;
@@ -71,17 +58,13 @@ export function createClaimRotation(): ClaimRotation {
     servedSubscription(accountId, id) {
       afterSubscription.set(accountId, id);
     },
-    owed: () => [...owed.values()],
+    owed: () => [...owed].map(([accountId, id]) => ({ accountId, id })),
     foundLocked(accountId, id) {
-      const known = owed.get(accountId);
-      if (known === undefined ? owed.size < OWED_MAX : known.id === id) {
-        owed.set(accountId, { accountId, id, tries: (known?.tries ?? 0) + 1 });
-      }
+      if (!owed.has(accountId) && owed.size < OWED_MAX) owed.set(accountId, id);
     },
     settled(accountId, id) {
-      if (owed.get(accountId)?.id === id) owed.delete(accountId);
+      if (owed.get(accountId) === id) owed.delete(accountId);
     },
-    patient: { isWaiting: false, claims: [] },
   };
 }
 

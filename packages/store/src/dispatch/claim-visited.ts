@@ -29,20 +29,18 @@ export type ClaimedOfVisited = {
 /**
  * Claims pending deliveries of these subscriptions, in one transaction. The first of them always gets
  * something, if it has something to claim and its line is free.
- *
- * @param ifLocked lines that another transaction holds: `skip` them, or `wait` for them. A process that stops
- *   in the middle of its transaction holds its lines for a minute, and others must not wait for that
+ * A line that another transaction holds is skipped: a process that stops in the middle of its transaction
+ * holds its lines for a minute, and others must not wait for that.
  */
 export async function claimVisited(
   store: Store,
   tx: Tx,
   pending: readonly Pending[],
   claim: Claim,
-  ifLocked: "skip" | "wait" = "skip",
 ): Promise<ClaimedOfVisited> {
   const { now } = claim;
   const ids = pending.map(({ id }) => id);
-  const lines = await lockAllTurns(store, tx, ids, { ifLocked });
+  const lines = await lockAllTurns(store, tx, ids, { ifLocked: "skip" });
   const leftOut = new Set<SubscriptionId>();
   const locked = new Set(ids.filter((id) => !lines.has(id)));
   // Read under the lock. A claim would otherwise use outdated data.
