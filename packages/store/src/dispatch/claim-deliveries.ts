@@ -3,7 +3,7 @@ import { inParts, isEverybodys, type Refused } from "../database/in-parts.ts";
 import type { Store } from "../database/store.ts";
 import { transact } from "../database/transact.ts";
 import type { Claim } from "./claim.ts";
-import { createClaimRotation, noteTurns } from "./claim-rotation.ts";
+import { type ClaimRotation, createClaimRotation, noteTurns } from "./claim-rotation.ts";
 import { claimVisited } from "./claim-visited.ts";
 import type { ClaimedDelivery } from "./claimed-delivery.ts";
 import { ofKind } from "./claimed-subscriptions.ts";
@@ -29,65 +29,86 @@ const EXAMINED_MAX = 4_096;
  * concurrency. Pending deliveries of a paused or disabled subscription are parked. A subscription or a
  * delivery that cannot be claimed does not keep the others from it.
  *
- * Everyone's turn comes within a bounded number of calls with the same rotation. Each call passes on at least
- * one account that waits, and an account whose line was locked gets one turn more, so N accounts that wait
- * have had theirs after 2 N calls, even if each call claims only one delivery. Each call examines
- * {@link EXAMINED_MAX} subscriptions or all, and an account's next turn continues where its last one ended.
+ * Everyone's turn comes within a bounded number of calls with the same rotation. Each call passes on the
+ * account whose turn it is: it got something, or the subscriptions whose turn it was had nothing to claim. So
+ * N accounts that wait have had theirs after N calls, even if each call claims only one delivery, and after
+ * N / n if each claims n, up to sixteen. An account whose line was locked gets one turn more, which makes it
+ * twice as many calls at most. Each call examines {@link EXAMINED_MAX} subscriptions or all, and an account's
+ * next turn continues where its last one ended.
  */
 export async function claimDeliveries(store: Store, claim: Claim): Promise<ClaimedDelivery[]> {
-  const { rotation = createClaimRotation(), roomOf = unlimited, roomToStart = unlimited } = claim;
-  const claimed: ClaimedDelivery[] = [];
-  const roomLeftOf = (id: AccountId) => roomOf(id) - claimed.filter((one) => one.accountId === id).length;
-  const startsOf = (id: AccountId) =>
-    claimed.filter(({ accountId, lane }) => accountId === id && lane === "workflow").length;
-  const served = new Set<AccountId>();
-  const waiting = new Set<AccountId>();
-  const hadTurn = new Set<SubscriptionId>();
-  const order: AccountId[] = [];
-  const subscriptions: Refused<Pending>[] = [];
-  const deliveries: Refused<DeliveryId>[] = [];
+  const { rotation = createClaimRotation(), roomOf = unlimited, onRefused = () => {} } = claim;
+  const found = createFound();
+  try {
+    await claimInTurns(store, { ...claim, rotation, roomOf }, found);
+  } finally {
+    passOn(rotation, found);
+    const subscriptions = found.subscriptions.map(({ item, error }) => ({ item: item.id, error }));
+    const { deliveries } = found;
+    if (subscriptions.length + deliveries.length > 0) onRefused({ subscriptions, deliveries });
+  }
+  return found.claimed;
+}
+
+/** What a call has found and done so far. */
+type Found = ReturnType<typeof createFound>;
+
+function createFound() {
+  return {
+    claimed: [] as ClaimedDelivery[],
+    /** The accounts in the order of their turns, each with its subscriptions that the call asks for. */
+    turns: new Map<AccountId, SubscriptionId[]>(),
+    hadTurn: new Set<SubscriptionId>(),
+    /** Subscriptions that had something to claim, and others came first. */
+    leftOut: new Set<SubscriptionId>(),
+    /** Subscriptions whose claim was refused. */
+    subscriptions: [] as Refused<Pending>[],
+    /** Deliveries whose claim was refused. */
+    deliveries: [] as Refused<DeliveryId>[],
+  };
+}
+
+async function claimInTurns(
+  store: Store,
+  claim: Claim & Required<Pick<Claim, "rotation" | "roomOf">>,
+  found: Found,
+): Promise<void> {
+  const { rotation } = claim;
+  const { claimed, turns, hadTurn, leftOut } = found;
+  const roomLeftOf = (id: AccountId) =>
+    claim.roomOf(id) - claimed.filter(({ accountId }) => accountId === id).length;
+  const visit = async (visited: readonly Pending[]) => {
+    const limit = claim.limit - claimed.length;
+    if (limit === 0) return;
+    const left = { ...claim, limit, roomOf: roomLeftOf, roomToStart: startsLeftOf(claim, claimed) };
+    const more = await transact(store, (tx) => claimVisited(store, tx, visited, left));
+    claimed.push(...more.claimed);
+    found.deliveries.push(...more.misfits);
+    for (const { accountId, id } of visited) {
+      (more.leftOut.has(id) ? leftOut : hadTurn).add(id);
+      if (more.locked.has(id)) rotation.foundLocked(accountId, id);
+      else if (!more.leftOut.has(id)) rotation.settled(accountId, id);
+    }
+  };
   let visits = 0;
   let examined = 0;
   let isOver = false;
-  const endTurn = ({ accountId, id }: Pending) => {
-    hadTurn.add(id);
-    served.add(accountId);
-    waiting.delete(accountId);
-  };
-  const visit = async (visited: readonly Pending[]) => {
-    const left = {
-      ...claim,
-      limit: claim.limit - claimed.length,
-      roomOf: roomLeftOf,
-      roomToStart: (id: AccountId) => roomToStart(id) - startsOf(id),
-    };
-    if (left.limit === 0) return;
-    const more = await transact(store, (tx) => claimVisited(store, tx, visited, left));
-    claimed.push(...more.claimed);
-    deliveries.push(...more.misfits);
-    for (const one of visited) {
-      if (more.leftOut.has(one.id)) continue;
-      endTurn(one);
-      if (more.locked.has(one.id)) rotation.foundLocked(one.accountId, one.id);
-      else rotation.settled(one.accountId, one.id);
-    }
-  };
   let owed: readonly Pending[] = rotation
     .owed()
     .filter(({ accountId, id }) => roomLeftOf(accountId) > 0 && claim.isLeftOut?.(id) !== true);
   for await (const group of pendingSubscriptions(store, rotation, (id) => roomLeftOf(id) > 0)) {
     const ofTurn = await ofKind(store, inTurns(group), claim);
-    for (const { accountId } of ofTurn) if (!served.has(accountId)) waiting.add(accountId);
-    order.push(...group.keys());
+    for (const id of group.keys()) if (!turns.has(id)) turns.set(id, []);
+    for (const { accountId, id } of ofTurn) turns.get(accountId)?.push(id);
     const isOwed = new Set(owed.map(({ id }) => id));
     const wanted = [...owed, ...ofTurn.filter(({ id }) => !isOwed.has(id))];
     owed = [];
     for (let i = 0; i < wanted.length && !isOver; i += SUBSCRIPTIONS_AT_ONCE) {
       const some = wanted.slice(i, i + SUBSCRIPTIONS_AT_ONCE);
       const refused = await inParts(some, visit, (error) => isEverybodys(store, error));
-      subscriptions.push(...refused);
+      found.subscriptions.push(...refused);
       for (const { item } of refused) {
-        endTurn(item);
+        hadTurn.add(item.id);
         rotation.settled(item.accountId, item.id);
       }
       visits += 1;
@@ -98,15 +119,31 @@ export async function claimDeliveries(store: Store, claim: Claim): Promise<Claim
     examined += [...group.values()].reduce((sum, ids) => sum + ids.length, 0);
     if (isOver || examined >= EXAMINED_MAX) break;
   }
-  // Accounts that got nothing come first the next time.
-  const firstWaiting = order.findIndex((id) => waiting.has(id));
-  const last = order.at(firstWaiting < 0 ? -1 : firstWaiting - 1);
-  if (last !== undefined && firstWaiting !== 0) rotation.servedAccount(last);
-  if (subscriptions.length + deliveries.length > 0) {
-    const refused = subscriptions.map(({ item, error }) => ({ item: item.id, error }));
-    claim.onRefused?.({ subscriptions: refused, deliveries });
+}
+
+/**
+ * Moves the rotation on to the last account before the first that still waits for its turn. An account waits
+ * that got nothing, if others came first: if its subscriptions had nothing to claim, it has had its turn.
+ */
+function passOn(rotation: ClaimRotation, { claimed, turns, hadTurn, leftOut }: Found): void {
+  const got = new Set(claimed.map(({ accountId }) => accountId));
+  const waits = (ids: readonly SubscriptionId[]) =>
+    ids.some((id) => leftOut.has(id)) || (ids.length > 0 && !ids.some((id) => hadTurn.has(id)));
+  let last: AccountId | undefined;
+  for (const [accountId, ids] of turns) {
+    if (!got.has(accountId) && waits(ids)) break;
+    last = accountId;
   }
-  return claimed;
+  if (last !== undefined) rotation.servedAccount(last);
+}
+
+/** Returns how many more deliveries of an account may be claimed that were attempted before. */
+function startsLeftOf(
+  { roomToStart = unlimited }: Claim,
+  claimed: readonly ClaimedDelivery[],
+): (id: AccountId) => number {
+  return (id) =>
+    roomToStart(id) - claimed.filter(({ accountId, lane }) => accountId === id && lane === "workflow").length;
 }
 
 function unlimited(): number {

@@ -48,7 +48,7 @@ export async function claimVisited(
   if (visited.length === 0) return { claimed: [], misfits: [], leftOut, locked };
   const rooms = await roomsOf(store, tx, visited, lines, claim);
   const oldest = await oldestOf(store, tx, rooms, claim);
-  const chosen = shareOut(oldest, claim);
+  const chosen = shareOut(pending, oldest, claim);
   const { rows, misfits } = await claimFitting(tx, await lockPending(store, tx, chosen, now), claim);
   for (const { subscription, ids: some } of oldest) if (some.length > 0) leftOut.add(subscription.id);
   for (const row of chosen) leftOut.delete(row.subscriptionId);
@@ -88,9 +88,16 @@ export async function claimVisited(
  * Chooses among the oldest deliveries: one of each account, then the next of each, and so on. Whoever has
  * fewer than a part leaves the rest of it to the others. Of an account, it takes the subscriptions one after
  * another: deliveries of few subscriptions are loaded and signed in less time.
+ *
+ * @param pending the visited subscriptions, in the order of the turns
  */
-function shareOut(oldest: readonly OldestOf[], { limit, roomOf = () => limit }: Claim): Chosen[] {
-  const ofAccount = new Map<AccountId, Chosen[]>();
+function shareOut(
+  pending: readonly Pending[],
+  oldest: readonly OldestOf[],
+  { limit, roomOf = () => limit }: Claim,
+): Chosen[] {
+  // An account keeps its place if its first subscriptions have nothing to claim.
+  const ofAccount = new Map(pending.map(({ accountId }): [AccountId, Chosen[]] => [accountId, []]));
   for (const { subscription, ids } of oldest) {
     const chosen = ofAccount.get(subscription.account_id) ?? [];
     chosen.push(...ids.map((deliveryId) => ({ deliveryId, subscriptionId: subscription.id })));

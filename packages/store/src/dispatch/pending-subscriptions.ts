@@ -123,13 +123,14 @@ async function nextGroup(
   searches: readonly Search[],
   { first, foundMin }: { first: PendingRows; foundMin: number },
 ): Promise<{ group: PendingGroup; ended: ReadonlySet<Search> }> {
-  const group = new Map<AccountId, SubscriptionId[]>();
+  // In the order of the accounts' turns, whichever of them something is found of first.
+  const idsOf = new Map(searches.map(({ accountId }): [AccountId, SubscriptionId[]] => [accountId, []]));
   const ended = new Set<Search>();
   const take = (search: Search, found: readonly SubscriptionId[], isLast: boolean) => {
     const { accountId, start, isSecondLap } = search;
     const ids = isSecondLap && start > 0 ? found.filter((id) => id <= start) : found;
     search.after = ids.at(-1) ?? search.after;
-    if (ids.length > 0) group.set(accountId, [...(group.get(accountId) ?? []), ...ids]);
+    idsOf.get(accountId)?.push(...ids);
     if (!isLast && ids.length === found.length) return;
     if (isSecondLap) ended.add(search);
     else Object.assign(search, { isSecondLap: true, after: 0 });
@@ -152,11 +153,11 @@ async function nextGroup(
       if (known !== undefined) take(search, known, accountId !== cutOff);
       else take(search, next.found.get(accountId) ?? [], next.countOf(accountId) < limit);
     }
-    left = left.filter((search) => !ended.has(search) && !group.has(search.accountId));
+    left = left.filter((search) => !ended.has(search) && idsOf.get(search.accountId)?.length === 0);
   }
   for (let statements = 0; statements < STATEMENTS_MAX; statements++) {
     const open = searches.filter((search) => !ended.has(search));
-    const count = [...group.values()].reduce((sum, ids) => sum + ids.length, 0);
+    const count = [...idsOf.values()].reduce((sum, ids) => sum + ids.length, 0);
     if (open.length === 0 || count >= foundMin) break;
     const jumped = await jumpToSubscriptions(store, open);
     for (const search of open) {
@@ -164,7 +165,7 @@ async function nextGroup(
       take(search, ids, ids.length === 0);
     }
   }
-  return { group, ended };
+  return { group: new Map([...idsOf].filter(([, ids]) => ids.length > 0)), ended };
 }
 
 /** Pending rows, by account and subscription. */
