@@ -3,6 +3,7 @@ import { recordAttempt, timesIn } from "@posthaste/testkit";
 import { expect, test } from "vitest";
 import {
   adoptStrays,
+  type Claim,
   claimDeliveries,
   closeStore,
   createTestDelivery,
@@ -20,10 +21,11 @@ import {
   takeTurn,
 } from "../src/index.ts";
 import { attempt, type Bench, drainAll, idsIn, NOW, onEachDatabase } from "./fixture.ts";
+import { insertDeliveries } from "./many-rows.ts";
 
 const states = async ({ store, accountId }: Bench) =>
   (await listDeliveries(store, { accountId, limit: 500 })).map((delivery) => delivery.state);
-const claim = async ({ store }: Bench, over: { drainPerSecond?: number; now?: number } = {}) =>
+const claim = async ({ store }: Bench, over: Partial<Claim> = {}) =>
   (
     await claimDeliveries(store, {
       owner: "me",
@@ -222,6 +224,36 @@ onEachDatabase("a resumed subscription", (bench) => {
       .execute();
     expect(await claim(bench())).toHaveLength(1);
   });
+
+  // Fewer than a drain keeps ahead, more, and more than it examines in one step.
+  test.each([8, 40, 2_500])(
+    "gets first attempts behind %i retries that nobody may start",
+    async (retries) => {
+      const { store, accountId, subscribe, ingest } = bench();
+      const { id } = await subscribe();
+      await pauseSubscription(store, target(bench(), id));
+      await insertDeliveries(store, [
+        { account: accountId, count: retries, state: "parked", subscriptions: 1, first: id },
+      ]);
+      await store.db.updateTable("deliveries").set({ attempts: 1 }).execute();
+      for (let n = 0; n < 40; n++) await ingest();
+      const parked = store.db.selectFrom("deliveries").select("id").where("state", "=", "parked");
+      const expected = (await parked.where("attempts", "=", 0).orderBy("id").execute()).map((row) => row.id);
+      await resumeSubscription(store, target(bench(), id));
+      const made: DeliveryId[] = [];
+      for (let second = 1; made.length < expected.length && second <= 80; second++) {
+        const now = NOW + second * 1_000;
+        await drainAll(store, now);
+        const direct = { lane: "direct", laneDefault: "direct", roomToStart: () => 0 } as const;
+        const claimed = await claim(bench(), { ...direct, now });
+        for (const deliveryId of claimed) await succeed(bench(), deliveryId, now);
+        made.push(...claimed);
+      }
+      expect(made).toEqual(expected);
+      const waiting = store.db.selectFrom("deliveries").select("id").where("account_id", "=", accountId);
+      expect(await waiting.where("state", "in", ["pending", "parked"]).execute()).toHaveLength(retries);
+    },
+  );
 
   test("paused again in the middle keeps the rest parked", async () => {
     const { store, subscribe, ingest } = bench();

@@ -1,6 +1,7 @@
 import type { AccountId, DeliveryId, SubscriptionId } from "@posthaste/domain";
 import { Refusal } from "@posthaste/domain";
 import { sql } from "kysely";
+import { LRUCache } from "lru-cache";
 import { inState } from "../database/by-index.ts";
 import { type ListByAccount, listByAccount, type PageByAccount } from "../database/list-by-account.ts";
 import type { Store } from "../database/store.ts";
@@ -19,6 +20,13 @@ const STEPS_IN_CALL = 10;
  * How many pending deliveries a drain keeps ahead of the dispatcher. It adds more when half of them are left.
  */
 const DRAIN_AHEAD = 32;
+/** Parked deliveries that a drain examines in one step for first attempts: a few milliseconds. */
+const EXAMINED_AT_ONCE = 2_000;
+/**
+ * Drains whose search for first attempts is remembered, about 100 bytes each. A forgotten one begins with the
+ * oldest parked delivery again.
+ */
+const SEARCHES_MAX = 10_000;
 
 /**
  * Pauses a subscription. Pending deliveries and all later ones are parked. A retry is parked when it is due,
@@ -149,6 +157,9 @@ export async function listDraining(
  * Continues to drain a subscription: a few of its oldest parked deliveries become pending at a time, until
  * none is left. New deliveries are parked behind them.
  *
+ * Retries that nobody starts, as while Temporal is away, do not hold up the first attempts behind them: while
+ * they are what is pending, the first attempts alone become pending, in their order.
+ *
  * If another transaction holds the subscription's row, nothing happens until the next call, and a delivery
  * that is held is left out until then: other subscriptions wait to be drained, too.
  *
@@ -159,7 +170,8 @@ export async function drainSubscription(
   { id, now }: { id: SubscriptionId; now: number },
 ): Promise<number> {
   const ahead = await pendingOf(store, store.db, id);
-  if (ahead > DRAIN_AHEAD / 2) return 0;
+  if (ahead.firstAttempts > DRAIN_AHEAD / 2) return 0;
+  if (ahead.total > DRAIN_AHEAD / 2) return await drainFirstAttempts(store, { id, now });
   return await transact(store, async (tx) => {
     // The lock keeps the subscription from ending or pausing, and two workers from both finding the last
     // delivery.
@@ -173,10 +185,58 @@ export async function drainSubscription(
       "skip",
     );
     await moveAll(tx, "drain", parked, { next_attempt_at: now }, now);
-    if (rows.length > 0 || (await pendingOf(store, tx, id)) > 0) return rows.length;
+    if (rows.length > 0 || (await pendingOf(store, tx, id)).total > 0) return rows.length;
     await tx.updateTable("subscriptions").set({ draining: 0 }).where("id", "=", id).execute();
     return 0;
   });
+}
+
+/**
+ * Makes the oldest parked first attempts pending. The search passes the parked retries a part at a time, so
+ * however many they are, each step is short. After the last parked delivery, it begins again.
+ */
+async function drainFirstAttempts(
+  store: Store,
+  { id, now }: { id: SubscriptionId; now: number },
+): Promise<number> {
+  const searches = searchesOf(store);
+  const after = searches.get(id);
+  let query = inState(store, store.db, { subscriptionId: id, state: "parked" }).select(["id", "attempts"]);
+  if (after !== undefined) query = query.where("id", ">", after);
+  const rows = await query.orderBy("id").limit(EXAMINED_AT_ONCE).execute();
+  const wanted = rows.filter(({ attempts }) => attempts === 0).slice(0, DRAIN_AHEAD);
+  const ids = wanted.map((row) => row.id);
+  const drained = ids.length === 0 ? 0 : await drainThese(store, { id, ids, now });
+  // Where one was held, the next step looks for it again.
+  if (drained < ids.length) return drained;
+  const last = ids.length === DRAIN_AHEAD ? ids.at(-1) : rows.at(-1)?.id;
+  if (last === undefined || (rows.length < EXAMINED_AT_ONCE && last === rows.at(-1)?.id)) searches.delete(id);
+  else searches.set(id, last);
+  return drained;
+}
+
+/** Makes those of these deliveries pending that are still parked and that no other transaction holds. */
+async function drainThese(
+  store: Store,
+  { id, ids, now }: { id: SubscriptionId; ids: readonly DeliveryId[]; now: number },
+): Promise<number> {
+  return await transact(store, async (tx) => {
+    const row = await lockSubscription(store, tx, "any", id, { ifLocked: "skip" });
+    if (row?.draining !== 1) return 0;
+    const locked = await lockDeliveries(store, tx, ids, "skip");
+    const parked = locked.filter(({ state, attempts }) => state === "parked" && attempts === 0);
+    await moveAll(tx, "drain", parked, { next_attempt_at: now }, now);
+    return parked.length;
+  });
+}
+
+const searchesByStore = new WeakMap<Store["db"], LRUCache<SubscriptionId, DeliveryId>>();
+
+/** Returns the parked delivery up to which each drain's search for first attempts has come. */
+function searchesOf({ db }: Store): LRUCache<SubscriptionId, DeliveryId> {
+  const searches = searchesByStore.get(db) ?? new LRUCache({ max: SEARCHES_MAX });
+  searchesByStore.set(db, searches);
+  return searches;
 }
 
 /** Lists the subscriptions that have parked deliveries, by account. A jump along the index finds each. */
@@ -250,12 +310,19 @@ export async function adoptStrays(store: Store, id: SubscriptionId): Promise<boo
   });
 }
 
-async function pendingOf(store: Store, db: Pick<Tx, "selectFrom">, id: SubscriptionId): Promise<number> {
+/** Returns how many deliveries are pending: all, and first attempts. Each is exact up to a drain's window. */
+async function pendingOf(
+  store: Store,
+  db: Pick<Tx, "selectFrom">,
+  id: SubscriptionId,
+): Promise<{ total: number; firstAttempts: number }> {
+  // A drain adds retries only up to one and a half windows.
   const rows = await inState(store, db, { subscriptionId: id, state: "pending" })
-    .select("id")
-    .limit(DRAIN_AHEAD)
+    .select("attempts")
+    .orderBy("id")
+    .limit(3 * DRAIN_AHEAD)
     .execute();
-  return rows.length;
+  return { total: rows.length, firstAttempts: rows.filter(({ attempts }) => attempts === 0).length };
 }
 
 /** Returns a query for the oldest deliveries of a subscription in a state. */
