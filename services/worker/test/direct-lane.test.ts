@@ -303,6 +303,31 @@ test("failed hand-overs log one line for an outage of Temporal, which says so, a
   });
 });
 
+test("a claim that took long is renewed by the age of its lease, not of its attempt", async () => {
+  await pending(1);
+  let end = () => {};
+  attempt = () => new Promise((resolve) => (end = () => resolve({ kind: "over" })));
+  vi.useFakeTimers({ toFake: ["setInterval", "clearInterval"] });
+  try {
+    const { lane: direct } = setup();
+    const now = Date.now() - LEASE_MS / 2;
+    const claim = { owner: "test", limit: 1, inFlightMax: 1, leaseMs: LEASE_MS, now };
+    const claimed = await claimDeliveries(bench.store, { ...claim, laneDefault: "direct" });
+    direct.begin(claimed);
+    vi.advanceTimersByTime(LEASE_MS / 3);
+    // No second renewal comes.
+    vi.useRealTimers();
+    const row = bench.store.db.selectFrom("deliveries").select("lease_until");
+    await vi.waitFor(
+      async () => expect((await row.executeTakeFirstOrThrow()).lease_until).toBeGreaterThan(now + LEASE_MS),
+      PATIENCE,
+    );
+  } finally {
+    vi.useRealTimers();
+    end();
+  }
+});
+
 test("failed renewals log one line for an outage of the database", async () => {
   await pending(1);
   away = ["database"];

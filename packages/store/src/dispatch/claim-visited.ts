@@ -75,6 +75,7 @@ export async function claimVisited(
       eventId: row.event_id,
       eventType: row.event_type,
       targetUrl: subscription.target_url,
+      leaseUntil: now + claim.leaseMs,
       // A delivery that was attempted before needs its log, which a workflow replays.
       lane: row.attempts === 0 ? subscription.lane : ("workflow" as const),
       isFailing: subscription.isFailing,

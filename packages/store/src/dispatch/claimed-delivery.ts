@@ -7,6 +7,8 @@ export type ClaimedDelivery = {
   readonly eventId: EventId;
   readonly eventType: string;
   readonly targetUrl: string;
+  /** When another worker may claim it, in epoch milliseconds, unless its lease is renewed. */
+  readonly leaseUntil: number;
   /** How its attempt is made. */
   readonly lane: Lane;
   /** Its subscription is failing. */

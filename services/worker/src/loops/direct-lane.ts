@@ -63,7 +63,10 @@ const HAND_OVERS_AT_ONCE = 4;
  * the others within seconds.
  */
 const HAND_OVERS_WAITING_MAX = 1_000;
-/** A lease is renewed each time a third of it has passed, so two renewals may fail. */
+/**
+ * Renewals in the length of a lease. Each renews the claims that are older than a third of their lease: most
+ * attempts are over before. The first comes before two thirds have passed, so one may fail.
+ */
 const RENEWALS_IN_A_LEASE = 3;
 
 /**
@@ -72,7 +75,7 @@ const RENEWALS_IN_A_LEASE = 3;
  */
 export function createDirectLane(options: DirectLaneOptions): DirectLane {
   const { store, ledger, log, now, owner, leaseMs, shares, whatIsAway } = options;
-  const inFlight = new Map<DeliveryId, { readonly begunAt: number; readonly end: Promise<void> }>();
+  const inFlight = new Map<DeliveryId, { readonly claimedAt: number; readonly end: Promise<void> }>();
   const outages = createOutageLog("hand_over", log, whatIsAway);
   const handOvers = createHandOvers(async (delivery, nextAttemptAt) => {
     await options.start(delivery);
@@ -88,7 +91,7 @@ export function createDirectLane(options: DirectLaneOptions): DirectLane {
 
   const renewal = setInterval(() => {
     const before = now() - leaseMs / RENEWALS_IN_A_LEASE;
-    const ids = [...inFlight].filter(([, { begunAt }]) => begunAt < before).map(([id]) => id);
+    const ids = [...inFlight].filter(([, { claimedAt }]) => claimedAt < before).map(([id]) => id);
     renewClaims(store, { owner, ids, until: now() + leaseMs, now: now() }).then(
       (refused) => {
         report("lease", refused);
@@ -134,7 +137,9 @@ export function createDirectLane(options: DirectLaneOptions): DirectLane {
       const isNew = ({ deliveryId: id }: ClaimedDelivery) => !inFlight.has(id) && !starts.has(id);
       for (const delivery of claimed.filter((one) => one.lane === "direct" && isNew(one))) {
         shares.begin(delivery.deliveryId, delivery.accountId);
-        inFlight.set(delivery.deliveryId, { begunAt: now(), end: attempt(delivery) });
+        // Its lease has run since then, however long the claim took.
+        const claimedAt = delivery.leaseUntil - leaseMs;
+        inFlight.set(delivery.deliveryId, { claimedAt, end: attempt(delivery) });
       }
       const attempted = claimed.filter((one) => one.lane === "workflow" && isNew(one));
       if (attempted.length === 0) return;
