@@ -28,7 +28,10 @@ export type EgressLimits = {
   readonly failureMsMin: number;
   /** The maximum of the same time. Default: 30 s. */
   readonly failureMsMax: number;
-  /** Cached names. Default: 10,000, about 5 MB. */
+  /**
+   * Cached names; one that several accounts use counts for each of them. Default: 10,000, about 6 MB. An
+   * account's names are safe unless this many are held by accounts with as many as it has.
+   */
   readonly namesMax: number;
   /**
    * Lookups in progress, in all. Default: 30, which is {@link lookupsWith} 64 threads. More than that would

@@ -92,24 +92,59 @@ test.each([
   expect(asked).toHaveLength(2);
 });
 
-test("if the cache is full, the name with the oldest lookup is evicted", async () => {
-  const { ask, asked, answer, pass } = setup({ namesMax: 2 });
-  const find = async (name: string) => {
-    const found = ask(name);
-    await answer(name, "192.0.2.1");
-    await found;
-  };
-  await find("a.example");
-  await find("b.example");
-  pass(EGRESS_LIMITS.answerMs);
-  await find("a.example");
-  await find("c.example");
-  asked.length = 0;
-  await ask("a.example");
-  await ask("c.example");
-  expect(asked).toHaveLength(0);
-  await find("b.example");
-  expect(asked).toEqual(["b.example"]);
+describe("if the cache is full,", () => {
+  /** Creates a cache for two names, whose names the test finds. */
+  function small(limits: Partial<EgressLimits> = {}) {
+    const all = setup({ namesMax: 2, ...limits });
+    return {
+      ...all,
+      find: async (name: string, account = A) => {
+        const found = all.ask(name, account);
+        await all.answer(name, "192.0.2.1");
+        await found;
+      },
+    };
+  }
+
+  test("the name that was used longest ago is evicted, whenever it was looked up", async () => {
+    const { find, ask, asked } = small();
+    await find("a.example");
+    await find("b.example");
+    await ask("a.example");
+    await find("c.example");
+    asked.length = 0;
+    await ask("a.example");
+    await ask("c.example");
+    expect(asked).toHaveLength(0);
+    await find("b.example");
+    expect(asked).toEqual(["b.example"]);
+  });
+
+  test("another account's names do not evict a name, which keeps its last answer and its queue", async () => {
+    const { find, resolve, asked, pass } = small();
+    await find("good.example", A);
+    for (let i = 0; i < 10; i += 1) await find(`other-${i}.example`, B);
+    asked.length = 0;
+    expect(await resolve("good.example", A).answer).toEqual([{ address: "192.0.2.1", family: 4 }]);
+    expect(asked).toEqual([]);
+    pass(EGRESS_LIMITS.answerMs);
+    // Silent new names, which are in another queue, do not delay it.
+    for (let i = 0; i < 100; i += 1) void resolve(`silent-${i}.example`, B);
+    void resolve("good.example", A);
+    expect(asked).toContain("good.example");
+  });
+
+  test("a known name that finds its queue full counts as used", async () => {
+    const { find, ask, answer, pass } = small({ lookupsMax: 1, waitingNamesMax: 0 });
+    await find("a.example");
+    await find("b.example");
+    pass(EGRESS_LIMITS.answerMs);
+    void ask("b.example");
+    expect(await ask("a.example")).toBe("192.0.2.1");
+    await answer("b.example", "192.0.2.1");
+    void ask("c.example");
+    expect(await ask("a.example")).toBe("192.0.2.1");
+  });
 });
 
 test("new, failed and known names have separate queues", async () => {

@@ -2,6 +2,7 @@ import type { AccountId } from "@posthaste/domain";
 import type { EgressLimits } from "./limits.ts";
 import { createLookupQueues, type Kind, type Lookable } from "./lookup-queue.ts";
 import type { Lookup } from "./resolve-target.ts";
+import { createSharedCache } from "./shared-cache.ts";
 
 type Found = ReturnType<Lookup>;
 
@@ -45,14 +46,16 @@ export type ResolveName = (hostname: string, accountId: AccountId) => Resolution
  * see nor order them. So there are never more in progress than `lookupsMax`. The others wait in queues by the
  * kind of name, which accounts share, and concurrent calls for one name share one lookup.
  *
+ * Names are remembered by the accounts that use them, so that no account's names displace those of others: a
+ * forgotten name has no last answer, and waits with the new ones.
+ *
  * If the lookup of a name that resolved last time does not end soon, callers get its last answer, unless that
  * is too old. They check its addresses anyway, like any other answer's.
  *
  * @param now milliseconds of a monotonic clock
  */
 export function rememberLookups(lookup: Lookup, limits: EgressLimits, now: () => number): ResolveName {
-  /** In the order of their last lookups. */
-  const names = new Map<string, Remembered>();
+  const names = createSharedCache<Remembered>(limits.namesMax);
   const queues = createLookupQueues(limits.lookupsMax, limits.waitingNamesMax);
 
   const meanwhileFor = (answer: Found, before: Remembered | undefined): Meanwhile | undefined => {
@@ -104,12 +107,6 @@ export function rememberLookups(lookup: Lookup, limits: EgressLimits, now: () =>
     return entry;
   };
 
-  const remember = (hostname: string, entry: Remembered) => {
-    names.delete(hostname);
-    names.set(hostname, entry);
-    if (names.size > limits.namesMax) names.delete(names.keys().next().value ?? "");
-  };
-
   return (hostname, accountId) => {
     const before = names.get(hostname);
     const isRemembered = before !== undefined && now() < before.until;
@@ -117,8 +114,10 @@ export function rememberLookups(lookup: Lookup, limits: EgressLimits, now: () =>
     const meanwhile = usable(entry, now());
     const isAdded = entry.hasBegun || queues[entry.kind].add(entry, accountId);
     // A name that others wait for already is looked up in their turn.
-    if (!isAdded && !isRemembered) return atOnce(meanwhile?.last ?? Promise.reject(tooMany()));
-    if (!isRemembered) remember(hostname, entry);
+    const isRefused = !isAdded && !isRemembered;
+    const kept = isRefused ? before : entry;
+    if (kept !== undefined) names.use(hostname, kept, accountId);
+    if (isRefused) return atOnce(meanwhile?.last ?? Promise.reject(tooMany()));
     return resolution(entry, meanwhile?.answer ?? entry.answer, now);
   };
 }
