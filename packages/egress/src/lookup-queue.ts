@@ -1,4 +1,5 @@
 import { type AccountId, roomToShare } from "@posthaste/domain";
+import { createDebts } from "./debts.ts";
 
 /** A lookup that begins when its turn comes. */
 export type Lookable = {
@@ -26,51 +27,71 @@ export type Kind = "new" | "failed" | "known";
  * Creates a queue for each kind, with `lookupsMax` lookups in progress in all. Each kind has its own places,
  * so that an account's dead names do not hold up its good ones: a fifth for failed names, which are likely to
  * take long again, and two fifths for each of the others. With fewer places than kinds, all share one queue.
+ *
+ * @param now milliseconds of a monotonic clock
  */
-export function createLookupQueues(lookupsMax: number, waitingMax: number): Record<Kind, LookupQueue> {
+export function createLookupQueues(
+  lookupsMax: number,
+  waitingMax: number,
+  now: () => number,
+): Record<Kind, LookupQueue> {
   if (lookupsMax < 3) {
-    const one = createLookupQueue(lookupsMax, waitingMax);
+    const one = createLookupQueue(lookupsMax, waitingMax, now);
     return { new: one, failed: one, known: one };
   }
   const failed = Math.max(1, Math.floor(lookupsMax / 5));
   const fresh = Math.floor((lookupsMax - failed) / 2);
   return {
-    new: createLookupQueue(fresh, waitingMax),
-    failed: createLookupQueue(failed, waitingMax),
-    known: createLookupQueue(lookupsMax - failed - fresh, waitingMax),
+    new: createLookupQueue(fresh, waitingMax, now),
+    failed: createLookupQueue(failed, waitingMax, now),
+    known: createLookupQueue(lookupsMax - failed - fresh, waitingMax, now),
   };
 }
 
 /**
  * Creates a queue with at most `size` lookups in progress and `waitingMax` waiting ones. Accounts share both
- * as `roomToShare` says, and those that wait take turns. A waiting lookup is never dropped: although its
- * attempt may have ended, the next one needs it, too, and would begin at the end of the line again.
+ * as `roomToShare` says. A waiting lookup is never dropped: although its attempt may have ended, the next one
+ * needs it, too, and would begin at the end of the line again.
+ *
+ * Those that wait take turns: the account with the least debt first (see {@link createDebts}), and of several
+ * the one that has waited longest. A third of the places is for accounts without a debt. So accounts whose
+ * lookups take long, however many they are, wait for each other. An account whose lookups do not waits for
+ * them only until each has had one: they could be told apart no earlier.
+ *
+ * @param now milliseconds of a monotonic clock
  */
-export function createLookupQueue(size: number, waitingMax: number): LookupQueue {
-  const inProgress = new Map<AccountId, number>();
-  /** No line is empty. The account whose turn is next comes first. */
+export function createLookupQueue(size: number, waitingMax: number, now: () => number): LookupQueue {
+  const reserved = Math.floor(size / 3);
+  const debts = createDebts(now);
+  /** No line is empty. The account that has waited longest comes first. */
   const lines = new Map<AccountId, Lookable[]>();
   let free = size;
   let waiting = 0;
 
-  const roomOf = (id: AccountId) => roomToShare(inProgress.get(id) ?? 0, free);
-  const count = (id: AccountId, by: 1 | -1) => {
-    const left = (inProgress.get(id) ?? 0) + by;
-    if (left === 0) inProgress.delete(id);
-    else inProgress.set(id, left);
-    free -= by;
-  };
+  const roomOf = (id: AccountId, debtMs: number) =>
+    roomToShare(debts.inProgress(id), debtMs > 0 ? free - reserved : free);
   const run = async (lookup: Lookable, id: AccountId) => {
-    count(id, 1);
+    const end = debts.begin(id);
+    free -= 1;
     await lookup.begin();
-    count(id, -1);
+    free += 1;
+    end();
     takeTurns();
   };
+  /** Returns the account whose turn it is, if there is room for one of those that wait. */
+  const next = (): AccountId | undefined => {
+    let [first, leastMs]: [AccountId | undefined, number] = [undefined, Number.POSITIVE_INFINITY];
+    for (const id of lines.keys()) {
+      const debtMs = debts.of(id);
+      if (debtMs >= leastMs || roomOf(id, debtMs) === 0) continue;
+      [first, leastMs] = [id, debtMs];
+      if (debtMs === 0) break;
+    }
+    return first;
+  };
   const takeTurns = () => {
-    for (;;) {
-      const turn = [...lines].find(([id]) => roomOf(id) > 0);
-      if (turn === undefined) return;
-      const [id, line] = turn;
+    for (let id = next(); id !== undefined; id = next()) {
+      const line = lines.get(id) ?? [];
       const lookup = line.shift();
       waiting -= 1;
       const hasTurn = lookup?.hasBegun === false;
@@ -83,7 +104,7 @@ export function createLookupQueue(size: number, waitingMax: number): LookupQueue
     add(lookup, id) {
       const line = lines.get(id) ?? [];
       if (line.includes(lookup)) return true;
-      if (line.length === 0 && roomOf(id) > 0) {
+      if (line.length === 0 && roomOf(id, debts.of(id)) > 0) {
         void run(lookup, id);
         return true;
       }

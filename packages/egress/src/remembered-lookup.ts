@@ -56,7 +56,7 @@ export type ResolveName = (hostname: string, accountId: AccountId) => Resolution
  */
 export function rememberLookups(lookup: Lookup, limits: EgressLimits, now: () => number): ResolveName {
   const names = createSharedCache<Remembered>(limits.namesMax);
-  const queues = createLookupQueues(limits.lookupsMax, limits.waitingNamesMax);
+  const queues = createLookupQueues(limits.lookupsMax, limits.waitingNamesMax, now);
 
   const meanwhileFor = (answer: Found, before: Remembered | undefined): Meanwhile | undefined => {
     if (before?.foundAt === undefined) return undefined;
