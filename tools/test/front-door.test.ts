@@ -513,15 +513,16 @@ test("a service starts with the variables of services/start.env, which the envir
     join(root, "services/worker/dist/main.js"),
     `import { readdirSync, stat } from "node:fs";
 for (let i = 0; i < 200; i++) stat("/", () => {});
-console.log(process.env.UV_THREADPOOL_SIZE, process.env.NODE_OPTIONS);`,
+const { UV_THREADPOOL_SIZE, RES_OPTIONS, NODE_OPTIONS } = process.env;
+console.log([UV_THREADPOOL_SIZE, RES_OPTIONS, NODE_OPTIONS].join(", "));`,
   );
   const flags = "--disable-warning=ExperimentalWarning --max-old-space-size=1024 --max-semi-space-size=16";
-  expect((await run("start:worker")).out).toBe(`64 ${flags}\n`);
+  expect((await run("start:worker")).out).toBe(`64, timeout:2 attempts:2, ${flags}\n`);
   const overridden = await runWith(
-    { env: { UV_THREADPOOL_SIZE: "7", NODE_OPTIONS: "--no-warnings" } },
+    { env: { UV_THREADPOOL_SIZE: "7", RES_OPTIONS: "timeout:1", NODE_OPTIONS: "--no-warnings" } },
     "start:worker",
   );
-  expect(overridden.out).toBe("7 --no-warnings\n");
+  expect(overridden.out).toBe("7, timeout:1, --no-warnings\n");
 });
 
 test("a service that is not built is reported in one line", async () => {
