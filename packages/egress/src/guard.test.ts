@@ -23,6 +23,8 @@ import { createEgress, type EgressOptions } from "./egress.ts";
 import { type Lookup, resolveTarget, TargetBlocked } from "./resolve-target.ts";
 
 const ACCOUNT = 1 as AccountId;
+/** For attempts that do not time out, however busy the machine is. */
+const TIMEOUT_MS = 60_000;
 const RULES = { allow: [], ports: EGRESS_PORTS_DEFAULT };
 const BODY = Buffer.from("[{}]");
 const post = async (options: EgressOptions, url: string) => {
@@ -34,7 +36,7 @@ const post = async (options: EgressOptions, url: string) => {
       body: BODY,
       acceptance: "OK_ONLY",
       accountId: ACCOUNT,
-      timeoutMs: 5_000,
+      timeoutMs: TIMEOUT_MS,
     });
   } finally {
     egress.close();
