@@ -15,6 +15,7 @@ import { createShares } from "../src/activities/index.ts";
 import {
   createSearchability,
   inspectDelivery,
+  isHeldByOperator,
   retryNow,
   startDelivery,
   unpause,
@@ -57,7 +58,7 @@ const toStart = (started: Started) => ({
 });
 const handle = (id: DeliveryId) => t.env.client.workflow.getHandle(t.temporal.names.delivery(id));
 
-/** Pauses the activity of a delivery, as an operator or "retry now" does. */
+/** Pauses the activity of a delivery by its type, as "retry now" does. */
 const pause = async ({ deliveryId }: Started, reason: string) =>
   await t.env.client.workflowService.pauseActivity({
     namespace: "default",
@@ -65,6 +66,35 @@ const pause = async ({ deliveryId }: Started, reason: string) =>
     type: "attemptDelivery",
     reason,
   });
+
+/** Returns the id of the activity that waits, by which operators name it. */
+const activityIdOf = async (started: Started) => {
+  const { raw } = await handle(started.deliveryId).describe();
+  const id = raw.pendingActivities?.[0]?.activityId;
+  if (id == null) throw new Error("no activity waits");
+  return id;
+};
+
+/** The ways in which an operator pauses an activity: each command of theirs uses one of these calls. */
+const OPERATORS_PAUSES = {
+  "by its type": async (started: Started) => await pause(started, "looking into it"),
+  "by its type, without a reason": async (started: Started) => await pause(started, ""),
+  "by its id": async (started: Started) =>
+    await t.env.client.workflowService.pauseActivity({
+      namespace: "default",
+      execution: { workflowId: t.temporal.names.delivery(started.deliveryId) },
+      id: await activityIdOf(started),
+      identity: "an operator",
+    }),
+  "as an execution": async (started: Started) =>
+    await t.env.client.workflowService.pauseActivityExecution({
+      namespace: "default",
+      workflowId: t.temporal.names.delivery(started.deliveryId),
+      activityId: await activityIdOf(started),
+      identity: "an operator",
+    }),
+} as const;
+const eachPause = Object.entries(OPERATORS_PAUSES).map(([way, pauseSo]) => ({ way, pauseSo }));
 
 test("a worker whose creation fails half-way leaves nothing on its connection", async () => {
   const connection = await NativeConnection.connect({ address: t.env.address });
@@ -167,33 +197,43 @@ describe("retry now, on a real server", () => {
     expect((await row(started))?.state).toBe("succeeded");
   });
 
-  test("leaves an operator's pause, and its attempt is sent when the operator unpauses", async () => {
-    t.receiver.answer((_request, n) => ({ kind: "status", status: n === 1 ? 500 : 200 }));
-    const started = await t.deliver();
-    await attemptsMade(started, 1);
-    await waiting(started);
-    await pause(started, "looking into it");
-    const held = { kind: "paused", by: "operator" };
-    expect(await inspectDelivery(t.temporal, started.deliveryId)).toEqual(held);
-    expect(await retry(started)).toBe("held_by_operator");
-    expect(await inspectDelivery(t.temporal, started.deliveryId)).toEqual(held);
-    expect(t.receiver.requests).toHaveLength(1);
-    await unpause(t.temporal, started.deliveryId);
-    await attemptsMade(started, 2);
-    expect((await row(started))?.state).toBe("succeeded");
-  });
+  test.each(eachPause)(
+    "leaves a pause that an operator made $way, until they unpause",
+    async ({ pauseSo }) => {
+      t.receiver.answer((_request, n) => ({ kind: "status", status: n === 1 ? 500 : 200 }));
+      const started = await t.deliver();
+      await attemptsMade(started, 1);
+      await waiting(started);
+      await pauseSo(started);
+      const held = { kind: "paused", by: "operator" };
+      expect(await isHeldByOperator(t.temporal, started.deliveryId)).toBe(true);
+      expect(await inspectDelivery(t.temporal, started.deliveryId)).toEqual(held);
+      // Whoever asks again is told again.
+      expect(await retry(started)).toBe("held_by_operator");
+      expect(await retry(started)).toBe("held_by_operator");
+      expect(await inspectDelivery(t.temporal, started.deliveryId)).toEqual(held);
+      expect(t.receiver.requests).toHaveLength(1);
+      await unpause(t.temporal, started.deliveryId);
+      await attemptsMade(started, 2);
+      expect((await row(started))?.state).toBe("succeeded");
+      expect(await isHeldByOperator(t.temporal, started.deliveryId)).toBe(false);
+    },
+  );
 
-  test("lifts an operator's pause of a cancelled delivery, so that its workflow ends", async () => {
-    t.receiver.answer({ kind: "status", status: 500 });
-    const started = await t.deliver();
-    await attemptsMade(started, 1);
-    await waiting(started);
-    await pause(started, "looking into it");
-    await cancelDelivery(t.store, { id: started.deliveryId, reason: "a test", now: Date.now() });
-    expect(await retryNow(t.temporal, started.deliveryId, { evenIfHeld: true })).toBe("retried");
-    expect(await handle(started.deliveryId).result()).toMatchObject({ state: "cancelled" });
-    expect(t.receiver.requests).toHaveLength(1);
-  });
+  test.each(eachPause)(
+    "lifts a pause $way of a cancelled delivery, so that its workflow ends",
+    async ({ pauseSo }) => {
+      t.receiver.answer({ kind: "status", status: 500 });
+      const started = await t.deliver();
+      await attemptsMade(started, 1);
+      await waiting(started);
+      await pauseSo(started);
+      await cancelDelivery(t.store, { id: started.deliveryId, reason: "a test", now: Date.now() });
+      expect(await retryNow(t.temporal, started.deliveryId, { evenIfHeld: true })).toBe("retried");
+      expect(await handle(started.deliveryId).result()).toMatchObject({ state: "cancelled" });
+      expect(t.receiver.requests).toHaveLength(1);
+    },
+  );
 
   test("changes nothing during an attempt: that attempt counts, and the schedule's wait follows", async () => {
     let release = () => {};

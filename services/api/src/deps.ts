@@ -47,6 +47,8 @@ export type Deps = {
    * An operator's pause stays, unless `evenIfHeld`.
    */
   readonly retryNow: (id: DeliveryId, options?: { readonly evenIfHeld: boolean }) => Promise<RetryNow>;
+  /** Returns whether an operator's pause holds a delivery's attempts, in Temporal. It changes nothing. */
+  readonly isHeldByOperator: (id: DeliveryId) => Promise<boolean>;
   /** Reported by `/readyz`; readiness does not depend on it. */
   readonly isTemporalThere: () => Promise<boolean>;
   /** Wakes a recovery's workflow. If the call fails, the workflow polls its state within a minute. */

@@ -1,5 +1,6 @@
 import {
   connectTemporal,
+  isHeldByOperator,
   isTemporalThere,
   namesOf,
   retryNow,
@@ -89,6 +90,7 @@ await runService({
         workflowUrl: (id) =>
           workflowUrl(config.POSTHASTE_TEMPORAL_UI_URL, client.options.namespace, names.delivery(id)),
         retryNow: (id, options) => retryNow(temporal, id, options),
+        isHeldByOperator: (id) => isHeldByOperator(temporal, id),
         isTemporalThere: () => isTemporalThere(client),
         signalRecovery: (id) => signalRecovery(temporal, id),
       },

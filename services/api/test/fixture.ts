@@ -60,6 +60,7 @@ export type RestAnswer = { status: number; headers: Headers; body: any };
 export async function startBench(
   options: {
     retryNow?: Deps["retryNow"];
+    isHeldByOperator?: Deps["isHeldByOperator"];
     limits?: Partial<Limits>;
     database?: "sqlite" | "mysql";
     console?: ConsoleOptions;
@@ -102,6 +103,7 @@ export async function startBench(
       nudge: () => {
         nudges += 1;
       },
+      isHeldByOperator: options.isHeldByOperator ?? (async () => false),
       retryNow:
         options.retryNow ??
         (async (id) => {

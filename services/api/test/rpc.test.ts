@@ -572,6 +572,7 @@ test("a retry of a delivery that an operator has paused says so, and is due when
       calls.push(options);
       return "held_by_operator";
     },
+    isHeldByOperator: async () => true,
   });
   try {
     await bench.client.subscriptions.createSubscription({ targetUrl: URL_1, eventTypes: ["*"] });
@@ -585,15 +586,22 @@ test("a retry of a delivery that an operator has paused says so, and is due when
       .execute();
     const { deliveries } = await bench.client.deliveries.listDeliveries({});
     const id = deliveries[0]?.id ?? "";
-    expect(await refusal(bench.client.deliveries.retryDelivery({ id }))).toEqual({
+    const held = {
       code: Code.FailedPrecondition,
       message: expect.stringContaining("an operator has paused"),
-    });
+    };
+    expect(await refusal(bench.client.deliveries.retryDelivery({ id }))).toEqual(held);
+    // The attempt is due, so nothing is requested any more; whoever asks again is told again.
+    expect(await refusal(bench.client.deliveries.retryDelivery({ id }))).toEqual(held);
+    expect(calls).toEqual([undefined]);
     const { delivery } = await bench.client.deliveries.getDelivery({ id });
     expect(Number(delivery?.nextAttemptAt?.seconds)).toBeLessThanOrEqual(Date.now() / 1000);
     // A cancelled delivery sends nothing, so its workflow need not wait for the operator.
     await bench.client.deliveries.cancelDelivery({ id });
     expect(calls).toEqual([undefined, { evenIfHeld: true }]);
+    // If that did not reach Temporal, whoever cancels again tries again.
+    await bench.client.deliveries.cancelDelivery({ id });
+    expect(calls).toEqual([undefined, { evenIfHeld: true }, { evenIfHeld: true }]);
   } finally {
     await bench.dispose();
   }

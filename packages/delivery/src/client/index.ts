@@ -3,7 +3,7 @@ export { connectTemporal } from "./connect.ts";
 export { EGRESS_SETTINGS } from "./egress-settings.ts";
 export { startErasure } from "./erasure.ts";
 export { GRPC, grpcCodeOf } from "./grpc-code.ts";
-export { inspectDelivery, RETRY_NOW_REASON, type Standing } from "./inspect-delivery.ts";
+export { inspectDelivery, isHeldByOperator, RETRY_NOW_REASON, type Standing } from "./inspect-delivery.ts";
 export { isOutage } from "./is-outage.ts";
 export { askTemporal, isTemporalThere } from "./is-temporal-there.ts";
 export { requireNamespace } from "./namespace.ts";

@@ -58,3 +58,13 @@ export async function inspectDelivery(
       next?.seconds == null ? undefined : Number(next.seconds) * 1000 + Math.floor((next.nanos ?? 0) / 1e6),
   };
 }
+
+/** Returns whether an operator's pause holds a delivery's attempts. */
+export async function isHeldByOperator(temporal: Temporal, deliveryId: DeliveryId): Promise<boolean> {
+  return isOperatorsPause(await inspectDelivery(temporal, deliveryId));
+}
+
+/** Returns whether the activity is paused by somebody else than "retry now". */
+export function isOperatorsPause(standing: Standing): boolean {
+  return standing.kind === "paused" && standing.by === "operator";
+}

@@ -2,15 +2,11 @@ import type { DeliveryId } from "@posthaste/domain";
 import { ATTEMPT_ACTIVITY } from "../names.ts";
 import { bounded } from "./bounded.ts";
 import { GRPC, grpcCodeOf } from "./grpc-code.ts";
-import { inspectDelivery, RETRY_NOW_REASON } from "./inspect-delivery.ts";
+import { inspectDelivery, isOperatorsPause, RETRY_NOW_REASON } from "./inspect-delivery.ts";
 import type { Temporal } from "./temporal.ts";
 
-/** The codes of a pause that failed because the workflow or activity does not exist or cannot be paused. */
-const NOTHING_TO_PAUSE: ReadonlySet<number | undefined> = new Set([
-  GRPC.INVALID_ARGUMENT,
-  GRPC.NOT_FOUND,
-  GRPC.FAILED_PRECONDITION,
-]);
+/** The codes of a pause that failed because the workflow or activity does not exist. */
+const NOTHING_TO_PAUSE: ReadonlySet<number | undefined> = new Set([GRPC.INVALID_ARGUMENT, GRPC.NOT_FOUND]);
 
 export type RetryNow =
   /** The attempt is due now. */
@@ -29,8 +25,9 @@ export type RetryNow =
  * `next_attempt_at = now` first: after a crash in this function, the reconciler compares that row with
  * Temporal and repeats the operation.
  *
- * A pause keeps the reason of an earlier one. What the activity says after the pause therefore shows whether
- * an operator had paused it before.
+ * A pause keeps the reason of an earlier one, or is refused because of it, which depends on the call that
+ * made the earlier one. What the activity says after the pause therefore shows whether an operator had paused
+ * it before.
  *
  * @param options.evenIfHeld lifts an operator's pause, too. Only for a delivery that sends nothing any more,
  *   so that its workflow ends. Default: false
@@ -40,19 +37,32 @@ export async function retryNow(
   deliveryId: DeliveryId,
   { evenIfHeld = false }: { evenIfHeld?: boolean } = {},
 ): Promise<RetryNow> {
-  try {
-    const request = { ...target(temporal, deliveryId), reason: RETRY_NOW_REASON };
-    await bounded(temporal.client, () => temporal.client.workflowService.pauseActivity(request));
-  } catch (error) {
-    if (NOTHING_TO_PAUSE.has(grpcCodeOf(error))) return "nothing_waits";
-    throw error;
-  }
-  if (!evenIfHeld) {
+  const pause = await tryToPause(temporal, deliveryId);
+  if (pause === "nothing_to_pause") return "nothing_waits";
+  if (pause === "refused" || !evenIfHeld) {
     const standing = await inspectDelivery(temporal, deliveryId);
-    if (standing.kind === "paused" && standing.by === "operator") return "held_by_operator";
+    if (pause === "refused" && standing.kind !== "paused") return "nothing_waits";
+    if (!evenIfHeld && isOperatorsPause(standing)) return "held_by_operator";
   }
   await unpause(temporal, deliveryId);
   return "retried";
+}
+
+/** Pauses the activity. `refused` says that it cannot be paused, which includes that it is paused already. */
+async function tryToPause(
+  temporal: Temporal,
+  deliveryId: DeliveryId,
+): Promise<"paused" | "refused" | "nothing_to_pause"> {
+  try {
+    const request = { ...target(temporal, deliveryId), reason: RETRY_NOW_REASON };
+    await bounded(temporal.client, () => temporal.client.workflowService.pauseActivity(request));
+    return "paused";
+  } catch (error) {
+    const code = grpcCodeOf(error);
+    if (code === GRPC.FAILED_PRECONDITION) return "refused";
+    if (NOTHING_TO_PAUSE.has(code)) return "nothing_to_pause";
+    throw error;
+  }
 }
 
 /** Unpauses the activity, which starts its next attempt at once: the second half of {@link retryNow}. */

@@ -29,7 +29,16 @@ import { recoveryCalls } from "./recovery-calls.ts";
 
 type DeliveryParts = Pick<
   Deps,
-  "store" | "now" | "log" | "nudge" | "names" | "retryNow" | "workflowUrl" | "signalRecovery" | "limits"
+  | "store"
+  | "now"
+  | "log"
+  | "nudge"
+  | "names"
+  | "retryNow"
+  | "isHeldByOperator"
+  | "workflowUrl"
+  | "signalRecovery"
+  | "limits"
 >;
 
 export function deliveryService(parts: DeliveryParts): ServiceImpl<typeof DeliveryService> {
@@ -107,25 +116,29 @@ type ActionCalls = Pick<
 
 /** The calls that change one delivery. */
 function actionCalls(parts: DeliveryParts): ActionCalls {
-  const { store, now, log, nudge, retryNow } = parts;
+  const { store, now, log, nudge, retryNow, isHeldByOperator } = parts;
   const shown = showTo(parts);
   return {
     async retryDelivery(request, context) {
       const { accountId } = callerOf(context);
       const id = request.id as DeliveryId;
       const retry = found(await requestRetry(store, { accountId, id, now: now() }), id);
-      if (retry.requested) {
-        const result = await retryNow(id).catch((error: unknown) => {
-          // The request is stored; the reconciler repeats it once Temporal is reachable.
-          log.error("delivery.retry_delayed", error, { deliveryId: id });
-        });
-        if (result === "held_by_operator") {
-          throw new Refusal(
-            "wrong_state",
-            `an operator has paused delivery ${id}; its next attempt is due now, and is sent when they unpause it`,
-            { field: "id" },
-          );
-        }
+      const retryInTemporal = async () => {
+        if (retry.requested) return (await retryNow(id)) === "held_by_operator";
+        // The attempt is due since an earlier request, but an operator may hold it.
+        return retry.delivery.state === "started" && (await isHeldByOperator(id));
+      };
+      const isHeld = await retryInTemporal().catch((error: unknown) => {
+        // The request is stored; the reconciler repeats it once Temporal is reachable.
+        log.error("delivery.retry_delayed", error, { deliveryId: id });
+        return false;
+      });
+      if (isHeld) {
+        throw new Refusal(
+          "wrong_state",
+          `an operator has paused delivery ${id}; its next attempt is due now, and is sent when they unpause it`,
+          { field: "id" },
+        );
       }
       return { delivery: shown(context, retry.delivery) };
     },
@@ -157,9 +170,10 @@ function actionCalls(parts: DeliveryParts): ActionCalls {
           },
         );
       }
-      if (cancelled && before.state === "started") {
+      if (before.state === (cancelled ? "started" : "cancelled")) {
         // Makes the waiting attempt due, which then finds the row cancelled and ends the workflow. If the
-        // call fails, this happens when the attempt is due.
+        // call fails, this happens when the attempt is due, or, if an operator has paused it, when the
+        // delivery is cancelled again.
         await retryNow(id, { evenIfHeld: true }).catch((error: unknown) => {
           log.error("delivery.cancel_delayed", error, { deliveryId: id });
         });

@@ -1634,8 +1634,10 @@ export const DeliveryService: GenService<{
     output: typeof ResendDeliveryResponseSchema;
   },
   /**
-   * Ends an open delivery: no further attempt starts. An attempt in flight finishes and is logged. Cancelling
-   * twice succeeds. Errors: FAILED_PRECONDITION (the delivery has ended in another state).
+   * Ends an open delivery: no further attempt starts. An attempt in flight finishes and is logged. An
+   * operator's pause in Temporal is lifted, so that the workflow ends. Cancelling twice succeeds, and again
+   * ends a workflow that is still open. Errors: FAILED_PRECONDITION (the delivery has ended in another
+   * state).
    *
    * @generated from rpc posthaste.v1.DeliveryService.CancelDelivery
    */
