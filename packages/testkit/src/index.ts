@@ -12,6 +12,7 @@ export {
 } from "./database-measures.ts";
 export { fuzzing } from "./fuzzing.ts";
 export { keepDeleted, readAll } from "./keep-deleted.ts";
+export { linkMysqlClients } from "./mysql-clients.ts";
 export { type OwnMysqlServer, startOwnMysql } from "./mysql-server.ts";
 export { failedAttempt, loadForAttempt, recordAttempt } from "./one-attempt.ts";
 export { poison } from "./poison.ts";
