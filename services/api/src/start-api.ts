@@ -125,8 +125,8 @@ async function registerRoutes(
   await app.register(fastifyConnectPlugin, {
     routes: connectRoutes(deps),
     interceptors: interceptors(deps),
-    contextValues: ({ line, routeOptions }) => {
-      line.rpc = routeOptions.url?.slice(1) ?? "";
+    contextValues: ({ line }) => {
+      line.isAdmitted = true;
       return contextValuesFor(line);
     },
     shutdownSignal: stopping,

@@ -46,7 +46,7 @@ describe("one line is logged and one request counted for", () => {
     [
       "an RPC with an unsupported media type",
       () => post(`/${INGEST}`, "<hush/>", "application/xml"),
-      { route: `/${INGEST}`, code: 415 },
+      { rpc: INGEST, code: 415 },
     ],
   ])("%s", async (_title, send, line) => {
     await send();
@@ -57,6 +57,17 @@ describe("one line is logged and one request counted for", () => {
       { call: line["rpc"] ?? line["route"] ?? "unmatched", code: String(line["code"]) },
     ]);
     expect(JSON.stringify(lines())).not.toMatch(/hush|pht_/);
+  });
+
+  test("an RPC that finds no place, by the name that it has otherwise", async () => {
+    const bench = await startBench({ limits: { requestsMax: 0 } });
+    try {
+      await bench.rpc("EventIngestService/IngestEvent", { eventType: "invoice_sent", dataJson: "{}" });
+      await expect.poll(() => bench.logged("request.completed")).toMatchObject([{ rpc: INGEST, code: 503 }]);
+      expect(bench.counted).toEqual([{ call: INGEST, code: "503" }]);
+    } finally {
+      await bench.dispose();
+    }
   });
 
   test("a call over gRPC", async () => {

@@ -7,7 +7,9 @@ import { whenOver } from "./when-over.ts";
 export type RequestLine = {
   readonly id: string;
   /** The called RPC, such as `posthaste.v1.EventIngestService/IngestEvent`. */
-  rpc?: string;
+  readonly rpc: string | undefined;
+  /** The call of an RPC was admitted. If not, HTTP's status is its code. */
+  isAdmitted?: true;
   /** The code an RPC was answered with; undefined if its message could not be read. */
   code?: string;
   accountId?: AccountId;
@@ -43,6 +45,9 @@ const PROBES: ReadonlySet<string | undefined> = new Set([
   "grpc.health.v1.Health/Check",
 ]);
 
+/** The route of an RPC: its service, which is in a package, and its method. */
+const RPC_ROUTE = /^\/((?:\w+\.)+\w+\/\w+)$/;
+
 /**
  * Logs one line for every request, however it ended, and returns its id to the caller (`x-request-id`). The
  * line holds no bodies, query strings or tokens. Call this before routes are added.
@@ -61,20 +66,21 @@ export function beginLine(
   { tracer = noTracer, observer }: { tracer?: Tracer; observer?: ApiObserver | undefined } = {},
 ): void {
   const route = request.routeOptions.url;
+  const rpc = RPC_ROUTE.exec(route ?? "")?.[1];
   const parent = request.headers["traceparent"];
   const name = `${request.method} ${route ?? "unmatched"}`;
-  const isProbe = PROBES.has(route) || PROBES.has(route?.slice(1));
+  const isProbe = PROBES.has(rpc ?? route);
   const span = (isProbe ? noTracer : tracer).begin(name, {
     kind: "server",
     parent: typeof parent === "string" ? parent : undefined,
   });
-  const line: RequestLine = { id: request.id, traceparent: span.traceparent };
+  const line: RequestLine = { id: request.id, rpc, traceparent: span.traceparent };
   request.line = line;
   reply.header("x-request-id", line.id);
   const startedAt = performance.now();
   whenOver(reply.raw, () => {
     const { statusCode, writableFinished } = reply.raw;
-    const { rpc, accountId, ingested } = line;
+    const { accountId, ingested } = line;
     if (rpc !== undefined) {
       const [service = "", method = ""] = rpc.split("/");
       span.rename(rpc);
@@ -85,13 +91,12 @@ export function beginLine(
     span.end();
     if (PROBES.has(rpc ?? route) && (line.code ?? "ok") === "ok" && statusCode < 400) return;
     const durationMs = Math.round(performance.now() - startedAt);
-    const code = rpc === undefined ? String(statusCode) : (line.code ?? "unread");
-    observer?.completed({ call: rpc ?? route ?? "unmatched", code, durationMs, ingested });
+    const code = line.isAdmitted === true ? (line.code ?? "unread") : statusCode;
+    observer?.completed({ call: rpc ?? route ?? "unmatched", code: String(code), durationMs, ingested });
     log.info("request.completed", {
       requestId: line.id,
-      ...(rpc === undefined
-        ? { route, method: request.method, code: statusCode }
-        : { rpc, code: line.code ?? "unread" }),
+      ...(rpc === undefined ? { route, method: request.method } : { rpc }),
+      code,
       durationMs,
       ...(accountId === undefined ? {} : { accountId }),
       ...ingested,
