@@ -113,7 +113,7 @@ function createObserver(metrics: Metrics): WorkerObserver {
   );
   const disconnected = metrics.counter(
     "posthaste_temporal_disconnects_total",
-    "Broken connections to Temporal.",
+    "Failed tries to connect to Temporal, and ends of the worker by an error; what the SDK reconnects is not counted.",
   );
   return {
     attempted({ outcome, durationMs, state }) {

@@ -4,6 +4,7 @@ import { type AddressInfo, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { StartError } from "@posthaste/runtime";
+import type { Connection } from "@temporalio/client";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { connectTemporal } from "./connect.ts";
 import { askTemporal } from "./is-temporal-there.ts";
@@ -112,4 +113,12 @@ test("calls to this machine do not go through the proxy of the environment", asy
   await client.connection.close();
   proxy.close();
   expect(connections).toBe(0);
+});
+
+test("a client tries again every few seconds, however long Temporal was away", async () => {
+  const client = connectTemporal({ connectionOptions: { address: "temporal.example:7233" } });
+  // gRPC's own pauses grow to two minutes; that is too long to wait for in a test.
+  const { channelArgs } = (client.connection as Connection).options;
+  expect(channelArgs["grpc.max_reconnect_backoff_ms"]).toBeLessThanOrEqual(5_000);
+  await client.connection.close();
 });

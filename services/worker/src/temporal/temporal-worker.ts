@@ -27,7 +27,12 @@ export type TemporalWorkerOptions = Given & {
 };
 
 export type TemporalWorker = {
-  /** Connects as soon as Temporal is available, and reconnects whenever the worker ends before `stop`. */
+  /**
+   * Connects as soon as Temporal is available, and reconnects whenever the worker ends before `stop`. A
+   * worker that runs does not end because Temporal is away: the SDK reconnects by itself.
+   *
+   * @param onDisconnected called when a try to connect has failed or the worker has ended by an error
+   */
   start(deps: DeliveryWorkerOptions["deps"], onDisconnected?: () => void): void;
   /** Returns whether the worker polls for tasks. */
   polls(): boolean;
