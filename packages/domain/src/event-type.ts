@@ -1,4 +1,4 @@
-import { closest, distance } from "fastest-levenshtein";
+import { distance } from "fastest-levenshtein";
 
 /** Matches every event type that platforms ingest, including future ones, but no operational event types. */
 export const ALL_EVENT_TYPES = "*";
@@ -20,10 +20,12 @@ export type EventType = {
 /** How many similar codes an error message lists. */
 const NEAR_MAX = 3;
 
-/** Returns the known codes most similar to an unknown one, most similar first. */
+/** The part of a code's characters in which a similar code may differ: more are another word, and no slip. */
+const SLIPS_PART = 1 / 3;
+
+/** Returns the known codes that differ from an unknown one by a few characters, most similar first. */
 export function nearestCodes(code: string, known: readonly string[]): string[] {
-  if (known.length === 0) return [];
-  const reach = Math.max(3, distance(code, closest(code, known)));
+  const reach = code.length * SLIPS_PART;
   return known
     .map((candidate) => ({ candidate, far: distance(code, candidate) }))
     .filter(({ far }) => far <= reach)
@@ -32,7 +34,7 @@ export function nearestCodes(code: string, known: readonly string[]): string[] {
     .map(({ candidate }) => candidate);
 }
 
-/** Returns an error message that says that a code is unknown and suggests similar codes. */
+/** Returns an error message that says that a code is unknown and suggests similar codes, if there are any. */
 export function unknownEventTypeMessage(code: string, known: readonly string[]): string {
   const near = nearestCodes(code.slice(0, 64), known);
   const hint = near.length === 0 ? "" : `; did you mean ${near.join(", ")}?`;

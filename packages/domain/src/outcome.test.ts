@@ -47,11 +47,14 @@ test("a page token decodes to its sort key, and any other text is refused", () =
   }
 });
 
-test("the message for an unknown event type suggests similar codes", () => {
+test("the message for an unknown event type suggests similar codes, and none that is not similar", () => {
   const known = ["contact_created", "contact_updated", "invoice_sent"];
   expect(nearestCodes("contact_create", known)[0]).toBe("contact_created");
   expect(unknownEventTypeMessage("invoice_snet", known)).toContain("did you mean invoice_sent?");
   expect(unknownEventTypeMessage("x".repeat(10_000), known).length).toBeLessThan(300);
+  for (const far of ["nope", "sent", "x".repeat(12)]) {
+    expect(unknownEventTypeMessage(far, known)).toBe(`"${far}" is not an event type in the catalogue`);
+  }
   expect(unknownEventTypeMessage("x", [])).toBe('"x" is not an event type in the catalogue');
 });
 
