@@ -1,7 +1,10 @@
 import { DAY_MS } from "./durations.ts";
 /** The two thresholds that a failing subscription must reach to be disabled. */
 export type DisableRule = {
-  /** Time since the subscription began to fail: since the first failure after its last success. */
+  /**
+   * Time since the subscription began to fail: since the first failure after its last success or
+   * resumption.
+   */
   readonly failingForMs: number;
   /** Deliveries exhausted in that time. */
   readonly exhausted: number;

@@ -126,6 +126,23 @@ onEachDatabase("a paused subscription", (bench) => {
     expect(await claim(bench())).toHaveLength(1);
   });
 
+  test("that is resumed has failed since nothing, and what was exhausted before does not count", async () => {
+    const { store, subscribe } = bench();
+    const { id } = await subscribe();
+    await store.db
+      .updateTable("subscriptions")
+      .set({ failing_since: NOW - 1, exhausted: 2 })
+      .execute();
+    expect(await pauseSubscription(store, target(bench(), id))).toMatchObject({ failingSince: NOW - 1 });
+    expect(await resumeSubscription(store, target(bench(), id))).toMatchObject({ failingSince: null });
+    const { exhausted } = await store.db
+      .selectFrom("subscriptions")
+      .select("exhausted")
+      .where("id", "=", id)
+      .executeTakeFirstOrThrow();
+    expect(exhausted).toBe(0);
+  });
+
   test("that ends has its parked deliveries cancelled, and can be neither paused nor resumed", async () => {
     const { store, subscribe, ingest } = bench();
     const { id } = await subscribe();

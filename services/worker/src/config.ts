@@ -38,17 +38,17 @@ export const WORKER_SETTINGS = {
     { min: 1, max: 1_000 },
   ),
   POSTHASTE_DISABLE_AFTER_HOURS: integer(
-    "Hours without a successful delivery after which a subscription is disabled, if at least `POSTHASTE_DISABLE_AFTER_EXHAUSTED` of its deliveries were exhausted since its last success",
+    "Hours without a successful delivery after which a subscription is disabled, if at least `POSTHASTE_DISABLE_AFTER_EXHAUSTED` of its deliveries were exhausted since its last success. They begin with the first failed attempt since that success, or since the subscription was last resumed",
     DISABLE_RULE.failingForMs / HOUR_MS,
     { min: 1, max: 8_760 },
   ),
   POSTHASTE_DISABLE_AFTER_EXHAUSTED: integer(
-    "How many deliveries must be exhausted since a subscription's last success before it is disabled; `POSTHASTE_DISABLE_AFTER_HOURS` must have passed too",
+    "How many deliveries must be exhausted since a subscription's last success, or since it was last resumed, before it is disabled; `POSTHASTE_DISABLE_AFTER_HOURS` must have passed too",
     DISABLE_RULE.exhausted,
     { min: 1, max: 1_000_000 },
   ),
   POSTHASTE_BUILD_ID: text(
-    "This build's version in the Temporal worker deployment `posthaste`. It receives work only after an operator sets it as the current version. If empty, workers are unversioned and any of them takes any workflow",
+    "This build's version in the Temporal worker deployment `posthaste-<installation id>` (`npm run installation` prints the id; an installation without one has `posthaste`). It receives work only after an operator sets it as the current version. If empty, workers are unversioned and any of them takes any workflow",
     "",
     /^[\w.-]{1,128}$/,
     "letters, digits, `.`, `_` and `-`",

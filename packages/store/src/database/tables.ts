@@ -148,9 +148,9 @@ export type Tables = {
     draining: Generated<number>;
     /** 1 from the subscription's end until its open deliveries are cancelled and its turn slots deleted. */
     ending: Generated<number>;
-    /** The first failure since the last success. */
+    /** The first failure since the last success or resumption. */
     failing_since: number | null;
-    /** Deliveries exhausted since the last success. */
+    /** Deliveries exhausted since the last success or resumption. */
     exhausted: Generated<number>;
     created_at: number;
     updated_at: number;

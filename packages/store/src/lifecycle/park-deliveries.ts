@@ -79,7 +79,10 @@ export async function resumeSubscription(
   return known ? await getSubscription(store, { accountId, id }) : undefined;
 }
 
-/** Resumes a subscription within a transaction that holds its row. */
+/**
+ * Resumes a subscription within a transaction that holds its row. It begins to fail anew: who resumes it says
+ * that its receiver is worth another try.
+ */
 export async function resumeIn(tx: Tx, id: SubscriptionId, now: number): Promise<void> {
   await tx
     .updateTable("subscriptions")
