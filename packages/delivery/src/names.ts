@@ -69,6 +69,8 @@ export const ATTEMPT_ACTIVITY = "attemptDelivery";
  */
 export type DeliverInput = {
   readonly deliveryId: DeliveryId;
+  /** Whose delivery it is. Absent in workflows that an earlier version started. */
+  readonly accountId?: AccountId;
   /**
    * The trace context of the workflow's start, if it was traced. As an input, it needs no tracing code in the
    * workflow.

@@ -96,7 +96,7 @@ describe.each(["sqlite", "mysql"] as const)(
         async (id: DeliveryId) =>
           void (await attemptDelivery(deps, { deliveryId: id }, { number: 1, shares: deps.shares.first })),
       ],
-      ["direct", async (id: DeliveryId) => void (await attemptDirectly(deps, id))],
+      ["direct", async (id: DeliveryId) => void (await attemptDirectly(deps, { deliveryId: id }))],
     ] as const) {
       test(`is cancelled with a reason if its event does not exist, in the lane ${lane}`, async () => {
         const id = await claimedDelivery();

@@ -144,7 +144,7 @@ export async function startWorker(options: WorkerOptions): Promise<Running & { u
     shares: shares.direct,
     ledger: attempts.ledger,
     whatIsAway,
-    attempt: (id) => attemptDirectly(attempts, id),
+    attempt: (delivery) => attemptDirectly(attempts, delivery),
     onRoom: () => wake("direct_dispatcher"),
   });
 

@@ -85,7 +85,13 @@ function setup({ attemptsMax = 10, store = bench.store } = {}) {
   const onRoom = vi.fn();
   const ledger = createAttemptLedger(store);
   const shares = createShares(attemptsMax);
-  const created = createDirectLane({ ...options, ledger, shares, onRoom, attempt: (id) => attempt(id) });
+  const created = createDirectLane({
+    ...options,
+    ledger,
+    shares,
+    onRoom,
+    attempt: ({ deliveryId }) => attempt(deliveryId),
+  });
   lane = created;
   const dispatch = { ...options, batch: 100, inFlightMax: 100, laneDefault: "direct" as const, shares };
   return { onRoom, shares, lane: created, round: createDirectRound(dispatch, created) };

@@ -1,12 +1,11 @@
 import { type DeliveryId, isDue, isTerminal } from "@posthaste/domain";
 import { isoTime, type Log } from "@posthaste/runtime";
-import { reserveTurn } from "@posthaste/store";
+import { type AttemptContext, reserveTurn } from "@posthaste/store";
 import { ApplicationFailure } from "@temporalio/common";
 import type { DeliverInput, DeliverResult } from "../names.ts";
 import { attemptFailed, ended, fault, handedOutEarly, notYet } from "./failures.ts";
 import { giveUpOrphan } from "./give-up.ts";
 import { type Instead, insteadOfAttempt, needsNoAttempt } from "./instead-of-attempt.ts";
-import { type LoadedAttempt, loadAttempt } from "./load-attempt.ts";
 import { type AttemptDeps, makeAttempt, paceOf } from "./make-attempt.ts";
 import { patiently } from "./patiently.ts";
 import type { Shares } from "./shares.ts";
@@ -42,12 +41,12 @@ import type { Shares } from "./shares.ts";
  */
 export async function attemptDelivery(
   deps: AttemptDeps,
-  { deliveryId, traceparent }: DeliverInput,
+  { deliveryId, accountId, traceparent }: DeliverInput,
   { number, shares }: { number: number; shares: Shares },
 ): Promise<DeliverResult> {
   const log = deps.log.with({ deliveryId, attempt: number });
   try {
-    const context = await loadAttempt(deps, deliveryId);
+    const context = await deps.ledger.load(deliveryId, await deps.now(), accountId);
     if (context === undefined) return await withoutContext(deps, deliveryId, log);
     const { attempts } = context.delivery;
     if (needsNoAttempt(context) || number <= attempts) return await goByTheLog(deps, context, number);
@@ -83,7 +82,7 @@ export async function attemptDelivery(
  *
  * @throws ApplicationFailure if a retry must wait because its account holds its part
  */
-async function takeShare(deps: AttemptDeps, context: LoadedAttempt, shares: Shares): Promise<void> {
+async function takeShare(deps: AttemptDeps, context: AttemptContext, shares: Shares): Promise<void> {
   const { id, accountId, attempts } = context.delivery;
   if (attempts === 0) shares.begin(id, accountId);
   else if (!shares.tryToBegin(id, accountId)) {
@@ -105,7 +104,7 @@ async function takeShare(deps: AttemptDeps, context: LoadedAttempt, shares: Shar
  */
 async function refuseEarly(
   { now, observer }: AttemptDeps,
-  { delivery }: LoadedAttempt,
+  { delivery }: AttemptContext,
   log: Log,
 ): Promise<void> {
   const { attempts, nextAttemptAt, subscriptionId } = delivery;
@@ -125,7 +124,11 @@ async function withoutContext(deps: AttemptDeps, deliveryId: DeliveryId, log: Lo
 }
 
 /** Ends the activity without a request, with the result that the row and the log dictate. */
-async function goByTheLog(deps: AttemptDeps, context: LoadedAttempt, number: number): Promise<DeliverResult> {
+async function goByTheLog(
+  deps: AttemptDeps,
+  context: AttemptContext,
+  number: number,
+): Promise<DeliverResult> {
   const { delivery, lastAttempt } = context;
   if (isTerminal(delivery.state)) return ended(delivery.state, delivery.attempts, lastAttempt);
   if (delivery.state === "parked") return parked(delivery.attempts);
@@ -138,7 +141,7 @@ async function goByTheLog(deps: AttemptDeps, context: LoadedAttempt, number: num
 }
 
 /** Reserves a turn for a retry among the subscription's other attempts, and returns when it may start. */
-async function reserve(deps: AttemptDeps, context: LoadedAttempt, dueMs: number): Promise<number> {
+async function reserve(deps: AttemptDeps, context: AttemptContext, dueMs: number): Promise<number> {
   const { id, subscriptionId } = context.delivery;
   const now = await deps.now();
   return await patiently(() =>
@@ -149,7 +152,7 @@ async function reserve(deps: AttemptDeps, context: LoadedAttempt, dueMs: number)
 /** @throws ApplicationFailure if a retry must wait for its turn */
 function resultInstead(
   { log, observer }: AttemptDeps,
-  { delivery, lastAttempt }: LoadedAttempt,
+  { delivery, lastAttempt }: AttemptContext,
   instead: Instead,
 ): DeliverResult {
   const { attempts, id: deliveryId, subscriptionId } = delivery;
@@ -183,8 +186,8 @@ const parked = (attempts: number): DeliverResult => ({
   summary: "parked until the subscription is active again",
 });
 
-async function reload(deps: AttemptDeps, { delivery }: LoadedAttempt): Promise<LoadedAttempt> {
-  const context = await loadAttempt(deps, delivery.id);
+async function reload(deps: AttemptDeps, { delivery }: AttemptContext): Promise<AttemptContext> {
+  const context = await deps.ledger.load(delivery.id, await deps.now(), delivery.accountId);
   if (context === undefined) throw fault("the delivery's row disappeared during the attempt");
   return context;
 }

@@ -1,7 +1,6 @@
-import type { DeliveryId } from "@posthaste/domain";
+import type { AccountId, DeliveryId } from "@posthaste/domain";
 import { giveUpOrphan } from "./give-up.ts";
 import { insteadOfAttempt, needsNoAttempt } from "./instead-of-attempt.ts";
-import { loadAttempt } from "./load-attempt.ts";
 import { type AttemptDeps, makeAttempt } from "./make-attempt.ts";
 
 /** The result of a first attempt without a workflow. */
@@ -24,10 +23,13 @@ export type Direct =
  *
  * If the lease expires while this process hangs, the attempt may run twice. The first run to write wins.
  */
-export async function attemptDirectly(deps: AttemptDeps, deliveryId: DeliveryId): Promise<Direct> {
+export async function attemptDirectly(
+  deps: AttemptDeps,
+  { deliveryId, accountId }: { readonly deliveryId: DeliveryId; readonly accountId?: AccountId },
+): Promise<Direct> {
   const log = deps.log.with({ deliveryId, attempt: 1 });
   try {
-    const context = await loadAttempt(deps, deliveryId);
+    const context = await deps.ledger.load(deliveryId, await deps.now(), accountId);
     if (context === undefined) {
       await giveUpOrphan(deps, deliveryId, log);
       return { kind: "over" };

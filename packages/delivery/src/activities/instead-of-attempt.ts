@@ -1,7 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { ATTEMPT_TIMEOUT_MS, isTerminal } from "@posthaste/domain";
-import { cancelDelivery, parkDelivery, takeTurn } from "@posthaste/store";
-import type { LoadedAttempt } from "./load-attempt.ts";
+import { type AttemptContext, cancelDelivery, parkDelivery, takeTurn } from "@posthaste/store";
 import { type AttemptDeps, paceOf } from "./make-attempt.ts";
 
 /** Why an attempt does not run now. */
@@ -14,7 +13,7 @@ export type Instead =
   | { readonly kind: "wait"; readonly untilMs: number };
 
 /** Returns whether the delivery has ended or is parked. */
-export function needsNoAttempt({ delivery }: LoadedAttempt): boolean {
+export function needsNoAttempt({ delivery }: AttemptContext): boolean {
   return isTerminal(delivery.state) || delivery.state === "parked";
 }
 
@@ -26,7 +25,7 @@ export function needsNoAttempt({ delivery }: LoadedAttempt): boolean {
  */
 export async function insteadOfAttempt(
   deps: AttemptDeps,
-  context: LoadedAttempt,
+  context: AttemptContext,
 ): Promise<Instead | undefined> {
   const { store } = deps;
   const { delivery, subscription } = context;
@@ -44,7 +43,7 @@ export async function insteadOfAttempt(
   return await untilItsTurn(deps, context);
 }
 
-async function untilItsTurn(deps: AttemptDeps, context: LoadedAttempt): Promise<Instead | undefined> {
+async function untilItsTurn(deps: AttemptDeps, context: AttemptContext): Promise<Instead | undefined> {
   const { delivery, subscription, isClaimed } = context;
   // The attempt already holds one of the concurrency's places, and there is no rate to wait for.
   if (isClaimed && subscription.rate === null) return undefined;

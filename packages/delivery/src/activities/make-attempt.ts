@@ -12,9 +12,15 @@ import {
 } from "@posthaste/domain";
 import type { Egress } from "@posthaste/egress";
 import { isoTime, type Log, noTracer, type Span, type Tracer } from "@posthaste/runtime";
-import type { Attempt, AttemptLedger, RetentionAges, RetentionKind, Store } from "@posthaste/store";
+import type {
+  Attempt,
+  AttemptContext,
+  AttemptLedger,
+  RetentionAges,
+  RetentionKind,
+  Store,
+} from "@posthaste/store";
 import { type Answer, type GiveUpReason, keptAnswer, recordAnswer } from "./give-up.ts";
-import type { LoadedAttempt } from "./load-attempt.ts";
 import { redact, shownHeaders } from "./redact.ts";
 import type { Shares } from "./shares.ts";
 import { webhookHeaders } from "./webhook-request.ts";
@@ -92,7 +98,7 @@ export type AttemptToMake = {
 };
 
 /** Returns the subscription's rate and concurrency. The rate has no default. */
-export function paceOf({ concurrencyDefault }: AttemptDeps, { subscription }: LoadedAttempt): Pace {
+export function paceOf({ concurrencyDefault }: AttemptDeps, { subscription }: AttemptContext): Pace {
   return { rate: subscription.rate, concurrency: subscription.concurrency ?? concurrencyDefault };
 }
 
@@ -101,7 +107,7 @@ export function paceOf({ concurrencyDefault }: AttemptDeps, { subscription }: Lo
  */
 export async function makeAttempt(
   deps: AttemptDeps,
-  context: LoadedAttempt,
+  context: AttemptContext,
   attempt: AttemptToMake,
 ): Promise<Attempted> {
   const { tracer = noTracer } = deps;
@@ -116,7 +122,7 @@ export async function makeAttempt(
 
 async function postAndRecord(
   deps: AttemptDeps,
-  context: LoadedAttempt,
+  context: AttemptContext,
   toMake: AttemptToMake,
   span: Span,
 ): Promise<Attempted> {
@@ -159,7 +165,7 @@ async function postAndRecord(
 /** Sends the request, and returns what is to be recorded. */
 async function postForAnswer(
   deps: AttemptDeps,
-  context: LoadedAttempt,
+  context: AttemptContext,
   { number, awaitsWorkflow = false }: AttemptToMake,
   span: Span,
 ): Promise<Answer> {
@@ -190,6 +196,7 @@ async function postForAnswer(
   };
   return {
     deliveryId: delivery.id,
+    accountId: delivery.accountId,
     attempt,
     state: state ?? "started",
     nextAttemptAt: waitMs === undefined ? null : now + waitMs,
@@ -206,7 +213,7 @@ async function postForAnswer(
 /** Sends the request in a span of its own, whose trace context the receiver gets. */
 async function post(
   { egress, tracer = noTracer }: AttemptDeps,
-  { delivery, subscription, body }: LoadedAttempt,
+  { delivery, subscription, body }: AttemptContext,
   parent: Span,
   headersFor: (traceparent: string | undefined) => Promise<Record<string, string>>,
 ): ReturnType<Egress> {

@@ -1,6 +1,6 @@
 import { createSigner, type Signer, type WebhookToSign } from "@posthaste/signature";
+import type { AttemptContext } from "@posthaste/store";
 import { LRUCache } from "lru-cache";
-import type { LoadedAttempt } from "./load-attempt.ts";
 
 /** The `user-agent` header. A test compares it with the package's version. */
 const USER_AGENT = "Posthaste/0.1.0";
@@ -13,7 +13,7 @@ const SIGNERS_MAX = 500;
  * is the id of the event and the same for every attempt, so receivers can use it to drop duplicates.
  */
 export async function webhookHeaders(
-  context: LoadedAttempt,
+  context: AttemptContext,
   number: number,
   nowMs: number,
   traceparent?: string,

@@ -67,9 +67,15 @@ export async function startDelivery(
   await searchability.start(attributes, start);
 }
 
-function inputOf({ deliveryId, isFailing, startTraceparent: traceparent }: DeliveryToStart): DeliverInput {
+function inputOf({
+  deliveryId,
+  accountId,
+  isFailing,
+  startTraceparent: traceparent,
+}: DeliveryToStart): DeliverInput {
   return {
     deliveryId,
+    accountId,
     ...(isFailing === true ? { isFailing } : {}),
     ...(traceparent === undefined ? {} : { traceparent }),
   };

@@ -8,6 +8,7 @@ import {
   type SubscriptionState,
   TEST_ATTEMPT_TIMEOUT_MS,
 } from "@posthaste/domain";
+import { sql } from "kysely";
 import type { Settled } from "../database/group-commit.ts";
 import type { Store } from "../database/store.ts";
 import { type Delivery, deliveryOf } from "../deliveries/deliveries.ts";
@@ -44,22 +45,44 @@ export type AttemptContext = {
   readonly isClaimed: boolean;
   /** The time of its next attempt was reserved. */
   readonly isReserved: boolean;
-  readonly event: { readonly id: EventId; readonly type: string; readonly data: Uint8Array };
+  readonly event: { readonly id: EventId; readonly type: string };
+  /**
+   * What is sent: a JSON array with one item, the snapshot byte for byte as ingested. Deliveries of one event
+   * may share it.
+   */
+  readonly body: Uint8Array;
   readonly lastAttempt:
     | { readonly number: number; readonly outcome: Outcome; readonly status: number | null }
     | undefined;
 };
 
+/** The data of an attempt with the snapshot, or with the length of one that is read apart. */
+export type LoadedRows = Omit<AttemptContext, "body"> & {
+  /** Null: it is large; see `large-bodies.ts`. */
+  readonly snapshot: Uint8Array | null;
+  readonly snapshotBytes: number;
+};
+
 /**
- * Loads all data that attempts of these deliveries need, and leaves out deliveries that do not exist or have
- * no event or subscription (see `cancel-orphan.ts`). If a live subscription has no signing key, its
- * deliveries get an error: nothing is sent unsigned.
+ * Snapshots of up to this many bytes are read with their delivery's row, each as often as it has deliveries
+ * in a group: 800 KiB in a group of 50. That saves most deliveries a statement.
+ */
+const INLINE_BYTES_MAX = 16 * 1024;
+const SNAPSHOT_BYTES = sql<number>`length(e.data)`.as("snapshot_bytes");
+const SMALL_SNAPSHOT = sql<Buffer | null>`
+  case when length(e.data) <= ${sql.lit(INLINE_BYTES_MAX)} then e.data end
+`.as("snapshot");
+
+/**
+ * Loads all data that attempts of these deliveries need, except large snapshots, and leaves out deliveries
+ * that do not exist or have no event or subscription (see `cancel-orphan.ts`). If a live subscription has no
+ * signing key, its deliveries get an error: nothing is sent unsigned.
  */
 export async function loadForAttempts(
   store: Store,
   ids: readonly DeliveryId[],
   now: number,
-): Promise<Map<DeliveryId, Settled<AttemptContext>>> {
+): Promise<Map<DeliveryId, Settled<LoadedRows>>> {
   const contexts = await load(store, ids, now);
   // The keys are deleted when their subscription ends, which may have happened between the two queries.
   const unsignable = [...contexts.values()].filter((context) => !isSignable(context));
@@ -77,7 +100,7 @@ export async function loadForAttempts(
   );
 }
 
-function isSignable({ subscription }: AttemptContext): boolean {
+function isSignable({ subscription }: Pick<AttemptContext, "subscription">): boolean {
   return subscription.state === "ended" || subscription.signingKeys.length > 0;
 }
 
@@ -85,12 +108,12 @@ async function load(
   store: Store,
   ids: readonly DeliveryId[],
   now: number,
-): Promise<Map<DeliveryId, AttemptContext>> {
+): Promise<Map<DeliveryId, LoadedRows>> {
   const rows = await store.db
     .selectFrom("deliveries as d")
     .innerJoin("events as e", "e.id", "d.event_id")
     .selectAll("d")
-    .select("e.data")
+    .select([SNAPSHOT_BYTES, SMALL_SNAPSHOT])
     .where("d.id", "in", ids)
     .execute();
   const subscriptions = await loadSubscriptions(
@@ -98,7 +121,7 @@ async function load(
     [...new Set(rows.map((row) => row.subscription_id))],
     now,
   );
-  const contexts = new Map<DeliveryId, AttemptContext>();
+  const contexts = new Map<DeliveryId, LoadedRows>();
   for (const row of rows) {
     const delivery = deliveryOf(row);
     const subscription = subscriptions.get(delivery.subscriptionId);
@@ -108,7 +131,9 @@ async function load(
       subscription: delivery.isTest ? withTestTimeout(subscription) : subscription,
       isClaimed: hasPlace(row, now),
       isReserved: row.turn_at !== null,
-      event: { id: delivery.eventId, type: delivery.eventType, data: row.data },
+      event: { id: delivery.eventId, type: delivery.eventType },
+      snapshot: row.snapshot,
+      snapshotBytes: row.snapshot_bytes,
       lastAttempt:
         delivery.lastOutcome === null
           ? undefined
@@ -172,4 +197,13 @@ async function loadSubscriptions(
       return [id, subscription];
     }),
   );
+}
+
+/** Reads events' snapshots, and leaves out events that do not exist. */
+export async function readSnapshots(
+  { db }: Store,
+  ids: readonly EventId[],
+): Promise<Map<EventId, Uint8Array>> {
+  const rows = await db.selectFrom("events").select(["id", "data"]).where("id", "in", ids).execute();
+  return new Map(rows.map(({ id, data }) => [id, data]));
 }

@@ -1,4 +1,5 @@
 import {
+  type AccountId,
   type DeliveryId,
   DISABLE_RULE,
   type DisableRule,
@@ -22,6 +23,8 @@ import { type LockedForAttempts, lockForAttempts } from "./lock-for-attempts.ts"
 
 export type AttemptToRecord = {
   readonly deliveryId: DeliveryId;
+  /** The delivery's account, if it is known: accounts take turns in the groups of attempts. */
+  readonly accountId?: AccountId;
   readonly attempt: Attempt;
   /** The delivery's state after the attempt. */
   readonly state: "started" | TerminalState;

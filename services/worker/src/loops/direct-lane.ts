@@ -13,7 +13,7 @@ export type DirectLaneOptions = {
   readonly log: Log;
   readonly now: () => number;
   /** Makes a claimed delivery's first attempt. */
-  readonly attempt: (id: DeliveryId) => Promise<Direct>;
+  readonly attempt: (delivery: ClaimedDelivery) => Promise<Direct>;
   /** Starts a delivery's workflow. Starting it twice is harmless. */
   readonly start: (delivery: ClaimedDelivery) => Promise<void>;
   /** The places of its attempts. */
@@ -111,7 +111,7 @@ export function createDirectLane(options: DirectLaneOptions): DirectLane {
     });
   };
   const attempt = async (delivery: ClaimedDelivery) => {
-    const direct = await options.attempt(delivery.deliveryId);
+    const direct = await options.attempt(delivery);
     inFlight.delete(delivery.deliveryId);
     shares.end(delivery.deliveryId);
     announceRoom();
