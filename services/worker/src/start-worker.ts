@@ -34,7 +34,12 @@ import {
 } from "@posthaste/store";
 import { listen } from "./listen.ts";
 import { createDirectLane, type DirectLane } from "./loops/direct-lane.ts";
-import { createDirectRound, createDispatchRound, type DispatchOptions } from "./loops/dispatch.ts";
+import {
+  createDirectRound,
+  createDispatcher,
+  type Dispatcher,
+  type DispatchOptions,
+} from "./loops/dispatch.ts";
 import { type LoopPlan, type Loops, startLoops } from "./loops/loop.ts";
 import type { LoopName } from "./loops/loop-names.ts";
 import type { WhatIsAway } from "./loops/outage-log.ts";
@@ -75,7 +80,7 @@ export type WorkerOptions = {
 
 /** How often the dispatchers and upkeep poll the database without a nudge. */
 const DISPATCH_INTERVAL_MS = 250;
-/** Deliveries claimed in one round: enough to amortise it, few enough that none waits long for the others. */
+/** Deliveries claimed in one round of the direct lane: enough to amortise it, few enough to share it. */
 const DISPATCH_BATCH = 100;
 /** How often delivery changes are numbered, so that they do not accumulate while no client follows them. */
 const CHANGES_INTERVAL_MS = 1_000;
@@ -148,7 +153,13 @@ export async function startWorker(options: WorkerOptions): Promise<Running & { u
     onRoom: () => wake("direct_dispatcher"),
   });
 
-  const work = { start, dispatch, shares, directLane, upkeep, temporal, observer, whatIsAway };
+  const dispatchers = {
+    well: createDispatcher({ ...dispatch, shares: shares.first }, "well"),
+    // Attempts for failing subscriptions are made among the retries.
+    failing: createDispatcher({ ...dispatch, shares: shares.retries }, "failing"),
+  };
+
+  const work = { start, dispatch, shares, dispatchers, directLane, upkeep, temporal, observer, whatIsAway };
   const plans = loopPlans({ options, ...work });
   loops = startLoops(plans, { log, onFailure: observer.loopFailed, whatIsAway });
   temporalWorker.start(attempts, observer.disconnected);
@@ -160,7 +171,8 @@ export async function startWorker(options: WorkerOptions): Promise<Running & { u
     checkReady,
   });
   log.info("worker.started", { url: listener.url, taskQueue: options.names.taskQueue });
-  const parts = { loops, directLane, temporalWorker, searchability, egress, listener, client, clock };
+  const starting = { loops, ...dispatchers, directLane };
+  const parts = { ...starting, temporalWorker, searchability, egress, listener, client, clock };
   return { url: listener.url, stop: (deadline) => stopParts(parts, deadline) };
 }
 
@@ -168,6 +180,8 @@ export async function startWorker(options: WorkerOptions): Promise<Running & { u
 async function stopParts(
   parts: {
     readonly loops: Loops<LoopName>;
+    readonly well: Dispatcher;
+    readonly failing: Dispatcher;
     readonly directLane: DirectLane;
     readonly temporalWorker: TemporalWorker;
     readonly searchability: Searchability;
@@ -179,7 +193,9 @@ async function stopParts(
   deadline: StopDeadline,
 ): Promise<void> {
   await deadline.waitFor("loops", parts.loops.stop());
-  await Promise.all([parts.directLane.stop(deadline), parts.temporalWorker.stop(deadline)]);
+  const { well, failing, directLane, temporalWorker } = parts;
+  const working = [well, failing, directLane, temporalWorker];
+  await Promise.all(working.map((part) => part.stop(deadline)));
   await deadline.waitFor("search_attributes", parts.searchability.stop());
   parts.egress.close();
   await deadline.waitFor("listener", parts.listener.stop());
@@ -291,6 +307,7 @@ function loopPlans({
   start,
   dispatch,
   shares,
+  dispatchers,
   directLane,
   upkeep,
   temporal,
@@ -301,6 +318,7 @@ function loopPlans({
   start: ReturnType<typeof deliveryStarter>;
   dispatch: Omit<DispatchOptions, "shares">;
   shares: ReturnType<typeof createAllShares>;
+  dispatchers: { readonly well: Dispatcher; readonly failing: Dispatcher };
   directLane: DirectLane;
   upkeep: Upkeep;
   temporal: Temporal;
@@ -322,17 +340,12 @@ function loopPlans({
     retryNow: (id: Parameters<typeof retryNow>[1]) => retryNow(temporal, id),
     unpause: (id: Parameters<typeof unpause>[1]) => unpause(temporal, id),
   };
-  const of = (place: keyof typeof shares) => ({ ...dispatch, shares: shares[place] });
   return {
-    dispatcher: { intervalMs: DISPATCH_INTERVAL_MS, round: createDispatchRound(of("first"), "well") },
-    // Attempts for failing subscriptions are made among the retries.
-    failing_dispatcher: {
-      intervalMs: DISPATCH_INTERVAL_MS,
-      round: createDispatchRound(of("retries"), "failing"),
-    },
+    dispatcher: { intervalMs: DISPATCH_INTERVAL_MS, round: dispatchers.well.round },
+    failing_dispatcher: { intervalMs: DISPATCH_INTERVAL_MS, round: dispatchers.failing.round },
     direct_dispatcher: {
       intervalMs: DISPATCH_INTERVAL_MS,
-      round: createDirectRound(of("direct"), directLane),
+      round: createDirectRound({ ...dispatch, shares: shares.direct }, directLane),
     },
     upkeep: { intervalMs: DISPATCH_INTERVAL_MS, round: upkeep.round },
     workflow_starter: {

@@ -1,7 +1,7 @@
 import { createShares } from "@posthaste/delivery/activities";
 import { GRPC } from "@posthaste/delivery/client";
 import type { AccountId, DeliveryId } from "@posthaste/domain";
-import { silentLog } from "@posthaste/runtime";
+import { createStopDeadline, silentLog } from "@posthaste/runtime";
 import {
   closeStore,
   createAccount,
@@ -11,8 +11,11 @@ import {
   openStore,
 } from "@posthaste/store";
 import { createTestStore, type TestStore } from "@posthaste/testkit";
-import { afterEach, beforeEach, expect, test } from "vitest";
-import { createDispatchRound, type DispatchOptions } from "../src/loops/dispatch.ts";
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { createDispatcher, type DispatchOptions } from "../src/loops/dispatch.ts";
+import { startLoops } from "../src/loops/loop.ts";
+
+const PATIENCE = { timeout: 30_000, interval: 1 };
 
 let bench: TestStore;
 let accountId: AccountId;
@@ -25,10 +28,10 @@ beforeEach(async () => {
 afterEach(() => bench.dispose());
 
 /** Creates a subscription for each host, and ingests `events` events that match all of them. */
-async function pending(hosts: readonly string[], events: number): Promise<void> {
+async function pending(hosts: readonly string[], events: number, owner = accountId): Promise<void> {
   for (const host of hosts) {
     await createSubscription(bench.store, {
-      accountId,
+      accountId: owner,
       targetUrl: `https://${host}/`,
       eventTypes: ["*"],
       credential: null,
@@ -38,7 +41,7 @@ async function pending(hosts: readonly string[], events: number): Promise<void> 
     });
   }
   await ingestEvents(bench.store, {
-    accountId,
+    accountId: owner,
     now,
     deliveriesMax: 1_000,
     events: Array.from({ length: events }, () => ({
@@ -48,8 +51,9 @@ async function pending(hosts: readonly string[], events: number): Promise<void> 
     })),
   });
 }
-const roundWith = (start: DispatchOptions["start"], over: Partial<DispatchOptions> = {}) =>
-  createDispatchRound({
+const inTime = () => createStopDeadline(60_000);
+const dispatcherWith = (start: DispatchOptions["start"], over: Partial<DispatchOptions> = {}) =>
+  createDispatcher({
     store: bench.store,
     log: silentLog,
     now: () => now,
@@ -61,6 +65,15 @@ const roundWith = (start: DispatchOptions["start"], over: Partial<DispatchOption
     shares: createShares(200),
     ...over,
   });
+/** Returns a function that runs a round and waits for its starts. */
+function roundWith(...args: Parameters<typeof dispatcherWith>): () => Promise<"more" | "done"> {
+  const { round, stop } = dispatcherWith(...args);
+  return async () => {
+    const result = await round();
+    await stop(inTime());
+    return result;
+  };
+}
 /** Temporal's error while it is unreachable. */
 const unavailable = () =>
   Object.assign(new Error("unavailable"), { code: GRPC.UNAVAILABLE, details: "", metadata: {} });
@@ -88,11 +101,12 @@ test("an outage of Temporal loses no delivery, and a round gives up after a few 
     },
     { inFlightMax: 100 },
   );
-  await expect(failingRound()).rejects.toThrow("Temporal accepted none of 100 deliveries");
+  await expect(failingRound()).rejects.toThrow("Temporal accepted none of 32 deliveries");
   expect(calls).toBeLessThan(25);
   expect(await inState("pending")).toBe(100);
   const started: DeliveryId[] = [];
-  await roundWith(async ({ deliveryId }) => void started.push(deliveryId), { inFlightMax: 100 })();
+  const round = roundWith(async ({ deliveryId }) => void started.push(deliveryId), { inFlightMax: 100 });
+  while ((await round()) === "more");
   expect(started).toHaveLength(100);
 });
 
@@ -141,6 +155,82 @@ test("a start that the part of Temporal refuses which holds it is set aside, sin
   );
   while ((await round()) === "more");
   expect(await inState("started")).toBe(30);
+});
+
+test("a delivery waits for few starts of another account, however many that one waits for", async () => {
+  const other = (await createAccount(bench.store, { name: "other", now })).id;
+  await pending(["busy.example"], 200);
+  const started: AccountId[] = [];
+  const ends: (() => void)[] = [];
+  const start: DispatchOptions["start"] = (delivery) =>
+    new Promise((resolve) => {
+      started.push(delivery.accountId);
+      ends.push(resolve);
+    });
+  const dispatcher = dispatcherWith(start, { inFlightMax: 1_000, shares: createShares(1_000) });
+  const loops = startLoops({ dispatcher: { intervalMs: 1, round: dispatcher.round } }, { log: silentLog });
+  const untilFull = () => vi.waitFor(() => expect(ends).toHaveLength(16), PATIENCE);
+  try {
+    await untilFull();
+    await pending(["quiet.example"], 1, other);
+    let ended = 0;
+    for (; ended < 100 && !started.includes(other); ended++) {
+      ends.shift()?.();
+      await untilFull();
+    }
+    // At most 16 waited to be started. With the next ones, the newcomer's is the first or the second.
+    expect(ended).toBeLessThanOrEqual(18);
+  } finally {
+    const stopped = loops.stop();
+    const ending = setInterval(() => ends.shift()?.(), 1);
+    await stopped;
+    await dispatcher.stop(inTime());
+    clearInterval(ending);
+  }
+  // What was started is marked in groups, the last of them too.
+  expect(await inState("started")).toBe(started.filter((id) => id === accountId).length);
+});
+
+test("starts that hang take their places only: what becomes pending meanwhile is started beside them", async () => {
+  await pending(["hanging.example"], 2);
+  const ends: (() => void)[] = [];
+  let hangs = false;
+  const started: string[] = [];
+  const dispatcher = dispatcherWith(async ({ targetUrl }) => {
+    started.push(new URL(targetUrl).host);
+    if (hangs) await new Promise<void>((resolve) => ends.push(resolve));
+  });
+  while ((await dispatcher.round()) === "more");
+  await pending([], 1);
+  hangs = true;
+  expect(await dispatcher.round()).toBe("more");
+  expect(ends).toHaveLength(1);
+  hangs = false;
+  await pending(["good.example"], 1);
+  expect(await dispatcher.round()).toBe("more");
+  expect(started.slice(-2).sort()).toEqual(["good.example", "hanging.example"]);
+  for (const end of ends) end();
+  await dispatcher.stop(inTime());
+  expect(await inState("pending")).toBe(0);
+});
+
+test("an outage that begins during a round fails a later one, and each until a start succeeds", async () => {
+  await pending(["a.example"], 1);
+  let fails = false;
+  const { round, stop } = dispatcherWith(async () => {
+    if (fails) throw unavailable();
+  });
+  expect(await round()).toBe("more");
+  fails = true;
+  await pending([], 1);
+  await round();
+  await stop(inTime());
+  await expect(round()).rejects.toThrow("Temporal accepted none of 1 deliveries");
+  await expect(round()).rejects.toThrow("Temporal accepted none of 1 deliveries");
+  fails = false;
+  expect(await round()).toBe("more");
+  await stop(inTime());
+  expect(await inState("started")).toBe(2);
 });
 
 test("a subscription with a backlog does not crowd out the others", async () => {

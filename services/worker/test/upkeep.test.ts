@@ -1,6 +1,6 @@
 import { createShares } from "@posthaste/delivery/activities";
 import type { AccountId, EventId, SubscriptionId } from "@posthaste/domain";
-import type { Log } from "@posthaste/runtime";
+import { createStopDeadline, type Log } from "@posthaste/runtime";
 import {
   claimDeliveries,
   closeStore,
@@ -16,7 +16,7 @@ import {
 } from "@posthaste/store";
 import { createTestStore, poison, type TestStore, timesIn } from "@posthaste/testkit";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { createDispatchRound } from "../src/loops/dispatch.ts";
+import { createDispatcher } from "../src/loops/dispatch.ts";
 import { createUpkeep } from "../src/loops/upkeep.ts";
 
 describe.each(["sqlite", "mysql"] as const)("upkeep, on %s", (database) => {
@@ -119,7 +119,7 @@ describe.each(["sqlite", "mysql"] as const)("upkeep, on %s", (database) => {
     expect(setAsides()).toEqual([bad]);
 
     const started: string[] = [];
-    const dispatch = createDispatchRound({
+    const dispatcher = createDispatcher({
       store,
       log,
       now: () => now,
@@ -130,7 +130,8 @@ describe.each(["sqlite", "mysql"] as const)("upkeep, on %s", (database) => {
       inFlightMax: 10,
       shares: createShares(100),
     });
-    await dispatch();
+    await dispatcher.round();
+    await dispatcher.stop(createStopDeadline(60_000));
     expect(started.sort()).toEqual([bad, good, good, good, single, single, single].sort());
 
     // The fan-out is tried again after growing pauses, and finishes once the table is healed.

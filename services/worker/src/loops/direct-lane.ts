@@ -5,7 +5,7 @@ import { type AttemptLedger, type ClaimedDelivery, renewClaims, type Store } fro
 import { createFairQueue } from "./fair-queue.ts";
 import { createOutageLog, type OutageLog, type WhatIsAway } from "./outage-log.ts";
 import { createReportSetAside, type SetAsideWork } from "./report-set-aside.ts";
-import { createStarter, STARTS_AT_ONCE } from "./start-claimed.ts";
+import { createStarts, STARTS_AT_ONCE } from "./start-claimed.ts";
 
 export type DirectLaneOptions = {
   readonly store: Store;
@@ -81,10 +81,19 @@ export function createDirectLane(options: DirectLaneOptions): DirectLane {
     await options.start(delivery);
     await ledger.handedOver({ id: delivery.deliveryId, nextAttemptAt, now: now() });
   }, outages);
-  const startClaimed = createStarter(options, STARTS_AT_ONCE);
   // Max-min shares: while they wait for Temporal, the deliveries of one account leave room for others'.
   const startPlaces = createShares(STARTS_AT_ONCE);
-  const starts = new Map<DeliveryId, Promise<void>>();
+  const starts = createStarts(options, {
+    atOnce: startPlaces.size,
+    // Claimed again at once, they would only fail again.
+    ifAway: "keep",
+    onEnded(id) {
+      startPlaces.end(id);
+      announceRoom();
+    },
+    onStarted: outages.succeeded,
+    onFailure: (error) => outages.failed(error),
+  });
   const renewals = createOutageLog("claim_renewal", log, whatIsAway);
   const report = createReportSetAside(log, options.onSetAside);
   let isRoomAnnounced = false;
@@ -118,20 +127,6 @@ export function createDirectLane(options: DirectLaneOptions): DirectLane {
     if (direct.kind === "hand_over") handOvers.add(delivery, direct.nextAttemptAt);
     // After a fault, the lease expires by itself: a broken dependency is not retried at once.
   };
-  const startAll = async (claimed: readonly ClaimedDelivery[]) => {
-    // In an outage they keep their leases. Claimed again at once, they would only fail again.
-    const failure = await startClaimed(claimed).then(
-      ({ outage }) => outage,
-      (error: unknown) => ({ error }),
-    );
-    for (const { deliveryId } of claimed) {
-      starts.delete(deliveryId);
-      startPlaces.end(deliveryId);
-    }
-    announceRoom();
-    if (failure === undefined) outages.succeeded();
-    else await outages.failed(failure.error);
-  };
   return {
     begin(claimed) {
       const isNew = ({ deliveryId: id }: ClaimedDelivery) => !inFlight.has(id) && !starts.has(id);
@@ -142,17 +137,15 @@ export function createDirectLane(options: DirectLaneOptions): DirectLane {
         inFlight.set(delivery.deliveryId, { claimedAt, end: attempt(delivery) });
       }
       const attempted = claimed.filter((one) => one.lane === "workflow" && isNew(one));
-      if (attempted.length === 0) return;
       for (const { deliveryId, accountId } of attempted) startPlaces.begin(deliveryId, accountId);
-      const started = startAll(attempted);
-      for (const { deliveryId } of attempted) starts.set(deliveryId, started);
+      starts.begin(attempted);
     },
     roomToStart: startPlaces.roomOf,
     async stop(deadline) {
       const ends = Promise.all([...inFlight.values()].map(({ end }) => end));
       await deadline.waitFor("direct_attempts", ends, () => inFlight.size);
       clearInterval(renewal);
-      await deadline.waitFor("direct_starts", Promise.all(starts.values()), () => starts.size);
+      await deadline.waitFor("direct_starts", starts.untilEnded(), starts.count);
       await handOvers.stop(deadline);
     },
   };

@@ -1,5 +1,6 @@
 import type { Shares } from "@posthaste/delivery/activities";
 import type { Lane } from "@posthaste/domain";
+import type { StopDeadline } from "@posthaste/runtime";
 import {
   type Claim,
   type ClaimedDelivery,
@@ -7,13 +8,12 @@ import {
   createClaimRotation,
   listInFlight,
   type RefusedClaims,
-  releaseClaims,
   type Store,
 } from "@posthaste/store";
 import type { DirectLane } from "./direct-lane.ts";
 import { createReportSetAside } from "./report-set-aside.ts";
 import { createPatience } from "./set-aside.ts";
-import { createStarter, STARTS_AT_ONCE, type StarterOptions } from "./start-claimed.ts";
+import { createStarts, STARTS_AT_ONCE, type StarterOptions } from "./start-claimed.ts";
 
 export type DispatchOptions = StarterOptions & {
   /** The maximum number of deliveries claimed in one round. */
@@ -28,16 +28,30 @@ export type DispatchOptions = StarterOptions & {
   readonly shares: Shares;
   /** The lane of accounts that set none. Default: `workflow`. */
   readonly laneDefault?: Lane;
-  /** Called after each successful round with the number of workflows started. */
+  /** Called when workflows were started and their deliveries marked, with their number. */
   readonly onStarted?: (count: number) => void;
+};
+
+export type Dispatcher = {
+  /** Claims deliveries and begins to start their workflows, without waiting for more than it needs. */
+  readonly round: () => Promise<"more" | "done">;
+  /** Resolves when every start has ended, or when the deadline passes. What it leaves is claimed again. */
+  readonly stop: (deadline: StopDeadline) => Promise<void>;
 };
 
 /** Concurrent starts for failing subscriptions, which are not urgent and must not keep Temporal busy. */
 const FAILING_STARTS_AT_ONCE = 2;
+/**
+ * Starts that wait or are under way when more are claimed, beyond those that may be under way: hardly any
+ * waits then, and whoever comes next has its turn.
+ */
+const STARTS_CLAIMED_AHEAD = 16;
 
 /**
- * Creates the dispatcher's round: it claims pending deliveries under a lease, starts a workflow for each, and
- * marks them started.
+ * Creates a dispatcher. Its round claims pending deliveries under a lease and begins to start a workflow for
+ * each. When a workflow was started, its delivery is marked started. A round does not wait for all of its
+ * starts: as soon as none or few of them wait, the next one claims more. A delivery that becomes pending
+ * meanwhile therefore waits for few starts of others, however many deliveries they have.
  *
  * A crash at any point loses nothing. Before the start, the lease expires and another round claims the row.
  * After the start, the row is still pending and is claimed and started again. The second start finds the
@@ -45,42 +59,55 @@ const FAILING_STARTS_AT_ONCE = 2;
  *
  * A delivery whose start is refused is set aside for a growing time, so that it keeps neither a place of its
  * subscription nor the head of its line. During an outage of Temporal, nothing is set aside and the round
- * fails.
+ * fails. After that, a round waits until a start has succeeded.
  *
  * @param health which subscriptions to claim for. Failing subscriptions get a loop of their own, so
  *   that deliveries to a healthy endpoint never wait for the start of one to a failing endpoint.
  *   Default: all subscriptions
  */
-export function createDispatchRound(
-  options: DispatchOptions,
-  health?: "well" | "failing",
-): () => Promise<"more" | "done"> {
-  const { store, log, now, batch, shares } = options;
+export function createDispatcher(options: DispatchOptions, health?: "well" | "failing"): Dispatcher {
+  const { store, log, batch, shares } = options;
   const claim = createClaimer(options, {
     lane: "workflow",
     ...(health === undefined ? {} : { isFailing: health === "failing" }),
   });
-  const startClaimed = createStarter(options, health === "failing" ? FAILING_STARTS_AT_ONCE : STARTS_AT_ONCE);
-
-  return async () => {
-    await giveBackEnded(store, shares);
-    const claimed = await claim(Math.min(batch, shares.free()));
-    if (claimed.length === 0) return "done";
-    for (const { deliveryId, accountId } of claimed) shares.reserve(deliveryId, accountId);
-
-    const { started, outage } = await startClaimed(claimed);
-    const isStarted = new Set(started);
-    for (const { deliveryId } of claimed) if (!isStarted.has(deliveryId)) shares.end(deliveryId);
-    if (outage !== undefined) {
-      const ids = claimed.map(({ deliveryId }) => deliveryId);
-      await releaseClaims(store, { owner: options.owner, ids, now: now() });
-      throw new Error(`Temporal accepted none of ${claimed.length} deliveries; they stay pending`, {
-        cause: outage.error,
-      });
-    }
-    if (started.length > 0) log.info("deliveries.started", { count: started.length });
-    options.onStarted?.(started.length);
-    return "more";
+  const atOnce = health === "failing" ? FAILING_STARTS_AT_ONCE : STARTS_AT_ONCE;
+  let failure: { readonly error: unknown } | undefined;
+  const starts = createStarts(options, {
+    atOnce,
+    ifAway: "release",
+    onEnded(id, isStarted) {
+      if (!isStarted) shares.end(id);
+    },
+    onStarted(count) {
+      log.info("deliveries.started", { count });
+      options.onStarted?.(count);
+    },
+    onFailure(error) {
+      failure ??= { error };
+    },
+  });
+  const throwFailure = () => {
+    const failed = failure;
+    failure = undefined;
+    if (failed !== undefined) throw failed.error;
+  };
+  return {
+    async round() {
+      throwFailure();
+      await giveBackEnded(store, shares);
+      const room = atOnce + STARTS_CLAIMED_AHEAD - starts.count();
+      const claimed = await claim(Math.min(batch, room, shares.free()));
+      for (const { deliveryId, accountId } of claimed) shares.reserve(deliveryId, accountId);
+      starts.begin(claimed);
+      if (claimed.length === 0) return "done";
+      await starts.untilAtMost(atOnce);
+      throwFailure();
+      return "more";
+    },
+    async stop(deadline) {
+      await deadline.waitFor("workflow_starts", starts.untilEnded(), starts.count);
+    },
   };
 }
 

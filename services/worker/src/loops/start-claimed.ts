@@ -8,8 +8,9 @@ import {
   type Store,
   setAsideClaims,
 } from "@posthaste/store";
+import { createFairQueue } from "./fair-queue.ts";
 import { createReportSetAside, type Refused, type SetAsideWork } from "./report-set-aside.ts";
-import { createPatience, type Patience } from "./set-aside.ts";
+import { createPatience } from "./set-aside.ts";
 
 export type StarterOptions = {
   readonly store: Store;
@@ -23,75 +24,195 @@ export type StarterOptions = {
   readonly onSetAside?: (work: SetAsideWork, count: number) => void;
 };
 
+/** How a loop starts workflows. */
+export type StartsPlan = {
+  /** Concurrent starts. The others wait, and accounts take turns. */
+  readonly atOnce: number;
+  /** What becomes of claims while Temporal is unavailable: they are released, or their leases run out. */
+  readonly ifAway: "release" | "keep";
+  /** Called when a start has ended, or was not tried because Temporal is unavailable. */
+  readonly onEnded: (id: DeliveryId, isStarted: boolean) => void;
+  /** Called when started deliveries have been marked, with their number. */
+  readonly onStarted: (count: number) => void;
+  /** Called when Temporal is unavailable, or when the database does not take what became of the starts. */
+  readonly onFailure: (error: unknown) => void | Promise<void>;
+};
+
+/** The starts of claimed deliveries' workflows that wait or are under way. */
+export type Starts = {
+  /**
+   * Starts these workflows and returns at once. A delivery whose start waits or is under way is left alone:
+   * its lease ran out, and this process claimed it again.
+   */
+  begin(claimed: readonly ClaimedDelivery[]): void;
+  /** Returns whether the delivery's start waits or is under way. */
+  has(id: DeliveryId): boolean;
+  /** Returns how many starts wait or are under way. */
+  count(): number;
+  /**
+   * Resolves when at most this many starts wait or are under way. While it is in doubt whether Temporal is
+   * available, it resolves when one has succeeded or all have ended.
+   */
+  untilAtMost(count: number): Promise<void>;
+  /** Resolves when every start has ended, and the database knows. */
+  untilEnded(): Promise<void>;
+};
+
 /** Concurrent starts: enough to hide the round trip, few enough not to queue in a server with two cores. */
 export const STARTS_AT_ONCE = 16;
 /** Starts that fail before any succeeds: then no other is tried. Each may have waited 5 s, its deadline. */
 const FAILURES_MAX = 3;
-
-/** What a starter did; see {@link createStarter}. */
-type Starts = {
-  readonly started: readonly DeliveryId[];
-  /** Set if Temporal accepted nothing because it is unavailable. Nothing was set aside then. */
-  readonly outage: { readonly error: unknown } | undefined;
-};
+/** Ended starts that are written together; fewer, if more deliveries come or no start is under way. */
+const NOTED_AT_ONCE = 16;
+/** Ended starts that are not written yet: if the database is slow, no more are claimed meanwhile. */
+const UNNOTED_MAX = 2 * NOTED_AT_ONCE;
 
 /**
- * Creates a function that starts the workflows of claimed deliveries, marks them started, and sets those
- * aside whose start fails, each for a growing time.
+ * Creates the {@link Starts} of a loop. Deliveries whose workflows were started are marked in groups. Those
+ * whose start fails are set aside, each for a growing time.
+ *
+ * A start that fails while another succeeds concerns its delivery only. If a few are refused by an
+ * unavailable Temporal and none succeeds meanwhile, no other is tried until those under way have ended. If
+ * none of them succeeded, it is an outage, and nothing is set aside.
  */
-export function createStarter(
-  options: StarterOptions,
-  atOnce: number,
-): (claimed: readonly ClaimedDelivery[]) => Promise<Starts> {
-  const { store, owner, now } = options;
-  const report = createReportSetAside(options.log, options.onSetAside);
-  const patience = createPatience({ now });
-  return async (claimed) => {
-    const { started, failed, untried, isOver } = await startAll(claimed, options.start, atOnce);
-    for (const id of started) patience.succeeded(id);
-    report("lease", await markStarted(store, { owner, ids: started, now: now() }));
-    const [first] = failed;
-    if (isOver && first !== undefined) return { started, outage: first };
-    report("start", failed);
-    report("lease", await setAsideClaims(store, { owner, claims: untils(failed, patience), now: now() }));
-    report("lease", await releaseClaims(store, { owner, ids: untried, now: now() }));
-    return { started, outage: undefined };
-  };
-}
+export function createStarts(options: StarterOptions, plan: StartsPlan): Starts {
+  const waiting = createFairQueue<ClaimedDelivery>({ max: Number.POSITIVE_INFINITY });
+  /** Those that wait or are under way. */
+  const open = new Set<DeliveryId>();
+  let started: DeliveryId[] = [];
+  let failed: Failed[] = [];
+  /** Failures since the last success, which may belong to an outage. */
+  let doubtful: Failed[] = [];
+  let successes = 0;
+  let isInDoubt = true;
 
-function untils(failed: readonly Failed[], patience: Patience): { id: DeliveryId; untilMs: number }[] {
-  return failed.map(({ item: id }) => ({ id, untilMs: patience.failed(id).untilMs }));
+  const { until, awaken } = createCondition();
+  const notes = createNotes(options, plan, awaken);
+  const underWay = () => open.size - waiting.size();
+  const mayBeAway = () => doubtful.length >= FAILURES_MAX;
+  const end = (id: DeliveryId, isStarted: boolean) => {
+    open.delete(id);
+    plan.onEnded(id, isStarted);
+  };
+  const run = async (delivery: ClaimedDelivery) => {
+    const id = delivery.deliveryId;
+    const successesBefore = successes;
+    try {
+      await options.start(delivery);
+      successes += 1;
+      isInDoubt = false;
+      started.push(id);
+      failed.push(...doubtful);
+      doubtful = [];
+      end(id, true);
+    } catch (error) {
+      const isItsOwn = successes > successesBefore || !isOutage(error);
+      (isItsOwn ? failed : doubtful).push({ item: id, error });
+      end(id, false);
+    }
+    goOn();
+  };
+  /** Begins as many starts as may be under way, and notes those that have ended, if it is time. */
+  const goOn = () => {
+    while (underWay() < plan.atOnce && !mayBeAway()) {
+      const next = waiting.next();
+      if (next === undefined) break;
+      void run(next);
+    }
+    const isIdle = underWay() === 0;
+    if (isIdle || started.length + failed.length >= NOTED_AT_ONCE) noteEnded();
+    if (isIdle && doubtful.length > 0) giveUp();
+    awaken();
+  };
+  const noteEnded = () => {
+    if (started.length + failed.length > 0) notes.ended(started, failed);
+    started = [];
+    failed = [];
+  };
+  const giveUp = () => {
+    isInDoubt = true;
+    const untried: DeliveryId[] = [];
+    for (let next = waiting.next(); next !== undefined; next = waiting.next()) {
+      untried.push(next.deliveryId);
+      end(next.deliveryId, false);
+    }
+    notes.outage(doubtful, untried);
+    doubtful = [];
+  };
+  return {
+    begin(claimed) {
+      // Also with none: whoever is at work anyway notes what has ended.
+      noteEnded();
+      for (const delivery of claimed.filter(({ deliveryId }) => !open.has(deliveryId))) {
+        open.add(delivery.deliveryId);
+        waiting.add(delivery.accountId, delivery);
+      }
+      goOn();
+    },
+    has: (id) => open.has(id),
+    count: () => open.size,
+    untilAtMost: (count) =>
+      until(() =>
+        isInDoubt || mayBeAway()
+          ? open.size === 0 && notes.unwritten() === 0
+          : open.size <= count && notes.unwritten() <= UNNOTED_MAX,
+      ),
+    untilEnded: () => until(() => open.size === 0 && notes.unwritten() === 0),
+  };
 }
 
 type Failed = Refused & { readonly item: DeliveryId };
 
-/** Starts deliveries until all have been tried or, without a success, a few have met an outage. */
-async function startAll(
-  claimed: readonly ClaimedDelivery[],
-  start: (delivery: ClaimedDelivery) => Promise<void>,
-  atOnce: number,
-): Promise<{ started: DeliveryId[]; failed: Failed[]; untried: DeliveryId[]; isOver: boolean }> {
-  const started: DeliveryId[] = [];
-  const failed: Failed[] = [];
-  const untried: DeliveryId[] = [];
-  // One start that succeeds shows that the failed ones concern their deliveries only.
-  const isOutageSoFar = () => started.length === 0 && failed.every(({ error }) => isOutage(error));
-  const queue = claimed.values();
-  const starter = async () => {
-    for (const delivery of queue) {
-      const id = delivery.deliveryId;
-      if (failed.length >= FAILURES_MAX && isOutageSoFar()) {
-        untried.push(id);
-        continue;
-      }
-      try {
-        await start(delivery);
-        started.push(id);
-      } catch (error) {
-        failed.push({ item: id, error });
-      }
-    }
+/** Creates a condition variable: `until` resolves when the condition holds after a call of `awaken`. */
+function createCondition() {
+  let waiters: (() => void)[] = [];
+  return {
+    async until(isReached: () => boolean): Promise<void> {
+      while (!isReached()) await new Promise<void>((resolve) => waiters.push(resolve));
+    },
+    awaken() {
+      const awoken = waiters;
+      waiters = [];
+      for (const wake of awoken) wake();
+    },
   };
-  await Promise.all(Array.from({ length: atOnce }, starter));
-  return { started, failed, untried, isOver: failed.length > 0 && isOutageSoFar() };
+}
+
+/** Creates the functions that write what became of starts, one group after the other. */
+function createNotes(options: StarterOptions, plan: StartsPlan, onWritten: () => void) {
+  const { store, owner, now } = options;
+  const report = createReportSetAside(options.log, options.onSetAside);
+  const patience = createPatience({ now });
+  let unwritten = 0;
+  let written: Promise<void> = Promise.resolve();
+  const write = async (count: number, toWrite: () => Promise<void>) => {
+    unwritten += count;
+    written = written.then(toWrite).catch(plan.onFailure);
+    await written;
+    unwritten -= count;
+    onWritten();
+  };
+  return {
+    /** How many ended starts are not written yet. */
+    unwritten: () => unwritten,
+    ended(started: readonly DeliveryId[], failed: readonly Failed[]) {
+      void write(started.length + failed.length, async () => {
+        for (const id of started) patience.succeeded(id);
+        report("lease", await markStarted(store, { owner, ids: started, now: now() }));
+        report("start", failed);
+        const claims = failed.map(({ item: id }) => ({ id, untilMs: patience.failed(id).untilMs }));
+        report("lease", await setAsideClaims(store, { owner, claims, now: now() }));
+        if (started.length > 0) plan.onStarted(started.length);
+      });
+    },
+    outage(failed: readonly Failed[], untried: readonly DeliveryId[]) {
+      const ids = [...failed.map(({ item }) => item), ...untried];
+      void write(ids.length, async () => {
+        if (plan.ifAway === "release") await releaseClaims(store, { owner, ids, now: now() });
+        throw new Error(`Temporal accepted none of ${ids.length} deliveries; they stay pending`, {
+          cause: failed[0]?.error,
+        });
+      });
+    },
+  };
 }
