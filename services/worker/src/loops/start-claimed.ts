@@ -79,65 +79,52 @@ export function createStarts(options: StarterOptions, plan: StartsPlan): Starts 
   const waiting = createFairQueue<ClaimedDelivery>({ max: Number.POSITIVE_INFINITY });
   /** Those that wait or are under way. */
   const open = new Set<DeliveryId>();
-  let started: DeliveryId[] = [];
-  let failed: Failed[] = [];
-  /** Failures since the last success, which may belong to an outage. */
-  let doubtful: Failed[] = [];
-  let successes = 0;
-  let isInDoubt = true;
-
+  const outcomes = createOutcomes();
   const { until, awaken } = createCondition();
   const notes = createNotes(options, plan, awaken);
   const underWay = () => open.size - waiting.size();
-  const mayBeAway = () => doubtful.length >= FAILURES_MAX;
   const end = (id: DeliveryId, isStarted: boolean) => {
     open.delete(id);
     plan.onEnded(id, isStarted);
   };
   const run = async (delivery: ClaimedDelivery) => {
     const id = delivery.deliveryId;
-    const successesBefore = successes;
+    const noteFailure = outcomes.begun(id);
+    let isStarted = false;
     try {
       await options.start(delivery);
-      successes += 1;
-      isInDoubt = false;
-      started.push(id);
-      failed.push(...doubtful);
-      doubtful = [];
-      end(id, true);
+      isStarted = true;
+      outcomes.succeeded(id);
     } catch (error) {
-      const isItsOwn = successes > successesBefore || !isOutage(error);
-      (isItsOwn ? failed : doubtful).push({ item: id, error });
-      end(id, false);
+      noteFailure(error);
     }
+    end(id, isStarted);
     goOn();
   };
   /** Begins as many starts as may be under way, and notes those that have ended, if it is time. */
   const goOn = () => {
-    while (underWay() < plan.atOnce && !mayBeAway()) {
+    while (underWay() < plan.atOnce && !outcomes.mayBeOutage()) {
       const next = waiting.next();
       if (next === undefined) break;
       void run(next);
     }
     const isIdle = underWay() === 0;
-    if (isIdle || started.length + failed.length >= NOTED_AT_ONCE) noteEnded();
-    if (isIdle && doubtful.length > 0) giveUp();
+    if (isIdle || outcomes.count() >= NOTED_AT_ONCE) noteEnded();
+    const refused = isIdle ? outcomes.takeOutage() : [];
+    if (refused.length > 0) giveUp(refused);
     awaken();
   };
   const noteEnded = () => {
+    const { started, failed } = outcomes.take();
     if (started.length + failed.length > 0) notes.ended(started, failed);
-    started = [];
-    failed = [];
   };
-  const giveUp = () => {
-    isInDoubt = true;
+  const giveUp = (refused: readonly Failed[]) => {
     const untried: DeliveryId[] = [];
     for (let next = waiting.next(); next !== undefined; next = waiting.next()) {
       untried.push(next.deliveryId);
       end(next.deliveryId, false);
     }
-    notes.outage(doubtful, untried);
-    doubtful = [];
+    notes.outage(refused, untried);
   };
   return {
     begin(claimed) {
@@ -153,7 +140,7 @@ export function createStarts(options: StarterOptions, plan: StartsPlan): Starts 
     count: () => open.size,
     untilAtMost: (count) =>
       until(() =>
-        isInDoubt || mayBeAway()
+        outcomes.isInDoubt()
           ? open.size === 0 && notes.unwritten() === 0
           : open.size <= count && notes.unwritten() <= UNNOTED_MAX,
       ),
@@ -162,6 +149,53 @@ export function createStarts(options: StarterOptions, plan: StartsPlan): Starts 
 }
 
 type Failed = Refused & { readonly item: DeliveryId };
+
+/** Collects what became of starts, and tells failures that concern one delivery from an outage. */
+function createOutcomes() {
+  let started: DeliveryId[] = [];
+  let failed: Failed[] = [];
+  /** Failures since the last success, which may belong to an outage. */
+  let doubtful: Failed[] = [];
+  let successes = 0;
+  let isProven = false;
+  const mayBeOutage = () => doubtful.length >= FAILURES_MAX;
+  return {
+    /** Notes that a start begins, and returns a function that notes its failure. */
+    begun(id: DeliveryId) {
+      const before = successes;
+      return (error: unknown) => {
+        const isItsOwn = successes > before || !isOutage(error);
+        (isItsOwn ? failed : doubtful).push({ item: id, error });
+      };
+    },
+    succeeded(id: DeliveryId) {
+      successes += 1;
+      isProven = true;
+      started.push(id);
+      failed.push(...doubtful);
+      doubtful = [];
+    },
+    mayBeOutage,
+    /** Nothing has succeeded since the process began or since the last outage, or it may be one. */
+    isInDoubt: () => !isProven || mayBeOutage(),
+    /** How many may be taken. */
+    count: () => started.length + failed.length,
+    /** Takes the starts that succeeded, and the failures that concern their deliveries only. */
+    take() {
+      const taken = { started, failed };
+      started = [];
+      failed = [];
+      return taken;
+    },
+    /** Takes the failures that nothing contradicts, if there are any, after the last start has ended. */
+    takeOutage() {
+      const refused = doubtful;
+      doubtful = [];
+      if (refused.length > 0) isProven = false;
+      return refused;
+    },
+  };
+}
 
 /** Creates a condition variable: `until` resolves when the condition holds after a call of `awaken`. */
 function createCondition() {
