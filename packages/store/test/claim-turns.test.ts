@@ -204,4 +204,45 @@ describe.each(["sqlite", "mysql"] as const)("a claim behind thousands of failing
       expect(served.sort((a, b) => a - b)).toEqual(healthy);
     },
   );
+
+  const HOSTILE = 60;
+  /** Gives accounts 2 to 61 120 failing subscriptions each, and another account a healthy one. */
+  const fillHostile = async (healthy: { readonly account: number; readonly first: number }) => {
+    await insertDeliveries(store, [
+      { count: 14_400, subscriptions: 7_200, first: 1_000, account: 2, state: "pending" },
+      { ...healthy, count: 2, subscriptions: 1, state: "pending" },
+    ]);
+    const accountOf = sql`2 + subscription_id % ${sql.lit(HOSTILE)}`;
+    await sql`update deliveries set account_id = ${accountOf} where account_id = 2`.execute(store.db);
+    await insertSubscriptions(store);
+    const failing = store.db.updateTable("subscriptions").set({ failing_since: NOW });
+    await failing.where("id", "!=", healthy.first as SubscriptionId).execute();
+  };
+
+  test("of 60 accounts, more than a call examines, serves the account behind them in one call", async () => {
+    await fillHostile({ account: 100, first: 9_000 });
+    const claim = createClaimer({ limit: 100, lane: "workflow", isFailing: false });
+    expect((await claim()).map(({ accountId }) => accountId)).toEqual([100, 100]);
+  });
+
+  test("returns what it has claimed before it goes on to examine those", async () => {
+    await fillHostile({ account: 1, first: 1 });
+    let cutShort = 0;
+    const claim = createClaimer({ limit: 100, isFailing: false, onCutShort: () => void cutShort++ });
+    expect(await claim()).toHaveLength(2);
+    expect(cutShort).toBe(0);
+  });
+
+  test("says that it was cut short, or that it has examined all", async () => {
+    await fill([{ count: 5_000, subscriptions: 5_000 }]);
+    await store.db.updateTable("subscriptions").set({ failing_since: NOW }).execute();
+    let cutShort = 0;
+    const claim = createClaimer({ limit: 100, isFailing: false, onCutShort: () => void cutShort++ });
+    expect(await claim()).toEqual([]);
+    expect(cutShort).toBe(1);
+    const few = store.db.updateTable("deliveries").set({ state: "parked" });
+    await few.where("subscription_id", ">", 100 as SubscriptionId).execute();
+    expect(await claim()).toEqual([]);
+    expect(cutShort).toBe(1);
+  });
 });

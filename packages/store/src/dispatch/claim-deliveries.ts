@@ -33,8 +33,8 @@ const EXAMINED_MAX = 4_096;
  * account whose turn it is: it got something, or the subscriptions whose turn it was had nothing to claim. So
  * N accounts that wait have had theirs after N calls, even if each call claims only one delivery, and after
  * N / n if each claims n, up to sixteen. An account whose line was locked gets one turn more, which makes it
- * twice as many calls at most. Each call examines {@link EXAMINED_MAX} subscriptions or all, and an account's
- * next turn continues where its last one ended.
+ * twice as many calls at most. A call that claims nothing examines {@link EXAMINED_MAX} subscriptions or all,
+ * some of each account before more of any, and an account's next turn continues where its last one ended.
  */
 export async function claimDeliveries(store: Store, claim: Claim): Promise<ClaimedDelivery[]> {
   const { rotation = createClaimRotation(), roomOf = unlimited, onRefused = () => {} } = claim;
@@ -100,6 +100,7 @@ async function claimInTurns(
     const ofTurn = await ofKind(store, inTurns(group), claim);
     for (const id of group.keys()) if (!turns.has(id)) turns.set(id, []);
     for (const { accountId, id } of ofTurn) turns.get(accountId)?.push(id);
+    const claimedBefore = claimed.length;
     const isOwed = new Set(owed.map(({ id }) => id));
     const wanted = [...owed, ...ofTurn.filter(({ id }) => !isOwed.has(id))];
     owed = [];
@@ -117,7 +118,12 @@ async function claimInTurns(
     const isOfTurn = new Set(ofTurn.map(({ id }) => id));
     noteTurns(rotation, group, (id) => !isOfTurn.has(id) || hadTurn.has(id));
     examined += [...group.values()].reduce((sum, ids) => sum + ids.length, 0);
-    if (isOver || examined >= EXAMINED_MAX) break;
+    if (isOver || examined >= EXAMINED_MAX) {
+      claim.onCutShort?.();
+      break;
+    }
+    // Whatever was claimed does not wait for a search that finds nothing.
+    if (claimed.length > 0 && claimed.length === claimedBefore) break;
   }
 }
 

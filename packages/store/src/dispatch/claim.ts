@@ -33,6 +33,8 @@ export type Claim = {
   readonly roomToStart?: (id: AccountId) => number;
   /** Leaves this subscription out. Default: none is left out. */
   readonly isLeftOut?: (id: SubscriptionId) => boolean;
+  /** Called if the call reached one of its bounds before it had examined all subscriptions. */
+  readonly onCutShort?: () => void;
   /** Called with what could not be claimed, if anything. */
   readonly onRefused?: (refused: RefusedClaims) => void;
 };

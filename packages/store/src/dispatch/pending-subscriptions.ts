@@ -28,8 +28,9 @@ const STATEMENTS_MAX = 8;
 
 /**
  * Yields the subscriptions with pending deliveries, account by account: from the account whose turn it is, to
- * the last, then from the first; and in the same way the subscriptions of each. The cost depends neither on
- * the number of pending rows nor on the database's statistics.
+ * the last, then from the first; and in the same way the subscriptions of each. Every account has some of its
+ * subscriptions yielded before any has more. The cost depends neither on the number of pending rows nor on
+ * the database's statistics.
  *
  * Without a backlog, reading the first rows once shows all of these subscriptions. Otherwise some
  * subscriptions have many rows, and the search jumps over them to find the others.
@@ -53,8 +54,27 @@ export async function* pendingSubscriptions(
     if (group.size > 0) yield group;
     return;
   }
+  // A few subscriptions with that many rows are mostly enough, so an account's first group takes no jumps.
+  const begun: Search[][] = [];
   for await (const accounts of accountsAfter(store, rotation.afterAccount)) {
-    yield* subscriptionsOf(store, accounts.filter(isWanted), { rotation, isWanted, first });
+    const searches = accounts.filter(isWanted).map((id): Search => {
+      const start = rotation.afterSubscription(id);
+      return { accountId: id, start, after: start, isSecondLap: start === 0 };
+    });
+    const { group, ended } = await nextGroup(store, searches, { first, foundMin: 1 });
+    if (group.size > 0) yield group;
+    begun.push(searches.filter((search) => !ended.has(search)));
+  }
+  for (let left = begun; left.length > 0; ) {
+    const goingOn: Search[][] = [];
+    for (const some of left) {
+      const searches = some.filter(({ accountId }) => isWanted(accountId));
+      if (searches.length === 0) continue;
+      const { group, ended } = await nextGroup(store, searches, { first, foundMin: FOUND_AT_ONCE });
+      if (group.size > 0) yield group;
+      goingOn.push(searches.filter((search) => !ended.has(search)));
+    }
+    left = goingOn;
   }
 }
 
@@ -80,28 +100,6 @@ async function* accountsAfter(store: Store, start: number): AsyncGenerator<Accou
     }
   }
   if (group.length > 0) yield group;
-}
-
-/** Yields the subscriptions of these accounts, some of each at a time, until each had its whole round. */
-async function* subscriptionsOf(
-  store: Store,
-  accounts: readonly AccountId[],
-  {
-    rotation,
-    isWanted,
-    first,
-  }: { rotation: ClaimRotation; isWanted: (id: AccountId) => boolean; first: PendingRows },
-): AsyncGenerator<PendingGroup, void> {
-  let searches = accounts.map((id): Search => {
-    const start = rotation.afterSubscription(id);
-    return { accountId: id, start, after: start, isSecondLap: start === 0 };
-  });
-  // A few subscriptions with that many rows are mostly enough, so the first group takes no jumps.
-  for (let foundMin = 1; searches.length > 0; foundMin = FOUND_AT_ONCE) {
-    const { group, ended } = await nextGroup(store, searches, { first, foundMin });
-    if (group.size > 0) yield group;
-    searches = searches.filter((search) => !ended.has(search) && isWanted(search.accountId));
-  }
 }
 
 /** Returns the first subscription of each account, then the second of each, and so on. */

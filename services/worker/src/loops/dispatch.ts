@@ -97,10 +97,10 @@ export function createDispatcher(options: DispatchOptions, health?: "well" | "fa
       throwFailure();
       await giveBackEnded(store, shares);
       const room = atOnce + STARTS_CLAIMED_AHEAD - starts.count();
-      const claimed = await claim(Math.min(batch, room, shares.free()));
+      const { claimed, goesOn } = await claim(Math.min(batch, room, shares.free()));
       for (const { deliveryId, accountId } of claimed) shares.reserve(deliveryId, accountId);
       starts.begin(claimed);
-      if (claimed.length === 0) return "done";
+      if (claimed.length === 0) return goesOn ? "more" : "done";
       await starts.untilAtMost(atOnce);
       throwFailure();
       return "more";
@@ -135,21 +135,28 @@ export function createDirectRound(
   const claim = createClaimer(options, { lane: "direct", roomToStart: lane.roomToStart });
 
   return async () => {
-    const claimed = await claim(Math.min(batch, shares.free()));
-    if (claimed.length === 0) return "done";
+    const { claimed, goesOn } = await claim(Math.min(batch, shares.free()));
+    if (claimed.length === 0) return goesOn ? "more" : "done";
     lane.begin(claimed);
     return "more";
   };
 }
 
 /**
+ * Claims in a row that were cut short and found nothing, after which the loop makes its pause. One examines
+ * thousands of other loops' subscriptions, so as many as belong to any likely backlog are examined before the
+ * pause. Without one, a larger backlog of another loop would keep the database busy all the time.
+ */
+const CUT_SHORT_MAX = 4;
+
+/**
  * Creates a function that claims the deliveries of one loop. Everyone gets a turn, from call to call. A
- * subscription whose claim fails is set aside.
+ * subscription whose claim fails is set aside. `goesOn`: the search was cut short, and goes on at once.
  */
 function createClaimer(
   options: DispatchOptions,
   filter: Pick<Claim, "lane" | "isFailing" | "roomToStart">,
-): (limit: number) => Promise<ClaimedDelivery[]> {
+): (limit: number) => Promise<{ claimed: readonly ClaimedDelivery[]; goesOn: boolean }> {
   const { store, now, owner, leaseMs, inFlightMax, drainPerSecond, laneDefault, shares } = options;
   const report = createReportSetAside(options.log, options.onSetAside);
   const patience = createPatience({ now });
@@ -158,8 +165,10 @@ function createClaimer(
     for (const { item } of subscriptions) patience.failed(item);
     report("claim", [...subscriptions, ...deliveries]);
   };
+  let cutShort = 0;
   return async (limit) => {
-    if (limit === 0) return [];
+    if (limit === 0) return { claimed: [], goesOn: false };
+    let isCutShort = false;
     const claimed = await claimDeliveries(store, {
       owner,
       limit,
@@ -171,10 +180,14 @@ function createClaimer(
       roomOf: shares.roomOf,
       isLeftOut: (id) => patience.isSetAside(id),
       onRefused,
+      onCutShort() {
+        isCutShort = true;
+      },
       ...(laneDefault === undefined ? {} : { laneDefault }),
       ...(drainPerSecond === undefined ? {} : { drainPerSecond }),
     });
     for (const { subscriptionId } of claimed) patience.succeeded(subscriptionId);
-    return claimed;
+    cutShort = isCutShort && claimed.length === 0 ? cutShort + 1 : 0;
+    return { claimed, goesOn: cutShort > 0 && cutShort % CUT_SHORT_MAX !== 0 };
   };
 }
