@@ -42,15 +42,9 @@ export type Dispatcher = {
 /** Concurrent starts for failing subscriptions, which are not urgent and must not keep Temporal busy. */
 const FAILING_STARTS_AT_ONCE = 2;
 /**
- * Starts that wait or are under way when more are claimed, beyond those that may be under way: hardly any
- * waits then, and whoever comes next has its turn.
- */
-const STARTS_CLAIMED_AHEAD = 16;
-
-/**
  * Creates a dispatcher. Its round claims pending deliveries under a lease and begins to start a workflow for
  * each. When a workflow was started, its delivery is marked started. A round does not wait for all of its
- * starts: as soon as none or few of them wait, the next one claims more. A delivery that becomes pending
+ * starts: as soon as none of them waits, the next one claims more. A delivery that becomes pending
  * meanwhile therefore waits for few starts of others, however many deliveries they have.
  *
  * A crash at any point loses nothing. Before the start, the lease expires and another round claims the row.
@@ -96,7 +90,7 @@ export function createDispatcher(options: DispatchOptions, health?: "well" | "fa
     async round() {
       throwFailure();
       await giveBackEnded(store, shares);
-      const room = atOnce + STARTS_CLAIMED_AHEAD - starts.count();
+      const room = Math.max(0, atOnce + starts.aheadMax() - starts.count());
       const { claimed, goesOn } = await claim(Math.min(batch, room, shares.free()));
       for (const { deliveryId, accountId } of claimed) shares.reserve(deliveryId, accountId);
       starts.begin(claimed);

@@ -49,6 +49,8 @@ export type Starts = {
   has(id: DeliveryId): boolean;
   /** Returns how many starts wait or are under way. */
   count(): number;
+  /** Returns how many may wait behind those under way: about as many as begin within 250 ms, 16 to 84. */
+  aheadMax(): number;
   /**
    * Resolves when at most this many starts wait or are under way. While it is in doubt whether Temporal is
    * available, it resolves when one has succeeded or all have ended.
@@ -62,8 +64,16 @@ export type Starts = {
 export const STARTS_AT_ONCE = 16;
 /** Starts that fail before any succeeds: then no other is tried. Each may have waited 5 s, its deadline. */
 const FAILURES_MAX = 3;
+/** What waits begins within this time, so that whoever comes next waits no longer. */
+const AHEAD_MS = 250;
+/** So many wait at least, or a claim would bring few. On a slow Temporal, these take longer to begin. */
+const AHEAD_MIN = 16;
+/** With those under way a hundred, which amortise a claim. */
+const AHEAD_MAX = 84;
+/** The weight of the latest start in the average duration. */
+const LATEST_WEIGHT = 0.1;
 /** Ended starts that are written together; fewer, if more deliveries come or no start is under way. */
-const NOTED_AT_ONCE = 16;
+const NOTED_AT_ONCE = 100;
 /** Ended starts that are not written yet: if the database is slow, no more are claimed meanwhile. */
 const UNNOTED_MAX = 2 * NOTED_AT_ONCE;
 
@@ -80,6 +90,8 @@ export function createStarts(options: StarterOptions, plan: StartsPlan): Starts 
   /** Those that wait or are under way. */
   const open = new Set<DeliveryId>();
   const outcomes = createOutcomes();
+  /** The average duration of a start. */
+  let startMs = AHEAD_MS;
   const { until, awaken } = createCondition();
   const notes = createNotes(options, plan, awaken);
   const underWay = () => open.size - waiting.size();
@@ -90,6 +102,7 @@ export function createStarts(options: StarterOptions, plan: StartsPlan): Starts 
   const run = async (delivery: ClaimedDelivery) => {
     const id = delivery.deliveryId;
     const noteFailure = outcomes.begun(id);
+    const begunAt = performance.now();
     let isStarted = false;
     try {
       await options.start(delivery);
@@ -98,6 +111,7 @@ export function createStarts(options: StarterOptions, plan: StartsPlan): Starts 
     } catch (error) {
       noteFailure(error);
     }
+    startMs += (performance.now() - begunAt - startMs) * LATEST_WEIGHT;
     end(id, isStarted);
     goOn();
   };
@@ -138,6 +152,7 @@ export function createStarts(options: StarterOptions, plan: StartsPlan): Starts 
     },
     has: (id) => open.has(id),
     count: () => open.size,
+    aheadMax: () => Math.floor(Math.min(AHEAD_MAX, Math.max(AHEAD_MIN, (plan.atOnce * AHEAD_MS) / startMs))),
     untilAtMost: (count) =>
       until(() =>
         outcomes.isInDoubt()
