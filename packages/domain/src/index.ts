@@ -38,13 +38,16 @@ export {
 export {
   EMPTY_LINE,
   endMs,
+  halfOfRate,
   type Line,
+  laterOf,
   lineAfter,
   nextTurnMs,
   type Pace,
   type Rate,
   stretched,
   turnsNow,
+  turnsUntil,
 } from "./pace.ts";
 export { decodePageToken, encodePageToken, PAGE_SIZE_DEFAULT, type PageKey } from "./page-token.ts";
 export { plainText, requireUnicode } from "./plain-text.ts";

@@ -1,6 +1,15 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { EMPTY_LINE, type Line, lineAfter, nextTurnMs, type Rate, turnsNow } from "./pace.ts";
+import {
+  EMPTY_LINE,
+  halfOfRate,
+  type Line,
+  lineAfter,
+  nextTurnMs,
+  type Rate,
+  turnsNow,
+  turnsUntil,
+} from "./pace.ts";
 
 const NOW = 1_700_000_000_000;
 const rate: Rate = { perSecond: 10, burst: 3 };
@@ -36,6 +45,23 @@ test("no second has more attempts than the rate plus the burst, whenever they ar
       },
     ),
   );
+});
+
+test("until a time, as many may start as are sent one after the other, each when it may", () => {
+  let line = lineAfter(EMPTY_LINE, rate, NOW, 5);
+  const count = turnsUntil(line, rate, NOW + 1_000);
+  expect(count).toBe(8);
+  for (let n = 0; n < count; n++) {
+    const at = Math.max(NOW, nextTurnMs(line, rate));
+    expect(at).toBeLessThanOrEqual(NOW + 1_000);
+    line = lineAfter(line, rate, at);
+  }
+  expect(nextTurnMs(line, rate)).toBeGreaterThan(NOW + 1_000);
+});
+
+test("two halves of a rate are the rate, and each has a burst of at least one", () => {
+  expect(halfOfRate({ perSecond: 10, burst: 4 })).toEqual({ perSecond: 5, burst: 2 });
+  expect(halfOfRate({ perSecond: 0.001, burst: 1 })).toEqual({ perSecond: 0.0005, burst: 1 });
 });
 
 test("a line ends at most a year from now, however many attempts wait at the lowest rate", () => {

@@ -39,8 +39,18 @@ export function nextTurnMs(line: Line, { perSecond, burst }: Rate): number {
 
 /** Returns how many attempts may start now. */
 export function turnsNow(line: Line, rate: Rate, nowMs: number): number {
-  const room = nowMs * US_PER_MS - nextTurnMs(line, rate) * US_PER_MS;
-  return room < 0 ? 0 : Math.min(rate.burst, 1 + Math.floor(room / intervalUs(rate.perSecond)));
+  return Math.min(rate.burst, turnsUntil(line, rate, nowMs));
+}
+
+/** Returns how many more attempts may start up to a time if they start as soon as each may. */
+export function turnsUntil(line: Line, rate: Rate, atMs: number): number {
+  const room = atMs * US_PER_MS - nextTurnMs(line, rate) * US_PER_MS;
+  return room < 0 ? 0 : 1 + Math.floor(room / intervalUs(rate.perSecond));
+}
+
+/** Returns the part of a rate that each of two kinds of attempts has while both wait. */
+export function halfOfRate({ perSecond, burst }: Rate): Rate {
+  return { perSecond: perSecond / 2, burst: Math.ceil(burst / 2) };
 }
 
 /** Returns the line after `count` more attempts have taken their turn. */
@@ -52,6 +62,11 @@ export function lineAfter(line: Line, rate: Rate, nowMs: number, count = 1): Lin
 export function stretched(line: Line, nowMs: number, byMs: number): Line {
   const nowUs = nowMs * US_PER_MS;
   return Math.round(Math.min(Math.max(line, nowUs) + byMs * US_PER_MS, nowUs + LINE_MAX_US)) as Line;
+}
+
+/** Returns the line that ends later. */
+export function laterOf(one: Line, other: Line): Line {
+  return one < other ? other : one;
 }
 
 /** Returns the end of the line, in epoch milliseconds. */

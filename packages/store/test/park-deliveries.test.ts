@@ -237,7 +237,7 @@ onEachDatabase("a resumed subscription", (bench) => {
     }
     await store.db
       .updateTable("turns")
-      .set({ line_us: ((NOW + 600_000) * 1_000) as Line })
+      .set({ retry_line_us: ((NOW + 600_000) * 1_000) as Line })
       .execute();
     expect(await claim(bench())).toHaveLength(1);
   });

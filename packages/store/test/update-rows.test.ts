@@ -14,6 +14,7 @@ async function insertLines({ store, accountId }: Bench): Promise<void> {
     subscription_id: (i + 1) as never,
     account_id: accountId,
     line_us: (i + 1) as never,
+    retry_line_us: 0 as never,
     gate_us: (i + 1) as never,
     hold_ms: i + 1,
   }));

@@ -117,7 +117,7 @@ const BOUNDS: readonly Bound[] = [
     ],
   },
   // Microseconds; a line ends at most a year ahead, see `pace.ts` in domain.
-  { max: TIME_MS * 1_000, columns: ["turns.line_us", "turns.gate_us"] },
+  { max: TIME_MS * 1_000, columns: ["turns.line_us", "turns.retry_line_us", "turns.gate_us"] },
   { max: DATE_MS, columns: ["attempts.retry_after_ms"] },
   // At most one delivery for each subscription.
   { max: CONTRACT_ID_MAX, columns: ["idempotency_keys.delivery_count"] },

@@ -101,7 +101,7 @@ async function hadToWait(t: DeliverySetup): Promise<unknown> {
     .execute();
   await t.store.db
     .updateTable("turns")
-    .set({ line_us: ((Date.now() + 3_000) * 1_000) as Line })
+    .set({ gate_us: ((Date.now() + 3_000) * 1_000) as Line })
     .where("subscription_id", "=", started.subscriptionId)
     .execute();
   await retry(t, started);

@@ -12,6 +12,7 @@ import { up as endedAndRemoved } from "./migrations/0007-ended-and-removed.ts";
 import { up as byEvent } from "./migrations/0008-by-event.ts";
 import { up as upkeepByAccount } from "./migrations/0009-upkeep-by-account.ts";
 import { up as blocksOfSlots } from "./migrations/0010-blocks-of-slots.ts";
+import { up as lineOfRetries } from "./migrations/0011-line-of-retries.ts";
 import type { Store } from "./store.ts";
 import type { Tables } from "./tables.ts";
 
@@ -27,6 +28,7 @@ const MIGRATIONS: Readonly<Record<string, (db: Kysely<unknown>, seam: Seam) => P
   "0008-by-event": byEvent,
   "0009-upkeep-by-account": upkeepByAccount,
   "0010-blocks-of-slots": blocksOfSlots,
+  "0011-line-of-retries": lineOfRetries,
 };
 
 /** The database holds migrations that this release lacks: it belongs to another release. */

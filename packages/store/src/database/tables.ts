@@ -171,12 +171,14 @@ export type Tables = {
     /** Null: the current one. */
     expires_at: number | null;
   };
-  /** The position of each subscription's attempts in its line. */
+  /** The position of each subscription's attempts in its lines; see `pace.ts` in domain. */
   turns: {
     subscription_id: SubscriptionId;
     account_id: AccountId;
-    /** When the next attempt may be admitted, in microseconds; see `pace.ts` in domain. */
+    /** When the next first attempt may be claimed, in microseconds. */
     line_us: Line;
+    /** Where the next retry stands, in microseconds. */
+    retry_line_us: Line;
     /** When the next attempt may be sent, in microseconds. */
     gate_us: Line;
     /** A moving average of how long its retries take. */

@@ -9,7 +9,8 @@ import { type DeliveryEvent, type DeliveryState, isTerminal, MINUTE_MS } from "@
  *
  *   next_attempt_at   No retry is sent more than a second before this time.
  *   reconcile_after   The reconciler leaves a started delivery alone until then.
- *   turn_at           The time reserved for a retry among the retries of its subscription.
+ *   turn_at           The time reserved for a retry among the retries of its subscription. If the next
+ *                     attempt is later, the retry has asked for its turn, and the line counts it.
  *   lease_until       Pending: nobody else claims the delivery before this time.
  *                     Started: its place among the subscription's attempts is free again after this time.
  *   in_flight_of      The subscription among whose attempts it occupies a place.

@@ -1,10 +1,11 @@
-import type { DeliveryId, DeliveryState, Line, SubscriptionId } from "@posthaste/domain";
-import { nextTurnMs } from "@posthaste/domain";
-import { sql } from "kysely";
+import type { DeliveryId, DeliveryState, SubscriptionId } from "@posthaste/domain";
+import { laterOf, nextTurnMs } from "@posthaste/domain";
+import { type Selectable, sql } from "kysely";
 import { decodeTime } from "ulid";
 import { byIndex } from "../database/by-index.ts";
 import { padded } from "../database/dialect/few-texts.ts";
 import type { Store } from "../database/store.ts";
+import type { Tables } from "../database/tables.ts";
 import { rateOf } from "../subscriptions/pace.ts";
 import { createClaimRotation } from "./claim-rotation.ts";
 import { type Pending, pendingSubscriptions } from "./pending-subscriptions.ts";
@@ -102,7 +103,7 @@ async function freeOf(store: Store, pending: readonly Pending[], now: number): P
   const rows = await store.db
     .selectFrom("subscriptions as s")
     .innerJoin("turns as t", "t.subscription_id", "s.id")
-    .select(["s.id", "s.draining", "s.rate_per_1000s", "s.rate_burst", "t.line_us"])
+    .select(["s.id", "s.draining", "s.rate_per_1000s", "s.rate_burst", "t.line_us", "t.gate_us"])
     .where(
       "s.id",
       "in",
@@ -114,12 +115,13 @@ async function freeOf(store: Store, pending: readonly Pending[], now: number): P
 }
 
 function isHeld(
-  row: { draining: number; rate_per_1000s: number | null; rate_burst: number | null; line_us: Line },
+  row: Pick<Selectable<Tables["subscriptions"]>, "draining" | "rate_per_1000s" | "rate_burst"> &
+    Pick<Selectable<Tables["turns"]>, "line_us" | "gate_us">,
   now: number,
 ): boolean {
   if (row.draining === 1) return true;
   const rate = rateOf(row);
-  return rate !== null && nextTurnMs(row.line_us, rate) > now - TURN_MISSED_MS;
+  return rate !== null && nextTurnMs(laterOf(row.line_us, row.gate_us), rate) > now - TURN_MISSED_MS;
 }
 
 async function oldestOf(store: Store, pending: readonly Pending[]): Promise<DeliveryId | null> {

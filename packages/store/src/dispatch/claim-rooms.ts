@@ -1,8 +1,16 @@
-import { endMs, type Pace, type Rate, type SubscriptionId, turnsNow } from "@posthaste/domain";
+import {
+  endMs,
+  halfOfRate,
+  type Pace,
+  type Rate,
+  type SubscriptionId,
+  turnsNow,
+  turnsUntil,
+} from "@posthaste/domain";
 import type { Store } from "../database/store.ts";
 import type { Tx } from "../database/transact.ts";
 import { parkPending } from "../lifecycle/park-deliveries.ts";
-import { ownPaceOf, type Turns } from "../subscriptions/pace.ts";
+import { achievedPerSecond, ownPaceOf, type Turns } from "../subscriptions/pace.ts";
 import type { Claim } from "./claim.ts";
 import type { Visited } from "./claimed-subscriptions.ts";
 import { halfOf, inFlightOf } from "./places.ts";
@@ -21,13 +29,19 @@ const OF_FAILING_MAX = 4;
  */
 const SHARE_MIN = 32;
 
+/**
+ * A first attempt is claimed only if it can be sent within this time, by what the gate has let through so
+ * far. Later ones would lose their place and be claimed again, each after a workflow in vain. It is half of
+ * what an attempt waits in place at most: the other half is for attempts that are claimed and not yet sent.
+ */
+export const CLAIM_AHEAD_MS = 500;
+
 /** How many deliveries of a subscription may be claimed. */
 export type Room = {
   readonly subscription: Visited;
   readonly turns: Turns;
+  /** At which first attempts are admitted. */
   readonly rate: Rate | null;
-  /** The column that keeps its rate. */
-  readonly rateColumn: "line" | "gate";
   readonly count: number;
 };
 
@@ -55,19 +69,18 @@ export async function roomsOf(
       parkable -= await parkPending(store, tx, { id, now, limit: parkable });
     }
     const own = ownPaceOf(subscription, claim.inFlightMax);
-    const { rate, concurrency } = subscription.draining === 1 ? paceOfDrain(own, claim) : own;
-    // Without an owner's rate, `line` is where retries stand, and the gate is unused.
-    const rateColumn = own.rate === null ? "gate" : "line";
-    const retriesWait = own.rate === null && endMs(turns.line) > now;
-    const firstAttemptsMax = retriesWait ? halfOf(concurrency) : concurrency;
+    const retriesWait = endMs(turns.retryLine) > now;
+    const part = retriesWait ? besideRetries(own, turns) : own;
+    const { rate, concurrency } = subscription.draining === 1 ? paceOfDrain(part, claim) : part;
     const { total, firstAttempts } = inFlight(id);
-    const byRate = rate === null ? claim.limit : turnsNow(turns[rateColumn], rate, now);
+    const byRate = rate === null ? claim.limit : turnsNow(turns.line, rate, now);
+    const byGate = own.rate === null ? claim.limit : turnsUntil(turns.gate, own.rate, now + CLAIM_AHEAD_MS);
     const atOnce = subscription.isFailing ? Math.min(OF_FAILING_MAX, claim.limit) : claim.limit;
     const count = Math.max(
       0,
-      Math.min(atOnce, own.concurrency - total, firstAttemptsMax - firstAttempts, byRate),
+      Math.min(atOnce, own.concurrency - total, concurrency - firstAttempts, byRate, byGate),
     );
-    rooms.push({ subscription, turns, rate, rateColumn, count });
+    rooms.push({ subscription, turns, rate, count });
   }
   const withRoom = rooms.filter(({ count }) => count > 0).length;
   const share = Math.max(SHARE_MIN, Math.ceil(claim.limit / withRoom));
@@ -75,13 +88,25 @@ export async function roomsOf(
 }
 
 /**
+ * While retries wait too, first attempts have half of the rate and of the places. A single place cannot be
+ * halved: they have it for one of two attempts, or they would always find it before a retry asks.
+ */
+function besideRetries(own: Pace, turns: Turns): Pace {
+  const achieved = { perSecond: achievedPerSecond(own, turns), burst: 1 };
+  const rate = own.concurrency === 1 ? slower(own.rate, achieved) : own.rate;
+  return { rate: rate && halfOfRate(rate), concurrency: halfOf(own.concurrency) };
+}
+
+/**
  * While parked deliveries are drained, they are sent in the order of their ingest: one first attempt at a
  * time.
  */
-function paceOfDrain(own: Pace, { drainPerSecond = DRAIN_PER_SECOND }: Claim): Pace {
-  const rate =
-    own.rate !== null && own.rate.perSecond <= drainPerSecond
-      ? own.rate
-      : { perSecond: drainPerSecond, burst: 1 };
-  return { rate, concurrency: 1 };
+function paceOfDrain({ rate }: Pace, { drainPerSecond = DRAIN_PER_SECOND }: Claim): Pace {
+  return { rate: slower(rate, { perSecond: drainPerSecond, burst: 1 }), concurrency: 1 };
+}
+
+/** Returns the rate with fewer attempts per second, the first one of two that are equal. */
+function slower(one: Rate | null, other: Rate | null): Rate | null {
+  if (one === null || other === null) return one ?? other;
+  return one.perSecond <= other.perSecond ? one : other;
 }

@@ -52,7 +52,7 @@ export async function claimVisited(
   const { rows, misfits } = await claimFitting(tx, await lockPending(store, tx, chosen, now), claim);
   for (const { subscription, ids: some } of oldest) if (some.length > 0) leftOut.add(subscription.id);
   for (const row of chosen) leftOut.delete(row.subscriptionId);
-  for (const { subscription, rate, turns, rateColumn } of rooms) {
+  for (const { subscription, rate, turns } of rooms) {
     if (rate === null) continue;
     const count = chosen.filter(
       (one) => one.subscriptionId === subscription.id && rows.has(one.deliveryId),
@@ -60,7 +60,7 @@ export async function claimVisited(
     if (count === 0) continue;
     await writeTurns(tx, subscription.id, {
       ...turns,
-      [rateColumn]: lineAfter(turns[rateColumn], rate, now, count),
+      line: lineAfter(turns.line, rate, now, count),
     });
   }
   const byId = new Map<number, Visited>(visited.map((subscription) => [subscription.id, subscription]));

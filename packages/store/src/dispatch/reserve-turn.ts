@@ -4,7 +4,7 @@ import type { Tx } from "../database/transact.ts";
 import { lockDelivery, moveAll } from "../deliveries/move.ts";
 import { waitUntil } from "../deliveries/transitions.ts";
 import { inLine } from "../subscriptions/in-line.ts";
-import { HOLD_DEFAULT_MS, lockTurns, type Turns } from "../subscriptions/pace.ts";
+import { achievedPerSecond, lockTurns, type Turns } from "../subscriptions/pace.ts";
 import { takePlace } from "./slot-blocks.ts";
 import { readSlots, writeSlots } from "./turn-slots.ts";
 
@@ -82,8 +82,8 @@ export async function reserveIn(
   return times;
 }
 
-function perSlotOf(pace: Pace, { holdMs }: Turns): number {
-  const capacity = (pace.concurrency * 1_000) / (holdMs || HOLD_DEFAULT_MS);
+function perSlotOf(pace: Pace, turns: Turns): number {
+  const capacity = achievedPerSecond(pace, turns);
   const perSecond = Math.min(pace.rate?.perSecond ?? capacity, capacity);
   return Math.max(1, Math.floor((perSecond * SLOT_MS) / 1_000));
 }

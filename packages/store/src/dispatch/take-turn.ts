@@ -1,10 +1,12 @@
 import {
   type DeliveryId,
   endMs,
-  type Line,
+  halfOfRate,
+  laterOf,
   lineAfter,
   nextTurnMs,
   type Pace,
+  type Rate,
   type SubscriptionId,
   stretched,
 } from "@posthaste/domain";
@@ -14,7 +16,8 @@ import type { Tx } from "../database/transact.ts";
 import { type LockedDelivery, lockDelivery, moveAll } from "../deliveries/move.ts";
 import { waitUntil } from "../deliveries/transitions.ts";
 import { inLine } from "../subscriptions/in-line.ts";
-import { HOLD_DEFAULT_MS, lockTurns, type Turns, writeTurns } from "../subscriptions/pace.ts";
+import { achievedPerSecond, lockTurns, type Turns, writeTurns } from "../subscriptions/pace.ts";
+import { CLAIM_AHEAD_MS } from "./claim-rooms.ts";
 import { halfOf, hasPlace, inFlightOf } from "./places.ts";
 
 /**
@@ -22,10 +25,21 @@ import { halfOf, hasPlace, inFlightOf } from "./places.ts";
  * longer.
  */
 const IN_PLACE_MAX_MS = 1_000;
+/**
+ * A retry waits at most this long in place while first attempts wait. A claim looks further ahead
+ * ({@link CLAIM_AHEAD_MS}), so retries never fill the time in which a first attempt is to be sent.
+ */
+const IN_PLACE_BESIDE_FIRST_MAX_MS = CLAIM_AHEAD_MS / 2;
 /** A turn expires this long after the attempt's timeout. Writing its result is retried for 25 s. */
 const LEASE_SLACK_MS = 45_000;
 /** Minimum distance between the turns of two retries of a full subscription. */
 const STEP_MIN_MS = 5;
+/**
+ * Retries that ask for each place of a full subscription. Nobody knows when an attempt ends, and its place
+ * stands empty until the next retry asks. With one, more than a quarter of the time of a single place was
+ * lost, with two a sixth; each further one costs an activity.
+ */
+const ASKS_PER_PLACE = 2;
 
 export type Turn =
   /** Send at this time, at most {@link IN_PLACE_MAX_MS} from now. */
@@ -41,8 +55,8 @@ export type Turn =
  * A first attempt was admitted when it was claimed, and only needs the moment to send it. A retry also has to
  * find room. If there is none, or others wait, it takes its place in line and waits for its position ÷ the
  * rate. The rate is the owner's, or the one that the subscription achieves: its concurrency ÷ the recent
- * duration of its attempts. A first attempt cannot wait in line, because it has no log to replay: its
- * delivery becomes pending again.
+ * duration of its attempts. While first attempts wait, retries have half of it, and half of the places. A
+ * first attempt cannot wait in line, because it has no log to replay: its delivery becomes pending again.
  */
 export async function takeTurn(
   store: Store,
@@ -69,37 +83,56 @@ async function turnOf(store: Store, tx: Tx, ask: Ask, turns: Turns): Promise<Tur
   const row = await lockDelivery(store, tx, deliveryId);
   if (row === undefined) throw new Error(`delivery ${deliveryId} does not exist`);
   const isFirst = row.attempts === 0;
-  const later = async (isFull: boolean) =>
-    isFirst ? await unclaim(tx, row, now) : await standInLine(tx, ask, row, turns, isFull);
-  let { line, gate } = turns;
   const isAdmitted = hasPlace(row, now);
-  if (!isAdmitted) {
-    const isFull = await isFullFor(store, tx, ask, isFirst);
-    const isEarly = row.turn_at === null && pace.rate !== null && nextTurnMs(line, pace.rate) > now;
-    if (isFull || isEarly) return await later(isFull);
-    if (row.turn_at === null && pace.rate !== null) line = lineAfter(line, pace.rate, now);
+  const room = isAdmitted ? { ...ALL_ROOM, rate: pace.rate } : await roomFor(store, tx, ask, isFirst);
+  const own = isFirst ? "line" : "retryLine";
+  // Alone, retries keep to the rate by the slots in which they come.
+  const isSpread = row.turn_at !== null && !room.isShared;
+  const isCounted = isAdmitted || standsInLine(row);
+  const isEarly = room.rate !== null && !isCounted && !isSpread && nextTurnMs(turns[own], room.rate) > now;
+  const sendMs = pace.rate === null ? now : Math.max(now, nextTurnMs(turns.gate, pace.rate));
+  const inPlaceMaxMs = room.isShared ? IN_PLACE_BESIDE_FIRST_MAX_MS : IN_PLACE_MAX_MS;
+  if (room.isFull || isEarly || sendMs - now > inPlaceMaxMs) {
+    return isFirst ? await unclaim(tx, row, now) : await standInLine(tx, ask, { row, turns, room, sendMs });
   }
-  const atMs = pace.rate === null ? now : Math.max(now, nextTurnMs(gate, pace.rate));
-  if (atMs - now > IN_PLACE_MAX_MS) return await later(false);
-  if (pace.rate !== null) {
-    gate = lineAfter(gate, pace.rate, atMs);
-    await writeTurns(tx, subscriptionId, { line, gate });
+  if (pace.rate !== null && room.rate !== null) {
+    await writeTurns(tx, subscriptionId, {
+      ...turns,
+      [own]: isCounted ? turns[own] : lineAfter(turns[own], room.rate, now),
+      gate: lineAfter(turns.gate, pace.rate, sendMs),
+    });
   }
   if (!isAdmitted) {
     await moveAll(tx, "take_turn", [row], { lease_until: now + ask.timeoutMs + LEASE_SLACK_MS }, now);
   }
-  return { kind: "go", atMs };
+  return { kind: "go", atMs: sendMs };
 }
 
-async function isFullFor(
-  store: Store,
-  tx: Tx,
-  { subscriptionId, pace, now }: Ask,
-  isFirst: boolean,
-): Promise<boolean> {
+/** The room that a subscription has for an attempt of one kind. */
+type RoomFor = {
+  /** All places are taken, or a retry would take one of those that are left to first attempts. */
+  readonly isFull: boolean;
+  /** First attempts wait beside the retry. */
+  readonly isShared: boolean;
+  /** The rate of its kind. */
+  readonly rate: Rate | null;
+};
+
+const ALL_ROOM = { isFull: false, isShared: false };
+
+async function roomFor(store: Store, tx: Tx, ask: Ask, isFirst: boolean): Promise<RoomFor> {
+  const { subscriptionId, pace, now } = ask;
   const { total, firstAttempts } = (await inFlightOf(tx, [subscriptionId], now))(subscriptionId);
-  if (total >= pace.concurrency) return true;
-  if (isFirst || pace.rate !== null || total - firstAttempts < halfOf(pace.concurrency)) return false;
+  const all = { ...ALL_ROOM, rate: pace.rate };
+  if (total >= pace.concurrency) return { ...all, isFull: true };
+  const hasHalf = total - firstAttempts >= halfOf(pace.concurrency);
+  if (isFirst || (pace.rate === null && !hasHalf)) return all;
+  if (!(await haveFirstAttempts(store, tx, ask))) return all;
+  return { isFull: hasHalf, isShared: true, rate: pace.rate && halfOfRate(pace.rate) };
+}
+
+/** Returns whether deliveries of the subscription wait to be claimed. */
+async function haveFirstAttempts(store: Store, tx: Tx, { subscriptionId, now }: Ask): Promise<boolean> {
   const waiting = await inState(store, tx, { subscriptionId, state: "pending" })
     .select("id")
     .where((eb) => eb.or([eb("lease_until", "is", null), eb("lease_until", "<", now)]))
@@ -108,20 +141,30 @@ async function isFullFor(
   return waiting !== undefined;
 }
 
+/**
+ * Returns whether a retry has asked for its turn before, and was told to ask again: the line counts it
+ * already. The time that was reserved for it is then earlier than its next attempt.
+ */
+function standsInLine({ turn_at, next_attempt_at }: LockedDelivery): boolean {
+  return turn_at !== null && next_attempt_at !== null && turn_at < next_attempt_at;
+}
+
 async function standInLine(
   tx: Tx,
   { subscriptionId, pace, now }: Ask,
-  row: LockedDelivery,
-  { line, gate, holdMs }: Turns,
-  isFull: boolean,
+  { row, turns, room, sendMs }: { row: LockedDelivery; turns: Turns; room: RoomFor; sendMs: number },
 ): Promise<Turn> {
-  const byRate = pace.rate === null ? line : lineAfter(line, pace.rate, now);
-  const stepMs = isFull ? Math.max(STEP_MIN_MS, (holdMs || HOLD_DEFAULT_MS) / pace.concurrency) : 0;
-  const next = Math.max(byRate, stretched(line, now, stepMs)) as Line;
-  const turnMs = pace.rate === null || isFull ? endMs(next) : nextTurnMs(line, pace.rate);
+  const { retryLine } = turns;
+  const { rate, isFull } = room;
+  const byRate = rate === null ? retryLine : lineAfter(retryLine, rate, now);
+  const asksPerSecond = achievedPerSecond(pace, turns) * ASKS_PER_PLACE;
+  const stepMs = isFull ? Math.max(STEP_MIN_MS, 1_000 / asksPerSecond) : 0;
+  const next = laterOf(byRate, stretched(retryLine, now, stepMs));
+  const turnMs = rate === null || isFull ? endMs(next) : Math.max(nextTurnMs(retryLine, rate), sendMs);
   const untilMs = Math.ceil(Math.max(turnMs, now + 1));
-  await writeTurns(tx, subscriptionId, { line: next, gate });
-  await moveAll(tx, "reserve_turn", [row], waitUntil(untilMs), now);
+  await writeTurns(tx, subscriptionId, { ...turns, retryLine: next });
+  const times = { ...waitUntil(untilMs), turn_at: Math.min(row.turn_at ?? now, now) };
+  await moveAll(tx, "reserve_turn", [row], times, now);
   return { kind: "wait", untilMs };
 }
 

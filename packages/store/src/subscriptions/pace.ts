@@ -15,14 +15,16 @@ import { type Tx, transact } from "../database/transact.ts";
 import { updateRows } from "../database/update-rows.ts";
 
 /** Assumed duration of an attempt until one has been measured. */
-export const HOLD_DEFAULT_MS = 1_000;
+const HOLD_DEFAULT_MS = 1_000;
 /** Slots deleted in one transaction. A subscription may have a slot for each ten seconds of two days. */
 const SLOTS_AT_ONCE = 500;
 
-/** The position of a subscription's attempts: `line` admits them, `gate` sends them. */
+/** The position of a subscription's attempts: a line admits each kind, and one gate sends both. */
 export type Turns = {
   readonly accountId: AccountId;
+  /** Of first attempts, which are admitted when they are claimed. */
   readonly line: Line;
+  readonly retryLine: Line;
   readonly gate: Line;
   readonly holdMs: number;
 };
@@ -45,6 +47,11 @@ export function rateOf(
   return { perSecond: row.rate_per_1000s / 1_000, burst: row.rate_burst ?? 1 };
 }
 
+/** Returns how many attempts per second the subscription achieves, by the recent duration of its retries. */
+export function achievedPerSecond({ concurrency }: Pace, { holdMs }: Turns): number {
+  return (concurrency * 1_000) / (holdMs || HOLD_DEFAULT_MS);
+}
+
 /** Reads a subscription's line and locks it until the end of the transaction; see {@link lockRow}. */
 export async function lockTurns(store: Store, tx: Tx, id: SubscriptionId): Promise<Turns> {
   const query = tx.selectFrom("turns").selectAll().where("subscription_id", "=", id);
@@ -54,7 +61,13 @@ export async function lockTurns(store: Store, tx: Tx, id: SubscriptionId): Promi
 }
 
 function turnsOf(row: Selectable<Tables["turns"]>): Turns {
-  return { accountId: row.account_id, line: row.line_us, gate: row.gate_us, holdMs: row.hold_ms };
+  return {
+    accountId: row.account_id,
+    line: row.line_us,
+    retryLine: row.retry_line_us,
+    gate: row.gate_us,
+    holdMs: row.hold_ms,
+  };
 }
 
 /**
@@ -86,33 +99,33 @@ export async function lockAllTurns(
   );
 }
 
-/** Creates the empty line of a new subscription. */
+/** Creates the empty lines of a new subscription. */
 export async function insertTurns(tx: Tx, accountId: AccountId, id: SubscriptionId): Promise<void> {
-  const line = { line_us: EMPTY_LINE, gate_us: EMPTY_LINE, hold_ms: 0 };
+  const lines = { line_us: EMPTY_LINE, retry_line_us: EMPTY_LINE, gate_us: EMPTY_LINE, hold_ms: 0 };
   await tx
     .insertInto("turns")
-    .values({ subscription_id: id, account_id: accountId, ...line })
+    .values({ subscription_id: id, account_id: accountId, ...lines })
     .execute();
 }
 
 export async function writeTurns(
   tx: Tx,
   id: SubscriptionId,
-  { line, gate }: Pick<Turns, "line" | "gate">,
+  { line, retryLine, gate }: Pick<Turns, "line" | "retryLine" | "gate">,
 ): Promise<void> {
   await tx
     .updateTable("turns")
-    .set({ line_us: line, gate_us: gate })
+    .set({ line_us: line, retry_line_us: retryLine, gate_us: gate })
     .where("subscription_id", "=", id)
     .execute();
 }
 
 /**
- * Empties the line, so that no attempt waits by a rate that no longer applies. Attempts that already have a
+ * Empties the lines, so that no attempt waits by a rate that no longer applies. Attempts that already have a
  * time keep it. The caller then empties the slots; see {@link clearSlots}.
  */
 export async function clearLine(tx: Tx, id: SubscriptionId): Promise<void> {
-  await writeTurns(tx, id, { line: EMPTY_LINE, gate: EMPTY_LINE });
+  await writeTurns(tx, id, { line: EMPTY_LINE, retryLine: EMPTY_LINE, gate: EMPTY_LINE });
 }
 
 /**
