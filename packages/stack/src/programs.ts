@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { settingArgs, TEMPORAL_SETTINGS } from "@posthaste/temporal-servers";
 import { accepts, answersOk } from "@posthaste/testkit";
 import type { Env, Program } from "./child.ts";
 
@@ -16,7 +17,10 @@ export function temporalProgram(options: {
   /** The port of the UI. Default: no UI. */
   readonly uiPort?: number;
   readonly databasePath: string;
-  /** Dynamic configuration, such as `matching.updateAckInterval`; values are YAML. */
+  /**
+   * Dynamic configuration, such as `matching.updateAckInterval`, beside or instead of
+   * {@link TEMPORAL_SETTINGS}; values are YAML.
+   */
   readonly settings?: Readonly<Record<string, string>>;
 }): Program {
   const { binary, env, port, uiPort, databasePath, settings = {} } = options;
@@ -29,7 +33,7 @@ export function temporalProgram(options: {
       // No sync at every commit: if workflows are lost, the reconciler restores them from the deliveries.
       ...["--sqlite-pragma", "journal_mode=wal", "--sqlite-pragma", "synchronous=normal"],
       ...["--log-level", "error"],
-      ...Object.entries(settings).flatMap(([name, value]) => ["--dynamic-config-value", `${name}=${value}`]),
+      ...settingArgs({ ...TEMPORAL_SETTINGS, ...settings }),
     ],
     env,
     isReady: () => accepts(port),

@@ -23,7 +23,12 @@ import {
   readInstallation,
   type Store,
 } from "@posthaste/store";
-import { temporalBinary, timeSkippingBinary } from "@posthaste/temporal-servers";
+import {
+  settingArgs,
+  TEMPORAL_SETTINGS,
+  temporalBinary,
+  timeSkippingBinary,
+} from "@posthaste/temporal-servers";
 import { TestWorkflowEnvironment } from "@temporalio/testing";
 import { quietTemporal } from "./quiet-temporal.ts";
 import { type Receiver, startReceiver } from "./receiver/receiver.ts";
@@ -200,7 +205,7 @@ async function startEnvironment(kind: "time-skipping" | "dev-server"): Promise<T
   }
   const path = await temporalBinary();
   return await TestWorkflowEnvironment.createLocal({
-    server: { executable: { type: "existing-path", path } },
+    server: { executable: { type: "existing-path", path }, extraArgs: settingArgs(TEMPORAL_SETTINGS) },
   });
 }
 

@@ -2,6 +2,7 @@ import type { AccountId, RecoveryId } from "@posthaste/domain";
 import { WorkflowNotFoundError } from "@temporalio/client";
 import { RECOVER_WORKFLOW, RECOVERY_CHANGED_SIGNAL, type RecoverInput } from "../names.ts";
 import { bounded } from "./bounded.ts";
+import { priorityOf } from "./fairness.ts";
 import type { Temporal } from "./temporal.ts";
 
 /** Starts the workflow of a recovery or replay, unless it is already running. */
@@ -15,6 +16,7 @@ export async function startRecovery(
     args: [{ recoveryId: id, accountId } satisfies RecoverInput],
     workflowIdConflictPolicy: "USE_EXISTING" as const,
     workflowIdReusePolicy: "ALLOW_DUPLICATE" as const,
+    priority: priorityOf(accountId),
     staticSummary: kind === "recover" ? "recovers failed deliveries" : "replays events",
   };
   await bounded(client, () => client.workflow.start(RECOVER_WORKFLOW, options));

@@ -1,6 +1,7 @@
 import type { AccountId, DeliveryId, EventId, SubscriptionId } from "@posthaste/domain";
 import { DELIVER_WORKFLOW, type DeliverInput } from "../names.ts";
 import { bounded } from "./bounded.ts";
+import { priorityOf } from "./fairness.ts";
 import type { Searchability } from "./search-attributes.ts";
 import type { Temporal } from "./temporal.ts";
 
@@ -34,9 +35,6 @@ export type StartOptions = {
 /**
  * Starts the workflow of a delivery. Starting twice is harmless: if the workflow is running, nothing happens;
  * if it has closed, the new workflow reads the row and finds nothing to do.
- *
- * The subscription is the fairness key, so on a server with fairness, no subscription waits behind another's
- * backlog.
  */
 export async function startDelivery(
   { client, names }: Temporal,
@@ -51,7 +49,7 @@ export async function startDelivery(
     workflowIdConflictPolicy: "USE_EXISTING" as const,
     workflowIdReusePolicy: "ALLOW_DUPLICATE" as const,
     requestEagerStart: isEager,
-    priority: { fairnessKey: String(delivery.subscriptionId) },
+    priority: priorityOf(delivery.accountId),
     staticSummary: `${delivery.eventType} → ${host}`.slice(0, SUMMARY_CHARS_MAX),
   };
   const start = (more: object) =>
