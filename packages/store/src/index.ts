@@ -83,6 +83,7 @@ export {
   isAsDeferred,
   listOverdue,
   type OverdueDelivery,
+  type OverduePlace,
 } from "./dispatch/overdue.ts";
 export { listInFlight } from "./dispatch/places.ts";
 export { reserveTurn } from "./dispatch/reserve-turn.ts";

@@ -283,7 +283,7 @@ onEachDatabase("an overdue delivery", (bench) => {
     await recordAttempt(store, failed(id, 1));
     const due = NOW + 10 * MINUTE_MS;
     const overdue = async (now: number) =>
-      (await listOverdue(store, { now, limit: 10 })).map((row) => row.deliveryId);
+      (await listOverdue(store, { now, limit: 10 })).deliveries.map((row) => row.deliveryId);
     expect(await overdue(due)).toEqual([]);
     expect(await overdue(due + RECONCILE_GRACE_MS)).toEqual([id]);
     await deferReconcile(store, {
@@ -298,7 +298,8 @@ onEachDatabase("an overdue delivery", (bench) => {
 
   test("is also one that was started and never attempted", async () => {
     const id = await startOne(bench());
-    const rows = await listOverdue(bench().store, { now: NOW + RECONCILE_GRACE_MS, limit: 10 });
+    const overdue = await listOverdue(bench().store, { now: NOW + RECONCILE_GRACE_MS, limit: 10 });
+    const rows = overdue.deliveries;
     expect(rows).toMatchObject([{ deliveryId: id, attempts: 0 }]);
   });
 });
@@ -312,7 +313,8 @@ onEachDatabase("a request to retry now", (bench) => {
     const first = await requestRetry(store, { accountId, id, now });
     expect(first).toMatchObject({ requested: true, delivery: { nextAttemptAt: now, attempts: 1 } });
     expect(await requestRetry(store, { accountId, id, now: now + 1 })).toMatchObject({ requested: false });
-    expect(await listOverdue(store, { now: now + 15_000, limit: 10 })).toMatchObject([{ deliveryId: id }]);
+    const { deliveries } = await listOverdue(store, { now: now + 15_000, limit: 10 });
+    expect(deliveries).toMatchObject([{ deliveryId: id }]);
   });
 
   test("is refused for an ended delivery, and finds nothing in another account", async () => {

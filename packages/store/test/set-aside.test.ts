@@ -1,4 +1,4 @@
-import type { DeliveryId, SubscriptionId } from "@posthaste/domain";
+import type { AccountId, DeliveryId, SubscriptionId } from "@posthaste/domain";
 import { MINUTE_MS } from "@posthaste/domain";
 import { poison } from "@posthaste/testkit";
 import { expect, test } from "vitest";
@@ -25,6 +25,7 @@ import {
   setAsideClaims,
 } from "../src/index.ts";
 import { attempt, type Bench, NOW, onEachDatabase } from "./fixture.ts";
+import { insertDeliveries, nthDelivery } from "./many-rows.ts";
 
 /*
  * One row that cannot be changed must not keep the others from it. A row is bad in one of two ways: it does
@@ -205,7 +206,7 @@ onEachDatabase("overdue deliveries", (bench) => {
       .execute();
     const { deferred, refused } = await deferReconcile(store, { ids, until: NOW + MINUTE_MS, now: NOW });
     expect([deferred.size, refused]).toEqual([3, []]);
-    expect(await listOverdue(store, { now: NOW, limit: 10 })).toEqual([]);
+    expect((await listOverdue(store, { now: NOW, limit: 10 })).deliveries).toEqual([]);
   });
 
   test("are deferred, and their deferrals changed, except for a row that the database refuses", async () => {
@@ -226,7 +227,37 @@ onEachDatabase("overdue deliveries", (bench) => {
     const changes = ids.map((id) => ({ id, until: NOW - 1 }));
     const kept = await changeDeferral(store, { from: until, changes, now: NOW });
     expect(kept.map(({ item }) => item)).toEqual([bad]);
-    expect(await listOverdue(store, { now: NOW, limit: 10 })).toHaveLength(4);
+    expect((await listOverdue(store, { now: NOW, limit: 10 })).deliveries).toHaveLength(4);
+  });
+
+  test("are listed in turns by account, however many another has that wait longer, window after window", async () => {
+    const { store } = bench();
+    await insertDeliveries(store, [
+      { count: 6_000, subscriptions: 1, account: 2, state: "started" },
+      { count: 1, subscriptions: 1, first: 2, account: 3, state: "started" },
+    ]);
+    const overdueSince = (at: number) => ({ reconcile_after: at });
+    const db = store.db.updateTable("deliveries");
+    const inWindow = nthDelivery(4_000);
+    await db
+      .set(overdueSince(NOW - 2))
+      .where("account_id", "=", 2 as AccountId)
+      .execute();
+    await db
+      .set({ ...overdueSince(NOW - 2), account_id: 4 as AccountId })
+      .where("id", "=", inWindow)
+      .execute();
+    const page = { now: NOW, limit: 3 };
+    const first = await listOverdue(store, page);
+    expect(first.deliveries.map((row) => row.deliveryId)).toEqual([nthDelivery(0), inWindow, nthDelivery(1)]);
+    expect(first.next).toEqual({ id: nthDelivery(4_999), overdueSince: NOW - 2 });
+    const second = await listOverdue(store, { ...page, after: first.next });
+    expect(second.deliveries.map((row) => row.deliveryId)).toEqual([
+      nthDelivery(5_000),
+      nthDelivery(6_000),
+      nthDelivery(5_001),
+    ]);
+    expect(second.next).toBeUndefined();
   });
 
   test("are found although the subscription of the first of them is gone", async () => {
@@ -237,11 +268,13 @@ onEachDatabase("overdue deliveries", (bench) => {
       .set({ subscription_id: 999_999 as SubscriptionId })
       .where("id", "=", first)
       .execute();
-    expect(await listOverdue(store, { now: NOW, limit: 1 })).toMatchObject([
+    expect((await listOverdue(store, { now: NOW, limit: 1 })).deliveries).toMatchObject([
       { deliveryId: first, targetUrl: null },
     ]);
     await deferReconcile(store, { ids: [first], until: NOW + MINUTE_MS, now: NOW });
-    expect(await listOverdue(store, { now: NOW, limit: 1 })).toMatchObject([{ deliveryId: second }]);
+    expect((await listOverdue(store, { now: NOW, limit: 1 })).deliveries).toMatchObject([
+      { deliveryId: second },
+    ]);
   });
 });
 

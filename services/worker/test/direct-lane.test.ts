@@ -354,7 +354,8 @@ test("failed renewals log one line for an outage of the database", async () => {
   end();
 });
 
-const overdueBy = async (now: number) => (await listOverdue(bench.store, { now, limit: 10 })).length;
+const overdueBy = async (now: number) =>
+  (await listOverdue(bench.store, { now, limit: 10 })).deliveries.length;
 
 function failedUntil(nextAttemptAt: number): typeof attempt {
   return async (deliveryId) => {

@@ -53,10 +53,10 @@ describe.each(["sqlite", "mysql"] as const)("the reconciler, on %s", (backend) =
   };
 
   /** Creates overdue deliveries and returns them in the order in which they became overdue. */
-  async function overdue(count: number): Promise<DeliveryId[]> {
+  async function overdue(count: number, of: AccountId = accountId): Promise<DeliveryId[]> {
     const { store } = bench;
     await createSubscription(store, {
-      accountId,
+      accountId: of,
       targetUrl: "https://a.example/",
       eventTypes: ["*"],
       credential: null,
@@ -66,8 +66,8 @@ describe.each(["sqlite", "mysql"] as const)("the reconciler, on %s", (backend) =
     });
     const event = { eventType: "invoice_sent", data: Buffer.from("{}"), idempotencyKey: null };
     const events = Array.from({ length: count }, () => event);
-    await ingestEvents(store, { accountId, now, deliveriesMax: 1_000, events });
-    const ids = (await listDeliveries(store, { accountId, limit: count })).map(({ id }) => id).reverse();
+    await ingestEvents(store, { accountId: of, now, deliveriesMax: 1_000, events });
+    const ids = (await listDeliveries(store, { accountId: of, limit: count })).map(({ id }) => id).reverse();
     for (const [n, id] of ids.entries()) await moveTo(id, now + n - count);
     return ids;
   }
@@ -158,6 +158,29 @@ describe.each(["sqlite", "mysql"] as const)("the reconciler, on %s", (backend) =
     }
     const pauses = at.slice(1).map((ms, n) => (ms - (at[n] ?? 0)) / 1_000);
     expect(pauses).toEqual([10, 20, 40, 80, 160, 300, 300, 300, 300]);
+  });
+
+  test("examines an account's delivery in its first round, behind hundreds of another's that wait longer", async () => {
+    const { id: other } = await createAccount(bench.store, { name: "other", now });
+    const ids = await overdue(300, other);
+    const [good] = (await overdue(1)) as [DeliveryId];
+    await reconciler(async () => HELD)();
+    expect(inspected).toHaveLength(100);
+    expect(inspected.slice(0, 2)).toEqual([ids[0], good]);
+  });
+
+  test("looks at a delivery that it leaves alone after pauses that double, up to ten minutes", async () => {
+    const [held] = (await overdue(1)) as [DeliveryId];
+    const round = reconciler(async () => HELD);
+    const at: number[] = [];
+    while (now < START + 60 * MINUTE_MS) {
+      inspected = [];
+      await round();
+      if (inspected.includes(held)) at.push(now - START);
+      now += 5_000;
+    }
+    const pauses = at.slice(1).map((ms, n) => Math.round((ms - (at[n] ?? 0)) / MINUTE_MS));
+    expect(pauses).toEqual([2, 4, 8, 10, 10, 10, 10]);
   });
 
   test("never examines a delivery that another worker's round has taken", async () => {

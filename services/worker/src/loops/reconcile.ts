@@ -9,6 +9,7 @@ import {
   isAsDeferred,
   listOverdue,
   type OverdueDelivery,
+  type OverduePlace,
   type Store,
 } from "@posthaste/store";
 import type { WhatIsAway } from "./outage-log.ts";
@@ -54,9 +55,14 @@ const EXAMINED_AT_ONCE = 8;
 /** How long until an examined delivery is examined again, if it is still overdue. */
 const LOOK_AGAIN_MS = 2 * MINUTE_MS;
 /**
- * The same for a delivery whose examination failed. It doubles with each failure in a row. Deliveries that
- * have waited longer come first, so any number of failing ones delays the others by no more than their own
- * examination.
+ * The longest time for a delivery that is left alone. Up to this, it is as long as the delivery has been
+ * overdue, so the time doubles. A workflow that is ended or lost meanwhile is found that much later.
+ */
+const LEFT_ALONE_MAX_MS = 10 * MINUTE_MS;
+/**
+ * The time for a delivery whose examination failed. It doubles with each failure in a row. Deliveries of its
+ * account that have waited longer come first, so any number of failing ones delays the others by no more than
+ * their own examination.
  */
 const FAILED_LOOK_AGAIN_MS = 10_000;
 /** Failures in a row after which the round asks whether anything is away: each may have taken 5 s. */
@@ -93,6 +99,9 @@ export type ReconcileAction = (typeof RECONCILE_ACTIONS)[number];
  * been made since. The remaining moment between that look and the action is harmless. A workflow is never
  * started twice, and an attempt whose time has not come by its row is not sent.
  *
+ * Accounts have their turns in each round, so a delivery does not wait for those of another account that are
+ * overdue, however many; see {@link listOverdue}.
+ *
  * A delivery whose examination fails is set aside for a growing time. If Temporal or the database is
  * unavailable, the round fails instead, and what it did not examine comes first in the next one.
  */
@@ -100,18 +109,29 @@ export function createReconcileRound(options: ReconcileOptions): () => Promise<"
   const { store, log, now } = options;
   const report = createReportSetAside(log, options.onSetAside);
   const patience = createPatience({ now, firstMs: FAILED_LOOK_AGAIN_MS });
+  let after: OverduePlace | undefined;
   return async () => {
     const beganAt = now();
-    const overdue = await listOverdue(store, { now: beganAt, limit: BATCH });
-    if (overdue.length === 0) return "done";
+    const { deliveries: overdue, next } = await listOverdue(store, { now: beganAt, limit: BATCH, after });
+    // A round that looked at some only says nothing of the others.
+    const isAll = after === undefined && next === undefined && overdue.length < BATCH;
+    if (overdue.length === 0) {
+      after = next;
+      return isAll ? "done" : "more";
+    }
     const ids = overdue.map((row) => row.deliveryId);
     const deferredUntil = beganAt + LOOK_AGAIN_MS;
     const { deferred, refused } = await deferReconcile(store, { ids, until: deferredUntil, now: beganAt });
     report("reconcile", refused);
     const { examined, failed, untried, away } = await examineAll(options, overdue, deferred);
-    for (const id of examined) patience.succeeded(id);
+    for (const { id } of examined) patience.succeeded(id);
     if (away === undefined) report("reconcile", failed);
     const changes = [
+      ...examined.flatMap(({ id, action }) => {
+        const overdueMs = beganAt - (deferred.get(id)?.nextAttemptAt ?? beganAt);
+        const waitMs = Math.min(overdueMs, LEFT_ALONE_MAX_MS);
+        return action === "left_alone" && waitMs > LOOK_AGAIN_MS ? [{ id, until: beganAt + waitMs }] : [];
+      }),
       ...untried.map((row) => ({ id: row.deliveryId, until: row.overdueSince })),
       ...failed.map(({ item: id }) => ({
         id,
@@ -129,7 +149,8 @@ export function createReconcileRound(options: ReconcileOptions): () => Promise<"
       },
     );
     if (away !== undefined) throw away.error;
-    return overdue.length === BATCH ? "more" : "done";
+    after = next;
+    return isAll ? "done" : "more";
   };
 }
 
@@ -137,7 +158,7 @@ type Failed = Refused & { readonly item: DeliveryId };
 
 /** What a round found: see {@link examineAll}. */
 type Examined = {
-  readonly examined: readonly DeliveryId[];
+  readonly examined: readonly { readonly id: DeliveryId; readonly action: ReconcileAction }[];
   readonly failed: readonly Failed[];
   readonly untried: readonly OverdueDelivery[];
   /** The first error, if Temporal or the database is unavailable. */
@@ -150,7 +171,7 @@ async function examineAll(
   overdue: readonly OverdueDelivery[],
   deferred: ReadonlyMap<DeliveryId, Deferral>,
 ): Promise<Examined> {
-  const examined: DeliveryId[] = [];
+  const examined: { id: DeliveryId; action: ReconcileAction }[] = [];
   const failed: Failed[] = [];
   const untried: OverdueDelivery[] = [];
   let failuresInARow = 0;
@@ -166,8 +187,7 @@ async function examineAll(
         continue;
       }
       try {
-        await examine(options, row, deferral);
-        examined.push(row.deliveryId);
+        examined.push({ id: row.deliveryId, action: await examine(options, row, deferral) });
         failuresInARow = 0;
       } catch (error) {
         failed.push({ item: row.deliveryId, error });
@@ -186,11 +206,16 @@ async function isAnythingAway({ whatIsAway }: ReconcileOptions, error: unknown):
   return (await whatIsAway(error)).length > 0;
 }
 
-async function examine(options: ReconcileOptions, row: OverdueDelivery, deferral: Deferral): Promise<void> {
+async function examine(
+  options: ReconcileOptions,
+  row: OverdueDelivery,
+  deferral: Deferral,
+): Promise<ReconcileAction> {
   const action = await reconcile(options, row, deferral);
   const { deliveryId, attempts } = row;
   options.log.info("delivery.reconciled", { deliveryId, attempts, action });
   options.onReconciled?.(action);
+  return action;
 }
 
 async function reconcile(
