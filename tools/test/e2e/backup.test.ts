@@ -145,6 +145,7 @@ test("MySQL's dump is restored as a copy with every row, and leaves its original
     await linkMysqlClients(dir);
     await runStatement(admin.store, "CREATE DATABASE posthaste");
     const url = `${server.url}/posthaste`;
+    const copyUrl = `${server.url}/copy_of_posthaste`;
     const original = await openStore({ url, secretKeys });
     await migrate(original);
     const ingest = await fill(original);
@@ -165,8 +166,8 @@ test("MySQL's dump is restored as a copy with every row, and leaves its original
     expect(later).not.toEqual(before);
     expect(run(restore)).toMatchObject({ status: 0 });
     expect(await contentOf(original)).toEqual(later);
-    expect(await rowsOf(`${url}_copy`)).toEqual(before);
-    expect(migrateCommand(`${url}_copy`)).toBe("the database is up to date\n");
+    expect(await rowsOf(copyUrl)).toEqual(before);
+    expect(migrateCommand(copyUrl)).toBe("the database is up to date\n");
     expect(run(count)).toMatchObject({ status: 0, out: "events\tdeliveries\tattempts\n1\t1\t0\n" });
     // A database in use is not restored into by mistake.
     expect(run(restore)).toMatchObject({ status: 1, err: expect.stringContaining("database exists") });
