@@ -115,7 +115,7 @@ async function erase(
   if (ids.length > 0) await tx.deleteFrom("fanouts").where("event_id", "in", ids).execute();
   // A resend or a recovery may be creating a delivery of one of them.
   await lockEvents(store, tx, ids);
-  const { isAll, deliveries, attempts } = await deleteEventsAndDeliveries(tx, ids);
+  const { isAll, deliveries, attempts } = await deleteEventsAndDeliveries(store, tx, ids);
   const counted = { deliveries: row.deliveries + deliveries, attempts: row.attempts + attempts };
   if (!isAll) return { isAll, ...counted };
   return {

@@ -1,5 +1,6 @@
 import { type AccountId, type DeliveryId, type EventId, isTerminal } from "@posthaste/domain";
 import { sql } from "kysely";
+import { byIndex } from "../database/by-index.ts";
 import { deleteFirst } from "../database/delete-first.ts";
 import { ID_SLACK_MS, leastDeliveryId, leastEventId } from "../database/ids.ts";
 import { isEverybodys, type Refused } from "../database/in-parts.ts";
@@ -153,7 +154,7 @@ async function deleteEvents(store: Store, tx: Tx, span: Span): Promise<Retention
   const { before, cursor, limit } = span;
   const old = await eventsBefore(tx, span);
   const ids = old.filter((row) => row.created_at < before).map((row) => row.id);
-  const some = await withFewDeliveries(tx, ids);
+  const some = await withFewDeliveries(store, tx, ids);
   const { deleted, isAll } = await deleteClosedEvents(store, tx, some, before);
   if (!isAll) return { deleted, cursor };
   if (some.length < ids.length) return { deleted, cursor: some.at(-1) };
@@ -161,10 +162,10 @@ async function deleteEvents(store: Store, tx: Tx, span: Span): Promise<Retention
 }
 
 /** Returns the first of these events that have {@link EXAMINED_AT_ONCE} deliveries or fewer; at least one. */
-async function withFewDeliveries(tx: Tx, ids: readonly EventId[]): Promise<readonly EventId[]> {
+async function withFewDeliveries(store: Store, tx: Tx, ids: readonly EventId[]): Promise<readonly EventId[]> {
   if (ids.length === 0) return [];
   const rows = await tx
-    .selectFrom("deliveries")
+    .selectFrom(byIndex(store, "deliveries", "deliveries_by_event"))
     .select("event_id")
     .where("event_id", "in", ids)
     .orderBy("event_id")
@@ -202,7 +203,7 @@ async function deleteClosedEvents(
   // Before the open deliveries are read: a resend or a recovery may be creating one.
   await lockEvents(store, tx, ids);
   const open = await tx
-    .selectFrom("deliveries")
+    .selectFrom(byIndex(store, "deliveries", "deliveries_by_event"))
     .select("event_id")
     .distinct()
     .where("event_id", "in", ids)
@@ -211,7 +212,7 @@ async function deleteClosedEvents(
   const unfinished = await tx.selectFrom("fanouts").select("event_id").where("event_id", "in", ids).execute();
   const kept = new Set([...open, ...unfinished].map((row) => row.event_id));
   const closed = ids.filter((id) => !kept.has(id));
-  const { isAll } = await deleteEventsAndDeliveries(tx, closed);
+  const { isAll } = await deleteEventsAndDeliveries(store, tx, closed);
   return { deleted: isAll ? closed.length : 0, isAll };
 }
 
@@ -220,12 +221,13 @@ async function deleteClosedEvents(
  * them, it deletes some deliveries and no event; call it again with the same ids until `isAll`.
  */
 export async function deleteEventsAndDeliveries(
+  store: Store,
   tx: Tx,
   ids: readonly EventId[],
 ): Promise<{ isAll: boolean; deliveries: number; attempts: number }> {
   if (ids.length === 0) return { isAll: true, deliveries: 0, attempts: 0 };
   const rows = await tx
-    .selectFrom("deliveries")
+    .selectFrom(byIndex(store, "deliveries", "deliveries_by_event"))
     .select(["id", "attempts"])
     .where("event_id", "in", ids)
     .limit(DELIVERIES_AT_ONCE)
