@@ -79,10 +79,14 @@ let bundle: Awaited<ReturnType<typeof workflowCode>> | undefined;
  * Starts a Temporal server, a receiver and a store with one account.
  *
  * @param kind `time-skipping` for a server whose clock skips waits, `dev-server` for one in real time
+ * @param settings further dynamic configuration of a `dev-server`; values are YAML
  */
-export async function setupDelivery(kind: "time-skipping" | "dev-server"): Promise<DeliverySetup> {
+export async function setupDelivery(
+  kind: "time-skipping" | "dev-server",
+  settings: Readonly<Record<string, string>> = {},
+): Promise<DeliverySetup> {
   quietTemporal();
-  const env = await startEnvironment(kind);
+  const env = await startEnvironment(kind, settings);
   const { store, dispose } = await createTestStore("sqlite");
   const temporal = { client: env.client, names: namesOf(await readInstallation(store)) };
   const receiver = await startReceiver();
@@ -196,7 +200,10 @@ async function deliver(
   };
 }
 
-async function startEnvironment(kind: "time-skipping" | "dev-server"): Promise<TestWorkflowEnvironment> {
+async function startEnvironment(
+  kind: "time-skipping" | "dev-server",
+  settings: Readonly<Record<string, string>>,
+): Promise<TestWorkflowEnvironment> {
   if (kind === "time-skipping") {
     const path = await timeSkippingBinary();
     return await TestWorkflowEnvironment.createTimeSkipping({
@@ -204,8 +211,9 @@ async function startEnvironment(kind: "time-skipping" | "dev-server"): Promise<T
     });
   }
   const path = await temporalBinary();
+  const extraArgs = settingArgs({ ...TEMPORAL_SETTINGS, ...settings });
   return await TestWorkflowEnvironment.createLocal({
-    server: { executable: { type: "existing-path", path }, extraArgs: settingArgs(TEMPORAL_SETTINGS) },
+    server: { executable: { type: "existing-path", path }, extraArgs },
   });
 }
 
