@@ -26,6 +26,7 @@ export {
 export { type EventKey, matchesKey, parsePointer } from "./event-key.ts";
 export { ALL_EVENT_TYPES, type EventType, nearestCodes, unknownEventTypeMessage } from "./event-type.ts";
 export { DISABLE_RULE, type DisableRule, isToBeDisabled } from "./failing.ts";
+export { createFairQueue, type FairQueue } from "./fair-queue.ts";
 export {
   describeOutcome,
   OUTCOMES,

@@ -1,9 +1,9 @@
 import type { AccountId } from "@posthaste/domain";
 import { expect, test } from "vitest";
-import { createAccountTurns } from "./in-account-turns.ts";
+import { createTurnsByAccount } from "./in-account-turns.ts";
 
 test("work runs at most two at a time, and accounts that wait take turns", async () => {
-  const inTurns = createAccountTurns(2);
+  const inTurns = createTurnsByAccount(2);
   const begun: string[] = [];
   let running = 0;
   let most = 0;

@@ -1,38 +1,23 @@
-import type { AccountId } from "@posthaste/domain";
+import { type AccountId, createFairQueue } from "@posthaste/domain";
 
 /**
  * Creates a function that runs pieces of work, at most `atOnce` at a time. If more wait, accounts take turns.
  * The queue has no bound: each piece belongs to an attempt, and an account's attempts have a bound.
  */
-export function createAccountTurns(
+export function createTurnsByAccount(
   atOnce: number,
 ): <Result>(accountId: AccountId, work: () => Promise<Result>) => Promise<Result> {
-  /** In the order of the turns. Each account has at least one piece that waits. */
-  const waiting = new Map<AccountId, (() => void)[]>();
+  const waiting = createFairQueue<() => void>();
   let running = 0;
 
   const takePlace = async (accountId: AccountId) => {
-    if (running < atOnce) {
-      running += 1;
-      return;
-    }
-    await new Promise<void>((begin) => {
-      const others = waiting.get(accountId);
-      if (others === undefined) waiting.set(accountId, [begin]);
-      else others.push(begin);
-    });
+    if (running < atOnce) running += 1;
+    else await new Promise<void>((begin) => waiting.add(accountId, begin));
   };
   const passPlaceOn = () => {
-    const [turn] = waiting;
-    if (turn === undefined) {
-      running -= 1;
-      return;
-    }
-    const [accountId, [begin, ...others]] = turn;
-    waiting.delete(accountId);
-    // Its next turn comes after those of all other accounts.
-    if (others.length > 0) waiting.set(accountId, others);
-    begin?.();
+    const begin = waiting.next();
+    if (begin === undefined) running -= 1;
+    else begin();
   };
   return async (accountId, work) => {
     await takePlace(accountId);

@@ -2,7 +2,7 @@ import type { AccountId } from "@posthaste/domain";
 import { createSigner, type Signer, type WebhookToSign } from "@posthaste/signature";
 import type { AttemptContext } from "@posthaste/store";
 import { LRUCache } from "lru-cache";
-import { createAccountTurns } from "./in-account-turns.ts";
+import { createTurnsByAccount } from "./in-account-turns.ts";
 
 /** The `user-agent` header. A test compares it with the package's version. */
 const USER_AGENT = "Posthaste/0.1.0";
@@ -52,7 +52,7 @@ const LARGE_BYTES = 16 * 1024;
  * each kind of key, so two keep four threads busy. Each takes a copy of its body, too.
  */
 const LARGE_AT_ONCE = 2;
-const inTurns = createAccountTurns(LARGE_AT_ONCE);
+const inTurns = createTurnsByAccount(LARGE_AT_ONCE);
 
 async function signedInTurn(
   accountId: AccountId,

@@ -1,8 +1,7 @@
 import { createShares, type Direct, type Shares } from "@posthaste/delivery/activities";
-import type { AccountId, DeliveryId } from "@posthaste/domain";
+import { type AccountId, createFairQueue, type DeliveryId } from "@posthaste/domain";
 import type { Log, StopDeadline } from "@posthaste/runtime";
 import { type AttemptLedger, type ClaimedDelivery, renewClaims, type Store } from "@posthaste/store";
-import { createFairQueue } from "./fair-queue.ts";
 import { createOutageLog, type OutageLog, type WhatIsAway } from "./outage-log.ts";
 import { createReportSetAside, type SetAsideWork } from "./report-set-aside.ts";
 import { createStarts, STARTS_AT_ONCE } from "./start-claimed.ts";

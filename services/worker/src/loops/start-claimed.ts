@@ -1,5 +1,5 @@
 import { isOutage } from "@posthaste/delivery/client";
-import type { DeliveryId } from "@posthaste/domain";
+import { createFairQueue, type DeliveryId } from "@posthaste/domain";
 import type { Log } from "@posthaste/runtime";
 import {
   type ClaimedDelivery,
@@ -8,7 +8,6 @@ import {
   type Store,
   setAsideClaims,
 } from "@posthaste/store";
-import { createFairQueue } from "./fair-queue.ts";
 import { createReportSetAside, type Refused, type SetAsideWork } from "./report-set-aside.ts";
 import { createPatience } from "./set-aside.ts";
 
@@ -86,7 +85,7 @@ const UNNOTED_MAX = 2 * NOTED_AT_ONCE;
  * none of them succeeded, it is an outage, and nothing is set aside.
  */
 export function createStarts(options: StarterOptions, plan: StartsPlan): Starts {
-  const waiting = createFairQueue<ClaimedDelivery>({ max: Number.POSITIVE_INFINITY });
+  const waiting = createFairQueue<ClaimedDelivery>();
   /** Those that wait or are under way. */
   const open = new Set<DeliveryId>();
   const outcomes = createOutcomes();

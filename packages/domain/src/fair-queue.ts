@@ -1,6 +1,6 @@
-import type { AccountId } from "@posthaste/domain";
+import type { AccountId } from "./vocabulary.ts";
 
-/** A bounded queue that accounts take turns in, so that nobody waits behind another's many entries. */
+/** A queue that accounts take turns in, so that nobody waits behind another's many entries. */
 export type FairQueue<T> = {
   /**
    * Adds an entry. If the queue is full, the newest entry of the account with the most is dropped, which may
@@ -12,7 +12,8 @@ export type FairQueue<T> = {
   readonly size: () => number;
 };
 
-export function createFairQueue<T>({ max }: { max: number }): FairQueue<T> {
+/** @param options.max entries. Default: no bound, for callers whose entries are bounded otherwise */
+export function createFairQueue<T>({ max = Number.POSITIVE_INFINITY }: { max?: number } = {}): FairQueue<T> {
   // The accounts are in the order of their turns.
   const queues = new Map<AccountId, T[]>();
   let size = 0;

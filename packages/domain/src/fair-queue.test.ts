@@ -1,6 +1,6 @@
-import type { AccountId } from "@posthaste/domain";
 import { expect, test } from "vitest";
 import { createFairQueue } from "./fair-queue.ts";
+import type { AccountId } from "./vocabulary.ts";
 
 const [A, B, C] = [1, 2, 3] as AccountId[] as [AccountId, AccountId, AccountId];
 const drained = <T>(next: () => T | undefined): T[] => {
