@@ -19,7 +19,7 @@ import { passOnKeys } from "../deliveries/move.ts";
 import { type DeliveryRow, deliveryRow, insertUnlessTaken } from "../deliveries/new-deliveries.ts";
 import { OPEN_STATES } from "../deliveries/transitions.ts";
 import { CLOCKS_DIFFER_MS, type KeyHolder, keyHolders } from "../deliveries/url-keys.ts";
-import { LIVE_STATES } from "../subscriptions/live-subscriptions.ts";
+import { liveOnUrl } from "../subscriptions/live-subscriptions.ts";
 import { lockSubscriptions } from "../subscriptions/lock-subscription.ts";
 import { parks } from "../subscriptions/match-subscriptions.ts";
 import { type Recovery, recoveryOf } from "./recoveries.ts";
@@ -251,16 +251,12 @@ async function othersMovedTo(
   subscription: Subscription,
   sinceAt: number,
 ): Promise<SubscriptionId[]> {
-  const rows = await tx
-    .selectFrom(byIndex(store, "subscriptions", "subscriptions_by_url"))
-    .select("id")
-    .where("account_id", "=", subscription.account_id)
-    .where("target_hash", "=", subscription.target_hash)
-    .where("state", "in", LIVE_STATES)
-    .where("updated_at", ">=", sinceAt - CLOCKS_DIFFER_MS)
-    .where("id", "!=", subscription.id)
-    .execute();
-  return rows.map((row) => row.id);
+  const rows = await liveOnUrl(store, tx, {
+    accountId: subscription.account_id,
+    targetHash: subscription.target_hash,
+    changedSince: sinceAt - CLOCKS_DIFFER_MS,
+  }).execute();
+  return rows.map((row) => row.id).filter((id) => id !== subscription.id);
 }
 
 /**

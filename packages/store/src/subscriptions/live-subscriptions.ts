@@ -30,11 +30,17 @@ export function liveSubscriptionIds(store: Store, tx: Tx, accountId: AccountId) 
 /**
  * Returns a query for the ids of the live subscriptions on a URL. No two of them share an event type, so
  * there are at most as many as the account has event types.
+ *
+ * @param url.changedSince only those that were changed at this time or later. Default: all
  */
 export function liveOnUrl(
   store: Store,
   db: Pick<Tx, "selectFrom">,
-  { accountId, targetHash }: { accountId: AccountId; targetHash: Buffer },
+  {
+    accountId,
+    targetHash,
+    changedSince = 0,
+  }: { accountId: AccountId; targetHash: Buffer; changedSince?: number },
 ) {
   return idsInEachState((state) =>
     db
@@ -42,7 +48,8 @@ export function liveOnUrl(
       .select("id")
       .where("account_id", "=", accountId)
       .where("target_hash", "=", targetHash)
-      .where("state", "=", state),
+      .where("state", "=", state)
+      .where("updated_at", ">=", changedSince),
   );
 }
 
