@@ -29,6 +29,7 @@ export type ClaimedOfVisited = {
 /**
  * Claims pending deliveries of these subscriptions, in one transaction. The first of them always gets
  * something, if it has something to claim and its line is free.
+ *
  * A line that another transaction holds is skipped: a process that stops in the middle of its transaction
  * holds its lines for a minute, and others must not wait for that.
  */

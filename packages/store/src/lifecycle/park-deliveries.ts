@@ -206,7 +206,7 @@ async function drainFirstAttempts(
   const after = searches.get(id);
   let query = inState(store, store.db, { subscriptionId: id, state: "parked" }).select(["id", "attempts"]);
   if (after !== undefined) query = query.where("id", ">", after);
-  const rows = await query.orderBy("id").limit(EXAMINED_AT_ONCE).execute();
+  const rows = await query.limit(EXAMINED_AT_ONCE).execute();
   const wanted = rows.filter(({ attempts }) => attempts === 0).slice(0, DRAIN_AHEAD);
   const ids = wanted.map((row) => row.id);
   const drained = ids.length === 0 ? 0 : await drainThese(store, { id, ids, now });
@@ -322,7 +322,6 @@ async function pendingOf(
   // A drain adds retries only up to one and a half windows.
   const rows = await inState(store, db, { subscriptionId: id, state: "pending" })
     .select("attempts")
-    .orderBy("id")
     .limit(3 * DRAIN_AHEAD)
     .execute();
   return { total: rows.length, firstAttempts: rows.filter(({ attempts }) => attempts === 0).length };
