@@ -313,6 +313,19 @@ onEachDatabase("a replay", (bench) => {
     });
   });
 
+  test("ends with its subscription, and not before it by the time that its step began", async () => {
+    const { store, accountId, subscribe, ingest } = bench();
+    await ingest({ now: NOW });
+    const { id } = await subscribe();
+    const recovery = await start(bench(), { kind: "replay", subscriptionId: id });
+    await endSubscription(store, { accountId, id, reason: "deleted", now: LATER + 3 });
+    expect(await finish(store, recovery)).toMatchObject({
+      state: "completed",
+      made: 0,
+      endedAt: LATER + 3,
+    });
+  });
+
   test("of another account's subscription is refused as not found", async () => {
     const { store, subscribe } = bench();
     const { id } = await subscribe();

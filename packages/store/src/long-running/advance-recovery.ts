@@ -38,6 +38,8 @@ type Step = {
   /** Deliveries from which some of `rows` take over the key of their URL. */
   readonly superseded?: readonly KeyHolder[];
   readonly cursor: string | undefined;
+  /** When a replay's subscription ended, if it has. */
+  readonly subscriptionEndedAt?: number | null | undefined;
 };
 
 /**
@@ -71,7 +73,7 @@ export async function advanceRecovery(
     const step = row.kind === "recover" ? recover : replay;
     const makeMax = row.dry_run === 1 ? limit : Math.min(limit, row.rate_per_second);
     const bounds = { limit: Math.min(limit, Math.max(makeMax, EXAMINED_AT_LEAST)), makeMax, now };
-    const { read, examined, rows, superseded = [], cursor } = await step(store, tx, row, bounds);
+    const { read, examined, rows, superseded = [], cursor, ...end } = await step(store, tx, row, bounds);
     const cause = row.kind === "recover" ? "recovered" : "replayed";
     if (row.dry_run === 0) {
       await passOnKeys(tx, superseded);
@@ -85,7 +87,8 @@ export async function advanceRecovery(
       made: row.made + made,
       left_out: row.left_out + examined - made,
       workflow_at: now,
-      ended_at: cursor === undefined ? now : null,
+      // The step may have waited for the transaction that ended the subscription.
+      ended_at: cursor === undefined ? Math.max(now, end.subscriptionEndedAt ?? now) : null,
     };
     await tx.updateTable("recoveries").set(moved).where("id", "=", id).execute();
     const madeNow = row.dry_run === 0 ? made : 0;
@@ -169,8 +172,11 @@ async function failedIn(
 
 async function replay(store: Store, tx: Tx, row: Row, { limit, makeMax, now }: Bounds): Promise<Step> {
   const id = row.subscription_id;
-  const subscription = id === null ? undefined : (await liveSubscriptions(store, tx, [id])).get(id);
-  if (subscription === undefined) return { read: 0, examined: 0, rows: [], cursor: undefined };
+  const subscription = id === null ? undefined : (await lockSubscriptions(store, tx, [id])).get(id);
+  if (subscription === undefined || subscription.state === "ended") {
+    const subscriptionEndedAt = subscription?.ended_at;
+    return { read: 0, examined: 0, rows: [], cursor: undefined, subscriptionEndedAt };
+  }
   const wanted = await wantedBy(tx, subscription.id);
   const events = await tx
     .selectFrom(byIndex(store, "events", "events_by_account"))
