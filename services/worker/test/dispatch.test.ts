@@ -52,8 +52,12 @@ async function pending(hosts: readonly string[], events: number, owner = account
   });
 }
 const inTime = () => createStopDeadline(60_000);
-const dispatcherWith = (start: DispatchOptions["start"], over: Partial<DispatchOptions> = {}) =>
-  createDispatcher({
+const dispatcherWith = (
+  start: DispatchOptions["start"],
+  over: Partial<DispatchOptions> = {},
+  health?: "well" | "failing",
+) => {
+  const options = {
     store: bench.store,
     log: silentLog,
     now: () => now,
@@ -64,7 +68,9 @@ const dispatcherWith = (start: DispatchOptions["start"], over: Partial<DispatchO
     inFlightMax: 10,
     shares: createShares(200),
     ...over,
-  });
+  };
+  return createDispatcher(options, health);
+};
 /** Returns a function that runs a round and waits for its starts. */
 function roundWith(...args: Parameters<typeof dispatcherWith>): () => Promise<"more" | "done"> {
   const { round, stop } = dispatcherWith(...args);
@@ -240,6 +246,39 @@ test("a subscription with a backlog does not crowd out the others", async () => 
   await roundWith(async ({ targetUrl }) => void hosts.push(new URL(targetUrl).host), { inFlightMax: 5 })();
   expect(hosts.filter((host) => host === "busy.example")).toHaveLength(5);
   expect(hosts).toContain("quiet.example");
+});
+
+/** Gives the only subscription and its only delivery this many copies. */
+async function copy(count: number): Promise<void> {
+  const { db } = bench.store;
+  const subscription = await db.selectFrom("subscriptions").selectAll().executeTakeFirstOrThrow();
+  const turn = await db.selectFrom("turns").selectAll().executeTakeFirstOrThrow();
+  const delivery = await db.selectFrom("deliveries").selectAll().executeTakeFirstOrThrow();
+  const ROWS_AT_ONCE = 500;
+  for (let from = 0; from < count; from += ROWS_AT_ONCE) {
+    const numbers = Array.from({ length: ROWS_AT_ONCE }, (_, n) => from + n);
+    const idOf = (n: number) => (subscription.id + 1 + n) as typeof subscription.id;
+    const subscriptions = numbers.map((n) => ({ ...subscription, id: idOf(n), key_set: `copy ${n}` }));
+    await db.insertInto("subscriptions").values(subscriptions).execute();
+    const turns = numbers.map((n) => ({ ...turn, subscription_id: idOf(n) }));
+    await db.insertInto("turns").values(turns).execute();
+    const deliveries = numbers.map((n) => {
+      const id = `${delivery.id.slice(0, -6)}${100_000 + n}` as DeliveryId;
+      return { ...delivery, id, subscription_id: idOf(n), target_key: Buffer.from(String(n).padStart(32)) };
+    });
+    await db.insertInto("deliveries").values(deliveries).execute();
+  }
+}
+
+test("a search among thousands of failing subscriptions goes on at once, and rests after four", async () => {
+  await pending(["failing.example"], 1);
+  await copy(5_000);
+  await bench.store.db.updateTable("subscriptions").set({ failing_since: now }).execute();
+  const { round, stop } = dispatcherWith(async () => {}, {}, "well");
+  const rounds = async () => [await round(), await round(), await round(), await round()];
+  expect(await rounds()).toEqual(["more", "more", "more", "done"]);
+  expect(await rounds()).toEqual(["more", "more", "more", "done"]);
+  await stop(inTime());
 });
 
 test("on MySQL, a delivery that another session holds does not keep a round from marking the others", async () => {

@@ -74,5 +74,7 @@ export function inState(
       eb.selectFrom("subscriptions as s").select("s.account_id").where("s.id", "=", subscriptionId),
     )
     .where("subscription_id", "=", subscriptionId)
-    .orderBy(["account_id", "subscription_id", "id"]);
+    .orderBy("account_id")
+    .orderBy("subscription_id")
+    .orderBy("id");
 }
