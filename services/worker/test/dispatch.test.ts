@@ -14,6 +14,7 @@ import { createTestStore, type TestStore } from "@posthaste/testkit";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { createDispatcher, type DispatchOptions } from "../src/loops/dispatch.ts";
 import { startLoops } from "../src/loops/loop.ts";
+import { copyDelivery, copySubscription } from "./copy-delivery.ts";
 
 const PATIENCE = { timeout: 30_000, interval: 1 };
 
@@ -248,31 +249,10 @@ test("a subscription with a backlog does not crowd out the others", async () => 
   expect(hosts).toContain("quiet.example");
 });
 
-/** Gives the only subscription and its only delivery this many copies. */
-async function copy(count: number): Promise<void> {
-  const { db } = bench.store;
-  const subscription = await db.selectFrom("subscriptions").selectAll().executeTakeFirstOrThrow();
-  const turn = await db.selectFrom("turns").selectAll().executeTakeFirstOrThrow();
-  const delivery = await db.selectFrom("deliveries").selectAll().executeTakeFirstOrThrow();
-  const ROWS_AT_ONCE = 500;
-  for (let from = 0; from < count; from += ROWS_AT_ONCE) {
-    const numbers = Array.from({ length: ROWS_AT_ONCE }, (_, n) => from + n);
-    const idOf = (n: number) => (subscription.id + 1 + n) as typeof subscription.id;
-    const subscriptions = numbers.map((n) => ({ ...subscription, id: idOf(n), key_set: `copy ${n}` }));
-    await db.insertInto("subscriptions").values(subscriptions).execute();
-    const turns = numbers.map((n) => ({ ...turn, subscription_id: idOf(n) }));
-    await db.insertInto("turns").values(turns).execute();
-    const deliveries = numbers.map((n) => {
-      const id = `${delivery.id.slice(0, -6)}${100_000 + n}` as DeliveryId;
-      return { ...delivery, id, subscription_id: idOf(n), target_key: Buffer.from(String(n).padStart(32)) };
-    });
-    await db.insertInto("deliveries").values(deliveries).execute();
-  }
-}
-
 test("a search among thousands of failing subscriptions goes on at once, and rests after four", async () => {
   await pending(["failing.example"], 1);
-  await copy(5_000);
+  const [only] = await listDeliveries(bench.store, { accountId, limit: 1 });
+  await copySubscription(bench.store, await copyDelivery(bench.store, only?.id as DeliveryId, 5_000));
   await bench.store.db.updateTable("subscriptions").set({ failing_since: now }).execute();
   const { round, stop } = dispatcherWith(async () => {}, {}, "well");
   const rounds = async () => [await round(), await round(), await round(), await round()];

@@ -13,6 +13,7 @@ import { createTestStore, poison, type TestStore, timesIn } from "@posthaste/tes
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { Dependency } from "../src/loops/outage-log.ts";
 import { createReconcileRound, type ReconcileAction, type ReconcileOptions } from "../src/loops/reconcile.ts";
+import { copyDelivery } from "./copy-delivery.ts";
 
 /*
  * The reconciler's rounds while Temporal fails or deliveries move on, on a simulated clock. Temporal is a
@@ -167,6 +168,28 @@ describe.each(["sqlite", "mysql"] as const)("the reconciler, on %s", (backend) =
     await reconciler(async () => HELD)();
     expect(inspected).toHaveLength(100);
     expect(inspected.slice(0, 2)).toEqual([ids[0], good]);
+  });
+
+  test("goes on behind 5,000 of another account in its second round, and then begins anew", async () => {
+    const { id: other } = await createAccount(bench.store, { name: "other", now });
+    const [first] = (await overdue(1, other)) as [DeliveryId];
+    await copyDelivery(bench.store, first, 5_000);
+    await bench.store.db
+      .updateTable("deliveries")
+      .set({ reconcile_after: now - 10 })
+      .execute();
+    const [good] = (await overdue(1)) as [DeliveryId];
+    const round = reconciler(async () => HELD);
+    const rounds = [];
+    for (let n = 0; n < 3; n++) {
+      inspected = [];
+      rounds.push({ result: await round(), hasGood: inspected.includes(good), count: inspected.length });
+    }
+    expect(rounds).toEqual([
+      { result: "more", hasGood: false, count: 100 },
+      { result: "more", hasGood: true, count: 2 },
+      { result: "more", hasGood: false, count: 100 },
+    ]);
   });
 
   test("looks at a delivery that it leaves alone after pauses that double, up to ten minutes", async () => {
