@@ -52,6 +52,21 @@ async function hold(id: SubscriptionId): Promise<() => Promise<void>> {
   return async () => void (await tx.rollback().execute());
 }
 
+describe.each(["sqlite", "mysql"] as const)("a rotation that owes turns, on %s", (backend) => {
+  beforeEach(() => open(backend));
+  afterEach(() => t.dispose());
+
+  test("forgets those of subscriptions that an erasure has deleted since", async () => {
+    const gone = Array.from({ length: 16 }, (_, n) => (n + 1) as AccountId & SubscriptionId);
+    await fill([{ count: 2, subscriptions: 1, first: 100, account: 100 }]);
+    const rotation = createClaimRotation();
+    for (const id of gone) rotation.foundLocked(id, id);
+    const claim = { owner: "me", limit: 1, inFlightMax: 1_000, leaseMs: 30_000, now: NOW };
+    expect(await claimDeliveries(store, { ...claim, rotation })).toHaveLength(1);
+    expect(rotation.owed()).toEqual([]);
+  });
+});
+
 describe.each(["sqlite", "mysql"] as const)("an account that was served last, on %s", (backend) => {
   beforeEach(() => open(backend));
   afterEach(() => t.dispose());

@@ -1,8 +1,9 @@
-import type { AccountId, EventId, SubscriptionId } from "@posthaste/domain";
-import { createTestStore, failedAttempt, type TestStore } from "@posthaste/testkit";
+import type { AccountId, DeliveryId, EventId, SubscriptionId } from "@posthaste/domain";
+import { createTestStore, failedAttempt, recordAttempt, type TestStore } from "@posthaste/testkit";
 import { afterEach, beforeEach, describe } from "vitest";
 import {
   type Attempt,
+  claimDeliveries,
   createAccount,
   createSubscription,
   drainSubscription,
@@ -10,6 +11,7 @@ import {
   ingestEvents,
   type ListByAccount,
   listDraining,
+  markStarted,
   type NewSubscription,
   piecesInTurns,
   type Store,
@@ -108,6 +110,26 @@ export function idsIn<Id>(list: ListByAccount<Id>): Id[] {
 /** A delivery's failed first attempt, with overrides. */
 export function attempt(over: Partial<Attempt> = {}): Attempt {
   return failedAttempt({ startedAt: NOW, ...over });
+}
+
+/** Claims the pending deliveries and begins to attempt them. */
+export async function beginAttempts(store: Store): Promise<DeliveryId[]> {
+  const claim = { owner: "me", leaseMs: 30_000, limit: 100, inFlightMax: 100, now: NOW };
+  const ids = (await claimDeliveries(store, claim)).map(({ deliveryId }) => deliveryId);
+  await markStarted(store, { owner: "me", ids, now: NOW });
+  return ids;
+}
+
+/** Records that the receiver accepted a delivery's first attempt. */
+export async function recordAccepted(store: Store, deliveryId: DeliveryId): Promise<void> {
+  await recordAttempt(store, {
+    deliveryId,
+    attempt: attempt({ outcome: "accepted", status: 200 }),
+    state: "succeeded",
+    nextAttemptAt: null,
+    endedReason: null,
+    now: NOW,
+  });
 }
 
 /** Returns an event's deliveries, by subscription, straight from the table. */

@@ -9,7 +9,7 @@ import {
   resendDelivery,
   updateSubscription,
 } from "../src/index.ts";
-import { type Bench, NOW, onEachDatabase } from "./fixture.ts";
+import { type Bench, beginAttempts, NOW, onEachDatabase, recordAccepted } from "./fixture.ts";
 
 const LATER = NOW + 30_000;
 const U = "https://receiver.example/u";
@@ -100,6 +100,19 @@ onEachDatabase("a replay to a URL that another subscription had", (bench) => {
     await end(bench(), second.id);
     const third = await subscribe({ targetUrl: U, now: NOW + 30 });
     expect(await made(bench(), third.id)).toBe(0);
+  });
+
+  test("leaves out what the URL accepted while its subscription ended", async () => {
+    const { store, accountId, subscribe } = bench();
+    const first = await subscribe({ targetUrl: U });
+    await ingestSome(bench());
+    const ids = await beginAttempts(store);
+    await end(bench(), first.id);
+    for (const id of ids.slice(1)) await recordAccepted(store, id);
+    const states = await listDeliveries(store, { accountId, state: "cancelled", limit: EVENTS });
+    expect(states).toHaveLength(EVENTS);
+    const second = await subscribe({ targetUrl: U, now: NOW + 20 });
+    expect(await made(bench(), second.id)).toBe(1);
   });
 
   test("sends what goes elsewhere since that one moved away, and nothing to the URL that it moved to", async () => {

@@ -72,7 +72,8 @@ export const nothingIsOpen: Check = (facts) => {
 };
 
 /**
- * Every delivery that was cancelled before a recovery of its account that has completed has been sent again.
+ * Every delivery that was cancelled before a recovery of its account that has completed has been sent again,
+ * unless an attempt of it was accepted.
  */
 export const cancelledAreRecovered: Check = (facts) => {
   const completed = facts.recoveries.filter(({ kind, state }) => kind === "recover" && state === "completed");
@@ -83,10 +84,14 @@ export const cancelledAreRecovered: Check = (facts) => {
       .filter(({ state }) => state === "cancelled")
       .map((row) => [row.delivery_id, row.changed_at]),
   );
+  const accepted = new Set(
+    facts.attempts.filter(({ outcome }) => outcome === "accepted").map((row) => row.delivery_id),
+  );
   return facts.deliveries.flatMap((row) => {
     const at = cancelledAt.get(row.id);
     if (row.state !== "cancelled" || row.isDeleted || at === undefined || !live.has(row.subscription_id))
       return [];
+    if (accepted.has(row.id)) return [];
     const recovery = completed.find(
       ({ account_id, created_at, until_at }) =>
         account_id === row.account_id && at < created_at && row.created_at < until_at,

@@ -67,7 +67,13 @@ export async function keyHolders(
               .select("deliveries.id")
               .whereRef("deliveries.event_id", "=", "held.event_id")
               .whereRef("deliveries.subscription_id", "=", "held.subscription_id")
-              .where("deliveries.state", "=", "succeeded"),
+              // An attempt under way when its delivery was cancelled may have been accepted since.
+              .where((or) =>
+                or.or([
+                  or("deliveries.state", "=", "succeeded"),
+                  or("deliveries.last_outcome", "=", "accepted"),
+                ]),
+              ),
           ),
         )
         .then(1)

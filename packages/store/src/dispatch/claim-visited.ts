@@ -43,7 +43,10 @@ export async function claimVisited(
   const ids = pending.map(({ id }) => id);
   const lines = await lockAllTurns(store, tx, ids, { ifLocked: "skip" });
   const leftOut = new Set<SubscriptionId>();
-  const locked = new Set(ids.filter((id) => !lines.has(id)));
+  const locked = await lockedAmong(
+    tx,
+    ids.filter((id) => !lines.has(id)),
+  );
   // Read under the lock. A claim would otherwise use outdated data.
   const visited = await readSubscriptions(tx, [...lines.keys()], claim);
   if (visited.length === 0) return { claimed: [], misfits: [], leftOut, locked };
@@ -84,6 +87,17 @@ export async function claimVisited(
     };
   });
   return { claimed, misfits, leftOut, locked };
+}
+
+/** Returns those of these lines that exist: an erasure may have deleted the others. */
+async function lockedAmong(tx: Tx, ids: readonly SubscriptionId[]): Promise<Set<SubscriptionId>> {
+  if (ids.length === 0) return new Set();
+  const rows = await tx
+    .selectFrom("turns")
+    .select("subscription_id as id")
+    .where("subscription_id", "in", ids)
+    .execute();
+  return new Set(rows.map(({ id }) => id));
 }
 
 /**

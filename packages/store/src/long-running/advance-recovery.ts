@@ -99,7 +99,7 @@ export async function advanceRecovery(
 /** A failed delivery that may be sent again. */
 type Candidate = Pick<
   Selectable<Tables["deliveries"]>,
-  "id" | "event_id" | "event_type" | "subscription_id" | "test"
+  "id" | "event_id" | "event_type" | "subscription_id" | "test" | "last_outcome"
 >;
 
 /** `limit`: of what is examined; `makeMax`: of what is created. */
@@ -130,8 +130,10 @@ async function recover(store: Store, tx: Tx, row: Row, { limit, makeMax, now }: 
     examined += 1;
     const subscription = subscriptions.get(candidate.subscription_id);
     const isNewest = newest.get(pairOf(candidate)) === candidate.id;
-    if (subscription === undefined || !isNewest || candidate.test === 1 || !events.has(candidate.event_id))
-      continue;
+    // It was cancelled during an attempt that was accepted.
+    const isAccepted = candidate.last_outcome === "accepted";
+    const isLeftOut = !isNewest || isAccepted || candidate.test === 1 || !events.has(candidate.event_id);
+    if (subscription === undefined || isLeftOut) continue;
     const origin = originOf(row, candidate.event_id, candidate.event_type, now);
     rows.push(
       deliveryRow(origin, {
@@ -157,7 +159,7 @@ async function failedIn(
     row.subscription_id === null ? "deliveries_by_account_state" : "deliveries_by_state_and_account";
   let query = tx
     .selectFrom(byIndex(store, "deliveries", index))
-    .select(["id", "event_id", "event_type", "subscription_id", "test"])
+    .select(["id", "event_id", "event_type", "subscription_id", "test", "last_outcome"])
     .where("state", "=", state)
     .where("account_id", "=", row.account_id)
     .where("id", ">", row.cursor_id as DeliveryId)

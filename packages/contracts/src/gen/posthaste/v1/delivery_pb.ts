@@ -1665,9 +1665,9 @@ export const DeliveryService: GenService<{
   /**
    * Sends events again after a receiver's outage: creates one new delivery for each event whose newest
    * delivery to the subscription is exhausted, blocked or cancelled. That includes deliveries that were
-   * cancelled by hand. If a paused or disabled subscription is named, it is resumed, so that its parked
-   * deliveries drain. Runs in the background, however many deliveries there are. Calling twice sends nothing
-   * twice.
+   * cancelled by hand, unless the receiver accepted an attempt that was under way. If a paused or disabled
+   * subscription is named, it is resumed, so that its parked deliveries drain. Runs in the background,
+   * however many deliveries there are. Calling twice sends nothing twice.
    *
    * Errors: NOT_FOUND (no such subscription), FAILED_PRECONDITION (the subscription has ended),
    * RESOURCE_EXHAUSTED (ten recoveries and replays of the account have not ended: wait for one, or cancel
@@ -1684,8 +1684,9 @@ export const DeliveryService: GenService<{
    * Sends earlier events to a subscription: events of its types, in the order they were ingested. Leaves out
    * events that already have a delivery to this subscription, or to another one that has the same URL now, so
    * calling twice sends nothing twice. That includes deliveries that have failed: RecoverDeliveries sends
-   * those again. Of subscriptions with the same URL that have ended, only deliveries that succeeded count. A
-   * new subscription thus gets what was not delivered before an earlier one with its URL was deleted.
+   * those again. Of subscriptions with the same URL that have ended, only accepted deliveries count. A new
+   * subscription thus gets what was not delivered before an earlier one with its URL was deleted. That may
+   * include what an attempt delivers that is under way during the replay.
    *
    * Errors: NOT_FOUND (no such subscription), FAILED_PRECONDITION (the subscription has ended),
    * RESOURCE_EXHAUSTED as for RecoverDeliveries.
