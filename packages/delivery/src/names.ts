@@ -64,6 +64,13 @@ export const DELIVER_WORKFLOW = "carryDelivery";
 export const ATTEMPT_ACTIVITY = "attemptDelivery";
 
 /**
+ * How long it takes to detect that a worker died during a retry. Retries are minutes apart, so a repetition
+ * need not come sooner, and a shorter timeout needs more heartbeats: each is a write to Temporal's database,
+ * and those of one account's attempts that hang would delay everybody.
+ */
+export const HEARTBEAT_TIMEOUT_MS = 30_000;
+
+/**
  * The input of a delivery's workflow. It contains the id but not the payload: Temporal retains, shows and
  * exports its histories by its own rules.
  */

@@ -1,4 +1,4 @@
-import { activityInfo, heartbeat } from "@temporalio/activity";
+import { Context } from "@temporalio/activity";
 import {
   ATTEMPT_ACTIVITY,
   type DeliverInput,
@@ -19,9 +19,7 @@ import type { AttemptDeps, AttemptObserver } from "./make-attempt.ts";
 import { recoverStep } from "./recover-step.ts";
 import { RETENTION_AGES, retainStep } from "./retain-step.ts";
 import { createStepPlaces } from "./step-places.ts";
-
-/** The interval of an attempt's heartbeats: a fifth of the workflow's heartbeat timeout. */
-const HEARTBEAT_MS = 1_000;
+import { withHeartbeats } from "./with-heartbeats.ts";
 
 /** What Temporal's UI shows of an operation whose step is told to come again. */
 const WITHOUT_PLACE = "waits for its account's turn among the recoveries and erasures";
@@ -44,15 +42,12 @@ export function createActivities(deps: AttemptDeps): Activities {
   const places = createStepPlaces();
   return {
     async [ATTEMPT_ACTIVITY](input) {
-      const { attempt, isLocal } = activityInfo();
+      const context = Context.current();
+      const { attempt: number, isLocal } = context.info;
       // A local activity has no heartbeat: it ends with its workflow task.
-      if (isLocal) return await attemptDelivery(deps, input, { number: attempt, shares: deps.shares.first });
-      const beat = setInterval(() => heartbeat(), HEARTBEAT_MS);
-      try {
-        return await attemptDelivery(deps, input, { number: attempt, shares: deps.shares.retries });
-      } finally {
-        clearInterval(beat);
-      }
+      if (isLocal) return await attemptDelivery(deps, input, { number, shares: deps.shares.first });
+      const { retries } = deps.shares;
+      return await withHeartbeats(context, () => attemptDelivery(deps, input, { number, shares: retries }));
     },
     async [RECOVER_ACTIVITY](input) {
       const { result, waitMs } = await places.run(input.accountId, () => recoverStep(deps, input));

@@ -69,8 +69,8 @@ export async function createDeliveryWorker(options: DeliveryWorkerOptions): Prom
     namespace: options.namespace,
     activities: createActivities(options.deps),
     ...versioned(names.deployment, options.buildId),
-    // By default, heartbeats are throttled to 80 % of their timeout, which is too close to it on a busy
-    // machine.
+    // Attempts send few heartbeats, see `with-heartbeats.ts`. By default, the SDK would hold each back until
+    // 80 % of the timeout has passed since the last one, which is too late on a busy machine.
     maxHeartbeatThrottleInterval: "1s",
     shutdownGraceTime: shutdownWithinMs,
     shutdownForceTime: shutdownWithinMs + SHUTDOWN_FORCE_AFTER_MS,

@@ -16,6 +16,7 @@ import {
   type DeliverInput,
   type DeliverResult,
   FAULT,
+  HEARTBEAT_TIMEOUT_MS,
   NOT_YET,
   retryQueueBeside,
 } from "../names.ts";
@@ -23,8 +24,6 @@ import { RETRY_POLICY } from "./retry-policy.ts";
 
 /** Twice the sum of the longest attempt (30 s) and the retries of its database write (30 s). */
 const START_TO_CLOSE_MS = 120_000;
-/** How long it takes to detect that a worker has died. The activity sends a heartbeat every second. */
-const HEARTBEAT_TIMEOUT_MS = 5_000;
 /** The pause after the first fault. It doubles with each further fault. */
 const FAULT_PAUSE_MS = 1_000;
 /** The longest pause, and so the longest delay of a delivery after an outage of Posthaste. */
