@@ -1,5 +1,5 @@
 import type { AccountId, DeliveryId } from "@posthaste/domain";
-import { expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { createShares, type Shares } from "./shares.ts";
 
 const [A, B, C, D] = [1, 2, 3, 4] as AccountId[] as [AccountId, AccountId, AccountId, AccountId];
@@ -81,12 +81,87 @@ test("a reserved place becomes the attempt's, and is given back once", () => {
   expect(shares.roomOf(A)).toBe(1);
 });
 
-test("attempts that find no room are told to come again one after the other", () => {
-  const shares = createShares(4);
-  begin(shares, A);
-  const times = Array.from({ length: 4 }, () => shares.nextRoomAt(A, NOW));
-  // Until an attempt has ended, each is assumed to take a second, and the account holds four places.
-  expect(times.map((at) => at - NOW)).toEqual([250, 500, 750, 1_000]);
-  expect(shares.nextRoomAt(A, NOW + 5_000) - NOW).toBe(5_250);
-  expect(shares.nextRoomAt(B, NOW) - NOW).toBe(1_000);
+describe("attempts that find no room", () => {
+  /** The places of one account that is alone. */
+  const PLACES = 100;
+  let shares: Shares;
+  beforeEach(() => {
+    vi.useFakeTimers();
+    shares = createShares(PLACES);
+  });
+  afterEach(() => {
+    vi.useRealTimers();
+  });
+
+  /** Runs attempts that each end after this long, one after the other. */
+  const runFast = (count: number, tookMs: number) => {
+    for (let n = 0; n < count; n++) {
+      const id = idOf(A, next++);
+      shares.begin(id, A);
+      vi.advanceTimersByTime(tookMs);
+      shares.end(id);
+    }
+  };
+  /** Lets an account's attempts come again when they are told to, for this long. Returns when each came. */
+  const askAgain = (waiting: number, forMs: number) => {
+    const due = Array.from({ length: waiting }, () => 0);
+    const asks: number[] = [];
+    for (let now = 0; now < forMs; now += 50) {
+      for (const [n, at] of due.entries()) {
+        if (at > NOW + now) continue;
+        asks.push(now);
+        due[n] = shares.nextRoomAt(A, NOW + now);
+      }
+      vi.advanceTimersByTime(50);
+    }
+    return asks;
+  };
+
+  test("are told to come again one after the other, after five seconds at the earliest", () => {
+    begin(shares, A, 4);
+    const times = Array.from({ length: 6 }, () => shares.nextRoomAt(A, NOW));
+    // Until an attempt has ended, each is assumed to take a second, and the account holds four places.
+    expect(times.map((at) => at - NOW)).toEqual([5_000, 5_250, 5_500, 5_750, 6_000, 6_250]);
+    expect(shares.nextRoomAt(A, NOW + 5_000) - NOW).toBe(10_000);
+    expect(shares.nextRoomAt(B, NOW) - NOW).toBe(5_000);
+  });
+
+  test.each([
+    // Each asks at once, and again after 5, 10 and 20 s.
+    ["few of them", 20, 4],
+    // They wait for each other, too.
+    ["many of them", 1_000, 3],
+  ])("ask a few times while all attempts of their account hang for half a minute, %s", (_, count, times) => {
+    runFast(40, 5);
+    begin(shares, A);
+    expect(askAgain(count, 30_000).length).toBeLessThanOrEqual(count * times);
+  });
+
+  test("ask no oftener in a second than there are places, even if all attempts before were fast", () => {
+    runFast(40, 5);
+    begin(shares, A);
+    const inSecond = new Map<number, number>();
+    for (const at of askAgain(1_000, 30_000).filter((at) => at > 0)) {
+      const second = Math.floor(at / 1_000);
+      inSecond.set(second, (inSecond.get(second) ?? 0) + 1);
+    }
+    expect(Math.max(...inSecond.values())).toBeLessThanOrEqual(PLACES);
+  });
+
+  test.each([1, 20, 1_000])("leave no place empty for more than ten seconds if %i of them wait", (count) => {
+    runFast(40, 5);
+    begin(shares, A);
+    const asks = askAgain(count, 60_000);
+    const gaps = asks.map((at, n) => at - (asks[n - 1] ?? 0));
+    expect(Math.max(...gaps, 60_000 - (asks.at(-1) ?? 0))).toBeLessThanOrEqual(10_050);
+  });
+
+  test("are told to wait by all attempts of their account, not by the one that takes longest", () => {
+    begin(shares, A, 1);
+    vi.advanceTimersByTime(30_000);
+    begin(shares, A);
+    const times = Array.from({ length: 2 * PLACES }, () => shares.nextRoomAt(A, NOW));
+    // All but one end within a second, so twice as many find room within two.
+    expect(Math.max(...times) - Math.min(...times)).toBeLessThan(2_100);
+  });
 });

@@ -37,12 +37,23 @@ export type Shares<Id = DeliveryId> = {
   readonly end: (id: Id) => void;
   /** Returns the deliveries whose places were reserved this long ago, without an attempt that began here. */
   readonly reservedFor: (ms: number) => Id[];
-  /** Returns when an attempt that found no room is likely to find one, behind those that were told before. */
+  /**
+   * Returns when an attempt that found no room is likely to find one, behind those that were told before. If
+   * nobody was, it is as soon as an attempt of the account takes, and at least 5 and at most 10 s.
+   */
   readonly nextRoomAt: (id: AccountId, nowMs: number) => number;
 };
 
 /** How long an attempt is assumed to take until one of the account's has ended. */
 const HOLD_DEFAULT_MS = 1_000;
+/** The shortest time that an attempt is assumed to take. Fast ones tell little about those under way. */
+const HOLD_MIN_MS = 1_000;
+/**
+ * How soon an attempt that found no room comes again. Each time costs Temporal a workflow task and a replay
+ * of the log, so a free place may rather stand empty for a moment; but not for longer than the maximum.
+ */
+const AGAIN_MIN_MS = 5_000;
+const AGAIN_MAX_MS = 10_000;
 /** The weight of the latest attempt in the average duration. */
 const LATEST_WEIGHT = 0.25;
 
@@ -59,8 +70,16 @@ type Waiting = { readonly holdMs: number; readonly line: Line };
 /** Accounts whose {@link Waiting} is remembered, about 100 bytes each. A forgotten one begins anew. */
 const ACCOUNTS_MAX = 10_000;
 
-/** @param attemptsMax the places of an account that is alone */
-export function createShares<Id = DeliveryId>(attemptsMax: number): Shares<Id> {
+/**
+ * @param attemptsMax the places of an account that is alone
+ * @param options.holdMinMs the shortest time that a place is assumed to be held. Default: 1 s
+ * @param options.againMinMs how soon an attempt that found no room comes again. Default: 5 s
+ */
+export function createShares<Id = DeliveryId>(
+  attemptsMax: number,
+  options: { readonly holdMinMs?: number; readonly againMinMs?: number } = {},
+): Shares<Id> {
+  const { holdMinMs = HOLD_MIN_MS, againMinMs = AGAIN_MIN_MS } = options;
   const size = placesToShare(attemptsMax);
   const places = new Map<Id, Place>();
   const held = new Map<AccountId, number>();
@@ -70,6 +89,20 @@ export function createShares<Id = DeliveryId>(attemptsMax: number): Shares<Id> {
   const waitingOf = (id: AccountId) => waiting.get(id) ?? { holdMs: HOLD_DEFAULT_MS, line: EMPTY_LINE };
   const free = () => Math.max(0, size - places.size);
   const roomOf = (id: AccountId) => roomToShare(heldBy(id), free());
+  /**
+   * Returns how long an account's places are likely to be held: the mean (harmonic, as it is about how many
+   * end in a second) over its places. Each takes as long as those that have ended, or longer if it already
+   * does: while all of them hang, none ends that would tell.
+   */
+  const likelyHoldMs = (id: AccountId) => {
+    const usualMs = Math.max(holdMinMs, waitingOf(id).holdMs);
+    const now = performance.now();
+    let endsPerMs = 0;
+    for (const { accountId, since } of places.values()) {
+      if (accountId === id) endsPerMs += 1 / Math.max(usualMs, now - since);
+    }
+    return endsPerMs === 0 ? usualMs : heldBy(id) / endsPerMs;
+  };
   const take = (id: Id, accountId: AccountId, isUnderWay: boolean) => {
     const place = places.get(id);
     if (place === undefined) {
@@ -110,7 +143,10 @@ export function createShares<Id = DeliveryId>(attemptsMax: number): Shares<Id> {
     },
     nextRoomAt(id, nowMs) {
       const { holdMs, line } = waitingOf(id);
-      const longer = stretched(line, nowMs, holdMs / Math.max(1, heldBy(id)));
+      const likelyMs = likelyHoldMs(id);
+      const stepMs = likelyMs / Math.max(1, heldBy(id));
+      const againMs = Math.min(AGAIN_MAX_MS, Math.max(againMinMs, likelyMs));
+      const longer = stretched(line, nowMs + Math.max(0, againMs - stepMs), stepMs);
       waiting.set(id, { holdMs, line: longer });
       return Math.ceil(endMs(longer));
     },
