@@ -78,6 +78,7 @@ export { markStarted, releaseClaims, renewClaims, setAsideClaims } from "./dispa
 export {
   cancelAsDeferred,
   changeDeferral,
+  DEFERRED_MAX_MS,
   type Deferral,
   deferReconcile,
   isAsDeferred,

@@ -3,7 +3,7 @@ import { createTestStore, type TestStore } from "@posthaste/testkit";
 import { sql } from "kysely";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { leastDeliveryId } from "../src/database/ids.ts";
-import { searchOldestFree } from "../src/dispatch/backlog.ts";
+import { countOverdue, searchOldestFree } from "../src/dispatch/backlog.ts";
 import {
   accountBacklog,
   advanceRecovery,
@@ -112,6 +112,11 @@ const READERS: Readonly<Record<string, { max: number; call: (store: Store) => Pr
   "changes not counted yet": {
     max: 2_000,
     call: async (store) => expect(await countChanges(store)).toBe(500),
+  },
+  // Two for each that is started. A retry of the readers above has moved on.
+  "the number of overdue deliveries": {
+    max: 45_000,
+    call: async (store) => expect(await countOverdue(store, NOW + 120_000)).toBe(19_999),
   },
   "the oldest delivery that is not held back": {
     max: 8_000,

@@ -145,7 +145,7 @@ function measureBacklogAndDependencies(
   const backlog = fresh(() => measureBacklog(store, now()), now);
   metrics.gauge(
     "posthaste_backlog_deliveries",
-    "Waiting deliveries, by state; `overdue`: the next attempt is minutes late. Counted up to 100,000.",
+    "Waiting deliveries, by state; `overdue`: started, and the next attempt is two minutes late. Counted up to 100,000.",
     ["state"],
     async () => {
       const { oldestPendingAt: _, ...counts } = await backlog();

@@ -7,6 +7,7 @@ import {
   getDelivery,
   ingestEvents,
   listDeliveries,
+  measureBacklog,
   type Store,
 } from "@posthaste/store";
 import { createTestStore, poison, type TestStore, timesIn } from "@posthaste/testkit";
@@ -204,6 +205,18 @@ describe.each(["sqlite", "mysql"] as const)("the reconciler, on %s", (backend) =
     }
     const pauses = at.slice(1).map((ms, n) => Math.round((ms - (at[n] ?? 0)) / MINUTE_MS));
     expect(pauses).toEqual([2, 4, 8, 10, 10, 10, 10]);
+  });
+
+  test("leaves what it has examined among the overdue deliveries that the metric counts", async () => {
+    await overdue(3);
+    const round = reconciler(async () => HELD);
+    const counted = new Set<number>();
+    while (now < START + 30 * MINUTE_MS) {
+      await round();
+      counted.add((await measureBacklog(bench.store, now)).overdue);
+      now += PAUSE_MS;
+    }
+    expect([...counted]).toEqual([3]);
   });
 
   test("never examines a delivery that another worker's round has taken", async () => {

@@ -1,6 +1,8 @@
+import { readFileSync } from "node:fs";
 import { Code } from "@connectrpc/connect";
 import { connectTemporal, namesOf } from "@posthaste/delivery/client";
 import type { DeliveryId } from "@posthaste/domain";
+import { MINUTE_MS } from "@posthaste/domain";
 import { type Stack, startStack } from "@posthaste/stack";
 import {
   type OwnMysqlServer,
@@ -19,6 +21,8 @@ import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from "vi
 
 const PATIENCE = { timeout: 90_000, interval: 200 };
 const TIMEOUT_MS = 150_000;
+
+const alerts = readFileSync(new URL("../../../docs/monitoring/alerts.yaml", import.meta.url), "utf8");
 
 let mysql: OwnMysqlServer;
 let stack: Stack;
@@ -178,14 +182,14 @@ test(
       type: "attemptDelivery",
     };
     await client.workflowService.pauseActivity({ ...target, reason: "looking into it" });
-    await stack.store.db
-      .updateTable("deliveries")
-      .set({ next_attempt_at: Date.now() - 1, reconcile_after: Date.now() - 1 })
-      .where("id", "=", id)
-      .execute();
+    const at = Date.now() - 3 * MINUTE_MS;
+    const times = { started_at: at, next_attempt_at: at, reconcile_after: Date.now() - 1 };
+    await stack.store.db.updateTable("deliveries").set(times).where("id", "=", id).execute();
     await vi.waitFor(async () => {
       expect(await metric('posthaste_reconciled_total{action="left_alone"}')).toBeGreaterThan(0);
     }, PATIENCE);
+    const [, series = "", threshold] = /expr: max\((.*overdue.*)\) > (\d+)/.exec(alerts) ?? [];
+    await vi.waitFor(async () => expect(await metric(series)).toBeGreaterThan(Number(threshold)), PATIENCE);
     expect((await deliveryOf(eventId)).attempts).toBe(1);
     receiver.answer({ kind: "status", status: 200 });
     await client.workflowService.unpauseActivity(target);

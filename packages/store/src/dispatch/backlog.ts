@@ -6,8 +6,10 @@ import { byIndex } from "../database/by-index.ts";
 import { padded } from "../database/dialect/few-texts.ts";
 import type { Store } from "../database/store.ts";
 import type { Tables } from "../database/tables.ts";
+import { RECONCILE_GRACE_MS } from "../deliveries/transitions.ts";
 import { rateOf } from "../subscriptions/pace.ts";
 import { createClaimRotation } from "./claim-rotation.ts";
+import { DEFERRED_MAX_MS } from "./overdue.ts";
 import { type Pending, pendingSubscriptions } from "./pending-subscriptions.ts";
 
 /** An overview of all deliveries that wait. */
@@ -16,7 +18,7 @@ export type Backlog = {
   readonly pending: number;
   readonly started: number;
   readonly parked: number;
-  /** Started deliveries whose `reconcile_after` has passed: they should have moved minutes ago. */
+  /** Started deliveries that should have moved two minutes ago, however often the reconciler saw them. */
   readonly overdue: number;
   /**
    * When the oldest pending delivery was created that nothing holds back but Posthaste: neither the rate that
@@ -27,6 +29,11 @@ export type Backlog = {
 
 /** Counting reads an index entry per delivery, and beyond this the exact number says no more. */
 const COUNTED_MAX = 100_000;
+/**
+ * Started deliveries among which the overdue ones are counted: the next that the reconciler may examine. More
+ * than Temporal hands out in the ten minutes for which it defers one, and 0.1 s of reading.
+ */
+const OVERDUE_AMONG = 100_000;
 /**
  * How long the turn of a subscription with a rate has passed until the rate no longer explains why it waits:
  * a hundred rounds of a dispatcher.
@@ -53,10 +60,33 @@ export async function measureBacklog(store: Store, now: number): Promise<Backlog
     pending: await count(some("pending")),
     started: await count(some("started")),
     parked: await count(some("parked")),
-    overdue: await count(some("started").where("reconcile_after", "<=", now)),
+    overdue: await countOverdue(store, now),
     // Ids begin with the time of their creation.
     oldestPendingAt: oldest === null ? null : decodeTime(oldest.slice(ID_PREFIX.length).toUpperCase()),
   };
+}
+
+/**
+ * Counts the overdue deliveries. `reconcile_after` does not tell them: the reconciler defers what it has
+ * examined. It bounds the search, since nothing overdue is deferred for longer than {@link DEFERRED_MAX_MS}.
+ */
+export async function countOverdue(store: Store, now: number): Promise<number> {
+  const next = store.db
+    .selectFrom(byIndex(store, "deliveries", "deliveries_overdue"))
+    .select(["next_attempt_at", "started_at"])
+    .where("state", "=", "started")
+    .where("reconcile_after", "<=", now + DEFERRED_MAX_MS)
+    .orderBy("reconcile_after")
+    .limit(OVERDUE_AMONG);
+  const before = now - RECONCILE_GRACE_MS;
+  const { counted } = await store.db
+    .selectFrom(next.as("next"))
+    .select((eb) => eb.fn.countAll().as("counted"))
+    .where("next_attempt_at", "<=", before)
+    // A first attempt is due since its ingest, however long the delivery was pending.
+    .where((eb) => eb.or([eb("started_at", "is", null), eb("started_at", "<=", before)]))
+    .executeTakeFirstOrThrow();
+  return Number(counted);
 }
 
 /**

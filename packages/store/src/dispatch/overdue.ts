@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from "node:util";
 import type { AccountId, DeliveryId, EventId, SubscriptionId } from "@posthaste/domain";
+import { MINUTE_MS } from "@posthaste/domain";
 import type { ExpressionBuilder } from "kysely";
 import { byIndex } from "../database/by-index.ts";
 import type { Refused } from "../database/in-parts.ts";
@@ -130,6 +131,9 @@ function isUpTo(eb: ExpressionBuilder<Tables, "deliveries">, { id, overdueSince 
     eb.or([eb("reconcile_after", "<", overdueSince), eb("id", "<=", id)]),
   ]);
 }
+
+/** The longest that an overdue delivery may be deferred. The count of the overdue ones looks no further. */
+export const DEFERRED_MAX_MS = 10 * MINUTE_MS;
 
 /** A delivery as it was when a round of the reconciler deferred it. */
 export type Deferral = {

@@ -4,6 +4,7 @@ import { isoTime, type Log } from "@posthaste/runtime";
 import {
   cancelAsDeferred,
   changeDeferral,
+  DEFERRED_MAX_MS,
   type Deferral,
   deferReconcile,
   isAsDeferred,
@@ -58,7 +59,7 @@ const LOOK_AGAIN_MS = 2 * MINUTE_MS;
  * The longest time for a delivery that is left alone. Up to this, it is as long as the delivery has been
  * overdue, so the time doubles. A workflow that is ended or lost meanwhile is found that much later.
  */
-const LEFT_ALONE_MAX_MS = 10 * MINUTE_MS;
+const LEFT_ALONE_MAX_MS = DEFERRED_MAX_MS;
 /**
  * The time for a delivery whose examination failed. It doubles with each failure in a row. Deliveries of its
  * account that have waited longer come first, so any number of failing ones delays the others by no more than
