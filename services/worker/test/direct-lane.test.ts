@@ -309,6 +309,28 @@ test("failed hand-overs log one line for an outage of Temporal, which says so, a
   });
 });
 
+test("the end of an outage of Temporal is logged, although no attempt fails after it", async () => {
+  await pending(1);
+  attempt = failedUntil(Date.now() + 10 * MINUTE_MS);
+  const events = () => lines.map(({ event }) => event).filter((event) => /_over|_renewal/.test(event));
+  away = ["temporal"];
+  start = () => Promise.reject(new Error("Temporal is unavailable"));
+  vi.useFakeTimers({ toFake: ["setInterval", "clearInterval"] });
+  try {
+    const { round } = setup();
+    await round();
+    await vi.waitFor(() => expect(events()).toEqual(["hand_over.failed"]), PATIENCE);
+    vi.advanceTimersByTime(LEASE_MS / 3);
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(events()).toEqual(["hand_over.failed"]);
+    away = [];
+    vi.advanceTimersByTime(LEASE_MS / 3);
+    await vi.waitFor(() => expect(events()).toEqual(["hand_over.failed", "hand_over.recovered"]), PATIENCE);
+  } finally {
+    vi.useRealTimers();
+  }
+});
+
 test("a claim that took long is renewed by the age of its lease, not of its attempt", async () => {
   await pending(1);
   let end = () => {};

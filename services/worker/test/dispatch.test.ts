@@ -13,7 +13,7 @@ import {
 import { createTestStore, type TestStore } from "@posthaste/testkit";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { createDispatcher, type DispatchOptions } from "../src/loops/dispatch.ts";
-import { startLoops } from "../src/loops/loop.ts";
+import { type Round, startLoops } from "../src/loops/loop.ts";
 import { copyDelivery, copySubscription } from "./copy-delivery.ts";
 
 const PATIENCE = { timeout: 30_000, interval: 1 };
@@ -73,7 +73,7 @@ const dispatcherWith = (
   return createDispatcher(options, health);
 };
 /** Returns a function that runs a round and waits for its starts. */
-function roundWith(...args: Parameters<typeof dispatcherWith>): () => Promise<"more" | "done"> {
+function roundWith(...args: Parameters<typeof dispatcherWith>): () => Promise<Round> {
   const { round, stop } = dispatcherWith(...args);
   return async () => {
     const result = await round();
@@ -92,7 +92,7 @@ test("a round starts each pending delivery once and marks it, and the next round
   const started: DeliveryId[] = [];
   const round = roundWith(async ({ deliveryId }) => void started.push(deliveryId));
   expect(await round()).toBe("more");
-  expect(await round()).toBe("done");
+  expect(await round()).toBe("idle");
   expect(new Set(started).size).toBe(6);
   expect(started).toHaveLength(6);
   expect(await inState("started")).toBe(6);
@@ -256,8 +256,9 @@ test("a search among thousands of failing subscriptions goes on at once, and res
   await bench.store.db.updateTable("subscriptions").set({ failing_since: now }).execute();
   const { round, stop } = dispatcherWith(async () => {}, {}, "well");
   const rounds = async () => [await round(), await round(), await round(), await round()];
-  expect(await rounds()).toEqual(["more", "more", "more", "done"]);
-  expect(await rounds()).toEqual(["more", "more", "more", "done"]);
+  const searches = ["searching", "searching", "searching", "idle"];
+  expect(await rounds()).toEqual(searches);
+  expect(await rounds()).toEqual(searches);
   await stop(inTime());
 });
 

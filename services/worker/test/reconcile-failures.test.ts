@@ -129,6 +129,15 @@ describe.each(["sqlite", "mysql"] as const)("the reconciler, on %s", (backend) =
     expect(inspected).toEqual([...ids.slice(failed.length), ...failed]);
   });
 
+  test("says of a round without deliveries that it proves nothing", async () => {
+    const [failing] = (await overdue(1)) as [DeliveryId];
+    away = ["temporal"];
+    const round = reconciler(() => Promise.reject(new Error("Temporal is unavailable")));
+    await expect(round()).rejects.toThrow("Temporal is unavailable");
+    expect(await round()).toBe("idle");
+    expect(inspected).toEqual([failing]);
+  });
+
   test("examines 100 deliveries within two rounds that come after 100 whose workflows do not answer", async () => {
     const ids = await overdue(200);
     const bad = new Set(ids.slice(0, 100));

@@ -11,6 +11,7 @@ import {
   type Store,
 } from "@posthaste/store";
 import type { DirectLane } from "./direct-lane.ts";
+import type { Round } from "./loop.ts";
 import { createReportSetAside } from "./report-set-aside.ts";
 import { createPatience } from "./set-aside.ts";
 import { createStarts, STARTS_AT_ONCE, type StarterOptions } from "./start-claimed.ts";
@@ -34,7 +35,7 @@ export type DispatchOptions = StarterOptions & {
 
 export type Dispatcher = {
   /** Claims deliveries and begins to start their workflows, without waiting for more than it needs. */
-  readonly round: () => Promise<"more" | "done">;
+  readonly round: () => Promise<Round>;
   /** Resolves when every start has ended, or when the deadline passes. What it leaves is claimed again. */
   readonly stop: (deadline: StopDeadline) => Promise<void>;
 };
@@ -94,7 +95,7 @@ export function createDispatcher(options: DispatchOptions, health?: "well" | "fa
       const { claimed, goesOn } = await claim(Math.min(batch, room, shares.free()));
       for (const { deliveryId, accountId } of claimed) shares.reserve(deliveryId, accountId);
       starts.begin(claimed);
-      if (claimed.length === 0) return goesOn ? "more" : "done";
+      if (claimed.length === 0) return goesOn ? "searching" : "idle";
       await starts.untilAtMost(atOnce);
       throwFailure();
       return "more";

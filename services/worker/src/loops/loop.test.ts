@@ -1,18 +1,18 @@
 import { type Log, silentLog } from "@posthaste/runtime";
 import { expect, test, vi } from "vitest";
-import { pauseAfterFailureMs, startLoops } from "./loop.ts";
+import { pauseAfterFailureMs, type Round, startLoops } from "./loop.ts";
 import type { Dependency } from "./outage-log.ts";
 
 const NEVER_MS = 1_000_000;
 
-const start = (intervalMs: number, round: () => Promise<"more" | "done">) =>
+const start = (intervalMs: number, round: () => Promise<Round>) =>
   startLoops({ test: { intervalMs, round } }, { log: silentLog });
 
 /** Returns a round that ends only when the test ends it, and the rounds begun so far. */
 function stepwise() {
-  const begun: { finish: (result: "more" | "done") => void; fail: (error: Error) => void }[] = [];
+  const begun: { finish: (result: Round) => void; fail: (error: Error) => void }[] = [];
   const round = () =>
-    new Promise<"more" | "done">((resolve, reject) => {
+    new Promise<Round>((resolve, reject) => {
       begun.push({ finish: resolve, fail: reject });
     });
   const begunRound = async (n: number) => {
@@ -118,6 +118,41 @@ test("a loop that keeps failing pauses longer each time, and at its interval aga
     expect(begun).toHaveLength(5);
     begun[4]?.finish("done");
     await loops.stop();
+  } finally {
+    vi.useRealTimers();
+  }
+});
+
+test("a round without work ends no outage and shortens no pause, until what was away is back", async () => {
+  vi.useFakeTimers();
+  try {
+    const events: string[] = [];
+    const log: Log = {
+      ...silentLog,
+      info: (event) => void events.push(event),
+      error: (event) => void events.push(event),
+    };
+    let away: readonly Dependency[] = ["temporal"];
+    const { round, begun } = stepwise();
+    const loops = startLoops({ test: { intervalMs: 15_000, round } }, { log, whatIsAway: async () => away });
+    begun[0]?.fail(new Error("refused"));
+    await vi.advanceTimersByTimeAsync(250);
+    begun[1]?.finish("idle");
+    await vi.advanceTimersByTimeAsync(499);
+    expect(begun).toHaveLength(2);
+    await vi.advanceTimersByTimeAsync(1);
+    begun[2]?.finish("searching");
+    await vi.advanceTimersByTimeAsync(1_000);
+    expect(events).toEqual(["test.failed"]);
+    // Another outage than the one that made the loop fail.
+    away = ["database"];
+    begun[3]?.finish("idle");
+    await vi.advanceTimersByTimeAsync(14_999);
+    expect(events).toEqual(["test.failed", "test.recovered"]);
+    expect(begun).toHaveLength(4);
+    const stopped = loops.stop();
+    await vi.runAllTimersAsync();
+    await stopped;
   } finally {
     vi.useRealTimers();
   }

@@ -1,11 +1,18 @@
 import type { Log } from "@posthaste/runtime";
 import { createOutageLog, type OutageLog, type WhatIsAway } from "./outage-log.ts";
 
+/**
+ * What a round found. `more`: it worked, and work remains, so the next round begins at once. `done`: it
+ * worked, and no work remains. `idle`: it found no work, so it proves nothing about what the work needs.
+ * `searching`: the same, and the next round goes on at once where the search was cut short.
+ */
+export type Round = "more" | "done" | "idle" | "searching";
+
 export type LoopPlan = {
   /** The pause between rounds unless `wake` ends it, in milliseconds. */
   readonly intervalMs: number;
-  /** Runs one round. `more` means that work remains, so the next round begins at once. */
-  readonly round: () => Promise<"more" | "done">;
+  /** Runs one round. If it needs no more than to find its work, it never ends as `idle`. */
+  readonly round: () => Promise<Round>;
 };
 
 export type Loops<Name extends string> = {
@@ -28,7 +35,8 @@ const FAILURE_PAUSE_MAX_MS = 5_000;
  *
  * A round takes no input: it finds its work in the database, so a restart after a crash needs no special
  * handling. After a failed round, the next begins after a growing pause; see {@link pauseAfterFailureMs}. The
- * first failure of an outage is logged as `<name>.failed`, and the next success as `<name>.recovered`.
+ * first failure of an outage is logged as `<name>.failed`, and the next success as `<name>.recovered`. A
+ * round without work ends no outage: while what was away still is, the pauses go on growing.
  *
  * @param options.onFailure called for each failed round, with the loop's name
  * @param options.whatIsAway asked after each failed round. Default: every dependency answers
@@ -74,6 +82,7 @@ type Loop = { wake(): void; stop(): Promise<void> };
 function startLoop({ intervalMs, round }: LoopPlan, outages: OutageLog, onFailure: () => void): Loop {
   let stopped = false;
   let wanted = false;
+  /** Rounds in a row that failed, or found no work while what was away still is. */
   let failures = 0;
   let endPause: (() => void) | undefined;
 
@@ -91,9 +100,11 @@ function startLoop({ intervalMs, round }: LoopPlan, outages: OutageLog, onFailur
       wanted = false;
       let more = false;
       try {
-        more = (await round()) === "more";
-        failures = 0;
-        outages.succeeded();
+        const found = await round();
+        more = found === "more" || found === "searching";
+        const isWork = found === "more" || found === "done";
+        failures = !isWork && (await outages.goesOn()) ? failures + 1 : 0;
+        if (failures === 0) outages.succeeded();
       } catch (error) {
         failures += 1;
         onFailure();

@@ -16,6 +16,8 @@ export type OutageLog = {
   failed(error: unknown, fields?: Readonly<Record<string, unknown>>): Promise<void>;
   /** Logs `<name>.recovered` with the number of failures, if there were any. */
   succeeded(): void;
+  /** Resolves to whether something still is away that was at the last failure. */
+  goesOn(): Promise<boolean>;
 };
 
 /**
@@ -27,10 +29,12 @@ export type OutageLog = {
 export function createOutageLog(name: string, log: Log, whatIsAway: WhatIsAway): OutageLog {
   let failures = 0;
   let lastReason: string | undefined;
+  let lastAway: readonly Dependency[] = [];
   return {
     async failed(error, fields = {}) {
       failures += 1;
       const away = await whatIsAway(error);
+      lastAway = away;
       const reason = away.length > 0 ? away.join(" ") : String(error);
       if (reason === lastReason) return;
       lastReason = reason;
@@ -40,6 +44,12 @@ export function createOutageLog(name: string, log: Log, whatIsAway: WhatIsAway):
       if (failures > 0) log.info(`${name}.recovered`, { failures });
       failures = 0;
       lastReason = undefined;
+      lastAway = [];
+    },
+    async goesOn() {
+      if (lastAway.length === 0) return false;
+      const away = await whatIsAway();
+      return lastAway.some((dependency) => away.includes(dependency));
     },
   };
 }

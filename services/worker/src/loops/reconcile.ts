@@ -13,6 +13,7 @@ import {
   type OverduePlace,
   type Store,
 } from "@posthaste/store";
+import type { Round } from "./loop.ts";
 import type { WhatIsAway } from "./outage-log.ts";
 import { createReportSetAside, type Refused, type SetAsideWork } from "./report-set-aside.ts";
 import { createPatience } from "./set-aside.ts";
@@ -106,7 +107,7 @@ export type ReconcileAction = (typeof RECONCILE_ACTIONS)[number];
  * A delivery whose examination fails is set aside for a growing time. If Temporal or the database is
  * unavailable, the round fails instead, and what it did not examine comes first in the next one.
  */
-export function createReconcileRound(options: ReconcileOptions): () => Promise<"more" | "done"> {
+export function createReconcileRound(options: ReconcileOptions): () => Promise<Round> {
   const { store, log, now } = options;
   const report = createReportSetAside(log, options.onSetAside);
   const patience = createPatience({ now, firstMs: FAILED_LOOK_AGAIN_MS });
@@ -118,7 +119,7 @@ export function createReconcileRound(options: ReconcileOptions): () => Promise<"
     const isAll = after === undefined && next === undefined && overdue.length < BATCH;
     if (overdue.length === 0) {
       after = next;
-      return isAll ? "done" : "more";
+      return isAll ? "idle" : "searching";
     }
     const ids = overdue.map((row) => row.deliveryId);
     const deferredUntil = beganAt + LOOK_AGAIN_MS;
@@ -151,6 +152,8 @@ export function createReconcileRound(options: ReconcileOptions): () => Promise<"
     );
     if (away !== undefined) throw away.error;
     after = next;
+    // Other workers' rounds may have them all.
+    if (examined.length + failed.length === 0) return isAll ? "idle" : "searching";
     return isAll ? "done" : "more";
   };
 }

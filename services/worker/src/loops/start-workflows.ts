@@ -12,6 +12,7 @@ import {
   type Store,
 } from "@posthaste/store";
 import { createAccountTurns, type Step } from "./account-turns.ts";
+import type { Round } from "./loop.ts";
 import type { WhatIsAway } from "./outage-log.ts";
 import { createReportSetAside, type SetAsideWork } from "./report-set-aside.ts";
 import { createSetAside } from "./set-aside.ts";
@@ -43,10 +44,11 @@ const BATCH = 10;
  * One whose workflow cannot be started is set aside for a growing time, and the others are started. If
  * Temporal or the database is unavailable, the round fails.
  */
-export function createWorkflowsRound(options: WorkflowsOptions): () => Promise<"more" | "done"> {
+export function createWorkflowsRound(options: WorkflowsOptions): () => Promise<Round> {
   const { store, log, now, startRecovery, startErasure } = options;
   const shared = { everyMs: 0, piecesAtOnce: BATCH };
   const guarded = { now, setAside: createGuard(options) };
+  let isStarted = false;
   const startRecoveries = createAccountTurns<RecoveryId>(
     {
       ...shared,
@@ -56,6 +58,7 @@ export function createWorkflowsRound(options: WorkflowsOptions): () => Promise<"
         const recovery = await getRecovery(store, { accountId, id });
         if (recovery === undefined) return STARTED;
         await startRecovery(recovery);
+        isStarted = true;
         await markRecoveryStarted(store, { id, now: now() });
         log.info("recovery.started", { recoveryId: id, kind: recovery.kind });
         return STARTED;
@@ -72,6 +75,7 @@ export function createWorkflowsRound(options: WorkflowsOptions): () => Promise<"
         const erasure = await getErasure(store, id);
         if (erasure === undefined) return STARTED;
         await startErasure(erasure);
+        isStarted = true;
         await markErasureStarted(store, { id, now: now() });
         log.info("erasure.started", { erasureId: id });
         return STARTED;
@@ -80,9 +84,11 @@ export function createWorkflowsRound(options: WorkflowsOptions): () => Promise<"
     guarded,
   );
   return async () => {
+    isStarted = false;
     const recoveries = await startRecoveries();
     const erasures = await startErasures();
-    return recoveries.goesOn || erasures.goesOn ? "more" : "done";
+    if (recoveries.goesOn || erasures.goesOn) return isStarted ? "more" : "searching";
+    return isStarted ? "done" : "idle";
   };
 }
 
