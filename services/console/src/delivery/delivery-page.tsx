@@ -13,7 +13,7 @@ import controls from "../parts/controls.module.css";
 import { CopyButton } from "../parts/copy-button.tsx";
 import { ErrorNote } from "../parts/error-note.tsx";
 import { Card, Facts, PageHeader, Skeleton } from "../parts/layout.tsx";
-import { Time } from "../parts/time.tsx";
+import { Time, TimeAhead } from "../parts/time.tsx";
 import { useSession } from "../session/session-context.tsx";
 import styles from "./delivery-page.module.css";
 import { Timeline } from "./timeline.tsx";
@@ -122,7 +122,7 @@ function DeliveryFacts({ delivery }: { delivery: Delivery }) {
                 "Ended",
                 delivery.endedAt === undefined ? "not yet" : <Time key="ended" at={delivery.endedAt} />,
               ]
-            : ["Next attempt", <Time key="next" at={delivery.nextAttemptAt} relative />],
+            : ["Next attempt", <TimeAhead key="next" at={delivery.nextAttemptAt} />],
         ]}
       />
       {delivery.endedReason !== "" && <p className={styles.reason}>Reason: {delivery.endedReason}.</p>}

@@ -1,7 +1,7 @@
+import { timestampFromMs, timestampMs } from "@bufbuild/protobuf/wkt";
 import {
   type Attempt,
   type Delivery,
-  DeliveryState,
   type Header,
   Outcome,
   type PlannedAttempt,
@@ -15,7 +15,9 @@ import { answerOf, Badge, OUTCOMES } from "../parts/badge.tsx";
 import { durationMsOf } from "../parts/numbers.ts";
 import { bytesAsText, TextBlock } from "../parts/text-block.tsx";
 import { spelledMs, Time } from "../parts/time.tsx";
+import { useNow } from "../parts/use-now.ts";
 import styles from "./timeline.module.css";
+import { expectedAt, whyDue, whyNonePlanned } from "./waiting.ts";
 
 /** Shows a delivery's attempts and its planned attempts. */
 export function Timeline(props: {
@@ -28,7 +30,8 @@ export function Timeline(props: {
   const { delivery, attempts, planned, body } = props;
   const last = attempts.at(-1)?.number;
   const [showsAll, setShowsAll] = useState(false);
-  const upcoming = showsAll ? planned : planned.slice(0, UPCOMING_SHOWN);
+  const upcoming = upcomingOf(delivery, planned, useNow(true)).slice(0, showsAll ? Infinity : UPCOMING_SHOWN);
+  const nonePlanned = planned.length > 0 ? undefined : whyNonePlanned(delivery.state, attempts.length);
   return (
     <section aria-label="Timeline">
       <h2 className={styles.heading}>Timeline</h2>
@@ -38,21 +41,25 @@ export function Timeline(props: {
             <AttemptEntry attempt={attempt} body={body} isOpen={attempt.number === last} />
           </li>
         ))}
-        {attempts.length === 0 && planned.length === 0 && (
+        {nonePlanned !== undefined && (
           <li data-tone="grey">
-            <p className={styles.waiting}>{WITHOUT_ATTEMPTS[delivery.state] ?? "No attempts were made."}</p>
+            <p className={styles.waiting}>{nonePlanned}</p>
           </li>
         )}
-        {upcoming.map(({ number, dueAt }, i) => (
+        {upcoming.map(({ number, at, why }, i) => (
           <li key={number} data-tone="coming">
             <p className={styles.coming}>
               <strong>Attempt {number}</strong>
               <span>
-                {i === 0 ? "due " : "if that fails, "}
-                <Time at={dueAt} relative />
+                {why ?? (
+                  <>
+                    {i === 0 ? "due " : "if that fails, "}
+                    <Time at={at} relative />
+                  </>
+                )}
               </span>
               <span className={styles.exact}>
-                <Time at={dueAt} />
+                <Time at={at} />
               </span>
             </p>
           </li>
@@ -73,11 +80,16 @@ export function Timeline(props: {
 /** The next attempts matter most. The rest follow the published schedule. */
 const UPCOMING_SHOWN = 3;
 
-const WITHOUT_ATTEMPTS: Partial<Record<DeliveryState, string>> = {
-  [DeliveryState.PENDING]: "Waiting for its first attempt.",
-  [DeliveryState.STARTED]: "The first attempt is in progress.",
-  [DeliveryState.PARKED]: "Parked until its subscription is resumed.",
-};
+function upcomingOf({ state }: Delivery, planned: readonly PlannedAttempt[], now: number) {
+  const times = expectedAt(
+    planned.map(({ dueAt }) => (dueAt === undefined ? now : timestampMs(dueAt))),
+    now,
+  );
+  return planned.map(({ number }, i) => {
+    const at = times[i] ?? now;
+    return { number, at: timestampFromMs(at), why: i === 0 ? whyDue(state, at, now) : undefined };
+  });
+}
 
 function AttemptEntry({
   attempt,

@@ -1,4 +1,4 @@
-import { type Timestamp, timestampDate } from "@bufbuild/protobuf/wkt";
+import { type Timestamp, timestampDate, timestampMs } from "@bufbuild/protobuf/wkt";
 import { useNow } from "./use-now.ts";
 
 const EXACT = new Intl.DateTimeFormat(undefined, { dateStyle: "full", timeStyle: "long" });
@@ -24,6 +24,13 @@ export function Time({ at, relative = false }: { at: Timestamp | undefined; rela
       {relative ? relativeTo(date.getTime(), now) : SHORT.format(date)}
     </time>
   );
+}
+
+/** Shows how far ahead a time is, or `due` once it has come. */
+export function TimeAhead({ at }: { at: Timestamp | undefined }) {
+  const now = useNow(true);
+  if (at !== undefined && timestampMs(at) <= now) return <span>due</span>;
+  return <Time at={at} relative />;
 }
 
 function relativeTo(at: number, now: number): string {

@@ -3,7 +3,7 @@ import { SubscriptionService } from "@posthaste/contracts/subscription";
 import { answerOf } from "../parts/badge.tsx";
 import { Card, Facts, Skeleton } from "../parts/layout.tsx";
 import { durationMsOf, percent, whole } from "../parts/numbers.ts";
-import { spelledMs, Time } from "../parts/time.tsx";
+import { spelledMs, Time, TimeAhead } from "../parts/time.tsx";
 import styles from "./health.module.css";
 
 const EVERY_MS = 5_000;
@@ -46,7 +46,7 @@ export function Health({ id }: { id: number }) {
           ["p95 latency", data.p95 === undefined ? "–" : spelledMs(durationMsOf(data.p95))],
           ["Last attempt", <Time key="last" at={data.lastAttemptAt} relative />],
           ["Last outcome", answerOf(data.lastOutcome, 0)],
-          ["Next attempt", <Time key="next" at={data.nextAttemptAt} relative />],
+          ["Next attempt", <TimeAhead key="next" at={data.nextAttemptAt} />],
           ["Pending, parked", `${whole(data.pending)}, ${whole(data.parked)}`],
         ]}
       />

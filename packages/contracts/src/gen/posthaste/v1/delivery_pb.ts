@@ -64,7 +64,9 @@ export type Delivery = Message<"posthaste.v1.Delivery"> & {
   attempts: number;
 
   /**
-   * When the next attempt is due; absent if none is.
+   * When the next attempt is due; absent if none is. It may lie in the past: an attempt that is due may be in
+   * progress. It may wait for its subscription's rate, a free place or the drain after a pause. Or an
+   * operator may have paused it in Temporal, which `RetryDelivery` tells.
    *
    * @generated from field: google.protobuf.Timestamp next_attempt_at = 7;
    */
@@ -537,7 +539,7 @@ export type ListAttemptsResponse = Message<"posthaste.v1.ListAttemptsResponse"> 
 
   /**
    * The attempts still to come by the schedule if each of them fails; empty if the delivery has ended or is
-   * parked.
+   * parked. Times may lie in the past, as `next_attempt_at` may.
    *
    * @generated from field: repeated posthaste.v1.PlannedAttempt planned = 2;
    */
@@ -1610,9 +1612,10 @@ export const DeliveryService: GenService<{
   },
   /**
    * Makes a waiting delivery's next attempt now instead of at `next_attempt_at`. The attempt takes the next
-   * number, and the schedule's wait follows it. Calling twice makes one attempt. Errors: FAILED_PRECONDITION
-   * (the delivery has ended or is parked, or an operator has paused its attempts in Temporal; the attempt is
-   * then sent when they resume it).
+   * number, and the schedule's wait follows it. Calling twice makes one attempt. If an operator has ended the
+   * delivery's workflow in Temporal, the call succeeds, and the delivery is cancelled soon after. Errors:
+   * FAILED_PRECONDITION (the delivery has ended or is parked, or an operator has paused its attempts in
+   * Temporal; the attempt is then sent when they resume it).
    *
    * @generated from rpc posthaste.v1.DeliveryService.RetryDelivery
    */

@@ -339,7 +339,7 @@ export type GetSubscriptionHealthResponse = Message<"posthaste.v1.GetSubscriptio
 
   /**
    * When the subscription's next attempt is due, of its 10,000 oldest deliveries that wait for one; absent if
-   * none is.
+   * none is. It may lie in the past; see `Delivery`.
    *
    * @generated from field: google.protobuf.Timestamp next_attempt_at = 7;
    */
