@@ -94,7 +94,6 @@ function Numbers({ data }: { data: GetStatisticsResponse | undefined }) {
             ? `none pending, ${whole(backlog?.started)} in progress, ${whole(backlog?.parked)} parked`
             : `oldest pending for ${spelledMs(Math.max(0, now - timestampMs(oldest)))}`
         }
-        tone={oldest !== undefined && now - timestampMs(oldest) > 60_000 ? "bad" : undefined}
       />
     </dl>
   );
