@@ -1,5 +1,14 @@
 import { type AccountId, roomToShare } from "@posthaste/domain";
-import { createDebts } from "./debts.ts";
+import { createDebts, type DebtTerms } from "./debts.ts";
+
+/**
+ * What accounts owe for the time for which their lookups hold places. A resolver that works answers in a
+ * tenth of the free second. The most that is owed is about what one lookup takes at the longest.
+ *
+ * A lookup of 4 s, which is what a silent name takes, is remembered for ten minutes. So an account that stays
+ * away until it owes nothing holds a place for a hundred and fiftieth of the time.
+ */
+const LOOKUP_DEBTS: DebtTerms = { freeMs: 1_000, debtMsMax: 20_000, repaidIn: 200 };
 
 /** A lookup that begins when its turn comes. */
 export type Lookable = {
@@ -62,7 +71,7 @@ export function createLookupQueues(
  */
 export function createLookupQueue(size: number, waitingMax: number, now: () => number): LookupQueue {
   const reserved = Math.floor(size / 3);
-  const debts = createDebts(now);
+  const debts = createDebts(LOOKUP_DEBTS, now);
   /** No line is empty. The account that has waited longest comes first. */
   const lines = new Map<AccountId, Lookable[]>();
   let free = size;
