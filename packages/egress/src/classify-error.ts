@@ -1,5 +1,6 @@
 import type { Outcome } from "@posthaste/domain";
 import { ProxyFault } from "./connect.ts";
+import { HandshakeTooLong } from "./handshake-guard.ts";
 
 /**
  * The meaning of an error of the HTTP client: an outcome that the receiver or its network caused, or a fault.
@@ -58,6 +59,7 @@ const OURS = new Set(["EMFILE", "ENFILE", "ENOBUFS", "ENOMEM", "EADDRNOTAVAIL", 
  */
 export function classifyError(error: unknown): Classified {
   if (error instanceof ProxyFault) return "fault";
+  if (error instanceof HandshakeTooLong) return { outcome: "tls", detail: error.message };
   const code = codeOf(error);
   if (code === undefined || OURS.has(code)) return "fault";
   const outcome =

@@ -2,9 +2,11 @@ import type { LookupAddress } from "node:dns";
 import type { LookupFunction, Socket } from "node:net";
 import type { EgressRules } from "@posthaste/domain";
 import { buildConnector, Client } from "undici";
+import type { HandshakeOptions } from "./handshake-guard.ts";
 import { requirePermitted } from "./resolve-target.ts";
+import { secure } from "./secure.ts";
 
-export type Route = {
+export type Route = HandshakeOptions & {
   readonly rules: EgressRules;
   /** The addresses that have been checked. No other address is dialled. */
   readonly addresses: readonly LookupAddress[];
@@ -19,10 +21,7 @@ export type Route = {
   readonly onDialled: (socket: Socket, address: string, port: number) => void;
 };
 
-/**
- * By default, undici offers HTTP/2. An HTTP/2 connection would carry many requests at once, and its responses
- * have no raw headers, which the attempt log keeps.
- */
+/** By default, undici offers HTTP/2 to a proxy. */
 const HTTP_1_ONLY = { allowH2: false };
 
 /**
@@ -36,11 +35,11 @@ export class ProxyFault extends Error {
 /**
  * Returns a connector to one of the checked addresses. TLS verifies the certificate against the URL's host.
  */
-export function directly({ rules, addresses, ca, abandonMs, onDialled }: Route): buildConnector.connector {
+export function directly(route: Route): buildConnector.connector {
+  const { rules, addresses, abandonMs, onDialled } = route;
   const dial = buildConnector({ ...HTTP_1_ONLY, timeout: abandonMs, lookup: onlyThese(addresses) });
-  const secure = buildConnector({ ...HTTP_1_ONLY, timeout: abandonMs, ca });
   return (options, callback) => {
-    // TLS is a step of its own, so that the bytes that arrive below it can be counted.
+    // TLS is a step of its own, with a guard below it.
     const target = { hostname: options.hostname, protocol: "http:", port: String(portOf(options)) };
     return dial(target, (error, socket) => {
       if (error !== null) return callback(error, null);
@@ -53,7 +52,7 @@ export function directly({ rules, addresses, ca, abandonMs, onDialled }: Route):
         return callback(blocked as Error, null);
       }
       onDialled(socket, remoteAddress, remotePort);
-      if (options.protocol === "https:") secure({ ...options, httpSocket: socket }, callback);
+      if (options.protocol === "https:") secure(socket, options, route, callback);
       else callback(null, socket);
     });
   };
@@ -64,11 +63,10 @@ export function directly({ rules, addresses, ca, abandonMs, onDialled }: Route):
  * address, so the proxy resolves no names. TLS verifies the certificate against the URL's host.
  */
 export function through(proxy: URL, route: Route): buildConnector.connector {
-  const secure = buildConnector({ ...HTTP_1_ONLY, timeout: route.abandonMs, ca: route.ca });
   return (options, callback) => {
     tunnelToOne(proxy, route, portOf(options)).then(
       (socket) => {
-        if (options.protocol === "https:") secure({ ...options, httpSocket: socket }, callback);
+        if (options.protocol === "https:") secure(socket, options, route, callback);
         else callback(null, socket);
       },
       (error: Error) => callback(error, null),

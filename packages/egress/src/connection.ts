@@ -12,8 +12,6 @@ const RESPONSE_HEADERS_BYTES_MAX = 16_384;
  * many for interim responses, extensions of chunks and the like.
  */
 export const RESPONSE_BYTES_MAX = 131_072;
-/** How often bytes are counted that TLS does not pass on. A connection takes a microsecond each time. */
-const CHECK_INTERVAL_MS = 250;
 /** How long before the receiver's announced `keep-alive` timeout an idle connection is closed here. */
 const HINT_MARGIN_MS = 1_000;
 
@@ -23,7 +21,10 @@ export type Message = {
   readonly body: Uint8Array;
 };
 
-export type ConnectionOptions = Omit<Route, "signal" | "onProxyReached" | "onDialled"> & {
+export type ConnectionOptions = Omit<
+  Route,
+  "signal" | "onProxyReached" | "onDialled" | "onRead" | "onSlowRead"
+> & {
   /** Scheme, host and port of the connection's requests. TLS verifies the certificate against this host. */
   readonly origin: string;
   readonly proxy: URL | undefined;
@@ -56,6 +57,8 @@ export class Connection {
   #bytesBefore = 0;
   #answers = 0;
   #proxyStage: ProxyStage;
+  /** Its bytes took long to read. A new connection takes its turn, so this one is not used again. */
+  #isSlow = false;
 
   constructor(options: ConnectionOptions, madeAt: number) {
     this.origin = options.origin;
@@ -70,7 +73,10 @@ export class Connection {
       onDialled: (socket, address, port) => {
         this.#proxyStage = "none";
         this.#dialled = { socket, address, port };
-        if (options.origin.startsWith("https:")) this.#checkBytesNowAndThen(socket);
+      },
+      onRead: () => this.#checkBytes(),
+      onSlowRead: () => {
+        this.#isSlow = true;
       },
     };
     const connect = options.proxy === undefined ? directly(route) : through(options.proxy, route);
@@ -97,6 +103,7 @@ export class Connection {
       pipelining: 1,
     });
     this.#client.once("disconnect", () => options.onClosed(this));
+    if (options.origin.startsWith("https:")) return;
     // After undici's own listener, so that a body that is cut off is not counted, however fast it arrives.
     this.#client.once("connect", () => this.#socket?.on("readable", () => this.#checkBytes()));
   }
@@ -117,10 +124,12 @@ export class Connection {
   }
 
   /**
-   * Whether another request may use the connection: it is open, and the previous request has been written.
+   * Whether another request may use the connection: it is open and not slow, and the previous request has
+   * been written.
    */
   get isFree(): boolean {
-    return this.#socket !== undefined && !this.#socket.destroyed && this.#socket.writableLength === 0;
+    const socket = this.#socket;
+    return socket !== undefined && !socket.destroyed && socket.writableLength === 0 && !this.#isSlow;
   }
 
   /**
@@ -147,7 +156,7 @@ export class Connection {
    * Closes the connection if too much was read since the latest exchange began. The parser counts the bytes
    * of headers and bodies alone: a receiver could send it other bytes, such as extensions of chunks or, also
    * between two responses, empty lines, and keep the process from doing anything else. With TLS, the bytes
-   * below it count.
+   * below it count, before they are read: new keys and tickets cost even more, and never reach the parser.
    */
   #checkBytes(): void {
     const { bytesRead = 0 } = this.#dialled?.socket ?? {};
@@ -157,17 +166,15 @@ export class Connection {
     socket?.destroy(Object.assign(error, { code: "TOO_MUCH_FRAMING" }));
   }
 
-  /** Checks also if nothing arrives that TLS passes on: a receiver could send new keys and tickets only. */
-  #checkBytesNowAndThen(socket: Socket): void {
-    const timer = setInterval(() => this.#checkBytes(), CHECK_INTERVAL_MS).unref();
-    socket.once("close", () => clearInterval(timer));
-  }
-
   destroy(): void {
     // If the receiver closes every connection, the errors of the calls below would cost as much as the
     // request.
     if (this.#socket?.destroyed === true) return;
-    if (this.#socket === undefined) this.#connecting.abort();
+    if (this.#socket === undefined) {
+      this.#connecting.abort();
+      // undici would let a handshake go on, and it would take turns.
+      this.#dialled?.socket.destroy();
+    }
     this.#client.destroy().catch(() => {});
   }
 }

@@ -9,6 +9,7 @@ import { type Classified, classifyError } from "./classify-error.ts";
 import { ProxyFault } from "./connect.ts";
 import { Connection, type ProxyStage, WentStale } from "./connection.ts";
 import { startDeadline } from "./deadline.ts";
+import { createHandshakeTurns } from "./handshake-turns.ts";
 import { createIdleConnections } from "./idle-connections.ts";
 import { EGRESS_LIMITS, type EgressLimits } from "./limits.ts";
 import { type Resolution, rememberLookups } from "./remembered-lookup.ts";
@@ -71,6 +72,7 @@ export function createEgress(options: EgressOptions): { post: Egress; close(): v
   const limits = { ...EGRESS_LIMITS, ...options.limits };
   const resolveName = rememberLookups(lookup, limits, now);
   const idle = createIdleConnections(limits, now);
+  const turns = createHandshakeTurns();
 
   const post: Egress = async (request) => {
     const url = new URL(request.url);
@@ -90,6 +92,8 @@ export function createEgress(options: EgressOptions): { post: Egress; close(): v
         addresses,
         proxy,
         ca,
+        accountId: request.accountId,
+        turns,
         idleMs: limits.idleMs,
         // A deadline is extended by at most its own length.
         abandonMs: 2 * request.timeoutMs + 1_000,

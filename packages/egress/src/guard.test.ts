@@ -20,6 +20,7 @@ import { Client } from "undici";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { directly } from "./connect.ts";
 import { createEgress, type EgressOptions } from "./egress.ts";
+import { createHandshakeTurns } from "./handshake-turns.ts";
 import { type Lookup, resolveTarget, TargetBlocked } from "./resolve-target.ts";
 
 const ACCOUNT = 1 as AccountId;
@@ -278,6 +279,10 @@ describe("the address dialled is the address checked", () => {
       // As if the earlier check had permitted it.
       addresses: [{ address: "127.0.0.1", family: 4 }],
       ca: undefined,
+      accountId: ACCOUNT,
+      turns: createHandshakeTurns(),
+      onRead: () => {},
+      onSlowRead: () => {},
       abandonMs: 5_000,
       signal: new AbortController().signal,
       onProxyReached: () => {},

@@ -1,0 +1,146 @@
+import type { AccountId } from "@posthaste/domain";
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { createHandshakeTurns } from "./handshake-turns.ts";
+
+const [A, B] = [1, 2] as AccountId[] as [AccountId, AccountId];
+/** What 16 KiB of certificates with keys made for it cost. */
+const COSTLY_MS = 80;
+
+beforeEach(() => {
+  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "setImmediate", "clearImmediate"] });
+});
+afterEach(() => {
+  vi.useRealTimers();
+});
+
+/** Creates turns, and reads that take as long as the test says. */
+function setup() {
+  let nowMs = 0;
+  let computedMs = 0;
+  const turns = createHandshakeTurns({ now: () => nowMs, computed: () => computedMs });
+  const reads: string[] = [];
+  const reading =
+    (name: string, ms: number, clockMs = ms) =>
+    () => {
+      reads.push(name);
+      nowMs += clockMs;
+      computedMs += ms;
+    };
+  return {
+    turns,
+    reads,
+    reading,
+    add: (id: AccountId, name: string, ms: number, clockMs = ms) =>
+      turns.wait(id, reading(name, ms, clockMs)),
+    /** Lets the event loop turn once. */
+    turn: () => vi.advanceTimersToNextTimer(),
+    /** Lets time pass, in which the event loop turns. */
+    pass: (ms: number) => {
+      for (const until = nowMs + ms; nowMs < until; nowMs += 1) vi.advanceTimersByTime(1);
+    },
+  };
+}
+
+test("nothing is read in the turn in which it arrives, and of costly bytes one piece in each later turn", () => {
+  const { add, reads, turn } = setup();
+  for (let id = 1; id <= 50; id += 1) add(id as AccountId, `costly ${id}`, COSTLY_MS);
+  expect(reads).toHaveLength(0);
+  for (let turns = 1; turns <= 50; turns += 1) {
+    turn();
+    expect(reads).toHaveLength(turns);
+  }
+});
+
+test("several pieces that cost little are read in one turn, of each account one before another's second", () => {
+  const { add, reads, turn } = setup();
+  for (const name of ["a1", "a2", "a3"]) add(A, name, 1);
+  for (const name of ["b1", "b2"]) add(B, name, 1);
+  turn();
+  expect(reads).toEqual(["a1", "b1", "a2", "b2"]);
+  turn();
+  expect(reads).toHaveLength(5);
+});
+
+test("an account goes ahead of another's costly handshakes after the first of them", () => {
+  const { add, reads, turn } = setup();
+  for (let nth = 1; nth <= 50; nth += 1) add(A, `costly ${nth}`, COSTLY_MS);
+  turn();
+  for (let nth = 1; nth <= 10; nth += 1) add(B, `prompt ${nth}`, 4);
+  for (let turns = 0; turns < 10; turns += 1) turn();
+  expect(reads).toEqual(["costly 1", ...Array.from({ length: 10 }, (_, i) => `prompt ${i + 1}`)]);
+});
+
+test("an account's costly handshakes have a tenth of the thread", () => {
+  const { add, reads, pass } = setup();
+  for (let nth = 1; nth <= 50; nth += 1) add(A, "costly", COSTLY_MS);
+  pass(100 * COSTLY_MS);
+  expect(reads.length).toBeGreaterThanOrEqual(9);
+  expect(reads.length).toBeLessThanOrEqual(11);
+});
+
+test("all accounts with costly handshakes together have a quarter of the thread once they are known", () => {
+  const { add, reads, pass } = setup();
+  for (let id = 1; id <= 20; id += 1) {
+    for (let nth = 1; nth <= 50; nth += 1) add(id as AccountId, `account ${id}`, COSTLY_MS);
+  }
+  pass(20 * COSTLY_MS);
+  reads.length = 0;
+  pass(80 * COSTLY_MS);
+  expect(reads.length).toBeGreaterThanOrEqual(18);
+  expect(reads.length).toBeLessThanOrEqual(21);
+  // They take turns.
+  expect(new Set(reads).size).toBe(Math.min(20, reads.length));
+});
+
+test("an account that comes back later is still known, and has repaid all after a thousand times as long", () => {
+  const { add, reads, pass, turn } = setup();
+  const charged = COSTLY_MS - 5;
+  add(A, "costly", COSTLY_MS);
+  turn();
+  pass(999 * charged);
+  reads.length = 0;
+  add(A, "known", 1);
+  add(B, "other", 4);
+  turn();
+  expect(reads).toEqual(["other"]);
+  pass(charged + 1);
+  reads.length = 0;
+  add(A, "forgotten", 4);
+  add(B, "other", 4);
+  turn();
+  expect(reads).toEqual(["forgotten"]);
+});
+
+test("bytes that are read at once are charged, too", () => {
+  const { turns, add, reads, reading, turn } = setup();
+  expect(turns.measure(A, reading("cheap", 4))).toBe(false);
+  expect(turns.measure(A, reading("costly", COSTLY_MS))).toBe(true);
+  add(A, "waits", 1);
+  add(B, "goes ahead", 1);
+  turn();
+  expect(reads.slice(2)).toEqual(["goes ahead"]);
+});
+
+test("time in which other threads had the processor is not charged", () => {
+  const { add, reads, turn } = setup();
+  add(A, "a1", 1, 1_000);
+  turn();
+  add(A, "a2", 4);
+  add(B, "b1", 4);
+  turn();
+  expect(reads).toEqual(["a1", "a2"]);
+});
+
+test("what is taken back is not read, and holds up nobody", () => {
+  const { add, reads, turn } = setup();
+  const takeBack = add(A, "a1", 4);
+  add(A, "a2", 4);
+  takeBack();
+  takeBack();
+  turn();
+  expect(reads).toEqual(["a2"]);
+  add(A, "a3", 4)();
+  add(B, "b1", 4);
+  turn();
+  expect(reads).toEqual(["a2", "b1"]);
+});

@@ -1,0 +1,201 @@
+import { once } from "node:events";
+import { type AddressInfo, createServer as createNetServer, connect as dial, type Socket } from "node:net";
+import { createServer, type TlsOptions } from "node:tls";
+import { type AccountId, EGRESS_PORTS_DEFAULT, parseNetworks } from "@posthaste/domain";
+import { certificateFor } from "@posthaste/testkit";
+import { afterEach, beforeAll, expect, test } from "vitest";
+import { Connection } from "./connection.ts";
+import { createEgress } from "./egress.ts";
+import { HANDSHAKE_BYTES_MAX } from "./handshake-guard.ts";
+import type { HandshakeTurns } from "./handshake-turns.ts";
+
+const ACCOUNT = 7 as AccountId;
+/** For attempts that do not time out, however busy the machine is. */
+const TIMEOUT_MS = 60_000;
+const RULES = { allow: parseNetworks("127.0.0.1"), ports: EGRESS_PORTS_DEFAULT };
+const LOOPBACK = { address: "127.0.0.1", family: 4 };
+const ANSWER = "HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n";
+let certificate: Awaited<ReturnType<typeof certificateFor>>;
+beforeAll(async () => {
+  certificate = await certificateFor("localhost");
+});
+const stops: (() => void)[] = [];
+afterEach(() => {
+  for (const stop of stops.splice(0)) stop();
+});
+
+/** Starts a receiver that answers every request. */
+async function receiver(options: TlsOptions = {}) {
+  const server = createServer({ ...certificate, ...options }, (socket) =>
+    socket.on("error", () => {}).on("data", () => socket.write(ANSWER)),
+  );
+  let open = 0;
+  server.on("connection", (socket) => {
+    open += 1;
+    socket.once("close", () => {
+      open -= 1;
+    });
+  });
+  await once(server.listen(0, "127.0.0.1"), "listening");
+  stops.push(() => server.close());
+  return { port: (server.address() as AddressInfo).port, open: () => open };
+}
+
+async function post(port: number) {
+  const egress = createEgress({ rules: RULES, ca: certificate.cert, lookup: async () => [LOOPBACK] });
+  stops.push(egress.close);
+  return await egress.post({
+    url: `https://localhost:${port}/`,
+    headers: {},
+    body: Buffer.from("[{}]"),
+    acceptance: "OK_ONLY",
+    accountId: ACCOUNT,
+    timeoutMs: TIMEOUT_MS,
+  });
+}
+
+/** The receiver's certificate, as often as it takes to send this many bytes of certificates. */
+function certificatesOf(bytes: number): string {
+  const [, base64 = ""] = certificate.cert
+    .split("-----")
+    .map((part) => part.replaceAll("\n", "").trim())
+    .slice(1);
+  const each = Buffer.from(base64, "base64").length;
+  return `${certificate.cert}\n`.repeat(Math.ceil(bytes / each));
+}
+
+test("a handshake that is too long is cut off with its reason, and the connection is closed", async () => {
+  const { port, open } = await receiver({ cert: certificatesOf(HANDSHAKE_BYTES_MAX) });
+  expect(await post(port)).toMatchObject({
+    outcome: "tls",
+    detail: "the receiver's TLS handshake, which is mostly its certificates, is longer than 16 KiB",
+    address: `127.0.0.1:${port}`,
+  });
+  await expect.poll(open).toBe(0);
+});
+
+test("the certificates of a large chain pass", async () => {
+  const { port } = await receiver({ cert: certificatesOf(12_000) });
+  expect(await post(port)).toMatchObject({ outcome: "accepted" });
+});
+
+test("a handshake that arrives byte by byte passes", async () => {
+  const { port } = await receiver();
+  const slow = createNetServer((client) => {
+    const server = dial(port, "127.0.0.1").on("error", () => client.destroy());
+    client
+      .on("error", () => server.destroy())
+      .setNoDelay(true)
+      .pipe(server);
+    server.on("data", (bytes) => {
+      for (const byte of bytes) client.write(Buffer.from([byte]));
+    });
+    client.once("close", () => server.destroy());
+  });
+  await once(slow.listen(0, "127.0.0.1"), "listening");
+  stops.push(() => slow.close());
+  expect(await post((slow.address() as AddressInfo).port)).toMatchObject({ outcome: "accepted" });
+});
+
+test("keys are not exchanged over a prime of the receiver's choice, which may be a long one", async () => {
+  const { port } = await receiver({
+    maxVersion: "TLSv1.2",
+    ciphers: "DHE-RSA-AES128-GCM-SHA256",
+    dhparam: "auto",
+  });
+  expect(await post(port)).toMatchObject({ outcome: "tls", status: null });
+});
+
+/** Creates a connection whose handshake takes these turns. */
+function connectionIn(turns: HandshakeTurns, port: number): Connection {
+  return new Connection(
+    {
+      origin: `https://localhost:${port}`,
+      rules: RULES,
+      addresses: [LOOPBACK],
+      proxy: undefined,
+      ca: certificate.cert,
+      accountId: ACCOUNT,
+      turns,
+      idleMs: TIMEOUT_MS,
+      abandonMs: TIMEOUT_MS,
+      onClosed: () => {},
+    },
+    0,
+  );
+}
+const MESSAGE = { path: "/", headers: {}, body: Buffer.from("[{}]") };
+
+test.each(["TLSv1.2", "TLSv1.3"] as const)(
+  "all bytes of a handshake are read in turns of the account, and later ones at once, with %s",
+  async (version) => {
+    const { port } = await receiver({ minVersion: version, maxVersion: version });
+    const waited: AccountId[] = [];
+    const turns: HandshakeTurns = {
+      wait(id, read) {
+        waited.push(id);
+        setImmediate(read);
+        return () => {};
+      },
+      measure(_id, read) {
+        read();
+        return false;
+      },
+    };
+    const connection = connectionIn(turns, port);
+    expect(await connection.exchange(MESSAGE)).toMatchObject({ status: 200 });
+    const inHandshake = waited.length;
+    expect(new Set(waited)).toEqual(new Set([ACCOUNT]));
+    expect(await connection.exchange(MESSAGE)).toMatchObject({ status: 200 });
+    expect(waited).toHaveLength(inHandshake);
+    connection.destroy();
+  },
+);
+
+test("the end of an attempt ends its handshake, which then takes no turn", async () => {
+  const { port, open } = await receiver();
+  const taken = { back: 0 };
+  const { promise: arrived, resolve: arrive } = Promise.withResolvers<void>();
+  const turns: HandshakeTurns = {
+    wait() {
+      arrive();
+      return () => {
+        taken.back += 1;
+      };
+    },
+    measure: () => false,
+  };
+  const connection = connectionIn(turns, port);
+  const exchange = connection.exchange(MESSAGE);
+  await arrived;
+  connection.destroy();
+  await expect(exchange).rejects.toThrow();
+  await expect.poll(open).toBe(0);
+  expect(taken.back).toBe(1);
+});
+
+test("a connection whose later bytes took long to read is not used again", async () => {
+  const large = createServer(certificate, (socket: Socket) =>
+    socket
+      .on("error", () => {})
+      .on("data", () => {
+        socket.write(`HTTP/1.1 200 OK\r\ncontent-length: 10000\r\n\r\n${"x".repeat(10_000)}`);
+      }),
+  );
+  await once(large.listen(0, "127.0.0.1"), "listening");
+  stops.push(() => large.close());
+  const turns: HandshakeTurns = {
+    wait(_id, read) {
+      setImmediate(read);
+      return () => {};
+    },
+    measure(_id, read) {
+      read();
+      return true;
+    },
+  };
+  const connection = connectionIn(turns, (large.address() as AddressInfo).port);
+  await connection.exchange(MESSAGE);
+  expect(connection.isFree).toBe(false);
+  connection.destroy();
+});

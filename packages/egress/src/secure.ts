@@ -1,0 +1,53 @@
+import { constants } from "node:crypto";
+import { isIP, type Socket } from "node:net";
+import { connect, DEFAULT_CIPHERS } from "node:tls";
+import type { buildConnector } from "undici";
+import { HandshakeGuard, type HandshakeOptions } from "./handshake-guard.ts";
+
+/**
+ * An exchange of keys over a prime of the receiver's choice (DHE) takes tenths of a second with a long one.
+ * Browsers have offered none for years.
+ */
+const CIPHERS = `${DEFAULT_CIPHERS}:!kDHE`;
+/** A receiver could ask for another handshake over the same connection as often as it likes. */
+const OPTIONS = constants.SSL_OP_NO_RENEGOTIATION;
+/**
+ * By default, undici offers HTTP/2. An HTTP/2 connection would carry many requests at once, and its responses
+ * have no raw headers, which the attempt log keeps.
+ */
+const PROTOCOLS = ["http/1.1"];
+
+/**
+ * Makes a connection secure, and verifies the receiver's certificate against the URL's host.
+ *
+ * @param ca PEM. Undefined: Node's default authorities
+ */
+export function secure(
+  socket: Socket,
+  { hostname, servername }: buildConnector.Options,
+  { ca, ...options }: HandshakeOptions & { readonly ca: string | undefined },
+  callback: buildConnector.Callback,
+): void {
+  const guard = new HandshakeGuard(socket, options);
+  const secured = connect({
+    socket: guard,
+    host: hostname,
+    servername: servername || (isIP(hostname) === 0 ? hostname : ""),
+    ca,
+    ciphers: CIPHERS,
+    secureOptions: OPTIONS,
+    ALPNProtocols: PROTOCOLS,
+  });
+  let isOver = false;
+  const end = (...result: Parameters<buildConnector.Callback>) => {
+    if (isOver) return;
+    isOver = true;
+    callback(...result);
+  };
+  secured.once("secureConnect", () => {
+    guard.endHandshake();
+    end(null, secured);
+  });
+  secured.on("error", (error) => end(error, null));
+  secured.once("close", () => end(new Error("the connection was closed in the TLS handshake"), null));
+}
