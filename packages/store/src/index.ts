@@ -89,6 +89,7 @@ export {
 export { listInFlight } from "./dispatch/places.ts";
 export { reserveTurn } from "./dispatch/reserve-turn.ts";
 export { type Turn, takeTurn } from "./dispatch/take-turn.ts";
+export { measureUpkeep, type UnfinishedUpkeep } from "./dispatch/unfinished-upkeep.ts";
 export { continueFanout, listFanouts } from "./ingest/continue-fanouts.ts";
 export { createTestDelivery } from "./ingest/create-test-delivery.ts";
 export { getEvent, type StoredEvent } from "./ingest/events.ts";

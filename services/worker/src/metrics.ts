@@ -1,7 +1,7 @@
 import { type AttemptObserver, GIVE_UP_REASONS } from "@posthaste/delivery/activities";
 import { DELIVERY_STATES, isTerminal, OUTCOMES } from "@posthaste/domain";
 import { type Metrics, measureClock } from "@posthaste/runtime";
-import { type Backlog, type Clock, measureBacklog, RETENTION_KINDS, type Store } from "@posthaste/store";
+import { type Clock, measureBacklog, measureUpkeep, RETENTION_KINDS, type Store } from "@posthaste/store";
 import { LOOP_NAMES, type LoopName } from "./loops/loop-names.ts";
 import { RECONCILE_ACTIONS, type ReconcileAction } from "./loops/reconcile.ts";
 import { SET_ASIDE_WORK, type SetAsideWork } from "./loops/report-set-aside.ts";
@@ -143,6 +143,7 @@ function measureBacklogAndDependencies(
   { store, now, checkReady }: Pick<MetricsOptions, "store" | "checkReady"> & Pick<Clock, "now">,
 ): void {
   const backlog = fresh(() => measureBacklog(store, now()), now);
+  const upkeep = fresh(() => measureUpkeep(store), now);
   metrics.gauge(
     "posthaste_backlog_deliveries",
     "Waiting deliveries, by state; `overdue`: started, and the next attempt is two minutes late. Counted up to 100,000.",
@@ -164,6 +165,12 @@ function measureBacklogAndDependencies(
     },
   );
   metrics.gauge(
+    "posthaste_backlog_upkeep",
+    "Pieces of upkeep that are not finished, by kind. Counted up to 10,000.",
+    ["work"],
+    async () => Object.entries(await upkeep()).map(([work, value]) => ({ labels: { work }, value })),
+  );
+  metrics.gauge(
     "posthaste_dependency_up",
     "1 if the dependency is available, otherwise 0.",
     ["dependency"],
@@ -179,16 +186,16 @@ function measureBacklogAndDependencies(
  * Caches a measurement, and runs at most one at a time: scrapes that arrive during a slow one
  * share its result.
  */
-function fresh(measure: () => Promise<Backlog>, now: () => number): () => Promise<Backlog> {
-  let last: { readonly at: number; readonly backlog: Promise<Backlog> } | undefined;
+function fresh<T>(measure: () => Promise<T>, now: () => number): () => Promise<T> {
+  let last: { readonly at: number; readonly measured: Promise<T> } | undefined;
   let isMeasuring = false;
   return () => {
-    if (last !== undefined && (isMeasuring || now() - last.at < BACKLOG_FRESH_MS)) return last.backlog;
+    if (last !== undefined && (isMeasuring || now() - last.at < BACKLOG_FRESH_MS)) return last.measured;
     isMeasuring = true;
-    const backlog = measure().finally(() => {
+    const measured = measure().finally(() => {
       isMeasuring = false;
     });
-    last = { at: now(), backlog };
-    return backlog;
+    last = { at: now(), measured };
+    return measured;
   };
 }

@@ -23,6 +23,7 @@ test("metrics are served during a database outage, except the backlog", async ()
   const before = await metrics.render();
   expect(before).toMatch(/^posthaste_backlog_deliveries\{state="pending"\} 0$/m);
   expect(before).toMatch(/^posthaste_backlog_age_seconds 0$/m);
+  expect(before).toMatch(/^posthaste_backlog_upkeep\{work="fan_out"\} 0$/m);
   expect(before).toMatch(/^posthaste_clock_ahead_seconds -1.5$/m);
   await closeStore(bench.store);
   database = "away";
