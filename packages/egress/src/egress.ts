@@ -73,6 +73,11 @@ export function createEgress(options: EgressOptions): { post: Egress; close(): v
   const resolveName = rememberLookups(lookup, limits, now);
   const idle = createIdleConnections(limits, now);
   const turns = createHandshakeTurns();
+  const keepOnceWritten = (connection: Connection) => {
+    if (connection.isFree) idle.keep(connection);
+    // TLS may say a turn of the event loop late that the request has been written.
+    else setImmediate(idle.keep, connection);
+  };
 
   const post: Egress = async (request) => {
     const url = new URL(request.url);
@@ -106,7 +111,7 @@ export function createEgress(options: EgressOptions): { post: Egress; close(): v
         return deadline.bound(connection.exchange(message));
       });
       const address = connection.endpoint;
-      idle.keep(connection);
+      keepOnceWritten(connection);
       connection = undefined;
       return {
         outcome: outcomeOfStatus(answer.status, request.acceptance),

@@ -6,7 +6,7 @@ import { type AccountId, EGRESS_PORTS_DEFAULT, parseNetworks } from "@posthaste/
 import { certificateFor, startConnectProxy } from "@posthaste/testkit";
 import { afterEach, describe, expect, test, vi } from "vitest";
 import { RESPONSE_BODY_BYTES_MAX } from "./answer.ts";
-import { RESPONSE_BYTES_MAX } from "./connection.ts";
+import { Connection, RESPONSE_BYTES_MAX } from "./connection.ts";
 import { createEgress, type EgressOptions } from "./egress.ts";
 import { EGRESS_LIMITS } from "./limits.ts";
 
@@ -144,6 +144,17 @@ describe("a connection is reused by later attempts", () => {
     expect(receiver.sockets).toHaveLength(50);
     for (const response of hanging) response.end();
     await Promise.all(hung);
+  });
+
+  test("even if TLS says a turn late that the request has been written", async () => {
+    const receiver = await keepingReceiver();
+    const { post } = setup();
+    const isFree = vi.spyOn(Connection.prototype, "isFree", "get").mockReturnValue(false);
+    await post(receiver.url);
+    isFree.mockRestore();
+    await new Promise((resolve) => setImmediate(resolve));
+    await post(receiver.url);
+    expect(receiver.connections()).toEqual([1, 1]);
   });
 
   test("through a proxy, where the tunnel is reused", async () => {
