@@ -14,6 +14,7 @@ import { achievedPerSecond, ownPaceOf, type Turns } from "../subscriptions/pace.
 import type { Claim } from "./claim.ts";
 import type { Visited } from "./claimed-subscriptions.ts";
 import { halfOf, inFlightOf } from "./places.ts";
+import { retriesWait } from "./retry-lines.ts";
 
 /**
  * Maximum first attempts per second while a subscription is drained, so that a receiver that has just come
@@ -69,8 +70,7 @@ export async function roomsOf(
       parkable -= await parkPending(store, tx, { id, now, limit: parkable });
     }
     const own = ownPaceOf(subscription, claim.inFlightMax);
-    const retriesWait = endMs(turns.retryLine) > now;
-    const part = retriesWait ? besideRetries(own, turns) : own;
+    const part = retriesWait(turns, now) ? besideRetries(own, turns, now) : own;
     const { rate, concurrency } = subscription.draining === 1 ? paceOfDrain(part, claim) : part;
     const { total, firstAttempts } = inFlight(id);
     const byRate = rate === null ? claim.limit : turnsNow(turns.line, rate, now);
@@ -89,12 +89,14 @@ export async function roomsOf(
 
 /**
  * While retries wait too, first attempts have half of the rate and of the places. A single place cannot be
- * halved: they have it for one of two attempts, or they would always find it before a retry asks.
+ * halved: they have it for one of two attempts, or they would always find it before a retry asks. Behind the
+ * end of the line, late retries need a place, and the rate has counted them.
  */
-function besideRetries(own: Pace, turns: Turns): Pace {
-  const achieved = { perSecond: achievedPerSecond(own, turns), burst: 1 };
-  const rate = own.concurrency === 1 ? slower(own.rate, achieved) : own.rate;
-  return { rate: rate && halfOfRate(rate), concurrency: halfOf(own.concurrency) };
+function besideRetries(own: Pace, turns: Turns, now: number): Pace {
+  const half = halfOfRate({ perSecond: achievedPerSecond(own, turns), burst: 1 });
+  const isOver = endMs(turns.retryLine) <= now;
+  const rate = isOver ? own.rate : own.rate && halfOfRate(own.rate);
+  return { rate: own.concurrency === 1 ? slower(rate, half) : rate, concurrency: halfOf(own.concurrency) };
 }
 
 /**

@@ -13,6 +13,7 @@ import { type Room, roomsOf } from "./claim-rooms.ts";
 import type { ClaimedDelivery } from "./claimed-delivery.ts";
 import { readSubscriptions, type Visited } from "./claimed-subscriptions.ts";
 import type { Pending } from "./pending-subscriptions.ts";
+import { emptyRetryLines } from "./retry-lines.ts";
 
 /** What a visit to subscriptions did. */
 export type ClaimedOfVisited = {
@@ -50,7 +51,7 @@ export async function claimVisited(
   // Read under the lock. A claim would otherwise use outdated data.
   const visited = await readSubscriptions(tx, [...lines.keys()], claim);
   if (visited.length === 0) return { claimed: [], misfits: [], leftOut, locked };
-  const rooms = await roomsOf(store, tx, visited, lines, claim);
+  const rooms = await roomsOf(store, tx, visited, await emptyRetryLines(store, tx, lines, now), claim);
   const oldest = await oldestOf(store, tx, rooms, claim);
   const chosen = shareOut(pending, oldest, claim);
   const { rows, misfits } = await claimFitting(tx, await lockPending(store, tx, chosen, now), claim);
