@@ -37,6 +37,11 @@ export function nextTurnMs(line: Line, { perSecond, burst }: Rate): number {
   return (line - (burst - 1) * intervalUs(perSecond)) / US_PER_MS;
 }
 
+/** Returns when the next attempt after one may start if they start one by one, in milliseconds. */
+export function intervalMs({ perSecond }: Rate): number {
+  return intervalUs(perSecond) / US_PER_MS;
+}
+
 /** Returns how many attempts may start now. */
 export function turnsNow(line: Line, rate: Rate, nowMs: number): number {
   return Math.min(rate.burst, turnsUntil(line, rate, nowMs));
@@ -56,6 +61,11 @@ export function halfOfRate({ perSecond, burst }: Rate): Rate {
 /** Returns the line after `count` more attempts have taken their turn. */
 export function lineAfter(line: Line, rate: Rate, nowMs: number, count = 1): Line {
   return stretched(line, nowMs, (count * intervalUs(rate.perSecond)) / US_PER_MS);
+}
+
+/** Returns the line before an attempt took its turn that it could not use. */
+export function lineBefore(line: Line, rate: Rate): Line {
+  return Math.round(Math.max(EMPTY_LINE, line - intervalUs(rate.perSecond))) as Line;
 }
 
 /** Returns the line with one more entry of `byMs` milliseconds. It ends at most a year from now. */

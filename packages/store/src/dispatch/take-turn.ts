@@ -1,9 +1,12 @@
 import {
   type DeliveryId,
+  EMPTY_LINE,
   endMs,
   halfOfRate,
+  intervalMs,
   laterOf,
   lineAfter,
+  lineBefore,
   nextTurnMs,
   type Pace,
   type Rate,
@@ -93,14 +96,17 @@ async function turnOf(store: Store, tx: Tx, ask: Ask, turns: Turns): Promise<Tur
   const sendMs = pace.rate === null ? now : Math.max(now, nextTurnMs(turns.gate, pace.rate));
   const inPlaceMaxMs = room.isShared ? IN_PLACE_BESIDE_FIRST_MAX_MS : IN_PLACE_MAX_MS;
   if (room.isFull || isEarly || sendMs - now > inPlaceMaxMs) {
-    return isFirst ? await unclaim(tx, row, now) : await standInLine(tx, ask, { row, turns, room, sendMs });
+    return isFirst
+      ? await unclaim(tx, ask, row, turns)
+      : await standInLine(tx, ask, { row, turns, room, sendMs });
   }
-  if (pace.rate !== null && room.rate !== null) {
-    await writeTurns(tx, subscriptionId, {
-      ...turns,
-      [own]: isCounted ? turns[own] : lineAfter(turns[own], room.rate, now),
-      gate: lineAfter(turns.gate, pace.rate, sendMs),
-    });
+  const isLast = isLastInLine(row, turns, now);
+  const isRated = pace.rate !== null && room.rate !== null;
+  if (isLast || isRated) {
+    const emptied = isLast ? { ...turns, retryLine: EMPTY_LINE } : turns;
+    const admitted = isRated && !isCounted ? { [own]: lineAfter(turns[own], room.rate, now) } : {};
+    const gate = isRated ? lineAfter(turns.gate, pace.rate, sendMs) : turns.gate;
+    await writeTurns(tx, subscriptionId, { ...emptied, ...admitted, gate });
   }
   if (!isAdmitted) {
     await moveAll(tx, "take_turn", [row], { lease_until: now + ask.timeoutMs + LEASE_SLACK_MS }, now);
@@ -112,23 +118,26 @@ async function turnOf(store: Store, tx: Tx, ask: Ask, turns: Turns): Promise<Tur
 type RoomFor = {
   /** All places are taken, or a retry would take one of those that are left to first attempts. */
   readonly isFull: boolean;
+  /** A first attempt has the only place. */
+  readonly isOfFirst: boolean;
   /** First attempts wait beside the retry. */
   readonly isShared: boolean;
   /** The rate of its kind. */
   readonly rate: Rate | null;
 };
 
-const ALL_ROOM = { isFull: false, isShared: false };
+const ALL_ROOM = { isFull: false, isOfFirst: false, isShared: false };
 
 async function roomFor(store: Store, tx: Tx, ask: Ask, isFirst: boolean): Promise<RoomFor> {
   const { subscriptionId, pace, now } = ask;
   const { total, firstAttempts } = (await inFlightOf(tx, [subscriptionId], now))(subscriptionId);
   const all = { ...ALL_ROOM, rate: pace.rate };
-  if (total >= pace.concurrency) return { ...all, isFull: true };
+  const isOfFirst = pace.concurrency === 1 && firstAttempts > 0;
+  if (total >= pace.concurrency) return { ...all, isFull: true, isOfFirst };
   const hasHalf = total - firstAttempts >= halfOf(pace.concurrency);
   if (isFirst || (pace.rate === null && !hasHalf)) return all;
   if (!(await haveFirstAttempts(store, tx, ask))) return all;
-  return { isFull: hasHalf, isShared: true, rate: pace.rate && halfOfRate(pace.rate) };
+  return { ...all, isFull: hasHalf, isShared: true, rate: pace.rate && halfOfRate(pace.rate) };
 }
 
 /** Returns whether deliveries of the subscription wait to be claimed. */
@@ -149,26 +158,64 @@ function standsInLine({ turn_at, next_attempt_at }: LockedDelivery): boolean {
   return turn_at !== null && next_attempt_at !== null && turn_at < next_attempt_at;
 }
 
+/**
+ * Returns whether a retry was told to come at the end of the line, which is over: nobody comes after it. First
+ * attempts then need not wait for late ones.
+ */
+function isLastInLine(row: LockedDelivery, { retryLine }: Turns, now: number): boolean {
+  return standsInLine(row) && endMs(retryLine) <= Math.min(row.next_attempt_at ?? now, now);
+}
+
 async function standInLine(
   tx: Tx,
   { subscriptionId, pace, now }: Ask,
   { row, turns, room, sendMs }: { row: LockedDelivery; turns: Turns; room: RoomFor; sendMs: number },
 ): Promise<Turn> {
   const { retryLine } = turns;
-  const { rate, isFull } = room;
+  const { rate, isFull, isOfFirst } = room;
+  if (!isFull && keepsItsPlace(row, rate, sendMs)) {
+    const untilMs = Math.ceil(sendMs);
+    await moveAll(tx, "reserve_turn", [row], { ...waitUntil(untilMs), turn_at: row.turn_at }, now);
+    return { kind: "wait", untilMs };
+  }
   const byRate = rate === null ? retryLine : lineAfter(retryLine, rate, now);
   const asksPerSecond = achievedPerSecond(pace, turns) * ASKS_PER_PLACE;
   const stepMs = isFull ? Math.max(STEP_MIN_MS, 1_000 / asksPerSecond) : 0;
   const next = laterOf(byRate, stretched(retryLine, now, stepMs));
   const turnMs = rate === null || isFull ? endMs(next) : Math.max(nextTurnMs(retryLine, rate), sendMs);
   const untilMs = Math.ceil(Math.max(turnMs, now + 1));
-  await writeTurns(tx, subscriptionId, { ...turns, retryLine: next });
-  const times = { ...waitUntil(untilMs), turn_at: Math.min(row.turn_at ?? now, now) };
+  // The only place goes to the next retry that asks, however long the first attempt takes.
+  const line = isOfFirst ? laterOf(turns.line, stretched(EMPTY_LINE, now, 2 * stepMs)) : turns.line;
+  await writeTurns(tx, subscriptionId, { ...turns, line, retryLine: next });
+  // Earlier than the next attempt: the line counts the retry.
+  const times = { ...waitUntil(untilMs), turn_at: untilMs - 1 };
   await moveAll(tx, "reserve_turn", [row], times, now);
   return { kind: "wait", untilMs };
 }
 
-async function unclaim(tx: Tx, row: LockedDelivery, now: number): Promise<Turn> {
+/**
+ * Returns whether a retry whose turn has come, and that finds only the gate taken, waits for the gate. With a
+ * new place at each such time, retries and first attempts that have the same distance would meet each time.
+ * From the turn of the retry after it on, it takes a new place. Otherwise all of those that come late would
+ * come again together each time the gate opens.
+ */
+function keepsItsPlace(row: LockedDelivery, rate: Rate | null, sendMs: number): boolean {
+  return rate !== null && standsInLine(row) && sendMs <= (row.turn_at ?? 0) + 1 + intervalMs(rate);
+}
+
+/**
+ * Gives the first attempt's place in line back too. With half of the rate, its claim took two: the other one
+ * stays taken, for the retry that was sent instead.
+ */
+async function unclaim(
+  tx: Tx,
+  { subscriptionId, pace, now }: Ask,
+  row: LockedDelivery,
+  turns: Turns,
+): Promise<Turn> {
+  if (pace.rate !== null) {
+    await writeTurns(tx, subscriptionId, { ...turns, line: lineBefore(turns.line, pace.rate) });
+  }
   await moveAll(tx, "unclaim", [row], { next_attempt_at: now }, now);
   return { kind: "unclaimed" };
 }
