@@ -6,9 +6,9 @@ import type { Tx } from "../database/transact.ts";
 import { type Turns, writeTurns } from "../subscriptions/pace.ts";
 
 /**
- * A retry comes a little later than it was told: Temporal hands it out among others, to a worker that is free.
- * First attempts leave it its place for this long after the end of the line, or they would have all places
- * each time it comes.
+ * A retry comes a little later than it was told: Temporal hands it out among others, to a worker that is
+ * free. First attempts leave it its place for this long after the end of the line, or they would have all
+ * places each time it comes.
  */
 const LATE_MAX_MS = 5_000;
 

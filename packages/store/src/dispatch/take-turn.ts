@@ -159,8 +159,8 @@ function standsInLine({ turn_at, next_attempt_at }: LockedDelivery): boolean {
 }
 
 /**
- * Returns whether a retry was told to come at the end of the line, which is over: nobody comes after it. First
- * attempts then need not wait for late ones.
+ * Returns whether a retry was told to come at the end of the line, which is over: nobody comes after it.
+ * First attempts then need not wait for late ones.
  */
 function isLastInLine(row: LockedDelivery, { retryLine }: Turns, now: number): boolean {
   return standsInLine(row) && endMs(retryLine) <= Math.min(row.next_attempt_at ?? now, now);
