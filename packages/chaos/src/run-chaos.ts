@@ -176,17 +176,19 @@ async function runOn(
     sendEvents(world, "hostile"),
     traffic.run(planTraffic({ seed, seconds })),
   ]);
-  const calm = sleep(seconds * 1_000 + calmMs(seconds));
-  await injectFaults({ ...machines, supervisor }, plan, ledger, ({ at, kind, target, forMs }) =>
-    note(`${(at / 1_000).toFixed(1)} s: ${kind} ${target} for ${(forMs / 1_000).toFixed(1)} s`),
-  );
-  await calm;
-  stop.abort();
-  await sending;
-  note(`${ledger.accepted.length} events accepted; waiting until every delivery has got as far as it can`);
-  const asked = await settle(world, note);
-  const facts = await gatherFacts(world, seen, asked);
-  await supervisor.stop();
+  const untilSettled = async () => {
+    const calm = sleep(seconds * 1_000 + calmMs(seconds));
+    await injectFaults({ ...machines, supervisor }, plan, ledger, ({ at, kind, target, forMs }) =>
+      note(`${(at / 1_000).toFixed(1)} s: ${kind} ${target} for ${(forMs / 1_000).toFixed(1)} s`),
+    );
+    await calm;
+    stop.abort();
+    await sending;
+    note(`${ledger.accepted.length} events accepted; waiting until every delivery has got as far as it can`);
+    return await gatherFacts(world, seen, await settle(world, note));
+  };
+  // A process that is started again after a failure would be left behind.
+  const facts = await untilSettled().finally(() => supervisor.stop());
   await Promise.all(Object.values(callers).map((caller) => caller.close()));
   const findings = findingsFrom(facts);
   const lines = linesOf(findings);

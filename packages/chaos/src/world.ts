@@ -61,9 +61,13 @@ export type Caller = {
   /**
    * Calls both APIs in turn until one answers.
    *
-   * @throws the answer, if it is a refusal; the last error, a minute after the run's end
+   * @param isAnswer whether an error is an answer. Default: {@link isRefusal}
+   * @throws the answer, if it is an error; the last error, a minute after the run's end
    */
-  insist<T>(call: (client: PosthasteClient) => Promise<T>): Promise<T>;
+  insist<T>(
+    call: (client: PosthasteClient) => Promise<T>,
+    isAnswer?: (error: unknown) => boolean,
+  ): Promise<T>;
   close(): Promise<void>;
 };
 
@@ -127,7 +131,7 @@ export function callerFor(
   let turn = 0;
   return {
     accountId,
-    async insist(call) {
+    async insist(call, isAnswer = isRefusal) {
       let stoppedAt: number | undefined;
       for (;;) {
         const client = clients[turn++ % clients.length];
@@ -135,7 +139,7 @@ export function callerFor(
         try {
           return await call(client);
         } catch (error) {
-          if (isRefusal(error)) throw error;
+          if (isAnswer(error)) throw error;
           if (isServersFault(error)) ledger.troubles.push(`a call was answered with ${error}`);
           if (stop.aborted) stoppedAt ??= Date.now();
           if (stoppedAt !== undefined && Date.now() - stoppedAt > ANSWERED_WITHIN_MS) throw error;
@@ -169,10 +173,16 @@ export async function subscribe(
 
 /** The codes of Connect with which the API refuses what a caller did; a repetition would be refused, too. */
 const REFUSALS: ReadonlySet<unknown> = new Set([3, 5, 6, 7, 9, 11, 12, 16]);
+const RESOURCE_EXHAUSTED = 8;
 const INTERNAL = 13;
 
 export function isRefusal(error: unknown): boolean {
   return error instanceof Error && "code" in error && REFUSALS.has(error.code);
+}
+
+/** Returns whether a call is refused because its account has as many unfinished as it may have. */
+export function isRefusedForNow(error: unknown): boolean {
+  return isRefusal(error) || (error instanceof Error && "code" in error && error.code === RESOURCE_EXHAUSTED);
 }
 
 /** Returns whether the API answered with a fault of its own. A broken connection has a cause. */

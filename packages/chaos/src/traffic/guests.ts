@@ -1,4 +1,4 @@
-import { isRefusal, subscribe } from "../world.ts";
+import { isRefusal, isRefusedForNow, subscribe } from "../world.ts";
 import type { TrafficMaker } from "./kind.ts";
 
 /**
@@ -18,7 +18,12 @@ export const guests: TrafficMaker = async (world) => {
       });
       const subscriptionId = guest;
       if (subscriptionId !== undefined) {
-        await insist((client) => client.deliveries.replayEvents({ subscriptionId, since: { seconds: 0n } }));
+        await insist(
+          (client) => client.deliveries.replayEvents({ subscriptionId, since: { seconds: 0n } }),
+          isRefusedForNow,
+        ).catch((error) => {
+          if (!isRefusedForNow(error)) throw error;
+        });
       }
       if (before !== undefined)
         await insist((client) => client.subscriptions.deleteSubscription({ id: before }));

@@ -1,5 +1,5 @@
 import { NEVER_ACCEPTS } from "../receivers.ts";
-import { isRefusal, type World } from "../world.ts";
+import { isRefusal, isRefusedForNow, type World } from "../world.ts";
 import type { TrafficMaker } from "./kind.ts";
 
 /** Deliveries that one act cancels. */
@@ -25,17 +25,30 @@ export const recoveries: TrafficMaker = async (world) => {
         world.ledger.cancelled.add(id);
         await unlessRefused(insist((client) => client.deliveries.cancelDelivery({ id })));
       }
-      const { recovery } = await insist((client) =>
-        client.deliveries.recoverDeliveries({ since: { seconds: 0n }, ratePerSecond: random.between(1, 50) }),
-      );
-      const id = recovery?.id ?? 0;
-      if (random.between(0, 1) === 0) return;
+      const ratePerSecond = random.between(1, 50);
+      const isPaused = random.between(0, 1) === 1;
+      const id = await recover(world, ratePerSecond);
+      if (id === undefined || !isPaused) return;
       await unlessRefused(insist((client) => client.deliveries.pauseRecovery({ id })));
       paused = id;
     },
     end: resume,
   };
 };
+
+/** Recovers what has failed so far. Returns undefined while ten of the account are unfinished. */
+async function recover({ callers }: World, ratePerSecond: number): Promise<number | undefined> {
+  try {
+    const { recovery } = await callers.hostile.insist(
+      (client) => client.deliveries.recoverDeliveries({ since: { seconds: 0n }, ratePerSecond }),
+      isRefusedForNow,
+    );
+    return recovery?.id;
+  } catch (error) {
+    if (isRefusedForNow(error)) return undefined;
+    throw error;
+  }
+}
 
 /** Returns some deliveries that wait for receivers that never accept anything. */
 async function waitingOf({ stack, ledger }: World): Promise<string[]> {
