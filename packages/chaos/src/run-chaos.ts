@@ -185,7 +185,7 @@ async function runOn(
     stop.abort();
     await sending;
     note(`${ledger.accepted.length} events accepted; waiting until every delivery has got as far as it can`);
-    return await gatherFacts(world, seen, await settle(world, note));
+    return await gatherFacts(world, seen, await settle(world, seconds * 1_000, note));
   };
   // A process that is started again after a failure would be left behind.
   const facts = await untilSettled().finally(() => supervisor.stop());

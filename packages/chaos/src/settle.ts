@@ -4,7 +4,7 @@ import { NEVER_ACCEPTS } from "./receivers.ts";
 import type { World } from "./world.ts";
 
 /** Twice the two minutes after which the reconciler checks an overdue delivery, the slowest repair. */
-const SETTLED_WITHIN_MS = 240_000;
+const REPAIRED_WITHIN_MS = 240_000;
 const POLL_EVERY_MS = 500;
 /** How long a requested attempt may take before it is requested again. */
 const ASK_EVERY_MS = 20_000;
@@ -16,12 +16,18 @@ const ASKED_AT_ONCE = 10;
 
 /**
  * Waits until every delivery has got as far as its receiver allows and nothing else is unfinished, at most
- * four minutes. Requests the retries that the published schedule would send ten minutes later. Also resolves
- * if the time is up: the findings show what is missing.
+ * four minutes longer than the run took: receivers that hang got more than they can take in that time.
+ * Requests the retries that the published schedule would send ten minutes later. Also resolves if the time is
+ * up: the findings show what is missing.
  *
+ * @param ranMs how long there was traffic
  * @returns the attempts that were requested: {@link attemptKey} of each
  */
-export async function settle(world: World, note: (line: string) => void): Promise<Set<string>> {
+export async function settle(
+  world: World,
+  ranMs: number,
+  note: (line: string) => void,
+): Promise<Set<string>> {
   const asked = new Set<string>();
   const askedAt = new Map<string, number>();
   const ask = async ({ id, attempts }: Open) => {
@@ -57,7 +63,7 @@ export async function settle(world: World, note: (line: string) => void): Promis
     }
     return open.length === 0 && !(await isUnfinished(world));
   };
-  await poll(isSettled, { withinMs: SETTLED_WITHIN_MS, everyMs: POLL_EVERY_MS });
+  await poll(isSettled, { withinMs: ranMs + REPAIRED_WITHIN_MS, everyMs: POLL_EVERY_MS });
   return asked;
 }
 
