@@ -185,6 +185,14 @@ export function isRefusedForNow(error: unknown): boolean {
   return isRefusal(error) || (error instanceof Error && "code" in error && error.code === RESOURCE_EXHAUSTED);
 }
 
+/** Resolves to what a call resolves to, or to undefined if it is refused. */
+export async function unlessRefused<T>(call: Promise<T>, isRefused = isRefusal): Promise<T | undefined> {
+  return await call.catch((error) => {
+    if (!isRefused(error)) throw error;
+    return undefined;
+  });
+}
+
 /** Returns whether the API answered with a fault of its own. A broken connection has a cause. */
 function isServersFault(error: unknown): boolean {
   return error instanceof Error && "code" in error && error.code === INTERNAL && error.cause === undefined;

@@ -121,14 +121,14 @@ export async function beginAttempts(store: Store): Promise<DeliveryId[]> {
 }
 
 /** Records that the receiver accepted a delivery's first attempt. */
-export async function recordAccepted(store: Store, deliveryId: DeliveryId): Promise<void> {
+export async function recordAccepted(store: Store, deliveryId: DeliveryId, now = NOW): Promise<void> {
   await recordAttempt(store, {
     deliveryId,
     attempt: attempt({ outcome: "accepted", status: 200 }),
     state: "succeeded",
     nextAttemptAt: null,
     endedReason: null,
-    now: NOW,
+    now,
   });
 }
 

@@ -20,7 +20,7 @@ import {
   subscriptionHealth,
   takeTurn,
 } from "../src/index.ts";
-import { attempt, type Bench, drainAll, idsIn, NOW, onEachDatabase } from "./fixture.ts";
+import { attempt, type Bench, drainAll, idsIn, NOW, onEachDatabase, recordAccepted } from "./fixture.ts";
 import { insertDeliveries } from "./many-rows.ts";
 
 const states = async ({ store, accountId }: Bench) =>
@@ -39,14 +39,7 @@ const claim = async ({ store }: Bench, over: Partial<Claim> = {}) =>
   ).map((delivery) => delivery.deliveryId);
 const succeed = async ({ store }: Bench, deliveryId: DeliveryId, now = NOW) => {
   await markStarted(store, { owner: "me", ids: [deliveryId], now });
-  await recordAttempt(store, {
-    deliveryId,
-    attempt: attempt({ outcome: "accepted", status: 200 }),
-    state: "succeeded",
-    nextAttemptAt: null,
-    endedReason: null,
-    now,
-  });
+  await recordAccepted(store, deliveryId, now);
 };
 const target = (bench: Bench, id: SubscriptionId) => ({ accountId: bench.accountId, id, now: NOW });
 

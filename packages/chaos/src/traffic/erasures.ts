@@ -1,4 +1,4 @@
-import { type Caller, callerFor, EVENT_TYPE, isRefusal, WIDE_EVENT_TYPE } from "../world.ts";
+import { type Caller, callerFor, EVENT_TYPE, unlessRefused, WIDE_EVENT_TYPE } from "../world.ts";
 import { eventNumber, eventOfAct } from "./events.ts";
 import type { TrafficMaker } from "./kind.ts";
 
@@ -34,10 +34,8 @@ export const erasures: TrafficMaker = async (world) => {
 async function use({ insist }: Caller, url: string, n: number): Promise<void> {
   for (let i = 0; i < SUBSCRIPTIONS; i++) {
     const call = { targetUrl: `${url}/${i}`, eventTypes: [EVENT_TYPE, WIDE_EVENT_TYPE] };
-    await insist((client) => client.subscriptions.createSubscription(call)).catch((error) => {
-      // A call that was not answered has subscribed it.
-      if (!isRefusal(error)) throw error;
-    });
+    // A call that was not answered has subscribed it.
+    await unlessRefused(insist((client) => client.subscriptions.createSubscription(call)));
   }
   const events = Array.from({ length: EVENTS }, (_, i) =>
     eventNumber(eventOfAct("erasure", n * EVENTS + i), EVENT_TYPE),

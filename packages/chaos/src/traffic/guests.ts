@@ -1,4 +1,4 @@
-import { isRefusal, isRefusedForNow, subscribe } from "../world.ts";
+import { isRefusedForNow, subscribe, unlessRefused } from "../world.ts";
 import type { TrafficMaker } from "./kind.ts";
 
 /**
@@ -11,19 +11,15 @@ export const guests: TrafficMaker = async (world) => {
   return {
     async act(n) {
       const before = guest;
-      guest = await subscribe(world, "guest", `/${n}`).catch((error) => {
-        // A call that was not answered has subscribed it: it exists, and nobody knows its number.
-        if (isRefusal(error)) return undefined;
-        throw error;
-      });
+      // A call that was not answered has subscribed it: it exists, and nobody knows its number.
+      guest = await unlessRefused(subscribe(world, "guest", `/${n}`));
       const subscriptionId = guest;
       if (subscriptionId !== undefined) {
-        await insist(
+        const replaying = insist(
           (client) => client.deliveries.replayEvents({ subscriptionId, since: { seconds: 0n } }),
           isRefusedForNow,
-        ).catch((error) => {
-          if (!isRefusedForNow(error)) throw error;
-        });
+        );
+        await unlessRefused(replaying, isRefusedForNow);
       }
       if (before !== undefined)
         await insist((client) => client.subscriptions.deleteSubscription({ id: before }));

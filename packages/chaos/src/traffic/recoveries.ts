@@ -1,5 +1,5 @@
 import { NEVER_ACCEPTS } from "../receivers.ts";
-import { isRefusal, isRefusedForNow, type World } from "../world.ts";
+import { isRefusedForNow, unlessRefused, type World } from "../world.ts";
 import type { TrafficMaker } from "./kind.ts";
 
 /** Deliveries that one act cancels. */
@@ -27,28 +27,19 @@ export const recoveries: TrafficMaker = async (world) => {
       }
       const ratePerSecond = random.between(1, 50);
       const isPaused = random.between(0, 1) === 1;
-      const id = await recover(world, ratePerSecond);
+      const recovering = insist(
+        (client) => client.deliveries.recoverDeliveries({ since: { seconds: 0n }, ratePerSecond }),
+        isRefusedForNow,
+      );
+      const id = (await unlessRefused(recovering, isRefusedForNow))?.recovery?.id;
       if (id === undefined || !isPaused) return;
+      // It may have ended in the meantime, like what is cancelled or resumed.
       await unlessRefused(insist((client) => client.deliveries.pauseRecovery({ id })));
       paused = id;
     },
     end: resume,
   };
 };
-
-/** Recovers what has failed so far. Returns undefined while ten of the account are unfinished. */
-async function recover({ callers }: World, ratePerSecond: number): Promise<number | undefined> {
-  try {
-    const { recovery } = await callers.hostile.insist(
-      (client) => client.deliveries.recoverDeliveries({ since: { seconds: 0n }, ratePerSecond }),
-      isRefusedForNow,
-    );
-    return recovery?.id;
-  } catch (error) {
-    if (isRefusedForNow(error)) return undefined;
-    throw error;
-  }
-}
 
 /** Returns some deliveries that wait for receivers that never accept anything. */
 async function waitingOf({ stack, ledger }: World): Promise<string[]> {
@@ -64,11 +55,4 @@ async function waitingOf({ stack, ledger }: World): Promise<string[]> {
     // The database may be what fails at the moment.
     .catch(() => []);
   return rows.map(({ id }) => id);
-}
-
-/** It may have ended, or completed, in the meantime. */
-async function unlessRefused(call: Promise<unknown>): Promise<void> {
-  await call.catch((error) => {
-    if (!isRefusal(error)) throw error;
-  });
 }

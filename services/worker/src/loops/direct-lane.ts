@@ -100,8 +100,8 @@ export function createDirectLane(options: DirectLaneOptions): DirectLane {
   const renewal = setInterval(() => {
     const before = now() - leaseMs / RENEWALS_IN_A_LEASE;
     const ids = [...inFlight].filter(([, { claimedAt }]) => claimedAt < before).map(([id]) => id);
-    void endIfOver(outages);
-    if (ids.length === 0) return void endIfOver(renewals);
+    void outages.idle();
+    if (ids.length === 0) return void renewals.idle();
     renewClaims(store, { owner, ids, until: now() + leaseMs, now: now() }).then(
       (refused) => {
         report("lease", refused);
@@ -150,11 +150,6 @@ export function createDirectLane(options: DirectLaneOptions): DirectLane {
       await handOvers.stop(deadline);
     },
   };
-}
-
-/** Notes the end of an outage without work that would prove it. */
-async function endIfOver(outages: OutageLog): Promise<void> {
-  if (!(await outages.goesOn())) outages.succeeded();
 }
 
 function createHandOvers(

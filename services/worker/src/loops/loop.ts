@@ -102,9 +102,10 @@ function startLoop({ intervalMs, round }: LoopPlan, outages: OutageLog, onFailur
       try {
         const found = await round();
         more = found === "more" || found === "searching";
-        const isWork = found === "more" || found === "done";
-        failures = !isWork && (await outages.goesOn()) ? failures + 1 : 0;
-        if (failures === 0) outages.succeeded();
+        if (found === "more" || found === "done") {
+          failures = 0;
+          outages.succeeded();
+        } else failures = (await outages.idle()) ? failures + 1 : 0;
       } catch (error) {
         failures += 1;
         onFailure();

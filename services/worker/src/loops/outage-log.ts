@@ -16,8 +16,11 @@ export type OutageLog = {
   failed(error: unknown, fields?: Readonly<Record<string, unknown>>): Promise<void>;
   /** Logs `<name>.recovered` with the number of failures, if there were any. */
   succeeded(): void;
-  /** Resolves to whether something still is away that was at the last failure. */
-  goesOn(): Promise<boolean>;
+  /**
+   * Notes that there was no work, which proves nothing. The outage ends if nothing still is away that was at
+   * the last failure. Resolves to whether it goes on.
+   */
+  idle(): Promise<boolean>;
 };
 
 /**
@@ -30,6 +33,12 @@ export function createOutageLog(name: string, log: Log, whatIsAway: WhatIsAway):
   let failures = 0;
   let lastReason: string | undefined;
   let lastAway: readonly Dependency[] = [];
+  const succeeded = () => {
+    if (failures > 0) log.info(`${name}.recovered`, { failures });
+    failures = 0;
+    lastReason = undefined;
+    lastAway = [];
+  };
   return {
     async failed(error, fields = {}) {
       failures += 1;
@@ -40,16 +49,14 @@ export function createOutageLog(name: string, log: Log, whatIsAway: WhatIsAway):
       lastReason = reason;
       log.error(`${name}.failed`, error, { ...fields, failures, away });
     },
-    succeeded() {
-      if (failures > 0) log.info(`${name}.recovered`, { failures });
-      failures = 0;
-      lastReason = undefined;
-      lastAway = [];
-    },
-    async goesOn() {
-      if (lastAway.length === 0) return false;
-      const away = await whatIsAway();
-      return lastAway.some((dependency) => away.includes(dependency));
+    succeeded,
+    async idle() {
+      const before = failures;
+      const away = lastAway.length === 0 ? [] : await whatIsAway();
+      const goesOn = lastAway.some((dependency) => away.includes(dependency));
+      // Work may have failed while this asked.
+      if (!goesOn && failures === before) succeeded();
+      return goesOn;
     },
   };
 }
