@@ -11,6 +11,7 @@ import {
   updateSubscription,
 } from "../src/index.ts";
 import { attempt, type Bench, NOW } from "./fixture.ts";
+import { randomFrom } from "./random-from.ts";
 
 /*
  * A model of workers that send for some subscriptions, on its own clock: the functions of the store are the
@@ -56,6 +57,8 @@ export const BEGIN_MS = 1_000;
 const WORKERS = { claimEveryMs: 250, startMs: 100 };
 /** Workers that are not busy. */
 export const QUICK_WORKERS = { claimEveryMs: 50, startMs: 30 };
+/** Of random arrivals and claims: with this one, the lines of retries and first attempts meet. */
+const SEED = 2;
 /** Between two claims that come at random, at least. */
 const CLAIM_RANDOM_MIN_MS = 20;
 
@@ -80,15 +83,6 @@ function createClock(): Clock {
   };
 }
 
-/** Returns a generator of the same numbers each time, from 0 up to 1 (that of Park and Miller). */
-function createRandom(): () => number {
-  let last = 2;
-  return () => {
-    last = (last * 16_807) % 2_147_483_647;
-    return last / 2_147_483_647;
-  };
-}
-
 /**
  * Returns what was sent for each subscription in the first `seconds` seconds. If first attempts of a load
  * arrive at random, claims come at random too.
@@ -102,7 +96,7 @@ export async function sendAll(
   const { store } = bench;
   const clock = createClock();
   const rotation = createClaimRotation();
-  const random = createRandom();
+  const random = randomFrom(SEED);
   const isRandom = loads.some(({ firstsEveryMs }) => firstsEveryMs !== undefined);
   const untilNextClaim = () =>
     isRandom
