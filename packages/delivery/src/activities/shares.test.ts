@@ -156,6 +156,58 @@ describe("attempts that find no room", () => {
     expect(Math.max(...gaps, 60_000 - (asks.at(-1) ?? 0))).toBeLessThanOrEqual(10_050);
   });
 
+  /**
+   * Lets retries of A come at once that take 50 ms each, and again when they are told to.
+   *
+   * @param hangMs how long the attempts of the others hang that are under way
+   * @returns when each began, in milliseconds
+   */
+  const runRetries = (waiting: number, hangMs: number) => {
+    const due = Array.from({ length: waiting }, () => 0);
+    const begins: number[] = [];
+    let underWay: DeliveryId[] = [];
+    for (let now = 0; begins.length < waiting && now < 1_000_000; now += 50) {
+      for (const id of underWay) shares.end(id);
+      underWay = [];
+      if (now === hangMs) for (let n = 0; n < next; n++) for (const id of [B, C, D]) shares.end(idOf(id, n));
+      for (const [n, at] of due.entries()) {
+        if (at > NOW + now) continue;
+        const id = idOf(A, next++);
+        if (shares.tryToBegin(id, A)) {
+          underWay.push(id);
+          begins.push(now);
+          due[n] = Number.POSITIVE_INFINITY;
+        } else due[n] = shares.nextRoomAt(A, NOW + now);
+      }
+      vi.advanceTimersByTime(50);
+    }
+    return begins;
+  };
+
+  test.each([
+    ["go on hanging", 1_000_000],
+    ["hang for a while", 10_000],
+  ])("find the few places that others leave as fast as they become free, if those %s", (_, hangMs) => {
+    runFast(40, 50);
+    for (const account of [B, C, D]) begin(shares, account);
+    const places = shares.roomOf(A);
+    expect(places).toBeLessThan(5);
+    const begins = runRetries(1_000, hangMs);
+    expect(begins).toHaveLength(1_000);
+    // Half of the time at most, the places stand empty.
+    expect(begins.at(-1)).toBeLessThan((2 * 1_000 * 50) / places);
+  });
+
+  test("are not sent away for longer than a minute by attempts that hung, unless too many would ask", () => {
+    begin(shares, A);
+    vi.advanceTimersByTime(30_000);
+    const times = Array.from({ length: 1_000 }, () => shares.nextRoomAt(A, NOW) - NOW);
+    expect(Math.max(...times)).toBeLessThan(61_000 + (1_000 * 1_000) / PLACES);
+    const more = Array.from({ length: 2 * 60 * PLACES }, () => shares.nextRoomAt(A, NOW) - NOW);
+    const inOneSecond = more.filter((at) => at >= 100_000 && at < 101_000);
+    expect(inOneSecond.length).toBeLessThanOrEqual(PLACES);
+  });
+
   test("are told to wait by all attempts of their account, not by the one that takes longest", () => {
     begin(shares, A, 1);
     vi.advanceTimersByTime(30_000);

@@ -39,15 +39,24 @@ export type Shares<Id = DeliveryId> = {
   readonly reservedFor: (ms: number) => Id[];
   /**
    * Returns when an attempt that found no room is likely to find one, behind those that were told before. If
-   * nobody was, it is as soon as an attempt of the account takes, and at least 5 and at most 10 s.
+   * nobody was, it is as soon as an attempt of the account takes, and at least 5 and at most 10 s. Those that
+   * are told more than a minute are told it as close together as an account may ask.
    */
   readonly nextRoomAt: (id: AccountId, nowMs: number) => number;
 };
 
 /** How long an attempt is assumed to take until one of the account's has ended. */
 const HOLD_DEFAULT_MS = 1_000;
-/** The shortest time that an attempt is assumed to take. Fast ones tell little about those under way. */
-const HOLD_MIN_MS = 1_000;
+/**
+ * The time in which an account's attempts ask for room at most as often as it has places if it is alone,
+ * however fast its attempts were: that tells little about those under way.
+ */
+const ASKING_MS = 1_000;
+/**
+ * What an account's attempts take changes within seconds, if its receivers recover or others leave it more
+ * places. So nobody is sent away for longer because of it, only because too many would ask.
+ */
+const LINE_MAX_MS = 60_000;
 /**
  * How soon an attempt that found no room comes again. Each time costs Temporal a workflow task and a replay
  * of the log, so a free place may rather stand empty for a moment; but not for longer than the maximum.
@@ -72,14 +81,15 @@ const ACCOUNTS_MAX = 10_000;
 
 /**
  * @param attemptsMax the places of an account that is alone
- * @param options.holdMinMs the shortest time that a place is assumed to be held. Default: 1 s
+ * @param options.stepMinMs the shortest time between two that are told to come again. Default: 1 s divided by
+ *   `attemptsMax`
  * @param options.againMinMs how soon an attempt that found no room comes again. Default: 5 s
  */
 export function createShares<Id = DeliveryId>(
   attemptsMax: number,
-  options: { readonly holdMinMs?: number; readonly againMinMs?: number } = {},
+  options: { readonly stepMinMs?: number; readonly againMinMs?: number } = {},
 ): Shares<Id> {
-  const { holdMinMs = HOLD_MIN_MS, againMinMs = AGAIN_MIN_MS } = options;
+  const { stepMinMs = ASKING_MS / attemptsMax, againMinMs = AGAIN_MIN_MS } = options;
   const size = placesToShare(attemptsMax);
   const places = new Map<Id, Place>();
   const held = new Map<AccountId, number>();
@@ -95,7 +105,7 @@ export function createShares<Id = DeliveryId>(
    * does: while all of them hang, none ends that would tell.
    */
   const likelyHoldMs = (id: AccountId) => {
-    const usualMs = Math.max(holdMinMs, waitingOf(id).holdMs);
+    const usualMs = waitingOf(id).holdMs;
     const now = performance.now();
     let endsPerMs = 0;
     for (const { accountId, since } of places.values()) {
@@ -144,7 +154,8 @@ export function createShares<Id = DeliveryId>(
     nextRoomAt(id, nowMs) {
       const { holdMs, line } = waitingOf(id);
       const likelyMs = likelyHoldMs(id);
-      const stepMs = likelyMs / Math.max(1, heldBy(id));
+      const isFull = endMs(line) - nowMs > LINE_MAX_MS;
+      const stepMs = Math.max(stepMinMs, isFull ? 0 : likelyMs / Math.max(1, heldBy(id)));
       const againMs = Math.min(AGAIN_MAX_MS, Math.max(againMinMs, likelyMs));
       const longer = stretched(line, nowMs + Math.max(0, againMs - stepMs), stepMs);
       waiting.set(id, { holdMs, line: longer });

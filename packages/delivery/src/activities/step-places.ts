@@ -37,7 +37,7 @@ const WAIT_MAX_MS = 10_000;
 const UNKNOWN = 0 as AccountId;
 
 export function createStepPlaces(): StepPlaces {
-  const shares = createShares<number>(PLACES_OF_ONE, { holdMinMs: 0, againMinMs: 0 });
+  const shares = createShares<number>(PLACES_OF_ONE, { stepMinMs: 0, againMinMs: 0 });
   let steps = 0;
   return {
     async run(accountId = UNKNOWN, step) {
