@@ -158,6 +158,55 @@ test("a round without work ends no outage and shortens no pause, until what was 
   }
 });
 
+test("during an outage, a wake call begins a round after one without work, and not after a failed one", async () => {
+  vi.useFakeTimers();
+  try {
+    let asked = 0;
+    const whatIsAway = async (): Promise<readonly Dependency[]> => {
+      asked += 1;
+      return ["temporal"];
+    };
+    const { round, begun } = stepwise();
+    const loops = startLoops({ test: { intervalMs: 250, round } }, { log: silentLog, whatIsAway });
+    const wake = async () => {
+      loops.wake("test");
+      await vi.advanceTimersByTimeAsync(0);
+    };
+    begun[0]?.fail(new Error("refused"));
+    await vi.advanceTimersByTimeAsync(250);
+    begun[1]?.finish("idle");
+    await vi.advanceTimersByTimeAsync(100);
+    expect(asked).toBe(2);
+    // The pause of 500 ms goes on meanwhile, and until it is over, nobody asks what is away.
+    await wake();
+    expect(begun).toHaveLength(3);
+    await wake();
+    begun[2]?.finish("idle");
+    await vi.advanceTimersByTimeAsync(0);
+    expect(begun).toHaveLength(4);
+    begun[3]?.finish("searching");
+    await vi.advanceTimersByTimeAsync(399);
+    expect(begun).toHaveLength(4);
+    expect(asked).toBe(2);
+    await vi.advanceTimersByTimeAsync(1);
+    begun[4]?.finish("idle");
+    await vi.advanceTimersByTimeAsync(0);
+    expect(asked).toBe(3);
+    await wake();
+    begun[5]?.fail(new Error("refused"));
+    await vi.advanceTimersByTimeAsync(0);
+    await wake();
+    await vi.advanceTimersByTimeAsync(1_999);
+    expect(begun).toHaveLength(6);
+    await vi.advanceTimersByTimeAsync(1);
+    expect(begun).toHaveLength(7);
+    begun[6]?.finish("done");
+    await loops.stop();
+  } finally {
+    vi.useRealTimers();
+  }
+});
+
 test("an outage is logged once, with what is away, and its end with the number of failed rounds", async () => {
   const lines: object[] = [];
   const log: Log = {

@@ -16,7 +16,10 @@ export type LoopPlan = {
 };
 
 export type Loops<Name extends string> = {
-  /** Runs a round of these loops now. Any number of calls during a round cause one more round. */
+  /**
+   * Runs a round of these loops now, except those whose last round failed. Any number of calls during a round
+   * cause one more round.
+   */
   wake(...names: readonly Name[]): void;
   /** Stops all loops, each after its current round. */
   stop(): Promise<void>;
@@ -35,8 +38,8 @@ const FAILURE_PAUSE_MAX_MS = 5_000;
  *
  * A round takes no input: it finds its work in the database, so a restart after a crash needs no special
  * handling. After a failed round, the next begins after a growing pause; see {@link pauseAfterFailureMs}. The
- * first failure of an outage is logged as `<name>.failed`, and the next success as `<name>.recovered`. A
- * round without work ends no outage: while what was away still is, the pauses go on growing.
+ * first failure of an outage is logged as `<name>.failed`, and the next success as `<name>.recovered`. While
+ * what was away still is, a round without work ends no outage, and the pauses go on growing.
  *
  * @param options.onFailure called for each failed round, with the loop's name
  * @param options.whatIsAway asked after each failed round. Default: every dependency answers
@@ -82,22 +85,25 @@ type Loop = { wake(): void; stop(): Promise<void> };
 function startLoop({ intervalMs, round }: LoopPlan, outages: OutageLog, onFailure: () => void): Loop {
   let stopped = false;
   let wanted = false;
+  let hasFailed = false;
   /** Rounds in a row that failed, or found no work while what was away still is. */
   let failures = 0;
-  let endPause: (() => void) | undefined;
+  /** Set while the pause goes on. A round that a nudge begins meanwhile does not end the pause. */
+  let timer: NodeJS.Timeout | undefined;
+  let resume = () => {};
 
-  const pause = (ms: number) =>
-    new Promise<void>((resolve) => {
-      const timer = setTimeout(resolve, ms);
-      endPause = () => {
-        clearTimeout(timer);
-        resolve();
-      };
-    });
+  const beginPause = (ms: number) => {
+    clearTimeout(timer);
+    timer = setTimeout(() => {
+      timer = undefined;
+      resume();
+    }, ms);
+  };
 
   const run = async () => {
     while (!stopped) {
       wanted = false;
+      hasFailed = false;
       let more = false;
       try {
         const found = await round();
@@ -105,18 +111,25 @@ function startLoop({ intervalMs, round }: LoopPlan, outages: OutageLog, onFailur
         if (found === "more" || found === "done") {
           failures = 0;
           outages.succeeded();
-        } else failures = (await outages.idle()) ? failures + 1 : 0;
+          // During the pause, the unavailable dependency would be asked once per nudge.
+        } else if (timer === undefined) failures = (await outages.idle()) ? failures + 1 : 0;
       } catch (error) {
         failures += 1;
+        hasFailed = true;
         onFailure();
         await outages.failed(error);
       }
       if (stopped) return;
-      // A nudge must not end the pause of a failing loop: the unavailable dependency would see a
-      // call per nudge.
-      if (failures > 0) await pause(pauseAfterFailureMs(intervalMs, failures));
-      else if (!more && !wanted) await pause(intervalMs);
-      endPause = undefined;
+      if (failures === 0 && (more || wanted)) continue;
+      if (failures === 0) beginPause(intervalMs);
+      else if (hasFailed || timer === undefined) beginPause(pauseAfterFailureMs(intervalMs, failures));
+      // A nudge must not end the pause of a loop that fails at its work: the unavailable dependency would see
+      // a call per nudge. A round without work calls only the database.
+      if (hasFailed || !wanted) {
+        await new Promise<void>((resolve) => {
+          resume = resolve;
+        });
+      }
     }
   };
   const running = run();
@@ -124,12 +137,13 @@ function startLoop({ intervalMs, round }: LoopPlan, outages: OutageLog, onFailur
   return {
     wake() {
       wanted = true;
-      if (failures === 0) endPause?.();
+      if (!hasFailed) resume();
     },
     async stop() {
       stopped = true;
-      endPause?.();
+      resume();
       await running;
+      clearTimeout(timer);
     },
   };
 }
