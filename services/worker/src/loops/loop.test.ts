@@ -207,6 +207,36 @@ test("during an outage, a wake call begins a round after one without work, and n
   }
 });
 
+test("after a failure while nothing is away, rounds without work pause no longer and heed wake calls", async () => {
+  vi.useFakeTimers();
+  try {
+    const { round, begun } = stepwise();
+    const loops = startLoops({ test: { intervalMs: 400, round } }, { log: silentLog });
+    begun[0]?.fail(new Error("deadlock"));
+    await vi.advanceTimersByTimeAsync(250);
+    for (let n = 1; n < 10; n++) {
+      begun[n]?.finish("idle");
+      await vi.advanceTimersByTimeAsync(399);
+      expect(begun).toHaveLength(n + 1);
+      await vi.advanceTimersByTimeAsync(1);
+      expect(begun).toHaveLength(n + 2);
+    }
+    begun[10]?.finish("idle");
+    await vi.advanceTimersByTimeAsync(0);
+    loops.wake("test");
+    await vi.advanceTimersByTimeAsync(0);
+    begun[11]?.fail(new Error("deadlock"));
+    await vi.advanceTimersByTimeAsync(249);
+    expect(begun).toHaveLength(12);
+    await vi.advanceTimersByTimeAsync(1);
+    expect(begun).toHaveLength(13);
+    begun[12]?.finish("done");
+    await loops.stop();
+  } finally {
+    vi.useRealTimers();
+  }
+});
+
 test("an outage is logged once, with what is away, and its end with the number of failed rounds", async () => {
   const lines: object[] = [];
   const log: Log = {

@@ -38,8 +38,9 @@ const FAILURE_PAUSE_MAX_MS = 5_000;
  *
  * A round takes no input: it finds its work in the database, so a restart after a crash needs no special
  * handling. After a failed round, the next begins after a growing pause; see {@link pauseAfterFailureMs}. The
- * first failure of an outage is logged as `<name>.failed`, and the next success as `<name>.recovered`. While
- * what was away still is, a round without work ends no outage, and the pauses go on growing.
+ * first failure of an outage is logged as `<name>.failed`, and the next success as `<name>.recovered`. When a
+ * round without work ends an outage, too, says {@link OutageLog.idle}. While what was away still is, the
+ * pauses go on growing.
  *
  * @param options.onFailure called for each failed round, with the loop's name
  * @param options.whatIsAway asked after each failed round. Default: every dependency answers

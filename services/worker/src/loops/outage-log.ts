@@ -17,8 +17,9 @@ export type OutageLog = {
   /** Logs `<name>.recovered` with the number of failures, if there were any. */
   succeeded(): void;
   /**
-   * Notes that there was no work, which proves nothing. The outage ends if nothing still is away that was at
-   * the last failure. Resolves to whether it goes on.
+   * Notes that there was no work. If something was away at the last failure, the outage ends once none of
+   * that is. If nothing was, the work itself failed, and only a success ends the outage. Resolves to whether
+   * something that was away still is.
    */
   idle(): Promise<boolean>;
 };
@@ -51,12 +52,13 @@ export function createOutageLog(name: string, log: Log, whatIsAway: WhatIsAway):
     },
     succeeded,
     async idle() {
+      if (lastAway.length === 0) return false;
       const before = failures;
-      const away = lastAway.length === 0 ? [] : await whatIsAway();
-      const goesOn = lastAway.some((dependency) => away.includes(dependency));
+      const away = await whatIsAway();
+      const staysAway = lastAway.some((dependency) => away.includes(dependency));
       // Work may have failed while this asked.
-      if (!goesOn && failures === before) succeeded();
-      return goesOn;
+      if (!staysAway && failures === before) succeeded();
+      return staysAway;
     },
   };
 }
