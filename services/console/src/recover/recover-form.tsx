@@ -46,7 +46,7 @@ export function RecoverForm({ onStarted }: { onStarted(): void }) {
       <Toggles label="What to send" options={KINDS} value={kind} onChange={setKind} />
       <p className={styles.about}>
         {kind === "recover"
-          ? "Creates one new delivery for each exhausted, blocked or cancelled delivery. If you choose a paused or disabled subscription, it is resumed."
+          ? "Creates one new delivery for each exhausted, blocked or cancelled delivery that was not accepted meanwhile. If you choose a paused or disabled subscription, it is resumed."
           : "Sends a subscription earlier events of its types that it never received."}
       </p>
       <Choice

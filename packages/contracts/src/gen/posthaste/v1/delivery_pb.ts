@@ -898,7 +898,8 @@ export type Recovery = Message<"posthaste.v1.Recovery"> & {
 
   /**
    * Deliveries or events left out so far: already sent again (of a replay: events that already have a
-   * delivery), of an ended subscription, of a test, or erased.
+   * delivery), accepted by an attempt that was under way when they were cancelled, of an ended subscription,
+   * of a test, or erased.
    *
    * @generated from field: int64 left_out = 11;
    */
