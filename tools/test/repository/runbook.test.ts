@@ -41,3 +41,15 @@ test("every migration after the first has its row in the section on upgrades", (
   const later = names.filter((name) => name > "0002");
   expect(later.filter((name) => !sections.get("upgrade")?.includes(`| \`${name}\` |`))).toEqual([]);
 });
+
+test("every metric of operations.md has a panel in the dashboard", () => {
+  const metrics =
+    sections
+      .get("metrics")
+      ?.match(/^\| `posthaste_\w+`/gm)
+      ?.map((row) => row.slice(3, -1)) ?? [];
+  expect(metrics.length).toBeGreaterThan(20);
+  const shown = docs("monitoring/dashboard.json").match(/\bposthaste_\w+/g) ?? [];
+  const names = new Set(shown.map((name) => name.replace(/_bucket$/, "")));
+  expect(metrics.filter((name) => !names.has(name))).toEqual([]);
+});
