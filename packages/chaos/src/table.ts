@@ -24,7 +24,8 @@ export function chaosTable(runs: readonly ChaosRun[]): string {
       ),
     ]),
     ...acts.map((act): [string, ...string[]] => [
-      act,
+      // The kind's own name is taken by the lane of the run, and seeds the plan.
+      act === "lane" ? "lane changed" : act,
       ...runs.map((run) => String(run.acts.filter(({ kind }) => kind === act).length)),
     ]),
     ["duplicates", ...runs.map(({ findings }) => String(findings.duplicates))],
