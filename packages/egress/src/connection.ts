@@ -1,8 +1,10 @@
 import type { Socket } from "node:net";
+import type { AccountId } from "@posthaste/domain";
 import { Client } from "undici";
 import { type Answer, AnswerReader } from "./answer.ts";
 import { classifyError } from "./classify-error.ts";
 import { directly, endpoint, type Route, through } from "./connect.ts";
+import { createExchangeReads, type ExchangeReads } from "./handshake-turns.ts";
 
 /** The size of all headers of a response, at most. The same as Node's default. */
 const RESPONSE_HEADERS_BYTES_MAX = 16_384;
@@ -19,11 +21,13 @@ export type Message = {
   readonly path: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly body: Uint8Array;
+  /** The account that the request is for. A connection may serve several, one after the other. */
+  readonly accountId: AccountId;
 };
 
 export type ConnectionOptions = Omit<
   Route,
-  "signal" | "onProxyReached" | "onDialled" | "onRead" | "onSlowRead"
+  "signal" | "onProxyReached" | "onDialled" | "reads" | "onRead" | "onSlowRead"
 > & {
   /** Scheme, host and port of the connection's requests. TLS verifies the certificate against this host. */
   readonly origin: string;
@@ -55,6 +59,8 @@ export class Connection {
   #socket: Socket | undefined;
   /** The bytes that had been read when the latest exchange began. */
   #bytesBefore = 0;
+  /** What TLS read in the latest exchange. The first begins before the connection does. */
+  #reads!: ExchangeReads;
   #answers = 0;
   #proxyStage: ProxyStage;
   /** Its bytes took long to read. A new connection takes its turn, so this one is not used again. */
@@ -74,6 +80,7 @@ export class Connection {
         this.#proxyStage = "none";
         this.#dialled = { socket, address, port };
       },
+      reads: () => this.#reads,
       onRead: () => this.#checkBytes(),
       onSlowRead: () => {
         this.#isSlow = true;
@@ -138,8 +145,9 @@ export class Connection {
    * @throws WentStale if the request may be repeated over a new connection; otherwise, an error of the HTTP
    *   client, or TargetBlocked
    */
-  exchange({ path, headers, body }: Message): Promise<Answer> {
+  exchange({ path, headers, body, accountId }: Message): Promise<Answer> {
     this.#bytesBefore = this.#dialled?.socket.bytesRead ?? 0;
+    this.#reads = createExchangeReads(accountId);
     return new Promise((resolve, reject) => {
       const reader = new AnswerReader(
         (answer) => {

@@ -14,8 +14,11 @@ export type DebtTerms = {
 export type Debts = {
   /** Notes that a use has begun. Returns what to call, once, when it has ended. */
   begin(id: AccountId): () => void;
-  /** Charges the account for a use that took this long. Returns what the use is charged at. */
-  charge(id: AccountId, ms: number): number;
+  /**
+   * Charges the account for a use that took this long, or for what it took since the last charge and, before
+   * that, `beforeMs`. Returns what was charged.
+   */
+  charge(id: AccountId, ms: number, beforeMs?: number): number;
   inProgress(id: AccountId): number;
   /** Returns what the account owes, including for its uses in progress. */
   of(id: AccountId): number;
@@ -44,10 +47,10 @@ export function createDebts({ freeMs, debtMsMax, repaidIn }: DebtTerms, now: () 
       repaidAt.delete(id);
     }
   };
-  const charge = (id: AccountId, ms: number) => {
+  const charge = (id: AccountId, ms: number, beforeMs = 0) => {
     const nowMs = now();
     forget(nowMs);
-    const chargeMs = chargeFor(ms);
+    const chargeMs = chargeFor(beforeMs + ms) - chargeFor(beforeMs);
     if (chargeMs === 0) return 0;
     const owedUntil = Math.max(nowMs, repaidAt.get(id) ?? 0) + repaidIn * chargeMs;
     repaidAt.delete(id);

@@ -81,13 +81,14 @@ export function createEgress(options: EgressOptions): { post: Egress; close(): v
 
   const post: Egress = async (request) => {
     const url = new URL(request.url);
-    const message = { path: url.pathname + url.search, headers: request.headers, body: request.body };
+    const { headers, body, accountId } = request;
+    const message = { path: url.pathname + url.search, headers, body, accountId };
     const deadline = startDeadline(request.timeoutMs);
     let connection: Connection | undefined;
     let resolution: Resolution | undefined;
     try {
       const resolved = resolveTarget(url, rules, (hostname) => {
-        resolution = resolveName(hostname, request.accountId);
+        resolution = resolveName(hostname, accountId);
         return resolution.answer;
       });
       const addresses = await deadline.bound(resolved);
@@ -97,7 +98,6 @@ export function createEgress(options: EgressOptions): { post: Egress; close(): v
         addresses,
         proxy,
         ca,
-        accountId: request.accountId,
         turns,
         idleMs: limits.idleMs,
         // A deadline is extended by at most its own length.

@@ -20,7 +20,7 @@ import { Client } from "undici";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { directly } from "./connect.ts";
 import { createEgress, type EgressOptions } from "./egress.ts";
-import { createHandshakeTurns } from "./handshake-turns.ts";
+import { createExchangeReads, createHandshakeTurns } from "./handshake-turns.ts";
 import { type Lookup, resolveTarget, TargetBlocked } from "./resolve-target.ts";
 
 const ACCOUNT = 1 as AccountId;
@@ -279,7 +279,7 @@ describe("the address dialled is the address checked", () => {
       // As if the earlier check had permitted it.
       addresses: [{ address: "127.0.0.1", family: 4 }],
       ca: undefined,
-      accountId: ACCOUNT,
+      reads: () => createExchangeReads(ACCOUNT),
       turns: createHandshakeTurns(),
       onRead: () => {},
       onSlowRead: () => {},

@@ -1,7 +1,6 @@
 import type { Socket } from "node:net";
 import { Duplex } from "node:stream";
-import type { AccountId } from "@posthaste/domain";
-import type { HandshakeTurns } from "./handshake-turns.ts";
+import type { ExchangeReads, HandshakeTurns } from "./handshake-turns.ts";
 
 /**
  * The bytes that a receiver sends in a TLS handshake, at most. Nearly all of them are certificates: most
@@ -10,7 +9,7 @@ import type { HandshakeTurns } from "./handshake-turns.ts";
  */
 export const HANDSHAKE_BYTES_MAX = 16_384;
 
-/** So few bytes after the handshake are never costly, and most responses have no more. */
+/** So few bytes of an exchange are never costly, and most responses have no more. */
 const CHEAP_BYTES = 2_048;
 
 /** The receiver's handshake is longer than {@link HANDSHAKE_BYTES_MAX}. */
@@ -23,11 +22,12 @@ export class HandshakeTooLong extends Error {
 const KIB = HANDSHAKE_BYTES_MAX / 1_024;
 
 export type HandshakeOptions = {
-  readonly accountId: AccountId;
   readonly turns: HandshakeTurns;
+  /** Returns the reads of the exchange that began last. The next may be another account's. */
+  readonly reads: () => ExchangeReads;
   /** Called when bytes of the receiver have arrived, before TLS reads them. */
   readonly onRead: () => void;
-  /** Called when it took long to read bytes that came after the handshake. */
+  /** Called when an exchange's bytes after the handshake took long to read. */
   readonly onSlowRead: () => void;
 };
 
@@ -36,7 +36,8 @@ export type HandshakeOptions = {
  * verifies certificates as it reads them, on this thread: with keys made for it, each takes ten times as long
  * as with others. So the bytes of handshakes are read in turns of their accounts.
  *
- * Bytes after the handshake are read at once. Some of them are costly, too, such as session tickets.
+ * Bytes after the handshake are read at once. Some of them are costly, too, such as session tickets, or many
+ * small records.
  */
 export class HandshakeGuard extends Duplex {
   readonly #socket: Socket;
@@ -62,15 +63,17 @@ export class HandshakeGuard extends Duplex {
   }
 
   #receive(bytes: Buffer): void {
-    const { accountId, turns, onRead, onSlowRead } = this.#options;
+    const { turns, onRead, onSlowRead } = this.#options;
     onRead();
     if (this.destroyed) return;
     const pass = () => {
       if (!this.push(bytes)) this.#socket.pause();
     };
+    const reads = this.#options.reads();
     if (this.#isSecured) {
-      if (bytes.length <= CHEAP_BYTES) pass();
-      else if (turns.measure(accountId, pass)) onSlowRead();
+      reads.bytes += bytes.length;
+      if (reads.bytes <= CHEAP_BYTES) pass();
+      else if (turns.measure(reads, pass)) onSlowRead();
       return;
     }
     this.#handshakeBytes += bytes.length;
@@ -79,7 +82,7 @@ export class HandshakeGuard extends Duplex {
       return;
     }
     this.#socket.pause();
-    this.#takeBack = turns.wait(accountId, () => {
+    this.#takeBack = turns.wait(reads.accountId, () => {
       this.#takeBack = undefined;
       this.#socket.resume();
       pass();

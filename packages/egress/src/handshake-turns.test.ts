@@ -1,6 +1,6 @@
 import type { AccountId } from "@posthaste/domain";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import { createHandshakeTurns } from "./handshake-turns.ts";
+import { createExchangeReads, createHandshakeTurns } from "./handshake-turns.ts";
 
 const [A, B] = [1, 2] as AccountId[] as [AccountId, AccountId];
 /** What 16 KiB of certificates with keys made for it cost. */
@@ -113,12 +113,38 @@ test("an account that comes back later is still known, and has repaid all after 
 
 test("bytes that are read at once are charged, too", () => {
   const { turns, add, reads, reading, turn } = setup();
-  expect(turns.measure(A, reading("cheap", 4))).toBe(false);
-  expect(turns.measure(A, reading("costly", COSTLY_MS))).toBe(true);
+  expect(turns.measure(createExchangeReads(A), reading("cheap", 4))).toBe(false);
+  expect(turns.measure(createExchangeReads(A), reading("costly", COSTLY_MS))).toBe(true);
   add(A, "waits", 1);
   add(B, "goes ahead", 1);
   turn();
   expect(reads.slice(2)).toEqual(["goes ahead"]);
+});
+
+test("many short reads of one exchange are charged as one, but not those of several", () => {
+  const { turns, add, reads, reading, turn } = setup();
+  for (let nth = 1; nth <= 6; nth += 1) {
+    expect(turns.measure(createExchangeReads(B), reading("alone", 1))).toBe(false);
+  }
+  const one = createExchangeReads(A);
+  for (let nth = 1; nth <= 5; nth += 1) expect(turns.measure(one, reading("free", 1))).toBe(false);
+  expect(turns.measure(one, reading("charged", 1))).toBe(true);
+  reads.length = 0;
+  add(A, "waits", 4);
+  add(B, "goes ahead", 4);
+  turn();
+  expect(reads).toEqual(["goes ahead"]);
+});
+
+test("short reads count, although the thread's time is not brought up to date during them", () => {
+  let nowMs = 0;
+  const turns = createHandshakeTurns({ now: () => nowMs, computed: () => 0 });
+  const one = createExchangeReads(A);
+  const read = () => {
+    nowMs += 1;
+  };
+  for (let nth = 1; nth <= 5; nth += 1) expect(turns.measure(one, read)).toBe(false);
+  expect(turns.measure(one, read)).toBe(true);
 });
 
 test("time in which other threads had the processor is not charged", () => {

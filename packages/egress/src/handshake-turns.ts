@@ -13,13 +13,30 @@ const REST_PER_MS = 10;
 const REST_OF_ALL_PER_MS = 3;
 /** How long bytes are read before the event loop's other work goes on. One piece may take longer. */
 const READING_MS = 4;
+/**
+ * How long the count of a thread's time may stand still: Linux brings it up to date at its ticks, at least
+ * 250 a second, and when the thread sleeps. So the clock alone tells how long a shorter read took.
+ */
+const TICK_MS = 4;
+
+/** What TLS reads for one exchange after the handshake. It is charged as one use. */
+export type ExchangeReads = {
+  readonly accountId: AccountId;
+  bytes: number;
+  /** How long the reads that were measured took. */
+  ms: number;
+};
+
+export function createExchangeReads(accountId: AccountId): ExchangeReads {
+  return { accountId, bytes: 0, ms: 0 };
+}
 
 /** The turns in which bytes of handshakes are read. A read holds the event loop until it ends. */
 export type HandshakeTurns = {
   /** Reads when the account's turn comes, unless what is returned is called before. */
   wait(id: AccountId, read: () => void): () => void;
-  /** Reads at once. Returns whether it took so long that the account was charged. */
-  measure(id: AccountId, read: () => void): boolean;
+  /** Reads at once. Returns whether the exchange's reads took so long that its account was charged. */
+  measure(reads: ExchangeReads, read: () => void): boolean;
 };
 
 export type TurnsOptions = {
@@ -64,7 +81,7 @@ export function createHandshakeTurns({
       line.delete(read);
       lines.delete(id);
       if (line.size > 0) lines.set(id, line);
-      measure(id, read);
+      measure(createExchangeReads(id), read);
     } while (now() - begunAt < READING_MS);
     schedule();
   };
@@ -104,14 +121,17 @@ function createRests({ now, computed }: Required<TurnsOptions>) {
   return {
     owes,
     mayGoAt: (id: AccountId) => (owes(id) ? Math.max(allRestUntil, restUntil.get(id) ?? 0) : 0),
-    measure(id: AccountId, read: () => void): boolean {
+    measure(reads: ExchangeReads, read: () => void): boolean {
+      const id = reads.accountId;
       const owedBefore = owes(id);
       const [begunAt, computedBefore] = [now(), computed()];
       read();
       const nowMs = now();
-      // On a busy machine, the clock also counts others' time. The count of a thread's time may be coarse.
-      const ms = Math.min(nowMs - begunAt, computed() - computedBefore);
-      const chargedMs = debts.charge(id, ms);
+      const clockMs = nowMs - begunAt;
+      // On a busy machine, the clock also counts others' time.
+      const ms = clockMs < TICK_MS ? clockMs : Math.min(clockMs, computed() - computedBefore);
+      const chargedMs = debts.charge(id, ms, reads.ms);
+      reads.ms += ms;
       const isCharged = chargedMs > 0;
       if (isCharged || owedBefore) allRestUntil = Math.max(allRestUntil, nowMs + REST_OF_ALL_PER_MS * ms);
       if (!isCharged) return false;

@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { type AddressInfo, createServer as createNetServer, connect as dial, type Socket } from "node:net";
+import { type AddressInfo, createServer as createNetServer, connect as dial } from "node:net";
 import { createServer, type TlsOptions } from "node:tls";
 import { type AccountId, EGRESS_PORTS_DEFAULT, parseNetworks } from "@posthaste/domain";
 import { certificateFor } from "@posthaste/testkit";
@@ -10,6 +10,7 @@ import { HANDSHAKE_BYTES_MAX } from "./handshake-guard.ts";
 import type { HandshakeTurns } from "./handshake-turns.ts";
 
 const ACCOUNT = 7 as AccountId;
+const OTHER_ACCOUNT = 8 as AccountId;
 /** For attempts that do not time out, however busy the machine is. */
 const TIMEOUT_MS = 60_000;
 const RULES = { allow: parseNetworks("127.0.0.1"), ports: EGRESS_PORTS_DEFAULT };
@@ -25,9 +26,9 @@ afterEach(() => {
 });
 
 /** Starts a receiver that answers every request. */
-async function receiver(options: TlsOptions = {}) {
+async function receiver(options: TlsOptions = {}, answer = ANSWER) {
   const server = createServer({ ...certificate, ...options }, (socket) =>
-    socket.on("error", () => {}).on("data", () => socket.write(ANSWER)),
+    socket.on("error", () => {}).on("data", () => socket.write(answer)),
   );
   let open = 0;
   server.on("connection", (socket) => {
@@ -115,7 +116,6 @@ function connectionIn(turns: HandshakeTurns, port: number): Connection {
       addresses: [LOOPBACK],
       proxy: undefined,
       ca: certificate.cert,
-      accountId: ACCOUNT,
       turns,
       idleMs: TIMEOUT_MS,
       abandonMs: TIMEOUT_MS,
@@ -124,7 +124,7 @@ function connectionIn(turns: HandshakeTurns, port: number): Connection {
     0,
   );
 }
-const MESSAGE = { path: "/", headers: {}, body: Buffer.from("[{}]") };
+const MESSAGE = { path: "/", headers: {}, body: Buffer.from("[{}]"), accountId: ACCOUNT };
 
 test.each(["TLSv1.2", "TLSv1.3"] as const)(
   "all bytes of a handshake are read in turns of the account, and later ones at once, with %s",
@@ -137,7 +137,7 @@ test.each(["TLSv1.2", "TLSv1.3"] as const)(
         setImmediate(read);
         return () => {};
       },
-      measure(_id, read) {
+      measure(_reads, read) {
         read();
         return false;
       },
@@ -174,16 +174,33 @@ test("the end of an attempt ends its handshake, which then takes no turn", async
   expect(taken.back).toBe(1);
 });
 
+/** Long enough that the reading of the response is measured. */
+const LONG_ANSWER = `HTTP/1.1 200 OK\r\ncontent-length: 10000\r\n\r\n${"x".repeat(10_000)}`;
+
+test("a response is charged to the account of its request, whichever opened the connection", async () => {
+  const { port } = await receiver({}, LONG_ANSWER);
+  const charged: AccountId[] = [];
+  const turns: HandshakeTurns = {
+    wait(_id, read) {
+      setImmediate(read);
+      return () => {};
+    },
+    measure({ accountId }, read) {
+      charged.push(accountId);
+      read();
+      return false;
+    },
+  };
+  const connection = connectionIn(turns, port);
+  await connection.exchange(MESSAGE);
+  expect(new Set(charged.splice(0))).toEqual(new Set([ACCOUNT]));
+  await connection.exchange({ ...MESSAGE, accountId: OTHER_ACCOUNT });
+  expect(new Set(charged)).toEqual(new Set([OTHER_ACCOUNT]));
+  connection.destroy();
+});
+
 test("a connection whose later bytes took long to read is not used again", async () => {
-  const large = createServer(certificate, (socket: Socket) =>
-    socket
-      .on("error", () => {})
-      .on("data", () => {
-        socket.write(`HTTP/1.1 200 OK\r\ncontent-length: 10000\r\n\r\n${"x".repeat(10_000)}`);
-      }),
-  );
-  await once(large.listen(0, "127.0.0.1"), "listening");
-  stops.push(() => large.close());
+  const { port } = await receiver({}, LONG_ANSWER);
   const turns: HandshakeTurns = {
     wait(_id, read) {
       setImmediate(read);
@@ -194,7 +211,7 @@ test("a connection whose later bytes took long to read is not used again", async
       return true;
     },
   };
-  const connection = connectionIn(turns, (large.address() as AddressInfo).port);
+  const connection = connectionIn(turns, port);
   await connection.exchange(MESSAGE);
   expect(connection.isFree).toBe(false);
   connection.destroy();
