@@ -4,10 +4,12 @@ import { createServer, type TlsOptions } from "node:tls";
 import { type AccountId, EGRESS_PORTS_DEFAULT, parseNetworks } from "@posthaste/domain";
 import { certificateFor } from "@posthaste/testkit";
 import { afterEach, beforeAll, expect, test } from "vitest";
+import { classifyError } from "./classify-error.ts";
 import { Connection } from "./connection.ts";
 import { createEgress } from "./egress.ts";
 import { HANDSHAKE_BYTES_MAX } from "./handshake-guard.ts";
-import type { HandshakeTurns } from "./handshake-turns.ts";
+import { createExchangeReads, type HandshakeTurns } from "./handshake-turns.ts";
+import { secure } from "./secure.ts";
 
 const ACCOUNT = 7 as AccountId;
 const OTHER_ACCOUNT = 8 as AccountId;
@@ -151,6 +153,24 @@ test.each(["TLSv1.2", "TLSv1.3"] as const)(
     connection.destroy();
   },
 );
+
+test("a connection that is closed in its handshake, without an error, counts as a reset", async () => {
+  const { port } = await receiver();
+  const socket = dial(port, "127.0.0.1");
+  await once(socket, "connect");
+  const { promise: failure, resolve } = Promise.withResolvers<Error | null>();
+  const options = {
+    reads: () => createExchangeReads(ACCOUNT),
+    turns: { wait: () => () => {}, measure: () => false },
+    onRead: () => {},
+    onSlowRead: () => {},
+    ca: certificate.cert,
+  };
+  const target = { hostname: "localhost", protocol: "https:", port: String(port) };
+  secure(socket, target, options, (error) => resolve(error));
+  socket.destroy();
+  expect(classifyError(await failure)).toEqual({ outcome: "reset", detail: "ECONNRESET" });
+});
 
 test("the end of an attempt ends its handshake, which then takes no turn", async () => {
   const { port, open } = await receiver();

@@ -49,5 +49,8 @@ export function secure(
     end(null, secured);
   });
   secured.on("error", (error) => end(error, null));
-  secured.once("close", () => end(new Error("the connection was closed in the TLS handshake"), null));
+  secured.once("close", () => {
+    const error = new Error("the connection was closed in the TLS handshake");
+    end(Object.assign(error, { code: "ECONNRESET" }), null);
+  });
 }
