@@ -39,8 +39,8 @@ export type Shares<Id = DeliveryId> = {
   readonly reservedFor: (ms: number) => Id[];
   /**
    * Returns when an attempt that found no room is likely to find one, behind those that were told before. If
-   * nobody was, it is as soon as an attempt of the account takes, and at least 5 and at most 10 s. Those that
-   * are told more than a minute are told it as close together as an account may ask.
+   * nobody was, it is as soon as an attempt of the account takes, and at least 5 and at most 10 s. Behind a
+   * line of a minute, the times are four times as close.
    */
   readonly nextRoomAt: (id: AccountId, nowMs: number) => number;
 };
@@ -54,9 +54,10 @@ const HOLD_DEFAULT_MS = 1_000;
 const ASKING_MS = 1_000;
 /**
  * What an account's attempts take changes within seconds, if its receivers recover or others leave it more
- * places. So nobody is sent away for longer because of it, only because too many would ask.
+ * places. So once its line is this long, more are told to come again in the time of an attempt's end.
  */
-const LINE_MAX_MS = 60_000;
+const LINE_LONG_MS = 60_000;
+const ASKS_PER_END_MAX = 4;
 /**
  * How soon an attempt that found no room comes again. Each time costs Temporal a workflow task and a replay
  * of the log, so a free place may rather stand empty for a moment; but not for longer than the maximum.
@@ -154,8 +155,8 @@ export function createShares<Id = DeliveryId>(
     nextRoomAt(id, nowMs) {
       const { holdMs, line } = waitingOf(id);
       const likelyMs = likelyHoldMs(id);
-      const isFull = endMs(line) - nowMs > LINE_MAX_MS;
-      const stepMs = Math.max(stepMinMs, isFull ? 0 : likelyMs / Math.max(1, heldBy(id)));
+      const asksPerEnd = endMs(line) - nowMs > LINE_LONG_MS ? ASKS_PER_END_MAX : 1;
+      const stepMs = Math.max(stepMinMs, likelyMs / Math.max(1, heldBy(id)) / asksPerEnd);
       const againMs = Math.min(AGAIN_MAX_MS, Math.max(againMinMs, likelyMs));
       const longer = stretched(line, nowMs + Math.max(0, againMs - stepMs), stepMs);
       waiting.set(id, { holdMs, line: longer });
