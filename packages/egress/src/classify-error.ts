@@ -1,6 +1,6 @@
 import type { Outcome } from "@posthaste/domain";
 import { ProxyFault } from "./connect.ts";
-import { HandshakeTooLong } from "./handshake-guard.ts";
+import { HandshakeTooLong } from "./tls-guard.ts";
 
 /**
  * The meaning of an error of the HTTP client: an outcome that the receiver or its network caused, or a fault.

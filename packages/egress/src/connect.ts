@@ -2,11 +2,11 @@ import type { LookupAddress } from "node:dns";
 import type { LookupFunction, Socket } from "node:net";
 import type { EgressRules } from "@posthaste/domain";
 import { buildConnector, Client } from "undici";
-import type { HandshakeOptions } from "./handshake-guard.ts";
 import { requirePermitted } from "./resolve-target.ts";
 import { secure } from "./secure.ts";
+import type { TlsGuardOptions } from "./tls-guard.ts";
 
-export type Route = HandshakeOptions & {
+export type Route = TlsGuardOptions & {
   readonly rules: EgressRules;
   /** The addresses that have been checked. No other address is dialled. */
   readonly addresses: readonly LookupAddress[];

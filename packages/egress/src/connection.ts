@@ -4,7 +4,7 @@ import { Client } from "undici";
 import { type Answer, AnswerReader } from "./answer.ts";
 import { classifyError } from "./classify-error.ts";
 import { directly, endpoint, type Route, through } from "./connect.ts";
-import { createExchangeReads, type ExchangeReads } from "./handshake-turns.ts";
+import { createTlsReads, type TlsReads } from "./tls-turns.ts";
 
 /** The size of all headers of a response, at most. The same as Node's default. */
 const RESPONSE_HEADERS_BYTES_MAX = 16_384;
@@ -27,7 +27,7 @@ export type Message = {
 
 export type ConnectionOptions = Omit<
   Route,
-  "signal" | "onProxyReached" | "onDialled" | "reads" | "onRead" | "onSlowRead"
+  "signal" | "onProxyReached" | "onDialled" | "reads" | "onRead"
 > & {
   /** Scheme, host and port of the connection's requests. TLS verifies the certificate against this host. */
   readonly origin: string;
@@ -60,11 +60,9 @@ export class Connection {
   /** The bytes that had been read when the latest exchange began. */
   #bytesBefore = 0;
   /** What TLS read in the latest exchange. The first begins before the connection does. */
-  #reads!: ExchangeReads;
+  #reads!: TlsReads;
   #answers = 0;
   #proxyStage: ProxyStage;
-  /** Its bytes took long to read. A new connection takes its turn, so this one is not used again. */
-  #isSlow = false;
 
   constructor(options: ConnectionOptions, madeAt: number) {
     this.origin = options.origin;
@@ -82,9 +80,6 @@ export class Connection {
       },
       reads: () => this.#reads,
       onRead: () => this.#checkBytes(),
-      onSlowRead: () => {
-        this.#isSlow = true;
-      },
     };
     const connect = options.proxy === undefined ? directly(route) : through(options.proxy, route);
     let hasConnected = false;
@@ -131,12 +126,12 @@ export class Connection {
   }
 
   /**
-   * Whether another request may use the connection: it is open and not slow, and the previous request has
+   * Whether another request may use the connection: it is open, and the previous request has
    * been written.
    */
   get isFree(): boolean {
     const socket = this.#socket;
-    return socket !== undefined && !socket.destroyed && socket.writableLength === 0 && !this.#isSlow;
+    return socket !== undefined && !socket.destroyed && socket.writableLength === 0;
   }
 
   /**
@@ -147,7 +142,7 @@ export class Connection {
    */
   exchange({ path, headers, body, accountId }: Message): Promise<Answer> {
     this.#bytesBefore = this.#dialled?.socket.bytesRead ?? 0;
-    this.#reads = createExchangeReads(accountId);
+    this.#reads = createTlsReads(accountId);
     return new Promise((resolve, reject) => {
       const reader = new AnswerReader(
         (answer) => {

@@ -9,11 +9,11 @@ import { type Classified, classifyError } from "./classify-error.ts";
 import { ProxyFault } from "./connect.ts";
 import { Connection, type ProxyStage, WentStale } from "./connection.ts";
 import { startDeadline } from "./deadline.ts";
-import { createHandshakeTurns } from "./handshake-turns.ts";
 import { createIdleConnections } from "./idle-connections.ts";
 import { EGRESS_LIMITS, type EgressLimits } from "./limits.ts";
 import { type Resolution, rememberLookups } from "./remembered-lookup.ts";
 import { type Lookup, resolveTarget, systemLookup, TargetBlocked } from "./resolve-target.ts";
+import { createTlsTurns } from "./tls-turns.ts";
 
 export type PostRequest = {
   readonly url: string;
@@ -72,7 +72,7 @@ export function createEgress(options: EgressOptions): { post: Egress; close(): v
   const limits = { ...EGRESS_LIMITS, ...options.limits };
   const resolveName = rememberLookups(lookup, limits, now);
   const idle = createIdleConnections(limits, now);
-  const turns = createHandshakeTurns();
+  const turns = createTlsTurns();
   const keepOnceWritten = (connection: Connection) => {
     if (connection.isFree) idle.keep(connection);
     // TLS may say a turn of the event loop late that the request has been written.

@@ -20,8 +20,8 @@ import { Client } from "undici";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { directly } from "./connect.ts";
 import { createEgress, type EgressOptions } from "./egress.ts";
-import { createExchangeReads, createHandshakeTurns } from "./handshake-turns.ts";
 import { type Lookup, resolveTarget, TargetBlocked } from "./resolve-target.ts";
+import { createTlsReads, createTlsTurns } from "./tls-turns.ts";
 
 const ACCOUNT = 1 as AccountId;
 /** For attempts that do not time out, however busy the machine is. */
@@ -279,10 +279,9 @@ describe("the address dialled is the address checked", () => {
       // As if the earlier check had permitted it.
       addresses: [{ address: "127.0.0.1", family: 4 }],
       ca: undefined,
-      reads: () => createExchangeReads(ACCOUNT),
-      turns: createHandshakeTurns(),
+      reads: () => createTlsReads(ACCOUNT),
+      turns: createTlsTurns(),
       onRead: () => {},
-      onSlowRead: () => {},
       abandonMs: 5_000,
       signal: new AbortController().signal,
       onProxyReached: () => {},

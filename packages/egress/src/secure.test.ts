@@ -7,9 +7,9 @@ import { afterEach, beforeAll, expect, test } from "vitest";
 import { classifyError } from "./classify-error.ts";
 import { Connection } from "./connection.ts";
 import { createEgress } from "./egress.ts";
-import { HANDSHAKE_BYTES_MAX } from "./handshake-guard.ts";
-import { createExchangeReads, type HandshakeTurns } from "./handshake-turns.ts";
 import { secure } from "./secure.ts";
+import { HANDSHAKE_BYTES_MAX } from "./tls-guard.ts";
+import { createTlsReads, type TlsTurns } from "./tls-turns.ts";
 
 const ACCOUNT = 7 as AccountId;
 const OTHER_ACCOUNT = 8 as AccountId;
@@ -110,7 +110,7 @@ test("keys are not exchanged over a prime of the receiver's choice, which may be
 });
 
 /** Creates a connection whose handshake takes these turns. */
-function connectionIn(turns: HandshakeTurns, port: number): Connection {
+function connectionIn(turns: TlsTurns, port: number): Connection {
   return new Connection(
     {
       origin: `https://localhost:${port}`,
@@ -128,28 +128,30 @@ function connectionIn(turns: HandshakeTurns, port: number): Connection {
 }
 const MESSAGE = { path: "/", headers: {}, body: Buffer.from("[{}]"), accountId: ACCOUNT };
 
+/** Turns that come at once, and whose they were. */
+function notedTurns() {
+  const taken: AccountId[] = [];
+  const turns: TlsTurns = {
+    wait({ accountId }, read) {
+      taken.push(accountId);
+      setImmediate(read);
+      return () => {};
+    },
+  };
+  return { taken, turns };
+}
+
 test.each(["TLSv1.2", "TLSv1.3"] as const)(
-  "all bytes of a handshake are read in turns of the account, and later ones at once, with %s",
+  "all bytes of a handshake are read in turns of the account, and a short answer's at once, with %s",
   async (version) => {
     const { port } = await receiver({ minVersion: version, maxVersion: version });
-    const waited: AccountId[] = [];
-    const turns: HandshakeTurns = {
-      wait(id, read) {
-        waited.push(id);
-        setImmediate(read);
-        return () => {};
-      },
-      measure(_reads, read) {
-        read();
-        return false;
-      },
-    };
+    const { taken, turns } = notedTurns();
     const connection = connectionIn(turns, port);
     expect(await connection.exchange(MESSAGE)).toMatchObject({ status: 200 });
-    const inHandshake = waited.length;
-    expect(new Set(waited)).toEqual(new Set([ACCOUNT]));
+    const inHandshake = taken.length;
+    expect(new Set(taken)).toEqual(new Set([ACCOUNT]));
     expect(await connection.exchange(MESSAGE)).toMatchObject({ status: 200 });
-    expect(waited).toHaveLength(inHandshake);
+    expect(taken).toHaveLength(inHandshake);
     connection.destroy();
   },
 );
@@ -160,14 +162,13 @@ test("a connection that is closed in its handshake, without an error, counts as 
   await once(socket, "connect");
   const { promise: failure, resolve } = Promise.withResolvers<Error | null>();
   const options = {
-    reads: () => createExchangeReads(ACCOUNT),
-    turns: { wait: () => () => {}, measure: () => false },
+    reads: () => createTlsReads(ACCOUNT),
+    turns: { wait: () => () => {} },
     onRead: () => {},
-    onSlowRead: () => {},
     ca: certificate.cert,
   };
   const target = { hostname: "localhost", protocol: "https:", port: String(port) };
-  secure(socket, target, options, (error) => resolve(error));
+  secure(socket, target, options, (...[error]) => resolve(error));
   socket.destroy();
   expect(classifyError(await failure)).toEqual({ outcome: "reset", detail: "ECONNRESET" });
 });
@@ -176,14 +177,13 @@ test("the end of an attempt ends its handshake, which then takes no turn", async
   const { port, open } = await receiver();
   const taken = { back: 0 };
   const { promise: arrived, resolve: arrive } = Promise.withResolvers<void>();
-  const turns: HandshakeTurns = {
+  const turns: TlsTurns = {
     wait() {
       arrive();
       return () => {
         taken.back += 1;
       };
     },
-    measure: () => false,
   };
   const connection = connectionIn(turns, port);
   const exchange = connection.exchange(MESSAGE);
@@ -194,45 +194,17 @@ test("the end of an attempt ends its handshake, which then takes no turn", async
   expect(taken.back).toBe(1);
 });
 
-/** Long enough that the reading of the response is measured. */
+/** Long enough that its bytes are read in turns. */
 const LONG_ANSWER = `HTTP/1.1 200 OK\r\ncontent-length: 10000\r\n\r\n${"x".repeat(10_000)}`;
 
-test("a response is charged to the account of its request, whichever opened the connection", async () => {
+test("a long answer is read in turns of its request's account, whichever opened the connection", async () => {
   const { port } = await receiver({}, LONG_ANSWER);
-  const charged: AccountId[] = [];
-  const turns: HandshakeTurns = {
-    wait(_id, read) {
-      setImmediate(read);
-      return () => {};
-    },
-    measure({ accountId }, read) {
-      charged.push(accountId);
-      read();
-      return false;
-    },
-  };
+  const { taken, turns } = notedTurns();
   const connection = connectionIn(turns, port);
-  await connection.exchange(MESSAGE);
-  expect(new Set(charged.splice(0))).toEqual(new Set([ACCOUNT]));
-  await connection.exchange({ ...MESSAGE, accountId: OTHER_ACCOUNT });
-  expect(new Set(charged)).toEqual(new Set([OTHER_ACCOUNT]));
-  connection.destroy();
-});
-
-test("a connection whose later bytes took long to read is not used again", async () => {
-  const { port } = await receiver({}, LONG_ANSWER);
-  const turns: HandshakeTurns = {
-    wait(_id, read) {
-      setImmediate(read);
-      return () => {};
-    },
-    measure(_id, read) {
-      read();
-      return true;
-    },
-  };
-  const connection = connectionIn(turns, port);
-  await connection.exchange(MESSAGE);
-  expect(connection.isFree).toBe(false);
+  expect((await connection.exchange(MESSAGE)).body).toHaveLength(10_000);
+  expect(new Set(taken.splice(0))).toEqual(new Set([ACCOUNT]));
+  const { body } = await connection.exchange({ ...MESSAGE, accountId: OTHER_ACCOUNT });
+  expect(body).toHaveLength(10_000);
+  expect(new Set(taken)).toEqual(new Set([OTHER_ACCOUNT]));
   connection.destroy();
 });

@@ -2,7 +2,7 @@ import { constants } from "node:crypto";
 import { isIP, type Socket } from "node:net";
 import { connect, DEFAULT_CIPHERS } from "node:tls";
 import type { buildConnector } from "undici";
-import { HandshakeGuard, type HandshakeOptions } from "./handshake-guard.ts";
+import { TlsGuard, type TlsGuardOptions } from "./tls-guard.ts";
 
 /**
  * An exchange of keys over a prime of the receiver's choice (DHE) takes tenths of a second with a long one.
@@ -25,10 +25,10 @@ const PROTOCOLS = ["http/1.1"];
 export function secure(
   socket: Socket,
   { hostname, servername }: buildConnector.Options,
-  { ca, ...options }: HandshakeOptions & { readonly ca: string | undefined },
+  { ca, ...options }: TlsGuardOptions & { readonly ca: string | undefined },
   callback: buildConnector.Callback,
 ): void {
-  const guard = new HandshakeGuard(socket, options);
+  const guard = new TlsGuard(socket, options);
   const secured = connect({
     socket: guard,
     host: hostname,

@@ -1,6 +1,6 @@
 import type { Socket } from "node:net";
 import { Duplex } from "node:stream";
-import type { ExchangeReads, HandshakeTurns } from "./handshake-turns.ts";
+import type { TlsReads, TlsTurns } from "./tls-turns.ts";
 
 /**
  * The bytes that a receiver sends in a TLS handshake, at most. Nearly all of them are certificates: most
@@ -11,6 +11,8 @@ export const HANDSHAKE_BYTES_MAX = 16_384;
 
 /** So few bytes of an exchange are never costly, and most responses have no more. */
 const CHEAP_BYTES = 2_048;
+/** Bytes after the handshake that are read in one turn: 2 ms if they are session tickets, the costliest. */
+const SLICE_BYTES = 4_096;
 
 /** The receiver's handshake is longer than {@link HANDSHAKE_BYTES_MAX}. */
 export class HandshakeTooLong extends Error {
@@ -21,14 +23,12 @@ export class HandshakeTooLong extends Error {
 }
 const KIB = HANDSHAKE_BYTES_MAX / 1_024;
 
-export type HandshakeOptions = {
-  readonly turns: HandshakeTurns;
+export type TlsGuardOptions = {
+  readonly turns: TlsTurns;
   /** Returns the reads of the exchange that began last. The next may be another account's. */
-  readonly reads: () => ExchangeReads;
+  readonly reads: () => TlsReads;
   /** Called when bytes of the receiver have arrived, before TLS reads them. */
   readonly onRead: () => void;
-  /** Called when an exchange's bytes after the handshake took long to read. */
-  readonly onSlowRead: () => void;
 };
 
 /**
@@ -36,18 +36,18 @@ export type HandshakeOptions = {
  * verifies certificates as it reads them, on this thread: with keys made for it, each takes ten times as long
  * as with others. So the bytes of handshakes are read in turns of their accounts.
  *
- * Bytes after the handshake are read at once. Some of them are costly, too, such as session tickets, or many
- * small records.
+ * The first bytes after the handshake are read at once, and the others in turns, too: session tickets and
+ * many small records are costly, and all that has arrived would be read in one turn of the event loop.
  */
-export class HandshakeGuard extends Duplex {
+export class TlsGuard extends Duplex {
   readonly #socket: Socket;
-  readonly #options: HandshakeOptions;
+  readonly #options: TlsGuardOptions;
   #handshakeBytes = 0;
   #isSecured = false;
   /** Takes back the piece that waits for its turn. */
   #takeBack: (() => void) | undefined;
 
-  constructor(socket: Socket, options: HandshakeOptions) {
+  constructor(socket: Socket, options: TlsGuardOptions) {
     super({ allowHalfOpen: false });
     this.#socket = socket;
     this.#options = options;
@@ -57,36 +57,40 @@ export class HandshakeGuard extends Duplex {
     socket.once("close", () => this.destroy());
   }
 
-  /** From now on, bytes are read at once. */
+  /** From now on, an exchange's first bytes are read at once. */
   endHandshake(): void {
     this.#isSecured = true;
   }
 
   #receive(bytes: Buffer): void {
-    const { turns, onRead, onSlowRead } = this.#options;
-    onRead();
+    this.#options.onRead();
     if (this.destroyed) return;
-    const pass = () => {
-      if (!this.push(bytes)) this.#socket.pause();
-    };
     const reads = this.#options.reads();
     if (this.#isSecured) {
       reads.bytes += bytes.length;
-      if (reads.bytes <= CHEAP_BYTES) pass();
-      else if (turns.measure(reads, pass)) onSlowRead();
+      if (reads.bytes <= CHEAP_BYTES) this.#pass(bytes);
+      else this.#passInTurns(bytes, reads);
       return;
     }
     this.#handshakeBytes += bytes.length;
-    if (this.#handshakeBytes > HANDSHAKE_BYTES_MAX) {
-      this.destroy(new HandshakeTooLong());
-      return;
-    }
+    if (this.#handshakeBytes > HANDSHAKE_BYTES_MAX) this.destroy(new HandshakeTooLong());
+    else this.#passInTurns(bytes, reads);
+  }
+
+  #passInTurns(bytes: Buffer, reads: TlsReads): void {
     this.#socket.pause();
-    this.#takeBack = turns.wait(reads.accountId, () => {
+    const sliceBytes = this.#isSecured ? SLICE_BYTES : bytes.length;
+    this.#takeBack = this.#options.turns.wait(reads, () => {
       this.#takeBack = undefined;
-      this.#socket.resume();
-      pass();
+      const rest = bytes.subarray(sliceBytes);
+      if (rest.length > 0) this.#passInTurns(rest, reads);
+      else this.#socket.resume();
+      this.#pass(bytes.subarray(0, sliceBytes));
     });
+  }
+
+  #pass(bytes: Buffer): void {
+    if (!this.push(bytes)) this.#socket.pause();
   }
 
   override _read(): void {
