@@ -14,6 +14,7 @@ export type Route = TlsGuardOptions & {
   readonly ca: string | undefined;
   /** The connect timeout. It only cleans up: it is later than any deadline of an attempt. */
   readonly abandonMs: number;
+  /** Aborted if the attempt ends before there is a connection. */
   readonly signal: AbortSignal;
   /** Called when the proxy has accepted a connection, and is asked for a tunnel. */
   readonly onProxyReached: () => void;
@@ -36,8 +37,10 @@ export class ProxyFault extends Error {
  * Returns a connector to one of the checked addresses. TLS verifies the certificate against the URL's host.
  */
 export function directly(route: Route): buildConnector.connector {
-  const { rules, addresses, abandonMs, onDialled } = route;
-  const dial = buildConnector({ ...HTTP_1_ONLY, timeout: abandonMs, lookup: onlyThese(addresses) });
+  const { rules, addresses, abandonMs, signal, onDialled } = route;
+  const lookup = onlyThese(addresses);
+  // Node's sockets take a signal, too: the end of an attempt ends its dial.
+  const dial = buildConnector({ ...HTTP_1_ONLY, timeout: abandonMs, lookup, ...{ signal } });
   return (options, callback) => {
     // TLS is a step of its own, with a guard below it.
     const target = { hostname: options.hostname, protocol: "http:", port: String(portOf(options)) };

@@ -77,6 +77,8 @@ export class Connection {
       onDialled: (socket, address, port) => {
         this.#proxyStage = "none";
         this.#dialled = { socket, address, port };
+        // A tunnel may open in the same turn of the event loop in which the attempt ends.
+        if (this.#connecting.signal.aborted) socket.destroy();
       },
       reads: () => this.#reads,
       onRead: () => this.#checkBytes(),

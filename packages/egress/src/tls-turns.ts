@@ -2,9 +2,9 @@ import type { AccountId } from "@posthaste/domain";
 import { createDebts, type DebtTerms } from "./debts.ts";
 
 /**
- * What accounts owe for the time for which TLS reads their receivers' bytes. For an ordinary exchange, that is
- * 1 ms, with certificates of costly but usual keys 6 (P-384) or 15 (P-521). One that takes 80 ms, about what
- * a handshake of 16 KiB can cost, is remembered for a minute, and several for at most ten minutes.
+ * What accounts owe for the time for which TLS reads their receivers' bytes. For an ordinary exchange, that
+ * is 1 ms, with certificates of costly but usual keys 6 (P-384) or 15 (P-521). One that takes 80 ms, about
+ * what a handshake of 16 KiB can cost, is remembered for a minute, and several for at most ten minutes.
  */
 const READING_DEBTS: DebtTerms = { freeMs: 20, debtMsMax: 600, repaidIn: 1_000 };
 /** How long an account rests for each millisecond charged: it gets an eighth of the thread at most. */
