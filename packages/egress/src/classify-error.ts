@@ -1,5 +1,6 @@
 import type { Outcome } from "@posthaste/domain";
 import { ProxyFault } from "./connect.ts";
+import { CertificateRefused } from "./secure.ts";
 import { HandshakeTooLong } from "./tls-guard.ts";
 
 /**
@@ -24,16 +25,6 @@ const BY_CODE: Readonly<Record<string, Outcome>> = {
   EAI_FAIL: "dns",
   EAI_NONAME: "dns",
   EPROTO: "tls",
-  CERT_HAS_EXPIRED: "tls",
-  CERT_NOT_YET_VALID: "tls",
-  CERT_REVOKED: "tls",
-  CERT_UNTRUSTED: "tls",
-  DEPTH_ZERO_SELF_SIGNED_CERT: "tls",
-  SELF_SIGNED_CERT_IN_CHAIN: "tls",
-  UNABLE_TO_GET_ISSUER_CERT: "tls",
-  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: "tls",
-  UNABLE_TO_VERIFY_LEAF_SIGNATURE: "tls",
-  HOSTNAME_MISMATCH: "tls",
   UND_ERR_HEADERS_OVERFLOW: "invalid_response",
   UND_ERR_RES_CONTENT_LENGTH_MISMATCH: "invalid_response",
   // The errors of `answer.ts` and `connection.ts`.
@@ -60,6 +51,7 @@ const OURS = new Set(["EMFILE", "ENFILE", "ENOBUFS", "ENOMEM", "EADDRNOTAVAIL", 
 export function classifyError(error: unknown): Classified {
   if (error instanceof ProxyFault) return "fault";
   if (error instanceof HandshakeTooLong) return { outcome: "tls", detail: error.message };
+  if (error instanceof CertificateRefused) return { outcome: "tls", detail: error.code };
   const code = codeOf(error);
   if (code === undefined || OURS.has(code)) return "fault";
   const outcome =

@@ -2,14 +2,14 @@ import { once } from "node:events";
 import { type AddressInfo, createServer as createNetServer, connect as dial } from "node:net";
 import { createServer, type TlsOptions } from "node:tls";
 import { type AccountId, EGRESS_PORTS_DEFAULT, parseNetworks } from "@posthaste/domain";
-import { certificateFor } from "@posthaste/testkit";
+import { certificateFor, certificateForClients } from "@posthaste/testkit";
 import { afterEach, beforeAll, expect, test } from "vitest";
 import { classifyError } from "./classify-error.ts";
 import { Connection } from "./connection.ts";
 import { createEgress } from "./egress.ts";
 import { secure } from "./secure.ts";
 import { HANDSHAKE_BYTES_MAX } from "./tls-guard.ts";
-import { createTlsReads, type TlsTurns } from "./tls-turns.ts";
+import { createTlsReads, createTlsTurns, type TlsTurns } from "./tls-turns.ts";
 
 const ACCOUNT = 7 as AccountId;
 const OTHER_ACCOUNT = 8 as AccountId;
@@ -44,8 +44,8 @@ async function receiver(options: TlsOptions = {}, answer = ANSWER) {
   return { port: (server.address() as AddressInfo).port, open: () => open };
 }
 
-async function post(port: number) {
-  const egress = createEgress({ rules: RULES, ca: certificate.cert, lookup: async () => [LOOPBACK] });
+async function post(port: number, ca = certificate.cert) {
+  const egress = createEgress({ rules: RULES, ca, lookup: async () => [LOOPBACK] });
   stops.push(egress.close);
   return await egress.post({
     url: `https://localhost:${port}/`,
@@ -75,6 +75,17 @@ test("a handshake that is too long is cut off with its reason, and the connectio
     address: `127.0.0.1:${port}`,
   });
   await expect.poll(open).toBe(0);
+});
+
+test("a certificate that does not verify is told apart from a failing connection, for any reason", async () => {
+  const forClients = await certificateForClients("localhost");
+  const { port } = await receiver(forClients);
+  expect(await post(port, forClients.cert)).toMatchObject({ outcome: "tls", detail: "INVALID_PURPOSE" });
+  const other = await receiver();
+  expect(await post(other.port, forClients.cert)).toMatchObject({
+    outcome: "tls",
+    detail: "DEPTH_ZERO_SELF_SIGNED_CERT",
+  });
 });
 
 test("the certificates of a large chain pass", async () => {
@@ -192,6 +203,34 @@ test("the end of an attempt ends its handshake, which then takes no turn", async
   await expect(exchange).rejects.toThrow();
   await expect.poll(open).toBe(0);
   expect(taken.back).toBe(1);
+});
+
+test("an attempt that ends while it dials leaves no connection behind", async () => {
+  let arrived = 0;
+  const silent = createNetServer((socket) => {
+    arrived += 1;
+    socket
+      .on("error", () => {})
+      .once("close", () => {
+        arrived -= 1;
+      });
+    // So that the test knows that it has arrived.
+    socket.resume().write("x");
+  });
+  await once(silent.listen(0, "127.0.0.1"), "listening");
+  stops.push(() => silent.close());
+  const connection = connectionIn(createTlsTurns(), (silent.address() as AddressInfo).port);
+  const exchange = connection.exchange(MESSAGE);
+  exchange.catch(() => {});
+  // The dial has begun, and its end is not yet known here.
+  await Promise.resolve();
+  connection.destroy();
+  await expect(exchange).rejects.toThrow();
+  // One that arrives later has arrived after it.
+  const later = dial((silent.address() as AddressInfo).port, "127.0.0.1");
+  await once(later, "data");
+  await expect.poll(() => arrived).toBe(1);
+  later.destroy();
 });
 
 /** Long enough that its bytes are read in turns. */

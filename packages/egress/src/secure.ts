@@ -17,6 +17,17 @@ const OPTIONS = constants.SSL_OP_NO_RENEGOTIATION;
  */
 const PROTOCOLS = ["http/1.1"];
 
+/** The receiver's certificate does not verify. */
+export class CertificateRefused extends Error {
+  override readonly name = "CertificateRefused";
+  /** What is wrong with it: Node's code, such as `CERT_HAS_EXPIRED`. */
+  readonly code: string;
+  constructor(cause: NodeJS.ErrnoException) {
+    super(cause.message, { cause });
+    this.code = cause.code ?? "UNSPECIFIED";
+  }
+}
+
 /**
  * Makes a connection secure, and verifies the receiver's certificate against the URL's host.
  *
@@ -48,7 +59,10 @@ export function secure(
     guard.endHandshake();
     end(null, secured);
   });
-  secured.on("error", (error) => end(error, null));
+  secured.on("error", (error) => {
+    const isVerified = (secured.authorizationError ?? null) === null;
+    end(isVerified ? error : new CertificateRefused(error), null);
+  });
   secured.once("close", () => {
     const error = new Error("the connection was closed in the TLS handshake");
     end(Object.assign(error, { code: "ECONNRESET" }), null);

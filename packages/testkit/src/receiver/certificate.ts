@@ -1,7 +1,19 @@
+type Certificate = { readonly key: string; readonly cert: string };
+
 /** Creates a key and a self-signed certificate for these host names, as PEM. */
-export async function certificateFor(
-  ...hostNames: readonly [string, ...string[]]
-): Promise<{ key: string; cert: string }> {
+export async function certificateFor(...hostNames: readonly [string, ...string[]]): Promise<Certificate> {
+  return await selfSigned(hostNames, { name: "basicConstraints", cA: true });
+}
+
+/** Creates one that does not verify as a server's, whoever signed it: it is for clients only. */
+export async function certificateForClients(hostName: string): Promise<Certificate> {
+  return await selfSigned([hostName], { name: "extKeyUsage", clientAuth: true });
+}
+
+async function selfSigned(
+  hostNames: readonly [string, ...string[]],
+  extension: { name: "basicConstraints"; cA: true } | { name: "extKeyUsage"; clientAuth: true },
+): Promise<Certificate> {
   // Imported on demand: it takes a tenth of a second to load, and few tests need it.
   const { generate } = await import("selfsigned");
   const [first] = hostNames;
@@ -9,7 +21,7 @@ export async function certificateFor(
     keySize: 2048,
     algorithm: "sha256",
     extensions: [
-      { name: "basicConstraints", cA: true },
+      extension,
       { name: "subjectAltName", altNames: hostNames.map((value) => ({ type: 2 as const, value })) },
     ],
   });
