@@ -4,6 +4,12 @@ import { headerPairs } from "./header-pairs.ts";
 /** How much of a response body is kept: enough for the first screen of an error page. */
 export const RESPONSE_BODY_BYTES_MAX = 16_384;
 /**
+ * Pieces of a body that are kept, at most: chunks, or what one read from the socket brought. Each costs about
+ * a microsecond, and a body of 16 KiB could come in as many chunks. Written line by line, a page of that size
+ * has some hundreds.
+ */
+export const RESPONSE_BODY_PIECES_MAX = 1_024;
+/**
  * Interim responses (1xx) before a response. Receivers send one or two hints (103), or say every few seconds
  * that they work on it (102); each costs as much to read as a response.
  */
@@ -17,7 +23,7 @@ export type Answer = {
 };
 
 /**
- * Collects one response from the parser. If the body is longer than the limit, it resolves with the first
+ * Collects one response from the parser. If the body is longer than the limits, it resolves with the first
  * part and closes the connection, because reading the rest could take forever.
  */
 export class AnswerReader implements Dispatcher.DispatchHandler {
@@ -27,7 +33,7 @@ export class AnswerReader implements Dispatcher.DispatchHandler {
   readonly #onFailed: (error: Error) => void;
   #status = 0;
   #headers: readonly (Buffer | string)[] = [];
-  #chunks: Buffer[] = [];
+  #pieces: Buffer[] = [];
   #interim = 0;
   #size = 0;
 
@@ -55,12 +61,12 @@ export class AnswerReader implements Dispatcher.DispatchHandler {
     controller.abort(Object.assign(new Error("the response does not come"), { code }));
   }
 
-  onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
-    this.#chunks.push(chunk);
-    this.#size += chunk.length;
-    if (this.#size <= RESPONSE_BODY_BYTES_MAX) return;
+  onResponseData(controller: Dispatcher.DispatchController, piece: Buffer): void {
+    this.#pieces.push(piece);
+    this.#size += piece.length;
+    if (!this.#isTooLong()) return;
     this.#finish();
-    controller.abort(new Error("the body is longer than the limit"));
+    controller.abort(new Error("the body is longer than the limits"));
   }
 
   onResponseEnd(): void {
@@ -71,13 +77,17 @@ export class AnswerReader implements Dispatcher.DispatchHandler {
     this.#onFailed(error);
   }
 
+  #isTooLong(): boolean {
+    return this.#size > RESPONSE_BODY_BYTES_MAX || this.#pieces.length > RESPONSE_BODY_PIECES_MAX;
+  }
+
   #finish(): void {
-    const all = this.#chunks.length === 1 ? this.#chunks[0] : Buffer.concat(this.#chunks);
+    const all = this.#pieces.length === 1 ? this.#pieces[0] : Buffer.concat(this.#pieces);
     this.#onAnswer({
       status: this.#status,
       headers: headerPairs(this.#headers),
       body: (all ?? Buffer.alloc(0)).subarray(0, RESPONSE_BODY_BYTES_MAX),
-      truncated: this.#size > RESPONSE_BODY_BYTES_MAX,
+      truncated: this.#isTooLong(),
     });
   }
 }

@@ -4,14 +4,21 @@ import { Client } from "undici";
 import { type Answer, AnswerReader } from "./answer.ts";
 import { classifyError } from "./classify-error.ts";
 import { directly, endpoint, type Route, through } from "./connect.ts";
+import { limitHeaders } from "./limit-headers.ts";
 import { createTlsReads, type TlsReads } from "./tls-turns.ts";
 
+/**
+ * All headers of an exchange, at most, with those of interim responses and trailers. Each costs several
+ * microseconds, and 16 KiB of names and values could be 16,000 headers. Responses have 10 to 30. HAProxy and
+ * Envoy, which stand before many receivers, let 100 through by default.
+ */
+export const RESPONSE_HEADERS_MAX = 200;
 /** The size of all headers of a response, at most. The same as Node's default. */
 const RESPONSE_HEADERS_BYTES_MAX = 16_384;
 /**
- * All bytes of a response that are read, at most; a longer body is cut off before. A body of 16 KiB takes
- * 96 KiB in the smallest chunks, which have six bytes for each of its own. 16 KiB are for the headers, and as
- * many for interim responses, extensions of chunks and the like.
+ * All bytes of a response that are read, at most; a longer body is cut off before. The headers and the kept
+ * body have 16 KiB each. The rest is for extensions of chunks, TLS, and what comes with a long body's first
+ * part.
  */
 export const RESPONSE_BYTES_MAX = 131_072;
 /** How long before the receiver's announced `keep-alive` timeout an idle connection is closed here. */
@@ -59,6 +66,8 @@ export class Connection {
   #socket: Socket | undefined;
   /** The bytes that had been read when the latest exchange began. */
   #bytesBefore = 0;
+  /** The headers in the latest exchange. */
+  #headers = 0;
   /** What TLS read in the latest exchange. The first begins before the connection does. */
   #reads!: TlsReads;
   #answers = 0;
@@ -105,11 +114,17 @@ export class Connection {
       keepAliveTimeoutThreshold: HINT_MARGIN_MS,
       maxHeaderSize: RESPONSE_HEADERS_BYTES_MAX,
       pipelining: 1,
+      // The other parser has no headers to count (`limit-headers.ts`).
+      useMilo: false,
     });
     this.#client.once("disconnect", () => options.onClosed(this));
-    if (options.origin.startsWith("https:")) return;
-    // After undici's own listener, so that a body that is cut off is not counted, however fast it arrives.
-    this.#client.once("connect", () => this.#socket?.on("readable", () => this.#checkBytes()));
+    this.#client.once("connect", () => {
+      if (this.#socket === undefined) return;
+      limitHeaders(this.#socket, () => this.#countHeader());
+      if (options.origin.startsWith("https:")) return;
+      // After undici's own listener, so that a body that is cut off is not counted, however fast it arrives.
+      this.#socket.on("readable", () => this.#checkBytes());
+    });
   }
 
   /** What the connection waits for from its proxy: that it accepts, or that it opens the tunnel. */
@@ -144,6 +159,7 @@ export class Connection {
    */
   exchange({ path, headers, body, accountId }: Message): Promise<Answer> {
     this.#bytesBefore = this.#dialled?.socket.bytesRead ?? 0;
+    this.#headers = 0;
     this.#reads = createTlsReads(accountId);
     return new Promise((resolve, reject) => {
       const reader = new AnswerReader(
@@ -166,9 +182,20 @@ export class Connection {
   #checkBytes(): void {
     const { bytesRead = 0 } = this.#dialled?.socket ?? {};
     if (bytesRead - this.#bytesBefore <= RESPONSE_BYTES_MAX) return;
-    const error = new Error("the response has too many bytes beside its headers and body");
+    this.#refuse("the response has too many bytes beside its headers and body");
+  }
+
+  /** Closes the connection if the latest exchange has too many headers; returns whether it may go on. */
+  #countHeader(): boolean {
+    this.#headers += 1;
+    if (this.#headers <= RESPONSE_HEADERS_MAX) return true;
+    this.#refuse(`the response has more than ${RESPONSE_HEADERS_MAX} headers`);
+    return false;
+  }
+
+  #refuse(message: string): void {
     const socket = this.#socket ?? this.#dialled?.socket;
-    socket?.destroy(Object.assign(error, { code: "TOO_MUCH_FRAMING" }));
+    socket?.destroy(Object.assign(new Error(message), { code: "TOO_MUCH_FRAMING" }));
   }
 
   destroy(): void {

@@ -10,7 +10,8 @@ import {
   startReceiver,
 } from "@posthaste/testkit";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { INTERIM_RESPONSES_MAX, RESPONSE_BODY_BYTES_MAX } from "./answer.ts";
+import { INTERIM_RESPONSES_MAX, RESPONSE_BODY_BYTES_MAX, RESPONSE_BODY_PIECES_MAX } from "./answer.ts";
+import { RESPONSE_HEADERS_MAX } from "./connection.ts";
 import { createEgress, type PostRequest } from "./egress.ts";
 
 const ACCOUNT = 1 as AccountId;
@@ -219,12 +220,59 @@ describe("the cost of a response is bounded", () => {
     expect(await send()).toMatchObject({ outcome: "accepted", status: 200 });
   });
 
-  test("a body of exactly 16 KiB may come in chunks of one byte", async () => {
-    const text = `${CHUNKED}${"1\r\nx\r\n".repeat(RESPONSE_BODY_BYTES_MAX)}0\r\n\r\n`;
+  const LENGTH = "content-length: 2\r\n";
+  /** Responses with so many headers, by where most of them are. */
+  const manyHeaders = [
+    ["the response", (headers: string) => `HTTP/1.1 200 OK\r\n${LENGTH}${headers}\r\nok`],
+    [
+      "an interim response",
+      (headers: string) => `HTTP/1.1 103 Early Hints\r\n${headers}\r\nHTTP/1.1 200 OK\r\n${LENGTH}\r\nok`,
+    ],
+    ["the trailer", (headers: string) => `${CHUNKED}2\r\nok\r\n0\r\n${headers}\r\n`],
+  ] as const;
+
+  test.each(manyHeaders)("%s may have 200 headers with the other, and no more", async (_where, textOf) => {
+    const answerWith = (count: number) =>
+      receiver.answer({ kind: "flood", text: textOf("a:\r\n".repeat(count - 1)), repeated: "unread" });
+    answerWith(RESPONSE_HEADERS_MAX);
+    expect(await send()).toMatchObject({ outcome: "accepted", status: 200 });
+    answerWith(RESPONSE_HEADERS_MAX + 1);
+    expect(await send()).toMatchObject({ outcome: "invalid_response", detail: "TOO_MUCH_FRAMING" });
+  });
+
+  test("a header that comes in many parts counts once", async () => {
+    const server = createServer((socket) => {
+      const text = `HTTP/1.1 200 OK\r\n${LENGTH}${"long-name:\r\n".repeat(RESPONSE_HEADERS_MAX / 2)}\r\nok`;
+      const write = (from: number) => {
+        if (from < text.length) socket.write(text.slice(from, from + 1), () => setImmediate(write, from + 1));
+      };
+      socket.setNoDelay().once("data", () => write(0));
+    });
+    await once(server.listen(0, "127.0.0.1"), "listening");
+    try {
+      const { port } = server.address() as AddressInfo;
+      expect(await send({ url: `http://127.0.0.1:${port}/` })).toMatchObject({ outcome: "accepted" });
+    } finally {
+      server.close();
+    }
+  });
+
+  test("a body may come in 1,024 chunks", async () => {
+    const bytes = RESPONSE_BODY_BYTES_MAX / RESPONSE_BODY_PIECES_MAX;
+    const chunk = `${bytes.toString(16)}\r\n${"x".repeat(bytes)}\r\n`;
+    const text = `${CHUNKED}${chunk.repeat(RESPONSE_BODY_PIECES_MAX)}0\r\n\r\n`;
     receiver.answer({ kind: "flood", text, repeated: "unread" });
     const result = await send();
     expect(result).toMatchObject({ outcome: "accepted", responseTruncated: false });
     expect(result.responseBody).toHaveLength(RESPONSE_BODY_BYTES_MAX);
+  });
+
+  test("only the first chunks of a body in many are read, and the response still counts", async () => {
+    receiver.answer({ kind: "flood", text: CHUNKED, repeated: "1\r\nx\r\n" });
+    const result = await send();
+    expect(result).toMatchObject({ outcome: "accepted", responseTruncated: true });
+    expect(result.responseBody).toHaveLength(RESPONSE_BODY_PIECES_MAX + 1);
+    await expect.poll(() => receiver.open()).toBe(0);
   });
 
   test("a body of exactly 16 KiB is not truncated", async () => {

@@ -6,7 +6,7 @@ import { type AccountId, EGRESS_PORTS_DEFAULT, parseNetworks } from "@posthaste/
 import { certificateFor, startConnectProxy } from "@posthaste/testkit";
 import { afterEach, describe, expect, test, vi } from "vitest";
 import { RESPONSE_BODY_BYTES_MAX } from "./answer.ts";
-import { Connection, RESPONSE_BYTES_MAX } from "./connection.ts";
+import { Connection, RESPONSE_BYTES_MAX, RESPONSE_HEADERS_MAX } from "./connection.ts";
 import { createEgress, type EgressOptions } from "./egress.ts";
 import { EGRESS_LIMITS } from "./limits.ts";
 
@@ -316,6 +316,14 @@ describe("a connection is reused only if its exchange is complete:", () => {
     for (let read = 0; read < bytes; read += RESPONSE_BODY_BYTES_MAX) {
       expect(await post(receiver.url)).toMatchObject({ outcome: "accepted", responseTruncated: false });
     }
+    expect(receiver.sockets).toHaveLength(1);
+  });
+
+  test("however many headers its earlier responses had", async () => {
+    const many = Array.from({ length: RESPONSE_HEADERS_MAX / 2 }, () => ["x-many", ""]).flat();
+    const receiver = await keepingReceiver(({ response }) => response.writeHead(200, many).end());
+    const { post } = setup();
+    for (let n = 0; n < 3; n++) expect(await post(receiver.url)).toMatchObject({ outcome: "accepted" });
     expect(receiver.sockets).toHaveLength(1);
   });
 
