@@ -3,7 +3,6 @@ import { timesIn } from "@posthaste/testkit";
 import { expect, test } from "vitest";
 import {
   advanceRecovery,
-  cancelDelivery,
   changeRecovery,
   closeStore,
   createAccount,
@@ -20,7 +19,7 @@ import {
   type Recovery,
   type Store,
 } from "../src/index.ts";
-import { type Bench, beginAttempts, idsIn, NOW, onEachDatabase, recordAccepted } from "./fixture.ts";
+import { type Bench, idsIn, NOW, onEachDatabase } from "./fixture.ts";
 
 /** Close to NOW: ids never go back within a process, and must still carry the times of these tests. */
 const LATER = NOW + 30_000;
@@ -121,17 +120,6 @@ onEachDatabase("a recovery", (bench) => {
     expect(new Set((await pending(bench())).map((delivery) => delivery.subscriptionId))).toEqual(
       new Set([id]),
     );
-  });
-
-  test("leaves out what was accepted while it was cancelled", async () => {
-    const { store, subscribe, ingest } = bench();
-    await subscribe();
-    await ingest();
-    for (const id of await beginAttempts(store)) {
-      await cancelDelivery(store, { id, reason: "its owner", now: NOW + 10 });
-      await recordAccepted(store, id);
-    }
-    expect(await finish(store, await start(bench()))).toMatchObject({ made: 0, leftOut: 1 });
   });
 
   test("leaves out test deliveries and those of an ended subscription", async () => {

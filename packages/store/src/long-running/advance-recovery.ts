@@ -17,7 +17,7 @@ import { type Tx, transact } from "../database/transact.ts";
 import { lockEvents } from "../deliveries/lock-events.ts";
 import { passOnKeys } from "../deliveries/move.ts";
 import { type DeliveryRow, deliveryRow, insertUnlessTaken } from "../deliveries/new-deliveries.ts";
-import { OPEN_STATES } from "../deliveries/transitions.ts";
+import { OPEN_STATES, RECONCILE_GRACE_MS } from "../deliveries/transitions.ts";
 import { CLOCKS_DIFFER_MS, type KeyHolder, keyHolders } from "../deliveries/url-keys.ts";
 import { liveOnUrl } from "../subscriptions/live-subscriptions.ts";
 import { lockSubscriptions } from "../subscriptions/lock-subscription.ts";
@@ -99,7 +99,7 @@ export async function advanceRecovery(
 /** A failed delivery that may be sent again. */
 type Candidate = Pick<
   Selectable<Tables["deliveries"]>,
-  "id" | "event_id" | "event_type" | "subscription_id" | "test" | "last_outcome"
+  "id" | "event_id" | "event_type" | "subscription_id" | "test" | "created_at"
 >;
 
 /** `limit`: of what is examined; `makeMax`: of what is created. */
@@ -129,10 +129,10 @@ async function recover(store: Store, tx: Tx, row: Row, { limit, makeMax, now }: 
     if (rows.length === makeMax) break;
     examined += 1;
     const subscription = subscriptions.get(candidate.subscription_id);
-    const isNewest = newest.get(pairOf(candidate)) === candidate.id;
-    // It was cancelled during an attempt that was accepted.
-    const isAccepted = candidate.last_outcome === "accepted";
-    const isLeftOut = !isNewest || isAccepted || candidate.test === 1 || !events.has(candidate.event_id);
+    const { id, acceptedBy } = newest.get(pairOf(candidate)) ?? {};
+    const isAccepted = acceptedBy !== undefined && candidate.created_at <= acceptedBy;
+    const isLeftOut =
+      id !== candidate.id || isAccepted || candidate.test === 1 || !events.has(candidate.event_id);
     if (subscription === undefined || isLeftOut) continue;
     const origin = originOf(row, candidate.event_id, candidate.event_type, now);
     rows.push(
@@ -159,7 +159,7 @@ async function failedIn(
     row.subscription_id === null ? "deliveries_by_account_state" : "deliveries_by_state_and_account";
   let query = tx
     .selectFrom(byIndex(store, "deliveries", index))
-    .select(["id", "event_id", "event_type", "subscription_id", "test", "last_outcome"])
+    .select(["id", "event_id", "event_type", "subscription_id", "test", "created_at"])
     .where("state", "=", state)
     .where("account_id", "=", row.account_id)
     .where("id", ">", row.cursor_id as DeliveryId)
@@ -301,6 +301,16 @@ async function wantedBy(tx: Tx, subscriptionId: SubscriptionId): Promise<(eventT
   return (eventType) => types.has(eventType) || (types.has(ALL_EVENT_TYPES) && !isOperational(eventType));
 }
 
+/** What is known of the deliveries of an event to a subscription. */
+type Newest = {
+  readonly id: string;
+  /**
+   * One of them was cancelled during an attempt that was accepted, by this time at the latest. Whoever made
+   * another one later knew, and wanted it sent again: a resend. Undefined: there is none.
+   */
+  readonly acceptedBy: number | undefined;
+};
+
 /**
  * Returns the newest delivery of each event to each subscription, if none is open: older ones have been sent
  * again since. An open one may have a smaller id, since the clocks of two processes differ.
@@ -309,7 +319,7 @@ async function newestOf(
   store: Store,
   tx: Tx,
   candidates: readonly Candidate[],
-): Promise<Map<string, string>> {
+): Promise<Map<string, Newest>> {
   if (candidates.length === 0) return new Map();
   const rows = await tx
     .selectFrom("deliveries as candidate")
@@ -323,6 +333,20 @@ async function newestOf(
     .select((eb) => [
       eb.fn.max("deliveries.id").as("newest"),
       eb.fn.max(eb.case().when("deliveries.state", "in", OPEN_STATES).then(1).else(0).end()).as("open"),
+      eb.fn
+        .max(
+          eb
+            .case()
+            .when(
+              eb.and([
+                eb("deliveries.state", "=", "cancelled"),
+                eb("deliveries.last_outcome", "=", "accepted"),
+              ]),
+            )
+            .then(eb.ref("deliveries.ended_at"))
+            .end(),
+        )
+        .as("cancelled_at"),
     ])
     .where(
       "candidate.id",
@@ -332,7 +356,13 @@ async function newestOf(
     .groupBy(["deliveries.event_id", "deliveries.subscription_id"])
     .execute();
   const ended = rows.filter(({ open }) => Number(open) === 0);
-  return new Map(ended.map((row) => [pairOf(row), row.newest]));
+  return new Map(
+    ended.map((row) => {
+      const acceptedBy =
+        row.cancelled_at === null ? undefined : Number(row.cancelled_at) + RECONCILE_GRACE_MS;
+      return [pairOf(row), { id: row.newest, acceptedBy }];
+    }),
+  );
 }
 
 function pairOf(row: Pick<Candidate, "event_id" | "subscription_id">): string {

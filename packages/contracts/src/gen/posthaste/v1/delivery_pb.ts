@@ -1669,9 +1669,10 @@ export const DeliveryService: GenService<{
   /**
    * Sends events again after a receiver's outage: creates one new delivery for each event whose newest
    * delivery to the subscription is exhausted, blocked or cancelled. That includes deliveries that were
-   * cancelled by hand, unless the receiver accepted an attempt that was under way. If a paused or disabled
-   * subscription is named, it is resumed, so that its parked deliveries drain. Runs in the background,
-   * however many deliveries there are. Calling twice sends nothing twice.
+   * cancelled by hand, unless the receiver accepted an attempt of it, or of an earlier one, that was under
+   * way then. If a paused or disabled subscription is named, it is resumed, so that its parked deliveries
+   * drain. Runs in the background, however many deliveries there are. Calling twice sends nothing twice. It
+   * may send what an attempt of a cancelled delivery delivers that is under way during the recovery.
    *
    * Errors: NOT_FOUND (no such subscription), FAILED_PRECONDITION (the subscription has ended),
    * RESOURCE_EXHAUSTED (ten recoveries and replays of the account have not ended: wait for one, or cancel
