@@ -73,7 +73,7 @@ export const nothingIsOpen: Check = (facts) => {
 
 /**
  * Every delivery that was cancelled before a recovery of its account that has completed has been sent again,
- * unless an attempt of it was accepted.
+ * unless an attempt was accepted of it, or of another one of the same event that was cancelled, too.
  */
 export const cancelledAreRecovered: Check = (facts) => {
   const completed = facts.recoveries.filter(({ kind, state }) => kind === "recover" && state === "completed");
@@ -91,14 +91,13 @@ export const cancelledAreRecovered: Check = (facts) => {
     const at = cancelledAt.get(row.id);
     if (row.state !== "cancelled" || row.isDeleted || at === undefined || !live.has(row.subscription_id))
       return [];
-    if (accepted.has(row.id)) return [];
+    const ofPair = deliveriesOf.get(`${row.event_id} ${row.subscription_id}`) ?? [];
+    if (ofPair.some(({ id, state }) => state === "cancelled" && accepted.has(id))) return [];
     const recovery = completed.find(
       ({ account_id, created_at, until_at }) =>
         account_id === row.account_id && at < created_at && row.created_at < until_at,
     );
-    const later = (deliveriesOf.get(`${row.event_id} ${row.subscription_id}`) ?? []).some(
-      ({ id }) => id > row.id,
-    );
+    const later = ofPair.some(({ id }) => id > row.id);
     return recovery === undefined || later
       ? []
       : [
