@@ -1,4 +1,4 @@
-import { type EventId, HOUR_MS, type SubscriptionId } from "@posthaste/domain";
+import { type DeliveryId, type EventId, HOUR_MS, type SubscriptionId } from "@posthaste/domain";
 import { expect, test } from "vitest";
 import {
   advanceRecovery,
@@ -9,7 +9,15 @@ import {
   type Store,
   updateSubscription,
 } from "../src/index.ts";
-import { type Bench, deliveriesOf, idsOf, NOW, onEachDatabase } from "./fixture.ts";
+import {
+  type Bench,
+  beginAttempts,
+  deliveriesOf,
+  idsOf,
+  NOW,
+  onEachDatabase,
+  recordAccepted,
+} from "./fixture.ts";
 
 const url = (name: string | number) => `https://receiver.example/${name}`;
 
@@ -81,6 +89,22 @@ onEachDatabase("a fan-out during which URLs change", (bench) => {
     await move(bench(), first, "c");
     await finish(store, eventId);
     expect(await reached(store, eventId)).toEqual([url("b"), url("c")]);
+  });
+
+  test("reaches a URL once if a subscription that was served moves to it, is accepted there and ends", async () => {
+    const { store, accountId, ingest } = bench();
+    const [accepted, unsent, between] = await subscribeTo(bench(), ["a", "b", "between"]);
+    const [, again] = await subscribeTo(bench(), ["c", "d"], ["*"]);
+    if (accepted === undefined || unsent === undefined) throw new Error("no subscription");
+    const { eventId } = await ingest({ deliveriesMax: 2 });
+    await move(bench(), accepted, "c");
+    await move(bench(), unsent, "d");
+    const [id] = await beginAttempts(store);
+    await recordAccepted(store, id as DeliveryId);
+    for (const one of [accepted, unsent])
+      await endSubscription(store, { accountId, id: one, reason: "test", now: NOW });
+    await finish(store, eventId);
+    expect(idsOf(await deliveriesOf(store, eventId))).toEqual([accepted, unsent, between, again]);
   });
 
   test("goes on behind a URL that was left, then served again, and is met a third time", async () => {

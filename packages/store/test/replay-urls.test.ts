@@ -1,10 +1,11 @@
-import type { DeliveryState, EventId, SubscriptionId } from "@posthaste/domain";
+import type { DeliveryId, DeliveryState, EventId, SubscriptionId } from "@posthaste/domain";
 import { timesIn } from "@posthaste/testkit";
 import { expect, test } from "vitest";
 import {
   advanceRecovery,
   createRecovery,
   endSubscription,
+  getDelivery,
   listDeliveries,
   resendDelivery,
   updateSubscription,
@@ -113,6 +114,20 @@ onEachDatabase("a replay to a URL that another subscription had", (bench) => {
     expect(states).toHaveLength(EVENTS);
     const second = await subscribe({ targetUrl: U, now: NOW + 20 });
     expect(await made(bench(), second.id)).toBe(1);
+  });
+
+  test("leaves out what the URL accepted from a subscription that had moved to it and then ended", async () => {
+    const { store, accountId, subscribe } = bench();
+    const first = await subscribe({ targetUrl: U });
+    await ingestSome(bench());
+    await updateSubscription(store, { accountId, id: first.id, targetUrl: V, now: NOW + 10 });
+    const [unsent, ...ids] = await beginAttempts(store);
+    for (const id of ids) await recordAccepted(store, id);
+    await end(bench(), first.id);
+    const second = await subscribe({ targetUrl: V, now: NOW + 20 });
+    expect(await made(bench(), second.id)).toBe(1);
+    const [sent] = await listDeliveries(store, { accountId, subscriptionId: second.id, limit: 2 });
+    expect(sent?.eventId).toBe((await getDelivery(store, { accountId, id: unsent as DeliveryId }))?.eventId);
   });
 
   test("sends what goes elsewhere since that one moved away, and nothing to the URL that it moved to", async () => {

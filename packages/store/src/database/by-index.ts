@@ -23,6 +23,7 @@ export type Indexes = {
     | "subscriptions_by_state"
     | "subscriptions_by_url"
     | "subscriptions_draining_by_account"
+    | "subscriptions_ended_by_url"
     | "subscriptions_ending_by_account";
 };
 

@@ -13,6 +13,7 @@ import { up as byEvent } from "./migrations/0008-by-event.ts";
 import { up as upkeepByAccount } from "./migrations/0009-upkeep-by-account.ts";
 import { up as blocksOfSlots } from "./migrations/0010-blocks-of-slots.ts";
 import { up as lineOfRetries } from "./migrations/0011-line-of-retries.ts";
+import { up as endedByUrl } from "./migrations/0012-ended-by-url.ts";
 import type { Store } from "./store.ts";
 import type { Tables } from "./tables.ts";
 
@@ -29,6 +30,7 @@ const MIGRATIONS: Readonly<Record<string, (db: Kysely<unknown>, seam: Seam) => P
   "0009-upkeep-by-account": upkeepByAccount,
   "0010-blocks-of-slots": blocksOfSlots,
   "0011-line-of-retries": lineOfRetries,
+  "0012-ended-by-url": endedByUrl,
 };
 
 /** The database holds migrations that this release lacks: it belongs to another release. */

@@ -1,6 +1,8 @@
-import { type DeliveryId, type EventId, MINUTE_MS } from "@posthaste/domain";
+import { type AccountId, type DeliveryId, type EventId, MINUTE_MS } from "@posthaste/domain";
+import type { ExpressionBuilder } from "kysely";
 import { byIndex } from "../database/by-index.ts";
 import type { Store } from "../database/store.ts";
+import type { Tables } from "../database/tables.ts";
 import type { Tx } from "../database/transact.ts";
 
 /*
@@ -21,7 +23,8 @@ import type { Tx } from "../database/transact.ts";
  *   has ended  The URL has accepted the event.
  *
  * The key says nothing about a delivery that follows its subscription to another URL. So whoever asks for a
- * URL also looks at the deliveries of the subscriptions that have moved there.
+ * URL also looks at the deliveries of the subscriptions that have moved there. Of those that have ended since
+ * (`acceptedBeforeEnd`), only accepted deliveries count, as above.
  */
 
 /**
@@ -29,6 +32,15 @@ import type { Tx } from "../database/transact.ts";
  * event had its URL when the event's first deliveries were created.
  */
 export const CLOCKS_DIFFER_MS = MINUTE_MS;
+
+/**
+ * Maximum ended subscriptions examined per URL, those first that ended first after the events. Integration
+ * platforms may end thousands a day on one URL.
+ */
+const ENDED_PER_URL_MAX = 100;
+/** Maximum subscriptions in a statement, and pairs of a subscription and an event that it looks up. */
+const SUBSCRIPTIONS_AT_ONCE = 500;
+const PAIRS_AT_ONCE = 10_000;
 
 /** The delivery of an event that holds a URL's key. */
 export type KeyHolder = {
@@ -67,13 +79,7 @@ export async function keyHolders(
               .select("deliveries.id")
               .whereRef("deliveries.event_id", "=", "held.event_id")
               .whereRef("deliveries.subscription_id", "=", "held.subscription_id")
-              // An attempt under way when its delivery was cancelled may have been accepted since.
-              .where((or) =>
-                or.or([
-                  or("deliveries.state", "=", "succeeded"),
-                  or("deliveries.last_outcome", "=", "accepted"),
-                ]),
-              ),
+              .where(isAccepted),
           ),
         )
         .then(1)
@@ -91,4 +97,58 @@ export async function keyHolders(
     serves:
       row.target_hash.equals(row.target_key) && (row.state !== "ended" || row.accepted_before_end === 1),
   }));
+}
+
+/**
+ * Returns which of these events were accepted from subscriptions that have ended, by the URL that each had at
+ * its end. A subscription may have moved there after its delivery was created, which holds another key. The
+ * caller has locked the events.
+ *
+ * @param of.eventIds several only with one URL, and the other way round: each is looked up with each
+ * @param of.since when the first of the events was created: what ended before had none of them
+ */
+export async function acceptedBeforeEnd(
+  store: Store,
+  tx: Tx,
+  of: {
+    accountId: AccountId;
+    eventIds: readonly EventId[];
+    keys: readonly Buffer[];
+    since: number;
+  },
+): Promise<Pick<KeyHolder, "eventId" | "key">[]> {
+  const { accountId, eventIds, keys, since } = of;
+  if (eventIds.length === 0 || keys.length === 0) return [];
+  const ended = await tx
+    .selectFrom(byIndex(store, "subscriptions", "subscriptions_ended_by_url"))
+    .select(["id", "target_hash"])
+    .where("account_id", "=", accountId)
+    .where("target_hash", "in", keys)
+    .where("ended_at", ">=", since - CLOCKS_DIFFER_MS)
+    .orderBy("ended_at")
+    .limit(ENDED_PER_URL_MAX * keys.length)
+    .execute();
+  const keyOf = new Map(ended.map((row) => [row.id, row.target_hash]));
+  const atOnce = Math.min(SUBSCRIPTIONS_AT_ONCE, Math.ceil(PAIRS_AT_ONCE / eventIds.length));
+  const accepted: Pick<KeyHolder, "eventId" | "key">[] = [];
+  for (let from = 0; from < ended.length; from += atOnce) {
+    const some = ended.slice(from, from + atOnce).map(({ id }) => id);
+    const rows = await tx
+      .selectFrom(byIndex(store, "deliveries", "deliveries_by_event"))
+      .select(["event_id", "subscription_id"])
+      .where("event_id", "in", eventIds)
+      .where("subscription_id", "in", some)
+      .where(isAccepted)
+      .execute();
+    for (const row of rows) {
+      const key = keyOf.get(row.subscription_id);
+      if (key !== undefined) accepted.push({ eventId: row.event_id, key });
+    }
+  }
+  return accepted;
+}
+
+/** An attempt that was under way when its delivery was cancelled may have been accepted since. */
+function isAccepted(eb: ExpressionBuilder<Tables, "deliveries">) {
+  return eb.or([eb("deliveries.state", "=", "succeeded"), eb("deliveries.last_outcome", "=", "accepted")]);
 }

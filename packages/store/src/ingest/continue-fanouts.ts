@@ -14,7 +14,7 @@ import { type Tx, transact } from "../database/transact.ts";
 import { lockEvents } from "../deliveries/lock-events.ts";
 import { passOnKeys } from "../deliveries/move.ts";
 import { type DeliveryRow, deliveryRow, insertUnlessTaken } from "../deliveries/new-deliveries.ts";
-import { CLOCKS_DIFFER_MS, type KeyHolder, keyHolders } from "../deliveries/url-keys.ts";
+import { acceptedBeforeEnd, CLOCKS_DIFFER_MS, type KeyHolder, keyHolders } from "../deliveries/url-keys.ts";
 import { type WalkedMatch, walkSubscriptions } from "../subscriptions/match-subscriptions.ts";
 
 /** Lists events whose fan-out exceeded one ingest call's cap and is not finished, by account. */
@@ -79,7 +79,7 @@ type Fanout = Selectable<Tables["fanouts"]>;
  * created some. A delivery goes wherever its subscription points when it is sent, and subscriptions get other
  * URLs during a fan-out. A match is therefore served by the holder of its URL's key, unless that does not
  * serve the URL any more (`url-keys.ts`), or if a subscription that shares its URL now has a delivery from
- * before it moved there.
+ * before it moved there. Of a subscription that has ended since, that counts if it was accepted.
  *
  * Each of them can be inserted. A key is free or held by one that is `superseded`, and no two matches of a
  * step have the same URL.
@@ -99,9 +99,12 @@ async function missingRows(
   const keys = matches.map((match) => match.targetHash);
   const holders = await keyHolders(store, tx, { eventIds: [eventId], keys });
   const holderOf = new Map(holders.map((holder) => [holder.key.toString("hex"), holder]));
+  const of = { accountId, eventIds: [eventId], keys, since: fanout.as_of_at };
+  const accepted = new Set((await acceptedBeforeEnd(store, tx, of)).map(({ key }) => key.toString("hex")));
   for (const match of matches) {
-    const holder = holderOf.get(match.targetHash.toString("hex"));
-    if (holder?.serves || match.sharing.some(({ id }) => served.has(id))) continue;
+    const key = match.targetHash.toString("hex");
+    const holder = holderOf.get(key);
+    if (holder?.serves || accepted.has(key) || match.sharing.some(({ id }) => served.has(id))) continue;
     if (holder !== undefined) superseded.push(holder);
     rows.push(deliveryRow({ accountId, eventId, eventType, now }, match));
   }

@@ -18,7 +18,7 @@ import { lockEvents } from "../deliveries/lock-events.ts";
 import { passOnKeys } from "../deliveries/move.ts";
 import { type DeliveryRow, deliveryRow, insertUnlessTaken } from "../deliveries/new-deliveries.ts";
 import { OPEN_STATES, RECONCILE_GRACE_MS } from "../deliveries/transitions.ts";
-import { CLOCKS_DIFFER_MS, type KeyHolder, keyHolders } from "../deliveries/url-keys.ts";
+import { acceptedBeforeEnd, CLOCKS_DIFFER_MS, type KeyHolder, keyHolders } from "../deliveries/url-keys.ts";
 import { liveOnUrl } from "../subscriptions/live-subscriptions.ts";
 import { lockSubscriptions } from "../subscriptions/lock-subscription.ts";
 import { parks } from "../subscriptions/match-subscriptions.ts";
@@ -195,7 +195,8 @@ async function replay(store: Store, tx: Tx, row: Row, { limit, makeMax, now }: B
   );
   const ids = candidates.map((event) => event.id);
   const intact = await lockEvents(store, tx, ids);
-  const delivered = await eventsDelivered(store, tx, ids, subscription, row.since_at);
+  const since = Math.min(...candidates.map((event) => event.created_at));
+  const delivered = await eventsDelivered(store, tx, ids, subscription, since);
   const holders = await keyHolders(store, tx, { eventIds: ids, keys: [subscription.target_hash] });
   const holderOf = new Map(holders.map((holder) => [holder.eventId, holder]));
   const rows: DeliveryRow[] = [];
@@ -226,9 +227,9 @@ const SUBSCRIPTIONS_AT_ONCE = 20;
 /**
  * Returns which of these events were tests, or have a delivery to this subscription or to another one that
  * was changed since and has its URL now. The others had this URL before, whose key tells (`url-keys.ts`).
- * What has failed is for a recovery to send again.
+ * What has failed is for a recovery to send again, unless its subscription has ended.
  *
- * @param sinceAt when the first of the events was created, or before
+ * @param sinceAt when the first of the events was created
  */
 async function eventsDelivered(
   store: Store,
@@ -249,6 +250,9 @@ async function eventsDelivered(
       .execute();
     for (const row of rows) delivered.add(row.event_id);
   }
+  const [accountId, keys] = [subscription.account_id, [subscription.target_hash]];
+  const accepted = await acceptedBeforeEnd(store, tx, { accountId, eventIds: ids, keys, since: sinceAt });
+  for (const { eventId } of accepted) delivered.add(eventId);
   return delivered;
 }
 

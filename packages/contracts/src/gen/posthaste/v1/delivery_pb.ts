@@ -1691,7 +1691,9 @@ export const DeliveryService: GenService<{
    * calling twice sends nothing twice. That includes deliveries that have failed: RecoverDeliveries sends
    * those again. Of subscriptions with the same URL that have ended, only accepted deliveries count. A new
    * subscription thus gets what was not delivered before an earlier one with its URL was deleted. That may
-   * include what an attempt delivers that is under way during the replay.
+   * include what an attempt delivers that is under way during the replay, and what was accepted from a
+   * subscription that had changed to this URL, if a hundred others with this URL ended after the event and
+   * before that one.
    *
    * Errors: NOT_FOUND (no such subscription), FAILED_PRECONDITION (the subscription has ended),
    * RESOURCE_EXHAUSTED as for RecoverDeliveries.
