@@ -73,6 +73,9 @@ The most important variables:
 |---|---|---|
 ${temporalRows.join("\n")}
 
+The server must be 1.28 or newer. [Turn on its fairness](operations.md#turn-on-temporals-fairness), which
+needs 1.29 and is a setting of the server: without it, one account's retries can delay those of all others.
+
 ## \`npm run up\`
 
 \`up\` runs everything on one machine, with SQLite and on loopback. It chooses the database, the ports and the
@@ -107,7 +110,8 @@ function envExample(settings: readonly DocumentedSetting[]): string {
 #     services/worker/dist/main.js
 
 ${blocks.join("\n")}
-# Temporal: its SDK reads these.
+# Temporal: its SDK reads these. The server must be 1.28 or newer. Turn on its fairness, which is a setting of
+# the server: see docs/operations.md.
 
 ${temporal.join("\n")}`;
 }

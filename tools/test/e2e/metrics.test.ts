@@ -108,6 +108,26 @@ describe("metrics", () => {
     expect(text).toMatch(/^temporal_[a-z_]+/m);
   });
 
+  test("have what the alerts and the dashboard read of Temporal's SDK, with its labels and in milliseconds", async () => {
+    const receiver = await startReceiver();
+    try {
+      receiver.answer({ kind: "status", status: 500 });
+      await traffic(0, 1, receiver.url);
+      const read = [docs("monitoring/alerts.yaml"), docs("monitoring/dashboard.json")].map(
+        (text) => /\b(temporal_\w+)\{task_queue=~\\?"([^"\\]+)/.exec(text)?.slice(1) ?? [],
+      );
+      // A retry's activity runs once as soon as the first attempt has failed.
+      await vi.waitFor(async () => {
+        const text = await worker();
+        for (const [name, queue] of read) {
+          expect(text).toMatch(new RegExp(`^${name}\\{.*task_queue="${queue}".*le="5000".*\\} [1-9]`, "m"));
+        }
+      }, PATIENCE);
+    } finally {
+      await receiver.stop();
+    }
+  }, 120_000);
+
   test("are all in the docs; the docs, alerts and dashboard name no others", async () => {
     const exposed = new Set(
       [...names(await worker()), ...names(await api())].map((name) =>

@@ -7,8 +7,8 @@ import { FAULT, NOT_YET } from "../names.ts";
  *
  * It does not retry faults, because they must not use up the receiver's attempts, and it does not retry
  * attempts that must wait for their turn. In both cases, the workflow runs the activity again. The
- * `TemporalTimeout:` entries are timeouts that the server detects (supported since server 1.29; the
- * time-skipping test server ignores them).
+ * `TemporalTimeout:` entries are timeouts that the server detects (temporalio/temporal#2524). The
+ * time-skipping test server ignores them.
  */
 export const RETRY_POLICY: RetryPolicy = {
   initialInterval: SCHEDULE.initialIntervalMs,
