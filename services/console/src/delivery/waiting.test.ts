@@ -12,9 +12,11 @@ test("an attempt that is due later shows its time only", () => {
 
 test("an attempt whose time has passed says what it waits for", () => {
   const dueAt = NOW - 12 * MINUTE_MS;
-  expect(whyDue(DeliveryState.PENDING, dueAt, NOW)).toMatch(/rate, a free place, or the drain after a pause/);
+  expect(whyDue(DeliveryState.PENDING, dueAt, NOW)).toMatch(
+    /^Due: waiting for .* rate, a free place, the drain after a pause, a worker or Temporal\.$/,
+  );
   expect(whyDue(DeliveryState.STARTED, dueAt, NOW)).toMatch(
-    /free place, or an operator .* “Retry now” tells/,
+    /^Due: in progress, waiting for a free place, a worker or Temporal, or paused by an operator \(“Retry now” /,
   );
 });
 

@@ -3,9 +3,9 @@ import { DeliveryState } from "@posthaste/contracts/delivery";
 /** What a delivery waits for whose next attempt is due, by state. */
 const DUE: Partial<Record<DeliveryState, string>> = {
   [DeliveryState.PENDING]:
-    "due; waits for its turn: its subscription's rate, a free place, or the drain after a pause",
+    "Due: waiting for its subscription's rate, a free place, the drain after a pause, a worker or Temporal.",
   [DeliveryState.STARTED]:
-    "due; in progress, waits for a free place, or an operator has paused it, which “Retry now” tells",
+    "Due: in progress, waiting for a free place, a worker or Temporal, or paused by an operator (“Retry now” tells you if it is paused).",
 };
 
 /** Returns what the next attempt waits for if its time has come. Undefined: its time tells. */

@@ -65,8 +65,8 @@ export type Delivery = Message<"posthaste.v1.Delivery"> & {
 
   /**
    * When the next attempt is due; absent if none is. It may lie in the past: an attempt that is due may be in
-   * progress. It may wait for its subscription's rate, a free place or the drain after a pause. Or an
-   * operator may have paused it in Temporal, which `RetryDelivery` tells.
+   * progress. It may wait for its subscription's rate, a free place or the drain after a pause. Workers or
+   * Temporal may be unavailable. Or an operator may have paused it in Temporal, which `RetryDelivery` tells.
    *
    * @generated from field: google.protobuf.Timestamp next_attempt_at = 7;
    */
