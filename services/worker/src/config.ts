@@ -54,7 +54,7 @@ export const WORKER_SETTINGS = {
     "letters, digits, `.`, `_` and `-`",
   ),
   POSTHASTE_ATTEMPTS_MAX: integer(
-    "The maximum number of first attempts of one account in flight at once in one process. A quarter more is kept for other accounts, so that none waits for another. The limit for retries is separate, half as high",
+    "The maximum number of first attempts of one account in flight at once in one process. A quarter more is kept for other accounts, so that one account alone cannot make another wait. The limit for retries is separate, half as high",
     200,
     { min: 1, max: 10_000 },
   ),
