@@ -64,6 +64,11 @@ needs \`services/worker/start.env\`, which limits its heaps: \`node --env-file=s
 |---|---|---|---|
 ${rows.join("\n")}
 
+Node itself reads \`NODE_EXTRA_CA_CERTS\`, the path of a PEM file with certificate authorities to trust
+besides its own. The worker needs it for [receivers with a private certificate
+authority](operations.md#a-receiver-has-a-private-certificate-authority). It has no effect in a file of
+\`--env-file\`.
+
 ## Temporal
 
 The API and the worker connect to Temporal as its CLI does, with the SDK's variables and profile file.
