@@ -7,24 +7,26 @@ import type { TrafficMaker } from "./kind.ts";
 /** Subscriptions created at once. */
 const AT_ONCE = 20;
 
-/** So many deliveries of earlier fan-outs may still be pending when the next one begins. */
-const PENDING_MAX = 500;
+/** So many deliveries of earlier fan-outs may still wait for their first attempt when the next one begins. */
+const WAITING_MAX = 500;
 
 /**
  * Returns whether the last fan-out is still under way. A slow machine delivers fewer than the plan could ask
- * for, and the run would end with more pending than can be delivered while it waits.
+ * for, and the run would end with more than can be delivered while it waits. Those that were started wait, too:
+ * in Temporal, where they hold up everybody's on a slow machine.
  */
 async function isBehind({ store: { db } }: Stack): Promise<boolean> {
-  const pending = db
+  const waiting = db
     .selectFrom("deliveries")
     .select("id")
-    .where("state", "=", "pending")
+    .where("state", "in", ["pending", "started"])
+    .where("attempts", "=", 0)
     .where("event_type", "=", WIDE_EVENT_TYPE)
-    .limit(PENDING_MAX);
-  const under = await Promise.all([pending.execute(), db.selectFrom("fanouts").select("event_id").execute()])
+    .limit(WAITING_MAX);
+  const under = await Promise.all([waiting.execute(), db.selectFrom("fanouts").select("event_id").execute()])
     // The database may be what fails at the moment.
     .catch(() => undefined);
-  return under === undefined || under[0].length === PENDING_MAX || under[1].length > 0;
+  return under === undefined || under[0].length === WAITING_MAX || under[1].length > 0;
 }
 
 /**
