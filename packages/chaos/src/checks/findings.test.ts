@@ -147,6 +147,18 @@ test("a delivery that waits its turn on a slow machine does not stand still", ()
   expect(waits).toEqual({ longestMs: 30_000, besideFaultsMs: 30_000, overtakenBy: 1_000 });
 });
 
+test("an account whose earlier deliveries are sent meanwhile has its turns, and does not stand still", () => {
+  const ids = Array.from({ length: 6 }, (_, n) => `dlv_${10 + n}`);
+  const facts = {
+    ...FACTS,
+    deliveries: ids.map((id, n) => delivery({ id, created_at: AT + n })),
+    seen: [...ids.map((deliveryId, n) => seen({ deliveryId }, AT + (n + 1) * 10_000)), ...others(5_000)],
+  };
+  expect(findingsFrom(facts).broken["stood still"]).toEqual([]);
+  const fewer = { ...facts, seen: facts.seen.filter(({ deliveryId }) => deliveryId !== "dlv_11") };
+  expect(findingsFrom(fewer).broken["stood still"]).not.toEqual([]);
+});
+
 test("a delivery that a fault cut off waits for its repair while later ones are sent", () => {
   const facts = {
     ...FACTS,

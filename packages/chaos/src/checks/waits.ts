@@ -8,8 +8,8 @@ export type Waits = {
   /** The same without the times of faults that hit it: see {@link isHit}. */
   readonly besideFaultsMs: number;
   /**
-   * The most requests of others that arrived while a delivery waited beside faults, and no later one of its
-   * account was sent either.
+   * The most requests of others that arrived beside faults between two of its account, while a delivery waited
+   * and no later one had been sent.
    */
   readonly overtakenBy: number;
 };
@@ -26,7 +26,7 @@ const FELT_FOR_MS = 10_000;
  * delivery that a fault has cut off waits for its repair, while later ones of its account are sent.
  */
 const STANDSTILL = {
-  /** A delivery, and what was due after it, waited for this long, in milliseconds … */
+  /** Nothing of the account was sent for this long although it was due, in milliseconds … */
   ms: 15_000,
   /**
    * … and this many requests of others arrived meanwhile: several times as many as two workers have under
@@ -45,7 +45,10 @@ type Wait = {
   readonly deliveryId: string;
   readonly ms: number;
   readonly besideFaultsMs: number;
-  /** How long beside faults neither it nor a later one of its account was sent, in milliseconds. */
+  /**
+   * How long beside faults nothing of its account was sent, at most, while it waited and no later one had been
+   * sent, in milliseconds. An account whose earlier deliveries are sent meanwhile has its turns.
+   */
   readonly stillMs: number;
   readonly overtakenBy: number;
 };
@@ -85,6 +88,10 @@ function waitsOfGood(facts: Facts): Wait[] {
   const latestFirst = facts.deliveries
     .filter((row) => row.account_id === facts.accountIds.good)
     .sort((one, other) => other.created_at - one.created_at);
+  const sends = latestFirst
+    .flatMap(({ id }) => (seenOf.get(id) ?? []).map(({ request }) => request.receivedAt))
+    .sort((one, other) => one - other);
+  const besideFaults = (from: number, until: number) => until - from - overlap(windows, from, until);
   let laterSentAt = facts.now;
   return latestFirst.map(({ id, created_at: dueAt }) => {
     const arrivedAt = (seenOf.get(id) ?? []).map(({ request }) => request.receivedAt);
@@ -92,14 +99,17 @@ function waitsOfGood(facts: Facts): Wait[] {
     const sentAt = Math.min(...(arrivedAt.length === 0 ? [facts.now] : arrivedAt));
     const stillUntil = Math.max(dueAt, Math.min(sentAt, laterSentAt));
     laterSentAt = Math.min(laterSentAt, sentAt);
-    const besideFaults = (until: number) => until - dueAt - overlap(windows, dueAt, until);
-    return {
-      deliveryId: id,
-      ms: sentAt - dueAt,
-      besideFaultsMs: besideFaults(sentAt),
-      stillMs: besideFaults(stillUntil),
-      overtakenBy: Math.max(0, countBefore(others, stillUntil) - countBefore(others, dueAt)),
-    };
+    const meanwhile = sends.slice(countBefore(sends, dueAt), countBefore(sends, stillUntil));
+    const times = [dueAt, ...meanwhile, stillUntil];
+    const gaps = times.slice(1).map((until, n) => {
+      const from = times[n] ?? dueAt;
+      return {
+        stillMs: besideFaults(from, until),
+        overtakenBy: countBefore(others, until) - countBefore(others, from),
+      };
+    });
+    const longest = gaps.reduce((one, other) => (other.stillMs > one.stillMs ? other : one));
+    return { deliveryId: id, ms: sentAt - dueAt, besideFaultsMs: besideFaults(dueAt, sentAt), ...longest };
   });
 }
 
