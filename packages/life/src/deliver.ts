@@ -15,7 +15,7 @@ import { INCIDENTS } from "./scale.ts";
 /** As many as a worker claims at once when it has nothing else to do. */
 const CLAIMED_AT_ONCE = 500;
 /** More than a claim takes, so that claims wait for no attempt. */
-const IN_FLIGHT_MAX = 1_000;
+export const IN_FLIGHT_MAX = 1_000;
 const LEASE_MS = 30_000;
 /** How far apart the attempts of two claims are. */
 const BETWEEN_CLAIMS_MS = 1_000;

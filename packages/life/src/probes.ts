@@ -36,7 +36,7 @@ import {
   subscriptionHealth,
 } from "@posthaste/store";
 import { measureReads, type Reads } from "@posthaste/testkit";
-import { accept, claim } from "./deliver.ts";
+import { accept, claim, IN_FLIGHT_MAX } from "./deliver.ts";
 import { BULK, type Life, subscribe, WIDE } from "./life.ts";
 import { AGES, INCIDENTS, MONTH_MS } from "./scale.ts";
 
@@ -156,7 +156,7 @@ function lists({ store, clock, busy, wide, failing }: Life): Calls {
     "a search for a rare type": () =>
       listDeliveriesOfType(store, { ...own, eventType: "rare", examinedMax: SEARCHED }),
     "an account's backlog": () => accountBacklog(store, accountId),
-    "the whole backlog": () => measureBacklog(store, clock.now),
+    "the whole backlog": () => measureBacklog(store, { now: clock.now, inFlightMax: IN_FLIGHT_MAX }),
     "a subscription's health": () => subscriptionHealth(store, failing),
   };
 }

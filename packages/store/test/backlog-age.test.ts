@@ -1,8 +1,14 @@
-import type { Line, SubscriptionId } from "@posthaste/domain";
+import type { DeliveryId, Line, SubscriptionId } from "@posthaste/domain";
 import { DAY_MS, HOUR_MS, MINUTE_MS } from "@posthaste/domain";
 import { beforeEach, expect, test } from "vitest";
-import { claimDeliveries, measureBacklog, pauseSubscription, resumeSubscription } from "../src/index.ts";
-import { drainAll, NOW, onEachDatabase } from "./fixture.ts";
+import {
+  claimDeliveries,
+  markStarted,
+  measureBacklog,
+  pauseSubscription,
+  resumeSubscription,
+} from "../src/index.ts";
+import { drainAll, NOW, onEachDatabase, recordAccepted } from "./fixture.ts";
 
 /*
  * The backlog's age wakes somebody up, so it tells only of what Posthaste could send now and does not. What
@@ -17,7 +23,7 @@ beforeEach(() => {
 
 onEachDatabase("the age of the backlog", (bench) => {
   const ageMs = async (now: number) => {
-    const { oldestPendingAt } = await measureBacklog(bench().store, now);
+    const { oldestPendingAt } = await measureBacklog(bench().store, { now, inFlightMax: 10 });
     return oldestPendingAt === null ? null : now - oldestPendingAt;
   };
   const claim = (now: number) =>
@@ -47,7 +53,7 @@ onEachDatabase("the age of the backlog", (bench) => {
     await claim(start + HOUR_MS);
     await resumeSubscription(store, at);
     expect(await drainAll(store, start + HOUR_MS)).toBe(1);
-    expect((await measureBacklog(store, start + HOUR_MS)).pending).toBe(1);
+    expect((await measureBacklog(store, { now: start + HOUR_MS, inFlightMax: 10 })).pending).toBe(1);
     expect(await ageMs(start + HOUR_MS)).toBeNull();
     await subscribe({ eventTypes: ["invoice_paid"] });
     await ingest({ eventType: "invoice_paid", now: start + HOUR_MS });
@@ -63,6 +69,35 @@ onEachDatabase("the age of the backlog", (bench) => {
     expect(await ageMs(start + HOUR_MS)).toBeNull();
     // Its next turn was a second after that, and nobody took it.
     expect(await ageMs(start + HOUR_MS + MINUTE_MS)).toBe(HOUR_MS + MINUTE_MS);
+  });
+
+  test.each([
+    ["its owner's concurrency", 2],
+    ["the default concurrency", null],
+  ] as const)("leaves out a subscription whose attempts fill %s, until one ends", async (_, concurrency) => {
+    const { store, subscribe, ingest } = bench();
+    const { id } = await subscribe();
+    await store.db.updateTable("subscriptions").set({ concurrency }).where("id", "=", id).execute();
+    const places = concurrency ?? 10;
+    for (let n = 0; n <= places; n++) await ingest({ now: start });
+    const now = start + HOUR_MS;
+    const ids = (await claim(now)).map(({ deliveryId }) => deliveryId);
+    expect(ids).toHaveLength(places);
+    await markStarted(store, { owner: "me", ids, now });
+    expect(await ageMs(now + MINUTE_MS)).toBeNull();
+    await recordAccepted(store, ids[0] ?? ("" as DeliveryId), now + MINUTE_MS);
+    expect(await ageMs(now + MINUTE_MS)).toBe(HOUR_MS + MINUTE_MS);
+  });
+
+  test("counts a subscription whose places are taken by attempts that Posthaste does not make", async () => {
+    const { store, subscribe, ingest } = bench();
+    const { id } = await subscribe();
+    await store.db.updateTable("subscriptions").set({ concurrency: 1 }).where("id", "=", id).execute();
+    for (let n = 0; n < 2; n++) await ingest({ now: start });
+    const ids = (await claim(start)).map(({ deliveryId }) => deliveryId);
+    await markStarted(store, { owner: "me", ids, now: start });
+    expect(await ageMs(start + MINUTE_MS)).toBeNull();
+    expect(await ageMs(start + 2 * MINUTE_MS)).toBe(2 * MINUTE_MS);
   });
 
   test("finds the oldest delivery behind many that are held back", async () => {

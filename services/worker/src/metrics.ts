@@ -29,6 +29,8 @@ export type WorkerObserver = AttemptObserver & {
 export type MetricsOptions = {
   readonly store: Store;
   readonly clock: Clock;
+  /** Attempts that a subscription may have at once if its owner chose no concurrency. */
+  readonly inFlightMax: number;
   readonly checkReady: () => Promise<Readonly<Record<string, "ok" | "away">>>;
   /** Returns the metrics of Temporal's SDK, in Prometheus' text format. */
   readonly temporalMetrics: () => Promise<string>;
@@ -43,9 +45,9 @@ export type MetricsOptions = {
  */
 export function createWorkerMetrics(
   metrics: Metrics,
-  { store, clock, checkReady, temporalMetrics }: MetricsOptions,
+  { store, clock, inFlightMax, checkReady, temporalMetrics }: MetricsOptions,
 ): { observer: WorkerObserver; render(): Promise<string> } {
-  measureBacklogAndDependencies(metrics, { store, now: clock.now, checkReady });
+  measureBacklogAndDependencies(metrics, { store, now: clock.now, inFlightMax, checkReady });
   measureClock(metrics, clock);
   return {
     observer: createObserver(metrics),
@@ -140,9 +142,14 @@ function createObserver(metrics: Metrics): WorkerObserver {
 /** Registers the gauges. */
 function measureBacklogAndDependencies(
   metrics: Metrics,
-  { store, now, checkReady }: Pick<MetricsOptions, "store" | "checkReady"> & Pick<Clock, "now">,
+  {
+    store,
+    now,
+    inFlightMax,
+    checkReady,
+  }: Pick<MetricsOptions, "store" | "inFlightMax" | "checkReady"> & Pick<Clock, "now">,
 ): void {
-  const backlog = fresh(() => measureBacklog(store, now()), now);
+  const backlog = fresh(() => measureBacklog(store, { now: now(), inFlightMax }), now);
   const upkeep = fresh(() => measureUpkeep(store), now);
   metrics.gauge(
     "posthaste_backlog_deliveries",
@@ -155,7 +162,7 @@ function measureBacklogAndDependencies(
   );
   metrics.gauge(
     "posthaste_backlog_age_seconds",
-    "How long the oldest pending delivery has waited that neither its owner's rate nor a drain holds back.",
+    "How long the oldest pending delivery has waited that no rate, concurrency or drain holds back.",
     [],
     async () => {
       const { oldestPendingAt } = await backlog();

@@ -16,6 +16,7 @@ test("metrics are served during a database outage, except the backlog", async ()
   let database: "ok" | "away" = "ok";
   const metrics = createWorkerMetrics(createMetrics(), {
     store: bench.store,
+    inFlightMax: 10,
     clock: { now: () => now, aheadMs: () => -1_500, stop: async () => {} },
     checkReady: async () => ({ database, temporal: "ok" }),
     temporalMetrics: async () => "",
@@ -37,6 +38,7 @@ test("metrics are served during a database outage, except the backlog", async ()
 test("counters begin at 0 for every value of their labels, so that an alert sees what happens first", async () => {
   const { observer, render } = createWorkerMetrics(createMetrics(), {
     store: bench.store,
+    inFlightMax: 10,
     clock: { now: () => now, aheadMs: () => 0, stop: async () => {} },
     checkReady: async () => ({ database: "ok", temporal: "ok" }),
     temporalMetrics: async () => "",
@@ -81,6 +83,7 @@ test("scrapes during a slow measurement of the backlog share its result", async 
   };
   const metrics = createWorkerMetrics(createMetrics(), {
     store,
+    inFlightMax: 10,
     clock: { now: () => now, aheadMs: () => -1_500, stop: async () => {} },
     checkReady: async () => ({ database: "ok" }),
     temporalMetrics: async () => "",

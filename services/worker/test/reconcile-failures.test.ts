@@ -222,7 +222,7 @@ describe.each(["sqlite", "mysql"] as const)("the reconciler, on %s", (backend) =
     const counted = new Set<number>();
     while (now < START + 30 * MINUTE_MS) {
       await round();
-      counted.add((await measureBacklog(bench.store, now)).overdue);
+      counted.add((await measureBacklog(bench.store, { now, inFlightMax: 10 })).overdue);
       now += PAUSE_MS;
     }
     expect([...counted]).toEqual([3]);

@@ -11,6 +11,8 @@ import { rateOf } from "../subscriptions/pace.ts";
 import { createClaimRotation } from "./claim-rotation.ts";
 import { DEFERRED_MAX_MS } from "./overdue.ts";
 import { type Pending, pendingSubscriptions } from "./pending-subscriptions.ts";
+import { halfOf, type InFlight, inFlightOf } from "./places.ts";
+import { retriesWait } from "./retry-lines.ts";
 
 /** An overview of all deliveries that wait. */
 export type Backlog = {
@@ -21,8 +23,8 @@ export type Backlog = {
   /** Started deliveries that should have moved two minutes ago, however often the reconciler saw them. */
   readonly overdue: number;
   /**
-   * When the oldest pending delivery was created that nothing holds back but Posthaste: neither the rate that
-   * its subscription's owner chose, nor the drain after a pause. Null: none is pending.
+   * When the oldest pending delivery was created that nothing holds back but Posthaste: neither its
+   * subscription's rate, nor its concurrency, nor the drain after a pause. Null: none is pending.
    */
   readonly oldestPendingAt: number | null;
 };
@@ -45,7 +47,10 @@ const EXAMINED_MAX = 4_096;
 const AT_ONCE = 64;
 const ID_PREFIX = "dlv_";
 
-export async function measureBacklog(store: Store, now: number): Promise<Backlog> {
+/** Of when, and how many attempts a subscription may have at once if its owner chose no concurrency. */
+export type MeasuredAt = { readonly now: number; readonly inFlightMax: number };
+
+export async function measureBacklog(store: Store, at: MeasuredAt): Promise<Backlog> {
   const some = (state: DeliveryState) =>
     store.db.selectFrom("deliveries").select("id").where("state", "=", state).limit(COUNTED_MAX);
   const count = async (rows: ReturnType<typeof some>) => {
@@ -55,12 +60,12 @@ export async function measureBacklog(store: Store, now: number): Promise<Backlog
       .executeTakeFirstOrThrow();
     return Number(counted);
   };
-  const oldest = await oldestFree(store, now);
+  const oldest = await oldestFree(store, at);
   return {
     pending: await count(some("pending")),
     started: await count(some("started")),
     parked: await count(some("parked")),
-    overdue: await countOverdue(store, now),
+    overdue: await countOverdue(store, at.now),
     // Ids begin with the time of their creation.
     oldestPendingAt: oldest === null ? null : decodeTime(oldest.slice(ID_PREFIX.length).toUpperCase()),
   };
@@ -93,7 +98,7 @@ export async function countOverdue(store: Store, now: number): Promise<number> {
  * Returns the oldest pending delivery of a subscription that is not held back. Mostly it is the oldest of
  * all.
  */
-async function oldestFree(store: Store, now: number): Promise<DeliveryId | null> {
+async function oldestFree(store: Store, at: MeasuredAt): Promise<DeliveryId | null> {
   // Pending deliveries have no `reconcile_after`. Index entries with equal keys are ordered by id, or by
   // insertion.
   const first = await store.db
@@ -105,21 +110,21 @@ async function oldestFree(store: Store, now: number): Promise<DeliveryId | null>
     .executeTakeFirst();
   if (first === undefined) return null;
   const ofFirst = { accountId: first.account_id, id: first.subscription_id };
-  if ((await freeOf(store, [ofFirst], now)).length > 0) return first.id;
-  return await searchOldestFree(store, now);
+  if ((await freeOf(store, [ofFirst], at)).length > 0) return first.id;
+  return await searchOldestFree(store, at);
 }
 
 /**
  * Looks at each subscription: one that is held back may have a million deliveries that are older than the
  * wanted one.
  */
-export async function searchOldestFree(store: Store, now: number): Promise<DeliveryId | null> {
+export async function searchOldestFree(store: Store, at: MeasuredAt): Promise<DeliveryId | null> {
   let oldest: DeliveryId | null = null;
   let examined = 0;
   for await (const group of pendingSubscriptions(store, createClaimRotation())) {
     const all = [...group].flatMap(([accountId, ids]) => ids.map((id) => ({ accountId, id })));
     for (let from = 0; from < all.length; from += AT_ONCE) {
-      const id = await oldestOf(store, await freeOf(store, all.slice(from, from + AT_ONCE), now));
+      const id = await oldestOf(store, await freeOf(store, all.slice(from, from + AT_ONCE), at));
       if (id !== null && (oldest === null || id < oldest)) oldest = id;
     }
     examined += all.length;
@@ -128,30 +133,47 @@ export async function searchOldestFree(store: Store, now: number): Promise<Deliv
   return oldest;
 }
 
-/** Returns those of these subscriptions that neither their owner's rate nor a drain holds back. */
-async function freeOf(store: Store, pending: readonly Pending[], now: number): Promise<Pending[]> {
+/**
+ * Returns those of these subscriptions that neither their rate nor their concurrency nor a drain holds back.
+ * The deliveries that it counts are in flight, which all workers together limit.
+ */
+async function freeOf(store: Store, pending: readonly Pending[], at: MeasuredAt): Promise<Pending[]> {
+  const ids = pending.map(({ id }) => id);
   const rows = await store.db
     .selectFrom("subscriptions as s")
     .innerJoin("turns as t", "t.subscription_id", "s.id")
-    .select(["s.id", "s.draining", "s.rate_per_1000s", "s.rate_burst", "t.line_us", "t.gate_us"])
-    .where(
-      "s.id",
-      "in",
-      pending.map(({ id }) => id),
-    )
+    .select(["s.id", "s.draining", "s.rate_per_1000s", "s.rate_burst", "s.concurrency"])
+    .select(["t.line_us", "t.gate_us", "t.retry_line_us"])
+    .where("s.id", "in", ids)
     .execute();
-  const held = new Set<SubscriptionId>(rows.filter((row) => isHeld(row, now)).map(({ id }) => id));
+  // If Posthaste does not make an attempt, it is not the receiver who holds the place.
+  const inFlight = await inFlightOf(store.db, ids, at.now, at.now - RECONCILE_GRACE_MS);
+  const held = new Set<SubscriptionId>(
+    rows.filter((row) => isHeld(row, at) || isFull(row, inFlight(row.id), at)).map(({ id }) => id),
+  );
   return pending.filter(({ id }) => !held.has(id));
 }
 
 function isHeld(
   row: Pick<Selectable<Tables["subscriptions"]>, "draining" | "rate_per_1000s" | "rate_burst"> &
     Pick<Selectable<Tables["turns"]>, "line_us" | "gate_us">,
-  now: number,
+  { now }: MeasuredAt,
 ): boolean {
   if (row.draining === 1) return true;
   const rate = rateOf(row);
   return rate !== null && nextTurnMs(laterOf(row.line_us, row.gate_us), rate) > now - TURN_MISSED_MS;
+}
+
+/** Returns whether attempts under way have all places that a first attempt may take. */
+function isFull(
+  row: Pick<Selectable<Tables["subscriptions"]>, "concurrency"> &
+    Pick<Selectable<Tables["turns"]>, "retry_line_us">,
+  { total, firstAttempts }: InFlight,
+  { now, inFlightMax }: MeasuredAt,
+): boolean {
+  const places = row.concurrency ?? inFlightMax;
+  if (total >= places) return true;
+  return retriesWait({ retryLine: row.retry_line_us }, now) && firstAttempts >= halfOf(places);
 }
 
 async function oldestOf(store: Store, pending: readonly Pending[]): Promise<DeliveryId | null> {

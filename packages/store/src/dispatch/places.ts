@@ -11,14 +11,17 @@ export type InFlight = { readonly total: number; readonly firstAttempts: number 
  * Counts the deliveries of these subscriptions that are claimed or in flight. An expired lease does not
  * count, or a crashed worker would occupy a place for ever.
  *
+ * @param startedAfter leaves out deliveries that were started before and whose first attempt was not made.
+ *   Default: they count
  * @returns a function of a subscription's id; an unknown id has none in flight
  */
 export async function inFlightOf(
-  tx: Tx,
+  tx: Pick<Tx, "selectFrom">,
   ids: readonly SubscriptionId[],
   now: number,
+  startedAfter?: number,
 ): Promise<(id: SubscriptionId) => InFlight> {
-  const rows = await tx
+  let query = tx
     .selectFrom("deliveries")
     .select((eb) => [
       "in_flight_of",
@@ -27,8 +30,14 @@ export async function inFlightOf(
     ])
     .where("in_flight_of", "in", ids)
     .where((eb) => eb.or([eb("lease_until", "is", null), eb("lease_until", ">=", now)]))
-    .groupBy("in_flight_of")
-    .execute();
+    .groupBy("in_flight_of");
+  // A start ends the lease, and a retry has one until its attempt's timeout.
+  if (startedAfter !== undefined) {
+    query = query.where((eb) =>
+      eb.or([eb("lease_until", "is not", null), eb("started_at", ">", startedAfter)]),
+    );
+  }
+  const rows = await query.execute();
   const found = new Map(
     rows.map((row) => [row.in_flight_of, { total: Number(row.total), firstAttempts: Number(row.firsts) }]),
   );

@@ -13,7 +13,7 @@ import { type Turns, writeTurns } from "../subscriptions/pace.ts";
 const LATE_MAX_MS = 5_000;
 
 /** Returns whether retries that found no room may come back for it. */
-export function retriesWait({ retryLine }: Turns, now: number): boolean {
+export function retriesWait({ retryLine }: Pick<Turns, "retryLine">, now: number): boolean {
   return endMs(retryLine) + LATE_MAX_MS > now;
 }
 
