@@ -57,10 +57,10 @@ async function up(options: UpOptions): Promise<number> {
 async function runUntilStopped(options: UpOptions, stack: Stack, signal: AbortSignal): Promise<void> {
   let demo: Demo | undefined;
   try {
-    const { token, temporalUi } = await start(options, stack, signal);
+    const { token, ...places } = await start(options, stack, signal);
     const apiUrl = `http://127.0.0.1:${options.port}`;
     const egressAllow = process.env["POSTHASTE_EGRESS_ALLOW"] || LOOPBACK;
-    console.log(welcome({ apiUrl, temporalUi, token, egressAllow, ...options }));
+    console.log(welcome({ apiUrl, token, egressAllow, ...places, ...options }));
     if (options.demo) {
       demo = await startDemo({ dataDir: options.dataDir });
       await Promise.race([demo.deliverSample({ apiUrl, token, signal }), stack.death]);
@@ -89,7 +89,7 @@ async function start(options: UpOptions, stack: Stack, signal: AbortSignal) {
     dataDir: options.dataDir,
     presetToken: process.env["POSTHASTE_ADMIN_TOKEN"],
   });
-  await showProgress("starting API and worker", () =>
+  const metrics = await showProgress("starting API and worker", () =>
     stack.startServices({
       port: options.port,
       databaseUrl,
@@ -98,7 +98,7 @@ async function start(options: UpOptions, stack: Stack, signal: AbortSignal) {
       temporalUiUrl,
     }),
   );
-  return { token, temporalUi: temporalUiUrl ?? `the UI of your own server (${givenTemporal})` };
+  return { token, ...metrics, temporalUi: temporalUiUrl ?? `the UI of your own server (${givenTemporal})` };
 }
 
 /**

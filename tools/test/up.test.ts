@@ -81,6 +81,12 @@ test("--demo delivers a sample, a second up on the same folder is refused, and C
   expect(firstToken).toMatch(/^pht_/);
   expect((await fetch(`http://127.0.0.1:${ports.temporalUi}/`)).status).toBe(200);
   expect(await subscriptions(firstToken)).toHaveLength(1);
+  const metrics = [...running.output().matchAll(/http:\S+\/metrics(?= \((?:API|worker)\))/g)];
+  const series = await Promise.all(metrics.map(async ([url]) => await (await fetch(url)).text()));
+  expect(series).toEqual([
+    expect.stringContaining("posthaste_requests_under_way"),
+    expect.stringContaining("posthaste_attempts_total"),
+  ]);
   const page = await fetch(`http://127.0.0.1:${ports.api}/`);
   expect([page.status, page.headers.get("content-type")]).toEqual([200, "text/html; charset=utf-8"]);
 

@@ -17,8 +17,8 @@ import type { DataFolder } from "./data-folder.ts";
 export type Stack = {
   /** Starts Temporal's dev server with its state in the data folder. Resolves with its address. */
   startTemporal(options: { binary: string; port: number; uiPort: number }): Promise<string>;
-  /** Starts the built API and worker, and waits until both are ready. */
-  startServices(options: ServicesOptions): Promise<void>;
+  /** Starts the built API and worker. Resolves, once both are ready, with where their metrics are. */
+  startServices(options: ServicesOptions): Promise<{ apiMetrics: string; workerMetrics: string }>;
   /** Rejects with a Complaint, which has the end of the log, when a process ends before `stop` is called. */
   readonly death: Promise<never>;
   /** Stops everything: first the services, then Temporal. */
@@ -41,6 +41,7 @@ type ServicesOptions = {
 const READY_WITHIN_MS = 90_000;
 const TEMPORAL_PATIENCE_MS = 15_000;
 const LOG_LINES_SHOWN = 15;
+const LOCALHOST = "127.0.0.1";
 /** `up` lets deliveries reach this machine, because a user's first receiver usually runs on it. */
 export const LOOPBACK = "127.0.0.0/8,::1/128";
 
@@ -76,14 +77,18 @@ export function createStack(options: { folder: DataFolder; env: Env; signal: Abo
       await untilReady(
         await start(temporalProgram({ ...where, env, databasePath: join(folder.dir, "temporal.db") })),
       );
-      return `127.0.0.1:${where.port}`;
+      return `${LOCALHOST}:${where.port}`;
     },
     async startServices({ port, databaseUrl, secretKeys, temporalAddress, temporalUiUrl }) {
+      const workerPort = await freePort();
+      const metricsPort = Number(env["POSTHASTE_METRICS_PORT"]) || (await freePort());
+      const metricsHost = env["POSTHASTE_METRICS_HOST"] || LOCALHOST;
       const { apis, workers } = servicePrograms({
         apiPorts: [port],
-        workerPorts: [await freePort()],
+        workerPorts: [workerPort],
         env: {
           ...env,
+          POSTHASTE_METRICS_PORT: String(metricsPort),
           ...(temporalAddress && temporalEnv(env, folder.dir, temporalAddress)),
           DATABASE_URL: databaseUrl,
           POSTHASTE_SECRET_KEYS: secretKeys,
@@ -96,6 +101,10 @@ export function createStack(options: { folder: DataFolder; env: Env; signal: Abo
       const services: Child[] = [];
       for (const program of [...workers, ...apis]) services.push(await start(program));
       for (const child of services.reverse()) await untilReady(child);
+      return {
+        apiMetrics: `http://${metricsHost}:${metricsPort}/metrics`,
+        workerMetrics: `http://${LOCALHOST}:${workerPort}/metrics`,
+      };
     },
     async stop() {
       stopping = true;

@@ -5,6 +5,8 @@ export function welcome(where: {
   apiUrl: string;
   /** The UI's URL, or a note if `up` did not start Temporal. */
   temporalUi: string;
+  apiMetrics: string;
+  workerMetrics: string;
   token: string;
   dataDir: string;
   /** Networks that deliveries may reach besides the public internet. */
@@ -12,12 +14,13 @@ export function welcome(where: {
   /** A first delivery follows by itself. */
   demo: boolean;
 }): string {
-  const { apiUrl, temporalUi, token, dataDir, egressAllow, demo } = where;
+  const { apiUrl, temporalUi, apiMetrics, workerMetrics, token, dataDir, egressAllow, demo } = where;
   const rows = [
     ["Console", `${apiUrl}/ (sign in with the token below)`],
     ["API", `${apiUrl} (Connect, gRPC, gRPC-Web)`],
     ["REST gateway", `${apiUrl}/api/Webhook (documented at ${apiUrl}/api/docs)`],
     ["Temporal UI", temporalUi],
+    ["Metrics", `${apiMetrics} (API), ${workerMetrics} (worker)`],
     ["Token", token],
     ["Data and logs", dataDir],
     ["Deliveries reach", `the public internet and ${egressAllow} (POSTHASTE_EGRESS_ALLOW)`],
