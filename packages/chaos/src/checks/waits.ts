@@ -8,8 +8,8 @@ export type Waits = {
   /** The same without the times of faults that hit it: see {@link isHit}. */
   readonly besideFaultsMs: number;
   /**
-   * The most requests of others that arrived beside faults between two of its account, while a delivery waited
-   * and no later one had been sent.
+   * The most requests of others that arrived beside faults between two of its account, while a delivery
+   * waited and no later one had been sent.
    */
   readonly overtakenBy: number;
 };
@@ -46,8 +46,8 @@ type Wait = {
   readonly ms: number;
   readonly besideFaultsMs: number;
   /**
-   * How long beside faults nothing of its account was sent, at most, while it waited and no later one had been
-   * sent, in milliseconds. An account whose earlier deliveries are sent meanwhile has its turns.
+   * How long beside faults nothing of its account was sent, at most, while it waited and no later one had
+   * been sent, in milliseconds. An account whose earlier deliveries are sent meanwhile has its turns.
    */
   readonly stillMs: number;
   readonly overtakenBy: number;

@@ -12,8 +12,8 @@ const WAITING_MAX = 500;
 
 /**
  * Returns whether the last fan-out is still under way. A slow machine delivers fewer than the plan could ask
- * for, and the run would end with more than can be delivered while it waits. Those that were started wait, too:
- * in Temporal, where they hold up everybody's on a slow machine.
+ * for, and the run would end with more than can be delivered while it waits. Those that were started wait,
+ * too: in Temporal, where they hold up everybody's on a slow machine.
  */
 async function isBehind({ store: { db } }: Stack): Promise<boolean> {
   const waiting = db
