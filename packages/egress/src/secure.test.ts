@@ -167,6 +167,23 @@ test.each(["TLSv1.2", "TLSv1.3"] as const)(
   },
 );
 
+test("a receiver that asks for another handshake over the same connection gets none", async () => {
+  const { promise: renegotiated, resolve } = Promise.withResolvers<Error | null>();
+  const server = createServer({ ...certificate, maxVersion: "TLSv1.2" }, (socket) =>
+    socket.on("error", resolve).once("data", () => {
+      socket.renegotiate({ rejectUnauthorized: false }, resolve);
+    }),
+  );
+  await once(server.listen(0, "127.0.0.1"), "listening");
+  stops.push(() => server.close());
+  const connection = connectionIn(createTlsTurns(), (server.address() as AddressInfo).port);
+  connection.exchange(MESSAGE).catch(() => {});
+  // Node tells the receiver that it gets none once the connection is closed.
+  const closing = setTimeout(() => connection.destroy(), 500);
+  expect(await renegotiated).toBeInstanceOf(Error);
+  clearTimeout(closing);
+});
+
 test("a connection that is closed in its handshake, without an error, counts as a reset", async () => {
   const { port } = await receiver();
   const socket = dial(port, "127.0.0.1");
