@@ -35,8 +35,8 @@ const seen = (over: Partial<Seen> = {}, receivedAt = AT): Seen => ({
   ...over,
 });
 /** Requests to a receiver of the hostile account, a millisecond apart. */
-const others = (count: number) =>
-  Array.from({ length: count }, (_, i) => seen({ character: "wide", deliveryId: "dlv_1" }, AT + i));
+const others = (count: number, from = AT) =>
+  Array.from({ length: count }, (_, i) => seen({ character: "wide", deliveryId: "dlv_1" }, from + i));
 const event = { id: "evt_0", account_id: GOOD, event_type: "invoice_sent", created_at: AT, isDeleted: false };
 const counts = (spanMs: number, over: { attempts?: number } = {}) => ({
   ...{ account_id: GOOD, span_ms: spanMs, from_at: Math.floor(AT / spanMs) * spanMs },
@@ -157,6 +157,19 @@ test("an account whose earlier deliveries are sent meanwhile has its turns, and 
   expect(findingsFrom(facts).broken["stood still"]).toEqual([]);
   const fewer = { ...facts, seen: facts.seen.filter(({ deliveryId }) => deliveryId !== "dlv_11") };
   expect(findingsFrom(fewer).broken["stood still"]).not.toEqual([]);
+});
+
+test("an account stands still in any of the gaps, not only in the longest", () => {
+  const facts = {
+    ...FACTS,
+    deliveries: ["dlv_10", "dlv_11"].map((id, n) => delivery({ id, created_at: AT + n })),
+    seen: [
+      seen({ deliveryId: "dlv_10" }, AT + 40_000),
+      seen({ deliveryId: "dlv_11" }, AT + 60_000),
+      ...others(1_001, AT + 41_000),
+    ],
+  };
+  expect(findingsFrom(facts).broken["stood still"]).not.toEqual([]);
 });
 
 test("a delivery that a fault cut off waits for its repair while later ones are sent", () => {

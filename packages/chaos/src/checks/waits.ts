@@ -46,11 +46,15 @@ type Wait = {
   readonly ms: number;
   readonly besideFaultsMs: number;
   /**
-   * How long beside faults nothing of its account was sent, at most, while it waited and no later one had
-   * been sent, in milliseconds. An account whose earlier deliveries are sent meanwhile has its turns.
+   * The times in which nothing of its account was sent, while it waited and no later one had been sent. An
+   * account whose earlier deliveries are sent meanwhile has its turns.
    */
-  readonly stillMs: number;
-  readonly overtakenBy: number;
+  readonly gaps: readonly {
+    /** Beside faults, in milliseconds. */
+    readonly stillMs: number;
+    /** Requests of others. */
+    readonly overtakenBy: number;
+  }[];
 };
 
 export function waitsOf(facts: Facts): Waits {
@@ -59,7 +63,7 @@ export function waitsOf(facts: Facts): Waits {
   return {
     longestMs: most(({ ms }) => ms),
     besideFaultsMs: most(({ besideFaultsMs }) => besideFaultsMs),
-    overtakenBy: most(({ overtakenBy }) => overtakenBy),
+    overtakenBy: most(overtakenBy),
   };
 }
 
@@ -67,15 +71,19 @@ export function waitsOf(facts: Facts): Waits {
 export const nobodyStandsStill: Check = (facts) =>
   waitsOfGood(facts)
     .filter(
-      ({ besideFaultsMs, stillMs, overtakenBy }) =>
+      ({ besideFaultsMs, gaps }) =>
         besideFaultsMs > STANDSTILL.msAtMost ||
-        (stillMs > STANDSTILL.ms && overtakenBy > STANDSTILL.overtakenBy),
+        gaps.some((gap) => gap.stillMs > STANDSTILL.ms && gap.overtakenBy > STANDSTILL.overtakenBy),
     )
     .map(
-      ({ deliveryId, besideFaultsMs, overtakenBy }) =>
-        `${deliveryId} of the well-behaved account waited ${besideFaultsMs} ms beside faults, while ` +
-        `${overtakenBy} requests of others arrived: see dispatcher and shares`,
+      (wait) =>
+        `${wait.deliveryId} of the well-behaved account waited ${wait.besideFaultsMs} ms beside faults, while ` +
+        `${overtakenBy(wait)} requests of others arrived: see dispatcher and shares`,
     );
+
+function overtakenBy({ gaps }: Wait): number {
+  return gaps.reduce((max, gap) => Math.max(max, gap.overtakenBy), 0);
+}
 
 function waitsOfGood(facts: Facts): Wait[] {
   const seenOf = groupBy(facts.seen, ({ deliveryId }) => deliveryId);
@@ -108,8 +116,7 @@ function waitsOfGood(facts: Facts): Wait[] {
         overtakenBy: countBefore(others, until) - countBefore(others, from),
       };
     });
-    const longest = gaps.reduce((one, other) => (other.stillMs > one.stillMs ? other : one));
-    return { deliveryId: id, ms: sentAt - dueAt, besideFaultsMs: besideFaults(dueAt, sentAt), ...longest };
+    return { deliveryId: id, ms: sentAt - dueAt, besideFaultsMs: besideFaults(dueAt, sentAt), gaps };
   });
 }
 
