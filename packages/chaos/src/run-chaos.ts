@@ -188,7 +188,12 @@ async function runOn(
     return await gatherFacts(world, seen, await settle(world, seconds * 1_000, note));
   };
   // A process that is started again after a failure would be left behind.
-  const facts = await untilSettled().finally(() => supervisor.stop());
+  const facts = await untilSettled()
+    .catch((error) => {
+      const line = `the run broke off: ${error}`;
+      throw new Error(`${line}; the logs are in ${keepLogs(stack, ledger, [line])}`, { cause: error });
+    })
+    .finally(() => supervisor.stop());
   await Promise.all(Object.values(callers).map((caller) => caller.close()));
   const findings = findingsFrom(facts);
   const lines = linesOf(findings);
@@ -201,6 +206,6 @@ async function runOn(
     faults: ledger.faults,
     acts: ledger.acts,
     findings,
-    logDir: lines.length === 0 ? undefined : keepLogs(stack, facts, lines),
+    logDir: lines.length === 0 ? undefined : keepLogs(stack, ledger, lines, facts),
   };
 }

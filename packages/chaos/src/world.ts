@@ -62,7 +62,7 @@ export type Caller = {
    * Calls both APIs in turn until one answers.
    *
    * @param isAnswer whether an error is an answer. Default: {@link isRefusal}
-   * @throws the answer, if it is an error; the last error, a minute after the run's end
+   * @throws the answer, if it is an error; what the APIs did with the call, a minute after the run's end
    */
   insist<T>(
     call: (client: PosthasteClient) => Promise<T>,
@@ -94,6 +94,8 @@ const CALL_DEADLINE_MS = 4_000;
 const REPEAT_PAUSE_MS = 200;
 /** How long a call may take to be answered after the traffic has stopped. */
 const ANSWERED_WITHIN_MS = 60_000;
+/** So many failures of a call that was never answered are named: several of each API. */
+const FAILURES_SHOWN = 6;
 
 export function emptyLedger(): Ledger {
   return {
@@ -133,6 +135,8 @@ export function callerFor(
     accountId,
     async insist(call, isAnswer = isRefusal) {
       let stoppedAt: number | undefined;
+      let failures: unknown[] = [];
+      let attempts = 0;
       for (;;) {
         const client = clients[turn++ % clients.length];
         if (client === undefined) throw new Error("there is no API");
@@ -142,7 +146,12 @@ export function callerFor(
           if (isAnswer(error)) throw error;
           if (isServersFault(error)) ledger.troubles.push(`a call was answered with ${error}`);
           if (stop.aborted) stoppedAt ??= Date.now();
-          if (stoppedAt !== undefined && Date.now() - stoppedAt > ANSWERED_WITHIN_MS) throw error;
+          failures = [...failures, error].slice(-FAILURES_SHOWN);
+          attempts++;
+          if (stoppedAt !== undefined && Date.now() - stoppedAt > ANSWERED_WITHIN_MS) {
+            const last = failures.join("; ");
+            throw new Error(`no API answered ${call} in ${attempts} attempts; the last ones: ${last}`);
+          }
         }
         await sleep(REPEAT_PAUSE_MS);
       }
