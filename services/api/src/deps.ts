@@ -6,6 +6,7 @@ import type { Authenticate } from "./access/auth.ts";
 import type { RateLimit } from "./access/rate-limit.ts";
 import type { Catalog } from "./catalog/catalog.ts";
 import type { Validators } from "./catalog/schema/validators.ts";
+import type { TemporalWait } from "./deliveries/temporal-wait.ts";
 import type { Limits } from "./http/limits.ts";
 import type { ReportFault } from "./http/problem.ts";
 import type { ApiObserver } from "./http/request-line.ts";
@@ -49,6 +50,8 @@ export type Deps = {
   readonly retryNow: (id: DeliveryId, options?: { readonly evenIfHeld: boolean }) => Promise<RetryNow>;
   /** Returns whether an operator's pause holds a delivery's attempts, in Temporal. It changes nothing. */
   readonly isHeldByOperator: (id: DeliveryId) => Promise<boolean>;
+  /** Waits for the requests to Temporal above and below, but not longer than a caller can. */
+  readonly temporalWait: TemporalWait;
   /** Reported by `/readyz`; readiness does not depend on it. */
   readonly isTemporalThere: () => Promise<boolean>;
   /** Wakes a recovery's workflow. If the call fails, the workflow polls its state within a minute. */

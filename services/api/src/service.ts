@@ -16,6 +16,7 @@ import { createCatalog } from "./catalog/catalog.ts";
 import { createValidators } from "./catalog/schema/validators.ts";
 import { API_SETTINGS } from "./config.ts";
 import { isConsoleThere } from "./console/console.ts";
+import { createTemporalWait, TEMPORAL_WAIT_MS } from "./deliveries/temporal-wait.ts";
 import { limitsFrom } from "./http/limits.ts";
 import { createReportFault } from "./http/problem.ts";
 import { createInboxes } from "./inbox/inboxes.ts";
@@ -91,6 +92,7 @@ await runService({
           workflowUrl(config.POSTHASTE_TEMPORAL_UI_URL, client.options.namespace, names.delivery(id)),
         retryNow: (id, options) => retryNow(temporal, id, options),
         isHeldByOperator: (id) => isHeldByOperator(temporal, id),
+        temporalWait: createTemporalWait(TEMPORAL_WAIT_MS),
         isTemporalThere: () => isTemporalThere(client),
         signalRecovery: (id) => signalRecovery(temporal, id),
       },

@@ -9,6 +9,7 @@ import { createRateLimit } from "../src/access/rate-limit.ts";
 import { createCatalog } from "../src/catalog/catalog.ts";
 import { createValidators } from "../src/catalog/schema/validators.ts";
 import type { ConsoleOptions } from "../src/console/console.ts";
+import { createTemporalWait } from "../src/deliveries/temporal-wait.ts";
 import type { Deps } from "../src/deps.ts";
 import type { RequestsUnderWay } from "../src/http/admission.ts";
 import { LIMIT_SETTINGS, type Limits, limitsFrom } from "../src/http/limits.ts";
@@ -61,6 +62,9 @@ export async function startBench(
   options: {
     retryNow?: Deps["retryNow"];
     isHeldByOperator?: Deps["isHeldByOperator"];
+    /** How long calls wait for Temporal. Default: a minute. */
+    temporalWaitMs?: number;
+    signalRecovery?: Deps["signalRecovery"];
     limits?: Partial<Limits>;
     database?: "sqlite" | "mysql";
     console?: ConsoleOptions;
@@ -99,10 +103,11 @@ export async function startBench(
       names: namesOf(await readInstallation(store)),
       workflowUrl: (id) => `https://temporal.example/${id}`,
       isTemporalThere: async () => true,
-      signalRecovery: async () => {},
+      signalRecovery: options.signalRecovery ?? (async () => {}),
       nudge: () => {
         nudges += 1;
       },
+      temporalWait: createTemporalWait(options.temporalWaitMs ?? 60_000),
       isHeldByOperator: options.isHeldByOperator ?? (async () => false),
       retryNow:
         options.retryNow ??

@@ -565,6 +565,39 @@ test("a retry while Temporal is unreachable is accepted and stored for later", a
   }
 });
 
+test("a Temporal that does not answer keeps nobody waiting for what is stored", async () => {
+  const never = () => new Promise<never>(() => {});
+  const silent = { retryNow: never, isHeldByOperator: never, signalRecovery: never, temporalWaitMs: 20 };
+  const bench = await startBench(silent);
+  try {
+    const { deliveries, events, subscriptions } = bench.client;
+    await subscriptions.createSubscription({ targetUrl: URL_1, eventTypes: ["*"] });
+    await events.ingestEvent({ eventType: "invoice_sent", snapshot: { case: "dataJson", value: "{}" } });
+    await bench.store.db
+      .updateTable("deliveries")
+      .set({ state: "started", ...timesIn("started", Date.now() + 600_000) })
+      .execute();
+    const id = (await deliveries.listDeliveries({})).deliveries[0]?.id ?? "";
+
+    const retried = await deliveries.retryDelivery({ id });
+    const { nextAttemptAt } = retried.delivery ?? {};
+    expect(Number(nextAttemptAt?.seconds) * 1_000).toBeLessThanOrEqual(Date.now());
+    // Due already: whether an operator holds it is asked, too.
+    await deliveries.retryDelivery({ id });
+    expect(bench.logged("delivery.retry_delayed")).toHaveLength(2);
+
+    expect((await deliveries.cancelDelivery({ id })).delivery?.state).toBe(DeliveryState.CANCELLED);
+    expect(bench.logged("delivery.cancel_delayed")).toHaveLength(1);
+
+    const { recovery } = await deliveries.recoverDeliveries({ since: { seconds: 0n } });
+    await deliveries.pauseRecovery({ id: recovery?.id ?? 0 });
+    await deliveries.resumeRecovery({ id: recovery?.id ?? 0 });
+    expect(bench.logged("recovery.signal_delayed")).toHaveLength(2);
+  } finally {
+    await bench.dispose();
+  }
+});
+
 test("a retry of a delivery that an operator has paused says so, and is due when they unpause it", async () => {
   const calls: ({ evenIfHeld: boolean } | undefined)[] = [];
   const bench = await startBench({

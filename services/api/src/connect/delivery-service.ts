@@ -36,6 +36,7 @@ type DeliveryParts = Pick<
   | "names"
   | "retryNow"
   | "isHeldByOperator"
+  | "temporalWait"
   | "workflowUrl"
   | "signalRecovery"
   | "limits"
@@ -116,7 +117,7 @@ type ActionCalls = Pick<
 
 /** The calls that change one delivery. */
 function actionCalls(parts: DeliveryParts): ActionCalls {
-  const { store, now, log, nudge, retryNow, isHeldByOperator } = parts;
+  const { store, now, log, nudge, retryNow, isHeldByOperator, temporalWait } = parts;
   const shown = showTo(parts);
   return {
     async retryDelivery(request, context) {
@@ -128,8 +129,8 @@ function actionCalls(parts: DeliveryParts): ActionCalls {
         // The attempt is due since an earlier request, but an operator may hold it.
         return retry.delivery.state === "started" && (await isHeldByOperator(id));
       };
-      const isHeld = await retryInTemporal().catch((error: unknown) => {
-        // The request is stored; the reconciler repeats it once Temporal is reachable.
+      const isHeld = await temporalWait(retryInTemporal).catch((error: unknown) => {
+        // The request is stored; the reconciler repeats it once Temporal answers.
         log.error("delivery.retry_delayed", error, { deliveryId: id });
         return false;
       });
@@ -174,7 +175,7 @@ function actionCalls(parts: DeliveryParts): ActionCalls {
         // Makes the waiting attempt due, which then finds the row cancelled and ends the workflow. If the
         // call fails, this happens when the attempt is due, or, if an operator has paused it, when the
         // delivery is cancelled again.
-        await retryNow(id, { evenIfHeld: true }).catch((error: unknown) => {
+        await temporalWait(() => retryNow(id, { evenIfHeld: true })).catch((error: unknown) => {
           log.error("delivery.cancel_delayed", error, { deliveryId: id });
         });
       }

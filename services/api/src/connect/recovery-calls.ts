@@ -32,11 +32,14 @@ type RecoveryCalls = Pick<
   | "cancelRecovery"
 >;
 
-type RecoveryParts = Pick<Deps, "store" | "now" | "nudge" | "log" | "names" | "signalRecovery">;
+type RecoveryParts = Pick<
+  Deps,
+  "store" | "now" | "nudge" | "log" | "names" | "signalRecovery" | "temporalWait"
+>;
 
 /** The calls for recoveries and replays. They store the request; the worker's workflows carry it out. */
 export function recoveryCalls(parts: RecoveryParts): RecoveryCalls {
-  const { store, now, nudge, log, names, signalRecovery } = parts;
+  const { store, now, nudge, log, names, signalRecovery, temporalWait } = parts;
   const start = async (
     kind: RecoveryKind,
     request: RecoverDeliveriesRequest | ReplayEventsRequest,
@@ -64,7 +67,7 @@ export function recoveryCalls(parts: RecoveryParts): RecoveryCalls {
     const id = request.id as RecoveryId;
     const { accountId } = callerOf(context);
     const recovery = found(await changeRecovery(store, { accountId, id, to, now: now() }), id);
-    await signalRecovery(id).catch((error: unknown) => {
+    await temporalWait(() => signalRecovery(id)).catch((error: unknown) => {
       log.error("recovery.signal_delayed", error, { recoveryId: id });
     });
     return { recovery: recoveryTo(recovery, names) };

@@ -1614,9 +1614,10 @@ export const DeliveryService: GenService<{
   /**
    * Makes a waiting delivery's next attempt now instead of at `next_attempt_at`. The attempt takes the next
    * number, and the schedule's wait follows it. Calling twice makes one attempt. If an operator has ended the
-   * delivery's workflow in Temporal, the call succeeds, and the delivery is cancelled soon after. Errors:
-   * FAILED_PRECONDITION (the delivery has ended or is parked, or an operator has paused its attempts in
-   * Temporal; the attempt is then sent when they resume it).
+   * delivery's workflow in Temporal, the call succeeds, and the delivery is cancelled soon after. If Temporal
+   * does not answer within 3 s, the call succeeds, and the attempt is made within about two minutes of
+   * Temporal's return. Errors: FAILED_PRECONDITION (the delivery has ended or is parked, or an operator has
+   * paused its attempts in Temporal; the attempt is then sent when they resume it).
    *
    * @generated from rpc posthaste.v1.DeliveryService.RetryDelivery
    */
@@ -1639,9 +1640,9 @@ export const DeliveryService: GenService<{
   },
   /**
    * Ends an open delivery: no further attempt starts. An attempt in flight finishes and is logged. An
-   * operator's pause in Temporal is lifted, so that the workflow ends. Cancelling twice succeeds, and again
-   * ends a workflow that is still open. Errors: FAILED_PRECONDITION (the delivery has ended in another
-   * state).
+   * operator's pause in Temporal is lifted, so that the workflow ends; the call waits for that for at most
+   * 3 s. Cancelling twice succeeds, and again ends a workflow that is still open. Errors: FAILED_PRECONDITION
+   * (the delivery has ended in another state).
    *
    * @generated from rpc posthaste.v1.DeliveryService.CancelDelivery
    */
