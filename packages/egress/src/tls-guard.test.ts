@@ -1,10 +1,12 @@
-import type { Socket } from "node:net";
+import { once } from "node:events";
+import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 import { PassThrough } from "node:stream";
+import { buffer } from "node:stream/consumers";
 import { setImmediate } from "node:timers/promises";
 import type { AccountId } from "@posthaste/domain";
 import { expect, test } from "vitest";
 import { TlsGuard } from "./tls-guard.ts";
-import { createTlsReads } from "./tls-turns.ts";
+import { createTlsReads, type TlsReads } from "./tls-turns.ts";
 
 const ACCOUNT = 7 as AccountId;
 
@@ -38,9 +40,9 @@ test("an exchange's bytes take turns beyond its first two thousand, and the next
   receive();
   expect(passed).toHaveLength(2);
   receive();
-  expect([passed.length, waiting.length, socket.isPaused()]).toEqual([2, 1, true]);
+  expect([passed.length, waiting.length]).toEqual([2, 1]);
   waiting.shift()?.();
-  expect([passed.length, waiting.length, socket.isPaused()]).toEqual([3, 0, false]);
+  expect([passed.length, waiting.length]).toEqual([3, 0]);
   exchange.reads = createTlsReads(ACCOUNT);
   receive();
   expect([passed.length, waiting.length]).toEqual([4, 0]);
@@ -49,19 +51,63 @@ test("an exchange's bytes take turns beyond its first two thousand, and the next
 
 test("all that arrives at once takes as many turns as it is long, and none is lost", async () => {
   const { socket, guard, waiting, passed } = await secured();
-  const sent = Buffer.from(Array.from({ length: 60_000 }, (_, i) => i % 251));
-  socket.emit("data", sent);
+  const sent = Buffer.from(Array.from({ length: 100_000 }, (_, i) => i % 251));
+  socket.emit("data", sent.subarray(0, 60_000));
+  expect(socket.isPaused()).toBe(false);
+  socket.emit("data", sent.subarray(60_000));
+  expect(socket.isPaused()).toBe(true);
   let turns = 0;
   for (let read = waiting.shift(); read !== undefined; read = waiting.shift()) {
     turns += 1;
-    expect(socket.isPaused()).toBe(true);
     read();
     expect(Math.max(...passed.map(({ length }) => length))).toBeLessThanOrEqual(4_096);
   }
-  expect(turns).toBe(15);
+  // Each of the two pieces ends with a turn of its own.
+  expect(turns).toBe(25);
   expect(socket.isPaused()).toBe(false);
   expect(Buffer.concat(passed).equals(sent)).toBe(true);
   guard.destroy();
+});
+
+/** A receiver that sends this in pieces, and then ends or breaks the connection; no turn comes for a while. */
+async function answeredAndClosed(pieces: readonly Buffer[], end: "end" | "resetAndDestroy") {
+  let written = "";
+  const server = createServer((receiver) => {
+    receiver.on("error", () => {});
+    receiver.on("data", (bytes) => {
+      written += bytes;
+    });
+    void (async () => {
+      for (const piece of pieces) {
+        receiver.write(piece);
+        await setImmediate();
+      }
+      receiver[end]();
+    })();
+  }).listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const socket = connect((server.address() as AddressInfo).port, "127.0.0.1");
+  const isOver = once(socket, "close");
+  socket.on("error", () => {});
+  const lateTurns: (() => void)[] = [];
+  const reads = createTlsReads(ACCOUNT);
+  const turns = { wait: (_reads: TlsReads, read: () => void) => (lateTurns.push(read), () => {}) };
+  const guard = new TlsGuard(socket, { turns, reads: () => reads, onRead: () => {} });
+  guard.endHandshake();
+  return { server, guard, isOver, lateTurns, written: () => written };
+}
+
+test.each([
+  ["in one piece", [Buffer.alloc(3_000, "a")]],
+  ["in several pieces", [Buffer.alloc(9_000, "a"), Buffer.alloc(2_000, "b"), Buffer.alloc(9_000, "c")]],
+])("an answer %s that waits for its turn is read although the receiver has closed since", async (_how, pieces) => {
+  const { server, guard, isOver, lateTurns } = await answeredAndClosed(pieces, "end");
+  const read = buffer(guard);
+  await isOver;
+  expect(guard.readableEnded).toBe(false);
+  for (let turn = lateTurns.shift(); turn !== undefined; turn = lateTurns.shift()) turn();
+  expect((await read).equals(Buffer.concat(pieces))).toBe(true);
+  await once(server.close(), "close");
 });
 
 test("a guard that is destroyed takes back what waits", async () => {

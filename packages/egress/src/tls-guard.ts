@@ -13,6 +13,8 @@ export const HANDSHAKE_BYTES_MAX = 16_384;
 const CHEAP_BYTES = 2_048;
 /** Bytes after the handshake that are read in one turn: 2 ms if they are session tickets, the costliest. */
 const SLICE_BYTES = 4_096;
+/** Bytes that wait for their turn before the socket is read no further: as many as it would buffer itself. */
+const WAITING_BYTES_MAX = 65_536;
 
 /** The receiver's handshake is longer than {@link HANDSHAKE_BYTES_MAX}. */
 export class HandshakeTooLong extends Error {
@@ -38,23 +40,31 @@ export type TlsGuardOptions = {
  *
  * The first bytes after the handshake are read at once, and the others in turns, too: session tickets and
  * many small records are costly, and all that has arrived would be read in one turn of the event loop.
+ *
+ * The end of the connection waits behind bytes that wait: a receiver may answer and close at once. A paused
+ * socket would not hold its end back.
  */
 export class TlsGuard extends Duplex {
   readonly #socket: Socket;
   readonly #options: TlsGuardOptions;
   #handshakeBytes = 0;
   #isSecured = false;
-  /** Takes back the piece that waits for its turn. */
+  /** What has arrived and waits for its turn, in order. */
+  readonly #waiting: { bytes: Buffer; readonly reads: TlsReads }[] = [];
+  #waitingBytes = 0;
+  /** Takes back the first piece's place in the line. */
   #takeBack: (() => void) | undefined;
+  /** What the socket did after it sent what waits. */
+  readonly #ends: (() => void)[] = [];
 
   constructor(socket: Socket, options: TlsGuardOptions) {
     super({ allowHalfOpen: false });
     this.#socket = socket;
     this.#options = options;
     socket.on("data", (bytes) => this.#receive(bytes));
-    socket.once("end", () => this.push(null));
-    socket.once("error", (error) => this.destroy(error));
-    socket.once("close", () => this.destroy());
+    socket.once("end", () => this.#endAfterWaiting(() => this.push(null)));
+    socket.once("error", (error) => this.#endAfterWaiting(() => this.destroy(error)));
+    socket.once("close", () => this.#endAfterWaiting(() => this.destroy()));
   }
 
   /** From now on, an exchange's first bytes are read at once. */
@@ -68,25 +78,43 @@ export class TlsGuard extends Duplex {
     const reads = this.#options.reads();
     if (this.#isSecured) {
       reads.bytes += bytes.length;
-      if (reads.bytes <= CHEAP_BYTES) this.#pass(bytes);
-      else this.#passInTurns(bytes, reads);
-      return;
+      if (reads.bytes <= CHEAP_BYTES && this.#waiting.length === 0) return this.#pass(bytes);
+    } else {
+      this.#handshakeBytes += bytes.length;
+      if (this.#handshakeBytes > HANDSHAKE_BYTES_MAX) return void this.destroy(new HandshakeTooLong());
     }
-    this.#handshakeBytes += bytes.length;
-    if (this.#handshakeBytes > HANDSHAKE_BYTES_MAX) this.destroy(new HandshakeTooLong());
-    else this.#passInTurns(bytes, reads);
+    this.#waiting.push({ bytes, reads });
+    this.#waitingBytes += bytes.length;
+    if (this.#waitingBytes >= WAITING_BYTES_MAX) this.#socket.pause();
+    if (this.#takeBack === undefined) this.#waitForTurn();
   }
 
-  #passInTurns(bytes: Buffer, reads: TlsReads): void {
-    this.#socket.pause();
-    const sliceBytes = this.#isSecured ? SLICE_BYTES : bytes.length;
-    this.#takeBack = this.#options.turns.wait(reads, () => {
+  #waitForTurn(): void {
+    const [first] = this.#waiting;
+    if (first === undefined) return;
+    this.#takeBack = this.#options.turns.wait(first.reads, () => {
+      const slice = first.bytes.subarray(0, this.#isSecured ? SLICE_BYTES : first.bytes.length);
+      first.bytes = first.bytes.subarray(slice.length);
+      if (first.bytes.length === 0) this.#waiting.shift();
+      this.#waitingBytes -= slice.length;
       this.#takeBack = undefined;
-      const rest = bytes.subarray(sliceBytes);
-      if (rest.length > 0) this.#passInTurns(rest, reads);
-      else this.#socket.resume();
-      this.#pass(bytes.subarray(0, sliceBytes));
+      this.#waitForTurn();
+      // TLS and the HTTP client read what has passed before the next turn of the event loop.
+      if (this.#waiting.length === 0 && this.#ends.length > 0) setImmediate(() => this.#endNext());
+      if (this.#waitingBytes < WAITING_BYTES_MAX) this.#socket.resume();
+      this.#pass(slice);
     });
+  }
+
+  /** Does what the socket did, once nothing waits before it. */
+  #endAfterWaiting(end: () => void): void {
+    if (this.#waiting.length === 0 && this.#ends.length === 0) end();
+    else this.#ends.push(end);
+  }
+
+  #endNext(): void {
+    this.#ends.shift()?.();
+    if (this.#ends.length > 0) setImmediate(() => this.#endNext());
   }
 
   #pass(bytes: Buffer): void {
@@ -94,23 +122,30 @@ export class TlsGuard extends Duplex {
   }
 
   override _read(): void {
-    if (this.#takeBack === undefined) this.#socket.resume();
+    if (this.#waitingBytes < WAITING_BYTES_MAX) this.#socket.resume();
   }
 
   override _write(bytes: Buffer, _encoding: BufferEncoding, callback: (error?: Error | null) => void): void {
-    this.#socket.write(bytes, callback);
+    this.#socket.write(bytes, this.#written(callback));
   }
 
   override _writev(pieces: { chunk: Buffer }[], callback: (error?: Error | null) => void): void {
-    this.#socket.write(Buffer.concat(pieces.map(({ chunk }) => chunk)), callback);
+    this.#socket.write(Buffer.concat(pieces.map(({ chunk }) => chunk)), this.#written(callback));
   }
 
   override _final(callback: () => void): void {
-    this.#socket.end(callback);
+    this.#socket.end(this.#written(callback));
+  }
+
+  /** Returns a callback whose error, which ends the connection, waits behind bytes that wait, too. */
+  #written(callback: (error?: Error | null) => void): (error?: Error | null) => void {
+    return (error) => (error ? this.#endAfterWaiting(() => callback(error)) : callback());
   }
 
   override _destroy(error: Error | null, callback: (error?: Error | null) => void): void {
     this.#takeBack?.();
+    this.#waiting.splice(0);
+    this.#ends.splice(0);
     this.#socket.destroy();
     callback(error);
   }
