@@ -120,11 +120,17 @@ export async function beginAttempts(store: Store): Promise<DeliveryId[]> {
   return ids;
 }
 
-/** Records that the receiver accepted a delivery's first attempt. */
+/** Records that the receiver accepted a delivery's first attempt, at the URL that its subscription has. */
 export async function recordAccepted(store: Store, deliveryId: DeliveryId, now = NOW): Promise<void> {
+  const { target_url: targetUrl } = await store.db
+    .selectFrom("subscriptions as s")
+    .innerJoin("deliveries as d", "d.subscription_id", "s.id")
+    .select("s.target_url")
+    .where("d.id", "=", deliveryId)
+    .executeTakeFirstOrThrow();
   await recordAttempt(store, {
     deliveryId,
-    attempt: attempt({ outcome: "accepted", status: 200 }),
+    attempt: attempt({ outcome: "accepted", status: 200, targetUrl }),
     state: "succeeded",
     nextAttemptAt: null,
     endedReason: null,

@@ -130,6 +130,33 @@ onEachDatabase("a replay to a URL that another subscription had", (bench) => {
     expect(sent?.eventId).toBe((await getDelivery(store, { accountId, id: unsent as DeliveryId }))?.eventId);
   });
 
+  test("sends what an earlier subscription's previous URL accepted before it moved here and ended", async () => {
+    const { store, accountId, subscribe } = bench();
+    const first = await subscribe({ targetUrl: U });
+    await ingestSome(bench());
+    const [unsent, ...ids] = await beginAttempts(store);
+    for (const id of ids) await recordAccepted(store, id);
+    await updateSubscription(store, { accountId, id: first.id, targetUrl: V, now: NOW + 10 });
+    await recordAccepted(store, unsent as DeliveryId);
+    await end(bench(), first.id);
+    const second = await subscribe({ targetUrl: V, now: NOW + 20 });
+    expect(await made(bench(), second.id)).toBe(EVENTS - 1);
+  });
+
+  test("sends what another URL accepted while that one was away from here", async () => {
+    const { store, accountId, subscribe } = bench();
+    const first = await subscribe({ targetUrl: U });
+    await ingestSome(bench());
+    const [here, ...elsewhere] = await beginAttempts(store);
+    await recordAccepted(store, here as DeliveryId);
+    await updateSubscription(store, { accountId, id: first.id, targetUrl: V, now: NOW + 10 });
+    for (const id of elsewhere) await recordAccepted(store, id);
+    await updateSubscription(store, { accountId, id: first.id, targetUrl: U, now: NOW + 20 });
+    await end(bench(), first.id);
+    const second = await subscribe({ targetUrl: U, now: NOW + 30 });
+    expect(await made(bench(), second.id)).toBe(EVENTS - 1);
+  });
+
   test("sends what goes elsewhere since that one moved away, and nothing to the URL that it moved to", async () => {
     const { store, accountId, subscribe } = bench();
     const first = await subscribe({ targetUrl: U });

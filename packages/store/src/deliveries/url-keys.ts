@@ -24,7 +24,7 @@ import type { Tx } from "../database/transact.ts";
  *
  * The key says nothing about a delivery that follows its subscription to another URL. So whoever asks for a
  * URL also looks at the deliveries of the subscriptions that have moved there. Of those that have ended since
- * (`acceptedBeforeEnd`), only accepted deliveries count, as above.
+ * (`acceptedBeforeEnd`), only deliveries that the URL itself accepted count.
  */
 
 /**
@@ -79,7 +79,8 @@ export async function keyHolders(
               .select("deliveries.id")
               .whereRef("deliveries.event_id", "=", "held.event_id")
               .whereRef("deliveries.subscription_id", "=", "held.subscription_id")
-              .where(isAccepted),
+              .where(isAccepted)
+              .where(isAcceptedHere),
           ),
         )
         .then(1)
@@ -101,8 +102,8 @@ export async function keyHolders(
 
 /**
  * Returns which of these events were accepted from subscriptions that have ended, by the URL that each had at
- * its end. A subscription may have moved there after its delivery was created, which holds another key. The
- * caller has locked the events.
+ * its end. A subscription may have moved there after its delivery was created, which holds another key. What
+ * its previous URL accepted does not count. The caller has locked the events.
  *
  * @param of.eventIds several only with one URL, and the other way round: each is looked up with each
  * @param of.since when the first of the events was created: what ended before had none of them
@@ -135,10 +136,12 @@ export async function acceptedBeforeEnd(
     const some = ended.slice(from, from + atOnce).map(({ id }) => id);
     const rows = await tx
       .selectFrom(byIndex(store, "deliveries", "deliveries_by_event"))
-      .select(["event_id", "subscription_id"])
-      .where("event_id", "in", eventIds)
-      .where("subscription_id", "in", some)
+      .innerJoin("subscriptions as s", "s.id", "deliveries.subscription_id")
+      .select(["deliveries.event_id", "deliveries.subscription_id"])
+      .where("deliveries.event_id", "in", eventIds)
+      .where("deliveries.subscription_id", "in", some)
       .where(isAccepted)
+      .where(isAcceptedHere)
       .execute();
     for (const row of rows) {
       const key = keyOf.get(row.subscription_id);
@@ -146,6 +149,23 @@ export async function acceptedBeforeEnd(
     }
   }
   return accepted;
+}
+
+/**
+ * What accepted the delivery was the URL that its subscription has now. Without the attempt, which retention
+ * may have deleted, that is the likely one.
+ */
+function isAcceptedHere(eb: ExpressionBuilder<Tables & { s: Tables["subscriptions"] }, "deliveries" | "s">) {
+  const acceptedAt = (url: "=" | "!=") =>
+    eb.exists(
+      eb
+        .selectFrom("attempts")
+        .select("attempts.number")
+        .whereRef("attempts.delivery_id", "=", "deliveries.id")
+        .where("attempts.outcome", "=", "accepted")
+        .whereRef("attempts.target_url", url, "s.target_url"),
+    );
+  return eb.or([acceptedAt("="), eb.not(acceptedAt("!="))]);
 }
 
 /** An attempt that was under way when its delivery was cancelled may have been accepted since. */
