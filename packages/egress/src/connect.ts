@@ -91,6 +91,7 @@ async function tunnelToOne(proxy: URL, route: Route, port: number): Promise<Sock
       return socket;
     } catch (error) {
       if (error instanceof ProxyFault) throw error;
+      if (route.signal.aborted) throw error;
       failure = error;
     }
   }

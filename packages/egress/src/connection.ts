@@ -90,7 +90,7 @@ export class Connection {
         if (this.#connecting.signal.aborted) socket.destroy();
       },
       reads: () => this.#reads,
-      onRead: () => this.#checkBytes(),
+      onRead: (bytes) => this.#checkBytes(bytes),
     };
     const connect = options.proxy === undefined ? directly(route) : through(options.proxy, route);
     let hasConnected = false;
@@ -123,7 +123,8 @@ export class Connection {
       limitHeaders(this.#socket, () => this.#countHeader());
       if (options.origin.startsWith("https:")) return;
       // After undici's own listener, so that a body that is cut off is not counted, however fast it arrives.
-      this.#socket.on("readable", () => this.#checkBytes());
+      const { socket } = this.#dialled ?? {};
+      this.#socket.on("readable", () => this.#checkBytes((socket?.bytesRead ?? 0) - this.#bytesBefore));
     });
   }
 
@@ -179,9 +180,8 @@ export class Connection {
    * between two responses, empty lines, and keep the process from doing anything else. With TLS, the bytes
    * below it count, before they are read: new keys and tickets cost even more, and never reach the parser.
    */
-  #checkBytes(): void {
-    const { bytesRead = 0 } = this.#dialled?.socket ?? {};
-    if (bytesRead - this.#bytesBefore <= RESPONSE_BYTES_MAX) return;
+  #checkBytes(bytes: number): void {
+    if (bytes <= RESPONSE_BYTES_MAX) return;
     this.#refuse("the response has too many bytes beside its headers and body");
   }
 

@@ -194,6 +194,7 @@ test("a connection that is closed in its handshake, without an error, counts as 
     turns: { wait: () => () => {} },
     onRead: () => {},
     ca: certificate.cert,
+    signal: new AbortController().signal,
   };
   const target = { hostname: "localhost", protocol: "https:", port: String(port) };
   secure(socket, target, options, (...[error]) => resolve(error));

@@ -1,5 +1,6 @@
 import { constants } from "node:crypto";
 import { isIP, type Socket } from "node:net";
+import { addAbortSignal } from "node:stream";
 import { connect, DEFAULT_CIPHERS } from "node:tls";
 import type { buildConnector } from "undici";
 import { TlsGuard, type TlsGuardOptions } from "./tls-guard.ts";
@@ -32,14 +33,19 @@ export class CertificateRefused extends Error {
  * Makes a connection secure, and verifies the receiver's certificate against the URL's host.
  *
  * @param ca PEM. Undefined: Node's default authorities
+ * @param signal aborted if the attempt ends before that is done
  */
 export function secure(
   socket: Socket,
   { hostname, servername }: buildConnector.Options,
-  { ca, ...options }: TlsGuardOptions & { readonly ca: string | undefined },
+  {
+    ca,
+    signal,
+    ...options
+  }: TlsGuardOptions & { readonly ca: string | undefined; readonly signal: AbortSignal },
   callback: buildConnector.Callback,
 ): void {
-  const guard = new TlsGuard(socket, options);
+  const guard = addAbortSignal(signal, new TlsGuard(socket, options));
   const secured = connect({
     socket: guard,
     host: hostname,

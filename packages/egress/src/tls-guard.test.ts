@@ -6,7 +6,7 @@ import { setImmediate } from "node:timers/promises";
 import type { AccountId } from "@posthaste/domain";
 import { expect, test } from "vitest";
 import { TlsGuard } from "./tls-guard.ts";
-import { createTlsReads, type TlsReads } from "./tls-turns.ts";
+import { createTlsReads, type TlsTurns } from "./tls-turns.ts";
 
 const ACCOUNT = 7 as AccountId;
 
@@ -15,6 +15,7 @@ async function secured() {
   const socket = new PassThrough();
   const exchange = { reads: createTlsReads(ACCOUNT) };
   const waiting: (() => void)[] = [];
+  const read: number[] = [];
   const guard = new TlsGuard(socket as unknown as Socket, {
     reads: () => exchange.reads,
     turns: {
@@ -23,18 +24,18 @@ async function secured() {
         return () => waiting.splice(0);
       },
     },
-    onRead: () => {},
+    onRead: (bytes) => read.push(bytes),
   });
   guard.endHandshake();
   const passed: Buffer[] = [];
   guard.on("data", (bytes: Buffer) => passed.push(bytes));
   // The stream begins to flow in the next turn.
   await setImmediate();
-  return { socket, guard, exchange, waiting, passed };
+  return { socket, guard, exchange, waiting, passed, read };
 }
 
 test("an exchange's bytes take turns beyond its first two thousand, and the next exchange begins anew", async () => {
-  const { socket, guard, exchange, waiting, passed } = await secured();
+  const { socket, guard, exchange, waiting, passed, read } = await secured();
   const receive = () => socket.emit("data", Buffer.alloc(1_000));
   receive();
   receive();
@@ -46,6 +47,8 @@ test("an exchange's bytes take turns beyond its first two thousand, and the next
   exchange.reads = createTlsReads(ACCOUNT);
   receive();
   expect([passed.length, waiting.length]).toEqual([4, 0]);
+  // What waits is not read yet, and each exchange has its own count.
+  expect(read).toEqual([1_000, 2_000, 3_000, 1_000]);
   guard.destroy();
 });
 
@@ -69,21 +72,14 @@ test("all that arrives at once takes as many turns as it is long, and none is lo
   guard.destroy();
 });
 
-/** A receiver that sends this in pieces, and then ends or breaks the connection; no turn comes for a while. */
-async function answeredAndClosed(pieces: readonly Buffer[], end: "end" | "resetAndDestroy") {
-  let written = "";
-  const server = createServer((receiver) => {
-    receiver.on("error", () => {});
-    receiver.on("data", (bytes) => {
-      written += bytes;
-    });
-    void (async () => {
-      for (const piece of pieces) {
-        receiver.write(piece);
-        await setImmediate();
-      }
-      receiver[end]();
-    })();
+/** A receiver that sends this in pieces, and then ends the connection; no turn comes for a while. */
+async function answeredAndClosed(pieces: readonly Buffer[]) {
+  const server = createServer(async (receiver) => {
+    for (const piece of pieces) {
+      receiver.write(piece);
+      await setImmediate();
+    }
+    receiver.end();
   }).listen(0, "127.0.0.1");
   await once(server, "listening");
   const socket = connect((server.address() as AddressInfo).port, "127.0.0.1");
@@ -91,24 +87,32 @@ async function answeredAndClosed(pieces: readonly Buffer[], end: "end" | "resetA
   socket.on("error", () => {});
   const lateTurns: (() => void)[] = [];
   const reads = createTlsReads(ACCOUNT);
-  const turns = { wait: (_reads: TlsReads, read: () => void) => (lateTurns.push(read), () => {}) };
+  const turns: TlsTurns = {
+    wait(_reads, read) {
+      lateTurns.push(read);
+      return () => {};
+    },
+  };
   const guard = new TlsGuard(socket, { turns, reads: () => reads, onRead: () => {} });
   guard.endHandshake();
-  return { server, guard, isOver, lateTurns, written: () => written };
+  return { server, guard, isOver, lateTurns };
 }
 
 test.each([
   ["in one piece", [Buffer.alloc(3_000, "a")]],
   ["in several pieces", [Buffer.alloc(9_000, "a"), Buffer.alloc(2_000, "b"), Buffer.alloc(9_000, "c")]],
-])("an answer %s that waits for its turn is read although the receiver has closed since", async (_how, pieces) => {
-  const { server, guard, isOver, lateTurns } = await answeredAndClosed(pieces, "end");
-  const read = buffer(guard);
-  await isOver;
-  expect(guard.readableEnded).toBe(false);
-  for (let turn = lateTurns.shift(); turn !== undefined; turn = lateTurns.shift()) turn();
-  expect((await read).equals(Buffer.concat(pieces))).toBe(true);
-  await once(server.close(), "close");
-});
+])(
+  "an answer %s that waits for its turn is read although the receiver has closed since",
+  async (_how, pieces) => {
+    const { server, guard, isOver, lateTurns } = await answeredAndClosed(pieces);
+    const read = buffer(guard);
+    await isOver;
+    expect(guard.readableEnded).toBe(false);
+    for (let turn = lateTurns.shift(); turn !== undefined; turn = lateTurns.shift()) turn();
+    expect((await read).equals(Buffer.concat(pieces))).toBe(true);
+    await once(server.close(), "close");
+  },
+);
 
 test("a guard that is destroyed takes back what waits", async () => {
   const { socket, guard, waiting } = await secured();

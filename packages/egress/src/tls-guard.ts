@@ -29,8 +29,8 @@ export type TlsGuardOptions = {
   readonly turns: TlsTurns;
   /** Returns the reads of the exchange that began last. The next may be another account's. */
   readonly reads: () => TlsReads;
-  /** Called when bytes of the receiver have arrived, before TLS reads them. */
-  readonly onRead: () => void;
+  /** Called before TLS reads bytes, with how many it has then read of the exchange that was the latest. */
+  readonly onRead: (bytes: number) => void;
 };
 
 /**
@@ -64,7 +64,11 @@ export class TlsGuard extends Duplex {
     socket.on("data", (bytes) => this.#receive(bytes));
     socket.once("end", () => this.#endAfterWaiting(() => this.push(null)));
     socket.once("error", (error) => this.#endAfterWaiting(() => this.destroy(error)));
-    socket.once("close", () => this.#endAfterWaiting(() => this.destroy()));
+    socket.once("close", () => {
+      // The receiver did nothing: the attempt has ended, and what waits is of no use to it.
+      if (this.#ends.length === 0) this.destroy();
+      else this.#ends.push(() => this.destroy());
+    });
   }
 
   /** From now on, an exchange's first bytes are read at once. */
@@ -73,15 +77,20 @@ export class TlsGuard extends Duplex {
   }
 
   #receive(bytes: Buffer): void {
-    this.#options.onRead();
     if (this.destroyed) return;
     const reads = this.#options.reads();
     if (this.#isSecured) {
-      reads.bytes += bytes.length;
-      if (reads.bytes <= CHEAP_BYTES && this.#waiting.length === 0) return this.#pass(bytes);
+      reads.securedBytes += bytes.length;
+      if (reads.securedBytes <= CHEAP_BYTES && this.#waiting.length === 0) {
+        this.#pass(bytes, reads);
+        return;
+      }
     } else {
       this.#handshakeBytes += bytes.length;
-      if (this.#handshakeBytes > HANDSHAKE_BYTES_MAX) return void this.destroy(new HandshakeTooLong());
+      if (this.#handshakeBytes > HANDSHAKE_BYTES_MAX) {
+        this.destroy(new HandshakeTooLong());
+        return;
+      }
     }
     this.#waiting.push({ bytes, reads });
     this.#waitingBytes += bytes.length;
@@ -102,7 +111,7 @@ export class TlsGuard extends Duplex {
       // TLS and the HTTP client read what has passed before the next turn of the event loop.
       if (this.#waiting.length === 0 && this.#ends.length > 0) setImmediate(() => this.#endNext());
       if (this.#waitingBytes < WAITING_BYTES_MAX) this.#socket.resume();
-      this.#pass(slice);
+      this.#pass(slice, first.reads);
     });
   }
 
@@ -117,7 +126,9 @@ export class TlsGuard extends Duplex {
     if (this.#ends.length > 0) setImmediate(() => this.#endNext());
   }
 
-  #pass(bytes: Buffer): void {
+  #pass(bytes: Buffer, reads: TlsReads): void {
+    reads.bytes += bytes.length;
+    this.#options.onRead(reads.bytes);
     if (!this.push(bytes)) this.#socket.pause();
   }
 
