@@ -7,7 +7,7 @@ import { createDebts, type DebtTerms } from "./debts.ts";
  * what a handshake of 16 KiB can cost, is remembered for a minute, and several for at most ten minutes.
  */
 const READING_DEBTS: DebtTerms = { freeMs: 20, debtMsMax: 600, repaidIn: 1_000 };
-/** How long an account rests for each millisecond charged: it gets an eighth of the thread at most. */
+/** How long an account rests for each millisecond charged: long handshakes get an eighth of the thread. */
 const REST_PER_MS = 10;
 /** How long all accounts with debts rest for each millisecond of one of them: they get a quarter in all. */
 const REST_OF_ALL_PER_MS = 3;

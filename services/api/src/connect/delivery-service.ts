@@ -129,7 +129,7 @@ function actionCalls(parts: DeliveryParts): ActionCalls {
         // The attempt is due since an earlier request, but an operator may hold it.
         return retry.delivery.state === "started" && (await isHeldByOperator(id));
       };
-      const isHeld = await temporalWait(retryInTemporal).catch((error: unknown) => {
+      const isHeld = await temporalWait(accountId, retryInTemporal).catch((error: unknown) => {
         // The request is stored; the reconciler repeats it once Temporal answers.
         log.error("delivery.retry_delayed", error, { deliveryId: id });
         return false;
@@ -175,7 +175,7 @@ function actionCalls(parts: DeliveryParts): ActionCalls {
         // Makes the waiting attempt due, which then finds the row cancelled and ends the workflow. If the
         // call fails, this happens when the attempt is due, or, if an operator has paused it, when the
         // delivery is cancelled again.
-        await temporalWait(() => retryNow(id, { evenIfHeld: true })).catch((error: unknown) => {
+        await temporalWait(accountId, () => retryNow(id, { evenIfHeld: true })).catch((error: unknown) => {
           log.error("delivery.cancel_delayed", error, { deliveryId: id });
         });
       }

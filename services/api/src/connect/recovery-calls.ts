@@ -67,7 +67,7 @@ export function recoveryCalls(parts: RecoveryParts): RecoveryCalls {
     const id = request.id as RecoveryId;
     const { accountId } = callerOf(context);
     const recovery = found(await changeRecovery(store, { accountId, id, to, now: now() }), id);
-    await temporalWait(() => signalRecovery(id)).catch((error: unknown) => {
+    await temporalWait(accountId, () => signalRecovery(id)).catch((error: unknown) => {
       log.error("recovery.signal_delayed", error, { recoveryId: id });
     });
     return { recovery: recoveryTo(recovery, names) };

@@ -1,31 +1,60 @@
+import type { AccountId } from "@posthaste/domain";
 import { expect, test } from "vitest";
 import { createTemporalWait } from "./temporal-wait.ts";
 
 const AN_HOUR_MS = 3_600_000;
+const [FIRST, SECOND, THIRD, FOURTH, FIFTH] = [1, 2, 3, 4, 5] as AccountId[] as [
+  AccountId,
+  AccountId,
+  AccountId,
+  AccountId,
+  AccountId,
+];
+
+/** Requests that Temporal answers once `answer` is called; every second answer is an error. */
+function unanswered() {
+  const answers: (() => void)[] = [];
+  return {
+    sent: () => answers.length,
+    answer: () => answers.splice(0).forEach((answer) => void answer()),
+    request: () =>
+      new Promise<void>((resolve, reject) => {
+        const isError = answers.length % 2 === 1;
+        answers.push(() => (isError ? reject(new Error("Temporal is busy")) : resolve()));
+      }),
+  };
+}
 
 test("a request that Temporal answers has its outcome", async () => {
   const wait = createTemporalWait(AN_HOUR_MS);
-  expect(await wait(async () => "retried")).toBe("retried");
-  await expect(wait(() => Promise.reject(new Error("unreachable")))).rejects.toThrow("unreachable");
+  expect(await wait(FIRST, async () => "retried")).toBe("retried");
+  await expect(wait(FIRST, () => Promise.reject(new Error("unreachable")))).rejects.toThrow("unreachable");
 });
 
-test("a request goes on without its caller, and a hundred of them keep further ones from being sent", async () => {
+test("requests go on without their callers: a hundred of an account, counted from their start", async () => {
   const wait = createTemporalWait(1);
-  const ends: (() => void)[] = [];
-  let ended = 0;
-  const slow = async () => {
-    await new Promise<void>((resolve) => ends.push(resolve));
-    ended += 1;
-    if (ended % 2 === 0) throw new Error("Temporal answered with an error, and nobody waits for it");
-  };
-  const answers = await Promise.allSettled(Array.from({ length: 100 }, () => wait(slow)));
-  expect(answers.map(({ status }) => status)).toEqual(Array(100).fill("rejected"));
-  expect(String((answers[0] as PromiseRejectedResult).reason)).toContain("did not answer within 1 ms");
-  expect(ended).toBe(0);
-  await expect(wait(slow)).rejects.toThrow("100 earlier requests");
-  expect(ends).toHaveLength(100);
+  const temporal = unanswered();
+  const outcomes = await Promise.allSettled(Array.from({ length: 300 }, () => wait(FIRST, temporal.request)));
+  expect(temporal.sent()).toBe(100);
+  const reasons = outcomes.map((outcome) => String((outcome as PromiseRejectedResult).reason));
+  expect(reasons[0]).toContain("did not answer within 1 ms; the request goes on");
+  expect(reasons[299]).toContain("100 of the account's requests");
 
-  for (const end of ends) end();
-  await expect.poll(() => ended).toBe(100);
-  expect(await wait(async () => "retried")).toBe("retried");
+  // Another account is not kept from asking.
+  expect(await wait(SECOND, async () => "retried")).toBe("retried");
+  temporal.answer();
+  await expect.poll(() => wait(FIRST, async () => "retried").catch(String)).toBe("retried");
+});
+
+test("all accounts together have four hundred under way", async () => {
+  const wait = createTemporalWait(1);
+  const temporal = unanswered();
+  const asked = [FIRST, SECOND, THIRD, FOURTH].flatMap((accountId) =>
+    Array.from({ length: 100 }, () => wait(accountId, temporal.request)),
+  );
+  await Promise.allSettled(asked);
+  await expect(wait(FIFTH, temporal.request)).rejects.toThrow("400 in all");
+  expect(temporal.sent()).toBe(400);
+  temporal.answer();
+  await expect.poll(() => wait(FIFTH, async () => "retried").catch(String)).toBe("retried");
 });

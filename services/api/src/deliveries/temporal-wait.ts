@@ -1,3 +1,5 @@
+import type { AccountId } from "@posthaste/domain";
+
 /**
  * How long a call waits for Temporal to do what the database already says. Less than the 4 to 10 seconds that
  * callers usually give a call: otherwise a slow Temporal would leave them without the answer that the request
@@ -5,38 +7,44 @@
  */
 export const TEMPORAL_WAIT_MS = 3_000;
 /**
- * Requests to Temporal that may go on without their callers. Each ends by its own deadlines, within about 15
- * seconds. Temporal is overloaded then, and more requests would only add to it.
+ * Requests to Temporal under way for one account, and for all. They may outlast their callers; each ends by
+ * its own deadlines, within about 15 seconds. Usually one takes some milliseconds. If Temporal is overloaded,
+ * more requests would only add to it, and one account must not keep the others from asking.
  */
-const LEFT_BEHIND_MAX = 100;
+const UNDER_WAY_MAX = { ofAccount: 100, ofAll: 400 };
 
-/** Waits for a request to Temporal, but not longer than a caller can. */
-export type TemporalWait = <T>(request: () => Promise<T>) => Promise<T>;
+/** Waits for an account's request to Temporal, but not longer than a caller can. */
+export type TemporalWait = <T>(accountId: AccountId, request: () => Promise<T>) => Promise<T>;
 
 /**
  * Returns a function that sends a request to Temporal and waits for it for at most `waitMs`. The request
  * itself goes on: cut off between its calls, "retry now" would leave the activity paused.
  *
  * The function throws the request's error, or an error if the time is up, or, without sending anything, if
- * too many earlier requests still go on without their callers. It is for requests that are repeated later.
+ * too many earlier requests are under way. It is for requests that are repeated later.
  */
 export function createTemporalWait(waitMs: number): TemporalWait {
-  let leftBehind = 0;
-  return async (request) => {
-    if (leftBehind >= LEFT_BEHIND_MAX) {
-      throw new Error(`Temporal has not answered ${LEFT_BEHIND_MAX} earlier requests yet`);
+  const underWay = new Map<AccountId, number>();
+  let ofAll = 0;
+  const count = (accountId: AccountId, by: number) => {
+    const ofAccount = (underWay.get(accountId) ?? 0) + by;
+    if (ofAccount === 0) underWay.delete(accountId);
+    else underWay.set(accountId, ofAccount);
+    ofAll += by;
+  };
+  return async (accountId, request) => {
+    const ofAccount = underWay.get(accountId) ?? 0;
+    if (ofAccount >= UNDER_WAY_MAX.ofAccount || ofAll >= UNDER_WAY_MAX.ofAll) {
+      throw new Error(
+        `Temporal has not answered ${ofAccount} of the account's requests and ${ofAll} in all yet`,
+      );
     }
-    const sent = request();
+    count(accountId, 1);
+    const sent = request().finally(() => count(accountId, -1));
     let timer: NodeJS.Timeout | undefined;
     const timeIsUp = new Promise<never>((_resolve, reject) => {
-      timer = setTimeout(() => {
-        leftBehind += 1;
-        const end = () => {
-          leftBehind -= 1;
-        };
-        sent.then(end, end);
-        reject(new Error(`Temporal did not answer within ${waitMs} ms; the request goes on`));
-      }, waitMs);
+      const error = new Error(`Temporal did not answer within ${waitMs} ms; the request goes on`);
+      timer = setTimeout(() => reject(error), waitMs);
     });
     try {
       return await Promise.race([sent, timeIsUp]);

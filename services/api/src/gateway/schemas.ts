@@ -118,7 +118,10 @@ export const SCHEMAS = {
     description:
       "From now on, each such event is sent to `target_url` by POST. The body is a JSON array with exactly one " +
       "item, the entity's snapshot. Answer 200. After any other answer, delivery is retried after about 10 " +
-      "minutes, then another 30, 90, 190 minutes and so on, up to 13 retries. Answer 410 to unsubscribe.",
+      "minutes, then another 30, 90, 190 minutes and so on, up to 13 retries, or later if `Retry-After` says so " +
+      "(up to 24 hours). Answer 410 to unsubscribe. An attempt ends after 15 s. Redirects are not followed. The " +
+      "receiver speaks HTTP/1.1, over TLS 1.2 or newer. Its answer may have 200 headers, of 16 KiB together; of the " +
+      "body, 16 KiB are read, and the status counts however long it is.",
     consumes: ["application/json", "application/x-www-form-urlencoded"],
     body: {
       type: "object",

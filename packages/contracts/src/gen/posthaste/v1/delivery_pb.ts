@@ -193,7 +193,7 @@ export type Attempt = Message<"posthaste.v1.Attempt"> & {
   responseHeaders: Header[];
 
   /**
-   * The first 16 KiB of the answer's body.
+   * The first 16 KiB of the answer's body; less if it came in more than 1,024 pieces.
    *
    * @generated from field: bytes response_body = 8;
    */
@@ -214,7 +214,7 @@ export type Attempt = Message<"posthaste.v1.Attempt"> & {
   address: string;
 
   /**
-   * What went wrong, in words; empty if nothing did.
+   * What went wrong: a code such as `ECONNREFUSED` or `CERT_HAS_EXPIRED`, or words. Empty if nothing did.
    *
    * @generated from field: string detail = 11;
    */
@@ -1445,7 +1445,8 @@ export enum Outcome {
   DNS = 8,
 
   /**
-   * TLS failed: an untrusted or expired certificate, a wrong host name, or no common protocol.
+   * TLS failed: an untrusted or expired certificate, a wrong host name, no common protocol, a handshake of
+   * more than 16 KiB, or a second one over the same connection.
    *
    * @generated from enum value: OUTCOME_TLS = 9;
    */
@@ -1459,7 +1460,8 @@ export enum Outcome {
   UNREACHABLE = 10,
 
   /**
-   * The answer was not valid HTTP, or its headers were too large.
+   * The answer was not valid HTTP, or more than is read: over 200 headers or 16 KiB of them, over 8 interim
+   * responses, or over 128 KiB in all.
    *
    * @generated from enum value: OUTCOME_INVALID_RESPONSE = 11;
    */
@@ -1616,8 +1618,9 @@ export const DeliveryService: GenService<{
    * number, and the schedule's wait follows it. Calling twice makes one attempt. If an operator has ended the
    * delivery's workflow in Temporal, the call succeeds, and the delivery is cancelled soon after. If Temporal
    * does not answer within 3 s, the call succeeds, and the attempt is made within about two minutes of
-   * Temporal's return. Errors: FAILED_PRECONDITION (the delivery has ended or is parked, or an operator has
-   * paused its attempts in Temporal; the attempt is then sent when they resume it).
+   * Temporal's return, unless an operator has paused it. Errors: FAILED_PRECONDITION (the delivery has ended
+   * or is parked, or an operator has paused its attempts in Temporal; the attempt is then sent when they
+   * resume it).
    *
    * @generated from rpc posthaste.v1.DeliveryService.RetryDelivery
    */

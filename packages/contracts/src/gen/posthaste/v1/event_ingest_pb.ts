@@ -54,10 +54,11 @@ export type IngestEventRequest = Message<"posthaste.v1.IngestEventRequest"> & {
 
   /**
    * Makes the call safe to repeat. The same key with the same content answers with the first event's id; the
-   * same key with other content is refused with ALREADY_EXISTS. 1 to 255 characters, unique within the
-   * account. If it is empty, every call creates a new event. Content is compared as canonical JSON (white
-   * space and key order do not count) or, after the first event has been erased or deleted by retention, byte
-   * by byte.
+   * same key with other content is refused with ALREADY_EXISTS. A key is known for 7 days after its first
+   * call, unless the operator has set another time; later, a repetition is a new event. 1 to 255 characters,
+   * unique within the account. If it is empty, every call creates a new event. Content is compared as
+   * canonical JSON (white space and key order do not count) or, after the first event has been erased or
+   * deleted by retention, byte by byte.
    *
    * @generated from field: string idempotency_key = 4;
    */

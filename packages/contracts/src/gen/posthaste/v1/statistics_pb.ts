@@ -128,8 +128,8 @@ export type AccountBacklog = Message<"posthaste.v1.AccountBacklog"> & {
   pending: number;
 
   /**
-   * Since when the oldest pending delivery has waited, be it for its subscription's rate or the drain after a
-   * pause. Absent if none is pending.
+   * Since when the oldest pending delivery has waited, be it for its subscription's rate, its concurrency or
+   * the drain after a pause. Absent if none is pending.
    *
    * @generated from field: google.protobuf.Timestamp oldest_pending_at = 2;
    */
