@@ -79,7 +79,6 @@ export async function keyHolders(
               .select("deliveries.id")
               .whereRef("deliveries.event_id", "=", "held.event_id")
               .whereRef("deliveries.subscription_id", "=", "held.subscription_id")
-              .where(isAccepted)
               .where(isAcceptedHere),
           ),
         )
@@ -140,7 +139,6 @@ export async function acceptedBeforeEnd(
       .select(["deliveries.event_id", "deliveries.subscription_id"])
       .where("deliveries.event_id", "in", eventIds)
       .where("deliveries.subscription_id", "in", some)
-      .where(isAccepted)
       .where(isAcceptedHere)
       .execute();
     for (const row of rows) {
@@ -152,8 +150,9 @@ export async function acceptedBeforeEnd(
 }
 
 /**
- * What accepted the delivery was the URL that its subscription has now. Without the attempt, which retention
- * may have deleted, that is the likely one.
+ * The delivery was accepted, by the URL that its subscription has now. An attempt that was under way when it
+ * was cancelled may have been accepted since. Without the attempt, which retention may have deleted, the URL
+ * is the likely one.
  */
 function isAcceptedHere(eb: ExpressionBuilder<Tables & { s: Tables["subscriptions"] }, "deliveries" | "s">) {
   const acceptedAt = (url: "=" | "!=") =>
@@ -165,10 +164,8 @@ function isAcceptedHere(eb: ExpressionBuilder<Tables & { s: Tables["subscription
         .where("attempts.outcome", "=", "accepted")
         .whereRef("attempts.target_url", url, "s.target_url"),
     );
-  return eb.or([acceptedAt("="), eb.not(acceptedAt("!="))]);
-}
-
-/** An attempt that was under way when its delivery was cancelled may have been accepted since. */
-function isAccepted(eb: ExpressionBuilder<Tables, "deliveries">) {
-  return eb.or([eb("deliveries.state", "=", "succeeded"), eb("deliveries.last_outcome", "=", "accepted")]);
+  return eb.and([
+    eb.or([eb("deliveries.state", "=", "succeeded"), eb("deliveries.last_outcome", "=", "accepted")]),
+    eb.or([acceptedAt("="), eb.not(acceptedAt("!="))]),
+  ]);
 }
