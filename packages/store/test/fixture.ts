@@ -122,15 +122,15 @@ export async function beginAttempts(store: Store): Promise<DeliveryId[]> {
 
 /** Records that the receiver accepted a delivery's first attempt, at the URL that its subscription has. */
 export async function recordAccepted(store: Store, deliveryId: DeliveryId, now = NOW): Promise<void> {
-  const { target_url: targetUrl } = await store.db
+  const { target_hash: targetHash } = await store.db
     .selectFrom("subscriptions as s")
     .innerJoin("deliveries as d", "d.subscription_id", "s.id")
-    .select("s.target_url")
+    .select("s.target_hash")
     .where("d.id", "=", deliveryId)
     .executeTakeFirstOrThrow();
   await recordAttempt(store, {
     deliveryId,
-    attempt: attempt({ outcome: "accepted", status: 200, targetUrl }),
+    attempt: attempt({ outcome: "accepted", status: 200, targetHash }),
     state: "succeeded",
     nextAttemptAt: null,
     endedReason: null,

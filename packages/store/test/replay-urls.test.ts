@@ -13,8 +13,9 @@ import {
 import { type Bench, beginAttempts, NOW, onEachDatabase, recordAccepted } from "./fixture.ts";
 
 const LATER = NOW + 30_000;
-const U = "https://receiver.example/u";
-const V = "https://receiver.example/v";
+/** They differ in what the log of attempts does not keep. */
+const U = "https://receiver.example/u?key=1";
+const V = "https://receiver.example/u?key=2";
 const W = "https://receiver.example/w";
 const EVENTS = 5;
 

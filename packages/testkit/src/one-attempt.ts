@@ -37,6 +37,7 @@ export function failedAttempt(differences: Partial<Attempt> & Pick<Attempt, "sta
     address: "203.0.113.7:443",
     detail: null,
     targetUrl: "https://receiver.example/1",
+    targetHash: null,
     retryAfterMs: null,
     ...differences,
   };

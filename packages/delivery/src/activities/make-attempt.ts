@@ -192,6 +192,7 @@ async function postForAnswer(
     durationMs,
     acceptance: subscription.acceptance,
     targetUrl: withoutQuery(subscription.targetUrl),
+    targetHash: subscription.targetHash,
     retryAfterMs: retryAfterMs ?? null,
   };
   return {

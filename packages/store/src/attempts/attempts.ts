@@ -21,6 +21,8 @@ export type Attempt = {
   readonly detail: string | null;
   /** Without its query. */
   readonly targetUrl: string;
+  /** The hash of the whole URL; null: recorded by a release that did not keep it. */
+  readonly targetHash: Buffer | null;
   readonly retryAfterMs: number | null;
 };
 
@@ -67,6 +69,7 @@ export function attemptRow(
     address: attempt.address,
     detail: attempt.detail === null ? null : attempt.detail.slice(0, DETAIL_CHARS_MAX),
     target_url: attempt.targetUrl,
+    target_hash: attempt.targetHash,
     retry_after_ms: attempt.retryAfterMs,
   };
 }
@@ -86,6 +89,7 @@ function attemptOf(row: Selectable<Tables["attempts"]>): Attempt {
     address: row.address,
     detail: row.detail,
     targetUrl: row.target_url,
+    targetHash: row.target_hash,
     retryAfterMs: row.retry_after_ms,
   };
 }

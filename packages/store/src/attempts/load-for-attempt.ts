@@ -23,6 +23,7 @@ export type AttemptContext = {
     readonly id: SubscriptionId;
     readonly state: SubscriptionState;
     readonly targetUrl: string;
+    readonly targetHash: Buffer;
     /** The credential that the receiver expects. */
     readonly credential: string | null;
     /** The owner's own headers, by lower-case name. */
@@ -161,6 +162,7 @@ async function loadSubscriptions(
       "id",
       "state",
       "target_url",
+      "target_hash",
       "credential",
       "headers",
       "acceptance",
@@ -185,6 +187,7 @@ async function loadSubscriptions(
         id,
         state: row.state,
         targetUrl: row.target_url,
+        targetHash: row.target_hash,
         credential: unsealed(row, "credential"),
         headers: JSON.parse(unsealed(row, "headers") ?? "{}"),
         signingKeys: keys.get(id) ?? [],

@@ -375,7 +375,10 @@ export type Tables = {
     response_truncated: number;
     address: string | null;
     detail: string | null;
+    /** Without its query. */
     target_url: string;
+    /** Of the whole URL; null: recorded by a release that did not keep it. */
+    target_hash: Buffer | null;
     retry_after_ms: number | null;
   };
 };

@@ -151,8 +151,8 @@ export async function acceptedBeforeEnd(
 
 /**
  * The delivery was accepted, by the URL that its subscription has now. An attempt that was under way when it
- * was cancelled may have been accepted since. Without the attempt, which retention may have deleted, the URL
- * is the likely one.
+ * was cancelled may have been accepted since. Without the attempt, which retention may have deleted, or its
+ * hash, the URL is the likely one.
  */
 function isAcceptedHere(eb: ExpressionBuilder<Tables & { s: Tables["subscriptions"] }, "deliveries" | "s">) {
   const acceptedAt = (url: "=" | "!=") =>
@@ -162,7 +162,7 @@ function isAcceptedHere(eb: ExpressionBuilder<Tables & { s: Tables["subscription
         .select("attempts.number")
         .whereRef("attempts.delivery_id", "=", "deliveries.id")
         .where("attempts.outcome", "=", "accepted")
-        .whereRef("attempts.target_url", url, "s.target_url"),
+        .whereRef("attempts.target_hash", url, "s.target_hash"),
     );
   return eb.and([
     eb.or([eb("deliveries.state", "=", "succeeded"), eb("deliveries.last_outcome", "=", "accepted")]),
