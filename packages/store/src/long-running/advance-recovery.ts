@@ -193,16 +193,19 @@ async function replay(store: Store, tx: Tx, row: Row, { limit, makeMax, now }: B
     (event) =>
       wanted(event.event_type) && event.created_at >= row.since_at && event.created_at < row.until_at,
   );
-  const ids = candidates.map((event) => event.id);
-  const intact = await lockEvents(store, tx, ids);
   const since = Math.min(...candidates.map((event) => event.created_at));
-  const delivered = await eventsDelivered(store, tx, ids, subscription, since);
+  const others = candidates.length === 0 ? [] : await othersMovedTo(store, tx, subscription, since);
+  const receivers = [subscription.id, ...others];
+  const looked = candidates.slice(0, Math.max(1, Math.floor(PAIRS_PER_STEP / receivers.length)));
+  const ids = looked.map((event) => event.id);
+  const intact = await lockEvents(store, tx, ids);
+  const delivered = await eventsDelivered(store, tx, ids, { subscription, receivers, since });
   const holders = await keyHolders(store, tx, { eventIds: ids, keys: [subscription.target_hash] });
   const holderOf = new Map(holders.map((holder) => [holder.eventId, holder]));
   const rows: DeliveryRow[] = [];
   const superseded: KeyHolder[] = [];
   let examined = 0;
-  for (const event of candidates) {
+  for (const event of looked) {
     if (rows.length === makeMax) break;
     examined += 1;
     const holder = holderOf.get(event.id);
@@ -221,25 +224,38 @@ async function replay(store: Store, tx: Tx, row: Row, { limit, makeMax, now }: B
   return { ...step, cursor: events.length < limit ? undefined : events.at(-1)?.id };
 }
 
+/**
+ * Live subscriptions on a URL that a step looks up. No two have an event type in common, so that accounts
+ * with more have a type for each.
+ */
+const OTHERS_MAX = 1_000;
+/**
+ * Pairs of a subscription and an event that a step looks up, about 1 µs each. On SQLite, the process does
+ * nothing else meanwhile. With up to forty subscriptions, a step has all its events.
+ */
+const PAIRS_PER_STEP = 20_000;
 /** Maximum subscriptions in a statement that looks up each with each of a step's events: 10,000 pairs. */
 const SUBSCRIPTIONS_AT_ONCE = 20;
 
 /**
- * Returns which of these events were tests, or have a delivery to this subscription or to another one that
- * was changed since and has its URL now. The others had this URL before, whose key tells (`url-keys.ts`).
- * What has failed is for a recovery to send again, unless its subscription has ended.
+ * Returns which of these events were tests, or have a delivery to one of the receivers: this subscription and
+ * those that were changed since and have its URL now. The others had this URL before, whose key tells
+ * (`url-keys.ts`). What has failed is for a recovery to send again, unless its subscription has ended.
  *
- * @param sinceAt when the first of the events was created
+ * @param to.since when the first of the events was created
  */
 async function eventsDelivered(
   store: Store,
   tx: Tx,
   ids: readonly EventId[],
-  subscription: Subscription,
-  sinceAt: number,
+  to: {
+    readonly subscription: Subscription;
+    readonly receivers: readonly SubscriptionId[];
+    readonly since: number;
+  },
 ): Promise<Set<string>> {
   if (ids.length === 0) return new Set();
-  const receivers = [subscription.id, ...(await othersMovedTo(store, tx, subscription, sinceAt))];
+  const { subscription, receivers, since } = to;
   const delivered = new Set(await testsAmong(tx, ids));
   for (let from = 0; from < receivers.length; from += SUBSCRIPTIONS_AT_ONCE) {
     const rows = await tx
@@ -251,12 +267,15 @@ async function eventsDelivered(
     for (const row of rows) delivered.add(row.event_id);
   }
   const [accountId, keys] = [subscription.account_id, [subscription.target_hash]];
-  const accepted = await acceptedBeforeEnd(store, tx, { accountId, eventIds: ids, keys, since: sinceAt });
+  const accepted = await acceptedBeforeEnd(store, tx, { accountId, eventIds: ids, keys, since });
   for (const { eventId } of accepted) delivered.add(eventId);
   return delivered;
 }
 
-/** Returns the other live subscriptions that have this one's URL and may have had another one since. */
+/**
+ * Returns the other live subscriptions that have this one's URL and may have had another one since, at most
+ * {@link OTHERS_MAX}.
+ */
 async function othersMovedTo(
   store: Store,
   tx: Tx,
@@ -267,7 +286,9 @@ async function othersMovedTo(
     accountId: subscription.account_id,
     targetHash: subscription.target_hash,
     changedSince: sinceAt - CLOCKS_DIFFER_MS,
-  }).execute();
+  })
+    .limit(OTHERS_MAX)
+    .execute();
   return rows.map((row) => row.id).filter((id) => id !== subscription.id);
 }
 

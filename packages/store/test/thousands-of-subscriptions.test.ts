@@ -1,4 +1,4 @@
-import type { SubscriptionId } from "@posthaste/domain";
+import type { SubscriptionId, SubscriptionState } from "@posthaste/domain";
 import { measureReads } from "@posthaste/testkit";
 import { sql } from "kysely";
 import { afterEach, beforeEach, expect, test } from "vitest";
@@ -20,7 +20,7 @@ import { idsIn, NOW, onEachDatabase } from "./fixture.ts";
  * live ones must not read them.
  */
 
-const ENDED = 5_000;
+const COPIES = 5_000;
 const URL = "https://receiver.example/churned";
 /** Enough for a page of live subscriptions with what belongs to them. */
 const READ_MAX = 1_000;
@@ -90,22 +90,54 @@ onEachDatabase("an account with thousands of ended subscriptions", (bench) => {
 const NARROW =
   /\(rowid=\?\)|subscriptions_by_state \(account_id=\? AND state=\?|subscriptions_(ended_)?by_url \(/;
 
-/** Inserts ended subscriptions on the same URL as the first one, whose row they copy. */
-async function endAgainAndAgain({ db }: Store): Promise<void> {
-  const digits = Array.from({ length: 10 }, (_, digit) => `select ${digit} as d`).join(" union all ");
-  const places = [0, 1, 2, 3].map((place) => `(${digits}) d${place}`).join(", ");
-  const n = [0, 1, 2, 3].map((place) => `${10 ** place} * d${place}.d`).join(" + ");
-  await db
+onEachDatabase("an account with thousands of live subscriptions on one URL", (bench) => {
+  test("replays few events in a step, each of which it looks up for each of them", async () => {
+    const { store, accountId, ingest, subscribe } = bench();
+    for (let n = 0; n < 50; n++) await ingest({ now: NOW + n });
+    const { id: subscriptionId } = await subscribe({ targetUrl: URL });
+    // They may have had another URL when the events were created.
+    await copyFirst(store, { state: "active", updatedAt: NOW + 60, endedAt: null });
+    const span = { sinceAt: NOW, untilAt: NOW + 50, now: NOW + 70 };
+    const replay = { accountId, subscriptionId, isDryRun: true, ratePerSecond: 1_000, ...span };
+    const { id } = await createRecovery(store, { kind: "replay", ...replay });
+    const examined: number[] = [0];
+    for (let state = "running"; state === "running"; ) {
+      const step = await advanceRecovery(store, { id, limit: 500, now: NOW + 71 });
+      state = step?.state ?? "gone";
+      examined.push(step?.examined ?? 0);
+    }
+    expect(examined.at(-1)).toBe(50);
+    const inAStep = examined.slice(1).map((until, n) => until - (examined[n] ?? 0));
+    // A thousand subscriptions, and 20,000 pairs.
+    expect(Math.max(...inAStep)).toBeLessThanOrEqual(20);
+  });
+});
+
+/** Ends the first subscription, and inserts others that have ended on its URL. */
+async function endAgainAndAgain(store: Store): Promise<void> {
+  await store.db
     .updateTable("subscriptions")
     .set({ state: "ended" })
     .where("id", "=", 1 as SubscriptionId)
     .execute();
-  await db.updateTable("subscription_event_types").set({ removed_at: NOW, live_key: null }).execute();
+  await store.db.updateTable("subscription_event_types").set({ removed_at: NOW, live_key: null }).execute();
+  await copyFirst(store, { state: "ended", updatedAt: 0, endedAt: 0 });
+}
+
+/** Inserts subscriptions on the same URL as the first one, whose row they copy. */
+async function copyFirst(
+  { db }: Store,
+  { state, updatedAt, endedAt }: { state: SubscriptionState; updatedAt: number; endedAt: number | null },
+): Promise<void> {
+  const digits = Array.from({ length: 10 }, (_, digit) => `select ${digit} as d`).join(" union all ");
+  const places = [0, 1, 2, 3].map((place) => `(${digits}) d${place}`).join(", ");
+  const n = [0, 1, 2, 3].map((place) => `${10 ** place} * d${place}.d`).join(" + ");
   await sql`
     insert into subscriptions
       (account_id, target_url, target_hash, state, acceptance, key_set, created_at, updated_at, ended_at)
-    select account_id, target_url, target_hash, 'ended', 'OK_ONLY', concat('key set ', n.n), 0, 0, 0
-    from subscriptions, (select ${sql.raw(n)} as n from ${sql.raw(places)}) as n where n.n < ${ENDED}
+    select account_id, target_url, target_hash, ${state}, 'OK_ONLY', concat('key set ', n.n), 0,
+      ${updatedAt}, ${endedAt}
+    from subscriptions, (select ${sql.raw(n)} as n from ${sql.raw(places)}) as n where n.n < ${COPIES}
   `.execute(db);
 }
 
