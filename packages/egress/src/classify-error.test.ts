@@ -18,6 +18,16 @@ test.each([
   expect(classifyError(wrapped)).toEqual(classified);
 });
 
+test.each([
+  ["2606:4700::1", { outcome: "unreachable", detail: "EADDRNOTAVAIL" }],
+  ["192.0.2.1", "fault"],
+])("a machine without an address for %s", (address, classified) => {
+  const error = Object.assign(failed("EADDRNOTAVAIL"), { address });
+  expect(classifyError(error)).toEqual(classified);
+  const several = Object.assign(new AggregateError([error, failed("ECONNREFUSED")]), { code: error.code });
+  expect(classifyError(several)).toEqual(classified);
+});
+
 test("the HTTP client's connect timeout is a timeout", () => {
   expect(classifyError(new errors.ConnectTimeoutError())).toEqual({
     outcome: "timeout",

@@ -1,3 +1,4 @@
+import { isIPv6 } from "node:net";
 import type { Outcome } from "@posthaste/domain";
 import { ProxyFault } from "./connect.ts";
 import { CertificateRefused } from "./secure.ts";
@@ -42,7 +43,12 @@ const BY_PREFIX: readonly (readonly [string, Outcome])[] = [
 ];
 
 /** Codes of faults: this process or machine is out of a resource, or the program has a bug. */
-const OURS = new Set(["EMFILE", "ENFILE", "ENOBUFS", "ENOMEM", "EADDRNOTAVAIL", "UND_ERR_INVALID_ARG"]);
+const OURS = new Set(["EMFILE", "ENFILE", "ENOBUFS", "ENOMEM", "UND_ERR_INVALID_ARG"]);
+/**
+ * A fault with an IPv4 address: all ports are in use. With an IPv6 address, the machine has none of its own,
+ * as in most containers; that will not pass, and is for the receiver's owner to know.
+ */
+const NO_ADDRESS = "EADDRNOTAVAIL";
 
 /**
  * Classifies the error of an attempt. An unknown code counts as `unreachable`, with the code in the detail,
@@ -52,8 +58,9 @@ export function classifyError(error: unknown): Classified {
   if (error instanceof ProxyFault) return "fault";
   if (error instanceof HandshakeTooLong) return { outcome: "tls", detail: error.message };
   if (error instanceof CertificateRefused) return { outcome: "tls", detail: error.code };
-  const code = codeOf(error);
+  const { code, address = "" } = firstOf(error);
   if (code === undefined || OURS.has(code)) return "fault";
+  if (code === NO_ADDRESS && !isIPv6(address)) return "fault";
   const outcome =
     BY_CODE[code] ?? BY_PREFIX.find(([prefix]) => code.startsWith(prefix))?.[1] ?? "unreachable";
   return { outcome, detail: code };
@@ -61,18 +68,19 @@ export function classifyError(error: unknown): Classified {
 
 /**
  * Returns the code of the error, of its cause, or of the first of several errors (one for each dialled
- * address).
+ * address), and the address that it names.
  */
-function codeOf(error: unknown): string | undefined {
-  if (typeof error !== "object" || error === null) return undefined;
+function firstOf(error: unknown): { readonly code?: string; readonly address?: string } {
+  if (typeof error !== "object" || error === null) return {};
   // Not all errors of undici's parser have a code.
-  if (error instanceof Error && error.name === "HTTPParserError") return "HPE_INVALID";
+  if (error instanceof Error && error.name === "HTTPParserError") return { code: "HPE_INVALID" };
+  if ("errors" in error && Array.isArray(error.errors)) return firstOf(error.errors[0]);
   if ("code" in error && typeof error.code === "string") {
     // undici's connect timeout is later than any deadline. One with a cause wraps the errors of all
     // addresses.
-    const wrapsOthers = error.code === "UND_ERR_CONNECT_TIMEOUT" && "cause" in error;
-    return wrapsOthers ? codeOf(error.cause) : error.code;
+    if (error.code === "UND_ERR_CONNECT_TIMEOUT" && "cause" in error) return firstOf(error.cause);
+    const address = "address" in error && typeof error.address === "string" ? error.address : "";
+    return { code: error.code, address };
   }
-  if ("errors" in error && Array.isArray(error.errors)) return codeOf(error.errors[0]);
-  return "cause" in error ? codeOf(error.cause) : undefined;
+  return "cause" in error ? firstOf(error.cause) : {};
 }

@@ -144,12 +144,14 @@ export class Connection {
   }
 
   /**
-   * Whether another request may use the connection: it is open, and the previous request has
-   * been written.
+   * Whether another request may use the connection: it is open, the previous request has been written, and
+   * nothing that arrived since waits for its turn to be read. That could be the receiver's end or a response
+   * to no request, and the turn is that of the previous request's account.
    */
   get isFree(): boolean {
     const socket = this.#socket;
-    return socket !== undefined && !socket.destroyed && socket.writableLength === 0;
+    if (socket === undefined || socket.destroyed) return false;
+    return socket.writableLength === 0 && this.#reads.waitingBytes === 0;
   }
 
   /**

@@ -13,7 +13,7 @@ import { createIdleConnections } from "./idle-connections.ts";
 import { EGRESS_LIMITS, type EgressLimits } from "./limits.ts";
 import { type Resolution, rememberLookups } from "./remembered-lookup.ts";
 import { type Lookup, resolveTarget, systemLookup, TargetBlocked } from "./resolve-target.ts";
-import { createTlsTurns } from "./tls-turns.ts";
+import { createTlsTurns, type TlsTurns } from "./tls-turns.ts";
 
 export type PostRequest = {
   readonly url: string;
@@ -52,6 +52,8 @@ export type EgressOptions = {
   readonly limits?: Partial<EgressLimits>;
   /** Milliseconds of a monotonic clock. Default: `performance.now`. */
   readonly now?: () => number;
+  /** Default: turns of its own. */
+  readonly turns?: TlsTurns;
 };
 
 /** Sends one POST to a URL that a subscriber chose. No other code does. */
@@ -69,10 +71,10 @@ export type Egress = (request: PostRequest) => Promise<PostResult>;
  */
 export function createEgress(options: EgressOptions): { post: Egress; close(): void } {
   const { rules, proxy, ca, lookup = systemLookup, now = () => performance.now() } = options;
+  const { turns = createTlsTurns() } = options;
   const limits = { ...EGRESS_LIMITS, ...options.limits };
   const resolveName = rememberLookups(lookup, limits, now);
   const idle = createIdleConnections(limits, now);
-  const turns = createTlsTurns();
   const keepOnceWritten = (connection: Connection) => {
     if (connection.isFree) idle.keep(connection);
     // TLS may say a turn of the event loop late that the request has been written.

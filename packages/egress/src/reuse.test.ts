@@ -9,6 +9,7 @@ import { RESPONSE_BODY_BYTES_MAX } from "./answer.ts";
 import { Connection, RESPONSE_BYTES_MAX, RESPONSE_HEADERS_MAX } from "./connection.ts";
 import { createEgress, type EgressOptions } from "./egress.ts";
 import { EGRESS_LIMITS } from "./limits.ts";
+import type { TlsTurns } from "./tls-turns.ts";
 
 const ACCOUNT = 1 as AccountId;
 const RULES = { allow: parseNetworks("127.0.0.0/8"), ports: EGRESS_PORTS_DEFAULT };
@@ -334,6 +335,35 @@ describe("a connection is reused only if its exchange is complete:", () => {
     receiver.sockets[0]?.write("HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\nforged");
     await expect.poll(receiver.open).toBe(0);
     expect(Buffer.from((await post(`${receiver.url}next`)).responseBody).toString()).toBe("/next");
+  });
+});
+
+describe("a connection on which something waits for the turn of an account that rests", () => {
+  test.each([
+    ["closed", (socket: Socket) => socket.end()],
+    ["sent a response to no request", (socket: Socket) => socket.write("HTTP/1.1 408 Timeout\r\n\r\n")],
+  ])("is not used for another account: the receiver has %s", async (_how, act) => {
+    const certificate = await certificateFor("yoursite.example");
+    const receiver = await keepingReceiver(({ response }) => response.end("x".repeat(3_000)), certificate);
+    let isResting = false;
+    let waiting = 0;
+    const turns: TlsTurns = {
+      wait(_reads, read) {
+        if (isResting) waiting += 1;
+        else setImmediate(read);
+        return () => {};
+      },
+    };
+    const { post } = setup({ ca: certificate.cert, turns });
+    const url = `https://yoursite.example:${receiver.port}/`;
+    await post(url);
+    isResting = true;
+    const [socket] = receiver.sockets;
+    if (socket !== undefined) act(socket);
+    await expect.poll(() => waiting).toBe(1);
+    isResting = false;
+    expect(await post(url)).toMatchObject({ outcome: "accepted" });
+    expect(receiver.connections()).toEqual([1, 2]);
   });
 });
 

@@ -114,6 +114,23 @@ test.each([
   },
 );
 
+test("small pieces that wait are kept as one, and their exchange knows how many bytes wait", async () => {
+  const { socket, guard, exchange, waiting, passed } = await secured();
+  const sent = Buffer.from(Array.from({ length: 10_000 }, (_, i) => i % 251));
+  exchange.reads.securedBytes = 2_048;
+  for (const byte of sent) socket.emit("data", Buffer.of(byte));
+  expect(exchange.reads.waitingBytes).toBe(10_000);
+  let turns = 0;
+  for (let read = waiting.shift(); read !== undefined; read = waiting.shift()) {
+    turns += 1;
+    read();
+  }
+  expect(turns).toBe(3);
+  expect(exchange.reads.waitingBytes).toBe(0);
+  expect(Buffer.concat(passed).equals(sent)).toBe(true);
+  guard.destroy();
+});
+
 test("a guard that is destroyed takes back what waits", async () => {
   const { socket, guard, waiting } = await secured();
   socket.emit("data", Buffer.alloc(60_000));

@@ -92,8 +92,15 @@ export class TlsGuard extends Duplex {
         return;
       }
     }
-    this.#waiting.push({ bytes, reads });
+    const last = this.#waiting.at(-1);
+    if (last?.reads === reads && last.bytes.length + bytes.length <= SLICE_BYTES) {
+      // Pieces of a few bytes would take up a hundred times as much memory.
+      last.bytes = Buffer.concat([last.bytes, bytes]);
+    } else {
+      this.#waiting.push({ bytes, reads });
+    }
     this.#waitingBytes += bytes.length;
+    reads.waitingBytes += bytes.length;
     if (this.#waitingBytes >= WAITING_BYTES_MAX) this.#socket.pause();
     if (this.#takeBack === undefined) this.#waitForTurn();
   }
@@ -106,6 +113,7 @@ export class TlsGuard extends Duplex {
       first.bytes = first.bytes.subarray(slice.length);
       if (first.bytes.length === 0) this.#waiting.shift();
       this.#waitingBytes -= slice.length;
+      first.reads.waitingBytes -= slice.length;
       this.#takeBack = undefined;
       this.#waitForTurn();
       // TLS and the HTTP client read what has passed before the next turn of the event loop.

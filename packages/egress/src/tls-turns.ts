@@ -25,8 +25,10 @@ const TICK_MS = 4;
 /** What TLS reads for one exchange, its handshake included. It is charged as one use. */
 export type TlsReads = {
   readonly accountId: AccountId;
-  /** How many bytes have arrived after the handshake. Some may wait. */
+  /** How many bytes have arrived after the handshake. */
   securedBytes: number;
+  /** How many bytes wait for their turn. */
+  waitingBytes: number;
   /** How many bytes TLS has read. */
   bytes: number;
   /** How long the reads that took a turn lasted. */
@@ -34,7 +36,7 @@ export type TlsReads = {
 };
 
 export function createTlsReads(accountId: AccountId): TlsReads {
-  return { accountId, securedBytes: 0, bytes: 0, ms: 0 };
+  return { accountId, securedBytes: 0, waitingBytes: 0, bytes: 0, ms: 0 };
 }
 
 /** The turns in which TLS reads bytes. A read holds the event loop until it ends. */
