@@ -19,6 +19,7 @@ import {
   retryNow,
   startDelivery,
   unpause,
+  wakeCancelled,
 } from "../src/client/index.ts";
 import { clientOn, createDeliveryWorker } from "../src/worker/index.ts";
 
@@ -229,7 +230,7 @@ describe("retry now, on a real server", () => {
       await waiting(started);
       await pauseSo(started);
       await cancelDelivery(t.store, { id: started.deliveryId, reason: "a test", now: Date.now() });
-      expect(await retryNow(t.temporal, started.deliveryId, { evenIfHeld: true })).toBe("retried");
+      await wakeCancelled(t.temporal, started.deliveryId);
       expect(await handle(started.deliveryId).result()).toMatchObject({ state: "cancelled" });
       expect(t.receiver.requests).toHaveLength(1);
     },

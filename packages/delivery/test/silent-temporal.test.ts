@@ -19,6 +19,7 @@ import {
   startRecovery,
   type Temporal,
   unpause,
+  wakeCancelled,
 } from "../src/client/index.ts";
 import { clientOn } from "../src/worker/index.ts";
 
@@ -63,6 +64,7 @@ const CALLS: Readonly<Record<string, (temporal: Temporal) => Promise<unknown>>> 
   inspectDelivery: (temporal) => inspectDelivery(temporal, deliveryId),
   retryNow: (temporal) => retryNow(temporal, deliveryId),
   unpause: (temporal) => unpause(temporal, deliveryId),
+  wakeCancelled: (temporal) => wakeCancelled(temporal, deliveryId),
   startRecovery: (temporal) =>
     startRecovery(temporal, { id: 1 as RecoveryId, accountId: 1 as AccountId, kind: "recover" }),
   signalRecovery: (temporal) => signalRecovery(temporal, 1 as RecoveryId),

@@ -45,9 +45,11 @@ export type Deps = {
   readonly workflowUrl: (id: DeliveryId) => string;
   /**
    * Makes a delivery's waiting attempt due now, in Temporal. If the call fails, the reconciler repeats it.
-   * An operator's pause stays, unless `evenIfHeld`.
+   * An operator's pause stays.
    */
-  readonly retryNow: (id: DeliveryId, options?: { readonly evenIfHeld: boolean }) => Promise<RetryNow>;
+  readonly retryNow: (id: DeliveryId) => Promise<RetryNow>;
+  /** Lets a cancelled delivery's workflow end now, in Temporal, whoever has paused it. */
+  readonly wakeCancelled: (id: DeliveryId) => Promise<void>;
   /** Returns whether an operator's pause holds a delivery's attempts, in Temporal. It changes nothing. */
   readonly isHeldByOperator: (id: DeliveryId) => Promise<boolean>;
   /** Waits for the requests to Temporal above and below, but not longer than a caller can. */

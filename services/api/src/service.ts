@@ -5,9 +5,12 @@ import {
   namesOf,
   retryNow,
   signalRecovery,
+  type Temporal,
   temporalOptions,
+  wakeCancelled,
   workflowUrl,
 } from "@posthaste/delivery/client";
+import type { DeliveryId, RecoveryId } from "@posthaste/domain";
 import { createMetrics, measureClock, runService, serveMetrics, startTracing } from "@posthaste/runtime";
 import { closeStore, createIngest, openMigratedStore, readInstallation, startClock } from "@posthaste/store";
 import { createAuthenticate } from "./access/auth.ts";
@@ -67,7 +70,7 @@ await runService({
     const catalog = createCatalog(store);
     const client = connectTemporal(temporalOptions());
     const names = namesOf(await readInstallation(store));
-    const temporal = { client, names };
+    const temporalWait = createTemporalWait(TEMPORAL_WAIT_MS);
     const api = await startApi({
       deps: {
         store,
@@ -90,11 +93,8 @@ await runService({
         names,
         workflowUrl: (id) =>
           workflowUrl(config.POSTHASTE_TEMPORAL_UI_URL, client.options.namespace, names.delivery(id)),
-        retryNow: (id, options) => retryNow(temporal, id, options),
-        isHeldByOperator: (id) => isHeldByOperator(temporal, id),
-        temporalWait: createTemporalWait(TEMPORAL_WAIT_MS),
-        isTemporalThere: () => isTemporalThere(client),
-        signalRecovery: (id) => signalRecovery(temporal, id),
+        temporalWait: temporalWait.wait,
+        ...requestsTo({ client, names }),
       },
       host: config.POSTHASTE_HOST,
       port: config.POSTHASTE_PORT,
@@ -109,6 +109,7 @@ await runService({
         await deadline.waitFor("api", api.stop());
         await deadline.waitFor("metrics", metricsServer.stop());
         await deadline.waitFor("tracing", tracing.stop());
+        await deadline.waitFor("temporal_requests", temporalWait.settled());
         await deadline.waitFor("temporal_connection", client.connection.close());
         await deadline.waitFor("clock", clock.stop());
         await deadline.waitFor("store", closeStore(store));
@@ -116,3 +117,14 @@ await runService({
     };
   },
 });
+
+/** What the API asks of Temporal. */
+function requestsTo(temporal: Temporal) {
+  return {
+    retryNow: (id: DeliveryId) => retryNow(temporal, id),
+    wakeCancelled: (id: DeliveryId) => wakeCancelled(temporal, id),
+    isHeldByOperator: (id: DeliveryId) => isHeldByOperator(temporal, id),
+    isTemporalThere: () => isTemporalThere(temporal.client),
+    signalRecovery: (id: RecoveryId) => signalRecovery(temporal, id),
+  };
+}

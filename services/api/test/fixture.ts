@@ -61,6 +61,7 @@ export type RestAnswer = { status: number; headers: Headers; body: any };
 export async function startBench(
   options: {
     retryNow?: Deps["retryNow"];
+    wakeCancelled?: Deps["wakeCancelled"];
     isHeldByOperator?: Deps["isHeldByOperator"];
     /** How long calls wait for Temporal. Default: a minute. */
     temporalWaitMs?: number;
@@ -107,7 +108,7 @@ export async function startBench(
       nudge: () => {
         nudges += 1;
       },
-      temporalWait: createTemporalWait(options.temporalWaitMs ?? 60_000),
+      temporalWait: createTemporalWait(options.temporalWaitMs ?? 60_000).wait,
       isHeldByOperator: options.isHeldByOperator ?? (async () => false),
       retryNow:
         options.retryNow ??
@@ -115,6 +116,7 @@ export async function startBench(
           retried.push(id);
           return "retried";
         }),
+      wakeCancelled: options.wakeCancelled ?? (async () => {}),
     },
     host: "127.0.0.1",
     port: 0,

@@ -567,8 +567,13 @@ test("a retry while Temporal is unreachable is accepted and stored for later", a
 
 test("a Temporal that does not answer keeps nobody waiting for what is stored", async () => {
   const never = () => new Promise<never>(() => {});
-  const silent = { retryNow: never, isHeldByOperator: never, signalRecovery: never, temporalWaitMs: 20 };
-  const bench = await startBench(silent);
+  const bench = await startBench({
+    retryNow: never,
+    wakeCancelled: never,
+    isHeldByOperator: never,
+    signalRecovery: never,
+    temporalWaitMs: 20,
+  });
   try {
     const { deliveries, events, subscriptions } = bench.client;
     await subscriptions.createSubscription({ targetUrl: URL_1, eventTypes: ["*"] });
@@ -599,11 +604,14 @@ test("a Temporal that does not answer keeps nobody waiting for what is stored", 
 });
 
 test("a retry of a delivery that an operator has paused says so, and is due when they unpause it", async () => {
-  const calls: ({ evenIfHeld: boolean } | undefined)[] = [];
+  const calls: string[] = [];
   const bench = await startBench({
-    retryNow: async (_id, options) => {
-      calls.push(options);
+    retryNow: async () => {
+      calls.push("retryNow");
       return "held_by_operator";
+    },
+    wakeCancelled: async () => {
+      calls.push("wakeCancelled");
     },
     isHeldByOperator: async () => true,
   });
@@ -626,15 +634,15 @@ test("a retry of a delivery that an operator has paused says so, and is due when
     expect(await refusal(bench.client.deliveries.retryDelivery({ id }))).toEqual(held);
     // The attempt is due, so nothing is requested any more; whoever asks again is told again.
     expect(await refusal(bench.client.deliveries.retryDelivery({ id }))).toEqual(held);
-    expect(calls).toEqual([undefined]);
+    expect(calls).toEqual(["retryNow"]);
     const { delivery } = await bench.client.deliveries.getDelivery({ id });
     expect(Number(delivery?.nextAttemptAt?.seconds)).toBeLessThanOrEqual(Date.now() / 1000);
     // A cancelled delivery sends nothing, so its workflow need not wait for the operator.
     await bench.client.deliveries.cancelDelivery({ id });
-    expect(calls).toEqual([undefined, { evenIfHeld: true }]);
+    expect(calls).toEqual(["retryNow", "wakeCancelled"]);
     // If that did not reach Temporal, whoever cancels again tries again.
     await bench.client.deliveries.cancelDelivery({ id });
-    expect(calls).toEqual([undefined, { evenIfHeld: true }, { evenIfHeld: true }]);
+    expect(calls).toEqual(["retryNow", "wakeCancelled", "wakeCancelled"]);
   } finally {
     await bench.dispose();
   }

@@ -84,7 +84,7 @@ function createObserver(metrics: Metrics): WorkerObserver {
   );
   const waits = metrics.counter(
     "posthaste_waits_total",
-    "Retries that waited for their turn under their subscription's rate limit or concurrency.",
+    "Retries that waited: for their subscription's rate or concurrency, or for a place of their account.",
   );
   const early = metrics.counter(
     "posthaste_early_attempts_total",

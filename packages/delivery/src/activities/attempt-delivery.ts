@@ -87,7 +87,7 @@ async function takeShare(deps: AttemptDeps, context: AttemptContext, shares: Sha
   if (attempts === 0) shares.begin(id, accountId);
   else if (!shares.tryToBegin(id, accountId)) {
     const untilMs = await reserve(deps, context, shares.nextRoomAt(accountId, await deps.now()));
-    deps.observer?.waited();
+    noteWait(deps, context, "account", untilMs);
     throw notYet(untilMs, "the account's other attempts hold its part of the worker");
   }
 }
@@ -149,13 +149,21 @@ async function reserve(deps: AttemptDeps, context: AttemptContext, dueMs: number
   );
 }
 
-/** @throws ApplicationFailure if a retry must wait for its turn */
-function resultInstead(
+/** Logs and counts that a retry waits for a place of its account, or for its subscription's line. */
+function noteWait(
   { log, observer }: AttemptDeps,
-  { delivery, lastAttempt }: AttemptContext,
-  instead: Instead,
-): DeliverResult {
-  const { attempts, id: deliveryId, subscriptionId } = delivery;
+  { delivery: { id: deliveryId, subscriptionId } }: AttemptContext,
+  what: "account" | "subscription",
+  untilMs: number,
+): void {
+  log.info("delivery.waits", { deliveryId, subscriptionId, for: what, until: isoTime(untilMs) });
+  observer?.waited();
+}
+
+/** @throws ApplicationFailure if a retry must wait for its turn */
+function resultInstead(deps: AttemptDeps, context: AttemptContext, instead: Instead): DeliverResult {
+  const { lastAttempt } = context;
+  const { attempts } = context.delivery;
   switch (instead.kind) {
     case "cancelled":
       return ended("cancelled", attempts, lastAttempt);
@@ -168,8 +176,7 @@ function resultInstead(
         summary: "waiting for its turn: the subscription's rate or concurrency limit is reached",
       };
     case "wait":
-      log.info("delivery.waits", { deliveryId, subscriptionId, until: isoTime(instead.untilMs) });
-      observer?.waited();
+      noteWait(deps, context, "subscription", instead.untilMs);
       throw notYet(instead.untilMs, "the subscription's rate or concurrency limit is reached");
   }
 }

@@ -18,6 +18,9 @@ export const GRPC = {
   UNAUTHENTICATED: 16,
 } as const;
 
+/** The codes of a call that concerns an activity, if the workflow or the activity does not exist. */
+export const NO_ACTIVITY: ReadonlySet<number | undefined> = new Set([GRPC.INVALID_ARGUMENT, GRPC.NOT_FOUND]);
+
 /**
  * The number of causes to examine. Temporal's client wraps an error once; the limit ends a circular chain of
  * causes.

@@ -1,12 +1,9 @@
 import type { DeliveryId } from "@posthaste/domain";
 import { ATTEMPT_ACTIVITY } from "../names.ts";
 import { bounded } from "./bounded.ts";
-import { GRPC, grpcCodeOf } from "./grpc-code.ts";
+import { GRPC, grpcCodeOf, NO_ACTIVITY } from "./grpc-code.ts";
 import { inspectDelivery, isOperatorsPause, RETRY_NOW_REASON } from "./inspect-delivery.ts";
 import type { Temporal } from "./temporal.ts";
-
-/** The codes of a pause that failed because the workflow or activity does not exist. */
-const NOTHING_TO_PAUSE: ReadonlySet<number | undefined> = new Set([GRPC.INVALID_ARGUMENT, GRPC.NOT_FOUND]);
 
 export type RetryNow =
   /** The attempt is due now. */
@@ -28,22 +25,13 @@ export type RetryNow =
  * A pause keeps the reason of an earlier one, or is refused because of it, which depends on the call that
  * made the earlier one. What the activity says after the pause therefore shows whether an operator had paused
  * it before.
- *
- * @param options.evenIfHeld lifts an operator's pause, too. Only for a delivery that sends nothing any more,
- *   so that its workflow ends. Default: false
  */
-export async function retryNow(
-  temporal: Temporal,
-  deliveryId: DeliveryId,
-  { evenIfHeld = false }: { evenIfHeld?: boolean } = {},
-): Promise<RetryNow> {
+export async function retryNow(temporal: Temporal, deliveryId: DeliveryId): Promise<RetryNow> {
   const pause = await tryToPause(temporal, deliveryId);
   if (pause === "nothing_to_pause") return "nothing_waits";
-  if (pause === "refused" || !evenIfHeld) {
-    const standing = await inspectDelivery(temporal, deliveryId);
-    if (pause === "refused" && standing.kind !== "paused") return "nothing_waits";
-    if (!evenIfHeld && isOperatorsPause(standing)) return "held_by_operator";
-  }
+  const standing = await inspectDelivery(temporal, deliveryId);
+  if (pause === "refused" && standing.kind !== "paused") return "nothing_waits";
+  if (isOperatorsPause(standing)) return "held_by_operator";
   await unpause(temporal, deliveryId);
   return "retried";
 }
@@ -60,7 +48,7 @@ async function tryToPause(
   } catch (error) {
     const code = grpcCodeOf(error);
     if (code === GRPC.FAILED_PRECONDITION) return "refused";
-    if (NOTHING_TO_PAUSE.has(code)) return "nothing_to_pause";
+    if (NO_ACTIVITY.has(code)) return "nothing_to_pause";
     throw error;
   }
 }

@@ -35,6 +35,7 @@ type DeliveryParts = Pick<
   | "nudge"
   | "names"
   | "retryNow"
+  | "wakeCancelled"
   | "isHeldByOperator"
   | "temporalWait"
   | "workflowUrl"
@@ -117,7 +118,7 @@ type ActionCalls = Pick<
 
 /** The calls that change one delivery. */
 function actionCalls(parts: DeliveryParts): ActionCalls {
-  const { store, now, log, nudge, retryNow, isHeldByOperator, temporalWait } = parts;
+  const { store, now, log, nudge, retryNow, wakeCancelled, isHeldByOperator, temporalWait } = parts;
   const shown = showTo(parts);
   return {
     async retryDelivery(request, context) {
@@ -175,7 +176,7 @@ function actionCalls(parts: DeliveryParts): ActionCalls {
         // Makes the waiting attempt due, which then finds the row cancelled and ends the workflow. If the
         // call fails, this happens when the attempt is due, or, if an operator has paused it, when the
         // delivery is cancelled again.
-        await temporalWait(accountId, () => retryNow(id, { evenIfHeld: true })).catch((error: unknown) => {
+        await temporalWait(accountId, () => wakeCancelled(id)).catch((error: unknown) => {
           log.error("delivery.cancel_delayed", error, { deliveryId: id });
         });
       }

@@ -21,13 +21,13 @@ function unanswered() {
 }
 
 test("a request that Temporal answers has its outcome", async () => {
-  const wait = createTemporalWait(AN_HOUR_MS);
+  const { wait } = createTemporalWait(AN_HOUR_MS);
   expect(await wait(FIRST, async () => "retried")).toBe("retried");
   await expect(wait(FIRST, () => Promise.reject(new Error("unreachable")))).rejects.toThrow("unreachable");
 });
 
 test("requests go on without their callers: a hundred of an account, counted from their start", async () => {
-  const wait = createTemporalWait(1);
+  const { wait } = createTemporalWait(1);
   const temporal = unanswered();
   const outcomes = await Promise.allSettled(Array.from({ length: 300 }, () => wait(FIRST, temporal.request)));
   expect(temporal.sent()).toBe(100);
@@ -41,13 +41,21 @@ test("requests go on without their callers: a hundred of an account, counted fro
   await expect.poll(() => wait(FIRST, async () => "retried").catch(String)).toBe("retried");
 });
 
-test("all accounts together have four hundred under way", async () => {
-  const wait = createTemporalWait(1);
+test("all accounts together have four hundred under way, and a few of them leave room for another", async () => {
+  const { wait, settled } = createTemporalWait(1);
   const temporal = unanswered();
-  const asked = Array.from({ length: 400 }, (_, i) => wait((i % 4) as AccountId, temporal.request));
-  await Promise.allSettled(asked);
-  await expect(wait(4 as AccountId, temporal.request)).rejects.toThrow("400 in all");
+  const ask = (id: number) => wait(id as AccountId, temporal.request);
+  await Promise.allSettled(Array.from({ length: 800 }, (_, i) => ask(i % 4)));
+  const byFour = temporal.sent();
+  expect(byFour).toBeGreaterThan(350);
+  await expect(ask(4)).rejects.toThrow("did not answer");
+  expect(temporal.sent()).toBe(byFour + 1);
+
+  await Promise.allSettled(Array.from({ length: 400 }, (_, i) => ask(5 + i)));
   expect(temporal.sent()).toBe(400);
+  await expect(ask(5_000)).rejects.toThrow("400 in all");
+
   temporal.answer();
-  await expect.poll(() => wait(4 as AccountId, async () => "retried").catch(String)).toBe("retried");
+  await settled();
+  expect(await wait(4 as AccountId, async () => "retried")).toBe("retried");
 });
