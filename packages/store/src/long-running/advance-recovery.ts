@@ -18,10 +18,10 @@ import { lockEvents } from "../deliveries/lock-events.ts";
 import { passOnKeys } from "../deliveries/move.ts";
 import { type DeliveryRow, deliveryRow, insertUnlessTaken } from "../deliveries/new-deliveries.ts";
 import { OPEN_STATES, RECONCILE_GRACE_MS } from "../deliveries/transitions.ts";
-import { acceptedBeforeEnd, CLOCKS_DIFFER_MS, type KeyHolder, keyHolders } from "../deliveries/url-keys.ts";
-import { liveOnUrl } from "../subscriptions/live-subscriptions.ts";
+import { type KeyHolder, keyHolders } from "../deliveries/url-keys.ts";
 import { lockSubscriptions } from "../subscriptions/lock-subscription.ts";
 import { parks } from "../subscriptions/match-subscriptions.ts";
+import { deliveredTo, PAIRS_PER_STEP, receiversOn } from "./delivered-events.ts";
 import { type Recovery, recoveryOf } from "./recoveries.ts";
 
 type Row = Selectable<Tables["recoveries"]>;
@@ -194,12 +194,11 @@ async function replay(store: Store, tx: Tx, row: Row, { limit, makeMax, now }: B
       wanted(event.event_type) && event.created_at >= row.since_at && event.created_at < row.until_at,
   );
   const since = Math.min(...candidates.map((event) => event.created_at));
-  const others = candidates.length === 0 ? [] : await othersMovedTo(store, tx, subscription, since);
-  const receivers = [subscription.id, ...others];
+  const receivers = await receiversOn(store, tx, subscription, since);
   const looked = candidates.slice(0, Math.max(1, Math.floor(PAIRS_PER_STEP / receivers.length)));
   const ids = looked.map((event) => event.id);
   const intact = await lockEvents(store, tx, ids);
-  const delivered = await eventsDelivered(store, tx, ids, { subscription, receivers, since });
+  const delivered = await deliveredTo(store, tx, ids, { subscription, receivers, since });
   const holders = await keyHolders(store, tx, { eventIds: ids, keys: [subscription.target_hash] });
   const holderOf = new Map(holders.map((holder) => [holder.eventId, holder]));
   const rows: DeliveryRow[] = [];
@@ -222,97 +221,6 @@ async function replay(store: Store, tx: Tx, row: Row, { limit, makeMax, now }: B
   const step = { read: events.length, examined, rows, superseded };
   if (examined < candidates.length) return { ...step, cursor: candidates[examined - 1]?.id };
   return { ...step, cursor: events.length < limit ? undefined : events.at(-1)?.id };
-}
-
-/**
- * Live subscriptions on a URL that a step looks up. No two have an event type in common, so that accounts
- * with more have a type for each.
- */
-const OTHERS_MAX = 1_000;
-/**
- * Pairs of a subscription and an event that a step looks up, about 1 µs each. On SQLite, the process does
- * nothing else meanwhile. With up to forty subscriptions, a step has all its events.
- */
-const PAIRS_PER_STEP = 20_000;
-/** Maximum subscriptions in a statement that looks up each with each of a step's events: 10,000 pairs. */
-const SUBSCRIPTIONS_AT_ONCE = 20;
-
-/**
- * Returns which of these events were tests, or have a delivery to one of the receivers: this subscription and
- * those that were changed since and have its URL now. The others had this URL before, whose key tells
- * (`url-keys.ts`). What has failed is for a recovery to send again, unless its subscription has ended.
- *
- * @param to.since when the first of the events was created
- */
-async function eventsDelivered(
-  store: Store,
-  tx: Tx,
-  ids: readonly EventId[],
-  to: {
-    readonly subscription: Subscription;
-    readonly receivers: readonly SubscriptionId[];
-    readonly since: number;
-  },
-): Promise<Set<string>> {
-  if (ids.length === 0) return new Set();
-  const { subscription, receivers, since } = to;
-  const delivered = new Set(await testsAmong(tx, ids));
-  for (let from = 0; from < receivers.length; from += SUBSCRIPTIONS_AT_ONCE) {
-    const rows = await tx
-      .selectFrom(byIndex(store, "deliveries", "deliveries_by_event"))
-      .select("event_id")
-      .where("event_id", "in", ids)
-      .where("subscription_id", "in", receivers.slice(from, from + SUBSCRIPTIONS_AT_ONCE))
-      .execute();
-    for (const row of rows) delivered.add(row.event_id);
-  }
-  const [accountId, keys] = [subscription.account_id, [subscription.target_hash]];
-  const accepted = await acceptedBeforeEnd(store, tx, { accountId, eventIds: ids, keys, since });
-  for (const { eventId } of accepted) delivered.add(eventId);
-  return delivered;
-}
-
-/**
- * Returns the other live subscriptions that have this one's URL and may have had another one since, at most
- * {@link OTHERS_MAX}.
- */
-async function othersMovedTo(
-  store: Store,
-  tx: Tx,
-  subscription: Subscription,
-  sinceAt: number,
-): Promise<SubscriptionId[]> {
-  const rows = await liveOnUrl(store, tx, {
-    accountId: subscription.account_id,
-    targetHash: subscription.target_hash,
-    changedSince: sinceAt - CLOCKS_DIFFER_MS,
-  })
-    .limit(OTHERS_MAX)
-    .execute();
-  return rows.map((row) => row.id).filter((id) => id !== subscription.id);
-}
-
-/**
- * Returns which of these events were tests. An event may have thousands of deliveries, of which this reads
- * one: if one is a test, all are.
- */
-async function testsAmong(tx: Tx, ids: readonly EventId[]): Promise<EventId[]> {
-  const rows = await tx
-    .selectFrom("events as e")
-    .select("e.id")
-    .where("e.id", "in", ids)
-    .where(
-      (eb) =>
-        eb
-          .selectFrom("deliveries as first")
-          .select("first.test")
-          .whereRef("first.event_id", "=", "e.id")
-          .limit(1),
-      "=",
-      1,
-    )
-    .execute();
-  return rows.map((row) => row.id);
 }
 
 async function wantedBy(tx: Tx, subscriptionId: SubscriptionId): Promise<(eventType: string) => boolean> {
