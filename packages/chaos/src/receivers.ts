@@ -43,6 +43,8 @@ export type Seen = {
   readonly request: ReceivedRequest;
   /** The status, if the answer was complete and valid; else null. */
   readonly answered: number | null;
+  /** The receiver closed the connection without an answer. */
+  readonly hungUp: boolean;
 };
 
 export type Receivers = Readonly<Record<Character, Receiver>>;
@@ -72,6 +74,7 @@ export async function startReceivers(seed: number, leavesAt: number, seen: Seen[
           attempt,
           request,
           answered: statusOf(behaviour),
+          hungUp: behaviour.kind === "close" || behaviour.kind === "reset",
         });
         return behaviour;
       });

@@ -2,6 +2,7 @@ import { SCHEDULE } from "@posthaste/domain";
 import { earlyAttempts } from "@posthaste/stack";
 import type { Seen } from "../receivers.ts";
 import { attemptKey, type Check, type Facts, groupBy, isErased } from "./facts.ts";
+import { isFelt, timesOfFaults } from "./fault-times.ts";
 
 /**
  * No request is sent before the schedule's time, unless somebody asked for it: the run did, or the
@@ -84,6 +85,30 @@ export const requestsAreRight: Check = (facts) => {
     ({ deliveryId, attempt }) => `${deliveryId} attempt ${attempt}: its signature does not verify`,
   );
   return [...wrong, ...unsigned];
+};
+
+/**
+ * No attempt is sent twice, unless a fault was felt since its last request. How much later it is sent again
+ * says nothing: that its worker has died is noticed by its lease (2 s), by the time-out of its task in
+ * Temporal (10 s) or by its heartbeats (30 s), and then it waits for the workflow's pause (up to a minute) and
+ * for its turn. Nor is it a fault of ours if the receiver hung up: what is sent over a used connection that
+ * closes without an answer is sent over a new one at once.
+ */
+export const nothingIsRepeated: Check = (facts) => {
+  const times = timesOfFaults(facts);
+  const requestsOf = groupBy(facts.seen, ({ deliveryId, attempt }) => attemptKey(deliveryId, attempt));
+  return [...requestsOf.values()].flatMap((requests) => {
+    const inOrder = [...requests].sort((one, other) => one.request.receivedAt - other.request.receivedAt);
+    return inOrder.flatMap(({ deliveryId, attempt, request }, i) => {
+      const last = inOrder[i - 1];
+      if (last === undefined || last.hungUp) return [];
+      const { receivedAt } = last.request;
+      if (isFelt(times, receivedAt, request.receivedAt)) return [];
+      const afterMs = request.receivedAt - receivedAt;
+      const what = `${deliveryId} attempt ${attempt}`;
+      return [`${what} was sent again after ${afterMs} ms without a fault: see its lease and its workflow`];
+    });
+  });
 };
 
 /** Returns how many requests are not in the log: delivery is at least once. */

@@ -30,7 +30,7 @@ const succeeded = change({
   ...{ attempt_ms: 5, last_outcome: "accepted" },
 });
 const seen = (over: Partial<Seen> = {}, receivedAt = AT): Seen => ({
-  ...{ character: "steady", eventId: "evt_0", deliveryId: "dlv_0", attempt: 1, answered: 200 },
+  ...{ character: "steady", eventId: "evt_0", deliveryId: "dlv_0", attempt: 1, answered: 200, hungUp: false },
   request: { method: "POST", path: "/", headers: {}, receivedAt, body: Buffer.from(`[${snapshotOf(0)}]`) },
   ...over,
 });
@@ -86,6 +86,12 @@ describe("a run finds", () => {
     ["wrong", "an event that nobody sent", { accepted: [] }, /stored twice, or never sent/],
     ["wrong", "an attempt that was dropped", { attempts: [] }, /counts 1 attempts and has the numbers /],
     ["wrong", "an answer that nobody gave", { attempts: [attempt({ status: 204 })] }, /no receiver gave/],
+    [
+      "wrong",
+      "an attempt that was sent twice",
+      { seen: [seen(), seen({}, AT + 20)] },
+      /dlv_0 attempt 1 was sent again after 20 ms/,
+    ],
     ["wrong", "a signature that does not verify", { unsigned: [seen()] }, /signature/],
     ["wrong", "a change that was dropped", { changes: [change()] }, /its changes: ingested=pending/],
     ["wrong", "an impossible change", { changes: [succeeded] }, /its changes/],
@@ -197,8 +203,29 @@ test("a wait during a fault that hit the delivery is not held against anybody, a
   expect(waits).toMatchObject({ longestMs: 60_000, besideFaultsMs: 0 });
 });
 
-test("a request beyond the log is a duplicate and no problem", () => {
-  const findings = findingsFrom({ ...FACTS, seen: [seen(), seen()] });
-  expect(linesOf(findings)).toEqual([]);
-  expect(findings.duplicates).toBe(1);
+describe("a request beyond the log is a duplicate and no problem", () => {
+  const until = AT + 1_000;
+  const fault = { at: 0, forMs: 1_000, kind: "kill", target: "worker 1", from: AT, until } as const;
+
+  test.each<[string, Facts["seen"]]>([
+    ["if a fault hit its attempt, however late it comes", [seen(), seen({}, AT + 500_000)]],
+    ["if the attempt began while a fault was felt", [seen({}, until + 10_000), seen({}, until + 20_000)]],
+  ])("%s", (_when, requests) => {
+    const findings = findingsFrom({ ...FACTS, faults: [fault], seen: requests });
+    expect(findings.broken.wrong).toEqual([]);
+    expect(findings.duplicates).toBe(1);
+  });
+
+  test("if the receiver hung up", () => {
+    const findings = findingsFrom({ ...FACTS, seen: [seen({ hungUp: true, answered: null }), seen()] });
+    expect(linesOf(findings)).toEqual([]);
+    expect(findings.duplicates).toBe(1);
+  });
+
+  test("but not if the fault was over, or hit an API", () => {
+    const requests = [seen({}, until + 10_001), seen({}, until + 10_002)];
+    const ofApi = { ...fault, target: "api 1", until: NOW } as const;
+    const { broken } = findingsFrom({ ...FACTS, faults: [fault, ofApi], seen: requests });
+    expect(broken.wrong).toEqual([expect.stringMatching("sent again")]);
+  });
 });

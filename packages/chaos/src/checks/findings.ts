@@ -4,6 +4,7 @@ import {
   attemptsAreNumbered,
   countDuplicates,
   noneIsEarly,
+  nothingIsRepeated,
   nothingIsUnrequested,
   requestsAreRight,
 } from "./attempts.ts";
@@ -29,7 +30,8 @@ const CHECKS: Readonly<Record<Kind, readonly Check[]>> = {
   lost: [acceptedEvents, deliveriesArrived, cancelledAreRecovered],
   early: [noneIsEarly],
   wrong: [
-    ...[nothingIsUnrequested, attemptsAreNumbered, answersWereGiven, requestsAreRight],
+    ...[nothingIsUnrequested, nothingIsRepeated],
+    ...[attemptsAreNumbered, answersWereGiven, requestsAreRight],
     ...[changesFitRows, statisticsFitLogs, erasedIsGone, ({ troubles }: Facts) => troubles],
   ],
   open: [nothingIsOpen],

@@ -1,11 +1,11 @@
-import type { FaultWindow } from "../world.ts";
 import { type Check, type Facts, groupBy } from "./facts.ts";
+import { feltMs, timesOfFaults } from "./fault-times.ts";
 
 /** How long the deliveries of the well-behaved account waited for their first attempt. */
 export type Waits = {
   /** The longest time from when a delivery was due until it arrived, in milliseconds. */
   readonly longestMs: number;
-  /** The same without the times of faults that hit it: see {@link isHit}. */
+  /** The same without the times of faults that hit it: see {@link timesOfFaults}. */
   readonly besideFaultsMs: number;
   /**
    * The most requests of others that arrived beside faults between two of its account, while a delivery
@@ -13,12 +13,6 @@ export type Waits = {
    */
   readonly overtakenBy: number;
 };
-
-/**
- * How long a fault is felt after its end: a workflow task that a killed worker had is handed out again after
- * 10 s, and a lease of these runs ends after 2 s.
- */
-const FELT_FOR_MS = 10_000;
 
 /**
  * When an account stood still beside faults. A busy machine makes everybody wait, so that a time alone says
@@ -87,7 +81,7 @@ function overtakenBy({ gaps }: Wait): number {
 
 function waitsOfGood(facts: Facts): Wait[] {
   const seenOf = groupBy(facts.seen, ({ deliveryId }) => deliveryId);
-  const windows = union(facts.faults.filter(isHit));
+  const windows = timesOfFaults(facts);
   const others = facts.seen
     .filter(({ character }) => character !== "steady")
     .map(({ request }) => request.receivedAt)
@@ -99,7 +93,7 @@ function waitsOfGood(facts: Facts): Wait[] {
   const sends = latestFirst
     .flatMap(({ id }) => (seenOf.get(id) ?? []).map(({ request }) => request.receivedAt))
     .sort((one, other) => one - other);
-  const besideFaults = (from: number, until: number) => until - from - overlap(windows, from, until);
+  const besideFaults = (from: number, until: number) => until - from - feltMs(windows, from, until);
   let laterSentAt = facts.now;
   return latestFirst.map(({ id, created_at: dueAt }) => {
     const arrivedAt = (seenOf.get(id) ?? []).map(({ request }) => request.receivedAt);
@@ -129,31 +123,4 @@ function countBefore(times: readonly number[], at: number): number {
     else high = middle;
   }
   return low;
-}
-
-/** An accepted event needs no API any more, and every other process or disk that fails is in its way. */
-function isHit({ target }: FaultWindow): boolean {
-  return !target.startsWith("api");
-}
-
-type Window = { readonly from: number; readonly until: number };
-
-function union(faults: readonly FaultWindow[]): Window[] {
-  const sorted = faults
-    .map(({ from, until }) => ({ from, until: until + FELT_FOR_MS }))
-    .sort((one, other) => one.from - other.from);
-  const windows: { from: number; until: number }[] = [];
-  for (const window of sorted) {
-    const last = windows.at(-1);
-    if (last !== undefined && window.from <= last.until) last.until = Math.max(last.until, window.until);
-    else windows.push(window);
-  }
-  return windows;
-}
-
-function overlap(windows: readonly Window[], from: number, until: number): number {
-  return windows.reduce(
-    (all, window) => all + Math.max(0, Math.min(until, window.until) - Math.max(from, window.from)),
-    0,
-  );
 }
