@@ -1,6 +1,7 @@
 import { snapshotOf } from "../traffic/numbers.ts";
 import type { Accepted, Known } from "../world.ts";
 import { type Check, type Facts, groupBy, type StoredSubscription } from "./facts.ts";
+import { acceptedByUrl, urlKey } from "./urls.ts";
 
 /** How much the clocks of this process and of the database may differ: they are on one machine. */
 const SLACK_MS = 1_000;
@@ -13,6 +14,7 @@ export const acceptedEvents: Check = (facts) => {
   const delivered = new Set(facts.deliveries.map((row) => `${row.event_id} ${row.subscription_id}`));
   const rows = new Map(facts.subscriptions.map((row) => [row.id, row]));
   const replayedAt = replays(facts);
+  const accepted = acceptedByUrl(facts);
   return facts.accepted.flatMap((event) => {
     const row = stored.get(event.eventId);
     if (row === undefined || Buffer.from(row.data).toString() !== snapshotOf(event.n)) {
@@ -25,7 +27,10 @@ export const acceptedEvents: Check = (facts) => {
         if (subscription === undefined) return false;
         return (
           isOwed(event, known, subscription) ||
-          (!row.isDeleted && isReplayed(event, known, subscription, replayedAt.get(id)))
+          (!row.isDeleted &&
+            isReplayed(event, known, subscription, replayedAt.get(id)) &&
+            // A replay leaves out what its URL has accepted from another subscription.
+            !accepted.has(urlKey(event.eventId, subscription.target_url)))
         );
       })
       .filter(([id]) => !delivered.has(`${event.eventId} ${id}`))

@@ -38,6 +38,7 @@ type Deletable = { readonly isDeleted: boolean };
 export type StoredSubscription = {
   readonly id: number;
   readonly account_id: number;
+  readonly target_url: string;
   readonly state: string;
   readonly draining: number;
   readonly ending: number;
@@ -68,6 +69,7 @@ export type StoredDelivery = {
 
 export type StoredAttempt = LoggedAttempt & {
   readonly account_id: number;
+  readonly target_url: string;
   readonly outcome: string;
   readonly status: number | null;
 };

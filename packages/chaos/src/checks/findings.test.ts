@@ -7,6 +7,7 @@ import { findingsFrom, type Kind, linesOf } from "./findings.ts";
 const NOW = 10_000_000;
 const AT = 9_000_000;
 const [GOOD, HOSTILE, ERASED] = [1, 2, 3];
+const URL = "http://127.0.0.1:1/0";
 
 const delivery = (over: Partial<StoredDelivery & { isDeleted: boolean }> = {}) => ({
   ...{ id: "dlv_0", account_id: GOOD, event_id: "evt_0", event_type: "invoice_sent", subscription_id: 1 },
@@ -16,6 +17,7 @@ const delivery = (over: Partial<StoredDelivery & { isDeleted: boolean }> = {}) =
 });
 const attempt = (over: Partial<StoredAttempt> = {}) => ({
   ...{ delivery_id: "dlv_0", number: 1, account_id: GOOD, outcome: "accepted", status: 200 },
+  target_url: URL,
   ...{ started_at: AT, duration_ms: 5, retry_after_ms: null, isDeleted: false },
   ...over,
 });
@@ -43,7 +45,10 @@ const counts = (spanMs: number, over: { attempts?: number } = {}) => ({
   ...{ events: 1, deliveries: 1, succeeded: 1, failed: 0, attempts: 1, accepted: 1 },
   ...over,
 });
-const subscription = { id: 1, account_id: GOOD, state: "active", draining: 0, ending: 0, ended_at: null };
+const subscription = {
+  ...{ id: 1, account_id: GOOD, target_url: URL, state: "active" },
+  ...{ draining: 0, ending: 0, ended_at: null },
+};
 const known = { account: "good", eventType: "invoice_sent", knownAt: 0, secret: undefined } as const;
 
 /** One event to one steady receiver, without a problem. */
@@ -227,5 +232,70 @@ describe("a request beyond the log is a duplicate and no problem", () => {
     const ofApi = { ...fault, target: "api 1", until: NOW } as const;
     const { broken } = findingsFrom({ ...FACTS, faults: [fault, ofApi], seen: requests });
     expect(broken.wrong).toEqual([expect.stringMatching("sent again")]);
+  });
+});
+
+describe("an event that one URL was sent by two subscriptions", () => {
+  const REPLAYED_AT = AT + 5_000;
+  const second = "dlv_2";
+  /** The first subscription has ended, and a replay asks for the event for the second one. */
+  const twice: Facts = {
+    ...FACTS,
+    known: new Map([1, 2].map((id) => [id, { ...known, character: "guest", knownAt: id === 1 ? 0 : NOW }])),
+    subscriptions: [
+      { ...subscription, state: "ended", ended_at: AT + 4_000 },
+      { ...subscription, id: 2 },
+    ],
+    recoveries: [
+      {
+        ...{ id: 1, account_id: GOOD, kind: "replay", subscription_id: 2, state: "completed" },
+        ...{ until_at: NOW, created_at: AT, ended_at: REPLAYED_AT },
+      },
+    ],
+    deliveries: [delivery(), delivery({ id: second, subscription_id: 2, created_at: REPLAYED_AT })],
+    attempts: [attempt(), attempt({ delivery_id: second })],
+    changes: [
+      ...[change(), succeeded],
+      change({ id: 3, delivery_id: second, subscription_id: 2, cause: "replayed", changed_at: REPLAYED_AT }),
+      { ...succeeded, id: 4, delivery_id: second, subscription_id: 2, changed_at: REPLAYED_AT + 10 },
+    ],
+    statistics: [60_000, 900_000].map((spanMs) => ({
+      ...counts(spanMs, { attempts: 2 }),
+      ...{ deliveries: 2, succeeded: 2, accepted: 2 },
+    })),
+    seen: [seen(), seen({ deliveryId: second }, REPLAYED_AT + 5)],
+  };
+
+  test("is found, if it was stored that the first one had been accepted", () => {
+    const words = new RegExp(`evt_0 at ${URL} was accepted from dlv_0, and again from dlv_2`);
+    expect(linesOf(findingsFrom(twice))).toEqual([expect.stringMatching(words)]);
+  });
+
+  test("is no problem at two URLs", () => {
+    const elsewhere = [attempt(), attempt({ delivery_id: second, target_url: `${URL}0` })];
+    expect(linesOf(findingsFrom({ ...twice, attempts: elsewhere }))).toEqual([]);
+  });
+
+  test("is no problem if the first attempt was under way, or stored later because of a fault", () => {
+    const accepted = (over: Partial<StoredChange>): Facts => ({
+      ...twice,
+      changes: twice.changes.map((row) => (row.id === succeeded.id ? { ...row, ...over } : row)),
+    });
+    const stored = { at: 0, forMs: 5_000, kind: "pause", target: "worker 1", from: AT } as const;
+    for (const facts of [
+      accepted({ changed_at: REPLAYED_AT - 500 }),
+      accepted({ id: 5 }),
+      { ...twice, faults: [{ ...stored, until: REPLAYED_AT }] },
+    ]) {
+      expect(linesOf(findingsFrom(facts))).toEqual([]);
+    }
+  });
+
+  test("need not have a second delivery, unless the URL had accepted none", () => {
+    const one = { ...twice, deliveries: [delivery()], attempts: [attempt()] };
+    expect(findingsFrom(one).broken.lost).toEqual([]);
+    expect(findingsFrom({ ...one, attempts: [] }).broken.lost).toContainEqual(
+      expect.stringMatching("no delivery to the guest"),
+    );
   });
 });

@@ -13,6 +13,7 @@ import { cancelledAreRecovered, deliveriesArrived, nothingIsOpen } from "./deliv
 import { erasedIsGone } from "./erased-accounts.ts";
 import type { Check, Facts } from "./facts.ts";
 import { statisticsFitLogs } from "./statistics.ts";
+import { urlsAcceptOnce } from "./urls.ts";
 import { nobodyStandsStill, type Waits, waitsOf } from "./waits.ts";
 
 export const KINDS = ["lost", "early", "wrong", "open", "stood still"] as const;
@@ -30,7 +31,7 @@ const CHECKS: Readonly<Record<Kind, readonly Check[]>> = {
   lost: [acceptedEvents, deliveriesArrived, cancelledAreRecovered],
   early: [noneIsEarly],
   wrong: [
-    ...[nothingIsUnrequested, nothingIsRepeated],
+    ...[nothingIsUnrequested, urlsAcceptOnce, nothingIsRepeated],
     ...[attemptsAreNumbered, answersWereGiven, requestsAreRight],
     ...[changesFitRows, statisticsFitLogs, erasedIsGone, ({ troubles }: Facts) => troubles],
   ],

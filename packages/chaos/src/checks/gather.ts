@@ -70,7 +70,7 @@ export async function gatherFacts(
     troubles: ledger.troubles,
     subscriptions: await readAll(store, {
       table: "subscriptions",
-      columns: ["id", "account_id", "state", "draining", "ending", "ended_at"],
+      columns: ["id", "account_id", "target_url", "state", "draining", "ending", "ended_at"],
       key: ["id"],
     }),
     events: await everOf<StoredEvent>(
@@ -85,7 +85,7 @@ export async function gatherFacts(
       "attempts",
       ["delivery_id", "number"],
       [
-        ...["delivery_id", "number", "account_id", "outcome", "status"],
+        ...["delivery_id", "number", "account_id", "target_url", "outcome", "status"],
         ...["started_at", "duration_ms", "retry_after_ms"],
       ],
     ),
