@@ -1,5 +1,5 @@
 import { poll } from "@posthaste/testkit";
-import { attemptKey } from "./checks/facts.ts";
+import { attemptKey, type Facts, type Waiting } from "./checks/facts.ts";
 import { NEVER_ACCEPTS } from "./receivers.ts";
 import type { World } from "./world.ts";
 
@@ -14,6 +14,9 @@ const LOOKED_AT = 1_000;
 /** Attempts requested at once. */
 const ASKED_AT_ONCE = 10;
 
+/** What settling did and saw. */
+export type Settled = Pick<Facts, "asked" | "waiting">;
+
 /**
  * Waits until every delivery has got as far as its receiver allows and nothing else is unfinished, at most
  * four minutes longer than the run took: receivers that hang got more than they can take in that time.
@@ -21,16 +24,15 @@ const ASKED_AT_ONCE = 10;
  * up: the findings show what is missing.
  *
  * @param ranMs how long there was traffic
- * @returns the attempts that were requested: {@link attemptKey} of each
  */
-export async function settle(
-  world: World,
-  ranMs: number,
-  note: (line: string) => void,
-): Promise<Set<string>> {
+export async function settle(world: World, ranMs: number, note: (line: string) => void): Promise<Settled> {
   const asked = new Set<string>();
+  const waiting: Waiting[] = [];
   const askedAt = new Map<string, number>();
-  const ask = async ({ id, attempts }: Open) => {
+  const ask = async (delivery: Waiting) => {
+    const { id, attempts } = delivery;
+    // Asking for a retry mends a row with wrong times.
+    waiting.push(delivery);
     askedAt.set(id, Date.now());
     asked.add(attemptKey(id, attempts + 1));
     // Erased accounts' deliveries are nobody's, and a call may fail: it is repeated later. A delivery that
@@ -64,26 +66,24 @@ export async function settle(
     return open.length === 0 && !(await isUnfinished(world));
   };
   await poll(isSettled, { withinMs: ranMs + REPAIRED_WITHIN_MS, everyMs: POLL_EVERY_MS });
-  return asked;
+  return { asked, waiting };
 }
 
-function stillOpen(open: readonly Open[]): string {
+function stillOpen(open: readonly Waiting[]): string {
   const [first] = open;
   if (first === undefined) return "waiting for a fan-out, a drain, an end, a recovery or an erasure";
   const { id, state, attempts } = first;
   return `waiting for ${open.length} deliveries; ${id} is ${state} after ${attempts} attempts`;
 }
 
-type Open = { readonly id: string; readonly state: string; readonly attempts: number };
-
 /** Returns the open deliveries, except those that wait for a receiver that never accepts anything. */
-async function openOf({ stack, ledger }: World): Promise<Open[]> {
+async function openOf({ stack, ledger }: World): Promise<Waiting[]> {
   const waiters = [...ledger.subscriptions]
     .filter(([, { character }]) => NEVER_ACCEPTS.has(character))
     .map(([id]) => id);
-  return await stack.store.db
+  const rows = await stack.store.db
     .selectFrom("deliveries")
-    .select(["id", "state", "attempts"])
+    .select(["id", "state", "attempts", "next_attempt_at", "reconcile_after"])
     .where("state", "in", ["pending", "started", "parked"])
     .where((eb) =>
       eb.not(
@@ -97,6 +97,8 @@ async function openOf({ stack, ledger }: World): Promise<Open[]> {
     )
     .limit(LOOKED_AT)
     .execute();
+  const at = Date.now();
+  return rows.map((row) => ({ ...row, at }));
 }
 
 /** Returns whether a fan-out, a drain, an end, a recovery or an erasure is unfinished. */

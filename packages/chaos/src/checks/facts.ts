@@ -30,6 +30,8 @@ export type Facts = {
   readonly unsigned: readonly Seen[];
   /** Attempts that the run itself requested: {@link attemptKey} of each. */
   readonly asked: ReadonlySet<string>;
+  /** The deliveries whose next attempt the run requested, as they were before. */
+  readonly waiting: readonly Waiting[];
   readonly now: number;
 };
 
@@ -62,10 +64,17 @@ export type StoredDelivery = {
   readonly state: string;
   readonly attempts: number;
   readonly next_attempt_at: number | null;
+  readonly reconcile_after: number | null;
   readonly created_at: number;
   readonly started_at: number | null;
   readonly ended_reason: string | null;
 };
+
+/** A started delivery at a time. */
+export type Waiting = Pick<
+  StoredDelivery,
+  "id" | "state" | "attempts" | "next_attempt_at" | "reconcile_after"
+> & { readonly at: number };
 
 export type StoredAttempt = LoggedAttempt & {
   readonly account_id: number;

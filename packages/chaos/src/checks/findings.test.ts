@@ -1,7 +1,8 @@
+import { MINUTE_MS } from "@posthaste/domain";
 import { describe, expect, test } from "vitest";
 import type { Seen } from "../receivers.ts";
 import { snapshotOf } from "../traffic/numbers.ts";
-import type { Facts, StoredAttempt, StoredChange, StoredDelivery } from "./facts.ts";
+import type { Facts, StoredAttempt, StoredChange, StoredDelivery, Waiting } from "./facts.ts";
 import { findingsFrom, type Kind, linesOf } from "./findings.ts";
 
 const NOW = 10_000_000;
@@ -11,8 +12,8 @@ const URL = "http://127.0.0.1:1/0";
 
 const delivery = (over: Partial<StoredDelivery & { isDeleted: boolean }> = {}) => ({
   ...{ id: "dlv_0", account_id: GOOD, event_id: "evt_0", event_type: "invoice_sent", subscription_id: 1 },
-  ...{ state: "succeeded", attempts: 1, next_attempt_at: null, created_at: AT, started_at: null },
-  ...{ ended_reason: null, isDeleted: false },
+  ...{ state: "succeeded", attempts: 1, next_attempt_at: null, reconcile_after: null, created_at: AT },
+  ...{ started_at: null, ended_reason: null, isDeleted: false },
   ...over,
 });
 const attempt = (over: Partial<StoredAttempt> = {}) => ({
@@ -34,6 +35,12 @@ const succeeded = change({
 const seen = (over: Partial<Seen> = {}, receivedAt = AT): Seen => ({
   ...{ character: "steady", eventId: "evt_0", deliveryId: "dlv_0", attempt: 1, answered: 200, hungUp: false },
   request: { method: "POST", path: "/", headers: {}, receivedAt, body: Buffer.from(`[${snapshotOf(0)}]`) },
+  ...over,
+});
+/** A delivery that waits for its first retry. */
+const waiting = (over: Partial<Waiting> = {}): Waiting => ({
+  ...{ id: "dlv_0", state: "started", attempts: 1, at: NOW },
+  ...{ next_attempt_at: NOW + 10 * MINUTE_MS, reconcile_after: NOW + 12 * MINUTE_MS },
   ...over,
 });
 /** Requests to a receiver of the hostile account, a millisecond apart. */
@@ -65,7 +72,7 @@ const FACTS: Facts = {
   attempts: [attempt()],
   changes: [change(), succeeded],
   statistics: [counts(60_000), counts(900_000)],
-  ...{ erasedRows: [], seen: [seen()], unsigned: [], asked: new Set(), now: NOW },
+  ...{ erasedRows: [], seen: [seen()], unsigned: [], asked: new Set(), waiting: [], now: NOW },
 };
 
 test("a run without a problem has no findings", () => {
@@ -128,6 +135,24 @@ describe("a run finds", () => {
       },
       /is ended/,
     ],
+    [
+      "open",
+      "a retry that was put off for too long",
+      { waiting: [waiting({ next_attempt_at: NOW + 71 * MINUTE_MS })] },
+      /dlv_0 waits after 1 attempts, and its next attempt is 4260000 ms away/,
+    ],
+    [
+      "open",
+      "a retry that the reconciler would have found too late",
+      { waiting: [waiting({ reconcile_after: NOW + 20 * MINUTE_MS + 1 })] },
+      /the reconciler leaves it alone until/,
+    ],
+    [
+      "open",
+      "a retry that the reconciler would never have found, and that nobody asked for",
+      { deliveries: [delivery({ state: "started", next_attempt_at: NOW + 1, reconcile_after: null })] },
+      /the reconciler leaves it alone until null/,
+    ],
     ["open", "an unfinished fan-out", { fanouts: [{ event_id: "evt_0" }] }, /fan-out of evt_0/],
     [
       "open",
@@ -150,6 +175,16 @@ describe("a run finds", () => {
   ])("%s: %s", (kind, _what, facts, words) => {
     expect(findingsFrom({ ...FACTS, ...facts }).broken[kind]).toContainEqual(expect.stringMatching(words));
   });
+});
+
+test("a retry that waits by the schedule, in line or overdue keeps its time", () => {
+  const times = [
+    waiting(),
+    waiting({ attempts: 4, next_attempt_at: NOW + 190 * MINUTE_MS, reconcile_after: NOW + 200 * MINUTE_MS }),
+    waiting({ next_attempt_at: NOW + 70 * MINUTE_MS, reconcile_after: NOW + 72 * MINUTE_MS }),
+    waiting({ next_attempt_at: NOW - 60 * MINUTE_MS, reconcile_after: NOW + 10 * MINUTE_MS }),
+  ];
+  expect(linesOf(findingsFrom({ ...FACTS, waiting: times }))).toEqual([]);
 });
 
 test("a delivery that waits its turn on a slow machine does not stand still", () => {

@@ -12,6 +12,7 @@ import { changesFitRows } from "./change-log.ts";
 import { cancelledAreRecovered, deliveriesArrived, nothingIsOpen } from "./deliveries.ts";
 import { erasedIsGone } from "./erased-accounts.ts";
 import type { Check, Facts } from "./facts.ts";
+import { retriesKeepTime } from "./retry-times.ts";
 import { statisticsFitLogs } from "./statistics.ts";
 import { urlsAcceptOnce } from "./urls.ts";
 import { nobodyStandsStill, type Waits, waitsOf } from "./waits.ts";
@@ -35,7 +36,7 @@ const CHECKS: Readonly<Record<Kind, readonly Check[]>> = {
     ...[attemptsAreNumbered, answersWereGiven, requestsAreRight],
     ...[changesFitRows, statisticsFitLogs, erasedIsGone, ({ troubles }: Facts) => troubles],
   ],
-  open: [nothingIsOpen],
+  open: [nothingIsOpen, retriesKeepTime],
   "stood still": [nobodyStandsStill],
 };
 

@@ -2,6 +2,7 @@ import { verify } from "@posthaste/signature";
 import { countChanges, orderChanges, type Store } from "@posthaste/store";
 import { keepDeleted, readAll } from "@posthaste/testkit";
 import type { Seen } from "../receivers.ts";
+import type { Settled } from "../settle.ts";
 import type { World } from "../world.ts";
 import type {
   Facts,
@@ -40,7 +41,7 @@ export async function watchDeletions(store: Store): Promise<void> {
 export async function gatherFacts(
   { stack, ledger, callers }: World,
   seen: readonly Seen[],
-  asked: ReadonlySet<string>,
+  settled: Settled,
 ): Promise<Facts> {
   const { store } = stack;
   // As the workers would within a second.
@@ -52,7 +53,7 @@ export async function gatherFacts(
     ["id"],
     [
       ...["id", "account_id", "event_id", "event_type", "subscription_id", "state", "attempts"],
-      ...["next_attempt_at", "created_at", "started_at", "ended_reason"],
+      ...["next_attempt_at", "reconcile_after", "created_at", "started_at", "ended_reason"],
     ],
   );
   const erasures = await readAll<StoredErasure>(store, {
@@ -109,7 +110,7 @@ export async function gatherFacts(
     erasedRows: await erasedRows(store, erasures),
     seen,
     unsigned: await unsignedIn(seen, deliveries, ledger.subscriptions),
-    asked,
+    ...settled,
     now: Date.now(),
   };
 }
