@@ -1,10 +1,13 @@
 import { poll } from "@posthaste/testkit";
 import { attemptKey, type Facts, type Waiting } from "./checks/facts.ts";
+import { workflowsOfEnded } from "./open-workflows.ts";
 import { NEVER_ACCEPTS } from "./receivers.ts";
 import type { World } from "./world.ts";
 
 /** Twice the two minutes after which the reconciler checks an overdue delivery, the slowest repair. */
 const REPAIRED_WITHIN_MS = 240_000;
+/** Longer than an attempt takes. */
+const DUE_ENDED_WITHIN_MS = 30_000;
 const POLL_EVERY_MS = 500;
 /** How long a requested attempt may take before it is requested again. */
 const ASK_EVERY_MS = 20_000;
@@ -15,13 +18,13 @@ const LOOKED_AT = 1_000;
 const ASKED_AT_ONCE = 10;
 
 /** What settling did and saw. */
-export type Settled = Pick<Facts, "asked" | "waiting">;
+export type Settled = Pick<Facts, "asked" | "waiting" | "workflowsOfEnded">;
 
 /**
  * Waits until every delivery has got as far as its receiver allows and nothing else is unfinished, at most
  * four minutes longer than the run took: receivers that hang got more than they can take in that time.
  * Requests the retries that the published schedule would send ten minutes later. Also resolves if the time is
- * up: the findings show what is missing.
+ * up: the findings show what is missing. Then waits for the ends of the workflows of what has ended.
  *
  * @param ranMs how long there was traffic
  */
@@ -66,7 +69,13 @@ export async function settle(world: World, ranMs: number, note: (line: string) =
     return open.length === 0 && !(await isUnfinished(world));
   };
   await poll(isSettled, { withinMs: ranMs + REPAIRED_WITHIN_MS, everyMs: POLL_EVERY_MS });
-  return { asked, waiting };
+  const left = await workflowsOfEnded(world.stack).catch((error) => {
+    world.ledger.troubles.push(`Temporal does not tell which workflows are open: ${error}`);
+    return [];
+  });
+  // Retries may have come due meanwhile.
+  await poll(isSettled, { withinMs: DUE_ENDED_WITHIN_MS, everyMs: POLL_EVERY_MS });
+  return { asked, waiting, workflowsOfEnded: left };
 }
 
 function stillOpen(open: readonly Waiting[]): string {

@@ -29,7 +29,17 @@ const WORKSPACE: Readonly<Record<string, readonly string[]>> = {
   "packages/testkit": ["delivery", "domain", "egress", "runtime", "store", "temporal-servers"],
   "packages/stack": ["client", "domain", "store", "temporal-servers", "testkit"],
   "packages/bench": ["contracts", "delivery/client", "domain", "runtime", "stack", "testkit"],
-  "packages/chaos": ["client", "contracts", "domain", "runtime", "signature", "stack", "store", "testkit"],
+  "packages/chaos": [
+    "client",
+    "contracts",
+    "delivery/client",
+    "domain",
+    "runtime",
+    "signature",
+    "stack",
+    "store",
+    "testkit",
+  ],
   "packages/life": ["domain", "runtime", "store", "testkit"],
   tools: [
     "bench",

@@ -1,3 +1,4 @@
+import type { Standing } from "@posthaste/delivery/client";
 import type { LoggedAttempt } from "@posthaste/stack";
 import type { Seen } from "../receivers.ts";
 import type { Accepted, Known, Ledger } from "../world.ts";
@@ -32,6 +33,8 @@ export type Facts = {
   readonly asked: ReadonlySet<string>;
   /** The deliveries whose next attempt the run requested, as they were before. */
   readonly waiting: readonly Waiting[];
+  /** The open workflows whose deliveries have ended or are gone. */
+  readonly workflowsOfEnded: readonly OpenWorkflow[];
   readonly now: number;
 };
 
@@ -115,6 +118,9 @@ export type StoredErasure = {
   readonly state: string;
   readonly ended_at: number | null;
 };
+
+/** A workflow of a delivery that Temporal has not closed. */
+export type OpenWorkflow = { readonly deliveryId: string; readonly standing: Standing };
 
 /** The counters of one span of time. */
 export type StoredCounts = {

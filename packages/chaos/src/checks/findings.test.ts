@@ -72,7 +72,8 @@ const FACTS: Facts = {
   attempts: [attempt()],
   changes: [change(), succeeded],
   statistics: [counts(60_000), counts(900_000)],
-  ...{ erasedRows: [], seen: [seen()], unsigned: [], asked: new Set(), waiting: [], now: NOW },
+  ...{ erasedRows: [], seen: [seen()], unsigned: [], asked: new Set(), now: NOW },
+  ...{ waiting: [], workflowsOfEnded: [] },
 };
 
 test("a run without a problem has no findings", () => {
@@ -153,6 +154,20 @@ describe("a run finds", () => {
       { deliveries: [delivery({ state: "started", next_attempt_at: NOW + 1, reconcile_after: null })] },
       /the reconciler leaves it alone until null/,
     ],
+    [
+      "open",
+      "a paused workflow of a delivery that has ended",
+      { workflowsOfEnded: [{ deliveryId: "dlv_0", standing: { kind: "paused", by: "retry_now" } }] },
+      /dlv_0 has ended, and its workflow is paused/,
+    ],
+    [
+      "open",
+      "a workflow that waits for nothing, of a delivery that has ended",
+      {
+        workflowsOfEnded: [{ deliveryId: "dlv_0", standing: { kind: "running", nextAttemptAt: undefined } }],
+      },
+      /dlv_0 has ended, and its workflow is running and waits for no time/,
+    ],
     ["open", "an unfinished fan-out", { fanouts: [{ event_id: "evt_0" }] }, /fan-out of evt_0/],
     [
       "open",
@@ -185,6 +200,11 @@ test("a retry that waits by the schedule, in line or overdue keeps its time", ()
     waiting({ next_attempt_at: NOW - 60 * MINUTE_MS, reconcile_after: NOW + 10 * MINUTE_MS }),
   ];
   expect(linesOf(findingsFrom({ ...FACTS, waiting: times }))).toEqual([]);
+});
+
+test("a workflow of a delivery that has ended may wait until its next attempt is due", () => {
+  const workflow = { deliveryId: "dlv_0", standing: { kind: "running", nextAttemptAt: NOW + 1 } } as const;
+  expect(linesOf(findingsFrom({ ...FACTS, workflowsOfEnded: [workflow] }))).toEqual([]);
 });
 
 test("a delivery that waits its turn on a slow machine does not stand still", () => {

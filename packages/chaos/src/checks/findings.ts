@@ -16,6 +16,7 @@ import { retriesKeepTime } from "./retry-times.ts";
 import { statisticsFitLogs } from "./statistics.ts";
 import { urlsAcceptOnce } from "./urls.ts";
 import { nobodyStandsStill, type Waits, waitsOf } from "./waits.ts";
+import { workflowsEnd } from "./workflows.ts";
 
 export const KINDS = ["lost", "early", "wrong", "open", "stood still"] as const;
 export type Kind = (typeof KINDS)[number];
@@ -36,7 +37,7 @@ const CHECKS: Readonly<Record<Kind, readonly Check[]>> = {
     ...[attemptsAreNumbered, answersWereGiven, requestsAreRight],
     ...[changesFitRows, statisticsFitLogs, erasedIsGone, ({ troubles }: Facts) => troubles],
   ],
-  open: [nothingIsOpen, retriesKeepTime],
+  open: [nothingIsOpen, retriesKeepTime, workflowsEnd],
   "stood still": [nobodyStandsStill],
 };
 

@@ -1,4 +1,4 @@
-export { type Names, namesOf } from "../names.ts";
+export { DELIVER_WORKFLOW, type Names, namesOf } from "../names.ts";
 export { connectTemporal } from "./connect.ts";
 export { EGRESS_SETTINGS } from "./egress-settings.ts";
 export { startErasure } from "./erasure.ts";
