@@ -158,6 +158,20 @@ onEachDatabase("a replay to a URL that another subscription had", (bench) => {
     expect(await made(bench(), second.id)).toBe(EVENTS - 1);
   });
 
+  test.each([
+    ["https://receiver.example/u", 0],
+    ["https://receiver.example/w", EVENTS],
+  ])("knows by the rest of the URL what it accepted before hashes were kept: %s", async (targetUrl, sent) => {
+    const { store, subscribe } = bench();
+    const first = await subscribe({ targetUrl: U });
+    await ingestSome(bench());
+    for (const id of await beginAttempts(store)) await recordAccepted(store, id);
+    await store.db.updateTable("attempts").set({ target_url: targetUrl, target_hash: null }).execute();
+    await end(bench(), first.id);
+    const second = await subscribe({ targetUrl: U, now: NOW + 20 });
+    expect(await made(bench(), second.id)).toBe(sent);
+  });
+
   test("sends what goes elsewhere since that one moved away, and nothing to the URL that it moved to", async () => {
     const { store, accountId, subscribe } = bench();
     const first = await subscribe({ targetUrl: U });

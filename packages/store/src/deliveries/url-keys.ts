@@ -1,5 +1,5 @@
 import { type AccountId, type DeliveryId, type EventId, MINUTE_MS } from "@posthaste/domain";
-import type { ExpressionBuilder } from "kysely";
+import { type ExpressionBuilder, sql } from "kysely";
 import { byIndex } from "../database/by-index.ts";
 import type { Store } from "../database/store.ts";
 import type { Tables } from "../database/tables.ts";
@@ -151,21 +151,30 @@ export async function acceptedBeforeEnd(
 
 /**
  * The delivery was accepted, by the URL that its subscription has now. An attempt that was under way when it
- * was cancelled may have been accepted since. Without the attempt, which retention may have deleted, or its
- * hash, the URL is the likely one.
+ * was cancelled may have been accepted since. Without the attempt, which retention may have deleted, the URL
+ * is the likely one, and so is one that differs from an attempt's without a hash in the query alone.
  */
 function isAcceptedHere(eb: ExpressionBuilder<Tables & { s: Tables["subscriptions"] }, "deliveries" | "s">) {
-  const acceptedAt = (url: "=" | "!=") =>
-    eb.exists(
-      eb
-        .selectFrom("attempts")
-        .select("attempts.number")
-        .whereRef("attempts.delivery_id", "=", "deliveries.id")
-        .where("attempts.outcome", "=", "accepted")
-        .whereRef("attempts.target_hash", url, "s.target_hash"),
-    );
+  const accepted = eb
+    .selectFrom("attempts")
+    .select("attempts.number")
+    .whereRef("attempts.delivery_id", "=", "deliveries.id")
+    .where("attempts.outcome", "=", "accepted");
+  const isHere = accepted.whereRef("attempts.target_hash", "=", "s.target_hash");
+  const isElsewhere = accepted.where((attempt) =>
+    attempt.or([
+      attempt("attempts.target_hash", "!=", attempt.ref("s.target_hash")),
+      attempt.and([attempt("attempts.target_hash", "is", null), attempt.not(isWithoutQuery)]),
+    ]),
+  );
   return eb.and([
     eb.or([eb("deliveries.state", "=", "succeeded"), eb("deliveries.last_outcome", "=", "accepted")]),
-    eb.or([acceptedAt("="), eb.not(acceptedAt("!="))]),
+    eb.or([eb.exists(isHere), eb.not(eb.exists(isElsewhere))]),
   ]);
 }
+
+/** The attempt's URL, of which the query is not kept, is the subscription's. */
+const isWithoutQuery = sql<boolean>`(
+  substr(s.target_url, 1, length(attempts.target_url)) = attempts.target_url
+  and substr(s.target_url, length(attempts.target_url) + 1, 1) in ('', '?')
+)`;

@@ -194,10 +194,12 @@ async function replay(store: Store, tx: Tx, row: Row, { limit, makeMax, now }: B
       wanted(event.event_type) && event.created_at >= row.since_at && event.created_at < row.until_at,
   );
   const since = Math.min(...candidates.map((event) => event.created_at));
-  const receivers = await receiversOn(store, tx, subscription, since);
-  const looked = candidates.slice(0, Math.max(1, Math.floor(PAIRS_PER_STEP / receivers.length)));
+  const { length: pairsPerEvent } = await receiversOn(store, tx, subscription, since);
+  const looked = candidates.slice(0, Math.max(1, Math.floor(PAIRS_PER_STEP / pairsPerEvent)));
   const ids = looked.map((event) => event.id);
   const intact = await lockEvents(store, tx, ids);
+  // Read again, since another subscription may have moved here while this waited for the lock.
+  const receivers = await receiversOn(store, tx, subscription, since);
   const delivered = await deliveredTo(store, tx, ids, { subscription, receivers, since });
   const holders = await keyHolders(store, tx, { eventIds: ids, keys: [subscription.target_hash] });
   const holderOf = new Map(holders.map((holder) => [holder.eventId, holder]));
@@ -218,7 +220,8 @@ async function replay(store: Store, tx: Tx, row: Row, { limit, makeMax, now }: B
       }),
     );
   }
-  const step = { read: events.length, examined, rows, superseded };
+  const read = looked.length < candidates.length ? looked.length : events.length;
+  const step = { read, examined, rows, superseded };
   if (examined < candidates.length) return { ...step, cursor: candidates[examined - 1]?.id };
   return { ...step, cursor: events.length < limit ? undefined : events.at(-1)?.id };
 }

@@ -21,8 +21,9 @@ const OTHERS_MAX = 1_000;
  * nothing else meanwhile. With up to forty subscriptions, a step has all its events.
  */
 export const PAIRS_PER_STEP = 20_000;
-/** Maximum subscriptions in a statement that looks up each with each of a step's events: 10,000 pairs. */
-const SUBSCRIPTIONS_AT_ONCE = 20;
+/** Pairs, and subscriptions, in a statement. */
+const PAIRS_AT_ONCE = 10_000;
+const SUBSCRIPTIONS_AT_ONCE = 500;
 
 /**
  * Returns which live subscriptions may have served this one's URL since an event: this one, and others that
@@ -69,12 +70,13 @@ export async function deliveredTo(
   if (ids.length === 0) return new Set();
   const { subscription, receivers, since } = to;
   const delivered = new Set(await testsAmong(tx, ids));
-  for (let from = 0; from < receivers.length; from += SUBSCRIPTIONS_AT_ONCE) {
+  const atOnce = Math.min(SUBSCRIPTIONS_AT_ONCE, Math.ceil(PAIRS_AT_ONCE / ids.length));
+  for (let from = 0; from < receivers.length; from += atOnce) {
     const rows = await tx
       .selectFrom(byIndex(store, "deliveries", "deliveries_by_event"))
       .select("event_id")
       .where("event_id", "in", ids)
-      .where("subscription_id", "in", receivers.slice(from, from + SUBSCRIPTIONS_AT_ONCE))
+      .where("subscription_id", "in", receivers.slice(from, from + atOnce))
       .execute();
     for (const row of rows) delivered.add(row.event_id);
   }
