@@ -1,5 +1,5 @@
 import { errors } from "undici";
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { classifyError } from "./classify-error.ts";
 
 const failed = (code: string) => Object.assign(new Error(code), { code });
@@ -18,14 +18,26 @@ test.each([
   expect(classifyError(wrapped)).toEqual(classified);
 });
 
-test.each([
-  ["2606:4700::1", { outcome: "unreachable", detail: "EADDRNOTAVAIL" }],
-  ["192.0.2.1", "fault"],
-])("a machine without an address for %s", (address, classified) => {
-  const error = Object.assign(failed("EADDRNOTAVAIL"), { address });
-  expect(classifyError(error)).toEqual(classified);
-  const several = Object.assign(new AggregateError([error, failed("ECONNREFUSED")]), { code: error.code });
-  expect(classifyError(several)).toEqual(classified);
+describe("a machine that has no address left", () => {
+  const away = (address: string) => Object.assign(failed("EADDRNOTAVAIL"), { address });
+  const [of6, of4] = [away("2606:4700::1"), away("192.0.2.1")];
+  const unreachable = { outcome: "unreachable", detail: "EADDRNOTAVAIL" };
+
+  test.each([
+    ["for IPv4", of4, false, "fault"],
+    ["for IPv6, which it has", of6, true, "fault"],
+    ["for IPv6, which it has not", of6, false, unreachable],
+    ["for both", new AggregateError([of6, of4]), false, "fault"],
+    ["for IPv6 and another", new AggregateError([of6, of6]), false, unreachable],
+    [
+      "for IPv6, and an IPv4 address that refuses",
+      new AggregateError([of6, failed("ECONNREFUSED")]),
+      false,
+      { outcome: "refused", detail: "ECONNREFUSED" },
+    ],
+  ] as const)("%s", (_what, error, hasIpv6, classified) => {
+    expect(classifyError(error, () => hasIpv6)).toEqual(classified);
+  });
 });
 
 test("the HTTP client's connect timeout is a timeout", () => {

@@ -1,4 +1,5 @@
 import { isIPv6 } from "node:net";
+import { networkInterfaces } from "node:os";
 import type { Outcome } from "@posthaste/domain";
 import { ProxyFault } from "./connect.ts";
 import { CertificateRefused } from "./secure.ts";
@@ -45,25 +46,32 @@ const BY_PREFIX: readonly (readonly [string, Outcome])[] = [
 /** Codes of faults: this process or machine is out of a resource, or the program has a bug. */
 const OURS = new Set(["EMFILE", "ENFILE", "ENOBUFS", "ENOMEM", "UND_ERR_INVALID_ARG"]);
 /**
- * A fault with an IPv4 address: all ports are in use. With an IPv6 address, the machine has none of its own,
- * as in most containers; that will not pass, and is for the receiver's owner to know.
+ * A fault: all ports are in use. But for an IPv6 address, it may be that the machine has none of its own, as
+ * in most containers. That will not pass, and is for the receiver's owner to know.
  */
 const NO_ADDRESS = "EADDRNOTAVAIL";
 
 /**
  * Classifies the error of an attempt. An unknown code counts as `unreachable`, with the code in the detail,
  * and not as a fault: it is then visible in the attempt log, and the schedule limits its retries.
+ *
+ * @param hasIpv6 returns whether this machine has an IPv6 address of its own
  */
-export function classifyError(error: unknown): Classified {
+export function classifyError(error: unknown, hasIpv6 = hasOwnIpv6): Classified {
   if (error instanceof ProxyFault) return "fault";
   if (error instanceof HandshakeTooLong) return { outcome: "tls", detail: error.message };
   if (error instanceof CertificateRefused) return { outcome: "tls", detail: error.code };
   const { code, address = "" } = firstOf(error);
   if (code === undefined || OURS.has(code)) return "fault";
-  if (code === NO_ADDRESS && !isIPv6(address)) return "fault";
+  if (code === NO_ADDRESS && (!isIPv6(address) || hasIpv6())) return "fault";
   const outcome =
     BY_CODE[code] ?? BY_PREFIX.find(([prefix]) => code.startsWith(prefix))?.[1] ?? "unreachable";
   return { outcome, detail: code };
+}
+
+function hasOwnIpv6(): boolean {
+  const addresses = Object.values(networkInterfaces()).flatMap((ofInterface) => ofInterface ?? []);
+  return addresses.some(({ family, internal }) => family === "IPv6" && !internal);
 }
 
 /**
@@ -74,7 +82,11 @@ function firstOf(error: unknown): { readonly code?: string; readonly address?: s
   if (typeof error !== "object" || error === null) return {};
   // Not all errors of undici's parser have a code.
   if (error instanceof Error && error.name === "HTTPParserError") return { code: "HPE_INVALID" };
-  if ("errors" in error && Array.isArray(error.errors)) return firstOf(error.errors[0]);
+  if ("errors" in error && Array.isArray(error.errors)) {
+    const all = error.errors.map(firstOf);
+    // Without IPv6, only the other addresses say anything about the receiver.
+    return all.find(({ code, address = "" }) => code !== NO_ADDRESS || !isIPv6(address)) ?? all[0] ?? {};
+  }
   if ("code" in error && typeof error.code === "string") {
     // undici's connect timeout is later than any deadline. One with a cause wraps the errors of all
     // addresses.
