@@ -20,8 +20,8 @@ const LOOKED_UP_AT_ONCE = 500;
 /** Workflows that Temporal is asked about at once. */
 const INSPECTED_AT_ONCE = 10;
 /**
- * How long the end of a delivery's workflow may take after that of the delivery: a task or a heartbeat that was
- * lost is missed after 30 s at most, then the workflow pauses for up to a minute.
+ * How long the end of a delivery's workflow may take after that of the delivery: a task or a heartbeat that
+ * was lost is missed after 30 s at most, then the workflow pauses for up to a minute.
  */
 const ENDED_WITHIN_MS = 2 * MINUTE_MS;
 const POLL_EVERY_MS = 2_000;

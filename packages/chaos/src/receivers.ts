@@ -1,5 +1,11 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { type Behaviour, type ReceivedRequest, type Receiver, startReceiver } from "@posthaste/testkit";
+import {
+  type Behaviour,
+  type Certificate,
+  type ReceivedRequest,
+  type Receiver,
+  startReceiver,
+} from "@posthaste/testkit";
 import { randomFor } from "./random.ts";
 import { firstOf } from "./traffic/numbers.ts";
 
@@ -8,7 +14,7 @@ import { firstOf } from "./traffic/numbers.ts";
  *
  * - `steady` is the well-behaved account's, and answers 200.
  * - `flaky`, `slow`, `failing`, `hanging` and `leaving` are the hostile account's and give trouble
- * themselves.
+ *   themselves.
  * - `pausing`, `moving`, `guest` and `wide` are its, too, and answer 200: what happens to their subscriptions
  *   is the trouble.
  * - `erased` belongs to the accounts that are erased.
@@ -47,19 +53,26 @@ export type Seen = {
   readonly hungUp: boolean;
 };
 
+/** The receivers that are called over TLS. */
+const OVER_TLS: ReadonlySet<Character> = new Set<Character>(["steady", "flaky", "slow", "leaving"]);
+
 export type Receivers = Readonly<Record<Character, Receiver>>;
 
 /**
  * Starts a receiver of each character.
  *
- * @param leavesAt the number of the first event that the leaving receiver answers with 410, of those that are
- *   sent all the time
- * @param seen gets every request
+ * @param options.leavesAt the number of the first event that the leaving receiver answers with 410, of those
+ *   that are sent all the time
+ * @param options.tls the certificate of those that are called over TLS
+ * @param options.seen gets every request
  */
-export async function startReceivers(seed: number, leavesAt: number, seen: Seen[]): Promise<Receivers> {
+export async function startReceivers(
+  seed: number,
+  { leavesAt, tls, seen }: { leavesAt: number; tls: Certificate; seen: Seen[] },
+): Promise<Receivers> {
   const started = await Promise.all(
     CHARACTERS.map(async (character) => {
-      const receiver = await startReceiver();
+      const receiver = await startReceiver(OVER_TLS.has(character) ? { tls } : {});
       receiver.answer(async (request) => {
         const n = numberIn(request);
         const attempt = Number(request.headers["webhook-attempt"]);
@@ -94,6 +107,8 @@ function numberIn({ body }: ReceivedRequest): number {
 }
 
 const OK: Behaviour = { kind: "status", status: 200 };
+/** Over TLS, what comes after the first two thousand bytes takes turns, and so does the end behind it. */
+const LONG: Behaviour = { ...OK, body: "x".repeat(6_000) };
 
 /** Depends only on the seed, the event and the attempt, so that a run can be repeated. */
 function behaviourOf(
@@ -103,6 +118,7 @@ function behaviourOf(
   const { character, n, attempt, leavesAt } = request;
   switch (character) {
     case "steady":
+      return randomFor(seed, "steady", n, attempt).pick([OK, LONG]);
     case "slow":
     case "pausing":
     case "moving":
@@ -123,7 +139,7 @@ function behaviourOf(
 
 const MISCHIEF: readonly [Behaviour, ...Behaviour[]] = [
   OK,
-  OK,
+  LONG,
   { kind: "status", status: 503 },
   { kind: "status", status: 302, headers: { location: "http://127.0.0.1:1/" } },
   { kind: "hang" },

@@ -1,10 +1,12 @@
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Lane } from "@posthaste/domain";
 import { type Stack, startStack } from "@posthaste/stack";
 import {
+  type Certificate,
+  certificateFor,
   mountSmallDisk,
   type OwnMysqlServer,
   type SmallDisk,
@@ -87,9 +89,10 @@ const SUBSCRIBED = ["steady", "flaky", "slow", "failing", "hanging", "leaving"] 
 export async function runChaos(options: ChaosRunOptions): Promise<ChaosRun> {
   const { seed, seconds } = options;
   const seen: Seen[] = [];
-  const receivers = await startReceivers(seed, middleOf("hostile", seconds), seen);
+  const tls = await certificateFor("127.0.0.1");
+  const receivers = await startReceivers(seed, { leavesAt: middleOf("hostile", seconds), tls, seen });
   try {
-    return await withMachines(options, (machines) => runOn(machines, options, receivers, seen));
+    return await withMachines(options, tls, (machines) => runOn(machines, options, receivers, seen));
   } finally {
     await Promise.all(Object.values(receivers).map((receiver) => receiver.stop()));
   }
@@ -106,6 +109,7 @@ type Machines = {
 /** Starts the database, the proxy and the product, and ends all of them afterwards. */
 async function withMachines<T>(
   { database, lane, note }: ChaosRunOptions,
+  tls: Certificate,
   run: (machines: Machines) => Promise<T>,
 ): Promise<T> {
   const ends: (() => Promise<unknown> | unknown)[] = [];
@@ -120,8 +124,11 @@ async function withMachines<T>(
     const dir = mkdtempSync(join(tmpdir(), "posthaste-chaos-"));
     ends.push(() => rmSync(dir, { recursive: true }));
     const flushesRefusedPath = join(dir, "flushes-refused");
+    const certificatePath = join(dir, "receivers.pem");
+    writeFileSync(certificatePath, tls.cert);
     const stack = await startStack({
-      ...{ database, lane, mysqlUrl: mysql?.url, apis: 2, workers: 2, env: ENV },
+      ...{ database, lane, mysqlUrl: mysql?.url, apis: 2, workers: 2 },
+      env: { ...ENV, NODE_EXTRA_CA_CERTS: certificatePath },
       temporalSettings: FORGETFUL,
       databaseDir: disks?.database.dir,
       logDir: disks?.log.dir,

@@ -90,9 +90,9 @@ export const requestsAreRight: Check = (facts) => {
 /**
  * No attempt is sent twice, unless a fault was felt since its last request. How much later it is sent again
  * says nothing: that its worker has died is noticed by its lease (2 s), by the time-out of its task in
- * Temporal (10 s) or by its heartbeats (30 s), and then it waits for the workflow's pause (up to a minute) and
- * for its turn. Nor is it a fault of ours if the receiver hung up: what is sent over a used connection that
- * closes without an answer is sent over a new one at once.
+ * Temporal (10 s) or by its heartbeats (30 s), and then it waits for the workflow's pause (up to a minute)
+ * and for its turn. Nor is it a fault of ours if the receiver hung up: what is sent over a used connection
+ * that closes without an answer is sent over a new one at once.
  */
 export const nothingIsRepeated: Check = (facts) => {
   const times = timesOfFaults(facts);

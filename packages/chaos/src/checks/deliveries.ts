@@ -49,9 +49,8 @@ export const nothingIsOpen: Check = (facts) => {
     if (row.isDeleted || isTerminal(row.state as never)) return [];
     const subscription = subscriptions.get(row.subscription_id);
     const state = subscription?.state ?? "gone";
-    const waits =
-      (row.next_attempt_at ?? 0) > facts.now - UNDER_WAY_MS &&
-      (row.state === "started" || row.state === "pending");
+    const since = facts.now - (row.state === "started" ? UNDER_WAY_MS : 0);
+    const waits = (row.next_attempt_at ?? 0) > since && (row.state === "started" || row.state === "pending");
     if (state === "active" && waits) return [];
     return [
       `${row.id} is ${row.state} (next ${row.next_attempt_at}, now ${facts.now}), its subscription ` +

@@ -3,8 +3,8 @@ import { DEFERRED_MAX_MS } from "@posthaste/store";
 import type { Check } from "./facts.ts";
 
 /**
- * How much longer than by the schedule a retry may wait for its turn. A receiver that hangs for 2 s gets a few
- * retries a second, and thousands of them wait at the end of a run.
+ * How much longer than by the schedule a retry may wait for its turn. A receiver that hangs for 2 s gets a
+ * few retries a second, and thousands of them wait at the end of a run.
  */
 const IN_LINE_MAX_MS = 60 * MINUTE_MS;
 

@@ -2,8 +2,8 @@ import { type Check, type Facts, groupBy, type StoredAttempt } from "./facts.ts"
 import { isFelt, timesOfFaults } from "./fault-times.ts";
 
 /**
- * Beside faults, what a worker knows is stored within this time, and a step of a replay or a recovery is over:
- * transactions take some ten milliseconds.
+ * Beside faults, what a worker knows is stored within this time, and a step of a replay or a recovery is
+ * over: transactions take some ten milliseconds.
  */
 const STORED_WITHIN_MS = 1_000;
 

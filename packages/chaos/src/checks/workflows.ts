@@ -1,9 +1,9 @@
 import type { Check, OpenWorkflow } from "./facts.ts";
 
 /**
- * No workflow outlives its delivery for good. One that waits for the time of its next attempt ends then, since
- * the attempt finds that the delivery has ended: so does that of a delivery whose subscription has ended, or
- * that was cancelled while Temporal did not answer.
+ * No workflow outlives its delivery for good. One that waits for the time of its next attempt ends then,
+ * since the attempt finds that the delivery has ended: so does that of a delivery whose subscription has
+ * ended, or that was cancelled while Temporal did not answer.
  */
 export const workflowsEnd: Check = ({ workflowsOfEnded }) =>
   workflowsOfEnded

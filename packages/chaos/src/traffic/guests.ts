@@ -25,8 +25,8 @@ export const guests: TrafficMaker = async (world) => {
       const before = guest;
       if (before !== undefined)
         await insist((client) => client.subscriptions.deleteSubscription({ id: before }));
-      // A call that was not answered has subscribed it: it exists, nobody knows its number, and it has its URL
-      // for good.
+      // A call that was not answered has subscribed it: it exists, nobody knows its number, and it has its
+      // URL for good.
       guest = await unlessRefused(subscribe(world, "guest", guestPath(n)));
       const subscriptionId = guest;
       if (subscriptionId === undefined) return;

@@ -1,6 +1,8 @@
-type Certificate = { readonly key: string; readonly cert: string };
+import { isIP } from "node:net";
 
-/** Creates a key and a self-signed certificate for these host names, as PEM. */
+export type Certificate = { readonly key: string; readonly cert: string };
+
+/** Creates a key and a self-signed certificate for these host names or addresses, as PEM. */
 export async function certificateFor(...hostNames: readonly [string, ...string[]]): Promise<Certificate> {
   return await selfSigned(hostNames, { name: "basicConstraints", cA: true });
 }
@@ -20,10 +22,12 @@ async function selfSigned(
   const { private: key, cert } = await generate([{ name: "commonName", value: first }], {
     keySize: 2048,
     algorithm: "sha256",
-    extensions: [
-      extension,
-      { name: "subjectAltName", altNames: hostNames.map((value) => ({ type: 2 as const, value })) },
-    ],
+    extensions: [extension, { name: "subjectAltName", altNames: hostNames.map(altName) }],
   });
   return { key, cert };
+}
+
+/** By RFC 5280, 2 is a name and 7 an address. */
+function altName(value: string): { type: 2; value: string } | { type: 7; ip: string } {
+  return isIP(value) === 0 ? { type: 2, value } : { type: 7, ip: value };
 }
