@@ -28,8 +28,12 @@ export type Behaviour =
 
 const CHUNK = Buffer.alloc(64 * 1024, "x");
 
-/** Plays a behaviour on a connection that has sent a complete request. */
-export function play(behaviour: Behaviour, socket: Socket): void {
+/**
+ * Plays a behaviour on a connection that has sent a complete request.
+ *
+ * @param tcp what the socket runs over; the socket itself, unless that is TLS, which cannot be reset
+ */
+export function play(behaviour: Behaviour, socket: Socket, tcp = socket): void {
   switch (behaviour.kind) {
     case "status": {
       const body = Buffer.from(behaviour.body ?? "");
@@ -45,7 +49,7 @@ export function play(behaviour: Behaviour, socket: Socket): void {
       return;
     case "reset":
       // The reset waits until the bytes are written, or it may overtake them.
-      socket.write(`${head(200, { "content-length": "1000" })}partial`, () => socket.resetAndDestroy());
+      socket.write(`${head(200, { "content-length": "1000" })}partial`, () => tcp.resetAndDestroy());
       return;
     case "drip": {
       socket.write(head(behaviour.status, { "content-length": "1000000" }));
