@@ -2,7 +2,7 @@ import { SCHEDULE } from "@posthaste/domain";
 import { earlyAttempts } from "@posthaste/stack";
 import type { Seen } from "../receivers.ts";
 import { attemptKey, type Check, type Facts, groupBy, isErased } from "./facts.ts";
-import { isFelt, timesOfFaults } from "./fault-times.ts";
+import { type Felt, isFelt, timesOfFaults } from "./fault-times.ts";
 
 /**
  * No request is sent before the schedule's time, unless somebody asked for it: the run did, or the
@@ -88,16 +88,31 @@ export const requestsAreRight: Check = (facts) => {
 };
 
 /**
- * No attempt is sent twice, unless a fault was felt since its last request. How much later it is sent again
- * says nothing: that its worker has died is noticed by its lease (2 s), by the time-out of its task in
+ * How many attempts may be sent again beside faults. The leases of these runs last 2 s: a worker that is busy
+ * or waits for a busy Temporal, which a fault has left behind, loses some that it would keep for 30 s.
+ */
+const REPEATED_MAX = { share: 0.1, few: 20 };
+
+/**
+ * Few attempts are sent twice although no fault was felt since their last request. How much later one is sent
+ * again says nothing: that its worker has died is noticed by its lease, by the time-out of its task in
  * Temporal (10 s) or by its heartbeats (30 s), and then it waits for the workflow's pause (up to a minute)
  * and for its turn. Nor is it a fault of ours if the receiver hung up: what is sent over a used connection
  * that closes without an answer is sent over a new one at once.
  */
-export const nothingIsRepeated: Check = (facts) => {
+export const fewAreRepeated: Check = (facts) => {
   const times = timesOfFaults(facts);
   const requestsOf = groupBy(facts.seen, ({ deliveryId, attempt }) => attemptKey(deliveryId, attempt));
-  return [...requestsOf.values()].flatMap((requests) => {
+  const beside = [...requestsOf.values()].filter(
+    ([first]) => first !== undefined && !isFelt(times, first.request.receivedAt, first.request.receivedAt),
+  );
+  const repeated = repeatedBeside(times, [...requestsOf.values()]);
+  return repeated.length > Math.max(REPEATED_MAX.few, beside.length * REPEATED_MAX.share) ? repeated : [];
+};
+
+/** Returns the requests that repeat an attempt beside faults. */
+function repeatedBeside(times: readonly Felt[], attempts: readonly (readonly Seen[])[]): string[] {
+  return attempts.flatMap((requests) => {
     const inOrder = [...requests].sort((one, other) => one.request.receivedAt - other.request.receivedAt);
     return inOrder.flatMap(({ deliveryId, attempt, request }, i) => {
       const last = inOrder[i - 1];
@@ -109,7 +124,7 @@ export const nothingIsRepeated: Check = (facts) => {
       return [`${what} was sent again after ${afterMs} ms without a fault: see its lease and its workflow`];
     });
   });
-};
+}
 
 /** Returns how many requests are not in the log: delivery is at least once. */
 export function countDuplicates({ seen, attempts }: Facts): number {

@@ -37,6 +37,9 @@ const seen = (over: Partial<Seen> = {}, receivedAt = AT): Seen => ({
   request: { method: "POST", path: "/", headers: {}, receivedAt, body: Buffer.from(`[${snapshotOf(0)}]`) },
   ...over,
 });
+/** This many attempts, each of which was sent again 20 ms later. */
+const sentTwice = (count: number, from = AT) =>
+  Array.from({ length: count }, (_, i) => [from, from + 20].map((at) => seen({ attempt: i + 1 }, at))).flat();
 /** A delivery that waits for its first retry. */
 const waiting = (over: Partial<Waiting> = {}): Waiting => ({
   ...{ id: "dlv_0", state: "started", attempts: 1, at: NOW },
@@ -101,9 +104,9 @@ describe("a run finds", () => {
     ["wrong", "an answer that nobody gave", { attempts: [attempt({ status: 204 })] }, /no receiver gave/],
     [
       "wrong",
-      "an attempt that was sent twice",
-      { seen: [seen(), seen({}, AT + 20)] },
-      /dlv_0 attempt 1 was sent again after 20 ms/,
+      "attempts that are all sent twice",
+      { seen: sentTwice(21) },
+      /dlv_0 attempt 21 was sent again after 20 ms/,
     ],
     ["wrong", "a signature that does not verify", { unsigned: [seen()] }, /signature/],
     ["wrong", "a change that was dropped", { changes: [change()] }, /its changes: ingested=pending/],
@@ -282,11 +285,16 @@ describe("a request beyond the log is a duplicate and no problem", () => {
     expect(findings.duplicates).toBe(1);
   });
 
-  test("but not if the fault was over, or hit an API", () => {
-    const requests = [seen({}, until + 10_001), seen({}, until + 10_002)];
+  test("if few are, as with leases of two seconds on a busy machine", () => {
+    const { broken } = findingsFrom({ ...FACTS, seen: sentTwice(20) });
+    expect(broken.wrong).not.toContainEqual(expect.stringMatching("sent again"));
+  });
+
+  test("but not many, if the fault was over or hit an API", () => {
     const ofApi = { ...fault, target: "api 1", until: NOW } as const;
-    const { broken } = findingsFrom({ ...FACTS, faults: [fault, ofApi], seen: requests });
-    expect(broken.wrong).toEqual([expect.stringMatching("sent again")]);
+    const facts = { ...FACTS, faults: [fault, ofApi], seen: sentTwice(21, until + 10_001) };
+    const again = findingsFrom(facts).broken.wrong.filter((line) => line.includes("sent again"));
+    expect(again).toHaveLength(21);
   });
 });
 

@@ -3,8 +3,8 @@ import {
   answersWereGiven,
   attemptsAreNumbered,
   countDuplicates,
+  fewAreRepeated,
   noneIsEarly,
-  nothingIsRepeated,
   nothingIsUnrequested,
   requestsAreRight,
 } from "./attempts.ts";
@@ -33,7 +33,7 @@ const CHECKS: Readonly<Record<Kind, readonly Check[]>> = {
   lost: [acceptedEvents, deliveriesArrived, cancelledAreRecovered],
   early: [noneIsEarly],
   wrong: [
-    ...[nothingIsUnrequested, urlsAcceptOnce, nothingIsRepeated],
+    ...[nothingIsUnrequested, urlsAcceptOnce, fewAreRepeated],
     ...[attemptsAreNumbered, answersWereGiven, requestsAreRight],
     ...[changesFitRows, statisticsFitLogs, erasedIsGone, ({ troubles }: Facts) => troubles],
   ],
