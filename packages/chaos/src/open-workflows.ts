@@ -28,9 +28,9 @@ const POLL_EVERY_MS = 2_000;
 
 /**
  * Asks Temporal which workflows are open although their deliveries have ended or are gone. Waits for those to
- * end that wait for no time, for two minutes at most.
+ * end that wait for no time, for two minutes at most: those that are left were there all the time.
  *
- * @throws if Temporal does not answer until then
+ * @throws if Temporal does not answer until then, or lists too many
  */
 export async function workflowsOfEnded(stack: Stack): Promise<readonly OpenWorkflow[]> {
   const client = connectTemporal({ connectionOptions: { address: stack.temporalAddress } });
@@ -41,7 +41,10 @@ export async function workflowsOfEnded(stack: Stack): Promise<readonly OpenWorkf
     await poll(
       async () => {
         // Temporal may still be busy with what has waited for it.
-        left = await look().catch(() => undefined);
+        const found = await look().catch(() => undefined);
+        const before = new Set(left?.filter(neverEnds).map(({ deliveryId }) => deliveryId));
+        const isNew = (one: OpenWorkflow) => left !== undefined && !before.has(one.deliveryId);
+        left = found?.filter((one) => !neverEnds(one) || !isNew(one)) ?? left;
         return left !== undefined && !left.some(neverEnds);
       },
       { withinMs: ENDED_WITHIN_MS, everyMs: POLL_EVERY_MS },
@@ -58,7 +61,7 @@ async function lookAt({ store }: Stack, temporal: Temporal): Promise<OpenWorkflo
   const ids: DeliveryId[] = [];
   for await (const { workflowId } of client.workflow.list({ query: OPEN_DELIVERIES, pageSize: PAGE_SIZE })) {
     ids.push(workflowId.slice(prefix.length) as DeliveryId);
-    if (ids.length === LISTED_MAX) break;
+    if (ids.length > LISTED_MAX) throw new Error(`more than ${LISTED_MAX} workflows are open`);
   }
   const open = new Set<string>();
   for (const some of inGroups(ids, LOOKED_UP_AT_ONCE)) {

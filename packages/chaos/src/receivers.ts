@@ -49,8 +49,6 @@ export type Seen = {
   readonly request: ReceivedRequest;
   /** The status, if the answer was complete and valid; else null. */
   readonly answered: number | null;
-  /** The receiver closed the connection without an answer. */
-  readonly hungUp: boolean;
 };
 
 /** The receivers that are called over TLS. */
@@ -87,7 +85,6 @@ export async function startReceivers(
           attempt,
           request,
           answered: statusOf(behaviour),
-          hungUp: behaviour.kind === "close" || behaviour.kind === "reset",
         });
         return behaviour;
       });

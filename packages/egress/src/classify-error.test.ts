@@ -21,6 +21,8 @@ test.each([
 describe("a machine that has no address left", () => {
   const away = (address: string) => Object.assign(failed("EADDRNOTAVAIL"), { address });
   const [of6, of4] = [away("2606:4700::1"), away("192.0.2.1")];
+  const unrouted = Object.assign(failed("ENETUNREACH"), { address: "2606:4700::1" });
+  const refused = { outcome: "refused", detail: "ECONNREFUSED" };
   const unreachable = { outcome: "unreachable", detail: "EADDRNOTAVAIL" };
 
   test.each([
@@ -33,8 +35,17 @@ describe("a machine that has no address left", () => {
       "for IPv6, and an IPv4 address that refuses",
       new AggregateError([of6, failed("ECONNREFUSED")]),
       false,
-      { outcome: "refused", detail: "ECONNREFUSED" },
+      refused,
     ],
+    ["for IPv6, which it has", new AggregateError([of6, failed("ECONNREFUSED")]), true, "fault"],
+    ["for IPv4, and no route for IPv6", new AggregateError([unrouted, of4]), false, "fault"],
+    [
+      "no route for IPv6, and an IPv4 address that refuses",
+      new AggregateError([unrouted, failed("ECONNREFUSED")]),
+      false,
+      refused,
+    ],
+    ["no descriptor left", new AggregateError([failed("ECONNREFUSED"), failed("EMFILE")]), false, "fault"],
   ] as const)("%s", (_what, error, hasIpv6, classified) => {
     expect(classifyError(error, () => hasIpv6)).toEqual(classified);
   });

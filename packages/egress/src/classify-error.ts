@@ -50,6 +50,8 @@ const OURS = new Set(["EMFILE", "ENFILE", "ENOBUFS", "ENOMEM", "UND_ERR_INVALID_
  * in most containers. That will not pass, and is for the receiver's owner to know.
  */
 const NO_ADDRESS = "EADDRNOTAVAIL";
+/** With these, an IPv6 address says nothing about a receiver that has IPv4 addresses, too. */
+const WITHOUT_IPV6 = new Set([NO_ADDRESS, "ENETUNREACH"]);
 
 /**
  * Classifies the error of an attempt. An unknown code counts as `unreachable`, with the code in the detail,
@@ -61,38 +63,45 @@ export function classifyError(error: unknown, hasIpv6 = hasOwnIpv6): Classified 
   if (error instanceof ProxyFault) return "fault";
   if (error instanceof HandshakeTooLong) return { outcome: "tls", detail: error.message };
   if (error instanceof CertificateRefused) return { outcome: "tls", detail: error.code };
-  const { code, address = "" } = firstOf(error);
-  if (code === undefined || OURS.has(code)) return "fault";
-  if (code === NO_ADDRESS && (!isIPv6(address) || hasIpv6())) return "fault";
+  const parts = partsOf(error);
+  const isOurs = ({ code = "", address = "" }: Part) =>
+    OURS.has(code) || (code === NO_ADDRESS && (!isIPv6(address) || hasIpv6()));
+  if (parts.some(isOurs)) return "fault";
+  const isWithoutIpv6 = ({ code = "", address = "" }: Part) => WITHOUT_IPV6.has(code) && isIPv6(address);
+  const { code } = parts.find((part) => !isWithoutIpv6(part)) ?? parts[0] ?? {};
+  if (code === undefined) return "fault";
   const outcome =
     BY_CODE[code] ?? BY_PREFIX.find(([prefix]) => code.startsWith(prefix))?.[1] ?? "unreachable";
   return { outcome, detail: code };
 }
 
 function hasOwnIpv6(): boolean {
-  const addresses = Object.values(networkInterfaces()).flatMap((ofInterface) => ofInterface ?? []);
-  return addresses.some(({ family, internal }) => family === "IPv6" && !internal);
+  try {
+    const addresses = Object.values(networkInterfaces()).flatMap((ofInterface) => ofInterface ?? []);
+    return addresses.some(({ family, internal }) => family === "IPv6" && !internal);
+  } catch {
+    // A sandbox may forbid to ask. Most have no IPv6.
+    return false;
+  }
 }
 
+type Part = { readonly code?: string; readonly address?: string };
+
 /**
- * Returns the code of the error, of its cause, or of the first of several errors (one for each dialled
- * address), and the address that it names.
+ * Returns the codes of the error, of its cause, or of several errors (one for each dialled address), and the
+ * addresses that they name.
  */
-function firstOf(error: unknown): { readonly code?: string; readonly address?: string } {
-  if (typeof error !== "object" || error === null) return {};
+function partsOf(error: unknown): readonly Part[] {
+  if (typeof error !== "object" || error === null) return [];
   // Not all errors of undici's parser have a code.
-  if (error instanceof Error && error.name === "HTTPParserError") return { code: "HPE_INVALID" };
-  if ("errors" in error && Array.isArray(error.errors)) {
-    const all = error.errors.map(firstOf);
-    // Without IPv6, only the other addresses say anything about the receiver.
-    return all.find(({ code, address = "" }) => code !== NO_ADDRESS || !isIPv6(address)) ?? all[0] ?? {};
-  }
+  if (error instanceof Error && error.name === "HTTPParserError") return [{ code: "HPE_INVALID" }];
+  if ("errors" in error && Array.isArray(error.errors)) return error.errors.flatMap(partsOf);
   if ("code" in error && typeof error.code === "string") {
     // undici's connect timeout is later than any deadline. One with a cause wraps the errors of all
     // addresses.
-    if (error.code === "UND_ERR_CONNECT_TIMEOUT" && "cause" in error) return firstOf(error.cause);
+    if (error.code === "UND_ERR_CONNECT_TIMEOUT" && "cause" in error) return partsOf(error.cause);
     const address = "address" in error && typeof error.address === "string" ? error.address : "";
-    return { code: error.code, address };
+    return [{ code: error.code, address }];
   }
-  return "cause" in error ? firstOf(error.cause) : {};
+  return "cause" in error ? partsOf(error.cause) : [];
 }

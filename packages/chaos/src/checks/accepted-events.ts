@@ -15,6 +15,8 @@ export const acceptedEvents: Check = (facts) => {
   const rows = new Map(facts.subscriptions.map((row) => [row.id, row]));
   const replayedAt = replays(facts);
   const accepted = acceptedByUrl(facts);
+  // A replay leaves out what its URL has accepted from another subscription, or was about to.
+  const leftOut = (key: string, at = 0) => accepted.get(key)?.some((row) => row.started_at < at) ?? false;
   return facts.accepted.flatMap((event) => {
     const row = stored.get(event.eventId);
     if (row === undefined || Buffer.from(row.data).toString() !== snapshotOf(event.n)) {
@@ -29,8 +31,7 @@ export const acceptedEvents: Check = (facts) => {
           isOwed(event, known, subscription) ||
           (!row.isDeleted &&
             isReplayed(event, known, subscription, replayedAt.get(id)) &&
-            // A replay leaves out what its URL has accepted from another subscription.
-            !accepted.has(urlKey(event.eventId, subscription.target_url)))
+            !leftOut(urlKey(event.eventId, subscription.target_url), replayedAt.get(id)))
         );
       })
       .filter(([id]) => !delivered.has(`${event.eventId} ${id}`))

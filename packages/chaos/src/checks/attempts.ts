@@ -88,8 +88,9 @@ export const requestsAreRight: Check = (facts) => {
 };
 
 /**
- * How many attempts may be sent again beside faults. The leases of these runs last 2 s: a worker that is busy
- * or waits for a busy Temporal, which a fault has left behind, loses some that it would keep for 30 s.
+ * How many of a receiver's attempts may be sent again beside faults. The leases of these runs last 2 s: a
+ * worker that is busy or waits for a busy Temporal, which a fault has left behind, loses some that it would
+ * keep for 30 s.
  */
 const REPEATED_MAX = { share: 0.1, few: 20 };
 
@@ -97,17 +98,17 @@ const REPEATED_MAX = { share: 0.1, few: 20 };
  * Few attempts are sent twice although no fault was felt since their last request. How much later one is sent
  * again says nothing: that its worker has died is noticed by its lease, by the time-out of its task in
  * Temporal (10 s) or by its heartbeats (30 s), and then it waits for the workflow's pause (up to a minute)
- * and for its turn. Nor is it a fault of ours if the receiver hung up: what is sent over a used connection
- * that closes without an answer is sent over a new one at once.
+ * and for its turn.
  */
 export const fewAreRepeated: Check = (facts) => {
   const times = timesOfFaults(facts);
-  const requestsOf = groupBy(facts.seen, ({ deliveryId, attempt }) => attemptKey(deliveryId, attempt));
-  const beside = [...requestsOf.values()].filter(
-    ([first]) => first !== undefined && !isFelt(times, first.request.receivedAt, first.request.receivedAt),
-  );
-  const repeated = repeatedBeside(times, [...requestsOf.values()]);
-  return repeated.length > Math.max(REPEATED_MAX.few, beside.length * REPEATED_MAX.share) ? repeated : [];
+  const isBeside = ({ request: { receivedAt } }: Seen) => !isFelt(times, receivedAt, receivedAt);
+  return [...groupBy(facts.seen, ({ character }) => character).values()].flatMap((seen) => {
+    const attempts = [...groupBy(seen, (one) => attemptKey(one.deliveryId, one.attempt)).values()];
+    const beside = attempts.filter((requests) => requests.slice(0, 1).some(isBeside));
+    const repeated = repeatedBeside(times, attempts);
+    return repeated.length > Math.max(REPEATED_MAX.few, beside.length * REPEATED_MAX.share) ? repeated : [];
+  });
 };
 
 /** Returns the requests that repeat an attempt beside faults. */
@@ -116,7 +117,7 @@ function repeatedBeside(times: readonly Felt[], attempts: readonly (readonly See
     const inOrder = [...requests].sort((one, other) => one.request.receivedAt - other.request.receivedAt);
     return inOrder.flatMap(({ deliveryId, attempt, request }, i) => {
       const last = inOrder[i - 1];
-      if (last === undefined || last.hungUp) return [];
+      if (last === undefined) return [];
       const { receivedAt } = last.request;
       if (isFelt(times, receivedAt, request.receivedAt)) return [];
       const afterMs = request.receivedAt - receivedAt;
