@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { type DeliveryId, EGRESS_PORTS_DEFAULT, parseNetworks, type SubscriptionId } from "@posthaste/domain";
 import { createEgress } from "@posthaste/egress";
 import type { Log } from "@posthaste/runtime";
@@ -62,7 +63,7 @@ describe.each(["sqlite", "mysql"] as const)(
       accountId = (await createAccount(store, { name: "test", now: Date.now() })).id;
       const subscription = await createSubscription(store, {
         accountId,
-        targetUrl: receiver.url,
+        targetUrl: `${receiver.url}?key=hush`,
         eventTypes: ["invoice_sent"],
         credential: null,
         acceptance: "OK_ONLY",
@@ -201,6 +202,10 @@ describe.each(["sqlite", "mysql"] as const)(
         { number: 1, outcome: "accepted", status: 200, responseHeaders: [], address: null },
       ]);
       expect(logged?.[0]?.detail).toContain("the database refused");
+      // What the log does not keep of the URL still tells it from others.
+      expect(logged?.[0]?.targetUrl).not.toContain("hush");
+      const hash = createHash("sha256").update(`${receiver.url}?key=hush`).digest();
+      expect(logged?.[0]?.targetHash).toEqual(hash);
       expect(counted).toEqual([]);
     });
   },
