@@ -210,6 +210,19 @@ test("a workflow of a delivery that has ended may wait until its next attempt is
   expect(linesOf(findingsFrom({ ...FACTS, workflowsOfEnded: [workflow] }))).toEqual([]);
 });
 
+test("a delivery whose first attempt failed before it arrived does not stand still until the next one", () => {
+  const failed = attempt({ outcome: "timeout", status: null });
+  const facts: Facts = {
+    ...FACTS,
+    attempts: [failed, attempt({ number: 2 })],
+    seen: [seen({}, AT + 600_000)],
+  };
+  const { broken, waits } = findingsFrom(facts);
+  expect(broken["stood still"]).toEqual([]);
+  expect(waits.longestMs).toBe(0);
+  expect(findingsFrom({ ...facts, attempts: [attempt()] }).broken["stood still"]).not.toEqual([]);
+});
+
 test("a delivery that waits its turn on a slow machine does not stand still", () => {
   const { broken, waits } = findingsFrom({ ...FACTS, seen: [seen({}, AT + 30_000), ...others(1_000)] });
   expect(broken["stood still"]).toEqual([]);

@@ -3,7 +3,7 @@ import { feltMs, timesOfFaults } from "./fault-times.ts";
 
 /** How long the deliveries of the well-behaved account waited for their first attempt. */
 export type Waits = {
-  /** The longest time from when a delivery was due until it arrived, in milliseconds. */
+  /** The longest time from when a delivery was due until its first attempt, in milliseconds. */
   readonly longestMs: number;
   /** The same without the times of faults that hit it: see {@link timesOfFaults}. */
   readonly besideFaultsMs: number;
@@ -80,7 +80,7 @@ function overtakenBy({ gaps }: Wait): number {
 }
 
 function waitsOfGood(facts: Facts): Wait[] {
-  const seenOf = groupBy(facts.seen, ({ deliveryId }) => deliveryId);
+  const sendsOf = sendsOfEach(facts);
   const windows = timesOfFaults(facts);
   const others = facts.seen
     .filter(({ character }) => character !== "steady")
@@ -91,14 +91,14 @@ function waitsOfGood(facts: Facts): Wait[] {
     .filter((row) => row.account_id === facts.accountIds.good)
     .sort((one, other) => other.created_at - one.created_at);
   const sends = latestFirst
-    .flatMap(({ id }) => (seenOf.get(id) ?? []).map(({ request }) => request.receivedAt))
+    .flatMap(({ id }) => sendsOf.get(id) ?? [])
+    .map(({ at }) => at)
     .sort((one, other) => one - other);
   const besideFaults = (from: number, until: number) => until - from - feltMs(windows, from, until);
   let laterSentAt = facts.now;
   return latestFirst.map(({ id, created_at: dueAt }) => {
-    const arrivedAt = (seenOf.get(id) ?? []).map(({ request }) => request.receivedAt);
-    // One that never arrived is lost, and found as such.
-    const sentAt = Math.min(...(arrivedAt.length === 0 ? [facts.now] : arrivedAt));
+    // One that was never sent is lost, and found as such.
+    const sentAt = Math.min(facts.now, ...(sendsOf.get(id) ?? []).map(({ at }) => at));
     const stillUntil = Math.max(dueAt, Math.min(sentAt, laterSentAt));
     laterSentAt = Math.min(laterSentAt, sentAt);
     const meanwhile = sends.slice(countBefore(sends, dueAt), countBefore(sends, stillUntil));
@@ -112,6 +112,19 @@ function waitsOfGood(facts: Facts): Wait[] {
     });
     return { deliveryId: id, ms: sentAt - dueAt, besideFaultsMs: besideFaults(dueAt, sentAt), gaps };
   });
+}
+
+/**
+ * When each delivery was sent: the times of its requests, and of attempts that failed. These may not have
+ * arrived: a TLS handshake takes several turns of a worker that has just started, and an attempt has 2 s.
+ */
+function sendsOfEach({ seen, attempts }: Facts) {
+  const arrived = seen.map(({ deliveryId: id, request }) => ({ id, at: request.receivedAt }));
+  const failed = attempts.filter(({ outcome }) => outcome !== "accepted");
+  return groupBy(
+    [...arrived, ...failed.map((row) => ({ id: row.delivery_id, at: row.started_at }))],
+    ({ id }) => id,
+  );
 }
 
 /** Returns how many of the sorted times are before one. */
