@@ -1,5 +1,5 @@
 import type { DeliveryId } from "@posthaste/domain";
-import { ATTEMPT_ACTIVITY } from "../names.ts";
+import { attemptActivity } from "./attempt-activity.ts";
 import { bounded } from "./bounded.ts";
 import { GRPC, grpcCodeOf, NO_ACTIVITY } from "./grpc-code.ts";
 import { inspectDelivery, isOperatorsPause, RETRY_NOW_REASON } from "./inspect-delivery.ts";
@@ -42,7 +42,7 @@ async function tryToPause(
   deliveryId: DeliveryId,
 ): Promise<"paused" | "refused" | "nothing_to_pause"> {
   try {
-    const request = { ...target(temporal, deliveryId), reason: RETRY_NOW_REASON };
+    const request = { ...attemptActivity(temporal, deliveryId), reason: RETRY_NOW_REASON };
     await bounded(temporal.client, () => temporal.client.workflowService.pauseActivity(request));
     return "paused";
   } catch (error) {
@@ -56,14 +56,5 @@ async function tryToPause(
 /** Unpauses the activity, which starts its next attempt at once: the second half of {@link retryNow}. */
 export async function unpause(temporal: Temporal, deliveryId: DeliveryId): Promise<void> {
   const { client } = temporal;
-  await bounded(client, () => client.workflowService.unpauseActivity(target(temporal, deliveryId)));
-}
-
-function target({ client, names }: Temporal, deliveryId: DeliveryId) {
-  return {
-    namespace: client.options.namespace,
-    execution: { workflowId: names.delivery(deliveryId) },
-    identity: client.options.identity,
-    type: ATTEMPT_ACTIVITY,
-  };
+  await bounded(client, () => client.workflowService.unpauseActivity(attemptActivity(temporal, deliveryId)));
 }

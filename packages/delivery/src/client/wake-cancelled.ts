@@ -1,5 +1,5 @@
 import type { DeliveryId } from "@posthaste/domain";
-import { ATTEMPT_ACTIVITY } from "../names.ts";
+import { attemptActivity } from "./attempt-activity.ts";
 import { bounded } from "./bounded.ts";
 import { grpcCodeOf, NO_ACTIVITY } from "./grpc-code.ts";
 import type { Temporal } from "./temporal.ts";
@@ -13,15 +13,11 @@ import type { Temporal } from "./temporal.ts";
  * nobody examines the workflow of a cancelled delivery: cut off between them, it would never end. That the
  * schedule begins again does not matter here.
  */
-export async function wakeCancelled({ client, names }: Temporal, deliveryId: DeliveryId): Promise<void> {
-  const request = {
-    namespace: client.options.namespace,
-    execution: { workflowId: names.delivery(deliveryId) },
-    identity: client.options.identity,
-    type: ATTEMPT_ACTIVITY,
-  };
+export async function wakeCancelled(temporal: Temporal, deliveryId: DeliveryId): Promise<void> {
+  const { client } = temporal;
+  const activity = attemptActivity(temporal, deliveryId);
   try {
-    await bounded(client, () => client.workflowService.resetActivity(request));
+    await bounded(client, () => client.workflowService.resetActivity(activity));
   } catch (error) {
     if (!NO_ACTIVITY.has(grpcCodeOf(error))) throw error;
   }

@@ -31,10 +31,10 @@ const CHUNK = Buffer.alloc(64 * 1024, "x");
 /**
  * Plays a behaviour on a connection that has sent a complete request.
  *
- * @param tcp what the socket runs over: TLS cannot be reset. The socket itself without TLS; undefined if it
- *   has closed
+ * @param tcp returns what the socket runs over, since TLS cannot be reset: without TLS, the socket itself;
+ *   undefined if it has closed
  */
-export function play(behaviour: Behaviour, socket: Socket, tcp: Socket | undefined): void {
+export function play(behaviour: Behaviour, socket: Socket, tcp: () => Socket | undefined): void {
   switch (behaviour.kind) {
     case "status": {
       const body = Buffer.from(behaviour.body ?? "");
@@ -50,7 +50,7 @@ export function play(behaviour: Behaviour, socket: Socket, tcp: Socket | undefin
       return;
     case "reset":
       // The reset waits until the bytes are written, or it may overtake them.
-      socket.write(`${head(200, { "content-length": "1000" })}partial`, () => tcp?.resetAndDestroy());
+      socket.write(`${head(200, { "content-length": "1000" })}partial`, () => tcp()?.resetAndDestroy());
       return;
     case "drip": {
       socket.write(head(behaviour.status, { "content-length": "1000000" }));

@@ -45,8 +45,6 @@ export async function startReceiver(options: ReceiverOptions = {}): Promise<Rece
   const requests: ReceivedRequest[] = [];
   const waiters = new Set<() => void>();
   const sockets = new Set<Socket>();
-  /** The sockets by the port of the other end. */
-  const byPort = new Map<number | undefined, Socket>();
   let current: Answer = { kind: "status", status: 200 };
 
   const onRequest = async (incoming: IncomingMessage) => {
@@ -56,7 +54,8 @@ export async function startReceiver(options: ReceiverOptions = {}): Promise<Rece
     for (const waiter of waiters) waiter();
     const behaviour = typeof current === "function" ? await current(request, n) : current;
     const { socket } = incoming;
-    if (!socket.destroyed) play(behaviour, socket, byPort.get(socket.remotePort));
+    const tcp = () => [...sockets].find(({ remotePort }) => remotePort === socket.remotePort);
+    if (!socket.destroyed) play(behaviour, socket, tcp);
   };
   // Behaviours write to the socket instead of the response object, so that they can violate HTTP. A
   // connection therefore serves one request.
@@ -69,13 +68,10 @@ export async function startReceiver(options: ReceiverOptions = {}): Promise<Rece
     options.tls === undefined ? createHttpServer(listener) : createHttpsServer(options.tls, listener);
   let sentBytes = 0;
   const track = (socket: Socket) => {
-    const { remotePort } = socket;
     sockets.add(socket);
-    byPort.set(remotePort, socket);
     socket.on("error", () => socket.destroy());
     socket.once("close", () => {
       sockets.delete(socket);
-      if (byPort.get(remotePort) === socket) byPort.delete(remotePort);
       sentBytes += socket.bytesWritten - socket.writableLength;
     });
   };
