@@ -22,8 +22,19 @@ describe("a machine that has no address left", () => {
   const away = (address: string) => Object.assign(failed("EADDRNOTAVAIL"), { address });
   const [of6, of4] = [away("2606:4700::1"), away("192.0.2.1")];
   const unrouted = Object.assign(failed("ENETUNREACH"), { address: "2606:4700::1" });
+  const deadRoute = Object.assign(failed("EHOSTUNREACH"), { address: "2606:4700::1" });
   const refused = { outcome: "refused", detail: "ECONNREFUSED" };
   const unreachable = { outcome: "unreachable", detail: "EADDRNOTAVAIL" };
+
+  test("it looks once at its own addresses, however many it has dialled", () => {
+    let looks = 0;
+    const look = () => {
+      looks += 1;
+      return false;
+    };
+    expect(classifyError(new AggregateError(Array(2_000).fill(of6)), look)).toEqual(unreachable);
+    expect(looks).toBe(1);
+  });
 
   test.each([
     ["for IPv4", of4, false, "fault"],
@@ -45,6 +56,13 @@ describe("a machine that has no address left", () => {
       false,
       refused,
     ],
+    [
+      "a dead route for IPv6, and an IPv4 address that refuses",
+      new AggregateError([deadRoute, failed("ECONNREFUSED")]),
+      false,
+      refused,
+    ],
+    ["no memory for its resolver", failed("EAI_MEMORY"), false, "fault"],
     ["no descriptor left", new AggregateError([failed("ECONNREFUSED"), failed("EMFILE")]), false, "fault"],
   ] as const)("%s", (_what, error, hasIpv6, classified) => {
     expect(classifyError(error, () => hasIpv6)).toEqual(classified);

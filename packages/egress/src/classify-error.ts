@@ -44,14 +44,14 @@ const BY_PREFIX: readonly (readonly [string, Outcome])[] = [
 ];
 
 /** Codes of faults: this process or machine is out of a resource, or the program has a bug. */
-const OURS = new Set(["EMFILE", "ENFILE", "ENOBUFS", "ENOMEM", "UND_ERR_INVALID_ARG"]);
+const OURS = new Set(["EMFILE", "ENFILE", "ENOBUFS", "ENOMEM", "EAI_MEMORY", "UND_ERR_INVALID_ARG"]);
 /**
  * A fault: all ports are in use. But for an IPv6 address, it may be that the machine has none of its own, as
  * in most containers. That will not pass, and is for the receiver's owner to know.
  */
 const NO_ADDRESS = "EADDRNOTAVAIL";
 /** With these, an IPv6 address says nothing about a receiver that has IPv4 addresses, too. */
-const WITHOUT_IPV6 = new Set([NO_ADDRESS, "ENETUNREACH"]);
+const WITHOUT_IPV6 = new Set([NO_ADDRESS, "ENETUNREACH", "EHOSTUNREACH"]);
 
 /**
  * Classifies the error of an attempt. An unknown code counts as `unreachable`, with the code in the detail,
@@ -65,8 +65,9 @@ export function classifyError(error: unknown, hasIpv6 = hasOwnIpv6): Classified 
   if (error instanceof CertificateRefused) return { outcome: "tls", detail: error.code };
   const parts = partsOf(error);
   const isOurs = ({ code = "", address = "" }: Part) =>
-    OURS.has(code) || (code === NO_ADDRESS && (!isIPv6(address) || hasIpv6()));
+    OURS.has(code) || (code === NO_ADDRESS && !isIPv6(address));
   if (parts.some(isOurs)) return "fault";
+  if (parts.some(({ code }) => code === NO_ADDRESS) && hasIpv6()) return "fault";
   const isWithoutIpv6 = ({ code = "", address = "" }: Part) => WITHOUT_IPV6.has(code) && isIPv6(address);
   const { code } = parts.find((part) => !isWithoutIpv6(part)) ?? parts[0] ?? {};
   if (code === undefined) return "fault";

@@ -46,7 +46,11 @@ export function directly(route: Route): buildConnector.connector {
     const target = { hostname: options.hostname, protocol: "http:", port: String(portOf(options)) };
     return dial(target, (error, socket) => {
       if (error !== null) return callback(error, null);
-      const { remoteAddress = "", remotePort = 0 } = socket;
+      const { remoteAddress, remotePort = 0 } = socket;
+      if (remoteAddress === undefined) {
+        socket.destroy();
+        return callback(coded("the receiver reset the connection at once", "ECONNRESET"), null);
+      }
       try {
         // Check the actual remote address once more, before anything is sent.
         requirePermitted(rules, remoteAddress);
@@ -101,29 +105,41 @@ async function tunnelToOne(proxy: URL, route: Route, port: number): Promise<Sock
 async function tunnel(proxy: URL, authority: string, route: Route): Promise<Socket> {
   const { abandonMs, signal, onProxyReached } = route;
   const dial = buildConnector({ ...HTTP_1_ONLY, timeout: abandonMs });
+  let isReached = false;
   const client = new Client(proxy.origin, {
     connect: (options, callback) =>
       dial(options, (...[error, socket]) => {
         if (error !== null) return callback(error, null);
+        isReached = true;
         onProxyReached();
         callback(null, socket);
       }),
     headersTimeout: 0,
   });
   try {
-    const { statusCode, socket } = await client
+    const { statusCode, headers, socket } = await client
       .connect({ path: authority, headers: { host: authority, ...credentials(proxy) }, signal })
       .catch((cause: unknown) => {
-        throw signal.aborted ? cause : new ProxyFault("the outbound proxy cannot be reached", { cause });
+        if (signal.aborted) throw cause;
+        // It may do so whenever it is asked for this target, so that the attempt has to count.
+        if (isReached) throw coded("the outbound proxy closed the connection", "PROXY_CLOSED");
+        throw new ProxyFault("the outbound proxy cannot be reached", { cause });
       });
     if (statusCode === 200) return socket as Socket;
     socket.on("error", () => {}).destroy();
-    if (statusCode === 407) throw new ProxyFault("the outbound proxy refuses the credentials");
-    throw Object.assign(new Error("no tunnel"), { code: `PROXY_${statusCode}` });
+    // Some proxies answer 407 also for a target that they do not allow, and ask for no credentials then.
+    if (statusCode === 407 && headers["proxy-authenticate"] !== undefined) {
+      throw new ProxyFault("the outbound proxy refuses the credentials");
+    }
+    throw coded("no tunnel", `PROXY_${statusCode}`);
   } finally {
     // A tunnel's socket no longer belongs to the client, so it stays open.
     client.destroy().catch(() => {});
   }
+}
+
+function coded(message: string, code: string): Error {
+  return Object.assign(new Error(message), { code });
 }
 
 function credentials({ username, password }: URL): Record<string, string> {

@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { type AddressInfo, createServer } from "node:net";
+import { type AddressInfo, createServer, Socket } from "node:net";
 import tls from "node:tls";
 import { type AccountId, EGRESS_PORTS_DEFAULT, parseNetworks } from "@posthaste/domain";
 import {
@@ -9,7 +9,7 @@ import {
   startConnectProxy,
   startReceiver,
 } from "@posthaste/testkit";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { INTERIM_RESPONSES_MAX, RESPONSE_BODY_BYTES_MAX, RESPONSE_BODY_PIECES_MAX } from "./answer.ts";
 import { RESPONSE_HEADERS_MAX } from "./connection.ts";
 import { createEgress, type PostRequest } from "./egress.ts";
@@ -50,6 +50,18 @@ describe("the receiver's behaviour becomes an outcome", () => {
     });
     expect(Buffer.from(result.responseBody).toString()).toBe("thanks");
     expect(result.responseHeaders).toContainEqual(["x-seen", "yes"]);
+  });
+
+  test("a receiver that resets before its address can be asked for is a reset, and not blocked", async () => {
+    // The system forgets the address with the connection. No real receiver can be timed so exactly.
+    const peername = vi.spyOn(Socket.prototype as unknown as { _getpeername(): object }, "_getpeername");
+    peername.mockReturnValue({});
+    try {
+      expect(await send()).toMatchObject({ outcome: "reset", detail: "ECONNRESET", status: null });
+    } finally {
+      peername.mockRestore();
+    }
+    expect(receiver.requests).toHaveLength(0);
   });
 
   test.each([

@@ -29,10 +29,16 @@ export type EgressLimits = {
   /** The maximum of the same time. Default: 30 s. */
   readonly failureMsMax: number;
   /**
-   * Cached names; one that several accounts use counts for each of them. Default: 10,000, about 6 MB. An
-   * account's names are safe unless this many are held by accounts with as many as it has.
+   * Cached names; one that several accounts use counts for each of them. Default: 10,000, about 6 MB, or
+   * 30 MB if each has as many addresses as are kept. An account's names are safe unless this many are held by
+   * accounts with as many as it has.
    */
   readonly namesMax: number;
+  /**
+   * Addresses of a name that are kept: the first ones, which the system prefers. Each is checked by every
+   * attempt. Default: 16, while a name server's answer has room for thousands.
+   */
+  readonly addressesMax: number;
   /**
    * Lookups in progress, in all. Default: 30, which is {@link lookupsWith} 64 threads. More than that would
    * wait for each other in Node, where accounts cannot take turns.
@@ -80,6 +86,7 @@ export const EGRESS_LIMITS: EgressLimits = {
   failureMsMin: 1_000,
   failureMsMax: 30_000,
   namesMax: 10_000,
+  addressesMax: 16,
   lookupsMax: lookupsWith(64),
   waitingNamesMax: 1_000,
   refreshMs: 1_000,

@@ -1,3 +1,4 @@
+import { createServer as createHttpServer } from "node:http";
 import { createSecureServer, type Http2SecureServer } from "node:http2";
 import { createServer } from "node:https";
 import type { AddressInfo } from "node:net";
@@ -88,5 +89,31 @@ test("a proxy that prefers HTTP/2 gets HTTP/1.1", async () => {
     egress.close();
     setDefaultCACertificates(trusted);
     await new Promise((resolve) => secureProxy.close(resolve));
+  }
+});
+
+test.each([
+  ["closes instead of an answer", "", "PROXY_CLOSED"],
+  ["refuses a target with 407 and asks for no credentials", "HTTP/1.1 407 No\r\n\r\n", "PROXY_407"],
+])("a proxy that %s has tried, so the attempt counts", async (_what, answer, detail) => {
+  const proxy = createHttpServer().on("connect", (_request, socket) => socket.end(answer));
+  await new Promise<void>((resolve) => proxy.listen(0, "127.0.0.1", resolve));
+  const egress = createEgress({
+    rules: { allow: parseNetworks("127.0.0.1"), ports: EGRESS_PORTS_DEFAULT },
+    proxy: new URL(`http://127.0.0.1:${(proxy.address() as AddressInfo).port}`),
+  });
+  try {
+    const result = await egress.post({
+      url: "http://127.0.0.1/hook",
+      headers: {},
+      body: Buffer.from("{}"),
+      acceptance: "OK_ONLY",
+      accountId: ACCOUNT,
+      timeoutMs: TIMEOUT_MS,
+    });
+    expect(result).toMatchObject({ outcome: "unreachable", detail });
+  } finally {
+    egress.close();
+    await new Promise((resolve) => proxy.close(resolve));
   }
 });

@@ -44,6 +44,16 @@ function setup(limits: Partial<EgressLimits> = {}) {
   };
 }
 
+test("of a name with thousands of addresses, a few are kept", async () => {
+  const many = Array.from({ length: 4_000 }, (_, i) => ({ address: `192.0.2.${i % 250}`, family: 4 }));
+  const resolve = rememberLookups(
+    async () => many,
+    EGRESS_LIMITS,
+    () => 0,
+  );
+  expect(await resolve("a.example", A).answer).toEqual(many.slice(0, EGRESS_LIMITS.addressesMax));
+});
+
 test("an answer is cached for its time, and then resolved again", async () => {
   const { ask, asked, answer, pass } = setup();
   const first = ask("a.example");

@@ -49,6 +49,8 @@ export type ResolveName = (hostname: string, accountId: AccountId) => Resolution
  * Names are remembered by the accounts that use them, so that no account's names displace those of others: a
  * forgotten name has no last answer, and waits with the new ones.
  *
+ * Only the first addresses of a name are kept. The others are neither checked nor called.
+ *
  * If the lookup of a name that resolved last time does not end soon, callers get its last answer, unless that
  * is too old. They check its addresses anyway, like any other answer's.
  *
@@ -87,7 +89,7 @@ export function rememberLookups(lookup: Lookup, limits: EgressLimits, now: () =>
       },
       async begin() {
         begunAt = now();
-        resolve(lookup(hostname));
+        resolve(lookup(hostname).then((addresses) => addresses.slice(0, limits.addressesMax)));
         await answer.catch(() => {});
       },
       until: Number.POSITIVE_INFINITY,

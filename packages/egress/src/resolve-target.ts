@@ -25,9 +25,9 @@ export class TargetBlocked extends Error {
 }
 
 /**
- * Returns the addresses to dial for a URL: its literal address, or all addresses of its name. All of them
- * must be permitted; otherwise, whether a name with a public and a private address is blocked would depend on
- * chance.
+ * Returns the addresses to dial for a URL: its literal address, or those of its name that `resolve` returns.
+ * All of them must be permitted; otherwise, whether a name with a public and a private address is blocked
+ * would depend on chance.
  *
  * @throws TargetBlocked, or the resolver's error
  */

@@ -30,7 +30,9 @@ export async function startConnectProxy(options: { credentials?: string } = {}):
   server.on("connection", track);
   server.on("connect", (request, client: Socket) => {
     if (wanted !== undefined && request.headers["proxy-authorization"] !== wanted) {
-      client.end("HTTP/1.1 407 Proxy Authentication Required\r\n\r\n");
+      client.end(
+        'HTTP/1.1 407 Proxy Authentication Required\r\nproxy-authenticate: Basic realm="proxy"\r\n\r\n',
+      );
       return;
     }
     authorities.push(request.url ?? "");
