@@ -2,7 +2,7 @@ import { execFile } from "node:child_process";
 import { type AddressInfo, createServer } from "node:net";
 import { promisify } from "node:util";
 import { createShares } from "@posthaste/delivery/activities";
-import { connectTemporal, scheduleRetention } from "@posthaste/delivery/client";
+import { connectTemporal, isOutage, isTemporalThere, scheduleRetention } from "@posthaste/delivery/client";
 import { workflowCode } from "@posthaste/delivery/worker";
 import { createStopDeadline } from "@posthaste/runtime";
 import { createAttemptLedger } from "@posthaste/store";
@@ -76,12 +76,16 @@ test("a worker whose namespace does not exist names the setting, and polls once 
     expect(line).toMatchObject({ error: { message: problem } });
   }, PATIENCE);
   const client = connectTemporal({ connectionOptions: { address: t.env.address }, namespace: "later" });
-  await expect(scheduleRetention({ ...t.temporal, client }, 3_600_000)).rejects.toThrow(problem);
-  await client.connection.close();
+  const failure = scheduleRetention({ ...t.temporal, client }, 3_600_000);
+  await expect(failure).rejects.toThrow(problem);
+  expect(isOutage(await failure.catch((error: unknown) => error))).toBe(true);
+  expect(await isTemporalThere(client)).toBe(false);
 
   const create = ["operator", "namespace", "create", "--namespace", "later", "--address", t.env.address];
   await promisify(execFile)(await temporalBinary(), create);
   await vi.waitFor(() => expect(created.polls()).toBe(true), PATIENCE);
+  expect(await isTemporalThere(client)).toBe(true);
+  await client.connection.close();
 });
 
 test("an unversioned worker offers a client for eager starts", async () => {

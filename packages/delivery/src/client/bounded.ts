@@ -3,10 +3,15 @@ import { type Client, NamespaceNotFoundError } from "@temporalio/client";
 /** The deadline of one call to Temporal, including the SDK's retries. */
 const CALL_DEADLINE_MS = 5_000;
 
+/** Temporal does not have the client's namespace. */
+export class NoNamespace extends Error {
+  override readonly name = "NoNamespace";
+}
+
 /**
  * Calls Temporal with a deadline of 5 s, so that a server that does not answer cannot block the caller.
  *
- * @throws Error that names the setting if Temporal has no such namespace; else the SDK's error
+ * @throws NoNamespace, which names the setting, or the SDK's error
  */
 export async function bounded<T>(client: Client, call: () => Promise<T>): Promise<T> {
   try {
@@ -17,8 +22,8 @@ export async function bounded<T>(client: Client, call: () => Promise<T>): Promis
 }
 
 /** Explains to operators that Temporal does not have the client's namespace. */
-export function noNamespace(client: Client, cause: unknown): Error {
+export function noNamespace(client: Client, cause: unknown): NoNamespace {
   const name = JSON.stringify(client.options.namespace);
   const advice = "create it, or set TEMPORAL_NAMESPACE to one that exists";
-  return new Error(`Temporal has no namespace ${name}: ${advice}`, { cause });
+  return new NoNamespace(`Temporal has no namespace ${name}: ${advice}`, { cause });
 }

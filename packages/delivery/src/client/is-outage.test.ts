@@ -1,5 +1,6 @@
-import { NamespaceNotFoundError, ServiceError } from "@temporalio/client";
+import { ServiceError } from "@temporalio/client";
 import { expect, test } from "vitest";
+import { NoNamespace } from "./bounded.ts";
 import { GRPC } from "./grpc-code.ts";
 import { isOutage } from "./is-outage.ts";
 
@@ -10,7 +11,7 @@ test("a server that cannot be reached or refuses the caller may refuse every cal
   for (const code of [GRPC.UNAVAILABLE, GRPC.DEADLINE_EXCEEDED, GRPC.CANCELLED, GRPC.UNAUTHENTICATED]) {
     expect(isOutage(new ServiceError("Failed to start Workflow", { cause: grpcError(code) }))).toBe(true);
   }
-  expect(isOutage(new NamespaceNotFoundError("default"))).toBe(true);
+  expect(isOutage(new NoNamespace("Temporal has no namespace"))).toBe(true);
 });
 
 test("a refused argument, and an error of our own, concern one call", () => {

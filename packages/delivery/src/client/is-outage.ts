@@ -1,4 +1,4 @@
-import { NamespaceNotFoundError } from "@temporalio/client";
+import { NoNamespace } from "./bounded.ts";
 import { GRPC, grpcCodeOf } from "./grpc-code.ts";
 
 /** The codes of a server that is unreachable, overloaded, or refuses the caller and not the call. */
@@ -16,5 +16,5 @@ const OUTAGE: ReadonlySet<number | undefined> = new Set([
  * part of it that holds one workflow is unavailable: a call that succeeds meanwhile shows that.
  */
 export function isOutage(error: unknown): boolean {
-  return error instanceof NamespaceNotFoundError || OUTAGE.has(grpcCodeOf(error));
+  return error instanceof NoNamespace || OUTAGE.has(grpcCodeOf(error));
 }

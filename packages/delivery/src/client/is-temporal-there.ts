@@ -3,16 +3,18 @@ import type { Client } from "@temporalio/client";
 /** A server that takes longer counts as unreachable: probes call every few seconds. */
 const ANSWER_WITHIN_MS = 1_000;
 
-/** Returns whether Temporal answers within a second. */
+/** Returns whether Temporal answers within a second, and has the client's namespace. */
 export async function isTemporalThere(client: Client): Promise<boolean> {
-  return await askTemporal(client, ANSWER_WITHIN_MS).then(
+  const { namespace } = client.options;
+  const ask = () => client.workflowService.describeNamespace({ namespace });
+  return await client.withDeadline(Date.now() + ANSWER_WITHIN_MS, ask).then(
     () => true,
     () => false,
   );
 }
 
 /**
- * Calls the server, to find out whether it answers.
+ * Calls the server, to find out whether it answers, whatever namespaces it has.
  *
  * @throws the SDK's error if there is no answer within that time
  */

@@ -5,7 +5,7 @@ import { GRPC, grpcCodeOf } from "./grpc-code.ts";
 /**
  * Checks that Temporal has the client's namespace.
  *
- * @throws Error that names the setting if it does not; the SDK's error if Temporal does not answer
+ * @throws NoNamespace, which names the setting; the SDK's error if Temporal does not answer
  */
 export async function requireNamespace(client: Client): Promise<void> {
   const { namespace } = client.options;
