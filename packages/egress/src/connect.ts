@@ -1,7 +1,8 @@
 import type { LookupAddress } from "node:dns";
-import type { LookupFunction, Socket } from "node:net";
+import type { Socket } from "node:net";
 import type { EgressRules } from "@posthaste/domain";
 import { buildConnector, Client } from "undici";
+import { type Connected, connectToOne, openTcp } from "./dial.ts";
 import { requirePermitted } from "./resolve-target.ts";
 import { secure } from "./secure.ts";
 import type { TlsGuardOptions } from "./tls-guard.ts";
@@ -12,7 +13,7 @@ export type Route = TlsGuardOptions & {
   readonly addresses: readonly LookupAddress[];
   /** PEM. Undefined: Node's default authorities. */
   readonly ca: string | undefined;
-  /** The connect timeout. It only cleans up: it is later than any deadline of an attempt. */
+  /** The connect timeout of the proxy. It only cleans up: it is later than any deadline of an attempt. */
   readonly abandonMs: number;
   /** Aborted if the attempt ends before there is a connection. */
   readonly signal: AbortSignal;
@@ -22,6 +23,11 @@ export type Route = TlsGuardOptions & {
   readonly onDialled: (socket: Socket, address: string, port: number) => void;
 };
 
+/**
+ * After how long another address joins one for which the proxy has opened no tunnel. RFC 8305, section 8, has
+ * no more than 2 s. It is so long because each tunnel is a connection of the proxy, too.
+ */
+const TUNNEL_JOINS_AFTER_MS = 2_000;
 /** By default, undici offers HTTP/2 to a proxy. */
 const HTTP_1_ONLY = { allowH2: false };
 
@@ -37,32 +43,22 @@ export class ProxyFault extends Error {
  * Returns a connector to one of the checked addresses. TLS verifies the certificate against the URL's host.
  */
 export function directly(route: Route): buildConnector.connector {
-  const { rules, addresses, abandonMs, signal, onDialled } = route;
-  const lookup = onlyThese(addresses);
-  // Node's sockets take a signal, too: the end of an attempt ends its dial.
-  const dial = buildConnector({ ...HTTP_1_ONLY, timeout: abandonMs, lookup, ...{ signal } });
-  return (options, callback) => {
-    // TLS is a step of its own, with a guard below it.
-    const target = { hostname: options.hostname, protocol: "http:", port: String(portOf(options)) };
-    return dial(target, (error, socket) => {
-      if (error !== null) return callback(error, null);
-      const { remoteAddress, remotePort = 0 } = socket;
-      if (remoteAddress === undefined) {
-        socket.destroy();
-        return callback(coded("the receiver reset the connection at once", "ECONNRESET"), null);
-      }
-      try {
-        // Check the actual remote address once more, before anything is sent.
-        requirePermitted(rules, remoteAddress);
-      } catch (blocked) {
-        socket.destroy();
-        return callback(blocked as Error, null);
-      }
-      onDialled(socket, remoteAddress, remotePort);
-      if (options.protocol === "https:") secure(socket, options, route, callback);
-      else callback(null, socket);
+  const { rules, addresses, signal } = route;
+  return connector(route, async (port) => {
+    const connected = await connectToOne(addresses, (address, ended) => openTcp(address, port, ended), {
+      signal,
     });
-  };
+    const { remoteAddress } = connected.socket;
+    try {
+      if (remoteAddress === undefined) throw coded("the receiver reset the connection at once", "ECONNRESET");
+      // Check the actual remote address once more, before anything is sent.
+      requirePermitted(rules, remoteAddress);
+      return connected;
+    } catch (error) {
+      connected.socket.destroy();
+      throw error;
+    }
+  });
 }
 
 /**
@@ -70,36 +66,33 @@ export function directly(route: Route): buildConnector.connector {
  * address, so the proxy resolves no names. TLS verifies the certificate against the URL's host.
  */
 export function through(proxy: URL, route: Route): buildConnector.connector {
+  const { addresses, signal } = route;
+  const isFinal = (error: unknown) => error instanceof ProxyFault;
+  return connector(route, (port) =>
+    connectToOne(
+      addresses,
+      (address, ended) => tunnel(proxy, endpoint(address, port), { ...route, signal: ended }),
+      {
+        ...{ signal, isFinal, joinAfterMs: TUNNEL_JOINS_AFTER_MS },
+      },
+    ),
+  );
+}
+
+/** Returns a connector that connects, and then makes the connection secure if the URL says so. */
+function connector(route: Route, open: (port: number) => Promise<Connected>): buildConnector.connector {
   return (options, callback) => {
-    tunnelToOne(proxy, route, portOf(options)).then(
-      (socket) => {
+    const port = Number(options.port) || (options.protocol === "https:" ? 443 : 80);
+    // TLS is a step of its own, with a guard below it.
+    open(port).then(
+      ({ socket, address }) => {
+        route.onDialled(socket, address, port);
         if (options.protocol === "https:") secure(socket, options, route, callback);
         else callback(null, socket);
       },
       (error: Error) => callback(error, null),
     );
   };
-}
-
-function portOf({ port, protocol }: buildConnector.Options): number {
-  return Number(port) || (protocol === "https:" ? 443 : 80);
-}
-
-/** Opens a tunnel to the first address that the proxy can reach. */
-async function tunnelToOne(proxy: URL, route: Route, port: number): Promise<Socket> {
-  let failure: unknown;
-  for (const { address } of route.addresses) {
-    try {
-      const socket = await tunnel(proxy, endpoint(address, port), route);
-      route.onDialled(socket, address, port);
-      return socket;
-    } catch (error) {
-      if (error instanceof ProxyFault) throw error;
-      if (route.signal.aborted) throw error;
-      failure = error;
-    }
-  }
-  throw failure;
 }
 
 async function tunnel(proxy: URL, authority: string, route: Route): Promise<Socket> {
@@ -146,15 +139,6 @@ function credentials({ username, password }: URL): Record<string, string> {
   if (username === "" && password === "") return {};
   const pair = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`;
   return { "proxy-authorization": `Basic ${Buffer.from(pair, "utf8").toString("base64")}` };
-}
-
-/** Returns a lookup that answers every query with the checked addresses. */
-function onlyThese(addresses: readonly LookupAddress[]): LookupFunction {
-  return (_hostname, options, callback) => {
-    const [first] = addresses;
-    if (options.all === true) callback(null, [...addresses]);
-    else callback(null, first?.address ?? "", first?.family);
-  };
 }
 
 /** Formats an address and port for people, with brackets around an IPv6 address. */

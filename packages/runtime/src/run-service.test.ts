@@ -129,6 +129,13 @@ test("a signal during the start ends the process at once", async () => {
   expect(await ended()).toBe("SIGTERM");
 });
 
+test("a partner that is far away is not given up after a moment because it has several addresses", async () => {
+  const start = `console.log((await import("node:net")).getDefaultAutoSelectFamilyAttemptTimeout(), "ms")`;
+  await service("", { start });
+  await printed("started");
+  expect(output).toContain("2500 ms");
+});
+
 test("a stop that fails exits with 1, and says why", async () => {
   const process = await service("throw new Error('the store is broken')");
   await printed("started");

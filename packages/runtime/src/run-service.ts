@@ -1,3 +1,4 @@
+import { setDefaultAutoSelectFamilyAttemptTimeout } from "node:net";
 import { readConfig, type Setting, type Settings, StartError, type Values } from "./config.ts";
 import { createEchoes } from "./echo.ts";
 import { createLog, immediateOutput, type Log, type LogLevel } from "./log.ts";
@@ -21,6 +22,11 @@ export type Service<C extends Settings & { POSTHASTE_LOG_LEVEL: Setting<LogLevel
   readonly start: (config: Values<C>, log: Log) => Promise<Running>;
 };
 
+/**
+ * How long Node tries an address of a partner (database, proxy, collector) before it gives it up for the
+ * next. Its default of 250 ms is less than a repeated SYN takes (1 s), and the last address may not answer.
+ */
+const ADDRESS_TIMEOUT_MS = 2_500;
 /** A stop that ignores its deadline is ended this much later. */
 const OVERRUN_MS = 1_000;
 
@@ -38,6 +44,7 @@ const OVERRUN_MS = 1_000;
 export async function runService<C extends Settings & { POSTHASTE_LOG_LEVEL: Setting<LogLevel> }>(
   service: Service<C>,
 ): Promise<void> {
+  setDefaultAutoSelectFamilyAttemptTimeout(ADDRESS_TIMEOUT_MS);
   try {
     const config = readConfig(service.settings, process.env);
     const level = config.POSTHASTE_LOG_LEVEL as LogLevel;
