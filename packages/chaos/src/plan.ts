@@ -64,16 +64,16 @@ const TARGETS: readonly [Target, ...Target[]] = [
 
 type Special = Pick<Fault, "target" | "kind"> & {
   readonly needs: (options: PlanOptions) => boolean;
-  readonly forMs: (seconds: number) => readonly [number, number];
+  /** @param partS the seconds of its part of the run: {@link SPECIAL_EVERY_S} at most */
+  readonly forMs: (partS: number) => readonly [number, number];
 };
 
 /** Each of these happens once in every run, and again for each further {@link SPECIAL_EVERY_S}. */
 const SPECIALS: readonly Special[] = [
-  // Minutes in a long run. What was started before must go on after it.
   {
     ...({ target: "temporal", kind: "away" } as const),
     needs: () => true,
-    forMs: (seconds) => [Math.min(seconds * 200, 120_000), Math.min(seconds * 300, 180_000)],
+    forMs: (partS) => [partS * 200, partS * 300],
   },
   // Some outlast the 6 s after which a statement's connection is given up; others are only slow.
   {
@@ -108,6 +108,12 @@ const SPECIAL_EVERY_S = 60;
 /** The part of its time in which a special fault begins: there is traffic before it and time after it. */
 const SPECIAL_WITHIN = { from: 0.1, to: 0.8 };
 
+/**
+ * Once in a long run, Temporal is away for minutes: what was started before must go on after it. It begins in
+ * this part of the run, so that even the shortest of them has time after it.
+ */
+const LONG_OUTAGE = { runS: 300, forMs: [120_000, 180_000], from: 0.1, to: 0.3 } as const;
+
 /** Plans the faults of a run; the same seed gives the same plan. No target has two faults at once. */
 export function planFaults(options: PlanOptions): Fault[] {
   const { seed, seconds, database } = options;
@@ -116,7 +122,8 @@ export function planFaults(options: PlanOptions): Fault[] {
   const add = (fault: Fault) => {
     if (!faults.some((other) => collide(fault, other, database))) faults.push(fault);
   };
-  for (const special of planSpecials(options)) add(special);
+  // The first one of those that collide stays.
+  for (const fault of [...planLongOutage(options), ...planSpecials(options)]) add(fault);
   for (let at = random.between(...GAP_MS); at < seconds * 1_000; at += random.between(...GAP_MS)) {
     add({ at, ...choose(random, database) });
   }
@@ -155,6 +162,14 @@ export function planTraffic({ seed, seconds }: Pick<PlanOptions, "seed" | "secon
     return ofKind;
   });
   return acts.sort((one, other) => one.at - other.at);
+}
+
+function planLongOutage({ seed, seconds, database }: PlanOptions): Fault[] {
+  const { runS, forMs, from, to } = LONG_OUTAGE;
+  if (seconds < runS) return [];
+  const random = randomFor(seed, "long outage", database);
+  const at = random.between(Math.round(seconds * 1_000 * from), Math.round(seconds * 1_000 * to));
+  return [{ at, target: "temporal", kind: "away", forMs: random.between(...forMs) }];
 }
 
 function planSpecials(options: PlanOptions): Fault[] {
