@@ -27,32 +27,62 @@ const ENDED_WITHIN_MS = 2 * MINUTE_MS;
 const POLL_EVERY_MS = 2_000;
 
 /**
+ * How long one that never ends must have been there at the last look. The attempt of a retry that has come
+ * due meanwhile finds within seconds that the delivery has ended.
+ */
+const THERE_FOR_MS = MINUTE_MS;
+
+/**
  * Asks Temporal which workflows are open although their deliveries have ended or are gone. Waits for those to
- * end that wait for no time, for two minutes at most: those that are left were there all the time.
+ * end that wait for no time, for two minutes after Temporal's first answer at most: those of them that are
+ * left were there for the last minute.
  *
- * @throws if Temporal does not answer until then, or lists too many
+ * @throws if Temporal does not answer within two minutes, or lists too many
  */
 export async function workflowsOfEnded(stack: Stack): Promise<readonly OpenWorkflow[]> {
   const client = connectTemporal({ connectionOptions: { address: stack.temporalAddress } });
   const temporal = { client, names: namesOf(stack.installation) };
-  const look = () => lookAt(stack, temporal);
+  const look = async (before?: Watched) => saw(await lookAt(stack, temporal), Date.now(), before);
+  const polling = { withinMs: ENDED_WITHIN_MS, everyMs: POLL_EVERY_MS };
+  let watched: Watched | undefined;
+  const lookAgain = async () => {
+    // Temporal may still be busy with what has waited for it.
+    watched = await look(watched).catch(() => watched);
+    return watched;
+  };
   try {
-    let left: readonly OpenWorkflow[] | undefined;
-    await poll(
-      async () => {
-        // Temporal may still be busy with what has waited for it.
-        const found = await look().catch(() => undefined);
-        const before = new Set(left?.filter(neverEnds).map(({ deliveryId }) => deliveryId));
-        const isNew = (one: OpenWorkflow) => left !== undefined && !before.has(one.deliveryId);
-        left = found?.filter((one) => !neverEnds(one) || !isNew(one)) ?? left;
-        return left !== undefined && !left.some(neverEnds);
-      },
-      { withinMs: ENDED_WITHIN_MS, everyMs: POLL_EVERY_MS },
-    );
-    return left ?? (await look());
+    // The time begins with the first answer: what was seen for a moment only would not be reported.
+    await poll(async () => (await lookAgain()) !== undefined, polling);
+    watched ??= await look();
+    if (watched.since.size > 0) await poll(async () => (await lookAgain())?.since.size === 0, polling);
+    return leftOf(watched);
   } finally {
     await client.connection.close();
   }
+}
+
+/** The open workflows at the latest look, and since when those have been there that never end. */
+export type Watched = {
+  readonly at: number;
+  readonly open: readonly OpenWorkflow[];
+  /** By delivery. */
+  readonly since: ReadonlyMap<string, number>;
+};
+
+/** Returns what is known after another look. */
+export function saw(open: readonly OpenWorkflow[], at: number, before: Watched | undefined): Watched {
+  const since = open
+    .filter(neverEnds)
+    .map(({ deliveryId: id }) => [id, before?.since.get(id) ?? at] as const);
+  return { at, open, since: new Map(since) };
+}
+
+/** Returns the open workflows, without those that never end but have not been there for long. */
+export function leftOf({ at, open, since }: Watched): OpenWorkflow[] {
+  return open.filter(({ deliveryId }) => {
+    const from = since.get(deliveryId);
+    return from === undefined || from <= at - THERE_FOR_MS;
+  });
 }
 
 async function lookAt({ store }: Stack, temporal: Temporal): Promise<OpenWorkflow[]> {
