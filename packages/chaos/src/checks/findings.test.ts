@@ -1,83 +1,26 @@
 import { MINUTE_MS } from "@posthaste/domain";
 import { describe, expect, test } from "vitest";
-import type { Seen } from "../receivers.ts";
-import { snapshotOf } from "../traffic/numbers.ts";
-import type { Facts, StoredAttempt, StoredChange, StoredDelivery, Waiting } from "./facts.ts";
+import {
+  AT,
+  attempt,
+  change,
+  counts,
+  delivery,
+  ERASED,
+  FACTS,
+  GOOD,
+  known,
+  NOW,
+  others,
+  seen,
+  sentTwice,
+  subscription,
+  succeeded,
+  URL,
+  waiting,
+} from "./example-facts.ts";
+import type { Facts, StoredChange } from "./facts.ts";
 import { findingsFrom, type Kind, linesOf } from "./findings.ts";
-
-const NOW = 10_000_000;
-const AT = 9_000_000;
-const [GOOD, HOSTILE, ERASED] = [1, 2, 3];
-const URL = "http://127.0.0.1:1/0";
-
-const delivery = (over: Partial<StoredDelivery & { isDeleted: boolean }> = {}) => ({
-  ...{ id: "dlv_0", account_id: GOOD, event_id: "evt_0", event_type: "invoice_sent", subscription_id: 1 },
-  ...{ state: "succeeded", attempts: 1, next_attempt_at: null, reconcile_after: null, created_at: AT },
-  ...{ started_at: null, ended_reason: null, isDeleted: false },
-  ...over,
-});
-const attempt = (over: Partial<StoredAttempt> = {}) => ({
-  ...{ delivery_id: "dlv_0", number: 1, account_id: GOOD, outcome: "accepted", status: 200 },
-  target_url: URL,
-  ...{ started_at: AT, duration_ms: 5, retry_after_ms: null, isDeleted: false },
-  ...over,
-});
-const change = (over: Partial<StoredChange> = {}) => ({
-  ...{ id: 1, batch: 1, account_id: GOOD, delivery_id: "dlv_0", event_id: "evt_0", subscription_id: 1 },
-  ...{ cause: "ingested", state: "pending", attempts: 0, attempt_ms: null, last_outcome: null },
-  ...{ changed_at: AT, isDeleted: false },
-  ...over,
-});
-const succeeded = change({
-  ...{ id: 2, cause: "attempt_succeeded", state: "succeeded", attempts: 1 },
-  ...{ attempt_ms: 5, last_outcome: "accepted" },
-});
-const seen = (over: Partial<Seen> = {}, receivedAt = AT): Seen => ({
-  ...{ character: "steady", eventId: "evt_0", deliveryId: "dlv_0", attempt: 1, answered: 200 },
-  request: { method: "POST", path: "/", headers: {}, receivedAt, body: Buffer.from(`[${snapshotOf(0)}]`) },
-  ...over,
-});
-/** This many attempts, each of which was sent again 20 ms later. */
-const sentTwice = (count: number, from = AT) =>
-  Array.from({ length: count }, (_, i) => [from, from + 20].map((at) => seen({ attempt: i + 1 }, at))).flat();
-/** A delivery that waits for its first retry. */
-const waiting = (over: Partial<Waiting> = {}): Waiting => ({
-  ...{ id: "dlv_0", state: "started", attempts: 1, at: NOW },
-  ...{ next_attempt_at: NOW + 10 * MINUTE_MS, reconcile_after: NOW + 12 * MINUTE_MS },
-  ...over,
-});
-/** Requests to a receiver of the hostile account, a millisecond apart. */
-const others = (count: number, from = AT) =>
-  Array.from({ length: count }, (_, i) => seen({ character: "wide", deliveryId: "dlv_1" }, from + i));
-const event = { id: "evt_0", account_id: GOOD, event_type: "invoice_sent", created_at: AT, isDeleted: false };
-const counts = (spanMs: number, over: { attempts?: number } = {}) => ({
-  ...{ account_id: GOOD, span_ms: spanMs, from_at: Math.floor(AT / spanMs) * spanMs },
-  ...{ events: 1, deliveries: 1, succeeded: 1, failed: 0, attempts: 1, accepted: 1 },
-  ...over,
-});
-const subscription = {
-  ...{ id: 1, account_id: GOOD, target_url: URL, state: "active" },
-  ...{ draining: 0, ending: 0, ended_at: null },
-};
-const known = { account: "good", eventType: "invoice_sent", knownAt: 0, secret: undefined } as const;
-
-/** One event to one steady receiver, without a problem. */
-const FACTS: Facts = {
-  accepted: [
-    { account: "good", n: 0, eventId: "evt_0", eventType: "invoice_sent", sentAt: AT, acceptedAt: AT },
-  ],
-  known: new Map([[1, { ...known, character: "steady" }]]),
-  accountIds: { good: GOOD, hostile: HOSTILE },
-  ...{ cancelled: new Set(), faults: [], acts: [], troubles: [], fanouts: [], recoveries: [], erasures: [] },
-  subscriptions: [subscription],
-  events: [{ ...event, data: Buffer.from(snapshotOf(0)) }],
-  deliveries: [delivery()],
-  attempts: [attempt()],
-  changes: [change(), succeeded],
-  statistics: [counts(60_000), counts(900_000)],
-  ...{ erasedRows: [], seen: [seen()], unsigned: [], asked: new Set(), now: NOW },
-  ...{ waiting: [], workflowsOfEnded: [] },
-};
 
 test("a run without a problem has no findings", () => {
   expect(linesOf(findingsFrom(FACTS))).toEqual([]);
@@ -208,75 +151,6 @@ test("a retry that waits by the schedule, in line or overdue keeps its time", ()
 test("a workflow of a delivery that has ended may wait until its next attempt is due", () => {
   const workflow = { deliveryId: "dlv_0", standing: { kind: "running", nextAttemptAt: NOW + 1 } } as const;
   expect(linesOf(findingsFrom({ ...FACTS, workflowsOfEnded: [workflow] }))).toEqual([]);
-});
-
-test("a delivery whose first attempt failed before it arrived does not stand still until the next one", () => {
-  const failed = attempt({ outcome: "timeout", status: null });
-  const facts: Facts = {
-    ...FACTS,
-    attempts: [failed, attempt({ number: 2 })],
-    seen: [seen({}, AT + 600_000)],
-  };
-  const { broken, waits } = findingsFrom(facts);
-  expect(broken["stood still"]).toEqual([]);
-  expect(waits.longestMs).toBe(0);
-  expect(findingsFrom({ ...facts, attempts: [attempt()] }).broken["stood still"]).not.toEqual([]);
-});
-
-test("a delivery that waits its turn on a slow machine does not stand still", () => {
-  const { broken, waits } = findingsFrom({ ...FACTS, seen: [seen({}, AT + 30_000), ...others(1_000)] });
-  expect(broken["stood still"]).toEqual([]);
-  expect(waits).toEqual({ longestMs: 30_000, besideFaultsMs: 30_000, overtakenBy: 1_000 });
-});
-
-test("an account whose earlier deliveries are sent meanwhile has its turns, and does not stand still", () => {
-  const ids = Array.from({ length: 6 }, (_, n) => `dlv_${10 + n}`);
-  const facts = {
-    ...FACTS,
-    deliveries: ids.map((id, n) => delivery({ id, created_at: AT + n })),
-    seen: [...ids.map((deliveryId, n) => seen({ deliveryId }, AT + (n + 1) * 10_000)), ...others(5_000)],
-  };
-  expect(findingsFrom(facts).broken["stood still"]).toEqual([]);
-  const fewer = { ...facts, seen: facts.seen.filter(({ deliveryId }) => deliveryId !== "dlv_11") };
-  expect(findingsFrom(fewer).broken["stood still"]).not.toEqual([]);
-});
-
-test("an account stands still in any of the gaps, not only in the longest", () => {
-  const facts = {
-    ...FACTS,
-    deliveries: ["dlv_10", "dlv_11"].map((id, n) => delivery({ id, created_at: AT + n })),
-    seen: [
-      seen({ deliveryId: "dlv_10" }, AT + 40_000),
-      seen({ deliveryId: "dlv_11" }, AT + 60_000),
-      ...others(1_001, AT + 41_000),
-    ],
-  };
-  expect(findingsFrom(facts).broken["stood still"]).not.toEqual([]);
-});
-
-test("a delivery that a fault cut off waits for its repair while later ones are sent", () => {
-  const facts = {
-    ...FACTS,
-    deliveries: [delivery(), delivery({ id: "dlv_2", created_at: AT + 1_000 })],
-    seen: [seen({}, AT + 60_000), seen({ deliveryId: "dlv_2" }, AT + 1_100), ...others(1_001)],
-  };
-  const { broken, waits } = findingsFrom(facts);
-  expect(broken["stood still"]).toEqual([]);
-  expect(waits).toEqual({ longestMs: 60_000, besideFaultsMs: 60_000, overtakenBy: 1_001 });
-});
-
-test("a wait during a fault that hit the delivery is not held against anybody, and is reported", () => {
-  const fault = {
-    at: 0,
-    forMs: 60_000,
-    kind: "kill",
-    target: "temporal",
-    from: AT,
-    until: AT + 60_000,
-  } as const;
-  const { broken, waits } = findingsFrom({ ...FACTS, faults: [fault], seen: [seen({}, AT + 60_000)] });
-  expect(broken["stood still"]).toEqual([]);
-  expect(waits).toMatchObject({ longestMs: 60_000, besideFaultsMs: 0 });
 });
 
 describe("a request beyond the log is a duplicate and no problem", () => {

@@ -15,7 +15,7 @@ import type { Check, Facts } from "./facts.ts";
 import { retriesKeepTime } from "./retry-times.ts";
 import { statisticsFitLogs } from "./statistics.ts";
 import { urlsAcceptOnce } from "./urls.ts";
-import { nobodyStandsStill, type Waits, waitsOf } from "./waits.ts";
+import { fewOfGoodFail, nobodyStandsStill, type Waits, waitsOf } from "./waits.ts";
 import { workflowsEnd } from "./workflows.ts";
 
 export const KINDS = ["lost", "early", "wrong", "open", "stood still"] as const;
@@ -38,7 +38,7 @@ const CHECKS: Readonly<Record<Kind, readonly Check[]>> = {
     ...[changesFitRows, statisticsFitLogs, erasedIsGone, ({ troubles }: Facts) => troubles],
   ],
   open: [nothingIsOpen, retriesKeepTime, workflowsEnd],
-  "stood still": [nobodyStandsStill],
+  "stood still": [nobodyStandsStill, fewOfGoodFail],
 };
 
 export function findingsFrom(facts: Facts): Findings {

@@ -1,5 +1,5 @@
 import { type Check, type Facts, groupBy } from "./facts.ts";
-import { feltMs, timesOfFaults } from "./fault-times.ts";
+import { feltMs, isFelt, timesOfFaults } from "./fault-times.ts";
 
 /** How long the deliveries of the well-behaved account waited for their first attempt. */
 export type Waits = {
@@ -75,6 +75,36 @@ export const nobodyStandsStill: Check = (facts) =>
         `${overtakenBy(wait)} requests of others arrived: see dispatcher and shares`,
     );
 
+/**
+ * How many of the well-behaved account's attempts may fail beside faults. A worker that a fault has left busy
+ * may let some time out.
+ */
+const FAILED_MAX = { share: 0.05, few: 20 };
+
+/**
+ * Few of the well-behaved account's attempts fail beside faults, since its receivers always answer 200. An
+ * account whose attempts all fail before they arrive does not wait for them, and stands still all the same.
+ */
+export const fewOfGoodFail: Check = (facts) => {
+  const times = timesOfFaults(facts);
+  const isSteady = (id: number) => facts.known.get(id)?.character === "steady";
+  const toSteady = new Set(
+    facts.deliveries.filter((row) => isSteady(row.subscription_id)).map(({ id }) => id),
+  );
+  const beside = facts.attempts.filter(
+    (row) =>
+      row.account_id === facts.accountIds.good &&
+      toSteady.has(row.delivery_id) &&
+      !isFelt(times, row.started_at, row.started_at + row.duration_ms),
+  );
+  const failed = beside.filter(({ outcome }) => outcome !== "accepted");
+  if (failed.length <= Math.max(FAILED_MAX.few, beside.length * FAILED_MAX.share)) return [];
+  return failed.map(
+    ({ delivery_id: id, number, outcome }) =>
+      `${id} attempt ${number} of the well-behaved account failed beside faults (${outcome}): see egress`,
+  );
+};
+
 function overtakenBy({ gaps }: Wait): number {
   return gaps.reduce((max, gap) => Math.max(max, gap.overtakenBy), 0);
 }
@@ -117,6 +147,7 @@ function waitsOfGood(facts: Facts): Wait[] {
 /**
  * When each delivery was sent: the times of its requests, and of attempts that failed. These may not have
  * arrived: a TLS handshake takes several turns of a worker that has just started, and an attempt has 2 s.
+ * {@link fewOfGoodFail} checks that they are few.
  */
 function sendsOfEach({ seen, attempts }: Facts) {
   const arrived = seen.map(({ deliveryId: id, request }) => ({ id, at: request.receivedAt }));
