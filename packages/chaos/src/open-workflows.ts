@@ -54,8 +54,10 @@ export async function workflowsOfEnded(stack: Stack): Promise<readonly OpenWorkf
     // The time begins with the first answer: what was seen for a moment only would not be reported.
     await poll(async () => (await lookAgain()) !== undefined, polling);
     watched ??= await look();
-    if (watched.since.size > 0) await poll(async () => (await lookAgain())?.since.size === 0, polling);
-    return leftOf(watched);
+    if (watched.since.size === 0) return leftOf(watched);
+    await poll(async () => (await lookAgain())?.since.size === 0, polling);
+    // Once more, in case that Temporal has not answered since the first look.
+    return leftOf(await look(watched));
   } finally {
     await client.connection.close();
   }
