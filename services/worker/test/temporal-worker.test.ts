@@ -2,8 +2,17 @@ import { execFile } from "node:child_process";
 import { type AddressInfo, createServer } from "node:net";
 import { promisify } from "node:util";
 import { createShares } from "@posthaste/delivery/activities";
-import { connectTemporal, isOutage, isTemporalThere, scheduleRetention } from "@posthaste/delivery/client";
+import {
+  connectTemporal,
+  isOutage,
+  isTemporalThere,
+  retryNow,
+  scheduleRetention,
+  unpause,
+  wakeCancelled,
+} from "@posthaste/delivery/client";
 import { workflowCode } from "@posthaste/delivery/worker";
+import type { DeliveryId } from "@posthaste/domain";
 import { createStopDeadline } from "@posthaste/runtime";
 import { createAttemptLedger } from "@posthaste/store";
 import { temporalBinary } from "@posthaste/temporal-servers";
@@ -79,6 +88,9 @@ test("a worker whose namespace does not exist names the setting, and polls once 
   const failure = scheduleRetention({ ...t.temporal, client }, 3_600_000);
   await expect(failure).rejects.toThrow(problem);
   expect(isOutage(await failure.catch((error: unknown) => error))).toBe(true);
+  for (const call of [retryNow, wakeCancelled, unpause]) {
+    await expect(call({ ...t.temporal, client }, "dlv_x" as DeliveryId)).rejects.toThrow(problem);
+  }
   expect(await isTemporalThere(client)).toBe(false);
 
   const create = ["operator", "namespace", "create", "--namespace", "later", "--address", t.env.address];

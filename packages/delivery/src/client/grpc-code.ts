@@ -1,4 +1,5 @@
 import { isGrpcServiceError } from "@temporalio/client";
+import { NoNamespace } from "./no-namespace.ts";
 
 /** The gRPC status codes that this package distinguishes. */
 export const GRPC = {
@@ -32,12 +33,13 @@ const CAUSES_MAX = 5;
  * `operatorService`) throw the gRPC error itself; `client.workflow` and `client.schedule` throw an SDK error
  * whose cause is the gRPC error.
  *
- * @returns undefined if the error does not come from a server, or if the SDK has its own class for it, such
- *   as `WorkflowNotFoundError`, `NamespaceNotFoundError` or `ScheduleAlreadyRunning`
+ * @returns undefined if the error does not come from a server, or if there is a class for it, such as
+ *   `WorkflowNotFoundError`, `ScheduleAlreadyRunning` or `NoNamespace`
  */
 export function grpcCodeOf(error: unknown): number | undefined {
   let current = error;
   for (let i = 0; i <= CAUSES_MAX && current instanceof Error; i++) {
+    if (current instanceof NoNamespace) return undefined;
     if (isGrpcServiceError(current)) return current.code;
     current = current.cause;
   }

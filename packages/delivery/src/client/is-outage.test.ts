@@ -1,8 +1,8 @@
 import { ServiceError } from "@temporalio/client";
 import { expect, test } from "vitest";
-import { NoNamespace } from "./bounded.ts";
 import { GRPC } from "./grpc-code.ts";
 import { isOutage } from "./is-outage.ts";
+import { NoNamespace } from "./no-namespace.ts";
 
 const grpcError = (code: number) =>
   Object.assign(new Error("refused"), { code, details: "refused", metadata: {} });

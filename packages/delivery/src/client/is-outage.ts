@@ -1,5 +1,5 @@
-import { NoNamespace } from "./bounded.ts";
 import { GRPC, grpcCodeOf } from "./grpc-code.ts";
+import { NoNamespace } from "./no-namespace.ts";
 
 /** The codes of a server that is unreachable, overloaded, or refuses the caller and not the call. */
 const OUTAGE: ReadonlySet<number | undefined> = new Set([

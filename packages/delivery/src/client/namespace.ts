@@ -1,6 +1,7 @@
 import type { Client } from "@temporalio/client";
-import { bounded, noNamespace } from "./bounded.ts";
+import { bounded } from "./bounded.ts";
 import { GRPC, grpcCodeOf } from "./grpc-code.ts";
+import { noNamespace } from "./no-namespace.ts";
 
 /**
  * Checks that Temporal has the client's namespace.
