@@ -30,13 +30,20 @@ export type Route = TlsGuardOptions & {
 const TUNNEL_JOINS_AFTER_MS = 2_000;
 /** By default, undici offers HTTP/2 to a proxy. */
 const HTTP_1_ONLY = { allowH2: false };
+/** How long an address of the proxy is tried before the next: proxies are near, and time is short. */
+const PROXY_ADDRESS_TIMEOUT_MS = 250;
 
 /**
  * The proxy is unreachable or refuses its credentials. This is a fault: the operator must fix it, not the
  * receiver.
  */
 export class ProxyFault extends Error {
-  override readonly name = "ProxyFault";
+  override readonly name: string = "ProxyFault";
+}
+
+/** No other address can help. */
+class CredentialsRefused extends ProxyFault {
+  override readonly name = "CredentialsRefused";
 }
 
 /**
@@ -67,16 +74,22 @@ export function directly(route: Route): buildConnector.connector {
  */
 export function through(proxy: URL, route: Route): buildConnector.connector {
   const { addresses, signal } = route;
-  const isFinal = (error: unknown) => error instanceof ProxyFault;
-  return connector(route, (port) =>
-    connectToOne(
-      addresses,
-      (address, ended) => tunnel(proxy, endpoint(address, port), { ...route, signal: ended }),
-      {
-        ...{ signal, isFinal, joinAfterMs: TUNNEL_JOINS_AFTER_MS },
-      },
-    ),
-  );
+  const isFinal = (error: unknown) => error instanceof CredentialsRefused;
+  return connector(route, async (port) => {
+    const open = (address: string, ended: AbortSignal) =>
+      tunnel(proxy, endpoint(address, port), { ...route, signal: ended });
+    try {
+      return await connectToOne(addresses, open, { signal, isFinal, joinAfterMs: TUNNEL_JOINS_AFTER_MS });
+    } catch (error) {
+      throw error instanceof AggregateError ? verdictOf(error.errors) : error;
+    }
+  });
+}
+
+/** Of tunnels that failed, those count for which the proxy was reached. Without any, it is the fault. */
+function verdictOf(errors: readonly unknown[]): unknown {
+  const tried = errors.filter((error) => !(error instanceof ProxyFault));
+  return tried.length === 0 ? errors[0] : new AggregateError(tried);
 }
 
 /** Returns a connector that connects, and then makes the connection secure if the URL says so. */
@@ -97,7 +110,8 @@ function connector(route: Route, open: (port: number) => Promise<Connected>): bu
 
 async function tunnel(proxy: URL, authority: string, route: Route): Promise<Socket> {
   const { abandonMs, signal, onProxyReached } = route;
-  const dial = buildConnector({ ...HTTP_1_ONLY, timeout: abandonMs });
+  const addressTimeout = { autoSelectFamilyAttemptTimeout: PROXY_ADDRESS_TIMEOUT_MS };
+  const dial = buildConnector({ ...HTTP_1_ONLY, timeout: abandonMs, ...addressTimeout });
   let isReached = false;
   const client = new Client(proxy.origin, {
     connect: (options, callback) =>
@@ -122,7 +136,7 @@ async function tunnel(proxy: URL, authority: string, route: Route): Promise<Sock
     socket.on("error", () => {}).destroy();
     // Some proxies answer 407 also for a target that they do not allow, and ask for no credentials then.
     if (statusCode === 407 && headers["proxy-authenticate"] !== undefined) {
-      throw new ProxyFault("the outbound proxy refuses the credentials");
+      throw new CredentialsRefused("the outbound proxy refuses the credentials");
     }
     throw coded("no tunnel", `PROXY_${statusCode}`);
   } finally {

@@ -2,12 +2,16 @@ import type { LookupAddress } from "node:dns";
 import { connect, type Socket } from "node:net";
 
 /**
- * Addresses that are tried. A name may have more, each of them takes a socket, and the name's owner chooses
- * them. With both families, it is half of each.
+ * Addresses that are tried. A name may have more, and the name's owner chooses them. With both families, it
+ * is half of each.
  */
 const TRIED_MAX = 8;
+/** Addresses that are tried at once: each takes a file descriptor, and the attempt needs one connection. */
+const AT_ONCE_MAX = 3;
 /** After how long another address joins: the value that RFC 8305, section 8, recommends. */
 const JOIN_AFTER_MS = 250;
+/** After how long another address replaces the first one, if no more may join: a SYN is repeated twice. */
+const REPLACE_AFTER_MS = 4_000;
 /** TCP's keep-alive finds a peer that is gone without a word. */
 const KEEP_ALIVE_AFTER_MS = 60_000;
 /** Read at once, at most. */
@@ -28,8 +32,8 @@ type TryOptions = {
 
 /**
  * Connects to the first of several addresses that answers (RFC 8305, Happy Eyeballs). One after the other
- * joins, at once if the newest has failed, and those before it go on: one that is far away may be the only
- * one that answers. Node's own way would give each up after 250 ms.
+ * joins, at once if one has failed, and those before it go on: one that is far away may be the only one that
+ * answers. Node's own way would give each up after 250 ms.
  *
  * @throws the error of the only address, of all of them (AggregateError, in the order in which they were
  *   tried), or the signal's reason
@@ -40,44 +44,59 @@ export async function connectToOne(
   { signal, joinAfterMs = JOIN_AFTER_MS, isFinal = () => false }: TryOptions,
 ): Promise<Connected> {
   const candidates = alternate(addresses).slice(0, TRIED_MAX);
-  const attempts: AbortController[] = [];
+  /** Those in progress, the oldest first. */
+  const trying = new Map<number, AbortController>();
   const errors: unknown[] = [];
-  let failed = 0;
   const { promise, resolve, reject } = Promise.withResolvers<Connected>();
+  let begun = 0;
+  let failed = 0;
   let isOver = false;
   let timer: NodeJS.Timeout | undefined;
 
-  const end = (winner?: AbortController) => {
+  const end = (winner?: number) => {
     isOver = true;
     clearTimeout(timer);
-    for (const attempt of attempts) if (attempt !== winner) attempt.abort();
+    for (const [n, attempt] of trying) if (n !== winner) attempt.abort();
   };
   const giveUp = (error: unknown) => {
     end();
     reject(error);
   };
+  const fail = (n: number, error: unknown) => {
+    if (isOver || !trying.delete(n)) return;
+    errors[n] = error;
+    failed += 1;
+    if (isFinal(error) || candidates.length === 1) giveUp(error);
+    else if (failed === candidates.length) giveUp(new AggregateError(errors));
+    else join();
+  };
+  const replaceOldest = () => {
+    const [oldest] = trying;
+    if (oldest === undefined) return;
+    const [n, attempt] = oldest;
+    fail(n, Object.assign(new Error("the address does not answer"), { code: "ETIMEDOUT" }));
+    attempt.abort();
+  };
   const join = () => {
     clearTimeout(timer);
-    const n = attempts.length;
+    const n = begun;
     const address = candidates[n]?.address;
     if (address === undefined) return;
+    begun += 1;
     const attempt = new AbortController();
-    attempts.push(attempt);
-    timer = setTimeout(join, joinAfterMs);
-    open(address, attempt.signal).then(
+    trying.set(n, attempt);
+    if (begun < candidates.length) {
+      const isFull = trying.size >= AT_ONCE_MAX;
+      timer = isFull ? setTimeout(replaceOldest, REPLACE_AFTER_MS) : setTimeout(join, joinAfterMs);
+    }
+    const opening = async () => await open(address, attempt.signal);
+    opening().then(
       (socket) => {
-        if (isOver) return void socket.destroy();
-        end(attempt);
+        if (isOver || attempt.signal.aborted) return void socket.destroy();
+        end(n);
         resolve({ socket, address });
       },
-      (error: unknown) => {
-        if (isOver) return;
-        errors[n] = error;
-        failed += 1;
-        if (isFinal(error) || candidates.length === 1) giveUp(error);
-        else if (failed === candidates.length) giveUp(new AggregateError(errors));
-        else if (n === attempts.length - 1) join();
-      },
+      (error: unknown) => fail(n, error),
     );
   };
   const onAbort = () => giveUp(signal.reason);

@@ -133,7 +133,7 @@ test("a partner that is far away is not given up after a moment because it has s
   const start = `console.log((await import("node:net")).getDefaultAutoSelectFamilyAttemptTimeout(), "ms")`;
   await service("", { start });
   await printed("started");
-  expect(output).toContain("2500 ms");
+  expect(output).toContain("1200 ms");
 });
 
 test("a stop that fails exits with 1, and says why", async () => {

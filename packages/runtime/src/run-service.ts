@@ -23,10 +23,11 @@ export type Service<C extends Settings & { POSTHASTE_LOG_LEVEL: Setting<LogLevel
 };
 
 /**
- * How long Node tries an address of a partner (database, proxy, collector) before it gives it up for the
- * next. Its default of 250 ms is less than a repeated SYN takes (1 s), and the last address may not answer.
+ * How long Node tries an address of a partner (database, collector) before it gives it up for the next. Its
+ * default of 250 ms is less than a repeated SYN takes (1 s), and the last address may not answer. More would
+ * leave no time for the next one: the database's probes have 2 s.
  */
-const ADDRESS_TIMEOUT_MS = 2_500;
+const ADDRESS_TIMEOUT_MS = 1_200;
 /** A stop that ignores its deadline is ended this much later. */
 const OVERRUN_MS = 1_000;
 
