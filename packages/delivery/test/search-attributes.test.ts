@@ -1,3 +1,4 @@
+import { setImmediate } from "node:timers/promises";
 import type { AccountId, DeliveryId, EventId, SubscriptionId } from "@posthaste/domain";
 import { type DeliverySetup, setupDelivery } from "@posthaste/testkit/delivery";
 import { type Client, ServiceError } from "@temporalio/client";
@@ -129,6 +130,21 @@ test("missing attributes are reported only some time after their registration", 
   expect(complaints).toHaveLength(1);
   added.mockRestore();
   await searchable(searchability);
+});
+
+test("are asked for again after a second while the namespace does not exist", async () => {
+  const client = connectTemporal({ connectionOptions: { address: t.env.address }, namespace: "later" });
+  const asked = vi.spyOn(client.connection.operatorService, "listSearchAttributes");
+  const searchability = searchabilityOf(client);
+  for (let nth = 1; nth <= 3; nth++) {
+    await searchability.start(VALUES, async () => {});
+    expect(asked).toHaveBeenCalledTimes(nth);
+    await Promise.allSettled(asked.mock.results.map(({ value }) => value));
+    // The failure is noted in the same turn of the event loop.
+    await setImmediate();
+    at += 1_000;
+  }
+  await client.connection.close();
 });
 
 describe("attributes that the server has lost", () => {

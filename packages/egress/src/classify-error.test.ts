@@ -1,6 +1,7 @@
 import { errors } from "undici";
 import { describe, expect, test } from "vitest";
 import { classifyError } from "./classify-error.ts";
+import { ProxyFault } from "./connect.ts";
 
 const failed = (code: string) => Object.assign(new Error(code), { code });
 /** Node's error if no connection to any of several addresses succeeds. */
@@ -66,6 +67,27 @@ describe("a machine that has no address left", () => {
     ["no descriptor left", new AggregateError([failed("ECONNREFUSED"), failed("EMFILE")]), false, "fault"],
   ] as const)("%s", (_what, error, hasIpv6, classified) => {
     expect(classifyError(error, () => hasIpv6)).toEqual(classified);
+  });
+});
+
+describe("of several tunnels through a proxy", () => {
+  const unreached = (code: string) => new ProxyFault("cannot be reached", { cause: failed(code) });
+  const refused = failed("PROXY_502");
+  test.each([
+    ["none of which reached it", [unreached("ECONNREFUSED"), unreached("ETIMEDOUT")], "fault"],
+    [
+      "one was refused",
+      [unreached("ECONNREFUSED"), refused],
+      { outcome: "unreachable", detail: "PROXY_502" },
+    ],
+    ["one was refused, and another found no descriptor", [refused, unreached("EMFILE")], "fault"],
+  ] as const)("%s", (_what, errors, classified) => {
+    expect(classifyError(new AggregateError(errors))).toEqual(classified);
+  });
+
+  test("the only one that did not reach it is a fault", () => {
+    expect(classifyError(unreached("ECONNREFUSED"))).toBe("fault");
+    expect(classifyError(new ProxyFault("refuses the credentials"))).toBe("fault");
   });
 });
 

@@ -60,7 +60,6 @@ const WITHOUT_IPV6 = new Set([NO_ADDRESS, "ENETUNREACH", "EHOSTUNREACH"]);
  * @param hasIpv6 returns whether this machine has an IPv6 address of its own
  */
 export function classifyError(error: unknown, hasIpv6 = hasOwnIpv6): Classified {
-  if (error instanceof ProxyFault) return "fault";
   if (error instanceof HandshakeTooLong) return { outcome: "tls", detail: error.message };
   if (error instanceof CertificateRefused) return { outcome: "tls", detail: error.code };
   const parts = partsOf(error);
@@ -68,8 +67,10 @@ export function classifyError(error: unknown, hasIpv6 = hasOwnIpv6): Classified 
     OURS.has(code) || (code === NO_ADDRESS && !isIPv6(address));
   if (parts.some(isOurs)) return "fault";
   if (parts.some(({ code }) => code === NO_ADDRESS) && hasIpv6()) return "fault";
+  // Of several tunnels, those count for which the proxy was reached.
+  const tried = parts.filter(({ isOfProxy = false }) => !isOfProxy);
   const isWithoutIpv6 = ({ code = "", address = "" }: Part) => WITHOUT_IPV6.has(code) && isIPv6(address);
-  const { code } = parts.find((part) => !isWithoutIpv6(part)) ?? parts[0] ?? {};
+  const { code } = tried.find((part) => !isWithoutIpv6(part)) ?? tried[0] ?? {};
   if (code === undefined) return "fault";
   const outcome =
     BY_CODE[code] ?? BY_PREFIX.find(([prefix]) => code.startsWith(prefix))?.[1] ?? "unreachable";
@@ -86,7 +87,12 @@ function hasOwnIpv6(): boolean {
   }
 }
 
-type Part = { readonly code?: string; readonly address?: string };
+type Part = {
+  readonly code?: string;
+  readonly address?: string;
+  /** The proxy could not be reached, or refuses the credentials: the receiver was not tried. */
+  readonly isOfProxy?: boolean;
+};
 
 /**
  * Returns the codes of the error, of its cause, or of several errors (one for each dialled address), and the
@@ -94,6 +100,7 @@ type Part = { readonly code?: string; readonly address?: string };
  */
 function partsOf(error: unknown): readonly Part[] {
   if (typeof error !== "object" || error === null) return [];
+  if (error instanceof ProxyFault) return partsOf(error.cause).map((part) => ({ ...part, isOfProxy: true }));
   // Not all errors of undici's parser have a code.
   if (error instanceof Error && error.name === "HTTPParserError") return [{ code: "HPE_INVALID" }];
   if ("errors" in error && Array.isArray(error.errors)) return error.errors.flatMap(partsOf);

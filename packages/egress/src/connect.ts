@@ -31,7 +31,7 @@ const TUNNEL_JOINS_AFTER_MS = 2_000;
 /** By default, undici offers HTTP/2 to a proxy. */
 const HTTP_1_ONLY = { allowH2: false };
 /** How long an address of the proxy is tried before the next: proxies are near, and time is short. */
-const PROXY_ADDRESS_TIMEOUT_MS = 250;
+const PROXY_ADDRESS_TIMEOUT_MS = 500;
 
 /**
  * The proxy is unreachable or refuses its credentials. This is a fault: the operator must fix it, not the
@@ -75,21 +75,13 @@ export function directly(route: Route): buildConnector.connector {
 export function through(proxy: URL, route: Route): buildConnector.connector {
   const { addresses, signal } = route;
   const isFinal = (error: unknown) => error instanceof CredentialsRefused;
-  return connector(route, async (port) => {
-    const open = (address: string, ended: AbortSignal) =>
-      tunnel(proxy, endpoint(address, port), { ...route, signal: ended });
-    try {
-      return await connectToOne(addresses, open, { signal, isFinal, joinAfterMs: TUNNEL_JOINS_AFTER_MS });
-    } catch (error) {
-      throw error instanceof AggregateError ? verdictOf(error.errors) : error;
-    }
-  });
-}
-
-/** Of tunnels that failed, those count for which the proxy was reached. Without any, it is the fault. */
-function verdictOf(errors: readonly unknown[]): unknown {
-  const tried = errors.filter((error) => !(error instanceof ProxyFault));
-  return tried.length === 0 ? errors[0] : new AggregateError(tried);
+  return connector(route, (port) =>
+    connectToOne(
+      addresses,
+      (address, ended) => tunnel(proxy, endpoint(address, port), { ...route, signal: ended }),
+      { signal, isFinal, joinAfterMs: TUNNEL_JOINS_AFTER_MS },
+    ),
+  );
 }
 
 /** Returns a connector that connects, and then makes the connection secure if the URL says so. */
@@ -127,10 +119,10 @@ async function tunnel(proxy: URL, authority: string, route: Route): Promise<Sock
     const { statusCode, headers, socket } = await client
       .connect({ path: authority, headers: { host: authority, ...credentials(proxy) }, signal })
       .catch((cause: unknown) => {
-        if (signal.aborted) throw cause;
+        if (!isReached) throw new ProxyFault("the outbound proxy cannot be reached", { cause });
+        if (signal.aborted) throw signal.reason;
         // It may do so whenever it is asked for this target, so that the attempt has to count.
-        if (isReached) throw coded("the outbound proxy closed the connection", "PROXY_CLOSED");
-        throw new ProxyFault("the outbound proxy cannot be reached", { cause });
+        throw coded("the outbound proxy closed the connection", "PROXY_CLOSED");
       });
     if (statusCode === 200) return socket as Socket;
     socket.on("error", () => {}).destroy();

@@ -206,7 +206,7 @@ describe("of several addresses", () => {
     const connected = connectToOne(at(A, C, B, D), open, { signal: signal() });
     await vi.advanceTimersByTimeAsync(500);
     expect([...opened.keys()]).toEqual([A, C, B]);
-    await vi.advanceTimersByTimeAsync(3_999);
+    await vi.advanceTimersByTimeAsync(1_999);
     expect([...opened.keys()]).toEqual([A, C, B]);
     await vi.advanceTimersByTimeAsync(1);
     expect([...opened.keys()]).toEqual([A, C, B, D]);
@@ -216,6 +216,27 @@ describe("of several addresses", () => {
     opened.get(D)?.resolve(socket);
     expect(await connected).toEqual({ socket, address: D });
     expect(late.destroyed).toBe(true);
+  });
+
+  test("all of eight are tried in the time of an attempt, also if none answers", async () => {
+    const attempt = new AbortController();
+    const eight = at(...Array.from({ length: 8 }, (_, i) => `192.0.2.${i}`));
+    const connected = connectToOne(eight, open, { signal: attempt.signal });
+    connected.catch(() => {});
+    await vi.advanceTimersByTimeAsync(11_000);
+    expect(opened.size).toBe(8);
+    expect(aborted().filter((isAborted) => !isAborted)).toHaveLength(3);
+    attempt.abort();
+  });
+
+  test("one that was replaced has failed with the time that it took", async () => {
+    const connected = connectToOne(at(A, C, B, D), open, { signal: signal() });
+    connected.catch(() => {});
+    await vi.advanceTimersByTimeAsync(2_500);
+    for (const { signal, reject } of opened.values()) reject(signal.reason ?? new Error("refused"));
+    await settled();
+    for (const { signal, reject } of opened.values()) reject(signal.reason ?? new Error("refused"));
+    await expect(connected).rejects.toMatchObject({ errors: [{ code: "ETIMEDOUT" }, {}, {}, {}] });
   });
 
   test("what cannot even begin has failed", async () => {

@@ -10,8 +10,11 @@ const TRIED_MAX = 8;
 const AT_ONCE_MAX = 3;
 /** After how long another address joins: the value that RFC 8305, section 8, recommends. */
 const JOIN_AFTER_MS = 250;
-/** After how long another address replaces the first one, if no more may join: a SYN is repeated twice. */
-const REPLACE_AFTER_MS = 4_000;
+/**
+ * After how long another address replaces the oldest one, if no more may join. So all of them have been tried
+ * after 10.5 s; an attempt has 15 s by default.
+ */
+const REPLACE_AFTER_MS = 2_000;
 /** TCP's keep-alive finds a peer that is gone without a word. */
 const KEEP_ALIVE_AFTER_MS = 60_000;
 /** Read at once, at most. */
@@ -19,7 +22,7 @@ const READ_BYTES = 65_536;
 
 export type Connected = { readonly socket: Socket; readonly address: string };
 
-/** How to reach one address. The signal ends it; it then rejects, or its socket is destroyed. */
+/** How to reach one address. The signal ends it; it then rejects, mostly with the signal's reason. */
 type Open = (address: string, signal: AbortSignal) => Promise<Socket>;
 
 type TryOptions = {
@@ -63,19 +66,20 @@ export async function connectToOne(
     reject(error);
   };
   const fail = (n: number, error: unknown) => {
-    if (isOver || !trying.delete(n)) return;
+    if (isOver) return;
+    const wasTrying = trying.delete(n);
     errors[n] = error;
     failed += 1;
     if (isFinal(error) || candidates.length === 1) giveUp(error);
     else if (failed === candidates.length) giveUp(new AggregateError(errors));
-    else join();
+    else if (wasTrying) join();
   };
   const replaceOldest = () => {
-    const [oldest] = trying;
-    if (oldest === undefined) return;
-    const [n, attempt] = oldest;
-    fail(n, Object.assign(new Error("the address does not answer"), { code: "ETIMEDOUT" }));
-    attempt.abort();
+    for (const [n, attempt] of [...trying].slice(0, 1)) {
+      trying.delete(n);
+      attempt.abort(Object.assign(new Error("the address does not answer"), { code: "ETIMEDOUT" }));
+    }
+    join();
   };
   const join = () => {
     clearTimeout(timer);
@@ -118,7 +122,7 @@ export function openTcp(address: string, port: number, signal: AbortSignal): Pro
     ...{ noDelay: true, keepAlive: true, keepAliveInitialDelay: KEEP_ALIVE_AFTER_MS },
   });
   // It stays, because an error may come before its next owner listens.
-  socket.on("error", reject);
+  socket.on("error", (error) => reject(signal.aborted ? signal.reason : error));
   socket.once("connect", () => resolve(socket));
   return promise;
 }

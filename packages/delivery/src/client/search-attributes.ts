@@ -3,6 +3,7 @@ import type { Client } from "@temporalio/client";
 import { defineSearchAttributeKey, SearchAttributeType, TypedSearchAttributes } from "@temporalio/common";
 import { bounded } from "./bounded.ts";
 import { GRPC, grpcCodeOf } from "./grpc-code.ts";
+import { NoNamespace } from "./no-namespace.ts";
 
 /**
  * The search attributes by which operators find a delivery in Temporal's UI and CLI. They use five of the ten
@@ -68,7 +69,6 @@ const KNOWN_WITHIN_MS = MINUTE_MS;
 const UNREACHABLE: ReadonlySet<number | undefined> = new Set([
   GRPC.CANCELLED,
   GRPC.DEADLINE_EXCEEDED,
-  GRPC.NOT_FOUND,
   GRPC.UNAVAILABLE,
 ]);
 
@@ -100,7 +100,8 @@ export function createSearchability(client: Client, { now, onMissing }: Searchab
       isKnown = true;
     } catch (error) {
       why = error;
-      pauseMs = UNREACHABLE.has(grpcCodeOf(error)) ? PAUSE_UNREACHABLE_MS : PAUSE_REFUSED_MS;
+      const isUnreachable = error instanceof NoNamespace || UNREACHABLE.has(grpcCodeOf(error));
+      pauseMs = isUnreachable ? PAUSE_UNREACHABLE_MS : PAUSE_REFUSED_MS;
     }
     registerAfter = now() + pauseMs;
   };
