@@ -1,7 +1,7 @@
 import { errors } from "undici";
 import { describe, expect, test } from "vitest";
-import { classifyError } from "./classify-error.ts";
-import { ProxyFault } from "./connect.ts";
+import { classifyError, isLack } from "./classify-error.ts";
+import { ProxyFault } from "./proxy-fault.ts";
 
 const failed = (code: string) => Object.assign(new Error(code), { code });
 /** Node's error if no connection to any of several addresses succeeds. */
@@ -68,6 +68,11 @@ describe("a machine that has no address left", () => {
   ] as const)("%s", (_what, error, hasIpv6, classified) => {
     expect(classifyError(error, () => hasIpv6)).toEqual(classified);
   });
+});
+
+test("a lack of descriptors is told from what another address may help with", () => {
+  expect(["EMFILE", "ENFILE", "ENOMEM"].map(failed).every(isLack)).toBe(true);
+  expect(["ECONNREFUSED", "EADDRNOTAVAIL", "ETIMEDOUT"].map(failed).some(isLack)).toBe(false);
 });
 
 describe("of several tunnels through a proxy", () => {

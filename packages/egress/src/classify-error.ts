@@ -1,7 +1,7 @@
 import { isIPv6 } from "node:net";
 import { networkInterfaces } from "node:os";
 import type { Outcome } from "@posthaste/domain";
-import { ProxyFault } from "./connect.ts";
+import { ProxyFault } from "./proxy-fault.ts";
 import { CertificateRefused } from "./secure.ts";
 import { HandshakeTooLong } from "./tls-guard.ts";
 
@@ -75,6 +75,14 @@ export function classifyError(error: unknown, hasIpv6 = hasOwnIpv6): Classified 
   const outcome =
     BY_CODE[code] ?? BY_PREFIX.find(([prefix]) => code.startsWith(prefix))?.[1] ?? "unreachable";
   return { outcome, detail: code };
+}
+
+/**
+ * Returns whether this process or machine lacks what an attempt needs, such as a file descriptor: no other
+ * address helps, and the attempt is not to be spent while one of them hangs.
+ */
+export function isLack(error: unknown): boolean {
+  return partsOf(error).some(({ code = "" }) => OURS.has(code));
 }
 
 function hasOwnIpv6(): boolean {

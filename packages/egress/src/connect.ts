@@ -2,7 +2,9 @@ import type { LookupAddress } from "node:dns";
 import type { Socket } from "node:net";
 import type { EgressRules } from "@posthaste/domain";
 import { buildConnector, Client } from "undici";
+import { isLack } from "./classify-error.ts";
 import { type Connected, connectToOne, openTcp } from "./dial.ts";
+import { CredentialsRefused, ProxyFault } from "./proxy-fault.ts";
 import { requirePermitted } from "./resolve-target.ts";
 import { secure } from "./secure.ts";
 import type { TlsGuardOptions } from "./tls-guard.ts";
@@ -34,27 +36,13 @@ const HTTP_1_ONLY = { allowH2: false };
 const PROXY_ADDRESS_TIMEOUT_MS = 500;
 
 /**
- * The proxy is unreachable or refuses its credentials. This is a fault: the operator must fix it, not the
- * receiver.
- */
-export class ProxyFault extends Error {
-  override readonly name: string = "ProxyFault";
-}
-
-/** No other address can help. */
-class CredentialsRefused extends ProxyFault {
-  override readonly name = "CredentialsRefused";
-}
-
-/**
  * Returns a connector to one of the checked addresses. TLS verifies the certificate against the URL's host.
  */
 export function directly(route: Route): buildConnector.connector {
   const { rules, addresses, signal } = route;
   return connector(route, async (port) => {
-    const connected = await connectToOne(addresses, (address, ended) => openTcp(address, port, ended), {
-      signal,
-    });
+    const open = (address: string, ended: AbortSignal) => openTcp(address, port, ended);
+    const connected = await connectToOne(addresses, open, { signal, isFinal: isLack });
     const { remoteAddress } = connected.socket;
     try {
       if (remoteAddress === undefined) throw coded("the receiver reset the connection at once", "ECONNRESET");
@@ -74,7 +62,7 @@ export function directly(route: Route): buildConnector.connector {
  */
 export function through(proxy: URL, route: Route): buildConnector.connector {
   const { addresses, signal } = route;
-  const isFinal = (error: unknown) => error instanceof CredentialsRefused;
+  const isFinal = (error: unknown) => error instanceof CredentialsRefused || isLack(error);
   return connector(route, (port) =>
     connectToOne(
       addresses,

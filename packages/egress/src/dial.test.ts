@@ -150,6 +150,17 @@ describe("a proxy with a name", () => {
     }
   });
 
+  test("for which a descriptor is lacking is a fault, although another tunnel hangs", async () => {
+    await once(proxy.listen(0, "127.0.0.1"), "listening");
+    named((reply, nth) => {
+      if (nth === 1) reply(null, [{ address: "127.0.0.1", family: 4 }]);
+      else reply(Object.assign(new Error("too many open files"), { code: "EMFILE" }));
+    });
+    const egress = egressBy((proxy.address() as AddressInfo).port, 2);
+    await expect(egress.post(REQUEST)).rejects.toMatchObject({ cause: { code: "EMFILE" } });
+    egress.close();
+  });
+
   test("that cannot be reached for another tunnel does not end the one that it is opening", async () => {
     await once(proxy.listen(0, "127.0.0.1"), "listening");
     named((reply, nth) => {

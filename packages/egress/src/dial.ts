@@ -11,8 +11,8 @@ const AT_ONCE_MAX = 3;
 /** After how long another address joins: the value that RFC 8305, section 8, recommends. */
 const JOIN_AFTER_MS = 250;
 /**
- * After how long another address replaces the oldest one, if no more may join. So all of them have been tried
- * after 10.5 s; an attempt has 15 s by default.
+ * After how long another address replaces the oldest one, if no more may join. The last one is tried after
+ * 10.5 s, or 14 s through a proxy; an attempt has 15 s by default.
  */
 const REPLACE_AFTER_MS = 2_000;
 /** TCP's keep-alive finds a peer that is gone without a word. */

@@ -6,11 +6,11 @@ import {
   outcomeOfStatus,
 } from "@posthaste/domain";
 import { type Classified, classifyError } from "./classify-error.ts";
-import { ProxyFault } from "./connect.ts";
 import { Connection, type ProxyStage, WentStale } from "./connection.ts";
 import { startDeadline } from "./deadline.ts";
 import { createIdleConnections } from "./idle-connections.ts";
 import { EGRESS_LIMITS, type EgressLimits } from "./limits.ts";
+import { ProxyFault } from "./proxy-fault.ts";
 import { type Resolution, rememberLookups } from "./remembered-lookup.ts";
 import { type Lookup, resolveTarget, systemLookup, TargetBlocked } from "./resolve-target.ts";
 import { createTlsTurns, type TlsTurns } from "./tls-turns.ts";

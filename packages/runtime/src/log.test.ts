@@ -39,6 +39,16 @@ test("an error is logged with its code, stack and causes, and without a driver's
   expect(text()).not.toContain("hush");
 });
 
+test("an error that stands for several is logged with the first of them", () => {
+  const { log, parsed } = recording();
+  const failed = Array.from({ length: 5 }, () =>
+    Object.assign(new Error("no descriptor"), { code: "EMFILE" }),
+  );
+  log.error("delivery.faulted", new AggregateError(failed));
+  expect(parsed()[0].error.errors).toHaveLength(3);
+  expect(parsed()[0].error).toMatchObject({ type: "AggregateError", errors: [{ code: "EMFILE" }, {}, {}] });
+});
+
 test("an error that causes itself is logged, and so is a thrown text", () => {
   const { log, parsed } = recording();
   const circular = new Error("circular");

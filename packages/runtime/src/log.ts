@@ -105,6 +105,9 @@ export const silentLog: Log = createLog("silent", {});
 /** The maximum number of causes logged for one error: an error may, directly or not, be its own cause. */
 const CAUSES_MAX = 5;
 
+/** The maximum number of errors logged for an error that stands for several: one for each address, say. */
+const ERRORS_MAX = 3;
+
 /**
  * Returns the loggable fields of an error: only those that never carry data. Database drivers attach whole
  * statements to their errors, with payloads and secrets in them.
@@ -112,9 +115,14 @@ const CAUSES_MAX = 5;
 function describeError(error: unknown, depth = 0): unknown {
   if (!(error instanceof Error)) return { type: typeof error, message: String(error) };
   const code = "code" in error ? { code: String(error.code) } : {};
-  const cause =
-    error.cause === undefined || depth === CAUSES_MAX ? {} : { cause: describeError(error.cause, depth + 1) };
-  return { type: error.name, message: error.message, ...code, stack: error.stack, ...cause };
+  const isDeep = depth === CAUSES_MAX;
+  const cause = error.cause === undefined || isDeep ? {} : { cause: describeError(error.cause, depth + 1) };
+  const several = "errors" in error && Array.isArray(error.errors) && !isDeep ? error.errors : [];
+  const errors = several.slice(0, ERRORS_MAX).map((one: unknown) => describeError(one, depth + 1));
+  return {
+    ...{ type: error.name, message: error.message, ...code, stack: error.stack, ...cause },
+    ...(errors.length === 0 ? {} : { errors }),
+  };
 }
 
 /** Returns a time as log lines show it, like their own. Null: there is none. */
