@@ -17,9 +17,8 @@ const REASON_CHARS_MAX = 160;
  */
 export async function requireTemporal(address: string, signal: AbortSignal): Promise<void> {
   // Imported only here, because the SDK loads slowly and most runs start their own server.
-  const { askTemporal, connectTemporal, GRPC, grpcCodeOf, requireNamespace, temporalOptions } = await import(
-    "@posthaste/delivery/client"
-  );
+  const { askTemporal, connectTemporal, GRPC, grpcCodeOf, NoNamespace, requireNamespace, temporalOptions } =
+    await import("@posthaste/delivery/client");
   const client = connectTemporal(temporalOptions());
   let why = "";
   const answers = async () => {
@@ -36,7 +35,7 @@ export async function requireTemporal(address: string, signal: AbortSignal): Pro
     if (await poll(answers, { withinMs: ANSWERS_WITHIN_MS, signal })) {
       await requireNamespace(client).catch((error: unknown) => {
         // Whatever else it is, the worker meets it too, and tries again.
-        if (grpcCodeOf(error) === GRPC.NOT_FOUND) throw new Complaint((error as Error).message);
+        if (error instanceof NoNamespace) throw new Complaint(error.message);
       });
       return;
     }

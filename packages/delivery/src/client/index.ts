@@ -7,6 +7,7 @@ export { inspectDelivery, isHeldByOperator, RETRY_NOW_REASON, type Standing } fr
 export { isOutage } from "./is-outage.ts";
 export { askTemporal, isTemporalThere } from "./is-temporal-there.ts";
 export { requireNamespace } from "./namespace.ts";
+export { NoNamespace } from "./no-namespace.ts";
 export { signalRecovery, startRecovery } from "./recovery.ts";
 export { scheduleRetention } from "./retention-schedule.ts";
 export { type RetryNow, retryNow, unpause } from "./retry-now.ts";
