@@ -75,10 +75,11 @@ export async function connectToOne(
     else if (wasTrying) join();
   };
   const replaceOldest = () => {
-    for (const [n, attempt] of [...trying].slice(0, 1)) {
-      trying.delete(n);
-      attempt.abort(Object.assign(new Error("the address does not answer"), { code: "ETIMEDOUT" }));
-    }
+    const [oldest] = trying;
+    if (oldest === undefined) return;
+    const [n, attempt] = oldest;
+    trying.delete(n);
+    attempt.abort(Object.assign(new Error("the address does not answer"), { code: "ETIMEDOUT" }));
     join();
   };
   const join = () => {

@@ -11,6 +11,13 @@ import { createEgress } from "./egress.ts";
 const ACCOUNT = 1 as AccountId;
 /** For attempts that do not time out, however busy the machine is. */
 const TIMEOUT_MS = 60_000;
+const REQUEST = {
+  headers: {},
+  body: Buffer.from("{}"),
+  acceptance: "OK_ONLY",
+  accountId: ACCOUNT,
+  timeoutMs: TIMEOUT_MS,
+} as const;
 const HOST = "yoursite.example";
 let certificate: Awaited<ReturnType<typeof certificateFor>>;
 let receiver: Http2SecureServer;
@@ -44,14 +51,8 @@ test.each(["directly", "through a proxy"])(
     });
     spoken.length = 0;
     try {
-      const result = await egress.post({
-        url: `https://${HOST}:${(receiver.address() as AddressInfo).port}/hook`,
-        headers: {},
-        body: Buffer.from("{}"),
-        acceptance: "OK_ONLY",
-        accountId: ACCOUNT,
-        timeoutMs: TIMEOUT_MS,
-      });
+      const { port } = receiver.address() as AddressInfo;
+      const result = await egress.post({ ...REQUEST, url: `https://${HOST}:${port}/hook` });
       expect(spoken).toEqual(["1.1"]);
       expect(result.responseHeaders).toContainEqual(["x-seen", "yes"]);
       expect(result).toMatchObject({ outcome: "accepted", status: 200, responseBody: Buffer.from("thanks") });
@@ -75,14 +76,7 @@ test("a proxy that prefers HTTP/2 gets HTTP/1.1", async () => {
     proxy: new URL(`https://localhost:${(secureProxy.address() as AddressInfo).port}`),
   });
   try {
-    const result = await egress.post({
-      url: "http://127.0.0.1/hook",
-      headers: {},
-      body: Buffer.from("{}"),
-      acceptance: "OK_ONLY",
-      accountId: ACCOUNT,
-      timeoutMs: TIMEOUT_MS,
-    });
+    const result = await egress.post({ ...REQUEST, url: "http://127.0.0.1/hook" });
     expect(asked).toEqual(["http/1.1"]);
     expect(result).toMatchObject({ outcome: "unreachable", detail: "PROXY_502" });
   } finally {
@@ -103,14 +97,7 @@ test.each([
     proxy: new URL(`http://127.0.0.1:${(proxy.address() as AddressInfo).port}`),
   });
   try {
-    const result = await egress.post({
-      url: "http://127.0.0.1/hook",
-      headers: {},
-      body: Buffer.from("{}"),
-      acceptance: "OK_ONLY",
-      accountId: ACCOUNT,
-      timeoutMs: TIMEOUT_MS,
-    });
+    const result = await egress.post({ ...REQUEST, url: "http://127.0.0.1/hook" });
     expect(result).toMatchObject({ outcome: "unreachable", detail });
   } finally {
     egress.close();
