@@ -115,6 +115,7 @@ export async function exhaust(life: Life, deliveries: readonly DeliveryId[]): Pr
       const ask = {
         deliveryId,
         subscriptionId: delivery.subscriptionId,
+        number,
         pace: PACE,
         timeoutMs: ATTEMPT_TIMEOUT_MS,
       };

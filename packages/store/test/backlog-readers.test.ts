@@ -223,6 +223,7 @@ async function takeTurnForRetry({ db }: Store): Promise<void> {
   await db.updateTable("deliveries").set({ in_flight_of: busy }).where("id", "=", first).execute();
   const request = {
     subscriptionId: busy,
+    number: 2,
     pace: { rate: null, concurrency: 2 },
     timeoutMs: 1_000,
     now: () => NOW,

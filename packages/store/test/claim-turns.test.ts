@@ -163,7 +163,7 @@ describe("a claim beside a line that is locked, on mysql", () => {
     let isOver = false;
     const asking = ids.map(async (deliveryId, i) => {
       const process = processes[i % processes.length] as Store;
-      const ask = { deliveryId, subscriptionId: first, pace, timeoutMs: 30_000, now: () => NOW };
+      const ask = { deliveryId, subscriptionId: first, number: 2, pace, timeoutMs: 30_000, now: () => NOW };
       while (!isOver) {
         await takeTurn(process, ask);
         asked += 1;

@@ -133,10 +133,10 @@ describe("on MySQL, two workers that share subscriptions", () => {
         }),
         ...others.map(async (row, n) => {
           const worker = n % 2 === 0 ? left : right;
-          const ids = { deliveryId: row.id, subscriptionId: row.subscription_id };
+          const next = { deliveryId: row.id, subscriptionId: row.subscription_id, number: row.attempts + 1 };
           if (n % 3 === 0)
             await parkDelivery(worker, { id: row.id, subscriptionId: row.subscription_id, now });
-          else await takeTurn(worker, { ...ids, pace: PACE, timeoutMs: 1_000, now: () => now });
+          else await takeTurn(worker, { ...next, pace: PACE, timeoutMs: 1_000, now: () => now });
         }),
         pauseSubscription(right, pausing),
         deferReconcile(left, { ids: others.map((row) => row.id), until: now + 1, now: now + 600_000 }),

@@ -158,7 +158,7 @@ describe("a claim on MySQL", () => {
 
 describe("a turn on MySQL", () => {
   const ask = (store: Store, deliveryId: DeliveryId, now: () => number = () => LATER) =>
-    takeTurn(store, { deliveryId, subscriptionId, pace: ONE_AT_A_TIME, timeoutMs: 1_000, now });
+    takeTurn(store, { deliveryId, subscriptionId, number: 2, pace: ONE_AT_A_TIME, timeoutMs: 1_000, now });
 
   test("is given to one of two retries at a time if the concurrency is one", async () => {
     const [one, two] = [await deliveryIn("started"), await deliveryIn("started")];
@@ -245,6 +245,7 @@ describe("a delivery on MySQL", () => {
         takeTurn(store, {
           deliveryId,
           subscriptionId,
+          number: 2,
           pace: ONE_AT_A_TIME,
           timeoutMs: 1_000,
           now: () => LATER,
@@ -253,8 +254,11 @@ describe("a delivery on MySQL", () => {
     [
       "reserves its turn",
       "started",
-      (store, deliveryId) =>
-        reserveTurn(store, { deliveryId, subscriptionId, pace: ONE_AT_A_TIME, dueMs: LATER, now: LATER }),
+      async (store, id) => {
+        const delivery = { id, attempts: 1, nextAttemptAt: (await rowOf(id)).next_attempt_at };
+        const times = { dueMs: LATER, now: LATER };
+        await reserveTurn(store, { delivery, subscriptionId, pace: ONE_AT_A_TIME, ...times });
+      },
     ],
     [
       "succeeds",
@@ -373,7 +377,8 @@ describe("a delivery on MySQL", () => {
 
   test("takes its turn while an attempt of it is recorded, and none is rolled back", async () => {
     const deliveryId = await deliveryIn("started");
-    const turn = { deliveryId, subscriptionId, pace: ONE_AT_A_TIME, timeoutMs: 1_000, now: () => LATER };
+    const next = { deliveryId, subscriptionId, number: 2 };
+    const turn = { ...next, pace: ONE_AT_A_TIME, timeoutMs: 1_000, now: () => LATER };
     const { second, hasWaited, rolledBack } = await overlap(
       bench,
       /from turns/,

@@ -214,9 +214,10 @@ describe("while a frozen session holds", () => {
     await markStarted(own.store, { owner: "me", ids, now: NOW });
     const free = await holdLine(id);
     const pace = { rate: null, concurrency: 100 };
+    const first = { subscriptionId: id, number: 1 };
     const waiting = Promise.all(
       ids.map((deliveryId) =>
-        takeTurn(own.store, { deliveryId, subscriptionId: id, pace, timeoutMs: 15_000, now: () => NOW }),
+        takeTurn(own.store, { ...first, deliveryId, pace, timeoutMs: 15_000, now: () => NOW }),
       ),
     );
     await pingStore(own.store);

@@ -165,7 +165,8 @@ async function modelOf(
       return;
     }
     if (dueMs !== undefined) sent.asks += 1;
-    const asked = { deliveryId, subscriptionId, pace, timeoutMs: 60_000, now: () => now };
+    const number = dueMs === undefined ? 1 : 2;
+    const asked = { deliveryId, subscriptionId, number, pace, timeoutMs: 60_000, now: () => now };
     const turn = await takeTurn(store, asked);
     if (turn.kind === "unclaimed") sent.inVain += 1;
     if (turn.kind === "wait") clock.at(turn.untilMs + lateMs, (at) => ask(one, at));
@@ -173,7 +174,7 @@ async function modelOf(
     expect(turn.atMs).toBeGreaterThanOrEqual(dueMs ?? now);
     sent[dueMs === undefined ? "firsts" : "retries"].push(turn.atMs - NOW);
     waiting.delete(deliveryId);
-    clock.at(turn.atMs + holdMs, (at) => answer(deliveryId, dueMs === undefined ? 1 : 2, turn.atMs, at));
+    clock.at(turn.atMs + holdMs, (at) => answer(deliveryId, number, turn.atMs, at));
   };
   /** Fails the first attempts of these deliveries, and gives the subscription its other ones. */
   const begin = async (ids: readonly DeliveryId[]) => {

@@ -226,7 +226,8 @@ onEachDatabase("a resumed subscription", (bench) => {
     await drainAll(store, NOW);
     const retries = await listDeliveries(store, { accountId, state: "started", limit: 10 });
     for (const { id } of retries.slice(0, 2)) {
-      await takeTurn(store, { deliveryId: id, subscriptionId, pace, timeoutMs: 15_000, now: () => NOW });
+      const next = { deliveryId: id, subscriptionId, number: 2 };
+      await takeTurn(store, { ...next, pace, timeoutMs: 15_000, now: () => NOW });
     }
     await store.db
       .updateTable("turns")

@@ -59,7 +59,8 @@ onEachDatabase("a place among a subscription's attempts", (bench) => {
       expect(await claim("me", RETRY_AT)).toMatchObject([{ deliveryId, lane: "workflow" }]);
       const start = () => markStarted(store, { owner: "me", ids: [deliveryId], now: RETRY_AT });
       if (order === "after") await start();
-      const atMs = await reserveTurn(store, { ...turn, deliveryId });
+      const delivery = { id: deliveryId, attempts: 1, nextAttemptAt: RETRY_AT };
+      const atMs = await reserveTurn(store, { ...turn, delivery });
       if (order === "before") await start();
 
       const row = await store.db.selectFrom("deliveries").selectAll().executeTakeFirstOrThrow();
@@ -100,6 +101,7 @@ onEachDatabase("a place among a subscription's attempts", (bench) => {
     const turn = await takeTurn(store, {
       deliveryId,
       subscriptionId,
+      number: 1,
       pace,
       timeoutMs: 1,
       now: () => NOW + 1,

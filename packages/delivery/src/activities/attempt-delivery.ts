@@ -54,6 +54,7 @@ export async function attemptDelivery(
     await refuseEarly(deps, context, log);
     await takeShare(deps, context, shares);
     const instead = await insteadOfAttempt(deps, context);
+    if (instead?.kind === "moved") return await goByTheLog(deps, await reload(deps, context), number);
     if (instead !== undefined) return resultInstead(deps, context, instead);
     const attempted = await makeAttempt(deps, context, { number, log, traceparent });
     switch (attempted.kind) {
@@ -132,6 +133,8 @@ async function goByTheLog(
   const { delivery, lastAttempt } = context;
   if (isTerminal(delivery.state)) return ended(delivery.state, delivery.attempts, lastAttempt);
   if (delivery.state === "parked") return parked(delivery.attempts);
+  if (number > delivery.attempts)
+    throw fault("the delivery was parked and resumed before its attempt was sent");
   if (lastAttempt === undefined) throw fault("the row counts an attempt, but the log has none");
   if (number < delivery.attempts) throw attemptFailed(lastAttempt, delivery.nextAttemptAt, 1);
   const now = await deps.now();
@@ -142,11 +145,16 @@ async function goByTheLog(
 
 /** Reserves a turn for a retry among the subscription's other attempts, and returns when it may start. */
 async function reserve(deps: AttemptDeps, context: AttemptContext, dueMs: number): Promise<number> {
-  const { id, subscriptionId } = context.delivery;
+  const { delivery } = context;
   const now = await deps.now();
-  return await patiently(() =>
-    reserveTurn(deps.store, { subscriptionId, pace: paceOf(deps, context), dueMs, now, deliveryId: id }),
-  );
+  const request = {
+    delivery,
+    subscriptionId: delivery.subscriptionId,
+    pace: paceOf(deps, context),
+    dueMs,
+    now,
+  };
+  return await patiently(() => reserveTurn(deps.store, request));
 }
 
 /** Logs and counts that a retry waits for a place of its account, or for its subscription's line. */
@@ -161,7 +169,11 @@ function noteWait(
 }
 
 /** @throws ApplicationFailure if a retry must wait for its turn */
-function resultInstead(deps: AttemptDeps, context: AttemptContext, instead: Instead): DeliverResult {
+function resultInstead(
+  deps: AttemptDeps,
+  context: AttemptContext,
+  instead: Exclude<Instead, { readonly kind: "moved" }>,
+): DeliverResult {
   const { lastAttempt } = context;
   const { attempts } = context.delivery;
   switch (instead.kind) {

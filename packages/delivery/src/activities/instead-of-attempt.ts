@@ -10,7 +10,9 @@ export type Instead =
   /** A first attempt whose turn is not near. The delivery is pending again, and will be claimed later. */
   | { readonly kind: "unclaimed" }
   /** A retry must wait for its turn. `untilMs` is also written to the row as the time of the next attempt. */
-  | { readonly kind: "wait"; readonly untilMs: number };
+  | { readonly kind: "wait"; readonly untilMs: number }
+  /** Another run of the attempt was recorded meanwhile, or the delivery was parked or has ended. */
+  | { readonly kind: "moved" };
 
 /** Returns whether the delivery has ended or is parked. */
 export function needsNoAttempt({ delivery }: AttemptContext): boolean {
@@ -50,6 +52,7 @@ async function untilItsTurn(deps: AttemptDeps, context: AttemptContext): Promise
   const turn = await takeTurn(deps.store, {
     deliveryId: delivery.id,
     subscriptionId: subscription.id,
+    number: delivery.attempts + 1,
     pace: paceOf(deps, context),
     timeoutMs: subscription.timeoutMs ?? ATTEMPT_TIMEOUT_MS,
     now: deps.now,

@@ -1,7 +1,8 @@
-import type { DeliveryId, Pace, SubscriptionId } from "@posthaste/domain";
+import type { Pace, SubscriptionId } from "@posthaste/domain";
 import type { Store } from "../database/store.ts";
 import type { Tx } from "../database/transact.ts";
-import { lockDelivery, moveAll } from "../deliveries/move.ts";
+import type { Delivery } from "../deliveries/deliveries.ts";
+import { type LockedDelivery, lockDelivery, moveAll } from "../deliveries/move.ts";
 import { waitUntil } from "../deliveries/transitions.ts";
 import { inLine } from "../subscriptions/in-line.ts";
 import { achievedPerSecond, lockTurns, type Turns } from "../subscriptions/pace.ts";
@@ -24,28 +25,36 @@ export type Reservation = {
  * Otherwise thousands of retries that come due at once would each have to be told to come again, and others
  * would wait for that.
  *
- * @param reservation.deliveryId the delivery to write the time to; undefined: the caller writes it
- * @returns epoch milliseconds
+ * @param reservation.delivery the delivery to write the time to, as it was when it was read; undefined: the
+ *   caller writes it. If the delivery has moved since, its row says when its next attempt is due: nothing is
+ *   reserved
+ * @returns epoch milliseconds; `dueMs` if nothing was reserved
  */
 export async function reserveTurn(
   store: Store,
-  reservation: Reservation & { readonly deliveryId?: DeliveryId; readonly now: number },
+  reservation: Reservation & { readonly delivery?: Waiting; readonly now: number },
 ): Promise<number> {
-  const { deliveryId, subscriptionId, now } = reservation;
+  const { delivery, subscriptionId, now } = reservation;
   return await inLine(store, subscriptionId, async (tx) => {
     const turns = await lockTurns(store, tx, subscriptionId);
+    const row = delivery && (await lockDelivery(store, tx, delivery.id));
+    if (delivery !== undefined && (row === undefined || hasMoved(row, delivery))) return reservation.dueMs;
     const [atMs = reservation.dueMs] = await reserveIn(
       tx,
       [reservation],
       new Map([[subscriptionId, turns]]),
       now,
     );
-    if (deliveryId !== undefined) {
-      const row = await lockDelivery(store, tx, deliveryId);
-      await moveAll(tx, "reserve_turn", row === undefined ? [] : [row], waitUntil(atMs), now);
-    }
+    if (row !== undefined) await moveAll(tx, "reserve_turn", [row], waitUntil(atMs), now);
     return atMs;
   });
+}
+
+/** A delivery that waits for its next attempt. */
+type Waiting = Pick<Delivery, "id" | "attempts" | "nextAttemptAt">;
+
+function hasMoved(row: LockedDelivery, { attempts, nextAttemptAt }: Waiting): boolean {
+  return row.attempts !== attempts || row.next_attempt_at !== nextAttemptAt;
 }
 
 /**

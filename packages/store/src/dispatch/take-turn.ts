@@ -17,7 +17,7 @@ import { inState } from "../database/by-index.ts";
 import type { Store } from "../database/store.ts";
 import type { Tx } from "../database/transact.ts";
 import { type LockedDelivery, lockDelivery, moveAll } from "../deliveries/move.ts";
-import { waitUntil } from "../deliveries/transitions.ts";
+import { holdsNoTime, waitUntil } from "../deliveries/transitions.ts";
 import { inLine } from "../subscriptions/in-line.ts";
 import { achievedPerSecond, lockTurns, type Turns, writeTurns } from "../subscriptions/pace.ts";
 import { CLAIM_AHEAD_MS } from "./claim-rooms.ts";
@@ -50,7 +50,12 @@ export type Turn =
   /** Ask again at this time, which is written to the delivery as its next attempt. */
   | { readonly kind: "wait"; readonly untilMs: number }
   /** A first attempt that cannot be sent now: the delivery is pending again. */
-  | { readonly kind: "unclaimed" };
+  | { readonly kind: "unclaimed" }
+  /**
+   * The attempt is not the delivery's next one any more: another run of it was recorded first, or the
+   * delivery was parked or has ended. Nothing was changed.
+   */
+  | { readonly kind: "moved" };
 
 /**
  * Decides whether an attempt may be sent now, for all workers together.
@@ -66,6 +71,8 @@ export async function takeTurn(
   ask: {
     deliveryId: DeliveryId;
     subscriptionId: SubscriptionId;
+    /** The attempt's number, from 1. */
+    number: number;
     pace: Pace;
     /** The attempt's timeout. */
     timeoutMs: number;
@@ -82,9 +89,11 @@ export async function takeTurn(
 type Ask = Omit<Parameters<typeof takeTurn>[1], "now"> & { readonly now: number };
 
 async function turnOf(store: Store, tx: Tx, ask: Ask, turns: Turns): Promise<Turn> {
-  const { deliveryId, subscriptionId, pace, now } = ask;
+  const { deliveryId, subscriptionId, number, pace, now } = ask;
   const row = await lockDelivery(store, tx, deliveryId);
   if (row === undefined) throw new Error(`delivery ${deliveryId} does not exist`);
+  // The row has the time of another attempt then, and a place in line would replace it by an earlier one.
+  if (row.attempts !== number - 1 || holdsNoTime(row.state)) return { kind: "moved" };
   const isFirst = row.attempts === 0;
   const isAdmitted = hasPlace(row, now);
   const room = isAdmitted ? { ...ALL_ROOM, rate: pace.rate } : await roomFor(store, tx, ask, isFirst);
