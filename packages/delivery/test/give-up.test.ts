@@ -13,7 +13,15 @@ import {
   listDeliveries,
   resendDelivery,
 } from "@posthaste/store";
-import { createTestStore, poison, type Receiver, startReceiver, type TestStore } from "@posthaste/testkit";
+import {
+  createTestStore,
+  failedAttempt,
+  poison,
+  type Receiver,
+  recordAttempt,
+  startReceiver,
+  type TestStore,
+} from "@posthaste/testkit";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { attemptDelivery } from "../src/activities/attempt-delivery.ts";
 import { attemptDirectly } from "../src/activities/attempt-directly.ts";
@@ -148,6 +156,30 @@ describe.each(["sqlite", "mysql"] as const)(
         expect(again).toMatchObject({ resent: true, delivery: { state: "pending" } });
       });
     }
+
+    test("goes on if another run of the attempt was recorded, although this one cannot be", async () => {
+      const id = await claimedDelivery();
+      const now = Date.now();
+      const { store } = database;
+      const condition = `new.delivery_id = '${id}' and new.outcome = 'accepted'`;
+      await poison(store, { table: "attempts", on: "insert", condition });
+      const { record } = deps.ledger;
+      const recordAfterAnother: typeof record = async (answer) => {
+        const failed = failedAttempt({ startedAt: now });
+        const ended = { state: "started", nextAttemptAt: now + 600_000, endedReason: null } as const;
+        // It is refused once more; only then, the other run's answer comes.
+        return await record(answer).finally(async () => {
+          if (answer.attempt.detail !== null) {
+            await recordAttempt(store, { deliveryId: id, attempt: failed, ...ended, now });
+          }
+        });
+      };
+      deps = { ...deps, ledger: { ...deps.ledger, record: recordAfterAnother } };
+      const attempt = attemptDelivery(deps, { deliveryId: id }, { number: 1, shares: deps.shares.first });
+      await expect(attempt).rejects.toMatchObject({ type: "AttemptFailed" });
+      expect(await stateOf(id)).toMatchObject({ state: "started", attempts: 1, endedReason: null });
+      expect(counted).toEqual([]);
+    });
 
     test("is not sent again by the same process if nothing can be written, and is recorded later", async () => {
       const id = await claimedDelivery();

@@ -13,10 +13,14 @@ import {
   createAccount,
   createAttemptLedger,
   createSubscription,
+  drainSubscription,
   getDelivery,
   ingestEvents,
   listDeliveries,
+  parkDelivery,
+  pauseSubscription,
   requestRetry,
+  resumeSubscription,
 } from "@posthaste/store";
 import {
   createTestStore,
@@ -31,7 +35,7 @@ import { attemptDelivery } from "../src/activities/attempt-delivery.ts";
 import { attemptDirectly } from "../src/activities/attempt-directly.ts";
 import type { AttemptDeps } from "../src/activities/make-attempt.ts";
 import { createShares } from "../src/activities/shares.ts";
-import { ATTEMPT_FAILED, NOT_YET } from "../src/names.ts";
+import { ATTEMPT_FAILED, FAULT, NOT_YET } from "../src/names.ts";
 
 const NOW = 1_780_000_000_000;
 
@@ -46,14 +50,15 @@ describe.each(["sqlite", "mysql"] as const)("an attempt that another run overtak
   let deps: AttemptDeps;
   let accountId: AccountId;
   let subscriptionId: SubscriptionId;
-  /** What happens once the run has read the row. */
+  /** What happens once the run has read the row, and before it reads the row again. */
   let meanwhile: (() => Promise<unknown>) | undefined;
+  let thereafter: (() => Promise<unknown>) | undefined;
 
   beforeEach(async () => {
     database = await createTestStore(backend);
     receiver = await startReceiver();
     egress = createEgress({ rules: { allow: parseNetworks("127.0.0.0/8"), ports: EGRESS_PORTS_DEFAULT } });
-    meanwhile = undefined;
+    meanwhile = thereafter = undefined;
     const { store } = database;
     const ledger = createAttemptLedger(store);
     deps = {
@@ -61,10 +66,14 @@ describe.each(["sqlite", "mysql"] as const)("an attempt that another run overtak
       ledger: {
         ...ledger,
         async load(...request) {
+          if (meanwhile === undefined) {
+            await thereafter?.();
+            return await ledger.load(...request);
+          }
           const context = await ledger.load(...request);
           const happens = meanwhile;
           meanwhile = undefined;
-          await happens?.();
+          await happens();
           return context;
         },
       },
@@ -116,6 +125,13 @@ describe.each(["sqlite", "mysql"] as const)("an attempt that another run overtak
     const place = { in_flight_of: subscriptionId, lease_until: NOW + MINUTE_MS };
     await database.store.db.updateTable("deliveries").set(place).where("id", "=", id).execute();
   }
+  /** Before upkeep comes to the deliveries. */
+  const setState = async (state: "paused" | "ended") =>
+    void (await database.store.db.updateTable("subscriptions").set({ state }).execute());
+  const park = async (id: DeliveryId, number: number) => {
+    await pauseSubscription(database.store, { accountId, id: subscriptionId, now: NOW });
+    expect(await parkDelivery(database.store, { id, subscriptionId, number, now: NOW })).toBe("parked");
+  };
   const run = (deliveryId: DeliveryId, number: number) =>
     attemptDelivery(deps, { deliveryId, accountId }, { number, shares: deps.shares.retries });
   const rowOf = async (id: DeliveryId) => await getDelivery(database.store, { accountId, id });
@@ -140,6 +156,43 @@ describe.each(["sqlite", "mysql"] as const)("an attempt that another run overtak
       await expect(run(id, number)).rejects.toMatchObject({ type: ATTEMPT_FAILED });
       expect(receiver.requests).toEqual([]);
       expect(await rowOf(id)).toMatchObject({ attempts: number, nextAttemptAt: due });
+    });
+
+    test("does not park the next one, which would be due as soon as its subscription is resumed", async () => {
+      const id = await deliveryAfter(number - 1);
+      await setState("paused");
+      meanwhile = () => fail(id, number, due);
+      await expect(run(id, number)).rejects.toMatchObject({ nextRetryDelay: due - NOW });
+      expect(await rowOf(id)).toMatchObject({ state: "started", attempts: number, nextAttemptAt: due });
+    });
+
+    test("is not sent after its subscription was paused and has ended", async () => {
+      const id = await deliveryAfter(number - 1);
+      await setState("paused");
+      meanwhile = () => setState("ended");
+      expect(await run(id, number)).toMatchObject({ state: "cancelled" });
+      expect(receiver.requests).toEqual([]);
+    });
+
+    test("ends its run after its delivery was parked", async () => {
+      const id = await deliveryAfter(number - 1);
+      meanwhile = () => park(id, number);
+      expect(await run(id, number)).toMatchObject({ state: "parked" });
+      expect(receiver.requests).toEqual([]);
+    });
+
+    test("is made again after its delivery was parked and its subscription resumed", async () => {
+      const id = await deliveryAfter(number - 1);
+      meanwhile = () => park(id, number);
+      thereafter = async () => {
+        thereafter = undefined;
+        await resumeSubscription(database.store, { accountId, id: subscriptionId, now: NOW });
+        await drainSubscription(database.store, { id: subscriptionId, now: NOW });
+      };
+      await expect(run(id, number)).rejects.toMatchObject({ type: FAULT });
+      expect(receiver.requests).toEqual([]);
+      expect(await run(id, number)).toMatchObject({ state: "succeeded", attempts: number });
+      expect(receiver.requests).toHaveLength(1);
     });
 
     test("is not sent after its delivery was cancelled", async () => {
@@ -175,6 +228,32 @@ describe.each(["sqlite", "mysql"] as const)("an attempt that another run overtak
     meanwhile = () => fail(id, 2, due);
     await expect(run(id, 1)).rejects.toMatchObject({ type: ATTEMPT_FAILED });
     expect(await rowOf(id)).toMatchObject({ attempts: 2, nextAttemptAt: due });
+  });
+
+  test("leaves the time of the next one as it is, although it is the same", async () => {
+    const id = await deliveryAfter(0);
+    const due = NOW + 10 * MINUTE_MS;
+    await fail(id, 1, due);
+    meanwhile = () => fail(id, 2, due);
+    await expect(run(id, 1)).rejects.toMatchObject({ type: ATTEMPT_FAILED });
+    const reserved = database.store.db.selectFrom("turn_slots").select("slot");
+    expect(await reserved.execute()).toEqual([]);
+  });
+
+  test("waits for its place in line, in which another run of it stands already", async () => {
+    const id = await deliveryAfter(1);
+    await fillTheSubscription();
+    const inLine = async () => (await rowOf(id))?.nextAttemptAt;
+    let first: number | null | undefined;
+    meanwhile = async () => {
+      await expect(run(id, 2)).rejects.toMatchObject({ type: NOT_YET });
+      first = await inLine();
+      await database.store.db.updateTable("deliveries").set({ in_flight_of: null }).execute();
+    };
+    await expect(run(id, 2)).rejects.toMatchObject({ type: NOT_YET });
+    expect(receiver.requests).toEqual([]);
+    expect(first).toBeGreaterThan(NOW);
+    expect(await inLine()).toBe(first);
   });
 
   test("leaves a retry that its owner requests meanwhile due at once when it replays the log", async () => {

@@ -19,6 +19,8 @@ export type Route = TlsGuardOptions & {
   readonly abandonMs: number;
   /** Aborted if the attempt ends before there is a connection. */
   readonly signal: AbortSignal;
+  /** Called with the error if this machine lacks a descriptor for an address. */
+  readonly onLack: (error: unknown) => void;
   /** Called when the proxy has accepted a connection, and is asked for a tunnel. */
   readonly onProxyReached: () => void;
   /** Called with an established connection, before TLS, and the remote address that it leads to. */
@@ -39,10 +41,10 @@ const PROXY_ADDRESS_TIMEOUT_MS = 500;
  * Returns a connector to one of the checked addresses. TLS verifies the certificate against the URL's host.
  */
 export function directly(route: Route): buildConnector.connector {
-  const { rules, addresses, signal } = route;
+  const { rules, addresses, signal, onLack } = route;
   return connector(route, async (port) => {
     const open = (address: string, ended: AbortSignal) => openTcp(address, port, ended);
-    const connected = await connectToOne(addresses, open, { signal, isFinal: isLack });
+    const connected = await connectToOne(addresses, open, { signal, isLack, onLack });
     const { remoteAddress } = connected.socket;
     try {
       if (remoteAddress === undefined) throw coded("the receiver reset the connection at once", "ECONNRESET");
@@ -61,13 +63,13 @@ export function directly(route: Route): buildConnector.connector {
  * address, so the proxy resolves no names. TLS verifies the certificate against the URL's host.
  */
 export function through(proxy: URL, route: Route): buildConnector.connector {
-  const { addresses, signal } = route;
-  const isFinal = (error: unknown) => error instanceof CredentialsRefused || isLack(error);
+  const { addresses, signal, onLack } = route;
+  const isFinal = (error: unknown) => error instanceof CredentialsRefused;
   return connector(route, (port) =>
     connectToOne(
       addresses,
       (address, ended) => tunnel(proxy, endpoint(address, port), { ...route, signal: ended }),
-      { signal, isFinal, joinAfterMs: TUNNEL_JOINS_AFTER_MS },
+      { signal, isFinal, isLack, onLack, joinAfterMs: TUNNEL_JOINS_AFTER_MS },
     ),
   );
 }

@@ -34,7 +34,7 @@ export type Message = {
 
 export type ConnectionOptions = Omit<
   Route,
-  "signal" | "onProxyReached" | "onDialled" | "reads" | "onRead"
+  "signal" | "onLack" | "onProxyReached" | "onDialled" | "reads" | "onRead"
 > & {
   /** Scheme, host and port of the connection's requests. TLS verifies the certificate against this host. */
   readonly origin: string;
@@ -72,6 +72,7 @@ export class Connection {
   #reads!: TlsReads;
   #answers = 0;
   #proxyStage: ProxyStage;
+  #lack: unknown;
 
   constructor(options: ConnectionOptions, madeAt: number) {
     this.origin = options.origin;
@@ -80,11 +81,15 @@ export class Connection {
     const route: Route = {
       ...options,
       signal: this.#connecting.signal,
+      onLack: (error) => {
+        this.#lack = error;
+      },
       onProxyReached: () => {
         this.#proxyStage = "tunnel";
       },
       onDialled: (socket, address, port) => {
         this.#proxyStage = "none";
+        this.#lack = undefined;
         this.#dialled = { socket, address, port };
         // A tunnel may open in the same turn of the event loop in which the attempt ends.
         if (this.#connecting.signal.aborted) socket.destroy();
@@ -131,6 +136,11 @@ export class Connection {
   /** What the connection waits for from its proxy: that it accepts, or that it opens the tunnel. */
   get proxyStage(): ProxyStage {
     return this.#proxyStage;
+  }
+
+  /** What this machine lacks for an address, while there is no connection yet; undefined: nothing. */
+  get lack(): unknown {
+    return this.#lack;
   }
 
   /** The remote address; undefined if no connection was established. */

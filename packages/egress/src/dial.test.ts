@@ -152,13 +152,28 @@ describe("a proxy with a name", () => {
 
   test("for which a descriptor is lacking is a fault, although another tunnel hangs", async () => {
     await once(proxy.listen(0, "127.0.0.1"), "listening");
+    const lacking = Promise.withResolvers<void>();
     named((reply, nth) => {
-      if (nth === 1) reply(null, [{ address: "127.0.0.1", family: 4 }]);
-      else reply(Object.assign(new Error("too many open files"), { code: "EMFILE" }));
+      if (nth === 1) return reply(null, [{ address: "127.0.0.1", family: 4 }]);
+      reply(Object.assign(new Error("too many open files"), { code: "EMFILE" }));
+      lacking.resolve();
     });
     const egress = egressBy((proxy.address() as AddressInfo).port, 2);
-    await expect(egress.post(REQUEST)).rejects.toMatchObject({ cause: { code: "EMFILE" } });
-    egress.close();
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "performance"] });
+    try {
+      const posted = egress.post(REQUEST);
+      posted.catch(() => {});
+      await once(proxy, "connect");
+      vi.advanceTimersByTime(2_000);
+      await lacking.promise;
+      // By then, what failed has been noticed.
+      for (let n = 0; n < 10; n++) await setImmediate();
+      vi.advanceTimersByTime(REQUEST.timeoutMs);
+      await expect(posted).rejects.toMatchObject({ cause: { code: "EMFILE" } });
+    } finally {
+      vi.useRealTimers();
+      egress.close();
+    }
   });
 
   test("that cannot be reached for another tunnel does not end the one that it is opening", async () => {
@@ -283,6 +298,35 @@ describe("of several addresses", () => {
     opened.get(B)?.reject(new Error("second"));
     opened.get(A)?.reject(new Error("first"));
     await expect(connected).rejects.toMatchObject({ errors: [new Error("first"), new Error("second")] });
+  });
+
+  const emfile = Object.assign(new Error("too many open files"), { code: "EMFILE" });
+  const isLack = (error: unknown) => error === emfile;
+
+  test("no other joins once a descriptor is lacking, and the one that is far away goes on", async () => {
+    const connected = connectToOne(at(A, B, C), open, { signal: signal(), isLack });
+    await vi.advanceTimersByTimeAsync(250);
+    opened.get(C)?.reject(emfile);
+    await vi.advanceTimersByTimeAsync(60_000);
+    expect([...opened.keys()]).toEqual([A, C]);
+    const socket = new Socket();
+    opened.get(A)?.resolve(socket);
+    expect(await connected).toEqual({ socket, address: A });
+  });
+
+  test.each([
+    ["the others fail", async () => opened.get(A)?.reject(new Error("refused"))],
+    ["the attempt ends", async (attempt: AbortController) => attempt.abort()],
+  ])("a lack of descriptors is what is thrown if %s", async (_what, end) => {
+    const attempt = new AbortController();
+    const connected = connectToOne(at(A, B, C), open, { signal: attempt.signal, isLack });
+    connected.catch(() => {});
+    await vi.advanceTimersByTimeAsync(250);
+    opened.get(C)?.reject(emfile);
+    await settled();
+    await end(attempt);
+    await expect(connected).rejects.toBe(emfile);
+    expect(vi.getTimerCount()).toBe(0);
   });
 
   test("a name with fifty has eight tried, and the end of the attempt ends them all", async () => {

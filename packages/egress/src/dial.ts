@@ -31,6 +31,14 @@ type TryOptions = {
   readonly joinAfterMs?: number;
   /** Returns whether no other address can help after this error. Default: one always may. */
   readonly isFinal?: (error: unknown) => boolean;
+  /**
+   * Returns whether this machine lacks something that each further address needs, too. None joins then, and
+   * those in progress go on. If none of them connects, this error is thrown, although others failed or the
+   * signal ended them. Default: it never does.
+   */
+  readonly isLack?: (error: unknown) => boolean;
+  /** Called with the first such error. */
+  readonly onLack?: (error: unknown) => void;
 };
 
 /**
@@ -44,8 +52,9 @@ type TryOptions = {
 export async function connectToOne(
   addresses: readonly LookupAddress[],
   open: Open,
-  { signal, joinAfterMs = JOIN_AFTER_MS, isFinal = () => false }: TryOptions,
+  options: TryOptions,
 ): Promise<Connected> {
+  const { signal, joinAfterMs = JOIN_AFTER_MS, isFinal = () => false, isLack = () => false } = options;
   const candidates = alternate(addresses).slice(0, TRIED_MAX);
   /** Those in progress, the oldest first. */
   const trying = new Map<number, AbortController>();
@@ -54,6 +63,7 @@ export async function connectToOne(
   let begun = 0;
   let failed = 0;
   let isOver = false;
+  let lack: { readonly error: unknown } | undefined;
   let timer: NodeJS.Timeout | undefined;
 
   const end = (winner?: number) => {
@@ -70,7 +80,13 @@ export async function connectToOne(
     const wasTrying = trying.delete(n);
     errors[n] = error;
     failed += 1;
+    if (lack === undefined && isLack(error)) {
+      lack = { error };
+      options.onLack?.(error);
+      clearTimeout(timer);
+    }
     if (isFinal(error) || candidates.length === 1) giveUp(error);
+    else if (lack !== undefined) trying.size === 0 && giveUp(lack.error);
     else if (failed === candidates.length) giveUp(new AggregateError(errors));
     else if (wasTrying) join();
   };
@@ -104,7 +120,7 @@ export async function connectToOne(
       (error: unknown) => fail(n, error),
     );
   };
-  const onAbort = () => giveUp(signal.reason);
+  const onAbort = () => giveUp(lack === undefined ? signal.reason : lack.error);
   signal.addEventListener("abort", onAbort);
   try {
     if (signal.aborted) onAbort();

@@ -129,6 +129,8 @@ export function createEgress(options: EgressOptions): { post: Egress; close(): v
       if (error instanceof TargetBlocked) {
         return { ...NO_ANSWER, outcome: "blocked", detail: error.message, blockedFor: error.found };
       }
+      const lack = connection?.lack;
+      if (deadline.hasPassed() && lack !== undefined) throw lack;
       const classified = deadline.hasPassed()
         ? timeoutOf(request, connection?.proxyStage ?? "none", resolution?.queuedMs() ?? 0)
         : classifyError(error);

@@ -284,6 +284,7 @@ describe("the address dialled is the address checked", () => {
       onRead: () => {},
       abandonMs: 5_000,
       signal: new AbortController().signal,
+      onLack: () => {},
       onProxyReached: () => {},
       onDialled: () => {
         throw new Error("the address was dialled");

@@ -44,7 +44,7 @@ async function receiver(options: TlsOptions = {}, answer = ANSWER) {
   return { port: (server.address() as AddressInfo).port, open: () => open };
 }
 
-async function post(port: number, ca = certificate.cert) {
+async function post(port: number, ca = certificate.cert, timeoutMs = TIMEOUT_MS) {
   const egress = createEgress({ rules: RULES, ca, lookup: async () => [LOOPBACK] });
   stops.push(egress.close);
   return await egress.post({
@@ -53,7 +53,7 @@ async function post(port: number, ca = certificate.cert) {
     body: Buffer.from("[{}]"),
     acceptance: "OK_ONLY",
     accountId: ACCOUNT,
-    timeoutMs: TIMEOUT_MS,
+    timeoutMs,
   });
 }
 
@@ -75,6 +75,22 @@ test("a handshake that is too long is cut off with its reason, and the connectio
     address: `127.0.0.1:${port}`,
   });
   await expect.poll(open).toBe(0);
+});
+
+test.each([
+  ["closes the connection", true],
+  ["leaves the connection open", false],
+])("an alert that nobody knows is the receiver's failure, and no fault, if it %s", async (_what, closes) => {
+  // A fatal alert with the number 200, which is not assigned.
+  const alert = Buffer.from([0x15, 0x03, 0x03, 0x00, 0x02, 0x02, 200]);
+  const server = createNetServer((socket) => {
+    socket.on("error", () => {}).once("data", () => (closes ? socket.end(alert) : socket.write(alert)));
+    stops.push(() => socket.destroy());
+  });
+  await once(server.listen(0, "127.0.0.1"), "listening");
+  stops.push(() => server.close());
+  const { outcome } = await post((server.address() as AddressInfo).port, certificate.cert, 500);
+  expect(["tls", "reset", "timeout"]).toContain(outcome);
 });
 
 test("a certificate that does not verify is told apart from a failing connection, for any reason", async () => {

@@ -134,8 +134,7 @@ describe("on MySQL, two workers that share subscriptions", () => {
         ...others.map(async (row, n) => {
           const worker = n % 2 === 0 ? left : right;
           const next = { deliveryId: row.id, subscriptionId: row.subscription_id, number: row.attempts + 1 };
-          if (n % 3 === 0)
-            await parkDelivery(worker, { id: row.id, subscriptionId: row.subscription_id, now });
+          if (n % 3 === 0) await parkDelivery(worker, { ...next, id: row.id, now });
           else await takeTurn(worker, { ...next, pace: PACE, timeoutMs: 1_000, now: () => now });
         }),
         pauseSubscription(right, pausing),

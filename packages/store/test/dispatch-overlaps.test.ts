@@ -278,7 +278,7 @@ describe("a delivery on MySQL", () => {
       "started",
       async (store, id) => {
         await setSubscription(store, { state: "paused" });
-        await parkDelivery(store, { id, subscriptionId, now: LATER });
+        await parkDelivery(store, { id, subscriptionId, number: 2, now: LATER });
       },
     ],
     [
@@ -395,7 +395,7 @@ describe("a delivery on MySQL", () => {
     const { second, hasWaited, rolledBack } = await overlap(
       bench,
       /from subscriptions/,
-      (held) => parkDelivery(held, { id, subscriptionId, now: LATER }),
+      (held) => parkDelivery(held, { id, subscriptionId, number: 2, now: LATER }),
       (other) => failed(other, id),
     );
     expect(second).toMatchObject({ kind: "recorded" });
@@ -453,7 +453,7 @@ describe("a subscription on MySQL", () => {
       bench,
       /^update subscriptions/,
       (held) => transact(held, (tx) => tx.updateTable("subscriptions").set({ state: "active" }).execute()),
-      (other) => parkDelivery(other, { id, subscriptionId, now: LATER }),
+      (other) => parkDelivery(other, { id, subscriptionId, number: 2, now: LATER }),
     );
     expect(second).toBe(false);
     expect((await rowOf(id)).state).toBe("started");

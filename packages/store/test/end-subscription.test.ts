@@ -97,7 +97,8 @@ onEachDatabase("the end of a subscription", (bench) => {
     expect(await adopted(store)).toEqual([]);
     await finishAll(store);
     expect(await states(bench())).toEqual(["cancelled"]);
-    expect(await parkDelivery(store, { id: "dlv_none" as never, subscriptionId: id, now: NOW })).toBe(false);
+    const attempt = { id: "dlv_none" as never, subscriptionId: id, number: 1, now: NOW };
+    expect(await parkDelivery(store, attempt)).toBe("ended");
   });
 
   test("races an ingest that still saw the subscription paused, whose delivery is cancelled later", async () => {

@@ -98,9 +98,9 @@ onEachDatabase("a paused subscription", (bench) => {
       endedReason: null,
       now: NOW,
     });
-    expect(await parkDelivery(store, { id, subscriptionId, now: NOW })).toBe(false);
+    expect(await parkDelivery(store, { id, subscriptionId, number: 1, now: NOW })).toBe("active");
     await pauseSubscription(store, target(bench(), subscriptionId));
-    expect(await parkDelivery(store, { id, subscriptionId, now: NOW })).toBe(true);
+    expect(await parkDelivery(store, { id, subscriptionId, number: 2, now: NOW })).toBe("parked");
     const [parked] = await listDeliveries(store, { accountId: bench().accountId, limit: 1 });
     expect(parked).toMatchObject({ state: "parked", attempts: 1, nextAttemptAt: null });
   });

@@ -50,7 +50,7 @@ onEachDatabase("a place among a subscription's attempts", (bench) => {
       });
       const subscription = { accountId, id: subscriptionId, now: RETRY_AT };
       await pauseSubscription(store, subscription);
-      await parkDelivery(store, { id: deliveryId, subscriptionId, now: RETRY_AT });
+      await parkDelivery(store, { id: deliveryId, subscriptionId, number: 2, now: RETRY_AT });
       const turn = { subscriptionId, pace, dueMs: RETRY_AT, now: RETRY_AT };
       for (let i = 0; i < SLOTS_TAKEN; i++) await reserveTurn(store, turn);
       await resumeSubscription(store, subscription);
@@ -113,7 +113,8 @@ onEachDatabase("a place among a subscription's attempts", (bench) => {
     // Its subscription is paused and soon resumed.
     const at = (now: number) => ({ accountId, id: subscriptionId, now });
     await pauseSubscription(store, at(NOW + 100));
-    expect(await parkDelivery(store, { id: deliveryId, subscriptionId, now: NOW + 100 })).toBe(true);
+    const first = { id: deliveryId, subscriptionId, number: 1 };
+    expect(await parkDelivery(store, { ...first, now: NOW + 100 })).toBe("parked");
     await resumeSubscription(store, at(NOW + 150));
     await drainSubscription(store, at(NOW + 150));
     expect(await reconcileAfter(NOW + 150)).toBe(NOW + 5_150);

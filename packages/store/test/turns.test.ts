@@ -11,7 +11,9 @@ import {
   listDeliveries,
   markStarted,
   openStore,
+  requestRetry,
   reserveTurn,
+  type Turn,
   takeTurn,
   updateSubscription,
 } from "../src/index.ts";
@@ -91,6 +93,36 @@ onEachDatabase("retries that come due at once", (bench) => {
     for (const at of sent) {
       expect(sent.filter((time) => time >= at && time < at + 1_000).length).toBeLessThanOrEqual(12);
     }
+  });
+
+  test.each<[string, Pace]>([
+    ["a place", { rate: null, concurrency: 1 }],
+    ["the gate", { rate: { perSecond: 0.1, burst: 1 }, concurrency: 10 }],
+  ])("keep their turns for %s, however often their owner asks for one of them", async (_what, pace) => {
+    const { store, accountId } = bench();
+    const { subscriptionId, ids } = await dueRetries(bench(), 4);
+    const turns = new Map<DeliveryId, Turn>();
+    for (const deliveryId of ids)
+      turns.set(deliveryId, await ask(bench(), { deliveryId, subscriptionId, pace }));
+    const [id, first] = [...turns].find(([, turn]) => turn.kind === "wait") ?? [];
+    if (id === undefined || first?.kind !== "wait") throw new Error("none of them waits");
+    const line = store.db.selectFrom("turns").select(["retry_line_us", "line_us", "gate_us"]);
+    const before = await line.execute();
+    for (let n = 1; n <= 5; n++) {
+      expect(await requestRetry(store, { accountId, id, now: NOW })).toMatchObject({ requested: true });
+      expect(await ask(bench(), { deliveryId: id, subscriptionId, pace })).toEqual(first);
+    }
+    expect(await line.execute()).toEqual(before);
+    const now = first.untilMs;
+    await recordAttempt(store, {
+      deliveryId: ids[0] as DeliveryId,
+      attempt: attempt({ number: 2, outcome: "accepted", status: 200 }),
+      state: "succeeded",
+      nextAttemptAt: null,
+      endedReason: null,
+      now,
+    });
+    expect(await ask(bench(), { deliveryId: id, subscriptionId, pace, now })).toMatchObject({ kind: "go" });
   });
 
   test("stay within the concurrency, and waiting ones spend no attempt", async () => {

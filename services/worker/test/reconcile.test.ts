@@ -122,7 +122,7 @@ describe("the reconciler", () => {
     if (subscriptionId === undefined) throw new Error("the delivery is gone");
     const subscription = () => ({ accountId, id: subscriptionId, now: Date.now() });
     await pauseSubscription(store, subscription());
-    await parkDelivery(store, { id, subscriptionId, now: Date.now() });
+    await parkDelivery(store, { id, subscriptionId, number: 2, now: Date.now() });
     await retryNow(t.temporal, id);
     expect(await handle(started).result()).toMatchObject({ state: "parked" });
     await resumeSubscription(store, subscription());

@@ -16,11 +16,10 @@ const WIDE = 1_050;
  */
 const SEED = 7837;
 
+/** Each database and each lane once: accounts change their lanes in a run. `npm run chaos` runs all four. */
 test.each([
-  ["sqlite", "workflow"],
   ["sqlite", "direct"],
   ["mysql", "workflow"],
-  ["mysql", "direct"],
 ] as const)(
   "no delivery is lost, early or wrong while processes are killed and paused, on %s in the %s lane",
   async (database, lane) => {

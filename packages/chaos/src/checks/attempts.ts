@@ -6,15 +6,23 @@ import { type Felt, isFelt, timesOfFaults } from "./fault-times.ts";
 
 /**
  * No request is sent before the schedule's time, unless somebody asked for it: the run did, or the
- * subscription was resumed, which sends at once what waited.
+ * subscription was resumed, which sends at once what was due while it was paused.
  */
 export const noneIsEarly: Check = (facts) => {
-  const drained = new Set(
-    facts.changes
-      .filter(({ cause }) => cause === "drain")
-      .map(({ delivery_id: id, attempts }) => attemptKey(id, attempts + 1)),
-  );
-  return earlyAttempts(
+  const parks: { deliveryId: string; number: number; at: number }[] = [];
+  const drained = new Set<string>();
+  const inOrder = [...facts.changes].sort((a, b) => a.id - b.id);
+  for (const { cause, delivery_id: deliveryId, attempts, changed_at: at } of inOrder) {
+    const number = attempts + 1;
+    // Pending again after a drain, it may be parked at any time.
+    if (cause === "park" && !drained.has(attemptKey(deliveryId, number)))
+      parks.push({ deliveryId, number, at });
+    if (cause === "drain") drained.add(attemptKey(deliveryId, number));
+  }
+  const parkedEarly = earlyAttempts(parks, facts.attempts, ({ deliveryId, number }) =>
+    facts.asked.has(attemptKey(deliveryId, number)),
+  ).map((line) => `${line} when it was parked, so a resume would send it at once`);
+  const sentEarly = earlyAttempts(
     facts.seen.map(({ deliveryId, attempt, request }) => ({
       deliveryId,
       number: attempt,
@@ -26,6 +34,7 @@ export const noneIsEarly: Check = (facts) => {
       return facts.asked.has(key) || drained.has(key);
     },
   ).map((line) => `${line}: see posthaste_early_attempts_total and its log`);
+  return [...parkedEarly, ...sentEarly];
 };
 
 /**

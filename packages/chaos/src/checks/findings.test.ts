@@ -42,6 +42,19 @@ describe("a run finds", () => {
       },
       /attempt 2 was \d+ ms early/,
     ],
+    [
+      "early",
+      "a retry that was parked before its time, and sent when its subscription was resumed",
+      {
+        attempts: [attempt({ outcome: "status", status: 500 }), attempt({ number: 2 })],
+        seen: [seen({ answered: 500 }), seen({ attempt: 2 })],
+        changes: [
+          change({ id: 3, cause: "park", state: "parked", attempts: 1 }),
+          change({ id: 4, cause: "drain", state: "pending", attempts: 1 }),
+        ],
+      },
+      /attempt 2 was \d+ ms early when it was parked/,
+    ],
     ["wrong", "an event that nobody sent", { accepted: [] }, /stored twice, or never sent/],
     ["wrong", "an attempt that was dropped", { attempts: [] }, /counts 1 attempts and has the numbers /],
     ["wrong", "an answer that nobody gave", { attempts: [attempt({ status: 204 })] }, /no receiver gave/],

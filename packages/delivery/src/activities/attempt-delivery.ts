@@ -2,7 +2,7 @@ import { type DeliveryId, isDue, isTerminal } from "@posthaste/domain";
 import { isoTime, type Log } from "@posthaste/runtime";
 import { type AttemptContext, reserveTurn } from "@posthaste/store";
 import { ApplicationFailure } from "@temporalio/common";
-import type { DeliverInput, DeliverResult } from "../names.ts";
+import { type DeliverInput, type DeliverResult, FAULT } from "../names.ts";
 import { attemptFailed, ended, fault, handedOutEarly, notYet } from "./failures.ts";
 import { giveUpOrphan } from "./give-up.ts";
 import { type Instead, insteadOfAttempt, needsNoAttempt } from "./instead-of-attempt.ts";
@@ -68,8 +68,9 @@ export async function attemptDelivery(
         return await goByTheLog(deps, await reload(deps, context), number);
     }
   } catch (error) {
-    if (error instanceof ApplicationFailure) throw error;
+    if (error instanceof ApplicationFailure && error.type !== FAULT) throw error;
     log.error("delivery.faulted", error);
+    if (error instanceof ApplicationFailure) throw error;
     deps.observer?.faulted();
     throw fault("the worker or its database failed");
   } finally {

@@ -112,10 +112,13 @@ async function giveUpUnrecorded(
 ): Promise<Recorded> {
   const answered = describeOutcome(outcome, status ?? undefined);
   const reason = `attempt ${number} was sent, but the database refuses to record it: the receiver ${answered}`;
-  await patiently(
-    async () => cancelDelivery(deps.store, { id, reason, now: await deps.now() }),
+  const attempts = number - 1;
+  const isCancelled = await patiently(
+    async () => cancelDelivery(deps.store, { id, reason, attempts, now: await deps.now() }),
     (error) => isRowRefused(deps.store, error),
   );
+  // It ended meanwhile, or another run of the attempt was recorded.
+  if (!isCancelled) return { kind: "already_recorded", nextAttemptAt: null };
   log.warn("delivery.given_up", { reason });
   deps.observer?.gaveUp("unrecorded");
   return { kind: "given_up" };

@@ -32,15 +32,17 @@ export async function insteadOfAttempt(
   const { store } = deps;
   const { delivery, subscription } = context;
   const { id, subscriptionId } = delivery;
-  const { state } = subscription;
+  const number = delivery.attempts + 1;
+  let { state } = subscription;
+  // Test events are sent even if the subscription is paused.
+  if ((state === "paused" || state === "disabled") && !delivery.isTest) {
+    const parking = await parkDelivery(store, { id, subscriptionId, number, now: await deps.now() });
+    if (parking === "parked" || parking === "moved") return { kind: parking };
+    state = parking;
+  }
   if (state === "ended") {
     await cancelDelivery(store, { id, reason: "its subscription has ended", now: await deps.now() });
     return { kind: "cancelled" };
-  }
-  const isPaused = state === "paused" || state === "disabled";
-  // Test events are sent even if the subscription is paused.
-  if (isPaused && !delivery.isTest) {
-    if (await parkDelivery(store, { id, subscriptionId, now: await deps.now() })) return { kind: "parked" };
   }
   return await untilItsTurn(deps, context);
 }
@@ -53,6 +55,7 @@ async function untilItsTurn(deps: AttemptDeps, context: AttemptContext): Promise
     deliveryId: delivery.id,
     subscriptionId: subscription.id,
     number: delivery.attempts + 1,
+    dueMs: delivery.nextAttemptAt,
     pace: paceOf(deps, context),
     timeoutMs: subscription.timeoutMs ?? ATTEMPT_TIMEOUT_MS,
     now: deps.now,

@@ -12,7 +12,7 @@ import type { Store } from "./store.ts";
  *   accounts                      whether the account may still store anything
  *   recoveries, erasures, fanouts the operation that is being advanced
  *   subscriptions                 their state and health
- *   turns, turn_slots             the line of a subscription
+ *   turns                         the line of a subscription; its holder alone changes its turn_slots
  *   events                        kept from being deleted while a delivery of them is created
  *   deliveries                    and their attempts
  *

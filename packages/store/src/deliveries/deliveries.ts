@@ -176,14 +176,19 @@ export async function requestRetry(
   return { delivery, requested };
 }
 
-/** Cancels an open delivery; false: it had already ended. */
+/**
+ * Cancels an open delivery; false: it had already ended, or has moved on.
+ *
+ * @param attempts cancels it only if it counts as many. Default: it may count any
+ */
 export async function cancelDelivery(
   store: Store,
-  { id, reason, now }: { id: DeliveryId; reason: string; now: number },
+  { id, reason, attempts, now }: { id: DeliveryId; reason: string; attempts?: number; now: number },
 ): Promise<boolean> {
   return await transact(store, async (tx) => {
     const row = await lockDelivery(store, tx, id);
-    return row !== undefined && (await cancel(tx, [row], reason, now)) > 0;
+    if (row === undefined || (attempts !== undefined && row.attempts !== attempts)) return false;
+    return (await cancel(tx, [row], reason, now)) > 0;
   });
 }
 

@@ -26,9 +26,8 @@ export type Reservation = {
  * would wait for that.
  *
  * @param reservation.delivery the delivery to write the time to, as it was when it was read; undefined: the
- *   caller writes it. If the delivery has moved since, its row says when its next attempt is due: nothing is
- *   reserved
- * @returns epoch milliseconds; `dueMs` if nothing was reserved
+ *   caller writes it. If the delivery has moved since, nothing is reserved
+ * @returns epoch milliseconds. If nothing was reserved, the time in the row, or `dueMs` if there is none
  */
 export async function reserveTurn(
   store: Store,
@@ -38,7 +37,9 @@ export async function reserveTurn(
   return await inLine(store, subscriptionId, async (tx) => {
     const turns = await lockTurns(store, tx, subscriptionId);
     const row = delivery && (await lockDelivery(store, tx, delivery.id));
-    if (delivery !== undefined && (row === undefined || hasMoved(row, delivery))) return reservation.dueMs;
+    if (delivery !== undefined && (row === undefined || hasMoved(row, delivery))) {
+      return row?.next_attempt_at ?? reservation.dueMs;
+    }
     const [atMs = reservation.dueMs] = await reserveIn(
       tx,
       [reservation],

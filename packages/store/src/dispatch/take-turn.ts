@@ -73,6 +73,12 @@ export async function takeTurn(
     subscriptionId: SubscriptionId;
     /** The attempt's number, from 1. */
     number: number;
+    /**
+     * When the attempt was due by the row that its caller has read. If the row has another time by now that
+     * is still ahead, another run of the attempt stands in line, and both wait until then. Default: not
+     * compared
+     */
+    dueMs?: number | null;
     pace: Pace;
     /** The attempt's timeout. */
     timeoutMs: number;
@@ -95,6 +101,10 @@ async function turnOf(store: Store, tx: Tx, ask: Ask, turns: Turns): Promise<Tur
   // The row has the time of another attempt then, and a place in line would replace it by an earlier one.
   if (row.attempts !== number - 1 || holdsNoTime(row.state)) return { kind: "moved" };
   const isFirst = row.attempts === 0;
+  const { next_attempt_at: nextMs } = row;
+  if (!isFirst && nextMs !== null && nextMs > now && ask.dueMs !== undefined && nextMs !== ask.dueMs) {
+    return { kind: "wait", untilMs: nextMs };
+  }
   const isAdmitted = hasPlace(row, now);
   const room = isAdmitted ? { ...ALL_ROOM, rate: pace.rate } : await roomFor(store, tx, ask, isFirst);
   const own = isFirst ? "line" : "retryLine";
@@ -193,6 +203,13 @@ async function standInLine(
   const next = laterOf(byRate, stretched(retryLine, now, stepMs));
   const turnMs = rate === null || isFull ? endMs(next) : Math.max(nextTurnMs(retryLine, rate), sendMs);
   const untilMs = Math.ceil(Math.max(turnMs, now + 1));
+  if (row.turn_at !== null && row.turn_at >= now && row.turn_at < untilMs) {
+    // Its owner asked for it before its turn. It keeps its time rather than to come later, and the line is
+    // no longer for it.
+    const keptMs = row.turn_at + 1;
+    await moveAll(tx, "reserve_turn", [row], { ...waitUntil(keptMs), turn_at: row.turn_at }, now);
+    return { kind: "wait", untilMs: keptMs };
+  }
   // The only place goes to the next retry that asks, however long the first attempt takes.
   const line = isOfFirst ? laterOf(turns.line, stretched(EMPTY_LINE, now, 2 * stepMs)) : turns.line;
   await writeTurns(tx, subscriptionId, { ...turns, line, retryLine: next });

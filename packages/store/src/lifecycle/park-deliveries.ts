@@ -1,5 +1,5 @@
 import type { AccountId, DeliveryId, SubscriptionId } from "@posthaste/domain";
-import { Refusal } from "@posthaste/domain";
+import { isTerminal, Refusal } from "@posthaste/domain";
 import { sql } from "kysely";
 import { LRUCache } from "lru-cache";
 import { inState } from "../database/by-index.ts";
@@ -91,21 +91,36 @@ export async function resumeIn(tx: Tx, id: SubscriptionId, now: number): Promise
     .execute();
 }
 
+/** What {@link parkDelivery} found. Unless it is `parked`, nothing was changed. */
+export type Parking =
+  | "parked"
+  /** The attempt is not the delivery's next one any more, or the delivery has ended. */
+  | "moved"
+  /** The subscription is active again. */
+  | "active"
+  /** The subscription has ended. */
+  | "ended";
+
 /**
- * Parks a delivery whose attempt is due while its subscription is paused or disabled.
+ * Parks a delivery whose attempt is due while its subscription is paused or disabled. An attempt that another
+ * run has recorded meanwhile parks nothing: once parked, the next one would be due as soon as the
+ * subscription is resumed.
  *
- * @returns false if the subscription is active again or has ended, so that nothing was parked
+ * @param attempt.number from 1
  */
 export async function parkDelivery(
   store: Store,
-  { id, subscriptionId, now }: { id: DeliveryId; subscriptionId: SubscriptionId; now: number },
-): Promise<boolean> {
+  attempt: { id: DeliveryId; subscriptionId: SubscriptionId; number: number; now: number },
+): Promise<Parking> {
+  const { id, subscriptionId, number, now } = attempt;
   return await inLine(store, subscriptionId, async (tx) => {
     const subscription = await lockSubscription(store, tx, "any", subscriptionId, { ifLocked: "come_again" });
-    if (subscription?.state !== "paused" && subscription?.state !== "disabled") return false;
+    const state = subscription?.state ?? "ended";
+    if (state !== "paused" && state !== "disabled") return state;
     const row = await lockDelivery(store, tx, id);
-    await moveAll(tx, "park", row === undefined ? [] : [row], {}, now);
-    return true;
+    if (row === undefined || row.attempts !== number - 1 || isTerminal(row.state)) return "moved";
+    await moveAll(tx, "park", [row], {}, now);
+    return "parked";
   });
 }
 
