@@ -3,6 +3,7 @@ import { type DeliveryId, EGRESS_PORTS_DEFAULT, parseNetworks, type Subscription
 import { createEgress } from "@posthaste/egress";
 import type { Log } from "@posthaste/runtime";
 import {
+  cancelDelivery,
   claimDeliveries,
   createAccount,
   createAttemptLedger,
@@ -156,6 +157,25 @@ describe.each(["sqlite", "mysql"] as const)(
         expect(again).toMatchObject({ resent: true, delivery: { state: "pending" } });
       });
     }
+
+    test("is counted as given up although the answer to its cancellation is lost", async () => {
+      const id = await claimedDelivery();
+      const { store } = database;
+      await poison(store, { table: "attempts", on: "insert", condition: `new.delivery_id = '${id}'` });
+      const reason =
+        "attempt 1 was sent, but the database refuses to record it: the receiver accepted the delivery with status 200";
+      const { record } = deps.ledger;
+      // As if a first cancellation had been made, and its answer was lost.
+      const recordThenCancel: typeof record = async (answer) =>
+        await record(answer).finally(async () => {
+          if (answer.attempt.detail === null) return;
+          await cancelDelivery(store, { id, reason, now: Date.now() });
+        });
+      deps = { ...deps, ledger: { ...deps.ledger, record: recordThenCancel } };
+      await attemptDelivery(deps, { deliveryId: id }, { number: 1, shares: deps.shares.first });
+      expect(counted).toEqual(["unrecorded"]);
+      expect(await stateOf(id)).toMatchObject({ state: "cancelled", endedReason: reason });
+    });
 
     test("goes on if another run of the attempt was recorded, although this one cannot be", async () => {
       const id = await claimedDelivery();

@@ -455,7 +455,7 @@ describe("a subscription on MySQL", () => {
       (held) => transact(held, (tx) => tx.updateTable("subscriptions").set({ state: "active" }).execute()),
       (other) => parkDelivery(other, { id, subscriptionId, number: 2, now: LATER }),
     );
-    expect(second).toBe(false);
+    expect(second).toBe("active");
     expect((await rowOf(id)).state).toBe("started");
   });
 

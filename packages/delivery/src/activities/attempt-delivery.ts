@@ -70,8 +70,8 @@ export async function attemptDelivery(
   } catch (error) {
     if (error instanceof ApplicationFailure && error.type !== FAULT) throw error;
     log.error("delivery.faulted", error);
-    if (error instanceof ApplicationFailure) throw error;
     deps.observer?.faulted();
+    if (error instanceof ApplicationFailure) throw error;
     throw fault("the worker or its database failed");
   } finally {
     shares.end(deliveryId);

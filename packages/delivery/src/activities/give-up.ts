@@ -1,4 +1,4 @@
-import { type DeliveryId, describeOutcome } from "@posthaste/domain";
+import { type AccountId, type DeliveryId, describeOutcome } from "@posthaste/domain";
 import type { Log } from "@posthaste/runtime";
 import {
   type Attempt,
@@ -6,6 +6,7 @@ import {
   type AttemptToRecord,
   cancelDelivery,
   cancelOrphan,
+  getDelivery,
   isRowRefused,
   type Orphan,
   type RecordedAttempt,
@@ -38,6 +39,7 @@ export type GiveUpReason = (typeof GIVE_UP_REASONS)[number];
 
 /** What is to be recorded of an attempt whose request was answered. */
 export type Answer = AttemptToRecord & {
+  readonly accountId: AccountId;
   /** The address that the request may not go to; null: it may. */
   readonly blockedFor: string | null;
 };
@@ -100,14 +102,14 @@ export async function recordAnswer(deps: Deps, answer: Answer, log: Log): Promis
       log.error("attempt.record_refused", error, { outcome: attempt.outcome });
     }
   }
-  recorded ??= await giveUpUnrecorded(deps, record, log);
+  recorded ??= await giveUpUnrecorded(deps, answer, log);
   unrecorded.delete(name);
   return recorded;
 }
 
 async function giveUpUnrecorded(
   deps: Deps,
-  { deliveryId: id, attempt: { number, outcome, status } }: AttemptToRecord,
+  { deliveryId: id, accountId, attempt: { number, outcome, status } }: Answer,
   log: Log,
 ): Promise<Recorded> {
   const answered = describeOutcome(outcome, status ?? undefined);
@@ -117,8 +119,11 @@ async function giveUpUnrecorded(
     async () => cancelDelivery(deps.store, { id, reason, attempts, now: await deps.now() }),
     (error) => isRowRefused(deps.store, error),
   );
-  // It ended meanwhile, or another run of the attempt was recorded.
-  if (!isCancelled) return { kind: "already_recorded", nextAttemptAt: null };
+  if (!isCancelled) {
+    const delivery = await patiently(() => getDelivery(deps.store, { accountId, id }));
+    // It ended meanwhile, or another run was recorded; unless only the answer to the cancellation was lost.
+    if (delivery?.endedReason !== reason) return { kind: "already_recorded", nextAttemptAt: null };
+  }
   log.warn("delivery.given_up", { reason });
   deps.observer?.gaveUp("unrecorded");
   return { kind: "given_up" };

@@ -203,12 +203,11 @@ async function standInLine(
   const next = laterOf(byRate, stretched(retryLine, now, stepMs));
   const turnMs = rate === null || isFull ? endMs(next) : Math.max(nextTurnMs(retryLine, rate), sendMs);
   const untilMs = Math.ceil(Math.max(turnMs, now + 1));
-  if (row.turn_at !== null && row.turn_at >= now && row.turn_at < untilMs) {
-    // Its owner asked for it before its turn. It keeps its time rather than to come later, and the line is
-    // no longer for it.
-    const keptMs = row.turn_at + 1;
-    await moveAll(tx, "reserve_turn", [row], { ...waitUntil(keptMs), turn_at: row.turn_at }, now);
-    return { kind: "wait", untilMs: keptMs };
+  const { turn_at: turnAt, next_attempt_at: nextMs } = row;
+  // Its owner asked for it before its turn: it keeps that rather than to come later, in a longer line.
+  if (turnAt !== null && nextMs !== null && nextMs < turnAt && turnAt >= now && turnAt < untilMs) {
+    await moveAll(tx, "reserve_turn", [row], { ...waitUntil(turnAt + 1), turn_at: turnAt }, now);
+    return { kind: "wait", untilMs: turnAt + 1 };
   }
   // The only place goes to the next retry that asks, however long the first attempt takes.
   const line = isOfFirst ? laterOf(turns.line, stretched(EMPTY_LINE, now, 2 * stepMs)) : turns.line;
