@@ -414,6 +414,24 @@ describe("a portal link", () => {
   });
 });
 
+test("a page that is not served says so under the menu, and can be reloaded; the others are shown", async () => {
+  // Opened without `show`, which counts complaints: here they are expected.
+  const { page, close } = await browser.open({ token: account.token });
+  await page.getByRole("heading", { name: "Overview" }).waitFor();
+  const isRecoverPage = /recover-page/;
+  await page.route(isRecoverPage, (route) => route.fulfill({ status: 404, body: "gone" }));
+  const to = (name: string) => page.getByRole("link", { name, exact: true });
+  await to("Recover").click();
+  await page.getByRole("heading", { name: "This page cannot be shown" }).waitFor();
+  await to("Subscriptions").click();
+  await page.getByRole("heading", { name: "Subscriptions" }).waitFor();
+  await to("Recover").click();
+  await page.unroute(isRecoverPage);
+  await button(page, "Reload").click();
+  await page.getByRole("heading", { name: "Recover", level: 1 }).waitFor();
+  await close();
+});
+
 describe("size", () => {
   test("the first load is at most 200 KiB of compressed JavaScript, and is sent compressed", async () => {
     await subscribe(receiver.url);

@@ -7,6 +7,7 @@ import controls from "../parts/controls.module.css";
 import { Empty, PageHeader, Skeleton } from "../parts/layout.tsx";
 import { Time } from "../parts/time.tsx";
 import { useSession } from "../session/session-context.tsx";
+import { PageBoundary } from "./page-boundary.tsx";
 import styles from "./shell.module.css";
 import { ThemeToggle } from "./theme-toggle.tsx";
 import { useScrollToTop } from "./use-scroll-to-top.ts";
@@ -66,28 +67,32 @@ export function Shell() {
         </div>
       </div>
       <main id="main" className={styles.main}>
-        <Suspense fallback={<Skeleton lines={8} />}>
-          <Switch>
-            <Route path="/" component={OverviewPage} />
-            <Route path="/deliveries" component={DeliveriesPage} />
-            <Route path="/deliveries/:id">{({ id }) => <DeliveryPage key={id} id={id} />}</Route>
-            <Route path="/subscriptions" component={SubscriptionsPage} />
-            <Route path="/subscriptions/new" component={NewSubscriptionPage} />
-            <Route path="/subscriptions/:id">
-              {({ id }) => <SubscriptionPage key={id} id={Number(id)} />}
-            </Route>
-            <Route path="/event-types" component={EventTypesPage} />
-            <Route path="/event-types/:code">{({ code }) => <EventTypePage key={code} code={code} />}</Route>
-            <Route path="/recover" component={RecoverPage} />
-            <Route path="/inbox" component={InboxPage} />
-            <Route>
-              <PageHeader title="Page not found" />
-              <Empty title="There is nothing at this address">
-                <Link href="/">Go to the overview</Link>
-              </Empty>
-            </Route>
-          </Switch>
-        </Suspense>
+        <PageBoundary path={path}>
+          <Suspense fallback={<Skeleton lines={8} />}>
+            <Switch>
+              <Route path="/" component={OverviewPage} />
+              <Route path="/deliveries" component={DeliveriesPage} />
+              <Route path="/deliveries/:id">{({ id }) => <DeliveryPage key={id} id={id} />}</Route>
+              <Route path="/subscriptions" component={SubscriptionsPage} />
+              <Route path="/subscriptions/new" component={NewSubscriptionPage} />
+              <Route path="/subscriptions/:id">
+                {({ id }) => <SubscriptionPage key={id} id={Number(id)} />}
+              </Route>
+              <Route path="/event-types" component={EventTypesPage} />
+              <Route path="/event-types/:code">
+                {({ code }) => <EventTypePage key={code} code={code} />}
+              </Route>
+              <Route path="/recover" component={RecoverPage} />
+              <Route path="/inbox" component={InboxPage} />
+              <Route>
+                <PageHeader title="Page not found" />
+                <Empty title="There is nothing at this address">
+                  <Link href="/">Go to the overview</Link>
+                </Empty>
+              </Route>
+            </Switch>
+          </Suspense>
+        </PageBoundary>
       </main>
     </div>
   );

@@ -1616,11 +1616,12 @@ export const DeliveryService: GenService<{
   /**
    * Makes a waiting delivery's next attempt now instead of at `next_attempt_at`. The attempt takes the next
    * number, and the schedule's wait follows it. Calling twice makes one attempt. If an operator has ended the
-   * delivery's workflow in Temporal, the call succeeds, and the delivery is cancelled soon after. If Temporal
-   * does not answer within 3 s, the call succeeds, and the attempt is made within about two minutes of
-   * Temporal's return, unless an operator has paused it. Errors: FAILED_PRECONDITION (the delivery has ended
-   * or is parked, or an operator has paused its attempts in Temporal; the attempt is then sent when they
-   * resume it).
+   * delivery's workflow in Temporal, the call succeeds, and the delivery is cancelled soon after. If the
+   * subscription is paused or disabled, the delivery is parked, and sent once the subscription is active. If
+   * Temporal does not answer within 3 s, the call succeeds, and the attempt is made within about two minutes
+   * of Temporal's return, unless an operator has paused it. Errors: FAILED_PRECONDITION (the delivery has
+   * ended or is parked, or an operator has paused its attempts in Temporal; the attempt is then sent when
+   * they resume it).
    *
    * @generated from rpc posthaste.v1.DeliveryService.RetryDelivery
    */

@@ -1144,8 +1144,9 @@ export const SubscriptionService: GenService<{
   },
   /**
    * Sends one event to this subscription, whatever its event types, and waits at most 15 s for the outcome.
-   * The event is sent once, with a timeout of at most 12 s, and is marked `webhook-test: true`. No other
-   * subscription receives it, and a 410 does not end the subscription.
+   * The event is sent once, with a timeout of at most 12 s, also while the subscription is paused or
+   * disabled, and is marked `webhook-test: true`. No other subscription receives it, and a 410 does not end
+   * the subscription.
    *
    * Errors: INVALID_ARGUMENT (an unknown event type, data that is not a JSON object), FAILED_PRECONDITION
    * (the subscription has ended).
@@ -1158,7 +1159,8 @@ export const SubscriptionService: GenService<{
     output: typeof SendTestEventResponseSchema;
   },
   /**
-   * Pauses a subscription: its due and new deliveries are parked until it is resumed. Pausing twice succeeds.
+   * Pauses a subscription: its due and new deliveries, except test events, are parked until it is resumed.
+   * Pausing twice succeeds.
    * Pausing a disabled subscription succeeds and leaves it disabled. Errors: FAILED_PRECONDITION (it has
    * ended).
    *
