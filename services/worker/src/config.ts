@@ -18,7 +18,7 @@ export const WORKER_SETTINGS = {
     { min: 0, max: 65535 },
   ),
   POSTHASTE_LANE: oneOf(
-    "The lane of accounts that set none. `workflow` starts a workflow for each delivery. `direct` makes first attempts straight from the database, which is several times faster, and starts a workflow only for a delivery whose first attempt fails",
+    "The lane of accounts that set none. `workflow` starts a workflow for each delivery. `direct` makes first attempts straight from the database, which is several times faster, and starts a workflow only for a delivery whose first attempt fails, or whose subscription is failing",
     "workflow",
     LANES,
   ),

@@ -793,7 +793,7 @@ export enum Lane {
 
   /**
    * Directly from the database, several times as fast on the same machine. A delivery whose first attempt
-   * fails continues as a workflow.
+   * fails continues as a workflow, and one to a failing subscription is a workflow from the beginning.
    *
    * @generated from enum value: LANE_DIRECT = 2;
    */
