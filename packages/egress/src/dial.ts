@@ -86,8 +86,9 @@ export async function connectToOne(
       clearTimeout(timer);
     }
     if (isFinal(error) || candidates.length === 1) giveUp(error);
-    else if (lack !== undefined) trying.size === 0 && giveUp(lack.error);
-    else if (failed === candidates.length) giveUp(new AggregateError(errors));
+    else if (lack !== undefined) {
+      if (trying.size === 0) giveUp(lack.error);
+    } else if (failed === candidates.length) giveUp(new AggregateError(errors));
     else if (wasTrying) join();
   };
   const replaceOldest = () => {

@@ -19,9 +19,11 @@ export const noneIsEarly: Check = (facts) => {
       parks.push({ deliveryId, number, at });
     if (cause === "drain") drained.add(attemptKey(deliveryId, number));
   }
-  const parkedEarly = earlyAttempts(parks, facts.attempts, ({ deliveryId, number }) =>
-    facts.asked.has(attemptKey(deliveryId, number)),
-  ).map((line) => `${line} when it was parked, so a resume would send it at once`);
+  const isAsked = ({ deliveryId, number }: { deliveryId: string; number: number }) =>
+    facts.asked.has(attemptKey(deliveryId, number));
+  const parkedEarly = earlyAttempts(parks, facts.attempts, isAsked).map(
+    (line) => `${line} when it was parked, so a resume would send it at once`,
+  );
   const sentEarly = earlyAttempts(
     facts.seen.map(({ deliveryId, attempt, request }) => ({
       deliveryId,
@@ -29,10 +31,7 @@ export const noneIsEarly: Check = (facts) => {
       at: request.receivedAt,
     })),
     facts.attempts,
-    ({ deliveryId, number }) => {
-      const key = attemptKey(deliveryId, number);
-      return facts.asked.has(key) || drained.has(key);
-    },
+    (request) => isAsked(request) || drained.has(attemptKey(request.deliveryId, request.number)),
   ).map((line) => `${line}: see posthaste_early_attempts_total and its log`);
   return [...parkedEarly, ...sentEarly];
 };

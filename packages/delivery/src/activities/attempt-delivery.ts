@@ -54,7 +54,7 @@ export async function attemptDelivery(
     await refuseEarly(deps, context, log);
     await takeShare(deps, context, shares);
     const instead = await insteadOfAttempt(deps, context);
-    if (instead?.kind === "moved") return await goByTheLog(deps, await reload(deps, context), number);
+    if (instead?.kind === "moved") return await goByTheLogAgain(deps, context, number);
     if (instead !== undefined) return resultInstead(deps, context, instead);
     const attempted = await makeAttempt(deps, context, { number, log, traceparent });
     switch (attempted.kind) {
@@ -65,14 +65,15 @@ export async function attemptDelivery(
       case "given_up":
         return givenUp(number);
       case "came_second":
-        return await goByTheLog(deps, await reload(deps, context), number);
+        return await goByTheLogAgain(deps, context, number);
     }
   } catch (error) {
-    if (error instanceof ApplicationFailure && error.type !== FAULT) throw error;
-    log.error("delivery.faulted", error);
-    deps.observer?.faulted();
-    if (error instanceof ApplicationFailure) throw error;
-    throw fault("the worker or its database failed");
+    const failure = error instanceof ApplicationFailure ? error : fault("the worker or its database failed");
+    if (failure.type === FAULT) {
+      log.error("delivery.faulted", error);
+      deps.observer?.faulted();
+    }
+    throw failure;
   } finally {
     shares.end(deliveryId);
   }
@@ -206,8 +207,13 @@ const parked = (attempts: number): DeliverResult => ({
   summary: "parked until the subscription is active again",
 });
 
-async function reload(deps: AttemptDeps, { delivery }: AttemptContext): Promise<AttemptContext> {
+/** Reads the row again, which another process has moved, and goes by the log. */
+async function goByTheLogAgain(
+  deps: AttemptDeps,
+  { delivery }: AttemptContext,
+  number: number,
+): Promise<DeliverResult> {
   const context = await deps.ledger.load(delivery.id, await deps.now(), delivery.accountId);
   if (context === undefined) throw fault("the delivery's row disappeared during the attempt");
-  return context;
+  return await goByTheLog(deps, context, number);
 }

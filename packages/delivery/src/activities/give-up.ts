@@ -114,9 +114,8 @@ async function giveUpUnrecorded(
 ): Promise<Recorded> {
   const answered = describeOutcome(outcome, status ?? undefined);
   const reason = `attempt ${number} was sent, but the database refuses to record it: the receiver ${answered}`;
-  const attempts = number - 1;
   const isCancelled = await patiently(
-    async () => cancelDelivery(deps.store, { id, reason, attempts, now: await deps.now() }),
+    async () => cancelDelivery(deps.store, { id, reason, number, now: await deps.now() }),
     (error) => isRowRefused(deps.store, error),
   );
   if (!isCancelled) {

@@ -44,17 +44,21 @@ export async function insteadOfAttempt(
     await cancelDelivery(store, { id, reason: "its subscription has ended", now: await deps.now() });
     return { kind: "cancelled" };
   }
-  return await untilItsTurn(deps, context);
+  return await untilItsTurn(deps, context, number);
 }
 
-async function untilItsTurn(deps: AttemptDeps, context: AttemptContext): Promise<Instead | undefined> {
+async function untilItsTurn(
+  deps: AttemptDeps,
+  context: AttemptContext,
+  number: number,
+): Promise<Instead | undefined> {
   const { delivery, subscription, isClaimed } = context;
   // The attempt already holds one of the concurrency's places, and there is no rate to wait for.
   if (isClaimed && subscription.rate === null) return undefined;
   const turn = await takeTurn(deps.store, {
     deliveryId: delivery.id,
     subscriptionId: subscription.id,
-    number: delivery.attempts + 1,
+    number,
     dueMs: delivery.nextAttemptAt,
     pace: paceOf(deps, context),
     timeoutMs: subscription.timeoutMs ?? ATTEMPT_TIMEOUT_MS,

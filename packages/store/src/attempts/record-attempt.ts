@@ -13,7 +13,14 @@ import type { Settled } from "../database/group-commit.ts";
 import { insertRows } from "../database/insert-rows.ts";
 import type { Store } from "../database/store.ts";
 import { type Tx, transact } from "../database/transact.ts";
-import { eventOf, type LockedDelivery, lockAndMove, type Move, move } from "../deliveries/move.ts";
+import {
+  eventOf,
+  isNextAttempt,
+  type LockedDelivery,
+  lockAndMove,
+  type Move,
+  move,
+} from "../deliveries/move.ts";
 import { RECONCILE_GRACE_MS } from "../deliveries/transitions.ts";
 import { type Reservation, reserveIn } from "../dispatch/reserve-turn.ts";
 import { noteHealth } from "../lifecycle/note-health.ts";
@@ -110,7 +117,7 @@ export async function recordAttempts(
           ? { error: new Error(`delivery ${record.deliveryId} does not exist`) }
           : { result: { kind: "already_recorded", nextAttemptAt: null } },
       );
-      if (row === undefined || row.attempts !== record.attempt.number - 1) continue;
+      if (row === undefined || !isNextAttempt(row, record.attempt.number)) continue;
       accepted.push({ place, record, row: { ...row } });
       row.attempts = record.attempt.number;
       if (!isTerminal(row.state)) row.state = record.state;

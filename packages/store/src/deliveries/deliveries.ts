@@ -14,7 +14,7 @@ import { ID_SLACK_MS, leastDeliveryId } from "../database/ids.ts";
 import type { Store } from "../database/store.ts";
 import type { Tables } from "../database/tables.ts";
 import { type Tx, transact } from "../database/transact.ts";
-import { type LockedDelivery, lockDelivery, moveAll } from "./move.ts";
+import { isNextAttempt, type LockedDelivery, lockDelivery, moveAll } from "./move.ts";
 
 /** One event on its way to one subscription. */
 export type Delivery = {
@@ -179,15 +179,15 @@ export async function requestRetry(
 /**
  * Cancels an open delivery; false: it had already ended, or has moved on.
  *
- * @param attempts cancels it only if it counts as many. Default: it may count any
+ * @param number cancels it only while this attempt is its next one. Default: whichever is
  */
 export async function cancelDelivery(
   store: Store,
-  { id, reason, attempts, now }: { id: DeliveryId; reason: string; attempts?: number; now: number },
+  { id, reason, number, now }: { id: DeliveryId; reason: string; number?: number; now: number },
 ): Promise<boolean> {
   return await transact(store, async (tx) => {
     const row = await lockDelivery(store, tx, id);
-    if (row === undefined || (attempts !== undefined && row.attempts !== attempts)) return false;
+    if (row === undefined || (number !== undefined && !isNextAttempt(row, number))) return false;
     return (await cancel(tx, [row], reason, now)) > 0;
   });
 }

@@ -32,6 +32,11 @@ export const MOVED_COLUMNS = [
 /** A row whose lock the transaction holds. */
 export type LockedDelivery = Pick<Selectable<Tables["deliveries"]>, (typeof MOVED_COLUMNS)[number]>;
 
+/** Returns whether an attempt, counted from 1, is the delivery's next one: no run of it was recorded. */
+export function isNextAttempt({ attempts }: Pick<LockedDelivery, "attempts">, number: number): boolean {
+  return attempts === number - 1;
+}
+
 type Columns = (typeof TRANSITIONS)[DeliveryEvent]["columns"];
 /** The columns that an event sets. `in_flight_of` is always the row's own subscription. */
 type SetColumns<E extends DeliveryEvent> = {

@@ -16,7 +16,7 @@ import {
 import { inState } from "../database/by-index.ts";
 import type { Store } from "../database/store.ts";
 import type { Tx } from "../database/transact.ts";
-import { type LockedDelivery, lockDelivery, moveAll } from "../deliveries/move.ts";
+import { isNextAttempt, type LockedDelivery, lockDelivery, moveAll } from "../deliveries/move.ts";
 import { holdsNoTime, waitUntil } from "../deliveries/transitions.ts";
 import { inLine } from "../subscriptions/in-line.ts";
 import { achievedPerSecond, lockTurns, type Turns, writeTurns } from "../subscriptions/pace.ts";
@@ -99,7 +99,7 @@ async function turnOf(store: Store, tx: Tx, ask: Ask, turns: Turns): Promise<Tur
   const row = await lockDelivery(store, tx, deliveryId);
   if (row === undefined) throw new Error(`delivery ${deliveryId} does not exist`);
   // The row has the time of another attempt then, and a place in line would replace it by an earlier one.
-  if (row.attempts !== number - 1 || holdsNoTime(row.state)) return { kind: "moved" };
+  if (!isNextAttempt(row, number) || holdsNoTime(row.state)) return { kind: "moved" };
   const isFirst = row.attempts === 0;
   const { next_attempt_at: nextMs } = row;
   if (!isFirst && nextMs !== null && nextMs > now && ask.dueMs !== undefined && nextMs !== ask.dueMs) {

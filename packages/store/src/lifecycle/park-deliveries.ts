@@ -6,7 +6,7 @@ import { inState } from "../database/by-index.ts";
 import { type ListByAccount, listByAccount, type PageByAccount } from "../database/list-by-account.ts";
 import type { Store } from "../database/store.ts";
 import { type Tx, transact } from "../database/transact.ts";
-import { lockDeliveries, lockDelivery, moveAll } from "../deliveries/move.ts";
+import { isNextAttempt, lockDeliveries, lockDelivery, moveAll } from "../deliveries/move.ts";
 import { inLine } from "../subscriptions/in-line.ts";
 import { listMarked } from "../subscriptions/list-marked.ts";
 import { lockSubscription } from "../subscriptions/lock-subscription.ts";
@@ -118,7 +118,7 @@ export async function parkDelivery(
     const state = subscription?.state ?? "ended";
     if (state !== "paused" && state !== "disabled") return state;
     const row = await lockDelivery(store, tx, id);
-    if (row === undefined || row.attempts !== number - 1 || isTerminal(row.state)) return "moved";
+    if (row === undefined || !isNextAttempt(row, number) || isTerminal(row.state)) return "moved";
     await moveAll(tx, "park", [row], {}, now);
     return "parked";
   });
