@@ -207,7 +207,7 @@ const parked = (attempts: number): DeliverResult => ({
   summary: "parked until the subscription is active again",
 });
 
-/** Reads the row again, which another process has moved, and goes by the log. */
+/** Reads the row again, which has moved meanwhile, and goes by the log. */
 async function goByTheLogAgain(
   deps: AttemptDeps,
   { delivery }: AttemptContext,

@@ -32,7 +32,10 @@ export const MOVED_COLUMNS = [
 /** A row whose lock the transaction holds. */
 export type LockedDelivery = Pick<Selectable<Tables["deliveries"]>, (typeof MOVED_COLUMNS)[number]>;
 
-/** Returns whether an attempt, counted from 1, is the delivery's next one: no run of it was recorded. */
+/**
+ * Returns whether exactly the attempts before this one, counted from 1, are recorded. It says nothing of the
+ * delivery's state.
+ */
 export function isNextAttempt({ attempts }: Pick<LockedDelivery, "attempts">, number: number): boolean {
   return attempts === number - 1;
 }
