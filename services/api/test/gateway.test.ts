@@ -1,3 +1,7 @@
+import { once } from "node:events";
+import { get, type IncomingMessage, METHODS, request } from "node:http";
+import { text } from "node:stream/consumers";
+import { createSubscription, endSubscription } from "@posthaste/store";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { type Bench, type RestOptions, startBench } from "./fixture.ts";
 
@@ -155,6 +159,16 @@ describe("an invalid request is refused with a reason, and nothing is stored:", 
       "target_url",
       /single string/,
     ],
+    [
+      "a form of 101 fields",
+      {
+        body: Array.from({ length: 101 }, (_, i) => `f${i}=1`).join("&"),
+        type: "application/x-www-form-urlencoded",
+      },
+      400,
+      undefined,
+      /more than 100 fields/,
+    ],
     ["an empty form", { body: "", type: "application/x-www-form-urlencoded" }, 400, "target_url", /missing/],
   ])("%s", async (_title, options, status, field, detail) => {
     const answer = await t.rest("POST", "/api/Webhook", options);
@@ -192,9 +206,27 @@ describe("GET and DELETE", () => {
     expect((await t.rest("GET", "/api/Webhook/2")).body.Webhooks).toHaveLength(1);
   });
 
-  test("list more subscriptions than one page of the store holds", async () => {
-    for (let i = 0; i < 501; i++) await subscribe(`https://yoursite.com/${i}`);
-    expect((await t.rest("GET", "/api/Webhook")).body.Webhooks).toHaveLength(501);
+  test.each([25, 51])("list %i subscriptions, of which a read gets 25", async (count) => {
+    for (let i = 0; i < count; i++) await subscribe(`https://yoursite.com/${i}`);
+    const { body } = await t.rest("GET", "/api/Webhook");
+    const ids = body.Webhooks.map(({ SubscriptionID }: { SubscriptionID: number }) => SubscriptionID);
+    expect(ids).toEqual(Array.from({ length: count }, (_, i) => i + 1));
+    expect(await t.rest("HEAD", "/api/Webhook")).toMatchObject({ status: 200, body: "" });
+  });
+
+  test("list only as fast as the caller reads: what it has not taken is not in memory", async () => {
+    const eventTypes = Array.from({ length: 40 }, (_, i) => `type_${i}`);
+    const path = "x".repeat(1_900);
+    for (let i = 0; i < 401; i++) {
+      const targetUrl = `https://yoursite.com/${path}/${i}`;
+      const options = { acceptance: "OK_ONLY", credential: null, timeoutMs: null, now: Date.now() } as const;
+      await createSubscription(t.store, { accountId: t.accountId, targetUrl, eventTypes, ...options });
+    }
+    const request = get(`${t.url}/api/Webhook`, { headers: { authorization: `Bearer ${t.token}` } });
+    const [answer] = (await once(request, "response")) as [IncomingMessage];
+    await endSubscription(t.store, { accountId: t.accountId, id: 401 as never, reason: "", now: Date.now() });
+    const { Webhooks } = JSON.parse(await text(answer));
+    expect(Webhooks).toHaveLength(400 * eventTypes.length);
   });
 
   test("deleting twice answers 200 twice; an unknown ID, or another account's, answers 404", async () => {
@@ -209,6 +241,15 @@ describe("GET and DELETE", () => {
     expect((await t.rest("DELETE", `/api/Webhook/${id}`)).status).toBe(200);
     expect((await t.rest("GET", `/api/Webhook/${id}`)).status).toBe(404);
   });
+
+  test.each(["application/json", "text/plain", "application/x-www-form-urlencoded"])(
+    "a DELETE says %s and has no body, as some tools send it",
+    async (type) => {
+      const id = await subscribe();
+      expect(await t.rest("DELETE", `/api/Webhook/${id}`, { type })).toMatchObject({ status: 200, body: {} });
+      expect((await t.rest("GET", `/api/Webhook/${id}`)).status).toBe(404);
+    },
+  );
 
   test("deleting by URL ends every subscription of the caller on that URL", async () => {
     await subscribe(URL_1, "contact_created");
@@ -259,6 +300,17 @@ describe("access", () => {
       const answer = await t.rest(method, path, { body: "x", type: "text/plain" });
       expect(answer.status).toBe(405);
       expect(answer.headers.get("allow")).toContain("GET");
+    }
+    const allowed = ["GET", "HEAD", "POST", "DELETE", "OPTIONS"];
+    // CONNECT names no path. The body of an unknown method is not read.
+    for (const method of METHODS.filter((method) => ![...allowed, "CONNECT"].includes(method))) {
+      const sent = request(`${t.url}/api/Webhook`, {
+        method,
+        headers: { "content-type": "text/plain" },
+      }).end();
+      const [answer] = (await once(sent, "response")) as [IncomingMessage];
+      answer.resume();
+      expect([method, answer.statusCode, answer.headers.allow]).toEqual([method, 405, allowed.join(", ")]);
     }
     expect((await t.rest("OPTIONS", "/api/Webhook")).headers.get("allow")).toBe(
       "GET, HEAD, POST, DELETE, OPTIONS",

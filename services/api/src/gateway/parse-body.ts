@@ -1,5 +1,8 @@
 import { Refusal } from "@posthaste/domain";
 
+/** Names and values in a form. The call has three fields; the rest is room for what tools add. */
+const FORM_FIELDS_MAX = 100;
+
 /** The fields of a request, from JSON or a form. {@link textField} checks a value's type when it is read. */
 export type Fields = Readonly<Record<string, unknown>>;
 
@@ -47,20 +50,29 @@ export function fromJson(body: Buffer): Fields {
 /**
  * Reads a form. A repeated field keeps all its values, so {@link textField} refuses it.
  *
- * @throws Refusal `invalid` if the body is not UTF-8
+ * @throws Refusal `invalid` if the body is not UTF-8, or has more than 100 fields
  */
 export function fromForm(body: Buffer): Fields {
-  const form = new URLSearchParams(decode(body));
   const fields: Record<string, unknown> = Object.create(null);
-  for (const name of new Set(form.keys())) {
-    const values = form.getAll(name);
+  let count = 0;
+  for (const [name, value] of new URLSearchParams(decode(body))) {
+    count += 1;
+    if (count > FORM_FIELDS_MAX) {
+      throw new Refusal(
+        "invalid",
+        `the form has more than ${FORM_FIELDS_MAX} fields; send only those you need`,
+      );
+    }
     // URLSearchParams replaces invalid UTF-8 by this character; storing it would store a different URL.
-    if (values.some((value) => value.includes("\ufffd"))) {
+    if (value.includes("\ufffd")) {
       throw new Refusal("invalid", `${name.slice(0, 80)} holds bytes that are not UTF-8`, {
         field: name.slice(0, 80),
       });
     }
-    fields[name] = values.length === 1 ? values[0] : values;
+    const before = fields[name];
+    if (before === undefined) fields[name] = value;
+    else if (Array.isArray(before)) before.push(value);
+    else fields[name] = [before, value];
   }
   return fields;
 }

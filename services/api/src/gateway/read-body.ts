@@ -1,8 +1,12 @@
 import { errorCodes, type FastifyInstance, type FastifyRequest } from "fastify";
 import { type Fields, fromForm, fromJson } from "./parse-body.ts";
 
-/** Accepts JSON and form bodies; any other media type is answered 415. */
+/**
+ * Accepts JSON and form bodies; any other media type is answered 415. Only a POST has a body: some tools send
+ * a content type with DELETE, too, and nothing after it.
+ */
 export function readBodies(app: FastifyInstance, bodyLimit: number): void {
+  app.addHttpMethod("DELETE", { hasBody: false, overrideExisting: true });
   app.removeAllContentTypeParsers();
   const options = { parseAs: "buffer", bodyLimit } as const;
   const read = (from: (body: Buffer) => Fields) => async (request: FastifyRequest, body: Buffer) => {

@@ -1,10 +1,13 @@
-import { parseTargetUrl, Refusal, type Scope, type SubscriptionId } from "@posthaste/domain";
+import { METHODS } from "node:http";
+import { Readable } from "node:stream";
+import { type AccountId, parseTargetUrl, Refusal, type Scope, type SubscriptionId } from "@posthaste/domain";
 import {
   endSubscription,
   endSubscriptionsByUrl,
   getSubscription,
   listSubscriptions,
   type Principal,
+  type Store,
   type Subscription,
 } from "@posthaste/store";
 import type { FastifyInstance, FastifyRequest } from "fastify";
@@ -18,8 +21,11 @@ import { SCHEMAS } from "./schemas.ts";
 
 const COLLECTION = "/api/Webhook";
 const ITEM = "/api/Webhook/:id";
-/** Rows per read. The list has no paging, so one request reads page after page. */
-const ROWS_AT_ONCE = 500;
+/**
+ * Subscriptions per read. The list has no paging: one answer reads page after page, each once the caller has
+ * taken the one before. Of the largest subscriptions (64 event types, URLs of 2 KB), so many take 3 MB.
+ */
+const SUBSCRIPTIONS_AT_ONCE = 25;
 const INT32_MAX = 2_147_483_647;
 
 /** The dependencies of {@link webhookRoutes}. */
@@ -96,17 +102,19 @@ export function webhookRoutes(app: FastifyInstance, parts: WebhookParts): void {
 function readRoutes(app: FastifyInstance, parts: WebhookParts): void {
   const { store } = parts;
   const authorizedWith = authorization(parts);
-  app.get(COLLECTION, { ...authorizedWith("subscriptions:read"), schema: SCHEMAS.list }, async (request) => {
-    const { accountId } = principalIn(request);
-    const all: Subscription[] = [];
-    for (let page: Subscription[] = []; ; ) {
-      const last = all.at(-1);
-      const after = last === undefined ? {} : { after: last.id };
-      page = await listSubscriptions(store, { accountId, ...after, limit: ROWS_AT_ONCE });
-      all.push(...page);
-      if (page.length < ROWS_AT_ONCE) return { Webhooks: all.flatMap(rowsOf) };
-    }
-  });
+  app.get(
+    COLLECTION,
+    { ...authorizedWith("subscriptions:read"), schema: SCHEMAS.list },
+    async (request, reply) => {
+      const pages = pagesOf(store, principalIn(request).accountId);
+      // Read before the answer begins, so that a database that is away has its status.
+      const first = await pages.next();
+      if (first.done === true || first.value.isLast) return { Webhooks: first.value?.rows ?? [] };
+      return await reply
+        .type("application/json; charset=utf-8")
+        .send(Readable.from(listOf(first.value, pages)));
+    },
+  );
 
   app.get(ITEM, { ...authorizedWith("subscriptions:read"), schema: SCHEMAS.get }, async (request) => {
     const { accountId } = principalIn(request);
@@ -115,6 +123,29 @@ function readRoutes(app: FastifyInstance, parts: WebhookParts): void {
     if (subscription === undefined || subscription.state === "ended") throw notFound(id);
     return { Webhooks: rowsOf(subscription) };
   });
+}
+
+type Page = { readonly rows: readonly WebhookRow[]; readonly isLast: boolean };
+
+/** Reads an account's subscriptions, page by page. */
+async function* pagesOf(store: Store, accountId: AccountId): AsyncGenerator<Page, undefined> {
+  for (let after: { after?: SubscriptionId } = {}; ; ) {
+    const page = await listSubscriptions(store, { accountId, ...after, limit: SUBSCRIPTIONS_AT_ONCE });
+    const last = page.at(-1);
+    const isLast = last === undefined || page.length < SUBSCRIPTIONS_AT_ONCE;
+    yield { rows: page.flatMap(rowsOf), isLast };
+    if (isLast) return;
+    after = { after: last.id };
+  }
+}
+
+/** Yields the text of a list, a page at a time. */
+async function* listOf(first: Page, others: AsyncIterable<Page>): AsyncGenerator<string> {
+  const textOf = ({ rows }: Page) => rows.map((row) => JSON.stringify(row)).join(",");
+  yield `{"Webhooks":[${textOf(first)}`;
+  // Every page before the last has rows.
+  for await (const page of others) yield page.rows.length === 0 ? "" : `,${textOf(page)}`;
+  yield "]}";
 }
 
 /** Makes the options of a route that needs a scope. */
@@ -135,9 +166,11 @@ function authorization({ authenticate, rateLimit }: WebhookParts) {
   });
 }
 
-/** Answers OPTIONS with the allowed methods, and every other method with 405. */
+/** Answers OPTIONS with the allowed methods, and every other method that Node knows with 405. */
 function otherMethods(app: FastifyInstance, url: string, allowed: readonly string[]): void {
   const allow = [...allowed, "OPTIONS"].join(", ");
+  const refused = METHODS.filter((method) => ![...allowed, "OPTIONS", "CONNECT"].includes(method));
+  for (const method of refused) if (!app.supportedMethods.includes(method)) app.addHttpMethod(method);
   app.route({
     method: "OPTIONS",
     url,
@@ -145,7 +178,7 @@ function otherMethods(app: FastifyInstance, url: string, allowed: readonly strin
     handler: async (_request, reply) => await reply.code(204).header("allow", allow).send(),
   });
   app.route({
-    method: ["POST", "PUT", "PATCH", "TRACE"].filter((method) => !allowed.includes(method)),
+    method: refused,
     url,
     schema: { hide: true },
     // Before the body is read, whatever its type.
@@ -180,7 +213,15 @@ function notFound(id: SubscriptionId): Refusal {
   return new Refusal("not_found", `this account has no subscription ${id}`, { field: "id" });
 }
 
-function rowsOf(subscription: Subscription) {
+/** A row of the published list. */
+type WebhookRow = {
+  readonly SubscriptionID: SubscriptionId;
+  readonly EventCode: string;
+  readonly NotificationURL: string;
+  readonly UserIDFK: AccountId;
+};
+
+function rowsOf(subscription: Subscription): WebhookRow[] {
   return subscription.eventTypes.map((eventType) => ({
     SubscriptionID: subscription.id,
     EventCode: eventType,
