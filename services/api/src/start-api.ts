@@ -9,6 +9,8 @@ import fastify, { type FastifyInstance } from "fastify";
 import { TOKEN_RPC_PATHS } from "./connect/access.ts";
 import { contextValuesFor } from "./connect/interceptors.ts";
 import { connectRoutes, interceptors } from "./connect/routes.ts";
+import { rpcHeaders } from "./connect/rpc-headers.ts";
+import { strictJson } from "./connect/strict-json.ts";
 import { type ConsoleOptions, consolePages } from "./console/console.ts";
 import type { Deps } from "./deps.ts";
 import { gateway } from "./gateway/gateway.ts";
@@ -122,14 +124,19 @@ async function registerRoutes(
   { stopping, pages }: { stopping: AbortSignal; pages: ConsoleOptions | undefined },
 ): Promise<void> {
   const { limits } = deps;
-  await app.register(fastifyConnectPlugin, {
-    routes: connectRoutes(deps),
-    interceptors: interceptors(deps),
-    contextValues: ({ line }) => {
-      line.isAdmitted = true;
-      return contextValuesFor(line);
-    },
-    shutdownSignal: stopping,
+  // biome-ignore lint/nursery/noMisusedPromises: Fastify takes asynchronous plugins and awaits them
+  await app.register(async (calls) => {
+    rpcHeaders(calls);
+    await calls.register(fastifyConnectPlugin, {
+      routes: connectRoutes(deps),
+      interceptors: interceptors(deps),
+      jsonOptions: strictJson(limits.refusesUnknownFields),
+      contextValues: ({ line }) => {
+        line.isAdmitted = true;
+        return contextValuesFor(line);
+      },
+      shutdownSignal: stopping,
+    });
   });
   // biome-ignore lint/nursery/noMisusedPromises: Fastify takes asynchronous plugins and awaits them
   await app.register(gateway, { parts: deps, bodyBytesMax: limits.gatewayBodyBytesMax });

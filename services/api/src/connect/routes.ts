@@ -25,6 +25,7 @@ import { answer, authorizeFirst, refuse } from "./interceptors.ts";
 import { reflectionService } from "./reflection-service.ts";
 import { sessionService } from "./session-service.ts";
 import { statisticsService } from "./statistics-service.ts";
+import { keepBytesOfQueries } from "./strict-json.ts";
 import { subscriptionService } from "./subscription-service.ts";
 
 /** The interceptors of every call, outermost first. */
@@ -62,6 +63,7 @@ export function connectRoutes(deps: Deps): (router: ConnectRouter) => void {
       },
     );
     forgetFarDeadlines(router);
+    keepBytesOfQueries(router);
     blameUndecodable(router);
     authorizeFirst(router, deps);
   };

@@ -1,5 +1,5 @@
 import { MINUTE_MS } from "@posthaste/domain";
-import { integer, type Values } from "@posthaste/runtime";
+import { integer, oneOf, type Values } from "@posthaste/runtime";
 
 /** The configurable limits of one API process, each with its reason. */
 export const LIMIT_SETTINGS = {
@@ -28,6 +28,11 @@ export const LIMIT_SETTINGS = {
     100,
     { min: 1, max: 10_000 },
   ),
+  POSTHASTE_UNKNOWN_FIELDS: oneOf(
+    "What becomes of a field that the contracts do not know in the JSON of an RPC: `refuse` answers 400 and names it, so that a misspelt one is noticed; `ignore` leaves it out, for clients that are newer than the installation. Protobuf's binary format always ignores them, and so does the REST gateway",
+    "refuse",
+    ["refuse", "ignore"],
+  ),
   POSTHASTE_SUBSCRIPTIONS_MAX: integer(
     "Maximum live subscriptions of one account; more are answered 429. One event may become a delivery to each",
     10_000,
@@ -42,6 +47,8 @@ export type Limits = Readonly<typeof FIXED_LIMITS> & {
   readonly publicRequestsMax: number;
   readonly connectionsMax: number;
   readonly watchesMax: number;
+  /** Whether an unknown field in an RPC's JSON is refused. */
+  readonly refusesUnknownFields: boolean;
   readonly subscriptionsMax: number;
 };
 
@@ -77,6 +84,7 @@ export function limitsFrom(settings: Values<typeof LIMIT_SETTINGS>): Limits {
     publicRequestsMax: settings.POSTHASTE_PUBLIC_REQUESTS_MAX,
     connectionsMax: settings.POSTHASTE_CONNECTIONS_MAX,
     watchesMax: settings.POSTHASTE_WATCHES_MAX,
+    refusesUnknownFields: settings.POSTHASTE_UNKNOWN_FIELDS === "refuse",
     subscriptionsMax: settings.POSTHASTE_SUBSCRIPTIONS_MAX,
   };
 }

@@ -1,0 +1,119 @@
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { type Bench, startBench } from "./fixture.ts";
+
+let t: Bench;
+beforeEach(async () => {
+  t = await startBench();
+});
+afterEach(() => t.dispose());
+
+const INGEST = "EventIngestService/IngestEvent";
+const LIST = "DeliveryService/ListDeliveries";
+const nothing = { subscriptions: 0, events: 0, deliveries: 0 };
+
+/** Sends a call's body as it is. */
+const send = async (method: string, contentType: string, body: string | Uint8Array) => {
+  const answer = await fetch(`${t.url}/posthaste.v1.${method}`, {
+    method: "POST",
+    headers: { authorization: `Bearer ${t.token}`, "content-type": contentType },
+    body: body as string,
+  });
+  return { status: answer.status, headers: answer.headers, body: Buffer.from(await answer.arrayBuffer()) };
+};
+
+/** Puts a message into the frame of a stream. */
+const framed = (message: Uint8Array) => {
+  const head = Buffer.alloc(5);
+  head.writeUInt32BE(message.length, 1);
+  return Buffer.concat([head, message]);
+};
+
+describe("a field that the contracts do not know", () => {
+  test("is refused in JSON, with its name: a misspelt idempotency key would not be one", async () => {
+    const event = { eventType: "invoice_sent", dataJson: "{}", idempotencyKy: "1" };
+    expect(await t.rpc(INGEST, event)).toMatchObject({
+      status: 400,
+      body: { code: "invalid_argument", message: expect.stringContaining('"idempotencyKy" is unknown') },
+    });
+    expect(await t.rpc("EventIngestService/IngestEvents", { events: [event] })).toMatchObject({
+      status: 400,
+    });
+    expect(await t.stored()).toEqual(nothing);
+  });
+
+  test("is refused if it is the name of an enum's value", async () => {
+    expect(await t.rpc(LIST, { state: "DELIVERY_STATE_FALED" })).toMatchObject({
+      status: 400,
+      body: { message: expect.stringContaining("DELIVERY_STATE_FALED") },
+    });
+  });
+
+  test("is ignored if the installation says so, for clients that are newer", async () => {
+    const lenient = await startBench({ limits: { refusesUnknownFields: false } });
+    try {
+      const event = { eventType: "invoice_sent", dataJson: "{}", of_next_year: 1 };
+      expect((await lenient.rpc(INGEST, event)).status).toBe(200);
+    } finally {
+      await lenient.dispose();
+    }
+  });
+});
+
+describe("bytes that are not UTF-8 are refused, not replaced,", () => {
+  const text = (char: Uint8Array) =>
+    Buffer.concat([Buffer.from('{"eventType":"invoice_sent","data":{"a":"'), char, Buffer.from('"}}')]);
+  const invalid = text(Buffer.from([0xc3, 0x28]));
+
+  test("in the JSON of Connect", async () => {
+    const answer = await send(INGEST, "application/json", invalid);
+    expect(JSON.parse(String(answer.body))).toEqual({
+      code: "invalid_argument",
+      message: "the message is not valid UTF-8",
+    });
+    expect((await send(INGEST, "application/json", text(Buffer.from("é")))).status).toBe(200);
+    expect((await t.stored()).events).toBe(1);
+  });
+
+  test("in the JSON of gRPC-Web", async () => {
+    const { headers, body } = await send(INGEST, "application/grpc-web+json", framed(invalid));
+    expect(`${headers.get("grpc-status")} ${body}`).toMatch(/not%20valid%20UTF-8/);
+    expect(await t.stored()).toEqual(nothing);
+  });
+
+  test.each([
+    ["percent-encoded", `message=${encodeURIComponent('{"pageToken":"')}%C3%28%22}`],
+    ["Base64", `base64=1&message=${Buffer.from('{"pageToken":"\xc3("}', "latin1").toString("base64url")}`],
+  ])("in the query of a GET, %s", async (_title, message) => {
+    const { status, body } = await t.rest("GET", `/posthaste.v1.${LIST}?connect=v1&encoding=json&${message}`);
+    expect({ status, message: body.message }).toEqual({
+      status: 400,
+      message: "the message is not valid UTF-8",
+    });
+  });
+
+  test("and a GET whose message is valid is answered", async () => {
+    const message = encodeURIComponent('{"pageSize": 7}').replaceAll("%20", "+");
+    const path = `/posthaste.v1.${LIST}?connect=v1&encoding=json&message=${message}`;
+    expect(await t.rest("GET", path)).toMatchObject({ status: 200 });
+    const wrong = `/posthaste.v1.${LIST}?connect=v1&encoding=json&message=${encodeURIComponent('{"é":1}')}`;
+    expect((await t.rest("GET", wrong)).body.message).toContain('"é" is unknown');
+  });
+});
+
+test.each([
+  "application/json",
+  'application/json; charset="utf-8"',
+  "application/json ;  charset=UTF-8",
+  "Application/JSON;charset=utf-8;",
+])("JSON declared as %s is read", async (contentType) => {
+  const { status, headers } = await send(LIST, contentType, "{}");
+  expect(status).toBe(200);
+  expect(headers.get("cache-control")).toBe("no-store");
+});
+
+test.each(["application/json; charset=latin1", 'application/json; charset="utf-16"', "application/jsonp"])(
+  "JSON declared as %s is refused",
+  async (contentType) => {
+    expect((await send(LIST, contentType, "{}")).status).toBe(415);
+  },
+);
