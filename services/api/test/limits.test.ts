@@ -261,7 +261,8 @@ describe("connections", () => {
 describe("sizes", () => {
   test("of bodies, batches and headers are limited", async () => {
     await start({
-      bodyBytesMax: 2_000,
+      bodyBytesMax: 1_500,
+      eventBytesMax: 2_000,
       batchBytesMax: 3_000,
       batchEventsMax: 2,
       gatewayBodyBytesMax: 1_024,
@@ -275,9 +276,21 @@ describe("sizes", () => {
     const batch = (...sizes: number[]) =>
       t.rpc("EventIngestService/IngestEvents", { events: sizes.map(event) });
     expect(await single(1_000)).toMatchObject({ status: 200 });
-    expect(await single(2_100)).toMatchObject({ status: 429, body: { code: "resource_exhausted" } });
+    expect(await single(2_100)).toMatchObject({
+      status: 400,
+      body: {
+        code: "invalid_argument",
+        message: "the message is over 2000 bytes, uncompressed; send less at once",
+      },
+    });
+    expect(
+      await t.rpc("SubscriptionService/GetSubscription", { id: 1, " ": "x".repeat(1_500) }),
+    ).toMatchObject({
+      status: 400,
+      body: { message: expect.stringContaining("over 1500 bytes") },
+    });
     expect(await batch(2_100)).toMatchObject({ status: 200 });
-    expect(await batch(2_100, 1_000)).toMatchObject({ status: 429 });
+    expect(await batch(2_100, 1_000)).toMatchObject({ status: 400 });
     expect(await batch(1, 1, 1)).toMatchObject({ status: 400, body: { message: /at most 2/ } });
     expect(await t.rest("POST", "/api/Webhook", { json: { a: "x".repeat(1_100) } })).toMatchObject({
       status: 413,

@@ -13,7 +13,7 @@ import { SubscriptionService } from "@posthaste/contracts/subscription";
 import type { Deps } from "../deps.ts";
 import { SERVICES } from "./access.ts";
 import { accountService } from "./account-service.ts";
-import { blameUndecodable } from "./blame-undecodable.ts";
+import { blameCaller } from "./blame-caller.ts";
 import { checkRules } from "./check-rules.ts";
 import { deliveryService } from "./delivery-service.ts";
 import { eventCatalogService } from "./event-catalog-service.ts";
@@ -41,7 +41,9 @@ export function connectRoutes(deps: Deps): (router: ConnectRouter) => void {
   return (router) => {
     router.service(SubscriptionService, subscriptionService(deps), limits);
     const ingest = eventIngestService(deps);
-    router.rpc(EventIngestService.method.ingestEvent, ingest.ingestEvent, limits);
+    router.rpc(EventIngestService.method.ingestEvent, ingest.ingestEvent, {
+      readMaxBytes: deps.limits.eventBytesMax,
+    });
     router.rpc(EventIngestService.method.ingestEvents, ingest.ingestEvents, {
       readMaxBytes: deps.limits.batchBytesMax,
     });
@@ -64,7 +66,7 @@ export function connectRoutes(deps: Deps): (router: ConnectRouter) => void {
     );
     forgetFarDeadlines(router);
     keepBytesOfQueries(router);
-    blameUndecodable(router);
+    blameCaller(router);
     authorizeFirst(router, deps);
   };
 }

@@ -60,8 +60,13 @@ const FIXED_LIMITS = {
    * Concurrent streams of one HTTP/2 connection. Clients wait for a free stream, as the protocol requires.
    */
   streamsMax: 250,
-  /** A request's body, except a batch of events: the largest snapshot (1 MiB) and its envelope. */
+  /** A request's body, except that of events: the largest is an event type with its schema. */
   bodyBytesMax: MIB + 65_536,
+  /**
+   * The body of one event. JSON may write each byte of the largest snapshot (1 MiB) with six, as `\u003c`,
+   * and some encoders write many so.
+   */
+  eventBytesMax: 6 * MIB + 65_536,
   /** The body of a batch of events: one transaction's worth, below a database packet of 16 MiB as hex. */
   batchBytesMax: 4 * MIB,
   /** Events in one batch: one transaction holds them all. */

@@ -102,6 +102,53 @@ describe.each(Object.entries(PAYLOADS))("%s is the caller's mistake", (_name, pa
   });
 });
 
+describe("a message that can never fit is the caller's mistake", () => {
+  const large = lengthDelimited(3, Buffer.alloc(6_400_000, "x"));
+  const words = /the message is over 6356992 bytes/;
+
+  test("over Connect", async () => {
+    const response = await post("application/proto", large);
+    expect(response.status).toBe(400);
+    expect(await response.json()).toEqual({
+      code: "invalid_argument",
+      message: expect.stringMatching(words),
+    });
+  });
+
+  test("over gRPC-Web", async () => {
+    const response = await post("application/grpc-web+proto", envelope(large));
+    const answer = `${response.headers.get("grpc-message")}${await response.text()}`;
+    expect(decodeURIComponent(answer)).toMatch(words);
+    expect(`${response.headers.get("grpc-status")} ${answer}`).toMatch(/^3 |grpc-status: 3\r/);
+  });
+
+  test("as a stream over Connect", async () => {
+    const response = await fetch(`${t.url}/posthaste.v1.DeliveryService/WatchDeliveries`, {
+      method: "POST",
+      headers: { "content-type": "application/connect+proto", authorization: `Bearer ${t.token}` },
+      body: envelope(lengthDelimited(15, Buffer.alloc(1_200_000, "x"))),
+    });
+    const frame = Buffer.from(await response.arrayBuffer());
+    expect(frame[0]).toBe(2);
+    expect(JSON.parse(frame.toString("utf8", 5)).error).toEqual({
+      code: "invalid_argument",
+      message: expect.stringMatching(/the message is over 1114112 bytes/),
+    });
+  });
+
+  test.each([
+    ["every character escaped", (text: string) => text.replaceAll("<", "\\u003c")],
+    ["letters of other alphabets escaped", (text: string) => text.replaceAll("é", "\\u00e9")],
+  ])("but the largest snapshot fits into JSON with %s", async (_title, escaped) => {
+    const dataJson = JSON.stringify({ a: "<".repeat(500_000), b: "é".repeat(274_280) });
+    expect(Buffer.byteLength(dataJson)).toBeLessThanOrEqual(1_048_576);
+    const raw = escaped(JSON.stringify({ eventType: "invoice_sent", dataJson }));
+    expect(await t.rpc("EventIngestService/IngestEvent", undefined, { raw })).toMatchObject({ status: 200 });
+    const { data } = await t.store.db.selectFrom("events").select("data").executeTakeFirstOrThrow();
+    expect(String(data)).toBe(dataJson);
+  });
+});
+
 test("a fault is answered as an internal error in every protocol", async () => {
   await t.store.db.schema.dropTable("events").execute();
   const event = Buffer.concat([
