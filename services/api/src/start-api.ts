@@ -21,6 +21,7 @@ import { REFUSALS } from "./http/refusal-table.ts";
 import { beginLine, logRequests } from "./http/request-line.ts";
 import { isOver } from "./http/when-over.ts";
 import { inboxRoute } from "./inbox/inbox-route.ts";
+import "./keep-proto-members.ts";
 
 export type ApiOptions = {
   readonly deps: Deps;

@@ -18,7 +18,7 @@ let requests: number;
 beforeEach(async () => {
   open = new Set();
   requests = 0;
-  sessions = createHttp2Sessions(PING_MS);
+  sessions = createHttp2Sessions({ firstStreamMs: 60_000, pingEveryMs: PING_MS });
   const answered = new Promise<void>((resolve) => {
     answer = resolve;
   });

@@ -1,5 +1,7 @@
+import { once } from "node:events";
 import { connect as connectHttp2, constants } from "node:http2";
 import { connect } from "node:net";
+import { json } from "node:stream/consumers";
 import { createClient } from "@connectrpc/connect";
 import {
   createConnectTransport,
@@ -8,6 +10,7 @@ import {
 } from "@connectrpc/connect-node";
 import { EventCatalogService } from "@posthaste/contracts/event_catalog";
 import { Health, HealthCheckResponse_ServingStatus as Status } from "@posthaste/contracts/health";
+import { createSubscription } from "@posthaste/store";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { type Bench, startBench } from "./fixture.ts";
 import { headers, preface, reset } from "./http2-frames.ts";
@@ -47,6 +50,17 @@ describe("one port speaks", () => {
     expect(await (await fetch(`${t.url}/readyz`)).json()).toEqual({ database: "ok", temporal: "ok" });
   });
 });
+
+/** Subscribes to so much that a list of it fits in no buffer. */
+async function subscribeAtLength() {
+  for (let i = 0; i < 60; i++) {
+    await createSubscription(t.store, {
+      ...{ accountId: t.accountId, credential: null, acceptance: "OK_ONLY", timeoutMs: null, now: 1 },
+      targetUrl: `https://yoursite.example/${"x".repeat(1_900)}/${i}`,
+      eventTypes: Array.from({ length: 60 }, (_, n) => `type_${n}`),
+    });
+  }
+}
 
 describe("a connection that", () => {
   const raw = () => {
@@ -90,6 +104,70 @@ describe("a connection that", () => {
     half.socket.write("GET /healthz HTTP/1.1\r\nhost: x\r\n");
     expect(await silent.closed).toBe("");
     expect(await half.closed).toMatch(/^$|408/);
+  });
+
+  test("is idle stays open longer than a load balancer's idle time, also past the headers' time", async () => {
+    await t.dispose();
+    t = await startBench({ limits: { headersTimeoutMs: 200 } });
+    const { socket, closed } = raw();
+    let answer = "";
+    socket.on("data", (chunk) => {
+      answer += chunk;
+    });
+    socket.write("GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n");
+    await expect.poll(() => answer).toMatch(/keep-alive: timeout=75/i);
+    // A connection that sends nothing is closed after the headers' time. By then, this one was idle for it.
+    expect(await raw().closed).toBe("");
+    socket.write("GET /healthz HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
+    expect((await closed).match(/200 OK/g)).toHaveLength(2);
+  });
+
+  test("speaks HTTP/2 and asks for nothing is closed after the headers' time", async () => {
+    await t.dispose();
+    t = await startBench({ limits: { headersTimeoutMs: 200 } });
+    const session = connectHttp2(t.url);
+    await new Promise((resolve) => session.once("goaway", resolve));
+    session.destroy();
+  });
+
+  test.each(["HTTP/1.1", "HTTP/2"])(
+    "does not read its answer over %s is cut off, and its place is free again",
+    async (protocol) => {
+      await t.dispose();
+      t = await startBench({ limits: { silenceMs: 300 } });
+      await subscribeAtLength();
+      const list = { ":path": "/api/Webhook", authorization: `Bearer ${t.token}` };
+      const { socket, closed } = raw();
+      socket.pause();
+      if (protocol === "HTTP/2")
+        socket.write(Buffer.concat([preface(), headers(1, { ":method": "GET", ...list })]));
+      else
+        socket.write(
+          `GET ${list[":path"]} HTTP/1.1\r\nhost: x\r\nauthorization: ${list.authorization}\r\n\r\n`,
+        );
+      await expect.poll(() => t.requestsUnderWay().token).toBe(1);
+      await expect.poll(() => t.requestsUnderWay().token).toBe(0);
+      socket.destroy();
+      await closed;
+    },
+  );
+
+  test("takes longer to read its answer over HTTP/2 than a request may take to arrive gets all of it", async () => {
+    await t.dispose();
+    t = await startBench({ limits: { requestTimeoutMs: 200, headersTimeoutMs: 100 } });
+    await subscribeAtLength();
+    const session = connectHttp2(t.url);
+    const list = session.request({ ":path": "/api/Webhook", authorization: `Bearer ${t.token}` });
+    await once(list, "response");
+    // A request that never ends tells when the time is over.
+    const endless = session.request({
+      ":method": "POST",
+      ":path": "/api/Webhook",
+      authorization: `Bearer ${t.token}`,
+    });
+    await once(endless.on("error", () => {}).resume(), "close");
+    expect(await json(list)).toMatchObject({ Webhooks: { length: 60 * 60 } });
+    session.destroy();
   });
 
   test("resets requests before it is asked for their bodies does no harm", async () => {

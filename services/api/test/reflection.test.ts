@@ -1,6 +1,6 @@
 import { fromBinary } from "@bufbuild/protobuf";
 import { type FileDescriptorProto, FileDescriptorProtoSchema } from "@bufbuild/protobuf/wkt";
-import { createClient } from "@connectrpc/connect";
+import { Code, createClient } from "@connectrpc/connect";
 import { createGrpcTransport } from "@connectrpc/connect-node";
 import { ServerReflection, type ServerReflectionRequest } from "@posthaste/contracts/reflection";
 import { ServerReflection as ServerReflectionV1Alpha } from "@posthaste/contracts/reflection-v1alpha";
@@ -74,4 +74,15 @@ test("a file is found by its name, and an unknown name is answered with NOT_FOUN
   expect(filesOf(answers[0])[0]?.name).toBe("posthaste/v1/delivery.proto");
   expect(answers[1]).toMatchObject({ case: "errorResponse", value: { errorCode: 5 } });
   expect(answers[2]).toMatchObject({ case: "errorResponse", value: { errorCode: 5 } });
+});
+
+test("a stream takes as many questions as a tool has that asks for every name, and no more", async () => {
+  const questions = (count: number) =>
+    Array(count).fill({ case: "fileByFilename", value: "posthaste/v1/delivery.proto" } as const);
+  const answers = await ask(ServerReflection, questions(200));
+  expect(answers).toHaveLength(200);
+  await expect(ask(ServerReflection, questions(201))).rejects.toMatchObject({
+    code: Code.ResourceExhausted,
+    rawMessage: "a stream takes at most 200 questions; open another",
+  });
 });

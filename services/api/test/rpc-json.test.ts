@@ -100,6 +100,21 @@ describe("bytes that are not UTF-8 are refused, not replaced,", () => {
   });
 });
 
+test("a member called __proto__ is kept, in a snapshot and in metadata", async () => {
+  const raw = '{"eventType":"invoice_sent","data":{"__proto__":{"a":1},"b":2}}';
+  expect(await t.rpc(INGEST, undefined, { raw })).toMatchObject({ status: 200 });
+  const { data } = await t.store.db.selectFrom("events").select("data").executeTakeFirstOrThrow();
+  expect(JSON.parse(String(data))).toEqual(JSON.parse('{"__proto__":{"a":1},"b":2}'));
+
+  const create =
+    '{"targetUrl":"https://yoursite.example/","eventTypes":["*"],"metadata":{"values":{"__proto__":"x"}}}';
+  const { status, body } = await t.rpc("SubscriptionService/CreateSubscription", undefined, { raw: create });
+  expect({ status, metadata: JSON.stringify(body.subscription?.metadata) }).toEqual({
+    status: 200,
+    metadata: '{"__proto__":"x"}',
+  });
+});
+
 test.each([
   "application/json",
   'application/json; charset="utf-8"',

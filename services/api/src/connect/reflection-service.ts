@@ -2,10 +2,13 @@ import { type DescFile, type DescService, toBinary } from "@bufbuild/protobuf";
 import { type DescriptorProto, FileDescriptorProtoSchema } from "@bufbuild/protobuf/wkt";
 import type { ServiceImpl } from "@connectrpc/connect";
 import type { ServerReflection } from "@posthaste/contracts/reflection";
+import { Refusal } from "@posthaste/domain";
 
 /** gRPC's status codes. */
 const NOT_FOUND = 5;
 const UNIMPLEMENTED = 12;
+/** Questions of one stream. A tool asks once for each service and type; the contracts have about 110. */
+const QUESTIONS_MAX = 200;
 
 /**
  * Implements gRPC server reflection, which lets tools such as grpcurl and `buf curl` discover the services.
@@ -14,16 +17,26 @@ const UNIMPLEMENTED = 12;
 export function reflectionService(services: readonly DescService[]): ServiceImpl<typeof ServerReflection> {
   const files = new Map<string, DescFile>();
   for (const service of services) addFile(files, service.file);
-  const fileOfSymbol = new Map(
-    [...files.values()].flatMap((file) => symbolsIn(file).map((name) => [name, file])),
-  );
+  /** An answer's bytes, by file and by symbol. Made once: a question of 39 bytes is answered with 83 kB. */
+  const bytesOfFile = new Map<string, Uint8Array[]>();
+  const bytesOfSymbol = new Map<string, Uint8Array[]>();
+  for (const [name, file] of files) {
+    const bytes = withDependencies(file);
+    bytesOfFile.set(name, bytes);
+    for (const symbol of symbolsIn(file)) bytesOfSymbol.set(symbol, bytes);
+  }
 
   return {
     async *serverReflectionInfo(requests) {
+      let asked = 0;
       for await (const request of requests) {
-        const { host, messageRequest: asked } = request;
+        asked += 1;
+        if (asked > QUESTIONS_MAX) {
+          throw new Refusal("too_many", `a stream takes at most ${QUESTIONS_MAX} questions; open another`);
+        }
+        const { host, messageRequest: question } = request;
         const answer = { validHost: host, originalRequest: request };
-        switch (asked.case) {
+        switch (question.case) {
           case "listServices": {
             const service = services.map(({ typeName: name }) => ({ name }));
             yield {
@@ -34,13 +47,12 @@ export function reflectionService(services: readonly DescService[]): ServiceImpl
           }
           case "fileByFilename":
           case "fileContainingSymbol": {
-            const file =
-              asked.case === "fileByFilename" ? files.get(asked.value) : fileOfSymbol.get(asked.value);
-            if (file === undefined) {
+            const byName = question.case === "fileByFilename" ? bytesOfFile : bytesOfSymbol;
+            const fileDescriptorProto = byName.get(question.value);
+            if (fileDescriptorProto === undefined) {
               yield { ...answer, messageResponse: failure(NOT_FOUND, "unknown name") };
               continue;
             }
-            const fileDescriptorProto = withDependencies(file);
             yield {
               ...answer,
               messageResponse: { case: "fileDescriptorResponse" as const, value: { fileDescriptorProto } },

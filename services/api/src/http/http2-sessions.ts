@@ -27,9 +27,17 @@ export type Http2Sessions = {
  * client could crash the API, without a token, by sending HEADERS after GOAWAY. Here the session stays
  * unmarked, answers new streams, and is destroyed once none is in flight.
  *
- * @param pingEveryMs default: {@link PING_EVERY_MS}
+ * @param options.firstStreamMs how long a session may take to ask for something: as long as a connection may
+ *   for its headers
+ * @param options.pingEveryMs default: {@link PING_EVERY_MS}
  */
-export function createHttp2Sessions(pingEveryMs: number = PING_EVERY_MS): Http2Sessions {
+export function createHttp2Sessions({
+  firstStreamMs,
+  pingEveryMs = PING_EVERY_MS,
+}: {
+  readonly firstStreamMs: number;
+  readonly pingEveryMs?: number;
+}): Http2Sessions {
   const ending = new Map<ServerHttp2Session, () => void>();
   return {
     add(session, socket) {
@@ -47,7 +55,7 @@ export function createHttp2Sessions(pingEveryMs: number = PING_EVERY_MS): Http2S
       };
       session.close = end;
       // Idleness counts streams, not traffic: pings are traffic, too.
-      let idle = setTimeout(end, IDLE_SESSION_MS);
+      let idle = setTimeout(end, firstStreamMs);
       session.on("stream", (stream) => {
         clearTimeout(idle);
         streams.add(stream);

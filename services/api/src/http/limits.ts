@@ -23,6 +23,16 @@ export const LIMIT_SETTINGS = {
     10_000,
     { min: 1, max: 1_000_000 },
   ),
+  POSTHASTE_KEEP_ALIVE_MS: integer(
+    "How long an idle HTTP/1.1 connection stays open, in milliseconds. Longer than the idle time of a proxy or load balancer in front (often 60 s): otherwise it may send a request into a connection that is just being closed, and answer 502",
+    75_000,
+    { min: 1_000, max: 3_600_000 },
+  ),
+  POSTHASTE_HEADERS_TIMEOUT_MS: integer(
+    "How long a connection may take to send a request's headers, in milliseconds, else it is closed. A new connection that sends nothing is closed then, too",
+    10_000,
+    { min: 100, max: 600_000 },
+  ),
   POSTHASTE_WATCHES_MAX: integer(
     "Maximum open streams of delivery changes; more are answered 429. Each polls the database four times a second",
     100,
@@ -46,6 +56,8 @@ export type Limits = Readonly<typeof FIXED_LIMITS> & {
   readonly requestsMax: number;
   readonly publicRequestsMax: number;
   readonly connectionsMax: number;
+  readonly keepAliveMs: number;
+  readonly headersTimeoutMs: number;
   readonly watchesMax: number;
   /** Whether an unknown field in an RPC's JSON is refused. */
   readonly refusesUnknownFields: boolean;
@@ -75,10 +87,13 @@ const FIXED_LIMITS = {
   gatewayBodyBytesMax: MIB,
   /** All headers of a request together. Node's default. */
   headerBytesMax: 16_384,
-  /** Time for a connection to send a request's headers, else it is closed (slowloris). */
-  headersTimeoutMs: 10_000,
   /** Time for a whole request to arrive, else it is closed: 1 MiB over a slow mobile line. */
   requestTimeoutMs: MINUTE_MS,
+  /**
+   * How long an exchange may stand still in both directions, else it is cut off: a caller that does not read
+   * its answer would hold its place for ever. Every call answers or sends something more often than that.
+   */
+  silenceMs: 2 * MINUTE_MS,
 };
 
 export function limitsFrom(settings: Values<typeof LIMIT_SETTINGS>): Limits {
@@ -88,6 +103,8 @@ export function limitsFrom(settings: Values<typeof LIMIT_SETTINGS>): Limits {
     requestsMax: settings.POSTHASTE_REQUESTS_MAX,
     publicRequestsMax: settings.POSTHASTE_PUBLIC_REQUESTS_MAX,
     connectionsMax: settings.POSTHASTE_CONNECTIONS_MAX,
+    keepAliveMs: settings.POSTHASTE_KEEP_ALIVE_MS,
+    headersTimeoutMs: settings.POSTHASTE_HEADERS_TIMEOUT_MS,
     watchesMax: settings.POSTHASTE_WATCHES_MAX,
     refusesUnknownFields: settings.POSTHASTE_UNKNOWN_FIELDS === "refuse",
     subscriptionsMax: settings.POSTHASTE_SUBSCRIPTIONS_MAX,

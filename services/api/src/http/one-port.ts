@@ -76,6 +76,7 @@ function createHttp1(limits: Limits, handler: Handler) {
     {
       maxHeaderSize: limits.headerBytesMax,
       headersTimeout: limits.headersTimeoutMs,
+      keepAliveTimeout: limits.keepAliveMs,
       requestTimeout: Math.max(limits.requestTimeoutMs, limits.headersTimeoutMs),
       connectionsCheckingInterval: Math.min(1_000, limits.headersTimeoutMs),
     },
@@ -93,6 +94,8 @@ function createHttp1(limits: Limits, handler: Handler) {
       handler(request, response);
     },
   );
+  // Counts what the system takes, so a slow reader is not cut off while it reads.
+  server.timeout = limits.silenceMs;
   const [takeConnection] = server.listeners("connection");
   if (takeConnection === undefined) throw new Error("Node's HTTP server has no connection listener");
   server.removeAllListeners("connection");
@@ -121,6 +124,7 @@ function createHttp2(limits: Limits, handler: Handler) {
   const streams = new Set<ServerHttp2Stream>();
   const handle = (request: Http2ServerRequest, response: Http2ServerResponse) => {
     boundArrival(request, limits.requestTimeoutMs);
+    request.stream.setTimeout(limits.silenceMs, () => request.stream.close(constants.NGHTTP2_CANCEL));
     streams.add(request.stream);
     // `close` is still to come even if the stream is closed: Node emits the request in an earlier tick.
     request.stream.once("close", () => {
@@ -138,7 +142,7 @@ function createHttp2(limits: Limits, handler: Handler) {
   });
   // A broken connection needs no handling; its requests end with it.
   server.on("sessionError", () => {});
-  const sessions = createHttp2Sessions();
+  const sessions = createHttp2Sessions({ firstStreamMs: limits.headersTimeoutMs });
   const sockets = new Set<Socket>();
   const destroying = destroyClosed(streams);
   return {
@@ -161,6 +165,8 @@ function createHttp2(limits: Limits, handler: Handler) {
 
 /** Closes a request whose body takes too long to arrive. Node does this itself for HTTP/1.1 only. */
 function boundArrival(request: Http2ServerRequest, withinMs: number): void {
+  // Nobody reads a request without a body to its end, so that `end` would not come.
+  if (request.stream.endAfterHeaders) return;
   const timer = setTimeout(() => request.stream.close(constants.NGHTTP2_CANCEL), withinMs);
   const settle = () => clearTimeout(timer);
   request.once("end", settle);

@@ -152,7 +152,8 @@ export const SchemaViolationSchema: GenMessage<SchemaViolation> = /*@__PURE__*/
  */
 export type IngestEventsRequest = Message<"posthaste.v1.IngestEventsRequest"> & {
   /**
-   * The events in their order, 1 to 1,000. The whole request may have up to 4 MiB.
+   * The events in their order, 1 to 1,000. The whole request may have up to 4 MiB as it is encoded, before
+   * compression; in JSON, the escapes of `data_json` count. A larger one is refused with INVALID_ARGUMENT.
    *
    * @generated from field: repeated posthaste.v1.IngestEventRequest events = 1;
    */
