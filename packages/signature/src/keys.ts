@@ -20,35 +20,59 @@ const ED25519_KEY_BYTES = 32;
 const ED25519_PKCS8_START = [0x30, 0x2e, 2, 1, 0, 0x30, 5, 6, 3, 0x2b, 0x65, 0x70, 4, 0x22, 4, 0x20];
 
 /**
- * Imports a signing key: `whsec_` (shared secret) or `whsk_` (Ed25519 seed), followed by Base64. A shared
- * secret may omit its prefix.
+ * Imports keys.
+ *
+ * @throws SignatureError `bad_key`
+ */
+export async function importKeys(
+  keys: readonly string[],
+  importKey: (text: string) => Promise<ImportedKey>,
+): Promise<ImportedKey[]> {
+  if (!Array.isArray(keys)) throw new SignatureError("bad_key", "expected a list of keys");
+  return await Promise.all(
+    keys.map(async (text) => {
+      try {
+        return await importKey(String(text));
+      } catch (error) {
+        if (error instanceof SignatureError) throw error;
+        throw new SignatureError("bad_key", "this runtime cannot import the key: it may not know Ed25519");
+      }
+    }),
+  );
+}
+
+/**
+ * Imports a signing key: `whsec_` (shared secret) or `whsk_` (Ed25519 seed), followed by Base64.
  *
  * @throws SignatureError `bad_key`
  */
 export async function signingKey(text: string): Promise<ImportedKey> {
-  if (text.startsWith("whsk_")) {
-    const seed = bytesOf(text, "whsk_", ED25519_KEY_BYTES, ED25519_KEY_BYTES);
-    const pkcs8 = Uint8Array.from([...ED25519_PKCS8_START, ...seed]);
-    return { scheme: "v1a", key: await crypto.subtle.importKey("pkcs8", pkcs8, "Ed25519", false, ["sign"]) };
-  }
-  return await sharedSecret(text);
+  if (!text.startsWith("whsk_")) return await sharedSecret(text, "whsk_");
+  const seed = bytesOf(text, "whsk_", ED25519_KEY_BYTES, ED25519_KEY_BYTES);
+  const pkcs8 = Uint8Array.from([...ED25519_PKCS8_START, ...seed]);
+  return { scheme: "v1a", key: await crypto.subtle.importKey("pkcs8", pkcs8, "Ed25519", false, ["sign"]) };
 }
 
 /**
- * Imports a verification key: `whsec_` (shared secret) or `whpk_` (Ed25519 public key), followed by Base64. A
- * shared secret may omit its prefix, as in the specification's older examples.
+ * Imports a verification key: `whsec_` (shared secret) or `whpk_` (Ed25519 public key), followed by Base64.
  *
  * @throws SignatureError `bad_key`
  */
 export async function verifyingKey(text: string): Promise<ImportedKey> {
-  if (text.startsWith("whpk_")) {
-    const raw = bytesOf(text, "whpk_", ED25519_KEY_BYTES, ED25519_KEY_BYTES);
-    return { scheme: "v1a", key: await crypto.subtle.importKey("raw", raw, "Ed25519", false, ["verify"]) };
-  }
-  return await sharedSecret(text);
+  if (!text.startsWith("whpk_")) return await sharedSecret(text, "whpk_");
+  const raw = bytesOf(text, "whpk_", ED25519_KEY_BYTES, ED25519_KEY_BYTES);
+  return { scheme: "v1a", key: await crypto.subtle.importKey("raw", raw, "Ed25519", false, ["verify"]) };
 }
 
-async function sharedSecret(text: string): Promise<ImportedKey> {
+/**
+ * The prefix is required: without it, a public key would be taken for a secret, with which anybody can sign.
+ *
+ * @param other the prefix that the text might have had instead, for the message
+ */
+async function sharedSecret(text: string, other: string): Promise<ImportedKey> {
+  if (!text.startsWith("whsec_")) {
+    throw new SignatureError("bad_key", `expected a key that begins with whsec_ or ${other}`);
+  }
   const raw = bytesOf(text, "whsec_", SECRET_BYTES_MIN, SECRET_BYTES_MAX);
   const algorithm = { name: "HMAC", hash: "SHA-256" };
   return {
@@ -58,7 +82,7 @@ async function sharedSecret(text: string): Promise<ImportedKey> {
 }
 
 function bytesOf(text: string, prefix: string, min: number, max: number): Uint8Array<ArrayBuffer> {
-  const bytes = fromBase64(text.startsWith(prefix) ? text.slice(prefix.length) : text);
+  const bytes = fromBase64(text.slice(prefix.length));
   if (bytes === undefined || bytes.length < min || bytes.length > max) {
     const length = min === max ? `${min}` : `${min} to ${max}`;
     throw new SignatureError(

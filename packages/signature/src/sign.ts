@@ -1,5 +1,5 @@
 import { toBase64 } from "./base64.ts";
-import { signingKey } from "./keys.ts";
+import { importKeys, signingKey } from "./keys.ts";
 import { signedContent } from "./signed-content.ts";
 
 export type WebhookToSign = {
@@ -8,7 +8,7 @@ export type WebhookToSign = {
   /** Sent as `webhook-timestamp`: whole seconds since the epoch. */
   readonly timestamp: number;
   /** The body's bytes exactly as sent; a string is encoded as UTF-8. */
-  readonly body: Uint8Array | string;
+  readonly body: Uint8Array | ArrayBuffer | string;
 };
 
 /**
@@ -32,7 +32,7 @@ export type Signer = (webhook: WebhookToSign) => Promise<string>;
  * @throws SignatureError `bad_key`
  */
 export async function createSigner(keys: readonly string[]): Promise<Signer> {
-  const imported = await Promise.all(keys.map(signingKey));
+  const imported = await importKeys(keys, signingKey);
   return async ({ id, timestamp, body }) => {
     const content = signedContent(id, String(timestamp), body);
     const signatures = imported.map(async ({ scheme, key }) => {

@@ -6,10 +6,12 @@ export type SignatureErrorCode =
   | "expired"
   /** No signature matches the body under any of the keys. */
   | "no_match"
+  /** The caller gives no bytes of the body, but a parsed copy or nothing. */
+  | "bad_body"
   /** One of the caller's keys is invalid. */
   | "bad_key";
 
-/** The only error that this package throws, whatever the headers contain. */
+/** The only error that this package throws, whatever it is given. */
 export class SignatureError extends Error {
   override readonly name = "SignatureError";
   readonly code: SignatureErrorCode;

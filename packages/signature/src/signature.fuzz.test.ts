@@ -70,6 +70,39 @@ test("random headers, bodies and keys cause no error other than a SignatureError
   );
 });
 
+/** The error of a call, or undefined. */
+const errorOf = (call: Promise<unknown>) =>
+  call.then(
+    () => undefined,
+    (error: unknown) => error,
+  );
+
+test("whatever is passed causes no error other than a SignatureError", async () => {
+  const headers = {
+    "webhook-id": "msg_1",
+    "webhook-timestamp": String(NOW_S),
+    "webhook-signature": `v1,${Buffer.alloc(32).toString("base64")}`,
+  };
+  const keys = [`whsec_${Buffer.alloc(24).toString("base64")}`];
+  const verifyAny = verify as (...args: unknown[]) => Promise<unknown>;
+  const anything = fc.anything({ withMap: true, withTypedArray: true, withNullPrototype: true });
+  await fc.assert(
+    fc.asyncProperty(anything, async (any) => {
+      const errors = await Promise.all([
+        errorOf(verifyAny(any, keys, OPTIONS)),
+        errorOf(verifyAny({ headers: any, body: "{}" }, keys, OPTIONS)),
+        errorOf(verifyAny({ headers, body: any }, keys, OPTIONS)),
+        errorOf(verifyAny({ headers, body: "{}" }, any, OPTIONS)),
+        errorOf(verifyAny({ headers, body: "{}" }, keys, any)),
+      ]);
+      for (const error of errors) expect(error).toBeInstanceOf(SignatureError);
+      const signing = await errorOf(sign({ id: "msg_1", timestamp: NOW_S, body: "{}" }, any as string[]));
+      if (signing !== undefined) expect(signing).toBeInstanceOf(SignatureError);
+    }),
+    fuzzing(),
+  );
+});
+
 describe.each(["v1", "v1a"] as const)("a webhook signed with %s", (scheme) => {
   const keysOf = (shared: string) =>
     scheme === "v1"
