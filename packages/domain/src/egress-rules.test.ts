@@ -93,6 +93,38 @@ describe("all other addresses may not be called", () => {
   });
 });
 
+describe("a target's host name", () => {
+  const label = "a".repeat(63);
+  test.each([
+    ["an empty part", "a..b"],
+    ["an empty first part", ".a"],
+    ["two dots at its end", "yoursite.com.."],
+    ["a part of 64 characters", `${label}a.example`],
+    ["more than 253 characters", `${`${label}.`.repeat(3)}${"a".repeat(62)}`],
+    ["characters that no name has", "a!b.example"],
+  ])("with %s cannot exist", (_what, host) => {
+    const refused = expect.objectContaining({ code: "unprocessable_url", field: "target_url" });
+    expect(() => requireCallable(RULES, parseTargetUrl(`https://${host}/`))).toThrow(refused);
+  });
+
+  test.each([
+    "yoursite.com",
+    "yoursite.com.",
+    "a_b.yoursite.com",
+    `${label}.example`,
+    "xn--mnchen-3ya.example",
+    "a--b",
+  ])("may be %s", (host) => {
+    expect(() => requireCallable(RULES, parseTargetUrl(`https://${host}/`))).not.toThrow();
+  });
+
+  test("may have 253 characters", () => {
+    const host = `${`${label}.`.repeat(3)}${"a".repeat(61)}`;
+    expect(host).toHaveLength(253);
+    expect(() => requireCallable(RULES, `https://${host}./`)).not.toThrow();
+  });
+});
+
 describe("the operator's allowed networks", () => {
   const rules = { ...RULES, allow: parseNetworks("127.0.0.0/8, fd00::/8,10.1.2.3") };
 

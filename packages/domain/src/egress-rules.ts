@@ -58,8 +58,16 @@ export function literalAddress({ hostname }: URL): string | undefined {
 }
 
 /**
- * Refuses a target URL whose port or literal address may not be called. It does not resolve names; each
- * attempt checks the addresses of a name.
+ * A name that DNS can have: labels of 1 to 63 characters (RFC 1035, section 2.3.4), and `_`, which is in use.
+ * The URL parser checks neither their length nor that they are not empty.
+ */
+const HOST_NAME = /^([a-z0-9_-]{1,63}\.)*[a-z0-9_-]{1,63}\.?$/;
+/** Without the last dot. */
+const HOST_NAME_CHARS_MAX = 253;
+
+/**
+ * Refuses a target URL whose port or literal address may not be called, or whose name cannot exist. It does
+ * not resolve names; each attempt checks the addresses of a name.
  *
  * @param targetUrl a URL that `parseTargetUrl` returned
  * @throws Refusal `unprocessable_url`
@@ -72,7 +80,14 @@ export function requireCallable(rules: EgressRules, targetUrl: string): void {
       `target_url has port ${portOf(url)}, which is not allowed; the allowed ports are ${formatPorts(rules.ports)}`,
     );
   }
-  const address = literalAddress(url) ?? loopbackOf(url.hostname);
+  const literal = literalAddress(url);
+  if (literal === undefined && !isHostName(url.hostname)) {
+    throw refuse(
+      "target_url has a host name that cannot exist: each part between dots has 1 to 63 letters, digits, - or _, " +
+        `and the whole name at most ${HOST_NAME_CHARS_MAX} characters`,
+    );
+  }
+  const address = literal ?? loopbackOf(url.hostname);
   if (address !== undefined && !permitsAddress(rules, address)) {
     throw refuse(
       "target_url has an address that is not on the public internet; use a publicly reachable address",
@@ -115,6 +130,10 @@ export function parsePorts(text: string): readonly PortRange[] {
 
 export function formatPorts(ports: readonly PortRange[]): string {
   return ports.map(({ from, to }) => (from === to ? `${from}` : `${from}-${to}`)).join(",");
+}
+
+function isHostName(hostname: string): boolean {
+  return HOST_NAME.test(hostname) && hostname.replace(/\.$/, "").length <= HOST_NAME_CHARS_MAX;
 }
 
 /** Returns a loopback address for `localhost` and the names under it, which are loopback names (RFC 6761). */

@@ -1,5 +1,5 @@
 import { describe, expect, test, vi } from "vitest";
-import { HOUR_MS, MINUTE_MS } from "./durations.ts";
+import { DAY_MS, HOUR_MS, MINUTE_MS } from "./durations.ts";
 import {
   EARLY_TOLERANCE_MS,
   isDue,
@@ -54,7 +54,10 @@ test.each([
   ["1.5", undefined],
   ["2023-11-14", undefined],
   ["", undefined],
-  ["99999999999", undefined],
+  ["86401", DAY_MS],
+  ["99999999999", DAY_MS],
+  ["9".repeat(400), DAY_MS],
+  ["Fri, 14 Nov 2053 22:43:20 GMT", DAY_MS],
 ])("Retry-After: %j means %s ms", (header, ms) => {
   expect(parseRetryAfterMs(header, 1_700_000_000_000)).toBe(ms);
 });

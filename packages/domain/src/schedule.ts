@@ -71,13 +71,14 @@ export function waitAfterAttemptMs(number: number, retryAfterMs: number | undefi
 /**
  * Parses a `Retry-After` header (RFC 9110, section 10.2.3): whole seconds, or an HTTP date.
  *
- * @returns milliseconds from now, 0 for a date in the past; undefined for any other text
+ * @returns milliseconds from now, at most {@link RETRY_AFTER_MAX_MS}, 0 for a date in the past; undefined for
+ *   any other text
  */
 export function parseRetryAfterMs(header: string, nowMs: number): number | undefined {
   const text = header.trim();
-  if (/^\d{1,10}$/.test(text)) return Number(text) * 1000;
+  if (/^\d+$/.test(text)) return Math.min(Number(text) * 1000, RETRY_AFTER_MAX_MS);
   if (!/^(Mon|Tue|Wed|Thu|Fri|Sat|Sun)/.test(text)) return undefined;
   // The oldest of the three date formats has no time zone; all three are in GMT.
   const at = Date.parse(/GMT$/.test(text) ? text : `${text} GMT`);
-  return Number.isNaN(at) ? undefined : Math.max(0, at - nowMs);
+  return Number.isNaN(at) ? undefined : Math.min(Math.max(0, at - nowMs), RETRY_AFTER_MAX_MS);
 }

@@ -45,12 +45,18 @@ export type ConnectionOptions = Omit<
 };
 
 /**
- * The other end closed a reused connection before any part of the response arrived. Most likely it closed the
- * idle connection and never read the request.
+ * The other end closed a reused connection before any part of the response arrived, or answered that the
+ * request belongs over another one. Most likely it closed the idle connection and never read the request.
  */
 export class WentStale extends Error {
   override readonly name = "WentStale";
 }
+
+/**
+ * Over a reused connection, these say that the request belongs over another one: the receiver was about to
+ * close it (408), or does not answer for the host there (421). RFC 9110, sections 15.5.9 and 15.5.20.
+ */
+const ON_ANOTHER_CONNECTION: ReadonlySet<number> = new Set([408, 421]);
 
 /** What a connection through a proxy waits for. */
 export type ProxyStage = "accept" | "tunnel" | "none";
@@ -178,7 +184,9 @@ export class Connection {
       const reader = new AnswerReader(
         (answer) => {
           this.#answers += 1;
-          resolve(answer);
+          if (this.#answers === 1 || !ON_ANOTHER_CONNECTION.has(answer.status)) return resolve(answer);
+          this.destroy();
+          reject(new WentStale());
         },
         (error) => reject(this.#answers > 0 && !reader.hasBegun && isReset(error) ? new WentStale() : error),
       );

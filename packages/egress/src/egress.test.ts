@@ -308,4 +308,8 @@ describe("the cost of a response is bounded", () => {
 test("path and query reach the receiver unchanged", async () => {
   await send({ url: `http://127.0.0.1:${receiver.port}/a%20b?key=1&key=2` });
   expect(receiver.requests[0]).toMatchObject({ method: "POST", path: "/a%20b?key=1&key=2" });
+  await send({ url: `http://127.0.0.1:${receiver.port}/a?` });
+  expect(receiver.requests[1]?.path).toBe("/a?");
+  await send({ url: `http://127.0.0.1:${receiver.port}` });
+  expect(receiver.requests[2]?.path).toBe("/");
 });

@@ -84,7 +84,8 @@ export function createEgress(options: EgressOptions): { post: Egress; close(): v
   const post: Egress = async (request) => {
     const url = new URL(request.url);
     const { headers, body, accountId } = request;
-    const message = { path: url.pathname + url.search, headers, body, accountId };
+    // Not `pathname` and `search`, which lose an empty query: `/a?` is another resource than `/a`.
+    const message = { path: url.href.slice(url.origin.length), headers, body, accountId };
     const deadline = startDeadline(request.timeoutMs);
     let connection: Connection | undefined;
     let resolution: Resolution | undefined;

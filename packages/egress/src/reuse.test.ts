@@ -409,6 +409,29 @@ describe("a connection that went stale", () => {
     expect(receiver.connections()).toEqual([1, 1, 2]);
   });
 
+  test.each([408, 421])(
+    "an answer of %d over it counts as its end: the request is sent again over a new connection",
+    async (status) => {
+      const receiver = await keepingReceiver(({ nth, path, response }) => {
+        if (nth === 2) response.statusCode = status;
+        response.end(path);
+      });
+      const { post } = setup();
+      await post(receiver.url);
+      expect(await post(receiver.url)).toMatchObject({ outcome: "accepted" });
+      expect(receiver.connections()).toEqual([1, 1, 2]);
+    },
+  );
+
+  test.each([408, 421])("an answer of %d over a new connection counts", async (status) => {
+    const receiver = await keepingReceiver(({ path, response }) => {
+      response.statusCode = status;
+      response.end(path);
+    });
+    expect(await setup().post(receiver.url)).toMatchObject({ outcome: "status", status });
+    expect(receiver.requests).toHaveLength(1);
+  });
+
   test("a request is sent again only once, however many connections are idle", async () => {
     let isUp = true;
     const receiver = await keepingReceiver(({ response, socket }) => {

@@ -218,6 +218,32 @@ test("a connection that is closed in its handshake, without an error, counts as 
   expect(classifyError(await failure)).toEqual({ outcome: "reset", detail: "ECONNRESET" });
 });
 
+test.each(["yoursite.example", "yoursite.example."])(
+  "the name %s is asked for without a dot",
+  async (host) => {
+    const own = await certificateFor("yoursite.example");
+    const asked: string[] = [];
+    const { port } = await receiver({
+      ...own,
+      SNICallback: (name, callback) => {
+        asked.push(name);
+        callback(null);
+      },
+    });
+    const egress = createEgress({ rules: RULES, ca: own.cert, lookup: async () => [LOOPBACK] });
+    stops.push(egress.close);
+    const request = {
+      headers: {},
+      body: Buffer.from("[{}]"),
+      acceptance: "OK_ONLY",
+      accountId: ACCOUNT,
+    } as const;
+    const result = await egress.post({ ...request, url: `https://${host}:${port}/`, timeoutMs: TIMEOUT_MS });
+    expect(result).toMatchObject({ outcome: "accepted" });
+    expect(asked).toEqual(["yoursite.example"]);
+  },
+);
+
 test("the end of an attempt ends its handshake, which then takes no turn", async () => {
   const { port, open } = await receiver();
   const taken = { back: 0 };

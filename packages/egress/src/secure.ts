@@ -37,7 +37,7 @@ export class CertificateRefused extends Error {
  */
 export function secure(
   socket: Socket,
-  { hostname, servername }: buildConnector.Options,
+  { hostname }: buildConnector.Options,
   {
     ca,
     signal,
@@ -46,10 +46,12 @@ export function secure(
   callback: buildConnector.Callback,
 ): void {
   const guard = addAbortSignal(signal, new TlsGuard(socket, options));
+  // The dot of an absolute name belongs to no certificate and to no SNI (RFC 6066, section 3).
+  const host = hostname.replace(/\.$/, "");
   const secured = connect({
     socket: guard,
-    host: hostname,
-    servername: servername || (isIP(hostname) === 0 ? hostname : ""),
+    host,
+    servername: isIP(host) === 0 ? host : "",
     ca,
     ciphers: CIPHERS,
     secureOptions: OPTIONS,
