@@ -14,7 +14,14 @@ export {
 } from "./config.ts";
 export { createLog, isoTime, LOG_LEVELS, type Log, type LogLevel, silentLog } from "./log.ts";
 export { makeFolder } from "./make-folder.ts";
-export { createMetrics, METRICS_CONTENT_TYPE, type Metrics, measureClock, serveMetrics } from "./metrics.ts";
+export {
+  createMetrics,
+  METRICS_CONTENT_TYPE,
+  type Metrics,
+  measureClock,
+  measureLog,
+  serveMetrics,
+} from "./metrics.ts";
 export { type Running, runService, type Service } from "./run-service.ts";
 export { createStopDeadline, type StopDeadline } from "./stop-deadline.ts";
 export { noTracer, type Span, startTracing, type Traceparent, type Tracer, type Tracing } from "./tracing.ts";

@@ -1,4 +1,5 @@
 import { type DestinationStream, pino } from "pino";
+import { createLogOutput, type LogOutput } from "./log-output.ts";
 
 /** Writes one wide JSON line for each unit of work, such as `delivery.attempted`. */
 export type Log = {
@@ -33,61 +34,34 @@ export function createLog(
     timestamp: () => `,"time":"${new Date().toISOString()}"`,
     serializers: { error: (error: unknown) => describeError(error) },
   };
-  return wrap(to === undefined ? toOutput(options) : pino(options, to));
+  const logger = pino(options, to ?? standardOutput());
+  if (to === undefined) tellOfLost = (lines) => logger.warn({ lines }, "log.lines_lost");
+  return wrap(logger);
 }
 
-/**
- * Maximum bytes of lines that wait for standard output, some ten thousand lines. More would take memory from
- * the work, for as long as a disk is full or a pipe is not read.
- */
-const WAITING_BYTES_MAX = 8 * 1024 * 1024;
+let output: LogOutput | undefined;
+let onLost = () => {};
+let tellOfLost: (lines: number) => void = () => {};
 
-/**
- * Returns a logger to standard output. No line is worth the process: if the output refuses lines (a full
- * disk) or does not read them (a pipe that stalls), they wait and are written with the next ones. What does
- * not fit is lost, and counted.
- */
-function toOutput(options: pino.LoggerOptions): pino.Logger {
-  const output = pino.destination({ fd: 1, sync: false, maxLength: WAITING_BYTES_MAX });
-  const logger = pino(options, output);
-  // What Node or a library writes by itself, such as a warning, is not worth the process either.
+/** Returns the output of every log of this process that has no other. */
+function standardOutput(): LogOutput {
+  if (output !== undefined) return output;
+  // What Node or a library writes by itself, such as a warning, is not worth the process either. Once the
+  // streams are asked for, a pipe does not block this thread.
   for (const stream of [process.stdout, process.stderr]) stream.on("error", () => {});
-  let lost = 0;
-  let isRefused = false;
-  output.on("error", () => {
-    // The lines stay in the buffer. There is no other place to tell of it.
-    isRefused = true;
-  });
-  output.on("write", () => {
-    isRefused = false;
-  });
-  // Before pino's own listener, which would try again for ever and keep the process from ending.
-  const giveUp = () => {
-    if (isRefused) output.destroy();
-  };
-  process.prependListener("exit", giveUp).prependListener("beforeExit", giveUp);
-  output.on("drop", () => {
-    lost += 1;
-  });
-  output.on("drain", () => {
-    if (lost === 0) return;
-    const lines = lost;
-    lost = 0;
-    logger.warn({ lines }, "log.lines_lost");
-  });
-  return logger;
+  output = createLogOutput(1, { onLost: () => onLost(), onRoom: (lines) => tellOfLost(lines) });
+  process.on("exit", output.finish);
+  return output;
 }
 
-/** Tries to write while the reader of standard output is behind, a tenth of a second apart. */
-const TRIES_MAX = 10;
+/** Calls a function with each line that is lost from now on: its output was full for too long. */
+export function countLostLines(count: () => void): void {
+  onLost = count;
+}
 
-/**
- * Returns standard output, to which a line is written before the call returns: for the last lines of a
- * process. The lines of other logs take a moment. If nobody reads the output for a second, lines are lost.
- */
-export function immediateOutput(): DestinationStream {
-  let tries = 0;
-  return pino.destination({ fd: 1, sync: true, retryEAGAIN: () => ++tries <= TRIES_MAX });
+/** Writes what waits for standard output before it returns: for a process that ends without `exit`. */
+export function finishLog(): void {
+  output?.finish();
 }
 
 function wrap(logger: pino.Logger): Log {
@@ -100,7 +74,7 @@ function wrap(logger: pino.Logger): Log {
 }
 
 /** A log that writes nothing, for tests and for commands whose output people read. */
-export const silentLog: Log = createLog("silent", {});
+export const silentLog: Log = createLog("silent", {}, { write: () => {} });
 
 /** The maximum number of causes logged for one error: an error may, directly or not, be its own cause. */
 const CAUSES_MAX = 5;

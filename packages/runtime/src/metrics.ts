@@ -1,7 +1,7 @@
 import { createServer } from "node:http";
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
 import { portProblem } from "./config.ts";
-import type { Log } from "./log.ts";
+import { countLostLines, type Log } from "./log.ts";
 
 /** Labels by name. Values come from closed sets, so neither a caller nor a receiver can create a series. */
 type Labels<L extends string> = Readonly<Record<L, string>>;
@@ -120,6 +120,15 @@ export function measureClock(metrics: Metrics, { aheadMs }: { readonly aheadMs: 
     [],
     async () => [{ labels: {}, value: aheadMs() / 1_000 }],
   );
+}
+
+/** Registers how many of the process's log lines were lost; every process reports it. */
+export function measureLog(metrics: Metrics): void {
+  const count = metrics.counter(
+    "posthaste_log_lines_lost_total",
+    "Log lines that were lost, because standard output took none for too long.",
+  );
+  countLostLines(() => count({}));
 }
 
 /** How long a scraper may take to send its request. */

@@ -1,7 +1,7 @@
 import { setDefaultAutoSelectFamilyAttemptTimeout } from "node:net";
 import { readConfig, type Setting, type Settings, StartError, type Values } from "./config.ts";
 import { createEchoes } from "./echo.ts";
-import { createLog, immediateOutput, type Log, type LogLevel } from "./log.ts";
+import { createLog, finishLog, type Log, type LogLevel } from "./log.ts";
 import { createStopDeadline, type StopDeadline } from "./stop-deadline.ts";
 
 /** A service that has started. */
@@ -56,10 +56,7 @@ export async function runService<C extends Settings & { POSTHASTE_LOG_LEVEL: Set
     onStopSignals((signal, isFirst) => {
       // A start has nothing to finish.
       if (running === undefined || !isFirst) endNow(signal);
-      else {
-        const lastLines = createLog(level, { service: service.name }, immediateOutput());
-        void stopWithin(service.stopWithinMs(config), running, lastLines, signal);
-      }
+      else void stopWithin(service.stopWithinMs(config), running, log, signal);
     });
     running = await service.start(config, log);
     // The parent may have exited before the listener above was added.
@@ -123,6 +120,7 @@ async function stopWithin(
  * than any deadline. It is only called if the signal has no effect, as in a container's first process.
  */
 function endNow(signal: StopSignal = "SIGTERM"): void {
+  finishLog();
   const fatal = signal === "SIGINT" ? signal : "SIGTERM";
   process.removeAllListeners(fatal);
   process.kill(process.pid, fatal);

@@ -11,7 +11,14 @@ import {
   workflowUrl,
 } from "@posthaste/delivery/client";
 import type { DeliveryId, RecoveryId } from "@posthaste/domain";
-import { createMetrics, measureClock, runService, serveMetrics, startTracing } from "@posthaste/runtime";
+import {
+  createMetrics,
+  measureClock,
+  measureLog,
+  runService,
+  serveMetrics,
+  startTracing,
+} from "@posthaste/runtime";
 import { closeStore, createIngest, openMigratedStore, readInstallation, startClock } from "@posthaste/store";
 import { createAuthenticate } from "./access/auth.ts";
 import { createRateLimit } from "./access/rate-limit.ts";
@@ -66,6 +73,7 @@ await runService({
     const clock = await startClock(store, { log });
     const { now } = clock;
     measureClock(metrics, clock);
+    measureLog(metrics);
     measureDatabase(metrics, store);
     const catalog = createCatalog(store);
     const client = connectTemporal(temporalOptions());

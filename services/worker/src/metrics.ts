@@ -1,6 +1,6 @@
 import { type AttemptObserver, GIVE_UP_REASONS } from "@posthaste/delivery/activities";
 import { DELIVERY_STATES, isTerminal, OUTCOMES } from "@posthaste/domain";
-import { type Metrics, measureClock } from "@posthaste/runtime";
+import { type Metrics, measureClock, measureLog } from "@posthaste/runtime";
 import { type Clock, measureBacklog, measureUpkeep, RETENTION_KINDS, type Store } from "@posthaste/store";
 import { LOOP_NAMES, type LoopName } from "./loops/loop-names.ts";
 import { RECONCILE_ACTIONS, type ReconcileAction } from "./loops/reconcile.ts";
@@ -49,6 +49,7 @@ export function createWorkerMetrics(
 ): { observer: WorkerObserver; render(): Promise<string> } {
   measureBacklogAndDependencies(metrics, { store, now: clock.now, inFlightMax, checkReady });
   measureClock(metrics, clock);
+  measureLog(metrics);
   return {
     observer: createObserver(metrics),
     async render() {
