@@ -359,6 +359,17 @@ describe("a portal link", () => {
     }
   });
 
+  test("leaves a tab the session that it has if the link cannot be opened", async () => {
+    const path = await portalLink();
+    await (await show({ path })).page.getByRole("heading", { name: "Overview" }).waitFor();
+    const { page } = await show({ token: account.token });
+    await page.getByRole("heading", { name: "Overview" }).waitFor();
+    await page.goto(`${stack.apiUrl}${path}`);
+    await page.getByText("This link cannot be opened").waitFor();
+    await page.getByRole("link", { name: "Go on in the session of this tab" }).click();
+    await page.getByRole("heading", { name: "Overview" }).waitFor();
+  });
+
   test("opens in a frame of an origin that the operator lists, and of no other origin", async () => {
     const framing = async (by: Receiver) => {
       by.answer({

@@ -27,10 +27,11 @@ import { sessionService } from "./session-service.ts";
 import { statisticsService } from "./statistics-service.ts";
 import { keepBytesOfQueries } from "./strict-json.ts";
 import { subscriptionService } from "./subscription-service.ts";
+import { whileAllowed } from "./while-allowed.ts";
 
 /** The interceptors of every call, outermost first. */
 export function interceptors(deps: Deps) {
-  return [answer(deps), refuse(), checkRules()];
+  return [answer(deps), refuse(), whileAllowed(deps), checkRules()];
 }
 
 /** The body of a call without a token: it holds a name or a code, and anyone may send it. */

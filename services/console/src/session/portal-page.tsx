@@ -4,7 +4,7 @@ import { useEffect, useState } from "react";
 import { transport } from "../api/transport.ts";
 import { Brand } from "../parts/brand.tsx";
 import styles from "./sign-in-page.module.css";
-import { storeToken } from "./stored-token.ts";
+import { storedToken, storeToken } from "./stored-token.ts";
 
 /** The path of portal links. The code follows `#`, so that browsers send it to no server. */
 export const PORTAL_PATH = "/portal";
@@ -27,6 +27,8 @@ export function PortalPage({ onSignedIn }: { onSignedIn(session: Session): void 
           <p role="alert">
             {problem === "" ? "One moment." : `${problem[0]?.toUpperCase()}${problem.slice(1)}.`}
           </p>
+          {/* A full load: the page begins anew with the session that this tab still has. */}
+          {problem !== "" && storedToken() !== null && <a href="/">Go on in the session of this tab</a>}
         </div>
       </div>
     </main>
@@ -45,10 +47,11 @@ async function openSession(): Promise<Session | string> {
   const portalCode = location.hash.slice(1);
   // Removes the code from the address bar and the history at once, so that nobody copies it.
   history.replaceState(null, "", "/");
-  storeToken(null);
   try {
     const { secret, session } = await createClient(SessionService, transport).openSession({ portalCode });
     if (session === undefined) return "the API returned no session";
+    // Only now: a link that cannot be opened leaves the tab the session that it has.
+    storeToken(null);
     storeToken(secret);
     return session;
   } catch (error) {

@@ -1658,11 +1658,12 @@ export const DeliveryService: GenService<{
   /**
    * Streams changes of deliveries: every state each delivery reaches, at least once, without gaps. The first
    * answer comes at once and holds the cursor. After a disconnect, continue from the last cursor. A stream
-   * ends after ten minutes, so that its token is checked again.
+   * ends after ten minutes.
    *
-   * Errors: FAILED_PRECONDITION (the cursor is older than the stored changes, or ahead of them after the
-   * database was restored from a backup: list the deliveries, then watch without a cursor),
-   * RESOURCE_EXHAUSTED (too many streams).
+   * Errors: UNAUTHENTICATED (its token was revoked or has expired, which ends an open stream within seconds),
+   * DEADLINE_EXCEEDED (the caller's own deadline), FAILED_PRECONDITION (the cursor is older than the stored
+   * changes, or ahead of them after the database was restored from a backup: list the deliveries, then watch
+   * without a cursor), RESOURCE_EXHAUSTED (too many streams).
    *
    * @generated from rpc posthaste.v1.DeliveryService.WatchDeliveries
    */
