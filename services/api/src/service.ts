@@ -20,8 +20,7 @@ import {
   startTracing,
 } from "@posthaste/runtime";
 import { closeStore, createIngest, openMigratedStore, readInstallation, startClock } from "@posthaste/store";
-import { createAuthenticate } from "./access/auth.ts";
-import { createRateLimit } from "./access/rate-limit.ts";
+import { createAccess } from "./access/create-access.ts";
 import { createCatalog } from "./catalog/catalog.ts";
 import { createValidators } from "./catalog/schema/validators.ts";
 import { API_SETTINGS } from "./config.ts";
@@ -79,6 +78,7 @@ await runService({
     const client = connectTemporal(temporalOptions());
     const names = namesOf(await readInstallation(store));
     const temporalWait = createTemporalWait(TEMPORAL_WAIT_MS);
+    const limits = limitsFrom(config);
     const api = await startApi({
       deps: {
         store,
@@ -91,9 +91,8 @@ await runService({
         now,
         egressRules: { allow: config.POSTHASTE_EGRESS_ALLOW, ports: config.POSTHASTE_EGRESS_PORTS },
         testEventWaitMs: TEST_EVENT_WAIT_MS,
-        limits: limitsFrom(config),
-        authenticate: createAuthenticate(store, now),
-        rateLimit: createRateLimit(config.POSTHASTE_RATE_PER_SECOND),
+        limits,
+        ...createAccess(store, now, limits),
         ingest: createIngest(store),
         fanOutMax: FAN_OUT_MAX,
         inboxes: config.POSTHASTE_INBOX === "on" ? createInboxes(now) : null,

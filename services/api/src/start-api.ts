@@ -7,7 +7,7 @@ import { portProblem } from "@posthaste/runtime";
 import { isDatabaseAway } from "@posthaste/store";
 import fastify, { type FastifyInstance } from "fastify";
 import { TOKEN_RPC_PATHS } from "./connect/access.ts";
-import { contextValuesFor } from "./connect/interceptors.ts";
+import { contextValuesFor } from "./connect/call-values.ts";
 import { connectRoutes, interceptors } from "./connect/routes.ts";
 import { rpcHeaders } from "./connect/rpc-headers.ts";
 import { strictJson } from "./connect/strict-json.ts";

@@ -4,8 +4,7 @@ import { type AccountId, type DeliveryId, EGRESS_PORTS_DEFAULT, SCOPES, type Sco
 import { type Log, noTracer, readConfig } from "@posthaste/runtime";
 import { createAccount, createIngest, createToken, readInstallation, type Store } from "@posthaste/store";
 import { createTestStore } from "@posthaste/testkit";
-import { createAuthenticate } from "../src/access/auth.ts";
-import { createRateLimit } from "../src/access/rate-limit.ts";
+import { createAccess } from "../src/access/create-access.ts";
 import { createCatalog } from "../src/catalog/catalog.ts";
 import { createValidators } from "../src/catalog/schema/validators.ts";
 import type { ConsoleOptions } from "../src/console/console.ts";
@@ -96,8 +95,7 @@ export async function startBench(
       // Short, because there is no worker to send the event.
       testEventWaitMs: 200,
       limits,
-      authenticate: createAuthenticate(store, () => Date.now()),
-      rateLimit: createRateLimit(limits.ratePerSecond),
+      ...createAccess(store, () => Date.now(), limits),
       ingest: createIngest(store),
       inboxes: createInboxes(() => Date.now()),
       fanOutMax: 1_000,

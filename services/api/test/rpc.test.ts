@@ -150,7 +150,7 @@ describe("an invalid call is refused with a reason, and nothing is stored:", () 
       "a body over the limit",
       "EventIngestService/IngestEvent",
       event({ dataJson: `{"x":"${big}${"y".repeat(200_000)}"}` }),
-      "resource_exhausted",
+      "invalid_argument",
       /./,
     ],
     ["no events", "EventIngestService/IngestEvents", { events: [] }, "invalid_argument", /events/],

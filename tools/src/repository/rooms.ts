@@ -26,7 +26,7 @@ export const ROOMS: Readonly<Record<string, Readonly<Record<string, readonly str
     access: ["http"],
     catalog: ["access"],
     console: [],
-    deliveries: ["http"],
+    deliveries: ["access", "http"],
     inbox: ["http"],
     ingest: ["catalog"],
     subscriptions: ["catalog", "http", "ingest"],

@@ -21,8 +21,8 @@ import {
 import { plannedAttempts } from "../deliveries/planned-attempts.ts";
 import { createWatch } from "../deliveries/watch-deliveries.ts";
 import type { Deps } from "../deps.ts";
+import { callerOf } from "./call-values.ts";
 import { attemptTo, changeTo, deliveryStateFrom, deliveryTo, eventTo } from "./convert.ts";
-import { callerOf } from "./interceptors.ts";
 import { page, partialPage } from "./page.ts";
 import { pointInTime } from "./point-in-time.ts";
 import { recoveryCalls } from "./recovery-calls.ts";
@@ -45,16 +45,17 @@ type DeliveryParts = Pick<
 
 export function deliveryService(parts: DeliveryParts): ServiceImpl<typeof DeliveryService> {
   const { store } = parts;
-  const watch = createWatch(parts, parts.limits.watchesMax);
+  const { watchesMax: ofAll, accountWatchesMax: ofAccount } = parts.limits;
+  const watch = createWatch(parts, { ofAll, ofAccount });
   const shown = showTo(parts);
   return {
     ...recoveryCalls(parts),
     ...actionCalls(parts),
 
     async *watchDeliveries({ subscriptionId, cursor }, context) {
-      const { accountId } = callerOf(context);
+      const principal = callerOf(context);
       const of = subscriptionId === 0 ? {} : { subscriptionId: subscriptionId as SubscriptionId };
-      for await (const { changes, cursor: next } of watch({ accountId, cursor, ...of }, context.signal)) {
+      for await (const { changes, cursor: next } of watch({ principal, cursor, ...of }, context.signal)) {
         yield { changes: changes.map(changeTo), cursor: next };
       }
     },

@@ -9,8 +9,8 @@ import {
   retireEventType,
 } from "../catalog/define-event-type.ts";
 import { requireEventType } from "../catalog/require-event-type.ts";
+import { callerOf } from "./call-values.ts";
 import { eventTypeTo, schemaCheckFrom, schemaCheckTo } from "./convert-event-type.ts";
-import { callerOf } from "./interceptors.ts";
 
 export function eventCatalogService(editor: CatalogEditor): ServiceImpl<typeof EventCatalogService> {
   const { catalog, store } = editor;

@@ -10,7 +10,7 @@ import { Refusal } from "@posthaste/domain";
 import { structJson } from "../catalog/struct-json.ts";
 import type { Limits } from "../http/limits.ts";
 import { type AcceptedEvent, type IncomingEvent, type IngestParts, ingest } from "../ingest/ingest.ts";
-import { callerOf, noteIngested, traceparentOf } from "./interceptors.ts";
+import { callerOf, noteIngested, traceparentOf } from "./call-values.ts";
 
 export function eventIngestService(
   parts: IngestParts & { readonly limits: Pick<Limits, "batchEventsMax"> },

@@ -13,8 +13,8 @@ import {
 } from "@posthaste/domain";
 import { changeRecovery, createRecovery, getRecovery, listRecoveries, type Recovery } from "@posthaste/store";
 import type { Deps } from "../deps.ts";
+import { callerOf } from "./call-values.ts";
 import { recoveryTo } from "./convert.ts";
-import { callerOf } from "./interceptors.ts";
 import { page } from "./page.ts";
 import { pointInTime } from "./point-in-time.ts";
 

@@ -1,8 +1,9 @@
 import { type DescFile, type DescService, toBinary } from "@bufbuild/protobuf";
 import { type DescriptorProto, FileDescriptorProtoSchema } from "@bufbuild/protobuf/wkt";
 import type { ServiceImpl } from "@connectrpc/connect";
-import type { ServerReflection } from "@posthaste/contracts/reflection";
+import type { ServerReflection, ServerReflectionRequest } from "@posthaste/contracts/reflection";
 import { Refusal } from "@posthaste/domain";
+import { createPublicStreamGate } from "../access/stream-gate.ts";
 
 /** gRPC's status codes. */
 const NOT_FOUND = 5;
@@ -10,11 +11,17 @@ const UNIMPLEMENTED = 12;
 /** Questions of one stream. A tool asks once for each service and type; the contracts have about 110. */
 const QUESTIONS_MAX = 200;
 
+type Question = ServerReflectionRequest["messageRequest"];
+
 /**
  * Implements gRPC server reflection, which lets tools such as grpcurl and `buf curl` discover the services.
  * It needs no token: the contracts are public.
  */
-export function reflectionService(services: readonly DescService[]): ServiceImpl<typeof ServerReflection> {
+export function reflectionService(
+  services: readonly DescService[],
+  streamsMax: number,
+): ServiceImpl<typeof ServerReflection> {
+  const gate = createPublicStreamGate("streams of reflection", streamsMax);
   const files = new Map<string, DescFile>();
   for (const service of services) addFile(files, service.file);
   /** An answer's bytes, by file and by symbol. Made once: a question of 39 bytes is answered with 83 kB. */
@@ -26,48 +33,37 @@ export function reflectionService(services: readonly DescService[]): ServiceImpl
     for (const symbol of symbolsIn(file)) bytesOfSymbol.set(symbol, bytes);
   }
 
-  return {
-    async *serverReflectionInfo(requests) {
-      let asked = 0;
-      for await (const request of requests) {
-        asked += 1;
-        if (asked > QUESTIONS_MAX) {
-          throw new Refusal("too_many", `a stream takes at most ${QUESTIONS_MAX} questions; open another`);
-        }
-        const { host, messageRequest: question } = request;
-        const answer = { validHost: host, originalRequest: request };
-        switch (question.case) {
-          case "listServices": {
-            const service = services.map(({ typeName: name }) => ({ name }));
-            yield {
-              ...answer,
-              messageResponse: { case: "listServicesResponse" as const, value: { service } },
-            };
-            continue;
-          }
-          case "fileByFilename":
-          case "fileContainingSymbol": {
-            const byName = question.case === "fileByFilename" ? bytesOfFile : bytesOfSymbol;
-            const fileDescriptorProto = byName.get(question.value);
-            if (fileDescriptorProto === undefined) {
-              yield { ...answer, messageResponse: failure(NOT_FOUND, "unknown name") };
-              continue;
-            }
-            yield {
-              ...answer,
-              messageResponse: { case: "fileDescriptorResponse" as const, value: { fileDescriptorProto } },
-            };
-            continue;
-          }
-          default:
-            yield {
-              ...answer,
-              messageResponse: failure(UNIMPLEMENTED, "the contracts define no extensions"),
-            };
-        }
+  const answerTo = (question: Question) => {
+    switch (question.case) {
+      case "listServices":
+        return {
+          case: "listServicesResponse" as const,
+          value: { service: services.map(({ typeName: name }) => ({ name })) },
+        };
+      case "fileByFilename":
+      case "fileContainingSymbol": {
+        const byName = question.case === "fileByFilename" ? bytesOfFile : bytesOfSymbol;
+        const fileDescriptorProto = byName.get(question.value);
+        return fileDescriptorProto === undefined
+          ? failure(NOT_FOUND, "unknown name")
+          : { case: "fileDescriptorResponse" as const, value: { fileDescriptorProto } };
       }
-    },
+      default:
+        return failure(UNIMPLEMENTED, "the contracts define no extensions");
+    }
   };
+  async function* answersTo(requests: AsyncIterable<ServerReflectionRequest>) {
+    let asked = 0;
+    for await (const request of requests) {
+      asked += 1;
+      if (asked > QUESTIONS_MAX) {
+        throw new Refusal("too_many", `a stream takes at most ${QUESTIONS_MAX} questions; open another`);
+      }
+      const { host, messageRequest: question } = request;
+      yield { validHost: host, originalRequest: request, messageResponse: answerTo(question) };
+    }
+  }
+  return { serverReflectionInfo: (requests) => gate(answersTo(requests)) };
 }
 
 function failure(errorCode: number, errorMessage: string) {

@@ -13,6 +13,7 @@ import { SubscriptionService } from "@posthaste/contracts/subscription";
 import type { Deps } from "../deps.ts";
 import { SERVICES } from "./access.ts";
 import { accountService } from "./account-service.ts";
+import { authorizeFirst } from "./authorize-first.ts";
 import { blameCaller } from "./blame-caller.ts";
 import { checkRules } from "./check-rules.ts";
 import { deliveryService } from "./delivery-service.ts";
@@ -21,7 +22,7 @@ import { eventIngestService } from "./event-ingest-service.ts";
 import { forgetFarDeadlines } from "./far-deadlines.ts";
 import { healthService } from "./health-service.ts";
 import { inboxService } from "./inbox-service.ts";
-import { answer, authorizeFirst, refuse } from "./interceptors.ts";
+import { answer, refuse } from "./interceptors.ts";
 import { reflectionService } from "./reflection-service.ts";
 import { sessionService } from "./session-service.ts";
 import { statisticsService } from "./statistics-service.ts";
@@ -55,7 +56,7 @@ export function connectRoutes(deps: Deps): (router: ConnectRouter) => void {
     router.service(SessionService, sessionService(deps), { readMaxBytes: PUBLIC_BODY_BYTES_MAX });
     router.service(InboxService, inboxService(deps), limits);
     router.service(Health, healthService(deps), { readMaxBytes: PUBLIC_BODY_BYTES_MAX });
-    const reflection = reflectionService(SERVICES);
+    const reflection = reflectionService(SERVICES, deps.limits.publicStreamsMax);
     router.service(ServerReflection, reflection, { readMaxBytes: PUBLIC_BODY_BYTES_MAX });
     // Most tools still call this version first; the two differ only in their name.
     router.service(

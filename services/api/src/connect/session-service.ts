@@ -4,7 +4,7 @@ import type { SessionService } from "@posthaste/contracts/session";
 import { Refusal } from "@posthaste/domain";
 import { getAccount, getToken, openPortalLink, type Token } from "@posthaste/store";
 import type { Deps } from "../deps.ts";
-import { callerOf } from "./interceptors.ts";
+import { callerOf } from "./call-values.ts";
 
 export function sessionService({
   store,

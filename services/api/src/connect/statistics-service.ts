@@ -18,7 +18,7 @@ import {
   type SpanMs,
 } from "@posthaste/store";
 import type { Deps } from "../deps.ts";
-import { callerOf } from "./interceptors.ts";
+import { callerOf } from "./call-values.ts";
 
 type Range = { readonly lengthMs: number; readonly bucketMs: number; readonly spanMs: SpanMs };
 

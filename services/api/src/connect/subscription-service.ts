@@ -31,8 +31,8 @@ import {
   type SubscribeParts,
   subscribe,
 } from "../subscriptions/subscribe.ts";
+import { callerOf } from "./call-values.ts";
 import { acceptanceFrom, attemptTo, deliveryTo, healthTo, signingKeyTo, subscriptionTo } from "./convert.ts";
-import { callerOf } from "./interceptors.ts";
 import { numberPage } from "./page.ts";
 
 /** The lowest rate, one attempt in 100 seconds. Pausing serves receivers that want less. */

@@ -1,14 +1,15 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { type AccountId, Refusal, type SubscriptionId } from "@posthaste/domain";
+import { Refusal, type SubscriptionId } from "@posthaste/domain";
 import {
   type ChangeCursor,
   currentCursor,
   type DeliveryChange,
   listChanges,
   orderChanges,
+  type Principal,
   type Store,
 } from "@posthaste/store";
-import { createStreamGate, STREAM_HEARTBEAT_MS, STREAM_MAX_MS } from "../http/stream-gate.ts";
+import { createStreamGate, STREAM_HEARTBEAT_MS, STREAM_MAX_MS } from "../access/stream-gate.ts";
 
 const POLL_EVERY_MS = 250;
 const CHANGES_AT_ONCE = 500;
@@ -21,7 +22,7 @@ type WatchParts = {
 };
 
 export type Watch = (
-  of: { accountId: AccountId; subscriptionId?: SubscriptionId; cursor: string },
+  of: { principal: Principal; subscriptionId?: SubscriptionId; cursor: string },
   signal: AbortSignal,
 ) => AsyncGenerator<{ changes: DeliveryChange[]; cursor: string }>;
 
@@ -29,18 +30,18 @@ export type Watch = (
  * Streams the changes of an account's deliveries, from a cursor on. Empty answers keep the cursor from
  * expiring.
  *
- * @param watchesMax maximum open streams in this process
+ * @param limits maximum open streams in this process
  * @throws Refusal if the cursor is malformed, too old or ahead of the database, or if too many streams are
  *   open
  */
-export function createWatch(parts: WatchParts, watchesMax: number): Watch {
-  const gate = createStreamGate(watchesMax);
-  return (of, signal) => gate(changesOf(parts, of, signal));
+export function createWatch(parts: WatchParts, limits: { ofAll: number; ofAccount: number }): Watch {
+  const gate = createStreamGate("streams of delivery changes", limits);
+  return (of, signal) => gate(of.principal, changesOf(parts, of, signal));
 }
 
 async function* changesOf(
   { store, now }: WatchParts,
-  { accountId, subscriptionId, cursor: from }: Parameters<Watch>[0],
+  { principal: { accountId }, subscriptionId, cursor: from }: Parameters<Watch>[0],
   signal: AbortSignal,
 ): ReturnType<Watch> {
   let cursor = from === "" ? await currentCursor(store) : cursorFrom(from);

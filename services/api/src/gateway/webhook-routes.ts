@@ -11,8 +11,7 @@ import {
   type Subscription,
 } from "@posthaste/store";
 import type { FastifyInstance, FastifyRequest } from "fastify";
-import { type Authenticate, requireScope } from "../access/auth.ts";
-import type { RateLimit } from "../access/rate-limit.ts";
+import { type AdmitParts, admit } from "../access/admit.ts";
 import { sendProblem } from "../http/problem.ts";
 import { publicKeysPath } from "../subscriptions/public-keys.ts";
 import { type SubscribeParts, subscribe } from "../subscriptions/subscribe.ts";
@@ -29,10 +28,7 @@ const SUBSCRIPTIONS_AT_ONCE = 25;
 const INT32_MAX = 2_147_483_647;
 
 /** The dependencies of {@link webhookRoutes}. */
-export type WebhookParts = SubscribeParts & {
-  readonly authenticate: Authenticate;
-  readonly rateLimit: RateLimit;
-};
+export type WebhookParts = SubscribeParts & AdmitParts;
 
 /** The published REST gateway, with the calls and field names that existing integrations rely on. */
 export function webhookRoutes(app: FastifyInstance, parts: WebhookParts): void {
@@ -149,19 +145,12 @@ async function* listOf(first: Page, others: AsyncIterable<Page>): AsyncGenerator
 }
 
 /** Makes the options of a route that needs a scope. */
-function authorization({ authenticate, rateLimit }: WebhookParts) {
-  const caller = async (request: FastifyRequest, scope: Scope): Promise<Principal> => {
-    const principal = await authenticate(request.headers.authorization);
-    request.line.accountId = principal.accountId;
-    await rateLimit(principal);
-    requireScope(principal, scope);
-    return principal;
-  };
+function authorization(parts: WebhookParts) {
   return (scope: Scope) => ({
     config: { needsToken: true },
     // Before the body is read, so that a caller without a token cannot send one.
     onRequest: async (request: FastifyRequest) => {
-      request.principal = await caller(request, scope);
+      request.principal = await admit(parts, request.headers.authorization, scope, request.line);
     },
   });
 }

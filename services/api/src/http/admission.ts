@@ -1,4 +1,5 @@
 import type { FastifyInstance, FastifyRequest } from "fastify";
+import { boundArrival } from "./bound-arrival.ts";
 import { BUSY_RETRY_AFTER_MS, type Limits } from "./limits.ts";
 import { sendProblem } from "./problem.ts";
 import { isOver, whenOver } from "./when-over.ts";
@@ -48,6 +49,7 @@ export function boundRequests(
     whenOver(reply.raw, () => {
       places.inFlight -= 1;
     });
+    if (places === withoutToken) boundArrival(request.raw, limits.publicRequestTimeoutMs);
     if (places.inFlight <= places.max) return;
     return sendProblem(reply, {
       title: "Server busy",

@@ -13,6 +13,11 @@ export const LIMIT_SETTINGS = {
     1_000,
     { min: 1, max: 100_000 },
   ),
+  POSTHASTE_ACCOUNT_REQUESTS_MAX: integer(
+    "Maximum requests in flight of one account, and three quarters of it of one token; more are answered 429. If few places are free, an account with many gets no more, so that the others find one",
+    400,
+    { min: 1, max: 100_000 },
+  ),
   POSTHASTE_PUBLIC_REQUESTS_MAX: integer(
     "Maximum requests in flight that need no token, including watched health statuses, which last as long as their client wants; more are answered 503. A separate bound, so that slow anonymous requests cannot take the places of the others",
     100,
@@ -38,6 +43,11 @@ export const LIMIT_SETTINGS = {
     100,
     { min: 1, max: 10_000 },
   ),
+  POSTHASTE_ACCOUNT_WATCHES_MAX: integer(
+    "Maximum open streams of delivery changes of one account, and three quarters of it of one token; more are answered 429. Each open page of the console has one",
+    20,
+    { min: 1, max: 10_000 },
+  ),
   POSTHASTE_UNKNOWN_FIELDS: oneOf(
     "What becomes of a field that the contracts do not know in the JSON of an RPC: `refuse` answers 400 and names it, so that a misspelt one is noticed; `ignore` leaves it out, for clients that are newer than the installation. Protobuf's binary format always ignores them, and so does the REST gateway",
     "refuse",
@@ -54,11 +64,13 @@ export const LIMIT_SETTINGS = {
 export type Limits = Readonly<typeof FIXED_LIMITS> & {
   readonly ratePerSecond: number;
   readonly requestsMax: number;
+  readonly accountRequestsMax: number;
   readonly publicRequestsMax: number;
   readonly connectionsMax: number;
   readonly keepAliveMs: number;
   readonly headersTimeoutMs: number;
   readonly watchesMax: number;
+  readonly accountWatchesMax: number;
   /** Whether an unknown field in an RPC's JSON is refused. */
   readonly refusesUnknownFields: boolean;
   readonly subscriptionsMax: number;
@@ -72,6 +84,11 @@ const FIXED_LIMITS = {
    * Concurrent streams of one HTTP/2 connection. Clients wait for a free stream, as the protocol requires.
    */
   streamsMax: 250,
+  /**
+   * Open streams of each kind that needs no token: watched health statuses, of which a balancer has a few,
+   * and reflection.
+   */
+  publicStreamsMax: 10,
   /** A request's body, except that of events: the largest is an event type with its schema. */
   bodyBytesMax: MIB + 65_536,
   /**
@@ -81,6 +98,8 @@ const FIXED_LIMITS = {
   eventBytesMax: 6 * MIB + 65_536,
   /** The body of a batch of events: one transaction's worth, below a database packet of 16 MiB as hex. */
   batchBytesMax: 4 * MIB,
+  /** The bodies that one process holds: 60 batches, or 40 of the largest events. */
+  bodiesBytesMax: 256 * MIB,
   /** Events in one batch: one transaction holds them all. */
   batchEventsMax: 1_000,
   /** A REST request's body: a URL, a code and a secret. 1 MiB is the published limit. */
@@ -89,6 +108,11 @@ const FIXED_LIMITS = {
   headerBytesMax: 16_384,
   /** Time for a whole request to arrive, else it is closed: 1 MiB over a slow mobile line. */
   requestTimeoutMs: MINUTE_MS,
+  /**
+   * Time for a whole request that needs no token to arrive. Its body has at most 4 KiB, and anyone could hold
+   * the places of the others by sending slowly.
+   */
+  publicRequestTimeoutMs: 10_000,
   /**
    * How long an exchange may stand still in both directions, else it is cut off: a caller that does not read
    * its answer would hold its place for ever. Every call answers or sends something more often than that.
@@ -101,11 +125,13 @@ export function limitsFrom(settings: Values<typeof LIMIT_SETTINGS>): Limits {
     ...FIXED_LIMITS,
     ratePerSecond: settings.POSTHASTE_RATE_PER_SECOND,
     requestsMax: settings.POSTHASTE_REQUESTS_MAX,
+    accountRequestsMax: settings.POSTHASTE_ACCOUNT_REQUESTS_MAX,
     publicRequestsMax: settings.POSTHASTE_PUBLIC_REQUESTS_MAX,
     connectionsMax: settings.POSTHASTE_CONNECTIONS_MAX,
     keepAliveMs: settings.POSTHASTE_KEEP_ALIVE_MS,
     headersTimeoutMs: settings.POSTHASTE_HEADERS_TIMEOUT_MS,
     watchesMax: settings.POSTHASTE_WATCHES_MAX,
+    accountWatchesMax: settings.POSTHASTE_ACCOUNT_WATCHES_MAX,
     refusesUnknownFields: settings.POSTHASTE_UNKNOWN_FIELDS === "refuse",
     subscriptionsMax: settings.POSTHASTE_SUBSCRIPTIONS_MAX,
   };

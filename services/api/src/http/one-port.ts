@@ -7,6 +7,7 @@ import {
   type ServerHttp2Stream,
 } from "node:http2";
 import type { Socket } from "node:net";
+import { boundArrival } from "./bound-arrival.ts";
 import { createHttp2Sessions } from "./http2-sessions.ts";
 import type { Limits } from "./limits.ts";
 import { destroyClosed, endUnheard, wakeWriters } from "./when-over.ts";
@@ -161,16 +162,6 @@ function createHttp2(limits: Limits, handler: Handler) {
     },
     stop: () => clearInterval(destroying),
   };
-}
-
-/** Closes a request whose body takes too long to arrive. Node does this itself for HTTP/1.1 only. */
-function boundArrival(request: Http2ServerRequest, withinMs: number): void {
-  // Nobody reads a request without a body to its end, so that `end` would not come.
-  if (request.stream.endAfterHeaders) return;
-  const timer = setTimeout(() => request.stream.close(constants.NGHTTP2_CANCEL), withinMs);
-  const settle = () => clearTimeout(timer);
-  request.once("end", settle);
-  request.stream.once("close", settle);
 }
 
 /**

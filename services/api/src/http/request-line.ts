@@ -15,6 +15,8 @@ export type RequestLine = {
   accountId?: AccountId;
   /** The `traceparent` of the request's span; undefined if the request is not traced. */
   readonly traceparent?: string | undefined;
+  /** Calls back once, when the request is over; see {@link whenOver}. */
+  readonly whenOver: (callback: () => void) => void;
   /** Counts of what an ingest call stored. */
   ingested?: { events: number; duplicates: number; deliveries: number };
 };
@@ -74,7 +76,12 @@ export function beginLine(
     kind: "server",
     parent: typeof parent === "string" ? parent : undefined,
   });
-  const line: RequestLine = { id: request.id, rpc, traceparent: span.traceparent };
+  const line: RequestLine = {
+    id: request.id,
+    rpc,
+    traceparent: span.traceparent,
+    whenOver: (callback) => whenOver(reply.raw, callback),
+  };
   request.line = line;
   reply.header("x-request-id", line.id);
   const startedAt = performance.now();

@@ -284,13 +284,14 @@ export async function everyRoute(): Promise<{ routes: Call[]; served: string[] }
 }
 
 /**
- * Tells whether a route belongs to the REST API. Skips HEAD, which uses GET's handler, TRACE, which `fetch`
- * cannot send, and gRPC's health and reflection services, which know no accounts.
+ * Tells whether a route belongs to the REST API. Skips HEAD, which uses GET's handler, the methods of WebDAV
+ * and the like, which are answered as PUT is, and gRPC's health and reflection services, which know no
+ * accounts.
  */
 function isRest({ method, url }: RouteOptions): boolean {
   return (
     ![RPC_PATH, "/grpc.health.v1.", "/grpc.reflection."].some((path) => url.startsWith(path)) &&
-    !["HEAD", "TRACE"].includes(String(method))
+    ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"].includes(String(method))
   );
 }
 

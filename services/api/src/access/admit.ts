@@ -1,0 +1,33 @@
+import type { Principal } from "@posthaste/store";
+import type { RequestLine } from "../http/request-line.ts";
+import { type Access, type Authenticate, requireScope } from "./auth.ts";
+import type { Places } from "./places.ts";
+import type { RateLimit } from "./rate-limit.ts";
+
+/** The dependencies of {@link admit}. */
+export type AdmitParts = {
+  readonly authenticate: Authenticate;
+  readonly rateLimit: RateLimit;
+  /** The places of requests in flight. */
+  readonly requestPlaces: Places;
+};
+
+/**
+ * Admits a request before its body is read: looks its token up, takes one of its account's places until the
+ * request is over, and checks its rate and scope.
+ *
+ * @throws Refusal `unauthenticated`, `too_many` or `forbidden`
+ */
+export async function admit(
+  { authenticate, rateLimit, requestPlaces }: AdmitParts,
+  authorization: string | null | undefined,
+  access: Exclude<Access, "public">,
+  line: RequestLine,
+): Promise<Principal> {
+  const principal = await authenticate(authorization);
+  line.accountId = principal.accountId;
+  line.whenOver(requestPlaces.take(principal));
+  await rateLimit(principal);
+  if (access !== "any") requireScope(principal, access);
+  return principal;
+}

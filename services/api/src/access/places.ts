@@ -1,0 +1,125 @@
+import { type AccountId, Refusal, roomToShare, type TokenId } from "@posthaste/domain";
+import type { Principal } from "@posthaste/store";
+
+/** The part of its account's places that one token may hold: the account's others keep the rest. */
+const TOKEN_SHARE = 3 / 4;
+
+export type PlacesOptions = {
+  /** What takes a place, for the refusal: such as "requests in flight". */
+  readonly what: string;
+  readonly ofAll: number;
+  readonly ofAccount: number;
+  /** How long until another try is likely to find a place. */
+  readonly retryAfterMs: number;
+};
+
+/** Places that accounts share. */
+export type Places = {
+  /**
+   * Takes a place.
+   *
+   * @returns gives it back; call it once
+   * @throws Refusal `too_many` if the token, its account or all accounts together hold their part
+   */
+  take(principal: Pick<Principal, "accountId" | "tokenId">): () => void;
+  /** Returns how many are taken. */
+  taken(): number;
+};
+
+/**
+ * Bounds what is open at once in this process, so that no account, nor a few together, keeps the others out:
+ * what an account may take shrinks with what is free. See {@link roomToShare}.
+ */
+export function createPlaces({ what, ofAll, ofAccount, retryAfterMs }: PlacesOptions): Places {
+  const ofToken = Math.ceil(ofAccount * TOKEN_SHARE);
+  const byAccount = createCount<AccountId>();
+  const byToken = createCount<TokenId>();
+  let taken = 0;
+  return {
+    take({ accountId, tokenId }) {
+      const held = byAccount.of(accountId);
+      const refused =
+        byToken.of(tokenId) >= ofToken
+          ? `this token has ${ofToken} ${what}, its maximum`
+          : held >= ofAccount || (ofAll > taken && roomToShare(held, ofAll - taken) === 0)
+            ? `this account has ${held} ${what}, its part of ${ofAll}`
+            : taken >= ofAll && `there are ${ofAll} ${what}, the maximum`;
+      if (refused !== false) {
+        throw new Refusal("too_many", `${refused}; wait until one of them ends`, { retryAfterMs });
+      }
+      byAccount.add(accountId, 1);
+      byToken.add(tokenId, 1);
+      taken += 1;
+      return () => {
+        byAccount.add(accountId, -1);
+        byToken.add(tokenId, -1);
+        taken -= 1;
+      };
+    },
+    taken: () => taken,
+  };
+}
+
+/** Counts for each holder; a holder with none is forgotten. */
+function createCount<Id>() {
+  const counts = new Map<Id, number>();
+  const of = (id: Id) => counts.get(id) ?? 0;
+  return {
+    of,
+    add(id: Id, by: number) {
+      const count = of(id) + by;
+      if (count === 0) counts.delete(id);
+      else counts.set(id, count);
+    },
+  };
+}
+
+/** The memory for bodies that are being received or used, which accounts share. */
+export type BodyRoom = {
+  /** Returns a body's part of it. */
+  begin(accountId: AccountId): {
+    /**
+     * Counts bytes that have arrived.
+     *
+     * @throws Refusal `too_many` if the account's bodies hold its part
+     */
+    receive(bytes: number): void;
+    /** Gives all of its bytes back; call it once. */
+    end(): void;
+  };
+  /** Returns how many bytes are held. */
+  held(): number;
+};
+
+/** @param bytesMax all accounts' bodies together */
+export function createBodyRoom(bytesMax: number, retryAfterMs: number): BodyRoom {
+  const byAccount = createCount<AccountId>();
+  let held = 0;
+  return {
+    begin(accountId) {
+      let own = 0;
+      return {
+        receive(bytes) {
+          const ofAccount = byAccount.of(accountId);
+          const free = bytesMax - held;
+          // An account's only body may have all that is free: its own limit is far below.
+          if (bytes > (ofAccount > own ? roomToShare(ofAccount, free) : free)) {
+            throw new Refusal(
+              "too_many",
+              `the requests of this account that are being read hold ${ofAccount} bytes, its part of ${bytesMax}; send fewer at once`,
+              { retryAfterMs },
+            );
+          }
+          byAccount.add(accountId, bytes);
+          own += bytes;
+          held += bytes;
+        },
+        end() {
+          byAccount.add(accountId, -own);
+          held -= own;
+        },
+      };
+    },
+    held: () => held,
+  };
+}

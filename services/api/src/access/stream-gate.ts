@@ -1,0 +1,51 @@
+import { MINUTE_MS, Refusal } from "@posthaste/domain";
+import type { Principal } from "@posthaste/store";
+import { createPlaces } from "./places.ts";
+
+/** A stream sends something at least this often, so that both sides notice a dead connection. */
+export const STREAM_HEARTBEAT_MS = 15_000;
+/** A stream ends after this, and its client reconnects: perhaps to a process that was started meanwhile. */
+export const STREAM_MAX_MS = 10 * MINUTE_MS;
+/** `Retry-After` if too many streams are open. */
+const RETRY_AFTER_MS = 30_000;
+
+/** Passes a stream of no account on while it holds one of the places. */
+export type PublicStreamGate = <T>(stream: AsyncIterable<T>) => AsyncGenerator<T>;
+
+/** Bounds the open streams of one kind that need no token; another one is refused with `too_many`. */
+export function createPublicStreamGate(what: string, ofAll: number): PublicStreamGate {
+  let open = 0;
+  return async function* pass(stream) {
+    if (open >= ofAll) {
+      throw new Refusal("too_many", `there are ${ofAll} ${what}, the maximum; wait until one of them ends`, {
+        retryAfterMs: RETRY_AFTER_MS,
+      });
+    }
+    open += 1;
+    try {
+      yield* stream;
+    } finally {
+      open -= 1;
+    }
+  };
+}
+
+/** Passes an account's stream on while it holds one of the places. */
+export type StreamGate = <T>(principal: Principal, stream: AsyncGenerator<T>) => AsyncGenerator<T>;
+
+/**
+ * Bounds the open streams of one kind in this process; another one is refused with `too_many`.
+ *
+ * @param what the streams, for the refusal
+ */
+export function createStreamGate(what: string, limits: { ofAll: number; ofAccount: number }): StreamGate {
+  const places = createPlaces({ what, ...limits, retryAfterMs: RETRY_AFTER_MS });
+  return async function* pass(principal, stream) {
+    const leave = places.take(principal);
+    try {
+      yield* stream;
+    } finally {
+      leave();
+    }
+  };
+}

@@ -1,0 +1,100 @@
+import type { DescMethod } from "@bufbuild/protobuf";
+import { type ConnectRouter, createContextValues } from "@connectrpc/connect";
+import { codeToString } from "@connectrpc/connect/protocol-connect";
+import { Refusal } from "@posthaste/domain";
+import type { Principal } from "@posthaste/store";
+import { type AdmitParts, admit } from "../access/admit.ts";
+import type { BodyRoom } from "../access/places.ts";
+import type { RequestLine } from "../http/request-line.ts";
+import { accessTo } from "./access.ts";
+import { LINE, PRINCIPAL, REFUSED } from "./call-values.ts";
+import { gathered } from "./gathered-body.ts";
+import { refusalFor } from "./refusal-for.ts";
+
+type Handler = ConnectRouter["handlers"][number];
+
+/** The flag and the length before each message in the streaming protocols. */
+const ENVELOPE_HEAD_BYTES = 5;
+
+/**
+ * Authorizes every call before its body is read, so that a caller without a token cannot send megabytes.
+ *
+ * A refused call still reaches its handler, with an empty body, so that the refusal is answered in the call's
+ * protocol like any other error; see {@link refuse}.
+ */
+export function authorizeFirst(
+  router: ConnectRouter,
+  parts: AdmitParts & { readonly bodyRoom: BodyRoom },
+): void {
+  router.handlers.forEach((handler, i) => {
+    const access = accessTo(handler.method);
+    if (access === "public") return;
+    const authorizing: Handler = Object.assign(async (request: Parameters<Handler>[0]) => {
+      const contextValues = request.contextValues ?? createContextValues();
+      const line = contextValues.get(LINE);
+      if (line === undefined) throw new Error("this call has no log line");
+      let principal: Principal;
+      try {
+        principal = await admit(parts, request.header.get("authorization"), access, line);
+        contextValues.set(PRINCIPAL, principal);
+      } catch (error) {
+        contextValues.set(REFUSED, { error });
+        return await handler({ ...withoutBody(request), contextValues });
+      }
+      const count = counterFor(parts.bodyRoom, principal, line, handler.method);
+      const { body } = request;
+      return await handler({
+        ...request,
+        ...(isPieces(body) ? { body: gathered(body, count) } : {}),
+        contextValues,
+      });
+    }, handler);
+    router.handlers[i] = authorizing;
+  });
+}
+
+/** Returns a function that counts a body's bytes among those of its account, until the request is over. */
+function counterFor(
+  bodyRoom: BodyRoom,
+  { accountId }: Principal,
+  line: RequestLine,
+  method: DescMethod,
+): (bytes: number) => void {
+  const part = bodyRoom.begin(accountId);
+  line.whenOver(part.end);
+  return (bytes) => {
+    try {
+      part.receive(bytes);
+    } catch (error) {
+      if (!(error instanceof Refusal)) throw error;
+      // Connect reads a body before any interceptor runs.
+      const refused = refusalFor(method, error);
+      line.code = codeToString(refused.code);
+      throw refused;
+    }
+  };
+}
+
+function isPieces(body: Parameters<Handler>[0]["body"]): body is AsyncIterable<Uint8Array> {
+  return typeof body === "object" && body !== null && Symbol.asyncIterator in body;
+}
+
+/** Returns the call with an empty message, as its protocol encodes it. */
+function withoutBody(request: Parameters<Handler>[0]): Parameters<Handler>[0] {
+  if (request.method === "GET") return request;
+  const header = new Headers(request.header);
+  // These headers described the removed body.
+  header.delete("content-encoding");
+  header.delete("content-length");
+  const type = header.get("content-type") ?? "";
+  const empty = Buffer.from(type.includes("json") ? "{}" : "");
+  if (/^application\/(json|proto)\b/.test(type)) return { ...request, header, body: once(empty) };
+  const envelope = Buffer.alloc(ENVELOPE_HEAD_BYTES + empty.length);
+  envelope.writeUInt32BE(empty.length, 1);
+  empty.copy(envelope, ENVELOPE_HEAD_BYTES);
+  return { ...request, header, body: once(envelope) };
+}
+
+async function* once(bytes: Uint8Array): AsyncIterable<Uint8Array> {
+  yield bytes;
+}

@@ -1,0 +1,55 @@
+import {
+  type ContextValues,
+  createContextKey,
+  createContextValues,
+  type HandlerContext,
+} from "@connectrpc/connect";
+import type { IngestedEvent, Principal } from "@posthaste/store";
+import type { RequestLine } from "../http/request-line.ts";
+
+/** The caller of a call that was admitted. */
+export const PRINCIPAL = createContextKey<Principal | undefined>(undefined);
+/** Why a call was not admitted. */
+export const REFUSED = createContextKey<{ readonly error: unknown } | undefined>(undefined);
+/** The log line of the call's request. */
+export const LINE = createContextKey<RequestLine | undefined>(undefined);
+
+/** Returns a call's context values, which hold the request's log line. */
+export function contextValuesFor(line: RequestLine): ContextValues {
+  return createContextValues().set(LINE, line);
+}
+
+/**
+ * Returns the caller of a call. Every call of a method that is not public is authorized before its handler
+ * runs.
+ */
+export function callerOf(context: HandlerContext): Principal {
+  return callerIn(context.values);
+}
+
+/** Returns the `traceparent` of a call's span; undefined if the call is not traced. */
+export function traceparentOf(context: HandlerContext): string | undefined {
+  return context.values.get(LINE)?.traceparent;
+}
+
+/** Adds the stored events to the counts in the call's log line. */
+export function noteIngested(context: HandlerContext, results: readonly IngestedEvent[]): void {
+  const line = context.values.get(LINE);
+  if (line === undefined) return;
+  const ingested = line.ingested ?? { events: 0, duplicates: 0, deliveries: 0 };
+  for (const { duplicate, deliveryCount } of results) {
+    if (duplicate) ingested.duplicates += 1;
+    else {
+      ingested.events += 1;
+      ingested.deliveries += deliveryCount;
+    }
+  }
+  line.ingested = ingested;
+}
+
+/** Returns the caller of a call from its values; see {@link callerOf}. */
+export function callerIn(values: ContextValues): Principal {
+  const principal = values.get(PRINCIPAL);
+  if (principal === undefined) throw new Error("this call was not authorized");
+  return principal;
+}
