@@ -41,11 +41,11 @@ const PUBLIC_BODY_BYTES_MAX = 4_096;
 export function connectRoutes(deps: Deps): (router: ConnectRouter) => void {
   const limits = { readMaxBytes: deps.limits.bodyBytesMax };
   return (router) => {
-    router.service(SubscriptionService, subscriptionService(deps), limits);
+    // A test event has a snapshot.
+    const withSnapshot = { readMaxBytes: deps.limits.eventBytesMax };
+    router.service(SubscriptionService, subscriptionService(deps), withSnapshot);
     const ingest = eventIngestService(deps);
-    router.rpc(EventIngestService.method.ingestEvent, ingest.ingestEvent, {
-      readMaxBytes: deps.limits.eventBytesMax,
-    });
+    router.rpc(EventIngestService.method.ingestEvent, ingest.ingestEvent, withSnapshot);
     router.rpc(EventIngestService.method.ingestEvents, ingest.ingestEvents, {
       readMaxBytes: deps.limits.batchBytesMax,
     });

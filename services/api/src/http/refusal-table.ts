@@ -9,7 +9,7 @@ export const REFUSALS = {
   not_found: { connect: Code.NotFound, http: 404, title: "Not found" },
   already_exists: { connect: Code.AlreadyExists, http: 409, title: "Already exists" },
   wrong_state: { connect: Code.FailedPrecondition, http: 409, title: "Conflicting state" },
-  too_large: { connect: Code.ResourceExhausted, http: 413, title: "Request too large" },
+  too_large: { connect: Code.InvalidArgument, http: 413, title: "Request too large" },
   too_many: { connect: Code.ResourceExhausted, http: 429, title: "Too many requests" },
   unprocessable_url: { connect: Code.InvalidArgument, http: 422, title: "URL not allowed" },
 } as const satisfies Record<RefusalCode, { connect: Code; http: number; title: string }>;

@@ -299,7 +299,8 @@ export const InboxService: GenService<{
   /**
    * Streams an inbox's requests: first the stored requests, then each new request as it arrives. A stream
    * ends after ten minutes; continue after the last request's number. Errors: NOT_FOUND, RESOURCE_EXHAUSTED
-   * (too many streams).
+   * (too many streams), UNAUTHENTICATED (its token was revoked or has expired, which ends an open stream
+   * within seconds), DEADLINE_EXCEEDED (the caller's own deadline).
    *
    * @generated from rpc posthaste.v1.InboxService.WatchInbox
    */
