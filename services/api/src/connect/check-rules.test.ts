@@ -1,3 +1,4 @@
+import { create } from "@bufbuild/protobuf";
 import { createValidator, RuntimeError } from "@bufbuild/protovalidate";
 import { Code, ConnectError, type UnaryRequest } from "@connectrpc/connect";
 import { createValidateInterceptor } from "@connectrpc/validate";
@@ -5,7 +6,8 @@ import { EventIngestService } from "@posthaste/contracts/event_ingest";
 import { expect, test } from "vitest";
 import { checkRules } from "./check-rules.ts";
 
-const request = { stream: false, method: EventIngestService.method.ingestEvent } as unknown as UnaryRequest;
+const { ingestEvent: method } = EventIngestService.method;
+const request = { stream: false, method, message: create(method.input) } as unknown as UnaryRequest;
 
 test("a rule that cannot be evaluated is a fault, not the caller's mistake", async () => {
   const broken = new RuntimeError("the rule is wrong");

@@ -1,7 +1,8 @@
-import { type Path, pathToString } from "@bufbuild/protobuf/reflect";
+import { type Path, pathToString, reflect } from "@bufbuild/protobuf/reflect";
 import { ValidationError, type Violation, violationsToProto } from "@bufbuild/protovalidate";
 import { Code, ConnectError, type Interceptor } from "@connectrpc/connect";
 import { createValidateInterceptor } from "@connectrpc/validate";
+import { requireFewItems } from "./count-items.ts";
 
 /**
  * Maximum violations in an answer. Over gRPC the details travel in trailers, which clients bound (16 KiB in
@@ -14,6 +15,7 @@ const VIOLATIONS_MAX = 5;
  */
 export function checkRules(validate: Interceptor = createValidateInterceptor()): Interceptor {
   return (next) => async (request) => {
+    if (!request.stream) requireFewItems(reflect(request.method.input, request.message));
     let passed = false;
     const checked = validate(async (valid) => {
       passed = true;

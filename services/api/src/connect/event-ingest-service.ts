@@ -8,13 +8,10 @@ import {
 } from "@posthaste/contracts/event_ingest";
 import { Refusal } from "@posthaste/domain";
 import { structJson } from "../catalog/struct-json.ts";
-import type { Limits } from "../http/limits.ts";
 import { type AcceptedEvent, type IncomingEvent, type IngestParts, ingest } from "../ingest/ingest.ts";
 import { callerOf, noteIngested, traceparentOf } from "./call-values.ts";
 
-export function eventIngestService(
-  parts: IngestParts & { readonly limits: Pick<Limits, "batchEventsMax"> },
-): ServiceImpl<typeof EventIngestService> {
+export function eventIngestService(parts: IngestParts): ServiceImpl<typeof EventIngestService> {
   const ingestAll = async (context: HandlerContext, incoming: readonly IncomingEvent[]) => {
     const results = await ingest(parts, callerOf(context).accountId, incoming, traceparentOf(context));
     noteIngested(context, results);
@@ -30,16 +27,6 @@ export function eventIngestService(
       return await ingestOne(context, incomingFrom(request, ""));
     },
     async ingestEvents(request, context) {
-      const { batchEventsMax: eventsMax } = parts.limits;
-      if (request.events.length > eventsMax) {
-        throw new Refusal(
-          "invalid",
-          `events has ${request.events.length} items; at most ${eventsMax} are allowed`,
-          {
-            field: "events",
-          },
-        );
-      }
       const incoming = request.events.map((event, i) => incomingFrom(event, `events[${i}].`));
       return { results: (await ingestAll(context, incoming)).map(responseTo) };
     },

@@ -100,8 +100,6 @@ const FIXED_LIMITS = {
   batchBytesMax: 4 * MIB,
   /** The bodies that one process holds: 60 batches, or 40 of the largest events. */
   bodiesBytesMax: 256 * MIB,
-  /** Events in one batch: one transaction holds them all. */
-  batchEventsMax: 1_000,
   /** A REST request's body: a URL, a code and a secret. 1 MiB is the published limit. */
   gatewayBodyBytesMax: MIB,
   /** All headers of a request together. Node's default. */
