@@ -61,6 +61,27 @@ describe("an event type created at run time", () => {
     expect((await call("GetEventType", { code: "parcel_sent" })).body).toEqual(body);
   });
 
+  test.each(["parcel.sent", "parcel-sent", "v2.parcel-line.sent_again"])(
+    "may be called %s, and is found by this name everywhere",
+    async (code) => {
+      expect((await create({ code })).body.eventType).toMatchObject({ code });
+      const byRest = { target_url: "https://receiver.example/rest", event: code };
+      expect(await t.rest("POST", "/api/Webhook", { json: byRest })).toMatchObject({ status: 201 });
+      await t.client.subscriptions.createSubscription({
+        targetUrl: "https://receiver.example/rpc",
+        eventTypes: [code],
+      });
+      const { deliveryCount } = await t.client.events.ingestEvent({
+        eventType: code,
+        snapshot: { case: "dataJson", value: PARCEL.sampleJson },
+      });
+      expect(deliveryCount).toBe(2);
+      const { deliveries } = await t.client.deliveries.listDeliveries({ eventType: code });
+      expect(deliveries).toHaveLength(2);
+      expect((await call("GetEventType", { code })).body.eventType).toMatchObject({ code });
+    },
+  );
+
   test("is invisible to other accounts, and they may use its code", async () => {
     await create();
     const token = await other();
@@ -95,6 +116,9 @@ describe("an event type created at run time", () => {
     ["a built-in code", { code: "invoice_sent" }, "already_exists", /built in/],
     ["a code in capitals", { code: "Parcel" }, "invalid_argument", /^code /],
     ["a code of 65 characters", { code: "a".repeat(65) }, "invalid_argument", /^code /],
+    ["a code that ends in a dot", { code: "parcel." }, "invalid_argument", /^code /],
+    ["a code with two dots in a row", { code: "parcel..sent" }, "invalid_argument", /^code /],
+    ["a code that begins with a dash", { code: "-parcel" }, "invalid_argument", /^code /],
     ["no sample", { sampleJson: "" }, "invalid_argument", /sample_json/],
     ["a sample that is not JSON", { sampleJson: "{a}" }, "invalid_argument", /sample_json is not valid JSON/],
     [
