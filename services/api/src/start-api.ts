@@ -6,7 +6,7 @@ import { fastifyConnectPlugin } from "@connectrpc/connect-fastify";
 import { portProblem } from "@posthaste/runtime";
 import { isDatabaseAway } from "@posthaste/store";
 import fastify, { type FastifyInstance } from "fastify";
-import { TOKEN_RPC_PATHS } from "./connect/access.ts";
+import { RPC_METHODS, TOKEN_RPC_PATHS } from "./connect/access.ts";
 import { contextValuesFor } from "./connect/call-values.ts";
 import { connectRoutes, interceptors } from "./connect/routes.ts";
 import { rpcHeaders } from "./connect/rpc-headers.ts";
@@ -17,8 +17,8 @@ import { gateway } from "./gateway/gateway.ts";
 import { boundRequests, type RequestsUnderWay } from "./http/admission.ts";
 import { createOnePort, type OnePort } from "./http/one-port.ts";
 import { problemOf, sendProblem } from "./http/problem.ts";
-import { REFUSALS } from "./http/refusal-table.ts";
 import { beginLine, logRequests } from "./http/request-line.ts";
+import { answerUnrouted } from "./http/unrouted.ts";
 import { isOver } from "./http/when-over.ts";
 import { inboxRoute } from "./inbox/inbox-route.ts";
 import "./keep-proto-members.ts";
@@ -82,19 +82,13 @@ export async function startApi({ deps, host, port, drainMs, console: pages }: Ap
     payload.on("error", () => {}).destroy();
     return "";
   });
+  answerUnrouted(app, (path) => RPC_METHODS.get(path));
   const stopping = new AbortController();
   // Every call in flight has a listener on this signal, so their number is not a leak.
   setMaxListeners(0, stopping.signal);
 
   await registerRoutes(app, deps, { stopping: stopping.signal, pages });
   health(app, deps);
-  app.setNotFoundHandler((request, reply) =>
-    sendProblem(reply, {
-      title: REFUSALS.not_found.title,
-      status: 404,
-      detail: `no route matches ${request.url.split("?")[0]?.slice(0, 200)}; see /api/docs`,
-    }),
-  );
   await app.listen({ host, port }).catch((error: unknown) => {
     throw portProblem(error, port, "POSTHASTE_PORT");
   });

@@ -282,9 +282,7 @@ describe("sizes", () => {
         message: "the message is over 2000 bytes, uncompressed; send less at once",
       },
     });
-    expect(
-      await t.rpc("SubscriptionService/GetSubscription", { id: 1, " ": "x".repeat(1_500) }),
-    ).toMatchObject({
+    expect(await t.rpc("EventCatalogService/GetEventType", { code: "x".repeat(1_500) })).toMatchObject({
       status: 400,
       body: { message: expect.stringContaining("over 1500 bytes") },
     });

@@ -1,4 +1,5 @@
 import type { DescMethod } from "@bufbuild/protobuf";
+import { MethodOptions_IdempotencyLevel } from "@bufbuild/protobuf/wkt";
 import { AccountService } from "@posthaste/contracts/account";
 import { DeliveryService } from "@posthaste/contracts/delivery";
 import { EventCatalogService } from "@posthaste/contracts/event_catalog";
@@ -117,6 +118,16 @@ export const TOKEN_RPC_PATHS: ReadonlySet<string> = new Set(
     service.methods
       .filter((method) => accessTo(method) !== "public")
       .map((method) => `/${service.typeName}/${method.name}`),
+  ),
+);
+
+/** The methods of HTTP that each RPC takes, by its path. */
+export const RPC_METHODS: ReadonlyMap<string, readonly string[]> = new Map(
+  SERVICES.flatMap((service) =>
+    service.methods.map((method) => {
+      const isRead = method.idempotency === MethodOptions_IdempotencyLevel.NO_SIDE_EFFECTS;
+      return [`/${service.typeName}/${method.name}`, isRead ? ["GET", "POST"] : ["POST"]] as const;
+    }),
   ),
 );
 

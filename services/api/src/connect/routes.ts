@@ -13,6 +13,7 @@ import { SubscriptionService } from "@posthaste/contracts/subscription";
 import type { Deps } from "../deps.ts";
 import { SERVICES } from "./access.ts";
 import { accountService } from "./account-service.ts";
+import { allowHeader } from "./allow-header.ts";
 import { authorizeFirst } from "./authorize-first.ts";
 import { blameCaller } from "./blame-caller.ts";
 import { checkRules } from "./check-rules.ts";
@@ -70,5 +71,6 @@ export function connectRoutes(deps: Deps): (router: ConnectRouter) => void {
     keepBytesOfQueries(router);
     blameCaller(router);
     authorizeFirst(router, deps);
+    allowHeader(router);
   };
 }

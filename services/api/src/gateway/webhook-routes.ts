@@ -1,4 +1,3 @@
-import { METHODS } from "node:http";
 import { Readable } from "node:stream";
 import { type AccountId, parseTargetUrl, Refusal, type Scope, type SubscriptionId } from "@posthaste/domain";
 import {
@@ -12,7 +11,6 @@ import {
 } from "@posthaste/store";
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import { type AdmitParts, admit } from "../access/admit.ts";
-import { sendProblem } from "../http/problem.ts";
 import { publicKeysPath } from "../subscriptions/public-keys.ts";
 import { type SubscribeParts, subscribe } from "../subscriptions/subscribe.ts";
 import { fieldsOf, textField } from "./parse-body.ts";
@@ -91,8 +89,6 @@ export function webhookRoutes(app: FastifyInstance, parts: WebhookParts): void {
   );
 
   readRoutes(app, parts);
-  otherMethods(app, COLLECTION, ["GET", "HEAD", "POST", "DELETE"]);
-  otherMethods(app, ITEM, ["GET", "HEAD", "DELETE"]);
 }
 
 function readRoutes(app: FastifyInstance, parts: WebhookParts): void {
@@ -152,34 +148,6 @@ function authorization(parts: WebhookParts) {
     onRequest: async (request: FastifyRequest) => {
       request.principal = await admit(parts, request.headers.authorization, scope, request.line);
     },
-  });
-}
-
-/** Answers OPTIONS with the allowed methods, and every other method that Node knows with 405. */
-function otherMethods(app: FastifyInstance, url: string, allowed: readonly string[]): void {
-  const allow = [...allowed, "OPTIONS"].join(", ");
-  const refused = METHODS.filter((method) => ![...allowed, "OPTIONS", "CONNECT"].includes(method));
-  for (const method of refused) if (!app.supportedMethods.includes(method)) app.addHttpMethod(method);
-  app.route({
-    method: "OPTIONS",
-    url,
-    schema: { hide: true },
-    handler: async (_request, reply) => await reply.code(204).header("allow", allow).send(),
-  });
-  app.route({
-    method: refused,
-    url,
-    schema: { hide: true },
-    // Before the body is read, whatever its type.
-    onRequest: async (request, reply) => {
-      reply.header("allow", allow);
-      return sendProblem(reply, {
-        title: "Method not allowed",
-        status: 405,
-        detail: `${request.method} is not allowed on ${url.replace(":id", "{id}")}; use ${allow}`,
-      });
-    },
-    handler: async () => {},
   });
 }
 

@@ -49,18 +49,8 @@ const ANSWERED = {
     "AccountService/SetLane": "for administrators, who see every account",
     "AccountService/ListAccounts": "takes no id: lists every account",
   },
-  /** Answers 405. */
-  impossible: {
-    "PUT /api/Webhook": "REST cannot change a subscription",
-    "PATCH /api/Webhook": "REST cannot change a subscription",
-    "PUT /api/Webhook/:id": "REST cannot change a subscription",
-    "PATCH /api/Webhook/:id": "REST cannot change a subscription",
-    "POST /api/Webhook/:id": "a subscription is created in the collection",
-  },
   /** Needs no token. A trailing `*` matches any rest. */
   public: {
-    "OPTIONS /api/Webhook": "lists the allowed methods",
-    "OPTIONS /api/Webhook/:id": "lists the allowed methods",
     "GET /.well-known/webhook-keys/:keySet": "serves public keys, at a path that cannot be guessed",
     "SessionService/OpenSession": "the code names the account and cannot be guessed",
     "POST /inbox/:inboxId": "is a receiver, at a path that cannot be guessed",
@@ -196,14 +186,6 @@ describe("with another account's token", () => {
 
 describe("with any token or none", () => {
   shareAccounts();
-
-  test.each(callsThat("impossible"))("%s is not allowed and changes nothing", async (_name, call) => {
-    const rows = await t.rows();
-    for (const token of [null, t.second.token, t.first.token]) {
-      expect((await call.request(thoseOf(t.first.things))(t.bench, token)).status).toBe(405);
-    }
-    expect(await t.rows()).toEqual(rows);
-  });
 
   test.each(callsThat("public"))("%s reveals nothing about any account", async (_name, call) => {
     for (const token of [null, t.second.token, t.first.token]) {
