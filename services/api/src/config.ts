@@ -40,6 +40,12 @@ export const API_SETTINGS = {
     "none",
     origins,
   ),
+  POSTHASTE_CORS_ORIGINS: parsed(
+    "Origins whose pages may call the API from a browser (CORS), as `https://HOST`, comma-separated. They send a token of their own",
+    [],
+    "none",
+    origins,
+  ),
   POSTHASTE_INBOX: oneOf(
     "Whether accounts may create inboxes: test receivers at `/inbox/…`, kept in this process's memory",
     "off",

@@ -106,6 +106,7 @@ await runService({
       host: config.POSTHASTE_HOST,
       port: config.POSTHASTE_PORT,
       drainMs: config.POSTHASTE_DRAIN_MS,
+      corsOrigins: config.POSTHASTE_CORS_ORIGINS,
       ...(isConsoleThere(consoleDir)
         ? { console: { dir: consoleDir, frameAncestors: config.POSTHASTE_CONSOLE_FRAME_ANCESTORS } }
         : {}),

@@ -15,6 +15,7 @@ import { type ConsoleOptions, consolePages } from "./console/console.ts";
 import type { Deps } from "./deps.ts";
 import { gateway } from "./gateway/gateway.ts";
 import { boundRequests, type RequestsUnderWay } from "./http/admission.ts";
+import { allowOrigins } from "./http/cross-origin.ts";
 import { createOnePort, type OnePort } from "./http/one-port.ts";
 import { problemOf, sendProblem } from "./http/problem.ts";
 import { beginLine, logRequests } from "./http/request-line.ts";
@@ -28,6 +29,8 @@ export type ApiOptions = {
   readonly host: string;
   /** 0 picks a free port. */
   readonly port: number;
+  /** Origins whose pages may call the API. Default: none. */
+  readonly corsOrigins?: readonly string[];
   /** How long a shutdown waits for requests in flight. */
   readonly drainMs: number;
   /** Default: no console is served. */
@@ -45,7 +48,8 @@ export type Api = {
 const ANSWER_LISTENERS_MAX = 20;
 
 /** Serves everything on one port: Connect, gRPC, gRPC-Web, the REST gateway, the console, health. */
-export async function startApi({ deps, host, port, drainMs, console: pages }: ApiOptions): Promise<Api> {
+export async function startApi(options: ApiOptions): Promise<Api> {
+  const { deps, host, port, drainMs, console: pages, corsOrigins = [] } = options;
   const { log, limits } = deps;
   const problems = { ...deps, bodyBytesMax: limits.gatewayBodyBytesMax };
   let onePort: OnePort | undefined;
@@ -68,6 +72,8 @@ export async function startApi({ deps, host, port, drainMs, console: pages }: Ap
   });
   app.setErrorHandler((error, request, reply) => sendProblem(reply, problemOf(problems, error, request.id)));
   logRequests(app, log, deps.tracer, deps.observer);
+  // Before any refusal, so that a page can read it.
+  await allowOrigins(app, corsOrigins);
   const requestsUnderWay = boundRequests(app, limits, TOKEN_RPC_PATHS);
   app.addHook("onRequest", async (_request, reply) => {
     // Browsers must not guess a media type.

@@ -68,6 +68,7 @@ export async function startBench(
     limits?: Partial<Limits>;
     database?: "sqlite" | "mysql";
     console?: ConsoleOptions;
+    corsOrigins?: readonly string[];
     /** Default: 5 s. */
     drainMs?: number;
   } = {},
@@ -119,6 +120,7 @@ export async function startBench(
     host: "127.0.0.1",
     port: 0,
     drainMs: options.drainMs ?? 5_000,
+    corsOrigins: options.corsOrigins ?? [],
     ...(options.console === undefined ? {} : { console: options.console }),
   });
   const tokenWith = async (scopes: readonly Scope[], accountId = account.id) =>
