@@ -61,6 +61,11 @@ describe("an event type created at run time", () => {
     expect((await call("GetEventType", { code: "parcel_sent" })).body).toEqual(body);
   });
 
+  test("may have a schema of draft-07", async () => {
+    const schema = { $schema: "http://json-schema.org/draft-07/schema#", ...SCHEMA };
+    expect((await create({ schema })).body.eventType.schema).toEqual(schema);
+  });
+
   test.each(["parcel.sent", "parcel-sent", "v2.parcel-line.sent_again"])(
     "may be called %s, and is found by this name everywhere",
     async (code) => {
@@ -128,12 +133,18 @@ describe("an event type created at run time", () => {
       /^sample_json does not match the schema: \/Carrier must be equal to one of/,
     ],
     ["a line break in its description", { description: "a\nb" }, "invalid_argument", /control character/],
+    [
+      "a keyword of OpenAPI",
+      { schema: { nullable: true } },
+      "invalid_argument",
+      /type: \["string", "null"\]/,
+    ],
     ["an unknown JSON type", { schema: { type: "date" } }, "invalid_argument", /\/type must be equal/],
     [
       "an unknown keyword",
-      { schema: { nullable: true } },
+      { schema: { nulable: true } },
       "invalid_argument",
-      /\/nullable is not a supported keyword/,
+      /\/nulable is not a supported keyword/,
     ],
     [
       "a reference to another site",
@@ -155,7 +166,7 @@ describe("an event type created at run time", () => {
     ],
     [
       "another dialect",
-      { schema: { $schema: "http://json-schema.org/draft-07/schema#" } },
+      { schema: { $schema: "http://json-schema.org/draft-04/schema#" } },
       "invalid_argument",
       /2020-12/,
     ],

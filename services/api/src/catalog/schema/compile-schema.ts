@@ -39,7 +39,9 @@ const meta = new Ajv2020({ strict: false, validateFormats: false, logger: false,
  */
 export function compileSchema(schema: JsonObject): Validate {
   const readable = readSchema(schema);
-  if (meta.validateSchema(schema) !== true) {
+  // An earlier dialect is read as this one.
+  const { $schema: _, ...asRead } = schema;
+  if (meta.validateSchema(asRead) !== true) {
     const [error] = meta.errors ?? [];
     throw refuse(`${error?.instancePath ?? ""} ${error?.message ?? "is not a schema"}`.trim());
   }

@@ -1,6 +1,7 @@
 import type { JsonObject, JsonValue } from "@bufbuild/protobuf";
 import { Refusal } from "@posthaste/domain";
 import { linearPattern } from "./linear-pattern.ts";
+import { DIALECTS, DIALECTS_IN_WORDS, insteadOf, OPENAPI_NOTES } from "./older-forms.ts";
 
 /** The largest schema, in bytes of JSON. Schemas written by people have under 10 KiB. */
 export const SCHEMA_BYTES_MAX = 65_536;
@@ -29,7 +30,6 @@ export type Cost = {
 
 type Writable<T> = { -readonly [K in keyof T]: T[K] };
 
-const DIALECT = "https://json-schema.org/draft/2020-12/schema";
 /** The supported formats; each takes time in proportion to its text. */
 export const FORMATS = [
   "date",
@@ -51,6 +51,7 @@ const KEYWORDS: ReadonlyMap<string, "value" | "note" | "schema" | "list" | "map"
   ...["$comment", "title", "description", "default", "examples", "deprecated", "readOnly", "writeOnly"].map(
     (keyword) => [keyword, "note"] as const,
   ),
+  ...OPENAPI_NOTES.map((keyword) => [keyword, "note"] as const),
   ...["contentEncoding", "contentMediaType", "contentSchema"].map((keyword) => [keyword, "note"] as const),
   ...["type", "enum", "const", "$ref", "pattern", "format", "required", "dependentRequired"].map(
     (keyword) => [keyword, "value"] as const,
@@ -138,6 +139,8 @@ function read(reading: Reading, value: JsonValue, path: string): JsonValue {
   for (const [keyword, held] of Object.entries(value)) {
     if (isLeftOut(keyword, held, path)) continue;
     const at = `${path}/${escaped(keyword)}`;
+    const instead = insteadOf(keyword, held);
+    if (instead !== undefined) throw refuse(`is not of JSON Schema 2020-12: ${instead}`, at);
     switch (KEYWORDS.get(keyword)) {
       case "note":
         break;
@@ -199,9 +202,7 @@ function reference(reading: Reading, held: JsonValue, at: string): string {
 function isLeftOut(keyword: string, held: JsonValue, path: string): boolean {
   if (keyword.startsWith("x-")) return true;
   if (path !== "" || (keyword !== "$schema" && keyword !== "$id")) return false;
-  if (keyword === "$schema" && held !== DIALECT && held !== `${DIALECT}#`) {
-    throw refuse(`must be ${DIALECT}; other dialects are not supported`, "/$schema");
-  }
+  if (keyword === "$schema" && !DIALECTS.has(held)) throw refuse(`must be ${DIALECTS_IN_WORDS}`, "/$schema");
   return true;
 }
 

@@ -213,7 +213,8 @@ export type CreateEventTypeRequest = Message<"posthaste.v1.CreateEventTypeReques
   description: string;
 
   /**
-   * A JSON Schema (2020-12) of the snapshot: up to 65,536 bytes as JSON, nested up to 64 levels, with up to
+   * A JSON Schema (2020-12; `$schema` may also name 2019-09 or draft-07, whose other forms are refused with
+   * what to write instead) of the snapshot: up to 65,536 bytes as JSON, nested up to 64 levels, with up to
    * 500 schemas inside it and up to 100 alternatives in one `anyOf` or `oneOf`. `$ref` may point only into
    * the same schema. `pattern` uses RE2's syntax (no look-around, no back-references) and has up to 500
    * characters. Default: any object.
