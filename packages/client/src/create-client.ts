@@ -6,6 +6,7 @@ import {
   Code,
   ConnectError,
   createClient,
+  createContextValues,
   type Interceptor,
   type Transport,
 } from "@connectrpc/connect";
@@ -19,7 +20,7 @@ import { SessionService } from "@posthaste/contracts/session";
 import { StatisticsService } from "@posthaste/contracts/statistics";
 import { SubscriptionService } from "@posthaste/contracts/subscription";
 import { addIdempotencyKeys } from "./idempotency-keys.ts";
-import { retrySafely } from "./retry.ts";
+import { DEADLINE_AT, retrySafely } from "./retry.ts";
 
 export type PosthasteClientOptions = {
   /** The URL of Posthaste's API, such as `https://posthaste.internal`. */
@@ -36,7 +37,10 @@ export type PosthasteClientOptions = {
    * 60,000. A test event gets at least 20 s, and a stream 11 minutes.
    */
   readonly deadlineMs?: number;
-  /** The maximum number of requests for one call, including the first. Default: 4; 1 turns retries off. */
+  /**
+   * The maximum number of requests for one call, including the first. Default: as many as its deadline
+   * allows; 1 turns retries off.
+   */
   readonly attemptsMax?: number;
 };
 
@@ -59,7 +63,6 @@ const DEADLINE_MS = 10_000;
 const TEST_EVENT_DEADLINE_MS = 20_000;
 /** The server ends a stream after 10 minutes; a longer stream has lost its connection. */
 const STREAM_DEADLINE_MS = 11 * 60_000;
-const ATTEMPTS_MAX = 4;
 /** The maximum number of calls in flight over Connect. Further calls wait for a connection. */
 const CONNECTIONS_MAX = 100;
 /** How long an HTTP/2 connection may be silent before it is pinged. */
@@ -78,7 +81,7 @@ const PING_TIMEOUT_MS = 2_000;
  * Errors are `ConnectError`s with the server's code and message.
  */
 export function createPosthasteClient(options: PosthasteClientOptions): PosthasteClient {
-  const { baseUrl, token, deadlineMs = DEADLINE_MS, attemptsMax = ATTEMPTS_MAX } = options;
+  const { baseUrl, token, deadlineMs = DEADLINE_MS, attemptsMax } = options;
   const closing = new AbortController();
   const closed = closing.signal;
   const shared = {
@@ -115,13 +118,13 @@ type Shared = { baseUrl: string; interceptors: Interceptor[] };
 function withDeadlines({ unary, stream }: Transport, deadlineMs: number): Transport {
   const isLong = (method: DescMethod) => method === SubscriptionService.method.sendTestEvent;
   return {
-    unary: (method, signal, timeoutMs, ...rest) =>
-      unary(
-        method,
-        signal,
-        timeoutMs ?? (isLong(method) ? Math.max(deadlineMs, TEST_EVENT_DEADLINE_MS) : deadlineMs),
-        ...rest,
-      ),
+    unary: (method, signal, timeoutMs, header, message, contextValues = createContextValues()) => {
+      const ownMs = isLong(method) ? Math.max(deadlineMs, TEST_EVENT_DEADLINE_MS) : deadlineMs;
+      const withinMs = timeoutMs ?? ownMs;
+      // Zero and less mean none.
+      if (withinMs > 0) contextValues.set(DEADLINE_AT, performance.now() + withinMs);
+      return unary(method, signal, withinMs, header, message, contextValues);
+    },
     stream: (method, signal, timeoutMs, ...rest) =>
       stream(method, signal, timeoutMs ?? STREAM_DEADLINE_MS, ...rest),
   };
