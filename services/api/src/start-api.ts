@@ -62,7 +62,8 @@ export async function startApi(options: ApiOptions): Promise<Api> {
     },
     bodyLimit: limits.bodyBytesMax,
     routerOptions: { caseSensitive: false, ignoreTrailingSlash: true },
-    return503OnClosing: true,
+    // A request on an open connection is served while the server stops: its caller cannot know that it does.
+    return503OnClosing: false,
     genReqId: () => randomUUID(),
     // Errors before routing, such as a path that cannot be decoded.
     frameworkErrors: (error, request, reply) => {
@@ -94,7 +95,7 @@ export async function startApi(options: ApiOptions): Promise<Api> {
   setMaxListeners(0, stopping.signal);
 
   await registerRoutes(app, deps, { stopping: stopping.signal, pages });
-  health(app, deps);
+  health(app, deps, stopping.signal);
   await app.listen({ host, port }).catch((error: unknown) => {
     throw portProblem(error, port, "POSTHASTE_PORT");
   });
@@ -151,6 +152,7 @@ async function registerRoutes(
 function health(
   app: FastifyInstance,
   { store, isTemporalThere }: Pick<Deps, "store" | "isTemporalThere">,
+  stopping: AbortSignal,
 ): void {
   app.get("/healthz", async () => ({ status: "ok" }));
   app.get("/readyz", async (_request, reply) => {
@@ -158,7 +160,8 @@ function health(
     const [isAway, isTemporal] = await Promise.all([isDatabaseAway(store), isTemporalThere()]);
     // Readiness ignores Temporal: events are accepted without it.
     return await reply
-      .code(isAway ? 503 : 200)
+      // Whoever asks takes a server that stops out of the rotation.
+      .code(isAway || stopping.aborted ? 503 : 200)
       .send({ database: isAway ? "away" : "ok", temporal: isTemporal ? "ok" : "away" });
   });
 }
