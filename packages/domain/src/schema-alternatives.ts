@@ -22,6 +22,9 @@ const ALTERNATIVES_MAX = 64;
 /** The deepest nesting of references and combinations. A schema that nests deeper refers to itself. */
 const NESTING_MAX = 32;
 
+/** Characters of a text per step. */
+export const CHARS_A_STEP = 64;
+
 const ANYTHING: Alternative = {
   types: undefined,
   values: undefined,
@@ -56,7 +59,7 @@ export function alternativesOf(
   if (schema === false) return [];
   if (depth > NESTING_MAX) return undefined;
   let alternatives = [plain(schema, expansion.spend)];
-  for (const choices of combinationsIn(schema, expansion.root)) {
+  for (const choices of combinationsIn(schema, expansion)) {
     const chosen: Alternative[] = [];
     for (const choice of choices) {
       const expanded = choice === undefined ? undefined : alternativesOf(choice, expansion, depth + 1);
@@ -66,7 +69,7 @@ export function alternativesOf(
     }
     alternatives = alternatives.flatMap((alternative) =>
       chosen.map((choice) => {
-        expansion.spend(choice.properties.size + (choice.values?.size ?? 0));
+        expansion.spend(sizeOf(alternative) + sizeOf(choice));
         return both(alternative, choice);
       }),
     );
@@ -80,19 +83,25 @@ export function alternativesOf(
  */
 function combinationsIn(
   schema: Readonly<Record<string, unknown>>,
-  root: JsonSchema,
+  expansion: Expansion,
 ): (readonly (JsonSchema | undefined)[])[] {
   return [
     ...schemasIn(schema, "allOf").map((part) => [part]),
-    ...("$ref" in schema ? [[targetOf(schema["$ref"], root)]] : []),
+    ...("$ref" in schema ? [[targetOf(schema["$ref"], expansion)]] : []),
     ...["anyOf", "oneOf"].flatMap((keyword) => (keyword in schema ? [schemasIn(schema, keyword)] : [])),
   ];
 }
 
+/** Returns what an alternative costs to look through, in steps. */
+export function sizeOf({ types, values, properties, required, prefix }: Alternative): number {
+  return 1 + (types?.size ?? 0) + (values?.size ?? 0) + properties.size + required.size + prefix.length;
+}
+
 /** Splits an alternative into one alternative per type. */
-export function splitByType(alternative: Alternative): Alternative[] {
+export function splitByType(alternative: Alternative, spend: Expansion["spend"]): Alternative[] {
   const { types, values } = alternative;
   if (types === undefined || types.size < 2) return [alternative];
+  spend(types.size * sizeOf(alternative));
   return [...types].map((type) => ({
     ...alternative,
     types: new Set([type]),
@@ -116,15 +125,17 @@ export function spelled(value: unknown): string {
 function plain(schema: Readonly<Record<string, unknown>>, spend: Expansion["spend"]): Alternative {
   const values = "const" in schema ? [schema["const"]] : listIn(schema, "enum");
   const properties = new Map(Object.entries((schema["properties"] ?? {}) as Record<string, JsonSchema>));
-  spend(properties.size + (values?.length ?? 0));
+  const required = listIn(schema, "required") as string[] | undefined;
+  const prefix = schemasIn(schema, "prefixItems");
+  spend(properties.size + (values?.length ?? 0) + (required?.length ?? 0) + prefix.length);
   const types = typeof schema["type"] === "string" ? [schema["type"]] : listIn(schema, "type");
   return {
     types: typesOf(types, values),
     values: values && new Map(values.map((value) => [spelled(value), value])),
     properties,
-    required: new Set(listIn(schema, "required") as string[] | undefined),
+    required: new Set(required),
     additional: (schema["additionalProperties"] ?? true) as JsonSchema,
-    prefix: schemasIn(schema, "prefixItems"),
+    prefix,
     items: (schema["items"] ?? true) as JsonSchema,
   };
 }
@@ -185,8 +196,9 @@ function typeOf(value: unknown): string {
 }
 
 /** Resolves a reference into the same document; undefined if it leads nowhere. */
-function targetOf(reference: unknown, root: JsonSchema): JsonSchema | undefined {
+function targetOf(reference: unknown, { root, spend }: Expansion): JsonSchema | undefined {
   if (typeof reference !== "string" || !/^#(\/|$)/.test(reference)) return undefined;
+  spend(Math.ceil(reference.length / CHARS_A_STEP));
   let at: unknown = root;
   for (const step of reference.split("/").slice(1)) {
     if (typeof at !== "object" || at === null) return undefined;

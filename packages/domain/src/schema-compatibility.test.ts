@@ -186,4 +186,24 @@ describe("a comparison that would take too long counts as a break:", () => {
     const numbers = Array.from({ length: 20_000 }, (_item, i) => i);
     expect(schemaBreaks({ enum: numbers }, { enum: [...numbers].reverse() })).toEqual([]);
   });
+
+  const names = Array.from({ length: 6_000 }, (_item, i) => `n${i}`);
+  const alternatives = (part: JsonSchema) => ({
+    ...{ anyOf: Array.from({ length: 60 }, (_item, i) => ({ properties: { kind: { const: i } } })) },
+    allOf: [part],
+  });
+  test.each<[string, JsonSchema]>([
+    ["required names", { required: names }],
+    ["first items", { prefixItems: names.slice(0, 490).map(() => ({ type: "string" })) }],
+    ["properties", { properties: Object.fromEntries(names.map((name) => [name, { type: "string" }])) }],
+    ["allowed values", { properties: { a: true }, enum: names }],
+  ])(
+    "a comparison of many %s in many alternatives ends, and says that it has not compared them",
+    (_what, part) => {
+      const [before, after] = [alternatives(part), { ...alternatives(part), title: "other" }];
+      expect(schemaBreaks(before, after)).toEqual([
+        "the schemas have too many nested alternatives to compare",
+      ]);
+    },
+  );
 });

@@ -1,17 +1,19 @@
 import {
   type Alternative,
   alternativesOf,
+  CHARS_A_STEP,
   isWithin,
   type JsonSchema,
+  sizeOf,
   spelled,
   splitByType,
 } from "./schema-alternatives.ts";
 
 /**
- * Steps of one comparison, at most: about 50 ms. Schemas written by hand take a few hundred steps, but nested
- * alternatives multiply them.
+ * Steps of one comparison, at most: about 0.1 s. Schemas written by hand take a few hundred steps, and an
+ * enumeration that fills the largest schema 70,000, but nested alternatives multiply them.
  */
-const STEPS_MAX = 50_000;
+const STEPS_MAX = 200_000;
 /** How much of a value a sentence quotes. */
 const VALUE_CHARS_MAX = 40;
 
@@ -65,17 +67,20 @@ function createComparison(rootBefore: JsonSchema, rootAfter: JsonSchema): Compar
     const old = alternativesOf(before, { root: rootBefore, spend });
     const now = alternativesOf(after, { root: rootAfter, spend });
     if (old === undefined || now === undefined) {
-      return spelled(before) === spelled(after)
-        ? []
-        : [`${placeOf(path)} has too many alternatives to compare`];
+      const [textBefore, textAfter] = [spelled(before), spelled(after)];
+      spend(Math.ceil((textBefore.length + textAfter.length) / CHARS_A_STEP));
+      return textBefore === textAfter ? [] : [`${placeOf(path)} has too many alternatives to compare`];
     }
+    const breaks = (each: Alternative, alternative: Alternative) => {
+      spend(sizeOf(each) + sizeOf(alternative));
+      return breaksBetween(each, alternative, path, compare);
+    };
     const [only] = old;
     if (only !== undefined && old.length === 1) {
-      return now.flatMap((alternative) => breaksBetween(only, alternative, path, compare));
+      return now.flatMap((alternative) => breaks(only, alternative));
     }
-    const isKnown = (alternative: Alternative) =>
-      old.some((each) => breaksBetween(each, alternative, path, compare).length === 0);
-    return now.flatMap(splitByType).every(isKnown)
+    const isKnown = (alternative: Alternative) => old.some((each) => breaks(each, alternative).length === 0);
+    return now.flatMap((alternative) => splitByType(alternative, spend)).every(isKnown)
       ? []
       : [`${placeOf(path)} may now have a value that matches none of its previous alternatives`];
   };

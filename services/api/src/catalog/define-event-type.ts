@@ -3,6 +3,7 @@ import {
   type AccountId,
   EVENT_TYPES,
   isOperational,
+  noteNumberTexts,
   parseEventData,
   plainText,
   Refusal,
@@ -163,6 +164,7 @@ function checkTexts(texts: { description: string; schema: JsonObject; sampleJson
   requireUnicode(sampleJson, "sample_json");
   requireBytes(sampleJson, "sample_json", SAMPLE_BYTES_MAX);
   const sample = parseEventData(sampleJson, "sample_json").value;
+  noteNumberTexts(sample, sampleJson);
   const [wrong] = violationsOf(
     validateSample(() => validate(sample, newWork())),
     1,
