@@ -1,6 +1,7 @@
 export { EVENT_TYPES, isOperational, OPERATIONAL_EVENT_TYPES } from "./catalog/index.ts";
 export type { OperationalSnapshots } from "./catalog/operational.ts";
 export { parseCustomHeaders } from "./custom-headers.ts";
+export { compareDecimals, type Decimal, decimalOf, isMultipleOf, spellDecimal } from "./decimal.ts";
 export { DAY_MS, HOUR_MS, MINUTE_MS } from "./durations.ts";
 export {
   EGRESS_PORTS_DEFAULT,
@@ -27,6 +28,7 @@ export { type EventKey, matchesKey, parsePointer } from "./event-key.ts";
 export { ALL_EVENT_TYPES, type EventType, nearestCodes, unknownEventTypeMessage } from "./event-type.ts";
 export { DISABLE_RULE, type DisableRule, isToBeDisabled } from "./failing.ts";
 export { createFairQueue, type FairQueue } from "./fair-queue.ts";
+export { hasNumberText, noteNumberTexts, numberText } from "./number-texts.ts";
 export {
   describeOutcome,
   OUTCOMES,

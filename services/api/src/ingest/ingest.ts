@@ -78,6 +78,7 @@ async function check(
   return {
     entry,
     snapshot,
+    json: event.json,
     field: event.jsonField,
     eventType: code,
     data,
@@ -93,7 +94,7 @@ async function check(
  *
  * @throws Refusal naming the field
  */
-export function checkSnapshot(json: string, field: string): { data: Buffer; snapshot: unknown } {
+export function checkSnapshot(json: string, field: string): { data: Buffer; snapshot: object } {
   requireUnicode(json, field);
   const data = Buffer.from(json, "utf8");
   if (data.length > EVENT_DATA_BYTES_MAX) {

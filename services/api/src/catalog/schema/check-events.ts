@@ -1,5 +1,5 @@
 import type { AccountId, SchemaCheck } from "@posthaste/domain";
-import { Refusal } from "@posthaste/domain";
+import { noteNumberTexts, Refusal } from "@posthaste/domain";
 import type { Log } from "@posthaste/runtime";
 import type { Catalog, CatalogEntry } from "../catalog.ts";
 import type { Validators } from "./validators.ts";
@@ -19,7 +19,9 @@ const REFUSAL_BYTES_MAX = 2_000;
 /** An event to check against its type's schema. */
 export type EventToCheck = {
   readonly entry: CatalogEntry;
-  readonly snapshot: unknown;
+  readonly snapshot: object;
+  /** Its text, whose numbers count as they are written. */
+  readonly json: string;
   /** The request field that held the snapshot. */
   readonly field: string;
 };
@@ -54,11 +56,12 @@ export async function checkEvents(
 
 async function violationsIn(
   validators: Validators,
-  { entry, snapshot }: EventToCheck,
+  { entry, snapshot, json }: EventToCheck,
   work: Work,
   max: number,
 ): Promise<Violation[]> {
   const validate = await validators.of(entry);
+  noteNumberTexts(snapshot, json);
   try {
     return violationsOf(validate(snapshot, work), max);
   } catch (error) {

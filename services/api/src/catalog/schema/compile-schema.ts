@@ -3,6 +3,7 @@ import { Refusal } from "@posthaste/domain";
 import { _, type AnySchemaObject, type ErrorObject, type Format, Name, type ValidateFunction } from "ajv";
 import { Ajv2020 } from "ajv/dist/2020.js";
 import addFormats, { type FormatName } from "ajv-formats";
+import { countExactly } from "./exact-numbers.ts";
 import { linearPattern } from "./linear-pattern.ts";
 import { beginTracking, mendKeywords } from "./mended-keywords.ts";
 import { COST, type Cost, FORMATS, readSchema } from "./read-schema.ts";
@@ -82,6 +83,7 @@ function compile(schema: AnySchemaObject, { allErrors }: { allErrors: boolean })
   // Tracking what has been evaluated costs time, so it is on only for schemas that need it.
   const tracks = (schema[COST] as Cost | undefined)?.tracks === true;
   ajv.opts.unevaluated = tracks;
+  countExactly(ajv);
   mendKeywords(ajv);
   ajv.addKeyword({
     keyword: COST,
