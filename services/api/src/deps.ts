@@ -3,6 +3,7 @@ import type { DeliveryId, EgressRules, RecoveryId } from "@posthaste/domain";
 import type { Log, Tracer } from "@posthaste/runtime";
 import type { IngestCall, IngestedEvent, Store } from "@posthaste/store";
 import type { Authenticate } from "./access/auth.ts";
+import type { StreamGates } from "./access/create-access.ts";
 import type { BodyRoom, Places } from "./access/places.ts";
 import type { RateLimit } from "./access/rate-limit.ts";
 import type { Catalog } from "./catalog/catalog.ts";
@@ -36,6 +37,8 @@ export type Deps = {
   readonly requestPlaces: Places;
   /** The memory for bodies, which accounts share. */
   readonly bodyRoom: BodyRoom;
+  /** The bounds of open streams. */
+  readonly streamGates: StreamGates;
   /** Stores the events of one call, all or none. Concurrent calls share a commit. */
   readonly ingest: (call: IngestCall) => Promise<IngestedEvent[]>;
   /** Test receivers; null if the installation has none. */

@@ -1,6 +1,6 @@
 import type { Metrics } from "@posthaste/runtime";
 import { isDatabaseAway, type Store } from "@posthaste/store";
-import type { RequestsUnderWay } from "./http/admission.ts";
+import type { Counters } from "./counters.ts";
 import type { ApiObserver } from "./http/request-line.ts";
 
 /** Counts requests, accepted events and created deliveries. */
@@ -34,18 +34,27 @@ export function createApiMetrics(metrics: Metrics): ApiObserver {
   };
 }
 
-/** Reports the requests in flight. Without this gauge, a leaked place shows only once none is left. */
-export function measureRequests(metrics: Metrics, requestsUnderWay: () => RequestsUnderWay): void {
+/** Reports what is open. Without these gauges, a leaked place shows only once none is left. */
+export function measureOpen(metrics: Metrics, counters: () => Counters): void {
   metrics.gauge(
     "posthaste_requests_under_way",
     "Requests in flight, by whether they need a token; each kind has its own bound.",
     ["kind"],
     async () => {
-      const { token, public: withoutToken } = requestsUnderWay();
+      const { token, public: withoutToken } = counters();
       return [
         { labels: { kind: "token" }, value: token },
         { labels: { kind: "public" }, value: withoutToken },
       ];
+    },
+  );
+  metrics.gauge(
+    "posthaste_open",
+    "What is open now, by kind; 0 of every kind when the last client has left.",
+    ["kind"],
+    async () => {
+      const { token: _token, public: _public, ...others } = counters();
+      return Object.entries(others).map(([kind, value]) => ({ labels: { kind }, value }));
     },
   );
 }

@@ -30,7 +30,7 @@ import { limitsFrom } from "./http/limits.ts";
 import { createReportFault } from "./http/problem.ts";
 import { createInboxes } from "./inbox/inboxes.ts";
 import { createNudge } from "./ingest/nudge.ts";
-import { createApiMetrics, measureDatabase, measureRequests } from "./metrics.ts";
+import { createApiMetrics, measureDatabase, measureOpen } from "./metrics.ts";
 import { startApi } from "./start-api.ts";
 
 /** The default timeout of an attempt. */
@@ -111,7 +111,7 @@ await runService({
         ? { console: { dir: consoleDir, frameAncestors: config.POSTHASTE_CONSOLE_FRAME_ANCESTORS } }
         : {}),
     });
-    measureRequests(metrics, api.requestsUnderWay);
+    measureOpen(metrics, api.counters);
     return {
       stop: async (deadline) => {
         await deadline.waitFor("api", api.stop());

@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { setMaxListeners } from "node:events";
-import type { ServerResponse } from "node:http";
+import type { IncomingMessage, ServerResponse } from "node:http";
 import { Readable } from "node:stream";
 import { fastifyConnectPlugin } from "@connectrpc/connect-fastify";
 import { portProblem } from "@posthaste/runtime";
@@ -12,13 +12,14 @@ import { connectRoutes, interceptors } from "./connect/routes.ts";
 import { rpcHeaders } from "./connect/rpc-headers.ts";
 import { strictJson } from "./connect/strict-json.ts";
 import { type ConsoleOptions, consolePages } from "./console/console.ts";
+import { type Counters, countersOf } from "./counters.ts";
 import type { Deps } from "./deps.ts";
 import { gateway } from "./gateway/gateway.ts";
-import { boundRequests, type RequestsUnderWay } from "./http/admission.ts";
+import { boundRequests } from "./http/admission.ts";
 import { allowOrigins } from "./http/cross-origin.ts";
-import { createOnePort, type OnePort } from "./http/one-port.ts";
+import { createOnePort } from "./http/one-port.ts";
 import { problemOf, sendProblem } from "./http/problem.ts";
-import { beginLine, logRequests } from "./http/request-line.ts";
+import { logRequests } from "./http/request-line.ts";
 import { answerUnrouted } from "./http/unrouted.ts";
 import { isOver } from "./http/when-over.ts";
 import { inboxRoute } from "./inbox/inbox-route.ts";
@@ -39,7 +40,8 @@ export type ApiOptions = {
 
 export type Api = {
   readonly url: string;
-  requestsUnderWay(): RequestsUnderWay;
+  /** Returns what is open now. */
+  counters(): Counters;
   /** Finishes the requests in flight, and cuts off those that take longer than `drainMs`. */
   stop(): Promise<void>;
 };
@@ -49,16 +51,17 @@ const ANSWER_LISTENERS_MAX = 20;
 
 /** Serves everything on one port: Connect, gRPC, gRPC-Web, the REST gateway, the console, health. */
 export async function startApi(options: ApiOptions): Promise<Api> {
-  const { deps, host, port, drainMs, console: pages, corsOrigins = [] } = options;
+  const { deps, host, drainMs, console: pages, corsOrigins = [] } = options;
   const { log, limits } = deps;
   const problems = { ...deps, bodyBytesMax: limits.gatewayBodyBytesMax };
-  let onePort: OnePort | undefined;
+  let handle = (_request: IncomingMessage, _response: ServerResponse) => {};
+  const port = createOnePort(limits, (request, response) =>
+    handle(request as IncomingMessage, response as ServerResponse),
+  );
   const app = fastify({
     serverFactory: (handler) => {
-      onePort = createOnePort(limits, (request, response) =>
-        handler(request as Parameters<typeof handler>[0], response as ServerResponse),
-      );
-      return onePort.server;
+      handle = handler;
+      return port.server;
     },
     bodyLimit: limits.bodyBytesMax,
     routerOptions: { caseSensitive: false, ignoreTrailingSlash: true },
@@ -67,12 +70,12 @@ export async function startApi(options: ApiOptions): Promise<Api> {
     genReqId: () => randomUUID(),
     // Errors before routing, such as a path that cannot be decoded.
     frameworkErrors: (error, request, reply) => {
-      beginLine(request, reply, log, { observer: deps.observer });
+      lines.begin(request, reply);
       sendProblem(reply, problemOf(problems, error, request.id));
     },
   });
   app.setErrorHandler((error, request, reply) => sendProblem(reply, problemOf(problems, error, request.id)));
-  logRequests(app, log, deps.tracer, deps.observer);
+  const lines = logRequests(app, log, deps.tracer, deps.observer);
   // Before any refusal, so that a page can read it.
   await allowOrigins(app, corsOrigins);
   const requestsUnderWay = boundRequests(app, limits, TOKEN_RPC_PATHS);
@@ -96,24 +99,25 @@ export async function startApi(options: ApiOptions): Promise<Api> {
 
   await registerRoutes(app, deps, { stopping: stopping.signal, pages });
   health(app, deps, stopping.signal);
-  await app.listen({ host, port }).catch((error: unknown) => {
-    throw portProblem(error, port, "POSTHASTE_PORT");
+  await app.listen({ host, port: options.port }).catch((error: unknown) => {
+    throw portProblem(error, options.port, "POSTHASTE_PORT");
   });
   const url = urlOf(app, host);
+  const counters = () => countersOf(deps, { port, requests: requestsUnderWay(), lines });
   log.info("api.started", { url });
 
   return {
     url,
-    requestsUnderWay,
+    counters,
     async stop() {
       const force = setTimeout(() => {
         log.warn("api.requests_cut", { drainMs, ...requestsUnderWay() });
-        onePort?.destroy();
+        port.destroy();
       }, drainMs);
       // Ends endless streams, such as a watched health status. Other requests may finish.
       stopping.abort();
       const closed = app.close();
-      onePort?.drain();
+      port.drain();
       await closed;
       clearTimeout(force);
     },

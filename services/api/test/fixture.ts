@@ -8,6 +8,7 @@ import { createAccess } from "../src/access/create-access.ts";
 import { createCatalog } from "../src/catalog/catalog.ts";
 import { createValidators } from "../src/catalog/schema/validators.ts";
 import type { ConsoleOptions } from "../src/console/console.ts";
+import type { Counters } from "../src/counters.ts";
 import { createTemporalWait } from "../src/deliveries/temporal-wait.ts";
 import type { Deps } from "../src/deps.ts";
 import type { RequestsUnderWay } from "../src/http/admission.ts";
@@ -30,6 +31,8 @@ export type Bench = {
   /** Counts the nudges to the workers. */
   nudges(): number;
   requestsUnderWay(): RequestsUnderWay;
+  /** Counts what is open in the API. */
+  counters(): Counters;
   /** The requests that the metrics count. */
   readonly counted: readonly { readonly call: string; readonly code: string }[];
   /** Returns the fields of every log line with this name so far. */
@@ -154,7 +157,11 @@ export async function startBench(
     client,
     retried,
     nudges: () => nudges,
-    requestsUnderWay: api.requestsUnderWay,
+    requestsUnderWay() {
+      const { token, public: withoutToken } = api.counters();
+      return { token, public: withoutToken };
+    },
+    counters: api.counters,
     logged: (event) => lines.filter((line) => line.event === event).map((line) => line.fields),
     tokenWith,
     async accountWith(scopes) {

@@ -3,7 +3,7 @@ import type { Socket } from "node:net";
 import { placesToShare } from "@posthaste/domain";
 import { createMetrics } from "@posthaste/runtime";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { measureRequests } from "../src/metrics.ts";
+import { measureOpen } from "../src/metrics.ts";
 import { type Bench, startBench } from "./fixture.ts";
 import {
   countFrames,
@@ -278,16 +278,17 @@ describe("the limit holds", () => {
   );
 });
 
-test("the metric counts the requests in flight by kind", async () => {
+test("metrics count the requests in flight and what else is open, by kind", async () => {
   const metrics = createMetrics();
-  measureRequests(metrics, t.requestsUnderWay);
-  const rendered = async () => {
-    const lines = (await metrics.render()).split("\n");
-    return lines.filter((line) => line.startsWith("posthaste_requests_under_way{"));
-  };
+  measureOpen(metrics, t.counters);
+  const shown = /^posthaste_(requests_under_way|open)\{kind="(token|public|deliveries|health|streams)"/;
+  const rendered = async () => (await metrics.render()).split("\n").filter((line) => shown.test(line));
   const values = (token: number, withoutToken: number) => [
     `posthaste_requests_under_way{kind="token"} ${token}`,
     `posthaste_requests_under_way{kind="public"} ${withoutToken}`,
+    `posthaste_open{kind="streams"} ${token + withoutToken}`,
+    `posthaste_open{kind="deliveries"} ${token}`,
+    `posthaste_open{kind="health"} ${withoutToken}`,
   ];
   expect(await rendered()).toEqual(values(0, 0));
   const client = await session();

@@ -4,13 +4,30 @@ import type { AdmitParts } from "./admit.ts";
 import { createAuthenticate } from "./auth.ts";
 import { type BodyRoom, createBodyRoom, createPlaces } from "./places.ts";
 import { createRateLimit } from "./rate-limit.ts";
+import {
+  createPublicStreamGate,
+  createStreamGate,
+  type PublicStreamGate,
+  type StreamGate,
+} from "./stream-gate.ts";
+
+/** Streams of one account's inboxes: it has three, and perhaps two tabs that watch each. */
+const INBOX_WATCHES_MAX = { ofAll: 50, ofAccount: 8 };
+
+/** The bounds of open streams, by kind. */
+export type StreamGates = {
+  readonly deliveries: StreamGate;
+  readonly inboxes: StreamGate;
+  readonly health: PublicStreamGate;
+  readonly reflection: PublicStreamGate;
+};
 
 /** Creates what decides who may call, how often, and how much at once. */
 export function createAccess(
   store: Store,
   now: () => number,
   limits: Limits,
-): AdmitParts & { readonly bodyRoom: BodyRoom } {
+): AdmitParts & { readonly bodyRoom: BodyRoom; readonly streamGates: StreamGates } {
   return {
     authenticate: createAuthenticate(store, now),
     rateLimit: createRateLimit(limits.ratePerSecond),
@@ -21,5 +38,14 @@ export function createAccess(
       retryAfterMs: BUSY_RETRY_AFTER_MS,
     }),
     bodyRoom: createBodyRoom(limits.bodiesBytesMax, BUSY_RETRY_AFTER_MS),
+    streamGates: {
+      deliveries: createStreamGate("streams of delivery changes", {
+        ofAll: limits.watchesMax,
+        ofAccount: limits.accountWatchesMax,
+      }),
+      inboxes: createStreamGate("streams of inboxes", INBOX_WATCHES_MAX),
+      health: createPublicStreamGate("watched health statuses", limits.publicStreamsMax),
+      reflection: createPublicStreamGate("streams of reflection", limits.publicStreamsMax),
+    },
   };
 }

@@ -31,8 +31,9 @@ describe("places", () => {
     const other = takeAll(places, by(1, 2));
     expect(other.taken).toHaveLength(100);
     expect(other.error.message).toContain("this account has 400 requests, its part of 1000");
+    expect([places.taken(), places.accounts()]).toEqual([400, 1]);
     for (const leave of [...one.taken, ...other.taken]) leave();
-    expect(places.taken()).toBe(0);
+    expect([places.taken(), places.accounts()]).toEqual([0, 0]);
     expect(takeAll(places, by(1, 1)).taken).toHaveLength(300);
   });
 

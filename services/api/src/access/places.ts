@@ -24,6 +24,8 @@ export type Places = {
   take(principal: Pick<Principal, "accountId" | "tokenId">): () => void;
   /** Returns how many are taken. */
   taken(): number;
+  /** Returns how many accounts have one. */
+  accounts(): number;
 };
 
 /**
@@ -57,6 +59,7 @@ export function createPlaces({ what, ofAll, ofAccount, retryAfterMs }: PlacesOpt
       };
     },
     taken: () => taken,
+    accounts: byAccount.holders,
   };
 }
 
@@ -66,6 +69,7 @@ function createCount<Id>() {
   const of = (id: Id) => counts.get(id) ?? 0;
   return {
     of,
+    holders: () => counts.size,
     add(id: Id, by: number) {
       const count = of(id) + by;
       if (count === 0) counts.delete(id);

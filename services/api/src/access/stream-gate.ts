@@ -9,29 +9,46 @@ export const STREAM_MAX_MS = 10 * MINUTE_MS;
 /** `Retry-After` if too many streams are open. */
 const RETRY_AFTER_MS = 30_000;
 
-/** Passes a stream of no account on while it holds one of the places. */
-export type PublicStreamGate = <T>(stream: AsyncIterable<T>) => AsyncGenerator<T>;
+/** Bounds the open streams of one kind that need no token. */
+export type PublicStreamGate = {
+  /** Passes a stream on while it holds one of the places. */
+  pass<T>(stream: AsyncIterable<T>): AsyncGenerator<T>;
+  /** Returns how many are open. */
+  open(): number;
+};
 
 /** Bounds the open streams of one kind that need no token; another one is refused with `too_many`. */
 export function createPublicStreamGate(what: string, ofAll: number): PublicStreamGate {
   let open = 0;
-  return async function* pass(stream) {
-    if (open >= ofAll) {
-      throw new Refusal("too_many", `there are ${ofAll} ${what}, the maximum; wait until one of them ends`, {
-        retryAfterMs: RETRY_AFTER_MS,
-      });
-    }
-    open += 1;
-    try {
-      yield* stream;
-    } finally {
-      open -= 1;
-    }
+  return {
+    async *pass(stream) {
+      if (open >= ofAll) {
+        throw new Refusal(
+          "too_many",
+          `there are ${ofAll} ${what}, the maximum; wait until one of them ends`,
+          {
+            retryAfterMs: RETRY_AFTER_MS,
+          },
+        );
+      }
+      open += 1;
+      try {
+        yield* stream;
+      } finally {
+        open -= 1;
+      }
+    },
+    open: () => open,
   };
 }
 
-/** Passes an account's stream on while it holds one of the places. */
-export type StreamGate = <T>(principal: Principal, stream: AsyncGenerator<T>) => AsyncGenerator<T>;
+/** Bounds the open streams of one kind of all accounts. */
+export type StreamGate = {
+  /** Passes an account's stream on while it holds one of the places. */
+  pass<T>(principal: Principal, stream: AsyncGenerator<T>): AsyncGenerator<T>;
+  /** Returns how many are open. */
+  open(): number;
+};
 
 /**
  * Bounds the open streams of one kind in this process; another one is refused with `too_many`.
@@ -40,12 +57,15 @@ export type StreamGate = <T>(principal: Principal, stream: AsyncGenerator<T>) =>
  */
 export function createStreamGate(what: string, limits: { ofAll: number; ofAccount: number }): StreamGate {
   const places = createPlaces({ what, ...limits, retryAfterMs: RETRY_AFTER_MS });
-  return async function* pass(principal, stream) {
-    const leave = places.take(principal);
-    try {
-      yield* stream;
-    } finally {
-      leave();
-    }
+  return {
+    async *pass(principal, stream) {
+      const leave = places.take(principal);
+      try {
+        yield* stream;
+      } finally {
+        leave();
+      }
+    },
+    open: places.taken,
   };
 }

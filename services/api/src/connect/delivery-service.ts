@@ -19,7 +19,7 @@ import {
   resendDelivery,
 } from "@posthaste/store";
 import { plannedAttempts } from "../deliveries/planned-attempts.ts";
-import { createWatch } from "../deliveries/watch-deliveries.ts";
+import { watchDeliveries } from "../deliveries/watch-deliveries.ts";
 import type { Deps } from "../deps.ts";
 import { callerOf } from "./call-values.ts";
 import { attemptTo, changeTo, deliveryStateFrom, deliveryTo, eventTo } from "./convert.ts";
@@ -40,13 +40,11 @@ type DeliveryParts = Pick<
   | "temporalWait"
   | "workflowUrl"
   | "signalRecovery"
-  | "limits"
+  | "streamGates"
 >;
 
 export function deliveryService(parts: DeliveryParts): ServiceImpl<typeof DeliveryService> {
   const { store } = parts;
-  const { watchesMax: ofAll, accountWatchesMax: ofAccount } = parts.limits;
-  const watch = createWatch(parts, { ofAll, ofAccount });
   const shown = showTo(parts);
   return {
     ...recoveryCalls(parts),
@@ -55,7 +53,8 @@ export function deliveryService(parts: DeliveryParts): ServiceImpl<typeof Delive
     async *watchDeliveries({ subscriptionId, cursor }, context) {
       const principal = callerOf(context);
       const of = subscriptionId === 0 ? {} : { subscriptionId: subscriptionId as SubscriptionId };
-      for await (const { changes, cursor: next } of watch({ principal, cursor, ...of }, context.signal)) {
+      const watched = watchDeliveries(parts, { ...principal, cursor, ...of }, context.signal);
+      for await (const { changes, cursor: next } of parts.streamGates.deliveries.pass(principal, watched)) {
         yield { changes: changes.map(changeTo), cursor: next };
       }
     },

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { Code, ConnectError, type ServiceImpl } from "@connectrpc/connect";
 import { type Health, HealthCheckResponse_ServingStatus as Status } from "@posthaste/contracts/health";
 import { isDatabaseAway } from "@posthaste/store";
-import { createPublicStreamGate, STREAM_HEARTBEAT_MS, STREAM_MAX_MS } from "../access/stream-gate.ts";
+import { STREAM_HEARTBEAT_MS, STREAM_MAX_MS } from "../access/stream-gate.ts";
 import type { Deps } from "../deps.ts";
 import { SERVICES } from "./access.ts";
 
@@ -13,10 +13,12 @@ const WATCH_INTERVAL_MS = 2_000;
  * Implements gRPC's health protocol: SERVING while the database answers. A watched status is repeated as
  * often as other streams send something, and ends like these; its clients watch again.
  */
-export function healthService({ store, limits }: Pick<Deps, "store" | "limits">): ServiceImpl<typeof Health> {
+export function healthService({
+  store,
+  streamGates,
+}: Pick<Deps, "store" | "streamGates">): ServiceImpl<typeof Health> {
   const known = new Set(["", ...SERVICES.map((service) => service.typeName as string)]);
   const status = async () => ((await isDatabaseAway(store)) ? Status.NOT_SERVING : Status.SERVING);
-  const gate = createPublicStreamGate("watched health statuses", limits.publicStreamsMax);
   async function* statusesOf(service: string, signal: AbortSignal) {
     const endAt = performance.now() + STREAM_MAX_MS;
     let last: { readonly status: Status; readonly sentAt: number } | undefined;
@@ -37,7 +39,7 @@ export function healthService({ store, limits }: Pick<Deps, "store" | "limits">)
       if (!known.has(service)) throw new ConnectError("unknown service", Code.NotFound);
       return { status: await status() };
     },
-    watch: ({ service }, { signal }) => gate(statusesOf(service, signal)),
+    watch: ({ service }, { signal }) => streamGates.health.pass(statusesOf(service, signal)),
     async list() {
       const now = await status();
       return { statuses: Object.fromEntries([...known].map((name) => [name, { status: now }])) };

@@ -3,17 +3,16 @@ import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import type { ServiceImpl } from "@connectrpc/connect";
 import { InboxSchema, type InboxService } from "@posthaste/contracts/inbox";
 import { type AccountId, Refusal } from "@posthaste/domain";
-import { createStreamGate, STREAM_HEARTBEAT_MS, STREAM_MAX_MS } from "../access/stream-gate.ts";
+import { STREAM_HEARTBEAT_MS, STREAM_MAX_MS } from "../access/stream-gate.ts";
 import type { Deps } from "../deps.ts";
 import { inboxPath } from "../inbox/inbox-route.ts";
 import type { Inbox, Inboxes, InboxRequest } from "../inbox/inboxes.ts";
 import { callerOf } from "./call-values.ts";
 
-/** Maximum open streams. An account has three inboxes, and perhaps two tabs that watch each. */
-const WATCHES_MAX = { ofAll: 50, ofAccount: 8 };
-
-export function inboxService({ inboxes }: Pick<Deps, "inboxes">): ServiceImpl<typeof InboxService> {
-  const gate = createStreamGate("streams of inboxes", WATCHES_MAX);
+export function inboxService({
+  inboxes,
+  streamGates,
+}: Pick<Deps, "inboxes" | "streamGates">): ServiceImpl<typeof InboxService> {
   const requireInboxes = () => {
     if (inboxes !== null) return inboxes;
     throw new Refusal(
@@ -38,7 +37,7 @@ export function inboxService({ inboxes }: Pick<Deps, "inboxes">): ServiceImpl<ty
     async *watchInbox({ inboxId, after }, context) {
       const principal = callerOf(context);
       const watched = { ...principal, inboxId, after: Number(after) };
-      yield* gate(principal, requestsOf(requireInboxes(), watched, context.signal));
+      yield* streamGates.inboxes.pass(principal, requestsOf(requireInboxes(), watched, context.signal));
     },
   };
 }

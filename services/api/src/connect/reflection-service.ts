@@ -3,7 +3,7 @@ import { type DescriptorProto, FileDescriptorProtoSchema } from "@bufbuild/proto
 import type { ServiceImpl } from "@connectrpc/connect";
 import type { ServerReflection, ServerReflectionRequest } from "@posthaste/contracts/reflection";
 import { Refusal } from "@posthaste/domain";
-import { createPublicStreamGate } from "../access/stream-gate.ts";
+import type { PublicStreamGate } from "../access/stream-gate.ts";
 
 /** gRPC's status codes. */
 const NOT_FOUND = 5;
@@ -19,9 +19,8 @@ type Question = ServerReflectionRequest["messageRequest"];
  */
 export function reflectionService(
   services: readonly DescService[],
-  streamsMax: number,
+  gate: PublicStreamGate,
 ): ServiceImpl<typeof ServerReflection> {
-  const gate = createPublicStreamGate("streams of reflection", streamsMax);
   const files = new Map<string, DescFile>();
   for (const service of services) addFile(files, service.file);
   /** An answer's bytes, by file and by symbol. Made once: a question of 39 bytes is answered with 83 kB. */
@@ -63,7 +62,7 @@ export function reflectionService(
       yield { validHost: host, originalRequest: request, messageResponse: answerTo(question) };
     }
   }
-  return { serverReflectionInfo: (requests) => gate(answersTo(requests)) };
+  return { serverReflectionInfo: (requests) => gate.pass(answersTo(requests)) };
 }
 
 function failure(errorCode: number, errorMessage: string) {

@@ -57,7 +57,7 @@ export function connectRoutes(deps: Deps): (router: ConnectRouter) => void {
     router.service(SessionService, sessionService(deps), { readMaxBytes: PUBLIC_BODY_BYTES_MAX });
     router.service(InboxService, inboxService(deps), limits);
     router.service(Health, healthService(deps), { readMaxBytes: PUBLIC_BODY_BYTES_MAX });
-    const reflection = reflectionService(SERVICES, deps.limits.publicStreamsMax);
+    const reflection = reflectionService(SERVICES, deps.streamGates.reflection);
     router.service(ServerReflection, reflection, { readMaxBytes: PUBLIC_BODY_BYTES_MAX });
     // Most tools still call this version first; the two differ only in their name.
     router.service(

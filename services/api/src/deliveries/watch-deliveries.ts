@@ -1,49 +1,42 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { Refusal, type SubscriptionId } from "@posthaste/domain";
+import { type AccountId, Refusal, type SubscriptionId } from "@posthaste/domain";
 import {
   type ChangeCursor,
   currentCursor,
   type DeliveryChange,
   listChanges,
   orderChanges,
-  type Principal,
   type Store,
 } from "@posthaste/store";
-import { createStreamGate, STREAM_HEARTBEAT_MS, STREAM_MAX_MS } from "../access/stream-gate.ts";
+import { STREAM_HEARTBEAT_MS, STREAM_MAX_MS } from "../access/stream-gate.ts";
 
 const POLL_EVERY_MS = 250;
 const CHANGES_AT_ONCE = 500;
 
-/** The dependencies of {@link createWatch}. */
+/** The dependencies of {@link watchDeliveries}. */
 type WatchParts = {
   readonly store: Store;
   /** Epoch milliseconds. */
   readonly now: () => number;
 };
 
-export type Watch = (
-  of: { principal: Principal; subscriptionId?: SubscriptionId; cursor: string },
-  signal: AbortSignal,
-) => AsyncGenerator<{ changes: DeliveryChange[]; cursor: string }>;
+type Watched = {
+  readonly accountId: AccountId;
+  readonly subscriptionId?: SubscriptionId;
+  readonly cursor: string;
+};
 
 /**
  * Streams the changes of an account's deliveries, from a cursor on. Empty answers keep the cursor from
  * expiring.
  *
- * @param limits maximum open streams in this process
- * @throws Refusal if the cursor is malformed, too old or ahead of the database, or if too many streams are
- *   open
+ * @throws Refusal if the cursor is malformed, too old or ahead of the database
  */
-export function createWatch(parts: WatchParts, limits: { ofAll: number; ofAccount: number }): Watch {
-  const gate = createStreamGate("streams of delivery changes", limits);
-  return (of, signal) => gate(of.principal, changesOf(parts, of, signal));
-}
-
-async function* changesOf(
+export async function* watchDeliveries(
   { store, now }: WatchParts,
-  { principal: { accountId }, subscriptionId, cursor: from }: Parameters<Watch>[0],
+  { accountId, subscriptionId, cursor: from }: Watched,
   signal: AbortSignal,
-): ReturnType<Watch> {
+): AsyncGenerator<{ changes: DeliveryChange[]; cursor: string }> {
   let cursor = from === "" ? await currentCursor(store) : cursorFrom(from);
   const endAt = performance.now() + STREAM_MAX_MS;
   let sentAt = Number.NEGATIVE_INFINITY;

@@ -17,6 +17,8 @@ export type Http2Sessions = {
   add(session: ServerHttp2Session, socket: Socket): void;
   /** Sends GOAWAY to every client and ends each session once its requests in flight are answered. */
   end(): void;
+  /** Returns how many are open. */
+  open(): number;
 };
 
 /**
@@ -87,5 +89,6 @@ export function createHttp2Sessions({
     end() {
       for (const end of ending.values()) end();
     },
+    open: () => ending.size,
   };
 }

@@ -12,8 +12,25 @@ import { createHttp2Sessions } from "./http2-sessions.ts";
 import type { Limits } from "./limits.ts";
 import { destroyClosed, endUnheard, wakeWriters } from "./when-over.ts";
 
+/** What is open on a port now. */
+export type PortCounters = {
+  /** Connections whose first bytes have not arrived. */
+  readonly undecided: number;
+  /** Connections that speak HTTP/1.1. */
+  readonly http1: number;
+  /** Requests over HTTP/1.1. */
+  readonly responses: number;
+  /** Connections that speak HTTP/2. */
+  readonly http2: number;
+  /** HTTP/2 sessions: the protocol's state of a connection. */
+  readonly sessions: number;
+  /** Requests over HTTP/2. */
+  readonly streams: number;
+};
+
 export type OnePort = {
   readonly server: Server;
+  counters(): PortCounters;
   /** Lets requests in flight finish and accepts no new requests on open connections. */
   drain(): void;
   /** Closes every connection, even with requests in flight. */
@@ -55,6 +72,7 @@ export function createOnePort(limits: Limits, handler: Handler): OnePort {
 
   return {
     server,
+    counters: () => ({ undecided: undecided.size, ...http1.counters(), ...http2.counters() }),
     drain() {
       http1.drain();
       for (const socket of undecided) socket.destroy();
@@ -102,6 +120,10 @@ function createHttp1(limits: Limits, handler: Handler) {
   server.removeAllListeners("connection");
   return {
     server,
+    counters: () => ({
+      http1: inFlight.size,
+      responses: [...inFlight.values()].reduce((sum, { size }) => sum + size, 0),
+    }),
     take(socket: Socket) {
       const responses = new Set<ServerResponse>();
       inFlight.set(socket, responses);
@@ -156,6 +178,7 @@ function createHttp2(limits: Limits, handler: Handler) {
       socket.once("close", () => sockets.delete(socket));
       server.emit("connection", socket);
     },
+    counters: () => ({ http2: sockets.size, sessions: sessions.open(), streams: streams.size }),
     drain: () => sessions.end(),
     destroy() {
       for (const socket of sockets) socket.destroy();

@@ -50,22 +50,43 @@ const PROBES: ReadonlySet<string | undefined> = new Set([
 /** The route of an RPC: its service, which is in a package, and its method. */
 const RPC_ROUTE = /^\/((?:\w+\.)+\w+\/\w+)$/;
 
+export type RequestLines = {
+  /** Begins the line of a request that no hook sees, such as one whose path cannot be decoded. */
+  begin(request: FastifyRequest, reply: FastifyReply): void;
+  /** Returns how many requests have begun whose line is still to come. */
+  open(): number;
+};
+
 /**
  * Logs one line for every request, however it ended, and returns its id to the caller (`x-request-id`). The
  * line holds no bodies, query strings or tokens. Call this before routes are added.
  */
-export function logRequests(app: FastifyInstance, log: Log, tracer: Tracer, observer?: ApiObserver): void {
+export function logRequests(
+  app: FastifyInstance,
+  log: Log,
+  tracer: Tracer,
+  observer?: ApiObserver,
+): RequestLines {
+  let open = 0;
+  const begin = (request: FastifyRequest, reply: FastifyReply) => {
+    open += 1;
+    beginLine(request, reply, log, { tracer, observer });
+    whenOver(reply.raw, () => {
+      open -= 1;
+    });
+  };
   // The hook below sets a line for each request.
   app.decorateRequest("line", undefined as unknown as RequestLine);
-  app.addHook("onRequest", async (request, reply) => beginLine(request, reply, log, { tracer, observer }));
+  app.addHook("onRequest", async (request, reply) => begin(request, reply));
+  return { begin, open: () => open };
 }
 
 /** Starts a request's line and span, and logs the line when the request is over. */
-export function beginLine(
+function beginLine(
   request: FastifyRequest,
   reply: FastifyReply,
   log: Log,
-  { tracer = noTracer, observer }: { tracer?: Tracer; observer?: ApiObserver | undefined } = {},
+  { tracer, observer }: { tracer: Tracer; observer: ApiObserver | undefined },
 ): void {
   const route = request.routeOptions.url;
   const rpc = RPC_ROUTE.exec(route ?? "")?.[1];

@@ -1,0 +1,46 @@
+import type { Deps } from "./deps.ts";
+import type { RequestsUnderWay } from "./http/admission.ts";
+import type { OnePort, PortCounters } from "./http/one-port.ts";
+import type { RequestLines } from "./http/request-line.ts";
+
+/** What is open in an API process now. When the last client has left, every number is 0. */
+export type Counters = PortCounters &
+  /** Requests, by whether their route needs a token. */
+  RequestsUnderWay & {
+    /** Requests of accounts, whose token was valid. */
+    readonly admitted: number;
+    /** Accounts that have such requests. */
+    readonly accounts: number;
+    /** Streams of delivery changes. */
+    readonly deliveries: number;
+    /** Streams of inboxes. */
+    readonly inboxes: number;
+    /** Watched health statuses. */
+    readonly health: number;
+    /** Streams of reflection. */
+    readonly reflection: number;
+    /** Bytes of bodies that are received or used. */
+    readonly bytes: number;
+    /** Requests whose log line is still to come. */
+    readonly lines: number;
+  };
+
+type Counted = { readonly port: OnePort; readonly requests: RequestsUnderWay; readonly lines: RequestLines };
+
+export function countersOf(
+  { requestPlaces, streamGates, bodyRoom }: Pick<Deps, "requestPlaces" | "streamGates" | "bodyRoom">,
+  { port, requests, lines }: Counted,
+): Counters {
+  return {
+    ...port.counters(),
+    ...requests,
+    admitted: requestPlaces.taken(),
+    accounts: requestPlaces.accounts(),
+    deliveries: streamGates.deliveries.open(),
+    inboxes: streamGates.inboxes.open(),
+    health: streamGates.health.open(),
+    reflection: streamGates.reflection.open(),
+    bytes: bodyRoom.held(),
+    lines: lines.open(),
+  };
+}
