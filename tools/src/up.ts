@@ -11,7 +11,7 @@ import { requireTemporal } from "./up/given-temporal.ts";
 import { parseUpOptions, TEMPORAL_PORT_DEFAULT, UP_USAGE, type UpOptions } from "./up/options.ts";
 import { prepareDatabase } from "./up/prepare-database.ts";
 import { secretKeys } from "./up/secret-keys.ts";
-import { createStack, LOOPBACK, type Stack } from "./up/stack.ts";
+import { createStack, egressAllow, type Stack } from "./up/stack.ts";
 import { welcome } from "./up/welcome.ts";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
@@ -59,8 +59,7 @@ async function runUntilStopped(options: UpOptions, stack: Stack, signal: AbortSi
   try {
     const { token, ...places } = await start(options, stack, signal);
     const apiUrl = `http://127.0.0.1:${options.port}`;
-    const egressAllow = process.env["POSTHASTE_EGRESS_ALLOW"] || LOOPBACK;
-    console.log(welcome({ apiUrl, token, egressAllow, ...places, ...options }));
+    console.log(welcome({ apiUrl, token, egressAllow: egressAllow(process.env), ...places, ...options }));
     if (options.demo) {
       demo = await startDemo({ dataDir: options.dataDir });
       await Promise.race([demo.deliverSample({ apiUrl, token, signal }), stack.death]);

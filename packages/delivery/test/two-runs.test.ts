@@ -57,7 +57,9 @@ describe.each(["sqlite", "mysql"] as const)("an attempt that another run overtak
   beforeEach(async () => {
     database = await createTestStore(backend);
     receiver = await startReceiver();
-    egress = createEgress({ rules: { allow: parseNetworks("127.0.0.0/8"), ports: EGRESS_PORTS_DEFAULT } });
+    egress = createEgress({
+      rules: { allow: parseNetworks("127.0.0.0/8"), deny: [], ports: EGRESS_PORTS_DEFAULT },
+    });
     meanwhile = thereafter = undefined;
     const { store } = database;
     const ledger = createAttemptLedger(store);

@@ -10,10 +10,11 @@ import {
   permitsAddress,
   requireCallable,
 } from "./egress-rules.ts";
+import { parseDeniedNetworks } from "./platform-networks.ts";
 import { Refusal } from "./refusal.ts";
 import { parseTargetUrl } from "./target-url.ts";
 
-const RULES = { allow: [], ports: EGRESS_PORTS_DEFAULT };
+const RULES = { allow: [], deny: [], ports: EGRESS_PORTS_DEFAULT };
 
 /** IANA's special-purpose registry for IPv4, as a model independent of the library under test. */
 const SPECIAL_IPV4 = blocks("ipv4", [
@@ -120,6 +121,32 @@ test("an IPv4 address is permitted if the registry lists it as public, in every 
   );
 });
 
+test("no spelling of a denied address is permitted, whatever is allowed", () => {
+  const networks = fc.tuple(ipv4, fc.integer({ min: 0, max: 32 }));
+  fc.assert(
+    fc.property(
+      ipv4,
+      spelling,
+      fc.array(networks),
+      fc.integer({ min: 8, max: 32 }),
+      (n, spell, also, bits) => {
+        const deny = parseDeniedNetworks([`${dotted(n)}/${bits}`, "platform"].join(","));
+        const allow = parseNetworks(["::/0", ...also.map(([of, of2]) => `${dotted(of)}/${of2}`)].join(","));
+        const rules = { ...RULES, allow, deny };
+        const [a, b] = [(n >>> 16).toString(16), (n & 0xffff).toString(16)];
+        const texts = [
+          literalAddress(new URL(`http://${spell(n)}/`)) ?? "",
+          `64:ff9b::${a}:${b}`,
+          `::ffff:0:${a}:${b}`,
+          `2002:${a}:${b}::1`,
+        ];
+        for (const text of texts) expect(permitsAddress(rules, text)).toBe(false);
+      },
+    ),
+    fuzzing(),
+  );
+});
+
 const group = fc.integer({ min: 0, max: 0xffff }).map((part) => part.toString(16));
 const ipv6 = fc
   .tuple(
@@ -192,6 +219,7 @@ describe("any text", () => {
       fc.property(anything, (text) => {
         for (const [parse, words] of [
           [parseNetworks, "expected networks such as"],
+          [parseDeniedNetworks, "expected `platform` or networks such as"],
           [parsePorts, "expected ports such as"],
         ] as const) {
           try {

@@ -8,10 +8,12 @@ import {
   permitsAddress,
   permitsPort,
   requireCallable,
+  whyForbidden,
 } from "./egress-rules.ts";
+import { parseDeniedNetworks } from "./platform-networks.ts";
 import { parseTargetUrl } from "./target-url.ts";
 
-const RULES = { allow: [], ports: EGRESS_PORTS_DEFAULT };
+const RULES = { allow: [], deny: [], ports: EGRESS_PORTS_DEFAULT };
 
 describe("public unicast addresses may be called", () => {
   test.each([
@@ -156,6 +158,94 @@ describe("the operator's allowed networks", () => {
   });
 });
 
+describe("the operator's denied networks", () => {
+  const rules = {
+    ...RULES,
+    allow: parseNetworks("10.0.0.0/8,100.64.0.0/10,fd00::/8,169.254.0.0/16,192.0.0.0/24,fe80::/10"),
+    deny: parseDeniedNetworks("platform, 8.8.8.0/24, 10.9.0.0/16"),
+  };
+
+  test.each([
+    ["Azure's WireServer", "168.63.129.16"],
+    ["Azure's WireServer, mapped", "::ffff:168.63.129.16"],
+    ["metadata of most clouds", "169.254.169.254"],
+    ["credentials of ECS", "169.254.170.2"],
+    ["Alibaba's metadata", "100.100.100.200"],
+    ["Alibaba's metadata over IPv6", "fd00:100::100:200"],
+    ["AWS's metadata over IPv6", "fd00:ec2::254"],
+    ["AWS's credentials of pods over IPv6", "fd00:ec2::23"],
+    ["Google's metadata over IPv6", "fd20:ce::254"],
+    ["Oracle's metadata over IPv6", "fd00:c1::a9fe:a9fe"],
+    ["Oracle's classic metadata", "192.0.0.192"],
+    ["IBM's services", "161.26.0.6"],
+    ["IBM's endpoints", "166.11.255.254"],
+    ["Scaleway's metadata over IPv6", "fd00:42::42"],
+    ["Akamai's metadata over IPv6", "fd00:a9fe:a9fe::1"],
+    ["Equinix Metal's metadata", "192.80.8.124"],
+    ["link-local metadata over IPv6", "fe80::a9fe:a9fe"],
+    ["link-local metadata with a zone", "fe80::a9fe:a9fe%eth0"],
+    ["a public network of the operator's", "8.8.8.8"],
+    ["a part of an allowed network", "10.9.1.1"],
+  ])("win over the allowed and the public ones: %s, %s", (_what, address) => {
+    expect(whyForbidden(rules, address)).toBe("denied");
+  });
+
+  test.each(["168.63.129.17", "100.100.100.201", "fd00:ec3::1", "10.8.1.1", "8.8.4.4", "166.12.0.1"])(
+    "leave the neighbour %s alone",
+    (address) => {
+      expect(whyForbidden(rules, address)).toBeUndefined();
+    },
+  );
+
+  test.each([
+    ["", /expected `platform`/],
+    ["platforms", /expected `platform`/],
+    ["platform,none", /or `none`$/],
+    ["platform;10.0.0.0/8", /separated by commas/],
+  ])("%j is not a list of them", (text, expected) => {
+    expect(() => parseDeniedNetworks(text)).toThrow(expected);
+  });
+
+  test("may be none", () => {
+    expect(parseDeniedNetworks("none")).toEqual([]);
+    expect(permitsAddress({ ...RULES, deny: [] }, "168.63.129.16")).toBe(true);
+  });
+});
+
+describe("an allowed address that embeds an IPv4 address leads to it, so that one must be permitted too", () => {
+  const rules = {
+    ...RULES,
+    allow: parseNetworks("::/0"),
+    deny: parseDeniedNetworks("platform"),
+  };
+
+  test.each([
+    ["NAT64", "64:ff9b::", "a83f:8110"],
+    ["local NAT64", "64:ff9b:1::", "a83f:8110"],
+    ["IPv4-translated", "::ffff:0:", "a83f:8110"],
+    ["IPv4-compatible", "::", "a83f:8110"],
+    ["6to4", "2002:a83f:8110::", "1"],
+    ["Teredo", "2001:0:4136:e378:8000:63bf:", "57c0:7eef"],
+  ])("Azure's platform address by way of %s", (_what, before, after) => {
+    expect(whyForbidden(rules, `${before}${after}`)).toBe("denied");
+  });
+
+  test.each([
+    ["a private address by way of NAT64", "64:ff9b::10.0.0.5", "not_public"],
+    ["loopback by way of 6to4", "2002:7f00:1::", "not_public"],
+    ["a public address by way of NAT64", "64:ff9b::8.8.8.8", undefined],
+    ["loopback", "::1", undefined],
+    ["an ordinary private address", "fd12::1", undefined],
+  ])("%s (%s): %s", (_what, address, expected) => {
+    expect(whyForbidden(rules, address)).toBe(expected);
+  });
+
+  test("a private address by way of NAT64 may be called if both are allowed", () => {
+    const both = { ...RULES, allow: parseNetworks("64:ff9b::/96,10.0.0.0/8") };
+    expect(permitsAddress(both, "64:ff9b::10.0.0.5")).toBe(true);
+  });
+});
+
 describe("ports", () => {
   test.each([
     [80, true],
@@ -213,6 +303,13 @@ describe("a target URL with a forbidden port or literal address", () => {
     "http://10.example.com/",
   ])("%s is not refused", (text) => {
     expect(() => requireCallable(RULES, parseTargetUrl(text))).not.toThrow();
+  });
+
+  test("is refused if the operator denies it, in words that are true of a public address", () => {
+    const rules = { ...RULES, deny: parseDeniedNetworks("platform") };
+    expect(() => requireCallable(rules, "http://168.63.129.16/machine")).toThrow(
+      "target_url has an address that deliveries may not reach; use a publicly reachable address",
+    );
   });
 
   test("is not refused if the operator allows it", () => {

@@ -1,15 +1,18 @@
 import ipaddr from "ipaddr.js";
 import { Refusal } from "./refusal.ts";
 
-/** What deliveries may reach in addition to the public internet, and on which ports. */
+/** What deliveries may reach in addition to the public internet, what they may not, and on which ports. */
 export type EgressRules = {
   /** Networks that deliveries may reach although they are not public. */
   readonly allow: readonly Network[];
+  /** Networks that deliveries never reach, also if they are public or allowed. */
+  readonly deny: readonly Network[];
   readonly ports: readonly PortRange[];
 };
 
 /** A network such as `10.1.0.0/16`: its address and its prefix length in bits. See {@link parseNetworks}. */
-export type Network = readonly [ipaddr.IPv4 | ipaddr.IPv6, number];
+export type Network = readonly [Address, number];
+type Address = ipaddr.IPv4 | ipaddr.IPv6;
 export type PortRange = { readonly from: number; readonly to: number };
 
 /**
@@ -24,18 +27,35 @@ export const EGRESS_PORTS_DEFAULT: readonly PortRange[] = [
 
 /** The only IPv6 range of public addresses; all addresses outside it are private, local or unassigned. */
 const PUBLIC_IPV6 = ipaddr.IPv6.parseCIDR("2000::/3");
+const IPV4_COMPATIBLE = ipaddr.IPv6.parseCIDR("::/96");
+
+/** Why an address may not be called. */
+export type Forbidden = "denied" | "not_public";
 
 /**
- * Returns whether an address may be called: a public unicast address, or an address that the operator allows.
- * Addresses that embed another address (6to4, Teredo, NAT64) are never public; an IPv4-mapped address counts
- * as its IPv4 address.
+ * Returns why an address may not be called, or undefined if it may: it is a public unicast address or one
+ * that the operator allows, and the operator does not deny it. Addresses that embed an IPv4 address (NAT64,
+ * 6to4, Teredo) are never public, and lead to that address: if they are allowed, it must be permitted too.
+ * An IPv4-mapped address counts as its IPv4 address.
  *
  * @param text an address as name resolution or a socket returns it; any other text may not be called
  */
-export function permitsAddress({ allow }: EgressRules, text: string): boolean {
+export function whyForbidden(rules: EgressRules, text: string): Forbidden | undefined {
   const address = parseAddress(text);
-  if (address === undefined) return false;
-  return isPublic(address) || allow.some((network) => isIn(network, address));
+  return address === undefined ? "not_public" : whyForbiddenAddress(rules, address);
+}
+
+/** See {@link whyForbidden}. */
+export function permitsAddress(rules: EgressRules, text: string): boolean {
+  return whyForbidden(rules, text) === undefined;
+}
+
+function whyForbiddenAddress(rules: EgressRules, address: Address): Forbidden | undefined {
+  const isListed = (networks: readonly Network[]) => networks.some((network) => isIn(network, address));
+  if (isListed(rules.deny)) return "denied";
+  if (!isPublic(address) && !isListed(rules.allow)) return "not_public";
+  const embedded = embeddedIpv4(address);
+  return embedded === undefined ? undefined : whyForbiddenAddress(rules, embedded);
 }
 
 export function permitsPort({ ports }: EgressRules, port: number): boolean {
@@ -65,6 +85,11 @@ const HOST_NAME = /^([a-z0-9_-]{1,63}\.)*[a-z0-9_-]{1,63}\.?$/;
 /** Without the last dot. */
 const HOST_NAME_CHARS_MAX = 253;
 
+const FORBIDDEN_TEXT: Readonly<Record<Forbidden, string>> = {
+  denied: "that deliveries may not reach",
+  not_public: "that is not on the public internet",
+};
+
 /**
  * Refuses a target URL whose port or literal address may not be called, or whose name cannot exist. It does
  * not resolve names; each attempt checks the addresses of a name.
@@ -88,10 +113,9 @@ export function requireCallable(rules: EgressRules, targetUrl: string): void {
     );
   }
   const address = literal ?? loopbackOf(url.hostname);
-  if (address !== undefined && !permitsAddress(rules, address)) {
-    throw refuse(
-      "target_url has an address that is not on the public internet; use a publicly reachable address",
-    );
+  const why = address === undefined ? undefined : whyForbidden(rules, address);
+  if (why !== undefined) {
+    throw refuse(`target_url has an address ${FORBIDDEN_TEXT[why]}; use a publicly reachable address`);
   }
 }
 
@@ -141,7 +165,7 @@ function loopbackOf(hostname: string): string | undefined {
   return /(^|\.)localhost\.?$/.test(hostname) ? "127.0.0.1" : undefined;
 }
 
-function parseAddress(text: string): ipaddr.IPv4 | ipaddr.IPv6 | undefined {
+function parseAddress(text: string): Address | undefined {
   // Accepts four decimal parts only: the library and Node's resolver read 010.1 as different addresses.
   if (isFourPartDecimal(text)) return ipaddr.IPv4.parse(text);
   const [withoutZone = ""] = text.split("%");
@@ -159,12 +183,37 @@ function isFourPartDecimal(text: string): boolean {
   return /^\d+\.\d+\.\d+\.\d+$/.test(text) && ipaddr.IPv4.isValidFourPartDecimal(text);
 }
 
-function isPublic(address: ipaddr.IPv4 | ipaddr.IPv6): boolean {
+function isPublic(address: Address): boolean {
   if (address.range() !== "unicast") return false;
   return address instanceof ipaddr.IPv4 || address.match(PUBLIC_IPV6);
 }
 
-function isIn(network: Network, address: ipaddr.IPv4 | ipaddr.IPv6): boolean {
+/**
+ * Returns the IPv4 address that an IPv6 address leads to: the last four bytes (IPv4-compatible,
+ * IPv4-translated, NAT64), the same inverted (Teredo), or those after the prefix (6to4). A NAT64 prefix of
+ * the operator's own cannot be told from other addresses.
+ */
+function embeddedIpv4(address: Address): ipaddr.IPv4 | undefined {
+  if (address instanceof ipaddr.IPv4) return undefined;
+  const bytes = address.toByteArray();
+  const last = bytes.slice(12);
+  switch (address.range()) {
+    case "rfc6052":
+    case "rfc6145":
+      return new ipaddr.IPv4(last);
+    case "teredo":
+      return new ipaddr.IPv4(last.map((byte) => byte ^ 0xff));
+    case "6to4":
+      return new ipaddr.IPv4(bytes.slice(2, 6));
+    case "unspecified":
+    case "loopback":
+      return undefined;
+    default:
+      return address.match(IPV4_COMPATIBLE) ? new ipaddr.IPv4(last) : undefined;
+  }
+}
+
+function isIn(network: Network, address: Address): boolean {
   return network[0].kind() === address.kind() && address.match(network as [ipaddr.IPv4, number]);
 }
 

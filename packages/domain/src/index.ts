@@ -6,6 +6,7 @@ export { DAY_MS, HOUR_MS, MINUTE_MS } from "./durations.ts";
 export {
   EGRESS_PORTS_DEFAULT,
   type EgressRules,
+  type Forbidden,
   formatPorts,
   literalAddress,
   type Network,
@@ -16,6 +17,7 @@ export {
   permitsPort,
   portOf,
   requireCallable,
+  whyForbidden,
 } from "./egress-rules.ts";
 export {
   canonicalEventData,
@@ -56,6 +58,7 @@ export {
 } from "./pace.ts";
 export { decodePageToken, encodePageToken, PAGE_SIZE_DEFAULT, type PageKey } from "./page-token.ts";
 export { plainText, requireUnicode } from "./plain-text.ts";
+export { PLATFORM_NETWORKS, parseDeniedNetworks } from "./platform-networks.ts";
 export { REFUSAL_CODES, Refusal, type RefusalCode, type RefusedField } from "./refusal.ts";
 export {
   ATTEMPT_TIMEOUT_MS,

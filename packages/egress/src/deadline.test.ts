@@ -21,7 +21,9 @@ const RECEIVER = `
 /** Freezes this thread. For timers and sockets, the effect is that of SIGSTOP. */
 const freeze = () => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ASLEEP_MS);
 
-const egress = createEgress({ rules: { allow: parseNetworks("127.0.0.1"), ports: EGRESS_PORTS_DEFAULT } });
+const egress = createEgress({
+  rules: { allow: parseNetworks("127.0.0.1"), deny: [], ports: EGRESS_PORTS_DEFAULT },
+});
 
 test.each([
   ["did not get the request before the freeze", { answers: true, before: true }, "accepted"],

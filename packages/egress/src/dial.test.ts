@@ -52,7 +52,7 @@ test.each([
   ["to the outbound proxy", "http", true],
 ])("the dial %s ends with its attempt", async (_which, scheme, isByProxy) => {
   const egress = createEgress({
-    rules: { ports: EGRESS_PORTS_DEFAULT, allow: parseNetworks("127.0.0.0/8,203.0.113.0/24") },
+    rules: { deny: [], ports: EGRESS_PORTS_DEFAULT, allow: parseNetworks("127.0.0.0/8,203.0.113.0/24") },
     lookup: async () => [{ address: isByProxy ? "203.0.113.1" : "127.0.0.1", family: 4 }],
     ...(isByProxy ? { proxy: new URL(`http://127.0.0.1:${port}`) } : {}),
   });
@@ -75,7 +75,7 @@ test.each([
 
 test("a receiver that is far away is reached although another of its addresses refuses at once", async () => {
   const egress = createEgress({
-    rules: { ports: EGRESS_PORTS_DEFAULT, allow: parseNetworks("127.0.0.0/8") },
+    rules: { deny: [], ports: EGRESS_PORTS_DEFAULT, allow: parseNetworks("127.0.0.0/8") },
     lookup: async () => ["127.0.0.1", "127.0.0.2"].map((address) => ({ address, family: 4 })),
   });
   const attempt = egress.post({
@@ -109,7 +109,7 @@ describe("a proxy with a name", () => {
   };
   const egressBy = (proxyPort: number, addresses: number) =>
     createEgress({
-      rules: { ports: EGRESS_PORTS_DEFAULT, allow: parseNetworks("203.0.113.0/24") },
+      rules: { deny: [], ports: EGRESS_PORTS_DEFAULT, allow: parseNetworks("203.0.113.0/24") },
       lookup: async () =>
         Array.from({ length: addresses }, (_, n) => ({ address: `203.0.113.${n + 1}`, family: 4 })),
       proxy: new URL(`http://proxy.example:${proxyPort}`),

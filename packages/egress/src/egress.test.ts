@@ -24,7 +24,9 @@ beforeEach(async () => {
 });
 afterEach(() => receiver.stop());
 
-const egress = createEgress({ rules: { allow: parseNetworks("127.0.0.1"), ports: EGRESS_PORTS_DEFAULT } });
+const egress = createEgress({
+  rules: { allow: parseNetworks("127.0.0.1"), deny: [], ports: EGRESS_PORTS_DEFAULT },
+});
 const REQUEST: Omit<PostRequest, "url"> = {
   headers: { "content-type": "application/json" },
   body: Buffer.from("[{}]"),
@@ -182,7 +184,7 @@ describe("the cost of a response is bounded", () => {
     const secure = await startReceiver({ tls: certificate });
     const proxy = await startConnectProxy();
     const { post, close } = createEgress({
-      rules: { allow: parseNetworks("127.0.0.1"), ports: EGRESS_PORTS_DEFAULT },
+      rules: { allow: parseNetworks("127.0.0.1"), deny: [], ports: EGRESS_PORTS_DEFAULT },
       lookup: async () => [{ address: "127.0.0.1", family: 4 }],
       ca: certificate.cert,
       proxy: way === "directly" ? undefined : proxy.url,
@@ -210,7 +212,7 @@ describe("the cost of a response is bounded", () => {
     });
     await once(server.listen(0, "127.0.0.1"), "listening");
     const { post, close } = createEgress({
-      rules: { allow: parseNetworks("127.0.0.1"), ports: EGRESS_PORTS_DEFAULT },
+      rules: { allow: parseNetworks("127.0.0.1"), deny: [], ports: EGRESS_PORTS_DEFAULT },
       lookup: async () => [{ address: "127.0.0.1", family: 4 }],
       ca: certificate.cert,
     });

@@ -3,6 +3,8 @@ import { type AddressInfo, createServer, type Server, type Socket } from "node:n
 import {
   type AccountId,
   EGRESS_PORTS_DEFAULT,
+  PLATFORM_NETWORKS,
+  parseDeniedNetworks,
   parseNetworks,
   parseTargetUrl,
   Refusal,
@@ -26,7 +28,9 @@ import { createTlsReads, createTlsTurns } from "./tls-turns.ts";
 const ACCOUNT = 1 as AccountId;
 /** For attempts that do not time out, however busy the machine is. */
 const TIMEOUT_MS = 60_000;
-const RULES = { allow: [], ports: EGRESS_PORTS_DEFAULT };
+const RULES = { allow: [], deny: [], ports: EGRESS_PORTS_DEFAULT };
+/** As an operator has them by default. */
+const BY_DEFAULT = { ...RULES, deny: PLATFORM_NETWORKS };
 const BODY = Buffer.from("[{}]");
 const post = async (options: EgressOptions, url: string) => {
   const egress = createEgress(options);
@@ -57,6 +61,7 @@ const NAMES: Readonly<Record<string, readonly string[]>> = {
   "xn--mnchen-3ya.example": ["127.0.0.1"],
   "trailing.example.": ["127.0.0.1"],
   "nat64.example": ["64:ff9b::7f00:1"],
+  "platform.example": ["168.63.129.16"],
   // As the system's resolver answers. Another test below uses that resolver itself.
   localhost: ["127.0.0.1", "::1"],
   "localhost.": ["::1"],
@@ -120,6 +125,9 @@ describe("no private address is reached", () => {
     ["cloud metadata in hexadecimal", "0xa9fea9fe", "refused"],
     ["another cloud's metadata", "100.100.100.200", "refused"],
     ["a third cloud's metadata", "192.0.0.192", "refused"],
+    ["Azure's platform address", "168.63.129.16", "refused"],
+    ["Azure's platform address as a number", "2822734096", "refused"],
+    ["Azure's platform address, mapped", "[::ffff:168.63.129.16]", "refused"],
     ["multicast", "224.0.0.1", "refused"],
     ["broadcast", "255.255.255.255", "refused"],
     ["documentation", "192.0.2.1", "refused"],
@@ -166,6 +174,7 @@ describe("no private address is reached", () => {
     ["an international name", "münchen.example", "accepted"],
     ["a name with a trailing dot", "trailing.example.", "accepted"],
     ["a name of NAT64", "nat64.example", "accepted"],
+    ["a name of Azure's platform address", "platform.example", "accepted"],
   ];
 
   test("the list has at least 60 hosts", () => {
@@ -180,7 +189,7 @@ describe("no private address is reached", () => {
     expect(atSubscription(text)).toBe(expected);
     if (!URL.canParse(text)) return;
     // As if the subscription were older than the check.
-    expect(await post({ rules: RULES, lookup: named }, text)).toMatchObject({
+    expect(await post({ rules: BY_DEFAULT, lookup: named }, text)).toMatchObject({
       outcome: "blocked",
       address: null,
       status: null,
@@ -204,9 +213,24 @@ describe("no private address is reached", () => {
     expect(result.blockedFor).toBe("10.0.0.5");
   });
 
+  test("what is denied is blocked although it is allowed, and the detail says no address", async () => {
+    const deny = parseDeniedNetworks("platform,127.0.0.1");
+    const rules = { ...RULES, allow: parseNetworks("127.0.0.0/8,64:ff9b::/96"), deny };
+    const detail = "deliveries may not reach the target's address";
+    for (const [host, blockedFor] of [
+      ["127.0.0.1", "127.0.0.1"],
+      ["loopback.example", "127.0.0.1"],
+      ["[64:ff9b::168.63.129.16]", "64:ff9b::a83f:8110"],
+    ]) {
+      const result = await post({ rules, lookup: named }, `http://${host}:${port}/`);
+      expect(result).toMatchObject({ outcome: "blocked", detail, blockedFor });
+    }
+    expect(connections).toBe(0);
+  });
+
   function atSubscription(text: string): "invalid" | "refused" | "accepted" {
     try {
-      requireCallable(RULES, parseTargetUrl(text));
+      requireCallable(BY_DEFAULT, parseTargetUrl(text));
       return "accepted";
     } catch (error) {
       if (error instanceof Refusal) return error.code === "invalid" ? "invalid" : "refused";

@@ -44,7 +44,7 @@ test.each(["directly", "through a proxy"])(
   "a receiver that prefers HTTP/2 gets HTTP/1.1, %s",
   async (way) => {
     const egress = createEgress({
-      rules: { allow: parseNetworks("127.0.0.1"), ports: EGRESS_PORTS_DEFAULT },
+      rules: { allow: parseNetworks("127.0.0.1"), deny: [], ports: EGRESS_PORTS_DEFAULT },
       lookup: async () => [{ address: "127.0.0.1", family: 4 }],
       ca: certificate.cert,
       proxy: way === "directly" ? undefined : proxy.url,
@@ -72,7 +72,7 @@ test("a proxy that prefers HTTP/2 gets HTTP/1.1", async () => {
   secureProxy.on("connect", (_request, socket) => socket.end("HTTP/1.1 502 Bad Gateway\r\n\r\n"));
   await new Promise<void>((resolve) => secureProxy.listen(0, "localhost", resolve));
   const egress = createEgress({
-    rules: { allow: parseNetworks("127.0.0.1"), ports: EGRESS_PORTS_DEFAULT },
+    rules: { allow: parseNetworks("127.0.0.1"), deny: [], ports: EGRESS_PORTS_DEFAULT },
     proxy: new URL(`https://localhost:${(secureProxy.address() as AddressInfo).port}`),
   });
   try {
@@ -93,7 +93,7 @@ test.each([
   const proxy = createHttpServer().on("connect", (_request, socket) => socket.end(answer));
   await new Promise<void>((resolve) => proxy.listen(0, "127.0.0.1", resolve));
   const egress = createEgress({
-    rules: { allow: parseNetworks("127.0.0.1"), ports: EGRESS_PORTS_DEFAULT },
+    rules: { allow: parseNetworks("127.0.0.1"), deny: [], ports: EGRESS_PORTS_DEFAULT },
     proxy: new URL(`http://127.0.0.1:${(proxy.address() as AddressInfo).port}`),
   });
   try {

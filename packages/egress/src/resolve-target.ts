@@ -1,7 +1,14 @@
 import type { LookupAddress } from "node:dns";
 import { lookup } from "node:dns/promises";
 import { isIPv6 } from "node:net";
-import { type EgressRules, literalAddress, permitsAddress, permitsPort, portOf } from "@posthaste/domain";
+import {
+  type EgressRules,
+  type Forbidden,
+  literalAddress,
+  permitsPort,
+  portOf,
+  whyForbidden,
+} from "@posthaste/domain";
 
 /** Resolves a name to all its addresses, in the order in which to try them. */
 export type Lookup = (hostname: string) => Promise<readonly LookupAddress[]>;
@@ -51,8 +58,13 @@ export async function resolveTarget(
   return addresses;
 }
 
+const BLOCKED_TEXT: Readonly<Record<Forbidden, string>> = {
+  denied: "deliveries may not reach the target's address",
+  not_public: "the target's address is not on the public internet",
+};
+
 /** @throws TargetBlocked */
 export function requirePermitted(rules: EgressRules, address: string): void {
-  if (permitsAddress(rules, address)) return;
-  throw new TargetBlocked("the target's address is not on the public internet", address);
+  const why = whyForbidden(rules, address);
+  if (why !== undefined) throw new TargetBlocked(BLOCKED_TEXT[why], address);
 }

@@ -12,7 +12,7 @@ import { EGRESS_LIMITS } from "./limits.ts";
 import type { TlsTurns } from "./tls-turns.ts";
 
 const ACCOUNT = 1 as AccountId;
-const RULES = { allow: parseNetworks("127.0.0.0/8"), ports: EGRESS_PORTS_DEFAULT };
+const RULES = { allow: parseNetworks("127.0.0.0/8"), deny: [], ports: EGRESS_PORTS_DEFAULT };
 /** For attempts that do not time out, however busy the machine is. */
 const TIMEOUT_MS = 60_000;
 /** The timeout of attempts that time out, by a clock that the test moves once the request has arrived. */

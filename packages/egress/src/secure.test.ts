@@ -15,7 +15,7 @@ const ACCOUNT = 7 as AccountId;
 const OTHER_ACCOUNT = 8 as AccountId;
 /** For attempts that do not time out, however busy the machine is. */
 const TIMEOUT_MS = 60_000;
-const RULES = { allow: parseNetworks("127.0.0.1"), ports: EGRESS_PORTS_DEFAULT };
+const RULES = { allow: parseNetworks("127.0.0.1"), deny: [], ports: EGRESS_PORTS_DEFAULT };
 const LOOPBACK = { address: "127.0.0.1", family: 4 };
 const ANSWER = "HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n";
 let certificate: Awaited<ReturnType<typeof certificateFor>>;

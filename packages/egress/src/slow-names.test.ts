@@ -44,7 +44,7 @@ function setup({ threads = THREADS, ...limits }: Partial<EgressLimits> & { threa
     return [{ address: "127.0.0.1", family: 4 }];
   };
   const egress = createEgress({
-    rules: { allow: parseNetworks("127.0.0.1"), ports: EGRESS_PORTS_DEFAULT },
+    rules: { allow: parseNetworks("127.0.0.1"), deny: [], ports: EGRESS_PORTS_DEFAULT },
     lookup,
     limits,
     now: () => nowMs,

@@ -94,7 +94,7 @@ export async function setupDelivery(
   const account = await createAccount(store, { name: "test", now: await now() });
   const workers: RunningWorker[] = [];
   const egress = createEgress({
-    rules: { allow: parseNetworks("127.0.0.0/8,::1"), ports: EGRESS_PORTS_DEFAULT },
+    rules: { allow: parseNetworks("127.0.0.0/8,::1"), deny: [], ports: EGRESS_PORTS_DEFAULT },
   });
   const lines: { event: string; fields: Readonly<Record<string, unknown>> }[] = [];
   const log = recordingLog(lines);

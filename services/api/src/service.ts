@@ -1,5 +1,6 @@
 import {
   connectTemporal,
+  egressRules,
   isHeldByOperator,
   isTemporalThere,
   namesOf,
@@ -89,7 +90,7 @@ await runService({
         catalog,
         validators: createValidators(catalog),
         now,
-        egressRules: { allow: config.POSTHASTE_EGRESS_ALLOW, ports: config.POSTHASTE_EGRESS_PORTS },
+        egressRules: egressRules(config),
         testEventWaitMs: TEST_EVENT_WAIT_MS,
         limits,
         ...createAccess(store, now, limits),

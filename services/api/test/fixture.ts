@@ -1,6 +1,6 @@
 import { createPosthasteClient, type PosthasteClient } from "@posthaste/client";
-import { namesOf } from "@posthaste/delivery/client";
-import { type AccountId, type DeliveryId, EGRESS_PORTS_DEFAULT, SCOPES, type Scope } from "@posthaste/domain";
+import { EGRESS_SETTINGS, egressRules, namesOf } from "@posthaste/delivery/client";
+import { type AccountId, type DeliveryId, SCOPES, type Scope } from "@posthaste/domain";
 import { type Log, noTracer, readConfig } from "@posthaste/runtime";
 import { createAccount, createIngest, createToken, readInstallation, type Store } from "@posthaste/store";
 import { createTestStore } from "@posthaste/testkit";
@@ -95,7 +95,7 @@ export async function startBench(
       catalog,
       validators: createValidators(catalog),
       now: () => Date.now(),
-      egressRules: { allow: [], ports: EGRESS_PORTS_DEFAULT },
+      egressRules: egressRules(readConfig(EGRESS_SETTINGS, {})),
       // Short, because there is no worker to send the event.
       testEventWaitMs: 200,
       limits,

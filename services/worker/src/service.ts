@@ -1,4 +1,4 @@
-import { namesOf, temporalOptions } from "@posthaste/delivery/client";
+import { egressRules, namesOf, temporalOptions } from "@posthaste/delivery/client";
 import { workflowCode } from "@posthaste/delivery/worker";
 import { DAY_MS, HOUR_MS } from "@posthaste/domain";
 import { lookupsWith } from "@posthaste/egress";
@@ -64,7 +64,7 @@ await runService({
       stopWithinMs: config.POSTHASTE_STOP_WITHIN_MS,
       reconcileIntervalMs: config.POSTHASTE_RECONCILE_INTERVAL_MS,
       egress: {
-        rules: { allow: config.POSTHASTE_EGRESS_ALLOW, ports: config.POSTHASTE_EGRESS_PORTS },
+        rules: egressRules(config),
         proxy: config.POSTHASTE_EGRESS_PROXY ?? undefined,
         limits: { lookupsMax: lookupsWith(threads) },
       },

@@ -83,7 +83,7 @@ async function workerOn(store: Store, names: ReturnType<typeof namesOf>): Promis
     buildId: "",
     // Never within the test: what it would repair, fails the test.
     reconcileIntervalMs: HOUR_MS,
-    egress: { rules: { allow: parseNetworks("127.0.0.0/8"), ports: EGRESS_PORTS_DEFAULT } },
+    egress: { rules: { allow: parseNetworks("127.0.0.0/8"), deny: [], ports: EGRESS_PORTS_DEFAULT } },
     tracer: noTracer,
     temporalMetrics: async () => "",
     stopWithinMs: STOP_WITHIN_MS,

@@ -84,7 +84,8 @@ needs 1.29 and is a setting of the server: without it, one account's retries can
 ## \`npm run up\`
 
 \`up\` runs everything on one machine, with SQLite and on loopback. It chooses the database, the ports and the
-keys, and passes every other variable above on. It also reads \`POSTHASTE_ADMIN_TOKEN\`, a token to use
+keys, and passes every other variable above on. If \`POSTHASTE_EGRESS_ALLOW\` is unset, deliveries may also
+reach loopback; if it is empty, they may not. It also reads \`POSTHASTE_ADMIN_TOKEN\`, a token to use
 instead of a new one. With \`TEMPORAL_ADDRESS\` it uses that Temporal server instead of starting one.
 \`npm run up -- --help\` lists its options and variables.
 

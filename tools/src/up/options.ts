@@ -32,7 +32,8 @@ Environment:
   POSTHASTE_ADMIN_TOKEN     admin token; if unset, one is created and kept in DIR/admin-token
   POSTHASTE_SECRET_KEYS     keys that encrypt secrets; if unset, one is created and kept in DIR/secret-keys
   POSTHASTE_INBOX           on or off: inboxes in the console, to receive test webhooks (default on)
-  POSTHASTE_EGRESS_ALLOW    networks that deliveries may reach besides the public internet (default loopback)
+  POSTHASTE_EGRESS_ALLOW    networks that deliveries may reach besides the public internet (default loopback;
+                            empty: none)
   TEMPORAL_ADDRESS          a Temporal server to use instead of a new one; the SDK's other variables apply`;
 
 /**

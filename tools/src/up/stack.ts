@@ -42,8 +42,15 @@ const READY_WITHIN_MS = 90_000;
 const TEMPORAL_PATIENCE_MS = 15_000;
 const LOG_LINES_SHOWN = 15;
 const LOCALHOST = "127.0.0.1";
-/** `up` lets deliveries reach this machine, because a user's first receiver usually runs on it. */
-export const LOOPBACK = "127.0.0.0/8,::1/128";
+const LOOPBACK = "127.0.0.0/8,::1/128";
+
+/**
+ * Returns the networks that deliveries may reach besides the public internet: this machine, because a user's
+ * first receiver usually runs on it, or what the user chose. Empty is a choice, too: none.
+ */
+export function egressAllow(env: Env): string {
+  return env["POSTHASTE_EGRESS_ALLOW"] ?? LOOPBACK;
+}
 
 export function createStack(options: { folder: DataFolder; env: Env; signal: AbortSignal }): Stack {
   const { folder, env, signal } = options;
@@ -92,7 +99,7 @@ export function createStack(options: { folder: DataFolder; env: Env; signal: Abo
           ...(temporalAddress && temporalEnv(env, folder.dir, temporalAddress)),
           DATABASE_URL: databaseUrl,
           POSTHASTE_SECRET_KEYS: secretKeys,
-          POSTHASTE_EGRESS_ALLOW: env["POSTHASTE_EGRESS_ALLOW"] || LOOPBACK,
+          POSTHASTE_EGRESS_ALLOW: egressAllow(env),
           // A new user has no receiver yet.
           POSTHASTE_INBOX: env["POSTHASTE_INBOX"] || "on",
           ...(temporalUiUrl !== undefined && { POSTHASTE_TEMPORAL_UI_URL: temporalUiUrl }),

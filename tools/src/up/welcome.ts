@@ -9,12 +9,14 @@ export function welcome(where: {
   workerMetrics: string;
   token: string;
   dataDir: string;
-  /** Networks that deliveries may reach besides the public internet. */
+  /** Networks that deliveries may reach besides the public internet; empty: none. */
   egressAllow: string;
   /** A first delivery follows by itself. */
   demo: boolean;
 }): string {
   const { apiUrl, temporalUi, apiMetrics, workerMetrics, token, dataDir, egressAllow, demo } = where;
+  const reached =
+    egressAllow.trim() === "" ? "the public internet only" : `the public internet and ${egressAllow}`;
   const rows = [
     ["Console", `${apiUrl}/ (sign in with the token below)`],
     ["API", `${apiUrl} (Connect, gRPC, gRPC-Web)`],
@@ -23,7 +25,7 @@ export function welcome(where: {
     ["Metrics", `${apiMetrics} (API), ${workerMetrics} (worker)`],
     ["Token", token],
     ["Data and logs", dataDir],
-    ["Deliveries reach", `the public internet and ${egressAllow} (POSTHASTE_EGRESS_ALLOW)`],
+    ["Deliveries reach", `${reached} (POSTHASTE_EGRESS_ALLOW)`],
   ] as const;
   const width = Math.max(...rows.map(([name]) => name.length));
   const table = rows.map(([name, value]) => `  ${name.padEnd(width)}  ${value}`).join("\n");

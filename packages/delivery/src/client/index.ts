@@ -1,6 +1,6 @@
 export { DELIVER_WORKFLOW, type Names, namesOf } from "../names.ts";
 export { connectTemporal } from "./connect.ts";
-export { EGRESS_SETTINGS } from "./egress-settings.ts";
+export { EGRESS_SETTINGS, egressRules } from "./egress-settings.ts";
 export { startErasure } from "./erasure.ts";
 export { GRPC, grpcCodeOf } from "./grpc-code.ts";
 export { inspectDelivery, isHeldByOperator, RETRY_NOW_REASON, type Standing } from "./inspect-delivery.ts";
