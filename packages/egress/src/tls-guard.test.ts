@@ -114,6 +114,14 @@ test.each([
   },
 );
 
+test("a guard over a connection that is closed already is closed, too", async () => {
+  const socket = connect(1, "127.0.0.1").on("error", () => {});
+  await new Promise((resolve) => socket.once("close", resolve));
+  const { turns, reads } = { turns: { wait: () => () => {} }, reads: () => createTlsReads(ACCOUNT) };
+  const guard = new TlsGuard(socket, { turns, reads, onRead: () => {} });
+  await once(guard, "close");
+});
+
 test("small pieces that wait are kept as one, and their exchange knows how many bytes wait", async () => {
   const { socket, guard, exchange, waiting, passed } = await secured();
   const sent = Buffer.from(Array.from({ length: 10_000 }, (_, i) => i % 251));

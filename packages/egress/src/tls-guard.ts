@@ -69,6 +69,8 @@ export class TlsGuard extends Duplex {
       if (this.#ends.length === 0) this.destroy();
       else this.#ends.push(() => this.destroy());
     });
+    // Such a socket says nothing any more.
+    if (socket.closed) this.destroy();
   }
 
   /** From now on, an exchange's first bytes are read at once. */

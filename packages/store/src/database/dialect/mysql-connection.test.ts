@@ -16,9 +16,13 @@ afterEach(() => {
 type Answer = (error: unknown, result?: unknown) => void;
 
 /** A connection whose server answers when the test says so. */
-function setup(statementMs: number) {
+function setup(statementMs: number, { isClosed = false } = {}) {
   const sent: { readonly text: string; readonly answer: Answer }[] = [];
-  const stream = Object.assign(new EventEmitter(), { destroy: vi.fn(), destroySoon: vi.fn() });
+  const stream = Object.assign(new EventEmitter(), {
+    closed: isClosed,
+    destroy: vi.fn(),
+    destroySoon: vi.fn(),
+  });
   const send = (text: string, _values: unknown[], answer: Answer) => void sent.push({ text, answer });
   const driver = Object.assign(new EventEmitter(), {
     stream,
@@ -30,19 +34,20 @@ function setup(statementMs: number) {
   const onSilent = vi.fn();
   const onStale = vi.fn();
   const onRelease = vi.fn();
+  const onClose = vi.fn();
   const connection = boundConnection(driver as unknown as PoolConnection, {
     statementMs,
     onSilent,
     onStale,
     onError: () => {},
     onRelease,
-    onClose: () => {},
+    onClose,
   });
   const ask = (text: string) =>
     new Promise((resolve, reject) =>
       connection.query(text, [], (error, result) => (error === null ? resolve(result) : reject(error))),
     );
-  return { connection, driver, stream, sent, ask, onSilent, onStale, onRelease };
+  return { connection, driver, stream, sent, ask, onSilent, onStale, onRelease, onClose };
 }
 
 describe("a connection", () => {
@@ -56,6 +61,15 @@ describe("a connection", () => {
       expect(onSilent).toHaveBeenCalledOnce();
     },
   );
+
+  test.each([true, false])("is reported once as closed (socket closed before: %s)", async (isClosed) => {
+    const { stream, onClose } = setup(NEVER_MS, { isClosed });
+    // Not before the caller knows the connection.
+    expect(onClose).not.toHaveBeenCalled();
+    if (!isClosed) stream.emit("close");
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(onClose).toHaveBeenCalledOnce();
+  });
 
   test("that was closed is sent nothing, so the rest of a transaction fails at once", async () => {
     const { ask, sent } = setup(SOON_MS);

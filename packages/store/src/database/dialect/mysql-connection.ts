@@ -57,7 +57,9 @@ export function boundConnection(raw: PoolConnection, options: BoundedConnectionO
   const inFlight = new Set<Done>();
   let lost: Error | undefined;
   let answeredAt = performance.now();
-  socket.once("close", options.onClose);
+  // A socket that is closed already does not say so again. The caller gets the connection first.
+  if (socket.closed) process.nextTick(options.onClose);
+  else socket.once("close", options.onClose);
   // The next statement fails with this error. Without a listener, it would end the process.
   raw.on("error", (error: Error) => {
     lost ??= error;
