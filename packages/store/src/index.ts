@@ -36,6 +36,7 @@ export { migrate, pendingMigrations, UnknownMigrations } from "./database/migrat
 export { parseSealingKeys, SealError, type SealingKeys } from "./database/sealer.ts";
 export { STORE_SETTINGS } from "./database/settings.ts";
 export {
+  clearTextWarning,
   closeStore,
   databaseUrl,
   durabilityWarning,

@@ -28,7 +28,7 @@ export type TestStore = {
 /**
  * Creates a new, migrated database, an installation of its own.
  *
- * @param mysqlUrl the MySQL server. Default: the test run's server
+ * @param mysqlUrl the MySQL server, perhaps with parameters. Default: the test run's server
  * @param parentDir the folder in which the folder for SQLite's file is created. Default: see
  *   {@link makeQuickDir}
  */
@@ -88,9 +88,10 @@ async function createMysql(
 ): Promise<TestStore> {
   if (server === undefined) throw new Error("no MySQL server; the tests' global setup starts one");
   const name = `posthaste_test_${randomBytes(8).toString("hex")}`;
-  const admin = await openStore({ url: `${server}/mysql`, poolSize: 1 });
+  const urlOf = (database: string) => Object.assign(new URL(server), { pathname: `/${database}` }).href;
+  const admin = await openStore({ url: urlOf("mysql"), poolSize: 1 });
   await sql.raw(`CREATE DATABASE ${name}`).execute(admin.db);
-  const url = `${server}/${name}`;
+  const url = urlOf(name);
   const store = await openStore({ url, secretKeys });
   return {
     store,

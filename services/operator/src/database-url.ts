@@ -1,5 +1,6 @@
 import { Complaint } from "@posthaste/runtime/terminal";
 import {
+  clearTextWarning,
   closeStore,
   databaseUrl,
   durabilityWarning,
@@ -17,7 +18,7 @@ const ANSWERS_WITHIN_MS = 15_000;
 
 /**
  * Opens the database that DATABASE_URL names, runs a function on it, and closes it. A line on standard error
- * says what its server would lose in a power cut, if anything.
+ * says what its server would lose in a power cut, if anything, and one that the connection is in clear text.
  *
  * @throws Complaint if the variable is not set or not valid, the database does not answer, or a secret cannot
  *   be sealed or opened; UnknownMigrations if the database belongs to another release
@@ -42,8 +43,9 @@ export async function withDatabase<T>(
     await pingStore(store).catch((error: unknown) => {
       throw notOpened("reached", error);
     });
-    const warning = await durabilityWarning(store);
-    if (warning !== undefined) console.error(`posthaste: warning: ${warning}`);
+    for (const warning of [clearTextWarning(store), await durabilityWarning(store)]) {
+      if (warning !== undefined) console.error(`posthaste: warning: ${warning}`);
+    }
     return await run(store);
   } catch (error) {
     if (error instanceof SealError) throw new Complaint(error.message);

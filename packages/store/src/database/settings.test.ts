@@ -24,10 +24,20 @@ test.each(["postgres://me:secret@host/name", ...MALFORMED])(
   },
 );
 
+test.each(["x=50%", "sslmode=require", "ssl=true"])(
+  "the database URL with ?%s is refused, since it means nothing here",
+  (query) => {
+    const env = { DATABASE_URL: `mysql://me:secret@host/name?${query}` };
+    expect(() => readConfig({ DATABASE_URL }, env)).toThrow(
+      /^the configuration has a problem:\n {2}DATABASE_URL: parameter \w+ is unknown: the URL takes ssl-mode, /,
+    );
+  },
+);
+
 test.each([
-  "mysql://me:secret@host/name?x=50%",
   "mysql://me:a%25b@[::1]:3306/name",
-  "mysql:///name?user=me&socketPath=/run/s",
+  "mysql://me:secret@host/name?ssl-mode=VERIFY_CA&ssl-ca=/etc/ca.pem",
+  "mysql:///name?socketPath=/run/s",
   "sqlite:file.db",
   "sqlite::memory:",
 ])("the database URL %s is taken", (url) => {

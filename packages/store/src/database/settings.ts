@@ -6,7 +6,7 @@ import { databaseUrl } from "./store.ts";
 /** The settings of every service that opens the database. */
 export const STORE_SETTINGS = {
   DATABASE_URL: parsed(
-    "The database: `mysql://USER:PASSWORD@HOST:PORT/NAME`, or `sqlite:PATH`",
+    "The database: `mysql://USER:PASSWORD@HOST:PORT/NAME`, or `sqlite:PATH`. MySQL's URL takes parameters for TLS, such as `?ssl-mode=VERIFY_IDENTITY`: see TLS to the database in docs/operations.md",
     undefined,
     "",
     databaseUrl,

@@ -2,6 +2,7 @@ import { Kysely, sql } from "kysely";
 import { Contended } from "./contended.ts";
 import { DEADLINES, type Deadlines, within } from "./dialect/deadlines.ts";
 import { mysqlSeam } from "./dialect/mysql.ts";
+import { readMysqlUrl } from "./dialect/mysql-url.ts";
 import type { Seam } from "./dialect/seam.ts";
 import { sqliteSeam } from "./dialect/sqlite.ts";
 import { createSealer, type Sealer, type SealingKeys } from "./sealer.ts";
@@ -17,7 +18,7 @@ export type Store = {
 };
 
 export type StoreOptions = {
-  /** `mysql://USER:PASSWORD@HOST:PORT/NAME` or `sqlite:PATH`. */
+  /** `mysql://USER:PASSWORD@HOST:PORT/NAME` with parameters for TLS, or `sqlite:PATH`. */
   readonly url: string;
   /** Maximum connections to MySQL; SQLite has one. Default: 10. */
   readonly poolSize?: number;
@@ -28,11 +29,13 @@ export type StoreOptions = {
 };
 
 const POOL_SIZE_DEFAULT = 10;
+const SQLITE_URL = /^sqlite:./;
 
 /**
  * Opens a database. MySQL is connected to at the first query; SQLite's file is created if it does not exist.
  *
- * @throws Error for any other kind of URL; see {@link databaseUrl}
+ * @throws Error for any other kind of URL; see {@link databaseUrl}. StartError if a file of the URL cannot be
+ *   used
  */
 export async function openStore(options: StoreOptions): Promise<Store> {
   const deadlines = { ...DEADLINES, ...options.deadlines };
@@ -74,6 +77,11 @@ export async function durabilityWarning({ db, seam }: Store): Promise<string | u
   return `in a power cut the database's server would lose ${each.join("; and ")}`;
 }
 
+/** Says that a network carries passwords and data in clear text, unless the database's URL says so itself. */
+export function clearTextWarning({ seam }: Store): string | undefined {
+  return seam.clearTextWarning;
+}
+
 function boundPing(ask: () => Promise<void>, pingMs: number): () => Promise<void> {
   let pending: Promise<void> | undefined;
   return async () => {
@@ -104,27 +112,15 @@ export function isRowRefused(store: Store, error: unknown): boolean {
  * Checks a database's URL.
  *
  * @returns the URL unchanged
- * @throws Error that says what is expected; it does not repeat the URL, which may hold a password
+ * @throws Error that says what is wrong; it does not repeat the URL, which may hold a password
  */
 export function databaseUrl(url: string): string {
-  if (/^sqlite:./.test(url) || (url.startsWith("mysql://") && isComplete(url))) return url;
-  throw new Error("expected mysql://USER:PASSWORD@HOST:PORT/NAME or sqlite:PATH");
-}
-
-function isComplete(url: string): boolean {
-  try {
-    const { hostname, pathname, username, password, searchParams, search, hash } = new URL(url);
-    // What follows a / or ? of a password that is not percent-encoded would pass for options.
-    if (search.includes("@") || hash !== "" || !/^\/[^/@]+$/.test(pathname)) return false;
-    // The driver decodes these.
-    for (const part of [pathname, username, password]) decodeURIComponent(part);
-    return hostname !== "" || searchParams.has("socketPath");
-  } catch {
-    return false;
-  }
+  if (!SQLITE_URL.test(url)) readMysqlUrl(url);
+  return url;
 }
 
 function seamFor({ url, poolSize = POOL_SIZE_DEFAULT }: StoreOptions, deadlines: Deadlines): Seam {
-  const [scheme] = databaseUrl(url).split(":", 1);
-  return scheme === "sqlite" ? sqliteSeam(url.slice("sqlite:".length)) : mysqlSeam(url, poolSize, deadlines);
+  return SQLITE_URL.test(url)
+    ? sqliteSeam(url.slice("sqlite:".length))
+    : mysqlSeam(readMysqlUrl(url), poolSize, deadlines);
 }

@@ -19,6 +19,8 @@ import {
   refusesWrites,
 } from "./mysql-errors.ts";
 import { createBoundedPool } from "./mysql-pool.ts";
+import { driverOptions } from "./mysql-tls.ts";
+import { clearTextWarning, type MysqlAddress } from "./mysql-url.ts";
 import { createRefusedWrites } from "./refused-writes.ts";
 import { codeOf, type Seam } from "./seam.ts";
 
@@ -48,12 +50,13 @@ const SESSION = [
 ];
 
 /** MySQL ≥ 8 or MariaDB ≥ 10.6. Uses only what both support. */
-export function mysqlSeam(url: string, poolSize: number, deadlines: Deadlines): Seam {
+export function mysqlSeam(address: MysqlAddress, poolSize: number, deadlines: Deadlines): Seam {
+  const server = driverOptions(address);
   const refusedWrites = createRefusedWrites(refusesWrites);
   const poolOf = (size: number, statementMs: number) =>
     createBoundedPool({
       driver: {
-        uri: url,
+        ...server,
         charset: "utf8mb4_bin",
         enableKeepAlive: true,
         maxPreparedStatements: PREPARED_MAX,
@@ -74,6 +77,7 @@ export function mysqlSeam(url: string, poolSize: number, deadlines: Deadlines): 
     checkWrites: refusedWrites.check,
     readClock: pool.readClock,
     durabilityRisks,
+    clearTextWarning: clearTextWarning(address),
     close: pool.close,
     locksRows: true,
     isDuplicate: (error) => codeOf(error) === "ER_DUP_ENTRY",

@@ -19,6 +19,8 @@ export type Seam = {
   readonly readClock: (() => Promise<ClockReading>) | null;
   /** Returns the server's settings that lose commits in a power cut. Never fails. */
   readonly durabilityRisks: (db: Kysely<Tables>) => Promise<readonly DurabilityRisk[]>;
+  /** Says that a network carries passwords and data in clear text. Undefined: it does not, or is meant to. */
+  readonly clearTextWarning: string | undefined;
   /** Closes what Kysely leaves open if nothing was queried through it. Closing twice is harmless. */
   readonly close: () => Promise<void>;
   /** True: `FOR UPDATE` locks rows. False: writers take turns as a whole, and no lock is needed. */

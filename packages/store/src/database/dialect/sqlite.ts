@@ -53,6 +53,7 @@ export function sqliteSeam(path: string, disk?: LogDisk): Seam {
     dialect: new PatientSqliteDialect({ database, log, onError: refusedWrites.note }),
     checkWrites: refusedWrites.check,
     readClock: null,
+    clearTextWarning: undefined,
     // It flushes by itself; see `sync-log.ts`.
     durabilityRisks: async () => [],
     close: async () => close({ database, log }),
