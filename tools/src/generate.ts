@@ -9,7 +9,7 @@ import { runCommand } from "./suite/run-command.ts";
 import { listenForStop } from "./terminal/stop-signal.ts";
 
 const ABOUT =
-  "Generates the code from the contracts, and the documents from the settings and the transitions.";
+  "Generates the code from the contracts, and the documents from the settings, the transitions and the tests of receivers.";
 const root = fileURLToPath(new URL("../../", import.meta.url));
 const WITHIN_MS = 120_000;
 

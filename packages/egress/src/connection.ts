@@ -4,7 +4,7 @@ import { Client } from "undici";
 import { type Answer, AnswerReader } from "./answer.ts";
 import { classifyError } from "./classify-error.ts";
 import { directly, endpoint, type Route, through } from "./connect.ts";
-import { limitHeaders } from "./limit-headers.ts";
+import { prepareParser } from "./response-parser.ts";
 import { createTlsReads, type TlsReads } from "./tls-turns.ts";
 
 /**
@@ -125,13 +125,16 @@ export class Connection {
       keepAliveTimeoutThreshold: HINT_MARGIN_MS,
       maxHeaderSize: RESPONSE_HEADERS_BYTES_MAX,
       pipelining: 1,
-      // The other parser has no headers to count (`limit-headers.ts`).
+      // The other parser has no headers to count (`response-parser.ts`).
       useMilo: false,
     });
     this.#client.once("disconnect", () => options.onClosed(this));
     this.#client.once("connect", () => {
       if (this.#socket === undefined) return;
-      limitHeaders(this.#socket, () => this.#countHeader());
+      prepareParser(this.#socket, {
+        headersBytesMax: RESPONSE_HEADERS_BYTES_MAX,
+        mayGoOn: () => this.#countHeader(),
+      });
       if (options.origin.startsWith("https:")) return;
       // After undici's own listener, so that a body that is cut off is not counted, however fast it arrives.
       const { socket } = this.#dialled ?? {};

@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import { COLUMNS_MAX } from "../repository/lines.ts";
+import { receiversPage } from "./receivers.ts";
 import { type DocumentedSetting, documentedSettings } from "./settings.ts";
 import { withTransitions } from "./transitions.ts";
 
@@ -39,6 +40,7 @@ export function generatedDocuments(): readonly Document[] {
   return [
     { path: ARCHITECTURE, text: withTransitions(architecture) },
     { path: "docs/configuration.md", text: configurationPage(settings) },
+    { path: "docs/receivers.md", text: receiversPage() },
     { path: ".env.example", text: envExample(settings) },
   ];
 }
