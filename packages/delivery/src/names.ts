@@ -151,6 +151,12 @@ export const FAULT = "Fault";
  */
 export const NOT_YET = "NotYet";
 
+/**
+ * The failure type of work that needs a secret whose sealing key its process lacks. It uses up none of the
+ * schedule's attempts, and any worker may make it.
+ */
+export const UNKNOWN_KEY = "UnknownKey";
+
 /** The failure type of an attempt that the receiver failed. The schedule times the next attempt. */
 export const ATTEMPT_FAILED = "AttemptFailed";
 

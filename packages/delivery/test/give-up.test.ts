@@ -64,6 +64,7 @@ describe.each(["sqlite", "mysql"] as const)(
         observer: {
           attempted: () => {},
           faulted: () => void counted.push("faulted"),
+          lackedKey: () => {},
           gaveUp: (why) => void counted.push(why),
           waited: () => {},
           handedOutEarly: () => {},

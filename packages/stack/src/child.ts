@@ -9,6 +9,8 @@ import { killGroup } from "./kill-group.ts";
 export type Child = {
   readonly name: string;
   readonly logPath: string;
+  /** Changes its environment, from the next start on. */
+  set(env: Env): void;
   /**
    * Starts the process, and resolves once it is ready.
    *
@@ -81,7 +83,8 @@ const LOG_CHARS_SHOWN = 500;
 
 /** Creates a child without starting it. */
 export function createChild(options: ChildOptions): Child {
-  const { name, command, args, env, cwd, logPath, isReady } = options;
+  const { name, command, args, cwd, logPath, isReady } = options;
+  let { env } = options;
   const { detached = false, tethered = false, piped = false } = options;
   let child: ChildProcess | undefined;
   let isStalled = false;
@@ -124,6 +127,9 @@ export function createChild(options: ChildOptions): Child {
     logPath,
     launch,
     isReady,
+    set(changed) {
+      env = { ...env, ...changed };
+    },
     async start() {
       await launch();
       const ready = async () => {

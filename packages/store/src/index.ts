@@ -33,7 +33,7 @@ export { isDatabaseAway } from "./database/in-parts.ts";
 export { readInstallation, renewInstallation } from "./database/installation.ts";
 export { type ListByAccount, type PageByAccount, piecesInTurns } from "./database/list-by-account.ts";
 export { migrate, pendingMigrations, UnknownMigrations } from "./database/migrate.ts";
-export { parseSealingKeys, SealError, type SealingKeys } from "./database/sealer.ts";
+export { parseSealingKeys, SealError, type SealingKeys, UnknownKey } from "./database/sealer.ts";
 export { STORE_SETTINGS } from "./database/settings.ts";
 export {
   clearTextWarning,

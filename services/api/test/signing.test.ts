@@ -1,5 +1,6 @@
 import { createPublicKey } from "node:crypto";
 import { Code } from "@connectrpc/connect";
+import { closeStore, openStore, parseSealingKeys, rotateSigningKey } from "@posthaste/store";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { type Bench, startBench } from "./fixture.ts";
 
@@ -47,6 +48,19 @@ describe("signing keys through the typed API", () => {
       expect(status).toBe(200);
       expect(JSON.stringify(body)).not.toContain(signingKey?.secret.slice(6));
     }
+  });
+
+  test("are unavailable, not a fault, at a server that lacks the key which sealed them", async () => {
+    const { id } = await create();
+    const secretKeys = parseSealingKeys(`next:${Buffer.alloc(32, 9).toString("base64")}`);
+    const ahead = await openStore({ url: t.databaseUrl, secretKeys });
+    await rotateSigningKey(ahead, { accountId: t.accountId, id: id as never, overlapMs: 0, now: Date.now() });
+    await closeStore(ahead);
+    expect(await t.rpc("SubscriptionService/ListSigningKeys", { id })).toMatchObject({
+      status: 503,
+      body: { code: "unavailable", message: expect.stringContaining("lacks a key") },
+    });
+    expect(t.logged("request.faulted")).toHaveLength(1);
   });
 
   test("overlap after a rotation for a day, or for the given time", async () => {

@@ -3,8 +3,9 @@ import { resealSecrets } from "@posthaste/store";
 import { withDatabase } from "./database-url.ts";
 
 const ABOUT = `Seals every secret in the database that DATABASE_URL names with the first key of POSTHASTE_SECRET_KEYS.
-After that, the other keys can be removed. Before you run it, put the new key first and restart the
-services. It is safe to run while services use the database, and safe to repeat.`;
+After that, the other keys can be removed. Every service must have the first key before you run it: one
+that lacks it sends nothing that needs a resealed secret. See Keys in docs/operations.md for the steps.
+It is safe to run while services use the database, and safe to repeat.`;
 
 export async function resealCommand(args: readonly string[]): Promise<number> {
   if (askedForHelp("reseal", ABOUT, args)) return 0;

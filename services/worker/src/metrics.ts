@@ -74,9 +74,10 @@ function createObserver(metrics: Metrics): WorkerObserver {
     state: DELIVERY_STATES.filter(isTerminal),
   });
   const started = metrics.counter("posthaste_deliveries_started_total", "Delivery workflows started.");
-  const faults = metrics.counter(
-    "posthaste_faults_total",
-    "Attempts interrupted by an internal error; each runs again.",
+  const faults = metrics.counter("posthaste_faults_total", "Attempts cut off by a fault; each runs again.");
+  const keyWaits = metrics.counter(
+    "posthaste_unknown_key_waits_total",
+    "Work that waited for a sealing key.",
   );
   const givenUp = metrics.counter(
     "posthaste_deliveries_given_up_total",
@@ -125,6 +126,7 @@ function createObserver(metrics: Metrics): WorkerObserver {
       if (isTerminal(state)) ended({ state });
     },
     faulted: () => faults({}),
+    lackedKey: () => keyWaits({}),
     gaveUp: (reason) => givenUp({ reason }),
     waited: () => waits({}),
     handedOutEarly: () => early({}),

@@ -1,9 +1,9 @@
 import { type DeliveryId, isDue, isTerminal } from "@posthaste/domain";
 import { isoTime, type Log } from "@posthaste/runtime";
-import { type AttemptContext, reserveTurn } from "@posthaste/store";
+import { type AttemptContext, reserveTurn, UnknownKey } from "@posthaste/store";
 import { ApplicationFailure } from "@temporalio/common";
 import { type DeliverInput, type DeliverResult, FAULT } from "../names.ts";
-import { attemptFailed, ended, fault, handedOutEarly, notYet } from "./failures.ts";
+import { attemptFailed, ended, fault, handedOutEarly, notYet, unknownKey } from "./failures.ts";
 import { giveUpOrphan } from "./give-up.ts";
 import { type Instead, insteadOfAttempt, needsNoAttempt } from "./instead-of-attempt.ts";
 import { type AttemptDeps, makeAttempt, paceOf } from "./make-attempt.ts";
@@ -27,6 +27,9 @@ import type { Shares } from "./shares.ts";
  *   operator's action or a worker that did not know the activity. This is a fault: the workflow runs the
  *   activity again, which replays the log until both numbers agree.
  *
+ * If this process lacks the key that sealed the subscription's secrets, the attempt waits: another worker may
+ * have the key. Nothing is written meanwhile, and what needs no secret, such as the log's replay, goes on.
+ *
  * A delivery without its event, or whose answer the database refuses to record, is given up (`give-up.ts`).
  *
  * Two runs of one attempt may overlap, for example if a suspended worker that counted as dead resumes. Both
@@ -37,7 +40,7 @@ import type { Shares } from "./shares.ts";
  * @param run.shares the places that this attempt needs one of
  * @returns how the delivery ended
  * @throws ApplicationFailure for a failure of the receiver (Temporal's policy retries it), for an exhausted
- *   or blocked delivery, for an attempt that must wait, and for a fault
+ *   or blocked delivery, for an attempt that must wait, for a key that is not here, and for a fault
  */
 export async function attemptDelivery(
   deps: AttemptDeps,
@@ -68,6 +71,10 @@ export async function attemptDelivery(
         return await goByTheLogAgain(deps, context, number);
     }
   } catch (error) {
+    if (error instanceof UnknownKey) {
+      noteUnknownKey(deps, log, error);
+      throw unknownKey(error.keyId);
+    }
     const failure = error instanceof ApplicationFailure ? error : fault("the worker or its database failed");
     if (failure.type === FAULT) {
       log.error("delivery.faulted", error);
@@ -168,6 +175,16 @@ function noteWait(
 ): void {
   log.info("delivery.waits", { deliveryId, subscriptionId, for: what, until: isoTime(untilMs) });
   observer?.waited();
+}
+
+/** Logs and counts that an attempt waits for a key that this process lacks. */
+export function noteUnknownKey(
+  { observer }: Pick<AttemptDeps, "observer">,
+  log: Log,
+  { keyId }: UnknownKey,
+): void {
+  log.warn("delivery.waits", { for: "key", keyId });
+  observer?.lackedKey();
 }
 
 /** @throws ApplicationFailure if a retry must wait for its turn */

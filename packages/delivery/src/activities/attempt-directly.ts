@@ -1,4 +1,6 @@
 import type { AccountId, DeliveryId } from "@posthaste/domain";
+import { UnknownKey } from "@posthaste/store";
+import { noteUnknownKey } from "./attempt-delivery.ts";
 import { giveUpOrphan } from "./give-up.ts";
 import { insteadOfAttempt, needsNoAttempt } from "./instead-of-attempt.ts";
 import { type AttemptDeps, makeAttempt } from "./make-attempt.ts";
@@ -9,6 +11,8 @@ export type Direct =
   | { readonly kind: "over" }
   /** A workflow must continue the delivery. It replays the log and waits until `nextAttemptAt`. */
   | { readonly kind: "hand_over"; readonly nextAttemptAt: number }
+  /** This process lacks the key that sealed a secret. Nothing was written. */
+  | { readonly kind: "lacks_key" }
   /** A fault: it is unknown whether the attempt was written. */
   | { readonly kind: "faulted" };
 
@@ -44,6 +48,10 @@ export async function attemptDirectly(
       ? { kind: "hand_over", nextAttemptAt: attempted.nextAttemptAt }
       : { kind: "over" };
   } catch (error) {
+    if (error instanceof UnknownKey) {
+      noteUnknownKey(deps, log, error);
+      return { kind: "lacks_key" };
+    }
     log.error("delivery.faulted", error);
     deps.observer?.faulted();
     return { kind: "faulted" };

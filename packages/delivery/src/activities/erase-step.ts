@@ -1,6 +1,6 @@
-import { advanceErasure, type Erasure } from "@posthaste/store";
+import { advanceErasure, type Erasure, UnknownKey } from "@posthaste/store";
 import type { EraseInput, EraseStep } from "../names.ts";
-import { fault } from "./failures.ts";
+import { fault, unknownKey } from "./failures.ts";
 import type { AttemptDeps } from "./make-attempt.ts";
 
 /** The number of transactions in one activity. */
@@ -12,7 +12,7 @@ const STEPS_AT_ONCE = 20;
  * @throws ApplicationFailure, which Temporal retries without limit
  */
 export async function eraseStep(
-  { store, log, now }: Pick<AttemptDeps, "store" | "log" | "now">,
+  { store, log, now, observer }: Pick<AttemptDeps, "store" | "log" | "now" | "observer">,
   { erasureId }: EraseInput,
 ): Promise<EraseStep> {
   try {
@@ -27,6 +27,11 @@ export async function eraseStep(
     log.info("erasure.advanced", { erasureId, state, examined, events, deliveries, attempts });
     return { isOver: state === "completed", summary };
   } catch (error) {
+    if (error instanceof UnknownKey) {
+      log.warn("erasure.waits", { erasureId, for: "key", keyId: error.keyId });
+      observer?.lackedKey();
+      throw unknownKey(error.keyId);
+    }
     log.error("erasure.faulted", error, { erasureId });
     throw fault("the worker or its database failed");
   }

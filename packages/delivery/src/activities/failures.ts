@@ -1,6 +1,13 @@
 import { describeOutcome, SCHEDULE, type TerminalState } from "@posthaste/domain";
 import { ApplicationFailure, ApplicationFailureCategory } from "@temporalio/common";
-import { ATTEMPT_FAILED, DELIVERY_FAILED, type DeliverResult, FAULT, NOT_YET } from "../names.ts";
+import {
+  ATTEMPT_FAILED,
+  DELIVERY_FAILED,
+  type DeliverResult,
+  FAULT,
+  NOT_YET,
+  UNKNOWN_KEY,
+} from "../names.ts";
 import type { Tried } from "./make-attempt.ts";
 
 /**
@@ -55,6 +62,15 @@ export function fault(what: string): ApplicationFailure {
   return withoutStack({
     type: FAULT,
     message: `internal error, not caused by the receiver: ${what}; see the worker's log`,
+  });
+}
+
+/** Returns the failure of work that waits until a worker has the key that sealed a secret. */
+export function unknownKey(keyId: string): ApplicationFailure {
+  return withoutStack({
+    type: UNKNOWN_KEY,
+    message: `waiting for a worker with the sealing key ${keyId}: see Keys in docs/operations.md`,
+    category: ApplicationFailureCategory.BENIGN,
   });
 }
 

@@ -24,6 +24,7 @@ export function needsNoAttempt({ delivery }: AttemptContext): boolean {
  * its rate or concurrency limit. If the attempt's turn is near, waits for it.
  *
  * @returns undefined if the attempt must run now
+ * @throws SealError if it must run, but the subscription's secrets cannot be opened. Nothing was written
  */
 export async function insteadOfAttempt(
   deps: AttemptDeps,
@@ -44,6 +45,7 @@ export async function insteadOfAttempt(
     await cancelDelivery(store, { id, reason: "its subscription has ended", now: await deps.now() });
     return { kind: "cancelled" };
   }
+  if (context.sealError !== undefined) throw context.sealError;
   return await untilItsTurn(deps, context, number);
 }
 

@@ -58,6 +58,8 @@ export type AttemptObserver = {
   }) => void;
   /** A fault interrupted an attempt, which will be repeated. */
   readonly faulted: () => void;
+  /** Work waits, because this process lacks the key that sealed a secret. */
+  readonly lackedKey: () => void;
   /** A delivery was cancelled because of a fault that no repetition mends; see `give-up.ts`. */
   readonly gaveUp: (why: GiveUpReason) => void;
   /** A retry must wait for its turn. */

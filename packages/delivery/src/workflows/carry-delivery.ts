@@ -19,6 +19,7 @@ import {
   HEARTBEAT_TIMEOUT_MS,
   NOT_YET,
   retryQueueBeside,
+  UNKNOWN_KEY,
 } from "../names.ts";
 import { RETRY_POLICY } from "./retry-policy.ts";
 
@@ -55,7 +56,8 @@ const retriesBeside = (taskQueue: string) =>
  *
  * The activity replays the attempt log, so that Temporal's attempt numbers equal the log's. Its retry policy
  * is the schedule. The workflow adds one rule: a fault of
- * Posthaste (the database is unreachable, a worker was killed, a bug) uses up no attempt. The policy does not
+ * Posthaste (the database is unreachable, a worker was killed, a bug) uses up no attempt, and neither does a
+ * sealing key that a worker lacks. The policy does not
  * retry a fault. The workflow catches it and, after a short pause, runs the activity again, which replays the
  * logged attempts without a request and waits for the rest of the last wait.
  *
@@ -72,7 +74,9 @@ export async function carryDelivery(input: DeliverInput): Promise<DeliverResult>
     try {
       return await attempt(input);
     } catch (error) {
-      if (attempt !== retries && hasType(error, ATTEMPT_FAILED)) {
+      // A worker with the key may make it there: a local activity runs on this one again and again.
+      const isElsewhere = hasType(error, ATTEMPT_FAILED) || hasType(error, UNKNOWN_KEY);
+      if (attempt !== retries && isElsewhere) {
         attempt = retries;
         continue;
       }
@@ -81,7 +85,7 @@ export async function carryDelivery(input: DeliverInput): Promise<DeliverResult>
         if (workflowInfo().continueAsNewSuggested) await again();
         continue;
       }
-      if (!isFault(error)) throw rootOf(error);
+      if (!isFault(error) && !hasType(error, UNKNOWN_KEY)) throw rootOf(error);
     }
     faults = Date.now() - begunAt > FAULTS_FORGOTTEN_AFTER_MS ? 1 : faults + 1;
     const pause = Math.min(FAULT_PAUSE_MS * 2 ** (faults - 1), FAULT_PAUSE_MAX_MS);

@@ -10,11 +10,17 @@ import {
 } from "@posthaste/domain";
 import { sql } from "kysely";
 import type { Settled } from "../database/group-commit.ts";
+import { SealError } from "../database/sealer.ts";
 import type { Store } from "../database/store.ts";
 import { type Delivery, deliveryOf } from "../deliveries/deliveries.ts";
 import { hasPlace } from "../dispatch/places.ts";
 import { PACE_COLUMNS, rateOf } from "../subscriptions/pace.ts";
-import { sealContextOf, signingKeysFor } from "../subscriptions/signing-keys.ts";
+import {
+  openSigningKeys,
+  type SealedSigningKey,
+  sealContextOf,
+  signingKeysFor,
+} from "../subscriptions/signing-keys.ts";
 
 /** All data that an attempt needs. */
 export type AttemptContext = {
@@ -47,6 +53,11 @@ export type AttemptContext = {
   /** The time of its next attempt was reserved. */
   readonly isReserved: boolean;
   readonly event: { readonly id: EventId; readonly type: string };
+  /**
+   * Why the subscription's secrets cannot be opened: the context has none of them, and must not be sent.
+   * Undefined: they are here.
+   */
+  readonly sealError: SealError | undefined;
   /**
    * What is sent: a JSON array with one item, the snapshot byte for byte as ingested. Deliveries of one event
    * may share it.
@@ -101,8 +112,9 @@ export async function loadForAttempts(
   );
 }
 
-function isSignable({ subscription }: Pick<AttemptContext, "subscription">): boolean {
-  return subscription.state === "ended" || subscription.signingKeys.length > 0;
+function isSignable({ subscription, sealError }: LoadedRows): boolean {
+  const { state, signingKeys } = subscription;
+  return state === "ended" || sealError !== undefined || signingKeys.length > 0;
 }
 
 async function load(
@@ -125,11 +137,13 @@ async function load(
   const contexts = new Map<DeliveryId, LoadedRows>();
   for (const row of rows) {
     const delivery = deliveryOf(row);
-    const subscription = subscriptions.get(delivery.subscriptionId);
-    if (subscription === undefined) continue;
+    const loaded = subscriptions.get(delivery.subscriptionId);
+    if (loaded === undefined) continue;
+    const { subscription, sealError } = loaded;
     contexts.set(delivery.id, {
       delivery,
       subscription: delivery.isTest ? withTestTimeout(subscription) : subscription,
+      sealError,
       isClaimed: hasPlace(row, now),
       isReserved: row.turn_at !== null,
       event: { id: delivery.eventId, type: delivery.eventType },
@@ -154,7 +168,7 @@ async function loadSubscriptions(
   store: Store,
   ids: readonly SubscriptionId[],
   now: number,
-): Promise<Map<SubscriptionId, AttemptContext["subscription"]>> {
+): Promise<Map<SubscriptionId, Pick<AttemptContext, "subscription" | "sealError">>> {
   if (ids.length === 0) return new Map();
   const rows = await store.db
     .selectFrom("subscriptions")
@@ -173,33 +187,49 @@ async function loadSubscriptions(
     .where("id", "in", ids)
     .execute();
   const keys = await signingKeysFor(store, ids, now);
-  const unsealed = (
-    row: { id: SubscriptionId; credential: Buffer | null; headers: Buffer | null },
-    column: "credential" | "headers",
-  ) => {
-    const sealed = row[column];
-    return sealed === null ? null : store.sealer.open(sealed, sealContextOf(row.id, column));
-  };
   return new Map(
     rows.map((row) => {
       const id = row.id;
+      const { sealError, ...secrets } = openSecrets(store, row, keys.get(id) ?? []);
       const subscription = {
         id,
         state: row.state,
         targetUrl: row.target_url,
         targetHash: row.target_hash,
-        credential: unsealed(row, "credential"),
-        headers: JSON.parse(unsealed(row, "headers") ?? "{}"),
-        signingKeys: keys.get(id) ?? [],
+        ...secrets,
         acceptance: row.acceptance,
         timeoutMs: row.timeout_ms,
         rate: rateOf(row),
         concurrency: row.concurrency,
         isHealthy: row.failing_since === null,
       };
-      return [id, subscription];
+      return [id, { subscription, sealError }];
     }),
   );
+}
+
+/** Opens all secrets of a subscription, or none: the others of a group do not fail with it. */
+function openSecrets(
+  store: Store,
+  row: { id: SubscriptionId; credential: Buffer | null; headers: Buffer | null },
+  keys: readonly SealedSigningKey[],
+): Pick<AttemptContext["subscription"], "credential" | "headers" | "signingKeys"> &
+  Pick<AttemptContext, "sealError"> {
+  const open = (column: "credential" | "headers") => {
+    const sealed = row[column];
+    return sealed === null ? null : store.sealer.open(sealed, sealContextOf(row.id, column));
+  };
+  try {
+    return {
+      credential: open("credential"),
+      headers: JSON.parse(open("headers") ?? "{}"),
+      signingKeys: openSigningKeys(store, row.id, keys),
+      sealError: undefined,
+    };
+  } catch (error) {
+    if (!(error instanceof SealError)) throw error;
+    return { credential: null, headers: {}, signingKeys: [], sealError: error };
+  }
 }
 
 /** Reads events' snapshots, and leaves out events that do not exist. */

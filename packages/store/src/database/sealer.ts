@@ -14,7 +14,7 @@ export type SealingKeys = {
  */
 export type Sealer = {
   seal(text: string, context: string): Buffer;
-  /** @throws SealError */
+  /** @throws SealError; if the key is not among the sealer's, {@link UnknownKey} */
   open(sealed: Uint8Array, context: string): string;
   /** Whether the current key sealed the value. */
   isCurrent(sealed: Uint8Array): boolean;
@@ -25,7 +25,18 @@ export type Sealer = {
  * never quotes a value.
  */
 export class SealError extends Error {
-  override readonly name = "SealError";
+  override readonly name: string = "SealError";
+}
+
+/** A value was sealed with a key that this process lacks. Another process, or this one later, may have it. */
+export class UnknownKey extends SealError {
+  override readonly name = "UnknownKey";
+  readonly keyId: string;
+
+  constructor(keyId: string) {
+    super(`a secret was sealed with the key ${keyId}, which POSTHASTE_SECRET_KEYS does not hold`);
+    this.keyId = keyId;
+  }
 }
 
 const ALGORITHM = "aes-256-gcm";
@@ -70,11 +81,8 @@ export function createSealer(sealing: SealingKeys | undefined): Sealer {
   const keyOf = (id: string) => {
     const key = sealing?.keys.get(id);
     if (key !== undefined) return key;
-    throw new SealError(
-      sealing === undefined
-        ? "POSTHASTE_SECRET_KEYS is not set, but secrets must be read or written"
-        : `a secret was sealed with the key ${id}, which POSTHASTE_SECRET_KEYS does not hold`,
-    );
+    if (sealing !== undefined) throw new UnknownKey(id);
+    throw new SealError("POSTHASTE_SECRET_KEYS is not set, but secrets must be read or written");
   };
   return {
     seal(text, context) {

@@ -135,26 +135,33 @@ export async function listSigningKeys(
   }));
 }
 
-/**
- * Returns the keys that sign deliveries of these subscriptions now: `whsec_…` and `whsk_…` of each live key,
- * newest first.
- */
+/** A signing key as it is stored. */
+export type SealedSigningKey = { readonly secret: Buffer; readonly private_key: Buffer };
+
+/** Returns the keys that sign deliveries of these subscriptions now, newest first. */
 export async function signingKeysFor(
   store: Store,
   ids: readonly SubscriptionId[],
   now: number,
-): Promise<Map<SubscriptionId, string[]>> {
-  const keys = new Map<SubscriptionId, string[]>();
-  for (const row of await liveKeys(store, ids, now)) {
-    const id = row.subscription_id;
-    const ofSubscription = keys.get(id) ?? [];
-    ofSubscription.push(
-      store.sealer.open(row.secret, sealContextOf(id, "secret")),
-      store.sealer.open(row.private_key, sealContextOf(id, "private_key")),
-    );
-    keys.set(id, ofSubscription);
-  }
-  return keys;
+): Promise<Map<SubscriptionId, SealedSigningKey[]>> {
+  return Map.groupBy(await liveKeys(store, ids, now), (row) => row.subscription_id);
+}
+
+/**
+ * Opens a subscription's keys.
+ *
+ * @returns `whsec_…` and `whsk_…` of each
+ * @throws SealError
+ */
+export function openSigningKeys(
+  { sealer }: Store,
+  id: SubscriptionId,
+  keys: readonly SealedSigningKey[],
+): string[] {
+  return keys.flatMap((key) => [
+    sealer.open(key.secret, sealContextOf(id, "secret")),
+    sealer.open(key.private_key, sealContextOf(id, "private_key")),
+  ]);
 }
 
 /**

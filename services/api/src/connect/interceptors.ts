@@ -2,8 +2,8 @@ import type { DescMethod } from "@bufbuild/protobuf";
 import { Code, ConnectError, type Interceptor } from "@connectrpc/connect";
 import { codeToString } from "@connectrpc/connect/protocol-connect";
 import { Refusal } from "@posthaste/domain";
-import { isStoreAway } from "@posthaste/store";
 import type { Deps } from "../deps.ts";
+import { whyUnavailable } from "../http/problem.ts";
 import { accessTo } from "./access.ts";
 import { callerIn, LINE, REFUSED } from "./call-values.ts";
 import { refusalFor } from "./refusal-for.ts";
@@ -59,7 +59,8 @@ function errorFor(
   if (error instanceof ConnectError) return error;
   if (error instanceof Refusal) return refusalFor(method, error);
   reportFault(error, requestId);
-  return isStoreAway(store, error)
-    ? new ConnectError("the database is unavailable; try again in a moment", Code.Unavailable)
-    : new ConnectError("internal error", Code.Internal);
+  const why = whyUnavailable(store, error);
+  return why === undefined
+    ? new ConnectError("internal error", Code.Internal)
+    : new ConnectError(why, Code.Unavailable);
 }

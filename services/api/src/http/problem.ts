@@ -1,6 +1,6 @@
 import { Refusal } from "@posthaste/domain";
 import type { Log } from "@posthaste/runtime";
-import { isStoreAway, type Store } from "@posthaste/store";
+import { isStoreAway, type Store, UnknownKey } from "@posthaste/store";
 import type { FastifyReply } from "fastify";
 import { CHALLENGE, REFUSALS, retryAfterSeconds } from "./refusal-table.ts";
 import type { ApiObserver } from "./request-line.ts";
@@ -34,6 +34,15 @@ export function sendProblem(reply: FastifyReply, { retryAfterMs, ...problem }: P
     .code(problem.status)
     .type("application/problem+json")
     .send(JSON.stringify({ type: "about:blank", ...problem } satisfies Problem));
+}
+
+/** Returns what a caller is told if an error may pass by itself; undefined: it is an internal error. */
+export function whyUnavailable(store: Store, error: unknown): string | undefined {
+  if (isStoreAway(store, error)) return "the database is unavailable; try again in a moment";
+  // While keys are replaced: another process, or this one after its restart, has it.
+  if (error instanceof UnknownKey)
+    return "this server lacks a key that another one has; try again in a moment";
+  return undefined;
 }
 
 /** Returns what a caller may see of an error. Reports a fault. */
@@ -72,13 +81,10 @@ export function problemOf(
     return { title: REFUSALS.invalid.title, status, detail: "the request cannot be read; see /api/docs" };
   }
   reportFault(error, requestId);
-  return isStoreAway(store, error)
-    ? {
-        title: "Temporarily unavailable",
-        status: 503,
-        detail: "the database is unavailable; try again in a moment",
-      }
-    : { title: "Internal error", status: 500, detail: "internal error" };
+  const detail = whyUnavailable(store, error);
+  return detail === undefined
+    ? { title: "Internal error", status: 500, detail: "internal error" }
+    : { title: "Temporarily unavailable", status: 503, detail };
 }
 
 function statusOf(error: unknown): number {

@@ -126,7 +126,8 @@ export function createDirectLane(options: DirectLaneOptions): DirectLane {
     shares.end(delivery.deliveryId);
     announceRoom();
     if (direct.kind === "hand_over") handOvers.add(delivery, direct.nextAttemptAt);
-    // After a fault, the lease expires by itself: a broken dependency is not retried at once.
+    // After a fault, or without a key, the lease expires by itself, and any worker claims it again: a broken
+    // dependency is not retried at once.
   };
   return {
     begin(claimed) {
