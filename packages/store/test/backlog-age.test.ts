@@ -2,7 +2,9 @@ import type { DeliveryId, Line, SubscriptionId } from "@posthaste/domain";
 import { DAY_MS, HOUR_MS, MINUTE_MS } from "@posthaste/domain";
 import { beforeEach, expect, test } from "vitest";
 import {
+  advanceRecovery,
   claimDeliveries,
+  createRecovery,
   markStarted,
   measureBacklog,
   pauseSubscription,
@@ -98,6 +100,25 @@ onEachDatabase("the age of the backlog", (bench) => {
     await markStarted(store, { owner: "me", ids, now: start });
     expect(await ageMs(start + MINUTE_MS)).toBeNull();
     expect(await ageMs(start + 2 * MINUTE_MS)).toBe(2 * MINUTE_MS);
+  });
+
+  test("leaves out a replay while one of its attempts is under way, and not its subscription", async () => {
+    const { store, accountId, subscribe, ingest } = bench();
+    for (let n = 0; n < 3; n++) await ingest({ now: start });
+    const { id: subscriptionId } = await subscribe({ now: start });
+    const replay = { accountId, kind: "replay" as const, subscriptionId, isDryRun: false };
+    const now = start + HOUR_MS;
+    const times = { sinceAt: 0, untilAt: now, now, ratePerSecond: 100 };
+    const { id } = await createRecovery(store, { ...replay, ...times });
+    await advanceRecovery(store, { id, limit: 500, now });
+    expect(await ageMs(now + MINUTE_MS)).toBe(MINUTE_MS);
+    const ids = (await claim(now)).map(({ deliveryId }) => deliveryId);
+    await markStarted(store, { owner: "me", ids, now });
+    expect(await ageMs(now + MINUTE_MS)).toBeNull();
+    await ingest({ now: now + 1_000 });
+    expect(await ageMs(now + MINUTE_MS)).toBe(MINUTE_MS - 1_000);
+    // An attempt that Posthaste does not make holds nothing back.
+    expect(await ageMs(now + 3 * MINUTE_MS)).toBe(3 * MINUTE_MS);
   });
 
   test("finds the oldest delivery behind many that are held back", async () => {

@@ -159,6 +159,7 @@ const BOUNDS: readonly Bound[] = [
     columns: [
       "attempts.response_truncated",
       "deliveries.test",
+      "deliveries.in_order",
       "recoveries.dry_run",
       "fanouts.has_delivery",
       "subscriptions.draining",

@@ -19,7 +19,9 @@ export const ROOMS: Readonly<Record<string, Readonly<Record<string, readonly str
     lifecycle: ["database", "subscriptions", "deliveries", "ingest"],
     dispatch: ["database", "subscriptions", "deliveries", "lifecycle"],
     attempts: ["database", "subscriptions", "deliveries", "lifecycle", "dispatch"],
-    "long-running": ["database", "accounts", "statistics", "subscriptions", "deliveries", "lifecycle"],
+    "long-running": [
+      ...["database", "accounts", "statistics", "subscriptions", "deliveries", "lifecycle", "dispatch"],
+    ],
   },
   "services/api/src": {
     http: [],

@@ -11,6 +11,8 @@ const STEP_MAX = 500;
  * nothing. A million take some two minutes, and others hardly notice 20 steps a second.
  */
 const EXAMINED_PER_SECOND_MAX = 10_000;
+/** How long a replay waits while enough of its deliveries are to be sent: they are about a second's. */
+const HELD_UP_MS = 1_000;
 
 /**
  * Runs the next step of a recovery or replay.
@@ -29,7 +31,7 @@ export async function recoverStep(
     log.info("recovery.advanced", { recoveryId, state: recovery.state, summary });
     const makingMs = (recovery.madeNow * 1_000) / recovery.ratePerSecond;
     const examiningMs = (recovery.examinedNow * 1_000) / EXAMINED_PER_SECOND_MAX;
-    const waitMs = Math.ceil(Math.max(makingMs, examiningMs));
+    const waitMs = Math.ceil(Math.max(makingMs, examiningMs, recovery.isHeldUp ? HELD_UP_MS : 0));
     return { state: recovery.state, waitMs, summary };
   } catch (error) {
     if (error instanceof ApplicationFailure) throw error;

@@ -15,6 +15,7 @@ import { up as blocksOfSlots } from "./migrations/0010-blocks-of-slots.ts";
 import { up as lineOfRetries } from "./migrations/0011-line-of-retries.ts";
 import { up as endedByUrl } from "./migrations/0012-ended-by-url.ts";
 import { up as urlOfAttempts } from "./migrations/0013-url-of-attempts.ts";
+import { up as replayInOrder } from "./migrations/0014-replay-in-order.ts";
 import type { Store } from "./store.ts";
 import type { Tables } from "./tables.ts";
 
@@ -33,6 +34,7 @@ const MIGRATIONS: Readonly<Record<string, (db: Kysely<unknown>, seam: Seam) => P
   "0011-line-of-retries": lineOfRetries,
   "0012-ended-by-url": endedByUrl,
   "0013-url-of-attempts": urlOfAttempts,
+  "0014-replay-in-order": replayInOrder,
 };
 
 /** The database holds migrations that this release lacks: it belongs to another release. */

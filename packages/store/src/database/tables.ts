@@ -321,6 +321,8 @@ export type Tables = {
     last_status: number | null;
     /** 1: the delivery of a test event, attempted once. */
     test: number;
+    /** 1: made by a replay. The first attempts of these follow each other; see `dispatch/in-order.ts`. */
+    in_order: Generated<number>;
     /** The ingest call's trace; null: it was not traced. */
     traceparent: string | null;
     created_at: number;

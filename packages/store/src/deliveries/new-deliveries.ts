@@ -17,6 +17,8 @@ export type DeliveryOrigin = {
   readonly eventType: string;
   readonly now: number;
   readonly traceparent?: string | null | undefined;
+  /** Its first attempt comes after those before it. Default: when it can. */
+  readonly isInOrder?: boolean;
 };
 
 /** Returns the row of one event's delivery to one match. */
@@ -32,6 +34,7 @@ export function deliveryRow(origin: DeliveryOrigin, match: Match): DeliveryRow {
     attempts: 0,
     next_attempt_at: match.parks ? null : origin.now,
     test: 0,
+    in_order: origin.isInOrder === true ? 1 : 0,
     traceparent: origin.traceparent ?? null,
     created_at: origin.now,
   };

@@ -8,7 +8,9 @@ import type { Store } from "../database/store.ts";
 import type { Tables } from "../database/tables.ts";
 import { RECONCILE_GRACE_MS } from "../deliveries/transitions.ts";
 import { rateOf } from "../subscriptions/pace.ts";
+import type { Room } from "./claim-rooms.ts";
 import { createClaimRotation } from "./claim-rotation.ts";
+import { waitsInOrder } from "./in-order.ts";
 import { DEFERRED_MAX_MS } from "./overdue.ts";
 import { type Pending, pendingSubscriptions } from "./pending-subscriptions.ts";
 import { halfOf, type InFlight, inFlightOf } from "./places.ts";
@@ -24,7 +26,8 @@ export type Backlog = {
   readonly overdue: number;
   /**
    * When the oldest pending delivery was created that nothing holds back but Posthaste: neither its
-   * subscription's rate, nor its concurrency, nor the drain after a pause. Null: none is pending.
+   * subscription's rate, nor its concurrency, nor the drain after a pause, nor the order of a replay. Null:
+   * none is pending.
    */
   readonly oldestPendingAt: number | null;
 };
@@ -103,14 +106,15 @@ async function oldestFree(store: Store, at: MeasuredAt): Promise<DeliveryId | nu
   // insertion.
   const first = await store.db
     .selectFrom(byIndex(store, "deliveries", "deliveries_overdue"))
-    .select(["id", "account_id", "subscription_id"])
+    .select(["id", "account_id", "subscription_id", "in_order", "attempts"])
     .where("state", "=", "pending")
     .orderBy("reconcile_after")
     .limit(1)
     .executeTakeFirst();
   if (first === undefined) return null;
   const ofFirst = { accountId: first.account_id, id: first.subscription_id };
-  if ((await freeOf(store, [ofFirst], at)).length > 0) return first.id;
+  const [free] = await freeOf(store, [ofFirst], at);
+  if (free !== undefined && !(free.hasOrdered && waitsInOrder(first))) return first.id;
   return await searchOldestFree(store, at);
 }
 
@@ -133,11 +137,14 @@ export async function searchOldestFree(store: Store, at: MeasuredAt): Promise<De
   return oldest;
 }
 
+/** A subscription of which nothing holds back more than those deliveries that come after others in order. */
+type Free = Pending & Pick<Room, "hasOrdered">;
+
 /**
  * Returns those of these subscriptions that neither their rate nor their concurrency nor a drain holds back.
  * The deliveries that it counts are in flight, which all workers together limit.
  */
-async function freeOf(store: Store, pending: readonly Pending[], at: MeasuredAt): Promise<Pending[]> {
+async function freeOf(store: Store, pending: readonly Pending[], at: MeasuredAt): Promise<Free[]> {
   const ids = pending.map(({ id }) => id);
   const rows = await store.db
     .selectFrom("subscriptions as s")
@@ -151,7 +158,9 @@ async function freeOf(store: Store, pending: readonly Pending[], at: MeasuredAt)
   const held = new Set<SubscriptionId>(
     rows.filter((row) => isHeld(row, at) || isFull(row, inFlight(row.id), at)).map(({ id }) => id),
   );
-  return pending.filter(({ id }) => !held.has(id));
+  return pending
+    .filter(({ id }) => !held.has(id))
+    .map((one) => ({ ...one, hasOrdered: inFlight(one.id).inOrder > 0 }));
 }
 
 function isHeld(
@@ -176,17 +185,17 @@ function isFull(
   return retriesWait({ retryLine: row.retry_line_us }, now) && firstAttempts >= halfOf(places);
 }
 
-async function oldestOf(store: Store, pending: readonly Pending[]): Promise<DeliveryId | null> {
+async function oldestOf(store: Store, pending: readonly Free[]): Promise<DeliveryId | null> {
   if (pending.length === 0) return null;
   const byState = sql.raw(store.seam.byIndex("deliveries_by_state_and_account"));
   const each = padded(pending).map(
-    ({ accountId, id }) => sql`
-      select min(id) as id from deliveries ${byState}
-      where state = 'pending' and account_id = ${accountId} and subscription_id = ${id}`,
+    ({ accountId, id, hasOrdered }) => sql`select * from (
+      select id from deliveries ${byState}
+      where state = 'pending' and account_id = ${accountId} and subscription_id = ${id}
+        and (attempts > 0 or in_order <= ${hasOrdered ? 0 : 1})
+      order by id limit 1
+    ) as oldest`,
   );
-  const { rows } = await sql<{ id: DeliveryId | null }>`${sql.join(each, sql` union all `)}`.execute(
-    store.db,
-  );
-  const ids = rows.flatMap(({ id }) => id ?? []);
-  return ids.reduce<DeliveryId | null>((least, id) => (least === null || id < least ? id : least), null);
+  const { rows } = await sql<{ id: DeliveryId }>`${sql.join(each, sql` union all `)}`.execute(store.db);
+  return rows.map(({ id }) => id).sort()[0] ?? null;
 }

@@ -44,6 +44,8 @@ export type Room = {
   /** At which first attempts are admitted. */
   readonly rate: Rate | null;
   readonly count: number;
+  /** The first attempt of a delivery in order is claimed or under way. */
+  readonly hasOrdered: boolean;
 };
 
 /** Returns how much room each subscription has, up to its share of the limit. */
@@ -72,7 +74,7 @@ export async function roomsOf(
     const own = ownPaceOf(subscription, claim.inFlightMax);
     const part = retriesWait(turns, now) ? besideRetries(own, turns, now) : own;
     const { rate, concurrency } = subscription.draining === 1 ? paceOfDrain(part, claim) : part;
-    const { total, firstAttempts } = inFlight(id);
+    const { total, firstAttempts, inOrder } = inFlight(id);
     const byRate = rate === null ? claim.limit : turnsNow(turns.line, rate, now);
     const byGate = own.rate === null ? claim.limit : turnsUntil(turns.gate, own.rate, now + CLAIM_AHEAD_MS);
     const atOnce = subscription.isFailing ? Math.min(OF_FAILING_MAX, claim.limit) : claim.limit;
@@ -80,7 +82,7 @@ export async function roomsOf(
       0,
       Math.min(atOnce, own.concurrency - total, concurrency - firstAttempts, byRate, byGate),
     );
-    rooms.push({ subscription, turns, rate, count });
+    rooms.push({ subscription, turns, rate, count, hasOrdered: inOrder > 0 });
   }
   const withRoom = rooms.filter(({ count }) => count > 0).length;
   const share = Math.max(SHARE_MIN, Math.ceil(claim.limit / withRoom));

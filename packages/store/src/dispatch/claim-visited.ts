@@ -1,6 +1,4 @@
 import { type AccountId, type DeliveryId, lineAfter, type SubscriptionId } from "@posthaste/domain";
-import { sql } from "kysely";
-import { padded } from "../database/dialect/few-texts.ts";
 import { lockRows } from "../database/lock-rows.ts";
 import { roundRobin } from "../database/round-robin.ts";
 import type { Store } from "../database/store.ts";
@@ -9,9 +7,10 @@ import { type Misfit, MOVED_COLUMNS } from "../deliveries/move.ts";
 import { lockAllTurns, writeTurns } from "../subscriptions/pace.ts";
 import type { Claim } from "./claim.ts";
 import { claimFitting } from "./claim-fitting.ts";
-import { type Room, roomsOf } from "./claim-rooms.ts";
+import { roomsOf } from "./claim-rooms.ts";
 import type { ClaimedDelivery } from "./claimed-delivery.ts";
 import { readSubscriptions, type Visited } from "./claimed-subscriptions.ts";
+import { type OldestOf, oldestOf } from "./oldest-pending.ts";
 import type { Pending } from "./pending-subscriptions.ts";
 import { emptyRetryLines } from "./retry-lines.ts";
 
@@ -124,60 +123,6 @@ function shareOut(
     chosen.slice(0, Math.max(0, Math.min(limit, roomOf(id)))),
   );
   return [...roundRobin(lists)].slice(0, limit);
-}
-
-/** The oldest deliveries that a subscription may have claimed. */
-type OldestOf = { readonly subscription: Visited; readonly ids: readonly DeliveryId[] };
-
-/** More than any delivery has. */
-const ATTEMPTS_MAX = 1_000;
-
-/**
- * Returns the oldest pending deliveries of each subscription, in the order of the visits. Those that were
- * attempted before are left out beyond their account's room to start them: first attempts behind them do not
- * wait for it.
- */
-async function oldestOf(
-  store: Store,
-  tx: Tx,
-  rooms: readonly Room[],
-  { now, roomToStart = () => Number.POSITIVE_INFINITY }: Claim,
-): Promise<OldestOf[]> {
-  const wanted = rooms.filter(({ count }) => count > 0);
-  if (wanted.length === 0) return [];
-  const byState = sql.raw(store.seam.byIndex("deliveries_by_state_and_account"));
-  // Padding gives one text for several numbers of subscriptions. The last subscription is repeated with a
-  // limit of 0.
-  const oldest = padded(wanted).map(
-    ({ subscription, count }, i) => sql`select * from (
-      select id, subscription_id, attempts from deliveries ${byState}
-      where state = 'pending' and account_id = ${subscription.account_id}
-        and subscription_id = ${subscription.id} and (lease_until is null or lease_until < ${now})
-        and attempts <= ${roomToStart(subscription.account_id) > 0 ? ATTEMPTS_MAX : 0}
-      order by id limit ${i < wanted.length ? count : 0}
-    ) as oldest`,
-  );
-  const { rows } = await sql<{
-    id: DeliveryId;
-    subscription_id: SubscriptionId;
-    attempts: number;
-  }>`${sql.join(oldest, sql` union all `)}`.execute(tx);
-  const bySubscription = new Map<SubscriptionId, DeliveryId[]>();
-  const accountOf = new Map(wanted.map(({ subscription }) => [subscription.id, subscription.account_id]));
-  const startsOf = new Map<AccountId | undefined, number>();
-  for (const row of rows) {
-    const accountId = accountOf.get(row.subscription_id);
-    const starts = (startsOf.get(accountId) ?? 0) + (row.attempts > 0 ? 1 : 0);
-    if (row.attempts > 0 && accountId !== undefined && starts > roomToStart(accountId)) continue;
-    startsOf.set(accountId, starts);
-    const deliveryIds = bySubscription.get(row.subscription_id) ?? [];
-    deliveryIds.push(row.id);
-    bySubscription.set(row.subscription_id, deliveryIds);
-  }
-  return wanted.map(({ subscription }) => ({
-    subscription,
-    ids: (bySubscription.get(subscription.id) ?? []).sort(),
-  }));
 }
 
 type Chosen = { readonly deliveryId: DeliveryId; readonly subscriptionId: SubscriptionId };

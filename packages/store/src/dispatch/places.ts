@@ -4,8 +4,15 @@ import type { Store } from "../database/store.ts";
 import type { Tables } from "../database/tables.ts";
 import type { Tx } from "../database/transact.ts";
 
-/** The number of deliveries claimed or in flight, and how many of them are first attempts. */
-export type InFlight = { readonly total: number; readonly firstAttempts: number };
+/** The number of deliveries claimed or in flight. */
+export type InFlight = {
+  readonly total: number;
+  readonly firstAttempts: number;
+  /** First attempts of replays; see `in-order.ts`. */
+  readonly inOrder: number;
+};
+
+const NONE: InFlight = { total: 0, firstAttempts: 0, inOrder: 0 };
 
 /**
  * Counts the deliveries of these subscriptions that are claimed or in flight. An expired lease does not
@@ -27,6 +34,7 @@ export async function inFlightOf(
       "in_flight_of",
       eb.fn.countAll().as("total"),
       eb.fn.sum(eb.case().when("attempts", "=", 0).then(1).else(0).end()).as("firsts"),
+      eb.fn.sum(eb.case().when("attempts", "=", 0).then(eb.ref("in_order")).else(0).end()).as("in_order"),
     ])
     .where("in_flight_of", "in", ids)
     .where((eb) => eb.or([eb("lease_until", "is", null), eb("lease_until", ">=", now)]))
@@ -39,9 +47,12 @@ export async function inFlightOf(
   }
   const rows = await query.execute();
   const found = new Map(
-    rows.map((row) => [row.in_flight_of, { total: Number(row.total), firstAttempts: Number(row.firsts) }]),
+    rows.map((row) => [
+      row.in_flight_of,
+      { total: Number(row.total), firstAttempts: Number(row.firsts), inOrder: Number(row.in_order) },
+    ]),
   );
-  return (id) => found.get(id) ?? { total: 0, firstAttempts: 0 };
+  return (id) => found.get(id) ?? NONE;
 }
 
 /** Returns which of these deliveries occupy a place among their subscription's attempts. */

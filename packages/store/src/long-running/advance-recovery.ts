@@ -19,6 +19,7 @@ import { passOnKeys } from "../deliveries/move.ts";
 import { type DeliveryRow, deliveryRow, insertUnlessTaken } from "../deliveries/new-deliveries.ts";
 import { OPEN_STATES, RECONCILE_GRACE_MS } from "../deliveries/transitions.ts";
 import { type KeyHolder, keyHolders } from "../deliveries/url-keys.ts";
+import { roomInOrder } from "../dispatch/in-order.ts";
 import { lockSubscriptions } from "../subscriptions/lock-subscription.ts";
 import { parks } from "../subscriptions/match-subscriptions.ts";
 import { deliveredTo, PAIRS_PER_STEP, receiversOn } from "./delivered-events.ts";
@@ -38,6 +39,8 @@ type Step = {
   /** Deliveries from which some of `rows` take over the key of their URL. */
   readonly superseded?: readonly KeyHolder[];
   readonly cursor: string | undefined;
+  /** Nothing was examined: enough deliveries of the replay wait to be sent. */
+  readonly isHeldUp?: boolean;
   /** When a replay's subscription ended, if it has. */
   readonly subscriptionEndedAt?: number | null | undefined;
 };
@@ -59,21 +62,21 @@ const RECOVERABLE = ["exhausted", "blocked", "cancelled"] as const;
  * cursor in the same transaction. A crash repeats and skips nothing, and concurrent callers take turns.
  *
  * @returns the recovery, and how many deliveries this step created, and deliveries or events it examined;
- *   undefined: not found
+ *   `isHeldUp`: it creates more once some of what it has created was sent. undefined: not found
  */
 export async function advanceRecovery(
   store: Store,
   { id, limit, now }: { id: RecoveryId; limit: number; now: number },
-): Promise<(Recovery & { readonly madeNow: number; readonly examinedNow: number }) | undefined> {
+): Promise<Advanced | undefined> {
   return await transact(store, async (tx) => {
     const query = tx.selectFrom("recoveries").selectAll().where("id", "=", id);
     const row = await lockRows(store, query).executeTakeFirst();
     if (row === undefined) return undefined;
-    if (row.state !== "running") return { ...recoveryOf(row), madeNow: 0, examinedNow: 0 };
+    if (row.state !== "running") return { ...recoveryOf(row), madeNow: 0, examinedNow: 0, isHeldUp: false };
     const step = row.kind === "recover" ? recover : replay;
     const makeMax = row.dry_run === 1 ? limit : Math.min(limit, row.rate_per_second);
     const bounds = { limit: Math.min(limit, Math.max(makeMax, EXAMINED_AT_LEAST)), makeMax, now };
-    const { read, examined, rows, superseded = [], cursor, ...end } = await step(store, tx, row, bounds);
+    const { read, examined, rows, superseded = [], cursor, ...more } = await step(store, tx, row, bounds);
     const cause = row.kind === "recover" ? "recovered" : "replayed";
     if (row.dry_run === 0) {
       await passOnKeys(tx, superseded);
@@ -88,13 +91,21 @@ export async function advanceRecovery(
       left_out: row.left_out + examined - made,
       workflow_at: now,
       // The step may have waited for the transaction that ended the subscription.
-      ended_at: cursor === undefined ? Math.max(now, end.subscriptionEndedAt ?? now) : null,
+      ended_at: cursor === undefined ? Math.max(now, more.subscriptionEndedAt ?? now) : null,
     };
     await tx.updateTable("recoveries").set(moved).where("id", "=", id).execute();
     const madeNow = row.dry_run === 0 ? made : 0;
-    return { ...recoveryOf({ ...row, ...moved }), madeNow, examinedNow: read };
+    const isHeldUp = more.isHeldUp === true;
+    return { ...recoveryOf({ ...row, ...moved }), madeNow, examinedNow: read, isHeldUp };
   });
 }
+
+/** A recovery after a step. */
+type Advanced = Recovery & {
+  readonly madeNow: number;
+  readonly examinedNow: number;
+  readonly isHeldUp: boolean;
+};
 
 /** A failed delivery that may be sent again. */
 type Candidate = Pick<
@@ -172,13 +183,20 @@ async function failedIn(
   return await query.execute();
 }
 
-async function replay(store: Store, tx: Tx, row: Row, { limit, makeMax, now }: Bounds): Promise<Step> {
+async function replay(store: Store, tx: Tx, row: Row, { limit, now, ...bounds }: Bounds): Promise<Step> {
   const id = row.subscription_id;
   const subscription = id === null ? undefined : (await lockSubscriptions(store, tx, [id])).get(id);
   if (subscription === undefined || subscription.state === "ended") {
     const subscriptionEndedAt = subscription?.ended_at;
     return { read: 0, examined: 0, rows: [], cursor: undefined, subscriptionEndedAt };
   }
+  // What is parked is sent in order, however much it is.
+  const isAhead = row.dry_run === 0 && !parks(subscription);
+  const room = isAhead
+    ? await roomInOrder(store, tx, { subscriptionId: subscription.id, now })
+    : bounds.makeMax;
+  if (room === 0) return { read: 0, examined: 0, rows: [], cursor: row.cursor_id, isHeldUp: true };
+  const makeMax = Math.min(bounds.makeMax, room);
   const wanted = await wantedBy(tx, subscription.id);
   const events = await tx
     .selectFrom(byIndex(store, "events", "events_by_account"))
@@ -213,11 +231,14 @@ async function replay(store: Store, tx: Tx, row: Row, { limit, makeMax, now }: B
     if (!intact.has(event.id) || delivered.has(event.id) || holder?.serves) continue;
     if (holder !== undefined) superseded.push(holder);
     rows.push(
-      deliveryRow(originOf(row, event.id, event.event_type, now), {
-        subscriptionId: subscription.id,
-        parks: parks(subscription),
-        targetHash: subscription.target_hash,
-      }),
+      deliveryRow(
+        { ...originOf(row, event.id, event.event_type, now), isInOrder: true },
+        {
+          subscriptionId: subscription.id,
+          parks: parks(subscription),
+          targetHash: subscription.target_hash,
+        },
+      ),
     );
   }
   const read = looked.length < candidates.length ? looked.length : events.length;

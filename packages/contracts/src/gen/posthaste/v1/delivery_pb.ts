@@ -1047,7 +1047,8 @@ export type ReplayEventsRequest = Message<"posthaste.v1.ReplayEventsRequest"> & 
   dryRun: boolean;
 
   /**
-   * The maximum number of deliveries created per second, 1 to 1,000. Default (0): 100.
+   * The maximum number of deliveries created per second, 1 to 1,000. Default (0): 100. They are sent one
+   * after another, so a receiver that takes longer gets fewer.
    *
    * @generated from field: int32 rate_per_second = 5;
    */
@@ -1692,14 +1693,17 @@ export const DeliveryService: GenService<{
     output: typeof RecoverDeliveriesResponseSchema;
   },
   /**
-   * Sends earlier events to a subscription: events of its types, in the order they were ingested. Leaves out
-   * events that already have a delivery to this subscription, or to another one that has the same URL now, so
-   * calling twice sends nothing twice. That includes deliveries that have failed: RecoverDeliveries sends
-   * those again. Of subscriptions with the same URL that have ended, only accepted deliveries count. A new
-   * subscription thus gets what was not delivered before an earlier one with its URL was deleted. That may
-   * include what an attempt delivers that is under way during the replay, and what was accepted from a
-   * subscription that had changed to this URL, if a hundred others with this URL ended after the event and
-   * before that one.
+   * Sends earlier events to a subscription: events of its types, in the order they were ingested. Each first
+   * attempt begins after the one before it has ended. Retries and live events come in between, and neither
+   * wait for the replay nor hold it up.
+   *
+   * Leaves out events that already have a delivery to this subscription, or to another one that has the same
+   * URL now, so calling twice sends nothing twice. That includes deliveries that have failed:
+   * RecoverDeliveries sends those again. Of subscriptions with the same URL that have ended, only accepted
+   * deliveries count. A new subscription thus gets what was not delivered before an earlier one with its URL
+   * was deleted. That may include what an attempt delivers that is under way during the replay, and what was
+   * accepted from a subscription that had changed to this URL, if a hundred others with this URL ended after
+   * the event and before that one.
    *
    * Errors: NOT_FOUND (no such subscription), FAILED_PRECONDITION (the subscription has ended),
    * RESOURCE_EXHAUSTED as for RecoverDeliveries.
