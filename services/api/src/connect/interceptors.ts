@@ -4,6 +4,7 @@ import { codeToString } from "@connectrpc/connect/protocol-connect";
 import { Refusal } from "@posthaste/domain";
 import type { Deps } from "../deps.ts";
 import { whyUnavailable } from "../http/problem.ts";
+import type { RequestLine } from "../http/request-line.ts";
 import { accessTo } from "./access.ts";
 import { callerIn, LINE, REFUSED } from "./call-values.ts";
 import { refusalFor } from "./refusal-for.ts";
@@ -26,7 +27,7 @@ export function answer(parts: Pick<Deps, "store" | "reportFault">): Interceptor 
       if (line !== undefined) line.code = code;
     };
     const refusing = (error: unknown) => {
-      const answered = errorFor(parts, error, request.method, line?.id);
+      const answered = errorFor(parts, error, request.method, line);
       note(codeToString(answered.code));
       return answered;
     };
@@ -54,13 +55,32 @@ function errorFor(
   { store, reportFault }: Pick<Deps, "store" | "reportFault">,
   error: unknown,
   method: DescMethod,
-  requestId?: string,
+  line: RequestLine | undefined,
 ): ConnectError {
   if (error instanceof ConnectError) return error;
   if (error instanceof Refusal) return refusalFor(method, error);
-  reportFault(error, requestId);
+  if (line?.isOver() === true && isEndOfStream(error)) {
+    return new ConnectError("the caller has left", Code.Canceled);
+  }
+  reportFault(error, line?.id);
   const why = whyUnavailable(store, error);
   return why === undefined
     ? new ConnectError("internal error", Code.Internal)
     : new ConnectError(why, Code.Unavailable);
+}
+
+/** Node's errors for a read or a write of a request whose caller has left. */
+const ENDS_OF_STREAM: ReadonlySet<unknown> = new Set([
+  ...["ERR_STREAM_PREMATURE_CLOSE", "ERR_STREAM_DESTROYED", "ERR_STREAM_WRITE_AFTER_END"],
+  ...[
+    "ERR_HTTP2_INVALID_STREAM",
+    "ERR_HTTP2_STREAM_ERROR",
+    "ERR_HTTP2_STREAM_CANCEL",
+    "ERR_HTTP2_SESSION_ERROR",
+  ],
+  ...["ECONNRESET", "EPIPE"],
+]);
+
+function isEndOfStream(error: unknown): boolean {
+  return error instanceof Error && "code" in error && ENDS_OF_STREAM.has(error.code);
 }

@@ -1,7 +1,7 @@
 import type { AccountId } from "@posthaste/domain";
 import { type Log, noTracer, type Tracer } from "@posthaste/runtime";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
-import { whenOver } from "./when-over.ts";
+import { isOver, whenOver } from "./when-over.ts";
 
 /** The facts about a request, collected while it is handled and logged when it is over. */
 export type RequestLine = {
@@ -17,6 +17,8 @@ export type RequestLine = {
   readonly traceparent?: string | undefined;
   /** Calls back once, when the request is over; see {@link whenOver}. */
   readonly whenOver: (callback: () => void) => void;
+  /** Tells whether the request is over; see {@link isOver}. */
+  readonly isOver: () => boolean;
   /** Counts of what an ingest call stored. */
   ingested?: { events: number; duplicates: number; deliveries: number };
 };
@@ -102,6 +104,7 @@ function beginLine(
     rpc,
     traceparent: span.traceparent,
     whenOver: (callback) => whenOver(reply.raw, callback),
+    isOver: () => isOver(reply.raw),
   };
   request.line = line;
   reply.header("x-request-id", line.id);
