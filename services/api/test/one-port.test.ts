@@ -83,6 +83,22 @@ describe("a connection that", () => {
     expect(await closed).toContain("200 OK");
   });
 
+  test.each([
+    ["a POST", "P", "OST /healthz HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n", "HTTP/1.1 405"],
+    ["HTTP/2", "PR", "I * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\u0004\0\0\0\0\0", "\0\0"],
+  ])("sends the first letters of %s alone is waited for", async (_what, start, rest, answer) => {
+    const { socket } = raw();
+    await once(socket, "connect");
+    socket.write(start);
+    await expect.poll(() => t.counters().undecided).toBe(1);
+    // Meanwhile, others are served.
+    expect((await fetch(`${t.url}/healthz`)).status).toBe(200);
+    socket.write(rest);
+    const [first] = await once(socket, "data");
+    expect(String(first)).toContain(answer);
+    socket.destroy();
+  });
+
   test("sends the HTTP/2 preface in pieces is served", async () => {
     const { socket, closed } = raw();
     socket.write("P");

@@ -196,10 +196,11 @@ function decide(socket: Socket, withinMs: number, decided: (isHttp2: boolean) =>
   socket.on("error", destroy);
   // The client left without sending anything; waiting for the timeout would hold its place.
   socket.on("end", destroy);
+  let start: Buffer = Buffer.alloc(0);
   const readStart = () => {
-    const start: Buffer | null = socket.read();
-    if (start === null) return;
-    socket.unshift(start);
+    const bytes: Buffer | null = socket.read();
+    if (bytes === null) return;
+    start = Buffer.concat([start, bytes]);
     const compared = Math.min(start.length, HTTP2_PREFACE_START.length);
     const fits = start.subarray(0, compared).equals(HTTP2_PREFACE_START.subarray(0, compared));
     if (fits && compared < HTTP2_PREFACE_START.length) return;
@@ -208,6 +209,8 @@ function decide(socket: Socket, withinMs: number, decided: (isHttp2: boolean) =>
     socket.off("end", destroy);
     socket.setTimeout(0);
     socket.off("timeout", destroy);
+    // Only now: bytes that are put back are announced again, which would never end.
+    socket.unshift(start);
     decided(fits);
   };
   socket.on("readable", readStart);
