@@ -1,4 +1,3 @@
-export { chromiumPath } from "./chromium.ts";
 export { countComputing } from "./computing.ts";
 export { type ConnectProxy, startConnectProxy } from "./connect-proxy.ts";
 export {
@@ -41,3 +40,4 @@ export {
   type TestStore,
 } from "./test-store.ts";
 export { timesIn } from "./times-in.ts";
+export { chromiumPath, promtoolPath } from "./tools.ts";

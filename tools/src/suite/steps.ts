@@ -1,5 +1,5 @@
 import { temporalBinary, timeSkippingBinary } from "@posthaste/temporal-servers";
-import { chromiumPath } from "@posthaste/testkit";
+import { chromiumPath, promtoolPath } from "@posthaste/testkit";
 import { auditStep } from "./audit.ts";
 import { BUILD } from "./build.ts";
 import { generatedCodeStep } from "./generated-code.ts";
@@ -35,6 +35,14 @@ export const STEPS: readonly Step[] = [
     quick: false,
     run: async () => {
       await chromiumPath(console.log);
+      return { passed: 1, failed: 0 };
+    },
+  },
+  {
+    name: "promtool",
+    quick: false,
+    run: async () => {
+      await promtoolPath(console.log);
       return { passed: 1, failed: 0 };
     },
   },
