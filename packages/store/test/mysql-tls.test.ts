@@ -147,6 +147,12 @@ describe("a service does not start", () => {
       /TLS failed \(Host: localhost\. is not cert's CN: 127\.0\.0\.1\)/,
     ],
     [
+      "if the certificate is for another address",
+      verifying,
+      { host: "0.0.0.0" },
+      /TLS failed \(IP: 0\.0\.0\.0 is not in the cert's list: 127\.0\.0\.1\)/,
+    ],
+    [
       "if a file is missing",
       () => `ssl-mode=VERIFY_CA&ssl-ca=${pem("hush")}`,
       {},

@@ -19,6 +19,7 @@ describe("a server's error counts as unavailable:", () => {
     [1180, "ER_ERROR_DURING_COMMIT", "a commit that could not be written"],
     [1041, "ER_OUT_OF_RESOURCES", "a lack of memory"],
     [1135, "ER_CANT_CREATE_THREAD", "a lack of threads"],
+    [3159, "ER_SECURE_TRANSPORT_REQUIRED", "a server that demands TLS since"],
     [1203, "ER_TOO_MANY_USER_CONNECTIONS", "too many connections of a user"],
     [1020, "ER_CHECKREAD", "a row that others changed again and again"],
   ])("%i (%s), %s", (errno, code, _what) => {

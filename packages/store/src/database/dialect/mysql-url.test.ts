@@ -59,6 +59,10 @@ describe("the URL of a MySQL server", () => {
     });
   });
 
+  test("may name a host in any script", () => {
+    expect(readMysqlUrl("mysql://datenbänke.example/name").host).toBe("datenbänke.example");
+  });
+
   test("needs no port, no user and no parameter, and no host with a socket", () => {
     expect(readMysqlUrl("mysql://db/name")).toMatchObject({ host: "db", port: 3306, user: "", password: "" });
     expect(readMysqlUrl("mysql:///name?socketPath=/run/s")).toMatchObject({ socketPath: "/run/s" });

@@ -48,7 +48,7 @@ export function readMysqlUrl(text: string): MysqlAddress {
   ) as SslFiles;
   checkSsl(sslMode, sslFiles, socketPath !== undefined);
   return {
-    host: url.hostname.replace(/^\[(.*)\]$/, "$1"),
+    host: decoded(url.hostname).replace(/^\[(.*)\]$/, "$1"),
     port: url.port === "" ? PORT_DEFAULT : Number(url.port),
     user: decoded(url.username),
     password: decoded(url.password),
@@ -61,7 +61,7 @@ export function readMysqlUrl(text: string): MysqlAddress {
 
 /** Says that passwords and data cross a network in clear text, unless the URL says that this is meant. */
 export function clearTextWarning({ host, socketPath, sslMode }: MysqlAddress): string | undefined {
-  const isLocal = socketPath !== undefined || /^(localhost|127(\.\d+){3}|::1)$/.test(host);
+  const isLocal = socketPath !== undefined || /^(localhost|127(\.\d+){3}|::1)$/i.test(host);
   if (isLocal || sslMode !== undefined) return undefined;
   return `the connection to the database at ${host} is not encrypted: add ?ssl-mode=VERIFY_IDENTITY to DATABASE_URL, or ?ssl-mode=DISABLED if nobody else can read that network`;
 }
