@@ -191,7 +191,7 @@ export class Connection {
           this.destroy();
           reject(new WentStale());
         },
-        (error) => reject(this.#answers > 0 && !reader.hasBegun && isReset(error) ? new WentStale() : error),
+        (error) => reject(this.#answers > 0 && !reader.hasBegun && isEnd(error) ? new WentStale() : error),
       );
       this.#client.dispatch({ method: "POST", path, headers, body }, reader);
     });
@@ -238,7 +238,8 @@ function closed(): Error {
   return Object.assign(new Error("the connection was closed"), { code: "ECONNRESET" });
 }
 
-function isReset(error: Error): boolean {
+/** Returns whether the other end ended the connection: it closed it, or sent an alert of TLS. */
+function isEnd(error: Error): boolean {
   const classified = classifyError(error);
-  return classified !== "fault" && classified.outcome === "reset";
+  return classified !== "fault" && (classified.outcome === "reset" || classified.outcome === "tls");
 }

@@ -219,7 +219,7 @@ describe("the cost of a response is bounded", () => {
     try {
       const { port } = server.address() as AddressInfo;
       const result = await post({ ...REQUEST, url: `https://localhost:${port}/` });
-      expect(result).toMatchObject({ outcome: "reset", status: null });
+      expect(result).toMatchObject({ outcome: "tls", status: null });
     } finally {
       Object.assign(tls, { CLIENT_RENEG_LIMIT: limit });
       close();

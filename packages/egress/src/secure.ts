@@ -68,6 +68,10 @@ export function secure(
     end(null, secured);
   });
   secured.on("error", (error) => {
+    // After the handshake, which with TLS 1.3 is when a receiver says that it wants a client's certificate,
+    // Node goes on until the connection is closed, and that would be the error. What came before the error is
+    // read first.
+    process.nextTick(() => secured.destroy());
     const isVerified = (secured.authorizationError ?? null) === null;
     end(isVerified ? error : new CertificateRefused(error), null);
   });

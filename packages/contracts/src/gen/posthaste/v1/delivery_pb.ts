@@ -1447,7 +1447,8 @@ export enum Outcome {
 
   /**
    * TLS failed: an untrusted or expired certificate, a wrong host name, no common protocol, a handshake of
-   * more than 16 KiB, or a second one over the same connection.
+   * more than 16 KiB, a second one over the same connection, or an alert of the receiver, such as that it
+   * needs a client's certificate.
    *
    * @generated from enum value: OUTCOME_TLS = 9;
    */
