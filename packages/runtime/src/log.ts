@@ -1,4 +1,5 @@
 import { type DestinationStream, pino } from "pino";
+import { StartError } from "./config.ts";
 import { createLogOutput, type LogOutput } from "./log-output.ts";
 
 /** Writes one wide JSON line for each unit of work, such as `delivery.attempted`. */
@@ -88,6 +89,8 @@ const ERRORS_MAX = 3;
  */
 function describeError(error: unknown, depth = 0): unknown {
   if (!(error instanceof Error)) return { type: typeof error, message: String(error) };
+  // Its message alone says what to do.
+  if (error instanceof StartError) return { type: error.name, message: error.message };
   const code = "code" in error ? { code: String(error.code) } : {};
   const isDeep = depth === CAUSES_MAX;
   const cause = error.cause === undefined || isDeep ? {} : { cause: describeError(error.cause, depth + 1) };

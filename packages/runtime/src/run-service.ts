@@ -1,5 +1,5 @@
 import { setDefaultAutoSelectFamilyAttemptTimeout } from "node:net";
-import { readConfig, type Setting, type Settings, StartError, type Values } from "./config.ts";
+import { readConfig, type Setting, type Settings, type Values } from "./config.ts";
 import { createEchoes } from "./echo.ts";
 import { createLog, finishLog, type Log, type LogLevel } from "./log.ts";
 import { createStopDeadline, type StopDeadline } from "./stop-deadline.ts";
@@ -39,8 +39,8 @@ const OVERRUN_MS = 1_000;
  * within a second is an echo of the first. The next process to start finishes the interrupted work. One
  * line, `process.stopped`, says what was left undone.
  *
- * A start that fails with a {@link StartError}, which an operator can fix, prints one message; any failed
- * start exits with code 1.
+ * A start that fails says why in its last line, `process.not_started`, and exits with code 1. For a
+ * `StartError`, which an operator can fix, that line has a sentence and no stack.
  */
 export async function runService<C extends Settings & { POSTHASTE_LOG_LEVEL: Setting<LogLevel> }>(
   service: Service<C>,
@@ -62,7 +62,8 @@ export async function runService<C extends Settings & { POSTHASTE_LOG_LEVEL: Set
     // The parent may have exited before the listener above was added.
     if (hasParent && !process.connected) process.emit("disconnect");
   } catch (error) {
-    console.error(error instanceof StartError ? `posthaste ${service.name}: ${error.message}` : error);
+    // With a log of its own: the setting of the level may be what is wrong.
+    createLog("error", { service: service.name }).error("process.not_started", error);
     process.exit(1);
   }
 }

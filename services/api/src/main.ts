@@ -1,5 +1,7 @@
 import { refuseUnsupportedNode } from "@posthaste/runtime/supported-node";
 
-// Must run before the service is imported: its imports fail on an old Node.
+// Both run before the service is imported: its imports need modules that an old Node lacks, and may warn.
 refuseUnsupportedNode();
+const { logStrayOutput } = await import("@posthaste/runtime/stray-output");
+logStrayOutput("api");
 await import("./service.ts");

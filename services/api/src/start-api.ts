@@ -23,7 +23,7 @@ import { logRequests } from "./http/request-line.ts";
 import { answerUnrouted } from "./http/unrouted.ts";
 import { isOver } from "./http/when-over.ts";
 import { inboxRoute } from "./inbox/inbox-route.ts";
-import "./keep-proto-members.ts";
+import "@posthaste/runtime/keep-proto-members";
 
 export type ApiOptions = {
   readonly deps: Deps;

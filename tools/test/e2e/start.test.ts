@@ -26,14 +26,19 @@ const urlOf = (store: TestStore) => {
   return store.url;
 };
 
-/** Starts a service that is expected to fail, and returns its exit code and stderr. */
+/** Starts a service that is expected to fail, and returns its exit code and the sentence of its last line. */
 function startOf(service: "api" | "worker", env: Record<string, string>, node = process.execPath) {
-  const { status, stderr } = spawnSync(node, [`${root}services/${service}/dist/main.js`], {
+  const { status, stdout, stderr } = spawnSync(node, [`${root}services/${service}/dist/main.js`], {
     env: { POSTHASTE_SECRET_KEYS: TEST_SECRET_KEYS, ...env },
     encoding: "utf8",
     timeout: 30_000,
   });
-  return { status, output: stderr.trim() };
+  // Only a Node that is too old to load the log says so on standard error.
+  if (stderr !== "") return { status, output: stderr.trim() };
+  const { event, service: name, error } = JSON.parse(stdout.trimEnd().split("\n").at(-1) ?? "");
+  expect(event).toBe("process.not_started");
+  expect(error).not.toHaveProperty("stack");
+  return { status, output: `posthaste ${name}: ${error.message}` };
 }
 
 describe.each(["api", "worker"] as const)("the %s", (service) => {
