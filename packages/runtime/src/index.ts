@@ -24,4 +24,13 @@ export {
 } from "./metrics.ts";
 export { type Running, runService, type Service } from "./run-service.ts";
 export { createStopDeadline, type StopDeadline } from "./stop-deadline.ts";
-export { noTracer, type Span, startTracing, type Traceparent, type Tracer, type Tracing } from "./tracing.ts";
+export {
+  idsIn,
+  noTracer,
+  type Span,
+  type SpanIds,
+  startTracing,
+  type Traceparent,
+  type Tracer,
+  type Tracing,
+} from "./tracing.ts";

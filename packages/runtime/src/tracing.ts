@@ -1,5 +1,6 @@
 import { type Attributes, context, ROOT_CONTEXT, SpanKind, SpanStatusCode, trace } from "@opentelemetry/api";
-import { OTLPTraceExporter } from "@opentelemetry/exporter-trace-otlp-http";
+import { OTLPTraceExporter as JsonExporter } from "@opentelemetry/exporter-trace-otlp-http";
+import { OTLPTraceExporter as ProtobufExporter } from "@opentelemetry/exporter-trace-otlp-proto";
 import {
   defaultResource,
   detectResources,
@@ -7,13 +8,8 @@ import {
   resourceFromAttributes,
   serviceNameEnvDetector,
 } from "@opentelemetry/resources";
-import {
-  BatchSpanProcessor,
-  ParentBasedSampler,
-  TraceIdRatioBasedSampler,
-  TracerProvider,
-} from "@opentelemetry/sdk-trace";
-import { StartError } from "./config.ts";
+import { BatchSpanProcessor, TracerProvider } from "@opentelemetry/sdk-trace";
+import { type Env, readTracingSettings } from "./tracing-settings.ts";
 
 /**
  * A span's position in a trace, in W3C Trace Context format. Other processes use it as the parent
@@ -21,12 +17,15 @@ import { StartError } from "./config.ts";
  */
 export type Traceparent = string;
 
+/** The ids by which log lines name a span: its fields in OpenTelemetry, in hexadecimal. */
+export type SpanIds = { readonly traceId?: string; readonly spanId?: string };
+
 /** A unit of work in a trace. If tracing is off, its methods do nothing. */
 export type Span = {
   /** Undefined if tracing is off. */
   readonly traceparent: Traceparent | undefined;
-  /** Undefined if tracing is off. */
-  readonly traceId: string | undefined;
+  /** For the fields of log lines. Empty if tracing is off. */
+  readonly ids: SpanIds;
   rename(name: string): void;
   set(attributes: Attributes): void;
   fail(reason: string): void;
@@ -66,37 +65,42 @@ const EXPORT_TIMEOUT_MS = 5_000;
 const SEND_EVERY_MS = 2_000;
 
 /**
- * Sets up tracing from OpenTelemetry's standard variables:
+ * Sets up tracing from OpenTelemetry's standard variables. Each `OTEL_EXPORTER_OTLP_…` may also have
+ * `TRACES_` in its name, for example `OTEL_EXPORTER_OTLP_TRACES_ENDPOINT`:
  *
- * - `OTEL_EXPORTER_OTLP_ENDPOINT` or `OTEL_EXPORTER_OTLP_TRACES_ENDPOINT` turns it on. Without an endpoint
- *   nothing is recorded, and no `traceparent` is sent.
- * - `OTEL_SDK_DISABLED=true` turns it off.
- * - `OTEL_TRACES_SAMPLER_ARG` is the share of new traces that are recorded, from 0 to 1 (default 1).
+ * - `OTEL_EXPORTER_OTLP_ENDPOINT` turns it on. Without an endpoint nothing is recorded, and no `traceparent`
+ *   is sent.
+ * - `OTEL_SDK_DISABLED=true` or `OTEL_TRACES_EXPORTER=none` turns it off.
+ * - `OTEL_EXPORTER_OTLP_PROTOCOL` is `http/json` (default) or `http/protobuf`.
+ * - `OTEL_EXPORTER_OTLP_HEADERS`, `…_COMPRESSION`, `…_TIMEOUT`, `…_CERTIFICATE`, `…_CLIENT_KEY` and
+ *   `…_CLIENT_CERTIFICATE` are for the connection to the collector.
+ * - `OTEL_TRACES_SAMPLER` (default `parentbased_traceidratio`) chooses the traces that are recorded, and
+ *   `OTEL_TRACES_SAMPLER_ARG` the share of a ratio, from 0 to 1 (default 1).
+ * - `OTEL_BSP_MAX_QUEUE_SIZE`, `…_MAX_EXPORT_BATCH_SIZE`, `…_SCHEDULE_DELAY` and `…_EXPORT_TIMEOUT` are for
+ *   the queue of spans.
  * - `OTEL_SERVICE_NAME` and `OTEL_RESOURCE_ATTRIBUTES` describe the process.
  *
  * @param serviceName the service's name, unless `OTEL_SERVICE_NAME` sets another
- * @throws StartError if the share is not a number from 0 to 1
+ * @param env the exporter and the description of the process read `process.env` in any case
+ * @throws StartError if a variable has a value that is not supported
  */
-export function startTracing(
-  serviceName: string,
-  env: Readonly<Record<string, string | undefined>> = process.env,
-): Tracing {
-  const isOn = env["OTEL_EXPORTER_OTLP_ENDPOINT"] || env["OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"];
-  if (!isOn || env["OTEL_SDK_DISABLED"] === "true") return { tracer: noTracer, stop: async () => {} };
-  const share = Number(env["OTEL_TRACES_SAMPLER_ARG"] || 1);
-  if (!(share >= 0 && share <= 1))
-    throw new StartError("OTEL_TRACES_SAMPLER_ARG: expected a number from 0 to 1");
+export function startTracing(serviceName: string, env: Env = process.env): Tracing {
+  const settings = readTracingSettings(env);
+  if (settings === undefined) return { tracer: noTracer, stop: async () => {} };
+  const { sampler, protocol, hasTimeout, batch } = settings;
+  const Exporter = protocol === "http/json" ? JsonExporter : ProtobufExporter;
   const provider = new TracerProvider({
     resource: defaultResource()
       .merge(resourceFromAttributes({ "service.name": serviceName }))
       .merge(detectResources({ detectors: [resourceAttributesEnvDetector, serviceNameEnvDetector] })),
-    sampler: new ParentBasedSampler({ root: new TraceIdRatioBasedSampler(share) }),
+    sampler,
     spanProcessors: [
       new BatchSpanProcessor({
-        exporter: new OTLPTraceExporter({ timeoutMillis: EXPORT_TIMEOUT_MS }),
-        maxQueueSize: QUEUE_MAX,
-        scheduledDelayMillis: SEND_EVERY_MS,
-        exportTimeoutMillis: EXPORT_TIMEOUT_MS,
+        exporter: new Exporter(hasTimeout ? {} : { timeoutMillis: EXPORT_TIMEOUT_MS }),
+        maxQueueSize: batch.maxQueueSize ?? QUEUE_MAX,
+        scheduledDelayMillis: batch.scheduledDelayMillis ?? SEND_EVERY_MS,
+        exportTimeoutMillis: batch.exportTimeoutMillis ?? EXPORT_TIMEOUT_MS,
+        ...(batch.maxExportBatchSize !== undefined && { maxExportBatchSize: batch.maxExportBatchSize }),
       }),
     ],
   });
@@ -107,7 +111,7 @@ export function startTracing(
     const { traceId, spanId, traceFlags } = span.spanContext();
     return {
       traceparent: `00-${traceId}-${spanId}-${traceFlags.toString(16).padStart(2, "0")}`,
-      traceId,
+      ids: { traceId, spanId },
       rename: (to) => void span.updateName(to),
       set: (more) => void span.setAttributes(more),
       fail: (reason) => void span.setStatus({ code: SpanStatusCode.ERROR, message: reason }),
@@ -123,7 +127,7 @@ export function startTracing(
 
 const noSpan: Span = {
   traceparent: undefined,
-  traceId: undefined,
+  ids: {},
   rename() {},
   set() {},
   fail() {},
@@ -149,6 +153,12 @@ function around(begin: Tracer["begin"]): Tracer["span"] {
 
 /** W3C Trace Context, version 00. */
 const TRACEPARENT = /^00-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-([0-9a-f]{2})$/;
+
+/** Returns the ids of the span that a `traceparent` names, for lines that no span of this process covers. */
+export function idsIn(traceparent: Traceparent | null | undefined): SpanIds {
+  const [, traceId, spanId] = TRACEPARENT.exec(traceparent ?? "") ?? [];
+  return traceId === undefined || spanId === undefined ? {} : { traceId, spanId };
+}
 
 function parentContext(parent: Traceparent | undefined) {
   const [, traceId, spanId, flags] = TRACEPARENT.exec(parent ?? "") ?? [];

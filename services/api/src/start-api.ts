@@ -71,10 +71,12 @@ export async function startApi(options: ApiOptions): Promise<Api> {
     // Errors before routing, such as a path that cannot be decoded.
     frameworkErrors: (error, request, reply) => {
       lines.begin(request, reply);
-      sendProblem(reply, problemOf(problems, error, request.id));
+      sendProblem(reply, problemOf(problems, error, request.line));
     },
   });
-  app.setErrorHandler((error, request, reply) => sendProblem(reply, problemOf(problems, error, request.id)));
+  app.setErrorHandler((error, request, reply) =>
+    sendProblem(reply, problemOf(problems, error, request.line)),
+  );
   const lines = logRequests(app, log, deps.tracer, deps.observer);
   // Before any refusal, so that a page can read it.
   await allowOrigins(app, corsOrigins);

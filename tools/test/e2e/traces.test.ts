@@ -100,9 +100,34 @@ test("an ingest call continues the caller's trace", async () => {
   expect(tree.find((span) => span.name === RPC)?.parentSpanId).toBe(CALLER.spanId);
 });
 
-test("log lines name the trace", async () => {
+test("the lines of a request and of an attempt have the ids of their spans", async () => {
+  const linesOf = (log: string | undefined, event: string) =>
+    (log ?? "")
+      .split("\n")
+      .filter((line) => line.includes(`"event":"${event}"`))
+      .map((line) => JSON.parse(line) as { traceId?: string; spanId?: string });
+  const spanOf = (line: { traceId?: string; spanId?: string } | undefined) =>
+    spans.find(({ traceId, spanId }) => traceId === line?.traceId && spanId === line?.spanId)?.name;
   await vi.waitFor(() => {
-    expect(stack.apis[0]?.log()).toContain(`"traceId":"${CALLER.traceId}"`);
-    expect(stack.workers[0]?.log()).toContain(`"traceId":"${CALLER.traceId}"`);
+    const ofCaller = ({ traceId }: { traceId?: string }) => traceId === CALLER.traceId;
+    const request = linesOf(stack.apis[0]?.log(), "request.completed").find(ofCaller);
+    const attempt = linesOf(stack.workers[0]?.log(), "delivery.attempted").find(ofCaller);
+    expect([spanOf(request), spanOf(attempt)]).toEqual([RPC, "attempt delivery"]);
+  }, PATIENCE);
+});
+
+test("the line of a fault names the trace of what it cut off", async () => {
+  const id = await stack.subscribe(`${receiver.url}faulty`, "contact_deleted");
+  await stack.store.db.deleteFrom("signing_keys").where("subscription_id", "=", id).execute();
+  const traceId = "1".repeat(32);
+  const headers = { traceparent: `00-${traceId}-${CALLER.spanId}-01` };
+  const snapshot = { case: "dataJson", value: "{}" } as const;
+  await stack.client.events.ingestEvent({ eventType: "contact_deleted", snapshot }, { headers });
+  await vi.waitFor(() => {
+    const faults = stack.workers[0]
+      ?.log()
+      .split("\n")
+      .filter((line) => line.includes("delivery.faulted"));
+    expect(JSON.parse(faults?.[0] ?? "{}")).toMatchObject({ traceId, spanId: expect.any(String) });
   }, PATIENCE);
 });

@@ -1,5 +1,5 @@
 import { type DeliveryId, isDue, isTerminal } from "@posthaste/domain";
-import { isoTime, type Log } from "@posthaste/runtime";
+import { idsIn, isoTime, type Log } from "@posthaste/runtime";
 import { type AttemptContext, reserveTurn, UnknownKey } from "@posthaste/store";
 import { ApplicationFailure } from "@temporalio/common";
 import { type DeliverInput, type DeliverResult, FAULT } from "../names.ts";
@@ -48,13 +48,15 @@ export async function attemptDelivery(
   { number, shares }: { number: number; shares: Shares },
 ): Promise<DeliverResult> {
   const log = deps.log.with({ deliveryId, attempt: number });
+  // The lines of an attempt have those of its own span.
+  const ids = idsIn(traceparent);
   try {
     const context = await deps.ledger.load(deliveryId, await deps.now(), accountId);
     if (context === undefined) return await withoutContext(deps, deliveryId, log);
     const { attempts } = context.delivery;
     if (needsNoAttempt(context) || number <= attempts) return await goByTheLog(deps, context, number);
     if (number > attempts + 1) throw fault(`Temporal is at attempt ${number}, but the log has ${attempts}`);
-    await refuseEarly(deps, context, log);
+    await refuseEarly(deps, context, log.with(ids));
     await takeShare(deps, context, shares);
     const instead = await insteadOfAttempt(deps, context);
     if (instead?.kind === "moved") return await goByTheLogAgain(deps, context, number);
@@ -72,12 +74,12 @@ export async function attemptDelivery(
     }
   } catch (error) {
     if (error instanceof UnknownKey) {
-      noteUnknownKey(deps, log, error);
+      noteUnknownKey(deps, log.with(ids), error);
       throw unknownKey(error.keyId);
     }
     const failure = error instanceof ApplicationFailure ? error : fault("the worker or its database failed");
     if (failure.type === FAULT) {
-      log.error("delivery.faulted", error);
+      log.error("delivery.faulted", error, ids);
       deps.observer?.faulted();
     }
     throw failure;
@@ -169,11 +171,12 @@ async function reserve(deps: AttemptDeps, context: AttemptContext, dueMs: number
 /** Logs and counts that a retry waits for a place of its account, or for its subscription's line. */
 function noteWait(
   { log, observer }: AttemptDeps,
-  { delivery: { id: deliveryId, subscriptionId } }: AttemptContext,
+  { delivery: { id: deliveryId, subscriptionId, traceparent } }: AttemptContext,
   what: "account" | "subscription",
   untilMs: number,
 ): void {
-  log.info("delivery.waits", { deliveryId, subscriptionId, for: what, until: isoTime(untilMs) });
+  const ids = idsIn(traceparent);
+  log.info("delivery.waits", { deliveryId, subscriptionId, for: what, until: isoTime(untilMs), ...ids });
   observer?.waited();
 }
 

@@ -1,4 +1,5 @@
 import type { AccountId, DeliveryId } from "@posthaste/domain";
+import { idsIn } from "@posthaste/runtime";
 import { UnknownKey } from "@posthaste/store";
 import { noteUnknownKey } from "./attempt-delivery.ts";
 import { giveUpOrphan } from "./give-up.ts";
@@ -29,7 +30,15 @@ export type Direct =
  */
 export async function attemptDirectly(
   deps: AttemptDeps,
-  { deliveryId, accountId }: { readonly deliveryId: DeliveryId; readonly accountId?: AccountId },
+  {
+    deliveryId,
+    accountId,
+    traceparent,
+  }: {
+    readonly deliveryId: DeliveryId;
+    readonly accountId?: AccountId;
+    readonly traceparent?: string | null;
+  },
 ): Promise<Direct> {
   const log = deps.log.with({ deliveryId, attempt: 1 });
   try {
@@ -49,10 +58,10 @@ export async function attemptDirectly(
       : { kind: "over" };
   } catch (error) {
     if (error instanceof UnknownKey) {
-      noteUnknownKey(deps, log, error);
+      noteUnknownKey(deps, log.with(idsIn(traceparent)), error);
       return { kind: "lacks_key" };
     }
-    log.error("delivery.faulted", error);
+    log.error("delivery.faulted", error, idsIn(traceparent));
     deps.observer?.faulted();
     return { kind: "faulted" };
   }

@@ -117,8 +117,7 @@ export async function makeAttempt(
   const parent = attempt.traceparent ?? delivery.traceparent ?? undefined;
   const attributes = { "posthaste.delivery.id": delivery.id, "posthaste.attempt": attempt.number };
   return await tracer.span("attempt delivery", { kind: "consumer", parent, attributes }, (span) => {
-    const log = span.traceId === undefined ? attempt.log : attempt.log.with({ traceId: span.traceId });
-    return postAndRecord(deps, context, { ...attempt, log }, span);
+    return postAndRecord(deps, context, { ...attempt, log: attempt.log.with(span.ids) }, span);
   });
 }
 

@@ -62,7 +62,7 @@ function errorFor(
   if (line?.isOver() === true && isEndOfStream(error)) {
     return new ConnectError("the caller has left", Code.Canceled);
   }
-  reportFault(error, line?.id);
+  reportFault(error, line);
   const why = whyUnavailable(store, error);
   return why === undefined
     ? new ConnectError("internal error", Code.Internal)

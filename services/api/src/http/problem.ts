@@ -3,7 +3,7 @@ import type { Log } from "@posthaste/runtime";
 import { isStoreAway, type Store, UnknownKey } from "@posthaste/store";
 import type { FastifyReply } from "fastify";
 import { CHALLENGE, REFUSALS, retryAfterSeconds } from "./refusal-table.ts";
-import type { ApiObserver } from "./request-line.ts";
+import type { ApiObserver, RequestLine } from "./request-line.ts";
 
 /** A problem (RFC 9457) with the field at fault. */
 type Problem = {
@@ -15,11 +15,11 @@ type Problem = {
 };
 
 /** Logs and counts a fault that failed a request. */
-export type ReportFault = (error: unknown, requestId: string | undefined) => void;
+export type ReportFault = (error: unknown, line: RequestLine | undefined) => void;
 
 export function createReportFault(log: Log, observer?: ApiObserver): ReportFault {
-  return (error, requestId) => {
-    log.error("request.faulted", error, { requestId });
+  return (error, line) => {
+    log.error("request.faulted", error, { requestId: line?.id, ...line?.ids });
     observer?.faulted();
   };
 }
@@ -49,7 +49,7 @@ export function whyUnavailable(store: Store, error: unknown): string | undefined
 export function problemOf(
   { store, reportFault, bodyBytesMax }: { store: Store; reportFault: ReportFault; bodyBytesMax: number },
   error: unknown,
-  requestId: string,
+  line: RequestLine | undefined,
 ): ProblemToSend {
   if (error instanceof Refusal) {
     const { http, title } = REFUSALS[error.code];
@@ -80,7 +80,7 @@ export function problemOf(
   if (status >= 400 && status < 500) {
     return { title: REFUSALS.invalid.title, status, detail: "the request cannot be read; see /api/docs" };
   }
-  reportFault(error, requestId);
+  reportFault(error, line);
   const detail = whyUnavailable(store, error);
   return detail === undefined
     ? { title: "Internal error", status: 500, detail: "internal error" }

@@ -1,5 +1,5 @@
 import type { AccountId } from "@posthaste/domain";
-import { type Log, noTracer, type Tracer } from "@posthaste/runtime";
+import { type Log, noTracer, type SpanIds, type Tracer } from "@posthaste/runtime";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { isOver, whenOver } from "./when-over.ts";
 
@@ -15,6 +15,8 @@ export type RequestLine = {
   accountId?: AccountId;
   /** The `traceparent` of the request's span; undefined if the request is not traced. */
   readonly traceparent?: string | undefined;
+  /** The ids of that span, for log lines. */
+  readonly ids?: SpanIds;
   /** Calls back once, when the request is over; see {@link whenOver}. */
   readonly whenOver: (callback: () => void) => void;
   /** Tells whether the request is over; see {@link isOver}. */
@@ -103,6 +105,7 @@ function beginLine(
     id: request.id,
     rpc,
     traceparent: span.traceparent,
+    ids: span.ids,
     whenOver: (callback) => whenOver(reply.raw, callback),
     isOver: () => isOver(reply.raw),
   };
@@ -131,7 +134,7 @@ function beginLine(
       durationMs,
       ...(accountId === undefined ? {} : { accountId }),
       ...ingested,
-      ...(span.traceId === undefined ? {} : { traceId: span.traceId }),
+      ...span.ids,
       // The caller left before the response was complete.
       ...(writableFinished ? {} : { aborted: true }),
     });

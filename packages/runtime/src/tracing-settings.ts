@@ -1,0 +1,84 @@
+import {
+  AlwaysOffSampler,
+  AlwaysOnSampler,
+  ParentBasedSampler,
+  type Sampler,
+  TraceIdRatioBasedSampler,
+} from "@opentelemetry/sdk-trace";
+import { StartError } from "./config.ts";
+
+export type Env = Readonly<Record<string, string | undefined>>;
+
+/** How spans are sent to the collector: the protocols that have an exporter here. */
+export const PROTOCOLS = ["http/json", "http/protobuf"] as const;
+
+/** What OpenTelemetry's standard variables say; undefined for a number: the caller's own value. */
+export type TracingSettings = {
+  readonly sampler: Sampler;
+  readonly protocol: (typeof PROTOCOLS)[number];
+  /** The exporter itself reads the timeout, unless it is given one. */
+  readonly hasTimeout: boolean;
+  readonly batch: {
+    readonly maxQueueSize: number | undefined;
+    readonly maxExportBatchSize: number | undefined;
+    readonly scheduledDelayMillis: number | undefined;
+    readonly exportTimeoutMillis: number | undefined;
+  };
+};
+
+/** The samplers of OpenTelemetry's specification, by their names in `OTEL_TRACES_SAMPLER`. */
+const SAMPLERS: Readonly<Record<string, (share: number) => Sampler>> = {
+  always_on: () => new AlwaysOnSampler(),
+  always_off: () => new AlwaysOffSampler(),
+  traceidratio: (share) => new TraceIdRatioBasedSampler(share),
+  parentbased_always_on: () => new ParentBasedSampler({ root: new AlwaysOnSampler() }),
+  parentbased_always_off: () => new ParentBasedSampler({ root: new AlwaysOffSampler() }),
+  parentbased_traceidratio: (share) => new ParentBasedSampler({ root: new TraceIdRatioBasedSampler(share) }),
+};
+
+/**
+ * Reads OpenTelemetry's standard variables that this process must interpret itself; `startTracing` names all.
+ *
+ * @returns undefined: tracing is off
+ * @throws StartError if a variable has a value that is not supported
+ */
+export function readTracingSettings(env: Env): TracingSettings | undefined {
+  const isOn = env["OTEL_EXPORTER_OTLP_ENDPOINT"] || env["OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"];
+  const exporter = choice(env, "OTEL_TRACES_EXPORTER", ["otlp", "none"]);
+  if (!isOn || exporter === "none" || env["OTEL_SDK_DISABLED"]?.toLowerCase() === "true") return undefined;
+  const share = Number(env["OTEL_TRACES_SAMPLER_ARG"] || 1);
+  if (!(share >= 0 && share <= 1))
+    throw new StartError("OTEL_TRACES_SAMPLER_ARG: expected a number from 0 to 1");
+  const name = choice(env, "OTEL_TRACES_SAMPLER", Object.keys(SAMPLERS)) ?? "parentbased_traceidratio";
+  const sampler = SAMPLERS[name]?.(share) ?? new AlwaysOnSampler();
+  const protocol =
+    choice(env, "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", PROTOCOLS) ??
+    choice(env, "OTEL_EXPORTER_OTLP_PROTOCOL", PROTOCOLS) ??
+    "http/json";
+  return {
+    sampler,
+    protocol,
+    hasTimeout: Boolean(env["OTEL_EXPORTER_OTLP_TIMEOUT"] || env["OTEL_EXPORTER_OTLP_TRACES_TIMEOUT"]),
+    batch: {
+      maxQueueSize: count(env, "OTEL_BSP_MAX_QUEUE_SIZE"),
+      maxExportBatchSize: count(env, "OTEL_BSP_MAX_EXPORT_BATCH_SIZE"),
+      scheduledDelayMillis: count(env, "OTEL_BSP_SCHEDULE_DELAY"),
+      exportTimeoutMillis: count(env, "OTEL_BSP_EXPORT_TIMEOUT"),
+    },
+  };
+}
+
+function choice<T extends string>(env: Env, name: string, choices: readonly T[]): T | undefined {
+  const value = env[name];
+  if (!value) return undefined;
+  const chosen = choices.find((one) => one === value);
+  if (chosen !== undefined) return chosen;
+  throw new StartError(`${name}: expected one of ${choices.join(", ")}`);
+}
+
+function count(env: Env, name: string): number | undefined {
+  const value = env[name];
+  if (!value) return undefined;
+  if (/^[1-9]\d{0,8}$/.test(value)) return Number(value);
+  throw new StartError(`${name}: expected a whole number from 1 to 999999999`);
+}
