@@ -1,5 +1,5 @@
 import { fileURLToPath } from "node:url";
-import { Complaint, runMain, Stopped } from "@posthaste/runtime/terminal";
+import { Complaint, refuseUnknownSettings, runMain, Stopped } from "@posthaste/runtime/terminal";
 import { temporalBinary } from "@posthaste/temporal-servers";
 import { freePort, isFree } from "@posthaste/testkit";
 import { build } from "./suite/build.ts";
@@ -24,6 +24,7 @@ await runMain(async () => {
     console.log(UP_USAGE);
     return 0;
   }
+  refuseUnknownSettings(process.env);
   return await up(options);
 });
 

@@ -222,3 +222,11 @@ test("an unknown flag is reported in one line", async () => {
   expect(await refused.ended).toBe(1);
   expect(refused.output()).toBe("posthaste: Unknown option '--colour': see npm run up -- --help\n");
 });
+
+test("a mistyped setting is reported at once, with the nearest name", async () => {
+  const refused = upWith({ POSTHASTE_EGRES_ALLOW: "" }, ...here());
+  expect(await refused.ended).toBe(1);
+  expect(refused.output()).toBe(
+    "posthaste: the configuration has a problem:\n  POSTHASTE_EGRES_ALLOW is unknown: did you mean POSTHASTE_EGRESS_ALLOW?\n",
+  );
+});

@@ -20,6 +20,7 @@ import {
   type Temporal,
   unpause,
   wakeCancelled,
+  whyTemporalAway,
 } from "../src/client/index.ts";
 import { clientOn } from "../src/worker/index.ts";
 
@@ -88,6 +89,6 @@ test.concurrent.each(["an open connection", "the worker's connection", "a new co
       ),
     ]);
     expect(await Promise.all(codes)).toEqual(Object.keys(CALLS).map((name) => [name, true]));
-    expect(await isTemporalThere(client)).toBe(false);
+    expect(await whyTemporalAway(client)).toBe("silent");
   },
 );

@@ -1,3 +1,5 @@
+import { isServiceLink } from "./unknown-settings.ts";
+
 /** One setting: how to read it from the environment, and its description for operators. */
 export type Setting<T> = {
   /** What the setting does. `docs/configuration.md` is generated from this text. */
@@ -53,14 +55,16 @@ export type Values<S extends Settings> = {
 /**
  * Reads settings from the environment.
  *
+ * @param alsoWrong problems of the environment to report together with those of the settings
  * @returns the values, keyed by the name of their variable
  * @throws ConfigError that lists every problem; it does not contain the values, which may be secrets
  */
 export function readConfig<S extends Settings>(
   settings: S,
   env: Readonly<Record<string, string | undefined>>,
+  alsoWrong: readonly string[] = [],
 ): Values<S> {
-  const problems: string[] = [];
+  const problems: string[] = [...alsoWrong];
   const values: Record<string, unknown> = {};
   for (const [name, setting] of Object.entries(settings)) {
     const text = env[name];
@@ -72,7 +76,11 @@ export function readConfig<S extends Settings>(
     try {
       values[name] = setting.parse(text);
     } catch (error) {
-      problems.push(`${name}: ${error instanceof Error ? error.message : "cannot be read"}`);
+      problems.push(
+        isServiceLink(name, text)
+          ? `${name} is a link that Kubernetes sets for a Service: set enableServiceLinks: false in the pod`
+          : `${name}: ${error instanceof Error ? error.message : "cannot be read"}`,
+      );
     }
   }
   if (problems.length > 0) throw new ConfigError(problems);

@@ -22,6 +22,7 @@ export {
   measureLog,
   serveMetrics,
 } from "./metrics.ts";
+export { readinessOf, type WhyAway } from "./readiness.ts";
 export { type Running, runService, type Service } from "./run-service.ts";
 export { createStopDeadline, type StopDeadline } from "./stop-deadline.ts";
 export {
@@ -34,3 +35,4 @@ export {
   type Tracer,
   type Tracing,
 } from "./tracing.ts";
+export { unknownSettings } from "./unknown-settings.ts";

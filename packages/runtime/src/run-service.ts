@@ -3,6 +3,7 @@ import { readConfig, type Setting, type Settings, type Values } from "./config.t
 import { createEchoes } from "./echo.ts";
 import { createLog, finishLog, type Log, type LogLevel } from "./log.ts";
 import { createStopDeadline, type StopDeadline } from "./stop-deadline.ts";
+import { unknownSettings } from "./unknown-settings.ts";
 
 /** A service that has started. */
 export type Running = {
@@ -47,7 +48,11 @@ export async function runService<C extends Settings & { POSTHASTE_LOG_LEVEL: Set
 ): Promise<void> {
   setDefaultAutoSelectFamilyAttemptTimeout(ADDRESS_TIMEOUT_MS);
   try {
-    const config = readConfig(service.settings, process.env);
+    const config = readConfig(
+      service.settings,
+      process.env,
+      unknownSettings(process.env, Object.keys(service.settings)),
+    );
     const level = config.POSTHASTE_LOG_LEVEL as LogLevel;
     const log = createLog(level, { service: service.name });
     process.on("unhandledRejection", (error) => log.error("process.unhandled_rejection", error));

@@ -1,5 +1,6 @@
 import { type ParseArgsConfig, parseArgs } from "node:util";
-import { StartError } from "./config.ts";
+import { ConfigError, StartError } from "./config.ts";
+import { unknownSettings } from "./unknown-settings.ts";
 
 export { createEchoes } from "./echo.ts";
 
@@ -20,6 +21,21 @@ export class Complaint extends Error {
 /** Thrown to end a command that the user has stopped. */
 export class Stopped extends Error {
   override readonly name = "Stopped";
+}
+
+/**
+ * Refuses an environment with a mistyped setting, before a command does anything else.
+ *
+ * @throws ConfigError that lists them
+ */
+export function refuseUnknownSettings(env: Readonly<Record<string, string | undefined>>): void {
+  const problems = unknownSettings(env);
+  if (problems.length > 0) throw new ConfigError(problems);
+}
+
+/** Warns of a mistyped setting. A command that reads few of them is of use without the others. */
+export function warnOfUnknownSettings(env: Readonly<Record<string, string | undefined>>): void {
+  for (const problem of unknownSettings(env)) console.error(`posthaste: warning: ${problem}`);
 }
 
 /**

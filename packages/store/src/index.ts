@@ -29,7 +29,8 @@ export {
 } from "./catalog/event-types.ts";
 export { getSchemaCheck, setSchemaCheck } from "./catalog/schema-check.ts";
 export { type Clock, readTime, SKEW_MAX_MS, startClock } from "./database/clock.ts";
-export { isDatabaseAway } from "./database/in-parts.ts";
+export type { AwayReason } from "./database/dialect/seam.ts";
+export { isDatabaseAway, whyDatabaseAway } from "./database/in-parts.ts";
 export { readInstallation, renewInstallation } from "./database/installation.ts";
 export { type ListByAccount, type PageByAccount, piecesInTurns } from "./database/list-by-account.ts";
 export { migrate, pendingMigrations, UnknownMigrations } from "./database/migrate.ts";

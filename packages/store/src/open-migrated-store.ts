@@ -47,13 +47,26 @@ export async function openMigratedStore(options: StoreOptions, log: Log): Promis
   }
 }
 
+/** What to do about an error, by its code. */
+const ADVICE: Readonly<Record<string, string>> = {
+  ENOTFOUND: "there is no such host: check the host in DATABASE_URL",
+  EAI_AGAIN: "the host's name cannot be looked up: check the host in DATABASE_URL, and the resolver",
+  ER_ACCESS_DENIED_NO_PASSWORD_ERROR:
+    "it turns the user away: check the user and the password in DATABASE_URL",
+  ER_BAD_DB_ERROR: "the server has no such database: create it, or check its name in DATABASE_URL",
+  ER_DBACCESS_DENIED_ERROR:
+    "it does not exist, or is not the user's to use: check its name in DATABASE_URL, and the user's privileges",
+  ER_TABLEACCESS_DENIED_ERROR: "the user of DATABASE_URL lacks a privilege on its tables",
+};
+
 /** Explains why a database was not opened by the error's code. Its message may hold a part of the URL. */
-export function notOpened(what: "opened" | "reached", error: unknown): StartError {
+export function notOpened(what: "opened" | "reached" | "used", error: unknown): StartError {
   if (error instanceof StartError) return error;
   const problem = loginProblem(error);
   if (problem !== undefined) {
     return new StartError(`the database cannot be ${what}: ${problem}`, { cause: error });
   }
-  const code = codeOf(error) && ` (${codeOf(error)})`;
-  return new StartError(`the database cannot be ${what}${code}: check DATABASE_URL`, { cause: error });
+  const code = codeOf(error);
+  const advice = ADVICE[code] ?? "check DATABASE_URL";
+  return new StartError(`the database cannot be ${what}${code && ` (${code})`}: ${advice}`, { cause: error });
 }

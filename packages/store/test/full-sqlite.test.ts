@@ -1,7 +1,7 @@
 import { createTestStore, type TestStore } from "@posthaste/testkit";
 import { sql } from "kysely";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { claimDeliveries, createAccount, isDatabaseAway, isStoreAway, pingStore } from "../src/index.ts";
+import { claimDeliveries, createAccount, isStoreAway, pingStore, whyDatabaseAway } from "../src/index.ts";
 import { benchOn, NOW } from "./fixture.ts";
 
 let t: TestStore;
@@ -15,16 +15,17 @@ const write = () => createAccount(t.store, { name: "a".repeat(200), now: NOW });
 
 test.each([
   // The limit of a file behaves as a full disk does.
-  ["that cannot grow", "max_page_count = 1", "max_page_count = 1000000", "SQLITE_FULL"],
-  ["that may not be written", "query_only = 1", "query_only = 0", "SQLITE_READONLY"],
-])("a file %s counts as unavailable, and is used again when it can", async (_, refuse, allow, code) => {
+  ["that cannot grow", "max_page_count = 1", "max_page_count = 1000000", "SQLITE_FULL", "full"],
+  ["that may not be written", "query_only = 1", "query_only = 0", "SQLITE_READONLY", "read_only"],
+])("a file %s counts as unavailable, and is used again when it can", async (_, refuse, allow, code, why) => {
   await set(refuse);
   const error = await (async () => {
     for (;;) await write();
   })().catch((reason: unknown) => reason);
   expect(error).toMatchObject({ code });
   expect(isStoreAway(t.store, error)).toBe(true);
-  expect(await isDatabaseAway(t.store, error)).toBe(true);
+  expect(await whyDatabaseAway(t.store, error)).toBe(why);
+  expect(await whyDatabaseAway(t.store)).toBe(why);
   await expect(pingStore(t.store)).rejects.toThrow("refuses every write");
   await set(allow);
   await write();

@@ -5,11 +5,11 @@ import { type Tx, transact } from "../src/database/transact.ts";
 import {
   closeStore,
   createAccount,
-  isDatabaseAway,
   isStoreAway,
   openStore,
   pingStore,
   type Store,
+  whyDatabaseAway,
 } from "../src/index.ts";
 
 const POOL_SIZE = 18;
@@ -109,6 +109,7 @@ test("a read-only server answers no ping, although nothing was written yet, and 
   await pingStore(store);
   await asAdmin("set global read_only = 1");
   await expect(pingStore(store)).rejects.toThrow("read-only");
+  expect(await whyDatabaseAway(store)).toBe("read_only");
   await asAdmin("set global read_only = 0");
   await pingStore(store);
 });
@@ -121,7 +122,7 @@ test.each([
   const refused = await write().catch((error: unknown) => error);
   await asAdmin(allow);
   await write();
-  expect(await isDatabaseAway(store, refused)).toBe(true);
+  expect(await whyDatabaseAway(store, refused)).toBe("read_only");
 });
 
 test("a user who may not write any more counts as a database that is unavailable", async () => {

@@ -6,11 +6,11 @@ import {
   closeStore,
   createAccount,
   createIngest,
-  isDatabaseAway,
   isStoreAway,
   openStore,
   pingStore,
   type Store,
+  whyDatabaseAway,
 } from "../src/index.ts";
 import { NOW } from "./fixture.ts";
 
@@ -197,7 +197,9 @@ test("a table that cannot grow counts as unavailable", async () => {
   };
   const full = await fill().catch((error: unknown) => error);
   await expectAway(Promise.reject(full), "ER_RECORD_FILE_FULL");
-  expect(await isDatabaseAway(store, full)).toBe(true);
+  expect(await whyDatabaseAway(store, full)).toBe("full");
+  // The same if nothing has failed for whoever asks, as for a probe.
+  expect(await whyDatabaseAway(store)).toBe("full");
   await expect(pingStore(store)).rejects.toThrow("refuses every write");
   await asAdmin("alter table accounts engine = innodb");
   await write();

@@ -1,4 +1,4 @@
-import type { Names, RetryNow } from "@posthaste/delivery/client";
+import type { Names, RetryNow, TemporalAwayReason } from "@posthaste/delivery/client";
 import type { DeliveryId, EgressRules, RecoveryId } from "@posthaste/domain";
 import type { Log, Tracer } from "@posthaste/runtime";
 import type { IngestCall, IngestedEvent, Store } from "@posthaste/store";
@@ -63,7 +63,7 @@ export type Deps = {
   /** Waits for the requests to Temporal above and below, but not longer than a caller can. */
   readonly temporalWait: TemporalWait;
   /** Reported by `/readyz`; readiness does not depend on it. */
-  readonly isTemporalThere: () => Promise<boolean>;
+  readonly whyTemporalAway: () => Promise<TemporalAwayReason | undefined>;
   /** Wakes a recovery's workflow. If the call fails, the workflow polls its state within a minute. */
   readonly signalRecovery: (id: RecoveryId) => Promise<void>;
 };

@@ -2,6 +2,5 @@ import { refuseUnsupportedNode } from "@posthaste/runtime/supported-node";
 
 // Both run before the service is imported: its imports need modules that an old Node lacks, and may warn.
 refuseUnsupportedNode();
-const { logStrayOutput } = await import("@posthaste/runtime/stray-output");
-logStrayOutput("api");
-await import("./service.ts");
+const { importService } = await import("@posthaste/runtime/import-service");
+await importService("api", () => import("./service.ts"));

@@ -2,13 +2,13 @@ import {
   connectTemporal,
   egressRules,
   isHeldByOperator,
-  isTemporalThere,
   namesOf,
   retryNow,
   signalRecovery,
   type Temporal,
   temporalOptions,
   wakeCancelled,
+  whyTemporalAway,
   workflowUrl,
 } from "@posthaste/delivery/client";
 import type { DeliveryId, RecoveryId } from "@posthaste/domain";
@@ -133,7 +133,7 @@ function requestsTo(temporal: Temporal) {
     retryNow: (id: DeliveryId) => retryNow(temporal, id),
     wakeCancelled: (id: DeliveryId) => wakeCancelled(temporal, id),
     isHeldByOperator: (id: DeliveryId) => isHeldByOperator(temporal, id),
-    isTemporalThere: () => isTemporalThere(temporal.client),
+    whyTemporalAway: () => whyTemporalAway(temporal.client),
     signalRecovery: (id: RecoveryId) => signalRecovery(temporal, id),
   };
 }

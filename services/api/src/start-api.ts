@@ -3,8 +3,8 @@ import { setMaxListeners } from "node:events";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { Readable } from "node:stream";
 import { fastifyConnectPlugin } from "@connectrpc/connect-fastify";
-import { portProblem } from "@posthaste/runtime";
-import { isDatabaseAway } from "@posthaste/store";
+import { portProblem, readinessOf } from "@posthaste/runtime";
+import { whyDatabaseAway } from "@posthaste/store";
 import fastify, { type FastifyInstance } from "fastify";
 import { RPC_METHODS, TOKEN_RPC_PATHS } from "./connect/access.ts";
 import { contextValuesFor } from "./connect/call-values.ts";
@@ -157,18 +157,18 @@ async function registerRoutes(
 
 function health(
   app: FastifyInstance,
-  { store, isTemporalThere }: Pick<Deps, "store" | "isTemporalThere">,
+  { store, whyTemporalAway }: Pick<Deps, "store" | "whyTemporalAway">,
   stopping: AbortSignal,
 ): void {
   app.get("/healthz", async () => ({ status: "ok" }));
   app.get("/readyz", async (_request, reply) => {
     // In parallel: a probe times out after a few seconds.
-    const [isAway, isTemporal] = await Promise.all([isDatabaseAway(store), isTemporalThere()]);
+    const [database, temporal] = await Promise.all([whyDatabaseAway(store), whyTemporalAway()]);
     // Readiness ignores Temporal: events are accepted without it.
     return await reply
       // Whoever asks takes a server that stops out of the rotation.
-      .code(isAway || stopping.aborted ? 503 : 200)
-      .send({ database: isAway ? "away" : "ok", temporal: isTemporal ? "ok" : "away" });
+      .code(database !== undefined || stopping.aborted ? 503 : 200)
+      .send(readinessOf({ database, temporal }));
   });
 }
 

@@ -68,6 +68,7 @@ export async function startBench(
     /** How long calls wait for Temporal. Default: a minute. */
     temporalWaitMs?: number;
     signalRecovery?: Deps["signalRecovery"];
+    whyTemporalAway?: Deps["whyTemporalAway"];
     limits?: Partial<Limits>;
     database?: "sqlite" | "mysql";
     console?: ConsoleOptions;
@@ -105,7 +106,7 @@ export async function startBench(
       fanOutMax: 1_000,
       names: namesOf(await readInstallation(store)),
       workflowUrl: (id) => `https://temporal.example/${id}`,
-      isTemporalThere: async () => true,
+      whyTemporalAway: options.whyTemporalAway ?? (async () => undefined),
       signalRecovery: options.signalRecovery ?? (async () => {}),
       nudge: () => {
         nudges += 1;

@@ -51,6 +51,19 @@ describe("one port speaks", () => {
   });
 });
 
+test("without Temporal's namespace the API is ready, since events are accepted, and says why", async () => {
+  const other = await startBench({ whyTemporalAway: async () => "no_namespace" });
+  try {
+    const response = await fetch(`${other.url}/readyz`);
+    expect([response.status, await response.json()]).toEqual([
+      200,
+      { database: "ok", temporal: "away", why: { temporal: "no_namespace" } },
+    ]);
+  } finally {
+    await other.dispose();
+  }
+});
+
 /** Subscribes to so much that a list of it fits in no buffer. */
 async function subscribeAtLength() {
   for (let i = 0; i < 60; i++) {

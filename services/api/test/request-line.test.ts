@@ -126,7 +126,7 @@ test("probes are logged only if they fail", async () => {
   await closeStore(t.store);
   const [live, ready, health] = await probe();
   expect([live.status, ready.status]).toEqual([200, 503]);
-  expect(await ready.json()).toEqual({ database: "away", temporal: "ok" });
+  expect(await ready.json()).toEqual({ database: "away", temporal: "ok", why: { database: "failing" } });
   expect(await health.json()).toEqual({ status: "NOT_SERVING" });
   await expect.poll(lines).toMatchObject([{ route: "/readyz", code: 503 }]);
 });

@@ -1,9 +1,10 @@
-import { Complaint } from "@posthaste/runtime/terminal";
+import { Complaint, warnOfUnknownSettings } from "@posthaste/runtime/terminal";
 import {
   clearTextWarning,
   closeStore,
   databaseUrl,
   durabilityWarning,
+  isStoreAway,
   notOpened,
   openStore,
   parseSealingKeys,
@@ -17,8 +18,9 @@ import {
 const ANSWERS_WITHIN_MS = 15_000;
 
 /**
- * Opens the database that DATABASE_URL names, runs a function on it, and closes it. A line on standard error
- * says what its server would lose in a power cut, if anything, and one that the connection is in clear text.
+ * Opens the database that DATABASE_URL names, runs a function on it, and closes it. Lines on standard error
+ * say which settings are mistyped, what the server would lose in a power cut, and that the connection is in
+ * clear text, if any of it is so.
  *
  * @throws Complaint if the variable is not set or not valid, the database does not answer, or a secret cannot
  *   be sealed or opened; UnknownMigrations if the database belongs to another release
@@ -27,6 +29,7 @@ export async function withDatabase<T>(
   env: Readonly<Record<string, string | undefined>>,
   run: (store: Store) => Promise<T>,
 ): Promise<T> {
+  warnOfUnknownSettings(env);
   const url = env["DATABASE_URL"];
   if (url === undefined || url === "") {
     throw new Complaint("DATABASE_URL is not set: mysql://USER:PASSWORD@HOST:PORT/NAME, or sqlite:PATH");
@@ -49,7 +52,7 @@ export async function withDatabase<T>(
     return await run(store);
   } catch (error) {
     if (error instanceof SealError) throw new Complaint(error.message);
-    throw error;
+    throw isStoreAway(store, error) ? notOpened("used", error) : error;
   } finally {
     await closeStore(store);
   }

@@ -1,4 +1,4 @@
-import { refuseUnsupportedNode } from "@posthaste/runtime/supported-node";
+import { explainImport, refuseUnsupportedNode } from "@posthaste/runtime/supported-node";
 import { Complaint, runMain } from "@posthaste/runtime/terminal";
 
 /** A command. It resolves with the exit code. */
@@ -21,6 +21,6 @@ await runMain(async () => {
   if (load === undefined) {
     throw new Complaint(`there is no command "${name}": choose from ${[...COMMANDS.keys()].join(", ")}`);
   }
-  const run = await load();
+  const run = await load().catch(explainImport);
   return await run(args);
 });

@@ -1,5 +1,5 @@
 import { createServer, type Server } from "node:http";
-import { METRICS_CONTENT_TYPE, portProblem } from "@posthaste/runtime";
+import { METRICS_CONTENT_TYPE, portProblem, readinessOf, type WhyAway } from "@posthaste/runtime";
 
 export type ListenOptions = {
   readonly host: string;
@@ -8,8 +8,8 @@ export type ListenOptions = {
   readonly onNudge: () => void;
   /** The body of `/metrics`, in Prometheus' text format. */
   readonly metrics: () => Promise<string>;
-  /** The state of each dependency, the body of `/readyz`. One that is `away` makes the status 503. */
-  readonly checkReady: () => Promise<Readonly<Record<string, "ok" | "away">>>;
+  /** For each dependency, why it is away, if it is. `/readyz` answers with this, and 503 if one is. */
+  readonly whyAway: WhyAway;
 };
 
 /** Long enough for any caller of these four routes. */
@@ -38,8 +38,8 @@ export async function listen(options: ListenOptions): Promise<{ url: string; sto
         case "/healthz":
           return answer(200, { status: "ok" });
         case "/readyz":
-          options.checkReady().then(
-            (checks) => answer(Object.values(checks).every((check) => check === "ok") ? 200 : 503, checks),
+          options.whyAway().then(
+            (why) => answer(Object.values(why).some(Boolean) ? 503 : 200, readinessOf(why)),
             () => answer(503, { error: "The readiness check failed" }),
           );
           return;

@@ -1,6 +1,6 @@
 import { type AttemptObserver, GIVE_UP_REASONS } from "@posthaste/delivery/activities";
 import { DELIVERY_STATES, isTerminal, OUTCOMES } from "@posthaste/domain";
-import { type Metrics, measureClock, measureLog } from "@posthaste/runtime";
+import { type Metrics, measureClock, measureLog, type WhyAway } from "@posthaste/runtime";
 import { type Clock, measureBacklog, measureUpkeep, RETENTION_KINDS, type Store } from "@posthaste/store";
 import { LOOP_NAMES, type LoopName } from "./loops/loop-names.ts";
 import { RECONCILE_ACTIONS, type ReconcileAction } from "./loops/reconcile.ts";
@@ -31,7 +31,7 @@ export type MetricsOptions = {
   readonly clock: Clock;
   /** Attempts that a subscription may have at once if its owner chose no concurrency. */
   readonly inFlightMax: number;
-  readonly checkReady: () => Promise<Readonly<Record<string, "ok" | "away">>>;
+  readonly whyAway: WhyAway;
   /** Returns the metrics of Temporal's SDK, in Prometheus' text format. */
   readonly temporalMetrics: () => Promise<string>;
 };
@@ -45,9 +45,9 @@ export type MetricsOptions = {
  */
 export function createWorkerMetrics(
   metrics: Metrics,
-  { store, clock, inFlightMax, checkReady, temporalMetrics }: MetricsOptions,
+  { store, clock, inFlightMax, whyAway, temporalMetrics }: MetricsOptions,
 ): { observer: WorkerObserver; render(): Promise<string> } {
-  measureBacklogAndDependencies(metrics, { store, now: clock.now, inFlightMax, checkReady });
+  measureBacklogAndDependencies(metrics, { store, now: clock.now, inFlightMax, whyAway });
   measureClock(metrics, clock);
   measureLog(metrics);
   return {
@@ -149,8 +149,8 @@ function measureBacklogAndDependencies(
     store,
     now,
     inFlightMax,
-    checkReady,
-  }: Pick<MetricsOptions, "store" | "inFlightMax" | "checkReady"> & Pick<Clock, "now">,
+    whyAway,
+  }: Pick<MetricsOptions, "store" | "inFlightMax" | "whyAway"> & Pick<Clock, "now">,
 ): void {
   const backlog = fresh(() => measureBacklog(store, { now: now(), inFlightMax }), now);
   const upkeep = fresh(() => measureUpkeep(store), now);
@@ -185,9 +185,9 @@ function measureBacklogAndDependencies(
     "1 if the dependency is available, otherwise 0.",
     ["dependency"],
     async () =>
-      Object.entries(await checkReady()).map(([dependency, state]) => ({
+      Object.entries(await whyAway()).map(([dependency, why]) => ({
         labels: { dependency },
-        value: state === "ok" ? 1 : 0,
+        value: why === undefined ? 1 : 0,
       })),
   );
 }

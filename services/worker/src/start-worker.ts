@@ -5,7 +5,6 @@ import {
   createSearchability,
   type DeliveryToStart,
   inspectDelivery,
-  isTemporalThere,
   type Names,
   retryNow,
   type Searchability,
@@ -26,7 +25,6 @@ import {
   countChanges,
   createAttemptLedger,
   forgetOldCounts,
-  isDatabaseAway,
   orderChanges,
   type RetentionAges,
   type Store,
@@ -49,6 +47,7 @@ import { createWorkflowsRound } from "./loops/start-workflows.ts";
 import { createUpkeep, type Upkeep } from "./loops/upkeep.ts";
 import { createWorkerMetrics, type WorkerObserver } from "./metrics.ts";
 import { createTemporalWorker, type TemporalWorker } from "./temporal/temporal-worker.ts";
+import { createWhatIsAway, createWhyAway } from "./what-is-away.ts";
 
 export type WorkerOptions = {
   readonly store: Store;
@@ -114,8 +113,8 @@ export async function startWorker(options: WorkerOptions): Promise<Running & { u
   const shutdown = { shutdownWithinMs: options.stopWithinMs };
   const temporalWorker = createTemporalWorker({ ...options, ...shutdown, client });
   const whatIsAway = createWhatIsAway(store, client);
-  const checkReady = readiness(whatIsAway, temporalWorker);
-  const { observer, render } = createWorkerMetrics(createMetrics(), { ...options, clock, checkReady });
+  const whyAway = createWhyAway(store, client, temporalWorker);
+  const { observer, render } = createWorkerMetrics(createMetrics(), { ...options, clock, whyAway });
   const searchability = createSearchability(client, {
     now,
     onMissing: (why) => log.error("temporal.no_search_attributes", why),
@@ -168,7 +167,7 @@ export async function startWorker(options: WorkerOptions): Promise<Running & { u
     port: options.port,
     onNudge: () => wake(...DISPATCHERS, "upkeep", "workflow_starter"),
     metrics: render,
-    checkReady,
+    whyAway,
   });
   log.info("worker.started", { url: listener.url, taskQueue: options.names.taskQueue });
   const starting = { loops, ...dispatchers, directLane };
@@ -203,25 +202,6 @@ async function stopParts(
   if (!deadline.signal.aborted)
     await deadline.waitFor("temporal_connection", parts.client.connection.close());
   await deadline.waitFor("clock", parts.clock.stop());
-}
-
-function createWhatIsAway(store: Store, client: TemporalClient): WhatIsAway {
-  return async (error) => {
-    const [isAway, isTemporalUp] = await Promise.all([isDatabaseAway(store, error), isTemporalThere(client)]);
-    return [...(isAway ? ["database" as const] : []), ...(isTemporalUp ? [] : ["temporal" as const])];
-  };
-}
-
-function readiness(whatIsAway: WhatIsAway, temporalWorker: TemporalWorker) {
-  return async () => {
-    const away = await whatIsAway();
-    // The SDK's worker reports that it runs while it merely tries to poll, so Temporal is called too.
-    const isTemporalUp = !away.includes("temporal") && temporalWorker.polls();
-    return {
-      database: away.includes("database") ? ("away" as const) : ("ok" as const),
-      temporal: isTemporalUp ? ("ok" as const) : ("away" as const),
-    };
-  };
 }
 
 /** Creates the function that starts a delivery's workflow, in a span that belongs to its event's ingest. */

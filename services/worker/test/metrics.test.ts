@@ -13,12 +13,12 @@ beforeEach(async () => {
 afterEach(() => bench.dispose());
 
 test("metrics are served during a database outage, except the backlog", async () => {
-  let database: "ok" | "away" = "ok";
+  let database: string | undefined;
   const metrics = createWorkerMetrics(createMetrics(), {
     store: bench.store,
     inFlightMax: 10,
     clock: { now: () => now, aheadMs: () => -1_500, stop: async () => {} },
-    checkReady: async () => ({ database, temporal: "ok" }),
+    whyAway: async () => ({ database, temporal: undefined }),
     temporalMetrics: async () => "",
   });
   const before = await metrics.render();
@@ -27,7 +27,7 @@ test("metrics are served during a database outage, except the backlog", async ()
   expect(before).toMatch(/^posthaste_backlog_upkeep\{work="fan_out"\} 0$/m);
   expect(before).toMatch(/^posthaste_clock_ahead_seconds -1.5$/m);
   await closeStore(bench.store);
-  database = "away";
+  database = "silent";
   now += 5_000;
   const text = await metrics.render();
   expect(text).toMatch(/^posthaste_dependency_up\{dependency="database"\} 0$/m);
@@ -40,7 +40,7 @@ test("counters begin at 0 for every value of their labels, so that an alert sees
     store: bench.store,
     inFlightMax: 10,
     clock: { now: () => now, aheadMs: () => 0, stop: async () => {} },
-    checkReady: async () => ({ database: "ok", temporal: "ok" }),
+    whyAway: async () => ({ database: undefined, temporal: undefined }),
     temporalMetrics: async () => "",
   });
   const counters = async () =>
@@ -85,7 +85,7 @@ test("scrapes during a slow measurement of the backlog share its result", async 
     store,
     inFlightMax: 10,
     clock: { now: () => now, aheadMs: () => -1_500, stop: async () => {} },
-    checkReady: async () => ({ database: "ok" }),
+    whyAway: async () => ({ database: undefined, temporal: undefined }),
     temporalMetrics: async () => "",
   });
   const scrapes = [metrics.render()];

@@ -5,11 +5,11 @@ import { createShares } from "@posthaste/delivery/activities";
 import {
   connectTemporal,
   isOutage,
-  isTemporalThere,
   retryNow,
   scheduleRetention,
   unpause,
   wakeCancelled,
+  whyTemporalAway,
 } from "@posthaste/delivery/client";
 import { workflowCode } from "@posthaste/delivery/worker";
 import type { DeliveryId } from "@posthaste/domain";
@@ -91,12 +91,12 @@ test("a worker whose namespace does not exist names the setting, and polls once 
   for (const call of [retryNow, wakeCancelled, unpause]) {
     await expect(call({ ...t.temporal, client }, "dlv_x" as DeliveryId)).rejects.toThrow(problem);
   }
-  expect(await isTemporalThere(client)).toBe(false);
+  expect(await whyTemporalAway(client)).toBe("no_namespace");
 
   const create = ["operator", "namespace", "create", "--namespace", "later", "--address", t.env.address];
   await promisify(execFile)(await temporalBinary(), create);
   await vi.waitFor(() => expect(created.polls()).toBe(true), PATIENCE);
-  expect(await isTemporalThere(client)).toBe(true);
+  expect(await whyTemporalAway(client)).toBeUndefined();
   await client.connection.close();
 });
 

@@ -1,7 +1,9 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { unknownSettings } from "@posthaste/runtime";
 import { expect, test } from "vitest";
+import { repositoryFiles } from "../repository/files.ts";
 import { generatedDocuments } from "./documents.ts";
 import { documentedSettings } from "./settings.ts";
 
@@ -18,4 +20,13 @@ test("a setting that both services read is listed once", () => {
   const settings = documentedSettings();
   expect(settings.find(({ name }) => name === "DATABASE_URL")?.readBy).toEqual(["API", "worker"]);
   expect(new Set(settings.map(({ name }) => name)).size).toBe(settings.length);
+});
+
+test("every variable of ours that the code reads is known, so that no process refuses it", () => {
+  const read = /\benv(?:\.|\[")(POSTHASTE_[A-Z0-9_]+)/g;
+  const names = repositoryFiles()
+    .filter(({ path }) => /\.(ts|mjs)$/.test(path) && !/\.test\.ts$/.test(path))
+    .flatMap(({ text }) => [...text.matchAll(read)].map(([, name = ""]) => name));
+  expect(names).not.toEqual([]);
+  expect(unknownSettings(Object.fromEntries(names.map((name) => [name, "1"])))).toEqual([]);
 });

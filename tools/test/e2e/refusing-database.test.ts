@@ -133,8 +133,8 @@ describe.each([
 
 const readiness = async (url: string | undefined) => {
   const response = await fetch(`${url}/readyz`);
-  const { database } = (await response.json()) as { database: string };
-  return `${response.status} ${database}`;
+  const { database, why } = (await response.json()) as { database: string; why?: { database?: string } };
+  return [response.status, database, why?.database].filter(Boolean).join(" ");
 };
 const ready = async (of: Stack) => await Promise.all([...of.apiUrls, ...of.workerUrls].map(readiness));
 const databaseUp = async (of: Stack) => {
@@ -159,7 +159,7 @@ test(
     await asAdmin("set global read_only = 1");
     await worker?.launch();
     await vi.waitFor(() => expect(failures("ER_OPTION_PREVENTS_STATEMENT", from)).not.toEqual([]), PATIENCE);
-    expect(await ready(stack)).toEqual(["503 away", "503 away"]);
+    expect(await ready(stack)).toEqual(["503 away read_only", "503 away read_only"]);
     expect(await databaseUp(stack)).toBe("0");
     await asAdmin("set global read_only = 0");
     await vi.waitFor(async () => expect(await ready(stack)).toEqual(["200 ok", "200 ok"]), PATIENCE);

@@ -1,7 +1,10 @@
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:http";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { createAccount, createSubscription } from "@posthaste/store";
 import {
@@ -41,6 +44,31 @@ function startOf(service: "api" | "worker", env: Record<string, string>, node = 
   return { status, output: `posthaste ${name}: ${error.message}` };
 }
 
+/** What is wrong with a URL of MySQL, and what the line says of it. */
+const REFUSALS: readonly (readonly [what: string, change: (url: URL) => void, says: string])[] = [
+  [
+    "that its password is wrong",
+    (url) => Object.assign(url, { username: "nobody", password: "hush" }),
+    "the database cannot be reached: the server turned the user away (ER_ACCESS_DENIED_ERROR): check user and password in DATABASE_URL, and ssl-mode if it demands TLS or a certificate",
+  ],
+  [
+    "that its database does not exist",
+    (url) => Object.assign(url, { pathname: "/posthaste_nowhere" }),
+    "the database cannot be reached (ER_BAD_DB_ERROR): the server has no such database: create it, or check its name in DATABASE_URL",
+  ],
+  [
+    "that its database's host does not exist",
+    (url) => Object.assign(url, { hostname: "nowhere.invalid" }),
+    "the database cannot be reached (ENOTFOUND): there is no such host: check the host in DATABASE_URL",
+  ],
+];
+
+async function changedMysqlUrl(change: (url: URL) => void): Promise<string> {
+  const url = new URL(urlOf(await createTestStore("mysql")));
+  change(url);
+  return url.href;
+}
+
 describe.each(["api", "worker"] as const)("the %s", (service) => {
   test("reports all invalid settings together", () => {
     const { status, output } = startOf(service, {
@@ -49,6 +77,8 @@ describe.each(["api", "worker"] as const)("the %s", (service) => {
       POSTHASTE_SECRET_KEYS: "k1:hush",
       POSTHASTE_EGRESS_ALLOW: "everything",
       POSTHASTE_EGRESS_PORTS: "http",
+      POSTHASTE_LAEN: "direct",
+      TEMPORAL_ADRESS: "temporal:7233",
     });
     expect(status).toBe(1);
     const names = output
@@ -60,9 +90,12 @@ describe.each(["api", "worker"] as const)("the %s", (service) => {
       "POSTHASTE_DATABASE_POOL_SIZE",
       "POSTHASTE_EGRESS_ALLOW",
       "POSTHASTE_EGRESS_PORTS",
+      "POSTHASTE_LAEN",
       "POSTHASTE_LOG_LEVEL",
       "POSTHASTE_SECRET_KEYS",
+      "TEMPORAL_ADRESS",
     ]);
+    expect(output).toContain("POSTHASTE_LAEN is unknown: did you mean POSTHASTE_LANE?");
     expect(output).not.toContain("hush");
   });
 
@@ -80,6 +113,29 @@ describe.each(["api", "worker"] as const)("the %s", (service) => {
       status: 1,
       output: `posthaste ${service}: the database cannot be reached (ECONNREFUSED): check DATABASE_URL`,
     });
+  });
+
+  test("knows the other service's settings, since both may read one file", () => {
+    const { output } = startOf(service, {
+      DATABASE_URL: `sqlite:${root}`,
+      POSTHASTE_LANE: "direct",
+      POSTHASTE_INBOX: "on",
+    });
+    expect(output).toContain("the database cannot be opened");
+  });
+
+  test.each(REFUSALS)("reports in one line %s", async (_what, change, says) => {
+    const { status, output } = startOf(service, { DATABASE_URL: await changedMysqlUrl(change) });
+    expect({ status, output }).toEqual({ status: 1, output: `posthaste ${service}: ${says}` });
+  });
+
+  test("reports in one line that a profile for Temporal does not exist", async () => {
+    const { status, output } = startOf(service, {
+      DATABASE_URL: urlOf(await createTestStore("sqlite")),
+      TEMPORAL_PROFILE: "nowhere",
+    });
+    expect(status).toBe(1);
+    expect(output).toMatch(/^posthaste \w+: Temporal's settings: the profile file lacks the profile .*$/);
   });
 
   test("reports in one line that its database cannot be opened", () => {
@@ -185,4 +241,28 @@ describe.each(["api", "worker"] as const)("the %s", (service) => {
       await new Promise((resolve) => taken.close(resolve));
     }
   });
+});
+
+test("the worker reports in one line that the native part of Temporal's SDK is another machine's", async () => {
+  const dir = await mkdtemp(join(tmpdir(), "posthaste-native-"));
+  try {
+    const native = join(dir, "node_modules/@temporalio/core-bridge/releases/index.node");
+    await mkdir(dirname(native), { recursive: true });
+    await writeFile(native, "built for another machine");
+    // Loads that file in the place of the real one.
+    const hook = `import { registerHooks } from "node:module";
+      registerHooks({ resolve: (specifier, context, next) =>
+        next(specifier.endsWith("index.node") ? ${JSON.stringify(native)} : specifier, context) });`;
+    const { status, output } = startOf("worker", {
+      DATABASE_URL: "sqlite:/nowhere",
+      NODE_OPTIONS: `--import data:text/javascript,${encodeURIComponent(hook)}`,
+    });
+    expect({ status, output }).toEqual({
+      status: 1,
+      output:
+        "posthaste worker: the native part of @temporalio/core-bridge was installed for another machine or another Node: run npm ci here",
+    });
+  } finally {
+    await rm(dir, { recursive: true });
+  }
 });

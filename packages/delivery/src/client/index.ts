@@ -5,7 +5,12 @@ export { startErasure } from "./erasure.ts";
 export { GRPC, grpcCodeOf } from "./grpc-code.ts";
 export { inspectDelivery, isHeldByOperator, RETRY_NOW_REASON, type Standing } from "./inspect-delivery.ts";
 export { isOutage } from "./is-outage.ts";
-export { askTemporal, isTemporalThere } from "./is-temporal-there.ts";
+export {
+  askTemporal,
+  isTemporalThere,
+  type TemporalAwayReason,
+  whyTemporalAway,
+} from "./is-temporal-there.ts";
 export { requireNamespace } from "./namespace.ts";
 export { NoNamespace } from "./no-namespace.ts";
 export { signalRecovery, startRecovery } from "./recovery.ts";

@@ -1,16 +1,40 @@
 import type { Client } from "@temporalio/client";
+import { GRPC, grpcCodeOf } from "./grpc-code.ts";
 
 /** A server that takes longer counts as unreachable: probes call every few seconds. */
 const ANSWER_WITHIN_MS = 1_000;
 
-/** Returns whether Temporal answers within a second, and has the client's namespace. */
-export async function isTemporalThere(client: Client): Promise<boolean> {
+/**
+ * Why Temporal is unavailable: it has no such namespace; it turns this client away; it does not answer in
+ * time; or it cannot be reached, or answers with another error.
+ */
+export type TemporalAwayReason = "no_namespace" | "refused" | "silent" | "unreachable";
+
+/** Returns why Temporal is unavailable, or undefined if it answers within a second, and has the namespace. */
+export async function whyTemporalAway(client: Client): Promise<TemporalAwayReason | undefined> {
   const { namespace } = client.options;
   const ask = () => client.workflowService.describeNamespace({ namespace });
-  return await client.withDeadline(Date.now() + ANSWER_WITHIN_MS, ask).then(
-    () => true,
-    () => false,
-  );
+  return await client.withDeadline(Date.now() + ANSWER_WITHIN_MS, ask).then(() => undefined, reasonOf);
+}
+
+function reasonOf(error: unknown): TemporalAwayReason {
+  switch (grpcCodeOf(error)) {
+    case GRPC.NOT_FOUND:
+      return "no_namespace";
+    case GRPC.PERMISSION_DENIED:
+    case GRPC.UNAUTHENTICATED:
+      return "refused";
+    case GRPC.DEADLINE_EXCEEDED:
+    case GRPC.CANCELLED:
+      return "silent";
+    default:
+      return "unreachable";
+  }
+}
+
+/** See {@link whyTemporalAway}. */
+export async function isTemporalThere(client: Client): Promise<boolean> {
+  return (await whyTemporalAway(client)) === undefined;
 }
 
 /**

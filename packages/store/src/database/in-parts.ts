@@ -1,3 +1,4 @@
+import type { AwayReason } from "./dialect/seam.ts";
 import { isStoreAway, pingStore, type Store } from "./store.ts";
 
 /** An item for which a piece of work throws even if it is alone. */
@@ -42,18 +43,23 @@ export async function isEverybodys(store: Store, error: unknown): Promise<boolea
 }
 
 /**
- * Returns whether the database is unavailable to everybody. Some errors say so by themselves: it is read-only
- * or full. Others are ambiguous: a statement that is too slow, or waits too long for a lock, also reports
- * that the database is unavailable. So otherwise a ping decides.
+ * Returns why the database is unavailable to everybody, or undefined if it is not. Some errors say so by
+ * themselves: it is read-only or full. Others are ambiguous: a statement that is too slow, or waits too long
+ * for a lock, also reports that the database is unavailable. So otherwise a ping decides.
  *
  * @param error why the caller asks. Default: nothing has failed
  */
-export async function isDatabaseAway(store: Store, error?: unknown): Promise<boolean> {
-  if (store.seam.isEverybodys(error)) return true;
+export async function whyDatabaseAway(store: Store, error?: unknown): Promise<AwayReason | undefined> {
+  if (store.seam.isEverybodys(error)) return store.seam.whyAway(error);
   return await pingStore(store).then(
-    () => false,
-    () => true,
+    () => undefined,
+    (failure: unknown) => store.seam.whyAway(failure),
   );
+}
+
+/** See {@link whyDatabaseAway}. */
+export async function isDatabaseAway(store: Store, error?: unknown): Promise<boolean> {
+  return (await whyDatabaseAway(store, error)) !== undefined;
 }
 
 /** Returns whether the database may have rolled back the transaction in which a statement failed. */

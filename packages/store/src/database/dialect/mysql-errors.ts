@@ -1,4 +1,4 @@
-import { codeOf, hasCause } from "./seam.ts";
+import { type AwayReason, codeOf, firstReason, hasCause } from "./seam.ts";
 
 /**
  * The errors of MySQL and MariaDB that do not blame the statement, by number. The driver knows MySQL's names
@@ -15,21 +15,31 @@ const NO_WRITES: Names = {
   1792: "ER_CANT_EXECUTE_IN_READ_ONLY_TRANSACTION",
 };
 
+/** The server, this user or this session may read and not write. */
+const READ_ONLY: Names = {
+  1290: "ER_OPTION_PREVENTS_STATEMENT",
+  1836: "ER_READ_ONLY_MODE",
+  1874: "ER_INNODB_READ_ONLY",
+  ...NO_WRITES,
+};
+
+/** The user may ask nothing more for now. */
+const STOPPED: Names = {
+  1226: "ER_USER_LIMIT_REACHED",
+  1820: "ER_MUST_CHANGE_PASSWORD",
+};
+
 /**
  * What a connection is refused and a new one may be allowed. After a switchover the old server may stay up,
  * read-only, and its connections never break by themselves. A session keeps the global privileges that its
  * user had at its login, and that the password had expired then.
  */
 const STALE: Names = {
-  1290: "ER_OPTION_PREVENTS_STATEMENT",
-  1836: "ER_READ_ONLY_MODE",
-  1874: "ER_INNODB_READ_ONLY",
-  ...NO_WRITES,
+  ...READ_ONLY,
   // A node that has left its cluster: of Galera, and of group replication.
   1047: "ER_UNKNOWN_COM_ERROR",
   3100: "ER_RUN_HOOK_ERROR",
-  1226: "ER_USER_LIMIT_REACHED",
-  1820: "ER_MUST_CHANGE_PASSWORD",
+  ...STOPPED,
 };
 
 /** A row was locked for too long or, for MySQL's `NOWAIT`, at all. MariaDB has one number for both. */
@@ -171,6 +181,17 @@ export function isAway(error: unknown): boolean {
 /** Whether the server would refuse the same to any other statement of its kind, whatever the row. */
 export function isEverybodys(error: unknown): boolean {
   return hasCause(error, (cause) => isIn(EVERYBODYS, cause) && !isIn(PERHAPS_OF_ONE, cause));
+}
+
+/** Why the database is unavailable, if it is so with this error. */
+export function whyAway(error: unknown): AwayReason {
+  return firstReason(error, [
+    ["full", (cause) => isIn(FULL, cause)],
+    ["read_only", (cause) => isIn(READ_ONLY, cause) || codeOf(cause) === "READ_ONLY"],
+    ["refused", (cause) => isIn(TURNED_AWAY, cause) || isIn(STOPPED, cause)],
+    ["silent", (cause) => codeOf(cause) === "ETIMEDOUT"],
+    ["unreachable", (cause) => isFatal(cause) || OUR_CODES.has(codeOf(cause))],
+  ]);
 }
 
 /** Whether a server that answers a ping refuses every write with this error. */

@@ -17,6 +17,7 @@ import {
   isLockTimeout,
   isRefusal,
   refusesWrites,
+  whyAway,
 } from "./mysql-errors.ts";
 import { createBoundedPool } from "./mysql-pool.ts";
 import { driverOptions } from "./mysql-tls.ts";
@@ -85,6 +86,7 @@ export function mysqlSeam(address: MysqlAddress, poolSize: number, deadlines: De
     isLockTimeout,
     isAway,
     isEverybodys,
+    whyAway,
     isRefusal,
     byIndex: (index) => `force index (${index})`,
     byPrimaryKey: "force index (primary)",

@@ -43,6 +43,8 @@ export type Seam = {
    * taken. Of other errors of {@link isAway}, a ping tells whether they concern everybody.
    */
   readonly isEverybodys: (error: unknown) => boolean;
+  /** Of an error with which the database is unavailable. */
+  readonly whyAway: (error: unknown) => AwayReason;
   /** The database refuses the row itself: a value that does not fit, or a broken constraint. */
   readonly isRefusal: (error: unknown) => boolean;
   /** SQL after a table's name that makes the planner use this index; see `by-index.ts`. */
@@ -53,6 +55,13 @@ export type Seam = {
   readonly deleteFirst: (table: RawBuilder<unknown>, first: RawBuilder<unknown>) => RawBuilder<unknown>;
   readonly columns: ColumnTypes;
 };
+
+/**
+ * Why the database is unavailable: its disk is full; it takes no writes, at least from this user; it turns
+ * this client away; it does not answer in time; no connection can be made or kept; or it answers with another
+ * error.
+ */
+export type AwayReason = "full" | "read_only" | "refused" | "silent" | "unreachable" | "failing";
 
 /** The database's clock, read between two moments of this process. */
 export type ClockReading = {
@@ -98,6 +107,14 @@ export function hasCause(error: unknown, isMeant: (cause: unknown) => boolean): 
     cause = cause.cause;
   }
   return false;
+}
+
+/** Returns the first reason that fits an error or one of its causes. */
+export function firstReason(
+  error: unknown,
+  reasons: readonly (readonly [AwayReason, (cause: unknown) => boolean])[],
+): AwayReason {
+  return reasons.find(([, fits]) => hasCause(error, fits))?.[0] ?? "failing";
 }
 
 export function codeOf(error: unknown): string {

@@ -16,7 +16,7 @@ import {
 import { FewTextsCompiler } from "./few-texts.ts";
 import { createPlaces } from "./places.ts";
 import { createRefusedWrites } from "./refused-writes.ts";
-import { codeOf, hasCause, type Seam } from "./seam.ts";
+import { type AwayReason, codeOf, firstReason, hasCause, type Seam } from "./seam.ts";
 import { type SqliteParts, sqliteConnection } from "./sqlite-connection.ts";
 import { openSqliteFile } from "./sqlite-database.ts";
 import { type LogDisk, syncLogOf } from "./sync-log.ts";
@@ -30,6 +30,13 @@ const AWAY = /^(SQLITE_(BUSY|LOCKED|NOMEM|IOERR|CANTOPEN|FULL|READONLY|PROTOCOL)
 const REFUSES_WRITES = /^SQLITE_(FULL|READONLY|CANTOPEN)/;
 /** Those of them of which no row is the cause. A failed flush is one: see `sync-log.ts`. */
 const EVERYBODYS = new RegExp(`${REFUSES_WRITES.source}|^SQLITE_IOERR_FSYNC$`);
+/** Why a file is unavailable, by the code. */
+const REASONS: readonly (readonly [AwayReason, (cause: unknown) => boolean])[] = [
+  ["full", (cause) => codeOf(cause) === "SQLITE_FULL"],
+  ["read_only", (cause) => codeOf(cause).startsWith("SQLITE_READONLY")],
+  ["unreachable", (cause) => codeOf(cause).startsWith("SQLITE_CANTOPEN")],
+  ["silent", (cause) => /^(SQLITE_(BUSY|LOCKED)|ETIMEDOUT$)/.test(codeOf(cause))],
+];
 /** SQLite's codes for a row that it refuses. */
 const REFUSAL = /^SQLITE_(CONSTRAINT|MISMATCH|TOOBIG)/;
 
@@ -64,6 +71,7 @@ export function sqliteSeam(path: string, disk?: LogDisk): Seam {
     isLockTimeout: () => false,
     isAway: (error) => hasCause(error, (cause) => AWAY.test(codeOf(cause))),
     isEverybodys: (error) => hasCause(error, (cause) => EVERYBODYS.test(codeOf(cause))),
+    whyAway: (error) => firstReason(error, REASONS),
     isRefusal: (error) => hasCause(error, (cause) => REFUSAL.test(codeOf(cause))),
     byIndex: (index) => `indexed by ${index}`,
     byPrimaryKey: "",

@@ -1,0 +1,88 @@
+import { distance } from "fastest-levenshtein";
+import { KNOWN_SETTINGS } from "./known-settings.ts";
+
+/** Read by commands and tests, and handed down to the services that these start. */
+const OF_COMMANDS = [
+  "POSTHASTE_ADMIN_TOKEN",
+  "POSTHASTE_FUZZ_RUNS",
+  "POSTHASTE_FUZZ_SEED",
+  "POSTHASTE_SCREENSHOTS",
+  "POSTHASTE_TEST_MYSQL_URL",
+  "POSTHASTE_TEST_TEMPLATES",
+];
+
+/** Read by Temporal's SDK, which ignores any other. */
+const OF_TEMPORAL = [
+  "TEMPORAL_ADDRESS",
+  "TEMPORAL_API_KEY",
+  "TEMPORAL_CODEC_AUTH",
+  "TEMPORAL_CODEC_ENDPOINT",
+  "TEMPORAL_CONFIG_FILE",
+  "TEMPORAL_NAMESPACE",
+  "TEMPORAL_PROFILE",
+  "TEMPORAL_TLS",
+  "TEMPORAL_TLS_CLIENT_CERT_DATA",
+  "TEMPORAL_TLS_CLIENT_CERT_PATH",
+  "TEMPORAL_TLS_CLIENT_KEY_DATA",
+  "TEMPORAL_TLS_CLIENT_KEY_PATH",
+  "TEMPORAL_TLS_DISABLE_HOST_VERIFICATION",
+  "TEMPORAL_TLS_SERVER_CA_CERT_DATA",
+  "TEMPORAL_TLS_SERVER_CA_CERT_PATH",
+  "TEMPORAL_TLS_SERVER_NAME",
+];
+
+/** What Kubernetes sets in every pod for a Service that is named `posthaste` or `posthaste-…`. */
+const SERVICE_LINK = /_(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)$/;
+const SERVICE_LINK_VALUE = /^(tcp|udp|sctp):\/\//;
+
+/** Variables with this prefix are meant for Posthaste, whatever follows. */
+const OURS = /^POSTHASTE_/i;
+/** As many slips are likely, in a short name fewer. */
+const SLIPS = 2;
+
+type Env = Readonly<Record<string, string | undefined>>;
+
+/**
+ * Returns a problem for each variable that looks like a setting and is none: it begins with `POSTHASTE_`, or
+ * is only a slip away from one of our settings or of Temporal's.
+ *
+ * @param own names that are settings, too
+ */
+export function unknownSettings(env: Env, own: readonly string[] = []): readonly string[] {
+  const known = [...new Set([...own, ...KNOWN_SETTINGS, ...OF_COMMANDS, ...OF_TEMPORAL])];
+  // Others may have a variable that resembles it.
+  const candidates = known.filter((name) => name !== "DATABASE_URL" || !env[name]);
+  return Object.keys(env)
+    .filter((name) => env[name] !== undefined && !known.includes(name))
+    .filter((name) => !isServiceLink(name, env[name]))
+    .flatMap((name) => {
+      const near = nearest(name.toUpperCase(), candidates);
+      if (near !== undefined) return `${name} is unknown: did you mean ${near}?`;
+      return OURS.test(name) ? `${name} is unknown: docs/configuration.md lists the settings` : [];
+    });
+}
+
+/** Returns whether a variable is a link to a Service, which Kubernetes sets; see {@link SERVICE_LINK}. */
+export function isServiceLink(name: string, value = ""): boolean {
+  return SERVICE_LINK.test(name) || (name.endsWith("_PORT") && SERVICE_LINK_VALUE.test(value));
+}
+
+/** Returns the most similar name, if it differs in no more characters than slips explain. */
+function nearest(name: string, candidates: readonly string[]): string | undefined {
+  const chars = name.length - name.indexOf("_") - 1;
+  const reach = OURS.test(name) ? Math.max(SLIPS, chars / 4) : Math.min(SLIPS, chars / 3);
+  const [best] = candidates
+    .map((candidate) => ({ candidate, far: slips(name, candidate) }))
+    .filter(({ far }) => far <= reach)
+    .sort((a, b) => a.far - b.far);
+  return best?.candidate;
+}
+
+/** Letters that have changed places are one slip. */
+function slips(name: string, candidate: string): number {
+  return sorted(name) === sorted(candidate) ? 1 : distance(name, candidate);
+}
+
+function sorted(name: string): string {
+  return [...name].sort().join("");
+}
