@@ -7,14 +7,27 @@ const FOLDER = fileURLToPath(new URL(".", import.meta.url));
 type Line = Readonly<Record<string, unknown>> & { readonly event: string };
 
 /** Runs a program whose stray output is logged. Returns the lines of its standard output. */
-function linesOf(program: string): { lines: Line[]; stderr: string; status: number | null } {
+function linesOf(
+  program: string,
+  { args = [], env = {} }: { args?: readonly string[]; env?: Record<string, string> } = {},
+): { lines: Line[]; stderr: string; status: number | null } {
   const text = `
     import { logStrayOutput } from "./stray-output.ts";
     logStrayOutput("test");
     ${program}`;
-  const options = ["--import", "tsx", "--conditions", "source", "--input-type=module", "--eval", text];
+  const options = [
+    "--import",
+    "tsx",
+    "--conditions",
+    "source",
+    ...args,
+    "--input-type=module",
+    "--eval",
+    text,
+  ];
   const { stdout, stderr, status } = spawnSync(process.execPath, options, {
     cwd: FOLDER,
+    env: { PATH: process.env["PATH"], ...env },
     encoding: "utf8",
     timeout: 30_000,
   });
@@ -76,6 +89,21 @@ test("warnings of Node are lines with their name and code", () => {
     { ...warning, name: "DeprecationWarning", code: "DEP9999", message: "old" },
     { ...warning, name: "MaxListenersExceededWarning", message: expect.stringContaining("SIGUSR1") },
   ]);
+  expect(stderr).toBe("");
+});
+
+test.each([
+  [{ args: ["--disable-warning=ExperimentalWarning"] }, ["DEP9999"]],
+  [{ env: { NODE_OPTIONS: "--max-old-space-size=512 --disable-warning=DEP9999" } }, [undefined]],
+  [{ env: { NODE_NO_WARNINGS: "1" } }, []],
+])("warnings that Node's flags turn off are no lines: %j", (options, codes) => {
+  const { lines, stderr } = linesOf(
+    `process.emitWarning("new", "ExperimentalWarning");
+    process.emitWarning("old", "DeprecationWarning", "DEP9999");
+    setImmediate(() => process.exit(0));`,
+    options,
+  );
+  expect(lines.map((line) => line["code"])).toEqual(codes);
   expect(stderr).toBe("");
 });
 

@@ -19,15 +19,25 @@ const TEXT_MAX = 8_192;
 export function logStrayOutput(service: string): void {
   const log = createLog("info", { service });
   for (const stream of ["stdout", "stderr"] as const) process[stream].write = printTo(log, stream);
-  // Node's own listener writes to standard error, past the streams.
-  process.removeAllListeners("warning");
-  process.on("warning", ({ name, message, ...more }) => {
-    const code = "code" in more ? { code: more.code } : {};
-    log.warn("process.warning", { name, ...code, message });
-  });
+  logWarnings(log);
   process.on("uncaughtException", (error) => {
     log.error("process.crashed", error);
     process.exit(1);
+  });
+}
+
+/** Logs the warnings that Node would print: those that its flags do not turn off. */
+function logWarnings(log: Log): void {
+  // With `--no-warnings`, Node has no listener.
+  if (process.listenerCount("warning") === 0) return;
+  const flags = [...process.execArgv, process.env["NODE_OPTIONS"]].join(" ");
+  const isOff = new Set([...flags.matchAll(/--disable-warning[= ]"?([\w-]+)/g)].map(([, name]) => name));
+  // Node's own listener writes to standard error, past the streams.
+  process.removeAllListeners("warning");
+  process.on("warning", (warning) => {
+    const { name, message } = warning;
+    const code = "code" in warning ? String(warning.code) : undefined;
+    if (!isOff.has(name) && !isOff.has(code)) log.warn("process.warning", { name, code, message });
   });
 }
 
