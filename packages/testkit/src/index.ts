@@ -18,7 +18,12 @@ export { poison } from "./poison.ts";
 export { answersOk, poll, until } from "./poll.ts";
 export { accepts, freePort, isFree } from "./ports.ts";
 export type { Behaviour } from "./receiver/behaviour.ts";
-export { type Certificate, certificateFor, certificateForClients } from "./receiver/certificate.ts";
+export {
+  type Certificate,
+  certificateFor,
+  certificateForClients,
+  expiredCertificateFor,
+} from "./receiver/certificate.ts";
 export {
   type Answer,
   type ReceivedRequest,

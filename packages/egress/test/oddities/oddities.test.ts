@@ -52,6 +52,10 @@ describe.each(CHAPTERS)("$title", ({ oddities }) => {
 
 const ALL = CHAPTERS.flatMap(({ oddities }) => oddities);
 
+test("there are more than a hundred rows", () => {
+  expect(ALL.length).toBeGreaterThan(100);
+});
+
 test("no oddity has two rows", () => {
   expect(new Set(ALL.map(({ what }) => what)).size).toBe(ALL.length);
 });

@@ -90,6 +90,8 @@ export type PostOptions = {
   readonly lookup?: (name: string) => Promise<readonly LookupAddress[]>;
   readonly rules?: Partial<EgressRules>;
   readonly proxy?: URL;
+  /** The authorities that the egress trusts. Default: the bench's certificate. */
+  readonly ca?: string;
   readonly acceptance?: Acceptance;
   readonly timeoutMs?: number;
 };

@@ -12,14 +12,22 @@ export async function certificateForClients(hostName: string): Promise<Certifica
   return await selfSigned([hostName], { name: "extKeyUsage", clientAuth: true });
 }
 
+/** Creates one that has expired. */
+export async function expiredCertificateFor(hostName: string): Promise<Certificate> {
+  const dates = { notBeforeDate: new Date("2020-01-01"), notAfterDate: new Date("2021-01-01") };
+  return await selfSigned([hostName], { name: "basicConstraints", cA: true }, dates);
+}
+
 async function selfSigned(
   hostNames: readonly [string, ...string[]],
   extension: { name: "basicConstraints"; cA: true } | { name: "extKeyUsage"; clientAuth: true },
+  dates: { readonly notBeforeDate?: Date; readonly notAfterDate?: Date } = {},
 ): Promise<Certificate> {
   // Imported on demand: it takes a tenth of a second to load, and few tests need it.
   const { generate } = await import("selfsigned");
   const [first] = hostNames;
   const { private: key, cert } = await generate([{ name: "commonName", value: first }], {
+    ...dates,
     keySize: 2048,
     algorithm: "sha256",
     extensions: [extension, { name: "subjectAltName", altNames: hostNames.map(altName) }],
