@@ -74,7 +74,7 @@ export {
 } from "./schedule.ts";
 export { schemaBreaks } from "./schema-compatibility.ts";
 export { placesToShare, roomToShare } from "./share.ts";
-export { parseTargetUrl, TARGET_URL_CHARS_MAX, withoutQuery } from "./target-url.ts";
+export { hostOf, parseTargetUrl, TARGET_URL_CHARS_MAX, withoutQuery } from "./target-url.ts";
 export {
   ACCEPTANCES,
   type Acceptance,

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { parseTargetUrl, withoutQuery } from "./target-url.ts";
+import { hostOf, parseTargetUrl, withoutQuery } from "./target-url.ts";
 
 test.each([
   ["https://yoursite.com/yourpage", "https://yoursite.com/yourpage"],
@@ -38,4 +38,10 @@ test("a refusal never repeats a password", () => {
 test("withoutQuery removes the query", () => {
   expect(withoutQuery("https://yoursite.com/a?key=hush")).toBe("https://yoursite.com/a");
   expect(withoutQuery("https://yoursite.com/a")).toBe("https://yoursite.com/a");
+});
+
+test("a host is the same with any port, case and dot at its end", () => {
+  for (const url of ["https://A.Example/x", "http://a.example:81/", "https://a.example.:8443/?q"]) {
+    expect(hostOf(url)).toBe("a.example");
+  }
 });

@@ -59,3 +59,8 @@ export function withoutQuery(targetUrl: string): string {
   const end = targetUrl.indexOf("?");
   return end === -1 ? targetUrl : targetUrl.slice(0, end);
 }
+
+/** Returns the host of a target URL, without its port, and without the dot that may end it. */
+export function hostOf(targetUrl: string): string {
+  return new URL(targetUrl).hostname.replace(/\.$/, "");
+}

@@ -177,6 +177,8 @@ async function processesIn(dir: string, databaseUrl: string, options: StackOptio
       TEMPORAL_ADDRESS: temporalAddress,
       POSTHASTE_SECRET_KEYS: TEST_SECRET_KEYS,
       POSTHASTE_EGRESS_ALLOW: "127.0.0.0/8",
+      // All receivers are on one host.
+      POSTHASTE_UNPROVEN_HOST_SUBSCRIPTIONS_MAX: "1000000",
       POSTHASTE_LANE: options.lane ?? "workflow",
       ...options.env,
     },

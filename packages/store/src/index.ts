@@ -147,6 +147,7 @@ export {
   readStatistics,
   type SpanMs,
 } from "./statistics/statistics.ts";
+export { noteHostProven } from "./subscriptions/hosts.ts";
 export {
   LIVE_SIGNING_KEYS_MAX,
   listPublicKeys,

@@ -164,6 +164,7 @@ const BOUNDS: readonly Bound[] = [
       "fanouts.has_delivery",
       "subscriptions.draining",
       "subscriptions.ending",
+      "subscriptions.host_proven",
       "tokens.session",
       "change_counter.id",
       "installation.id",

@@ -208,7 +208,7 @@ describe("GET and DELETE", () => {
   });
 
   test.each([25, 51])("list %i subscriptions, of which a read gets 25", async (count) => {
-    for (let i = 0; i < count; i++) await subscribe(`https://yoursite.com/${i}`);
+    for (let i = 0; i < count; i++) await subscribe(`https://site${i}.example/`);
     const { body } = await t.rest("GET", "/api/Webhook");
     const ids = body.Webhooks.map(({ SubscriptionID }: { SubscriptionID: number }) => SubscriptionID);
     expect(ids).toEqual(Array.from({ length: count }, (_, i) => i + 1));

@@ -296,6 +296,25 @@ describe("sizes", () => {
   });
 });
 
+describe("subscriptions of an account on a host that has answered none with 2xx", () => {
+  const create = (url: string) =>
+    t.rest("POST", "/api/Webhook", { json: { target_url: url, event: "invoice_sent" } });
+
+  test("are limited, by their creation and by a change of their URL", async () => {
+    await start({ unprovenHostMax: 2 });
+    for (const n of [1, 2]) expect((await create(`https://victim.example/${n}`)).status).toBe(201);
+    const refused = await create("https://victim.example:8443/3");
+    expect([refused.status, refused.headers.get("retry-after")]).toEqual([429, "60"]);
+    expect(refused.body.detail).toMatch(/2 subscriptions on victim\.example.* send one a test event/);
+    const { body } = await create("https://own.example/");
+    const moved = t.client.subscriptions.updateSubscription({
+      id: body.ID,
+      targetUrl: "https://victim.example/4",
+    });
+    expect((await failureOf(moved)).code).toBe(Code.ResourceExhausted);
+  });
+});
+
 describe("subscriptions of an account", () => {
   const create = (n: number, token?: string) =>
     t.rest("POST", "/api/Webhook", {

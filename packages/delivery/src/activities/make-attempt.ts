@@ -12,13 +12,14 @@ import {
 } from "@posthaste/domain";
 import type { Egress } from "@posthaste/egress";
 import { isoTime, type Log, noTracer, type Span, type Tracer } from "@posthaste/runtime";
-import type {
-  Attempt,
-  AttemptContext,
-  AttemptLedger,
-  RetentionAges,
-  RetentionKind,
-  Store,
+import {
+  type Attempt,
+  type AttemptContext,
+  type AttemptLedger,
+  noteHostProven,
+  type RetentionAges,
+  type RetentionKind,
+  type Store,
 } from "@posthaste/store";
 import { type Answer, type GiveUpReason, keptAnswer, recordAnswer } from "./give-up.ts";
 import { redact, shownHeaders } from "./redact.ts";
@@ -147,6 +148,7 @@ async function postAndRecord(
     ...{ durationMs, nextAttemptAt: isoTime(nextAttemptAt), state, recorded },
   });
   deps.observer?.attempted({ outcome, durationMs, state });
+  await noteProof(deps, context, status, log);
 
   if (recorded === "already_recorded") return { kind: "came_second" };
   const tried = { number, outcome, status };
@@ -161,6 +163,24 @@ async function postAndRecord(
     nextAttemptAt: nextAttemptAt ?? now,
     waitMs: isOnSchedule ? undefined : toWaitMs,
   };
+}
+
+/**
+ * Notes once that the subscription's host has answered with 2xx. The attempt is recorded: a failure of the
+ * database must not make it look like a fault, and the next such answer is noted.
+ */
+async function noteProof(
+  { store }: AttemptDeps,
+  { subscription }: AttemptContext,
+  status: number | null,
+  log: Log,
+): Promise<void> {
+  if (subscription.isHostProven || status === null || status < 200 || status > 299) return;
+  try {
+    await noteHostProven(store, subscription);
+  } catch (error) {
+    log.error("host.proof_lost", error, { subscriptionId: subscription.id });
+  }
 }
 
 /** Sends the request, and returns what is to be recorded. */

@@ -45,6 +45,8 @@ export type AttemptContext = {
     readonly concurrency: number | null;
     /** No attempt failed since the last success. */
     readonly isHealthy: boolean;
+    /** The host has answered one of its deliveries with 2xx. */
+    readonly isHostProven: boolean;
   };
   /**
    * The delivery occupies a place among its subscription's attempts: it was claimed, or its turn has come.
@@ -182,6 +184,7 @@ async function loadSubscriptions(
       "acceptance",
       "timeout_ms",
       "failing_since",
+      "host_proven",
       ...PACE_COLUMNS,
     ])
     .where("id", "in", ids)
@@ -202,6 +205,7 @@ async function loadSubscriptions(
         rate: rateOf(row),
         concurrency: row.concurrency,
         isHealthy: row.failing_since === null,
+        isHostProven: row.host_proven === 1,
       };
       return [id, { subscription, sealError }];
     }),

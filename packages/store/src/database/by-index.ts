@@ -20,6 +20,7 @@ export type Indexes = {
   fanouts: "fanouts_by_account";
   recoveries: "recoveries_unstarted";
   subscriptions:
+    | "subscriptions_by_host"
     | "subscriptions_by_state"
     | "subscriptions_by_url"
     | "subscriptions_draining_by_account"

@@ -16,6 +16,7 @@ import { up as lineOfRetries } from "./migrations/0011-line-of-retries.ts";
 import { up as endedByUrl } from "./migrations/0012-ended-by-url.ts";
 import { up as urlOfAttempts } from "./migrations/0013-url-of-attempts.ts";
 import { up as replayInOrder } from "./migrations/0014-replay-in-order.ts";
+import { up as provenHosts } from "./migrations/0015-proven-hosts.ts";
 import type { Store } from "./store.ts";
 import type { Tables } from "./tables.ts";
 
@@ -35,6 +36,7 @@ const MIGRATIONS: Readonly<Record<string, (db: Kysely<unknown>, seam: Seam) => P
   "0012-ended-by-url": endedByUrl,
   "0013-url-of-attempts": urlOfAttempts,
   "0014-replay-in-order": replayInOrder,
+  "0015-proven-hosts": provenHosts,
 };
 
 /** The database holds migrations that this release lacks: it belongs to another release. */

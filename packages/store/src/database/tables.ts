@@ -122,6 +122,10 @@ export type Tables = {
     target_url: string;
     /** SHA-256 of the URL. Two URLs are the same if these are. */
     target_hash: Buffer;
+    /** SHA-256 of the URL's host; null: unknown, since it was created by an earlier release. */
+    host_hash: Buffer | null;
+    /** 1: the host has answered a delivery of this subscription with 2xx. */
+    host_proven: Generated<number>;
     state: SubscriptionState;
     /** The credential that the receiver expects, sealed. */
     credential: Buffer | null;

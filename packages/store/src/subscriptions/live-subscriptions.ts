@@ -57,9 +57,9 @@ export function liveOnUrl(
  * Asks for one live state after another, in one statement. For several states at once, MySQL may read the
  * subscriptions in all states.
  */
-function idsInEachState<Query extends SelectQueryBuilder<Tables, "subscriptions", { id: SubscriptionId }>>(
-  inState: (state: SubscriptionState) => Query,
-) {
+export function idsInEachState<
+  Query extends SelectQueryBuilder<Tables, "subscriptions", { id: SubscriptionId }>,
+>(inState: (state: SubscriptionState) => Query) {
   const [first, ...others] = LIVE_STATES.map(inState);
   if (first === undefined) throw new Error("a subscription has no live state");
   return others.reduce<SelectQueryBuilder<Tables, "subscriptions", { id: SubscriptionId }>>(

@@ -3,6 +3,7 @@ import {
   type AccountId,
   ALL_EVENT_TYPES,
   HOUR_MS,
+  hostOf,
   type Rate,
   Refusal,
   type SubscriptionId,
@@ -15,6 +16,7 @@ import { insertRows } from "../database/insert-rows.ts";
 import type { Store } from "../database/store.ts";
 import type { Tables } from "../database/tables.ts";
 import { type Tx, transact } from "../database/transact.ts";
+import { hostColumns, requireRoomOnHost } from "./hosts.ts";
 import { livePage, liveSubscriptionIds } from "./live-subscriptions.ts";
 import { lockSubscription } from "./lock-subscription.ts";
 import { clearLine, clearSlots, insertTurns } from "./pace.ts";
@@ -66,8 +68,9 @@ type Row = Selectable<Tables["subscriptions"]>;
  * Creates a subscription.
  *
  * @throws Refusal `already_exists` if a live subscription of the account has this URL and one of these event
- *   types, `too_many` if the account has `subscriptionsMax` live subscriptions, `unauthenticated` if its
- *   erasure has been requested
+ *   types, `too_many` if the account has `subscriptionsMax` live subscriptions, or `unprovenHostMax` on a
+ *   host that has answered none of its deliveries with 2xx, `unauthenticated` if its erasure has been
+ *   requested
  */
 export async function createSubscription(
   store: Store,
@@ -77,6 +80,8 @@ export async function createSubscription(
     eventTypes: readonly string[];
     /** Maximum live subscriptions of the account. Default: unlimited. */
     subscriptionsMax?: number;
+    /** Maximum live subscriptions on a host that is not proven; see `hosts.ts`. Default: unlimited. */
+    unprovenHostMax?: number;
     now: number;
   } & Pick<SubscriptionOptions, "credential" | "acceptance" | "timeoutMs"> &
     Partial<SubscriptionOptions>,
@@ -125,7 +130,8 @@ export async function listSubscriptions(
  * Changes the given fields of a subscription and keeps the others.
  *
  * @returns undefined: not found
- * @throws Refusal `wrong_state` if the subscription has ended, `already_exists` as at creation
+ * @throws Refusal `wrong_state` if the subscription has ended, `already_exists` as at creation, `too_many`
+ *   if its new URL is on a host that is full
  */
 export async function updateSubscription(
   store: Store,
@@ -134,6 +140,8 @@ export async function updateSubscription(
     id: SubscriptionId;
     now: number;
     targetUrl?: string;
+    /** As at creation. */
+    unprovenHostMax?: number;
     eventTypes?: readonly string[];
   } & Partial<SubscriptionOptions>,
 ): Promise<Subscription | undefined> {
@@ -152,12 +160,16 @@ async function createIn(
   await lockAccount(store, tx, accountId);
   if (input.subscriptionsMax !== undefined) await requireRoom(store, tx, accountId, input.subscriptionsMax);
   await requireFree(tx, input);
+  if (input.unprovenHostMax !== undefined) {
+    await requireRoomOnHost(store, tx, { accountId, targetUrl, max: input.unprovenHostMax });
+  }
   const { insertId } = await tx
     .insertInto("subscriptions")
     .values({
       account_id: accountId,
       target_url: targetUrl,
       target_hash: sha256(targetUrl),
+      ...hostColumns(targetUrl),
       state: "active",
       key_set: newKeySet(),
       acceptance: input.acceptance,
@@ -218,18 +230,22 @@ async function updateIn(
   tx: Tx,
   input: Parameters<typeof updateSubscription>[1],
 ): Promise<Subscription | undefined> {
-  const { accountId, id, now } = input;
+  const { accountId, id, now, unprovenHostMax: max } = input;
+  if (input.targetUrl !== undefined && max !== undefined) await lockAccount(store, tx, accountId);
   const before = await lockSubscription(store, tx, accountId, id);
   if (before === undefined) return undefined;
   if (before.state === "ended") {
     throw new Refusal("wrong_state", `subscription ${id} has ended; create a new one`, { field: "id" });
   }
   const targetUrl = input.targetUrl ?? before.target_url;
+  const movesHost = hostOf(targetUrl) !== hostOf(before.target_url);
+  if (movesHost && max !== undefined) await requireRoomOnHost(store, tx, { accountId, targetUrl, max });
   await tx
     .updateTable("subscriptions")
     .set({
       target_url: targetUrl,
       target_hash: sha256(targetUrl),
+      ...(movesHost ? hostColumns(targetUrl) : {}),
       updated_at: now,
       ...optionColumns(store, id, input),
     })

@@ -111,6 +111,7 @@ function updateCall({
   store,
   catalog,
   egressRules,
+  limits,
   now,
 }: SubscribeParts): ServiceImpl<typeof SubscriptionService>["updateSubscription"] {
   return async (request, context) => {
@@ -126,6 +127,7 @@ function updateCall({
     const subscription = await updateSubscription(store, {
       accountId,
       id,
+      unprovenHostMax: limits.unprovenHostMax,
       now: now(),
       ...(targetUrl === undefined ? {} : { targetUrl: callableUrl(egressRules, targetUrl) }),
       ...(eventTypes.length === 0 ? {} : { eventTypes }),

@@ -58,6 +58,11 @@ export const LIMIT_SETTINGS = {
     10_000,
     { min: 1, max: 1_000_000 },
   ),
+  POSTHASTE_UNPROVEN_HOST_SUBSCRIPTIONS_MAX: integer(
+    "Maximum live subscriptions of one account on one host that has answered none of its deliveries with 2xx, so that nobody multiplies events into requests to a foreign host; more are answered 429. A test event that the host accepts lifts it. Ports and paths make no other host",
+    10,
+    { min: 1, max: 1_000_000 },
+  ),
 } as const;
 
 /** The limits of one API process. {@link LIMIT_SETTINGS} explains those that are not fixed. */
@@ -74,6 +79,7 @@ export type Limits = Readonly<typeof FIXED_LIMITS> & {
   /** Whether an unknown field in an RPC's JSON is refused. */
   readonly refusesUnknownFields: boolean;
   readonly subscriptionsMax: number;
+  readonly unprovenHostMax: number;
 };
 
 const MIB = 1_048_576;
@@ -132,6 +138,7 @@ export function limitsFrom(settings: Values<typeof LIMIT_SETTINGS>): Limits {
     accountWatchesMax: settings.POSTHASTE_ACCOUNT_WATCHES_MAX,
     refusesUnknownFields: settings.POSTHASTE_UNKNOWN_FIELDS === "refuse",
     subscriptionsMax: settings.POSTHASTE_SUBSCRIPTIONS_MAX,
+    unprovenHostMax: settings.POSTHASTE_UNPROVEN_HOST_SUBSCRIPTIONS_MAX,
   };
 }
 

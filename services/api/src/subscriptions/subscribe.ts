@@ -25,7 +25,7 @@ export type SubscribeParts = {
   readonly catalog: Catalog;
   /** The addresses and ports a target URL may use. */
   readonly egressRules: EgressRules;
-  readonly limits: Pick<Limits, "subscriptionsMax">;
+  readonly limits: Pick<Limits, "subscriptionsMax" | "unprovenHostMax">;
   readonly now: () => number;
 };
 
@@ -68,6 +68,7 @@ export async function subscribe(
     rate: wanted.rate ?? null,
     concurrency: wanted.concurrency ?? null,
     subscriptionsMax: limits.subscriptionsMax,
+    unprovenHostMax: limits.unprovenHostMax,
     now: now(),
   });
 }

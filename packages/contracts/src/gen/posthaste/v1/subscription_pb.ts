@@ -1080,7 +1080,9 @@ export const SubscriptionService: GenService<{
    * Subscribes a URL to event types. Events ingested from now on are delivered to it.
    *
    * Errors: INVALID_ARGUMENT (a URL that may not be called, an unknown event type), ALREADY_EXISTS (a live
-   * subscription of the account has this URL and one of these types).
+   * subscription of the account has this URL and one of these types), RESOURCE_EXHAUSTED (the account has as
+   * many subscriptions as it may have, or, by default, ten on a host that has answered none of its deliveries
+   * with 2xx: send one of them a test event that it accepts).
    *
    * @generated from rpc posthaste.v1.SubscriptionService.CreateSubscription
    */
@@ -1111,7 +1113,7 @@ export const SubscriptionService: GenService<{
   },
   /**
    * Changes a subscription. Absent fields stay unchanged. Open deliveries use the new URL from their next
-   * attempt on.
+   * attempt on. A URL on another host counts there as at creation.
    *
    * @generated from rpc posthaste.v1.SubscriptionService.UpdateSubscription
    */
