@@ -78,7 +78,7 @@ const PING_TIMEOUT_MS = 2_000;
  * are retried while the server is unavailable. An event without an idempotency key gets one, which stays the
  * same in every retry.
  *
- * Errors are `ConnectError`s with the server's code and message.
+ * Errors are `ConnectError`s with the server's code and message; see {@link refusalOf}.
  */
 export function createPosthasteClient(options: PosthasteClientOptions): PosthasteClient {
   const { baseUrl, token, deadlineMs = DEADLINE_MS, attemptsMax } = options;

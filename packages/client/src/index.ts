@@ -1,1 +1,9 @@
+export { Code, ConnectError } from "@connectrpc/connect";
+export { ErasureState, Lane } from "@posthaste/contracts/account";
+export { DeliveryState, Outcome, RecoveryKind, RecoveryState } from "@posthaste/contracts/delivery";
+export { ErrorReason } from "@posthaste/contracts/error";
+export { SchemaCheck } from "@posthaste/contracts/event_catalog";
+export { StatisticsRange } from "@posthaste/contracts/statistics";
+export { Acceptance, SubscriptionState } from "@posthaste/contracts/subscription";
 export { createPosthasteClient, type PosthasteClient, type PosthasteClientOptions } from "./create-client.ts";
+export { type CallRefusal, refusalOf } from "./refusal-of.ts";
