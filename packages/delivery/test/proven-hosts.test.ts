@@ -23,7 +23,9 @@ describe.each(["sqlite", "mysql"] as const)(
     beforeEach(async () => {
       database = await createTestStore(backend);
       receiver = await startReceiver();
-      egress = createEgress({ rules: { allow: parseNetworks("127.0.0.0/8"), ports: EGRESS_PORTS_DEFAULT } });
+      egress = createEgress({
+        rules: { allow: parseNetworks("127.0.0.0/8"), deny: [], ports: EGRESS_PORTS_DEFAULT },
+      });
       accountId = (await createAccount(database.store, { name: "test", now: Date.now() })).id;
     });
     afterEach(async () => {

@@ -59,7 +59,14 @@ export {
 export { decodePageToken, encodePageToken, PAGE_SIZE_DEFAULT, type PageKey } from "./page-token.ts";
 export { plainText, requireUnicode } from "./plain-text.ts";
 export { PLATFORM_NETWORKS, parseDeniedNetworks } from "./platform-networks.ts";
-export { REFUSAL_CODES, Refusal, type RefusalCode, type RefusedField } from "./refusal.ts";
+export {
+  REFUSAL_CODES,
+  REFUSAL_REASONS,
+  Refusal,
+  type RefusalCode,
+  type RefusalReason,
+  type RefusedField,
+} from "./refusal.ts";
 export {
   ATTEMPT_TIMEOUT_MS,
   EARLY_TOLERANCE_MS,

@@ -33,6 +33,7 @@ export function decodePageToken<K extends "string" | "number">(
     // The refusal below covers every invalid token.
   }
   throw new Refusal("invalid", "page_token was not issued by this server; start again without it", {
+    reason: "PAGE_TOKEN_INVALID",
     field: "page_token",
   });
 }

@@ -8,6 +8,7 @@ import { whyDatabaseAway } from "@posthaste/store";
 import fastify, { type FastifyInstance } from "fastify";
 import { RPC_METHODS, TOKEN_RPC_PATHS } from "./connect/access.ts";
 import { contextValuesFor } from "./connect/call-values.ts";
+import { refuseFirst } from "./connect/interceptors.ts";
 import { connectRoutes, interceptors } from "./connect/routes.ts";
 import { rpcHeaders } from "./connect/rpc-headers.ts";
 import { strictJson } from "./connect/strict-json.ts";
@@ -138,9 +139,10 @@ async function registerRoutes(
     await calls.register(fastifyConnectPlugin, {
       routes: connectRoutes(deps),
       interceptors: interceptors(deps),
+      requestGate: refuseFirst(deps),
       jsonOptions: strictJson(limits.refusesUnknownFields),
       contextValues: ({ line }) => {
-        line.isAdmitted = true;
+        if (line.busy === undefined) line.isAdmitted = true;
         return contextValuesFor(line);
       },
       shutdownSignal: stopping,

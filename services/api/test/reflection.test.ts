@@ -57,6 +57,8 @@ test.each([
 test.each([
   "posthaste.v1.EventIngestService.IngestEvent",
   "posthaste.v1.Subscription",
+  "posthaste.v1.ErrorReason",
+  "google.rpc.ErrorInfo",
   "posthaste.v1.Subscription.MetadataEntry",
   "posthaste.v1.DeliveryState",
   "google.protobuf.Timestamp",

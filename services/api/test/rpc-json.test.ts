@@ -66,7 +66,7 @@ describe("bytes that are not UTF-8 are refused, not replaced,", () => {
 
   test("in the JSON of Connect", async () => {
     const answer = await send(INGEST, "application/json", invalid);
-    expect(JSON.parse(String(answer.body))).toEqual({
+    expect(JSON.parse(String(answer.body))).toMatchObject({
       code: "invalid_argument",
       message: "the message is not valid UTF-8",
     });

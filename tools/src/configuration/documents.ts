@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import { COLUMNS_MAX } from "../repository/lines.ts";
+import { errorsPage } from "./reasons.ts";
 import { receiversPage } from "./receivers.ts";
 import { type DocumentedSetting, documentedSettings } from "./settings.ts";
 import { withTransitions } from "./transitions.ts";
@@ -32,14 +33,16 @@ const TEMPORAL = [
 ] as const;
 
 const ARCHITECTURE = "docs/architecture.md";
+const REASONS = "proto/posthaste/v1/error.proto";
 
 /** Generates the documents from the current code. */
 export function generatedDocuments(): readonly Document[] {
   const settings = documentedSettings();
-  const architecture = readFileSync(new URL(`../../../${ARCHITECTURE}`, import.meta.url), "utf8");
+  const textOf = (path: string) => readFileSync(new URL(`../../../${path}`, import.meta.url), "utf8");
   return [
-    { path: ARCHITECTURE, text: withTransitions(architecture) },
+    { path: ARCHITECTURE, text: withTransitions(textOf(ARCHITECTURE)) },
     { path: "docs/configuration.md", text: configurationPage(settings) },
+    { path: "docs/errors.md", text: errorsPage(textOf(REASONS)) },
     { path: "docs/receivers.md", text: receiversPage() },
     { path: ".env.example", text: envExample(settings) },
     { path: "packages/runtime/src/known-settings.ts", text: knownSettings(settings) },

@@ -120,15 +120,21 @@ test(
     }
     // Faults in the API and in the worker.
     await without("events", async () => {
-      expect(
-        (
-          await rest(
-            "POST",
-            "/posthaste.v1.EventIngestService/IngestEvent",
-            JSON.stringify({ eventType: "invoice_sent", dataJson: JSON.stringify({ Notes: PAYLOAD }) }),
-          )
-        ).text,
-      ).toBe('{"code":"internal","message":"internal error"}');
+      const event = { eventType: "invoice_sent", dataJson: JSON.stringify({ Notes: PAYLOAD }) };
+      const path = "/posthaste.v1.EventIngestService/IngestEvent";
+      const { text } = await rest("POST", path, JSON.stringify(event));
+      // The reason is all that it says.
+      expect(JSON.parse(text)).toEqual({
+        code: "internal",
+        message: "internal error",
+        details: [
+          {
+            type: "google.rpc.ErrorInfo",
+            value: expect.any(String),
+            debug: { reason: "INTERNAL", domain: "posthaste" },
+          },
+        ],
+      });
     });
     await without("subscription_event_types", async () => {
       const body = JSON.stringify({

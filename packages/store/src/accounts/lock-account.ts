@@ -22,12 +22,12 @@ export async function lockAccount(
 
 /** The refusal of an account's own call that would store something after its erasure has been requested. */
 export function isErased(id: AccountId): Refusal {
-  return new Refusal("unauthenticated", textOf(id));
+  return new Refusal("unauthenticated", textOf(id), { reason: "ACCOUNT_ERASED" });
 }
 
 /** The same, of a call of the platform, which names the account. */
 export function namesErased(id: AccountId): Refusal {
-  return new Refusal("wrong_state", textOf(id), { field: "account_id" });
+  return new Refusal("wrong_state", textOf(id), { reason: "ACCOUNT_ERASED", field: "account_id" });
 }
 
 function textOf(id: AccountId): string {

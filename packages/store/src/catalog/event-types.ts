@@ -92,7 +92,9 @@ export async function updateEventType(
 ): Promise<EventTypeVersion | undefined> {
   const { id, owner, basedOn, now } = input;
   if (basedOn >= VERSIONS_MAX) {
-    throw new Refusal("too_many", `this event type has ${VERSIONS_MAX} versions, the maximum`);
+    throw new Refusal("too_many", `this event type has ${VERSIONS_MAX} versions, the maximum`, {
+      metadata: { limit: String(VERSIONS_MAX) },
+    });
   }
   return await transact(store, async (tx) => {
     const { numUpdatedRows } = await tx
@@ -211,6 +213,7 @@ async function requireRoom(tx: Tx, owner: Owner): Promise<void> {
   throw new Refusal(
     "too_many",
     `the catalogue would take ${Number(bytes)} bytes including schemas and samples; the maximum is ${CATALOGUE_BYTES_MAX}: shorten some of them`,
+    { reason: "CATALOGUE_FULL", metadata: { limit: String(CATALOGUE_BYTES_MAX) } },
   );
 }
 
@@ -227,6 +230,7 @@ function ownerId(owner: Owner): AccountId {
 
 function codeTaken(code: string): Refusal {
   return new Refusal("already_exists", `an event type ${code} already exists; choose another code`, {
+    reason: "EVENT_TYPE_EXISTS",
     field: "code",
   });
 }

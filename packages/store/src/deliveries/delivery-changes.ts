@@ -186,7 +186,10 @@ async function lastOf(
 
 function startOver(problem: string): Refusal {
   const advice = "list the deliveries, then watch without a cursor";
-  return new Refusal("wrong_state", `cursor ${problem}; ${advice}`, { field: "cursor" });
+  return new Refusal("wrong_state", `cursor ${problem}; ${advice}`, {
+    reason: "CURSOR_LOST",
+    field: "cursor",
+  });
 }
 
 async function counterOf({ db }: Store): Promise<{ batch: number; oldest_batch: number }> {

@@ -29,6 +29,7 @@ export async function createTestDelivery(
     if (subscription === undefined) return undefined;
     if (subscription.state === "ended") {
       throw new Refusal("wrong_state", `subscription ${subscriptionId} has ended; create a new one`, {
+        reason: "SUBSCRIPTION_ENDED",
         field: "subscription_id",
       });
     }

@@ -264,7 +264,10 @@ function keyTaken(how: "other" | "gone", index: number, count: number): Refusal 
     how === "other"
       ? "was used before with different content"
       : "was used before with different bytes, for an event that has been deleted, so the contents cannot be compared";
-  return new Refusal("already_exists", `${field} ${words}; use a new key for a new event`, { field });
+  return new Refusal("already_exists", `${field} ${words}; use a new key for a new event`, {
+    reason: "IDEMPOTENCY_KEY_REUSED",
+    field,
+  });
 }
 
 /** Wraps bytes as the drivers want them, without a copy. */

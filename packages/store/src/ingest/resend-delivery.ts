@@ -43,6 +43,7 @@ export async function resendDelivery(
     const subscription = await lockSubscription(store, tx, accountId, subscriptionId);
     if (subscription === undefined || subscription.state === "ended") {
       throw new Refusal("wrong_state", `the subscription ${subscriptionId} of delivery ${id} has ended`, {
+        reason: "SUBSCRIPTION_ENDED",
         field: "id",
       });
     }

@@ -348,5 +348,8 @@ function oldest(store: Store, tx: Tx, id: SubscriptionId, state: "pending" | "pa
 }
 
 function hasEnded(id: SubscriptionId): Refusal {
-  return new Refusal("wrong_state", `subscription ${id} has ended; create a new one`, { field: "id" });
+  return new Refusal("wrong_state", `subscription ${id} has ended; create a new one`, {
+    reason: "SUBSCRIPTION_ENDED",
+    field: "id",
+  });
 }

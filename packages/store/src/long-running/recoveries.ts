@@ -91,6 +91,7 @@ export async function createRecovery(
       }
       if (subscription.state === "ended") {
         throw new Refusal("wrong_state", `subscription ${subscriptionId} has ended; create a new one`, {
+          reason: "SUBSCRIPTION_ENDED",
           field: "subscription_id",
         });
       }
@@ -144,7 +145,11 @@ async function requireRoom(store: Store, tx: Tx, accountId: AccountId): Promise<
   throw new Refusal(
     "too_many",
     `this account has ${RECOVERIES_MAX} unfinished recoveries and replays, the maximum; wait until one ends, or cancel one`,
-    { retryAfterMs: ROOM_RETRY_AFTER_MS },
+    {
+      reason: "RECOVERIES_FULL",
+      metadata: { limit: String(RECOVERIES_MAX) },
+      retryAfterMs: ROOM_RETRY_AFTER_MS,
+    },
   );
 }
 

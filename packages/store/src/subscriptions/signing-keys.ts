@@ -80,7 +80,10 @@ export async function rotateSigningKey(
     const subscription = await lockSubscription(store, tx, accountId, id);
     if (subscription === undefined) return undefined;
     if (subscription.state === "ended") {
-      throw new Refusal("wrong_state", `subscription ${id} has ended; create a new one`, { field: "id" });
+      throw new Refusal("wrong_state", `subscription ${id} has ended; create a new one`, {
+        reason: "SUBSCRIPTION_ENDED",
+        field: "id",
+      });
     }
     await tx
       .deleteFrom("signing_keys")

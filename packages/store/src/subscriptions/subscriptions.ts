@@ -221,7 +221,7 @@ async function requireRoom(store: Store, tx: Tx, accountId: AccountId, max: numb
   throw new Refusal(
     "too_many",
     `this account has ${max} subscriptions, the maximum; delete some, or ask the operator for more`,
-    { retryAfterMs: ROOM_RETRY_AFTER_MS },
+    { reason: "SUBSCRIPTIONS_FULL", metadata: { limit: String(max) }, retryAfterMs: ROOM_RETRY_AFTER_MS },
   );
 }
 
@@ -235,7 +235,10 @@ async function updateIn(
   const before = await lockSubscription(store, tx, accountId, id);
   if (before === undefined) return undefined;
   if (before.state === "ended") {
-    throw new Refusal("wrong_state", `subscription ${id} has ended; create a new one`, { field: "id" });
+    throw new Refusal("wrong_state", `subscription ${id} has ended; create a new one`, {
+      reason: "SUBSCRIPTION_ENDED",
+      field: "id",
+    });
   }
   const targetUrl = input.targetUrl ?? before.target_url;
   const movesHost = hostOf(targetUrl) !== hostOf(before.target_url);
@@ -392,6 +395,6 @@ function alreadyExists(cause?: unknown): Refusal {
   return new Refusal(
     "already_exists",
     "a subscription of this account already has this target_url and one of these event types; change or delete that one",
-    { field: "target_url", cause },
+    { reason: "SUBSCRIPTION_EXISTS", field: "target_url", cause },
   );
 }

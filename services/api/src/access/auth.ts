@@ -27,6 +27,7 @@ async function principalOf(
     throw new Refusal(
       "unauthenticated",
       "send the header Authorization: Bearer with a token of your account",
+      { reason: "TOKEN_MISSING" },
     );
   }
   const principal = await lookUp(match[1]);
@@ -39,5 +40,7 @@ async function principalOf(
 /** @throws Refusal `forbidden`, naming the missing scope */
 export function requireScope(principal: Principal, scope: Scope): void {
   if (principal.scopes.includes(scope) || principal.scopes.includes("admin")) return;
-  throw new Refusal("forbidden", `this token lacks the scope ${scope}; use one that has it`);
+  throw new Refusal("forbidden", `this token lacks the scope ${scope}; use one that has it`, {
+    metadata: { scope },
+  });
 }

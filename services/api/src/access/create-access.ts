@@ -33,6 +33,7 @@ export function createAccess(
     rateLimit: createRateLimit(limits.ratePerSecond),
     requestPlaces: createPlaces({
       what: "requests in flight",
+      reason: "REQUESTS_FULL",
       ofAll: limits.requestsMax,
       ofAccount: limits.accountRequestsMax,
       retryAfterMs: BUSY_RETRY_AFTER_MS,

@@ -7,7 +7,7 @@ const by = (accountId: number, tokenId = accountId) => ({
   tokenId: tokenId as TokenId,
 });
 const placesOf = (ofAll: number, ofAccount: number) =>
-  createPlaces({ what: "requests", ofAll, ofAccount, retryAfterMs: 1_000 });
+  createPlaces({ what: "requests", reason: "REQUESTS_FULL", ofAll, ofAccount, retryAfterMs: 1_000 });
 
 /** Takes places until one is refused. */
 function takeAll(places: ReturnType<typeof placesOf>, who: ReturnType<typeof by>) {

@@ -7,6 +7,7 @@ const TOKEN_SHARE = 3 / 4;
 export type PlacesOptions = {
   /** What takes a place, for the refusal: such as "requests in flight". */
   readonly what: string;
+  readonly reason: "REQUESTS_FULL" | "STREAMS_FULL";
   readonly ofAll: number;
   readonly ofAccount: number;
   /** How long until another try is likely to find a place. */
@@ -32,7 +33,7 @@ export type Places = {
  * Bounds what is open at once in this process, so that no account, nor a few together, keeps the others out:
  * what an account may take shrinks with what is free. See {@link roomToShare}.
  */
-export function createPlaces({ what, ofAll, ofAccount, retryAfterMs }: PlacesOptions): Places {
+export function createPlaces({ what, reason, ofAll, ofAccount, retryAfterMs }: PlacesOptions): Places {
   const ofToken = Math.ceil(ofAccount * TOKEN_SHARE);
   const byAccount = createCount<AccountId>();
   const byToken = createCount<TokenId>();
@@ -40,15 +41,17 @@ export function createPlaces({ what, ofAll, ofAccount, retryAfterMs }: PlacesOpt
   return {
     take({ accountId, tokenId }) {
       const held = byAccount.of(accountId);
-      const refused =
-        byToken.of(tokenId) >= ofToken
-          ? `this token has ${ofToken} ${what}, its maximum`
-          : held >= ofAccount || (ofAll > taken && roomToShare(held, ofAll - taken) === 0)
-            ? `this account has ${held} ${what}, its part of ${ofAll}`
-            : taken >= ofAll && `there are ${ofAll} ${what}, the maximum`;
-      if (refused !== false) {
-        throw new Refusal("too_many", `${refused}; wait until one of them ends`, { retryAfterMs });
-      }
+      const refuse = (holder: "token" | "account" | "server", words: string) =>
+        new Refusal("too_many", `${words}; wait until one of them ends`, {
+          reason,
+          metadata: { holder },
+          retryAfterMs,
+        });
+      if (byToken.of(tokenId) >= ofToken)
+        throw refuse("token", `this token has ${ofToken} ${what}, its maximum`);
+      if (held >= ofAccount || (ofAll > taken && roomToShare(held, ofAll - taken) === 0))
+        throw refuse("account", `this account has ${held} ${what}, its part of ${ofAll}`);
+      if (taken >= ofAll) throw refuse("server", `there are ${ofAll} ${what}, the maximum`);
       byAccount.add(accountId, 1);
       byToken.add(tokenId, 1);
       taken += 1;
@@ -111,7 +114,7 @@ export function createBodyRoom(bytesMax: number, retryAfterMs: number): BodyRoom
             throw new Refusal(
               "too_many",
               `the requests of this account that are being read hold ${ofAccount} bytes, its part of ${bytesMax}; send fewer at once`,
-              { retryAfterMs },
+              { reason: "BODIES_FULL", retryAfterMs },
             );
           }
           byAccount.add(accountId, bytes);

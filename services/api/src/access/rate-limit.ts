@@ -17,7 +17,11 @@ export function createRateLimit(perSecond: number): RateLimit {
       throw new Refusal(
         "too_many",
         `this token sent over ${perSecond} requests a second for ${RATE_WINDOW_S} s; wait, send events in batches, or ask the operator for a higher limit`,
-        { retryAfterMs: rejected.msBeforeNext },
+        {
+          reason: "RATE_LIMITED",
+          metadata: { limit: String(perSecond) },
+          retryAfterMs: rejected.msBeforeNext,
+        },
       );
     }
   };

@@ -23,13 +23,12 @@ export function createPublicStreamGate(what: string, ofAll: number): PublicStrea
   return {
     async *pass(stream) {
       if (open >= ofAll) {
-        throw new Refusal(
-          "too_many",
-          `there are ${ofAll} ${what}, the maximum; wait until one of them ends`,
-          {
-            retryAfterMs: RETRY_AFTER_MS,
-          },
-        );
+        const problem = `there are ${ofAll} ${what}, the maximum; wait until one of them ends`;
+        throw new Refusal("too_many", problem, {
+          reason: "STREAMS_FULL",
+          metadata: { holder: "server" },
+          retryAfterMs: RETRY_AFTER_MS,
+        });
       }
       open += 1;
       try {
@@ -56,7 +55,7 @@ export type StreamGate = {
  * @param what the streams, for the refusal
  */
 export function createStreamGate(what: string, limits: { ofAll: number; ofAccount: number }): StreamGate {
-  const places = createPlaces({ what, ...limits, retryAfterMs: RETRY_AFTER_MS });
+  const places = createPlaces({ what, reason: "STREAMS_FULL", ...limits, retryAfterMs: RETRY_AFTER_MS });
   return {
     async *pass(principal, stream) {
       const leave = places.take(principal);

@@ -62,6 +62,7 @@ export async function defineEventType(
   if (shared) requireScope(principal, "admin");
   if (isOperational(code) || EVENT_TYPES.some((type) => type.code === code)) {
     throw new Refusal("already_exists", `the event type ${code} is built in; choose another code`, {
+      reason: "EVENT_TYPE_EXISTS",
       field: "code",
     });
   }
@@ -92,6 +93,7 @@ export async function redefineEventType(
     const { entry, stored, owner } = await requireChangeable(catalog, principal, wanted.code);
     if (entry.archivedAt !== null) {
       throw new Refusal("wrong_state", `the event type ${wanted.code} is archived and cannot be changed`, {
+        reason: "EVENT_TYPE_ARCHIVED",
         field: "code",
       });
     }
@@ -116,6 +118,7 @@ export async function redefineEventType(
     }
   }
   throw new Refusal("wrong_state", `others are changing ${wanted.code} right now; try again`, {
+    reason: "CONFLICT",
     field: "code",
   });
 }
@@ -146,7 +149,7 @@ async function requireChangeable(catalog: Catalog, principal: Principal, code: s
     throw new Refusal(
       "wrong_state",
       `the event type ${code} is built in and cannot be changed; create an event type of your own`,
-      { field: "code" },
+      { reason: "EVENT_TYPE_BUILT_IN", field: "code" },
     );
   }
   if (stored.shared) requireScope(principal, "admin");
@@ -171,6 +174,7 @@ function checkTexts(texts: { description: string; schema: JsonObject; sampleJson
   );
   if (wrong !== undefined) {
     throw new Refusal("invalid", `sample_json does not match the schema: ${sentenceOf(wrong)}`, {
+      reason: "SCHEMA_INVALID",
       field: "sample_json",
     });
   }
@@ -183,6 +187,7 @@ function validateSample<T>(validate: () => T): T {
   } catch (error) {
     if (!(error instanceof WorkExceeded)) throw error;
     throw new Refusal("invalid", "schema takes too many steps to check the sample alone; simplify it", {
+      reason: "SCHEMA_TOO_COSTLY",
       field: "schema",
       cause: error,
     });
@@ -204,6 +209,10 @@ function requireReadable(before: JsonObject, after: JsonObject): void {
   throw new Refusal(
     "wrong_state",
     `receivers of the previous version could not read this: ${[...named, ...more].join("; ")}. Send allow_breaking to change it anyway`,
-    { field: "schema", details: named.map((message) => ({ field: "schema", message })) },
+    {
+      reason: "SCHEMA_BREAKS",
+      field: "schema",
+      details: named.map((message) => ({ field: "schema", message })),
+    },
   );
 }

@@ -23,7 +23,10 @@ export async function requireEventType(
   if (found !== undefined) return found;
   const usable = (await catalog.all(accountId)).filter((entry) => entry.archivedAt === null);
   const codes = usable.map((entry) => entry.code);
-  throw new Refusal(otherwise, unknownEventTypeMessage(code, codes), { field });
+  throw new Refusal(otherwise, unknownEventTypeMessage(code, codes), {
+    reason: "EVENT_TYPE_UNKNOWN",
+    field,
+  });
 }
 
 /**
@@ -58,7 +61,7 @@ export async function requireLive(
   throw new Refusal(
     "wrong_state",
     `the event type ${code} is archived and accepts no new events; use another event type`,
-    { field },
+    { reason: "EVENT_TYPE_ARCHIVED", field },
   );
 }
 
@@ -85,7 +88,7 @@ export async function requireSubscribable(
     throw new Refusal(
       "wrong_state",
       `the event type ${code} is archived and accepts no new subscriptions; use another event type`,
-      { field },
+      { reason: "EVENT_TYPE_ARCHIVED", field },
     );
   }
 }

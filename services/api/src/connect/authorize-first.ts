@@ -13,14 +13,11 @@ import { refusalFor } from "./refusal-for.ts";
 
 type Handler = ConnectRouter["handlers"][number];
 
-/** The flag and the length before each message in the streaming protocols. */
-const ENVELOPE_HEAD_BYTES = 5;
-
 /**
  * Authorizes every call before its body is read, so that a caller without a token cannot send megabytes.
  *
- * A refused call still reaches its handler, with an empty body, so that the refusal is answered in the call's
- * protocol like any other error; see {@link refuse}.
+ * A refused call still reaches its handler, which answers it in the call's protocol like any other error,
+ * without reading the body; see `refuseFirst`.
  */
 export function authorizeFirst(
   router: ConnectRouter,
@@ -33,13 +30,14 @@ export function authorizeFirst(
       const contextValues = request.contextValues ?? createContextValues();
       const line = contextValues.get(LINE);
       if (line === undefined) throw new Error("this call has no log line");
+      if (line.busy !== undefined) return await handler({ ...request, contextValues });
       let principal: Principal;
       try {
         principal = await admit(parts, request.header.get("authorization"), access, line);
         contextValues.set(PRINCIPAL, principal);
       } catch (error) {
         contextValues.set(REFUSED, { error });
-        return await handler({ ...withoutBody(request), contextValues });
+        return await handler({ ...request, contextValues });
       }
       const count = counterFor(parts.bodyRoom, principal, line, handler.method);
       const { body } = request;
@@ -77,24 +75,4 @@ function counterFor(
 
 function isPieces(body: Parameters<Handler>[0]["body"]): body is AsyncIterable<Uint8Array> {
   return typeof body === "object" && body !== null && Symbol.asyncIterator in body;
-}
-
-/** Returns the call with an empty message, as its protocol encodes it. */
-function withoutBody(request: Parameters<Handler>[0]): Parameters<Handler>[0] {
-  if (request.method === "GET") return request;
-  const header = new Headers(request.header);
-  // These headers described the removed body.
-  header.delete("content-encoding");
-  header.delete("content-length");
-  const type = header.get("content-type") ?? "";
-  const empty = Buffer.from(type.includes("json") ? "{}" : "");
-  if (/^application\/(json|proto)\b/.test(type)) return { ...request, header, body: once(empty) };
-  const envelope = Buffer.alloc(ENVELOPE_HEAD_BYTES + empty.length);
-  envelope.writeUInt32BE(empty.length, 1);
-  empty.copy(envelope, ENVELOPE_HEAD_BYTES);
-  return { ...request, header, body: once(envelope) };
-}
-
-async function* once(bytes: Uint8Array): AsyncIterable<Uint8Array> {
-  yield bytes;
 }

@@ -2,13 +2,17 @@ import { type Path, pathToString, reflect } from "@bufbuild/protobuf/reflect";
 import { ValidationError, type Violation, violationsToProto } from "@bufbuild/protovalidate";
 import { Code, ConnectError, type Interceptor } from "@connectrpc/connect";
 import { createValidateInterceptor } from "@connectrpc/validate";
+import { EVENT_DATA_BYTES_MAX } from "@posthaste/domain";
 import { requireFewItems } from "./count-items.ts";
+import { detailsFor, type Why } from "./error-details.ts";
 
 /**
- * Maximum violations in an answer. Over gRPC the details travel in trailers, which clients bound (16 KiB in
- * Node): the violations of a batch of 1,000 would turn the answer into an internal error.
+ * Maximum violations in an answer, and characters of a field's name, which may hold a key of the caller's.
+ * Over gRPC an error travels in trailers, which some clients bound at 8 KiB: the violations of a batch of
+ * 1,000 would turn the answer into an internal error.
  */
 const VIOLATIONS_MAX = 5;
+const NAME_CHARS_MAX = 60;
 
 /**
  * Checks requests against the contracts' rules, with messages that say what to do.
@@ -38,35 +42,69 @@ function explained(error: unknown): unknown {
   if (!(cause instanceof ValidationError)) return cause;
   const named = cause.violations.slice(0, VIOLATIONS_MAX);
   const more = cause.violations.length - named.length;
-  const words = [...named.map(wordsFor), ...(more === 0 ? [] : [`and ${more} more`])].join("; ");
-  const [value, desc] = violationsToProto(named);
-  return new ConnectError(words, Code.InvalidArgument, undefined, [{ desc, value }], cause);
+  const mistakes = named.map(mistakeIn);
+  const words = mistakes.map(({ names, message }) => `${names.join(" or ")} ${message}`);
+  const fields = mistakes.flatMap(({ names, message }) => names.map((field) => ({ field, message })));
+  const [value, desc] = violationsToProto(named.filter(({ field }) => isShort(pathToString(field))));
+  return new ConnectError(
+    [...words, ...(more === 0 ? [] : [`and ${more} more`])].join("; "),
+    Code.InvalidArgument,
+    undefined,
+    [{ desc, value }, ...detailsFor({ ...reasonOf(named[0]), fields })],
+    cause,
+  );
 }
 
-function wordsFor({ field, ruleId, message }: Violation): string {
+/** A snapshot that comes as `data` is measured where it is stored. */
+function reasonOf(first: Violation | undefined): Why {
+  const isSnapshot = /(?:^|\.)data_json$/.test(pathToString(first?.field ?? []));
+  return first?.ruleId === "string.max_bytes" && isSnapshot
+    ? { reason: "SNAPSHOT_TOO_LARGE", metadata: { limit: String(EVENT_DATA_BYTES_MAX) } }
+    : { reason: "FIELD_INVALID" };
+}
+
+type Mistake = {
+  /** The field's name, or the names of those of which one must be sent. */
+  readonly names: readonly string[];
+  readonly message: string;
+};
+
+function mistakeIn({ field, ruleId, message }: Violation): Mistake {
   const choice = choiceIn(field);
-  if (choice !== undefined) return `${choice} is missing; send one of them`;
-  const name = pathToString(field);
+  if (choice !== undefined) return { names: choice, message: "is missing; send one of them" };
+  return { names: [nameOf(field)], message: wordsFor(ruleId, message) };
+}
+
+function wordsFor(ruleId: string, message: string): string {
   switch (ruleId) {
     case "required":
     case "repeated.min_items":
     case "string.min_len":
-      return `${name} is missing`;
+      return "is missing";
     case "string.pattern":
-      return `${name} is missing or malformed; it ${message.replace("does not match", "must match")}`;
+      return `is missing or malformed; it ${message.replace("does not match", "must match")}`;
     case "string.not_contains":
-      return `${name} must not contain a space`;
+      return "must not contain a space";
     case "enum.defined_only":
-      return `${name} must be one of the values in the contract`;
+      return "must be one of the values in the contract";
     default:
-      return `${name} ${message}`;
+      return message;
   }
 }
 
 /** Names the fields of the oneof at the end of a path, because requests do not contain the oneof's name. */
-function choiceIn(path: Path): string | undefined {
+function choiceIn(path: Path): readonly string[] | undefined {
   const last = path.at(-1);
   if (last?.kind !== "oneof") return undefined;
   const before = path.slice(0, -1);
-  return last.fields.map((field) => pathToString([...before, field])).join(" or ");
+  return last.fields.map((field) => nameOf([...before, field]));
+}
+
+function nameOf(path: Path): string {
+  const name = pathToString(path);
+  return isShort(name) ? name : `${name.slice(0, NAME_CHARS_MAX)}…`;
+}
+
+function isShort(name: string): boolean {
+  return name.length <= NAME_CHARS_MAX;
 }

@@ -139,7 +139,7 @@ function actionCalls(parts: DeliveryParts): ActionCalls {
         throw new Refusal(
           "wrong_state",
           `an operator has paused delivery ${id}; its next attempt is due now, and is sent when they unpause it`,
-          { field: "id" },
+          { reason: "HELD_BY_OPERATOR", field: "id" },
         );
       }
       return { delivery: shown(context, retry.delivery) };

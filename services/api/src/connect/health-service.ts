@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { Code, ConnectError, type ServiceImpl } from "@connectrpc/connect";
+import type { ServiceImpl } from "@connectrpc/connect";
 import { type Health, HealthCheckResponse_ServingStatus as Status } from "@posthaste/contracts/health";
+import { Refusal } from "@posthaste/domain";
 import { isDatabaseAway } from "@posthaste/store";
 import { STREAM_HEARTBEAT_MS, STREAM_MAX_MS } from "../access/stream-gate.ts";
 import type { Deps } from "../deps.ts";
@@ -36,7 +37,7 @@ export function healthService({
   }
   return {
     async check({ service }) {
-      if (!known.has(service)) throw new ConnectError("unknown service", Code.NotFound);
+      if (!known.has(service)) throw new Refusal("not_found", "unknown service", { field: "service" });
       return { status: await status() };
     },
     watch: ({ service }, { signal }) => streamGates.health.pass(statusesOf(service, signal)),

@@ -18,6 +18,7 @@ export function inboxService({
     throw new Refusal(
       "wrong_state",
       "inboxes are disabled on this installation; its operator can set POSTHASTE_INBOX=on",
+      { reason: "INBOXES_DISABLED" },
     );
   };
   return {

@@ -1,26 +1,37 @@
 import type { DescMethod } from "@bufbuild/protobuf";
-import { Code, ConnectError, type Interceptor } from "@connectrpc/connect";
+import { Code, ConnectError, type HandlerContext, type Interceptor } from "@connectrpc/connect";
 import { codeToString } from "@connectrpc/connect/protocol-connect";
 import { Refusal } from "@posthaste/domain";
 import type { Deps } from "../deps.ts";
-import { whyUnavailable } from "../http/problem.ts";
+import { unavailableFor } from "../http/problem.ts";
 import type { RequestLine } from "../http/request-line.ts";
 import { accessTo } from "./access.ts";
 import { callerIn, LINE, REFUSED } from "./call-values.ts";
+import { withReason } from "./complete-errors.ts";
+import { detailsFor } from "./error-details.ts";
 import { refusalFor } from "./refusal-for.ts";
 
-/** Throws the error of a call that `authorize-first.ts` refused. */
-export function refuse(): Interceptor {
-  return (next) => async (request) => {
-    const refused = request.contextValues.get(REFUSED);
-    if (refused !== undefined) throw refused.error;
-    if (accessTo(request.method) !== "public") callerIn(request.contextValues);
-    return await next(request);
+type AnswerParts = Pick<Deps, "store" | "reportFault">;
+
+/**
+ * Throws the error of a call that was refused before its body is read: because the server is busy, or by
+ * `authorize-first.ts`.
+ */
+export function refuseFirst(parts: AnswerParts): (context: HandlerContext) => void {
+  return ({ values, method }) => {
+    const line = values.get(LINE);
+    const refused = line?.busy === undefined ? values.get(REFUSED) : { error: line.busy };
+    if (refused !== undefined) {
+      const answered = errorFor(parts, refused.error, method, line);
+      if (line !== undefined) line.code = codeToString(answered.code);
+      throw answered;
+    }
+    if (accessTo(method) !== "public") callerIn(values);
   };
 }
 
 /** Turns a thrown error into what the caller may see, and records the answer's code in the log line. */
-export function answer(parts: Pick<Deps, "store" | "reportFault">): Interceptor {
+export function answer(parts: AnswerParts): Interceptor {
   return (next) => async (request) => {
     const line = request.contextValues.get(LINE);
     const note = (code: string) => {
@@ -52,21 +63,21 @@ async function* translated<T>(stream: AsyncIterable<T>, refusing: (error: unknow
 
 /** Returns what a caller may see of an error. Reports a fault. */
 function errorFor(
-  { store, reportFault }: Pick<Deps, "store" | "reportFault">,
+  { store, reportFault }: AnswerParts,
   error: unknown,
   method: DescMethod,
   line: RequestLine | undefined,
 ): ConnectError {
-  if (error instanceof ConnectError) return error;
+  if (error instanceof ConnectError) return withReason(error);
   if (error instanceof Refusal) return refusalFor(method, error);
   if (line?.isOver() === true && isEndOfStream(error)) {
     return new ConnectError("the caller has left", Code.Canceled);
   }
   reportFault(error, line);
-  const why = whyUnavailable(store, error);
-  return why === undefined
-    ? new ConnectError("internal error", Code.Internal)
-    : new ConnectError(why, Code.Unavailable);
+  const unavailable = unavailableFor(store, error);
+  return unavailable === undefined
+    ? new ConnectError("internal error", Code.Internal, undefined, detailsFor({ reason: "INTERNAL" }))
+    : refusalFor(method, unavailable);
 }
 
 /** Node's errors for a read or a write of a request whose caller has left. */

@@ -1,6 +1,8 @@
 import { type DescFile, type DescService, toBinary } from "@bufbuild/protobuf";
 import { type DescriptorProto, FileDescriptorProtoSchema } from "@bufbuild/protobuf/wkt";
 import type { ServiceImpl } from "@connectrpc/connect";
+import { file_posthaste_v1_error } from "@posthaste/contracts/error";
+import { file_google_rpc_error_details } from "@posthaste/contracts/error-details";
 import type { ServerReflection, ServerReflectionRequest } from "@posthaste/contracts/reflection";
 import { Refusal } from "@posthaste/domain";
 import type { PublicStreamGate } from "../access/stream-gate.ts";
@@ -23,6 +25,8 @@ export function reflectionService(
 ): ServiceImpl<typeof ServerReflection> {
   const files = new Map<string, DescFile>();
   for (const service of services) addFile(files, service.file);
+  // No service imports the details of errors, which tools decode as well.
+  for (const file of [file_posthaste_v1_error, file_google_rpc_error_details]) addFile(files, file);
   /** An answer's bytes, by file and by symbol. Made once: a question of 39 bytes is answered with 83 kB. */
   const bytesOfFile = new Map<string, Uint8Array[]>();
   const bytesOfSymbol = new Map<string, Uint8Array[]>();

@@ -13,17 +13,17 @@ import { SubscriptionService } from "@posthaste/contracts/subscription";
 import type { Deps } from "../deps.ts";
 import { SERVICES } from "./access.ts";
 import { accountService } from "./account-service.ts";
-import { allowHeader } from "./allow-header.ts";
 import { authorizeFirst } from "./authorize-first.ts";
-import { blameCaller } from "./blame-caller.ts";
 import { checkRules } from "./check-rules.ts";
+import { completeErrors } from "./complete-errors.ts";
 import { deliveryService } from "./delivery-service.ts";
 import { eventCatalogService } from "./event-catalog-service.ts";
 import { eventIngestService } from "./event-ingest-service.ts";
 import { forgetFarDeadlines } from "./far-deadlines.ts";
 import { healthService } from "./health-service.ts";
+import { httpRefusals } from "./http-refusals.ts";
 import { inboxService } from "./inbox-service.ts";
-import { answer, refuse } from "./interceptors.ts";
+import { answer } from "./interceptors.ts";
 import { reflectionService } from "./reflection-service.ts";
 import { sessionService } from "./session-service.ts";
 import { statisticsService } from "./statistics-service.ts";
@@ -33,7 +33,7 @@ import { whileAllowed } from "./while-allowed.ts";
 
 /** The interceptors of every call, outermost first. */
 export function interceptors(deps: Deps) {
-  return [answer(deps), refuse(), whileAllowed(deps), checkRules()];
+  return [answer(deps), whileAllowed(deps), checkRules()];
 }
 
 /** The body of a call without a token: it holds a name or a code, and anyone may send it. */
@@ -69,8 +69,8 @@ export function connectRoutes(deps: Deps): (router: ConnectRouter) => void {
     );
     forgetFarDeadlines(router);
     keepBytesOfQueries(router);
-    blameCaller(router);
+    completeErrors(router);
     authorizeFirst(router, deps);
-    allowHeader(router);
+    httpRefusals(router);
   };
 }

@@ -25,6 +25,7 @@ export function sessionService({
         throw new Refusal(
           "unauthenticated",
           "this link was already used or has expired; ask for a new link where you got it",
+          { reason: "LINK_INVALID" },
         );
       }
       return { secret: opened.secret, session: await sessionTo(opened.token) };

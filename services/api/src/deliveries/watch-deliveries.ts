@@ -69,6 +69,7 @@ function cursorFrom(text: string): ChangeCursor {
   const [, batch, id] = (/^(\d{1,16})\.(\d{1,16})$/.exec(text) ?? []).map(Number);
   if (batch === undefined || id === undefined || !Number.isSafeInteger(Math.max(batch, id))) {
     throw new Refusal("invalid", "cursor does not come from this server; start again without it", {
+      reason: "PAGE_TOKEN_INVALID",
       field: "cursor",
     });
   }

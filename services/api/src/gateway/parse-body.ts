@@ -12,6 +12,7 @@ export function fieldsOf(body: unknown): Fields {
     throw new Refusal(
       "invalid",
       'the body is missing; send {"target_url":"https://…","event":"invoice_sent"}',
+      { reason: "MESSAGE_UNREADABLE" },
     );
   }
   return body as Fields;
@@ -36,12 +37,15 @@ export function fromJson(body: Buffer): Fields {
   try {
     value = JSON.parse(text);
   } catch {
-    throw new Refusal("invalid", "the body is not valid JSON; check its quotes, commas and braces");
+    throw new Refusal("invalid", "the body is not valid JSON; check its quotes, commas and braces", {
+      reason: "MESSAGE_UNREADABLE",
+    });
   }
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
     throw new Refusal(
       "invalid",
       'the body must be a JSON object such as {"target_url":"https://…","event":"…"}',
+      { reason: "MESSAGE_UNREADABLE" },
     );
   }
   return value as Fields;
@@ -81,6 +85,6 @@ function decode(body: Buffer): string {
   try {
     return new TextDecoder("utf-8", { fatal: true }).decode(body);
   } catch {
-    throw new Refusal("invalid", "the body is not valid UTF-8");
+    throw new Refusal("invalid", "the body is not valid UTF-8", { reason: "MESSAGE_UNREADABLE" });
   }
 }

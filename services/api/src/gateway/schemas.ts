@@ -1,4 +1,11 @@
-/** The gateway's schemas for the OpenAPI document. The handlers check requests, not these schemas. */
+import { documentedReasons } from "../http/refusal-table.ts";
+
+/*
+ * The gateway's schemas for the OpenAPI document. The handlers check requests, not these schemas.
+ */
+
+/** The reasons of problems. No enum: more may be added. */
+const reasons = documentedReasons().flatMap(({ reason, http }) => (http === undefined ? [] : [reason]));
 
 const subscriptionRow = {
   type: "object",
@@ -24,12 +31,18 @@ const problem = {
     "application/problem+json": {
       schema: {
         type: "object",
-        required: ["type", "title", "status", "detail"],
+        required: ["type", "title", "status", "detail", "reason"],
         properties: {
           type: { type: "string" },
           title: { type: "string" },
           status: { type: "integer" },
           detail: { type: "string" },
+          reason: {
+            type: "string",
+            pattern: "^[A-Z][A-Z0-9_]+[A-Z0-9]$",
+            description: "Which problem it is, for programs; docs/errors.md says what each means.",
+            examples: [...new Set(reasons)],
+          },
           field: { type: "string", description: "The field at fault." },
         },
       },

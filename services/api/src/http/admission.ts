@@ -1,7 +1,8 @@
+import { Refusal } from "@posthaste/domain";
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import { boundArrival } from "./bound-arrival.ts";
 import { BUSY_RETRY_AFTER_MS, type Limits } from "./limits.ts";
-import { sendProblem } from "./problem.ts";
+import { problemFor, sendProblem } from "./problem.ts";
 import { isOver, whenOver } from "./when-over.ts";
 
 declare module "fastify" {
@@ -25,7 +26,7 @@ export type RequestsUnderWay = { readonly token: number; readonly public: number
 
 /**
  * Bounds the requests in flight, in every protocol, before their bodies are read. A request over the bound is
- * answered 503, which clients of every protocol understand as "unavailable, try again".
+ * answered "unavailable, try again" (503).
  *
  * Requests that need no token have a separate bound: otherwise anyone could take every place by sending
  * slowly. A request that needs a token is refused without one before its body is read.
@@ -51,12 +52,14 @@ export function boundRequests(
     });
     if (places === withoutToken) boundArrival(request.raw, limits.publicRequestTimeoutMs);
     if (places.inFlight <= places.max) return;
-    return sendProblem(reply, {
-      title: "Server busy",
-      status: 503,
-      detail: `the limit of ${places.max} concurrent requests of this kind is reached; try again in a moment`,
-      retryAfterMs: BUSY_RETRY_AFTER_MS,
-    });
+    const busy = new Refusal(
+      "unavailable",
+      `the limit of ${places.max} concurrent requests of this kind is reached; try again in a moment`,
+      { reason: "SERVER_BUSY", retryAfterMs: BUSY_RETRY_AFTER_MS },
+    );
+    if (request.line.rpc === undefined) return sendProblem(reply, problemFor(busy));
+    // The call's route answers it in the call's protocol.
+    request.line.busy = busy;
   });
   return () => ({ token: withToken.inFlight, public: withoutToken.inFlight });
 }

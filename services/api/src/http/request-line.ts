@@ -1,6 +1,7 @@
-import type { AccountId } from "@posthaste/domain";
+import type { AccountId, Refusal } from "@posthaste/domain";
 import { type Log, noTracer, type SpanIds, type Tracer } from "@posthaste/runtime";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import { REFUSALS } from "./refusal-table.ts";
 import { isOver, whenOver } from "./when-over.ts";
 
 /** The facts about a request, collected while it is handled and logged when it is over. */
@@ -10,6 +11,8 @@ export type RequestLine = {
   readonly rpc: string | undefined;
   /** The call of an RPC was admitted. If not, HTTP's status is its code. */
   isAdmitted?: true;
+  /** Why there is no place for the request; its route answers it without reading its body. */
+  busy?: Refusal;
   /** The code an RPC was answered with; undefined if its message could not be read. */
   code?: string;
   accountId?: AccountId;
@@ -125,7 +128,7 @@ function beginLine(
     span.end();
     if (PROBES.has(rpc ?? route) && (line.code ?? "ok") === "ok" && statusCode < 400) return;
     const durationMs = Math.round(performance.now() - startedAt);
-    const code = line.isAdmitted === true ? (line.code ?? "unread") : statusCode;
+    const code = line.isAdmitted === true ? (line.code ?? "unread") : statusOf(line, statusCode);
     observer?.completed({ call: rpc ?? route ?? "unmatched", code: String(code), durationMs, ingested });
     log.info("request.completed", {
       requestId: line.id,
@@ -139,4 +142,9 @@ function beginLine(
       ...(writableFinished ? {} : { aborted: true }),
     });
   });
+}
+
+/** Returns HTTP's status for a request; gRPC answers a call without a place with status 200. */
+function statusOf({ busy }: RequestLine, statusCode: number): number {
+  return busy === undefined ? statusCode : REFUSALS[busy.code].http;
 }

@@ -64,6 +64,7 @@ function otherMethod(
     title: "Method not allowed",
     status: 405,
     detail: `${request.method} is not allowed on ${path.slice(0, PATH_CHARS_MAX)}; use ${allow}`,
+    reason: "METHOD_NOT_ALLOWED",
   });
 }
 
@@ -72,5 +73,6 @@ function noRoute(reply: FastifyReply, path: string): FastifyReply {
     title: REFUSALS.not_found.title,
     status: 404,
     detail: `no route matches ${path.slice(0, PATH_CHARS_MAX)}; see /api/docs`,
+    reason: "ROUTE_UNKNOWN",
   });
 }

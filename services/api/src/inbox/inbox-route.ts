@@ -35,6 +35,7 @@ export async function inboxRoute(
         title: "Gone",
         status: 410,
         detail: "this inbox has expired with all its requests; create a new one",
+        reason: "INBOX_EXPIRED",
       });
     }
     return await reply.code(status).type("text/plain; charset=utf-8").send(`answered with ${status}\n`);

@@ -81,6 +81,8 @@ export function createInboxes(now: () => number): Inboxes {
       if (owned.length >= INBOXES_PER_ACCOUNT_MAX && owned[0] !== undefined) all.delete(owned[0].inbox.id);
       if (all.size >= INBOXES_MAX) {
         throw new Refusal("too_many", `there are ${INBOXES_MAX} inboxes, the maximum; try again later`, {
+          reason: "INBOXES_FULL",
+          metadata: { limit: String(INBOXES_MAX) },
           retryAfterMs: ROOM_RETRY_AFTER_MS,
         });
       }

@@ -102,6 +102,8 @@ export function checkSnapshot(json: string, field: string): { data: Buffer; snap
       "too_large",
       `${field} has ${data.length} bytes; at most ${EVENT_DATA_BYTES_MAX} are allowed`,
       {
+        reason: "SNAPSHOT_TOO_LARGE",
+        metadata: { limit: String(EVENT_DATA_BYTES_MAX) },
         field,
       },
     );

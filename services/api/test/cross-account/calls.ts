@@ -88,8 +88,15 @@ export function withoutIds({ status, body }: RestAnswer, things: Things): string
   const ids = Object.entries(things).filter(([, id]) => id !== undefined && id !== things.page);
   return ids.reduce(
     (text, [thing, id]) => text.replaceAll(String(id), thing),
-    `${status} ${JSON.stringify(body)}`,
+    `${status} ${JSON.stringify(withoutBytes(body))}`,
   );
+}
+
+/** Leaves out the Base64 of an error's details, which hold the same ids as their text (`debug`). */
+function withoutBytes(body: RestAnswer["body"]): unknown {
+  if (!Array.isArray(body?.details)) return body;
+  const details = body.details.map(({ type, debug }: { type: string; debug: unknown }) => ({ type, debug }));
+  return { ...body, details };
 }
 
 const RPC_PATH = "/posthaste.v1.";

@@ -11,10 +11,10 @@ const VIOLATIONS_MAX = 10;
 /** Maximum warnings in one answer. A larger batch lists fewer for each event, but at least one. */
 const WARNINGS_MAX = 1_000;
 /**
- * Maximum bytes of violations in a refusal. Over gRPC it travels in trailers, which clients bound (16 KiB in
- * Node).
+ * Maximum bytes of violations in a refusal. Over gRPC it travels in trailers, once as text and three times in
+ * its details, and some clients bound trailers at 8 KiB.
  */
-const REFUSAL_BYTES_MAX = 2_000;
+const REFUSAL_BYTES_MAX = 1_000;
 
 /** An event to check against its type's schema. */
 export type EventToCheck = {
@@ -96,5 +96,9 @@ function refusal(wrong: readonly { violation: Violation; field: string }[]): Ref
   }
   const more = wrong.length > details.length ? "; and more" : "";
   const words = details.map(({ field, message }) => `${field}: ${message}`).join("; ");
-  return new Refusal("invalid", `${words}${more}`, { field: details[0]?.field ?? "", details });
+  return new Refusal("invalid", `${words}${more}`, {
+    reason: "SCHEMA_VIOLATED",
+    field: details[0]?.field ?? "",
+    details,
+  });
 }

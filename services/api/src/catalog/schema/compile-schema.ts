@@ -139,6 +139,7 @@ function fits(format: Format, text: string): boolean {
 
 function refuse(why: string, cause?: unknown): Refusal {
   return new Refusal("invalid", `schema is not a JSON Schema (2020-12): ${why.slice(0, 200)}`, {
+    reason: "SCHEMA_INVALID",
     field: "schema",
     cause,
   });

@@ -25,6 +25,7 @@ export type LinearPattern = {
 export function linearPattern(pattern: string): LinearPattern {
   const refuse = (why: string, cause?: unknown) =>
     new Refusal("invalid", `the pattern ${JSON.stringify(pattern.slice(0, 60))} ${why}`, {
+      reason: "SCHEMA_INVALID",
       field: "schema",
       cause,
     });

@@ -241,5 +241,5 @@ function isObject(value: JsonValue): value is JsonObject {
 
 function refuse(what: string, path = ""): Refusal {
   const place = path === "" ? "schema" : `schema: ${path.slice(0, 120)}`;
-  return new Refusal("invalid", `${place} ${what}`, { field: "schema" });
+  return new Refusal("invalid", `${place} ${what}`, { reason: "SCHEMA_INVALID", field: "schema" });
 }

@@ -1,0 +1,73 @@
+import { Code, ConnectError, type ConnectRouter } from "@connectrpc/connect";
+import { ErrorInfoSchema } from "@posthaste/contracts/error-details";
+import type { ReasonName } from "../http/refusal-table.ts";
+import { detailsFor, type Why } from "./error-details.ts";
+import { rewriteErrors } from "./rewrite-errors.ts";
+
+/**
+ * The prefixes of Connect's messages for binary that cannot be decoded, and for compressed bytes that end too
+ * early. The message of a fault is "internal error" instead.
+ */
+const UNDECODABLE = ["parse binary: ", "decompression failed"];
+/** Connect's message for a body over its limit. Posthaste's own refusals for want of places say otherwise. */
+const TOO_LARGE = /^message size (?:\d+ )?is larger than configured readMaxBytes (\d+)/;
+/** The messages of Protobuf's library for JSON that does not fit the contract. */
+const UNKNOWN_FIELD = /from JSON: key "(.*)" is unknown$/s;
+const WRONG_FIELD = /^cannot decode field (?:\w+\.)+(\w+) from JSON: (.+)$/s;
+
+/** The reasons of the errors that Connect itself makes. */
+const REASONS: { readonly [code in Code]?: ReasonName } = {
+  [Code.Canceled]: "CANCELED",
+  [Code.InvalidArgument]: "MESSAGE_UNREADABLE",
+  [Code.NotFound]: "NOT_FOUND",
+  [Code.DeadlineExceeded]: "DEADLINE_EXCEEDED",
+  [Code.Unimplemented]: "UNSUPPORTED",
+  [Code.Unavailable]: "SERVER_BUSY",
+};
+
+/**
+ * Completes the errors that Connect makes itself before any interceptor runs, in the finished answer: all get
+ * a reason, and a message that can never be accepted is answered with INVALID_ARGUMENT.
+ *
+ * For invalid binary and for truncated gzip Connect answers INTERNAL, and for what is too large
+ * RESOURCE_EXHAUSTED, which tells clients to try again later.
+ */
+export function completeErrors(router: ConnectRouter): void {
+  router.handlers.forEach((handler, i) => {
+    router.handlers[i] = Object.assign(
+      async (request: Parameters<typeof handler>[0]) => rewriteErrors(await handler(request), withReason),
+      handler,
+    );
+  });
+}
+
+/** Returns the error with a reason for programs. An error that has one is returned as it is. */
+export function withReason(error: ConnectError): ConnectError {
+  if (error.findDetails(ErrorInfoSchema).length > 0) return error;
+  const { code, rawMessage } = error;
+  if (code === Code.Internal && UNDECODABLE.some((words) => rawMessage.startsWith(words)))
+    return invalid(rawMessage, { reason: "MESSAGE_UNREADABLE" });
+  const limit = code === Code.ResourceExhausted ? TOO_LARGE.exec(rawMessage)?.[1] : undefined;
+  if (limit !== undefined) {
+    const words = `the message is over ${limit} bytes, uncompressed; send less at once`;
+    return invalid(words, { reason: "MESSAGE_TOO_LARGE", metadata: { limit } });
+  }
+  error.details.push(...detailsFor(whyOf(error)));
+  return error;
+}
+
+function invalid(message: string, why: Why): ConnectError {
+  return new ConnectError(message, Code.InvalidArgument, undefined, detailsFor(why));
+}
+
+function whyOf({ code, rawMessage }: ConnectError): Why {
+  if (code === Code.InvalidArgument) {
+    const [, unknown] = UNKNOWN_FIELD.exec(rawMessage) ?? [];
+    if (unknown !== undefined)
+      return { reason: "FIELD_UNKNOWN", fields: [{ field: unknown, message: "is unknown" }] };
+    const [, field, message] = WRONG_FIELD.exec(rawMessage) ?? [];
+    if (field !== undefined && message !== undefined)
+      return { reason: "FIELD_INVALID", fields: [{ field, message }] };
+  }
+  return { reason: REASONS[code] ?? "INTERNAL" };
+}

@@ -1,0 +1,56 @@
+import type { ConnectRouter } from "@connectrpc/connect";
+import { problemText } from "../http/problem.ts";
+
+type Handler = ConnectRouter["handlers"][number];
+
+/**
+ * Completes the answers to calls whose protocol is not known, which Connect gives as a bare status: the
+ * problem says what is wrong, and `Allow` which methods the call takes (RFC 9110, section 15.5.6).
+ */
+export function httpRefusals(router: ConnectRouter): void {
+  router.handlers.forEach((handler, i) => {
+    router.handlers[i] = Object.assign(async (request: Parameters<Handler>[0]) => {
+      const answer = await handler(request);
+      const problem = problemOfStatus(answer.status, handler.allowedMethods.join(", "));
+      if (problem === undefined || answer.body !== undefined) return answer;
+      const header = new Headers(answer.header);
+      header.set("content-type", "application/problem+json");
+      if (answer.status === 405) header.set("allow", handler.allowedMethods.join(", "));
+      return {
+        ...answer,
+        header,
+        body: once(Buffer.from(problemText({ status: answer.status, ...problem }))),
+      };
+    }, handler);
+  });
+}
+
+function problemOfStatus(status: number, allow: string) {
+  switch (status) {
+    case 405:
+      return {
+        title: "Method not allowed",
+        detail: `this call does not take the method; use ${allow}`,
+        reason: "METHOD_NOT_ALLOWED",
+      } as const;
+    case 415:
+      return {
+        title: "Unsupported media type",
+        detail:
+          "send a content type of Connect, gRPC or gRPC-Web that fits the call, such as application/json",
+        reason: "MEDIA_TYPE_UNSUPPORTED",
+      } as const;
+    case 505:
+      return {
+        title: "HTTP version not supported",
+        detail: "this call streams both ways, which takes HTTP/2",
+        reason: "UNSUPPORTED",
+      } as const;
+    default:
+      return undefined;
+  }
+}
+
+async function* once(bytes: Uint8Array): AsyncIterable<Uint8Array> {
+  yield bytes;
+}
