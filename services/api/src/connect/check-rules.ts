@@ -4,7 +4,7 @@ import { Code, ConnectError, type Interceptor } from "@connectrpc/connect";
 import { createValidateInterceptor } from "@connectrpc/validate";
 import { EVENT_DATA_BYTES_MAX } from "@posthaste/domain";
 import { requireFewItems } from "./count-items.ts";
-import { detailsFor, type Why } from "./error-details.ts";
+import { detailsFor, shortenedText, type Why } from "./error-details.ts";
 
 /**
  * Maximum violations in an answer, and characters of a field's name, which may hold a key of the caller's.
@@ -47,7 +47,7 @@ function explained(error: unknown): unknown {
   const fields = mistakes.flatMap(({ names, message }) => names.map((field) => ({ field, message })));
   const [value, desc] = violationsToProto(named.filter(({ field }) => isShort(pathToString(field))));
   return new ConnectError(
-    [...words, ...(more === 0 ? [] : [`and ${more} more`])].join("; "),
+    shortenedText([...words, ...(more === 0 ? [] : [`and ${more} more`])].join("; ")),
     Code.InvalidArgument,
     undefined,
     [{ desc, value }, ...detailsFor({ ...reasonOf(named[0]), fields })],

@@ -1,7 +1,7 @@
 import { Code, ConnectError, type ConnectRouter } from "@connectrpc/connect";
 import { ErrorInfoSchema } from "@posthaste/contracts/error-details";
 import type { ReasonName } from "../http/refusal-table.ts";
-import { detailsFor, type Why } from "./error-details.ts";
+import { detailsFor, shortenedText, type Why } from "./error-details.ts";
 import { rewriteErrors } from "./rewrite-errors.ts";
 
 /**
@@ -52,7 +52,11 @@ export function withReason(error: ConnectError): ConnectError {
     const words = `the message is over ${limit} bytes, uncompressed; send less at once`;
     return invalid(words, { reason: "MESSAGE_TOO_LARGE", metadata: { limit } });
   }
-  error.details.push(...detailsFor(whyOf(error)));
+  const details = detailsFor(whyOf(error));
+  const text = shortenedText(rawMessage);
+  // Connect repeats a caller's names in full.
+  if (text !== rawMessage) return new ConnectError(text, code, undefined, details);
+  error.details.push(...details);
   return error;
 }
 
