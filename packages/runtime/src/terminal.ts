@@ -91,10 +91,29 @@ const STOPPED_CODE = 130;
 
 /**
  * Runs a command's main function, then exits: with its exit code, with 1 after an error, or with 130 after
- * {@link Stopped}. The exit is explicit, since timers and connections of imported modules may never end.
+ * {@link Stopped}. The exit is explicit, since timers and connections of imported modules may never end. It
+ * waits until the output has been read.
  */
 export async function runMain(main: () => Promise<number>): Promise<void> {
-  process.exit(await codeOf(main));
+  let lost: NodeJS.ErrnoException | undefined;
+  for (const stream of [process.stdout, process.stderr]) {
+    stream.on("error", (error) => {
+      // Whoever closes a pipe, as `head` does, wants no more: that is no failure, and the work goes on.
+      if (!("code" in error && error.code === "EPIPE")) lost ??= error;
+    });
+  }
+  const code = await codeOf(main);
+  // A reader may take its time, as `less` does. A signal ends the wait.
+  for (const signal of ["SIGINT", "SIGTERM"]) process.removeAllListeners(signal);
+  await written(process.stdout);
+  if (lost !== undefined) console.error(`posthaste: the output could not be written (${lost.code})`);
+  await written(process.stderr);
+  process.exit(lost === undefined ? code : 1);
+}
+
+/** Resolves once all that was written to a stream has been handed on or has failed: an exit drops the rest. */
+async function written(stream: NodeJS.WriteStream): Promise<void> {
+  await new Promise<void>((resolve) => stream.write("", () => resolve()));
 }
 
 async function codeOf(main: () => Promise<number>): Promise<number> {
