@@ -111,7 +111,7 @@ export async function runMain(main: () => Promise<number>): Promise<void> {
   process.exit(lost === undefined ? code : 1);
 }
 
-/** Resolves once all that was written to a stream has been handed on or has failed: an exit drops the rest. */
+/** Resolves once all that was written has been handed on or has failed. An exit would drop the rest. */
 async function written(stream: NodeJS.WriteStream): Promise<void> {
   await new Promise<void>((resolve) => stream.write("", () => resolve()));
 }
