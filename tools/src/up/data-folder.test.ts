@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { knownProcess } from "@posthaste/stack";
@@ -39,6 +39,54 @@ test("a folder that cannot be created is refused in words", async () => {
   await expect(claimDataFolder(join(dir, "file", "data"), silent)).rejects.toThrow(
     /cannot be created \(ENOTDIR\): choose another folder with --data$/,
   );
+});
+
+const modeOf = async (path: string) => ((await stat(path)).mode & 0o777).toString(8);
+
+test.each([
+  ["755", 0o755],
+  ["770", 0o770],
+  ["701", 0o701],
+])("a folder that others can use (%s) is closed to them, and a line says so", async (was, mode) => {
+  await writeFile(join(dir, "posthaste.db"), "", { mode: 0o644 });
+  await chmod(dir, mode);
+  const lines: string[] = [];
+  const folder = await claimDataFolder(dir, (line) => lines.push(line));
+  expect(await modeOf(dir)).toBe("700");
+  expect(lines).toEqual([`closed ${dir} to other users (it was open: ${was})`]);
+  await folder.release();
+  await claimDataFolder(dir, (line) => lines.push(line));
+  expect(lines).toHaveLength(1);
+});
+
+test("a folder behind a link is closed as well", async () => {
+  const link = join(dir, "link");
+  const target = join(dir, "target");
+  await mkdir(target, { mode: 0o755 });
+  await symlink(target, link);
+  await claimDataFolder(link, silent);
+  expect(await modeOf(target)).toBe("700");
+});
+
+test("a folder that several users share is refused, and stays as it is", async () => {
+  await chmod(dir, 0o1777);
+  await expect(claimDataFolder(dir, silent)).rejects.toThrow(
+    /need it: choose a folder of its own with --data$/,
+  );
+  expect(await modeOf(dir)).toBe("777");
+  expect(await readdir(dir)).toEqual([]);
+});
+
+test("the user's home is refused if others may read it, and stays as it is", async () => {
+  const home = process.env["HOME"];
+  await chmod(dir, 0o755);
+  process.env["HOME"] = dir;
+  try {
+    await expect(claimDataFolder(dir, silent)).rejects.toThrow(/choose a folder of its own with --data$/);
+    expect(await modeOf(dir)).toBe("755");
+  } finally {
+    process.env["HOME"] = home;
+  }
 });
 
 test("a second claim is refused until the first is released", async () => {

@@ -1,5 +1,7 @@
 import { randomUUID } from "node:crypto";
+import { chmodSync, realpathSync, statSync } from "node:fs";
 import { link, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { homedir } from "node:os";
 import { join } from "node:path";
 import { makeFolder } from "@posthaste/runtime";
 import { Complaint } from "@posthaste/runtime/terminal";
@@ -25,12 +27,15 @@ type Run = { readonly up: KnownProcess; readonly started: readonly (KnownProcess
 const ORPHAN_PATIENCE_MS = 15_000;
 
 /**
- * Claims the folder, and ends the processes that an earlier, killed `up` left behind.
+ * Claims the folder, closes it to other users, and ends the processes that an earlier, killed `up` left
+ * behind.
  *
- * @throws Complaint if the folder cannot be created, or another `up` is using it
+ * @throws Complaint if the folder cannot be created or closed, or another `up` is using it
  */
 export async function claimDataFolder(dir: string, progress: (line: string) => void): Promise<DataFolder> {
   createFolder(dir);
+  closeFolder(dir, progress);
+  createFolder(join(dir, "logs"));
   const path = join(dir, "run.json");
   const up = knownProcess(process.pid);
   if (up === undefined) throw new Error("this process is not in the system's list of processes");
@@ -70,11 +75,43 @@ export async function claimDataFolder(dir: string, progress: (line: string) => v
 
 function createFolder(dir: string): void {
   try {
-    makeFolder(join(dir, "logs"), 0o700);
+    makeFolder(dir, 0o700);
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     throw new Complaint(`${dir} cannot be created (${code}): choose another folder with --data`);
   }
+}
+
+/** The permissions of everybody but the owner. */
+const OF_OTHERS = 0o077;
+/** In a folder with this bit, such as /tmp, several users have files. */
+const STICKY = 0o1000;
+
+/**
+ * Takes the folder from other users, since it holds the token, the sealing keys and all data. What is in it
+ * may have any permissions then.
+ */
+function closeFolder(dir: string, progress: (line: string) => void): void {
+  const before = statSync(dir);
+  if ((before.mode & OF_OTHERS) === 0) return;
+  if (before.mode & STICKY || ["/", realpathSync(homedir())].includes(realpathSync(dir))) {
+    throw new Complaint(`other users may read ${dir}, and need it: choose a folder of its own with --data`);
+  }
+  try {
+    chmodSync(dir, before.mode & 0o700);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    throw new Complaint(
+      `other users may read ${dir}, and it cannot be closed to them (${code}): choose another folder with --data`,
+    );
+  }
+  const was = (before.mode & 0o777).toString(8);
+  const isOpen = (statSync(dir).mode & OF_OTHERS) !== 0;
+  progress(
+    isOpen
+      ? `warning: other users may read ${dir}: its file system keeps no permissions`
+      : `closed ${dir} to other users (it was open: ${was})`,
+  );
 }
 
 /**
