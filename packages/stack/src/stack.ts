@@ -179,6 +179,7 @@ async function processesIn(dir: string, databaseUrl: string, options: StackOptio
       POSTHASTE_EGRESS_ALLOW: "127.0.0.0/8",
       // All receivers are on one host.
       POSTHASTE_UNPROVEN_HOST_SUBSCRIPTIONS_MAX: "1000000",
+      POSTHASTE_HOST_ATTEMPTS_MAX: "10000",
       POSTHASTE_LANE: options.lane ?? "workflow",
       ...options.env,
     },

@@ -58,6 +58,11 @@ export const WORKER_SETTINGS = {
     200,
     { min: 1, max: 10_000 },
   ),
+  POSTHASTE_HOST_ATTEMPTS_MAX: integer(
+    "The maximum number of attempts of one account in flight at once at one host in one process, so that its subscriptions there together flood no receiver; others wait. By default about a third of the account's places. Ports make no other host",
+    64,
+    { min: 1, max: 10_000 },
+  ),
   POSTHASTE_STOP_WITHIN_MS: integer(
     "How long a stop of the worker may take, in milliseconds. It suffices for every attempt with the default timeout of 15 s. What is not done by then is cut off, and done by the next worker. Give the process 5 s more before you kill it: the default fits the 30 s that orchestrators usually wait",
     25_000,

@@ -86,7 +86,7 @@ function createObserver(metrics: Metrics): WorkerObserver {
   );
   const waits = metrics.counter(
     "posthaste_waits_total",
-    "Retries that waited: for their subscription's rate or concurrency, or for a place of their account.",
+    "Retries that waited: for their subscription's rate or concurrency, or for a place of their account or at their host.",
   );
   const early = metrics.counter(
     "posthaste_early_attempts_total",
@@ -165,7 +165,7 @@ function measureBacklogAndDependencies(
   );
   metrics.gauge(
     "posthaste_backlog_age_seconds",
-    "How long the oldest pending delivery has waited that no rate, concurrency or drain holds back.",
+    "How long the oldest pending delivery has waited that no rate, concurrency, drain or replay holds back.",
     [],
     async () => {
       const { oldestPendingAt } = await backlog();

@@ -61,6 +61,7 @@ await runService({
       },
       retentionIntervalMs: config.POSTHASTE_RETENTION_INTERVAL_MS,
       attemptsMax: config.POSTHASTE_ATTEMPTS_MAX,
+      hostAttemptsMax: config.POSTHASTE_HOST_ATTEMPTS_MAX,
       stopWithinMs: config.POSTHASTE_STOP_WITHIN_MS,
       reconcileIntervalMs: config.POSTHASTE_RECONCILE_INTERVAL_MS,
       egress: {

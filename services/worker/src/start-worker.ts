@@ -1,5 +1,10 @@
 import { randomUUID } from "node:crypto";
-import { type AttemptDeps, attemptDirectly, createShares } from "@posthaste/delivery/activities";
+import {
+  type AttemptDeps,
+  attemptDirectly,
+  createHostPlaces,
+  createShares,
+} from "@posthaste/delivery/activities";
 import {
   connectTemporal,
   createSearchability,
@@ -66,6 +71,7 @@ export type WorkerOptions = {
   readonly retention: RetentionAges;
   readonly retentionIntervalMs: number;
   readonly attemptsMax: number;
+  readonly hostAttemptsMax: number;
   /** How long a stop may take, in milliseconds. */
   readonly stopWithinMs: number;
   /** This build's version in the Temporal worker deployment; empty = unversioned. */
@@ -130,8 +136,9 @@ export async function startWorker(options: WorkerOptions): Promise<Running & { u
     onSetAside: observer.setAside,
   });
   const shares = createAllShares(options.attemptsMax);
+  const hosts = createHostPlaces(options.hostAttemptsMax);
   const attempts = attemptDeps(
-    { ...options, now, shares, egress: egress.post },
+    { ...options, now, shares, hosts, egress: egress.post },
     {
       ...observer,
       attempted(attempt) {
@@ -142,7 +149,7 @@ export async function startWorker(options: WorkerOptions): Promise<Running & { u
       recovered: () => wake(...DISPATCHERS),
     },
   );
-  const dispatch = dispatchOptions({ ...options, now, start }, observer);
+  const dispatch = dispatchOptions({ ...options, now, start, hosts }, observer);
   const directLane = createDirectLane({
     ...dispatch,
     shares: shares.direct,
@@ -242,27 +249,19 @@ function createAllShares(attemptsMax: number) {
 }
 
 function attemptDeps(
-  options: Omit<WorkerOptions, "egress"> & Pick<AttemptDeps, "now" | "shares" | "egress">,
+  options: Omit<WorkerOptions, "egress"> & Pick<AttemptDeps, "now" | "shares" | "hosts" | "egress">,
   observer: WorkerObserver,
 ): AttemptDeps {
-  const { store, log, now, tracer, disableRule, retention, egress, shares } = options;
+  const { store, log, now, tracer, disableRule, retention, egress, shares, hosts } = options;
   return {
-    store,
+    ...{ store, log, now, tracer, disableRule, retention, egress, shares, hosts, observer },
     ledger: createAttemptLedger(store),
-    log,
-    now,
-    shares,
-    tracer,
     concurrencyDefault: options.inFlightMax,
-    disableRule,
-    retention,
-    egress,
-    observer,
   };
 }
 
 function dispatchOptions(
-  options: WorkerOptions & Pick<DispatchOptions, "now" | "start">,
+  options: WorkerOptions & Pick<DispatchOptions, "now" | "start" | "hosts">,
   observer: WorkerObserver,
 ): Omit<DispatchOptions, "shares"> {
   return {
@@ -275,6 +274,7 @@ function dispatchOptions(
     batch: DISPATCH_BATCH,
     leaseMs: options.dispatchLeaseMs,
     inFlightMax: options.inFlightMax,
+    hosts: options.hosts,
     drainPerSecond: options.drainPerSecond,
     onStarted: observer.started,
     onSetAside: observer.rowsSetAside,

@@ -80,6 +80,7 @@ async function workerOn(store: Store, names: ReturnType<typeof namesOf>): Promis
     },
     retentionIntervalMs: HOUR_MS,
     attemptsMax: 50,
+    hostAttemptsMax: 50,
     buildId: "",
     // Never within the test: what it would repair, fails the test.
     reconcileIntervalMs: HOUR_MS,

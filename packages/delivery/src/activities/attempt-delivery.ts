@@ -84,24 +84,38 @@ export async function attemptDelivery(
     }
     throw failure;
   } finally {
-    shares.end(deliveryId);
+    endPlaces(deps, shares, deliveryId);
   }
+}
+
+function endPlaces({ hosts }: AttemptDeps, shares: Shares, id: DeliveryId): void {
+  shares.end(id);
+  hosts?.end(id);
 }
 
 /**
  * Takes a place for the attempt among those of this process. A first attempt was admitted when it was
  * claimed.
  *
- * @throws ApplicationFailure if a retry must wait because its account holds its part
+ * @throws ApplicationFailure if a retry must wait because its account holds its part, or all at its host
  */
 async function takeShare(deps: AttemptDeps, context: AttemptContext, shares: Shares): Promise<void> {
+  const { hosts } = deps;
   const { id, accountId, attempts } = context.delivery;
-  if (attempts === 0) shares.begin(id, accountId);
+  const { targetUrl } = context.subscription;
+  const isFirst = attempts === 0;
+  if (!isFirst && hosts?.hasRoomFor(id, accountId, targetUrl) === false) {
+    const untilMs = await reserve(deps, context, hosts.nextRoomAt(accountId, targetUrl, await deps.now()));
+    noteWait(deps, context, "host", untilMs);
+    throw notYet(untilMs, "the account's other attempts hold all places at the host");
+  }
+  if (isFirst) shares.begin(id, accountId);
   else if (!shares.tryToBegin(id, accountId)) {
     const untilMs = await reserve(deps, context, shares.nextRoomAt(accountId, await deps.now()));
     noteWait(deps, context, "account", untilMs);
     throw notYet(untilMs, "the account's other attempts hold its part of the worker");
   }
+  hosts?.begin(id, accountId, targetUrl);
 }
 
 /**
@@ -168,11 +182,11 @@ async function reserve(deps: AttemptDeps, context: AttemptContext, dueMs: number
   return await patiently(() => reserveTurn(deps.store, request));
 }
 
-/** Logs and counts that a retry waits for a place of its account, or for its subscription's line. */
+/** Logs and counts that a retry waits, and for what. */
 function noteWait(
   { log, observer }: AttemptDeps,
   { delivery: { id: deliveryId, subscriptionId, traceparent } }: AttemptContext,
-  what: "account" | "subscription",
+  what: "account" | "host" | "subscription",
   untilMs: number,
 ): void {
   const ids = idsIn(traceparent);

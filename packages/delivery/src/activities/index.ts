@@ -64,5 +64,6 @@ export function createActivities(deps: AttemptDeps): Activities {
 
 export { attemptDirectly, type Direct } from "./attempt-directly.ts";
 export { GIVE_UP_REASONS } from "./give-up.ts";
+export { createHostPlaces, type HostPlaces } from "./host-places.ts";
 export { createShares, type Shares } from "./shares.ts";
 export type { AttemptDeps, AttemptObserver };

@@ -22,6 +22,7 @@ import {
   type Store,
 } from "@posthaste/store";
 import { type Answer, type GiveUpReason, keptAnswer, recordAnswer } from "./give-up.ts";
+import type { HostPlaces } from "./host-places.ts";
 import { redact, shownHeaders } from "./redact.ts";
 import type { Shares } from "./shares.ts";
 import { webhookHeaders } from "./webhook-request.ts";
@@ -36,6 +37,8 @@ export type AttemptDeps = {
   readonly now: () => number | Promise<number>;
   /** The places of this process's attempts in workflows. */
   readonly shares: { readonly first: Shares; readonly retries: Shares };
+  /** The places of this process's attempts at each host, of all kinds. Default: any number. */
+  readonly hosts?: HostPlaces | undefined;
   /** Default: none. */
   readonly observer?: AttemptObserver;
   /** Default: no tracing. */

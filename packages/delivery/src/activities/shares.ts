@@ -17,22 +17,24 @@ import { LRUCache } from "lru-cache";
  * stays free is for whoever comes next: an attempt may last as long as its timeout, so a newcomer must not
  * have to wait until one ends.
  */
-export type Shares<Id = DeliveryId> = {
+export type Shares<Id = DeliveryId, Owner = AccountId> = {
   /** All places. */
   readonly size: number;
   /** Returns how many places are free. */
   readonly free: () => number;
   /** Returns how many more attempts of this account may begin now. */
-  readonly roomOf: (id: AccountId) => number;
+  readonly roomOf: (id: Owner) => number;
+  /** Returns whether a place was taken for a delivery. */
+  readonly has: (id: Id) => boolean;
   /**
    * Takes a place for a delivery whose attempt will begin soon, such as one that was claimed. A delivery that
    * has a place keeps it.
    */
-  readonly reserve: (id: Id, accountId: AccountId) => void;
+  readonly reserve: (id: Id, owner: Owner) => void;
   /** Takes a place for an attempt that begins now, or the place that was reserved for it. */
-  readonly begin: (id: Id, accountId: AccountId) => void;
+  readonly begin: (id: Id, owner: Owner) => void;
   /** Takes a place as `begin` does, if its account has room or one was reserved. Returns whether it did. */
-  readonly tryToBegin: (id: Id, accountId: AccountId) => boolean;
+  readonly tryToBegin: (id: Id, owner: Owner) => boolean;
   /** Gives the delivery's place back. */
   readonly end: (id: Id) => void;
   /** Returns the deliveries whose places were reserved this long ago, without an attempt that began here. */
@@ -42,7 +44,7 @@ export type Shares<Id = DeliveryId> = {
    * nobody was, it is as soon as an attempt of the account takes, and at least 5 and at most 10 s. Behind a
    * line of a minute, the times are four times as close.
    */
-  readonly nextRoomAt: (id: AccountId, nowMs: number) => number;
+  readonly nextRoomAt: (id: Owner, nowMs: number) => number;
 };
 
 /** How long an attempt is assumed to take until one of the account's has ended. */
@@ -67,8 +69,8 @@ const AGAIN_MAX_MS = 10_000;
 /** The weight of the latest attempt in the average duration. */
 const LATEST_WEIGHT = 0.25;
 
-type Place = {
-  readonly accountId: AccountId;
+type Place<Owner> = {
+  readonly owner: Owner;
   /** When it was taken or its attempt began, on the clock of `performance.now`. */
   readonly since: number;
   readonly isUnderWay: boolean;
@@ -77,74 +79,81 @@ type Place = {
 /** How long an account's attempts take, and the end of the line of those that were told to come again. */
 type Waiting = { readonly holdMs: number; readonly line: Line };
 
-/** Accounts whose {@link Waiting} is remembered, about 100 bytes each. A forgotten one begins anew. */
-const ACCOUNTS_MAX = 10_000;
+/** Owners whose {@link Waiting} is remembered, about 100 bytes each. A forgotten one begins anew. */
+const OWNERS_MAX = 10_000;
 
 /**
  * @param attemptsMax the places of an account that is alone
  * @param options.stepMinMs the shortest time between two that are told to come again. Default: 1 s divided by
  *   `attemptsMax`
  * @param options.againMinMs how soon an attempt that found no room comes again. Default: 5 s
+ * @param options.roomFor how many more places an owner may take that has `held`, while `free` are free.
+ *   Default: four times as many as are free
  */
-export function createShares<Id = DeliveryId>(
+export function createShares<Id = DeliveryId, Owner extends AccountId | string = AccountId>(
   attemptsMax: number,
-  options: { readonly stepMinMs?: number; readonly againMinMs?: number } = {},
-): Shares<Id> {
-  const { stepMinMs = ASKING_MS / attemptsMax, againMinMs = AGAIN_MIN_MS } = options;
+  options: {
+    readonly stepMinMs?: number;
+    readonly againMinMs?: number;
+    readonly roomFor?: (held: number, free: number) => number;
+  } = {},
+): Shares<Id, Owner> {
+  const { stepMinMs = ASKING_MS / attemptsMax, againMinMs = AGAIN_MIN_MS, roomFor = roomToShare } = options;
   const size = placesToShare(attemptsMax);
-  const places = new Map<Id, Place>();
-  const held = new Map<AccountId, number>();
-  const waiting = new LRUCache<AccountId, Waiting>({ max: ACCOUNTS_MAX });
+  const places = new Map<Id, Place<Owner>>();
+  const held = new Map<Owner, number>();
+  const waiting = new LRUCache<Owner, Waiting>({ max: OWNERS_MAX });
 
-  const heldBy = (id: AccountId) => held.get(id) ?? 0;
-  const waitingOf = (id: AccountId) => waiting.get(id) ?? { holdMs: HOLD_DEFAULT_MS, line: EMPTY_LINE };
+  const heldBy = (id: Owner) => held.get(id) ?? 0;
+  const waitingOf = (id: Owner) => waiting.get(id) ?? { holdMs: HOLD_DEFAULT_MS, line: EMPTY_LINE };
   const free = () => Math.max(0, size - places.size);
-  const roomOf = (id: AccountId) => roomToShare(heldBy(id), free());
+  const roomOf = (id: Owner) => roomFor(heldBy(id), free());
   /**
    * Returns how long an account's places are likely to be held: the mean (harmonic, as it is about how many
    * end in a second) over its places. Each takes as long as those that have ended, or longer if it already
    * does: while all of them hang, none ends that would tell.
    */
-  const likelyHoldMs = (id: AccountId) => {
+  const likelyHoldMs = (id: Owner) => {
     const usualMs = waitingOf(id).holdMs;
     const now = performance.now();
     let endsPerMs = 0;
-    for (const { accountId, since } of places.values()) {
-      if (accountId === id) endsPerMs += 1 / Math.max(usualMs, now - since);
+    for (const { owner, since } of places.values()) {
+      if (owner === id) endsPerMs += 1 / Math.max(usualMs, now - since);
     }
     return endsPerMs === 0 ? usualMs : heldBy(id) / endsPerMs;
   };
-  const take = (id: Id, accountId: AccountId, isUnderWay: boolean) => {
+  const take = (id: Id, owner: Owner, isUnderWay: boolean) => {
     const place = places.get(id);
     if (place === undefined) {
-      places.set(id, { accountId, since: performance.now(), isUnderWay });
-      held.set(accountId, heldBy(accountId) + 1);
+      places.set(id, { owner, since: performance.now(), isUnderWay });
+      held.set(owner, heldBy(owner) + 1);
     } else if (isUnderWay && !place.isUnderWay) {
-      places.set(id, { accountId, since: performance.now(), isUnderWay });
+      places.set(id, { ...place, since: performance.now(), isUnderWay });
     }
   };
   return {
     size,
     free,
     roomOf,
-    reserve: (id, accountId) => take(id, accountId, false),
-    begin: (id, accountId) => take(id, accountId, true),
-    tryToBegin(id, accountId) {
-      if (!places.has(id) && roomOf(accountId) === 0) return false;
-      take(id, accountId, true);
+    has: (id) => places.has(id),
+    reserve: (id, owner) => take(id, owner, false),
+    begin: (id, owner) => take(id, owner, true),
+    tryToBegin(id, owner) {
+      if (!places.has(id) && roomOf(owner) === 0) return false;
+      take(id, owner, true);
       return true;
     },
     end(id) {
       const place = places.get(id);
       if (place === undefined) return;
-      const { accountId, since, isUnderWay } = place;
+      const { owner, since, isUnderWay } = place;
       places.delete(id);
-      if (heldBy(accountId) === 1) held.delete(accountId);
-      else held.set(accountId, heldBy(accountId) - 1);
+      if (heldBy(owner) === 1) held.delete(owner);
+      else held.set(owner, heldBy(owner) - 1);
       if (!isUnderWay) return;
-      const { holdMs, line } = waitingOf(accountId);
+      const { holdMs, line } = waitingOf(owner);
       const latestMs = performance.now() - since;
-      waiting.set(accountId, { holdMs: holdMs + (latestMs - holdMs) * LATEST_WEIGHT, line });
+      waiting.set(owner, { holdMs: holdMs + (latestMs - holdMs) * LATEST_WEIGHT, line });
     },
     reservedFor(ms) {
       const before = performance.now() - ms;

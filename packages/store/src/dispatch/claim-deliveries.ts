@@ -1,4 +1,4 @@
-import type { AccountId, DeliveryId, SubscriptionId } from "@posthaste/domain";
+import { type AccountId, type DeliveryId, hostOf, type SubscriptionId } from "@posthaste/domain";
 import { inParts, isEverybodys, type Refused } from "../database/in-parts.ts";
 import type { Store } from "../database/store.ts";
 import { transact } from "../database/transact.ts";
@@ -80,7 +80,11 @@ async function claimInTurns(
   const visit = async (visited: readonly Pending[]) => {
     const limit = claim.limit - claimed.length;
     if (limit === 0) return;
-    const left = { ...claim, limit, roomOf: roomLeftOf, roomToStart: startsLeftOf(claim, claimed) };
+    const left = {
+      ...{ ...claim, limit, roomOf: roomLeftOf },
+      roomToStart: startsLeftOf(claim, claimed),
+      roomOfHost: hostRoomLeftOf(claim, claimed),
+    };
     const more = await transact(store, (tx) => claimVisited(store, tx, visited, left));
     claimed.push(...more.claimed);
     found.deliveries.push(...more.misfits);
@@ -150,6 +154,16 @@ function startsLeftOf(
 ): (id: AccountId) => number {
   return (id) =>
     roomToStart(id) - claimed.filter(({ accountId, lane }) => accountId === id && lane === "workflow").length;
+}
+
+/** Returns how many more deliveries of an account may be claimed for the host of a URL. */
+function hostRoomLeftOf(
+  { roomOfHost = unlimited }: Claim,
+  claimed: readonly ClaimedDelivery[],
+): (id: AccountId, targetUrl: string) => number {
+  const keyOf = (id: AccountId, targetUrl: string) => `${id} ${hostOf(targetUrl)}`;
+  const byHost = Map.groupBy(claimed, ({ accountId, targetUrl }) => keyOf(accountId, targetUrl));
+  return (id, targetUrl) => roomOfHost(id, targetUrl) - (byHost.get(keyOf(id, targetUrl))?.length ?? 0);
 }
 
 function unlimited(): number {

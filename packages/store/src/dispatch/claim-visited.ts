@@ -1,4 +1,4 @@
-import { type AccountId, type DeliveryId, lineAfter, type SubscriptionId } from "@posthaste/domain";
+import { type AccountId, type DeliveryId, hostOf, lineAfter, type SubscriptionId } from "@posthaste/domain";
 import { lockRows } from "../database/lock-rows.ts";
 import { roundRobin } from "../database/round-robin.ts";
 import type { Store } from "../database/store.ts";
@@ -51,10 +51,11 @@ export async function claimVisited(
   const visited = await readSubscriptions(tx, [...lines.keys()], claim);
   if (visited.length === 0) return { claimed: [], misfits: [], leftOut, locked };
   const rooms = await roomsOf(store, tx, visited, await emptyRetryLines(store, tx, lines, now), claim);
-  const oldest = await oldestOf(store, tx, rooms, claim);
+  const { oldest, crowdedOut } = withinHosts(await oldestOf(store, tx, rooms, claim), claim);
   const chosen = shareOut(pending, oldest, claim);
   const { rows, misfits } = await claimFitting(tx, await lockPending(store, tx, chosen, now), claim);
   for (const { subscription, ids: some } of oldest) if (some.length > 0) leftOut.add(subscription.id);
+  for (const id of crowdedOut) leftOut.add(id);
   for (const row of chosen) leftOut.delete(row.subscriptionId);
   for (const { subscription, rate, turns } of rooms) {
     if (rate === null) continue;
@@ -98,6 +99,31 @@ async function lockedAmong(tx: Tx, ids: readonly SubscriptionId[]): Promise<Set<
     .where("subscription_id", "in", ids)
     .execute();
   return new Set(rows.map(({ id }) => id));
+}
+
+/**
+ * Leaves out deliveries for whose host their account has no room. A subscription whose host had none has had
+ * its turn: it would come first until an attempt ends, which may take half a minute, and keep others waiting.
+ *
+ * @returns `crowdedOut`: the subscriptions that got nothing because others took the room of their host
+ */
+function withinHosts(
+  oldest: readonly OldestOf[],
+  { roomOfHost }: Claim,
+): { oldest: readonly OldestOf[]; crowdedOut: readonly SubscriptionId[] } {
+  if (roomOfHost === undefined) return { oldest, crowdedOut: [] };
+  const crowdedOut: SubscriptionId[] = [];
+  const taken = new Map<string, number>();
+  const within = oldest.map(({ subscription, ids }) => {
+    const { id, account_id: accountId, target_url: targetUrl } = subscription;
+    const key = `${accountId} ${hostOf(targetUrl)}`;
+    const before = taken.get(key) ?? 0;
+    const some = ids.slice(0, Math.max(0, roomOfHost(accountId, targetUrl) - before));
+    taken.set(key, before + some.length);
+    if (some.length === 0 && ids.length > 0 && before > 0) crowdedOut.push(id);
+    return { subscription, ids: some };
+  });
+  return { oldest: within, crowdedOut };
 }
 
 /**

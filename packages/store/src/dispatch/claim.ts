@@ -26,6 +26,8 @@ export type Claim = {
   readonly rotation?: ClaimRotation;
   /** How many more deliveries of this account may be claimed. Default: any number. */
   readonly roomOf?: (id: AccountId) => number;
+  /** How many more of them may be claimed for the host of a target URL. Default: any number. */
+  readonly roomOfHost?: (id: AccountId, targetUrl: string) => number;
   /**
    * For the lane `direct`: how many more deliveries of this account may be claimed that were attempted
    * before. The others are left out. They need a workflow, whatever the lane. Default: any number.

@@ -1,4 +1,4 @@
-import { createShares, type Direct, type Shares } from "@posthaste/delivery/activities";
+import { createShares, type Direct, type HostPlaces, type Shares } from "@posthaste/delivery/activities";
 import { type AccountId, createFairQueue, type DeliveryId } from "@posthaste/domain";
 import type { Log, StopDeadline } from "@posthaste/runtime";
 import { type AttemptLedger, type ClaimedDelivery, renewClaims, type Store } from "@posthaste/store";
@@ -17,6 +17,8 @@ export type DirectLaneOptions = {
   readonly start: (delivery: ClaimedDelivery) => Promise<void>;
   /** The places of its attempts. */
   readonly shares: Shares;
+  /** The places of its attempts at each host. Default: any number. */
+  readonly hosts?: HostPlaces | undefined;
   /** Identifies this process in its leases. */
   readonly owner: string;
   /** The length of a lease, in milliseconds. */
@@ -73,7 +75,7 @@ const RENEWALS_IN_A_LEASE = 3;
  * deliveries to workflows.
  */
 export function createDirectLane(options: DirectLaneOptions): DirectLane {
-  const { store, ledger, log, now, owner, leaseMs, shares, whatIsAway } = options;
+  const { store, ledger, log, now, owner, leaseMs, shares, hosts, whatIsAway } = options;
   const inFlight = new Map<DeliveryId, { readonly claimedAt: number; readonly end: Promise<void> }>();
   const outages = createOutageLog("hand_over", log, whatIsAway);
   const handOvers = createHandOvers(async (delivery, nextAttemptAt) => {
@@ -124,6 +126,7 @@ export function createDirectLane(options: DirectLaneOptions): DirectLane {
     const direct = await options.attempt(delivery);
     inFlight.delete(delivery.deliveryId);
     shares.end(delivery.deliveryId);
+    hosts?.end(delivery.deliveryId);
     announceRoom();
     if (direct.kind === "hand_over") handOvers.add(delivery, direct.nextAttemptAt);
     // After a fault, or without a key, the lease expires by itself, and any worker claims it again: a broken
@@ -134,6 +137,7 @@ export function createDirectLane(options: DirectLaneOptions): DirectLane {
       const isNew = ({ deliveryId: id }: ClaimedDelivery) => !inFlight.has(id) && !starts.has(id);
       for (const delivery of claimed.filter((one) => one.lane === "direct" && isNew(one))) {
         shares.begin(delivery.deliveryId, delivery.accountId);
+        hosts?.begin(delivery.deliveryId, delivery.accountId, delivery.targetUrl);
         // Its lease has run since then, however long the claim took.
         const claimedAt = delivery.leaseUntil - leaseMs;
         inFlight.set(delivery.deliveryId, { claimedAt, end: attempt(delivery) });

@@ -1,4 +1,4 @@
-import type { Shares } from "@posthaste/delivery/activities";
+import type { HostPlaces, Shares } from "@posthaste/delivery/activities";
 import type { Lane } from "@posthaste/domain";
 import type { StopDeadline } from "@posthaste/runtime";
 import {
@@ -8,7 +8,6 @@ import {
   createClaimRotation,
   listInFlight,
   type RefusedClaims,
-  type Store,
 } from "@posthaste/store";
 import type { DirectLane } from "./direct-lane.ts";
 import type { Round } from "./loop.ts";
@@ -27,6 +26,8 @@ export type DispatchOptions = StarterOptions & {
   readonly drainPerSecond?: number;
   /** The places of the attempts that a round leads to; none is claimed that has no place. */
   readonly shares: Shares;
+  /** The places of the attempts at each host, as `shares`. Default: any number. */
+  readonly hosts?: HostPlaces | undefined;
   /** The lane of accounts that set none. Default: `workflow`. */
   readonly laneDefault?: Lane;
   /** Called when workflows were started and their deliveries marked, with their number. */
@@ -61,7 +62,7 @@ const FAILING_STARTS_AT_ONCE = 2;
  *   Default: all subscriptions
  */
 export function createDispatcher(options: DispatchOptions, health?: "well" | "failing"): Dispatcher {
-  const { store, log, batch, shares } = options;
+  const { log, batch, shares, hosts } = options;
   const claim = createClaimer(options, {
     lane: "workflow",
     ...(health === undefined ? {} : { isFailing: health === "failing" }),
@@ -72,7 +73,9 @@ export function createDispatcher(options: DispatchOptions, health?: "well" | "fa
     atOnce,
     ifAway: "release",
     onEnded(id, isStarted) {
-      if (!isStarted) shares.end(id);
+      if (isStarted) return;
+      shares.end(id);
+      hosts?.end(id);
     },
     onStarted(count) {
       log.info("deliveries.started", { count });
@@ -90,10 +93,13 @@ export function createDispatcher(options: DispatchOptions, health?: "well" | "fa
   return {
     async round() {
       throwFailure();
-      await giveBackEnded(store, shares);
+      await giveBackEnded(options);
       const room = Math.max(0, atOnce + starts.aheadMax() - starts.count());
       const { claimed, goesOn } = await claim(Math.min(batch, room, shares.free()));
-      for (const { deliveryId, accountId } of claimed) shares.reserve(deliveryId, accountId);
+      for (const { deliveryId, accountId, targetUrl } of claimed) {
+        shares.reserve(deliveryId, accountId);
+        hosts?.reserve(deliveryId, accountId, targetUrl);
+      }
       starts.begin(claimed);
       if (claimed.length === 0) return goesOn ? "searching" : "idle";
       await starts.untilAtMost(atOnce);
@@ -110,11 +116,14 @@ export function createDispatcher(options: DispatchOptions, health?: "well" | "fa
 const RESERVED_MS = 1_000;
 
 /** Gives back the places of deliveries whose attempts ended in another process. */
-async function giveBackEnded(store: Store, shares: Shares): Promise<void> {
+async function giveBackEnded({ store, shares, hosts }: DispatchOptions): Promise<void> {
   const reserved = shares.reservedFor(RESERVED_MS);
   if (reserved.length === 0) return;
   const inFlight = new Set(await listInFlight(store, reserved));
-  for (const id of reserved) if (!inFlight.has(id)) shares.end(id);
+  for (const id of reserved.filter((one) => !inFlight.has(one))) {
+    shares.end(id);
+    hosts?.end(id);
+  }
 }
 
 /**
@@ -152,7 +161,7 @@ function createClaimer(
   options: DispatchOptions,
   filter: Pick<Claim, "lane" | "isFailing" | "roomToStart">,
 ): (limit: number) => Promise<{ claimed: readonly ClaimedDelivery[]; goesOn: boolean }> {
-  const { store, now, owner, leaseMs, inFlightMax, drainPerSecond, laneDefault, shares } = options;
+  const { store, now, owner, leaseMs, inFlightMax, drainPerSecond, laneDefault, shares, hosts } = options;
   const report = createReportSetAside(options.log, options.onSetAside);
   const patience = createPatience({ now });
   const rotation = createClaimRotation();
@@ -173,6 +182,7 @@ function createClaimer(
       now: now(),
       rotation,
       roomOf: shares.roomOf,
+      ...(hosts === undefined ? {} : { roomOfHost: hosts.roomOf }),
       isLeftOut: (id) => patience.isSetAside(id),
       onRefused,
       onCutShort() {
