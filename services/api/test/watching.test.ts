@@ -22,7 +22,7 @@ afterEach(() => t.dispose());
 const subscribe = async (count: number) => {
   for (let i = 0; i < count; i++) {
     await t.client.subscriptions.createSubscription({
-      targetUrl: `https://receiver.example/${i}`,
+      targetUrl: `https://receiver-${i}.example/`,
       eventTypes: ["invoice_sent"],
     });
   }
