@@ -20,7 +20,7 @@ test.each(["sqlite", "mysql"] as const)(
     const database = await createTestStore(backend);
     const receiver = await startReceiver();
     const egress = createEgress({
-      rules: { allow: parseNetworks("127.0.0.0/8"), ports: EGRESS_PORTS_DEFAULT },
+      rules: { allow: parseNetworks("127.0.0.0/8"), deny: [], ports: EGRESS_PORTS_DEFAULT },
     });
     try {
       const { store } = database;

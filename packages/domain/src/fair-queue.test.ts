@@ -25,3 +25,13 @@ test("a full queue drops the newest entry of the account with the most, whoever 
   expect(queue.size()).toBe(3);
   expect(drained(queue.next)).toEqual(["a1", "b1", "a2"]);
 });
+
+test("an account that may not go keeps its entries and its turn, and others go before it", () => {
+  const queue = createFairQueue<string>();
+  for (const entry of ["a1", "a2"]) queue.add(A, entry);
+  for (const entry of ["b1", "b2"]) queue.add(B, entry);
+  expect(queue.next((accountId) => accountId !== A)).toBe("b1");
+  expect([queue.sizeOf(A), queue.sizeOf(B), queue.sizeOf(C), queue.size()]).toEqual([2, 1, 0, 3]);
+  expect(queue.next(() => false)).toBeUndefined();
+  expect(drained(queue.next)).toEqual(["a1", "b2", "a2"]);
+});

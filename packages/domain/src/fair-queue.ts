@@ -7,9 +7,15 @@ export type FairQueue<T> = {
    * be this one.
    */
   readonly add: (accountId: AccountId, entry: T) => void;
-  /** Removes the oldest entry of the account whose turn it is; undefined: the queue is empty. */
-  readonly next: () => T | undefined;
+  /**
+   * Removes the oldest entry of the account whose turn it is; undefined: the queue is empty.
+   *
+   * @param mayGo passes over accounts for which it returns false. Default: none
+   */
+  readonly next: (mayGo?: (accountId: AccountId) => boolean) => T | undefined;
   readonly size: () => number;
+  /** Returns how many entries of the account wait. */
+  readonly sizeOf: (accountId: AccountId) => number;
 };
 
 /** @param options.max entries. Default: no bound, for callers whose entries are bounded otherwise */
@@ -28,8 +34,9 @@ export function createFairQueue<T>({ max = Number.POSITIVE_INFINITY }: { max?: n
       longest.pop();
       size -= 1;
     },
-    next() {
+    next(mayGo = () => true) {
       for (const [accountId, queue] of queues) {
+        if (!mayGo(accountId)) continue;
         const entry = queue.shift();
         queues.delete(accountId);
         if (entry === undefined) continue;
@@ -40,5 +47,6 @@ export function createFairQueue<T>({ max = Number.POSITIVE_INFINITY }: { max?: n
       return undefined;
     },
     size: () => size,
+    sizeOf: (accountId) => queues.get(accountId)?.length ?? 0,
   };
 }

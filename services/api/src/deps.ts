@@ -7,7 +7,8 @@ import type { StreamGates } from "./access/create-access.ts";
 import type { BodyRoom, Places } from "./access/places.ts";
 import type { RateLimit } from "./access/rate-limit.ts";
 import type { Catalog } from "./catalog/catalog.ts";
-import type { Validators } from "./catalog/schema/validators.ts";
+import type { KnownSchemas } from "./catalog/schema/known-schemas.ts";
+import type { SchemaThreads } from "./catalog/schema/schema-threads.ts";
 import type { TemporalWait } from "./deliveries/temporal-wait.ts";
 import type { Limits } from "./http/limits.ts";
 import type { ReportFault } from "./http/problem.ts";
@@ -18,7 +19,8 @@ import type { Inboxes } from "./inbox/inboxes.ts";
 export type Deps = {
   readonly store: Store;
   readonly catalog: Catalog;
-  readonly validators: Validators;
+  readonly knownSchemas: KnownSchemas;
+  readonly schemaThreads: SchemaThreads;
   readonly log: Log;
   readonly reportFault: ReportFault;
   /** Default: nothing is counted. */

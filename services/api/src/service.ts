@@ -23,7 +23,8 @@ import {
 import { closeStore, createIngest, openMigratedStore, readInstallation, startClock } from "@posthaste/store";
 import { createAccess } from "./access/create-access.ts";
 import { createCatalog } from "./catalog/catalog.ts";
-import { createValidators } from "./catalog/schema/validators.ts";
+import { createKnownSchemas } from "./catalog/schema/known-schemas.ts";
+import { createSchemaThreads } from "./catalog/schema/schema-threads.ts";
 import { API_SETTINGS } from "./config.ts";
 import { isConsoleThere } from "./console/console.ts";
 import { createTemporalWait, TEMPORAL_WAIT_MS } from "./deliveries/temporal-wait.ts";
@@ -71,11 +72,11 @@ await runService({
     const consoleDir = config.POSTHASTE_CONSOLE_DIR;
     if (!isConsoleThere(consoleDir)) log.warn("console.not_built", { dir: consoleDir });
     const clock = await startClock(store, { log });
-    const { now } = clock;
     measureClock(metrics, clock);
     measureLog(metrics);
     measureDatabase(metrics, store);
     const catalog = createCatalog(store);
+    const schemaThreads = createSchemaThreads(log);
     const client = connectTemporal(temporalOptions());
     const names = namesOf(await readInstallation(store));
     const temporalWait = createTemporalWait(TEMPORAL_WAIT_MS);
@@ -88,15 +89,16 @@ await runService({
         observer,
         tracer: tracing.tracer,
         catalog,
-        validators: createValidators(catalog),
-        now,
+        knownSchemas: createKnownSchemas(catalog),
+        schemaThreads,
+        now: clock.now,
         egressRules: egressRules(config),
         testEventWaitMs: TEST_EVENT_WAIT_MS,
         limits,
-        ...createAccess(store, now, limits),
+        ...createAccess(store, clock.now, limits),
         ingest: createIngest(store),
         fanOutMax: FAN_OUT_MAX,
-        inboxes: config.POSTHASTE_INBOX === "on" ? createInboxes(now) : null,
+        inboxes: config.POSTHASTE_INBOX === "on" ? createInboxes(clock.now) : null,
         nudge: createNudge(config.POSTHASTE_WORKER_URLS, log),
         names,
         workflowUrl: (id) =>
@@ -116,6 +118,7 @@ await runService({
     return {
       stop: async (deadline) => {
         await deadline.waitFor("api", api.stop());
+        await deadline.waitFor("schema_threads", schemaThreads.stop());
         await deadline.waitFor("metrics", metricsServer.stop());
         await deadline.waitFor("tracing", tracing.stop());
         await deadline.waitFor("temporal_requests", temporalWait.settled());

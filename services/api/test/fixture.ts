@@ -6,7 +6,8 @@ import { createAccount, createIngest, createToken, readInstallation, type Store 
 import { createTestStore } from "@posthaste/testkit";
 import { createAccess } from "../src/access/create-access.ts";
 import { createCatalog } from "../src/catalog/catalog.ts";
-import { createValidators } from "../src/catalog/schema/validators.ts";
+import { createKnownSchemas } from "../src/catalog/schema/known-schemas.ts";
+import { createSchemaThreads } from "../src/catalog/schema/schema-threads.ts";
 import type { ConsoleOptions } from "../src/console/console.ts";
 import type { Counters } from "../src/counters.ts";
 import { createTemporalWait } from "../src/deliveries/temporal-wait.ts";
@@ -86,6 +87,7 @@ export async function startBench(
   let nudges = 0;
   const catalog = createCatalog(store);
   const log = recordingLog(lines);
+  const schemaThreads = createSchemaThreads(log);
   const api = await startApi({
     deps: {
       store,
@@ -94,7 +96,8 @@ export async function startBench(
       observer: { completed: ({ call, code }) => counted.push({ call, code }), faulted: () => {} },
       tracer: noTracer,
       catalog,
-      validators: createValidators(catalog),
+      knownSchemas: createKnownSchemas(catalog),
+      schemaThreads,
       now: () => Date.now(),
       egressRules: egressRules(readConfig(EGRESS_SETTINGS, {})),
       // Short, because there is no worker to send the event.
@@ -214,6 +217,7 @@ export async function startBench(
     async dispose() {
       await client.close();
       await api.stop();
+      await schemaThreads.stop();
       await dispose();
     },
   };

@@ -4,7 +4,7 @@ import { EventIngestService } from "@posthaste/contracts/event_ingest";
 import { countComputing } from "@posthaste/testkit";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { type CatalogEntry, createCatalog } from "../src/catalog/catalog.ts";
-import { createValidators } from "../src/catalog/schema/validators.ts";
+import { createKnownSchemas } from "../src/catalog/schema/known-schemas.ts";
 import { type Bench, startBench } from "./fixture.ts";
 
 let t: Bench;
@@ -197,7 +197,7 @@ describe("with the schema check REJECT", () => {
   });
 });
 
-test("the least recently used validators are dropped and compiled again when needed", async () => {
+test("the least recently used schemas are dropped and read again when needed", async () => {
   const catalog = createCatalog(t.store);
   const entry = async (code: string) => {
     const found = await catalog.find(t.accountId, code);
@@ -206,12 +206,12 @@ test("the least recently used validators are dropped and compiled again when nee
   };
   const [parcel, invoice] = [await entry("parcel_sent"), await entry("invoice_sent")];
   const sizeOf = async (one: CatalogEntry) => 1_024 + ((await catalog.texts(one))?.schemaJson.length ?? 0);
-  const validators = createValidators(catalog, Math.max(await sizeOf(parcel), await sizeOf(invoice)));
-  const first = await validators.of(parcel);
-  expect(await validators.of(parcel)).toBe(first);
-  await validators.of(invoice);
-  expect(await validators.of(parcel)).not.toBe(first);
-  const roomy = createValidators(catalog);
+  const schemas = createKnownSchemas(catalog, Math.max(await sizeOf(parcel), await sizeOf(invoice)));
+  const first = await schemas.of(parcel);
+  expect(await schemas.of(parcel)).toBe(first);
+  await schemas.of(invoice);
+  expect(await schemas.of(parcel)).not.toBe(first);
+  const roomy = createKnownSchemas(catalog);
   const cached = await roomy.of(parcel);
   await roomy.of(invoice);
   expect(await roomy.of(parcel)).toBe(cached);

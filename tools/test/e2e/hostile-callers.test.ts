@@ -6,8 +6,9 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { endStack } from "./end-stack.ts";
 
 /*
- * The API's process survives whatever callers without a token do to their connections. This is an end-to-end
- * test, because an unhandled error would end the process.
+ * The API's process survives whatever callers do to their connections, and checks their schemas in threads.
+ * These are end-to-end tests, because an unhandled error would end the process, and because only the built
+ * package shows that its threads are found.
  */
 
 let stack: Stack;
@@ -48,4 +49,19 @@ test.each([
   }
   expect(api?.running(), api?.log().slice(-2_000)).toBe(true);
   expect((await fetch(`${stack.apiUrl}/readyz`)).status).toBe(200);
+});
+
+test("the built API checks schemas in its threads", async () => {
+  const create = (sampleJson: string) =>
+    fetch(`${stack.apiUrl}/posthaste.v1.EventCatalogService/CreateEventType`, {
+      method: "POST",
+      headers: { authorization: `Bearer ${stack.token}`, "content-type": "application/json" },
+      body: JSON.stringify({ code: "parcel_sent", schema: { required: ["id"] }, sampleJson }),
+    });
+  const refused = await create("{}");
+  expect([refused.status, ((await refused.json()) as { message: string }).message]).toEqual([
+    400,
+    "sample_json does not match the schema: the snapshot must have required property 'id'",
+  ]);
+  expect((await create('{"id":1}')).status).toBe(200);
 });

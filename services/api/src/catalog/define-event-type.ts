@@ -3,12 +3,9 @@ import {
   type AccountId,
   EVENT_TYPES,
   isOperational,
-  noteNumberTexts,
-  parseEventData,
   plainText,
   Refusal,
   requireUnicode,
-  schemaBreaks,
 } from "@posthaste/domain";
 import {
   archiveEventType,
@@ -20,16 +17,12 @@ import {
 import { requireScope } from "../access/auth.ts";
 import type { Catalog, CatalogEntry, CatalogTexts } from "./catalog.ts";
 import { requireEventType } from "./require-event-type.ts";
-import { compileSchema } from "./schema/compile-schema.ts";
 import { SCHEMA_BYTES_MAX } from "./schema/read-schema.ts";
-import { sentenceOf, violationsOf } from "./schema/violations.ts";
-import { newWork, WorkExceeded } from "./schema/work.ts";
+import type { SchemaThreads } from "./schema/schema-threads.ts";
 import { structJson } from "./struct-json.ts";
 
 const DESCRIPTION_CHARS_MAX = 500;
 const SAMPLE_BYTES_MAX = 65_536;
-/** Maximum breaking changes named by a refusal. */
-const BREAKS_MAX = 10;
 /** Tries of an update, if others change the same event type concurrently. */
 const RUNS_MAX = 5;
 
@@ -37,6 +30,7 @@ const RUNS_MAX = 5;
 export type CatalogEditor = {
   readonly store: Store;
   readonly catalog: Catalog;
+  readonly schemaThreads: SchemaThreads;
   readonly now: () => number;
 };
 
@@ -48,7 +42,7 @@ type Defined = readonly [CatalogEntry, CatalogTexts];
  * @throws Refusal
  */
 export async function defineEventType(
-  { store, catalog, now }: CatalogEditor,
+  { store, catalog, schemaThreads, now }: CatalogEditor,
   principal: Principal,
   wanted: {
     code: string;
@@ -66,7 +60,7 @@ export async function defineEventType(
       field: "code",
     });
   }
-  const texts = checkTexts(wanted);
+  const texts = await checkTexts(schemaThreads, principal, wanted);
   const owner = shared ? "shared" : principal.accountId;
   const stored = await createEventType(store, { owner, code, ...texts, now: now() });
   catalog.changed(owner);
@@ -79,7 +73,7 @@ export async function defineEventType(
  * @throws Refusal
  */
 export async function redefineEventType(
-  { store, catalog, now }: CatalogEditor,
+  { store, catalog, schemaThreads, now }: CatalogEditor,
   principal: Principal,
   wanted: {
     code: string;
@@ -99,13 +93,13 @@ export async function redefineEventType(
     }
     const before = await catalog.texts(entry);
     if (before === undefined) throw new Error(`the event type ${wanted.code} has no texts`);
-    const schemaBefore = JSON.parse(before.schemaJson) as JsonObject;
-    const texts = checkTexts({
+    const isCompared = wanted.schema !== undefined && !wanted.allowBreaking;
+    const texts = await checkTexts(schemaThreads, principal, {
       description: wanted.description ?? before.description,
-      schema: wanted.schema ?? schemaBefore,
+      schema: wanted.schema ?? (JSON.parse(before.schemaJson) as JsonObject),
       sampleJson: wanted.sampleJson ?? before.sampleJson,
+      schemaBefore: isCompared ? before.schemaJson : undefined,
     });
-    if (wanted.schema !== undefined && !wanted.allowBreaking) requireReadable(schemaBefore, wanted.schema);
     const { id, version: basedOn } = stored;
     const version = await updateEventType(store, { id, owner, basedOn, ...texts, now: now() });
     // Also if another process was faster: then the catalogue cached here is older than the database.
@@ -158,61 +152,29 @@ async function requireChangeable(catalog: Catalog, principal: Principal, code: s
 }
 
 /** @throws Refusal naming the field and the path in it */
-function checkTexts(texts: { description: string; schema: JsonObject; sampleJson: string }) {
+async function checkTexts(
+  threads: SchemaThreads,
+  { accountId }: Principal,
+  texts: {
+    description: string;
+    schema: JsonObject;
+    sampleJson: string;
+    /** The schema of the version before, if its receivers must be able to read this one. */
+    schemaBefore?: string | undefined;
+  },
+) {
   const description = plainText(texts.description, "description", DESCRIPTION_CHARS_MAX);
   const schemaJson = structJson(texts.schema, "schema");
   requireBytes(schemaJson, "schema", SCHEMA_BYTES_MAX);
-  const validate = compileSchema(texts.schema);
-  const { sampleJson } = texts;
+  const { sampleJson, schemaBefore } = texts;
   requireUnicode(sampleJson, "sample_json");
   requireBytes(sampleJson, "sample_json", SAMPLE_BYTES_MAX);
-  const sample = parseEventData(sampleJson, "sample_json").value;
-  noteNumberTexts(sample, sampleJson);
-  const [wrong] = violationsOf(
-    validateSample(() => validate(sample, newWork())),
-    1,
-  );
-  if (wrong !== undefined) {
-    throw new Refusal("invalid", `sample_json does not match the schema: ${sentenceOf(wrong)}`, {
-      reason: "SCHEMA_INVALID",
-      field: "sample_json",
-    });
-  }
+  await threads.define(accountId, { schemaJson, sampleJson, schemaBefore });
   return { description, schemaJson, sampleJson };
-}
-
-function validateSample<T>(validate: () => T): T {
-  try {
-    return validate();
-  } catch (error) {
-    if (!(error instanceof WorkExceeded)) throw error;
-    throw new Refusal("invalid", "schema takes too many steps to check the sample alone; simplify it", {
-      reason: "SCHEMA_TOO_COSTLY",
-      field: "schema",
-      cause: error,
-    });
-  }
 }
 
 function requireBytes(text: string, field: string, bytesMax: number): void {
   const bytes = Buffer.byteLength(text);
   if (bytes <= bytesMax) return;
   throw new Refusal("invalid", `${field} has ${bytes} bytes; at most ${bytesMax} are allowed`, { field });
-}
-
-/** @throws Refusal `wrong_state`, naming the first breaking changes */
-function requireReadable(before: JsonObject, after: JsonObject): void {
-  const breaks = schemaBreaks(before, after);
-  if (breaks.length === 0) return;
-  const named = breaks.slice(0, BREAKS_MAX);
-  const more = breaks.length > named.length ? [`and ${breaks.length - named.length} more`] : [];
-  throw new Refusal(
-    "wrong_state",
-    `receivers of the previous version could not read this: ${[...named, ...more].join("; ")}. Send allow_breaking to change it anyway`,
-    {
-      reason: "SCHEMA_BREAKS",
-      field: "schema",
-      details: named.map((message) => ({ field: "schema", message })),
-    },
-  );
 }

@@ -234,3 +234,9 @@ test("a property named __proto__ is refused", () => {
   const schema = JSON.parse('{"properties":{"__proto__":{"type":"string"}}}') as JsonObject;
   expect(() => compileSchema(schema)).toThrow(/__proto__ is not a supported name/);
 });
+
+test("a schema that overflows the stack of its compiler is refused", () => {
+  const names = many(4_000, (i) => [`${i}`, [`${i}`]]);
+  const schema: JsonObject = { dependentRequired: Object.fromEntries(names) };
+  expect(() => compileSchema(schema)).toThrow(/too large to compile/);
+});

@@ -6,9 +6,8 @@ import { DIALECTS, DIALECTS_IN_WORDS, insteadOf, OPENAPI_NOTES } from "./older-f
 /** The largest schema, in bytes of JSON. Schemas written by people have under 10 KiB. */
 export const SCHEMA_BYTES_MAX = 65_536;
 /**
- * Maximum schemas inside a schema, itself included; each property has one. Each becomes code, and the process
- * serves nothing else while it compiles them (up to 0.2 s for this many). Schemas written by people have
- * under 100.
+ * Maximum schemas inside a schema, itself included; each property has one. Each becomes code, and a thread
+ * compiles this many for up to half a second. Schemas written by people have under 100.
  */
 const SUBSCHEMAS_MAX = 500;
 /** Maximum schemas in one `anyOf` or `oneOf`: their code nests, and compiling it takes quadratic time. */

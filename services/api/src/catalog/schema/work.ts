@@ -1,6 +1,6 @@
 /**
  * Steps that one call may spend on checking its events against schemas. A step takes 10 to 200 ns, so all of
- * them block the process for up to 0.2 s. A batch of 4 MiB with schemas written by people takes about
+ * them occupy a thread for up to 0.2 s. A batch of 4 MiB with schemas written by people takes about
  * 500,000.
  */
 const STEPS_MAX = 1_000_000;

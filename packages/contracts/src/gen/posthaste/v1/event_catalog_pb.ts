@@ -533,7 +533,9 @@ export const EventCatalogService: GenService<{
   /**
    * Creates an event type as version 1. Errors: ALREADY_EXISTS (the code is taken, even if by an archived
    * event type), INVALID_ARGUMENT (the schema is invalid, or the sample does not match it), PERMISSION_DENIED
-   * (`shared` without the scope `admin`), RESOURCE_EXHAUSTED (the account's catalogue is full).
+   * (`shared` without the scope `admin`), RESOURCE_EXHAUSTED (the account's catalogue is full; many
+   * calls of the account wait for the check of a schema, or it takes too long: the answer says how long to
+   * wait).
    *
    * @generated from rpc posthaste.v1.EventCatalogService.CreateEventType
    */

@@ -203,8 +203,8 @@ export const EventIngestService: GenService<{
    * Errors: INVALID_ARGUMENT (an unknown event type, data that is not a JSON object, a whole number past 2^53
    * in `data`, data that does not match its type's schema if the account's schema check is REJECT, a request
    * that is too large), FAILED_PRECONDITION (the event type is archived), ALREADY_EXISTS (the idempotency key
-   * was used with other content), RESOURCE_EXHAUSTED (too many requests of the token or account: the answer
-   * says how long to wait).
+   * was used with other content), RESOURCE_EXHAUSTED (too many requests of the token or account, or too many
+   * that wait for the check of their schemas: the answer says how long to wait).
    *
    * @generated from rpc posthaste.v1.EventIngestService.IngestEvent
    */

@@ -1,0 +1,192 @@
+import type { AccountId } from "@posthaste/domain";
+import { silentLog } from "@posthaste/runtime";
+import { poll } from "@posthaste/testkit";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { createCatalog } from "../src/catalog/catalog.ts";
+import { checkEvents } from "../src/catalog/schema/check-events.ts";
+import { createKnownSchemas } from "../src/catalog/schema/known-schemas.ts";
+import { createSchemaThreads, type SchemaThreads } from "../src/catalog/schema/schema-threads.ts";
+import { type Bench, startBench } from "./fixture.ts";
+
+const many = <T>(length: number, make: (i: number) => T): T[] =>
+  Array.from({ length }, (_item, i) => make(i));
+const [A, B] = [1, 2] as AccountId[] as [AccountId, AccountId];
+/** Takes a few hundred milliseconds to compile. */
+const LARGE = {
+  properties: Object.fromEntries(many(490, (i) => [`p${i}`, { type: "integer", minimum: i }])),
+};
+/** A check of this list takes most of the steps of a call. */
+const COSTLY = {
+  schema: { properties: { list: { items: { allOf: many(200, (i) => ({ not: { const: -i - 1 } })) } } } },
+  data: { list: many(500, (i) => i) },
+};
+const SMALL = { type: "object", required: ["id"], properties: { id: { type: "integer" } } };
+
+describe("what a schema costs delays nobody else:", () => {
+  let t: Bench;
+  beforeEach(async () => {
+    t = await startBench();
+  });
+  afterEach(() => t.dispose());
+
+  const create = async (code: string, schema: object, sample: object, token = t.token) => {
+    const type = { code, schema, sampleJson: JSON.stringify(sample) };
+    expect((await t.rpc("EventCatalogService/CreateEventType", type, { token })).status).toBe(200);
+  };
+  const check = async (token = t.token) => {
+    const mode = { schemaCheck: "SCHEMA_CHECK_REJECT" };
+    expect((await t.rpc("EventCatalogService/SetSchemaCheck", mode, { token })).status).toBe(200);
+  };
+  const ingest = async (eventType: string, data: object, token = t.token) => {
+    const event = { eventType, dataJson: JSON.stringify(data) };
+    expect((await t.rpc("EventIngestService/IngestEvent", event, { token })).status).toBe(200);
+  };
+  const isUnderWay = () => poll(() => t.requestsUnderWay().token > 0, { withinMs: 30_000 });
+  const otherAccount = async () => (await t.accountWith(["events:write", "catalog:write"])).token;
+
+  test.each([
+    ["many properties", LARGE],
+    [
+      "many names that depend on another",
+      {
+        dependentRequired: Object.fromEntries(many(1_000, (i) => [`p${i}`, [`q${i}`]])),
+      },
+    ],
+    ["many patterns", { patternProperties: Object.fromEntries(many(400, (i) => [`x{1,90}${i}`, true])) }],
+  ])("while a type with %s is created, others' events are accepted", async (_what, schema) => {
+    const token = await otherAccount();
+    const done: string[] = [];
+    const creating = create("large", schema, {}).then(() => done.push("created"));
+    await isUnderWay();
+    for (let i = 0; i < 5; i++) {
+      await ingest("invoice_sent", { id: i }, token);
+      done.push("accepted");
+    }
+    await creating;
+    expect(done).toEqual([...many(5, () => "accepted"), "created"]);
+  });
+
+  test.each(["unchecked", "checked"])(
+    "while 16 callers of one account send events that cost most of their steps, others' are accepted %s",
+    async (how) => {
+      const token = await otherAccount();
+      await create("costly", COSTLY.schema, {});
+      await create("small", SMALL, { id: 1 }, token);
+      await check();
+      if (how === "checked") await check(token);
+      let costly = 0;
+      const sending = many(16, () => ingest("costly", COSTLY.data).then(() => (costly += 1)));
+      await isUnderWay();
+      for (let i = 0; i < 5; i++) await ingest("small", { id: i }, token);
+      expect(costly).toBeLessThan(12);
+      await Promise.all(sending);
+    },
+  );
+
+  test("a type of which thousands of names depend on others is created", async () => {
+    const names = many(3_500, (i) => [`${i}`, [`${i}`]] as const);
+    await create("huge", { dependentRequired: Object.fromEntries(names) }, {});
+  });
+});
+
+test("an event that matches is checked without a thread once its type was used by twenty calls", async () => {
+  const t = await startBench();
+  try {
+    const type = { code: "parcel", schema: SMALL, sampleJson: '{"id":1}' };
+    expect((await t.rpc("EventCatalogService/CreateEventType", type)).status).toBe(200);
+    const mode = { schemaCheck: "SCHEMA_CHECK_WARN" };
+    expect((await t.rpc("EventCatalogService/SetSchemaCheck", mode)).status).toBe(200);
+    const catalog = createCatalog(t.store);
+    const entry = await catalog.find(t.accountId, "parcel");
+    if (entry === undefined) throw new Error("there is no parcel");
+    const threads = createSchemaThreads(silentLog);
+    let runs = 0;
+    const schemaThreads: SchemaThreads = {
+      ...threads,
+      check: async (accountId, wanted) => {
+        runs += 1;
+        return await threads.check(accountId, wanted);
+      },
+    };
+    const knownSchemas = createKnownSchemas(catalog);
+    const parts = { catalog, knownSchemas, schemaThreads, log: silentLog };
+    const runsFor = async (...texts: string[]) => {
+      const before = runs;
+      const events = texts.map((json) => ({ entry, snapshot: JSON.parse(json), json, field: "data_json" }));
+      const found = await checkEvents(parts, t.accountId, events);
+      return [runs - before, found.flat().length];
+    };
+    for (let i = 0; i < 20; i++) expect(await runsFor('{"id":1}', '{"id":2}')).toEqual([1, 0]);
+    expect(await runsFor('{"id":1}', '{"id":2}')).toEqual([0, 0]);
+    // To list what is wrong, and for calls that would take long, a thread is asked.
+    expect(await runsFor('{"id":1}', '{"id":"2"}')).toEqual([1, 1]);
+    expect(await runsFor(`{"id":1,"note":"${"x".repeat(70_000)}"}`)).toEqual([1, 0]);
+    expect(await runsFor(...many(3_000, (i) => `{"id":${i}}`))).toEqual([1, 0]);
+    await threads.stop();
+  } finally {
+    await t.dispose();
+  }
+});
+
+describe("the threads", () => {
+  const define = (threads: SchemaThreads, accountId: AccountId, schema: object = SMALL) =>
+    threads.define(accountId, {
+      schemaJson: JSON.stringify(schema),
+      sampleJson: '{"id":1}',
+      schemaBefore: undefined,
+    });
+
+  test("take one run of an account at a time, and another account's before its next", async () => {
+    const threads = createSchemaThreads(silentLog);
+    const done: string[] = [];
+    const large = many(4, () => define(threads, A, LARGE).then(() => done.push("large")));
+    await define(threads, B).then(() => done.push("small"));
+    await define(threads, B).then(() => done.push("small"));
+    await Promise.all(large);
+    expect(done.indexOf("small")).toBeLessThan(2);
+    expect(done.lastIndexOf("large")).toBe(5);
+    await threads.stop();
+  });
+
+  test("refuse an account too many runs, and no other account", async () => {
+    const threads = createSchemaThreads(silentLog, { waitingMax: 2 });
+    const first = many(3, () => define(threads, A));
+    await expect(define(threads, A)).rejects.toMatchObject({ code: "too_many", retryAfterMs: 1_000 });
+    await define(threads, B);
+    await Promise.all(first);
+    await define(threads, A);
+    await threads.stop();
+  });
+
+  test.each([
+    ["never", { name: "Refusal", code: "too_many" }],
+    ["out of memory", { name: "Refusal", code: "too_many" }],
+    ["with its thread", { message: expect.stringContaining("exited") }],
+    ["with an error", { message: "a fault" }],
+  ])("survive a run that ends %s, and so do the runs behind it", async (end, error) => {
+    const filename = new URL("./costly-thread.ts", import.meta.url).href;
+    const threads = createSchemaThreads(silentLog, {
+      filename,
+      runMsMax: end === "never" ? 500 : 60_000,
+      heapMbMax: 32,
+    });
+    const ending = (sampleJson: string) =>
+      threads.define(A, { schemaJson: "{}", sampleJson, schemaBefore: undefined });
+    for (let i = 0; i < 3; i++) {
+      const behind = [ending(end), ending("well")];
+      await expect(behind[0]).rejects.toMatchObject(error);
+      await behind[1];
+    }
+    await threads.stop();
+  });
+
+  test("refuse what a thread that cannot start does not do, and say so in the log", async () => {
+    const lines: string[] = [];
+    const filename = new URL("./missing-thread.ts", import.meta.url).href;
+    const log = { ...silentLog, error: (event: string) => void lines.push(event) };
+    const threads = createSchemaThreads(log, { filename, runMsMax: 3_000 });
+    await expect(define(threads, A)).rejects.toMatchObject({ code: "too_many" });
+    expect(lines).toContain("schema_threads.failed");
+    await threads.stop();
+  });
+});
