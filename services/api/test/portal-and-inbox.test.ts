@@ -104,6 +104,18 @@ describe("an inbox", () => {
   });
 });
 
+test("an inbox tells of a request that arrived while those before it were sent", async () => {
+  const inboxes = createInboxes(() => 0);
+  const { id } = inboxes.create(1 as typeof bench.accountId);
+  const request = { method: "POST", headers: [], body: Buffer.alloc(0) };
+  inboxes.receive(id, request);
+  const seen = inboxes.after(id, 0).length;
+  inboxes.receive(id, request);
+  const heartbeat = AbortSignal.timeout(500);
+  await inboxes.next(id, seen, heartbeat);
+  expect(heartbeat.aborted).toBe(false);
+});
+
 test("inboxes are bounded in number, in content and in time", () => {
   let now = 0;
   const inboxes = createInboxes(() => now);

@@ -55,7 +55,7 @@ async function* requestsOf(
     const requests = inboxes.after(inboxId, seen);
     seen = requests.at(-1)?.number ?? seen;
     yield { inbox: inboxTo(inbox), requests: requests.map(requestTo) };
-    await inboxes.next(inboxId, AbortSignal.any([signal, AbortSignal.timeout(STREAM_HEARTBEAT_MS)]));
+    await inboxes.next(inboxId, seen, AbortSignal.any([signal, AbortSignal.timeout(STREAM_HEARTBEAT_MS)]));
   }
 }
 

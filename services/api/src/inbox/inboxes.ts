@@ -38,8 +38,11 @@ export type Inboxes = {
   receive(id: string, request: ReceivedRequest): number | undefined;
   /** Returns the stored requests with a greater number. */
   after(id: string, number: number): readonly InboxRequest[];
-  /** Resolves when a request arrives or the signal aborts; immediately if there is no such inbox. */
-  next(id: string, signal: AbortSignal): Promise<void>;
+  /**
+   * Resolves once there is a request with a greater number, or the signal aborts; immediately if there is no
+   * such inbox.
+   */
+  next(id: string, number: number, signal: AbortSignal): Promise<void>;
 };
 
 type ReceivedRequest = Pick<InboxRequest, "method" | "headers" | "body">;
@@ -118,9 +121,10 @@ export function createInboxes(now: () => number): Inboxes {
       return kept.inbox.status;
     },
     after: (id, number) => all.get(id)?.requests.filter((request) => request.number > number) ?? [],
-    async next(id, signal) {
+    async next(id, number, signal) {
       const kept = all.get(id);
-      if (kept === undefined || signal.aborted) return;
+      // The request may have arrived while the caller was sending those before it.
+      if (kept === undefined || kept.count > number || signal.aborted) return;
       await new Promise<void>((resolve) => {
         const wake = () => {
           kept.wake.delete(wake);
