@@ -11,6 +11,7 @@ import { SessionService } from "@posthaste/contracts/session";
 import { StatisticsService } from "@posthaste/contracts/statistics";
 import { SubscriptionService } from "@posthaste/contracts/subscription";
 import type { Deps } from "../deps.ts";
+import { abortWhenOver } from "./abort-when-over.ts";
 import { SERVICES } from "./access.ts";
 import { accountService } from "./account-service.ts";
 import { authorizeFirst } from "./authorize-first.ts";
@@ -72,5 +73,6 @@ export function connectRoutes(deps: Deps): (router: ConnectRouter) => void {
     completeErrors(router);
     authorizeFirst(router, deps);
     httpRefusals(router);
+    abortWhenOver(router);
   };
 }
