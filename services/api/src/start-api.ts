@@ -47,9 +47,6 @@ export type Api = {
   stop(): Promise<void>;
 };
 
-/** Listeners on one response before Node warns of a leak: twice Node's default of 10. */
-const ANSWER_LISTENERS_MAX = 20;
-
 /** Serves everything on one port: Connect, gRPC, gRPC-Web, the REST gateway, the console, health. */
 export async function startApi(options: ApiOptions): Promise<Api> {
   const { deps, host, drainMs, console: pages, corsOrigins = [] } = options;
@@ -85,8 +82,6 @@ export async function startApi(options: ApiOptions): Promise<Api> {
   app.addHook("onRequest", async (_request, reply) => {
     // Browsers must not guess a media type.
     reply.header("x-content-type-options", "nosniff");
-    // If a file cannot be opened, eleven listeners of Posthaste and Fastify wait for the response's end.
-    reply.raw.setMaxListeners(ANSWER_LISTENERS_MAX);
   });
   app.addHook("onSend", async (_request, reply, payload) => {
     // Fastify closes a file on the response's `close` event, which may have fired while the file was opening.

@@ -36,8 +36,8 @@ export function headers(stream: number, head: Head, end = true): Buffer {
   return frame(FRAME.headers, END_HEADERS | (end ? END_STREAM : 0), stream, block);
 }
 
-export function data(stream: number, bytes: Uint8Array): Buffer {
-  return frame(FRAME.data, 0, stream, bytes);
+export function data(stream: number, bytes: Uint8Array, end = false): Buffer {
+  return frame(FRAME.data, end ? END_STREAM : 0, stream, bytes);
 }
 
 export function reset(stream: number, code: number): Buffer {

@@ -151,5 +151,5 @@ export const BUSY_RETRY_AFTER_MS = 1_000;
 /** How long an HTTP/2 connection without a request stays open; clients reconnect by themselves. */
 export const IDLE_SESSION_MS = 10 * MINUTE_MS;
 
-/** How long an HTTP/2 client may take to close its half of a connection after the server ended its own. */
+/** How long a client may take to close its half of a connection after the server ended its own. */
 export const HALF_CLOSED_MS = 500;

@@ -9,8 +9,8 @@ import {
 import type { Socket } from "node:net";
 import { boundArrival } from "./bound-arrival.ts";
 import { createHttp2Sessions } from "./http2-sessions.ts";
-import type { Limits } from "./limits.ts";
-import { destroyClosed, endUnheard, wakeWriters } from "./when-over.ts";
+import { HALF_CLOSED_MS, type Limits } from "./limits.ts";
+import { destroyEnded, endUnheard, wakeWriters } from "./when-over.ts";
 
 /** What is open on a port now. */
 export type PortCounters = {
@@ -44,6 +44,12 @@ type Handler = (
 
 /** The start of the HTTP/2 preface (RFC 9113, section 3.4). No HTTP/1.1 method starts with these letters. */
 const HTTP2_PREFACE_START = Buffer.from("PRI");
+
+/**
+ * Listeners on one response or stream before Node warns of a leak: twice Node's default. Over ten of
+ * Posthaste, Connect and Fastify wait for the end of some.
+ */
+const LISTENERS_MAX = 20;
 
 /**
  * Serves HTTP/1.1 and HTTP/2 (prior knowledge) on one plaintext port.
@@ -91,6 +97,23 @@ function createHttp1(limits: Limits, handler: Handler) {
   let draining = false;
   /** Responses in flight, by connection. */
   const inFlight = new Map<Socket, Set<ServerResponse>>();
+  const handle = (request: IncomingMessage, response: ServerResponse) => {
+    // A broken connection needs no handling. Since Node 24, handlers have removed their listeners by the
+    // time Node emits the error of a pipelined request, and an unhandled error would end the process.
+    request.on("error", () => {});
+    response.setMaxListeners(LISTENERS_MAX);
+    // Once it is over, the request no longer knows it.
+    const { socket } = request;
+    const ofConnection = inFlight.get(socket);
+    ofConnection?.add(response);
+    response.once("close", () => {
+      ofConnection?.delete(response);
+      wakeWriters(response);
+      if (request.destroyed && !request.complete) endConnection(socket);
+    });
+    if (draining) response.setHeader("connection", "close");
+    handler(request, response);
+  };
   const server = createServer(
     {
       maxHeaderSize: limits.headerBytesMax,
@@ -99,20 +122,10 @@ function createHttp1(limits: Limits, handler: Handler) {
       requestTimeout: Math.max(limits.requestTimeoutMs, limits.headersTimeoutMs),
       connectionsCheckingInterval: Math.min(1_000, limits.headersTimeoutMs),
     },
-    (request: IncomingMessage, response: ServerResponse) => {
-      // A broken connection needs no handling. Since Node 24, handlers have removed their listeners by the
-      // time Node emits the error of a pipelined request, and an unhandled error would end the process.
-      request.on("error", () => {});
-      const ofConnection = inFlight.get(request.socket);
-      ofConnection?.add(response);
-      response.once("close", () => {
-        ofConnection?.delete(response);
-        wakeWriters(response);
-      });
-      if (draining) response.setHeader("connection", "close");
-      handler(request, response);
-    },
+    handle,
   );
+  // Node would answer 417 itself, without a log line. An expectation may be ignored (RFC 9110, 10.1.1).
+  server.on("checkExpectation", handle);
   // Counts what the system takes, so a slow reader is not cut off while it reads.
   server.timeout = limits.silenceMs;
   const [takeConnection] = server.listeners("connection");
@@ -142,12 +155,23 @@ function createHttp1(limits: Limits, handler: Handler) {
   };
 }
 
+/**
+ * Ends a connection whose request was answered before all of its body was read, such as one over its limit.
+ * Nobody reads the rest, so neither the next request nor the client's departure would be noticed.
+ */
+function endConnection(socket: Socket): void {
+  socket.end();
+  // A client that still sends has this long to read its answer.
+  setTimeout(() => socket.destroy(), HALF_CLOSED_MS).unref();
+}
+
 /** Creates an HTTP/2 server that never listens: `take` gives it its connections. */
 function createHttp2(limits: Limits, handler: Handler) {
   const streams = new Set<ServerHttp2Stream>();
   const handle = (request: Http2ServerRequest, response: Http2ServerResponse) => {
     boundArrival(request, limits.requestTimeoutMs);
     request.stream.setTimeout(limits.silenceMs, () => request.stream.close(constants.NGHTTP2_CANCEL));
+    for (const emitter of [response, request.stream]) emitter.setMaxListeners(LISTENERS_MAX);
     streams.add(request.stream);
     // `close` is still to come even if the stream is closed: Node emits the request in an earlier tick.
     request.stream.once("close", () => {
@@ -163,11 +187,18 @@ function createHttp2(limits: Limits, handler: Handler) {
     if (!request.stream.closed) response.writeContinue();
     handle(request, response);
   });
+  // Node would answer these itself, without a log line. An expectation may be ignored (RFC 9110, 10.1.1).
+  server.on("checkExpectation", handle);
+  server.on("connect", (request: Http2ServerRequest, response: Http2ServerResponse) => {
+    // CONNECT has no path.
+    request.url = "/";
+    handle(request, response);
+  });
   // A broken connection needs no handling; its requests end with it.
   server.on("sessionError", () => {});
   const sessions = createHttp2Sessions({ firstStreamMs: limits.headersTimeoutMs });
   const sockets = new Set<Socket>();
-  const destroying = destroyClosed(streams);
+  const destroying = destroyEnded(streams);
   return {
     take(socket: Socket) {
       // Node's HTTP/1.1 server allows half-open connections. An HTTP/2 client that ends its half has left.

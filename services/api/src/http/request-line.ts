@@ -77,9 +77,10 @@ export function logRequests(
   let open = 0;
   const begin = (request: FastifyRequest, reply: FastifyReply) => {
     open += 1;
-    beginLine(request, reply, log, { tracer, observer });
+    const logLine = beginLine(request, reply, log, { tracer, observer });
     whenOver(reply.raw, () => {
       open -= 1;
+      logLine();
     });
   };
   // The hook below sets a line for each request.
@@ -88,13 +89,13 @@ export function logRequests(
   return { begin, open: () => open };
 }
 
-/** Starts a request's line and span, and logs the line when the request is over. */
+/** Starts a request's line and span. @returns ends both; call it when the request is over */
 function beginLine(
   request: FastifyRequest,
   reply: FastifyReply,
   log: Log,
   { tracer, observer }: { tracer: Tracer; observer: ApiObserver | undefined },
-): void {
+): () => void {
   const route = request.routeOptions.url;
   const rpc = RPC_ROUTE.exec(route ?? "")?.[1];
   const parent = request.headers["traceparent"];
@@ -115,7 +116,7 @@ function beginLine(
   request.line = line;
   reply.header("x-request-id", line.id);
   const startedAt = performance.now();
-  whenOver(reply.raw, () => {
+  return () => {
     const { statusCode, writableFinished } = reply.raw;
     const { accountId, ingested } = line;
     if (rpc !== undefined) {
@@ -141,7 +142,7 @@ function beginLine(
       // The caller left before the response was complete.
       ...(writableFinished ? {} : { aborted: true }),
     });
-  });
+  };
 }
 
 /** Returns HTTP's status for a request; gRPC answers a call without a place with status 200. */

@@ -3,8 +3,8 @@ import type { Http2ServerResponse, ServerHttp2Stream } from "node:http2";
 
 type Response = ServerResponse | Http2ServerResponse;
 
-/** How often closed streams that Node has not destroyed are looked for; the second pass destroys them. */
-const CLOSED_CHECK_MS = 250;
+/** How often ended streams that Node has not destroyed are looked for; the second pass destroys them. */
+const ENDED_CHECK_MS = 250;
 
 /**
  * Tells whether a request is over: answered, reset, or its connection is gone.
@@ -56,18 +56,26 @@ export function wakeWriters(response: Response): void {
 }
 
 /**
- * Destroys closed streams that Node keeps, so that they emit `close`.
+ * Destroys streams that are closed or answered but kept by Node, so that they emit `close`.
  *
  * Node keeps a stream that was reset with NO_ERROR until its body is read and its response is sent. But a
  * response that waits for the client's window is never sent, and nobody reads the body of an answered
  * request. Such a reset emits no event, so this polls.
+ *
+ * Node also keeps an answered stream whose body was read in part, such as one over its limit, until its
+ * client has sent the rest. To destroy it asks the client to stop (RFC 9113, section 8.1).
  */
-export function destroyClosed(streams: ReadonlySet<ServerHttp2Stream>): NodeJS.Timeout {
-  // A stream that ended normally has until the next pass to deliver its last bytes.
-  let closed: readonly ServerHttp2Stream[] = [];
+export function destroyEnded(streams: ReadonlySet<ServerHttp2Stream>): NodeJS.Timeout {
+  // A stream that ended normally has until the next pass to deliver its last bytes, and to receive them.
+  let ended: readonly ServerHttp2Stream[] = [];
   const destroyThenCollect = () => {
-    for (const stream of closed) stream.destroy();
-    closed = [...streams].filter((stream) => stream.closed);
+    for (const stream of ended) stream.destroy();
+    ended = [...streams].filter((stream) => stream.closed || isAnswered(stream));
   };
-  return setInterval(destroyThenCollect, CLOSED_CHECK_MS).unref();
+  return setInterval(destroyThenCollect, ENDED_CHECK_MS).unref();
+}
+
+/** Tells whether the last frame of the answer was sent. */
+function isAnswered({ writableFinished, state }: ServerHttp2Stream): boolean {
+  return writableFinished && state.localClose === 1;
 }
