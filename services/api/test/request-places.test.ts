@@ -190,6 +190,23 @@ describe("a client that", () => {
   });
 });
 
+test.each<[string, (socket: Socket) => void]>([
+  ["with its first bytes", (socket) => socket.end(preface())],
+  [
+    "after its requests were answered",
+    (socket) => {
+      socket.write(preface());
+      socket.end(headers(1, { ":method": "GET", ":path": "/api/openapi.json" }));
+    },
+  ],
+])("a session that its client ends %s is gone soon", async (_when, depart) => {
+  const sockets = Array.from({ length: 50 }, open);
+  sockets.forEach(depart);
+  // By itself, it would last for ten minutes without a request, or for the headers' time.
+  await expect.poll(() => sockets.every(({ closed }) => closed), { timeout: 5_000 }).toBe(true);
+  await expect.poll(() => t.counters().sessions + t.counters().http2).toBe(0);
+});
+
 describe("an HTTP/1.1 client that", () => {
   const request = (head: string, body = "") =>
     `${head} HTTP/1.1\r\nhost: a\r\nauthorization: Bearer ${t.token}\r\n${body}\r\n`;

@@ -4,8 +4,9 @@ import { LINE } from "./call-values.ts";
 type Handler = ConnectRouter["handlers"][number];
 
 /**
- * Aborts a call when its request is over. Connect's own signal relies on an event that it listens for once the
- * call begins. If the caller has left by then, that event never comes, and the call would go on for nobody.
+ * Aborts a call when its request is over. Connect's own signal relies on an event that it listens for once
+ * the call begins. If the caller has left by then, that event never comes, and the call would go on for
+ * nobody.
  */
 export function abortWhenOver(router: ConnectRouter): void {
   router.handlers.forEach((handler, i) => {
