@@ -1,5 +1,7 @@
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { setTimeout as sleep } from "node:timers/promises";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Bench, startBench } from "./fixture.ts";
+import { enveloped } from "./http2-frames.ts";
 
 let t: Bench;
 const warned: string[] = [];
@@ -38,6 +40,45 @@ test.each([
   if (grpc) expect(text).toContain("grpc-status: 0");
   else expect(response.status).toBe(200);
   expect(warned).toEqual([]);
+});
+
+describe("a far deadline of Connect does not end", () => {
+  const post = (method: string, type: string, body: string | Uint8Array) =>
+    fetch(`${t.url}/posthaste.v1.${method}`, {
+      method: "POST",
+      headers: {
+        "content-type": type,
+        authorization: `Bearer ${t.token}`,
+        "connect-timeout-ms": "2147483648",
+      },
+      body: body as string,
+    });
+
+  test("a stream, which would say that everything was sent", async () => {
+    const { body } = await post(
+      "DeliveryService/WatchDeliveries",
+      "application/connect+json",
+      enveloped("{}"),
+    );
+    const reader = body?.getReader();
+    expect((await reader?.read())?.done).toBe(false);
+    // The stream polls every 250 ms; its next message comes after 15 s.
+    const next = await Promise.race([reader?.read(), sleep(300)]);
+    expect(next).toBeUndefined();
+    await reader?.cancel();
+  });
+
+  test("a test event's call, before its attempt", async () => {
+    const { body } = await t.rest("POST", "/api/Webhook", {
+      json: { target_url: "https://yoursite.example/hook", event: "*" },
+    });
+    const startedAt = performance.now();
+    const message = JSON.stringify({ subscriptionId: body.id });
+    const { status } = await post("SubscriptionService/SendTestEvent", "application/json", message);
+    expect(status).toBe(200);
+    // No worker sends it, so the call waits for as long as it may.
+    expect(performance.now() - startedAt).toBeGreaterThan(150);
+  });
 });
 
 test("a malformed deadline is refused", async () => {
