@@ -78,13 +78,19 @@ test("a file is found by its name, and an unknown name is answered with NOT_FOUN
   expect(answers[2]).toMatchObject({ case: "errorResponse", value: { errorCode: 5 } });
 });
 
-test("a stream takes as many questions as a tool has that asks for every name, and no more", async () => {
-  const questions = (count: number) =>
-    Array(count).fill({ case: "fileByFilename", value: "posthaste/v1/delivery.proto" } as const);
-  const answers = await ask(ServerReflection, questions(200));
-  expect(answers).toHaveLength(200);
-  await expect(ask(ServerReflection, questions(201))).rejects.toMatchObject({
-    code: Code.ResourceExhausted,
-    rawMessage: "a stream takes at most 200 questions; open another",
-  });
-});
+test.each([
+  ["v1", ServerReflection],
+  ["v1alpha", ServerReflectionV1Alpha as unknown as typeof ServerReflection],
+])(
+  "a stream of %s takes as many questions as a tool has that asks for every name, and no more",
+  async (_version, service) => {
+    const questions = (count: number) =>
+      Array(count).fill({ case: "fileByFilename", value: "posthaste/v1/delivery.proto" } as const);
+    const answers = await ask(service, questions(200));
+    expect(answers).toHaveLength(200);
+    await expect(ask(service, questions(201))).rejects.toMatchObject({
+      code: Code.ResourceExhausted,
+      rawMessage: "a stream takes at most 200 questions; open another",
+    });
+  },
+);
