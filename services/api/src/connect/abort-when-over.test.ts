@@ -23,7 +23,9 @@ async function isAborted(whenOver: RequestLine["whenOver"], during = () => {}): 
     body: {},
     // Connect's own, which never hears of an end before the call.
     signal: new AbortController().signal,
-    contextValues: createContextValues().set(LINE, { id: "1", rpc: "Health/Check", whenOver }),
+    contextValues: createContextValues().set(LINE, {
+      ...{ id: "1", rpc: "Health/Check", whenOver, isOver: () => false },
+    }),
   });
   return seen;
 }
