@@ -130,7 +130,7 @@ async function registerRoutes(
   const { limits } = deps;
   // biome-ignore lint/nursery/noMisusedPromises: Fastify takes asynchronous plugins and awaits them
   await app.register(async (calls) => {
-    rpcHeaders(calls);
+    rpcHeaders(calls, deps.reportFault);
     await calls.register(fastifyConnectPlugin, {
       routes: connectRoutes(deps),
       interceptors: interceptors(deps),

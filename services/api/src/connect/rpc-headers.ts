@@ -1,4 +1,6 @@
+import { Refusal } from "@posthaste/domain";
 import type { FastifyInstance } from "fastify";
+import { problemFor, problemText, type ReportFault, sendProblem } from "../http/problem.ts";
 
 const JSON_TYPES = /^application\/(?:json|connect\+json|grpc\+json|grpc-web(?:-text)?\+json)$/i;
 const UTF_8 = /^charset\s?=\s?"?utf-?8"?$/i;
@@ -6,14 +8,39 @@ const UTF_8 = /^charset\s?=\s?"?utf-?8"?$/i;
 /**
  * What every call has in common beside Connect: answers are not stored by caches, since they belong to one
  * account, and JSON in UTF-8 may be declared in every way that RFC 9110 (section 8.3.1) allows, where Connect
- * knows the most common one.
+ * knows the most common one. A call whose host cannot be a part of a URL is refused: Connect makes a URL of
+ * it before it answers anything.
  */
-export function rpcHeaders(app: FastifyInstance): void {
+export function rpcHeaders(app: FastifyInstance, reportFault: ReportFault): void {
   app.addHook("onRequest", async (request, reply) => {
     reply.header("cache-control", "no-store");
-    const { headers } = request.raw;
+    const { headers, url } = request.raw;
+    const authority = headers[":authority"] ?? headers.host;
+    if (authority === undefined || !URL.canParse(url ?? "", `http://${authority}`)) {
+      return sendProblem(
+        reply,
+        problemFor(
+          new Refusal("invalid", "the request has no Host that a URL could have; send the API's own", {
+            reason: "MESSAGE_UNREADABLE",
+          }),
+        ),
+      );
+    }
     const type = headers["content-type"];
     if (type !== undefined) headers["content-type"] = plainJson(type);
+    return undefined;
+  });
+  // Connect writes its answers past Fastify. A call that it has dropped must not look as if it were answered.
+  app.addHook("onSend", async (request, reply, payload) => {
+    if (payload !== undefined || reply.statusCode !== 200) return payload;
+    reportFault(new Error("the call ended without an answer"), request.line);
+    reply.code(500).type("application/problem+json");
+    return problemText({
+      title: "Internal error",
+      status: 500,
+      detail: "internal error",
+      reason: "INTERNAL",
+    });
   });
 }
 
