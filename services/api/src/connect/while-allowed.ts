@@ -35,8 +35,7 @@ type Watched = {
 };
 
 async function* passOn<T>(stream: AsyncIterable<T>, { deadline, ended, look }: Watched) {
-  const looking =
-    look === undefined ? undefined : setInterval(() => void lookAgain(look, ended), LOOK_EVERY_MS);
+  const looking = look === undefined ? undefined : lookEvery(look, ended);
   try {
     for await (const message of stream) {
       ended.signal.throwIfAborted();
@@ -48,6 +47,17 @@ async function* passOn<T>(stream: AsyncIterable<T>, { deadline, ended, look }: W
   } finally {
     clearInterval(looking);
   }
+}
+
+/** Looks the token up again and again, but not while a look-up is under way. */
+function lookEvery(look: () => Promise<unknown>, ended: AbortController): NodeJS.Timeout {
+  let isLooking = false;
+  return setInterval(async () => {
+    if (isLooking) return;
+    isLooking = true;
+    await lookAgain(look, ended);
+    isLooking = false;
+  }, LOOK_EVERY_MS);
 }
 
 /** A look-up that fails for another reason, such as an unavailable database, ends nothing. */
