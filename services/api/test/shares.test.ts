@@ -98,7 +98,10 @@ test("requests of two accounts that want everything leave a place for the next o
   expect(await other.subscriptions.listSubscriptions({})).toMatchObject({ subscriptions: [] });
 });
 
-test("bodies that an account's requests hold leave room for those of others", async () => {
+test.each([
+  ["calls", "/posthaste.v1.EventIngestService/IngestEvent", "resource_exhausted"],
+  ["requests to the gateway", "/api/Webhook", 429],
+])("bodies that an account's %s hold leave room for those of others", async (_what, path, refusedWith) => {
   await start({ bodiesBytesMax: 100_000 });
   const event = (bytes: number) => ({
     eventType: "invoice_sent",
@@ -109,7 +112,7 @@ test("bodies that an account's requests hold leave room for those of others", as
     const socket = connect(Number(new URL(t.url).port), "127.0.0.1").on("error", () => {});
     ends.push(() => socket.destroy());
     const head = [
-      "POST /posthaste.v1.EventIngestService/IngestEvent HTTP/1.1",
+      `POST ${path} HTTP/1.1`,
       `host: a\r\nauthorization: Bearer ${t.token}\r\ncontent-type: application/json\r\ncontent-length: 50000`,
     ];
     socket.write(`${head.join("\r\n")}\r\n\r\n`);
@@ -128,7 +131,7 @@ test("bodies that an account's requests hold leave room for those of others", as
   await expect
     .poll(() => t.client.events.ingestEvent(event(90_000)).then(() => "stored", String))
     .toBe("stored");
-  expect(t.logged("request.completed").map(({ code }) => code)).toContain("resource_exhausted");
+  expect(t.logged("request.completed").map(({ code }) => code)).toContain(refusedWith);
 });
 
 /** Opens a stream, and waits for its first answer. */

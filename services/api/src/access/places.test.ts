@@ -68,6 +68,16 @@ describe("the room for bodies", () => {
     expect(room.held()).toBe(0);
   });
 
+  test("counts nothing that is read after the body's end, as what was still being decompressed", () => {
+    const room = createBodyRoom(1_000, 1_000);
+    const body = room.begin(1 as AccountId);
+    body.receive(100);
+    body.end();
+    body.receive(200);
+    expect(room.held()).toBe(0);
+    room.begin(1 as AccountId).receive(1_000);
+  });
+
   test("may be all of one body's", () => {
     const room = createBodyRoom(1_000, 1_000);
     const body = room.begin(1 as AccountId);

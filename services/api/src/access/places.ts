@@ -86,7 +86,7 @@ export type BodyRoom = {
   /** Returns a body's part of it. */
   begin(accountId: AccountId): {
     /**
-     * Counts bytes that have arrived.
+     * Counts bytes that have arrived; after the end none, since nobody would give them back.
      *
      * @throws Refusal `too_many` if the account's bodies hold its part
      */
@@ -105,8 +105,10 @@ export function createBodyRoom(bytesMax: number, retryAfterMs: number): BodyRoom
   return {
     begin(accountId) {
       let own = 0;
+      let isOver = false;
       return {
         receive(bytes) {
+          if (isOver) return;
           const ofAccount = byAccount.of(accountId);
           const free = bytesMax - held;
           // An account's only body may have all that is free: its own limit is far below.
@@ -122,6 +124,7 @@ export function createBodyRoom(bytesMax: number, retryAfterMs: number): BodyRoom
           held += bytes;
         },
         end() {
+          isOver = true;
           byAccount.add(accountId, -own);
           held -= own;
         },

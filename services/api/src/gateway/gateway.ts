@@ -2,6 +2,7 @@ import swagger from "@fastify/swagger";
 import swaggerUi from "@fastify/swagger-ui";
 import type { Principal } from "@posthaste/store";
 import type { FastifyInstance } from "fastify";
+import type { BodyRoom } from "../access/places.ts";
 import { publicKeyRoute } from "./public-key-route.ts";
 import { readBodies } from "./read-body.ts";
 import { type WebhookParts, webhookRoutes } from "./webhook-routes.ts";
@@ -16,10 +17,10 @@ declare module "fastify" {
 /** The REST gateway: `/api/Webhook`, its OpenAPI document and the page that renders it. */
 export async function gateway(
   app: FastifyInstance,
-  { parts, bodyBytesMax }: { parts: WebhookParts; bodyBytesMax: number },
+  { parts, bodyBytesMax }: { parts: WebhookParts & { bodyRoom: BodyRoom }; bodyBytesMax: number },
 ): Promise<void> {
   app.decorateRequest("principal", undefined);
-  readBodies(app, bodyBytesMax);
+  readBodies(app, bodyBytesMax, parts.bodyRoom);
   // The schemas serve only the document. Handlers check requests themselves, so that errors say what to do.
   app.setValidatorCompiler(() => () => true);
   app.setSerializerCompiler(() => (body) => JSON.stringify(body));

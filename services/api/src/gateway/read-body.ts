@@ -1,11 +1,20 @@
+import { Readable } from "node:stream";
 import { errorCodes, type FastifyInstance, type FastifyRequest } from "fastify";
+import type { BodyRoom } from "../access/places.ts";
 import { type Fields, fromForm, fromJson } from "./parse-body.ts";
 
 /**
  * Accepts JSON and form bodies; any other media type is answered 415. Only a POST has a body: some tools send
- * a content type with DELETE, too, and nothing after it.
+ * a content type with DELETE, too, and nothing after it. A body's bytes count among those of its account
+ * until the request is over.
  */
-export function readBodies(app: FastifyInstance, bodyLimit: number): void {
+export function readBodies(app: FastifyInstance, bodyLimit: number, bodyRoom: BodyRoom): void {
+  app.addHook("preParsing", async ({ method, principal, line }, _reply, body) => {
+    if (method !== "POST" || principal === undefined) return body;
+    const part = bodyRoom.begin(principal.accountId);
+    line.whenOver(part.end);
+    return Readable.from(counted(body, part.receive));
+  });
   app.addHttpMethod("DELETE", { hasBody: false, overrideExisting: true });
   app.removeAllContentTypeParsers();
   const options = { parseAs: "buffer", bodyLimit } as const;
@@ -23,4 +32,11 @@ function requirePlainUtf8({ headers }: FastifyRequest): void {
   const charset = /;\s*charset="?([^";\s]*)/i.exec(headers["content-type"] ?? "")?.[1] ?? "utf-8";
   if (encoding.toLowerCase() === "identity" && /^(utf-?8|us-ascii)$/i.test(charset)) return;
   throw new errorCodes.FST_ERR_CTP_INVALID_MEDIA_TYPE();
+}
+
+async function* counted(body: AsyncIterable<Buffer>, receive: (bytes: number) => void) {
+  for await (const piece of body) {
+    receive(piece.length);
+    yield piece;
+  }
 }
