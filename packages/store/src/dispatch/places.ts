@@ -1,8 +1,9 @@
 import type { DeliveryId, SubscriptionId } from "@posthaste/domain";
-import type { Selectable } from "kysely";
+import type { ExpressionBuilder, Selectable } from "kysely";
 import type { Store } from "../database/store.ts";
 import type { Tables } from "../database/tables.ts";
 import type { Tx } from "../database/transact.ts";
+import { RECONCILE_GRACE_MS } from "../deliveries/transitions.ts";
 
 /** The number of deliveries claimed or in flight. */
 export type InFlight = {
@@ -39,12 +40,7 @@ export async function inFlightOf(
     .where("in_flight_of", "in", ids)
     .where((eb) => eb.or([eb("lease_until", "is", null), eb("lease_until", ">=", now)]))
     .groupBy("in_flight_of");
-  // A start ends the lease, and a retry has one until its attempt's timeout.
-  if (startedAfter !== undefined) {
-    query = query.where((eb) =>
-      eb.or([eb("lease_until", "is not", null), eb("started_at", ">", startedAfter)]),
-    );
-  }
+  if (startedAfter !== undefined) query = query.where((eb) => isExpected(eb, startedAfter));
   const rows = await query.execute();
   const found = new Map(
     rows.map((row) => [
@@ -55,15 +51,28 @@ export async function inFlightOf(
   return (id) => found.get(id) ?? NONE;
 }
 
-/** Returns which of these deliveries occupy a place among their subscription's attempts. */
-export async function listInFlight({ db }: Store, ids: readonly DeliveryId[]): Promise<DeliveryId[]> {
+/**
+ * Returns which of these deliveries are claimed, or have an attempt under way. It leaves out those whose
+ * first attempt was not made for so long after their start that nobody seems to make it.
+ */
+export async function listInFlight(
+  { db }: Store,
+  ids: readonly DeliveryId[],
+  now: number,
+): Promise<DeliveryId[]> {
   const rows = await db
     .selectFrom("deliveries")
     .select("id")
     .where("id", "in", ids)
     .where("in_flight_of", "is not", null)
+    .where((eb) => isExpected(eb, now - RECONCILE_GRACE_MS))
     .execute();
   return rows.map(({ id }) => id);
+}
+
+/** A start ends the lease, and a retry has one until its attempt's timeout. */
+function isExpected(eb: ExpressionBuilder<Tables, "deliveries">, startedAfter: number) {
+  return eb.or([eb("lease_until", "is not", null), eb("started_at", ">", startedAfter)]);
 }
 
 /**

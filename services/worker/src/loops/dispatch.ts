@@ -115,11 +115,14 @@ export function createDispatcher(options: DispatchOptions, health?: "well" | "fa
 /** After this time, an attempt that was started here and has not begun here is likely another process's. */
 const RESERVED_MS = 1_000;
 
-/** Gives back the places of deliveries whose attempts ended in another process. */
-async function giveBackEnded({ store, shares, hosts }: DispatchOptions): Promise<void> {
+/**
+ * Gives back the places of deliveries whose attempts ended in another process, or are not made: all workers
+ * may lack the key of a secret, and the others' deliveries must not wait for that.
+ */
+async function giveBackEnded({ store, now, shares, hosts }: DispatchOptions): Promise<void> {
   const reserved = shares.reservedFor(RESERVED_MS);
   if (reserved.length === 0) return;
-  const inFlight = new Set(await listInFlight(store, reserved));
+  const inFlight = new Set(await listInFlight(store, reserved, now()));
   for (const id of reserved.filter((one) => !inFlight.has(one))) {
     shares.end(id);
     hosts?.end(id);
