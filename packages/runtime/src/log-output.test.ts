@@ -1,9 +1,12 @@
-import { type ChildProcess, execFile, spawn } from "node:child_process";
+import { type ChildProcess, execFile, execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
-import { openSync } from "node:fs";
+import { closeSync, constants, mkdtempSync, openSync, readSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { promisify } from "node:util";
-import { afterEach, expect, test } from "vitest";
+import { afterEach, expect, test, vi } from "vitest";
+import { createLogOutput } from "./log-output.ts";
 
 const run = promisify(execFile);
 const LOG = JSON.stringify(new URL("./log.ts", import.meta.url).href);
@@ -128,3 +131,49 @@ test(
   },
   PATIENCE_MS,
 );
+
+/** A pipe that this process reads and writes, never waiting for either. */
+function openPipe(): { fd: number; read: () => string; close: () => void } {
+  const dir = mkdtempSync(join(tmpdir(), "posthaste-log-"));
+  const path = join(dir, "pipe");
+  execFileSync("mkfifo", [path]);
+  const fd = openSync(path, constants.O_RDWR | constants.O_NONBLOCK);
+  rmSync(dir, { recursive: true });
+  const buffer = Buffer.alloc(1024 * 1024);
+  const read = () => {
+    try {
+      return buffer.toString("latin1", 0, readSync(fd, buffer));
+    } catch {
+      // It is empty.
+      return "";
+    }
+  };
+  return { fd, read, close: () => closeSync(fd) };
+}
+
+test("after a stall, the lines go as fast as a pipe is read, and none is lost", () => {
+  vi.useFakeTimers();
+  const pipe = openPipe();
+  try {
+    let lost = 0;
+    const output = createLogOutput(pipe.fd, { onLost: () => lost++, onRoom: () => {} });
+    let written = 0;
+    // 400 kB a second, in steps of 20 ms.
+    const step = () => {
+      for (let n = 0; n < 80; n++) output.write(`${String(written++).padEnd(99)}\n`);
+      vi.advanceTimersByTime(20);
+    };
+    for (let ms = 0; ms < 5_000; ms += 20) step();
+    let received = "";
+    for (let ms = 0; ms < 20_000; ms += 20) {
+      step();
+      received += pipe.read();
+    }
+    expect(lost).toBe(0);
+    const lines = received.trimEnd().split("\n");
+    expect(lines.map(Number)).toEqual(Array.from({ length: written }, (_, n) => n));
+  } finally {
+    pipe.close();
+    vi.useRealTimers();
+  }
+});

@@ -7,7 +7,10 @@ import { writeSync } from "node:fs";
 const WAITING_BYTES_MAX = 8 * 1024 * 1024;
 /** Written at once, at most. Small pieces go on as soon as a disk has a little room. */
 const PIECE_BYTES_MAX = 65_536;
-/** After how long a refused write is tried again. A pipe may be read soon; a disk stays full for minutes. */
+/**
+ * After how long a refused write is tried again. A pipe that is being read takes its 64 KiB each time, some
+ * 3 MB a second. A disk stays full for minutes.
+ */
 const RETRY_MS = { min: 20, max: 1_000 };
 /** How long the end of the process waits for an output that does not read its lines. */
 const FINISH_WITHIN_MS = 1_000;
@@ -59,10 +62,13 @@ export function createLogOutput(
   const go = () => {
     isScheduled = false;
     retry = undefined;
+    const waitingBefore = waitingBytes;
     try {
       writeAll();
       retryMs = RETRY_MS.min;
     } catch {
+      // A full pipe that took something is being read: its reader may be slower than these writes.
+      if (waitingBytes < waitingBefore) retryMs = RETRY_MS.min;
       // It does not keep the process from ending.
       retry = setTimeout(go, retryMs).unref();
       retryMs = Math.min(2 * retryMs, RETRY_MS.max);
