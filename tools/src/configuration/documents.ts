@@ -99,6 +99,14 @@ reach loopback; if it is empty, they may not. It also reads \`POSTHASTE_ADMIN_TO
 instead of a new one. With \`TEMPORAL_ADDRESS\` it uses that Temporal server instead of starting one.
 \`npm run up -- --help\` lists its options and variables.
 
+All its data and logs are in one folder, \`.posthaste\` or \`--data DIR\`, with mode 700: nobody but its owner
+gets in. A folder that others may read is closed if it is empty or an earlier run's. With any other file in
+it, it is refused, because others may need it. In the folder, the token, the keys and the logs have mode 600.
+The databases have what the umask gives, often 644: close a copy of them outside of the folder as well.
+
+While the folder's disk is full, \`up\` goes on running: what needs room is refused, \`/readyz\` says why, and
+all goes on by itself once there is room. It does not start on a full disk.
+
 \`up\` and the tests use the first Temporal server that they find, in this order:
 
 1. \`temporal\` on PATH, if its server is 1.28 or newer

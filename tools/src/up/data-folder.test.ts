@@ -59,6 +59,34 @@ test.each([
   expect(lines).toHaveLength(1);
 });
 
+test.each([
+  ["readme.md", 0o755],
+  ["lib", 0o775],
+])("an open folder with a file of others (%s) is refused, and stays as it is", async (name, mode) => {
+  // An earlier run in a folder of others does not make it its own.
+  await writeFile(join(dir, "posthaste.db"), "");
+  await writeFile(join(dir, name), "");
+  await chmod(dir, mode);
+  const was = { mode: await modeOf(dir), names: await readdir(dir) };
+  await expect(claimDataFolder(dir, silent)).rejects.toThrow(
+    `other users may read ${dir}, and it has other files than an \`up\` keeps (${name}): close it with ` +
+      `chmod 700, or choose a folder of its own with --data`,
+  );
+  expect({ mode: await modeOf(dir), names: await readdir(dir) }).toEqual(was);
+});
+
+test("a folder that is closed may have any other files", async () => {
+  await writeFile(join(dir, "readme.md"), "");
+  await (await claimDataFolder(dir, silent)).release();
+});
+
+test("a folder that another up is using stays as it is", async () => {
+  await leaveRunFile(knownProcess(process.pid) as { pid: number; born: string });
+  await chmod(dir, 0o755);
+  await expect(claimDataFolder(dir, silent)).rejects.toThrow(/another `up`/);
+  expect(await modeOf(dir)).toBe("755");
+});
+
 test("a folder behind a link is closed as well", async () => {
   const link = join(dir, "link");
   const target = join(dir, "target");

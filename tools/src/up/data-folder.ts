@@ -1,8 +1,8 @@
 import { randomUUID } from "node:crypto";
-import { chmodSync, realpathSync, statSync } from "node:fs";
+import { chmodSync, readdirSync, realpathSync, statSync } from "node:fs";
 import { link, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { homedir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { makeFolder } from "@posthaste/runtime";
 import { Complaint } from "@posthaste/runtime/terminal";
 import { endKnown, isAlive, type KnownProcess, knownProcess } from "@posthaste/stack";
@@ -30,33 +30,24 @@ const ORPHAN_PATIENCE_MS = 15_000;
  * Claims the folder, closes it to other users, and ends the processes that an earlier, killed `up` left
  * behind.
  *
- * @throws Complaint if the folder cannot be created or closed, or another `up` is using it
+ * @throws Complaint if the folder cannot be created or closed, other users may need it, or another `up` is
+ *   using it
  */
 export async function claimDataFolder(dir: string, progress: (line: string) => void): Promise<DataFolder> {
   createFolder(dir);
-  closeFolder(dir, progress);
-  createFolder(join(dir, "logs"));
+  requireOwn(dir);
   const path = join(dir, "run.json");
   const up = knownProcess(process.pid);
   if (up === undefined) throw new Error("this process is not in the system's list of processes");
   let run: Run = { up, started: [] };
-
-  for (;;) {
-    if (await createExclusively(path, run)) break;
-    const text = await readFile(path, "utf8").catch(() => undefined);
-    if (text === undefined) continue;
-    const earlier = parseRun(text);
-    if (earlier !== undefined && isAlive(earlier.up)) {
-      throw new Complaint(
-        `another \`up\` (process ${earlier.up.pid}) is using ${dir}: stop it, or choose another folder with --data`,
-      );
-    }
-    await removeStale(path, text);
-    for (const orphan of earlier?.started ?? []) {
-      if (!isAlive(orphan)) continue;
-      progress(`ending the ${orphan.name} (process ${orphan.pid}) that an earlier run left behind`);
-      await endKnown(orphan, ORPHAN_PATIENCE_MS);
-    }
+  await claim(path, run, progress);
+  const release = () => rm(path, { force: true });
+  try {
+    closeFolder(dir, progress);
+    createFolder(join(dir, "logs"));
+  } catch (error) {
+    await release();
+    throw error;
   }
 
   return {
@@ -69,8 +60,28 @@ export async function claimDataFolder(dir: string, progress: (line: string) => v
       await writeFile(next, JSON.stringify(run), { mode: 0o600 });
       await rename(next, path);
     },
-    release: () => rm(path, { force: true }),
+    release,
   };
+}
+
+async function claim(path: string, run: Run, progress: (line: string) => void): Promise<void> {
+  for (;;) {
+    if (await createExclusively(path, run)) return;
+    const text = await readFile(path, "utf8").catch(() => undefined);
+    if (text === undefined) continue;
+    const earlier = parseRun(text);
+    if (earlier !== undefined && isAlive(earlier.up)) {
+      throw new Complaint(
+        `another \`up\` (process ${earlier.up.pid}) is using ${dirname(path)}: stop it, or choose another folder with --data`,
+      );
+    }
+    await removeStale(path, text);
+    for (const orphan of earlier?.started ?? []) {
+      if (!isAlive(orphan)) continue;
+      progress(`ending the ${orphan.name} (process ${orphan.pid}) that an earlier run left behind`);
+      await endKnown(orphan, ORPHAN_PATIENCE_MS);
+    }
+  }
 }
 
 function createFolder(dir: string): void {
@@ -86,6 +97,37 @@ function createFolder(dir: string): void {
 const OF_OTHERS = 0o077;
 /** In a folder with this bit, such as /tmp, several users have files. */
 const STICKY = 0o1000;
+/** How the names of what an `up` keeps begin. Some have an ending, such as those of SQLite's log. */
+const OURS = [
+  "admin-token",
+  "demo-receiver-port",
+  "logs",
+  "posthaste.db",
+  "run.json",
+  "secret-keys",
+  "temporal-profile.toml",
+  "temporal.db",
+];
+
+/**
+ * Refuses a folder that other users may read, and may need: closing a system's folder, a home or a project
+ * would take it from them.
+ *
+ * @throws Complaint
+ */
+function requireOwn(dir: string): void {
+  const { mode } = statSync(dir);
+  if ((mode & OF_OTHERS) === 0) return;
+  if (mode & STICKY || realpathSync(dir) === realpathSync(homedir())) {
+    throw new Complaint(`other users may read ${dir}, and need it: choose a folder of its own with --data`);
+  }
+  const other = readdirSync(dir).find((name) => !OURS.some((ours) => name.startsWith(ours)));
+  if (other === undefined) return;
+  throw new Complaint(
+    `other users may read ${dir}, and it has other files than an \`up\` keeps (${other}): close it with ` +
+      "chmod 700, or choose a folder of its own with --data",
+  );
+}
 
 /**
  * Takes the folder from other users, since it holds the token, the sealing keys and all data. What is in it
@@ -94,9 +136,6 @@ const STICKY = 0o1000;
 function closeFolder(dir: string, progress: (line: string) => void): void {
   const before = statSync(dir);
   if ((before.mode & OF_OTHERS) === 0) return;
-  if (before.mode & STICKY || ["/", realpathSync(homedir())].includes(realpathSync(dir))) {
-    throw new Complaint(`other users may read ${dir}, and need it: choose a folder of its own with --data`);
-  }
   try {
     chmodSync(dir, before.mode & 0o700);
   } catch (error) {

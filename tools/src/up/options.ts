@@ -25,7 +25,8 @@ the worker, with SQLite. Ctrl-C stops everything. The data stays, and the next r
   --port PORT               the API's port (default ${PORT_DEFAULT})
   --temporal-port PORT      Temporal's port (default ${TEMPORAL_PORT_DEFAULT}, or a free one if in use)
   --temporal-ui-port PORT   the Temporal UI's port (default ${TEMPORAL_UI_PORT_DEFAULT})
-  --data DIR                the folder for all data and logs, closed to other users (default .posthaste)
+  --data DIR                the folder for all data and logs, and nothing else; it is closed to
+                            other users (default .posthaste)
   --help                    shows this text
 
 Environment:
