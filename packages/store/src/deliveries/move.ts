@@ -20,6 +20,7 @@ export const MOVED_COLUMNS = [
   "subscription_id",
   "state",
   "attempts",
+  "in_order",
   "lease_owner",
   "last_outcome",
   "last_status",

@@ -70,7 +70,7 @@ export const TRANSITIONS = {
     columns: { turn_at: "clear", lease_until: "set", in_flight_of: "set" },
   },
   renew_claim: {
-    meaning: "its worker is still at work",
+    meaning: "its worker is still at work, or others in order wait until its start is tried again",
     to: { pending: "pending" },
     late: ["started", "parked", ...ENDED],
     columns: { lease_until: "set" },

@@ -10,6 +10,7 @@ import { claimFitting } from "./claim-fitting.ts";
 import { roomsOf } from "./claim-rooms.ts";
 import type { ClaimedDelivery } from "./claimed-delivery.ts";
 import { readSubscriptions, type Visited } from "./claimed-subscriptions.ts";
+import { waitsInOrder } from "./in-order.ts";
 import { type OldestOf, oldestOf } from "./oldest-pending.ts";
 import type { Pending } from "./pending-subscriptions.ts";
 import { emptyRetryLines } from "./retry-lines.ts";
@@ -83,6 +84,7 @@ export async function claimVisited(
       leaseUntil: now + claim.leaseMs,
       // A delivery that was attempted before needs its log, which a workflow replays.
       lane: row.attempts === 0 ? subscription.lane : ("workflow" as const),
+      isInOrder: waitsInOrder(row) || (row.attempts === 0 && subscription.draining === 1),
       isFailing: subscription.isFailing,
       traceparent: row.traceparent,
     };

@@ -11,6 +11,8 @@ export type ClaimedDelivery = {
   readonly leaseUntil: number;
   /** How its attempt is made. */
   readonly lane: Lane;
+  /** Later ones of its subscription wait for its first attempt: it is of a replay or a drain. */
+  readonly isInOrder: boolean;
   /** Its subscription is failing. */
   readonly isFailing: boolean;
   /** The trace context of its ingest; null: it was not traced. */

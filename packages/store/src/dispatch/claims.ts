@@ -54,29 +54,32 @@ export async function releaseClaims(
   return refused;
 }
 
+/** A claim to set aside. */
+export type SetAsideClaim = {
+  readonly id: DeliveryId;
+  /** No worker claims the delivery before. */
+  readonly untilMs: number;
+  /** It keeps its place meanwhile, so that those wait which come after it in order. Default: false. */
+  readonly keepsPlace?: boolean;
+};
+
 /**
  * Releases claims that this owner still holds, and keeps every worker from claiming the deliveries until a
  * time of their own: they would only fail again, in front of the others.
  */
 export async function setAsideClaims(
   store: Store,
-  {
-    owner,
-    claims,
-    now,
-  }: {
-    owner: string;
-    claims: readonly { readonly id: DeliveryId; readonly untilMs: number }[];
-    now: number;
-  },
+  { owner, claims, now }: { owner: string; claims: readonly SetAsideClaim[]; now: number },
 ): Promise<Refused<DeliveryId>[]> {
-  const untilOf = new Map(claims.map(({ id, untilMs }) => [id, untilMs]));
-  const { refused } = await lockAndMove(store, [...untilOf.keys()], now, (rows) =>
+  const byId = new Map(claims.map((claim) => [claim.id, claim]));
+  const { refused } = await lockAndMove(store, [...byId.keys()], now, (rows) =>
     rows
       .filter((row) => row.lease_owner === owner)
-      .map((row) =>
-        eventOf("set_aside", row, { lease_until: untilOf.get(row.id) ?? now }, { lease_owner: null }),
-      ),
+      .map((row) => {
+        const { untilMs: lease_until = now, keepsPlace = false } = byId.get(row.id) ?? {};
+        if (keepsPlace) return eventOf("renew_claim", row, { lease_until });
+        return eventOf("set_aside", row, { lease_until }, { lease_owner: null });
+      }),
   );
   return refused;
 }

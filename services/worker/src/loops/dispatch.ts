@@ -54,7 +54,8 @@ const FAILING_STARTS_AT_ONCE = 2;
  * running workflow. If that workflow has ended, a new one runs, finds the row's state and returns.
  *
  * A delivery whose start is refused is set aside for a growing time, so that it keeps neither a place of its
- * subscription nor the head of its line. During an outage of Temporal, nothing is set aside and the round
+ * subscription nor the head of its line. If those behind it come after it in order, it keeps both, unless the
+ * refusal is for what the delivery is. During an outage of Temporal, nothing is set aside and the round
  * fails. After that, a round waits until a start has succeeded.
  *
  * @param health which subscriptions to claim for. Failing subscriptions get a loop of their own, so

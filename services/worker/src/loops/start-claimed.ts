@@ -100,7 +100,7 @@ export function createStarts(options: StarterOptions, plan: StartsPlan): Starts 
   };
   const run = async (delivery: ClaimedDelivery) => {
     const id = delivery.deliveryId;
-    const noteFailure = outcomes.begun(id);
+    const noteFailure = outcomes.begun(delivery);
     const begunAt = performance.now();
     let isStarted = false;
     try {
@@ -162,7 +162,14 @@ export function createStarts(options: StarterOptions, plan: StartsPlan): Starts 
   };
 }
 
-type Failed = Refused & { readonly item: DeliveryId };
+type Failed = Refused & {
+  readonly item: DeliveryId;
+  /**
+   * Those that come after it in order wait until it is tried again: Temporal has not refused the delivery,
+   * and may even have started it without an answer.
+   */
+  readonly keepsPlace: boolean;
+};
 
 /** Collects what became of starts, and tells failures that concern one delivery from an outage. */
 function createOutcomes() {
@@ -175,11 +182,12 @@ function createOutcomes() {
   const mayBeOutage = () => doubtful.length >= FAILURES_MAX;
   return {
     /** Notes that a start begins, and returns a function that notes its failure. */
-    begun(id: DeliveryId) {
+    begun({ deliveryId: item, isInOrder }: ClaimedDelivery) {
       const before = successes;
       return (error: unknown) => {
-        const isItsOwn = successes > before || !isOutage(error);
-        (isItsOwn ? failed : doubtful).push({ item: id, error });
+        const mayPass = isOutage(error);
+        const isItsOwn = successes > before || !mayPass;
+        (isItsOwn ? failed : doubtful).push({ item, error, keepsPlace: isInOrder && mayPass });
       };
     },
     succeeded(id: DeliveryId) {
@@ -248,7 +256,8 @@ function createNotes(options: StarterOptions, plan: StartsPlan, onWritten: () =>
         for (const id of started) patience.succeeded(id);
         report("lease", await markStarted(store, { owner, ids: started, now: now() }));
         report("start", failed);
-        const claims = failed.map(({ item: id }) => ({ id, untilMs: patience.failed(id).untilMs }));
+        const untilOf = (id: DeliveryId) => patience.failed(id).untilMs;
+        const claims = failed.map(({ item: id, keepsPlace }) => ({ id, untilMs: untilOf(id), keepsPlace }));
         report("lease", await setAsideClaims(store, { owner, claims, now: now() }));
         if (started.length > 0) plan.onStarted(started.length);
       });
