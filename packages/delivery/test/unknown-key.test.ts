@@ -159,6 +159,15 @@ describe.each(["sqlite", "mysql"] as const)("a worker that lacks a sealing key, 
     expect(eventsSeen()).not.toContain("delivery.faulted");
   });
 
+  test("reaches its workflow at once if that was started before this failure had a name", async () => {
+    await subscribe(ahead);
+    const [deliveryId] = (await claimed()) as [DeliveryId];
+    const deps = depsOn(database.store);
+    const run = attemptDelivery(deps, { deliveryId }, { number: 1, shares: deps.shares.retries });
+    // The retry policy that Temporal has recorded does not list it: only the failure can say so.
+    await expect(run).rejects.toMatchObject({ type: "UnknownKey", nonRetryable: true });
+  });
+
   test("parks what is paused: that needs no key", async () => {
     const { id: subscription } = await subscribe(ahead);
     const [id] = (await claimed()) as [DeliveryId];
@@ -171,7 +180,11 @@ describe.each(["sqlite", "mysql"] as const)("a worker that lacks a sealing key, 
     const key = { pointer: "/a", value: "1" };
     const { id: erasureId } = await createErasure(ahead, { accountId, key, now: Date.now() });
     const input = { erasureId };
-    await expect(eraseStep(depsOn(database.store), input)).rejects.toMatchObject({ type: "UnknownKey" });
+    await expect(eraseStep(depsOn(database.store), input)).rejects.toMatchObject({
+      type: "UnknownKey",
+      // Temporal runs the step again and again.
+      nonRetryable: false,
+    });
     expect(eventsSeen()).toEqual(["erasure.waits", "counted: lacked key"]);
     expect(await eraseStep(depsOn(ahead), input)).toMatchObject({ isOver: true });
     expect(await getErasure(database.store, erasureId)).toMatchObject({ state: "completed" });

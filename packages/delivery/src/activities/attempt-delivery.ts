@@ -75,7 +75,7 @@ export async function attemptDelivery(
   } catch (error) {
     if (error instanceof UnknownKey) {
       noteUnknownKey(deps, log.with(ids), error);
-      throw unknownKey(error.keyId);
+      throw unknownKey(error.keyId, { nonRetryable: true });
     }
     const failure = error instanceof ApplicationFailure ? error : fault("the worker or its database failed");
     if (failure.type === FAULT) {

@@ -30,7 +30,7 @@ export async function eraseStep(
     if (error instanceof UnknownKey) {
       log.warn("erasure.waits", { erasureId, for: "key", keyId: error.keyId });
       observer?.lackedKey();
-      throw unknownKey(error.keyId);
+      throw unknownKey(error.keyId, { nonRetryable: false });
     }
     log.error("erasure.faulted", error, { erasureId });
     throw fault("the worker or its database failed");

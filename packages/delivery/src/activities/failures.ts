@@ -65,12 +65,18 @@ export function fault(what: string): ApplicationFailure {
   });
 }
 
-/** Returns the failure of work that waits until a worker has the key that sealed a secret. */
-export function unknownKey(keyId: string): ApplicationFailure {
+/**
+ * Returns the failure of work that waits until a worker has the key that sealed a secret.
+ *
+ * @param options.nonRetryable whether the workflow itself runs the work again, rather than Temporal by the
+ *   activity's retry policy. Of an activity that an earlier release has begun, the policy does not know it
+ */
+export function unknownKey(keyId: string, { nonRetryable }: { nonRetryable: boolean }): ApplicationFailure {
   return withoutStack({
     type: UNKNOWN_KEY,
     message: `waiting for a worker with the sealing key ${keyId}: see Keys in docs/operations.md`,
     category: ApplicationFailureCategory.BENIGN,
+    nonRetryable,
   });
 }
 
