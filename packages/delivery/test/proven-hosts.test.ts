@@ -34,11 +34,12 @@ describe.each(["sqlite", "mysql"] as const)(
       await database.dispose();
     });
 
-    const subscribe = async (path: string) =>
+    const subscribe = async (path: string) => await subscribeAt(receiver.url, path);
+    const subscribeAt = async (url: string, path: string) =>
       await createSubscription(database.store, {
         ...{
           accountId,
-          targetUrl: `${receiver.url}${path}`,
+          targetUrl: `${url}${path}`,
           eventTypes: ["invoice_sent"],
           unprovenHostMax: 1,
         },
@@ -65,6 +66,17 @@ describe.each(["sqlite", "mysql"] as const)(
       receiver.answer({ kind: "status", status });
       const first = await subscribe("/1");
       await expect(subscribe("/2")).rejects.toMatchObject({ code: "too_many" });
+      await attempt(first);
+      await subscribe("/2");
+      await subscribe("/3");
+    });
+
+    test("has another once it has answered, though an earlier release moved the subscription there", async () => {
+      receiver.answer({ kind: "status", status: 200 });
+      const first = await subscribeAt("https://proven.example", "/1");
+      // A process of such a release writes neither the host nor that it is not proven.
+      const url = { target_url: `${receiver.url}/1`, target_hash: Buffer.alloc(32, 1), host_proven: 1 };
+      await database.store.db.updateTable("subscriptions").set(url).where("id", "=", first.id).execute();
       await attempt(first);
       await subscribe("/2");
       await subscribe("/3");

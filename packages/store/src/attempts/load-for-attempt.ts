@@ -14,6 +14,7 @@ import { SealError } from "../database/sealer.ts";
 import type { Store } from "../database/store.ts";
 import { type Delivery, deliveryOf } from "../deliveries/deliveries.ts";
 import { hasPlace } from "../dispatch/places.ts";
+import { isHostProven } from "../subscriptions/hosts.ts";
 import { PACE_COLUMNS, rateOf } from "../subscriptions/pace.ts";
 import {
   openSigningKeys,
@@ -184,6 +185,7 @@ async function loadSubscriptions(
       "acceptance",
       "timeout_ms",
       "failing_since",
+      "host_hash",
       "host_proven",
       ...PACE_COLUMNS,
     ])
@@ -205,7 +207,7 @@ async function loadSubscriptions(
         rate: rateOf(row),
         concurrency: row.concurrency,
         isHealthy: row.failing_since === null,
-        isHostProven: row.host_proven === 1,
+        isHostProven: isHostProven(row),
       };
       return [id, { subscription, sealError }];
     }),

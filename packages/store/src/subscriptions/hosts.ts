@@ -1,7 +1,9 @@
 import { type AccountId, hostOf, MINUTE_MS, Refusal, type SubscriptionId } from "@posthaste/domain";
+import type { Selectable } from "kysely";
 import { byIndex } from "../database/by-index.ts";
 import { sha256 } from "../database/ids.ts";
 import type { Store } from "../database/store.ts";
+import type { Tables } from "../database/tables.ts";
 import { type Tx, transact } from "../database/transact.ts";
 import { idsInEachState } from "./live-subscriptions.ts";
 import { lockSubscription } from "./lock-subscription.ts";
@@ -18,6 +20,16 @@ const RETRY_AFTER_MS = MINUTE_MS;
 /** Returns the columns of the host of a new target URL. */
 export function hostColumns(targetUrl: string) {
   return { host_hash: sha256(hostOf(targetUrl)), host_proven: 0 };
+}
+
+/**
+ * Returns whether the host of a subscription's URL is proven by it. During an upgrade, a process that knows
+ * no hosts may have changed the URL: what the row says is then of another host.
+ */
+export function isHostProven(
+  row: Pick<Selectable<Tables["subscriptions"]>, "target_url" | "host_hash" | "host_proven">,
+): boolean {
+  return row.host_proven === 1 && row.host_hash?.equals(sha256(hostOf(row.target_url))) === true;
 }
 
 /**
@@ -62,7 +74,7 @@ export async function noteHostProven(
 ): Promise<void> {
   await transact(store, async (tx) => {
     const row = await lockSubscription(store, tx, "any", id, { ifLocked: "skip" });
-    if (row === undefined || row.host_proven === 1 || !row.target_hash.equals(targetHash)) return;
+    if (row === undefined || isHostProven(row) || !row.target_hash.equals(targetHash)) return;
     await tx
       .updateTable("subscriptions")
       .set({ ...hostColumns(targetUrl), host_proven: 1 })
