@@ -70,7 +70,7 @@ export {
   TRANSITIONS as DELIVERY_TRANSITIONS,
 } from "./deliveries/transitions.ts";
 export { type Backlog, measureBacklog } from "./dispatch/backlog.ts";
-export type { Claim } from "./dispatch/claim.ts";
+export type { Claim, PlacesAtHosts } from "./dispatch/claim.ts";
 export { claimDeliveries } from "./dispatch/claim-deliveries.ts";
 export type { RefusedClaims } from "./dispatch/claim-fitting.ts";
 export { DRAIN_PER_SECOND } from "./dispatch/claim-rooms.ts";

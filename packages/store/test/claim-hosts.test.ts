@@ -1,29 +1,62 @@
-import { type AccountId, hostOf } from "@posthaste/domain";
+import { type AccountId, type DeliveryId, hostOf } from "@posthaste/domain";
 import { expect, test } from "vitest";
-import { type Claim, claimDeliveries, createAccount, createClaimRotation } from "../src/index.ts";
+import {
+  type Claim,
+  claimDeliveries,
+  createAccount,
+  createClaimRotation,
+  type PlacesAtHosts,
+} from "../src/index.ts";
 import { NOW, onEachDatabase } from "./fixture.ts";
 
 const FULL = "https://full.example:8443/";
 
 onEachDatabase("a claim, if an account has room at each host for so many", (bench) => {
-  /** Claims, and counts what is under way at each account's host. */
-  const createClaimer = (hostMax: number, over: Partial<Claim> = {}) => {
-    const underWay = new Map<string, number>();
-    const keyOf = (accountId: AccountId, url: string) => `${accountId} ${hostOf(url)}`;
-    const rotation = createClaimRotation();
-    return async () => {
-      const claimed = await claimDeliveries(bench().store, {
-        ...{ owner: "me", limit: 100, inFlightMax: 32, leaseMs: 30_000, now: NOW, rotation },
-        roomOfHost: (accountId, url) => hostMax - (underWay.get(keyOf(accountId, url)) ?? 0),
-        ...over,
-      });
-      for (const { accountId, targetUrl } of claimed) {
-        const key = keyOf(accountId, targetUrl);
-        underWay.set(key, (underWay.get(key) ?? 0) + 1);
-      }
-      return claimed;
+  /** Places of which each account has so many at each host. */
+  const createPlaces = (maxOf: (id: AccountId) => number): PlacesAtHosts => {
+    const places = new Map<DeliveryId, string>();
+    return {
+      has: (id) => places.has(id),
+      tryToReserve(id, accountId, url) {
+        const key = `${accountId} ${hostOf(url)}`;
+        const isTaken = [...places.values()].filter((one) => one === key).length < maxOf(accountId);
+        if (isTaken) places.set(id, key);
+        return isTaken;
+      },
+      end: (id) => void places.delete(id),
     };
   };
+  const createClaimer = (hostMax: number, over: Partial<Claim> = {}) => {
+    const rotation = createClaimRotation();
+    const hosts = createPlaces(() => hostMax);
+    const claim = { owner: "me", limit: 100, inFlightMax: 32, leaseMs: 30_000, now: NOW, rotation, hosts };
+    return async (more: Partial<Claim> = {}) =>
+      await claimDeliveries(bench().store, { ...claim, ...over, ...more });
+  };
+
+  test("takes no more though claims of healthy and failing subscriptions run at once", async () => {
+    const { store, subscribe, ingest } = bench();
+    for (let n = 0; n < 4; n++) {
+      const { id } = await subscribe({ targetUrl: `${FULL}${n}` });
+      if (n < 2) continue;
+      await store.db.updateTable("subscriptions").set({ failing_since: NOW }).where("id", "=", id).execute();
+    }
+    for (let n = 0; n < 4; n++) await ingest();
+    const claim = createClaimer(4);
+    const kinds = [{ isFailing: false }, { isFailing: true }];
+    const claimed = await Promise.all(
+      kinds.map((kind) => claim({ ...kind, rotation: createClaimRotation() })),
+    );
+    expect(claimed.flat()).toHaveLength(4);
+  });
+
+  test("gives the places back of what it does not get", async () => {
+    const { subscribe, ingest } = bench();
+    await subscribe({ targetUrl: `${FULL}x` });
+    for (let n = 0; n < 4; n++) await ingest();
+    const claim = createClaimer(4);
+    for (let n = 0; n < 4; n++) expect(await claim({ limit: 1 })).toHaveLength(1);
+  });
 
   test("takes no more of all its subscriptions there, and all of those on other hosts", async () => {
     const { subscribe, ingest } = bench();
@@ -59,7 +92,7 @@ onEachDatabase("a claim, if an account has room at each host for so many", (benc
       for (let n = 0; n < 4; n++) await ingest({ accountId });
     }
     const isFull = (id: AccountId) => id === bench().accountId;
-    const claim = createClaimer(9, { limit: 1, roomOfHost: (id) => (isFull(id) ? 0 : 9) });
+    const claim = createClaimer(9, { limit: 1, hosts: createPlaces((id) => (isFull(id) ? 0 : 9)) });
     const got: AccountId[] = [];
     for (let n = 0; n < 4; n++) got.push(...(await claim()).map(({ accountId }) => accountId));
     expect(got).toEqual([...others, ...others]);

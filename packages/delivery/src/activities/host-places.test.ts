@@ -9,7 +9,7 @@ const id = (n: number) => `dlv_${n}` as DeliveryId;
 
 test("an account has so many places at a host, whatever the port and the path, and others as many", () => {
   const hosts = createHostPlaces(2);
-  hosts.reserve(id(1), ONE, URL_1);
+  hosts.tryToReserve(id(1), ONE, URL_1);
   hosts.begin(id(2), ONE, "http://receiver.example:8080/2");
   expect(hosts.roomOf(ONE, "https://receiver.example./3")).toBe(0);
   expect(hosts.hasRoomFor(id(3), ONE, URL_1)).toBe(false);
@@ -19,7 +19,7 @@ test("an account has so many places at a host, whatever the port and the path, a
 
 test("a place that was reserved is the attempt's, and is free again after it", () => {
   const hosts = createHostPlaces(1);
-  hosts.reserve(id(1), ONE, URL_1);
+  hosts.tryToReserve(id(1), ONE, URL_1);
   expect(hosts.hasRoomFor(id(1), ONE, URL_1)).toBe(true);
   hosts.begin(id(1), ONE, URL_1);
   expect(hosts.roomOf(ONE, URL_1)).toBe(0);

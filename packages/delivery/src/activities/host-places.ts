@@ -10,8 +10,10 @@ import { createShares } from "./shares.ts";
 export type HostPlaces = {
   /** Returns how many more attempts of this account may begin at the URL's host. */
   readonly roomOf: (accountId: AccountId, targetUrl: string) => number;
-  /** Takes a place for a delivery whose attempt will begin soon. */
-  readonly reserve: (id: DeliveryId, accountId: AccountId, targetUrl: string) => void;
+  /** Returns whether the delivery has a place. */
+  readonly has: (id: DeliveryId) => boolean;
+  /** Takes a place for a delivery that is to be claimed, if there is room. Returns whether it has one. */
+  readonly tryToReserve: (id: DeliveryId, accountId: AccountId, targetUrl: string) => boolean;
   /** Returns whether the delivery's attempt may begin: its host has room, or a place was reserved for it. */
   readonly hasRoomFor: (id: DeliveryId, accountId: AccountId, targetUrl: string) => boolean;
   /** Takes a place for an attempt that begins now, or the place that was reserved for it. */
@@ -26,11 +28,17 @@ export type HostPlaces = {
 export function createHostPlaces(max: number): HostPlaces {
   const places = createShares<DeliveryId, string>(max, { roomFor: (held) => Math.max(0, max - held) });
   const keyOf = (accountId: AccountId, targetUrl: string) => `${accountId} ${hostOf(targetUrl)}`;
+  const hasRoomFor = (id: DeliveryId, accountId: AccountId, targetUrl: string) =>
+    places.has(id) || places.roomOf(keyOf(accountId, targetUrl)) > 0;
   return {
     roomOf: (accountId, targetUrl) => places.roomOf(keyOf(accountId, targetUrl)),
-    reserve: (id, accountId, targetUrl) => places.reserve(id, keyOf(accountId, targetUrl)),
-    hasRoomFor: (id, accountId, targetUrl) =>
-      places.has(id) || places.roomOf(keyOf(accountId, targetUrl)) > 0,
+    has: places.has,
+    tryToReserve(id, accountId, targetUrl) {
+      if (!hasRoomFor(id, accountId, targetUrl)) return false;
+      places.reserve(id, keyOf(accountId, targetUrl));
+      return true;
+    },
+    hasRoomFor,
     begin: (id, accountId, targetUrl) => places.begin(id, keyOf(accountId, targetUrl)),
     end: places.end,
     nextRoomAt: (accountId, targetUrl, nowMs) => places.nextRoomAt(keyOf(accountId, targetUrl), nowMs),

@@ -1,10 +1,10 @@
-import { type AccountId, type DeliveryId, hostOf, type SubscriptionId } from "@posthaste/domain";
+import type { AccountId, DeliveryId, SubscriptionId } from "@posthaste/domain";
 import { inParts, isEverybodys, type Refused } from "../database/in-parts.ts";
 import type { Store } from "../database/store.ts";
 import { transact } from "../database/transact.ts";
-import type { Claim } from "./claim.ts";
+import type { Claim, PlacesAtHosts } from "./claim.ts";
 import { type ClaimRotation, createClaimRotation, noteTurns } from "./claim-rotation.ts";
-import { claimVisited } from "./claim-visited.ts";
+import { type ClaimedOfVisited, claimVisited } from "./claim-visited.ts";
 import type { ClaimedDelivery } from "./claimed-delivery.ts";
 import { ofKind } from "./claimed-subscriptions.ts";
 import { inTurns, type Pending, pendingSubscriptions } from "./pending-subscriptions.ts";
@@ -39,8 +39,13 @@ const EXAMINED_MAX = 4_096;
 export async function claimDeliveries(store: Store, claim: Claim): Promise<ClaimedDelivery[]> {
   const { rotation = createClaimRotation(), roomOf = unlimited, onRefused = () => {} } = claim;
   const found = createFound();
+  const places = createTakenPlaces(claim.hosts);
   try {
-    await claimInTurns(store, { ...claim, rotation, roomOf }, found);
+    await claimInTurns(store, { ...claim, rotation, roomOf, places }, found);
+  } catch (error) {
+    // Nobody learns what was claimed. Its leases run out.
+    places.keepOnly([]);
+    throw error;
   } finally {
     passOn(rotation, found);
     const subscriptions = found.subscriptions.map(({ item, error }) => ({ item: item.id, error }));
@@ -70,28 +75,35 @@ function createFound() {
 
 async function claimInTurns(
   store: Store,
-  claim: Claim & Required<Pick<Claim, "rotation" | "roomOf">>,
+  claim: Claim & Required<Pick<Claim, "rotation" | "roomOf">> & { places: TakenPlaces },
   found: Found,
 ): Promise<void> {
-  const { rotation } = claim;
+  const { rotation, places } = claim;
   const { claimed, turns, hadTurn, leftOut } = found;
   const roomLeftOf = (id: AccountId) =>
     claim.roomOf(id) - claimed.filter(({ accountId }) => accountId === id).length;
+  const note = (visited: readonly Pending[], more: ClaimedOfVisited) => {
+    found.deliveries.push(...more.misfits);
+    for (const { accountId, id } of visited) {
+      (more.leftOut.has(id) ? leftOut : hadTurn).add(id);
+      if (more.locked.has(id)) rotation.foundLocked(accountId, id);
+      else if (!more.leftOut.has(id)) rotation.settled(accountId, id);
+    }
+  };
   const visit = async (visited: readonly Pending[]) => {
     const limit = claim.limit - claimed.length;
     if (limit === 0) return;
     const left = {
       ...{ ...claim, limit, roomOf: roomLeftOf },
       roomToStart: startsLeftOf(claim, claimed),
-      roomOfHost: hostRoomLeftOf(claim, claimed),
+      ...(claim.hosts === undefined ? {} : { hosts: places }),
     };
-    const more = await transact(store, (tx) => claimVisited(store, tx, visited, left));
-    claimed.push(...more.claimed);
-    found.deliveries.push(...more.misfits);
-    for (const { accountId, id } of visited) {
-      (more.leftOut.has(id) ? leftOut : hadTurn).add(id);
-      if (more.locked.has(id)) rotation.foundLocked(accountId, id);
-      else if (!more.leftOut.has(id)) rotation.settled(accountId, id);
+    try {
+      const more = await transact(store, (tx) => claimVisited(store, tx, visited, left));
+      claimed.push(...more.claimed);
+      note(visited, more);
+    } finally {
+      places.keepOnly(claimed);
     }
   };
   let visits = 0;
@@ -156,14 +168,29 @@ function startsLeftOf(
     roomToStart(id) - claimed.filter(({ accountId, lane }) => accountId === id && lane === "workflow").length;
 }
 
-/** Returns how many more deliveries of an account may be claimed for the host of a URL. */
-function hostRoomLeftOf(
-  { roomOfHost = unlimited }: Claim,
-  claimed: readonly ClaimedDelivery[],
-): (id: AccountId, targetUrl: string) => number {
-  const keyOf = (id: AccountId, targetUrl: string) => `${id} ${hostOf(targetUrl)}`;
-  const byHost = Map.groupBy(claimed, ({ accountId, targetUrl }) => keyOf(accountId, targetUrl));
-  return (id, targetUrl) => roomOfHost(id, targetUrl) - (byHost.get(keyOf(id, targetUrl))?.length ?? 0);
+type TakenPlaces = ReturnType<typeof createTakenPlaces>;
+
+/** Remembers which places at hosts a call has taken. A delivery may have had one before. */
+function createTakenPlaces(hosts: PlacesAtHosts | undefined) {
+  const taken = new Set<DeliveryId>();
+  return {
+    has: (id: DeliveryId) => hosts?.has(id) === true,
+    tryToReserve(id: DeliveryId, accountId: AccountId, targetUrl: string): boolean {
+      if (hosts === undefined || hosts.has(id)) return true;
+      const isTaken = hosts.tryToReserve(id, accountId, targetUrl);
+      if (isTaken) taken.add(id);
+      return isTaken;
+    },
+    end(id: DeliveryId) {
+      taken.delete(id);
+      hosts?.end(id);
+    },
+    /** Gives back what the call has taken for other deliveries than these. */
+    keepOnly(claimed: readonly Pick<ClaimedDelivery, "deliveryId">[]) {
+      const kept = new Set(claimed.map(({ deliveryId }) => deliveryId));
+      for (const id of [...taken].filter((one) => !kept.has(one))) this.end(id);
+    },
+  };
 }
 
 function unlimited(): number {

@@ -111,18 +111,17 @@ async function lockedAmong(tx: Tx, ids: readonly SubscriptionId[]): Promise<Set<
  */
 function withinHosts(
   oldest: readonly OldestOf[],
-  { roomOfHost }: Claim,
+  { hosts }: Claim,
 ): { oldest: readonly OldestOf[]; crowdedOut: readonly SubscriptionId[] } {
-  if (roomOfHost === undefined) return { oldest, crowdedOut: [] };
+  if (hosts === undefined) return { oldest, crowdedOut: [] };
   const crowdedOut: SubscriptionId[] = [];
-  const taken = new Map<string, number>();
+  const taken = new Set<string>();
   const within = oldest.map(({ subscription, ids }) => {
     const { id, account_id: accountId, target_url: targetUrl } = subscription;
     const key = `${accountId} ${hostOf(targetUrl)}`;
-    const before = taken.get(key) ?? 0;
-    const some = ids.slice(0, Math.max(0, roomOfHost(accountId, targetUrl) - before));
-    taken.set(key, before + some.length);
-    if (some.length === 0 && ids.length > 0 && before > 0) crowdedOut.push(id);
+    const some = ids.filter((one) => hosts.tryToReserve(one, accountId, targetUrl));
+    if (some.length > 0) taken.add(key);
+    else if (ids.length > 0 && taken.has(key)) crowdedOut.push(id);
     return { subscription, ids: some };
   });
   return { oldest: within, crowdedOut };

@@ -1,6 +1,19 @@
-import type { AccountId, Lane, SubscriptionId } from "@posthaste/domain";
+import type { AccountId, DeliveryId, Lane, SubscriptionId } from "@posthaste/domain";
 import type { RefusedClaims } from "./claim-fitting.ts";
 import type { ClaimRotation } from "./claim-rotation.ts";
+
+/**
+ * Places at hosts. A claim takes one for each delivery before it locks it, so that claims at the same time do
+ * not count on the same room, and gives those back whose deliveries it does not get.
+ */
+export type PlacesAtHosts = {
+  /** Returns whether the delivery has a place. */
+  readonly has: (id: DeliveryId) => boolean;
+  /** Takes a place, if its account has room at the host. Returns whether the delivery has one. */
+  readonly tryToReserve: (id: DeliveryId, accountId: AccountId, targetUrl: string) => boolean;
+  /** Gives the delivery's place back. */
+  readonly end: (id: DeliveryId) => void;
+};
 
 export type Claim = {
   /** Names the claimer in the lease. */
@@ -26,8 +39,8 @@ export type Claim = {
   readonly rotation?: ClaimRotation;
   /** How many more deliveries of this account may be claimed. Default: any number. */
   readonly roomOf?: (id: AccountId) => number;
-  /** How many more of them may be claimed for the host of a target URL. Default: any number. */
-  readonly roomOfHost?: (id: AccountId, targetUrl: string) => number;
+  /** The places of an account's attempts at each host. Default: any number. */
+  readonly hosts?: PlacesAtHosts;
   /**
    * For the lane `direct`: how many more deliveries of this account may be claimed that were attempted
    * before. The others are left out. They need a workflow, whatever the lane. Default: any number.

@@ -144,6 +144,10 @@ export function createDirectLane(options: DirectLaneOptions): DirectLane {
       }
       const attempted = claimed.filter((one) => one.lane === "workflow" && isNew(one));
       for (const { deliveryId, accountId } of attempted) startPlaces.begin(deliveryId, accountId);
+      // Their workflows' attempts take places of their own, instead of those of the claim.
+      for (const { deliveryId, lane } of claimed) {
+        if (lane === "workflow" && !inFlight.has(deliveryId)) hosts?.end(deliveryId);
+      }
       starts.begin(attempted);
     },
     roomToStart: startPlaces.roomOf,

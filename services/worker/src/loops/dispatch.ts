@@ -97,10 +97,8 @@ export function createDispatcher(options: DispatchOptions, health?: "well" | "fa
       await giveBackEnded(options);
       const room = Math.max(0, atOnce + starts.aheadMax() - starts.count());
       const { claimed, goesOn } = await claim(Math.min(batch, room, shares.free()));
-      for (const { deliveryId, accountId, targetUrl } of claimed) {
-        shares.reserve(deliveryId, accountId);
-        hosts?.reserve(deliveryId, accountId, targetUrl);
-      }
+      // The claim has taken their places at the hosts.
+      for (const { deliveryId, accountId } of claimed) shares.reserve(deliveryId, accountId);
       starts.begin(claimed);
       if (claimed.length === 0) return goesOn ? "searching" : "idle";
       await starts.untilAtMost(atOnce);
@@ -186,7 +184,7 @@ function createClaimer(
       now: now(),
       rotation,
       roomOf: shares.roomOf,
-      ...(hosts === undefined ? {} : { roomOfHost: hosts.roomOf }),
+      ...(hosts === undefined ? {} : { hosts }),
       isLeftOut: (id) => patience.isSetAside(id),
       onRefused,
       onCutShort() {
