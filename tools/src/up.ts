@@ -5,7 +5,7 @@ import { freePort, isFree } from "@posthaste/testkit";
 import { build } from "./suite/build.ts";
 import { showProgress } from "./terminal/progress.ts";
 import { listenForStop, untilStopped } from "./terminal/stop-signal.ts";
-import { claimDataFolder } from "./up/data-folder.ts";
+import { claimDataFolder, inWords } from "./up/data-folder.ts";
 import { type Demo, startDemo } from "./up/demo.ts";
 import { requireTemporal } from "./up/given-temporal.ts";
 import { parseUpOptions, TEMPORAL_PORT_DEFAULT, UP_USAGE, type UpOptions } from "./up/options.ts";
@@ -50,7 +50,7 @@ async function up(options: UpOptions): Promise<number> {
     return 0;
   } catch (error) {
     if (error instanceof Stopped) return 0;
-    throw error;
+    throw inWords(error, options.dataDir);
   }
 }
 

@@ -57,8 +57,12 @@ export async function claimDataFolder(dir: string, progress: (line: string) => v
       if (known === undefined) return;
       run = { up: run.up, started: [...run.started, { name, ...known }] };
       const next = `${path}.${randomUUID()}`;
-      await writeFile(next, JSON.stringify(run), { mode: 0o600 });
-      await rename(next, path);
+      try {
+        await writeFile(next, JSON.stringify(run), { mode: 0o600 });
+        await rename(next, path);
+      } finally {
+        await rm(next, { force: true });
+      }
     },
     release,
   };
@@ -91,6 +95,16 @@ function createFolder(dir: string): void {
     const { code } = error as NodeJS.ErrnoException;
     throw new Complaint(`${dir} cannot be created (${code}): choose another folder with --data`);
   }
+}
+
+/** The codes with which the system and SQLite say that there is no room, or none for this user. */
+const DISK_FULL = ["ENOSPC", "EDQUOT", "SQLITE_FULL"];
+
+/** Returns a Complaint instead of an error that says that the folder's disk is full. */
+export function inWords(error: unknown, dir: string): unknown {
+  const isDiskFull = error instanceof Error && "code" in error && DISK_FULL.includes(String(error.code));
+  if (!isDiskFull) return error;
+  return new Complaint(`the disk of ${dir} is full: make room, or choose another folder with --data`);
 }
 
 /** The permissions of everybody but the owner. */
