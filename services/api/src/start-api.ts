@@ -69,6 +69,7 @@ export async function startApi(options: ApiOptions): Promise<Api> {
     // Errors before routing, such as a path that cannot be decoded.
     frameworkErrors: (error, request, reply) => {
       lines.begin(request, reply);
+      admission.bound(request, reply);
       sendProblem(reply, problemOf(problems, error, request.line));
     },
   });
@@ -78,7 +79,8 @@ export async function startApi(options: ApiOptions): Promise<Api> {
   const lines = logRequests(app, log, deps.tracer, deps.observer);
   // Before any refusal, so that a page can read it.
   await allowOrigins(app, corsOrigins);
-  const requestsUnderWay = boundRequests(app, limits, TOKEN_RPC_PATHS);
+  const { requestPlaces } = deps;
+  const admission = boundRequests(app, { limits, requestPlaces, tokenPaths: TOKEN_RPC_PATHS });
   app.addHook("onRequest", async (_request, reply) => {
     // Browsers must not guess a media type.
     reply.header("x-content-type-options", "nosniff");
@@ -101,7 +103,7 @@ export async function startApi(options: ApiOptions): Promise<Api> {
     throw portProblem(error, options.port, "POSTHASTE_PORT");
   });
   const url = urlOf(app, host);
-  const counters = () => countersOf(deps, { port, requests: requestsUnderWay(), lines });
+  const counters = () => countersOf(deps, { port, requests: admission.underWay(), lines });
   log.info("api.started", { url });
 
   return {
@@ -109,7 +111,7 @@ export async function startApi(options: ApiOptions): Promise<Api> {
     counters,
     async stop() {
       const force = setTimeout(() => {
-        log.warn("api.requests_cut", { drainMs, ...requestsUnderWay() });
+        log.warn("api.requests_cut", { drainMs, ...admission.underWay() });
         port.destroy();
       }, drainMs);
       // Ends endless streams, such as a watched health status. Other requests may finish.

@@ -102,20 +102,20 @@ describe("whenOver calls back exactly once", () => {
 
   test("when the connection of pipelined requests breaks, for each of them", async () => {
     const responses: Response[] = [];
-    handle = (response) => responses.push(response);
+    const overs: ReturnType<typeof vi.fn>[] = [];
+    handle = (response) => {
+      const over = vi.fn();
+      whenOver(response, over);
+      responses.push(response);
+      overs.push(over);
+    };
     const socket = open();
     socket.write("GET / HTTP/1.1\r\nhost: a\r\n\r\n".repeat(4));
-    await expect.poll(() => responses.length).toBe(4);
-    const overs = responses.map((response) => {
-      const over = vi.fn();
-      response.once("close", over);
-      return over;
-    });
     const calls = () => overs.map((over) => over.mock.calls.length);
+    await expect.poll(calls).toEqual([0]);
     responses[0]?.end();
-    await expect.poll(calls).toEqual([1, 0, 0, 0]);
-    // Out of order: this response waits for the second.
-    responses[2]?.end();
+    // The second one's turn has come; the others wait for it.
+    await expect.poll(calls).toEqual([1, 0]);
     socket.resetAndDestroy();
     await expect.poll(calls).toEqual([1, 1, 1, 1]);
   });

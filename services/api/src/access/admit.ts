@@ -14,7 +14,7 @@ export type AdmitParts = {
 
 /**
  * Admits a request before its body is read: looks its token up, takes one of its account's places until the
- * request is over, and checks its rate and scope.
+ * request is over, in exchange for the one it came with, and checks its rate and scope.
  *
  * @throws Refusal `unauthenticated`, `too_many` or `forbidden`
  */
@@ -27,6 +27,7 @@ export async function admit(
   const principal = await authenticate(authorization);
   line.accountId = principal.accountId;
   line.whenOver(requestPlaces.take(principal));
+  line.leavePlace?.();
   await rateLimit(principal);
   if (access !== "any") requireScope(principal, access);
   return principal;

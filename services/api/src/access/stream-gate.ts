@@ -1,5 +1,6 @@
 import { MINUTE_MS, Refusal } from "@posthaste/domain";
 import type { Principal } from "@posthaste/store";
+import type { RequestLine } from "../http/request-line.ts";
 import { createPlaces } from "./places.ts";
 
 /** A stream sends something at least this often, so that both sides notice a dead connection. */
@@ -11,8 +12,8 @@ const RETRY_AFTER_MS = 30_000;
 
 /** Bounds the open streams of one kind that need no token. */
 export type PublicStreamGate = {
-  /** Passes a stream on while it holds one of the places. */
-  pass<T>(stream: AsyncIterable<T>): AsyncGenerator<T>;
+  /** Passes a request's stream on while it holds one of the places. */
+  pass<T>(line: RequestLine | undefined, stream: AsyncIterable<T>): AsyncGenerator<T>;
   /** Returns how many are open. */
   open(): number;
 };
@@ -21,7 +22,7 @@ export type PublicStreamGate = {
 export function createPublicStreamGate(what: string, ofAll: number): PublicStreamGate {
   let open = 0;
   return {
-    async *pass(stream) {
+    async *pass(line, stream) {
       if (open >= ofAll) {
         const problem = `there are ${ofAll} ${what}, the maximum; wait until one of them ends`;
         throw new Refusal("too_many", problem, {
@@ -31,10 +32,12 @@ export function createPublicStreamGate(what: string, ofAll: number): PublicStrea
         });
       }
       open += 1;
+      if (line !== undefined) line.isStream = true;
       try {
         yield* stream;
       } finally {
         open -= 1;
+        if (line !== undefined) line.isStream = false;
       }
     },
     open: () => open,

@@ -6,6 +6,7 @@ import { isDatabaseAway } from "@posthaste/store";
 import { STREAM_HEARTBEAT_MS, STREAM_MAX_MS } from "../access/stream-gate.ts";
 import type { Deps } from "../deps.ts";
 import { SERVICES } from "./access.ts";
+import { LINE } from "./call-values.ts";
 
 /** How often a watched status is polled. */
 const WATCH_INTERVAL_MS = 2_000;
@@ -40,7 +41,8 @@ export function healthService({
       if (!known.has(service)) throw new Refusal("not_found", "unknown service", { field: "service" });
       return { status: await status() };
     },
-    watch: ({ service }, { signal }) => streamGates.health.pass(statusesOf(service, signal)),
+    watch: ({ service }, { signal, values }) =>
+      streamGates.health.pass(values.get(LINE), statusesOf(service, signal)),
     async list() {
       const now = await status();
       return { statuses: Object.fromEntries([...known].map((name) => [name, { status: now }])) };

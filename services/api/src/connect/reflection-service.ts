@@ -6,6 +6,7 @@ import { file_google_rpc_error_details } from "@posthaste/contracts/error-detail
 import type { ServerReflection, ServerReflectionRequest } from "@posthaste/contracts/reflection";
 import { Refusal } from "@posthaste/domain";
 import type { PublicStreamGate } from "../access/stream-gate.ts";
+import { LINE } from "./call-values.ts";
 
 /** gRPC's status codes. */
 const NOT_FOUND = 5;
@@ -66,7 +67,9 @@ export function reflectionService(
       yield { validHost: host, originalRequest: request, messageResponse: answerTo(question) };
     }
   }
-  return { serverReflectionInfo: (requests) => gate.pass(answersTo(requests)) };
+  return {
+    serverReflectionInfo: (requests, { values }) => gate.pass(values.get(LINE), answersTo(requests)),
+  };
 }
 
 function failure(errorCode: number, errorMessage: string) {

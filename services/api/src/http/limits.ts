@@ -9,7 +9,7 @@ export const LIMIT_SETTINGS = {
     { min: 1, max: 1_000_000 },
   ),
   POSTHASTE_REQUESTS_MAX: integer(
-    "Maximum requests in flight that need a token; more are answered 503 with `Retry-After`. Each holds its body in memory",
+    "Maximum requests in flight whose token is good, and as many whose token is still to be looked up; more are answered 503 with `Retry-After`. Each with a good token holds its body in memory",
     1_000,
     { min: 1, max: 100_000 },
   ),
@@ -19,7 +19,7 @@ export const LIMIT_SETTINGS = {
     { min: 1, max: 100_000 },
   ),
   POSTHASTE_PUBLIC_REQUESTS_MAX: integer(
-    "Maximum requests in flight that need no token, including watched health statuses, which last as long as their client wants; more are answered 503. A separate bound, so that slow anonymous requests cannot take the places of the others",
+    "Maximum requests in flight that need no token, including watched health statuses, which last as long as their client wants. One more takes the place of the oldest that waits for its caller to send its body or to take its answer, which is cut off; if there is none, it is answered 503. A separate bound, so that anonymous requests cannot take the places of the others",
     100,
     { min: 1, max: 100_000 },
   ),
@@ -147,6 +147,21 @@ export const RATE_WINDOW_S = 10;
 
 /** `Retry-After` if every place is taken: requests last milliseconds. */
 export const BUSY_RETRY_AFTER_MS = 1_000;
+
+/**
+ * Requests that wait for their caller to take a refusal; beyond, the oldest is cut off. Each holds some
+ * kilobytes of memory.
+ */
+export const REFUSED_MAX = 1_000;
+
+/** Probes in flight; beyond, the oldest is cut off. Whoever asks gives up after some seconds anyway. */
+export const PROBES_MAX = 1_000;
+
+/**
+ * Requests of one HTTP/1.1 connection that wait for those before them; one with more is closed. Browsers and
+ * Node's clients send the next request once they have the answer.
+ */
+export const PIPELINED_MAX = 20;
 
 /** How long an HTTP/2 connection without a request stays open; clients reconnect by themselves. */
 export const IDLE_SESSION_MS = 10 * MINUTE_MS;

@@ -9,7 +9,7 @@ import {
 import type { Socket } from "node:net";
 import { boundArrival } from "./bound-arrival.ts";
 import { createHttp2Sessions } from "./http2-sessions.ts";
-import { HALF_CLOSED_MS, type Limits } from "./limits.ts";
+import { HALF_CLOSED_MS, type Limits, PIPELINED_MAX } from "./limits.ts";
 import { destroyEnded, endUnheard, wakeWriters } from "./when-over.ts";
 
 /** What is open on a port now. */
@@ -97,6 +97,7 @@ function createHttp1(limits: Limits, handler: Handler) {
   let draining = false;
   /** Responses in flight, by connection. */
   const inFlight = new Map<Socket, Set<ServerResponse>>();
+  const turns = createTurns(handler);
   const handle = (request: IncomingMessage, response: ServerResponse) => {
     // A broken connection needs no handling. Since Node 24, handlers have removed their listeners by the
     // time Node emits the error of a pipelined request, and an unhandled error would end the process.
@@ -112,7 +113,7 @@ function createHttp1(limits: Limits, handler: Handler) {
       if (request.destroyed && !request.complete) endConnection(socket);
     });
     if (draining) response.setHeader("connection", "close");
-    handler(request, response);
+    turns.take(request, response);
   };
   const server = createServer(
     {
@@ -151,6 +152,46 @@ function createHttp1(limits: Limits, handler: Handler) {
       for (const response of [...inFlight.values()].flatMap((responses) => [...responses])) {
         if (!response.headersSent) response.setHeader("connection", "close");
       }
+    },
+  };
+}
+
+/**
+ * Hands over the requests of a connection one after the other, each when the one before is over.
+ *
+ * A client may send requests without waiting for answers (pipelining), but gets the answers in their order.
+ * An answer that waits for those before it would hold its request's place, for ten minutes behind a stream.
+ */
+function createTurns(handler: (request: IncomingMessage, response: ServerResponse) => void) {
+  type Turn = { isBegun: boolean; readonly begin: () => void };
+  /** The requests of each connection in their order; the first is being handled. */
+  const queues = new WeakMap<Socket, Turn[]>();
+  return {
+    take(request: IncomingMessage, response: ServerResponse) {
+      const { socket } = request;
+      const queue = queues.get(socket) ?? [];
+      queues.set(socket, queue);
+      const turn: Turn = {
+        isBegun: false,
+        begin() {
+          turn.isBegun = true;
+          handler(request, response);
+        },
+      };
+      response.once("close", () => {
+        queue.splice(queue.indexOf(turn), 1);
+        if (turn.isBegun) {
+          // If the connection ends, those that wait are closed with it.
+          if (socket.writable) queue[0]?.begin();
+        } else {
+          // The connection is lost. The request is handed over as one that is over, to be logged.
+          response.destroy();
+          turn.begin();
+        }
+      });
+      queue.push(turn);
+      if (queue.length === 1) turn.begin();
+      else if (queue.length > 1 + PIPELINED_MAX) socket.destroy();
     },
   };
 }

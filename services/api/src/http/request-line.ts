@@ -13,6 +13,10 @@ export type RequestLine = {
   isAdmitted?: true;
   /** Why there is no place for the request; its route answers it without reading its body. */
   busy?: Refusal;
+  /** Gives back the place that the request has while no account answers for it. */
+  leavePlace?: () => void;
+  /** The request is a stream that has one of the places of its kind. */
+  isStream?: boolean;
   /** The code an RPC was answered with; undefined if its message could not be read. */
   code?: string;
   accountId?: AccountId;
