@@ -5,10 +5,12 @@ import { Refusal } from "@posthaste/domain";
 import type { Principal } from "@posthaste/store";
 import { type AdmitParts, admit } from "../access/admit.ts";
 import type { BodyRoom } from "../access/places.ts";
+import type { Limits } from "../http/limits.ts";
 import type { RequestLine } from "../http/request-line.ts";
 import { accessTo } from "./access.ts";
 import { LINE, PRINCIPAL, REFUSED } from "./call-values.ts";
-import { gathered } from "./gathered-body.ts";
+import { messageBytesMax } from "./message-bytes.ts";
+import { plainRequest } from "./plain-request.ts";
 import { refusalFor } from "./refusal-for.ts";
 
 type Handler = ConnectRouter["handlers"][number];
@@ -21,7 +23,7 @@ type Handler = ConnectRouter["handlers"][number];
  */
 export function authorizeFirst(
   router: ConnectRouter,
-  parts: AdmitParts & { readonly bodyRoom: BodyRoom },
+  parts: AdmitParts & { readonly bodyRoom: BodyRoom; readonly limits: Limits },
 ): void {
   router.handlers.forEach((handler, i) => {
     const access = accessTo(handler.method);
@@ -40,12 +42,17 @@ export function authorizeFirst(
         return await handler({ ...request, contextValues });
       }
       const count = counterFor(parts.bodyRoom, principal, line, handler.method);
-      const { body } = request;
-      return await handler({
-        ...request,
-        ...(isPieces(body) ? { body: gathered(body, count) } : {}),
-        contextValues,
-      });
+      let plain: Parameters<Handler>[0];
+      try {
+        plain = await plainRequest(request, handler.method, {
+          bytesMax: messageBytesMax(handler.method, parts.limits),
+          count,
+        });
+      } catch (error) {
+        contextValues.set(REFUSED, { error });
+        plain = request;
+      }
+      return await handler({ ...plain, contextValues });
     }, handler);
     router.handlers[i] = authorizing;
   });
@@ -71,8 +78,4 @@ function counterFor(
       throw refused;
     }
   };
-}
-
-function isPieces(body: Parameters<Handler>[0]["body"]): body is AsyncIterable<Uint8Array> {
-  return typeof body === "object" && body !== null && Symbol.asyncIterator in body;
 }

@@ -10,7 +10,7 @@ import { rewriteErrors } from "./rewrite-errors.ts";
  */
 const UNDECODABLE = ["parse binary: ", "decompression failed"];
 /** Connect's message for a body over its limit. Posthaste's own refusals for want of places say otherwise. */
-const TOO_LARGE = /^message size (?:\d+ )?is larger than configured readMaxBytes (\d+)/;
+const TOO_LARGE = /^message (?:size (?:\d+ )?)?is larger than configured readMaxBytes (\d+)/;
 /** The messages of Protobuf's library for JSON that does not fit the contract. */
 const UNKNOWN_FIELD = /from JSON: key "(.*)" is unknown$/s;
 const WRONG_FIELD = /^cannot decode field (?:\w+\.)+(\w+) from JSON: (.+)$/s;

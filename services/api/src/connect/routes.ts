@@ -1,4 +1,5 @@
-import type { ConnectRouter, ServiceImpl } from "@connectrpc/connect";
+import type { DescMethodUnary, DescService } from "@bufbuild/protobuf";
+import type { ConnectRouter, MethodImpl, ServiceImpl } from "@connectrpc/connect";
 import { AccountService } from "@posthaste/contracts/account";
 import { DeliveryService } from "@posthaste/contracts/delivery";
 import { EventCatalogService } from "@posthaste/contracts/event_catalog";
@@ -25,6 +26,7 @@ import { healthService } from "./health-service.ts";
 import { httpRefusals } from "./http-refusals.ts";
 import { inboxService } from "./inbox-service.ts";
 import { answer } from "./interceptors.ts";
+import { messageBytesMax } from "./message-bytes.ts";
 import { reflectionService } from "./reflection-service.ts";
 import { sessionService } from "./session-service.ts";
 import { statisticsService } from "./statistics-service.ts";
@@ -37,41 +39,33 @@ export function interceptors(deps: Deps) {
   return [answer(deps), whileAllowed(deps), checkRules()];
 }
 
-/** The body of a call without a token: it holds a name or a code, and anyone may send it. */
-const PUBLIC_BODY_BYTES_MAX = 4_096;
-
 export function connectRoutes(deps: Deps): (router: ConnectRouter) => void {
-  const limits = { readMaxBytes: deps.limits.bodyBytesMax };
   return (router) => {
-    // A test event has a snapshot.
-    const withSnapshot = { readMaxBytes: deps.limits.eventBytesMax };
-    router.service(SubscriptionService, subscriptionService(deps), withSnapshot);
-    const ingest = eventIngestService(deps);
-    router.rpc(EventIngestService.method.ingestEvent, ingest.ingestEvent, withSnapshot);
-    router.rpc(EventIngestService.method.ingestEvents, ingest.ingestEvents, {
-      readMaxBytes: deps.limits.batchBytesMax,
-    });
-    router.service(EventCatalogService, eventCatalogService(deps), limits);
-    router.service(DeliveryService, deliveryService(deps), limits);
-    router.service(AccountService, accountService(deps), limits);
-    router.service(StatisticsService, statisticsService(deps), limits);
-    router.service(SessionService, sessionService(deps), { readMaxBytes: PUBLIC_BODY_BYTES_MAX });
-    router.service(InboxService, inboxService(deps), limits);
-    router.service(Health, healthService(deps), { readMaxBytes: PUBLIC_BODY_BYTES_MAX });
+    const serve = <S extends DescService>(service: S, implementation: ServiceImpl<S>) => {
+      for (const method of service.methods) {
+        const handler = implementation[method.localName as keyof ServiceImpl<S>];
+        router.rpc(method as DescMethodUnary, handler as MethodImpl<DescMethodUnary>, {
+          readMaxBytes: messageBytesMax(method, deps.limits),
+        });
+      }
+    };
+    serve(SubscriptionService, subscriptionService(deps));
+    serve(EventIngestService, eventIngestService(deps));
+    serve(EventCatalogService, eventCatalogService(deps));
+    serve(DeliveryService, deliveryService(deps));
+    serve(AccountService, accountService(deps));
+    serve(StatisticsService, statisticsService(deps));
+    serve(SessionService, sessionService(deps));
+    serve(InboxService, inboxService(deps));
+    serve(Health, healthService(deps));
     const reflection = reflectionService(SERVICES, deps.streamGates.reflection);
-    router.service(ServerReflection, reflection, { readMaxBytes: PUBLIC_BODY_BYTES_MAX });
+    serve(ServerReflection, reflection);
     // Most tools still call this version first; the two differ only in their name.
-    router.service(
-      ServerReflectionV1Alpha,
-      reflection as unknown as ServiceImpl<typeof ServerReflectionV1Alpha>,
-      {
-        readMaxBytes: PUBLIC_BODY_BYTES_MAX,
-      },
-    );
+    serve(ServerReflectionV1Alpha, reflection as unknown as ServiceImpl<typeof ServerReflectionV1Alpha>);
     forgetFarDeadlines(router);
-    keepBytesOfQueries(router);
     completeErrors(router);
     authorizeFirst(router, deps);
+    keepBytesOfQueries(router);
     httpRefusals(router);
     abortWhenOver(router);
   };

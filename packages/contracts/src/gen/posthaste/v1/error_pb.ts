@@ -221,7 +221,8 @@ export enum ErrorReason {
   SUBSCRIPTION_ENDED = 27,
 
   /**
-   * The message is over the bytes in `metadata.limit`. Send less at once.
+   * The message is over the bytes in `metadata.limit` or, without it, holds too many values. Send less at
+   * once.
    *
    * @generated from enum value: ERROR_REASON_MESSAGE_TOO_LARGE = 28;
    */

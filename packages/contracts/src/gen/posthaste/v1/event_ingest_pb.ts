@@ -35,7 +35,9 @@ export type IngestEventRequest = Message<"posthaste.v1.IngestEventRequest"> & {
   snapshot: {
     /**
      * The snapshot as a Struct. Its numbers are IEEE 754 doubles, so a whole number beyond ±(2^53 − 1) is
-     * refused rather than rounded; send `data_json` instead.
+     * refused rather than rounded; send `data_json` instead. A whole request may have up to 200,000 commas,
+     * colons and brackets outside of strings in JSON, and 400,000 fields in binary, about twice those of
+     * 1 MiB of invoices; one with more is refused with INVALID_ARGUMENT.
      *
      * @generated from field: google.protobuf.Struct data = 2;
      */

@@ -1,0 +1,118 @@
+import type { DescMethod } from "@bufbuild/protobuf";
+import { Code, ConnectError, type ConnectRouter } from "@connectrpc/connect";
+import {
+  type EnvelopedMessage,
+  pipe,
+  readAllBytes,
+  transformDecompressEnvelope,
+  transformJoinEnvelopes,
+  transformSplitEnvelope,
+} from "@connectrpc/connect/protocol";
+import { compressionBrotli, compressionGzip } from "@connectrpc/connect-node";
+import { Refusal } from "@posthaste/domain";
+import { requireFewFields, requireFewSigns } from "./count-values.ts";
+import { gathered } from "./gathered-body.ts";
+import { refusalFor } from "./refusal-for.ts";
+
+type Request = Parameters<ConnectRouter["handlers"][number]>[0];
+type Body = AsyncIterable<Uint8Array>;
+type Bounds = {
+  /** A message's bytes, uncompressed. */
+  readonly bytesMax: number;
+  /** Called with bytes as they arrive or are decompressed; may throw. */
+  readonly count: (bytes: number) => void;
+};
+
+const COMPRESSIONS = [compressionGzip, compressionBrotli];
+
+/**
+ * Returns the request as if it had been sent uncompressed, with messages that are quickly decoded. Connect
+ * decompresses and decodes a message at one go: neither the bytes that it then holds nor the time that it
+ * takes show in what was received.
+ *
+ * @throws ConnectError for a message in the URL; for one in the body, whoever reads it gets the error
+ */
+export async function plainRequest(request: Request, method: DescMethod, bounds: Bounds): Promise<Request> {
+  if (request.method === "GET") return { ...request, url: await plainUrl(request.url, method, bounds) };
+  const { body } = request;
+  if (!isPieces(body)) return request;
+  const header = new Headers(request.header);
+  const type = header.get("content-type") ?? "";
+  const encodingName = encodingNameFor(type);
+  const compression = compressionOf(header.get(encodingName));
+  const check = checkFor(method, /^application\/(?:\S+\+)?json/i.test(type));
+  const received = gathered(body, bounds.count);
+  if (encodingName !== "content-encoding") {
+    const decompressed = transformDecompressEnvelope(compression ?? null, bounds.bytesMax);
+    const counted = eachEnvelope(({ data }) => {
+      if (compression !== undefined) bounds.count(data.length);
+      check(data);
+    });
+    const split = transformSplitEnvelope(bounds.bytesMax);
+    return { ...request, body: pipe(received, split, decompressed, counted, transformJoinEnvelopes()) };
+  }
+  const length = header.get("content-length");
+  if (compression !== undefined) {
+    header.delete("content-encoding");
+    header.delete("content-length");
+  }
+  const whole = async function* (): Body {
+    const bytes = await readAllBytes(received, bounds.bytesMax, length);
+    const plain = compression === undefined ? bytes : await compression.decompress(bytes, bounds.bytesMax);
+    if (compression !== undefined) bounds.count(plain.length);
+    check(plain);
+    yield plain;
+  };
+  return { ...request, header, body: whole() };
+}
+
+/** A message in a URL is at most as long as all headers, unless it is compressed. */
+async function plainUrl(href: string, method: DescMethod, { bytesMax, count }: Bounds): Promise<string> {
+  const url = new URL(href);
+  const compression = compressionOf(url.searchParams.get("compression"));
+  if (compression === undefined) return href;
+  const message = Buffer.from(url.searchParams.get("message") ?? "", "base64url");
+  const plain = await compression.decompress(message, bytesMax);
+  count(plain.length);
+  checkFor(method, url.searchParams.get("encoding") === "json")(plain);
+  url.searchParams.delete("compression");
+  url.searchParams.set("message", Buffer.from(plain).toString("base64url"));
+  return url.href;
+}
+
+/** Returns what refuses a message that takes too long to decode. */
+function checkFor(method: DescMethod, isJson: boolean): (message: Uint8Array) => void {
+  return (message) => {
+    try {
+      if (isJson) requireFewSigns(message);
+      else requireFewFields(method.input, message);
+    } catch (error) {
+      if (error instanceof Refusal) throw refusalFor(method, error);
+      // As Connect answers what it cannot decode itself.
+      throw new ConnectError(`parse binary: ${(error as Error).message}`, Code.Internal);
+    }
+  };
+}
+
+/** Returns the name of the header that says how a call's messages are compressed. */
+function encodingNameFor(type: string): string {
+  if (/^application\/grpc/i.test(type)) return "grpc-encoding";
+  return /^application\/connect\+/i.test(type) ? "connect-content-encoding" : "content-encoding";
+}
+
+function compressionOf(name: string | null) {
+  return COMPRESSIONS.find((compression) => compression.name === name);
+}
+
+function eachEnvelope(look: (message: EnvelopedMessage) => void) {
+  return async function* (messages: AsyncIterable<EnvelopedMessage>): AsyncIterable<EnvelopedMessage> {
+    for await (const message of messages) {
+      look(message);
+      yield message;
+    }
+  };
+}
+
+function isPieces(body: Request["body"]): body is Body {
+  return typeof body === "object" && body !== null && Symbol.asyncIterator in body;
+}
