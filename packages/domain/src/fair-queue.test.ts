@@ -26,6 +26,17 @@ test("a full queue drops the newest entry of the account with the most, whoever 
   expect(drained(queue.next)).toEqual(["a1", "b1", "a2"]);
 });
 
+test("an entry that is removed is passed over, and a queue without entries is empty", () => {
+  const queue = createFairQueue<string>();
+  for (const entry of ["a1", "a2"]) queue.add(A, entry);
+  queue.add(B, "b1");
+  queue.remove(A, "a1");
+  queue.remove(B, "b1");
+  queue.remove(B, "b1");
+  expect([queue.size(), queue.sizeOf(A), queue.sizeOf(B)]).toEqual([1, 1, 0]);
+  expect(drained(queue.next)).toEqual(["a2"]);
+});
+
 test("an account that may not go keeps its entries and its turn, and others go before it", () => {
   const queue = createFairQueue<string>();
   for (const entry of ["a1", "a2"]) queue.add(A, entry);

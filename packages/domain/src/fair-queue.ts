@@ -13,6 +13,8 @@ export type FairQueue<T> = {
    * @param mayGo passes over accounts for which it returns false. Default: none
    */
   readonly next: (mayGo?: (accountId: AccountId) => boolean) => T | undefined;
+  /** Removes an entry that waits. */
+  readonly remove: (accountId: AccountId, entry: T) => void;
   readonly size: () => number;
   /** Returns how many entries of the account wait. */
   readonly sizeOf: (accountId: AccountId) => number;
@@ -45,6 +47,14 @@ export function createFairQueue<T>({ max = Number.POSITIVE_INFINITY }: { max?: n
         return entry;
       }
       return undefined;
+    },
+    remove(accountId, entry) {
+      const queue = queues.get(accountId) ?? [];
+      const place = queue.indexOf(entry);
+      if (place === -1) return;
+      queue.splice(place, 1);
+      size -= 1;
+      if (queue.length === 0) queues.delete(accountId);
     },
     size: () => size,
     sizeOf: (accountId) => queues.get(accountId)?.length ?? 0,

@@ -83,6 +83,30 @@ describe("what a schema costs delays nobody else:", () => {
     },
   );
 
+  test("calls that wait are forgotten once their callers have left", async () => {
+    await create("costly", COSTLY.schema, {});
+    await create("small", SMALL, { id: 1 });
+    await check();
+    const event = { eventType: "costly", dataJson: JSON.stringify(COSTLY.data) };
+    const leaving = new AbortController();
+    const calls = many(16, () =>
+      fetch(`${t.url}/posthaste.v1.EventIngestService/IngestEvent`, {
+        method: "POST",
+        headers: { authorization: `Bearer ${t.token}`, "content-type": "application/json" },
+        body: JSON.stringify(event),
+        signal: leaving.signal,
+      }).catch(() => {}),
+    );
+    await poll(() => t.requestsUnderWay().token > 12, { withinMs: 30_000 });
+    leaving.abort();
+    await Promise.all(calls);
+    await poll(() => t.requestsUnderWay().token === 0, { withinMs: 30_000 });
+    // Accounts have one thread each, so all that went before this has run.
+    await ingest("small", { id: 1 });
+    expect((await t.stored()).events).toBeLessThan(8);
+    expect(t.logged("request.faulted")).toEqual([]);
+  });
+
   test("a type of which thousands of names depend on others is created", async () => {
     const names = many(3_500, (i) => [`${i}`, [`${i}`]] as const);
     await create("huge", { dependentRequired: Object.fromEntries(names) }, {});
@@ -112,7 +136,7 @@ test("an event that matches is checked without a thread once its type was used b
     const parts = { catalog, knownSchemas, schemaThreads, log: silentLog };
     const runsFor = async (...texts: string[]) => {
       const before = runs;
-      const events = texts.map((json) => ({ entry, snapshot: JSON.parse(json), json, field: "data_json" }));
+      const events = texts.map((json) => ({ entry, json, field: "data_json" }));
       const found = await checkEvents(parts, t.accountId, events);
       return [runs - before, found.flat().length];
     };
@@ -155,6 +179,35 @@ describe("the threads", () => {
     await define(threads, B);
     await Promise.all(first);
     await define(threads, A);
+    await threads.stop();
+  });
+
+  test("hold no more characters of an account that wait than a few of the largest batches", async () => {
+    const threads = createSchemaThreads(silentLog, { waitingCharsMax: 2_000 });
+    const events = [{ schema: 0, json: `{"id":1,"a":"${"x".repeat(900)}"}` }];
+    const schemas = [{ key: "1", code: "small", json: JSON.stringify(SMALL) }];
+    const check = () => threads.check(A, { schemas, events, violationsMax: 1 });
+    const accepted = many(3, check);
+    await expect(check()).rejects.toMatchObject({ code: "too_many" });
+    expect(await Promise.all(accepted)).toEqual(many(3, () => [[]]));
+    await check();
+    await threads.stop();
+  });
+
+  test("forget runs for which nobody waits any more", async () => {
+    const threads = createSchemaThreads(silentLog, { waitingMax: 2 });
+    const schemas = [{ key: "1", code: "small", json: JSON.stringify(SMALL) }];
+    const events = [{ schema: 0, json: '{"id":1}' }];
+    const check = (signal?: AbortSignal) => threads.check(A, { schemas, events, violationsMax: 1 }, signal);
+    const first = check();
+    for (let n = 0; n < 3; n++) {
+      const leaving = new AbortController();
+      const waiting = many(2, () => check(leaving.signal));
+      leaving.abort(new Error("left"));
+      for (const { status } of await Promise.allSettled(waiting)) expect(status).toBe("rejected");
+    }
+    const last = check();
+    expect(await Promise.all([first, last])).toEqual([[[]], [[]]]);
     await threads.stop();
   });
 

@@ -32,6 +32,13 @@ export function traceparentOf(context: HandlerContext): string | undefined {
   return context.values.get(LINE)?.traceparent;
 }
 
+/** Returns a signal of the call's request being over. Unlike Connect's, it says nothing of a shutdown. */
+export function overSignal(context: HandlerContext): AbortSignal {
+  const over = new AbortController();
+  context.values.get(LINE)?.whenOver(() => over.abort());
+  return over.signal;
+}
+
 /** Adds the stored events to the counts in the call's log line. */
 export function noteIngested(context: HandlerContext, results: readonly IngestedEvent[]): void {
   const line = context.values.get(LINE);

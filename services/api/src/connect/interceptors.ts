@@ -90,6 +90,8 @@ const ENDS_OF_STREAM: ReadonlySet<unknown> = new Set([
     "ERR_HTTP2_SESSION_ERROR",
   ],
   ...["ECONNRESET", "EPIPE"],
+  // The call itself gives up, such as the wait for a check of schemas.
+  DOMException.ABORT_ERR,
 ]);
 
 function isEndOfStream(error: unknown): boolean {

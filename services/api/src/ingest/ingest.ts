@@ -42,17 +42,17 @@ export type IngestParts = EventChecks & {
 /**
  * Checks events, stores all or none of them, and nudges the workers.
  *
- * @throws Refusal naming the field at fault
+ * @throws Refusal naming the field at fault; the signal's reason, if it ends the wait for a check of schemas
  */
 export async function ingest(
   parts: IngestParts,
   accountId: AccountId,
   incoming: readonly IncomingEvent[],
-  traceparent?: string,
+  { traceparent, signal }: { traceparent?: string | undefined; signal?: AbortSignal } = {},
 ): Promise<AcceptedEvent[]> {
   const events: (EventToIngest & EventToCheck)[] = [];
   for (const event of incoming) events.push(await check(parts.catalog, accountId, event));
-  const warnings = await checkEvents(parts, accountId, events);
+  const warnings = await checkEvents(parts, accountId, events, signal);
   const results = await parts.ingest({
     accountId,
     events,
@@ -74,10 +74,9 @@ async function check(
   const field = `${event.path}event_type`;
   const entry = await requireIngestible(catalog, accountId, event.eventType, field);
   const { code } = entry;
-  const { data, snapshot } = checkSnapshot(event.json, event.jsonField);
+  const data = checkSnapshot(event.json, event.jsonField);
   return {
     entry,
-    snapshot,
     json: event.json,
     field: event.jsonField,
     eventType: code,
@@ -92,9 +91,10 @@ async function check(
 /**
  * Checks a snapshot: valid Unicode, within the size limit, a JSON object.
  *
+ * @returns its bytes
  * @throws Refusal naming the field
  */
-export function checkSnapshot(json: string, field: string): { data: Buffer; snapshot: object } {
+export function checkSnapshot(json: string, field: string): Buffer {
   requireUnicode(json, field);
   const data = Buffer.from(json, "utf8");
   if (data.length > EVENT_DATA_BYTES_MAX) {
@@ -108,5 +108,6 @@ export function checkSnapshot(json: string, field: string): { data: Buffer; snap
       },
     );
   }
-  return { data, snapshot: parseEventData(json, field).value };
+  parseEventData(json, field);
+  return data;
 }

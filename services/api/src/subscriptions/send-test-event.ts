@@ -46,7 +46,7 @@ export async function sendTestEvent(
   const code = wanted.eventType || (await firstTypeOf(catalog, accountId, subscription.eventTypes));
   const type = await requireLive(catalog, accountId, code, "event_type");
   const json = wanted.json || ((await catalog.texts(type))?.sampleJson ?? "{}");
-  const { data } = checkSnapshot(json, "data_json");
+  const data = checkSnapshot(json, "data_json");
   const created = await createTestDelivery(store, {
     accountId,
     subscriptionId: wanted.id,

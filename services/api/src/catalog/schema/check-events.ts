@@ -31,8 +31,10 @@ const CHARS_HERE_MAX = 65_536;
 /** An event to check against its type's schema. */
 export type EventToCheck = {
   readonly entry: CatalogEntry;
-  readonly snapshot: object;
-  /** Its text, whose numbers count as they are written. */
+  /**
+   * The snapshot's text, whose numbers count as they are written. It waits for a thread unparsed, because
+   * parsed it may take 20 times the memory.
+   */
   readonly json: string;
   /** The request field that held the snapshot. */
   readonly field: string;
@@ -49,6 +51,7 @@ export type EventChecks = {
 /**
  * Checks events against their types' schemas, as the account's {@link SchemaCheck} says.
  *
+ * @param signal ends the wait for a thread
  * @returns each event's violations
  * @throws Refusal `invalid`, naming the first violations, if the account rejects events that violate a schema
  */
@@ -56,6 +59,7 @@ export async function checkEvents(
   parts: EventChecks,
   accountId: AccountId,
   events: readonly EventToCheck[],
+  signal?: AbortSignal,
 ): Promise<readonly (readonly Violation[])[]> {
   const mode = await parts.catalog.schemaCheck(accountId);
   const none = () => events.map(() => []);
@@ -63,7 +67,7 @@ export async function checkEvents(
   const checks: Check[] = [];
   for (const event of events) checks.push({ event, schema: await parts.knownSchemas.of(event.entry) });
   if (matchHere(checks)) return none();
-  const found = await checkInThread(parts.schemaThreads, accountId, checks);
+  const found = await checkInThread(parts.schemaThreads, accountId, checks, signal);
   const wrong = found.flatMap((violations, i) =>
     violations.map((violation) => ({ violation, field: events[i]?.field ?? "" })),
   );
@@ -80,7 +84,8 @@ function matchHere(checks: readonly Check[]): boolean {
   if (checks.reduce((chars, { event }) => chars + event.json.length, 0) > CHARS_HERE_MAX) return false;
   const work = newWork(STEPS_HERE_MAX);
   try {
-    return checks.every(({ event: { snapshot, json }, schema }) => {
+    return checks.every(({ event: { json }, schema }) => {
+      const snapshot = JSON.parse(json) as object;
       noteNumberTexts(snapshot, json);
       return schema.matches?.(snapshot, work) === true;
     });
@@ -94,6 +99,7 @@ async function checkInThread(
   threads: SchemaThreads,
   accountId: AccountId,
   checks: readonly Check[],
+  signal: AbortSignal | undefined,
 ): Promise<readonly (readonly Violation[])[]> {
   const indexes = new Map<string, number>();
   const schemas: { key: string; code: string; json: string }[] = [];
@@ -108,7 +114,7 @@ async function checkInThread(
     return checks.map(() => [{ path: "", message }]);
   }
   const violationsMax = Math.min(VIOLATIONS_MAX, Math.max(1, Math.floor(WARNINGS_MAX / checks.length)));
-  return await threads.check(accountId, { schemas, events: toCheck, violationsMax });
+  return await threads.check(accountId, { schemas, events: toCheck, violationsMax }, signal);
 }
 
 function note(

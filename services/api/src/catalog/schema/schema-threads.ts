@@ -12,6 +12,8 @@ const THREADS = 2;
  * callers would give up on more.
  */
 const WAITING_MAX = 64;
+/** Characters of what they check together: ten of the largest batches, each held several times over. */
+const WAITING_CHARS_MAX = 40 * 1_048_576;
 /**
  * How long one run may take, in milliseconds. Its steps and sizes are bounded, to a second or so of an idle
  * machine; this ends what those bounds have overlooked.
@@ -26,8 +28,17 @@ const RETRY_AFTER_MS = 1_000;
  * account: accounts take turns, with one thread each at a time.
  */
 export type SchemaThreads = {
-  /** Returns each event's violations. @throws Refusal `too_many` */
-  check(accountId: AccountId, wanted: Omit<CheckRun, "kind">): Promise<readonly (readonly Violation[])[]>;
+  /**
+   * Returns each event's violations.
+   *
+   * @param signal takes the run out of the queue: nobody waits for it any more
+   * @throws Refusal `too_many`; the signal's reason
+   */
+  check(
+    accountId: AccountId,
+    wanted: Omit<CheckRun, "kind">,
+    signal?: AbortSignal,
+  ): Promise<readonly (readonly Violation[])[]>;
   /** @throws Refusal if the event type may not be defined so; `too_many` */
   define(accountId: AccountId, wanted: Omit<DefineRun, "kind">): Promise<void>;
   /** Ends the threads; their runs fail. */
@@ -45,11 +56,13 @@ export function createSchemaThreads(
     runMsMax = RUN_MS_MAX,
     heapMbMax = HEAP_MB_MAX,
     waitingMax = WAITING_MAX,
+    waitingCharsMax = WAITING_CHARS_MAX,
   }: {
     filename?: string;
     runMsMax?: number;
     heapMbMax?: number;
     waitingMax?: number;
+    waitingCharsMax?: number;
   } = {},
 ): SchemaThreads {
   const pool = new Piscina({
@@ -72,12 +85,17 @@ export function createSchemaThreads(
     const { code, message, field, ...more } = answer.refused;
     throw new Refusal(code, message, { ...(field === undefined ? {} : { field }), ...more });
   };
-  const turn = createTurns(waitingMax);
+  const turn = createTurns(waitingMax, waitingCharsMax);
   return {
-    check: async (accountId, wanted) =>
-      (await turn(accountId, () => inThread({ kind: "check", ...wanted }))) as Violation[][],
+    async check(accountId, wanted, signal) {
+      const chars = wanted.events.reduce((sum, { json }) => sum + json.length, 0);
+      const run = () => inThread({ kind: "check", ...wanted });
+      return (await turn(accountId, chars, run, signal)) as Violation[][];
+    },
     define: async (accountId, wanted) =>
-      void (await turn(accountId, () => inThread({ kind: "define", ...wanted }))),
+      void (await turn(accountId, wanted.schemaJson.length + wanted.sampleJson.length, () =>
+        inThread({ kind: "define", ...wanted }),
+      )),
     stop: () => pool.destroy(),
   };
 }
@@ -93,9 +111,15 @@ function refuseIfTooCostly(error: Error & { code?: string }): never {
 }
 
 /** Lets accounts take turns at the threads. */
-function createTurns(waitingMax: number) {
+function createTurns(waitingMax: number, waitingCharsMax: number) {
   const waiting = createFairQueue<() => Promise<void>>();
+  const waitingChars = new Map<AccountId, number>();
   const running = new Set<AccountId>();
+  const addChars = (accountId: AccountId, chars: number) => {
+    const sum = (waitingChars.get(accountId) ?? 0) + chars;
+    if (sum === 0) waitingChars.delete(accountId);
+    else waitingChars.set(accountId, sum);
+  };
   const goOn = () => {
     while (running.size < THREADS) {
       const begin = waiting.next((accountId) => !running.has(accountId));
@@ -103,21 +127,34 @@ function createTurns(waitingMax: number) {
       void begin();
     }
   };
-  return async <T>(accountId: AccountId, body: () => Promise<T>): Promise<T> => {
-    if (waiting.sizeOf(accountId) >= waitingMax) {
+  return async <T>(accountId: AccountId, chars: number, body: () => Promise<T>, signal?: AbortSignal) => {
+    signal?.throwIfAborted();
+    const calls = waiting.sizeOf(accountId);
+    const charsWith = (waitingChars.get(accountId) ?? 0) + chars;
+    if (calls >= waitingMax || (calls > 0 && charsWith > waitingCharsMax)) {
       throw new Refusal(
         "too_many",
-        `${waitingMax} calls of this account wait for the check of their schemas; send fewer at once`,
+        `${calls} calls of this account wait for the check of their schemas; send fewer at once`,
         { retryAfterMs: RETRY_AFTER_MS },
       );
     }
     const { promise, resolve, reject } = Promise.withResolvers<T>();
-    waiting.add(accountId, async () => {
+    const begin = async () => {
+      signal?.removeEventListener("abort", leave);
+      addChars(accountId, -chars);
       running.add(accountId);
       await body().then(resolve, reject);
       running.delete(accountId);
       goOn();
-    });
+    };
+    const leave = () => {
+      waiting.remove(accountId, begin);
+      addChars(accountId, -chars);
+      reject(signal?.reason);
+    };
+    signal?.addEventListener("abort", leave, { once: true });
+    addChars(accountId, chars);
+    waiting.add(accountId, begin);
     goOn();
     return await promise;
   };
