@@ -72,6 +72,8 @@ function nearest(name: string, candidates: readonly string[]): string | undefine
   const chars = name.length - name.indexOf("_") - 1;
   const reach = OURS.test(name) ? Math.max(SLIPS, chars / 4) : Math.min(SLIPS, chars / 3);
   const [best] = candidates
+    // Names that differ in more characters than that are not compared in full.
+    .filter((candidate) => Math.abs(candidate.length - name.length) <= reach)
     .map((candidate) => ({ candidate, far: slips(name, candidate) }))
     .filter(({ far }) => far <= reach)
     .sort((a, b) => a.far - b.far);

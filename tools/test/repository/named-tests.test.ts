@@ -1,28 +1,23 @@
-import { execFileSync } from "node:child_process";
-import { readFileSync } from "node:fs";
 import { basename } from "node:path";
-import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
+import { isTest, repositoryFiles } from "../../src/repository/files.ts";
 
-const root = fileURLToPath(new URL("../../../", import.meta.url));
-const files = execFileSync("git", ["ls-files", "-z"], { cwd: root, encoding: "utf8" }).split("\0");
-const documents = files.filter((file) => file.endsWith(".md"));
+const files = repositoryFiles();
 
 test("every test that a document names is there", () => {
-  const tests = new Set(files.filter((file) => file.endsWith(".test.ts")).map((file) => basename(file)));
-  const named = documents.flatMap((file) =>
-    [...readFileSync(`${root}${file}`, "utf8").matchAll(/`([\w./-]+\.test\.ts)`/g)].map(([, name = ""]) => ({
-      file,
-      name,
-    })),
-  );
+  const tests = new Set(files.filter(isTest).map(({ path }) => basename(path)));
+  const named = files
+    .filter(({ path }) => path.endsWith(".md"))
+    .flatMap(({ path, text }) =>
+      [...text.matchAll(/`([\w./-]+\.test\.ts)`/g)].map(([, name = ""]) => ({ path, name })),
+    );
   expect(named.length).toBeGreaterThan(30);
   expect(named.filter(({ name }) => !tests.has(basename(name)))).toEqual([]);
 });
 
 test("every attack in SECURITY.md says what tests its defence", () => {
-  const table =
-    readFileSync(`${root}docs/SECURITY.md`, "utf8").split("\n## Attacks")[1]?.split("\n## ")[0] ?? "";
+  const security = files.find(({ path }) => path === "docs/SECURITY.md")?.text ?? "";
+  const table = security.split("\n## Attacks")[1]?.split("\n## ")[0] ?? "";
   const rows = table
     .split("\n")
     .filter((line) => line.startsWith("| "))

@@ -10,7 +10,7 @@ import { RECONCILE_GRACE_MS } from "../deliveries/transitions.ts";
 import { rateOf } from "../subscriptions/pace.ts";
 import type { Room } from "./claim-rooms.ts";
 import { createClaimRotation } from "./claim-rotation.ts";
-import { waitsInOrder } from "./in-order.ts";
+import { passesInOrder, waitsInOrder } from "./in-order.ts";
 import { DEFERRED_MAX_MS } from "./overdue.ts";
 import { type Pending, pendingSubscriptions } from "./pending-subscriptions.ts";
 import { halfOf, type InFlight, inFlightOf } from "./places.ts";
@@ -192,7 +192,7 @@ async function oldestOf(store: Store, pending: readonly Free[]): Promise<Deliver
     ({ accountId, id, hasOrdered }) => sql`select * from (
       select id from deliveries ${byState}
       where state = 'pending' and account_id = ${accountId} and subscription_id = ${id}
-        and (attempts > 0 or in_order <= ${hasOrdered ? 0 : 1})
+        and ${passesInOrder(hasOrdered)}
       order by id limit 1
     ) as oldest`,
   );

@@ -1,5 +1,5 @@
 import type { SubscriptionId } from "@posthaste/domain";
-import type { Selectable } from "kysely";
+import { type Selectable, sql } from "kysely";
 import { inState } from "../database/by-index.ts";
 import { newDeliveryId } from "../database/ids.ts";
 import type { Store } from "../database/store.ts";
@@ -23,6 +23,15 @@ const AHEAD_MAX = 64;
  * that many others, no replay needs to create more.
  */
 const COUNTED_MAX = 2_000;
+
+/**
+ * The condition in SQL that a pending delivery may be claimed, as far as order goes.
+ *
+ * @param hasOrdered a first attempt in order is claimed or under way
+ */
+export function passesInOrder(hasOrdered: boolean) {
+  return sql`(attempts > 0 or in_order <= ${hasOrdered ? 0 : 1})`;
+}
 
 /** Returns whether a pending delivery's attempt comes after those of the deliveries in order before it. */
 export function waitsInOrder(row: Pick<Selectable<Tables["deliveries"]>, "in_order" | "attempts">): boolean {

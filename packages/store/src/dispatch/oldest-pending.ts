@@ -6,7 +6,7 @@ import type { Tx } from "../database/transact.ts";
 import type { Claim } from "./claim.ts";
 import type { Room } from "./claim-rooms.ts";
 import type { Visited } from "./claimed-subscriptions.ts";
-import { waitsInOrder } from "./in-order.ts";
+import { passesInOrder, waitsInOrder } from "./in-order.ts";
 
 /** The oldest deliveries that a subscription may have claimed. */
 export type OldestOf = { readonly subscription: Visited; readonly ids: readonly DeliveryId[] };
@@ -78,7 +78,7 @@ async function readOldest(
       where state = 'pending' and account_id = ${subscription.account_id}
         and subscription_id = ${subscription.id} and (lease_until is null or lease_until < ${now})
         and attempts <= ${roomToStart(subscription.account_id) > 0 ? ATTEMPTS_MAX : 0}
-        and (attempts > 0 or in_order <= ${hasOrdered ? 0 : 1})
+        and ${passesInOrder(hasOrdered)}
       order by id limit ${i < rooms.length ? count : 0}
     ) as oldest`,
   );

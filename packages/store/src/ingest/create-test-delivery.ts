@@ -1,10 +1,10 @@
-import { type AccountId, Refusal, type SubscriptionId } from "@posthaste/domain";
+import type { AccountId, SubscriptionId } from "@posthaste/domain";
 import { newEventId } from "../database/ids.ts";
 import type { Store } from "../database/store.ts";
 import { transact } from "../database/transact.ts";
 import { type Delivery, deliveryOf } from "../deliveries/deliveries.ts";
 import { deliveryRow, insertDeliveries } from "../deliveries/new-deliveries.ts";
-import { lockSubscription } from "../subscriptions/lock-subscription.ts";
+import { hasEnded, lockSubscription } from "../subscriptions/lock-subscription.ts";
 
 /**
  * Stores a test event and its only delivery. It goes to this subscription whatever types the subscription
@@ -28,10 +28,7 @@ export async function createTestDelivery(
     const subscription = await lockSubscription(store, tx, accountId, subscriptionId);
     if (subscription === undefined) return undefined;
     if (subscription.state === "ended") {
-      throw new Refusal("wrong_state", `subscription ${subscriptionId} has ended; create a new one`, {
-        reason: "SUBSCRIPTION_ENDED",
-        field: "subscription_id",
-      });
+      throw hasEnded(subscriptionId, "subscription_id");
     }
     const eventId = newEventId(now);
     await tx

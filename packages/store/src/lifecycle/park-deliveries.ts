@@ -1,5 +1,5 @@
 import type { AccountId, DeliveryId, SubscriptionId } from "@posthaste/domain";
-import { isTerminal, Refusal } from "@posthaste/domain";
+import { isTerminal } from "@posthaste/domain";
 import { sql } from "kysely";
 import { LRUCache } from "lru-cache";
 import { inState } from "../database/by-index.ts";
@@ -9,7 +9,7 @@ import { type Tx, transact } from "../database/transact.ts";
 import { isNextAttempt, lockDeliveries, lockDelivery, moveAll } from "../deliveries/move.ts";
 import { inLine } from "../subscriptions/in-line.ts";
 import { listMarked } from "../subscriptions/list-marked.ts";
-import { lockSubscription } from "../subscriptions/lock-subscription.ts";
+import { hasEnded, lockSubscription } from "../subscriptions/lock-subscription.ts";
 import { getSubscription, type Subscription } from "../subscriptions/subscriptions.ts";
 
 /** Maximum deliveries moved in one transaction, so that a large backlog does not hold locks for long. */
@@ -43,7 +43,7 @@ export async function pauseSubscription(
   const known = await transact(store, async (tx) => {
     const row = await lockSubscription(store, tx, accountId, id);
     if (row === undefined) return false;
-    if (row.state === "ended") throw hasEnded(id);
+    if (row.state === "ended") throw hasEnded(id, "id");
     if (row.state === "active") {
       await tx
         .updateTable("subscriptions")
@@ -72,7 +72,7 @@ export async function resumeSubscription(
   const known = await transact(store, async (tx) => {
     const row = await lockSubscription(store, tx, accountId, id);
     if (row === undefined) return false;
-    if (row.state === "ended") throw hasEnded(id);
+    if (row.state === "ended") throw hasEnded(id, "id");
     if (row.state !== "active") await resumeIn(tx, id, now);
     return true;
   });
@@ -345,11 +345,4 @@ async function pendingOf(
 /** Returns a query for the oldest deliveries of a subscription in a state. */
 function oldest(store: Store, tx: Tx, id: SubscriptionId, state: "pending" | "parked", limit: number) {
   return inState(store, tx, { subscriptionId: id, state }).select("id").limit(limit);
-}
-
-function hasEnded(id: SubscriptionId): Refusal {
-  return new Refusal("wrong_state", `subscription ${id} has ended; create a new one`, {
-    reason: "SUBSCRIPTION_ENDED",
-    field: "id",
-  });
 }

@@ -16,7 +16,7 @@ import type { Store } from "../database/store.ts";
 import type { Tables } from "../database/tables.ts";
 import { type Tx, transact } from "../database/transact.ts";
 import { resumeIn } from "../lifecycle/park-deliveries.ts";
-import { lockSubscription } from "../subscriptions/lock-subscription.ts";
+import { hasEnded, lockSubscription } from "../subscriptions/lock-subscription.ts";
 import { listUnstarted } from "./list-unstarted.ts";
 
 /** A recovery of deliveries that failed, or a replay of events from before a subscription. */
@@ -90,10 +90,7 @@ export async function createRecovery(
         });
       }
       if (subscription.state === "ended") {
-        throw new Refusal("wrong_state", `subscription ${subscriptionId} has ended; create a new one`, {
-          reason: "SUBSCRIPTION_ENDED",
-          field: "subscription_id",
-        });
+        throw hasEnded(subscriptionId, "subscription_id");
       }
       parked = await countParked(store, tx, subscriptionId);
       if (kind === "recover" && !isDryRun && subscription.state !== "active") {

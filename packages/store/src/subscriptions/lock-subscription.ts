@@ -1,4 +1,4 @@
-import type { AccountId, SubscriptionId } from "@posthaste/domain";
+import { type AccountId, Refusal, type SubscriptionId } from "@posthaste/domain";
 import type { Selectable } from "kysely";
 import { lockRow, lockRows } from "../database/lock-rows.ts";
 import type { Store } from "../database/store.ts";
@@ -46,4 +46,16 @@ export async function lockSubscriptions(
     .orderBy("id");
   const rows = await lockRows(store, query, ifLocked).execute();
   return new Map(rows.map((row) => [row.id, row]));
+}
+
+/**
+ * Returns the refusal of a change to a subscription that has ended.
+ *
+ * @param field the request's field that names the subscription
+ */
+export function hasEnded(id: SubscriptionId, field: "id" | "subscription_id"): Refusal {
+  return new Refusal("wrong_state", `subscription ${id} has ended; create a new one`, {
+    reason: "SUBSCRIPTION_ENDED",
+    field,
+  });
 }

@@ -3,7 +3,7 @@ import { type AccountId, Refusal, type SubscriptionId } from "@posthaste/domain"
 import type { Sealer } from "../database/sealer.ts";
 import type { Store } from "../database/store.ts";
 import { type Tx, transact } from "../database/transact.ts";
-import { lockSubscription } from "./lock-subscription.ts";
+import { hasEnded, lockSubscription } from "./lock-subscription.ts";
 
 /**
  * A key that signs the deliveries of a subscription: a shared secret, and a key pair for receivers that share
@@ -80,10 +80,7 @@ export async function rotateSigningKey(
     const subscription = await lockSubscription(store, tx, accountId, id);
     if (subscription === undefined) return undefined;
     if (subscription.state === "ended") {
-      throw new Refusal("wrong_state", `subscription ${id} has ended; create a new one`, {
-        reason: "SUBSCRIPTION_ENDED",
-        field: "id",
-      });
+      throw hasEnded(id, "id");
     }
     await tx
       .deleteFrom("signing_keys")

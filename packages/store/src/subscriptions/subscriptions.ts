@@ -18,7 +18,7 @@ import type { Tables } from "../database/tables.ts";
 import { type Tx, transact } from "../database/transact.ts";
 import { hostColumns, requireRoomOnHost } from "./hosts.ts";
 import { livePage, liveSubscriptionIds } from "./live-subscriptions.ts";
-import { lockSubscription } from "./lock-subscription.ts";
+import { hasEnded, lockSubscription } from "./lock-subscription.ts";
 import { clearLine, clearSlots, insertTurns } from "./pace.ts";
 import { addSigningKey, newKeySet, type SigningKey } from "./signing-keys.ts";
 import { optionColumns, type SubscriptionOptions, visibleOptions } from "./subscription-options.ts";
@@ -235,10 +235,7 @@ async function updateIn(
   const before = await lockSubscription(store, tx, accountId, id);
   if (before === undefined) return undefined;
   if (before.state === "ended") {
-    throw new Refusal("wrong_state", `subscription ${id} has ended; create a new one`, {
-      reason: "SUBSCRIPTION_ENDED",
-      field: "id",
-    });
+    throw hasEnded(id, "id");
   }
   const targetUrl = input.targetUrl ?? before.target_url;
   const movesHost = hostOf(targetUrl) !== hostOf(before.target_url);

@@ -67,7 +67,7 @@ export function createPlaces({ what, reason, ofAll, ofAccount, retryAfterMs }: P
 }
 
 /** Counts for each holder; a holder with none is forgotten. */
-function createCount<Id>() {
+export function createCount<Id>() {
   const counts = new Map<Id, number>();
   const of = (id: Id) => counts.get(id) ?? 0;
   return {

@@ -1,7 +1,6 @@
 import type { ConnectRouter } from "@connectrpc/connect";
-import { LINE } from "./call-values.ts";
-
-type Handler = ConnectRouter["handlers"][number];
+import { LINE, OVER } from "./call-values.ts";
+import { wrapHandlers } from "./wrap-handlers.ts";
 
 /**
  * Aborts a call when its request is over. Connect's own signal relies on an event that it listens for once
@@ -9,13 +8,13 @@ type Handler = ConnectRouter["handlers"][number];
  * nobody.
  */
 export function abortWhenOver(router: ConnectRouter): void {
-  router.handlers.forEach((handler, i) => {
-    router.handlers[i] = Object.assign((request: Parameters<Handler>[0]) => {
-      const line = request.contextValues?.get(LINE);
-      if (line === undefined) throw new Error("this call has no log line");
-      const over = new AbortController();
-      line.whenOver(() => over.abort());
-      return handler({ ...request, signal: over.signal });
-    }, handler);
+  wrapHandlers(router, (handler) => (request) => {
+    const { contextValues } = request;
+    const line = contextValues?.get(LINE);
+    if (line === undefined) throw new Error("this call has no log line");
+    const over = new AbortController();
+    line.whenOver(() => over.abort());
+    contextValues?.set(OVER, over.signal);
+    return handler({ ...request, signal: over.signal });
   });
 }

@@ -12,8 +12,7 @@ import { LINE, PRINCIPAL, REFUSED } from "./call-values.ts";
 import { messageBytesMax } from "./message-bytes.ts";
 import { plainRequest } from "./plain-request.ts";
 import { refusalFor } from "./refusal-for.ts";
-
-type Handler = ConnectRouter["handlers"][number];
+import { wrapHandlers } from "./wrap-handlers.ts";
 
 /**
  * Authorizes every call before its body is read, so that a caller without a token cannot send megabytes.
@@ -25,36 +24,28 @@ export function authorizeFirst(
   router: ConnectRouter,
   parts: AdmitParts & { readonly bodyRoom: BodyRoom; readonly limits: Limits },
 ): void {
-  router.handlers.forEach((handler, i) => {
-    const access = accessTo(handler.method);
-    if (access === "public") return;
-    const authorizing: Handler = Object.assign(async (request: Parameters<Handler>[0]) => {
+  wrapHandlers(router, (handler) => {
+    const { method } = handler;
+    const access = accessTo(method);
+    if (access === "public") return handler;
+    const bytesMax = messageBytesMax(method, parts.limits);
+    return async (request) => {
       const contextValues = request.contextValues ?? createContextValues();
       const line = contextValues.get(LINE);
       if (line === undefined) throw new Error("this call has no log line");
-      if (line.busy !== undefined) return await handler({ ...request, contextValues });
-      let principal: Principal;
+      let plain = request;
       try {
-        principal = await admit(parts, request.header.get("authorization"), access, line);
-        contextValues.set(PRINCIPAL, principal);
+        if (line.busy === undefined) {
+          const principal = await admit(parts, request.header.get("authorization"), access, line);
+          contextValues.set(PRINCIPAL, principal);
+          const count = counterFor(parts.bodyRoom, principal, line, method);
+          plain = await plainRequest(request, method, { bytesMax, count });
+        }
       } catch (error) {
         contextValues.set(REFUSED, { error });
-        return await handler({ ...request, contextValues });
-      }
-      const count = counterFor(parts.bodyRoom, principal, line, handler.method);
-      let plain: Parameters<Handler>[0];
-      try {
-        plain = await plainRequest(request, handler.method, {
-          bytesMax: messageBytesMax(handler.method, parts.limits),
-          count,
-        });
-      } catch (error) {
-        contextValues.set(REFUSED, { error });
-        plain = request;
       }
       return await handler({ ...plain, contextValues });
-    }, handler);
-    router.handlers[i] = authorizing;
+    };
   });
 }
 

@@ -14,6 +14,9 @@ export const REFUSED = createContextKey<{ readonly error: unknown } | undefined>
 /** The log line of the call's request. */
 export const LINE = createContextKey<RequestLine | undefined>(undefined);
 
+/** Aborts when the call's request is over. Unlike the context's signal, it says nothing of a shutdown. */
+export const OVER = createContextKey<AbortSignal | undefined>(undefined);
+
 /** Returns a call's context values, which hold the request's log line. */
 export function contextValuesFor(line: RequestLine): ContextValues {
   return createContextValues().set(LINE, line);
@@ -30,13 +33,6 @@ export function callerOf(context: HandlerContext): Principal {
 /** Returns the `traceparent` of a call's span; undefined if the call is not traced. */
 export function traceparentOf(context: HandlerContext): string | undefined {
   return context.values.get(LINE)?.traceparent;
-}
-
-/** Returns a signal of the call's request being over. Unlike Connect's, it says nothing of a shutdown. */
-export function overSignal(context: HandlerContext): AbortSignal {
-  const over = new AbortController();
-  context.values.get(LINE)?.whenOver(() => over.abort());
-  return over.signal;
 }
 
 /** Adds the stored events to the counts in the call's log line. */

@@ -3,6 +3,7 @@ import { ErrorInfoSchema } from "@posthaste/contracts/error-details";
 import type { ReasonName } from "../http/refusal-table.ts";
 import { detailsFor, shortenedText, type Why } from "./error-details.ts";
 import { rewriteErrors } from "./rewrite-errors.ts";
+import { wrapHandlers } from "./wrap-handlers.ts";
 
 /**
  * The prefixes of Connect's messages for binary that cannot be decoded, and for compressed bytes that end too
@@ -33,12 +34,10 @@ const REASONS: { readonly [code in Code]?: ReasonName } = {
  * RESOURCE_EXHAUSTED, which tells clients to try again later.
  */
 export function completeErrors(router: ConnectRouter): void {
-  router.handlers.forEach((handler, i) => {
-    router.handlers[i] = Object.assign(
-      async (request: Parameters<typeof handler>[0]) => rewriteErrors(await handler(request), withReason),
-      handler,
-    );
-  });
+  wrapHandlers(
+    router,
+    (handler) => async (request) => await rewriteErrors(await handler(request), withReason),
+  );
 }
 
 /** Returns the error with a reason for programs. An error that has one is returned as it is. */

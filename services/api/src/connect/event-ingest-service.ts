@@ -9,13 +9,13 @@ import {
 import { Refusal } from "@posthaste/domain";
 import { structJson } from "../catalog/struct-json.ts";
 import { type AcceptedEvent, type IncomingEvent, type IngestParts, ingest } from "../ingest/ingest.ts";
-import { callerOf, noteIngested, overSignal, traceparentOf } from "./call-values.ts";
+import { callerOf, noteIngested, OVER, traceparentOf } from "./call-values.ts";
 
 export function eventIngestService(parts: IngestParts): ServiceImpl<typeof EventIngestService> {
   const ingestAll = async (context: HandlerContext, incoming: readonly IncomingEvent[]) => {
     const results = await ingest(parts, callerOf(context).accountId, incoming, {
       traceparent: traceparentOf(context),
-      signal: overSignal(context),
+      signal: context.values.get(OVER),
     });
     noteIngested(context, results);
     return results;

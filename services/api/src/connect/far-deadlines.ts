@@ -1,7 +1,6 @@
 import type { ConnectRouter } from "@connectrpc/connect";
 import { HOUR_MS, MINUTE_MS } from "@posthaste/domain";
-
-type Handler = ConnectRouter["handlers"][number];
+import { wrapHandlers } from "./wrap-handlers.ts";
 
 /** The longest delay of a Node timer, 24.8 days. A longer delay becomes one millisecond. */
 const TIMER_MS_MAX = 2 ** 31 - 1;
@@ -15,13 +14,11 @@ const UNIT_MS: Readonly<Record<string, number>> = { H: HOUR_MS, M: MINUTE_MS, S:
  * of delivery changes, at once.
  */
 export function forgetFarDeadlines(router: ConnectRouter): void {
-  router.handlers.forEach((handler, i) => {
-    router.handlers[i] = Object.assign((request: Parameters<Handler>[0]) => {
-      const { header } = request;
-      if (connectMs(header) > TIMER_MS_MAX) header.delete("connect-timeout-ms");
-      if (grpcMs(header) > TIMER_MS_MAX) header.delete("grpc-timeout");
-      return handler(request);
-    }, handler);
+  wrapHandlers(router, (handler) => (request) => {
+    const { header } = request;
+    if (connectMs(header) > TIMER_MS_MAX) header.delete("connect-timeout-ms");
+    if (grpcMs(header) > TIMER_MS_MAX) header.delete("grpc-timeout");
+    return handler(request);
   });
 }
 

@@ -1,27 +1,22 @@
 import type { ConnectRouter } from "@connectrpc/connect";
 import { problemText } from "../http/problem.ts";
-
-type Handler = ConnectRouter["handlers"][number];
+import { wrapHandlers } from "./wrap-handlers.ts";
 
 /**
  * Completes the answers to calls whose protocol is not known, which Connect gives as a bare status: the
  * problem says what is wrong, and `Allow` which methods the call takes (RFC 9110, section 15.5.6).
  */
 export function httpRefusals(router: ConnectRouter): void {
-  router.handlers.forEach((handler, i) => {
-    router.handlers[i] = Object.assign(async (request: Parameters<Handler>[0]) => {
-      const answer = await handler(request);
-      const problem = problemOfStatus(answer.status, handler.allowedMethods.join(", "));
-      if (problem === undefined || answer.body !== undefined) return answer;
-      const header = new Headers(answer.header);
-      header.set("content-type", "application/problem+json");
-      if (answer.status === 405) header.set("allow", handler.allowedMethods.join(", "));
-      return {
-        ...answer,
-        header,
-        body: once(Buffer.from(problemText({ status: answer.status, ...problem }))),
-      };
-    }, handler);
+  wrapHandlers(router, (handler) => async (request) => {
+    const answer = await handler(request);
+    const allow = handler.allowedMethods.join(", ");
+    const problem = problemOfStatus(answer.status, allow);
+    if (problem === undefined || answer.body !== undefined) return answer;
+    const header = new Headers(answer.header);
+    header.set("content-type", "application/problem+json");
+    if (answer.status === 405) header.set("allow", allow);
+    const body = once(Buffer.from(problemText({ status: answer.status, ...problem })));
+    return { ...answer, header, body };
   });
 }
 

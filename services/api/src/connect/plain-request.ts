@@ -1,5 +1,5 @@
 import type { DescMethod } from "@bufbuild/protobuf";
-import { Code, ConnectError, type ConnectRouter } from "@connectrpc/connect";
+import { Code, ConnectError } from "@connectrpc/connect";
 import {
   type EnvelopedMessage,
   pipe,
@@ -13,8 +13,8 @@ import { Refusal } from "@posthaste/domain";
 import { requireFewFields, requireFewSigns } from "./count-values.ts";
 import { gathered } from "./gathered-body.ts";
 import { refusalFor } from "./refusal-for.ts";
+import type { Request } from "./wrap-handlers.ts";
 
-type Request = Parameters<ConnectRouter["handlers"][number]>[0];
 type Body = AsyncIterable<Uint8Array>;
 type Bounds = {
   /** A message's bytes, uncompressed. */

@@ -1,5 +1,5 @@
 import { brotliDecompressSync, gunzipSync } from "node:zlib";
-import { Code, ConnectError, type ConnectRouter } from "@connectrpc/connect";
+import { Code, ConnectError } from "@connectrpc/connect";
 import {
   codeToHttpStatus,
   endStreamFlag,
@@ -10,8 +10,8 @@ import {
 } from "@connectrpc/connect/protocol-connect";
 import { findTrailerError, setTrailerStatus } from "@connectrpc/connect/protocol-grpc";
 import { trailerFlag, trailerParse, trailerSerialize } from "@connectrpc/connect/protocol-grpc-web";
+import type { Answer } from "./wrap-handlers.ts";
 
-type Answer = Awaited<ReturnType<ConnectRouter["handlers"][number]>>;
 type Body = NonNullable<Answer["body"]>;
 /** Returns the error to answer instead. */
 type Change = (error: ConnectError) => ConnectError;

@@ -1,6 +1,6 @@
 import { Refusal } from "@posthaste/domain";
 import type { FastifyInstance } from "fastify";
-import { problemFor, problemText, type ReportFault, sendProblem } from "../http/problem.ts";
+import { problemText, type ReportFault } from "../http/problem.ts";
 
 const JSON_TYPES = /^application\/(?:json|connect\+json|grpc\+json|grpc-web(?:-text)?\+json)$/i;
 const UTF_8 = /^charset\s?=\s?"?utf-?8"?$/i;
@@ -17,18 +17,12 @@ export function rpcHeaders(app: FastifyInstance, reportFault: ReportFault): void
     const { headers, url } = request.raw;
     const authority = headers[":authority"] ?? headers.host;
     if (authority === undefined || !URL.canParse(url ?? "", `http://${authority}`)) {
-      return sendProblem(
-        reply,
-        problemFor(
-          new Refusal("invalid", "the request has no Host that a URL could have; send the API's own", {
-            reason: "MESSAGE_UNREADABLE",
-          }),
-        ),
-      );
+      throw new Refusal("invalid", "the request has no Host that a URL could have; send the API's own", {
+        reason: "MESSAGE_UNREADABLE",
+      });
     }
     const type = headers["content-type"];
     if (type !== undefined) headers["content-type"] = plainJson(type);
-    return undefined;
   });
   // Connect writes its answers past Fastify. A call that it has dropped must not look as if it were answered.
   app.addHook("onSend", async (request, reply, payload) => {

@@ -1,7 +1,6 @@
 import type { JsonReadOptions } from "@bufbuild/protobuf";
 import { Code, ConnectError, type ConnectRouter } from "@connectrpc/connect";
-
-type Handler = ConnectRouter["handlers"][number];
+import { wrapHandlers } from "./wrap-handlers.ts";
 
 /** Decodes UTF-8, and refuses bytes that are none: replaced, they would be stored as something else. */
 const utf8 = new TextDecoder("utf-8", { fatal: true });
@@ -32,11 +31,9 @@ export function strictJson(refuseUnknown: boolean): Partial<JsonReadOptions> {
  * in which invalid UTF-8 is replaced already.
  */
 export function keepBytesOfQueries(router: ConnectRouter): void {
-  router.handlers.forEach((handler, i) => {
-    router.handlers[i] = Object.assign((request: Parameters<Handler>[0]) => {
-      if (request.method !== "GET") return handler(request);
-      return handler({ ...request, url: withMessageInBase64(request.url) });
-    }, handler);
+  wrapHandlers(router, (handler) => (request) => {
+    if (request.method !== "GET") return handler(request);
+    return handler({ ...request, url: withMessageInBase64(request.url) });
   });
 }
 

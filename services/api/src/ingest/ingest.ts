@@ -48,7 +48,7 @@ export async function ingest(
   parts: IngestParts,
   accountId: AccountId,
   incoming: readonly IncomingEvent[],
-  { traceparent, signal }: { traceparent?: string | undefined; signal?: AbortSignal } = {},
+  { traceparent, signal }: { traceparent?: string | undefined; signal?: AbortSignal | undefined } = {},
 ): Promise<AcceptedEvent[]> {
   const events: (EventToIngest & EventToCheck)[] = [];
   for (const event of incoming) events.push(await check(parts.catalog, accountId, event));

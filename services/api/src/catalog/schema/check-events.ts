@@ -1,10 +1,11 @@
 import type { AccountId, SchemaCheck } from "@posthaste/domain";
-import { noteNumberTexts, Refusal } from "@posthaste/domain";
+import { Refusal } from "@posthaste/domain";
 import type { Log } from "@posthaste/runtime";
 import type { Catalog, CatalogEntry } from "../catalog.ts";
 import { KEPT_CHARS_MAX } from "./kept-chars.ts";
 import { compileHere, type KnownSchema, type KnownSchemas } from "./known-schemas.ts";
 import type { SchemaThreads } from "./schema-threads.ts";
+import { snapshotOf } from "./snapshot-of.ts";
 import { sentenceOf, type Violation } from "./violations.ts";
 import { newWork, WorkExceeded } from "./work.ts";
 
@@ -80,14 +81,12 @@ type Check = { readonly event: EventToCheck; readonly schema: KnownSchema };
 
 /** Returns whether all events match, if that is told quickly; false if it is not. */
 function matchHere(checks: readonly Check[]): boolean {
-  if (!compileHere([...new Set(checks.map(({ schema }) => schema))])) return false;
   if (checks.reduce((chars, { event }) => chars + event.json.length, 0) > CHARS_HERE_MAX) return false;
+  if (!compileHere([...new Set(checks.map(({ schema }) => schema))])) return false;
   const work = newWork(STEPS_HERE_MAX);
   try {
     return checks.every(({ event: { json }, schema }) => {
-      const snapshot = JSON.parse(json) as object;
-      noteNumberTexts(snapshot, json);
-      return schema.matches?.(snapshot, work) === true;
+      return schema.matches?.(snapshotOf(json), work) === true;
     });
   } catch (error) {
     if (!(error instanceof WorkExceeded)) throw error;

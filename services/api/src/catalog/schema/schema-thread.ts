@@ -3,6 +3,7 @@ import { noteNumberTexts, parseEventData, Refusal, schemaBreaks } from "@posthas
 import { LRUCache } from "lru-cache";
 import { compileSchema, type Validate } from "./compile-schema.ts";
 import { EACH_CHARS, KEPT_CHARS_MAX } from "./kept-chars.ts";
+import { snapshotOf } from "./snapshot-of.ts";
 import { sentenceOf, type Violation, violationsOf } from "./violations.ts";
 import { newWork, type Work, WorkExceeded } from "./work.ts";
 
@@ -66,13 +67,6 @@ function check({ schemas, events, violationsMax }: CheckRun): Violation[][] {
       return [{ path: "", message }];
     }
   });
-}
-
-/** The text was parsed before, so it is JSON. */
-function snapshotOf(json: string): object {
-  const snapshot = JSON.parse(json) as object;
-  noteNumberTexts(snapshot, json);
-  return snapshot;
 }
 
 /** Compiles a stored schema. It compiled when it was stored, so a failure now is a fault, not a refusal. */

@@ -2,6 +2,7 @@ import { extname } from "node:path";
 import { type AccountId, createFairQueue, Refusal } from "@posthaste/domain";
 import type { Log } from "@posthaste/runtime";
 import { Piscina } from "piscina";
+import { createCount } from "../../access/places.ts";
 import type { Answer, CheckRun, DefineRun } from "./schema-thread.ts";
 import type { Violation } from "./violations.ts";
 
@@ -113,13 +114,8 @@ function refuseIfTooCostly(error: Error & { code?: string }): never {
 /** Lets accounts take turns at the threads. */
 function createTurns(waitingMax: number, waitingCharsMax: number) {
   const waiting = createFairQueue<() => Promise<void>>();
-  const waitingChars = new Map<AccountId, number>();
+  const waitingChars = createCount<AccountId>();
   const running = new Set<AccountId>();
-  const addChars = (accountId: AccountId, chars: number) => {
-    const sum = (waitingChars.get(accountId) ?? 0) + chars;
-    if (sum === 0) waitingChars.delete(accountId);
-    else waitingChars.set(accountId, sum);
-  };
   const goOn = () => {
     while (running.size < THREADS) {
       const begin = waiting.next((accountId) => !running.has(accountId));
@@ -130,7 +126,7 @@ function createTurns(waitingMax: number, waitingCharsMax: number) {
   return async <T>(accountId: AccountId, chars: number, body: () => Promise<T>, signal?: AbortSignal) => {
     signal?.throwIfAborted();
     const calls = waiting.sizeOf(accountId);
-    const charsWith = (waitingChars.get(accountId) ?? 0) + chars;
+    const charsWith = waitingChars.of(accountId) + chars;
     if (calls >= waitingMax || (calls > 0 && charsWith > waitingCharsMax)) {
       throw new Refusal(
         "too_many",
@@ -141,7 +137,7 @@ function createTurns(waitingMax: number, waitingCharsMax: number) {
     const { promise, resolve, reject } = Promise.withResolvers<T>();
     const begin = async () => {
       signal?.removeEventListener("abort", leave);
-      addChars(accountId, -chars);
+      waitingChars.add(accountId, -chars);
       running.add(accountId);
       await body().then(resolve, reject);
       running.delete(accountId);
@@ -149,11 +145,11 @@ function createTurns(waitingMax: number, waitingCharsMax: number) {
     };
     const leave = () => {
       waiting.remove(accountId, begin);
-      addChars(accountId, -chars);
+      waitingChars.add(accountId, -chars);
       reject(signal?.reason);
     };
     signal?.addEventListener("abort", leave, { once: true });
-    addChars(accountId, chars);
+    waitingChars.add(accountId, chars);
     waiting.add(accountId, begin);
     goOn();
     return await promise;
