@@ -7,12 +7,14 @@ import fc from "fast-check";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import type { Counters } from "../src/counters.ts";
 import { type Bench, startBench } from "./fixture.ts";
-import { data, enveloped, goaway, headers, preface, rawSocket, reset } from "./http2-frames.ts";
+import { data, enveloped, goaway, headers, preface, rawSocket, reset, windowUpdate } from "./http2-frames.ts";
 
 /** Connections that are open at once. */
 const CONNECTIONS_MAX = 100;
 /** Far more than an answer and two passes over ended streams take. */
 const OVER_WITHIN_MS = 4_000;
+/** More than all answers on one connection, so that no answer waits for its client to read. */
+const WINDOW_BYTES = 2 ** 24;
 /** All runs take seconds; the smallest failing case is looked for until then. */
 const SHRINKS_WITHIN_MS = 30_000;
 
@@ -168,7 +170,7 @@ function overHttp2(requests: readonly AnyRequest[]): Buffer {
     const head = { ":method": target.method, ":path": target.path(), ...headOf(request) };
     return [headers(idOf(i), head, false), data(idOf(i), bodyOf(target), request.isWhole)];
   });
-  return Buffer.concat([preface(), ...frames]);
+  return Buffer.concat([preface(WINDOW_BYTES), windowUpdate(WINDOW_BYTES), ...frames]);
 }
 
 /** Plays a script, and returns its connection. */

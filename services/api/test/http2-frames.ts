@@ -4,7 +4,7 @@ import { connect, type Socket } from "node:net";
  * HTTP/2 frames (RFC 9113), for tests that control when each byte is sent, which client libraries do not
  * allow.
  */
-export const FRAME = { data: 0, headers: 1, rstStream: 3, settings: 4, goaway: 7 } as const;
+export const FRAME = { data: 0, headers: 1, rstStream: 3, settings: 4, goaway: 7, windowUpdate: 8 } as const;
 
 const HEAD_BYTES = 9;
 const END_STREAM = 1;
@@ -49,6 +49,13 @@ export function reset(stream: number, code: number): Buffer {
 /** A client's GOAWAY. */
 export function goaway(): Buffer {
   return frame(FRAME.goaway, 0, 0, Buffer.alloc(8));
+}
+
+/** Lets the server send this many more bytes on the connection; at first it may send 65,535. */
+export function windowUpdate(bytes: number): Buffer {
+  const payload = Buffer.alloc(4);
+  payload.writeUInt32BE(bytes);
+  return frame(FRAME.windowUpdate, 0, 0, payload);
 }
 
 /** A message in the envelope of Connect's streams. */
