@@ -54,7 +54,9 @@ export type Sent = {
 export const BEGIN_MS = 1_000;
 
 /** The workers: how long it takes from a claim to the next one, and to the turn of what was claimed. */
-const WORKERS = { claimEveryMs: 250, startMs: 100 };
+export const WORKERS = { claimEveryMs: 250, startMs: 100 };
+/** Intervals of a slow rate in which workers claim: more often would find nothing again. */
+const CLAIMS_PER_INTERVAL = 10;
 /** Workers that are not busy. */
 export const QUICK_WORKERS = { claimEveryMs: 50, startMs: 30 };
 /** Of random arrivals and claims: with this one, the lines of retries and first attempts meet. */
@@ -91,7 +93,7 @@ export async function sendAll(
   bench: Bench,
   loads: readonly Load[],
   seconds: number,
-  { claimEveryMs, startMs } = WORKERS,
+  { claimEveryMs, startMs } = workersFor(loads),
 ): Promise<Sent[]> {
   const { store } = bench;
   const clock = createClock();
@@ -131,6 +133,12 @@ export async function sendAll(
   clock.at(NOW + BEGIN_MS, round);
   await clock.runUntil(NOW + seconds * 1_000);
   return [...models.values()].map(({ sent }) => sent);
+}
+
+function workersFor(loads: readonly Load[]): typeof WORKERS {
+  const intervals = loads.map(({ rate }) => (rate === null ? 0 : 1_000 / rate.perSecond));
+  const { claimEveryMs, startMs } = WORKERS;
+  return { claimEveryMs: Math.max(claimEveryMs, Math.min(...intervals) / CLAIMS_PER_INTERVAL), startMs };
 }
 
 async function modelOf(

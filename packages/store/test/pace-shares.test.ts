@@ -1,7 +1,7 @@
 import type { Rate } from "@posthaste/domain";
 import { expect, test } from "vitest";
 import { onEachDatabase } from "./fixture.ts";
-import { BEGIN_MS, type Load, QUICK_WORKERS, type Sent, sendAll } from "./pace-model.ts";
+import { BEGIN_MS, type Load, QUICK_WORKERS, type Sent, sendAll, WORKERS } from "./pace-model.ts";
 
 /*
  * How the retries and the first attempts of a subscription share what may be sent, over a minute or more.
@@ -82,7 +82,8 @@ onEachDatabase("what a subscription may send", (bench) => {
 
   test("is given back by first attempts that lose their place to a retry", async () => {
     const rate = { perSecond: 0.1, burst: 1 };
-    const [sent] = (await sendAll(bench(), [{ ...RARE, rate, retries: 20, everyMs: 30_000 }], 600)) as [Sent];
+    const load = { ...RARE, rate, retries: 20, everyMs: 30_000 };
+    const [sent] = (await sendAll(bench(), [load], 600, WORKERS)) as [Sent];
     expect(sent.retries).toHaveLength(20);
     expect(sent.firsts.length + sent.retries.length).toBeGreaterThan(45);
   });
