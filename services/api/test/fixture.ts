@@ -1,13 +1,14 @@
 import { createPosthasteClient, type PosthasteClient } from "@posthaste/client";
 import { EGRESS_SETTINGS, egressRules, namesOf } from "@posthaste/delivery/client";
 import { type AccountId, type DeliveryId, SCOPES, type Scope } from "@posthaste/domain";
-import { type Log, noTracer, readConfig } from "@posthaste/runtime";
+import { type Log, noTracer, readConfig, silentLog } from "@posthaste/runtime";
 import { createAccount, createIngest, createToken, readInstallation, type Store } from "@posthaste/store";
 import { createTestStore } from "@posthaste/testkit";
+import { afterAll } from "vitest";
 import { createAccess } from "../src/access/create-access.ts";
 import { createCatalog } from "../src/catalog/catalog.ts";
 import { createKnownSchemas } from "../src/catalog/schema/known-schemas.ts";
-import { createSchemaThreads } from "../src/catalog/schema/schema-threads.ts";
+import { createSchemaThreads, type SchemaThreads } from "../src/catalog/schema/schema-threads.ts";
 import type { ConsoleOptions } from "../src/console/console.ts";
 import type { Counters } from "../src/counters.ts";
 import { createTemporalWait } from "../src/deliveries/temporal-wait.ts";
@@ -61,6 +62,10 @@ export type RestOptions = {
 // biome-ignore lint/suspicious/noExplicitAny: tests inspect answers field by field
 export type RestAnswer = { status: number; headers: Headers; body: any };
 
+/** Shared by the benches of a file: to start a thread takes longer than most tests. */
+const threads = createSchemaThreads(silentLog);
+afterAll(() => threads.stop());
+
 export async function startBench(
   options: {
     retryNow?: Deps["retryNow"];
@@ -87,7 +92,14 @@ export async function startBench(
   let nudges = 0;
   const catalog = createCatalog(store);
   const log = recordingLog(lines);
-  const schemaThreads = createSchemaThreads(log);
+  const schemaThreads: SchemaThreads = {
+    ...threads,
+    check: (accountId, { schemas, ...wanted }, signal) => {
+      // Other benches' databases have schemas with the same key.
+      const ofThis = schemas.map((schema) => ({ ...schema, key: `${databaseUrl} ${schema.key}` }));
+      return threads.check(accountId, { ...wanted, schemas: ofThis }, signal);
+    },
+  };
   const api = await startApi({
     deps: {
       store,
@@ -217,7 +229,6 @@ export async function startBench(
     async dispose() {
       await client.close();
       await api.stop();
-      await schemaThreads.stop();
       await dispose();
     },
   };
