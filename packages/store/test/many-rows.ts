@@ -22,7 +22,13 @@ export function nthDelivery(n: number): DeliveryId {
 }
 
 const DIGITS = Array.from({ length: 10 }, (_, digit) => `select ${digit} as d`).join(" union all ");
-const PLACES = ["d0", "d1", "d2", "d3", "d4", "d5"];
+
+/** Returns a query of the numbers from 0 below `count`: made of no more digits than they have. */
+function numbersBelow(count: number): string {
+  const places = Array.from(String(count - 1), (_, i) => `d${i}`);
+  const n = places.map((place, i) => `${10 ** i} * ${place}.d`).join(" + ");
+  return `select ${n} as n from ${places.map((place) => `(${DIGITS}) ${place}`).join(", ")}`;
+}
 
 /** Rows per statement: on a busy machine, a statement must not take longer than it may. */
 const ROWS_AT_ONCE = 20_000;
@@ -37,8 +43,6 @@ export async function insertDeliveries(
   kinds: readonly Rows[],
   { after = 0 }: { after?: number } = {},
 ): Promise<void> {
-  const n = PLACES.map((place, i) => `${10 ** i} * ${place}.d`).join(" + ");
-  const digits = PLACES.map((place) => `(${DIGITS}) ${place}`).join(", ");
   let inserted = after;
   const atOnce = kinds.flatMap(({ count, ...kind }) =>
     Array.from({ length: Math.ceil(count / ROWS_AT_ONCE) }, (_, i) => ({
@@ -57,7 +61,7 @@ export async function insertDeliveries(
       select ${sql.raw(id("dlv_"))}, ${sql.lit(account)}, ${sql.raw(id("evt_"))}, 'invoice_sent',
         ${sql.lit(first)} + (n.n + ${sql.lit(from)}) % ${sql.lit(subscriptions)}, ${Buffer.alloc(32, 1)},
         ${state}, 0, ${isWaiting ? NOW : null}, ${state === "started" ? NOW : null}, 0, ${NOW}
-      from (select ${sql.raw(n)} as n from ${sql.raw(digits)}) as n where n.n < ${sql.lit(count)}
+      from (${sql.raw(numbersBelow(count))}) as n where n.n < ${sql.lit(count)}
     `.execute(store.db);
     inserted += count;
   }
