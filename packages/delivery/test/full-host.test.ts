@@ -32,7 +32,7 @@ test.each(["sqlite", "mysql"] as const)(
       });
       const event = { eventType: "invoice_sent", data: Buffer.from("{}"), idempotencyKey: null };
       await ingestEvents(store, { accountId, now, deliveriesMax: 1, events: [event] });
-      const claim = { owner: "test", limit: 1, inFlightMax: 1, leaseMs: MINUTE_MS, now };
+      const claim = { owner: "test", limit: 1, inFlightMax: 1, leaseMs: MINUTE_MS, now: () => now };
       const [claimed] = await claimDeliveries(store, claim);
       if (claimed === undefined) throw new Error("nothing was claimed");
       const { deliveryId } = claimed;

@@ -96,7 +96,13 @@ describe.each(["sqlite", "mysql"] as const)(
       const event = { eventType: "invoice_sent", data: Buffer.from('{"a":1}'), idempotencyKey: null };
       const now = Date.now();
       await ingestEvents(store, { accountId, now, deliveriesMax: 10, events: [event] });
-      await claimDeliveries(store, { owner: "test", limit: 10, inFlightMax: 10, leaseMs: 60_000, now });
+      await claimDeliveries(store, {
+        owner: "test",
+        limit: 10,
+        inFlightMax: 10,
+        leaseMs: 60_000,
+        now: () => now,
+      });
       const [delivery] = await listDeliveries(store, { accountId, subscriptionId, limit: 1 });
       if (delivery === undefined) throw new Error("ingest created no delivery");
       return delivery.id;

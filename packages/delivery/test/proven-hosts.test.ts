@@ -51,7 +51,7 @@ describe.each(["sqlite", "mysql"] as const)(
       const now = Date.now();
       const event = { eventType: "invoice_sent", data: Buffer.from("{}") };
       await createTestDelivery(store, { accountId, subscriptionId: id, now, ...event });
-      const claim = { owner: "test", limit: 1, inFlightMax: 1, leaseMs: 60_000, now };
+      const claim = { owner: "test", limit: 1, inFlightMax: 1, leaseMs: 60_000, now: () => now };
       const [claimed] = await claimDeliveries(store, claim);
       if (claimed === undefined) throw new Error("nothing was claimed");
       const deps = {

@@ -100,7 +100,7 @@ describe.each(["sqlite", "mysql"] as const)("a worker that lacks a sealing key, 
     const event = { eventType: "invoice_sent", data: Buffer.from('{"a":1}'), idempotencyKey: null };
     const now = Date.now();
     await ingestEvents(store, { accountId, now, deliveriesMax: 1_000, events: [event] });
-    const claim = { owner: "test", limit: 1_000, inFlightMax: 1_000, leaseMs: 60_000, now };
+    const claim = { owner: "test", limit: 1_000, inFlightMax: 1_000, leaseMs: 60_000, now: () => now };
     return (await claimDeliveries(store, claim)).map(({ deliveryId }) => deliveryId);
   };
   const rowOf = async (id: DeliveryId) =>

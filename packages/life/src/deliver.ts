@@ -29,7 +29,7 @@ export async function claim({ store, clock }: Life, limit = CLAIMED_AT_ONCE): Pr
     inFlightMax: IN_FLIGHT_MAX,
     drainPerSecond: IN_FLIGHT_MAX,
     leaseMs: LEASE_MS,
-    now,
+    now: () => now,
   });
 }
 

@@ -29,7 +29,13 @@ onEachDatabase("the age of the backlog", (bench) => {
     return oldestPendingAt === null ? null : now - oldestPendingAt;
   };
   const claim = (now: number) =>
-    claimDeliveries(bench().store, { owner: "me", limit: 10, inFlightMax: 10, leaseMs: MINUTE_MS, now });
+    claimDeliveries(bench().store, {
+      owner: "me",
+      limit: 10,
+      inFlightMax: 10,
+      leaseMs: MINUTE_MS,
+      now: () => now,
+    });
   const limitRate = (id: SubscriptionId) =>
     bench()
       .store.db.updateTable("subscriptions")

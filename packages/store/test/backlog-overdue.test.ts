@@ -48,7 +48,7 @@ onEachDatabase("the count of overdue deliveries", (bench) => {
     await subscribe();
     await ingest({ now: NOW });
     const now = NOW + HOUR_MS;
-    const claim = { owner: "me", limit: 10, inFlightMax: 10, leaseMs: MINUTE_MS, now };
+    const claim = { owner: "me", limit: 10, inFlightMax: 10, leaseMs: MINUTE_MS, now: () => now };
     const ids = (await claimDeliveries(store, claim)).map(({ deliveryId }) => deliveryId);
     await markStarted(store, { owner: "me", ids, now });
     expect((await measureBacklog(store, { now, inFlightMax: 10 })).started).toBe(1);

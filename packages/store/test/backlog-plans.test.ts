@@ -68,7 +68,7 @@ describe.each(["sqlite", "mysql"] as const)("a claim in a backlog of 100,000, on
         const first = await claim();
         expect(first).toHaveLength(100);
         const ids = first.map(({ deliveryId }) => deliveryId);
-        await renewClaims(store, { owner: "me", ids, until: NOW + 1, now: NOW });
+        await renewClaims(store, { owner: "me", ids, leaseMs: 1, now: () => NOW });
         await markStarted(store, { owner: "me", ids: ids.slice(0, 50), now: NOW });
         await releaseClaims(store, { owner: "me", ids: ids.slice(50), now: NOW });
       });
@@ -90,7 +90,7 @@ function claim(over: Partial<Claim> = {}) {
     limit: 100,
     inFlightMax: 1_000,
     leaseMs: 30_000,
-    now: NOW,
+    now: () => NOW,
     ...over,
   });
 }

@@ -29,7 +29,15 @@ onEachDatabase("a claim, if an account has room at each host for so many", (benc
   const createClaimer = (hostMax: number, over: Partial<Claim> = {}) => {
     const rotation = createClaimRotation();
     const hosts = createPlaces(() => hostMax);
-    const claim = { owner: "me", limit: 100, inFlightMax: 32, leaseMs: 30_000, now: NOW, rotation, hosts };
+    const claim = {
+      owner: "me",
+      limit: 100,
+      inFlightMax: 32,
+      leaseMs: 30_000,
+      now: () => NOW,
+      rotation,
+      hosts,
+    };
     return async (more: Partial<Claim> = {}) =>
       await claimDeliveries(bench().store, { ...claim, ...over, ...more });
   };

@@ -61,7 +61,7 @@ async function longestWait({ accounts, roomless }: Waiting, limit: number, claim
       limit,
       inFlightMax: 1_000,
       leaseMs: 1e9,
-      now: NOW,
+      now: () => NOW,
       rotation,
       roomOf: (id) => (roomless.has(id) ? 0 : 100),
     });

@@ -40,7 +40,7 @@ async function fill(rows: readonly Omit<Rows, "state">[]): Promise<void> {
 
 /** Creates a claimer whose calls share a rotation. */
 function createClaimer(over: Partial<Claim>) {
-  const claim = { owner: "me", limit: 1, inFlightMax: 1_000, leaseMs: 30_000, now: NOW, ...over };
+  const claim = { owner: "me", limit: 1, inFlightMax: 1_000, leaseMs: 30_000, now: () => NOW, ...over };
   const rotation = createClaimRotation();
   return () => claimDeliveries(store, { ...claim, rotation });
 }
@@ -61,7 +61,7 @@ describe.each(["sqlite", "mysql"] as const)("a rotation that owes turns, on %s",
     await fill([{ count: 2, subscriptions: 1, first: 100, account: 100 }]);
     const rotation = createClaimRotation();
     for (const id of gone) rotation.foundLocked(id, id);
-    const claim = { owner: "me", limit: 1, inFlightMax: 1_000, leaseMs: 30_000, now: NOW };
+    const claim = { owner: "me", limit: 1, inFlightMax: 1_000, leaseMs: 30_000, now: () => NOW };
     expect(await claimDeliveries(store, { ...claim, rotation })).toHaveLength(1);
     expect(rotation.owed()).toEqual([]);
   });

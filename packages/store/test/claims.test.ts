@@ -18,7 +18,7 @@ const MINUTE_MS = 60_000;
 async function claimed({ store, subscribe, ingest }: Bench): Promise<DeliveryId> {
   await subscribe();
   await ingest();
-  const claim = { owner: "first", limit: 1, inFlightMax: 10, leaseMs: MINUTE_MS, now: NOW };
+  const claim = { owner: "first", limit: 1, inFlightMax: 10, leaseMs: MINUTE_MS, now: () => NOW };
   const [one] = await claimDeliveries(store, claim);
   if (one === undefined) throw new Error("nothing was claimed");
   return one.deliveryId;
@@ -32,9 +32,9 @@ onEachDatabase("a claim", (bench) => {
     const id = await claimed(bench());
     const before = await row();
     await releaseClaims(store, { owner: "second", ids: [id], now: NOW });
-    await renewClaims(store, { owner: "second", ids: [id], until: NOW + 9 * MINUTE_MS, now: NOW });
+    await renewClaims(store, { owner: "second", ids: [id], leaseMs: 9 * MINUTE_MS, now: () => NOW });
     expect(await row()).toEqual(before);
-    await renewClaims(store, { owner: "first", ids: [id], until: NOW + 9 * MINUTE_MS, now: NOW });
+    await renewClaims(store, { owner: "first", ids: [id], leaseMs: 9 * MINUTE_MS, now: () => NOW });
     expect(await row()).toMatchObject({ lease_owner: "first", lease_until: NOW + 9 * MINUTE_MS });
     await releaseClaims(store, { owner: "first", ids: [id], now: NOW });
     expect(await row()).toMatchObject({ lease_owner: null, lease_until: null, in_flight_of: null });

@@ -69,7 +69,7 @@ describe("the clock of an installation on MySQL", () => {
           limit: 100,
           inFlightMax: 32,
           leaseMs: 30_000,
-          now: now(),
+          now: () => now(),
         });
       const first = await claimBy("first", await clockOn(bench.store, { aheadMs: 0 }));
       const second = await claimBy("second", await clockOn(bench.store, { aheadMs }));
@@ -160,9 +160,9 @@ describe("the clock of an installation on MySQL", () => {
     const { clock, machine } = await steppedClock();
     const lease = { limit: 10, inFlightMax: 10, leaseMs: 30_000 };
     machine.suspendedMs = MINUTE_MS;
-    const late = await claimDeliveries(bench.store, { ...lease, owner: "suspended", now: clock.now() });
+    const late = await claimDeliveries(bench.store, { ...lease, owner: "suspended", now: () => clock.now() });
     const now = Date.now() + MINUTE_MS;
-    const other = await claimDeliveries(bench.store, { ...lease, owner: "other", now });
+    const other = await claimDeliveries(bench.store, { ...lease, owner: "other", now: () => now });
     expect([late.length, other.length]).toEqual([1, 0]);
   });
 

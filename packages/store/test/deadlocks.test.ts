@@ -127,7 +127,7 @@ describe("on MySQL, two workers that share subscriptions", () => {
         ...groups.map((group, n) => recordAll(n % 2 === 0 ? left : right, group)),
         ...workers.map(async (worker, n) => {
           const owner = `worker ${n}`;
-          const claim = { owner, limit: 40, inFlightMax: 8, leaseMs: 1_000, now };
+          const claim = { owner, limit: 40, inFlightMax: 8, leaseMs: 1_000, now: () => now };
           const claimed = await claimDeliveries(worker, claim);
           await markStarted(worker, { owner, ids: claimed.map(({ deliveryId }) => deliveryId), now });
         }),

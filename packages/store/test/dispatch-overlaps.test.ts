@@ -78,7 +78,7 @@ const setSubscription = (store: Store, values: { state?: "paused" | "ended"; dra
     tx.updateTable("subscriptions").set(values).where("id", "=", subscriptionId).execute(),
   );
 const claim = (store: Store, inFlightMax = 10) =>
-  claimDeliveries(store, { owner: "me", limit: 10, inFlightMax, leaseMs: 60_000, now: LATER });
+  claimDeliveries(store, { owner: "me", limit: 10, inFlightMax, leaseMs: 60_000, now: () => LATER });
 
 describe("a claim on MySQL", () => {
   test("reads the rate after it has locked the line, so that no line keeps a rate that has changed", async () => {
@@ -209,7 +209,7 @@ describe("a delivery on MySQL", () => {
     [
       "is claimed for longer",
       "pending",
-      (store, id) => renewClaims(store, { owner: "me", ids: [id], until: LATER + 1, now: LATER }),
+      (store, id) => renewClaims(store, { owner: "me", ids: [id], leaseMs: 1, now: () => LATER }),
     ],
     [
       "is found pending",

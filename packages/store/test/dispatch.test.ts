@@ -31,7 +31,14 @@ import { lockTurns } from "../src/subscriptions/pace.ts";
 import { attempt, type Bench, benchOn, NOW, onEachDatabase } from "./fixture.ts";
 
 const claim = (store: Store, over: Partial<Claim> = {}) =>
-  claimDeliveries(store, { owner: "me", limit: 100, inFlightMax: 1_000, leaseMs: 30_000, now: NOW, ...over });
+  claimDeliveries(store, {
+    owner: "me",
+    limit: 100,
+    inFlightMax: 1_000,
+    leaseMs: 30_000,
+    now: () => NOW,
+    ...over,
+  });
 const ids = (result: Awaited<ReturnType<typeof claim>>) => result.map((delivery) => delivery.deliveryId);
 
 /** Creates one delivery, claims it and marks it started. */
@@ -59,8 +66,8 @@ onEachDatabase("a claim", (bench) => {
     await ingest();
     const first = await claim(store);
     expect(first).toMatchObject([{ eventType: "invoice_sent", targetUrl: "https://receiver.example/x" }]);
-    expect(ids(await claim(store, { now: NOW + 29_999 }))).toEqual([]);
-    expect(ids(await claim(store, { now: NOW + 30_001 }))).toEqual(ids(first));
+    expect(ids(await claim(store, { now: () => NOW + 29_999 }))).toEqual([]);
+    expect(ids(await claim(store, { now: () => NOW + 30_001 }))).toEqual(ids(first));
   });
 
   test("finds nothing if nothing is pending", async () => {

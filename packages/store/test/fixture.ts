@@ -114,7 +114,7 @@ export function attempt(over: Partial<Attempt> = {}): Attempt {
 
 /** Claims the pending deliveries and begins to attempt them. */
 export async function beginAttempts(store: Store): Promise<DeliveryId[]> {
-  const claim = { owner: "me", leaseMs: 30_000, limit: 100, inFlightMax: 100, now: NOW };
+  const claim = { owner: "me", leaseMs: 30_000, limit: 100, inFlightMax: 100, now: () => NOW };
   const ids = (await claimDeliveries(store, claim)).map(({ deliveryId }) => deliveryId);
   await markStarted(store, { owner: "me", ids, now: NOW });
   return ids;

@@ -101,7 +101,7 @@ async function subscribed(accountId: AccountId, deliveries: number) {
 }
 
 const claimAll = async (owner: string) => {
-  const claim = { owner, limit: 100, inFlightMax: 100, leaseMs: LEASE_MS, now: NOW };
+  const claim = { owner, limit: 100, inFlightMax: 100, leaseMs: LEASE_MS, now: () => NOW };
   return (await claimDeliveries(own.store, claim)).map(({ deliveryId }) => deliveryId);
 };
 
@@ -237,7 +237,9 @@ describe("while a frozen session holds", () => {
     await holdDelivery(held);
     const before = await rowsOf([held]);
     const lease = { owner: "me", ids, now: NOW };
-    expect(await renewClaims(store, { ...lease, until: NOW + 2 * LEASE_MS })).toEqual([]);
+    const renewal = { ...lease, leaseMs: 2 * LEASE_MS, now: () => NOW };
+    const renewed = new Map(free.map((id) => [id, NOW + 2 * LEASE_MS]));
+    expect(await renewClaims(store, renewal)).toEqual({ renewed, refused: [] });
     expect((await rowsOf(free)).map((row) => row.lease_until)).toEqual(free.map(() => NOW + 2 * LEASE_MS));
     const [started, aside, released] = free as [DeliveryId, DeliveryId, DeliveryId];
     await markStarted(store, { ...lease, ids: [held, started] });
@@ -265,7 +267,7 @@ describe("while a frozen session holds", () => {
     const rotation = createClaimRotation();
     const served: AccountId[] = [];
     for (let n = 0; n < 7; n++) {
-      const claim = { owner: "me", limit: 2, inFlightMax: 1, leaseMs: 1, now: NOW + 10 * n, rotation };
+      const claim = { owner: "me", limit: 2, inFlightMax: 1, leaseMs: 1, now: () => NOW + 10 * n, rotation };
       for (const { accountId } of await claimDeliveries(own.store, claim)) served.push(accountId);
     }
     expect([...new Set(served)].sort((a, b) => a - b)).toEqual(accounts.filter((id) => id !== two));

@@ -41,7 +41,7 @@ test("a claim on a file that may not be written sets no subscription aside", asy
       limit: 10,
       inFlightMax: 10,
       leaseMs: 30_000,
-      now: NOW,
+      now: () => NOW,
       onRefused: (refused) => expect.fail(`set aside: ${JSON.stringify(refused)}`),
     });
   await set("query_only = 1");

@@ -30,7 +30,7 @@ async function deliver(
     limit: 100,
     inFlightMax: 100,
     leaseMs: 1_000,
-    now,
+    now: () => now,
   });
   const [delivery] = await listDeliveries(store, { accountId, subscriptionId, limit: 1 });
   if (delivery === undefined) throw new Error("no delivery");
@@ -70,7 +70,7 @@ onEachDatabase("a subscription that keeps failing", (bench) => {
       (await listDeliveries(store, { accountId, limit: 2 }))[1]?.state;
     await deliver(bench(), id, exhausted(NOW + 5 * DAY_MS));
     expect(await state()).toBe("disabled");
-    const claim = { owner: "me", limit: 10, inFlightMax: 10, leaseMs: 1_000, now: NOW + 5 * DAY_MS };
+    const claim = { owner: "me", limit: 10, inFlightMax: 10, leaseMs: 1_000, now: () => NOW + 5 * DAY_MS };
     expect(await claimDeliveries(store, claim)).toEqual([]);
     expect(await waiting()).toBe("parked");
     await ingest({ now: NOW + 6 * DAY_MS });

@@ -107,7 +107,7 @@ export async function sendAll(
   const claim = async (now: number, limit: number, inFlightMax: number) => {
     const claimed = await claimDeliveries(store, {
       ...{ owner: "me", leaseMs: 30_000, rotation },
-      ...{ limit, inFlightMax, now },
+      ...{ limit, inFlightMax, now: () => now },
     });
     const ids = claimed.map(({ deliveryId }) => deliveryId);
     await markStarted(store, { owner: "me", ids, now });

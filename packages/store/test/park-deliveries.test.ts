@@ -32,7 +32,7 @@ const claim = async ({ store }: Bench, over: Partial<Claim> = {}) =>
       limit: 100,
       inFlightMax: 50,
       leaseMs: 30_000,
-      now: NOW,
+      now: () => NOW,
       drainPerSecond: 1_000,
       ...over,
     })
@@ -78,7 +78,7 @@ onEachDatabase("a paused subscription", (bench) => {
     await drainAll(store, NOW);
     expect(await claim(bench())).toEqual([]);
     await pauseSubscription(store, target(bench(), id));
-    expect(await claim(bench(), { now: NOW + 30_001 })).toEqual([]);
+    expect(await claim(bench(), { now: () => NOW + 30_001 })).toEqual([]);
     expect(await listDeliveries(store, { accountId: bench().accountId, limit: 1 })).toMatchObject([
       { id: claimed, state: "parked" },
     ]);
@@ -172,10 +172,10 @@ onEachDatabase("a resumed subscription", (bench) => {
     const order: DeliveryId[] = [];
     for (let now = NOW + 1_000; order.length < 41; now += 10) {
       await drainAll(store, now);
-      const claimed = await claim(bench(), { now });
+      const claimed = await claim(bench(), { now: () => now });
       expect(claimed.length).toBeLessThanOrEqual(1);
       // No other delivery is claimed while one is in flight.
-      expect(await claim(bench(), { now: now + 1 })).toEqual([]);
+      expect(await claim(bench(), { now: () => now + 1 })).toEqual([]);
       for (const deliveryId of claimed) await succeed(bench(), deliveryId, now);
       order.push(...claimed);
     }
@@ -184,7 +184,7 @@ onEachDatabase("a resumed subscription", (bench) => {
     await drainAll(store, NOW + 2_000);
     expect(await getSubscription(store, { accountId, id })).toMatchObject({ isDraining: false });
     for (let i = 0; i < 5; i++) await ingest({ now: NOW + 3_000 });
-    expect(await claim(bench(), { now: NOW + 3_000 })).toHaveLength(5);
+    expect(await claim(bench(), { now: () => NOW + 3_000 })).toHaveLength(5);
   });
 
   test("is drained no faster than the drain rate", async () => {
@@ -196,7 +196,7 @@ onEachDatabase("a resumed subscription", (bench) => {
     await drainAll(store, NOW);
     let sent = 0;
     for (let now = NOW; now < NOW + 1_000; now += 20) {
-      for (const deliveryId of await claim(bench(), { drainPerSecond: 5, now })) {
+      for (const deliveryId of await claim(bench(), { drainPerSecond: 5, now: () => now })) {
         await succeed(bench(), deliveryId, now);
         sent += 1;
       }
@@ -256,7 +256,7 @@ onEachDatabase("a resumed subscription", (bench) => {
         const now = NOW + second * 1_000;
         await drainAll(store, now);
         const direct = { lane: "direct", laneDefault: "direct", roomToStart: () => 0 } as const;
-        const claimed = await claim(bench(), { ...direct, now });
+        const claimed = await claim(bench(), { ...direct, now: () => now });
         for (const deliveryId of claimed) await succeed(bench(), deliveryId, now);
         made.push(...claimed);
       }
@@ -305,8 +305,8 @@ onEachDatabase("a resumed subscription", (bench) => {
       for (let now = NOW + 100; order.length < 20; now += 10) {
         await Promise.all([drainAll(store, now), drainAll(second, now)]);
         const both = await Promise.all([
-          claim(bench(), { now }),
-          claim({ ...bench(), store: second }, { now }),
+          claim(bench(), { now: () => now }),
+          claim({ ...bench(), store: second }, { now: () => now }),
         ]);
         const claimed = both.flat();
         expect(claimed.length).toBeLessThanOrEqual(1);

@@ -131,7 +131,7 @@ describe.each(["sqlite", "mysql"] as const)("subscriptions with pending deliveri
     await insertSubscriptions(t.store);
     const failing = t.store.db.updateTable("subscriptions").set({ failing_since: NOW });
     await failing.where("id", "=", 3_000 as SubscriptionId).execute();
-    const claim = { owner: "me", limit: 10, inFlightMax: 10, leaseMs: 1_000, now: NOW };
+    const claim = { owner: "me", limit: 10, inFlightMax: 10, leaseMs: 1_000, now: () => NOW };
     const claimed = await claimDeliveries(t.store, { ...claim, isFailing: true });
     expect(claimed).toMatchObject([{ subscriptionId: 3_000, isFailing: true }]);
   });
@@ -142,7 +142,7 @@ describe.each(["sqlite", "mysql"] as const)("subscriptions with pending deliveri
       { account: 2, count: 1, state: "pending", subscriptions: 1, first: 9_000 },
     ]);
     await insertSubscriptions(t.store);
-    const claim = { owner: "me", limit: 100, inFlightMax: 10, leaseMs: 1_000, now: NOW };
+    const claim = { owner: "me", limit: 100, inFlightMax: 10, leaseMs: 1_000, now: () => NOW };
     const claimed = await claimDeliveries(t.store, claim);
     expect(claimed).toHaveLength(100);
     expect(claimed.filter(({ accountId }) => accountId === 2)).toHaveLength(1);

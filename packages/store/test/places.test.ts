@@ -20,7 +20,13 @@ const SLOTS_TAKEN = 360;
 
 onEachDatabase("a place among a subscription's attempts", (bench) => {
   const claim = async (owner: string, now: number) =>
-    await claimDeliveries(bench().store, { owner, limit: 50, inFlightMax: 32, leaseMs: 30_000, now });
+    await claimDeliveries(bench().store, {
+      owner,
+      limit: 50,
+      inFlightMax: 32,
+      leaseMs: 30_000,
+      now: () => now,
+    });
 
   async function onlyDelivery(): Promise<DeliveryId> {
     const { eventId } = await bench().ingest();

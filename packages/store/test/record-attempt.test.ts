@@ -179,7 +179,7 @@ onEachDatabase("an attempt", (bench) => {
   test("recorded before the start is marked is not undone by the mark", async () => {
     const { store, accountId } = bench();
     const id = await pendingDelivery(bench());
-    await claimDeliveries(store, { owner: "me", limit: 1, inFlightMax: 1, leaseMs: 1_000, now: NOW });
+    await claimDeliveries(store, { owner: "me", limit: 1, inFlightMax: 1, leaseMs: 1_000, now: () => NOW });
     await recordAttempt(store, record(id, { state: "succeeded", nextAttemptAt: null }));
     await markStarted(store, { owner: "me", ids: [id], now: NOW });
     expect(await getDelivery(store, { accountId, id })).toMatchObject({ state: "succeeded", attempts: 1 });

@@ -24,7 +24,7 @@ const MANY = 70;
 
 const claim = async ({ store }: Bench, over: Partial<Claim> = {}) =>
   await claimDeliveries(store, {
-    ...{ owner: "me", limit: 32, inFlightMax: 32, leaseMs: LEASE_MS, now: LATER },
+    ...{ owner: "me", limit: 32, inFlightMax: 32, leaseMs: LEASE_MS, now: () => LATER },
     ...over,
   });
 
@@ -69,7 +69,7 @@ onEachDatabase("a replay", (bench) => {
     // As fast as a drain.
     for (let now = LATER; ; now += 1_000 / DRAIN_PER_SECOND) {
       await before();
-      const claimed = await claim(bench(), { now });
+      const claimed = await claim(bench(), { now: () => now });
       if (claimed.length === 0) return sent;
       sent.push(claimed.map(({ eventId }) => eventId));
       for (const { deliveryId } of claimed) await recordAccepted(bench().store, deliveryId, now);
@@ -106,11 +106,12 @@ onEachDatabase("a replay", (bench) => {
     await replaySome(bench(), 3);
     const [first] = await claim(bench());
     expect(await claim(bench())).toEqual([]);
-    const after = { now: LATER + LEASE_MS + 1 };
+    const now = LATER + LEASE_MS + 1;
+    const after = { now: () => now };
     const again = await claim(bench(), after);
     expect(again).toMatchObject([{ deliveryId: first?.deliveryId }]);
     const ids = again.map(({ deliveryId }) => deliveryId);
-    await releaseClaims(store, { owner: "me", ids, ...after });
+    await releaseClaims(store, { owner: "me", ids, now });
     expect(await claim(bench(), after)).toMatchObject([{ deliveryId: first?.deliveryId }]);
   });
 
@@ -119,7 +120,7 @@ onEachDatabase("a replay", (bench) => {
     const { events } = await replaySome(bench(), 3);
     const ids = (await claim(bench())).map(({ deliveryId }) => deliveryId);
     await markStarted(store, { owner: "me", ids, now: LATER });
-    expect(await claim(bench(), { now: LATER + LEASE_MS + 1 })).toEqual([]);
+    expect(await claim(bench(), { now: () => LATER + LEASE_MS + 1 })).toEqual([]);
     await recordAttempt(store, {
       deliveryId: ids[0] ?? ("" as DeliveryId),
       attempt: attempt(),

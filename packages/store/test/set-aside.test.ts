@@ -41,7 +41,7 @@ async function claim({ store }: Bench, over: Partial<Claim> = {}) {
     limit: 100,
     inFlightMax: 100,
     leaseMs: 30_000,
-    now: NOW,
+    now: () => NOW,
     onRefused({ subscriptions, deliveries }) {
       for (const { item, error } of [...subscriptions, ...deliveries]) {
         refused.push(item);
@@ -83,8 +83,8 @@ onEachDatabase("a claim", (bench) => {
     expect(idsOf(result)).toEqual(good);
     expect(result.refused).toEqual(bad);
     expect(result.errors[0]).toContain("is pending and has a reconcile_after");
-    expect(await claim(bench(), { now: NOW + 5 * MINUTE_MS })).toMatchObject({ refused: [] });
-    expect(await claim(bench(), { now: NOW + 5 * MINUTE_MS + 1 })).toMatchObject({ refused: bad });
+    expect(await claim(bench(), { now: () => NOW + 5 * MINUTE_MS })).toMatchObject({ refused: [] });
+    expect(await claim(bench(), { now: () => NOW + 5 * MINUTE_MS + 1 })).toMatchObject({ refused: bad });
   });
 
   test("reaches the deliveries of a subscription behind any number of rows that do not fit", async () => {
@@ -93,7 +93,7 @@ onEachDatabase("a claim", (bench) => {
     await spoil(bench(), bad);
     const good: DeliveryId[] = [];
     for (let round = 0; round < 4; round++) {
-      good.push(...idsOf(await claim(bench(), { inFlightMax: 32, now: NOW + round })));
+      good.push(...idsOf(await claim(bench(), { inFlightMax: 32, now: () => NOW + round })));
     }
     expect(good.sort()).toEqual(all.slice(80).sort());
     // They occupy none of the subscription's places.
@@ -128,7 +128,7 @@ onEachDatabase("a claim", (bench) => {
     expect(idsOf(await claim(bench(), { inFlightMax: 1 }))).toEqual([]);
     expect(await setAsideClaims(store, { owner: "me", claims, now: NOW })).toEqual([]);
     expect(idsOf(await claim(bench(), { inFlightMax: 1 }))).toEqual([second]);
-    const late = { owner: "other", now: NOW + 60_001 };
+    const late = { owner: "other", now: () => NOW + 60_001 };
     expect(idsOf(await claim(bench(), late))).toEqual([first, second]);
   });
 });
@@ -146,7 +146,8 @@ onEachDatabase("a batch of claims", (bench) => {
       const until = NOW + 90_000;
       const refused = await {
         "marked started": () => markStarted(store, batch),
-        renewed: () => renewClaims(store, { ...batch, until }),
+        renewed: async () =>
+          (await renewClaims(store, { ...batch, leaseMs: 90_000, now: () => NOW })).refused,
         released: () => releaseClaims(store, batch),
         "set aside": () =>
           setAsideClaims(store, { ...batch, claims: ids.map((id) => ({ id, untilMs: until })) }),
@@ -170,7 +171,7 @@ onEachDatabase("a batch of claims", (bench) => {
     const ids = await pending(bench(), 2);
     await claim(bench(), { owner: "slow" });
     const later = NOW + 30_001;
-    expect(idsOf(await claim(bench(), { owner: "quick", now: later, limit: 1 }))).toEqual([ids[0]]);
+    expect(idsOf(await claim(bench(), { owner: "quick", now: () => later, limit: 1 }))).toEqual([ids[0]]);
     // The slow worker's starts are answered only now. Nobody has claimed the second delivery since.
     expect(await markStarted(store, { owner: "slow", ids, now: later })).toEqual([]);
     const states = async () => (await rowsOf(bench(), ids)).map(({ state }) => state);

@@ -49,11 +49,11 @@ async function runLifecycle(count: number): Promise<void> {
     await subscribe(accountId, `https://receiver.example/${count}/${i}`, eventTypes, now);
   await listSubscriptions(store, { accountId, limit: count });
   await ingest(accountId, ["type_1", ...eventTypes.slice(1).map(() => "unwanted_type")], now);
-  const claim = { owner: "me", limit: 2 * count, inFlightMax: 10, leaseMs: 60_000, now };
+  const claim = { owner: "me", limit: 2 * count, inFlightMax: 10, leaseMs: 60_000, now: () => now };
   const claimed = await claimDeliveries(store, claim);
   const ids = claimed.map(({ deliveryId }) => deliveryId);
   expect(ids).toHaveLength(count);
-  await renewClaims(store, { owner: "me", ids, until: now + 90_000, now });
+  await renewClaims(store, { owner: "me", ids, leaseMs: 90_000, now: () => now });
   await releaseClaims(store, { owner: "me", ids, now });
   await markStarted(store, { owner: "me", ids, now });
   await loadForAttempts(store, ids, now);

@@ -51,7 +51,7 @@ async function attemptOldest(
   over: { state?: "succeeded" | "exhausted" | "started"; durationMs?: number; number?: number } = {},
 ): Promise<DeliveryId> {
   const { state = "succeeded", durationMs = 40, number = 1 } = over;
-  await claimDeliveries(store, { owner: "x", limit: 10, inFlightMax: 10, leaseMs: 1_000, now });
+  await claimDeliveries(store, { owner: "x", limit: 10, inFlightMax: 10, leaseMs: 1_000, now: () => now });
   const open = await listDeliveries(store, { accountId, limit: 50 });
   const delivery = open.findLast((one) => one.state === "pending" || one.state === "started");
   if (delivery === undefined) throw new Error("nothing is open");
@@ -110,7 +110,7 @@ onEachDatabase("the counters", (bench) => {
     const { subscribe, ingest, store, accountId } = bench();
     await subscribe();
     await ingest({ now });
-    const claim = { owner: "x", limit: 10, inFlightMax: 10, leaseMs: 1_000, now };
+    const claim = { owner: "x", limit: 10, inFlightMax: 10, leaseMs: 1_000, now: () => now };
     const [claimed] = await claimDeliveries(store, claim);
     if (claimed === undefined) throw new Error("nothing was claimed");
     await recordAttempt(store, {

@@ -30,7 +30,7 @@ async function dueRetries({ store, accountId, subscribe, ingest }: Bench, count:
     limit: count,
     inFlightMax: count,
     leaseMs: 1_000,
-    now: NOW,
+    now: () => NOW,
   });
   const ids = claimed.map((delivery) => delivery.deliveryId);
   await markStarted(store, { owner: "me", ids, now: NOW });
@@ -171,7 +171,7 @@ onEachDatabase("retries that come due at once", (bench) => {
       limit: 10,
       inFlightMax: 4,
       leaseMs: 1_000,
-      now: NOW,
+      now: () => NOW,
     });
     expect(claimed).toHaveLength(2);
   });
@@ -201,7 +201,7 @@ onEachDatabase("a subscription's places", (bench) => {
           limit: 10,
           inFlightMax: 4,
           leaseMs: 60_000,
-          now: NOW,
+          now: () => NOW,
         })
       ).length;
     for (const deliveryId of ids.slice(0, 6)) await ask(bench(), { deliveryId, subscriptionId, pace });
@@ -271,7 +271,7 @@ onEachDatabase("first attempts under a rate", (bench) => {
           limit: 100,
           inFlightMax: 100,
           leaseMs: 60_000,
-          now,
+          now: () => now,
         });
         claimedAt.push(...claimed.map(() => now));
       }
@@ -291,7 +291,7 @@ onEachDatabase("first attempts under a rate", (bench) => {
       limit: 2,
       inFlightMax: 10,
       leaseMs: 60_000,
-      now: NOW,
+      now: () => NOW,
     });
     const [first, second] = claimed.map((delivery) => delivery.deliveryId) as [DeliveryId, DeliveryId];
     const ofFirst = { subscriptionId, number: 1, pace };
@@ -316,7 +316,7 @@ onEachDatabase("first attempts under a rate", (bench) => {
     const turn = await ask(bench(), { deliveryId: next, subscriptionId, pace: { rate, concurrency: 10 } });
     expect(turn).toEqual({ kind: "go", atMs: NOW });
     await bench().ingest();
-    const claim = { owner: "me", limit: 10, inFlightMax: 10, leaseMs: 60_000, now: NOW + 1_000 };
+    const claim = { owner: "me", limit: 10, inFlightMax: 10, leaseMs: 60_000, now: () => NOW + 1_000 };
     expect(await claimDeliveries(store, claim)).toHaveLength(1);
   });
 });

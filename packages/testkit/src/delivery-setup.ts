@@ -185,7 +185,7 @@ async function deliver(
     limit: 10,
     inFlightMax: 10,
     leaseMs: 1000,
-    now: at,
+    now: () => at,
   });
   for (const delivery of claimed) await startDelivery(temporal, delivery);
   const ids = claimed.map((claim) => claim.deliveryId);

@@ -481,7 +481,7 @@ describe("subscriptions and deliveries", () => {
       limit: 1,
       inFlightMax: 1,
       leaseMs: 1_000,
-      now,
+      now: () => now,
     });
     const [delivery] = claimed;
     if (delivery === undefined) throw new Error("no delivery");

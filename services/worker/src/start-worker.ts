@@ -155,7 +155,7 @@ export async function startWorker(options: WorkerOptions): Promise<Running & { u
     shares: shares.direct,
     ledger: attempts.ledger,
     whatIsAway,
-    attempt: (delivery) => attemptDirectly(attempts, delivery),
+    attempt: (delivery, holdsClaim) => attemptDirectly(attempts, { ...delivery, holdsClaim }),
     onRoom: () => wake("direct_dispatcher"),
   });
 

@@ -97,8 +97,15 @@ function setup({ attemptsMax = 10, store = bench.store } = {}) {
   return { onRoom, shares, lane: created, round: createDirectRound(dispatch, created) };
 }
 const claimable = async (now = Date.now()) =>
-  (await claimDeliveries(bench.store, { owner: "other", limit: 100, inFlightMax: 100, leaseMs: 1, now }))
-    .length;
+  (
+    await claimDeliveries(bench.store, {
+      owner: "other",
+      limit: 100,
+      inFlightMax: 100,
+      leaseMs: 1,
+      now: () => now,
+    })
+  ).length;
 
 test("an account has at most its share of attempts in flight, and the end of one makes room", async () => {
   await pending(5);
@@ -141,9 +148,9 @@ test("a delivery that is claimed again while its attempt is under way is not att
   };
   const { lane, shares } = setup();
   const claim = { owner: "test", limit: 10, inFlightMax: 10, leaseMs: 1, laneDefault: "direct" as const };
-  const claimed = await claimDeliveries(bench.store, { ...claim, now: Date.now() });
+  const claimed = await claimDeliveries(bench.store, { ...claim, now: () => Date.now() });
   // Its lease could not be renewed, and ran out.
-  const again = await claimDeliveries(bench.store, { ...claim, now: Date.now() + LEASE_MS });
+  const again = await claimDeliveries(bench.store, { ...claim, now: () => Date.now() + LEASE_MS });
   expect(again).toHaveLength(2);
   lane.begin(claimed);
   lane.begin(again);
@@ -339,7 +346,7 @@ test("a claim that took long is renewed by the age of its lease, not of its atte
   try {
     const { lane: direct } = setup();
     const now = Date.now() - LEASE_MS / 2;
-    const claim = { owner: "test", limit: 1, inFlightMax: 1, leaseMs: LEASE_MS, now };
+    const claim = { owner: "test", limit: 1, inFlightMax: 1, leaseMs: LEASE_MS, now: () => now };
     const claimed = await claimDeliveries(bench.store, { ...claim, laneDefault: "direct" });
     direct.begin(claimed);
     vi.advanceTimersByTime(LEASE_MS / 3);

@@ -98,6 +98,31 @@ test("a round starts each pending delivery once and marks it, and the next round
   expect(await inState("started")).toBe(6);
 });
 
+test("a start that waited longer than its lease is left to whoever claims the delivery next", async () => {
+  await pending(["a.example"], 18);
+  const started: DeliveryId[] = [];
+  const answers: (() => void)[] = [];
+  const { round, stop } = dispatcherWith(
+    ({ deliveryId }) => {
+      started.push(deliveryId);
+      return new Promise((resolve) => answers.push(resolve));
+    },
+    { inFlightMax: 100 },
+  );
+  const running = round();
+  await vi.waitFor(() => expect(started).toHaveLength(16), PATIENCE);
+  now += 30_001;
+  for (const answer of answers) answer();
+  await running;
+  await stop(inTime());
+  expect(started).toHaveLength(16);
+  const others: DeliveryId[] = [];
+  const other = { owner: "other", inFlightMax: 100 };
+  await roundWith(async ({ deliveryId }) => void others.push(deliveryId), other)();
+  expect(others).toHaveLength(2);
+  expect(await inState("started")).toBe(18);
+});
+
 test("an outage of Temporal loses no delivery, and a round gives up after a few failed starts", async () => {
   await pending(["a.example"], 100);
   let calls = 0;

@@ -127,7 +127,7 @@ describe("the reconciler", () => {
     expect(await handle(started).result()).toMatchObject({ state: "parked" });
     await resumeSubscription(store, subscription());
     await drainSubscription(store, subscription());
-    const claim = { owner: "me", limit: 1, inFlightMax: 1, leaseMs: 30_000, now: Date.now() };
+    const claim = { owner: "me", limit: 1, inFlightMax: 1, leaseMs: 30_000, now: () => Date.now() };
     expect(await claimDeliveries(store, claim)).toMatchObject([{ deliveryId: id }]);
     // The start found the old workflow still running, so there is no new one.
     await markStarted(store, { owner: "me", ids: [id], now: Date.now() });

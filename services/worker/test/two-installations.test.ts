@@ -154,7 +154,7 @@ test("a worker carries on the workflows that a release without ids has started",
     .execute();
   const { id: accountId } = await createAccount(store, { name: "test", now: Date.now() });
   await ingestForFailingReceiver(store, accountId, 1);
-  const claim = { owner: "before", limit: 1, inFlightMax: 1, leaseMs: 60_000, now: Date.now() };
+  const claim = { owner: "before", limit: 1, inFlightMax: 1, leaseMs: 60_000, now: () => Date.now() };
   const claimed = await claimDeliveries(store, claim);
   const ids = claimed.map(({ deliveryId }) => deliveryId);
   for (const deliveryId of ids) {

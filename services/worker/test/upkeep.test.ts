@@ -344,7 +344,7 @@ describe.each(["sqlite", "mysql"] as const)("upkeep, on %s", (database) => {
       limit: 10,
       inFlightMax: 10,
       leaseMs: 1_000,
-      now,
+      now: () => now,
     });
     expect(claimed).toHaveLength(1);
   });

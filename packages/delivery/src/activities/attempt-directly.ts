@@ -12,6 +12,8 @@ export type Direct =
   | { readonly kind: "over" }
   /** A workflow must continue the delivery. It replays the log and waits until `nextAttemptAt`. */
   | { readonly kind: "hand_over"; readonly nextAttemptAt: number }
+  /** The claim may be another worker's by now. Nothing was sent. */
+  | { readonly kind: "not_held" }
   /** This process lacks the key that sealed a secret. Nothing was written. */
   | { readonly kind: "lacks_key" }
   /** A fault: it is unknown whether the attempt was written. */
@@ -26,7 +28,9 @@ export type Direct =
  * early time at which the reconciler starts the workflow, so a crash between the write and the start delays
  * the workflow by only a few seconds.
  *
- * If the lease expires while this process hangs, the attempt may run twice. The first run to write wins.
+ * The claim is asked for twice: before the attempt takes its turn, which would be that of whoever has the
+ * claim now, and before the request. If the lease expires during the request, because this process hangs or
+ * cannot renew it, the attempt may run twice. The first run to write wins.
  */
 export async function attemptDirectly(
   deps: AttemptDeps,
@@ -34,13 +38,20 @@ export async function attemptDirectly(
     deliveryId,
     accountId,
     traceparent,
+    holdsClaim = async () => true,
   }: {
     readonly deliveryId: DeliveryId;
     readonly accountId?: AccountId;
     readonly traceparent?: string | null;
+    /** Returns whether this process safely holds the claim. Default: it does. */
+    readonly holdsClaim?: () => Promise<boolean>;
   },
 ): Promise<Direct> {
   const log = deps.log.with({ deliveryId, attempt: 1 });
+  const notHeld = (): Direct => {
+    log.warn("delivery.not_held", idsIn(traceparent));
+    return { kind: "not_held" };
+  };
   try {
     const context = await deps.ledger.load(deliveryId, await deps.now(), accountId);
     if (context === undefined) {
@@ -51,7 +62,9 @@ export async function attemptDirectly(
     const { attempts, nextAttemptAt } = context.delivery;
     // Another worker has already run the first attempt.
     if (attempts > 0) return nextAttemptAt === null ? { kind: "over" } : { kind: "hand_over", nextAttemptAt };
+    if (!(await holdsClaim())) return notHeld();
     if ((await insteadOfAttempt(deps, context)) !== undefined) return { kind: "over" };
+    if (!(await holdsClaim())) return notHeld();
     const attempted = await makeAttempt(deps, context, { number: 1, log, awaitsWorkflow: true });
     return attempted.kind === "failed"
       ? { kind: "hand_over", nextAttemptAt: attempted.nextAttemptAt }

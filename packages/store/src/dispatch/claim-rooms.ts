@@ -11,7 +11,7 @@ import type { Store } from "../database/store.ts";
 import type { Tx } from "../database/transact.ts";
 import { parkPending } from "../lifecycle/park-deliveries.ts";
 import { achievedPerSecond, ownPaceOf, type Turns } from "../subscriptions/pace.ts";
-import type { Claim } from "./claim.ts";
+import type { ClaimNow } from "./claim.ts";
 import type { Visited } from "./claimed-subscriptions.ts";
 import { halfOf, inFlightOf } from "./places.ts";
 import { retriesWait } from "./retry-lines.ts";
@@ -54,7 +54,7 @@ export async function roomsOf(
   tx: Tx,
   visited: readonly Visited[],
   lines: ReadonlyMap<SubscriptionId, Turns>,
-  claim: Claim,
+  claim: ClaimNow,
 ): Promise<Room[]> {
   const { now } = claim;
   const inFlight = await inFlightOf(
@@ -105,7 +105,7 @@ function besideRetries(own: Pace, turns: Turns, now: number): Pace {
  * While parked deliveries are drained, they are sent in the order of their ingest: one first attempt at a
  * time.
  */
-function paceOfDrain({ rate }: Pace, { drainPerSecond = DRAIN_PER_SECOND }: Claim): Pace {
+function paceOfDrain({ rate }: Pace, { drainPerSecond = DRAIN_PER_SECOND }: ClaimNow): Pace {
   return { rate: slower(rate, { perSecond: drainPerSecond, burst: 1 }), concurrency: 1 };
 }
 

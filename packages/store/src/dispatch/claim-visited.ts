@@ -5,7 +5,7 @@ import type { Store } from "../database/store.ts";
 import type { Tx } from "../database/transact.ts";
 import { type Misfit, MOVED_COLUMNS } from "../deliveries/move.ts";
 import { lockAllTurns, writeTurns } from "../subscriptions/pace.ts";
-import type { Claim } from "./claim.ts";
+import type { Claim, ClaimNow } from "./claim.ts";
 import { claimFitting } from "./claim-fitting.ts";
 import { roomsOf } from "./claim-rooms.ts";
 import type { ClaimedDelivery } from "./claimed-delivery.ts";
@@ -38,11 +38,13 @@ export async function claimVisited(
   store: Store,
   tx: Tx,
   pending: readonly Pending[],
-  claim: Claim,
+  asked: Claim,
 ): Promise<ClaimedOfVisited> {
-  const { now } = claim;
   const ids = pending.map(({ id }) => id);
   const lines = await lockAllTurns(store, tx, ids, { ifLocked: "skip" });
+  // The clock is read under the lock: whatever the claim waited for is no part of its leases.
+  const now = asked.now();
+  const claim: ClaimNow = { ...asked, now };
   const leftOut = new Set<SubscriptionId>();
   const locked = await lockedAmong(
     tx,
@@ -111,7 +113,7 @@ async function lockedAmong(tx: Tx, ids: readonly SubscriptionId[]): Promise<Set<
  */
 function withinHosts(
   oldest: readonly OldestOf[],
-  { hosts }: Claim,
+  { hosts }: ClaimNow,
 ): { oldest: readonly OldestOf[]; crowdedOut: readonly SubscriptionId[] } {
   if (hosts === undefined) return { oldest, crowdedOut: [] };
   const crowdedOut: SubscriptionId[] = [];
@@ -137,7 +139,7 @@ function withinHosts(
 function shareOut(
   pending: readonly Pending[],
   oldest: readonly OldestOf[],
-  { limit, roomOf = () => limit }: Claim,
+  { limit, roomOf = () => limit }: ClaimNow,
 ): Chosen[] {
   // An account keeps its place if its first subscriptions have nothing to claim.
   const ofAccount = new Map(pending.map(({ accountId }): [AccountId, Chosen[]] => [accountId, []]));

@@ -28,7 +28,11 @@ export type Claim = {
   readonly drainPerSecond?: number;
   /** How long the claim lasts. After that, another worker may claim the delivery. */
   readonly leaseMs: number;
-  readonly now: number;
+  /**
+   * The installation's clock. It is read in each transaction: a call has several, each may wait for the
+   * database, and a lease that began before its row was locked would be partly or all over.
+   */
+  readonly now: () => number;
   /** The lane of accounts that chose none. Default: `workflow`. */
   readonly laneDefault?: Lane;
   /** Claims only deliveries of this lane. Default: all. */
@@ -53,3 +57,6 @@ export type Claim = {
   /** Called with what could not be claimed, if anything. */
   readonly onRefused?: (refused: RefusedClaims) => void;
 };
+
+/** A claim at the time of one of its transactions. */
+export type ClaimNow = Omit<Claim, "now"> & { readonly now: number };

@@ -4,8 +4,15 @@ import type { Tx } from "../database/transact.ts";
 import type { Claim } from "./claim.ts";
 import type { Pending } from "./pending-subscriptions.ts";
 
+/** Which subscriptions a claim asks for. */
+type AskedKind = Pick<Claim, "lane" | "laneDefault" | "isFailing" | "isLeftOut">;
+
 /** Returns the subscriptions that the claim asks for. The others need no lock. */
-export async function ofKind({ db }: Store, pending: readonly Pending[], claim: Claim): Promise<Pending[]> {
+export async function ofKind(
+  { db }: Store,
+  pending: readonly Pending[],
+  claim: AskedKind,
+): Promise<Pending[]> {
   if (pending.length === 0) return [];
   const rows = await db
     .selectFrom("subscriptions as s")
@@ -23,14 +30,14 @@ export async function ofKind({ db }: Store, pending: readonly Pending[], claim: 
 
 type Kind = { readonly lane: Lane; readonly isFailing: boolean };
 
-function kindOf(row: { failing_since: number | null; lane: Lane | null }, claim: Claim): Kind {
+function kindOf(row: { failing_since: number | null; lane: Lane | null }, claim: AskedKind): Kind {
   const isFailing = row.failing_since !== null;
   // Failing deliveries, which may hang, must not take the places of healthy ones.
   const isDirect = (row.lane ?? claim.laneDefault) === "direct" && !isFailing;
   return { lane: isDirect ? "direct" : "workflow", isFailing };
 }
 
-function isOfKind({ lane, isFailing }: Kind, claim: Claim): boolean {
+function isOfKind({ lane, isFailing }: Kind, claim: AskedKind): boolean {
   return (claim.lane ?? lane) === lane && (claim.isFailing ?? isFailing) === isFailing;
 }
 
@@ -38,7 +45,7 @@ function isOfKind({ lane, isFailing }: Kind, claim: Claim): boolean {
 export type Visited = Awaited<ReturnType<typeof readSubscriptions>>[number];
 
 /** Reads the subscriptions that the claim (still) asks for, in this order. */
-export async function readSubscriptions(tx: Tx, ids: readonly SubscriptionId[], claim: Claim) {
+export async function readSubscriptions(tx: Tx, ids: readonly SubscriptionId[], claim: AskedKind) {
   const rows = await tx
     .selectFrom("subscriptions as s")
     .innerJoin("accounts as a", "a.id", "s.account_id")

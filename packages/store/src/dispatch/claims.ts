@@ -84,15 +84,24 @@ export async function setAsideClaims(
   return refused;
 }
 
-/** Extends the claims that this owner still holds until `until`. */
+/**
+ * Extends the claims that this owner still holds, by a whole lease from when their rows are locked. A lease
+ * that has run out is renewed too, unless another claimer has the delivery by now.
+ *
+ * @param now the installation's clock
+ * @returns `renewed`: until when those claims last that this owner still holds
+ */
 export async function renewClaims(
   store: Store,
-  { owner, ids, until, now }: { owner: string; ids: readonly DeliveryId[]; until: number; now: number },
-): Promise<Refused<DeliveryId>[]> {
-  const { refused } = await lockAndMove(store, ids, now, (rows) =>
-    rows
-      .filter((row) => row.lease_owner === owner)
-      .map((row) => eventOf("renew_claim", row, { lease_until: until })),
+  asked: { owner: string; ids: readonly DeliveryId[]; leaseMs: number; now: () => number },
+): Promise<{ renewed: Map<DeliveryId, number>; refused: Refused<DeliveryId>[] }> {
+  const { owner, ids, leaseMs, now } = asked;
+  const { moved, refused } = await lockAndMove(store, ids, now(), (rows) => {
+    const times = { lease_until: now() + leaseMs };
+    return rows.filter((row) => row.lease_owner === owner).map((row) => eventOf("renew_claim", row, times));
+  });
+  const renewed = moved.flatMap(({ id, lease_until: until }): [DeliveryId, number][] =>
+    until === null ? [] : [[id, until]],
   );
-  return refused;
+  return { renewed: new Map(renewed), refused };
 }

@@ -3,7 +3,7 @@ import { sql } from "kysely";
 import { padded } from "../database/dialect/few-texts.ts";
 import type { Store } from "../database/store.ts";
 import type { Tx } from "../database/transact.ts";
-import type { Claim } from "./claim.ts";
+import type { ClaimNow } from "./claim.ts";
 import type { Room } from "./claim-rooms.ts";
 import type { Visited } from "./claimed-subscriptions.ts";
 import { passesInOrder, waitsInOrder } from "./in-order.ts";
@@ -23,7 +23,7 @@ export async function oldestOf(
   store: Store,
   tx: Tx,
   rooms: readonly Room[],
-  claim: Claim,
+  claim: ClaimNow,
 ): Promise<OldestOf[]> {
   const { roomToStart = () => Number.POSITIVE_INFINITY } = claim;
   const wanted = rooms.filter(({ count }) => count > 0);
@@ -66,7 +66,7 @@ async function readOldest(
   store: Store,
   tx: Tx,
   rooms: readonly Pick<Room, "subscription" | "count" | "hasOrdered">[],
-  { now, roomToStart = () => Number.POSITIVE_INFINITY }: Claim,
+  { now, roomToStart = () => Number.POSITIVE_INFINITY }: ClaimNow,
 ): Promise<Map<SubscriptionId, Row[]>> {
   if (rooms.length === 0) return new Map();
   const byState = sql.raw(store.seam.byIndex("deliveries_by_state_and_account"));

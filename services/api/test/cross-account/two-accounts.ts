@@ -218,7 +218,7 @@ async function tryOnce({ store }: Bench, accountId: AccountId) {
     .orderBy("id")
     .executeTakeFirstOrThrow();
   const deliveryId = id as DeliveryId;
-  await claimDeliveries(store, { owner: "x", limit: 100, inFlightMax: 100, leaseMs: 1_000, now });
+  await claimDeliveries(store, { owner: "x", limit: 100, inFlightMax: 100, leaseMs: 1_000, now: () => now });
   await markStarted(store, { owner: "x", ids: [deliveryId], now });
   await recordAttempt(store, {
     deliveryId,

@@ -1,42 +1,35 @@
 import { createShares, type Direct, type HostPlaces, type Shares } from "@posthaste/delivery/activities";
 import { type AccountId, createFairQueue, type DeliveryId } from "@posthaste/domain";
-import type { Log, StopDeadline } from "@posthaste/runtime";
-import { type AttemptLedger, type ClaimedDelivery, renewClaims, type Store } from "@posthaste/store";
-import { createOutageLog, type OutageLog, type WhatIsAway } from "./outage-log.ts";
-import { createReportSetAside, type SetAsideWork } from "./report-set-aside.ts";
+import type { StopDeadline } from "@posthaste/runtime";
+import type { AttemptLedger, ClaimedDelivery } from "@posthaste/store";
+import { createHeldClaims, type HeldClaimsOptions, RENEWALS_IN_A_LEASE } from "./held-claims.ts";
+import { createOutageLog, type OutageLog } from "./outage-log.ts";
 import { createStarts, STARTS_AT_ONCE } from "./start-claimed.ts";
 
-export type DirectLaneOptions = {
-  readonly store: Store;
+export type DirectLaneOptions = HeldClaimsOptions & {
   readonly ledger: AttemptLedger;
-  readonly log: Log;
-  readonly now: () => number;
-  /** Makes a claimed delivery's first attempt. */
-  readonly attempt: (delivery: ClaimedDelivery) => Promise<Direct>;
+  /**
+   * Makes a claimed delivery's first attempt.
+   *
+   * @param holdsClaim whether this process safely holds the delivery's claim; see `held-claims.ts`
+   */
+  readonly attempt: (delivery: ClaimedDelivery, holdsClaim: () => Promise<boolean>) => Promise<Direct>;
   /** Starts a delivery's workflow. Starting it twice is harmless. */
   readonly start: (delivery: ClaimedDelivery) => Promise<void>;
   /** The places of its attempts. */
   readonly shares: Shares;
   /** The places of its attempts at each host. Default: any number. */
   readonly hosts?: HostPlaces | undefined;
-  /** Identifies this process in its leases. */
-  readonly owner: string;
-  /** The length of a lease, in milliseconds. */
-  readonly leaseMs: number;
   /** Called when attempts have ended, so more may begin. */
   readonly onRoom: () => void;
-  /** Asked after a renewal or a hand-over that failed. */
-  readonly whatIsAway: WhatIsAway;
-  /** Called when claims cannot be renewed, with their number. */
-  readonly onSetAside?: (work: SetAsideWork, count: number) => void;
 };
 
 export type DirectLane = {
   /**
    * Begins the first attempts of claimed deliveries, and starts the workflows of those that were attempted
    * before: they were parked between two attempts, and their workflows continue from the attempt log. Returns
-   * at once. A delivery that is under way already is left alone: its lease ran out, and this process claimed
-   * it again.
+   * at once. A delivery that is under way already only gets its new lease: the first one ran out, and this
+   * process claimed it again.
    */
   begin(claimed: readonly ClaimedDelivery[]): void;
   /**
@@ -64,19 +57,15 @@ const HAND_OVERS_AT_ONCE = 4;
  * the others within seconds.
  */
 const HAND_OVERS_WAITING_MAX = 1_000;
-/**
- * Renewals in the length of a lease. Each renews the claims that are older than a third of their lease: most
- * attempts are over before. The first comes before two thirds have passed, so one may fail.
- */
-const RENEWALS_IN_A_LEASE = 3;
 
 /**
  * Creates the direct lane: it makes first attempts from the claimed rows and hands failed
  * deliveries to workflows.
  */
 export function createDirectLane(options: DirectLaneOptions): DirectLane {
-  const { store, ledger, log, now, owner, leaseMs, shares, hosts, whatIsAway } = options;
-  const inFlight = new Map<DeliveryId, { readonly claimedAt: number; readonly end: Promise<void> }>();
+  const { ledger, log, now, leaseMs, shares, hosts, whatIsAway } = options;
+  const inFlight = new Map<DeliveryId, Promise<void>>();
+  const claims = createHeldClaims(options);
   const outages = createOutageLog("hand_over", log, whatIsAway);
   const handOvers = createHandOvers(async (delivery, nextAttemptAt) => {
     await options.start(delivery);
@@ -95,23 +84,11 @@ export function createDirectLane(options: DirectLaneOptions): DirectLane {
     onStarted: outages.succeeded,
     onFailure: (error) => outages.failed(error),
   });
-  const renewals = createOutageLog("claim_renewal", log, whatIsAway);
-  const report = createReportSetAside(log, options.onSetAside);
-  let isRoomAnnounced = false;
-
   const renewal = setInterval(() => {
-    const before = now() - leaseMs / RENEWALS_IN_A_LEASE;
-    const ids = [...inFlight].filter(([, { claimedAt }]) => claimedAt < before).map(([id]) => id);
     void outages.idle();
-    if (ids.length === 0) return void renewals.idle();
-    renewClaims(store, { owner, ids, until: now() + leaseMs, now: now() }).then(
-      (refused) => {
-        report("lease", refused);
-        renewals.succeeded();
-      },
-      (error: unknown) => renewals.failed(error),
-    );
+    void claims.renew();
   }, leaseMs / RENEWALS_IN_A_LEASE);
+  let isRoomAnnounced = false;
 
   /** Calls `onRoom` once for all attempts that end in one turn of the event loop: claims are batched too. */
   const announceRoom = () => {
@@ -123,36 +100,41 @@ export function createDirectLane(options: DirectLaneOptions): DirectLane {
     });
   };
   const attempt = async (delivery: ClaimedDelivery) => {
-    const direct = await options.attempt(delivery);
-    inFlight.delete(delivery.deliveryId);
-    shares.end(delivery.deliveryId);
-    hosts?.end(delivery.deliveryId);
+    const id = delivery.deliveryId;
+    const direct = await options.attempt(delivery, () => claims.holds(id));
+    inFlight.delete(id);
+    claims.remove(id);
+    shares.end(id);
+    hosts?.end(id);
     announceRoom();
     if (direct.kind === "hand_over") handOvers.add(delivery, direct.nextAttemptAt);
-    // After a fault, or without a key, the lease expires by itself, and any worker claims it again: a broken
-    // dependency is not retried at once.
+    // What is not held belongs to whoever has claimed it, or claims it next. After a fault, or without a
+    // key, the lease expires by itself, and any worker claims the delivery again: a broken dependency is not
+    // retried at once.
   };
   return {
     begin(claimed) {
-      const isNew = ({ deliveryId: id }: ClaimedDelivery) => !inFlight.has(id) && !starts.has(id);
-      for (const delivery of claimed.filter((one) => one.lane === "direct" && isNew(one))) {
-        shares.begin(delivery.deliveryId, delivery.accountId);
-        hosts?.begin(delivery.deliveryId, delivery.accountId, delivery.targetUrl);
-        // Its lease has run since then, however long the claim took.
-        const claimedAt = delivery.leaseUntil - leaseMs;
-        inFlight.set(delivery.deliveryId, { claimedAt, end: attempt(delivery) });
+      const toStart: ClaimedDelivery[] = [];
+      for (const delivery of claimed) {
+        const { deliveryId: id, accountId, targetUrl, lane } = delivery;
+        if (inFlight.has(id)) claims.add(delivery);
+        else if (lane === "workflow" || starts.has(id)) {
+          // Their workflows' attempts take places of their own, instead of those of the claim.
+          hosts?.end(id);
+          if (!starts.has(id)) startPlaces.begin(id, accountId);
+          toStart.push(delivery);
+        } else {
+          shares.begin(id, accountId);
+          hosts?.begin(id, accountId, targetUrl);
+          claims.add(delivery);
+          inFlight.set(id, attempt(delivery));
+        }
       }
-      const attempted = claimed.filter((one) => one.lane === "workflow" && isNew(one));
-      for (const { deliveryId, accountId } of attempted) startPlaces.begin(deliveryId, accountId);
-      // Their workflows' attempts take places of their own, instead of those of the claim.
-      for (const { deliveryId, lane } of claimed) {
-        if (lane === "workflow" && !inFlight.has(deliveryId)) hosts?.end(deliveryId);
-      }
-      starts.begin(attempted);
+      starts.begin(toStart);
     },
     roomToStart: startPlaces.roomOf,
     async stop(deadline) {
-      const ends = Promise.all([...inFlight.values()].map(({ end }) => end));
+      const ends = Promise.all(inFlight.values());
       await deadline.waitFor("direct_attempts", ends, () => inFlight.size);
       clearInterval(renewal);
       await deadline.waitFor("direct_starts", starts.untilEnded(), starts.count);

@@ -181,7 +181,7 @@ function createClaimer(
       ...filter,
       inFlightMax,
       leaseMs,
-      now: now(),
+      now,
       rotation,
       roomOf: shares.roomOf,
       ...(hosts === undefined ? {} : { hosts }),

@@ -40,8 +40,8 @@ export type StartsPlan = {
 /** The starts of claimed deliveries' workflows that wait or are under way. */
 export type Starts = {
   /**
-   * Starts these workflows and returns at once. A delivery whose start waits or is under way is left alone:
-   * its lease ran out, and this process claimed it again.
+   * Starts these workflows and returns at once. A delivery whose start waits or is under way only gets its
+   * new lease: the first one ran out, and this process claimed it again.
    */
   begin(claimed: readonly ClaimedDelivery[]): void;
   /** Returns whether the delivery's start waits or is under way. */
@@ -78,7 +78,8 @@ const UNNOTED_MAX = 2 * NOTED_AT_ONCE;
 
 /**
  * Creates the {@link Starts} of a loop. Deliveries whose workflows were started are marked in groups. Those
- * whose start fails are set aside, each for a growing time.
+ * whose start fails are set aside, each for a growing time. One whose lease ran out while its start waited is
+ * left to whoever claims it next.
  *
  * A start that fails while another succeeds concerns its delivery only. If a few are refused by an
  * unavailable Temporal and none succeeds meanwhile, no other is tried until those under way have ended. If
@@ -86,8 +87,8 @@ const UNNOTED_MAX = 2 * NOTED_AT_ONCE;
  */
 export function createStarts(options: StarterOptions, plan: StartsPlan): Starts {
   const waiting = createFairQueue<ClaimedDelivery>();
-  /** Those that wait or are under way. */
-  const open = new Set<DeliveryId>();
+  /** Those that wait or are under way, with the ends of their leases. */
+  const open = new Map<DeliveryId, number>();
   const outcomes = createOutcomes();
   /** The average duration of a start. */
   let startMs = AHEAD_MS;
@@ -119,7 +120,9 @@ export function createStarts(options: StarterOptions, plan: StartsPlan): Starts 
     while (underWay() < plan.atOnce && !outcomes.mayBeOutage()) {
       const next = waiting.next();
       if (next === undefined) break;
-      void run(next);
+      // It waited so long that another worker may have the delivery, maybe in the direct lane by now.
+      if ((open.get(next.deliveryId) ?? 0) < options.now()) end(next.deliveryId, false);
+      else void run(next);
     }
     const isIdle = underWay() === 0;
     if (isIdle || outcomes.count() >= NOTED_AT_ONCE) noteEnded();
@@ -143,9 +146,10 @@ export function createStarts(options: StarterOptions, plan: StartsPlan): Starts 
     begin(claimed) {
       // Also with none: whoever is at work anyway notes what has ended.
       noteEnded();
-      for (const delivery of claimed.filter(({ deliveryId }) => !open.has(deliveryId))) {
-        open.add(delivery.deliveryId);
-        waiting.add(delivery.accountId, delivery);
+      for (const delivery of claimed) {
+        const isNew = !open.has(delivery.deliveryId);
+        open.set(delivery.deliveryId, delivery.leaseUntil);
+        if (isNew) waiting.add(delivery.accountId, delivery);
       }
       goOn();
     },
