@@ -3,8 +3,6 @@ import { createGrpcTransport } from "@connectrpc/connect-node";
 import { EventIngestService } from "@posthaste/contracts/event_ingest";
 import { countComputing } from "@posthaste/testkit";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { type CatalogEntry, createCatalog } from "../src/catalog/catalog.ts";
-import { createKnownSchemas } from "../src/catalog/schema/known-schemas.ts";
 import { type Bench, startBench } from "./fixture.ts";
 
 let t: Bench;
@@ -195,24 +193,4 @@ describe("with the schema check REJECT", () => {
     expect(error?.code).toBe(Code.InvalidArgument);
     expect(error?.rawMessage).toMatch(/; and more$/);
   });
-});
-
-test("the least recently used schemas are dropped and read again when needed", async () => {
-  const catalog = createCatalog(t.store);
-  const entry = async (code: string) => {
-    const found = await catalog.find(t.accountId, code);
-    if (found === undefined) throw new Error(`there is no ${code}`);
-    return found;
-  };
-  const [parcel, invoice] = [await entry("parcel_sent"), await entry("invoice_sent")];
-  const sizeOf = async (one: CatalogEntry) => 1_024 + ((await catalog.texts(one))?.schemaJson.length ?? 0);
-  const schemas = createKnownSchemas(catalog, Math.max(await sizeOf(parcel), await sizeOf(invoice)));
-  const first = await schemas.of(parcel);
-  expect(await schemas.of(parcel)).toBe(first);
-  await schemas.of(invoice);
-  expect(await schemas.of(parcel)).not.toBe(first);
-  const roomy = createKnownSchemas(catalog);
-  const cached = await roomy.of(parcel);
-  await roomy.of(invoice);
-  expect(await roomy.of(parcel)).toBe(cached);
 });

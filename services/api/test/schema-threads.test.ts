@@ -185,7 +185,7 @@ describe("the threads", () => {
   test("hold no more characters of an account that wait than a few of the largest batches", async () => {
     const threads = createSchemaThreads(silentLog, { waitingCharsMax: 2_000 });
     const events = [{ schema: 0, json: `{"id":1,"a":"${"x".repeat(900)}"}` }];
-    const schemas = [{ key: "1", code: "small", json: JSON.stringify(SMALL) }];
+    const schemas = [{ owner: A, key: "1", code: "small", json: JSON.stringify(SMALL) }];
     const check = () => threads.check(A, { schemas, events, violationsMax: 1 });
     const accepted = many(3, check);
     await expect(check()).rejects.toMatchObject({ code: "too_many" });
@@ -196,7 +196,7 @@ describe("the threads", () => {
 
   test("forget runs for which nobody waits any more", async () => {
     const threads = createSchemaThreads(silentLog, { waitingMax: 2 });
-    const schemas = [{ key: "1", code: "small", json: JSON.stringify(SMALL) }];
+    const schemas = [{ owner: A, key: "1", code: "small", json: JSON.stringify(SMALL) }];
     const events = [{ schema: 0, json: '{"id":1}' }];
     const check = (signal?: AbortSignal) => threads.check(A, { schemas, events, violationsMax: 1 }, signal);
     const first = check();

@@ -2,8 +2,9 @@ import type { AccountId, SchemaCheck } from "@posthaste/domain";
 import { Refusal } from "@posthaste/domain";
 import type { Log } from "@posthaste/runtime";
 import type { Catalog, CatalogEntry } from "../catalog.ts";
-import { KEPT_CHARS_MAX } from "./kept-chars.ts";
-import { compileHere, type KnownSchema, type KnownSchemas } from "./known-schemas.ts";
+import { KEPT_CHARS_MAX } from "./kept-schemas.ts";
+import type { KnownSchema, KnownSchemas } from "./known-schemas.ts";
+import type { CheckRun } from "./schema-thread.ts";
 import type { SchemaThreads } from "./schema-threads.ts";
 import { snapshotOf } from "./snapshot-of.ts";
 import { sentenceOf, type Violation } from "./violations.ts";
@@ -66,8 +67,9 @@ export async function checkEvents(
   const none = () => events.map(() => []);
   if (mode === "OFF") return none();
   const checks: Check[] = [];
-  for (const event of events) checks.push({ event, schema: await parts.knownSchemas.of(event.entry) });
-  if (matchHere(checks)) return none();
+  for (const event of events)
+    checks.push({ event, schema: await parts.knownSchemas.of(accountId, event.entry) });
+  if (matchHere(parts.knownSchemas, accountId, checks)) return none();
   const found = await checkInThread(parts.schemaThreads, accountId, checks, signal);
   const wrong = found.flatMap((violations, i) =>
     violations.map((violation) => ({ violation, field: events[i]?.field ?? "" })),
@@ -80,9 +82,9 @@ export async function checkEvents(
 type Check = { readonly event: EventToCheck; readonly schema: KnownSchema };
 
 /** Returns whether all events match, if that is told quickly; false if it is not. */
-function matchHere(checks: readonly Check[]): boolean {
+function matchHere(known: KnownSchemas, accountId: AccountId, checks: readonly Check[]): boolean {
   if (checks.reduce((chars, { event }) => chars + event.json.length, 0) > CHARS_HERE_MAX) return false;
-  if (!compileHere([...new Set(checks.map(({ schema }) => schema))])) return false;
+  if (!known.compileHere(accountId, [...new Set(checks.map(({ schema }) => schema))])) return false;
   const work = newWork(STEPS_HERE_MAX);
   try {
     return checks.every(({ event: { json }, schema }) => {
@@ -101,9 +103,9 @@ async function checkInThread(
   signal: AbortSignal | undefined,
 ): Promise<readonly (readonly Violation[])[]> {
   const indexes = new Map<string, number>();
-  const schemas: { key: string; code: string; json: string }[] = [];
-  const toCheck = checks.map(({ event, schema: { key, json } }) => {
-    const schema = indexes.get(key) ?? schemas.push({ key, code: event.entry.code, json }) - 1;
+  const schemas: CheckRun["schemas"][number][] = [];
+  const toCheck = checks.map(({ event, schema: { owner, key, json } }) => {
+    const schema = indexes.get(key) ?? schemas.push({ owner, key, code: event.entry.code, json }) - 1;
     indexes.set(key, schema);
     return { schema, json: event.json };
   });

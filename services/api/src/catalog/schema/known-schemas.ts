@@ -1,8 +1,9 @@
 import type { JsonObject } from "@bufbuild/protobuf";
-import { LRUCache } from "lru-cache";
+import type { AccountId } from "@posthaste/domain";
 import type { Catalog, CatalogEntry } from "../catalog.ts";
+import { createCompileBudget } from "./compile-budget.ts";
 import { compileMatcher, type Matches } from "./compile-schema.ts";
-import { EACH_CHARS, KEPT_CHARS_MAX } from "./kept-chars.ts";
+import { createKeptSchemas, type SchemaOwner } from "./kept-schemas.ts";
 
 /** Calls that use a schema before it is compiled here. Together they take as long as compiling it. */
 const CALLS_FIRST = 20;
@@ -15,9 +16,12 @@ const CHARS_HERE_MAX = 8_192;
 
 /** The schema of an event type's version. */
 export type KnownSchema = {
+  readonly owner: SchemaOwner;
   /** Identifies the version. */
   readonly key: string;
   readonly json: string;
+  /** Whether it may be compiled here. */
+  readonly isSmall: boolean;
   /** The calls that have used it, while it was kept. */
   calls: number;
   /** Set once it is compiled here. */
@@ -25,36 +29,47 @@ export type KnownSchema = {
 };
 
 /** Keeps the schemas used most recently. A version never changes, so no schema is ever stale. */
-export type KnownSchemas = { of(entry: CatalogEntry): Promise<KnownSchema> };
+export type KnownSchemas = {
+  /** Returns the schema of a type as this account sees it. */
+  of(accountId: AccountId, entry: CatalogEntry): Promise<KnownSchema>;
+  /**
+   * Counts a call of the account that uses these schemas, and compiles one of them if it is small, many calls
+   * have used it, and the account's turn has come.
+   *
+   * @returns whether all of them are now compiled here
+   */
+  compileHere(accountId: AccountId, schemas: readonly KnownSchema[]): boolean;
+};
 
-export function createKnownSchemas(catalog: Catalog, keptCharsMax = KEPT_CHARS_MAX): KnownSchemas {
-  const kept = new LRUCache<string, KnownSchema>({ maxSize: keptCharsMax });
+/** @param options for tests; `clockMs` is a monotonic clock in milliseconds */
+export function createKnownSchemas(
+  catalog: Catalog,
+  { keptCharsMax, clockMs = () => performance.now() }: { keptCharsMax?: number; clockMs?: () => number } = {},
+): KnownSchemas {
+  const kept = createKeptSchemas<KnownSchema>(keptCharsMax);
+  const budget = createCompileBudget(clockMs);
   return {
-    async of(entry) {
-      // A stored type's id stands for both its account and its code.
-      const key = `${entry.stored?.id ?? entry.code} ${entry.version}`;
-      const known = kept.get(key);
+    async of(accountId, entry) {
+      const { code, stored, version } = entry;
+      const owner: SchemaOwner = stored === null || stored.shared ? "shared" : accountId;
+      const key = `${stored?.id ?? code} ${version}`;
+      const known = kept.get(owner, key);
       if (known !== undefined) return known;
-      const texts = await catalog.texts(entry);
-      if (texts === undefined) throw new Error(`the event type ${entry.code} has no texts`);
-      const read = { key, json: texts.schemaJson, calls: 0, matches: undefined };
-      kept.set(key, read, { size: EACH_CHARS + read.json.length });
+      const json = (await catalog.texts(entry))?.schemaJson;
+      if (json === undefined) throw new Error(`the event type ${code} has no texts`);
+      const read: KnownSchema = { owner, key, json, isSmall: isSmall(json), calls: 0, matches: undefined };
+      kept.set(owner, key, read, json);
       return read;
     },
+    compileHere(accountId, schemas) {
+      for (const schema of schemas) schema.calls += 1;
+      const others = schemas.filter(({ matches }) => matches === undefined);
+      const next = others.find(({ calls, isSmall }) => calls > CALLS_FIRST && isSmall);
+      if (next === undefined) return others.length === 0;
+      next.matches = budget.spend(accountId, () => compileMatcher(JSON.parse(next.json) as JsonObject));
+      return others.length === 1 && next.matches !== undefined;
+    },
   };
-}
-
-/**
- * Counts a call that uses these schemas, and compiles one of them if it is small and many calls have used it.
- *
- * @returns whether all of them are now compiled here
- */
-export function compileHere(schemas: readonly KnownSchema[]): boolean {
-  for (const schema of schemas) schema.calls += 1;
-  const others = schemas.filter(({ matches }) => matches === undefined);
-  const next = others.find(({ calls, json }) => calls > CALLS_FIRST && isSmall(json));
-  if (next !== undefined) next.matches = compileMatcher(JSON.parse(next.json) as JsonObject);
-  return others.length === (next === undefined ? 0 : 1);
 }
 
 function isSmall(json: string): boolean {

@@ -1,8 +1,7 @@
 import type { JsonObject } from "@bufbuild/protobuf";
 import { noteNumberTexts, parseEventData, Refusal, schemaBreaks } from "@posthaste/domain";
-import { LRUCache } from "lru-cache";
 import { compileSchema, type Validate } from "./compile-schema.ts";
-import { EACH_CHARS, KEPT_CHARS_MAX } from "./kept-chars.ts";
+import { createKeptSchemas, type SchemaOwner } from "./kept-schemas.ts";
 import { snapshotOf } from "./snapshot-of.ts";
 import { sentenceOf, type Violation, violationsOf } from "./violations.ts";
 import { newWork, type Work, WorkExceeded } from "./work.ts";
@@ -14,7 +13,12 @@ const BREAKS_MAX = 10;
 export type CheckRun = {
   readonly kind: "check";
   /** The event types' schemas. */
-  readonly schemas: readonly { readonly key: string; readonly code: string; readonly json: string }[];
+  readonly schemas: readonly {
+    readonly owner: SchemaOwner;
+    readonly key: string;
+    readonly code: string;
+    readonly json: string;
+  }[];
   /** Each event's schema, by its index, and its snapshot as text. */
   readonly events: readonly { readonly schema: number; readonly json: string }[];
   /** Maximum violations for each event. */
@@ -47,13 +51,13 @@ export function run(wanted: CheckRun | DefineRun): Answer<Violation[][] | undefi
 }
 
 /** This thread's compiled schemas. */
-const compiled = new LRUCache<string, Validate>({ maxSize: KEPT_CHARS_MAX });
+const compiled = createKeptSchemas<Validate>();
 
 function check({ schemas, events, violationsMax }: CheckRun): Violation[][] {
   const work = newWork();
-  const validators = schemas.map(({ key, code, json }) => {
-    const validate = compiled.get(key) ?? compileStored(code, json);
-    compiled.set(key, validate, { size: EACH_CHARS + json.length });
+  const validators = schemas.map(({ owner, key, code, json }) => {
+    const validate = compiled.get(owner, key) ?? compileStored(code, json);
+    compiled.set(owner, key, validate, json);
     return { code, validate };
   });
   return events.map(({ schema, json }) => {
