@@ -6,6 +6,7 @@ const ENDS: Readonly<Record<string, () => void>> = {
   never: () => {
     for (;;);
   },
+  late: () => void Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0),
   "out of memory": () => {
     const kept: number[][] = [];
     for (;;) kept.push(Array.from({ length: 10_000 }, (_item, i) => i));

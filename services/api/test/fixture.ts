@@ -65,6 +65,14 @@ export type RestAnswer = { status: number; headers: Headers; body: any };
 /** Shared by the benches of a file: to start a thread takes longer than most tests. */
 const threads = createSchemaThreads(silentLog);
 afterAll(() => threads.stop());
+/** Other benches' databases have schemas with the same key. */
+const threadsOf = (databaseUrl: string): SchemaThreads => ({
+  ...threads,
+  check(accountId, { schemas, ...wanted }, signal) {
+    const ofThis = schemas.map((schema) => ({ ...schema, key: `${databaseUrl} ${schema.key}` }));
+    return threads.check(accountId, { ...wanted, schemas: ofThis }, signal);
+  },
+});
 
 export async function startBench(
   options: {
@@ -76,6 +84,7 @@ export async function startBench(
     signalRecovery?: Deps["signalRecovery"];
     whyTemporalAway?: Deps["whyTemporalAway"];
     limits?: Partial<Limits>;
+    schemaThreads?: SchemaThreads;
     database?: "sqlite" | "mysql";
     console?: ConsoleOptions;
     corsOrigins?: readonly string[];
@@ -92,14 +101,7 @@ export async function startBench(
   let nudges = 0;
   const catalog = createCatalog(store);
   const log = recordingLog(lines);
-  const schemaThreads: SchemaThreads = {
-    ...threads,
-    check: (accountId, { schemas, ...wanted }, signal) => {
-      // Other benches' databases have schemas with the same key.
-      const ofThis = schemas.map((schema) => ({ ...schema, key: `${databaseUrl} ${schema.key}` }));
-      return threads.check(accountId, { ...wanted, schemas: ofThis }, signal);
-    },
-  };
+  const schemaThreads = options.schemaThreads ?? threadsOf(databaseUrl);
   const api = await startApi({
     deps: {
       store,

@@ -1,5 +1,6 @@
+import { setImmediate } from "node:timers/promises";
 import type { AccountId } from "@posthaste/domain";
-import { silentLog } from "@posthaste/runtime";
+import { type Log, silentLog } from "@posthaste/runtime";
 import { poll } from "@posthaste/testkit";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { createCatalog } from "../src/catalog/catalog.ts";
@@ -153,6 +154,7 @@ test("an event that matches is checked without a thread once its type was used b
 });
 
 describe("the threads", () => {
+  const never = () => new AbortController().signal;
   const define = (threads: SchemaThreads, accountId: AccountId, schema: object = SMALL) =>
     threads.define(accountId, {
       schemaJson: JSON.stringify(schema),
@@ -182,16 +184,32 @@ describe("the threads", () => {
     await threads.stop();
   });
 
-  test("hold no more characters of an account that wait than a few of the largest batches", async () => {
-    const threads = createSchemaThreads(silentLog, { waitingCharsMax: 2_000 });
-    const events = [{ schema: 0, json: `{"id":1,"a":"${"x".repeat(900)}"}` }];
-    const schemas = [{ owner: A, key: "1", code: "small", json: JSON.stringify(SMALL) }];
-    const check = () => threads.check(A, { schemas, events, violationsMax: 1 });
-    const accepted = many(3, check);
-    await expect(check()).rejects.toMatchObject({ code: "too_many" });
-    expect(await Promise.all(accepted)).toEqual(many(3, () => [[]]));
-    await check();
+  test("hold a bounded number of characters that wait, which accounts share", async () => {
+    const filename = new URL("./costly-thread.ts", import.meta.url).href;
+    const threads = createSchemaThreads(silentLog, {
+      ...{ filename, timeLimit: never },
+      waitingCharsMax: 100_000,
+    });
+    const late = { schemaJson: "{}", sampleJson: "late", schemaBefore: undefined };
+    const calls: Promise<unknown>[] = many(2, (n) => threads.define((n + 10) as AccountId, late));
+    const leaving = new AbortController();
+    /** Sends sixty calls, and returns how many wait. */
+    const fill = async (accountId: AccountId) => {
+      const wanted = { schemas: [], events: [{ schema: 0, json: "x".repeat(976) }], violationsMax: 1 };
+      let refused = 0;
+      for (const call of many(60, () => threads.check(accountId, wanted, leaving.signal))) {
+        calls.push(call);
+        call.catch(({ code }) => (refused += code === "too_many" ? 1 : 0));
+      }
+      await setImmediate();
+      return 60 - refused;
+    };
+    // Each counts 2,000 characters.
+    expect([await fill(A), await fill(B), await fill(3 as AccountId)]).toEqual([40, 8, 1]);
+    leaving.abort();
+    const ended = Promise.allSettled(calls);
     await threads.stop();
+    for (const { status } of await ended) expect(status).toBe("rejected");
   });
 
   test("forget runs for which nobody waits any more", async () => {
@@ -218,17 +236,18 @@ describe("the threads", () => {
     ["with an error", { message: "a fault" }],
   ])("survive a run that ends %s, and so do the runs behind it", async (end, error) => {
     const filename = new URL("./costly-thread.ts", import.meta.url).href;
-    const threads = createSchemaThreads(silentLog, {
-      filename,
-      runMsMax: end === "never" ? 500 : 60_000,
-      heapMbMax: 32,
-    });
+    let timeLimit = never;
+    const threads = createSchemaThreads(silentLog, { filename, timeLimit: () => timeLimit(), heapMbMax: 32 });
     const ending = (sampleJson: string) =>
       threads.define(A, { schemaJson: "{}", sampleJson, schemaBefore: undefined });
     for (let i = 0; i < 3; i++) {
-      const behind = [ending(end), ending("well")];
-      await expect(behind[0]).rejects.toMatchObject(error);
-      await behind[1];
+      // The next run has its thread, so it begins before its time is over.
+      await ending("well");
+      if (end === "never") timeLimit = () => AbortSignal.timeout(500);
+      const [first, ...behind] = [ending(end), ending("well")];
+      timeLimit = never;
+      await expect(first).rejects.toMatchObject(error);
+      await Promise.all(behind);
     }
     await threads.stop();
   });
@@ -236,8 +255,15 @@ describe("the threads", () => {
   test("refuse what a thread that cannot start does not do, and say so in the log", async () => {
     const lines: string[] = [];
     const filename = new URL("./missing-thread.ts", import.meta.url).href;
-    const log = { ...silentLog, error: (event: string) => void lines.push(event) };
-    const threads = createSchemaThreads(log, { filename, runMsMax: 3_000 });
+    const timeIsOver = new AbortController();
+    const log: Log = {
+      ...silentLog,
+      error(event) {
+        lines.push(event);
+        timeIsOver.abort();
+      },
+    };
+    const threads = createSchemaThreads(log, { filename, timeLimit: () => timeIsOver.signal });
     await expect(define(threads, A)).rejects.toMatchObject({ code: "too_many" });
     expect(lines).toContain("schema_threads.failed");
     await threads.stop();

@@ -48,7 +48,10 @@ function incomingFrom(event: IngestEventRequest, path: string): IncomingEvent {
   switch (snapshot.case) {
     case "data": {
       const jsonField = `${path}data`;
-      return { eventType, idempotencyKey, path, jsonField, json: structJson(snapshot.value, jsonField) };
+      const json = structJson(snapshot.value, jsonField);
+      // Connect holds the message until it is answered, and a Struct takes up to 20 times as much as its text.
+      event.snapshot = { case: "dataJson", value: json };
+      return { eventType, idempotencyKey, path, jsonField, json };
     }
     case "dataJson":
       return { eventType, idempotencyKey, path, jsonField: `${path}data_json`, json: snapshot.value };

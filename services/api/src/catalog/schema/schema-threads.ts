@@ -1,5 +1,5 @@
 import { extname } from "node:path";
-import { type AccountId, createFairQueue, Refusal } from "@posthaste/domain";
+import { type AccountId, createFairQueue, Refusal, roomToShare } from "@posthaste/domain";
 import type { Log } from "@posthaste/runtime";
 import { Piscina } from "piscina";
 import { createCount } from "../../access/places.ts";
@@ -13,10 +13,15 @@ const THREADS = 2;
  * callers would give up on more.
  */
 const WAITING_MAX = 64;
-/** Characters of what they check together: ten of the largest batches, each held several times over. */
-const WAITING_CHARS_MAX = 40 * 1_048_576;
 /**
- * How long one run may take, in milliseconds. Its steps and sizes are bounded, to a second or so of an idle
+ * Characters of what waits, of all accounts together: 15 of the largest batches. Each is held as text, in two
+ * bytes at most, and once more in UTF-8. Accounts share them (`roomToShare`).
+ */
+const WAITING_CHARS_MAX = 64 * 1_048_576;
+/** Characters counted for each event in addition to its text. */
+const EACH_EVENT_CHARS = 1_024;
+/**
+ * How long one run may take, in milliseconds, including the start of its thread. Its steps and sizes are bounded, to a second or so of an idle
  * machine; this ends what those bounds have overlooked.
  */
 const RUN_MS_MAX = 30_000;
@@ -49,18 +54,21 @@ export type SchemaThreads = {
 /** Run from source, the thread finds the packages' sources, and without a loader. */
 const IS_SOURCE = extname(import.meta.url) === ".ts";
 
-/** @param options for tests; `filename` is what a thread runs */
+/**
+ * @param options for tests; `filename` is what a thread runs, and `timeLimit` returns what ends the run that
+ *   begins
+ */
 export function createSchemaThreads(
   log: Log,
   {
     filename = new URL(`./schema-thread${extname(import.meta.url)}`, import.meta.url).href,
-    runMsMax = RUN_MS_MAX,
+    timeLimit = () => AbortSignal.timeout(RUN_MS_MAX),
     heapMbMax = HEAP_MB_MAX,
     waitingMax = WAITING_MAX,
     waitingCharsMax = WAITING_CHARS_MAX,
   }: {
     filename?: string;
-    runMsMax?: number;
+    timeLimit?: () => AbortSignal;
     heapMbMax?: number;
     waitingMax?: number;
     waitingCharsMax?: number;
@@ -79,9 +87,7 @@ export function createSchemaThreads(
   // Such as a thread that could not start. The next run starts another one.
   pool.on("error", (error: unknown) => log.error("schema_threads.failed", error));
   const inThread = async (wanted: CheckRun | DefineRun): Promise<unknown> => {
-    const answer: Answer<unknown> = await pool
-      .run(wanted, { signal: AbortSignal.timeout(runMsMax) })
-      .catch(refuseIfTooCostly);
+    const answer: Answer<unknown> = await pool.run(wanted, { signal: timeLimit() }).catch(refuseIfTooCostly);
     if ("value" in answer) return answer.value;
     const { code, message, field, ...more } = answer.refused;
     throw new Refusal(code, message, { ...(field === undefined ? {} : { field }), ...more });
@@ -89,7 +95,7 @@ export function createSchemaThreads(
   const turn = createTurns(waitingMax, waitingCharsMax);
   return {
     async check(accountId, wanted, signal) {
-      const chars = wanted.events.reduce((sum, { json }) => sum + json.length, 0);
+      const chars = wanted.events.reduce((sum, { json }) => sum + EACH_EVENT_CHARS + json.length, 0);
       const run = () => inThread({ kind: "check", ...wanted });
       return (await turn(accountId, chars, run, signal)) as Violation[][];
     },
@@ -115,6 +121,11 @@ function refuseIfTooCostly(error: Error & { code?: string }): never {
 function createTurns(waitingMax: number, waitingCharsMax: number) {
   const waiting = createFairQueue<() => Promise<void>>();
   const waitingChars = createCount<AccountId>();
+  let free = waitingCharsMax;
+  const hold = (accountId: AccountId, chars: number) => {
+    waitingChars.add(accountId, chars);
+    free -= chars;
+  };
   const running = new Set<AccountId>();
   const goOn = () => {
     while (running.size < THREADS) {
@@ -126,18 +137,19 @@ function createTurns(waitingMax: number, waitingCharsMax: number) {
   return async <T>(accountId: AccountId, chars: number, body: () => Promise<T>, signal?: AbortSignal) => {
     signal?.throwIfAborted();
     const calls = waiting.sizeOf(accountId);
-    const charsWith = waitingChars.of(accountId) + chars;
-    if (calls >= waitingMax || (calls > 0 && charsWith > waitingCharsMax)) {
+    // An account's only call may have all that is free: its size is bounded, too.
+    const room = calls > 0 ? roomToShare(waitingChars.of(accountId), free) : free;
+    if (calls >= waitingMax || chars > room) {
       throw new Refusal(
         "too_many",
-        `${calls} calls of this account wait for the check of their schemas; send fewer at once`,
+        `too many or too large calls wait for the check of their schemas, ${calls} of this account; send fewer at once`,
         { retryAfterMs: RETRY_AFTER_MS },
       );
     }
     const { promise, resolve, reject } = Promise.withResolvers<T>();
     const begin = async () => {
       signal?.removeEventListener("abort", leave);
-      waitingChars.add(accountId, -chars);
+      hold(accountId, -chars);
       running.add(accountId);
       await body().then(resolve, reject);
       running.delete(accountId);
@@ -145,11 +157,11 @@ function createTurns(waitingMax: number, waitingCharsMax: number) {
     };
     const leave = () => {
       waiting.remove(accountId, begin);
-      waitingChars.add(accountId, -chars);
+      hold(accountId, -chars);
       reject(signal?.reason);
     };
     signal?.addEventListener("abort", leave, { once: true });
-    waitingChars.add(accountId, chars);
+    hold(accountId, chars);
     waiting.add(accountId, begin);
     goOn();
     return await promise;
