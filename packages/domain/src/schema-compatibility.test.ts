@@ -1,4 +1,3 @@
-import { countComputing } from "@posthaste/testkit";
 import { describe, expect, test } from "vitest";
 import { EVENT_TYPES } from "./catalog/index.ts";
 import type { JsonSchema } from "./schema-alternatives.ts";
@@ -174,12 +173,10 @@ describe("a comparison that would take too long counts as a break:", () => {
     ["a cycle of anyOf", { anyOf: many({ $ref: "#" }) }],
     ["a cycle of allOf", { allOf: many({ $ref: "#" }) }],
   ])("%s", (_title, schema) => {
-    const computedMs = countComputing();
+    // Without a bound, it would never end.
     expect(schemaBreaks(schema, { ...(schema as object), title: "another" })).toEqual([
       expect.stringMatching(/too many (nested )?alternatives/),
     ]);
-    // Half a second on a busy machine; without a bound, it would never end.
-    expect(computedMs()).toBeLessThan(5_000);
   });
 
   test("a comparison of large enumerations takes linear time", () => {

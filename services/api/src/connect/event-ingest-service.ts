@@ -49,7 +49,7 @@ function incomingFrom(event: IngestEventRequest, path: string): IncomingEvent {
     case "data": {
       const jsonField = `${path}data`;
       const json = structJson(snapshot.value, jsonField);
-      // Connect holds the message until it is answered, and a Struct takes up to 20 times as much as its text.
+      // Connect holds the message until it is answered. A Struct takes up to 20 times as much as its text.
       event.snapshot = { case: "dataJson", value: json };
       return { eventType, idempotencyKey, path, jsonField, json };
     }

@@ -21,8 +21,8 @@ const WAITING_CHARS_MAX = 64 * 1_048_576;
 /** Characters counted for each event in addition to its text. */
 const EACH_EVENT_CHARS = 1_024;
 /**
- * How long one run may take, in milliseconds, including the start of its thread. Its steps and sizes are bounded, to a second or so of an idle
- * machine; this ends what those bounds have overlooked.
+ * How long one run may take, in milliseconds, including the start of its thread. Its steps and sizes are
+ * bounded, to a second or so of an idle machine; this ends what those bounds have overlooked.
  */
 const RUN_MS_MAX = 30_000;
 /** Memory of one thread: compiled schemas take up to 80 MB, and the largest batch less. */
