@@ -43,7 +43,11 @@ const SAMPLERS: Readonly<Record<string, (share: number) => Sampler>> = {
  * @throws StartError if a variable has a value that is not supported
  */
 export function readTracingSettings(env: Env): TracingSettings | undefined {
-  const isOn = env["OTEL_EXPORTER_OTLP_ENDPOINT"] || env["OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"];
+  const endpoints = [
+    endpoint(env, "OTEL_EXPORTER_OTLP_ENDPOINT"),
+    endpoint(env, "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"),
+  ];
+  const isOn = endpoints.some((value) => value !== undefined);
   const exporter = choice(env, "OTEL_TRACES_EXPORTER", ["otlp", "none"]);
   if (!isOn || exporter === "none" || env["OTEL_SDK_DISABLED"]?.toLowerCase() === "true") return undefined;
   const share = Number(env["OTEL_TRACES_SAMPLER_ARG"] || 1);
@@ -55,10 +59,14 @@ export function readTracingSettings(env: Env): TracingSettings | undefined {
     choice(env, "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", PROTOCOLS) ??
     choice(env, "OTEL_EXPORTER_OTLP_PROTOCOL", PROTOCOLS) ??
     "http/json";
+  const timeouts = [
+    count(env, "OTEL_EXPORTER_OTLP_TIMEOUT"),
+    count(env, "OTEL_EXPORTER_OTLP_TRACES_TIMEOUT"),
+  ];
   return {
     sampler,
     protocol,
-    hasTimeout: Boolean(env["OTEL_EXPORTER_OTLP_TIMEOUT"] || env["OTEL_EXPORTER_OTLP_TRACES_TIMEOUT"]),
+    hasTimeout: timeouts.some((value) => value !== undefined),
     batch: {
       maxQueueSize: count(env, "OTEL_BSP_MAX_QUEUE_SIZE"),
       maxExportBatchSize: count(env, "OTEL_BSP_MAX_EXPORT_BATCH_SIZE"),
@@ -66,6 +74,14 @@ export function readTracingSettings(env: Env): TracingSettings | undefined {
       exportTimeoutMillis: count(env, "OTEL_BSP_EXPORT_TIMEOUT"),
     },
   };
+}
+
+/** The exporter takes any text, and sends nothing if it cannot send to it. */
+function endpoint(env: Env, name: string): string | undefined {
+  const value = env[name];
+  if (!value) return undefined;
+  if (/^https?:$/.test(URL.parse(value)?.protocol ?? "")) return value;
+  throw new StartError(`${name}: expected a URL, as http://HOST:PORT or https://HOST:PORT`);
 }
 
 function choice<T extends string>(env: Env, name: string, choices: readonly T[]): T | undefined {

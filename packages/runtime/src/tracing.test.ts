@@ -19,6 +19,17 @@ test("a share that is not a number from 0 to 1 is refused", () => {
   expect(() => startTracing("test", env)).toThrow("from 0 to 1");
 });
 
+test.each([
+  [{ OTEL_EXPORTER_OTLP_ENDPOINT: "localhost:4318" }, "OTEL_EXPORTER_OTLP_ENDPOINT: expected a URL"],
+  [{ OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: "ftp://localhost" }, "TRACES_ENDPOINT: expected a URL"],
+  [
+    { OTEL_EXPORTER_OTLP_ENDPOINT: "http://127.0.0.1:1", OTEL_EXPORTER_OTLP_TIMEOUT: "5s" },
+    "OTEL_EXPORTER_OTLP_TIMEOUT: expected a whole number",
+  ],
+])("a collector's address or time that cannot be used is refused: %o", (env, why) => {
+  expect(() => startTracing("test", env)).toThrow(why);
+});
+
 test("a span continues its parent's trace, and a span with a malformed parent begins a trace", async () => {
   const { tracer, stop } = startTracing("test", { OTEL_EXPORTER_OTLP_ENDPOINT: "http://127.0.0.1:1" });
   expect(tracer.begin("work", { parent: PARENT }).ids.traceId).toBe("0af7651916cd43dd8448eb211c80319c");

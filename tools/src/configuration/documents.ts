@@ -60,7 +60,8 @@ function configurationPage(settings: readonly DocumentedSetting[]): string {
 <!-- Written by \`npm run generate\` from services/api/src/config.ts and services/worker/src/config.ts. -->
 
 Both services read their settings from the environment once, when they start. If a setting is missing or
-invalid, the service does not start, and reports all such settings together. So it does if a variable begins
+invalid, the service does not start, and reports all such settings together; those of Temporal and of
+OpenTelemetry, which are not listed here, are looked at afterwards. So it does if a variable begins
 with \`POSTHASTE_\` and is not listed here, or is a slip away from a setting: it names the nearest one. An
 empty variable counts as unset. In Kubernetes, set \`enableServiceLinks: false\`: otherwise a Service named
 \`posthaste\` sets \`POSTHASTE_PORT\` in every pod.

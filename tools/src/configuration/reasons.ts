@@ -26,8 +26,9 @@ not know by its code.
 
 - **RPCs** (Connect, gRPC, gRPC-Web) carry the reason as a standard detail, \`google.rpc.ErrorInfo\` with the
   domain \`posthaste\`. Its \`metadata\` holds what the table names. If fields are at fault, a
-  \`google.rpc.BadRequest\` names them. If a wait helps, a \`google.rpc.RetryInfo\` says how long, as the
-  header \`retry-after\` does.
+  \`google.rpc.BadRequest\` names them; if they break a rule of the contract, a \`buf.validate.Violations\`
+  names the rule, too. If a wait helps, a \`google.rpc.RetryInfo\` says how long, as the header
+  \`retry-after\` does.
 - **The client library** reads all of that: \`refusalOf(error)\` in
   [packages/client](../packages/client/README.md).
 - **The REST gateway** answers with a problem (RFC 9457). It has the reason as \`reason\`, the field at fault

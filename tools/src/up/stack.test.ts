@@ -21,3 +21,10 @@ test.each([
   expect(found).toBe(allow);
   expect(welcome({ ...PLACES, egressAllow: found })).toContain(`Deliveries reach  ${says}`);
 });
+
+test("up advises a receiver on this machine only if deliveries reach it", () => {
+  const advice = (allow: string) => welcome({ ...PLACES, egressAllow: allow });
+  expect(advice("127.0.0.0/8")).toContain("To receive on this machine, start a receiver");
+  expect(advice("")).not.toContain("127.0.0.1:9000");
+  expect(advice("")).toContain("start with\nPOSTHASTE_EGRESS_ALLOW=127.0.0.0/8");
+});

@@ -1,4 +1,7 @@
 const INBOX = "To see a first delivery, create an inbox in the console and send it a test event.\n\n";
+const NO_LOOPBACK = `Inboxes and receivers on this machine are not reached. To reach them, start with
+POSTHASTE_EGRESS_ALLOW=127.0.0.0/8, or subscribe a receiver on the public internet.
+`;
 
 /** Returns the text that `up` prints when everything runs. */
 export function welcome(where: {
@@ -14,9 +17,9 @@ export function welcome(where: {
   /** A first delivery follows by itself. */
   demo: boolean;
 }): string {
-  const { apiUrl, temporalUi, apiMetrics, workerMetrics, token, dataDir, egressAllow, demo } = where;
-  const reached =
-    egressAllow.trim() === "" ? "the public internet only" : `the public internet and ${egressAllow}`;
+  const { apiUrl, temporalUi, apiMetrics, workerMetrics, token, dataDir, egressAllow } = where;
+  const isLoopbackReached = egressAllow.trim() !== "";
+  const reached = isLoopbackReached ? `the public internet and ${egressAllow}` : "the public internet only";
   const rows = [
     ["Console", `${apiUrl}/ (sign in with the token below)`],
     ["API", `${apiUrl} (Connect, gRPC, gRPC-Web)`],
@@ -34,7 +37,14 @@ Posthaste is running.
 
 ${table}
 
-${demo ? "" : INBOX}To receive on this machine, start a receiver, subscribe it and ingest an event:
+${isLoopbackReached ? toReceive(where) : NO_LOOPBACK}
+Ctrl-C stops everything; the data stays.
+`;
+}
+
+/** Returns how to see a first delivery on this machine. */
+function toReceive({ apiUrl, token, demo }: { apiUrl: string; token: string; demo: boolean }): string {
+  return `${demo ? "" : INBOX}To receive on this machine, start a receiver, subscribe it and ingest an event:
 
   node -e 'require("http").createServer((q, a) => { q.pipe(process.stdout); a.end() }).listen(9000)'
 
@@ -45,7 +55,5 @@ ${demo ? "" : INBOX}To receive on this machine, start a receiver, subscribe it a
   curl -s ${apiUrl}/posthaste.v1.EventIngestService/IngestEvent \\
     -H 'authorization: Bearer ${token}' -H 'content-type: application/json' \\
     -d '{"eventType": "invoice_sent", "dataJson": "{\\"InvoiceNumber\\":\\"INV-1\\"}"}'
-
-Ctrl-C stops everything; the data stays.
 `;
 }
