@@ -3,7 +3,7 @@ import { setMaxListeners } from "node:events";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { Readable } from "node:stream";
 import { fastifyConnectPlugin } from "@connectrpc/connect-fastify";
-import { portProblem, readinessOf } from "@posthaste/runtime";
+import { asOne, portProblem, readinessOf } from "@posthaste/runtime";
 import { whyDatabaseAway } from "@posthaste/store";
 import fastify, { type FastifyInstance } from "fastify";
 import { RPC_METHODS, TOKEN_RPC_PATHS } from "./connect/access.ts";
@@ -161,10 +161,11 @@ function health(
   { store, whyTemporalAway }: Pick<Deps, "store" | "whyTemporalAway">,
   stopping: AbortSignal,
 ): void {
+  // In parallel: a probe times out after a few seconds.
+  const whyAway = asOne(() => Promise.all([whyDatabaseAway(store), whyTemporalAway()]));
   app.get("/healthz", async () => ({ status: "ok" }));
   app.get("/readyz", async (_request, reply) => {
-    // In parallel: a probe times out after a few seconds.
-    const [database, temporal] = await Promise.all([whyDatabaseAway(store), whyTemporalAway()]);
+    const [database, temporal] = await whyAway();
     // Readiness ignores Temporal: events are accepted without it.
     return await reply
       // Whoever asks takes a server that stops out of the rotation.

@@ -262,6 +262,14 @@ describe("GET and DELETE", () => {
     const { body } = await t.rest("GET", "/api/Webhook");
     expect(body.Webhooks).toMatchObject([{ SubscriptionID: remaining }]);
     expect((await t.rest("DELETE", "/api/Webhook?target_url=https://never.example/")).status).toBe(404);
+    for (const query of ["%C3%28", "https://never.example/%C3%28", "https://a.example/&x=%ff"]) {
+      const { status, body } = await t.rest("DELETE", `/api/Webhook?target_url=${query}`);
+      const detail = expect.stringContaining("UTF-8");
+      expect({ status, body }, query).toMatchObject({
+        status: 400,
+        body: { detail, reason: "FIELD_INVALID" },
+      });
+    }
     expect(await t.rest("DELETE", "/api/Webhook")).toMatchObject({
       status: 400,
       body: { field: "target_url" },

@@ -1,3 +1,5 @@
+import { once } from "node:events";
+import { connect as connectHttp2, type IncomingHttpHeaders } from "node:http2";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { type Bench, startBench } from "./fixture.ts";
 
@@ -77,6 +79,25 @@ describe("bytes that are not UTF-8 are refused, not replaced,", () => {
   test("in the JSON of gRPC-Web", async () => {
     const { headers, body } = await send(INGEST, "application/grpc-web+json", framed(invalid));
     expect(`${headers.get("grpc-status")} ${body}`).toMatch(/not%20valid%20UTF-8/);
+    expect(await t.stored()).toEqual(nothing);
+  });
+
+  test("in the JSON of gRPC", async () => {
+    const session = connectHttp2(t.url);
+    const stream = session.request({
+      ":method": "POST",
+      ":path": `/posthaste.v1.${INGEST}`,
+      "content-type": "application/grpc+json",
+      te: "trailers",
+      authorization: `Bearer ${t.token}`,
+    });
+    let answer: IncomingHttpHeaders = {};
+    stream.on("response", (headers) => (answer = { ...answer, ...headers }));
+    stream.on("trailers", (headers) => (answer = { ...answer, ...headers }));
+    stream.resume().end(framed(invalid));
+    await once(stream, "close");
+    session.close();
+    expect(answer).toMatchObject({ "grpc-status": "3", "grpc-message": expect.stringMatching(/UTF-8/) });
     expect(await t.stored()).toEqual(nothing);
   });
 

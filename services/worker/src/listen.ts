@@ -1,5 +1,5 @@
 import { createServer, type Server } from "node:http";
-import { METRICS_CONTENT_TYPE, portProblem, readinessOf, type WhyAway } from "@posthaste/runtime";
+import { asOne, METRICS_CONTENT_TYPE, portProblem, readinessOf, type WhyAway } from "@posthaste/runtime";
 
 export type ListenOptions = {
   readonly host: string;
@@ -22,6 +22,7 @@ const REQUEST_TIMEOUT_MS = 5_000;
  * @throws StartError if the port is in use
  */
 export async function listen(options: ListenOptions): Promise<{ url: string; stop(): Promise<void> }> {
+  const whyAway = asOne(options.whyAway);
   const server = createServer(
     { requestTimeout: REQUEST_TIMEOUT_MS, headersTimeout: REQUEST_TIMEOUT_MS },
     (request, response) => {
@@ -38,7 +39,7 @@ export async function listen(options: ListenOptions): Promise<{ url: string; sto
         case "/healthz":
           return answer(200, { status: "ok" });
         case "/readyz":
-          options.whyAway().then(
+          whyAway().then(
             (why) => answer(Object.values(why).some(Boolean) ? 503 : 200, readinessOf(why)),
             () => answer(503, { error: "The readiness check failed" }),
           );

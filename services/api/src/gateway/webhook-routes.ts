@@ -72,6 +72,7 @@ export function webhookRoutes(app: FastifyInstance, parts: WebhookParts): void {
     { ...authorizedWith("subscriptions:write"), schema: SCHEMAS.removeByUrl },
     async (request) => {
       const { accountId } = principalIn(request);
+      requireUtf8Query(request.url);
       const targetUrl = parseTargetUrl(textField(request.query as Record<string, unknown>, "target_url"));
       const { known } = await endSubscriptionsByUrl(store, {
         accountId,
@@ -89,6 +90,24 @@ export function webhookRoutes(app: FastifyInstance, parts: WebhookParts): void {
   );
 
   readRoutes(app, parts);
+}
+
+/**
+ * Refuses a query whose percent-encoded bytes are not UTF-8: Fastify would take it as it stands, as another
+ * URL. A `%` without two digits stands for itself.
+ *
+ * @throws Refusal `invalid`, field `target_url`
+ */
+function requireUtf8Query(url: string): void {
+  const [, query = ""] = url.split("?", 2);
+  try {
+    decodeURIComponent(query.replaceAll(/%(?![0-9a-f]{2})/gi, "%25"));
+  } catch (cause) {
+    throw new Refusal("invalid", "target_url is not UTF-8 once it is percent-decoded; encode it as UTF-8", {
+      field: "target_url",
+      cause,
+    });
+  }
 }
 
 function readRoutes(app: FastifyInstance, parts: WebhookParts): void {
