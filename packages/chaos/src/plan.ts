@@ -1,4 +1,4 @@
-import { type Random, randomFor } from "./random.ts";
+import { type Random, randomFor } from "@posthaste/testkit";
 
 export type Database = "sqlite" | "mysql";
 

@@ -4,9 +4,9 @@ import {
   type Certificate,
   type ReceivedRequest,
   type Receiver,
+  randomFor,
   startReceiver,
 } from "@posthaste/testkit";
-import { randomFor } from "./random.ts";
 import { firstOf } from "./traffic/numbers.ts";
 
 /**

@@ -1,3 +1,4 @@
+import { textTable } from "@posthaste/testkit";
 import { KINDS } from "./checks/findings.ts";
 import type { FaultKind } from "./plan.ts";
 import type { ChaosRun } from "./run-chaos.ts";
@@ -37,10 +38,7 @@ export function chaosTable(runs: readonly ChaosRun[]): string {
       ...runs.map(({ findings }) => String(findings.broken[kind].length)),
     ]),
   ];
-  const width = Math.max(...rows.map(([name]) => name.length));
-  return rows
-    .map(([name, ...cells]) => `${name.padEnd(width)}${cells.map((cell) => cell.padStart(12)).join("")}`)
-    .join("\n");
+  return textTable(rows);
 }
 
 const VERBS: Readonly<Record<FaultKind, string>> = {

@@ -17,6 +17,7 @@ export { failedAttempt, loadForAttempt, recordAttempt } from "./one-attempt.ts";
 export { poison } from "./poison.ts";
 export { answersOk, poll, until } from "./poll.ts";
 export { accepts, freePort, isFree } from "./ports.ts";
+export { type Random, randomFor } from "./random.ts";
 export type { Behaviour } from "./receiver/behaviour.ts";
 export {
   type Certificate,
@@ -44,5 +45,6 @@ export {
   TEST_SECRET_KEYS,
   type TestStore,
 } from "./test-store.ts";
+export { textTable } from "./text-table.ts";
 export { timesIn } from "./times-in.ts";
 export { chromiumPath, promtoolPath } from "./tools.ts";

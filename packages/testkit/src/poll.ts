@@ -45,9 +45,10 @@ export async function until(
   if (!(await poll(condition, polling))) throw new Error(`${failure} within ${polling.withinMs} ms`);
 }
 
-/** Whether an address answers a GET with a 2xx status, soon. */
+/** Whether an address answers a GET with a 2xx status, soon. Leaves no connection open. */
 export async function answersOk(url: string): Promise<boolean> {
-  return await fetch(url, { signal: AbortSignal.timeout(ANSWERS_WITHIN_MS) }).then(
+  const signal = AbortSignal.timeout(ANSWERS_WITHIN_MS);
+  return await fetch(url, { signal, headers: { connection: "close" } }).then(
     async (response) => {
       await response.body?.cancel();
       return response.ok;

@@ -4,8 +4,6 @@ import type { Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type AccountId, SCOPES } from "@posthaste/domain";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { type Bench, startBench } from "./fixture.ts";
 import {
   countFrames,
   data,
@@ -15,7 +13,9 @@ import {
   headers,
   preface,
   rawSocket,
-} from "./http2-frames.ts";
+} from "@posthaste/testkit/http2-frames";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { type Bench, startBench } from "./fixture.ts";
 
 /** Of each kind: of accounts, and of requests without a token. */
 const PLACES = 20;

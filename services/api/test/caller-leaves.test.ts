@@ -1,8 +1,8 @@
 import { constants } from "node:http2";
 import type { Socket } from "node:net";
+import { data, type Head, headers, preface, rawSocket, reset } from "@posthaste/testkit/http2-frames";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { type Bench, startBench } from "./fixture.ts";
-import { data, type Head, headers, preface, rawSocket, reset } from "./http2-frames.ts";
 
 /** Callers of each kind; each of them leaves at another moment of its call. */
 const CALLERS = 20;

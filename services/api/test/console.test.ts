@@ -4,10 +4,10 @@ import { request } from "node:http";
 import { constants } from "node:http2";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { countFrames, FRAME, headers, preface, rawSocket, reset } from "@posthaste/testkit/http2-frames";
 import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from "vitest";
 import { isConsoleThere } from "../src/console/console.ts";
 import { type Bench, startBench } from "./fixture.ts";
-import { countFrames, FRAME, headers, preface, rawSocket, reset } from "./http2-frames.ts";
 
 const PAGE = "<!doctype html><title>Posthaste</title>";
 let dir: string;

@@ -3,11 +3,20 @@ import { constants } from "node:http2";
 import type { Socket } from "node:net";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { fuzzing } from "@posthaste/testkit";
+import {
+  data,
+  enveloped,
+  goaway,
+  headers,
+  preface,
+  rawSocket,
+  reset,
+  windowUpdate,
+} from "@posthaste/testkit/http2-frames";
 import fc from "fast-check";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import type { Counters } from "../src/counters.ts";
 import { type Bench, startBench } from "./fixture.ts";
-import { data, enveloped, goaway, headers, preface, rawSocket, reset, windowUpdate } from "./http2-frames.ts";
 
 /** Connections that are open at once. */
 const CONNECTIONS_MAX = 100;

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import { enveloped } from "@posthaste/testkit/http2-frames";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Bench, startBench } from "./fixture.ts";
-import { enveloped } from "./http2-frames.ts";
 
 let t: Bench;
 const warned: string[] = [];

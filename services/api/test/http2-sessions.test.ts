@@ -1,9 +1,9 @@
 import { once } from "node:events";
 import { connect, createServer, type Http2Server } from "node:http2";
 import type { AddressInfo, Socket } from "node:net";
+import { goaway, headers, preface, rawSocket } from "@posthaste/testkit/http2-frames";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { createHttp2Sessions, type Http2Sessions } from "../src/http/http2-sessions.ts";
-import { goaway, headers, preface, rawSocket } from "./http2-frames.ts";
 
 const PATIENCE = { timeout: 20_000, interval: 10 };
 const PING_MS = 50;

@@ -11,9 +11,9 @@ import {
 import { EventCatalogService } from "@posthaste/contracts/event_catalog";
 import { Health, HealthCheckResponse_ServingStatus as Status } from "@posthaste/contracts/health";
 import { createSubscription } from "@posthaste/store";
+import { enveloped, headers, preface, reset } from "@posthaste/testkit/http2-frames";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { type Bench, startBench } from "./fixture.ts";
-import { enveloped, headers, preface, reset } from "./http2-frames.ts";
 
 let t: Bench;
 beforeEach(async () => {

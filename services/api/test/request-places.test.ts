@@ -2,9 +2,6 @@ import { type ClientHttp2Session, connect as connectHttp2, constants } from "nod
 import type { Socket } from "node:net";
 import { placesToShare } from "@posthaste/domain";
 import { createMetrics } from "@posthaste/runtime";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { measureOpen } from "../src/metrics.ts";
-import { type Bench, startBench } from "./fixture.ts";
 import {
   countFrames,
   data,
@@ -15,7 +12,10 @@ import {
   preface,
   rawSocket,
   reset,
-} from "./http2-frames.ts";
+} from "@posthaste/testkit/http2-frames";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { measureOpen } from "../src/metrics.ts";
+import { type Bench, startBench } from "./fixture.ts";
 
 const { NGHTTP2_CANCEL: CANCEL, NGHTTP2_NO_ERROR: NO_ERROR } = constants;
 /** Far fewer than the requests of a storm, so that a few leaked places show. */

@@ -3,11 +3,11 @@ import type { ServerResponse } from "node:http";
 import { constants, Http2ServerResponse } from "node:http2";
 import type { AddressInfo, Socket } from "node:net";
 import { readConfig } from "@posthaste/runtime";
+import { headers, preface, rawSocket, reset } from "@posthaste/testkit/http2-frames";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { LIMIT_SETTINGS, limitsFrom } from "../src/http/limits.ts";
 import { createOnePort, type OnePort } from "../src/http/one-port.ts";
 import { isOver, whenOver } from "../src/http/when-over.ts";
-import { headers, preface, rawSocket, reset } from "./http2-frames.ts";
 
 type Response = ServerResponse | Http2ServerResponse;
 

@@ -22,6 +22,8 @@ const USED_OTHERWISE: Readonly<Record<string, readonly string[]>> = {
   "packages/temporal-servers": ["@temporalio/testing"],
   // Loaded with --import into the bench's receiver, and by tools/run.mjs into every command.
   "packages/bench": ["tsx"],
+  // Loaded with --import into the attackers' process.
+  "packages/attack": ["tsx"],
   // Loaded with --import into the process that lives.
   "packages/life": ["tsx"],
   tools: ["tsx"],
@@ -30,6 +32,7 @@ const USED_OTHERWISE: Readonly<Record<string, readonly string[]>> = {
 /** Packages without production dependencies. The console is one, because Vite bundles its packages. */
 const NOT_IN_PRODUCTION: ReadonlySet<string> = new Set([
   "services/console",
+  "packages/attack",
   "packages/bench",
   "packages/chaos",
   "packages/life",

@@ -28,6 +28,7 @@ const WORKSPACE: Readonly<Record<string, readonly string[]>> = {
   "services/worker": ["delivery", "domain", "egress", "runtime", "store"],
   "packages/testkit": ["delivery", "domain", "egress", "runtime", "store", "temporal-servers"],
   "packages/stack": ["client", "domain", "store", "temporal-servers", "testkit"],
+  "packages/attack": ["client", "domain", "runtime", "stack", "store", "testkit"],
   "packages/bench": ["contracts", "delivery/client", "domain", "runtime", "stack", "testkit"],
   "packages/chaos": [
     "client",
@@ -42,6 +43,7 @@ const WORKSPACE: Readonly<Record<string, readonly string[]>> = {
   ],
   "packages/life": ["domain", "runtime", "store", "testkit"],
   tools: [
+    "attack",
     "bench",
     "chaos",
     "client",

@@ -1,4 +1,4 @@
-import type { Random } from "../random.ts";
+import type { Random } from "@posthaste/testkit";
 import type { World } from "../world.ts";
 
 /** A kind of traffic of one run. */

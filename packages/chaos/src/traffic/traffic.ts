@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import { randomFor } from "@posthaste/testkit";
 import { type Act, TRAFFIC_KINDS, type TrafficKind } from "../plan.ts";
-import { randomFor } from "../random.ts";
 import type { World } from "../world.ts";
 import { erasures } from "./erasures.ts";
 import { fanOuts } from "./fan-outs.ts";
