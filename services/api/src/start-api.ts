@@ -21,6 +21,7 @@ import { allowOrigins } from "./http/cross-origin.ts";
 import { createOnePort } from "./http/one-port.ts";
 import { problemOf, sendProblem } from "./http/problem.ts";
 import { logRequests } from "./http/request-line.ts";
+import { answerUnreadable } from "./http/unreadable.ts";
 import { answerUnrouted } from "./http/unrouted.ts";
 import { isOver } from "./http/when-over.ts";
 import { inboxRoute } from "./inbox/inbox-route.ts";
@@ -66,6 +67,7 @@ export async function startApi(options: ApiOptions): Promise<Api> {
     // A request on an open connection is served while the server stops: its caller cannot know that it does.
     return503OnClosing: false,
     genReqId: () => randomUUID(),
+    clientErrorHandler: answerUnreadable,
     // Errors before routing, such as a path that cannot be decoded.
     frameworkErrors: (error, request, reply) => {
       lines.begin(request, reply);

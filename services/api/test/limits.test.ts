@@ -292,7 +292,8 @@ describe("sizes", () => {
       status: 413,
     });
     const response = await fetch(`${t.url}/healthz`, { headers: { "x-large": "x".repeat(5_000) } });
-    expect(response.status).toBe(431);
+    expect(response.headers.get("content-type")).toBe("application/problem+json");
+    expect([response.status, await response.json()]).toMatchObject([431, { reason: "MESSAGE_UNREADABLE" }]);
   });
 });
 

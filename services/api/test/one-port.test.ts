@@ -224,10 +224,12 @@ describe("a connection that", () => {
     await closed;
   });
 
-  test("does not speak HTTP is answered 400 and closed", async () => {
+  test("does not speak HTTP is answered 400 with a problem, and closed", async () => {
     const { socket, closed } = raw();
     socket.write("HELLO\r\n\r\n");
-    expect(await closed).toContain("400 Bad Request");
+    const [head = "", body = ""] = (await closed).split("\r\n\r\n");
+    expect(head).toMatch(/^HTTP\/1.1 400 Bad Request\r\n.*problem\+json/s);
+    expect(JSON.parse(body)).toMatchObject({ status: 400, reason: "MESSAGE_UNREADABLE" });
   });
 });
 

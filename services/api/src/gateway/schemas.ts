@@ -1,3 +1,4 @@
+import { TARGET_URL_CHARS_MAX } from "@posthaste/domain";
 import { documentedReasons } from "../http/refusal-table.ts";
 
 /*
@@ -57,9 +58,9 @@ const busy = {
   },
 } as const;
 
-/** The problems of a route; every route may also answer 429 and 503. */
+/** The problems of a route. Every route may also answer 429, 503 and what no route has read. */
 const problems = (...codes: readonly number[]) => ({
-  ...Object.fromEntries(codes.map((code) => [code, problem])),
+  ...Object.fromEntries([...codes, 400, 408, 414, 431].map((code) => [code, problem])),
   429: busy,
   503: busy,
 });
@@ -69,7 +70,31 @@ const tags = ["Webhook"];
 const id = {
   type: "object",
   required: ["id"],
-  properties: { id: { type: "integer", format: "int32", description: "The subscription's ID." } },
+  properties: {
+    id: {
+      type: "integer",
+      format: "int32",
+      minimum: 1,
+      maximum: 2_147_483_647,
+      description: "The subscription's ID.",
+    },
+  },
+} as const;
+
+/** A host name, an IPv4 or an IPv6 address. */
+const HOST = String.raw`([\w-]{1,63}\.){0,30}[A-Za-z][\w-]{0,62}\.?|\d{1,3}(\.\d{1,3}){3}|\[[0-9A-Fa-f:.]+\]`;
+const PORT = String.raw`(6553[0-5]|655[0-2]\d|65[0-4]\d\d|6[0-4]\d{3}|[1-5]\d{4}|\d{1,4})`;
+
+const targetUrl = {
+  type: "string",
+  format: "uri",
+  // Only URLs that do not become longer, and so too long, when they are normalised.
+  pattern: `^https?://(${HOST})(:${PORT})?(/[^\\s#]*)?$`,
+  maxLength: TARGET_URL_CHARS_MAX,
+  description:
+    "An http or https URL without credentials and fragment. Its host must be on the public internet and its port " +
+    "one of HTTP's or at least 1024; any other is answered 422.",
+  examples: ["https://yoursite.com/yourpage"],
 } as const;
 
 export const SCHEMAS = {
@@ -84,7 +109,11 @@ export const SCHEMAS = {
       type: "object",
       required: ["keySet"],
       properties: {
-        keySet: { type: "string", description: "The last segment of the subscription's `public_keys` path." },
+        keySet: {
+          type: "string",
+          pattern: "^[A-Za-z0-9_-]{1,32}$",
+          description: "The last segment of the subscription's `public_keys` path.",
+        },
       },
     },
     response: {
@@ -140,20 +169,17 @@ export const SCHEMAS = {
       type: "object",
       required: ["target_url", "event"],
       properties: {
-        target_url: {
-          type: "string",
-          format: "uri",
-          maxLength: 2048,
-          description: "An http or https URL without credentials.",
-          examples: ["https://yoursite.com/yourpage"],
-        },
+        target_url: targetUrl,
         event: {
           type: "string",
-          description: "An event type, or `*` for all event types.",
+          pattern: String.raw`^(\*|[a-z][a-z0-9_]*([.-][a-z0-9_]+)*)$`,
+          maxLength: 64,
+          description: "An event type of the catalogue, or `*` for all event types.",
           examples: ["contact_created"],
         },
         secret: {
           type: "string",
+          pattern: String.raw`^[^\x00-\x1f\x7f]*$`,
           maxLength: 255,
           description: "Sent with every delivery as `Authorization: Basic base64(secret)`.",
         },
@@ -179,7 +205,7 @@ export const SCHEMAS = {
           },
         },
       },
-      ...problems(400, 401, 403, 409, 413, 415, 422),
+      ...problems(401, 403, 409, 413, 415, 422),
     },
   },
   list: {
@@ -193,7 +219,7 @@ export const SCHEMAS = {
     security,
     summary: "Get one subscription",
     params: id,
-    response: { 200: list, ...problems(400, 401, 403, 404) },
+    response: { 200: list, ...problems(401, 403, 404) },
   },
   remove: {
     tags,
@@ -201,7 +227,7 @@ export const SCHEMAS = {
     summary: "Unsubscribe",
     description: "Deleting a subscription again also answers 200.",
     params: id,
-    response: { 200: { type: "object", description: "Unsubscribed." }, ...problems(400, 401, 403, 404) },
+    response: { 200: { type: "object", description: "Unsubscribed." }, ...problems(401, 403, 404) },
   },
   removeByUrl: {
     tags,
@@ -210,8 +236,8 @@ export const SCHEMAS = {
     querystring: {
       type: "object",
       required: ["target_url"],
-      properties: { target_url: { type: "string", format: "uri" } },
+      properties: { target_url: targetUrl },
     },
-    response: { 200: { type: "object", description: "Unsubscribed." }, ...problems(400, 401, 403, 404) },
+    response: { 200: { type: "object", description: "Unsubscribed." }, ...problems(401, 403, 404) },
   },
 } as const;
