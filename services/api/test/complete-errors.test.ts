@@ -122,6 +122,23 @@ describe("a message that can never fit is the caller's mistake", () => {
     expect(`${response.headers.get("grpc-status")} ${answer}`).toMatch(/^3 |grpc-status: 3\r/);
   });
 
+  test.each([
+    ["over Connect", "application/proto", gzipSync(large), { "content-encoding": "gzip" }],
+    [
+      "over gRPC-Web",
+      "application/grpc-web+proto",
+      envelope(gzipSync(large), true),
+      { "grpc-encoding": "gzip" },
+    ],
+  ])("also if it is small until it is decompressed, %s", async (_title, type, body, headers) => {
+    const response = await post(type, body, headers);
+    const answer = `${response.headers.get("grpc-message")}${await response.text()}`;
+    expect(decodeURIComponent(answer)).toMatch(words);
+    expect(`${response.status} ${response.headers.get("grpc-status")} ${answer}`).toMatch(
+      /^400 |^200 3 |grpc-status: 3\r/,
+    );
+  });
+
   test("as a stream over Connect", async () => {
     const response = await fetch(`${t.url}/posthaste.v1.DeliveryService/WatchDeliveries`, {
       method: "POST",

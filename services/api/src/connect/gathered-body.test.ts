@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { gathered } from "./gathered-body.ts";
+import { counted, gathered } from "./gathered-body.ts";
 
 async function* inPieces(bytes: Buffer, size: number) {
   for (let from = 0; from < bytes.length; from += size) yield bytes.subarray(from, from + size);
@@ -50,4 +50,20 @@ test("nothing, and empty pieces, are passed on as nothing", async () => {
     yield Buffer.alloc(0);
   }
   expect(Buffer.concat(await collect(empty())).toString()).toBe("a");
+});
+
+test("each piece of a stream of messages is passed on before the next one comes, and counted", async () => {
+  const sizes: number[] = [];
+  const got: string[] = [];
+  async function* pieces() {
+    for (const text of ["first", "2", "third"]) {
+      yield Buffer.from(text);
+      got.push("sent on");
+    }
+  }
+  for await (const piece of counted(pieces(), (bytes) => sizes.push(bytes))) {
+    got.push(Buffer.from(piece).toString());
+  }
+  expect(got).toEqual(["first", "sent on", "2", "sent on", "third", "sent on"]);
+  expect(sizes).toEqual([5, 1, 5]);
 });

@@ -1,10 +1,21 @@
 /** The largest block: some tens of them hold the largest message. */
 const BLOCK_BYTES_MAX = 65_536;
 
+/** Passes the pieces of a stream of messages on as they come: the client may wait for the answer to each. */
+export async function* counted(
+  body: AsyncIterable<Uint8Array>,
+  onBytes: (bytes: number) => void,
+): AsyncGenerator<Uint8Array> {
+  for await (const piece of body) {
+    onBytes(piece.length);
+    yield piece;
+  }
+}
+
 /**
- * Joins a body's pieces to blocks, each as large as all before it, up to {@link BLOCK_BYTES_MAX}. Connect
- * adds up all waiting pieces for each that arrives, so a message in pieces of a few bytes would cost the
- * square of their number. The first piece is passed on at once: it says how long the message is.
+ * Joins the pieces of one message to blocks, each as large as all before it, up to {@link BLOCK_BYTES_MAX}.
+ * Connect adds up all waiting pieces for each that arrives, so a message in pieces of a few bytes would cost
+ * the square of their number. The first piece is passed on at once: it says how long the message is.
  *
  * @param onBytes called with the size of each piece as it arrives; may throw
  */

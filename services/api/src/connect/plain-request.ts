@@ -11,7 +11,7 @@ import {
 import { compressionBrotli, compressionGzip } from "@connectrpc/connect-node";
 import { Refusal } from "@posthaste/domain";
 import { requireFewFields, requireFewSigns } from "./count-values.ts";
-import { gathered } from "./gathered-body.ts";
+import { counted, gathered } from "./gathered-body.ts";
 import { refusalFor } from "./refusal-for.ts";
 import type { Request } from "./wrap-handlers.ts";
 
@@ -41,15 +41,17 @@ export async function plainRequest(request: Request, method: DescMethod, bounds:
   const encodingName = encodingNameFor(type);
   const compression = compressionOf(header.get(encodingName));
   const check = checkFor(method, /^application\/(?:\S+\+)?json/i.test(type));
-  const received = gathered(body, bounds.count);
+  const { methodKind } = method;
+  const isOneMessage = methodKind === "unary" || methodKind === "server_streaming";
+  const received = (isOneMessage ? gathered : counted)(body, bounds.count);
   if (encodingName !== "content-encoding") {
     const decompressed = transformDecompressEnvelope(compression ?? null, bounds.bytesMax);
-    const counted = eachEnvelope(({ data }) => {
+    const checked = eachEnvelope(({ data }) => {
       if (compression !== undefined) bounds.count(data.length);
       check(data);
     });
     const split = transformSplitEnvelope(bounds.bytesMax);
-    return { ...request, body: pipe(received, split, decompressed, counted, transformJoinEnvelopes()) };
+    return { ...request, body: pipe(received, split, decompressed, checked, transformJoinEnvelopes()) };
   }
   const length = header.get("content-length");
   if (compression !== undefined) {

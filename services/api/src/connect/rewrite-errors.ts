@@ -20,8 +20,8 @@ const COMPRESSED_FLAG = 1;
 const FRAME_HEAD_BYTES = 5;
 
 /**
- * Changes the error of a finished answer, in the place where each protocol puts it. Only an error before the
- * first message is changed: interceptors see all later ones.
+ * Changes the error of an answer, in the place where each protocol puts it. Over gRPC, only an error before
+ * the first message is changed: later ones are in trailers that do not exist yet.
  */
 export async function rewriteErrors(answer: Answer, change: Change): Promise<Answer> {
   const { status, header, body, trailer } = answer;
@@ -50,7 +50,10 @@ export async function rewriteErrors(answer: Answer, change: Change): Promise<Ans
 
 function changeStatus(trailer: Headers, change: Change): void {
   const error = findTrailerError(trailer);
-  if (error !== undefined) setTrailerStatus(trailer, change(error));
+  if (error === undefined) return;
+  // Without details, Connect leaves the old ones there.
+  trailer.delete("grpc-status-details-bin");
+  setTrailerStatus(trailer, change(error));
 }
 
 async function changeUnary(answer: Answer, body: Body, change: Change): Promise<Answer> {
@@ -65,19 +68,16 @@ async function changeUnary(answer: Answer, body: Body, change: Change): Promise<
   return { ...answer, status: codeToHttpStatus(error.code), header, body: once(text) };
 }
 
-/** Changes the last frame of a body that consists of it alone, as that of an answer that is only an error. */
+/** Changes the last frame of a body. Connect yields each frame as a chunk. */
 async function* withLastFrame(
   body: Body,
   flag: number,
   encoding: string | null | undefined,
   rewrite: (content: Buffer) => Uint8Array,
 ): Body {
-  let isFirst = true;
   for await (const chunk of body) {
     const [flags = 0] = chunk;
-    const isLast = isFirst && (flags & flag) !== 0;
-    isFirst = false;
-    if (!isLast) {
+    if ((flags & flag) === 0) {
       yield chunk;
       continue;
     }
