@@ -9,6 +9,7 @@ export {
   type Reads,
   type RowCounts,
 } from "./database-measures.ts";
+export { findProgram } from "./debian.ts";
 export { fuzzing } from "./fuzzing.ts";
 export { keepDeleted, readAll } from "./keep-deleted.ts";
 export { linkMysqlClients } from "./mysql-clients.ts";

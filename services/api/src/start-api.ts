@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import { setMaxListeners } from "node:events";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { Readable } from "node:stream";
+import type { ConnectRouter } from "@connectrpc/connect";
 import { fastifyConnectPlugin } from "@connectrpc/connect-fastify";
 import { asOne, portProblem, readinessOf } from "@posthaste/runtime";
 import { whyDatabaseAway } from "@posthaste/store";
@@ -38,7 +39,11 @@ export type ApiOptions = {
   readonly drainMs: number;
   /** Default: no console is served. */
   readonly console?: ConsoleOptions;
+  /** Changes the RPCs that are served, for tests. Default: as they are. */
+  readonly extendRoutes?: (routes: Routes) => Routes;
 };
+
+type Routes = (router: ConnectRouter) => void;
 
 export type Api = {
   readonly url: string;
@@ -50,7 +55,7 @@ export type Api = {
 
 /** Serves everything on one port: Connect, gRPC, gRPC-Web, the REST gateway, the console, health. */
 export async function startApi(options: ApiOptions): Promise<Api> {
-  const { deps, host, drainMs, console: pages, corsOrigins = [] } = options;
+  const { deps, host, drainMs, corsOrigins = [] } = options;
   const { log, limits } = deps;
   const problems = { ...deps, bodyBytesMax: limits.gatewayBodyBytesMax };
   let handle = (_request: IncomingMessage, _response: ServerResponse) => {};
@@ -99,7 +104,7 @@ export async function startApi(options: ApiOptions): Promise<Api> {
   // Every call in flight has a listener on this signal, so their number is not a leak.
   setMaxListeners(0, stopping.signal);
 
-  await registerRoutes(app, deps, { stopping: stopping.signal, pages });
+  await registerRoutes(app, options, stopping.signal);
   health(app, deps, stopping.signal);
   await app.listen({ host, port: options.port }).catch((error: unknown) => {
     throw portProblem(error, options.port, "POSTHASTE_PORT");
@@ -128,15 +133,15 @@ export async function startApi(options: ApiOptions): Promise<Api> {
 
 async function registerRoutes(
   app: FastifyInstance,
-  deps: Deps,
-  { stopping, pages }: { stopping: AbortSignal; pages: ConsoleOptions | undefined },
+  { deps, console: pages, extendRoutes = (routes) => routes }: ApiOptions,
+  stopping: AbortSignal,
 ): Promise<void> {
   const { limits } = deps;
   // biome-ignore lint/nursery/noMisusedPromises: Fastify takes asynchronous plugins and awaits them
   await app.register(async (calls) => {
     rpcHeaders(calls, deps.reportFault);
     await calls.register(fastifyConnectPlugin, {
-      routes: connectRoutes(deps),
+      routes: extendRoutes(connectRoutes(deps)),
       interceptors: interceptors(deps),
       requestGate: refuseFirst(deps),
       jsonOptions: strictJson(limits.refusesUnknownFields),

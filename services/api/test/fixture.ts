@@ -17,7 +17,7 @@ import type { RequestsUnderWay } from "../src/http/admission.ts";
 import { LIMIT_SETTINGS, type Limits, limitsFrom } from "../src/http/limits.ts";
 import { createReportFault } from "../src/http/problem.ts";
 import { createInboxes } from "../src/inbox/inboxes.ts";
-import { startApi } from "../src/start-api.ts";
+import { type ApiOptions, startApi } from "../src/start-api.ts";
 
 /** The API on a real socket, with a database of its own and one account. */
 export type Bench = {
@@ -88,6 +88,7 @@ export async function startBench(
     database?: "sqlite" | "mysql";
     console?: ConsoleOptions;
     corsOrigins?: readonly string[];
+    extendRoutes?: ApiOptions["extendRoutes"];
     /** Default: 5 s. */
     drainMs?: number;
   } = {},
@@ -143,6 +144,7 @@ export async function startBench(
     drainMs: options.drainMs ?? 5_000,
     corsOrigins: options.corsOrigins ?? [],
     ...(options.console === undefined ? {} : { console: options.console }),
+    ...(options.extendRoutes === undefined ? {} : { extendRoutes: options.extendRoutes }),
   });
   const tokenWith = async (scopes: readonly Scope[], accountId = account.id) =>
     (await createToken(store, { accountId, name: "test", scopes, expiresAt: null, now: Date.now() })).secret;

@@ -77,6 +77,8 @@ const CONFINED: readonly { readonly packages: RegExp; readonly to: readonly stri
       "services/api",
       "services/console",
       "packages/bench/src/load",
+      // The server that a suite of others tests.
+      "tools/src/conformance",
     ],
   },
   { packages: /^undici$/, to: ["packages/egress", "packages/bench/src/load"] },

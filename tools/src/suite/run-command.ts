@@ -10,6 +10,8 @@ export type CommandOptions = {
   readonly withinMs?: number;
   /** True: prints the output as it arrives, instead of capturing it. */
   readonly live?: boolean;
+  /** Further environment, which overrides this process's. */
+  readonly env?: Readonly<Record<string, string>>;
 };
 
 export type CommandResult = {
@@ -30,7 +32,7 @@ const PATIENCE_MS = 10_000;
 export async function runCommand(
   command: string,
   args: readonly string[],
-  { root, signal, withinMs, live = false }: CommandOptions,
+  { root, signal, withinMs, live = false, env = {} }: CommandOptions,
 ): Promise<CommandResult> {
   signal.throwIfAborted();
   const bin = join(root, "node_modules/.bin");
@@ -40,6 +42,7 @@ export async function runCommand(
       ...process.env,
       PATH: `${bin}${delimiter}${process.env["PATH"] ?? ""}`,
       TURBO_TELEMETRY_DISABLED: "1",
+      ...env,
     },
     stdio: live ? "inherit" : ["ignore", "pipe", "pipe"],
     // It leads a process group of its own.

@@ -30,7 +30,7 @@ export async function runSteps(
   print("");
   for (const { name, result, seconds } of rows) {
     const counts = `${result.passed} passed, ${result.failed} failed`;
-    print(`  ${name.padEnd(14)}${counts.padEnd(24)}${seconds.toFixed(1).padStart(7)} s`);
+    print(`  ${name.padEnd(20)}${counts.padEnd(24)}${seconds.toFixed(1).padStart(7)} s`);
   }
   for (const line of namedFailures(rows)) print(line);
   if (passed + failed === 0) print("nothing ran");

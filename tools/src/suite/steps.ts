@@ -1,5 +1,8 @@
 import { temporalBinary, timeSkippingBinary } from "@posthaste/temporal-servers";
 import { chromiumPath, promtoolPath } from "@posthaste/testkit";
+import { connectStep } from "../conformance/connect.ts";
+import { h2specStep } from "../conformance/h2spec.ts";
+import { schemathesisStep } from "../conformance/schemathesis.ts";
 import { auditStep } from "./audit.ts";
 import { BUILD } from "./build.ts";
 import { generatedCodeStep } from "./generated-code.ts";
@@ -46,6 +49,9 @@ export const STEPS: readonly Step[] = [
       return { passed: 1, failed: 0 };
     },
   },
+  schemathesisStep,
+  h2specStep,
+  connectStep,
   vitestStep,
 ];
 

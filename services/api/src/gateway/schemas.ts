@@ -2,7 +2,8 @@ import { TARGET_URL_CHARS_MAX } from "@posthaste/domain";
 import { documentedReasons } from "../http/refusal-table.ts";
 
 /*
- * The gateway's schemas for the OpenAPI document. The handlers check requests, not these schemas.
+ * The gateway's schemas for the OpenAPI document. The handlers check requests, not these schemas; a suite of
+ * others checks that both agree (`tools/src/conformance/schemathesis.ts`).
  */
 
 /** The reasons of problems. No enum: more may be added. */

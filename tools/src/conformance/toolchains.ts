@@ -1,0 +1,79 @@
+import { createHash } from "node:crypto";
+import { existsSync } from "node:fs";
+import { readFile, writeFile } from "node:fs/promises";
+import { basename, join } from "node:path";
+import { findProgram } from "@posthaste/testkit";
+import { runCommand } from "../suite/run-command.ts";
+import { LeftOut, type SuiteContext } from "./others-suite.ts";
+
+/** The folder with the pinned versions of the suites. */
+export const PINS = "tools/conformance";
+/** The folder of what was built and installed from them. */
+export const CACHE = ".cache/conformance";
+/** Enough to download and compile everything on a slow machine. */
+const WITHIN_MS = 900_000;
+
+/**
+ * Builds a program of the Go module in `tools/conformance`. A second build takes a second.
+ *
+ * @param path the import path of its package
+ * @returns the program's path
+ * @throws LeftOut without Go, or without what the build needs
+ */
+export async function goProgram(path: string, { root, signal }: SuiteContext): Promise<string> {
+  requireProgram("go", "Go");
+  const program = join(root, CACHE, basename(path));
+  await prepared("go", ["build", "-C", PINS, "-o", program, path], { root, signal });
+  return program;
+}
+
+/**
+ * Returns the folder with the sources of a module that the Go module requires.
+ *
+ * @throws LeftOut without Go, or without the module
+ */
+export async function goSources(module: string, { root, signal }: SuiteContext): Promise<string> {
+  requireProgram("go", "Go");
+  const args = ["list", "-C", PINS, "-m", "-f", "{{.Dir}}", module];
+  return (await prepared("go", args, { root, signal })).trim();
+}
+
+/**
+ * Installs the pinned Python packages, once for each content of `requirements.txt`, beside all others of the
+ * machine.
+ *
+ * @returns the path of one of their programs
+ * @throws LeftOut without Python, or without the packages
+ */
+export async function pythonProgram(name: string, { root, signal }: SuiteContext): Promise<string> {
+  requireProgram("python3", "Python");
+  const requirements = join(root, PINS, "requirements.txt");
+  const pins = createHash("sha256")
+    .update(await readFile(requirements))
+    .digest("hex");
+  const folder = join(root, CACHE, `python-${pins.slice(0, 16)}`);
+  // Written last, so that an installation that was cut off is begun again.
+  const done = join(folder, "installed");
+  if (!existsSync(done)) {
+    await prepared("python3", ["-m", "venv", "--clear", folder], { root, signal });
+    const quietly = ["--quiet", "--disable-pip-version-check", "--no-input"];
+    const pinned = ["--require-hashes", "--requirement", requirements];
+    await prepared(join(folder, "bin/pip"), ["install", ...quietly, ...pinned], { root, signal });
+    await writeFile(done, "");
+  }
+  return join(folder, "bin", name);
+}
+
+function requireProgram(name: string, language: string): void {
+  if (findProgram(name) === undefined) throw new LeftOut(`${language} is not installed (no ${name} on PATH)`);
+}
+
+/** Returns the output of a command that prepares a suite. */
+async function prepared(command: string, args: readonly string[], context: SuiteContext): Promise<string> {
+  // Neither of them may bring another Go: that is a choice of whoever set the machine up.
+  const env = { GOTOOLCHAIN: "local" };
+  const { code, output } = await runCommand(command, args, { ...context, withinMs: WITHIN_MS, env });
+  if (code === 0) return output;
+  const reason = output.trim().split("\n").at(-1) ?? "";
+  throw new LeftOut(`${basename(command)} ${args[0]} failed: ${reason}`);
+}
