@@ -24,7 +24,8 @@ export const schemathesisStep = othersSuite("schemathesis", async (context) => {
         ...[`${stack.apiUrl}/api/openapi.json`, "--header", `Authorization: Bearer ${stack.token}`],
         ...["--checks", "all", "--workers", "1", "--report", "json", "--report-json-path", report],
       ],
-      { ...context, withinMs: RUN_WITHIN_MS },
+      // It would keep what it finds in the working folder.
+      { ...context, withinMs: RUN_WITHIN_MS, env: { HYPOTHESIS_STORAGE_DIRECTORY: dir } },
     );
     const text = await readFile(report, "utf8").catch(() => undefined);
     return judgeReport(text === undefined ? undefined : (JSON.parse(text) as Report), output);
