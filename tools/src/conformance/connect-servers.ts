@@ -14,6 +14,7 @@ import {
 import { FileDescriptorSetSchema } from "@bufbuild/protobuf/wkt";
 import type { ConnectRouter } from "@connectrpc/connect";
 import { strictJson } from "../../../services/api/src/connect/strict-json.ts";
+import { wrapHandlers } from "../../../services/api/src/connect/wrap-handlers.ts";
 import { type Bench, startBench } from "../../../services/api/test/fixture.ts";
 import { addConformanceService } from "./connect-service.ts";
 import { takeReasonsOff } from "./without-reasons.ts";
@@ -84,7 +85,7 @@ async function startServer(registry: FileRegistry, limit: number): Promise<Bench
       // The API's layers lie around the suite's service as around its own.
       own(router);
       takeReasonsOff(router);
-      sendTokens(router.handlers, () => token);
+      sendTokens(router, () => token);
     },
   });
   token = await bench.tokenWith(["admin"]);
@@ -92,11 +93,9 @@ async function startServer(registry: FileRegistry, limit: number): Promise<Bench
 }
 
 /** Adds a token to every call, since the suite has none. */
-function sendTokens(handlers: ConnectRouter["handlers"], token: () => string): void {
-  handlers.forEach((handler, i) => {
-    handlers[i] = Object.assign((request: Parameters<typeof handler>[0]) => {
-      request.header.set("authorization", `Bearer ${token()}`);
-      return handler(request);
-    }, handler);
+function sendTokens(router: ConnectRouter, token: () => string): void {
+  wrapHandlers(router, (handler) => async (request) => {
+    request.header.set("authorization", `Bearer ${token()}`);
+    return await handler(request);
   });
 }

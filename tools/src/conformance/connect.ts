@@ -6,12 +6,6 @@ import { CACHE, goProgram, goSources, PINS } from "./toolchains.ts";
 
 const MODULE = "connectrpc.com/conformance";
 const RUN_WITHIN_MS = 600_000;
-/**
- * Failed cases that are run once more, alone. Over HTTP/1.1, the API closes a connection after an answer to a
- * request whose end had not arrived, and a few calls that were just being sent on it are lost.
- */
-const AGAIN_MAX = 10;
-const FAILED = "failed: ";
 
 /** Connect's own suite: what the API answers over Connect, gRPC and gRPC-Web. */
 export const connectStep = othersSuite("connectconformance", async (context) => {
@@ -19,17 +13,16 @@ export const connectStep = othersSuite("connectconformance", async (context) => 
   // Loads the whole API.
   const { startServers } = await import("./connect-servers.ts");
   const servers = await startServers(await contractOf(context));
-  const run = async (...options: readonly string[]) => {
-    const program = [process.execPath, "tools/src/conformance/connect-program.mjs", servers.url];
-    const given = ["--mode", "server", "--conf", join(PINS, "connect.yaml"), ...options, "--", ...program];
-    return (await runCommand(runner, given, { ...context, withinMs: RUN_WITHIN_MS })).output;
-  };
+  const program = [process.execPath, "tools/src/conformance/connect-program.mjs", servers.url];
+  const options = [
+    "--conf",
+    join(PINS, "connect.yaml"),
+    "--known-failing",
+    `@${join(PINS, "connect-known.txt")}`,
+  ];
   try {
-    const counts = countCases(await run("--known-failing", `@${join(PINS, "connect-known.txt")}`));
-    const failed = (counts.failures ?? []).map((failure) => failure.slice(FAILED.length));
-    if (failed.length === 0 || failed.length > AGAIN_MAX) return counts;
-    const again = countCases(await run("--parallel", "1", ...failed.flatMap((name) => ["--run", name])));
-    return { ...again, passed: counts.passed + again.passed };
+    const args = ["--mode", "server", ...options, "--", ...program];
+    return countCases((await runCommand(runner, args, { ...context, withinMs: RUN_WITHIN_MS })).output);
   } finally {
     await servers.stop();
   }
@@ -50,6 +43,6 @@ export function countCases(output: string): StepResult {
   if (passed === undefined || failed === undefined) return { passed: 0, failed: 1, details: output };
   const counts = { passed: Number(passed), failed: Number(failed) };
   if (counts.failed === 0) return counts;
-  const failures = [...output.matchAll(/^FAILED: (.*?):?$/gm)].map(([, name]) => `${FAILED}${name}`);
+  const failures = [...output.matchAll(/^FAILED: (.*?):?$/gm)].map(([, name]) => `failed: ${name}`);
   return { ...counts, details: output, failures };
 }

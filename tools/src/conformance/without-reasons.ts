@@ -2,20 +2,16 @@ import type { ConnectError, ConnectRouter } from "@connectrpc/connect";
 import { findTrailerError, setTrailerStatus } from "@connectrpc/connect/protocol-grpc";
 import { ErrorInfoSchema } from "@posthaste/contracts/error-details";
 import { rewriteErrors } from "../../../services/api/src/connect/rewrite-errors.ts";
-
-type Handler = ConnectRouter["handlers"][number];
-type Answer = Awaited<ReturnType<Handler>>;
+import { type Answer, wrapHandlers } from "../../../services/api/src/connect/wrap-handlers.ts";
 
 /**
  * Takes the reason off every error, which the API adds to the details. The Connect suite accepts exactly the
  * details that it asked for; a client ignores those that it does not know.
  */
 export function takeReasonsOff(router: ConnectRouter): void {
-  router.handlers.forEach((handler, i) => {
-    router.handlers[i] = Object.assign(async (request: Parameters<Handler>[0]) => {
-      const answer = await rewriteErrors(await handler(request), withoutReason);
-      return answer.trailer === undefined ? answer : { ...answer, body: untilTrailers(answer) };
-    }, handler);
+  wrapHandlers(router, (handler) => async (request) => {
+    const answer = await rewriteErrors(await handler(request), withoutReason);
+    return answer.trailer === undefined ? answer : { ...answer, body: untilTrailers(answer) };
   });
 }
 

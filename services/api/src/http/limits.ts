@@ -163,6 +163,12 @@ export const PROBES_MAX = 1_000;
  */
 export const PIPELINED_MAX = 20;
 
+/**
+ * How much is dropped of a body whose request is answered before its end, so that the connection can be used
+ * again: the largest body that any call accepts.
+ */
+export const DROPPED_BYTES_MAX = FIXED_LIMITS.eventBytesMax;
+
 /** How long an HTTP/2 connection without a request stays open; clients reconnect by themselves. */
 export const IDLE_SESSION_MS = 10 * MINUTE_MS;
 

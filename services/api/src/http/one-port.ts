@@ -7,9 +7,10 @@ import {
   type ServerHttp2Stream,
 } from "node:http2";
 import type { Socket } from "node:net";
+import { dropRest, endConnection, isTooLong, keepRest } from "./body-rest.ts";
 import { boundArrival } from "./bound-arrival.ts";
 import { createHttp2Sessions } from "./http2-sessions.ts";
-import { HALF_CLOSED_MS, type Limits, PIPELINED_MAX } from "./limits.ts";
+import { type Limits, PIPELINED_MAX } from "./limits.ts";
 import { destroyEnded, endUnheard, wakeWriters } from "./when-over.ts";
 
 /** What is open on a port now. */
@@ -110,9 +111,13 @@ function createHttp1(limits: Limits, handler: Handler) {
     response.once("close", () => {
       ofConnection?.delete(response);
       wakeWriters(response);
-      if (request.destroyed && !request.complete) endConnection(socket);
     });
-    if (draining) response.setHeader("connection", "close");
+    keepRest(request);
+    // Before Node's own listener, which drops a body that nobody has begun to read without a bound.
+    response.prependOnceListener("finish", () => {
+      if (!request.complete) dropRest(request, socket);
+    });
+    if (draining || isTooLong(request)) response.setHeader("connection", "close");
     turns.take(request, response);
   };
   const server = createServer(
@@ -145,6 +150,8 @@ function createHttp1(limits: Limits, handler: Handler) {
         inFlight.delete(socket);
         endUnheard(responses);
       });
+      // Node calls this after an answer that says that the connection closes.
+      socket.destroySoon = () => endConnection(socket);
       takeConnection.call(server, socket);
     },
     drain() {
@@ -194,16 +201,6 @@ function createTurns(handler: (request: IncomingMessage, response: ServerRespons
       else if (queue.length > 1 + PIPELINED_MAX) socket.destroy();
     },
   };
-}
-
-/**
- * Ends a connection whose request was answered before all of its body was read, such as one over its limit.
- * Nobody reads the rest, so neither the next request nor the client's departure would be noticed.
- */
-function endConnection(socket: Socket): void {
-  socket.end();
-  // A client that still sends has this long to read its answer.
-  setTimeout(() => socket.destroy(), HALF_CLOSED_MS).unref();
 }
 
 /** Creates an HTTP/2 server that never listens: `take` gives it its connections. */

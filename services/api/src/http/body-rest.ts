@@ -1,0 +1,47 @@
+import type { IncomingMessage } from "node:http";
+import type { Socket } from "node:net";
+import { DROPPED_BYTES_MAX, HALF_CLOSED_MS } from "./limits.ts";
+
+/*
+ * What becomes of the rest of a body over HTTP/1.1 whose request is answered before its end, such as one over
+ * its limit. The next request comes after it, so it is read and dropped.
+ */
+
+/** Lets a request be read further after its reader has stopped. By default, a loop that ends destroys it. */
+export function keepRest(request: IncomingMessage): void {
+  request[Symbol.asyncIterator] = () => request.iterator({ destroyOnReturn: false });
+}
+
+/**
+ * Drops the rest of an answered request's body, and ends its connection if that is longer than any body that
+ * is accepted. How long it may take is bounded by the request's own time.
+ */
+export function dropRest(request: IncomingMessage, socket: Socket): void {
+  let dropped = 0;
+  const drop = (piece: Buffer) => {
+    dropped += piece.length;
+    if (dropped <= DROPPED_BYTES_MAX) return;
+    request.off("data", drop).pause();
+    endConnection(socket);
+  };
+  // Of those who read it until now.
+  for (const event of ["readable", "data"]) request.removeAllListeners(event);
+  // Node drops a body itself that was never read.
+  request.read(0);
+  request.on("data", drop).resume();
+}
+
+/** Whether the answer to a request has to say that its connection closes: its body is always refused. */
+export function isTooLong({ headers }: IncomingMessage): boolean {
+  return Number(headers["content-length"] ?? 0) > DROPPED_BYTES_MAX;
+}
+
+/**
+ * Ends a connection after its last answer. Node would destroy it: a client that still sends got a reset, and
+ * perhaps not its answer.
+ */
+export function endConnection(socket: Socket): void {
+  socket.end();
+  // A client that still sends has this long to read its answer.
+  setTimeout(() => socket.destroy(), HALF_CLOSED_MS).unref();
+}
