@@ -37,10 +37,17 @@ test("without Go or Python, their suites are left out", async () => {
   );
 });
 
+test("with a Python that cannot install packages, its suite is left out", async () => {
+  await install("python3", "echo No module named ensurepip >&2; exit 1");
+  await expect(pythonProgram("theirs", context)).rejects.toThrow(
+    new LeftOut("Python has no venv (on Debian: apt-get install python3-venv)"),
+  );
+});
+
 test("a suite that cannot be built is left out, with the last line of what was printed", async () => {
   await install("go", "echo a module; echo go.mod requires go 9.9 >&2; exit 1");
   await expect(goProgram("example.com/theirs", context)).rejects.toThrow(
-    new LeftOut("go build failed: go.mod requires go 9.9"),
+    new LeftOut("go list failed: go.mod requires go 9.9"),
   );
 });
 
@@ -56,7 +63,7 @@ test("Python packages are installed once, and again after an installation that f
   const pip = '#!/bin/sh\\necho pip >> "$(dirname "$0")/../../runs"\\n[ -e "$(dirname "$0")/../../ok" ]\\n';
   await install(
     "python3",
-    `/bin/mkdir -p "$4/bin"; printf '${pip}' > "$4/bin/pip"; /bin/chmod +x "$4/bin/pip"`,
+    `[ "$1" = -c ] && exit 0; /bin/mkdir -p "$4/bin"; printf '${pip}' > "$4/bin/pip"; /bin/chmod +x "$4/bin/pip"`,
   );
   vi.stubEnv("PATH", `${bin}:/usr/bin:/bin`);
   await expect(pythonProgram("theirs", context)).rejects.toThrow(LeftOut);
