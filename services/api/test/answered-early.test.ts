@@ -1,9 +1,9 @@
 import { once } from "node:events";
 import type { Socket } from "node:net";
+import { rawSocket } from "@posthaste/testkit/http2-frames";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { DROPPED_BYTES_MAX } from "../src/http/limits.ts";
 import { type Bench, startBench } from "./fixture.ts";
-import { rawSocket } from "./http2-frames.ts";
 
 let t: Bench;
 beforeAll(async () => {
