@@ -1,16 +1,16 @@
 import { expect, test } from "vitest";
-import { LeftOut, othersSuite } from "./others-suite.ts";
+import { CannotRun, othersSuite } from "./others-suite.ts";
 
 const context = { root: "/nowhere", signal: new AbortController().signal };
 
-test("a suite without its toolchain is left out in one line, and counts as nothing", async () => {
+test("a suite without its toolchain fails in one line", async () => {
   const step = othersSuite("theirs", async () => {
-    throw new LeftOut("Go is not installed");
+    throw new CannotRun("Go is not installed");
   });
   expect(await step.run(context)).toEqual({
     passed: 0,
-    failed: 0,
-    details: "left out: Go is not installed",
+    failed: 1,
+    failures: ["theirs cannot run: Go is not installed"],
   });
 });
 

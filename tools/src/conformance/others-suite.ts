@@ -1,8 +1,8 @@
 import type { Step, StepResult } from "../suite/step.ts";
 
 /** A suite cannot run here. The message says what it lacks. */
-export class LeftOut extends Error {
-  override readonly name = "LeftOut";
+export class CannotRun extends Error {
+  override readonly name = "CannotRun";
 }
 
 /** What a suite's run gets. */
@@ -10,9 +10,9 @@ export type SuiteContext = { readonly root: string; readonly signal: AbortSignal
 
 /**
  * Creates a step that runs a suite that others wrote, in a language that nothing else here needs. Where its
- * toolchain is missing, the step says so in one line, and counts as neither passed nor failed.
+ * toolchain is missing, the step fails and says so in one line.
  *
- * @param run may throw {@link LeftOut}
+ * @param run may throw {@link CannotRun}
  */
 export function othersSuite(name: string, run: (context: SuiteContext) => Promise<StepResult>): Step {
   return {
@@ -22,8 +22,8 @@ export function othersSuite(name: string, run: (context: SuiteContext) => Promis
       try {
         return await run(context);
       } catch (error) {
-        if (!(error instanceof LeftOut)) throw error;
-        return { passed: 0, failed: 0, details: `left out: ${error.message}` };
+        if (!(error instanceof CannotRun)) throw error;
+        return { passed: 0, failed: 1, failures: [`${name} cannot run: ${error.message}`] };
       }
     },
   };

@@ -2,7 +2,7 @@ import { chmod, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import { LeftOut, type SuiteContext } from "./others-suite.ts";
+import { CannotRun, type SuiteContext } from "./others-suite.ts";
 import { goProgram, goSources, PINS, pythonProgram } from "./toolchains.ts";
 
 let context: SuiteContext;
@@ -27,27 +27,27 @@ async function install(name: string, script: string): Promise<void> {
   await chmod(join(bin, name), 0o755);
 }
 
-test("without Go or Python, their suites are left out", async () => {
+test("without Go or Python, their suites cannot run", async () => {
   await expect(goProgram("example.com/theirs", context)).rejects.toThrow(
-    new LeftOut("Go is not installed (no go on PATH)"),
+    new CannotRun("Go is not installed (no go on PATH)"),
   );
-  await expect(goSources("example.com/theirs", context)).rejects.toThrow(LeftOut);
+  await expect(goSources("example.com/theirs", context)).rejects.toThrow(CannotRun);
   await expect(pythonProgram("theirs", context)).rejects.toThrow(
-    new LeftOut("Python is not installed (no python3 on PATH)"),
+    new CannotRun("Python is not installed (no python3 on PATH)"),
   );
 });
 
-test("with a Python that cannot install packages, its suite is left out", async () => {
+test("with a Python that cannot install packages, its suite cannot run", async () => {
   await install("python3", "echo No module named ensurepip >&2; exit 1");
   await expect(pythonProgram("theirs", context)).rejects.toThrow(
-    new LeftOut("Python has no venv (on Debian: apt-get install python3-venv)"),
+    new CannotRun("Python has no venv (on Debian: apt-get install python3-venv)"),
   );
 });
 
-test("a suite that cannot be built is left out, with the last line of what was printed", async () => {
+test("a suite that cannot be built says so by the last line of what was printed", async () => {
   await install("go", "echo a module; echo go.mod requires go 9.9 >&2; exit 1");
   await expect(goProgram("example.com/theirs", context)).rejects.toThrow(
-    new LeftOut("go list failed: go.mod requires go 9.9"),
+    new CannotRun("go list failed: go.mod requires go 9.9"),
   );
 });
 
@@ -66,7 +66,7 @@ test("Python packages are installed once, and again after an installation that f
     `[ "$1" = -c ] && exit 0; /bin/mkdir -p "$4/bin"; printf '${pip}' > "$4/bin/pip"; /bin/chmod +x "$4/bin/pip"`,
   );
   vi.stubEnv("PATH", `${bin}:/usr/bin:/bin`);
-  await expect(pythonProgram("theirs", context)).rejects.toThrow(LeftOut);
+  await expect(pythonProgram("theirs", context)).rejects.toThrow(CannotRun);
   const cache = join(context.root, ".cache/conformance");
   await writeFile(join(cache, "ok"), "");
   const program = await pythonProgram("theirs", context);

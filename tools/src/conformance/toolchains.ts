@@ -4,7 +4,7 @@ import { readFile, writeFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { findProgram } from "@posthaste/testkit";
 import { runCommand } from "../suite/run-command.ts";
-import { LeftOut, type SuiteContext } from "./others-suite.ts";
+import { CannotRun, type SuiteContext } from "./others-suite.ts";
 
 /** The folder with the pinned versions of the suites. */
 export const PINS = "tools/conformance";
@@ -22,7 +22,7 @@ const QUICKLY = ["-gcflags=all=-N -l", "-ldflags=-s -w"];
  *
  * @param path the import path of its package
  * @returns the program's path
- * @throws LeftOut without Go, or without what the build needs
+ * @throws CannotRun without Go, or without what the build needs
  */
 export async function goProgram(path: string, { root, signal }: SuiteContext): Promise<string> {
   requireProgram("go", "Go");
@@ -37,7 +37,7 @@ export async function goProgram(path: string, { root, signal }: SuiteContext): P
 /**
  * Returns the folder with the sources of a module that the Go module requires.
  *
- * @throws LeftOut without Go, or without the module
+ * @throws CannotRun without Go, or without the module
  */
 export async function goSources(module: string, { root, signal }: SuiteContext): Promise<string> {
   requireProgram("go", "Go");
@@ -50,13 +50,13 @@ export async function goSources(module: string, { root, signal }: SuiteContext):
  * machine.
  *
  * @returns the path of one of their programs
- * @throws LeftOut without Python, or without the packages
+ * @throws CannotRun without Python, or without the packages
  */
 export async function pythonProgram(name: string, { root, signal }: SuiteContext): Promise<string> {
   requireProgram("python3", "Python");
   const hasPip = await runCommand("python3", ["-c", "import ensurepip"], { root, signal });
   // Debian's Python comes without it.
-  if (hasPip.code !== 0) throw new LeftOut("Python has no venv (on Debian: apt-get install python3-venv)");
+  if (hasPip.code !== 0) throw new CannotRun("Python has no venv (on Debian: apt-get install python3-venv)");
   const requirements = join(root, PINS, "requirements.txt");
   const pins = createHash("sha256")
     .update(await readFile(requirements))
@@ -75,7 +75,8 @@ export async function pythonProgram(name: string, { root, signal }: SuiteContext
 }
 
 function requireProgram(name: string, language: string): void {
-  if (findProgram(name) === undefined) throw new LeftOut(`${language} is not installed (no ${name} on PATH)`);
+  if (findProgram(name) === undefined)
+    throw new CannotRun(`${language} is not installed (no ${name} on PATH)`);
 }
 
 /** Returns the output of a command that prepares a suite. */
@@ -90,5 +91,5 @@ async function prepared(
   const { code, output } = await runCommand(command, args, { ...context, withinMs, env });
   if (code === 0) return output;
   const reason = output.trim().split("\n").at(-1) ?? "";
-  throw new LeftOut(`${basename(command)} ${args[0]} failed: ${reason}`);
+  throw new CannotRun(`${basename(command)} ${args[0]} failed: ${reason}`);
 }
