@@ -2,7 +2,7 @@ import { spawn } from "node:child_process";
 import { on } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
-import { SCOPES } from "@posthaste/domain";
+import { type DeliveryId, SCOPES } from "@posthaste/domain";
 import { type Child, type Stack, startStack } from "@posthaste/stack";
 import {
   closeStore,
@@ -22,6 +22,7 @@ import {
 } from "@posthaste/testkit";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { ALERTS, checkRules, expectAlerts, expectPanels, PANELS, type Scrape } from "./alert-rules.ts";
+import { loseWorkflow } from "./lose-workflow.ts";
 
 /*
  * Makes every alert rule fire from what real processes answer before and during a real cause. A rule whose
@@ -196,14 +197,17 @@ const CAUSES: readonly Cause[] = [
     what: "a delivery is long overdue",
     alerts: ["PosthasteOverdue"],
     begin: async () => {
-      const [delivery] = await waiting("contact_updated", 1);
+      const [id = ""] = (await waiting("contact_updated", 1)).map((delivery) => delivery.id);
+      // Temporal, which was just restarted, might hand it out early. It would be sent, and not be overdue.
+      await loseWorkflow(stack, id);
       const late = Date.now() - 200_000;
+      const times = { started_at: late, next_attempt_at: late, reconcile_after: Date.now() + 120_000 };
       await stack.store.db
         .updateTable("deliveries")
-        .set({ started_at: late, next_attempt_at: late, reconcile_after: Date.now() + 120_000 })
-        .where("id", "=", delivery?.id as never)
+        .set(times)
+        .where("id", "=", id as DeliveryId)
         .execute();
-      return () => stack.client.deliveries.cancelDelivery({ id: delivery?.id ?? "" });
+      return () => stack.client.deliveries.cancelDelivery({ id });
     },
   },
   {

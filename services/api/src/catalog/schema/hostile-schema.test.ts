@@ -36,6 +36,16 @@ function measured(call: () => void): number {
   return computedMs();
 }
 
+/**
+ * Expects that a call computes for less than this. If it did not, it is measured anew: a collection of the
+ * garbage that other files' tests have left in this process takes seconds, and hits one call in many.
+ */
+function expectComputing(msMax: number, call: () => void): void {
+  let least = measured(call);
+  for (let again = 0; again < 2 && least >= msMax; again++) least = Math.min(least, measured(call));
+  expect(least).toBeLessThan(msMax);
+}
+
 function check(validate: Validate, snapshot: unknown): string {
   try {
     return validate(snapshot, newWork()).length === 0 ? "valid" : "invalid";
@@ -68,15 +78,13 @@ beforeAll(() => {
 function outcomeOf(schema: JsonObject, snapshot: unknown): string {
   expect(JSON.stringify(schema).length).toBeLessThan(65_536);
   let validate: Validate = () => [];
-  const compileMs = measured(() => {
+  expectComputing(TIMES_MAX * reference.compileMs, () => {
     validate = compileSchema(schema);
   });
   let outcome = "";
-  const checkMs = measured(() => {
+  expectComputing(TIMES_MAX * reference.checkMs, () => {
     outcome = check(validate, snapshot);
   });
-  expect(compileMs).toBeLessThan(TIMES_MAX * reference.compileMs);
-  expect(checkMs).toBeLessThan(TIMES_MAX * reference.checkMs);
   return outcome;
 }
 
