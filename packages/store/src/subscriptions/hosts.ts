@@ -1,4 +1,4 @@
-import { type AccountId, hostOf, MINUTE_MS, Refusal, type SubscriptionId } from "@posthaste/domain";
+import { type AccountId, hostOf, Refusal, type SubscriptionId } from "@posthaste/domain";
 import type { Selectable } from "kysely";
 import { byIndex } from "../database/by-index.ts";
 import { sha256 } from "../database/ids.ts";
@@ -13,9 +13,6 @@ import { lockSubscription } from "./lock-subscription.ts";
  * So an account may have few subscriptions on a host until that host has answered one of its deliveries with
  * 2xx. It is then *proven* for the account, by the subscription that was delivered to.
  */
-
-/** `Retry-After`: a delivery or a test event may be accepted any moment. */
-const RETRY_AFTER_MS = MINUTE_MS;
 
 /** Returns the columns of the host of a new target URL. */
 export function hostColumns(targetUrl: string) {
@@ -60,7 +57,8 @@ export async function requireRoomOnHost(
   throw new Refusal(
     "too_many",
     `this account has ${max} subscriptions on ${hostOf(targetUrl)}, the maximum until that host has answered a delivery to one of them with 2xx; send one a test event`,
-    { field: "target_url", retryAfterMs: RETRY_AFTER_MS },
+    // Waiting does not help, so nothing says how long.
+    { reason: "HOST_UNPROVEN", metadata: { limit: String(max) }, field: "target_url" },
   );
 }
 
