@@ -1,4 +1,5 @@
 import { poison, TEST_SECRET_KEYS } from "@posthaste/testkit";
+import type { KyselyPlugin } from "kysely";
 import { expect, test } from "vitest";
 import {
   closeStore,
@@ -11,6 +12,7 @@ import {
   listSubscriptions,
   openStore,
   parseSealingKeys,
+  type Store,
   type SubscriptionOptions,
   updateSubscription,
 } from "../src/index.ts";
@@ -221,6 +223,45 @@ onEachDatabase("a subscription", (bench) => {
     expect(await listSubscriptions(store, { accountId, limit: 10 })).toHaveLength(1);
   });
 });
+
+onEachDatabase("a list of subscriptions", (bench) => {
+  test("looks at each row of their event types once, and reads few rows at a time", async () => {
+    const { store, accountId, subscribe } = bench();
+    const eventTypes = Array.from({ length: 64 }, (_, n) => `type_${n}`).sort();
+    // As many as one statement reads, and another.
+    for (let n = 0; n < 32; n++) await subscribe({ eventTypes });
+    await subscribe({ eventTypes: ["invoice_sent"] });
+    const { store: watched, rows, looks } = watchingEventTypes(store);
+    const listed = await listSubscriptions(watched, { accountId, limit: 501 });
+    expect(listed.map((one) => one.eventTypes)).toEqual([...Array(32).fill(eventTypes), ["invoice_sent"]]);
+    expect(rows).toEqual([32 * 64, 1]);
+    expect(looks()).toBe(32 * 64 + 1);
+  });
+});
+
+/** A store that counts the rows of event types that each statement returns, and looks at whose they are. */
+function watchingEventTypes(store: Store) {
+  let looks = 0;
+  const rows: number[] = [];
+  const plugin: KyselyPlugin = {
+    transformQuery: ({ node }) => node,
+    async transformResult({ result }) {
+      const ofTypes = result.rows.filter((row) => "event_type" in row);
+      if (ofTypes.length > 0) rows.push(ofTypes.length);
+      for (const row of ofTypes) {
+        const { subscription_id: id } = row;
+        Object.defineProperty(row, "subscription_id", {
+          get() {
+            looks += 1;
+            return id;
+          },
+        });
+      }
+      return result;
+    },
+  };
+  return { store: { ...store, db: store.db.withPlugin(plugin) }, rows, looks: () => looks };
+}
 
 onEachDatabase("a list of deliveries", (bench) => {
   test("is sorted newest first, and supports pages and filters", async () => {

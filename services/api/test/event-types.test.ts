@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { createCatalog } from "../src/catalog/catalog.ts";
+import { requireSubscribable } from "../src/catalog/require-event-type.ts";
 import { type Bench, type RestAnswer, startBench } from "./fixture.ts";
 
 let t: Bench;
@@ -322,6 +323,19 @@ describe("an archived event type", () => {
     expect(await create()).toMatchObject(refused("already_exists", /parcel_sent/));
     expect(codesIn(await call("ListEventTypes"))).not.toContain("parcel_sent");
     expect(codesIn(await call("ListEventTypes", { includeArchived: true }))).toContain("parcel_sent");
+  });
+
+  test("is kept with others by a subscription that is read once", async () => {
+    const codes = ["parcel_sent", "parcel_lost", "parcel_found"];
+    for (const code of codes) await create({ code });
+    for (const code of codes) await call("ArchiveEventType", { code });
+    let reads = 0;
+    const had = async () => {
+      reads += 1;
+      return codes;
+    };
+    await requireSubscribable(createCatalog(t.store), t.accountId, codes, { field: "event_types", had });
+    expect(reads).toBe(1);
   });
 });
 

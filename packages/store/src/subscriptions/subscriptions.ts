@@ -16,6 +16,7 @@ import { insertRows } from "../database/insert-rows.ts";
 import type { Store } from "../database/store.ts";
 import type { Tables } from "../database/tables.ts";
 import { type Tx, transact } from "../database/transact.ts";
+import { eventTypesOf } from "./event-types-of.ts";
 import { hostColumns, requireRoomOnHost } from "./hosts.ts";
 import { livePage, liveSubscriptionIds } from "./live-subscriptions.ts";
 import { hasEnded, lockSubscription } from "./lock-subscription.ts";
@@ -340,34 +341,12 @@ async function read(
 }
 
 async function withEventTypes(db: Store["db"], rows: readonly Row[]): Promise<Subscription[]> {
-  if (rows.length === 0) return [];
-  const types = await db
-    .selectFrom("subscription_event_types")
-    .select(["subscription_id", "event_type"])
-    .where(
-      "subscription_id",
-      "in",
-      rows.map((row) => row.id),
-    )
-    // For an ended subscription: the event types that it had when it ended, until retention deletes them.
-    .where((eb) =>
-      eb.or([
-        eb("removed_at", "is", null),
-        eb(
-          "removed_at",
-          "in",
-          rows.map((row) => row.ended_at ?? -1),
-        ),
-      ]),
-    )
-    .execute();
+  const eventTypes = await eventTypesOf(db, rows);
   return rows.map((row) => ({
     id: row.id,
     accountId: row.account_id,
     targetUrl: row.target_url,
-    eventTypes: [
-      ...new Set(types.filter((type) => type.subscription_id === row.id).map((type) => type.event_type)),
-    ].sort(),
+    eventTypes: eventTypes.get(row.id) ?? [],
     state: row.state,
     ...visibleOptions(row),
     keySet: row.key_set,

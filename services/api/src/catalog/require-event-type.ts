@@ -68,7 +68,7 @@ export async function requireLive(
 /**
  * Checks the event types of a subscription: known types, or `*` alone.
  *
- * @param options.had the subscription's current types; it may keep them even if they are archived
+ * @param options.had reads the subscription's current types; it may keep them even if they are archived
  * @throws Refusal `invalid`; `wrong_state` for an archived type
  */
 export async function requireSubscribable(
@@ -81,10 +81,13 @@ export async function requireSubscribable(
   if (codes.length > 1 && codes.includes(ALL_EVENT_TYPES)) {
     throw new Refusal("invalid", `${field} holds * and other types; send * alone for all types`, { field });
   }
+  let kept: readonly string[] | undefined;
   for (const code of codes) {
     if (code === ALL_EVENT_TYPES) continue;
     const entry = await requireEventType(catalog, accountId, code, field);
-    if (entry.archivedAt === null || (await had()).includes(code)) continue;
+    if (entry.archivedAt === null) continue;
+    kept ??= await had();
+    if (kept.includes(code)) continue;
     throw new Refusal(
       "wrong_state",
       `the event type ${code} is archived and accepts no new subscriptions; use another event type`,
