@@ -103,6 +103,19 @@ onEachDatabase("an event type", (bench) => {
     expect(await listEventTypes(store, accountId)).toMatchObject([{ version: 1 }, { version: 1 }]);
     await create(await other(), "three", large);
   });
+
+  test("takes up space for each value in its schema, which is longer in an answer than as JSON", async () => {
+    const { store, accountId } = bench();
+    const schemaOf = (values: number) => ({ schemaJson: JSON.stringify({ default: Array(values).fill(1) }) });
+    const full = { code: "too_many", message: expect.stringContaining("the maximum is 1500000") };
+    await create(accountId, "one", schemaOf(30_000));
+    const { id } = await create(accountId, "two", schemaOf(30_000));
+    await expect(create(accountId, "three", schemaOf(30_000))).rejects.toMatchObject(full);
+    const update = { id, owner: accountId, basedOn: 1, ...TEXTS, ...schemaOf(60_000), now: NOW };
+    await expect(updateEventType(store, update)).rejects.toMatchObject(full);
+    // The same bytes in one value.
+    await create(accountId, "four", { schemaJson: JSON.stringify({ title: "x".repeat(60_000) }) });
+  });
 });
 
 onEachDatabase("the schema check", (bench) => {

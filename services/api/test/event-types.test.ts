@@ -339,6 +339,25 @@ describe("an archived event type", () => {
   });
 });
 
+test("a full catalogue has no more values than a large event, and fits into an answer by gRPC", async () => {
+  let values = 0;
+  for (let count = 32_000, n = 1; count >= 500; n++) {
+    const schema = { default: Array(count).fill(1) };
+    const made = await create({ code: `parcel_${n}`, schema, sampleJson: "{}" });
+    if (made.status === 200) values += count;
+    else expect(made).toMatchObject(refused("resource_exhausted", /the maximum is 1500000/));
+    if (made.status !== 200) count /= 2;
+  }
+  expect(values).toBeLessThan(100_000);
+  const answer = await fetch(`${t.url}/posthaste.v1.EventCatalogService/ListEventTypes`, {
+    method: "POST",
+    headers: { authorization: `Bearer ${t.token}`, "content-type": "application/proto" },
+  });
+  expect(answer.status).toBe(200);
+  // Half of 4 MiB: the shared event types may be as large.
+  expect((await answer.arrayBuffer()).byteLength).toBeLessThan(2 * 1_048_576);
+});
+
 describe("another process of the API", () => {
   test("sees a change after two seconds, and reads the database no more often than that", async () => {
     let now = 1;

@@ -13,6 +13,11 @@ import { type Tx, transact } from "../database/transact.ts";
 const CATALOGUE_BYTES_MAX = 1_500_000;
 /** Size of an event type besides its texts. */
 const ENTRY_BYTES = 200;
+/**
+ * Size of each value of a schema besides its text: as much as it may take more in a response than as JSON.
+ * Each takes some microseconds to convert, too, and without this a catalogue might hold 500,000.
+ */
+const VALUE_BYTES = 16;
 /** Maximum versions of one event type; more are published only by accident. */
 const VERSIONS_MAX = 1_000;
 
@@ -212,13 +217,20 @@ async function requireRoom(tx: Tx, owner: Owner): Promise<void> {
   if (Number(bytes) <= CATALOGUE_BYTES_MAX) return;
   throw new Refusal(
     "too_many",
-    `the catalogue would take ${Number(bytes)} bytes including schemas and samples; the maximum is ${CATALOGUE_BYTES_MAX}: shorten some of them`,
+    `the catalogue would take ${Number(bytes)} bytes, with ${VALUE_BYTES} more for each value in a schema; the maximum is ${CATALOGUE_BYTES_MAX}: shorten some schemas and samples`,
     { reason: "CATALOGUE_FULL", metadata: { limit: String(CATALOGUE_BYTES_MAX) } },
   );
 }
 
 function bytesOf({ description, schemaJson, sampleJson }: Texts): number {
-  return ENTRY_BYTES + Buffer.byteLength(description + schemaJson + sampleJson);
+  const texts = Buffer.byteLength(description + schemaJson + sampleJson);
+  return ENTRY_BYTES + texts + VALUE_BYTES * valuesIn(JSON.parse(schemaJson));
+}
+
+/** Counts a JSON value with all values inside it. */
+function valuesIn(json: unknown): number {
+  if (typeof json !== "object" || json === null) return 1;
+  return Object.values(json).reduce<number>((sum, value) => sum + valuesIn(value), 1);
 }
 
 /** The owner of the event types that all accounts share. */
