@@ -23,10 +23,24 @@ const NEAR_MAX = 3;
 /** The part of a code's characters in which a similar code may differ: more are another word, and no slip. */
 const SLIPS_PART = 1 / 3;
 
-/** Returns the known codes that differ from an unknown one by a few characters, most similar first. */
+/**
+ * Maximum codes that an unknown one is compared with. A catalogue may have thousands, and comparing two of 64
+ * characters takes some ten microseconds.
+ */
+const COMPARED_MAX = 100;
+
+/**
+ * Returns the known codes that differ from an unknown one by a few characters, most similar first. Of many
+ * that might, it compares those whose length is most similar.
+ */
 export function nearestCodes(code: string, known: readonly string[]): string[] {
   const reach = code.length * SLIPS_PART;
+  // Codes differ by at least as many characters as their lengths do.
+  const leastFar = (candidate: string) => Math.abs(candidate.length - code.length);
   return known
+    .filter((candidate) => leastFar(candidate) <= reach)
+    .sort((a, b) => leastFar(a) - leastFar(b))
+    .slice(0, COMPARED_MAX)
     .map((candidate) => ({ candidate, far: distance(code, candidate) }))
     .filter(({ far }) => far <= reach)
     .sort((a, b) => a.far - b.far || (a.candidate < b.candidate ? -1 : 1))
