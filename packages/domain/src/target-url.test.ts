@@ -45,3 +45,16 @@ test("a host is the same with any port, case and dot at its end", () => {
     expect(hostOf(url)).toBe("a.example");
   }
 });
+
+test.each([
+  ["http://[::ffff:1.2.3.4]/", "1.2.3.4"],
+  ["http://[::FFFF:102:304]:8080/x", "1.2.3.4"],
+  ["http://[0:0:0:0:0:ffff:255.0.0.1]/", "255.0.0.1"],
+  ["http://16909060/", "1.2.3.4"],
+  // Other addresses with an IPv4 address in them are hosts of their own.
+  ["http://[::ffff:0:1.2.3.4]/", "[::ffff:0:102:304]"],
+  ["http://[64:ff9b::1.2.3.4]/", "[64:ff9b::102:304]"],
+  ["http://[2001:db8::ffff:102:304]/", "[2001:db8::ffff:102:304]"],
+])("the host of %s is %s", (url, host) => {
+  expect(hostOf(url)).toBe(host);
+});

@@ -1,3 +1,4 @@
+import ipaddr from "ipaddr.js";
 import { Refusal } from "./refusal.ts";
 
 /** The longest target URL, in characters: the published contract's limit, which most proxies accept. */
@@ -60,7 +61,15 @@ export function withoutQuery(targetUrl: string): string {
   return end === -1 ? targetUrl : targetUrl.slice(0, end);
 }
 
-/** Returns the host of a target URL, without its port, and without the dot that may end it. */
+/** An IPv4-mapped IPv6 address, as the URL parser writes it. */
+const IPV4_MAPPED = /^\[(::ffff:[\da-f]{1,4}:[\da-f]{1,4})\]$/;
+
+/**
+ * Returns the host of a target URL, without its port, and without the dot that may end it. An IPv4-mapped
+ * IPv6 address is another spelling of its IPv4 address.
+ */
 export function hostOf(targetUrl: string): string {
-  return new URL(targetUrl).hostname.replace(/\.$/, "");
+  const { hostname } = new URL(targetUrl);
+  const mapped = IPV4_MAPPED.exec(hostname)?.[1];
+  return mapped === undefined ? hostname.replace(/\.$/, "") : ipaddr.process(mapped).toString();
 }

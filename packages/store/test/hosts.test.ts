@@ -49,6 +49,15 @@ onEachDatabase("a host that has answered no delivery of an account with 2xx", (b
     await subscribe(bench(), "https://sub.host.example");
   });
 
+  test("gets few of its subscriptions if it is an address, however they spell it", async () => {
+    for (const base of ["http://93.184.215.14", "http://[::ffff:93.184.215.14]", "http://1572394766"])
+      await subscribe(bench(), base);
+    const full = { ...FULL, message: expect.stringContaining("3 subscriptions on 93.184.215.14") };
+    for (const base of ["http://93.184.215.14:8080", "http://[::ffff:5db8:d70e]"])
+      await expect(subscribe(bench(), base)).rejects.toMatchObject(full);
+    await subscribe(bench(), "http://93.184.215.15");
+  });
+
   test("gets any number once it has, and after that subscription has ended", async () => {
     const { store, accountId } = bench();
     const [first] = await fill(bench());
