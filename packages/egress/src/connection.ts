@@ -14,7 +14,7 @@ import { createTlsReads, type TlsReads } from "./tls-turns.ts";
  */
 export const RESPONSE_HEADERS_MAX = 200;
 /** The size of all headers of a response, at most. The same as Node's default. */
-const RESPONSE_HEADERS_BYTES_MAX = 16_384;
+export const RESPONSE_HEADERS_BYTES_MAX = 16_384;
 /**
  * All bytes of a response that are read, at most; a longer body is cut off before. The headers and the kept
  * body have 16 KiB each. The rest is for extensions of chunks, TLS, and what comes with a long body's first

@@ -1,3 +1,5 @@
+export { RESPONSE_BODY_BYTES_MAX } from "./answer.ts";
+export { RESPONSE_HEADERS_BYTES_MAX } from "./connection.ts";
 export {
   createEgress,
   type Egress,

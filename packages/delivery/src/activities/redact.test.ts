@@ -1,10 +1,15 @@
-import { expect, test } from "vitest";
+import { RESPONSE_BODY_BYTES_MAX, RESPONSE_HEADERS_BYTES_MAX } from "@posthaste/egress";
+import { describe, expect, test } from "vitest";
 import { redact, shownHeaders } from "./redact.ts";
 
-const answer = (body: string, header = "") => ({
+const answer = (body: string, header = "", responseTruncated = false) => ({
   responseHeaders: [["x-echo", header]] as [string, string][],
   responseBody: Buffer.from(body),
+  responseTruncated,
 });
+/** Returns the body that the log shows of an answer to a subscription with a credential. */
+const shownBody = (body: string, credential: string, isTruncated = false) =>
+  Buffer.from(redact(answer(body, "", isTruncated), { credential, headers: {} }).responseBody).toString();
 
 test("a credential in a response is redacted, in plain text and as Basic", () => {
   const basic = Buffer.from("hüsh:1").toString("base64");
@@ -20,7 +25,7 @@ test("a credential in a response is redacted, in plain text and as Basic", () =>
 
 test("everything else stays unchanged, byte for byte", () => {
   const bytes = Buffer.from([0, 255, 10, 195, 40, 128]);
-  const result = { responseHeaders: [] as [string, string][], responseBody: bytes };
+  const result = { responseHeaders: [] as [string, string][], responseBody: bytes, responseTruncated: false };
   expect(Buffer.from(redact(result, { credential: "hush", headers: {} }).responseBody).equals(bytes)).toBe(
     true,
   );
@@ -43,4 +48,84 @@ test("the shown request headers hide the credential and the custom headers' valu
     ["webhook-id", "evt_1"],
     ["accept", "*/*"],
   ]);
+});
+
+test("what replaces a secret is not searched: it may contain another one", () => {
+  const headers = Object.fromEntries(Array.from({ length: 20 }, (_, i) => [`x-${i}`, "redacted"]));
+  const { responseBody, responseHeaders } = redact(answer("bab", "bab"), { credential: "a", headers });
+  expect(Buffer.from(responseBody).toString()).toBe("b[redacted]b");
+  expect(responseHeaders).toEqual([["x-echo", "b[redacted]b"]]);
+});
+
+test("secrets that overlap are hidden as a whole", () => {
+  const { responseBody } = redact(answer("<0123456789ab>"), {
+    credential: null,
+    headers: { "x-a": "0123456789", "x-b": "456789ab" },
+  });
+  expect(Buffer.from(responseBody).toString()).toBe("<[redacted]>");
+  expect(shownBody("<abaaba>", "aba")).toBe("<[redacted]>");
+  expect(shownBody("<ababa>", "aba")).toBe("<[redacted]>");
+});
+
+describe("an answer that repeats a short secret does not grow beyond what an answer may have:", () => {
+  const echoes = "ab".repeat(RESPONSE_BODY_BYTES_MAX / 2);
+
+  test("the body is cut, and the log says so", () => {
+    const { responseBody, responseTruncated } = redact(answer(echoes), { credential: "a", headers: {} });
+    expect(Buffer.from(responseBody).toString()).toMatch(/^(\[redacted\]b)+/);
+    expect(responseBody).toHaveLength(RESPONSE_BODY_BYTES_MAX);
+    expect(responseTruncated).toBe(true);
+  });
+
+  test("the headers' values are cut", () => {
+    const echo = "ab".repeat(75);
+    const responseHeaders = Array.from({ length: 100 }, (_, i): [string, string] => [`x-${i}`, echo]);
+    const shown = redact({ ...answer(""), responseHeaders }, { credential: "a", headers: {} });
+    expect(shown.responseHeaders.map(([name]) => name)).toEqual(responseHeaders.map(([name]) => name));
+    expect(shown.responseHeaders[0]?.[1]).toBe("[redacted]b".repeat(75));
+    const values = shown.responseHeaders.map(([, value]) => value).join("");
+    expect(values).toHaveLength(RESPONSE_HEADERS_BYTES_MAX);
+    expect(values).toMatch(/^(\[redacted\]b)+/);
+    expect(shown.responseTruncated).toBe(false);
+  });
+});
+
+describe("a body that was cut off", () => {
+  const secret = "credential-canary";
+  /** The longest spelling of the secret. */
+  const { length } = Buffer.from(secret).toString("base64");
+  const cutAt = (body: string) => body.slice(0, RESPONSE_BODY_BYTES_MAX);
+
+  test.each([
+    ["plain text", secret],
+    ["Base64", Buffer.from(secret).toString("base64")],
+  ])("shows no part of a credential that was cut in two, in %s", (_as, spelling) => {
+    for (let kept = 1; kept <= spelling.length; kept++) {
+      const body = cutAt(`${".".repeat(RESPONSE_BODY_BYTES_MAX - kept)}${spelling} and more`);
+      const shown = shownBody(body, secret, true);
+      expect(shown.replace("[redacted]", "")).toMatch(/^\.+$/);
+    }
+  });
+
+  test("ends at the same place whatever its last characters are, which would tell if a guess is right", () => {
+    const ends = ["", "c", "cre", "d", "x"].map((end) =>
+      shownBody(".".repeat(RESPONSE_BODY_BYTES_MAX - end.length) + end, secret, true),
+    );
+    expect(new Set(ends)).toEqual(new Set([".".repeat(RESPONSE_BODY_BYTES_MAX - length + 1)]));
+  });
+
+  test("shows a whole credential as redacted, also if it begins just before the part left out", () => {
+    const before = RESPONSE_BODY_BYTES_MAX - length;
+    const body = cutAt(`${".".repeat(before)}${secret}${".".repeat(100)}`);
+    expect(shownBody(body, secret, true)).toBe(`${".".repeat(before)}[redacted]`);
+  });
+
+  test("may be shorter than the secret", () => {
+    expect(shownBody("x".repeat(1_025), "y".repeat(1_500), true)).toBe("");
+  });
+
+  test("is shown to its end if the subscription has no secret", () => {
+    const whole = answer("x".repeat(RESPONSE_BODY_BYTES_MAX), "", true);
+    expect(redact(whole, { credential: null, headers: { "x-version": "1" } })).toBe(whole);
+  });
 });

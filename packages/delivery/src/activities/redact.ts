@@ -1,5 +1,6 @@
-import type { PostResult } from "@posthaste/egress";
+import { type PostResult, RESPONSE_BODY_BYTES_MAX, RESPONSE_HEADERS_BYTES_MAX } from "@posthaste/egress";
 import type { AttemptContext } from "@posthaste/store";
+import { hideSecrets, secretsToHide } from "./hide-secrets.ts";
 
 const REDACTED = "[redacted]";
 
@@ -12,8 +13,13 @@ const SECRET_CHARS_MIN = 8;
  * Removes the subscription's secrets (its credential and its custom headers) from a response. Without this, a
  * receiver that echoes the request would put them into the attempt log, which everyone with access to
  * deliveries can read.
+ *
+ * What replaces a secret may be longer, so the headers' values and the body are cut to what a response may
+ * have. Of a body that was cut off, as much as a secret's first part may have is left out at the end: the cut
+ * may have torn a secret there. It is left out whatever the body ends with. Otherwise, whoever can have a
+ * receiver echo a guess would learn from the log, character by character, how a secret begins.
  */
-export function redact<R extends Pick<PostResult, "responseHeaders" | "responseBody">>(
+export function redact<R extends Pick<PostResult, "responseHeaders" | "responseBody" | "responseTruncated">>(
   result: R,
   { credential, headers }: Pick<AttemptContext["subscription"], "credential" | "headers">,
 ): R {
@@ -22,13 +28,22 @@ export function redact<R extends Pick<PostResult, "responseHeaders" | "responseB
     ...Object.values(headers).filter((value) => value.length >= SECRET_CHARS_MIN),
   ];
   if (spellings.length === 0) return result;
-  const clean = (text: string) =>
-    spellings.reduce((cleaned, spelling) => cleaned.replaceAll(spelling, REDACTED), text);
+  const secrets = secretsToHide(spellings);
+  let room = RESPONSE_HEADERS_BYTES_MAX;
+  const responseHeaders = result.responseHeaders.map(([name, value]): [string, string] => {
+    const shown = hideSecrets(value, secrets, REDACTED).slice(0, room);
+    room -= shown.length;
+    return [name, shown];
+  });
+  // latin1 maps every byte to one character and back, so any body survives unchanged.
+  const body = Buffer.from(result.responseBody).toString("latin1");
+  const torn = result.responseTruncated ? Math.max(...spellings.map(({ length }) => length)) - 1 : 0;
+  const shown = hideSecrets(body, secrets, REDACTED, Math.max(0, body.length - torn));
   return {
     ...result,
-    responseHeaders: result.responseHeaders.map(([name, value]) => [name, clean(value)]),
-    // latin1 maps every byte to one character and back, so any body survives unchanged.
-    responseBody: Buffer.from(clean(Buffer.from(result.responseBody).toString("latin1")), "latin1"),
+    responseHeaders,
+    responseBody: Buffer.from(shown.slice(0, RESPONSE_BODY_BYTES_MAX), "latin1"),
+    responseTruncated: result.responseTruncated || shown.length > RESPONSE_BODY_BYTES_MAX,
   };
 }
 

@@ -186,14 +186,16 @@ export type Attempt = Message<"posthaste.v1.Attempt"> & {
   status: number;
 
   /**
-   * The answer's headers, in their order.
+   * The answer's headers, in their order. Their values have 16 KiB at most, with what replaces secrets.
    *
    * @generated from field: repeated posthaste.v1.Header response_headers = 7;
    */
   responseHeaders: Header[];
 
   /**
-   * The first 16 KiB of the answer's body; less if it came in more than 1,024 pieces.
+   * The first 16 KiB of the answer's body; less if it came in more than 1,024 pieces. If the body is longer
+   * and the subscription has a secret or headers, as much as the longest of them is left out at the end: the
+   * cut may have left a part of it.
    *
    * @generated from field: bytes response_body = 8;
    */
