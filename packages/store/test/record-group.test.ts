@@ -3,6 +3,7 @@ import { listStatements } from "@posthaste/testkit";
 import { expect, test } from "vitest";
 import { recordAttempts } from "../src/attempts/record-attempt.ts";
 import {
+  type Attempt,
   type AttemptToRecord,
   finishEnd,
   getSubscription,
@@ -117,6 +118,20 @@ onEachDatabase("a group of attempts", (bench) => {
     const one = await group(bench().store, [first as DeliveryId], fails);
     const hundred = await group(bench().store, others, fails);
     expect(hundred.length - one.length).toBeLessThanOrEqual(INSERTS);
+  });
+
+  test("is sent in parts that fit into a packet, whatever receivers answer in headers or bodies", async () => {
+    await bench().subscribe();
+    const ids = await deliveriesTo(bench(), 8);
+    // Two of them fit into one statement.
+    const large = "x".repeat(1_000_000);
+    const inserts = async (of: readonly DeliveryId[], over: Partial<Attempt>) => {
+      const answer: Answer = (one) => ({ ...fails(one), attempt: attempt(over) });
+      const statements = await group(bench().store, of, answer);
+      return statements.filter(({ sql }) => sql.startsWith("insert into attempts")).length;
+    };
+    expect(await inserts(ids.slice(0, 4), { responseBody: Buffer.from(large) })).toBe(2);
+    expect(await inserts(ids.slice(4), { responseHeaders: [["x-large", large]] })).toBe(2);
   });
 
   test("needs as few statements for a hundred retries that fail again", async () => {

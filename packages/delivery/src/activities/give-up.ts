@@ -49,14 +49,18 @@ export type Answer = AttemptToRecord & {
  * broken; beyond this number, a request may be sent once more.
  */
 const KEPT_MAX = 10_000;
-/** The bytes of the kept answers, whose bodies are up to 64 KiB each. */
+/** The bytes of the kept answers, whose bodies and headers are up to 16 KiB each. */
 const KEPT_BYTES_MAX = 16 * 1024 * 1024;
-/** A kept answer without its body. */
+/** A kept answer without its body and its headers' texts. */
 const ENTRY_BYTES = 4_096;
 const unrecorded = new LRUCache<string, Answer>({
   max: KEPT_MAX,
   maxSize: KEPT_BYTES_MAX,
-  sizeCalculation: ({ attempt }) => ENTRY_BYTES + attempt.responseBody.byteLength,
+  sizeCalculation: ({ attempt }) =>
+    attempt.responseHeaders.reduce(
+      (bytes, [name, value]) => bytes + name.length + value.length,
+      ENTRY_BYTES + attempt.responseBody.byteLength,
+    ),
 });
 
 /** What an answer's entry in the log says if the answer itself is refused. */

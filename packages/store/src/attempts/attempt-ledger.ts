@@ -31,8 +31,8 @@ export type AttemptLedger = {
 };
 
 /**
- * Maximum attempts per transaction. Their rows, with answers of up to 16 KiB, stay within a database packet
- * of 16 MiB.
+ * Maximum attempts per transaction: some 5 MiB, as an answer has up to 16 KiB of body, and headers of up to
+ * 32 KiB with what replaces secrets. They are inserted in several statements; see `insert-rows.ts`.
  */
 const RECORDS_AT_ONCE = 100;
 /** Maximum deliveries loaded at once. Large snapshots are read apart; see `large-bodies.ts`. */

@@ -189,7 +189,9 @@ async function writeAll(tx: Tx, written: readonly Written[]): Promise<void> {
   if (written.length === 0) return;
   await move(tx, written.map(moveOf), nowOf(written));
   const attempts = written.map(({ record, row }) => attemptRow(row, record.attempt));
-  await insertRows(tx, "attempts", attempts, (row) => row.response_body.length);
+  const answerBytes = (row: (typeof attempts)[number]) =>
+    row.response_body.length + Buffer.byteLength(row.response_headers);
+  await insertRows(tx, "attempts", attempts, answerBytes);
 }
 
 function moveOf({ record, row, nextAttemptAt }: Written): Move {
