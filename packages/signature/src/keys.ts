@@ -1,5 +1,5 @@
 import { fromBase64 } from "./base64.ts";
-import { SignatureError } from "./signature-error.ts";
+import { readOrRefuse, SignatureError } from "./signature-error.ts";
 
 /** `v1`: HMAC-SHA256 with a shared secret. `v1a`: Ed25519, verified with a public key. */
 export type Scheme = "v1" | "v1a";
@@ -28,11 +28,15 @@ export async function importKeys(
   keys: readonly string[],
   importKey: (text: string) => Promise<ImportedKey>,
 ): Promise<ImportedKey[]> {
-  if (!Array.isArray(keys)) throw new SignatureError("bad_key", "expected a list of keys");
+  const texts = readOrRefuse("bad_key", "the list of keys cannot be read", () => {
+    if (!Array.isArray(keys)) throw new SignatureError("bad_key", "expected a list of keys");
+    // `map` would skip the holes of a sparse list.
+    return Array.from(keys, String);
+  });
   return await Promise.all(
-    keys.map(async (text) => {
+    texts.map(async (text) => {
       try {
-        return await importKey(String(text));
+        return await importKey(text);
       } catch (error) {
         if (error instanceof SignatureError) throw error;
         throw new SignatureError("bad_key", "this runtime cannot import the key: it may not know Ed25519");

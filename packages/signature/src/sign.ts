@@ -1,5 +1,6 @@
 import { toBase64 } from "./base64.ts";
 import { importKeys, signingKey } from "./keys.ts";
+import { readOrRefuse } from "./signature-error.ts";
 import { signedContent } from "./signed-content.ts";
 
 export type WebhookToSign = {
@@ -16,13 +17,13 @@ export type WebhookToSign = {
  *
  * @param keys `whsec_…` for v1, `whsk_…` for v1a; several while a key is being replaced
  * @returns the value of `webhook-signature`: one signature for each key, separated by spaces
- * @throws SignatureError `bad_key`
+ * @throws SignatureError `bad_key` or `bad_body`
  */
 export async function sign(webhook: WebhookToSign, keys: readonly string[]): Promise<string> {
   return await (await createSigner(keys))(webhook);
 }
 
-/** Returns the value of `webhook-signature` for a webhook. */
+/** Returns the value of `webhook-signature` for a webhook, or rejects with a SignatureError `bad_body`. */
 export type Signer = (webhook: WebhookToSign) => Promise<string>;
 
 /**
@@ -33,8 +34,11 @@ export type Signer = (webhook: WebhookToSign) => Promise<string>;
  */
 export async function createSigner(keys: readonly string[]): Promise<Signer> {
   const imported = await importKeys(keys, signingKey);
-  return async ({ id, timestamp, body }) => {
-    const content = signedContent(id, String(timestamp), body);
+  return async (webhook) => {
+    const content = readOrRefuse("bad_body", "the id, the timestamp or the body cannot be read", () => {
+      const { id, timestamp, body } = webhook;
+      return signedContent(id, String(timestamp), body);
+    });
     const signatures = imported.map(async ({ scheme, key }) => {
       const signature = await crypto.subtle.sign(scheme === "v1" ? "HMAC" : "Ed25519", key, content);
       return `${scheme},${toBase64(new Uint8Array(signature))}`;

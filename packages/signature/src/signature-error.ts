@@ -6,18 +6,32 @@ export type SignatureErrorCode =
   | "expired"
   /** No signature matches the body under any of the keys. */
   | "no_match"
-  /** The caller gives no bytes of the body, but a parsed copy or nothing. */
+  /** The caller gives no bytes of the body, but a parsed copy, nothing, or bytes that cannot be read. */
   | "bad_body"
   /** One of the caller's keys is invalid. */
   | "bad_key";
 
-/** The only error that this package throws, whatever it is given. */
+/** The only error that this package throws, whatever it is given. If that throws, it is the `cause`. */
 export class SignatureError extends Error {
   override readonly name = "SignatureError";
   readonly code: SignatureErrorCode;
 
-  constructor(code: SignatureErrorCode, message: string) {
-    super(message);
+  constructor(code: SignatureErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options);
     this.code = code;
+  }
+}
+
+/**
+ * Reads what the caller passed. Its getters and methods may throw anything.
+ *
+ * @throws SignatureError the one that `read` throws, or one of this code
+ */
+export function readOrRefuse<T>(code: SignatureErrorCode, message: string, read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    if (error instanceof SignatureError) throw error;
+    throw new SignatureError(code, message, { cause: error });
   }
 }

@@ -85,7 +85,10 @@ test("whatever is passed causes no error other than a SignatureError", async () 
   };
   const keys = [`whsec_${Buffer.alloc(24).toString("base64")}`];
   const verifyAny = verify as (...args: unknown[]) => Promise<unknown>;
-  const anything = fc.anything({ withMap: true, withTypedArray: true, withNullPrototype: true });
+  const anything = fc.anything({
+    ...{ withMap: true, withTypedArray: true, withNullPrototype: true },
+    ...{ withBigInt: true, withSparseArray: true },
+  });
   await fc.assert(
     fc.asyncProperty(anything, async (any) => {
       const errors = await Promise.all([
@@ -94,6 +97,8 @@ test("whatever is passed causes no error other than a SignatureError", async () 
         errorOf(verifyAny({ headers, body: any }, keys, OPTIONS)),
         errorOf(verifyAny({ headers, body: "{}" }, any, OPTIONS)),
         errorOf(verifyAny({ headers, body: "{}" }, keys, any)),
+        errorOf(verifyAny({ headers, body: "{}" }, keys, { now: any })),
+        errorOf(verifyAny({ headers, body: "{}" }, keys, { ...OPTIONS, toleranceMs: any })),
       ]);
       for (const error of errors) expect(error).toBeInstanceOf(SignatureError);
       const signing = await errorOf(sign({ id: "msg_1", timestamp: NOW_S, body: "{}" }, any as string[]));

@@ -108,6 +108,53 @@ describe("a mistake of the receiver's is named:", () => {
   });
 });
 
+describe("what throws when it is read is refused with a SignatureError:", () => {
+  const now = VECTOR.timestamp * 1000;
+  const webhook = { headers: headersWith(), body: VECTOR.body };
+  const keys = [VECTOR.key];
+  const detached = (bytes: Uint8Array<ArrayBuffer>) => {
+    structuredClone(bytes.buffer, { transfer: [bytes.buffer] });
+    return bytes;
+  };
+  const breaks = () => {
+    throw new TypeError("this is gone");
+  };
+  const withGetter = Object.defineProperty({ ...webhook }, "body", { get: breaks });
+  const { proxy: revoked, revoke } = Proxy.revocable([], {});
+  revoke();
+
+  test.each<[string, string, unknown[]]>([
+    ["a Headers whose `get` throws", "malformed", [{ ...webhook, headers: { get: breaks } }, keys]],
+    ["headers that are gone", "malformed", [{ ...webhook, headers: revoked }, keys]],
+    ["a detached view", "bad_body", [{ ...webhook, body: detached(new Uint8Array(8)) }, keys]],
+    ["a detached buffer", "bad_body", [{ ...webhook, body: detached(new Uint8Array(8)).buffer }, keys]],
+    ["a body whose getter throws", "bad_body", [withGetter, keys]],
+    ["a list of keys with a hole", "bad_key", [webhook, Object.assign(new Array(2), { 1: VECTOR.key })]],
+    ["a list of keys that is gone", "bad_key", [webhook, revoked]],
+    ["a key without a text", "bad_key", [webhook, [Object.create(null)]]],
+    ["a time that is a bigint", "expired", [webhook, keys, { now: 1n }]],
+    ["a tolerance that is a symbol", "expired", [webhook, keys, { now, toleranceMs: Symbol("a") }]],
+    ["options that are gone", "expired", [webhook, keys, revoked]],
+  ])("%s", async (_what, code, args) => {
+    const call = (verify as (...of: unknown[]) => Promise<unknown>)(args[0], args[1], args[2] ?? { now });
+    await expect(call).rejects.toEqual(refused(code));
+  });
+
+  test("the error says what was thrown", async () => {
+    const call = verify({ headers: { get: breaks }, body: VECTOR.body }, keys, { now });
+    await expect(call).rejects.toMatchObject({ code: "malformed", cause: new TypeError("this is gone") });
+  });
+
+  test.each<[string, unknown]>([
+    ["no webhook", undefined],
+    ["an id that is a symbol", { ...VECTOR, id: Symbol("a") }],
+    ["a timestamp without a text", { ...VECTOR, timestamp: Object.create(null) }],
+    ["a detached body", { ...VECTOR, body: detached(new Uint8Array(8)) }],
+  ])("%s to sign", async (_what, toSign) => {
+    await expect(sign(toSign as typeof VECTOR, keys)).rejects.toEqual(refused("bad_body"));
+  });
+});
+
 test.each([
   ["whpk_", PUBLIC],
   ["whsk_", SEED],

@@ -1,6 +1,6 @@
 import { fromBase64 } from "./base64.ts";
 import { type ImportedKey, importKeys, type Scheme, verifyingKey } from "./keys.ts";
-import { SignatureError } from "./signature-error.ts";
+import { readOrRefuse, SignatureError } from "./signature-error.ts";
 import { signedContent } from "./signed-content.ts";
 import { type HeadersLike, headerOf } from "./webhook-input.ts";
 
@@ -44,13 +44,17 @@ export async function verify(
   keys: readonly string[],
   options: VerifyOptions = {},
 ): Promise<Verified> {
-  const headers = webhook?.headers;
-  const id = headerOf(headers, "webhook-id");
-  const timestamp = headerOf(headers, "webhook-timestamp");
-  const signatures = parseSignatures(headerOf(headers, "webhook-signature"));
-  const signedAt = checkTimestamp(timestamp, options);
+  const header = (name: string) =>
+    readOrRefuse("malformed", "the headers cannot be read", () => headerOf(webhook?.headers, name));
+  const id = header("webhook-id");
+  const timestamp = header("webhook-timestamp");
+  const signatures = parseSignatures(header("webhook-signature"));
+  const unchecked = "webhook-timestamp cannot be checked: now or toleranceMs is not a number of milliseconds";
+  const signedAt = readOrRefuse("expired", unchecked, () => checkTimestamp(timestamp, options));
   const imported = await importKeys(keys, verifyingKey);
-  const content = signedContent(id, timestamp, webhook.body);
+  const content = readOrRefuse("bad_body", "the body cannot be read", () =>
+    signedContent(id, timestamp, webhook.body),
+  );
   for (const key of imported) {
     for (const signature of signatures) if (await matches(key, signature, content)) return { id, signedAt };
   }
