@@ -19,6 +19,7 @@ import type { Deps } from "./deps.ts";
 import { gateway } from "./gateway/gateway.ts";
 import { boundRequests } from "./http/admission.ts";
 import { allowOrigins } from "./http/cross-origin.ts";
+import { replaceOtherMethod } from "./http/methods.ts";
 import { createOnePort } from "./http/one-port.ts";
 import { problemOf, sendProblem } from "./http/problem.ts";
 import { logRequests } from "./http/request-line.ts";
@@ -59,9 +60,10 @@ export async function startApi(options: ApiOptions): Promise<Api> {
   const { log, limits } = deps;
   const problems = { ...deps, bodyBytesMax: limits.gatewayBodyBytesMax };
   let handle = (_request: IncomingMessage, _response: ServerResponse) => {};
-  const port = createOnePort(limits, (request, response) =>
-    handle(request as IncomingMessage, response as ServerResponse),
-  );
+  const port = createOnePort(limits, (request, response) => {
+    replaceOtherMethod(request);
+    handle(request as IncomingMessage, response as ServerResponse);
+  });
   const app = fastify({
     serverFactory: (handler) => {
       handle = handler;

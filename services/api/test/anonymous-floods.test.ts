@@ -159,6 +159,7 @@ describe("answers that nobody takes over HTTP/2", () => {
     ["a document", { ":method": "GET", ":path": "/api/openapi.json" }],
     ["a large file", { ":method": "GET", ":path": "/assets/a.js" }],
     ["an unknown path", { ":method": "GET", ":path": "/nowhere" }],
+    ["an unknown method", { ":method": "FOO", ":path": "/api/Webhook" }],
     ["an undecodable path", { ":method": "GET", ":path": "/api/%zz" }],
     ["a sign-in", post(SIGN_IN, "application/json"), Buffer.from("{}")],
     ["a sign-in over gRPC-Web", post(SIGN_IN, "application/grpc-web+json"), enveloped("{}")],
@@ -169,6 +170,7 @@ describe("answers that nobody takes over HTTP/2", () => {
 
   test.each<[string, Head, Buffer?]>([
     ["probes", { ":method": "GET", ":path": "/healthz" }],
+    ["unknown methods", { ":method": "FOO", ":path": "/api/Webhook" }],
     ["undecodable paths", { ":method": "GET", ":path": "/api/%zz" }],
   ])("of %s hold a bounded part of the memory", async (_what, head) => {
     await flood(1_500, head);

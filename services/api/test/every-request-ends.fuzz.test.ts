@@ -84,6 +84,8 @@ const TARGETS: Readonly<Record<string, Target>> = {
   document: { method: "GET", path: () => "/api/openapi.json", answered: "at once" },
   "document's head": { method: "HEAD", path: () => "/api/openapi.json", answered: "at once" },
   "unknown path": { method: "POST", path: () => "/nowhere", answered: "at once" },
+  // Over HTTP/1.1, this is no request: its connection ends.
+  "unknown method": { method: "FOO", path: () => "/api/Webhook", answered: "at once" },
   "undecodable path": { method: "GET", path: () => "/api/%zz", answered: "at once" },
   list: { method: "GET", path: () => "/api/Webhook", needsToken, answered: "at once" },
   subscribe: { method: "POST", path: () => "/api/Webhook", needsToken, answered: "at its end" },

@@ -1,3 +1,5 @@
+import { once } from "node:events";
+import { connect as connectHttp2 } from "node:http2";
 import { connect } from "node:net";
 import { createClient } from "@connectrpc/connect";
 import { createGrpcTransport } from "@connectrpc/connect-node";
@@ -16,6 +18,12 @@ beforeEach(async () => {
 afterEach(() => t.dispose());
 
 const lines = () => t.logged("request.completed");
+/** Sends a request with any method, which only HTTP/2 lets through. */
+async function askWith(method: string): Promise<void> {
+  const session = connectHttp2(t.url);
+  await once(session.request({ ":method": method, ":path": "/api/Webhook" }).end().resume(), "close");
+  session.destroy();
+}
 const post = (path: string, body: string, type = "application/json") => t.rest("POST", path, { body, type });
 
 describe("one line is logged and one request counted for", () => {
@@ -26,6 +34,7 @@ describe("one line is logged and one request counted for", () => {
       { route: "/api/Webhook", method: "GET", code: 200 },
     ],
     ["an unknown path", () => t.rest("GET", "/wp-login.php?x=hush"), { method: "GET", code: 404 }],
+    ["a method that is none of HTTP's", () => askWith("hush"), { method: "_OTHER", code: 405 }],
     ["a path that cannot be decoded", () => t.rest("GET", "/api/%zz"), { method: "GET", code: 400 }],
     [
       "an RPC",

@@ -1,7 +1,9 @@
 import { once } from "node:events";
 import { type IncomingMessage, METHODS, request } from "node:http";
+import { connect as connectHttp2 } from "node:http2";
 import { connect } from "node:net";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { json } from "node:stream/consumers";
+import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
 import { type Bench, startBench } from "./fixture.ts";
 
 let t: Bench;
@@ -57,6 +59,26 @@ test.each(RPCS)(
       for (const one of allow.split(", ")) expect(headers.allow?.split(", ")).toContain(one);
       expect(headers.allow?.split(", ")).not.toContain(method);
     }
+  },
+);
+
+test.each(["BREW", "get", "PRI", "__proto__"])(
+  "a method that is none of HTTP's is answered over HTTP/2 like one that no route takes: %s",
+  async (method) => {
+    const session = connectHttp2(t.url);
+    onTestFinished(() => session.destroy());
+    const ask = async (path: string) => {
+      const request = session.request({ ":method": method, ":path": path }).end();
+      const [{ ":status": status, allow }] = await once(request, "response");
+      return { status, allow, problem: (await json(request)) as object };
+    };
+    for (const [path, allow] of PATHS) {
+      const problem = { status: 405, reason: "METHOD_NOT_ALLOWED" };
+      expect(await ask(path)).toMatchObject({ status: 405, allow, problem });
+    }
+    for (const [rpc] of RPCS) expect(await ask(`/${rpc}`)).toMatchObject({ status: 405 });
+    const problem = { status: 404, reason: "ROUTE_UNKNOWN" };
+    expect(await ask("/nowhere")).toMatchObject({ status: 404, problem });
   },
 );
 

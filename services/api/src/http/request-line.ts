@@ -1,6 +1,7 @@
 import type { AccountId, Refusal } from "@posthaste/domain";
 import { type Log, noTracer, type SpanIds, type Tracer } from "@posthaste/runtime";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import { methodName } from "./methods.ts";
 import { REFUSALS } from "./refusal-table.ts";
 import { isOver, whenOver } from "./when-over.ts";
 
@@ -103,7 +104,8 @@ function beginLine(
   const route = request.routeOptions.url;
   const rpc = RPC_ROUTE.exec(route ?? "")?.[1];
   const parent = request.headers["traceparent"];
-  const name = `${request.method} ${route ?? "unmatched"}`;
+  const method = methodName(request.method);
+  const name = `${method} ${route ?? "unmatched"}`;
   const isProbe = PROBES.has(rpc ?? route);
   const span = (isProbe ? noTracer : tracer).begin(name, {
     kind: "server",
@@ -124,9 +126,9 @@ function beginLine(
     const { statusCode, writableFinished } = reply.raw;
     const { accountId, ingested } = line;
     if (rpc !== undefined) {
-      const [service = "", method = ""] = rpc.split("/");
+      const [service = "", rpcMethod = ""] = rpc.split("/");
       span.rename(rpc);
-      span.set({ "rpc.system": "connect_rpc", "rpc.service": service, "rpc.method": method });
+      span.set({ "rpc.system": "connect_rpc", "rpc.service": service, "rpc.method": rpcMethod });
     }
     span.set({ "http.response.status_code": statusCode, "posthaste.code": line.code ?? "" });
     if (statusCode >= 500) span.fail(line.code ?? String(statusCode));
@@ -137,7 +139,7 @@ function beginLine(
     observer?.completed({ call: rpc ?? route ?? "unmatched", code: String(code), durationMs, ingested });
     log.info("request.completed", {
       requestId: line.id,
-      ...(rpc === undefined ? { route, method: request.method } : { rpc }),
+      ...(rpc === undefined ? { route, method } : { rpc }),
       code,
       durationMs,
       ...(accountId === undefined ? {} : { accountId }),

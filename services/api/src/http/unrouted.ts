@@ -63,7 +63,7 @@ function otherMethod(
   return sendProblem(reply, {
     title: "Method not allowed",
     status: 405,
-    detail: `${request.method} is not allowed on ${path.slice(0, PATH_CHARS_MAX)}; use ${allow}`,
+    detail: `${path.slice(0, PATH_CHARS_MAX)} does not take the method; use ${allow}`,
     reason: "METHOD_NOT_ALLOWED",
   });
 }
