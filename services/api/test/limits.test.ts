@@ -211,21 +211,6 @@ describe("connections", () => {
     return { socket, closed };
   };
 
-  test("over the limit are closed on arrival", async () => {
-    await start({ connectionsMax: 1 });
-    const first = open();
-    await new Promise((resolve) => first.socket.once("connect", resolve));
-    const ask = () => {
-      const { socket, closed } = open();
-      socket.write("GET /healthz HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n");
-      return closed;
-    };
-    expect(await ask()).toBe("");
-    first.socket.destroy();
-    await first.closed;
-    await expect.poll(ask).toContain("200 OK");
-  });
-
   test.each([
     ["no bytes", ""],
     ["half of their headers", "POST /api/Webhook HTTP/1.1\r\nhost: a\r\n"],

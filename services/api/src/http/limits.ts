@@ -24,7 +24,7 @@ export const LIMIT_SETTINGS = {
     { min: 1, max: 100_000 },
   ),
   POSTHASTE_CONNECTIONS_MAX: integer(
-    "Maximum open connections; more are closed on arrival. Each takes a file descriptor",
+    "Maximum open connections. One more takes the place of the one that has been idle longest; if every one has a request in flight, it is closed on arrival. Each takes a file descriptor",
     10_000,
     { min: 1, max: 1_000_000 },
   ),

@@ -9,6 +9,7 @@ import {
 import type { Socket } from "node:net";
 import { dropRest, endConnection, isTooLong, keepRest } from "./body-rest.ts";
 import { boundArrival } from "./bound-arrival.ts";
+import { type ConnectionPlaces, createConnectionPlaces } from "./connection-places.ts";
 import { createHttp2Sessions } from "./http2-sessions.ts";
 import { type Limits, PIPELINED_MAX } from "./limits.ts";
 import { destroyEnded, endUnheard, wakeWriters } from "./when-over.ts";
@@ -61,12 +62,13 @@ const LISTENERS_MAX = 20;
  * that listens: its timeouts for slow headers and requests depend on its own connection list.
  */
 export function createOnePort(limits: Limits, handler: Handler): OnePort {
-  const http1 = createHttp1(limits, handler);
-  const http2 = createHttp2(limits, handler);
+  const places = createConnectionPlaces(limits.connectionsMax);
+  const http1 = createHttp1(limits, places, handler);
+  const http2 = createHttp2(limits, places, handler);
   const { server } = http1;
-  server.maxConnections = limits.connectionsMax;
   const undecided = new Set<Socket>();
   server.on("connection", (socket) => {
+    if (!places.take(socket)) return;
     undecided.add(socket);
     socket.once("close", () => undecided.delete(socket));
     decide(socket, limits.headersTimeoutMs, (isHttp2) => {
@@ -94,7 +96,7 @@ export function createOnePort(limits: Limits, handler: Handler): OnePort {
 }
 
 /** Creates Node's HTTP/1.1 server without its connection listener, which `take` calls. */
-function createHttp1(limits: Limits, handler: Handler) {
+function createHttp1(limits: Limits, places: ConnectionPlaces, handler: Handler) {
   let draining = false;
   /** Responses in flight, by connection. */
   const inFlight = new Map<Socket, Set<ServerResponse>>();
@@ -106,6 +108,7 @@ function createHttp1(limits: Limits, handler: Handler) {
     response.setMaxListeners(LISTENERS_MAX);
     // Once it is over, the request no longer knows it.
     const { socket } = request;
+    places.hold(socket, response);
     const ofConnection = inFlight.get(socket);
     ofConnection?.add(response);
     response.once("close", () => {
@@ -204,7 +207,7 @@ function createTurns(handler: (request: IncomingMessage, response: ServerRespons
 }
 
 /** Creates an HTTP/2 server that never listens: `take` gives it its connections. */
-function createHttp2(limits: Limits, handler: Handler) {
+function createHttp2(limits: Limits, places: ConnectionPlaces, handler: Handler) {
   const streams = new Set<ServerHttp2Stream>();
   const handle = (request: Http2ServerRequest, response: Http2ServerResponse) => {
     boundArrival(request, limits.requestTimeoutMs);
@@ -242,7 +245,10 @@ function createHttp2(limits: Limits, handler: Handler) {
       // Node's HTTP/1.1 server allows half-open connections. An HTTP/2 client that ends its half has left.
       socket.allowHalfOpen = false;
       // The session is created synchronously by the `connection` event below.
-      server.once("session", (session) => sessions.add(session, socket));
+      server.once("session", (session) => {
+        sessions.add(session, socket);
+        session.on("stream", (stream) => places.hold(socket, stream));
+      });
       sockets.add(socket);
       socket.once("close", () => sockets.delete(socket));
       server.emit("connection", socket);

@@ -1,0 +1,58 @@
+import type { EventEmitter } from "node:events";
+import type { Socket } from "node:net";
+
+/** Places of the open connections. */
+export type ConnectionPlaces = {
+  /**
+   * Takes a place until the connection closes. If none is free, closes the one that has been idle longest.
+   *
+   * @returns false if every other connection has a request in flight; this one is then closed
+   */
+  take(socket: Socket): boolean;
+  /** Counts a request as in flight on its connection until it emits `close`. */
+  hold(socket: Socket, exchange: EventEmitter): void;
+};
+
+/**
+ * Creates places that nobody can keep others out of by holding connections: one that has no request in flight
+ * makes room for the next.
+ *
+ * Node's `maxConnections` would close the next before anything could make room for it.
+ */
+export function createConnectionPlaces(max: number): ConnectionPlaces {
+  /** The requests in flight of each open connection. */
+  const inFlight = new Map<Socket, number>();
+  /** The connections without any, the one that has been idle longest first. */
+  const idle = new Set<Socket>();
+  const leave = (socket: Socket) => {
+    inFlight.delete(socket);
+    idle.delete(socket);
+  };
+  const count = (socket: Socket, by: 1 | -1) => {
+    const before = inFlight.get(socket);
+    // It has left.
+    if (before === undefined) return;
+    inFlight.set(socket, before + by);
+    if (before + by === 0) idle.add(socket);
+    else idle.delete(socket);
+  };
+  return {
+    take(socket) {
+      if (inFlight.size >= max) {
+        const [longest] = idle;
+        (longest ?? socket).destroy();
+        if (longest === undefined) return false;
+        // Its `close` is still to come.
+        leave(longest);
+      }
+      inFlight.set(socket, 0);
+      idle.add(socket);
+      socket.once("close", () => leave(socket));
+      return true;
+    },
+    hold(socket, exchange) {
+      count(socket, 1);
+      exchange.once("close", () => count(socket, -1));
+    },
+  };
+}
