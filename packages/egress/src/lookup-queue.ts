@@ -1,5 +1,4 @@
-import { type AccountId, roomToShare } from "@posthaste/domain";
-import { createDebts, type DebtTerms } from "./debts.ts";
+import { type AccountId, createDebts, type DebtTerms, roomToShare } from "@posthaste/domain";
 
 /**
  * What accounts owe for the time for which their lookups hold places. A resolver that works answers in a

@@ -1,5 +1,4 @@
-import type { AccountId } from "@posthaste/domain";
-import { createDebts, type DebtTerms } from "./debts.ts";
+import { type AccountId, createDebts, type DebtTerms } from "@posthaste/domain";
 
 /**
  * What accounts owe for the time for which TLS reads their receivers' bytes. For an ordinary exchange, that

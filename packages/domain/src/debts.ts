@@ -1,4 +1,4 @@
-import type { AccountId } from "@posthaste/domain";
+import type { AccountId } from "./vocabulary.ts";
 
 /** How what accounts owe is counted. */
 export type DebtTerms = {
