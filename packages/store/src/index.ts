@@ -95,7 +95,7 @@ export { measureUpkeep, type UnfinishedUpkeep } from "./dispatch/unfinished-upke
 export { continueFanout, listFanouts } from "./ingest/continue-fanouts.ts";
 export { createTestDelivery } from "./ingest/create-test-delivery.ts";
 export { getEvent, type StoredEvent } from "./ingest/events.ts";
-export type { EventToIngest, IngestCall, IngestedEvent } from "./ingest/ingest-call.ts";
+export type { EventToIngest, IngestCall, IngestedEvent, InTurn } from "./ingest/ingest-call.ts";
 export { ingestEvents } from "./ingest/ingest-events.ts";
 export { createIngest } from "./ingest/ingest-group.ts";
 export { resendDelivery } from "./ingest/resend-delivery.ts";

@@ -1,4 +1,4 @@
-import { type AccountId, canonicalEventData, type EventId } from "@posthaste/domain";
+import type { AccountId, EventId } from "@posthaste/domain";
 import { byPrimaryKey } from "../database/by-index.ts";
 import { sha256 } from "../database/ids.ts";
 import { sharedOrFail } from "../database/lock-rows.ts";
@@ -99,35 +99,4 @@ export async function heldKeysOf(
 /** Returns the hash that is stored with a key. */
 export function contentHash({ eventType, data }: Content): Buffer {
   return sha256(`${eventType}\n`, data);
-}
-
-/**
- * Compares the content of a used key with new content, as canonical JSON. `gone`: the bytes differ, and the
- * event to compare with was erased, or deleted for its age.
- *
- * The stored hash is of the bytes as received. Nearly every repetition sends the same bytes and needs no
- * canonical form. Only different bytes are parsed, together with the stored event's.
- */
-export async function compareContent(
-  tx: Tx,
-  used: UsedKey,
-  content: Content,
-): Promise<"same" | "other" | "gone"> {
-  if (used.contentHash.equals(contentHash(content))) return "same";
-  const first = used.content ?? (await readContent(tx, used.eventId));
-  if (first === undefined) return "gone";
-  return canonicalOf(first) === canonicalOf(content) ? "same" : "other";
-}
-
-function canonicalOf({ eventType, data }: Content): string {
-  return `${eventType}\n${canonicalEventData(Buffer.from(data).toString("utf8"))}`;
-}
-
-async function readContent(tx: Tx, eventId: EventId): Promise<Content | undefined> {
-  const row = await tx
-    .selectFrom("events")
-    .select(["event_type", "data"])
-    .where("id", "=", eventId)
-    .executeTakeFirst();
-  return row && { eventType: row.event_type, data: row.data };
 }

@@ -14,6 +14,14 @@ export type IngestedEvent = {
   readonly duplicate: boolean;
 };
 
+/**
+ * Computes what may hold the event loop for long, when its account's turn comes.
+ *
+ * @param bytes how much is looked at
+ * @throws a Refusal if the turn does not come soon
+ */
+export type InTurn = <T>(bytes: number, compute: () => T | Promise<T>) => Promise<T>;
+
 export type IngestCall = {
   readonly accountId: AccountId;
   readonly events: readonly EventToIngest[];
@@ -27,4 +35,8 @@ export type IngestCall = {
    * them before it deletes events. Default: false, and the account is looked at.
    */
   readonly holdsSubscription?: boolean;
+  /** Compares contents in the account's turns. Default: at once. */
+  readonly inTurn?: InTurn | undefined;
+  /** The {@link pairOf} contents that were compared and are the same. Default: none. */
+  readonly same?: ReadonlySet<string>;
 };

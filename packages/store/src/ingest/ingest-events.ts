@@ -5,12 +5,14 @@ import { insertRows } from "../database/insert-rows.ts";
 import type { Store } from "../database/store.ts";
 import { type Tx, transact } from "../database/transact.ts";
 import { insertDeliveries } from "../deliveries/new-deliveries.ts";
+import { comparing, type Uncompared } from "./compare-contents.ts";
 import type { IngestCall, IngestedEvent } from "./ingest-call.ts";
 import {
   beginPlan,
   hasHeldKey,
   type IngestPlan,
   type IngestRows,
+  type Planned,
   planCall,
   TOO_WIDE,
 } from "./plan-ingest.ts";
@@ -25,17 +27,22 @@ export const UNBOUNDED: IngestBounds = {
 
 /**
  * Stores events and a delivery for each matching subscription, in one transaction: all or none. Once this
- * resolves, the deliveries are owed. {@link createIngest} commits many concurrent calls together.
+ * resolves, the deliveries are owed. {@link createIngest} commits many concurrent calls together, and
+ * compares contents as this does; see {@link comparing}.
  *
  * @throws Refusal `already_exists` if a key was used with different content; the field names the event's
  *   index
  */
 export async function ingestEvents(store: Store, ingest: IngestCall): Promise<IngestedEvent[]> {
-  return await transact(store, (tx) => ingestEventsIn(store, tx, ingest));
+  return await comparing(store, ingest, (call) => transact(store, (tx) => ingestEventsIn(store, tx, call)));
 }
 
 /** Ingests a call within a transaction; see {@link ingestEvents}. */
-export async function ingestEventsIn(store: Store, tx: Tx, ingest: IngestCall): Promise<IngestedEvent[]> {
+export async function ingestEventsIn(
+  store: Store,
+  tx: Tx,
+  ingest: IngestCall,
+): Promise<IngestedEvent[] | Uncompared> {
   const [settled] = await ingestCallsIn(store, tx, [ingest], UNBOUNDED);
   if (settled === undefined) throw new Error("the ingest call was not planned");
   if ("error" in settled) throw settled.error;
@@ -55,7 +62,7 @@ export async function ingestEventsIn(store: Store, tx: Tx, ingest: IngestCall): 
  *
  * @param bounds.rowsMax events and deliveries after which further calls are left out
  * @param bounds.callRowsMax maximum events and deliveries of a call; one with more stores nothing, and its
- *   result is {@link TOO_WIDE}
+ *   result is {@link TOO_WIDE}. One with contents to compare stores nothing, either: {@link Uncompared}
  * @param heldKeys the keys that earlier runs of the transaction found to be held. Default: none
  * @returns the result of each call, in their order
  */
@@ -65,9 +72,9 @@ export async function ingestCallsIn(
   calls: readonly IngestCall[],
   { rowsMax, callRowsMax }: IngestBounds,
   heldKeys = new Set<string>(),
-): Promise<Settled<IngestedEvent[] | typeof TOO_WIDE>[]> {
+): Promise<Settled<Planned>[]> {
   const plan = await beginPlan(store, tx, calls, heldKeys);
-  const settled: Settled<IngestedEvent[] | typeof TOO_WIDE>[] = [];
+  const settled: Settled<Planned>[] = [];
   for (const call of calls) {
     if (settled.length > 0 && rowCount(plan) >= rowsMax) break;
     if (hasHeldKey(call, heldKeys)) {

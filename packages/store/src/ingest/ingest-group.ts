@@ -2,9 +2,10 @@ import { createGroupCommit } from "../database/group-commit.ts";
 import { concernsOne } from "../database/in-parts.ts";
 import type { Store } from "../database/store.ts";
 import { transact } from "../database/transact.ts";
+import { comparing } from "./compare-contents.ts";
 import type { IngestCall, IngestedEvent } from "./ingest-call.ts";
 import { type IngestBounds, ingestCallsIn, UNBOUNDED } from "./ingest-events.ts";
-import { TOO_WIDE } from "./plan-ingest.ts";
+import { type Planned, TOO_WIDE } from "./plan-ingest.ts";
 
 /**
  * # Ingest calls commit together
@@ -21,8 +22,8 @@ import { TOO_WIDE } from "./plan-ingest.ts";
  *   once the plan is complete. A refused call (a key used with different content) adds none, and its
  *   neighbours are stored.
  * - **Keys hold within a group.** The plan of a call sees the keys of earlier calls as if they were stored.
- *   The same content gets their event's id with `duplicate`; different content is refused. If the transaction
- *   fails, all of these calls fail, and no caller has received an id.
+ *   The same bytes get their event's id with `duplicate`. If the transaction fails, all of these calls fail,
+ *   and no caller has received an id.
  * - **Keys hold between groups.** A transaction of another connection or process may take a key after it was
  *   looked up. The insert waits until the other transaction has committed, and then fails. The whole
  *   transaction is rolled back and runs again with a new plan, which sees the key. Keys are inserted in one
@@ -37,6 +38,9 @@ import { TOO_WIDE } from "./plan-ingest.ts";
  *   call with more than {@link NARROW_ROWS_MAX} leaves its group with nothing stored, and gets a transaction
  *   of its own. One of those is in flight at a time, while groups go on beside it. (SQLite has one writer,
  *   which takes them in turns.) If more calls wait than fit, accounts take turns, too.
+ * - **No content is compared in a transaction.** A call whose key was used with other bytes leaves its group
+ *   with nothing stored. Its contents are compared in its account's turns, and then it comes again; see
+ *   `compare-contents.ts`.
  * - **Matching is as of ingest.** The transaction that stores an event also reads which subscriptions want
  *   it, once for each account and event type of the group.
  *
@@ -49,7 +53,7 @@ export function createIngest(store: Store): (ingest: IngestCall) => Promise<Inge
     const heldKeys = new Set<string>();
     return await transact(store, (tx) => ingestCallsIn(store, tx, calls, bounds, heldKeys));
   };
-  const narrow = createGroupCommit<IngestCall, IngestedEvent[] | typeof TOO_WIDE>({
+  const narrow = createGroupCommit<IngestCall, Planned>({
     commit: committing({ rowsMax: GROUP_ROWS_MAX, callRowsMax: NARROW_ROWS_MAX }),
     splits,
     ownerOf,
@@ -58,20 +62,21 @@ export function createIngest(store: Store): (ingest: IngestCall) => Promise<Inge
     weightMax: GROUP_BYTES_MAX,
     groupsMax: store.seam.locksRows ? CONCURRENT_GROUPS : 1,
   });
-  const wide = createGroupCommit<IngestCall, IngestedEvent[] | typeof TOO_WIDE>({
+  const wide = createGroupCommit<IngestCall, Planned>({
     commit: committing(UNBOUNDED),
     // One at a time: its rows cost far more than the flush that it could share.
     itemsMax: 1,
     splits,
     ownerOf,
   });
-  return async (call) => {
+  const ingestOnce = async (call: IngestCall) => {
     for (const group of call.events.length > NARROW_ROWS_MAX ? [wide] : [narrow, wide]) {
       const ingested = await group(call);
       if (ingested !== TOO_WIDE) return ingested;
     }
     throw new Error("an ingest call without a bound was too wide");
   };
+  return async (call) => await comparing(store, call, ingestOnce);
 }
 
 /** Maximum calls per transaction. More do not make the flush measurably cheaper. */

@@ -1,4 +1,4 @@
-import { type AccountId, type EventId, Refusal } from "@posthaste/domain";
+import type { AccountId, EventId } from "@posthaste/domain";
 import type { Insertable } from "kysely";
 import { Held } from "../database/contended.ts";
 import { newEventId, sha256 } from "../database/ids.ts";
@@ -12,14 +12,8 @@ import {
   matchSubscriptions,
   type WalkedMatch,
 } from "../subscriptions/match-subscriptions.ts";
-import {
-  compareContent,
-  contentHash,
-  heldKeysOf,
-  keyId,
-  readUsedKeys,
-  type UsedKey,
-} from "./idempotency-keys.ts";
+import { type ContentPair, isKnownSame, Uncompared } from "./compare-contents.ts";
+import { contentHash, heldKeysOf, keyId, readUsedKeys, type UsedKey } from "./idempotency-keys.ts";
 import type { EventToIngest, IngestCall, IngestedEvent } from "./ingest-call.ts";
 
 /**
@@ -47,6 +41,9 @@ type FoundMatches = {
 
 /** Stands for the result of a call that would insert more rows than it may. */
 export const TOO_WIDE = Symbol("too wide");
+
+/** What became of a call. Only events were planned to be stored. */
+export type Planned = IngestedEvent[] | typeof TOO_WIDE | Uncompared;
 
 export type IngestRows = {
   readonly events: Insertable<Tables["events"]>[];
@@ -110,9 +107,9 @@ export function hasHeldKey({ accountId, events }: IngestCall, heldKeys: Readonly
  * call that is refused midway leaves nothing behind.
  *
  * @param rowsMax maximum events and deliveries of the call
- * @returns {@link TOO_WIDE}: the call would have more, and nothing was planned
- * @throws Refusal `already_exists` if a key was used with different content; the field names the event's
- *   index; `unauthenticated` if the account's erasure has been requested
+ * @returns {@link TOO_WIDE}: the call would have more, and nothing was planned; {@link Uncompared}: nothing
+ *   was planned, either
+ * @throws Refusal `unauthenticated` if the account's erasure has been requested
  * @throws Held if another transaction is changing the account
  */
 export async function planCall(
@@ -121,11 +118,12 @@ export async function planCall(
   plan: IngestPlan,
   ingest: IngestCall,
   rowsMax: number,
-): Promise<IngestedEvent[] | typeof TOO_WIDE> {
+): Promise<Planned> {
   const { accountId, now, traceparent } = ingest;
   const results: IngestedEvent[] = [];
   const rows = newRows();
   const usedHere = new Map<string, UsedKey>();
+  const uncompared: ContentPair[] = [];
   let room = ingest.deliveriesMax;
 
   for (const [index, event] of ingest.events.entries()) {
@@ -134,8 +132,7 @@ export async function planCall(
     const id = keyHash === null ? "" : keyId(accountId, keyHash);
     const before = keyHash === null ? undefined : (usedHere.get(id) ?? plan.used.get(id));
     if (before !== undefined) {
-      const compared = await compareContent(tx, before, event);
-      if (compared !== "same") throw keyTaken(compared, index, ingest.events.length);
+      if (!isKnownSame(before, event, ingest)) uncompared.push({ index, used: before, content: event });
       results.push({ eventId: before.eventId, deliveryCount: before.deliveryCount, duplicate: true });
       continue;
     }
@@ -178,6 +175,7 @@ export async function planCall(
     }
     results.push({ eventId, deliveryCount: served.length, duplicate: false });
   }
+  if (uncompared.length > 0) return new Uncompared(uncompared);
   addRows(plan.rows, rows);
   for (const [id, key] of usedHere) plan.used.set(id, key);
   return results;
@@ -256,18 +254,6 @@ function keyRow(
     delivery_count: deliveryCount,
     created_at: ingest.now,
   };
-}
-
-function keyTaken(how: "other" | "gone", index: number, count: number): Refusal {
-  const field = count === 1 ? "idempotency_key" : `events[${index}].idempotency_key`;
-  const words =
-    how === "other"
-      ? "was used before with different content"
-      : "was used before with different bytes, for an event that has been deleted, so the contents cannot be compared";
-  return new Refusal("already_exists", `${field} ${words}; use a new key for a new event`, {
-    reason: "IDEMPOTENCY_KEY_REUSED",
-    field,
-  });
 }
 
 /** Wraps bytes as the drivers want them, without a copy. */
