@@ -8,15 +8,17 @@ const SECRET = "hush";
 const part = fc
   .oneof(fc.string(), fc.constantFrom("/", "?", "#", "@", ":", "&", "=", "%zz", "[::1]", "%0A"))
   .map((text) => `${text}${SECRET}${text}`);
+/** After the login, `?` and `&` begin a parameter, and names of parameters are repeated. */
+const afterLogin = part.map((text) => text.replace(/[?&]/g, ""));
 const parameter = fc.tuple(
   fc.oneof(
     fc.constantFrom("ssl-mode", "ssl-ca", "ssl-cert", "ssl-key", "socketPath", "sslmode"),
     fc.string(),
   ),
-  fc.oneof(fc.constantFrom("REQUIRED", "VERIFY_CA", "VERIFY_IDENTITY", "DISABLED", ""), part),
+  fc.oneof(fc.constantFrom("REQUIRED", "VERIFY_CA", "VERIFY_IDENTITY", "DISABLED", ""), afterLogin),
 );
 const url = fc
-  .record({ user: part, password: part, host: fc.oneof(part, fc.constant("db")), name: part })
+  .record({ user: part, password: part, host: fc.oneof(part, fc.constant("db")), name: afterLogin })
   .chain((login) => fc.tuple(fc.constant(login), fc.array(parameter, { maxLength: 4 })))
   .map(([{ user, password, host, name }, parameters]) => {
     const query = parameters.map(([key, value]) => `${key}=${value}`).join("&");
