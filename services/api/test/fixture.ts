@@ -64,7 +64,8 @@ export type RestAnswer = { status: number; headers: Headers; body: any };
 
 /** Shared by the benches of a file: to start a thread takes longer than most tests. */
 const threads = createSchemaThreads(silentLog);
-afterAll(() => threads.stop());
+// The suite of others runs without vitest. Idle threads do not keep its process.
+if (process.env["VITEST"] !== undefined) afterAll(() => threads.stop());
 /** Other benches' databases have schemas with the same key. */
 const threadsOf = (databaseUrl: string): SchemaThreads => ({
   ...threads,
