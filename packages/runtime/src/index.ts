@@ -1,3 +1,4 @@
+export { asOne } from "./as-one.ts";
 export {
   ConfigError,
   httpUrl,
@@ -22,7 +23,7 @@ export {
   measureLog,
   serveMetrics,
 } from "./metrics.ts";
-export { asOne, readinessOf, type WhyAway } from "./readiness.ts";
+export { readinessOf, type WhyAway } from "./readiness.ts";
 export { type Running, runService, type Service } from "./run-service.ts";
 export { createStopDeadline, type StopDeadline } from "./stop-deadline.ts";
 export {

@@ -12,17 +12,3 @@ export function readinessOf(why: Awaited<ReturnType<WhyAway>>) {
   const away = entries.filter(([, reason]) => reason !== undefined);
   return { ...Object.fromEntries(states), ...(away.length > 0 && { why: Object.fromEntries(away) }) };
 }
-
-/**
- * Lets those who ask while a question is under way share its answer. Anyone may probe, and each question goes
- * to a database or to Temporal.
- */
-export function asOne<T>(ask: () => Promise<T>): () => Promise<T> {
-  let underWay: Promise<T> | undefined;
-  return async () => {
-    underWay ??= ask().finally(() => {
-      underWay = undefined;
-    });
-    return await underWay;
-  };
-}

@@ -1,7 +1,7 @@
-import { connect } from "node:net";
 import { data, headers, preface } from "@posthaste/testkit/http2-frames";
 import { afterEach, expect, test } from "vitest";
 import { type Bench, startBench } from "./fixture.ts";
+import { openSocket } from "./open-socket.ts";
 
 let t: Bench;
 afterEach(() => t.dispose());
@@ -13,18 +13,6 @@ const start = async (connectionsMax: number) => {
 const askOverHttp1 = "GET /nowhere HTTP/1.1\r\nhost: a\r\n\r\n";
 const askOverHttp2 = (stream: number) => headers(stream, { ":method": "GET", ":path": "/nowhere" });
 
-function open() {
-  const socket = connect(Number(new URL(t.url).port), "127.0.0.1");
-  socket.on("error", () => {});
-  let answer = "";
-  socket.on("data", (chunk) => {
-    answer += chunk;
-  });
-  /** Everything it received, once it is closed. */
-  const closed = new Promise<string>((resolve) => socket.once("close", () => resolve(answer)));
-  return { socket, closed };
-}
-
 const openNow = () => {
   const { undecided, http1, http2 } = t.counters();
   return undecided + http1 + http2;
@@ -35,7 +23,7 @@ const answers = () => t.logged("request.completed").length;
 /** Opens a connection, waits until it is accepted, and sends something. */
 async function openAndSend(bytes: string | Buffer) {
   const before = openNow();
-  const connection = open();
+  const connection = openSocket(t.url);
   await expect.poll(openNow).toBe(before + 1);
   connection.socket.write(bytes);
   return connection;
@@ -67,7 +55,7 @@ async function openBusy(protocol: string) {
 
 /** Asks over a new connection. @returns all that it received */
 function ask(): Promise<string> {
-  const { socket, closed } = open();
+  const { socket, closed } = openSocket(t.url);
   socket.write(askOverHttp1.replace("host: a", "host: a\r\nconnection: close"));
   return closed;
 }

@@ -12,6 +12,7 @@ import { createAccount } from "@posthaste/store";
 import { afterEach, describe, expect, test } from "vitest";
 import type { Limits } from "../src/http/limits.ts";
 import { type Bench, startBench } from "./fixture.ts";
+import { openSocket } from "./open-socket.ts";
 
 let t: Bench;
 afterEach(() => t.dispose());
@@ -199,31 +200,19 @@ describe("streams", () => {
 });
 
 describe("connections", () => {
-  const open = () => {
-    const socket = connect(Number(new URL(t.url).port), "127.0.0.1");
-    socket.on("error", () => {});
-    let answer = "";
-    socket.on("data", (chunk) => {
-      answer += chunk;
-    });
-    /** Everything it received, once it is closed. */
-    const closed = new Promise<string>((resolve) => socket.once("close", () => resolve(answer)));
-    return { socket, closed };
-  };
-
   test.each([
     ["no bytes", ""],
     ["half of their headers", "POST /api/Webhook HTTP/1.1\r\nhost: a\r\n"],
   ])("that send %s are closed", async (_what, bytes) => {
     await start({ headersTimeoutMs: 100, requestTimeoutMs: 60_000 });
-    const { socket, closed } = open();
+    const { socket, closed } = openSocket(t.url);
     socket.write(bytes);
     expect(await closed).toMatch(/^$|408/);
   });
 
   test("whose request body never arrives are closed, over HTTP/1.1 and over HTTP/2", async () => {
     await start({ requestTimeoutMs: 150, headersTimeoutMs: 100 });
-    const { socket, closed } = open();
+    const { socket, closed } = openSocket(t.url);
     socket.write(
       `POST /api/Webhook HTTP/1.1\r\nhost: a\r\nauthorization: Bearer ${t.token}\r\ncontent-type: application/json\r\ncontent-length: 9\r\n\r\n{`,
     );

@@ -1,3 +1,4 @@
+import { asOne } from "@posthaste/runtime";
 import { Kysely, sql } from "kysely";
 import { Contended } from "./contended.ts";
 import { DEADLINES, type Deadlines, within } from "./dialect/deadlines.ts";
@@ -83,12 +84,9 @@ export function clearTextWarning({ seam }: Store): string | undefined {
 }
 
 function boundPing(ask: () => Promise<void>, pingMs: number): () => Promise<void> {
-  let pending: Promise<void> | undefined;
+  const ping = asOne(ask);
   return async () => {
-    pending ??= ask().finally(() => {
-      pending = undefined;
-    });
-    await within(pingMs, pending, `the database did not answer a ping within ${pingMs} ms`);
+    await within(pingMs, ping(), `the database did not answer a ping within ${pingMs} ms`);
   };
 }
 

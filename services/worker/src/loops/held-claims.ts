@@ -1,5 +1,5 @@
 import type { DeliveryId } from "@posthaste/domain";
-import type { Log } from "@posthaste/runtime";
+import { asOne, type Log } from "@posthaste/runtime";
 import { type ClaimedDelivery, renewClaims, type Store } from "@posthaste/store";
 import { createOutageLog, type WhatIsAway } from "./outage-log.ts";
 import { createReportSetAside, type SetAsideWork } from "./report-set-aside.ts";
@@ -68,19 +68,14 @@ export function createHeldClaims(options: HeldClaimsOptions): HeldClaims {
   };
 
   /** The renewal that attempts wait for. After a stall, they are many. */
-  let awaited: Promise<void> | undefined;
+  const renewForAll = asOne(renew);
   const isSafe = (id: DeliveryId) => (leases.get(id) ?? 0) - now() > partMs;
   return {
     add: ({ deliveryId, leaseUntil }) => void leases.set(deliveryId, leaseUntil),
     remove: (id) => void leases.delete(id),
     async holds(id) {
       // A renewal that began before this claim does not include it.
-      for (let times = 0; times < 2 && !isSafe(id); times++) {
-        awaited ??= renew().finally(() => {
-          awaited = undefined;
-        });
-        await awaited;
-      }
+      for (let times = 0; times < 2 && !isSafe(id); times++) await renewForAll();
       return isSafe(id);
     },
     renew,
