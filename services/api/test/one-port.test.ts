@@ -12,7 +12,7 @@ import { EventCatalogService } from "@posthaste/contracts/event_catalog";
 import { Health, HealthCheckResponse_ServingStatus as Status } from "@posthaste/contracts/health";
 import { createSubscription } from "@posthaste/store";
 import { headers, preface, reset } from "@posthaste/testkit/http2-frames";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { type Bench, startBench } from "./fixture.ts";
 
 let t: Bench;
@@ -59,6 +59,28 @@ test("without Temporal's namespace the API is ready, since events are accepted, 
       200,
       { database: "ok", temporal: "away", why: { temporal: "no_namespace" } },
     ]);
+  } finally {
+    await other.dispose();
+  }
+});
+
+test("fifty probes at once, each over a connection of its own, share one look at the database", async () => {
+  const probes = 50;
+  const isLookedAt = Promise.withResolvers<void>();
+  const whyTemporalAway = vi.fn(async () => {
+    await isLookedAt.promise;
+    return undefined;
+  });
+  const other = await startBench({ whyTemporalAway });
+  try {
+    const ping = vi.spyOn(other.store, "ping");
+    const answers = Array.from({ length: probes }, () => fetch(`${other.url}/readyz`));
+    await expect.poll(other.counters).toMatchObject({ http1: probes, responses: probes });
+    isLookedAt.resolve();
+    for (const answer of answers) expect((await answer).status).toBe(200);
+    expect([ping, whyTemporalAway].map(({ mock }) => mock.calls.length)).toEqual([1, 1]);
+    await fetch(`${other.url}/readyz`);
+    expect(ping).toHaveBeenCalledTimes(2);
   } finally {
     await other.dispose();
   }
