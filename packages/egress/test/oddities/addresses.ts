@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { createServer } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
-import { parseNetworks } from "@posthaste/domain";
+import { PLATFORM_NETWORKS, parseNetworks } from "@posthaste/domain";
 import { refusedUrl } from "@posthaste/testkit";
 import { seenOf } from "./bench.ts";
 import { type Bench, HOST, type Oddity, OK, SHORT_MS } from "./oddity.ts";
@@ -21,6 +21,33 @@ async function sendTo(bench: Bench, addresses: readonly string[]) {
 async function sendToPublic(bench: Bench, host: string, addresses: readonly string[] = []) {
   return seenOf(await bench.post({ url: `http://${host}/`, addresses, rules: { allow: [] } }));
 }
+
+/** Sends a delivery to a name with these addresses, which are all allowed, although 127.0.0.1 is denied. */
+async function sendToDenied(bench: Bench, addresses: readonly string[]) {
+  const site = await bench.receive({ answer: OK });
+  const rules = { allow: parseNetworks("127.0.0.0/8"), deny: parseNetworks("127.0.0.1") };
+  const url = `http://${HOST}:${site.port}/`;
+  return { ...seenOf(await bench.post({ url, addresses, rules })), requests: site.requests.length };
+}
+
+/** Addresses at which clouds serve their own machines: denied by default, however much is allowed. */
+const OF_CLOUDS: readonly Oddity[] = (
+  [
+    ["Azure's agents, 168.63.129.16", "168.63.129.16", "RFC 3986 7.2"],
+    ["Alibaba Cloud's metadata, 100.100.100.200", "100.100.100.200", "RFC 6598 4"],
+    ["AWS's metadata, `fd00:ec2::254`", "fd00:ec2::254", "RFC 4193 4.1"],
+    ["Google Cloud's metadata, `fd20:ce::254`", "fd20:ce::254", "RFC 4193 4.1"],
+    ["the clouds' metadata in IPv6, `::ffff:169.254.169.254`", "::ffff:169.254.169.254", "RFC 4291 2.5.5.2"],
+  ] as const
+).map(([whose, address, clause]) => ({
+  what: `has the address of ${whose}, where all networks are allowed`,
+  ...{ clause, isOwnBound: true, expected: { outcome: "blocked", status: null } },
+  find: async (bench) => {
+    const rules = { allow: parseNetworks("0.0.0.0/0,::/0"), deny: PLATFORM_NETWORKS };
+    const post = { url: `http://${HOST}/`, addresses: [address], rules, timeoutMs: SHORT_MS };
+    return seenOf(await bench.post(post));
+  },
+}));
 
 export const ADDRESSES: readonly Oddity[] = [
   {
@@ -82,6 +109,22 @@ export const ADDRESSES: readonly Oddity[] = [
     ...{ clause: "RFC 6052 3.1", expected: { outcome: "blocked", status: null } },
     find: (bench) => sendToPublic(bench, HOST, ["64:ff9b::7f00:1"]),
   },
+  ...OF_CLOUDS,
+  {
+    what: "has an address that the operator allows and also denies",
+    ...{ clause: "RFC 3986 7.2", isOwnBound: true, expected: { outcome: "blocked", requests: 0 } },
+    find: (bench) => sendToDenied(bench, ["127.0.0.1"]),
+  },
+  {
+    what: "has such an address in IPv6, `::ffff:127.0.0.1`",
+    ...{ clause: "RFC 4291 2.5.5.2", isOwnBound: true, expected: { outcome: "blocked", requests: 0 } },
+    find: (bench) => sendToDenied(bench, ["::ffff:127.0.0.1"]),
+  },
+  {
+    what: "has two addresses, of which the operator denies the second",
+    ...{ clause: "RFC 3986 7.2", isOwnBound: true, expected: { outcome: "blocked", requests: 0 } },
+    find: (bench) => sendToDenied(bench, ["127.0.0.2", "127.0.0.1"]),
+  },
   {
     what: "is a private address in a URL, also as a number, `http://2130706433/`",
     ...{ clause: "RFC 1122 3.2.1.3", expected: { outcome: "blocked", status: null } },
@@ -91,6 +134,11 @@ export const ADDRESSES: readonly Oddity[] = [
     what: "has a URL with a private address",
     ...{ clause: "RFC 1918 3", expected: { outcome: "not subscribed" } },
     subscribed: "https://10.0.0.5/",
+  },
+  {
+    what: "has a URL with the address of Azure's agents, 168.63.129.16",
+    ...{ clause: "RFC 3986 7.2", isOwnBound: true, expected: { outcome: "not subscribed" } },
+    subscribed: "https://168.63.129.16/",
   },
   {
     what: "has a URL with port 25, of mail",
