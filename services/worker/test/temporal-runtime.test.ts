@@ -14,11 +14,18 @@ test("the lines of Temporal's SDK are lines of the worker's log", () => {
   logger.debug("not worth a line");
   logger.info("Worker state changed", { state: "RUNNING", [Symbol("time")]: 1n });
   logger.log("WARN", "Activity failed", { attempt: 1, error: why });
+  logger.warn("No workflows registered, not polling for workflow tasks", { taskQueue: "retries" });
   logger.error("Worker failed", { error: why, workflowId: "w" });
   logger.error("Worker failed");
   expect(lines).toEqual([
     ["info", "temporal.sdk", { message: "Worker state changed", state: "RUNNING" }],
     ["warn", "temporal.sdk", { message: "Activity failed", attempt: 1, error: why }],
+    // The worker of retries is meant to have none.
+    [
+      "info",
+      "temporal.sdk",
+      { message: "No workflows registered, not polling for workflow tasks", taskQueue: "retries" },
+    ],
     ["error", "temporal.sdk", why, { message: "Worker failed", workflowId: "w" }],
     ["error", "temporal.sdk", "Worker failed", { message: "Worker failed" }],
   ]);

@@ -61,6 +61,14 @@ const traffic = async (from: number, count: number, receiverUrl: string) => {
   });
 };
 
+test("a worker that starts as it should warns of nothing", async () => {
+  const lines = () => (stack.workers[0]?.log() ?? "").split("\n");
+  const areRunning = () => lines().filter((line) => line.includes('"state":"RUNNING"')).length;
+  // Temporal's SDK writes its lines late, and both of its workers at once.
+  await vi.waitFor(() => expect(areRunning()).toBe(2), PATIENCE);
+  expect(lines().filter((line) => line.includes('"level":"warn"'))).toEqual([]);
+});
+
 describe("metrics", () => {
   test("have no label that grows with accounts, subscriptions, hosts, paths or event types", async () => {
     const receiver = await startReceiver();

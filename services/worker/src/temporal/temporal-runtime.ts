@@ -5,6 +5,12 @@ import { type Logger, Runtime } from "@temporalio/worker";
 const SCRAPE_TIMEOUT_MS = 2_000;
 
 /**
+ * What the SDK warns of although it is meant, and no option says so: the worker of retries has activities
+ * alone. It says so at each start and each reconnect.
+ */
+const MEANT: ReadonlySet<string> = new Set(["No workflows registered, not polling for workflow tasks"]);
+
+/**
  * Prepares Temporal's SDK: it logs to the worker's log, and serves its metrics on a free loopback port. Call
  * this before any other use of the SDK.
  *
@@ -40,7 +46,8 @@ export function sdkLogger(log: Log): Logger {
     ...Object.fromEntries(Object.entries(meta)),
   });
   const info: Logger["info"] = (message, meta) => log.info("temporal.sdk", fieldsOf(message, meta));
-  const warn: Logger["info"] = (message, meta) => log.warn("temporal.sdk", fieldsOf(message, meta));
+  const warn: Logger["info"] = (message, meta) =>
+    MEANT.has(message) ? info(message, meta) : log.warn("temporal.sdk", fieldsOf(message, meta));
   const error: Logger["info"] = (message, meta) => {
     const { error: cause = message, ...fields } = fieldsOf(message, meta) as { error?: unknown };
     log.error("temporal.sdk", cause, fields);
