@@ -28,9 +28,10 @@ export {
   parseEventData,
 } from "./event-data.ts";
 export { type EventKey, matchesKey, parsePointer } from "./event-key.ts";
-export { ALL_EVENT_TYPES, type EventType, nearestCodes, unknownEventTypeMessage } from "./event-type.ts";
+export { ALL_EVENT_TYPES, type EventType, unknownEventTypeMessage } from "./event-type.ts";
 export { DISABLE_RULE, type DisableRule, isToBeDisabled } from "./failing.ts";
 export { createFairQueue, type FairQueue } from "./fair-queue.ts";
+export { nearestNames } from "./nearest-names.ts";
 export { hasNumberText, noteNumberTexts, numberText } from "./number-texts.ts";
 export {
   describeOutcome,

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { nearestCodes, unknownEventTypeMessage } from "./event-type.ts";
+import { unknownEventTypeMessage } from "./event-type.ts";
 import { describeOutcome, OUTCOMES, outcomeOfStatus, terminalStateAfter } from "./outcome.ts";
 import { decodePageToken, encodePageToken } from "./page-token.ts";
 import { SCHEDULE } from "./schedule.ts";
@@ -49,7 +49,7 @@ test("a page token decodes to its sort key, and any other text is refused", () =
 
 test("the message for an unknown event type suggests similar codes, and none that is not similar", () => {
   const known = ["contact_created", "contact_updated", "invoice_sent"];
-  expect(nearestCodes("contact_create", known)[0]).toBe("contact_created");
+  expect(unknownEventTypeMessage("contact_create", known)).toContain("did you mean contact_created");
   expect(unknownEventTypeMessage("invoice_snet", known)).toContain("did you mean invoice_sent?");
   expect(unknownEventTypeMessage("x".repeat(10_000), known).length).toBeLessThan(300);
   for (const far of ["nope", "sent", "x".repeat(12)]) {

@@ -13,6 +13,8 @@ const INGEST = "EventIngestService/IngestEvent";
 const LIST = "DeliveryService/ListDeliveries";
 const nothing = { subscriptions: 0, events: 0, deliveries: 0 };
 
+type Detail = { readonly debug: { readonly fieldViolations?: readonly { readonly description: string }[] } };
+
 /** Sends a call's body as it is. */
 const send = async (method: string, contentType: string, body: string | Uint8Array) => {
   const answer = await fetch(`${t.url}/posthaste.v1.${method}`, {
@@ -41,6 +43,26 @@ describe("a field that the contracts do not know", () => {
       status: 400,
     });
     expect(await t.stored()).toEqual(nothing);
+  });
+
+  test.each([
+    ["one letter less", "idempotencyKy", "; did you mean idempotencyKey?"],
+    ["one letter less, as the contracts write it", "idempotency_ky", "; did you mean idempotency_key?"],
+    ["another case", "EventType", "; did you mean eventType?"],
+    ["another word", "colour", ""],
+    ["half a million letters", "x".repeat(500_000), ""],
+  ])("is refused with the name that is meant, if one is: %s", async (_what, name, hint) => {
+    for (const [method, message] of [
+      [INGEST, { [name]: "1" }],
+      ["EventIngestService/IngestEvents", { events: [{ [name]: "1" }] }],
+    ] as const) {
+      const { status, body } = await t.rpc(method, message);
+      expect(status).toBe(400);
+      const [why] = body.details.flatMap((detail: Detail) => detail.debug.fieldViolations ?? []);
+      expect(why.description).toBe(`is unknown${hint}`);
+      expect(body.message).toMatch(/(is unknown|…)(; did you mean \w+\?)?$/);
+      expect(body.message.endsWith(hint)).toBe(true);
+    }
   });
 
   test("is refused if it is the name of an enum's value", async () => {

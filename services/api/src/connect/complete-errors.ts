@@ -2,6 +2,7 @@ import { Code, ConnectError, type ConnectRouter } from "@connectrpc/connect";
 import { ErrorInfoSchema } from "@posthaste/contracts/error-details";
 import type { ReasonName } from "../http/refusal-table.ts";
 import { detailsFor, shortenedText, type Why } from "./error-details.ts";
+import { nearestField } from "./nearest-field.ts";
 import { rewriteErrors } from "./rewrite-errors.ts";
 import { wrapHandlers } from "./wrap-handlers.ts";
 
@@ -13,7 +14,7 @@ const UNDECODABLE = ["parse binary: ", "decompression failed"];
 /** Connect's message for a body over its limit. Posthaste's own refusals for want of places say otherwise. */
 const TOO_LARGE = /^message (?:size (?:\d+ )?)?is larger than configured readMaxBytes (\d+)/;
 /** The messages of Protobuf's library for JSON that does not fit the contract. */
-const UNKNOWN_FIELD = /from JSON: key "(.*)" is unknown$/s;
+const UNKNOWN_FIELD = /^cannot decode message ([\w.]+) from JSON: key "(.*)" is unknown$/s;
 const WRONG_FIELD = /^cannot decode field (?:\w+\.)+(\w+) from JSON: (.+)$/s;
 
 /** The reasons of the errors that Connect itself makes. */
@@ -51,9 +52,10 @@ export function withReason(error: ConnectError): ConnectError {
     const words = `the message is over ${limit} bytes, uncompressed; send less at once`;
     return invalid(words, { reason: "MESSAGE_TOO_LARGE", metadata: { limit } });
   }
-  const details = detailsFor(whyOf(error));
-  const text = shortenedText(rawMessage);
+  const { hint = "", ...why } = whyOf(error);
+  const details = detailsFor(why);
   // Connect repeats a caller's names in full.
+  const text = shortenedText(rawMessage) + hint;
   if (text !== rawMessage) return new ConnectError(text, code, undefined, details);
   error.details.push(...details);
   return error;
@@ -63,11 +65,15 @@ function invalid(message: string, why: Why): ConnectError {
   return new ConnectError(message, Code.InvalidArgument, undefined, detailsFor(why));
 }
 
-function whyOf({ code, rawMessage }: ConnectError): Why {
+/** @returns also what the caller probably meant, for the end of the error's message */
+function whyOf({ code, rawMessage }: ConnectError): Why & { readonly hint?: string } {
   if (code === Code.InvalidArgument) {
-    const [, unknown] = UNKNOWN_FIELD.exec(rawMessage) ?? [];
-    if (unknown !== undefined)
-      return { reason: "FIELD_UNKNOWN", fields: [{ field: unknown, message: "is unknown" }] };
+    const [, type, unknown] = UNKNOWN_FIELD.exec(rawMessage) ?? [];
+    if (type !== undefined && unknown !== undefined) {
+      const near = nearestField(type, unknown);
+      const hint = near === undefined ? "" : `; did you mean ${near}?`;
+      return { reason: "FIELD_UNKNOWN", fields: [{ field: unknown, message: `is unknown${hint}` }], hint };
+    }
     const [, field, message] = WRONG_FIELD.exec(rawMessage) ?? [];
     if (field !== undefined && message !== undefined)
       return { reason: "FIELD_INVALID", fields: [{ field, message }] };

@@ -1,11 +1,11 @@
 import { expect, test } from "vitest";
-import { nearestCodes } from "./event-type.ts";
+import { nearestNames } from "./nearest-names.ts";
 
-test("an unknown code is compared with a hundred others, first with those that are about as long", () => {
+test("an unknown name is compared with a hundred others, first with those that are about as long", () => {
   const near = "invoice_sent";
   const others = (count: number, chars: number) =>
     Array.from({ length: count }, (_, n) => `parcel_${n}`.padEnd(chars, "_"));
-  const suggested = (known: readonly string[]) => nearestCodes("invoice_snet", known);
+  const suggested = (known: readonly string[]) => nearestNames("invoice_snet", known);
   expect(suggested([...others(99, 12), near])).toEqual([near]);
   expect(suggested([...others(100, 12), near])).toEqual([]);
   expect(suggested([...others(5_000, 13), ...others(5_000, 11), near])).toEqual([near]);
