@@ -46,3 +46,25 @@ test("an account that may not go keeps its entries and its turn, and others go b
   expect(queue.next(() => false)).toBeUndefined();
   expect(drained(queue.next)).toEqual(["a1", "b2", "a2"]);
 });
+
+test("of the accounts that owe something, the one that owes least goes first", () => {
+  const queue = createFairQueue<string>();
+  for (const [accountId, entry] of [
+    [A, "a1"],
+    [A, "a2"],
+    [B, "b1"],
+    [C, "c1"],
+  ] as const)
+    queue.add(accountId, entry);
+  const debts = new Map([
+    [A, 2],
+    [B, 1],
+    [C, 2],
+  ]);
+  const next = () =>
+    queue.next(
+      () => true,
+      (accountId) => debts.get(accountId) ?? 0,
+    );
+  expect(drained(next)).toEqual(["b1", "a1", "c1", "a2"]);
+});

@@ -11,8 +11,12 @@ export type FairQueue<T> = {
    * Removes the oldest entry of the account whose turn it is; undefined: the queue is empty.
    *
    * @param mayGo passes over accounts for which it returns false. Default: none
+   * @param debtOf what an account owes: the one that owes least goes first. Default: nothing
    */
-  readonly next: (mayGo?: (accountId: AccountId) => boolean) => T | undefined;
+  readonly next: (
+    mayGo?: (accountId: AccountId) => boolean,
+    debtOf?: (accountId: AccountId) => number,
+  ) => T | undefined;
   /** Removes an entry that waits. */
   readonly remove: (accountId: AccountId, entry: T) => void;
   readonly size: () => number;
@@ -36,17 +40,22 @@ export function createFairQueue<T>({ max = Number.POSITIVE_INFINITY }: { max?: n
       longest.pop();
       size -= 1;
     },
-    next(mayGo = () => true) {
+    next(mayGo = () => true, debtOf = () => 0) {
+      let [first, least]: [AccountId | undefined, number] = [undefined, Number.POSITIVE_INFINITY];
       for (const [accountId, queue] of queues) {
-        if (!mayGo(accountId)) continue;
-        const entry = queue.shift();
-        queues.delete(accountId);
-        if (entry === undefined) continue;
-        size -= 1;
-        if (queue.length > 0) queues.set(accountId, queue);
-        return entry;
+        if (queue.length === 0) queues.delete(accountId);
+        else if (mayGo(accountId)) {
+          const debt = debtOf(accountId);
+          if (debt < least) [first, least] = [accountId, debt];
+          if (debt === 0) break;
+        }
       }
-      return undefined;
+      if (first === undefined) return undefined;
+      const queue = queues.get(first) ?? [];
+      queues.delete(first);
+      if (queue.length > 1) queues.set(first, queue);
+      size -= 1;
+      return queue.shift();
     },
     remove(accountId, entry) {
       const queue = queues.get(accountId) ?? [];

@@ -174,6 +174,36 @@ describe("the threads", () => {
     await threads.stop();
   });
 
+  test("take an account whose runs were short before those whose runs took long", async () => {
+    const filename = new URL("./costly-thread.ts", import.meta.url).href;
+    let nowMs = 0;
+    let onBegin = () => never();
+    const clock = { timeLimit: () => onBegin(), clockMs: () => nowMs };
+    const threads = createSchemaThreads(silentLog, { filename, ...clock });
+    const run = (account: number, sampleJson = "well") =>
+      threads.define(account as AccountId, { schemaJson: "{}", sampleJson, schemaBefore: undefined });
+    // From here on a run takes half a second: to compile, to check, or both.
+    onBegin = () => {
+      nowMs += 500;
+      return never();
+    };
+    const costly = [11, 12, 13, 14];
+    for (const account of costly) await run(account);
+    const ends = many(2, () => new AbortController());
+    const limits = ends.map(({ signal }) => signal);
+    onBegin = () => limits.shift() ?? never();
+    const held = Promise.allSettled([run(21, "late"), run(22, "late")]);
+    const done: number[] = [];
+    const waiting = [...costly, 31].map((account) => run(account).then(() => done.push(account)));
+    ends[0]?.abort();
+    await Promise.all(waiting);
+    // The first one's debt is repaid most.
+    expect(done).toEqual([31, ...costly]);
+    ends[1]?.abort();
+    for (const { status } of await held) expect(status).toBe("rejected");
+    await threads.stop();
+  });
+
   test("refuse an account too many runs, and no other account", async () => {
     const threads = createSchemaThreads(silentLog, { waitingMax: 2 });
     const first = many(3, () => define(threads, A));

@@ -1,5 +1,12 @@
 import { extname } from "node:path";
-import { type AccountId, createFairQueue, Refusal, roomToShare } from "@posthaste/domain";
+import {
+  type AccountId,
+  createDebts,
+  createFairQueue,
+  type DebtTerms,
+  Refusal,
+  roomToShare,
+} from "@posthaste/domain";
 import type { Log } from "@posthaste/runtime";
 import { Piscina } from "piscina";
 import { createCount } from "../../access/places.ts";
@@ -28,10 +35,17 @@ const RUN_MS_MAX = 30_000;
 /** Memory of one thread: compiled schemas take up to 80 MB, and the largest batch less. */
 const HEAP_MB_MAX = 256;
 const RETRY_AFTER_MS = 1_000;
+/**
+ * What accounts owe for the time of a thread, with which they compile and check. A run by a schema that is
+ * kept compiled takes a few milliseconds. Repaid in four times as long, a debt stays with those that use over
+ * a fifth of a thread.
+ */
+const RUN_DEBTS: DebtTerms = { freeMs: 20, debtMsMax: 10_000, repaidIn: 4 };
 
 /**
  * The threads in which schemas are compiled, compared and run, so that a costly one delays nobody but its own
- * account: accounts take turns, with one thread each at a time.
+ * account: accounts take turns, with one thread each at a time. Those that owe least for their earlier runs
+ * go first, so nobody waits behind many accounts whose schemas are costly to compile or to check.
  */
 export type SchemaThreads = {
   /**
@@ -56,7 +70,7 @@ const IS_SOURCE = extname(import.meta.url) === ".ts";
 
 /**
  * @param options for tests; `filename` is what a thread runs, and `timeLimit` returns what ends the run that
- *   begins
+ *   begins; `clockMs` is a monotonic clock in milliseconds
  */
 export function createSchemaThreads(
   log: Log,
@@ -66,12 +80,14 @@ export function createSchemaThreads(
     heapMbMax = HEAP_MB_MAX,
     waitingMax = WAITING_MAX,
     waitingCharsMax = WAITING_CHARS_MAX,
+    clockMs = () => performance.now(),
   }: {
     filename?: string;
     timeLimit?: () => AbortSignal;
     heapMbMax?: number;
     waitingMax?: number;
     waitingCharsMax?: number;
+    clockMs?: () => number;
   } = {},
 ): SchemaThreads {
   const pool = new Piscina({
@@ -92,7 +108,7 @@ export function createSchemaThreads(
     const { code, message, field, ...more } = answer.refused;
     throw new Refusal(code, message, { ...(field === undefined ? {} : { field }), ...more });
   };
-  const turn = createTurns(waitingMax, waitingCharsMax);
+  const turn = createTurns({ waitingMax, waitingCharsMax, clockMs });
   return {
     async check(accountId, wanted, signal) {
       const chars = wanted.events.reduce((sum, { json }) => sum + EACH_EVENT_CHARS + json.length, 0);
@@ -118,7 +134,16 @@ function refuseIfTooCostly(error: Error & { code?: string }): never {
 }
 
 /** Lets accounts take turns at the threads. */
-function createTurns(waitingMax: number, waitingCharsMax: number) {
+function createTurns({
+  waitingMax,
+  waitingCharsMax,
+  clockMs,
+}: {
+  readonly waitingMax: number;
+  readonly waitingCharsMax: number;
+  readonly clockMs: () => number;
+}) {
+  const debts = createDebts(RUN_DEBTS, clockMs);
   const waiting = createFairQueue<() => Promise<void>>();
   const waitingChars = createCount<AccountId>();
   let free = waitingCharsMax;
@@ -129,7 +154,7 @@ function createTurns(waitingMax: number, waitingCharsMax: number) {
   const running = new Set<AccountId>();
   const goOn = () => {
     while (running.size < THREADS) {
-      const begin = waiting.next((accountId) => !running.has(accountId));
+      const begin = waiting.next((accountId) => !running.has(accountId), debts.of);
       if (begin === undefined) return;
       void begin();
     }
@@ -151,7 +176,9 @@ function createTurns(waitingMax: number, waitingCharsMax: number) {
       signal?.removeEventListener("abort", leave);
       hold(accountId, -chars);
       running.add(accountId);
+      const end = debts.begin(accountId);
       await body().then(resolve, reject);
+      end();
       running.delete(accountId);
       goOn();
     };
