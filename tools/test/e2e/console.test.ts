@@ -267,6 +267,7 @@ describe("subscriptions", () => {
     await page.getByText("5 per second").waitFor();
     await button(page, "Pause").click();
     await page.getByText("Paused", { exact: true }).waitFor();
+    await page.getByText("when resumed", { exact: true }).waitFor();
     await button(page, "Resume").click();
     await page.getByText("Active", { exact: true }).waitFor();
 

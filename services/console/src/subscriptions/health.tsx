@@ -1,15 +1,16 @@
 import { useQuery } from "@connectrpc/connect-query";
-import { SubscriptionService } from "@posthaste/contracts/subscription";
+import { type Subscription, SubscriptionService } from "@posthaste/contracts/subscription";
 import { answerOf } from "../parts/badge.tsx";
 import { Card, Facts, Skeleton } from "../parts/layout.tsx";
 import { durationMsOf, percent, whole } from "../parts/numbers.ts";
 import { spelledMs, Time, TimeAhead } from "../parts/time.tsx";
 import styles from "./health.module.css";
+import { insteadOfNext } from "./next-attempt.ts";
 
 const EVERY_MS = 5_000;
 
 /** Shows how a subscription's recent attempts went. */
-export function Health({ id }: { id: number }) {
+export function Health({ subscription: { id, state } }: { subscription: Subscription }) {
   const { data } = useQuery(
     SubscriptionService.method.getSubscriptionHealth,
     { id },
@@ -46,7 +47,7 @@ export function Health({ id }: { id: number }) {
           ["p95 latency", data.p95 === undefined ? "–" : spelledMs(durationMsOf(data.p95))],
           ["Last attempt", <Time key="last" at={data.lastAttemptAt} relative />],
           ["Last outcome", answerOf(data.lastOutcome, 0)],
-          ["Next attempt", <TimeAhead key="next" at={data.nextAttemptAt} />],
+          ["Next attempt", insteadOfNext(state) ?? <TimeAhead key="next" at={data.nextAttemptAt} />],
           ["Pending, parked", `${whole(data.pending)}, ${whole(data.parked)}`],
         ]}
       />

@@ -91,7 +91,7 @@ export function SubscriptionPage({ id }: { id: number }) {
           {mayWrite && <TestEvent subscription={subscription} onSent={refresh} />}
         </div>
         <div className={styles.column}>
-          <Health id={id} />
+          <Health subscription={subscription} />
           {mayWrite && <SigningKeys id={id} />}
         </div>
       </div>
