@@ -1,21 +1,27 @@
 import { RESPONSE_BODY_BYTES_MAX, RESPONSE_HEADERS_BYTES_MAX } from "@posthaste/egress";
 import { describe, expect, test } from "vitest";
 import { redact, shownHeaders } from "./redact.ts";
+import type { HoldsSecrets } from "./secrets-of.ts";
+import { TORN_ESCAPE_CHARS_MAX } from "./unescape-text.ts";
 
 const answer = (body: string, header = "", responseTruncated = false) => ({
   responseHeaders: [["x-echo", header]] as [string, string][],
   responseBody: Buffer.from(body),
   responseTruncated,
 });
-/** Returns the body that the log shows of an answer to a subscription with a credential. */
+const target = { targetUrl: "https://yoursite.com/hook", headers: {}, credential: null };
+/** Returns the body that the log shows of an answer to a subscription. */
+const shownTo = (subscription: Partial<HoldsSecrets>, body: string) =>
+  Buffer.from(redact(answer(body), { ...target, ...subscription }).responseBody).toString();
+/** Returns the same of a subscription with a credential. */
 const shownBody = (body: string, credential: string, isTruncated = false) =>
-  Buffer.from(redact(answer(body, "", isTruncated), { credential, headers: {} }).responseBody).toString();
+  Buffer.from(redact(answer(body, "", isTruncated), { ...target, credential }).responseBody).toString();
 
 test("a credential in a response is redacted, in plain text and as Basic", () => {
   const basic = Buffer.from("hüsh:1").toString("base64");
   const { responseHeaders, responseBody } = redact(
     answer(`{"authorization":"Basic ${basic}","was":"hüsh:1, hüsh:1"}`, `Basic ${basic}`),
-    { credential: "hüsh:1", headers: {} },
+    { ...target, credential: "hüsh:1" },
   );
   expect(Buffer.from(responseBody).toString()).toBe(
     '{"authorization":"Basic [redacted]","was":"[redacted], [redacted]"}',
@@ -26,15 +32,15 @@ test("a credential in a response is redacted, in plain text and as Basic", () =>
 test("everything else stays unchanged, byte for byte", () => {
   const bytes = Buffer.from([0, 255, 10, 195, 40, 128]);
   const result = { responseHeaders: [] as [string, string][], responseBody: bytes, responseTruncated: false };
-  expect(Buffer.from(redact(result, { credential: "hush", headers: {} }).responseBody).equals(bytes)).toBe(
+  expect(Buffer.from(redact(result, { ...target, credential: "hush" }).responseBody).equals(bytes)).toBe(
     true,
   );
-  expect(redact(result, { credential: null, headers: { "x-short": "1" } })).toBe(result);
+  expect(redact(result, { ...target, headers: { "x-short": "1" } })).toBe(result);
 });
 
 test("a custom header's value in a response is redacted if it is long enough to be a secret", () => {
   const { responseBody } = redact(answer('{"x-api-key":"0123456789","n":1}'), {
-    credential: null,
+    ...target,
     headers: { "x-api-key": "0123456789", "x-version": "1" },
   });
   expect(Buffer.from(responseBody).toString()).toBe('{"x-api-key":"[redacted]","n":1}');
@@ -52,14 +58,18 @@ test("the shown request headers hide the credential and the custom headers' valu
 
 test("what replaces a secret is not searched: it may contain another one", () => {
   const headers = Object.fromEntries(Array.from({ length: 20 }, (_, i) => [`x-${i}`, "redacted"]));
-  const { responseBody, responseHeaders } = redact(answer("bab", "bab"), { credential: "a", headers });
+  const { responseBody, responseHeaders } = redact(answer("bab", "bab"), {
+    ...target,
+    credential: "a",
+    headers,
+  });
   expect(Buffer.from(responseBody).toString()).toBe("b[redacted]b");
   expect(responseHeaders).toEqual([["x-echo", "b[redacted]b"]]);
 });
 
 test("secrets that overlap are hidden as a whole", () => {
   const { responseBody } = redact(answer("<0123456789ab>"), {
-    credential: null,
+    ...target,
     headers: { "x-a": "0123456789", "x-b": "456789ab" },
   });
   expect(Buffer.from(responseBody).toString()).toBe("<[redacted]>");
@@ -67,11 +77,59 @@ test("secrets that overlap are hidden as a whole", () => {
   expect(shownBody("<ababa>", "aba")).toBe("<[redacted]>");
 });
 
+test.each([
+  ["JSON that escapes slashes", String.raw`ke\/y+<é>"&1`, 'ke/y+<é>"&1'],
+  ["JSON in ASCII, safe in HTML", String.raw`ke/y\u002b\u003c\u00e9\u003e\"\u00261`, 'ke/y+<é>"&1'],
+  ["JSON with characters beyond the first plane", String.raw`\ud83d\uDE00-\/-key`, "😀-/-key"],
+  ["JSON in JSON", String.raw`ke\\\/y\\\"\\u00261`, 'ke/y"&1'],
+  ["HTML", "ke/y&#43;&lt;&#x00e9;&gt;&quot;&amp;1", 'ke/y+<é>"&1'],
+  ["XML, twice", "key&amp;amp;&amp;apos;1", "key&'1"],
+  ["a URL", "ke%2Fy%2b%3C%C3%A9%3E%22%261", 'ke/y+<é>"&1'],
+  ["a form", "my+key%2F1", "my key/1"],
+])("a secret is redacted in %s", (_as, echo, credential) => {
+  expect(shownBody(`{"was":"${echo}","n":1}`, credential)).toBe('{"was":"[redacted]","n":1}');
+});
+
+test("Base64 is redacted also as it stands in URLs, and without its padding", () => {
+  const credential = "??>>~~:12";
+  const [base64, url] = [
+    Buffer.from(credential).toString("base64"),
+    Buffer.from(credential).toString("base64url"),
+  ];
+  expect(base64.replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "")).toBe(url);
+  const echoes = [base64, url, encodeURIComponent(base64), base64.replaceAll("/", String.raw`\/`)];
+  for (const echo of echoes) expect(shownBody(`<${echo}>`, credential)).toBe("<[redacted]>");
+});
+
+test("parts that a receiver takes out of a secret are redacted if they are long enough", () => {
+  const echo = "name customer, password pass:word-1, token tok/en-12345, v1 2024";
+  const shown = "name [redacted], password [redacted], token [redacted], v1 2024";
+  const basic = Buffer.from("customer:pass:word-1").toString("base64");
+  expect(
+    shownTo({ credential: "customer:pass:word-1", headers: { authorization: "Bearer tok/en-12345" } }, echo),
+  ).toBe(shown);
+  expect(shownTo({ headers: { "x-a": `basic ${basic}`, "x-b": "Token tok/en-12345" } }, echo)).toBe(shown);
+  expect(shownTo({ credential: "v1:2024" }, echo)).toBe(echo);
+});
+
+test("what the log leaves out of the URL is redacted, too, as in a redirect to nearly the same URL", () => {
+  const location = "https://yoursite.com/hook/?v=1&key=se%2Fcret-1&12345678=&abcdefgh";
+  const subscription = {
+    ...target,
+    targetUrl: "https://yoursite.com/hook?v=1&key=se%2fcret-1&12345678=&abcdefgh",
+  };
+  const { responseHeaders } = redact(answer("", location), subscription);
+  expect(responseHeaders).toEqual([
+    ["x-echo", "https://yoursite.com/hook/?v=1&key=[redacted]&[redacted]=&[redacted]"],
+  ]);
+  expect(shownTo(subscription, '{"key":"se/cret-1"}')).toBe('{"key":"[redacted]"}');
+});
+
 describe("an answer that repeats a short secret does not grow beyond what an answer may have:", () => {
   const echoes = "ab".repeat(RESPONSE_BODY_BYTES_MAX / 2);
 
   test("the body is cut, and the log says so", () => {
-    const { responseBody, responseTruncated } = redact(answer(echoes), { credential: "a", headers: {} });
+    const { responseBody, responseTruncated } = redact(answer(echoes), { ...target, credential: "a" });
     expect(Buffer.from(responseBody).toString()).toMatch(/^(\[redacted\]b)+/);
     expect(responseBody).toHaveLength(RESPONSE_BODY_BYTES_MAX);
     expect(responseTruncated).toBe(true);
@@ -80,7 +138,7 @@ describe("an answer that repeats a short secret does not grow beyond what an ans
   test("the headers' values are cut", () => {
     const echo = "ab".repeat(75);
     const responseHeaders = Array.from({ length: 100 }, (_, i): [string, string] => [`x-${i}`, echo]);
-    const shown = redact({ ...answer(""), responseHeaders }, { credential: "a", headers: {} });
+    const shown = redact({ ...answer(""), responseHeaders }, { ...target, credential: "a" });
     expect(shown.responseHeaders.map(([name]) => name)).toEqual(responseHeaders.map(([name]) => name));
     expect(shown.responseHeaders[0]?.[1]).toBe("[redacted]b".repeat(75));
     const values = shown.responseHeaders.map(([, value]) => value).join("");
@@ -92,18 +150,20 @@ describe("an answer that repeats a short secret does not grow beyond what an ans
 
 describe("a body that was cut off", () => {
   const secret = "credential-canary";
-  /** The longest spelling of the secret. */
-  const { length } = Buffer.from(secret).toString("base64");
+  /** The longest spelling of the secret, and what may be left of an escape behind a part of it. */
+  const length = Buffer.from(secret).toString("base64").length + TORN_ESCAPE_CHARS_MAX;
   const cutAt = (body: string) => body.slice(0, RESPONSE_BODY_BYTES_MAX);
 
   test.each([
     ["plain text", secret],
     ["Base64", Buffer.from(secret).toString("base64")],
+    ["JSON", secret.replaceAll(/./g, (c) => `\\u00${c.charCodeAt(0).toString(16)}`)],
+    ["JSON in HTML", secret.replaceAll(/./g, (c) => `&#092;u00${c.charCodeAt(0).toString(16)}`)],
   ])("shows no part of a credential that was cut in two, in %s", (_as, spelling) => {
     for (let kept = 1; kept <= spelling.length; kept++) {
       const body = cutAt(`${".".repeat(RESPONSE_BODY_BYTES_MAX - kept)}${spelling} and more`);
       const shown = shownBody(body, secret, true);
-      expect(shown.replace("[redacted]", "")).toMatch(/^\.+$/);
+      expect(shown.replace("[redacted]", "")).toMatch(/^\.*$/);
     }
   });
 
@@ -126,6 +186,6 @@ describe("a body that was cut off", () => {
 
   test("is shown to its end if the subscription has no secret", () => {
     const whole = answer("x".repeat(RESPONSE_BODY_BYTES_MAX), "", true);
-    expect(redact(whole, { credential: null, headers: { "x-version": "1" } })).toBe(whole);
+    expect(redact(whole, { ...target, headers: { "x-version": "1" } })).toBe(whole);
   });
 });

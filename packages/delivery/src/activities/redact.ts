@@ -1,18 +1,14 @@
 import { type PostResult, RESPONSE_BODY_BYTES_MAX, RESPONSE_HEADERS_BYTES_MAX } from "@posthaste/egress";
 import type { AttemptContext } from "@posthaste/store";
 import { hideSecrets, secretsToHide } from "./hide-secrets.ts";
+import { type HoldsSecrets, secretsOf } from "./secrets-of.ts";
 
 const REDACTED = "[redacted]";
 
 /**
- * The shortest header value to redact. A shorter value is hardly a secret, and could match unrelated text.
- */
-const SECRET_CHARS_MIN = 8;
-
-/**
- * Removes the subscription's secrets (its credential and its custom headers) from a response. Without this, a
- * receiver that echoes the request would put them into the attempt log, which everyone with access to
- * deliveries can read.
+ * Removes what the subscription keeps secret from a response: its credential, its custom headers and the
+ * query of its URL. Without this, a receiver that echoes the request, or redirects to a URL with the same
+ * query, would put them into the attempt log, which everyone with access to deliveries can read.
  *
  * What replaces a secret may be longer, so the headers' values and the body are cut to what a response may
  * have. Of a body that was cut off, as much as a secret's first part may have is left out at the end: the cut
@@ -21,14 +17,11 @@ const SECRET_CHARS_MIN = 8;
  */
 export function redact<R extends Pick<PostResult, "responseHeaders" | "responseBody" | "responseTruncated">>(
   result: R,
-  { credential, headers }: Pick<AttemptContext["subscription"], "credential" | "headers">,
+  subscription: HoldsSecrets,
 ): R {
-  const spellings = [
-    ...(credential === null ? [] : spellingsOf(credential)),
-    ...Object.values(headers).filter((value) => value.length >= SECRET_CHARS_MIN),
-  ];
-  if (spellings.length === 0) return result;
-  const secrets = secretsToHide(spellings);
+  const texts = secretsOf(subscription);
+  if (texts.length === 0) return result;
+  const secrets = secretsToHide(texts);
   let room = RESPONSE_HEADERS_BYTES_MAX;
   const responseHeaders = result.responseHeaders.map(([name, value]): [string, string] => {
     const shown = hideSecrets(value, secrets, REDACTED).slice(0, room);
@@ -37,8 +30,7 @@ export function redact<R extends Pick<PostResult, "responseHeaders" | "responseB
   });
   // latin1 maps every byte to one character and back, so any body survives unchanged.
   const body = Buffer.from(result.responseBody).toString("latin1");
-  const torn = result.responseTruncated ? Math.max(...spellings.map(({ length }) => length)) - 1 : 0;
-  const shown = hideSecrets(body, secrets, REDACTED, Math.max(0, body.length - torn));
+  const shown = hideSecrets(body, secrets, REDACTED, result.responseTruncated);
   return {
     ...result,
     responseHeaders,
@@ -58,9 +50,4 @@ export function shownHeaders(
     name,
     name === "authorization" || Object.hasOwn(headers, name) ? REDACTED : value,
   ]);
-}
-
-function spellingsOf(credential: string): string[] {
-  const utf8 = Buffer.from(credential, "utf8");
-  return [utf8.toString("latin1"), utf8.toString("base64")];
 }

@@ -1,0 +1,153 @@
+/*
+ * # One spelling for all
+ *
+ * A receiver that repeats what it was sent writes it in its own way: in JSON, in HTML, in a URL, or in one
+ * within another. What is searched in an answer is therefore brought to one spelling first, and so is what is
+ * searched for:
+ *
+ * - Escapes stand for themselves no longer: `\u0026`, `\x26`, `\t`, `%26`, `&amp;`, `&#38;` and `&#x26;`, and
+ *   escapes of escapes, to any depth. All other backslashes are left out.
+ * - A space is a `+`, as in forms; `-` is `+` and `_` is `/`, so that both kinds of Base64 are one.
+ *
+ * The text is read from its end. What follows a character has then been read already, to any depth, so a look
+ * at the next few characters tells whether an escape begins. Each escape that is found makes the text
+ * shorter, so all of them take time in proportion to it.
+ */
+
+/** A text in the one spelling. Its characters are bytes, as are those of the original. */
+export type Unescaped = {
+  readonly bytes: Uint8Array;
+  /** Where in the original each byte begins and ends. All bytes of one escape have its place. */
+  readonly starts: Uint32Array;
+  readonly ends: Uint32Array;
+};
+
+/** The bytes that the first characters of a text stand for, behind a character that begins an escape. */
+type Escape = { readonly length: number; readonly bytes: readonly number[] };
+
+const code = (char: string) => char.charCodeAt(0);
+const [BACKSLASH, PERCENT, AMPERSAND, TAB] = [code("\\"), code("%"), code("&"), code("\t")];
+
+/** The bytes that are read as another one. */
+const READ_AS = Uint8Array.from({ length: 256 }, (_, byte) => byte);
+for (const [byte, as] of [" +", "-+", "_/"]) READ_AS[code(byte ?? "")] = code(as ?? "");
+
+/** The named references that encoders write; others, such as `&eacute;`, stay as they are. */
+const NAMED: Readonly<Record<string, string>> = { amp: "&", lt: "<", gt: ">", quot: '"', apos: "'" };
+/** The longest reference to a character, without its `&`: some encoders write zeros before the number. */
+const REFERENCE_CHARS_MAX = 12;
+/** What may be left of an escape that a cut tore, at most. */
+export const TORN_ESCAPE_CHARS_MAX = REFERENCE_CHARS_MAX;
+
+/** Brings a text to the one spelling. */
+export function unescapeText(text: Uint8Array): Unescaped {
+  const bytes = new Uint8Array(text.length);
+  const starts = new Uint32Array(text.length);
+  const ends = new Uint32Array(text.length);
+  // The arrays are filled from their ends. An escape is never shorter than the bytes that it stands for.
+  let top = text.length;
+  const put = (byte: number, start: number, end: number) => {
+    top -= 1;
+    bytes[top] = READ_AS[byte] ?? byte;
+    starts[top] = start;
+    ends[top] = end;
+  };
+  for (let i = text.length - 1; i >= 0; i--) {
+    let byte = text[i] ?? 0;
+    let end = i + 1;
+    // What an escape stands for may begin another one.
+    for (;;) {
+      const found = escapeIn(byte, bytes, top);
+      if (found === undefined) {
+        if (byte !== BACKSLASH) put(byte, i, end);
+        // It belongs to what it stands before.
+        else if (top < text.length) starts[top] = i;
+        break;
+      }
+      end = ends[top + found.length - 1] ?? end;
+      top += found.length;
+      const [first = 0, ...others] = found.bytes;
+      if (others.length === 0) byte = first;
+      else {
+        for (const each of found.bytes.toReversed()) put(each, i, end);
+        break;
+      }
+    }
+  }
+  return { bytes: bytes.subarray(top), starts: starts.subarray(top), ends: ends.subarray(top) };
+}
+
+function escapeIn(byte: number, rest: Uint8Array, at: number): Escape | undefined {
+  if (byte === BACKSLASH) return afterBackslash(rest, at);
+  if (byte === PERCENT) return byteOf(hexIn(rest, at, 2), 2);
+  if (byte === AMPERSAND) return reference(rest, at);
+  return undefined;
+}
+
+function afterBackslash(rest: Uint8Array, at: number): Escape | undefined {
+  switch (rest[at]) {
+    // The only control character that a secret may contain.
+    case code("t"):
+      return { length: 1, bytes: [TAB] };
+    case code("x"):
+      return byteOf(hexIn(rest, at + 1, 2), 3);
+    case code("u"):
+      return codeUnit(hexIn(rest, at + 1, 4), rest, at + 5);
+    default:
+      return undefined;
+  }
+}
+
+function byteOf(value: number | undefined, length: number): Escape | undefined {
+  return value === undefined ? undefined : { length, bytes: [value] };
+}
+
+/** Returns what `\uXXXX` stands for: the first half of a surrogate pair takes the second with it. */
+function codeUnit(unit: number | undefined, rest: Uint8Array, next: number): Escape | undefined {
+  if (unit === undefined) return undefined;
+  const [first = 0, second = 0, third = 0] = rest.subarray(next, next + 3);
+  const isSecondHalf = first === 0xed && second >= 0xb0;
+  if (unit >> 10 !== 0xd800 >> 10 || !isSecondHalf) return { length: 5, bytes: utf8(unit) };
+  const low = ((second & 0x0f) << 6) | (third & 0x3f);
+  return { length: 8, bytes: utf8(0x10000 + ((unit & 0x3ff) << 10) + low) };
+}
+
+/** Returns what a reference to a character stands for in HTML and XML. */
+function reference(rest: Uint8Array, at: number): Escape | undefined {
+  let end = at;
+  while (rest[end] !== code(";")) {
+    end += 1;
+    if (end >= rest.length || end - at >= REFERENCE_CHARS_MAX) return undefined;
+  }
+  const name = Buffer.from(rest.subarray(at, end)).toString("latin1");
+  const length = end + 1 - at;
+  if (Object.hasOwn(NAMED, name)) return { length, bytes: [code(NAMED[name] ?? "")] };
+  const [, hex, decimal] = /^#(?:[xX]([\da-fA-F]+)|(\d+))$/.exec(name) ?? [];
+  const point = hex === undefined ? Number(decimal) : Number.parseInt(hex, 16);
+  return point <= 0x10ffff ? { length, bytes: utf8(point) } : undefined;
+}
+
+function hexIn(rest: Uint8Array, at: number, digits: number): number | undefined {
+  let value = 0;
+  for (let i = at; i < at + digits; i++) {
+    const digit = HEX[rest[i] ?? 0] ?? -1;
+    if (digit < 0) return undefined;
+    value = value * 16 + digit;
+  }
+  return value;
+}
+
+/** The value of each hexadecimal digit; of other characters: -1. */
+const HEX = Int8Array.from({ length: 256 }, (_, byte) => {
+  const char = String.fromCharCode(byte);
+  return /[\da-fA-F]/.test(char) ? Number.parseInt(char, 16) : -1;
+});
+
+/** Returns the bytes of a code point. Half of a surrogate pair has some, too, until the other joins it. */
+function utf8(point: number): number[] {
+  const last = (shift: number) => 0x80 | ((point >> shift) & 0x3f);
+  if (point < 0x80) return [point];
+  if (point < 0x800) return [0xc0 | (point >> 6), last(0)];
+  if (point < 0x10000) return [0xe0 | (point >> 12), last(6), last(0)];
+  return [0xf0 | (point >> 18), last(12), last(6), last(0)];
+}
