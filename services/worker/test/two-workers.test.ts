@@ -1,7 +1,7 @@
 import { type AttemptDeps, attemptDirectly, createShares } from "@posthaste/delivery/activities";
 import { EGRESS_PORTS_DEFAULT, parseNetworks, type Rate } from "@posthaste/domain";
 import { createEgress } from "@posthaste/egress";
-import { createStopDeadline, silentLog } from "@posthaste/runtime";
+import { createStopDeadline, noTracer, silentLog } from "@posthaste/runtime";
 import {
   claimDeliveries,
   createAccount,
@@ -51,10 +51,16 @@ describe.each(["sqlite", "mysql"] as const)("a worker that is slower than its le
     await database.dispose();
   });
 
-  type Pauses = { store?: Store; loaded?: () => Promise<void>; recording?: () => Promise<void> };
+  type Pauses = {
+    store?: Store;
+    loaded?: () => Promise<void>;
+    requesting?: () => Promise<void>;
+    recording?: () => Promise<void>;
+  };
 
-  /** @param pauses what happens when an attempt was loaded, and before one is recorded */
-  function createWorker(owner: string, { store = database.store, loaded, recording }: Pauses = {}) {
+  /** @param pauses what happens once an attempt is loaded, before its headers, and before its record */
+  function createWorker(owner: string, pauses: Pauses = {}) {
+    const { store = database.store, loaded, requesting, recording } = pauses;
     const ledger = createAttemptLedger(store);
     const shares = createShares(10);
     const now = () => time;
@@ -73,6 +79,13 @@ describe.each(["sqlite", "mysql"] as const)("a worker that is slower than its le
     const deps: AttemptDeps = {
       ...{ store, now, log: silentLog, egress: egress.post, concurrencyDefault: 10 },
       ...{ ledger: paused, shares: { first: shares, retries: shares } },
+      tracer: {
+        ...noTracer,
+        async span(name, options, body) {
+          if (options.kind === "client") await requesting?.();
+          return await noTracer.span(name, options, body);
+        },
+      },
     };
     const options = {
       ...{ store, ledger, now, owner, shares, log: silentLog, leaseMs: LEASE_MS },
@@ -141,6 +154,17 @@ describe.each(["sqlite", "mysql"] as const)("a worker that is slower than its le
     await pending(1, SLOW);
     const store = hooked(database.store, 2, { after: stall });
     expect(await requestsAfter(createWorker("slow", { store }))).toEqual([1]);
+  });
+
+  test("sends nothing that another one has claimed while its requests were signed", async () => {
+    await pending(3);
+    let isFirst = true;
+    const requesting = async () => {
+      if (!isFirst) return;
+      isFirst = false;
+      await stall();
+    };
+    expect(await requestsAfter(createWorker("slow", { requesting }))).toEqual([1, 1, 1]);
   });
 
   test("does not give back the turn of another one that has claimed the delivery", async () => {

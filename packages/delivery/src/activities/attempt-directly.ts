@@ -4,7 +4,7 @@ import { UnknownKey } from "@posthaste/store";
 import { noteUnknownKey } from "./attempt-delivery.ts";
 import { giveUpOrphan } from "./give-up.ts";
 import { insteadOfAttempt, needsNoAttempt } from "./instead-of-attempt.ts";
-import { type AttemptDeps, makeAttempt } from "./make-attempt.ts";
+import { type AttemptDeps, ClaimNotHeld, makeAttempt } from "./make-attempt.ts";
 
 /** The result of a first attempt without a workflow. */
 export type Direct =
@@ -29,8 +29,8 @@ export type Direct =
  * the workflow by only a few seconds.
  *
  * The claim is asked for twice: before the attempt takes its turn, which would be that of whoever has the
- * claim now, and before the request. If the lease expires during the request, because this process hangs or
- * cannot renew it, the attempt may run twice. The first run to write wins.
+ * claim now, and when the request is ready to be sent. If the lease expires during the request, because this
+ * process hangs or cannot renew it, the attempt may run twice. The first run to write wins.
  */
 export async function attemptDirectly(
   deps: AttemptDeps,
@@ -64,12 +64,12 @@ export async function attemptDirectly(
     if (attempts > 0) return nextAttemptAt === null ? { kind: "over" } : { kind: "hand_over", nextAttemptAt };
     if (!(await holdsClaim())) return notHeld();
     if ((await insteadOfAttempt(deps, context)) !== undefined) return { kind: "over" };
-    if (!(await holdsClaim())) return notHeld();
-    const attempted = await makeAttempt(deps, context, { number: 1, log, awaitsWorkflow: true });
+    const attempted = await makeAttempt(deps, context, { number: 1, log, awaitsWorkflow: true, holdsClaim });
     return attempted.kind === "failed"
       ? { kind: "hand_over", nextAttemptAt: attempted.nextAttemptAt }
       : { kind: "over" };
   } catch (error) {
+    if (error instanceof ClaimNotHeld) return notHeld();
     if (error instanceof UnknownKey) {
       noteUnknownKey(deps, log.with(idsIn(traceparent)), error);
       return { kind: "lacks_key" };

@@ -101,7 +101,14 @@ export type AttemptToMake = {
   readonly traceparent?: string | undefined;
   /** The delivery has no workflow yet. Default: false. */
   readonly awaitsWorkflow?: boolean;
+  /** Returns whether the request may be sent, asked when it is ready. Default: it may. */
+  readonly holdsClaim?: () => Promise<boolean>;
 };
+
+/** The delivery may be another worker's by now. Nothing was sent. */
+export class ClaimNotHeld extends Error {
+  override readonly name = "ClaimNotHeld";
+}
 
 /** Returns the subscription's rate and concurrency. The rate has no default. */
 export function paceOf({ concurrencyDefault }: AttemptDeps, { subscription }: AttemptContext): Pace {
@@ -110,6 +117,8 @@ export function paceOf({ concurrencyDefault }: AttemptDeps, { subscription }: At
 
 /**
  * Runs a due attempt in a span of its own: sends the POST, classifies the response and writes the attempt.
+ *
+ * @throws ClaimNotHeld
  */
 export async function makeAttempt(
   deps: AttemptDeps,
@@ -190,7 +199,7 @@ async function noteProof(
 async function postForAnswer(
   deps: AttemptDeps,
   context: AttemptContext,
-  { number, awaitsWorkflow = false }: AttemptToMake,
+  { number, awaitsWorkflow = false, holdsClaim }: AttemptToMake,
   span: Span,
 ): Promise<Answer> {
   const { delivery, subscription } = context;
@@ -199,6 +208,8 @@ async function postForAnswer(
   let sent: Readonly<Record<string, string>> = {};
   const { blockedFor, ...result } = await post(deps, context, span, async (traceparent) => {
     sent = await webhookHeaders(context, number, startedAt, traceparent);
+    // Only now: large bodies wait for their turn to be signed.
+    if ((await holdsClaim?.()) === false) throw new ClaimNotHeld();
     return sent;
   });
   const durationMs = Math.round(performance.now() - begun);
