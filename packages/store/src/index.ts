@@ -149,6 +149,11 @@ export {
 } from "./statistics/statistics.ts";
 export { noteHostProven } from "./subscriptions/hosts.ts";
 export {
+  getSubscription,
+  listSubscriptions,
+  type Subscription,
+} from "./subscriptions/read-subscriptions.ts";
+export {
   LIVE_SIGNING_KEYS_MAX,
   listPublicKeys,
   listSigningKeys,
@@ -160,9 +165,6 @@ export { type SubscriptionHealth, subscriptionHealth } from "./subscriptions/sub
 export type { SubscriptionOptions } from "./subscriptions/subscription-options.ts";
 export {
   createSubscription,
-  getSubscription,
-  listSubscriptions,
   type NewSubscription,
-  type Subscription,
   updateSubscription,
 } from "./subscriptions/subscriptions.ts";

@@ -11,7 +11,8 @@ import { listMarked } from "../subscriptions/list-marked.ts";
 import { liveOnUrl } from "../subscriptions/live-subscriptions.ts";
 import { lockSubscription } from "../subscriptions/lock-subscription.ts";
 import { deleteTurnSlots, lockAllTurns } from "../subscriptions/pace.ts";
-import { getSubscription, removeEventTypes, type Subscription } from "../subscriptions/subscriptions.ts";
+import { getSubscription, type Subscription } from "../subscriptions/read-subscriptions.ts";
+import { removeEventTypes } from "../subscriptions/subscriptions.ts";
 
 /**
  * Maximum deliveries cancelled, or turn slots deleted, in one transaction, so that a large backlog does not

@@ -10,7 +10,7 @@ import { isNextAttempt, lockDeliveries, lockDelivery, moveAll } from "../deliver
 import { inLine } from "../subscriptions/in-line.ts";
 import { listMarked } from "../subscriptions/list-marked.ts";
 import { hasEnded, lockSubscription } from "../subscriptions/lock-subscription.ts";
-import { getSubscription, type Subscription } from "../subscriptions/subscriptions.ts";
+import { getSubscription, type Subscription } from "../subscriptions/read-subscriptions.ts";
 
 /** Maximum deliveries moved in one transaction, so that a large backlog does not hold locks for long. */
 const MOVED_AT_ONCE = 500;

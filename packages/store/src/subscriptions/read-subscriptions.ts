@@ -1,42 +1,157 @@
-import type { SubscriptionId } from "@posthaste/domain";
-import type { Selectable } from "kysely";
+import {
+  type Acceptance,
+  type AccountId,
+  ALL_EVENT_TYPES,
+  type Rate,
+  type SubscriptionId,
+  type SubscriptionState,
+} from "@posthaste/domain";
+import { sql } from "kysely";
 import type { Store } from "../database/store.ts";
-import type { Tables } from "../database/tables.ts";
+import type { Tx } from "../database/transact.ts";
+import { livePage } from "./live-subscriptions.ts";
+import { visibleOptions } from "./subscription-options.ts";
 
 /**
- * Subscriptions whose event types one statement reads. Each has at most 64, so a statement returns at most
- * 2,048 rows. SQLite reads them within a turn of the event loop, and others have their turn between two
+ * Subscriptions that one statement reads. Each has at most 64 event types, so a statement reads at most 2,048
+ * rows of them. SQLite reads them within a turn of the event loop, and others have their turn between two
  * statements.
  */
 const SUBSCRIPTIONS_AT_ONCE = 32;
 
-type Subscription = Pick<Selectable<Tables["subscriptions"]>, "id" | "ended_at">;
+/** A target URL and the event types it wants. Its secrets stay in the store until an attempt needs them. */
+export type Subscription = {
+  readonly id: SubscriptionId;
+  readonly accountId: AccountId;
+  readonly targetUrl: string;
+  /** In alphabetical order. */
+  readonly eventTypes: readonly string[];
+  readonly state: SubscriptionState;
+  readonly acceptance: Acceptance;
+  /** Null: the default. */
+  readonly timeoutMs: number | null;
+  /** For people; empty: none. */
+  readonly description: string;
+  readonly metadata: Readonly<Record<string, string>>;
+  /** Null: unlimited. */
+  readonly rate: Rate | null;
+  /** Null: the default. */
+  readonly concurrency: number | null;
+  /** Names of the owner's own headers, in alphabetical order. */
+  readonly headerNames: readonly string[];
+  /** Whether the receiver's credential is set. */
+  readonly hasCredential: boolean;
+  /** Names its public keys for callers without a token. */
+  readonly keySet: string;
+  readonly createdAt: number;
+  readonly updatedAt: number;
+  readonly endedAt: number | null;
+  /** Its parked deliveries are being drained, and new ones are parked behind them. */
+  readonly isDraining: boolean;
+  /** The first failure since its last success; null: it is not failing. */
+  readonly failingSince: number | null;
+};
+
+/** Returns a subscription, even an ended one; undefined: not found. */
+export async function getSubscription(
+  store: Store,
+  { accountId, id }: { accountId: AccountId; id: SubscriptionId },
+): Promise<Subscription | undefined> {
+  return await readSubscription(store, store.db, accountId, id);
+}
+
+/** Returns an account's live subscriptions after `after`, oldest first. */
+export async function listSubscriptions(
+  store: Store,
+  input: {
+    accountId: AccountId;
+    after?: SubscriptionId;
+    limit: number;
+    /** Only failing subscriptions. */
+    failing?: boolean;
+    /** Only subscriptions that want this event type. */
+    eventType?: string;
+  },
+): Promise<Subscription[]> {
+  const { accountId, after = 0 as SubscriptionId, limit, failing = false, eventType } = input;
+  const wanting = eventType === undefined ? {} : { wanting: [eventType, ALL_EVENT_TYPES] };
+  const listed: Subscription[] = [];
+  for (let from = after; ; ) {
+    const page = { accountId, after: from, limit: limit - listed.length, failing, ...wanting };
+    const ids = (await livePage(store, store.db, page)).map(({ id }) => id);
+    const read = await readSubscriptions(store, store.db, ids);
+    listed.push(...read.filter(({ state }) => state !== "ended"));
+    const last = ids.at(-1);
+    // Some may have ended since. Others take their places: a list that is shorter than asked has no more.
+    if (last === undefined || ids.length < page.limit || listed.length === limit) return listed;
+    from = last;
+  }
+}
+
+/** Reads one subscription, also within a transaction; undefined: the account has none with this id. */
+export async function readSubscription(
+  store: Store,
+  db: Pick<Tx, "selectFrom">,
+  accountId: AccountId,
+  id: SubscriptionId,
+): Promise<Subscription | undefined> {
+  const [found] = await readSubscriptions(store, db, [id]);
+  return found?.accountId === accountId ? found : undefined;
+}
 
 /**
- * Returns the event types of subscriptions, in alphabetical order. An ended subscription has those that it
- * had when it ended, until retention deletes them.
+ * Reads subscriptions of whichever account, in the order of their ids; leaves out those that do not exist.
+ * Each comes with its event types by the same statement: between two, it could end or change, and be shown as
+ * it never was.
  */
-export async function eventTypesOf(
-  db: Store["db"],
-  subscriptions: readonly Subscription[],
-): Promise<ReadonlyMap<SubscriptionId, readonly string[]>> {
-  const found = new Map<SubscriptionId, readonly string[]>();
-  for (let i = 0; i < subscriptions.length; i += SUBSCRIPTIONS_AT_ONCE) {
-    const rows = await readRows(db, subscriptions.slice(i, i + SUBSCRIPTIONS_AT_ONCE));
-    for (const [id, ofOne] of Map.groupBy(rows, (row) => row.subscription_id)) {
-      found.set(id, [...new Set(ofOne.map((row) => row.event_type))].sort());
-    }
+async function readSubscriptions(
+  store: Store,
+  db: Pick<Tx, "selectFrom">,
+  ids: readonly SubscriptionId[],
+): Promise<Subscription[]> {
+  const found: Subscription[] = [];
+  for (let i = 0; i < ids.length; i += SUBSCRIPTIONS_AT_ONCE) {
+    const rows = await readRows(store, db, ids.slice(i, i + SUBSCRIPTIONS_AT_ONCE));
+    found.push(...rows.map(subscriptionOf));
   }
   return found;
 }
 
-async function readRows(db: Store["db"], subscriptions: readonly Subscription[]) {
-  const ids = subscriptions.map((subscription) => subscription.id);
-  const endedAt = subscriptions.map((subscription) => subscription.ended_at ?? -1);
+/** An ended subscription has the event types that it had when it ended, until retention deletes them. */
+async function readRows({ seam }: Store, db: Pick<Tx, "selectFrom">, ids: readonly SubscriptionId[]) {
   return await db
-    .selectFrom("subscription_event_types")
-    .select(["subscription_id", "event_type"])
-    .where("subscription_id", "in", ids)
-    .where((eb) => eb.or([eb("removed_at", "is", null), eb("removed_at", "in", endedAt)]))
+    .selectFrom("subscriptions")
+    .selectAll()
+    .select((subscription) =>
+      subscription
+        .selectFrom("subscription_event_types as t")
+        .select(seam.jsonArrayOf(sql.ref("t.event_type")).as("types"))
+        .whereRef("t.subscription_id", "=", "subscriptions.id")
+        .where((t) =>
+          t.or([t("t.removed_at", "is", null), t("t.removed_at", "=", t.ref("subscriptions.ended_at"))]),
+        )
+        .as("event_types"),
+    )
+    .where("id", "in", ids)
+    .orderBy("id")
     .execute();
+}
+
+function subscriptionOf(row: Awaited<ReturnType<typeof readRows>>[number]): Subscription {
+  const eventTypes = JSON.parse(row.event_types ?? "[]") as string[];
+  return {
+    id: row.id,
+    accountId: row.account_id,
+    targetUrl: row.target_url,
+    // One that was removed and chosen again, and then ended, is there twice if all that was at once.
+    eventTypes: [...new Set(eventTypes)].sort(),
+    state: row.state,
+    ...visibleOptions(row),
+    keySet: row.key_set,
+    createdAt: row.created_at,
+    updatedAt: row.updated_at,
+    endedAt: row.ended_at,
+    isDraining: row.draining === 1,
+    failingSince: row.failing_since,
+  };
 }

@@ -1,14 +1,4 @@
-import {
-  type Acceptance,
-  type AccountId,
-  ALL_EVENT_TYPES,
-  HOUR_MS,
-  hostOf,
-  type Rate,
-  Refusal,
-  type SubscriptionId,
-  type SubscriptionState,
-} from "@posthaste/domain";
+import { type AccountId, HOUR_MS, hostOf, Refusal, type SubscriptionId } from "@posthaste/domain";
 import type { Selectable } from "kysely";
 import { lockAccount } from "../accounts/lock-account.ts";
 import { contractIdOf, sha256 } from "../database/ids.ts";
@@ -16,54 +6,20 @@ import { insertRows } from "../database/insert-rows.ts";
 import type { Store } from "../database/store.ts";
 import type { Tables } from "../database/tables.ts";
 import { type Tx, transact } from "../database/transact.ts";
-import { eventTypesOf } from "./event-types-of.ts";
+import { updateRows } from "../database/update-rows.ts";
 import { hostColumns, requireRoomOnHost } from "./hosts.ts";
-import { livePage, liveSubscriptionIds } from "./live-subscriptions.ts";
+import { liveSubscriptionIds } from "./live-subscriptions.ts";
 import { hasEnded, lockSubscription } from "./lock-subscription.ts";
 import { clearLine, clearSlots, insertTurns } from "./pace.ts";
+import { readSubscription, type Subscription } from "./read-subscriptions.ts";
 import { addSigningKey, newKeySet, type SigningKey } from "./signing-keys.ts";
-import { optionColumns, type SubscriptionOptions, visibleOptions } from "./subscription-options.ts";
+import { optionColumns, type SubscriptionOptions } from "./subscription-options.ts";
 
 /** `Retry-After` of a full account, in which only deleting a subscription helps. */
 const ROOM_RETRY_AFTER_MS = HOUR_MS;
 
-/** A target URL and the event types it wants. Its secrets stay in the store until an attempt needs them. */
-export type Subscription = {
-  readonly id: SubscriptionId;
-  readonly accountId: AccountId;
-  readonly targetUrl: string;
-  /** In alphabetical order. */
-  readonly eventTypes: readonly string[];
-  readonly state: SubscriptionState;
-  readonly acceptance: Acceptance;
-  /** Null: the default. */
-  readonly timeoutMs: number | null;
-  /** For people; empty: none. */
-  readonly description: string;
-  readonly metadata: Readonly<Record<string, string>>;
-  /** Null: unlimited. */
-  readonly rate: Rate | null;
-  /** Null: the default. */
-  readonly concurrency: number | null;
-  /** Names of the owner's own headers, in alphabetical order. */
-  readonly headerNames: readonly string[];
-  /** Whether the receiver's credential is set. */
-  readonly hasCredential: boolean;
-  /** Names its public keys for callers without a token. */
-  readonly keySet: string;
-  readonly createdAt: number;
-  readonly updatedAt: number;
-  readonly endedAt: number | null;
-  /** Its parked deliveries are being drained, and new ones are parked behind them. */
-  readonly isDraining: boolean;
-  /** The first failure since its last success; null: it is not failing. */
-  readonly failingSince: number | null;
-};
-
 /** A subscription that was just created, with its signing key. */
 export type NewSubscription = Subscription & { readonly signingKey: SigningKey };
-
-type Row = Selectable<Tables["subscriptions"]>;
 
 /**
  * Creates a subscription.
@@ -88,43 +44,6 @@ export async function createSubscription(
     Partial<SubscriptionOptions>,
 ): Promise<NewSubscription> {
   return await refusingDuplicates(store, (tx) => createIn(store, tx, input));
-}
-
-/** Returns a subscription, even an ended one; undefined: not found. */
-export async function getSubscription(
-  store: Store,
-  { accountId, id }: { accountId: AccountId; id: SubscriptionId },
-): Promise<Subscription | undefined> {
-  return await read(store.db, accountId, id);
-}
-
-/** Returns an account's live subscriptions after `after`, oldest first. */
-export async function listSubscriptions(
-  store: Store,
-  input: {
-    accountId: AccountId;
-    after?: SubscriptionId;
-    limit: number;
-    /** Only failing subscriptions. */
-    failing?: boolean;
-    /** Only subscriptions that want this event type. */
-    eventType?: string;
-  },
-): Promise<Subscription[]> {
-  const { accountId, after = 0 as SubscriptionId, limit, failing = false, eventType } = input;
-  const wanting = eventType === undefined ? {} : { wanting: [eventType, ALL_EVENT_TYPES] };
-  const page = { accountId, after, limit, failing, ...wanting };
-  const ids = (await livePage(store, store.db, page)).map(({ id }) => id);
-  if (ids.length === 0) return [];
-  const rows = await store.db
-    .selectFrom("subscriptions")
-    .selectAll()
-    .where("id", "in", ids)
-    // One may have ended since.
-    .where("state", "!=", "ended")
-    .orderBy("id")
-    .execute();
-  return await withEventTypes(store.db, rows);
 }
 
 /**
@@ -190,7 +109,7 @@ async function createIn(
   await insertTurns(tx, accountId, id);
   const signingKey = await addSigningKey(tx, store.sealer, { accountId, subscriptionId: id }, now);
   await addEventTypes(tx, { accountId, id, targetUrl, eventTypes: input.eventTypes });
-  const created = await read(tx, accountId, id);
+  const created = await readSubscription(store, tx, accountId, id);
   if (created === undefined) throw new Error("a subscription that was just stored cannot be read");
   return { ...created, signingKey };
 }
@@ -253,17 +172,18 @@ async function updateIn(
     .where("id", "=", id)
     .execute();
   if (input.rate !== undefined) await clearLine(tx, id);
-  const current = await liveEventTypes(tx, id);
+  const rows = await liveRows(tx, id);
+  const current = rows.map((row) => row.event_type);
   const wanted = input.eventTypes ?? current;
   const removed = current.filter((type) => !wanted.includes(type));
   const added = wanted.filter((type) => !current.includes(type));
   if (removed.length > 0) await removeEventTypes(tx, [id], removed, now);
   if (targetUrl !== before.target_url) {
-    const kept = current.filter((type) => wanted.includes(type));
-    await changeUrlOf(tx, { accountId, id, targetUrl, eventTypes: kept });
+    const kept = rows.filter((row) => wanted.includes(row.event_type));
+    await changeUrlOf(tx, { accountId, targetUrl }, kept);
   }
   if (added.length > 0) await addEventTypes(tx, { accountId, id, targetUrl, eventTypes: added });
-  return await read(tx, accountId, id);
+  return await readSubscription(store, tx, accountId, id);
 }
 
 export async function removeEventTypes(
@@ -298,17 +218,14 @@ async function addEventTypes(tx: Tx, wanted: Wanted & { id: SubscriptionId }): P
  * Gives the live event types of a subscription the keys of its new URL. Their rows stay, since a fan-out in
  * progress finds by them what the subscription wanted at the ingest, whichever URL it had.
  */
-async function changeUrlOf(tx: Tx, wanted: Wanted & { id: SubscriptionId }): Promise<void> {
-  const keys = liveKeys(wanted);
-  for (const [i, eventType] of wanted.eventTypes.entries()) {
-    await tx
-      .updateTable("subscription_event_types")
-      .set({ live_key: keys[i] ?? null })
-      .where("subscription_id", "=", wanted.id)
-      .where("event_type", "=", eventType)
-      .where("removed_at", "is", null)
-      .execute();
-  }
+async function changeUrlOf(
+  tx: Tx,
+  to: Pick<Wanted, "accountId" | "targetUrl">,
+  rows: readonly LiveRow[],
+): Promise<void> {
+  const keys = liveKeys({ ...to, eventTypes: rows.map((row) => row.event_type) });
+  const updates = rows.map(({ id }, i) => ({ key: id, values: { live_key: keys[i] ?? null } }));
+  await updateRows(tx, "subscription_event_types", "id", updates);
 }
 
 /** Returns the live key of each event type; no two live rows may share one. */
@@ -316,46 +233,15 @@ function liveKeys({ accountId, targetUrl, eventTypes }: Wanted): Buffer[] {
   return eventTypes.map((eventType) => sha256(`${accountId}\n${eventType}\n${targetUrl}`));
 }
 
-async function liveEventTypes(tx: Tx, id: SubscriptionId): Promise<string[]> {
-  const rows = await tx
+type LiveRow = Pick<Selectable<Tables["subscription_event_types"]>, "id" | "event_type">;
+
+async function liveRows(tx: Tx, id: SubscriptionId): Promise<LiveRow[]> {
+  return await tx
     .selectFrom("subscription_event_types")
-    .select("event_type")
+    .select(["id", "event_type"])
     .where("subscription_id", "=", id)
     .where("removed_at", "is", null)
     .execute();
-  return rows.map((row) => row.event_type);
-}
-
-async function read(
-  db: Store["db"],
-  accountId: AccountId,
-  id: SubscriptionId,
-): Promise<Subscription | undefined> {
-  const rows = await db
-    .selectFrom("subscriptions")
-    .selectAll()
-    .where("id", "=", id)
-    .where("account_id", "=", accountId)
-    .execute();
-  return (await withEventTypes(db, rows))[0];
-}
-
-async function withEventTypes(db: Store["db"], rows: readonly Row[]): Promise<Subscription[]> {
-  const eventTypes = await eventTypesOf(db, rows);
-  return rows.map((row) => ({
-    id: row.id,
-    accountId: row.account_id,
-    targetUrl: row.target_url,
-    eventTypes: eventTypes.get(row.id) ?? [],
-    state: row.state,
-    ...visibleOptions(row),
-    keySet: row.key_set,
-    createdAt: row.created_at,
-    updatedAt: row.updated_at,
-    endedAt: row.ended_at,
-    isDraining: row.draining === 1,
-    failingSince: row.failing_since,
-  }));
 }
 
 async function refusingDuplicates<T>(store: Store, body: (tx: Tx) => Promise<T>): Promise<T> {

@@ -91,6 +91,8 @@ export function mysqlSeam(address: MysqlAddress, poolSize: number, deadlines: De
     byIndex: (index) => `force index (${index})`,
     byPrimaryKey: "force index (primary)",
     deleteFirst: (table, first) => sql`delete from ${table} ${first}`,
+    // The driver would parse MySQL's JSON, but not MariaDB's, which is text.
+    jsonArrayOf: (column) => sql`cast(json_arrayagg(${column}) as char)`,
     columns: {
       serial: "BIGINT NOT NULL AUTO_INCREMENT PRIMARY KEY",
       long: "BIGINT",

@@ -53,6 +53,8 @@ export type Seam = {
   readonly byPrimaryKey: string;
   /** Deletes the rows of a table that a query beginning with `where` and ending with a limit would return. */
   readonly deleteFirst: (table: RawBuilder<unknown>, first: RawBuilder<unknown>) => RawBuilder<unknown>;
+  /** Joins a column of all rows into the text of a JSON array, in no particular order; null: no row. */
+  readonly jsonArrayOf: (column: RawBuilder<unknown>) => RawBuilder<string | null>;
   readonly columns: ColumnTypes;
 };
 

@@ -78,6 +78,7 @@ export function sqliteSeam(path: string, disk?: LogDisk): Seam {
     // Node's SQLite is built without limits of deletions.
     deleteFirst: (table, first) =>
       sql`delete from ${table} where rowid in (select rowid from ${table} ${first})`,
+    jsonArrayOf: (column) => sql`json_group_array(${column})`,
     columns: {
       serial: "INTEGER PRIMARY KEY AUTOINCREMENT",
       long: "INTEGER",
