@@ -20,6 +20,11 @@ export function createApiMetrics(metrics: Metrics): ApiObserver {
     "posthaste_deliveries_made_total",
     "Deliveries created by ingest calls.",
   );
+  const unreadable = metrics.counter(
+    "posthaste_unreadable_requests_total",
+    "Messages over HTTP/1.1 that were no requests, by the status that answers them.",
+    { status: ["400", "408", "431"] },
+  );
   const faults = metrics.counter("posthaste_request_faults_total", "Requests that failed with a fault.");
   return {
     completed({ call, code, durationMs, ingested }) {
@@ -31,6 +36,7 @@ export function createApiMetrics(metrics: Metrics): ApiObserver {
       deliveries({}, ingested.deliveries);
     },
     faulted: () => faults({}),
+    unreadable: (status) => unreadable({ status: String(status) }),
   };
 }
 

@@ -23,7 +23,6 @@ import { replaceOtherMethod } from "./http/methods.ts";
 import { createOnePort } from "./http/one-port.ts";
 import { problemOf, sendProblem } from "./http/problem.ts";
 import { logRequests } from "./http/request-line.ts";
-import { answerUnreadable } from "./http/unreadable.ts";
 import { answerUnrouted } from "./http/unrouted.ts";
 import { isOver } from "./http/when-over.ts";
 import { inboxRoute } from "./inbox/inbox-route.ts";
@@ -60,10 +59,14 @@ export async function startApi(options: ApiOptions): Promise<Api> {
   const { log, limits } = deps;
   const problems = { ...deps, bodyBytesMax: limits.gatewayBodyBytesMax };
   let handle = (_request: IncomingMessage, _response: ServerResponse) => {};
-  const port = createOnePort(limits, (request, response) => {
-    replaceOtherMethod(request);
-    handle(request as IncomingMessage, response as ServerResponse);
-  });
+  const port = createOnePort(
+    limits,
+    (request, response) => {
+      replaceOtherMethod(request);
+      handle(request as IncomingMessage, response as ServerResponse);
+    },
+    deps.observer,
+  );
   const app = fastify({
     serverFactory: (handler) => {
       handle = handler;
@@ -74,7 +77,7 @@ export async function startApi(options: ApiOptions): Promise<Api> {
     // A request on an open connection is served while the server stops: its caller cannot know that it does.
     return503OnClosing: false,
     genReqId: () => randomUUID(),
-    clientErrorHandler: answerUnreadable,
+    clientErrorHandler: port.refuse,
     // Errors before routing, such as a path that cannot be decoded.
     frameworkErrors: (error, request, reply) => {
       lines.begin(request, reply);

@@ -37,6 +37,8 @@ export type Bench = {
   counters(): Counters;
   /** The requests that the metrics count. */
   readonly counted: readonly { readonly call: string; readonly code: string }[];
+  /** The statuses of the messages that were no requests, as the metrics count them. */
+  readonly unreadable: readonly number[];
   /** Returns the fields of every log line with this name so far. */
   logged(event: string): Readonly<Record<string, unknown>>[];
   tokenWith(scopes: readonly Scope[], accountId?: AccountId): Promise<string>;
@@ -100,6 +102,7 @@ export async function startBench(
   const lines: { event: string; fields: Readonly<Record<string, unknown>> }[] = [];
   const retried: DeliveryId[] = [];
   const counted: { call: string; code: string }[] = [];
+  const unreadable: number[] = [];
   let nudges = 0;
   const catalog = createCatalog(store);
   const log = recordingLog(lines);
@@ -109,7 +112,11 @@ export async function startBench(
       store,
       log,
       reportFault: createReportFault(log),
-      observer: { completed: ({ call, code }) => counted.push({ call, code }), faulted: () => {} },
+      observer: {
+        completed: ({ call, code }) => counted.push({ call, code }),
+        faulted: () => {},
+        unreadable: (status) => unreadable.push(status),
+      },
       tracer: noTracer,
       catalog,
       knownSchemas: createKnownSchemas(catalog),
@@ -172,6 +179,7 @@ export async function startBench(
     url: api.url,
     store,
     counted,
+    unreadable,
     databaseUrl,
     accountId: account.id,
     token,

@@ -11,7 +11,10 @@ import { dropRest, endConnection, isTooLong, keepRest } from "./body-rest.ts";
 import { boundArrival } from "./bound-arrival.ts";
 import { type ConnectionPlaces, createConnectionPlaces } from "./connection-places.ts";
 import { createHttp2Sessions } from "./http2-sessions.ts";
-import { type Limits, PIPELINED_MAX } from "./limits.ts";
+import type { Limits } from "./limits.ts";
+import type { ApiObserver } from "./request-line.ts";
+import { createTurns } from "./turns.ts";
+import { answerUnreadable, type Http1Connection } from "./unreadable.ts";
 import { destroyEnded, endUnheard, wakeWriters } from "./when-over.ts";
 
 /** What is open on a port now. */
@@ -33,6 +36,8 @@ export type PortCounters = {
 export type OnePort = {
   readonly server: Server;
   counters(): PortCounters;
+  /** Answers what Node's HTTP/1.1 server cannot read: the listener of its `clientError`. */
+  refuse(error: { readonly code?: string }, socket: Socket): void;
   /** Lets requests in flight finish and accepts no new requests on open connections. */
   drain(): void;
   /** Closes every connection, even with requests in flight. */
@@ -43,6 +48,8 @@ type Handler = (
   request: IncomingMessage | Http2ServerRequest,
   response: ServerResponse | Http2ServerResponse,
 ) => void;
+
+type PortObserver = Pick<ApiObserver, "unreadable">;
 
 /** The start of the HTTP/2 preface (RFC 9113, section 3.4). No HTTP/1.1 method starts with these letters. */
 const HTTP2_PREFACE_START = Buffer.from("PRI");
@@ -61,7 +68,7 @@ const LISTENERS_MAX = 20;
  * original listener or to an HTTP/2 server that never listens itself. The HTTP/1.1 server must be the one
  * that listens: its timeouts for slow headers and requests depend on its own connection list.
  */
-export function createOnePort(limits: Limits, handler: Handler): OnePort {
+export function createOnePort(limits: Limits, handler: Handler, observer?: PortObserver): OnePort {
   const places = createConnectionPlaces(limits.connectionsMax);
   const http1 = createHttp1(limits, places, handler);
   const http2 = createHttp2(limits, places, handler);
@@ -82,6 +89,9 @@ export function createOnePort(limits: Limits, handler: Handler): OnePort {
   return {
     server,
     counters: () => ({ undecided: undecided.size, ...http1.counters(), ...http2.counters() }),
+    refuse(error, socket) {
+      http1.refuse(socket, error.code ?? "", (status) => observer?.unreadable(status));
+    },
     drain() {
       http1.drain();
       for (const socket of undecided) socket.destroy();
@@ -98,8 +108,7 @@ export function createOnePort(limits: Limits, handler: Handler): OnePort {
 /** Creates Node's HTTP/1.1 server without its connection listener, which `take` calls. */
 function createHttp1(limits: Limits, places: ConnectionPlaces, handler: Handler) {
   let draining = false;
-  /** Responses in flight, by connection. */
-  const inFlight = new Map<Socket, Set<ServerResponse>>();
+  const connections = new Map<Socket, Http1Connection>();
   const turns = createTurns(handler);
   const handle = (request: IncomingMessage, response: ServerResponse) => {
     // A broken connection needs no handling. Since Node 24, handlers have removed their listeners by the
@@ -109,10 +118,14 @@ function createHttp1(limits: Limits, places: ConnectionPlaces, handler: Handler)
     // Once it is over, the request no longer knows it.
     const { socket } = request;
     places.hold(socket, response);
-    const ofConnection = inFlight.get(socket);
-    ofConnection?.add(response);
+    const connection = connections.get(socket) ?? { inFlight: new Set() };
+    connection.inFlight.add(response);
+    connection.arriving = response;
+    request.once("close", () => {
+      if (connection.arriving === response) connection.arriving = undefined;
+    });
     response.once("close", () => {
-      ofConnection?.delete(response);
+      connection.inFlight.delete(response);
       wakeWriters(response);
     });
     keepRest(request);
@@ -143,65 +156,31 @@ function createHttp1(limits: Limits, places: ConnectionPlaces, handler: Handler)
   return {
     server,
     counters: () => ({
-      http1: inFlight.size,
-      responses: [...inFlight.values()].reduce((sum, { size }) => sum + size, 0),
+      http1: connections.size,
+      responses: [...connections.values()].reduce((sum, { inFlight }) => sum + inFlight.size, 0),
     }),
     take(socket: Socket) {
-      const responses = new Set<ServerResponse>();
-      inFlight.set(socket, responses);
+      const inFlight = new Set<ServerResponse>();
+      connections.set(socket, { inFlight });
       socket.once("close", () => {
-        inFlight.delete(socket);
-        endUnheard(responses);
+        connections.delete(socket);
+        endUnheard(inFlight);
       });
       // Node calls this after an answer that says that the connection closes.
       socket.destroySoon = () => endConnection(socket);
       takeConnection.call(server, socket);
     },
+    refuse(socket: Socket, code: string, counted: (status: number) => void) {
+      const connection = connections.get(socket);
+      // An error of the connection has ended it already.
+      if (connection === undefined || socket.destroyed) return;
+      answerUnreadable(socket, connection, code, counted);
+    },
     drain() {
       draining = true;
-      for (const response of [...inFlight.values()].flatMap((responses) => [...responses])) {
+      for (const response of [...connections.values()].flatMap(({ inFlight }) => [...inFlight])) {
         if (!response.headersSent) response.setHeader("connection", "close");
       }
-    },
-  };
-}
-
-/**
- * Hands over the requests of a connection one after the other, each when the one before is over.
- *
- * A client may send requests without waiting for answers (pipelining), but gets the answers in their order.
- * An answer that waits for those before it would hold its request's place, for ten minutes behind a stream.
- */
-function createTurns(handler: (request: IncomingMessage, response: ServerResponse) => void) {
-  type Turn = { isBegun: boolean; readonly begin: () => void };
-  /** The requests of each connection in their order; the first is being handled. */
-  const queues = new WeakMap<Socket, Turn[]>();
-  return {
-    take(request: IncomingMessage, response: ServerResponse) {
-      const { socket } = request;
-      const queue = queues.get(socket) ?? [];
-      queues.set(socket, queue);
-      const turn: Turn = {
-        isBegun: false,
-        begin() {
-          turn.isBegun = true;
-          handler(request, response);
-        },
-      };
-      response.once("close", () => {
-        queue.splice(queue.indexOf(turn), 1);
-        if (turn.isBegun) {
-          // If the connection ends, those that wait are closed with it.
-          if (socket.writable) queue[0]?.begin();
-        } else {
-          // The connection is lost. The request is handed over as one that is over, to be logged.
-          response.destroy();
-          turn.begin();
-        }
-      });
-      queue.push(turn);
-      if (queue.length === 1) turn.begin();
-      else if (queue.length > 1 + PIPELINED_MAX) socket.destroy();
     },
   };
 }

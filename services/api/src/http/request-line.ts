@@ -44,6 +44,8 @@ export type ApiObserver = {
   }) => void;
   /** A fault failed a request. */
   readonly faulted: () => void;
+  /** A message over HTTP/1.1 was no request, and was answered with this status unless its client had left. */
+  readonly unreadable: (status: number) => void;
 };
 
 declare module "fastify" {

@@ -1,31 +1,74 @@
-import { STATUS_CODES } from "node:http";
+import { type ServerResponse, STATUS_CODES } from "node:http";
 import type { Socket } from "node:net";
-import type { ConnectionError } from "fastify";
+import { endConnection } from "./body-rest.ts";
 import { problemText } from "./problem.ts";
+import { abandon } from "./when-over.ts";
+
+/** A connection over HTTP/1.1. */
+export type Http1Connection = {
+  /** The responses in flight, in their order. */
+  readonly inFlight: Set<ServerResponse>;
+  /** The response to the request whose body is arriving, also after its end. */
+  arriving?: ServerResponse | undefined;
+  /** What arrives cannot be read. */
+  isUnreadable?: true;
+};
 
 /** What is wrong, by Node's code. Anything else is no HTTP. */
 const STATUSES: Readonly<Record<string, { readonly status: number; readonly detail: string }>> = {
   ERR_HTTP_REQUEST_TIMEOUT: { status: 408, detail: "the request did not arrive in time; send it again" },
+  HPE_CHUNK_EXTENSIONS_OVERFLOW: { status: 413, detail: "the chunk extensions are too long; send none" },
   HPE_HEADER_OVERFLOW: { status: 431, detail: "the path and the headers are too long together; send less" },
 };
 const NO_HTTP = { status: 400, detail: "this is no HTTP request that can be read; see /api/docs" };
 
 /**
- * Answers over HTTP/1.1 what Node refuses before it is a request: with a problem, like every other refusal.
- * Closes the connection, since where the next request begins is unknown.
+ * Answers over HTTP/1.1 what Node cannot read, or what does not arrive in time: with a problem, like every
+ * other refusal, and after the answers to all requests before it. Closes the connection, since where the next
+ * message begins is unknown.
+ *
+ * @param code Node's code for what is wrong
+ * @param counted called with the status if there is no request that would be counted
  */
-export function answerUnreadable(error: ConnectionError, socket: Socket): void {
-  if (error.code === "ECONNRESET" || socket.destroyed) return;
-  const { status, detail } = STATUSES[error.code] ?? NO_HTTP;
+export function answerUnreadable(
+  socket: Socket,
+  connection: Http1Connection,
+  code: string,
+  counted: (status: number) => void,
+): void {
+  // Node repeats it with everything that arrives after it.
+  if (connection.isUnreadable === true) return;
+  connection.isUnreadable = true;
+  const { arriving, inFlight } = connection;
+  const { status, detail } = STATUSES[code] ?? NO_HTTP;
+  // Without a request of its own, it has not even a whole head.
+  const own = arriving?.req.complete === false ? arriving : undefined;
+  if (own === undefined) counted(status);
+  const answer = () => {
+    if (own === undefined || !own.headersSent) {
+      socket.write(answerOf(status, detail));
+      endConnection(socket);
+      if (own === undefined) return;
+      own.statusCode = status;
+      abandon(own);
+    } else if (own.writableEnded) endConnection(socket);
+    // Its client must not take what it has for the whole answer.
+    else socket.destroy();
+  };
+  const before = [...inFlight].findLast((response) => response !== own);
+  if (before === undefined) answer();
+  // Before the next request is handed over: it is the one whose body cannot be read.
+  else before.prependOnceListener("close", () => socket.writable && answer());
+}
+
+function answerOf(status: number, detail: string): string {
   const title = STATUS_CODES[status] ?? "";
   const body = problemText({ title, status, detail, reason: "MESSAGE_UNREADABLE" });
-  if (socket.writable) {
-    const headers = [
-      `content-length: ${Buffer.byteLength(body)}`,
-      "content-type: application/problem+json",
-      "connection: close",
-    ];
-    socket.write(`HTTP/1.1 ${status} ${title}\r\n${headers.join("\r\n")}\r\n\r\n${body}`);
-  }
-  socket.destroy(error);
+  const head = [
+    `HTTP/1.1 ${status} ${title}`,
+    `content-length: ${Buffer.byteLength(body)}`,
+    "content-type: application/problem+json",
+    "connection: close",
+  ];
+  return `${head.join("\r\n")}\r\n\r\n${body}`;
 }

@@ -45,6 +45,13 @@ export function endUnheard(responses: Iterable<ServerResponse>): void {
   });
 }
 
+/** Ends a response that is not going to be sent, and leaves its connection as it is. */
+export function abandon(response: ServerResponse): void {
+  if (response.socket !== null) response.detachSocket(response.socket);
+  response.destroy();
+  response.emit("close");
+}
+
 /**
  * Wakes a handler that waits for `drain`, once the request is over. Its next write then fails.
  *
