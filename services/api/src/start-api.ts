@@ -19,7 +19,8 @@ import type { Deps } from "./deps.ts";
 import { gateway } from "./gateway/gateway.ts";
 import { boundRequests } from "./http/admission.ts";
 import { allowOrigins } from "./http/cross-origin.ts";
-import { replaceOtherMethod } from "./http/methods.ts";
+import { requireHost } from "./http/hosts.ts";
+import { makeRoutable } from "./http/methods.ts";
 import { createOnePort } from "./http/one-port.ts";
 import { problemOf, sendProblem } from "./http/problem.ts";
 import { logRequests } from "./http/request-line.ts";
@@ -62,7 +63,7 @@ export async function startApi(options: ApiOptions): Promise<Api> {
   const port = createOnePort(
     limits,
     (request, response) => {
-      replaceOtherMethod(request);
+      makeRoutable(request);
       handle(request as IncomingMessage, response as ServerResponse);
     },
     deps.observer,
@@ -97,6 +98,7 @@ export async function startApi(options: ApiOptions): Promise<Api> {
     // Browsers must not guess a media type.
     reply.header("x-content-type-options", "nosniff");
   });
+  requireHost(app);
   app.addHook("onSend", async (_request, reply, payload) => {
     // Fastify closes a file on the response's `close` event, which may have fired while the file was opening.
     if (!(payload instanceof Readable && isOver(reply.raw))) return payload;

@@ -92,6 +92,21 @@ describe("a message that cannot be read", () => {
     expect(answers).toContain("\r\n0\r\n\r\nHTTP/1.1 400");
   });
 
+  test.each([
+    ["another request", NEXT],
+    ["no HTTP", GARBAGE],
+  ])("is none if its connection ends with the answer before it: %s", async (_what, message) => {
+    const last = SLOW.replace("host: a", "host: a\r\nconnection: close");
+    const { socket, closed } = openSocket(t.url);
+    socket.write(last + message);
+    await expect.poll(() => t.counters().responses).toBe(1);
+    release();
+    await once(socket, "data");
+    socket.write(message);
+    expect(statusesOf(await closed)).toEqual(["200"]);
+    expect(t.unreadable).toEqual([]);
+  });
+
   test("is answered, and the rest that follows is not", async () => {
     const { socket, closed } = openSocket(t.url);
     socket.write(GARBAGE);

@@ -7,11 +7,13 @@ const METHODS: ReadonlySet<string | undefined> = new Set(
 const STAND_IN = "SOURCE";
 
 /**
- * Replaces a method that is none of HTTP's. Fastify has a list of methods, and answers others past every
- * hook: without a bound, a log line or a metric. HTTP/2 lets any through.
+ * Lets a request with any method reach the routes. Fastify has a list of methods, and answers others past
+ * every hook: without a bound, a log line or a metric. HTTP/2 lets any through.
  */
-export function replaceOtherMethod(request: { method?: string | undefined }): void {
+export function makeRoutable(request: { method?: string | undefined; url?: string | undefined }): void {
   if (!METHODS.has(request.method)) request.method = STAND_IN;
+  // It has a host instead of a path.
+  if (request.method === "CONNECT") request.url = "/";
 }
 
 /** Returns a method as logs and traces show it: never a caller's text, but OpenTelemetry's `_OTHER`. */

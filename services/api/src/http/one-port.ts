@@ -1,4 +1,4 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import { createServer, IncomingMessage, type Server, type ServerResponse } from "node:http";
 import {
   constants,
   createServer as createHttp2Server,
@@ -105,6 +105,18 @@ export function createOnePort(limits: Limits, handler: Handler, observer?: PortO
   };
 }
 
+/**
+ * A request over HTTP/1.1 that upgrades to nothing, so that CONNECT is handed over like any other. Node would
+ * destroy its connection, even before requests in front of it are answered.
+ */
+class PlainRequest extends IncomingMessage {
+  get upgrade(): boolean {
+    return false;
+  }
+  // Node sets it once it has read the head.
+  set upgrade(_wanted: boolean) {}
+}
+
 /** Creates Node's HTTP/1.1 server without its connection listener, which `take` calls. */
 function createHttp1(limits: Limits, places: ConnectionPlaces, handler: Handler) {
   let draining = false;
@@ -133,11 +145,16 @@ function createHttp1(limits: Limits, places: ConnectionPlaces, handler: Handler)
     response.prependOnceListener("finish", () => {
       if (!request.complete) dropRest(request, socket);
     });
-    if (draining || isTooLong(request)) response.setHeader("connection", "close");
+    // What follows CONNECT is meant for whom it would have connected to.
+    const isLast = draining || isTooLong(request) || request.method === "CONNECT";
+    if (isLast) response.setHeader("connection", "close");
     turns.take(request, response);
   };
   const server = createServer(
     {
+      IncomingMessage: PlainRequest,
+      // Node would refuse it itself, without a log line; see hosts.ts.
+      requireHostHeader: false,
       maxHeaderSize: limits.headerBytesMax,
       headersTimeout: limits.headersTimeoutMs,
       keepAliveTimeout: limits.keepAliveMs,
@@ -148,6 +165,8 @@ function createHttp1(limits: Limits, places: ConnectionPlaces, handler: Handler)
   );
   // Node would answer 417 itself, without a log line. An expectation may be ignored (RFC 9110, 10.1.1).
   server.on("checkExpectation", handle);
+  // Headers are bounded by their bytes. By default, some versions of Node leave out those beyond a thousand.
+  server.maxHeadersCount = 0;
   // Counts what the system takes, so a slow reader is not cut off while it reads.
   server.timeout = limits.silenceMs;
   const [takeConnection] = server.listeners("connection");
@@ -172,8 +191,8 @@ function createHttp1(limits: Limits, places: ConnectionPlaces, handler: Handler)
     },
     refuse(socket: Socket, code: string, counted: (status: number) => void) {
       const connection = connections.get(socket);
-      // An error of the connection has ended it already.
-      if (connection === undefined || socket.destroyed) return;
+      // It is lost, has had its last answer, or is having it.
+      if (connection === undefined || !socket.writable || code === "HPE_CLOSED_CONNECTION") return;
       answerUnreadable(socket, connection, code, counted);
     },
     drain() {
@@ -208,12 +227,7 @@ function createHttp2(limits: Limits, places: ConnectionPlaces, handler: Handler)
     handle(request, response);
   });
   // Node would answer these itself, without a log line. An expectation may be ignored (RFC 9110, 10.1.1).
-  server.on("checkExpectation", handle);
-  server.on("connect", (request: Http2ServerRequest, response: Http2ServerResponse) => {
-    // CONNECT has no path.
-    request.url = "/";
-    handle(request, response);
-  });
+  server.on("checkExpectation", handle).on("connect", handle);
   // A broken connection needs no handling; its requests end with it.
   server.on("sessionError", () => {});
   const sessions = createHttp2Sessions({ firstStreamMs: limits.headersTimeoutMs });

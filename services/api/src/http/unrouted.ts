@@ -32,6 +32,7 @@ export function answerUnrouted(
     for (const one of methodsOf(url) ?? [method].flat()) route.methods.add(one);
   });
   const answer = (request: FastifyRequest, reply: FastifyReply) => {
+    if (request.method === "CONNECT") return noProxy(reply);
     const path = request.url.split("?")[0] ?? "";
     const methods = [...routes.values()]
       .filter((route) => route.path.test(path))
@@ -64,6 +65,15 @@ function otherMethod(
     title: "Method not allowed",
     status: 405,
     detail: `${path.slice(0, PATH_CHARS_MAX)} does not take the method; use ${allow}`,
+    reason: "METHOD_NOT_ALLOWED",
+  });
+}
+
+function noProxy(reply: FastifyReply): FastifyReply {
+  return sendProblem(reply.header("allow", ""), {
+    title: "Method not allowed",
+    status: 405,
+    detail: "this is no proxy and connects to nobody; see /api/docs",
     reason: "METHOD_NOT_ALLOWED",
   });
 }

@@ -1,0 +1,103 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { type Bench, startBench } from "./fixture.ts";
+import { openSocket } from "./open-socket.ts";
+
+let t: Bench;
+beforeAll(async () => {
+  t = await startBench();
+});
+afterAll(() => t.dispose());
+let linesBefore: number;
+beforeEach(() => {
+  linesBefore = t.logged("request.completed").length;
+});
+const lines = () => t.logged("request.completed").slice(linesBefore);
+
+const CLOSE = "connection: close";
+const request = (first: string, fields: readonly string[]) => `${[first, ...fields].join("\r\n")}\r\n\r\n`;
+const LIST = "GET /api/Webhook HTTP/1.1";
+const authorized = () => `authorization: Bearer ${t.token}`;
+
+const statusesOf = (answers: string) =>
+  [...answers.matchAll(/HTTP\/1\.1 (\d+)/g)].map(([, status]) => Number(status));
+
+/** Sends bytes, and returns the answers' statuses and the text once the connection is closed. */
+async function ask(bytes: string) {
+  const { socket, closed } = openSocket(t.url);
+  socket.write(bytes, "latin1");
+  const answers = await closed;
+  return { answers, statuses: statusesOf(answers) };
+}
+
+describe("a request over HTTP/1.1 is refused with a problem and has one line", () => {
+  test.each<[what: string, hosts: string[]]>([
+    ["without a host", []],
+    ["with two hosts", ["host: a", "host: a"]],
+    ["with a host that is none", ["host: a b"]],
+    ["with a host that has a path", ["host: a/b"]],
+    ["with a host that names a user", ["host: u@a"]],
+    ["with several ports", ["host: a:1:2"]],
+    ["with an unfinished address", ["host: ["]],
+  ])("%s", async (_what, hosts) => {
+    const { answers, statuses } = await ask(request(LIST, [...hosts, authorized(), CLOSE]));
+    expect(statuses).toEqual([400]);
+    expect(answers).toMatch(/application\/problem\+json.*"reason":"MESSAGE_UNREADABLE"/s);
+    await expect.poll(lines).toMatchObject([{ route: "/api/Webhook", code: 400 }]);
+  });
+
+  test.each(["", " ", " a", " a.example:8080", " [::1]:80", " my_service", " 10.0.0.1", " a:"])(
+    "but not with the host %j",
+    async (host) => {
+      const { statuses } = await ask(request(LIST, [`host:${host}`, authorized(), CLOSE]));
+      expect(statuses).toEqual([200]);
+    },
+  );
+
+  test("but not without a host over HTTP/1.0", async () => {
+    const { statuses } = await ask(request("GET /api/Webhook HTTP/1.0", [authorized()]));
+    expect(statuses).toEqual([200]);
+  });
+
+  test("in its turn behind others", async () => {
+    const good = request(LIST, ["host: a", authorized()]);
+    const { statuses } = await ask(good + request(LIST, [authorized(), CLOSE]));
+    expect(statuses).toEqual([200, 400]);
+  });
+});
+
+describe("CONNECT over HTTP/1.1", () => {
+  const connectTo = (target: string) => request(`CONNECT ${target} HTTP/1.1`, [`host: ${target}`]);
+
+  test("is answered 405, has one line, and closes its connection", async () => {
+    const { answers, statuses } = await ask(connectTo("a.example:443"));
+    expect(statuses).toEqual([405]);
+    expect(answers.toLowerCase()).toMatch(/connection: close.*"reason":"method_not_allowed"/s);
+    await expect.poll(lines).toMatchObject([{ method: "CONNECT", code: 405 }]);
+  });
+
+  test("is answered in its turn behind others", async () => {
+    const { statuses } = await ask(`${request(LIST, ["host: a", authorized()])}${connectTo("a:1")}`);
+    expect(statuses).toEqual([200, 405]);
+    await expect.poll(lines).toMatchObject([{ code: 200 }, { method: "CONNECT", code: 405 }]);
+  });
+});
+
+test.each([
+  ["h2c", ["upgrade: h2c", "connection: upgrade, http2-settings, close", "http2-settings: AAMAAABkAAQAAP__"]],
+  ["websocket", ["upgrade: websocket", "connection: upgrade, close", "sec-websocket-version: 13"]],
+])("a request to upgrade to %s is answered like any other, and has one line", async (_to, fields) => {
+  const { answers, statuses } = await ask(request(LIST, ["host: a", authorized(), ...fields]));
+  expect(statuses).toEqual([200]);
+  expect(answers).not.toMatch(/^upgrade:/im);
+  await expect.poll(lines).toMatchObject([{ route: "/api/Webhook", code: 200 }]);
+});
+
+test("every header of a request is read, however many fit", async () => {
+  const many = Array.from({ length: 1_500 }, () => "a:");
+  const { statuses } = await ask(request(LIST, ["host: a", ...many, authorized(), CLOSE]));
+  expect(statuses).toEqual([200]);
+});
+
+test("when the last client has left, nothing is open", async () => {
+  await expect.poll(() => Object.entries(t.counters()).filter(([, n]) => n !== 0)).toEqual([]);
+});
