@@ -1,3 +1,5 @@
+import { once } from "node:events";
+import { connect } from "node:net";
 import { data, headers, preface } from "@posthaste/testkit/http2-frames";
 import { afterEach, expect, test } from "vitest";
 import { type Bench, startBench } from "./fixture.ts";
@@ -110,4 +112,37 @@ test.each<[protocol: string, first: string | Buffer, second: string | Buffer]>([
   await unused.closed;
   expect(used.socket.closed).toBe(false);
   used.socket.destroy();
+});
+
+test("a connection over the limit resets none whose client still sends the body of an answered request", async () => {
+  await start(1);
+  // It sends on after the server has ended its half.
+  const socket = connect({ port: Number(new URL(t.url).port), host: "127.0.0.1", allowHalfOpen: true });
+  let received = "";
+  socket.on("data", (bytes) => {
+    received += bytes;
+  });
+  const errors: Error[] = [];
+  socket.on("error", (error) => errors.push(error));
+  const write = (text: string) => new Promise((resolve) => socket.write(text, resolve));
+  await write("POST /nowhere HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n");
+  await expect.poll(answers).toBe(1);
+  expect(await ask()).toContain("404 Not Found");
+  // After a reset, the second write fails.
+  await write("1\r\nx\r\n");
+  await write("1\r\nx\r\n");
+  expect(errors).toEqual([]);
+  // What follows is neither worked on nor answered.
+  const body = JSON.stringify({ target_url: "https://yoursite.example/", event: "invoice_sent" });
+  const fields = ["host: a", `authorization: Bearer ${t.token}`, "content-type: application/json"];
+  const head = ["POST /api/Webhook HTTP/1.1", ...fields, `content-length: ${body.length}`].join("\r\n");
+  await write(`0\r\n\r\n${head}\r\n\r\n${body}HELLO\r\n\r\n`);
+  socket.end();
+  await once(socket, "close");
+  expect(errors).toEqual([]);
+  expect(received.match(/HTTP\/1\.1 \d+/g)).toEqual(["HTTP/1.1 404"]);
+  expect(t.unreadable).toEqual([]);
+  await expect.poll(answers).toBe(3);
+  expect(t.logged("request.completed").at(-1)).toMatchObject({ route: "/api/Webhook", aborted: true });
+  expect((await t.stored()).subscriptions).toBe(0);
 });

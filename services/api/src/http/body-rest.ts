@@ -7,6 +7,9 @@ import { DROPPED_BYTES_MAX, HALF_CLOSED_MS } from "./limits.ts";
  * its limit. The next request comes after it, so it is read and dropped.
  */
 
+/** The connections of which the rest of a body is being dropped. */
+const dropping = new WeakSet<Socket>();
+
 /** Lets a request be read further after its reader has stopped. By default, a loop that ends destroys it. */
 export function keepRest(request: IncomingMessage): void {
   request[Symbol.asyncIterator] = () => request.iterator({ destroyOnReturn: false });
@@ -26,6 +29,8 @@ export function dropRest(request: IncomingMessage, socket: Socket): void {
   };
   // Of those who read it until now.
   for (const event of ["readable", "data"]) request.removeAllListeners(event);
+  dropping.add(socket);
+  request.once("close", () => dropping.delete(socket));
   // Node drops a body itself that was never read.
   request.read(0);
   request.on("data", drop).resume();
@@ -34,6 +39,12 @@ export function dropRest(request: IncomingMessage, socket: Socket): void {
 /** Whether the answer to a request has to say that its connection closes: its body is always refused. */
 export function isTooLong({ headers }: IncomingMessage): boolean {
   return Number(headers["content-length"] ?? 0) > DROPPED_BYTES_MAX;
+}
+
+/** Closes a connection without a request in flight. One whose client still sends has perhaps not read its answer. */
+export function closeIdle(socket: Socket): void {
+  if (dropping.has(socket) || socket.writableEnded) endConnection(socket);
+  else socket.destroy();
 }
 
 /**

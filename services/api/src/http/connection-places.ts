@@ -1,5 +1,6 @@
 import type { EventEmitter } from "node:events";
 import type { Socket } from "node:net";
+import { closeIdle } from "./body-rest.ts";
 
 /** Places of the open connections. */
 export type ConnectionPlaces = {
@@ -40,8 +41,11 @@ export function createConnectionPlaces(max: number): ConnectionPlaces {
     take(socket) {
       if (inFlight.size >= max) {
         const [longest] = idle;
-        (longest ?? socket).destroy();
-        if (longest === undefined) return false;
+        if (longest === undefined) {
+          socket.destroy();
+          return false;
+        }
+        closeIdle(longest);
         // Its `close` is still to come.
         leave(longest);
       }
