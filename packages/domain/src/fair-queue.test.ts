@@ -20,8 +20,8 @@ test("accounts take turns, and each account's entries keep their order", () => {
 
 test("a full queue drops the newest entry of the account with the most, whoever comes", () => {
   const queue = createFairQueue<string>({ max: 3 });
-  for (const entry of ["a1", "a2", "a3", "a4"]) queue.add(A, entry);
-  queue.add(B, "b1");
+  const dropped = ["a1", "a2", "a3", "a4"].map((entry) => queue.add(A, entry));
+  expect([...dropped, queue.add(B, "b1")]).toEqual([undefined, undefined, undefined, "a4", "a3"]);
   expect(queue.size()).toBe(3);
   expect(drained(queue.next)).toEqual(["a1", "b1", "a2"]);
 });

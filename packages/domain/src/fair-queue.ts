@@ -5,8 +5,10 @@ export type FairQueue<T> = {
   /**
    * Adds an entry. If the queue is full, the newest entry of the account with the most is dropped, which may
    * be this one.
+   *
+   * @returns the entry that was dropped
    */
-  readonly add: (accountId: AccountId, entry: T) => void;
+  readonly add: (accountId: AccountId, entry: T) => T | undefined;
   /**
    * Removes the oldest entry of the account whose turn it is; undefined: the queue is empty.
    *
@@ -35,10 +37,10 @@ export function createFairQueue<T>({ max = Number.POSITIVE_INFINITY }: { max?: n
       queues.set(accountId, queue);
       queue.push(entry);
       size += 1;
-      if (size <= max) return;
+      if (size <= max) return undefined;
       const longest = [...queues.values()].reduce((most, one) => (one.length > most.length ? one : most));
-      longest.pop();
       size -= 1;
+      return longest.pop();
     },
     next(mayGo = () => true, debtOf = () => 0) {
       let [first, least]: [AccountId | undefined, number] = [undefined, Number.POSITIVE_INFINITY];

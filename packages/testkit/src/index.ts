@@ -45,6 +45,7 @@ export {
   runStatement,
   TEST_SECRET_KEYS,
   type TestStore,
+  whileLocked,
 } from "./test-store.ts";
 export { textTable } from "./text-table.ts";
 export { timesIn } from "./times-in.ts";

@@ -104,6 +104,20 @@ async function createMysql(
   };
 }
 
+/** Keeps everybody from reading these tables of a MySQL database while `body` runs: their reads wait. */
+export async function whileLocked(
+  url: string,
+  tables: readonly string[],
+  body: () => Promise<void>,
+): Promise<void> {
+  const store = await openStore({ url, poolSize: 1 });
+  await store.db.connection().execute(async (connection) => {
+    await sql.raw(`lock tables ${tables.map((table) => `${table} write`).join(", ")}`).execute(connection);
+    await body().finally(() => sql`unlock tables`.execute(connection));
+  });
+  await closeStore(store);
+}
+
 /**
  * Holds SQLite's write lock until `release`. Other connections can read, but their writes wait, so a process
  * stops exactly before it writes.

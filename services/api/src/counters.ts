@@ -19,6 +19,8 @@ export type Counters = PortCounters &
     readonly health: number;
     /** Streams of reflection. */
     readonly reflection: number;
+    /** Costly reads that run or wait. */
+    readonly reads: number;
     /** Bytes of bodies that are received or used. */
     readonly bytes: number;
     /** Requests whose log line is still to come. */
@@ -28,9 +30,10 @@ export type Counters = PortCounters &
 type Counted = { readonly port: OnePort; readonly requests: RequestsUnderWay; readonly lines: RequestLines };
 
 export function countersOf(
-  { requestPlaces, streamGates, bodyRoom }: Pick<Deps, "requestPlaces" | "streamGates" | "bodyRoom">,
+  parts: Pick<Deps, "requestPlaces" | "streamGates" | "costlyReads" | "bodyRoom">,
   { port, requests, lines }: Counted,
 ): Counters {
+  const { requestPlaces, streamGates, costlyReads, bodyRoom } = parts;
   return {
     ...port.counters(),
     ...requests,
@@ -40,6 +43,7 @@ export function countersOf(
     inboxes: streamGates.inboxes.open(),
     health: streamGates.health.open(),
     reflection: streamGates.reflection.open(),
+    reads: costlyReads.open(),
     bytes: bodyRoom.held(),
     lines: lines.open(),
   };

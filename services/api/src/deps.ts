@@ -3,6 +3,7 @@ import type { DeliveryId, EgressRules, RecoveryId } from "@posthaste/domain";
 import type { Log, Tracer } from "@posthaste/runtime";
 import type { IngestCall, IngestedEvent, Store } from "@posthaste/store";
 import type { Authenticate } from "./access/auth.ts";
+import type { CostlyReads } from "./access/costly-reads.ts";
 import type { StreamGates } from "./access/create-access.ts";
 import type { BodyRoom, Places } from "./access/places.ts";
 import type { RateLimit } from "./access/rate-limit.ts";
@@ -39,6 +40,8 @@ export type Deps = {
   readonly requestPlaces: Places;
   /** The memory for bodies, which accounts share. */
   readonly bodyRoom: BodyRoom;
+  /** The places of reads that examine up to thousands of rows, in which accounts take turns. */
+  readonly costlyReads: CostlyReads;
   /** The bounds of open streams. */
   readonly streamGates: StreamGates;
   /** Stores the events of one call, all or none. Concurrent calls share a commit. */

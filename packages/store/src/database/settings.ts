@@ -11,7 +11,11 @@ export const STORE_SETTINGS = {
     "",
     databaseUrl,
   ),
-  POSTHASTE_DATABASE_POOL_SIZE: integer("Connections to MySQL per process", 10, { min: 1, max: 200 }),
+  POSTHASTE_DATABASE_POOL_SIZE: integer(
+    "Connections to MySQL per process. In an API, reads of many rows, such as lists and statistics, take turns at half of them",
+    10,
+    { min: 1, max: 200 },
+  ),
   POSTHASTE_DATABASE_TIMEOUT_MS: integer(
     "How long MySQL may take to answer one statement, in milliseconds. After that its connection is closed, and the database counts as unavailable. Must be longer than a lock wait (5 s); raise it if statements on a large database are cut off",
     DEADLINES.statementMs,

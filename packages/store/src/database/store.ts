@@ -14,6 +14,8 @@ export type Store = {
   readonly db: Kysely<Tables>;
   readonly seam: Seam;
   readonly sealer: Sealer;
+  /** Maximum connections: how many statements the database answers at once. */
+  readonly connections: number;
   /** See {@link pingStore}. */
   readonly ping: () => Promise<void>;
 };
@@ -48,7 +50,8 @@ export async function openStore(options: StoreOptions): Promise<Store> {
     if (seam.ping === undefined) await sql`select 1`.execute(db);
     else await seam.ping();
   };
-  return { db, seam, sealer, ping: boundPing(ask, deadlines.pingMs) };
+  const connections = SQLITE_URL.test(options.url) ? 1 : (options.poolSize ?? POOL_SIZE_DEFAULT);
+  return { db, seam, sealer, connections, ping: boundPing(ask, deadlines.pingMs) };
 }
 
 /** Closes every connection within seconds. Statements still in flight on a silent connection are cut off. */

@@ -2,6 +2,7 @@ import type { Store } from "@posthaste/store";
 import { BUSY_RETRY_AFTER_MS, type Limits } from "../http/limits.ts";
 import type { AdmitParts } from "./admit.ts";
 import { createAuthenticate } from "./auth.ts";
+import { type CostlyReads, createCostlyReads } from "./costly-reads.ts";
 import { type BodyRoom, createBodyRoom, createPlaces } from "./places.ts";
 import { createRateLimit } from "./rate-limit.ts";
 import {
@@ -27,7 +28,11 @@ export function createAccess(
   store: Store,
   now: () => number,
   limits: Limits,
-): AdmitParts & { readonly bodyRoom: BodyRoom; readonly streamGates: StreamGates } {
+): AdmitParts & {
+  readonly bodyRoom: BodyRoom;
+  readonly costlyReads: CostlyReads;
+  readonly streamGates: StreamGates;
+} {
   return {
     authenticate: createAuthenticate(store, now),
     rateLimit: createRateLimit(limits.ratePerSecond),
@@ -39,6 +44,7 @@ export function createAccess(
       retryAfterMs: BUSY_RETRY_AFTER_MS,
     }),
     bodyRoom: createBodyRoom(limits.bodiesBytesMax, BUSY_RETRY_AFTER_MS),
+    costlyReads: createCostlyReads({ connections: store.connections, streams: limits.watchesMax }),
     streamGates: {
       deliveries: createStreamGate("streams of delivery changes", {
         ofAll: limits.watchesMax,

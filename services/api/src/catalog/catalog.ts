@@ -109,11 +109,10 @@ export function createCatalog(store: Store, clockMs: () => number = () => perfor
       return version === 1 ? BUILT_IN_TEXTS.get(entry.code) : undefined;
     },
     async allWithTexts(accountId) {
-      const [entries, sharedTexts, ownTexts] = await Promise.all([
-        all(accountId),
-        readEventTypes(store, "shared"),
-        readEventTypes(store, accountId),
-      ]);
+      const entries = await all(accountId);
+      // One after the other: each reads up to thousands of rows, and would take a connection of its own.
+      const sharedTexts = await readEventTypes(store, "shared");
+      const ownTexts = await readEventTypes(store, accountId);
       return entries.flatMap((entry) => {
         const { code, stored } = entry;
         const texts =

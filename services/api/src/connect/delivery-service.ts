@@ -41,6 +41,7 @@ type DeliveryParts = Pick<
   | "workflowUrl"
   | "signalRecovery"
   | "streamGates"
+  | "costlyReads"
 >;
 
 export function deliveryService(parts: DeliveryParts): ServiceImpl<typeof DeliveryService> {

@@ -18,6 +18,7 @@ import { accountService } from "./account-service.ts";
 import { authorizeFirst } from "./authorize-first.ts";
 import { checkRules } from "./check-rules.ts";
 import { completeErrors } from "./complete-errors.ts";
+import { boundCostlyReads } from "./costs.ts";
 import { deliveryService } from "./delivery-service.ts";
 import { eventCatalogService } from "./event-catalog-service.ts";
 import { eventIngestService } from "./event-ingest-service.ts";
@@ -36,7 +37,7 @@ import { whileAllowed } from "./while-allowed.ts";
 
 /** The interceptors of every call, outermost first. */
 export function interceptors(deps: Deps) {
-  return [answer(deps), whileAllowed(deps), checkRules()];
+  return [answer(deps), whileAllowed(deps), checkRules(), boundCostlyReads(deps)];
 }
 
 export function connectRoutes(deps: Deps): (router: ConnectRouter) => void {

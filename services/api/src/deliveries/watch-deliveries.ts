@@ -8,6 +8,7 @@ import {
   orderChanges,
   type Store,
 } from "@posthaste/store";
+import type { CostlyReads } from "../access/costly-reads.ts";
 import { STREAM_HEARTBEAT_MS, STREAM_MAX_MS } from "../access/stream-gate.ts";
 
 const POLL_EVERY_MS = 250;
@@ -18,6 +19,7 @@ type WatchParts = {
   readonly store: Store;
   /** Epoch milliseconds. */
   readonly now: () => number;
+  readonly costlyReads: CostlyReads;
 };
 
 type Watched = {
@@ -33,21 +35,24 @@ type Watched = {
  * @throws Refusal if the cursor is malformed, too old or ahead of the database
  */
 export async function* watchDeliveries(
-  { store, now }: WatchParts,
+  { store, now, costlyReads }: WatchParts,
   { accountId, subscriptionId, cursor: from }: Watched,
   signal: AbortSignal,
 ): AsyncGenerator<{ changes: DeliveryChange[]; cursor: string }> {
   let cursor = from === "" ? await currentCursor(store) : cursorFrom(from);
   const endAt = performance.now() + STREAM_MAX_MS;
   let sentAt = Number.NEGATIVE_INFINITY;
-  while (!signal.aborted && performance.now() < endAt) {
-    await orderChanges(store, now());
-    const next = await listChanges(store, {
+  const readNext = () =>
+    listChanges(store, {
       accountId,
       after: cursor,
       limit: CHANGES_AT_ONCE,
       ...(subscriptionId === undefined ? {} : { subscriptionId }),
     });
+  while (!signal.aborted && performance.now() < endAt) {
+    await orderChanges(store, now());
+    const next = await costlyReads.run(accountId, readNext, signal);
+    if (next === undefined) return;
     cursor = next.cursor;
     if (next.changes.length > 0 || performance.now() - sentAt >= STREAM_HEARTBEAT_MS) {
       sentAt = performance.now();

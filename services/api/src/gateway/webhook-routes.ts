@@ -6,11 +6,12 @@ import {
   getSubscription,
   listSubscriptions,
   type Principal,
-  type Store,
   type Subscription,
 } from "@posthaste/store";
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import { type AdmitParts, admit } from "../access/admit.ts";
+import type { CostlyReads } from "../access/costly-reads.ts";
+import type { RequestLine } from "../http/request-line.ts";
 import { publicKeysPath } from "../subscriptions/public-keys.ts";
 import { type SubscribeParts, subscribe } from "../subscriptions/subscribe.ts";
 import { fieldsOf, textField } from "./parse-body.ts";
@@ -26,7 +27,7 @@ const SUBSCRIPTIONS_AT_ONCE = 25;
 const INT32_MAX = 2_147_483_647;
 
 /** The dependencies of {@link webhookRoutes}. */
-export type WebhookParts = SubscribeParts & AdmitParts;
+export type WebhookParts = SubscribeParts & AdmitParts & { readonly costlyReads: CostlyReads };
 
 /** The published REST gateway, with the calls and field names that existing integrations rely on. */
 export function webhookRoutes(app: FastifyInstance, parts: WebhookParts): void {
@@ -117,7 +118,7 @@ function readRoutes(app: FastifyInstance, parts: WebhookParts): void {
     COLLECTION,
     { ...authorizedWith("subscriptions:read"), schema: SCHEMAS.list },
     async (request, reply) => {
-      const pages = pagesOf(store, principalIn(request).accountId);
+      const pages = pagesOf(parts, principalIn(request).accountId, request.line);
       // Read before the answer begins, so that a database that is away has its status.
       const first = await pages.next();
       if (first.done === true || first.value.isLast) return { Webhooks: first.value?.rows ?? [] };
@@ -138,10 +139,18 @@ function readRoutes(app: FastifyInstance, parts: WebhookParts): void {
 
 type Page = { readonly rows: readonly WebhookRow[]; readonly isLast: boolean };
 
-/** Reads an account's subscriptions, page by page. */
-async function* pagesOf(store: Store, accountId: AccountId): AsyncGenerator<Page, undefined> {
+/** Reads an account's subscriptions, page by page, until the request is over. */
+async function* pagesOf(
+  { store, costlyReads }: Pick<WebhookParts, "store" | "costlyReads">,
+  accountId: AccountId,
+  line: RequestLine,
+): AsyncGenerator<Page, undefined> {
+  const over = new AbortController();
+  line.whenOver(() => over.abort());
   for (let after: { after?: SubscriptionId } = {}; ; ) {
-    const page = await listSubscriptions(store, { accountId, ...after, limit: SUBSCRIPTIONS_AT_ONCE });
+    const read = () => listSubscriptions(store, { accountId, ...after, limit: SUBSCRIPTIONS_AT_ONCE });
+    const page = await costlyReads.run(accountId, read, over.signal);
+    if (page === undefined) return;
     const last = page.at(-1);
     const isLast = last === undefined || page.length < SUBSCRIPTIONS_AT_ONCE;
     yield { rows: page.flatMap(rowsOf), isLast };
