@@ -23,6 +23,7 @@ export {
   measureLog,
   serveMetrics,
 } from "./metrics.ts";
+export { pemProblem } from "./pem.ts";
 export { readinessOf, type WhyAway } from "./readiness.ts";
 export { type Running, runService, type Service } from "./run-service.ts";
 export { createStopDeadline, type StopDeadline } from "./stop-deadline.ts";

@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import {
   AlwaysOffSampler,
   AlwaysOnSampler,
@@ -6,6 +7,7 @@ import {
   TraceIdRatioBasedSampler,
 } from "@opentelemetry/sdk-trace";
 import { StartError } from "./config.ts";
+import { pemProblem } from "./pem.ts";
 
 export type Env = Readonly<Record<string, string | undefined>>;
 
@@ -50,6 +52,7 @@ export function readTracingSettings(env: Env): TracingSettings | undefined {
   const isOn = endpoints.some((value) => value !== undefined);
   const exporter = choice(env, "OTEL_TRACES_EXPORTER", ["otlp", "none"]);
   if (!isOn || exporter === "none" || env["OTEL_SDK_DISABLED"]?.toLowerCase() === "true") return undefined;
+  requireFiles(env);
   const share = Number(env["OTEL_TRACES_SAMPLER_ARG"] || 1);
   if (!(share >= 0 && share <= 1))
     throw new StartError("OTEL_TRACES_SAMPLER_ARG: expected a number from 0 to 1");
@@ -82,6 +85,36 @@ function endpoint(env: Env, name: string): string | undefined {
   if (!value) return undefined;
   if (/^https?:$/.test(URL.parse(value)?.protocol ?? "")) return value;
   throw new StartError(`${name}: expected a URL, as http://HOST:PORT or https://HOST:PORT`);
+}
+
+/** The exporter goes on without a file that it cannot read, and without a certificate that lacks its key. */
+function requireFiles(env: Env): void {
+  const [ca, cert, key] = ["CERTIFICATE", "CLIENT_CERTIFICATE", "CLIENT_KEY"].map((what) => {
+    const names = [`OTEL_EXPORTER_OTLP_TRACES_${what}`, `OTEL_EXPORTER_OTLP_${what}`];
+    const name = names.find((one) => env[one]?.trim());
+    return name === undefined ? undefined : read(env, name);
+  });
+  switch (pemProblem({ ca, cert, key })) {
+    case "no_authority":
+      throw new StartError("OTEL_EXPORTER_OTLP_CERTIFICATE: the file holds no certificate in PEM");
+    case "no_pair":
+      throw new StartError(
+        "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE and OTEL_EXPORTER_OTLP_CLIENT_KEY need each other",
+      );
+    case "malformed_pair":
+      throw new StartError(
+        "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE and …_CLIENT_KEY: the files are no certificate with its key in PEM",
+      );
+  }
+}
+
+function read(env: Env, name: string): Buffer {
+  try {
+    return readFileSync(env[name]?.trim() ?? "");
+  } catch (error) {
+    // Without the path: it may be the key itself.
+    throw new StartError(`${name}: the file cannot be read (${(error as NodeJS.ErrnoException).code})`);
+  }
 }
 
 function choice<T extends string>(env: Env, name: string, choices: readonly T[]): T | undefined {

@@ -1,5 +1,9 @@
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { certificateFor } from "@posthaste/testkit";
 import { expect, test, vi } from "vitest";
 import { idsIn, startTracing } from "./tracing.ts";
 
@@ -28,6 +32,32 @@ test.each([
   ],
 ])("a collector's address or time that cannot be used is refused: %o", (env, why) => {
   expect(() => startTracing("test", env)).toThrow(why);
+});
+
+test.each([
+  [{ CERTIFICATE: "nowhere" }, "OTEL_EXPORTER_OTLP_CERTIFICATE: the file cannot be read (ENOENT)"],
+  [{ TRACES_CERTIFICATE: "garbage" }, "CERTIFICATE: the file holds no certificate in PEM"],
+  [{ CLIENT_CERTIFICATE: "cert" }, "CLIENT_CERTIFICATE and OTEL_EXPORTER_OTLP_CLIENT_KEY need each other"],
+  [{ TRACES_CLIENT_KEY: "key" }, "CLIENT_CERTIFICATE and OTEL_EXPORTER_OTLP_CLIENT_KEY need each other"],
+  [{ CLIENT_CERTIFICATE: "garbage", CLIENT_KEY: "key" }, "are no certificate with its key in PEM"],
+])("files for TLS to the collector that would be passed over are refused: %o", async (files, why) => {
+  const dir = await mkdtemp(join(tmpdir(), "posthaste-tracing-"));
+  const { cert, key } = await certificateFor("collector.example");
+  for (const [name, pem] of Object.entries({ cert, key, garbage: "garbage" }))
+    await writeFile(join(dir, name), pem);
+  const env = (of: object) => ({
+    OTEL_EXPORTER_OTLP_ENDPOINT: "https://127.0.0.1:1",
+    ...Object.fromEntries(
+      Object.entries(of).map(([what, name]) => [`OTEL_EXPORTER_OTLP_${what}`, join(dir, String(name))]),
+    ),
+  });
+  try {
+    expect(() => startTracing("test", env(files))).toThrow(why);
+    const right = { CERTIFICATE: "cert", CLIENT_CERTIFICATE: "cert", CLIENT_KEY: "key" };
+    await startTracing("test", env(right)).stop();
+  } finally {
+    await rm(dir, { recursive: true, force: true });
+  }
 });
 
 test("a span continues its parent's trace, and a span with a malformed parent begins a trace", async () => {

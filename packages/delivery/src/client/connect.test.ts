@@ -57,7 +57,18 @@ test.each<[string, Readonly<Record<string, string>>, RegExp]>([
   [
     "a malformed certificate",
     { TEMPORAL_TLS_CLIENT_CERT_DATA: "secret", TEMPORAL_TLS_CLIENT_KEY_DATA: "secret" },
-    /^the certificate or the key of TEMPORAL_TLS_CLIENT_… is malformed \(ERR_\w+\)$/,
+    /^TEMPORAL_TLS_CLIENT_… is no certificate with its key in PEM$/,
+  ],
+  [
+    "a certificate without its key",
+    { TEMPORAL_TLS_CLIENT_CERT_DATA: "secret" },
+    /^TEMPORAL_TLS_CLIENT_CERT_… and TEMPORAL_TLS_CLIENT_KEY_… need each other$/,
+  ],
+  ["a key without its certificate", { TEMPORAL_TLS_CLIENT_KEY_DATA: KEY }, /_KEY_… need each other$/],
+  [
+    "an authority that is none",
+    { TEMPORAL_TLS_SERVER_CA_CERT_DATA: "secret" },
+    /^TEMPORAL_TLS_SERVER_CA_CERT_… is no certificate in PEM$/,
   ],
   ["TLS that is neither on nor off", { TEMPORAL_TLS: "secret" }, /^TEMPORAL_TLS must be true or false$/],
   ["a profile that is not there", { TEMPORAL_PROFILE: "secret" }, /^the profile file lacks the profile/],

@@ -1,4 +1,3 @@
-import { StartError } from "@posthaste/runtime";
 import { Client, Connection } from "@temporalio/client";
 import type { TemporalOptions } from "./temporal-options.ts";
 
@@ -13,8 +12,6 @@ const RECONNECT_PAUSE_MAX_MS = 5_000;
 /**
  * Returns a client that connects on its first call, so that the API can start and ingest while Temporal is
  * down.
- *
- * @throws StartError if the client's certificate or its key is malformed
  */
 export function connectTemporal({ connectionOptions = {}, namespace }: TemporalOptions): Client {
   // The proxy in http_proxy, which gRPC would use, cannot reach a server on this machine.
@@ -23,17 +20,6 @@ export function connectTemporal({ connectionOptions = {}, namespace }: TemporalO
     "grpc.max_reconnect_backoff_ms": RECONNECT_PAUSE_MAX_MS,
     ...(isNear ? { "grpc.enable_http_proxy": 0 } : {}),
   };
-  const connection = lazily({ ...connectionOptions, channelArgs });
+  const connection = Connection.lazy({ ...connectionOptions, channelArgs });
   return new Client({ connection, ...(namespace === undefined ? {} : { namespace }) });
-}
-
-function lazily(options: Parameters<typeof Connection.lazy>[0]): Connection {
-  try {
-    return Connection.lazy(options);
-  } catch (error) {
-    const { code, name } = error as { code?: string; name?: string };
-    throw new StartError(
-      `Temporal's settings: the certificate or the key of TEMPORAL_TLS_CLIENT_… is malformed (${code ?? name})`,
-    );
-  }
 }

@@ -1,8 +1,8 @@
-import { StartError } from "@posthaste/runtime";
-import { loadClientConnectConfig } from "@temporalio/envconfig";
+import { pemProblem, StartError } from "@posthaste/runtime";
+import { loadClientConfigProfile, toClientOptions } from "@temporalio/envconfig";
 
 /** The connection to Temporal: address, TLS, API key and namespace. */
-export type TemporalOptions = ReturnType<typeof loadClientConnectConfig>;
+export type TemporalOptions = ReturnType<typeof toClientOptions>;
 
 /** HOST or HOST:PORT, with an IPv6 address in brackets. A label of a name has at most 63 characters. */
 const ADDRESS = /^(?:\[[\da-fA-F:.]+\]|[^\s:/?#@[\].]{1,63}(?:\.[^\s:/?#@[\].]{1,63})*\.?)(?::(\d{1,5}))?$/;
@@ -25,13 +25,14 @@ export function temporalOptions(): TemporalOptions {
     // The SDK takes anything else for false.
     requireThat(/^(true|1|false|0|)$/.test(process.env[name] ?? ""), `${name} must be true or false`);
   }
-  const options = load();
+  const { profile, options } = load();
   const { address, apiKey, metadata, tls } = options.connectionOptions ?? {};
   const serverName = typeof tls === "object" ? tls?.serverNameOverride : undefined;
   requireThat(isAddress(address), "the address (TEMPORAL_ADDRESS) is malformed: give HOST:PORT");
   requireThat(isHeader(options.namespace), `the namespace (TEMPORAL_NAMESPACE) ${ODD}`);
   requireThat(isHeader(apiKey), `the API key (TEMPORAL_API_KEY) ${ODD}`);
   requireThat(isHeader(serverName), `the server's name (TEMPORAL_TLS_SERVER_NAME) ${ODD}`);
+  requirePem(profile, tls);
   for (const [name, value] of Object.entries(metadata ?? {})) {
     requireThat(HEADER_NAME.test(name), "a header (TEMPORAL_GRPC_META_…) has a name that gRPC cannot carry");
     requireThat(isHeader(value), `the header ${name} (TEMPORAL_GRPC_META_…) ${ODD}`);
@@ -72,12 +73,30 @@ function isAddress(value: unknown): boolean {
   return match !== null && port > 0 && port <= PORT_MAX;
 }
 
-function load(): TemporalOptions {
+/** The SDK leaves out a certificate without its key, and OpenSSL an authority that is none. */
+function requirePem(profile: Profile, tls: NonNullable<TemporalOptions["connectionOptions"]>["tls"]): void {
+  if (typeof tls !== "object" || tls === null) return;
+  const { clientCert, clientKey } = profile.tls ?? {};
+  const isPair = (clientCert === undefined) === (clientKey === undefined);
+  requireThat(isPair, "TEMPORAL_TLS_CLIENT_CERT_… and TEMPORAL_TLS_CLIENT_KEY_… need each other");
+  const { serverRootCACertificate: ca, clientCertPair: pair } = tls;
+  const problem = pemProblem({ ca: bytesOf(ca), cert: bytesOf(pair?.crt), key: bytesOf(pair?.key) });
+  requireThat(problem !== "no_authority", "TEMPORAL_TLS_SERVER_CA_CERT_… is no certificate in PEM");
+  requireThat(problem === undefined, "TEMPORAL_TLS_CLIENT_… is no certificate with its key in PEM");
+}
+
+function bytesOf(bytes: Uint8Array | undefined): Buffer | undefined {
+  return bytes === undefined ? undefined : Buffer.from(bytes);
+}
+
+type Profile = ReturnType<typeof loadClientConfigProfile>;
+
+function load(): { profile: Profile; options: TemporalOptions } {
   const variables = Object.entries(process.env).filter(([, value]) => value !== undefined && value !== "");
   try {
-    return loadClientConnectConfig({
-      overrideEnvVars: Object.fromEntries(variables) as Record<string, string>,
-    });
+    const overrideEnvVars = Object.fromEntries(variables) as Record<string, string>;
+    const profile = loadClientConfigProfile({ overrideEnvVars });
+    return { profile, options: toClientOptions(profile) };
   } catch (error) {
     throw new StartError(`Temporal's settings: ${problemIn(error)}`);
   }

@@ -1,8 +1,6 @@
-import { X509Certificate } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { connect, isIP } from "node:net";
-import { createSecureContext } from "node:tls";
-import { StartError } from "@posthaste/runtime";
+import { pemProblem, StartError } from "@posthaste/runtime";
 import type { PoolOptions, SslOptions } from "mysql2";
 import type { FileParameter, MysqlAddress } from "./mysql-url.ts";
 import { codeOf } from "./seam.ts";
@@ -42,13 +40,12 @@ function sslOptions({ sslMode, sslFiles }: MysqlAddress): SslOptions {
     ...read("ssl-cert"),
     ...read("ssl-key"),
   };
-  try {
-    // The driver would find out in the middle of a handshake.
-    createSecureContext(pem);
-  } catch (error) {
-    throw new StartError("DATABASE_URL: ssl-cert and ssl-key are no certificate with its key in PEM", {
-      cause: error,
-    });
+  switch (pemProblem(pem)) {
+    case "no_authority":
+      throw new StartError("DATABASE_URL: the file of ssl-ca holds no certificate in PEM");
+    case "no_pair":
+    case "malformed_pair":
+      throw new StartError("DATABASE_URL: ssl-cert and ssl-key are no certificate with its key in PEM");
   }
   return {
     ...pem,
@@ -58,26 +55,12 @@ function sslOptions({ sslMode, sslFiles }: MysqlAddress): SslOptions {
 }
 
 function readPem(parameter: FileParameter, path: string): string {
-  let pem: string;
   try {
-    pem = readFileSync(path, "utf8");
+    return readFileSync(path, "utf8");
   } catch (error) {
     throw new StartError(`DATABASE_URL: the file of ${parameter} cannot be read (${codeOf(error)})`, {
       cause: error,
     });
-  }
-  // OpenSSL passes over what is no certificate, so that later nothing verifies.
-  if (parameter === "ssl-ca" && !isCertificate(pem)) {
-    throw new StartError("DATABASE_URL: the file of ssl-ca holds no certificate in PEM");
-  }
-  return pem;
-}
-
-function isCertificate(pem: string): boolean {
-  try {
-    return new X509Certificate(pem).subject !== undefined;
-  } catch {
-    return false;
   }
 }
 
