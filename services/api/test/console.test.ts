@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import fs, { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import fs, { mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { request } from "node:http";
 import { constants } from "node:http2";
 import { tmpdir } from "node:os";
@@ -91,6 +91,54 @@ describe("the console's files", () => {
         true,
         true,
       ]);
+    }
+  });
+});
+
+describe("in the console's folder", () => {
+  beforeEach(async () => {
+    bench = await startBench({ console: { dir, frameAncestors: [] } });
+  });
+
+  test("a link is followed within the folder and not out of it, also as a compressed variant", async () => {
+    const outside = mkdtempSync(join(tmpdir(), "posthaste-outside-"));
+    onTestFinished(() => rmSync(outside, { recursive: true }));
+    writeFileSync(join(outside, "secret.txt"), "secret");
+    const links = {
+      "inside.js": "index-x1.js",
+      "file.js": join(outside, "secret.txt"),
+      "index-x1.js.gz": join(outside, "secret.txt"),
+      folder: outside,
+    };
+    for (const [name, target] of Object.entries(links)) symlinkSync(target, join(dir, "assets", name));
+    expect(await get("/assets/inside.js")).toMatchObject({ status: 200, body: "export {};" });
+    for (const name of ["file.js", "folder/secret.txt"]) {
+      expect(await get(`/assets/${name}`)).toMatchObject({ status: 404, body: { status: 404 } });
+    }
+    const compressed = await fetch(`${bench.url}/assets/index-x1.js`, {
+      headers: { "accept-encoding": "gzip" },
+    });
+    expect(compressed.status).toBe(404);
+  });
+
+  test("a hidden file is not served", async () => {
+    mkdirSync(join(dir, "assets", ".git"));
+    for (const name of [".env", ".git/config"]) {
+      writeFileSync(join(dir, "assets", name), "secret");
+      expect(await get(`/assets/${name}`)).toMatchObject({ status: 404 });
+    }
+  });
+
+  test("the folder itself may be a link", async () => {
+    const link = `${dir}-link`;
+    symlinkSync(dir, link);
+    onTestFinished(() => rmSync(link));
+    const linked = await startBench({ console: { dir: link, frameAncestors: [] } });
+    try {
+      expect((await fetch(`${linked.url}/assets/index-x1.js`)).status).toBe(200);
+      expect((await fetch(`${linked.url}/`)).status).toBe(200);
+    } finally {
+      await linked.dispose();
     }
   });
 });

@@ -1,8 +1,9 @@
 import { existsSync } from "node:fs";
-import { join } from "node:path";
+import { realpath } from "node:fs/promises";
+import { join, sep } from "node:path";
 import { fileURLToPath } from "node:url";
 import fastifyStatic from "@fastify/static";
-import { DAY_MS } from "@posthaste/domain";
+import { DAY_MS, Refusal } from "@posthaste/domain";
 import type { FastifyInstance } from "fastify";
 import { CONSOLE_PATHS } from "./console-paths.ts";
 
@@ -27,13 +28,16 @@ export function isConsoleThere(dir: string): boolean {
 
 /**
  * Serves the console's page at its paths, and the files that the page loads. All other paths are left alone,
- * so an unknown path is still answered 404.
+ * so an unknown path is still answered 404, and so are hidden files and links that lead out of the folder.
  */
 export async function consolePages(
   app: FastifyInstance,
   { dir, frameAncestors }: ConsoleOptions,
 ): Promise<void> {
-  await app.register(fastifyStatic, { root: dir, serve: false, cacheControl: false, preCompressed: true });
+  await app.register(fastifyStatic, {
+    ...{ root: dir, serve: false, cacheControl: false, preCompressed: true, dotfiles: "ignore" },
+    onFile: async (path) => await requireWithin(dir, path),
+  });
   const headers = pageHeaders(frameAncestors);
   for (const path of CONSOLE_PATHS) {
     app.get(path, { schema: { hide: true } }, async (_request, reply) =>
@@ -50,6 +54,12 @@ export async function consolePages(
   app.get("/favicon.svg", { schema: { hide: true } }, async (_request, reply) =>
     reply.sendFile("favicon.svg"),
   );
+}
+
+/** The folder may itself be a link, to another release from one request to the next. */
+async function requireWithin(dir: string, path: string): Promise<void> {
+  const [folder, file] = await Promise.all([realpath(dir), realpath(path)]);
+  if (!file.startsWith(folder + sep)) throw new Refusal("not_found", "this file is not the console's");
 }
 
 /** Returns headers that let the page run and load files from this origin only, and no inline code. */
