@@ -38,6 +38,20 @@ test("the error lists every problem and contains no value", () => {
   expect(message).not.toMatch(/hush|70000|loud/);
 });
 
+test.each([
+  "http://me:hush@a:1",
+  "http://hush@a:1",
+  "http://a:1/hush",
+  "http://a:1?hush",
+  "http://a:1,http://b#hush",
+])("%s is no address of a worker, and the error does not repeat it", (value) => {
+  const read = () => readConfig(settings, { DATABASE_URL: "sqlite:x.db", WORKERS: value });
+  expect(read).toThrow(
+    "WORKERS: expected origins such as http://HOST:PORT, without a user, a password or a path",
+  );
+  expect(read).not.toThrow("hush");
+});
+
 test("the error for a missing required setting describes the setting", () => {
   expect(() => readConfig(settings, {})).toThrow("DATABASE_URL is not set: the database");
 });

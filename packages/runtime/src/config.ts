@@ -166,9 +166,20 @@ export function parsed<T>(
 
 /** Defines a setting that is a list of HTTP addresses, separated by commas; a trailing slash is removed. */
 export function urls(about: string, fallback: readonly string[]): Setting<readonly string[]> {
-  return parsed(about, fallback, fallback.length === 0 ? "none" : fallback.join(","), (value) =>
-    value.split(",").map((part) => httpUrl(part.trim()).href.replace(/\/$/, "")),
-  );
+  return parsed(about, fallback, fallback.length === 0 ? "none" : fallback.join(","), origins);
+}
+
+/**
+ * Parses origins, separated by commas. No request is sent to a URL with credentials, and no path is used.
+ *
+ * @throws Error that says what is expected; it does not contain the text, which may hold a password
+ */
+export function origins(list: string): readonly string[] {
+  return list.split(",").map((part) => {
+    const { origin, href } = httpUrl(part.trim());
+    if (href === `${origin}/`) return origin;
+    throw new Error("expected origins such as http://HOST:PORT, without a user, a password or a path");
+  });
 }
 
 /**

@@ -4,6 +4,7 @@ export {
   httpUrl,
   integer,
   oneOf,
+  origins,
   parsed,
   portProblem,
   readConfig,

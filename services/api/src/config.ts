@@ -1,6 +1,6 @@
 import { resolve } from "node:path";
 import { EGRESS_SETTINGS } from "@posthaste/delivery/client";
-import { httpUrl, integer, LOG_LEVELS, oneOf, parsed, text, urls } from "@posthaste/runtime";
+import { httpUrl, integer, LOG_LEVELS, oneOf, origins, parsed, text, urls } from "@posthaste/runtime";
 import { STORE_SETTINGS } from "@posthaste/store";
 import { CONSOLE_DIR } from "./console/console.ts";
 import { LIMIT_SETTINGS } from "./http/limits.ts";
@@ -26,7 +26,7 @@ export const API_SETTINGS = {
     "The Temporal UI, as `http://HOST:PORT`; deliveries then link to their workflow's page for tokens with the scope `admin`",
     null,
     "none",
-    httpUrl,
+    shownUrl,
   ),
   POSTHASTE_CONSOLE_DIR: parsed(
     "The folder of the console's built files; if it holds none, no console is served",
@@ -61,10 +61,8 @@ export const API_SETTINGS = {
 } as const;
 
 /** @throws Error stating the expected form */
-function origins(list: string): readonly string[] {
-  return list.split(",").map((part) => {
-    const { origin, href } = httpUrl(part.trim());
-    if (href !== `${origin}/`) throw new Error("expected origins such as https://HOST, without a path");
-    return origin;
-  });
+function shownUrl(text: string): URL {
+  const url = httpUrl(text);
+  if (url.username === "" && url.password === "") return url;
+  throw new Error("expected an address without a user and a password, since callers see it");
 }
