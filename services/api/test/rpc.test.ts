@@ -1,6 +1,11 @@
+import { toBinary } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { DeliveryState } from "@posthaste/contracts/delivery";
-import { SubscriptionState } from "@posthaste/contracts/subscription";
+import {
+  type ListSubscriptionsResponse,
+  ListSubscriptionsResponseSchema,
+  SubscriptionState,
+} from "@posthaste/contracts/subscription";
 import { type DeliveryId, SCOPES } from "@posthaste/domain";
 import { claimDeliveries, markStarted } from "@posthaste/store";
 import { failedAttempt, recordAttempt, timesIn } from "@posthaste/testkit";
@@ -442,6 +447,36 @@ describe("subscriptions and deliveries", () => {
       pageToken: deliveries.nextPageToken,
     });
     expect([deliveries, rest].map((page) => page.deliveries.length)).toEqual([4, 1]);
+  });
+
+  test("a page of the largest subscriptions is one that gRPC clients accept", async () => {
+    const clientsAccept = 4 * 1024 * 1024;
+    const values = Object.fromEntries(
+      Array.from({ length: 20 }, (_, n) => [`${"😀".repeat(62)}${n + 10}`, "😀".repeat(500)]),
+    );
+    const largest = {
+      eventTypes: ["*"],
+      description: "😀".repeat(255),
+      metadata: { values },
+      headers: {
+        values: Object.fromEntries(Array.from({ length: 20 }, (_, n) => [`${n + 10}`.padEnd(64, "x"), "1"])),
+      },
+    };
+    const ids: number[] = [];
+    for (let i = 0; i < 110; i++) {
+      const targetUrl = `https://host${i}.example/`.padEnd(2_048, "x");
+      const { subscription } = await t.client.subscriptions.createSubscription({ ...largest, targetUrl });
+      ids.push(subscription?.id ?? 0);
+    }
+    const pages: ListSubscriptionsResponse[] = [];
+    do {
+      const pageToken = pages.at(-1)?.nextPageToken ?? "";
+      pages.push(await t.client.subscriptions.listSubscriptions({ pageSize: 500, pageToken }));
+    } while (pages.at(-1)?.nextPageToken !== "");
+    const bytes = pages.map((page) => toBinary(ListSubscriptionsResponseSchema, page).byteLength);
+    expect(Math.max(...bytes)).toBeLessThan(clientsAccept);
+    expect(Math.max(...bytes)).toBeGreaterThan(clientsAccept / 2);
+    expect(pages.flatMap(({ subscriptions }) => subscriptions.map(({ id }) => id))).toEqual(ids);
   });
 
   test("an update changes only the given fields, and is refused for a deleted subscription", async () => {

@@ -1,3 +1,4 @@
+import { type DescMessage, type MessageShape, toBinary } from "@bufbuild/protobuf";
 import { decodePageToken, encodePageToken, PAGE_SIZE_DEFAULT, type PageKey } from "@posthaste/domain";
 
 type PageRequest = { readonly pageSize: number; readonly pageToken: string };
@@ -10,6 +11,44 @@ export async function numberPage<R extends { readonly id: number }>(
   const { pageToken } = request;
   const after = pageToken === "" ? {} : { after: decodePageToken(pageToken, "number") as R["id"] };
   return await page(request, (limit) => list({ ...after, limit }));
+}
+
+/**
+ * The encoded bytes of a page, at most: gRPC clients refuse a message of 4 MiB and more, unless they are told
+ * otherwise.
+ */
+const PAGE_BYTES_MAX = 4_000_000;
+/** What a list adds to an item: the field's tag, and the item's length. */
+const ITEM_OVERHEAD_BYTES = 8;
+/** Rows that are read at once for such a page, of which those that do not fit are read in vain. */
+const ROWS_AT_ONCE = 100;
+
+/**
+ * Reads one page of messages in ascending order of their number, which ends before it has too many bytes. It
+ * has one at least.
+ */
+export async function sizedPage<D extends DescMessage, M extends MessageShape<D> & { readonly id: number }>(
+  request: PageRequest,
+  schema: D,
+  list: (page: { after?: number; limit: number }) => Promise<M[]>,
+): Promise<{ rows: M[]; nextPageToken: string }> {
+  const { pageToken } = request;
+  const after = pageToken === "" ? undefined : (decodePageToken(pageToken, "number") as number);
+  return await partialPage(request, async (limit) => {
+    const rows: M[] = [];
+    let bytes = 0;
+    for (;;) {
+      const last = rows.at(-1)?.id ?? after;
+      const atOnce = Math.min(ROWS_AT_ONCE, limit - rows.length);
+      const read = await list({ ...(last === undefined ? {} : { after: last }), limit: atOnce });
+      for (const row of read) {
+        bytes += ITEM_OVERHEAD_BYTES + toBinary(schema, row).byteLength;
+        if (bytes > PAGE_BYTES_MAX && rows.length > 0) return { rows, examinedTo: rows.at(-1)?.id };
+        rows.push(row);
+      }
+      if (read.length < atOnce || rows.length === limit) return { rows, examinedTo: undefined };
+    }
+  });
 }
 
 /** Reads one page, plus one row to learn whether another page follows. */

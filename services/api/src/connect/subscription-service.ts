@@ -1,6 +1,10 @@
 import { durationMs } from "@bufbuild/protobuf/wkt";
 import type { ServiceImpl } from "@connectrpc/connect";
-import type { RateLimit, SubscriptionService } from "@posthaste/contracts/subscription";
+import {
+  type RateLimit,
+  SubscriptionSchema,
+  type SubscriptionService,
+} from "@posthaste/contracts/subscription";
 import {
   parseCustomHeaders,
   type Rate,
@@ -16,7 +20,6 @@ import {
   pauseSubscription,
   resumeSubscription,
   rotateSigningKey,
-  type Subscription,
   subscriptionHealth,
   updateSubscription,
 } from "@posthaste/store";
@@ -33,7 +36,7 @@ import {
 } from "../subscriptions/subscribe.ts";
 import { callerOf } from "./call-values.ts";
 import { acceptanceFrom, attemptTo, deliveryTo, healthTo, signingKeyTo, subscriptionTo } from "./convert.ts";
-import { numberPage } from "./page.ts";
+import { sizedPage } from "./page.ts";
 
 /** The lowest rate, one attempt in 100 seconds. Pausing serves receivers that want less. */
 const RATE_PER_SECOND_MIN = 0.01;
@@ -75,15 +78,17 @@ export function subscriptionService(
 
     async listSubscriptions(request, context) {
       const { accountId } = callerOf(context);
-      const { rows, nextPageToken } = await numberPage<Subscription>(request, (page) =>
-        listSubscriptions(store, {
-          accountId,
-          ...page,
-          failing: request.failing,
-          ...(request.eventType === "" ? {} : { eventType: request.eventType }),
-        }),
-      );
-      return { subscriptions: rows.map(subscriptionTo), nextPageToken };
+      const filter = {
+        accountId,
+        failing: request.failing,
+        ...(request.eventType === "" ? {} : { eventType: request.eventType }),
+      };
+      const { rows, nextPageToken } = await sizedPage(request, SubscriptionSchema, async (page) => {
+        const after = page.after === undefined ? {} : { after: page.after as SubscriptionId };
+        const subscriptions = await listSubscriptions(store, { ...filter, ...after, limit: page.limit });
+        return subscriptions.map(subscriptionTo);
+      });
+      return { subscriptions: rows, nextPageToken };
     },
 
     updateSubscription: updateCall(parts),

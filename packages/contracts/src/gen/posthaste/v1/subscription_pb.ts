@@ -620,7 +620,8 @@ export const GetSubscriptionResponseSchema: GenMessage<GetSubscriptionResponse> 
  */
 export type ListSubscriptionsRequest = Message<"posthaste.v1.ListSubscriptionsRequest"> & {
   /**
-   * The maximum number of items to return, 1 to 500. Default (0): 50.
+   * The maximum number of items to return, 1 to 500. Default (0): 50. A page of large subscriptions has fewer
+   * of them, as gRPC clients refuse messages of more than 4 MiB: another page follows if there is a token.
    *
    * @generated from field: int32 page_size = 1;
    */
