@@ -1,4 +1,5 @@
 export { asOne } from "./as-one.ts";
+export { boundConnections } from "./bound-connections.ts";
 export {
   ConfigError,
   httpUrl,

@@ -1,5 +1,7 @@
 import { createServer } from "node:http";
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
+import { asOne } from "./as-one.ts";
+import { boundConnections } from "./bound-connections.ts";
 import { portProblem } from "./config.ts";
 import { countLostLines, type Log } from "./log.ts";
 
@@ -144,9 +146,10 @@ export async function serveMetrics(
   metrics: Metrics,
   { host, port, setting, log }: { host: string; port: number; setting: string; log: Log },
 ): Promise<{ url: string; stop(): Promise<void> }> {
+  const render = asOne(metrics.render);
   const server = createServer({ requestTimeout: REQUEST_TIMEOUT_MS }, (request, response) => {
     if (request.url !== "/metrics") return void response.writeHead(404).end();
-    metrics.render().then(
+    render().then(
       (text) => response.writeHead(200, { "content-type": METRICS_CONTENT_TYPE }).end(text),
       (error: unknown) => {
         log.error("metrics.failed", error);
@@ -154,6 +157,7 @@ export async function serveMetrics(
       },
     );
   });
+  boundConnections(server);
   await new Promise<void>((resolve, reject) => {
     server.once("error", (error) => reject(portProblem(error, port, setting)));
     server.listen(port, host, resolve);

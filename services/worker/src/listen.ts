@@ -1,5 +1,12 @@
 import { createServer, type Server } from "node:http";
-import { asOne, METRICS_CONTENT_TYPE, portProblem, readinessOf, type WhyAway } from "@posthaste/runtime";
+import {
+  asOne,
+  boundConnections,
+  METRICS_CONTENT_TYPE,
+  portProblem,
+  readinessOf,
+  type WhyAway,
+} from "@posthaste/runtime";
 
 export type ListenOptions = {
   readonly host: string;
@@ -23,6 +30,7 @@ const REQUEST_TIMEOUT_MS = 5_000;
  */
 export async function listen(options: ListenOptions): Promise<{ url: string; stop(): Promise<void> }> {
   const whyAway = asOne(options.whyAway);
+  const metrics = asOne(options.metrics);
   const server = createServer(
     { requestTimeout: REQUEST_TIMEOUT_MS, headersTimeout: REQUEST_TIMEOUT_MS },
     (request, response) => {
@@ -45,7 +53,7 @@ export async function listen(options: ListenOptions): Promise<{ url: string; sto
           );
           return;
         case "/metrics":
-          options.metrics().then(
+          metrics().then(
             (text) => response.writeHead(200, { "content-type": METRICS_CONTENT_TYPE }).end(text),
             () => answer(500, { error: "The metrics could not be read" }),
           );
@@ -55,6 +63,7 @@ export async function listen(options: ListenOptions): Promise<{ url: string; sto
       }
     },
   );
+  boundConnections(server);
   await new Promise<void>((resolve, reject) => {
     server.once("error", (error) => reject(portProblem(error, options.port, "POSTHASTE_WORKER_PORT")));
     server.listen(options.port, options.host, resolve);
