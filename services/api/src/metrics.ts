@@ -3,7 +3,7 @@ import { isDatabaseAway, type Store } from "@posthaste/store";
 import type { Counters } from "./counters.ts";
 import type { ApiObserver } from "./http/request-line.ts";
 
-/** Counts requests, accepted events and created deliveries. */
+/** Counts requests, accepted events, created deliveries and connections that made room. */
 export function createApiMetrics(metrics: Metrics): ApiObserver {
   const requests = metrics.counter(
     "posthaste_requests_total",
@@ -26,7 +26,13 @@ export function createApiMetrics(metrics: Metrics): ApiObserver {
     { status: ["400", "408", "431"] },
   );
   const faults = metrics.counter("posthaste_request_faults_total", "Requests that failed with a fault.");
+  const closed = metrics.counter(
+    "posthaste_connections_closed_total",
+    "Connections closed because as many were open as may be: the one idle longest, or a new one if all were busy.",
+    { why: ["idle", "full"] },
+  );
   return {
+    connectionClosed: (why) => closed({ why }),
     completed({ call, code, durationMs, ingested }) {
       requests({ call, code });
       seconds({ call }, durationMs / 1_000);

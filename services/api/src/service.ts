@@ -14,6 +14,7 @@ import {
 import type { DeliveryId, RecoveryId } from "@posthaste/domain";
 import {
   createMetrics,
+  type Log,
   measureClock,
   measureLog,
   runService,
@@ -28,7 +29,7 @@ import { createSchemaThreads } from "./catalog/schema/schema-threads.ts";
 import { API_SETTINGS } from "./config.ts";
 import { isConsoleThere } from "./console/console.ts";
 import { createTemporalWait, TEMPORAL_WAIT_MS } from "./deliveries/temporal-wait.ts";
-import { limitsFrom } from "./http/limits.ts";
+import { connectionsWarning, type Limits, limitsFrom } from "./http/limits.ts";
 import { createReportFault } from "./http/problem.ts";
 import { createInboxes } from "./inbox/inboxes.ts";
 import { createNudge } from "./ingest/nudge.ts";
@@ -80,7 +81,7 @@ await runService({
     const client = connectTemporal(temporalOptions());
     const names = namesOf(await readInstallation(store));
     const temporalWait = createTemporalWait(TEMPORAL_WAIT_MS);
-    const limits = limitsFrom(config);
+    const limits = checkedLimits(config, log);
     const api = await startApi({
       deps: {
         store,
@@ -129,6 +130,14 @@ await runService({
     };
   },
 });
+
+/** Returns the limits, and warns if they do not fit together. */
+function checkedLimits(config: Parameters<typeof limitsFrom>[0], log: Log): Limits {
+  const limits = limitsFrom(config);
+  const advice = connectionsWarning(limits);
+  if (advice !== undefined) log.warn("connections.too_few", { advice });
+  return limits;
+}
 
 /** What the API asks of Temporal. */
 function requestsTo(temporal: Temporal) {

@@ -60,14 +60,11 @@ export async function startApi(options: ApiOptions): Promise<Api> {
   const { log, limits } = deps;
   const problems = { ...deps, bodyBytesMax: limits.gatewayBodyBytesMax };
   let handle = (_request: IncomingMessage, _response: ServerResponse) => {};
-  const port = createOnePort(
-    limits,
-    (request, response) => {
-      makeRoutable(request);
-      handle(request as IncomingMessage, response as ServerResponse);
-    },
-    deps.observer,
-  );
+  const handleAny: Parameters<typeof createOnePort>[1] = (request, response) => {
+    makeRoutable(request);
+    handle(request as IncomingMessage, response as ServerResponse);
+  };
+  const port = createOnePort(limits, handleAny, deps.observer);
   const app = fastify({
     serverFactory: (handler) => {
       handle = handler;

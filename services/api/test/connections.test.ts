@@ -68,6 +68,7 @@ test.each(["HTTP/1.1", "HTTP/2"])(
     await start(1);
     const first = await openBusy(protocol);
     expect(await ask()).toBe("");
+    expect(t.closed).toEqual(["full"]);
     await first.end();
     await expect.poll(ask).toContain("404 Not Found");
     await first.closed;
@@ -92,6 +93,7 @@ test.each<[what: string, bytes: string | Buffer, answers: number]>([
     const later = await openAndSend("");
     expect(await ask()).toContain("404 Not Found");
     await longest.closed;
+    expect(t.closed).toEqual(["idle"]);
     expect([...busy, later].map(({ socket }) => socket.closed)).toEqual([false, false, false]);
     for (const { end } of busy) await end();
   },

@@ -39,6 +39,8 @@ export type Bench = {
   readonly counted: readonly { readonly call: string; readonly code: string }[];
   /** The statuses of the messages that were no requests, as the metrics count them. */
   readonly unreadable: readonly number[];
+  /** Why connections were closed beyond the maximum, one entry for each. */
+  readonly closed: readonly ("idle" | "full")[];
   /** Returns the fields of every log line with this name so far. */
   logged(event: string): Readonly<Record<string, unknown>>[];
   tokenWith(scopes: readonly Scope[], accountId?: AccountId): Promise<string>;
@@ -103,6 +105,7 @@ export async function startBench(
   const retried: DeliveryId[] = [];
   const counted: { call: string; code: string }[] = [];
   const unreadable: number[] = [];
+  const closed: ("idle" | "full")[] = [];
   let nudges = 0;
   const catalog = createCatalog(store);
   const log = recordingLog(lines);
@@ -116,6 +119,7 @@ export async function startBench(
         completed: ({ call, code }) => counted.push({ call, code }),
         faulted: () => {},
         unreadable: (status) => unreadable.push(status),
+        connectionClosed: (why) => closed.push(why),
       },
       tracer: noTracer,
       catalog,
@@ -180,6 +184,7 @@ export async function startBench(
     store,
     counted,
     unreadable,
+    closed,
     databaseUrl,
     accountId: account.id,
     token,

@@ -19,8 +19,13 @@ export type ConnectionPlaces = {
  * makes room for the next.
  *
  * Node's `maxConnections` would close the next before anything could make room for it.
+ *
+ * @param closed called for each that is closed: an idle one to make room, or the next because all are busy
  */
-export function createConnectionPlaces(max: number): ConnectionPlaces {
+export function createConnectionPlaces(
+  max: number,
+  closed: (why: "idle" | "full") => void,
+): ConnectionPlaces {
   /** The requests in flight of each open connection. */
   const inFlight = new Map<Socket, number>();
   /** The connections without any, the one that has been idle longest first. */
@@ -43,9 +48,11 @@ export function createConnectionPlaces(max: number): ConnectionPlaces {
         const [longest] = idle;
         if (longest === undefined) {
           socket.destroy();
+          closed("full");
           return false;
         }
         closeIdle(longest);
+        closed("idle");
         // Its `close` is still to come.
         leave(longest);
       }

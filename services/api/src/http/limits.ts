@@ -142,6 +142,17 @@ export function limitsFrom(settings: Values<typeof LIMIT_SETTINGS>): Limits {
   };
 }
 
+/**
+ * Says that the connections could all have a request in flight, so that a new one is closed on arrival; see
+ * `connection-places.ts`. Each kind of requests has a bound, and those together must be fewer.
+ */
+export function connectionsWarning(limits: Limits): string | undefined {
+  // Those with a place of their account, and those whose token is still to be looked up.
+  const requests = 2 * limits.requestsMax + limits.publicRequestsMax + REFUSED_MAX + PROBES_MAX;
+  if (limits.connectionsMax > requests) return undefined;
+  return `requests in flight may take all ${limits.connectionsMax} connections, and new ones are then closed on arrival: set POSTHASTE_CONNECTIONS_MAX above ${requests}, or lower POSTHASTE_REQUESTS_MAX or POSTHASTE_PUBLIC_REQUESTS_MAX`;
+}
+
 /** The window over which a token's rate is averaged. */
 export const RATE_WINDOW_S = 10;
 

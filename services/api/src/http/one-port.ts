@@ -49,8 +49,6 @@ type Handler = (
   response: ServerResponse | Http2ServerResponse,
 ) => void;
 
-type PortObserver = Pick<ApiObserver, "unreadable">;
-
 /** The start of the HTTP/2 preface (RFC 9113, section 3.4). No HTTP/1.1 method starts with these letters. */
 const HTTP2_PREFACE_START = Buffer.from("PRI");
 
@@ -68,8 +66,8 @@ const LISTENERS_MAX = 20;
  * original listener or to an HTTP/2 server that never listens itself. The HTTP/1.1 server must be the one
  * that listens: its timeouts for slow headers and requests depend on its own connection list.
  */
-export function createOnePort(limits: Limits, handler: Handler, observer?: PortObserver): OnePort {
-  const places = createConnectionPlaces(limits.connectionsMax);
+export function createOnePort(limits: Limits, handler: Handler, observer?: ApiObserver): OnePort {
+  const places = createConnectionPlaces(limits.connectionsMax, (why) => observer?.connectionClosed(why));
   const http1 = createHttp1(limits, places, handler);
   const http2 = createHttp2(limits, places, handler);
   const { server } = http1;

@@ -33,7 +33,7 @@ export type RequestLine = {
   ingested?: { events: number; duplicates: number; deliveries: number };
 };
 
-/** Receives the API's requests and faults as they happen, for metrics. */
+/** Receives the API's requests, faults and lost connections as they happen, for metrics. */
 export type ApiObserver = {
   readonly completed: (request: {
     /** The RPC's name or the route's pattern, never a caller's text. */
@@ -46,6 +46,8 @@ export type ApiObserver = {
   readonly faulted: () => void;
   /** A message over HTTP/1.1 was no request, and was answered with this status unless its client had left. */
   readonly unreadable: (status: number) => void;
+  /** As many connections were open as may be. See `connection-places.ts`. */
+  readonly connectionClosed: (why: "idle" | "full") => void;
 };
 
 declare module "fastify" {
