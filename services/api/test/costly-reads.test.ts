@@ -2,7 +2,7 @@ import { createPosthasteClient, type PosthasteClient } from "@posthaste/client";
 import { SCOPES } from "@posthaste/domain";
 import { whileLocked } from "@posthaste/testkit";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { type Bench, startBench } from "./fixture.ts";
+import { type Bench, type RestAnswer, startBench } from "./fixture.ts";
 
 /** Far more than the database has connections. */
 const READS = 50;
@@ -35,6 +35,22 @@ test.each([
   });
   expect((await Promise.all(reads)).map(({ status }) => status)).toEqual(Array(READS).fill(200));
   expect(t.counters().reads).toBe(0);
+});
+
+test("beyond what may wait, an account's newest costly reads are answered 429", async () => {
+  const second = await t.tokenWith(["deliveries:read"]);
+  const answers: Promise<RestAnswer>[] = [];
+  const read = (token: string) => t.rpc("StatisticsService/GetStatistics", {}, { token });
+  await whileLocked(t.databaseUrl, ["statistics"], async () => {
+    // 5 read, and 256 may wait, with one for each of 100 streams.
+    for (let n = 0; n < 361 + 3; n++) answers.push(read(n < 200 ? t.token : second));
+    await expect.poll(() => t.logged("request.completed").length).toBe(3);
+    expect(t.counters().reads).toBe(361);
+  });
+  const refused = (await Promise.all(answers)).filter(({ status }) => status !== 200);
+  expect(refused.map(({ status, headers }) => [status, headers.get("retry-after")])).toEqual(
+    Array(3).fill([429, "1"]),
+  );
 });
 
 test("a caller that leaves takes its costly reads out of the queue, and no fault is reported", async () => {
