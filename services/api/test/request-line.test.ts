@@ -1,12 +1,13 @@
 import { once } from "node:events";
 import { connect as connectHttp2 } from "node:http2";
-import { connect } from "node:net";
 import { createClient } from "@connectrpc/connect";
 import { createGrpcTransport } from "@connectrpc/connect-node";
 import { EventCatalogService } from "@posthaste/contracts/event_catalog";
 import { closeStore } from "@posthaste/store";
+import { data, headers, preface } from "@posthaste/testkit/http2-frames";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { type Bench, startBench } from "./fixture.ts";
+import { openSocket } from "./open-socket.ts";
 
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 const INGEST = "posthaste.v1.EventIngestService/IngestEvent";
@@ -25,6 +26,16 @@ async function askWith(method: string): Promise<void> {
   session.destroy();
 }
 const post = (path: string, body: string, type = "application/json") => t.rest("POST", path, { body, type });
+
+/** The head of a call, and a part of its body. */
+const overHttp1 = (path: string, type: string) =>
+  `POST ${path} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${t.token}\r\n` +
+  `content-type: ${type}\r\ncontent-length: 100\r\n\r\n{`;
+const overHttp2 = (path: string, type: string) => {
+  const fields = { authorization: `Bearer ${t.token}`, "content-type": type };
+  const head = headers(1, { ":method": "POST", ":path": path, ...fields }, false);
+  return Buffer.concat([preface(), head, data(1, Buffer.from("{"))]);
+};
 
 describe("one line is logged and one request counted for", () => {
   test.each<[string, () => Promise<unknown>, Record<string, unknown>]>([
@@ -89,21 +100,24 @@ describe("one line is logged and one request counted for", () => {
       ]);
   });
 
-  test("a request whose caller leaves", async () => {
-    const socket = connect(Number(new URL(t.url).port), "127.0.0.1");
-    let answer = "";
-    socket.on("data", (chunk) => {
-      answer += chunk;
-    });
-    socket.write(
-      `POST /api/Webhook HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${t.token}\r\n` +
-        "content-type: application/json\r\ncontent-length: 100\r\nexpect: 100-continue\r\n\r\n",
-    );
-    await expect.poll(() => answer).toContain("100 Continue");
-    socket.destroy();
-    await expect
-      .poll(lines)
-      .toMatchObject([{ route: "/api/Webhook", aborted: true, accountId: t.accountId }]);
+  test.each([
+    ["HTTP/1.1", overHttp1],
+    ["HTTP/2", overHttp2],
+  ])("a request whose caller leaves before the answer, over %s", async (_protocol, request) => {
+    for (const [path, line] of [
+      ["/api/Webhook", { route: "/api/Webhook", code: 499 }],
+      [`/${INGEST}`, { rpc: INGEST, code: "canceled" }],
+    ] as const) {
+      const before = lines().length;
+      const { socket } = openSocket(t.url);
+      socket.write(request(path, "application/json"));
+      await expect.poll(() => t.counters().admitted).toBe(1);
+      socket.destroy();
+      await expect
+        .poll(() => lines().slice(before))
+        .toMatchObject([{ ...line, aborted: true, accountId: t.accountId }]);
+      expect(t.counted.at(-1)?.code).toBe(String(line.code));
+    }
     // This is not a fault.
     expect(t.logged("request.faulted")).toEqual([]);
   });

@@ -63,6 +63,9 @@ const PROBES: ReadonlySet<string | undefined> = new Set([
   "grpc.health.v1.Health/Check",
 ]);
 
+/** The caller left before the answer began. Nobody saw it; nginx has made it known in logs. */
+const CLIENT_CLOSED_REQUEST = 499;
+
 /** The route of an RPC: its service, which is in a package, and its method. */
 const RPC_ROUTE = /^\/((?:\w+\.)+\w+\/\w+)$/;
 
@@ -127,19 +130,25 @@ function beginLine(
   reply.header("x-request-id", line.id);
   const startedAt = performance.now();
   return () => {
-    const { statusCode, writableFinished } = reply.raw;
+    const { writableEnded, writableFinished, headersSent: hasBegun } = reply.raw;
+    // Over HTTP/2, a stream that is destroyed counts as finished.
+    const isComplete = writableEnded && writableFinished;
+    // Until an answer begins, Node has 200 in its place.
+    const statusCode = hasBegun ? reply.raw.statusCode : CLIENT_CLOSED_REQUEST;
     const { accountId, ingested } = line;
     if (rpc !== undefined) {
       const [service = "", rpcMethod = ""] = rpc.split("/");
       span.rename(rpc);
       span.set({ "rpc.system": "connect_rpc", "rpc.service": service, "rpc.method": rpcMethod });
     }
-    span.set({ "http.response.status_code": statusCode, "posthaste.code": line.code ?? "" });
+    if (hasBegun) span.set({ "http.response.status_code": statusCode });
+    span.set({ "posthaste.code": line.code ?? "" });
     if (statusCode >= 500) span.fail(line.code ?? String(statusCode));
     span.end();
     if (PROBES.has(rpc ?? route) && (line.code ?? "ok") === "ok" && statusCode < 400) return;
     const durationMs = Math.round(performance.now() - startedAt);
-    const code = line.isAdmitted === true ? (line.code ?? "unread") : statusOf(line, statusCode);
+    const codeOfRpc = line.code ?? (hasBegun ? "unread" : "canceled");
+    const code = line.isAdmitted === true ? codeOfRpc : statusOf(line, statusCode);
     observer?.completed({ call: rpc ?? route ?? "unmatched", code: String(code), durationMs, ingested });
     log.info("request.completed", {
       requestId: line.id,
@@ -150,7 +159,7 @@ function beginLine(
       ...ingested,
       ...span.ids,
       // The caller left before the response was complete.
-      ...(writableFinished ? {} : { aborted: true }),
+      ...(isComplete ? {} : { aborted: true }),
     });
   };
 }
