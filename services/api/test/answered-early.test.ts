@@ -67,6 +67,11 @@ describe("an answer that comes before the body's end leaves its connection usabl
       () => [head("/api/Webhook", "json", chunked), chunk(2 * MIB)],
       "0\r\n\r\n",
     ],
+    [
+      "a REST body that ends soon after its limit",
+      () => [head("/api/Webhook", "json", chunked), chunk(MIB + 1)],
+      "0\r\n\r\n",
+    ],
   ])("%s", async (_title, begin, rest) => {
     const socket = rawSocket(t.url);
     const heard = listen(socket);

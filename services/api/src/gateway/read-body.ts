@@ -13,7 +13,8 @@ export function readBodies(app: FastifyInstance, bodyLimit: number, bodyRoom: Bo
     if (method !== "POST" || principal === undefined) return body;
     const part = bodyRoom.begin(principal.accountId);
     line.whenOver(part.end);
-    return Readable.from(counted(body, part.receive));
+    // Fastify no longer listens to a body that it has refused, and an unhandled error would end the process.
+    return Readable.from(counted(body, part.receive)).on("error", () => {});
   });
   app.addHttpMethod("DELETE", { hasBody: false, overrideExisting: true });
   app.removeAllContentTypeParsers();

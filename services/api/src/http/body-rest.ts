@@ -10,9 +10,18 @@ import { DROPPED_BYTES_MAX, HALF_CLOSED_MS } from "./limits.ts";
 /** The connections of which the rest of a body is being dropped. */
 const dropping = new WeakSet<Socket>();
 
-/** Lets a request be read further after its reader has stopped. By default, a loop that ends destroys it. */
+/** The requests whose rest is dropped, or was. */
+const dropped = new WeakSet<IncomingMessage>();
+
+/**
+ * Lets a request be read further after its reader has stopped. By default, a loop that ends destroys it.
+ * Whoever still reads when its rest is dropped gets an error: what it has is not the whole body.
+ */
 export function keepRest(request: IncomingMessage): void {
-  request[Symbol.asyncIterator] = () => request.iterator({ destroyOnReturn: false });
+  request[Symbol.asyncIterator] = async function* (): AsyncGenerator<Buffer, undefined> {
+    yield* request.iterator({ destroyOnReturn: false });
+    if (dropped.has(request)) throw new Error("the request was answered before its body had arrived");
+  };
 }
 
 /**
@@ -20,15 +29,16 @@ export function keepRest(request: IncomingMessage): void {
  * is accepted. How long it may take is bounded by the request's own time.
  */
 export function dropRest(request: IncomingMessage, socket: Socket): void {
-  let dropped = 0;
+  let droppedBytes = 0;
   const drop = (piece: Buffer) => {
-    dropped += piece.length;
-    if (dropped <= DROPPED_BYTES_MAX) return;
+    droppedBytes += piece.length;
+    if (droppedBytes <= DROPPED_BYTES_MAX) return;
     request.off("data", drop).pause();
     endConnection(socket);
   };
-  // Of those who read it until now.
-  for (const event of ["readable", "data"]) request.removeAllListeners(event);
+  dropped.add(request);
+  // Of those who read it until now. An end would tell them that they have all of it.
+  for (const event of ["readable", "data", "end"]) request.removeAllListeners(event);
   dropping.add(socket);
   request.once("close", () => dropping.delete(socket));
   // Node drops a body itself that was never read.
