@@ -51,7 +51,7 @@ export function isTooLong({ headers }: IncomingMessage): boolean {
   return Number(headers["content-length"] ?? 0) > DROPPED_BYTES_MAX;
 }
 
-/** Closes a connection without a request in flight. One whose client still sends has perhaps not read its answer. */
+/** Closes an idle connection. A client that still sends may not have read its answer: that one is ended. */
 export function closeIdle(socket: Socket): void {
   if (dropping.has(socket) || socket.writableEnded) endConnection(socket);
   else socket.destroy();
