@@ -1,6 +1,9 @@
 import { type AccountId, EVENT_DATA_BYTES_MAX, Refusal } from "@posthaste/domain";
 import { expect, test } from "vitest";
-import { createAccount, createIngest, type IngestCall, type InTurn } from "../src/index.ts";
+import { transact } from "../src/database/transact.ts";
+import { createAccount, createIngest, type IngestCall, type InTurn, ingestEvents } from "../src/index.ts";
+import { Uncompared } from "../src/ingest/compare-contents.ts";
+import { ingestCallsIn } from "../src/ingest/ingest-events.ts";
 import { NOW, onEachDatabase } from "./fixture.ts";
 
 const KEY = "k";
@@ -82,6 +85,60 @@ onEachDatabase("a used idempotency key that comes with other bytes", (bench) => 
     const inTurn: InTurn = () => Promise.reject(refused);
     await expect(ingest(call(accountId, ['{ "a":1 }'], inTurn))).rejects.toBe(refused);
     expect(await ingest(call(accountId, ['{"a":1}']))).toMatchObject([{ duplicate: true }]);
+  });
+
+  test("is parsed once, however many calls come with it at the same time", async () => {
+    const { store, accountId } = bench();
+    const ingest = createIngest(store);
+    await ingest(call(accountId, ['{"a":1}']));
+    const bytes: number[] = [];
+    await Promise.all(
+      Array.from({ length: 5 }, () => ingest(call(accountId, ['{ "a":1 }'], counting(bytes)))),
+    );
+    bytes.splice(0);
+    await ingest(call(accountId, ['{ "a":1  }'], counting(bytes)));
+    expect(bytes).toEqual(['{ "a":1  }'.length]);
+  });
+
+  test("is stored if the key expires while it waits to be compared", async () => {
+    const { store, accountId } = bench();
+    const ingest = createIngest(store);
+    const [first] = await ingest(call(accountId, ['{"a":1}']));
+    const inTurn: InTurn = async (_bytes, compute) => {
+      await store.db.deleteFrom("idempotency_keys").execute();
+      await store.db.deleteFrom("events").execute();
+      return await compute();
+    };
+    const [second] = await ingest(call(accountId, ['{ "a":2 }'], inTurn));
+    expect(second).toMatchObject({ duplicate: false });
+    expect(second?.eventId).not.toBe(first?.eventId);
+  });
+
+  test("is refused if its event is gone and the key is not", async () => {
+    const { store, accountId } = bench();
+    const ingest = createIngest(store);
+    await ingest(call(accountId, ['{"a":1}']));
+    await store.db.deleteFrom("events").execute();
+    await expect(ingest(call(accountId, ['{ "a":1 }']))).rejects.toMatchObject({
+      code: "already_exists",
+      message: expect.stringContaining("for an event that has been deleted"),
+    });
+  });
+
+  test("counts among the rows of its transaction, for which others wait", async () => {
+    const { store, accountId } = bench();
+    const other = await createAccount(store, { name: "other", now: NOW });
+    await ingestEvents(store, call(accountId, ['{"a":1}']));
+    const wide = call(accountId, ['{ "a":1 }']);
+    const more = Array.from({ length: 10 }, () => ({
+      eventType: "invoice_sent",
+      data: Buffer.from("{}"),
+      idempotencyKey: null,
+    }));
+    const calls = [{ ...wide, events: [...more, ...wide.events] }, call(other.id, ["{}"])];
+    const bounds = { rowsMax: 10, callRowsMax: 100 };
+    const settled = await transact(store, (tx) => ingestCallsIn(store, tx, calls, bounds));
+    expect(settled).toEqual([{ result: expect.any(Uncompared) }]);
   });
 
   test("is refused by the first event whose content differs", async () => {

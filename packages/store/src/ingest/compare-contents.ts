@@ -1,4 +1,5 @@
 import { canonicalEventData, EVENT_DATA_BYTES_MAX, type EventId, Refusal } from "@posthaste/domain";
+import { LRUCache } from "lru-cache";
 import { sha256 } from "../database/ids.ts";
 import type { Store } from "../database/store.ts";
 import { type Content, contentHash, type UsedKey } from "./idempotency-keys.ts";
@@ -42,49 +43,76 @@ export function pairOf(first: Buffer, second: Buffer): string {
   return `${first.toString("base64")} ${second.toString("base64")}`;
 }
 
-/**
- * Ingests a call again and again until no content has to be compared: mostly once, seldom twice, and more
- * often only if others use or lose its keys meanwhile.
- *
- * @throws Refusal `already_exists` if a key was used with different content
- */
-export async function comparing(
-  store: Store,
+/** Ingests a call until no content has to be compared; see {@link createComparing}. */
+export type Comparing = (
   call: IngestCall,
   ingest: (call: IngestCall) => Promise<IngestedEvent[] | Uncompared>,
-): Promise<IngestedEvent[]> {
-  const same = new Set<string>();
-  for (;;) {
-    const ingested = await ingest({ ...call, same });
-    if (!(ingested instanceof Uncompared)) return ingested;
-    const canonicalHash = createCanonicalHashes(call.inTurn);
-    for (const { index, used, content } of ingested.pairs) {
-      const hash = contentHash(content);
-      const second = await canonicalHash(hash, async () => content);
-      const first = await canonicalHash(used.contentHash, () => contentOf(store, used, call.inTurn));
-      if (first === undefined) throw keyTaken("gone", index, call.events.length);
-      if (second === undefined || !first.equals(second)) throw keyTaken("other", index, call.events.length);
-      same.add(pairOf(used.contentHash, hash));
-    }
-  }
-}
+) => Promise<IngestedEvent[]>;
 
-/** Returns a function that makes the hash of a content's canonical form, once for each content. */
-function createCanonicalHashes(inTurn: InTurn = atOnce) {
-  const known = new Map<string, Buffer>();
-  return async (hash: Buffer, read: () => Promise<Content | undefined>): Promise<Buffer | undefined> => {
-    const id = hash.toString("base64");
-    const before = known.get(id);
-    if (before !== undefined) return before;
-    const content = await read();
-    if (content === undefined) return undefined;
-    const canonical = await inTurn(content.data.byteLength, () => sha256(canonicalOf(content)));
-    known.set(id, canonical);
-    return canonical;
+/**
+ * Creates what ingests a call again and again until no content has to be compared: mostly once, seldom twice,
+ * and more often only if others use or lose its keys meanwhile. It throws a Refusal `already_exists` if a key
+ * was used with different content.
+ */
+export function createComparing(store: Store): Comparing {
+  const canonicalHash = createCanonicalHashes();
+  return async (call, ingest) => {
+    const { inTurn = givingWay } = call;
+    const same = new Set<string>();
+    const gone = new Set<EventId>();
+    for (;;) {
+      const ingested = await ingest({ ...call, same });
+      if (!(ingested instanceof Uncompared)) return ingested;
+      for (const { index, used, content } of ingested.pairs) {
+        const hash = contentHash(content);
+        const second = await canonicalHash(hash, async () => content, inTurn);
+        const first = await canonicalHash(used.contentHash, () => contentOf(store, used, inTurn), inTurn);
+        if (first === undefined) {
+          // The key may have expired with its event while this waited. If not, it comes again.
+          if (gone.has(used.eventId)) throw keyTaken("gone", index, call.events.length);
+          gone.add(used.eventId);
+          break;
+        }
+        if (second === undefined || !first.equals(second)) throw keyTaken("other", index, call.events.length);
+        same.add(pairOf(used.contentHash, hash));
+      }
+    }
   };
 }
 
-const atOnce: InTurn = async (_bytes, compute) => await compute();
+/**
+ * Hashes of canonical forms that are kept, so that a content is not parsed for each call that comes with its
+ * key. Each takes about 300 bytes of memory.
+ */
+const KEPT_HASHES = 1_000;
+
+/** Returns a function that makes the hash of a content's canonical form, or returns the one that it kept. */
+function createCanonicalHashes() {
+  const kept = new LRUCache<string, Buffer>({ max: KEPT_HASHES });
+  return async (
+    hash: Buffer,
+    read: () => Promise<Content | undefined>,
+    inTurn: InTurn,
+  ): Promise<Buffer | undefined> => {
+    const id = hash.toString("base64");
+    const before = kept.get(id);
+    if (before !== undefined) return before;
+    const content = await read();
+    if (content === undefined) return undefined;
+    return await inTurn(content.data.byteLength, () => {
+      // Another call may have made it while this one waited for its turn.
+      const canonical = kept.get(id) ?? sha256(canonicalOf(content));
+      kept.set(id, canonical);
+      return canonical;
+    });
+  };
+}
+
+/** Lets everything go first that is ready. */
+const givingWay: InTurn = async (_bytes, compute) => {
+  await new Promise(setImmediate);
+  return await compute();
+};
 
 function canonicalOf({ eventType, data }: Content): string {
   return `${eventType}\n${canonicalEventData(Buffer.from(data).toString("utf8"))}`;
@@ -94,7 +122,7 @@ function canonicalOf({ eventType, data }: Content): string {
 async function contentOf(
   store: Store,
   { content, eventId }: UsedKey,
-  inTurn: InTurn = atOnce,
+  inTurn: InTurn,
 ): Promise<Content | undefined> {
   // How long the stored text is, is not known before it was read.
   return content ?? (await inTurn(EVENT_DATA_BYTES_MAX, () => readContent(store, eventId)));

@@ -35,7 +35,7 @@ export type IngestCall = {
    * them before it deletes events. Default: false, and the account is looked at.
    */
   readonly holdsSubscription?: boolean;
-  /** Compares contents in the account's turns. Default: at once. */
+  /** Compares contents in the account's turns. Default: each once everything that is ready has gone first. */
   readonly inTurn?: InTurn | undefined;
   /** The {@link pairOf} contents that were compared and are the same. Default: none. */
   readonly same?: ReadonlySet<string>;

@@ -5,7 +5,7 @@ import { insertRows } from "../database/insert-rows.ts";
 import type { Store } from "../database/store.ts";
 import { type Tx, transact } from "../database/transact.ts";
 import { insertDeliveries } from "../deliveries/new-deliveries.ts";
-import { comparing, type Uncompared } from "./compare-contents.ts";
+import { createComparing, type Uncompared } from "./compare-contents.ts";
 import type { IngestCall, IngestedEvent } from "./ingest-call.ts";
 import {
   beginPlan,
@@ -28,13 +28,15 @@ export const UNBOUNDED: IngestBounds = {
 /**
  * Stores events and a delivery for each matching subscription, in one transaction: all or none. Once this
  * resolves, the deliveries are owed. {@link createIngest} commits many concurrent calls together, and
- * compares contents as this does; see {@link comparing}.
+ * compares contents as this does; see {@link createComparing}.
  *
  * @throws Refusal `already_exists` if a key was used with different content; the field names the event's
  *   index
  */
 export async function ingestEvents(store: Store, ingest: IngestCall): Promise<IngestedEvent[]> {
-  return await comparing(store, ingest, (call) => transact(store, (tx) => ingestEventsIn(store, tx, call)));
+  return await createComparing(store)(ingest, (call) =>
+    transact(store, (tx) => ingestEventsIn(store, tx, call)),
+  );
 }
 
 /** Ingests a call within a transaction; see {@link ingestEvents}. */

@@ -2,7 +2,7 @@ import { createGroupCommit } from "../database/group-commit.ts";
 import { concernsOne } from "../database/in-parts.ts";
 import type { Store } from "../database/store.ts";
 import { transact } from "../database/transact.ts";
-import { comparing } from "./compare-contents.ts";
+import { createComparing } from "./compare-contents.ts";
 import type { IngestCall, IngestedEvent } from "./ingest-call.ts";
 import { type IngestBounds, ingestCallsIn, UNBOUNDED } from "./ingest-events.ts";
 import { type Planned, TOO_WIDE } from "./plan-ingest.ts";
@@ -76,7 +76,8 @@ export function createIngest(store: Store): (ingest: IngestCall) => Promise<Inge
     }
     throw new Error("an ingest call without a bound was too wide");
   };
-  return async (call) => await comparing(store, call, ingestOnce);
+  const comparing = createComparing(store);
+  return async (call) => await comparing(call, ingestOnce);
 }
 
 /** Maximum calls per transaction. More do not make the flush measurably cheaper. */

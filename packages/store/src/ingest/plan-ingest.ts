@@ -23,7 +23,7 @@ export type IngestPlan = {
   readonly rows: IngestRows;
   readonly used: Map<string, UsedKey>;
   readonly matches: Map<string, FoundMatches>;
-  /** Subscriptions that were read for calls that turned out to be too wide. */
+  /** Subscriptions that were read, and rows that were planned, for calls that leave nothing. */
   readInVain: number;
   /** The newest row of `subscription_event_types`; undefined: not read yet. */
   asOfRow: number | undefined;
@@ -119,10 +119,28 @@ export async function planCall(
   ingest: IngestCall,
   rowsMax: number,
 ): Promise<Planned> {
+  const rows = newRows();
+  const used = new Map<string, UsedKey>();
+  const planned = await planEvents(store, tx, plan, { ingest, rowsMax, rows, used });
+  if (Array.isArray(planned)) {
+    addRows(plan.rows, rows);
+    for (const [id, key] of used) plan.used.set(id, key);
+  } else {
+    plan.readInVain += rows.events.length + rows.deliveries.length;
+  }
+  return planned;
+}
+
+/** @param call.rows takes the call's rows, as `call.used` does the keys that it uses */
+async function planEvents(
+  store: Store,
+  tx: Tx,
+  plan: IngestPlan,
+  call: { ingest: IngestCall; rowsMax: number; rows: IngestRows; used: Map<string, UsedKey> },
+): Promise<Planned> {
+  const { ingest, rowsMax, rows, used: usedHere } = call;
   const { accountId, now, traceparent } = ingest;
   const results: IngestedEvent[] = [];
-  const rows = newRows();
-  const usedHere = new Map<string, UsedKey>();
   const uncompared: ContentPair[] = [];
   let room = ingest.deliveriesMax;
 
@@ -175,10 +193,7 @@ export async function planCall(
     }
     results.push({ eventId, deliveryCount: served.length, duplicate: false });
   }
-  if (uncompared.length > 0) return new Uncompared(uncompared);
-  addRows(plan.rows, rows);
-  for (const [id, key] of usedHere) plan.used.set(id, key);
-  return results;
+  return uncompared.length > 0 ? new Uncompared(uncompared) : results;
 }
 
 function newRows(): IngestRows {
