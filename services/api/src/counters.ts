@@ -23,6 +23,8 @@ export type Counters = PortCounters &
     readonly reads: number;
     /** Bytes of bodies that are received or used. */
     readonly bytes: number;
+    /** Computations that wait for their account's turn of the event loop. */
+    readonly computations: number;
     /** Requests whose log line is still to come. */
     readonly lines: number;
   };
@@ -30,10 +32,10 @@ export type Counters = PortCounters &
 type Counted = { readonly port: OnePort; readonly requests: RequestsUnderWay; readonly lines: RequestLines };
 
 export function countersOf(
-  parts: Pick<Deps, "requestPlaces" | "streamGates" | "costlyReads" | "bodyRoom">,
+  parts: Pick<Deps, "requestPlaces" | "streamGates" | "costlyReads" | "bodyRoom" | "loopTurns">,
   { port, requests, lines }: Counted,
 ): Counters {
-  const { requestPlaces, streamGates, costlyReads, bodyRoom } = parts;
+  const { requestPlaces, streamGates, costlyReads, bodyRoom, loopTurns } = parts;
   return {
     ...port.counters(),
     ...requests,
@@ -45,6 +47,7 @@ export function countersOf(
     reflection: streamGates.reflection.open(),
     reads: costlyReads.open(),
     bytes: bodyRoom.held(),
+    computations: loopTurns.waiting(),
     lines: lines.open(),
   };
 }

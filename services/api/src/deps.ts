@@ -1,10 +1,11 @@
 import type { Names, RetryNow, TemporalAwayReason } from "@posthaste/delivery/client";
 import type { DeliveryId, EgressRules, RecoveryId } from "@posthaste/domain";
 import type { Log, Tracer } from "@posthaste/runtime";
-import type { IngestCall, IngestedEvent, Store } from "@posthaste/store";
+import type { Store } from "@posthaste/store";
 import type { Authenticate } from "./access/auth.ts";
 import type { CostlyReads } from "./access/costly-reads.ts";
 import type { StreamGates } from "./access/create-access.ts";
+import type { LoopTurns } from "./access/loop-turns.ts";
 import type { BodyRoom, Places } from "./access/places.ts";
 import type { RateLimit } from "./access/rate-limit.ts";
 import type { Catalog } from "./catalog/catalog.ts";
@@ -15,6 +16,7 @@ import type { Limits } from "./http/limits.ts";
 import type { ReportFault } from "./http/problem.ts";
 import type { ApiObserver } from "./http/request-line.ts";
 import type { Inboxes } from "./inbox/inboxes.ts";
+import type { IngestParts } from "./ingest/ingest.ts";
 
 /** The dependencies of the API's rooms; each takes a `Pick` of them. */
 export type Deps = {
@@ -42,10 +44,12 @@ export type Deps = {
   readonly bodyRoom: BodyRoom;
   /** The places of reads that examine up to thousands of rows, in which accounts take turns. */
   readonly costlyReads: CostlyReads;
+  /** The turns in which accounts compute what takes long. */
+  readonly loopTurns: LoopTurns;
   /** The bounds of open streams. */
   readonly streamGates: StreamGates;
   /** Stores the events of one call, all or none. Concurrent calls share a commit. */
-  readonly ingest: (call: IngestCall) => Promise<IngestedEvent[]>;
+  readonly ingest: IngestParts["ingest"];
   /** Test receivers; null if the installation has none. */
   readonly inboxes: Inboxes | null;
   /** Maximum deliveries created within one ingest call. */

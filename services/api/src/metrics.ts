@@ -1,5 +1,6 @@
 import type { Metrics } from "@posthaste/runtime";
 import { isDatabaseAway, type Store } from "@posthaste/store";
+import type { EndOfWait } from "./access/loop-turns.ts";
 import type { Counters } from "./counters.ts";
 import type { ApiObserver } from "./http/request-line.ts";
 
@@ -44,6 +45,16 @@ export function createApiMetrics(metrics: Metrics): ApiObserver {
     faulted: () => faults({}),
     unreadable: (status) => unreadable({ status: String(status) }),
   };
+}
+
+/** Measures how long computations wait for their account's turn of the event loop. */
+export function createWaitMetric(metrics: Metrics): (ms: number, end: EndOfWait) => void {
+  const seconds = metrics.histogram(
+    "posthaste_computation_wait_seconds",
+    "How long computations waited for a turn of the event loop, by how that ended.",
+    ["end"],
+  );
+  return (ms, end) => seconds({ end }, ms / 1_000);
 }
 
 /** Reports what is open. Without these gauges, a leaked place shows only once none is left. */

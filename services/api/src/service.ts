@@ -33,7 +33,7 @@ import { connectionsWarning, type Limits, limitsFrom } from "./http/limits.ts";
 import { createReportFault } from "./http/problem.ts";
 import { createInboxes } from "./inbox/inboxes.ts";
 import { createNudge } from "./ingest/nudge.ts";
-import { createApiMetrics, measureDatabase, measureOpen } from "./metrics.ts";
+import { createApiMetrics, createWaitMetric, measureDatabase, measureOpen } from "./metrics.ts";
 import { startApi } from "./start-api.ts";
 
 /** The default timeout of an attempt. */
@@ -96,7 +96,7 @@ await runService({
         egressRules: egressRules(config),
         testEventWaitMs: TEST_EVENT_WAIT_MS,
         limits,
-        ...createAccess(store, clock.now, limits),
+        ...createAccess(store, clock.now, limits, { onWaited: createWaitMetric(metrics) }),
         ingest: createIngest(store),
         fanOutMax: FAN_OUT_MAX,
         inboxes: config.POSTHASTE_INBOX === "on" ? createInboxes(clock.now) : null,

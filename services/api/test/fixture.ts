@@ -6,6 +6,7 @@ import { createAccount, createIngest, createToken, readInstallation, type Store 
 import { createTestStore } from "@posthaste/testkit";
 import { afterAll } from "vitest";
 import { createAccess } from "../src/access/create-access.ts";
+import type { LoopTurnsOptions } from "../src/access/loop-turns.ts";
 import { createCatalog } from "../src/catalog/catalog.ts";
 import { createKnownSchemas } from "../src/catalog/schema/known-schemas.ts";
 import { createSchemaThreads, type SchemaThreads } from "../src/catalog/schema/schema-threads.ts";
@@ -90,6 +91,7 @@ export async function startBench(
     whyTemporalAway?: Deps["whyTemporalAway"];
     limits?: Partial<Limits>;
     schemaThreads?: SchemaThreads;
+    onWaited?: LoopTurnsOptions["onWaited"];
     database?: "sqlite" | "mysql";
     console?: ConsoleOptions;
     corsOrigins?: readonly string[];
@@ -130,7 +132,7 @@ export async function startBench(
       // Short, because there is no worker to send the event.
       testEventWaitMs: 200,
       limits,
-      ...createAccess(store, () => Date.now(), limits),
+      ...createAccess(store, () => Date.now(), limits, { onWaited: options.onWaited }),
       ingest: createIngest(store),
       inboxes: createInboxes(() => Date.now()),
       fanOutMax: 1_000,

@@ -1,6 +1,7 @@
 import type { Principal } from "@posthaste/store";
 import type { RequestLine } from "../http/request-line.ts";
 import { type Access, type Authenticate, requireScope } from "./auth.ts";
+import type { LoopTurns } from "./loop-turns.ts";
 import type { Places } from "./places.ts";
 import type { RateLimit } from "./rate-limit.ts";
 
@@ -10,6 +11,7 @@ export type AdmitParts = {
   readonly rateLimit: RateLimit;
   /** The places of requests in flight. */
   readonly requestPlaces: Places;
+  readonly loopTurns: LoopTurns;
 };
 
 /**
@@ -19,14 +21,16 @@ export type AdmitParts = {
  * @throws Refusal `unauthenticated`, `too_many` or `forbidden`
  */
 export async function admit(
-  { authenticate, rateLimit, requestPlaces }: AdmitParts,
+  { authenticate, rateLimit, requestPlaces, loopTurns }: AdmitParts,
   authorization: string | null | undefined,
   access: Exclude<Access, "public">,
   line: RequestLine,
 ): Promise<Principal> {
-  const principal = await authenticate(authorization);
+  const lookedUp = loopTurns.begin("unknown");
+  const principal = await authenticate(authorization).finally(lookedUp);
   line.accountId = principal.accountId;
   line.whenOver(requestPlaces.take(principal));
+  line.whenOver(loopTurns.begin(principal.accountId));
   line.leavePlace?.();
   await rateLimit(principal);
   if (access !== "any") requireScope(principal, access);

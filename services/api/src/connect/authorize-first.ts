@@ -4,15 +4,23 @@ import { codeToString } from "@connectrpc/connect/protocol-connect";
 import { Refusal } from "@posthaste/domain";
 import type { Principal } from "@posthaste/store";
 import { type AdmitParts, admit } from "../access/admit.ts";
+import type { Turn } from "../access/loop-turns.ts";
 import type { BodyRoom } from "../access/places.ts";
 import type { Limits } from "../http/limits.ts";
 import type { RequestLine } from "../http/request-line.ts";
 import { accessTo } from "./access.ts";
-import { LINE, PRINCIPAL, REFUSED } from "./call-values.ts";
+import { LINE, OVER, PRINCIPAL, REFUSED, TURN } from "./call-values.ts";
 import { messageBytesMax } from "./message-bytes.ts";
-import { plainRequest } from "./plain-request.ts";
+import { type Bounds, plainRequest } from "./plain-request.ts";
 import { refusalFor } from "./refusal-for.ts";
 import { wrapHandlers } from "./wrap-handlers.ts";
+
+type Call = {
+  readonly method: DescMethod;
+  readonly line: RequestLine;
+  readonly bytesMax: number;
+  readonly turn: Turn;
+};
 
 /**
  * Authorizes every call before its body is read, so that a caller without a token cannot send megabytes.
@@ -38,8 +46,11 @@ export function authorizeFirst(
         if (line.busy === undefined) {
           const principal = await admit(parts, request.header.get("authorization"), access, line);
           contextValues.set(PRINCIPAL, principal);
-          const count = counterFor(parts.bodyRoom, principal, line, method);
-          plain = await plainRequest(request, method, { bytesMax, count });
+          const over = contextValues.get(OVER);
+          const turn: Turn = async (bytes) => await parts.loopTurns.wait(principal.accountId, bytes, over);
+          contextValues.set(TURN, turn);
+          const bounds = boundsFor(parts.bodyRoom, principal, { method, line, bytesMax, turn });
+          plain = await plainRequest(request, method, bounds);
         }
       } catch (error) {
         contextValues.set(REFUSED, { error });
@@ -49,24 +60,31 @@ export function authorizeFirst(
   });
 }
 
-/** Returns a function that counts a body's bytes among those of its account, until the request is over. */
-function counterFor(
-  bodyRoom: BodyRoom,
-  { accountId }: Principal,
-  line: RequestLine,
-  method: DescMethod,
-): (bytes: number) => void {
+/** Returns the bounds of a call. Its bytes count among those of its account until it is over. */
+function boundsFor(bodyRoom: BodyRoom, { accountId }: Principal, call: Call): Bounds {
   const part = bodyRoom.begin(accountId);
-  line.whenOver(part.end);
-  return (bytes) => {
-    try {
-      part.receive(bytes);
-    } catch (error) {
-      if (!(error instanceof Refusal)) throw error;
-      // Connect reads a body before any interceptor runs.
-      const refused = refusalFor(method, error);
-      line.code = codeToString(refused.code);
-      throw refused;
-    }
+  call.line.whenOver(part.end);
+  return {
+    bytesMax: call.bytesMax,
+    count(bytes) {
+      try {
+        part.receive(bytes);
+      } catch (error) {
+        throw answeredWith(error, call);
+      }
+    },
+    async turn(bytes) {
+      await call.turn(bytes).catch((error: unknown) => {
+        throw answeredWith(error, call);
+      });
+    },
   };
+}
+
+/** Turns a refusal into its answer, since Connect reads a body before any interceptor runs. */
+function answeredWith(error: unknown, { method, line }: Call): unknown {
+  if (!(error instanceof Refusal)) return error;
+  const refused = refusalFor(method, error);
+  line.code = codeToString(refused.code);
+  return refused;
 }

@@ -5,6 +5,7 @@ import {
   type HandlerContext,
 } from "@connectrpc/connect";
 import type { IngestedEvent, Principal } from "@posthaste/store";
+import type { Turn } from "../access/loop-turns.ts";
 import type { RequestLine } from "../http/request-line.ts";
 
 /** The caller of a call that was admitted. */
@@ -17,6 +18,9 @@ export const LINE = createContextKey<RequestLine | undefined>(undefined);
 /** Aborts when the call's request is over. Unlike the context's signal, it says nothing of a shutdown. */
 export const OVER = createContextKey<AbortSignal | undefined>(undefined);
 
+/** Waits for a turn of the event loop of the call's account. */
+export const TURN = createContextKey<Turn | undefined>(undefined);
+
 /** Returns a call's context values, which hold the request's log line. */
 export function contextValuesFor(line: RequestLine): ContextValues {
   return createContextValues().set(LINE, line);
@@ -28,6 +32,13 @@ export function contextValuesFor(line: RequestLine): ContextValues {
  */
 export function callerOf(context: HandlerContext): Principal {
   return callerIn(context.values);
+}
+
+/** Returns how a call waits for its account's turn of the event loop, before it computes what takes long. */
+export function turnOf(context: HandlerContext): Turn {
+  const turn = context.values.get(TURN);
+  if (turn === undefined) throw new Error("this call was not authorized");
+  return turn;
 }
 
 /** Returns the `traceparent` of a call's span; undefined if the call is not traced. */

@@ -9,7 +9,7 @@ import {
   retireEventType,
 } from "../catalog/define-event-type.ts";
 import { requireEventType } from "../catalog/require-event-type.ts";
-import { callerOf } from "./call-values.ts";
+import { callerOf, turnOf } from "./call-values.ts";
 import { eventTypeTo, schemaCheckFrom, schemaCheckTo } from "./convert-event-type.ts";
 
 export function eventCatalogService(editor: CatalogEditor): ServiceImpl<typeof EventCatalogService> {
@@ -18,6 +18,8 @@ export function eventCatalogService(editor: CatalogEditor): ServiceImpl<typeof E
     async listEventTypes({ includeArchived }, context) {
       const all = await catalog.allWithTexts(callerOf(context).accountId);
       const shown = all.filter(([entry]) => includeArchived || entry.archivedAt === null);
+      const chars = shown.map(([, texts]) => texts.schemaJson.length + texts.sampleJson.length);
+      await turnOf(context)(chars.reduce((sum, one) => sum + one, 0));
       return { eventTypes: shown.map(([entry, texts]) => eventTypeTo(entry, texts)) };
     },
 

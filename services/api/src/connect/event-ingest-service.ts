@@ -9,12 +9,17 @@ import {
 import { Refusal } from "@posthaste/domain";
 import { structJson } from "../catalog/struct-json.ts";
 import { type AcceptedEvent, type IncomingEvent, type IngestParts, ingest } from "../ingest/ingest.ts";
-import { callerOf, noteIngested, OVER, traceparentOf } from "./call-values.ts";
+import { callerOf, noteIngested, OVER, traceparentOf, turnOf } from "./call-values.ts";
 
 export function eventIngestService(parts: IngestParts): ServiceImpl<typeof EventIngestService> {
   const ingestAll = async (context: HandlerContext, incoming: readonly IncomingEvent[]) => {
+    const turn = turnOf(context);
     const results = await ingest(parts, callerOf(context).accountId, incoming, {
       traceparent: traceparentOf(context),
+      inTurn: async (bytes, compute) => {
+        await turn(bytes);
+        return await compute();
+      },
       signal: context.values.get(OVER),
     });
     noteIngested(context, results);

@@ -10,25 +10,28 @@ import {
 } from "@connectrpc/connect/protocol";
 import { compressionBrotli, compressionGzip } from "@connectrpc/connect-node";
 import { Refusal } from "@posthaste/domain";
+import type { Turn } from "../access/loop-turns.ts";
 import { requireFewFields, requireFewSigns } from "./count-values.ts";
 import { counted, gathered } from "./gathered-body.ts";
 import { refusalFor } from "./refusal-for.ts";
 import type { Request } from "./wrap-handlers.ts";
 
 type Body = AsyncIterable<Uint8Array>;
-type Bounds = {
+export type Bounds = {
   /** A message's bytes, uncompressed. */
   readonly bytesMax: number;
   /** Called with bytes as they arrive or are decompressed; may throw. */
   readonly count: (bytes: number) => void;
+  /** Waits before a message is looked at and decoded. */
+  readonly turn: Turn;
 };
 
 const COMPRESSIONS = [compressionGzip, compressionBrotli];
 
 /**
- * Returns the request as if it had been sent uncompressed, with messages that are quickly decoded. Connect
- * decompresses and decodes a message at one go: neither the bytes that it then holds nor the time that it
- * takes show in what was received.
+ * Returns the request as if it had been sent uncompressed, with messages that are quickly decoded, each in a
+ * turn of its account. Connect decompresses and decodes a message at one go: neither the bytes that it then
+ * holds nor the time that it takes show in what was received.
  *
  * @throws ConnectError for a message in the URL; for one in the body, whoever reads it gets the error
  */
@@ -46,8 +49,9 @@ export async function plainRequest(request: Request, method: DescMethod, bounds:
   const received = (isOneMessage ? gathered : counted)(body, bounds.count);
   if (encodingName !== "content-encoding") {
     const decompressed = transformDecompressEnvelope(compression ?? null, bounds.bytesMax);
-    const checked = eachEnvelope(({ data }) => {
+    const checked = eachEnvelope(async ({ data }) => {
       if (compression !== undefined) bounds.count(data.length);
+      await bounds.turn(data.length);
       check(data);
     });
     const split = transformSplitEnvelope(bounds.bytesMax);
@@ -62,6 +66,7 @@ export async function plainRequest(request: Request, method: DescMethod, bounds:
     const bytes = await readAllBytes(received, bounds.bytesMax, length);
     const plain = compression === undefined ? bytes : await compression.decompress(bytes, bounds.bytesMax);
     if (compression !== undefined) bounds.count(plain.length);
+    await bounds.turn(plain.length);
     check(plain);
     yield plain;
   };
@@ -69,13 +74,18 @@ export async function plainRequest(request: Request, method: DescMethod, bounds:
 }
 
 /** A message in a URL is at most as long as all headers, unless it is compressed. */
-async function plainUrl(href: string, method: DescMethod, { bytesMax, count }: Bounds): Promise<string> {
+async function plainUrl(
+  href: string,
+  method: DescMethod,
+  { bytesMax, count, turn }: Bounds,
+): Promise<string> {
   const url = new URL(href);
   const compression = compressionOf(url.searchParams.get("compression"));
   if (compression === undefined) return href;
   const message = Buffer.from(url.searchParams.get("message") ?? "", "base64url");
   const plain = await compression.decompress(message, bytesMax);
   count(plain.length);
+  await turn(plain.length);
   checkFor(method, url.searchParams.get("encoding") === "json")(plain);
   url.searchParams.delete("compression");
   url.searchParams.set("message", Buffer.from(plain).toString("base64url"));
@@ -106,10 +116,10 @@ function compressionOf(name: string | null) {
   return COMPRESSIONS.find((compression) => compression.name === name);
 }
 
-function eachEnvelope(look: (message: EnvelopedMessage) => void) {
+function eachEnvelope(look: (message: EnvelopedMessage) => Promise<void>) {
   return async function* (messages: AsyncIterable<EnvelopedMessage>): AsyncIterable<EnvelopedMessage> {
     for await (const message of messages) {
-      look(message);
+      await look(message);
       yield message;
     }
   };

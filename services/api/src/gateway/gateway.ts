@@ -20,7 +20,7 @@ export async function gateway(
   { parts, bodyBytesMax }: { parts: WebhookParts & { bodyRoom: BodyRoom }; bodyBytesMax: number },
 ): Promise<void> {
   app.decorateRequest("principal", undefined);
-  readBodies(app, bodyBytesMax, parts.bodyRoom);
+  readBodies(app, bodyBytesMax, parts);
   // The schemas serve only the document. Handlers check requests themselves, so that errors say what to do.
   app.setValidatorCompiler(() => () => true);
   app.setSerializerCompiler(() => (body) => JSON.stringify(body));

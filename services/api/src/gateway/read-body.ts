@@ -1,14 +1,20 @@
 import { Readable } from "node:stream";
 import { errorCodes, type FastifyInstance, type FastifyRequest } from "fastify";
+import type { LoopTurns } from "../access/loop-turns.ts";
 import type { BodyRoom } from "../access/places.ts";
+import type { RequestLine } from "../http/request-line.ts";
 import { type Fields, fromForm, fromJson } from "./parse-body.ts";
 
 /**
  * Accepts JSON and form bodies; any other media type is answered 415. Only a POST has a body: some tools send
  * a content type with DELETE, too, and nothing after it. A body's bytes count among those of its account
- * until the request is over.
+ * until the request is over, and it is parsed in a turn of its account.
  */
-export function readBodies(app: FastifyInstance, bodyLimit: number, bodyRoom: BodyRoom): void {
+export function readBodies(
+  app: FastifyInstance,
+  bodyLimit: number,
+  { bodyRoom, loopTurns }: { readonly bodyRoom: BodyRoom; readonly loopTurns: LoopTurns },
+): void {
   app.addHook("preParsing", async ({ method, principal, line }, _reply, body) => {
     if (method !== "POST" || principal === undefined) return body;
     const part = bodyRoom.begin(principal.accountId);
@@ -21,10 +27,19 @@ export function readBodies(app: FastifyInstance, bodyLimit: number, bodyRoom: Bo
   const options = { parseAs: "buffer", bodyLimit } as const;
   const read = (from: (body: Buffer) => Fields) => async (request: FastifyRequest, body: Buffer) => {
     requirePlainUtf8(request);
+    const { principal, line } = request;
+    if (principal !== undefined) await loopTurns.wait(principal.accountId, body.length, overOf(line));
     return from(body);
   };
   app.addContentTypeParser("application/json", options, read(fromJson));
   app.addContentTypeParser("application/x-www-form-urlencoded", options, read(fromForm));
+}
+
+/** Returns a signal that aborts when the request is over. */
+function overOf(line: RequestLine): AbortSignal {
+  const over = new AbortController();
+  line.whenOver(() => over.abort());
+  return over.signal;
 }
 
 /** Throws unless the body is unencoded UTF-8: any other encoding would be misread. */

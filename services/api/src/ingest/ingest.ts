@@ -6,8 +6,7 @@ import {
   Refusal,
   requireUnicode,
 } from "@posthaste/domain";
-import type { EventToIngest, IngestCall, IngestedEvent } from "@posthaste/store";
-import type { Catalog } from "../catalog/catalog.ts";
+import type { EventToIngest, IngestCall, IngestedEvent, InTurn } from "@posthaste/store";
 import { requireIngestible } from "../catalog/require-event-type.ts";
 import { checkEvents, type EventChecks, type EventToCheck } from "../catalog/schema/check-events.ts";
 import type { Violation } from "../catalog/schema/violations.ts";
@@ -31,12 +30,19 @@ export type AcceptedEvent = IngestedEvent & { readonly warnings: readonly Violat
 /** The dependencies of {@link ingest}. */
 export type IngestParts = EventChecks & {
   /** Stores the events of one call, all or none. */
-  readonly ingest: (call: IngestCall) => Promise<IngestedEvent[]>;
+  readonly ingest: (call: IngestCall & { readonly inTurn: InTurn }) => Promise<IngestedEvent[]>;
   /** Maximum deliveries created within one call; the worker creates the rest. */
   readonly fanOutMax: number;
   /** Tells the workers that deliveries are pending. */
   readonly nudge: () => void;
   readonly now: () => number;
+};
+
+export type IngestOptions = {
+  /** Compares the contents of used keys in the account's turns of the event loop. */
+  readonly inTurn: InTurn;
+  readonly traceparent?: string | undefined;
+  readonly signal?: AbortSignal | undefined;
 };
 
 /**
@@ -48,10 +54,20 @@ export async function ingest(
   parts: IngestParts,
   accountId: AccountId,
   incoming: readonly IncomingEvent[],
-  { traceparent, signal }: { traceparent?: string | undefined; signal?: AbortSignal | undefined } = {},
+  { inTurn, traceparent, signal }: IngestOptions,
 ): Promise<AcceptedEvent[]> {
+  // Snapshots are checked in the turn in which the call was decoded, so before anything is waited for.
+  const checked = incoming.map((event) => ({ event, ...check(event) }));
   const events: (EventToIngest & EventToCheck)[] = [];
-  for (const event of incoming) events.push(await check(parts.catalog, accountId, event));
+  for (const { event, ...fields } of checked) {
+    const entry = await requireIngestible(
+      parts.catalog,
+      accountId,
+      event.eventType,
+      `${event.path}event_type`,
+    );
+    events.push({ ...fields, entry, eventType: entry.code });
+  }
   const warnings = await checkEvents(parts, accountId, events, signal);
   const results = await parts.ingest({
     accountId,
@@ -59,6 +75,7 @@ export async function ingest(
     deliveriesMax: parts.fanOutMax,
     now: parts.now(),
     traceparent,
+    inTurn,
   });
   if (results.some((result) => !result.duplicate)) parts.nudge();
   return results.map((result, i) => ({ ...result, warnings: warnings[i] ?? [] }));
@@ -66,25 +83,13 @@ export async function ingest(
 
 const KEY_CHARS_MAX = 255;
 
-async function check(
-  catalog: Catalog,
-  accountId: AccountId,
-  event: IncomingEvent,
-): Promise<EventToIngest & EventToCheck> {
-  const field = `${event.path}event_type`;
-  const entry = await requireIngestible(catalog, accountId, event.eventType, field);
-  const { code } = entry;
-  const data = checkSnapshot(event.json, event.jsonField);
+function check({ json, jsonField, idempotencyKey, path }: IncomingEvent) {
   return {
-    entry,
-    json: event.json,
-    field: event.jsonField,
-    eventType: code,
-    data,
+    json,
+    field: jsonField,
+    data: checkSnapshot(json, jsonField),
     idempotencyKey:
-      event.idempotencyKey === ""
-        ? null
-        : plainText(event.idempotencyKey, `${event.path}idempotency_key`, KEY_CHARS_MAX),
+      idempotencyKey === "" ? null : plainText(idempotencyKey, `${path}idempotency_key`, KEY_CHARS_MAX),
   };
 }
 

@@ -41,12 +41,13 @@ export async function sendTestEvent(
   wanted: { id: SubscriptionId; eventType: string; json: string },
   signal: AbortSignal,
 ): Promise<{ delivery: Delivery; attempt: Attempt | undefined }> {
+  // Checked in the turn in which the call was decoded, so before anything is waited for.
+  const given = wanted.json === "" ? undefined : checkSnapshot(wanted.json, "data_json");
   const subscription = await getSubscription(store, { accountId, id: wanted.id });
   if (subscription === undefined) throw unknown(wanted.id);
   const code = wanted.eventType || (await firstTypeOf(catalog, accountId, subscription.eventTypes));
   const type = await requireLive(catalog, accountId, code, "event_type");
-  const json = wanted.json || ((await catalog.texts(type))?.sampleJson ?? "{}");
-  const data = checkSnapshot(json, "data_json");
+  const data = given ?? checkSnapshot((await catalog.texts(type))?.sampleJson ?? "{}", "data_json");
   const created = await createTestDelivery(store, {
     accountId,
     subscriptionId: wanted.id,

@@ -1,0 +1,246 @@
+import { type AccountId, createDebts, createFairQueue, type DebtTerms, Refusal } from "@posthaste/domain";
+
+/*
+ * # Turns of the event loop
+ *
+ * All accounts share one thread. To decode and check a message of 1 MiB holds it for up to a fifth of a
+ * second, during which nobody's request moves. So such computations take turns, one in each turn of the event
+ * loop unless they are short, and everything else that is ready is served between two of them.
+ *
+ * That alone would leave the others a small part of the thread: their calls need several turns of the loop,
+ * and each would wait for one computation. So an account owes what it computes. Once it owes more than
+ * `TOLERATED_MS`, it is a debtor until it owes nothing: it repays before it computes again, but only while
+ * *light* accounts, all others, have requests in flight. If there are none, the whole thread belongs to the
+ * debtors, the one that owes least first.
+ */
+
+/**
+ * A computation is repaid in twice its time: a debtor gets a third of the thread while others need it. A
+ * computation counts as often as there are debtors, so that all together get less than half. An account waits
+ * for two seconds at most for what it owes, also if it was alone for long before.
+ */
+const COMPUTING_DEBTS: DebtTerms = { freeMs: 0, debtMsMax: 1_000, repaidIn: 2 };
+/**
+ * A debt that nobody needs to mind: other requests wait no longer for that. Calls with 100 KiB take a
+ * millisecond or two each, so an account may send a hundred a second and stays light.
+ */
+const TOLERATED_MS = 10;
+/**
+ * How long a request of a light account counts as one that needs the thread. One that lasts longer waits for
+ * something else: its body, Temporal, or news, like a stream.
+ */
+const FRESH_MS = 1_000;
+/**
+ * How much is computed in one turn of the loop before everything else that is ready goes on, in milliseconds.
+ * What takes longer has a turn of its own. Short computations share one, and so do their commits.
+ */
+const TURN_MS = 2;
+/** Computations in one turn of the loop: the shortest that wait take a tenth of a millisecond. */
+const COUNT_PER_TURN = 16;
+/** How often it is looked whether an account has repaid, while all that wait have to. */
+const LOOK_EVERY_MS = 5;
+/**
+ * Messages up to this size, in bytes, never wait: the rate of a token bounds what they cost, some tens of
+ * microseconds each.
+ */
+const SMALL_BYTES_MAX = 1_024;
+/**
+ * How long a computation may wait. An account that sends as much at once as its places and its part of the
+ * memory allow needs about ten seconds for it while it is alone.
+ */
+const WAIT_MS_MAX = 30_000;
+const RETRY_AFTER_MS = 1_000;
+
+/** Whose request is in flight; before its token is looked up, nobody knows. */
+type Caller = AccountId | "unknown";
+
+/** Resolves in a turn of the loop of the call's account; see {@link LoopTurns.wait}. */
+export type Turn = (bytes: number) => Promise<void>;
+
+export type LoopTurns = {
+  /** Notes that a request is in flight. Returns what to call, once, when it is over. */
+  begin(caller: Caller): () => void;
+  /**
+   * Resolves in a turn of the event loop of its own. What then runs before it waits for something else is
+   * charged to the account. If few bytes are looked at, it resolves at once, and nothing is charged.
+   *
+   * What waits is bounded by the places of the requests that it belongs to.
+   *
+   * @param bytes how much is looked at
+   * @param signal aborts when nobody waits for the computation any more
+   * @throws Refusal `too_many` if the turn does not come within half a minute; the signal's reason
+   */
+  wait(accountId: AccountId, bytes: number, signal?: AbortSignal): Promise<void>;
+  /** Returns how many computations wait. */
+  waiting(): number;
+};
+
+type Waiting = { readonly accountId: AccountId; readonly go: () => void };
+
+/** `left`: its request was over. */
+export type EndOfWait = "computed" | "refused" | "left";
+
+export type LoopTurnsOptions = {
+  /** Milliseconds of a monotonic clock. */
+  readonly now?: () => number;
+  /** Called with how long a computation has waited, and how that ended. */
+  readonly onWaited?: ((ms: number, end: EndOfWait) => void) | undefined;
+};
+
+export function createLoopTurns({
+  now = () => performance.now(),
+  onWaited = () => {},
+}: LoopTurnsOptions = {}): LoopTurns {
+  const requests = createRequests(now);
+  const queue = createFairQueue<Waiting>();
+  const debtors = createDebtors(now, queue.sizeOf);
+  const isLight = (caller: Caller) => caller === "unknown" || !debtors.has(caller);
+  const next = () => {
+    const mayAll = !requests.someFreshOf(isLight);
+    return queue.next((id) => mayAll || isLight(id) || debtors.owe(id) === 0, debtors.owe);
+  };
+
+  const goOn = createPump(now, {
+    next,
+    ended: ({ accountId }, ms) => debtors.charge(accountId, ms),
+    isIdle: () => queue.size() === 0,
+  });
+  return {
+    begin(caller) {
+      const end = requests.begin(caller);
+      return () => {
+        end();
+        goOn();
+      };
+    },
+    async wait(accountId, bytes, signal) {
+      if (bytes <= SMALL_BYTES_MAX) return;
+      signal?.throwIfAborted();
+      const { promise, resolve, reject } = Promise.withResolvers<void>();
+      const begunAt = now();
+      const leave = (error: unknown) => {
+        queue.remove(accountId, waiting);
+        reject(error);
+      };
+      const waiting = { accountId, go: resolve };
+      const tooLong = setTimeout(() => leave(waitedTooLong()), WAIT_MS_MAX);
+      const abort = () => leave(signal?.reason);
+      signal?.addEventListener("abort", abort, { once: true });
+      queue.add(accountId, waiting);
+      goOn();
+      try {
+        await promise;
+        onWaited(now() - begunAt, "computed");
+      } catch (error) {
+        onWaited(now() - begunAt, error instanceof Refusal ? "refused" : "left");
+        throw error;
+      } finally {
+        clearTimeout(tooLong);
+        signal?.removeEventListener("abort", abort);
+      }
+    },
+    waiting: queue.size,
+  };
+}
+
+type Pumped = {
+  /** Returns the computation whose turn it is; undefined: those that wait have to go on waiting. */
+  readonly next: () => Waiting | undefined;
+  /** Called with how long a computation has taken. */
+  readonly ended: (computation: Waiting, ms: number) => void;
+  /** Returns whether none waits. */
+  readonly isIdle: () => boolean;
+};
+
+/** Returns what lets computations go, in the next turns of the event loop, until none waits. */
+function createPump(now: () => number, { next, ended, isIdle }: Pumped): () => void {
+  let isScheduled = false;
+  let look: NodeJS.Timeout | undefined;
+  const goOn = () => {
+    if (isScheduled || isIdle()) return;
+    clearTimeout(look);
+    isScheduled = true;
+    let computing: Waiting | undefined;
+    let [begunAt, computedMs, count] = [0, 0, 0];
+    const begin = () => {
+      computing = computedMs < TURN_MS ? next() : undefined;
+      begunAt = now();
+      computing?.go();
+    };
+    const end = () => {
+      if (computing === undefined) return;
+      const ms = now() - begunAt;
+      ended(computing, ms);
+      computedMs += ms;
+      count += 1;
+    };
+    // Between two callbacks of one phase, only what the first one resolves runs. So `end` measures just that.
+    for (let n = 0; n < COUNT_PER_TURN; n++) {
+      setImmediate(begin);
+      setImmediate(end);
+    }
+    setImmediate(() => {
+      isScheduled = false;
+      if (count === 0) look = setTimeout(goOn, LOOK_EVERY_MS);
+      else goOn();
+    });
+  };
+  return goOn;
+}
+
+/**
+ * What accounts owe for their computations.
+ *
+ * @param waitingOf how many computations of an account wait
+ */
+function createDebtors(now: () => number, waitingOf: (id: AccountId) => number) {
+  const debts = createDebts(COMPUTING_DEBTS, now);
+  const debtors = new Set<AccountId>();
+  /** One that has repaid stays a debtor while it waits to compute again: others need not rest for it. */
+  const has = (id: AccountId) => {
+    if (debts.of(id) === 0 && waitingOf(id) === 0) debtors.delete(id);
+    return debtors.has(id);
+  };
+  return {
+    has,
+    owe: debts.of,
+    charge(id: AccountId, ms: number): void {
+      const others = [...debtors].filter((debtor) => debtor !== id && has(debtor)).length;
+      debts.charge(id, ms * (1 + others));
+      if (debts.of(id) > TOLERATED_MS) debtors.add(id);
+    },
+  };
+}
+
+/** The requests in flight, by their caller. */
+function createRequests(now: () => number) {
+  const inFlight = new Map<Caller, { count: number; latestAt: number }>();
+  return {
+    begin(caller: Caller): () => void {
+      const requests = inFlight.get(caller) ?? { count: 0, latestAt: 0 };
+      requests.count += 1;
+      requests.latestAt = now();
+      inFlight.set(caller, requests);
+      return () => {
+        requests.count -= 1;
+        if (requests.count === 0) inFlight.delete(caller);
+      };
+    },
+    /** Returns whether such a caller has requests in flight and has begun one lately. */
+    someFreshOf(isWanted: (caller: Caller) => boolean): boolean {
+      const since = now() - FRESH_MS;
+      for (const [caller, { latestAt }] of inFlight) {
+        if (latestAt >= since && isWanted(caller)) return true;
+      }
+      return false;
+    },
+  };
+}
+
+function waitedTooLong(): Refusal {
+  return new Refusal(
+    "too_many",
+    `this account's calls take more of the server's time than its part, and this one has waited for ${WAIT_MS_MAX / 1_000} s; send fewer or smaller ones at once`,
+    { reason: "COMPUTING_FULL", retryAfterMs: RETRY_AFTER_MS },
+  );
+}

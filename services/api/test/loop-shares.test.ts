@@ -1,0 +1,137 @@
+import { gzipSync } from "node:zlib";
+import { create, toBinary } from "@bufbuild/protobuf";
+import { IngestEventRequestSchema } from "@posthaste/contracts/event_ingest";
+import { SCOPES } from "@posthaste/domain";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { type Bench, startBench } from "./fixture.ts";
+
+/** Costly calls at once. */
+const CALLS = 16;
+/**
+ * Another account's calls that are answered meanwhile, one after another: about one for each costly call, but
+ * for the few costly ones that were computed before the first. Without turns it is one for four.
+ */
+const OTHERS_MIN = CALLS / 2;
+
+let t: Bench;
+let other: string;
+/** How many computations have waited for a turn. */
+let waits = 0;
+beforeEach(async () => {
+  t = await startBench({
+    onWaited: () => {
+      waits += 1;
+    },
+  });
+  other = (await t.accountWith(SCOPES.filter((scope) => scope !== "admin"))).token;
+});
+afterEach(() => t.dispose());
+
+const members = (count: number, offset = 0) =>
+  Object.fromEntries(Array.from({ length: count }, (_, i) => [`name${i}`, i + offset]));
+
+type Call = {
+  readonly path?: string;
+  readonly type?: string;
+  readonly encoding?: string;
+  readonly body: string | Uint8Array;
+};
+
+async function answerTo({ path, type, encoding, body }: Call, token = t.token) {
+  const answer = await fetch(`${t.url}${path ?? "/posthaste.v1.EventIngestService/IngestEvent"}`, {
+    method: "POST",
+    headers: {
+      authorization: `Bearer ${token}`,
+      "content-type": type ?? "application/json",
+      ...(encoding === undefined ? {} : { "content-encoding": encoding }),
+    },
+    body: body as string,
+  });
+  await answer.arrayBuffer();
+  return answer.status;
+}
+
+/**
+ * Sends costly calls at once, and another account's small ones one after another meanwhile.
+ *
+ * @returns the statuses of the costly calls, and how many of the others were answered before the last of them
+ */
+async function mixed(calls: readonly Call[]) {
+  let unanswered = calls.length;
+  const costly = calls.map(async (call) => {
+    const status = await answerTo(call);
+    unanswered -= 1;
+    return status;
+  });
+  await Promise.race(costly);
+  let others = 0;
+  const body = JSON.stringify({ eventType: "invoice_sent", dataJson: "{}" });
+  for (; unanswered > 0; others++) expect(await answerTo({ body }, other)).toBe(200);
+  expect(t.counters().computations).toBe(0);
+  return { statuses: new Set(await Promise.all(costly)), others };
+}
+
+const EVENT = { eventType: "invoice_sent", data: members(50_000) };
+const ALL_NAMES = JSON.stringify(members(50_000));
+const KINDS: Readonly<Record<string, { readonly call: () => Call; readonly status: number }>> = {
+  "as JSON": { call: () => ({ body: JSON.stringify(EVENT) }), status: 200 },
+  "as compressed JSON": {
+    call: () => ({ body: gzipSync(JSON.stringify(EVENT)), encoding: "gzip" }),
+    status: 200,
+  },
+  "as Protobuf": {
+    call: () => ({
+      body: toBinary(
+        IngestEventRequestSchema,
+        create(IngestEventRequestSchema, {
+          eventType: "invoice_sent",
+          snapshot: { case: "data", value: members(50_000) },
+        }),
+      ),
+      type: "application/proto",
+    }),
+    status: 200,
+  },
+  "as text": {
+    call: () => ({ body: JSON.stringify({ eventType: "invoice_sent", dataJson: ALL_NAMES }) }),
+    status: 200,
+  },
+  "to the gateway": { call: () => ({ path: "/api/Webhook", body: ALL_NAMES }), status: 400 },
+};
+
+describe("an account that sends costly calls at once", () => {
+  test.each(Object.entries(KINDS))("%s leaves turns of the event loop to others", async (_name, kind) => {
+    const call = kind.call();
+    const { statuses, others } = await mixed(Array.from({ length: CALLS }, () => call));
+    expect([...statuses]).toEqual([kind.status]);
+    expect(others).toBeGreaterThanOrEqual(OTHERS_MIN);
+  });
+
+  test("with used keys of large events leaves turns of the event loop to others", async () => {
+    const keys = Array.from({ length: CALLS }, (_, i) => `key ${i}`);
+    for (const [i, idempotencyKey] of keys.entries()) {
+      const dataJson = JSON.stringify(members(40_000, i));
+      const body = JSON.stringify({ eventType: "invoice_sent", idempotencyKey, dataJson });
+      expect(await answerTo({ body })).toBe(200);
+    }
+    const again = keys.map((idempotencyKey) => ({
+      body: JSON.stringify({ eventType: "invoice_sent", idempotencyKey, dataJson: '{ "a":1 }' }),
+    }));
+    const { statuses, others } = await mixed(again);
+    expect([...statuses]).toEqual([409]);
+    expect(others).toBeGreaterThanOrEqual(OTHERS_MIN);
+  });
+});
+
+test("answers take turns of the event loop if they are large", async () => {
+  const large = JSON.stringify({ text: "x".repeat(500_000) });
+  const waitsFor = async (dataJson: string) => {
+    const { body } = await t.rpc("EventIngestService/IngestEvent", { eventType: "invoice_sent", dataJson });
+    waits = 0;
+    expect(await t.rpc("DeliveryService/GetEvent", { id: body.eventId })).toMatchObject({ status: 200 });
+    return waits;
+  };
+  expect([await waitsFor("{}"), await waitsFor(large)]).toEqual([0, 1]);
+  await t.rpc("EventCatalogService/ListEventTypes", {});
+  expect(waits).toBe(2);
+});
