@@ -116,7 +116,7 @@ test.each<[protocol: string, first: string | Buffer, second: string | Buffer]>([
   used.socket.destroy();
 });
 
-test("a connection over the limit resets none whose client still sends the body of an answered request", async () => {
+test("a connection over the limit resets none whose client still sends an answered request", async () => {
   await start(1);
   // It sends on after the server has ended its half.
   const socket = connect({ port: Number(new URL(t.url).port), host: "127.0.0.1", allowHalfOpen: true });

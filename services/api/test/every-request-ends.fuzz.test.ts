@@ -123,10 +123,47 @@ const anyRequest = fc.record({
 });
 type AnyRequest = typeof anyRequest extends fc.Arbitrary<infer R> ? R : never;
 
+/** What follows the requests on their connection. Not all of it is a request. */
+const BEHIND: Readonly<Record<string, readonly [http1: string, http2: () => Buffer]>> = {
+  nothing: ["", () => Buffer.alloc(0)],
+  "no HTTP": ["HELLO\r\n\r\n", () => Buffer.from("HELLO there, no frame is this")],
+  // Over HTTP/2, it would make the frames that end a script a part of its own.
+  "a part of a head": ["GET /healthz HTT", () => Buffer.alloc(0)],
+  "a long header": [
+    `GET / HTTP/1.1\r\nx: ${"x".repeat(20_000)}\r\n\r\n`,
+    () => headers(LAST_STREAM, { ":method": "GET", ":path": "/", ...numbered(140) }),
+  ],
+  "many headers": [
+    `GET /nowhere HTTP/1.1\r\nhost: a\r\n${"x:\r\n".repeat(2_000)}\r\n`,
+    () => headers(LAST_STREAM, { ":method": "GET", ":path": "/nowhere", ...numbered(100) }),
+  ],
+  "no host": ["GET /nowhere HTTP/1.1\r\n\r\n", () => headers(LAST_STREAM, { ":method": "GET" })],
+  "two hosts": [
+    "GET /nowhere HTTP/1.1\r\nhost: a\r\nhost: b\r\n\r\n",
+    () => headers(LAST_STREAM, { ":method": "GET", ":path": "/nowhere", host: "b" }),
+  ],
+  CONNECT: [
+    "CONNECT a:1 HTTP/1.1\r\nhost: a:1\r\n\r\nHELLO",
+    () => headers(LAST_STREAM, { ":method": "CONNECT" }, false),
+  ],
+  "an upgrade": [
+    "GET /nowhere HTTP/1.1\r\nhost: a\r\nconnection: upgrade\r\nupgrade: h2c\r\n\r\n",
+    () => headers(LAST_STREAM, { ":method": "GET", ":path": "/nowhere", connection: "upgrade" }),
+  ],
+  "a broken body": [
+    "POST /nowhere HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\nno chunk\r\n",
+    () => headers(LAST_STREAM, { ":method": "POST", ":path": "/nowhere", "content-length": "no" }),
+  ],
+};
+const LAST_STREAM = 99;
+const numbered = (count: number) =>
+  Object.fromEntries(Array.from({ length: count }, (_, i) => [`x${i}`, "x".repeat(100)]));
+
 const ENDS = ["stay", "leave", "reset the connection", "cancel", "reset with NO_ERROR", "go away"] as const;
 const anyScript = fc.record({
   http: fc.constantFrom(1, 2),
   requests: fc.array(anyRequest, { minLength: 1, maxLength: 3 }),
+  behind: fc.constantFrom("nothing", "nothing", ...Object.keys(BEHIND)),
   /** The part of the bytes that is sent before the end. */
   sent: fc.oneof(fc.constant(1), fc.double({ min: 0, max: 1, noNaN: true })),
   pieces: fc.integer({ min: 1, max: 4 }),
@@ -185,8 +222,12 @@ function overHttp2(requests: readonly AnyRequest[]): Buffer {
 }
 
 /** Plays a script, and returns its connection. */
-async function play({ http, requests, sent, pieces, turns, end }: Script): Promise<Socket> {
-  const all = http === 1 ? overHttp1(requests) : overHttp2(requests);
+async function play({ http, requests, behind, sent, pieces, turns, end }: Script): Promise<Socket> {
+  const [overOne, overTwo] = BEHIND[behind] ?? ["", () => Buffer.alloc(0)];
+  const all =
+    http === 1
+      ? Buffer.concat([overHttp1(requests), Buffer.from(overOne)])
+      : Buffer.concat([overHttp2(requests), overTwo()]);
   const isWaiting = end === "stay" && sent === 1 && requests.every(isAnswered);
   const bytes = all.subarray(0, Math.ceil(sent * all.length));
   const socket = rawSocket(t.url);

@@ -127,6 +127,23 @@ describe("a message that cannot be read", () => {
     expect(statusesOf(await closed)).toEqual(["431"]);
   });
 
+  test.each([
+    ["in the middle of a head", "GET /healthz HTTP/1.1\r\n", []],
+    ["after a head that came too slowly", "GET /healthz HTTP/1.1\r\n", [408]],
+    ["in the middle of a body", "POST /nowhere HTTP/1.1\r\nhost: a\r\ncontent-length: 9\r\n\r\n", []],
+    ["after what is no HTTP", GARBAGE, [400]],
+  ])("keeps nothing open once its client has ended its half, %s", async (_when, message, unreadable) => {
+    await t.dispose();
+    await start({ headersTimeoutMs: unreadable[0] === 408 ? 100 : 10_000 });
+    const { socket, closed } = openSocket(t.url);
+    socket.write(SLOW + message);
+    await expect.poll(() => t.counters().http1).toBe(1);
+    await expect.poll(() => t.unreadable).toEqual(unreadable);
+    socket.end();
+    expect(await closed).toBe("");
+    await expect.poll(openRequests).toEqual(NOTHING);
+  });
+
   test("is not waited for if its client leaves", async () => {
     const { socket } = openSocket(t.url);
     socket.write(SLOW + GARBAGE);

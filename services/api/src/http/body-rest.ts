@@ -51,7 +51,7 @@ export function isTooLong({ headers }: IncomingMessage): boolean {
   return Number(headers["content-length"] ?? 0) > DROPPED_BYTES_MAX;
 }
 
-/** Closes an idle connection. A client that still sends may not have read its answer: that one is ended. */
+/** Closes a connection without a request in flight. A client that still sends may lack its answer. */
 export function closeIdle(socket: Socket): void {
   if (dropping.has(socket) || socket.writableEnded) endConnection(socket);
   else socket.destroy();

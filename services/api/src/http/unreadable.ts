@@ -36,13 +36,16 @@ export function answerUnreadable(
   code: string,
   counted: (status: number) => void,
 ): void {
+  const { arriving, inFlight } = connection;
+  const own = arriving?.req.complete === false ? arriving : undefined;
+  const before = [...inFlight].findLast((response) => response !== own);
+  // Whoever ends its half of a connection has left, as Node has it, in the middle of a message or after it.
+  if (code === "HPE_INVALID_EOF_STATE" && before !== undefined) return endConnection(socket);
   // Node repeats it with everything that arrives after it.
   if (connection.isUnreadable === true) return;
   connection.isUnreadable = true;
-  const { arriving, inFlight } = connection;
   const { status, detail } = STATUSES[code] ?? NO_HTTP;
   // Without a request of its own, it has not even a whole head.
-  const own = arriving?.req.complete === false ? arriving : undefined;
   if (own === undefined) counted(status);
   const answer = () => {
     if (own === undefined || !own.headersSent) {
@@ -55,7 +58,6 @@ export function answerUnreadable(
     // Its client must not take what it has for the whole answer.
     else socket.destroy();
   };
-  const before = [...inFlight].findLast((response) => response !== own);
   if (before === undefined) answer();
   // Before the next request is handed over: it is the one whose body cannot be read.
   else before.prependOnceListener("close", () => socket.writable && answer());
