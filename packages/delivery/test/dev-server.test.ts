@@ -8,9 +8,9 @@ import {
   pauseSubscription,
   requestRetry,
 } from "@posthaste/store";
-import { type DeliverySetup, type Started, setupDelivery } from "@posthaste/testkit/delivery";
+import { type DeliverySetup, type Started, startSharedTemporal } from "@posthaste/testkit/delivery";
 import { NativeConnection } from "@temporalio/worker";
-import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
 import { createShares } from "../src/activities/index.ts";
 import {
   createSearchability,
@@ -26,9 +26,14 @@ import { clientOn, createDeliveryWorker } from "../src/worker/index.ts";
 /** A generous limit for something that takes about a second. */
 const PATIENCE = { timeout: 20_000, interval: 50 };
 
+let server: Awaited<ReturnType<typeof startSharedTemporal>>;
 let t: DeliverySetup;
+beforeAll(async () => {
+  server = await startSharedTemporal();
+});
+afterAll(() => server.stop());
 beforeEach(async () => {
-  t = await setupDelivery("dev-server");
+  t = await server.setupDelivery();
   await t.startWorker();
 });
 afterEach(() => t.dispose());
@@ -397,6 +402,7 @@ describe("operators", () => {
       return ids;
     };
     const host = new URL(t.receiver.url).host;
+    // Other tests leave workflows on the server, but start none with search attributes.
     const queries = [
       `PosthasteAccount = "${t.accountId}"`,
       `PosthasteSubscription = "${started.subscriptionId}"`,

@@ -85,12 +85,31 @@ export async function setupDelivery(
   kind: "time-skipping" | "dev-server",
   settings: Readonly<Record<string, string>> = {},
 ): Promise<DeliverySetup> {
-  quietTemporal();
   const env = await startEnvironment(kind, settings);
+  const now = () => (kind === "time-skipping" ? env.currentTimeMs() : Date.now());
+  return await setupOn(env, { now, teardown: () => env.teardown() });
+}
+
+/** Starts a Temporal server in real time on which several setups run, one for each test. */
+export async function startSharedTemporal(): Promise<{
+  /** Starts a receiver and a store with one account: an installation of its own, so that all names differ. */
+  setupDelivery(): Promise<DeliverySetup>;
+  stop(): Promise<void>;
+}> {
+  const env = await startEnvironment("dev-server", {});
+  return {
+    setupDelivery: () => setupOn(env, { now: () => Date.now(), teardown: async () => {} }),
+    stop: () => env.teardown(),
+  };
+}
+
+async function setupOn(
+  env: TestWorkflowEnvironment,
+  { now, teardown }: { now: () => number | Promise<number>; teardown: () => Promise<void> },
+): Promise<DeliverySetup> {
   const { store, dispose } = await createTestStore("sqlite");
   const temporal = { client: env.client, names: namesOf(await readInstallation(store)) };
   const receiver = await startReceiver();
-  const now = () => (kind === "time-skipping" ? env.currentTimeMs() : Date.now());
   const account = await createAccount(store, { name: "test", now: await now() });
   const workers: RunningWorker[] = [];
   const egress = createEgress({
@@ -146,7 +165,7 @@ export async function setupDelivery(
       await receiver.stop();
       await Promise.all(workers.map((worker) => worker.stop()));
       egress.close();
-      await env.teardown();
+      await teardown();
       await dispose();
     },
   };
@@ -204,6 +223,7 @@ async function startEnvironment(
   kind: "time-skipping" | "dev-server",
   settings: Readonly<Record<string, string>>,
 ): Promise<TestWorkflowEnvironment> {
+  quietTemporal();
   if (kind === "time-skipping") {
     const path = await timeSkippingBinary();
     return await TestWorkflowEnvironment.createTimeSkipping({

@@ -18,16 +18,21 @@ import {
   requestRetry,
   resumeSubscription,
 } from "@posthaste/store";
-import { type DeliverySetup, type Started, setupDelivery } from "@posthaste/testkit/delivery";
-import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { type DeliverySetup, type Started, startSharedTemporal } from "@posthaste/testkit/delivery";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
 import { createReconcileRound } from "../src/loops/reconcile.ts";
 
 const PATIENCE = { timeout: 20_000, interval: 50 };
 /** Later than any retry is due. */
 
+let server: Awaited<ReturnType<typeof startSharedTemporal>>;
 let t: DeliverySetup;
+beforeAll(async () => {
+  server = await startSharedTemporal();
+});
+afterAll(() => server.stop());
 beforeEach(async () => {
-  t = await setupDelivery("dev-server");
+  t = await server.setupDelivery();
   await t.startWorker();
 });
 afterEach(() => t.dispose());

@@ -16,17 +16,22 @@ import type { DeliveryId } from "@posthaste/domain";
 import { createStopDeadline } from "@posthaste/runtime";
 import { createAttemptLedger } from "@posthaste/store";
 import { temporalBinary } from "@posthaste/temporal-servers";
-import { type DeliverySetup, setupDelivery } from "@posthaste/testkit/delivery";
-import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { type DeliverySetup, startSharedTemporal } from "@posthaste/testkit/delivery";
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from "vitest";
 import { createTemporalWorker, type TemporalWorker } from "../src/temporal/temporal-worker.ts";
 
 const PATIENCE = { timeout: 20_000, interval: 50 };
 
+let server: Awaited<ReturnType<typeof startSharedTemporal>>;
 let t: DeliverySetup;
 let worker: TemporalWorker | undefined;
 const clients: ReturnType<typeof connectTemporal>[] = [];
+beforeAll(async () => {
+  server = await startSharedTemporal();
+});
+afterAll(() => server.stop());
 beforeEach(async () => {
-  t = await setupDelivery("dev-server");
+  t = await server.setupDelivery();
 });
 afterEach(async () => {
   await worker?.stop(inTime());
