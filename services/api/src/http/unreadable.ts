@@ -40,7 +40,7 @@ export function answerUnreadable(
   const own = arriving?.req.complete === false ? arriving : undefined;
   const before = [...inFlight].findLast((response) => response !== own);
   // Whoever ends its half of a connection has left, as Node has it, in the middle of a message or after it.
-  if (code === "HPE_INVALID_EOF_STATE" && before !== undefined) return endConnection(socket);
+  if (code === "HPE_INVALID_EOF_STATE" && inFlight.size > 0) return endConnection(socket);
   // Node repeats it with everything that arrives after it.
   if (connection.isUnreadable === true) return;
   connection.isUnreadable = true;
@@ -52,7 +52,8 @@ export function answerUnreadable(
       socket.write(answerOf(status, detail));
       endConnection(socket);
       if (own === undefined) return;
-      own.statusCode = status;
+      // Its line says what was answered.
+      own.writeHead(status);
       abandon(own);
     } else if (own.writableEnded) endConnection(socket);
     // Its client must not take what it has for the whole answer.
