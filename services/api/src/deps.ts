@@ -5,6 +5,7 @@ import type { Store } from "@posthaste/store";
 import type { Authenticate } from "./access/auth.ts";
 import type { CostlyReads } from "./access/costly-reads.ts";
 import type { StreamGates } from "./access/create-access.ts";
+import type { LastCallers } from "./access/last-callers.ts";
 import type { LoopTurns } from "./access/loop-turns.ts";
 import type { BodyRoom, Places } from "./access/places.ts";
 import type { RateLimit } from "./access/rate-limit.ts";
@@ -44,6 +45,8 @@ export type Deps = {
   readonly bodyRoom: BodyRoom;
   /** The places of reads that examine up to thousands of rows, in which accounts take turns. */
   readonly costlyReads: CostlyReads;
+  /** Whose a request probably is, before its token is looked up. */
+  readonly lastCallers: LastCallers;
   /** The turns in which accounts compute what takes long. */
   readonly loopTurns: LoopTurns;
   /** The bounds of open streams. */

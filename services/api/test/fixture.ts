@@ -91,7 +91,7 @@ export async function startBench(
     whyTemporalAway?: Deps["whyTemporalAway"];
     limits?: Partial<Limits>;
     schemaThreads?: SchemaThreads;
-    onWaited?: LoopTurnsOptions["onWaited"];
+    loopTurns?: LoopTurnsOptions;
     database?: "sqlite" | "mysql";
     console?: ConsoleOptions;
     corsOrigins?: readonly string[];
@@ -132,7 +132,7 @@ export async function startBench(
       // Short, because there is no worker to send the event.
       testEventWaitMs: 200,
       limits,
-      ...createAccess(store, () => Date.now(), limits, { onWaited: options.onWaited }),
+      ...createAccess(store, () => Date.now(), limits, options.loopTurns),
       ingest: createIngest(store),
       inboxes: createInboxes(() => Date.now()),
       fanOutMax: 1_000,

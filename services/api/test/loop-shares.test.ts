@@ -1,8 +1,10 @@
+import { connect } from "node:net";
 import { gzipSync } from "node:zlib";
 import { create, toBinary } from "@bufbuild/protobuf";
 import { IngestEventRequestSchema } from "@posthaste/contracts/event_ingest";
 import { SCOPES } from "@posthaste/domain";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import type { LoopTurnsOptions } from "../src/access/loop-turns.ts";
 import { type Bench, startBench } from "./fixture.ts";
 
 /** Costly calls at once. */
@@ -15,16 +17,11 @@ const OTHERS_MIN = CALLS / 2;
 
 let t: Bench;
 let other: string;
-/** How many computations have waited for a turn. */
-let waits = 0;
-beforeEach(async () => {
-  t = await startBench({
-    onWaited: () => {
-      waits += 1;
-    },
-  });
+const start = async (loopTurns: LoopTurnsOptions = {}) => {
+  t = await startBench({ loopTurns });
   other = (await t.accountWith(SCOPES.filter((scope) => scope !== "admin"))).token;
-});
+};
+beforeEach(() => start());
 afterEach(() => t.dispose());
 
 const members = (count: number, offset = 0) =>
@@ -37,7 +34,7 @@ type Call = {
   readonly body: string | Uint8Array;
 };
 
-async function answerTo({ path, type, encoding, body }: Call, token = t.token) {
+async function answerTo({ path, type, encoding, body }: Call, token = t.token, signal?: AbortSignal) {
   const answer = await fetch(`${t.url}${path ?? "/posthaste.v1.EventIngestService/IngestEvent"}`, {
     method: "POST",
     headers: {
@@ -46,6 +43,7 @@ async function answerTo({ path, type, encoding, body }: Call, token = t.token) {
       ...(encoding === undefined ? {} : { "content-encoding": encoding }),
     },
     body: body as string,
+    ...(signal === undefined ? {} : { signal }),
   });
   await answer.arrayBuffer();
   return answer.status;
@@ -124,6 +122,13 @@ describe("an account that sends costly calls at once", () => {
 });
 
 test("answers take turns of the event loop if they are large", async () => {
+  let waits = 0;
+  await t.dispose();
+  await start({
+    onWaited: () => {
+      waits += 1;
+    },
+  });
   const large = JSON.stringify({ text: "x".repeat(500_000) });
   const waitsFor = async (dataJson: string) => {
     const { body } = await t.rpc("EventIngestService/IngestEvent", { eventType: "invoice_sent", dataJson });
@@ -134,4 +139,34 @@ test("answers take turns of the event loop if they are large", async () => {
   expect([await waitsFor("{}"), await waitsFor(large)]).toEqual([0, 1]);
   await t.rpc("EventCatalogService/ListEventTypes", {});
   expect(waits).toBe(2);
+});
+
+test.each([
+  ["to the gateway", KINDS["to the gateway"]],
+  ["of an RPC", KINDS["as JSON"]],
+])("a request %s that leaves while it waits for a turn is no fault of the server", async (_what, kind) => {
+  let nowMs = 0;
+  await t.dispose();
+  // The first computation takes a second. Then time stands still, so that nothing is repaid.
+  await start({
+    now: () => nowMs,
+    onWaited: () => {
+      nowMs = 1_000;
+    },
+  });
+  const call = kind?.call() ?? { body: "" };
+  await answerTo(call);
+  // Another account's request, which needs the loop.
+  const socket = connect(Number(new URL(t.url).port), "127.0.0.1");
+  const head = ["host: a", `authorization: Bearer ${other}`, "content-type: application/json"];
+  socket.write(`${["POST /api/Webhook HTTP/1.1", ...head, "content-length: 9"].join("\r\n")}\r\n\r\n{`);
+  await expect.poll(() => t.counters().admitted).toBe(1);
+  const over = new AbortController();
+  const left = answerTo(call, t.token, over.signal).catch(() => "left");
+  await expect.poll(() => t.counters().computations).toBe(1);
+  over.abort();
+  expect(await left).toBe("left");
+  await expect.poll(() => t.counters()).toMatchObject({ computations: 0, lines: 1 });
+  expect(t.logged("request.faulted")).toEqual([]);
+  socket.destroy();
 });

@@ -1,6 +1,7 @@
 import type { Principal } from "@posthaste/store";
 import type { RequestLine } from "../http/request-line.ts";
 import { type Access, type Authenticate, requireScope } from "./auth.ts";
+import type { LastCallers } from "./last-callers.ts";
 import type { LoopTurns } from "./loop-turns.ts";
 import type { Places } from "./places.ts";
 import type { RateLimit } from "./rate-limit.ts";
@@ -11,6 +12,7 @@ export type AdmitParts = {
   readonly rateLimit: RateLimit;
   /** The places of requests in flight. */
   readonly requestPlaces: Places;
+  readonly lastCallers: LastCallers;
   readonly loopTurns: LoopTurns;
 };
 
@@ -21,13 +23,16 @@ export type AdmitParts = {
  * @throws Refusal `unauthenticated`, `too_many` or `forbidden`
  */
 export async function admit(
-  { authenticate, rateLimit, requestPlaces, loopTurns }: AdmitParts,
+  { authenticate, rateLimit, requestPlaces, lastCallers, loopTurns }: AdmitParts,
   authorization: string | null | undefined,
   access: Exclude<Access, "public">,
   line: RequestLine,
 ): Promise<Principal> {
-  const lookedUp = loopTurns.begin("unknown");
+  // The look-up takes several turns of the event loop, which its account may need.
+  const probably = lastCallers.of(authorization);
+  const lookedUp = probably === undefined ? () => {} : loopTurns.begin(probably);
   const principal = await authenticate(authorization).finally(lookedUp);
+  lastCallers.note(authorization, principal.accountId);
   line.accountId = principal.accountId;
   line.whenOver(requestPlaces.take(principal));
   line.whenOver(loopTurns.begin(principal.accountId));

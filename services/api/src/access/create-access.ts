@@ -3,6 +3,7 @@ import { BUSY_RETRY_AFTER_MS, type Limits } from "../http/limits.ts";
 import type { AdmitParts } from "./admit.ts";
 import { createAuthenticate } from "./auth.ts";
 import { type CostlyReads, createCostlyReads } from "./costly-reads.ts";
+import { createLastCallers } from "./last-callers.ts";
 import { createLoopTurns, type LoopTurnsOptions } from "./loop-turns.ts";
 import { type BodyRoom, createBodyRoom, createPlaces } from "./places.ts";
 import { createRateLimit } from "./rate-limit.ts";
@@ -45,6 +46,7 @@ export function createAccess(
       ofAccount: limits.accountRequestsMax,
       retryAfterMs: BUSY_RETRY_AFTER_MS,
     }),
+    lastCallers: createLastCallers(),
     loopTurns: createLoopTurns(loopTurns),
     bodyRoom: createBodyRoom(limits.bodiesBytesMax, BUSY_RETRY_AFTER_MS),
     costlyReads: createCostlyReads({ connections: store.connections, streams: limits.watchesMax }),

@@ -130,18 +130,6 @@ test("a light account's request that lasts long waits for something else, and ho
   expect(computed).toEqual(["a"]);
 });
 
-test("a caller whose token is still to be looked up counts as light", async () => {
-  const { turns, compute, computed, turn, indebt } = setup();
-  await indebt(A);
-  const end = turns.begin("unknown");
-  void compute(A, "a", 30);
-  await turn();
-  expect(computed).toEqual([]);
-  end();
-  await turn();
-  expect(computed).toEqual(["a"]);
-});
-
 test("an account that owes nothing computes before one that has waited longer and owes", async () => {
   const { compute, computed, turn, indebt } = setup();
   await indebt(A);

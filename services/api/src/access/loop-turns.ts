@@ -21,8 +21,8 @@ import { type AccountId, createDebts, createFairQueue, type DebtTerms, Refusal }
  */
 const COMPUTING_DEBTS: DebtTerms = { freeMs: 0, debtMsMax: 1_000, repaidIn: 2 };
 /**
- * A debt that nobody needs to mind: other requests wait no longer for that. Calls with 100 KiB take a
- * millisecond or two each, so an account may send a hundred a second and stays light.
+ * A debt that nobody needs to mind: other requests wait no longer for that. Calls with 100 KiB take two or
+ * three milliseconds each, so an account may send a hundred a second and stays light.
  */
 const TOLERATED_MS = 10;
 /**
@@ -34,7 +34,7 @@ const FRESH_MS = 1_000;
  * How much is computed in one turn of the loop before everything else that is ready goes on, in milliseconds.
  * What takes longer has a turn of its own. Short computations share one, and so do their commits.
  */
-const TURN_MS = 2;
+const TURN_MS = 5;
 /** Computations in one turn of the loop: the shortest that wait take a tenth of a millisecond. */
 const COUNT_PER_TURN = 16;
 /** How often it is looked whether an account has repaid, while all that wait have to. */
@@ -51,15 +51,12 @@ const SMALL_BYTES_MAX = 1_024;
 const WAIT_MS_MAX = 30_000;
 const RETRY_AFTER_MS = 1_000;
 
-/** Whose request is in flight; before its token is looked up, nobody knows. */
-type Caller = AccountId | "unknown";
-
 /** Resolves in a turn of the loop of the call's account; see {@link LoopTurns.wait}. */
 export type Turn = (bytes: number) => Promise<void>;
 
 export type LoopTurns = {
-  /** Notes that a request is in flight. Returns what to call, once, when it is over. */
-  begin(caller: Caller): () => void;
+  /** Notes that an account's request is in flight. Returns what to call, once, when it is over. */
+  begin(accountId: AccountId): () => void;
   /**
    * Resolves in a turn of the event loop of its own. What then runs before it waits for something else is
    * charged to the account. If few bytes are looked at, it resolves at once, and nothing is charged.
@@ -84,7 +81,7 @@ export type LoopTurnsOptions = {
   /** Milliseconds of a monotonic clock. */
   readonly now?: () => number;
   /** Called with how long a computation has waited, and how that ended. */
-  readonly onWaited?: ((ms: number, end: EndOfWait) => void) | undefined;
+  readonly onWaited?: (ms: number, end: EndOfWait) => void;
 };
 
 export function createLoopTurns({
@@ -94,7 +91,7 @@ export function createLoopTurns({
   const requests = createRequests(now);
   const queue = createFairQueue<Waiting>();
   const debtors = createDebtors(now, queue.sizeOf);
-  const isLight = (caller: Caller) => caller === "unknown" || !debtors.has(caller);
+  const isLight = (id: AccountId) => !debtors.has(id);
   const next = () => {
     const mayAll = !requests.someFreshOf(isLight);
     return queue.next((id) => mayAll || isLight(id) || debtors.owe(id) === 0, debtors.owe);
@@ -106,8 +103,8 @@ export function createLoopTurns({
     isIdle: () => queue.size() === 0,
   });
   return {
-    begin(caller) {
-      const end = requests.begin(caller);
+    begin(accountId) {
+      const end = requests.begin(accountId);
       return () => {
         end();
         goOn();
@@ -212,25 +209,25 @@ function createDebtors(now: () => number, waitingOf: (id: AccountId) => number) 
   };
 }
 
-/** The requests in flight, by their caller. */
+/** The requests in flight, by account. */
 function createRequests(now: () => number) {
-  const inFlight = new Map<Caller, { count: number; latestAt: number }>();
+  const inFlight = new Map<AccountId, { count: number; latestAt: number }>();
   return {
-    begin(caller: Caller): () => void {
-      const requests = inFlight.get(caller) ?? { count: 0, latestAt: 0 };
+    begin(id: AccountId): () => void {
+      const requests = inFlight.get(id) ?? { count: 0, latestAt: 0 };
       requests.count += 1;
       requests.latestAt = now();
-      inFlight.set(caller, requests);
+      inFlight.set(id, requests);
       return () => {
         requests.count -= 1;
-        if (requests.count === 0) inFlight.delete(caller);
+        if (requests.count === 0) inFlight.delete(id);
       };
     },
-    /** Returns whether such a caller has requests in flight and has begun one lately. */
-    someFreshOf(isWanted: (caller: Caller) => boolean): boolean {
+    /** Returns whether such an account has requests in flight and has begun one lately. */
+    someFreshOf(isWanted: (id: AccountId) => boolean): boolean {
       const since = now() - FRESH_MS;
-      for (const [caller, { latestAt }] of inFlight) {
-        if (latestAt >= since && isWanted(caller)) return true;
+      for (const [id, { latestAt }] of inFlight) {
+        if (latestAt >= since && isWanted(id)) return true;
       }
       return false;
     },

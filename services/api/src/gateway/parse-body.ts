@@ -57,16 +57,16 @@ export function fromJson(body: Buffer): Fields {
  * @throws Refusal `invalid` if the body is not UTF-8, or has more than 100 fields
  */
 export function fromForm(body: Buffer): Fields {
+  const text = decode(body);
+  // Counted before it is read: that takes more than a second for a megabyte of names.
+  if (text.split("&", FORM_FIELDS_MAX + 1).length > FORM_FIELDS_MAX) {
+    throw new Refusal(
+      "invalid",
+      `the form has more than ${FORM_FIELDS_MAX} fields; send only those you need`,
+    );
+  }
   const fields: Record<string, unknown> = Object.create(null);
-  let count = 0;
-  for (const [name, value] of new URLSearchParams(decode(body))) {
-    count += 1;
-    if (count > FORM_FIELDS_MAX) {
-      throw new Refusal(
-        "invalid",
-        `the form has more than ${FORM_FIELDS_MAX} fields; send only those you need`,
-      );
-    }
+  for (const [name, value] of new URLSearchParams(text)) {
     // URLSearchParams replaces invalid UTF-8 by this character; storing it would store a different URL.
     if (value.includes("\ufffd")) {
       throw new Refusal("invalid", `${name.slice(0, 80)} holds bytes that are not UTF-8`, {

@@ -35,10 +35,10 @@ export function readBodies(
   app.addContentTypeParser("application/x-www-form-urlencoded", options, read(fromForm));
 }
 
-/** Returns a signal that aborts when the request is over. */
+/** Returns a signal that aborts when the request is over, with an error that is its caller's. */
 function overOf(line: RequestLine): AbortSignal {
   const over = new AbortController();
-  line.whenOver(() => over.abort());
+  line.whenOver(() => over.abort(Object.assign(new Error("the caller has left"), { statusCode: 400 })));
   return over.signal;
 }
 

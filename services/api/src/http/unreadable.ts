@@ -40,7 +40,10 @@ export function answerUnreadable(
   const own = arriving?.req.complete === false ? arriving : undefined;
   const before = [...inFlight].findLast((response) => response !== own);
   // Whoever ends its half of a connection has left, as Node has it, in the middle of a message or after it.
-  if (code === "HPE_INVALID_EOF_STATE" && inFlight.size > 0) return endConnection(socket);
+  if (code === "HPE_INVALID_EOF_STATE" && inFlight.size > 0) {
+    endConnection(socket);
+    return;
+  }
   // Node repeats it with everything that arrives after it.
   if (connection.isUnreadable === true) return;
   connection.isUnreadable = true;
