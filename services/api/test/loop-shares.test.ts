@@ -141,6 +141,29 @@ test("answers take turns of the event loop if they are large", async () => {
   expect(waits).toBe(2);
 });
 
+test("many small contents of a used key take turns of the event loop like few large ones", async () => {
+  let waits = 0;
+  await t.dispose();
+  await start({
+    onWaited: () => {
+      waits += 1;
+    },
+  });
+  // The same object in a hundred spellings.
+  const events = Array.from({ length: 100 }, (_, i) => ({
+    eventType: "invoice_sent",
+    idempotencyKey: "key",
+    dataJson: `{"text":${" ".repeat(i)}"${"x".repeat(500)}"}`,
+  }));
+  const ingested = await t.rpc("EventIngestService/IngestEvents", { events });
+  expect(ingested.body.results.map(({ duplicate = false }) => duplicate)).toEqual([
+    false,
+    ...Array.from({ length: 99 }, () => true),
+  ]);
+  // One for the message.
+  expect(waits).toBeGreaterThan(1 + 95);
+});
+
 test.each([
   ["to the gateway", KINDS["to the gateway"]],
   ["of an RPC", KINDS["as JSON"]],

@@ -107,6 +107,41 @@ test("several accounts that owe share less than half of the time", async () => {
   expect(Math.max(...timesOf) - Math.min(...timesOf)).toBeLessThan(3);
 });
 
+test("many accounts that owe leave half of the time to light ones", async () => {
+  const many = Array.from({ length: 24 }, (_, i) => (10 + i) as AccountId);
+  const { turns, compute, pass, now } = setup();
+  let owing = 0;
+  for (const id of many)
+    for (let i = 0; i < 20; i++)
+      void compute(id, String(id), 150).then(
+        () => (owing += 150),
+        () => {},
+      );
+  const waits: number[] = [];
+  // The first computation of each goes without a rest: nobody knew that it would take long.
+  await pass(4_000);
+  const [begunAt, before] = [now(), owing];
+  while (now() - begunAt < 12_000) {
+    const end = turns.begin(LIGHT);
+    const from = now();
+    const done = compute(LIGHT, "light", 2).then(() => waits.push(now() - from));
+    await pass(100);
+    await done;
+    end();
+  }
+  expect((owing - before) / (now() - begunAt)).toBeLessThan(0.5);
+  // At most what is being computed, and what it takes itself.
+  expect(Math.max(...waits)).toBeLessThan(2 * 150 + 20);
+});
+
+test("a light account that computes little stays light beside many that owe", async () => {
+  const { turns, compute, computed, indebt } = setup();
+  for (let i = 0; i < 24; i++) await indebt((10 + i) as AccountId);
+  turns.begin(B);
+  for (let i = 0; i < 3; i++) await compute(LIGHT, "light", 2);
+  expect(computed).toHaveLength(3);
+});
+
 test("an account that owes computes as soon as no light account has a request in flight", async () => {
   const { turns, compute, computed, turn, indebt } = setup();
   const end = turns.begin(B);
@@ -127,6 +162,17 @@ test("a light account's request that lasts long waits for something else, and ho
   await pass(900);
   expect(computed).toEqual([]);
   await pass(110);
+  expect(computed).toEqual(["a"]);
+});
+
+test("an open stream holds nobody up, also while its account calls something else now and then", async () => {
+  const { turns, compute, computed, pass, indebt } = setup();
+  turns.begin(B);
+  await pass(1_010);
+  await indebt(A);
+  turns.begin(B)();
+  void compute(A, "a", 30);
+  await pass(10);
   expect(computed).toEqual(["a"]);
 });
 

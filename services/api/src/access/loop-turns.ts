@@ -10,16 +10,18 @@ import { type AccountId, createDebts, createFairQueue, type DebtTerms, Refusal }
  * That alone would leave the others a small part of the thread: their calls need several turns of the loop,
  * and each would wait for one computation. So an account owes what it computes. Once it owes more than
  * `TOLERATED_MS`, it is a debtor until it owes nothing: it repays before it computes again, but only while
- * *light* accounts, all others, have requests in flight. If there are none, the whole thread belongs to the
- * debtors, the one that owes least first.
+ * *light* accounts, all others, have requests in flight. Debtors repay together as well, so that many of them
+ * take no more than two do. If no light account needs the thread, all of it belongs to the debtors, the one
+ * that owes least first.
  */
 
 /**
- * A computation is repaid in twice its time: a debtor gets a third of the thread while others need it. A
- * computation counts as often as there are debtors, so that all together get less than half. An account waits
- * for two seconds at most for what it owes, also if it was alone for long before.
+ * A computation is repaid in twice its time: a debtor gets a third of the thread while others need it. An
+ * account waits for two seconds at most for what it owes, also if it was alone for long before.
  */
-const COMPUTING_DEBTS: DebtTerms = { freeMs: 0, debtMsMax: 1_000, repaidIn: 2 };
+const OWN_DEBTS: DebtTerms = { freeMs: 0, debtMsMax: 1_000, repaidIn: 2 };
+/** All debtors together rest somewhat longer than one of them has computed: they get less than half. */
+const SHARED_DEBT: DebtTerms = { freeMs: 0, debtMsMax: 1_000, repaidIn: 1.25 };
 /**
  * A debt that nobody needs to mind: other requests wait no longer for that. Calls with 100 KiB take two or
  * three milliseconds each, so an account may send a hundred a second and stays light.
@@ -94,7 +96,7 @@ export function createLoopTurns({
   const isLight = (id: AccountId) => !debtors.has(id);
   const next = () => {
     const mayAll = !requests.someFreshOf(isLight);
-    return queue.next((id) => mayAll || isLight(id) || debtors.owe(id) === 0, debtors.owe);
+    return queue.next((id) => mayAll || isLight(id) || debtors.haveRepaid(id), debtors.owe);
   };
 
   const goOn = createPump(now, {
@@ -191,43 +193,54 @@ function createPump(now: () => number, { next, ended, isIdle }: Pumped): () => v
  * @param waitingOf how many computations of an account wait
  */
 function createDebtors(now: () => number, waitingOf: (id: AccountId) => number) {
-  const debts = createDebts(COMPUTING_DEBTS, now);
+  const own = createDebts(OWN_DEBTS, now);
+  const shared = createSharedDebt(now);
   const debtors = new Set<AccountId>();
   /** One that has repaid stays a debtor while it waits to compute again: others need not rest for it. */
   const has = (id: AccountId) => {
-    if (debts.of(id) === 0 && waitingOf(id) === 0) debtors.delete(id);
+    if (own.of(id) === 0 && waitingOf(id) === 0) debtors.delete(id);
     return debtors.has(id);
   };
   return {
     has,
-    owe: debts.of,
+    owe: own.of,
+    /** Returns whether a debtor owes nothing any more, and neither do all together. */
+    haveRepaid: (id: AccountId) => own.of(id) === 0 && shared.owed() === 0,
     charge(id: AccountId, ms: number): void {
-      const others = [...debtors].filter((debtor) => debtor !== id && has(debtor)).length;
-      debts.charge(id, ms * (1 + others));
-      if (debts.of(id) > TOLERATED_MS) debtors.add(id);
+      own.charge(id, ms);
+      if (own.of(id) > TOLERATED_MS) debtors.add(id);
+      if (debtors.has(id)) shared.charge(ms);
     },
   };
 }
 
-/** The requests in flight, by account. */
+/** What all debtors together owe. */
+function createSharedDebt(now: () => number) {
+  const debts = createDebts(SHARED_DEBT, now);
+  /** It is one debt, whoever ran it up. */
+  const all = 0 as AccountId;
+  return { owed: () => debts.of(all), charge: (ms: number) => void debts.charge(all, ms) };
+}
+
+/** The requests in flight that began lately. */
 function createRequests(now: () => number) {
-  const inFlight = new Map<AccountId, { count: number; latestAt: number }>();
+  /** In the order in which they began. */
+  const fresh = new Set<{ readonly id: AccountId; readonly begunAt: number }>();
   return {
     begin(id: AccountId): () => void {
-      const requests = inFlight.get(id) ?? { count: 0, latestAt: 0 };
-      requests.count += 1;
-      requests.latestAt = now();
-      inFlight.set(id, requests);
-      return () => {
-        requests.count -= 1;
-        if (requests.count === 0) inFlight.delete(id);
-      };
+      const request = { id, begunAt: now() };
+      fresh.add(request);
+      return () => fresh.delete(request);
     },
-    /** Returns whether such an account has requests in flight and has begun one lately. */
+    /** Returns whether such an account has one. */
     someFreshOf(isWanted: (id: AccountId) => boolean): boolean {
       const since = now() - FRESH_MS;
-      for (const [id, { latestAt }] of inFlight) {
-        if (latestAt >= since && isWanted(id)) return true;
+      const others = new Set<AccountId>();
+      for (const request of fresh) {
+        const { id, begunAt } = request;
+        if (begunAt < since) fresh.delete(request);
+        else if (!others.has(id) && isWanted(id)) return true;
+        else others.add(id);
       }
       return false;
     },
