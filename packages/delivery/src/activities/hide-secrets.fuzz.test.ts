@@ -1,4 +1,5 @@
 import { fuzzing } from "@posthaste/testkit";
+import { characterEntities } from "character-entities";
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { hideSecrets, secretsToHide } from "./hide-secrets.ts";
@@ -32,13 +33,15 @@ const ENCODINGS: Readonly<Record<string, (text: string) => string>> = {
   jsonOfPhp: (text) =>
     escaped(text, /[^ -~]|["\\/]/g, (unit) => (unit > 0x7e ? hex(unit) : `\\${char(unit)}`)),
   jsonInHtml: (text) => escaped(JSON.stringify(text).slice(1, -1), /[^ -~]|[<>&'+]/g, hex),
-  html: (text) => escaped(text, /[<>&"'+]/g, (unit) => NAMES[char(unit)] ?? `&#${unit};`),
+  html: (text) => escaped(text, /[<>&"'+]/g, (unit) => XML_NAMES[char(unit)] ?? `&#${unit};`),
+  htmlByName: (text) => text.replaceAll(/\W/gu, (c) => (NAMES.has(c) ? `&${NAMES.get(c)};` : c)),
   htmlInHex: (text) => text.replaceAll(/[^\w ]/gu, (c) => `&#x${c.codePointAt(0)?.toString(16)};`),
   url: encodeURIComponent,
   form: (text) => new URLSearchParams({ "": text }).toString().slice(1),
   log: (text) => escaped(text, /["\\]/g, (unit) => `\\x${unit.toString(16)}`),
 };
-const NAMES: Readonly<Record<string, string>> = { "<": "&lt;", ">": "&gt;", "&": "&amp;", '"': "&quot;" };
+const XML_NAMES: Readonly<Record<string, string>> = { "<": "&lt;", ">": "&gt;", "&": "&amp;", '"': "&quot;" };
+const NAMES = new Map(Object.entries(characterEntities).map(([name, chars]) => [chars, name]));
 const char = (unit: number) => String.fromCharCode(unit);
 const hex = (unit: number) => `\\u${unit.toString(16).padStart(4, "0")}`;
 const escaped = (text: string, which: RegExp, as: (unit: number) => string) =>

@@ -36,6 +36,10 @@ test("everything else stays unchanged, byte for byte", () => {
     true,
   );
   expect(redact(result, { ...target, headers: { "x-short": "1" } })).toBe(result);
+  // A name that is no longer than what it stands for, and what is no name.
+  for (const text of ["&nGt;&nLt;", "&toString;&__proto__;&;", `&${"a".repeat(40)};`]) {
+    expect(shownBody(text, "hush")).toBe(text);
+  }
 });
 
 test("a custom header's value in a response is redacted if it is long enough to be a secret", () => {
@@ -84,6 +88,9 @@ test.each([
   ["JSON in JSON", String.raw`ke\\\/y\\\"\\u00261`, 'ke/y"&1'],
   ["HTML", "ke/y&#43;&lt;&#x00e9;&gt;&quot;&amp;1", 'ke/y+<é>"&1'],
   ["XML, twice", "key&amp;amp;&amp;apos;1", "key&'1"],
+  ["HTML 4 with the names of letters", "p&auml;ss&Uuml;w&eacute;rd&copy;&euro;", "pässÜwérd©€"],
+  ["HTML 5 with the names of signs", "k&plus;&sol;&equals;&colon;&percnt;&lowbar;1", "k+/=:%_1"],
+  ["HTML 5 with the names of several letters", "&fjlig;ord&nvlt;1", "fjord<\u20d21"],
   ["a URL", "ke%2Fy%2b%3C%C3%A9%3E%22%261", 'ke/y+<é>"&1'],
   ["a form", "my+key%2F1", "my key/1"],
 ])("a secret is redacted in %s", (_as, echo, credential) => {

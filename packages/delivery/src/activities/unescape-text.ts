@@ -1,3 +1,5 @@
+import { characterEntities } from "character-entities";
+
 /*
  * # One spelling for all
  *
@@ -32,10 +34,20 @@ const [BACKSLASH, PERCENT, AMPERSAND, TAB] = [code("\\"), code("%"), code("&"), 
 const READ_AS = Uint8Array.from({ length: 256 }, (_, byte) => byte);
 for (const [byte, as] of [" +", "-+", "_/"]) READ_AS[code(byte ?? "")] = code(as ?? "");
 
-/** The named references that encoders write; others, such as `&eacute;`, stay as they are. */
-const NAMED: Readonly<Record<string, string>> = { amp: "&", lt: "<", gt: ">", quot: '"', apos: "'" };
-/** The longest reference to a character, without its `&`: some encoders write zeros before the number. */
-const REFERENCE_CHARS_MAX = 12;
+/**
+ * What the named references of HTML stand for, such as `&auml;` and `&plus;`. Only `&nGt;` and `&nLt;` are
+ * shorter than what they stand for, and not read.
+ */
+const NAMED: ReadonlyMap<string, readonly number[]> = new Map(
+  Object.entries(characterEntities)
+    .map(([name, chars]) => [name, [...Buffer.from(chars)]] as const)
+    .filter(([name, bytes]) => bytes.length <= `&${name};`.length),
+);
+/**
+ * The longest reference to a character, without its `&`: the longest name has 31 characters. Some encoders
+ * write zeros before a number.
+ */
+const REFERENCE_CHARS_MAX = 32;
 /** What may be left of an escape that a cut tore, at most. */
 export const TORN_ESCAPE_CHARS_MAX = REFERENCE_CHARS_MAX;
 
@@ -115,17 +127,21 @@ function codeUnit(unit: number | undefined, rest: Uint8Array, next: number): Esc
 /** Returns what a reference to a character stands for in HTML and XML. */
 function reference(rest: Uint8Array, at: number): Escape | undefined {
   let end = at;
-  while (rest[end] !== code(";")) {
-    end += 1;
-    if (end >= rest.length || end - at >= REFERENCE_CHARS_MAX) return undefined;
-  }
+  while (IN_REFERENCE[rest[end] ?? 0] === 1 && end - at < REFERENCE_CHARS_MAX) end += 1;
+  if (rest[end] !== code(";")) return undefined;
   const name = Buffer.from(rest.subarray(at, end)).toString("latin1");
   const length = end + 1 - at;
-  if (Object.hasOwn(NAMED, name)) return { length, bytes: [code(NAMED[name] ?? "")] };
+  const named = NAMED.get(name);
+  if (named !== undefined) return { length, bytes: named };
   const [, hex, decimal] = /^#(?:[xX]([\da-fA-F]+)|(\d+))$/.exec(name) ?? [];
   const point = hex === undefined ? Number(decimal) : Number.parseInt(hex, 16);
   return point <= 0x10ffff ? { length, bytes: utf8(point) } : undefined;
 }
+
+/** The characters between a reference's `&` and `;`. */
+const IN_REFERENCE = Uint8Array.from({ length: 256 }, (_, byte) =>
+  /[#\da-zA-Z]/.test(String.fromCharCode(byte)) ? 1 : 0,
+);
 
 function hexIn(rest: Uint8Array, at: number, digits: number): number | undefined {
   let value = 0;
