@@ -10,7 +10,7 @@ export type Pem = {
 
 /** Why {@link Pem} cannot be used. */
 export type PemProblem =
-  /** `ca` holds no certificate. OpenSSL passes over that, so that later nothing verifies. */
+  /** `ca` holds no certificate, or a damaged one. OpenSSL passes over that: later, nothing verifies. */
   | "no_authority"
   /** `cert` or `key` lacks the other. Libraries then use neither. */
   | "no_pair"
@@ -19,12 +19,25 @@ export type PemProblem =
 
 /** Tells at the start what a library would pass over, or find out in the middle of a handshake. */
 export function pemProblem({ ca, cert, key }: Pem): PemProblem | undefined {
-  if (ca !== undefined && !isCertificate(ca)) return "no_authority";
+  if (ca !== undefined && !areCertificates(ca)) return "no_authority";
   if ((cert === undefined) !== (key === undefined)) return "no_pair";
   return cert === undefined || isUsable({ cert, key }) ? undefined : "malformed_pair";
 }
 
-function isCertificate(pem: string | Buffer): boolean {
+/** Where a block of PEM begins. A file may begin with a byte order mark. */
+const BLOCK = /^\uFEFF?(?=-----BEGIN )/m;
+const CERTIFICATE = /^-----BEGIN (?:TRUSTED |X509 )?CERTIFICATE-----/;
+
+/** Returns whether there are certificates in PEM, all of them whole. Other text is passed over. */
+function areCertificates(pem: string | Buffer): boolean {
+  const certificates = pem
+    .toString()
+    .split(BLOCK)
+    .filter((block) => CERTIFICATE.test(block));
+  return certificates.length > 0 && certificates.every(isCertificate);
+}
+
+function isCertificate(pem: string): boolean {
   try {
     return new X509Certificate(pem).subject !== undefined;
   } catch {

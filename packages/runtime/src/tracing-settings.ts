@@ -96,7 +96,9 @@ function requireFiles(env: Env): void {
   });
   switch (pemProblem({ ca, cert, key })) {
     case "no_authority":
-      throw new StartError("OTEL_EXPORTER_OTLP_CERTIFICATE: the file holds no certificate in PEM");
+      throw new StartError(
+        "OTEL_EXPORTER_OTLP_CERTIFICATE: the file holds no certificate in PEM, or a damaged one",
+      );
     case "no_pair":
       throw new StartError(
         "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE and OTEL_EXPORTER_OTLP_CLIENT_KEY need each other",

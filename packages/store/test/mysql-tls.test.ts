@@ -162,7 +162,7 @@ describe("a service does not start", () => {
       "if the authority's file holds no certificate",
       () => `ssl-mode=VERIFY_CA&ssl-ca=${pem("none")}`,
       {},
-      /^DATABASE_URL: the file of ssl-ca holds no certificate in PEM$/,
+      /^DATABASE_URL: the file of ssl-ca holds no certificate in PEM, or a damaged one$/,
     ],
     [
       "if the client's key is another one's",

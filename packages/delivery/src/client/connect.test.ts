@@ -68,7 +68,7 @@ test.each<[string, Readonly<Record<string, string>>, RegExp]>([
   [
     "an authority that is none",
     { TEMPORAL_TLS_SERVER_CA_CERT_DATA: "secret" },
-    /^TEMPORAL_TLS_SERVER_CA_CERT_… is no certificate in PEM$/,
+    /^TEMPORAL_TLS_SERVER_CA_CERT_… holds no certificate in PEM, or a damaged one$/,
   ],
   ["TLS that is neither on nor off", { TEMPORAL_TLS: "secret" }, /^TEMPORAL_TLS must be true or false$/],
   ["a profile that is not there", { TEMPORAL_PROFILE: "secret" }, /^the profile file lacks the profile/],

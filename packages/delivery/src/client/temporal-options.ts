@@ -81,7 +81,10 @@ function requirePem(profile: Profile, tls: NonNullable<TemporalOptions["connecti
   requireThat(isPair, "TEMPORAL_TLS_CLIENT_CERT_… and TEMPORAL_TLS_CLIENT_KEY_… need each other");
   const { serverRootCACertificate: ca, clientCertPair: pair } = tls;
   const problem = pemProblem({ ca: bytesOf(ca), cert: bytesOf(pair?.crt), key: bytesOf(pair?.key) });
-  requireThat(problem !== "no_authority", "TEMPORAL_TLS_SERVER_CA_CERT_… is no certificate in PEM");
+  requireThat(
+    problem !== "no_authority",
+    "TEMPORAL_TLS_SERVER_CA_CERT_… holds no certificate in PEM, or a damaged one",
+  );
   requireThat(problem === undefined, "TEMPORAL_TLS_CLIENT_… is no certificate with its key in PEM");
 }
 

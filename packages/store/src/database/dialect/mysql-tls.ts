@@ -42,7 +42,7 @@ function sslOptions({ sslMode, sslFiles }: MysqlAddress): SslOptions {
   };
   switch (pemProblem(pem)) {
     case "no_authority":
-      throw new StartError("DATABASE_URL: the file of ssl-ca holds no certificate in PEM");
+      throw new StartError("DATABASE_URL: the file of ssl-ca holds no certificate in PEM, or a damaged one");
     case "no_pair":
     case "malformed_pair":
       throw new StartError("DATABASE_URL: ssl-cert and ssl-key are no certificate with its key in PEM");
