@@ -18,8 +18,13 @@ afterEach(() => {
  * @param stop the body of its `stop(deadline)`
  * @param start what its start does, before it prints `started`. Default: nothing
  * @param stopWithinMs default: so long that a stop at the deadline would exceed the test's time
+ * @param env what its environment has besides this process's
+ * @param until what it prints before this resolves. Default: that its start has begun
  */
-async function service(stop: string, { start = "", stopWithinMs = 600_000 } = {}): Promise<ChildProcess> {
+async function service(
+  stop: string,
+  { start = "", stopWithinMs = 600_000, env = {}, until = "starting" } = {},
+): Promise<ChildProcess> {
   const program = `
     import { pbkdf2 } from "node:crypto";
     import { once } from "node:events";
@@ -41,13 +46,17 @@ async function service(stop: string, { start = "", stopWithinMs = 600_000 } = {}
   const folder = fileURLToPath(new URL(".", import.meta.url));
   const args = ["--import", "tsx", "--conditions", "source", "--input-type=module", "--eval", program];
   output = "";
-  const spawned = spawn(process.execPath, args, { cwd: folder, stdio: ["ignore", "pipe", "inherit"] });
+  const spawned = spawn(process.execPath, args, {
+    cwd: folder,
+    env: { ...process.env, ...env },
+    stdio: ["ignore", "pipe", "inherit"],
+  });
   child = spawned;
   spawned.stdout.setEncoding("utf8").on("data", (text: string) => {
     output += text;
     spawned.emit("output");
   });
-  await printed("starting");
+  await printed(until);
   return spawned;
 }
 
@@ -145,4 +154,11 @@ test("a stop that fails exits with 1, and says why", async () => {
     event: "process.stop_failed",
     error: { message: "the store is broken" },
   });
+});
+
+test("a service does not start if Node passes over the authorities in NODE_EXTRA_CA_CERTS", async () => {
+  const until = "process.not_started";
+  await service("", { env: { NODE_EXTRA_CA_CERTS: fileURLToPath(CONFIG) }, until });
+  expect(await ended()).toBe(1);
+  expect(lastLine()).toMatchObject({ event: until, error: { type: "StartError" } });
 });

@@ -1,6 +1,7 @@
 import { setDefaultAutoSelectFamilyAttemptTimeout } from "node:net";
 import { readConfig, type Setting, type Settings, type Values } from "./config.ts";
 import { createEchoes } from "./echo.ts";
+import { requireExtraAuthorities } from "./extra-authorities.ts";
 import { createLog, finishLog, type Log, type LogLevel } from "./log.ts";
 import { createStopDeadline, type StopDeadline } from "./stop-deadline.ts";
 import { unknownSettings } from "./unknown-settings.ts";
@@ -53,6 +54,7 @@ export async function runService<C extends Settings & { POSTHASTE_LOG_LEVEL: Set
       process.env,
       unknownSettings(process.env, Object.keys(service.settings)),
     );
+    requireExtraAuthorities(process.env);
     const level = config.POSTHASTE_LOG_LEVEL as LogLevel;
     const log = createLog(level, { service: service.name });
     process.on("unhandledRejection", (error) => log.error("process.unhandled_rejection", error));
