@@ -32,6 +32,7 @@ const ENCODINGS: Readonly<Record<string, (text: string) => string>> = {
   json: (text) => JSON.stringify(text).slice(1, -1),
   jsonOfPhp: (text) =>
     escaped(text, /[^ -~]|["\\/]/g, (unit) => (unit > 0x7e ? hex(unit) : `\\${char(unit)}`)),
+  jsonOfAll: (text) => escaped(text, /./gs, hex),
   jsonInHtml: (text) => escaped(JSON.stringify(text).slice(1, -1), /[^ -~]|[<>&'+]/g, hex),
   html: (text) => escaped(text, /[<>&"'+]/g, (unit) => XML_NAMES[char(unit)] ?? `&#${unit};`),
   htmlByName: (text) => text.replaceAll(/\W/gu, (c) => (NAMES.has(c) ? `&${NAMES.get(c)};` : c)),

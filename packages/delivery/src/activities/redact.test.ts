@@ -17,6 +17,14 @@ const shownTo = (subscription: Partial<HoldsSecrets>, body: string) =>
 const shownBody = (body: string, credential: string, isTruncated = false) =>
   Buffer.from(redact(answer(body, "", isTruncated), { ...target, credential }).responseBody).toString();
 
+/** Writes each character as `\uXXXX`. */
+const allEscaped = (text: string, backslash = "\\") =>
+  text.replaceAll(/./gs, (c) => `${backslash}u${c.charCodeAt(0).toString(16).padStart(4, "0")}`);
+
+/** Writes each character as a reference of HTML with as many zeros as encoders write. */
+const inHtml = (text: string) =>
+  text.replaceAll(/./g, (c) => `&#${String(c.charCodeAt(0)).padStart(7, "0")};`);
+
 test("a credential in a response is redacted, in plain text and as Basic", () => {
   const basic = Buffer.from("hüsh:1").toString("base64");
   const { responseHeaders, responseBody } = redact(
@@ -86,6 +94,9 @@ test.each([
   ["JSON in ASCII, safe in HTML", String.raw`ke/y\u002b\u003c\u00e9\u003e\"\u00261`, 'ke/y+<é>"&1'],
   ["JSON with characters beyond the first plane", String.raw`\ud83d\uDE00-\/-key`, "😀-/-key"],
   ["JSON in JSON", String.raw`ke\\\/y\\\"\\u00261`, 'ke/y"&1'],
+  ["JSON of JSON that escapes all", allEscaped("-ctx0041u0041", "\\\\"), "-ctx0041u0041"],
+  ["HTML of that", allEscaped("-ctx0041u0041", "&#92;&#92;"), "-ctx0041u0041"],
+  ["JSON of a log that escapes all", allEscaped("\\x41\\u0041\t", "\\\\"), "\\x41\\u0041\t"],
   ["HTML", "ke/y&#43;&lt;&#x00e9;&gt;&quot;&amp;1", 'ke/y+<é>"&1'],
   ["XML, twice", "key&amp;amp;&amp;apos;1", "key&'1"],
   ["HTML 4 with the names of letters", "p&auml;ss&Uuml;w&eacute;rd&copy;&euro;", "pässÜwérd©€"],
@@ -164,13 +175,21 @@ describe("a body that was cut off", () => {
   test.each([
     ["plain text", secret],
     ["Base64", Buffer.from(secret).toString("base64")],
-    ["JSON", secret.replaceAll(/./g, (c) => `\\u00${c.charCodeAt(0).toString(16)}`)],
-    ["JSON in HTML", secret.replaceAll(/./g, (c) => `&#092;u00${c.charCodeAt(0).toString(16)}`)],
+    ["JSON", allEscaped(secret)],
+    ["JSON in HTML", allEscaped(secret, "&#092;")],
   ])("shows no part of a credential that was cut in two, in %s", (_as, spelling) => {
     for (let kept = 1; kept <= spelling.length; kept++) {
       const body = cutAt(`${".".repeat(RESPONSE_BODY_BYTES_MAX - kept)}${spelling} and more`);
       const shown = shownBody(body, secret, true);
       expect(shown.replace("[redacted]", "")).toMatch(/^\.*$/);
+    }
+  });
+
+  test("shows no part of a short credential, in HTML within HTML within HTML", () => {
+    const spelling = inHtml(inHtml(inHtml("h")));
+    for (let kept = 1; kept <= spelling.length; kept++) {
+      const body = ".".repeat(RESPONSE_BODY_BYTES_MAX - kept) + spelling.slice(0, kept);
+      expect(shownBody(body, "hush", true)).toMatch(/^\.*$/);
     }
   });
 

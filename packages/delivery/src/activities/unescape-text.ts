@@ -7,9 +7,10 @@ import { characterEntities } from "character-entities";
  * within another. What is searched in an answer is therefore brought to one spelling first, and so is what is
  * searched for:
  *
- * - Escapes stand for themselves no longer: `\u0026`, `\x26`, `\t`, `%26`, `&amp;`, `&#38;` and `&#x26;`, and
+ * - Escapes stand for themselves no longer: `\u0026`, `\x26`, `%26`, `&amp;`, `&#38;` and `&#x26;`, and
  *   escapes of escapes, to any depth. All other backslashes are left out.
- * - A space is a `+`, as in forms; `-` is `+` and `_` is `/`, so that both kinds of Base64 are one.
+ * - A space is a `+`, as in forms; `-` is `+` and `_` is `/`, so that both kinds of Base64 are one. A tab,
+ *   the only control character that a secret may contain, is a `t`, as is `\t` without its backslash.
  *
  * The text is read from its end. What follows a character has then been read already, to any depth, so a look
  * at the next few characters tells whether an escape begins. Each escape that is found makes the text
@@ -28,11 +29,11 @@ export type Unescaped = {
 type Escape = { readonly length: number; readonly bytes: readonly number[] };
 
 const code = (char: string) => char.charCodeAt(0);
-const [BACKSLASH, PERCENT, AMPERSAND, TAB] = [code("\\"), code("%"), code("&"), code("\t")];
+const [BACKSLASH, PERCENT, AMPERSAND] = [code("\\"), code("%"), code("&")];
 
 /** The bytes that are read as another one. */
 const READ_AS = Uint8Array.from({ length: 256 }, (_, byte) => byte);
-for (const [byte, as] of [" +", "-+", "_/"]) READ_AS[code(byte ?? "")] = code(as ?? "");
+for (const [byte, as] of ["\tt", " +", "-+", "_/"]) READ_AS[code(byte ?? "")] = code(as ?? "");
 
 /**
  * What the named references of HTML stand for, such as `&auml;` and `&plus;`. Only `&nGt;` and `&nLt;` are
@@ -48,30 +49,40 @@ const NAMED: ReadonlyMap<string, readonly number[]> = new Map(
  * write zeros before a number.
  */
 const REFERENCE_CHARS_MAX = 32;
-/** What may be left of an escape that a cut tore, at most. */
-export const TORN_ESCAPE_CHARS_MAX = REFERENCE_CHARS_MAX;
+/**
+ * What may be left of escapes within one another that a cut tore, at most: something of one in each layer.
+ * Layers in which each character is a reference multiply the text, so a body that is read holds no more than
+ * four of those with zeros (11 characters are left of each), or three with a name among them.
+ */
+export const TORN_ESCAPE_CHARS_MAX = 64;
 
 /** Brings a text to the one spelling. */
 export function unescapeText(text: Uint8Array): Unescaped {
   const bytes = new Uint8Array(text.length);
   const starts = new Uint32Array(text.length);
   const ends = new Uint32Array(text.length);
+  /** Of each byte: how many escapes within one another it was read from. */
+  const depths = new Uint32Array(text.length);
   // The arrays are filled from their ends. An escape is never shorter than the bytes that it stands for.
   let top = text.length;
-  const put = (byte: number, start: number, end: number) => {
+  const put = (byte: number, start: number, end: number, depth: number) => {
     top -= 1;
     bytes[top] = READ_AS[byte] ?? byte;
     starts[top] = start;
     ends[top] = end;
+    depths[top] = depth;
   };
   for (let i = text.length - 1; i >= 0; i--) {
     let byte = text[i] ?? 0;
     let end = i + 1;
     // What an escape stands for may begin another one.
-    for (;;) {
-      const found = escapeIn(byte, bytes, top);
+    for (let depth = 0; ; depth++) {
+      // `\\u0078` is `\u0078` in JSON, thus an `x`: its first backslash does not begin a `\x`. Whoever
+      // escapes a letter escapes a backslash before it as well.
+      const mayBegin = byte !== BACKSLASH || depth >= (depths[top] ?? 0);
+      const found = mayBegin ? escapeIn(byte, bytes, top) : undefined;
       if (found === undefined) {
-        if (byte !== BACKSLASH) put(byte, i, end);
+        if (byte !== BACKSLASH) put(byte, i, end, depth);
         // It belongs to what it stands before.
         else if (top < text.length) starts[top] = i;
         break;
@@ -81,7 +92,7 @@ export function unescapeText(text: Uint8Array): Unescaped {
       const [first = 0, ...others] = found.bytes;
       if (others.length === 0) byte = first;
       else {
-        for (const each of found.bytes.toReversed()) put(each, i, end);
+        for (const each of found.bytes.toReversed()) put(each, i, end, depth + 1);
         break;
       }
     }
@@ -98,9 +109,6 @@ function escapeIn(byte: number, rest: Uint8Array, at: number): Escape | undefine
 
 function afterBackslash(rest: Uint8Array, at: number): Escape | undefined {
   switch (rest[at]) {
-    // The only control character that a secret may contain.
-    case code("t"):
-      return { length: 1, bytes: [TAB] };
     case code("x"):
       return byteOf(hexIn(rest, at + 1, 2), 3);
     case code("u"):
