@@ -130,6 +130,26 @@ test("parts that a receiver takes out of a secret are redacted if they are long 
   expect(shownTo({ credential: "v1:2024" }, echo)).toBe(echo);
 });
 
+test.each([
+  ["a named value", "token=abcdef0123456789"],
+  ["a key's name before it", "k1:abcdef0123456789"],
+  ["Digest", 'Digest username="me", response="abcdef0123456789"'],
+  ["AWS", "AWS4-HMAC-SHA256 Credential=AKIA/20260101, Signature=abcdef0123456789"],
+  ["a list", "0123456789abcdef,abcdef0123456789"],
+  ["parameters behind it", "Bearer abcdef0123456789;v=1"],
+  ["JSON", '{"k":"abcdef0123456789"}'],
+  ["cookies", "theme=dark; sid='abcdef0123456789'"],
+])("a part of a header that looks like a key is redacted by itself: %s", (_as, value) => {
+  const echo = "the key abcdef0123456789 is unknown";
+  expect(shownTo({ headers: { "x-a": value } }, echo)).toBe("the key [redacted] is unknown");
+});
+
+test("words within a header, which are no keys, are shown", () => {
+  const value = "environment=production-eu; type=application/json; version=2024-11-05, unauthenticated";
+  const echo = "an unauthenticated call to production-eu, of 2024-11-05, in application/json";
+  expect(shownTo({ headers: { "x-a": value } }, echo)).toBe(echo);
+});
+
 test("what the log leaves out of the URL is redacted, too, as in a redirect to nearly the same URL", () => {
   const location = "https://yoursite.com/hook/?v=1&key=se%2Fcret-1&12345678=&abcdefgh";
   const subscription = {

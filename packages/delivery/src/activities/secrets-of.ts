@@ -9,6 +9,9 @@ export type HoldsSecrets = Pick<AttemptContext["subscription"], "credential" | "
  */
 const SECRET_CHARS_MIN = 8;
 
+/** Shorter parts within a header's value are more often words and dates than keys. */
+const KEY_CHARS_MIN = 12;
+
 /**
  * Returns the texts to hide in what a receiver answers, each also in Base64: the credential, the values of
  * the custom headers and of the URL's query, and the parts of them that a receiver takes out. Of a user name
@@ -22,6 +25,7 @@ export function secretsOf({ credential, headers, targetUrl }: HoldsSecrets): str
   const parts = [
     ...values,
     ...values.flatMap(partsOfHeader),
+    ...values.flatMap(keysIn),
     ...(credential === null ? [] : halvesOf(credential)),
     ...valuesOfQuery(targetUrl),
   ].filter(({ length }) => length >= SECRET_CHARS_MIN);
@@ -41,6 +45,15 @@ function partsOfHeader(value: string): string[] {
   if (scheme.toLowerCase() !== "basic") return [rest];
   const decoded = Buffer.from(rest, "base64").toString("utf8");
   return [rest, decoded, ...halvesOf(decoded)];
+}
+
+/**
+ * Returns the parts of a value such as `token=…`, `Digest response="…"` or JSON that look like keys. Together
+ * they are no longer than the value. Words are none: hiding them would make answers hard to understand.
+ */
+function keysIn(value: string): string[] {
+  const parts = value.split(/[\s=:,;"'{}[\]]+/);
+  return parts.filter((part) => part.length >= KEY_CHARS_MIN && /\d|[a-z][A-Z]/.test(part));
 }
 
 /** Returns the user name and the password; empty if there is no password. */
