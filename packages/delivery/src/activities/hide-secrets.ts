@@ -5,21 +5,21 @@ import { TORN_ESCAPE_CHARS_MAX, type Unescaped, unescapeText } from "./unescape-
  *
  * The receiver chooses the text, and the subscriber the secrets: together they can make a search as slow as
  * it may become. This one (Aho and Corasick) reads the text once for all secrets, and takes time in
- * proportion to it. It searches the text as it was received, never what has replaced a part of it, and once
- * more in the one spelling of `unescape-text.ts`.
+ * proportion to it, whatever the secrets are. It searches the text as it was received, never what has
+ * replaced a part of it, and once more in the one spelling of `unescape-text.ts`.
  */
 
 /**
  * Texts to search for, as a tree: each path from the root spells the first part of some of them. Nodes are
- * numbers; 0 is the root, and also means none.
+ * numbers, in the order of their depth; 0 is the root, and also means none.
  */
 export type Secrets = {
   /** The root's children, by byte. */
   readonly roots: Uint32Array;
-  /** Of each node: its byte, its first child, and the next child of its parent. */
+  /** Of each node: its byte. Siblings are neighbours, in the order of their bytes. */
   readonly bytes: Uint8Array;
+  /** Of each node: its first child. Its last one stands before the first child of the next node. */
   readonly children: Uint32Array;
-  readonly siblings: Uint32Array;
   /** Of each node: the longest other path that its own path ends with. */
   readonly fallbacks: Uint32Array;
   /** Of each node: the length of the longest secret that its path ends with; 0: none. */
@@ -30,24 +30,17 @@ export type Secrets = {
 /** Prepares texts to be hidden, each as it is and in the one spelling. Their characters are latin1. */
 export function secretsToHide(texts: readonly string[]): Secrets {
   const written = texts.map((text) => Buffer.from(text, "latin1"));
-  const paths = [...written, ...written.map((text) => unescapeText(text).bytes)];
-  const nodes = 1 + paths.reduce((sum, { length }) => sum + length, 0);
+  const paths = [...written, ...written.map((text) => unescapeText(text).bytes)].sort(Buffer.compare);
+  const nodesMax = 1 + paths.reduce((sum, { length }) => sum + length, 0);
   const secrets: Secrets = {
     roots: new Uint32Array(256),
-    bytes: new Uint8Array(nodes),
-    children: new Uint32Array(nodes),
-    siblings: new Uint32Array(nodes),
-    fallbacks: new Uint32Array(nodes),
-    lengths: new Uint32Array(nodes),
+    bytes: new Uint8Array(nodesMax),
+    children: new Uint32Array(nodesMax + 1),
+    fallbacks: new Uint32Array(nodesMax),
+    lengths: new Uint32Array(nodesMax),
     lengthMax: Math.max(0, ...paths.map(({ length }) => length)),
   };
-  let used = 0;
-  for (const path of paths) {
-    let node = 0;
-    for (const byte of path) node = childOf(secrets, node, byte) || addChild(secrets, node, byte, ++used);
-    secrets.lengths[node] = path.length;
-  }
-  addFallbacks(secrets, used);
+  addNodes(secrets, paths);
   return secrets;
 }
 
@@ -106,36 +99,50 @@ function next(secrets: Secrets, from: number, byte: number): number {
   }
 }
 
-function childOf({ roots, bytes, children, siblings }: Secrets, node: number, byte: number): number {
+/** The subscriber chooses how many children a node has: a search that halves them looks at eight at most. */
+function childOf({ roots, bytes, children }: Secrets, node: number, byte: number): number {
   if (node === 0) return roots[byte] ?? 0;
   let child = children[node] ?? 0;
-  while (child !== 0 && bytes[child] !== byte) child = siblings[child] ?? 0;
-  return child;
-}
-
-function addChild(secrets: Secrets, node: number, byte: number, child: number): number {
-  secrets.bytes[child] = byte;
-  if (node === 0) secrets.roots[byte] = child;
-  else {
-    secrets.siblings[child] = secrets.children[node] ?? 0;
-    secrets.children[node] = child;
+  const end = children[node + 1] ?? 0;
+  for (let to = end; child < to; ) {
+    const middle = (child + to) >>> 1;
+    if ((bytes[middle] ?? 0) < byte) child = middle + 1;
+    else to = middle;
   }
-  return child;
+  return child < end && bytes[child] === byte ? child : 0;
 }
 
-/** Shorter paths come first: a node's fallback is found by its parent's. */
-function addFallbacks(secrets: Secrets, used: number): void {
-  const { roots, bytes, children, siblings, fallbacks, lengths } = secrets;
-  const queue = new Uint32Array(used);
-  let queued = 0;
-  for (const child of roots) if (child !== 0) queue[queued++] = child;
-  for (let i = 0; i < queued; i++) {
-    const node = queue[i] ?? 0;
-    for (let child = children[node] ?? 0; child !== 0; child = siblings[child] ?? 0) {
-      const fallback = next(secrets, fallbacks[node] ?? 0, bytes[child] ?? 0);
-      fallbacks[child] = fallback;
-      lengths[child] ||= lengths[fallback] ?? 0;
-      queue[queued++] = child;
+/**
+ * Adds the nodes of sorted paths, level by level. Those of a node stand next to each other, and its fallback
+ * is found by its parent's, whose children are there already.
+ */
+function addNodes(secrets: Secrets, paths: readonly Uint8Array[]): void {
+  const { roots, bytes, children, fallbacks, lengths } = secrets;
+  /** Of each node: its first path and the one behind its last, and its depth. */
+  const firsts = new Uint32Array(bytes.length);
+  const ends = new Uint32Array(bytes.length);
+  const depths = new Uint32Array(bytes.length);
+  ends[0] = paths.length;
+  let used = 1;
+  for (let node = 0; node < used; node++) {
+    const depth = depths[node] ?? 0;
+    const end = ends[node] ?? 0;
+    let first = firsts[node] ?? 0;
+    // The paths that end here come before those that go on.
+    for (; first < end && paths[first]?.length === depth; first++) lengths[node] = depth;
+    lengths[node] ||= lengths[fallbacks[node] ?? 0] ?? 0;
+    children[node] = used;
+    while (first < end) {
+      const child = used++;
+      const byte = paths[first]?.[depth] ?? 0;
+      bytes[child] = byte;
+      depths[child] = depth + 1;
+      firsts[child] = first;
+      while (first < end && paths[first]?.[depth] === byte) first += 1;
+      ends[child] = first;
+      if (node === 0) roots[byte] = child;
+      else fallbacks[child] = next(secrets, fallbacks[node] ?? 0, byte);
     }
+    children[node + 1] = used;
   }
 }
