@@ -23,7 +23,8 @@ import {
 } from "@posthaste/store";
 import { type Answer, type GiveUpReason, keptAnswer, recordAnswer } from "./give-up.ts";
 import type { HostPlaces } from "./host-places.ts";
-import { redact, shownHeaders } from "./redact.ts";
+import { shownHeaders } from "./redact.ts";
+import { redactInTurn } from "./redact-in-turn.ts";
 import type { Shares } from "./shares.ts";
 import { webhookHeaders } from "./webhook-request.ts";
 
@@ -220,7 +221,7 @@ async function postForAnswer(
   const state = terminalStateAfter(number, result.outcome, delivery.isTest);
   const waitMs = state === undefined ? waitAfterAttemptMs(number, retryAfterMs) : undefined;
   const attempt: Attempt = {
-    ...redact(result, subscription),
+    ...(await redactInTurn(delivery.accountId, result, subscription)),
     requestHeaders: shownHeaders(sent, subscription),
     number,
     startedAt,
