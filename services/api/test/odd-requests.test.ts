@@ -1,3 +1,4 @@
+import { once } from "node:events";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { type Bench, startBench } from "./fixture.ts";
 import { openSocket } from "./open-socket.ts";
@@ -90,6 +91,46 @@ test.each([
   expect(statuses).toEqual([200]);
   expect(answers).not.toMatch(/^upgrade:/im);
   await expect.poll(lines).toMatchObject([{ route: "/api/Webhook", code: 200 }]);
+});
+
+describe("a request to upgrade is the last on its connection", () => {
+  const upgrade = (first = LIST, ...fields: string[]) =>
+    request(first, ["host: a", authorized(), "connection: upgrade", "upgrade: h2c", ...fields]);
+  const list = () => request(LIST, ["host: a", authorized()]);
+
+  test("as its answer says, so that its client sends the next one again", async () => {
+    const { answers, statuses } = await ask(list() + upgrade() + list());
+    expect(statuses).toEqual([200, 200]);
+    expect(answers.match(/^connection: .*$/gim)).toEqual(["Connection: keep-alive", "connection: close"]);
+    await expect.poll(lines).toMatchObject([{ code: 200 }, { code: 200 }]);
+  });
+
+  test("also if it has a body", async () => {
+    const json = JSON.stringify({ eventType: "invoice_sent", dataJson: "{}" });
+    const fields = ["content-type: application/json", `content-length: ${json.length}`];
+    const ingest = "POST /posthaste.v1.EventIngestService/IngestEvent HTTP/1.1";
+    const { events } = await t.stored();
+    const { answers, statuses } = await ask(`${upgrade(ingest, ...fields)}${json}${list()}`);
+    expect(statuses).toEqual([200]);
+    expect(answers).toMatch(/^connection: close/im);
+    expect((await t.stored()).events).toBe(events + 1);
+  });
+
+  test.each([
+    ["that could be a request", `DELETE /api/Webhook/1 HTTP/1.1\r\nhost: a\r\n\r\n`],
+    ["that is no HTTP", "HELLO\r\n\r\n"],
+  ])("and a body behind it %s is not read as one", async (_what, body) => {
+    const { socket, closed } = openSocket(t.url);
+    const answered = once(socket, "data");
+    socket.write(
+      upgrade() + request("POST /nowhere HTTP/1.1", ["host: a", `content-length: ${body.length}`]),
+    );
+    // So it is in a read of its own. Its head was dropped with the rest of the first one.
+    await answered;
+    socket.write(body);
+    expect(statusesOf(await closed)).toEqual([200]);
+    await expect.poll(lines).toMatchObject([{ route: "/api/Webhook", code: 200 }]);
+  });
 });
 
 test("every header of a request is read, however many fit", async () => {

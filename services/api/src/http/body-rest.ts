@@ -51,6 +51,15 @@ export function isTooLong({ headers }: IncomingMessage): boolean {
   return Number(headers["content-length"] ?? 0) > DROPPED_BYTES_MAX;
 }
 
+/**
+ * Drops everything else that arrives. What seems to be a request behind one that asked for an upgrade may be
+ * the middle of one, such as a body whose head was dropped. Parsed, any number of them would be kept.
+ */
+export function dropUnparsed(socket: Socket): void {
+  // Node's parser is the only one that listens.
+  socket.removeAllListeners("data").on("data", () => {});
+}
+
 /** Closes a connection without a request in flight. A client that still sends may lack its answer. */
 export function closeIdle(socket: Socket): void {
   if (dropping.has(socket) || socket.writableEnded) endConnection(socket);

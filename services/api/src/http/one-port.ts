@@ -7,7 +7,7 @@ import {
   type ServerHttp2Stream,
 } from "node:http2";
 import type { Socket } from "node:net";
-import { dropRest, endConnection, isTooLong, keepRest } from "./body-rest.ts";
+import { dropRest, dropUnparsed, endConnection, isTooLong, keepRest } from "./body-rest.ts";
 import { boundArrival } from "./bound-arrival.ts";
 import { type ConnectionPlaces, createConnectionPlaces } from "./connection-places.ts";
 import { createHttp2Sessions } from "./http2-sessions.ts";
@@ -108,11 +108,15 @@ export function createOnePort(limits: Limits, handler: Handler, observer?: ApiOb
  * destroy its connection, even before requests in front of it are answered.
  */
 class PlainRequest extends IncomingMessage {
+  /** It is CONNECT or asks for an upgrade. Node's parser drops what it has read behind it. */
+  asksToUpgrade = false;
   get upgrade(): boolean {
     return false;
   }
   // Node sets it once it has read the head.
-  set upgrade(_wanted: boolean) {}
+  set upgrade(asked: boolean) {
+    this.asksToUpgrade = asked;
+  }
 }
 
 /** Creates Node's HTTP/1.1 server without its connection listener, which `take` calls. */
@@ -120,31 +124,28 @@ function createHttp1(limits: Limits, places: ConnectionPlaces, handler: Handler)
   let draining = false;
   const connections = new Map<Socket, Http1Connection>();
   const turns = createTurns(handler);
-  const handle = (request: IncomingMessage, response: ServerResponse) => {
+  const handle = (request: PlainRequest, response: ServerResponse) => {
     // A broken connection needs no handling. Since Node 24, handlers have removed their listeners by the
     // time Node emits the error of a pipelined request, and an unhandled error would end the process.
     request.on("error", () => {});
     response.setMaxListeners(LISTENERS_MAX);
     // Once it is over, the request no longer knows it.
     const { socket } = request;
+    const connection: Http1Connection = connections.get(socket) ?? { inFlight: new Set() };
+    if (connection.last !== undefined) {
+      dropUnparsed(socket);
+      return;
+    }
     places.hold(socket, response);
-    const connection = connections.get(socket) ?? { inFlight: new Set() };
-    connection.inFlight.add(response);
-    connection.arriving = response;
-    request.once("close", () => {
-      if (connection.arriving === response) connection.arriving = undefined;
-    });
-    response.once("close", () => {
-      connection.inFlight.delete(response);
-      wakeWriters(response);
-    });
+    noteInFlight(connection, request, response);
+    response.once("close", () => wakeWriters(response));
     keepRest(request);
     // Before Node's own listener, which drops a body that nobody has begun to read without a bound.
     response.prependOnceListener("finish", () => {
       if (!request.complete) dropRest(request, socket);
     });
-    // What follows CONNECT is meant for whom it would have connected to.
-    const isLast = draining || isTooLong(request) || request.method === "CONNECT";
+    if (request.asksToUpgrade) connection.last = request;
+    const isLast = draining || isTooLong(request) || request.asksToUpgrade;
     if (isLast) response.setHeader("connection", "close");
     turns.take(request, response);
   };
@@ -200,6 +201,16 @@ function createHttp1(limits: Limits, places: ConnectionPlaces, handler: Handler)
       }
     },
   };
+}
+
+/** Notes that a request is in flight on its connection, and arrives, until each is over. */
+function noteInFlight(connection: Http1Connection, request: PlainRequest, response: ServerResponse): void {
+  connection.inFlight.add(response);
+  connection.arriving = response;
+  request.once("close", () => {
+    if (connection.arriving === response) connection.arriving = undefined;
+  });
+  response.once("close", () => connection.inFlight.delete(response));
 }
 
 /** Creates an HTTP/2 server that never listens: `take` gives it its connections. */

@@ -1,4 +1,4 @@
-import { type ServerResponse, STATUS_CODES } from "node:http";
+import { type IncomingMessage, type ServerResponse, STATUS_CODES } from "node:http";
 import type { Socket } from "node:net";
 import { endConnection } from "./body-rest.ts";
 import { problemText } from "./problem.ts";
@@ -10,6 +10,8 @@ export type Http1Connection = {
   readonly inFlight: Set<ServerResponse>;
   /** The response to the request whose body is arriving, also after its end. */
   arriving?: ServerResponse | undefined;
+  /** The request that asked to upgrade the connection: nothing behind it is read as HTTP/1.1. */
+  last?: IncomingMessage;
   /** What arrives cannot be read. */
   isUnreadable?: true;
 };
@@ -45,7 +47,7 @@ export function answerUnreadable(
     return;
   }
   // Node repeats it with everything that arrives after it.
-  if (connection.isUnreadable === true) return;
+  if (connection.isUnreadable === true || connection.last?.complete === true) return;
   connection.isUnreadable = true;
   const { status, detail } = STATUSES[code] ?? NO_HTTP;
   // Without a request of its own, it has not even a whole head.
