@@ -1,5 +1,5 @@
 import type { DescMethod } from "@bufbuild/protobuf";
-import { type ConnectRouter, createContextValues } from "@connectrpc/connect";
+import { ConnectError, type ConnectRouter, createContextValues } from "@connectrpc/connect";
 import { codeToString } from "@connectrpc/connect/protocol-connect";
 import { Refusal } from "@posthaste/domain";
 import type { Principal } from "@posthaste/store";
@@ -83,8 +83,9 @@ function boundsFor(bodyRoom: BodyRoom, { accountId }: Principal, call: Call): Bo
 
 /** Turns a refusal into its answer, since Connect reads a body before any interceptor runs. */
 function answeredWith(error: unknown, { method, line }: Call): unknown {
-  if (!(error instanceof Refusal)) return error;
-  const refused = refusalFor(method, error);
+  const refused = error instanceof Refusal ? refusalFor(method, error) : error;
+  // Else its deadline has passed, or its caller has left.
+  if (!(refused instanceof ConnectError)) return error;
   line.code = codeToString(refused.code);
   return refused;
 }

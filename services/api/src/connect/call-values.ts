@@ -15,7 +15,10 @@ export const REFUSED = createContextKey<{ readonly error: unknown } | undefined>
 /** The log line of the call's request. */
 export const LINE = createContextKey<RequestLine | undefined>(undefined);
 
-/** Aborts when the call's request is over. Unlike the context's signal, it says nothing of a shutdown. */
+/**
+ * Aborts when nobody waits for the call's answer: its request is over, or its deadline has passed. Unlike the
+ * context's signal, it says nothing of a shutdown.
+ */
 export const OVER = createContextKey<AbortSignal | undefined>(undefined);
 
 /** Waits for a turn of the event loop of the call's account. */

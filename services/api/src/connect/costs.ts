@@ -1,5 +1,5 @@
 import type { DescMethod } from "@bufbuild/protobuf";
-import { Code, ConnectError, type Interceptor } from "@connectrpc/connect";
+import type { Interceptor } from "@connectrpc/connect";
 import { AccountService } from "@posthaste/contracts/account";
 import { DeliveryService } from "@posthaste/contracts/delivery";
 import { EventCatalogService } from "@posthaste/contracts/event_catalog";
@@ -113,8 +113,9 @@ export function boundCostlyReads({ costlyReads }: Pick<Deps, "costlyReads">): In
     if (request.stream || rowsOf(request.method) === "few") return await next(request);
     const { contextValues } = request;
     const { accountId } = callerIn(contextValues);
-    const answered = await costlyReads.run(accountId, () => next(request), contextValues.get(OVER));
-    if (answered === undefined) throw new ConnectError("the caller has left", Code.Canceled);
+    const over = contextValues.get(OVER);
+    const answered = await costlyReads.run(accountId, () => next(request), over);
+    if (answered === undefined) throw over?.reason;
     return answered;
   };
 }

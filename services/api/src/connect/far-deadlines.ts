@@ -3,7 +3,7 @@ import { HOUR_MS, MINUTE_MS } from "@posthaste/domain";
 import { wrapHandlers } from "./wrap-handlers.ts";
 
 /** The longest delay of a Node timer, 24.8 days. A longer delay becomes one millisecond. */
-const TIMER_MS_MAX = 2 ** 31 - 1;
+export const TIMER_MS_MAX = 2 ** 31 - 1;
 
 /** gRPC's units in milliseconds. Its smaller units cannot express a delay that long. */
 const UNIT_MS: Readonly<Record<string, number>> = { H: HOUR_MS, M: MINUTE_MS, S: 1_000, m: 1 };
