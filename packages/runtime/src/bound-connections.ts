@@ -8,20 +8,29 @@ import type { Socket } from "node:net";
 const CONNECTIONS_MAX = 256;
 
 /**
- * Bounds the connections of a server whose requests take milliseconds. One more closes the oldest, so nobody
- * keeps probes and scrapes out by holding connections; Node's `maxConnections` would close the newest.
+ * Bounds the connections of a server whose requests take milliseconds. One more closes the oldest without a
+ * request in flight, or else the oldest, so nobody keeps probes and scrapes out by holding connections, or
+ * cuts them off by opening some; Node's `maxConnections` would close the newest.
  */
 export function boundConnections(server: Server): void {
-  /** The oldest first. */
-  const open = new Set<Socket>();
+  /** The requests in flight of each connection; the oldest first. */
+  const open = new Map<Socket, number>();
+  const count = (socket: Socket, by: 1 | -1) => {
+    const inFlight = open.get(socket);
+    if (inFlight !== undefined) open.set(socket, inFlight + by);
+  };
   server.on("connection", (socket) => {
-    const [oldest] = open;
-    if (open.size >= CONNECTIONS_MAX && oldest !== undefined) {
-      oldest.destroy();
+    if (open.size >= CONNECTIONS_MAX) {
+      const [oldest] = [...open].find(([, inFlight]) => inFlight === 0) ?? [...open.keys()];
+      oldest?.destroy();
       // Its `close` is still to come.
-      open.delete(oldest);
+      if (oldest !== undefined) open.delete(oldest);
     }
-    open.add(socket);
+    open.set(socket, 0);
     socket.once("close", () => open.delete(socket));
+  });
+  server.prependListener("request", ({ socket }, response) => {
+    count(socket, 1);
+    response.once("close", () => count(socket, -1));
   });
 }
