@@ -27,6 +27,7 @@ import { healthService } from "./health-service.ts";
 import { httpRefusals } from "./http-refusals.ts";
 import { inboxService } from "./inbox-service.ts";
 import { answer } from "./interceptors.ts";
+import { knowLostConnections } from "./lost-connections.ts";
 import { messageBytesMax } from "./message-bytes.ts";
 import { reflectionService } from "./reflection-service.ts";
 import { sessionService } from "./session-service.ts";
@@ -69,5 +70,6 @@ export function connectRoutes(deps: Deps): (router: ConnectRouter) => void {
     keepBytesOfQueries(router);
     httpRefusals(router);
     abortWhenOver(router);
+    knowLostConnections(router);
   };
 }
