@@ -37,6 +37,7 @@ export {
 export { mountSmallDisk, type SmallDisk } from "./small-disk.ts";
 export { startTcpProxy, type TcpProxy } from "./tcp-proxy.ts";
 export {
+  countWaiting,
   createEmptyStore,
   createTestStore,
   lockWrites,

@@ -118,6 +118,14 @@ export async function whileLocked(
   await closeStore(store);
 }
 
+/** Counts the statements that wait for a table in a MySQL database, such as behind {@link whileLocked}. */
+export async function countWaiting({ db }: Store): Promise<number> {
+  const { rows } = await sql<{ count: number }>`
+    select count(*) as count from information_schema.processlist
+    where db = database() and state like 'Waiting for table%'`.execute(db);
+  return Number(rows[0]?.count);
+}
+
 /**
  * Holds SQLite's write lock until `release`. Other connections can read, but their writes wait, so a process
  * stops exactly before it writes.

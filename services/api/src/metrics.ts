@@ -34,10 +34,11 @@ export function createApiMetrics(metrics: Metrics): ApiObserver {
   );
   return {
     connectionClosed: (why) => closed({ why }),
-    completed({ call, code, durationMs, ingested }) {
+    completed({ call, code, durationMs }) {
       requests({ call, code });
       seconds({ call }, durationMs / 1_000);
-      if (ingested === undefined) return;
+    },
+    ingested(ingested) {
       events({ result: "stored" }, ingested.events);
       events({ result: "duplicate" }, ingested.duplicates);
       deliveries({}, ingested.deliveries);

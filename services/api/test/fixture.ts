@@ -17,6 +17,7 @@ import type { Deps } from "../src/deps.ts";
 import type { RequestsUnderWay } from "../src/http/admission.ts";
 import { LIMIT_SETTINGS, type Limits, limitsFrom } from "../src/http/limits.ts";
 import { createReportFault } from "../src/http/problem.ts";
+import type { Ingested } from "../src/http/request-line.ts";
 import { createInboxes } from "../src/inbox/inboxes.ts";
 import { type ApiOptions, startApi } from "../src/start-api.ts";
 
@@ -38,6 +39,8 @@ export type Bench = {
   counters(): Counters;
   /** The requests that the metrics count. */
   readonly counted: readonly { readonly call: string; readonly code: string }[];
+  /** What ingest calls stored, as the metrics count it. */
+  readonly ingested: readonly Ingested[];
   /** The statuses of the messages that were no requests, as the metrics count them. */
   readonly unreadable: readonly number[];
   /** Why connections were closed beyond the maximum, one entry for each. */
@@ -106,6 +109,7 @@ export async function startBench(
   const lines: { event: string; fields: Readonly<Record<string, unknown>> }[] = [];
   const retried: DeliveryId[] = [];
   const counted: { call: string; code: string }[] = [];
+  const ingested: Ingested[] = [];
   const unreadable: number[] = [];
   const closed: ("idle" | "full")[] = [];
   let nudges = 0;
@@ -119,6 +123,7 @@ export async function startBench(
       reportFault: createReportFault(log),
       observer: {
         completed: ({ call, code }) => counted.push({ call, code }),
+        ingested: (stored) => ingested.push(stored),
         faulted: () => {},
         unreadable: (status) => unreadable.push(status),
         connectionClosed: (why) => closed.push(why),
@@ -185,6 +190,7 @@ export async function startBench(
     url: api.url,
     store,
     counted,
+    ingested,
     unreadable,
     closed,
     databaseUrl,

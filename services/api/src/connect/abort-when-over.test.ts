@@ -24,7 +24,7 @@ async function isAborted(whenOver: RequestLine["whenOver"], during = () => {}): 
     // Connect's own, which never hears of an end before the call.
     signal: new AbortController().signal,
     contextValues: createContextValues().set(LINE, {
-      ...{ id: "1", rpc: "Health/Check", whenOver, isOver: () => false },
+      ...{ id: "1", rpc: "Health/Check", whenOver, isOver: () => false, noteIngested: () => {} },
     }),
   });
   return seen;

@@ -49,19 +49,14 @@ export function traceparentOf(context: HandlerContext): string | undefined {
   return context.values.get(LINE)?.traceparent;
 }
 
-/** Adds the stored events to the counts in the call's log line. */
+/** Counts the stored events, in the call's log line as well. */
 export function noteIngested(context: HandlerContext, results: readonly IngestedEvent[]): void {
-  const line = context.values.get(LINE);
-  if (line === undefined) return;
-  const ingested = line.ingested ?? { events: 0, duplicates: 0, deliveries: 0 };
-  for (const { duplicate, deliveryCount } of results) {
-    if (duplicate) ingested.duplicates += 1;
-    else {
-      ingested.events += 1;
-      ingested.deliveries += deliveryCount;
-    }
-  }
-  line.ingested = ingested;
+  const stored = results.filter(({ duplicate }) => !duplicate);
+  context.values.get(LINE)?.noteIngested({
+    events: stored.length,
+    duplicates: results.length - stored.length,
+    deliveries: stored.reduce((sum, { deliveryCount }) => sum + deliveryCount, 0),
+  });
 }
 
 /** Returns the caller of a call from its values; see {@link callerOf}. */

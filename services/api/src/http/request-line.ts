@@ -29,8 +29,17 @@ export type RequestLine = {
   readonly whenOver: (callback: () => void) => void;
   /** Tells whether the request is over; see {@link isOver}. */
   readonly isOver: () => boolean;
-  /** Counts of what an ingest call stored. */
-  ingested?: { events: number; duplicates: number; deliveries: number };
+  /** What an ingest call stored, unless its caller left before. */
+  ingested?: Ingested;
+  /** Counts what an ingest call has stored, also if its request is over by then. */
+  readonly noteIngested: (ingested: Ingested) => void;
+};
+
+/** What an ingest call stored. */
+export type Ingested = {
+  readonly events: number;
+  readonly duplicates: number;
+  readonly deliveries: number;
 };
 
 /** Receives the API's requests, faults and lost connections as they happen, for metrics. */
@@ -40,8 +49,9 @@ export type ApiObserver = {
     readonly call: string;
     readonly code: string;
     readonly durationMs: number;
-    readonly ingested: RequestLine["ingested"];
   }) => void;
+  /** An ingest call was stored; its request may be over. */
+  readonly ingested: (ingested: Ingested) => void;
   /** A fault failed a request. */
   readonly faulted: () => void;
   /** A message over HTTP/1.1 was no request, and was answered with this status unless its client had left. */
@@ -125,6 +135,10 @@ function beginLine(
     ids: span.ids,
     whenOver: (callback) => whenOver(reply.raw, callback),
     isOver: () => isOver(reply.raw),
+    noteIngested(ingested) {
+      line.ingested = ingested;
+      observer?.ingested(ingested);
+    },
   };
   request.line = line;
   reply.header("x-request-id", line.id);
@@ -149,7 +163,7 @@ function beginLine(
     const durationMs = Math.round(performance.now() - startedAt);
     const codeOfRpc = line.code ?? (hasBegun ? "unread" : "canceled");
     const code = line.isAdmitted === true ? codeOfRpc : statusOf(line, statusCode);
-    observer?.completed({ call: rpc ?? route ?? "unmatched", code: String(code), durationMs, ingested });
+    observer?.completed({ call: rpc ?? route ?? "unmatched", code: String(code), durationMs });
     log.info("request.completed", {
       requestId: line.id,
       ...(rpc === undefined ? { route, method } : { rpc }),
