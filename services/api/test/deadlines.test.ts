@@ -10,8 +10,10 @@ beforeEach(async () => {
   waits = 0;
   t = await startBench({
     database: "mysql",
-    onWaited: () => {
-      waits += 1;
+    loopTurns: {
+      onWaited: () => {
+        waits += 1;
+      },
     },
   });
 });
