@@ -17,9 +17,9 @@ const REASON_CHARS_MAX = 160;
  */
 export async function requireTemporal(address: string, signal: AbortSignal): Promise<void> {
   // Imported only here, because the SDK loads slowly and most runs start their own server.
-  const { askTemporal, connectTemporal, GRPC, grpcCodeOf, NoNamespace, requireNamespace, temporalOptions } =
-    await import("@posthaste/delivery/client");
-  const client = connectTemporal(temporalOptions());
+  const delivery = await import("@posthaste/delivery/client");
+  const { askTemporal, connectTemporal, GRPC, grpcCodeOf, NoNamespace, requireNamespace } = delivery;
+  const client = connectTemporal(delivery.temporalOptions());
   let why = "";
   const answers = async () => {
     try {
@@ -39,6 +39,7 @@ export async function requireTemporal(address: string, signal: AbortSignal): Pro
       });
       return;
     }
+    why = (await delivery.whyUnreachable(client)) ?? why;
   } finally {
     await client.connection.close();
   }

@@ -20,5 +20,6 @@ export { createSearchability, type Searchability } from "./search-attributes.ts"
 export { type DeliveryToStart, type StartOptions, startDelivery } from "./start-delivery.ts";
 export type { Temporal } from "./temporal.ts";
 export { type TemporalOptions, temporalAddress, temporalOptions } from "./temporal-options.ts";
+export { whyUnreachable } from "./unreachable.ts";
 export { wakeCancelled } from "./wake-cancelled.ts";
 export { workflowUrl } from "./workflow-url.ts";

@@ -1,5 +1,6 @@
 import type { Client } from "@temporalio/client";
 import { GRPC, grpcCodeOf } from "./grpc-code.ts";
+import { whyUnreachable } from "./unreachable.ts";
 
 /** A server that takes longer counts as unreachable: probes call every few seconds. */
 const ANSWER_WITHIN_MS = 1_000;
@@ -10,11 +11,14 @@ const ANSWER_WITHIN_MS = 1_000;
  */
 export type TemporalAwayReason = "no_namespace" | "refused" | "silent" | "unreachable";
 
-/** Returns why Temporal is unavailable, or undefined if it answers within a second, and has the namespace. */
+/**
+ * Returns why Temporal is unavailable, or undefined if it answers within a second, and has the namespace.
+ * Takes up to half a second more to tell a server that is silent from one that cannot be reached.
+ */
 export async function whyTemporalAway(client: Client): Promise<TemporalAwayReason | undefined> {
-  const { namespace } = client.options;
-  const ask = () => client.workflowService.describeNamespace({ namespace });
-  return await client.withDeadline(Date.now() + ANSWER_WITHIN_MS, ask).then(() => undefined, reasonOf);
+  const reason = await describe(client).then(() => undefined, reasonOf);
+  if (reason !== "silent") return reason;
+  return (await whyUnreachable(client)) === undefined ? "silent" : "unreachable";
 }
 
 function reasonOf(error: unknown): TemporalAwayReason {
@@ -32,9 +36,18 @@ function reasonOf(error: unknown): TemporalAwayReason {
   }
 }
 
-/** See {@link whyTemporalAway}. */
+/** Returns whether Temporal answers within a second, and has the namespace. */
 export async function isTemporalThere(client: Client): Promise<boolean> {
-  return (await whyTemporalAway(client)) === undefined;
+  return await describe(client).then(
+    () => true,
+    () => false,
+  );
+}
+
+async function describe(client: Client): Promise<void> {
+  const { namespace } = client.options;
+  const ask = () => client.workflowService.describeNamespace({ namespace });
+  await client.withDeadline(Date.now() + ANSWER_WITHIN_MS, ask);
 }
 
 /**
