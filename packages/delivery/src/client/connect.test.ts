@@ -71,7 +71,11 @@ test.each<[string, Readonly<Record<string, string>>, RegExp]>([
     /^TEMPORAL_TLS_SERVER_CA_CERT_… holds no certificate in PEM, or a damaged one$/,
   ],
   ["TLS that is neither on nor off", { TEMPORAL_TLS: "secret" }, /^TEMPORAL_TLS must be true or false$/],
-  ["a profile that is not there", { TEMPORAL_PROFILE: "secret" }, /^the profile file lacks the profile/],
+  [
+    "a key for a profile",
+    { TEMPORAL_PROFILE: `eyJ.secret${"x".repeat(99)}` },
+    /^the file .*temporal\.toml \(TEMPORAL_CONFIG_FILE\) lacks the profile that TEMPORAL_PROFILE names$/,
+  ],
 ])("%s is refused without quoting it", (_what, env, problem) => {
   for (const [name, value] of Object.entries(env)) vi.stubEnv(name, value);
   const message = refusal();
@@ -81,8 +85,8 @@ test.each<[string, Readonly<Record<string, string>>, RegExp]>([
 
 test.each<[string, string, RegExp]>([
   ["that is not TOML", '[profile.default]\napi_key = "secret', /is not valid TOML \(line 2, column \d+\)$/],
-  ["without profiles", "", /lacks the profile/],
-  ["whose profile is a text", '[profile]\ndefault = "secret"', /lacks the profile .* wrong type/],
+  ["without profiles", "", /has no profiles/],
+  ["whose profile is a text", '[profile]\ndefault = "secret"', /has no profiles, .* wrong type/],
   ["whose address is a table", "[profile.default]\naddress = { secret = 1 }", /^the address .* HOST:PORT$/],
   ["whose address is a number", "[profile.default]\naddress = 7233", /^the address .* HOST:PORT$/],
   ["whose namespace is a list", '[profile.default]\nnamespace = ["secret"]', /^the namespace .* not a text/],
@@ -102,6 +106,24 @@ test.each(["localhost", "127.0.0.1:7233", "[::1]:7233", "a_b.example.:443", "xn-
     expect(temporalOptions().connectionOptions?.address).toBe(address);
   },
 );
+
+test("a profile that is not there is named, and so is the file that lacks it", () => {
+  vi.stubEnv("TEMPORAL_PROFILE", "production");
+  expect(refusal()).toBe(
+    `Temporal's settings: the file ${join(dir, "temporal.toml")} (TEMPORAL_CONFIG_FILE) lacks the profile ` +
+      '"production" that TEMPORAL_PROFILE names',
+  );
+  vi.stubEnv("TEMPORAL_CONFIG_FILE", join(dir, "nowhere.toml"));
+  expect(refusal()).toMatch(/: the file of TEMPORAL_CONFIG_FILE does not exist, so it lacks the profile/);
+  vi.stubEnv("TEMPORAL_CONFIG_FILE", "");
+  expect(refusal()).toMatch(/^Temporal's settings: .* lacks the profile "production" that TEMPORAL_PROFILE/);
+});
+
+test("the default profile may be named, and need not be there", () => {
+  vi.stubEnv("TEMPORAL_PROFILE", "default");
+  vi.stubEnv("TEMPORAL_CONFIG_FILE", join(dir, "nowhere.toml"));
+  expect(temporalOptions()).toEqual({ connectionOptions: {} });
+});
 
 test("an empty variable counts as not set", () => {
   vi.stubEnv("TEMPORAL_ADDRESS", "");

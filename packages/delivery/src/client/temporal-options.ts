@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { pemProblem, StartError } from "@posthaste/runtime";
 import { loadClientConfigProfile, toClientOptions } from "@temporalio/envconfig";
 
@@ -95,7 +96,9 @@ function bytesOf(bytes: Uint8Array | undefined): Buffer | undefined {
 type Profile = ReturnType<typeof loadClientConfigProfile>;
 
 function load(): { profile: Profile; options: TemporalOptions } {
-  const variables = Object.entries(process.env).filter(([, value]) => value !== undefined && value !== "");
+  const variables = Object.entries(process.env).filter(
+    ([name, value]) => value !== undefined && value !== "" && !isDefaultProfile(name, value),
+  );
   try {
     const overrideEnvVars = Object.fromEntries(variables) as Record<string, string>;
     const profile = loadClientConfigProfile({ overrideEnvVars });
@@ -105,6 +108,14 @@ function load(): { profile: Profile; options: TemporalOptions } {
   }
 }
 
+/** The SDK demands a profile that is named, and passes over the default one only if none is. */
+function isDefaultProfile(name: string, value: string): boolean {
+  return name === "TEMPORAL_PROFILE" && value === "default";
+}
+
+/** What looks like the name of a profile, and is too short to be a key that was put there by mistake. */
+const PROFILE_NAME = /^[\w.-]{1,30}$/;
+
 /** Explains an error of the file system, the parser or the SDK without its message, which quotes values. */
 function problemIn(error: unknown): string {
   const { code, line, column } = error as { code?: string; line?: number; column?: number };
@@ -112,5 +123,18 @@ function problemIn(error: unknown): string {
     return `a file of TEMPORAL_CONFIG_FILE or TEMPORAL_TLS_…_PATH cannot be read (${code})`;
   }
   if (line !== undefined) return `the profile file is not valid TOML (line ${line}, column ${column})`;
-  return "the profile file lacks the profile TEMPORAL_PROFILE, or has a value of a wrong type in it";
+  if (!/^Profile '.*' not found/s.test(String((error as Error).message))) {
+    return "the profile file has no profiles, or has a value of a wrong type in it";
+  }
+  const name = process.env["TEMPORAL_PROFILE"] ?? "";
+  const which = PROFILE_NAME.test(name) ? `profile "${name}"` : "profile";
+  return `${profileFile()} lacks the ${which} that TEMPORAL_PROFILE names`;
+}
+
+function profileFile(): string {
+  const path = process.env["TEMPORAL_CONFIG_FILE"];
+  if (!path) return "the profile file (TEMPORAL_CONFIG_FILE is not set, so it is that of Temporal's CLI)";
+  return existsSync(path)
+    ? `the file ${path} (TEMPORAL_CONFIG_FILE)`
+    : "the file of TEMPORAL_CONFIG_FILE does not exist, so it";
 }
