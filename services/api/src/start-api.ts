@@ -144,6 +144,8 @@ async function registerRoutes(
   // biome-ignore lint/nursery/noMisusedPromises: Fastify takes asynchronous plugins and awaits them
   await app.register(async (calls) => {
     rpcHeaders(calls, deps.reportFault);
+    // Connect says which types a call takes; Fastify would refuse those that it has no parser for.
+    calls.addContentTypeParser("*", (_request, _body, done) => done(null));
     await calls.register(fastifyConnectPlugin, {
       routes: extendRoutes(connectRoutes(deps)),
       interceptors: interceptors(deps),

@@ -282,10 +282,18 @@ test("a compression that the server does not know is unsupported", async () => {
 test("a call whose protocol is not known is answered with a problem", async () => {
   await start();
   const path = "/posthaste.v1.EventIngestService/IngestEvent";
-  expect(await t.rest("POST", path, { body: "x", type: "text/plain" })).toMatchObject({
-    status: 415,
-    body: { status: 415, reason: "MEDIA_TYPE_UNSUPPORTED" },
-  });
+  // The second is what curl sends by itself.
+  for (const type of ["text/plain", "application/x-www-form-urlencoded", "image/png"]) {
+    expect(await t.rest("POST", path, { body: "{}", type })).toMatchObject({
+      status: 415,
+      body: {
+        status: 415,
+        reason: "MEDIA_TYPE_UNSUPPORTED",
+        detail:
+          "send a content type of Connect, gRPC or gRPC-Web that fits the call, such as application/json",
+      },
+    });
+  }
   expect(await t.rest("GET", path)).toMatchObject({ status: 405, body: { reason: "METHOD_NOT_ALLOWED" } });
 });
 
