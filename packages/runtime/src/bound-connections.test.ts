@@ -16,7 +16,7 @@ afterEach(async () => {
 
 async function start() {
   const metrics = createMetrics();
-  const at = { host: "127.0.0.1", port: 0, setting: "PORT", log: silentLog };
+  const at = { host: "127.0.0.1", port: 0, settings: { host: "HOST", port: "PORT" }, log: silentLog };
   const { url, stop } = await serveMetrics(metrics, at);
   ends.push(stop);
   return { metrics, url, port: Number(new URL(url).port) };

@@ -23,16 +23,34 @@ export class StartError extends Error {
   override readonly name: string = "StartError";
 }
 
-/**
- * Turns the error of a port that is in use into a {@link StartError}. Returns any other error unchanged.
- *
- * @param setting the variable that chooses the port
- */
-export function portProblem(error: unknown, port: number, setting: string): unknown {
-  const isInUse = error instanceof Error && "code" in error && error.code === "EADDRINUSE";
-  return isInUse
-    ? new StartError(`port ${port} is in use: choose another with ${setting}`, { cause: error })
-    : error;
+/** Where a server listens, and the variables that say so. */
+export type ListenPlace = {
+  readonly host: string;
+  readonly port: number;
+  readonly settings: { readonly host: string; readonly port: string };
+};
+
+/** Turns the error of a server that cannot listen into a {@link StartError} that names the setting. */
+export function listenProblem(error: unknown, { host, port, settings }: ListenPlace): unknown {
+  const code = error instanceof Error && "code" in error ? error.code : undefined;
+  const problem = (text: string) => new StartError(text, { cause: error });
+  switch (code) {
+    case "EADDRINUSE":
+      return problem(`port ${port} is in use: choose another with ${settings.port}`);
+    case "EACCES":
+      return problem(`this user may not listen on port ${port}: choose one from 1024 with ${settings.port}`);
+    case "EADDRNOTAVAIL":
+    case "EAFNOSUPPORT":
+    case "EINVAL":
+      return problem(`${host} is not an address of this machine: set ${settings.host} to one of its own`);
+    case "ENOTFOUND":
+    case "EAI_AGAIN":
+      return problem(
+        `there is no address for the name ${host} (${code}): set ${settings.host} to an address`,
+      );
+    default:
+      return error;
+  }
 }
 
 /** The environment has invalid or missing settings. `problems` lists every one, a line each. */

@@ -2,7 +2,7 @@ import { createServer } from "node:http";
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
 import { asOne } from "./as-one.ts";
 import { boundConnections } from "./bound-connections.ts";
-import { portProblem } from "./config.ts";
+import { type ListenPlace, listenProblem } from "./config.ts";
 import { countLostLines, type Log } from "./log.ts";
 
 /** Labels by name. Values come from closed sets, so neither a caller nor a receiver can create a series. */
@@ -139,13 +139,13 @@ const REQUEST_TIMEOUT_MS = 5_000;
 /**
  * Serves `/metrics` on a separate port, for a process whose main port is public.
  *
- * @param options.setting the variable that chooses the port, named in the error if the port is in use
- * @throws StartError if the port is in use
+ * @throws StartError if it cannot listen there
  */
 export async function serveMetrics(
   metrics: Metrics,
-  { host, port, setting, log }: { host: string; port: number; setting: string; log: Log },
+  { log, ...place }: ListenPlace & { log: Log },
 ): Promise<{ url: string; stop(): Promise<void> }> {
+  const { host, port } = place;
   const render = asOne(metrics.render);
   const server = createServer({ requestTimeout: REQUEST_TIMEOUT_MS }, (request, response) => {
     if (request.url !== "/metrics") return void response.writeHead(404).end();
@@ -159,7 +159,7 @@ export async function serveMetrics(
   });
   boundConnections(server);
   await new Promise<void>((resolve, reject) => {
-    server.once("error", (error) => reject(portProblem(error, port, setting)));
+    server.once("error", (error) => reject(listenProblem(error, place)));
     server.listen(port, host, resolve);
   });
   const address = server.address();

@@ -66,7 +66,7 @@ await runService({
     const metricsServer = await serveMetrics(metrics, {
       host: config.POSTHASTE_METRICS_HOST,
       port: config.POSTHASTE_METRICS_PORT,
-      setting: "POSTHASTE_METRICS_PORT",
+      settings: { host: "POSTHASTE_METRICS_HOST", port: "POSTHASTE_METRICS_PORT" },
       log,
     });
     log.info("metrics.started", { url: metricsServer.url });

@@ -4,7 +4,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { Readable } from "node:stream";
 import type { ConnectRouter } from "@connectrpc/connect";
 import { fastifyConnectPlugin } from "@connectrpc/connect-fastify";
-import { asOne, portProblem, readinessOf } from "@posthaste/runtime";
+import { asOne, listenProblem, readinessOf } from "@posthaste/runtime";
 import { whyDatabaseAway } from "@posthaste/store";
 import fastify, { type FastifyInstance } from "fastify";
 import { RPC_METHODS, TOKEN_RPC_PATHS } from "./connect/access.ts";
@@ -111,7 +111,8 @@ export async function startApi(options: ApiOptions): Promise<Api> {
   await registerRoutes(app, options, stopping.signal);
   health(app, deps, stopping.signal);
   await app.listen({ host, port: options.port }).catch((error: unknown) => {
-    throw portProblem(error, options.port, "POSTHASTE_PORT");
+    const settings = { host: "POSTHASTE_HOST", port: "POSTHASTE_PORT" };
+    throw listenProblem(error, { host, port: options.port, settings });
   });
   const url = urlOf(app, host);
   const counters = () => countersOf(deps, { port, requests: admission.underWay(), lines });

@@ -2,8 +2,8 @@ import { createServer, type Server } from "node:http";
 import {
   asOne,
   boundConnections,
+  listenProblem,
   METRICS_CONTENT_TYPE,
-  portProblem,
   readinessOf,
   type WhyAway,
 } from "@posthaste/runtime";
@@ -26,7 +26,7 @@ const REQUEST_TIMEOUT_MS = 5_000;
  * Starts the worker's HTTP server for internal callers: nudges from the API, health checks and metrics
  * scrapes. A nudge carries no data and starts nothing that the dispatcher's timer would not start.
  *
- * @throws StartError if the port is in use
+ * @throws StartError if it cannot listen there
  */
 export async function listen(options: ListenOptions): Promise<{ url: string; stop(): Promise<void> }> {
   const whyAway = asOne(options.whyAway);
@@ -65,7 +65,8 @@ export async function listen(options: ListenOptions): Promise<{ url: string; sto
   );
   boundConnections(server);
   await new Promise<void>((resolve, reject) => {
-    server.once("error", (error) => reject(portProblem(error, options.port, "POSTHASTE_WORKER_PORT")));
+    const settings = { host: "POSTHASTE_WORKER_HOST", port: "POSTHASTE_WORKER_PORT" };
+    server.once("error", (error) => reject(listenProblem(error, { ...options, settings })));
     server.listen(options.port, options.host, resolve);
   });
   return { url: urlOf(server, options.host), stop: () => close(server) };
