@@ -13,7 +13,7 @@ import {
 } from "@posthaste/delivery/client";
 import { workflowCode } from "@posthaste/delivery/worker";
 import type { DeliveryId } from "@posthaste/domain";
-import { createStopDeadline } from "@posthaste/runtime";
+import { createLog, createStopDeadline } from "@posthaste/runtime";
 import { createAttemptLedger } from "@posthaste/store";
 import { temporalBinary } from "@posthaste/temporal-servers";
 import { type DeliverySetup, startSharedTemporal } from "@posthaste/testkit/delivery";
@@ -34,6 +34,7 @@ beforeEach(async () => {
   t = await server.setupDelivery();
 });
 afterEach(async () => {
+  vi.unstubAllEnvs();
   await worker?.stop(inTime());
   await Promise.all(clients.splice(0).map((client) => client.connection.close()));
   await t.dispose();
@@ -49,6 +50,7 @@ async function started({
   address = t.env.address,
   log = t.log,
   egress = sendsNothing,
+  onDisconnected = () => {},
 } = {}) {
   const { store } = t;
   const temporal = { connectionOptions: { address }, namespace };
@@ -63,7 +65,7 @@ async function started({
     buildId,
   });
   worker = created;
-  created.start({
+  const deps = {
     store,
     log,
     now: () => Date.now(),
@@ -71,7 +73,8 @@ async function started({
     concurrencyDefault: 32,
     shares: { first: createShares(10), retries: createShares(10) },
     egress,
-  });
+  };
+  created.start(deps, onDisconnected);
   return created;
 }
 
@@ -82,13 +85,21 @@ async function running(buildId?: string) {
 }
 
 test("a worker whose namespace does not exist names the setting, and polls once it is created", async () => {
-  const created = await started({ namespace: "later" });
+  vi.stubEnv("TEMPORAL_NAMESPACE", "later");
+  const lines: string[] = [];
+  const log = createLog("info", {}, { write: (line) => void lines.push(line) });
+  const created = await started({ namespace: "later", log });
   const problem =
     'Temporal has no namespace "later": create it, or set TEMPORAL_NAMESPACE to one that exists';
-  await vi.waitFor(() => {
-    const [line] = t.logged("temporal.disconnected");
-    expect(line).toMatchObject({ error: { message: problem } });
-  }, PATIENCE);
+  await vi.waitFor(() => expect(lines).not.toEqual([]), PATIENCE);
+  expect(JSON.parse(lines[0] ?? "")).toEqual({
+    level: "error",
+    time: expect.any(String),
+    event: "temporal.disconnected",
+    address: t.env.address,
+    setting: "TEMPORAL_NAMESPACE",
+    error: { type: "NoNamespace", message: problem },
+  });
   const client = connectTemporal({ connectionOptions: { address: t.env.address }, namespace: "later" });
   const failure = scheduleRetention({ ...t.temporal, client }, 3_600_000);
   await expect(failure).rejects.toThrow(problem);
@@ -113,16 +124,18 @@ test("a versioned worker offers none: it would get first tasks even if it is not
   expect((await running("v2")).client()).toBeUndefined();
 });
 
-test("a worker whose namespace does not exist says so again and again, and begins no thread for it", async () => {
+test("a worker whose namespace does not exist says so once, tries again, and begins no thread for it", async () => {
   const threads: unknown[] = [];
   const onThread = (thread: unknown) => void threads.push(thread);
   process.on("worker", onThread);
   try {
-    await started({ namespace: "nowhere" });
-    const failures = () => t.logged("temporal.disconnected");
-    await vi.waitFor(() => expect(failures().length).toBeGreaterThan(2), PATIENCE);
-    expect(String(failures()[0]?.["error"])).toContain("nowhere");
+    const onDisconnected = vi.fn();
+    await started({ namespace: "nowhere", onDisconnected });
+    await vi.waitFor(() => expect(onDisconnected.mock.calls.length).toBeGreaterThan(2), PATIENCE);
     await worker?.stop(inTime());
+    expect(t.logged("temporal.disconnected").map(({ error }) => String(error))).toEqual([
+      expect.stringContaining("nowhere"),
+    ]);
     expect(threads).toEqual([]);
   } finally {
     process.off("worker", onThread);

@@ -1,7 +1,8 @@
+import { StartError } from "@posthaste/runtime";
 import { type Client, isGrpcServiceError, NamespaceNotFoundError } from "@temporalio/client";
 
-/** Temporal does not have the client's namespace. */
-export class NoNamespace extends Error {
+/** Temporal does not have the client's namespace. Its message alone says what to do. */
+export class NoNamespace extends StartError {
   override readonly name = "NoNamespace";
 }
 

@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
 import { pemProblem, StartError } from "@posthaste/runtime";
 import { loadClientConfigProfile, toClientOptions } from "@temporalio/envconfig";
+import { NoNamespace } from "./no-namespace.ts";
 
 /** The connection to Temporal: address, TLS, API key and namespace. */
 export type TemporalOptions = ReturnType<typeof toClientOptions>;
@@ -44,15 +45,20 @@ export function temporalOptions(): TemporalOptions {
 /** Temporal's default, which is also its CLI's. */
 const ADDRESS_DEFAULT = "localhost:7233";
 
-/** Where Temporal is expected, and the setting that says so, for log lines. */
-export function temporalAddress({ connectionOptions }: TemporalOptions): {
-  address: string;
-  setting: string;
-} {
-  const isInFile = connectionOptions?.address !== undefined && !process.env["TEMPORAL_ADDRESS"];
+/** Where Temporal is expected, and the setting that is at fault if this error came of it, for log lines. */
+export function temporalAddress(
+  { connectionOptions, namespace }: TemporalOptions,
+  error: unknown,
+): { address: string; setting: string } {
+  const address = connectionOptions?.address;
+  const [name, value] =
+    error instanceof NoNamespace
+      ? (["TEMPORAL_NAMESPACE", namespace] as const)
+      : (["TEMPORAL_ADDRESS", address] as const);
+  const isInFile = value !== undefined && !process.env[name];
   return {
-    address: connectionOptions?.address ?? ADDRESS_DEFAULT,
-    setting: isInFile ? "the profile in TEMPORAL_CONFIG_FILE" : "TEMPORAL_ADDRESS",
+    address: address ?? ADDRESS_DEFAULT,
+    setting: isInFile ? "the profile in TEMPORAL_CONFIG_FILE" : name,
   };
 }
 

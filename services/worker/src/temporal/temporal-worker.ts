@@ -12,7 +12,7 @@ import {
   type DeliveryWorker,
   type DeliveryWorkerOptions,
 } from "@posthaste/delivery/worker";
-import type { Log, StopDeadline } from "@posthaste/runtime";
+import { type Log, StartError, type StopDeadline } from "@posthaste/runtime";
 import { NativeConnection } from "@temporalio/worker";
 
 type Given = Pick<DeliveryWorkerOptions, "names" | "workflowBundle" | "shutdownWithinMs">;
@@ -61,6 +61,8 @@ export function createTemporalWorker(options: TemporalWorkerOptions): TemporalWo
   let worker: DeliveryWorker | undefined;
   let client: ReturnType<typeof clientOn> | undefined;
   let running: Promise<void> | undefined;
+  /** Why the last try failed: the tries of one outage are logged once. */
+  let lastReason: unknown;
 
   const connectAndRun = async (deps: DeliveryWorkerOptions["deps"]) => {
     // Each failed creation of a worker costs memory that the SDK does not give back, and a connection to a
@@ -82,6 +84,7 @@ export function createTemporalWorker(options: TemporalWorkerOptions): TemporalWo
       });
       if (buildId === "") client = clientOn(connection, namespace);
       log.info("temporal.connected");
+      lastReason = undefined;
       const run = worker.run();
       // A worker that was created during the stop is released by the end of its run.
       if (stopping.signal.aborted) worker.shutdown();
@@ -100,7 +103,10 @@ export function createTemporalWorker(options: TemporalWorkerOptions): TemporalWo
       } catch (error) {
         // `stop` cancelled the question whether the namespace exists.
         if (stopping.signal.aborted && grpcCodeOf(error) === GRPC.CANCELLED) return;
-        log.error("temporal.disconnected", error, temporalAddress(temporal));
+        const reason = reasonOf(error);
+        if (reason !== lastReason)
+          log.error("temporal.disconnected", error, temporalAddress(temporal, error));
+        lastReason = reason;
         onDisconnected();
       }
       if (stopping.signal.aborted) return;
@@ -122,4 +128,9 @@ export function createTemporalWorker(options: TemporalWorkerOptions): TemporalWo
       if (running !== undefined) await deadline.waitFor("temporal_worker", running);
     },
   };
+}
+
+/** What stays the same from try to try. The SDK's messages do not: they hold times. */
+function reasonOf(error: unknown): unknown {
+  return error instanceof StartError ? error.message : (grpcCodeOf(error) ?? String(error));
 }
