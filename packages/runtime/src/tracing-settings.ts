@@ -51,7 +51,8 @@ export function readTracingSettings(env: Env): TracingSettings | undefined {
   ];
   const isOn = endpoints.some((value) => value !== undefined);
   const exporter = choice(env, "OTEL_TRACES_EXPORTER", ["otlp", "none"]);
-  if (!isOn || exporter === "none" || env["OTEL_SDK_DISABLED"]?.toLowerCase() === "true") return undefined;
+  if (exporter === "none" || env["OTEL_SDK_DISABLED"]?.toLowerCase() === "true") return undefined;
+  // Also without an endpoint, so that no fault waits for the day on which one is set.
   requireFiles(env);
   const share = Number(env["OTEL_TRACES_SAMPLER_ARG"] || 1);
   if (!(share >= 0 && share <= 1))
@@ -66,7 +67,7 @@ export function readTracingSettings(env: Env): TracingSettings | undefined {
     count(env, "OTEL_EXPORTER_OTLP_TIMEOUT"),
     count(env, "OTEL_EXPORTER_OTLP_TRACES_TIMEOUT"),
   ];
-  return {
+  const settings = {
     sampler,
     protocol,
     hasTimeout: timeouts.some((value) => value !== undefined),
@@ -77,6 +78,7 @@ export function readTracingSettings(env: Env): TracingSettings | undefined {
       exportTimeoutMillis: count(env, "OTEL_BSP_EXPORT_TIMEOUT"),
     },
   };
+  return isOn ? settings : undefined;
 }
 
 /** The exporter takes any text, and sends nothing if it cannot send to it. */

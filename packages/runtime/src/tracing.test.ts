@@ -18,6 +18,19 @@ test("without an endpoint a span has no traceparent and no trace id", async () =
   await stop();
 });
 
+test.each([
+  [{ OTEL_TRACES_SAMPLER: "alwyas_on" }, "OTEL_TRACES_SAMPLER: expected one of always_on, "],
+  [{ OTEL_EXPORTER_OTLP_PROTOCOL: "grpc" }, "OTEL_EXPORTER_OTLP_PROTOCOL: expected one of http/json, "],
+  [{ OTEL_BSP_SCHEDULE_DELAY: "2s" }, "OTEL_BSP_SCHEDULE_DELAY: expected a whole number"],
+])(
+  "a wrong value is refused without an endpoint, too, unless tracing is turned off: %o",
+  async (env, why) => {
+    expect(() => startTracing("test", env)).toThrow(why);
+    await startTracing("test", { ...env, OTEL_TRACES_EXPORTER: "none" }).stop();
+    await startTracing("test", { ...env, OTEL_SDK_DISABLED: "true" }).stop();
+  },
+);
+
 test("a share that is not a number from 0 to 1 is refused", () => {
   const env = { OTEL_EXPORTER_OTLP_ENDPOINT: "http://127.0.0.1:1", OTEL_TRACES_SAMPLER_ARG: "half" };
   expect(() => startTracing("test", env)).toThrow("from 0 to 1");

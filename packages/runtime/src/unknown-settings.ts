@@ -31,6 +31,23 @@ const OF_TEMPORAL = [
   "TEMPORAL_TLS_SERVER_NAME",
 ];
 
+const OF_EXPORTER = [
+  ...["ENDPOINT", "PROTOCOL", "HEADERS", "COMPRESSION", "TIMEOUT"],
+  ...["CERTIFICATE", "CLIENT_CERTIFICATE", "CLIENT_KEY"],
+];
+const OF_QUEUE = ["MAX_QUEUE_SIZE", "MAX_EXPORT_BATCH_SIZE", "SCHEDULE_DELAY", "EXPORT_TIMEOUT"];
+
+/** OpenTelemetry's standard variables that `startTracing` or its libraries read. */
+const OF_OPENTELEMETRY = [
+  ...["OTEL_SDK_DISABLED", "OTEL_SERVICE_NAME", "OTEL_RESOURCE_ATTRIBUTES"],
+  ...["OTEL_TRACES_EXPORTER", "OTEL_TRACES_SAMPLER", "OTEL_TRACES_SAMPLER_ARG"],
+  ...OF_EXPORTER.flatMap((name) => [`OTEL_EXPORTER_OTLP_${name}`, `OTEL_EXPORTER_OTLP_TRACES_${name}`]),
+  ...OF_QUEUE.map((name) => `OTEL_BSP_${name}`),
+];
+
+/** Standard names that are a slip away from one above, and are for logs. */
+const OF_OPENTELEMETRY_LOGS = OF_QUEUE.map((name) => `OTEL_BLRP_${name}`);
+
 /** What Kubernetes sets in every pod for a Service that is named `posthaste` or `posthaste-…`. */
 const SERVICE_LINK = /_(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)$/;
 const SERVICE_LINK_VALUE = /^(tcp|udp|sctp):\/\//;
@@ -44,12 +61,13 @@ type Env = Readonly<Record<string, string | undefined>>;
 
 /**
  * Returns a problem for each variable that looks like a setting and is none: it begins with `POSTHASTE_`, or
- * is only a slip away from one of our settings or of Temporal's.
+ * is only a slip away from one of our settings, Temporal's or OpenTelemetry's.
  *
  * @param own names that are settings, too
  */
 export function unknownSettings(env: Env, own: readonly string[] = []): readonly string[] {
-  const known = [...new Set([...own, ...KNOWN_SETTINGS, ...OF_COMMANDS, ...OF_TEMPORAL])];
+  const ours = [...own, ...KNOWN_SETTINGS, ...OF_COMMANDS];
+  const known = [...new Set([...ours, ...OF_TEMPORAL, ...OF_OPENTELEMETRY, ...OF_OPENTELEMETRY_LOGS])];
   // Others may have a variable that resembles it.
   const candidates = known.filter((name) => name !== "DATABASE_URL" || !env[name]);
   return Object.keys(env)

@@ -62,9 +62,10 @@ function configurationPage(settings: readonly DocumentedSetting[]): string {
 Both services read their settings from the environment once, when they start. If a setting is missing or
 invalid, the service does not start, and reports all such settings together; those of Temporal and of
 OpenTelemetry, which are not listed here, are looked at afterwards. So it does if a variable begins
-with \`POSTHASTE_\` and is not listed here, or is a slip away from a setting: it names the nearest one. An
-empty variable counts as unset. In Kubernetes, set \`enableServiceLinks: false\`: otherwise a Service named
-\`posthaste\` sets \`POSTHASTE_PORT\` in every pod.
+with \`POSTHASTE_\` and is not listed here, or is a slip away from a setting, Temporal's and OpenTelemetry's
+included: it names the nearest one. A name like \`DATABASE_URL\` is refused only while that is unset, since it
+may be another program's. An empty variable counts as unset. In Kubernetes, set \`enableServiceLinks: false\`:
+otherwise a Service named \`posthaste\` sets \`POSTHASTE_PORT\` in every pod.
 
 Node can also read the settings from a file: copy \`.env.example\` to \`.env\` and start the service with
 \`node --env-file=services/start.env --env-file=.env services/api/dist/main.js\`. The worker also needs
