@@ -5,6 +5,7 @@ import { freePort, isFree } from "@posthaste/testkit";
 import { build } from "./suite/build.ts";
 import { showProgress } from "./terminal/progress.ts";
 import { listenForStop, untilStopped } from "./terminal/stop-signal.ts";
+import { requirePresetToken } from "./up/admin-token.ts";
 import { claimDataFolder, inWords } from "./up/data-folder.ts";
 import { type Demo, startDemo } from "./up/demo.ts";
 import { requireTemporal } from "./up/given-temporal.ts";
@@ -25,6 +26,7 @@ await runMain(async () => {
     return 0;
   }
   refuseUnknownSettings(process.env);
+  requirePresetToken(process.env["POSTHASTE_ADMIN_TOKEN"]);
   return await up(options);
 });
 

@@ -52,6 +52,11 @@ test.each([
   expect(read).not.toThrow("hush");
 });
 
+test("* is no list of origins, and the error says why", () => {
+  const read = () => readConfig(settings, { DATABASE_URL: "sqlite:x.db", WORKERS: "http://a:1, *" });
+  expect(read).toThrow("WORKERS: * is not possible, since it would trust every site: list each");
+});
+
 test("the error for a missing required setting describes the setting", () => {
   expect(() => readConfig(settings, {})).toThrow("DATABASE_URL is not set: the database");
 });

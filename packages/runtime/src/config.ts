@@ -194,6 +194,7 @@ export function urls(about: string, fallback: readonly string[]): Setting<readon
  */
 export function origins(list: string): readonly string[] {
   return list.split(",").map((part) => {
+    if (part.trim() === "*") throw new Error("* is not possible, since it would trust every site: list each");
     const { origin, href } = httpUrl(part.trim());
     if (href === `${origin}/`) return origin;
     throw new Error("expected origins such as http://HOST:PORT, without a user, a password or a path");

@@ -6,6 +6,7 @@ export {
   getToken,
   listTokens,
   type Principal,
+  requirePresetForm,
   revokeToken,
   type Token,
 } from "./accounts/tokens.ts";

@@ -5,7 +5,7 @@ import { SCOPES } from "@posthaste/domain";
 import { authenticate, listAccounts, revokeToken } from "@posthaste/store";
 import { createTestStore, type TestStore } from "@posthaste/testkit";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { adminToken } from "./admin-token.ts";
+import { adminToken, requirePresetToken } from "./admin-token.ts";
 
 let dataDir: string;
 let database: TestStore;
@@ -42,6 +42,13 @@ test("a preset token is used unchanged and not kept", async () => {
 
 test("a preset token that is too short is refused", async () => {
   await expect(get("short")).rejects.toThrow(/the admin token cannot be used: .*20 to 255/);
+});
+
+test("a preset token of a wrong form is refused by the name of its variable, before anything is started", () => {
+  const problem = "POSTHASTE_ADMIN_TOKEN: a preset token must have 20 to 255 printable ASCII characters";
+  expect(() => requirePresetToken("secret")).toThrow(problem);
+  expect(() => requirePresetToken("a preset token with spaces")).toThrow(problem);
+  for (const fine of [undefined, "", "a-preset-token-of-enough-length"]) requirePresetToken(fine);
 });
 
 test("a revoked token is replaced if it was kept, and refused if it was preset", async () => {

@@ -2,7 +2,28 @@ import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { Refusal, SCOPES } from "@posthaste/domain";
 import { Complaint } from "@posthaste/runtime/terminal";
-import { authenticate, createAccount, createToken, listAccounts, type Store } from "@posthaste/store";
+import {
+  authenticate,
+  createAccount,
+  createToken,
+  listAccounts,
+  requirePresetForm,
+  type Store,
+} from "@posthaste/store";
+
+/**
+ * Checks the form of the preset token, before anything is started for it.
+ *
+ * @throws Complaint that names the variable
+ */
+export function requirePresetToken(preset: string | undefined): void {
+  if (preset === undefined || preset === "") return;
+  try {
+    requirePresetForm(preset);
+  } catch (error) {
+    throw error instanceof Refusal ? new Complaint(`POSTHASTE_ADMIN_TOKEN: ${error.message}`) : error;
+  }
+}
 
 /**
  * Returns a token with every scope for the first account: the preset token, or else the token kept in the

@@ -52,7 +52,7 @@ export async function createToken(
 ): Promise<{ token: Token; secret: string }> {
   const secret = input.secret ?? newTokenSecret();
   if (input.secret !== undefined) {
-    checkPreset(input.secret);
+    requirePresetForm(input.secret);
     const existing = await findBySecret(store, secret);
     if (existing !== undefined) return { token: existing, secret };
   }
@@ -172,7 +172,8 @@ async function findBySecret(store: Store, secret: string): Promise<Token | undef
   return row && tokenOf(row);
 }
 
-function checkPreset(secret: string): void {
+/** @throws Refusal if a secret that the caller chose has another form than a token's */
+export function requirePresetForm(secret: string): void {
   if (
     secret.length < PRESET_SECRET_CHARS_MIN ||
     secret.length > PRESET_SECRET_CHARS_MAX ||

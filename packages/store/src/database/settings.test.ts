@@ -19,8 +19,16 @@ test.each(["postgres://me:secret@host/name", ...MALFORMED])(
   "the database URL %s is refused without quoting it",
   (url) => {
     expect(() => readConfig({ DATABASE_URL }, { DATABASE_URL: url })).toThrow(
-      /^the configuration has a problem:\n {2}DATABASE_URL: expected mysql:.* or sqlite:PATH$/,
+      /^the configuration has a problem:\n {2}DATABASE_URL: expected mysql:.* or sqlite:PATH(; percent-encode .*)?$/,
     );
+  },
+);
+
+test.each(["p@w#x", "100%zz", "a/b", "a?b"])(
+  "a password with %s that is not percent-encoded is refused with what to do",
+  (password) => {
+    const env = { DATABASE_URL: `mysql://me:${password}@host/name` };
+    expect(() => readConfig({ DATABASE_URL }, env)).toThrow(/; percent-encode .* %40 for @ and %23 for #$/);
   },
 );
 

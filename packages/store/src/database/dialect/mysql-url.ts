@@ -26,6 +26,8 @@ type Parameters = ReadonlyMap<string, string>;
 
 const PORT_DEFAULT = 3306;
 const FORM = "expected mysql://USER:PASSWORD@HOST:PORT/NAME or sqlite:PATH";
+/** What most often goes wrong in one that does begin with mysql:. */
+const CODING = "percent-encode what is special in the user and the password, such as %40 for @ and %23 for #";
 
 /**
  * Reads a URL. The driver would take any parameter for one of its options, and connect in clear text for one
@@ -67,11 +69,12 @@ export function clearTextWarning({ host, socketPath, sslMode }: MysqlAddress): s
 }
 
 function parse(text: string): URL {
-  if (!text.startsWith("mysql://") || !URL.canParse(text)) throw new Error(FORM);
+  if (!text.startsWith("mysql://")) throw new Error(FORM);
+  if (!URL.canParse(text)) throw new Error(`${FORM}; ${CODING}`);
   const url = new URL(text);
   // What follows a / or ? of a password that is not percent-encoded would pass for options.
   const isCutShort = url.search.includes("@") || url.hash !== "" || !/^\/[^/@]+$/.test(url.pathname);
-  if (isCutShort) throw new Error(FORM);
+  if (isCutShort) throw new Error(`${FORM}; ${CODING}`);
   return url;
 }
 
@@ -79,7 +82,7 @@ function decoded(part: string): string {
   try {
     return decodeURIComponent(part);
   } catch {
-    throw new Error(FORM);
+    throw new Error(`${FORM}; ${CODING}`);
   }
 }
 
