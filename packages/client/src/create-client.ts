@@ -19,6 +19,7 @@ import { InboxService } from "@posthaste/contracts/inbox";
 import { SessionService } from "@posthaste/contracts/session";
 import { StatisticsService } from "@posthaste/contracts/statistics";
 import { SubscriptionService } from "@posthaste/contracts/subscription";
+import { checkOptions } from "./check-options.ts";
 import { addIdempotencyKeys } from "./idempotency-keys.ts";
 import { DEADLINE_AT, retrySafely } from "./retry.ts";
 
@@ -79,8 +80,11 @@ const PING_TIMEOUT_MS = 2_000;
  * same in every retry.
  *
  * Errors are `ConnectError`s with the server's code and message; see {@link refusalOf}.
+ *
+ * @throws TypeError if an option is wrong
  */
 export function createPosthasteClient(options: PosthasteClientOptions): PosthasteClient {
+  checkOptions(options);
   const { baseUrl, token, deadlineMs = DEADLINE_MS, attemptsMax } = options;
   const closing = new AbortController();
   const closed = closing.signal;

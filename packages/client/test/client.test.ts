@@ -172,3 +172,15 @@ test("a server that is not Posthaste's causes an error, not a hang", async () =>
     await codeOf(clientTo(url, { deadlineMs: 2_000, attemptsMax: 1 }).events.ingestEvent(event)),
   ).not.toBe("ok");
 });
+
+test.each([
+  ["missing", undefined, "is missing"],
+  ["empty", "", "is empty"],
+  ["blank", " ", "is empty"],
+  ["no text", null, "is not a text"],
+])("a client whose token is %s is not created", (_what, token, words) => {
+  const options = { baseUrl: "http://127.0.0.1:1", token } as PosthasteClientOptions;
+  expect(() => createPosthasteClient(options)).toThrow(
+    new TypeError(`token ${words}: pass a token of Posthaste's, such as pht_…`),
+  );
+});
