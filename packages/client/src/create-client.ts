@@ -22,6 +22,7 @@ import { SubscriptionService } from "@posthaste/contracts/subscription";
 import { checkOptions } from "./check-options.ts";
 import { addIdempotencyKeys } from "./idempotency-keys.ts";
 import { DEADLINE_AT, retrySafely } from "./retry.ts";
+import { suspectBaseUrl } from "./suspect-base-url.ts";
 
 export type PosthasteClientOptions = {
   /** The URL of Posthaste's API, such as `https://posthaste.internal`. */
@@ -92,6 +93,7 @@ export function createPosthasteClient(options: PosthasteClientOptions): Posthast
     baseUrl,
     interceptors: [
       untilClosed(closed),
+      suspectBaseUrl(baseUrl),
       addIdempotencyKeys(),
       retrySafely({ attemptsMax, closed }),
       bearer(token),

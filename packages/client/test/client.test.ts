@@ -161,26 +161,53 @@ describe.each(["connect", "grpc"] as const)("a client over %s", (protocol) => {
   });
 });
 
-test("a server that is not Posthaste's causes an error, not a hang", async () => {
-  const server = createServer((_request, response) => response.end("hello"));
-  const url = await listen(server);
-  cleanups.push(() => {
-    server.closeAllConnections();
-    return new Promise((resolve) => server.close(resolve));
-  });
-  expect(
-    await codeOf(clientTo(url, { deadlineMs: 2_000, attemptsMax: 1 }).events.ingestEvent(event)),
-  ).not.toBe("ok");
+test.each([
+  ["a base URL without a scheme", { baseUrl: "127.0.0.1:8080" }, /^baseUrl is not an http or https URL /],
+  ["a base URL whose scheme is a host", { baseUrl: "localhost:8080" }, /^baseUrl is not /],
+  ["an empty base URL", { baseUrl: "" }, /^baseUrl is not /],
+  ["no base URL", { baseUrl: undefined }, /^baseUrl is not /],
+  ["a base URL with a query", { baseUrl: "http://127.0.0.1:1/?a=1" }, /^baseUrl is not /],
+  ["no token", { token: undefined }, /^token is missing: pass a token of Posthaste's, such as pht_…$/],
+  ["an empty token", { token: "" }, /^token is empty: pass a token/],
+  ["a blank token", { token: " \n" }, /^token is empty: pass a token/],
+  ["a token that is no text", { token: null }, /^token is not a text: pass a token/],
+  ["an unknown protocol", { protocol: "rest" }, /^protocol is neither "connect" nor "grpc"$/],
+  ["a deadline in the past", { deadlineMs: -1 }, /^deadlineMs is not a whole number of milliseconds from 1 /],
+  ["a deadline of no number", { deadlineMs: "1000" }, /^deadlineMs is not /],
+  ["a deadline that no timer can wait for", { deadlineMs: 2 ** 31 }, /^deadlineMs is not /],
+  ["no attempt", { attemptsMax: 0 }, /^attemptsMax is not a whole number from 1 on; 1 turns retries off$/],
+  ["half an attempt", { attemptsMax: 1.5 }, /^attemptsMax is not /],
+])("a client with %s is not created, and the error names the option", (_what, wrong, words) => {
+  const options = { baseUrl: "http://127.0.0.1:1", token: "pht_test", ...wrong } as PosthasteClientOptions;
+  const create = () => createPosthasteClient(options);
+  expect(create).toThrow(TypeError);
+  expect(create).toThrow(words);
 });
 
-test.each([
-  ["missing", undefined, "is missing"],
-  ["empty", "", "is empty"],
-  ["blank", " ", "is empty"],
-  ["no text", null, "is not a text"],
-])("a client whose token is %s is not created", (_what, token, words) => {
-  const options = { baseUrl: "http://127.0.0.1:1", token } as PosthasteClientOptions;
-  expect(() => createPosthasteClient(options)).toThrow(
-    new TypeError(`token ${words}: pass a token of Posthaste's, such as pht_…`),
-  );
+describe("an error that comes of a wrong base URL names it:", () => {
+  const serveOther = async () => {
+    const server = createServer((request, response) => {
+      response.statusCode = request.url?.startsWith("/prefix") === true ? 404 : 200;
+      response.end("hello");
+    });
+    cleanups.push(() => {
+      server.closeAllConnections();
+      return new Promise((resolve) => server.close(resolve));
+    });
+    return await listen(server);
+  };
+  test.each([
+    ["another server's", "connect", (url: string) => url],
+    ["another path than Posthaste's", "connect", (url: string) => `${url}/prefix`],
+    ["https to a port without TLS", "connect", (url: string) => url.replace("http:", "https:")],
+    ["https to a port without TLS, over gRPC", "grpc", (url: string) => url.replace("http:", "https:")],
+  ] as const)("%s", async (_what, protocol, change) => {
+    const baseUrl = change(await serveOther());
+    const client = clientTo(baseUrl, { protocol, attemptsMax: 1 });
+    await expect(client.events.ingestEvent(event)).rejects.toThrow(`check baseUrl: ${baseUrl}`);
+    const watch = async () => {
+      for await (const _ of client.deliveries.watchDeliveries({})) break;
+    };
+    await expect(watch()).rejects.toThrow(`check baseUrl: ${baseUrl}`);
+  });
 });
