@@ -33,6 +33,7 @@ export async function importKeys(
     // `map` would skip the holes of a sparse list.
     return Array.from(keys, String);
   });
+  if (texts.length === 0) throw new SignatureError("bad_key", "the list of keys is empty: pass at least one");
   return await Promise.all(
     texts.map(async (text) => {
       try {

@@ -8,7 +8,7 @@ export type SignatureErrorCode =
   | "no_match"
   /** The caller gives no bytes of the body, but a parsed copy, nothing, or bytes that cannot be read. */
   | "bad_body"
-  /** One of the caller's keys is invalid. */
+  /** One of the caller's keys is invalid, or there is none. */
   | "bad_key";
 
 /** The only error that this package throws, whatever it is given. If that throws, it is the `cause`. */

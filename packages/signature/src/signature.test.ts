@@ -259,6 +259,8 @@ describe("an invalid webhook or key is refused with a SignatureError", () => {
   );
 
   test("no key at all", async () => {
-    await expect(check({}, [])).rejects.toEqual(refused("no_match"));
+    const none = new SignatureError("bad_key", "the list of keys is empty: pass at least one");
+    await expect(check({}, [])).rejects.toEqual(none);
+    await expect(sign(VECTOR, [])).rejects.toEqual(none);
   });
 });
