@@ -83,6 +83,52 @@ describe("a field that the contracts do not know", () => {
   });
 });
 
+describe("a value that its field does not take is refused with the field and what it takes:", () => {
+  const CREATE = "SubscriptionService/CreateSubscription";
+  const subscription = { targetUrl: "https://yoursite.example/", eventTypes: ["*"] };
+  const seconds = 'takes seconds as text with an s, such as "20s"';
+  const checks = "SCHEMA_CHECK_OFF, SCHEMA_CHECK_WARN or SCHEMA_CHECK_REJECT";
+  test.each<[string, string, object, string, string]>([
+    [
+      "an enum's value by a short name",
+      "EventCatalogService/SetSchemaCheck",
+      { schemaCheck: "REJECT" },
+      "schema_check",
+      `takes ${checks}`,
+    ],
+    [
+      "an enum's value by a number that it lacks",
+      "EventCatalogService/SetSchemaCheck",
+      { schemaCheck: 99 },
+      "schema_check",
+      `must be one of ${checks}`,
+    ],
+    ["a duration without a unit", CREATE, { ...subscription, timeout: "20" }, "timeout", seconds],
+    ["a duration as a number", CREATE, { ...subscription, timeout: 20 }, "timeout", seconds],
+    [
+      "headers as text",
+      CREATE,
+      { ...subscription, headers: "x-a: 1" },
+      "headers",
+      'cannot be decoded: "x-a: 1"',
+    ],
+  ])("%s", async (_what, method, message, field, description) => {
+    const { status, body } = await t.rpc(method, message);
+    expect(status).toBe(400);
+    const details = body.details.map(({ debug }: { debug: object }) => debug);
+    expect(details).toContainEqual(expect.objectContaining({ reason: "FIELD_INVALID" }));
+    expect(details).toContainEqual(
+      expect.objectContaining({ fieldViolations: [expect.objectContaining({ field, description })] }),
+    );
+    if (!description.startsWith("cannot")) expect(body.message).toContain(`${field} ${description}`);
+  });
+
+  test("a value whose field cannot be told is refused with what its type takes", async () => {
+    const { body } = await t.rpc("DeliveryService/ListDeliveries", { createdFrom: "yesterday" });
+    expect(body.message).toContain('such as "2030-01-31T12:00:00Z"');
+  });
+});
+
 describe("bytes that are not UTF-8 are refused, not replaced,", () => {
   const text = (char: Uint8Array) =>
     Buffer.concat([Buffer.from('{"eventType":"invoice_sent","data":{"a":"'), char, Buffer.from('"}}')]);

@@ -5,6 +5,7 @@ import { createValidateInterceptor } from "@connectrpc/validate";
 import { EVENT_DATA_BYTES_MAX } from "@posthaste/domain";
 import { requireFewItems } from "./count-items.ts";
 import { detailsFor, shortenedText, type Why } from "./error-details.ts";
+import { oneOf, valuesOf } from "./request-fields.ts";
 
 /**
  * Maximum violations in an answer, and characters of a field's name, which may hold a key of the caller's.
@@ -72,10 +73,10 @@ type Mistake = {
 function mistakeIn({ field, ruleId, message }: Violation): Mistake {
   const choice = choiceIn(field);
   if (choice !== undefined) return { names: choice, message: "is missing; send one of them" };
-  return { names: [nameOf(field)], message: wordsFor(ruleId, message) };
+  return { names: [nameOf(field)], message: wordsFor(ruleId, message, field) };
 }
 
-function wordsFor(ruleId: string, message: string): string {
+function wordsFor(ruleId: string, message: string, path: Path): string {
   switch (ruleId) {
     case "required":
     case "repeated.min_items":
@@ -86,10 +87,16 @@ function wordsFor(ruleId: string, message: string): string {
     case "string.not_contains":
       return "must not contain a space";
     case "enum.defined_only":
-      return "must be one of the values in the contract";
+      return `must be one of ${oneOf(valuesOf(enumAt(path)))}`;
     default:
       return message;
   }
+}
+
+/** Returns the full name of the enum at the end of a path, which may lead to an item of a list. */
+function enumAt(path: Path): string {
+  const field = path.findLast((step) => step.kind === "field");
+  return field?.enum?.typeName ?? "";
 }
 
 /** Names the fields of the oneof at the end of a path, because requests do not contain the oneof's name. */

@@ -68,7 +68,7 @@ function errorFor(
   method: DescMethod,
   line: RequestLine | undefined,
 ): ConnectError {
-  if (error instanceof ConnectError) return withReason(error);
+  if (error instanceof ConnectError) return withReason(error, method.input);
   if (error instanceof Refusal) return refusalFor(method, error);
   if (line?.isOver() === true && isEndOfStream(error)) {
     return new ConnectError("the caller has left", Code.Canceled);
