@@ -3,7 +3,7 @@ import { Code, ConnectError, type ConnectRouter } from "@connectrpc/connect";
 import { ErrorInfoSchema } from "@posthaste/contracts/error-details";
 import type { ReasonName } from "../http/refusal-table.ts";
 import { detailsFor, shortenedText, type Why } from "./error-details.ts";
-import { nearestField, oneOf, onlyFieldOf, valuesOf } from "./request-fields.ts";
+import { fieldsOf, nearestField, oneOf, onlyFieldOf, valuesOf } from "./request-fields.ts";
 import { rewriteErrors } from "./rewrite-errors.ts";
 import { wrapHandlers } from "./wrap-handlers.ts";
 
@@ -24,6 +24,9 @@ const FORMS: Readonly<Record<string, string>> = {
   "google.protobuf.Duration": 'takes seconds as text with an s, such as "20s"',
   "google.protobuf.Timestamp": 'takes a time as text (RFC 3339), such as "2030-01-31T12:00:00Z"',
 };
+
+/** How many fields of a message an answer names; a reader of more looks at the contract. */
+const FIELDS_NAMED_MAX = 10;
 
 /** The reasons of the errors that Connect itself makes. */
 const REASONS: { readonly [code in Code]?: ReasonName } = {
@@ -83,8 +86,7 @@ function whyOf({ code, rawMessage }: ConnectError, request: DescMessage): Why & 
   if (code === Code.InvalidArgument) {
     const [, type, unknown] = UNKNOWN_FIELD.exec(rawMessage) ?? [];
     if (type !== undefined && unknown !== undefined) {
-      const near = nearestField(type, unknown);
-      const hint = near === undefined ? "" : `; did you mean ${near}?`;
+      const hint = hintFor(type, unknown);
       return { reason: "FIELD_UNKNOWN", fields: [{ field: unknown, message: `is unknown${hint}` }], hint };
     }
     const [, field, message] = WRONG_FIELD.exec(rawMessage) ?? [];
@@ -110,4 +112,13 @@ function wrongValue(type: string, got: string, request: DescMessage): Why & { re
     fields: [{ field, message: takes ?? `cannot be decoded: ${got}` }],
     hint,
   };
+}
+
+/** Says which field a caller probably meant, or which there are. */
+function hintFor(type: string, unknown: string): string {
+  const near = nearestField(type, unknown);
+  if (near !== undefined) return `; did you mean ${near}?`;
+  const fields = fieldsOf(type);
+  if (fields.length > FIELDS_NAMED_MAX) return "";
+  return `; there is ${fields.length === 0 ? "no field" : fields.join(", ")}`;
 }

@@ -28,6 +28,11 @@ export function nearestField(typeName: string, name: string): string | undefined
   )[0];
 }
 
+/** Returns the names of a message's fields, as JSON has them. */
+export function fieldsOf(typeName: string): readonly string[] {
+  return registry.getMessage(typeName)?.fields.map(({ jsonName }) => jsonName) ?? [];
+}
+
 /**
  * Returns the only field of a request, at any depth, that holds a message or enum of this type; undefined if
  * there is none or there are several.
