@@ -10,6 +10,7 @@ import fastify, { type FastifyInstance } from "fastify";
 import { RPC_METHODS, TOKEN_RPC_PATHS } from "./connect/access.ts";
 import { contextValuesFor } from "./connect/call-values.ts";
 import { refuseFirst } from "./connect/interceptors.ts";
+import { insteadOf } from "./connect/nearest-rpc.ts";
 import { connectRoutes, interceptors } from "./connect/routes.ts";
 import { rpcHeaders } from "./connect/rpc-headers.ts";
 import { strictJson } from "./connect/strict-json.ts";
@@ -103,7 +104,7 @@ export async function startApi(options: ApiOptions): Promise<Api> {
     payload.on("error", () => {}).destroy();
     return "";
   });
-  answerUnrouted(app, (path) => RPC_METHODS.get(path));
+  answerUnrouted(app, (path) => RPC_METHODS.get(path), insteadOf);
   const stopping = new AbortController();
   // Every call in flight has a listener on this signal, so their number is not a leak.
   setMaxListeners(0, stopping.signal);

@@ -94,3 +94,25 @@ test.each(["/nowhere", "/posthaste.v1.EventIngestService/Nothing", "/api/Webhook
     expect(String(answer)).toContain(`no route matches ${path}`);
   },
 );
+
+const INGEST = "posthaste.v1.EventIngestService/IngestEvent";
+test.each([
+  ["an RPC with a slip", "posthaste.v1.EventIngestService/IngestEvnt", `did you mean /${INGEST}?`],
+  ["a service with a slip", "posthaste.v1.EventIngestServic/IngestEvent", `did you mean /${INGEST}?`],
+  ["an RPC without its package", "EventIngestService/IngestEvent", `did you mean /${INGEST}?`],
+  [
+    "an RPC that resembles none",
+    "posthaste.v1.EventIngestService/Send",
+    "posthaste.v1.EventIngestService has IngestEvent, IngestEvents",
+  ],
+  [
+    "a service that resembles none",
+    "posthaste.v1.Events/Send",
+    "posthaste.v1 has SubscriptionService, EventIngestService, ",
+  ],
+  ["a path that is no RPC's", "api/Webhooks", "see /api/docs"],
+])("the answer to %s names what there is", async (_what, name, instead) => {
+  const { status, body } = await t.rest("POST", `/${name}`, { json: {} });
+  expect(status).toBe(404);
+  expect(body.detail).toContain(`no route matches /${name}; ${instead}`);
+});

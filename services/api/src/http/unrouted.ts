@@ -18,10 +18,12 @@ type Route = { readonly path: RegExp; readonly methods: Set<string> };
  *
  * @param methodsOf the methods of a path whose route takes all to refuse them itself; undefined: those of its
  *   routes
+ * @param insteadOf says what there is instead of a path that is similar to another; undefined: nothing is
  */
 export function answerUnrouted(
   app: FastifyInstance,
   methodsOf: (path: string) => readonly string[] | undefined,
+  insteadOf: (path: string) => string | undefined,
 ): void {
   const routes = new Map<string, Route>();
   app.addHook("onRoute", ({ url, method }) => {
@@ -38,7 +40,7 @@ export function answerUnrouted(
       .filter((route) => route.path.test(path))
       .flatMap((route) => [...route.methods]);
     return methods.length === 0 || methods.includes(request.method)
-      ? noRoute(reply, path)
+      ? noRoute(reply, path, insteadOf(path) ?? "see /api/docs")
       : otherMethod(request, reply, path, new Set(methods));
   };
   app.addHook("onRequest", async (request, reply) => (request.is404 ? answer(request, reply) : undefined));
@@ -78,11 +80,11 @@ function noProxy(reply: FastifyReply): FastifyReply {
   });
 }
 
-function noRoute(reply: FastifyReply, path: string): FastifyReply {
+function noRoute(reply: FastifyReply, path: string, instead: string): FastifyReply {
   return sendProblem(reply, {
     title: REFUSALS.not_found.title,
     status: 404,
-    detail: `no route matches ${path.slice(0, PATH_CHARS_MAX)}; see /api/docs`,
+    detail: `no route matches ${path.slice(0, PATH_CHARS_MAX)}; ${instead}`,
     reason: "ROUTE_UNKNOWN",
   });
 }
