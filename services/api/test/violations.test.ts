@@ -5,6 +5,7 @@ import {
   createGrpcWebTransport,
 } from "@connectrpc/connect-node";
 import { EventIngestService } from "@posthaste/contracts/event_ingest";
+import { SCOPES } from "@posthaste/domain";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { type Bench, startBench } from "./fixture.ts";
 
@@ -22,7 +23,7 @@ describe("a violation of the contract's rules is answered with what to do:", () 
       "an event type in capitals",
       "EventIngestService/IngestEvent",
       { ...event, eventType: "Invoice Sent" },
-      /^event_type is missing or malformed; it must match /,
+      /^event_type is missing or malformed; it must match the regular expression `\^\[a-z\]/,
     ],
     [
       "no snapshot",
@@ -55,9 +56,28 @@ describe("a violation of the contract's rules is answered with what to do:", () 
       { state: 99 },
       /^state must be one of /,
     ],
+    [
+      "an event type twice",
+      "SubscriptionService/CreateSubscription",
+      { targetUrl: "https://a.example/", eventTypes: ["invoice_sent", "invoice_sent"] },
+      /^event_types must not hold the same item twice$/,
+    ],
+    [
+      "a scope that does not exist",
+      "AccountService/CreateToken",
+      { accountId: 1, name: "a", scopes: ["admin:all"] },
+      /^scopes\[0\] must be one of subscriptions:read, /,
+    ],
+    [
+      "a pointer that is too short",
+      "AccountService/EraseEvents",
+      { accountId: 1, pointer: "/", value: "a" },
+      /^pointer is missing or too short; it must be at least 2 characters$/,
+    ],
     ["no id", "DeliveryService/GetDelivery", {}, /^id is missing$/],
   ])("%s", async (_title, method, body, message) => {
-    const answer = await t.rpc(method, body);
+    const token = await t.tokenWith([...SCOPES]);
+    const answer = await t.rpc(method, body, { token });
     expect(answer).toMatchObject({ status: 400, body: { code: "invalid_argument" } });
     expect(answer.body.message).toMatch(message);
     expect(answer.body.details[0].type).toBe("buf.validate.Violations");

@@ -56,7 +56,7 @@ export async function requireRoomOnHost(
   if (live.length < max) return;
   throw new Refusal(
     "too_many",
-    `this account has ${max} subscriptions on ${hostOf(targetUrl)}, the maximum until that host has answered a delivery to one of them with 2xx; send one a test event`,
+    `this account has ${max} ${max === 1 ? "subscription" : "subscriptions"} on ${hostOf(targetUrl)}, the maximum until that host has answered a delivery to one of them with 2xx; send one a test event`,
     // Waiting does not help, so nothing says how long.
     { reason: "HOST_UNPROVEN", metadata: { limit: String(max) }, field: "target_url" },
   );

@@ -140,7 +140,7 @@ async function requireRoom(store: Store, tx: Tx, accountId: AccountId, max: numb
   if (Number(live) < max) return;
   throw new Refusal(
     "too_many",
-    `this account has ${max} subscriptions, the maximum; delete some, or ask the operator for more`,
+    `this account has ${max} ${max === 1 ? "subscription" : "subscriptions"}, the maximum; delete some, or ask the operator for more`,
     { reason: "SUBSCRIPTIONS_FULL", metadata: { limit: String(max) }, retryAfterMs: ROOM_RETRY_AFTER_MS },
   );
 }

@@ -5,7 +5,7 @@ import { createAuthenticate } from "./auth.ts";
 import { type CostlyReads, createCostlyReads } from "./costly-reads.ts";
 import { createLastCallers } from "./last-callers.ts";
 import { createLoopTurns, type LoopTurnsOptions } from "./loop-turns.ts";
-import { type BodyRoom, createBodyRoom, createPlaces } from "./places.ts";
+import { type BodyRoom, type Counted, createBodyRoom, createPlaces } from "./places.ts";
 import { createRateLimit } from "./rate-limit.ts";
 import {
   createPublicStreamGate,
@@ -40,7 +40,7 @@ export function createAccess(
     authenticate: createAuthenticate(store, now),
     rateLimit: createRateLimit(limits.ratePerSecond),
     requestPlaces: createPlaces({
-      what: "requests in flight",
+      what: { one: "request in flight", many: "requests in flight" },
       reason: "REQUESTS_FULL",
       ofAll: limits.requestsMax,
       ofAccount: limits.accountRequestsMax,
@@ -51,13 +51,20 @@ export function createAccess(
     bodyRoom: createBodyRoom(limits.bodiesBytesMax, BUSY_RETRY_AFTER_MS),
     costlyReads: createCostlyReads({ connections: store.connections, streams: limits.watchesMax }),
     streamGates: {
-      deliveries: createStreamGate("streams of delivery changes", {
+      deliveries: createStreamGate(streamsOf("delivery changes"), {
         ofAll: limits.watchesMax,
         ofAccount: limits.accountWatchesMax,
       }),
-      inboxes: createStreamGate("streams of inboxes", INBOX_WATCHES_MAX),
-      health: createPublicStreamGate("watched health statuses", limits.publicStreamsMax),
-      reflection: createPublicStreamGate("streams of reflection", limits.publicStreamsMax),
+      inboxes: createStreamGate(streamsOf("inboxes"), INBOX_WATCHES_MAX),
+      health: createPublicStreamGate(
+        { one: "watched health status", many: "watched health statuses" },
+        limits.publicStreamsMax,
+      ),
+      reflection: createPublicStreamGate(streamsOf("reflection"), limits.publicStreamsMax),
     },
   };
+}
+
+function streamsOf(what: string): Counted {
+  return { one: `stream of ${what}`, many: `streams of ${what}` };
 }

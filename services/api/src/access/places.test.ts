@@ -7,7 +7,13 @@ const by = (accountId: number, tokenId = accountId) => ({
   tokenId: tokenId as TokenId,
 });
 const placesOf = (ofAll: number, ofAccount: number) =>
-  createPlaces({ what: "requests", reason: "REQUESTS_FULL", ofAll, ofAccount, retryAfterMs: 1_000 });
+  createPlaces({
+    what: { one: "request", many: "requests" },
+    reason: "REQUESTS_FULL",
+    ofAll,
+    ofAccount,
+    retryAfterMs: 1_000,
+  });
 
 /** Takes places until one is refused. */
 function takeAll(places: ReturnType<typeof placesOf>, who: ReturnType<typeof by>) {
@@ -44,10 +50,15 @@ describe("places", () => {
     expect(() => places.take(by(99))).not.toThrow();
   });
 
+  test("are counted in words that fit one of them", () => {
+    const { error } = takeAll(placesOf(2, 4), by(1));
+    expect(error.message).toContain("this account has 1 request, its part of 2");
+  });
+
   test("are refused when all are taken", () => {
     const places = placesOf(1, 4);
     const leave = places.take(by(1));
-    expect(() => places.take(by(2))).toThrow("there are 1 requests, the maximum");
+    expect(() => places.take(by(2))).toThrow("there is 1 request, the maximum");
     leave();
     expect(() => places.take(by(2))).not.toThrow();
   });

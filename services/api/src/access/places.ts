@@ -4,9 +4,11 @@ import type { Principal } from "@posthaste/store";
 /** The part of its account's places that one token may hold: the account's others keep the rest. */
 const TOKEN_SHARE = 3 / 4;
 
+/** What takes a place, for the refusal: such as "request in flight" and "requests in flight". */
+export type Counted = { readonly one: string; readonly many: string };
+
 export type PlacesOptions = {
-  /** What takes a place, for the refusal: such as "requests in flight". */
-  readonly what: string;
+  readonly what: Counted;
   readonly reason: "REQUESTS_FULL" | "STREAMS_FULL";
   readonly ofAll: number;
   readonly ofAccount: number;
@@ -48,10 +50,10 @@ export function createPlaces({ what, reason, ofAll, ofAccount, retryAfterMs }: P
           retryAfterMs,
         });
       if (byToken.of(tokenId) >= ofToken)
-        throw refuse("token", `this token has ${ofToken} ${what}, its maximum`);
+        throw refuse("token", `this token has ${counted(ofToken, what)}, its maximum`);
       if (held >= ofAccount || (ofAll > taken && roomToShare(held, ofAll - taken) === 0))
-        throw refuse("account", `this account has ${held} ${what}, its part of ${ofAll}`);
-      if (taken >= ofAll) throw refuse("server", `there are ${ofAll} ${what}, the maximum`);
+        throw refuse("account", `this account has ${counted(held, what)}, its part of ${ofAll}`);
+      if (taken >= ofAll) throw refuse("server", allTaken(ofAll, what));
       byAccount.add(accountId, 1);
       byToken.add(tokenId, 1);
       taken += 1;
@@ -64,6 +66,15 @@ export function createPlaces({ what, reason, ofAll, ofAccount, retryAfterMs }: P
     taken: () => taken,
     accounts: byAccount.holders,
   };
+}
+
+/** Says that all places are taken. */
+export function allTaken(ofAll: number, what: Counted): string {
+  return `there ${ofAll === 1 ? "is" : "are"} ${counted(ofAll, what)}, the maximum`;
+}
+
+function counted(count: number, { one, many }: Counted): string {
+  return `${count} ${count === 1 ? one : many}`;
 }
 
 /** Counts for each holder; a holder with none is forgotten. */

@@ -8,7 +8,8 @@ export type RateLimit = (principal: Principal) => Promise<void>;
 
 /** Limits each token to `perSecond` requests, averaged over a window. Forgets a token with its window. */
 export function createRateLimit(perSecond: number): RateLimit {
-  const limiter = new RateLimiterMemory({ points: perSecond * RATE_WINDOW_S, duration: RATE_WINDOW_S });
+  const points = perSecond * RATE_WINDOW_S;
+  const limiter = new RateLimiterMemory({ points, duration: RATE_WINDOW_S });
   return async ({ tokenId }) => {
     try {
       await limiter.consume(tokenId);
@@ -16,7 +17,7 @@ export function createRateLimit(perSecond: number): RateLimit {
       if (!(rejected instanceof RateLimiterRes)) throw rejected;
       throw new Refusal(
         "too_many",
-        `this token sent over ${perSecond} requests a second for ${RATE_WINDOW_S} s; wait, send events in batches, or ask the operator for a higher limit`,
+        `this token sent over ${points} requests within ${RATE_WINDOW_S} s, ${perSecond} a second; wait, send events in batches, or ask the operator for a higher limit`,
         {
           reason: "RATE_LIMITED",
           metadata: { limit: String(perSecond) },

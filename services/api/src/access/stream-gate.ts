@@ -1,7 +1,7 @@
 import { MINUTE_MS, Refusal } from "@posthaste/domain";
 import type { Principal } from "@posthaste/store";
 import type { RequestLine } from "../http/request-line.ts";
-import { createPlaces } from "./places.ts";
+import { allTaken, type Counted, createPlaces } from "./places.ts";
 
 /** A stream sends something at least this often, so that both sides notice a dead connection. */
 export const STREAM_HEARTBEAT_MS = 15_000;
@@ -19,12 +19,12 @@ export type PublicStreamGate = {
 };
 
 /** Bounds the open streams of one kind that need no token; another one is refused with `too_many`. */
-export function createPublicStreamGate(what: string, ofAll: number): PublicStreamGate {
+export function createPublicStreamGate(what: Counted, ofAll: number): PublicStreamGate {
   let open = 0;
   return {
     async *pass(line, stream) {
       if (open >= ofAll) {
-        const problem = `there are ${ofAll} ${what}, the maximum; wait until one of them ends`;
+        const problem = `${allTaken(ofAll, what)}; wait until one of them ends`;
         throw new Refusal("too_many", problem, {
           reason: "STREAMS_FULL",
           metadata: { holder: "server" },
@@ -57,7 +57,7 @@ export type StreamGate = {
  *
  * @param what the streams, for the refusal
  */
-export function createStreamGate(what: string, limits: { ofAll: number; ofAccount: number }): StreamGate {
+export function createStreamGate(what: Counted, limits: { ofAll: number; ofAccount: number }): StreamGate {
   const places = createPlaces({ what, reason: "STREAMS_FULL", ...limits, retryAfterMs: RETRY_AFTER_MS });
   return {
     async *pass(principal, stream) {

@@ -80,10 +80,15 @@ function wordsFor(ruleId: string, message: string, path: Path): string {
   switch (ruleId) {
     case "required":
     case "repeated.min_items":
-    case "string.min_len":
       return "is missing";
+    case "string.min_len":
+      return message.includes("at least 1 ") ? "is missing" : `is missing or too short; it ${message}`;
+    case "repeated.unique":
+      return "must not hold the same item twice";
+    case "string.in":
+      return message.replace(/^must be in list \[(.*)\]$/, "must be one of $1");
     case "string.pattern":
-      return `is missing or malformed; it ${message.replace("does not match", "must match")}`;
+      return `is missing or malformed; it ${message.replace("does not match regex pattern", "must match the regular expression")}`;
     case "string.not_contains":
       return "must not contain a space";
     case "enum.defined_only":

@@ -44,7 +44,7 @@ export const LIMIT_SETTINGS = {
     { min: 1, max: 10_000 },
   ),
   POSTHASTE_ACCOUNT_WATCHES_MAX: integer(
-    "Maximum open streams of delivery changes of one account, and three quarters of it of one token; more are answered 429. Each open page of the console has one",
+    "Maximum open streams of delivery changes of one account, and three quarters of it of one token; more are answered 429. If few places are free, an account with many gets no more, so that the others find one. Each open page of the console has one",
     20,
     { min: 1, max: 10_000 },
   ),
