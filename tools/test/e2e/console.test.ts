@@ -371,6 +371,11 @@ describe("a portal link", () => {
     await page.getByRole("heading", { name: "Overview" }).waitFor();
   });
 
+  test("without its code says that it is incomplete", async () => {
+    const { page } = await show({ path: "/portal" });
+    await page.getByText("The link is incomplete: ask for the whole link, or for a new one.").waitFor();
+  });
+
   test("opens in a frame of an origin that the operator lists, and of no other origin", async () => {
     const framing = async (by: Receiver) => {
       by.answer({
@@ -424,6 +429,14 @@ describe("a portal link", () => {
     const late = stack.client.sessions.openSession({ portalCode: path.split("#")[1] ?? "" });
     await expect(late).rejects.toThrow(ConnectError);
   });
+});
+
+test("an address that cannot be a subscription's has no page", async () => {
+  const { page, go } = await show({ token: account.token });
+  for (const path of ["/subscriptions/abc", "/subscriptions/0", "/subscriptions/1e3"]) {
+    await go(path);
+    await page.getByRole("heading", { name: "Page not found" }).waitFor();
+  }
 });
 
 test("a page that is not served says so under the menu, and can be reloaded; the others are shown", async () => {

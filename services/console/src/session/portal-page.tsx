@@ -47,6 +47,7 @@ async function openSession(): Promise<Session | string> {
   const portalCode = location.hash.slice(1);
   // Removes the code from the address bar and the history at once, so that nobody copies it.
   history.replaceState(null, "", "/");
+  if (portalCode === "") return "the link is incomplete: ask for the whole link, or for a new one";
   try {
     const { secret, session } = await createClient(SessionService, transport).openSession({ portalCode });
     if (session === undefined) return "the API returned no session";

@@ -50,6 +50,9 @@ const PLACES = [
   { path: "/inbox", name: "Inbox", Icon: Inbox },
 ] as const;
 
+/** The API would blame the id of any other address, which is no page. */
+const SUBSCRIPTION_PATH = /^\/subscriptions\/(?<id>[1-9]\d{0,9})\/?$/;
+
 /** The frame around every page. */
 export function Shell() {
   const [path] = useLocation();
@@ -75,7 +78,7 @@ export function Shell() {
               <Route path="/deliveries/:id">{({ id }) => <DeliveryPage key={id} id={id} />}</Route>
               <Route path="/subscriptions" component={SubscriptionsPage} />
               <Route path="/subscriptions/new" component={NewSubscriptionPage} />
-              <Route path="/subscriptions/:id">
+              <Route path={SUBSCRIPTION_PATH}>
                 {({ id }) => <SubscriptionPage key={id} id={Number(id)} />}
               </Route>
               <Route path="/event-types" component={EventTypesPage} />
