@@ -9,6 +9,7 @@ import { whyDatabaseAway } from "@posthaste/store";
 import fastify, { type FastifyInstance } from "fastify";
 import { RPC_METHODS, TOKEN_RPC_PATHS } from "./connect/access.ts";
 import { contextValuesFor } from "./connect/call-values.ts";
+import { COMPRESS_MIN_BYTES, COMPRESSIONS } from "./connect/compressions.ts";
 import { refuseFirst } from "./connect/interceptors.ts";
 import { insteadOf } from "./connect/nearest-rpc.ts";
 import { connectRoutes, interceptors } from "./connect/routes.ts";
@@ -150,6 +151,8 @@ async function registerRoutes(
     calls.addContentTypeParser("*", (_request, _body, done) => done(null));
     await calls.register(fastifyConnectPlugin, {
       routes: extendRoutes(connectRoutes(deps)),
+      acceptCompression: COMPRESSIONS,
+      compressMinBytes: COMPRESS_MIN_BYTES,
       interceptors: interceptors(deps),
       requestGate: refuseFirst(deps),
       jsonOptions: strictJson(limits.refusesUnknownFields),

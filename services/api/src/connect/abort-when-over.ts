@@ -3,6 +3,7 @@ import { createDeadlineSignal } from "@connectrpc/connect/protocol";
 import { parseTimeout as parseConnect } from "@connectrpc/connect/protocol-connect";
 import { parseTimeout as parseGrpc } from "@connectrpc/connect/protocol-grpc";
 import { LINE, OVER } from "./call-values.ts";
+import { compressUntil } from "./compressions.ts";
 import { TIMER_MS_MAX } from "./far-deadlines.ts";
 import { wrapHandlers } from "./wrap-handlers.ts";
 
@@ -26,7 +27,7 @@ export function abortWhenOver(router: ConnectRouter): void {
     });
     const signal = AbortSignal.any([over.signal, deadline.signal]);
     contextValues?.set(OVER, signal);
-    return handler({ ...request, signal });
+    return compressUntil(signal, () => handler({ ...request, signal }));
   });
 }
 

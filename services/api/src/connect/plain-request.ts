@@ -8,9 +8,9 @@ import {
   transformJoinEnvelopes,
   transformSplitEnvelope,
 } from "@connectrpc/connect/protocol";
-import { compressionBrotli, compressionGzip } from "@connectrpc/connect-node";
 import { Refusal } from "@posthaste/domain";
 import type { Turn } from "../access/loop-turns.ts";
+import { COMPRESSIONS } from "./compressions.ts";
 import { requireFewFields, requireFewSigns } from "./count-values.ts";
 import { counted, gathered } from "./gathered-body.ts";
 import { refusalFor } from "./refusal-for.ts";
@@ -25,8 +25,6 @@ export type Bounds = {
   /** Waits before a message is looked at and decoded. */
   readonly turn: Turn;
 };
-
-const COMPRESSIONS = [compressionGzip, compressionBrotli];
 
 /**
  * Returns the request as if it had been sent uncompressed, with messages that are quickly decoded, each in a

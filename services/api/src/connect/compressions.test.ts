@@ -1,0 +1,21 @@
+import { brotliDecompressSync, gunzipSync } from "node:zlib";
+import { describe, expect, test } from "vitest";
+import { COMPRESSIONS, compressUntil } from "./compressions.ts";
+
+const LARGE = Buffer.from("invoice ".repeat(100_000));
+
+describe.each(COMPRESSIONS)("what $name compresses", ({ name, compress }) => {
+  test("is what was given", async () => {
+    const inflate = name === "gzip" ? gunzipSync : brotliDecompressSync;
+    expect(inflate(await compress(LARGE)).equals(LARGE)).toBe(true);
+  });
+
+  test("is nothing for a call that ends while it waits for others", async () => {
+    const over = new AbortController();
+    const others = [compress(LARGE), compress(LARGE)];
+    const left = compressUntil(over.signal, () => compress(LARGE));
+    over.abort();
+    expect((await left).length).toBe(0);
+    for (const { length } of await Promise.all(others)) expect(length).toBeGreaterThan(0);
+  });
+});

@@ -1,0 +1,21 @@
+import { expect, test } from "vitest";
+import { createSlots } from "./slots.ts";
+
+test("at most so many tasks run at once, in the order in which they came, also after one that fails", async () => {
+  const inSlot = createSlots(2);
+  const begun: number[] = [];
+  const ends = Array.from({ length: 5 }, () => Promise.withResolvers<number>());
+  const all = ends.map(({ promise }, i) =>
+    inSlot(async () => {
+      begun.push(i);
+      return await promise;
+    }),
+  );
+  expect(begun).toEqual([0, 1]);
+  ends[1]?.reject(new Error("fails"));
+  await expect(all[1]).rejects.toThrow("fails");
+  expect(begun).toEqual([0, 1, 2]);
+  for (const i of [0, 2, 3, 4]) ends[i]?.resolve(i);
+  expect(await Promise.all([all[0], ...all.slice(2)])).toEqual([0, 2, 3, 4]);
+  expect(begun).toEqual([0, 1, 2, 3, 4]);
+});
