@@ -1,15 +1,26 @@
-import { fromBinary } from "@bufbuild/protobuf";
+import { connect } from "node:http2";
+import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { type FileDescriptorProto, FileDescriptorProtoSchema } from "@bufbuild/protobuf/wkt";
 import { Code, createClient } from "@connectrpc/connect";
 import { createGrpcTransport } from "@connectrpc/connect-node";
-import { ServerReflection, type ServerReflectionRequest } from "@posthaste/contracts/reflection";
+import {
+  ServerReflection,
+  type ServerReflectionRequest,
+  ServerReflectionRequestSchema,
+} from "@posthaste/contracts/reflection";
 import { ServerReflection as ServerReflectionV1Alpha } from "@posthaste/contracts/reflection-v1alpha";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { type Bench, startBench } from "./fixture.ts";
 
 let t: Bench;
+/** How many computations have waited for a turn of the event loop. */
+let waits = 0;
 beforeAll(async () => {
-  t = await startBench();
+  t = await startBench({
+    onWaited: () => {
+      waits += 1;
+    },
+  });
 });
 afterAll(() => t.dispose());
 
@@ -94,3 +105,46 @@ test.each([
     });
   },
 );
+
+/** Asks over gRPC, ready for compressed answers. @returns the flag of each, 1 for a compressed one */
+async function flagsOfAnswers(encoding: string, ...symbols: readonly string[]): Promise<number[]> {
+  const session = connect(t.url);
+  const stream = session.request({
+    ":method": "POST",
+    ":path": "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
+    "content-type": "application/grpc",
+    "grpc-accept-encoding": encoding,
+    te: "trailers",
+  });
+  for (const value of symbols) {
+    const question = create(ServerReflectionRequestSchema, {
+      messageRequest: { case: "fileContainingSymbol", value },
+    });
+    const message = toBinary(ServerReflectionRequestSchema, question);
+    stream.write(Buffer.from([0, 0, 0, 0, message.length, ...message]));
+  }
+  stream.end();
+  let rest = Buffer.concat(await stream.toArray());
+  session.destroy();
+  const flags: number[] = [];
+  for (; rest.length > 0; rest = rest.subarray(5 + rest.readUInt32BE(1))) flags.push(rest[0] ?? -1);
+  return flags;
+}
+
+test.each(["br", "gzip"])(
+  "answers are not compressed in %s, since no account answers for it",
+  async (encoding) => {
+    const answers = await flagsOfAnswers(
+      encoding,
+      "posthaste.v1.DeliveryService",
+      "posthaste.v1.Subscription",
+    );
+    expect(answers).toEqual([0, 0]);
+  },
+);
+
+test("each answer waits for a turn of the event loop, however small", async () => {
+  waits = 0;
+  await flagsOfAnswers("identity", "posthaste.v1.DeliveryService", "no.such.Symbol");
+  expect(waits).toBe(2);
+});

@@ -1,6 +1,6 @@
 import type { AccountId } from "@posthaste/domain";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import { createLoopTurns } from "./loop-turns.ts";
+import { ANONYMOUS, createLoopTurns } from "./loop-turns.ts";
 
 const [A, B, C, LIGHT] = [1, 2, 3, 4] as AccountId[] as [AccountId, AccountId, AccountId, AccountId];
 const LARGE = 1_048_576;
@@ -78,6 +78,16 @@ test("what looks at few bytes never waits, and is not charged", async () => {
   await indebt(A);
   await compute(A, "small", 500, 1_024);
   expect(computed).toEqual(["small"]);
+});
+
+test("what callers without a token compute waits, however few bytes they look at", async () => {
+  const { turns, compute, computed, turn, indebt } = setup();
+  await indebt(ANONYMOUS);
+  turns.begin(B);
+  void compute(ANONYMOUS, "anonymous", 1, 10);
+  await compute(A, "a", 1);
+  await turn();
+  expect(computed).toEqual(["a"]);
 });
 
 /** Returns the part of the time in which these accounts compute, while calls of a light one are in flight. */

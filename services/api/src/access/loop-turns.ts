@@ -43,7 +43,7 @@ const COUNT_PER_TURN = 16;
 const LOOK_EVERY_MS = 5;
 /**
  * Messages up to this size, in bytes, never wait: the rate of a token bounds what they cost, some tens of
- * microseconds each.
+ * microseconds each. Nothing bounds the rate of {@link ANONYMOUS}.
  */
 const SMALL_BYTES_MAX = 1_024;
 /**
@@ -53,6 +53,9 @@ const SMALL_BYTES_MAX = 1_024;
 const WAIT_MS_MAX = 30_000;
 const RETRY_AFTER_MS = 1_000;
 
+/** All callers without a token, who share the turns of one account. No account has this number. */
+export const ANONYMOUS = 0 as AccountId;
+
 /** Resolves in a turn of the loop of the call's account; see {@link LoopTurns.wait}. */
 export type Turn = (bytes: number) => Promise<void>;
 
@@ -61,11 +64,11 @@ export type LoopTurns = {
   begin(accountId: AccountId): () => void;
   /**
    * Resolves in a turn of the event loop of its own. What then runs before it waits for something else is
-   * charged to the account. If few bytes are looked at, it resolves at once, and nothing is charged.
+   * charged to the account. If an account looks at few bytes, it resolves at once, and nothing is charged.
    *
    * What waits is bounded by the places of the requests that it belongs to.
    *
-   * @param bytes how much is looked at
+   * @param bytes how much is looked at; {@link ANONYMOUS} waits also for the least
    * @param signal aborts when nobody waits for the computation any more
    * @throws Refusal `too_many` if the turn does not come within half a minute; the signal's reason
    */
@@ -113,7 +116,7 @@ export function createLoopTurns({
       };
     },
     async wait(accountId, bytes, signal) {
-      if (bytes <= SMALL_BYTES_MAX) return;
+      if (bytes <= SMALL_BYTES_MAX && accountId !== ANONYMOUS) return;
       signal?.throwIfAborted();
       const { promise, resolve, reject } = Promise.withResolvers<void>();
       const begunAt = now();
@@ -122,7 +125,7 @@ export function createLoopTurns({
         reject(error);
       };
       const waiting = { accountId, go: resolve };
-      const tooLong = setTimeout(() => leave(waitedTooLong()), WAIT_MS_MAX);
+      const tooLong = setTimeout(() => leave(waitedTooLong(accountId)), WAIT_MS_MAX);
       const abort = () => leave(signal?.reason);
       signal?.addEventListener("abort", abort, { once: true });
       queue.add(accountId, waiting);
@@ -247,10 +250,11 @@ function createRequests(now: () => number) {
   };
 }
 
-function waitedTooLong(): Refusal {
+function waitedTooLong(accountId: AccountId): Refusal {
+  const whose = accountId === ANONYMOUS ? "calls without a token" : "this account's calls";
   return new Refusal(
     "too_many",
-    `this account's calls take more of the server's time than its part, and this one has waited for ${WAIT_MS_MAX / 1_000} s; send fewer or smaller ones at once`,
+    `${whose} take more of the server's time than their part, and this one has waited for ${WAIT_MS_MAX / 1_000} s; send fewer or smaller ones at once`,
     { reason: "COMPUTING_FULL", retryAfterMs: RETRY_AFTER_MS },
   );
 }

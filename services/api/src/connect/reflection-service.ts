@@ -5,8 +5,9 @@ import { file_posthaste_v1_error } from "@posthaste/contracts/error";
 import { file_google_rpc_error_details } from "@posthaste/contracts/error-details";
 import type { ServerReflection, ServerReflectionRequest } from "@posthaste/contracts/reflection";
 import { Refusal } from "@posthaste/domain";
+import { ANONYMOUS, type LoopTurns } from "../access/loop-turns.ts";
 import type { PublicStreamGate } from "../access/stream-gate.ts";
-import { LINE } from "./call-values.ts";
+import { LINE, OVER } from "./call-values.ts";
 
 /** gRPC's status codes. */
 const NOT_FOUND = 5;
@@ -22,7 +23,7 @@ type Question = ServerReflectionRequest["messageRequest"];
  */
 export function reflectionService(
   services: readonly DescService[],
-  gate: PublicStreamGate,
+  { gate, loopTurns }: { readonly gate: PublicStreamGate; readonly loopTurns: LoopTurns },
 ): ServiceImpl<typeof ServerReflection> {
   const files = new Map<string, DescFile>();
   for (const service of services) addFile(files, service.file);
@@ -56,7 +57,7 @@ export function reflectionService(
         return failure(UNIMPLEMENTED, "the contracts define no extensions");
     }
   };
-  async function* answersTo(requests: AsyncIterable<ServerReflectionRequest>) {
+  async function* answersTo(requests: AsyncIterable<ServerReflectionRequest>, over?: AbortSignal) {
     let asked = 0;
     for await (const request of requests) {
       asked += 1;
@@ -64,11 +65,15 @@ export function reflectionService(
         throw new Refusal("too_many", `a stream takes at most ${QUESTIONS_MAX} questions; open another`);
       }
       const { host, messageRequest: question } = request;
-      yield { validHost: host, originalRequest: request, messageResponse: answerTo(question) };
+      const messageResponse = answerTo(question);
+      // An answer may have 83 kB, and nothing bounds how often anybody asks.
+      await loopTurns.wait(ANONYMOUS, 0, over);
+      yield { validHost: host, originalRequest: request, messageResponse };
     }
   }
   return {
-    serverReflectionInfo: (requests, { values }) => gate.pass(values.get(LINE), answersTo(requests)),
+    serverReflectionInfo: (requests, { values }) =>
+      gate.pass(values.get(LINE), answersTo(requests, values.get(OVER))),
   };
 }
 

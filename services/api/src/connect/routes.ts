@@ -13,7 +13,7 @@ import { StatisticsService } from "@posthaste/contracts/statistics";
 import { SubscriptionService } from "@posthaste/contracts/subscription";
 import type { Deps } from "../deps.ts";
 import { abortWhenOver } from "./abort-when-over.ts";
-import { SERVICES } from "./access.ts";
+import { accessTo, SERVICES } from "./access.ts";
 import { accountService } from "./account-service.ts";
 import { authorizeFirst } from "./authorize-first.ts";
 import { checkRules } from "./check-rules.ts";
@@ -36,6 +36,9 @@ import { keepBytesOfQueries } from "./strict-json.ts";
 import { subscriptionService } from "./subscription-service.ts";
 import { whileAllowed } from "./while-allowed.ts";
 
+/** Answers without a token: nobody answers for what it costs to compress them. */
+const UNCOMPRESSED = { compressMinBytes: Number.POSITIVE_INFINITY };
+
 /** The interceptors of every call, outermost first. */
 export function interceptors(deps: Deps) {
   return [answer(deps), whileAllowed(deps), checkRules(), boundCostlyReads(deps)];
@@ -48,6 +51,7 @@ export function connectRoutes(deps: Deps): (router: ConnectRouter) => void {
         const handler = implementation[method.localName as keyof ServiceImpl<S>];
         router.rpc(method as DescMethodUnary, handler as MethodImpl<DescMethodUnary>, {
           readMaxBytes: messageBytesMax(method, deps.limits),
+          ...(accessTo(method) === "public" ? UNCOMPRESSED : {}),
         });
       }
     };
@@ -60,7 +64,10 @@ export function connectRoutes(deps: Deps): (router: ConnectRouter) => void {
     serve(SessionService, sessionService(deps));
     serve(InboxService, inboxService(deps));
     serve(Health, healthService(deps));
-    const reflection = reflectionService(SERVICES, deps.streamGates.reflection);
+    const reflection = reflectionService(SERVICES, {
+      gate: deps.streamGates.reflection,
+      loopTurns: deps.loopTurns,
+    });
     serve(ServerReflection, reflection);
     // Most tools still call this version first; the two differ only in their name.
     serve(ServerReflectionV1Alpha, reflection as unknown as ServiceImpl<typeof ServerReflectionV1Alpha>);
