@@ -151,7 +151,7 @@ async function registerRoutes(
     calls.addContentTypeParser("*", (_request, _body, done) => done(null));
     await calls.register(fastifyConnectPlugin, {
       routes: extendRoutes(connectRoutes(deps)),
-      acceptCompression: COMPRESSIONS,
+      acceptCompression: [...COMPRESSIONS],
       compressMinBytes: COMPRESS_MIN_BYTES,
       interceptors: interceptors(deps),
       requestGate: refuseFirst(deps),

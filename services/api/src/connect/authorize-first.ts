@@ -20,6 +20,7 @@ type Call = {
   readonly line: RequestLine;
   readonly bytesMax: number;
   readonly turn: Turn;
+  readonly over: AbortSignal | undefined;
 };
 
 /**
@@ -49,7 +50,7 @@ export function authorizeFirst(
           const over = contextValues.get(OVER);
           const turn: Turn = async (bytes) => await parts.loopTurns.wait(principal.accountId, bytes, over);
           contextValues.set(TURN, turn);
-          const bounds = boundsFor(parts.bodyRoom, principal, { method, line, bytesMax, turn });
+          const bounds = boundsFor(parts.bodyRoom, principal, { method, line, bytesMax, turn, over });
           plain = await plainRequest(request, method, bounds);
         }
       } catch (error) {
@@ -66,6 +67,7 @@ function boundsFor(bodyRoom: BodyRoom, { accountId }: Principal, call: Call): Bo
   call.line.whenOver(part.end);
   return {
     bytesMax: call.bytesMax,
+    over: call.over,
     count(bytes) {
       try {
         part.receive(bytes);

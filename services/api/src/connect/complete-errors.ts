@@ -7,11 +7,8 @@ import { fieldsOf, nearestField, oneOf, onlyFieldOf, valuesOf } from "./request-
 import { rewriteErrors } from "./rewrite-errors.ts";
 import { wrapHandlers } from "./wrap-handlers.ts";
 
-/**
- * The prefixes of Connect's messages for binary that cannot be decoded, and for compressed bytes that end too
- * early. The message of a fault is "internal error" instead.
- */
-const UNDECODABLE = ["parse binary: ", "decompression failed"];
+/** The prefix of Connect's messages for binary that cannot be decoded; a fault's is "internal error". */
+const UNDECODABLE = "parse binary: ";
 /** Connect's message for a body over its limit. Posthaste's own refusals for want of places say otherwise. */
 const TOO_LARGE = /^message (?:size (?:\d+ )?)?is larger than configured readMaxBytes (\d+)/;
 /** The messages of Protobuf's library for JSON that does not fit the contract. */
@@ -42,8 +39,8 @@ const REASONS: { readonly [code in Code]?: ReasonName } = {
  * Completes the errors that Connect makes itself before any interceptor runs, in the finished answer: all get
  * a reason, and a message that can never be accepted is answered with INVALID_ARGUMENT.
  *
- * For invalid binary and for truncated gzip Connect answers INTERNAL, and for what is too large
- * RESOURCE_EXHAUSTED, which tells clients to try again later.
+ * For invalid binary Connect answers INTERNAL, and for what is too large RESOURCE_EXHAUSTED, which tells
+ * clients to try again later.
  */
 export function completeErrors(router: ConnectRouter): void {
   wrapHandlers(
@@ -61,7 +58,7 @@ export function completeErrors(router: ConnectRouter): void {
 export function withReason(error: ConnectError, request: DescMessage): ConnectError {
   if (error.findDetails(ErrorInfoSchema).length > 0) return error;
   const { code, rawMessage } = error;
-  if (code === Code.Internal && UNDECODABLE.some((words) => rawMessage.startsWith(words)))
+  if (code === Code.Internal && rawMessage.startsWith(UNDECODABLE))
     return invalid(rawMessage, { reason: "MESSAGE_UNREADABLE" });
   const limit = code === Code.ResourceExhausted ? TOO_LARGE.exec(rawMessage)?.[1] : undefined;
   if (limit !== undefined) {

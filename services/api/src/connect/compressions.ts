@@ -2,7 +2,7 @@ import { AsyncLocalStorage } from "node:async_hooks";
 import { promisify } from "node:util";
 import { brotliCompress, constants, gzip } from "node:zlib";
 import type { Compression } from "@connectrpc/connect/protocol";
-import { compressionBrotli, compressionGzip } from "@connectrpc/connect-node";
+import { brotliDecompress, gunzip, type Inflate } from "./inflate.ts";
 import { createSlots } from "./slots.ts";
 
 /**
@@ -36,25 +36,36 @@ export function compressUntil<T>(over: AbortSignal, call: () => T): T {
   return callOver.run(over, call);
 }
 
-function bounded(compress: (bytes: Uint8Array) => Promise<Buffer<ArrayBuffer>>): Compression["compress"] {
-  return async (bytes) => {
-    const over = callOver.getStore();
-    return await inSlot(async () => (over?.aborted === true ? NOTHING : await compress(bytes)));
+/** A compression of messages. What it costs is not for the caller to choose. */
+export type BoundedCompression = Compression & {
+  /** Decompresses within bounds; `decompress` has none but a size. */
+  readonly inflate: Inflate;
+};
+
+export const COMPRESSIONS: readonly BoundedCompression[] = [
+  compressionWith("gzip", gunzip, (bytes) => gzipAsync(bytes, { level: GZIP_LEVEL })),
+  compressionWith("br", brotliDecompress, (bytes) =>
+    brotliAsync(bytes, {
+      params: {
+        [constants.BROTLI_PARAM_QUALITY]: BROTLI_QUALITY,
+        [constants.BROTLI_PARAM_SIZE_HINT]: bytes.length,
+      },
+    }),
+  ),
+];
+
+function compressionWith(
+  name: string,
+  inflate: Inflate,
+  compress: (bytes: Uint8Array) => Promise<Uint8Array<ArrayBuffer>>,
+): BoundedCompression {
+  return {
+    name,
+    inflate,
+    decompress: async (bytes, bytesMax) => await inflate(bytes, { bytesMax, count() {}, over: undefined }),
+    async compress(bytes) {
+      const over = callOver.getStore();
+      return await inSlot(async () => (over?.aborted === true ? NOTHING : await compress(bytes)));
+    },
   };
 }
-
-/** The compressions of messages. What they cost is not for the caller to choose. */
-export const COMPRESSIONS: Compression[] = [
-  { ...compressionGzip, compress: bounded((bytes) => gzipAsync(bytes, { level: GZIP_LEVEL })) },
-  {
-    ...compressionBrotli,
-    compress: bounded((bytes) =>
-      brotliAsync(bytes, {
-        params: {
-          [constants.BROTLI_PARAM_QUALITY]: BROTLI_QUALITY,
-          [constants.BROTLI_PARAM_SIZE_HINT]: bytes.length,
-        },
-      }),
-    ),
-  },
-];

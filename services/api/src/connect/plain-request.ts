@@ -1,6 +1,7 @@
 import type { DescMethod } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
 import {
+  type Compression,
   type EnvelopedMessage,
   pipe,
   readAllBytes,
@@ -22,6 +23,8 @@ export type Bounds = {
   readonly bytesMax: number;
   /** Called with bytes as they arrive or are decompressed; may throw. */
   readonly count: (bytes: number) => void;
+  /** Aborts when the call's request is over. */
+  readonly over: AbortSignal | undefined;
   /** Waits before a message is looked at and decoded. */
   readonly turn: Turn;
 };
@@ -40,7 +43,7 @@ export async function plainRequest(request: Request, method: DescMethod, bounds:
   const header = new Headers(request.header);
   const type = header.get("content-type") ?? "";
   const encodingName = encodingNameFor(type);
-  const compression = compressionOf(header.get(encodingName));
+  const compression = compressionOf(header.get(encodingName), bounds);
   const check = checkFor(method, /^application\/(?:\S+\+)?json/i.test(type));
   const { methodKind } = method;
   const isOneMessage = methodKind === "unary" || methodKind === "server_streaming";
@@ -48,7 +51,6 @@ export async function plainRequest(request: Request, method: DescMethod, bounds:
   if (encodingName !== "content-encoding") {
     const decompressed = transformDecompressEnvelope(compression ?? null, bounds.bytesMax);
     const checked = eachEnvelope(async ({ data }) => {
-      if (compression !== undefined) bounds.count(data.length);
       await bounds.turn(data.length);
       check(data);
     });
@@ -63,7 +65,6 @@ export async function plainRequest(request: Request, method: DescMethod, bounds:
   const whole = async function* (): Body {
     const bytes = await readAllBytes(received, bounds.bytesMax, length);
     const plain = compression === undefined ? bytes : await compression.decompress(bytes, bounds.bytesMax);
-    if (compression !== undefined) bounds.count(plain.length);
     await bounds.turn(plain.length);
     check(plain);
     yield plain;
@@ -72,18 +73,13 @@ export async function plainRequest(request: Request, method: DescMethod, bounds:
 }
 
 /** A message in a URL is at most as long as all headers, unless it is compressed. */
-async function plainUrl(
-  href: string,
-  method: DescMethod,
-  { bytesMax, count, turn }: Bounds,
-): Promise<string> {
+async function plainUrl(href: string, method: DescMethod, bounds: Bounds): Promise<string> {
   const url = new URL(href);
-  const compression = compressionOf(url.searchParams.get("compression"));
+  const compression = compressionOf(url.searchParams.get("compression"), bounds);
   if (compression === undefined) return href;
   const message = Buffer.from(url.searchParams.get("message") ?? "", "base64url");
-  const plain = await compression.decompress(message, bytesMax);
-  count(plain.length);
-  await turn(plain.length);
+  const plain = await compression.decompress(message, bounds.bytesMax);
+  await bounds.turn(plain.length);
   checkFor(method, url.searchParams.get("encoding") === "json")(plain);
   url.searchParams.delete("compression");
   url.searchParams.set("message", Buffer.from(plain).toString("base64url"));
@@ -110,8 +106,14 @@ function encodingNameFor(type: string): string {
   return /^application\/connect\+/i.test(type) ? "connect-content-encoding" : "content-encoding";
 }
 
-function compressionOf(name: string | null) {
-  return COMPRESSIONS.find((compression) => compression.name === name);
+/** Returns the compression with this name, which counts what it decompresses; undefined: there is none. */
+function compressionOf(name: string | null, { count, over }: Bounds): Compression | undefined {
+  const known = COMPRESSIONS.find((compression) => compression.name === name);
+  if (known === undefined) return undefined;
+  return {
+    ...known,
+    decompress: async (bytes, bytesMax) => await known.inflate(bytes, { bytesMax, count, over }),
+  };
 }
 
 function eachEnvelope(look: (message: EnvelopedMessage) => Promise<void>) {
