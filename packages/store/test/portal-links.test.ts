@@ -45,6 +45,18 @@ onEachDatabase("a portal link", (bench) => {
     expect(await openPortalLink(store, { code: "phl_unknown", now: NOW })).toBeUndefined();
   });
 
+  test("that does not exist, or has expired, costs a look-up and no transaction", async () => {
+    const { store } = bench();
+    const expired = await link();
+    const db = store.db.withoutPlugins();
+    db.transaction = () => {
+      throw new Error("a transaction began");
+    };
+    for (const code of ["phl_unknown", expired]) {
+      expect(await openPortalLink({ ...store, db }, { code, now: NOW + 900_000 })).toBeUndefined();
+    }
+  });
+
   test("deletes expired links and sessions when it is created, and nothing else", async () => {
     const { store, accountId } = bench();
     await link({ expiresAt: NOW + 1 });

@@ -73,20 +73,20 @@ export async function openPortalLink(
   { code, now }: { code: string; now: number },
 ): Promise<{ token: Token; secret: string } | undefined> {
   const codeHash = hashOf(code);
+  // Anybody may guess. A guess takes no transaction and no lock.
+  const link = await store.db
+    .selectFrom("portal_links")
+    .selectAll()
+    .where("code_hash", "=", codeHash)
+    .executeTakeFirst();
+  if (link === undefined || link.expires_at <= now) return undefined;
   return await transact(store, async (tx) => {
-    const link = await tx
-      .selectFrom("portal_links")
-      .selectAll()
-      .where("code_hash", "=", codeHash)
-      .executeTakeFirst();
-    // A guess takes no lock.
-    if (link === undefined) return undefined;
-    // If two callers use the code at once, only one deletes the row.
+    // A link does not change. If two callers use its code at once, only one deletes the row.
     const { numDeletedRows } = await tx
       .deleteFrom("portal_links")
       .where("code_hash", "=", codeHash)
       .executeTakeFirstOrThrow();
-    if (numDeletedRows === 0n || link.expires_at <= now) return undefined;
+    if (numDeletedRows === 0n) return undefined;
     const secret = newTokenSecret();
     const scopes = link.scopes.split(" ");
     const token = await insertToken(tx, secret, {
